@@ -1,0 +1,33 @@
+import type { Allocator, Machine, RequestAllocator } from '../sim/allocator.ts';
+
+export type OptionValue = number | boolean | string;
+export type OptionValues = Readonly<Record<string, OptionValue>>;
+
+/** One option under the real allocator's own name. */
+export interface OptionDescriptor {
+  readonly name: string;
+  readonly kind: 'integer' | 'bytes' | 'boolean' | 'choice' | 'string';
+  /** Unit as shown to people: 'bytes', 'ms', 'log2', 'chunks', ''. */
+  readonly unit: string;
+  /** What the real one uses when nothing is said; a function where it depends on the machine or the version. */
+  readonly default: OptionValue | ((context: { readonly version: string; readonly cpus: number }) => OptionValue);
+  readonly min?: number;
+  readonly max?: number;
+  readonly choices?: readonly string[];
+  /** One line for `sim list options`. */
+  readonly about: string;
+}
+
+/** An allocator as the registry knows it. Adding one takes one file that exports such an object and one line in index.ts. */
+export interface AllocatorModel {
+  /** As in `--allocator=NAME`. */
+  readonly name: string;
+  /** Newest first; the first is what NAME alone means. */
+  readonly versions: readonly string[];
+  readonly about: string;
+  readonly options: readonly OptionDescriptor[];
+  /** `below` is given to models that serve e… events above another allocator (`zendmm+glibc`). */
+  readonly create: (machine: Machine, version: string, options: OptionValues, below: Allocator | undefined) => Allocator | RequestAllocator;
+  /** True where `create` needs `below`. */
+  readonly layered: boolean;
+}

@@ -1,0 +1,21 @@
+/** The user's mistake: bad input, an unknown option. Shown as one line without a stack trace; exit code 2. */
+export class UserError extends Error {
+  override readonly name = 'UserError';
+}
+
+/** Our mistake: an invariant of the engine or of a model does not hold. Never caught on the way up. */
+export class InvariantError extends Error {
+  override readonly name = 'InvariantError';
+}
+
+/**
+ * What the real allocator does with a broken program: it writes `message` and aborts. A result of the simulation, not
+ * a failure of the engine; thrown by models, caught by the replay.
+ */
+export class AllocatorAbort extends Error {
+  override readonly name = 'AllocatorAbort';
+}
+
+export function assert(condition: boolean, message: string): asserts condition {
+  if (!condition) throw new InvariantError(message);
+}

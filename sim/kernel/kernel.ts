@@ -1,0 +1,330 @@
+import type { ThreadSlot } from '../allocator.ts';
+import { assert } from '../assert.ts';
+import type { Memory } from '../memory.ts';
+import type { Locks } from '../threads/locks.ts';
+import { OP_BRK, OP_MADVISE, OP_MMAP, OP_MPROTECT, OP_MREMAP, OP_MUNMAP } from '../threads/operations.ts';
+import { type Bytes, HUGE_PAGES, type Ns, PAGE_BYTES, type Page, type Pages } from '../units.ts';
+import { BRK_START_PAGE, FENCE_PAGE, MMAP_BOTTOM_PAGE, relativeAddress } from './layout.ts';
+import { createResidency } from './residency.ts';
+import {
+  createVmaTable,
+  MAX_MAP_COUNT,
+  PROT_MASK,
+  PROT_NONE,
+  PROT_READ,
+  PROT_WRITE,
+  VM_HUGEPAGE,
+  VM_NOHUGEPAGE,
+} from './vma.ts';
+
+export { PROT_EXEC, PROT_NONE, PROT_READ, PROT_WRITE } from './vma.ts';
+
+// mmap flags as in <sys/mman.h>; MAP_PRIVATE | MAP_ANONYMOUS is understood.
+export const MAP_FIXED = 0x10;
+export const MAP_NORESERVE = 0x4000;
+export const MAP_STACK = 0x20000;
+export const MAP_HUGETLB = 0x40000;
+export const MAP_FIXED_NOREPLACE = 0x100000;
+
+export const MADV_DONTNEED = 4;
+export const MADV_FREE = 8;
+export const MADV_HUGEPAGE = 14;
+export const MADV_NOHUGEPAGE = 15;
+const MADV_NAMES: Readonly<Record<number, string>> = {
+  [MADV_DONTNEED]: 'MADV_DONTNEED',
+  [MADV_FREE]: 'MADV_FREE',
+  [MADV_HUGEPAGE]: 'MADV_HUGEPAGE',
+  [MADV_NOHUGEPAGE]: 'MADV_NOHUGEPAGE',
+};
+
+export const SYSCALLS = ['brk', 'mmap', 'munmap', 'mremap', 'madvise', 'mprotect'] as const;
+export type Syscall = (typeof SYSCALLS)[number];
+
+export type KernelVersion = '6.1' | '6.18';
+
+export interface KernelOptions {
+  /** 6.18 places anonymous mappings whose length is a multiple of 2 MiB at a multiple of 2 MiB; 6.1 does not. */
+  readonly version: KernelVersion;
+  /** Transparent huge pages; the ground-truth replay switches them off. */
+  readonly thp: 'never' | 'madvise' | 'always';
+  /** RLIMIT_AS and RLIMIT_DATA over the allocator's own mappings, bytes; Infinity for none. */
+  readonly rlimitAs: Bytes;
+  readonly rlimitData: Bytes;
+}
+
+export const KERNEL_DEFAULTS: KernelOptions = { version: '6.18', thp: 'never', rlimitAs: Infinity, rlimitData: Infinity };
+
+/** A memory system call that was made, in the words of the ground truth's list: `mmap NULL 135168 … = fence-135168`. */
+export type SyscallObserver = (t: ThreadSlot, text: string) => void;
+
+/** CLOCK_MONOTONIC starts at 1000 s: 0 is special to some allocators. */
+export const CLOCK_BASE_NS: Ns = 1e12;
+
+export type Kernel = ReturnType<typeof createKernel>;
+
+/**
+ * The kernel of one simulated process: its address space, its break, its page tables, its clock. Addresses and lengths
+ * are page numbers and page counts. A failed call returns -1 (ENOMEM) as the real one does; a call with arguments that
+ * no allocator should make is our broken invariant and throws.
+ */
+export function createKernel(memory: Memory, locks: Locks, operations: Float64Array, options: KernelOptions) {
+  const vmas = createVmaTable(memory);
+  const clock = memory.float64('kernel.clock', 1);
+  const state = memory.int32('kernel.state', 16);
+  const BRK_END = 0; // page number; 0 stands for BRK_START_PAGE
+  const MAPPED_PEAK = 1;
+  const CALLS = 2; // counts, in the order of SYSCALLS
+  const residency = createResidency(memory, operations, options.thp === 'never' ? undefined : mayBeHuge);
+  const mmapLock = locks.create('mmap_lock', 'kernel');
+  const alignsHugeLengths = options.version === '6.18';
+  const asLimitPages = Math.floor(options.rlimitAs / PAGE_BYTES);
+  const dataLimitPages = Math.floor(options.rlimitData / PAGE_BYTES);
+  let observer: SyscallObserver | undefined;
+
+  const addressText = (page: Page) => relativeAddress(page * PAGE_BYTES);
+  const bytesText = (pages: Pages) => `${pages * PAGE_BYTES}`;
+
+  function count(call: number, operation: number): void {
+    state[CALLS + call]!++;
+    operations[operation]!++;
+  }
+
+  function mayBeHuge(page: Page): boolean {
+    const index = vmas.indexOf(page);
+    if (index < 0) return false;
+    const flags = vmas.flags(index);
+    if (flags & VM_NOHUGEPAGE || (options.thp === 'madvise' && !(flags & VM_HUGEPAGE))) return false;
+    const first = page - (page % HUGE_PAGES);
+    return vmas.start(index) <= first && vmas.end(index) >= first + HUGE_PAGES;
+  }
+
+  function overLimit(pages: Pages, writable: boolean): boolean {
+    return (
+      vmas.mappedPages() + pages > asLimitPages ||
+      (writable && vmas.writablePages() + pages > dataLimitPages) ||
+      vmas.count() >= MAX_MAP_COUNT
+    );
+  }
+
+  function mapped(): void {
+    const pages = vmas.mappedPages();
+    if (pages > state[MAPPED_PEAK]!) state[MAPPED_PEAK] = pages;
+  }
+
+  const brkEnd = (): Page => state[BRK_END]! || BRK_START_PAGE;
+
+  /** brk(2): moves the break to `end`; returns the break, unchanged on failure. `end` 0 only asks. */
+  function brk(t: ThreadSlot, end: Page): Page {
+    locks.acquire(t, mmapLock);
+    count(0, OP_BRK);
+    const old = brkEnd();
+    if (end >= BRK_START_PAGE) {
+      if (end < old) {
+        unmapPages(end, old);
+        state[BRK_END] = end;
+      } else if (end > old && end <= MMAP_BOTTOM_PAGE && !overLimit(end - old, true)) {
+        vmas.add(old, end, PROT_READ | PROT_WRITE);
+        mapped();
+        state[BRK_END] = end;
+      }
+    }
+    if (observer) observer(t, `brk ${end === 0 ? 'NULL' : addressText(end)} = ${addressText(brkEnd())}`);
+    locks.release(t, mmapLock);
+    return brkEnd();
+  }
+
+  /** Where Linux puts `pages` pages: at the top of the highest hole that is large enough, or -1. */
+  function unmappedArea(pages: Pages, offset: Page): Page {
+    if (alignsHugeLengths && pages % HUGE_PAGES === 0) {
+      const aligned = hugeAlignedArea(pages, offset);
+      if (aligned > 0) return aligned;
+    }
+    const end = vmas.highestHole(pages, MMAP_BOTTOM_PAGE, FENCE_PAGE);
+    return end === 0 ? -1 : end - pages;
+  }
+
+  /**
+   * __thp_get_unmapped_area: asks for 2 MiB more than needed, then moves up to the first place that is congruent to the
+   * mapping's page offset modulo 2 MiB (0 for a new mapping, so a multiple of 2 MiB).
+   */
+  function hugeAlignedArea(pages: Pages, offset: Page): Page {
+    const offsetAligned = Math.ceil(offset / HUGE_PAGES) * HUGE_PAGES;
+    if (offset + pages - offsetAligned < HUGE_PAGES) return 0;
+    const padded = pages + HUGE_PAGES;
+    const end = vmas.highestHole(padded, MMAP_BOTTOM_PAGE, FENCE_PAGE);
+    if (end === 0) return 0;
+    const start = end - padded;
+    const distance = (((offset - start) % HUGE_PAGES) + HUGE_PAGES) % HUGE_PAGES;
+    return start + (distance === 0 ? HUGE_PAGES : distance);
+  }
+
+  /**
+   * mmap(2), private and anonymous. `hint` is 0, or a wish, or with MAP_FIXED a command. Returns the first page or -1.
+   * MAP_HUGETLB fails: the simulated machine has no pages reserved for it.
+   */
+  function mmap(t: ThreadSlot, hint: Page, pages: Pages, prot: number, flags: number): Page {
+    assert(pages > 0, 'mmap of no pages');
+    locks.acquire(t, mmapLock);
+    count(1, OP_MMAP);
+    const result = flags & MAP_HUGETLB ? -1 : placeMapping(hint, pages, prot, flags);
+    if (observer) observer(t, `mmap ${addressText(hint)} ${bytesText(pages)} ${protText(prot)} ${mapText(flags)} = ${resultText(result)}`);
+    locks.release(t, mmapLock);
+    return result;
+  }
+
+  function placeMapping(hint: Page, pages: Pages, prot: number, flags: number): Page {
+    const writable = (prot & PROT_WRITE) !== 0;
+    if (flags & MAP_FIXED) {
+      unmapPages(hint, hint + pages);
+      if (overLimit(pages, writable)) return -1;
+      vmas.add(hint, hint + pages, prot);
+      mapped();
+      return hint;
+    }
+    const free = hint > 0 && hint + pages <= FENCE_PAGE && vmas.isFree(hint, hint + pages);
+    if (flags & MAP_FIXED_NOREPLACE && !free) return -1;
+    const start = free ? hint : unmappedArea(pages, 0);
+    if (start < 0 || overLimit(pages, writable)) return -1;
+    vmas.add(start, start + pages, prot);
+    mapped();
+    return start;
+  }
+
+  function unmapPages(start: Page, end: Page): void {
+    vmas.remove(start, end);
+    residency.release(start, end);
+  }
+
+  /** munmap(2); returns 0, or -1 where the number of mappings would pass its limit. */
+  function munmap(t: ThreadSlot, start: Page, pages: Pages): number {
+    assert(pages > 0 && start > 0, 'munmap of no pages');
+    locks.acquire(t, mmapLock);
+    count(2, OP_MUNMAP);
+    unmapPages(start, start + pages);
+    if (observer) observer(t, `munmap ${addressText(start)} ${bytesText(pages)}`);
+    locks.release(t, mmapLock);
+    return 0;
+  }
+
+  /** mremap(2), MREMAP_MAYMOVE or not; returns the first page or -1. */
+  function mremap(t: ThreadSlot, start: Page, oldPages: Pages, newPages: Pages, mayMove: boolean): Page {
+    assert(oldPages > 0 && newPages > 0 && vmas.covered(start, start + oldPages), 'mremap of what is not mapped');
+    locks.acquire(t, mmapLock);
+    count(3, OP_MREMAP);
+    const result = resizeMapping(start, oldPages, newPages, mayMove);
+    if (observer) {
+      const flags = mayMove ? 'MREMAP_MAYMOVE' : '0';
+      observer(t, `mremap ${addressText(start)} ${bytesText(oldPages)} ${bytesText(newPages)} ${flags} = ${resultText(result)}`);
+    }
+    locks.release(t, mmapLock);
+    return result;
+  }
+
+  function resizeMapping(start: Page, oldPages: Pages, newPages: Pages, mayMove: boolean): Page {
+    const end = start + oldPages;
+    if (newPages <= oldPages) {
+      if (newPages < oldPages) unmapPages(start + newPages, end);
+      return start;
+    }
+    const index = vmas.indexOf(start);
+    const flags = vmas.flags(index);
+    const origin = vmas.origin(index);
+    if (vmas.end(index) < end || overLimit(newPages - oldPages, (flags & PROT_WRITE) !== 0)) return -1;
+    if (start + newPages <= FENCE_PAGE && vmas.isFree(end, start + newPages)) {
+      vmas.add(end, start + newPages, flags, origin);
+      mapped();
+      return start;
+    }
+    if (!mayMove) return -1;
+    const target = unmappedArea(newPages, start + origin);
+    if (target < 0) return -1;
+    vmas.add(target, target + newPages, flags, start + origin - target);
+    mapped(); // both are mapped while the entries wander
+    vmas.remove(start, end);
+    residency.move(start, end, target);
+    return target;
+  }
+
+  /** mprotect(2): 0 or -1. */
+  function mprotect(t: ThreadSlot, start: Page, pages: Pages, prot: number): number {
+    locks.acquire(t, mmapLock);
+    count(4 + 1, OP_MPROTECT);
+    let result = -1;
+    // Only what becomes writable is charged to RLIMIT_DATA; the mappings of one call are all alike in every model.
+    const index = vmas.indexOf(start);
+    const charged = prot & PROT_WRITE && index >= 0 && !(vmas.flags(index) & PROT_WRITE) ? pages : 0;
+    if (vmas.writablePages() + charged <= dataLimitPages && vmas.changeFlags(start, start + pages, ~PROT_MASK, prot)) result = 0;
+    if (observer) observer(t, `mprotect ${addressText(start)} ${bytesText(pages)} ${protText(prot)}${result < 0 ? ' = -1' : ''}`);
+    locks.release(t, mmapLock);
+    return result;
+  }
+
+  /** madvise(2): 0 or -1. */
+  function madvise(t: ThreadSlot, start: Page, pages: Pages, advice: number): number {
+    locks.acquire(t, mmapLock);
+    count(4, OP_MADVISE);
+    const end = start + pages;
+    if (advice === MADV_DONTNEED) residency.release(start, end);
+    else if (advice === MADV_FREE) residency.freeLazily(start, end);
+    else if (advice === MADV_HUGEPAGE) vmas.changeFlags(start, end, ~VM_NOHUGEPAGE, VM_HUGEPAGE);
+    else if (advice === MADV_NOHUGEPAGE) vmas.changeFlags(start, end, ~VM_HUGEPAGE, VM_NOHUGEPAGE);
+    else assert(false, `madvise ${advice} is not simulated`);
+    const result = vmas.covered(start, end) ? 0 : -1;
+    if (observer) {
+      observer(t, `madvise ${addressText(start)} ${bytesText(pages)} ${MADV_NAMES[advice]}${result < 0 ? ' = -1' : ''}`);
+    }
+    locks.release(t, mmapLock);
+    return result;
+  }
+
+  return {
+    brk,
+    mmap,
+    munmap,
+    mremap,
+    mprotect,
+    madvise,
+    brkEnd,
+    /** Page states, one byte each (residency.ts); models read it to test for RESIDENT without a call. */
+    pages: residency.pages,
+    touch: residency.touch,
+    touchRange: residency.touchRange,
+    readRange: residency.readRange,
+    fault: residency.fault,
+    vmas,
+    residency,
+    /** CLOCK_MONOTONIC. */
+    nowNs: (): Ns => CLOCK_BASE_NS + clock[0]!,
+    advanceClock: (ns: Ns): void => {
+      clock[0]! += ns;
+    },
+    mappedPages: (): Pages => vmas.mappedPages(),
+    mappedPeakPages: (): Pages => state[MAPPED_PEAK]!,
+    syscallCount: (name: Syscall): number => state[CALLS + SYSCALLS.indexOf(name)]!,
+    /** Calls `observe` with every memory system call from now on; undefined ends it. */
+    observeSyscalls: (observe: SyscallObserver | undefined): void => {
+      observer = observe;
+    },
+  };
+}
+
+function protText(prot: number): string {
+  if (prot === PROT_NONE) return 'PROT_NONE';
+  return prot === (PROT_READ | PROT_WRITE) ? 'PROT_READ|PROT_WRITE' : `0x${prot.toString(16)}`;
+}
+
+/** In the order in which strace names them. */
+function mapText(flags: number): string {
+  const names = ['MAP_PRIVATE'];
+  if (flags & MAP_FIXED) names.push('MAP_FIXED');
+  names.push('MAP_ANONYMOUS');
+  if (flags & MAP_NORESERVE) names.push('MAP_NORESERVE');
+  if (flags & MAP_STACK) names.push('MAP_STACK');
+  if (flags & MAP_HUGETLB) names.push('MAP_HUGETLB');
+  if (flags & MAP_FIXED_NOREPLACE) names.push('MAP_FIXED_NOREPLACE');
+  return names.join('|');
+}
+
+function resultText(page: Page): string {
+  return page < 0 ? '-1' : relativeAddress(page * PAGE_BYTES);
+}

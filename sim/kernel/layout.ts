@@ -1,0 +1,41 @@
+import type { Addr, Page } from '../units.ts';
+
+/**
+ * The simulated address space: 32 GiB in which an address / 16 fits in an int32. It has two areas, as the ground-truth
+ * replay's process has: the brk heap, and a mmap area that is empty and filled from its top, the fence, downwards.
+ *
+ *   page 0      16                  2^21                                    2^23
+ *        │ null │ brk heap ──►        │                       ◄── mmap area  │ fence
+ *   real        0x555555560000      …                          0x7f0000000000
+ *
+ * The fence is a multiple of 32 GiB here and of 1 TiB there, so everything that depends on low address bits (arena heaps
+ * at multiples of 64 MiB, chunks at multiples of 2 MiB) comes out the same.
+ */
+export const BRK_START_PAGE: Page = 16;
+export const MMAP_BOTTOM_PAGE: Page = 2 ** 21;
+export const FENCE_PAGE: Page = 2 ** 23;
+export const PAGE_LIMIT = FENCE_PAGE;
+
+const BRK_START: Addr = BRK_START_PAGE * 4096;
+const MMAP_BOTTOM: Addr = MMAP_BOTTOM_PAGE * 4096;
+const FENCE: Addr = FENCE_PAGE * 4096;
+const REAL_BRK_START = 0x555555560000;
+const REAL_FENCE = 0x7f0000000000;
+
+/** The address that the ground-truth replay's process would show for a simulated one; exact in a double. */
+export function realAddress(address: Addr): number {
+  if (address === 0) return 0;
+  return address >= MMAP_BOTTOM ? REAL_FENCE - (FENCE - address) : REAL_BRK_START + (address - BRK_START);
+}
+
+/** The inverse of `realAddress`. */
+export function simulatedAddress(real: number): Addr {
+  if (real === 0) return 0;
+  return real > REAL_BRK_START + MMAP_BOTTOM ? FENCE - (REAL_FENCE - real) : BRK_START + (real - REAL_BRK_START);
+}
+
+/** As the system call lists name an address, free of where the process happens to lie: `heap+N` or `fence-N`. */
+export function relativeAddress(address: Addr): string {
+  if (address === 0) return 'NULL';
+  return address >= MMAP_BOTTOM ? `fence-${FENCE - address}` : `heap+${address - BRK_START}`;
+}

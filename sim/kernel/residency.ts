@@ -1,0 +1,166 @@
+import type { Memory } from '../memory.ts';
+import {
+  OP_FAULTS,
+  OP_HUGE_FAULTS,
+  OP_PAGES_RELEASED,
+} from '../threads/operations.ts';
+import { HUGE_PAGES, type Page, type Pages } from '../units.ts';
+import { PAGE_LIMIT } from './layout.ts';
+
+/** State of a page, one byte each. Everything but ABSENT has a page table entry. */
+export const ABSENT = 0;
+export const RESIDENT = 1;
+/** After MADV_FREE: counts as resident until memory runs short, is RESIDENT again without a fault when written. */
+export const LAZILY_FREED = 2;
+/** Read before it was ever written: the shared zero page, which is not counted as resident. */
+export const ZERO_PAGE = 3;
+
+const RESIDENT_PAGES = 0;
+const RESIDENT_PEAK = 1;
+const LAZY_PAGES = 2;
+const FAULTS = 3;
+const HUGE_FAULTS = 4;
+const HUGE_MAPPED = 5; // huge pages that are in place, in units of 2 MiB
+
+export type Residency = ReturnType<typeof createResidency>;
+
+/**
+ * Which pages are resident, and the faults that made them so. `mayBeHuge(page)` says whether a fault there may map the
+ * whole 2 MiB around it (transparent huge pages); a huge page that is partly given back counts as split.
+ */
+export function createResidency(memory: Memory, operations: Float64Array, mayBeHuge: ((page: Page) => boolean) | undefined) {
+  const pages = new Uint8Array(memory.reserve('kernel.pages', PAGE_LIMIT));
+  const huge = new Uint8Array(memory.reserve('kernel.hugePages', PAGE_LIMIT / HUGE_PAGES));
+  const counters = memory.int32('kernel.residency', 8);
+
+  function grown(count: Pages): void {
+    const resident = counters[RESIDENT_PAGES]! + count;
+    counters[RESIDENT_PAGES] = resident;
+    if (resident > counters[RESIDENT_PEAK]!) counters[RESIDENT_PEAK] = resident;
+  }
+
+  /** A write to a page that is not RESIDENT. */
+  function fault(page: Page): void {
+    const state = pages[page]!;
+    if (state === LAZILY_FREED) {
+      pages[page] = RESIDENT;
+      counters[LAZY_PAGES]!--;
+      return;
+    }
+    if (state === RESIDENT) return;
+    counters[FAULTS]!++;
+    operations[OP_FAULTS]!++;
+    if (mayBeHuge !== undefined && state === ABSENT && mayBeHuge(page) && faultHuge(page)) return;
+    pages[page] = RESIDENT;
+    grown(1);
+  }
+
+  function faultHuge(page: Page): boolean {
+    const first = page - (page % HUGE_PAGES);
+    for (let p = first; p < first + HUGE_PAGES; p++) if (pages[p] !== ABSENT) return false;
+    pages.fill(RESIDENT, first, first + HUGE_PAGES);
+    huge[first / HUGE_PAGES] = 1;
+    counters[HUGE_MAPPED]!++;
+    counters[HUGE_FAULTS]!++;
+    operations[OP_HUGE_FAULTS]!++;
+    grown(HUGE_PAGES);
+    return true;
+  }
+
+  /** The program or the allocator writes to `page`. */
+  function touch(page: Page): void {
+    if (pages[page] !== RESIDENT) fault(page);
+  }
+
+  /** … to every page from `first` to `last`, inclusive. */
+  function touchRange(first: Page, last: Page): void {
+    for (let page = first; page <= last; page++) if (pages[page] !== RESIDENT) fault(page);
+  }
+
+  /** A read: an absent page becomes the shared zero page. */
+  function readRange(first: Page, last: Page): void {
+    for (let page = first; page <= last; page++) {
+      if (pages[page] === ABSENT) {
+        pages[page] = ZERO_PAGE;
+        counters[FAULTS]!++;
+        operations[OP_FAULTS]!++;
+      }
+    }
+  }
+
+  /** Takes the pages of [start, end) away; returns how many were resident. */
+  function release(start: Page, end: Page): Pages {
+    let resident = 0;
+    let lazy = 0;
+    for (let page = start; page < end; page++) {
+      const state = pages[page]!;
+      if (state === ABSENT) continue;
+      if (state !== ZERO_PAGE) resident++;
+      if (state === LAZILY_FREED) lazy++;
+      pages[page] = ABSENT;
+    }
+    if (resident > 0) {
+      counters[RESIDENT_PAGES]! -= resident;
+      counters[LAZY_PAGES]! -= lazy;
+      operations[OP_PAGES_RELEASED]! += resident;
+      splitHuge(start, end);
+    }
+    return resident;
+  }
+
+  /** MADV_FREE over [start, end). */
+  function freeLazily(start: Page, end: Page): void {
+    for (let page = start; page < end; page++) {
+      if (pages[page] === RESIDENT) {
+        pages[page] = LAZILY_FREED;
+        counters[LAZY_PAGES]!++;
+      }
+    }
+    splitHuge(start, end);
+  }
+
+  /** mremap: page table entries wander from [start, end) to `to`, which is empty. */
+  function move(start: Page, end: Page, to: Page): void {
+    pages.copyWithin(to, start, end);
+    pages.fill(ABSENT, start, end);
+    splitHuge(start, end);
+  }
+
+  function splitHuge(start: Page, end: Page): void {
+    if (counters[HUGE_MAPPED] === 0) return;
+    for (let i = Math.floor(start / HUGE_PAGES); i * HUGE_PAGES < end; i++) {
+      if (huge[i] === 1) {
+        huge[i] = 0;
+        counters[HUGE_MAPPED]!--;
+      }
+    }
+  }
+
+  /** Resident pages of [start, end). */
+  function residentIn(start: Page, end: Page): Pages {
+    let count = 0;
+    for (let page = start; page < end; page++) {
+      const state = pages[page]!;
+      if (state === RESIDENT || state === LAZILY_FREED) count++;
+    }
+    return count;
+  }
+
+  return {
+    pages,
+    touch,
+    touchRange,
+    readRange,
+    fault,
+    release,
+    freeLazily,
+    move,
+    residentIn,
+    residentPages: (): Pages => counters[RESIDENT_PAGES]!,
+    residentPeakPages: (): Pages => counters[RESIDENT_PEAK]!,
+    lazilyFreedPages: (): Pages => counters[LAZY_PAGES]!,
+    hugePages: () => counters[HUGE_MAPPED]!,
+    faults: () => counters[FAULTS]!,
+    hugeFaults: () => counters[HUGE_FAULTS]!,
+  };
+}

@@ -1,0 +1,105 @@
+import { assert } from './assert.ts';
+
+/**
+ * Every byte of simulation state lies in named regions, each a SharedArrayBuffer of fixed size. The operating system
+ * commits their pages when they are first written, so a region may be far larger than what a run will use; growable
+ * buffers would make every access ten times slower.
+ *
+ *   one thread    new Memory()                      reserve() makes the buffers
+ *   a worker      new Memory(other.buffers())       reserve() hands out the same buffers, by name
+ *   later         snapshot() / restore()            copies the used parts
+ */
+export class Memory {
+  private readonly regions = new Map<string, Region>();
+  private readonly shared: SharedBuffers | undefined;
+
+  constructor(shared?: SharedBuffers) {
+    this.shared = shared;
+  }
+
+  /** True where the buffers come from another thread, which has initialised them already. */
+  get attached(): boolean {
+    return this.shared !== undefined;
+  }
+
+  /**
+   * A region of `bytes` zero bytes. `usedBytes` tells how long the prefix is that a snapshot must copy: it is asked
+   * when a snapshot is taken, so it reads a counter that lies in this or another region. Everything beyond must be zero.
+   */
+  reserve(name: string, bytes: number, usedBytes: () => number = () => bytes): SharedArrayBuffer {
+    assert(!this.regions.has(name), `memory region ${name} is reserved twice`);
+    let buffer: SharedArrayBuffer;
+    if (this.shared) {
+      const existing = this.shared[name];
+      assert(existing !== undefined, `memory region ${name} is missing from the shared buffers`);
+      buffer = existing;
+    } else {
+      buffer = allocate(bytes);
+    }
+    this.regions.set(name, { buffer, usedBytes });
+    return buffer;
+  }
+
+  /** `reserve` seen as 32-bit integers; `usedWords` as there, in words. */
+  int32(name: string, words: number, usedWords?: () => number): Int32Array {
+    return new Int32Array(this.reserve(name, words * 4, usedWords && (() => usedWords() * 4)));
+  }
+
+  /** `reserve` seen as doubles: clocks and byte totals beyond 2^31. */
+  float64(name: string, words: number): Float64Array {
+    return new Float64Array(this.reserve(name, words * 8));
+  }
+
+  buffers(): SharedBuffers {
+    return Object.fromEntries([...this.regions].map(([name, region]) => [name, region.buffer]));
+  }
+
+  /** Bytes in use over all regions: what the simulation costs its host. */
+  usedBytes(): number {
+    let sum = 0;
+    for (const { buffer, usedBytes } of this.regions.values()) sum += Math.min(usedBytes(), buffer.byteLength);
+    return sum;
+  }
+
+  snapshot(): Snapshot {
+    const parts = new Map<string, Uint8Array>();
+    for (const [name, { buffer, usedBytes }] of this.regions) {
+      parts.set(name, new Uint8Array(buffer, 0, Math.min(usedBytes(), buffer.byteLength)).slice());
+    }
+    return { parts };
+  }
+
+  /** Puts every region back to the bytes it had; the regions must be those that the snapshot was taken of. */
+  restore(snapshot: Snapshot): void {
+    // All lengths first: a counter that says how long a region is may itself be overwritten below.
+    const lengths = new Map([...this.regions].map(([name, r]) => [name, Math.min(r.usedBytes(), r.buffer.byteLength)]));
+    for (const [name, { buffer }] of this.regions) {
+      const part = snapshot.parts.get(name);
+      assert(part !== undefined, `the snapshot has no memory region ${name}`);
+      const view = new Uint8Array(buffer);
+      view.set(part);
+      const used = lengths.get(name)!;
+      if (used > part.length) view.fill(0, part.length, used);
+    }
+  }
+}
+
+export type SharedBuffers = Readonly<Record<string, SharedArrayBuffer>>;
+export interface Snapshot {
+  readonly parts: ReadonlyMap<string, Uint8Array>;
+}
+interface Region {
+  readonly buffer: SharedArrayBuffer;
+  readonly usedBytes: () => number;
+}
+
+/** A host with little address space may refuse the whole length: ask, and halve on refusal. */
+function allocate(bytes: number): SharedArrayBuffer {
+  for (let wanted = bytes; ; wanted = Math.ceil(wanted / 16) * 8) {
+    try {
+      return new SharedArrayBuffer(wanted);
+    } catch (error) {
+      if (!(error instanceof RangeError) || wanted < 1 << 20) throw error;
+    }
+  }
+}

@@ -1,0 +1,197 @@
+import type { Allocator, Handle, RequestAllocator } from '../allocator.ts';
+import {
+  type EventBuffer,
+  MALLOPT_NAMES,
+  OP_BITS,
+  OP_CALLOC,
+  OP_CLOCK,
+  OP_ECALLOC,
+  OP_EFREE,
+  OP_EMALLOC,
+  OP_EREALLOC,
+  OP_FREE,
+  OP_MALLOC,
+  OP_MASK,
+  OP_MEMALIGN,
+  OP_OPT,
+  OP_REALLOC,
+  OP_REQUEST_BEGIN,
+  OP_REQUEST_END,
+  OP_THREAD_EXIT,
+  OP_TRIM,
+  OP_WRITE,
+} from '../event.ts';
+import type { Kernel } from '../kernel/kernel.ts';
+import type { ObjectTable } from './objects.ts';
+
+export interface LockstepOptions {
+  readonly events: EventBuffer;
+  readonly objects: ObjectTable;
+  readonly kernel: Kernel;
+  readonly allocator: Allocator;
+  /** Serves the e… events; without it they go to `allocator`, and a request's end frees its live blocks one by one. */
+  readonly request: RequestAllocator | undefined;
+  /** Whether fresh blocks are written (`%touch` full or first). */
+  readonly touches: boolean;
+  /** Called for an allocation that returned 0. */
+  readonly onFailure: (row: number) => void;
+}
+
+/**
+ * Executes rows [from, to) strictly in file order. Thread begins and sample points are the caller's: it cuts the range
+ * there. The calls of the model are captured as constants, so that in a process that runs one model every call site
+ * sees one target and can be inlined.
+ */
+export function createLockstep(options: LockstepOptions): (from: number, to: number) => void {
+  const { events, objects, kernel, allocator, request, touches, onFailure } = options;
+  const { head, slot, a, b, requestFrees } = events;
+  const { handles, requested } = objects;
+  const { malloc, free, calloc, realloc, memalign, touchBlock } = allocator;
+  const upper = request ?? allocator;
+
+  function started(row: number, handle: Handle, size: number): void {
+    const s = slot[row]!;
+    handles[s] = handle;
+    requested[s] = size;
+    if (handle === 0) onFailure(row);
+    else if (touches && size > 0) touchBlock(handle, 0, size);
+  }
+
+  function resize(target: Allocator, t: number, row: number): void {
+    const s = slot[row]!;
+    const handle = handles[s]!;
+    const size = a[row]!;
+    if (size === 0) {
+      if (handle !== 0) target.free(t, handle);
+      handles[s] = 0;
+      return;
+    }
+    const moved = handle === 0 ? target.malloc(t, size) : target.realloc(t, handle, size);
+    if (moved === 0) {
+      onFailure(row);
+      return; // the old block lives on
+    }
+    handles[s] = moved;
+    requested[s] = size;
+    const old = handle === 0 ? 0 : b[row]!;
+    if (touches && size > old) target.touchBlock(moved, old, size);
+  }
+
+  function release(target: Allocator, t: number, row: number): void {
+    const s = slot[row]!;
+    const handle = handles[s]!;
+    if (handle !== 0) target.free(t, handle);
+    handles[s] = 0;
+  }
+
+  function endRequest(t: number, first: number, count: number): void {
+    if (request) request.requestEnd(t);
+    for (let i = first; i < first + count; i++) {
+      const s = requestFrees[i]!;
+      if (!request && handles[s] !== 0) allocator.free(t, handles[s]!);
+      handles[s] = 0;
+    }
+  }
+
+  /** Everything but malloc and free; kept out of the loop so that the loop stays small enough to be optimised whole. */
+  function execute(op: number, t: number, row: number): void {
+    switch (op) {
+      case OP_CALLOC:
+        started(row, calloc(t, a[row]!, b[row]!), a[row]! * b[row]!);
+        break;
+      case OP_REALLOC:
+        if (a[row] === 0 || handles[slot[row]!] === 0) {
+          resize(allocator, t, row);
+        } else {
+          const s = slot[row]!;
+          const size = a[row]!;
+          const moved = realloc(t, handles[s]!, size);
+          if (moved === 0) {
+            onFailure(row);
+          } else {
+            handles[s] = moved;
+            requested[s] = size;
+            if (touches && size > b[row]!) touchBlock(moved, b[row]!, size);
+          }
+        }
+        break;
+      case OP_MEMALIGN:
+        started(row, memalign(t, Math.max(8, a[row]!), b[row]!), b[row]!);
+        break;
+      case OP_WRITE: {
+        const handle = handles[slot[row]!]!;
+        if (handle !== 0 && b[row]! > 0) allocator.touchBlock(handle, a[row]!, a[row]! + b[row]!);
+        break;
+      }
+      case OP_EMALLOC: {
+        const s = slot[row]!;
+        const handle = upper.malloc(t, a[row]!);
+        handles[s] = handle;
+        requested[s] = a[row]!;
+        if (handle === 0) onFailure(row);
+        else if (touches && a[row]! > 0) upper.touchBlock(handle, 0, a[row]!);
+        break;
+      }
+      case OP_ECALLOC: {
+        const s = slot[row]!;
+        const size = a[row]! * b[row]!;
+        const handle = upper.calloc(t, a[row]!, b[row]!);
+        handles[s] = handle;
+        requested[s] = size;
+        if (handle === 0) onFailure(row);
+        else if (touches && size > 0) upper.touchBlock(handle, 0, size);
+        break;
+      }
+      case OP_EREALLOC:
+        resize(upper, t, row);
+        break;
+      case OP_EFREE:
+        release(upper, t, row);
+        break;
+      case OP_REQUEST_BEGIN:
+        request?.requestBegin(t);
+        break;
+      case OP_REQUEST_END:
+        endRequest(t, a[row]!, b[row]!);
+        break;
+      case OP_TRIM:
+        allocator.trim(t, a[row]!);
+        break;
+      case OP_OPT:
+        allocator.mallopt(t, MALLOPT_NAMES[slot[row]!]!, a[row]! | 0);
+        break;
+      case OP_CLOCK:
+        kernel.advanceClock(b[row]! * 2 ** 32 + a[row]!);
+        allocator.advance?.(t);
+        break;
+      case OP_THREAD_EXIT:
+        if (request) request.threadExit(t);
+        allocator.threadExit(t);
+        break;
+      default: // THREAD_BEGIN, SAMPLE and SKIPPED do nothing here
+    }
+  }
+
+  return function run(from: number, to: number): void {
+    for (let row = from; row < to; row++) {
+      const word = head[row]!;
+      const op = word & OP_MASK;
+      if (op === OP_MALLOC) {
+        const size = a[row]!;
+        const s = slot[row]!;
+        const handle = malloc(word >>> OP_BITS, size);
+        handles[s] = handle;
+        requested[s] = size;
+        if (handle === 0) onFailure(row);
+        else if (touches && size !== 0) touchBlock(handle, 0, size);
+      } else if (op === OP_FREE) {
+        const s = slot[row]!;
+        const handle = handles[s]!;
+        if (handle !== 0) free(word >>> OP_BITS, handle);
+        handles[s] = 0;
+      } else {
+        execute(op, word >>> OP_BITS, row);
+      }
+    }
+  };
+}

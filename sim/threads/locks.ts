@@ -1,0 +1,32 @@
+import type { ThreadSlot } from '../allocator.ts';
+
+export type LockId = number & { readonly __unit?: 'lock' };
+
+/**
+ * Locks as a model uses them: where and as the real code takes them. One implementation is chosen for each run, so
+ * every call site sees one shape. Lockstep has no contention (`uncontendedLocks`); virtual time and real workers
+ * measure it.
+ */
+export interface Locks {
+  /**
+   * A lock named as in the real source (`main_arena.mutex`, `list_lock`), created in the same order in every worker of a
+   * run. `kind` says how a waiter waits: a futex at once (glibc's low-level lock), spinning first (jemalloc's mutex), or
+   * in the kernel (mmap_lock).
+   */
+  create(name: string, kind: LockKind): LockId;
+  acquire(t: ThreadSlot, id: LockId): void;
+  tryAcquire(t: ThreadSlot, id: LockId): boolean;
+  release(t: ThreadSlot, id: LockId): void;
+}
+export type LockKind = 'futex' | 'spin-then-futex' | 'kernel';
+
+/** For one event at a time: nobody ever waits. */
+export function uncontendedLocks(): Locks {
+  let count = 0;
+  return {
+    create: () => count++,
+    acquire: () => {},
+    tryAcquire: () => true,
+    release: () => {},
+  };
+}
