@@ -293,6 +293,7 @@ export function createKernel(memory: Memory, locks: Locks, operations: Float64Ar
     fault: residency.fault,
     vmas,
     residency,
+    startNs: CLOCK_BASE_NS,
     /** CLOCK_MONOTONIC. */
     nowNs: (): Ns => CLOCK_BASE_NS + clock[0]!,
     advanceClock: (ns: Ns): void => {

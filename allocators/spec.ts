@@ -1,0 +1,116 @@
+import { UserError } from '../sim/assert.ts';
+import { MODELS } from './index.ts';
+import type { AllocatorModel, OptionDescriptor, OptionValue } from './model.ts';
+
+/** An allocator with everything resolved: `name[@version][:option=value,…][+below]`. */
+export interface AllocatorSpec {
+  readonly model: AllocatorModel;
+  readonly version: string;
+  /** Every option of the model, defaults filled in. */
+  readonly options: Readonly<Record<string, OptionValue>>;
+  /** The options that were given, as they were given. */
+  readonly given: Readonly<Record<string, OptionValue>>;
+  readonly below: AllocatorSpec | undefined;
+}
+
+/** Parses a name as in `--allocator`; `cpus` resolves defaults that depend on the machine. */
+export function parseAllocator(text: string, cpus: number): AllocatorSpec {
+  const plus = text.indexOf('+');
+  const own = plus < 0 ? text : text.slice(0, plus);
+  const colon = own.indexOf(':');
+  const [name = '', version] = (colon < 0 ? own : own.slice(0, colon)).split('@');
+  const model = MODELS.find((m) => m.name === name);
+  if (!model) {
+    throw new UserError(`unknown allocator '${name}'${suggestion(name, MODELS.map((m) => m.name))}`);
+  }
+  const resolved = version ?? model.versions[0]!;
+  if (!model.versions.includes(resolved)) {
+    throw new UserError(`${name} has no version '${resolved}', expected one of ${model.versions.join(', ')}`);
+  }
+  const given = colon < 0 ? {} : parseOptions(model, own.slice(colon + 1));
+  const options: Record<string, OptionValue> = {};
+  for (const o of model.options) {
+    options[o.name] = given[o.name] ?? (typeof o.default === 'function' ? o.default({ version: resolved, cpus }) : o.default);
+  }
+  if (plus >= 0 && !model.layered) throw new UserError(`${name} does not sit above another allocator, found '${text.slice(plus)}'`);
+  const below = model.layered ? parseAllocator(plus < 0 ? 'glibc' : text.slice(plus + 1), cpus) : undefined;
+  return { model, version: resolved, options, given, below };
+}
+
+function parseOptions(model: AllocatorModel, text: string): Record<string, OptionValue> {
+  const values: Record<string, OptionValue> = {};
+  for (const part of text.split(',')) {
+    const equals = part.indexOf('=');
+    const name = equals < 0 ? part : part.slice(0, equals);
+    const option = model.options.find((o) => o.name === name);
+    if (!option) {
+      throw new UserError(`unknown option '${name}' of ${model.name}${suggestion(name, model.options.map((o) => o.name))}`);
+    }
+    if (equals < 0) throw new UserError(`option '${name}' of ${model.name} has no value, expected ${name}=VALUE`);
+    values[name] = parseValue(model.name, option, part.slice(equals + 1));
+  }
+  return values;
+}
+
+function parseValue(model: string, option: OptionDescriptor, text: string): OptionValue {
+  const fail = (expected: string): never => {
+    throw new UserError(`option '${option.name}' of ${model}: found '${text}', expected ${expected}`);
+  };
+  switch (option.kind) {
+    case 'boolean':
+      if (text === 'true' || text === '1') return true;
+      if (text === 'false' || text === '0') return false;
+      return fail('true or false');
+    case 'choice':
+      return option.choices!.includes(text) ? text : fail(`one of ${option.choices!.join(', ')}`);
+    case 'string':
+      return text;
+    default: {
+      const value = parseNumber(text, option.kind === 'bytes');
+      const { min = 0, max = Number.MAX_SAFE_INTEGER } = option;
+      if (value === undefined || value < min || value > max) return fail(`a number from ${min} to ${max}`);
+      return value;
+    }
+  }
+}
+
+/** A decimal or 0x integer; where bytes are meant, K, M and G multiply by powers of 1024 as in php.ini. */
+export function parseNumber(text: string, suffixes: boolean): number | undefined {
+  const match = /^(-?\d+|0x[0-9a-f]+)([KMG]?)$/i.exec(text);
+  if (!match || (match[2] && !suffixes)) return undefined;
+  const value = Number(match[1]) * 1024 ** ' KMG'.indexOf(match[2]!.toUpperCase() || ' ');
+  return Number.isSafeInteger(value) ? value : undefined;
+}
+
+/** `, did you mean 'x'?` or the list of what there is. */
+export function suggestion(found: string, known: readonly string[]): string {
+  let best = '';
+  let least = Math.max(2, Math.floor(found.length / 3)) + 1;
+  for (const name of known) {
+    const distance = editDistance(found, name);
+    if (distance < least) {
+      least = distance;
+      best = name;
+    }
+  }
+  return best ? `, did you mean '${best}'?` : `, expected one of ${known.join(', ')}`;
+}
+
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)));
+    }
+    row = next;
+  }
+  return row[b.length]!;
+}
+
+/** The shortest text that parses to this spec again: defaults left out, the version written down. */
+export function formatAllocator(spec: AllocatorSpec): string {
+  const options = Object.entries(spec.given).map(([name, value]) => `${name}=${value}`);
+  const own = `${spec.model.name}@${spec.version}${options.length > 0 ? `:${options.join(',')}` : ''}`;
+  return spec.below ? `${own}+${formatAllocator(spec.below)}` : own;
+}
