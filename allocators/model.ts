@@ -27,7 +27,12 @@ export interface AllocatorModel {
   readonly about: string;
   readonly options: readonly OptionDescriptor[];
   /** `below` is given to models that serve e… events above another allocator (`zendmm+glibc`). */
-  readonly create: (machine: Machine, version: string, options: OptionValues, below: Allocator | undefined) => Allocator | RequestAllocator;
+  readonly create: (
+    machine: Machine,
+    version: string,
+    options: OptionValues,
+    below: Allocator | undefined,
+  ) => Allocator | RequestAllocator;
   /** True where `create` needs `below`. */
   readonly layered: boolean;
 }

@@ -21,7 +21,12 @@ export function parseAllocator(text: string, cpus: number): AllocatorSpec {
   const [name = '', version] = (colon < 0 ? own : own.slice(0, colon)).split('@');
   const model = MODELS.find((m) => m.name === name);
   if (!model) {
-    throw new UserError(`unknown allocator '${name}'${suggestion(name, MODELS.map((m) => m.name))}`);
+    throw new UserError(
+      `unknown allocator '${name}'${suggestion(
+        name,
+        MODELS.map((m) => m.name),
+      )}`,
+    );
   }
   const resolved = version ?? model.versions[0]!;
   if (!model.versions.includes(resolved)) {
@@ -30,9 +35,11 @@ export function parseAllocator(text: string, cpus: number): AllocatorSpec {
   const given = colon < 0 ? {} : parseOptions(model, own.slice(colon + 1));
   const options: Record<string, OptionValue> = {};
   for (const o of model.options) {
-    options[o.name] = given[o.name] ?? (typeof o.default === 'function' ? o.default({ version: resolved, cpus }) : o.default);
+    options[o.name] =
+      given[o.name] ?? (typeof o.default === 'function' ? o.default({ version: resolved, cpus }) : o.default);
   }
-  if (plus >= 0 && !model.layered) throw new UserError(`${name} does not sit above another allocator, found '${text.slice(plus)}'`);
+  if (plus >= 0 && !model.layered)
+    throw new UserError(`${name} does not sit above another allocator, found '${text.slice(plus)}'`);
   const below = model.layered ? parseAllocator(plus < 0 ? 'glibc' : text.slice(plus + 1), cpus) : undefined;
   return { model, version: resolved, options, given, below };
 }
@@ -44,7 +51,12 @@ function parseOptions(model: AllocatorModel, text: string): Record<string, Optio
     const name = equals < 0 ? part : part.slice(0, equals);
     const option = model.options.find((o) => o.name === name);
     if (!option) {
-      throw new UserError(`unknown option '${name}' of ${model.name}${suggestion(name, model.options.map((o) => o.name))}`);
+      throw new UserError(
+        `unknown option '${name}' of ${model.name}${suggestion(
+          name,
+          model.options.map((o) => o.name),
+        )}`,
+      );
     }
     if (equals < 0) throw new UserError(`option '${name}' of ${model.name} has no value, expected ${name}=VALUE`);
     values[name] = parseValue(model.name, option, part.slice(equals + 1));

@@ -79,7 +79,14 @@ export interface RequestAllocator extends Allocator {
 }
 
 export interface AllocatorStats {
-  readonly [name: string]: number | string | boolean | null | AllocatorStats | readonly AllocatorStats[] | readonly number[];
+  readonly [name: string]:
+    | number
+    | string
+    | boolean
+    | null
+    | AllocatorStats
+    | readonly AllocatorStats[]
+    | readonly number[];
 }
 
 /** A range of the simulated address space, as the allocator sees it. Metadata *inside* a block is a range of its own. */

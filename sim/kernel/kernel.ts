@@ -52,7 +52,12 @@ export interface KernelOptions {
   readonly rlimitData: Bytes;
 }
 
-export const KERNEL_DEFAULTS: KernelOptions = { version: '6.18', thp: 'never', rlimitAs: Infinity, rlimitData: Infinity };
+export const KERNEL_DEFAULTS: KernelOptions = {
+  version: '6.18',
+  thp: 'never',
+  rlimitAs: Infinity,
+  rlimitData: Infinity,
+};
 
 /** A memory system call that was made, in the words of the ground truth's list: `mmap NULL 135168 … = fence-135168`. */
 export type SyscallObserver = (t: ThreadSlot, text: string) => void;
@@ -167,7 +172,11 @@ export function createKernel(memory: Memory, locks: Locks, operations: Float64Ar
     locks.acquire(t, mmapLock);
     count(1, OP_MMAP);
     const result = flags & MAP_HUGETLB ? -1 : placeMapping(hint, pages, prot, flags);
-    if (observer) observer(t, `mmap ${addressText(hint)} ${bytesText(pages)} ${protText(prot)} ${mapText(flags)} = ${resultText(result)}`);
+    if (observer)
+      observer(
+        t,
+        `mmap ${addressText(hint)} ${bytesText(pages)} ${protText(prot)} ${mapText(flags)} = ${resultText(result)}`,
+      );
     locks.release(t, mmapLock);
     return result;
   }
@@ -214,7 +223,10 @@ export function createKernel(memory: Memory, locks: Locks, operations: Float64Ar
     const result = resizeMapping(start, oldPages, newPages, mayMove);
     if (observer) {
       const flags = mayMove ? 'MREMAP_MAYMOVE' : '0';
-      observer(t, `mremap ${addressText(start)} ${bytesText(oldPages)} ${bytesText(newPages)} ${flags} = ${resultText(result)}`);
+      observer(
+        t,
+        `mremap ${addressText(start)} ${bytesText(oldPages)} ${bytesText(newPages)} ${flags} = ${resultText(result)}`,
+      );
     }
     locks.release(t, mmapLock);
     return result;
@@ -253,8 +265,10 @@ export function createKernel(memory: Memory, locks: Locks, operations: Float64Ar
     // Only what becomes writable is charged to RLIMIT_DATA; the mappings of one call are all alike in every model.
     const index = vmas.indexOf(start);
     const charged = prot & PROT_WRITE && index >= 0 && !(vmas.flags(index) & PROT_WRITE) ? pages : 0;
-    if (vmas.writablePages() + charged <= dataLimitPages && vmas.changeFlags(start, start + pages, ~PROT_MASK, prot)) result = 0;
-    if (observer) observer(t, `mprotect ${addressText(start)} ${bytesText(pages)} ${protText(prot)}${result < 0 ? ' = -1' : ''}`);
+    if (vmas.writablePages() + charged <= dataLimitPages && vmas.changeFlags(start, start + pages, ~PROT_MASK, prot))
+      result = 0;
+    if (observer)
+      observer(t, `mprotect ${addressText(start)} ${bytesText(pages)} ${protText(prot)}${result < 0 ? ' = -1' : ''}`);
     locks.release(t, mmapLock);
     return result;
   }
@@ -271,7 +285,10 @@ export function createKernel(memory: Memory, locks: Locks, operations: Float64Ar
     else assert(false, `madvise ${advice} is not simulated`);
     const result = vmas.covered(start, end) ? 0 : -1;
     if (observer) {
-      observer(t, `madvise ${addressText(start)} ${bytesText(pages)} ${MADV_NAMES[advice]}${result < 0 ? ' = -1' : ''}`);
+      observer(
+        t,
+        `madvise ${addressText(start)} ${bytesText(pages)} ${MADV_NAMES[advice]}${result < 0 ? ' = -1' : ''}`,
+      );
     }
     locks.release(t, mmapLock);
     return result;

@@ -1,9 +1,5 @@
 import type { Memory } from '../memory.ts';
-import {
-  OP_FAULTS,
-  OP_HUGE_FAULTS,
-  OP_PAGES_RELEASED,
-} from '../threads/operations.ts';
+import { OP_FAULTS, OP_HUGE_FAULTS, OP_PAGES_RELEASED } from '../threads/operations.ts';
 import { HUGE_PAGES, type Page, type Pages } from '../units.ts';
 import { PAGE_LIMIT } from './layout.ts';
 
@@ -28,7 +24,11 @@ export type Residency = ReturnType<typeof createResidency>;
  * Which pages are resident, and the faults that made them so. `mayBeHuge(page)` says whether a fault there may map the
  * whole 2 MiB around it (transparent huge pages); a huge page that is partly given back counts as split.
  */
-export function createResidency(memory: Memory, operations: Float64Array, mayBeHuge: ((page: Page) => boolean) | undefined) {
+export function createResidency(
+  memory: Memory,
+  operations: Float64Array,
+  mayBeHuge: ((page: Page) => boolean) | undefined,
+) {
   const pages = new Uint8Array(memory.reserve('kernel.pages', PAGE_LIMIT));
   const huge = new Uint8Array(memory.reserve('kernel.hugePages', PAGE_LIMIT / HUGE_PAGES));
   const counters = memory.int32('kernel.residency', 8);

@@ -69,7 +69,11 @@ export function createVmaTable(memory: Memory) {
     if (index < 0 || index + 1 >= state[COUNT]!) return false;
     const p = index * VMA_WORDS;
     const q = p + VMA_WORDS;
-    return words[p + END] === words[q + START] && words[p + FLAGS] === words[q + FLAGS] && words[p + ORIGIN] === words[q + ORIGIN];
+    return (
+      words[p + END] === words[q + START] &&
+      words[p + FLAGS] === words[q + FLAGS] &&
+      words[p + ORIGIN] === words[q + ORIGIN]
+    );
   }
 
   function mergeAround(index: number): void {
@@ -190,7 +194,8 @@ export function createVmaTable(memory: Memory) {
       const p = index * VMA_WORDS;
       const length = words[p + END]! - words[p + START]!;
       assert(length > 0, `mapping ${index} is empty`);
-      if (index > 0) assert(words[p + START]! >= words[p - VMA_WORDS + END]!, `mappings ${index - 1} and ${index} overlap`);
+      if (index > 0)
+        assert(words[p + START]! >= words[p - VMA_WORDS + END]!, `mappings ${index - 1} and ${index} overlap`);
       assert(!mergesWithNext(index), `mappings ${index} and ${index + 1} should be one`);
       mapped += length;
       if (words[p + FLAGS]! & PROT_WRITE) writable += length;

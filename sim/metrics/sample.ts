@@ -124,7 +124,10 @@ export function createSampler(kernel: Kernel, allocator: Allocator, objects: Obj
       externalFragmentation: freeBytes === 0 ? 0 : 1 - largestFree / freeBytes,
       faults: kernel.residency.faults(),
       hugeFaults: kernel.residency.hugeFaults(),
-      syscalls: Object.fromEntries(SYSCALLS.map((name) => [name, kernel.syscallCount(name)])) as Record<Syscall, number>,
+      syscalls: Object.fromEntries(SYSCALLS.map((name) => [name, kernel.syscallCount(name)])) as Record<
+        Syscall,
+        number
+      >,
       stats: allocator.stats(),
     };
   };

@@ -19,7 +19,10 @@ export function createObjectTable(memory: Memory, slots: number): ObjectTable {
 }
 
 /** Calls `visit` for every live block, in slot order. */
-export function forEachLive(objects: ObjectTable, visit: (slot: number, handle: Handle, requested: Bytes) => void): void {
+export function forEachLive(
+  objects: ObjectTable,
+  visit: (slot: number, handle: Handle, requested: Bytes) => void,
+): void {
   const { handles, requested, slots } = objects;
   for (let slot = 1; slot < slots; slot++) {
     const handle = handles[slot]!;

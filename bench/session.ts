@@ -1,0 +1,266 @@
+import type { AllocatorSpec } from '../allocators/spec.ts';
+import { formatAllocator } from '../allocators/spec.ts';
+import { AllocatorAbort } from '../sim/assert.ts';
+import { type EventBuffer, OP_BITS, OP_MASK, OP_SAMPLE, type Touch } from '../sim/event.ts';
+import { KERNEL_DEFAULTS, type KernelOptions } from '../sim/kernel/kernel.ts';
+import { createSampler, type Sample } from '../sim/metrics/sample.ts';
+import { createLockstep } from '../sim/replay/lockstep.ts';
+import { isAllocating, placementLine } from '../sim/replay/placements.ts';
+import { requestedPeakWithout } from '../sim/replay/requested.ts';
+import { type Mode, RESULT_SCHEMA, type RunDescription, type RunResult } from '../sim/report/result.ts';
+import { uncontendedLocks } from '../sim/threads/locks.ts';
+import type { LineSink } from './line-sink.ts';
+import { type Assembled, assemble } from './machine.ts';
+import { VERSION } from './version.ts';
+
+export interface SessionOptions {
+  readonly events: EventBuffer;
+  readonly workload: string;
+  readonly parameters?: Readonly<Record<string, number | string | boolean>>;
+  readonly spec: AllocatorSpec;
+  readonly cpus: number;
+  readonly mode?: Mode;
+  readonly pace?: 'asap' | 'recorded';
+  readonly seed?: number;
+  /** Over the trace's own `%touch`. */
+  readonly touch?: Touch;
+  readonly kernel?: Partial<KernelOptions>;
+  /** A sample every so many events too; 0 for none. */
+  readonly sampleEvery?: number;
+  /** `samples`: walk all invariants at each sample; `events`: after every event. */
+  readonly check?: 'off' | 'samples' | 'events';
+  readonly placements?: LineSink;
+  readonly syscalls?: LineSink;
+  readonly onSample?: (sample: Sample) => void;
+  /** Called between pieces of work with the events done so far. */
+  readonly onProgress?: (done: number) => void;
+  /** Ends the run at the next piece; the result is marked partial. */
+  readonly signal?: AbortSignal;
+  readonly loadNs?: number;
+}
+
+/** Rows between two looks at the clock and the signal. */
+const PIECE_ROWS = 1 << 18;
+const YIELD_MS = 100;
+
+/** A lockstep run: the machine, where it stands, and what was measured so far. */
+export class Session {
+  readonly assembled: Assembled;
+  readonly touch: Touch;
+  row = 0;
+  abort: { event: number; message: string } | null = null;
+  readonly samples: Sample[] = [];
+  readonly failedRows: number[] = [];
+  replayNs = 0;
+
+  private readonly options: SessionOptions;
+  private readonly run: (from: number, to: number) => void;
+  private readonly takeSample: (label: string, event: number) => Sample;
+  private readonly stepwise: boolean;
+  private beginIndex = 0;
+  /** Thread slot → its number in order of creation, as system call lists show it. */
+  private readonly creation: Int32Array;
+
+  constructor(options: SessionOptions) {
+    this.options = options;
+    const { events } = options;
+    this.touch = options.touch ?? events.touch;
+    this.assembled = assemble({
+      spec: options.spec,
+      events,
+      cpus: options.cpus,
+      touch: this.touch,
+      kernel: { ...KERNEL_DEFAULTS, ...options.kernel },
+      locks: uncontendedLocks,
+    });
+    const { machine, objects, allocator, request, top } = this.assembled;
+    this.run = createLockstep({
+      events,
+      objects,
+      kernel: machine.kernel,
+      allocator,
+      request,
+      touches: this.touch !== 'none',
+      onFailure: (row) => this.failedRows.push(row),
+    });
+    this.takeSample = createSampler(machine.kernel, top, objects);
+    this.creation = new Int32Array(events.threadSlots);
+    const { placements, syscalls, check } = options;
+    this.stepwise = placements !== undefined || syscalls !== undefined || check === 'events';
+    if (syscalls) {
+      machine.kernel.observeSyscalls((t, text) => syscalls.write(`${this.row} ${this.creation[t]!} ${text}`));
+    }
+  }
+
+  get done(): boolean {
+    return this.row >= this.options.events.length || this.abort !== null;
+  }
+
+  /** Executes rows up to `limit`, at most; takes the samples on the way. */
+  advance(limit: number): void {
+    const { events, sampleEvery = 0 } = this.options;
+    const end = Math.min(limit, events.length);
+    while (this.row < end && !this.abort) {
+      this.beginThreads();
+      let to = Math.min(end, this.nextBegin());
+      if (sampleEvery > 0) to = Math.min(to, (Math.floor(this.row / sampleEvery) + 1) * sampleEvery);
+      this.runTo(to);
+      if (sampleEvery > 0 && this.row === to && to % sampleEvery === 0 && to < events.length) this.sample(`#${to}`, to);
+    }
+  }
+
+  private nextBegin(): number {
+    return this.options.events.begins[this.beginIndex]?.row ?? this.options.events.length;
+  }
+
+  private beginThreads(): void {
+    const { begins } = this.options.events;
+    const { request, allocator } = this.assembled;
+    while (begins[this.beginIndex]?.row === this.row) {
+      const { thread } = begins[this.beginIndex++]!;
+      this.creation[thread] = this.beginIndex;
+      allocator.threadStart(thread);
+      if (request && request !== allocator) request.threadStart(thread);
+    }
+  }
+
+  /** Rows [row, to): no thread begins in there. */
+  private runTo(to: number): void {
+    const { events } = this.options;
+    while (this.row < to && !this.abort) {
+      let stop = this.row;
+      if (this.stepwise) stop = this.row + 1;
+      else while (stop < to && (events.head[stop]! & OP_MASK) !== OP_SAMPLE) stop++;
+      const started = process.hrtime.bigint();
+      try {
+        this.run(this.row, stop);
+      } catch (error) {
+        if (!(error instanceof AllocatorAbort)) throw error;
+        this.abort = { event: this.row, message: error.message };
+      }
+      this.replayNs += Number(process.hrtime.bigint() - started);
+      if (this.abort) return;
+      if (this.stepwise) this.afterEvent(this.row);
+      if (stop < to || this.stepwise) {
+        const at = this.stepwise ? this.row : stop;
+        if ((events.head[at]! & OP_MASK) === OP_SAMPLE) {
+          this.sample(events.labels[events.a[at]!]!, at);
+          stop = at + 1;
+        }
+      }
+      this.row = stop;
+    }
+  }
+
+  private afterEvent(row: number): void {
+    const { events, placements, check } = this.options;
+    const op = events.head[row]! & OP_MASK;
+    if (placements && isAllocating(op)) {
+      const { objects, allocator, request } = this.assembled;
+      const failed = this.failedRows.at(-1) === row;
+      const target = request && op >= 6 ? request : allocator;
+      placements.write(placementLine(row, target, failed ? 0 : objects.handles[events.slot[row]!]!));
+    }
+    if (check === 'events') this.assembled.top.check();
+  }
+
+  sample(label: string, event: number): void {
+    if (this.options.check !== undefined && this.options.check !== 'off') {
+      this.assembled.top.check();
+      this.assembled.machine.kernel.vmas.check();
+    }
+    const sample = this.takeSample(label, event);
+    this.samples.push(sample);
+    this.options.onSample?.(sample);
+  }
+
+  describe(): RunDescription {
+    const { options } = this;
+    return {
+      workload: options.workload,
+      parameters: options.parameters ?? {},
+      allocator: formatAllocator(options.spec),
+      options: resolvedOptions(options.spec),
+      mode: options.mode ?? 'lockstep',
+      cpus: options.cpus,
+      pace: options.pace ?? 'asap',
+      touch: this.touch,
+      kernel: options.kernel?.version ?? KERNEL_DEFAULTS.version,
+      seed: options.seed ?? 0,
+      version: VERSION,
+    };
+  }
+
+  result(): RunResult {
+    const { events } = this.options;
+    const { machine, top } = this.assembled;
+    const last = this.samples.at(-1)!;
+    const requestedPeakBytes =
+      this.failedRows.length === 0 && this.row === events.length
+        ? events.requestedPeakBytes
+        : requestedPeakWithout(events, this.row, this.failedRows);
+    const rssPeakBytes = machine.kernel.residency.residentPeakPages() * 4096;
+    return {
+      schema: RESULT_SCHEMA,
+      run: this.describe(),
+      partial: this.row < events.length && this.abort === null,
+      abort: this.abort,
+      summary: {
+        rssBytes: last.rssBytes,
+        rssPeakBytes,
+        vszBytes: last.vszBytes,
+        vszPeakBytes: machine.kernel.mappedPeakPages() * 4096,
+        requestedBytes: last.requestedBytes,
+        requestedPeakBytes,
+        usableBytes: last.usableBytes,
+        liveBlocks: last.liveBlocks,
+        breakdown: last.breakdown,
+        internalFragmentation: last.internalFragmentation,
+        externalFragmentation: last.externalFragmentation,
+        blowup: requestedPeakBytes === 0 ? null : rssPeakBytes / requestedPeakBytes,
+        faults: last.faults,
+        hugeFaults: last.hugeFaults,
+        syscalls: { ...last.syscalls, futex: 0 },
+        failedAllocations: this.failedRows.length,
+        latencyNs: null,
+        virtualNs: last.virtualNs,
+        cpuNs: null,
+        waitNs: null,
+      },
+      samples: this.samples,
+      locks: [],
+      stats: last.stats,
+      notModelled: top.notModelled(),
+      engine: {
+        events: this.row,
+        replayNs: this.replayNs,
+        loadNs: this.options.loadNs ?? 0,
+        hostRssBytes: process.memoryUsage.rss(),
+      },
+    };
+  }
+}
+
+/** Every option of every layer, the lower one's under `below`. */
+function resolvedOptions(spec: AllocatorSpec): Record<string, unknown> {
+  return spec.below ? { ...spec.options, below: resolvedOptions(spec.below) } : { ...spec.options };
+}
+
+/** Runs a session to its end, letting the event loop breathe so that progress and Ctrl-C work. */
+export async function runLockstep(options: SessionOptions): Promise<RunResult> {
+  const session = new Session(options);
+  let yielded = performance.now();
+  while (!session.done && !options.signal?.aborted) {
+    session.advance(session.row + PIECE_ROWS);
+    if (performance.now() - yielded > YIELD_MS) {
+      options.onProgress?.(session.row);
+      await new Promise((resolve) => setImmediate(resolve));
+      yielded = performance.now();
+    }
+  }
+  session.sample('(end)', session.row);
+  return session.result();
+}
+
+/** Thread slot of a row; exported for tools that show events. */
+export const threadOf = (events: EventBuffer, row: number): number => events.head[row]! >>> OP_BITS;

@@ -1,0 +1,96 @@
+import type { Touch } from '../event.ts';
+import type { KernelVersion, Syscall } from '../kernel/kernel.ts';
+import type { Breakdown, Sample } from '../metrics/sample.ts';
+import type { AllocatorStats } from '../allocator.ts';
+import type { Bytes, Ns } from '../units.ts';
+
+export const RESULT_SCHEMA = 'allocsim-result-1';
+
+export type Mode = 'lockstep' | 'virtual' | 'threads';
+
+export interface RunDescription {
+  readonly workload: string;
+  readonly parameters: Readonly<Record<string, number | string | boolean>>;
+  /** As it may be given to --allocator again. */
+  readonly allocator: string;
+  /** Every option resolved; of a layer below under `below`. */
+  readonly options: Readonly<Record<string, unknown>>;
+  readonly mode: Mode;
+  readonly cpus: number;
+  readonly pace: 'asap' | 'recorded';
+  readonly touch: Touch;
+  readonly kernel: KernelVersion;
+  readonly seed: number;
+  readonly version: string;
+}
+
+/** p50, p99 and so on of a distribution in nanoseconds. */
+export interface Percentiles {
+  readonly count: number;
+  readonly p50: Ns;
+  readonly p99: Ns;
+  readonly p999: Ns;
+  readonly max: Ns;
+}
+
+export interface LockResult {
+  readonly name: string;
+  readonly acquisitions: number;
+  readonly contended: number;
+  readonly waitNs: { readonly total: Ns; readonly p50: Ns; readonly p99: Ns; readonly max: Ns };
+  readonly holdNs: Ns;
+  readonly ownerSwitches: number;
+  readonly futexWaits: number;
+  readonly futexWakes: number;
+}
+
+/** The metrics of product.md at the end of the run, and the peaks. */
+export interface Summary {
+  readonly rssBytes: Bytes;
+  readonly rssPeakBytes: Bytes;
+  readonly vszBytes: Bytes;
+  readonly vszPeakBytes: Bytes;
+  readonly requestedBytes: Bytes;
+  readonly requestedPeakBytes: Bytes;
+  readonly usableBytes: Bytes;
+  readonly liveBlocks: number;
+  readonly breakdown: Breakdown;
+  readonly internalFragmentation: number;
+  readonly externalFragmentation: number;
+  /** rssPeakBytes / requestedPeakBytes; null where nothing was requested. */
+  readonly blowup: number | null;
+  readonly faults: number;
+  readonly hugeFaults: number;
+  readonly syscalls: Readonly<Record<Syscall | 'futex', number>>;
+  /** Allocations that returned NULL. */
+  readonly failedAllocations: number;
+  /** null in lockstep, which has no time and no contention. */
+  readonly latencyNs: { readonly malloc: Percentiles; readonly free: Percentiles } | null;
+  readonly virtualNs: Ns;
+  readonly cpuNs: Ns | null;
+  readonly waitNs: Ns | null;
+}
+
+export interface RunResult {
+  readonly schema: typeof RESULT_SCHEMA;
+  readonly run: RunDescription;
+  /** True where the run was interrupted: everything is as of the event where it stopped. */
+  readonly partial: boolean;
+  /** What the real allocator would have written before it aborted, and at which event; null for a clean run. */
+  readonly abort: { readonly event: number; readonly message: string } | null;
+  readonly summary: Summary;
+  readonly samples: readonly Sample[];
+  readonly locks: readonly LockResult[];
+  readonly stats: AllocatorStats;
+  readonly notModelled: readonly string[];
+  /** Host figures: the only part that differs from run to run. */
+  readonly engine: EngineFigures;
+}
+
+export interface EngineFigures {
+  readonly events: number;
+  /** Wall time of the replay loop alone. */
+  readonly replayNs: number;
+  readonly loadNs: number;
+  readonly hostRssBytes: number;
+}
