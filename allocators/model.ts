@@ -18,6 +18,14 @@ export interface OptionDescriptor {
   readonly about: string;
 }
 
+/** A text that one of the real allocator's own tools would print, for `sim inspect`. */
+export interface ModelView {
+  /** As in `sim inspect NAME …`: malloc_info, stats_print. */
+  readonly name: string;
+  readonly about: string;
+  readonly render: (allocator: Allocator) => string;
+}
+
 /** An allocator as the registry knows it. Adding one takes one file that exports such an object and one line in index.ts. */
 export interface AllocatorModel {
   /** As in `--allocator=NAME`. */
@@ -35,4 +43,5 @@ export interface AllocatorModel {
   ) => Allocator | RequestAllocator;
   /** True where `create` needs `below`. */
   readonly layered: boolean;
+  readonly views: readonly ModelView[];
 }

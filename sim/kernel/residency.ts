@@ -146,6 +146,13 @@ export function createResidency(
     return count;
   }
 
+  /** Huge pages in place that lie in [start, end). */
+  function hugeIn(start: Page, end: Page): number {
+    let count = 0;
+    for (let i = Math.ceil(start / HUGE_PAGES); (i + 1) * HUGE_PAGES <= end; i++) count += huge[i]!;
+    return count;
+  }
+
   return {
     pages,
     touch,
@@ -156,6 +163,7 @@ export function createResidency(
     freeLazily,
     move,
     residentIn,
+    hugeIn,
     residentPages: (): Pages => counters[RESIDENT_PAGES]!,
     residentPeakPages: (): Pages => counters[RESIDENT_PEAK]!,
     lazilyFreedPages: (): Pages => counters[LAZY_PAGES]!,

@@ -1,0 +1,87 @@
+#!/usr/bin/env node
+import { readFileSync } from 'node:fs';
+import yargs, { type Argv, type CommandModule } from 'yargs';
+import { hideBin } from 'yargs/helpers';
+import { UserError } from '../sim/assert.ts';
+
+/** A command whose module is loaded when it is used: `sim --help` must not load the models. */
+// biome-ignore lint/suspicious/noExplicitAny: every command has options of its own type
+function lazy(
+  command: string,
+  describe: string,
+  load: () => Promise<CommandModule<any, any>>,
+): CommandModule<any, any> {
+  return {
+    command,
+    describe,
+    builder: (async (y: Argv) => {
+      const { builder } = await load();
+      return typeof builder === 'function' ? builder(y) : y.options(builder ?? {});
+      // biome-ignore lint/suspicious/noExplicitAny: yargs types a builder as synchronous, and awaits one that is not
+    }) as any,
+    handler: async (argv) => (await load()).handler(argv),
+  };
+}
+
+const commands = [
+  lazy(
+    'run <workload>',
+    'replay a workload under one allocator',
+    async () => (await import('./commands/run.ts')).runCommand,
+  ),
+  lazy(
+    'list [what]',
+    'what there is: workloads, allocators, options',
+    async () => (await import('./commands/list.ts')).listCommand,
+  ),
+  lazy(
+    'inspect <view> <workload>',
+    'the text that a real tool would print: pmap, smaps, malloc_info, …',
+    async () => (await import('./commands/inspect.ts')).inspectCommand,
+  ),
+];
+
+function version(): string {
+  const path = import.meta.url.includes('/dist/') ? '../../package.json' : '../package.json';
+  return JSON.parse(readFileSync(new URL(path, import.meta.url), 'utf8')).version;
+}
+
+/** One line on standard error and exit code 2 for the user's mistakes; a stack trace only for ours. */
+function fail(error: unknown): never {
+  if (error instanceof UserError) {
+    process.stderr.write(`sim: ${error.message}\n`);
+    process.exit(2);
+  }
+  process.stderr.write(`sim: internal error: ${error instanceof Error ? error.stack : error}\n`);
+  process.exit(70);
+}
+
+// A reader that has seen enough (`sim run … | head`) is no error.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
+
+const parser = yargs(hideBin(process.argv))
+  .scriptName('sim')
+  .usage(
+    '$0 COMMAND …\n\nReplays allocation traces on exact models of real allocators, and says where the memory is and why it stays.',
+  )
+  .command(commands)
+  .demandCommand(1, 'no command given; `sim --help` lists them')
+  .recommendCommands()
+  .strict()
+  .version(version())
+  .help()
+  .alias('h', 'help')
+  .wrap(Math.min(120, process.stdout.columns ?? 100))
+  .example('$0 run lanczos-32t --allocator=glibc', 'the built-in workload under glibc')
+  .example('$0 run trace.htrace.gz --allocator=jemalloc --json', 'a recorded trace, the whole result as JSON')
+  .epilogue('Exit codes: 0 done; 1 a check that was asked for failed; 2 wrong use or unreadable input.')
+  .exitProcess(false)
+  .fail((message, error) => {
+    throw error ?? new UserError(message.replace(/\s*\n\s*/g, '; '));
+  });
+
+try {
+  await parser.parseAsync();
+} catch (error) {
+  fail(error);
+}

@@ -1,0 +1,77 @@
+import type { Argv, CommandModule } from 'yargs';
+import type { ModelView } from '../../allocators/model.ts';
+import { suggestion } from '../../allocators/spec.ts';
+import { UserError } from '../../sim/assert.ts';
+import { pmapText, smapsText, statusText } from '../../sim/report/proc.ts';
+import type { LineSink } from '../line-sink.ts';
+import { type Assembled } from '../machine.ts';
+import { type MachineArguments, machineOptions, prepare } from '../run-options.ts';
+import { Session, type SessionOptions } from '../session.ts';
+import { rowsUntil } from '../stop-point.ts';
+
+interface InspectArguments extends MachineArguments {
+  view: string;
+  at: string | undefined;
+}
+
+interface View {
+  readonly name: string;
+  readonly about: string;
+  readonly render: (assembled: Assembled) => string;
+}
+
+/** What the kernel would show of the process, whatever its allocator. */
+const KERNEL_VIEWS: readonly View[] = [
+  {
+    name: 'pmap',
+    about: 'pmap -x: the mappings with their resident kilobytes',
+    render: (a) => pmapText(a.machine.kernel),
+  },
+  { name: 'smaps', about: '/proc/PID/smaps', render: (a) => smapsText(a.machine.kernel) },
+  { name: 'status', about: 'the memory lines of /proc/PID/status', render: (a) => statusText(a.machine.kernel) },
+];
+const STRACE = 'strace';
+
+export const inspectCommand: CommandModule<object, InspectArguments> = {
+  command: 'inspect <view> <workload>',
+  describe: 'the text that a real tool would print',
+  builder: (yargs: Argv) =>
+    machineOptions(
+      yargs.positional('view', {
+        type: 'string',
+        demandOption: true,
+        describe: `${[...KERNEL_VIEWS.map((v) => v.name), STRACE].join(', ')}, or a view of the allocator`,
+      }),
+    ).option('at', {
+      type: 'string',
+      describe: 'a sample label, or #N for event N; default: the end',
+    }) as unknown as Argv<InspectArguments>,
+  handler: async (argv) => {
+    const { session } = await prepare(argv);
+    process.stdout.write(inspect(session, argv.view, argv.at));
+  },
+};
+
+/** Runs up to `at` and renders `view`. */
+export function inspect(options: SessionOptions, view: string, at: string | undefined): string {
+  const lines: string[] = [];
+  const syscalls: LineSink = { write: (line) => lines.push(line), close: () => {}, discard: () => {} };
+  const modelViews: ModelView[] = [...options.spec.model.views, ...(options.spec.below?.model.views ?? [])];
+  const kernelView = KERNEL_VIEWS.find((v) => v.name === view);
+  const modelView = modelViews.find((v) => v.name === view);
+  if (!kernelView && !modelView && view !== STRACE) {
+    throw new UserError(
+      `unknown view '${view}'${suggestion(
+        view,
+        [...KERNEL_VIEWS, { name: STRACE }, ...modelViews].map((v) => v.name),
+      )}`,
+    );
+  }
+  const end = rowsUntil(options.events, at);
+  const session = new Session(view === STRACE ? { ...options, syscalls } : options);
+  session.advance(end);
+  if (view === STRACE) return lines.map((line) => `${line}\n`).join('');
+  if (kernelView) return kernelView.render(session.assembled);
+  const { top, allocator } = session.assembled;
+  return modelView!.render(options.spec.model.views.includes(modelView!) ? top : allocator);
+}

@@ -1,0 +1,95 @@
+import type { Argv, CommandModule } from 'yargs';
+import { UserError } from '../../sim/assert.ts';
+import type { Sample } from '../../sim/metrics/sample.ts';
+import type { Mode, RunResult } from '../../sim/report/result.ts';
+import { type LineSink, openLineSink, writeWhole } from '../line-sink.ts';
+import { startProgress } from '../progress.ts';
+import { machineOptions, type MachineArguments, prepare } from '../run-options.ts';
+import { runLockstep, type SessionOptions } from '../session.ts';
+
+interface RunArguments extends MachineArguments {
+  mode: Mode;
+  'sample-every': number;
+  json: string | undefined;
+  samples: string | undefined;
+  placements: string | undefined;
+  syscalls: string | undefined;
+  check: 'off' | 'samples' | 'events';
+  quiet: boolean;
+}
+
+export const runCommand: CommandModule<object, RunArguments> = {
+  command: 'run <workload>',
+  describe: 'replay a workload under one allocator',
+  builder: (yargs: Argv) =>
+    machineOptions(yargs)
+      .option('mode', { choices: ['lockstep'] as const, default: 'lockstep' as Mode, describe: 'how threads run' })
+      .option('sample-every', { type: 'number', default: 0, describe: 'a sample every N events too' })
+      .option('json', {
+        type: 'string',
+        describe: 'the whole result as JSON, to FILE or to stdout (then nothing else)',
+      })
+      .option('samples', { type: 'string', describe: 'samples as JSON lines to FILE' })
+      .option('placements', { type: 'string', describe: 'event, address, usable size of every allocation to FILE' })
+      .option('syscalls', { type: 'string', describe: 'every memory system call to FILE' })
+      .option('check', {
+        choices: ['off', 'samples', 'events'] as const,
+        default: 'off' as const,
+        describe: 'walk every invariant of the model',
+      })
+      .option('quiet', {
+        type: 'boolean',
+        default: false,
+        describe: 'no summary, no progress',
+      }) as unknown as Argv<RunArguments>,
+  handler: run,
+};
+
+async function run(argv: RunArguments): Promise<void> {
+  if (!Number.isInteger(argv['sample-every']) || argv['sample-every'] < 0) {
+    throw new UserError(`--sample-every: found '${argv['sample-every']}', expected a number of events from 0`);
+  }
+  const outputs = ['samples', 'placements', 'syscalls'] as const;
+  const toStdout = [
+    ...outputs.filter((name) => argv[name] === '-' || argv[name] === ''),
+    ...(argv.json === '' || argv.json === '-' ? ['json'] : []),
+  ];
+  if (toStdout.length > 1) throw new UserError(`--${toStdout.join(' and --')} cannot all go to standard output`);
+
+  const prepared = await prepare(argv);
+  const sinks: Partial<Record<(typeof outputs)[number], LineSink>> = {};
+  const controller = new AbortController();
+  const interrupt = () => controller.abort();
+  process.on('SIGINT', interrupt);
+  const progress = argv.quiet ? undefined : startProgress(prepared.session.events.length);
+  let result: RunResult;
+  try {
+    for (const name of outputs) if (argv[name] !== undefined) sinks[name] = openLineSink(argv[name] || '-');
+    const options: SessionOptions = {
+      ...prepared.session,
+      mode: argv.mode,
+      sampleEvery: argv['sample-every'],
+      check: argv.check,
+      signal: controller.signal,
+      ...(sinks.placements && { placements: sinks.placements }),
+      ...(sinks.syscalls && { syscalls: sinks.syscalls }),
+      ...(sinks.samples && { onSample: (sample: Sample) => sinks.samples!.write(JSON.stringify(sample)) }),
+      ...(progress && { onProgress: progress.update }),
+    };
+    result = await runLockstep(options);
+    for (const sink of Object.values(sinks)) sink.close(result.partial);
+  } catch (error) {
+    for (const sink of Object.values(sinks)) sink.discard();
+    throw error;
+  } finally {
+    progress?.stop();
+    process.off('SIGINT', interrupt);
+  }
+
+  if (argv.json !== undefined) writeWhole(argv.json || '-', JSON.stringify(result, null, argv.json ? 1 : 2));
+  if (!argv.quiet && toStdout.length === 0) {
+    const { terminalPalette } = await import('../palette.ts');
+    const { summaryText } = await import('../../sim/report/summary.ts');
+    process.stdout.write(summaryText(result, await terminalPalette()));
+  }
+}

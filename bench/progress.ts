@@ -1,0 +1,35 @@
+import cliProgress from 'cli-progress';
+
+/** A run shorter than this shows no bar. */
+const SHOW_AFTER_MS = 1000;
+
+export interface Progress {
+  readonly update: (done: number) => void;
+  readonly stop: () => void;
+}
+
+/** A bar on standard error, where that is a terminal and the run takes longer than a second. */
+export function startProgress(total: number): Progress {
+  if (!process.stderr.isTTY) return { update: () => {}, stop: () => {} };
+  const started = performance.now();
+  const bar = new cliProgress.SingleBar(
+    {
+      stream: process.stderr,
+      clearOnComplete: true,
+      hideCursor: true,
+      format: '{bar} {percentage} % of {total} events, {eta} s left',
+    },
+    cliProgress.Presets.shades_classic,
+  );
+  let shown = false;
+  return {
+    update(done) {
+      if (!shown && performance.now() - started > SHOW_AFTER_MS) {
+        bar.start(total, done);
+        shown = true;
+      }
+      if (shown) bar.update(done);
+    },
+    stop: () => bar.stop(),
+  };
+}
