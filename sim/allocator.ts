@@ -65,6 +65,21 @@ export interface Allocator {
   stats(): AllocatorStats;
   /** Every range that the allocator holds, in any order, without overlap: what metrics and reports are made of. */
   walk(visit: RangeVisitor): void;
+  /**
+   * What the allocator holds from the kernel, piece by piece as its users know them (a heap, an extent, a slab, a mapped
+   * block), without overlap: what `explain` groups by. Without it, the mappings are the pieces.
+   */
+  areas?(visit: AreaVisitor): void;
+  /**
+   * Gives back all that the real one gives back on request: malloc_trim(0), jemalloc's `arena.<all>.purge`. Without it,
+   * `trim` with no padding is what there is.
+   */
+  purge?(t: ThreadSlot): void;
+  /**
+   * Present values of what mallopt or the allocator itself changes while it runs, under the real names
+   * (`mmap_threshold`). Cheap: asked before and after single events.
+   */
+  tunables?(): Readonly<Record<string, number>>;
   /** Verifies every invariant, or throws an InvariantError that names the structure and the place. */
   check(): void;
   /** What of the real allocator this model, with these options, leaves out; shown in the report. */
@@ -96,6 +111,10 @@ export const RANGE_METADATA = 1; // headers, arenas, tables
 export const RANGE_CACHED = 2; // free, in a cache of a thread
 export const RANGE_FREE = 3; // free
 export type RangeKind = 0 | 1 | 2 | 3;
+
+/** `name` as in the report: 'main heap', 'arena 5, heap 2', 'slab of 320'; see Allocator.areas. */
+export type AreaVisitor = (start: Addr, length: Bytes, name: string, kind: AreaKind) => void;
+export type AreaKind = 'heap' | 'extent' | 'slab' | 'chunk' | 'mapped' | 'metadata';
 
 /** What a model is built from. */
 export interface Machine {
