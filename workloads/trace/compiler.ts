@@ -1,0 +1,496 @@
+import {
+  type EventBuffer,
+  MALLOPT_NAMES,
+  type MalloptName,
+  OP_BITS,
+  OP_CALLOC,
+  OP_CLOCK,
+  OP_ECALLOC,
+  OP_EFREE,
+  OP_EMALLOC,
+  OP_EREALLOC,
+  OP_FREE,
+  OP_MALLOC,
+  OP_MEMALIGN,
+  OP_OPT,
+  OP_REALLOC,
+  OP_REQUEST_BEGIN,
+  OP_REQUEST_END,
+  OP_SAMPLE,
+  OP_SKIPPED,
+  OP_THREAD_BEGIN,
+  OP_THREAD_EXIT,
+  OP_TRIM,
+  OP_WRITE,
+  type ThreadBegin,
+  type Touch,
+} from '../../sim/event.ts';
+import { createIdTable } from './id-table.ts';
+
+/** Sizes, object ids and most arguments are unsigned 32-bit numbers. */
+export const U32_MAX = 0xffffffff;
+/** 2^32 - 1 is kept for "no thread". */
+export const THREAD_ID_MAX = 0xfffffffe;
+
+/** Why the compiler refused an event; 0: it did not. The event has become a SKIPPED row. */
+export const FINE = 0;
+export const OBJECT_DEAD = 1;
+export const OBJECT_LIVE = 2;
+export const OBJECT_OF_MALLOC = 3;
+export const OBJECT_OF_EMALLOC = 4;
+export const BLOCK_TOO_LARGE = 5;
+export const ALIGNMENT_INVALID = 6;
+export const CLOCK_TOO_LARGE = 7;
+export type Refusal = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7;
+
+export interface CompilerOptions {
+  /** Rows that are expected; the columns grow by doubling beyond. */
+  readonly rows?: number;
+}
+
+/**
+ * Compiles events, given by the thread numbers and object ids of a trace, into an EventBuffer. All rules that concern
+ * more than one line are here and nowhere else: what is live, who owns it, which slots are used again. The text reader
+ * and the generators both write through it. Numbers must be in range; names are the trace's own.
+ */
+export interface TraceCompiler {
+  malloc(thread: number, id: number, size: number): Refusal;
+  calloc(thread: number, id: number, count: number, size: number): Refusal;
+  realloc(thread: number, id: number, size: number): Refusal;
+  memalign(thread: number, id: number, align: number, size: number): Refusal;
+  free(thread: number, id: number): Refusal;
+  emalloc(thread: number, id: number, size: number): Refusal;
+  ecalloc(thread: number, id: number, count: number, size: number): Refusal;
+  erealloc(thread: number, id: number, size: number): Refusal;
+  efree(thread: number, id: number): Refusal;
+  write(thread: number, id: number, offset: number, length: number): Refusal;
+  requestBegin(thread: number): void;
+  requestEnd(thread: number): void;
+  trim(thread: number, pad: number): void;
+  mallopt(thread: number, name: MalloptName, value: number): void;
+  clock(ns: number): Refusal;
+  sample(label: string): void;
+  threadBegin(thread: number): void;
+  threadExit(thread: number): void;
+  /** An event that cannot be understood keeps its number. */
+  skip(): void;
+  /** Rows so far. */
+  readonly length: number;
+  /** Whether the thread has begun and not exited. */
+  isAlive(thread: number): boolean;
+  /** Requested size of a live object, -1 for a dead one. */
+  sizeOf(id: number): number;
+  /** The slot that the next new object gets. */
+  nextSlot(): number;
+  finish(header: TraceHeader): EventBuffer;
+}
+
+export interface TraceHeader {
+  readonly touch: Touch;
+  readonly name: string;
+  readonly source: string;
+}
+
+const CLOCK_LIMIT = 2 ** 53;
+const DIRECT_THREADS = 65536;
+const NOT_ALIVE = -1;
+/** In `owner`: the object came from malloc. Otherwise 1 + the record of the thread whose request holds it. */
+const MALLOC_OWNED = 0;
+/** Indices into `totals`: doubles kept in a typed array, since a captured variable would box each new value. */
+const LIVE_BYTES = 0;
+const PEAK_BYTES = 1;
+const CLOCK_NS = 2;
+
+export function createTraceCompiler(options: CompilerOptions = {}): TraceCompiler {
+  let capacity = Math.max(1024, Math.ceil(options.rows ?? 65536));
+  let head = new Int32Array(new SharedArrayBuffer(capacity * 4));
+  let slot = new Int32Array(new SharedArrayBuffer(capacity * 4));
+  let a = new Uint32Array(new SharedArrayBuffer(capacity * 4));
+  let b = new Uint32Array(new SharedArrayBuffer(capacity * 4));
+  let rows = 0;
+  let skipped = 0;
+  const totals = new Float64Array(3);
+  const labels: string[] = [];
+  const labelIndex = new Map<string, number>();
+  let hasRequestEvents = false;
+
+  // Objects. A free slot's `next` leads to the slot that was freed before it; an e-block's `next` and `previous` are its
+  // neighbours in the order of allocation among the live e-blocks of one thread number.
+  const ids = createIdTable();
+  let objectCapacity = 4096;
+  let size = new Uint32Array(objectCapacity);
+  let next = new Int32Array(objectCapacity);
+  let previous = new Int32Array(objectCapacity);
+  let owner = new Int32Array(objectCapacity);
+  let objectSlots = 1;
+  let freeSlot = 0;
+  /** The ids of e-blocks by slot: a request's end kills ids that no line names. */
+  const idOfRequestBlock = createSlotColumn();
+
+  // Threads. `current…` is the thread of the event before; after an exit there is none, and `+` and `=` are the main
+  // thread's. A record belongs to a thread number for good: its list of e-blocks outlives the thread.
+  const slotOfThread = new Int32Array(DIRECT_THREADS).fill(NOT_ALIVE);
+  const slotOfHighThread = new Map<number, number>();
+  const recordOfThread = new Map<number, number>();
+  const requestHead: number[] = [];
+  const requestTail: number[] = [];
+  const recordOfSlot: number[] = [];
+  const begins: ThreadBegin[] = [];
+  const freeThreadSlots: number[] = [];
+  let threadSlots = 0;
+  let leavingSlot = NOT_ALIVE;
+  let currentThread = 0;
+  let currentSlot = 0;
+
+  let requestFrees = new Int32Array(1024);
+  let requestFreeCount = 0;
+
+  begin(0);
+
+  function growRows(): void {
+    capacity *= 2;
+    const grown = (old: Int32Array | Uint32Array) => {
+      const buffer = new SharedArrayBuffer(capacity * 4);
+      new Uint32Array(buffer).set(old);
+      return buffer;
+    };
+    head = new Int32Array(grown(head));
+    slot = new Int32Array(grown(slot));
+    a = new Uint32Array(grown(a));
+    b = new Uint32Array(grown(b));
+  }
+
+  function emit(op: number, t: number, s: number, first: number, second: number): void {
+    if (rows === capacity) growRows();
+    head[rows] = (t << OP_BITS) | op;
+    slot[rows] = s;
+    a[rows] = first;
+    b[rows] = second;
+    rows++;
+  }
+
+  // ---- threads
+
+  function aliveSlot(thread: number): number {
+    return thread < DIRECT_THREADS ? slotOfThread[thread]! : (slotOfHighThread.get(thread) ?? NOT_ALIVE);
+  }
+
+  function setSlot(thread: number, t: number): void {
+    if (thread < DIRECT_THREADS) slotOfThread[thread] = t;
+    else if (t === NOT_ALIVE) slotOfHighThread.delete(thread);
+    else slotOfHighThread.set(thread, t);
+  }
+
+  function begin(thread: number): number {
+    const t = freeThreadSlots.pop() ?? threadSlots++;
+    setSlot(thread, t);
+    let record = recordOfThread.get(thread);
+    if (record === undefined) {
+      record = requestHead.push(0) - 1;
+      requestTail.push(0);
+      recordOfThread.set(thread, record);
+    }
+    recordOfSlot[t] = record;
+    if (thread !== 0) begins.push({ row: rows, thread: t, id: thread });
+    return t;
+  }
+
+  /** The slot of the thread that acts now; it begins here if it is not alive. */
+  function act(thread: number): number {
+    return thread === currentThread ? currentSlot : switchTo(thread);
+  }
+
+  function switchTo(thread: number): number {
+    const alive = aliveSlot(thread);
+    currentSlot = alive === NOT_ALIVE ? begin(thread) : alive;
+    currentThread = thread;
+    releaseLeavingSlot();
+    return currentSlot;
+  }
+
+  /** A slot becomes free after the thread of the event behind the exit has been created, not before. */
+  function releaseLeavingSlot(): void {
+    if (leavingSlot === NOT_ALIVE) return;
+    freeThreadSlots.push(leavingSlot);
+    leavingSlot = NOT_ALIVE;
+  }
+
+  // ---- objects
+
+  function growObjects(): void {
+    objectCapacity *= 2;
+    const grow = <T extends Int32Array | Uint32Array>(old: T, grown: T) => {
+      grown.set(old);
+      return grown;
+    };
+    size = grow(size, new Uint32Array(objectCapacity));
+    next = grow(next, new Int32Array(objectCapacity));
+    previous = grow(previous, new Int32Array(objectCapacity));
+    owner = grow(owner, new Int32Array(objectCapacity));
+  }
+
+  function takeSlot(id: number, bytes: number): number {
+    let s = freeSlot;
+    if (s !== 0) {
+      freeSlot = next[s]!;
+    } else {
+      s = objectSlots++;
+      if (s === objectCapacity) growObjects();
+    }
+    ids.set(id, s);
+    size[s] = bytes;
+    owner[s] = MALLOC_OWNED;
+    addLive(bytes);
+    return s;
+  }
+
+  function addLive(bytes: number): void {
+    const live = totals[LIVE_BYTES]! + bytes;
+    totals[LIVE_BYTES] = live;
+    if (live > totals[PEAK_BYTES]!) totals[PEAK_BYTES] = live;
+  }
+
+  function releaseSlot(s: number): void {
+    totals[LIVE_BYTES]! -= size[s]!;
+    next[s] = freeSlot;
+    freeSlot = s;
+  }
+
+  function appendToRequest(s: number, id: number, t: number): void {
+    const record = recordOfSlot[t]!;
+    const tail = requestTail[record]!;
+    owner[s] = 1 + record;
+    previous[s] = tail;
+    next[s] = 0;
+    if (tail === 0) requestHead[record] = s;
+    else next[tail] = s;
+    requestTail[record] = s;
+    idOfRequestBlock.set(s, id);
+  }
+
+  function unlinkFromRequest(s: number): void {
+    const record = owner[s]! - 1;
+    const before = previous[s]!;
+    const after = next[s]!;
+    if (before === 0) requestHead[record] = after;
+    else next[before] = after;
+    if (after === 0) requestTail[record] = before;
+    else previous[after] = before;
+  }
+
+  // ---- refusals
+
+  function refuse(why: Refusal, t: number): Refusal {
+    skipped++;
+    emit(OP_SKIPPED, t, 0, 0, 0);
+    return why;
+  }
+
+  function familyRefusal(s: number): Refusal {
+    return owner[s] === MALLOC_OWNED ? OBJECT_OF_MALLOC : OBJECT_OF_EMALLOC;
+  }
+
+  // ---- events
+
+  function allocate(op: number, thread: number, id: number, bytes: number, first: number, second: number): Refusal {
+    const t = act(thread);
+    if (ids.get(id) !== 0) return refuse(OBJECT_LIVE, t);
+    if (bytes > U32_MAX) return refuse(BLOCK_TOO_LARGE, t);
+    const s = takeSlot(id, bytes);
+    if (op === OP_EMALLOC || op === OP_ECALLOC) {
+      hasRequestEvents = true;
+      appendToRequest(s, id, t);
+    }
+    emit(op, t, s, first, second);
+    return FINE;
+  }
+
+  /** In the compiled trace the realloc of a dead object is the malloc that it amounts to. */
+  function resize(op: number, thread: number, id: number, bytes: number): Refusal {
+    const s = ids.get(id);
+    if (s === 0) return allocate(op === OP_REALLOC ? OP_MALLOC : OP_EMALLOC, thread, id, bytes, bytes, 0);
+    const t = act(thread);
+    if ((op === OP_REALLOC) !== (owner[s] === MALLOC_OWNED)) return refuse(familyRefusal(s), t);
+    const old = size[s]!;
+    emit(op, t, s, bytes, old);
+    if (bytes === 0) {
+      drop(id, s);
+      return FINE;
+    }
+    size[s] = bytes;
+    addLive(bytes - old);
+    return FINE;
+  }
+
+  function drop(id: number, s: number): void {
+    if (owner[s] !== MALLOC_OWNED) unlinkFromRequest(s);
+    ids.clear(id);
+    releaseSlot(s);
+  }
+
+  function malloc(thread: number, id: number, bytes: number): Refusal {
+    const t = act(thread);
+    if (ids.get(id) !== 0) return refuse(OBJECT_LIVE, t);
+    emit(OP_MALLOC, t, takeSlot(id, bytes), bytes, 0);
+    return FINE;
+  }
+
+  function free(thread: number, id: number): Refusal {
+    const t = act(thread);
+    const s = ids.get(id);
+    if (s === 0) return refuse(OBJECT_DEAD, t);
+    if (owner[s] !== MALLOC_OWNED) return refuse(OBJECT_OF_EMALLOC, t);
+    emit(OP_FREE, t, s, 0, 0);
+    ids.clear(id);
+    releaseSlot(s);
+    return FINE;
+  }
+
+  function efree(thread: number, id: number): Refusal {
+    const t = act(thread);
+    const s = ids.get(id);
+    if (s === 0) return refuse(OBJECT_DEAD, t);
+    if (owner[s] === MALLOC_OWNED) return refuse(OBJECT_OF_MALLOC, t);
+    hasRequestEvents = true;
+    emit(OP_EFREE, t, s, 0, 0);
+    drop(id, s);
+    return FINE;
+  }
+
+  function memalign(thread: number, id: number, align: number, bytes: number): Refusal {
+    const real = Math.max(8, align);
+    if (real > 2 ** 31 || (real & (real - 1)) !== 0) return refuse(ALIGNMENT_INVALID, act(thread));
+    return allocate(OP_MEMALIGN, thread, id, bytes, align, bytes);
+  }
+
+  function write(thread: number, id: number, offset: number, length: number): Refusal {
+    const t = act(thread);
+    const s = ids.get(id);
+    if (s === 0) return refuse(OBJECT_DEAD, t);
+    const from = Math.min(offset, size[s]!);
+    emit(OP_WRITE, t, s, from, Math.min(length, size[s]! - from));
+    return FINE;
+  }
+
+  function requestEnd(thread: number): void {
+    const t = act(thread);
+    hasRequestEvents = true;
+    const first = requestFreeCount;
+    const record = recordOfSlot[t]!;
+    for (let s = requestHead[record]!; s !== 0; ) {
+      const after = next[s]!;
+      if (requestFreeCount === requestFrees.length) {
+        const grown = new Int32Array(requestFrees.length * 2);
+        grown.set(requestFrees);
+        requestFrees = grown;
+      }
+      requestFrees[requestFreeCount++] = s;
+      drop(idOfRequestBlock.get(s), s);
+      s = after;
+    }
+    emit(OP_REQUEST_END, t, 0, first, requestFreeCount - first);
+  }
+
+  function clock(ns: number): Refusal {
+    releaseLeavingSlot();
+    const now = totals[CLOCK_NS]! + ns;
+    if (now >= CLOCK_LIMIT) return refuse(CLOCK_TOO_LARGE, currentSlot);
+    totals[CLOCK_NS] = now;
+    emit(OP_CLOCK, currentSlot, 0, ns >>> 0, Math.floor(ns / 2 ** 32));
+    return FINE;
+  }
+
+  function sample(label: string): void {
+    releaseLeavingSlot();
+    let index = labelIndex.get(label);
+    if (index === undefined) {
+      index = labels.push(label) - 1;
+      labelIndex.set(label, index);
+    }
+    emit(OP_SAMPLE, currentSlot, 0, index, 0);
+  }
+
+  function threadExit(thread: number): void {
+    const t = act(thread);
+    if (thread === 0) {
+      emit(OP_THREAD_BEGIN, t, 0, 0, 0); // trace-format.md: the main thread's exit is ignored
+      return;
+    }
+    emit(OP_THREAD_EXIT, t, 0, 0, 0);
+    setSlot(thread, NOT_ALIVE);
+    leavingSlot = t;
+    currentThread = -1;
+    currentSlot = 0;
+  }
+
+  return {
+    malloc,
+    calloc: (thread, id, count, each) => allocate(OP_CALLOC, thread, id, count * each, count, each),
+    realloc: (thread, id, bytes) => resize(OP_REALLOC, thread, id, bytes),
+    memalign,
+    free,
+    emalloc: (thread, id, bytes) => allocate(OP_EMALLOC, thread, id, bytes, bytes, 0),
+    ecalloc: (thread, id, count, each) => allocate(OP_ECALLOC, thread, id, count * each, count, each),
+    erealloc: (thread, id, bytes) => resize(OP_EREALLOC, thread, id, bytes),
+    efree,
+    write,
+    requestBegin(thread) {
+      hasRequestEvents = true;
+      emit(OP_REQUEST_BEGIN, act(thread), 0, 0, 0);
+    },
+    requestEnd,
+    trim: (thread, pad) => emit(OP_TRIM, act(thread), 0, pad, 0),
+    mallopt: (thread, name, value) => emit(OP_OPT, act(thread), MALLOPT_NAMES.indexOf(name), value >>> 0, 0),
+    clock,
+    sample,
+    threadBegin: (thread) => emit(OP_THREAD_BEGIN, act(thread), 0, 0, 0),
+    threadExit,
+    skip() {
+      releaseLeavingSlot();
+      refuse(FINE, currentSlot);
+    },
+    get length() {
+      return rows;
+    },
+    isAlive: (thread) => aliveSlot(thread) !== NOT_ALIVE,
+    sizeOf(id) {
+      const s = ids.get(id);
+      return s === 0 ? -1 : size[s]!;
+    },
+    nextSlot: () => (freeSlot !== 0 ? freeSlot : objectSlots),
+    finish: (header) => ({
+      length: rows,
+      head,
+      slot,
+      a,
+      b,
+      touch: header.touch,
+      name: header.name,
+      source: header.source,
+      labels,
+      objectSlots,
+      threadSlots,
+      begins,
+      requestedPeakBytes: totals[PEAK_BYTES]!,
+      hasRequestEvents,
+      requestFrees: requestFrees.slice(0, requestFreeCount),
+      skipped,
+    }),
+  };
+}
+
+/** A column of unsigned numbers by slot that costs nothing until it is used. */
+function createSlotColumn(): { get(s: number): number; set(s: number, value: number): void } {
+  let values = new Uint32Array(0);
+  return {
+    get: (s) => values[s]!,
+    set(s, value) {
+      if (s >= values.length) {
+        const grown = new Uint32Array(Math.max(1024, s * 2));
+        grown.set(values);
+        values = grown;
+      }
+      values[s] = value;
+    },
+  };
+}

@@ -1,0 +1,609 @@
+import { UserError } from '../../sim/assert.ts';
+import { type EventBuffer, MALLOPT_NAMES, type MalloptName, type Touch } from '../../sim/event.ts';
+import {
+  ALIGNMENT_INVALID,
+  BLOCK_TOO_LARGE,
+  CLOCK_TOO_LARGE,
+  type CompilerOptions,
+  createTraceCompiler,
+  FINE,
+  OBJECT_DEAD,
+  OBJECT_LIVE,
+  OBJECT_OF_EMALLOC,
+  OBJECT_OF_MALLOC,
+  type Refusal,
+  THREAD_ID_MAX,
+  U32_MAX,
+} from './compiler.ts';
+
+/** One broken rule, at a place of the text. */
+export interface Violation {
+  readonly line: number;
+  /** In bytes, from 1. */
+  readonly column: number;
+  readonly rule: Rule;
+  readonly found: string;
+  readonly expected: string;
+}
+
+export type Rule =
+  | 'header-missing'
+  | 'header-version'
+  | 'header-late'
+  | 'header-unknown'
+  | 'header-value'
+  | 'event-unknown'
+  | 'field-missing'
+  | 'field-extra'
+  | 'number-malformed'
+  | 'number-range'
+  | 'block-size'
+  | 'object-dead'
+  | 'object-live'
+  | 'object-family'
+  | 'alignment'
+  | 'mallopt-name'
+  | 'clock-range'
+  | 'text-encoding'
+  | 'cut-off';
+
+export interface ParserOptions extends CompilerOptions {
+  /** Stands before line and column in messages. */
+  readonly source?: string;
+  /** Hears of each broken rule; the event is then left out. Without it the first one is thrown as a UserError. */
+  readonly onViolation?: (violation: Violation) => void;
+  /** Hears of what is allowed but odd. */
+  readonly onNote?: (line: number, text: string) => void;
+}
+
+export interface TraceParser {
+  /** The next bytes of the text; they may end anywhere and are not kept. */
+  push(chunk: Uint8Array): void;
+  /** Says that the input broke off, for the given reason, instead of coming to its end. */
+  cutOff(found: string, expected: string): void;
+  finish(): EventBuffer;
+}
+
+export function violationMessage(source: string, { line, column, found, expected }: Violation): string {
+  return `${source}:${line}:${column}: found ${found}, expected ${expected}`;
+}
+
+const LF = 10;
+const CR = 13;
+const SPACE = 32;
+const HASH = 35;
+const PERCENT = 37;
+const PLUS = 43;
+const MINUS = 45;
+const ZERO = 48;
+const EQUALS = 61;
+const LOWER_F = 102;
+const LOWER_M = 109;
+
+/** A line that is longer than this is not a trace. */
+const LINE_LIMIT = 1 << 16;
+/** Nine digits fit in an int32 whatever they are; longer numbers take the general path. */
+const FAST_DIGITS = 9;
+const NUMBER_LIMIT = 2 ** 53;
+
+const HEADERS = '%htrace, %touch, %name or %source';
+const EVENTS = 'm, c, r, a, f, em, ec, er, ef, eb, ee, w, tb, te, trim, opt, + or =';
+
+/** Thrown inside the parser to leave a line; never seen outside. */
+const LINE_REFUSED = Symbol('line refused');
+
+/**
+ * A validating parser of the text form, for chunks of bytes. The commonest two lines, `m T O size` and `f T O`, are read
+ * in the loop of `push` byte by byte; every other line, and any line that is not exactly of that form, goes to
+ * `parseLine`, which also finds the words for what is wrong.
+ */
+export function createTraceParser(options: ParserOptions = {}): TraceParser {
+  const { source = 'trace', onViolation, onNote } = options;
+  const compiler = createTraceCompiler(options);
+  const decoder = new TextDecoder('utf-8', { fatal: true });
+  let touch: Touch = 'full';
+  let name = '';
+  let origin = '';
+  let hasHeader = false;
+  let lines = 0;
+  /** Whether any byte has come, so that an empty input can be told from one without header. */
+  let started = false;
+
+  // A line that is spread over chunks.
+  let carry: Uint8Array = new Uint8Array(4096);
+  let carried = 0;
+
+  // The line in parseLine: text[at, lineEnd), started at lineStart.
+  let text: Uint8Array = carry;
+  let at = 0;
+  let lineStart = 0;
+  let lineEnd = 0;
+  /** Start of the field that was read last. */
+  let fieldStart = 0;
+  /** Column start of the object field: what most refusals are about. */
+  let objectStart = 0;
+
+  function fail(rule: Rule, position: number, found: string, expected: string): never {
+    report(rule, position, found, expected);
+    throw LINE_REFUSED;
+  }
+
+  function report(rule: Rule, position: number, found: string, expected: string): void {
+    const violation = { line: lines, column: position - lineStart + 1, rule, found, expected };
+    if (!onViolation) throw new UserError(violationMessage(source, violation));
+    onViolation(violation);
+  }
+
+  /** What stands in the line from `from` to the next space, fit for a message. */
+  function quoted(from: number, to = fieldEnd(from)): string {
+    if (from >= lineEnd) return 'the end of the line';
+    const shown = Buffer.from(text.subarray(from, Math.min(to, from + 40))).toString('latin1');
+    return JSON.stringify(to - from > 40 ? `${shown}…` : shown);
+  }
+
+  function fieldEnd(from: number): number {
+    let end = from;
+    while (end < lineEnd && text[end] !== SPACE) end++;
+    return end;
+  }
+
+  function skipSpaces(): void {
+    while (at < lineEnd && text[at] === SPACE) at++;
+  }
+
+  function number(limit: number, what: string): number {
+    skipSpaces();
+    fieldStart = at;
+    if (at >= lineEnd) fail('field-missing', at, 'the end of the line', what);
+    let value = 0;
+    while (at < lineEnd) {
+      const digit = text[at]! - ZERO;
+      if (digit < 0 || digit > 9) break;
+      value = value * 10 + digit;
+      at++;
+    }
+    if (at === fieldStart || (at < lineEnd && text[at] !== SPACE)) {
+      fail('number-malformed', fieldStart, quoted(fieldStart), `${what}, a decimal number`);
+    }
+    if (value > limit) fail('number-range', fieldStart, quoted(fieldStart), `${what}, at most ${limit}`);
+    return value;
+  }
+
+  function size(what = 'a size in bytes'): number {
+    const value = number(NUMBER_LIMIT, what);
+    if (value > U32_MAX) fail('block-size', fieldStart, quoted(fieldStart), `${what}, at most ${U32_MAX}`);
+    return value;
+  }
+
+  const thread = () => number(THREAD_ID_MAX, 'a thread number');
+  function object(): number {
+    const id = number(U32_MAX, 'an object id');
+    objectStart = fieldStart;
+    return id;
+  }
+
+  function word(what: string): string {
+    skipSpaces();
+    fieldStart = at;
+    at = fieldEnd(at);
+    if (at === fieldStart) fail('field-missing', at, 'the end of the line', what);
+    return Buffer.from(text.subarray(fieldStart, at)).toString('latin1');
+  }
+
+  function endOfLine(): void {
+    skipSpaces();
+    if (at < lineEnd) fail('field-extra', at, quoted(at), 'the end of the line');
+  }
+
+  function restOfLine(): string {
+    skipSpaces();
+    try {
+      return decoder.decode(text.slice(at, lineEnd));
+    } catch {
+      return fail('text-encoding', at, 'bytes that are not UTF-8', 'UTF-8 text');
+    }
+  }
+
+  function parseLine(bytes: Uint8Array, from: number, to: number): void {
+    text = bytes;
+    lineStart = from;
+    lineEnd = to > from && bytes[to - 1] === CR ? to - 1 : to;
+    at = from;
+    if (lines === 1 && bytes[at] === 0xef && bytes[at + 1] === 0xbb && bytes[at + 2] === 0xbf) at += 3;
+    skipSpaces();
+    if (at >= lineEnd || text[at] === HASH) return;
+    const rows = compiler.length;
+    try {
+      if (text[at] === PERCENT) parseHeader();
+      else if (hasHeader) refused(parseEvent());
+      else missingHeader(quoted(at, lineEnd));
+    } catch (reason) {
+      if (reason !== LINE_REFUSED) throw reason;
+      if (text[at] !== PERCENT && compiler.length === rows) compiler.skip();
+    }
+  }
+
+  /** Nothing that follows can be trusted to be a trace, so --lenient does not help here. */
+  function missingHeader(found: string): never {
+    const violation = {
+      line: Math.max(1, lines),
+      column: 1,
+      rule: 'header-missing' as const,
+      found,
+      expected: '%htrace 1',
+    };
+    throw new UserError(violationMessage(source, violation));
+  }
+
+  function parseHeader(): void {
+    const start = at;
+    const key = word('a header');
+    if (key === '%htrace') {
+      skipSpaces();
+      if (word('the version') !== '1' || at < lineEnd) {
+        throw new UserError(
+          violationMessage(source, {
+            line: lines,
+            column: fieldStart - lineStart + 1,
+            rule: 'header-version',
+            found: `version ${quoted(fieldStart, lineEnd)}`,
+            expected: 'version 1',
+          }),
+        );
+      }
+      hasHeader = true;
+      return;
+    }
+    if (!hasHeader) missingHeader(quoted(start, lineEnd));
+    try {
+      if (compiler.length > 0)
+        fail('header-late', start, `the header ${key} behind an event`, 'headers before the events');
+      if (key === '%touch') {
+        const value = word('full, first or none');
+        if (value !== 'full' && value !== 'first' && value !== 'none') {
+          fail('header-value', fieldStart, quoted(fieldStart), 'full, first or none');
+        }
+        endOfLine();
+        touch = value;
+      } else if (key === '%name') name = restOfLine();
+      else if (key === '%source') origin = restOfLine();
+      else fail('header-unknown', start, quoted(start), HEADERS);
+    } catch (reason) {
+      at = start; // a header is no event and leaves no row
+      throw reason;
+    }
+  }
+
+  function parseEvent(): Refusal {
+    const start = at;
+    const first = text[at]!;
+    if (first === PLUS) {
+      at++;
+      const ns = number(NUMBER_LIMIT - 1, 'nanoseconds');
+      endOfLine();
+      objectStart = fieldStart;
+      return compiler.clock(ns);
+    }
+    if (first === EQUALS) {
+      at++;
+      if (at < lineEnd && text[at] !== SPACE)
+        fail('event-unknown', start, quoted(start), '= and a label behind a space');
+      compiler.sample(restOfLine());
+      return FINE;
+    }
+    at = fieldEnd(at);
+    const kind = at - start <= 4 ? eventKey(start, at) : 0;
+    const t = isEvent(kind) ? thread() : fail('event-unknown', start, quoted(start), `an event: ${EVENTS}`);
+    switch (kind) {
+      case KEY_M: {
+        const id = object();
+        const bytes = size();
+        endOfLine();
+        return compiler.malloc(t, id, bytes);
+      }
+      case KEY_F: {
+        const id = object();
+        endOfLine();
+        return compiler.free(t, id);
+      }
+      case KEY_R: {
+        const id = object();
+        const bytes = size();
+        endOfLine();
+        return compiler.realloc(t, id, bytes);
+      }
+      case KEY_C: {
+        const id = object();
+        const count = size('a count');
+        const each = size();
+        endOfLine();
+        return compiler.calloc(t, id, count, each);
+      }
+      case KEY_A: {
+        const id = object();
+        const align = size('an alignment');
+        const bytes = size();
+        endOfLine();
+        return compiler.memalign(t, id, align, bytes);
+      }
+      case KEY_W: {
+        const id = object();
+        const offset = size('an offset in bytes');
+        const length = size('a length in bytes');
+        endOfLine();
+        return compiler.write(t, id, offset, length);
+      }
+      case KEY_EM: {
+        const id = object();
+        const bytes = size();
+        endOfLine();
+        return compiler.emalloc(t, id, bytes);
+      }
+      case KEY_EF: {
+        const id = object();
+        endOfLine();
+        return compiler.efree(t, id);
+      }
+      case KEY_ER: {
+        const id = object();
+        const bytes = size();
+        endOfLine();
+        return compiler.erealloc(t, id, bytes);
+      }
+      case KEY_EC: {
+        const id = object();
+        const count = size('a count');
+        const each = size();
+        endOfLine();
+        return compiler.ecalloc(t, id, count, each);
+      }
+      case KEY_EB:
+        endOfLine();
+        compiler.requestBegin(t);
+        return FINE;
+      case KEY_EE:
+        endOfLine();
+        compiler.requestEnd(t);
+        return FINE;
+      case KEY_TB:
+        endOfLine();
+        if (onNote && compiler.isAlive(t)) onNote(lines, `thread ${t} begins, though it has begun already; ignored`);
+        compiler.threadBegin(t);
+        return FINE;
+      case KEY_TE:
+        endOfLine();
+        if (onNote && t === 0) onNote(lines, 'the main thread exits; ignored');
+        compiler.threadExit(t);
+        return FINE;
+      case KEY_TRIM: {
+        const pad = size('a pad in bytes');
+        endOfLine();
+        compiler.trim(t, pad);
+        return FINE;
+      }
+      default: {
+        const option = word('a mallopt name');
+        if (!isMalloptName(option)) fail('mallopt-name', fieldStart, quoted(fieldStart), MALLOPT_NAMES.join(', '));
+        skipSpaces();
+        const negative = text[at] === MINUS && at < lineEnd;
+        if (negative) at++;
+        const value = number(negative ? 2 ** 31 : U32_MAX, 'a value');
+        endOfLine();
+        compiler.mallopt(t, option, negative ? -value : value);
+        return FINE;
+      }
+    }
+  }
+
+  function eventKey(from: number, to: number): number {
+    let key = 0;
+    for (let i = from; i < to; i++) key = (key << 8) | text[i]!;
+    return key;
+  }
+
+  /** Puts a refusal of the compiler into words; the line is still the one in `text`. */
+  function refused(why: Refusal): void {
+    if (why === FINE) return;
+    const id = quoted(objectStart).replaceAll('"', '');
+    switch (why) {
+      case OBJECT_DEAD:
+        report('object-dead', objectStart, `object ${id}, which is not live`, 'a live object');
+        break;
+      case OBJECT_LIVE:
+        report('object-live', objectStart, `object ${id}, which is live already`, 'an object that is not live');
+        break;
+      case OBJECT_OF_MALLOC:
+        report('object-family', objectStart, `object ${id} of malloc in an e… event`, 'an object of emalloc');
+        break;
+      case OBJECT_OF_EMALLOC:
+        report('object-family', objectStart, `object ${id} of emalloc`, 'ef or er, or an object of malloc');
+        break;
+      case BLOCK_TOO_LARGE:
+        report('block-size', objectStart, `a block of count × size above ${U32_MAX} bytes`, `at most ${U32_MAX}`);
+        break;
+      case ALIGNMENT_INVALID:
+        report('alignment', objectStart, 'an alignment that is no power of two', 'a power of two up to 2147483648');
+        break;
+      case CLOCK_TOO_LARGE:
+        report('clock-range', objectStart, `a clock beyond ${NUMBER_LIMIT} ns`, 'less in all');
+    }
+  }
+
+  /** Complete lines only: bytes[from, to) ends behind a line end, so no loop over digits can run past it. */
+  function parseLines(bytes: Uint8Array, from: number, to: number): void {
+    const { malloc, free } = compiler;
+    let p = from;
+    while (p < to) {
+      const start = p;
+      const kind = bytes[p]!;
+      if ((kind === LOWER_M || kind === LOWER_F) && bytes[p + 1] === SPACE && hasHeader) {
+        p += 2;
+        let digit = bytes[p]! - ZERO;
+        let t = digit;
+        while ((digit = bytes[++p]! - ZERO) >= 0 && digit <= 9) t = (Math.imul(t, 10) + digit) | 0;
+        // The first byte of each number is checked below, by the sign and length that a number of other bytes gets.
+        const tEnd = p;
+        digit = bytes[p + 1]! - ZERO;
+        let id = digit;
+        p++;
+        while ((digit = bytes[++p]! - ZERO) >= 0 && digit <= 9) id = (Math.imul(id, 10) + digit) | 0;
+        if (
+          bytes[tEnd] === SPACE &&
+          isDigit(bytes[start + 2]!) &&
+          isDigit(bytes[tEnd + 1]!) &&
+          tEnd - start - 2 <= FAST_DIGITS &&
+          p - tEnd - 1 <= FAST_DIGITS
+        ) {
+          if (kind === LOWER_F) {
+            if (bytes[p] === LF) {
+              lines++;
+              p++;
+              const why = free(t, id);
+              if (why !== FINE) refusedFast(why, bytes, start, p);
+              continue;
+            }
+          } else if (bytes[p] === SPACE) {
+            const idEnd = p++;
+            let length = bytes[p]! - ZERO;
+            while ((digit = bytes[++p]! - ZERO) >= 0 && digit <= 9) length = (Math.imul(length, 10) + digit) | 0;
+            if (bytes[p] === LF && isDigit(bytes[idEnd + 1]!) && p - idEnd - 1 <= FAST_DIGITS) {
+              lines++;
+              p++;
+              const why = malloc(t, id, length);
+              if (why !== FINE) refusedFast(why, bytes, start, p);
+              continue;
+            }
+          }
+        }
+      }
+      lines++;
+      const end = bytes.indexOf(LF, start);
+      parseLine(bytes, start, end);
+      p = end + 1;
+    }
+  }
+
+  function refusedFast(why: Refusal, bytes: Uint8Array, start: number, end: number): void {
+    text = bytes;
+    lineStart = start;
+    lineEnd = end - 1;
+    objectStart = bytes.indexOf(SPACE, start + 2) + 1;
+    refused(why);
+  }
+
+  function keep(bytes: Uint8Array): void {
+    if (carried + bytes.length > LINE_LIMIT) {
+      lines++;
+      throw new UserError(
+        violationMessage(source, {
+          line: lines,
+          column: 1,
+          rule: 'cut-off',
+          found: `a line of more than ${LINE_LIMIT} bytes`,
+          expected: hasHeader ? 'an event' : '%htrace 1',
+        }),
+      );
+    }
+    if (carried + bytes.length > carry.length) {
+      const grown = new Uint8Array(LINE_LIMIT);
+      grown.set(carry);
+      carry = grown;
+    }
+    carry.set(bytes, carried);
+    carried += bytes.length;
+  }
+
+  function parseCarried(): void {
+    lines++;
+    const length = carried;
+    carried = 0;
+    parseLine(carry, 0, length);
+  }
+
+  return {
+    push(chunk) {
+      if (chunk.length === 0) return;
+      started = true;
+      let from = 0;
+      if (carried > 0) {
+        const end = chunk.indexOf(LF);
+        if (end < 0) {
+          keep(chunk);
+          return;
+        }
+        keep(chunk.subarray(0, end));
+        parseCarried();
+        from = end + 1;
+      }
+      const to = chunk.lastIndexOf(LF) + 1;
+      if (to > from) parseLines(chunk, from, to);
+      if (Math.max(from, to) < chunk.length) keep(chunk.subarray(Math.max(from, to)));
+    },
+    cutOff(found, expected) {
+      carried = 0;
+      lineStart = 0;
+      lines++;
+      report('cut-off', 0, found, expected);
+      compiler.skip();
+    },
+    finish() {
+      if (!started) throw new UserError(`${source}: found an empty file, expected a trace that starts with %htrace 1`);
+      if (carried > 0) {
+        onNote?.(lines + 1, 'the last line has no line end; the file may be cut off');
+        parseCarried();
+      }
+      if (!hasHeader) missingHeader('the end of the file');
+      return compiler.finish({ touch, name, source: origin });
+    },
+  };
+}
+
+function isDigit(byte: number): boolean {
+  return byte >= ZERO && byte <= 57;
+}
+
+function isMalloptName(name: string): name is MalloptName {
+  return (MALLOPT_NAMES as readonly string[]).includes(name);
+}
+
+/** The bytes of an event's name, as one number. */
+const KEY_M = 0x6d;
+const KEY_C = 0x63;
+const KEY_R = 0x72;
+const KEY_A = 0x61;
+const KEY_F = 0x66;
+const KEY_W = 0x77;
+const KEY_EM = 0x656d;
+const KEY_EC = 0x6563;
+const KEY_ER = 0x6572;
+const KEY_EF = 0x6566;
+const KEY_EB = 0x6562;
+const KEY_EE = 0x6565;
+const KEY_TB = 0x7462;
+const KEY_TE = 0x7465;
+const KEY_TRIM = 0x7472696d;
+const KEY_OPT = 0x6f7074;
+
+function isEvent(key: number): boolean {
+  switch (key) {
+    case KEY_M:
+    case KEY_C:
+    case KEY_R:
+    case KEY_A:
+    case KEY_F:
+    case KEY_W:
+    case KEY_EM:
+    case KEY_EC:
+    case KEY_ER:
+    case KEY_EF:
+    case KEY_EB:
+    case KEY_EE:
+    case KEY_TB:
+    case KEY_TE:
+    case KEY_TRIM:
+    case KEY_OPT:
+      return true;
+    default:
+      return false;
+  }
+}

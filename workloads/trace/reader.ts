@@ -1,0 +1,134 @@
+import { closeSync, createReadStream, fstatSync, openSync, readSync, type Stats, statSync } from 'node:fs';
+import { Readable, type Transform } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import * as zlib from 'node:zlib';
+import { UserError } from '../../sim/assert.ts';
+import type { EventBuffer } from '../../sim/event.ts';
+import { createTraceParser, type ParserOptions, type Violation } from './parser.ts';
+
+export interface ReadOptions {
+  /** Leave out events that break a rule, instead of refusing the trace at the first one. */
+  readonly lenient?: boolean;
+  /** Hears of each event that `lenient` leaves out. */
+  readonly onViolation?: (violation: Violation) => void;
+  readonly onNote?: (line: number, text: string) => void;
+}
+
+const CHUNK_BYTES = 1 << 20;
+/** `f 0 1` and its line end: no event line is shorter but a few rare ones. */
+const SHORT_LINE_BYTES = 6;
+/** Rows that a compressed input is expected to have at first. */
+const FIRST_ROWS = 1 << 20;
+
+/**
+ * Reads a trace in text form, plain or compressed; `-` is the standard input. What it is, is seen from its first bytes,
+ * not from its name.
+ */
+export async function readTrace(path: string, options: ReadOptions = {}): Promise<EventBuffer> {
+  const source = path === '-' ? '(standard input)' : path;
+  if (path === '-') return readStream(process.stdin, source, options);
+  const stats = statOf(path);
+  if (stats.isDirectory()) throw new UserError(`${path}: found a directory, expected a trace file`);
+  if (!stats.isFile()) return readStream(createReadStream(path), source, options);
+  const fd = openSync(path, 'r');
+  try {
+    const first = new Uint8Array(4);
+    const length = readSync(fd, first, 0, 4, 0);
+    const unpack = decompressor(first.subarray(0, length), source);
+    if (unpack) return await readStream(createReadStream(path), source, options);
+    return readPlain(fd, source, options);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function statOf(path: string): Stats {
+  try {
+    const stats = statSync(path);
+    if (stats.isFile()) closeSync(openSync(path, 'r'));
+    return stats;
+  } catch (error) {
+    throw new UserError(`${path}: found ${systemError(error)}, expected a trace file`);
+  }
+}
+
+export function systemError(error: unknown): string {
+  const { code, message } = error as NodeJS.ErrnoException;
+  switch (code) {
+    case 'ENOENT':
+      return 'no such file';
+    case 'EACCES':
+      return 'a file that may not be read';
+    case 'EISDIR':
+      return 'a directory';
+    default:
+      return message;
+  }
+}
+
+/** A regular file: read in place, without streams between the disk and the parser. */
+function readPlain(fd: number, source: string, options: ReadOptions): EventBuffer {
+  const parser = createTraceParser(parserOptions(source, options, fstatSync(fd).size / SHORT_LINE_BYTES));
+  const buffer = new Uint8Array(CHUNK_BYTES);
+  for (let length: number; (length = readSync(fd, buffer, 0, CHUNK_BYTES, null)) > 0; ) {
+    parser.push(length === CHUNK_BYTES ? buffer : buffer.subarray(0, length));
+  }
+  return parser.finish();
+}
+
+async function readStream(input: Readable, source: string, options: ReadOptions): Promise<EventBuffer> {
+  const parser = createTraceParser(parserOptions(source, options, FIRST_ROWS));
+  const chunks = input[Symbol.asyncIterator]() as AsyncIterator<Uint8Array>;
+  let unpack: Transform | undefined;
+  try {
+    const first = await firstBytes(chunks);
+    unpack = decompressor(first, source);
+    const parse = async (parts: AsyncIterable<Uint8Array>) => {
+      for await (const part of parts) parser.push(asBytes(part));
+    };
+    if (unpack) await pipeline(Readable.from(concatenate(first, chunks)), unpack, parse);
+    else await parse(concatenate(first, chunks));
+  } catch (error) {
+    if (error instanceof UserError) throw error;
+    if (!unpack) throw new UserError(`${source}: found ${systemError(error)}, expected a trace`);
+    parser.cutOff(`compressed data that break off (${(error as Error).message})`, 'a whole file');
+  }
+  return parser.finish();
+}
+
+/** As many chunks as it takes to see a magic number. */
+async function firstBytes(chunks: AsyncIterator<Uint8Array>): Promise<Uint8Array> {
+  let bytes: Uint8Array = new Uint8Array(0);
+  while (bytes.length < 4) {
+    const { done, value } = await chunks.next();
+    if (done) break;
+    bytes = bytes.length === 0 ? value : Buffer.concat([bytes, value]);
+  }
+  return bytes;
+}
+
+async function* concatenate(first: Uint8Array, rest: AsyncIterator<Uint8Array>): AsyncGenerator<Uint8Array> {
+  if (first.length > 0) yield first;
+  for (let next = await rest.next(); !next.done; next = await rest.next()) yield next.value;
+}
+
+/** A plain Uint8Array over the same bytes: the parser's loop then sees one kind of array only. */
+function asBytes(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+/** The stream that unpacks data with this beginning; none where they are not compressed. */
+function decompressor(first: Uint8Array, source: string): Transform | undefined {
+  if (first[0] === 0x1f && first[1] === 0x8b) return zlib.createGunzip({ chunkSize: CHUNK_BYTES });
+  if (first[0] === 0x28 && first[1] === 0xb5 && first[2] === 0x2f && first[3] === 0xfd) {
+    const { createZstdDecompress } = zlib as { createZstdDecompress?: (options: object) => Transform };
+    if (createZstdDecompress) return createZstdDecompress({ chunkSize: CHUNK_BYTES });
+    throw new UserError(`${source}: found zstd data, expected text or gzip: Node ${process.versions.node} has no zstd`);
+  }
+  return undefined;
+}
+
+function parserOptions(source: string, options: ReadOptions, rows: number): ParserOptions {
+  const onViolation = options.onViolation ?? (options.lenient ? () => {} : undefined);
+  return { source, rows, ...(onViolation && { onViolation }), ...(options.onNote && { onNote: options.onNote }) };
+}
