@@ -138,29 +138,18 @@ export function createKernel(memory: Memory, locks: Locks, operations: Float64Ar
     return brkEnd();
   }
 
-  /** Where Linux puts `pages` pages: at the top of the highest hole that is large enough, or -1. */
-  function unmappedArea(pages: Pages, offset: Page): Page {
-    if (alignsHugeLengths && pages % HUGE_PAGES === 0) {
-      const aligned = hugeAlignedArea(pages, offset);
-      if (aligned > 0) return aligned;
+  /**
+   * Where Linux puts `pages` pages: at the top of the highest hole that is large enough; -1 where there is none. From
+   * 6.7 on a length that is a multiple of 2 MiB is asked for with 2 MiB more and then moved up to the last multiple of
+   * 2 MiB (__thp_get_unmapped_area); not so where the caller gave a hint, even one that could not be followed.
+   */
+  function unmappedArea(pages: Pages, hinted: boolean): Page {
+    if (alignsHugeLengths && !hinted && pages % HUGE_PAGES === 0) {
+      const end = vmas.highestHole(pages + HUGE_PAGES, MMAP_BOTTOM_PAGE, FENCE_PAGE);
+      if (end > 0) return Math.floor((end - pages) / HUGE_PAGES) * HUGE_PAGES;
     }
     const end = vmas.highestHole(pages, MMAP_BOTTOM_PAGE, FENCE_PAGE);
     return end === 0 ? -1 : end - pages;
-  }
-
-  /**
-   * __thp_get_unmapped_area: asks for 2 MiB more than needed, then moves up to the first place that is congruent to the
-   * mapping's page offset modulo 2 MiB (0 for a new mapping, so a multiple of 2 MiB).
-   */
-  function hugeAlignedArea(pages: Pages, offset: Page): Page {
-    const offsetAligned = Math.ceil(offset / HUGE_PAGES) * HUGE_PAGES;
-    if (offset + pages - offsetAligned < HUGE_PAGES) return 0;
-    const padded = pages + HUGE_PAGES;
-    const end = vmas.highestHole(padded, MMAP_BOTTOM_PAGE, FENCE_PAGE);
-    if (end === 0) return 0;
-    const start = end - padded;
-    const distance = (((offset - start) % HUGE_PAGES) + HUGE_PAGES) % HUGE_PAGES;
-    return start + (distance === 0 ? HUGE_PAGES : distance);
   }
 
   /**
@@ -192,7 +181,7 @@ export function createKernel(memory: Memory, locks: Locks, operations: Float64Ar
     }
     const free = hint > 0 && hint + pages <= FENCE_PAGE && vmas.isFree(hint, hint + pages);
     if (flags & MAP_FIXED_NOREPLACE && !free) return -1;
-    const start = free ? hint : unmappedArea(pages, 0);
+    const start = free ? hint : unmappedArea(pages, hint > 0);
     if (start < 0 || overLimit(pages, writable)) return -1;
     vmas.add(start, start + pages, prot);
     mapped();
@@ -248,7 +237,7 @@ export function createKernel(memory: Memory, locks: Locks, operations: Float64Ar
       return start;
     }
     if (!mayMove) return -1;
-    const target = unmappedArea(newPages, start + origin);
+    const target = unmappedArea(newPages, false);
     if (target < 0) return -1;
     vmas.add(target, target + newPages, flags, start + origin - target);
     mapped(); // both are mapped while the entries wander
