@@ -17,7 +17,10 @@ for (const file of readdirSync(FIXTURES)) {
     const end = /^rss (\d+) size (\d+)$/.exec(lines.pop()!)!;
     lines.forEach((line, i) => {
       const [call, result] = line.split('=');
-      const [op, a, b, c, d] = call!.split(' ').map((word, j) => (j === 0 ? word : Number(word))) as [string, ...number[]];
+      const [op, a, b, c, d] = call!.split(' ').map((word, j) => (j === 0 ? word : Number(word))) as [
+        string,
+        ...number[],
+      ];
       expect(execute(op, a!, b!, c!, d!), `line ${i + 2}: ${line}`).toBe(Number(result));
       kernel.vmas.check();
     });
