@@ -4,14 +4,15 @@ import type { Addr, Page } from '../units.ts';
  * The simulated address space: 32 GiB in which an address / 16 fits in an int32. It has two areas, as the ground-truth
  * replay's process has: the brk heap, and a mmap area that is empty and filled from its top, the fence, downwards.
  *
- *   page 0      16                  2^21                                    2^23
+ *   page 0      0x156a              2^21                                    2^23
  *        │ null │ brk heap ──►        │                       ◄── mmap area  │ fence
- *   real        0x555555560000      …                          0x7f0000000000
+ *   real        0x55555556a000      …                          0x7f0000000000
  *
- * The fence is a multiple of 32 GiB here and of 1 TiB there, so everything that depends on low address bits (arena heaps
- * at multiples of 64 MiB, chunks at multiples of 2 MiB) comes out the same.
+ * The fence is a multiple of 32 GiB here and of 1 TiB there, and the two starts of the heap differ by a multiple of
+ * 64 MiB. So everything that depends on low address bits comes out the same: arena heaps at multiples of 64 MiB, chunks
+ * at multiples of 2 MiB, blocks of posix_memalign in the brk heap (a larger alignment than 64 MiB is always mapped).
  */
-export const BRK_START_PAGE: Page = 16;
+export const BRK_START_PAGE: Page = 0x156a;
 export const MMAP_BOTTOM_PAGE: Page = 2 ** 21;
 export const FENCE_PAGE: Page = 2 ** 23;
 export const PAGE_LIMIT = FENCE_PAGE;
@@ -19,7 +20,7 @@ export const PAGE_LIMIT = FENCE_PAGE;
 const BRK_START: Addr = BRK_START_PAGE * 4096;
 const MMAP_BOTTOM: Addr = MMAP_BOTTOM_PAGE * 4096;
 const FENCE: Addr = FENCE_PAGE * 4096;
-const REAL_BRK_START = 0x555555560000;
+const REAL_BRK_START = 0x55555556a000;
 const REAL_FENCE = 0x7f0000000000;
 
 /** The address that the ground-truth replay's process would show for a simulated one; exact in a double. */
