@@ -162,10 +162,11 @@ export function createTraceCompiler(options: CompilerOptions = {}): TraceCompile
 
   function emit(op: number, t: number, s: number, first: number, second: number): void {
     if (rows === capacity) growRows();
+    // Fresh columns are zero: what is not written is not committed, and a page fault costs more than this whole function.
     head[rows] = (t << OP_BITS) | op;
-    slot[rows] = s;
-    a[rows] = first;
-    b[rows] = second;
+    if (s !== 0) slot[rows] = s;
+    if (first !== 0) a[rows] = first;
+    if (second !== 0) b[rows] = second;
     rows++;
   }
 

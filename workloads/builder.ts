@@ -1,0 +1,118 @@
+import { assert, UserError } from '../sim/assert.ts';
+import type { EventBuffer, MalloptName, Touch } from '../sim/event.ts';
+import { createTraceCompiler, FINE, type Refusal } from './trace/compiler.ts';
+
+/** Names a live block of a workload under construction. */
+export type BlockId = number & { readonly __unit?: 'block' };
+
+/**
+ * How a generator writes its workload: calls in the order of the trace, each by a thread. Threads are numbered as the
+ * generator likes, 0 is the main one; a thread begins at its first event. Breaking a rule of traces is a mistake of the
+ * generator and throws.
+ */
+export interface EventBuilder {
+  malloc(thread: number, size: number): BlockId;
+  calloc(thread: number, count: number, size: number): BlockId;
+  memalign(thread: number, align: number, size: number): BlockId;
+  /** The block keeps its id; size 0 frees it. */
+  realloc(thread: number, block: BlockId, size: number): void;
+  free(thread: number, block: BlockId): void;
+  emalloc(thread: number, size: number): BlockId;
+  ecalloc(thread: number, count: number, size: number): BlockId;
+  erealloc(thread: number, block: BlockId, size: number): void;
+  efree(thread: number, block: BlockId): void;
+  requestBegin(thread: number): void;
+  /** Releases every live e-block of the thread; their ids are not to be used again. */
+  requestEnd(thread: number): void;
+  write(thread: number, block: BlockId, offset: number, length: number): void;
+  trim(thread: number, pad: number): void;
+  mallopt(thread: number, name: MalloptName, value: number): void;
+  /** The clock advances. */
+  clock(ns: number): void;
+  sample(label: string): void;
+  threadBegin(thread: number): void;
+  threadExit(thread: number): void;
+  /** Events so far. */
+  readonly length: number;
+  sizeOf(block: BlockId): number;
+  finish(): EventBuffer;
+}
+
+export interface BuilderOptions {
+  readonly name: string;
+  readonly source?: string;
+  readonly touch?: Touch;
+  /** Events that are expected. */
+  readonly rows?: number;
+}
+
+/** 4 GiB of columns. */
+const EVENTS_MAX = 2 ** 28;
+
+export function createEventBuilder(options: BuilderOptions): EventBuilder {
+  if (options.rows !== undefined && options.rows > EVENTS_MAX) {
+    throw new UserError(`${options.name}: found ${options.rows} events, expected at most ${EVENTS_MAX}`);
+  }
+  const compiler = createTraceCompiler({ rows: options.rows ?? 65536 });
+
+  function fine(refusal: Refusal): void {
+    assert(
+      refusal === FINE,
+      `event ${compiler.length - 1} of workload ${options.name} breaks a rule of traces (${refusal})`,
+    );
+  }
+
+  return {
+    // The next free slot is a number that no live block has, and a small one: it serves as the id.
+    malloc(thread, size) {
+      const id = compiler.nextSlot();
+      fine(compiler.malloc(thread, id, size));
+      return id;
+    },
+    calloc(thread, count, size) {
+      const id = compiler.nextSlot();
+      fine(compiler.calloc(thread, id, count, size));
+      return id;
+    },
+    memalign(thread, align, size) {
+      const id = compiler.nextSlot();
+      fine(compiler.memalign(thread, id, align, size));
+      return id;
+    },
+    realloc(thread, block, size) {
+      assert(compiler.sizeOf(block) >= 0, `workload ${options.name} reallocates a dead block`);
+      fine(compiler.realloc(thread, block, size));
+    },
+    free: (thread, block) => fine(compiler.free(thread, block)),
+    emalloc(thread, size) {
+      const id = compiler.nextSlot();
+      fine(compiler.emalloc(thread, id, size));
+      return id;
+    },
+    ecalloc(thread, count, size) {
+      const id = compiler.nextSlot();
+      fine(compiler.ecalloc(thread, id, count, size));
+      return id;
+    },
+    erealloc(thread, block, size) {
+      assert(compiler.sizeOf(block) >= 0, `workload ${options.name} reallocates a dead block`);
+      fine(compiler.erealloc(thread, block, size));
+    },
+    efree: (thread, block) => fine(compiler.efree(thread, block)),
+    requestBegin: (thread) => compiler.requestBegin(thread),
+    requestEnd: (thread) => compiler.requestEnd(thread),
+    write: (thread, block, offset, length) => fine(compiler.write(thread, block, offset, length)),
+    trim: (thread, pad) => compiler.trim(thread, pad),
+    mallopt: (thread, name, value) => compiler.mallopt(thread, name, value),
+    clock: (ns) => fine(compiler.clock(ns)),
+    sample: (label) => compiler.sample(label),
+    threadBegin: (thread) => compiler.threadBegin(thread),
+    threadExit: (thread) => compiler.threadExit(thread),
+    get length() {
+      return compiler.length;
+    },
+    sizeOf: (block) => compiler.sizeOf(block),
+    finish: () =>
+      compiler.finish({ touch: options.touch ?? 'full', name: options.name, source: options.source ?? 'generated' }),
+  };
+}

@@ -1,0 +1,60 @@
+import { UserError } from '../../sim/assert.ts';
+import { createRandom } from '../../sim/random.ts';
+import { createEventBuilder, type EventBuilder } from '../builder.ts';
+import { defineWorkload, numberParameter, seedParameter } from '../workload.ts';
+import { interleave } from './interleave.ts';
+
+/**
+ * After the server benchmark of Larson and Krishnan: each thread owns a table of blocks and replaces random ones by new
+ * ones of random size; after a number of replacements it hands its table to a new thread and exits. So most blocks are
+ * freed by another thread than the one that allocated them, and threads come and go.
+ */
+export const larson = defineWorkload({
+  name: 'larson',
+  about: 'threads replace random blocks of a table, then hand the table to a new thread and exit',
+  parameters: {
+    threads: numberParameter(16, 'threads', 'at once, beside the main thread', { min: 1, max: 4096 }),
+    blocks: numberParameter(1000, 'blocks', 'in the table of a thread', { min: 1, max: 1e7 }),
+    rounds: numberParameter(4, 'rounds', 'threads that own a table one after the other', { min: 1, max: 1e6 }),
+    replacements: numberParameter(2000, 'blocks', 'that a thread replaces before it exits', { min: 0, max: 1e8 }),
+    min: numberParameter(8, 'bytes', 'of the smallest block', { min: 0, max: 2 ** 31 }),
+    max: numberParameter(1000, 'bytes', 'of the largest block', { min: 0, max: 2 ** 31 }),
+    seed: seedParameter(),
+  },
+  cpus: ({ threads }) => threads,
+  generate({ threads, blocks, rounds, replacements, min, max, seed }) {
+    if (min > max) throw new UserError(`larson: found min=${min} above max=${max}, expected min at most max`);
+    const events = createEventBuilder({
+      name: `larson ${threads} threads, ${blocks} blocks each, ${rounds} rounds of ${replacements} replacements`,
+      rows: threads * (blocks + rounds * (2 * replacements + 2)) + 1,
+    });
+    const schedule = createRandom(seed, 'larson/schedule');
+    const draws = createRandom(seed, 'larson/blocks');
+    const size = () => draws.integer(min, max);
+    // The tables are filled by the main thread, as in the original.
+    const tables = Array.from({ length: threads }, () =>
+      Array.from({ length: blocks }, () => events.malloc(0, size())),
+    );
+    let nextThread = 1;
+    const programs = tables.map((table) => chain(events, table, () => nextThread++));
+    interleave(programs, (runnable) => schedule.integer(0, runnable - 1));
+    events.sample('end');
+    return events.finish();
+
+    function* chain(target: EventBuilder, table: number[], newThread: () => number): Generator<void> {
+      for (let round = 0; round < rounds; round++) {
+        const thread = newThread();
+        target.threadBegin(thread);
+        for (let n = 0; n < replacements; n++) {
+          const i = draws.integer(0, table.length - 1);
+          target.free(thread, table[i]!);
+          yield;
+          table[i] = target.malloc(thread, size());
+          yield;
+        }
+        target.threadExit(thread);
+        yield;
+      }
+    }
+  },
+});

@@ -1,0 +1,46 @@
+import { existsSync } from 'node:fs';
+import { UserError } from '../sim/assert.ts';
+import type { EventBuffer } from '../sim/event.ts';
+import { lanczos32t } from './generators/lanczos-32t.ts';
+import { larson } from './generators/larson.ts';
+import { rows } from './generators/rows.ts';
+import { xmallocTest } from './generators/xmalloc-test.ts';
+import { type ReadOptions, readTrace } from './trace/reader.ts';
+import { oneOf, type ParameterValues, parseParameters, type Workload } from './workload.ts';
+
+/** Every built-in workload, in the order of `sim list`. To add one: write its file in generators/, and name it here. */
+export const WORKLOADS: readonly Workload[] = [lanczos32t, rows, xmallocTest, larson];
+
+export interface LoadedWorkload {
+  readonly name: string;
+  readonly events: EventBuffer;
+  /** Every parameter with the value that it had; nothing for a trace. */
+  readonly parameters: ParameterValues;
+  /** Processors of the machine that a built-in workload is meant for. */
+  readonly cpus: number | undefined;
+}
+
+export interface WorkloadOptions extends ReadOptions {
+  /** For a built-in workload whose parameters do not name a seed. */
+  readonly seed?: number;
+}
+
+/** `name`, `name:parameter=value,…`, the path of a trace, or `-`. */
+export async function resolveWorkload(spec: string, options: WorkloadOptions = {}): Promise<LoadedWorkload> {
+  const colon = spec.indexOf(':');
+  const name = colon < 0 ? spec : spec.slice(0, colon);
+  const workload = WORKLOADS.find((w) => w.name === name);
+  if (workload) {
+    const parameters = workloadParameters(workload, colon < 0 ? '' : spec.slice(colon + 1), options.seed);
+    return { name, events: workload.generate(parameters), parameters, cpus: workload.cpus(parameters) };
+  }
+  if (spec !== '-' && !/[/.]/.test(name) && !existsSync(spec)) {
+    const names = WORKLOADS.map((w) => w.name);
+    throw new UserError(`found workload '${name}', expected a trace file or ${oneOf(name, names)}`);
+  }
+  return { name: spec, events: await readTrace(spec, options), parameters: {}, cpus: undefined };
+}
+
+function workloadParameters(workload: Workload, text: string, seed: number | undefined): ParameterValues {
+  return parseParameters(workload, text, seed === undefined ? {} : { seed });
+}

@@ -1,0 +1,129 @@
+import { UserError } from '../sim/assert.ts';
+import type { EventBuffer } from '../sim/event.ts';
+
+/** A number, by default an integer, between two bounds. */
+export interface NumberParameter {
+  readonly kind: 'number';
+  readonly default: number;
+  readonly unit: string;
+  readonly about: string;
+  readonly min: number;
+  readonly max: number;
+  /** Whether fractions are allowed. */
+  readonly fractions?: boolean;
+}
+
+/** A text; `problem` says what is expected instead of it, or nothing. */
+export interface TextParameter {
+  readonly kind: 'text';
+  readonly default: string;
+  readonly unit: string;
+  readonly about: string;
+  readonly problem: (value: string) => string | undefined;
+}
+
+export type Parameter = NumberParameter | TextParameter;
+type Values<P extends Readonly<Record<string, Parameter>>> = {
+  readonly [K in keyof P]: P[K] extends NumberParameter ? number : string;
+};
+export type ParameterValues = Readonly<Record<string, number | string>>;
+
+/** A built-in workload: parameters in, events out. The same parameters give the same events, everywhere. */
+export interface Workload {
+  readonly name: string;
+  readonly about: string;
+  readonly parameters: readonly (Parameter & { readonly name: string })[];
+  /** Processors of the machine that the workload is meant for. */
+  cpus(values: ParameterValues): number;
+  generate(values: ParameterValues): EventBuffer;
+}
+
+/** Gives a generator its parameters with their types. */
+export function defineWorkload<P extends Readonly<Record<string, Parameter>>>(definition: {
+  readonly name: string;
+  readonly about: string;
+  readonly parameters: P;
+  cpus(values: Values<P>): number;
+  generate(values: Values<P>): EventBuffer;
+}): Workload {
+  return {
+    name: definition.name,
+    about: definition.about,
+    parameters: Object.entries(definition.parameters).map(([name, parameter]) => ({ name, ...parameter })),
+    cpus: (values) => definition.cpus(values as Values<P>),
+    generate: (values) => definition.generate(values as Values<P>),
+  };
+}
+
+export function numberParameter(
+  value: number,
+  unit: string,
+  about: string,
+  bounds: { min: number; max: number; fractions?: boolean },
+): NumberParameter {
+  return { kind: 'number', default: value, unit, about, ...bounds };
+}
+
+/** Every generator that draws numbers has this one. */
+export function seedParameter(): NumberParameter {
+  return numberParameter(0, '', 'of everything that is drawn', { min: 0, max: Number.MAX_SAFE_INTEGER });
+}
+
+/** `text` is `name=value,name=value`; a value that holds commas continues up to the next `name=`. */
+export function parseParameters(workload: Workload, text: string, defaults: ParameterValues = {}): ParameterValues {
+  const values: Record<string, number | string> = {};
+  for (const parameter of workload.parameters) values[parameter.name] = defaults[parameter.name] ?? parameter.default;
+  for (const part of text === '' ? [] : text.split(/,(?=[^,=]*=)/)) {
+    const equals = part.indexOf('=');
+    const name = equals < 0 ? part : part.slice(0, equals);
+    const parameter = workload.parameters.find((p) => p.name === name);
+    if (!parameter) {
+      const names = workload.parameters.map((p) => p.name);
+      throw new UserError(`${workload.name}: found parameter '${name}', expected ${oneOf(name, names)}`);
+    }
+    if (equals < 0) throw new UserError(`${workload.name}: found '${part}', expected ${name}=value`);
+    values[name] = parseValue(workload, parameter, part.slice(equals + 1));
+  }
+  return values;
+}
+
+const FACTORS: Readonly<Record<string, number>> = { K: 2 ** 10, M: 2 ** 20, G: 2 ** 30 };
+
+function parseValue(workload: Workload, parameter: Workload['parameters'][number], text: string): number | string {
+  const refuse = (expected: string) =>
+    new UserError(`${workload.name}: found ${parameter.name}=${text}, expected ${expected}`);
+  if (parameter.kind === 'text') {
+    const problem = parameter.problem(text);
+    if (problem !== undefined) throw refuse(problem);
+    return text;
+  }
+  const { min, max, unit, fractions } = parameter;
+  const expected = `${fractions ? 'a number' : 'an integer'} from ${min} to ${max}${unit && ` (${unit})`}`;
+  const match = /^(\d+(?:\.\d+)?)([KMG]?)$/.exec(text);
+  if (!match) throw refuse(expected);
+  const value = Number(match[1]) * (FACTORS[match[2]!] ?? 1);
+  if (value < min || value > max || !(fractions || Number.isInteger(value))) throw refuse(expected);
+  return value;
+}
+
+/** The nearest of the known names first, if one is near enough to be meant. */
+export function oneOf(name: string, known: readonly string[]): string {
+  const nearest = known
+    .map((candidate) => ({ candidate, distance: editDistance(name, candidate) }))
+    .sort((a, b) => a.distance - b.distance)[0];
+  const meant = nearest && nearest.distance <= Math.max(2, Math.floor(name.length / 3)) ? nearest.candidate : undefined;
+  return `one of ${known.join(', ')}${meant === undefined ? '' : ` (did you mean '${meant}'?)`}`;
+}
+
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const above = row;
+    row = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const change = above[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1);
+      row.push(Math.min(above[j]! + 1, row[j - 1]! + 1, change));
+    }
+  }
+  return row[b.length]!;
+}
