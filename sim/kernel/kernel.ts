@@ -262,9 +262,20 @@ export function createKernel(memory: Memory, locks: Locks, operations: Float64Ar
     return result;
   }
 
+  /** madvise_lock(): advice that changes page table entries alone needs the mappings to stay, as a reader does. */
+  function takeForAdvice(t: ThreadSlot, advice: number): void {
+    if (advice === MADV_DONTNEED || advice === MADV_FREE) locks.acquireShared(t, mmapLock);
+    else locks.acquire(t, mmapLock);
+  }
+
+  function releaseAfterAdvice(t: ThreadSlot, advice: number): void {
+    if (advice === MADV_DONTNEED || advice === MADV_FREE) locks.releaseShared(t, mmapLock);
+    else locks.release(t, mmapLock);
+  }
+
   /** madvise(2): 0 or -1. */
   function madvise(t: ThreadSlot, start: Page, pages: Pages, advice: number): number {
-    locks.acquire(t, mmapLock);
+    takeForAdvice(t, advice);
     count(4, OP_MADVISE);
     const end = start + pages;
     if (advice === MADV_DONTNEED) residency.release(start, end);
@@ -279,7 +290,7 @@ export function createKernel(memory: Memory, locks: Locks, operations: Float64Ar
         `madvise ${addressText(start)} ${bytesText(pages)} ${MADV_NAMES[advice]}${result < 0 ? ' = -1' : ''}`,
       );
     }
-    locks.release(t, mmapLock);
+    releaseAfterAdvice(t, advice);
     return result;
   }
 

@@ -4,8 +4,8 @@ export type LockId = number & { readonly __unit?: 'lock' };
 
 /**
  * Locks as a model uses them: where and as the real code takes them. One implementation is chosen for each run, so
- * every call site sees one shape. Lockstep has no contention (`uncontendedLocks`); virtual time and real workers
- * measure it.
+ * every call site sees one shape. Lockstep has no contention (`uncontendedLocks`); virtual time (virtual-locks.ts) and
+ * real workers (atomic-locks.ts) measure it.
  */
 export interface Locks {
   /**
@@ -17,6 +17,9 @@ export interface Locks {
   acquire(t: ThreadSlot, id: LockId): void;
   tryAcquire(t: ThreadSlot, id: LockId): boolean;
   release(t: ThreadSlot, id: LockId): void;
+  /** As a reader: mmap_lock for madvise, which other readers do not keep waiting. */
+  acquireShared(t: ThreadSlot, id: LockId): void;
+  releaseShared(t: ThreadSlot, id: LockId): void;
 }
 export type LockKind = 'futex' | 'spin-then-futex' | 'kernel';
 
@@ -28,5 +31,7 @@ export function uncontendedLocks(): Locks {
     acquire: () => {},
     tryAcquire: () => true,
     release: () => {},
+    acquireShared: () => {},
+    releaseShared: () => {},
   };
 }

@@ -1,0 +1,274 @@
+import { UserError } from '../assert.ts';
+import {
+  type EventBuffer,
+  OP_BITS,
+  OP_CALLOC,
+  OP_CLOCK,
+  OP_ECALLOC,
+  OP_EFREE,
+  OP_EMALLOC,
+  OP_EREALLOC,
+  OP_FREE,
+  OP_MALLOC,
+  OP_MASK,
+  OP_MEMALIGN,
+  OP_REALLOC,
+  OP_REQUEST_END,
+  OP_SAMPLE,
+  OP_SKIPPED,
+  OP_THREAD_EXIT,
+  OP_WRITE,
+} from '../event.ts';
+
+// An event ─►  ┌────────────┬──────────┬───┬───┐   RECORD_WORDS int32 each, the events of one thread side by side
+//              │ op, flags  │ slot     │ a │ b │   slot, a, b as in event.ts, with the slots of this file
+//              └────────────┴──────────┴───┴───┘
+export const RECORD_WORDS = 4;
+/** The object is used by several threads: wait until `done[slot]` has reached `need`, count the own use afterwards. */
+export const SHARED_OBJECT = 1 << OP_BITS;
+/** Frees what another thread allocated. */
+export const CROSS_THREAD = 2 << OP_BITS;
+
+/**
+ * A trace as the free-running modes need it (trace-format.md): for each thread its own events in their order, and what
+ * each of them waits for.
+ *
+ * Object slots are numbered anew. In a trace's own numbering a slot is used again as soon as its block is dead in *file*
+ * order, which is no order that threads keep. Here a slot that thread T has freed is used again by T alone.
+ *
+ * Every use of a slot (allocation, realloc, write) has a number, counted over all its lives. `done[slot]` says how many
+ * have happened; a free or a realloc waits for all earlier ones, a write for the last allocation or realloc. Only slots
+ * that more than one thread uses are counted at run time.
+ *
+ * A thread is a thread number of the trace; its later lives follow in the same list, after the THREAD_EXIT of the one
+ * before. Every wait points backwards in the file, so a cycle is impossible.
+ */
+export interface ProgramOrder {
+  readonly threads: number;
+  /** Thread number in the trace, by thread. */
+  readonly ids: Uint32Array;
+  /** Index of each thread's first event; `first[threads]` is the number of events. */
+  readonly first: Int32Array;
+  readonly records: Int32Array;
+  /** Event index in the trace. */
+  readonly rows: Int32Array;
+  readonly need: Int32Array;
+  readonly objectSlots: number;
+  /** As in event.ts, in slots of this file; and what each waits for (0: nothing). */
+  readonly requestFrees: Int32Array;
+  readonly requestNeeds: Int32Array;
+  readonly allocations: number;
+  readonly frees: number;
+  readonly crossThreadFrees: number;
+}
+
+/** The columns are shared memory, so that workers can be given them as they are. */
+export function createProgramOrder(events: EventBuffer): ProgramOrder {
+  const { length, head, slot, a, b } = events;
+  const { threadOfRow, ids } = assignThreads(events);
+  const threads = ids.length;
+
+  const first = sharedInt32(threads + 1);
+  for (let row = 0; row < length; row++) first[threadOfRow[row]! + 1]!++;
+  for (let t = 0; t < threads; t++) first[t + 1]! += first[t]!;
+
+  let allocating = 0;
+  for (let row = 0; row < length; row++) if (allocates(head[row]! & OP_MASK)) allocating++;
+  const records = sharedInt32(length * RECORD_WORDS);
+  const rows = sharedInt32(length);
+  const need = sharedInt32(length);
+  const requestFrees = sharedInt32(events.requestFrees.length);
+  const requestNeeds = sharedInt32(events.requestFrees.length);
+
+  // By slot of the trace: the slot of this file, 0 while dead. By slot of this file: who allocated it, …
+  const now = new Int32Array(events.objectSlots);
+  const owner = new Int32Array(allocating + 1);
+  const user = new Int32Array(allocating + 1).fill(-1); // the only thread that used it so far
+  const uses = new Int32Array(allocating + 1);
+  const allocated = new Int32Array(allocating + 1); // number of the last allocation or realloc
+  const isShared = new Uint8Array(allocating + 1);
+  const nextFree = new Int32Array(allocating + 1);
+  const freeHead = new Int32Array(threads);
+  let slots = 1;
+  let allocations = 0;
+  let frees = 0;
+  let crossThreadFrees = 0;
+
+  const use = (t: number, s: number): void => {
+    if (user[s] !== t) {
+      if (user[s] !== -1) isShared[s] = 1;
+      user[s] = t;
+    }
+  };
+  const live = (row: number, doing: string): number => {
+    const s = now[slot[row]!]!;
+    if (s === 0) {
+      throw new UserError(
+        `event ${row} ${doing} an object that no earlier event allocates: it would wait for ever, in any order of the threads`,
+      );
+    }
+    return s;
+  };
+  const release = (t: number, traceSlot: number): void => {
+    const s = now[traceSlot]!;
+    now[traceSlot] = 0;
+    nextFree[s] = freeHead[t]!;
+    freeHead[t] = s;
+    frees++;
+    if (owner[s] !== t) crossThreadFrees++;
+  };
+
+  const next = first.slice();
+  for (let row = 0; row < length; row++) {
+    const t = threadOfRow[row]!;
+    const index = next[t]!++;
+    const op = head[row]! & OP_MASK;
+    let flags = 0;
+    let s = slot[row]!;
+    let waitsFor = 0;
+    let first32 = a[row]! | 0;
+    switch (op) {
+      case OP_MALLOC:
+      case OP_CALLOC:
+      case OP_MEMALIGN:
+      case OP_EMALLOC:
+      case OP_ECALLOC:
+      case OP_REALLOC:
+      case OP_EREALLOC: {
+        const old = now[s]!;
+        const resizes = (op === OP_REALLOC || op === OP_EREALLOC) && old !== 0;
+        if (resizes) {
+          use(t, old);
+          waitsFor = uses[old]!;
+          if (owner[old] !== t) flags = CROSS_THREAD;
+          if (a[row] === 0) {
+            release(t, s);
+          } else {
+            allocated[old] = ++uses[old]!;
+            allocations++;
+          }
+          s = old;
+        } else if ((op === OP_REALLOC || op === OP_EREALLOC) && a[row] === 0) {
+          s = 0;
+        } else {
+          let fresh = freeHead[t]!;
+          if (fresh !== 0) freeHead[t] = nextFree[fresh]!;
+          else fresh = slots++;
+          now[s] = fresh;
+          s = fresh;
+          owner[s] = t;
+          use(t, s);
+          waitsFor = uses[s]!;
+          allocated[s] = ++uses[s]!;
+          allocations++;
+        }
+        break;
+      }
+      case OP_FREE:
+      case OP_EFREE: {
+        const traceSlot = s;
+        s = live(row, 'frees');
+        use(t, s);
+        waitsFor = uses[s]!;
+        if (owner[s] !== t) flags = CROSS_THREAD;
+        release(t, traceSlot);
+        break;
+      }
+      case OP_WRITE:
+        s = live(row, 'writes to');
+        use(t, s);
+        waitsFor = allocated[s]!;
+        uses[s]!++;
+        break;
+      case OP_REQUEST_END:
+        for (let i = a[row]!; i < a[row]! + b[row]!; i++) {
+          const traceSlot = events.requestFrees[i]!;
+          const held = now[traceSlot]!;
+          use(t, held);
+          requestFrees[i] = held;
+          requestNeeds[i] = uses[held]!;
+          release(t, traceSlot);
+        }
+        break;
+      default:
+        first32 = a[row]! | 0;
+    }
+    const p = index * RECORD_WORDS;
+    records[p] = op | flags;
+    records[p + 1] = s;
+    records[p + 2] = first32;
+    records[p + 3] = b[row]! | 0;
+    rows[index] = row;
+    need[index] = waitsFor;
+  }
+
+  // Which slots are shared is known only now.
+  for (let index = 0; index < length; index++) {
+    const p = index * RECORD_WORDS;
+    if (namesObject(records[p]! & OP_MASK) && isShared[records[p + 1]!] === 1) records[p]! |= SHARED_OBJECT;
+  }
+  for (let i = 0; i < requestFrees.length; i++) if (isShared[requestFrees[i]!] === 0) requestNeeds[i] = 0;
+  return {
+    threads,
+    ids,
+    first,
+    records,
+    rows,
+    need,
+    objectSlots: slots,
+    requestFrees,
+    requestNeeds,
+    allocations,
+    frees,
+    crossThreadFrees,
+  };
+}
+
+/**
+ * Gives each row its thread: a number for each thread number of the trace, in the order in which they begin. A sample
+ * point and a move of the clock belong to the thread of the event before; after an exit that is the main thread.
+ */
+function assignThreads(events: EventBuffer): { threadOfRow: Int32Array; ids: Uint32Array } {
+  const { length, head, begins } = events;
+  const ids = [0];
+  const byId = new Map([[0, 0]]);
+  const current = new Int32Array(events.threadSlots);
+  const threadOfRow = new Int32Array(length);
+  let begin = 0;
+  let last = 0;
+  for (let row = 0; row < length; row++) {
+    for (; begins[begin]?.row === row; begin++) {
+      const { thread, id } = begins[begin]!;
+      let t = byId.get(id);
+      if (t === undefined) {
+        t = ids.length;
+        ids.push(id);
+        byId.set(id, t);
+      }
+      current[thread] = t;
+    }
+    const op = head[row]! & OP_MASK;
+    if (op !== OP_CLOCK && op !== OP_SAMPLE && op !== OP_SKIPPED) last = current[head[row]! >>> OP_BITS]!;
+    threadOfRow[row] = last;
+    if (op === OP_THREAD_EXIT) last = 0;
+  }
+  return { threadOfRow, ids: Uint32Array.from(ids) };
+}
+
+function allocates(op: number): boolean {
+  return op <= OP_EREALLOC && op !== OP_FREE && op !== OP_WRITE && op !== OP_EFREE;
+}
+
+/** Whether the slot column names an object. */
+function namesObject(op: number): boolean {
+  return op <= OP_EREALLOC;
+}
+
+/** Whether a thread that has exited begins a new life with this event. */
+export function beginsLife(op: number): boolean {
+  return op !== OP_CLOCK && op !== OP_SAMPLE && op !== OP_SKIPPED;
+}
+
+function sharedInt32(words: number): Int32Array {
+  return new Int32Array(new SharedArrayBuffer(Math.max(1, words) * 4));
+}

@@ -1,0 +1,174 @@
+import { UserError } from '../assert.ts';
+import type { Ns } from '../units.ts';
+import { OPERATIONS, type Operation } from './operations.ts';
+
+/**
+ * The price list: what each thing that a thread does costs, in nanoseconds. Models and kernel only count; every
+ * nanosecond of virtual time comes from here.
+ */
+export interface Costs {
+  /** A call that its thread's cache serves. */
+  readonly mallocNs: Ns;
+  readonly freeNs: Ns;
+  /** What of slow paths and the kernel was counted, each time it was. */
+  readonly operations: Readonly<Record<Operation, Ns>>;
+  /** Acquire and release of a lock that nobody else wants, its line being in the own cache. */
+  readonly lockNs: Ns;
+  /** A lock that another processor had last: its line and what it guards come over. */
+  readonly lineTransferNs: Ns;
+  /** A failed look at a lock that spins, and how long the spinning lasts at most. */
+  readonly spinLimitNs: Ns;
+  /** Into the kernel and out again; part of each system call's price, and not spent under its lock. */
+  readonly syscallNs: Ns;
+  /** futex(FUTEX_WAIT) up to the look at the value: a lock that is released by then is not slept for. */
+  readonly futexWaitNs: Ns;
+  readonly futexWakeNs: Ns;
+  /** From the wake-up to the first instruction of a thread that an idle processor takes. */
+  readonly wakeLatencyNs: Ns;
+  readonly contextSwitchNs: Ns;
+  readonly timeSliceNs: Ns;
+  /** What a thread's begin and exit cost the processor it runs on. */
+  readonly threadBeginNs: Ns;
+  readonly threadExitNs: Ns;
+  /** For each other processor that runs a thread of the process when pages or rights are taken away: on the initiator, and there. */
+  readonly shootDownNs: Ns;
+  readonly interruptNs: Ns;
+  /** Caches, for what the program writes: sizes in bytes, rates in bytes per nanosecond. */
+  readonly cacheL2Bytes: number;
+  readonly cacheL3Bytes: number;
+  readonly fillRateL2: number;
+  readonly fillRateL3: number;
+  readonly fillRateMemory: number;
+  /** A single write (`w` of a few bytes, touch `first`) that finds its line in the own cache; in the shared one; in memory. */
+  readonly writeL2Ns: Ns;
+  readonly writeL3Ns: Ns;
+  readonly writeMemoryNs: Ns;
+}
+
+/**
+ * Measured by `sim calibrate` on an otherwise idle virtual machine: two processors of an AMD EPYC (Zen 3), KVM, Linux
+ * 6.18. Page faults and interrupts cost more in a virtual machine than on bare metal.
+ *
+ * What no micro-benchmark isolates is derived: the steps of searches and lists are one or two dependent loads from the
+ * second-level cache (12 cycles) with their branches; a split or a coalesce writes three or four words of two chunks. A
+ * slow call is what a trip into an arena costs beyond its steps (arenaPairNs - mallocFreePairNs over two calls, less one lock each).
+ */
+const VIRTUAL_MACHINE: Costs = {
+  mallocNs: 6,
+  freeNs: 5,
+  operations: {
+    slowCalls: 8,
+    binScanSteps: 4,
+    bitmapWords: 1,
+    treeSteps: 5,
+    splits: 6,
+    coalesces: 6,
+    listInserts: 2,
+    consolidations: 60,
+    cacheFills: 3,
+    cacheFlushes: 5,
+    bytesCopied: 1 / 20,
+    bytesCleared: 1 / 40,
+    faults: 700,
+    hugeFaults: 60_000,
+    pagesReleased: 110,
+    brk: 600,
+    mmap: 700,
+    munmap: 800,
+    mremap: 1_000,
+    madvise: 300,
+    mprotect: 700,
+  },
+  lockNs: 6,
+  lineTransferNs: 40,
+  spinLimitNs: 6_000,
+  syscallNs: 100,
+  futexWaitNs: 250,
+  futexWakeNs: 250,
+  wakeLatencyNs: 5_000,
+  contextSwitchNs: 500,
+  timeSliceNs: 2_800_000,
+  threadBeginNs: 10_000,
+  threadExitNs: 10_000,
+  shootDownNs: 1_500,
+  interruptNs: 600,
+  cacheL2Bytes: 524_288,
+  cacheL3Bytes: 33_554_432,
+  fillRateL2: 60,
+  fillRateL3: 25,
+  fillRateMemory: 10,
+  writeL2Ns: 1,
+  writeL3Ns: 15,
+  writeMemoryNs: 60,
+};
+
+/**
+ * A server without a hypervisor. Sources of what differs: a minor fault with its cleared page is 0.25 to 0.5 us in
+ * lmbench's lat_pagefault and in will-it-scale's page_fault1 on x86 servers since 2017; system call entry 70 to 100 ns
+ * with the mitigations on; a remote TLB flush under 1 us (Amit, "Optimizing the TLB shootdown algorithm", ATC 2017);
+ * wake-up of an idle core 1.5 to 3 us (schbench, perf bench futex).
+ */
+const BARE_METAL: Costs = {
+  ...VIRTUAL_MACHINE,
+  operations: {
+    ...VIRTUAL_MACHINE.operations,
+    faults: 400,
+    hugeFaults: 45_000,
+    pagesReleased: 70,
+    brk: 450,
+    mmap: 500,
+    munmap: 600,
+    mremap: 800,
+    madvise: 250,
+    mprotect: 500,
+  },
+  syscallNs: 80,
+  futexWaitNs: 200,
+  futexWakeNs: 200,
+  wakeLatencyNs: 2_000,
+  threadBeginNs: 5_000,
+  threadExitNs: 7_000,
+  shootDownNs: 700,
+  interruptNs: 400,
+};
+
+export const COST_PROFILES: Readonly<Record<string, Costs>> = { vm: VIRTUAL_MACHINE, 'bare-metal': BARE_METAL };
+export const DEFAULT_PROFILE = 'vm';
+
+/** Prices in the order of the operation counters. */
+export function operationPrices(costs: Costs): Float64Array {
+  return Float64Array.from(OPERATIONS, (name) => costs.operations[name]);
+}
+
+/** A profile as `sim calibrate` writes it: any of the prices, over those of the profile `base`. */
+export function parseCosts(text: string, file: string): Costs {
+  let data: unknown;
+  try {
+    data = JSON.parse(text);
+  } catch (error) {
+    throw new UserError(`${file}: no price list: ${(error as Error).message}`);
+  }
+  if (!isRecord(data)) throw new UserError(`${file}: no price list: expected a JSON object`);
+  const { base = DEFAULT_PROFILE, operations = {}, comment: _, measured: _measured, ...prices } = data;
+  const below = COST_PROFILES[String(base)];
+  if (!below) {
+    throw new UserError(`${file}: base: found '${base}', expected one of ${Object.keys(COST_PROFILES).join(', ')}`);
+  }
+  if (!isRecord(operations)) throw new UserError(`${file}: operations: expected an object of prices`);
+  checkPrices(prices, below, file, '');
+  checkPrices(operations, below.operations, file, 'operations.');
+  return { ...below, ...prices, operations: { ...below.operations, ...operations } };
+}
+
+function checkPrices(found: Record<string, unknown>, known: object, file: string, prefix: string): void {
+  for (const [name, price] of Object.entries(found)) {
+    if (!(name in known) || name === 'operations') throw new UserError(`${file}: unknown price '${prefix}${name}'`);
+    if (typeof price !== 'number' || !Number.isFinite(price) || price < 0) {
+      throw new UserError(`${file}: ${prefix}${name}: found ${JSON.stringify(price)}, expected a number from 0`);
+    }
+  }
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
