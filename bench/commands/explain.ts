@@ -1,0 +1,44 @@
+import type { Argv, CommandModule } from 'yargs';
+import { UserError } from '../../sim/assert.ts';
+import { explain } from '../explain/explain.ts';
+import { explanationText } from '../explain/text.ts';
+import { writeWhole } from '../line-sink.ts';
+import { terminalPalette } from '../palette.ts';
+import { type MachineArguments, machineOptions, prepare } from '../run-options.ts';
+
+interface ExplainArguments extends MachineArguments {
+  at: string | undefined;
+  json: string | undefined;
+  'what-if': boolean;
+  groups: number;
+}
+
+export const explainCommand: CommandModule<object, ExplainArguments> = {
+  command: 'explain <workload>',
+  describe: 'where the resident bytes are, and what keeps them there',
+  builder: (yargs: Argv) =>
+    machineOptions(yargs)
+      .option('at', { type: 'string', describe: 'a sample label, or #N for event N; default: the end' })
+      .option('groups', { type: 'number', default: 10, describe: 'how many groups of pinning blocks to list' })
+      .option('what-if', { type: 'boolean', default: true, describe: 'run other settings too (--no-what-if: do not)' })
+      .option('json', {
+        type: 'string',
+        describe: 'the whole explanation as JSON, to FILE or to stdout (then nothing else)',
+      }) as unknown as Argv<ExplainArguments>,
+  handler: async (argv) => {
+    if (!Number.isInteger(argv.groups) || argv.groups < 1) {
+      throw new UserError(`--groups: found '${argv.groups}', expected a number from 1`);
+    }
+    const { session } = await prepare(argv);
+    const explanation = explain({
+      ...session,
+      ...(argv.at !== undefined && { at: argv.at }),
+      pinningGroups: argv.groups,
+      whatIf: argv['what-if'],
+    });
+    if (argv.json !== undefined) writeWhole(argv.json || '-', JSON.stringify(explanation, null, argv.json ? 1 : 2));
+    if (argv.json === undefined || (argv.json !== '' && argv.json !== '-')) {
+      process.stdout.write(explanationText(explanation, await terminalPalette()));
+    }
+  },
+};

@@ -1,0 +1,219 @@
+import { bytes, count, percent } from '../../sim/report/format.ts';
+import type { Bytes } from '../../sim/units.ts';
+import type { Explanation, Verdict, VerdictKind } from './explanation.ts';
+import { groupAreas } from './area-groups.ts';
+import type { TunableChange } from './tunable-changes.ts';
+import type { WhatIf } from './what-if.ts';
+
+type Facts = Omit<Explanation, 'schema' | 'verdict'>;
+
+/** A setting that saves less than this share is no advice. */
+const WORTH_IT = 0.05;
+/** Areas and groups below this share of the resident bytes are not worth a sentence. */
+const WORTH_A_SENTENCE = 0.02;
+
+/**
+ * Names the largest cause. Free memory counts as retained by policy as far as the allocator gives it back when asked
+ * (measured), and as pinned where it does not.
+ */
+export function judge(facts: Facts): Verdict {
+  const { sample, growth } = facts;
+  const { breakdown, rssBytes } = sample;
+  const free = breakdown.pinned + breakdown.returnable;
+  const policy = Math.max(0, Math.min(free, facts.returns[0].returnsBytes));
+  const shares = {
+    'in use': breakdown.requested + breakdown.slack,
+    cache: breakdown.cached,
+    'retention by policy': policy,
+    'fragmentation by pinning': free - policy,
+    metadata: breakdown.metadata,
+  };
+  let kind: VerdictKind = 'nothing';
+  if (rssBytes > 0) {
+    kind = largest(shares);
+    if (kind === 'in use' && growth.rises) kind = 'leak';
+  }
+  const advice = bestAdvice(facts);
+  return {
+    kind,
+    shares,
+    headline: headline(kind, shares, rssBytes),
+    sentences: [
+      ...placeSentences(facts, kind, shares),
+      ...returnSentences(facts),
+      ...pinningSentences(facts, kind),
+      ...facts.tunableChanges.flatMap((change) => changeSentences(change)),
+      ...givenSentences(facts),
+      ...growthSentences(facts, kind),
+      ...adviceSentences(facts, advice),
+    ],
+    advice,
+  };
+}
+
+function largest(shares: Verdict['shares']): keyof Verdict['shares'] {
+  const entries = Object.entries(shares) as [keyof Verdict['shares'], Bytes][];
+  return entries.reduce((best, entry) => (entry[1] > best[1] ? entry : best))[0];
+}
+
+function headline(kind: VerdictKind, shares: Verdict['shares'], rss: Bytes): string {
+  const part = (value: Bytes) => `${bytes(value)} of ${bytes(rss)} resident (${percent(value / rss)})`;
+  switch (kind) {
+    case 'nothing':
+      return 'Nothing is resident.';
+    case 'leak':
+      return `Leak, or a program that needs ever more: ${part(shares['in use'])} are live blocks, and their least sum rises from quarter to quarter of the run.`;
+    case 'in use':
+      return `In use: ${part(shares['in use'])} are blocks that the program holds. The allocator keeps little on top.`;
+    case 'cache':
+      return `Cache: ${part(shares.cache)} are free blocks in thread caches.`;
+    case 'retention by policy':
+      return `Retention by policy: ${part(shares[kind])} are free, and the allocator would give them back if it were asked. It is not a leak.`;
+    case 'fragmentation by pinning':
+      return `Fragmentation by pinning: ${part(shares[kind])} are free, but live blocks or the allocator’s own structures between them keep the pages.`;
+    case 'metadata':
+      return `Metadata: ${part(shares.metadata)} are headers and structures of the allocator.`;
+  }
+}
+
+/** Where most of it is. Said of the free part where that is the question, else of all. */
+function placeSentences(facts: Facts, kind: VerdictKind, shares: Verdict['shares']): string[] {
+  const rss = facts.sample.rssBytes;
+  if (rss === 0) return [];
+  const groups = groupAreas(facts.areas).filter((g) => g.residentBytes > 0);
+  const sentences: string[] = [];
+  const aboutFree = kind === 'retention by policy' || kind === 'fragmentation by pinning';
+  const worth = (g: (typeof groups)[number]) =>
+    aboutFree ? g.breakdown.pinned + g.breakdown.returnable : g.residentBytes;
+  const whole = aboutFree ? shares['retention by policy'] + shares['fragmentation by pinning'] : rss;
+  const ordered = [...groups].sort((x, y) => worth(y) - worth(x));
+  const top = ordered[0];
+  if (!top) return [];
+  const what = aboutFree ? 'free resident bytes' : 'resident bytes';
+  const many = top.count > 1 ? `the ${count(top.count)} × ${top.name}` : `the ${top.name}`;
+  sentences.push(
+    `${percent(worth(top) / whole)} of the ${what} lie in ${many}: ${bytes(worth(top))}, between ${count(top.liveBlocks)} live blocks of ${bytes(top.breakdown.requested)} in all.`,
+  );
+  const others = ordered.slice(1).filter((g) => g.kind === 'heap');
+  if (top.kind === 'heap' && others.length > 0) {
+    const sum = (of: (g: (typeof groups)[number]) => number) => others.reduce((total, g) => total + of(g), 0);
+    sentences.push(
+      `It is not the ${others.length === 1 ? `${count(others[0]!.count)} × ${others[0]!.name}` : 'other heaps'}: they reserve ${bytes(sum((g) => g.mappedBytes))} of address space, but only ${bytes(sum((g) => g.residentBytes))} of it are resident (${percent(sum((g) => g.residentBytes) / rss)}).`,
+    );
+  }
+  return sentences;
+}
+
+function returnSentences(facts: Facts): string[] {
+  const [best] = facts.returns;
+  if (facts.sample.rssBytes === 0) return [];
+  const call = best.call === 'purge' ? 'A purge' : best.call;
+  if (best.returnsBytes === 0) return [`${call} would return nothing now.`];
+  const from = best.byArea
+    .slice(0, 3)
+    .map((a) => `${bytes(a.returnsBytes)} from the ${a.area}`)
+    .join(', ');
+  const rest = best.byArea.length > 3 ? `, the rest from ${best.byArea.length - 3} more` : '';
+  return [`${call} would return ${bytes(best.returnsBytes)} now (${count(best.returnsBytes)} bytes: ${from}${rest}).`];
+}
+
+function pinningSentences(facts: Facts, kind: VerdictKind): string[] {
+  const group = facts.pinning[0];
+  if (!group) return [];
+  const share = group.returnsBytes / facts.sample.rssBytes;
+  if (share < WORTH_A_SENTENCE && kind !== 'fragmentation by pinning') return [];
+  if (group.ownBytes * 2 > group.returnsBytes) return [];
+  const how = group.by === 'free' ? 'freeing them alone' : 'freeing them before a trim';
+  return [
+    `${groupText(group)} hold ${bytes(group.returnsBytes)} of the ${group.area}: ${how} gives that back (measured).`,
+  ];
+}
+
+/** `these 3 blocks of 4,112 bytes from thread 12` */
+export function groupText(group: Explanation['pinning'][number]): string {
+  const { blocks } = group;
+  const threads = [...new Set(blocks.map((b) => b.thread))].sort((x, y) => x - y);
+  const from =
+    threads.length > 3 ? `${threads.length} threads` : `thread${threads.length > 1 ? 's' : ''} ${threads.join(', ')}`;
+  const sizes = new Set(blocks.map((b) => b.requestedBytes));
+  if (blocks.length === 1) {
+    return `1 block of ${count(blocks[0]!.requestedBytes)} bytes (event ${count(blocks[0]!.event)}, ${from})`;
+  }
+  const size = sizes.size === 1 ? `of ${count([...sizes][0]!)} bytes` : `of ${bytes(group.ownBytes)} in all`;
+  return `${blocks.length} blocks ${size} (first: event ${count(blocks[0]!.event)}; ${from})`;
+}
+
+/** What a changed threshold means, for the names that people ask about. */
+export function changeSentences(change: TunableChange): string[] {
+  const { changes } = change;
+  const sentences: string[] = [];
+  const mmap = changes['mmap_threshold'];
+  const trim = changes['trim_threshold'];
+  const by =
+    change.causedBy === 'mallopt'
+      ? `by ${change.cause} at event ${count(change.event)}`
+      : `by the ${change.causedBy} of a block of ${bytes(change.blockBytes!)} at event ${count(change.event)}`;
+  if (mmap && change.causedBy !== 'mallopt') {
+    sentences.push(
+      `The mmap threshold was raised from ${bytes(mmap[0])} to ${bytes(mmap[1])} ${by}: since then blocks below it are carved from a heap instead of mapped on their own, and their free unmaps nothing.`,
+    );
+    if (trim) {
+      sentences.push(
+        `With it the trim threshold rose from ${bytes(trim[0])} to ${bytes(trim[1])}: the free end of a heap is cut off only beyond that.`,
+      );
+    }
+  }
+  const frozen = changes['no_dyn_threshold'];
+  if (frozen?.[1] === 1) {
+    sentences.push(
+      `The mmap threshold stopped adapting ${by}: setting any of the thresholds, even to its default, freezes it${mmap ? '' : ' where it stands'}.`,
+    );
+  }
+  const rest = Object.entries(changes).filter(
+    ([name]) =>
+      name !== 'no_dyn_threshold' &&
+      (change.causedBy === 'mallopt' || (name !== 'mmap_threshold' && !(name === 'trim_threshold' && mmap))),
+  );
+  for (const [name, [before, after]] of rest) {
+    sentences.push(`${name} changed from ${count(before)} to ${count(after)} ${by}.`);
+  }
+  return sentences;
+}
+
+/** Settings that were given at the start and silently change something else. */
+function givenSentences(facts: Facts): string[] {
+  if (facts.tunables?.['no_dyn_threshold'] !== 1) return [];
+  if (facts.tunableChanges.some((c) => c.changes['no_dyn_threshold']?.[1] === 1)) return [];
+  return [
+    'The mmap threshold does not adapt in this run: a threshold was given as an option, and any of them, even at its default, freezes it.',
+  ];
+}
+
+function growthSentences({ growth, sample }: Facts, kind: VerdictKind): string[] {
+  if (sample.rssBytes === 0) return [];
+  const floors = growth.floors.map((f) => bytes(f)).join(', ');
+  if (kind === 'leak') return [`Least sum of live blocks in each quarter of the run: ${floors}.`];
+  return growth.rises
+    ? [`The least sum of live blocks rises from quarter to quarter (${floors}): the program itself grows too.`]
+    : [];
+}
+
+function bestAdvice({ whatIf, sample }: Facts): WhatIf | null {
+  const sound = whatIf.filter((w) => !w.failed && w.rssBytes < sample.rssBytes * (1 - WORTH_IT));
+  if (sound.length === 0) return null;
+  return sound.reduce((best, w) => (w.rssBytes < best.rssBytes ? w : best));
+}
+
+function adviceSentences(facts: Facts, advice: WhatIf | null): string[] {
+  const { whatIf, sample } = facts;
+  if (whatIf.length === 0 || sample.rssBytes === 0) return [];
+  if (!advice) {
+    return [
+      `None of the settings tried (${whatIf.map((w) => w.setting).join(', ')}) lowers the resident bytes by more than ${percent(WORTH_IT)}.`,
+    ];
+  }
+  const calls = Object.values(sample.syscalls).reduce((sum, n) => sum + n, 0);
+  return [
+    `With ${advice.setting} (${advice.about}) ${bytes(advice.rssBytes)} would be resident here instead of ${bytes(sample.rssBytes)}, at ${count(advice.faults)} page faults instead of ${count(sample.faults)} and ${count(advice.syscalls)} memory system calls instead of ${count(calls)}: run, not estimated.`,
+  ];
+}
