@@ -1,0 +1,208 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { homedir, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { fileURLToPath } from 'node:url';
+import { UserError } from '../../sim/assert.ts';
+import { type Placements, parsePlacements } from '../../sim/replay/compare-placements.ts';
+import type { Touch } from '../../sim/event.ts';
+
+/**
+ * The native replay (replay.h): compiled from source when it is first needed, then kept in the user's cache under a
+ * name that depends on the source and the flags.
+ */
+const SOURCES = ['replay.c', 'isolate.c', 'samples.c', 'trace.c'];
+const HEADERS = ['replay.h'];
+const FLAGS = [
+  '-O2',
+  '-g',
+  '-std=gnu11',
+  '-Wall',
+  '-Wextra',
+  ...['malloc', 'calloc', 'realloc', 'free'].map((name) => `-fno-builtin-${name}`),
+  // A preloaded allocator must find this executable's clock_gettime and malloc; nothing is bound while events run.
+  '-rdynamic',
+  '-Wl,-z,now',
+  // The last page before the heap: see HEAP_START in isolate.c.
+  '-Wl,--section-start=.before_heap=0x15800',
+];
+
+/** Beside this module in the sources; in a built package beside `dist`. */
+function sourceFolder(): string {
+  const beside = fileURLToPath(new URL('./', import.meta.url));
+  return existsSync(join(beside, SOURCES[0]!))
+    ? beside
+    : fileURLToPath(new URL('../../../bench/native/', import.meta.url));
+}
+
+/** Why the native replay can not be had on this machine, or undefined. */
+export function nativeObstacle(): string | undefined {
+  if (process.platform !== 'linux' || process.arch !== 'x64') {
+    return `the native replay needs Linux on x86-64, found ${process.platform} on ${process.arch}`;
+  }
+  if (spawnSync('cc', ['--version']).status !== 0) {
+    return 'the native replay needs a C compiler, found no `cc` (on Debian: apt-get install gcc libc6-dev)';
+  }
+  return undefined;
+}
+
+let compiled: string | undefined;
+
+/** Path of the native replay; compiles it where that has not been done. */
+export function compileNativeReplay(): string {
+  if (compiled) return compiled;
+  const obstacle = nativeObstacle();
+  if (obstacle) throw new UserError(obstacle);
+  const folder = sourceFolder();
+  const hash = createHash('sha256').update(FLAGS.join(' '));
+  for (const name of [...SOURCES, ...HEADERS]) hash.update(readFileSync(join(folder, name)));
+  const cache = join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'allocsim');
+  const path = join(cache, `replay-${hash.digest('hex').slice(0, 16)}`);
+  if (!existsSync(path)) {
+    mkdirSync(cache, { recursive: true });
+    const unfinished = `${path}.${process.pid}`;
+    const result = spawnSync('cc', [...FLAGS, '-o', unfinished, ...SOURCES], { cwd: folder, encoding: 'utf8' });
+    if (result.status !== 0) throw new UserError(`cc can not compile the native replay: ${firstLine(result.stderr)}`);
+    renameSync(unfinished, path); // whole or not at all, also beside another process that does the same
+  }
+  compiled = path;
+  return path;
+}
+
+const firstLine = (text: string) => text.trim().split('\n')[0] ?? '';
+
+/** A real allocator of this machine. */
+export interface RealAllocator {
+  readonly library: string;
+  /** As the library itself says: '2.36', '5.3.0'. */
+  readonly version: string;
+  readonly preload: string | undefined;
+}
+
+/** glibc, or the library that ld.so finds under the name `preload`. */
+export function findRealAllocator(preload?: string): RealAllocator | undefined {
+  const result = spawnSync(compileNativeReplay(), ['--identify'], {
+    encoding: 'utf8',
+    env: preload ? { ...process.env, LD_PRELOAD: preload } : process.env,
+  });
+  const [library = '', version = ''] = (result.stdout ?? '').trim().split(' ');
+  // ld.so goes on without a library that it does not find.
+  if (result.status !== 0 || (preload && library !== preload)) return undefined;
+  return { library, version: version.replace(/-.*/, ''), preload };
+}
+
+/** The text of a trace, each time it is asked for. */
+export type TraceText = () => Readable;
+
+export interface NativeReplayOptions {
+  readonly allocator: RealAllocator;
+  /** For the allocator: MALLOC_CONF, GLIBC_TUNABLES, … */
+  readonly environment?: Readonly<Record<string, string>>;
+  readonly touch?: Touch;
+  readonly mode?: 'lockstep' | 'free';
+  /** malloc_info, jemalloc's statistics by arena and bin, thread pointers in each sample; samples before and after all. */
+  readonly info?: boolean;
+}
+
+/** One line of the native replay's samples; numbers under the allocator's own names. */
+export interface NativeSample {
+  readonly label: string;
+  readonly event: number;
+  readonly ns: number;
+  readonly minflt: number;
+  readonly rss_kb: number;
+  readonly size_kb: number;
+  readonly glibc?: Readonly<Record<string, number | string>>;
+  readonly jemalloc?: Readonly<Record<string, unknown>>;
+}
+
+export interface NativeTruth {
+  readonly placements: Placements;
+  readonly samples: readonly NativeSample[];
+}
+
+/** Replays the trace on the real allocator. */
+export async function replayNatively(trace: TraceText, options: NativeReplayOptions): Promise<NativeTruth> {
+  return inTemporaryFolder(async (folder) => {
+    const placements = join(folder, 'placements');
+    const samples = join(folder, 'samples');
+    await feed(trace, options, ['--placements', placements, '--samples', samples]);
+    return {
+      placements: parsePlacements(readFileSync(placements)),
+      samples: readFileSync(samples, 'utf8')
+        .split('\n')
+        .filter((line) => line !== '')
+        .map((line) => JSON.parse(line) as NativeSample),
+    };
+  });
+}
+
+export function straceObstacle(): string | undefined {
+  return spawnSync('strace', ['-V']).status === 0 ? undefined : 'strace is not installed';
+}
+
+/** The raw text that strace writes of the replay's memory system calls, with a mark before each event. */
+export async function straceNatively(trace: TraceText, options: NativeReplayOptions): Promise<string> {
+  return inTemporaryFolder(async (folder) => {
+    const log = join(folder, 'strace');
+    const preload = options.allocator.preload;
+    const command = [
+      'strace',
+      ...['-f', '-q', '-o', log, '-e', 'signal=none'],
+      ...['-e', 'trace=brk,mmap,munmap,mremap,madvise,mprotect,write'],
+      ...(preload ? ['-E', `LD_PRELOAD=${preload}`] : []),
+    ];
+    await feed(trace, { ...options, allocator: { ...options.allocator, preload: undefined } }, ['--marks'], command);
+    return readFileSync(log, 'utf8');
+  });
+}
+
+async function inTemporaryFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
+  const folder = mkdtempSync(join(tmpdir(), 'allocsim-'));
+  try {
+    return await work(folder);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+/** Exit status 3: the trace had events that make no sense, which the validator words better. */
+const EXIT_WARNINGS = 3;
+
+async function feed(
+  trace: TraceText,
+  options: NativeReplayOptions,
+  args: string[],
+  before: string[] = [],
+): Promise<void> {
+  const own = [
+    compileNativeReplay(),
+    ...args,
+    ...(options.mode ? ['--mode', options.mode] : []),
+    ...(options.info ? ['--info'] : []),
+    ...(options.touch === 'none' ? ['--no-touch'] : []),
+    '-',
+  ];
+  const [command, ...rest] = [...before, ...own];
+  const { preload } = options.allocator;
+  const child = spawn(command!, rest, {
+    stdio: ['pipe', 'ignore', 'pipe'],
+    env: { ...process.env, ...options.environment, ...(preload && { LD_PRELOAD: preload }) },
+  });
+  let message = '';
+  child.stderr!.setEncoding('utf8').on('data', (text: string) => {
+    message += text;
+  });
+  const ended = new Promise<number | null>((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', resolve);
+  });
+  // A replay that gives up early closes its end of the pipe; its own message says more than EPIPE.
+  const [status] = await Promise.all([ended, pipeline(trace(), child.stdin!).catch(() => {})]);
+  if (status !== 0 && status !== EXIT_WARNINGS) {
+    throw new UserError(`the native replay failed: ${firstLine(message) || `status ${status}`}`);
+  }
+}
