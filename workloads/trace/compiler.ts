@@ -25,6 +25,7 @@ import {
   type ThreadBegin,
   type Touch,
 } from '../../sim/event.ts';
+import type { EventBatch } from './batch.ts';
 import { createIdTable } from './id-table.ts';
 
 /** Sizes, object ids and most arguments are unsigned 32-bit numbers. */
@@ -72,6 +73,8 @@ export interface TraceCompiler {
   sample(label: string): void;
   threadBegin(thread: number): void;
   threadExit(thread: number): void;
+  /** A batch of events, in order; `refused` hears of each that breaks a rule. */
+  accept(batch: EventBatch, refused: (index: number, why: Refusal) => void): void;
   /** An event that cannot be understood keeps its number. */
   skip(): void;
   /** Rows so far. */
@@ -147,8 +150,8 @@ export function createTraceCompiler(options: CompilerOptions = {}): TraceCompile
 
   begin(0);
 
-  function growRows(): void {
-    capacity *= 2;
+  function growRows(needed: number): void {
+    while (capacity < needed) capacity *= 2;
     const grown = (old: Int32Array | Uint32Array) => {
       const buffer = new SharedArrayBuffer(capacity * 4);
       new Uint32Array(buffer).set(old);
@@ -161,13 +164,127 @@ export function createTraceCompiler(options: CompilerOptions = {}): TraceCompile
   }
 
   function emit(op: number, t: number, s: number, first: number, second: number): void {
-    if (rows === capacity) growRows();
+    if (rows === capacity) growRows(rows + 1);
     // Fresh columns are zero: what is not written is not committed, and a page fault costs more than this whole function.
     head[rows] = (t << OP_BITS) | op;
     if (s !== 0) slot[rows] = s;
     if (first !== 0) a[rows] = first;
     if (second !== 0) b[rows] = second;
     rows++;
+  }
+
+  // ---- batches
+
+  function accept(batch: EventBatch, refused: (index: number, why: Refusal) => void): void {
+    const { count } = batch;
+    if (rows + count > capacity) growRows(rows + count);
+    while (objectSlots + count > objectCapacity) growObjects();
+    for (let i = 0; i < count; i++) {
+      i = acceptCommon(batch, i);
+      if (i === count) return;
+      const why = acceptOne(batch.op[i]!, batch.fields, 4 * i);
+      if (why !== FINE) refused(i, why);
+    }
+  }
+
+  /**
+   * malloc and free by threads that are alive, of objects with small ids: runs from event `from` to the first one that
+   * is anything else, or breaks a rule, and returns its index. It does what `malloc` and `free` do, with all tables and
+   * counters in locals.
+   */
+  function acceptCommon(batch: EventBatch, from: number): number {
+    if (leavingSlot !== NOT_ALIVE) return from;
+    const { count, op, fields } = batch;
+    const slotOfId = ids.direct();
+    const idLimit = slotOfId.length;
+    const [headColumn, slotColumn, aColumn] = [head, slot, a];
+    const [sizeOfSlot, nextOfSlot, ownerOfSlot] = [size, next, owner];
+    let row = rows;
+    let free = freeSlot;
+    let fresh = objectSlots;
+    let live = totals[LIVE_BYTES]!;
+    let peak = totals[PEAK_BYTES]!;
+    let thread = currentThread;
+    let t = currentSlot;
+    let i = from;
+    for (; i < count; i++) {
+      const kind = op[i]!;
+      if (kind > OP_FREE) break;
+      const id = fields[4 * i + 1]!;
+      if (id >= idLimit) break;
+      const s = slotOfId[id]!;
+      if ((kind === OP_FREE) === (s === 0)) break;
+      const actor = fields[4 * i]!;
+      if (actor !== thread) {
+        if (actor >= DIRECT_THREADS) break;
+        const alive = slotOfThread[actor]!;
+        if (alive === NOT_ALIVE) break;
+        thread = actor;
+        t = alive;
+      }
+      if (kind === OP_FREE) {
+        if (ownerOfSlot[s] !== MALLOC_OWNED) break;
+        headColumn[row] = (t << OP_BITS) | OP_FREE;
+        slotColumn[row] = s;
+        slotOfId[id] = 0;
+        live -= sizeOfSlot[s]!;
+        nextOfSlot[s] = free;
+        free = s;
+      } else {
+        const bytes = fields[4 * i + 2]!;
+        let taken = free;
+        if (taken !== 0) free = nextOfSlot[taken]!;
+        else taken = fresh++;
+        slotOfId[id] = taken;
+        sizeOfSlot[taken] = bytes;
+        ownerOfSlot[taken] = MALLOC_OWNED;
+        live += bytes;
+        if (live > peak) peak = live;
+        headColumn[row] = (t << OP_BITS) | OP_MALLOC;
+        slotColumn[row] = taken;
+        if (bytes !== 0) aColumn[row] = bytes;
+      }
+      row++;
+    }
+    rows = row;
+    freeSlot = free;
+    objectSlots = fresh;
+    totals[LIVE_BYTES] = live;
+    totals[PEAK_BYTES] = peak;
+    currentThread = thread;
+    currentSlot = t;
+    return i;
+  }
+
+  function acceptOne(op: number, fields: Int32Array, at: number): Refusal {
+    const first = fields[at]!;
+    const id = fields[at + 1]!;
+    const third = fields[at + 2]!;
+    const fourth = fields[at + 3]!;
+    switch (op) {
+      case OP_MALLOC:
+        return malloc(first, id, third);
+      case OP_FREE:
+        return free(first, id);
+      case OP_REALLOC:
+        return resize(OP_REALLOC, first, id, third);
+      case OP_CALLOC:
+        return allocate(OP_CALLOC, first, id, third * fourth, third, fourth);
+      case OP_MEMALIGN:
+        return memalign(first, id, third, fourth);
+      case OP_WRITE:
+        return write(first, id, third, fourth);
+      case OP_EMALLOC:
+        return allocate(OP_EMALLOC, first, id, third, third, 0);
+      case OP_EFREE:
+        return efree(first, id);
+      case OP_EREALLOC:
+        return resize(OP_EREALLOC, first, id, third);
+      case OP_ECALLOC:
+        return allocate(OP_ECALLOC, first, id, third * fourth, third, fourth);
+      default:
+        return clock(first);
+    }
   }
 
   // ---- threads
@@ -446,6 +563,7 @@ export function createTraceCompiler(options: CompilerOptions = {}): TraceCompile
     sample,
     threadBegin: (thread) => emit(OP_THREAD_BEGIN, act(thread), 0, 0, 0),
     threadExit,
+    accept,
     skip() {
       releaseLeavingSlot();
       refuse(FINE, currentSlot);

@@ -6,6 +6,8 @@ export interface IdTable {
   set(id: number, slot: number): void;
   /** `id` must be in the table. */
   clear(id: number): void;
+  /** The part that is an index, for loops that keep it at hand: valid until the next `set`. */
+  direct(): Int32Array;
 }
 
 /** Ids below this are an index: real traces count from 1. The table of 128 MiB is committed only as far as it is used. */
@@ -91,5 +93,6 @@ export function createIdTable(): IdTable {
       if (id < direct.length) direct[id] = 0;
       else clearHigh(id);
     },
+    direct: () => direct,
   };
 }
