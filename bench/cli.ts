@@ -39,6 +39,16 @@ const commands = [
     'the text that a real tool would print: pmap, smaps, malloc_info, …',
     async () => (await import('./commands/inspect.ts')).inspectCommand,
   ),
+  lazy(
+    'explain <workload>',
+    'where the resident bytes are, and what keeps them there',
+    async () => (await import('./commands/explain.ts')).explainCommand,
+  ),
+  lazy(
+    'compare <workload>',
+    'the same workload under several allocators, side by side',
+    async () => (await import('./commands/compare.ts')).compareCommand,
+  ),
 ];
 
 function version(): string {

@@ -8,8 +8,8 @@ export interface Progress {
   readonly stop: () => void;
 }
 
-/** A bar on standard error, where that is a terminal and the run takes longer than a second. */
-export function startProgress(total: number): Progress {
+/** A bar on standard error, where that is a terminal and it takes longer than a second. */
+export function startProgress(total: number, what = 'events'): Progress {
   if (!process.stderr.isTTY) return { update: () => {}, stop: () => {} };
   const started = performance.now();
   const bar = new cliProgress.SingleBar(
@@ -17,7 +17,7 @@ export function startProgress(total: number): Progress {
       stream: process.stderr,
       clearOnComplete: true,
       hideCursor: true,
-      format: '{bar} {percentage} % of {total} events, {eta} s left',
+      format: `{bar} {percentage} % of {total} ${what}, {eta} s left`,
     },
     cliProgress.Presets.shades_classic,
   );

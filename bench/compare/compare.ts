@@ -1,0 +1,31 @@
+import type { RunResult } from '../../sim/report/result.ts';
+import { type RunAllOptions, runAll } from '../parallel/run-all.ts';
+import type { RunTask } from '../parallel/run-task.ts';
+import { type Comparison, compareResults } from './comparison.ts';
+
+export interface CompareOptions extends RunAllOptions {
+  /** The workload for a seed; asked once a seed, so that all allocators replay the very same events. */
+  readonly load: (seed: number) => Promise<Omit<RunTask, 'allocator' | 'seed'>>;
+  /** As in --allocator; ratios refer to the first. */
+  readonly allocators: readonly string[];
+  readonly seeds?: readonly number[];
+}
+
+export interface CompareOutcome {
+  readonly comparison: Comparison;
+  /** By allocator, then by seed. */
+  readonly runs: readonly (readonly RunResult[])[];
+}
+
+/** Replays one workload under several allocators in parallel, with the same events and the same seeds for all. */
+export async function compare(options: CompareOptions): Promise<CompareOutcome> {
+  const { allocators, seeds = [0] } = options;
+  const tasks: RunTask[] = [];
+  for (const seed of seeds) {
+    const loaded = await options.load(seed);
+    for (const allocator of allocators) tasks.push({ ...loaded, allocator, seed });
+  }
+  const results = await runAll(tasks, options);
+  const runs = allocators.map((_, i) => seeds.map((_, j) => results[j * allocators.length + i]!));
+  return { comparison: compareResults(runs), runs };
+}
