@@ -44,8 +44,8 @@ function workloadLines(): string[] {
   return WORKLOADS.flatMap((w) => [
     `  ${w.name}  ${w.about}`,
     ...columns(
-      w.parameters.map((p) => [p.name, `${p.default}`, p.unit, p.about]),
-      'lrll',
+      w.parameters.map((p) => [p.name, p.about, p.unit, `${p.default}`]),
+      'l',
       '      ',
     ),
   ]);
