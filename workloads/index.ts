@@ -4,12 +4,13 @@ import type { EventBuffer } from '../sim/event.ts';
 import { lanczos32t } from './generators/lanczos-32t.ts';
 import { larson } from './generators/larson.ts';
 import { rows } from './generators/rows.ts';
+import { stress } from './generators/stress.ts';
 import { xmallocTest } from './generators/xmalloc-test.ts';
 import { type ReadOptions, readTrace } from './trace/reader.ts';
 import { oneOf, type ParameterValues, parseParameters, type Workload } from './workload.ts';
 
 /** Every built-in workload, in the order of `sim list`. To add one: write its file in generators/, and name it here. */
-export const WORKLOADS: readonly Workload[] = [lanczos32t, rows, xmallocTest, larson];
+export const WORKLOADS: readonly Workload[] = [lanczos32t, rows, xmallocTest, larson, stress];
 
 export interface LoadedWorkload {
   readonly name: string;
