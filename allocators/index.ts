@@ -1,4 +1,5 @@
 import type { AllocatorModel } from './model.ts';
+import { zendmm } from './zend/zend.ts';
 
 /** Every allocator there is, one line each. */
-export const MODELS: readonly AllocatorModel[] = [];
+export const MODELS: readonly AllocatorModel[] = [zendmm];

@@ -1,0 +1,122 @@
+import {
+  type Allocator,
+  type AllocatorStats,
+  type AreaVisitor,
+  type Handle,
+  RANGE_LIVE,
+  type RangeVisitor,
+  type RequestAllocator,
+  type ThreadSlot,
+} from '../../sim/allocator.ts';
+import type { Addr, Bytes } from '../../sim/units.ts';
+import { isOurs } from './layout.ts';
+
+/** A request allocator's own part; it knows its own blocks only. */
+export interface UpperLayer {
+  readonly name: string;
+  readonly malloc: (t: ThreadSlot, size: Bytes) => Handle;
+  readonly calloc: (t: ThreadSlot, count: number, size: Bytes) => Handle;
+  readonly realloc: (t: ThreadSlot, h: Handle, size: Bytes) => Handle;
+  readonly free: (t: ThreadSlot, h: Handle) => void;
+  readonly addressOf: (h: Handle) => Addr;
+  readonly usableSize: (h: Handle) => Bytes;
+  readonly touchBlock: (h: Handle, from: Bytes, to: Bytes) => void;
+  readonly begin: (t: ThreadSlot) => void;
+  readonly end: (t: ThreadSlot) => void;
+  /** The thread's heap ends with it. */
+  readonly destroy: (t: ThreadSlot) => void;
+  readonly stats: () => AllocatorStats;
+  readonly walk: (visit: RangeVisitor) => void;
+  readonly areas: (visit: AreaVisitor) => void;
+  /** Whether a live block of the layer below is a piece of this layer, so that its inner ranges stand for it. */
+  readonly holds: (h: Handle) => boolean;
+  readonly check: () => void;
+  readonly notModelled: () => readonly string[];
+  readonly inspect: (view: string) => string;
+}
+
+/** What the views of a request allocator are asked of. */
+export interface Inspectable {
+  readonly inspect: (view: string) => string;
+}
+
+/**
+ * A request allocator above a system allocator, as one allocator: its own blocks and those below in one object table
+ * and one walk. With `all`, the malloc family of every thread goes through the upper layer too.
+ */
+export function layered(upper: UpperLayer, below: Allocator, all: boolean): RequestAllocator & Inspectable {
+  function walk(visit: RangeVisitor): void {
+    upper.walk(visit);
+    below.walk((start, length, kind, handle) => {
+      if (kind !== RANGE_LIVE || !upper.holds(handle)) visit(start, length, kind, handle);
+    });
+  }
+
+  const common = {
+    name: upper.name,
+    calloc: upper.calloc,
+    addressOf: (h: Handle) => (isOurs(h) ? upper.addressOf(h) : below.addressOf(h)),
+    usableSize: (h: Handle) => (isOurs(h) ? upper.usableSize(h) : below.usableSize(h)),
+    // Neither posix_memalign nor malloc_trim nor mallopt exists in the layer above.
+    memalign: below.memalign,
+    trim: below.trim,
+    mallopt: below.mallopt,
+    requestBegin: upper.begin,
+    requestEnd: upper.end,
+    stats: upper.stats,
+    walk,
+    areas: (visit: AreaVisitor): void => {
+      upper.areas(visit);
+      below.areas?.(visit);
+    },
+    purge: (t: ThreadSlot): void => {
+      if (below.purge) below.purge(t);
+      else below.trim(t, 0);
+    },
+    tunables: () => below.tunables?.() ?? {},
+    check: (): void => {
+      upper.check();
+      below.check();
+    },
+    notModelled: () => [...upper.notModelled(), ...below.notModelled()],
+    inspect: upper.inspect,
+  };
+  const advance = below.advance ? { advance: below.advance } : {};
+  if (!all) {
+    return {
+      ...common,
+      ...advance,
+      malloc: upper.malloc,
+      realloc: upper.realloc,
+      free: upper.free,
+      touchBlock: upper.touchBlock,
+      threadStart: () => {},
+      threadExit: upper.destroy,
+    };
+  }
+  return {
+    ...common,
+    ...advance,
+    malloc: upper.malloc,
+    // Aligned blocks come from below, and go back there.
+    realloc: (t, h, size) => (isOurs(h) ? upper.realloc(t, h, size) : below.realloc(t, h, size)),
+    free: (t, h) => (isOurs(h) ? upper.free(t, h) : below.free(t, h)),
+    touchBlock: (h, from, to) => (isOurs(h) ? upper.touchBlock(h, from, to) : below.touchBlock(h, from, to)),
+    threadStart: below.threadStart,
+    threadExit: (t) => {
+      upper.destroy(t);
+      below.threadExit(t);
+    },
+  };
+}
+
+/** USE_ZEND_ALLOC=0: every call goes straight to the system allocator; of the request layer only its numbers remain. */
+export function passedThrough(name: string, below: Allocator, stats: () => AllocatorStats): Allocator & Inspectable {
+  return {
+    ...below,
+    name,
+    stats,
+    notModelled: below.notModelled,
+    inspect: () => 'The Zend memory manager is switched off (USE_ZEND_ALLOC=0).\n',
+  };
+}

@@ -1,0 +1,160 @@
+import type { ThreadSlot } from '../../sim/allocator.ts';
+import { BINS } from './bins.ts';
+import type { Chunks } from './chunk.ts';
+import {
+  CACHED_CHUNKS,
+  CACHED_CHUNKS_COUNT,
+  CELL_MASK,
+  CHUNK_PAGES,
+  CHUNKS_COUNT,
+  FREE_MAP,
+  FREE_MAP_WORDS,
+  FREE_PAGES,
+  FREE_SLOT,
+  FREE_TAIL,
+  HUGE_LIST,
+  HUGE_PAGES_COUNT,
+  heapBase,
+  LAST_CHUNKS_DELETE_BOUNDARY,
+  LAST_CHUNKS_DELETE_COUNT,
+  MAIN_CHUNK,
+  NEXT,
+  NODE_BLOCK,
+  NODE_NEXT,
+  NUM,
+  PEAK,
+  PEAK_CHUNKS_COUNT,
+  PREV,
+  REAL_PEAK,
+  REAL_SIZE,
+  REQUESTS,
+  SIZE,
+  SLOT_SHIFT_WORDS,
+  SPARE_CHUNK_SLOTS,
+  START_PAGE,
+  slotOf,
+  type ZendState,
+} from './layout.ts';
+import type { Storage } from './storage.ts';
+
+export type Requests = ReturnType<typeof createRequests>;
+
+/** The life of a heap: it begins with one chunk, is emptied at the end of each request, and ends with its thread. */
+export function createRequests(state: ZendState, storage: Storage, chunks: Chunks) {
+  const { heaps, averages, slots, map, cells, machine } = state;
+  const { kernel } = machine;
+  const countsCachedAsReal = state.version !== '7.1';
+
+  /** zend_mm_init; false where the kernel gives no first chunk ("Can't initialize heap"). */
+  function start(t: ThreadSlot): boolean {
+    const page = storage.allocate(t, CHUNK_PAGES);
+    if (page < 0) return false;
+    const slot = chunks.place(t, page);
+    if (slot === 0) return false;
+    const heap = heapBase(t);
+    const record = slot << SLOT_SHIFT_WORDS;
+    slots[record + NEXT] = slot;
+    slots[record + PREV] = slot;
+    chunks.clearPages(slot);
+    heaps[heap + MAIN_CHUNK] = slot;
+    heaps[heap + CHUNKS_COUNT] = 1;
+    heaps[heap + PEAK_CHUNKS_COUNT] = 1;
+    heaps[heap + REAL_SIZE] = CHUNK_PAGES;
+    heaps[heap + REAL_PEAK] = CHUNK_PAGES;
+    averages[t] = 1;
+    kernel.touch(page);
+    return true;
+  }
+
+  function freeHugeBlocks(t: ThreadSlot, heap: number): void {
+    for (let node = heaps[heap + HUGE_LIST]!; node !== 0; node = cells[(node & CELL_MASK) + NODE_NEXT]!) {
+      const slot = slotOf(cells[(node & CELL_MASK) + NODE_BLOCK]!);
+      const record = slot << SLOT_SHIFT_WORDS;
+      storage.release(t, slots[record + START_PAGE]!, slots[record + HUGE_PAGES_COUNT]!);
+      state.giveSlot(t, slot);
+    }
+    heaps[heap + HUGE_LIST] = 0;
+  }
+
+  /** All chunks but the first go into the cache, so that the youngest is its first. */
+  function cacheAllChunks(heap: number): void {
+    const main = heaps[heap + MAIN_CHUNK]!;
+    for (let slot = slots[(main << SLOT_SHIFT_WORDS) + NEXT]!; slot !== main; ) {
+      const record = slot << SLOT_SHIFT_WORDS;
+      const next = slots[record + NEXT]!;
+      slots[record + NEXT] = heaps[heap + CACHED_CHUNKS]!;
+      heaps[heap + CACHED_CHUNKS] = slot;
+      slot = next;
+      heaps[heap + CHUNKS_COUNT]!--;
+      heaps[heap + CACHED_CHUNKS_COUNT]!++;
+    }
+  }
+
+  function dropCachedChunk(t: ThreadSlot, heap: number): void {
+    const slot = heaps[heap + CACHED_CHUNKS]!;
+    heaps[heap + CACHED_CHUNKS] = slots[(slot << SLOT_SHIFT_WORDS) + NEXT]!;
+    heaps[heap + CACHED_CHUNKS_COUNT]!--;
+    chunks.unmap(t, slot);
+  }
+
+  /** memset of a cached chunk's header. */
+  function clearHeader(slot: number): void {
+    const record = slot << SLOT_SHIFT_WORDS;
+    slots[record + PREV] = 0;
+    slots[record + FREE_PAGES] = 0;
+    slots[record + FREE_TAIL] = 0;
+    slots[record + NUM] = 0;
+    slots.fill(0, record + FREE_MAP, record + FREE_MAP + FREE_MAP_WORDS);
+    map.fill(0, slot * CHUNK_PAGES, (slot + 1) * CHUNK_PAGES);
+  }
+
+  /** zend_mm_shutdown of a request: everything is released at once; chunks stay as the running average says. */
+  function end(t: ThreadSlot): void {
+    const heap = heapBase(t);
+    const main = heaps[heap + MAIN_CHUNK]!;
+    if (main === 0) return;
+    freeHugeBlocks(t, heap);
+    cacheAllChunks(heap);
+    averages[t] = (averages[t]! + heaps[heap + PEAK_CHUNKS_COUNT]!) / 2;
+    while (heaps[heap + CACHED_CHUNKS] !== 0 && heaps[heap + CACHED_CHUNKS_COUNT]! + 0.9 > averages[t]!) {
+      dropCachedChunk(t, heap);
+    }
+    for (let slot = heaps[heap + CACHED_CHUNKS]!; slot !== 0; slot = slots[(slot << SLOT_SHIFT_WORDS) + NEXT]!) {
+      clearHeader(slot);
+    }
+    clearHeader(main);
+    const record = main << SLOT_SHIFT_WORDS;
+    slots[record + NEXT] = main;
+    slots[record + PREV] = main;
+    chunks.clearPages(main);
+    heaps[heap + SIZE] = 0;
+    heaps[heap + PEAK] = 0;
+    heaps.fill(0, heap + FREE_SLOT, heap + FREE_SLOT + BINS);
+    // 7.1 forgets here that the cached chunks are still mapped.
+    const kept = countsCachedAsReal ? heaps[heap + CACHED_CHUNKS_COUNT]! + 1 : 1;
+    heaps[heap + REAL_SIZE] = kept * CHUNK_PAGES;
+    heaps[heap + REAL_PEAK] = kept * CHUNK_PAGES;
+    heaps[heap + CHUNKS_COUNT] = 1;
+    heaps[heap + PEAK_CHUNKS_COUNT] = 1;
+    heaps[heap + LAST_CHUNKS_DELETE_BOUNDARY] = 0;
+    heaps[heap + LAST_CHUNKS_DELETE_COUNT] = 0;
+    heaps[heap + REQUESTS]!++;
+  }
+
+  /** zend_mm_shutdown of a thread (full): everything goes back to the kernel, and the heap with it. */
+  function destroy(t: ThreadSlot): void {
+    const heap = heapBase(t);
+    const main = heaps[heap + MAIN_CHUNK]!;
+    if (main === 0) return;
+    freeHugeBlocks(t, heap);
+    cacheAllChunks(heap);
+    while (heaps[heap + CACHED_CHUNKS] !== 0) dropCachedChunk(t, heap);
+    chunks.unmap(t, main);
+    // The lists of spare slots are ours, not the heap's; they outlive it.
+    heaps.fill(0, heap, heap + SPARE_CHUNK_SLOTS);
+    heaps.fill(0, heap + FREE_SLOT, heap + FREE_SLOT + BINS);
+    averages[t] = 0;
+  }
+
+  return { start, end, destroy };
+}

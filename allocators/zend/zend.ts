@@ -1,0 +1,108 @@
+import type { Allocator, AllocatorStats, Machine, RequestAllocator } from '../../sim/allocator.ts';
+import { assert } from '../../sim/assert.ts';
+import type { AllocatorModel, OptionValues } from '../model.ts';
+import { areasOf } from './areas.ts';
+import { checkHeaps } from './check.ts';
+import { createLeakReports } from './debug.ts';
+import { createHeaps } from './heap.ts';
+import { type Inspectable, layered, passedThrough } from './layer.ts';
+import type { ZendVersion } from './layout.ts';
+import { memoryLimitOf, OPTIONS, refuseForeignOptions } from './options.ts';
+import { allHeapStats, phpNumbers } from './stats.ts';
+import { chunkMap, zendMemoryUsage } from './views.ts';
+import { walkHeaps } from './walk.ts';
+
+function createZend(
+  machine: Machine,
+  version: ZendVersion,
+  values: OptionValues,
+  below: Allocator,
+): RequestAllocator & Inspectable {
+  refuseForeignOptions(version, values, ['mem_type', 'seg_size', 'reserve']);
+  const debug = values['debug'] === true;
+  const heaps = createHeaps(machine, version, {
+    memoryLimit: memoryLimitOf(values),
+    hugePages: values['USE_ZEND_ALLOC_HUGE_PAGES'] === true,
+    debug,
+  });
+  const { state, refusals } = heaps;
+  const leaks = createLeakReports(machine);
+
+  function stats(): AllocatorStats {
+    return {
+      ...phpNumbers(machine.kernel, allHeapStats(state)),
+      refused: refusals.count(),
+      errors: refusals.list(),
+      ...(debug ? { leaks: leaks.total(), leak_report: leaks.text() } : {}),
+      below: below.stats(),
+    };
+  }
+
+  const views: Readonly<Record<string, () => string>> = {
+    chunks: () => chunkMap(state),
+    memory_get_usage: () => zendMemoryUsage(state),
+    leaks: () => leaks.text() || 'no leaks reported\n',
+    segments: () => 'PHP 7 and 8 have no segments; see the view chunks.\n',
+  };
+
+  return layered(
+    {
+      ...heaps,
+      name: `zendmm-${version}`,
+      end: (t) => {
+        if (debug) leaks.add(t, heaps.leaksOf(t));
+        heaps.end(t);
+      },
+      stats,
+      walk: (visit) => walkHeaps(state, visit),
+      areas: (visit) => areasOf(state, visit),
+      holds: () => false,
+      check: () => checkHeaps(state),
+      notModelled: () => [
+        'custom heaps and storage handlers of extensions (zend_mm_set_custom_handlers, zend_mm_startup_ex)',
+        ...(version === '8.2'
+          ? ['the soft and hard memory limit of 8.2.35: the limit refuses at once, as elsewhere']
+          : []),
+      ],
+      inspect: (view) => views[view]!(),
+    },
+    below,
+    values['all'] === true,
+  );
+}
+
+function create(
+  machine: Machine,
+  version: string,
+  values: OptionValues,
+  below: Allocator | undefined,
+): Allocator | RequestAllocator {
+  assert(below !== undefined, 'the request allocator has no allocator below');
+  if (values['USE_ZEND_ALLOC'] === false) {
+    const stats = () => ({ ...phpNumbers(machine.kernel, []), below: below.stats() });
+    return passedThrough(`zendmm-${version} (switched off)`, below, stats);
+  }
+  return createZend(machine, version as ZendVersion, values, below);
+}
+
+const view = (name: string, about: string) => ({
+  name,
+  about,
+  render: (allocator: Allocator) => (allocator as Allocator & Inspectable).inspect(name),
+});
+
+/** PHP's request allocator. */
+export const zendmm: AllocatorModel = {
+  name: 'zendmm',
+  versions: ['8.2', '7.1'],
+  about: 'the Zend memory manager of PHP, above a system allocator',
+  options: OPTIONS,
+  layered: true,
+  create,
+  views: [
+    view('chunks', 'PHP 7 and 8: each chunk’s 512 pages, its runs and bins; cached chunks and huge blocks'),
+    view('segments', 'PHP 5: the list of segments with their blocks'),
+    view('memory_get_usage', 'memory_get_usage() and memory_get_peak_usage(), both kinds'),
+    view('leaks', 'the leak reports of a debug build'),
+  ],
+};
