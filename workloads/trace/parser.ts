@@ -1,6 +1,5 @@
 import { UserError } from '../../sim/assert.ts';
 import {
-  type EventBuffer,
   MALLOPT_NAMES,
   type MalloptName,
   OP_CALLOC,
@@ -16,6 +15,7 @@ import {
   OP_WRITE,
   type Touch,
 } from '../../sim/event.ts';
+import type { TraceInput } from './input.ts';
 import { BATCH_EVENTS, createEventBatch } from './batch.ts';
 import {
   ALIGNMENT_INVALID,
@@ -73,14 +73,6 @@ export interface ParserOptions extends CompilerOptions {
   readonly onNote?: (line: number, text: string) => void;
 }
 
-export interface TraceParser {
-  /** The next bytes of the text; they may end anywhere and are not kept. */
-  push(chunk: Uint8Array): void;
-  /** Says that the input broke off, for the given reason, instead of coming to its end. */
-  cutOff(found: string, expected: string): void;
-  finish(): EventBuffer;
-}
-
 export function violationMessage(source: string, { line, column, found, expected }: Violation): string {
   return `${source}:${line}:${column}: found ${found}, expected ${expected}`;
 }
@@ -112,7 +104,7 @@ const LINE_REFUSED = Symbol('line refused');
  * into batches; every other line, and any line that is not exactly of that form, goes to `parseLine`, which also finds
  * the words for what is wrong.
  */
-export function createTraceParser(options: ParserOptions = {}): TraceParser {
+export function createTraceParser(options: ParserOptions = {}): TraceInput {
   const { source = 'trace', onViolation, onNote } = options;
   const compiler = createTraceCompiler(options);
   const decoder = new TextDecoder('utf-8', { fatal: true });

@@ -4,6 +4,8 @@ import { pipeline } from 'node:stream/promises';
 import * as zlib from 'node:zlib';
 import { UserError } from '../../sim/assert.ts';
 import type { EventBuffer } from '../../sim/event.ts';
+import { createHtbInput, HTB_MAGIC } from './binary.ts';
+import type { TraceInput } from './input.ts';
 import { createTraceParser, type ParserOptions, type Violation } from './parser.ts';
 
 export interface ReadOptions {
@@ -20,9 +22,12 @@ const SHORT_LINE_BYTES = 6;
 /** Rows that a compressed input is expected to have at first. */
 const FIRST_ROWS = 1 << 20;
 
+/** As many bytes as it takes to tell what an input is. */
+const MAGIC_BYTES = 8;
+
 /**
- * Reads a trace in text form, plain or compressed; `-` is the standard input. What it is, is seen from its first bytes,
- * not from its name.
+ * Reads a trace in text or binary form, plain or compressed; `-` is the standard input. What it is, is seen from its
+ * first bytes, not from its name.
  */
 export async function readTrace(path: string, options: ReadOptions = {}): Promise<EventBuffer> {
   const source = path === '-' ? '(standard input)' : path;
@@ -32,11 +37,11 @@ export async function readTrace(path: string, options: ReadOptions = {}): Promis
   if (!stats.isFile()) return readStream(createReadStream(path), source, options);
   const fd = openSync(path, 'r');
   try {
-    const first = new Uint8Array(4);
-    const length = readSync(fd, first, 0, 4, 0);
+    const first = new Uint8Array(MAGIC_BYTES);
+    const length = readSync(fd, first, 0, MAGIC_BYTES, 0);
     const unpack = decompressor(first.subarray(0, length), source);
     if (unpack) return await readStream(createReadStream(path), source, options);
-    return readPlain(fd, source, options);
+    return readPlain(fd, inputFor(first, source, options, fstatSync(fd).size / SHORT_LINE_BYTES));
   } finally {
     closeSync(fd);
   }
@@ -67,39 +72,48 @@ export function systemError(error: unknown): string {
 }
 
 /** A regular file: read in place, without streams between the disk and the parser. */
-function readPlain(fd: number, source: string, options: ReadOptions): EventBuffer {
-  const parser = createTraceParser(parserOptions(source, options, fstatSync(fd).size / SHORT_LINE_BYTES));
+function readPlain(fd: number, input: TraceInput): EventBuffer {
   const buffer = new Uint8Array(CHUNK_BYTES);
   for (let length: number; (length = readSync(fd, buffer, 0, CHUNK_BYTES, null)) > 0; ) {
-    parser.push(length === CHUNK_BYTES ? buffer : buffer.subarray(0, length));
+    input.push(length === CHUNK_BYTES ? buffer : buffer.subarray(0, length));
   }
-  return parser.finish();
+  return input.finish();
 }
 
-async function readStream(input: Readable, source: string, options: ReadOptions): Promise<EventBuffer> {
-  const parser = createTraceParser(parserOptions(source, options, FIRST_ROWS));
-  const chunks = input[Symbol.asyncIterator]() as AsyncIterator<Uint8Array>;
+async function readStream(stream: Readable, source: string, options: ReadOptions): Promise<EventBuffer> {
+  const chunks = stream[Symbol.asyncIterator]() as AsyncIterator<Uint8Array>;
   let unpack: Transform | undefined;
+  let input: TraceInput | undefined;
+  const take = async (parts: AsyncIterable<Uint8Array>) => {
+    const rest = parts[Symbol.asyncIterator]();
+    const first = await firstBytes(rest);
+    input = inputFor(first, source, options, FIRST_ROWS);
+    for await (const part of concatenate(first, rest)) input.push(asBytes(part));
+  };
   try {
     const first = await firstBytes(chunks);
     unpack = decompressor(first, source);
-    const parse = async (parts: AsyncIterable<Uint8Array>) => {
-      for await (const part of parts) parser.push(asBytes(part));
-    };
-    if (unpack) await pipeline(Readable.from(concatenate(first, chunks)), unpack, parse);
-    else await parse(concatenate(first, chunks));
+    if (unpack) await pipeline(Readable.from(concatenate(first, chunks)), unpack, take);
+    else await take(concatenate(first, chunks));
   } catch (error) {
-    if (error instanceof UserError) throw error;
+    const code = (error as NodeJS.ErrnoException).code;
+    if (error instanceof UserError || code === undefined) throw error;
     if (!unpack) throw new UserError(`${source}: found ${systemError(error)}, expected a trace`);
-    parser.cutOff(`compressed data that break off (${(error as Error).message})`, 'a whole file');
+    input ??= inputFor(new Uint8Array(0), source, options, FIRST_ROWS);
+    input.cutOff(`compressed data that break off (${(error as Error).message})`, 'a whole file');
   }
-  return parser.finish();
+  return input!.finish();
+}
+
+function inputFor(first: Uint8Array, source: string, options: ReadOptions, rows: number): TraceInput {
+  const binary = HTB_MAGIC.every((byte, i) => first[i] === byte);
+  return binary ? createHtbInput(source) : createTraceParser(parserOptions(source, options, rows));
 }
 
 /** As many chunks as it takes to see a magic number. */
 async function firstBytes(chunks: AsyncIterator<Uint8Array>): Promise<Uint8Array> {
   let bytes: Uint8Array = new Uint8Array(0);
-  while (bytes.length < 4) {
+  while (bytes.length < MAGIC_BYTES) {
     const { done, value } = await chunks.next();
     if (done) break;
     bytes = bytes.length === 0 ? value : Buffer.concat([bytes, value]);

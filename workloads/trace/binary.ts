@@ -1,0 +1,317 @@
+import { crc32 } from 'node:zlib';
+import { UserError } from '../../sim/assert.ts';
+import type { EventBuffer, ThreadBegin, Touch } from '../../sim/event.ts';
+import type { TraceInput } from './input.ts';
+
+/**
+ * The binary form (.htb): the columns of an EventBuffer as they are, so that it loads without parsing.
+ *
+ *   +0    magic, 8 bytes       89 'h' 't' 'b' 0d 0a 1a 0a   (as in PNG: shows what a text transfer has damaged)
+ *   +8    u32 version          1
+ *   +12   u32 header length    n
+ *   +16   u32 header CRC-32
+ *   +20   header               n bytes of JSON: what HtbHeader says
+ *   ...   the columns          one behind the other, in the order of the header, little-endian
+ *
+ * A column is stored in the narrowest unsigned type that holds all of its values. One that is zero nearly everywhere is
+ * stored as two, the rows of the other values and these values: then most pages of it are never even touched.
+ */
+export const HTB_MAGIC = Uint8Array.of(0x89, 0x68, 0x74, 0x62, 0x0d, 0x0a, 0x1a, 0x0a);
+const VERSION = 1;
+const PREAMBLE_BYTES = 20;
+const HEADER_BYTES_MAX = 2 ** 28;
+const ROWS_MAX = 2 ** 30;
+
+type Width = 1 | 2 | 4;
+const TYPE_OF_WIDTH = { 1: 'u8', 2: 'u16', 4: 'u32' } as const;
+const WIDTH_OF_TYPE = { u8: 1, u16: 2, u32: 4 } as const;
+
+interface StoredColumn {
+  /** head, slot, a, b; requestFrees; begin.row, begin.thread, begin.id. */
+  readonly name: string;
+  readonly type: 'u8' | 'u16' | 'u32';
+  /** Whether the values belong to the rows that the column `name.rows`, which comes before, lists. */
+  readonly sparse?: boolean;
+  readonly length: number;
+  readonly crc32: number;
+}
+
+interface HtbHeader {
+  readonly format: 'htrace binary';
+  readonly rows: number;
+  readonly touch: Touch;
+  readonly name: string;
+  readonly source: string;
+  readonly labels: readonly string[];
+  readonly objectSlots: number;
+  readonly threadSlots: number;
+  readonly requestedPeakBytes: number;
+  readonly hasRequestEvents: boolean;
+  readonly skipped: number;
+  readonly columns: readonly StoredColumn[];
+}
+
+type Column = Int32Array | Uint32Array;
+
+/** The bytes of the binary form, in parts. */
+export function* encodeHtb(events: EventBuffer): Generator<Uint8Array> {
+  const parts: { stored: StoredColumn; bytes: Uint8Array }[] = [];
+  const add = (name: string, values: Column, sparse = false) => {
+    const { type, bytes } = narrow(values);
+    const stored = { name, type, ...(sparse && { sparse }), length: values.length, crc32: crc32(bytes) };
+    parts.push({ stored, bytes });
+  };
+  for (const name of ['head', 'slot', 'a', 'b'] as const) {
+    const values = unsigned(events[name]).subarray(0, events.length);
+    const used = nonZeroRows(values);
+    if (used.length * 4 > events.length) {
+      add(name, values);
+    } else {
+      add(`${name}.rows`, used);
+      add(name, used.map((row) => values[row]!), true); // biome-ignore format: one line
+    }
+  }
+  add('requestFrees', events.requestFrees);
+  add(
+    'begin.row',
+    Uint32Array.from(events.begins, (begin) => begin.row),
+  );
+  add(
+    'begin.thread',
+    Uint32Array.from(events.begins, (begin) => begin.thread),
+  );
+  add(
+    'begin.id',
+    Uint32Array.from(events.begins, (begin) => begin.id),
+  );
+
+  const header: HtbHeader = {
+    format: 'htrace binary',
+    rows: events.length,
+    touch: events.touch,
+    name: events.name,
+    source: events.source,
+    labels: events.labels,
+    objectSlots: events.objectSlots,
+    threadSlots: events.threadSlots,
+    requestedPeakBytes: events.requestedPeakBytes,
+    hasRequestEvents: events.hasRequestEvents,
+    skipped: events.skipped,
+    columns: parts.map((part) => part.stored),
+  };
+  const text = new TextEncoder().encode(JSON.stringify(header));
+  const preamble = new Uint8Array(PREAMBLE_BYTES);
+  preamble.set(HTB_MAGIC);
+  const view = new DataView(preamble.buffer);
+  view.setUint32(8, VERSION, true);
+  view.setUint32(12, text.length, true);
+  view.setUint32(16, crc32(text), true);
+  yield preamble;
+  yield text;
+  for (const part of parts) yield part.bytes;
+}
+
+/** The head column is signed, but no row has its sign bit: thread slots have fewer than 26 bits. */
+function unsigned(column: Column): Uint32Array {
+  return new Uint32Array(column.buffer, column.byteOffset, column.length);
+}
+
+function nonZeroRows(values: Uint32Array): Uint32Array {
+  let count = 0;
+  for (let i = 0; i < values.length; i++) if (values[i] !== 0) count++;
+  if (count * 4 > values.length) return new Uint32Array(count); // only its length will be looked at
+  const rows = new Uint32Array(count);
+  for (let i = 0, n = 0; i < values.length; i++) if (values[i] !== 0) rows[n++] = i;
+  return rows;
+}
+
+function narrow(values: Column): { type: StoredColumn['type']; bytes: Uint8Array } {
+  let max = 0;
+  for (let i = 0; i < values.length; i++) if (values[i]! > max) max = values[i]!;
+  const width: Width = max < 2 ** 8 ? 1 : max < 2 ** 16 ? 2 : 4;
+  const stored =
+    width === 1 ? Uint8Array.from(values) : width === 2 ? Uint16Array.from(values) : Uint32Array.from(values);
+  return { type: TYPE_OF_WIDTH[width], bytes: new Uint8Array(stored.buffer) };
+}
+
+/** Values are moved in pieces of this size: they stay in the cache between checksum and column. */
+const STAGING_BYTES = 1 << 16;
+
+/** Takes the bytes of the binary form as they come. */
+export function createHtbInput(source: string): TraceInput {
+  let carry = new Uint8Array(PREAMBLE_BYTES);
+  let carried = 0;
+  let headerCrc: number | undefined;
+  let header: HtbHeader | undefined;
+  let received = 0;
+
+  const staging = new Uint8Array(STAGING_BYTES);
+  const staged = { 1: staging, 2: new Uint16Array(staging.buffer), 4: new Uint32Array(staging.buffer) } as const;
+  let filled = 0;
+  let index = 0;
+  let values = 0; // of the current column, that have been moved
+  let crc = 0;
+  let columns: Map<string, Uint32Array> = new Map();
+  let target: Uint32Array = new Uint32Array(0);
+  let rowsOf: Uint32Array | undefined;
+
+  const refuse = (found: string, expected: string) => new UserError(`${source}: found ${found}, expected ${expected}`);
+
+  function readPreamble(): void {
+    const view = new DataView(carry.buffer);
+    const version = view.getUint32(8, true);
+    if (version !== VERSION) throw refuse(`version ${version} of the binary form`, `version ${VERSION}`);
+    const length = view.getUint32(12, true);
+    if (length === 0 || length > HEADER_BYTES_MAX) {
+      throw refuse(`a header of ${length} bytes`, `1 to ${HEADER_BYTES_MAX}`);
+    }
+    headerCrc = view.getUint32(16, true);
+    carry = new Uint8Array(length);
+    carried = 0;
+  }
+
+  function readHeader(): HtbHeader {
+    if (crc32(carry) !== headerCrc) throw refuse('a damaged header (its checksum differs)', 'an intact file');
+    const parsed = checkedHeader(JSON.parse(new TextDecoder().decode(carry)), refuse);
+    columns = new Map(parsed.columns.map((column) => [column.name, new Uint32Array(0)]));
+    for (const name of ['head', 'slot', 'a', 'b']) columns.set(name, sharedColumn(parsed.rows));
+    return parsed;
+  }
+
+  /** Prepares the column at `index`, and passes those without values. */
+  function open(): void {
+    for (; index < header!.columns.length; index++) {
+      const column = header!.columns[index]!;
+      rowsOf = column.sparse ? columns.get(`${column.name}.rows`)! : undefined;
+      if (columns.get(column.name)!.length === 0) columns.set(column.name, new Uint32Array(column.length));
+      target = columns.get(column.name)!;
+      values = 0;
+      crc = 0;
+      if (column.length > 0) return;
+    }
+  }
+
+  function take(bytes: Uint8Array): number {
+    const column = header!.columns[index]!;
+    const width = WIDTH_OF_TYPE[column.type];
+    const missing = (column.length - values) * width - filled;
+    const count = Math.min(bytes.length, STAGING_BYTES - filled, missing);
+    staging.set(bytes.subarray(0, count), filled);
+    filled += count;
+    if (filled < STAGING_BYTES && count < missing) return count;
+    crc = crc32(staging.subarray(0, filled), crc);
+    const n = filled / width;
+    const from = staged[width].subarray(0, n);
+    if (rowsOf) scatter(from, rowsOf.subarray(values, values + n), target);
+    else target.set(from, values);
+    values += n;
+    filled = 0;
+    if (values === column.length) {
+      if (crc !== column.crc32)
+        throw refuse(`a damaged column ${column.name} (its checksum differs)`, 'an intact file');
+      index++;
+      open();
+    }
+    return count;
+  }
+
+  return {
+    push(chunk) {
+      let at = 0;
+      while (at < chunk.length) {
+        if (!header) {
+          const count = Math.min(chunk.length - at, carry.length - carried);
+          carry.set(chunk.subarray(at, at + count), carried);
+          carried += count;
+          at += count;
+          received += count;
+          if (carried < carry.length) return;
+          if (headerCrc === undefined) {
+            readPreamble();
+          } else {
+            header = readHeader();
+            open();
+          }
+        } else if (index === header.columns.length) {
+          throw refuse(`${chunk.length - at} bytes or more behind the last column`, 'the end of the file');
+        } else {
+          const count = take(chunk.subarray(at));
+          at += count;
+          received += count;
+        }
+      }
+    },
+    cutOff(found, expected) {
+      throw refuse(found, expected);
+    },
+    finish() {
+      if (!header || index < header.columns.length)
+        throw refuse(`the end of the file after ${received} bytes`, 'more columns');
+      return toEvents(header, columns);
+    },
+  };
+}
+
+function sharedColumn(rows: number): Uint32Array {
+  return new Uint32Array(new SharedArrayBuffer(rows * 4));
+}
+
+function scatter(from: Uint8Array | Uint16Array | Uint32Array, rows: Uint32Array, target: Uint32Array): void {
+  for (let i = 0; i < from.length; i++) target[rows[i]!] = from[i]!;
+}
+
+function toEvents(header: HtbHeader, columns: ReadonlyMap<string, Uint32Array>): EventBuffer {
+  const column = (name: string) => columns.get(name)!;
+  const signed = (values: Uint32Array) => new Int32Array(values.buffer, values.byteOffset, values.length);
+  const rows = column('begin.row');
+  const threads = column('begin.thread');
+  const threadIds = column('begin.id');
+  const begins: ThreadBegin[] = Array.from(rows, (row, i) => ({ row, thread: threads[i]!, id: threadIds[i]! }));
+  const { rows: length, touch, name, source, labels } = header;
+  const { objectSlots, threadSlots, requestedPeakBytes, hasRequestEvents, skipped } = header;
+  return {
+    length,
+    head: signed(column('head')),
+    slot: signed(column('slot')),
+    a: column('a'),
+    b: column('b'),
+    touch,
+    name,
+    source,
+    labels,
+    objectSlots,
+    threadSlots,
+    begins,
+    requestedPeakBytes,
+    hasRequestEvents,
+    requestFrees: signed(column('requestFrees')),
+    skipped,
+  };
+}
+
+const ROW_COLUMNS = ['head', 'slot', 'a', 'b'];
+const OTHER_COLUMNS = ['requestFrees', 'begin.row', 'begin.thread', 'begin.id'];
+
+/** Its checksum was right, so what is wrong here was written wrong; still it must not crash the reader. */
+function checkedHeader(value: unknown, refuse: (found: string, expected: string) => UserError): HtbHeader {
+  const header = value as HtbHeader;
+  const fail = (what: string) => refuse(`a header without a proper ${what}`, 'a file written by `sim trace convert`');
+  if (header?.format !== 'htrace binary') throw fail('format');
+  for (const key of ['rows', 'objectSlots', 'threadSlots', 'requestedPeakBytes', 'skipped'] as const) {
+    if (!Number.isSafeInteger(header[key]) || header[key] < 0) throw fail(key);
+  }
+  if (header.rows > ROWS_MAX) throw fail('rows');
+  for (const key of ['name', 'source'] as const) if (typeof header[key] !== 'string') throw fail(key);
+  if (!['full', 'first', 'none'].includes(header.touch)) throw fail('touch');
+  if (!Array.isArray(header.labels) || !Array.isArray(header.columns)) throw fail('list');
+  const lengths = new Map<string, number>();
+  for (const { name, type, length, sparse } of header.columns) {
+    if (!(type in WIDTH_OF_TYPE) || !Number.isSafeInteger(length) || length < 0) throw fail(`column ${name}`);
+    if (sparse ? lengths.get(`${name}.rows`) !== length : ROW_COLUMNS.includes(name) && length !== header.rows) {
+      throw fail(`column ${name}`);
+    }
+    lengths.set(name, length);
+  }
+  for (const name of [...ROW_COLUMNS, ...OTHER_COLUMNS]) if (!lengths.has(name)) throw fail(`column ${name}`);
+  return header;
+}

@@ -1,0 +1,49 @@
+import { createWriteStream, renameSync, rmSync } from 'node:fs';
+import { Readable, type Transform } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import * as zlib from 'node:zlib';
+import { UserError } from '../../sim/assert.ts';
+import type { EventBuffer } from '../../sim/event.ts';
+import { encodeHtb } from './binary.ts';
+import { formatTrace } from './writer.ts';
+
+/**
+ * Writes a trace in the form that the name asks for: `.htb` is binary, anything else text; `.gz` or `.zst` behind it is
+ * compressed; `-` is text on the standard output. The file appears under its name when it is complete.
+ */
+export async function writeTrace(path: string, events: EventBuffer): Promise<void> {
+  if (path === '-') {
+    await pipeline(Readable.from(copies(formatTrace(events))), process.stdout, { end: false });
+    return;
+  }
+  const [, form, compression] = /^(.*?)(\.gz|\.zst)?$/s.exec(path)!;
+  const parts = form!.endsWith('.htb') ? encodeHtb(events) : copies(formatTrace(events));
+  const pack = compressor(path, compression);
+  const temporary = `${path}.${process.pid}.tmp`;
+  try {
+    const file = createWriteStream(temporary);
+    if (pack) await pipeline(Readable.from(parts), pack, file);
+    else await pipeline(Readable.from(parts), file);
+    renameSync(temporary, path);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === undefined) throw error;
+    throw new UserError(`${path}: found ${message.split(',')[0]}, expected a file that can be written`);
+  }
+}
+
+/** A stream keeps chunks, and the formatter uses its buffer again. */
+function* copies(chunks: Iterable<Uint8Array>): Generator<Uint8Array> {
+  for (const chunk of chunks) yield chunk.slice();
+}
+
+function compressor(path: string, compression: string | undefined): Transform | undefined {
+  if (compression === '.gz') return zlib.createGzip();
+  if (compression === undefined) return undefined;
+  const { createZstdCompress } = zlib as { createZstdCompress?: () => Transform };
+  if (createZstdCompress) return createZstdCompress();
+  throw new UserError(
+    `${path}: found the ending .zst, expected .gz or none: Node ${process.versions.node} has no zstd`,
+  );
+}

@@ -1,0 +1,133 @@
+import {
+  type EventBuffer,
+  MALLOPT_NAMES,
+  OP_BITS,
+  OP_CALLOC,
+  OP_CLOCK,
+  OP_ECALLOC,
+  OP_EFREE,
+  OP_EMALLOC,
+  OP_EREALLOC,
+  OP_FREE,
+  OP_MALLOC,
+  OP_MASK,
+  OP_MEMALIGN,
+  OP_OPT,
+  OP_REALLOC,
+  OP_REQUEST_BEGIN,
+  OP_REQUEST_END,
+  OP_SAMPLE,
+  OP_SKIPPED,
+  OP_THREAD_BEGIN,
+  OP_THREAD_EXIT,
+  OP_TRIM,
+  OP_WRITE,
+} from '../../sim/event.ts';
+
+/** How an operation's line looks: its name, whether an object follows the thread, how many of `a` and `b` then. */
+interface LineForm {
+  readonly name: string;
+  readonly object: boolean;
+  readonly numbers: 0 | 1 | 2;
+}
+
+const FORMS: readonly (LineForm | undefined)[] = lineForms([
+  [OP_MALLOC, 'm', true, 1],
+  [OP_FREE, 'f', true, 0],
+  [OP_CALLOC, 'c', true, 2],
+  [OP_REALLOC, 'r', true, 1],
+  [OP_MEMALIGN, 'a', true, 2],
+  [OP_WRITE, 'w', true, 2],
+  [OP_EMALLOC, 'em', true, 1],
+  [OP_EFREE, 'ef', true, 0],
+  [OP_ECALLOC, 'ec', true, 2],
+  [OP_EREALLOC, 'er', true, 1],
+  [OP_REQUEST_BEGIN, 'eb', false, 0],
+  [OP_REQUEST_END, 'ee', false, 0],
+  [OP_TRIM, 'trim', false, 1],
+  [OP_THREAD_BEGIN, 'tb', false, 0],
+  [OP_THREAD_EXIT, 'te', false, 0],
+  // An event that was left out keeps its number: the thread is alive, so this line does nothing.
+  [OP_SKIPPED, 'tb', false, 0],
+]);
+
+function lineForms(entries: readonly (readonly [number, string, boolean, 0 | 1 | 2])[]): (LineForm | undefined)[] {
+  const forms: (LineForm | undefined)[] = [];
+  for (const [op, name, object, numbers] of entries) forms[op] = { name, object, numbers };
+  return forms;
+}
+
+const CHUNK_BYTES = 1 << 18;
+const LINE_BYTES_MAX = 80;
+const SPACE = 32;
+const LF = 10;
+
+/**
+ * The text form. Objects are named by their slots, threads by their numbers; reading it again gives the same buffer,
+ * since slots are given out by the same rule. The chunks may not be kept: each one lies where the one before it lay.
+ */
+export function* formatTrace(events: EventBuffer): Generator<Uint8Array> {
+  const { head, slot, a, b, length, begins, labels } = events;
+  const bytes = new Uint8Array(CHUNK_BYTES);
+  const digits = new Uint8Array(20);
+  const threadId: number[] = [0];
+  let nextBegin = 0;
+  let at = 0;
+
+  function text(value: string): void {
+    for (let i = 0; i < value.length; i++) bytes[at++] = value.charCodeAt(i);
+  }
+
+  function number(value: number): void {
+    bytes[at++] = SPACE;
+    let n = 0;
+    let rest = value;
+    do {
+      const quotient = Math.floor(rest / 10);
+      digits[n++] = 48 + (rest - quotient * 10);
+      rest = quotient;
+    } while (rest > 0);
+    while (n > 0) bytes[at++] = digits[--n]!;
+  }
+
+  yield new TextEncoder().encode(headerLines(events));
+  for (let row = 0; row < length; row++) {
+    if (at > CHUNK_BYTES - LINE_BYTES_MAX) {
+      yield bytes.subarray(0, at);
+      at = 0;
+    }
+    for (; nextBegin < begins.length && begins[nextBegin]!.row === row; nextBegin++) {
+      threadId[begins[nextBegin]!.thread] = begins[nextBegin]!.id;
+    }
+    const op = head[row]! & OP_MASK;
+    const form = FORMS[op];
+    if (form) {
+      text(form.name);
+      number(threadId[head[row]! >>> OP_BITS]!);
+      if (form.object) number(slot[row]!);
+      if (form.numbers > 0) number(a[row]!);
+      if (form.numbers > 1) number(b[row]!);
+    } else if (op === OP_CLOCK) {
+      text('+');
+      number(b[row]! * 2 ** 32 + a[row]!);
+    } else if (op === OP_OPT) {
+      text('opt');
+      number(threadId[head[row]! >>> OP_BITS]!);
+      text(` ${MALLOPT_NAMES[slot[row]!]!} ${a[row]! | 0}`);
+    } else {
+      yield bytes.subarray(0, at);
+      at = 0;
+      if (op === OP_SAMPLE) yield new TextEncoder().encode(`= ${labels[a[row]!]!}`);
+    }
+    bytes[at++] = LF;
+  }
+  if (at > 0) yield bytes.subarray(0, at);
+}
+
+function headerLines({ touch, name, source }: EventBuffer): string {
+  const lines = ['%htrace 1'];
+  if (touch !== 'full') lines.push(`%touch ${touch}`);
+  if (name !== '') lines.push(`%name ${name}`);
+  if (source !== '') lines.push(`%source ${source}`);
+  return `${lines.join('\n')}\n`;
+}
