@@ -13,8 +13,11 @@ export interface MachineOptions {
   readonly cpus: number;
   readonly touch: Touch;
   readonly kernel: KernelOptions;
-  /** Made from the machine's memory, so that locks of real workers can lie in it. */
-  readonly locks: (memory: Memory) => Locks;
+  /** Made from the machine's memory, so that locks of real workers can lie in it; some price what was counted. */
+  readonly locks: (memory: Memory, operations: Float64Array) => Locks;
+  /** Where threads or objects are numbered otherwise than in the trace (program-order.ts). */
+  readonly threadSlots?: number;
+  readonly objectSlots?: number;
   /** In a worker: the buffers of the machine to take part in. */
   readonly shared?: SharedBuffers;
 }
@@ -33,8 +36,8 @@ export interface Assembled {
 
 export function assemble(options: MachineOptions): Assembled {
   const memory = new Memory(options.shared);
-  const locks = options.locks(memory);
   const operations = new Float64Array(memory.reserve('machine.operations', OPERATIONS.length * 8));
+  const locks = options.locks(memory, operations);
   const kernel = createKernel(memory, locks, operations, options.kernel);
   const machine: Machine = {
     memory,
@@ -42,10 +45,10 @@ export function assemble(options: MachineOptions): Assembled {
     locks,
     operations,
     cpus: options.cpus,
-    threadSlots: options.events.threadSlots,
+    threadSlots: options.threadSlots ?? options.events.threadSlots,
     touch: options.touch,
   };
-  const objects = createObjectTable(memory, options.events.objectSlots);
+  const objects = createObjectTable(memory, options.objectSlots ?? options.events.objectSlots);
   const { spec } = options;
   const below = spec.below
     ? spec.below.model.create(machine, spec.below.version, spec.below.options, undefined)

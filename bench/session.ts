@@ -1,17 +1,16 @@
 import type { AllocatorSpec } from '../allocators/spec.ts';
-import { formatAllocator } from '../allocators/spec.ts';
 import { AllocatorAbort } from '../sim/assert.ts';
 import { type EventBuffer, OP_BITS, OP_MASK, OP_SAMPLE, type Touch } from '../sim/event.ts';
 import { KERNEL_DEFAULTS, type KernelOptions } from '../sim/kernel/kernel.ts';
 import { createSampler, type Sample } from '../sim/metrics/sample.ts';
 import { createLockstep } from '../sim/replay/lockstep.ts';
 import { isAllocating, placementLine } from '../sim/replay/placements.ts';
-import { requestedPeakWithout } from '../sim/replay/requested.ts';
-import { type Mode, RESULT_SCHEMA, type RunDescription, type RunResult } from '../sim/report/result.ts';
+import type { Mode, RunDescription, RunResult } from '../sim/report/result.ts';
+import type { Costs } from '../sim/threads/costs.ts';
 import { uncontendedLocks } from '../sim/threads/locks.ts';
 import type { LineSink } from './line-sink.ts';
 import { type Assembled, assemble } from './machine.ts';
-import { VERSION } from './version.ts';
+import { assembleResult, describeRun } from './run-result.ts';
 
 export interface SessionOptions {
   readonly events: EventBuffer;
@@ -25,6 +24,8 @@ export interface SessionOptions {
   /** Over the trace's own `%touch`. */
   readonly touch?: Touch;
   readonly kernel?: Partial<KernelOptions>;
+  /** What operations cost in virtual time. */
+  readonly costs?: Costs;
   /** A sample every so many events too; 0 for none. */
   readonly sampleEvery?: number;
   /** `samples`: walk all invariants at each sample; `events`: after every event. */
@@ -175,75 +176,23 @@ export class Session {
   }
 
   describe(): RunDescription {
-    const { options } = this;
-    return {
-      workload: options.workload,
-      parameters: options.parameters ?? {},
-      allocator: formatAllocator(options.spec),
-      options: resolvedOptions(options.spec),
-      mode: options.mode ?? 'lockstep',
-      cpus: options.cpus,
-      pace: options.pace ?? 'asap',
-      touch: this.touch,
-      kernel: options.kernel?.version ?? KERNEL_DEFAULTS.version,
-      seed: options.seed ?? 0,
-      version: VERSION,
-    };
+    return describeRun(this.options, this.touch);
   }
 
   result(): RunResult {
-    const { events } = this.options;
-    const { machine, top } = this.assembled;
-    const last = this.samples.at(-1)!;
-    const requestedPeakBytes =
-      this.failedRows.length === 0 && this.row === events.length
-        ? events.requestedPeakBytes
-        : requestedPeakWithout(events, this.row, this.failedRows);
-    const rssPeakBytes = machine.kernel.residency.residentPeakPages() * 4096;
-    return {
-      schema: RESULT_SCHEMA,
-      run: this.describe(),
-      partial: this.row < events.length && this.abort === null,
+    return assembleResult({
+      options: this.options,
+      assembled: this.assembled,
+      touch: this.touch,
+      eventsDone: this.row,
       abort: this.abort,
-      summary: {
-        rssBytes: last.rssBytes,
-        rssPeakBytes,
-        vszBytes: last.vszBytes,
-        vszPeakBytes: machine.kernel.mappedPeakPages() * 4096,
-        requestedBytes: last.requestedBytes,
-        requestedPeakBytes,
-        usableBytes: last.usableBytes,
-        liveBlocks: last.liveBlocks,
-        breakdown: last.breakdown,
-        internalFragmentation: last.internalFragmentation,
-        externalFragmentation: last.externalFragmentation,
-        blowup: requestedPeakBytes === 0 ? null : rssPeakBytes / requestedPeakBytes,
-        faults: last.faults,
-        hugeFaults: last.hugeFaults,
-        syscalls: { ...last.syscalls, futex: 0 },
-        failedAllocations: this.failedRows.length,
-        latencyNs: null,
-        virtualNs: last.virtualNs,
-        cpuNs: null,
-        waitNs: null,
-      },
       samples: this.samples,
-      locks: [],
-      stats: last.stats,
-      notModelled: top.notModelled(),
-      engine: {
-        events: this.row,
-        replayNs: this.replayNs,
-        loadNs: this.options.loadNs ?? 0,
-        hostRssBytes: process.memoryUsage.rss(),
-      },
-    };
+      failedRows: this.failedRows,
+      requestedPeakBytes: undefined,
+      replayNs: this.replayNs,
+      timing: undefined,
+    });
   }
-}
-
-/** Every option of every layer, the lower one's under `below`. */
-function resolvedOptions(spec: AllocatorSpec): Record<string, unknown> {
-  return spec.below ? { ...spec.options, below: resolvedOptions(spec.below) } : { ...spec.options };
 }
 
 /** Runs a session to its end, letting the event loop breathe so that progress and Ctrl-C work. */

@@ -26,8 +26,8 @@ import {
 export const RECORD_WORDS = 4;
 /** The object is used by several threads: wait until `done[slot]` has reached `need`, count the own use afterwards. */
 export const SHARED_OBJECT = 1 << OP_BITS;
-/** Frees what another thread allocated. */
-export const CROSS_THREAD = 2 << OP_BITS;
+/** The use counts: others may wait for it. Set on shared objects alone. */
+export const COUNTED_USE = 2 << OP_BITS;
 
 /**
  * A trace as the free-running modes need it (trace-format.md): for each thread its own events in their order, and what
@@ -126,7 +126,6 @@ export function createProgramOrder(events: EventBuffer): ProgramOrder {
     let flags = 0;
     let s = slot[row]!;
     let waitsFor = 0;
-    let first32 = a[row]! | 0;
     switch (op) {
       case OP_MALLOC:
       case OP_CALLOC:
@@ -140,12 +139,12 @@ export function createProgramOrder(events: EventBuffer): ProgramOrder {
         if (resizes) {
           use(t, old);
           waitsFor = uses[old]!;
-          if (owner[old] !== t) flags = CROSS_THREAD;
           if (a[row] === 0) {
             release(t, s);
           } else {
             allocated[old] = ++uses[old]!;
             allocations++;
+            flags = COUNTED_USE;
           }
           s = old;
         } else if ((op === OP_REALLOC || op === OP_EREALLOC) && a[row] === 0) {
@@ -161,6 +160,7 @@ export function createProgramOrder(events: EventBuffer): ProgramOrder {
           waitsFor = uses[s]!;
           allocated[s] = ++uses[s]!;
           allocations++;
+          flags = COUNTED_USE;
         }
         break;
       }
@@ -170,7 +170,6 @@ export function createProgramOrder(events: EventBuffer): ProgramOrder {
         s = live(row, 'frees');
         use(t, s);
         waitsFor = uses[s]!;
-        if (owner[s] !== t) flags = CROSS_THREAD;
         release(t, traceSlot);
         break;
       }
@@ -179,6 +178,7 @@ export function createProgramOrder(events: EventBuffer): ProgramOrder {
         use(t, s);
         waitsFor = allocated[s]!;
         uses[s]!++;
+        flags = COUNTED_USE;
         break;
       case OP_REQUEST_END:
         for (let i = a[row]!; i < a[row]! + b[row]!; i++) {
@@ -191,12 +191,11 @@ export function createProgramOrder(events: EventBuffer): ProgramOrder {
         }
         break;
       default:
-        first32 = a[row]! | 0;
     }
     const p = index * RECORD_WORDS;
     records[p] = op | flags;
     records[p + 1] = s;
-    records[p + 2] = first32;
+    records[p + 2] = a[row]! | 0;
     records[p + 3] = b[row]! | 0;
     rows[index] = row;
     need[index] = waitsFor;
@@ -205,7 +204,9 @@ export function createProgramOrder(events: EventBuffer): ProgramOrder {
   // Which slots are shared is known only now.
   for (let index = 0; index < length; index++) {
     const p = index * RECORD_WORDS;
-    if (namesObject(records[p]! & OP_MASK) && isShared[records[p + 1]!] === 1) records[p]! |= SHARED_OBJECT;
+    const op = records[p]! & OP_MASK;
+    if (namesObject(op) && isShared[records[p + 1]!] === 1) records[p]! |= SHARED_OBJECT;
+    else records[p] = op;
   }
   for (let i = 0; i < requestFrees.length; i++) if (isShared[requestFrees[i]!] === 0) requestNeeds[i] = 0;
   return {

@@ -1,8 +1,13 @@
 import type { Touch } from '../event.ts';
 import type { KernelVersion, Syscall } from '../kernel/kernel.ts';
+import type { ConcurrencyResult, LockResult } from '../metrics/contention.ts';
+import type { Percentiles } from '../metrics/percentiles.ts';
 import type { Breakdown, Sample } from '../metrics/sample.ts';
 import type { AllocatorStats } from '../allocator.ts';
 import type { Bytes, Ns } from '../units.ts';
+
+export type { ConcurrencyResult, LockResult, ThreadResult, WaitTimeline } from '../metrics/contention.ts';
+export type { Percentiles } from '../metrics/percentiles.ts';
 
 export const RESULT_SCHEMA = 'allocsim-result-1';
 
@@ -22,26 +27,6 @@ export interface RunDescription {
   readonly kernel: KernelVersion;
   readonly seed: number;
   readonly version: string;
-}
-
-/** p50, p99 and so on of a distribution in nanoseconds. */
-export interface Percentiles {
-  readonly count: number;
-  readonly p50: Ns;
-  readonly p99: Ns;
-  readonly p999: Ns;
-  readonly max: Ns;
-}
-
-export interface LockResult {
-  readonly name: string;
-  readonly acquisitions: number;
-  readonly contended: number;
-  readonly waitNs: { readonly total: Ns; readonly p50: Ns; readonly p99: Ns; readonly max: Ns };
-  readonly holdNs: Ns;
-  readonly ownerSwitches: number;
-  readonly futexWaits: number;
-  readonly futexWakes: number;
 }
 
 /** The metrics of product.md at the end of the run, and the peaks. */
@@ -81,6 +66,8 @@ export interface RunResult {
   readonly summary: Summary;
   readonly samples: readonly Sample[];
   readonly locks: readonly LockResult[];
+  /** null in lockstep, which has no contention. */
+  readonly concurrency: ConcurrencyResult | null;
   readonly stats: AllocatorStats;
   readonly notModelled: readonly string[];
   /** Host figures: the only part that differs from run to run. */

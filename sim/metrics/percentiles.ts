@@ -1,0 +1,31 @@
+import { build } from 'hdr-histogram-js';
+import { bucketDuration } from '../threads/durations.ts';
+import type { Ns } from '../units.ts';
+
+/** p50, p99 and so on of a distribution in nanoseconds. */
+export interface Percentiles {
+  readonly count: number;
+  readonly p50: Ns;
+  readonly p99: Ns;
+  readonly p999: Ns;
+  readonly max: Ns;
+}
+
+/** Percentiles of counted durations; `max` is exact where it is given. */
+export function percentiles(counts: ArrayLike<number>, max?: Ns): Percentiles {
+  const histogram = build({
+    lowestDiscernibleValue: 1,
+    highestTrackableValue: 2 ** 45,
+    numberOfSignificantValueDigits: 2,
+  });
+  let count = 0;
+  for (let bucket = 0; bucket < counts.length; bucket++) {
+    const n = counts[bucket]!;
+    if (n > 0) histogram.recordValueWithCount(Math.max(0, Math.round(bucketDuration(bucket))), n);
+    count += n;
+  }
+  if (count === 0) return { count: 0, p50: 0, p99: 0, p999: 0, max: 0 };
+  const most = max ?? histogram.maxValue;
+  const at = (percent: number) => Math.min(histogram.getValueAtPercentile(percent), most);
+  return { count, p50: at(50), p99: at(99), p999: at(99.9), max: most };
+}

@@ -1,0 +1,441 @@
+import type { Allocator, Handle, RequestAllocator, ThreadSlot } from '../allocator.ts';
+import { UserError } from '../assert.ts';
+import {
+  MALLOPT_NAMES,
+  OP_CALLOC,
+  OP_CLOCK,
+  OP_ECALLOC,
+  OP_EFREE,
+  OP_EMALLOC,
+  OP_EREALLOC,
+  OP_FREE,
+  OP_MALLOC,
+  OP_MASK,
+  OP_MEMALIGN,
+  OP_OPT,
+  OP_REALLOC,
+  OP_REQUEST_BEGIN,
+  OP_REQUEST_END,
+  OP_SAMPLE,
+  OP_THREAD_EXIT,
+  OP_TRIM,
+  OP_WRITE,
+  type Touch,
+} from '../event.ts';
+import type { Kernel } from '../kernel/kernel.ts';
+import { createCaches } from '../threads/caches.ts';
+import { DURATION_BUCKETS, durationBucket } from '../threads/durations.ts';
+import { OP_FAULTS, OP_SLOW_CALLS } from '../threads/operations.ts';
+import {
+  createScheduler,
+  STOP_BLOCKED,
+  STOP_DONE,
+  STOP_EARLY,
+  STOP_LIMIT,
+  STOP_SLEPT,
+  STOP_UNTIL,
+  type Scheduler,
+  type Stop,
+} from '../threads/scheduler.ts';
+import type { VirtualLocks } from '../threads/virtual-locks.ts';
+import type { VirtualTime } from '../threads/virtual-time.ts';
+import type { Bytes, Ns } from '../units.ts';
+import type { ObjectTable } from './objects.ts';
+import { beginsLife, COUNTED_USE, type ProgramOrder, RECORD_WORDS, SHARED_OBJECT } from './program-order.ts';
+
+export interface FreeRunningOptions {
+  readonly order: ProgramOrder;
+  readonly objects: ObjectTable;
+  readonly kernel: Kernel;
+  readonly allocator: Allocator;
+  /** As in lockstep.ts. */
+  readonly request: RequestAllocator | undefined;
+  readonly touch: Touch;
+  readonly time: VirtualTime;
+  readonly locks: VirtualLocks;
+  readonly operations: Float64Array;
+  /** `--pace recorded`: the time in the trace at which an event happened, by row; undefined for `asap`. */
+  readonly recordedNs: ((row: number) => Ns) | undefined;
+  readonly onFailure: (row: number) => void;
+  readonly onSample: (row: number, label: number, at: Ns) => void;
+  /** After each event, where somebody wants to see them one by one. */
+  readonly onEvent: ((row: number, op: number, handle: Handle) => void) | undefined;
+}
+
+/** Durations of calls, by bucket (durations.ts); calls that a thread's cache served are counted, not listed. */
+export interface CallDurations {
+  calls: number;
+  slow: number;
+  longestNs: Ns;
+  readonly counts: Int32Array;
+}
+
+export interface FreeRunning {
+  readonly scheduler: Scheduler;
+  readonly mallocs: CallDurations;
+  readonly frees: CallDurations;
+  /** Executes about `events` events; false when all threads are done. */
+  run(events: number): boolean;
+  /** Events done so far. */
+  done(): number;
+  /** The event that is executing, for messages. */
+  row(): number;
+}
+
+/** Blocks up to this size are written at the rate of the first caches: they are used again while they are hot. */
+const SMALL_BYTES = 1024;
+
+/**
+ * Executes each thread's events in its own order, in virtual time (trace-format.md, free-running). What an event does
+ * happens at once in the machine; what it costs moves its thread's clock.
+ */
+export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
+  const { order, objects, kernel, allocator, request, touch, time, locks, operations } = options;
+  const { recordedNs, onFailure, onSample, onEvent } = options;
+  const { records, rows, need, first, requestFrees, requestNeeds } = order;
+  const { handles, requested } = objects;
+  const { malloc, free, touchBlock } = allocator;
+  const { settle } = locks;
+  const { clocks, horizon, until, sleepNs, processor, costs } = time;
+  const { mallocNs, freeNs, threadBeginNs, threadExitNs, writeL2Ns, fillRateL2 } = costs;
+  const upper = request ?? allocator;
+  const touches = touch !== 'none';
+  const fills = touch === 'full';
+  const caches = createCaches(time.running.length, costs);
+  const smallByteNs = 1 / fillRateL2;
+
+  const cursor = first.slice(0, order.threads);
+  const alive = new Uint8Array(order.threads);
+  alive[0] = 1;
+  const done = new Int32Array(objects.slots); // uses of a shared object so far
+  const doneAt = new Float64Array(objects.slots); // when the last of them ended
+  const waitingFor = new Int32Array(order.threads); // object slot of a blocked thread, 0 for none
+  let blocked = 0;
+  let left = 0; // events of the running share
+  let executed = 0;
+  let current = 0;
+
+  const mallocs: CallDurations = { calls: 0, slow: 0, longestNs: 0, counts: new Int32Array(DURATION_BUCKETS) };
+  const frees: CallDurations = { calls: 0, slow: 0, longestNs: 0, counts: new Int32Array(DURATION_BUCKETS) };
+
+  function record(durations: CallDurations, ns: Ns): void {
+    durations.slow++;
+    durations.counts[durationBucket(ns)]!++;
+    if (ns > durations.longestNs) durations.longestNs = ns;
+  }
+
+  /** The program writes bytes from … to - 1 of a block. */
+  function write(target: Allocator, t: ThreadSlot, handle: Handle, from: Bytes, to: Bytes, full: boolean): void {
+    target.touchBlock(handle, from, to);
+    const faults = operations[OP_FAULTS]!;
+    let ns: Ns;
+    if (to - from <= SMALL_BYTES && faults === 0) {
+      ns = full ? writeL2Ns + (to - from) * smallByteNs : writeL2Ns;
+    } else {
+      const address = target.addressOf(handle);
+      const charge = full ? caches.fill : caches.poke;
+      ns = charge(processor[t]!, address + from, address + to, faults);
+      if (faults !== 0) settle(t);
+    }
+    clocks[t]! += ns;
+  }
+
+  /** Whether the object is ready for the event; if not, `blockedUntil` says for how long it will not be. */
+  function isReady(t: ThreadSlot, slot: number, needed: number): boolean {
+    return done[slot]! >= needed && doneAt[slot]! <= clocks[t]!;
+  }
+
+  function wait(t: ThreadSlot, slot: number, needed: number): Stop {
+    if (done[slot]! >= needed) {
+      until[t] = doneAt[slot]!;
+      return STOP_UNTIL;
+    }
+    waitingFor[t] = slot;
+    blocked++;
+    return STOP_BLOCKED;
+  }
+
+  /** The running event has used a shared object. */
+  function used(t: ThreadSlot, slot: number): void {
+    const at = clocks[t]!;
+    done[slot]!++;
+    if (at > doneAt[slot]!) doneAt[slot] = at;
+    if (blocked === 0) return;
+    for (let other = 0; other < waitingFor.length; other++) {
+      if (waitingFor[other] === slot) {
+        waitingFor[other] = 0;
+        blocked--;
+        scheduler.wake(other, at);
+      }
+    }
+  }
+
+  /** An allocation has returned `handle`: the end of the call is measured, then the block is written. */
+  function allocated(target: Allocator, t: ThreadSlot, index: number, since: Ns, handle: Handle, old: Bytes): void {
+    const p = index * RECORD_WORDS;
+    const op = records[p]! & OP_MASK;
+    settle(t);
+    clocks[t]! += mallocNs;
+    mallocs.calls++;
+    record(mallocs, clocks[t]! - since);
+    if (handle === 0) {
+      onFailure(rows[index]!);
+      return;
+    }
+    const slot = records[p + 1]!;
+    const size =
+      op === OP_CALLOC || op === OP_ECALLOC
+        ? (records[p + 2]! >>> 0) * (records[p + 3]! >>> 0)
+        : (op === OP_MEMALIGN ? records[p + 3]! : records[p + 2]!) >>> 0;
+    handles[slot] = handle;
+    requested[slot] = size;
+    if (touches && size > old) write(target, t, handle, old, size, fills);
+  }
+
+  function released(t: ThreadSlot, since: Ns): void {
+    settle(t);
+    clocks[t]! += freeNs;
+    frees.calls++;
+    record(frees, clocks[t]! - since);
+  }
+
+  function freeObject(target: Allocator, t: ThreadSlot, slot: number): void {
+    const handle = handles[slot]!;
+    handles[slot] = 0;
+    if (handle === 0) return;
+    const since = clocks[t]!;
+    target.free(t, handle);
+    released(t, since);
+  }
+
+  function resize(target: Allocator, t: ThreadSlot, index: number): void {
+    const p = index * RECORD_WORDS;
+    const slot = records[p + 1]!;
+    const size = records[p + 2]! >>> 0;
+    const handle = handles[slot]!;
+    if (size === 0) {
+      freeObject(target, t, slot);
+      return;
+    }
+    const since = clocks[t]!;
+    const moved = handle === 0 ? target.malloc(t, size) : target.realloc(t, handle, size);
+    allocated(target, t, index, since, moved, handle === 0 ? 0 : records[p + 3]! >>> 0);
+  }
+
+  /** The request's blocks that other threads have still to write to; 0 where it can end. */
+  function unreadyOfRequest(t: ThreadSlot, index: number): number {
+    const p = index * RECORD_WORDS;
+    const begin = records[p + 2]!;
+    for (let i = begin; i < begin + records[p + 3]!; i++) {
+      if (requestNeeds[i] !== 0 && !isReady(t, requestFrees[i]!, requestNeeds[i]!)) return i + 1;
+    }
+    return 0;
+  }
+
+  function endRequest(t: ThreadSlot, begin: number, count: number): void {
+    if (request) {
+      request.requestEnd(t);
+      settle(t);
+    }
+    for (let i = begin; i < begin + count; i++) {
+      if (request) handles[requestFrees[i]!] = 0;
+      else freeObject(allocator, t, requestFrees[i]!);
+    }
+  }
+
+  /** Everything but malloc and free. */
+  function execute(t: ThreadSlot, op: number, index: number): void {
+    const p = index * RECORD_WORDS;
+    const slot = records[p + 1]!;
+    const since = clocks[t]!;
+    switch (op) {
+      case OP_CALLOC:
+        allocated(allocator, t, index, since, allocator.calloc(t, records[p + 2]! >>> 0, records[p + 3]! >>> 0), 0);
+        break;
+      case OP_REALLOC:
+        resize(allocator, t, index);
+        break;
+      case OP_MEMALIGN: {
+        const align = Math.max(8, records[p + 2]! >>> 0);
+        allocated(allocator, t, index, since, allocator.memalign(t, align, records[p + 3]! >>> 0), 0);
+        break;
+      }
+      case OP_WRITE: {
+        const from = records[p + 2]! >>> 0;
+        const length = records[p + 3]! >>> 0;
+        if (handles[slot] !== 0 && length > 0) write(allocator, t, handles[slot]!, from, from + length, true);
+        break;
+      }
+      case OP_EMALLOC:
+        allocated(upper, t, index, since, upper.malloc(t, records[p + 2]! >>> 0), 0);
+        break;
+      case OP_ECALLOC:
+        allocated(upper, t, index, since, upper.calloc(t, records[p + 2]! >>> 0, records[p + 3]! >>> 0), 0);
+        break;
+      case OP_EREALLOC:
+        resize(upper, t, index);
+        break;
+      case OP_EFREE:
+        freeObject(upper, t, slot);
+        break;
+      case OP_REQUEST_BEGIN:
+        request?.requestBegin(t);
+        settle(t);
+        break;
+      case OP_REQUEST_END:
+        endRequest(t, records[p + 2]!, records[p + 3]!);
+        break;
+      case OP_TRIM:
+        allocator.trim(t, records[p + 2]! >>> 0);
+        settle(t);
+        break;
+      case OP_OPT:
+        allocator.mallopt(t, MALLOPT_NAMES[slot]!, records[p + 2]!);
+        settle(t);
+        break;
+      case OP_CLOCK:
+        kernel.advanceClock((records[p + 3]! >>> 0) * 2 ** 32 + (records[p + 2]! >>> 0));
+        allocator.advance?.(t);
+        settle(t);
+        break;
+      case OP_SAMPLE:
+        onSample(rows[index]!, records[p + 2]!, since);
+        break;
+      case OP_THREAD_EXIT:
+        if (request && request !== allocator) request.threadExit(t);
+        allocator.threadExit(t);
+        settle(t);
+        clocks[t]! += threadExitNs;
+        alive[t] = 0;
+        break;
+      default: // THREAD_BEGIN and SKIPPED do nothing here
+    }
+  }
+
+  function beginThread(t: ThreadSlot): void {
+    alive[t] = 1;
+    clocks[t]! += threadBeginNs;
+    allocator.threadStart(t);
+    if (request && request !== allocator) request.threadStart(t);
+    settle(t);
+  }
+
+  /** Executes events of `t` until its clock has passed `limit`. */
+  function runThread(t: ThreadSlot, limit: Ns): Stop {
+    const end = first[t + 1]!;
+    let i = cursor[t]!;
+    let stop: Stop = i < end ? STOP_LIMIT : STOP_DONE;
+    const from = i;
+    current = t;
+    while (i < end) {
+      const p = i << 2;
+      const word = records[p]!;
+      const op = word & OP_MASK;
+      const since = clocks[t]!;
+      horizon[0] = since;
+      cursor[t] = i;
+      if (alive[t] === 0 && beginsLife(op)) {
+        beginThread(t);
+        if (clocks[t]! > limit) break;
+        continue;
+      }
+      if (recordedNs !== undefined) {
+        const due = recordedNs(rows[i]!);
+        if (due > since) {
+          until[t] = due;
+          stop = STOP_EARLY;
+          break;
+        }
+      }
+      const slot = records[p + 1]!;
+      if ((word & SHARED_OBJECT) !== 0 && !isReady(t, slot, need[i]!)) {
+        stop = wait(t, slot, need[i]!);
+        break;
+      }
+      if (op === OP_MALLOC) {
+        const size = records[p + 2]! >>> 0;
+        const handle = malloc(t, size);
+        if (operations[OP_SLOW_CALLS] !== 0 || operations[OP_FAULTS] !== 0) {
+          allocated(allocator, t, i, since, handle, 0);
+        } else {
+          mallocs.calls++;
+          clocks[t] = since + mallocNs;
+          handles[slot] = handle;
+          requested[slot] = size;
+          if (handle === 0) onFailure(rows[i]!);
+          else if (touches && size !== 0) {
+            if (size <= SMALL_BYTES) {
+              touchBlock(handle, 0, size);
+              clocks[t]! += fills ? writeL2Ns + size * smallByteNs : writeL2Ns;
+              if (operations[OP_FAULTS] !== 0) settle(t);
+            } else write(allocator, t, handle, 0, size, fills);
+          }
+        }
+      } else if (op === OP_FREE) {
+        const handle = handles[slot]!;
+        handles[slot] = 0;
+        if (handle !== 0) {
+          free(t, handle);
+          if (operations[OP_SLOW_CALLS] !== 0 || operations[OP_FAULTS] !== 0) {
+            released(t, since);
+          } else {
+            frees.calls++;
+            clocks[t] = since + freeNs;
+          }
+        }
+      } else {
+        if (op === OP_REQUEST_END) {
+          const unready = unreadyOfRequest(t, i);
+          if (unready > 0) {
+            stop = wait(t, requestFrees[unready - 1]!, requestNeeds[unready - 1]!);
+            break;
+          }
+        }
+        execute(t, op, i);
+      }
+      if ((word & COUNTED_USE) !== 0) used(t, slot);
+      if (onEvent !== undefined) onEvent(rows[i]!, op, handles[slot] ?? 0);
+      i++;
+      if (sleepNs[t]! > 0) {
+        stop = STOP_SLEPT;
+        break;
+      }
+      if (clocks[t]! > limit || i - from >= left) break;
+    }
+    executed += i - from;
+    left -= i - from;
+    if (stop === STOP_DONE && t !== 0 && alive[t] === 1) {
+      alive[t] = 0;
+      clocks[t]! += threadExitNs;
+    }
+    cursor[t] = i;
+    return stop;
+  }
+
+  const scheduler = createScheduler(time, runThread);
+  for (let t = 0; t < order.threads; t++) scheduler.wake(t, 0);
+
+  function run(events: number): boolean {
+    left = events;
+    while (left > 0) {
+      if (!scheduler.step()) {
+        if (scheduler.unfinished() > 0) throw stuck();
+        return false;
+      }
+    }
+    return true;
+  }
+
+  /** All that are left wait for each other: says who waits for whose event. */
+  function stuck(): UserError {
+    const lines: string[] = [];
+    for (let t = 0; t < order.threads && lines.length < 8; t++) {
+      if (waitingFor[t]! > 0) {
+        lines.push(`event ${rows[cursor[t]!]!} of thread ${order.ids[t]!} waits for an earlier use of its object`);
+      }
+    }
+    return new UserError(`the threads wait for each other for ever: ${lines.join('; ')}`);
+  }
+
+  return { scheduler, mallocs, frees, run, done: () => executed, row: () => rows[cursor[current]!] ?? 0 };
+}

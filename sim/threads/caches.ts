@@ -1,0 +1,79 @@
+import { PAGE_LIMIT } from '../kernel/layout.ts';
+import type { Bytes, Ns, Page } from '../units.ts';
+import type { Costs } from './costs.ts';
+
+/**
+ * What the program's own writes cost, by where the lines are: in the writing processor's cache, in the cache that all
+ * processors share, or in memory. It decides runs whose blocks are large: a block that one thread frees and the next one, on
+ * another processor, gets is not in the cache where it is filled.
+ *
+ * For each page the processor that wrote it last and how much that processor had written by then: what it has written since is
+ * the reuse distance, which is compared with the size of the cache (an estimate from above: writes to the same page count
+ * again each time).
+ */
+export interface Caches {
+  /** Cost of writing every byte of [from, to), which lies on processor `p`; `faults` pages of it have just been cleared. */
+  fill(p: number, from: Bytes, to: Bytes, faults: number): Ns;
+  /** Cost of writing one line on each page of [from, to). */
+  poke(p: number, from: Bytes, to: Bytes, faults: number): Ns;
+}
+
+export function createCaches(processors: number, costs: Costs): Caches {
+  const { fillRateL2, fillRateL3, fillRateMemory, writeL2Ns, writeL3Ns, writeMemoryNs } = costs;
+  const l2Kib = costs.cacheL2Bytes / 1024;
+  const l3Kib = costs.cacheL3Bytes / 1024;
+  const writer = new Uint16Array(PAGE_LIMIT); // processor + 1
+  const writtenAt = new Int32Array(PAGE_LIMIT); // KiB that the writer had written
+  const written = new Float64Array(processors + 1); // bytes
+  const MISS_L3 = 1 / fillRateL3 - 1 / fillRateL2;
+  const MISS_MEMORY = 1 / fillRateMemory - 1 / fillRateL2;
+
+  /** 0: in the own cache; 1: in the shared one; 2: in memory. The page is then in the own cache. */
+  function place(p: number, page: Page): number {
+    const own = p + 1;
+    const last = writer[page]!;
+    const nowKib = written[own]! / 1024;
+    let result = 0;
+    // A page that was never written has just been cleared by the fault.
+    if (last !== 0) {
+      const distance = (last === own ? nowKib : written[last]! / 1024) - writtenAt[page]!;
+      if (last !== own || distance > l2Kib) result = distance > l3Kib ? 2 : 1;
+    }
+    writer[page] = own;
+    writtenAt[page] = nowKib;
+    return result;
+  }
+
+  function fill(p: number, from: Bytes, to: Bytes, faults: number): Ns {
+    const first = Math.floor(from / 4096);
+    const last = Math.floor((to - 1) / 4096);
+    const bytes = to - from;
+    let missNs = 0;
+    if (first === last) {
+      const where = place(p, first);
+      if (where !== 0) missNs = bytes * (where === 1 ? MISS_L3 : MISS_MEMORY);
+    } else {
+      for (let page = first; page <= last; page++) {
+        const where = place(p, page);
+        if (where !== 0) missNs += 4096 * (where === 1 ? MISS_L3 : MISS_MEMORY);
+      }
+    }
+    written[p + 1]! += bytes;
+    if (faults > 0) missNs *= Math.max(0, 1 - faults / (last - first + 1));
+    return bytes / fillRateL2 + missNs;
+  }
+
+  function poke(p: number, from: Bytes, to: Bytes, faults: number): Ns {
+    const first = Math.floor(from / 4096);
+    const last = Math.floor((to - 1) / 4096);
+    let ns = 0;
+    for (let page = first; page <= last; page++) {
+      const where = place(p, page);
+      ns += where === 0 ? writeL2Ns : where === 1 ? writeL3Ns : writeMemoryNs;
+    }
+    written[p + 1]! += (last - first + 1) << 6;
+    return faults > 0 ? Math.min(ns, (last - first + 1) * writeL2Ns) : ns;
+  }
+
+  return { fill, poke };
+}

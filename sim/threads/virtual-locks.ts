@@ -1,0 +1,357 @@
+import type { ThreadSlot } from '../allocator.ts';
+import { assert } from '../assert.ts';
+import { DURATION_BUCKETS, durationBucket } from './durations.ts';
+import { createRandom } from '../random.ts';
+import type { Ns } from '../units.ts';
+import { operationPrices } from './costs.ts';
+import type { LockId, LockKind, Locks } from './locks.ts';
+import { OP_FAULTS, OP_PAGES_RELEASED, OPERATIONS } from './operations.ts';
+import { type VirtualTime, WAITS_FOR_KERNEL_LOCK, WAITS_FOR_LOCK } from './virtual-time.ts';
+
+/**
+ * Locks in virtual time. A call of the model runs to its end before another thread moves, yet its acquisitions happen at
+ * the thread's own time, and two calls overlap in virtual time. So a lock keeps the stretches of time for which it is
+ * taken: those that have not yet passed for every thread.
+ *
+ *   lock   ──────█████────────██──►     an acquisition at a time that is free takes the lock there and then; one that
+ *            c ↑              ↑         falls into a stretch waits for its end. Where a woken thread will need the lock
+ *              held now       reserved  only later, another may still come before it, if what it needs fits.
+ *
+ * Waiting by kind. `futex`: one system call; where the lock is released before the kernel looks at it, the call fails and
+ * costs only itself, else the thread sleeps, and its waker pays for a system call too. `spin-then-futex`: the processor
+ * is kept for up to `spinLimitNs` first. `kernel`: spins as a writer of mmap_lock does while the owner runs.
+ */
+export interface VirtualLocks extends Locks {
+  /** Prices what was counted since the last time and moves the thread's clock. */
+  settle(t: ThreadSlot): void;
+  /** All locks, in the order of their creation. */
+  readonly measured: readonly MeasuredLock[];
+  /** How often each operation was counted in all. */
+  readonly operationTotals: Float64Array;
+}
+
+/** What is known of a lock; the fields below `kind` are figures over the whole run. */
+export interface MeasuredLock {
+  readonly name: string;
+  readonly kind: LockKind;
+  acquisitions: number;
+  contended: number;
+  /** tryAcquire that found the lock taken. */
+  failedTries: number;
+  waitNs: Ns;
+  waitNsMax: Ns;
+  /** Waits by duration; made at the first. */
+  waits: Int32Array | undefined;
+  holdNs: Ns;
+  ownerSwitches: number;
+  futexWaits: number;
+  futexWakes: number;
+}
+
+interface VirtualLock extends MeasuredLock {
+  /** Stretches of time, ordered by start. */
+  count: number;
+  readonly from: Float64Array;
+  readonly to: Float64Array;
+  readonly owner: Int32Array;
+  readonly flags: Uint8Array;
+  /** The stretch that the running call holds, -1 for none. */
+  held: number;
+  lastOwner: number;
+  lastProcessor: number;
+}
+
+const STRETCHES = 64;
+const SHARED = 1;
+/** Its owner has to wake somebody when it releases: priced already, or known to be due at the release. */
+const WAKES = 2;
+
+export interface VirtualLockOptions {
+  readonly time: VirtualTime;
+  /** The machine's counters; emptied whenever they are priced. */
+  readonly operations: Float64Array;
+  /** Since Linux 6.4 faults, and since 6.17 madvise, lock the mapping they concern and not the whole address space. */
+  readonly perVmaLocks: boolean;
+  readonly seed: number;
+}
+
+/** How far a price may be off either way: caches, pipelines and neighbours are never the same twice. */
+const JITTER = 0.1;
+
+export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
+  const { time, operations, perVmaLocks } = options;
+  const { clocks, debts, sleepFrom, sleepNs, processor, running, horizon, costs, lockWaitNs, spinNs, timeline } = time;
+  const { lockNs, lineTransferNs, spinLimitNs, syscallNs, futexWaitNs, futexWakeNs, wakeLatencyNs } = costs;
+  const { shootDownNs, interruptNs } = costs;
+  const prices = operationPrices(costs);
+  const totals = new Float64Array(OPERATIONS.length);
+  const locks: VirtualLock[] = [];
+  let mmapLock: VirtualLock | undefined;
+  let random = createRandom(options.seed, 'jitter').integer(1, 0x7fffffff);
+
+  /** A factor around 1; xorshift32. */
+  function jitter(): number {
+    random ^= random << 13;
+    random ^= random >>> 17;
+    random ^= random << 5;
+    return 1 + (random / 2147483648) * JITTER;
+  }
+
+  function settle(t: ThreadSlot): void {
+    let ns = 0;
+    for (let i = 0; i < OP_FAULTS; i++) {
+      const n = operations[i]!;
+      if (n !== 0) {
+        ns += n * prices[i]!;
+        totals[i]! += n;
+        operations[i] = 0;
+      }
+    }
+    for (let i = OP_FAULTS; i < OPERATIONS.length; i++) {
+      const n = operations[i]!;
+      if (n !== 0) {
+        ns += n * prices[i]!;
+        totals[i]! += n;
+        operations[i] = 0;
+        if (i === OP_PAGES_RELEASED) ns += shootDown(t);
+        else if (i === OP_FAULTS && !perVmaLocks) faultsAsReader(t, n * prices[i]!);
+      }
+    }
+    if (ns !== 0) clocks[t]! += ns * jitter();
+  }
+
+  /** Every other processor that runs a thread of the process is interrupted to forget the translations. */
+  function shootDown(t: ThreadSlot): Ns {
+    let others = 0;
+    for (let p = 0; p < running.length; p++) {
+      const other = running[p]!;
+      if (other >= 0 && other !== t) {
+        debts[other]! += interruptNs;
+        others++;
+      }
+    }
+    return others * shootDownNs;
+  }
+
+  /** Page faults hold mmap_lock as readers: they wait for writers, and keep writers waiting. */
+  function faultsAsReader(t: ThreadSlot, ns: Ns): void {
+    const lock = mmapLock;
+    if (lock === undefined || lock.held >= 0) return;
+    take(t, lock, true);
+    lock.to[lock.held] = clocks[t]! + ns;
+    lock.held = -1;
+  }
+
+  function create(name: string, kind: LockKind): LockId {
+    const lock: VirtualLock = {
+      name,
+      kind,
+      acquisitions: 0,
+      contended: 0,
+      failedTries: 0,
+      waitNs: 0,
+      waitNsMax: 0,
+      waits: undefined,
+      holdNs: 0,
+      ownerSwitches: 0,
+      futexWaits: 0,
+      futexWakes: 0,
+      count: 0,
+      from: new Float64Array(STRETCHES),
+      to: new Float64Array(STRETCHES),
+      owner: new Int32Array(STRETCHES),
+      flags: new Uint8Array(STRETCHES),
+      held: -1,
+      lastOwner: -1,
+      lastProcessor: -1,
+    };
+    if (name === 'mmap_lock') mmapLock = lock;
+    return locks.push(lock) - 1;
+  }
+
+  /** Forgets the stretches that have passed for everybody. */
+  function prune(lock: VirtualLock): void {
+    const { from, to, owner, flags } = lock;
+    const past = horizon[0]!;
+    let kept = 0;
+    for (let i = 0; i < lock.count; i++) {
+      if (to[i]! <= past) continue;
+      if (kept !== i) {
+        from[kept] = from[i]!;
+        to[kept] = to[i]!;
+        owner[kept] = owner[i]!;
+        flags[kept] = flags[i]!;
+      }
+      kept++;
+    }
+    lock.count = kept;
+  }
+
+  /** Index of the stretch that keeps an acquisition at `at` waiting, or -1. */
+  function obstacle(lock: VirtualLock, at: Ns, shared: boolean): number {
+    const { from, to, flags } = lock;
+    const needed = lock.acquisitions === 0 ? 0 : lock.holdNs / lock.acquisitions;
+    for (let i = 0; i < lock.count; i++) {
+      if (to[i]! <= at || (shared && flags[i]! & SHARED)) continue;
+      return from[i]! >= at + needed ? -1 : i;
+    }
+    return -1;
+  }
+
+  /** The running call holds the lock from the thread's time on. */
+  function take(t: ThreadSlot, lock: VirtualLock, shared: boolean): void {
+    if (lock.count > 0) prune(lock);
+    lock.acquisitions++;
+    let wakes = 0;
+    if (lock.count > 0 && obstacle(lock, clocks[t]!, shared) >= 0) wakes = wait(t, lock, shared);
+    if (lock.lastOwner !== t) {
+      if (lock.lastOwner >= 0) lock.ownerSwitches++;
+      lock.lastOwner = t;
+      if (lock.lastProcessor !== processor[t]) {
+        if (lock.lastProcessor >= 0) clocks[t]! += lineTransferNs;
+        lock.lastProcessor = processor[t]!;
+      }
+    }
+    const { from, to, owner, flags } = lock;
+    if (lock.count === STRETCHES) {
+      // Far more threads ahead of their time than there are processors: forget the oldest stretch.
+      from.copyWithin(0, 1);
+      to.copyWithin(0, 1);
+      owner.copyWithin(0, 1);
+      flags.copyWithin(0, 1);
+      lock.count--;
+    }
+    const at = clocks[t]!;
+    let place = lock.count;
+    for (; place > 0 && from[place - 1]! > at; place--) {
+      from[place] = from[place - 1]!;
+      to[place] = to[place - 1]!;
+      owner[place] = owner[place - 1]!;
+      flags[place] = flags[place - 1]!;
+    }
+    from[place] = at;
+    to[place] = at;
+    owner[place] = t;
+    flags[place] = (shared ? SHARED : 0) | wakes;
+    lock.held = place;
+    lock.count++;
+    clocks[t]! += lockNs;
+  }
+
+  /** Waits until the lock can be had; returns WAKES where a futex wait may have left other waiters behind. */
+  function wait(t: ThreadSlot, lock: VirtualLock, shared: boolean): number {
+    const since = clocks[t]!;
+    let result = 0;
+    let spun = 0;
+    lock.contended++;
+    for (;;) {
+      const now = clocks[t]!;
+      const i = obstacle(lock, now, shared);
+      if (i < 0) break;
+      const free = lock.to[i]!;
+      if (lock.kind === 'kernel') {
+        spun += free - now;
+        clocks[t] = free;
+        continue;
+      }
+      if (lock.kind === 'spin-then-futex' && spun < spinLimitNs) {
+        const until = Math.min(free, now + spinLimitNs - spun);
+        spun += until - now;
+        clocks[t] = until;
+        continue;
+      }
+      // A futex: the lock's word now says that there are waiters, so whoever holds it makes a system call to release it,
+      // and so will this thread, which cannot know whether it was the last waiter.
+      result = WAKES;
+      lock.futexWaits++;
+      if (!(lock.flags[i]! & WAKES)) {
+        lock.flags[i]! |= WAKES;
+        lock.futexWakes++;
+        debts[lock.owner[i]!]! += futexWakeNs;
+      }
+      const looks = now + futexWaitNs;
+      if (free <= looks) {
+        clocks[t] = looks;
+        spun += looks - now;
+      } else {
+        const awake = free + futexWakeNs + wakeLatencyNs;
+        if (sleepNs[t] === 0) sleepFrom[t] = looks;
+        sleepNs[t]! += awake - looks;
+        spun += futexWaitNs;
+        clocks[t] = awake;
+      }
+    }
+    const waited = clocks[t]! - since;
+    lock.waitNs += waited;
+    if (waited > lock.waitNsMax) lock.waitNsMax = waited;
+    lock.waits ??= new Int32Array(DURATION_BUCKETS);
+    lock.waits[durationBucket(waited)]!++;
+    lockWaitNs[t]! += waited;
+    spinNs[t]! += spun;
+    timeline.add(lock.kind === 'kernel' ? WAITS_FOR_KERNEL_LOCK : WAITS_FOR_LOCK, since, waited);
+    return result;
+  }
+
+  function acquire(t: ThreadSlot, id: LockId): void {
+    settle(t);
+    const lock = locks[id]!;
+    if (lock.kind === 'kernel') clocks[t]! += syscallNs;
+    take(t, lock, false);
+  }
+
+  function tryAcquire(t: ThreadSlot, id: LockId): boolean {
+    settle(t);
+    const lock = locks[id]!;
+    if (lock.count > 0) prune(lock);
+    if (lock.count > 0 && obstacle(lock, clocks[t]!, false) >= 0) {
+      lock.failedTries++;
+      clocks[t]! += lineTransferNs;
+      return false;
+    }
+    take(t, lock, false);
+    return true;
+  }
+
+  function release(t: ThreadSlot, id: LockId): void {
+    settle(t);
+    const lock = locks[id]!;
+    const { held } = lock;
+    assert(held >= 0, `thread ${t} releases ${lock.name}, which it does not hold`);
+    const now = clocks[t]!;
+    lock.to[held] = now;
+    lock.holdNs += now - lock.from[held]!;
+    lock.held = -1;
+    if (lock.flags[held]! & WAKES) {
+      lock.futexWakes++;
+      clocks[t]! += futexWakeNs;
+    }
+  }
+
+  function acquireShared(t: ThreadSlot, id: LockId): void {
+    if (!perVmaLocks) {
+      settle(t);
+      clocks[t]! += syscallNs;
+      take(t, locks[id]!, true);
+    } else {
+      settle(t);
+      clocks[t]! += syscallNs;
+    }
+  }
+
+  function releaseShared(t: ThreadSlot, id: LockId): void {
+    if (perVmaLocks) settle(t);
+    else release(t, id);
+  }
+
+  return {
+    create,
+    acquire,
+    tryAcquire,
+    release,
+    acquireShared,
+    releaseShared,
+    settle,
+    measured: locks,
+    operationTotals: totals,
+  };
+}

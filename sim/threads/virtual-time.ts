@@ -1,0 +1,101 @@
+import type { Ns } from '../units.ts';
+import type { Costs } from './costs.ts';
+
+/**
+ * Where every thread stands in virtual time: shared by the scheduler, the locks and the replay, which each move clocks
+ * for their own reasons.
+ */
+export interface VirtualTime {
+  readonly threads: number;
+  readonly costs: Costs;
+  /** Each thread's own time. */
+  readonly clocks: Float64Array;
+  /** To be added to a thread's clock before its next event: interrupts, wake-ups that it had to do for waiters. */
+  readonly debts: Float64Array;
+  /** While a call runs: when the thread went to sleep first, and how long it slept in all. */
+  readonly sleepFrom: Float64Array;
+  readonly sleepNs: Float64Array;
+  /** When a thread that stopped for a known time goes on. */
+  readonly until: Float64Array;
+  /** The processor that a thread runs on, or ran on last. */
+  readonly processor: Int32Array;
+  /** The thread on each processor, -1 for none. */
+  readonly running: Int32Array;
+  /** Nobody acts before this time any more: when the running event began. */
+  readonly horizon: Float64Array;
+  /** Of each thread, over the whole run: time waiting for locks, and the part of it spent spinning. */
+  readonly lockWaitNs: Float64Array;
+  readonly spinNs: Float64Array;
+  /** Waiting over virtual time. */
+  readonly timeline: Timeline;
+}
+
+export function createVirtualTime(threads: number, cpus: number, costs: Costs): VirtualTime {
+  const perThread = () => new Float64Array(threads);
+  return {
+    threads,
+    costs,
+    clocks: perThread(),
+    debts: perThread(),
+    sleepFrom: perThread(),
+    sleepNs: perThread(),
+    until: perThread(),
+    processor: new Int32Array(threads),
+    running: new Int32Array(cpus).fill(-1),
+    horizon: new Float64Array(1),
+    lockWaitNs: perThread(),
+    spinNs: perThread(),
+    timeline: createTimeline(),
+  };
+}
+
+/** What a thread waits for: the columns of the timeline. */
+export const WAITS_FOR_LOCK = 0;
+export const WAITS_FOR_KERNEL_LOCK = 1;
+export const WAITS_FOR_PROCESSOR = 2;
+export const WAITS_FOR_THREAD = 3;
+const KINDS = 4;
+const BUCKETS = 256;
+
+/** Nanoseconds of waiting in each stretch of the run, by what was waited for; stretches widen as the run gets longer. */
+export interface Timeline {
+  add(kind: number, from: Ns, duration: Ns): void;
+  /** Width of a stretch, and for each kind the waiting in each of the stretches up to `end`. */
+  read(end: Ns): { widthNs: Ns; waits: number[][] };
+}
+
+function createTimeline(): Timeline {
+  let width = 1024;
+  const sums = new Float64Array(KINDS * BUCKETS);
+
+  /** Twice the width: pairs of stretches become one. */
+  function widen(): void {
+    width *= 2;
+    for (let kind = 0; kind < KINDS; kind++) {
+      const base = kind * BUCKETS;
+      for (let i = 0; i < BUCKETS / 2; i++) sums[base + i] = sums[base + 2 * i]! + sums[base + 2 * i + 1]!;
+      sums.fill(0, base + BUCKETS / 2, base + BUCKETS);
+    }
+  }
+
+  return {
+    add(kind, from, duration) {
+      const to = from + duration;
+      while (to >= width * BUCKETS) widen();
+      const base = kind * BUCKETS;
+      for (let at = from; at < to; ) {
+        const bucket = Math.floor(at / width);
+        const end = Math.min(to, (bucket + 1) * width);
+        sums[base + bucket]! += end - at;
+        at = end;
+      }
+    },
+    read(end) {
+      const count = Math.min(BUCKETS, Math.ceil(end / width));
+      return {
+        widthNs: width,
+        waits: Array.from({ length: KINDS }, (_, kind) => [...sums.slice(kind * BUCKETS, kind * BUCKETS + count)]),
+      };
+    },
+  };
+}
