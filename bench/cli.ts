@@ -49,6 +49,11 @@ const commands = [
     'the same workload under several allocators, side by side',
     async () => (await import('./commands/compare.ts')).compareCommand,
   ),
+  lazy(
+    'gate [base] [head]',
+    'compare results with thresholds; for continuous integration',
+    async () => (await import('./commands/gate.ts')).gateCommand,
+  ),
 ];
 
 function version(): string {

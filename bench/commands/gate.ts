@@ -1,0 +1,103 @@
+import { appendFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import type { Argv, CommandModule } from 'yargs';
+import { UserError } from '../../sim/assert.ts';
+import type { RunResult } from '../../sim/report/result.ts';
+import { bencherMetrics, githubActionBenchmark } from '../gate/benchmark-files.ts';
+import { checkGate, GATE_DEFAULTS } from '../gate/check.ts';
+import { gateMarkdown, githubAnnotations } from '../gate/github.ts';
+import { junitXml } from '../gate/junit.ts';
+import { readJson, readResults } from '../gate/result-files.ts';
+import { runSuite } from '../gate/suite.ts';
+import { gateText } from '../gate/text.ts';
+import { writeWhole } from '../line-sink.ts';
+import { terminalPalette } from '../palette.ts';
+import { startProgress } from '../progress.ts';
+import { gateConfigSchema, SUITE_RESULT_SCHEMA, suiteSchema } from '../schema/gate.ts';
+import { parseWith } from '../schema/result.ts';
+
+interface GateArguments {
+  base: string | undefined;
+  head: string | undefined;
+  suite: string | undefined;
+  save: string | undefined;
+  config: string | undefined;
+  workers: number | undefined;
+  json: string | undefined;
+  junit: string | undefined;
+  markdown: string | undefined;
+  github: boolean;
+  'benchmark-action': string | undefined;
+  bencher: string | undefined;
+}
+
+export const gateCommand: CommandModule<object, GateArguments> = {
+  command: 'gate [base] [head]',
+  describe: 'compare results with thresholds; for continuous integration',
+  builder: (yargs: Argv) =>
+    yargs
+      .positional('base', { type: 'string', describe: 'results of before: a file of run, compare or gate --save' })
+      .positional('head', { type: 'string', describe: 'results of now; --suite makes them' })
+      .option('suite', { type: 'string', describe: 'workloads × allocators to run now, JSON (schema/suite.json)' })
+      .option('save', { type: 'string', describe: 'write the results of --suite to FILE: the base of another time' })
+      .option('config', { type: 'string', describe: 'thresholds, JSON (schema/gate.json); default: nothing may grow' })
+      .option('workers', { type: 'number', describe: 'worker threads of --suite; default: one a processor' })
+      .option('json', { type: 'string', describe: 'all checks as JSON, to FILE or to stdout (then nothing else)' })
+      .option('junit', { type: 'string', describe: 'JUnit XML to FILE' })
+      .option('markdown', { type: 'string', describe: 'a summary in Markdown to FILE' })
+      .option('github', {
+        type: 'boolean',
+        default: process.env['GITHUB_ACTIONS'] === 'true',
+        describe: 'annotations, and the summary of the step; default: in GitHub Actions',
+      })
+      .option('benchmark-action', { type: 'string', describe: 'the head for github-action-benchmark to FILE' })
+      .option('bencher', { type: 'string', describe: 'the head in Bencher Metric Format to FILE' })
+      .example('$0 gate base.json head.json', 'two results')
+      .example('$0 gate base.json --suite suite.json', 'run the suite and hold it against the base')
+      .example('$0 gate --suite suite.json --save base.json', 'make a base') as unknown as Argv<GateArguments>,
+  handler: async (argv) => {
+    const { suite, save, config } = argv;
+    if (suite && argv.head) throw new UserError('found both HEAD and --suite, expected one of them');
+    if (!suite && !(argv.base && argv.head)) throw new UserError('expected BASE and HEAD, or --suite');
+    if (save && !suite) throw new UserError('--save is of --suite, which is not given');
+    const thresholds = config ? parseWith(gateConfigSchema, readJson(config), config) : GATE_DEFAULTS;
+    const base = argv.base ? readResults(argv.base) : undefined;
+    const head = suite ? await runSuiteFile(suite, argv.workers) : readResults(argv.head!);
+
+    if (save) writeWhole(save, JSON.stringify({ schema: SUITE_RESULT_SCHEMA, runs: head }, null, 1));
+    if (argv['benchmark-action']) writeWhole(argv['benchmark-action'], githubActionBenchmark(head));
+    if (argv.bencher) writeWhole(argv.bencher, bencherMetrics(head));
+    const gate = checkGate(base, head, thresholds);
+    if (argv.junit) writeWhole(argv.junit, junitXml(gate));
+    if (argv.markdown) writeWhole(argv.markdown, gateMarkdown(gate));
+    if (argv.json !== undefined) writeWhole(argv.json || '-', JSON.stringify(gate, null, 2));
+    if (argv.json === undefined || (argv.json !== '' && argv.json !== '-')) {
+      process.stdout.write(gateText(gate, await terminalPalette()));
+    }
+    if (argv.github) {
+      process.stdout.write(githubAnnotations(gate));
+      const summary = process.env['GITHUB_STEP_SUMMARY'];
+      if (summary) appendFileSync(summary, gateMarkdown(gate));
+    }
+    if (!gate.passed) process.exitCode = 1;
+  },
+};
+
+async function runSuiteFile(path: string, workers: number | undefined): Promise<RunResult[]> {
+  const suite = parseWith(suiteSchema, readJson(path), path);
+  const total =
+    suite.workloads.length *
+    suite.allocators.length *
+    (suite.modes?.length ?? 1) *
+    (suite.cpus?.length ?? 1) *
+    (suite.seeds?.length ?? 1);
+  const progress = startProgress(total, 'runs');
+  try {
+    return await runSuite(suite, dirname(path), {
+      onDone: progress.update,
+      ...(workers !== undefined && { workers }),
+    });
+  } finally {
+    progress.stop();
+  }
+}

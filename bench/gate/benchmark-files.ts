@@ -1,0 +1,55 @@
+import type { RunResult } from '../../sim/report/result.ts';
+import { type Spread, spreadOf } from '../compare/statistics.ts';
+import { METRICS } from '../metrics/index.ts';
+import type { Metric } from '../metrics/metric.ts';
+import { groupByRun } from './run-key.ts';
+
+const UNIT_TEXT: Readonly<Record<Metric['unit'], string>> = {
+  bytes: 'bytes',
+  ns: 'ns',
+  count: '',
+  ratio: '',
+  'events/s': 'events/s',
+};
+
+interface Figure {
+  readonly run: string;
+  readonly metric: Metric;
+  readonly spread: Spread;
+}
+
+function figuresOf(results: readonly RunResult[]): Figure[] {
+  return [...groupByRun(results)].flatMap(([run, group]) =>
+    METRICS.flatMap((metric) => {
+      const values = group.map(metric.of).filter((v) => v !== null);
+      return values.length === 0 ? [] : [{ run, metric, spread: spreadOf(values) }];
+    }),
+  );
+}
+
+/** github-action-benchmark, tool `customSmallerIsBetter`: what is better when larger is left out. */
+export function githubActionBenchmark(results: readonly RunResult[]): string {
+  const entries = figuresOf(results)
+    .filter(({ metric }) => metric.better === 'lower')
+    .map(({ run, metric, spread }) => ({
+      name: `${run} / ${metric.name}`,
+      unit: UNIT_TEXT[metric.unit],
+      value: spread.median,
+      ...(spread.max > spread.min && { range: `${spread.min} to ${spread.max}` }),
+      extra: metric.about,
+    }));
+  return `${JSON.stringify(entries, null, 2)}\n`;
+}
+
+/** Bencher Metric Format: benchmark → measure → value with bounds. */
+export function bencherMetrics(results: readonly RunResult[]): string {
+  const benchmarks: Record<string, Record<string, { value: number; lower_value: number; upper_value: number }>> = {};
+  for (const { run, metric, spread } of figuresOf(results)) {
+    (benchmarks[run] ??= {})[metric.name] = {
+      value: spread.median,
+      lower_value: spread.min,
+      upper_value: spread.max,
+    };
+  }
+  return `${JSON.stringify(benchmarks, null, 2)}\n`;
+}

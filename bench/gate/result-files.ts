@@ -1,0 +1,45 @@
+import { readFileSync } from 'node:fs';
+import { UserError } from '../../sim/assert.ts';
+import { RESULT_SCHEMA, type RunResult } from '../../sim/report/result.ts';
+import { COMPARISON_SCHEMA } from '../compare/comparison.ts';
+import { comparisonSchema } from '../schema/comparison.ts';
+import { SUITE_RESULT_SCHEMA, suiteResultSchema } from '../schema/gate.ts';
+import { parseResult, parseWith } from '../schema/result.ts';
+
+/** JSON from a file, or one line that says why not. */
+export function readJson(path: string): unknown {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    throw new UserError(`${path}: found ${code === 'ENOENT' ? 'no such file' : code}, expected a JSON file`);
+  }
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new UserError(`${path}: found no JSON (${(error as Error).message})`);
+  }
+}
+
+/** The runs in a file that `run`, `compare` or `gate --save` wrote, or in an array of such results. */
+export function readResults(path: string): RunResult[] {
+  return resultsIn(readJson(path), path);
+}
+
+function resultsIn(value: unknown, source: string): RunResult[] {
+  if (Array.isArray(value)) return value.flatMap((item, i) => resultsIn(item, `${source}[${i}]`));
+  const schema = (value as { schema?: unknown } | null)?.schema;
+  switch (schema) {
+    case RESULT_SCHEMA:
+      return [parseResult(value, source)];
+    case SUITE_RESULT_SCHEMA:
+      return parseWith(suiteResultSchema, value, source).runs as RunResult[];
+    case COMPARISON_SCHEMA:
+      return parseWith(comparisonSchema, value, source).runs.flat() as RunResult[];
+    default:
+      throw new UserError(
+        `${source}: found schema ${JSON.stringify(schema)}, expected ${RESULT_SCHEMA}, ${COMPARISON_SCHEMA} or ${SUITE_RESULT_SCHEMA}`,
+      );
+  }
+}

@@ -1,0 +1,43 @@
+import { existsSync } from 'node:fs';
+import { cpus as hostCpus } from 'node:os';
+import { join } from 'node:path';
+import { parseAllocator } from '../../allocators/spec.ts';
+import { KERNEL_DEFAULTS } from '../../sim/kernel/kernel.ts';
+import type { RunResult } from '../../sim/report/result.ts';
+import { resolveWorkload } from '../../workloads/index.ts';
+import { type RunAllOptions, runAll } from '../parallel/run-all.ts';
+import type { RunTask } from '../parallel/run-task.ts';
+import type { Suite } from '../schema/gate.ts';
+
+/**
+ * Runs every workload of the suite under every allocator, mode, number of processors and seed. A trace file is looked
+ * for beside the suite file first, and keeps the name that the suite gives it wherever the suite lies.
+ */
+export async function runSuite(suite: Suite, folder: string, options: RunAllOptions = {}): Promise<RunResult[]> {
+  for (const allocator of suite.allocators) parseAllocator(allocator, 1);
+  const tasks: RunTask[] = [];
+  for (const name of suite.workloads) {
+    const beside = join(folder, name);
+    for (const seed of suite.seeds ?? [0]) {
+      const loaded = await resolveWorkload(existsSync(beside) ? beside : name, { seed });
+      for (const mode of suite.modes ?? ['lockstep']) {
+        for (const cpus of suite.cpus ?? [loaded.cpus ?? hostCpus().length]) {
+          for (const allocator of suite.allocators) {
+            tasks.push({
+              events: loaded.events,
+              workload: existsSync(beside) ? name : loaded.name,
+              parameters: loaded.parameters,
+              allocator,
+              cpus,
+              mode,
+              pace: 'asap',
+              seed,
+              kernel: { version: suite.kernel ?? KERNEL_DEFAULTS.version },
+            });
+          }
+        }
+      }
+    }
+  }
+  return runAll(tasks, options);
+}

@@ -1,0 +1,35 @@
+import { z } from 'zod';
+import { COMPARISON_SCHEMA } from '../compare/comparison.ts';
+import { runDescriptionSchema, runResultSchema } from './result.ts';
+
+const unit = z.enum(['bytes', 'ns', 'count', 'ratio', 'events/s']);
+
+const cellSchema = z.object({
+  values: z.array(z.number()),
+  median: z.number(),
+  min: z.number(),
+  max: z.number(),
+  ratio: z.number().nullable().describe('median over the median of the first column'),
+  differsFromFirst: z.boolean().describe('whether the ranges of this and the first column are apart'),
+  mark: z.enum(['best', 'worst']).nullable(),
+});
+
+/** What `sim compare --json` writes. */
+export const comparisonSchema = z.object({
+  schema: z.literal(COMPARISON_SCHEMA),
+  workload: z.string(),
+  parameters: runDescriptionSchema.shape.parameters,
+  mode: runDescriptionSchema.shape.mode,
+  cpus: runDescriptionSchema.shape.cpus,
+  seeds: z.array(z.number().int()),
+  columns: z.array(z.string()).describe('the allocators; the first is what ratios refer to'),
+  rows: z.array(
+    z.object({
+      metric: z.string(),
+      unit,
+      better: z.enum(['lower', 'higher']),
+      cells: z.array(cellSchema.nullable()),
+    }),
+  ),
+  runs: z.array(z.array(runResultSchema)).describe('by allocator, then by seed'),
+});

@@ -1,0 +1,94 @@
+import { z } from 'zod';
+import { EXPLANATION_SCHEMA } from '../explain/explanation.ts';
+import { breakdownSchema, runDescriptionSchema, sampleSchema } from './result.ts';
+
+const bytes = z.number().describe('bytes');
+const event = z.number().int().nonnegative().describe('event index');
+
+const areaSchema = z.object({
+  name: z.string(),
+  kind: z.enum(['heap', 'extent', 'slab', 'chunk', 'mapped', 'metadata']),
+  start: z.number().describe('simulated address'),
+  end: z.number(),
+  mappedBytes: bytes,
+  residentBytes: bytes,
+  breakdown: breakdownSchema,
+  liveBlocks: z.number().int(),
+  largestFreeBytes: bytes,
+});
+
+const returnSchema = z.object({
+  call: z.string(),
+  returnsBytes: bytes.describe('by how much the resident bytes would fall'),
+  returnValue: z.boolean().optional(),
+  byArea: z.array(z.object({ area: z.string(), returnsBytes: bytes })),
+});
+
+const pinningSchema = z.object({
+  area: z.string(),
+  blocks: z.array(
+    z.object({
+      event,
+      thread: z.number().int(),
+      address: z.number().describe('as the real process would show it'),
+      requestedBytes: bytes,
+      usableBytes: bytes,
+      freedByThread: z.number().int(),
+    }),
+  ),
+  ownBytes: bytes,
+  freeReturnsBytes: bytes.describe('measured: the blocks are freed, nothing else is done'),
+  purgeReturnsBytes: bytes.describe('measured: freed, then asked for everything; beyond what asking alone returns'),
+  returnsBytes: bytes,
+  by: z.enum(['free', 'free and trim']),
+});
+
+const whatIfSchema = z.object({
+  setting: z.string(),
+  about: z.string(),
+  allocator: z.string(),
+  rssBytes: bytes,
+  rssPeakBytes: bytes,
+  vszBytes: bytes,
+  breakdown: breakdownSchema,
+  faults: z.number().int(),
+  syscalls: z.number().int(),
+  failed: z.boolean(),
+});
+
+/** What `sim explain --json` writes. */
+export const explanationSchema = z.object({
+  schema: z.literal(EXPLANATION_SCHEMA),
+  run: runDescriptionSchema,
+  event,
+  sample: sampleSchema,
+  areas: z.array(areaSchema),
+  returns: z.array(returnSchema).min(1),
+  pinning: z.array(pinningSchema),
+  heldPages: z.array(z.object({ address: z.number(), freeBytes: bytes, events: z.array(event) })),
+  tunables: z.record(z.string(), z.number()).nullable(),
+  tunableChanges: z.array(
+    z.object({
+      event,
+      cause: z.string(),
+      causedBy: z.enum(['mallopt', 'free', 'realloc']),
+      blockBytes: bytes.optional(),
+      changes: z.record(z.string(), z.tuple([z.number(), z.number()])),
+    }),
+  ),
+  growth: z.object({ floors: z.tuple([bytes, bytes, bytes, bytes]), rises: z.boolean() }),
+  whatIf: z.array(whatIfSchema),
+  verdict: z.object({
+    kind: z.enum(['in use', 'leak', 'cache', 'retention by policy', 'fragmentation by pinning', 'metadata', 'nothing']),
+    shares: z.object({
+      'in use': bytes,
+      cache: bytes,
+      'retention by policy': bytes,
+      'fragmentation by pinning': bytes,
+      metadata: bytes,
+    }),
+    headline: z.string(),
+    sentences: z.array(z.string()),
+    advice: whatIfSchema.nullable(),
+  }),
+});

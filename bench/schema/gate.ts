@@ -1,0 +1,58 @@
+import { z } from 'zod';
+import { METRICS } from '../metrics/index.ts';
+import { runResultSchema } from './result.ts';
+
+export const SUITE_RESULT_SCHEMA = 'allocsim-suite-result-1';
+
+const metricName = z.enum(METRICS.map((m) => m.name) as [string, ...string[]]);
+
+/** How much worse a metric may become. Nothing said means not at all. */
+export const thresholdSchema = z
+  .strictObject({
+    percent: z.number().nonnegative().optional().describe('allowed change for the worse, in percent of the base'),
+    absolute: z.number().nonnegative().optional().describe('allowed change for the worse, in the metric’s own unit'),
+    limit: z.number().nonnegative().optional().describe('bound that the value itself must keep, whatever the base'),
+  })
+  .describe('where both percent and absolute are given, the larger allowance holds');
+export type Threshold = z.infer<typeof thresholdSchema>;
+
+const thresholdsSchema = z.partialRecord(metricName, thresholdSchema);
+
+/** `sim gate --config`. */
+export const gateConfigSchema = z
+  .strictObject({
+    $schema: z.string().optional(),
+    thresholds: thresholdsSchema.describe('the metrics that are checked, by name'),
+    overrides: z
+      .array(
+        z.strictObject({
+          workload: z.string().optional().describe('a name; * stands for anything'),
+          allocator: z.string().optional().describe('as in the result; * stands for anything'),
+          thresholds: thresholdsSchema,
+        }),
+      )
+      .optional()
+      .describe('for runs that match; later ones win'),
+  })
+  .describe('what a change may cost before `sim gate` fails');
+export type GateConfig = z.infer<typeof gateConfigSchema>;
+
+/** `sim gate --suite`. */
+export const suiteSchema = z
+  .strictObject({
+    $schema: z.string().optional(),
+    workloads: z.array(z.string()).min(1).describe('names with parameters, or trace files beside the suite file'),
+    allocators: z.array(z.string()).min(1).describe('as in --allocator'),
+    modes: z.array(z.enum(['lockstep', 'virtual'])).optional(),
+    cpus: z.array(z.number().int().positive()).optional().describe('simulated processors; default: the workload’s own'),
+    seeds: z.array(z.number().int()).optional(),
+    kernel: z.enum(['6.1', '6.18']).optional(),
+  })
+  .describe('every workload under every allocator, mode, number of processors and seed');
+export type Suite = z.infer<typeof suiteSchema>;
+
+/** What `sim gate --suite … --save` writes. */
+export const suiteResultSchema = z.object({
+  schema: z.literal(SUITE_RESULT_SCHEMA),
+  runs: z.array(runResultSchema),
+});

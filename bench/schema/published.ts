@@ -1,0 +1,20 @@
+import { z } from 'zod';
+import { comparisonSchema } from './comparison.ts';
+import { explanationSchema } from './explanation.ts';
+import { gateConfigSchema, suiteResultSchema, suiteSchema } from './gate.ts';
+import { runResultSchema } from './result.ts';
+
+/** Files in schema/, by name: every format that commands write or read as JSON. */
+export const PUBLISHED: Readonly<Record<string, z.ZodType>> = {
+  result: runResultSchema,
+  comparison: comparisonSchema,
+  explanation: explanationSchema,
+  gate: gateConfigSchema,
+  suite: suiteSchema,
+  'suite-result': suiteResultSchema,
+};
+
+/** The text of schema/NAME.json. */
+export function publishedText(name: string): string {
+  return `${JSON.stringify(z.toJSONSchema(PUBLISHED[name]!, { io: 'input' }), null, 2)}\n`;
+}

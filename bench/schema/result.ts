@@ -1,0 +1,154 @@
+import { z } from 'zod';
+import { UserError } from '../../sim/assert.ts';
+import { SYSCALLS } from '../../sim/kernel/kernel.ts';
+import { RESULT_SCHEMA, type RunResult } from '../../sim/report/result.ts';
+
+const bytes = z.number().describe('bytes');
+const ns = z.number().describe('nanoseconds of virtual time');
+const count = z.number().int().nonnegative();
+const share = z.number().describe('0 to 1');
+
+export const breakdownSchema = z
+  .object({
+    requested: bytes,
+    slack: bytes,
+    metadata: bytes,
+    cached: bytes,
+    pinned: bytes,
+    returnable: bytes,
+  })
+  .describe('every resident byte in exactly one class; the classes add up to rssBytes');
+
+const statsSchema = z.record(z.string(), z.json()).describe('the model’s statistics under the real allocator’s names');
+
+const syscallsSchema = z.object(
+  Object.fromEntries(SYSCALLS.map((name) => [name, count])) as Record<(typeof SYSCALLS)[number], typeof count>,
+);
+
+const sampleFields = {
+  virtualNs: ns,
+  rssBytes: bytes,
+  vszBytes: bytes,
+  requestedBytes: bytes,
+  usableBytes: bytes,
+  liveBlocks: count,
+  breakdown: breakdownSchema,
+  internalFragmentation: share,
+  externalFragmentation: share,
+  faults: count,
+  hugeFaults: count,
+};
+
+export const sampleSchema = z.object({
+  label: z.string(),
+  event: count.describe('event index of the sample point; the number of events for the one at the end'),
+  ...sampleFields,
+  syscalls: syscallsSchema,
+  stats: statsSchema,
+});
+
+const percentilesSchema = z.object({ count, p50: ns, p99: ns, p999: ns, max: ns });
+
+export const runDescriptionSchema = z.object({
+  workload: z.string(),
+  parameters: z.record(z.string(), z.union([z.number(), z.string(), z.boolean()])),
+  allocator: z.string().describe('as it may be given to --allocator again'),
+  options: z.record(z.string(), z.json()).describe('every option resolved; of a layer below under `below`'),
+  mode: z.enum(['lockstep', 'virtual', 'threads']),
+  cpus: count,
+  pace: z.enum(['asap', 'recorded']),
+  touch: z.enum(['full', 'first', 'none']),
+  kernel: z.enum(['6.1', '6.18']),
+  seed: z.number().int(),
+  version: z.string(),
+});
+
+const lockSchema = z.object({
+  name: z.string(),
+  acquisitions: count,
+  contended: count,
+  failedTries: count.describe('attempts that found it taken and did not wait'),
+  waitNs: z.object({ total: ns, p50: ns, p99: ns, max: ns }),
+  holdNs: ns,
+  ownerSwitches: count,
+  futexWaits: count,
+  futexWakes: count,
+});
+
+const concurrencySchema = z
+  .object({
+    threads: z.array(
+      z.object({
+        thread: count,
+        events: count,
+        runningNs: ns,
+        waitingNs: ns.describe('for locks'),
+        readyNs: ns.describe('with no processor free'),
+        blockedNs: ns.describe('for what another thread had yet to do'),
+        contextSwitches: count,
+      }),
+    ),
+    timeline: z
+      .object({
+        widthNs: ns,
+        locks: z.array(ns),
+        kernelLocks: z.array(ns),
+        processors: z.array(ns),
+        otherThreads: z.array(ns),
+      })
+      .nullable()
+      .describe('waiting, summed over the threads, in each stretch of the run'),
+    allocations: count,
+    frees: count,
+    crossThreadFrees: count,
+    threadCacheHitRate: z.number(),
+    lockHitRate: z.number(),
+    operations: z.record(z.string(), z.number()),
+  })
+  .nullable()
+  .describe('null in lockstep, which has no contention');
+
+/** What `sim run --json` writes. */
+export const runResultSchema = z.object({
+  schema: z.literal(RESULT_SCHEMA),
+  run: runDescriptionSchema,
+  partial: z.boolean().describe('true where the run was interrupted'),
+  abort: z
+    .object({ event: count, message: z.string() })
+    .nullable()
+    .describe('what the real allocator would have written before it aborted'),
+  summary: z.object({
+    ...sampleFields,
+    rssPeakBytes: bytes,
+    vszPeakBytes: bytes,
+    requestedPeakBytes: bytes,
+    blowup: z.number().nullable(),
+    syscalls: syscallsSchema.extend({ futex: count }),
+    failedAllocations: count,
+    latencyNs: z.object({ malloc: percentilesSchema, free: percentilesSchema }).nullable(),
+    cpuNs: ns.nullable(),
+    waitNs: ns.nullable(),
+  }),
+  samples: z.array(sampleSchema),
+  locks: z.array(lockSchema),
+  concurrency: concurrencySchema,
+  stats: statsSchema,
+  notModelled: z.array(z.string()),
+  engine: z
+    .object({ events: count, replayNs: z.number(), loadNs: z.number(), hostRssBytes: z.number() })
+    .describe('host figures: the only part that differs from run to run'),
+});
+
+/** Reads a result back; `source` stands before the message. */
+export function parseResult(value: unknown, source: string): RunResult {
+  return parseWith(runResultSchema, value, source) as RunResult;
+}
+
+/** One line that says where the value departs from the schema. */
+export function parseWith<T>(schema: z.ZodType<T>, value: unknown, source: string): T {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  const path = issue!.path.map(String).join('.') || 'the whole file';
+  throw new UserError(`${source}: at ${path}: ${issue!.message}`);
+}
