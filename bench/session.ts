@@ -32,7 +32,8 @@ export interface SessionOptions {
   readonly check?: 'off' | 'samples' | 'events';
   readonly placements?: LineSink;
   readonly syscalls?: LineSink;
-  readonly onSample?: (sample: Sample) => void;
+  /** Called with each sample as it is taken, and with the machine as it stands there. */
+  readonly onSample?: (sample: Sample, assembled: Assembled) => void;
   /** Called between pieces of work with the events done so far. */
   readonly onProgress?: (done: number) => void;
   /** Ends the run at the next piece; the result is marked partial. */
@@ -172,7 +173,7 @@ export class Session {
     }
     const sample = this.takeSample(label, event);
     this.samples.push(sample);
-    this.options.onSample?.(sample);
+    this.options.onSample?.(sample, this.assembled);
   }
 
   describe(): RunDescription {
