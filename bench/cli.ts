@@ -54,6 +54,11 @@ const commands = [
     'compare results with thresholds; for continuous integration',
     async () => (await import('./commands/gate.ts')).gateCommand,
   ),
+  lazy(
+    'trace <command>',
+    'work on traces: check, info, convert, cut, import, record',
+    async () => (await import('./commands/trace.ts')).traceCommand,
+  ),
 ];
 
 function version(): string {

@@ -27,7 +27,8 @@ export interface WorkloadOptions extends ReadOptions {
 }
 
 /** `name`, `name:parameter=value,…`, the path of a trace, or `-`. */
-export async function resolveWorkload(spec: string, options: WorkloadOptions = {}): Promise<LoadedWorkload> {
+export async function resolveWorkload(given: string, options: WorkloadOptions = {}): Promise<LoadedWorkload> {
+  const spec = given === '' ? '-' : given; // yargs hands the positional argument `-` over as an empty text
   const colon = spec.indexOf(':');
   const name = colon < 0 ? spec : spec.slice(0, colon);
   const workload = WORKLOADS.find((w) => w.name === name);

@@ -1,0 +1,190 @@
+import {
+  type EventBuffer,
+  MALLOPT_NAMES,
+  OP_BITS,
+  OP_CALLOC,
+  OP_CLOCK,
+  OP_ECALLOC,
+  OP_EFREE,
+  OP_EMALLOC,
+  OP_EREALLOC,
+  OP_FREE,
+  OP_MALLOC,
+  OP_MASK,
+  OP_MEMALIGN,
+  OP_OPT,
+  OP_REALLOC,
+  OP_REQUEST_BEGIN,
+  OP_REQUEST_END,
+  OP_SAMPLE,
+  OP_THREAD_BEGIN,
+  OP_THREAD_EXIT,
+  OP_TRIM,
+  OP_WRITE,
+} from '../../sim/event.ts';
+import { createTraceCompiler } from './compiler.ts';
+
+export interface CutOptions {
+  /** Event numbers: the part is [from, to). */
+  readonly from: number;
+  readonly to: number;
+  /** Only what these thread numbers do, and what others do to blocks that they allocated. */
+  readonly threads?: ReadonlySet<number>;
+  /**
+   * Blocks that are live where the part begins: `prefix` allocates them before its first event, in the order of their
+   * allocation and at their size by then; `drop` leaves out everything that happens to them.
+   */
+  readonly live: 'prefix' | 'drop';
+}
+
+/** A block of the whole trace: what the part must know to have it too. */
+interface Block {
+  readonly row: number;
+  readonly thread: number;
+  readonly kind: number;
+  readonly align: number;
+  size: number;
+}
+
+/**
+ * A part of a trace that is a trace itself. Threads that are alive where it begins begin before its first event, in
+ * their old order; mallopt calls from before the part are kept, since they are in force; open requests are opened.
+ */
+export function cutTrace(events: EventBuffer, options: CutOptions): EventBuffer {
+  const { head, slot, a, b, begins, labels, requestFrees } = events;
+  const { threads } = options;
+  const from = Math.min(options.from, events.length);
+  const to = Math.min(options.to, events.length);
+  const out = createTraceCompiler({ rows: to - from + 1024 });
+  const keeps = (thread: number) => threads === undefined || threads.has(thread);
+
+  // The state of the whole trace, by slot.
+  const blocks: (Block | undefined)[] = [];
+  const threadId: number[] = [0];
+  const alive = new Set<number>([0]);
+  const inRequest = new Set<number>();
+  const mallopts: { thread: number; name: (typeof MALLOPT_NAMES)[number]; value: number }[] = [];
+  /** Slots whose present block is part of the cut. */
+  const kept: boolean[] = [];
+  let nextBegin = 0;
+
+  for (let row = 0; row < to; row++) {
+    if (row === from) startPart();
+    for (; nextBegin < begins.length && begins[nextBegin]!.row === row; nextBegin++) {
+      const { thread, id } = begins[nextBegin]!;
+      threadId[thread] = id;
+      alive.add(id);
+    }
+    follow(row);
+  }
+  return out.finish({
+    touch: events.touch,
+    name: `${events.name}${events.name && ', '}events ${from} to ${to - 1}`,
+    source: events.source,
+  });
+
+  function startPart(): void {
+    for (const thread of alive) if (thread !== 0 && keeps(thread)) out.threadBegin(thread);
+    for (const { thread, name, value } of mallopts) if (keeps(thread)) out.mallopt(actor(thread), name, value);
+    for (const thread of inRequest) if (keeps(thread)) out.requestBegin(thread);
+    if (options.live === 'drop') return;
+    const live = [...blocks.entries()].filter(([, block]) => block && keeps(block.thread));
+    live.sort(([, x], [, y]) => x!.row - y!.row);
+    for (const [s, block] of live) {
+      // A request's block stays with its thread number even where that thread has exited: so does its list.
+      const isRequestBlock = block!.kind === OP_EMALLOC || block!.kind === OP_ECALLOC;
+      allocate(block!.kind, isRequestBlock ? block!.thread : actor(block!.thread), s, block!);
+      kept[s] = true;
+    }
+  }
+
+  /** Who stands for a thread of before the part: itself, or the main thread where it has exited. */
+  function actor(thread: number): number {
+    return alive.has(thread) ? thread : 0;
+  }
+
+  function allocate(kind: number, thread: number, s: number, { size, align }: { size: number; align: number }): void {
+    if (kind === OP_CALLOC) out.calloc(thread, s, 1, size);
+    else if (kind === OP_MEMALIGN) out.memalign(thread, s, align, size);
+    else if (kind === OP_EMALLOC) out.emalloc(thread, s, size);
+    else if (kind === OP_ECALLOC) out.ecalloc(thread, s, 1, size);
+    else out.malloc(thread, s, size);
+  }
+
+  /** Moves the state on by one event, which is copied where it lies in the part. */
+  function follow(row: number): void {
+    const op = head[row]! & OP_MASK;
+    const thread = threadId[head[row]! >>> OP_BITS]!;
+    const s = slot[row]!;
+    const inPart = row >= from;
+    switch (op) {
+      case OP_MALLOC:
+      case OP_CALLOC:
+      case OP_MEMALIGN:
+      case OP_EMALLOC:
+      case OP_ECALLOC: {
+        const isCalloc = op === OP_CALLOC || op === OP_ECALLOC;
+        const size = isCalloc ? a[row]! * b[row]! : op === OP_MEMALIGN ? b[row]! : a[row]!;
+        blocks[s] = { row, thread, kind: op, align: op === OP_MEMALIGN ? a[row]! : 0, size };
+        kept[s] = inPart && keeps(thread);
+        if (kept[s]) copyAllocation(op, thread, s, a[row]!, b[row]!);
+        break;
+      }
+      case OP_REALLOC:
+      case OP_EREALLOC:
+        if (kept[s]) (op === OP_REALLOC ? out.realloc : out.erealloc)(thread, s, a[row]!);
+        if (a[row] === 0) blocks[s] = undefined;
+        else blocks[s]!.size = a[row]!;
+        break;
+      case OP_FREE:
+      case OP_EFREE:
+        if (kept[s]) (op === OP_FREE ? out.free : out.efree)(thread, s);
+        blocks[s] = undefined;
+        break;
+      case OP_WRITE:
+        if (kept[s]) out.write(thread, s, a[row]!, b[row]!);
+        break;
+      case OP_REQUEST_BEGIN:
+        inRequest.add(thread);
+        if (inPart && keeps(thread)) out.requestBegin(thread);
+        break;
+      case OP_REQUEST_END:
+        inRequest.delete(thread);
+        for (let i = a[row]!; i < a[row]! + b[row]!; i++) blocks[requestFrees[i]!] = undefined;
+        if (inPart && keeps(thread)) out.requestEnd(thread);
+        break;
+      case OP_TRIM:
+        if (inPart && keeps(thread)) out.trim(thread, a[row]!);
+        break;
+      case OP_OPT: {
+        const option = { thread, name: MALLOPT_NAMES[s]!, value: a[row]! | 0 };
+        if (!inPart) mallopts.push(option);
+        else if (keeps(thread)) out.mallopt(thread, option.name, option.value);
+        break;
+      }
+      case OP_CLOCK:
+        if (inPart) out.clock(b[row]! * 2 ** 32 + a[row]!);
+        break;
+      case OP_SAMPLE:
+        if (inPart) out.sample(labels[a[row]!]!);
+        break;
+      case OP_THREAD_BEGIN:
+        if (inPart && keeps(thread)) out.threadBegin(thread);
+        break;
+      case OP_THREAD_EXIT:
+        alive.delete(thread);
+        inRequest.delete(thread);
+        if (inPart && out.isAlive(thread)) out.threadExit(thread);
+        break;
+      default:
+    }
+  }
+
+  function copyAllocation(op: number, thread: number, s: number, first: number, second: number): void {
+    if (op === OP_MALLOC) out.malloc(thread, s, first);
+    else if (op === OP_CALLOC) out.calloc(thread, s, first, second);
+    else if (op === OP_MEMALIGN) out.memalign(thread, s, first, second);
+    else if (op === OP_EMALLOC) out.emalloc(thread, s, first);
+    else out.ecalloc(thread, s, first, second);
+  }
+}

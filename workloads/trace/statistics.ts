@@ -1,0 +1,213 @@
+import {
+  type EventBuffer,
+  OP_BITS,
+  OP_CALLOC,
+  OP_CLOCK,
+  OP_ECALLOC,
+  OP_EFREE,
+  OP_EMALLOC,
+  OP_EREALLOC,
+  OP_FREE,
+  OP_MALLOC,
+  OP_MASK,
+  OP_MEMALIGN,
+  OP_REALLOC,
+  OP_REQUEST_BEGIN,
+  OP_REQUEST_END,
+  OP_SAMPLE,
+  OP_SKIPPED,
+  OP_THREAD_BEGIN,
+  OP_THREAD_EXIT,
+  OP_TRIM,
+  OP_OPT,
+  OP_WRITE,
+  type Touch,
+} from '../../sim/event.ts';
+import type { Bytes, Ns } from '../../sim/units.ts';
+
+/** What there is in a trace, independent of any allocator. */
+export interface TraceStatistics {
+  readonly name: string;
+  readonly source: string;
+  readonly touch: Touch;
+  readonly events: number;
+  readonly skipped: number;
+  /** By the name of the line. */
+  readonly eventCounts: Readonly<Record<string, number>>;
+  readonly threads: number;
+  readonly threadsPeak: number;
+  readonly recordedNs: Ns;
+  readonly allocations: number;
+  readonly allocatedBytes: Bytes;
+  readonly requestedPeakBytes: Bytes;
+  readonly liveBlocksPeak: number;
+  readonly liveBlocksAtEnd: number;
+  readonly liveBytesAtEnd: Bytes;
+  readonly frees: number;
+  /** Frees by another thread than the one that allocated the block. */
+  readonly crossThreadFrees: number;
+  /** Allocations by size: above the bound of the row before, up to this one. */
+  readonly sizes: readonly { readonly upTo: Bytes; readonly blocks: number; readonly bytes: Bytes }[];
+  /** Freed blocks by the count of events between allocation and free. */
+  readonly lifetimes: readonly { readonly upToEvents: number; readonly blocks: number }[];
+  readonly labels: readonly string[];
+}
+
+export const EVENT_NAMES: readonly string[] = names([
+  [OP_MALLOC, 'm'],
+  [OP_FREE, 'f'],
+  [OP_CALLOC, 'c'],
+  [OP_REALLOC, 'r'],
+  [OP_MEMALIGN, 'a'],
+  [OP_WRITE, 'w'],
+  [OP_EMALLOC, 'em'],
+  [OP_EFREE, 'ef'],
+  [OP_ECALLOC, 'ec'],
+  [OP_EREALLOC, 'er'],
+  [OP_REQUEST_BEGIN, 'eb'],
+  [OP_REQUEST_END, 'ee'],
+  [OP_TRIM, 'trim'],
+  [OP_OPT, 'opt'],
+  [OP_CLOCK, '+'],
+  [OP_SAMPLE, '='],
+  [OP_THREAD_BEGIN, 'tb'],
+  [OP_THREAD_EXIT, 'te'],
+  [OP_SKIPPED, 'left out'],
+]);
+
+function names(entries: readonly (readonly [number, string])[]): string[] {
+  const table: string[] = [];
+  for (const [op, name] of entries) table[op] = name;
+  return table;
+}
+
+export function traceStatistics(events: EventBuffer): TraceStatistics {
+  const { head, slot, a, b, length, begins, requestFrees } = events;
+  const counts = new Float64Array(32);
+  const size = new Uint32Array(events.objectSlots);
+  const bornRow = new Int32Array(events.objectSlots);
+  const bornThread = new Int32Array(events.objectSlots);
+  const isLive = new Uint8Array(events.objectSlots);
+  // By the count of binary digits: of the size, and of the lifetime.
+  const sizeBlocks = new Float64Array(33);
+  const sizeBytes = new Float64Array(33);
+  const lifetimeBlocks = new Float64Array(33);
+  let liveBlocks = 0;
+  let liveBlocksPeak = 0;
+  let liveBytes = 0;
+  let allocations = 0;
+  let allocatedBytes = 0;
+  let frees = 0;
+  let crossThreadFrees = 0;
+  let recordedNs = 0;
+  let threadsAlive = 1;
+  let threadsPeak = 1;
+  let nextBegin = 0;
+  // The k-th thread that began: slots are used again, and a free by the next thread in a slot is one by another thread.
+  const threadOfSlot = new Int32Array(events.threadSlots);
+
+  function count(bytes: number): void {
+    allocations++;
+    allocatedBytes += bytes;
+    sizeBlocks[digits(bytes)]!++;
+    sizeBytes[digits(bytes)]! += bytes;
+  }
+
+  function born(row: number, s: number, bytes: number): void {
+    count(bytes);
+    size[s] = bytes;
+    bornRow[s] = row;
+    bornThread[s] = threadOfSlot[head[row]! >>> OP_BITS]!;
+    isLive[s] = 1;
+    liveBytes += bytes;
+    if (++liveBlocks > liveBlocksPeak) liveBlocksPeak = liveBlocks;
+  }
+
+  function died(row: number, s: number): void {
+    frees++;
+    if (bornThread[s] !== threadOfSlot[head[row]! >>> OP_BITS]) crossThreadFrees++;
+    lifetimeBlocks[digits(row - bornRow[s]!)]!++;
+    isLive[s] = 0;
+    liveBytes -= size[s]!;
+    liveBlocks--;
+  }
+
+  for (let row = 0; row < length; row++) {
+    for (; nextBegin < begins.length && begins[nextBegin]!.row === row; nextBegin++) {
+      threadOfSlot[begins[nextBegin]!.thread] = nextBegin + 1;
+      if (++threadsAlive > threadsPeak) threadsPeak = threadsAlive;
+    }
+    const op = head[row]! & OP_MASK;
+    const s = slot[row]!;
+    counts[op]!++;
+    switch (op) {
+      case OP_MALLOC:
+      case OP_EMALLOC:
+        born(row, s, a[row]!);
+        break;
+      case OP_CALLOC:
+      case OP_ECALLOC:
+        born(row, s, a[row]! * b[row]!);
+        break;
+      case OP_MEMALIGN:
+        born(row, s, b[row]!);
+        break;
+      case OP_REALLOC:
+      case OP_EREALLOC:
+        if (a[row] === 0) {
+          died(row, s);
+        } else {
+          count(a[row]!);
+          liveBytes += a[row]! - size[s]!;
+          size[s] = a[row]!;
+        }
+        break;
+      case OP_FREE:
+      case OP_EFREE:
+        died(row, s);
+        break;
+      case OP_REQUEST_END:
+        for (let i = a[row]!; i < a[row]! + b[row]!; i++) died(row, requestFrees[i]!);
+        break;
+      case OP_CLOCK:
+        recordedNs += b[row]! * 2 ** 32 + a[row]!;
+        break;
+      case OP_THREAD_EXIT:
+        threadsAlive--;
+        break;
+      default:
+    }
+  }
+  const used = (table: Float64Array) => [...table.keys()].filter((bits) => table[bits]! > 0);
+  return {
+    name: events.name,
+    source: events.source,
+    touch: events.touch,
+    events: length,
+    skipped: events.skipped,
+    eventCounts: Object.fromEntries(used(counts).map((op) => [EVENT_NAMES[op]!, counts[op]!])),
+    threads: begins.length + 1,
+    threadsPeak,
+    recordedNs,
+    allocations,
+    allocatedBytes,
+    requestedPeakBytes: events.requestedPeakBytes,
+    liveBlocksPeak,
+    liveBlocksAtEnd: liveBlocks,
+    liveBytesAtEnd: liveBytes,
+    frees,
+    crossThreadFrees,
+    sizes: used(sizeBlocks).map((bits) => ({
+      upTo: 2 ** bits - 1,
+      blocks: sizeBlocks[bits]!,
+      bytes: sizeBytes[bits]!,
+    })),
+    lifetimes: used(lifetimeBlocks).map((bits) => ({ upToEvents: 2 ** bits - 1, blocks: lifetimeBlocks[bits]! })),
+    labels: events.labels,
+  };
+}
+
+/** Binary digits of an unsigned 32-bit number. */
+function digits(value: number): number {
+  return 32 - Math.clz32(value);
+}
