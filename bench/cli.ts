@@ -59,6 +59,11 @@ const commands = [
     'work on traces: check, info, convert, cut, import, record',
     async () => (await import('./commands/trace.ts')).traceCommand,
   ),
+  lazy(
+    'verify <workload>',
+    'replay on the real allocator of this machine too, and show the differences',
+    async () => (await import('./commands/verify.ts')).verifyCommand,
+  ),
 ];
 
 function version(): string {

@@ -80,18 +80,26 @@ export interface RealAllocator {
   /** As the library itself says: '2.36', '5.3.0'. */
   readonly version: string;
   readonly preload: string | undefined;
+  /** Processors of this machine as this allocator counts them: glibc those that are online, jemalloc those it may use. */
+  readonly cpus: number;
 }
 
 /** glibc, or the library that ld.so finds under the name `preload`. */
 export function findRealAllocator(preload?: string): RealAllocator | undefined {
   const result = spawnSync(compileNativeReplay(), ['--identify'], {
     encoding: 'utf8',
-    env: preload ? { ...process.env, LD_PRELOAD: preload } : process.env,
+    env: environmentFor(preload, {}),
   });
-  const [library = '', version = ''] = (result.stdout ?? '').trim().split(' ');
+  const [library = '', version = '', online, usable] = (result.stdout ?? '').trim().split(' ');
   // ld.so goes on without a library that it does not find.
   if (result.status !== 0 || (preload && library !== preload)) return undefined;
-  return { library, version: version.replace(/-.*/, ''), preload };
+  return { library, version: version.replace(/-.*/, ''), preload, cpus: Number(preload ? usable : online) };
+}
+
+/** This process's environment without what steers an allocator, and with what is meant to. */
+function environmentFor(preload: string | undefined, settings: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
+  const kept = Object.entries(process.env).filter(([name]) => !/^(MALLOC_|GLIBC_TUNABLES$|LD_PRELOAD$)/.test(name));
+  return { ...Object.fromEntries(kept), ...settings, ...(preload && { LD_PRELOAD: preload }) };
 }
 
 /** The text of a trace, each time it is asked for. */
@@ -117,6 +125,8 @@ export interface NativeSample {
   readonly size_kb: number;
   readonly glibc?: Readonly<Record<string, number | string>>;
   readonly jemalloc?: Readonly<Record<string, unknown>>;
+  /** Under `info`: thread number and thread pointer, in hexadecimal, of every thread so far. */
+  readonly tp?: readonly (readonly [thread: number, pointer: string])[];
 }
 
 export interface NativeTruth {
@@ -144,18 +154,22 @@ export function straceObstacle(): string | undefined {
   return spawnSync('strace', ['-V']).status === 0 ? undefined : 'strace is not installed';
 }
 
-/** The raw text that strace writes of the replay's memory system calls, with a mark before each event. */
-export async function straceNatively(trace: TraceText, options: NativeReplayOptions): Promise<string> {
+/**
+ * The text that strace writes of the replay's memory system calls; `marks` puts one before each event, which takes 50
+ * times as long. What is written into blocks changes no call, so nothing is.
+ */
+export async function straceNatively(trace: TraceText, options: NativeReplayOptions, marks: boolean): Promise<string> {
   return inTemporaryFolder(async (folder) => {
     const log = join(folder, 'strace');
-    const preload = options.allocator.preload;
+    const { preload } = options.allocator;
     const command = [
       'strace',
-      ...['-f', '-q', '-o', log, '-e', 'signal=none'],
-      ...['-e', 'trace=brk,mmap,munmap,mremap,madvise,mprotect,write'],
+      ...['-f', '--seccomp-bpf', '-q', '-o', log, '-e', 'signal=none'],
+      ...['-e', 'trace=brk,mmap,munmap,mremap,madvise,mprotect,write,clone,clone3'],
       ...(preload ? ['-E', `LD_PRELOAD=${preload}`] : []),
     ];
-    await feed(trace, { ...options, allocator: { ...options.allocator, preload: undefined } }, ['--marks'], command);
+    const allocator = { ...options.allocator, preload: undefined };
+    await feed(trace, { ...options, allocator, touch: 'none' }, marks ? ['--marks'] : [], command);
     return readFileSync(log, 'utf8');
   });
 }
@@ -183,14 +197,14 @@ async function feed(
     ...args,
     ...(options.mode ? ['--mode', options.mode] : []),
     ...(options.info ? ['--info'] : []),
-    ...(options.touch === 'none' ? ['--no-touch'] : []),
+    ...(options.touch ? ['--touch', options.touch] : []),
     '-',
   ];
   const [command, ...rest] = [...before, ...own];
   const { preload } = options.allocator;
   const child = spawn(command!, rest, {
     stdio: ['pipe', 'ignore', 'pipe'],
-    env: { ...process.env, ...options.environment, ...(preload && { LD_PRELOAD: preload }) },
+    env: environmentFor(preload, options.environment ?? {}),
   });
   let message = '';
   child.stderr!.setEncoding('utf8').on('data', (text: string) => {

@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/sysinfo.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -316,10 +317,8 @@ static void serve_benchmark(void) {
   fflush(stdout);
   while (fgets(request, sizeof request, stdin)) {
     request[strcspn(request, "\n")] = 0;
-    int touch = 0;
-    while (touch < 3 && strcmp(request, touch_names[touch])) touch++;
-    int ends[2];
-    if (touch == 3 || pipe(ends)) die("replay: cannot measure '%s'", request);
+    int touch = touch_named(request), ends[2];
+    if (touch < 0 || pipe(ends)) die("replay: cannot measure '%s'", request);
     pid_t child = fork();
     if (child == 0) measure_in_child(ends[1], touch);
     close(ends[1]);
@@ -361,18 +360,19 @@ static void pin_to_one_cpu(void) {
 }
 
 static const char usage[] =
-  "usage: replay [--mode lockstep|free] [--placements FILE] [--samples FILE] [--info] [--no-touch] [--marks]\n"
-  "              [--no-pin] [--thp] [--aslr] [--timing] [--bench] TRACE       (TRACE: .htrace, or - for a pipe)\n"
-  "       replay --identify                                                   (which allocator, which version)";
+  "usage: replay [--mode lockstep|free] [--placements FILE] [--samples FILE] [--info] [--touch full|first|none]\n"
+  "              [--no-touch] [--marks] [--no-pin] [--thp] [--aslr] [--timing] [--bench] TRACE\n"
+  "                                                          TRACE: .htrace, or - for a pipe\n"
+  "       replay --identify                                  which allocator, which version, how many processors";
 
 int main(int argc, char **argv) {
   const char *placements = NULL, *samples = NULL, *path = NULL;
-  bool free_running = false, info = false, no_touch = false, pin = true, timing = false, bench = false,
-       identify = false;
+  bool free_running = false, info = false, pin = true, timing = false, bench = false, identify = false;
+  int touch = -1; /* as the trace says */
   for (int i = 1; i < argc; i++) {
     const char *option = argv[i], *value = i + 1 < argc ? argv[i + 1] : NULL;
     if (!strcmp(option, "--info")) info = true;
-    else if (!strcmp(option, "--no-touch")) no_touch = true;
+    else if (!strcmp(option, "--no-touch")) touch = TOUCH_NONE;
     else if (!strcmp(option, "--marks")) marks = true;
     else if (!strcmp(option, "--no-pin")) pin = false;
     else if (!strcmp(option, "--timing")) timing = true;
@@ -381,6 +381,7 @@ int main(int argc, char **argv) {
     else if (!strcmp(option, "--thp") || !strcmp(option, "--aslr")) continue; /* isolate() has read them */
     else if (value && !strcmp(option, "--placements")) placements = argv[++i];
     else if (value && !strcmp(option, "--samples")) samples = argv[++i];
+    else if (value && !strcmp(option, "--touch") && touch_named(value) >= 0) touch = touch_named(argv[++i]);
     else if (value && !strcmp(option, "--mode") && (!strcmp(value, "lockstep") || !strcmp(value, "free")))
       free_running = *argv[++i] == 'f';
     else if ((option[0] == '-' && option[1]) || path) die("%s", usage);
@@ -389,15 +390,17 @@ int main(int argc, char **argv) {
   if (!path == !identify || (bench && (free_running || placements || samples))) die("%s", usage);
 
   find_allocator();
-  if (identify) {
-    printf("%s %s\n", real.library, allocator_version());
+  if (identify) { /* and the processors, as glibc and as jemalloc count them */
+    cpu_set_t usable;
+    sched_getaffinity(0, sizeof usable, &usable);
+    printf("%s %s %d %d\n", real.library, allocator_version(), get_nprocs(), CPU_COUNT(&usable));
     fflush(stdout);
     _exit(0);
   }
   /* glibc binds its main arena to the thread that initialises it; mallinfo2 does so and allocates nothing. */
   if (real.mallinfo2) real.mallinfo2();
   read_trace(path, free_running, &trace);
-  if (no_touch) trace.touch = TOUCH_NONE;
+  if (touch >= 0) trace.touch = touch;
   populate(trace.events, sizeof *trace.events * (size_t)trace.event_count);
   blocks = harness_alloc(sizeof *blocks * (size_t)trace.slot_count);
   populate(blocks, sizeof *blocks * (size_t)trace.slot_count);

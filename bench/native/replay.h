@@ -109,6 +109,7 @@ struct trace {
   uint32_t warnings;
 };
 extern const char *const touch_names[3];
+int touch_named(const char *name); /* -1: no such touch */
 /* `free_running`: fills `need`, and no two blocks share a slot. Otherwise slots of dead blocks are used again. */
 void read_trace(const char *path, bool free_running, struct trace *trace);
 bool is_allocating(enum op op);

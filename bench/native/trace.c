@@ -7,6 +7,12 @@
 
 const char *const touch_names[3] = {"full", "first", "none"};
 
+int touch_named(const char *name) {
+  for (int touch = 0; touch < 3; touch++)
+    if (!strcmp(name, touch_names[touch])) return touch;
+  return -1;
+}
+
 bool is_allocating(enum op op) { return op >= OP_MALLOC && op <= OP_MEMALIGN; }
 
 /* ---------------------------------------------------------------------------------------- numbers to dense numbers */

@@ -68,7 +68,7 @@ test('free-running gives every allocation its line, in the order of the file', a
 
 test('strace shows which event made which call', async (context) => {
   requireTool(context, 'strace');
-  const log = await straceNatively(text('tb 1', 'm 0 1 300000'), { allocator: real(context, '2.36') });
+  const log = await straceNatively(text('tb 1', 'm 0 1 300000'), { allocator: real(context, '2.36') }, true);
   const marked = log.slice(log.indexOf('"htrace:1"'));
   expect(marked).toMatch(
     /mmap\(NULL, 303104, PROT_READ\|PROT_WRITE, MAP_PRIVATE\|MAP_ANONYMOUS, -1, 0\) = 0x7efffffb6000\n/,

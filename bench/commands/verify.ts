@@ -1,0 +1,60 @@
+import { cpus } from 'node:os';
+import type { Argv, CommandModule } from 'yargs';
+import { parseAllocator } from '../../allocators/spec.ts';
+import type { Touch } from '../../sim/event.ts';
+import { resolveWorkload } from '../../workloads/index.ts';
+import { writeWhole } from '../line-sink.ts';
+import { verificationText } from '../verify/text.ts';
+import { verify } from '../verify/verify.ts';
+
+interface VerifyArguments {
+  workload: string;
+  allocator: string;
+  touch: Touch | undefined;
+  seed: number;
+  show: number;
+  json: string | undefined;
+}
+
+export const verifyCommand: CommandModule<object, VerifyArguments> = {
+  command: 'verify <workload>',
+  describe: 'replay on the real allocator of this machine too, and show the differences',
+  builder: (yargs: Argv) =>
+    yargs
+      .positional('workload', {
+        type: 'string',
+        demandOption: true,
+        describe: 'a trace file, or a built-in name (`sim list workloads`)',
+      })
+      .option('allocator', {
+        alias: 'a',
+        type: 'string',
+        default: 'glibc',
+        describe: 'glibc or jemalloc, in the version that is installed here: name[@version][:option=value,…]',
+      })
+      .option('touch', {
+        choices: ['full', 'first', 'none'] as const,
+        describe: 'what is written into fresh blocks, over the trace’s own',
+      })
+      .option('seed', { type: 'number', default: 0, describe: 'of a built-in workload' })
+      .option('show', { type: 'number', default: 10, describe: 'differences to show of each kind' })
+      .option('json', {
+        type: 'string',
+        describe: 'everything that was compared, to FILE or to stdout (then nothing else)',
+      }) as unknown as Argv<VerifyArguments>,
+  handler: async (argv) => {
+    const spec = parseAllocator(argv.allocator, cpus().length);
+    const workload = await resolveWorkload(argv.workload, { seed: argv.seed });
+    const verification = await verify({
+      events: workload.events,
+      workload: workload.name,
+      spec,
+      show: argv.show,
+      ...(argv.touch && { touch: argv.touch }),
+    });
+    const json = argv.json === undefined ? undefined : argv.json || '-';
+    if (json !== undefined) writeWhole(json, `${JSON.stringify(verification, null, 2)}\n`);
+    if (json !== '-') process.stdout.write(verificationText(verification, workload.events));
+    if (!verification.passed) process.exitCode = 1;
+  },
+};
