@@ -1,5 +1,6 @@
 import type { AllocatorModel } from './model.ts';
+import { glibc } from './ptmalloc/index.ts';
 import { zendmm } from './zend/zend.ts';
 
 /** Every allocator there is, one line each. */
-export const MODELS: readonly AllocatorModel[] = [zendmm];
+export const MODELS: readonly AllocatorModel[] = [glibc, zendmm];

@@ -34,12 +34,16 @@ export interface AllocatorModel {
   readonly versions: readonly string[];
   readonly about: string;
   readonly options: readonly OptionDescriptor[];
-  /** `below` is given to models that serve e… events above another allocator (`zendmm+glibc`). */
+  /**
+   * `options` holds every option, defaults filled in; `given` those alone that were named. `below` is given to models that
+   * serve e… events above another allocator (`zendmm+glibc`).
+   */
   readonly create: (
     machine: Machine,
     version: string,
     options: OptionValues,
     below: Allocator | undefined,
+    given?: OptionValues,
   ) => Allocator | RequestAllocator;
   /** True where `create` needs `below`. */
   readonly layered: boolean;

@@ -51,9 +51,9 @@ export function assemble(options: MachineOptions): Assembled {
   const objects = createObjectTable(memory, options.objectSlots ?? options.events.objectSlots);
   const { spec } = options;
   const below = spec.below
-    ? spec.below.model.create(machine, spec.below.version, spec.below.options, undefined)
+    ? spec.below.model.create(machine, spec.below.version, spec.below.options, undefined, spec.below.given)
     : undefined;
-  const top = spec.model.create(machine, spec.version, spec.options, below);
+  const top = spec.model.create(machine, spec.version, spec.options, below, spec.given);
   const request = isRequestAllocator(top) ? top : undefined;
   // `zendmm:all=true` sends the libc events through the request allocator too.
   const allocator = below && spec.options['all'] !== true ? below : top;

@@ -311,6 +311,8 @@ export function createKernel(memory: Memory, locks: Locks, operations: Float64Ar
     vmas,
     residency,
     startNs: CLOCK_BASE_NS,
+    /** The mode of transparent huge pages, as a process may ask. */
+    thp: options.thp,
     /** CLOCK_MONOTONIC. */
     nowNs: (): Ns => CLOCK_BASE_NS + clock[0]!,
     advanceClock: (ns: Ns): void => {

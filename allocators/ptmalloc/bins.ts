@@ -1,0 +1,141 @@
+import { OP_CONSOLIDATIONS, OP_COALESCES, OP_LIST_INSERTS } from '../../sim/threads/operations.ts';
+import { FASTBINS, HAVE_FASTCHUNKS, SPARE_RECORDS, TOP, UNSORTED } from './arena-layout.ts';
+import { MIN_LARGE_UNITS, NFASTBINS } from './bin-index.ts';
+import { ADDR, BK, BK_NEXTSIZE, FD, FD_NEXTSIZE, INUSE, NEXT, PREV, SIZE, UNIT_SHIFT } from './chunk.ts';
+import type { Context } from './context.ts';
+
+export type Bins = ReturnType<typeof createBins>;
+
+/** The lists of free chunks: taking a chunk out, putting one into the unsorted bin, consolidating the fastbins. */
+export function createBins(context: Context) {
+  const { words, chunks, writes, machine } = context;
+  const { dropRecord, newRecord } = chunks;
+  const { touchLinks, touchUnit } = writes;
+  const { operations } = machine;
+
+  /** unlink_chunk() */
+  function unlinkChunk(p: number): void {
+    const fd = words[p + FD]!;
+    const bk = words[p + BK]!;
+    words[fd + BK] = bk;
+    words[bk + FD] = fd;
+    if (words[p + SIZE]! >>> UNIT_SHIFT < MIN_LARGE_UNITS) return;
+    const fdNext = words[p + FD_NEXTSIZE]!;
+    if (fdNext === 0) return;
+    const bkNext = words[p + BK_NEXTSIZE]!;
+    if (words[fd + FD_NEXTSIZE] === 0) {
+      // The next chunk of the same size takes its place in the list of sizes.
+      if (fdNext === p) {
+        words[fd + FD_NEXTSIZE] = fd;
+        words[fd + BK_NEXTSIZE] = fd;
+      } else {
+        words[fd + FD_NEXTSIZE] = fdNext;
+        words[fd + BK_NEXTSIZE] = bkNext;
+        words[fdNext + BK_NEXTSIZE] = fd;
+        words[bkNext + FD_NEXTSIZE] = fd;
+      }
+    } else {
+      words[fdNext + BK_NEXTSIZE] = bkNext;
+      words[bkNext + FD_NEXTSIZE] = fdNext;
+    }
+  }
+
+  /** Puts a chunk at the front of the unsorted bin; its header lies on a resident page. */
+  function pushUnsorted(arena: number, p: number, units: number): void {
+    const unsorted = arena + UNSORTED;
+    const first = words[unsorted + FD]!;
+    words[p + SIZE] = units << UNIT_SHIFT;
+    words[p + FD] = first;
+    words[p + BK] = unsorted;
+    words[unsorted + FD] = p;
+    words[first + BK] = p;
+    const isLarge = units >= MIN_LARGE_UNITS;
+    if (isLarge) {
+      words[p + FD_NEXTSIZE] = 0;
+      words[p + BK_NEXTSIZE] = 0;
+    }
+    touchLinks(words[p + ADDR]!, isLarge);
+  }
+
+  /**
+   * Cuts `p` after `units`; the upper part becomes a record of its own, is returned, and has the size `rest` without any
+   * flag. The size of `p` is the caller's to set.
+   */
+  function splitChunk(arena: number, p: number, units: number, rest: number): number {
+    const remainder = newRecord(arena + SPARE_RECORDS);
+    const address = words[p + ADDR]! + units;
+    const next = words[p + NEXT]!;
+    words[remainder + SIZE] = rest << UNIT_SHIFT;
+    words[remainder + ADDR] = address;
+    words[remainder + PREV] = p;
+    words[remainder + NEXT] = next;
+    words[p + NEXT] = remainder;
+    if (next !== 0) words[next + PREV] = remainder;
+    touchUnit(address);
+    return remainder;
+  }
+
+  /** Makes `lower` reach over its physical successor `upper`, whose record is dropped; sizes are the caller's. */
+  function absorb(arena: number, lower: number, upper: number): void {
+    const next = words[upper + NEXT]!;
+    words[lower + NEXT] = next;
+    if (next !== 0) words[next + PREV] = lower;
+    dropRecord(arena + SPARE_RECORDS, upper);
+  }
+
+  /**
+   * Joins the chunk `p` of `units`, which is in use, with free neighbours, and puts it into the unsorted bin or into the
+   * top chunk. Returns its units afterwards. The common part of _int_free() and malloc_consolidate().
+   */
+  function coalesce(arena: number, p: number, units: number): number {
+    const top = words[arena + TOP]!;
+    const next = words[p + NEXT]!;
+    const nextSize = words[next + SIZE]!;
+    const prev = words[p + PREV]!;
+    let chunk = p;
+    let size = units;
+    let joined = 0;
+    if (prev !== 0 && (words[prev + SIZE]! & INUSE) === 0) {
+      size += words[prev + SIZE]! >>> UNIT_SHIFT;
+      unlinkChunk(prev);
+      absorb(arena, prev, p);
+      chunk = prev;
+      joined = 1;
+    }
+    if (next === top) {
+      size += nextSize >>> UNIT_SHIFT;
+      absorb(arena, chunk, next);
+      words[chunk + SIZE] = size << UNIT_SHIFT;
+      words[arena + TOP] = chunk;
+      joined++;
+    } else {
+      if ((nextSize & INUSE) === 0) {
+        unlinkChunk(next);
+        size += nextSize >>> UNIT_SHIFT;
+        absorb(arena, chunk, next);
+        joined++;
+      }
+      pushUnsorted(arena, chunk, size);
+      operations[OP_LIST_INSERTS]!++;
+    }
+    operations[OP_COALESCES]! += joined;
+    return size;
+  }
+
+  /** malloc_consolidate() */
+  function mallocConsolidate(arena: number): void {
+    words[arena + HAVE_FASTCHUNKS] = 0;
+    operations[OP_CONSOLIDATIONS]!++;
+    for (let bin = arena + FASTBINS; bin < arena + FASTBINS + NFASTBINS; bin++) {
+      if (words[bin] === 0) continue;
+      let p = Atomics.exchange(words, bin, 0);
+      while (p !== 0) {
+        const next = words[p + FD]!;
+        coalesce(arena, p, words[p + SIZE]! >>> UNIT_SHIFT);
+        p = next;
+      }
+    }
+  }
+
+  return { unlinkChunk, pushUnsorted, splitChunk, absorb, coalesce, mallocConsolidate };
+}

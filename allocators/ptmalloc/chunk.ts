@@ -1,0 +1,113 @@
+import type { Memory } from '../../sim/memory.ts';
+
+// The boundary-tagged chunk of glibc as one record of eight int32: a heap image would need a cell for each of its words,
+// and a lookup for each neighbour.
+//
+//   record ─► ┌──────┬──────┬──────┬──────┬─────────────┬─────────────┬──────┬──────┐
+//             │ SIZE │ ADDR │  FD  │  BK  │ FD_NEXTSIZE │ BK_NEXTSIZE │ PREV │ NEXT │
+//             └──────┴──────┴──────┴──────┴─────────────┴─────────────┴──────┴──────┘
+//
+// SIZE         units << UNIT_SHIFT | NON_MAIN | MMAPPED | INUSE; a unit is 16 bytes, MALLOC_ALIGNMENT
+// ADDR         simulated address of the chunk (not of its memory) / 16
+// FD, BK       neighbours in a bin; FD alone in a fastbin, in a thread cache, in the list of spare records
+// …_NEXTSIZE   neighbours in the list of first chunks of each size; 0 where glibc has NULL
+// PREV, NEXT   physical neighbours; 0 at the ends of a contiguous area
+//
+// A chunk is named by the index of its first word: a multiple of 8. In glibc the bit that says whether a chunk is in use
+// lies in the chunk behind it; here it lies in its own record (INUSE), which saves a write to a third record on most
+// paths. A chunk in a fastbin or a thread cache is in use, as there. A free chunk in a bin has no bit set at all, so SIZE
+// alone orders chunks by size. The top chunk has no bit set either.
+//
+// A mapped chunk has SIZE = MMAPPED_SIZE; its units lie in FD, its distance from the start of the mapping (prev_size in
+// glibc) in BK, both in units, and PREV, NEXT link all mapped chunks.
+export const SIZE = 0;
+export const ADDR = 1;
+export const FD = 2;
+export const BK = 3;
+export const FD_NEXTSIZE = 4;
+export const BK_NEXTSIZE = 5;
+export const PREV = 6;
+export const NEXT = 7;
+export const RECORD_WORDS = 8;
+
+export const INUSE = 1;
+export const MMAPPED = 2;
+export const NON_MAIN = 4;
+export const UNIT_SHIFT = 3;
+/** Larger than any chunk of an arena, so that every test for a small size fails. */
+export const MMAPPED_SIZE = (-1 << UNIT_SHIFT) | MMAPPED | INUSE;
+
+export const UNIT_BYTES = 16;
+/** MINSIZE, 32 bytes. */
+export const MIN_UNITS = 2;
+/** Units of a page, and how far to shift units to get pages. */
+export const PAGE_UNITS = 256;
+export const PAGE_UNIT_SHIFT = 8;
+/**
+ * A chunk of up to 4096 bytes has its own header and the next one on every page that it overlaps, and both were written:
+ * its pages are always resident, whatever the program writes.
+ */
+export const RESIDENT_UNITS = 256;
+
+/** checked_request2size() in units, for requests of up to 2^31 - 1 bytes; larger ones in `largeRequestUnits`. */
+export function requestUnits(bytes: number): number {
+  return bytes <= 24 ? MIN_UNITS : bytes <= 0x7fffffe0 ? (bytes + 23) >>> 4 : largeRequestUnits(bytes);
+}
+
+/** More than the simulated address space holds is as good as twice that: the request fails either way. */
+function largeRequestUnits(bytes: number): number {
+  return Math.min(0x7fffffff, Math.floor((bytes + 23) / UNIT_BYTES));
+}
+
+const MAX_WORDS = 2 ** 29;
+/** Spare records that an arena takes at once from the common supply. */
+const BATCH_RECORDS = 64;
+
+/** Where a holder of spare records (an arena, the mapped chunks) keeps them: three words of its own. */
+export const SPARE_LIST = 0;
+export const SPARE_NEXT = 1;
+export const SPARE_END = 2;
+
+export type Chunks = ReturnType<typeof createChunks>;
+
+/** The words of all records and arenas, and the supply of fresh ones. */
+export function createChunks(memory: Memory) {
+  const supply = memory.int32('ptmalloc.supply', 1);
+  const words = memory.int32('ptmalloc.chunks', MAX_WORDS, () => Math.max(RECORD_WORDS, supply[0]!));
+  if (!memory.attached) supply[0] = RECORD_WORDS; // 0 is null
+
+  /** Fresh zero words, a multiple of a record. Atomic: arenas grow under locks of their own. */
+  function reserve(count: number): number {
+    const start = Atomics.add(supply, 0, count);
+    if (start + count > words.length) throw new RangeError('more chunks than the model has room for');
+    return start;
+  }
+
+  /** A record from the holder's spare ones, whose bookkeeping starts at word `holder`. */
+  function newRecord(holder: number): number {
+    const spare = words[holder + SPARE_LIST]!;
+    if (spare !== 0) {
+      words[holder + SPARE_LIST] = words[spare + FD]!;
+      return spare;
+    }
+    return freshRecord(holder);
+  }
+
+  function freshRecord(holder: number): number {
+    let next = words[holder + SPARE_NEXT]!;
+    if (next === words[holder + SPARE_END]) {
+      next = reserve(BATCH_RECORDS * RECORD_WORDS);
+      words[holder + SPARE_END] = next + BATCH_RECORDS * RECORD_WORDS;
+    }
+    words[holder + SPARE_NEXT] = next + RECORD_WORDS;
+    return next;
+  }
+
+  function dropRecord(holder: number, record: number): void {
+    words[record + SIZE] = 0;
+    words[record + FD] = words[holder + SPARE_LIST]!;
+    words[holder + SPARE_LIST] = record;
+  }
+
+  return { words, reserve, newRecord, dropRecord };
+}

@@ -1,0 +1,84 @@
+import { FASTBINS, HAVE_FASTCHUNKS, MUTEX, TOP } from './arena-layout.ts';
+import type { Bins } from './bins.ts';
+import { ADDR, FD, SIZE, UNIT_BYTES, UNIT_SHIFT } from './chunk.ts';
+import { type Context, MAIN_ARENA, mallocPrinterr } from './context.ts';
+import type { Heaps } from './heap.ts';
+import { MAX_FAST_UNITS, MULTI_THREADED, PERTURB, TOP_PAD, toUnsigned, TRIM_THRESHOLD } from './parameters.ts';
+import { MAX_TCACHE_UNITS, TCACHE_SHIFT } from './tcache.ts';
+import type { Trim } from './trim.ts';
+
+/** FASTBIN_CONSOLIDATION_THRESHOLD, 64 KiB. */
+const CONSOLIDATION_UNITS = 4096;
+
+export type Free = ReturnType<typeof createFree>;
+
+export function createFree(context: Context, bins: Bins, heaps: Heaps, trim: Trim) {
+  const { words, machine, parameters, writes, tcache } = context;
+  const { locks } = machine;
+  const { ints, doubles } = parameters;
+  const { coalesce, mallocConsolidate } = bins;
+  const { heapOf, heapTrim } = heaps;
+  const { sysTrim } = trim;
+  const { touchBytes } = writes;
+
+  /** _int_free(): gives a chunk of `arena` back, preferably to the cache of thread `t`. */
+  function intFree(t: number, arena: number, p: number, haveLock: boolean): void {
+    const units = words[p + SIZE]! >>> UNIT_SHIFT;
+    if (units <= MAX_TCACHE_UNITS) {
+      const bin = (t << TCACHE_SHIFT) + ((units - 2) << 1);
+      const room = tcache[bin + 1]!;
+      if (room > 0) {
+        words[p + FD] = tcache[bin]!;
+        tcache[bin] = p;
+        tcache[bin + 1] = room - 1;
+        return;
+      }
+    }
+    if (units <= ints[MAX_FAST_UNITS]!) putFast(arena, p, units);
+    else freeLarger(t, arena, p, units, haveLock);
+  }
+
+  /** Into the fastbin of its size. glibc does this without the arena's lock, and so with compare-and-exchange. */
+  function putFast(arena: number, p: number, units: number): void {
+    if (ints[PERTURB] !== 0) freePerturb(p, units);
+    words[arena + HAVE_FASTCHUNKS] = 1;
+    const bin = arena + FASTBINS + units - 2;
+    let old = words[bin]!;
+    if (ints[MULTI_THREADED] === 0) {
+      if (old === p) mallocPrinterr('double free or corruption (fasttop)');
+      words[p + FD] = old;
+      words[bin] = p;
+      return;
+    }
+    for (;;) {
+      if (old === p) mallocPrinterr('double free or corruption (fasttop)');
+      words[p + FD] = old;
+      const seen = Atomics.compareExchange(words, bin, old, p);
+      if (seen === old) return;
+      old = seen;
+    }
+  }
+
+  function freeLarger(t: number, arena: number, p: number, units: number, haveLock: boolean): void {
+    const locksArena = !haveLock && ints[MULTI_THREADED] !== 0;
+    if (locksArena) locks.acquire(t, words[arena + MUTEX]!);
+    if (ints[PERTURB] !== 0) freePerturb(p, units);
+    // Large spaces: gather what lies in fastbins around them, then see whether the top can shrink.
+    if (coalesce(arena, p, units) >= CONSOLIDATION_UNITS) {
+      if (words[arena + HAVE_FASTCHUNKS] !== 0) mallocConsolidate(arena);
+      const top = words[arena + TOP]!;
+      if (arena !== MAIN_ARENA) heapTrim(t, arena, heapOf(top));
+      else if ((words[top + SIZE]! >>> UNIT_SHIFT) * UNIT_BYTES >= toUnsigned(doubles[TRIM_THRESHOLD]!)) {
+        sysTrim(t, arena, toUnsigned(doubles[TOP_PAD]!));
+      }
+    }
+    if (locksArena) locks.release(t, words[arena + MUTEX]!);
+  }
+
+  /** free_perturb() */
+  function freePerturb(p: number, units: number): void {
+    touchBytes(words[p + ADDR]! + 1, 0, (units - 1) * UNIT_BYTES);
+  }
+
+  return { intFree };
+}

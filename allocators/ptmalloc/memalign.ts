@@ -1,0 +1,61 @@
+import { realAddress } from '../../sim/kernel/layout.ts';
+import { CHUNK_FLAGS } from './arena-layout.ts';
+import type { Bins } from './bins.ts';
+import { ADDR, BK, FD, INUSE, MIN_UNITS, MMAPPED, SIZE, UNIT_BYTES, UNIT_SHIFT } from './chunk.ts';
+import type { Context } from './context.ts';
+import type { Free } from './free.ts';
+import type { Malloc } from './malloc.ts';
+
+export type Memalign = ReturnType<typeof createMemalign>;
+
+export function createMemalign(context: Context, bins: Bins, inner: Malloc & Free) {
+  const { words, writes } = context;
+  const { splitChunk } = bins;
+  const { intMalloc, intFree } = inner;
+  const { touchUnit } = writes;
+
+  /**
+   * _int_memalign(): a chunk of `nb` units whose memory lies at a multiple of `align` units, a power of two of at least 2.
+   * Asks for the worst case and gives back what lies before and behind.
+   */
+  function intMemalign(t: number, arena: number, align: number, nb: number): number {
+    // nb + alignment + MINSIZE as a request of bytes, so it gets a header of its own.
+    const wanted = nb + align + MIN_UNITS;
+    let p = intMalloc(t, arena, Math.min(0x7fffffff, wanted + 1), wanted * UNIT_BYTES);
+    if (p === 0) return 0;
+    // The real address: the break of the real process does not start at a multiple of the same powers of two.
+    const memory = realAddress((words[p + ADDR]! + 1) * UNIT_BYTES) / UNIT_BYTES;
+    if (memory % align !== 0) {
+      let lead = Math.ceil(memory / align) * align - memory;
+      if (lead < MIN_UNITS) lead += align;
+      if ((words[p + SIZE]! & MMAPPED) !== 0) {
+        // The mapping stays whole: the chunk just starts later in it.
+        words[p + ADDR]! += lead;
+        words[p + BK]! += lead;
+        words[p + FD]! -= lead;
+        touchUnit(words[p + ADDR]!);
+        return p;
+      }
+      const flags = words[arena + CHUNK_FLAGS]! | INUSE;
+      const units = (words[p + SIZE]! >>> UNIT_SHIFT) - lead;
+      const aligned = splitChunk(arena, p, lead, units);
+      words[aligned + SIZE] = (units << UNIT_SHIFT) | flags;
+      words[p + SIZE] = (lead << UNIT_SHIFT) | flags;
+      intFree(t, arena, p, true);
+      p = aligned;
+    }
+    if ((words[p + SIZE]! & MMAPPED) === 0) {
+      const flags = words[arena + CHUNK_FLAGS]! | INUSE;
+      const rest = (words[p + SIZE]! >>> UNIT_SHIFT) - nb;
+      if (rest > MIN_UNITS) {
+        const remainder = splitChunk(arena, p, nb, rest);
+        words[remainder + SIZE] = (rest << UNIT_SHIFT) | flags;
+        words[p + SIZE] = (nb << UNIT_SHIFT) | flags;
+        intFree(t, arena, remainder, true);
+      }
+    }
+    return p;
+  }
+
+  return { intMemalign };
+}

@@ -1,0 +1,138 @@
+import { OP_BYTES_COPIED } from '../../sim/threads/operations.ts';
+import { CHUNK_FLAGS, MUTEX, TOP } from './arena-layout.ts';
+import type { Arenas } from './arena.ts';
+import type { Bins } from './bins.ts';
+import {
+  ADDR,
+  FD,
+  INUSE,
+  MIN_UNITS,
+  MMAPPED,
+  NEXT,
+  requestUnits,
+  RESIDENT_UNITS,
+  SIZE,
+  UNIT_BYTES,
+  UNIT_SHIFT,
+} from './chunk.ts';
+import type { Context } from './context.ts';
+import type { Free } from './free.ts';
+import type { Malloc } from './malloc.ts';
+import type { Mapped } from './mapped.ts';
+import { MULTI_THREADED } from './parameters.ts';
+
+export type Realloc = ReturnType<typeof createRealloc>;
+
+interface PublicMalloc {
+  malloc(t: number, bytes: number): number;
+  initCache(t: number): void;
+}
+
+export function createRealloc(
+  context: Context,
+  bins: Bins,
+  mapped: Mapped,
+  arenas: Arenas,
+  inner: Malloc & Free,
+  front: PublicMalloc,
+) {
+  const { words, machine, parameters, writes, tcacheChunk } = context;
+  const { locks, operations } = machine;
+  const { ints } = parameters;
+  const { unlinkChunk, absorb, splitChunk } = bins;
+  const { touchBytes, readBytes } = writes;
+  const { intMalloc, intFree } = inner;
+
+  /** memcpy() of `bytes` between the memory of two chunks. */
+  function copy(from: number, to: number, bytes: number): void {
+    operations[OP_BYTES_COPIED]! += bytes;
+    const source = words[from + ADDR]! + 1;
+    const target = words[to + ADDR]! + 1;
+    readBytes(source, 0, bytes);
+    touchBytes(target, 0, bytes);
+  }
+
+  /** realloc() of a live block to more than 0 bytes; 0 where it fails and the block stays. */
+  function realloc(t: number, p: number, bytes: number): number {
+    const nb = requestUnits(bytes);
+    if ((words[p + SIZE]! & MMAPPED) !== 0) return reallocMapped(t, p, nb, bytes);
+    if (tcacheChunk[t] === 0) front.initCache(t);
+    const arena = arenas.arenaForChunk(p);
+    if (ints[MULTI_THREADED] === 0) return intRealloc(t, arena, p, nb);
+    locks.acquire(t, words[arena + MUTEX]!);
+    const moved = intRealloc(t, arena, p, nb);
+    locks.release(t, words[arena + MUTEX]!);
+    if (moved !== 0) return moved;
+    // Another arena may have room.
+    const other = front.malloc(t, bytes);
+    if (other !== 0) {
+      copy(p, other, (words[p + SIZE]! >>> UNIT_SHIFT) * UNIT_BYTES - 8);
+      intFree(t, arena, p, false);
+    }
+    return other;
+  }
+
+  function reallocMapped(t: number, p: number, nb: number, bytes: number): number {
+    if (mapped.mremapChunk(t, p, nb)) return p;
+    const units = words[p + FD]!;
+    if (units > nb) return p;
+    const other = front.malloc(t, bytes);
+    if (other === 0) return 0;
+    copy(p, other, (units - 1) * UNIT_BYTES);
+    mapped.munmapChunk(t, p);
+    return other;
+  }
+
+  /** _int_realloc() */
+  function intRealloc(t: number, arena: number, p: number, nb: number): number {
+    const flags = words[arena + CHUNK_FLAGS]! | INUSE;
+    const oldUnits = words[p + SIZE]! >>> UNIT_SHIFT;
+    let units = oldUnits;
+    if (oldUnits < nb) {
+      const top = words[arena + TOP]!;
+      const next = words[p + NEXT]!;
+      const nextSize = words[next + SIZE]!;
+      units = oldUnits + (nextSize >>> UNIT_SHIFT);
+      if (next === top) {
+        if (units >= nb + MIN_UNITS) {
+          absorb(arena, p, next);
+          words[arena + TOP] = splitChunk(arena, p, nb, units - nb);
+          words[p + SIZE] = (nb << UNIT_SHIFT) | flags;
+          return p;
+        }
+        units = 0;
+      } else if ((nextSize & INUSE) === 0 && units >= nb) {
+        unlinkChunk(next);
+        absorb(arena, p, next);
+      } else {
+        units = 0;
+      }
+      if (units === 0) {
+        const other = intMalloc(t, arena, nb, nb * UNIT_BYTES - 15);
+        if (other === 0) return 0;
+        if (words[other + ADDR] !== words[p + ADDR]! + oldUnits || (words[other + SIZE]! & MMAPPED) !== 0) {
+          if (oldUnits > RESIDENT_UNITS) copy(p, other, oldUnits * UNIT_BYTES - 8);
+          else operations[OP_BYTES_COPIED]! += oldUnits * UNIT_BYTES - 8;
+          intFree(t, arena, p, true);
+          return other;
+        }
+        // The new chunk lies right behind the old one: no copy.
+        units = oldUnits + (words[other + SIZE]! >>> UNIT_SHIFT);
+        absorb(arena, p, other);
+      }
+    }
+
+    const rest = units - nb;
+    if (rest < MIN_UNITS) {
+      words[p + SIZE] = (units << UNIT_SHIFT) | flags;
+      return p;
+    }
+    const remainder = splitChunk(arena, p, nb, rest);
+    words[p + SIZE] = (nb << UNIT_SHIFT) | flags;
+    words[remainder + SIZE] = (rest << UNIT_SHIFT) | flags;
+    intFree(t, arena, remainder, true);
+    return p;
+  }
+
+  return { realloc };
+}

@@ -1,0 +1,167 @@
+import {
+  type AreaVisitor,
+  RANGE_CACHED,
+  RANGE_FREE,
+  RANGE_LIVE,
+  RANGE_METADATA,
+  type RangeVisitor,
+} from '../../sim/allocator.ts';
+import { FASTBINS, NEXT_ARENA, NUMBER, TOP } from './arena-layout.ts';
+import { NFASTBINS } from './bin-index.ts';
+import { ADDR, FD, INUSE, NEXT, PAGE_UNIT_SHIFT, SIZE, UNIT_BYTES, UNIT_SHIFT } from './chunk.ts';
+import { type Context, MAIN_ARENA, MAPPED_LIST } from './context.ts';
+import { HEAP_ARENA, HEAP_FENCEPOST, HEAP_FIRST, type Heaps } from './heap.ts';
+import type { Mapped } from './mapped.ts';
+import { SEGMENT_COUNT } from './parameters.ts';
+import { SEGMENT_FIRST, SEGMENT_PAGE, type SystemMalloc } from './sysmalloc.ts';
+import { TCACHE_MAX_BINS, TCACHE_SHIFT } from './tcache.ts';
+
+/** A contiguous run of chunks: a piece of the main arena, or a heap. */
+export interface Area {
+  readonly arena: number;
+  readonly name: string;
+  readonly startUnit: number;
+  readonly endUnit: number;
+  readonly first: number;
+  /** Offset in the table of heaps, 0 for the main arena. */
+  readonly heap: number;
+}
+
+export const IN_USE = 0;
+export const IN_TCACHE = 1;
+export const IN_FASTBIN = 2;
+export const IN_BIN = 3;
+export const IS_TOP = 4;
+export const IS_FENCEPOST = 5;
+/** The chunk that holds a thread's tcache. */
+export const IS_TCACHE = 6;
+
+export type Walking = ReturnType<typeof createWalk>;
+
+/** Reading all of memory in the order of addresses, area by area. */
+export function createWalk(context: Context, heapsApi: Heaps, systemMalloc: SystemMalloc, mapped: Mapped) {
+  const { words, parameters, tcache, tcacheChunk } = context;
+  const { ints } = parameters;
+  const { heaps, heapWords, unitOf, endUnit } = heapsApi;
+  const { segments } = systemMalloc;
+
+  function eachArena(visit: (arena: number) => void): void {
+    let arena = MAIN_ARENA;
+    do {
+      visit(arena);
+      arena = words[arena + NEXT_ARENA]!;
+    } while (arena !== MAIN_ARENA);
+  }
+
+  function eachArea(visit: (area: Area) => void): void {
+    for (let i = 0; i < ints[SEGMENT_COUNT]!; i++) {
+      const first = segments[2 * i + SEGMENT_FIRST]!;
+      const startUnit = segments[2 * i + SEGMENT_PAGE]! << PAGE_UNIT_SHIFT;
+      let last = first;
+      while (words[last + NEXT] !== 0) last = words[last + NEXT]!;
+      visit({
+        arena: MAIN_ARENA,
+        name: i === 0 ? 'main heap' : `main heap, piece ${i + 1}`,
+        startUnit,
+        endUnit: words[last + ADDR]! + (words[last + SIZE]! >>> UNIT_SHIFT),
+        first,
+        heap: 0,
+      });
+    }
+    const counts = new Map<number, number>();
+    for (let heap = heapWords; heap < heaps.length; heap += heapWords) {
+      const arena = heaps[heap + HEAP_ARENA]!;
+      if (arena === 0) continue;
+      const number = (counts.get(arena) ?? 0) + 1;
+      counts.set(arena, number);
+      visit({
+        arena,
+        name: `arena ${words[arena + NUMBER]}, heap ${number}`,
+        startUnit: unitOf(heap),
+        endUnit: endUnit(heap),
+        first: heaps[heap + HEAP_FIRST]!,
+        heap,
+      });
+    }
+  }
+
+  /** Chunks in use that are not the program's: in a thread's cache, in a fastbin, or a tcache itself. */
+  function states(): Map<number, number> {
+    const map = new Map<number, number>();
+    for (let t = 0; t < tcacheChunk.length; t++) {
+      if (tcacheChunk[t] === 0) continue;
+      map.set(tcacheChunk[t]!, IS_TCACHE);
+      for (let bin = 0; bin < TCACHE_MAX_BINS; bin++) {
+        for (let p = tcache[(t << TCACHE_SHIFT) + 2 * bin]!; p !== 0; p = words[p + FD]!) map.set(p, IN_TCACHE);
+      }
+    }
+    eachArena((arena) => {
+      for (let i = 0; i < NFASTBINS; i++) {
+        for (let p = words[arena + FASTBINS + i]!; p !== 0; p = words[p + FD]!) map.set(p, IN_FASTBIN);
+      }
+    });
+    return map;
+  }
+
+  /** `visit(chunk, its units, one of the states above)`, in the order of addresses. */
+  function eachChunk(
+    area: Area,
+    inUse: ReadonlyMap<number, number>,
+    visit: (p: number, units: number, state: number) => void,
+  ) {
+    const fencepost = area.heap === 0 ? 0 : heaps[area.heap + HEAP_FENCEPOST]!;
+    for (let p = area.first; p !== 0; p = words[p + NEXT]!) {
+      const word = words[p + SIZE]!;
+      let state = IN_BIN;
+      if (p === words[area.arena + TOP]) state = IS_TOP;
+      // A piece of the main arena that is not its last ends with a fencepost too.
+      else if (p === fencepost || words[p + NEXT] === 0) state = IS_FENCEPOST;
+      else if ((word & INUSE) !== 0) state = inUse.get(p) ?? IN_USE;
+      visit(p, word >>> UNIT_SHIFT, state);
+    }
+  }
+
+  /**
+   * A chunk's own bytes are counted from its size word to the size word of the next chunk: prev_size of the next one
+   * belongs to it while it is in use, and the word before the first size word is lost.
+   */
+  function walk(visit: RangeVisitor): void {
+    const inUse = states();
+    eachArea((area) => {
+      const start = area.startUnit * UNIT_BYTES;
+      const end = area.endUnit * UNIT_BYTES;
+      visit(start, words[area.first + ADDR]! * UNIT_BYTES + 8 - start, RANGE_METADATA, 0);
+      eachChunk(area, inUse, (p, units, state) => {
+        const memory = (words[p + ADDR]! + 1) * UNIT_BYTES;
+        const length = Math.min(end, memory + units * UNIT_BYTES - 8) - memory;
+        if (state === IS_FENCEPOST || state === IS_TCACHE) {
+          visit(memory - 8, 8 + length, RANGE_METADATA, 0);
+          return;
+        }
+        visit(memory - 8, 8, RANGE_METADATA, 0);
+        if (state === IN_USE) visit(memory, length, RANGE_LIVE, p);
+        else visit(memory, length, state === IN_TCACHE ? RANGE_CACHED : RANGE_FREE, 0);
+      });
+    });
+    for (let p = words[MAPPED_LIST]!; p !== 0; p = words[p + NEXT]!) {
+      const start = mapped.firstPage(p) * 4096;
+      const memory = (words[p + ADDR]! + 1) * UNIT_BYTES;
+      const length = (words[p + FD]! - 1) * UNIT_BYTES;
+      visit(start, memory - start, RANGE_METADATA, 0);
+      if (inUse.has(p)) visit(memory, length, RANGE_METADATA, 0);
+      else visit(memory, length, RANGE_LIVE, p);
+    }
+  }
+
+  function areas(visit: AreaVisitor): void {
+    eachArea((area) => {
+      const start = area.startUnit * UNIT_BYTES;
+      visit(start, area.endUnit * UNIT_BYTES - start, area.name, 'heap');
+    });
+    for (let p = words[MAPPED_LIST]!; p !== 0; p = words[p + NEXT]!) {
+      visit(mapped.firstPage(p) * 4096, mapped.pageCount(p) * 4096, 'mapped block', 'mapped');
+    }
+  }
+
+  return { walk, areas, eachArena, eachArea, eachChunk, states };
+}
