@@ -54,6 +54,13 @@ export interface Allocator {
   trim(t: ThreadSlot, pad: Bytes): boolean;
   /** mallopt by malloc.h's names. Models without it ignore it, as the ground-truth replay does. */
   mallopt(t: ThreadSlot, name: string, value: number): void;
+  /**
+   * Whether `malloc(t, size)`, `free(t, h)` would be served by what belongs to the thread alone (its cache): no lock, no
+   * counter, nothing that another thread could see. Virtual time lets such calls run ahead of other threads, which saves most
+   * of its scheduling. Cheap, without side effects, and false when in doubt. Without them no call runs ahead.
+   */
+  mallocIsLocal?(t: ThreadSlot, size: Bytes): boolean;
+  freeIsLocal?(t: ThreadSlot, h: Handle): boolean;
   /** Work that time alone causes (a background thread); called after the clock has moved. */
   advance?(t: ThreadSlot): void;
   /**

@@ -82,6 +82,18 @@ export function createGlibc(machine: Machine, version: string, given: OptionValu
     return mallocSlow(t, bytes);
   }
 
+  /** Whether malloc() would hit the thread cache. */
+  function mallocIsLocal(t: number, bytes: number): boolean {
+    if (bytes > MAX_TCACHE_BYTES) return false;
+    return tcache[(t << TCACHE_SHIFT) + (bytes <= 24 ? 0 : ((bytes - 9) >> 4) << 1)] !== 0;
+  }
+
+  /** Whether free() would put the chunk into the thread cache. */
+  function freeIsLocal(t: number, p: number): boolean {
+    const index = (words[p + SIZE]! >>> UNIT_SHIFT) - 2;
+    return index < TCACHE_MAX_BINS && tcache[(t << TCACHE_SHIFT) + (index << 1) + 1]! > 0;
+  }
+
   function mallocSlow(t: number, bytes: number): number {
     operations[OP_SLOW_CALLS]!++;
     if (bytes >= TOO_MUCH) return 0;
@@ -261,6 +273,8 @@ export function createGlibc(machine: Machine, version: string, given: OptionValu
     addressOf: (p) => (words[p + ADDR]! + 1) * UNIT_BYTES,
     usableSize,
     touchBlock,
+    mallocIsLocal,
+    freeIsLocal,
     threadStart: (t) => {
       if (t !== 0) ints[MULTI_THREADED] = 1;
     },

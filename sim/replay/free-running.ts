@@ -80,8 +80,16 @@ export interface FreeRunning {
   done(): number;
   /** The event that is executing, for messages. */
   row(): number;
+  /** The largest sum of requested bytes of live blocks so far. */
+  requestedPeakBytes(): Bytes;
+  eventsOf(t: ThreadSlot): number;
 }
 
+/**
+ * How far a thread may run ahead of the others with what they cannot see. Only what is counted over all threads together (the peaks,
+ * samples) can tell, and it is off by no more than this.
+ */
+const AHEAD_NS = 20_000;
 /** Blocks up to this size are written at the rate of the first caches: they are used again while they are hot. */
 const SMALL_BYTES = 1024;
 
@@ -94,7 +102,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   const { recordedNs, onFailure, onSample, onEvent } = options;
   const { records, rows, need, first, requestFrees, requestNeeds } = order;
   const { handles, requested } = objects;
-  const { malloc, free, touchBlock } = allocator;
+  const { malloc, free, touchBlock, mallocIsLocal, freeIsLocal } = allocator;
   const { settle } = locks;
   const { clocks, horizon, until, sleepNs, processor, costs } = time;
   const { mallocNs, freeNs, threadBeginNs, threadExitNs, writeL2Ns, fillRateL2 } = costs;
@@ -111,6 +119,8 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   const doneAt = new Float64Array(objects.slots); // when the last of them ended
   const waitingFor = new Int32Array(order.threads); // object slot of a blocked thread, 0 for none
   let blocked = 0;
+  const live = new Float64Array(2); // requested bytes in live blocks now, and at most
+  const callStart = new Float64Array(1); // when the running call began
   let left = 0; // events of the running share
   let executed = 0;
   let current = 0;
@@ -122,6 +132,11 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
     durations.slow++;
     durations.counts[durationBucket(ns)]!++;
     if (ns > durations.longestNs) durations.longestNs = ns;
+  }
+
+  function liveBytes(change: Bytes): void {
+    const now = (live[0]! += change);
+    if (now > live[1]!) live[1] = now;
   }
 
   /** The program writes bytes from … to - 1 of a block. */
@@ -171,13 +186,13 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   }
 
   /** An allocation has returned `handle`: the end of the call is measured, then the block is written. */
-  function allocated(target: Allocator, t: ThreadSlot, index: number, since: Ns, handle: Handle, old: Bytes): void {
+  function allocated(target: Allocator, t: ThreadSlot, index: number, handle: Handle, old: Bytes): void {
     const p = index * RECORD_WORDS;
     const op = records[p]! & OP_MASK;
     settle(t);
     clocks[t]! += mallocNs;
     mallocs.calls++;
-    record(mallocs, clocks[t]! - since);
+    record(mallocs, clocks[t]! - callStart[0]!);
     if (handle === 0) {
       onFailure(rows[index]!);
       return;
@@ -187,25 +202,27 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
       op === OP_CALLOC || op === OP_ECALLOC
         ? (records[p + 2]! >>> 0) * (records[p + 3]! >>> 0)
         : (op === OP_MEMALIGN ? records[p + 3]! : records[p + 2]!) >>> 0;
+    liveBytes(handles[slot] === 0 ? size : size - requested[slot]!);
     handles[slot] = handle;
     requested[slot] = size;
     if (touches && size > old) write(target, t, handle, old, size, fills);
   }
 
-  function released(t: ThreadSlot, since: Ns): void {
+  function released(t: ThreadSlot): void {
     settle(t);
     clocks[t]! += freeNs;
     frees.calls++;
-    record(frees, clocks[t]! - since);
+    record(frees, clocks[t]! - callStart[0]!);
   }
 
   function freeObject(target: Allocator, t: ThreadSlot, slot: number): void {
     const handle = handles[slot]!;
     handles[slot] = 0;
     if (handle === 0) return;
-    const since = clocks[t]!;
+    live[0]! -= requested[slot]!;
+    callStart[0] = clocks[t]!;
     target.free(t, handle);
-    released(t, since);
+    released(t);
   }
 
   function resize(target: Allocator, t: ThreadSlot, index: number): void {
@@ -217,9 +234,8 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
       freeObject(target, t, slot);
       return;
     }
-    const since = clocks[t]!;
     const moved = handle === 0 ? target.malloc(t, size) : target.realloc(t, handle, size);
-    allocated(target, t, index, since, moved, handle === 0 ? 0 : records[p + 3]! >>> 0);
+    allocated(target, t, index, moved, handle === 0 ? 0 : records[p + 3]! >>> 0);
   }
 
   /** The request's blocks that other threads have still to write to; 0 where it can end. */
@@ -238,8 +254,11 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
       settle(t);
     }
     for (let i = begin; i < begin + count; i++) {
-      if (request) handles[requestFrees[i]!] = 0;
-      else freeObject(allocator, t, requestFrees[i]!);
+      const slot = requestFrees[i]!;
+      if (request) {
+        if (handles[slot] !== 0) live[0]! -= requested[slot]!;
+        handles[slot] = 0;
+      } else freeObject(allocator, t, slot);
     }
   }
 
@@ -247,17 +266,16 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   function execute(t: ThreadSlot, op: number, index: number): void {
     const p = index * RECORD_WORDS;
     const slot = records[p + 1]!;
-    const since = clocks[t]!;
     switch (op) {
       case OP_CALLOC:
-        allocated(allocator, t, index, since, allocator.calloc(t, records[p + 2]! >>> 0, records[p + 3]! >>> 0), 0);
+        allocated(allocator, t, index, allocator.calloc(t, records[p + 2]! >>> 0, records[p + 3]! >>> 0), 0);
         break;
       case OP_REALLOC:
         resize(allocator, t, index);
         break;
       case OP_MEMALIGN: {
         const align = Math.max(8, records[p + 2]! >>> 0);
-        allocated(allocator, t, index, since, allocator.memalign(t, align, records[p + 3]! >>> 0), 0);
+        allocated(allocator, t, index, allocator.memalign(t, align, records[p + 3]! >>> 0), 0);
         break;
       }
       case OP_WRITE: {
@@ -267,10 +285,10 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
         break;
       }
       case OP_EMALLOC:
-        allocated(upper, t, index, since, upper.malloc(t, records[p + 2]! >>> 0), 0);
+        allocated(upper, t, index, upper.malloc(t, records[p + 2]! >>> 0), 0);
         break;
       case OP_ECALLOC:
-        allocated(upper, t, index, since, upper.calloc(t, records[p + 2]! >>> 0, records[p + 3]! >>> 0), 0);
+        allocated(upper, t, index, upper.calloc(t, records[p + 2]! >>> 0, records[p + 3]! >>> 0), 0);
         break;
       case OP_EREALLOC:
         resize(upper, t, index);
@@ -299,7 +317,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
         settle(t);
         break;
       case OP_SAMPLE:
-        onSample(rows[index]!, records[p + 2]!, since);
+        onSample(rows[index]!, records[p + 2]!, clocks[t]!);
         break;
       case OP_THREAD_EXIT:
         if (request && request !== allocator) request.threadExit(t);
@@ -312,6 +330,24 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
     }
   }
 
+  /** Whether no other thread can tell when the event at `index` happens. */
+  function isLocal(t: ThreadSlot, index: number): boolean {
+    const p = index << 2;
+    const word = records[p]!;
+    const slot = records[p + 1]!;
+    if ((word & SHARED_OBJECT) !== 0 && !isReady(t, slot, need[index]!)) return false;
+    switch (word & OP_MASK) {
+      case OP_MALLOC:
+        return mallocIsLocal !== undefined && mallocIsLocal(t, records[p + 2]! >>> 0);
+      case OP_FREE:
+        return freeIsLocal !== undefined && (handles[slot] === 0 || freeIsLocal(t, handles[slot]!));
+      case OP_WRITE:
+        return true;
+      default:
+        return false;
+    }
+  }
+
   function beginThread(t: ThreadSlot): void {
     alive[t] = 1;
     clocks[t]! += threadBeginNs;
@@ -320,8 +356,9 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
     settle(t);
   }
 
-  /** Executes events of `t` until its clock has passed `limit`. */
-  function runThread(t: ThreadSlot, limit: Ns): Stop {
+  /** Executes events of `t` until its clock has passed the limit. */
+  function runThread(t: ThreadSlot): Stop {
+    const limit = scheduler.limit[0]!;
     const end = first[t + 1]!;
     let i = cursor[t]!;
     let stop: Stop = i < end ? STOP_LIMIT : STOP_DONE;
@@ -355,13 +392,15 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
       if (op === OP_MALLOC) {
         const size = records[p + 2]! >>> 0;
         const handle = malloc(t, size);
-        if (operations[OP_SLOW_CALLS] !== 0 || operations[OP_FAULTS] !== 0) {
-          allocated(allocator, t, i, since, handle, 0);
+        if (clocks[t] !== since || operations[OP_SLOW_CALLS] !== 0) {
+          callStart[0] = since;
+          allocated(allocator, t, i, handle, 0);
         } else {
           mallocs.calls++;
           clocks[t] = since + mallocNs;
           handles[slot] = handle;
           requested[slot] = size;
+          if (handle !== 0) liveBytes(size);
           if (handle === 0) onFailure(rows[i]!);
           else if (touches && size !== 0) {
             if (size <= SMALL_BYTES) {
@@ -375,9 +414,11 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
         const handle = handles[slot]!;
         handles[slot] = 0;
         if (handle !== 0) {
+          live[0]! -= requested[slot]!;
           free(t, handle);
-          if (operations[OP_SLOW_CALLS] !== 0 || operations[OP_FAULTS] !== 0) {
-            released(t, since);
+          if (clocks[t] !== since || operations[OP_SLOW_CALLS] !== 0) {
+            callStart[0] = since;
+            released(t);
           } else {
             frees.calls++;
             clocks[t] = since + freeNs;
@@ -391,6 +432,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
             break;
           }
         }
+        callStart[0] = since;
         execute(t, op, i);
       }
       if ((word & COUNTED_USE) !== 0) used(t, slot);
@@ -400,7 +442,8 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
         stop = STOP_SLEPT;
         break;
       }
-      if (clocks[t]! > limit || i - from >= left) break;
+      if (clocks[t]! > limit && (clocks[t]! > limit + AHEAD_NS || i === end || !isLocal(t, i))) break;
+      if (i - from >= left) break;
     }
     executed += i - from;
     left -= i - from;
@@ -412,16 +455,18 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
     return stop;
   }
 
-  const scheduler = createScheduler(time, runThread);
+  const scheduler = createScheduler(time);
   for (let t = 0; t < order.threads; t++) scheduler.wake(t, 0);
 
   function run(events: number): boolean {
     left = events;
     while (left > 0) {
-      if (!scheduler.step()) {
+      const t = scheduler.turn();
+      if (t < 0) {
         if (scheduler.unfinished() > 0) throw stuck();
         return false;
       }
+      scheduler.stopped(t, runThread(t));
     }
     return true;
   }
@@ -437,5 +482,14 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
     return new UserError(`the threads wait for each other for ever: ${lines.join('; ')}`);
   }
 
-  return { scheduler, mallocs, frees, run, done: () => executed, row: () => rows[cursor[current]!] ?? 0 };
+  return {
+    scheduler,
+    mallocs,
+    frees,
+    run,
+    done: () => executed,
+    row: () => rows[cursor[current]!] ?? 0,
+    requestedPeakBytes: () => live[1]!,
+    eventsOf: (t) => cursor[t]! - first[t]!,
+  };
 }

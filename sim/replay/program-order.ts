@@ -83,23 +83,17 @@ export function createProgramOrder(events: EventBuffer): ProgramOrder {
   // By slot of the trace: the slot of this file, 0 while dead. By slot of this file: who allocated it, …
   const now = new Int32Array(events.objectSlots);
   const owner = new Int32Array(allocating + 1);
-  const user = new Int32Array(allocating + 1).fill(-1); // the only thread that used it so far
   const uses = new Int32Array(allocating + 1);
   const allocated = new Int32Array(allocating + 1); // number of the last allocation or realloc
   const isShared = new Uint8Array(allocating + 1);
   const nextFree = new Int32Array(allocating + 1);
-  const freeHead = new Int32Array(threads);
+  const freeHead = new Int32Array(2 * threads); // of slots for objects of one thread, of slots for shared ones
+  const isSharedLife = findSharedLives(events, threadOfRow);
   let slots = 1;
   let allocations = 0;
   let frees = 0;
   let crossThreadFrees = 0;
 
-  const use = (t: number, s: number): void => {
-    if (user[s] !== t) {
-      if (user[s] !== -1) isShared[s] = 1;
-      user[s] = t;
-    }
-  };
   const live = (row: number, doing: string): number => {
     const s = now[slot[row]!]!;
     if (s === 0) {
@@ -112,8 +106,9 @@ export function createProgramOrder(events: EventBuffer): ProgramOrder {
   const release = (t: number, traceSlot: number): void => {
     const s = now[traceSlot]!;
     now[traceSlot] = 0;
-    nextFree[s] = freeHead[t]!;
-    freeHead[t] = s;
+    const list = 2 * t + isShared[s]!;
+    nextFree[s] = freeHead[list]!;
+    freeHead[list] = s;
     frees++;
     if (owner[s] !== t) crossThreadFrees++;
   };
@@ -137,7 +132,6 @@ export function createProgramOrder(events: EventBuffer): ProgramOrder {
         const old = now[s]!;
         const resizes = (op === OP_REALLOC || op === OP_EREALLOC) && old !== 0;
         if (resizes) {
-          use(t, old);
           waitsFor = uses[old]!;
           if (a[row] === 0) {
             release(t, s);
@@ -150,13 +144,14 @@ export function createProgramOrder(events: EventBuffer): ProgramOrder {
         } else if ((op === OP_REALLOC || op === OP_EREALLOC) && a[row] === 0) {
           s = 0;
         } else {
-          let fresh = freeHead[t]!;
-          if (fresh !== 0) freeHead[t] = nextFree[fresh]!;
+          const list = 2 * t + isSharedLife[row]!;
+          let fresh = freeHead[list]!;
+          if (fresh !== 0) freeHead[list] = nextFree[fresh]!;
           else fresh = slots++;
           now[s] = fresh;
           s = fresh;
           owner[s] = t;
-          use(t, s);
+          isShared[s] = isSharedLife[row]!;
           waitsFor = uses[s]!;
           allocated[s] = ++uses[s]!;
           allocations++;
@@ -168,14 +163,12 @@ export function createProgramOrder(events: EventBuffer): ProgramOrder {
       case OP_EFREE: {
         const traceSlot = s;
         s = live(row, 'frees');
-        use(t, s);
         waitsFor = uses[s]!;
         release(t, traceSlot);
         break;
       }
       case OP_WRITE:
         s = live(row, 'writes to');
-        use(t, s);
         waitsFor = allocated[s]!;
         uses[s]!++;
         flags = COUNTED_USE;
@@ -184,14 +177,14 @@ export function createProgramOrder(events: EventBuffer): ProgramOrder {
         for (let i = a[row]!; i < a[row]! + b[row]!; i++) {
           const traceSlot = events.requestFrees[i]!;
           const held = now[traceSlot]!;
-          use(t, held);
           requestFrees[i] = held;
-          requestNeeds[i] = uses[held]!;
+          requestNeeds[i] = isShared[held] === 1 ? uses[held]! : 0;
           release(t, traceSlot);
         }
         break;
-      default:
+      default: // nothing to wait for
     }
+    if (namesObject(op)) flags = isShared[s] === 1 ? flags | SHARED_OBJECT : 0;
     const p = index * RECORD_WORDS;
     records[p] = op | flags;
     records[p + 1] = s;
@@ -201,14 +194,6 @@ export function createProgramOrder(events: EventBuffer): ProgramOrder {
     need[index] = waitsFor;
   }
 
-  // Which slots are shared is known only now.
-  for (let index = 0; index < length; index++) {
-    const p = index * RECORD_WORDS;
-    const op = records[p]! & OP_MASK;
-    if (namesObject(op) && isShared[records[p + 1]!] === 1) records[p]! |= SHARED_OBJECT;
-    else records[p] = op;
-  }
-  for (let i = 0; i < requestFrees.length; i++) if (isShared[requestFrees[i]!] === 0) requestNeeds[i] = 0;
   return {
     threads,
     ids,
@@ -223,6 +208,37 @@ export function createProgramOrder(events: EventBuffer): ProgramOrder {
     frees,
     crossThreadFrees,
   };
+}
+
+/** By row of an allocation: 1 where another thread than the allocating one uses the object until its free. */
+function findSharedLives(events: EventBuffer, threadOfRow: Int32Array): Uint8Array {
+  const { length, head, slot, a, b, requestFrees } = events;
+  const result = new Uint8Array(length);
+  const allocatedAt = new Int32Array(events.objectSlots).fill(-1);
+  for (let row = 0; row < length; row++) {
+    const op = head[row]! & OP_MASK;
+    if (op === OP_REQUEST_END) {
+      for (let i = a[row]!; i < a[row]! + b[row]!; i++) {
+        const begin = allocatedAt[requestFrees[i]!]!;
+        if (begin >= 0 && threadOfRow[begin] !== threadOfRow[row]) result[begin] = 1;
+        allocatedAt[requestFrees[i]!] = -1;
+      }
+      continue;
+    }
+    if (!namesObject(op)) continue;
+    const s = slot[row]!;
+    const begin = allocatedAt[s]!;
+    if (begin < 0) {
+      const resizesNothing = (op === OP_REALLOC || op === OP_EREALLOC) && a[row] === 0;
+      if (allocates(op) && !resizesNothing) allocatedAt[s] = row;
+      continue;
+    }
+    if (threadOfRow[begin] !== threadOfRow[row]) result[begin] = 1;
+    if (op === OP_FREE || op === OP_EFREE || ((op === OP_REALLOC || op === OP_EREALLOC) && a[row] === 0)) {
+      allocatedAt[s] = -1;
+    }
+  }
+  return result;
 }
 
 /**

@@ -4,13 +4,14 @@
  * the lower place wins, so the order is the same in every run.
  */
 export interface Tournament {
+  /** Written by the owner, who then calls `update`: a number that is passed to a function is a heap object. */
   readonly times: Float64Array;
-  /** Sets the time of `place`. */
-  set(place: number, time: number): void;
+  /** The time of `place` has changed. */
+  update(place: number): void;
   /** The place with the least time; its time may be Infinity. */
   winner(): number;
-  /** The least time of all places but the winner. */
-  runnerUpTime(): number;
+  /** The place with the least time but the winner's; the winner itself where there is one place. */
+  runnerUp(): number;
 }
 
 export function createTournament(size: number): Tournament {
@@ -23,8 +24,7 @@ export function createTournament(size: number): Tournament {
   for (let i = 0; i < leaves; i++) winners[leaves + i] = i;
   for (let n = leaves - 1; n > 0; n--) winners[n] = winners[2 * n]!;
 
-  function set(place: number, time: number): void {
-    times[place] = time;
+  function update(place: number): void {
     for (let n = (leaves + place) >> 1; n > 0; n >>= 1) {
       const left = winners[2 * n]!;
       const right = winners[2 * n + 1]!;
@@ -34,23 +34,27 @@ export function createTournament(size: number): Tournament {
 
   const winner = (): number => winners[1]!;
 
-  function runnerUpTime(): number {
+  function runnerUp(): number {
     // Whoever is second has lost to the winner directly: it won the other half at some level of the winner's way up.
+    let best = winners[1]!;
     let least = Infinity;
-    for (let n = leaves + winners[1]!; n > 1; n >>= 1) {
-      const time = times[winners[n ^ 1]!]!;
-      if (time < least) least = time;
+    for (let n = leaves + best; n > 1; n >>= 1) {
+      const other = winners[n ^ 1]!;
+      if (times[other]! < least) {
+        least = times[other]!;
+        best = other;
+      }
     }
-    return least;
+    return best;
   }
 
-  return { times, set, winner, runnerUpTime };
+  return { times, update, winner, runnerUp };
 }
 
 /** Things that become due at a time: a binary heap of (time, thread) pairs; of equal times the first to come goes first. */
 export interface Timers {
-  /** Infinity where there is none. */
-  nextTime(): number;
+  /** At index 0 when the first is due, Infinity where there is none. */
+  readonly next: Float64Array;
   add(time: number, thread: number): void;
   /** Takes the earliest away and returns its thread. */
   take(): number;
@@ -78,14 +82,20 @@ export function createTimers(size: number): Timers {
     order[j] = rank;
   };
 
+  const next = new Float64Array(1).fill(Infinity);
+  const announce = (): void => {
+    next[0] = count === 0 ? Infinity : times[1]!;
+  };
+
   return {
-    nextTime: () => (count === 0 ? Infinity : times[1]!),
+    next,
     add(time, thread) {
       let i = ++count;
       times[i] = time;
       threads[i] = thread;
       order[i] = inserted++;
       for (; i > 1 && before(i, i >> 1); i >>= 1) swap(i, i >> 1);
+      announce();
     },
     take() {
       const thread = threads[1]!;
@@ -97,6 +107,7 @@ export function createTimers(size: number): Timers {
         swap(child, i);
         i = child;
       }
+      announce();
       return thread;
     },
   };

@@ -12,9 +12,6 @@ export const STOP_EARLY = 4; // its next event is not due before `until[t]`
 export const STOP_DONE = 5;
 export type Stop = 0 | 1 | 2 | 3 | 4 | 5;
 
-/** Executes events of a thread while its clock is at most `limit`. */
-export type RunThread = (t: ThreadSlot, limit: Ns) => Stop;
-
 export interface ThreadTimes {
   readonly onProcessorNs: Ns;
   /** Ready, but every processor was taken. */
@@ -40,8 +37,14 @@ export interface ThreadTimes {
 export interface Scheduler {
   /** The thread becomes ready at `at`. */
   wake(t: ThreadSlot, at: Ns): void;
-  /** Lets the thread that is furthest behind act; false where there is none: all are done, or wait for each other. */
-  step(): boolean;
+  /**
+   * The thread that acts next, while its clock is at most `limit[0]`; -1 where there is none: all are done, or wait for
+   * each other.
+   */
+  turn(): ThreadSlot | -1;
+  readonly limit: Float64Array;
+  /** The thread has acted. */
+  stopped(t: ThreadSlot, stop: Stop): void;
   /** Threads that have not ended. */
   unfinished(): number;
   /** The latest end of a thread so far. */
@@ -49,12 +52,14 @@ export interface Scheduler {
   timesOf(t: ThreadSlot): ThreadTimes;
 }
 
-export function createScheduler(time: VirtualTime, run: RunThread): Scheduler {
+export function createScheduler(time: VirtualTime): Scheduler {
   const { threads, clocks, debts, sleepFrom, sleepNs, processor, running, until, costs, timeline } = time;
   const { contextSwitchNs, timeSliceNs } = costs;
   const processors = running.length;
   const tournament = createTournament(processors);
+  const { times } = tournament;
   const timers = createTimers(threads + 1);
+  const limit = new Float64Array(1);
   const queue = new Int32Array(threads + 1); // a ring
   let queueHead = 0;
   let queueLength = 0;
@@ -112,7 +117,8 @@ export function createScheduler(time: VirtualTime, run: RunThread): Scheduler {
     clocks[t] = start + tailNs[t]!;
     sliceEnd[t] = start + timeSliceNs;
     tailNs[t] = 0;
-    tournament.set(p, clocks[t]!);
+    times[p] = clocks[t]!;
+    tournament.update(p);
   }
 
   /** Processor `p` has nothing to do from `at` on. */
@@ -120,7 +126,8 @@ export function createScheduler(time: VirtualTime, run: RunThread): Scheduler {
     if (queueLength === 0) {
       running[p] = -1;
       idle++;
-      tournament.set(p, Infinity);
+      times[p] = Infinity;
+      tournament.update(p);
       return;
     }
     const t = queue[queueHead]!;
@@ -139,48 +146,59 @@ export function createScheduler(time: VirtualTime, run: RunThread): Scheduler {
     onProcessorNs[t]! += at - onSince[t]!;
   }
 
-  function step(): boolean {
+  function turn(): ThreadSlot | -1 {
     for (;;) {
       const p = tournament.winner();
-      const now = tournament.times[p]!;
-      const due = timers.nextTime();
-      if (due <= now) {
-        if (due === Infinity) return false;
-        const t = timers.take();
-        if (idle > 0) {
-          idle--;
-          readyAt[t] = due;
-          dispatch(idleProcessor(t), t, due);
-        } else {
-          enqueue(t, due);
-        }
+      const due = timers.next[0]!;
+      if (due <= times[p]!) {
+        if (due === Infinity) return -1;
+        ready(timers.take(), due);
         continue;
       }
-      act(p, running[p]!, due);
-      return true;
+      const t = running[p]!;
+      if (debts[t]! > 0) {
+        clocks[t]! += debts[t]!;
+        debts[t] = 0;
+        times[p] = clocks[t]!;
+        tournament.update(p);
+        continue;
+      }
+      let least = times[tournament.runnerUp()]!;
+      if (processors === 1) least = Infinity;
+      if (due < least) least = due;
+      if (queueLength > 0) {
+        const now = clocks[t]!;
+        if (now >= sliceEnd[t]!) {
+          leave(t, now);
+          enqueue(t, now);
+          next(p, now);
+          continue;
+        }
+        if (sliceEnd[t]! < least) least = sliceEnd[t]!;
+      }
+      limit[0] = least;
+      return t;
     }
   }
 
-  function act(p: number, t: ThreadSlot, due: Ns): void {
-    if (debts[t]! > 0) {
-      clocks[t]! += debts[t]!;
-      debts[t] = 0;
-    }
-    const now = clocks[t]!;
-    if (queueLength > 0 && now >= sliceEnd[t]!) {
-      leave(t, now);
-      enqueue(t, now);
-      next(p, now);
+  function ready(t: ThreadSlot, at: Ns): void {
+    if (idle === 0) {
+      enqueue(t, at);
       return;
     }
-    let limit = Math.min(tournament.runnerUpTime(), due);
-    if (queueLength > 0 && sliceEnd[t]! < limit) limit = sliceEnd[t]!;
-    const stop = run(t, limit);
-    const clock = clocks[t]!;
+    idle--;
+    readyAt[t] = at;
+    dispatch(idleProcessor(t), t, at);
+  }
+
+  function stopped(t: ThreadSlot, stop: Stop): void {
+    const p = processor[t]!;
     if (stop === STOP_LIMIT) {
-      tournament.set(p, clock);
+      times[p] = clocks[t]!;
+      tournament.update(p);
       return;
     }
+    const clock = clocks[t]!;
     if (stop === STOP_SLEPT) {
       // Asleep from `from` to `awake`; what the call did afterwards is still to be paid for with processor time.
       const from = sleepFrom[t]!;
@@ -207,7 +225,9 @@ export function createScheduler(time: VirtualTime, run: RunThread): Scheduler {
 
   return {
     wake,
-    step,
+    turn,
+    limit,
+    stopped,
     unfinished: () => unfinished,
     endNs: () => end,
     timesOf: (t) => ({
