@@ -1,14 +1,15 @@
 import type { Argv, CommandModule } from 'yargs';
 import { UserError } from '../../sim/assert.ts';
 import type { Sample } from '../../sim/metrics/sample.ts';
-import type { Mode, RunResult } from '../../sim/report/result.ts';
+import type { RunResult } from '../../sim/report/result.ts';
 import { type LineSink, openLineSink, writeWhole } from '../line-sink.ts';
 import { startProgress } from '../progress.ts';
 import { machineOptions, type MachineArguments, prepare } from '../run-options.ts';
-import { runLockstep, type SessionOptions } from '../session.ts';
+import { runSession } from '../parallel/run-task.ts';
+import type { SessionOptions } from '../session.ts';
+import { type TimeArguments, timeOptions, timing } from '../time-options.ts';
 
-interface RunArguments extends MachineArguments {
-  mode: Mode;
+interface RunArguments extends MachineArguments, TimeArguments {
   'sample-every': number;
   json: string | undefined;
   samples: string | undefined;
@@ -22,8 +23,7 @@ export const runCommand: CommandModule<object, RunArguments> = {
   command: 'run <workload>',
   describe: 'replay a workload under one allocator',
   builder: (yargs: Argv) =>
-    machineOptions(yargs)
-      .option('mode', { choices: ['lockstep'] as const, default: 'lockstep' as Mode, describe: 'how threads run' })
+    timeOptions(machineOptions(yargs))
       .option('sample-every', { type: 'number', default: 0, describe: 'a sample every N events too' })
       .option('json', {
         type: 'string',
@@ -67,7 +67,7 @@ async function run(argv: RunArguments): Promise<void> {
     for (const name of outputs) if (argv[name] !== undefined) sinks[name] = openLineSink(argv[name] || '-');
     const options: SessionOptions = {
       ...prepared.session,
-      mode: argv.mode,
+      ...timing(argv),
       sampleEvery: argv['sample-every'],
       check: argv.check,
       signal: controller.signal,
@@ -76,7 +76,7 @@ async function run(argv: RunArguments): Promise<void> {
       ...(sinks.samples && { onSample: (sample: Sample) => sinks.samples!.write(JSON.stringify(sample)) }),
       ...(progress && { onProgress: progress.update }),
     };
-    result = await runLockstep(options);
+    result = await runSession(options);
     for (const sink of Object.values(sinks)) sink.close(result.partial);
   } catch (error) {
     for (const sink of Object.values(sinks)) sink.discard();

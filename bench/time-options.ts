@@ -1,0 +1,51 @@
+import { readFileSync } from 'node:fs';
+import type { Argv } from 'yargs';
+import { UserError } from '../sim/assert.ts';
+import type { Mode } from '../sim/report/result.ts';
+import { COST_PROFILES, type Costs, DEFAULT_PROFILE, parseCosts } from '../sim/threads/costs.ts';
+import { systemError } from '../workloads/trace/reader.ts';
+import type { SessionOptions } from './session.ts';
+
+/** How time passes in a run. */
+export interface TimeArguments {
+  mode: Mode;
+  pace: 'asap' | 'recorded';
+  costs: string;
+}
+
+export function timeOptions<T>(yargs: Argv<T>): Argv<T> {
+  return yargs
+    .option('mode', {
+      choices: ['virtual', 'lockstep', 'threads'] as const,
+      default: 'virtual' as const,
+      describe: 'virtual: threads at their own pace in virtual time; lockstep: in file order; threads: real ones',
+    })
+    .option('pace', {
+      choices: ['asap', 'recorded'] as const,
+      default: 'asap' as const,
+      describe: 'recorded: no event starts before its recorded time',
+    })
+    .option('costs', {
+      type: 'string',
+      default: DEFAULT_PROFILE,
+      describe: `prices of operations: ${Object.keys(COST_PROFILES).join(', ')}, or a file of \`sim calibrate\``,
+    }) as Argv<T>;
+}
+
+export function timing({ mode, pace, costs }: TimeArguments): Pick<SessionOptions, 'mode' | 'pace' | 'costs'> {
+  return { mode, pace, costs: loadCosts(costs) };
+}
+
+function loadCosts(nameOrFile: string): Costs {
+  const profile = COST_PROFILES[nameOrFile];
+  if (profile) return profile;
+  let text: string;
+  try {
+    text = readFileSync(nameOrFile, 'utf8');
+  } catch (error) {
+    throw new UserError(
+      `--costs: found '${nameOrFile}' (${systemError(error)}), expected ${Object.keys(COST_PROFILES).join(', ')} or a file`,
+    );
+  }
+  return parseCosts(text, nameOrFile);
+}
