@@ -174,7 +174,7 @@ export function cutTrace(events: EventBuffer, options: CutOptions): EventBuffer 
       case OP_THREAD_EXIT:
         alive.delete(thread);
         inRequest.delete(thread);
-        if (inPart && out.isAlive(thread)) out.threadExit(thread);
+        if (inPart && (keeps(thread) || out.isAlive(thread))) out.threadExit(thread);
         break;
       default:
     }

@@ -13,11 +13,11 @@ import { formatTrace } from './writer.ts';
  */
 export async function writeTrace(path: string, events: EventBuffer): Promise<void> {
   if (path === '-') {
-    await pipeline(Readable.from(copies(formatTrace(events))), process.stdout, { end: false });
+    await pipeline(Readable.from(formatTrace(events)), process.stdout, { end: false });
     return;
   }
   const [, form, compression] = /^(.*?)(\.gz|\.zst)?$/s.exec(path)!;
-  const parts = form!.endsWith('.htb') ? encodeHtb(events) : copies(formatTrace(events));
+  const parts = form!.endsWith('.htb') ? encodeHtb(events) : formatTrace(events);
   const pack = compressor(path, compression);
   const temporary = `${path}.${process.pid}.tmp`;
   try {
@@ -31,11 +31,6 @@ export async function writeTrace(path: string, events: EventBuffer): Promise<voi
     if (code === undefined) throw error;
     throw new UserError(`${path}: found ${message.split(',')[0]}, expected a file that can be written`);
   }
-}
-
-/** A stream keeps chunks, and the formatter uses its buffer again. */
-function* copies(chunks: Iterable<Uint8Array>): Generator<Uint8Array> {
-  for (const chunk of chunks) yield chunk.slice();
 }
 
 function compressor(path: string, compression: string | undefined): Transform | undefined {

@@ -64,7 +64,7 @@ const LF = 10;
 
 /**
  * The text form. Objects are named by their slots, threads by their numbers; reading it again gives the same buffer,
- * since slots are given out by the same rule. The chunks may not be kept: each one lies where the one before it lay.
+ * since slots are given out by the same rule.
  */
 export function* formatTrace(events: EventBuffer): Generator<Uint8Array> {
   const { head, slot, a, b, length, begins, labels } = events;
@@ -93,7 +93,7 @@ export function* formatTrace(events: EventBuffer): Generator<Uint8Array> {
   yield new TextEncoder().encode(headerLines(events));
   for (let row = 0; row < length; row++) {
     if (at > CHUNK_BYTES - LINE_BYTES_MAX) {
-      yield bytes.subarray(0, at);
+      yield bytes.slice(0, at);
       at = 0;
     }
     for (; nextBegin < begins.length && begins[nextBegin]!.row === row; nextBegin++) {
@@ -115,13 +115,13 @@ export function* formatTrace(events: EventBuffer): Generator<Uint8Array> {
       number(threadId[head[row]! >>> OP_BITS]!);
       text(` ${MALLOPT_NAMES[slot[row]!]!} ${a[row]! | 0}`);
     } else {
-      yield bytes.subarray(0, at);
+      yield bytes.slice(0, at);
       at = 0;
       if (op === OP_SAMPLE) yield new TextEncoder().encode(`= ${labels[a[row]!]!}`);
     }
     bytes[at++] = LF;
   }
-  if (at > 0) yield bytes.subarray(0, at);
+  if (at > 0) yield bytes.slice(0, at);
 }
 
 function headerLines({ touch, name, source }: EventBuffer): string {

@@ -1,0 +1,64 @@
+import fc from 'fast-check';
+
+/** One draw; what it becomes depends on what is live by then, so that every list of draws is a trace that keeps the rules. */
+interface Draw {
+  readonly kind: number;
+  readonly thread: number;
+  readonly object: number;
+  readonly size: number;
+}
+
+/** Thread numbers and object ids of every range: dense, sparse, at the limits. */
+const THREADS = [0, 1, 2, 3, 70000, 4294967294] as const;
+const OBJECTS = [0, 1, 2, 3, 7, 65535, 65536, 1 << 20, 33554431, 33554432, 99999999, 4294967295] as const;
+const SIZES = [0, 1, 24, 25, 1032, 4096, 30720, 131072, 66355200, 999999999, 1000000000, 4294967295] as const;
+
+const draw: fc.Arbitrary<Draw> = fc.record({
+  kind: fc.nat(99),
+  thread: fc.nat(THREADS.length - 1),
+  object: fc.nat(OBJECTS.length - 1),
+  size: fc.nat(SIZES.length - 1),
+});
+
+/** Lines of a valid trace, without headers. */
+export const traceLines: fc.Arbitrary<string[]> = fc.array(draw, { maxLength: 120 }).map((draws) => {
+  const live = new Map<number, 'malloc' | { request: number }>();
+  const lines: string[] = [];
+  for (const { kind, thread, object, size } of draws) {
+    const t = THREADS[thread]!;
+    const o = OBJECTS[object]!;
+    const bytes = SIZES[size]!;
+    const state = live.get(o);
+    const e = state !== undefined && state !== 'malloc' ? 'e' : '';
+    if (kind < 3) lines.push(`+ ${bytes * 1000}`);
+    else if (kind < 6) lines.push(`= label ${size}`);
+    else if (kind < 8) lines.push(`tb ${t}`);
+    else if (kind < 14) lines.push(`te ${t}`);
+    else if (kind < 16) lines.push(`eb ${t}`);
+    else if (kind < 20) {
+      lines.push(`ee ${t}`);
+      for (const [id, block] of live) if (block !== 'malloc' && block.request === t) live.delete(id);
+    } else if (kind < 22) lines.push(`trim ${t} ${bytes}`);
+    else if (state === undefined) {
+      const forms = [
+        `m ${t} ${o} ${bytes}`,
+        `r ${t} ${o} ${bytes}`,
+        `c ${t} ${o} 3 ${Math.floor(bytes / 3)}`,
+        `a ${t} ${o} ${2 ** (kind % 13)} ${bytes}`,
+        `em ${t} ${o} ${bytes}`,
+        `er ${t} ${o} ${bytes}`,
+        `ec ${t} ${o} ${Math.floor(bytes / 2)} 2`,
+      ];
+      const form = kind % forms.length;
+      lines.push(forms[form]!);
+      live.set(o, form < 4 ? 'malloc' : { request: t });
+    } else if (kind < 60) {
+      lines.push(`${e}f ${t} ${o}`);
+      live.delete(o);
+    } else if (kind < 85) {
+      lines.push(`${e}r ${t} ${o} ${bytes}`);
+      if (bytes === 0) live.delete(o);
+    } else lines.push(`w ${t} ${o} ${kind} ${bytes}`);
+  }
+  return lines;
+});
