@@ -5,7 +5,7 @@ import type { RunResult } from '../../sim/report/result.ts';
 import { type LineSink, openLineSink, writeWhole } from '../line-sink.ts';
 import { startProgress } from '../progress.ts';
 import { machineOptions, type MachineArguments, prepare } from '../run-options.ts';
-import { runSession } from '../parallel/run-task.ts';
+import { runSession } from '../run-session.ts';
 import type { SessionOptions } from '../session.ts';
 import { type TimeArguments, timeOptions, timing } from '../time-options.ts';
 

@@ -1,6 +1,7 @@
 import type { RunResult } from '../../sim/report/result.ts';
 import { type RunAllOptions, runAll } from '../parallel/run-all.ts';
 import type { RunTask } from '../parallel/run-task.ts';
+import type { ReportRun } from '../report/build-page.ts';
 import { type Comparison, compareResults } from './comparison.ts';
 
 export interface CompareOptions extends RunAllOptions {
@@ -15,6 +16,8 @@ export interface CompareOutcome {
   readonly comparison: Comparison;
   /** By allocator, then by seed. */
   readonly runs: readonly (readonly RunResult[])[];
+  /** The same with what was recorded for a report. */
+  readonly recorded: readonly (readonly ReportRun[])[];
 }
 
 /** Replays one workload under several allocators in parallel, with the same events and the same seeds for all. */
@@ -25,7 +28,8 @@ export async function compare(options: CompareOptions): Promise<CompareOutcome> 
     const loaded = await options.load(seed);
     for (const allocator of allocators) tasks.push({ ...loaded, allocator, seed });
   }
-  const results = await runAll(tasks, options);
-  const runs = allocators.map((_, i) => seeds.map((_, j) => results[j * allocators.length + i]!));
-  return { comparison: compareResults(runs), runs };
+  const done = await runAll(tasks, options);
+  const recorded = allocators.map((_, i) => seeds.map((_, j) => done[j * allocators.length + i]!));
+  const runs = recorded.map((column) => column.map((r) => r.result));
+  return { comparison: compareResults(runs), runs, recorded };
 }

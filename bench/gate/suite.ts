@@ -39,5 +39,5 @@ export async function runSuite(suite: Suite, folder: string, options: RunAllOpti
       }
     }
   }
-  return runAll(tasks, options);
+  return (await runAll(tasks, options)).map((run) => run.result);
 }

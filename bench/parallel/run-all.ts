@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { Piscina } from 'piscina';
 import { UserError } from '../../sim/assert.ts';
-import type { RunResult } from '../../sim/report/result.ts';
+import type { ReportRun } from '../report/build-page.ts';
 import { type RunTask, runTask } from './run-task.ts';
 import type { TaskOutcome } from './worker.ts';
 
@@ -24,20 +24,20 @@ const WORKER = fileURLToPath(
  * Runs every task, in parallel; results in the order of the tasks. A run is alone in its machine, so the number of
  * workers changes no figure but the engine's.
  */
-export async function runAll(tasks: readonly RunTask[], options: RunAllOptions = {}): Promise<RunResult[]> {
+export async function runAll(tasks: readonly RunTask[], options: RunAllOptions = {}): Promise<ReportRun[]> {
   const { workers = Math.min(tasks.length, availableParallelism()), onDone, signal } = options;
   let done = 0;
-  const finished = (result: RunResult): RunResult => {
+  const finished = (run: ReportRun): ReportRun => {
     onDone?.(++done, tasks.length);
-    return result;
+    return run;
   };
   if (workers <= 1 || !existsSync(WORKER)) {
-    const results: RunResult[] = [];
+    const runs: ReportRun[] = [];
     for (const task of tasks) {
       if (signal?.aborted) throw new UserError('interrupted');
-      results.push(finished(await runTask(task, signal)));
+      runs.push(finished(await runTask(task, signal)));
     }
-    return results;
+    return runs;
   }
   const pool = new Piscina<RunTask, TaskOutcome>({ filename: WORKER, minThreads: workers, maxThreads: workers });
   try {
@@ -45,7 +45,7 @@ export async function runAll(tasks: readonly RunTask[], options: RunAllOptions =
       tasks.map(async (task) => {
         const outcome = await pool.run(task, signal ? { signal } : {});
         if ('userError' in outcome) throw new UserError(outcome.userError);
-        return finished(outcome.result);
+        return finished(outcome.run);
       }),
     );
   } catch (error) {

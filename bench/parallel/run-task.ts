@@ -1,9 +1,10 @@
 import { parseAllocator } from '../../allocators/spec.ts';
 import type { EventBuffer, Touch } from '../../sim/event.ts';
 import type { KernelOptions } from '../../sim/kernel/kernel.ts';
-import type { Mode, RunResult } from '../../sim/report/result.ts';
-import { runVirtual } from '../modes/virtual.ts';
-import { runLockstep, type SessionOptions } from '../session.ts';
+import type { Mode } from '../../sim/report/result.ts';
+import type { ReportRun } from '../report/build-page.ts';
+import { recordRun } from '../report/record.ts';
+import { runSession } from '../run-session.ts';
 
 /** A whole run as plain data, so that it can be sent to a worker. The columns of `events` are shared, not copied. */
 export interface RunTask {
@@ -19,15 +20,13 @@ export interface RunTask {
   readonly touch?: Touch;
   readonly kernel?: Partial<KernelOptions>;
   readonly sampleEvery?: number;
+  /** Keep what a report draws beyond the result. */
+  readonly record?: boolean;
 }
 
 /** Executes one task; what a worker does, and what is done without workers. */
-export async function runTask(task: RunTask, signal?: AbortSignal): Promise<RunResult> {
-  const { allocator, ...rest } = task;
-  return runSession({ ...rest, spec: parseAllocator(allocator, task.cpus), ...(signal && { signal }) });
-}
-
-/** Runs to the end in the mode that the options name. */
-export function runSession(options: SessionOptions): Promise<RunResult> {
-  return options.mode === 'virtual' ? runVirtual(options) : runLockstep(options);
+export async function runTask(task: RunTask, signal?: AbortSignal): Promise<ReportRun> {
+  const { allocator, record, ...rest } = task;
+  const options = { ...rest, spec: parseAllocator(allocator, task.cpus), ...(signal && { signal }) };
+  return record ? recordRun(options) : { result: await runSession(options) };
 }

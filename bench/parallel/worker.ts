@@ -1,13 +1,13 @@
 import { UserError } from '../../sim/assert.ts';
-import type { RunResult } from '../../sim/report/result.ts';
+import type { ReportRun } from '../report/build-page.ts';
 import { type RunTask, runTask } from './run-task.ts';
 
-export type TaskOutcome = { readonly result: RunResult } | { readonly userError: string };
+export type TaskOutcome = { readonly run: ReportRun } | { readonly userError: string };
 
 /** Piscina's entry. Errors lose their class between threads, so the user's own mistakes come back as data. */
 export default async function work(task: RunTask): Promise<TaskOutcome> {
   try {
-    return { result: await runTask(task) };
+    return { run: await runTask(task) };
   } catch (error) {
     if (error instanceof UserError) return { userError: error.message };
     throw error;
