@@ -1,5 +1,5 @@
 import { createRandom } from '../../sim/random.ts';
-import { createEventBuilder, type EventBuilder } from '../builder.ts';
+import { type BlockId, createEventBuilder, type EventBuilder } from '../builder.ts';
 import { defineWorkload, numberParameter, seedParameter } from '../workload.ts';
 import { FIFTEEN_SIZES, type ImageSize, imageSizes, imageSizesParameter } from './image-sizes.ts';
 import { interleave } from './interleave.ts';
@@ -16,6 +16,9 @@ const STEPS_PER_CLOCK = 64;
  * `lanczos-im6`): for each of fifteen sizes a team of threads goes over the rows of the source, a block of rows each,
  * and takes a contribution buffer, a source row and a destination row for each row, all as wide as the wider image. The
  * pixel caches are the main thread's. Between sizes the threads are parked and keep their arenas.
+ *
+ * Each thread writes its share of the result, one row when it starts and the rest when it is done. These writes are what
+ * forks and joins the team where threads run at their own pace: a write waits for the block, its free for the writes.
  */
 export const lanczos32t = defineWorkload({
   name: 'lanczos-32t',
@@ -33,7 +36,7 @@ export const lanczos32t = defineWorkload({
     const targets = imageSizes(sizes);
     const events = createEventBuilder({
       name: `lanczos-32t ${width}x${height} to ${targets.length} sizes, ${threads} threads, ${requests} requests`,
-      rows: requests * targets.length * (6 * height + 64) + 2 * threads,
+      rows: requests * targets.length * (6 * height + 2 * threads + 64) + 2 * threads,
     });
     const random = createRandom(seed, 'lanczos-32t/schedule');
     for (let t = 1; t <= threads; t++) events.threadBegin(t);
@@ -41,9 +44,9 @@ export const lanczos32t = defineWorkload({
       const source = events.malloc(0, width * height * PIXEL_BYTES);
       for (const target of targets) {
         const result = events.malloc(0, target.width * target.height * PIXEL_BYTES);
-        resample(events, threads, { width, height }, target, (runnable) => random.integer(0, runnable - 1));
-        events.sample(`size-${target.width}x${target.height}`);
+        resample(events, threads, { width, height }, target, result, (runnable) => random.integer(0, runnable - 1));
         events.free(0, result);
+        events.sample(`size-${target.width}x${target.height}`);
       }
       events.free(0, source);
       events.sample(`request-${request}`);
@@ -58,6 +61,7 @@ function resample(
   threads: number,
   source: ImageSize,
   target: ImageSize,
+  result: BlockId,
   draw: (runnable: number) => number,
 ): void {
   const bufferBytes = Math.max(source.width, target.width) * PIXEL_BYTES;
@@ -65,15 +69,43 @@ function resample(
   const team = Array.from({ length: threads }, (_, i) => {
     const first = Math.floor((i * source.height) / threads);
     const last = Math.floor(((i + 1) * source.height) / threads);
-    return rowsOf(events, i + 1, last - first, bufferBytes);
+    const share = rowShare(i, threads, target);
+    return rowsOf(events, i + 1, last - first, bufferBytes, result, share);
   });
   interleave(team, draw, () => {
     if (++steps % STEPS_PER_CLOCK === 0) events.clock(STEP_NS * STEPS_PER_CLOCK);
   });
 }
 
+/** What one thread writes of the result, in bytes. */
+interface Share {
+  readonly offset: number;
+  readonly rowBytes: number;
+  readonly length: number;
+}
+
+function rowShare(i: number, threads: number, target: ImageSize): Share {
+  const rowBytes = target.width * PIXEL_BYTES;
+  const first = Math.floor((i * target.height) / threads);
+  const last = Math.floor(((i + 1) * target.height) / threads);
+  return {
+    offset: first * rowBytes,
+    rowBytes: Math.min(rowBytes, (last - first) * rowBytes),
+    length: (last - first) * rowBytes,
+  };
+}
+
 /** One thread's rows; every call is a step between which other threads may run. */
-function* rowsOf(events: EventBuilder, thread: number, rows: number, bufferBytes: number): Generator<void> {
+function* rowsOf(
+  events: EventBuilder,
+  thread: number,
+  rows: number,
+  bufferBytes: number,
+  result: BlockId,
+  { offset, rowBytes, length }: Share,
+): Generator<void> {
+  events.write(thread, result, offset, rowBytes);
+  yield;
   for (let row = 0; row < rows; row++) {
     const contribution = events.malloc(thread, bufferBytes);
     yield;
@@ -88,4 +120,6 @@ function* rowsOf(events: EventBuilder, thread: number, rows: number, bufferBytes
     events.free(thread, contribution);
     yield;
   }
+  events.write(thread, result, offset + rowBytes, length - rowBytes);
+  yield;
 }
