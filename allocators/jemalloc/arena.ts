@@ -1,0 +1,316 @@
+import type { ThreadSlot } from '../../sim/allocator.ts';
+import type { BackgroundThreads } from './background-thread.ts';
+import type { Base } from './base.ts';
+import { GROW_FIRST } from './extent.ts';
+import { ARENA_BYTES, ARENA_LARGE_STATS, ARENA_LARGE_STATS_BYTES, ARENA_WRITTEN, BIN_BYTES } from './layout.ts';
+import { PURGE_NEVER, PURGE_ON_EPOCH_ADVANCE, type PageAllocator } from './page-allocator.ts';
+import { geometricTicks } from './prng.ts';
+import { CACHELINE, INDEX_SIZE, NBINS } from './size-classes.ts';
+import {
+  A_GROW_NEXT,
+  A_INITIALIZED,
+  A_LAST_THREAD,
+  A_NTHREADS,
+  A_NTHREADS_INTERNAL,
+  AC_ADDRESS,
+  AC_CREATED,
+  AC_INTERNAL,
+  ARENA_COUNTERS,
+  ARENA_WORDS,
+  BC_NREQUESTS,
+  BIN_COUNTERS,
+  C_REQUESTS,
+  G_NARENAS_TOTAL,
+  LARGE_CLASSES,
+  LARGE_COUNTERS,
+  LG_CACHE_BIN_WORDS,
+  LC_NDALLOC,
+  LC_NMALLOC,
+  LC_NFLUSHES,
+  LC_NREQUESTS,
+  STATE_DIRTY,
+  STATE_MUZZY,
+  type State,
+  T_ARENA,
+  T_CACHE_ARENA,
+  T_IARENA,
+  T_PRNG,
+  T_REENTRANT,
+  T_TICKS,
+  THREAD_HEADER_WORDS,
+  THREAD_NOMINAL,
+  T_STATE,
+} from './state.ts';
+
+export type Arenas = ReturnType<typeof createArenas>;
+
+/** Arenas (arena.c and the choice in jemalloc.c): their creation, which thread uses which, when they look at decay. */
+export function createArenas(state: State, base: Base, pa: PageAllocator, background: BackgroundThreads) {
+  const { arenas, arenaCounters, caches, config, globals, kernel, largeCounters, lock, unlock, threadWords } = state;
+  const { binCounters } = state;
+  const locks = state.lockIds.perArena;
+  const { narenas, hugeArena, percpuArena, cpus } = config;
+  const arenasLock = state.lockIds.arenas;
+
+  const isInitialized = (a: number) => arenas[a * ARENA_WORDS + A_INITIALIZED] !== 0;
+
+  // ------------------------------------------------------------------------------------------------------ creation
+
+  /** arena_new: false when out of memory. */
+  function create(t: ThreadSlot, a: number): boolean {
+    if (a !== 0 && !base.create(t, a)) return false;
+    const address = base.alloc(t, a, ARENA_BYTES + NBINS * BIN_BYTES, CACHELINE);
+    if (address === 0) return false;
+    for (const [from, to] of ARENA_WRITTEN) base.touch(address + from, address + to);
+    base.touch(address + ARENA_BYTES, address + ARENA_BYTES + NBINS * BIN_BYTES);
+    const w = a * ARENA_WORDS;
+    const c = a * ARENA_COUNTERS;
+    arenaCounters[c + AC_ADDRESS] = address;
+    arenaCounters[c + AC_CREATED] = kernel.nowNs();
+    arenas[w + A_GROW_NEXT] = GROW_FIRST;
+    pa.init(a, kernel.nowNs());
+    arenas[w + A_INITIALIZED] = 1;
+    if (a >= globals[G_NARENAS_TOTAL]!) globals[G_NARENAS_TOTAL] = a + 1;
+    return true;
+  }
+
+  /** arena_get with init_if_missing: whether arena `a` exists now. */
+  function ensure(t: ThreadSlot, a: number): boolean {
+    if (isInitialized(a)) return true;
+    lock(t, arenasLock);
+    const ok = isInitialized(a) || create(t, a);
+    unlock(t, arenasLock);
+    if (ok && a !== hugeArena) background.createFor(t, a);
+    return ok;
+  }
+
+  // ------------------------------------------------------------------------------------------------------- binding
+
+  /** arena_bind */
+  function bind(t: ThreadSlot, a: number, isInternal: boolean): void {
+    Atomics.add(arenas, a * ARENA_WORDS + (isInternal ? A_NTHREADS_INTERNAL : A_NTHREADS), 1);
+    caches[t * threadWords + (isInternal ? T_IARENA : T_ARENA)] = a + 1;
+  }
+
+  /** arena_unbind, as a thread's end does it for both of its arenas. */
+  function unbind(t: ThreadSlot): void {
+    const h = t * threadWords;
+    const internal = caches[h + T_IARENA]! - 1;
+    if (internal >= 0) Atomics.sub(arenas, internal * ARENA_WORDS + A_NTHREADS_INTERNAL, 1);
+    caches[h + T_IARENA] = 0;
+    const a = caches[h + T_ARENA]! - 1;
+    if (a >= 0) Atomics.sub(arenas, a * ARENA_WORDS + A_NTHREADS, 1);
+    caches[h + T_ARENA] = 0;
+  }
+
+  /** percpu_arena_choose; the simulated thread runs on processor slot modulo number. */
+  function percpuChoose(t: ThreadSlot): number {
+    const cpu = t % cpus;
+    if (percpuArena === 'phycpu' && cpu >= cpus / 2) return cpu - cpus / 2;
+    return cpu;
+  }
+
+  /** arena_choose_hard: the first arena with fewest threads; a new one while all that exist are in use. */
+  function chooseHard(t: ThreadSlot): number {
+    if (percpuArena !== 'disabled') {
+      const a = percpuChoose(t);
+      if (!ensure(t, a)) return -1;
+      bind(t, a, false);
+      bind(t, a, true);
+      return a;
+    }
+    if (narenas === 1) {
+      bind(t, 0, false);
+      bind(t, 0, true);
+      return 0;
+    }
+    let firstNull = narenas;
+    const choose = [0, 0]; // for the program, for internal use
+    const isNew = [false, false];
+    lock(t, arenasLock);
+    for (let i = 1; i < narenas; i++) {
+      if (isInitialized(i)) {
+        for (let j = 0; j < 2; j++) {
+          const field = j === 0 ? A_NTHREADS : A_NTHREADS_INTERNAL;
+          if (arenas[i * ARENA_WORDS + field]! < arenas[choose[j]! * ARENA_WORDS + field]!) choose[j] = i;
+        }
+      } else if (firstNull === narenas) {
+        firstNull = i;
+      }
+    }
+    for (let j = 0; j < 2; j++) {
+      const field = j === 0 ? A_NTHREADS : A_NTHREADS_INTERNAL;
+      if (arenas[choose[j]! * ARENA_WORDS + field] !== 0 && firstNull !== narenas) {
+        choose[j] = firstNull;
+        if (!isInitialized(firstNull) && !create(t, firstNull)) {
+          unlock(t, arenasLock);
+          return -1;
+        }
+        isNew[j] = true;
+      }
+      bind(t, choose[j]!, j === 1);
+    }
+    unlock(t, arenasLock);
+    for (let j = 0; j < 2; j++) if (isNew[j]) background.createFor(t, choose[j]!);
+    return choose[0]!;
+  }
+
+  /**
+   * arena_choose: the thread's arena, bound at its first need; -1 when out of memory. A cache that is filled from another
+   * arena (arena 0, of the thread that initialised jemalloc) moves over.
+   */
+  function choose(t: ThreadSlot): number {
+    const h = t * threadWords;
+    if (caches[h + T_REENTRANT] !== 0) return 0;
+    let a = caches[h + T_ARENA]! - 1;
+    if (a < 0) {
+      a = chooseHard(t);
+      if (a < 0) return -1;
+      if (hasCache(t)) associate(t, a);
+    }
+    if (percpuArena !== 'disabled' && arenas[a * ARENA_WORDS + A_LAST_THREAD] !== t + 1) {
+      const wanted = percpuChoose(t);
+      if (wanted !== a && ensure(t, wanted)) {
+        migrate(t, a, wanted);
+        a = wanted;
+      }
+      arenas[a * ARENA_WORDS + A_LAST_THREAD] = t + 1;
+    }
+    return a;
+  }
+
+  /** tcache_available */
+  function hasCache(t: ThreadSlot): boolean {
+    return config.tcache && caches[t * threadWords + T_STATE] === THREAD_NOMINAL;
+  }
+
+  /** percpu_arena_update with arena_migrate */
+  function migrate(t: ThreadSlot, from: number, to: number): void {
+    Atomics.sub(arenas, from * ARENA_WORDS + A_NTHREADS, 1);
+    Atomics.add(arenas, to * ARENA_WORDS + A_NTHREADS, 1);
+    caches[t * threadWords + T_ARENA] = to + 1;
+    if (arenas[from * ARENA_WORDS + A_NTHREADS] === 0) decayNow(t, from, false, true);
+    if (hasCache(t)) associate(t, to);
+  }
+
+  /** tcache_arena_associate; the list of an arena's caches is the set of threads that name it. */
+  function associate(t: ThreadSlot, a: number): void {
+    const h = t * threadWords;
+    const old = caches[h + T_CACHE_ARENA]! - 1;
+    if (old === a) return;
+    if (old >= 0) dissociate(t, old);
+    const id = locks[a]!.tcacheList;
+    lock(t, id);
+    caches[h + T_CACHE_ARENA] = a + 1;
+    unlock(t, id);
+  }
+
+  /** tcache_arena_dissociate with tcache_stats_merge */
+  function dissociate(t: ThreadSlot, a: number): void {
+    const h = t * threadWords;
+    lock(t, locks[a]!.tcacheList);
+    caches[h + T_CACHE_ARENA] = 0;
+    for (let i = 0; i < config.cacheBins; i++) {
+      const p = h + THREAD_HEADER_WORDS + (i << LG_CACHE_BIN_WORDS) + C_REQUESTS;
+      if (i < NBINS) {
+        lock(t, locks[a]!.bins[i]!);
+        binCounters[(a * NBINS + i) * BIN_COUNTERS + BC_NREQUESTS]! += caches[p]!;
+        unlock(t, locks[a]!.bins[i]!);
+      } else {
+        addLargeRequests(a, i, caches[p]!);
+      }
+      caches[p] = 0;
+    }
+    unlock(t, locks[a]!.tcacheList);
+  }
+
+  /** arena_choose_maybe_huge */
+  function chooseMaybeHuge(t: ThreadSlot, size: number): number {
+    return size >= config.oversizeThreshold ? chooseHuge(t) : choose(t);
+  }
+
+  /** arena_choose_huge: made on demand, and told to purge at once. */
+  function chooseHuge(t: ThreadSlot): number {
+    if (!isInitialized(hugeArena)) {
+      if (!ensure(t, hugeArena)) return -1;
+      const eagerness = config.backgroundThread ? PURGE_NEVER : PURGE_ON_EPOCH_ADVANCE;
+      if (config.dirtyDecayMs > 0) pa.setDecayMs(t, hugeArena, STATE_DIRTY, 0, eagerness);
+      if (config.muzzyDecayMs > 0) pa.setDecayMs(t, hugeArena, STATE_MUZZY, 0, eagerness);
+    }
+    return hugeArena;
+  }
+
+  // --------------------------------------------------------------------------------------------------------- decay
+
+  /** arena_decay_impl: true where another thread is at it. */
+  function decayOne(t: ThreadSlot, a: number, which: number, isBackground: boolean, all: boolean): boolean {
+    if (all) {
+      pa.decayAll(t, a, which);
+      return false;
+    }
+    return background.maybeDecay(t, a, which, isBackground);
+  }
+
+  /** arena_decay: looks whether pages are due, or purges all of them. */
+  function decayNow(t: ThreadSlot, a: number, isBackground: boolean, all: boolean): void {
+    if (decayOne(t, a, STATE_DIRTY, isBackground, all)) return;
+    if (!pa.dontDecayMuzzy(a)) decayOne(t, a, STATE_MUZZY, isBackground, all);
+  }
+
+  /** arena_decay_ticks: arena operations are counted, and every thousandth, in the mean, looks at decay. */
+  function decayTicks(t: ThreadSlot, a: number, count: number): void {
+    const h = t * threadWords;
+    const left = caches[h + T_TICKS]! - count;
+    caches[h + T_TICKS] = left;
+    if (left < 0) {
+      caches[h + T_TICKS] = geometricTicks(caches, h + T_PRNG);
+      decayNow(t, a, false, false);
+    }
+  }
+
+  /** arena_handle_deferred_work: after pages became dirty. */
+  function handleDeferredWork(t: ThreadSlot, a: number): void {
+    if (pa.decaysImmediately(a)) decayOne(t, a, STATE_DIRTY, false, true);
+    background.inactivityCheck(t, a);
+  }
+
+  // ---------------------------------------------------------------------------------------------------- statistics
+
+  /** arena_large_malloc_stats_update and its kin: counters of a large class, which lie in the arena. */
+  function countLarge(a: number, sizeClass: number, counter: number): void {
+    const index = sizeClass - NBINS;
+    largeCounters[(a * LARGE_CLASSES + index) * LARGE_COUNTERS + counter]!++;
+    const address =
+      arenaCounters[a * ARENA_COUNTERS + AC_ADDRESS]! + ARENA_LARGE_STATS + index * ARENA_LARGE_STATS_BYTES;
+    base.touch(address, address + ARENA_LARGE_STATS_BYTES);
+  }
+
+  /** arena_stats_large_flush_nrequests_add */
+  function addLargeRequests(a: number, sizeClass: number, requests: number): void {
+    const p = (a * LARGE_CLASSES + sizeClass - NBINS) * LARGE_COUNTERS;
+    largeCounters[p + LC_NREQUESTS]! += requests;
+    countLarge(a, sizeClass, LC_NFLUSHES);
+  }
+
+  return {
+    create,
+    ensure,
+    isInitialized,
+    choose,
+    chooseMaybeHuge,
+    unbind,
+    associate,
+    dissociate,
+    decayNow,
+    decayTicks,
+    handleDeferredWork,
+    nthreads: (a: number) => arenas[a * ARENA_WORDS + A_NTHREADS]!,
+    countLargeMalloc: (a: number, sizeClass: number): void => countLarge(a, sizeClass, LC_NMALLOC),
+    countLargeDalloc: (a: number, sizeClass: number): void => countLarge(a, sizeClass, LC_NDALLOC),
+    addLargeRequests,
+    /** arena_internal_add, with a minus arena_internal_sub. */
+    addInternal: (a: number, sizeClass: number, sign: number): void => {
+      arenaCounters[a * ARENA_COUNTERS + AC_INTERNAL]! += sign * INDEX_SIZE[sizeClass]!;
+    },
+  };
+}

@@ -1,0 +1,194 @@
+import { assert } from '../../sim/assert.ts';
+import type { Heap } from './heap.ts';
+import { ESET_NPSIZES, INDEX_SIZE, insertClass, NBINS, PAGE, SLAB_PAGES, SLAB_REGIONS } from './size-classes.ts';
+import {
+  A_NACTIVE,
+  ARENA_WORDS,
+  B_NONFULL,
+  B_SLABCUR,
+  BC_CURREGS,
+  BC_CURSLABS,
+  BC_NDALLOC,
+  BC_NMALLOC,
+  BC_NONFULL_SLABS,
+  BIN_COUNTERS,
+  BIN_WORDS,
+  E_ARENA,
+  E_FLAGS,
+  E_NFREE,
+  E_OFFSET,
+  E_PAGES,
+  E_START,
+  E_STATE,
+  FLAG_SLAB,
+  G_EXTENTS,
+  G_THREADS,
+  HANDLE_SHIFT,
+  LG_BITMAP_WORDS,
+  LG_EXTENT_WORDS,
+  LARGE_CLASSES,
+  LARGE_COUNTERS,
+  LC_NDALLOC,
+  LC_NMALLOC,
+  REGION_MASK,
+  STATE_ACTIVE,
+  STATE_UNUSED,
+  type State,
+} from './state.ts';
+
+function bitCount(bits: number): number {
+  let n = 0;
+  for (let b = bits; b !== 0; b &= b - 1) n++;
+  return n;
+}
+
+/** Every invariant: extents tile what is mapped, counters equal what they count, heaps are ordered, caches hold used regions. */
+export function checkHeap(heap: Heap): void {
+  const { state } = heap;
+  checkExtents(heap);
+  for (let a = 0; a < state.config.arenaSlots; a++) {
+    if (!heap.arenas.isInitialized(a)) continue;
+    for (let which = 0; which < 3; which++) checkEset(heap, a, which + 1);
+    for (let i = 0; i < NBINS; i++) checkBin(heap, a, i);
+  }
+  checkCaches(heap);
+}
+
+/** Extents do not overlap, are found by their first and last page, and what is active adds up. */
+function checkExtents(heap: Heap): void {
+  const { arenas, bitmaps, extentClass, extents, globals, config, largeCounters } = heap.state;
+  const active = new Float64Array(config.arenaSlots);
+  const large = new Float64Array(config.arenaSlots * LARGE_CLASSES);
+  const ranges: [number, number, number][] = [];
+  for (let e = 1; e <= globals[G_EXTENTS]!; e++) {
+    const p = e << LG_EXTENT_WORDS;
+    const pages = extents[p + E_PAGES]!;
+    if (extents[p + E_STATE] === STATE_UNUSED || pages === 0) continue;
+    const start = extents[p + E_START]!;
+    ranges.push([start, start + pages, e]);
+    assert(heap.emap.lookup(start) === e, `extent ${e}: its first page is not mapped to it`);
+    assert(heap.emap.lookup(start + pages - 1) === e, `extent ${e}: its last page is not mapped to it`);
+    if (extents[p + E_STATE] !== STATE_ACTIVE) {
+      assert(extents[p + E_OFFSET] === 0, `extent ${e}: unused with an offset`);
+      continue;
+    }
+    const a = extents[p + E_ARENA]!;
+    active[a]! += pages;
+    const index = extentClass[e]!;
+    if (extents[p + E_FLAGS]! & FLAG_SLAB) {
+      assert(index < NBINS && SLAB_PAGES[index] === pages, `slab ${e}: ${pages} pages of class ${index}`);
+      let free = 0;
+      for (let i = 0; i * 32 < SLAB_REGIONS[index]!; i++) free += bitCount(bitmaps[(e << LG_BITMAP_WORDS) + i]!);
+      assert(
+        free === extents[p + E_NFREE],
+        `slab ${e}: its bitmap has ${free} free regions, its counter ${extents[p + E_NFREE]}`,
+      );
+    } else {
+      assert(
+        index >= NBINS && INDEX_SIZE[index]! + PAGE === pages * PAGE,
+        `large extent ${e}: ${pages} pages of class ${index}`,
+      );
+      assert(extents[p + E_OFFSET]! < PAGE, `large extent ${e}: offset ${extents[p + E_OFFSET]}`);
+      large[a * LARGE_CLASSES + index - NBINS]!++;
+    }
+  }
+  ranges.sort((x, y) => x[0] - y[0]);
+  for (let i = 1; i < ranges.length; i++) {
+    assert(ranges[i - 1]![1] <= ranges[i]![0], `extents ${ranges[i - 1]![2]} and ${ranges[i]![2]} overlap`);
+  }
+  for (let a = 0; a < config.arenaSlots; a++) {
+    assert(arenas[a * ARENA_WORDS + A_NACTIVE] === active[a], `arena ${a}: active pages do not add up`);
+    for (let i = 0; i < LARGE_CLASSES; i++) {
+      const p = (a * LARGE_CLASSES + i) * LARGE_COUNTERS;
+      const live = largeCounters[p + LC_NMALLOC]! - largeCounters[p + LC_NDALLOC]!;
+      assert(live === large[a * LARGE_CLASSES + i], `arena ${a}: blocks of class ${i + NBINS} do not add up`);
+    }
+  }
+}
+
+/** An eset's heaps, bitmap, list and page count tell the same extents. */
+function checkEset(heap: Heap, a: number, which: number): void {
+  const { extents } = heap.state;
+  const set = a * 3 + which - 1;
+  const where = `arena ${a}, unused extents in state ${which}`;
+  const listed = new Set<number>();
+  let pages = 0;
+  heap.eset.forEach(set, (e) => {
+    const p = e << LG_EXTENT_WORDS;
+    assert(!listed.has(e), `${where}: extent ${e} is listed twice`);
+    assert(extents[p + E_STATE] === which && extents[p + E_ARENA] === a, `${where}: extent ${e} is not one of them`);
+    listed.add(e);
+    pages += extents[p + E_PAGES]!;
+  });
+  assert(pages === heap.eset.npages(set), `${where}: ${pages} pages are listed, ${heap.eset.npages(set)} counted`);
+  let inHeaps = 0;
+  for (let i = 0; i < ESET_NPSIZES; i++) {
+    const root = heap.eset.rootOf(set, i);
+    let count = 0;
+    heap.heap.forEach(root, (e) => {
+      count++;
+      assert(listed.has(e), `${where}: extent ${e} is in a heap and not listed`);
+      assert(insertClass(extents[(e << LG_EXTENT_WORDS) + E_PAGES]!) === i, `${where}: extent ${e} is in heap ${i}`);
+      assert(e === root || heap.heap.isLess(root, e), `${where}: the root of heap ${i} is not its least`);
+    });
+    assert(count === heap.eset.count(set, i), `${where}: heap ${i} has ${count} extents`);
+    inHeaps += count;
+  }
+  assert(inHeaps === listed.size, `${where}: ${listed.size} listed, ${inHeaps} in heaps`);
+}
+
+/** A bin's slabs: the nonfull ones have room, and all regions of the arena's slabs add up to its counters. */
+function checkBin(heap: Heap, a: number, index: number): void {
+  const { bins, binCounters, extentClass, extents, globals } = heap.state;
+  const w = (a * NBINS + index) * BIN_WORDS;
+  const c = (a * NBINS + index) * BIN_COUNTERS;
+  const where = `arena ${a}, bin ${index}`;
+  const regions = SLAB_REGIONS[index]!;
+  let nonfull = 0;
+  heap.heap.forEach(bins[w + B_NONFULL]!, (e) => {
+    nonfull++;
+    const free = extents[(e << LG_EXTENT_WORDS) + E_NFREE]!;
+    assert(
+      free > 0 && free < regions,
+      `${where}: slab ${e} has ${free} of ${regions} regions free in the nonfull heap`,
+    );
+    assert(e !== bins[w + B_SLABCUR], `${where}: the current slab is in the nonfull heap`);
+  });
+  assert(nonfull === binCounters[c + BC_NONFULL_SLABS], `${where}: ${nonfull} nonfull slabs`);
+  let slabs = 0;
+  let used = 0;
+  for (let e = 1; e <= globals[G_EXTENTS]!; e++) {
+    const p = e << LG_EXTENT_WORDS;
+    if (extents[p + E_STATE] !== STATE_ACTIVE || !(extents[p + E_FLAGS]! & FLAG_SLAB)) continue;
+    if (extentClass[e] !== index || extents[p + E_ARENA] !== a) continue;
+    slabs++;
+    used += regions - extents[p + E_NFREE]!;
+  }
+  assert(slabs === binCounters[c + BC_CURSLABS], `${where}: ${slabs} slabs, ${binCounters[c + BC_CURSLABS]} counted`);
+  assert(used === binCounters[c + BC_CURREGS], `${where}: ${used} regions, ${binCounters[c + BC_CURREGS]} counted`);
+  const balance = binCounters[c + BC_NMALLOC]! - binCounters[c + BC_NDALLOC]!;
+  assert(balance === used, `${where}: nmalloc - ndalloc is ${balance}, regions in use ${used}`);
+}
+
+function isUsed(state: State, h: number): boolean {
+  const e = h >> HANDLE_SHIFT;
+  const region = h & REGION_MASK;
+  if (state.extents[(e << LG_EXTENT_WORDS) + E_STATE] !== STATE_ACTIVE) return false;
+  if (state.extentClass[e]! >= NBINS) return region === 0;
+  return ((state.bitmaps[(e << LG_BITMAP_WORDS) + (region >> 5)]! >>> (region & 31)) & 1) === 0;
+}
+
+/** What caches hold is in use as their arenas see it, of the bin's class, and in one cache only. */
+function checkCaches(heap: Heap): void {
+  const { globals, extentClass } = heap.state;
+  const seen = new Set<number>();
+  for (let t = 0; t < globals[G_THREADS]!; t++) {
+    if (!heap.threads.hasCache(t)) continue;
+    heap.tcache.forEachCached(t, (h, index) => {
+      assert(!seen.has(h), `thread ${t}: block ${h} is cached twice`);
+      seen.add(h);
+      assert(isUsed(heap.state, h), `thread ${t}: block ${h} is cached and free`);
+      assert(extentClass[h >> HANDLE_SHIFT] === index, `thread ${t}: block ${h} is in the cache of class ${index}`);
+    });
+  }
+}

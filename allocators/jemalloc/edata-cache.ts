@@ -1,0 +1,61 @@
+import type { ThreadSlot } from '../../sim/allocator.ts';
+import type { Base } from './base.ts';
+import type { ExtentHeap } from './extent-heap.ts';
+import {
+  A_EDATA_AVAIL,
+  A_EDATA_COUNT,
+  ARENA_WORDS,
+  E_ESN,
+  E_OWN,
+  E_PAGES,
+  E_SN,
+  E_START,
+  E_STATE,
+  LG_EXTENT_WORDS,
+  STATE_UNUSED,
+  type State,
+} from './state.ts';
+
+export type EdataCache = ReturnType<typeof createEdataCache>;
+
+/**
+ * An arena's unused extent records (edata_cache.c). The record of the oldest base block, and there the lowest, is used
+ * first: while it is unused, serial number and start hold that key.
+ */
+export function createEdataCache(state: State, base: Base, heap: ExtentHeap) {
+  const { arenas, extents, lock, unlock } = state;
+  const locks = state.lockIds.perArena;
+
+  /** edata_cache_get: 0 when out of memory. */
+  function get(t: ThreadSlot, a: number): number {
+    const w = a * ARENA_WORDS;
+    const id = locks[a]!.edataCache;
+    lock(t, id);
+    const e = arenas[w + A_EDATA_AVAIL]!;
+    if (e === 0) {
+      unlock(t, id);
+      return base.allocExtent(t, a);
+    }
+    arenas[w + A_EDATA_AVAIL] = heap.removeFirst(e);
+    arenas[w + A_EDATA_COUNT]!--;
+    unlock(t, id);
+    return e;
+  }
+
+  /** edata_cache_put */
+  function put(t: ThreadSlot, a: number, e: number): void {
+    const w = a * ARENA_WORDS;
+    const p = e << LG_EXTENT_WORDS;
+    const id = locks[a]!.edataCache;
+    lock(t, id);
+    extents[p + E_STATE] = STATE_UNUSED;
+    extents[p + E_PAGES] = 0;
+    extents[p + E_SN] = extents[p + E_ESN]!;
+    extents[p + E_START] = extents[p + E_OWN]!;
+    arenas[w + A_EDATA_AVAIL] = heap.insert(arenas[w + A_EDATA_AVAIL]!, e);
+    arenas[w + A_EDATA_COUNT]!++;
+    unlock(t, id);
+  }
+
+  return { get, put };
+}

@@ -1,0 +1,86 @@
+import type { ThreadSlot } from '../../sim/allocator.ts';
+import { FENCE_PAGE } from '../../sim/kernel/layout.ts';
+import type { Page } from '../../sim/units.ts';
+import type { Base } from './base.ts';
+import { RTREE_LEAF_BYTES, RTREE_LEAF_LG_PAGES } from './layout.ts';
+import { CACHELINE, PAGE } from './size-classes.ts';
+import { E_PAGES, E_START, G_LOWEST_PAGE, LG_EXTENT_WORDS, type State } from './state.ts';
+
+const LEAF_MASK = 2 ** RTREE_LEAF_LG_PAGES - 1;
+
+export type Emap = ReturnType<typeof createEmap>;
+
+/**
+ * Which extent a page belongs to (emap.c, rtree.c), known for the first and last page of each. The model looks pages up
+ * in a flat table; the real radix tree's leaves are allocated and touched all the same, as they are memory: 2 MiB of
+ * arena 0's base for each GiB in use, of which the pages written become resident.
+ */
+export function createEmap(state: State, base: Base) {
+  const { pageMap, globals, extents, rtreeLeaves, kernel, lock, unlock } = state;
+  const rtreeLock = state.lockIds.rtree;
+  const { pages } = kernel;
+
+  /** rtree_leaf_elm_lookup with init_missing, and the write that follows: false when out of memory. */
+  function writeElement(t: ThreadSlot, page: Page): boolean {
+    const index = page >>> RTREE_LEAF_LG_PAGES;
+    if (rtreeLeaves[index] === 0) {
+      lock(t, rtreeLock); // rtree_leaf_init
+      const address = base.alloc(t, 0, RTREE_LEAF_BYTES, CACHELINE);
+      rtreeLeaves[index] = address;
+      unlock(t, rtreeLock);
+      if (address === 0) return false;
+    }
+    const touched = Math.floor((rtreeLeaves[index]! + (page & LEAF_MASK) * 8) / PAGE);
+    if (pages[touched] !== 1) kernel.fault(touched);
+    return true;
+  }
+
+  function set(page: Page, e: number): void {
+    pageMap[FENCE_PAGE - 1 - page] = e;
+    if (globals[G_LOWEST_PAGE] === 0 || page < globals[G_LOWEST_PAGE]!) globals[G_LOWEST_PAGE] = page;
+  }
+
+  const first = (e: number): Page => extents[(e << LG_EXTENT_WORDS) + E_START]!;
+  const last = (e: number): Page =>
+    extents[(e << LG_EXTENT_WORDS) + E_START]! + extents[(e << LG_EXTENT_WORDS) + E_PAGES]! - 1;
+
+  /** emap_register_boundary: false when out of memory. */
+  function register(t: ThreadSlot, e: number): boolean {
+    if (!writeElement(t, first(e)) || !writeElement(t, last(e))) return false;
+    set(first(e), e);
+    set(last(e), e);
+    return true;
+  }
+
+  /** emap_deregister_boundary */
+  function deregister(e: number): void {
+    set(first(e), 0);
+    set(last(e), 0);
+  }
+
+  /** emap_split_prepare and emap_split_commit: `lead` and `trail` have their new bounds. */
+  function split(t: ThreadSlot, lead: number, trail: number): boolean {
+    if (!writeElement(t, last(lead)) || !writeElement(t, first(trail))) return false;
+    set(first(lead), lead);
+    set(last(lead), lead);
+    set(first(trail), trail);
+    set(last(trail), trail);
+    return true;
+  }
+
+  /** emap_merge_commit, before the bounds change: the inner borders are forgotten. */
+  function merge(lead: number, trail: number): void {
+    const end = last(trail);
+    set(last(lead), 0);
+    set(first(trail), 0);
+    set(first(lead), lead);
+    set(end, lead);
+  }
+
+  /** The extent that begins or ends at `page`, or 0. */
+  function lookup(page: Page): number {
+    return page < 0 || page >= FENCE_PAGE ? 0 : pageMap[FENCE_PAGE - 1 - page]!;
+  }
+
+  return { register, deregister, split, merge, lookup };
+}

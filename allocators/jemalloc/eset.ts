@@ -1,0 +1,141 @@
+import { OP_BIN_SCAN_STEPS } from '../../sim/threads/operations.ts';
+import type { Pages } from '../../sim/units.ts';
+import type { ExtentHeap } from './extent-heap.ts';
+import {
+  ESET_NPSIZES,
+  insertClass,
+  PAGE,
+  PAGE_CLASS,
+  pagesToClass,
+  quantizeCeil,
+  searchClass,
+} from './size-classes.ts';
+import {
+  E_OLDER,
+  E_PAGES,
+  E_START,
+  E_YOUNGER,
+  ESET_BITMAP_WORDS,
+  ESET_WORDS,
+  LG_EXTENT_WORDS,
+  S_COUNTS,
+  S_NPAGES,
+  S_OLDEST,
+  S_PAGES,
+  S_ROOTS,
+  S_YOUNGEST,
+  type State,
+} from './state.ts';
+
+export type Eset = ReturnType<typeof createEset>;
+
+/**
+ * Unused extents of one arena in one state (eset.c): a heap for each page size class, a bitmap of the classes that have
+ * any, and a list by age for purging. Set number `s` is arena × 3 + state - 1.
+ */
+export function createEset(state: State, heap: ExtentHeap) {
+  const { esets, extents, operations } = state;
+
+  /** eset_insert */
+  function insert(s: number, e: number): void {
+    const w = s * ESET_WORDS;
+    const p = e << LG_EXTENT_WORDS;
+    const pages = extents[p + E_PAGES]!;
+    const index = insertClass(pages);
+    esets[w + (index >> 5)]! |= 1 << (index & 31);
+    esets[w + S_ROOTS + index] = heap.insert(esets[w + S_ROOTS + index]!, e);
+    esets[w + S_COUNTS + index]!++;
+    esets[w + S_PAGES + index]! += pages;
+    const youngest = esets[w + S_YOUNGEST]!;
+    extents[p + E_OLDER] = youngest;
+    extents[p + E_YOUNGER] = 0;
+    if (youngest === 0) esets[w + S_OLDEST] = e;
+    else extents[(youngest << LG_EXTENT_WORDS) + E_YOUNGER] = e;
+    esets[w + S_YOUNGEST] = e;
+    esets[w + S_NPAGES]! += pages;
+  }
+
+  /** eset_remove */
+  function remove(s: number, e: number): void {
+    const w = s * ESET_WORDS;
+    const p = e << LG_EXTENT_WORDS;
+    const pages = extents[p + E_PAGES]!;
+    const index = insertClass(pages);
+    const root = heap.remove(esets[w + S_ROOTS + index]!, e);
+    esets[w + S_ROOTS + index] = root;
+    if (root === 0) esets[w + (index >> 5)]! &= ~(1 << (index & 31));
+    esets[w + S_COUNTS + index]!--;
+    esets[w + S_PAGES + index]! -= pages;
+    const older = extents[p + E_OLDER]!;
+    const younger = extents[p + E_YOUNGER]!;
+    if (older === 0) esets[w + S_OLDEST] = younger;
+    else extents[(older << LG_EXTENT_WORDS) + E_YOUNGER] = younger;
+    if (younger === 0) esets[w + S_YOUNGEST] = older;
+    else extents[(younger << LG_EXTENT_WORDS) + E_OLDER] = older;
+    esets[w + S_NPAGES]! -= pages;
+  }
+
+  /** fb_ffs: the first class from `index` on that has extents, or ESET_NPSIZES. */
+  function nextClass(w: number, index: number): number {
+    let word = index >> 5;
+    if (word >= ESET_BITMAP_WORDS) return ESET_NPSIZES;
+    let bits = esets[w + word]! & (-1 << (index & 31));
+    while (bits === 0) {
+      if (++word === ESET_BITMAP_WORDS) return ESET_NPSIZES;
+      bits = esets[w + word]!;
+    }
+    return word * 32 + 31 - Math.clz32(bits & -bits);
+  }
+
+  /** eset_first_fit: the oldest, lowest extent of the classes from `pages` on that are not too large; or 0. */
+  function firstFit(w: number, pages: Pages, lgMaxFit: number): number {
+    let found = 0;
+    for (let i = nextClass(w, searchClass(pages)); i < ESET_NPSIZES; i = nextClass(w, i + 1)) {
+      operations[OP_BIN_SCAN_STEPS]!++;
+      if (lgMaxFit < 64 && Math.floor((PAGE_CLASS[i]! * PAGE) / 2 ** lgMaxFit) > pages * PAGE) break;
+      const root = esets[w + S_ROOTS + i]!;
+      if (found === 0 || heap.isLess(root, found)) found = root;
+    }
+    return found;
+  }
+
+  /** eset_fit_alignment: where nothing is large enough for any position, the first of each class may happen to fit. */
+  function fitAlignment(w: number, least: Pages, most: Pages, alignment: Pages): number {
+    const end = pagesToClass(quantizeCeil(most));
+    for (let i = nextClass(w, searchClass(least)); i < end; i = nextClass(w, i + 1)) {
+      operations[OP_BIN_SCAN_STEPS]!++;
+      const e = esets[w + S_ROOTS + i]!;
+      const p = e << LG_EXTENT_WORDS;
+      const start = extents[p + E_START]!;
+      const pages = extents[p + E_PAGES]!;
+      const aligned = Math.ceil(start / alignment) * alignment;
+      if (start + pages > aligned && pages - (aligned - start) >= least) return e;
+    }
+    return 0;
+  }
+
+  /** eset_fit: an extent that has room for `pages` at a multiple of `alignment`, or 0. */
+  function fit(s: number, pages: Pages, alignment: Pages, lgMaxFit: number): number {
+    const w = s * ESET_WORDS;
+    const most = pages + alignment - 1;
+    const found = firstFit(w, most, lgMaxFit);
+    return found === 0 && alignment > 1 ? fitAlignment(w, pages, most, alignment) : found;
+  }
+
+  return {
+    insert,
+    remove,
+    fit,
+    oldest: (s: number) => esets[s * ESET_WORDS + S_OLDEST]!,
+    npages: (s: number): Pages => esets[s * ESET_WORDS + S_NPAGES]!,
+    /** eset_nextents_get, and eset_nbytes_get in pages. */
+    count: (s: number, index: number) => esets[s * ESET_WORDS + S_COUNTS + index]!,
+    pagesOf: (s: number, index: number): Pages => esets[s * ESET_WORDS + S_PAGES + index]!,
+    /** Calls `visit` for every extent, oldest first. */
+    forEach: (s: number, visit: (e: number) => void): void => {
+      for (let e = esets[s * ESET_WORDS + S_OLDEST]!; e !== 0; e = extents[(e << LG_EXTENT_WORDS) + E_YOUNGER]!)
+        visit(e);
+    },
+    rootOf: (s: number, index: number) => esets[s * ESET_WORDS + S_ROOTS + index]!,
+  };
+}

@@ -1,0 +1,79 @@
+import type { Machine } from '../../sim/allocator.ts';
+import { createArenas } from './arena.ts';
+import { type BackgroundThreads, createBackgroundThreads } from './background-thread.ts';
+import { createBase } from './base.ts';
+import { createBins } from './bin.ts';
+import type { Config } from './config.ts';
+import { createDecay } from './decay.ts';
+import { createEdataCache } from './edata-cache.ts';
+import { createEmap } from './emap.ts';
+import { createEset } from './eset.ts';
+import { createExtents } from './extent.ts';
+import { createExtentHeap } from './extent-heap.ts';
+import { createLarge } from './large.ts';
+import { BACKGROUND_THREAD_INFO_BYTES, CACHE_BIN_INFO_BYTES } from './layout.ts';
+import { createMallctl } from './mallctl.ts';
+import { createPageAllocator } from './page-allocator.ts';
+import { createPages } from './pages.ts';
+import { CACHELINE } from './size-classes.ts';
+import { createState, G_BOOTED, G_NARENAS_TOTAL } from './state.ts';
+import { createTcache } from './tcache.ts';
+import { createThreads } from './thread.ts';
+
+export type Heap = ReturnType<typeof createHeap>;
+
+/** One process's jemalloc, put together from below and initialised by the main thread, as it is before its first call. */
+export function createHeap(machine: Machine, config: Config) {
+  const state = createState(machine, config);
+  const heap = createExtentHeap(state.extents, state.operations);
+  const pages = createPages(state);
+  const base = createBase(state, pages);
+  const edataCache = createEdataCache(state, base, heap);
+  const emap = createEmap(state, base);
+  const eset = createEset(state, heap);
+  const decay = createDecay(state.decayWords, state.decayJitter);
+  const extents = createExtents(state, pages, edataCache, emap, eset, decay);
+  const pa = createPageAllocator(state, extents, eset, decay);
+  const background: BackgroundThreads = createBackgroundThreads(state, pa, decay);
+  const arenas = createArenas(state, base, pa, background);
+  const bins = createBins(state, arenas, pa, heap);
+  const large = createLarge(state, arenas, pa);
+  const tcache = createTcache(state, arenas, bins, large);
+  const threads = createThreads(state, arenas, bins, large, tcache);
+  const mallctl = createMallctl(state, base, arenas);
+
+  /** malloc_init_hard */
+  function boot(): void {
+    base.create(0, 0);
+    const info = base.alloc(0, 0, config.reservedBins * CACHE_BIN_INFO_BYTES, CACHELINE);
+    base.touch(info, info + config.reservedBins * CACHE_BIN_INFO_BYTES);
+    arenas.create(0, 0);
+    threads.boot(0);
+    state.globals[G_NARENAS_TOTAL] = config.arenaSlots;
+    const threadInfoBytes = config.maxBackgroundThreads * BACKGROUND_THREAD_INFO_BYTES;
+    const threadInfo = base.alloc(0, 0, threadInfoBytes, CACHELINE);
+    base.touch(threadInfo, threadInfo + threadInfoBytes);
+    background.createFor(0, 0);
+    if (config.mallctl) mallctl.init();
+    state.globals[G_BOOTED] = 1;
+  }
+  if (!machine.memory.attached) boot();
+
+  return {
+    state,
+    heap,
+    base,
+    emap,
+    eset,
+    decay,
+    extents,
+    pa,
+    background,
+    arenas,
+    bins,
+    large,
+    tcache,
+    threads,
+    mallctl,
+  };
+}

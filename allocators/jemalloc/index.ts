@@ -1,0 +1,51 @@
+import type { Allocator, Machine, ThreadSlot } from '../../sim/allocator.ts';
+import type { AllocatorModel, OptionValues } from '../model.ts';
+import { checkHeap } from './check.ts';
+import { resolveConfig } from './config.ts';
+import { createHeap } from './heap.ts';
+import { createMalloc } from './malloc.ts';
+import { JEMALLOC_OPTIONS } from './options.ts';
+import { heapStats } from './stats.ts';
+import { walkAreas, walkHeap } from './walk.ts';
+
+function create(machine: Machine, version: string, options: OptionValues): Allocator {
+  const config = resolveConfig(options, machine.cpus);
+  const heap = createHeap(machine, config);
+  const { malloc, free, calloc, realloc, memalign, touchBlock, addressOf, usableSize } = createMalloc(heap);
+  const { arenas, background, threads } = heap;
+  return {
+    name: `jemalloc-${version}`,
+    malloc,
+    free,
+    calloc,
+    realloc,
+    memalign,
+    touchBlock,
+    addressOf,
+    usableSize,
+    threadStart: () => {}, // a thread's data is made at its first call
+    threadExit: (t: ThreadSlot) => threads.exit(t),
+    trim: () => false,
+    mallopt: () => {},
+    advance: (t: ThreadSlot) => background.advance(t),
+    purge: (t: ThreadSlot) => {
+      for (let a = 0; a < config.arenaSlots; a++) if (arenas.isInitialized(a)) arenas.decayNow(t, a, false, true);
+    },
+    stats: () => heapStats(heap),
+    walk: (visit) => walkHeap(heap, visit),
+    areas: (visit) => walkAreas(heap, visit),
+    check: () => checkHeap(heap),
+    notModelled: () => [],
+  };
+}
+
+/** jemalloc as Debian 12 ships it. */
+export const jemalloc: AllocatorModel = {
+  name: 'jemalloc',
+  versions: ['5.3.0'],
+  about: 'jemalloc with thread caches, arenas by round-robin, slabs and decay-based purging',
+  options: JEMALLOC_OPTIONS,
+  create,
+  layered: false,
+  views: [],
+};

@@ -1,0 +1,270 @@
+import type { Handle, ThreadSlot } from '../../sim/allocator.ts';
+import { OP_BYTES_CLEARED, OP_BYTES_COPIED, OP_SLOW_CALLS } from '../../sim/threads/operations.ts';
+import type { Addr, Bytes } from '../../sim/units.ts';
+import type { Heap } from './heap.ts';
+import {
+  alignedUsable,
+  CACHELINE,
+  INDEX_SIZE,
+  LARGE_MINCLASS,
+  LOOKUP_MAXCLASS,
+  NBINS,
+  NSIZES,
+  PAGE,
+  SIZE_INDEX,
+  SMALL_MAXCLASS,
+  sizeToIndex,
+} from './size-classes.ts';
+import {
+  C_HEAD,
+  C_LIMIT,
+  C_LOW_WATER,
+  C_REQUESTS,
+  E_ARENA,
+  E_OFFSET,
+  E_START,
+  HANDLE_SHIFT,
+  LG_CACHE_BIN_WORDS,
+  LG_EXTENT_WORDS,
+  REGION_MASK,
+  T_ALLOC_LEFT,
+  T_DALLOC_LEFT,
+  THREAD_HEADER_WORDS,
+} from './state.ts';
+
+/** Usable sizes of the small classes, as integers for the fast paths. */
+const SMALL_SIZE: Int32Array = Int32Array.from({ length: NBINS }, (_, i) => INDEX_SIZE[i]!);
+/** Distance of two regions; 0 for large classes, whose region is always 0. */
+const REGION_SIZE: Int32Array = Int32Array.from({ length: NSIZES + 1 }, (_, i) => (i < NBINS ? INDEX_SIZE[i]! : 0));
+const LARGE_FOR_INT32 = 2 ** 30;
+
+/** The program's calls (jemalloc.c): the fast paths that end in the thread cache, and everything behind them. */
+export function createMalloc(heap: Heap) {
+  const { arenas, bins, large, tcache, threads } = heap;
+  const { caches, config, extentClass, extents, kernel, operations, slots, threadWords } = heap.state;
+  const { pages } = kernel;
+  const { tcacheMax, cacheBins } = config;
+
+  // -------------------------------------------------------------------------------------------------------- writing
+
+  const firstByte = (h: Handle): number => {
+    const e = h >> HANDLE_SHIFT;
+    return extents[(e << LG_EXTENT_WORDS) + E_OFFSET]! + (h & REGION_MASK) * REGION_SIZE[extentClass[e]!]!;
+  };
+
+  /** Bytes [from, to) of a block are written. */
+  function touchBlock(h: Handle, from: Bytes, to: Bytes): void {
+    const e = h >> HANDLE_SHIFT;
+    const p = e << LG_EXTENT_WORDS;
+    const offset = extents[p + E_OFFSET]! + (h & REGION_MASK) * REGION_SIZE[extentClass[e]!]!;
+    if (to > LARGE_FOR_INT32) {
+      const start = extents[p + E_START]!;
+      kernel.touchRange(start + Math.floor((offset + from) / PAGE), start + Math.floor((offset + to - 1) / PAGE));
+      return;
+    }
+    const first = extents[p + E_START]! + ((offset + from) >> 12);
+    const last = extents[p + E_START]! + ((offset + to - 1) >> 12);
+    for (let page = first; page <= last; page++) if (pages[page] !== 1) kernel.fault(page);
+  }
+
+  /** memset(…, 0, usable) */
+  function clear(h: Handle, sizeClass: number): void {
+    operations[OP_BYTES_CLEARED]! += INDEX_SIZE[sizeClass]!;
+    touchBlock(h, 0, INDEX_SIZE[sizeClass]!);
+  }
+
+  // ----------------------------------------------------------------------------------------------------- allocation
+
+  /** arena_malloc: from the cache where the class is cached; `arena` -1 is the thread's own, or the one for its size. */
+  function arenaMalloc(t: ThreadSlot, size: Bytes, sizeClass: number, zeroed: boolean): Handle {
+    if (threads.hasCache(t)) {
+      if (size <= SMALL_MAXCLASS) {
+        const h = tcache.allocSmall(t, sizeClass);
+        if (zeroed && h !== 0) clear(h, sizeClass);
+        return h;
+      }
+      if (size <= tcacheMax) {
+        const h = tcache.allocLarge(t, sizeClass, zeroed);
+        if (zeroed && h !== 0 && tcache.recycled()) clear(h, sizeClass);
+        return h;
+      }
+    }
+    const a = arenas.chooseMaybeHuge(t, size); // arena_malloc_hard
+    if (a < 0) return 0;
+    if (size > SMALL_MAXCLASS) return large.malloc(t, a, INDEX_SIZE[sizeClass]!, zeroed);
+    const h = bins.malloc(t, a, sizeClass);
+    if (zeroed && h !== 0) clear(h, sizeClass);
+    return h;
+  }
+
+  /** imalloc without an alignment. */
+  function imalloc(t: ThreadSlot, size: Bytes, zeroed: boolean): Handle {
+    if (!threads.fetch(t)) return 0;
+    const sizeClass = sizeToIndex(size);
+    if (sizeClass >= NSIZES) return 0;
+    const h = arenaMalloc(t, size, sizeClass, zeroed);
+    if (h !== 0) threads.allocEvent(t, sizeClass);
+    return h;
+  }
+
+  /** malloc_default, with the options that fill. */
+  function mallocDefault(t: ThreadSlot, size: Bytes): Handle {
+    operations[OP_SLOW_CALLS]!++;
+    const h = imalloc(t, size, config.zero);
+    if (config.junkAlloc && !config.zero && h !== 0) junk(h);
+    return h;
+  }
+
+  function junk(h: Handle): void {
+    touchBlock(h, 0, INDEX_SIZE[extentClass[h >> HANDLE_SHIFT]!]!);
+  }
+
+  /** imalloc_fastpath */
+  function malloc(t: ThreadSlot, size: Bytes): Handle {
+    if (size <= LOOKUP_MAXCLASS) {
+      const index = SIZE_INDEX[(size + 7) >> 3]!;
+      const header = t * threadWords;
+      const left = caches[header + T_ALLOC_LEFT]! - SMALL_SIZE[index]!;
+      if (left > 0) {
+        const b = header + THREAD_HEADER_WORDS + (index << LG_CACHE_BIN_WORDS);
+        const head = caches[b + C_HEAD]!;
+        if (head !== caches[b + C_LOW_WATER]) {
+          caches[b + C_HEAD] = head + 1;
+          caches[b + C_REQUESTS]!++;
+          caches[header + T_ALLOC_LEFT] = left;
+          return slots[head]!;
+        }
+      }
+    }
+    return mallocDefault(t, size);
+  }
+
+  /** je_calloc */
+  function calloc(t: ThreadSlot, count: number, size: Bytes): Handle {
+    operations[OP_SLOW_CALLS]!++;
+    return imalloc(t, count * size, true);
+  }
+
+  /** je_posix_memalign: small ones of a class whose regions are aligned so, large ones past the cache. */
+  function memalign(t: ThreadSlot, alignment: Bytes, size: Bytes): Handle {
+    operations[OP_SLOW_CALLS]!++;
+    if (!threads.fetch(t)) return 0;
+    const usable = alignedUsable(size === 0 ? 1 : size, alignment);
+    if (usable === 0) return 0;
+    const sizeClass = sizeToIndex(usable);
+    // arena_palloc
+    const h =
+      usable <= SMALL_MAXCLASS
+        ? arenaMalloc(t, usable, sizeClass, config.zero)
+        : large.palloc(t, -1, usable, Math.max(alignment, CACHELINE), config.zero);
+    if (h === 0) return 0;
+    threads.allocEvent(t, sizeClass);
+    if (config.junkAlloc && !config.zero) junk(h);
+    return h;
+  }
+
+  // --------------------------------------------------------------------------------------------------- deallocation
+
+  /** arena_dalloc and arena_sdalloc */
+  function arenaDalloc(t: ThreadSlot, h: Handle): void {
+    const e = h >> HANDLE_SHIFT;
+    const sizeClass = extentClass[e]!;
+    if (threads.hasCache(t) && (sizeClass < NBINS || sizeClass < cacheBins)) tcache.dalloc(t, sizeClass, h);
+    else if (sizeClass < NBINS) bins.dalloc(t, h);
+    else large.dalloc(t, e);
+  }
+
+  /** free_default */
+  function freeDefault(t: ThreadSlot, h: Handle): void {
+    operations[OP_SLOW_CALLS]!++;
+    threads.fetchMinimal(t);
+    const sizeClass = extentClass[h >> HANDLE_SHIFT]!;
+    if (config.junkFree) junk(h);
+    arenaDalloc(t, h);
+    threads.dallocEvent(t, sizeClass);
+  }
+
+  /** free_fastpath: regions only. */
+  function free(t: ThreadSlot, h: Handle): void {
+    const index = extentClass[h >> HANDLE_SHIFT]!;
+    if (index < NBINS) {
+      const header = t * threadWords;
+      const left = caches[header + T_DALLOC_LEFT]! - SMALL_SIZE[index]!;
+      if (left > 0) {
+        const b = header + THREAD_HEADER_WORDS + (index << LG_CACHE_BIN_WORDS);
+        const head = caches[b + C_HEAD]!;
+        if (head !== caches[b + C_LIMIT]) {
+          slots[head - 1] = h;
+          caches[b + C_HEAD] = head - 1;
+          caches[header + T_DALLOC_LEFT] = left;
+          return;
+        }
+      }
+    }
+    freeDefault(t, h);
+  }
+
+  // --------------------------------------------------------------------------------------------------- reallocation
+
+  /** arena_ralloc: in place where the class stays, or where a large block can grow or shrink; else moved. */
+  function arenaRalloc(t: ThreadSlot, h: Handle, usable: Bytes): Handle {
+    const e = h >> HANDLE_SHIFT;
+    const oldUsable = INDEX_SIZE[extentClass[e]!]!;
+    const zeroed = config.zero;
+    if (usable <= SMALL_MAXCLASS && oldUsable === usable) {
+      arenas.decayTicks(t, extents[(e << LG_EXTENT_WORDS) + E_ARENA]!, 1); // arena_ralloc_no_move
+      return h;
+    }
+    let moved: Handle;
+    if (oldUsable >= LARGE_MINCLASS && usable >= LARGE_MINCLASS) {
+      if (large.rallocNoMove(t, e, usable, zeroed)) return h; // large_ralloc
+      moved = large.palloc(t, -1, usable, CACHELINE, zeroed);
+    } else {
+      moved = arenaMalloc(t, usable, sizeToIndex(usable), zeroed); // arena_ralloc_move_helper
+    }
+    if (moved === 0) return 0;
+    copy(moved, h, Math.min(usable, oldUsable));
+    arenaDalloc(t, h);
+    return moved;
+  }
+
+  /** memcpy */
+  function copy(to: Handle, from: Handle, length: Bytes): void {
+    operations[OP_BYTES_COPIED]! += length;
+    const start = extents[((from >> HANDLE_SHIFT) << LG_EXTENT_WORDS) + E_START]!;
+    const offset = firstByte(from);
+    kernel.readRange(start + Math.floor(offset / PAGE), start + Math.floor((offset + length - 1) / PAGE));
+    touchBlock(to, 0, length);
+  }
+
+  /** do_rallocx */
+  function realloc(t: ThreadSlot, h: Handle, size: Bytes): Handle {
+    operations[OP_SLOW_CALLS]!++;
+    if (!threads.fetch(t)) return 0;
+    const oldClass = extentClass[h >> HANDLE_SHIFT]!;
+    const sizeClass = sizeToIndex(size);
+    if (sizeClass >= NSIZES) return 0;
+    const moved = arenaRalloc(t, h, INDEX_SIZE[sizeClass]!);
+    if (moved === 0) return 0;
+    threads.allocEvent(t, sizeClass);
+    threads.dallocEvent(t, oldClass);
+    if (config.junkAlloc && !config.zero && INDEX_SIZE[sizeClass]! > INDEX_SIZE[oldClass]!) {
+      touchBlock(moved, INDEX_SIZE[oldClass]!, INDEX_SIZE[sizeClass]!);
+    }
+    return moved;
+  }
+
+  /** With an option that fills, or without caches, every call takes the slow path (malloc_slow). */
+  const isSlow = config.zero || config.junkAlloc || config.junkFree || !config.tcache;
+
+  return {
+    malloc: isSlow ? mallocDefault : malloc,
+    free: isSlow ? freeDefault : free,
+    calloc,
+    realloc,
+    memalign,
+    touchBlock,
+    addressOf: (h: Handle): Addr => extents[((h >> HANDLE_SHIFT) << LG_EXTENT_WORDS) + E_START]! * PAGE + firstByte(h),
+    usableSize: (h: Handle): Bytes => INDEX_SIZE[extentClass[h >> HANDLE_SHIFT]!]!,
+  };
+}

@@ -1,0 +1,71 @@
+/**
+ * jemalloc's linear congruential generator (prng.h): state × 6364136223846793005 + 1442695040888963407 modulo 2^64, of
+ * which the upper bits are used. The 64-bit state lies in two words of an Int32Array, the high one first.
+ */
+const A_HIGH = 0x5851f42d;
+const A_LOW = 0x4c957f2d;
+const C_HIGH = 0x14057b7e;
+const C_LOW = 0xf767814f;
+
+/** Sets the state to an address below 2^53. */
+export function seedPrng(words: Int32Array, at: number, address: number): void {
+  words[at] = Math.floor(address / 0x100000000);
+  words[at + 1] = address | 0;
+}
+
+/** The upper half of a × b, both taken as unsigned 32-bit. */
+function multiplyHigh(a: number, b: number): number {
+  const aLow = a & 0xffff;
+  const aHigh = a >>> 16;
+  const bLow = b & 0xffff;
+  const bHigh = b >>> 16;
+  const middle = aHigh * bLow + ((aLow * bLow) >>> 16);
+  const carried = aLow * bHigh + (middle & 0xffff);
+  return aHigh * bHigh + (middle >>> 16) + Math.floor(carried / 0x10000);
+}
+
+/** prng_state_next_u64; the new high word, unsigned. */
+function nextState(words: Int32Array, at: number): number {
+  const high = words[at]! >>> 0;
+  const low = words[at + 1]! >>> 0;
+  const product = Math.imul(low, A_LOW) >>> 0;
+  const sum = product + C_LOW;
+  const carry = sum > 0xffffffff ? 1 : 0;
+  const top = (multiplyHigh(low, A_LOW) + Math.imul(low, A_HIGH) + Math.imul(high, A_LOW) + C_HIGH + carry) | 0;
+  words[at] = top;
+  words[at + 1] = sum | 0;
+  return top >>> 0;
+}
+
+/** prng_lg_range_u64 for up to 32 bits. */
+export function prngBits(words: Int32Array, at: number, bits: number): number {
+  return nextState(words, at) >>> (32 - bits);
+}
+
+/** prng_range_u64: an integer in [0, range); draws again while the bits are too large. */
+export function prngRange(words: Int32Array, at: number, range: number): number {
+  if (range === 1) return 0;
+  let bits = 0;
+  while (2 ** bits < range) bits++;
+  for (;;) {
+    const top = nextState(words, at);
+    const value =
+      bits <= 32
+        ? Math.floor(top / 2 ** (32 - bits))
+        : top * 2 ** (bits - 32) + Math.floor((words[at + 1]! >>> 0) / 2 ** (64 - bits));
+    if (value < range) return value;
+  }
+}
+
+/** ticker_geom_table: the negative logarithm of (i + 1) / 64, scaled so that the largest is a byte. */
+const GEOMETRIC_SCALE = 61;
+export const GEOMETRIC: readonly number[] = Array.from({ length: 64 }, (_, i) =>
+  Math.round(-Math.log((i + 1) / 64) * GEOMETRIC_SCALE),
+);
+/** ARENA_DECAY_NTICKS_PER_UPDATE */
+export const DECAY_TICKS = 1000;
+
+/** ticker_geom_fixup: how many arena operations until the next look at decay; geometric, mean 1000. */
+export function geometricTicks(words: Int32Array, at: number): number {
+  return Math.floor((DECAY_TICKS * GEOMETRIC[prngBits(words, at, 6)]!) / GEOMETRIC_SCALE);
+}

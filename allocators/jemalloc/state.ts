@@ -1,0 +1,308 @@
+import type { Machine, ThreadSlot } from '../../sim/allocator.ts';
+import type { LockId } from '../../sim/threads/locks.ts';
+import { FENCE_PAGE, PAGE_LIMIT, realAddress } from '../../sim/kernel/layout.ts';
+import type { Ns } from '../../sim/units.ts';
+import type { Config } from './config.ts';
+import { DECAY_WORDS } from './decay.ts';
+import { ESET_NPSIZES, NBINS, NSIZES } from './size-classes.ts';
+
+/**
+ * All state of the model, in named regions of typed arrays; each table below is one region (two where it also counts
+ * in doubles). Index 0 is "none" where a table is linked by index.
+ *
+ *   extents   edata_t: a range of pages, its state, its links           EXTENT_WORDS each, the regions' bitmap apart
+ *   pageMap   first and last page of every extent → extent              from the fence down
+ *   caches    tcache_t: one head word group a bin                       one stretch a thread
+ *   slots     the stacks of the cache bins                              one stretch a thread
+ *   arenas    arena_t, with its base                                    ARENA_WORDS each
+ *   bins      bin_t                                                     BIN_WORDS each, NBINS an arena
+ *   esets     eset_t of the dirty, muzzy and retained extents           ESET_WORDS each, three an arena
+ *   decay     decay_t of the dirty and muzzy extents                    two an arena
+ */
+
+// --- extents: an extent ─► start, pages, serial number, state, …
+export const LG_EXTENT_WORDS = 4;
+export const EXTENT_WORDS = 16;
+export const E_START = 0; // page
+export const E_SN = 1; // together with E_START the key of every heap
+export const E_OFFSET = 2; // bytes from the first page's start to the block: 0 for slabs (cache_oblivious)
+export const E_PAGES = 3;
+export const E_STATE = 4;
+export const E_ARENA = 5;
+export const E_FLAGS = 6;
+export const E_NFREE = 7; // slabs: free regions
+export const E_PREV = 8; // pairing heap
+export const E_NEXT = 9;
+export const E_CHILD = 10;
+export const E_OLDER = 11; // list of an eset, by age
+export const E_YOUNGER = 12;
+export const E_OWN = 13; // address of the edata_t itself / 128
+export const E_ESN = 14; // serial number of the base block that the edata_t lies in
+
+export const STATE_ACTIVE = 0;
+export const STATE_DIRTY = 1;
+export const STATE_MUZZY = 2;
+export const STATE_RETAINED = 3;
+export const STATE_UNUSED = 4; // an edata_t in the arena's edata_cache
+
+export const FLAG_ZEROED = 1;
+export const FLAG_HEAD = 2; // first extent of a mapping: never merged into what lies below it
+export const FLAG_SLAB = 4;
+
+/** Extents have 22 bits in a handle, regions 9. */
+export const HANDLE_SHIFT = 9;
+export const REGION_MASK = 511;
+export const MAX_EXTENTS = 2 ** 22;
+export const LG_BITMAP_WORDS = 4;
+
+// --- caches: thread ─► header, then CACHE_BIN_WORDS for each bin
+export const T_STATE = 0;
+export const T_ALLOC_LEFT = 1; // bytes until the next collector event of allocations
+export const T_DALLOC_LEFT = 2; // … of deallocations
+export const T_ARENA = 3; // index + 1
+export const T_IARENA = 4; // index + 1, for internal allocations
+export const T_TICKS = 5; // arena operations until the next look at decay
+export const T_NEXT_GC_BIN = 6;
+export const T_PRNG = 7; // two words
+export const T_CACHE_BLOCK = 9; // block that holds the cache's stacks
+export const T_CACHE_ARENA = 10; // index + 1 of the arena that fills the cache
+export const T_REENTRANT = 11;
+export const T_CACHE_PAGE = 12; // first page of that block
+export const THREAD_HEADER_WORDS = 16;
+
+export const THREAD_UNINITIALIZED = 0;
+export const THREAD_MINIMAL = 1; // has only freed so far
+export const THREAD_NOMINAL = 2;
+
+export const LG_CACHE_BIN_WORDS = 3;
+export const CACHE_BIN_WORDS = 8;
+export const C_HEAD = 0; // slot of the next block to hand out; EMPTY where there is none
+export const C_LOW_WATER = 1; // highest C_HEAD since the collector last looked
+export const C_LIMIT = 2; // lowest slot that may be filled without looking: the stack's end or its page's
+export const C_REQUESTS = 3; // tstats.nrequests
+export const C_EMPTY = 4;
+export const C_FILL_SHIFT = 5; // lg_fill_div
+export const C_REFILLED = 6;
+export const C_DELAY = 7; // bin_flush_delay_items
+
+// --- arenas
+export const ARENA_WORDS = 24;
+export const A_INITIALIZED = 0;
+export const A_NTHREADS = 1;
+export const A_NTHREADS_INTERNAL = 2;
+export const A_NACTIVE = 3; // pages
+export const A_SN_NEXT = 4;
+export const A_GROW_NEXT = 5; // exp_grow.next, a page size class
+export const A_EDATA_AVAIL = 6; // heap of unused edata_t
+export const A_EDATA_COUNT = 7;
+export const A_LAST_THREAD = 8; // last_thd: slot + 1
+export const A_BLOCKS = 9; // base: number of blocks
+export const A_PIND_LAST = 10;
+export const A_AUTO_THP = 11;
+export const A_CTL_TOUCHED = 12;
+
+export const ARENA_COUNTERS = 24; // doubles
+export const AC_ADDRESS = 0; // of arena_t
+export const AC_MAPPED = 1; // pac_mapped, bytes
+export const AC_INTERNAL = 2;
+export const AC_DIRTY_NPURGE = 3; // npurge, nmadvise, purged
+export const AC_MUZZY_NPURGE = 6;
+export const AC_BASE_ALLOCATED = 9;
+export const AC_BASE_RESIDENT = 10;
+export const AC_BASE_MAPPED = 11;
+export const AC_BASE_THP = 12;
+export const AC_CREATED = 13; // ns
+export const AC_CTL = 14; // address of its mallctl table
+export const AC_ABANDONED = 15;
+
+// --- base blocks, doubles
+export const MAX_BASE_BLOCKS = 48;
+export const BASE_BLOCK_WORDS = 4;
+export const BB_START = 0;
+export const BB_SIZE = 1;
+export const BB_ADDRESS = 2; // of the unused end
+export const BB_LEFT = 3; // its bytes
+
+// --- bins
+export const BIN_WORDS = 4;
+export const B_SLABCUR = 0;
+export const B_NONFULL = 1; // heap
+export const BIN_COUNTERS = 10; // doubles
+export const BC_NMALLOC = 0;
+export const BC_NDALLOC = 1;
+export const BC_NREQUESTS = 2;
+export const BC_CURREGS = 3;
+export const BC_NFILLS = 4;
+export const BC_NFLUSHES = 5;
+export const BC_NSLABS = 6;
+export const BC_NRESLABS = 7;
+export const BC_CURSLABS = 8;
+export const BC_NONFULL_SLABS = 9;
+
+// --- large classes, doubles
+export const LARGE_CLASSES = NSIZES - NBINS;
+export const LARGE_COUNTERS = 4;
+export const LC_NMALLOC = 0;
+export const LC_NDALLOC = 1;
+export const LC_NREQUESTS = 2;
+export const LC_NFLUSHES = 3;
+
+// --- esets
+export const ESET_BITMAP_WORDS = 7;
+export const S_OLDEST = 7;
+export const S_YOUNGEST = 8;
+export const S_NPAGES = 9;
+export const S_ROOTS = 16;
+export const S_COUNTS = S_ROOTS + ESET_NPSIZES;
+export const S_PAGES = S_COUNTS + ESET_NPSIZES;
+export const ESET_WORDS = S_PAGES + ESET_NPSIZES + 8;
+
+// --- whole process
+export const G_EXTENTS = 0; // extents ever made
+export const G_LOWEST_PAGE = 1; // lowest page in the page map
+export const G_THREADS = 2; // threads slots ever used
+export const G_NARENAS_TOTAL = 3;
+export const G_DSS_EXHAUSTED = 4;
+export const G_DSS_BASE = 5; // page
+export const G_DSS_MAX = 6; // page
+export const G_CTL_INITIALIZED = 7;
+export const G_BACKGROUND = 8; // threads started, a bit each
+export const G_BOOTED = 9;
+
+export type State = ReturnType<typeof createState>;
+
+/** Reserves the regions and names the locks; the same in every worker of a run. */
+export function createState(machine: Machine, config: Config) {
+  const { memory, kernel, locks, operations, threadSlots } = machine;
+  const { arenaSlots, reservedBins, cacheBins, slots: slotCounts } = config;
+
+  let slotTotal = 2; // the words before the first and behind the last stack
+  for (let i = 0; i < cacheBins; i++) slotTotal += slotCounts[i]!;
+  const threadWords = THREAD_HEADER_WORDS + reservedBins * CACHE_BIN_WORDS;
+
+  const globals = memory.int32('jemalloc.globals', 16);
+  const usedThreads = () => globals[G_THREADS]!;
+  const extents = memory.int32(
+    'jemalloc.extents',
+    MAX_EXTENTS * EXTENT_WORDS,
+    () => (globals[G_EXTENTS]! + 1) * EXTENT_WORDS,
+  );
+  const extentClass = new Uint8Array(
+    memory.reserve('jemalloc.extentClass', MAX_EXTENTS, () => globals[G_EXTENTS]! + 1),
+  );
+  const bitmaps = memory.int32(
+    'jemalloc.bitmaps',
+    MAX_EXTENTS << LG_BITMAP_WORDS,
+    () => (globals[G_EXTENTS]! + 1) << LG_BITMAP_WORDS,
+  );
+  const pageMap = memory.int32('jemalloc.pageMap', PAGE_LIMIT, () =>
+    globals[G_LOWEST_PAGE] === 0 ? 0 : FENCE_PAGE - globals[G_LOWEST_PAGE]!,
+  );
+  const caches = memory.int32('jemalloc.caches', threadSlots * threadWords, () => usedThreads() * threadWords);
+  const slots = memory.int32('jemalloc.slots', threadSlots * slotTotal, () => usedThreads() * slotTotal);
+  const arenas = memory.int32('jemalloc.arenas', arenaSlots * ARENA_WORDS);
+  const arenaCounters = memory.float64('jemalloc.arenaCounters', arenaSlots * ARENA_COUNTERS);
+  const baseBlocks = memory.float64('jemalloc.baseBlocks', arenaSlots * MAX_BASE_BLOCKS * BASE_BLOCK_WORDS);
+  const bins = memory.int32('jemalloc.bins', arenaSlots * NBINS * BIN_WORDS);
+  const binCounters = memory.float64('jemalloc.binCounters', arenaSlots * NBINS * BIN_COUNTERS);
+  const largeCounters = memory.float64('jemalloc.largeCounters', arenaSlots * LARGE_CLASSES * LARGE_COUNTERS);
+  const esets = memory.int32('jemalloc.esets', arenaSlots * 3 * ESET_WORDS);
+  const decayWords = memory.float64('jemalloc.decay', arenaSlots * 2 * DECAY_WORDS);
+  const decayJitter = memory.int32('jemalloc.decayJitter', arenaSlots * 2 * 2);
+  const rtreeLeaves = memory.float64('jemalloc.rtreeLeaves', PAGE_LIMIT >>> 18);
+  const backgroundWakeups = memory.float64('jemalloc.background', config.maxBackgroundThreads * 4);
+
+  // Locks in the order of their creation by the real code, one set an arena; names as there.
+  const names: string[] = [];
+  const made = (name: string): LockId => {
+    names.push(name);
+    return locks.create(name, 'spin-then-futex');
+  };
+  const lockIds = {
+    arenas: made('arenas'),
+    rtree: made('rtree'),
+    background: made('background_thread_global'),
+    perArena: Array.from({ length: arenaSlots }, (_, a) => ({
+      base: made(`arena ${a}: base`),
+      tcacheList: made(`arena ${a}: tcache_ql`),
+      large: made(`arena ${a}: arena_large`),
+      edataCache: made(`arena ${a}: edata_cache`),
+      extents: ['dirty', 'muzzy', 'retained'].map((s) => made(`arena ${a}: extents_${s}`)),
+      grow: made(`arena ${a}: extent_grow`),
+      decay: ['dirty', 'muzzy'].map((s) => made(`arena ${a}: decay_${s}`)),
+      bins: Array.from({ length: NBINS }, (_, i) => made(`arena ${a}: bin ${i}`)),
+    })),
+  };
+  // malloc_mutex_prof: acquisitions, changes of owner, last owner + 1
+  const lockCounters = memory.int32('jemalloc.lockCounters', names.length * 3);
+  const firstLock = lockIds.arenas;
+
+  /** malloc_mutex_lock */
+  function lock(t: ThreadSlot, id: LockId): void {
+    locks.acquire(t, id);
+    countLock(t, id);
+  }
+
+  function countLock(t: ThreadSlot, id: LockId): void {
+    const p = (id - firstLock) * 3;
+    lockCounters[p]!++;
+    if (lockCounters[p + 2] !== t + 1) {
+      lockCounters[p + 2] = t + 1;
+      lockCounters[p + 1]!++;
+    }
+  }
+
+  /** malloc_mutex_trylock, with the sense of the sane: true when it was got. */
+  function tryLock(t: ThreadSlot, id: LockId): boolean {
+    if (!locks.tryAcquire(t, id)) return false;
+    countLock(t, id);
+    return true;
+  }
+
+  /** malloc_mutex_unlock */
+  function unlock(t: ThreadSlot, id: LockId): void {
+    locks.release(t, id);
+  }
+
+  // A background thread that wakes up while the clock makes a large step sees its own time.
+  let pretendedNs: Ns = 0;
+
+  return {
+    nowNs: (): Ns => pretendedNs || kernel.nowNs(),
+    pretendNow: (ns: Ns): void => {
+      pretendedNs = ns;
+    },
+    machine,
+    config,
+    kernel,
+    operations,
+    globals,
+    extents,
+    extentClass,
+    bitmaps,
+    pageMap,
+    caches,
+    slots,
+    arenas,
+    arenaCounters,
+    baseBlocks,
+    bins,
+    binCounters,
+    largeCounters,
+    esets,
+    decayWords,
+    decayJitter,
+    rtreeLeaves,
+    backgroundWakeups,
+    threadWords,
+    slotTotal,
+    lockIds,
+    lockCounters,
+    firstLock,
+    lock,
+    tryLock,
+    unlock,
+    /** Of a structure in a base block: seeds depend on where the real process has it. */
+    realAddress,
+  };
+}

@@ -1,0 +1,266 @@
+import type { AllocatorStats } from '../../sim/allocator.ts';
+import type { Heap } from './heap.ts';
+import { CTL_ARENA_BYTES } from './layout.ts';
+import { INDEX_SIZE, NBINS, NPSIZES, PAGE, PAGE_CLASS, SLAB_PAGES, SLAB_REGIONS } from './size-classes.ts';
+import {
+  A_EDATA_COUNT,
+  A_NACTIVE,
+  A_NTHREADS,
+  A_NTHREADS_INTERNAL,
+  AC_ABANDONED,
+  AC_BASE_ALLOCATED,
+  AC_BASE_MAPPED,
+  AC_BASE_RESIDENT,
+  AC_BASE_THP,
+  AC_CREATED,
+  AC_DIRTY_NPURGE,
+  AC_INTERNAL,
+  AC_MAPPED,
+  AC_MUZZY_NPURGE,
+  ARENA_COUNTERS,
+  ARENA_WORDS,
+  BIN_COUNTERS,
+  G_CTL_INITIALIZED,
+  G_THREADS,
+  LARGE_CLASSES,
+  LARGE_COUNTERS,
+  LC_NDALLOC,
+  LC_NFLUSHES,
+  LC_NMALLOC,
+  LC_NREQUESTS,
+  STATE_DIRTY,
+  STATE_MUZZY,
+  T_CACHE_ARENA,
+} from './state.ts';
+
+/** bin_stats_t under the names of `stats.arenas.<i>.bins.<j>`, in the order of the BC_ constants. */
+const BIN_NAMES = [
+  'nmalloc',
+  'ndalloc',
+  'nrequests',
+  'curregs',
+  'nfills',
+  'nflushes',
+  'nslabs',
+  'nreslabs',
+  'curslabs',
+  'nonfull_slabs',
+] as const;
+
+type Numbers = Record<string, number>;
+
+interface ArenaStats {
+  numbers: Numbers;
+  small: Numbers;
+  large: Numbers;
+  bins: Numbers[];
+  lextents: Numbers[];
+  extents: Numbers[];
+  mutexes: Record<string, Numbers>;
+}
+
+const SMALL_NAMES = ['allocated', 'nmalloc', 'ndalloc', 'nrequests', 'nfills', 'nflushes'];
+const EXTENT_NAMES = ['ndirty', 'nmuzzy', 'nretained', 'dirty_bytes', 'muzzy_bytes', 'retained_bytes'];
+const LEXTENT_NAMES = ['nmalloc', 'ndalloc', 'nrequests', 'nfills', 'nflushes', 'curlextents'];
+const MUTEX_NAMES = ['num_ops', 'num_owner_switch'];
+
+function zeros(names: readonly string[]): Numbers {
+  return Object.fromEntries(names.map((name) => [name, 0]));
+}
+
+/** arena_stats_merge and ctl_arena_stats_amerge: one arena. */
+function arenaStats(heap: Heap, a: number): ArenaStats {
+  const { state, eset, extents, pa, tcache } = heap;
+  const { arenas, arenaCounters, binCounters, largeCounters, caches, threadWords } = state;
+  const w = a * ARENA_WORDS;
+  const c = a * ARENA_COUNTERS;
+  const pactive = arenas[w + A_NACTIVE]!;
+  const pdirty = pa.npages(a, STATE_DIRTY);
+
+  const bins = Array.from({ length: NBINS }, (_, i) =>
+    Object.fromEntries(BIN_NAMES.map((name, j) => [name, binCounters[(a * NBINS + i) * BIN_COUNTERS + j]!])),
+  );
+  const small = zeros(SMALL_NAMES);
+  bins.forEach((bin, i) => {
+    small['allocated']! += bin['curregs']! * INDEX_SIZE[i]!;
+    for (const name of SMALL_NAMES.slice(1)) small[name]! += bin[name]!;
+  });
+
+  const large = zeros(SMALL_NAMES);
+  const lextents = Array.from({ length: LARGE_CLASSES }, (_, i) => {
+    const p = (a * LARGE_CLASSES + i) * LARGE_COUNTERS;
+    const nmalloc = largeCounters[p + LC_NMALLOC]!;
+    const ndalloc = largeCounters[p + LC_NDALLOC]!;
+    const row: Numbers = {
+      nmalloc,
+      ndalloc,
+      nrequests: nmalloc + largeCounters[p + LC_NREQUESTS]!,
+      nfills: nmalloc,
+      nflushes: largeCounters[p + LC_NFLUSHES]!,
+      curlextents: nmalloc - ndalloc,
+    };
+    large['allocated']! += row['curlextents']! * INDEX_SIZE[NBINS + i]!;
+    for (const name of SMALL_NAMES.slice(1)) large[name]! += row[name]!;
+    return row;
+  });
+
+  const sets = [extents.dirtySet(a), extents.muzzySet(a), extents.retainedSet(a)];
+  const byClass = Array.from({ length: NPSIZES }, (_, i) => ({
+    ndirty: eset.count(sets[0]!, i),
+    nmuzzy: eset.count(sets[1]!, i),
+    nretained: eset.count(sets[2]!, i),
+    dirty_bytes: eset.pagesOf(sets[0]!, i) * PAGE,
+    muzzy_bytes: eset.pagesOf(sets[1]!, i) * PAGE,
+    retained_bytes: eset.pagesOf(sets[2]!, i) * PAGE,
+  }));
+
+  let tcacheBytes = 0;
+  for (let t = 0; t < state.globals[G_THREADS]!; t++) {
+    if (caches[t * threadWords + T_CACHE_ARENA] === a + 1) tcacheBytes += tcache.cachedBytes(t);
+  }
+
+  const baseMapped = arenaCounters[c + AC_BASE_MAPPED]!;
+  const numbers: Numbers = {
+    nthreads: arenas[w + A_NTHREADS]!,
+    nthreads_internal: arenas[w + A_NTHREADS_INTERNAL]!,
+    uptime: state.nowNs() - arenaCounters[c + AC_CREATED]!,
+    dirty_decay_ms: heap.decay.timeMs(a * 2),
+    muzzy_decay_ms: heap.decay.timeMs(a * 2 + 1),
+    pactive,
+    pdirty,
+    pmuzzy: pa.npages(a, STATE_MUZZY),
+    mapped: baseMapped + arenaCounters[c + AC_MAPPED]!,
+    retained: eset.npages(sets[2]!) * PAGE,
+    extent_avail: arenas[w + A_EDATA_COUNT]!,
+    dirty_npurge: arenaCounters[c + AC_DIRTY_NPURGE]!,
+    dirty_nmadvise: arenaCounters[c + AC_DIRTY_NPURGE + 1]!,
+    dirty_purged: arenaCounters[c + AC_DIRTY_NPURGE + 2]!,
+    muzzy_npurge: arenaCounters[c + AC_MUZZY_NPURGE]!,
+    muzzy_nmadvise: arenaCounters[c + AC_MUZZY_NPURGE + 1]!,
+    muzzy_purged: arenaCounters[c + AC_MUZZY_NPURGE + 2]!,
+    base: arenaCounters[c + AC_BASE_ALLOCATED]!,
+    internal: arenaCounters[c + AC_INTERNAL]!,
+    metadata_thp: arenaCounters[c + AC_BASE_THP]!,
+    tcache_bytes: tcacheBytes,
+    tcache_stashed_bytes: 0,
+    resident: arenaCounters[c + AC_BASE_RESIDENT]! + (pactive + pdirty) * PAGE,
+    abandoned_vm: arenaCounters[c + AC_ABANDONED]!,
+  };
+  return { numbers, small, large, bins, lextents, extents: byClass, mutexes: arenaMutexes(heap, a) };
+}
+
+function mutexStats(heap: Heap, id: number): Numbers {
+  const { lockCounters, firstLock } = heap.state;
+  const p = (id - firstLock) * 3;
+  return { num_ops: lockCounters[p]!, num_owner_switch: lockCounters[p + 1]! };
+}
+
+/** `stats.arenas.<i>.mutexes`, and of each bin its own. */
+function arenaMutexes(heap: Heap, a: number): Record<string, Numbers> {
+  const ids = heap.state.lockIds.perArena[a]!;
+  const bins = ids.bins.map((id) => mutexStats(heap, id));
+  return {
+    large: mutexStats(heap, ids.large),
+    extent_avail: mutexStats(heap, ids.edataCache),
+    extents_dirty: mutexStats(heap, ids.extents[0]!),
+    extents_muzzy: mutexStats(heap, ids.extents[1]!),
+    extents_retained: mutexStats(heap, ids.extents[2]!),
+    decay_dirty: mutexStats(heap, ids.decay[0]!),
+    decay_muzzy: mutexStats(heap, ids.decay[1]!),
+    base: mutexStats(heap, ids.base),
+    tcache_list: mutexStats(heap, ids.tcacheList),
+    bins: bins.reduce(add, zeros(MUTEX_NAMES)),
+  };
+}
+
+function add(sum: Numbers, row: Numbers): Numbers {
+  for (const name of Object.keys(sum)) sum[name]! += row[name] ?? 0;
+  return sum;
+}
+
+function sumOf(all: readonly ArenaStats[]): ArenaStats {
+  const names = Object.keys(all[0]!.numbers);
+  const row = (pick: (one: ArenaStats) => Numbers[], fields: readonly string[], length: number) =>
+    Array.from({ length }, (_, i) => all.reduce((sum, one) => add(sum, pick(one)[i]!), zeros(fields)));
+  return {
+    numbers: all.reduce((sum, one) => add(sum, one.numbers), zeros(names)),
+    small: all.reduce((sum, one) => add(sum, one.small), zeros(SMALL_NAMES)),
+    large: all.reduce((sum, one) => add(sum, one.large), zeros(SMALL_NAMES)),
+    bins: row((one) => one.bins, BIN_NAMES, NBINS),
+    lextents: row((one) => one.lextents, LEXTENT_NAMES, LARGE_CLASSES),
+    extents: row((one) => one.extents, EXTENT_NAMES, NPSIZES),
+    mutexes: Object.fromEntries(
+      Object.keys(all[0]!.mutexes).map((name) => [
+        name,
+        all.reduce((sum, one) => add(sum, one.mutexes[name]!), zeros(MUTEX_NAMES)),
+      ]),
+    ),
+  };
+}
+
+/** One arena, or their sum, as nested plain data: rows that are all zero are left out of the long tables. */
+function present(stats: ArenaStats): AllocatorStats {
+  return {
+    ...stats.numbers,
+    small: stats.small,
+    large: stats.large,
+    bins: stats.bins.map((bin, i) => ({
+      size: INDEX_SIZE[i]!,
+      nregs: SLAB_REGIONS[i]!,
+      slab_size: SLAB_PAGES[i]! * PAGE,
+      ...bin,
+    })),
+    lextents: stats.lextents
+      .map((row, i) => ({ size: INDEX_SIZE[NBINS + i]!, ...row }))
+      .filter((row) => LEXTENT_NAMES.some((name) => (row as Numbers)[name] !== 0)),
+    extents: stats.extents
+      .map((row, i) => ({ size: PAGE_CLASS[i]! * PAGE, ...row }))
+      .filter((row) => EXTENT_NAMES.some((name) => (row as Numbers)[name] !== 0)),
+    mutexes: stats.mutexes,
+  };
+}
+
+/**
+ * Pages that a look at decay would purge now, and nobody looks: their deadline has passed while their arena was not used.
+ * Without background threads they stay for as long as the arena is idle.
+ */
+function overduePages(heap: Heap, a: number): number {
+  const { config, nowNs } = heap.state;
+  if (config.backgroundThread) return 0;
+  let pages = 0;
+  for (const which of [STATE_DIRTY, STATE_MUZZY]) {
+    const d = heap.pa.decayOf(a, which);
+    if (heap.decay.timeMs(d) <= 0 || heap.decay.deadline(d) > nowNs()) continue;
+    pages += Math.max(0, heap.pa.npages(a, which) - heap.decay.limitAt(d, nowNs(), heap.pa.npages(a, which)));
+  }
+  return pages;
+}
+
+/** The `stats.*` of mallctl after a refresh of the epoch, and `overdue`, which the real one does not tell. */
+export function heapStats(heap: Heap): AllocatorStats {
+  const { config, globals } = heap.state;
+  heap.mallctl.refresh();
+  const numbers = Array.from({ length: config.arenaSlots }, (_, a) => a).filter((a) => heap.arenas.isInitialized(a));
+  const each = numbers.map((a) => arenaStats(heap, a));
+  const merged = sumOf(each);
+  const { numbers: sum } = merged;
+  return {
+    allocated: merged.small['allocated']! + merged.large['allocated']!,
+    active: sum['pactive']! * PAGE,
+    metadata: sum['base']! + sum['internal']!,
+    metadata_thp: sum['metadata_thp']!,
+    resident: sum['resident']!,
+    mapped: sum['mapped']!,
+    retained: sum['retained']!,
+    narenas: config.arenaSlots,
+    background_thread: heap.background.stats(),
+    mutexes: {
+      arenas: mutexStats(heap, heap.state.lockIds.arenas),
+      background_thread: mutexStats(heap, heap.state.lockIds.background),
+    },
+    mallctl_bytes: globals[G_CTL_INITIALIZED] === 0 ? 0 : CTL_ARENA_BYTES * (config.arenaSlots + 2),
+    overdue_bytes: numbers.reduce((bytes, a) => bytes + overduePages(heap, a) * PAGE, 0),
+    arenas: present(merged),
+    arena: each.map((one, i) => ({ arena: numbers[i]!, ...present(one) })),
+  };
+}

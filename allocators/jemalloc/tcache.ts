@@ -1,0 +1,342 @@
+import type { Handle, ThreadSlot } from '../../sim/allocator.ts';
+import { OP_CACHE_FILLS, OP_CACHE_FLUSHES } from '../../sim/threads/operations.ts';
+import type { Page } from '../../sim/units.ts';
+import type { Arenas } from './arena.ts';
+import type { Bins } from './bin.ts';
+import { gcItemDelay } from './config.ts';
+import type { Large } from './large.ts';
+import { INDEX_SIZE, NBINS, PAGE } from './size-classes.ts';
+import {
+  BC_NFLUSHES,
+  BC_NREQUESTS,
+  BIN_COUNTERS,
+  C_DELAY,
+  C_EMPTY,
+  C_FILL_SHIFT,
+  C_HEAD,
+  C_LIMIT,
+  C_LOW_WATER,
+  C_REFILLED,
+  C_REQUESTS,
+  E_ARENA,
+  HANDLE_SHIFT,
+  LG_CACHE_BIN_WORDS,
+  LG_EXTENT_WORDS,
+  type State,
+  T_CACHE_ARENA,
+  T_CACHE_BLOCK,
+  T_CACHE_PAGE,
+  T_NEXT_GC_BIN,
+  THREAD_HEADER_WORDS,
+} from './state.ts';
+
+const LG_SLOTS_OF_PAGE = 9; // a page holds 512 slots of 8 bytes
+const SLOTS_OF_PAGE = PAGE / 8;
+
+export type Tcache = ReturnType<typeof createTcache>;
+
+/**
+ * Thread caches (tcache.c, cache_bin.h): a stack of blocks for each class up to tcache_max. All stacks of a thread lie
+ * behind each other in one allocation of arena 0, each growing down:
+ *
+ *      ┌────┬─────────────── bin 0 ───────────────┬── bin 1 ──  …  ──┬────┐
+ *      │junk│ free slots          │ cached blocks │                  │junk│
+ *      └────┴─────────────────────┴───────────────┴──────────────────┴────┘
+ *            ▲ full                ▲ C_HEAD         ▲ C_EMPTY
+ *
+ * A page of it is touched when a slot on it is first written. C_LIMIT is the lowest slot down to which that has happened
+ * (or the full position), so that the one comparison of a free tells both.
+ */
+export function createTcache(state: State, arenas: Arenas, bins: Bins, large: Large) {
+  const { binCounters, caches, config, extents, kernel, operations, slots, lock, unlock } = state;
+  const { threadWords, slotTotal } = state;
+  const { cacheBins, slots: slotCounts } = config;
+  const locks = state.lockIds.perArena;
+  /** Scratch of flushes: slabs that became empty. */
+  const emptied = new Int32Array(slotCounts.reduce((most, n) => Math.max(most, n), 0) + 1);
+
+  const binAt = (t: ThreadSlot, index: number) => t * threadWords + THREAD_HEADER_WORDS + (index << LG_CACHE_BIN_WORDS);
+  /** cache_bin_ncached_get_local */
+  const cached = (b: number) => caches[b + C_EMPTY]! - caches[b + C_HEAD]!;
+  /** cache_bin_low_water_get */
+  const lowWater = (b: number) => caches[b + C_EMPTY]! - caches[b + C_LOW_WATER]!;
+
+  // ----------------------------------------------------------------------------------------------------- the stacks
+
+  /** Page of the cache's memory that holds a slot. */
+  function pageOf(t: ThreadSlot, slot: number): number {
+    return caches[t * threadWords + T_CACHE_PAGE]! + ((slot - t * slotTotal) >> LG_SLOTS_OF_PAGE);
+  }
+
+  /** Slots from `slot` to the lowest written before are about to be written: their pages become resident. */
+  function lowerLimit(t: ThreadSlot, index: number, slot: number): void {
+    const b = binAt(t, index);
+    if (slot >= caches[b + C_LIMIT]!) return;
+    const first = pageOf(t, slot);
+    const last = pageOf(t, caches[b + C_LIMIT]! - 1);
+    kernel.touchRange(first, last);
+    const full = caches[b + C_EMPTY]! - slotCounts[index]!;
+    const offset = (slot - t * slotTotal) & (SLOTS_OF_PAGE - 1);
+    caches[b + C_LIMIT] = Math.max(full, slot - offset);
+  }
+
+  /** tcache_init: the stacks lie in `block`, from `page` on. */
+  function init(t: ThreadSlot, block: Handle, page: Page): void {
+    const h = t * threadWords;
+    caches[h + T_CACHE_BLOCK] = block;
+    caches[h + T_CACHE_PAGE] = page;
+    caches[h + T_NEXT_GC_BIN] = 0;
+    let slot = t * slotTotal + 1;
+    for (let i = 0; i < config.reservedBins; i++) {
+      slot += i < cacheBins ? slotCounts[i]! : 0;
+      const b = binAt(t, i);
+      caches[b + C_HEAD] = slot;
+      caches[b + C_LOW_WATER] = slot;
+      caches[b + C_LIMIT] = slot;
+      caches[b + C_EMPTY] = slot;
+      caches[b + C_REQUESTS] = 0;
+      caches[b + C_FILL_SHIFT] = 1;
+      caches[b + C_REFILLED] = 0;
+      caches[b + C_DELAY] = i < NBINS ? gcItemDelay(config, i) : 0;
+    }
+    kernel.touch(pageOf(t, t * slotTotal)); // cache_bin_preincrement, cache_bin_postincrement
+    kernel.touch(pageOf(t, (t + 1) * slotTotal - 1));
+  }
+
+  // ------------------------------------------------------------------------------------------------------ allocation
+
+  /** tcache_alloc_small, when the stack is at its low water mark. */
+  function allocSmall(t: ThreadSlot, index: number): Handle {
+    const b = binAt(t, index);
+    const head = caches[b + C_HEAD]!;
+    if (head !== caches[b + C_EMPTY]) {
+      caches[b + C_HEAD] = head + 1;
+      if (head === caches[b + C_LOW_WATER]) caches[b + C_LOW_WATER] = head + 1;
+      caches[b + C_REQUESTS]!++;
+      return slots[head]!;
+    }
+    const a = arenas.choose(t);
+    if (a < 0) return 0;
+    const capacity = slotCounts[index]!;
+    if (capacity === 0) return bins.malloc(t, a, index); // tcache_small_bin_disabled
+    return allocSmallHard(t, a, index, capacity >> caches[b + C_FILL_SHIFT]!);
+  }
+
+  /** tcache_alloc_small_hard: fills the empty stack from the arena and takes the first. */
+  function allocSmallHard(t: ThreadSlot, a: number, index: number, count: number): Handle {
+    const b = binAt(t, index);
+    const empty = caches[b + C_EMPTY]!;
+    lowerLimit(t, index, empty - count);
+    const requests = caches[b + C_REQUESTS]!;
+    caches[b + C_REQUESTS] = 0;
+    const filled = bins.fill(t, a, index, empty - count, count, requests);
+    operations[OP_CACHE_FILLS]! += filled;
+    if (filled < count) slots.copyWithin(empty - filled, empty - count, empty - count + filled);
+    caches[b + C_REFILLED] = 1;
+    if (filled === 0) return 0;
+    const head = empty - filled;
+    caches[b + C_HEAD] = head + 1;
+    if (head === caches[b + C_LOW_WATER]) caches[b + C_LOW_WATER] = head + 1;
+    caches[b + C_REQUESTS] = 1;
+    return slots[head]!;
+  }
+
+  /**
+   * tcache_alloc_large: from the stack, or one made for the occasion. `recycled()` tells whether it came from the stack:
+   * then whoever wants it cleared must do it.
+   */
+  let wasCached = false;
+  function allocLarge(t: ThreadSlot, index: number, zeroed: boolean): Handle {
+    const b = binAt(t, index);
+    const head = caches[b + C_HEAD]!;
+    wasCached = head !== caches[b + C_EMPTY];
+    if (wasCached) {
+      caches[b + C_HEAD] = head + 1;
+      if (head === caches[b + C_LOW_WATER]) caches[b + C_LOW_WATER] = head + 1;
+      caches[b + C_REQUESTS]!++;
+      return slots[head]!;
+    }
+    const a = arenas.choose(t);
+    return a < 0 ? 0 : large.malloc(t, a, INDEX_SIZE[index]!, zeroed);
+  }
+
+  // ---------------------------------------------------------------------------------------------------- deallocation
+
+  /** tcache_dalloc_small and tcache_dalloc_large: onto the stack; when it is full, the oldest part is flushed first. */
+  function dalloc(t: ThreadSlot, index: number, h: Handle): void {
+    const b = binAt(t, index);
+    if (caches[b + C_HEAD] === caches[b + C_LIMIT]) {
+      const capacity = slotCounts[index]!;
+      if (cached(b) === capacity) {
+        if (capacity === 0) {
+          bins.dalloc(t, h); // tcache_small_bin_disabled
+          return;
+        }
+        flush(t, index, capacity >> (index < NBINS ? config.flushSmallShift : config.flushLargeShift));
+      }
+      lowerLimit(t, index, caches[b + C_HEAD]! - 1);
+    }
+    const head = caches[b + C_HEAD]! - 1;
+    slots[head] = h;
+    caches[b + C_HEAD] = head;
+  }
+
+  /** tcache_bin_flush_small and tcache_bin_flush_large: all but the `keep` most recently freed. */
+  function flush(t: ThreadSlot, index: number, keep: number): void {
+    const b = binAt(t, index);
+    const empty = caches[b + C_EMPTY]!;
+    const count = cached(b) - keep;
+    if (index < NBINS) flushSmall(t, index, empty - count, count);
+    else flushLarge(t, index, empty - count, count);
+    operations[OP_CACHE_FLUSHES]! += count;
+    // cache_bin_finish_flush: what stays moves to the stack's bottom.
+    const head = caches[b + C_HEAD]!;
+    slots.copyWithin(head + count, head, head + keep);
+    caches[b + C_HEAD] = head + count;
+    if (caches[b + C_LOW_WATER]! < head + count) caches[b + C_LOW_WATER] = head + count;
+  }
+
+  const arenaOf = (h: Handle) => extents[((h >> HANDLE_SHIFT) << LG_EXTENT_WORDS) + E_ARENA]!;
+
+  /** Merges what the bin of a cache counted into its arena. */
+  function mergeSmallStats(t: ThreadSlot, a: number, index: number): void {
+    const b = binAt(t, index);
+    const c = (a * NBINS + index) * BIN_COUNTERS;
+    binCounters[c + BC_NFLUSHES]!++;
+    binCounters[c + BC_NREQUESTS]! += caches[b + C_REQUESTS]!;
+    caches[b + C_REQUESTS] = 0;
+  }
+
+  /** tcache_bin_flush_impl, small: one arena after another, each under its bin's lock; slabs go last. */
+  function flushSmall(t: ThreadSlot, index: number, first: number, total: number): void {
+    const own = caches[t * threadWords + T_CACHE_ARENA]! - 1;
+    let isMerged = false;
+    let slabs = 0;
+    let count = total;
+    while (count > 0) {
+      const a = arenaOf(slots[first]!);
+      const id = locks[a]!.bins[index]!;
+      lock(t, id);
+      if (a === own && !isMerged) {
+        isMerged = true;
+        mergeSmallStats(t, a, index);
+      }
+      let deferred = 0;
+      for (let i = first; i < first + count; i++) {
+        const h = slots[i]!;
+        if (arenaOf(h) !== a) {
+          slots[first + deferred++] = h;
+        } else if (bins.dallocStep(a, index, h)) {
+          emptied[slabs++] = h >> HANDLE_SHIFT;
+        }
+      }
+      bins.dallocFinish(a, index, count - deferred);
+      unlock(t, id);
+      arenas.decayTicks(t, a, count - deferred);
+      count = deferred;
+    }
+    for (let i = 0; i < slabs; i++) bins.slabDalloc(t, emptied[i]!);
+    if (!isMerged) {
+      const id = locks[own]!.bins[index]!;
+      lock(t, id);
+      mergeSmallStats(t, own, index);
+      unlock(t, id);
+    }
+  }
+
+  /** tcache_bin_flush_impl, large */
+  function flushLarge(t: ThreadSlot, index: number, first: number, total: number): void {
+    const b = binAt(t, index);
+    const own = caches[t * threadWords + T_CACHE_ARENA]! - 1;
+    let isMerged = false;
+    let count = total;
+    while (count > 0) {
+      const a = arenaOf(slots[first]!);
+      if (a === own && !isMerged) {
+        isMerged = true;
+        arenas.addLargeRequests(a, index, caches[b + C_REQUESTS]!);
+        caches[b + C_REQUESTS] = 0;
+      }
+      for (let i = first; i < first + count; i++) {
+        if (arenaOf(slots[i]!) === a) large.dallocPrepare(slots[i]! >> HANDLE_SHIFT);
+      }
+      let deferred = 0;
+      for (let i = first; i < first + count; i++) {
+        const h = slots[i]!;
+        if (arenaOf(h) !== a) slots[first + deferred++] = h;
+        else large.dallocFinish(t, h >> HANDLE_SHIFT);
+      }
+      arenas.decayTicks(t, a, count - deferred);
+      count = deferred;
+    }
+    if (!isMerged) {
+      arenas.addLargeRequests(own, index, caches[b + C_REQUESTS]!);
+      caches[b + C_REQUESTS] = 0;
+    }
+  }
+
+  // ------------------------------------------------------------------------------------------------------- collector
+
+  /**
+   * tcache_event: looks at one bin, the next at the next event. Three quarters of what was not used since the last look
+   * are flushed, and later fills get smaller; a bin that had to be filled gets larger fills again.
+   */
+  function event(t: ThreadSlot): void {
+    const h = t * threadWords;
+    const index = caches[h + T_NEXT_GC_BIN]!;
+    const b = binAt(t, index);
+    const low = lowWater(b);
+    if (low > 0) {
+      if (index < NBINS) gcSmall(t, index, low);
+      else flush(t, index, cached(b) - low + (low >> 2)); // tcache_gc_large
+    } else if (index < NBINS && caches[b + C_REFILLED] !== 0) {
+      if (caches[b + C_FILL_SHIFT]! > 1) caches[b + C_FILL_SHIFT]!--;
+      caches[b + C_REFILLED] = 0;
+    }
+    caches[b + C_LOW_WATER] = caches[b + C_HEAD]!;
+    caches[h + T_NEXT_GC_BIN] = index + 1 === cacheBins ? 0 : index + 1;
+  }
+
+  /** tcache_gc_small */
+  function gcSmall(t: ThreadSlot, index: number, low: number): void {
+    const b = binAt(t, index);
+    const count = low - (low >> 2);
+    if (count < caches[b + C_DELAY]!) {
+      caches[b + C_DELAY]! -= count;
+      return;
+    }
+    caches[b + C_DELAY] = gcItemDelay(config, index);
+    flush(t, index, cached(b) - count);
+    if (slotCounts[index]! >> (caches[b + C_FILL_SHIFT]! + 1) >= 1) caches[b + C_FILL_SHIFT]!++;
+  }
+
+  /** tcache_flush_cache */
+  function flushAll(t: ThreadSlot): void {
+    for (let i = 0; i < cacheBins; i++) flush(t, i, 0);
+  }
+
+  return {
+    init,
+    allocSmall,
+    allocLarge,
+    /** Whether the last allocLarge took its block from the stack. */
+    recycled: () => wasCached,
+    dalloc,
+    event,
+    flushAll,
+    binAt,
+    cached,
+    /** Bytes cached by a thread, and its blocks. */
+    cachedBytes: (t: ThreadSlot) => {
+      let bytes = 0;
+      for (let i = 0; i < cacheBins; i++) bytes += cached(binAt(t, i)) * INDEX_SIZE[i]!;
+      return bytes;
+    },
+    forEachCached: (t: ThreadSlot, visit: (h: Handle, index: number) => void): void => {
+      for (let i = 0; i < cacheBins; i++) {
+        const b = binAt(t, i);
+        for (let s = caches[b + C_HEAD]!; s < caches[b + C_EMPTY]!; s++) visit(slots[s]!, i);
+      }
+    },
+  };
+}
