@@ -20,6 +20,7 @@ import {
   IS_LRUN,
   IS_SRUN,
   lrun,
+  MAIN_DELETED,
   NEXT,
   NODE_BLOCK,
   NODE_NEXT,
@@ -49,6 +50,8 @@ export function checkHeaps(state: ZendState): void {
 function checkHeap(state: ZendState, t: ThreadSlot): void {
   const { heaps, slots } = state;
   const heap = heapBase(t);
+  // The real heap is corrupt here too: it put its own main chunk into the cache (8.2 in zend_mm_gc, 7.1 anywhere).
+  if (heaps[heap + MAIN_DELETED] === 1) return;
   const chunks = chunksOf(state, t);
   const cached = cachedChunksOf(state, t);
   const huge = hugeBlocksOf(state, t);

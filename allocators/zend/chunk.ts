@@ -16,6 +16,7 @@ import {
   LAST_CHUNKS_DELETE_COUNT,
   lrun,
   MAIN_CHUNK,
+  MAIN_DELETED,
   NEXT,
   NUM,
   PREV,
@@ -80,6 +81,7 @@ export function createChunks(state: ZendState, storage: Storage) {
     const prev = slots[record + PREV]!;
     slots[(next << SLOT_SHIFT_WORDS) + PREV] = prev;
     slots[(prev << SLOT_SHIFT_WORDS) + NEXT] = next;
+    if (slot === heaps[heap + MAIN_CHUNK]!) heaps[heap + MAIN_DELETED] = 1;
     const count = --heaps[heap + CHUNKS_COUNT]!;
     const cached = heaps[heap + CACHED_CHUNKS]!;
     if (

@@ -28,8 +28,8 @@ export interface UpperLayer {
   readonly stats: () => AllocatorStats;
   readonly walk: (visit: RangeVisitor) => void;
   readonly areas: (visit: AreaVisitor) => void;
-  /** Whether a live block of the layer below is a piece of this layer, so that its inner ranges stand for it. */
-  readonly holds: (h: Handle) => boolean;
+  /** Live blocks of the layer below that are pieces of this one: its own ranges stand for them. */
+  readonly heldBelow: () => ReadonlySet<Handle>;
   readonly check: () => void;
   readonly notModelled: () => readonly string[];
   readonly inspect: (view: string) => string;
@@ -47,8 +47,9 @@ export interface Inspectable {
 export function layered(upper: UpperLayer, below: Allocator, all: boolean): RequestAllocator & Inspectable {
   function walk(visit: RangeVisitor): void {
     upper.walk(visit);
+    const held = upper.heldBelow();
     below.walk((start, length, kind, handle) => {
-      if (kind !== RANGE_LIVE || !upper.holds(handle)) visit(start, length, kind, handle);
+      if (kind !== RANGE_LIVE || !held.has(handle)) visit(start, length, kind, handle);
     });
   }
 

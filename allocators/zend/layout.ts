@@ -78,6 +78,8 @@ export const SPARE_HUGE_SLOTS = 13;
 export const GC_RUNS = 14;
 export const REQUESTS = 15;
 export const FREE_SLOT = 16; // heads of the 30 free lists
+/** Set once the real heap has taken its own main chunk for an empty one: chunks may then be lost to it. */
+export const MAIN_DELETED = 46;
 const HEAP_WORDS = 1 << HEAP_SHIFT;
 
 // A huge block's node (zend_mm_huge_list, 24 bytes of a small run), in the run's cells.

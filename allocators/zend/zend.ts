@@ -1,6 +1,7 @@
 import type { Allocator, AllocatorStats, Machine, RequestAllocator } from '../../sim/allocator.ts';
 import { assert } from '../../sim/assert.ts';
 import type { AllocatorModel, OptionValues } from '../model.ts';
+import { createZend5 } from '../zend5/zend5.ts';
 import { areasOf } from './areas.ts';
 import { checkHeaps } from './check.ts';
 import { createLeakReports } from './debug.ts';
@@ -11,6 +12,9 @@ import { memoryLimitOf, OPTIONS, refuseForeignOptions } from './options.ts';
 import { allHeapStats, phpNumbers } from './stats.ts';
 import { chunkMap, zendMemoryUsage } from './views.ts';
 import { walkHeaps } from './walk.ts';
+
+/** Chunks and huge blocks come straight from the kernel. */
+const NOTHING: ReadonlySet<number> = new Set();
 
 function createZend(
   machine: Machine,
@@ -56,7 +60,7 @@ function createZend(
       stats,
       walk: (visit) => walkHeaps(state, visit),
       areas: (visit) => areasOf(state, visit),
-      holds: () => false,
+      heldBelow: () => NOTHING,
       check: () => checkHeaps(state),
       notModelled: () => [
         'custom heaps and storage handlers of extensions (zend_mm_set_custom_handlers, zend_mm_startup_ex)',
@@ -82,6 +86,7 @@ function create(
     const stats = () => ({ ...phpNumbers(machine.kernel, []), below: below.stats() });
     return passedThrough(`zendmm-${version} (switched off)`, below, stats);
   }
+  if (version === '5.6') return createZend5(machine, version, values, below);
   return createZend(machine, version as ZendVersion, values, below);
 }
 
@@ -94,7 +99,7 @@ const view = (name: string, about: string) => ({
 /** PHP's request allocator. */
 export const zendmm: AllocatorModel = {
   name: 'zendmm',
-  versions: ['8.2', '7.1'],
+  versions: ['8.2', '7.1', '5.6'],
   about: 'the Zend memory manager of PHP, above a system allocator',
   options: OPTIONS,
   layered: true,

@@ -1,0 +1,60 @@
+import type { Allocator, Handle, ThreadSlot } from '../../sim/allocator.ts';
+import { type Kernel, PROT_READ, PROT_WRITE } from '../../sim/kernel/kernel.ts';
+import type { Bytes } from '../../sim/units.ts';
+import { UNIT } from './layout.ts';
+
+export type StorageType = 'malloc' | 'mmap_anon' | 'mmap_zero';
+
+/** Where segments come from (zend_mm_mem_handlers). A segment is named by a number that only its storage understands. */
+export interface Storage {
+  /** 0 is "no memory". */
+  readonly allocate: (t: ThreadSlot, size: Bytes) => number;
+  /** May move it; 0 is "no memory", and the segment stays as it is. */
+  readonly resize: (t: ThreadSlot, segment: number, oldSize: Bytes, size: Bytes) => number;
+  readonly release: (t: ThreadSlot, segment: number, size: Bytes) => void;
+  /** Address in units of 8 bytes. */
+  readonly unitOf: (segment: number) => number;
+}
+
+export function createStorage(type: StorageType, below: Allocator, kernel: Kernel): Storage {
+  return type === 'malloc' ? mallocStorage(below) : mmapStorage(kernel);
+}
+
+function mallocStorage(below: Allocator): Storage {
+  return {
+    allocate: below.malloc,
+    resize: (t, handle: Handle, _oldSize, size) => below.realloc(t, handle, size),
+    release: (t, handle) => below.free(t, handle),
+    unitOf: (handle) => below.addressOf(handle) / UNIT,
+  };
+}
+
+/** A segment is its first page. /dev/zero mapped privately is anonymous memory too. */
+function mmapStorage(kernel: Kernel): Storage {
+  const pagesOf = (size: Bytes) => Math.ceil(size / 4096);
+  const READ_WRITE = PROT_READ | PROT_WRITE;
+
+  function allocate(t: ThreadSlot, size: Bytes): number {
+    return Math.max(0, kernel.mmap(t, 0, pagesOf(size), READ_WRITE, 0));
+  }
+
+  function resize(t: ThreadSlot, page: number, oldSize: Bytes, size: Bytes): number {
+    const moved = kernel.mremap(t, page, pagesOf(oldSize), pagesOf(size), true);
+    if (moved >= 0) return moved;
+    // Without mremap: a new mapping, a copy, and the old one goes.
+    const copy = allocate(t, size);
+    if (copy === 0) return 0;
+    const copied = pagesOf(Math.min(oldSize, size));
+    kernel.readRange(page, page + copied - 1);
+    kernel.touchRange(copy, copy + copied - 1);
+    kernel.munmap(t, page, pagesOf(oldSize));
+    return copy;
+  }
+
+  return {
+    allocate,
+    resize,
+    release: (t, page, size) => void kernel.munmap(t, page, pagesOf(size)),
+    unitOf: (page) => page * (4096 / UNIT),
+  };
+}
