@@ -1,6 +1,7 @@
 import type { AreaKind } from '../../sim/allocator.ts';
 import { BRK_START_PAGE, MMAP_BOTTOM_PAGE } from '../../sim/kernel/layout.ts';
 import { LAZILY_FREED, RESIDENT } from '../../sim/kernel/residency.ts';
+import { PROT_MASK, PROT_NONE } from '../../sim/kernel/vma.ts';
 import type { Breakdown } from '../../sim/metrics/sample.ts';
 import { type Addr, type Bytes, PAGE_BYTES } from '../../sim/units.ts';
 import type { Assembled } from '../machine.ts';
@@ -28,17 +29,21 @@ export function collectAreas({ machine, top }: Assembled): Area[] {
       while (next < named.length && named[next]!.end <= from) next++;
       const area = named[next];
       if (!area || area.start >= end) {
-        rest.push(unnamed(from, end));
+        rest.push(unnamed(from, end, vmas.flags(index)));
         break;
       }
-      if (area.start > from) rest.push(unnamed(from, area.start));
+      if (area.start > from) rest.push(unnamed(from, area.start, vmas.flags(index)));
       from = area.end;
     }
   }
   return [...named, ...rest].sort((x, y) => x.start - y.start);
 }
 
-function unnamed(start: Addr, end: Addr): Area {
+/** Address space that may not even be read. */
+export const RESERVED = 'reserved address space';
+
+function unnamed(start: Addr, end: Addr, flags: number): Area {
+  if ((flags & PROT_MASK) === PROT_NONE) return { name: RESERVED, kind: 'mapped', start, end };
   const inBrk = start >= BRK_START_PAGE * PAGE_BYTES && start < MMAP_BOTTOM_PAGE * PAGE_BYTES;
   return { name: inBrk ? 'brk heap' : 'mapping', kind: inBrk ? 'heap' : 'mapped', start, end };
 }

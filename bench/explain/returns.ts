@@ -38,6 +38,7 @@ export function predictReturns(
     purge(assembled);
     return undefined;
   });
+  if (trim.returnsBytes >= purged.returnsBytes && trim.returnsBytes > 0) return [trim];
   return trim.returnsBytes > 0 ? [purged, trim] : [purged];
 }
 

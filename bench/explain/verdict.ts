@@ -1,7 +1,8 @@
 import { bytes, count, percent } from '../../sim/report/format.ts';
 import type { Bytes } from '../../sim/units.ts';
 import type { Explanation, Verdict, VerdictKind } from './explanation.ts';
-import { groupAreas } from './area-groups.ts';
+import { groupAreas, groupName } from './area-groups.ts';
+import { RESERVED } from './areas.ts';
 import type { TunableChange } from './tunable-changes.ts';
 import type { WhatIf } from './what-if.ts';
 
@@ -42,7 +43,7 @@ export function judge(facts: Facts): Verdict {
       ...placeSentences(facts, kind, shares),
       ...returnSentences(facts),
       ...pinningSentences(facts, kind),
-      ...facts.tunableChanges.flatMap((change) => changeSentences(change)),
+      ...changeSentences(facts.tunableChanges),
       ...givenSentences(facts),
       ...growthSentences(facts, kind),
       ...adviceSentences(facts, advice),
@@ -80,28 +81,38 @@ function headline(kind: VerdictKind, shares: Verdict['shares'], rss: Bytes): str
 function placeSentences(facts: Facts, kind: VerdictKind, shares: Verdict['shares']): string[] {
   const rss = facts.sample.rssBytes;
   if (rss === 0) return [];
-  const groups = groupAreas(facts.areas).filter((g) => g.residentBytes > 0);
+  const groups = groupAreas(facts.areas);
   const sentences: string[] = [];
   const aboutFree = kind === 'retention by policy' || kind === 'fragmentation by pinning';
   const worth = (g: (typeof groups)[number]) =>
     aboutFree ? g.breakdown.pinned + g.breakdown.returnable : g.residentBytes;
   const whole = aboutFree ? shares['retention by policy'] + shares['fragmentation by pinning'] : rss;
-  const ordered = [...groups].sort((x, y) => worth(y) - worth(x));
+  const ordered = groups.filter((g) => g.residentBytes > 0).sort((x, y) => worth(y) - worth(x));
   const top = ordered[0];
   if (!top) return [];
   const what = aboutFree ? 'free resident bytes' : 'resident bytes';
-  const many = top.count > 1 ? `the ${count(top.count)} × ${top.name}` : `the ${top.name}`;
   sentences.push(
-    `${percent(worth(top) / whole)} of the ${what} lie in ${many}: ${bytes(worth(top))}, between ${count(top.liveBlocks)} live blocks of ${bytes(top.breakdown.requested)} in all.`,
+    `${percent(worth(top) / whole)} of the ${what} lie in the ${countedName(top)}: ${bytes(worth(top))}, between ${count(top.liveBlocks)} live blocks of ${bytes(top.breakdown.requested)} in all.`,
   );
   const others = ordered.slice(1).filter((g) => g.kind === 'heap');
   if (top.kind === 'heap' && others.length > 0) {
     const sum = (of: (g: (typeof groups)[number]) => number) => others.reduce((total, g) => total + of(g), 0);
     sentences.push(
-      `It is not the ${others.length === 1 ? `${count(others[0]!.count)} × ${others[0]!.name}` : 'other heaps'}: they reserve ${bytes(sum((g) => g.mappedBytes))} of address space, but only ${bytes(sum((g) => g.residentBytes))} of it are resident (${percent(sum((g) => g.residentBytes) / rss)}).`,
+      `It is not the ${others.length === 1 ? countedName(others[0]!) : 'other heaps'}: only ${bytes(sum((g) => g.residentBytes))} of the resident bytes are theirs (${percent(sum((g) => g.residentBytes) / rss)}).`,
+    );
+  }
+  const reserved = groups.find((g) => g.name === RESERVED);
+  if (reserved && reserved.mappedBytes > rss) {
+    sentences.push(
+      `Of the ${bytes(facts.sample.vszBytes)} that are mapped, ${bytes(reserved.mappedBytes)} are reserved address space: no memory.`,
     );
   }
   return sentences;
+}
+
+/** `14 arena heaps`, `main heap`. */
+function countedName(group: { readonly name: string; readonly count: number }): string {
+  return group.count === 1 ? group.name : `${count(group.count)} ${group.name}${group.name.endsWith('s') ? '' : 's'}`;
 }
 
 function returnSentences(facts: Facts): string[] {
@@ -109,12 +120,21 @@ function returnSentences(facts: Facts): string[] {
   if (facts.sample.rssBytes === 0) return [];
   const call = best.call === 'purge' ? 'A purge' : best.call;
   if (best.returnsBytes === 0) return [`${call} would return nothing now.`];
-  const from = best.byArea
+  const groups = new Map<string, { count: number; bytes: Bytes }>();
+  for (const { area, returnsBytes } of best.byArea) {
+    const name = groupName(area);
+    const g = groups.get(name) ?? { count: 0, bytes: 0 };
+    groups.set(name, { count: g.count + 1, bytes: g.bytes + returnsBytes });
+  }
+  const parts = [...groups].sort(([, x], [, y]) => y.bytes - x.bytes);
+  const from = parts
     .slice(0, 3)
-    .map((a) => `${bytes(a.returnsBytes)} from the ${a.area}`)
-    .join(', ');
-  const rest = best.byArea.length > 3 ? `, the rest from ${best.byArea.length - 3} more` : '';
-  return [`${call} would return ${bytes(best.returnsBytes)} now (${count(best.returnsBytes)} bytes: ${from}${rest}).`];
+    .map(
+      ([name, g]) => `${bytes(g.bytes)} from ${g.count === 1 ? 'the ' : ''}${countedName({ name, count: g.count })}`,
+    );
+  return [
+    `${call} would return ${bytes(best.returnsBytes)} now, ${count(best.returnsBytes)} bytes: ${from.join(', ')}${parts.length > 3 ? ' and others' : ''}.`,
+  ];
 }
 
 function pinningSentences(facts: Facts, kind: VerdictKind): string[] {
@@ -143,41 +163,45 @@ export function groupText(group: Explanation['pinning'][number]): string {
   return `${blocks.length} blocks ${size} (first: event ${count(blocks[0]!.event)}; ${from})`;
 }
 
-/** What a changed threshold means, for the names that people ask about. */
-export function changeSentences(change: TunableChange): string[] {
-  const { changes } = change;
+/** What changed thresholds mean, for the names that people ask about. */
+export function changeSentences(changes: readonly TunableChange[]): string[] {
   const sentences: string[] = [];
-  const mmap = changes['mmap_threshold'];
-  const trim = changes['trim_threshold'];
-  const by =
-    change.causedBy === 'mallopt'
-      ? `by ${change.cause} at event ${count(change.event)}`
-      : `by the ${change.causedBy} of a block of ${bytes(change.blockBytes!)} at event ${count(change.event)}`;
-  if (mmap && change.causedBy !== 'mallopt') {
+  const raises = changes.filter((c) => c.causedBy !== 'mallopt' && c.changes['mmap_threshold']);
+  const last = raises.at(-1);
+  if (last) {
+    const [from] = raises[0]!.changes['mmap_threshold']!;
+    const [, to] = last.changes['mmap_threshold']!;
+    const steps = raises.length > 1 ? ` in ${raises.length} steps, the last` : '';
     sentences.push(
-      `The mmap threshold was raised from ${bytes(mmap[0])} to ${bytes(mmap[1])} ${by}: since then blocks below it are carved from a heap instead of mapped on their own, and their free unmaps nothing.`,
+      `The mmap threshold was raised from ${bytes(from)} to ${bytes(to)}${steps} ${byWhat(last)}: since then blocks below it are carved from a heap instead of mapped on their own, and their free unmaps nothing.`,
     );
-    if (trim) {
+    const trims = raises.map((c) => c.changes['trim_threshold']).filter((pair) => pair !== undefined);
+    if (trims.length > 0) {
       sentences.push(
-        `With it the trim threshold rose from ${bytes(trim[0])} to ${bytes(trim[1])}: the free end of a heap is cut off only beyond that.`,
+        `With it the trim threshold rose from ${bytes(trims[0]![0])} to ${bytes(trims.at(-1)![1])}: the free end of a heap is cut off only beyond that.`,
       );
     }
   }
-  const frozen = changes['no_dyn_threshold'];
-  if (frozen?.[1] === 1) {
-    sentences.push(
-      `The mmap threshold stopped adapting ${by}: setting any of the thresholds, even to its default, freezes it${mmap ? '' : ' where it stands'}.`,
-    );
-  }
-  const rest = Object.entries(changes).filter(
-    ([name]) =>
-      name !== 'no_dyn_threshold' &&
-      (change.causedBy === 'mallopt' || (name !== 'mmap_threshold' && !(name === 'trim_threshold' && mmap))),
-  );
-  for (const [name, [before, after]] of rest) {
-    sentences.push(`${name} changed from ${count(before)} to ${count(after)} ${by}.`);
+  for (const change of changes) {
+    if (change.changes['no_dyn_threshold']?.[1] === 1) {
+      sentences.push(
+        `The mmap threshold stopped adapting ${byWhat(change)}: setting any of the thresholds, even to its default, freezes it.`,
+      );
+    }
+    for (const [name, [before, after]] of Object.entries(change.changes)) {
+      const told = change.causedBy !== 'mallopt' && (name === 'mmap_threshold' || name === 'trim_threshold');
+      if (name === 'no_dyn_threshold' || told) continue;
+      sentences.push(`${name} changed from ${count(before)} to ${count(after)} ${byWhat(change)}.`);
+    }
   }
   return sentences;
+}
+
+function byWhat(change: TunableChange): string {
+  const at = `at event ${count(change.event)}`;
+  return change.causedBy === 'mallopt'
+    ? `by ${change.cause} ${at}`
+    : `by the ${change.causedBy} of a block of ${bytes(change.blockBytes!)} ${at}`;
 }
 
 /** Settings that were given at the start and silently change something else. */
@@ -201,7 +225,10 @@ function growthSentences({ growth, sample }: Facts, kind: VerdictKind): string[]
 function bestAdvice({ whatIf, sample }: Facts): WhatIf | null {
   const sound = whatIf.filter((w) => !w.failed && w.rssBytes < sample.rssBytes * (1 - WORTH_IT));
   if (sound.length === 0) return null;
-  return sound.reduce((best, w) => (w.rssBytes < best.rssBytes ? w : best));
+  // Of those that come near the best one, the cheapest.
+  const least = Math.min(...sound.map((w) => w.rssBytes));
+  const near = sound.filter((w) => w.rssBytes - least <= sample.rssBytes * WORTH_IT);
+  return near.reduce((best, w) => (w.faults + w.syscalls < best.faults + best.syscalls ? w : best));
 }
 
 function adviceSentences(facts: Facts, advice: WhatIf | null): string[] {

@@ -66,12 +66,12 @@ export function withOption(spec: AllocatorSpec, option: string, value: OptionVal
   };
 }
 
-/** Settings worth a try for this allocator: those that it has and that are not set so already. */
+/** Settings worth a try for this allocator: those that it has and that were not given so. */
 export function alternativesFor(
   spec: AllocatorSpec,
 ): { readonly spec: AllocatorSpec; readonly about: string; readonly setting: string }[] {
   const own = (ALTERNATIVES[spec.model.name] ?? [])
-    .filter((a) => spec.model.options.some((o) => o.name === a.option) && spec.options[a.option] !== a.value)
+    .filter((a) => spec.model.options.some((o) => o.name === a.option) && spec.given[a.option] !== a.value)
     .map((a) => ({
       spec: withOption(spec, a.option, a.value),
       about: a.about,
