@@ -45,6 +45,8 @@ class VirtualRun {
   /** Lines by event: threads do not reach them in file order. */
   private readonly placements: (string | undefined)[] = [];
   private nextSample: number;
+  /** Spent on samples in the running share of events: no part of the replay. */
+  private sampleNs = 0;
 
   constructor(options: SessionOptions) {
     this.options = options;
@@ -108,6 +110,7 @@ class VirtualRun {
 
   sample(label: string, event: number, at: number): void {
     const { check = 'off' } = this.options;
+    const started = process.hrtime.bigint();
     if (check !== 'off') {
       this.assembled.top.check();
       this.assembled.machine.kernel.vmas.check();
@@ -115,12 +118,14 @@ class VirtualRun {
     const sample = { ...this.takeSample(label, event), virtualNs: at };
     this.samples.push(sample);
     this.options.onSample?.(sample, this.assembled);
+    this.sampleNs += Number(process.hrtime.bigint() - started);
   }
 
   /** Executes about `events` events; false at the end of the run. */
   advance(events: number): boolean {
     const { sampleEvery = 0 } = this.options;
     const started = process.hrtime.bigint();
+    this.sampleNs = 0;
     let goesOn = false;
     try {
       goesOn = this.replay.run(Math.min(events, this.nextSample - this.replay.done()));
@@ -128,7 +133,7 @@ class VirtualRun {
       if (!(error instanceof AllocatorAbort)) throw error;
       this.abort = { event: this.replay.row(), message: error.message };
     }
-    this.replayNs += Number(process.hrtime.bigint() - started);
+    this.replayNs += Number(process.hrtime.bigint() - started) - this.sampleNs;
     if (goesOn && this.replay.done() >= this.nextSample) {
       this.nextSample += sampleEvery;
       this.sample(`#${this.replay.done()}`, this.replay.row(), this.time.horizon[0]!);
@@ -186,7 +191,7 @@ class VirtualRun {
         allocations: replay.mallocs.calls,
         frees: replay.frees.calls,
         crossThreadFrees: order.crossThreadFrees,
-        operationTotals: this.locks.operationTotals,
+        operationTotals: this.assembled.machine.operations,
       }),
     };
   }

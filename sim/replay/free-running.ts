@@ -141,8 +141,9 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
 
   /** The program writes bytes from … to - 1 of a block. */
   function write(target: Allocator, t: ThreadSlot, handle: Handle, from: Bytes, to: Bytes, full: boolean): void {
+    const before = operations[OP_FAULTS]!;
     target.touchBlock(handle, from, to);
-    const faults = operations[OP_FAULTS]!;
+    const faults = operations[OP_FAULTS]! - before;
     let ns: Ns;
     if (to - from <= SMALL_BYTES && faults === 0) {
       ns = full ? writeL2Ns + (to - from) * smallByteNs : writeL2Ns;
@@ -338,7 +339,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
     if ((word & SHARED_OBJECT) !== 0 && !isReady(t, slot, need[index]!)) return false;
     switch (word & OP_MASK) {
       case OP_MALLOC:
-        return mallocIsLocal !== undefined && mallocIsLocal(t, records[p + 2]! >>> 0);
+        return mallocIsLocal?.(t, records[p + 2]! >>> 0) === true;
       case OP_FREE:
         return freeIsLocal !== undefined && (handles[slot] === 0 || freeIsLocal(t, handles[slot]!));
       case OP_WRITE:
@@ -363,6 +364,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
     let i = cursor[t]!;
     let stop: Stop = i < end ? STOP_LIMIT : STOP_DONE;
     const from = i;
+    let slowCalls = operations[OP_SLOW_CALLS]!;
     current = t;
     while (i < end) {
       const p = i << 2;
@@ -373,6 +375,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
       cursor[t] = i;
       if (alive[t] === 0 && beginsLife(op)) {
         beginThread(t);
+        slowCalls = operations[OP_SLOW_CALLS]!;
         if (clocks[t]! > limit) break;
         continue;
       }
@@ -392,7 +395,8 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
       if (op === OP_MALLOC) {
         const size = records[p + 2]! >>> 0;
         const handle = malloc(t, size);
-        if (clocks[t] !== since || operations[OP_SLOW_CALLS] !== 0) {
+        if (operations[OP_SLOW_CALLS] !== slowCalls) {
+          slowCalls = operations[OP_SLOW_CALLS]!;
           callStart[0] = since;
           allocated(allocator, t, i, handle, 0);
         } else {
@@ -404,9 +408,10 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
           if (handle === 0) onFailure(rows[i]!);
           else if (touches && size !== 0) {
             if (size <= SMALL_BYTES) {
+              const faults = operations[OP_FAULTS]!;
               touchBlock(handle, 0, size);
               clocks[t]! += fills ? writeL2Ns + size * smallByteNs : writeL2Ns;
-              if (operations[OP_FAULTS] !== 0) settle(t);
+              if (operations[OP_FAULTS] !== faults) settle(t);
             } else write(allocator, t, handle, 0, size, fills);
           }
         }
@@ -416,7 +421,8 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
         if (handle !== 0) {
           live[0]! -= requested[slot]!;
           free(t, handle);
-          if (clocks[t] !== since || operations[OP_SLOW_CALLS] !== 0) {
+          if (operations[OP_SLOW_CALLS] !== slowCalls) {
+            slowCalls = operations[OP_SLOW_CALLS]!;
             callStart[0] = since;
             released(t);
           } else {
@@ -434,6 +440,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
         }
         callStart[0] = since;
         execute(t, op, i);
+        slowCalls = operations[OP_SLOW_CALLS]!;
       }
       if ((word & COUNTED_USE) !== 0) used(t, slot);
       if (onEvent !== undefined) onEvent(rows[i]!, op, handles[slot] ?? 0);

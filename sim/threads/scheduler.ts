@@ -52,6 +52,9 @@ export interface Scheduler {
   timesOf(t: ThreadSlot): ThreadTimes;
 }
 
+/** With more processors than this another one's turn comes after nearly each event: looking for the runner-up would not pay. */
+const FEW = 4;
+
 export function createScheduler(time: VirtualTime): Scheduler {
   const { threads, clocks, debts, sleepFrom, sleepNs, processor, running, until, costs, timeline } = time;
   const { contextSwitchNs, timeSliceNs } = costs;
@@ -163,8 +166,9 @@ export function createScheduler(time: VirtualTime): Scheduler {
         tournament.update(p);
         continue;
       }
-      let least = times[tournament.runnerUp()]!;
-      if (processors === 1) least = Infinity;
+      let least = Infinity;
+      if (processors > FEW) least = clocks[t]!;
+      else if (processors > 1) least = times[tournament.runnerUp()]!;
       if (due < least) least = due;
       if (queueLength > 0) {
         const now = clocks[t]!;

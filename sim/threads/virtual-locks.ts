@@ -26,8 +26,6 @@ export interface VirtualLocks extends Locks {
   settle(t: ThreadSlot): void;
   /** All locks, in the order of their creation. */
   readonly measured: readonly MeasuredLock[];
-  /** How often each operation was counted in all. */
-  readonly operationTotals: Float64Array;
 }
 
 /** What is known of a lock; the fields below `kind` are figures over the whole run. */
@@ -68,7 +66,7 @@ const WAKES = 2;
 
 export interface VirtualLockOptions {
   readonly time: VirtualTime;
-  /** The machine's counters; emptied whenever they are priced. */
+  /** The machine's counters. */
   readonly operations: Float64Array;
   /** Since Linux 6.4 faults, and since 6.17 madvise, lock the mapping they concern and not the whole address space. */
   readonly perVmaLocks: boolean;
@@ -84,7 +82,12 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
   const { lockNs, lineTransferNs, spinLimitNs, syscallNs, futexWaitNs, futexWakeNs, wakeLatencyNs } = costs;
   const { shootDownNs, interruptNs } = costs;
   const prices = operationPrices(costs);
-  const totals = new Float64Array(OPERATIONS.length);
+  const settled = new Float64Array(4);
+  const OWN = 0; // price of all that the allocator was counted to have done
+  const KERNEL = 1; // of all that the kernel did
+  const RELEASED = 2; // counts
+  const FAULTS = 3;
+  assert(OPERATIONS.length === 21 && OP_FAULTS === 12, 'the sums in settle() leave counters out');
   const locks: VirtualLock[] = [];
   let mmapLock: VirtualLock | undefined;
   let random = createRandom(options.seed, 'jitter').integer(1, 0x7fffffff);
@@ -97,27 +100,52 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
     return 1 + (random / 2147483648) * JITTER;
   }
 
+  // The counters are never emptied: what was counted since the last time is the difference of two sums of products,
+  // which takes no branch and no store for each counter. Whole numbers times prices stay exact enough in doubles.
   function settle(t: ThreadSlot): void {
-    let ns = 0;
-    for (let i = 0; i < OP_FAULTS; i++) {
-      const n = operations[i]!;
-      if (n !== 0) {
-        ns += n * prices[i]!;
-        totals[i]! += n;
-        operations[i] = 0;
-      }
+    const own =
+      operations[0]! * prices[0]! +
+      operations[1]! * prices[1]! +
+      operations[2]! * prices[2]! +
+      operations[3]! * prices[3]! +
+      operations[4]! * prices[4]! +
+      operations[5]! * prices[5]! +
+      operations[6]! * prices[6]! +
+      operations[7]! * prices[7]! +
+      operations[8]! * prices[8]! +
+      operations[9]! * prices[9]! +
+      operations[10]! * prices[10]! +
+      operations[11]! * prices[11]!;
+    const kernel =
+      operations[12]! * prices[12]! +
+      operations[13]! * prices[13]! +
+      operations[14]! * prices[14]! +
+      operations[15]! * prices[15]! +
+      operations[16]! * prices[16]! +
+      operations[17]! * prices[17]! +
+      operations[18]! * prices[18]! +
+      operations[19]! * prices[19]! +
+      operations[20]! * prices[20]!;
+    if (own !== settled[OWN]!) {
+      clocks[t]! += (own - settled[OWN]!) * jitter();
+      settled[OWN] = own;
     }
-    for (let i = OP_FAULTS; i < OPERATIONS.length; i++) {
-      const n = operations[i]!;
-      if (n !== 0) {
-        ns += n * prices[i]!;
-        totals[i]! += n;
-        operations[i] = 0;
-        if (i === OP_PAGES_RELEASED) ns += shootDown(t);
-        else if (i === OP_FAULTS && !perVmaLocks) faultsAsReader(t, n * prices[i]!);
-      }
+    if (kernel !== settled[KERNEL]!) settleKernel(t, kernel);
+  }
+
+  function settleKernel(t: ThreadSlot, kernel: Ns): void {
+    clocks[t]! += (kernel - settled[KERNEL]!) * jitter();
+    settled[KERNEL] = kernel;
+    const released = operations[OP_PAGES_RELEASED]!;
+    if (released !== settled[RELEASED]!) {
+      settled[RELEASED] = released;
+      clocks[t]! += shootDown(t);
     }
-    if (ns !== 0) clocks[t]! += ns * jitter();
+    const faults = operations[OP_FAULTS]!;
+    if (faults !== settled[FAULTS]!) {
+      if (!perVmaLocks) faultsAsReader(t, (faults - settled[FAULTS]!) * prices[OP_FAULTS]!);
+      settled[FAULTS] = faults;
+    }
   }
 
   /** Every other processor that runs a thread of the process is interrupted to forget the translations. */
@@ -352,6 +380,5 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
     releaseShared,
     settle,
     measured: locks,
-    operationTotals: totals,
   };
 }
