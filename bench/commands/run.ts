@@ -1,15 +1,17 @@
 import type { Argv, CommandModule } from 'yargs';
 import { UserError } from '../../sim/assert.ts';
 import type { Sample } from '../../sim/metrics/sample.ts';
-import type { RunResult } from '../../sim/report/result.ts';
 import { type LineSink, openLineSink, writeWhole } from '../line-sink.ts';
 import { startProgress } from '../progress.ts';
+import { drawPictures, type PictureArguments, pictureOptions, wantsRecording } from '../report/picture-options.ts';
+import { recordRun } from '../report/record.ts';
+import type { ReportRun } from '../report/build-page.ts';
 import { machineOptions, type MachineArguments, prepare } from '../run-options.ts';
 import { runSession } from '../run-session.ts';
 import type { SessionOptions } from '../session.ts';
 import { type TimeArguments, timeOptions, timing } from '../time-options.ts';
 
-interface RunArguments extends MachineArguments, TimeArguments {
+interface RunArguments extends MachineArguments, TimeArguments, PictureArguments {
   'sample-every': number;
   json: string | undefined;
   samples: string | undefined;
@@ -23,7 +25,7 @@ export const runCommand: CommandModule<object, RunArguments> = {
   command: 'run <workload>',
   describe: 'replay a workload under one allocator',
   builder: (yargs: Argv) =>
-    timeOptions(machineOptions(yargs))
+    pictureOptions(timeOptions(machineOptions(yargs)))
       .option('sample-every', { type: 'number', default: 0, describe: 'a sample every N events too' })
       .option('json', {
         type: 'string',
@@ -56,13 +58,14 @@ async function run(argv: RunArguments): Promise<void> {
   ];
   if (toStdout.length > 1) throw new UserError(`--${toStdout.join(' and --')} cannot all go to standard output`);
 
+  const records = wantsRecording(argv);
   const prepared = await prepare(argv);
   const sinks: Partial<Record<(typeof outputs)[number], LineSink>> = {};
   const controller = new AbortController();
   const interrupt = () => controller.abort();
   process.on('SIGINT', interrupt);
   const progress = argv.quiet ? undefined : startProgress(prepared.session.events.length);
-  let result: RunResult;
+  let done: ReportRun;
   try {
     for (const name of outputs) if (argv[name] !== undefined) sinks[name] = openLineSink(argv[name] || '-');
     const options: SessionOptions = {
@@ -76,8 +79,8 @@ async function run(argv: RunArguments): Promise<void> {
       ...(sinks.samples && { onSample: (sample: Sample) => sinks.samples!.write(JSON.stringify(sample)) }),
       ...(progress && { onProgress: progress.update }),
     };
-    result = await runSession(options);
-    for (const sink of Object.values(sinks)) sink.close(result.partial);
+    done = records ? await recordRun(options) : { result: await runSession(options) };
+    for (const sink of Object.values(sinks)) sink.close(done.result.partial);
   } catch (error) {
     for (const sink of Object.values(sinks)) sink.discard();
     throw error;
@@ -86,10 +89,12 @@ async function run(argv: RunArguments): Promise<void> {
     process.off('SIGINT', interrupt);
   }
 
+  const { result } = done;
+  const plot = records ? drawPictures(argv, [done], prepared.session.events) : '';
   if (argv.json !== undefined) writeWhole(argv.json || '-', JSON.stringify(result, null, argv.json ? 1 : 2));
   if (!argv.quiet && toStdout.length === 0) {
     const { terminalPalette } = await import('../palette.ts');
     const { summaryText } = await import('../../sim/report/summary.ts');
-    process.stdout.write(summaryText(result, await terminalPalette()));
+    process.stdout.write(summaryText(result, await terminalPalette()) + (plot && `\n${plot}`));
   }
 }

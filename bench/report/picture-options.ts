@@ -1,0 +1,68 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Argv } from 'yargs';
+import { UserError } from '../../sim/assert.ts';
+import type { EventBuffer } from '../../sim/event.ts';
+import { bytes, count } from '../../sim/report/format.ts';
+import { writeWhole } from '../line-sink.ts';
+import { buildPage, buildPageData, type ReportRun } from './build-page.ts';
+import { svgFigures } from './figures.ts';
+import { histogramsOf } from './histograms.ts';
+import { terminalPlot } from './terminal-plot.ts';
+
+/** Pictures of one run or of several. */
+export interface PictureArguments {
+  report: string | undefined;
+  svg: string | undefined;
+  plot: boolean;
+}
+
+export function pictureOptions<T>(yargs: Argv<T>): Argv<T> {
+  return yargs
+    .option('report', { type: 'string', describe: 'one HTML page with every figure to FILE; needs no network' })
+    .option('svg', { type: 'string', describe: 'the figures as SVG files into DIR' })
+    .option('plot', { type: 'boolean', default: false, describe: 'draw the curves in the terminal' }) as Argv<T>;
+}
+
+/** Whether the run has to be recorded for the pictures that were asked for. */
+export function wantsRecording(argv: PictureArguments): boolean {
+  for (const option of ['report', 'svg'] as const) {
+    if (argv[option] === '') throw new UserError(`--${option}: found no name, expected --${option} NAME`);
+  }
+  return argv.report !== undefined || argv.svg !== undefined || argv.plot;
+}
+
+/** Writes what was asked for; the plot comes back as text. */
+export function drawPictures(argv: PictureArguments, runs: readonly ReportRun[], events: EventBuffer): string {
+  const histograms = argv.report || argv.svg ? histogramsOf(events) : null;
+  if (argv.report) writeWhole(argv.report, buildPage(buildPageData(runs, { histograms })));
+  if (argv.svg) {
+    mkdirSync(argv.svg, { recursive: true });
+    for (const [name, text] of svgFigures(runs, histograms)) writeWhole(join(argv.svg, name), text);
+  }
+  return argv.plot ? plotText(runs, Math.min(100, (process.stdout.columns ?? 100) - 14), process.stdout.isTTY) : '';
+}
+
+/** Resident bytes of every run, and what was requested. */
+export function plotText(runs: readonly ReportRun[], width: number, colours: boolean): string {
+  const [first] = runs;
+  const events = first!.result.samples.map((s) => s.event);
+  const lines = runs.map(({ result }) => {
+    let at = 0;
+    return {
+      label: runs.length > 1 ? result.run.allocator : 'resident',
+      values: events.map((event) => {
+        while (at + 1 < result.samples.length && result.samples[at + 1]!.event <= event) at++;
+        return result.samples[at]!.rssBytes;
+      }),
+    };
+  });
+  lines.push({ label: 'requested', values: first!.result.samples.map((s) => s.requestedBytes) });
+  return terminalPlot(events, lines, {
+    width: Math.max(20, width),
+    height: 16,
+    yText: bytes,
+    xText: (event) => `event ${count(event)}`,
+    colours,
+  });
+}
