@@ -18,8 +18,9 @@ export interface MachineOptions {
   /** Where threads or objects are numbered otherwise than in the trace (program-order.ts). */
   readonly threadSlots?: number;
   readonly objectSlots?: number;
-  /** In a worker: the buffers of the machine to take part in. */
+  /** In a worker: the buffers of the machine to take part in, and the thread that it is. */
   readonly shared?: SharedBuffers;
+  readonly worker?: number;
 }
 
 /** One simulated process, put together: the only place where kernel, locks, model and trace meet. */
@@ -36,9 +37,12 @@ export interface Assembled {
 
 export function assemble(options: MachineOptions): Assembled {
   const memory = new Memory(options.shared);
-  const operations = new Float64Array(memory.reserve('machine.operations', OPERATIONS.length * 8));
+  // Each worker counts for itself.
+  const operations = options.shared
+    ? new Float64Array(OPERATIONS.length)
+    : new Float64Array(memory.reserve('machine.operations', OPERATIONS.length * 8));
   const locks = options.locks(memory, operations);
-  const kernel = createKernel(memory, locks, operations, options.kernel);
+  const kernel = createKernel(memory, locks, operations, options.kernel, options.worker);
   const machine: Machine = {
     memory,
     kernel,

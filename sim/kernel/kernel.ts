@@ -71,16 +71,32 @@ export type Kernel = ReturnType<typeof createKernel>;
  * The kernel of one simulated process: its address space, its break, its page tables, its clock. Addresses and lengths
  * are page numbers and page counts. A failed call returns -1 (ENOMEM) as the real one does; a call with arguments that
  * no allocator should make is our broken invariant and throws.
+ *
+ * Where several workers share the address space, each has a kernel of its own over the same memory, made for its thread
+ * `worker`: faults and the clock are then under mmap_lock too.
  */
-export function createKernel(memory: Memory, locks: Locks, operations: Float64Array, options: KernelOptions) {
+export function createKernel(
+  memory: Memory,
+  locks: Locks,
+  operations: Float64Array,
+  options: KernelOptions,
+  worker?: ThreadSlot,
+) {
   const vmas = createVmaTable(memory);
   const clock = memory.float64('kernel.clock', 1);
   const state = memory.int32('kernel.state', 16);
   const BRK_END = 0; // page number; 0 stands for BRK_START_PAGE
   const MAPPED_PEAK = 1;
   const CALLS = 2; // counts, in the order of SYSCALLS
-  const residency = createResidency(memory, operations, options.thp === 'never' ? undefined : mayBeHuge);
   const mmapLock = locks.create('mmap_lock', 'kernel');
+  const residency = createResidency(
+    memory,
+    operations,
+    options.thp === 'never' ? undefined : mayBeHuge,
+    worker === undefined
+      ? undefined
+      : { enter: () => locks.acquire(worker, mmapLock), leave: () => locks.release(worker, mmapLock) },
+  );
   const alignsHugeLengths = options.version === '6.18';
   const asLimitPages = Math.floor(options.rlimitAs / PAGE_BYTES);
   const dataLimitPages = Math.floor(options.rlimitData / PAGE_BYTES);
@@ -316,7 +332,9 @@ export function createKernel(memory: Memory, locks: Locks, operations: Float64Ar
     /** CLOCK_MONOTONIC. */
     nowNs: (): Ns => CLOCK_BASE_NS + clock[0]!,
     advanceClock: (ns: Ns): void => {
+      if (worker !== undefined) locks.acquire(worker, mmapLock);
       clock[0]! += ns;
+      if (worker !== undefined) locks.release(worker, mmapLock);
     },
     mappedPages: (): Pages => vmas.mappedPages(),
     mappedPeakPages: (): Pages => state[MAPPED_PEAK]!,

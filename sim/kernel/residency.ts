@@ -23,11 +23,14 @@ export type Residency = ReturnType<typeof createResidency>;
 /**
  * Which pages are resident, and the faults that made them so. `mayBeHuge(page)` says whether a fault there may map the
  * whole 2 MiB around it (transparent huge pages); a huge page that is partly given back counts as split.
+ *
+ * Where several workers share the memory, `exclusive` brackets what faults change; system calls are in such brackets anyway.
  */
 export function createResidency(
   memory: Memory,
   operations: Float64Array,
   mayBeHuge: ((page: Page) => boolean) | undefined,
+  exclusive?: { readonly enter: () => void; readonly leave: () => void },
 ) {
   const pages = new Uint8Array(memory.reserve('kernel.pages', PAGE_LIMIT));
   const huge = new Uint8Array(memory.reserve('kernel.hugePages', PAGE_LIMIT / HUGE_PAGES));
@@ -40,7 +43,7 @@ export function createResidency(
   }
 
   /** A write to a page that is not RESIDENT. */
-  function fault(page: Page): void {
+  function faultAlone(page: Page): void {
     const state = pages[page]!;
     if (state === LAZILY_FREED) {
       pages[page] = RESIDENT;
@@ -53,6 +56,17 @@ export function createResidency(
     if (mayBeHuge !== undefined && state === ABSENT && mayBeHuge(page) && faultHuge(page)) return;
     pages[page] = RESIDENT;
     grown(1);
+  }
+
+  const fault = exclusive === undefined ? faultAlone : exclusively(faultAlone);
+
+  /** The same between the brackets. */
+  function exclusively<A extends unknown[]>(work: (...args: A) => void): (...args: A) => void {
+    return (...args) => {
+      exclusive!.enter();
+      work(...args);
+      exclusive!.leave();
+    };
   }
 
   function faultHuge(page: Page): boolean {
@@ -78,7 +92,7 @@ export function createResidency(
   }
 
   /** A read: an absent page becomes the shared zero page. */
-  function readRange(first: Page, last: Page): void {
+  function readRangeAlone(first: Page, last: Page): void {
     for (let page = first; page <= last; page++) {
       if (pages[page] === ABSENT) {
         pages[page] = ZERO_PAGE;
@@ -87,6 +101,8 @@ export function createResidency(
       }
     }
   }
+
+  const readRange = exclusive === undefined ? readRangeAlone : exclusively(readRangeAlone);
 
   /** Takes the pages of [start, end) away; returns how many were resident. */
   function release(start: Page, end: Page): Pages {
