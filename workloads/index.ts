@@ -1,16 +1,30 @@
 import { existsSync } from 'node:fs';
 import { UserError } from '../sim/assert.ts';
 import type { EventBuffer } from '../sim/event.ts';
+import { fragmenter } from './generators/fragmenter.ts';
 import { lanczos32t } from './generators/lanczos-32t.ts';
+import { lanczosIm6 } from './generators/lanczos-im6.ts';
 import { larson } from './generators/larson.ts';
+import { producerConsumer } from './generators/producer-consumer.ts';
 import { rows } from './generators/rows.ts';
+import { server } from './generators/server.ts';
 import { stress } from './generators/stress.ts';
 import { xmallocTest } from './generators/xmalloc-test.ts';
 import { type ReadOptions, readTrace } from './trace/reader.ts';
 import { oneOf, type ParameterValues, parseParameters, type Workload } from './workload.ts';
 
 /** Every built-in workload, in the order of `sim list`. To add one: write its file in generators/, and name it here. */
-export const WORKLOADS: readonly Workload[] = [lanczos32t, rows, xmallocTest, larson, stress];
+export const WORKLOADS: readonly Workload[] = [
+  lanczos32t,
+  lanczosIm6,
+  rows,
+  xmallocTest,
+  larson,
+  producerConsumer,
+  server,
+  fragmenter,
+  stress,
+];
 
 export interface LoadedWorkload {
   readonly name: string;

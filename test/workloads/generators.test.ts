@@ -1,0 +1,139 @@
+import { readFileSync } from 'node:fs';
+import { gunzipSync } from 'node:zlib';
+import { describe, expect, it } from 'vitest';
+import { UserError } from '../../sim/assert.ts';
+import { createEventBuilder } from '../../workloads/builder.ts';
+import { resolveWorkload, WORKLOADS } from '../../workloads/index.ts';
+import { createTraceParser } from '../../workloads/trace/parser.ts';
+import { traceStatistics } from '../../workloads/trace/statistics.ts';
+import { formatTrace } from '../../workloads/trace/writer.ts';
+import { viewOf } from './naive-trace.ts';
+
+/** Each workload small enough for a test. */
+const SMALL: Readonly<Record<string, string>> = {
+  'lanczos-32t': 'height=64,width=100,threads=5,sizes=30x20+200x100,requests=2',
+  'lanczos-im6': 'height=300,width=900,sizes=600x200+1200x400',
+  rows: 'threads=3,rounds=20',
+  'xmalloc-test': 'pairs=2,batches=5,batch=20,size=0',
+  larson: 'threads=3,blocks=50,replacements=60',
+  'producer-consumer': 'messages=300',
+  server: 'requests=40,sessions=10',
+  fragmenter: 'rounds=3,bytes=64K',
+};
+
+const specOf = (name: string) => (SMALL[name] === undefined ? name : `${name}:${SMALL[name]}`);
+
+describe.each(WORKLOADS.map((workload) => workload.name))('workload %s', (name) => {
+  it('keeps the rules of traces, and its text is the same trace', async () => {
+    const { events } = await resolveWorkload(specOf(name));
+    expect(events.skipped).toBe(0);
+    expect(events.length).toBeGreaterThan(20);
+    const parser = createTraceParser({ source: name });
+    for (const chunk of formatTrace(events)) parser.push(chunk);
+    expect(viewOf(parser.finish())).toEqual(viewOf(events));
+  });
+
+  it('is the same for the same parameters, and another for another seed', async () => {
+    const text = async (seed?: number) => {
+      const { events } = await resolveWorkload(specOf(name), seed === undefined ? {} : { seed });
+      return Buffer.concat([...formatTrace(events)]).toString();
+    };
+    const first = await text();
+    expect(await text()).toBe(first);
+    const hasSeed = WORKLOADS.find((w) => w.name === name)!.parameters.some((p) => p.name === 'seed');
+    if (hasSeed && SMALL[name]) expect(await text(1)).not.toBe(first);
+  });
+
+  it('names every parameter with its unit, its bounds and a default within them', () => {
+    for (const parameter of WORKLOADS.find((w) => w.name === name)!.parameters) {
+      expect(parameter.about).not.toBe('');
+      if (parameter.kind === 'text') expect(parameter.problem(parameter.default)).toBeUndefined();
+      else expect(parameter.default >= parameter.min && parameter.default <= parameter.max).toBe(true);
+    }
+  });
+});
+
+describe('lanczos-32t', () => {
+  it('is the article’s job by default', async () => {
+    const { events, cpus, parameters } = await resolveWorkload('lanczos-32t');
+    const statistics = traceStatistics(events);
+    expect(cpus).toBe(32);
+    expect(parameters).toMatchObject({ threads: 32, width: 3840, height: 2160, requests: 1, seed: 0 });
+    expect(statistics.threads).toBe(33);
+    expect(statistics.eventCounts['m']).toBe(15 * 2160 * 3 + 15 + 1);
+    expect(statistics.labels).toHaveLength(16);
+    expect(statistics.labels.slice(3, 5)).toEqual(['size-1920x1080', 'size-3840x2160']);
+    expect(statistics.crossThreadFrees).toBe(0);
+    // The source, a result of the same size, and a row's buffers of each thread at most.
+    expect(statistics.requestedPeakBytes).toBeGreaterThan(2 * 66355200);
+    expect(statistics.requestedPeakBytes).toBeLessThanOrEqual(2 * 66355200 + 32 * 3 * 30720);
+  });
+
+  it('interleaves its threads', async () => {
+    const { events } = await resolveWorkload('lanczos-32t:threads=8,sizes=400x300');
+    const threads = viewOf(events).rows.map((row) => row.thread);
+    const switches = threads.filter((thread, i) => i > 0 && thread !== threads[i - 1]).length;
+    expect(switches / threads.length).toBeGreaterThan(0.8);
+  });
+});
+
+describe('lanczos-im6', () => {
+  it('has the threads and blocks of the recorded run', async () => {
+    const { events } = await resolveWorkload('lanczos-im6');
+    const statistics = traceStatistics(events);
+    // Recorded: 31 threads, 15 at once, 21 exits, 192.4 MiB, 1.3 % freed by another thread.
+    expect(statistics.threads).toBe(31);
+    expect(statistics.threadsPeak).toBe(15);
+    expect(statistics.eventCounts['te']).toBe(21);
+    expect(statistics.requestedPeakBytes / 2 ** 20).toBeCloseTo(192, 0);
+    expect(statistics.crossThreadFrees / statistics.frees).toBeCloseTo(0.013, 2);
+  });
+
+  it('stages what the recorded run staged', async () => {
+    const path = new URL('../../workloads/samples/lanczos-3-sizes.htrace.gz', import.meta.url);
+    const recorded = gunzipSync(readFileSync(path)).toString();
+    const { events } = await resolveWorkload('lanczos-im6');
+    const generated = Buffer.concat([...formatTrace(events)]).toString();
+    const largeBlocks = (text: string) =>
+      [...text.matchAll(/^a \d+ \d+ 64 (\d+)$/gm)].map((m) => Number(m[1])).filter((n) => n > 8192);
+    const known = new Set(largeBlocks(generated));
+    for (const size of largeBlocks(recorded)) expect(known, `${size} bytes`).toContain(size);
+  });
+});
+
+describe('names and parameters', () => {
+  it.each([
+    ['lanczos-33t', /^found workload 'lanczos-33t', expected .* \(did you mean 'lanczos-32t'\?\)$/],
+    ['rows:thread=3', /^rows: found parameter 'thread', expected one of threads, .* \(did you mean 'threads'\?\)$/],
+    ['rows:threads', /^rows: found 'threads', expected threads=value$/],
+    ['rows:threads=many', /^rows: found threads=many, expected an integer from 1 to 4096 \(threads\)$/],
+    ['rows:threads=0', /^rows: found threads=0, expected an integer from 1/],
+    ['rows:threads=1.5', /^rows: found threads=1\.5, expected an integer/],
+    ['rows:size=5G', /^rows: found size=5G, expected an integer from 0 to 4294967295 \(bytes\)$/],
+    ['lanczos-32t:sizes=4x5x6', /^lanczos-32t: found sizes=4x5x6, expected sizes as 400x300\+800x600/],
+    ['larson:min=9,max=8', /^larson: found min=9 above max=8/],
+    ['rows:rounds=100000000', /events, expected at most 268435456$/],
+    ['./no-such-file', /^\.\/no-such-file: found no such file, expected a trace file$/],
+  ])('%s is refused', async (spec, message) => {
+    await expect(resolveWorkload(spec)).rejects.toThrow(UserError);
+    await expect(resolveWorkload(spec)).rejects.toThrow(message);
+  });
+
+  it('take units, and the seed from outside unless it is named', async () => {
+    expect((await resolveWorkload('rows:size=30K,rounds=2', { seed: 7 })).parameters).toMatchObject({
+      size: 30720,
+      seed: 7,
+    });
+    expect((await resolveWorkload('rows:rounds=2,seed=3', { seed: 7 })).parameters).toMatchObject({ seed: 3 });
+  });
+});
+
+describe('the builder', () => {
+  it('holds its generators to the rules', () => {
+    const events = createEventBuilder({ name: 'test' });
+    const block = events.malloc(0, 10);
+    events.free(1, block);
+    expect(() => events.free(0, block)).toThrow(/event 2 of workload test breaks a rule/);
+    expect(() => events.realloc(0, block, 5)).toThrow(/reallocates a dead block/);
+  });
+});

@@ -1,0 +1,327 @@
+import { createRandom, type Random } from '../../sim/random.ts';
+import { type BlockId, createEventBuilder, type EventBuilder } from '../builder.ts';
+import { defineWorkload, numberParameter, seedParameter } from '../workload.ts';
+import { FIFTEEN_SIZES, type ImageSize, imageSizes, imageSizesParameter } from './image-sizes.ts';
+import {
+  type CacheView,
+  createCacheView,
+  createException,
+  createImage,
+  createImageInfo,
+  createImageWithPixels,
+  FILTER_OPTION,
+  freeAll,
+  type Image,
+  jpegBuffers,
+  LIMIT_OPTION,
+  type MagickObject,
+  passException,
+} from './imagemagick.ts';
+import { createOpenMp, type OpenMp, staticShare } from './openmp.ts';
+
+/** The Lanczos window has three lobes. */
+const LOBES = 3;
+/** How long things took where it was recorded, on two processors; a column's pixels are far apart, so it takes longer. */
+const NS_PER_TAP_VERTICAL = 0.7;
+const NS_PER_TAP_HORIZONTAL = 1.8;
+const NS_PER_PIXEL_READ = 20;
+const NS_PER_PIXEL_WRITTEN = 25;
+
+/**
+ * What ImageMagick 6 really does for `convert in.jpg ( +clone -filter Lanczos -resize WxH! -write out.jpg +delete ) …`.
+ * A resize has two passes, vertical first unless the image grows. No buffer is allocated per row: each thread of the
+ * horizontal pass stages what it reads and writes in two buffers, which it keeps for the pass and the main thread frees.
+ * The team is as large as the rows or columns of the pass are many. Everything else, and all pixel caches, is the main
+ * thread's; so what stays behind lies in the main heap.
+ */
+export const lanczosIm6 = defineWorkload({
+  name: 'lanczos-im6',
+  about: 'the same fifteen resizes as ImageMagick 6 really does them: teams by the rows, staging buffers per pass',
+  parameters: {
+    limit: numberParameter(32, 'threads', 'that a team may have at most (MAGICK_THREAD_LIMIT)', { min: 1, max: 4096 }),
+    width: numberParameter(3840, 'pixels', 'of the source image', { min: 1, max: 65536 }),
+    height: numberParameter(2160, 'pixels', 'of the source image', { min: 1, max: 65536 }),
+    sizes: imageSizesParameter(FIFTEEN_SIZES, 'to make, one after the other'),
+    seed: seedParameter(),
+  },
+  cpus: () => 2,
+  generate({ limit, width, height, sizes, seed }) {
+    const targets = imageSizes(sizes);
+    const events = createEventBuilder({
+      name: `lanczos-im6 ${width}x${height} to ${targets.length} sizes, limit ${limit} threads`,
+      rows: 4000 + targets.length * (1200 + 12 * limit),
+    });
+    const openMp = createOpenMp(events, createRandom(seed, 'lanczos-im6/schedule'));
+    const program = startProgram(events, createRandom(seed, 'lanczos-im6/start'));
+    const source = { columns: width, rows: height };
+    const original = readJpeg(events, source, limit);
+    events.sample('read');
+    let previous: Image | undefined;
+    let settings = [createImageInfo(events), createImageInfo(events)];
+    for (const target of targets) {
+      if (previous) deleteImage(events, previous);
+      settings[0]!.destroy();
+      const outer = createImageInfo(events);
+      settings[1]!.destroy();
+      settings = [outer, createImageInfo(events)];
+      const listed = createImage(events, [FILTER_OPTION]);
+      const clone = createImage(events, [FILTER_OPTION]);
+      clone.artifacts.set(0, ...FILTER_OPTION);
+      clone.artifacts.add(...LIMIT_OPTION);
+      listed.destroy();
+      previous = resize(events, openMp, clone, source, target, limit);
+      events.sample(`size-${target.width}x${target.height}`);
+      writeJpeg(events, previous, target);
+      events.sample(`written-${target.width}x${target.height}`);
+      settings[1]!.options.set(1, ...LIMIT_OPTION);
+      settle(events);
+    }
+    if (previous) deleteImage(events, previous);
+    for (const info of settings) info.destroy();
+    original.destroy();
+    events.sample('deleted');
+    freeAll(events, program.reverse());
+    events.sample('end');
+    return events.finish();
+  },
+});
+
+/** Sizes and counts of what lives from the start to the end: configuration, formats, colours, options, locale. */
+const PROGRAM_BLOCKS: readonly (readonly [number, number])[] = [
+  [56, 200],
+  [32, 190],
+  [16, 140],
+  [80, 120],
+  [4, 90],
+  [8, 80],
+  [7, 54],
+  [5, 51],
+  [64, 49],
+  [2, 40],
+  [72, 37],
+  [30, 40],
+  [9, 17],
+  [48, 13],
+  [20, 60],
+  [40, 45],
+  [152, 6],
+  [504, 2],
+  [1008, 2],
+  [1600, 1],
+  [2048, 1],
+  [6144, 1],
+  [13248, 1],
+  [16384, 1],
+  [16800, 2],
+];
+/** Of a hundred blocks so many are followed by a scratch block that goes at once: lines and tokens of the files read. */
+const SCRATCH_PERCENT = 33;
+
+function startProgram(events: EventBuilder, random: Random): BlockId[] {
+  const blocks = [events.malloc(0, 72704)]; // the C++ library's emergency pool
+  const sizes = PROGRAM_BLOCKS.flatMap(([size, count]) => Array.from({ length: count }, () => size));
+  for (let left = sizes.length; left > 0; left--) {
+    const i = random.integer(0, left - 1);
+    blocks.push(events.malloc(0, sizes[i]!));
+    sizes[i] = sizes[left - 1]!;
+    if (random.integer(0, 99) < SCRATCH_PERCENT) events.free(0, events.malloc(0, random.octaves(8, 4096)));
+  }
+  return blocks;
+}
+
+function readJpeg(events: EventBuilder, { columns, rows }: Extent, limit: number): MagickObject {
+  const image = createImageWithPixels(events, columns, rows, limit);
+  jpegBuffers(events, columns, rows, false);
+  events.clock(columns * rows * NS_PER_PIXEL_READ);
+  return image;
+}
+
+/** Between two commands of the line their settings are made and dropped. */
+function settle(events: EventBuilder): void {
+  const info = createImageInfo(events);
+  const drawInfo = events.malloc(0, 840);
+  const drawImageInfo = createImageInfo(events);
+  passException(events);
+  events.free(0, events.malloc(0, 48));
+  drawImageInfo.destroy();
+  events.free(0, drawInfo);
+  info.destroy();
+}
+
+/** `+delete`: the last result goes, pixels first. */
+function deleteImage(events: EventBuilder, image: MagickObject): void {
+  const info = createImageInfo(events);
+  const list = [events.malloc(0, 48), events.malloc(0, 4)];
+  image.destroy();
+  freeAll(events, list.reverse());
+  info.destroy();
+}
+
+interface Extent {
+  readonly columns: number;
+  readonly rows: number;
+}
+
+/** ResizeImage: the result, an image between the two passes, and all that a command of the line makes around it. */
+function resize(
+  events: EventBuilder,
+  openMp: OpenMp,
+  clone: Image,
+  source: Extent,
+  { width, height }: ImageSize,
+  limit: number,
+): Image {
+  const commandInfo = createImageInfo(events);
+  const drawInfo = events.malloc(0, 840);
+  const drawImageInfo = createImageInfo(events);
+  passException(events);
+  const geometry = events.malloc(0, 48);
+  drawImageInfo.options.set(1, ...LIMIT_OPTION);
+  clone.artifacts.set(0, ...FILTER_OPTION);
+  clone.artifacts.set(1, ...LIMIT_OPTION);
+  const filter = events.malloc(0, 120);
+
+  const target = { columns: width, rows: height };
+  const grows = (width / source.columns) * (height / source.rows) > 1;
+  const between = grows ? { columns: width, rows: source.rows } : { columns: source.columns, rows: height };
+  const result = createImageWithPixels(events, width, height, limit);
+  const intermediate = createImageWithPixels(events, between.columns, between.rows, limit);
+  if (grows) {
+    filterHorizontally(events, openMp, source, between, limit);
+    filterVertically(events, openMp, between, target, limit);
+  } else {
+    filterVertically(events, openMp, source, between, limit);
+    filterHorizontally(events, openMp, between, target, limit);
+  }
+  intermediate.destroy();
+  events.free(0, filter);
+
+  clone.destroy();
+  events.free(0, geometry);
+  drawImageInfo.destroy();
+  events.free(0, drawInfo);
+  commandInfo.destroy();
+  return result;
+}
+
+/** Threads for so many rows or columns: up to the limit at 8191 and more. */
+function teamSize(iterations: number, limit: number): number {
+  return Math.max(1, Math.min(limit, Math.floor(1 + ((iterations - 128) * (limit - 1)) / 8191)));
+}
+
+/** The contributing pixels around one pixel of the result, along one axis. */
+interface Kernel {
+  readonly support: number;
+  readonly factor: number;
+  readonly length: number;
+}
+
+/** MagickEpsilon: where the factor is whole, it is what takes in one pixel more. */
+const EPSILON = 1e-12;
+
+function kernel(from: number, to: number): Kernel {
+  const factor = to / from;
+  return { support: Math.max(1, 1 / factor + EPSILON) * LOBES, factor, length: from };
+}
+
+function taps({ support, factor, length }: Kernel, position: number): number {
+  const centre = (position + 0.5) / factor + EPSILON;
+  const start = Math.floor(Math.max(centre - support + 0.5, 0));
+  return Math.floor(Math.min(centre + support + 0.5, length)) - start;
+}
+
+/** Views, and for each thread that there may be a table of contributions; `body` runs between coming and going. */
+function pass(
+  events: EventBuilder,
+  { support }: Kernel,
+  images: { readonly from: Extent; readonly to: Extent },
+  limit: number,
+  body: (reading: CacheView, writing: CacheView) => void,
+): void {
+  const CONTRIBUTION_BYTES = 16;
+  const tableBytes = Math.floor(2 * support + 3) * CONTRIBUTION_BYTES;
+  const pointers = events.malloc(0, 8 * limit);
+  const tables = Array.from({ length: limit }, () => events.memalign(0, 64, tableBytes));
+  const reading = createCacheView(events, images.from, limit);
+  const writing = createCacheView(events, images.to, limit);
+  body(reading, writing);
+  writing.destroy();
+  reading.destroy();
+  freeAll(events, tables);
+  events.free(0, pointers);
+}
+
+/** Whole rows lie in one piece in the cache: nothing is staged. */
+function filterVertically(events: EventBuilder, openMp: OpenMp, from: Extent, to: Extent, limit: number): void {
+  const rows = kernel(from.rows, to.rows);
+  pass(events, rows, { from, to }, limit, () => {
+    openMp.parallel(teamSize(to.rows, limit), () => [][Symbol.iterator]());
+    events.clock(Math.round(to.columns * to.rows * 2 * rows.support * NS_PER_TAP_VERTICAL));
+  });
+}
+
+/** Each column is made of a few columns of the source: read and written through staging buffers. */
+function filterHorizontally(events: EventBuilder, openMp: OpenMp, from: Extent, to: Extent, limit: number): void {
+  const columns = kernel(from.columns, to.columns);
+  const size = teamSize(to.columns, limit);
+  pass(events, columns, { from, to }, limit, (reading, writing) => {
+    openMp.parallel(size, function* (member, thread) {
+      const { first, last } = staticShare(to.columns, size, member);
+      for (let x = first; x < last; x++) {
+        const calls = [
+          ...reading.stage(member, thread, taps(columns, x), from.rows),
+          ...writing.stage(member, thread, 1, to.rows),
+        ];
+        for (const call of calls) {
+          call();
+          yield;
+        }
+      }
+    });
+    events.clock(Math.round(to.columns * to.rows * 2 * columns.support * NS_PER_TAP_HORIZONTAL));
+  });
+}
+
+const PATH_BYTES = 28;
+
+/** `-write`: three sets of settings, file names looked at many times over, and the encoder. */
+function writeJpeg(events: EventBuilder, image: Image, { width, height }: ImageSize): void {
+  const infos = [createImageInfo(events)];
+  const list = events.malloc(0, 48);
+  infos[0]!.options.set(1, ...LIMIT_OPTION);
+  image.artifacts.set(0, ...FILTER_OPTION);
+  image.artifacts.set(1, ...LIMIT_OPTION);
+  infos.push(createImageInfo(events), createImageInfo(events));
+  const outer = createException(events);
+  passException(events);
+  outer.destroy();
+  const inner = createException(events);
+  const probe = createImageInfo(events);
+  passException(events);
+  inner.destroy();
+  const lookAtName = () => {
+    passException(events);
+    passException(events);
+    freeAll(events, [events.malloc(0, 13), events.malloc(0, PATH_BYTES), events.malloc(0, PATH_BYTES)]);
+  };
+  const lookIntoFile = () => {
+    passException(events);
+    const file = [events.malloc(0, 472), events.malloc(0, 4096)];
+    lookAtName();
+    return file.reverse();
+  };
+  lookAtName();
+  lookAtName();
+  freeAll(events, lookIntoFile());
+  for (let i = 0; i < 2; i++) passException(events);
+  for (let i = 0; i < 2; i++) lookAtName();
+  const file = lookIntoFile();
+  jpegBuffers(events, width, height, true);
+  events.clock(width * height * NS_PER_PIXEL_WRITTEN);
+  freeAll(events, file);
+  probe.destroy();
+  infos.pop()!.destroy();
+  infos.pop()!.destroy();
+  events.free(0, list);
+  infos.pop()!.destroy();
+}
