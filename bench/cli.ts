@@ -64,6 +64,7 @@ const commands = [
     'replay on the real allocator of this machine too, and show the differences',
     async () => (await import('./commands/verify.ts')).verifyCommand,
   ),
+  lazy('bench', 'the engine’s own speed', async () => (await import('./commands/bench.ts')).benchCommand),
 ];
 
 function version(): string {

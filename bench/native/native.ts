@@ -97,7 +97,10 @@ export function findRealAllocator(preload?: string): RealAllocator | undefined {
 }
 
 /** This process's environment without what steers an allocator, and with what is meant to. */
-function environmentFor(preload: string | undefined, settings: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
+export function environmentFor(
+  preload: string | undefined,
+  settings: Readonly<Record<string, string>>,
+): NodeJS.ProcessEnv {
   const kept = Object.entries(process.env).filter(([name]) => !/^(MALLOC_|GLIBC_TUNABLES$|LD_PRELOAD$)/.test(name));
   return { ...Object.fromEntries(kept), ...settings, ...(preload && { LD_PRELOAD: preload }) };
 }

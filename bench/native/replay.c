@@ -21,7 +21,7 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-#include <x86intrin.h>
+#include <immintrin.h>
 
 struct result { void *block; size_t usable; };
 
@@ -31,9 +31,9 @@ static _Atomic uint32_t *done;   /* free-running, by slot: accesses that have ha
 static struct result *results;   /* by event, if placements are wanted */
 static bool marks;
 
-static uint64_t wall_ns(void) {
+static uint64_t clock_ns(clockid_t clock) {
   struct timespec now;
-  syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &now); /* clock_gettime() shows the trace's time */
+  syscall(SYS_clock_gettime, clock, &now); /* clock_gettime() shows the trace's time */
   return now.tv_sec * 1000000000UL + now.tv_nsec;
 }
 
@@ -177,7 +177,8 @@ static void start_thread(struct thread *t, void *(*body)(void *)) {
 
 static uint32_t next_event;           /* the turn's owner moves it */
 static struct thread *leaving;        /* has executed its `te`, is not joined yet */
-static uint64_t ticks_executing;      /* --bench: time stamp counter, without the hand-overs */
+static bool measuring;                /* --bench: */
+static uint64_t executing_ns;         /* processor time of the threads while they had the turn */
 static uint32_t (*execute_turn)(uint32_t index, uint32_t thread);
 
 static void mark(const char *text) { /* fails on purpose: seen by strace alone */
@@ -231,9 +232,9 @@ static void lockstep(struct thread *t) {
       leaving = NULL;
     }
     const uint32_t first = next_event;
-    const uint64_t start = __rdtsc();
+    const uint64_t start = measuring ? clock_ns(CLOCK_THREAD_CPUTIME_ID) : 0;
     next_event = execute_turn(first, t - trace.threads);
-    ticks_executing += __rdtsc() - start;
+    if (measuring) executing_ns += clock_ns(CLOCK_THREAD_CPUTIME_ID) - start;
     exits = next_event > first && trace.events[next_event - 1].op == OP_EXIT;
     if (exits) leaving = t;
     else if (next_event == trace.event_count && t == trace.threads) return;
@@ -293,19 +294,21 @@ static void run_free(void) {
 
 /* -------------------------------------------------------------------------------------------------------- benchmark */
 
-/* Nanoseconds that the events took, hand-overs between threads left out, and the minor faults meanwhile. */
-struct measure { double ns; long faults; };
+/*
+ * What the events took, hand-overs between threads left out: processor time, which a busy machine disturbs less than
+ * the time on the wall; and the minor faults meanwhile.
+ */
+struct measure { uint64_t ns; long faults; };
 
 static void measure_in_child(int to, enum touch touch) {
   populate(blocks, sizeof *blocks * (size_t)trace.slot_count); /* the fork has made them copy-on-write */
   populate_stacks(trace.thread_peak + 1);
   trace.threads[0].handle = pthread_self();
   execute_turn = touch == TOUCH_FULL ? turn_full : touch == TOUCH_FIRST ? turn_first : turn_none;
+  measuring = true;
   long faults = minor_faults();
-  uint64_t start_ns = wall_ns(), start_ticks = __rdtsc();
   run_lockstep();
-  double ns_per_tick = (double)(wall_ns() - start_ns) / (__rdtsc() - start_ticks);
-  struct measure measure = {ticks_executing * ns_per_tick, minor_faults() - faults};
+  struct measure measure = {executing_ns, minor_faults() - faults};
   if (write(to, &measure, sizeof measure) != sizeof measure) _exit(1);
   _exit(0);
 }
@@ -326,7 +329,7 @@ static void serve_benchmark(void) {
     if (child < 0 || read(ends[0], &measure, sizeof measure) != sizeof measure) die("replay: a repetition failed");
     close(ends[0]);
     waitpid(child, NULL, 0);
-    printf("%.0f %ld\n", measure.ns, measure.faults);
+    printf("%lu %ld\n", measure.ns, measure.faults);
     fflush(stdout);
   }
 }
@@ -429,12 +432,12 @@ int main(int argc, char **argv) {
 
   start_counting_samples();
   long faults = minor_faults();
-  uint64_t start = wall_ns();
+  uint64_t start = clock_ns(CLOCK_MONOTONIC);
   mark("htrace:begin");
   if (free_running) run_free();
   else run_lockstep();
   mark("htrace:end");
-  uint64_t ns = wall_ns() - start;
+  uint64_t ns = clock_ns(CLOCK_MONOTONIC) - start;
   faults = minor_faults() - faults;
   finish_samples();
   if (placements) write_placements(placements);

@@ -117,10 +117,15 @@ function* chunks(events: EventBuffer): Generator<Uint8Array> {
   for (const chunk of formatTrace(events)) yield chunk.slice();
 }
 
+/** What malloc_info() prints, where the model can say it. */
+type ModelSample = Sample & { readonly malloc_info: readonly string[] | undefined };
+
 function runModel(options: VerifyOptions, original: FoundOriginal, truth: readonly NativeSample[]) {
   const placements = collect();
   const syscalls = collect();
-  const session = new Session({
+  const samples: ModelSample[] = [];
+  const mallocInfo = options.spec.model.views.find((view) => view.name === 'malloc_info');
+  const session: Session = new Session({
     events: options.events,
     workload: options.workload,
     spec: onThisMachine(options.spec, truth),
@@ -128,6 +133,8 @@ function runModel(options: VerifyOptions, original: FoundOriginal, truth: readon
     kernel: { version: kernelRules() },
     placements,
     syscalls,
+    onSample: (sample) =>
+      samples.push({ ...sample, malloc_info: mallocInfo && lines(mallocInfo.render(session.assembled.top)) }),
     ...(options.touch && { touch: options.touch }),
   });
   session.advance(options.events.length);
@@ -135,7 +142,7 @@ function runModel(options: VerifyOptions, original: FoundOriginal, truth: readon
   return {
     placements: parsePlacements(Buffer.from(placements.lines.join(''))),
     syscalls: syscalls.lines,
-    samples: session.samples,
+    samples,
     abort: session.abort && `event ${session.abort.event}: ${session.abort.message}`,
   };
 }
@@ -158,16 +165,17 @@ function onThisMachine(spec: AllocatorSpec, truth: readonly NativeSample[]): All
 
 /** The real one's samples have one before the first event too, which a model has nothing to say about. */
 function compareSamples(
-  model: readonly Sample[],
+  model: readonly ModelSample[],
   truth: readonly NativeSample[],
   show: number,
 ): Verification['samples'] {
   const real = truth.filter((sample) => sample.event >= 0);
   const first: SampleDifference[] = [];
+  const mallocInfo = model[0]?.malloc_info !== undefined;
   let equal = 0;
   let numbers = 0;
   real.forEach((sample, i) => {
-    const { compared, differing } = compareStatistics(modelNumbers(model[i]), realNumbers(sample));
+    const { compared, differing } = compareStatistics(modelNumbers(model[i]), realNumbers(sample, mallocInfo));
     numbers += compared;
     if (differing.length === 0) equal++;
     else if (first.length < show) first.push({ label: sample.label, event: sample.event, differing });
@@ -175,22 +183,25 @@ function compareSamples(
   return { total: real.length, equal, numbers, first };
 }
 
-function realNumbers(sample: NativeSample): object {
-  const { malloc_info: _, ...mallinfo2 } = sample.glibc ?? {};
+const lines = (text: string) => text.split('\n');
+
+function realNumbers(sample: NativeSample, mallocInfo: boolean): object {
+  const { malloc_info, ...mallinfo2 } = sample.glibc ?? {};
   return {
     label: sample.label,
     event: sample.event,
     rssBytes: sample.rss_kb * 1024,
     vszBytes: sample.size_kb * 1024,
     ...(sample.glibc && { mallinfo2 }),
+    ...(mallocInfo && { malloc_info: lines(malloc_info as string) }),
     ...(sample.jemalloc && { jemalloc: sample.jemalloc }),
   };
 }
 
-function modelNumbers(sample: Sample | undefined): object {
+function modelNumbers(sample: ModelSample | undefined): object {
   if (!sample) return {};
-  const { label, event, rssBytes, vszBytes, stats } = sample;
-  return { label, event, rssBytes, vszBytes, mallinfo2: stats['mallinfo2'], jemalloc: stats };
+  const { label, event, rssBytes, vszBytes, stats, malloc_info } = sample;
+  return { label, event, rssBytes, vszBytes, mallinfo2: stats, malloc_info, jemalloc: stats };
 }
 
 /** The model's lines are `EVENT THREAD CALL`. */

@@ -1,0 +1,69 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { Worker } from 'node:worker_threads';
+import { assert } from '../../sim/assert.ts';
+import type { EventBuffer, Touch } from '../../sim/event.ts';
+import { formatTrace } from '../../workloads/trace/writer.ts';
+import { compileNativeReplay, environmentFor } from '../native/native.ts';
+import type { ModelMeasure, ModelTask } from './model-worker.ts';
+
+/** Something that replays one trace again and again from a fresh state. */
+export interface Source<Measure extends { readonly ns: number }> {
+  measure(): Promise<Measure>;
+  close(): Promise<void>;
+}
+
+/** A model in a worker of its own. */
+export function openModel(task: ModelTask): Source<ModelMeasure> {
+  const worker = new Worker(new URL('./model-worker.js', import.meta.url), { workerData: task });
+  return {
+    async measure() {
+      worker.postMessage('run');
+      const [measure] = (await once(worker, 'message')) as [ModelMeasure];
+      return measure;
+    },
+    close: async () => {
+      await worker.terminate();
+    },
+  };
+}
+
+/** The native replay on a trace, ready to be asked for repetitions. */
+export interface RealSource {
+  measure(touch: Touch): Promise<{ readonly ns: number }>;
+  close(): Promise<void>;
+}
+
+export async function openReal(events: EventBuffer, preload: string | undefined): Promise<RealSource> {
+  const folder = mkdtempSync(join(tmpdir(), 'allocsim-bench-'));
+  const path = join(folder, 'trace.htrace');
+  writeFileSync(path, Buffer.concat([...formatTrace(events)].map((chunk) => chunk.slice())));
+  const child = spawn(compileNativeReplay(), ['--bench', path], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+    env: environmentFor(preload, {}),
+  });
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  const next = async () => {
+    const { value } = await lines.next();
+    assert(typeof value === 'string', 'the native replay ended in the middle of the benchmark');
+    return value;
+  };
+  assert((await next()).startsWith('ready'), 'the native replay is not ready');
+  rmSync(folder, { recursive: true });
+  return {
+    async measure(touch) {
+      child.stdin.write(`${touch}\n`);
+      return { ns: Number((await next()).split(' ')[0]) };
+    },
+    close: () => ended(child),
+  };
+}
+
+async function ended(child: ChildProcess): Promise<void> {
+  child.stdin!.end();
+  await once(child, 'close');
+}
