@@ -48,6 +48,7 @@ export function createLockstep(options: LockstepOptions): (from: number, to: num
   const { handles, requested } = objects;
   const { malloc, free, calloc, realloc, memalign, touchBlock } = allocator;
   const upper = request ?? allocator;
+  const { malloc: emalloc, free: efree, touchBlock: touchRequestBlock } = upper;
 
   function started(row: number, handle: Handle, size: number): void {
     const s = slot[row]!;
@@ -77,13 +78,6 @@ export function createLockstep(options: LockstepOptions): (from: number, to: num
     if (touches && size > old) target.touchBlock(moved, old, size);
   }
 
-  function release(target: Allocator, t: number, row: number): void {
-    const s = slot[row]!;
-    const handle = handles[s]!;
-    if (handle !== 0) target.free(t, handle);
-    handles[s] = 0;
-  }
-
   function endRequest(t: number, first: number, count: number): void {
     if (request) request.requestEnd(t);
     for (let i = first; i < first + count; i++) {
@@ -93,7 +87,7 @@ export function createLockstep(options: LockstepOptions): (from: number, to: num
     }
   }
 
-  /** Everything but malloc and free; kept out of the loop so that the loop stays small enough to be optimised whole. */
+  /** Everything but malloc, free, emalloc and efree; kept out of the loop so that the loop stays small enough to be optimised whole. */
   function execute(op: number, t: number, row: number): void {
     switch (op) {
       case OP_CALLOC:
@@ -123,15 +117,6 @@ export function createLockstep(options: LockstepOptions): (from: number, to: num
         if (handle !== 0 && b[row]! > 0) allocator.touchBlock(handle, a[row]!, a[row]! + b[row]!);
         break;
       }
-      case OP_EMALLOC: {
-        const s = slot[row]!;
-        const handle = upper.malloc(t, a[row]!);
-        handles[s] = handle;
-        requested[s] = a[row]!;
-        if (handle === 0) onFailure(row);
-        else if (touches && a[row]! > 0) upper.touchBlock(handle, 0, a[row]!);
-        break;
-      }
       case OP_ECALLOC: {
         const s = slot[row]!;
         const size = a[row]! * b[row]!;
@@ -144,9 +129,6 @@ export function createLockstep(options: LockstepOptions): (from: number, to: num
       }
       case OP_EREALLOC:
         resize(upper, t, row);
-        break;
-      case OP_EFREE:
-        release(upper, t, row);
         break;
       case OP_REQUEST_BEGIN:
         request?.requestBegin(t);
@@ -188,6 +170,19 @@ export function createLockstep(options: LockstepOptions): (from: number, to: num
         const s = slot[row]!;
         const handle = handles[s]!;
         if (handle !== 0) free(word >>> OP_BITS, handle);
+        handles[s] = 0;
+      } else if (op === OP_EMALLOC) {
+        const size = a[row]!;
+        const s = slot[row]!;
+        const handle = emalloc(word >>> OP_BITS, size);
+        handles[s] = handle;
+        requested[s] = size;
+        if (handle === 0) onFailure(row);
+        else if (touches && size !== 0) touchRequestBlock(handle, 0, size);
+      } else if (op === OP_EFREE) {
+        const s = slot[row]!;
+        const handle = handles[s]!;
+        if (handle !== 0) efree(word >>> OP_BITS, handle);
         handles[s] = 0;
       } else {
         execute(op, word >>> OP_BITS, row);
