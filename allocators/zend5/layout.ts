@@ -22,8 +22,8 @@ export const AFTER = 4; // record of the block behind, 0 where the guard follows
 export const PREV_FREE = 5;
 export const NEXT_FREE = 6;
 export const SEGMENT = 7; // of the first block of a segment; else 0
-export const FREE = 0;
-export const USED = 1;
+export const USED = 0; // of the null record too, which stands for the guard
+export const FREE = 1;
 export const CACHED = 2;
 
 // The tree's words of a large free block, in a region of their own.
@@ -139,10 +139,17 @@ export function createState(machine: Machine, geometry: Geometry) {
   }
 
   function giveRecord(heap: number, record: number): void {
-    const at = record << RECORD_SHIFT;
-    blocks.fill(0, at, at + (1 << RECORD_SHIFT));
-    blocks[at + AFTER] = heaps[heap + SPARE_RECORDS]!;
+    blocks[(record << RECORD_SHIFT) + AFTER] = heaps[heap + SPARE_RECORDS]!;
     heaps[heap + SPARE_RECORDS] = record;
+  }
+
+  /** Gives back the records of blocks that lie one behind the other, `first` to the last of their segment. */
+  function giveRecords(heap: number, first: number): void {
+    if (first === 0) return;
+    let last = first;
+    for (let next = first; next !== 0; next = blocks[(next << RECORD_SHIFT) + AFTER]!) last = next;
+    blocks[(last << RECORD_SHIFT) + AFTER] = heaps[heap + SPARE_RECORDS]!;
+    heaps[heap + SPARE_RECORDS] = first;
   }
 
   function takeSegment(heap: number): number {
@@ -186,6 +193,7 @@ export function createState(machine: Machine, geometry: Geometry) {
     segments,
     takeRecord,
     giveRecord,
+    giveRecords,
     takeSegment,
     giveSegment,
     takeSentinels,

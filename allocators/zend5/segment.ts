@@ -129,11 +129,7 @@ export function createSegments(state: Zend5State, storage: Storage) {
       const next = segments[s + SEGMENT_NEXT]!;
       const first = segments[s + SEGMENT_FIRST]!;
       kept = keepsOldest && next === 0 ? segment : 0;
-      for (let block = blocks[at(first) + AFTER]!; block !== 0; ) {
-        const after = blocks[at(block) + AFTER]!;
-        state.giveRecord(heap, block);
-        block = after;
-      }
+      state.giveRecords(heap, blocks[at(first) + AFTER]!);
       if (kept === 0) {
         state.giveRecord(heap, first);
         releaseStorage(t, heap, segment);
