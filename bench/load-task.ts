@@ -1,8 +1,9 @@
 import type { RunTask } from './parallel/run-task.ts';
 import { type MachineArguments, prepare } from './run-options.ts';
+import { type TimeArguments, timing } from './time-options.ts';
 
 /** A workload and its machine as plain data, for workers. */
-export async function loadTask(argv: MachineArguments): Promise<Omit<RunTask, 'allocator' | 'seed'>> {
+export async function loadTask(argv: MachineArguments & TimeArguments): Promise<Omit<RunTask, 'allocator' | 'seed'>> {
   const { session } = await prepare(argv);
   const { events, workload, parameters = {}, cpus, kernel, touch } = session;
   return {
@@ -10,8 +11,7 @@ export async function loadTask(argv: MachineArguments): Promise<Omit<RunTask, 'a
     workload,
     parameters,
     cpus,
-    mode: 'lockstep',
-    pace: 'asap',
+    ...timing(argv),
     ...(kernel && { kernel }),
     ...(touch && { touch }),
   };

@@ -1,5 +1,6 @@
 import type { Argv, CommandModule } from 'yargs';
 import { parseAllocator } from '../../allocators/spec.ts';
+import type { EventBuffer } from '../../sim/event.ts';
 import { splitAllocators } from '../compare/allocator-list.ts';
 import { compare } from '../compare/compare.ts';
 import { comparisonText } from '../compare/text.ts';
@@ -8,9 +9,11 @@ import { terminalPalette } from '../palette.ts';
 import { loadTask } from '../load-task.ts';
 import { positive } from '../positive-option.ts';
 import { startProgress } from '../progress.ts';
+import { drawPictures, type PictureArguments, pictureOptions, wantsRecording } from '../report/picture-options.ts';
 import { type MachineArguments, machineOptions } from '../run-options.ts';
+import { type TimeArguments, timeOptions } from '../time-options.ts';
 
-interface CompareArguments extends MachineArguments {
+interface CompareArguments extends MachineArguments, TimeArguments, PictureArguments {
   allocators: string[];
   seeds: number;
   workers: number | undefined;
@@ -21,7 +24,7 @@ export const compareCommand: CommandModule<object, CompareArguments> = {
   command: 'compare <workload>',
   describe: 'the same workload under several allocators, side by side',
   builder: (yargs: Argv) =>
-    machineOptions(yargs)
+    pictureOptions(timeOptions(machineOptions(yargs)))
       .hide('allocator')
       .option('allocators', {
         type: 'string',
@@ -40,13 +43,19 @@ export const compareCommand: CommandModule<object, CompareArguments> = {
     for (const allocator of allocators) parseAllocator(allocator, argv.cpus ?? 1);
     positive('seeds', argv.seeds);
     if (argv.workers !== undefined) positive('workers', argv.workers);
+    const record = wantsRecording(argv);
+    let events: EventBuffer | undefined;
     const progress = startProgress(allocators.length * argv.seeds, 'runs');
     const controller = new AbortController();
     const interrupt = () => controller.abort();
     process.once('SIGINT', interrupt);
     try {
-      const { comparison, runs } = await compare({
-        load: (seed) => loadTask({ ...argv, allocator: allocators[0]!, seed }),
+      const { comparison, runs, recorded } = await compare({
+        load: async (seed) => {
+          const task = await loadTask({ ...argv, allocator: allocators[0]!, seed });
+          events ??= task.events;
+          return { ...task, record };
+        },
         allocators,
         seeds: Array.from({ length: argv.seeds }, (_, i) => argv.seed + i),
         ...(argv.workers !== undefined && { workers: argv.workers }),
@@ -54,11 +63,13 @@ export const compareCommand: CommandModule<object, CompareArguments> = {
         signal: controller.signal,
       });
       progress.stop();
+      const first = recorded.map((column) => column[0]!);
+      const plot = record ? drawPictures(argv, first, events!) : '';
       if (argv.json !== undefined) {
         writeWhole(argv.json || '-', JSON.stringify({ ...comparison, runs }, null, argv.json ? 1 : 2));
       }
       if (argv.json === undefined || (argv.json !== '' && argv.json !== '-')) {
-        process.stdout.write(comparisonText(comparison, await terminalPalette()));
+        process.stdout.write(comparisonText(comparison, await terminalPalette()) + (plot && `\n${plot}`));
       }
     } finally {
       progress.stop();

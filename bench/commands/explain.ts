@@ -4,9 +4,13 @@ import { explain } from '../explain/explain.ts';
 import { explanationText } from '../explain/text.ts';
 import { writeWhole } from '../line-sink.ts';
 import { terminalPalette } from '../palette.ts';
+import { buildPage, buildPageData } from '../report/build-page.ts';
+import { histogramsOf } from '../report/histograms.ts';
+import { recordRun } from '../report/record.ts';
 import { type MachineArguments, machineOptions, prepare } from '../run-options.ts';
 
 interface ExplainArguments extends MachineArguments {
+  report: string | undefined;
   at: string | undefined;
   json: string | undefined;
   'what-if': boolean;
@@ -21,6 +25,7 @@ export const explainCommand: CommandModule<object, ExplainArguments> = {
       .option('at', { type: 'string', describe: 'a sample label, or #N for event N; default: the end' })
       .option('groups', { type: 'number', default: 10, describe: 'how many groups of pinning blocks to list' })
       .option('what-if', { type: 'boolean', default: true, describe: 'run other settings too (--no-what-if: do not)' })
+      .option('report', { type: 'string', describe: 'one HTML page with the verdict and every figure to FILE' })
       .option('json', {
         type: 'string',
         describe: 'the whole explanation as JSON, to FILE or to stdout (then nothing else)',
@@ -36,6 +41,14 @@ export const explainCommand: CommandModule<object, ExplainArguments> = {
       pinningGroups: argv.groups,
       whatIf: argv['what-if'],
     });
+    if (argv.report) {
+      const { headline, sentences } = explanation.verdict;
+      const run = await recordRun({ ...session, mode: 'lockstep' });
+      const page = buildPageData([{ ...run, verdict: [headline, ...sentences] }], {
+        histograms: histogramsOf(session.events),
+      });
+      writeWhole(argv.report, buildPage(page));
+    }
     if (argv.json !== undefined) writeWhole(argv.json || '-', JSON.stringify(explanation, null, argv.json ? 1 : 2));
     if (argv.json === undefined || (argv.json !== '' && argv.json !== '-')) {
       process.stdout.write(explanationText(explanation, await terminalPalette()));

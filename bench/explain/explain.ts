@@ -30,7 +30,7 @@ const PINNING_GROUPS = 10;
  */
 export function explain(options: ExplainOptions): Explanation {
   const end = rowsUntil(options.events, options.at);
-  const session = new Session(options);
+  const session = new Session({ ...options, mode: 'lockstep' });
   const tunableChanges = runWatchingTunables(session, options.events, end);
   session.sample(options.at ?? '(end)', session.row);
 

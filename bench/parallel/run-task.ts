@@ -2,6 +2,7 @@ import { parseAllocator } from '../../allocators/spec.ts';
 import type { EventBuffer, Touch } from '../../sim/event.ts';
 import type { KernelOptions } from '../../sim/kernel/kernel.ts';
 import type { Mode } from '../../sim/report/result.ts';
+import type { Costs } from '../../sim/threads/costs.ts';
 import type { ReportRun } from '../report/build-page.ts';
 import { recordRun } from '../report/record.ts';
 import { runSession } from '../run-session.ts';
@@ -19,6 +20,7 @@ export interface RunTask {
   readonly seed: number;
   readonly touch?: Touch;
   readonly kernel?: Partial<KernelOptions>;
+  readonly costs?: Costs;
   readonly sampleEvery?: number;
   /** Keep what a report draws beyond the result. */
   readonly record?: boolean;

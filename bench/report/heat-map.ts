@@ -1,7 +1,7 @@
 import { MMAP_BOTTOM_PAGE, relativeAddress } from '../../sim/kernel/layout.ts';
 import { forEachLive } from '../../sim/replay/objects.ts';
 import { PAGE_BYTES } from '../../sim/units.ts';
-import { collectAreas, isResident } from '../explain/areas.ts';
+import { collectAreas, isResident, RESERVED } from '../explain/areas.ts';
 import type { Assembled } from '../machine.ts';
 import type { HeatMap } from './page-data.ts';
 
@@ -49,7 +49,7 @@ export function createHeatMapRecorder() {
     }
     for (const area of collectAreas(assembled)) {
       const granule = Math.floor(area.start / GRANULE_BYTES);
-      if (!names.has(granule)) names.set(granule, area.name);
+      if (area.name !== RESERVED && !names.has(granule)) names.set(granule, area.name);
     }
     captures.push({ event, live, resident });
   }

@@ -19,12 +19,16 @@ interface ChartOptions {
   readonly stacked?: boolean;
 }
 
+/** Ticks of byte axes lie at round binary numbers. */
+const BINARY_STEPS = Array.from({ length: 50 }, (_, i) => 2 ** i);
+
 const charts = new Set<uPlot>();
 
 /** A chart that follows the width of its place, the theme, the wheel and the keyboard. */
 function drawChart(place: HTMLElement, options: ChartOptions): uPlot {
   const { lines, x, marks = [], stacked = false } = options;
   const axis = (text: (value: number) => string, size: number): uPlot.Axis => ({
+    ...(text === bytesText && { incrs: BINARY_STEPS }),
     stroke: () => styleValue('--dim'),
     grid: { stroke: () => styleValue('--line'), width: 1 },
     ticks: { stroke: () => styleValue('--line'), width: 1 },

@@ -117,9 +117,10 @@ function drawPage(): void {
       place.append(...run.verdict.map((line, i) => element('p', {}, i === 0 ? element('strong', {}, line) : line)));
     }
     const facts = panel('This run', detail, 'facts');
+    facts.classList.add('facts');
     facts.append(
       drawTable(
-        ['', ''],
+        [],
         run.facts.map(([name, value]) => [name, value]),
       ),
     );
@@ -146,7 +147,7 @@ function drawPage(): void {
           'all free',
           element('span', { class: 'scale', style: `background:linear-gradient(90deg,${gradient})` }),
           'all live',
-          'pale: partly resident; blank: not resident',
+          element('span', {}, '· pale: partly resident · blank: not resident'),
         ),
         status,
       );

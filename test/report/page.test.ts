@@ -1,0 +1,185 @@
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Browser, chromium, type Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { buildPage, buildPageData, type ReportRun } from '../../bench/report/build-page.ts';
+import { histogramsOf } from '../../bench/report/histograms.ts';
+import { recordRun } from '../../bench/report/record.ts';
+import type { Sample } from '../../sim/metrics/sample.ts';
+import { bumpOptions } from '../helpers/bump-run.ts';
+
+const CHROMIUM = '/usr/bin/chromium';
+const BUILT = existsSync(new URL('../../dist/bench/report/client/main.js', import.meta.url));
+const LINES = Array.from({ length: 600 }, (_, i) =>
+  i % 100 === 50
+    ? `= at${i}`
+    : i % 3 === 2 && i % 100 !== 51
+      ? `f 0 ${i - 1}`
+      : `m ${i % 4} ${i} ${(i * 7919) % 60000}`,
+);
+
+/** One run, and the same one with a lock that was waited for and another name. */
+async function twoRuns(): Promise<ReportRun[]> {
+  const options = bumpOptions(LINES);
+  const run = await recordRun(options);
+  const waited: ReportRun = {
+    ...run,
+    verdict: ['Retention by policy: </script><b>all</b> of it.', 'A second sentence.'],
+    result: {
+      ...run.result,
+      run: { ...run.result.run, allocator: 'bump@1:waits=true' },
+      summary: { ...run.result.summary, rssPeakBytes: run.result.summary.rssPeakBytes + 4096 },
+      locks: [
+        {
+          name: 'main_arena.mutex',
+          acquisitions: 100,
+          contended: 7,
+          failedTries: 1,
+          waitNs: { total: 12345, p50: 10, p99: 900, max: 1000 },
+          holdNs: 5000,
+          ownerSwitches: 3,
+          futexWaits: 2,
+          futexWakes: 2,
+        },
+      ],
+    },
+  };
+  return [run, waited];
+}
+
+async function pageText(): Promise<string> {
+  const options = bumpOptions(LINES);
+  return buildPage(
+    buildPageData(await twoRuns(), { title: 'a <test> & more', histograms: histogramsOf(options.events) }),
+  );
+}
+
+describe.skipIf(!BUILT)('the page', () => {
+  test('is one file that asks for nothing and is small', async () => {
+    const text = await pageText();
+    expect(text.length).toBeLessThan(2_000_000);
+    expect(text).not.toMatch(/(src|href)=/);
+    expect(text).not.toContain('</script><b>');
+    expect(text).toContain('<title>a &lt;test&gt; &amp; more · allocsim</title>');
+  });
+
+  test('a million samples: under 2 MB, and the one that peaks is in it', async () => {
+    const [run] = await twoRuns();
+    const [first] = run!.result.samples;
+    const samples: Sample[] = Array.from({ length: 1_000_000 }, (_, event) => ({
+      ...first!,
+      label: `#${event}`,
+      event,
+      rssBytes: event === 654_321 ? 987_654_321 : 4096 * (event % 5000),
+      requestedBytes: (event * 31) % 20_000_000,
+      breakdown: { ...first!.breakdown, pinned: (event * 17) % 1_000_000, cached: (event * 13) % 777_777 },
+    }));
+    const data = buildPageData([{ result: { ...run!.result, samples } }]);
+    expect(buildPage(data).length).toBeLessThan(2_000_000);
+    let rss = 0;
+    const drawn = data.runs[0]!.series.columns.rssBytes.map((delta) => (rss += delta));
+    expect(Math.max(...drawn)).toBe(987_654_321);
+  });
+});
+
+// Debian's package; the rest of the page's tests need no browser.
+describe.skipIf(!BUILT || !existsSync(CHROMIUM))('the page in Chromium', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'allocsim-page-'));
+  let browser: Browser;
+  let page: Page;
+  const complaints: string[] = [];
+
+  beforeAll(async () => {
+    browser = await chromium.launch({
+      executablePath: CHROMIUM,
+      args: [
+        '--headless',
+        '--no-sandbox',
+        '--disable-gpu',
+        '--disable-quic',
+        '--no-first-run',
+        '--disable-background-networking',
+        '--disable-component-update',
+        '--disable-sync',
+      ],
+    });
+    page = await browser.newPage({ viewport: { width: 1200, height: 800 }, colorScheme: 'light' });
+    page.on('pageerror', (error) => complaints.push(error.message));
+    page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()));
+    page.on('request', (request) => !request.url().startsWith('file:') && complaints.push(request.url()));
+    writeFileSync(join(folder, 'page.html'), await pageText());
+    await page.goto(`file://${join(folder, 'page.html')}`);
+    await page.waitForSelector('html[data-ready=true]');
+  });
+  afterAll(async () => {
+    await browser?.close();
+    rmSync(folder, { recursive: true });
+  });
+
+  /** Whether a canvas has pixels that are not empty. */
+  const isPainted = (selector: string) =>
+    page.$eval(selector, (node) => {
+      const canvas = node as unknown as { width: number; height: number; getContext: (kind: '2d') => any };
+      const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+      return (data as Uint8ClampedArray).some((v, i) => i % 4 === 3 && v > 0);
+    });
+
+  test('draws every figure without a complaint', async () => {
+    for (const id of ['chart-rss', 'chart-sizes', 'chart-lifetimes', 'chart-breakdown']) {
+      expect(await isPainted(`#${id} canvas`), id).toBe(true);
+    }
+    expect(await isPainted('canvas.heat')).toBe(true);
+    expect(await page.locator('#metrics tbody tr').count()).toBeGreaterThan(8);
+    expect(complaints).toEqual([]);
+  });
+
+  test('runs are chosen by key; locks and verdict belong to the second', async () => {
+    expect(await page.locator('#locks').count()).toBe(0);
+    await page.keyboard.press('2');
+    expect(await page.locator('#locks tbody tr').count()).toBe(1);
+    expect(await page.locator('#verdict').innerText()).toContain('</script><b>all</b>');
+    await page.keyboard.press('1');
+    expect(await page.locator('#locks').count()).toBe(0);
+  });
+
+  test('a figure is moved and zoomed by keys', async () => {
+    const chart = page.locator('#chart-rss');
+    await chart.focus();
+    await page.keyboard.press('Home');
+    const at = () => chart.locator('.u-legend .u-value').first().innerText();
+    expect(await at()).toBe('2');
+    await page.keyboard.press('ArrowRight');
+    expect(await at()).not.toBe('2');
+    const before = await chart.screenshot();
+    await page.keyboard.press('+');
+    await page.keyboard.press('+');
+    expect(Buffer.compare(before, await chart.screenshot())).not.toBe(0);
+    await page.keyboard.press('0');
+  });
+
+  test('the heat map zooms by keys and tells what is under the pointer', async () => {
+    const heat = page.locator('canvas.heat');
+    await heat.hover({ position: { x: 600, y: 400 } });
+    expect(await page.locator('#heat [aria-live]').innerText()).toMatch(/^event .* % resident/);
+    const before = await heat.screenshot();
+    await heat.focus();
+    await page.keyboard.press('+');
+    await page.keyboard.press('+');
+    expect(Buffer.compare(before, await heat.screenshot())).not.toBe(0);
+    await page.keyboard.press('0');
+  });
+
+  test('dark and light, by the system and by key', async () => {
+    const background = () => page.evaluate('getComputedStyle(document.body).backgroundColor');
+    const light = await background();
+    await page.emulateMedia({ colorScheme: 'dark' });
+    const dark = await background();
+    expect(dark).not.toBe(light);
+    await page.keyboard.press('d');
+    expect(await background()).toBe(light);
+    await page.keyboard.press('d');
+    expect(await background()).toBe(dark);
+    expect(complaints).toEqual([]);
+  });
+});
