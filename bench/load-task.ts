@@ -11,7 +11,9 @@ export async function loadTask(argv: MachineArguments & TimeArguments): Promise<
     workload,
     parameters,
     cpus,
-    ...timing(argv),
+    mode: argv.mode,
+    pace: argv.pace,
+    costs: timing(argv).costs!,
     ...(kernel && { kernel }),
     ...(touch && { touch }),
   };
