@@ -1,16 +1,17 @@
 import type { Kernel } from './kernel/kernel.ts';
 import type { Memory } from './memory.ts';
 import type { Locks } from './threads/locks.ts';
+import type { ThreadSlot } from './threads/thread-slot.ts';
 import type { Touch } from './event.ts';
 import type { Addr, Bytes } from './units.ts';
+
+export type { ThreadSlot } from './threads/thread-slot.ts';
 
 /**
  * Names a live block: an int32 that only its model understands (a chunk record, a slab and a region, a run). 0 is "no
  * block". It stays valid until the block is freed, and after a realloc that returned another handle.
  */
 export type Handle = number & { readonly __unit?: 'handle' };
-/** Thread slot: 0 is the main thread; slot k has the k-th thread stack (see event.ts). */
-export type ThreadSlot = number & { readonly __unit?: 'thread' };
 
 /**
  * A model of a real allocator. It is built from a `Machine` by one factory function that captures its views as `const`,

@@ -1,8 +1,8 @@
-import type { ThreadSlot } from '../allocator.ts';
 import { assert } from '../assert.ts';
 import type { Memory } from '../memory.ts';
 import type { Locks } from '../threads/locks.ts';
 import { OP_BRK, OP_MADVISE, OP_MMAP, OP_MPROTECT, OP_MREMAP, OP_MUNMAP } from '../threads/operations.ts';
+import type { ThreadSlot } from '../threads/thread-slot.ts';
 import { type Bytes, HUGE_PAGES, type Ns, PAGE_BYTES, type Page, type Pages } from '../units.ts';
 import { BRK_START_PAGE, FENCE_PAGE, MMAP_BOTTOM_PAGE, relativeAddress } from './layout.ts';
 import { createResidency } from './residency.ts';

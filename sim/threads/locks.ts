@@ -1,4 +1,4 @@
-import type { ThreadSlot } from '../allocator.ts';
+import type { ThreadSlot } from './thread-slot.ts';
 
 export type LockId = number & { readonly __unit?: 'lock' };
 
