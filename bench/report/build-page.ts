@@ -7,6 +7,7 @@ import type { RunResult } from '../../sim/report/result.ts';
 import { compareResults } from '../compare/comparison.ts';
 import { METRICS, metricNamed, metricText } from '../metrics/index.ts';
 import { VERSION } from '../version.ts';
+import { axisOf } from './axis.ts';
 import { decimate } from './decimate.ts';
 import { escapeXml } from './escape.ts';
 import type { Histograms } from './histograms.ts';
@@ -36,6 +37,7 @@ export interface ReportOptions {
 
 /** Stretches of the time axis that the page can tell apart; each keeps the extremes of every curve. */
 const BUCKETS = 1200;
+const MARKS_MAX = 400;
 
 export function buildPageData(runs: readonly ReportRun[], options: ReportOptions = {}): PageData {
   if (runs.length === 0) throw new UserError('a report needs a run, found none');
@@ -70,7 +72,7 @@ function runData({ result, heat, verdict }: ReportRun, buckets: number): RunData
       ...(result.partial ? [['partial', 'the run was interrupted'] as const] : []),
     ],
     rssPeakBytes: summary.rssPeakBytes,
-    series: seriesData(result.samples, buckets),
+    series: seriesData(result, buckets),
     heat: heat ?? null,
     locks: result.locks
       .filter((lock) => lock.acquisitions > 0)
@@ -91,18 +93,14 @@ function runData({ result, heat, verdict }: ReportRun, buckets: number): RunData
   };
 }
 
-function seriesData(samples: readonly Sample[], buckets: number): SeriesData {
-  const column = (name: SeriesName) => Float64Array.from(samples, (s) => valueOf(s, name));
-  const columns = SERIES.map(column);
-  const rows = decimate(
-    Float64Array.from(samples, (s) => s.event),
-    columns,
-    buckets,
-  );
-  const named = samples
-    .map((s, i) => ({ row: i, label: s.label }))
-    .filter(({ label }) => !/^[#(]/.test(label))
-    .slice(0, 400);
+function seriesData(result: RunResult, buckets: number): SeriesData {
+  const { samples } = result;
+  const columns = SERIES.map((name) => Float64Array.from(samples, (s) => valueOf(s, name)));
+  const rows = decimate(axisOf(result).values, columns, buckets);
+  const named: { row: number; label: string }[] = [];
+  for (const [row, { label }] of samples.entries()) {
+    if (named.length < MARKS_MAX && !/^[#(]/.test(label)) named.push({ row, label });
+  }
   const keep = [...new Set([...rows, ...named.map((n) => n.row)])].sort((x, y) => x - y);
   const position = new Map(keep.map((row, i) => [row, i]));
   return {

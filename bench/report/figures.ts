@@ -1,5 +1,6 @@
 import { bytes, count, duration } from '../../sim/report/format.ts';
-import { type ReportRun } from './build-page.ts';
+import { axisOf, residentAt } from './axis.ts';
+import type { ReportRun } from './build-page.ts';
 import { decimate } from './decimate.ts';
 import type { Histograms } from './histograms.ts';
 import { svgBars, svgChart, svgGrid, type SvgLine } from './svg.ts';
@@ -43,14 +44,14 @@ export function svgFigures(runs: readonly ReportRun[], histograms: Histograms | 
 }
 
 function residentFigure(runs: readonly ReportRun[]): string {
-  const [first] = runs;
-  // One x for all: every run was sampled at the same events, or the curves are drawn at the first one's.
-  const samples = first!.result.samples;
-  const events = samples.map((s) => s.event);
+  // One axis for all, that of the run that lasts longest.
+  const longest = runs.reduce((x, y) => (lastOf(axisOf(y.result).values) > lastOf(axisOf(x.result).values) ? y : x));
+  const { samples } = longest.result;
+  const axis = axisOf(longest.result);
   const lines: SvgLine[] = runs.map((run, i) => ({
     label: runs.length > 1 ? run.result.run.allocator : 'resident',
     colour: RUN_COLOURS[i % RUN_COLOURS.length]!,
-    values: valuesAt(run, events),
+    values: residentAt(run.result, axis.values),
   }));
   lines.push({
     label: 'requested',
@@ -59,41 +60,34 @@ function residentFigure(runs: readonly ReportRun[]): string {
     values: samples.map((s) => s.requestedBytes),
   });
   const rows = decimate(
-    events,
+    axis.values,
     lines.map((l) => l.values),
     POINTS,
   );
   return svgChart({
-    title: `${first!.result.run.workload}: resident bytes`,
-    x: rows.map((i) => events[i]!),
-    xLabel: 'events',
-    xText: count,
+    title: `${longest.result.run.workload}: resident bytes`,
+    x: rows.map((i) => axis.values[i]!),
+    xLabel: axis.label,
+    xText: axis.text,
     yText: bytes,
     lines: lines.map((l) => ({ ...l, values: rows.map((i) => l.values[i]!) })),
-    marks: marksOf(first!),
+    marks: marksOf(longest),
   });
 }
 
-/** Resident bytes of a run at the given events: its last sample at or before each. */
-function valuesAt({ result }: ReportRun, events: readonly number[]): number[] {
-  let at = 0;
-  return events.map((event) => {
-    while (at + 1 < result.samples.length && result.samples[at + 1]!.event <= event) at++;
-    return result.samples[at]?.rssBytes ?? 0;
-  });
-}
+const lastOf = (values: readonly number[]): number => values.at(-1) ?? 0;
 
 function breakdownFigure(run: ReportRun): string {
   const { samples } = run.result;
-  const events = samples.map((s) => s.event);
+  const axis = axisOf(run.result);
   const names = Object.keys(CLASS_COLOURS) as (keyof typeof CLASS_COLOURS)[];
   const columns = names.map((name) => samples.map((s) => s.breakdown[name]));
-  const rows = decimate(events, [samples.map((s) => s.rssBytes), ...columns], POINTS);
+  const rows = decimate(axis.values, [samples.map((s) => s.rssBytes), ...columns], POINTS);
   return svgChart({
     title: `${run.result.run.allocator}: where the resident bytes are`,
-    x: rows.map((i) => events[i]!),
-    xLabel: 'events',
-    xText: count,
+    x: rows.map((i) => axis.values[i]!),
+    xLabel: axis.label,
+    xText: axis.text,
     yText: bytes,
     stacked: true,
     lines: names.map((name, c) => ({
@@ -106,9 +100,10 @@ function breakdownFigure(run: ReportRun): string {
 }
 
 function marksOf({ result }: ReportRun): { x: number; label: string }[] {
-  const named = result.samples.filter((s) => !/^[#(]/.test(s.label));
+  const { values } = axisOf(result);
+  const named = result.samples.map((s, i) => ({ x: values[i]!, label: s.label })).filter((m) => !/^[#(]/.test(m.label));
   const step = Math.ceil(named.length / MARKS);
-  return named.filter((_, i) => i % step === 0).map((s) => ({ x: s.event, label: s.label }));
+  return named.filter((_, i) => i % step === 0);
 }
 
 function heatFigure(run: ReportRun): string {

@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import type { Argv } from 'yargs';
 import { UserError } from '../../sim/assert.ts';
 import type { EventBuffer } from '../../sim/event.ts';
-import { bytes, count } from '../../sim/report/format.ts';
+import { bytes } from '../../sim/report/format.ts';
 import { writeWhole } from '../line-sink.ts';
+import { axisOf, residentAt } from './axis.ts';
 import { buildPage, buildPageData, type ReportRun } from './build-page.ts';
 import { svgFigures } from './figures.ts';
 import { histogramsOf } from './histograms.ts';
@@ -46,23 +47,17 @@ export function drawPictures(argv: PictureArguments, runs: readonly ReportRun[],
 /** Resident bytes of every run, and what was requested. */
 export function plotText(runs: readonly ReportRun[], width: number, colours: boolean): string {
   const [first] = runs;
-  const events = first!.result.samples.map((s) => s.event);
-  const lines = runs.map(({ result }) => {
-    let at = 0;
-    return {
-      label: runs.length > 1 ? result.run.allocator : 'resident',
-      values: events.map((event) => {
-        while (at + 1 < result.samples.length && result.samples[at + 1]!.event <= event) at++;
-        return result.samples[at]!.rssBytes;
-      }),
-    };
-  });
+  const axis = axisOf(first!.result);
+  const lines = runs.map(({ result }) => ({
+    label: runs.length > 1 ? result.run.allocator : 'resident',
+    values: residentAt(result, axis.values),
+  }));
   lines.push({ label: 'requested', values: first!.result.samples.map((s) => s.requestedBytes) });
-  return terminalPlot(events, lines, {
+  return terminalPlot(axis.values, lines, {
     width: Math.max(20, width),
     height: 16,
     yText: bytes,
-    xText: (event) => `event ${count(event)}`,
+    xText: (value) => `${axis.label === 'events' ? 'event ' : ''}${axis.text(value)}`,
     colours,
   });
 }

@@ -33,3 +33,18 @@ function decodeCurves(run: RunData): Curves {
 function decodeCells(base64: string): Uint8Array {
   return Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
 }
+
+/** The curves over time, or over events: threads at their own pace do not reach the samples in file order. */
+function orderedBy(curves: Curves, key: 'event' | 'ns'): Curves {
+  const x = curves[key];
+  const order = x.map((_, i) => i).sort((i, j) => x[i]! - x[j]! || i - j);
+  const pick = (values: readonly number[]) => order.map((i) => values[i]!);
+  return {
+    event: pick(curves.event),
+    ns: pick(curves.ns),
+    columns: Object.fromEntries(Object.entries(curves.columns).map(([name, values]) => [name, pick(values)])) as Record<
+      SeriesName,
+      number[]
+    >,
+  };
+}

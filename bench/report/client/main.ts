@@ -3,10 +3,12 @@ const CLASSES = ['requested', 'slack', 'metadata', 'cached', 'pinned', 'returnab
 /** The page: what concerns all runs first, then the run that is chosen. */
 function drawPage(): void {
   const data = readData();
-  const curves = data.runs.map(decodeCurves);
+  const decoded = data.runs.map(decodeCurves);
+  const byEvent = decoded.map((c) => orderedBy(c, 'event'));
+  const byNs = decoded.map((c) => orderedBy(c, 'ns'));
   const page = document.getElementById('page')!;
   page.replaceChildren();
-  const hasTime = curves.some((c) => c.ns.at(-1)! > 0);
+  const hasTime = byNs.some((c) => c.ns.at(-1)! > 0);
   let byTime = hasTime && data.runs.some((r) => r.waits !== null);
   let chosen = 0;
 
@@ -34,6 +36,7 @@ function drawPage(): void {
   const detail = element('section', { id: 'detail' });
   page.append(overview, choice, detail);
 
+  const curvesOf = (index: number) => (byTime ? byNs : byEvent)[index]!;
   const xOf = (c: Curves) => (byTime ? c.ns : c.event);
   const xText = (value: number) => (byTime ? nsText(value) : countText(value));
 
@@ -54,9 +57,9 @@ function drawPage(): void {
       data.runs.length > 1,
     ];
     // Runs were sampled at different points: one common axis, with gaps.
-    const tables = curves.map(
-      (c) => [xOf(c), c.columns.rssBytes, c.columns.requestedBytes, c.columns.vszBytes] as uPlot.AlignedData,
-    );
+    const tables = data.runs
+      .map((_, i) => curvesOf(i))
+      .map((c) => [xOf(c), c.columns.rssBytes, c.columns.requestedBytes, c.columns.vszBytes] as uPlot.AlignedData);
     const joined = tables.length > 1 ? uPlot.join(tables.map(uniqueX)) : uniqueX(tables[0]!);
     const lines = data.runs.flatMap((run, i): Line[] => {
       const colour = runColour(i);
@@ -93,7 +96,7 @@ function drawPage(): void {
   }
 
   const marksOf = (index: number) =>
-    data.runs[index]!.series.marks.map(({ row, label }) => ({ x: xOf(curves[index]!)[row]!, label }));
+    data.runs[index]!.series.marks.map(({ row, label }) => ({ x: xOf(decoded[index]!)[row]!, label }));
 
   function drawDetail(): void {
     detail.replaceChildren();
@@ -110,7 +113,7 @@ function drawPage(): void {
       });
     }
     const run = data.runs[chosen]!;
-    const c = curves[chosen]!;
+    const c = curvesOf(chosen);
     if (run.verdict.length > 0) {
       const place = panel('Where the memory is and why it stays', detail, 'verdict');
       place.classList.add('verdict');
@@ -161,7 +164,7 @@ function drawPage(): void {
     if (run.series.marks.length > 0) {
       const place = panel('Samples', detail, 'samples');
       place.classList.add('scroll');
-      place.append(marksTable(run, c));
+      place.append(marksTable(run, decoded[chosen]!));
     }
   }
 
@@ -203,7 +206,7 @@ function drawPage(): void {
     const { widthNs, causes } = run.waits;
     const x = causes[0]!.ns.map((_, i) => i * widthNs);
     if (x.length < 2) return;
-    const place = panel('Waiting over time, all threads', detail, 'chart-waits');
+    const place = panel('Threads that wait, over time', detail, 'chart-waits');
     const sums: number[][] = [];
     let below: number[] = x.map(() => 0);
     for (const cause of causes) {
@@ -214,7 +217,7 @@ function drawPage(): void {
       label: 'Threads that wait, by cause, stacked',
       x,
       xText: nsText,
-      yText: (v) => `${v.toFixed(v < 10 ? 2 : 0)} threads`,
+      yText: (v) => v.toFixed(v < 10 && v !== Math.round(v) ? 2 : 0),
       height: 220,
       stacked: true,
       lines: [...causes.keys()].reverse().map((k) => {
