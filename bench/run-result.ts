@@ -14,7 +14,7 @@ import {
 } from '../sim/report/result.ts';
 import type { Bytes, Ns } from '../sim/units.ts';
 import type { Assembled } from './machine.ts';
-import type { SessionOptions } from './session.ts';
+import type { SessionOptions } from './session-options.ts';
 import { VERSION } from './version.ts';
 
 /** What a run in which time passes knows beyond a lockstep run. */

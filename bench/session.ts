@@ -1,45 +1,16 @@
-import type { AllocatorSpec } from '../allocators/spec.ts';
 import { AllocatorAbort } from '../sim/assert.ts';
 import { type EventBuffer, OP_BITS, OP_MASK, OP_SAMPLE, type Touch } from '../sim/event.ts';
-import { KERNEL_DEFAULTS, type KernelOptions } from '../sim/kernel/kernel.ts';
+import { KERNEL_DEFAULTS } from '../sim/kernel/kernel.ts';
 import { createSampler, type Sample } from '../sim/metrics/sample.ts';
 import { createLockstep } from '../sim/replay/lockstep.ts';
 import { isAllocating, placementLine } from '../sim/replay/placements.ts';
-import type { Mode, RunDescription, RunResult } from '../sim/report/result.ts';
-import type { Costs } from '../sim/threads/costs.ts';
+import type { RunDescription, RunResult } from '../sim/report/result.ts';
 import { uncontendedLocks } from '../sim/threads/locks.ts';
-import type { LineSink } from './line-sink.ts';
 import { type Assembled, assemble } from './machine.ts';
 import { assembleResult, describeRun } from './run-result.ts';
+import type { SessionOptions } from './session-options.ts';
 
-export interface SessionOptions {
-  readonly events: EventBuffer;
-  readonly workload: string;
-  readonly parameters?: Readonly<Record<string, number | string | boolean>>;
-  readonly spec: AllocatorSpec;
-  readonly cpus: number;
-  readonly mode?: Mode;
-  readonly pace?: 'asap' | 'recorded';
-  readonly seed?: number;
-  /** Over the trace's own `%touch`. */
-  readonly touch?: Touch;
-  readonly kernel?: Partial<KernelOptions>;
-  /** What operations cost in virtual time. */
-  readonly costs?: Costs;
-  /** A sample every so many events too; 0 for none. */
-  readonly sampleEvery?: number;
-  /** `samples`: walk all invariants at each sample; `events`: after every event. */
-  readonly check?: 'off' | 'samples' | 'events';
-  readonly placements?: LineSink;
-  readonly syscalls?: LineSink;
-  /** Called with each sample as it is taken, and with the machine as it stands there. */
-  readonly onSample?: (sample: Sample, assembled: Assembled) => void;
-  /** Called between pieces of work with the events done so far. */
-  readonly onProgress?: (done: number) => void;
-  /** Ends the run at the next piece; the result is marked partial. */
-  readonly signal?: AbortSignal;
-  readonly loadNs?: number;
-}
+export type { SessionOptions } from './session-options.ts';
 
 /** Rows between two looks at the clock and the signal. */
 const PIECE_ROWS = 1 << 18;
