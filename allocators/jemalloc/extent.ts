@@ -38,6 +38,7 @@ import {
 /** SC_PTR_BITS: no limit for a fit. */
 const NO_FIT_LIMIT = 64;
 const LARGE_MIN_PAGES = LARGE_MINCLASS / PAGE;
+const OVERSIZE_THRESHOLD_DEFAULT = 8 * 2 ** 20;
 /** exp_grow.limit */
 const GROW_LIMIT = pagesToClass(LARGE_MAXCLASS / PAGE);
 /** exp_grow_init */
@@ -295,7 +296,7 @@ export function createExtents(
     } else if (extents[(e << LG_EXTENT_WORDS) + E_PAGES]! >= LARGE_MIN_PAGES) {
       do e = tryCoalesce(t, a, e, which);
       while (coalesced);
-      if (extents[(e << LG_EXTENT_WORDS) + E_PAGES]! * PAGE >= config.oversizeThreshold && mayForceDecay(a)) {
+      if (extents[(e << LG_EXTENT_WORDS) + E_PAGES]! * PAGE >= oversizeOf(a) && mayForceDecay(a)) {
         unlock(t, id);
         maximallyPurge(t, a, e);
         return;
@@ -304,6 +305,9 @@ export function createExtents(
     deactivate(a, e, which);
     unlock(t, id);
   }
+
+  /** pac->oversize_threshold: arena 0 is made before the option is read, so it keeps the default. */
+  const oversizeOf = (a: number) => (a === 0 ? OVERSIZE_THRESHOLD_DEFAULT : config.oversizeThreshold);
 
   /** extent_may_force_decay */
   function mayForceDecay(a: number): boolean {
