@@ -9,7 +9,8 @@ import { OPERATIONS } from '../sim/threads/operations.ts';
 
 export interface MachineOptions {
   readonly spec: AllocatorSpec;
-  readonly events: EventBuffer;
+  /** Gives the numbers of slots where they are not given below. */
+  readonly events?: EventBuffer;
   readonly cpus: number;
   readonly touch: Touch;
   readonly kernel: KernelOptions;
@@ -49,10 +50,10 @@ export function assemble(options: MachineOptions): Assembled {
     locks,
     operations,
     cpus: options.cpus,
-    threadSlots: options.threadSlots ?? options.events.threadSlots,
+    threadSlots: options.threadSlots ?? options.events!.threadSlots,
     touch: options.touch,
   };
-  const objects = createObjectTable(memory, options.objectSlots ?? options.events.objectSlots);
+  const objects = createObjectTable(memory, options.objectSlots ?? options.events!.objectSlots);
   const { spec } = options;
   const below = spec.below
     ? spec.below.model.create(machine, spec.below.version, spec.below.options, undefined, spec.below.given)

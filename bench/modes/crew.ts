@@ -1,0 +1,65 @@
+import { Worker } from 'node:worker_threads';
+
+export interface CrewOptions<Task> {
+  /** The file that each worker runs; it posts one message, its report. */
+  readonly file: URL;
+  /** One worker for each. */
+  readonly tasks: readonly Task[];
+  /** Tells the workers that the run is given up: those that wait for each other must look. */
+  readonly abort: () => void;
+  /** Called every so often; a text ends the run with that error. */
+  readonly look: () => string | undefined;
+}
+
+const LOOK_MS = 20;
+const GRACE_MS = 2000;
+
+/**
+ * Workers that belong together: the run is over when each has reported, and has failed as soon as one of them fails,
+ * whatever the others wait for. Never hangs: who does not stop by itself is ended.
+ */
+export async function runCrew<Task, Report>(options: CrewOptions<Task>): Promise<Report[]> {
+  const { file, tasks, abort, look } = options;
+  const reports: (Report | undefined)[] = tasks.map(() => undefined);
+  const workers: Worker[] = [];
+  let failure: Error | undefined;
+  const exits = tasks.map((task, i) => {
+    const worker = new Worker(file, { workerData: task });
+    workers.push(worker);
+    worker.on('message', (report: Report) => {
+      reports[i] = report;
+    });
+    return new Promise<void>((resolve) => {
+      worker.on('error', (error) => {
+        failure ??= error;
+        abort();
+      });
+      worker.on('exit', (code) => {
+        if (reports[i] === undefined) {
+          failure ??= new Error(`worker ${i} ended with exit code ${code} before its work was done`);
+          abort();
+        }
+        resolve();
+      });
+    });
+  });
+
+  let failedAt = 0;
+  const watch = setInterval(() => {
+    const complaint = failure ? undefined : look();
+    if (complaint !== undefined) {
+      failure = new Error(complaint);
+      abort();
+    }
+    if (!failure) return;
+    failedAt ||= performance.now();
+    if (performance.now() - failedAt > GRACE_MS) for (const worker of workers) void worker.terminate();
+  }, LOOK_MS);
+  try {
+    await Promise.all(exits);
+  } finally {
+    clearInterval(watch);
+  }
+  if (failure) throw failure;
+  return reports as Report[];
+}
