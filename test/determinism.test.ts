@@ -1,0 +1,43 @@
+import { expect, test } from 'vitest';
+import { MODELS } from '../allocators/index.ts';
+import { parseAllocator } from '../allocators/spec.ts';
+import type { LineSink } from '../bench/line-sink.ts';
+import { runSession } from '../bench/run-session.ts';
+import { resolveWorkload } from '../workloads/index.ts';
+
+function collect(lines: string[]): LineSink {
+  return { write: (line) => lines.push(line), close: () => {}, discard: () => {} };
+}
+
+/** Every output of a run, as text; what is measured of this machine left out. */
+async function outputs(workload: string, allocator: string, mode: 'lockstep' | 'virtual'): Promise<string> {
+  const { events, cpus = 2, name } = await resolveWorkload(workload, { seed: 3 });
+  const placements: string[] = [];
+  const syscalls: string[] = [];
+  const { engine: _, ...result } = await runSession({
+    events,
+    workload: name,
+    spec: parseAllocator(allocator, cpus),
+    cpus,
+    mode,
+    seed: 3,
+    placements: collect(placements),
+    syscalls: collect(syscalls),
+  });
+  return [JSON.stringify(result, null, 1), ...placements, ...syscalls].join('\n');
+}
+
+const RUNS = [
+  ['stress:profile=mix,events=4000', 'lockstep'],
+  ['stress:profile=requests,events=4000', 'lockstep'],
+  ['stress:profile=exits,events=4000', 'virtual'],
+] as const;
+
+test.each(MODELS.flatMap(({ name }) => RUNS.map(([workload, mode]) => [name, workload, mode] as const)))(
+  '%s on %s, %s: the same run twice, the same bytes',
+  async (allocator, workload, mode) => {
+    const once = await outputs(workload, allocator, mode);
+    expect(once.length).toBeGreaterThan(1000);
+    expect(await outputs(workload, allocator, mode)).toBe(once);
+  },
+);
