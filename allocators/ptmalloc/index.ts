@@ -2,6 +2,7 @@ import type { AllocatorModel } from '../model.ts';
 import { createGlibc } from './model.ts';
 import { OPTIONS } from './options.ts';
 import { VERSIONS } from './version.ts';
+import { VIEWS } from './views.ts';
 
 export const glibc: AllocatorModel = {
   name: 'glibc',
@@ -10,5 +11,5 @@ export const glibc: AllocatorModel = {
   options: OPTIONS,
   layered: false,
   create: (machine, version, options, _below, given) => createGlibc(machine, version, given ?? options),
-  views: [],
+  views: VIEWS,
 };

@@ -2,7 +2,7 @@ import type { Argv, CommandModule } from 'yargs';
 import type { ModelView } from '../../allocators/model.ts';
 import { suggestion } from '../../allocators/spec.ts';
 import { UserError } from '../../sim/assert.ts';
-import { pmapText, smapsText, statusText } from '../../sim/report/proc.ts';
+import { meminfoText, pmapText, smapsText, statusText } from '../../sim/report/proc.ts';
 import type { LineSink } from '../line-sink.ts';
 import { type Assembled } from '../machine.ts';
 import { type MachineArguments, machineOptions, prepare } from '../run-options.ts';
@@ -29,6 +29,11 @@ const KERNEL_VIEWS: readonly View[] = [
   },
   { name: 'smaps', about: '/proc/PID/smaps', render: (a) => smapsText(a.machine.kernel) },
   { name: 'status', about: 'the memory lines of /proc/PID/status', render: (a) => statusText(a.machine.kernel) },
+  {
+    name: 'meminfo',
+    about: 'what the process adds to the lines of /proc/meminfo',
+    render: (a) => meminfoText(a.machine.kernel),
+  },
 ];
 const STRACE = 'strace';
 

@@ -117,3 +117,17 @@ export function statusText(kernel: Kernel): string {
     field('VmData', kernel.vmas.writablePages() * 4),
   ].join('\n')}\n`;
 }
+
+/** What the process adds to the lines of /proc/meminfo: the numbers that a monitoring of the machine shows. */
+export function meminfoText(kernel: Kernel): string {
+  const { residency, vmas } = kernel;
+  const lazyKb = residency.lazilyFreedPages() * 4;
+  const field = (name: string, kb: number) => `${`${name}:`.padEnd(16)}${right(kb, 8)} kB`;
+  return `${[
+    field('Active(anon)', residency.residentPages() * 4 - lazyKb),
+    field('Inactive(file)', lazyKb), // pages after MADV_FREE wait on the list of clean file pages
+    field('AnonPages', residency.residentPages() * 4),
+    field('AnonHugePages', residency.hugePages() * HUGE_PAGES * 4),
+    field('Committed_AS', vmas.writablePages() * 4),
+  ].join('\n')}\n`;
+}
