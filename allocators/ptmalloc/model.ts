@@ -1,7 +1,7 @@
 import type { Allocator, Machine } from '../../sim/allocator.ts';
 import { OP_BYTES_CLEARED, OP_CACHE_FLUSHES, OP_SLOW_CALLS } from '../../sim/threads/operations.ts';
 import type { OptionValues } from '../model.ts';
-import { MAX_SYSTEM_PAGES, MUTEX, TOP } from './arena-layout.ts';
+import { MUTEX, TOP } from './arena-layout.ts';
 import { createArenas } from './arena.ts';
 import { createBins } from './bins.ts';
 import { createCheck } from './check.ts';
@@ -28,8 +28,8 @@ import { initParameters, setParameter } from './options.ts';
 import {
   MMAP_THRESHOLD,
   MULTI_THREADED,
+  NO_DYN_THRESHOLD,
   PERTURB,
-  SBRK_BASE,
   TCACHE_BINS,
   TCACHE_COUNT,
   TOP_PAD,
@@ -192,18 +192,16 @@ export function createGlibc(machine: Machine, version: string, given: OptionValu
     return p;
   }
 
-  /** How far from the start of the top chunk on memory may not be zero: it once was larger, or still is. */
+  /**
+   * How far from the start of the top chunk on memory may not be zero: as far as the heap was ever writable. What brk gives
+   * is always zero (MORECORE_CLEARS 2), also after the break went down in between.
+   */
   function usedTopUnits(arena: number, top: number): number {
     const units = words[top + SIZE]! >>> UNIT_SHIFT;
-    const start = words[top + ADDR]!;
-    if (arena === MAIN_ARENA) {
-      const end = (ints[SBRK_BASE]! + words[arena + MAX_SYSTEM_PAGES]!) << PAGE_UNIT_SHIFT;
-      // A difference below zero counts as huge, in size_t.
-      return end < start ? Infinity : Math.max(units, end - start);
-    }
+    if (arena === MAIN_ARENA) return units;
     const heap = heaps.heapOf(top);
     const end = heaps.unitOf(heap) + (heaps.heaps[heap + HEAP_MPROTECT_PAGES]! << PAGE_UNIT_SHIFT);
-    return Math.max(units, end - start);
+    return Math.max(units, end - words[top + ADDR]!);
   }
 
   /** posix_memalign(), that is _mid_memalign(). */
@@ -289,6 +287,7 @@ export function createGlibc(machine: Machine, version: string, given: OptionValu
       mmap_threshold: doubles[MMAP_THRESHOLD]!,
       trim_threshold: doubles[TRIM_THRESHOLD]!,
       top_pad: doubles[TOP_PAD]!,
+      no_dyn_threshold: ints[NO_DYN_THRESHOLD]!,
     }),
     stats: createStats(context, heaps),
     walk: walking.walk,

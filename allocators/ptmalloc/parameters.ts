@@ -28,8 +28,7 @@ export const FREE_LIST = 11;
 export const NEXT_TO_USE = 12;
 /** __curbrk as a page, 0 while libc has not asked for it. */
 export const CURRENT_BREAK = 13;
-export const SBRK_BASE = 14;
-export const ALIGNED_HEAP_AREA = 15;
+export const ALIGNED_HEAP_AREA = 14;
 export const TCACHE_BINS = 16;
 export const TCACHE_COUNT = 17;
 /** thp_pagesize and hp_pagesize in pages. */

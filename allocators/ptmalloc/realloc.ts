@@ -43,9 +43,10 @@ export function createRealloc(
   const { touchBytes, readBytes } = writes;
   const { intMalloc, intFree } = inner;
 
-  /** memcpy() of `bytes` between the memory of two chunks. */
+  /** memcpy() of `bytes` between the memory of two chunks; where the target is small, so is the source. */
   function copy(from: number, to: number, bytes: number): void {
     operations[OP_BYTES_COPIED]! += bytes;
+    if (words[to + SIZE]! >>> UNIT_SHIFT <= RESIDENT_UNITS) return;
     const source = words[from + ADDR]! + 1;
     const target = words[to + ADDR]! + 1;
     readBytes(source, 0, bytes);
@@ -111,8 +112,7 @@ export function createRealloc(
         const other = intMalloc(t, arena, nb, nb * UNIT_BYTES - 15);
         if (other === 0) return 0;
         if (words[other + ADDR] !== words[p + ADDR]! + oldUnits || (words[other + SIZE]! & MMAPPED) !== 0) {
-          if (oldUnits > RESIDENT_UNITS) copy(p, other, oldUnits * UNIT_BYTES - 8);
-          else operations[OP_BYTES_COPIED]! += oldUnits * UNIT_BYTES - 8;
+          copy(p, other, oldUnits * UNIT_BYTES - 8);
           intFree(t, arena, p, true);
           return other;
         }

@@ -27,7 +27,6 @@ import {
   MMAP_THRESHOLD,
   N_MMAPS,
   N_MMAPS_MAX,
-  SBRK_BASE,
   SEGMENT_COUNT,
   THP_PAGES,
   TOP_PAD,
@@ -183,7 +182,6 @@ export function createSystemMalloc(
       start = fallbackStart;
       pages = got;
     }
-    if (ints[SBRK_BASE] === 0) ints[SBRK_BASE] = start;
     words[arena + SYSTEM_PAGES]! += pages;
 
     const oldEnd = oldTop === 0 ? 0 : (words[oldTop + ADDR]! + oldUnits) / 256;
