@@ -5,6 +5,10 @@ import { fragmenter } from './generators/fragmenter.ts';
 import { lanczos32t } from './generators/lanczos-32t.ts';
 import { lanczosIm6 } from './generators/lanczos-im6.ts';
 import { larson } from './generators/larson.ts';
+import { phpConcat } from './generators/php-concat.ts';
+import { phpPool } from './generators/php-pool.ts';
+import { phpRange } from './generators/php-range.ts';
+import { phpRepeat } from './generators/php-repeat.ts';
 import { producerConsumer } from './generators/producer-consumer.ts';
 import { rows } from './generators/rows.ts';
 import { server } from './generators/server.ts';
@@ -23,6 +27,10 @@ export const WORKLOADS: readonly Workload[] = [
   producerConsumer,
   server,
   fragmenter,
+  phpConcat,
+  phpRepeat,
+  phpRange,
+  phpPool,
   stress,
 ];
 

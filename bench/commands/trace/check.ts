@@ -1,0 +1,45 @@
+import type { Argv, CommandModule } from 'yargs';
+import { bytes, count } from '../../../sim/report/format.ts';
+import { violationMessage } from '../../../workloads/trace/parser.ts';
+import { checkTrace } from '../../../workloads/trace/validate.ts';
+import { print } from './input.ts';
+
+interface CheckArguments {
+  file: string;
+  limit: number;
+  json: boolean;
+}
+
+export const checkCommand: CommandModule<object, CheckArguments> = {
+  command: 'check <file>',
+  describe: 'whether a trace keeps all rules; every violation with its line; exit 1 if there is any',
+  builder: (yargs: Argv) =>
+    yargs
+      .positional('file', {
+        type: 'string',
+        demandOption: true,
+        describe: 'a trace; - for stdin',
+        coerce: (path: string) => path || '-',
+      })
+      .option('limit', { type: 'number', default: 20, describe: 'violations and notes to print' })
+      .option('json', { type: 'boolean', default: false, describe: 'as JSON' }) as unknown as Argv<CheckArguments>,
+  handler: async ({ file, limit, json }) => {
+    const { violations, violationCount, notes, noteCount, events } = await checkTrace(file, limit);
+    if (violationCount > 0) process.exitCode = 1;
+    if (json) {
+      print(JSON.stringify({ file, ok: violationCount === 0, violationCount, violations, noteCount, notes }, null, 2));
+      return;
+    }
+    for (const violation of violations) print(`${violationMessage(file, violation)}  [${violation.rule}]`);
+    if (violationCount > violations.length) print(`… and ${count(violationCount - violations.length)} more`);
+    for (const note of notes) print(`${file}:${note.line}: note: ${note.text}`);
+    if (noteCount > notes.length) print(`… and ${count(noteCount - notes.length)} more notes`);
+    const threads = events.begins.length + 1;
+    const summary = `${count(events.length)} events, ${count(threads)} ${threads === 1 ? 'thread' : 'threads'}`;
+    print(
+      violationCount === 0
+        ? `${file}: OK, ${summary}, peak ${bytes(events.requestedPeakBytes)} asked for`
+        : `${file}: ${count(violationCount)} ${violationCount === 1 ? 'violation' : 'violations'} in ${summary}`,
+    );
+  },
+};

@@ -1,0 +1,46 @@
+import type { Argv, CommandModule } from 'yargs';
+import { count } from '../../../sim/report/format.ts';
+import type { Oddities } from '../../../workloads/import/address-trace.ts';
+import { IMPORT_FORMATS, type ImportFormat, importTrace } from '../../../workloads/import/index.ts';
+import { writeTrace } from '../../../workloads/trace/output.ts';
+import { outputPositional } from './input.ts';
+
+interface ImportArguments {
+  in: string;
+  out: string;
+  format: ImportFormat | undefined;
+  quantum: number;
+}
+
+export const importCommand: CommandModule<object, ImportArguments> = {
+  command: 'import <in> <out>',
+  describe: 'a trace from the log of another tool: glibc’s mtrace, ltrace, or CSV as bpftrace can print it',
+  builder: (yargs: Argv) =>
+    outputPositional(
+      yargs.positional('in', {
+        type: 'string',
+        demandOption: true,
+        describe: 'the log, .gz or not; - for stdin',
+        coerce: (path: string) => path || '-',
+      }),
+    )
+      .option('format', { choices: IMPORT_FORMATS, describe: 'of the log; default: as its first line looks' })
+      .option('quantum', quantumOption) as unknown as Argv<ImportArguments>,
+  handler: async ({ in: input, out, format, quantum }) => {
+    const imported = await importTrace(input, { quantumNs: quantum, ...(format && { format }) });
+    await writeTrace(out, imported.events);
+    process.stderr.write(`${input}: ${count(imported.events.length)} events from ${imported.format}\n`);
+    tellOddities(input, imported.oddities);
+  },
+};
+
+export const quantumOption = {
+  type: 'number',
+  default: 10000,
+  describe: 'nanoseconds; smaller steps of the clock are put together',
+} as const;
+
+/** What could not be in the trace, on standard error. */
+export function tellOddities(source: string, oddities: Oddities): void {
+  for (const [what, times] of Object.entries(oddities)) process.stderr.write(`${source}: ${count(times)} ${what}\n`);
+}

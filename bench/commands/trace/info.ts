@@ -1,0 +1,72 @@
+import type { Argv, CommandModule } from 'yargs';
+import { bytes, columns, count, duration, percent } from '../../../sim/report/format.ts';
+import { type TraceStatistics, traceStatistics } from '../../../workloads/trace/statistics.ts';
+import { type InputArguments, inputOptions, loadInput, print } from './input.ts';
+
+export const infoCommand: CommandModule<object, InputArguments & { json: boolean }> = {
+  command: 'info <in>',
+  describe: 'what is in a trace: events, threads, sizes, lifetimes, frees by other threads',
+  builder: (yargs: Argv) =>
+    inputOptions(yargs).option('json', { type: 'boolean', default: false, describe: 'as JSON' }),
+  handler: async (argv) => {
+    const statistics = traceStatistics(await loadInput(argv));
+    print(argv.json ? JSON.stringify(statistics, null, 2) : infoText(argv.in, statistics));
+  },
+};
+
+const SHOWN_LABELS = 12;
+
+function infoText(input: string, s: TraceStatistics): string {
+  const kinds = Object.entries(s.eventCounts).sort(([, x], [, y]) => y - x);
+  const labels = s.labels.slice(0, SHOWN_LABELS).join(', ');
+  return [
+    s.name || input,
+    ...columns(
+      [
+        ['source', s.source || 'not said'],
+        ['touch', s.touch],
+        ['events', `${count(s.events)}: ${kinds.map(([kind, n]) => `${kind} ${count(n)}`).join(', ')}`],
+        ['threads', `${count(s.threads)}, at most ${count(s.threadsPeak)} at once`],
+        ['recorded time', duration(s.recordedNs)],
+        ['allocations', `${count(s.allocations)} of ${bytes(s.allocatedBytes)} in all`],
+        ['peak', `${bytes(s.requestedPeakBytes)} asked for, ${count(s.liveBlocksPeak)} blocks`],
+        ['live at the end', `${bytes(s.liveBytesAtEnd)} in ${count(s.liveBlocksAtEnd)} blocks`],
+        [
+          'freed by another thread',
+          `${count(s.crossThreadFrees)} of ${count(s.frees)} (${share(s.crossThreadFrees, s.frees)})`,
+        ],
+        ['labels', `${count(s.labels.length)}${labels && `: ${labels}`}${s.labels.length > SHOWN_LABELS ? ', …' : ''}`],
+        ...(s.skipped > 0 ? [['left out', `${count(s.skipped)} events`]] : []),
+      ],
+      'l',
+    ),
+    '',
+    'Sizes',
+    ...columns(
+      [
+        ['up to', 'blocks', 'share', 'bytes', 'share'],
+        ...s.sizes.map((row) => [
+          bytes(row.upTo),
+          count(row.blocks),
+          share(row.blocks, s.allocations),
+          bytes(row.bytes),
+          share(row.bytes, s.allocatedBytes),
+        ]),
+      ],
+      'r',
+    ),
+    '',
+    'Lifetimes of freed blocks',
+    ...columns(
+      [
+        ['events up to', 'blocks', 'share'],
+        ...s.lifetimes.map((row) => [count(row.upToEvents), count(row.blocks), share(row.blocks, s.frees)]),
+      ],
+      'r',
+    ),
+  ].join('\n');
+}
+
+function share(part: number, whole: number): string {
+  return whole === 0 ? '-' : percent(part / whole);
+}

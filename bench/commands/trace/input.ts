@@ -1,0 +1,40 @@
+import type { Argv } from 'yargs';
+import type { EventBuffer } from '../../../sim/event.ts';
+import { count } from '../../../sim/report/format.ts';
+import { resolveWorkload } from '../../../workloads/index.ts';
+
+const inputDescription = 'a trace (.htrace, .htb, compressed or not; - for stdin), or a built-in workload';
+
+export interface InputArguments {
+  in: string;
+  lenient: boolean;
+}
+
+/** The input of the commands that read a trace. */
+export function inputOptions<T>(yargs: Argv<T>): Argv<T & InputArguments> {
+  return yargs.positional('in', { type: 'string', demandOption: true, describe: inputDescription }).option('lenient', {
+    type: 'boolean',
+    default: false,
+    describe: 'leave out events that break a rule',
+  }) as unknown as Argv<T & InputArguments>;
+}
+
+export async function loadInput({ in: input, lenient }: InputArguments): Promise<EventBuffer> {
+  const { events } = await resolveWorkload(input, { lenient });
+  if (events.skipped > 0) process.stderr.write(`${input}: ${count(events.skipped)} events left out\n`);
+  return events;
+}
+
+/** The output of the commands that write one. */
+export function outputPositional<T>(yargs: Argv<T>): Argv<T & { out: string }> {
+  return yargs.positional('out', {
+    type: 'string',
+    demandOption: true,
+    coerce: (path: string) => path || '-', // yargs hands a `-` over as an empty text
+    describe: 'the file to write; - for text to stdout',
+  }) as unknown as Argv<T & { out: string }>;
+}
+
+export function print(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
