@@ -26,7 +26,14 @@ const VARIANTS = [
   'jemalloc:narenas=1,dirty_decay_ms=0',
   'jemalloc:retain=false,muzzy_decay_ms=10000',
 ];
-const WORKLOADS = ['lanczos-32t:width=960,height=540,sizes=4', 'larson:threads=4,rounds=2', 'xmalloc-test', 'rows'];
+/** Where a block takes megabytes, fewer of them tell as much. */
+const EVENTS: Readonly<Record<string, number>> = { mmap: 2500 };
+const WORKLOADS = [
+  'lanczos-32t:width=480,height=270,sizes=400x300+800x600',
+  'larson:threads=4,rounds=2',
+  'xmalloc-test',
+  'rows',
+];
 
 interface Task {
   readonly workload: string;
@@ -41,7 +48,7 @@ interface Outcome {
 }
 
 function sharedTraces(shared: string): string[] {
-  return ['synthetic', 'real'].flatMap((folder) => {
+  return ['synthetic', 'real', 'zend'].flatMap((folder) => {
     const path = join(shared, 'traces', folder);
     if (!existsSync(path)) return [];
     return readdirSync(path)
@@ -54,10 +61,13 @@ function sharedTraces(shared: string): string[] {
 function tasks(shared: string, seeds: number): Task[] {
   const seedList = Array.from({ length: seeds }, (_, i) => i + 1);
   const stress = Object.keys(STRESS_PROFILES).flatMap((profile) =>
-    seedList.map((seed) => `stress:profile=${profile},seed=${seed},threads=${seed % 2 === 0 ? 12 : 4}`),
+    seedList.map((seed) => {
+      const events = EVENTS[profile] ?? 12000;
+      return `stress:profile=${profile},events=${events},seed=${seed},threads=${seed % 2 === 0 ? 12 : 4}`;
+    }),
   );
   const variants = VARIANTS.flatMap((allocator) =>
-    ['mix', 'exits'].map((profile) => ({ workload: `stress:profile=${profile},seed=100`, allocator })),
+    ['mix', 'exits'].map((profile) => ({ workload: `stress:profile=${profile},events=12000,seed=100`, allocator })),
   );
   const all = [...sharedTraces(shared), ...WORKLOADS, ...stress];
   return [...EXACT.flatMap((allocator) => all.map((workload) => ({ workload, allocator }))), ...variants];

@@ -5,6 +5,11 @@ export interface StatisticDifference {
   readonly real: unknown;
 }
 
+/** `small.nmalloc` is jemalloc's own name of a leaf; the model may have it as a path. */
+function at(model: unknown, key: string): unknown {
+  return key.split('.').reduce((value, part) => (value as Record<string, unknown> | undefined)?.[part], model);
+}
+
 /** Compares every leaf of the real statistics with the model's leaf of the same path. */
 export function compareStatistics(
   model: unknown,
@@ -17,11 +22,7 @@ export function compareStatistics(
   let compared = 0;
   const differing: StatisticDifference[] = [];
   for (const [key, value] of Object.entries(real)) {
-    const below = compareStatistics(
-      (model as Record<string, unknown> | undefined)?.[key],
-      value,
-      name ? `${name}.${key}` : key,
-    );
+    const below = compareStatistics(at(model, key), value, name ? `${name}.${key}` : key);
     compared += below.compared;
     differing.push(...below.differing);
   }

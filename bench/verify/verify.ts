@@ -201,7 +201,11 @@ function realNumbers(sample: NativeSample, mallocInfo: boolean): object {
 function modelNumbers(sample: ModelSample | undefined): object {
   if (!sample) return {};
   const { label, event, rssBytes, vszBytes, stats, malloc_info } = sample;
-  return { label, event, rssBytes, vszBytes, mallinfo2: stats, malloc_info, jemalloc: stats };
+  // The native replay lists the bins of all arenas together, and of the large classes those that an arena has served.
+  const merged = (stats['arenas'] ?? {}) as Record<string, readonly Record<string, number>[]>;
+  const lextents = merged['lextents']?.filter((row) => row['nmalloc'] !== 0 || row['ndalloc'] !== 0);
+  const jemalloc = { ...stats, bins: merged['bins'], lextents };
+  return { label, event, rssBytes, vszBytes, mallinfo2: stats, malloc_info, jemalloc };
 }
 
 /** The model's lines are `EVENT THREAD CALL`. */
