@@ -50,6 +50,11 @@ const commands = [
     async () => (await import('./commands/compare.ts')).compareCommand,
   ),
   lazy(
+    'sweep <workload>',
+    'a grid of runs: allocators × option values × processors × seeds',
+    async () => (await import('./commands/sweep.ts')).sweepCommand,
+  ),
+  lazy(
     'gate [base] [head]',
     'compare results with thresholds; for continuous integration',
     async () => (await import('./commands/gate.ts')).gateCommand,

@@ -1,4 +1,4 @@
-import { closeSync, openSync, renameSync, unlinkSync, writeSync } from 'node:fs';
+import { closeSync, openSync, realpathSync, renameSync, statSync, unlinkSync, writeSync } from 'node:fs';
 import { UserError } from '../sim/assert.ts';
 
 /** Receives lines; the file appears under its name only when it is complete. */
@@ -14,11 +14,12 @@ const CHUNK_CHARACTERS = 1 << 16;
 
 /** A file, or standard output for '-'. Fails at once where the file can not be written. */
 export function openLineSink(path: string): LineSink {
-  const temporary = path === '-' ? undefined : `${path}.${process.pid}.tmp`;
+  const target = targetOf(path);
+  const temporary = target && `${target}.${process.pid}.tmp`;
   let descriptor = 1;
-  if (temporary) {
+  if (path !== '-') {
     try {
-      descriptor = openSync(temporary, 'w');
+      descriptor = openSync(temporary ?? path, 'w');
     } catch (error) {
       throw new UserError(`cannot write ${path}: ${(error as NodeJS.ErrnoException).code ?? error}`);
     }
@@ -37,7 +38,7 @@ export function openLineSink(path: string): LineSink {
       flush();
       if (!temporary) return;
       closeSync(descriptor);
-      renameSync(temporary, partial ? `${path}.partial` : path);
+      renameSync(temporary, partial ? `${target}.partial` : target!);
     },
     discard() {
       if (!temporary) return;
@@ -45,6 +46,17 @@ export function openLineSink(path: string): LineSink {
       unlinkSync(temporary);
     },
   };
+}
+
+/**
+ * Where the finished file goes: links are followed. Nothing for what is written in place: standard output, and a pipe
+ * or a device, which a renamed file would replace.
+ */
+function targetOf(path: string): string | undefined {
+  if (path === '-') return undefined;
+  const stats = statSync(path, { throwIfNoEntry: false });
+  if (!stats) return path;
+  return stats.isFile() ? realpathSync(path) : undefined;
 }
 
 /** writeSync may write less than all, and a pipe that is full says EAGAIN. */

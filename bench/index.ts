@@ -1,0 +1,90 @@
+/**
+ * allocsim as a library: everything that the commands do, as functions.
+ *
+ *   const workload = await resolveWorkload('lanczos-im6');
+ *   const spec = parseAllocator('glibc@2.36:arena_max=2', 32);
+ *   const result = await run({ events: workload.events, workload: workload.name, spec, cpus: 32, mode: 'virtual' });
+ *
+ * A bad argument or file throws a UserError with one line for people; anything else that is thrown is a fault of
+ * allocsim. Results are plain data; the schemas of all of them are in schema/.
+ */
+
+// Naming things.
+export { MODELS } from '../allocators/index.ts';
+export type { AllocatorModel, ModelView, OptionDescriptor, OptionValue } from '../allocators/model.ts';
+export { type AllocatorSpec, formatAllocator, parseAllocator } from '../allocators/spec.ts';
+export { splitAllocators } from './compare/allocator-list.ts';
+export { type LoadedWorkload, resolveWorkload, WORKLOADS } from '../workloads/index.ts';
+export { defineWorkload, numberParameter, seedParameter, type Workload } from '../workloads/workload.ts';
+export { UserError } from '../sim/assert.ts';
+
+// Traces.
+export { readTrace } from '../workloads/trace/reader.ts';
+export { createTraceParser } from '../workloads/trace/parser.ts';
+export type { EventBuffer } from '../sim/event.ts';
+
+// One run.
+export { runSession as run } from './run-session.ts';
+export { Session, type SessionOptions } from './session.ts';
+export { assemble, type Assembled, type MachineOptions } from './machine.ts';
+export type { Mode, RunDescription, RunResult, Summary } from '../sim/report/result.ts';
+export type { Breakdown, Sample } from '../sim/metrics/sample.ts';
+export { summaryText } from '../sim/report/summary.ts';
+export { rowsUntil } from './stop-point.ts';
+
+// Where the memory is and why it stays.
+export { explain, type ExplainOptions } from './explain/explain.ts';
+export type { Explanation, Verdict, VerdictKind } from './explain/explanation.ts';
+export { explanationText } from './explain/text.ts';
+export type { PinningBlock, PinningGroup } from './explain/pinning.ts';
+export type { ReturnPrediction } from './explain/returns.ts';
+export type { WhatIf } from './explain/what-if.ts';
+
+// Several runs.
+export { compare, type CompareOptions, type CompareOutcome } from './compare/compare.ts';
+export { type Comparison, compareResults } from './compare/comparison.ts';
+export { comparisonText } from './compare/text.ts';
+export { sweep, type SweepOptions, type SweepResult } from './sweep/sweep.ts';
+export { sweepText } from './sweep/text.ts';
+export { runAll, type RunAllOptions } from './parallel/run-all.ts';
+export { type RunTask, runTask } from './parallel/run-task.ts';
+export { METRICS, metricNamed, metricText } from './metrics/index.ts';
+export type { Metric } from './metrics/metric.ts';
+
+// Pictures.
+export { recordRun } from './report/record.ts';
+export { buildPage, buildPageData, type ReportOptions, type ReportRun } from './report/build-page.ts';
+export { histogramsOf } from './report/histograms.ts';
+export { svgFigures } from './report/figures.ts';
+export { plotText } from './report/picture-options.ts';
+
+// Continuous integration.
+export { checkGate, GATE_DEFAULTS, type GateCheck, type GateResult } from './gate/check.ts';
+export { runSuite } from './gate/suite.ts';
+export { readResults } from './gate/result-files.ts';
+export { gateText } from './gate/text.ts';
+export { junitXml } from './gate/junit.ts';
+export { gateMarkdown, githubAnnotations } from './gate/github.ts';
+export { bencherMetrics, githubActionBenchmark } from './gate/benchmark-files.ts';
+export type { GateConfig, Suite, Threshold } from './schema/gate.ts';
+
+// Schemas of everything that is written and read as JSON (zod; as JSON Schema in schema/).
+export { parseResult, runResultSchema } from './schema/result.ts';
+export { comparisonSchema } from './schema/comparison.ts';
+export { explanationSchema } from './schema/explanation.ts';
+export { gateConfigSchema, suiteResultSchema, suiteSchema } from './schema/gate.ts';
+
+// The contract of a model, for those who write one.
+export type {
+  Allocator,
+  AllocatorStats,
+  AreaKind,
+  AreaVisitor,
+  Handle,
+  Machine,
+  RangeVisitor,
+  RequestAllocator,
+  ThreadSlot,
+} from '../sim/allocator.ts';
+export { RANGE_CACHED, RANGE_FREE, RANGE_LIVE, RANGE_METADATA } from '../sim/allocator.ts';
+export { VERSION } from './version.ts';
