@@ -50,6 +50,7 @@ export function heapStats(state: ZendState, t: ThreadSlot): AllocatorStats {
     huge_bytes: hugePages * 4096,
     mapped: (chunks.length * CHUNK_PAGES + hugePages) * 4096,
     rss: rssPages * 4096,
+    resident: rssPages * 4096,
     gc_runs: heaps[heap + GC_RUNS]!,
     requests: heaps[heap + REQUESTS]!,
   };
@@ -75,11 +76,11 @@ export function phpNumbers(kernel: Kernel, heaps: readonly AllocatorStats[]): Al
     memory_get_peak_usage: sumOf(heaps, 'peak'),
     memory_get_peak_usage_real: sumOf(heaps, 'real_peak'),
     heaps_mapped: sumOf(heaps, 'mapped'),
-    heaps_rss: sumOf(heaps, 'rss'),
+    heaps_rss: sumOf(heaps, 'resident'),
     process_mapped: processMapped,
     process_rss: processRss,
     /** Resident, and not in any Zend heap: what memory_get_usage() and memory_limit do not see. */
-    unseen_rss: processRss - sumOf(heaps, 'rss'),
+    unseen_rss: processRss - sumOf(heaps, 'resident'),
     heaps,
   };
 }

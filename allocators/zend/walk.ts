@@ -73,9 +73,10 @@ export function chunksOf(state: ZendState, t: ThreadSlot): number[] {
 
 export function cachedChunksOf(state: ZendState, t: ThreadSlot): number[] {
   const { heaps, slots } = state;
+  const main = heaps[heapBase(t) + MAIN_CHUNK]!;
   const list: number[] = [];
   for (let slot = heaps[heapBase(t) + CACHED_CHUNKS]!; slot !== 0; slot = slots[(slot << SLOT_SHIFT_WORDS) + NEXT]!) {
-    list.push(slot);
+    if (slot !== main) list.push(slot); // 7.1 may have its own main chunk there
   }
   return list;
 }

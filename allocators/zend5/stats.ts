@@ -1,4 +1,5 @@
-import type { AllocatorStats, ThreadSlot } from '../../sim/allocator.ts';
+import type { AllocatorStats, Machine, ThreadSlot } from '../../sim/allocator.ts';
+import type { Addr, Bytes } from '../../sim/units.ts';
 import {
   addressOfUnit,
   CACHED_SIZE,
@@ -23,6 +24,7 @@ export function heapStats(state: Zend5State, t: ThreadSlot): AllocatorStats {
   const list = segmentsOf(state, t);
   let mapped = 0;
   let rssPages = 0;
+  let resident = 0;
   for (const segment of list) {
     const s = segmentAt(segment);
     const bytes = segments[s + SEGMENT_LENGTH]! * UNIT;
@@ -30,6 +32,7 @@ export function heapStats(state: Zend5State, t: ThreadSlot): AllocatorStats {
     const page = Math.floor(addressOfUnit(segments[s + SEGMENT_ADDRESS]!) / 4096);
     mapped += bytes;
     rssPages += machine.kernel.residency.residentIn(page, page + Math.ceil(bytes / 4096));
+    resident += residentBytes(machine, addressOfUnit(segments[s + SEGMENT_ADDRESS]!), bytes);
   }
   return {
     thread: t,
@@ -41,8 +44,22 @@ export function heapStats(state: Zend5State, t: ThreadSlot): AllocatorStats {
     cached: heaps[heap + CACHED_SIZE]! * UNIT,
     mapped,
     rss: rssPages * 4096,
+    resident,
     requests: heaps[heap + REQUESTS]!,
   };
+}
+
+/** Resident bytes of a range; segments of less than a page share pages with each other and with other blocks. */
+function residentBytes(machine: Machine, start: Addr, length: Bytes): Bytes {
+  const { residency } = machine.kernel;
+  let bytes = 0;
+  for (let from = start; from < start + length; ) {
+    const page = Math.floor(from / 4096);
+    const to = Math.min(start + length, (page + 1) * 4096);
+    bytes += residency.residentIn(page, page + 1) * (to - from);
+    from = to;
+  }
+  return bytes;
 }
 
 export const allHeapStats = (state: Zend5State): AllocatorStats[] => heapThreads(state).map((t) => heapStats(state, t));

@@ -18,7 +18,7 @@ export const phpPool = defineWorkload({
     requests: numberParameter(40, 'requests', 'that the worker serves', { min: 1, max: 1e6 }),
     blocks: numberParameter(3000, 'blocks', 'by emalloc in a request, on average', { min: 1, max: 1e7 }),
     strings: numberParameter(6, 'strings', 'of up to 4 MiB by emalloc in a request', { min: 0, max: 1e4 }),
-    calls: numberParameter(40, 'calls', 'of the library in a request', { min: 0, max: 1e6 }),
+    calls: numberParameter(200, 'calls', 'of the library in a request', { min: 0, max: 1e6 }),
     buffer: numberParameter(98304, 'bytes', 'of a buffer of the library', { min: 16, max: 2 ** 30 }),
     kept: numberParameter(64, 'bytes', 'that the library keeps of each call; 0 for none', { min: 0, max: 2 ** 20 }),
     seed: seedParameter(),

@@ -16,6 +16,8 @@ export const PHP_PARAMETERS = {
  * measured.
  */
 const USAGE_AT_START: Readonly<Record<number, number>> = { 5: 636536, 7: 352048, 8: 393400 };
+/** PHP 5: a value with its collector's word. */
+export const ZVAL_GC_BYTES = 32;
 /** The reserve of PHP 5, which counts as usage. */
 const PHP5_RESERVE = 8208;
 const PHP5_HEADER = 16;
@@ -53,4 +55,11 @@ export function engineBlocks(events: EventBuilder, php: number, usage: number): 
   for (; left >= 2 * SMALLEST + header; left -= SMALLEST + header) events.emalloc(0, SMALLEST);
   const rest = Math.floor(left / 8) * 8 - header;
   if (rest >= 16) events.emalloc(0, rest);
+}
+
+/** A line of output with a number in it: the value, the number as a string, the formatted line. All are freed at once. */
+export function printLine(events: EventBuilder, php: number): void {
+  const value = php === 5 ? ZVAL_GC_BYTES : 16;
+  const blocks = [value, stringBytes(php, 19), stringBytes(php, 63)].map((size) => events.emalloc(0, size));
+  for (const block of blocks) events.efree(0, block);
 }

@@ -1,11 +1,10 @@
 import type { BlockId, EventBuilder } from '../builder.ts';
 import { createEventBuilder } from '../builder.ts';
 import { defineWorkload, numberParameter } from '../workload.ts';
-import { baselineBytes, engineBlocks, PHP_PARAMETERS, stringBytes } from './php-process.ts';
+import { baselineBytes, engineBlocks, PHP_PARAMETERS, printLine, stringBytes, ZVAL_GC_BYTES } from './php-process.ts';
 
 const HASHTABLE_BYTES: Readonly<Record<number, number>> = { 5: 72, 7: 56, 8: 56 };
-/** PHP 5: a value with its collector's word, and the list node that holds it in the array. */
-const ZVAL_GC_BYTES = 32;
+/** PHP 5: the node of the array's list that holds a value, and the pointer to it. */
 const BUCKET_BYTES = 72;
 const POINTER_BYTES = 8;
 /** PHP 7 keeps an array's elements in one block: a bucket each; since 8.2 the value alone where keys are 0, 1, 2 …. */
@@ -14,7 +13,9 @@ const PACKED_HASH_BYTES = 8;
 
 /**
  * `$a = range(1, 1048576); unset($a);`. `primed` is a string that came and went before: with segments from malloc its
- * free raises glibc's threshold for mappings, so that all further segments come from the heap, and stay.
+ * free raises glibc's threshold for mappings, so that all further segments come from the heap. They stay there: the line
+ * that is printed while the array exists leaves a value in PHP's cache that lies in the newest
+ * segment, at the heap's top.
  */
 export const phpRange = defineWorkload({
   name: 'php-range',
@@ -40,6 +41,7 @@ export const phpRange = defineWorkload({
     events.sample('start');
     const table = events.emalloc(0, HASHTABLE_BYTES[php]!);
     const unset = php === 5 ? listed(events, elements) : packed(events, php, elements);
+    printLine(events, php);
     events.sample('range');
     unset();
     events.efree(0, table);
