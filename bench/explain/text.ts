@@ -14,7 +14,7 @@ export function explanationText(e: Explanation, palette: Palette = PLAIN): strin
   const lines: string[] = [];
   const heading = (text: string) => lines.push('', palette.bold(text));
   lines.push(
-    `${palette.bold(e.run.workload)} under ${palette.bold(e.run.allocator)}, after ${count(e.event)} events (${sample.label})`,
+    `${palette.bold(e.run.workload)} under ${palette.bold(e.run.allocator)}, after ${count(e.event)} events${sample.label === '(end)' ? '' : ` (${sample.label})`}`,
     '',
     ...wrap(palette.bold(verdict.headline), '  '),
     ...verdict.sentences.flatMap((sentence) => wrap(sentence, '  ')),
@@ -64,7 +64,7 @@ export function explanationText(e: Explanation, palette: Palette = PLAIN): strin
   const freeOnHeld = e.heldPages.reduce((sum, page) => sum + page.freeBytes, 0);
   lines.push(
     palette.dim(
-      `  ${count(e.heldPages.length)} pages with ${bytes(freeOnHeld)} of free bytes on them are kept by something else on the page; all of them with --json`,
+      `  ${bytes(freeOnHeld)} of free bytes lie on pages that something else on the page keeps (${count(e.heldPages.length)} pages; all of them with --json)`,
     ),
   );
 

@@ -92,7 +92,7 @@ function placeSentences(facts: Facts, kind: VerdictKind, shares: Verdict['shares
   if (!top) return [];
   const what = aboutFree ? 'free resident bytes' : 'resident bytes';
   sentences.push(
-    `${percent(worth(top) / whole)} of the ${what} lie in the ${countedName(top)}: ${bytes(worth(top))}, between ${count(top.liveBlocks)} live blocks of ${bytes(top.breakdown.requested)} in all.`,
+    `${percent(worth(top) / whole)} of the ${what} lie in the ${countedName(top)}: ${bytes(worth(top))}, ${liveText(top)}.`,
   );
   const others = ordered.slice(1).filter((g) => g.kind === 'heap');
   if (top.kind === 'heap' && others.length > 0) {
@@ -108,6 +108,18 @@ function placeSentences(facts: Facts, kind: VerdictKind, shares: Verdict['shares
     );
   }
   return sentences;
+}
+
+function liveText({
+  liveBlocks,
+  breakdown,
+}: {
+  readonly liveBlocks: number;
+  readonly breakdown: { requested: Bytes };
+}) {
+  if (liveBlocks === 0) return 'with no live block in between';
+  if (liveBlocks === 1) return `beside 1 live block of ${bytes(breakdown.requested)}`;
+  return `between ${count(liveBlocks)} live blocks of ${bytes(breakdown.requested)} in all`;
 }
 
 /** `14 arena heaps`, `main heap`. */
@@ -143,9 +155,10 @@ function pinningSentences(facts: Facts, kind: VerdictKind): string[] {
   const share = group.returnsBytes / facts.sample.rssBytes;
   if (share < WORTH_A_SENTENCE && kind !== 'fragmentation by pinning') return [];
   if (group.ownBytes * 2 > group.returnsBytes) return [];
-  const how = group.by === 'free' ? 'freeing them alone' : 'freeing them before a trim';
+  const them = group.blocks.length === 1 ? 'it' : 'them';
+  const how = group.by === 'free' ? `freeing ${them} alone` : `freeing ${them} before a trim`;
   return [
-    `${groupText(group)} hold ${bytes(group.returnsBytes)} of the ${group.area}: ${how} gives that back (measured).`,
+    `${groupText(group)} ${group.blocks.length === 1 ? 'holds' : 'hold'} ${bytes(group.returnsBytes)} of the ${group.area}: ${how} gives that back (measured).`,
   ];
 }
 

@@ -117,7 +117,7 @@ export function createBump(machine: Machine): Allocator {
       if (kernel.brkEnd() * 4096 > top) visit(top, kernel.brkEnd() * 4096 - top, RANGE_FREE, 0);
     },
     areas(visit) {
-      if (kernel.brkEnd() > BRK_START_PAGE) visit(BRK_START, kernel.brkEnd() * 4096 - BRK_START, 'the heap', 'heap');
+      if (kernel.brkEnd() > BRK_START_PAGE) visit(BRK_START, kernel.brkEnd() * 4096 - BRK_START, 'main heap', 'heap');
     },
     check() {
       for (let h = 1; h <= state[COUNT]!; h++) assert(start(h) >= end(h - 1) + HEADER_BYTES, `block ${h} overlaps`);

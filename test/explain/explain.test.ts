@@ -61,6 +61,6 @@ describe('explain', () => {
   test('says it in words', () => {
     const text = explanationText(explain({ ...bumpOptions(PINNED), whatIf: false }));
     expect(text).toMatch(/Retention by policy: .* of .* resident/);
-    expect(text).toMatch(/1 block of 4,112 bytes \(event 1, thread 3\) hold/);
+    expect(text).toMatch(/1 block of 4,112 bytes \(event 1, thread 3\) holds/);
   });
 });
