@@ -350,7 +350,7 @@ export function createExtents(
   function allocDss(t: ThreadSlot, a: number, at: Page, count: Pages, alignment: Pages): Page {
     const gap = edataCache.get(t, a);
     if (gap === 0) return -1;
-    const end = kernel.brk(t, 0);
+    const end = kernel.brkEnd(); // sbrk(0) asks libc, which has known the break since extent_dss_boot()
     if (globals[G_DSS_EXHAUSTED] === 0 && (at === 0 || at === end)) {
       globals[G_DSS_MAX] = end;
       const start = Math.ceil(end / alignment) * alignment;
