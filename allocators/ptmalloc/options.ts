@@ -1,4 +1,4 @@
-import { MAP_HUGETLB } from '../../sim/kernel/kernel.ts';
+import { MAP_HUGE_SHIFT, MAP_HUGETLB } from '../../sim/kernel/kernel.ts';
 import { UserError } from '../../sim/assert.ts';
 import type { OptionDescriptor, OptionValues } from '../model.ts';
 import {
@@ -134,7 +134,6 @@ export const OPTIONS: readonly OptionDescriptor[] = [
 ];
 
 const HUGE_PAGE_BYTES = 2 * 1024 * 1024;
-const MAP_HUGE_SHIFT = 26;
 
 /**
  * ptmalloc_init(): defaults, then the callback of each tunable that was given. Giving one with its default value is not the

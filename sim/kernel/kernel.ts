@@ -24,6 +24,7 @@ export const MAP_FIXED = 0x10;
 export const MAP_NORESERVE = 0x4000;
 export const MAP_STACK = 0x20000;
 export const MAP_HUGETLB = 0x40000;
+export const MAP_HUGE_SHIFT = 26;
 export const MAP_FIXED_NOREPLACE = 0x100000;
 
 export const MADV_DONTNEED = 4;
@@ -360,6 +361,8 @@ function mapText(flags: number): string {
   if (flags & MAP_STACK) names.push('MAP_STACK');
   if (flags & MAP_HUGETLB) names.push('MAP_HUGETLB');
   if (flags & MAP_FIXED_NOREPLACE) names.push('MAP_FIXED_NOREPLACE');
+  const hugeShift = (flags >>> MAP_HUGE_SHIFT) & 63; // the logarithm of the wished page size
+  if (hugeShift !== 0) names.push(`${hugeShift}<<MAP_HUGE_SHIFT`);
   return names.join('|');
 }
 
