@@ -16,6 +16,7 @@ import {
   AC_CREATED,
   AC_INTERNAL,
   ARENA_COUNTERS,
+  ARENA_LOCKS,
   ARENA_WORDS,
   BC_NREQUESTS,
   BIN_COUNTERS,
@@ -23,23 +24,25 @@ import {
   G_NARENAS_TOTAL,
   LARGE_CLASSES,
   LARGE_COUNTERS,
-  LG_CACHE_BIN_WORDS,
   LC_NDALLOC,
-  LC_NMALLOC,
   LC_NFLUSHES,
+  LC_NMALLOC,
   LC_NREQUESTS,
+  LG_CACHE_BIN_WORDS,
+  LOCK_BINS,
+  LOCK_TCACHE_LIST,
+  type State,
   STATE_DIRTY,
   STATE_MUZZY,
-  type State,
   T_ARENA,
   T_CACHE_ARENA,
   T_IARENA,
   T_PRNG,
   T_REENTRANT,
+  T_STATE,
   T_TICKS,
   THREAD_HEADER_WORDS,
   THREAD_NOMINAL,
-  T_STATE,
 } from './state.ts';
 
 export type Arenas = ReturnType<typeof createArenas>;
@@ -47,10 +50,8 @@ export type Arenas = ReturnType<typeof createArenas>;
 /** Arenas (arena.c and the choice in jemalloc.c): their creation, which thread uses which, when they look at decay. */
 export function createArenas(state: State, base: Base, pa: PageAllocator, background: BackgroundThreads) {
   const { arenas, arenaCounters, caches, config, globals, kernel, largeCounters, lock, unlock, threadWords } = state;
-  const { binCounters } = state;
-  const locks = state.lockIds.perArena;
+  const { arenaLocks, arenasLock, binCounters } = state;
   const { narenas, hugeArena, percpuArena, cpus } = config;
-  const arenasLock = state.lockIds.arenas;
 
   const isInitialized = (a: number) => arenas[a * ARENA_WORDS + A_INITIALIZED] !== 0;
 
@@ -199,7 +200,7 @@ export function createArenas(state: State, base: Base, pa: PageAllocator, backgr
     const old = caches[h + T_CACHE_ARENA]! - 1;
     if (old === a) return;
     if (old >= 0) dissociate(t, old);
-    const id = locks[a]!.tcacheList;
+    const id = arenaLocks[a * ARENA_LOCKS + LOCK_TCACHE_LIST]!;
     lock(t, id);
     caches[h + T_CACHE_ARENA] = a + 1;
     unlock(t, id);
@@ -208,20 +209,20 @@ export function createArenas(state: State, base: Base, pa: PageAllocator, backgr
   /** tcache_arena_dissociate with tcache_stats_merge */
   function dissociate(t: ThreadSlot, a: number): void {
     const h = t * threadWords;
-    lock(t, locks[a]!.tcacheList);
+    lock(t, arenaLocks[a * ARENA_LOCKS + LOCK_TCACHE_LIST]!);
     caches[h + T_CACHE_ARENA] = 0;
     for (let i = 0; i < config.cacheBins; i++) {
       const p = h + THREAD_HEADER_WORDS + (i << LG_CACHE_BIN_WORDS) + C_REQUESTS;
       if (i < NBINS) {
-        lock(t, locks[a]!.bins[i]!);
+        lock(t, arenaLocks[a * ARENA_LOCKS + LOCK_BINS + i]!);
         binCounters[(a * NBINS + i) * BIN_COUNTERS + BC_NREQUESTS]! += caches[p]!;
-        unlock(t, locks[a]!.bins[i]!);
+        unlock(t, arenaLocks[a * ARENA_LOCKS + LOCK_BINS + i]!);
       } else {
         addLargeRequests(a, i, caches[p]!);
       }
       caches[p] = 0;
     }
-    unlock(t, locks[a]!.tcacheList);
+    unlock(t, arenaLocks[a * ARENA_LOCKS + LOCK_TCACHE_LIST]!);
   }
 
   /** arena_choose_maybe_huge */
@@ -276,10 +277,11 @@ export function createArenas(state: State, base: Base, pa: PageAllocator, backgr
 
   // ---------------------------------------------------------------------------------------------------- statistics
 
-  /** arena_large_malloc_stats_update and its kin: counters of a large class, which lie in the arena. */
+  /** arena_large_malloc_stats_update and its kin: a large class's counters lie in the arena, untouched until used. */
   function countLarge(a: number, sizeClass: number, counter: number): void {
     const index = sizeClass - NBINS;
-    largeCounters[(a * LARGE_CLASSES + index) * LARGE_COUNTERS + counter]!++;
+    const p = (a * LARGE_CLASSES + index) * LARGE_COUNTERS + counter;
+    if (largeCounters[p]!++ !== 0) return;
     const address =
       arenaCounters[a * ARENA_COUNTERS + AC_ADDRESS]! + ARENA_LARGE_STATS + index * ARENA_LARGE_STATS_BYTES;
     base.touch(address, address + ARENA_LARGE_STATS_BYTES);

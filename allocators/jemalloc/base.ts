@@ -13,6 +13,7 @@ import {
   AC_BASE_RESIDENT,
   AC_BASE_THP,
   ARENA_COUNTERS,
+  ARENA_LOCKS,
   ARENA_WORDS,
   BASE_BLOCK_WORDS,
   BB_ADDRESS,
@@ -24,6 +25,7 @@ import {
   EXTENT_WORDS,
   G_EXTENTS,
   LG_EXTENT_WORDS,
+  LOCK_BASE,
   MAX_BASE_BLOCKS,
   MAX_EXTENTS,
   type State,
@@ -47,7 +49,7 @@ export type Base = ReturnType<typeof createBase>;
  */
 export function createBase(state: State, pages: PageCalls) {
   const { arenas, arenaCounters, baseBlocks, extents, globals, kernel, config, lock, unlock } = state;
-  const locks = state.lockIds.perArena;
+  const { arenaLocks } = state;
   const madvisesMetadata = config.metadataThp !== 'disabled' && config.systemThp === 'madvise';
 
   const blockAt = (a: number, block: number) => (a * MAX_BASE_BLOCKS + block) * BASE_BLOCK_WORDS;
@@ -95,10 +97,10 @@ export function createBase(state: State, pages: PageCalls) {
       if (config.metadataThp === 'always') {
         pages.huge(t, start / PAGE, blockPages);
       } else if (!isFirst) {
-        lock(t, locks[a]!.base);
+        lock(t, arenaLocks[a * ARENA_LOCKS + LOCK_BASE]!);
         autoThpSwitch(t, a);
         if (arenas[w + A_AUTO_THP] !== 0) pages.huge(t, start / PAGE, blockPages);
-        unlock(t, locks[a]!.base);
+        unlock(t, arenaLocks[a * ARENA_LOCKS + LOCK_BASE]!);
       }
     }
     arenas[w + A_PIND_LAST] = pagesToClass(blockPages);
@@ -172,17 +174,17 @@ export function createBase(state: State, pages: PageCalls) {
   let lastBlock = 0;
   function alloc(t: ThreadSlot, a: number, size: Bytes, alignment: number): Addr {
     const usable = ceiling(size, alignment);
-    lock(t, locks[a]!.base);
+    lock(t, arenaLocks[a * ARENA_LOCKS + LOCK_BASE]!);
     let block = fittingBlock(a, usable + alignment - QUANTUM);
     if (block < 0) {
       // base_extent_alloc drops the lock around the mapping.
-      unlock(t, locks[a]!.base);
+      unlock(t, arenaLocks[a * ARENA_LOCKS + LOCK_BASE]!);
       block = blockAlloc(t, a, usable, alignment, false);
-      lock(t, locks[a]!.base);
+      lock(t, arenaLocks[a * ARENA_LOCKS + LOCK_BASE]!);
     }
     const address = block < 0 ? 0 : bumpAlloc(a, block, usable, alignment);
     lastBlock = block;
-    unlock(t, locks[a]!.base);
+    unlock(t, arenaLocks[a * ARENA_LOCKS + LOCK_BASE]!);
     return address;
   }
 

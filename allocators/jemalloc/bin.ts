@@ -5,6 +5,7 @@ import type { ExtentHeap } from './extent-heap.ts';
 import type { PageAllocator } from './page-allocator.ts';
 import { NBINS, SLAB_PAGES, SLAB_REGIONS } from './size-classes.ts';
 import {
+  ARENA_LOCKS,
   B_NONFULL,
   B_SLABCUR,
   BC_CURREGS,
@@ -23,6 +24,7 @@ import {
   HANDLE_SHIFT,
   LG_BITMAP_WORDS,
   LG_EXTENT_WORDS,
+  LOCK_BINS,
   REGION_MASK,
   type State,
 } from './state.ts';
@@ -36,7 +38,7 @@ export type Bins = ReturnType<typeof createBins>;
  */
 export function createBins(state: State, arenas: Arenas, pa: PageAllocator, heap: ExtentHeap) {
   const { bins, binCounters, bitmaps, extentClass, extents, operations, slots, lock, unlock } = state;
-  const locks = state.lockIds.perArena;
+  const { arenaLocks } = state;
 
   // ---------------------------------------------------------------------------------------------------------- slabs
 
@@ -135,7 +137,7 @@ export function createBins(state: State, arenas: Arenas, pa: PageAllocator, heap
     const b = a * NBINS + index;
     const w = b * BIN_WORDS;
     const c = b * BIN_COUNTERS;
-    const id = locks[a]!.bins[index]!;
+    const id = arenaLocks[a * ARENA_LOCKS + LOCK_BINS + index]!;
     let filled = 0;
     let fresh = 0;
     let hasProgress = true;
@@ -187,7 +189,7 @@ export function createBins(state: State, arenas: Arenas, pa: PageAllocator, heap
     const b = a * NBINS + index;
     const w = b * BIN_WORDS;
     const c = b * BIN_COUNTERS;
-    const id = locks[a]!.bins[index]!;
+    const id = arenaLocks[a * ARENA_LOCKS + LOCK_BINS + index]!;
     let fresh = 0;
     lock(t, id);
     let h = mallocNoFreshSlab(w, c);
@@ -270,7 +272,7 @@ export function createBins(state: State, arenas: Arenas, pa: PageAllocator, heap
     const e = h >> HANDLE_SHIFT;
     const index = extentClass[e]!;
     const a = extents[(e << LG_EXTENT_WORDS) + E_ARENA]!;
-    const id = locks[a]!.bins[index]!;
+    const id = arenaLocks[a * ARENA_LOCKS + LOCK_BINS + index]!;
     lock(t, id);
     const isEmpty = dallocStep(a, index, h);
     dallocFinish(a, index, 1);

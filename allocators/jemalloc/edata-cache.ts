@@ -4,6 +4,7 @@ import type { ExtentHeap } from './extent-heap.ts';
 import {
   A_EDATA_AVAIL,
   A_EDATA_COUNT,
+  ARENA_LOCKS,
   ARENA_WORDS,
   E_ESN,
   E_OWN,
@@ -12,8 +13,9 @@ import {
   E_START,
   E_STATE,
   LG_EXTENT_WORDS,
-  STATE_UNUSED,
+  LOCK_EDATA_CACHE,
   type State,
+  STATE_UNUSED,
 } from './state.ts';
 
 export type EdataCache = ReturnType<typeof createEdataCache>;
@@ -24,12 +26,12 @@ export type EdataCache = ReturnType<typeof createEdataCache>;
  */
 export function createEdataCache(state: State, base: Base, heap: ExtentHeap) {
   const { arenas, extents, lock, unlock } = state;
-  const locks = state.lockIds.perArena;
+  const { arenaLocks } = state;
 
   /** edata_cache_get: 0 when out of memory. */
   function get(t: ThreadSlot, a: number): number {
     const w = a * ARENA_WORDS;
-    const id = locks[a]!.edataCache;
+    const id = arenaLocks[a * ARENA_LOCKS + LOCK_EDATA_CACHE]!;
     lock(t, id);
     const e = arenas[w + A_EDATA_AVAIL]!;
     if (e === 0) {
@@ -46,7 +48,7 @@ export function createEdataCache(state: State, base: Base, heap: ExtentHeap) {
   function put(t: ThreadSlot, a: number, e: number): void {
     const w = a * ARENA_WORDS;
     const p = e << LG_EXTENT_WORDS;
-    const id = locks[a]!.edataCache;
+    const id = arenaLocks[a * ARENA_LOCKS + LOCK_EDATA_CACHE]!;
     lock(t, id);
     extents[p + E_STATE] = STATE_UNUSED;
     extents[p + E_PAGES] = 0;

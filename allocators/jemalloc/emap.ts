@@ -6,6 +6,8 @@ import { RTREE_LEAF_BYTES, RTREE_LEAF_LG_PAGES } from './layout.ts';
 import { CACHELINE, PAGE } from './size-classes.ts';
 import { E_PAGES, E_START, G_LOWEST_PAGE, LG_EXTENT_WORDS, type State } from './state.ts';
 
+const ELEMENT_BYTES = 8;
+const LG_ELEMENTS_OF_PAGE = 9;
 const LEAF_MASK = 2 ** RTREE_LEAF_LG_PAGES - 1;
 
 export type Emap = ReturnType<typeof createEmap>;
@@ -16,21 +18,26 @@ export type Emap = ReturnType<typeof createEmap>;
  * arena 0's base for each GiB in use, of which the pages written become resident.
  */
 export function createEmap(state: State, base: Base) {
-  const { pageMap, globals, extents, rtreeLeaves, kernel, lock, unlock } = state;
-  const rtreeLock = state.lockIds.rtree;
+  const { pageMap, globals, extents, rtreeLeaves, rtreeLock, kernel, lock, unlock } = state;
   const { pages } = kernel;
+
+  /** rtree_leaf_init: notes the first page of a new leaf, and how many elements lie before it in that page. */
+  function leafInit(t: ThreadSlot, leaf: number): boolean {
+    lock(t, rtreeLock);
+    if (rtreeLeaves[leaf] === 0) {
+      const address = base.alloc(t, 0, RTREE_LEAF_BYTES, CACHELINE);
+      rtreeLeaves[leaf + 1] = (address % PAGE) / ELEMENT_BYTES;
+      rtreeLeaves[leaf] = Math.floor(address / PAGE);
+    }
+    unlock(t, rtreeLock);
+    return rtreeLeaves[leaf] !== 0;
+  }
 
   /** rtree_leaf_elm_lookup with init_missing, and the write that follows: false when out of memory. */
   function writeElement(t: ThreadSlot, page: Page): boolean {
-    const index = page >>> RTREE_LEAF_LG_PAGES;
-    if (rtreeLeaves[index] === 0) {
-      lock(t, rtreeLock); // rtree_leaf_init
-      const address = base.alloc(t, 0, RTREE_LEAF_BYTES, CACHELINE);
-      rtreeLeaves[index] = address;
-      unlock(t, rtreeLock);
-      if (address === 0) return false;
-    }
-    const touched = Math.floor((rtreeLeaves[index]! + (page & LEAF_MASK) * 8) / PAGE);
+    const leaf = (page >>> RTREE_LEAF_LG_PAGES) * 2;
+    if (rtreeLeaves[leaf] === 0 && !leafInit(t, leaf)) return false;
+    const touched = rtreeLeaves[leaf]! + ((rtreeLeaves[leaf + 1]! + (page & LEAF_MASK)) >> LG_ELEMENTS_OF_PAGE);
     if (pages[touched] !== 1) kernel.fault(touched);
     return true;
   }

@@ -13,12 +13,15 @@ import {
 import {
   E_OLDER,
   E_PAGES,
+  E_SN,
   E_START,
   E_YOUNGER,
   ESET_BITMAP_WORDS,
   ESET_WORDS,
   LG_EXTENT_WORDS,
   S_COUNTS,
+  S_LEAST_SN,
+  S_LEAST_START,
   S_NPAGES,
   S_OLDEST,
   S_PAGES,
@@ -27,6 +30,8 @@ import {
   type State,
 } from './state.ts';
 
+const FIT_TABLE_PAGES = 4096;
+
 export type Eset = ReturnType<typeof createEset>;
 
 /**
@@ -34,7 +39,20 @@ export type Eset = ReturnType<typeof createEset>;
  * any, and a list by age for purging. Set number `s` is arena × 3 + state - 1.
  */
 export function createEset(state: State, heap: ExtentHeap) {
-  const { esets, extents, operations } = state;
+  const { config, esets, extents, operations } = state;
+
+  /** A heap has a new root: its key is kept beside the others', so that a search need not look at the extents. */
+  function setRoot(w: number, index: number, root: number): void {
+    esets[w + S_ROOTS + index] = root;
+    if (root === 0) {
+      esets[w + (index >> 5)]! &= ~(1 << (index & 31));
+      return;
+    }
+    esets[w + (index >> 5)]! |= 1 << (index & 31);
+    const p = root << LG_EXTENT_WORDS;
+    esets[w + S_LEAST_SN + index] = extents[p + E_SN]!;
+    esets[w + S_LEAST_START + index] = extents[p + E_START]!;
+  }
 
   /** eset_insert */
   function insert(s: number, e: number): void {
@@ -42,8 +60,7 @@ export function createEset(state: State, heap: ExtentHeap) {
     const p = e << LG_EXTENT_WORDS;
     const pages = extents[p + E_PAGES]!;
     const index = insertClass(pages);
-    esets[w + (index >> 5)]! |= 1 << (index & 31);
-    esets[w + S_ROOTS + index] = heap.insert(esets[w + S_ROOTS + index]!, e);
+    setRoot(w, index, heap.insert(esets[w + S_ROOTS + index]!, e));
     esets[w + S_COUNTS + index]!++;
     esets[w + S_PAGES + index]! += pages;
     const youngest = esets[w + S_YOUNGEST]!;
@@ -61,9 +78,7 @@ export function createEset(state: State, heap: ExtentHeap) {
     const p = e << LG_EXTENT_WORDS;
     const pages = extents[p + E_PAGES]!;
     const index = insertClass(pages);
-    const root = heap.remove(esets[w + S_ROOTS + index]!, e);
-    esets[w + S_ROOTS + index] = root;
-    if (root === 0) esets[w + (index >> 5)]! &= ~(1 << (index & 31));
+    setRoot(w, index, heap.remove(esets[w + S_ROOTS + index]!, e));
     esets[w + S_COUNTS + index]!--;
     esets[w + S_PAGES + index]! -= pages;
     const older = extents[p + E_OLDER]!;
@@ -87,16 +102,32 @@ export function createEset(state: State, heap: ExtentHeap) {
     return word * 32 + 31 - Math.clz32(bits & -bits);
   }
 
-  /** eset_first_fit: the oldest, lowest extent of the classes from `pages` on that are not too large; or 0. */
-  function firstFit(w: number, pages: Pages, lgMaxFit: number): number {
-    let found = 0;
-    for (let i = nextClass(w, searchClass(pages)); i < ESET_NPSIZES; i = nextClass(w, i + 1)) {
+  /** eset_first_fit: the oldest, lowest extent of the classes from `pages` on that are below `end`; or 0. */
+  function firstFit(w: number, pages: Pages, end: number): number {
+    const begin = searchClass(pages);
+    let found = -1;
+    let foundSn = 0;
+    let foundStart = 0;
+    let word = begin >> 5;
+    let bits = esets[w + word]! & (-1 << (begin & 31));
+    for (;;) {
+      while (bits !== 0) {
+        const i = (word << 5) + 31 - Math.clz32(bits & -bits);
+        if (i >= end) return found < 0 ? 0 : esets[w + S_ROOTS + found]!;
+        bits &= bits - 1;
+        const sn = esets[w + S_LEAST_SN + i]!;
+        if (found >= 0) {
+          if (sn > foundSn) continue;
+          if (sn === foundSn && esets[w + S_LEAST_START + i]! > foundStart) continue;
+        }
+        found = i;
+        foundSn = sn;
+        foundStart = esets[w + S_LEAST_START + i]!;
+      }
+      if (++word === ESET_BITMAP_WORDS) return found < 0 ? 0 : esets[w + S_ROOTS + found]!;
       operations[OP_BIN_SCAN_STEPS]!++;
-      if (lgMaxFit < 64 && Math.floor((PAGE_CLASS[i]! * PAGE) / 2 ** lgMaxFit) > pages * PAGE) break;
-      const root = esets[w + S_ROOTS + i]!;
-      if (found === 0 || heap.isLess(root, found)) found = root;
+      bits = esets[w + word]!;
     }
-    return found;
   }
 
   /** eset_fit_alignment: where nothing is large enough for any position, the first of each class may happen to fit. */
@@ -114,11 +145,24 @@ export function createEset(state: State, heap: ExtentHeap) {
     return 0;
   }
 
-  /** eset_fit: an extent that has room for `pages` at a multiple of `alignment`, or 0. */
-  function fit(s: number, pages: Pages, alignment: Pages, lgMaxFit: number): number {
+  /** The first class that is too large to be broken for so many pages, by lg_extent_max_active_fit. */
+  function fitEnd(pages: Pages): number {
+    let i = 0;
+    while (i < ESET_NPSIZES && Math.floor((PAGE_CLASS[i]! * PAGE) / 2 ** config.lgExtentMaxActiveFit) <= pages * PAGE)
+      i++;
+    return i;
+  }
+  const FIT_END = Uint8Array.from({ length: FIT_TABLE_PAGES }, (_, pages) => fitEnd(pages));
+
+  /**
+   * eset_fit: an extent that has room for `pages` at a multiple of `alignment`, or 0. `isLimited`: none that is so much
+   * larger that breaking it would be a waste.
+   */
+  function fit(s: number, pages: Pages, alignment: Pages, isLimited: boolean): number {
     const w = s * ESET_WORDS;
     const most = pages + alignment - 1;
-    const found = firstFit(w, most, lgMaxFit);
+    const end = !isLimited ? ESET_NPSIZES : most < FIT_TABLE_PAGES ? FIT_END[most]! : fitEnd(most);
+    const found = firstFit(w, most, end);
     return found === 0 && alignment > 1 ? fitAlignment(w, pages, most, alignment) : found;
   }
 

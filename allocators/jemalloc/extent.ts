@@ -15,6 +15,7 @@ import {
   AC_DIRTY_NPURGE,
   AC_MAPPED,
   ARENA_COUNTERS,
+  ARENA_LOCKS,
   ARENA_WORDS,
   E_ARENA,
   E_FLAGS,
@@ -28,15 +29,15 @@ import {
   G_DSS_EXHAUSTED,
   G_DSS_MAX,
   LG_EXTENT_WORDS,
+  LOCK_EXTENTS_DIRTY,
+  LOCK_GROW,
+  type State,
   STATE_ACTIVE,
   STATE_DIRTY,
   STATE_MUZZY,
   STATE_RETAINED,
-  type State,
 } from './state.ts';
 
-/** SC_PTR_BITS: no limit for a fit. */
-const NO_FIT_LIMIT = 64;
 const LARGE_MIN_PAGES = LARGE_MINCLASS / PAGE;
 const OVERSIZE_THRESHOLD_DEFAULT = 8 * 2 ** 20;
 /** exp_grow.limit */
@@ -59,11 +60,11 @@ export function createExtents(
   decay: Decay,
 ) {
   const { arenas, arenaCounters, config, extentClass, extents, globals, kernel, operations, lock, unlock } = state;
-  const locks = state.lockIds.perArena;
+  const { arenaLocks } = state;
   const { retain } = config;
 
   const setOf = (a: number, which: number) => a * 3 + which - 1;
-  const lockOf = (a: number, which: number) => locks[a]!.extents[which - 1]!;
+  const lockOf = (a: number, which: number) => arenaLocks[a * ARENA_LOCKS + LOCK_EXTENTS_DIRTY + which - STATE_DIRTY]!;
   /** The dirty ones are merged only when they grow old (delay_coalesce). */
   const delaysCoalescing = (which: number) => which === STATE_DIRTY;
 
@@ -210,8 +211,7 @@ export function createExtents(
       if (e !== 0 && extents[(e << LG_EXTENT_WORDS) + E_PAGES]! < count) e = 0;
     } else {
       // A dirty extent is not broken for a much smaller request: with delayed coalescing it would not be whole again.
-      const lgMaxFit = delaysCoalescing(which) ? config.lgExtentMaxActiveFit : NO_FIT_LIMIT;
-      e = eset.fit(setOf(a, which), count, alignment, lgMaxFit);
+      e = eset.fit(setOf(a, which), count, alignment, delaysCoalescing(which));
     }
     if (e !== 0) activate(a, e, which);
     return e;
@@ -410,7 +410,7 @@ export function createExtents(
    */
   function growRetained(t: ThreadSlot, a: number, count: Pages, alignment: Pages, zeroed: boolean): number {
     const w = a * ARENA_WORDS;
-    const grow = locks[a]!.grow;
+    const grow = arenaLocks[a * ARENA_LOCKS + LOCK_GROW]!;
     const least = count + alignment - 1;
     let index = arenas[w + A_GROW_NEXT]!; // exp_grow_size_prepare
     while (index < GROW_LIMIT && PAGE_CLASS[index]! < least) index++;
@@ -455,7 +455,7 @@ export function createExtents(
     alignment: Pages,
     zeroed: boolean,
   ): number {
-    const grow = locks[a]!.grow;
+    const grow = arenaLocks[a * ARENA_LOCKS + LOCK_GROW]!;
     lock(t, grow);
     const e = recycle(t, a, STATE_RETAINED, expand, count, alignment, zeroed);
     if (e === 0 && retain && expand === 0) return growRetained(t, a, count, alignment, zeroed);

@@ -2,11 +2,15 @@ import type { Handle, ThreadSlot } from '../../sim/allocator.ts';
 import type { Arenas } from './arena.ts';
 import type { PageAllocator } from './page-allocator.ts';
 import { prngBits } from './prng.ts';
-import { alignedUsable, CACHELINE, INDEX_SIZE, LG_PAGE, PAGE, sizeToIndex } from './size-classes.ts';
+import { CACHELINE, INDEX_SIZE, LG_PAGE, PAGE, sizeToIndex } from './size-classes.ts';
 import { E_ARENA, E_OFFSET, HANDLE_SHIFT, LG_EXTENT_WORDS, type State, T_PRNG } from './state.ts';
 
 /** sz_large_pad: cache_oblivious gives every large block a page more, so that it may begin at any cache line. */
 export const LARGE_PAD_PAGES = 1;
+
+const LG_CACHELINE = 6;
+/** Pages of an extent of each large class. */
+const PAGES_OF_CLASS: Float64Array = INDEX_SIZE.map((size) => size / PAGE + LARGE_PAD_PAGES);
 
 export type Large = ReturnType<typeof createLarge>;
 
@@ -14,35 +18,33 @@ export type Large = ReturnType<typeof createLarge>;
 export function createLarge(state: State, arenas: Arenas, pa: PageAllocator) {
   const { caches, extentClass, extents, threadWords } = state;
 
-  /** arena_cache_oblivious_randomize: a random start within the first page, kept where a page is aligned for. */
+  /** arena_cache_oblivious_randomize: a random start within the first page, at a multiple of the alignment. */
   function randomize(t: ThreadSlot, e: number, alignment: number): void {
-    if (alignment >= PAGE) return;
-    const bits = LG_PAGE - (31 - Math.clz32(Math.ceil(alignment / CACHELINE) * CACHELINE));
-    const random = prngBits(caches, t * threadWords + T_PRNG, bits);
-    extents[(e << LG_EXTENT_WORDS) + E_OFFSET] = random * 2 ** (LG_PAGE - bits);
+    const shift = alignment <= CACHELINE ? LG_CACHELINE : 31 - Math.clz32(alignment);
+    const random = prngBits(caches, t * threadWords + T_PRNG, LG_PAGE - shift);
+    extents[(e << LG_EXTENT_WORDS) + E_OFFSET] = random << shift;
   }
 
-  /**
-   * large_palloc with arena_extent_alloc_large: a block of a large class at a multiple of `alignment`, in arena `given`
-   * or, where that is -1, in the thread's. 0 when out of memory.
-   */
-  function palloc(t: ThreadSlot, given: number, usable: number, alignment: number, zeroed: boolean): Handle {
-    if (alignedUsable(usable, alignment) === 0) return 0;
-    const a = given >= 0 ? given : arenas.chooseMaybeHuge(t, usable);
-    if (a < 0) return 0;
-    const sizeClass = sizeToIndex(usable);
-    const pages = usable / PAGE + LARGE_PAD_PAGES;
-    const e = pa.alloc(t, a, pages, Math.ceil(alignment / PAGE), false, sizeClass, zeroed);
+  /** arena_extent_alloc_large: a block of a large class at a multiple of `alignment`, or 0. */
+  function extentAlloc(t: ThreadSlot, a: number, sizeClass: number, alignment: number, zeroed: boolean): Handle {
+    const pages = PAGES_OF_CLASS[sizeClass]!;
+    const e = pa.alloc(t, a, pages, alignment <= PAGE ? 1 : alignment / PAGE, false, sizeClass, zeroed);
     if (e === 0) return 0;
     arenas.countLargeMalloc(a, sizeClass);
-    randomize(t, e, alignment);
+    if (alignment < PAGE) randomize(t, e, alignment);
     arenas.decayTicks(t, a, 1);
     return e << HANDLE_SHIFT;
   }
 
+  /** large_palloc, in arena `given` or, where that is -1, in the thread's. */
+  function palloc(t: ThreadSlot, given: number, sizeClass: number, alignment: number, zeroed: boolean): Handle {
+    const a = given >= 0 ? given : arenas.chooseMaybeHuge(t, INDEX_SIZE[sizeClass]!);
+    return a < 0 ? 0 : extentAlloc(t, a, sizeClass, alignment, zeroed);
+  }
+
   /** large_malloc */
-  function malloc(t: ThreadSlot, a: number, usable: number, zeroed: boolean): Handle {
-    return palloc(t, a, usable, CACHELINE, zeroed);
+  function malloc(t: ThreadSlot, a: number, sizeClass: number, zeroed: boolean): Handle {
+    return extentAlloc(t, a, sizeClass, CACHELINE, zeroed);
   }
 
   /** large_dalloc_prep_locked: the statistics' part of a free. */
@@ -70,7 +72,7 @@ export function createLarge(state: State, arenas: Arenas, pa: PageAllocator) {
     const oldUsable = INDEX_SIZE[oldClass]!;
     const a = extents[(e << LG_EXTENT_WORDS) + E_ARENA]!;
     const sizeClass = sizeToIndex(usable);
-    const pages = usable / PAGE + LARGE_PAD_PAGES;
+    const pages = PAGES_OF_CLASS[sizeClass]!;
     if (usable > oldUsable) {
       if (!pa.expand(t, a, e, pages, sizeClass, zeroed)) return false; // large_ralloc_no_move_expand
       if (zeroed) zeroPadding(e, oldUsable);

@@ -91,7 +91,7 @@ export function createMalloc(heap: Heap) {
     }
     const a = arenas.chooseMaybeHuge(t, size); // arena_malloc_hard
     if (a < 0) return 0;
-    if (size > SMALL_MAXCLASS) return large.malloc(t, a, INDEX_SIZE[sizeClass]!, zeroed);
+    if (size > SMALL_MAXCLASS) return large.malloc(t, a, sizeClass, zeroed);
     const h = bins.malloc(t, a, sizeClass);
     if (zeroed && h !== 0) clear(h, sizeClass);
     return h;
@@ -156,7 +156,7 @@ export function createMalloc(heap: Heap) {
     const h =
       usable <= SMALL_MAXCLASS
         ? arenaMalloc(t, usable, sizeClass, config.zero)
-        : large.palloc(t, -1, usable, Math.max(alignment, CACHELINE), config.zero);
+        : large.palloc(t, -1, sizeClass, Math.max(alignment, CACHELINE), config.zero);
     if (h === 0) return 0;
     threads.allocEvent(t, sizeClass);
     if (config.junkAlloc && !config.zero) junk(h);
@@ -218,7 +218,7 @@ export function createMalloc(heap: Heap) {
     let moved: Handle;
     if (oldUsable >= LARGE_MINCLASS && usable >= LARGE_MINCLASS) {
       if (large.rallocNoMove(t, e, usable, zeroed)) return h; // large_ralloc
-      moved = large.palloc(t, -1, usable, CACHELINE, zeroed);
+      moved = large.palloc(t, -1, sizeToIndex(usable), CACHELINE, zeroed);
     } else {
       moved = arenaMalloc(t, usable, sizeToIndex(usable), zeroed); // arena_ralloc_move_helper
     }

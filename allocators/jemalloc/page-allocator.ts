@@ -13,6 +13,7 @@ import {
   AC_MAPPED,
   AC_MUZZY_NPURGE,
   ARENA_COUNTERS,
+  ARENA_LOCKS,
   ARENA_WORDS,
   E_FLAGS,
   E_OFFSET,
@@ -20,9 +21,10 @@ import {
   E_YOUNGER,
   FLAG_SLAB,
   LG_EXTENT_WORDS,
+  LOCK_DECAY_DIRTY,
+  type State,
   STATE_DIRTY,
   STATE_MUZZY,
-  type State,
 } from './state.ts';
 
 /** pac_purge_eagerness_t */
@@ -38,7 +40,7 @@ export type PageAllocator = ReturnType<typeof createPageAllocator>;
  */
 export function createPageAllocator(state: State, ext: Extents, eset: Eset, decay: Decay) {
   const { arenas, arenaCounters, config, extentClass, extents, operations, lock, tryLock, unlock } = state;
-  const locks = state.lockIds.perArena;
+  const { arenaLocks } = state;
 
   /** pac_may_have_muzzy */
   const mayHaveMuzzy = (a: number) => decay.timeMs(a * 2 + 1) !== 0;
@@ -158,7 +160,7 @@ export function createPageAllocator(state: State, ext: Extents, eset: Eset, deca
   }
 
   const decayOf = (a: number, which: number) => a * 2 + which - STATE_DIRTY;
-  const lockOf = (a: number, which: number) => locks[a]!.decay[which - STATE_DIRTY]!;
+  const lockOf = (a: number, which: number) => arenaLocks[a * ARENA_LOCKS + LOCK_DECAY_DIRTY + which - STATE_DIRTY]!;
   const npages = (a: number, which: number) => eset.npages(which === STATE_DIRTY ? ext.dirtySet(a) : ext.muzzySet(a));
 
   /** pac_decay_to_limit: purges down to `keep` pages, at most `most` of them. Called with the decay's lock. */

@@ -35,6 +35,9 @@ export const LARGE_MINCLASS = 16384;
 export const LOOKUP_MAXCLASS = 4096;
 export const LARGE_MAXCLASS = 7 * 2 ** 60;
 
+/** Up to here sizes are computed with as 32-bit integers. */
+export const INT_SIZE_MAX = 2 ** 30;
+
 /** lg_ceil of a number from 1 on; exact for all doubles. */
 export function lgCeil(n: number): number {
   if (n <= 0x80000000) return 32 - Math.clz32(n - 1);
@@ -70,7 +73,10 @@ export const SIZE_INDEX: Uint8Array = Uint8Array.from({ length: LOOKUP_MAXCLASS 
 
 /** sz_size2index */
 export function sizeToIndex(size: number): number {
-  return size <= LOOKUP_MAXCLASS ? SIZE_INDEX[(size + 7) >> 3]! : computeSizeIndex(size);
+  if (size <= LOOKUP_MAXCLASS) return SIZE_INDEX[(size + 7) >> 3]!;
+  if (size > INT_SIZE_MAX) return computeSizeIndex(size);
+  const x = 32 - Math.clz32(size - 1);
+  return 1 + ((x - LG_NGROUP - LG_QUANTUM) << LG_NGROUP) + (((size - 1) >> (x - LG_NGROUP - 1)) & (NGROUP - 1));
 }
 
 /** sz_s2u: 0 where no class is large enough. */

@@ -155,7 +155,32 @@ export const S_NPAGES = 9;
 export const S_ROOTS = 16;
 export const S_COUNTS = S_ROOTS + ESET_NPSIZES;
 export const S_PAGES = S_COUNTS + ESET_NPSIZES;
-export const ESET_WORDS = S_PAGES + ESET_NPSIZES + 8;
+export const S_LEAST_SN = S_PAGES + ESET_NPSIZES; // heap_min: key of each heap's root
+export const S_LEAST_START = S_LEAST_SN + ESET_NPSIZES;
+export const ESET_WORDS = S_LEAST_START + ESET_NPSIZES;
+
+// --- locks of an arena, by what they guard
+export const LOCK_NAMES = [
+  'base',
+  'tcache_ql',
+  'arena_large',
+  'edata_cache',
+  'extents_dirty',
+  'extents_muzzy',
+  'extents_retained',
+  'extent_grow',
+  'decay_dirty',
+  'decay_muzzy',
+] as const;
+export const LOCK_BASE = 0;
+export const LOCK_TCACHE_LIST = 1;
+export const LOCK_LARGE = 2;
+export const LOCK_EDATA_CACHE = 3;
+export const LOCK_EXTENTS_DIRTY = 4;
+export const LOCK_GROW = 7;
+export const LOCK_DECAY_DIRTY = 8;
+export const LOCK_BINS = 10;
+export const ARENA_LOCKS = LOCK_BINS + NBINS;
 
 // --- whole process
 export const G_EXTENTS = 0; // extents ever made
@@ -209,33 +234,28 @@ export function createState(machine: Machine, config: Config) {
   const esets = memory.int32('jemalloc.esets', arenaSlots * 3 * ESET_WORDS);
   const decayWords = memory.float64('jemalloc.decay', arenaSlots * 2 * DECAY_WORDS);
   const decayJitter = memory.int32('jemalloc.decayJitter', arenaSlots * 2 * 2);
-  const rtreeLeaves = memory.float64('jemalloc.rtreeLeaves', PAGE_LIMIT >>> 18);
+  const rtreeLeaves = memory.int32('jemalloc.rtreeLeaves', (PAGE_LIMIT >>> 18) * 2);
   const backgroundWakeups = memory.float64('jemalloc.background', config.maxBackgroundThreads * 4);
 
-  // Locks in the order of their creation by the real code, one set an arena; names as there.
-  const names: string[] = [];
+  // Locks in the same order in every worker; names as in the real code.
+  let lockCount = 0;
   const made = (name: string): LockId => {
-    names.push(name);
+    lockCount++;
     return locks.create(name, 'spin-then-futex');
   };
-  const lockIds = {
-    arenas: made('arenas'),
-    rtree: made('rtree'),
-    background: made('background_thread_global'),
-    perArena: Array.from({ length: arenaSlots }, (_, a) => ({
-      base: made(`arena ${a}: base`),
-      tcacheList: made(`arena ${a}: tcache_ql`),
-      large: made(`arena ${a}: arena_large`),
-      edataCache: made(`arena ${a}: edata_cache`),
-      extents: ['dirty', 'muzzy', 'retained'].map((s) => made(`arena ${a}: extents_${s}`)),
-      grow: made(`arena ${a}: extent_grow`),
-      decay: ['dirty', 'muzzy'].map((s) => made(`arena ${a}: decay_${s}`)),
-      bins: Array.from({ length: NBINS }, (_, i) => made(`arena ${a}: bin ${i}`)),
-    })),
-  };
+  const arenasLock = made('arenas');
+  const rtreeLock = made('rtree');
+  const backgroundLock = made('background_thread_global');
+  const arenaLocks = new Int32Array(arenaSlots * ARENA_LOCKS);
+  for (let a = 0; a < arenaSlots; a++) {
+    LOCK_NAMES.forEach((name, i) => {
+      arenaLocks[a * ARENA_LOCKS + i] = made(`arena ${a}: ${name}`);
+    });
+    for (let i = 0; i < NBINS; i++) arenaLocks[a * ARENA_LOCKS + LOCK_BINS + i] = made(`arena ${a}: bin ${i}`);
+  }
   // malloc_mutex_prof: acquisitions, changes of owner, last owner + 1
-  const lockCounters = memory.int32('jemalloc.lockCounters', names.length * 3);
-  const firstLock = lockIds.arenas;
+  const lockCounters = memory.int32('jemalloc.lockCounters', lockCount * 3);
+  const firstLock = arenasLock;
 
   /** malloc_mutex_lock */
   function lock(t: ThreadSlot, id: LockId): void {
@@ -296,7 +316,10 @@ export function createState(machine: Machine, config: Config) {
     backgroundWakeups,
     threadWords,
     slotTotal,
-    lockIds,
+    arenasLock,
+    rtreeLock,
+    backgroundLock,
+    arenaLocks,
     lockCounters,
     firstLock,
     lock,

@@ -18,6 +18,7 @@ import {
   AC_MAPPED,
   AC_MUZZY_NPURGE,
   ARENA_COUNTERS,
+  ARENA_LOCKS,
   ARENA_WORDS,
   BIN_COUNTERS,
   G_CTL_INITIALIZED,
@@ -28,6 +29,7 @@ import {
   LC_NFLUSHES,
   LC_NMALLOC,
   LC_NREQUESTS,
+  LOCK_BINS,
   STATE_DIRTY,
   STATE_MUZZY,
   T_CACHE_ARENA,
@@ -155,22 +157,27 @@ function mutexStats(heap: Heap, id: number): Numbers {
   return { num_ops: lockCounters[p]!, num_owner_switch: lockCounters[p + 1]! };
 }
 
-/** `stats.arenas.<i>.mutexes`, and of each bin its own. */
+/** `stats.arenas.<i>.mutexes` by the names of mallctl, in the order of an arena's locks. */
+const MUTEXES = [
+  'base',
+  'tcache_list',
+  'large',
+  'extent_avail',
+  'extents_dirty',
+  'extents_muzzy',
+  'extents_retained',
+  'extent_grow',
+  'decay_dirty',
+  'decay_muzzy',
+] as const;
+
 function arenaMutexes(heap: Heap, a: number): Record<string, Numbers> {
-  const ids = heap.state.lockIds.perArena[a]!;
-  const bins = ids.bins.map((id) => mutexStats(heap, id));
-  return {
-    large: mutexStats(heap, ids.large),
-    extent_avail: mutexStats(heap, ids.edataCache),
-    extents_dirty: mutexStats(heap, ids.extents[0]!),
-    extents_muzzy: mutexStats(heap, ids.extents[1]!),
-    extents_retained: mutexStats(heap, ids.extents[2]!),
-    decay_dirty: mutexStats(heap, ids.decay[0]!),
-    decay_muzzy: mutexStats(heap, ids.decay[1]!),
-    base: mutexStats(heap, ids.base),
-    tcache_list: mutexStats(heap, ids.tcacheList),
-    bins: bins.reduce(add, zeros(MUTEX_NAMES)),
-  };
+  const first = a * ARENA_LOCKS;
+  const at = (i: number) => mutexStats(heap, heap.state.arenaLocks[first + i]!);
+  const mutexes: Record<string, Numbers> = Object.fromEntries(MUTEXES.map((name, i) => [name, at(i)]));
+  mutexes['bins'] = zeros(MUTEX_NAMES);
+  for (let i = 0; i < NBINS; i++) add(mutexes['bins'], at(LOCK_BINS + i));
+  return mutexes;
 }
 
 function add(sum: Numbers, row: Numbers): Numbers {
@@ -255,8 +262,8 @@ export function heapStats(heap: Heap): AllocatorStats {
     narenas: config.arenaSlots,
     background_thread: heap.background.stats(),
     mutexes: {
-      arenas: mutexStats(heap, heap.state.lockIds.arenas),
-      background_thread: mutexStats(heap, heap.state.lockIds.background),
+      arenas: mutexStats(heap, heap.state.arenasLock),
+      background_thread: mutexStats(heap, heap.state.backgroundLock),
     },
     mallctl_bytes: globals[G_CTL_INITIALIZED] === 0 ? 0 : CTL_ARENA_BYTES * (config.arenaSlots + 2),
     overdue_bytes: numbers.reduce((bytes, a) => bytes + overduePages(heap, a) * PAGE, 0),

@@ -7,6 +7,7 @@ import { gcItemDelay } from './config.ts';
 import type { Large } from './large.ts';
 import { INDEX_SIZE, NBINS, PAGE } from './size-classes.ts';
 import {
+  ARENA_LOCKS,
   BC_NFLUSHES,
   BC_NREQUESTS,
   BIN_COUNTERS,
@@ -22,6 +23,7 @@ import {
   HANDLE_SHIFT,
   LG_CACHE_BIN_WORDS,
   LG_EXTENT_WORDS,
+  LOCK_BINS,
   type State,
   T_CACHE_ARENA,
   T_CACHE_BLOCK,
@@ -51,7 +53,7 @@ export function createTcache(state: State, arenas: Arenas, bins: Bins, large: La
   const { binCounters, caches, config, extents, kernel, operations, slots, lock, unlock } = state;
   const { threadWords, slotTotal } = state;
   const { cacheBins, slots: slotCounts } = config;
-  const locks = state.lockIds.perArena;
+  const { arenaLocks } = state;
   /** Scratch of flushes: slabs that became empty. */
   const emptied = new Int32Array(slotCounts.reduce((most, n) => Math.max(most, n), 0) + 1);
 
@@ -157,7 +159,7 @@ export function createTcache(state: State, arenas: Arenas, bins: Bins, large: La
       return slots[head]!;
     }
     const a = arenas.choose(t);
-    return a < 0 ? 0 : large.malloc(t, a, INDEX_SIZE[index]!, zeroed);
+    return a < 0 ? 0 : large.malloc(t, a, index, zeroed);
   }
 
   // ---------------------------------------------------------------------------------------------------- deallocation
@@ -191,7 +193,7 @@ export function createTcache(state: State, arenas: Arenas, bins: Bins, large: La
     operations[OP_CACHE_FLUSHES]! += count;
     // cache_bin_finish_flush: what stays moves to the stack's bottom.
     const head = caches[b + C_HEAD]!;
-    slots.copyWithin(head + count, head, head + keep);
+    for (let i = head + keep - 1; i >= head; i--) slots[i + count] = slots[i]!;
     caches[b + C_HEAD] = head + count;
     if (caches[b + C_LOW_WATER]! < head + count) caches[b + C_LOW_WATER] = head + count;
   }
@@ -215,7 +217,7 @@ export function createTcache(state: State, arenas: Arenas, bins: Bins, large: La
     let count = total;
     while (count > 0) {
       const a = arenaOf(slots[first]!);
-      const id = locks[a]!.bins[index]!;
+      const id = arenaLocks[a * ARENA_LOCKS + LOCK_BINS + index]!;
       lock(t, id);
       if (a === own && !isMerged) {
         isMerged = true;
@@ -237,7 +239,7 @@ export function createTcache(state: State, arenas: Arenas, bins: Bins, large: La
     }
     for (let i = 0; i < slabs; i++) bins.slabDalloc(t, emptied[i]!);
     if (!isMerged) {
-      const id = locks[own]!.bins[index]!;
+      const id = arenaLocks[own * ARENA_LOCKS + LOCK_BINS + index]!;
       lock(t, id);
       mergeSmallStats(t, own, index);
       unlock(t, id);

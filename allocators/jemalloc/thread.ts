@@ -28,6 +28,9 @@ import {
 } from './state.ts';
 import type { Tcache } from './tcache.ts';
 
+/** Usable sizes for the event counters, which are 32-bit: what is larger ends any wait. */
+const EVENT_BYTES: Int32Array = Int32Array.from(INDEX_SIZE, (size) => Math.min(size, 2147483647));
+
 export type Threads = ReturnType<typeof createThreads>;
 
 /**
@@ -63,7 +66,7 @@ export function createThreads(state: State, arenas: Arenas, bins: Bins, large: L
     const usable = alignedUsable(slotTotal * 8, PAGE);
     const isSmall = usable <= SMALL_MAXCLASS;
     const sizeClass = sizeToIndex(usable);
-    const block = isSmall ? bins.malloc(t, 0, sizeClass) : large.palloc(t, 0, usable, PAGE, true);
+    const block = isSmall ? bins.malloc(t, 0, sizeClass) : large.palloc(t, 0, sizeClass, PAGE, true);
     if (block === 0) {
       caches[h + T_STATE] = THREAD_UNINITIALIZED;
       return false;
@@ -120,7 +123,7 @@ export function createThreads(state: State, arenas: Arenas, bins: Bins, large: L
   /** thread_alloc_event and thread_dalloc_event: every so many bytes the cache's collector looks at one bin. */
   function event(t: ThreadSlot, counter: number, sizeClass: number): void {
     const p = t * threadWords + counter;
-    const left = caches[p]! - INDEX_SIZE[sizeClass]!;
+    const left = caches[p]! - EVENT_BYTES[sizeClass]!;
     if (left > 0) {
       caches[p] = left;
       return;
