@@ -7,14 +7,11 @@ import { isAllocating, placementLine } from '../sim/replay/placements.ts';
 import type { RunDescription, RunResult } from '../sim/report/result.ts';
 import { uncontendedLocks } from '../sim/threads/locks.ts';
 import { type Assembled, assemble } from './machine.ts';
+import { inPieces } from './pieces.ts';
 import { assembleResult, describeRun } from './run-result.ts';
 import type { SessionOptions } from './session-options.ts';
 
 export type { SessionOptions } from './session-options.ts';
-
-/** Rows between two looks at the clock and the signal. */
-const PIECE_ROWS = 1 << 18;
-const YIELD_MS = 100;
 
 /** A lockstep run: the machine, where it stands, and what was measured so far. */
 export class Session {
@@ -167,18 +164,17 @@ export class Session {
   }
 }
 
-/** Runs a session to its end, letting the event loop breathe so that progress and Ctrl-C work. */
+/** Runs a session to its end, or to where the signal stops it. */
 export async function runLockstep(options: SessionOptions): Promise<RunResult> {
   const session = new Session(options);
-  let yielded = performance.now();
-  while (!session.done && !options.signal?.aborted) {
-    session.advance(session.row + PIECE_ROWS);
-    if (performance.now() - yielded > YIELD_MS) {
-      options.onProgress?.(session.row);
-      await new Promise((resolve) => setImmediate(resolve));
-      yielded = performance.now();
-    }
-  }
+  await inPieces({
+    advance: (rows) => {
+      session.advance(session.row + rows);
+      return !session.done;
+    },
+    onProgress: options.onProgress && (() => options.onProgress!(session.row)),
+    signal: options.signal,
+  });
   session.sample('(end)', session.row);
   return session.result();
 }

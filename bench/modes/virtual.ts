@@ -20,12 +20,9 @@ import { durationBucket } from '../../sim/threads/durations.ts';
 import { createVirtualLocks, type VirtualLocks } from '../../sim/threads/virtual-locks.ts';
 import { createVirtualTime, type VirtualTime } from '../../sim/threads/virtual-time.ts';
 import { type Assembled, assemble } from '../machine.ts';
+import { inPieces } from '../pieces.ts';
 import { assembleResult, type Timing } from '../run-result.ts';
 import type { SessionOptions } from '../session.ts';
-
-/** Events between two looks at the clock and the signal. */
-const PIECE_EVENTS = 1 << 16;
-const YIELD_MS = 100;
 
 /** A run in virtual time: each thread at its own pace on `cpus` simulated processors. */
 class VirtualRun {
@@ -54,7 +51,7 @@ class VirtualRun {
     this.touch = options.touch ?? events.touch;
     this.order = createProgramOrder(events);
     const costs = options.costs ?? COST_PROFILES[DEFAULT_PROFILE]!;
-    this.time = createVirtualTime(this.order.threads, cpus, costs);
+    this.time = createVirtualTime(this.order.threads, cpus, costs, options.seed ?? 0);
     const kernel = { ...KERNEL_DEFAULTS, ...options.kernel };
     let locks: VirtualLocks | undefined;
     this.assembled = assemble({
@@ -70,7 +67,6 @@ class VirtualRun {
           time: this.time,
           operations,
           perVmaLocks: kernel.version !== '6.1',
-          seed: options.seed ?? 0,
         })),
     });
     this.locks = locks!;
@@ -205,16 +201,13 @@ function callPercentiles(durations: CallDurations, fastNs: number) {
   return percentiles(counts, Math.max(durations.longestNs, fast > 0 ? fastNs : 0));
 }
 
-/** Runs to the end in virtual time, letting the event loop breathe so that progress and Ctrl-C work. */
+/** Runs to the end in virtual time, or to where the signal stops it. */
 export async function runVirtual(options: SessionOptions): Promise<RunResult> {
   const run = new VirtualRun({ ...options, mode: 'virtual' });
-  let yielded = performance.now();
-  while (!options.signal?.aborted && run.advance(PIECE_EVENTS)) {
-    if (performance.now() - yielded > YIELD_MS) {
-      options.onProgress?.(run.replay.done());
-      await new Promise((resolve) => setImmediate(resolve));
-      yielded = performance.now();
-    }
-  }
+  await inPieces({
+    advance: (events) => run.advance(events),
+    onProgress: options.onProgress && (() => options.onProgress!(run.replay.done())),
+    signal: options.signal,
+  });
   return run.result();
 }
