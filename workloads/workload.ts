@@ -1,4 +1,5 @@
 import { UserError } from '../sim/assert.ts';
+import { nearest } from '../sim/suggestion.ts';
 import type { EventBuffer } from '../sim/event.ts';
 
 /** A number, by default an integer, between two bounds. */
@@ -106,24 +107,8 @@ function parseValue(workload: Workload, parameter: Workload['parameters'][number
   return value;
 }
 
-/** The nearest of the known names first, if one is near enough to be meant. */
+/** All that is known, and which of it may be meant. */
 export function oneOf(name: string, known: readonly string[]): string {
-  const nearest = known
-    .map((candidate) => ({ candidate, distance: editDistance(name, candidate) }))
-    .sort((a, b) => a.distance - b.distance)[0];
-  const meant = nearest && nearest.distance <= Math.max(2, Math.floor(name.length / 3)) ? nearest.candidate : undefined;
+  const meant = nearest(name, known);
   return `one of ${known.join(', ')}${meant === undefined ? '' : ` (did you mean '${meant}'?)`}`;
-}
-
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i++) {
-    const above = row;
-    row = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const change = above[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1);
-      row.push(Math.min(above[j]! + 1, row[j - 1]! + 1, change));
-    }
-  }
-  return row[b.length]!;
 }

@@ -37,7 +37,7 @@ const anyTrace = fc
   .record({ lines: traceLines, touch: fc.constantFrom('', '%touch first\n', '%touch none\n'), name: fc.boolean() })
   .map(({ lines, touch, name }) => `%htrace 1\n${touch}${name ? '%name ä b\n%source c\n' : ''}${lines.join('\n')}\n`);
 
-const sample = '%htrace 1\nm 0 1 5\nec 7 2 3 4\n= here\nf 0 1\n+ 12345678901\nopt 0 M_TOP_PAD -1\nte 7\n';
+const sample = '%htrace 1\nm 0 1 5\nec 7 2 3 4\n= here\nf 0 1\n+ 12345678901\nopt 0 M_TOP_PAD -1\nee 7\nte 7\n';
 
 describe('the text form', () => {
   it('comes back the same when it is written and read again', () => {
@@ -98,6 +98,18 @@ describe('the binary form', () => {
       damaged[at]! ^= 1 << (at % 8);
       expect(() => decode(damaged), `byte ${at}`).toThrow(UserError);
     }
+  });
+
+  it('is refused when its indices lead nowhere, though its checksums are right', () => {
+    const events = parse(sample);
+    const broken = (change: Partial<EventBuffer>) => () => decode(bytesOf({ ...events, ...change }));
+    expect(broken({ objectSlots: 1 })).toThrow('B: found a request that frees');
+    expect(broken({ slot: Int32Array.from(events.slot, (s) => s * 9) })).toThrow('B: found an unknown object');
+    expect(broken({ threadSlots: 1, begins: [] })).toThrow('B: found an unknown thread');
+    expect(broken({ labels: [] })).toThrow('B: found an unknown label in event 2');
+    expect(broken({ head: Int32Array.from(events.head, (word) => word | 19) })).toThrow(
+      'B: found an unknown operation',
+    );
   });
 
   it('names the version that it is', () => {

@@ -1,6 +1,17 @@
 import { crc32 } from 'node:zlib';
 import { UserError } from '../../sim/assert.ts';
-import type { EventBuffer, ThreadBegin, Touch } from '../../sim/event.ts';
+import {
+  type EventBuffer,
+  MALLOPT_NAMES,
+  OP_BITS,
+  OP_MASK,
+  OP_OPT,
+  OP_REQUEST_END,
+  OP_SAMPLE,
+  OP_SKIPPED,
+  type ThreadBegin,
+  type Touch,
+} from '../../sim/event.ts';
 import type { TraceInput } from './input.ts';
 
 /**
@@ -191,6 +202,45 @@ export function createHtbInput(source: string): TraceInput {
     }
   }
 
+  // While a piece is in the cache it is looked at for what must not be: the engine follows indices without looking.
+  let largestHead = 0;
+  let largestOp = 0;
+  let largestSlot = 0;
+  const rowsToCheck: number[] = [];
+
+  function noteHeads(heads: Uint8Array | Uint16Array | Uint32Array, firstValue: number): void {
+    for (let i = 0; i < heads.length; i++) {
+      const head = heads[i]!;
+      const op = head & OP_MASK;
+      if (head > largestHead) largestHead = head;
+      if (op > largestOp) largestOp = op;
+      if (op === OP_SAMPLE || op === OP_OPT || op === OP_REQUEST_END) {
+        rowsToCheck.push(rowsOf ? rowsOf[firstValue + i]! : firstValue + i);
+      }
+    }
+  }
+
+  function noteSlots(slots: Uint8Array | Uint16Array | Uint32Array): void {
+    for (let i = 0; i < slots.length; i++) if (slots[i]! > largestSlot) largestSlot = slots[i]!;
+  }
+
+  function inconsistency(events: EventBuffer): string | undefined {
+    const { head, slot, a, b, length, begins, labels, objectSlots, threadSlots, requestFrees } = events;
+    if (largestOp > OP_SKIPPED) return 'an unknown operation';
+    if (largestHead >>> OP_BITS >= threadSlots) return 'an unknown thread';
+    if (largestSlot >= Math.max(objectSlots, MALLOPT_NAMES.length)) return 'an unknown object';
+    if (!requestFrees.every((s) => s > 0 && s < objectSlots)) return 'a request that frees an unknown object';
+    if (!begins.every((begin) => begin.row <= length && begin.thread < threadSlots))
+      return 'an unknown thread that begins';
+    for (const row of rowsToCheck) {
+      const op = head[row]! & OP_MASK;
+      if (op === OP_SAMPLE && a[row]! >= labels.length) return `an unknown label in event ${row}`;
+      if (op === OP_OPT && slot[row]! >= MALLOPT_NAMES.length) return `an unknown option in event ${row}`;
+      if (op === OP_REQUEST_END && a[row]! + b[row]! > requestFrees.length) return `an unknown request in event ${row}`;
+    }
+    return undefined;
+  }
+
   function take(bytes: Uint8Array): number {
     const column = header!.columns[index]!;
     const width = WIDTH_OF_TYPE[column.type];
@@ -204,6 +254,8 @@ export function createHtbInput(source: string): TraceInput {
     const from = staged[width].subarray(0, n);
     if (rowsOf) scatter(from, rowsOf.subarray(values, values + n), target);
     else target.set(from, values);
+    if (column.name === 'head') noteHeads(from, values);
+    else if (column.name === 'slot') noteSlots(from);
     values += n;
     filled = 0;
     if (values === column.length) {
@@ -247,7 +299,10 @@ export function createHtbInput(source: string): TraceInput {
     finish() {
       if (!header || index < header.columns.length)
         throw refuse(`the end of the file after ${received} bytes`, 'more columns');
-      return toEvents(header, columns);
+      const events = toEvents(header, columns);
+      const problem = inconsistency(events);
+      if (problem !== undefined) throw refuse(problem, 'a file written by `sim trace convert`');
+      return events;
     },
   };
 }
@@ -306,7 +361,8 @@ function checkedHeader(value: unknown, refuse: (found: string, expected: string)
   if (!Array.isArray(header.labels) || !Array.isArray(header.columns)) throw fail('list');
   const lengths = new Map<string, number>();
   for (const { name, type, length, sparse } of header.columns) {
-    if (!(type in WIDTH_OF_TYPE) || !Number.isSafeInteger(length) || length < 0) throw fail(`column ${name}`);
+    if (typeof name !== 'string' || !(type in WIDTH_OF_TYPE) || !Number.isSafeInteger(length) || length < 0)
+      throw fail(`column ${name}`);
     if (sparse ? lengths.get(`${name}.rows`) !== length : ROW_COLUMNS.includes(name) && length !== header.rows) {
       throw fail(`column ${name}`);
     }

@@ -132,7 +132,7 @@ export function createTraceCompiler(options: CompilerOptions = {}): TraceCompile
 
   // Threads. `current…` is the thread of the event before; after an exit there is none, and `+` and `=` are the main
   // thread's. A record belongs to a thread number for good: its list of e-blocks outlives the thread.
-  const slotOfThread = new Int32Array(DIRECT_THREADS).fill(NOT_ALIVE);
+  const slotOfThread = new Int32Array(DIRECT_THREADS); // plus one, so that 0 is "not alive"
   const slotOfHighThread = new Map<number, number>();
   const recordOfThread = new Map<number, number>();
   const requestHead: number[] = [];
@@ -218,9 +218,9 @@ export function createTraceCompiler(options: CompilerOptions = {}): TraceCompile
       if (actor !== thread) {
         if (actor >= DIRECT_THREADS) break;
         const alive = slotOfThread[actor]!;
-        if (alive === NOT_ALIVE) break;
+        if (alive === 0) break;
         thread = actor;
-        t = alive;
+        t = alive - 1;
       }
       if (kind === OP_FREE) {
         if (ownerOfSlot[s] !== MALLOC_OWNED) break;
@@ -290,11 +290,11 @@ export function createTraceCompiler(options: CompilerOptions = {}): TraceCompile
   // ---- threads
 
   function aliveSlot(thread: number): number {
-    return thread < DIRECT_THREADS ? slotOfThread[thread]! : (slotOfHighThread.get(thread) ?? NOT_ALIVE);
+    return thread < DIRECT_THREADS ? slotOfThread[thread]! - 1 : (slotOfHighThread.get(thread) ?? NOT_ALIVE);
   }
 
   function setSlot(thread: number, t: number): void {
-    if (thread < DIRECT_THREADS) slotOfThread[thread] = t;
+    if (thread < DIRECT_THREADS) slotOfThread[thread] = t + 1;
     else if (t === NOT_ALIVE) slotOfHighThread.delete(thread);
     else slotOfHighThread.set(thread, t);
   }

@@ -37,7 +37,8 @@ export function createIdTable(): IdTable {
   }
 
   function growDirect(id: number): void {
-    const grown = new Int32Array(Math.min(DIRECT_IDS, 2 ** (32 - Math.clz32(id))));
+    // Eight times as long at once: what is not used is not committed, but what is copied is.
+    const grown = new Int32Array(Math.min(DIRECT_IDS, Math.max(direct.length * 8, 2 ** (32 - Math.clz32(id)))));
     grown.set(direct);
     direct = grown;
   }

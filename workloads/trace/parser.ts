@@ -16,7 +16,7 @@ import {
   type Touch,
 } from '../../sim/event.ts';
 import type { TraceInput } from './input.ts';
-import { BATCH_EVENTS, createEventBatch } from './batch.ts';
+import { BATCH_EVENTS, createEventBatch, type EventBatch } from './batch.ts';
 import {
   ALIGNMENT_INVALID,
   BLOCK_TOO_LARGE,
@@ -438,77 +438,15 @@ export function createTraceParser(options: ParserOptions = {}): TraceInput {
     }
   }
 
-  /**
-   * Complete lines only: bytes[from, to) ends behind a line end, so no loop over digits can run past it. A number is
-   * spelled out each time, since a loop over the fields, or a function, costs a third more.
-   */
+  /** Complete lines only: bytes[from, to) ends behind a line end. */
   function parseLines(bytes: Uint8Array, from: number, to: number): void {
-    const { op, fields, lineStart: starts } = batch;
-    let p = from;
-    let count = 0;
-    if (!hasHeader) p = parseOthers(bytes, p);
+    let p = hasHeader ? from : parseOthers(bytes, from);
     while (p < to) {
-      const start = p;
-      // biome-ignore lint/suspicious/noConfusingLabels: the fast path is left from many places for one other path
-      numeric: {
-        let kind = OP_OF_LETTER[bytes[p]!]!;
-        if (kind === E_PREFIX) kind = OP_OF_E_LETTER[bytes[++p]!]!;
-        if (kind === NOT_NUMERIC || bytes[++p] !== SPACE) break numeric;
-        const fieldCount = FIELD_COUNT[kind]!;
-        const base = 4 * count;
-        // Unsigned, a byte below '0' is a large number as well.
-        let first = p;
-        let digit = bytes[++p]! - ZERO;
-        if (digit >>> 0 > 9) break numeric;
-        let value = digit;
-        while ((digit = bytes[++p]! - ZERO) >>> 0 <= 9) value = (Math.imul(value, 10) + digit) | 0;
-        if (p - first > FAST_DIGITS + 1) break numeric;
-        fields[base] = value;
-        if (fieldCount > 1) {
-          if (bytes[p] !== SPACE) break numeric;
-          first = p;
-          digit = bytes[++p]! - ZERO;
-          if (digit >>> 0 > 9) break numeric;
-          value = digit;
-          while ((digit = bytes[++p]! - ZERO) >>> 0 <= 9) value = (Math.imul(value, 10) + digit) | 0;
-          if (p - first > FAST_DIGITS + 1) break numeric;
-          fields[base + 1] = value;
-          if (fieldCount > 2) {
-            if (bytes[p] !== SPACE) break numeric;
-            first = p;
-            digit = bytes[++p]! - ZERO;
-            if (digit >>> 0 > 9) break numeric;
-            value = digit;
-            while ((digit = bytes[++p]! - ZERO) >>> 0 <= 9) value = (Math.imul(value, 10) + digit) | 0;
-            if (p - first > FAST_DIGITS + 1) break numeric;
-            fields[base + 2] = value;
-            if (fieldCount > 3) {
-              if (bytes[p] !== SPACE) break numeric;
-              first = p;
-              digit = bytes[++p]! - ZERO;
-              if (digit >>> 0 > 9) break numeric;
-              value = digit;
-              while ((digit = bytes[++p]! - ZERO) >>> 0 <= 9) value = (Math.imul(value, 10) + digit) | 0;
-              if (p - first > FAST_DIGITS + 1) break numeric;
-              fields[base + 3] = value;
-            }
-          }
-        }
-        if (bytes[p] !== LF) break numeric;
-        op[count] = kind;
-        starts[count] = start;
-        p++;
-        if (++count === BATCH_EVENTS) {
-          flush(bytes, count);
-          count = 0;
-        }
-        continue;
-      }
-      flush(bytes, count);
-      count = 0;
-      p = parseOthers(bytes, start);
+      p = fillBatch(batch, bytes, p, to);
+      const isFull = batch.count === BATCH_EVENTS;
+      if (batch.count > 0) compileBatch(bytes);
+      if (p < to && !isFull) p = parseOthers(bytes, p);
     }
-    flush(bytes, count);
   }
 
   /** The line at `start`, whatever it is; returns where the next one starts. */
@@ -519,9 +457,7 @@ export function createTraceParser(options: ParserOptions = {}): TraceInput {
     return end + 1;
   }
 
-  function flush(bytes: Uint8Array, count: number): void {
-    if (count === 0) return;
-    batch.count = count;
+  function compileBatch(bytes: Uint8Array): void {
     const before = lines;
     compiler.accept(batch, (index, why) => {
       lines = before + index + 1;
@@ -532,7 +468,7 @@ export function createTraceParser(options: ParserOptions = {}): TraceInput {
       objectStart = batch.op[index] === OP_CLOCK ? at + 1 : fieldEnd(at + 1) + 1;
       refused(why);
     });
-    lines = before + count;
+    lines = before + batch.count;
   }
 
   function keep(bytes: Uint8Array): void {
@@ -600,6 +536,70 @@ export function createTraceParser(options: ParserOptions = {}): TraceInput {
       return compiler.finish({ touch, name, source: origin });
     },
   };
+}
+
+/**
+ * Fills the batch with lines of numbers from bytes[from, to), which ends behind a line end, so that no loop over digits
+ * can run past it. Stops in front of a line that is anything else, or when the batch is full; returns where. It calls
+ * nothing, and spells a number out each time: a function, or a loop over the fields, costs a third more.
+ */
+function fillBatch(batch: EventBatch, bytes: Uint8Array, from: number, to: number): number {
+  const { op, fields, lineStart } = batch;
+  let count = 0;
+  let start = from;
+  while (start < to && count < BATCH_EVENTS) {
+    let p = start;
+    let kind = OP_OF_LETTER[bytes[p]!]!;
+    if (kind === E_PREFIX) kind = OP_OF_E_LETTER[bytes[++p]!]!;
+    if (kind === NOT_NUMERIC || bytes[++p] !== SPACE) break;
+    const base = 4 * count;
+    // Unsigned, a byte below '0' is a large number as well.
+    let first = p;
+    let digit = bytes[++p]! - ZERO;
+    if (digit >>> 0 > 9) break;
+    let value = digit;
+    while ((digit = bytes[++p]! - ZERO) >>> 0 <= 9) value = (Math.imul(value, 10) + digit) | 0;
+    if (p - first > FAST_DIGITS + 1) break;
+    fields[base] = value;
+    if (kind !== OP_CLOCK) {
+      if (bytes[p] !== SPACE) break;
+      first = p;
+      digit = bytes[++p]! - ZERO;
+      if (digit >>> 0 > 9) break;
+      value = digit;
+      while ((digit = bytes[++p]! - ZERO) >>> 0 <= 9) value = (Math.imul(value, 10) + digit) | 0;
+      if (p - first > FAST_DIGITS + 1) break;
+      fields[base + 1] = value;
+      const fieldCount = FIELD_COUNT[kind]!;
+      if (fieldCount > 2) {
+        if (bytes[p] !== SPACE) break;
+        first = p;
+        digit = bytes[++p]! - ZERO;
+        if (digit >>> 0 > 9) break;
+        value = digit;
+        while ((digit = bytes[++p]! - ZERO) >>> 0 <= 9) value = (Math.imul(value, 10) + digit) | 0;
+        if (p - first > FAST_DIGITS + 1) break;
+        fields[base + 2] = value;
+        if (fieldCount > 3) {
+          if (bytes[p] !== SPACE) break;
+          first = p;
+          digit = bytes[++p]! - ZERO;
+          if (digit >>> 0 > 9) break;
+          value = digit;
+          while ((digit = bytes[++p]! - ZERO) >>> 0 <= 9) value = (Math.imul(value, 10) + digit) | 0;
+          if (p - first > FAST_DIGITS + 1) break;
+          fields[base + 3] = value;
+        }
+      }
+    }
+    if (bytes[p] !== LF) break;
+    op[count] = kind;
+    lineStart[count] = start;
+    count++;
+    start = p + 1;
+  }
+  batch.count = count;
+  return start;
 }
 
 function isMalloptName(name: string): name is MalloptName {
