@@ -1,4 +1,5 @@
 import { UserError } from '../sim/assert.ts';
+import { suggestion } from '../sim/suggestion.ts';
 import { MODELS } from './index.ts';
 import type { AllocatorModel, OptionDescriptor, OptionValue } from './model.ts';
 
@@ -92,32 +93,6 @@ export function parseNumber(text: string, suffixes: boolean): number | undefined
   if (!match || (match[2] && !suffixes)) return undefined;
   const value = Number(match[1]) * 1024 ** ' KMG'.indexOf(match[2]!.toUpperCase() || ' ');
   return Number.isSafeInteger(value) ? value : undefined;
-}
-
-/** `, did you mean 'x'?` or the list of what there is. */
-export function suggestion(found: string, known: readonly string[]): string {
-  let best = '';
-  let least = Math.max(2, Math.floor(found.length / 3)) + 1;
-  for (const name of known) {
-    const distance = editDistance(found, name);
-    if (distance < least) {
-      least = distance;
-      best = name;
-    }
-  }
-  return best ? `, did you mean '${best}'?` : `, expected one of ${known.join(', ')}`;
-}
-
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)));
-    }
-    row = next;
-  }
-  return row[b.length]!;
 }
 
 /** The shortest text that parses to this spec again: defaults left out, the version written down. */

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import yargs, { type Argv, type CommandModule } from 'yargs';
 import { hideBin } from 'yargs/helpers';
 import { UserError } from '../sim/assert.ts';
+import { nearest } from '../sim/suggestion.ts';
 
 /** A command whose module is loaded when it is used: `sim --help` must not load the models. */
 // biome-ignore lint/suspicious/noExplicitAny: every command has options of its own type
@@ -108,8 +109,18 @@ const parser = yargs(hideBin(process.argv))
   .epilogue('Exit codes: 0 done; 1 a check that was asked for failed; 2 wrong use or unreadable input.')
   .exitProcess(false)
   .fail((message, error) => {
-    throw error ?? new UserError(message.replace(/\s*\n\s*/g, '; '));
+    throw error ?? new UserError(message.replace(/\s*\n\s*/g, '; ') + optionSuggestion(message));
   });
+
+/** Behind yargs' `Unknown argument: alocator`: which option was meant. */
+function optionSuggestion(message: string): string {
+  const unknown = /^Unknown arguments?: ([\w-]+)/.exec(message)?.[1];
+  if (unknown === undefined) return '';
+  // biome-ignore lint/suspicious/noExplicitAny: yargs knows its options at run time and does not type them
+  const options = Object.keys((parser as any).getOptions().key) as string[];
+  const near = nearest(unknown, options);
+  return near === undefined ? '' : `, did you mean --${near}?`;
+}
 
 try {
   await parser.parseAsync();

@@ -1,4 +1,4 @@
-import { suggestion } from '../allocators/spec.ts';
+import { suggestion } from '../sim/suggestion.ts';
 import { UserError } from '../sim/assert.ts';
 import { type EventBuffer, OP_MASK, OP_SAMPLE } from '../sim/event.ts';
 

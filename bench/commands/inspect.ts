@@ -1,6 +1,6 @@
 import type { Argv, CommandModule } from 'yargs';
 import type { ModelView } from '../../allocators/model.ts';
-import { suggestion } from '../../allocators/spec.ts';
+import { suggestion } from '../../sim/suggestion.ts';
 import { UserError } from '../../sim/assert.ts';
 import { meminfoText, pmapText, smapsText, statusText } from '../../sim/report/proc.ts';
 import type { LineSink } from '../line-sink.ts';

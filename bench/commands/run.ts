@@ -1,7 +1,7 @@
 import type { Argv, CommandModule } from 'yargs';
 import { UserError } from '../../sim/assert.ts';
 import type { Sample } from '../../sim/metrics/sample.ts';
-import { type LineSink, openLineSink, writeWhole } from '../line-sink.ts';
+import { type LineSink, openLineSink } from '../line-sink.ts';
 import { startProgress } from '../progress.ts';
 import { drawPictures, type PictureArguments, pictureOptions, wantsRecording } from '../report/picture-options.ts';
 import { recordRun } from '../report/record.ts';
@@ -10,6 +10,9 @@ import { machineOptions, type MachineArguments, prepare } from '../run-options.t
 import { runSession } from '../run-session.ts';
 import type { SessionOptions } from '../session.ts';
 import { type TimeArguments, timeOptions, timing } from '../time-options.ts';
+
+/** As a shell reports a program that Ctrl-C ended. */
+const INTERRUPTED = 130;
 
 interface RunArguments extends MachineArguments, TimeArguments, PictureArguments {
   'sample-every': number;
@@ -51,11 +54,8 @@ async function run(argv: RunArguments): Promise<void> {
   if (!Number.isInteger(argv['sample-every']) || argv['sample-every'] < 0) {
     throw new UserError(`--sample-every: found '${argv['sample-every']}', expected a number of events from 0`);
   }
-  const outputs = ['samples', 'placements', 'syscalls'] as const;
-  const toStdout = [
-    ...outputs.filter((name) => argv[name] === '-' || argv[name] === ''),
-    ...(argv.json === '' || argv.json === '-' ? ['json'] : []),
-  ];
+  const outputs = ['json', 'samples', 'placements', 'syscalls'] as const;
+  const toStdout = outputs.filter((name) => argv[name] === '-' || argv[name] === '');
   if (toStdout.length > 1) throw new UserError(`--${toStdout.join(' and --')} cannot all go to standard output`);
 
   const records = wantsRecording(argv);
@@ -80,7 +80,10 @@ async function run(argv: RunArguments): Promise<void> {
       ...(progress && { onProgress: progress.update }),
     };
     done = records ? await recordRun(options) : { result: await runSession(options) };
-    for (const sink of Object.values(sinks)) sink.close(done.result.partial);
+    // The JSON says itself that it is partial; the others say it by their names.
+    sinks.json?.write(JSON.stringify(done.result, null, argv.json ? 1 : 2));
+    sinks.json?.close(false);
+    for (const name of outputs) if (name !== 'json') sinks[name]?.close(done.result.partial);
   } catch (error) {
     for (const sink of Object.values(sinks)) sink.discard();
     throw error;
@@ -91,10 +94,10 @@ async function run(argv: RunArguments): Promise<void> {
 
   const { result } = done;
   const plot = records ? drawPictures(argv, [done], prepared.session.events) : '';
-  if (argv.json !== undefined) writeWhole(argv.json || '-', JSON.stringify(result, null, argv.json ? 1 : 2));
   if (!argv.quiet && toStdout.length === 0) {
     const { terminalPalette } = await import('../palette.ts');
     const { summaryText } = await import('../../sim/report/summary.ts');
     process.stdout.write(summaryText(result, await terminalPalette()) + (plot && `\n${plot}`));
   }
+  if (result.partial) process.exitCode = INTERRUPTED;
 }

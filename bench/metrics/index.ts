@@ -1,4 +1,4 @@
-import { suggestion } from '../../allocators/spec.ts';
+import { suggestion } from '../../sim/suggestion.ts';
 import { UserError } from '../../sim/assert.ts';
 import { bytes, count, duration } from '../../sim/report/format.ts';
 import { COST_METRICS } from './cost.ts';

@@ -1,0 +1,31 @@
+/** For a mistyped name: `did you mean 'x'?`, or all that is known where nothing is near. */
+export function suggestion(found: string, known: readonly string[]): string {
+  const near = nearest(found, known);
+  return near ? `, did you mean '${near}'?` : `, expected one of ${known.join(', ')}`;
+}
+
+/** The known name that is so few edits away that it may be meant; undefined where none is. */
+export function nearest(found: string, known: readonly string[]): string | undefined {
+  let best: string | undefined;
+  let least = Math.max(2, Math.floor(found.length / 3)) + 1;
+  for (const name of known) {
+    const distance = editDistance(found, name);
+    if (distance < least) {
+      least = distance;
+      best = name;
+    }
+  }
+  return best;
+}
+
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)));
+    }
+    row = next;
+  }
+  return row[b.length]!;
+}
