@@ -5,13 +5,11 @@ import { hideBin } from 'yargs/helpers';
 import { UserError } from '../sim/assert.ts';
 import { nearest } from '../sim/suggestion.ts';
 
-/** A command whose module is loaded when it is used: `sim --help` must not load the models. */
 // biome-ignore lint/suspicious/noExplicitAny: every command has options of its own type
-function lazy(
-  command: string,
-  describe: string,
-  load: () => Promise<CommandModule<any, any>>,
-): CommandModule<any, any> {
+type Command = CommandModule<any, any>;
+
+/** A command whose module is loaded when it is used: `sim --help` must not load the models. */
+function lazy(command: string, describe: string, load: () => Promise<Command>): Command {
   return {
     command,
     describe,
