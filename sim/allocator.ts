@@ -83,6 +83,8 @@ export interface Allocator {
    * `trim` with no padding is what there is.
    */
   purge?(t: ThreadSlot): void;
+  /** Empties the thread's own cache, where the real one can be asked to: jemalloc's `thread.tcache.flush`. */
+  flushCache?(t: ThreadSlot): void;
   /**
    * Present values of what mallopt or the allocator itself changes while it runs, under the real names
    * (`mmap_threshold`). Cheap: asked before and after single events.

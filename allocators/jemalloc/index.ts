@@ -12,7 +12,7 @@ function create(machine: Machine, version: string, options: OptionValues): Alloc
   const config = resolveConfig(options, machine.cpus);
   const heap = createHeap(machine, config);
   const { malloc, free, calloc, realloc, memalign, touchBlock, addressOf, usableSize } = createMalloc(heap);
-  const { arenas, background, threads } = heap;
+  const { arenas, background, tcache, threads } = heap;
   return {
     name: `jemalloc-${version}`,
     malloc,
@@ -30,6 +30,9 @@ function create(machine: Machine, version: string, options: OptionValues): Alloc
     advance: (t: ThreadSlot) => background.advance(t),
     purge: (t: ThreadSlot) => {
       for (let a = 0; a < config.arenaSlots; a++) if (arenas.isInitialized(a)) arenas.decayNow(t, a, false, true);
+    },
+    flushCache: (t: ThreadSlot) => {
+      if (threads.hasCache(t)) tcache.flushAll(t);
     },
     stats: () => heapStats(heap),
     walk: (visit) => walkHeap(heap, visit),

@@ -37,7 +37,7 @@ export function explain(options: ExplainOptions): Explanation {
   const { events, pinningGroups = PINNING_GROUPS } = options;
   const { assembled } = session;
   const sample = session.samples.at(-1)!;
-  const blocks = liveBlocks(session, events);
+  const { blocks, threads } = liveBlocks(session, events);
   const ranges = collectRanges(assembled, blocks);
   const kept = keptPages(assembled, ranges);
   const areas = collectAreas(assembled);
@@ -47,8 +47,8 @@ export function explain(options: ExplainOptions): Explanation {
     event: session.row,
     sample,
     areas: reportAreas(assembled, areas, ranges, blocks, kept),
-    returns: predictReturns(assembled, areas, experiment),
-    pinning: findPinning(assembled, areas, ranges, blocks, kept, experiment, pinningGroups),
+    returns: predictReturns(assembled, areas, threads, experiment),
+    pinning: findPinning(assembled, areas, ranges, blocks, kept, threads, experiment, pinningGroups),
     heldPages: heldPages(assembled, ranges, blocks, kept),
     tunables: assembled.allocator.tunables?.() ?? null,
     tunableChanges,

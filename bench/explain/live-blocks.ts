@@ -31,8 +31,11 @@ export interface LiveBlock {
   readonly freedBy: ThreadSlot;
 }
 
-/** Every live block of a session, in address order. */
-export function liveBlocks(session: Session, events: EventBuffer): LiveBlock[] {
+/** What the program holds: its live blocks in address order, and the threads that have begun and not exited. */
+export function liveBlocks(
+  session: Session,
+  events: EventBuffer,
+): { readonly blocks: readonly LiveBlock[]; readonly threads: readonly ThreadSlot[] } {
   const { objects, allocator, request } = session.assembled;
   const { births, threads, aliveAs } = histories(events, session.row);
   const blocks: LiveBlock[] = [];
@@ -55,7 +58,10 @@ export function liveBlocks(session: Session, events: EventBuffer): LiveBlock[] {
       freedBy: aliveAs[threadSlot] === thread ? threadSlot : 0,
     });
   }
-  return blocks.sort((x, y) => x.address - y.address);
+  return {
+    blocks: blocks.sort((x, y) => x.address - y.address),
+    threads: [...aliveAs.keys()].filter((t) => aliveAs[t]! >= 0),
+  };
 }
 
 function isRequestOp(op: number): boolean {

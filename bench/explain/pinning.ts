@@ -1,4 +1,4 @@
-import { RANGE_CACHED, RANGE_FREE, RANGE_LIVE } from '../../sim/allocator.ts';
+import { RANGE_CACHED, RANGE_FREE, RANGE_LIVE, type ThreadSlot } from '../../sim/allocator.ts';
 import { realAddress } from '../../sim/kernel/layout.ts';
 import { type Bytes, PAGE_BYTES } from '../../sim/units.ts';
 import type { Assembled } from '../machine.ts';
@@ -6,6 +6,7 @@ import { type Area, areaAt, isResident } from './areas.ts';
 import type { Experiment } from './experiment.ts';
 import type { LiveBlock } from './live-blocks.ts';
 import type { Ranges } from './ranges.ts';
+import { canFlush, releaseAll } from './release.ts';
 
 /**
  * Blocks that keep more memory than they use. Which blocks might is found from the layout; what freeing them gives back
@@ -23,7 +24,7 @@ export interface PinningGroup {
   readonly purgeReturnsBytes: Bytes;
   /** The larger of the two; what the groups are ranked by. */
   readonly returnsBytes: Bytes;
-  readonly by: 'free' | 'free and trim';
+  readonly by: 'free' | 'free and trim' | 'free, flush and purge';
 }
 
 export interface PinningBlock {
@@ -56,12 +57,13 @@ export function findPinning(
   ranges: Ranges,
   blocks: readonly LiveBlock[],
   kept: Uint8Array,
+  threads: readonly ThreadSlot[],
   experiment: Experiment,
   limit: number,
 ): PinningGroup[] {
   const groups = candidateGroups(assembled, areas, ranges, blocks, kept);
-  const purgeAlone = experiment(() => residentAfterPurge(assembled));
-  const measured = groups.map((group) => measure(assembled, areas, group, purgeAlone, experiment));
+  const purgeAlone = experiment(() => residentAfterRelease(assembled, threads));
+  const measured = groups.map((group) => measure(assembled, areas, threads, group, purgeAlone, experiment));
   return measured
     .filter((g) => g.returnsBytes > 0)
     .sort((x, y) => y.returnsBytes - x.returnsBytes || x.blocks.length - y.blocks.length)
@@ -70,23 +72,15 @@ export function findPinning(
 
 const rss = ({ machine }: Assembled): Bytes => machine.kernel.residency.residentPages() * PAGE_BYTES;
 
-/** Asks the allocator for all that it gives back on request. */
-export function purge({ top, allocator }: Assembled): void {
-  if (top.purge) top.purge(0);
-  else top.trim(0, 0);
-  if (allocator === top) return;
-  if (allocator.purge) allocator.purge(0);
-  else allocator.trim(0, 0);
-}
-
-function residentAfterPurge(assembled: Assembled): Bytes {
-  purge(assembled);
+function residentAfterRelease(assembled: Assembled, threads: readonly ThreadSlot[]): Bytes {
+  releaseAll(assembled, threads);
   return rss(assembled);
 }
 
 function measure(
   assembled: Assembled,
   areas: readonly Area[],
+  threads: readonly ThreadSlot[],
   group: readonly LiveBlock[],
   purgeAlone: Bytes,
   experiment: Experiment,
@@ -98,7 +92,7 @@ function measure(
       assembled.objects.handles[block.slot] = 0;
     }
     const freed = rss(assembled);
-    return [freed, residentAfterPurge(assembled)] as const;
+    return [freed, residentAfterRelease(assembled, threads)] as const;
   });
   const freeReturnsBytes = now - afterFree;
   const purgeReturnsBytes = purgeAlone - afterPurge;
@@ -117,7 +111,8 @@ function measure(
     freeReturnsBytes,
     purgeReturnsBytes,
     returnsBytes: Math.max(freeReturnsBytes, purgeReturnsBytes),
-    by: freeReturnsBytes >= purgeReturnsBytes ? 'free' : 'free and trim',
+    by:
+      freeReturnsBytes >= purgeReturnsBytes ? 'free' : canFlush(assembled) ? 'free, flush and purge' : 'free and trim',
   };
 }
 

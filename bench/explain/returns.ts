@@ -1,12 +1,15 @@
+import type { ThreadSlot } from '../../sim/allocator.ts';
 import { type Bytes, PAGE_BYTES } from '../../sim/units.ts';
 import type { Assembled } from '../machine.ts';
 import { type Area, residentBytes } from './areas.ts';
 import type { Experiment } from './experiment.ts';
-import { purge } from './pinning.ts';
+import { canFlush, purge, releaseAll } from './release.ts';
 
 /** What a request to give memory back would do now; measured by making it and undoing it. */
 export interface ReturnPrediction {
   readonly call: string;
+  /** Whether the thread caches are emptied too: what lies in them is no retention. */
+  readonly flushesCaches: boolean;
   /** By how much the resident bytes would fall. */
   readonly returnsBytes: Bytes;
   /** What the call would return, where it returns something. */
@@ -26,20 +29,32 @@ export function predictTrim(
   return predict(assembled, areas, experiment, `malloc_trim(${pad})`, () => assembled.allocator.trim(t, pad));
 }
 
-/** What asking for everything gives back: malloc_trim(0), and the allocator's own purge where it has one. */
+/** What can be asked for, the most first; a request that returns no more than the next simpler one is left out. */
 export function predictReturns(
   assembled: Assembled,
   areas: readonly Area[],
+  threads: readonly ThreadSlot[],
   experiment: Experiment,
 ): readonly [ReturnPrediction, ...ReturnPrediction[]] {
-  const trim = predictTrim(assembled, areas, experiment, 0);
-  if (!assembled.top.purge && !assembled.allocator.purge) return [trim];
   const purged = predict(assembled, areas, experiment, 'purge', () => {
     purge(assembled);
     return undefined;
   });
-  if (trim.returnsBytes >= purged.returnsBytes && trim.returnsBytes > 0) return [trim];
-  return trim.returnsBytes > 0 ? [purged, trim] : [purged];
+  const requests = canFlush(assembled)
+    ? [
+        {
+          ...predict(assembled, areas, experiment, 'flush of all thread caches and purge', () => {
+            releaseAll(assembled, threads);
+            return undefined;
+          }),
+          flushesCaches: true,
+        },
+        purged,
+      ]
+    : [purged, predictTrim(assembled, areas, experiment, 0)];
+  return requests.filter(
+    (request, i) => request.returnsBytes !== requests[i + 1]?.returnsBytes,
+  ) as unknown as readonly [ReturnPrediction, ...ReturnPrediction[]];
 }
 
 function predict(
@@ -56,6 +71,7 @@ function predict(
     const returnValue = action();
     return {
       call,
+      flushesCaches: false,
       returnValue,
       returnsBytes: (pages - residency.residentPages()) * PAGE_BYTES,
       byArea: areas

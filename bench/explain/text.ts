@@ -1,6 +1,6 @@
 import { bytes, columns, count, percent } from '../../sim/report/format.ts';
 import { PLAIN, type Palette } from '../../sim/report/summary.ts';
-import { groupAreas } from './area-groups.ts';
+import { groupAreas, returnTexts } from './area-groups.ts';
 import type { Explanation } from './explanation.ts';
 import { groupText } from './verdict.ts';
 
@@ -70,9 +70,12 @@ export function explanationText(e: Explanation, palette: Palette = PLAIN): strin
 
   heading('What a request to give back would return');
   for (const r of e.returns) {
-    const from = r.byArea.map((a) => `${bytes(a.returnsBytes)} ${a.area}`);
+    const from = returnTexts(r, e.areas);
     lines.push(
-      `  ${r.call}: ${count(r.returnsBytes)} bytes${from.length > 0 ? `  (${from.slice(0, 6).join(', ')}${from.length > 6 ? ', …' : ''})` : ''}`,
+      ...wrap(
+        `${r.call}: ${count(r.returnsBytes)} bytes${from.length > 0 ? `: ${from.slice(0, 6).join(', ')}${from.length > 6 ? ', …' : ''}` : ''}`,
+        '  ',
+      ),
     );
   }
 

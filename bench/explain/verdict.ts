@@ -1,7 +1,7 @@
 import { bytes, count, percent } from '../../sim/report/format.ts';
 import type { Bytes } from '../../sim/units.ts';
 import type { Explanation, Verdict, VerdictKind } from './explanation.ts';
-import { groupAreas, groupName } from './area-groups.ts';
+import { countedName, groupAreas, returnTexts } from './area-groups.ts';
 import { RESERVED } from './areas.ts';
 import type { TunableChange } from './tunable-changes.ts';
 import type { WhatIf } from './what-if.ts';
@@ -21,7 +21,8 @@ export function judge(facts: Facts): Verdict {
   const { sample, growth } = facts;
   const { breakdown, rssBytes } = sample;
   const free = breakdown.pinned + breakdown.returnable;
-  const policy = Math.max(0, Math.min(free, facts.returns[0].returnsBytes));
+  const request = facts.returns.find((r) => !r.flushesCaches) ?? facts.returns[0];
+  const policy = Math.max(0, Math.min(free, request.returnsBytes));
   const shares = {
     'in use': breakdown.requested + breakdown.slack,
     cache: breakdown.cached,
@@ -40,6 +41,7 @@ export function judge(facts: Facts): Verdict {
     shares,
     headline: headline(kind, shares, rssBytes),
     sentences: [
+      ...shareSentences(shares, rssBytes),
       ...placeSentences(facts, kind, shares),
       ...returnSentences(facts),
       ...pinningSentences(facts, kind),
@@ -65,7 +67,7 @@ function headline(kind: VerdictKind, shares: Verdict['shares'], rss: Bytes): str
     case 'leak':
       return `Leak, or a program that needs ever more: ${part(shares['in use'])} are live blocks, and their least sum rises from quarter to quarter of the run.`;
     case 'in use':
-      return `In use: ${part(shares['in use'])} are blocks that the program holds. The allocator keeps little on top.`;
+      return `In use: ${part(shares['in use'])} are blocks that the program holds.`;
     case 'cache':
       return `Cache: ${part(shares.cache)} are free blocks in thread caches.`;
     case 'retention by policy':
@@ -75,6 +77,15 @@ function headline(kind: VerdictKind, shares: Verdict['shares'], rss: Bytes): str
     case 'metadata':
       return `Metadata: ${part(shares.metadata)} are headers and structures of the allocator.`;
   }
+}
+
+function shareSentences(shares: Verdict['shares'], rss: Bytes): string[] {
+  if (rss === 0) return [];
+  const parts = Object.entries(shares)
+    .filter(([, value]) => value > 0)
+    .sort(([, x], [, y]) => y - x)
+    .map(([name, value]) => `${name} ${percent(value / rss)}`);
+  return [`Of the resident bytes: ${parts.join(', ')}.`];
 }
 
 /** Where most of it is. Said of the free part where that is the question, else of all. */
@@ -92,13 +103,13 @@ function placeSentences(facts: Facts, kind: VerdictKind, shares: Verdict['shares
   if (!top) return [];
   const what = aboutFree ? 'free resident bytes' : 'resident bytes';
   sentences.push(
-    `${percent(worth(top) / whole)} of the ${what} lie in the ${countedName(top)}: ${bytes(worth(top))}, ${liveText(top)}.`,
+    `${percent(worth(top) / whole)} of the ${what} lie in the ${countedName(top.name, top.count)}: ${bytes(worth(top))}, ${liveText(top)}.`,
   );
   const others = ordered.slice(1).filter((g) => g.kind === 'heap');
   if (top.kind === 'heap' && others.length > 0) {
     const sum = (of: (g: (typeof groups)[number]) => number) => others.reduce((total, g) => total + of(g), 0);
     sentences.push(
-      `It is not the ${others.length === 1 ? countedName(others[0]!) : 'other heaps'}: only ${bytes(sum((g) => g.residentBytes))} of the resident bytes are theirs (${percent(sum((g) => g.residentBytes) / rss)}).`,
+      `It is not the ${others.length === 1 ? countedName(others[0]!.name, others[0]!.count) : 'other heaps'}: only ${bytes(sum((g) => g.residentBytes))} of the resident bytes are theirs (${percent(sum((g) => g.residentBytes) / rss)}).`,
     );
   }
   const reserved = groups.find((g) => g.name === RESERVED);
@@ -122,30 +133,14 @@ function liveText({
   return `between ${count(liveBlocks)} live blocks of ${bytes(breakdown.requested)} in all`;
 }
 
-/** `14 arena heaps`, `main heap`. */
-function countedName(group: { readonly name: string; readonly count: number }): string {
-  return group.count === 1 ? group.name : `${count(group.count)} ${group.name}${group.name.endsWith('s') ? '' : 's'}`;
-}
-
 function returnSentences(facts: Facts): string[] {
   const [best] = facts.returns;
   if (facts.sample.rssBytes === 0) return [];
-  const call = best.call === 'purge' ? 'A purge' : best.call;
+  const call = best.call.startsWith('malloc_trim') ? best.call : `A ${best.call}`;
   if (best.returnsBytes === 0) return [`${call} would return nothing now.`];
-  const groups = new Map<string, { count: number; bytes: Bytes }>();
-  for (const { area, returnsBytes } of best.byArea) {
-    const name = groupName(area);
-    const g = groups.get(name) ?? { count: 0, bytes: 0 };
-    groups.set(name, { count: g.count + 1, bytes: g.bytes + returnsBytes });
-  }
-  const parts = [...groups].sort(([, x], [, y]) => y.bytes - x.bytes);
-  const from = parts
-    .slice(0, 3)
-    .map(
-      ([name, g]) => `${bytes(g.bytes)} from ${g.count === 1 ? 'the ' : ''}${countedName({ name, count: g.count })}`,
-    );
+  const from = returnTexts(best, facts.areas);
   return [
-    `${call} would return ${bytes(best.returnsBytes)} now, ${count(best.returnsBytes)} bytes: ${from.join(', ')}${parts.length > 3 ? ' and others' : ''}.`,
+    `${call} would return ${bytes(best.returnsBytes)} now, ${count(best.returnsBytes)} bytes: ${from.slice(0, 3).join(', ')}${from.length > 3 ? ' and others' : ''}.`,
   ];
 }
 
@@ -156,7 +151,12 @@ function pinningSentences(facts: Facts, kind: VerdictKind): string[] {
   if (share < WORTH_A_SENTENCE && kind !== 'fragmentation by pinning') return [];
   if (group.ownBytes * 2 > group.returnsBytes) return [];
   const them = group.blocks.length === 1 ? 'it' : 'them';
-  const how = group.by === 'free' ? `freeing ${them} alone` : `freeing ${them} before a trim`;
+  const how =
+    group.by === 'free'
+      ? `freeing ${them} alone`
+      : group.by === 'free and trim'
+        ? `freeing ${them} before a trim`
+        : `freeing ${them} before the caches are flushed and purged`;
   return [
     `${groupText(group)} ${group.blocks.length === 1 ? 'holds' : 'hold'} ${bytes(group.returnsBytes)} of the ${group.area}: ${how} gives that back (measured).`,
   ];

@@ -19,6 +19,7 @@ const areaSchema = z.object({
 
 const returnSchema = z.object({
   call: z.string(),
+  flushesCaches: z.boolean(),
   returnsBytes: bytes.describe('by how much the resident bytes would fall'),
   returnValue: z.boolean().optional(),
   byArea: z.array(z.object({ area: z.string(), returnsBytes: bytes })),
@@ -40,7 +41,7 @@ const pinningSchema = z.object({
   freeReturnsBytes: bytes.describe('measured: the blocks are freed, nothing else is done'),
   purgeReturnsBytes: bytes.describe('measured: freed, then asked for everything; beyond what asking alone returns'),
   returnsBytes: bytes,
-  by: z.enum(['free', 'free and trim']),
+  by: z.enum(['free', 'free and trim', 'free, flush and purge']),
 });
 
 const whatIfSchema = z.object({
