@@ -463,7 +463,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   }
 
   const scheduler = createScheduler(time);
-  for (let t = 0; t < order.threads; t++) scheduler.wake(t, 0);
+  scheduler.start();
 
   function run(events: number): boolean {
     left = events;

@@ -23,9 +23,12 @@ export interface Costs {
   /** futex(FUTEX_WAIT) up to the look at the value: a lock that is released by then is not slept for. */
   readonly futexWaitNs: Ns;
   readonly futexWakeNs: Ns;
+  /** Waking a thread that sleeps, beyond the call: on the waker. */
+  readonly wakeThreadNs: Ns;
   /** From the wake-up to the first instruction of a thread that an idle processor takes. */
   readonly wakeLatencyNs: Ns;
   readonly contextSwitchNs: Ns;
+  /** On average: the scheduler looks at ticks only, so a slice is up to half as long again, or half as long. */
   readonly timeSliceNs: Ns;
   /** What a thread's begin and exit cost the processor it runs on. */
   readonly threadBeginNs: Ns;
@@ -69,15 +72,15 @@ const VIRTUAL_MACHINE: Costs = {
     cacheFlushes: 5,
     bytesCopied: 1 / 20,
     bytesCleared: 1 / 40,
-    faults: 700,
-    hugeFaults: 60_000,
-    pagesReleased: 110,
-    brk: 600,
-    mmap: 700,
-    munmap: 800,
-    mremap: 1_000,
-    madvise: 300,
-    mprotect: 700,
+    faults: 1_650,
+    hugeFaults: 120_000,
+    pagesReleased: 250,
+    brk: 900,
+    mmap: 1_000,
+    munmap: 1_200,
+    mremap: 1_800,
+    madvise: 400,
+    mprotect: 900,
   },
   lockNs: 6,
   lineTransferNs: 40,
@@ -85,18 +88,19 @@ const VIRTUAL_MACHINE: Costs = {
   syscallNs: 100,
   futexWaitNs: 250,
   futexWakeNs: 250,
-  wakeLatencyNs: 5_000,
+  wakeThreadNs: 1_000,
+  wakeLatencyNs: 20_000,
   contextSwitchNs: 500,
   timeSliceNs: 2_800_000,
-  threadBeginNs: 10_000,
-  threadExitNs: 10_000,
+  threadBeginNs: 20_000,
+  threadExitNs: 30_000,
   shootDownNs: 1_500,
   interruptNs: 600,
   cacheL2Bytes: 524_288,
   cacheL3Bytes: 33_554_432,
-  fillRateL2: 60,
-  fillRateL3: 25,
-  fillRateMemory: 10,
+  fillRateL2: 100,
+  fillRateL3: 50,
+  fillRateMemory: 25,
   writeL2Ns: 1,
   writeL3Ns: 15,
   writeMemoryNs: 60,
@@ -125,6 +129,7 @@ const BARE_METAL: Costs = {
   syscallNs: 80,
   futexWaitNs: 200,
   futexWakeNs: 200,
+  wakeThreadNs: 800,
   wakeLatencyNs: 2_000,
   threadBeginNs: 5_000,
   threadExitNs: 7_000,

@@ -1,4 +1,5 @@
 import type { ThreadSlot } from '../allocator.ts';
+import { createRandom } from '../random.ts';
 import type { Ns } from '../units.ts';
 import { createTimers, createTournament } from './ready-queue.ts';
 import { type VirtualTime, WAITS_FOR_PROCESSOR, WAITS_FOR_THREAD } from './virtual-time.ts';
@@ -35,6 +36,8 @@ export interface ThreadTimes {
  * thread that is woken does not push another off its processor.
  */
 export interface Scheduler {
+  /** All threads become ready at the beginning, the main thread first, the others in an order drawn by the seed. */
+  start(): void;
   /** The thread becomes ready at `at`. */
   wake(t: ThreadSlot, at: Ns): void;
   /**
@@ -56,7 +59,8 @@ export interface Scheduler {
 const FEW = 4;
 
 export function createScheduler(time: VirtualTime): Scheduler {
-  const { threads, clocks, debts, sleepFrom, sleepNs, processor, running, until, costs, timeline } = time;
+  const { threads, clocks, debts, sleepFrom, sleepNs, processor, running, queued, until, costs, timeline } = time;
+  const random = createRandom(time.seed, 'time slices');
   const { contextSwitchNs, timeSliceNs } = costs;
   const processors = running.length;
   const tournament = createTournament(processors);
@@ -94,9 +98,21 @@ export function createScheduler(time: VirtualTime): Scheduler {
     timers.add(Math.max(at, since), t);
   }
 
+  function start(): void {
+    const order = Array.from({ length: threads }, (_, t) => t);
+    for (let i = threads - 1; i > 1; i--) {
+      const other = random.integer(1, i);
+      const t = order[i]!;
+      order[i] = order[other]!;
+      order[other] = t;
+    }
+    for (const t of order) timers.add(0, t);
+  }
+
   function enqueue(t: ThreadSlot, at: Ns): void {
     readyAt[t] = at;
     queue[(queueHead + queueLength++) % queue.length] = t;
+    queued[0] = queueLength;
   }
 
   /** Puts `t` on processor `p`, which is free from `at` on. */
@@ -118,7 +134,7 @@ export function createScheduler(time: VirtualTime): Scheduler {
     running[p] = t;
     processor[t] = p;
     clocks[t] = start + tailNs[t]!;
-    sliceEnd[t] = start + timeSliceNs;
+    sliceEnd[t] = start + timeSliceNs * (0.5 + random.next());
     tailNs[t] = 0;
     times[p] = clocks[t]!;
     tournament.update(p);
@@ -135,7 +151,7 @@ export function createScheduler(time: VirtualTime): Scheduler {
     }
     const t = queue[queueHead]!;
     queueHead = (queueHead + 1) % queue.length;
-    queueLength--;
+    queued[0] = --queueLength;
     dispatch(p, t, at);
   }
 
@@ -228,6 +244,7 @@ export function createScheduler(time: VirtualTime): Scheduler {
   }
 
   return {
+    start,
     wake,
     turn,
     limit,

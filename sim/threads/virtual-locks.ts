@@ -70,7 +70,6 @@ export interface VirtualLockOptions {
   readonly operations: Float64Array;
   /** Since Linux 6.4 faults, and since 6.17 madvise, lock the mapping they concern and not the whole address space. */
   readonly perVmaLocks: boolean;
-  readonly seed: number;
 }
 
 /** How far a price may be off either way: caches, pipelines and neighbours are never the same twice. */
@@ -78,9 +77,22 @@ const JITTER = 0.1;
 
 export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
   const { time, operations, perVmaLocks } = options;
-  const { clocks, debts, sleepFrom, sleepNs, processor, running, horizon, costs, lockWaitNs, spinNs, timeline } = time;
-  const { lockNs, lineTransferNs, spinLimitNs, syscallNs, futexWaitNs, futexWakeNs, wakeLatencyNs } = costs;
-  const { shootDownNs, interruptNs } = costs;
+  const {
+    clocks,
+    debts,
+    sleepFrom,
+    sleepNs,
+    processor,
+    running,
+    queued,
+    horizon,
+    costs,
+    lockWaitNs,
+    spinNs,
+    timeline,
+  } = time;
+  const { lockNs, lineTransferNs, spinLimitNs, syscallNs, futexWaitNs, futexWakeNs } = costs;
+  const { wakeThreadNs, wakeLatencyNs, contextSwitchNs, shootDownNs, interruptNs } = costs;
   const prices = operationPrices(costs);
   const settled = new Float64Array(4);
   const OWN = 0; // price of all that the allocator was counted to have done
@@ -90,7 +102,7 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
   assert(OPERATIONS.length === 21 && OP_FAULTS === 12, 'the sums in settle() leave counters out');
   const locks: VirtualLock[] = [];
   let mmapLock: VirtualLock | undefined;
-  let random = createRandom(options.seed, 'jitter').integer(1, 0x7fffffff);
+  let random = createRandom(time.seed, 'prices').integer(1, 0x7fffffff);
 
   /** A factor around 1; xorshift32. */
   function jitter(): number {
@@ -282,7 +294,8 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
         clocks[t] = free;
         continue;
       }
-      if (lock.kind === 'spin-then-futex' && spun < spinLimitNs) {
+      // Less than a nanosecond would be lost in the clock's last digits, and nothing would move.
+      if (lock.kind === 'spin-then-futex' && spinLimitNs - spun >= 1) {
         const until = Math.min(free, now + spinLimitNs - spun);
         spun += until - now;
         clocks[t] = until;
@@ -292,17 +305,20 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
       // and so will this thread, which cannot know whether it was the last waiter.
       result = WAKES;
       lock.futexWaits++;
+      const owner = lock.owner[i]!;
       if (!(lock.flags[i]! & WAKES)) {
         lock.flags[i]! |= WAKES;
         lock.futexWakes++;
-        debts[lock.owner[i]!]! += futexWakeNs;
+        debts[owner]! += futexWakeNs;
       }
       const looks = now + futexWaitNs;
       if (free <= looks) {
         clocks[t] = looks;
         spun += looks - now;
       } else {
-        const awake = free + futexWakeNs + wakeLatencyNs;
+        // The processor turns to another thread meanwhile, or has to be roused.
+        debts[owner]! += wakeThreadNs;
+        const awake = free + futexWakeNs + wakeThreadNs + (queued[0] === 0 ? wakeLatencyNs : contextSwitchNs);
         if (sleepNs[t] === 0) sleepFrom[t] = looks;
         sleepNs[t]! += awake - looks;
         spun += futexWaitNs;

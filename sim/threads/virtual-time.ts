@@ -8,6 +8,7 @@ import type { Costs } from './costs.ts';
 export interface VirtualTime {
   readonly threads: number;
   readonly costs: Costs;
+  readonly seed: number;
   /** Each thread's own time. */
   readonly clocks: Float64Array;
   /** To be added to a thread's clock before its next event: interrupts, wake-ups that it had to do for waiters. */
@@ -21,6 +22,8 @@ export interface VirtualTime {
   readonly processor: Int32Array;
   /** The thread on each processor, -1 for none. */
   readonly running: Int32Array;
+  /** At index 0 how many threads are ready while no processor is free. */
+  readonly queued: Int32Array;
   /** Nobody acts before this time any more: when the running event began. */
   readonly horizon: Float64Array;
   /** Of each thread, over the whole run: time waiting for locks, and the part of it spent spinning. */
@@ -30,11 +33,12 @@ export interface VirtualTime {
   readonly timeline: Timeline;
 }
 
-export function createVirtualTime(threads: number, cpus: number, costs: Costs): VirtualTime {
+export function createVirtualTime(threads: number, cpus: number, costs: Costs, seed: number): VirtualTime {
   const perThread = () => new Float64Array(threads);
   return {
     threads,
     costs,
+    seed,
     clocks: perThread(),
     debts: perThread(),
     sleepFrom: perThread(),
@@ -42,6 +46,7 @@ export function createVirtualTime(threads: number, cpus: number, costs: Costs): 
     until: perThread(),
     processor: new Int32Array(threads),
     running: new Int32Array(cpus).fill(-1),
+    queued: new Int32Array(1),
     horizon: new Float64Array(1),
     lockWaitNs: perThread(),
     spinNs: perThread(),

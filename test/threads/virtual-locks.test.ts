@@ -1,0 +1,128 @@
+import { expect, test } from 'vitest';
+import { COST_PROFILES } from '../../sim/threads/costs.ts';
+import { OP_FAULTS, OP_MUNMAP, OP_PAGES_RELEASED, OP_SLOW_CALLS, OPERATIONS } from '../../sim/threads/operations.ts';
+import { createVirtualLocks } from '../../sim/threads/virtual-locks.ts';
+import { createVirtualTime } from '../../sim/threads/virtual-time.ts';
+
+const costs = COST_PROFILES['vm']!;
+
+function setup(perVmaLocks = true) {
+  const time = createVirtualTime(3, 3, costs, 1);
+  for (let t = 0; t < 3; t++) {
+    time.processor[t] = t;
+    time.running[t] = t;
+  }
+  const operations = new Float64Array(OPERATIONS.length);
+  const locks = createVirtualLocks({ time, operations, perVmaLocks });
+  /** Thread `t` holds the lock from `from` for about `ns`. */
+  const hold = (t: number, id: number, from: number, ns: number) => {
+    time.clocks[t] = from;
+    locks.acquire(t, id);
+    const since = time.clocks[t]!;
+    time.clocks[t] = since + ns;
+    locks.release(t, id);
+    return since;
+  };
+  return { time, operations, locks, hold };
+}
+
+test('nobody waits where the times do not meet', () => {
+  const { locks, hold } = setup();
+  const id = locks.create('main_arena.mutex', 'futex');
+  hold(0, id, 0, 50);
+  hold(1, id, 200, 50);
+  hold(0, id, 400, 50);
+  expect(locks.measured[id]).toMatchObject({ acquisitions: 3, contended: 0, waitNs: 0, ownerSwitches: 2 });
+});
+
+test('who comes while the lock is taken waits; a short wait is a futex call that fails', () => {
+  const { locks, hold, time } = setup();
+  const id = locks.create('main_arena.mutex', 'futex');
+  hold(0, id, 0, 100);
+  const got = hold(1, id, 50, 100);
+  expect(got).toBeGreaterThanOrEqual(100);
+  expect(time.sleepNs[1]).toBe(0);
+  expect(locks.measured[id]).toMatchObject({ contended: 1, futexWaits: 1 });
+  expect(time.debts[0]).toBe(costs.futexWakeNs); // its release had to make a system call
+});
+
+test('a long wait sleeps, and its waker pays', () => {
+  const { locks, hold, time } = setup();
+  const id = locks.create('main_arena.mutex', 'futex');
+  hold(0, id, 0, 100_000);
+  hold(1, id, 50, 100);
+  expect(time.sleepFrom[1]).toBeCloseTo(50 + costs.futexWaitNs);
+  expect(time.sleepNs[1]).toBeGreaterThan(90_000);
+  expect(time.debts[0]).toBe(costs.futexWakeNs + costs.wakeThreadNs);
+});
+
+test('a spinning waiter keeps its processor until the limit', () => {
+  const { locks, hold, time } = setup();
+  const id = locks.create('bin', 'spin-then-futex');
+  hold(0, id, 0, 1000);
+  hold(1, id, 50, 100);
+  expect(locks.measured[id]).toMatchObject({ contended: 1, futexWaits: 0 });
+  expect(time.sleepNs[1]).toBe(0);
+  hold(2, id, 1300, 50);
+  time.horizon[0] = 5000;
+  hold(0, id, 5000, 2 * costs.spinLimitNs);
+  hold(1, id, 5050, 100);
+  expect(locks.measured[id]!.futexWaits).toBe(1);
+});
+
+test('trylock fails while the lock is taken, and only then', () => {
+  const { locks, hold, time } = setup();
+  const id = locks.create('arena 1 mutex', 'futex');
+  hold(0, id, 100, 100);
+  time.clocks[1] = 150;
+  expect(locks.tryAcquire(1, id)).toBe(false);
+  time.clocks[1] = 400;
+  expect(locks.tryAcquire(1, id)).toBe(true);
+  locks.release(1, id);
+  expect(locks.measured[id]).toMatchObject({ failedTries: 1, acquisitions: 2, contended: 0 });
+});
+
+test('what passed for everybody is forgotten: a lock does not grow', () => {
+  const { locks, hold, time } = setup();
+  const id = locks.create('main_arena.mutex', 'futex');
+  for (let i = 0; i < 1000; i++) {
+    time.horizon[0] = i * 100;
+    hold(i % 3, id, i * 100, 20);
+  }
+  expect(locks.measured[id]).toMatchObject({ acquisitions: 1000, contended: 0 });
+});
+
+test('pages that are taken away interrupt the other running threads', () => {
+  const { operations, locks, time } = setup();
+  operations[OP_PAGES_RELEASED] = 10;
+  operations[OP_MUNMAP] = 1;
+  locks.settle(0);
+  expect(time.clocks[0]).toBeGreaterThan(2 * costs.shootDownNs);
+  expect([...time.debts]).toEqual([0, costs.interruptNs, costs.interruptNs]);
+});
+
+test('before Linux 6.4 faults wait for writers of mmap_lock, afterwards not', () => {
+  for (const [perVmaLocks, waits] of [
+    [false, true],
+    [true, false],
+  ] as const) {
+    const { operations, locks, hold, time } = setup(perVmaLocks);
+    const id = locks.create('mmap_lock', 'kernel');
+    hold(0, id, 0, 50_000);
+    time.clocks[1] = 1000;
+    operations[OP_FAULTS]!++;
+    locks.settle(1);
+    expect(time.clocks[1]! > 50_000).toBe(waits);
+  }
+});
+
+test('the same counts cost the same but for the jitter of the seed', () => {
+  const { operations, locks, time } = setup();
+  operations[OP_SLOW_CALLS] = 1000;
+  locks.settle(0);
+  expect(time.clocks[0]! / (1000 * costs.operations.slowCalls)).toBeGreaterThan(0.89);
+  expect(time.clocks[0]! / (1000 * costs.operations.slowCalls)).toBeLessThan(1.11);
+  const before = time.clocks[0];
+  locks.settle(0);
+  expect(time.clocks[0]).toBe(before);
+});
