@@ -59,7 +59,7 @@ const commands = [
     async () => (await import('./commands/gate.ts')).gateCommand,
   ),
   lazy(
-    'trace <command>',
+    'trace',
     'work on traces: check, info, convert, cut, import, record',
     async () => (await import('./commands/trace.ts')).traceCommand,
   ),

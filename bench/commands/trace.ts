@@ -7,7 +7,7 @@ import { infoCommand } from './trace/info.ts';
 import { recordCommand } from './trace/record.ts';
 
 export const traceCommand: CommandModule<object, object> = {
-  command: 'trace <command>',
+  command: 'trace',
   describe: 'work on traces: check, info, convert, cut, import, record',
   builder: (yargs: Argv) =>
     yargs
@@ -18,6 +18,7 @@ export const traceCommand: CommandModule<object, object> = {
       .command(importCommand)
       .command(recordCommand)
       .demandCommand(1, 'found no command, expected check, info, convert, cut, import or record')
+      .recommendCommands()
       .strict(),
   handler: () => {},
 };

@@ -19,6 +19,8 @@ const SMALL: Readonly<Record<string, string>> = {
   'producer-consumer': 'messages=300',
   server: 'requests=40,sessions=10',
   fragmenter: 'rounds=3,bytes=64K',
+  'php-concat': 'bytes=64K',
+  stress: 'events=2000',
 };
 
 const specOf = (name: string) => (SMALL[name] === undefined ? name : `${name}:${SMALL[name]}`);

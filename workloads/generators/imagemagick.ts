@@ -115,8 +115,19 @@ export function createImage(events: EventBuilder, options: readonly (readonly [n
   };
 }
 
+export interface PixelImage extends Image {
+  readonly columns: number;
+  readonly rows: number;
+  readonly pixels: BlockId;
+}
+
 /** An Image with its pixel cache; `nexuses` is the limit of threads. */
-export function createImageWithPixels(events: EventBuilder, columns: number, rows: number, nexuses: number): Image {
+export function createImageWithPixels(
+  events: EventBuilder,
+  columns: number,
+  rows: number,
+  nexuses: number,
+): PixelImage {
   const image = createImage(events, [FILTER_OPTION, LIMIT_OPTION]);
   const cache = events.memalign(0, CACHE_LINE, 8568);
   const nexusTable = createNexuses(events, nexuses);
@@ -125,6 +136,9 @@ export function createImageWithPixels(events: EventBuilder, columns: number, row
   const pixels = events.memalign(0, CACHE_LINE, columns * rows * PIXEL_BYTES);
   return {
     artifacts: image.artifacts,
+    columns,
+    rows,
+    pixels,
     destroy() {
       events.free(0, pixels);
       nexusTable.destroy();

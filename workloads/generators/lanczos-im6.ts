@@ -15,7 +15,9 @@ import {
   jpegBuffers,
   LIMIT_OPTION,
   type MagickObject,
+  type PixelImage,
   passException,
+  PIXEL_BYTES,
 } from './imagemagick.ts';
 import { createOpenMp, type OpenMp, staticShare } from './openmp.ts';
 
@@ -79,7 +81,7 @@ export const lanczosIm6 = defineWorkload({
     if (previous) deleteImage(events, previous);
     for (const info of settings) info.destroy();
     original.destroy();
-    events.sample('deleted');
+    events.sample('idle');
     freeAll(events, program.reverse());
     events.sample('end');
     return events.finish();
@@ -170,7 +172,7 @@ function resize(
   source: Extent,
   { width, height }: ImageSize,
   limit: number,
-): Image {
+): PixelImage {
   const commandInfo = createImageInfo(events);
   const drawInfo = events.malloc(0, 840);
   const drawImageInfo = createImageInfo(events);
@@ -181,17 +183,16 @@ function resize(
   clone.artifacts.set(1, ...LIMIT_OPTION);
   const filter = events.malloc(0, 120);
 
-  const target = { columns: width, rows: height };
   const grows = (width / source.columns) * (height / source.rows) > 1;
   const between = grows ? { columns: width, rows: source.rows } : { columns: source.columns, rows: height };
   const result = createImageWithPixels(events, width, height, limit);
   const intermediate = createImageWithPixels(events, between.columns, between.rows, limit);
   if (grows) {
-    filterHorizontally(events, openMp, source, between, limit);
-    filterVertically(events, openMp, between, target, limit);
+    filterHorizontally(events, openMp, source, intermediate, limit);
+    filterVertically(events, openMp, between, result, limit);
   } else {
-    filterVertically(events, openMp, source, between, limit);
-    filterHorizontally(events, openMp, between, target, limit);
+    filterVertically(events, openMp, source, intermediate, limit);
+    filterHorizontally(events, openMp, between, result, limit);
   }
   intermediate.destroy();
   events.free(0, filter);
@@ -251,21 +252,43 @@ function pass(
   events.free(0, pointers);
 }
 
+/**
+ * A member's share of the image that a pass makes, in bytes; of it the first row when the member starts, the rest when it
+ * is done. Where threads run at their own pace, these writes fork and join the team: they wait for the block, and its
+ * free waits for them.
+ */
+function share(image: PixelImage, size: number, member: number) {
+  const { first, last } = staticShare(image.rows, size, member);
+  const rowBytes = image.columns * PIXEL_BYTES;
+  const start = Math.min(last, first + 1);
+  return { offset: first * rowBytes, start: (start - first) * rowBytes, rest: (last - start) * rowBytes };
+}
+
 /** Whole rows lie in one piece in the cache: nothing is staged. */
-function filterVertically(events: EventBuilder, openMp: OpenMp, from: Extent, to: Extent, limit: number): void {
+function filterVertically(events: EventBuilder, openMp: OpenMp, from: Extent, to: PixelImage, limit: number): void {
   const rows = kernel(from.rows, to.rows);
+  const size = teamSize(to.rows, limit);
   pass(events, rows, { from, to }, limit, () => {
-    openMp.parallel(teamSize(to.rows, limit), () => [][Symbol.iterator]());
+    openMp.parallel(size, function* (member, thread) {
+      const { offset, start, rest } = share(to, size, member);
+      events.write(thread, to.pixels, offset, start);
+      yield;
+      events.write(thread, to.pixels, offset + start, rest);
+      yield;
+    });
     events.clock(Math.round(to.columns * to.rows * 2 * rows.support * NS_PER_TAP_VERTICAL));
   });
 }
 
 /** Each column is made of a few columns of the source: read and written through staging buffers. */
-function filterHorizontally(events: EventBuilder, openMp: OpenMp, from: Extent, to: Extent, limit: number): void {
+function filterHorizontally(events: EventBuilder, openMp: OpenMp, from: Extent, to: PixelImage, limit: number): void {
   const columns = kernel(from.columns, to.columns);
   const size = teamSize(to.columns, limit);
   pass(events, columns, { from, to }, limit, (reading, writing) => {
     openMp.parallel(size, function* (member, thread) {
+      const { offset, start, rest } = share(to, size, member);
+      events.write(thread, to.pixels, offset, start);
+      yield;
       const { first, last } = staticShare(to.columns, size, member);
       for (let x = first; x < last; x++) {
         const calls = [
@@ -277,6 +300,8 @@ function filterHorizontally(events: EventBuilder, openMp: OpenMp, from: Extent, 
           yield;
         }
       }
+      events.write(thread, to.pixels, offset + start, rest);
+      yield;
     });
     events.clock(Math.round(to.columns * to.rows * 2 * columns.support * NS_PER_TAP_HORIZONTAL));
   });
