@@ -196,6 +196,17 @@ export function createHeaps(machine: Machine, version: ZendVersion, options: Hea
     }
   }
 
+  /** An element is at hand: nothing but the thread's own heap is touched. */
+  function mallocIsLocal(t: ThreadSlot, size: Bytes): boolean {
+    const needed = padded(size);
+    return needed <= MAX_SMALL_SIZE && heaps[heapBase(t) + FREE_SLOT + BIN_BY_UNITS[(needed + 7) >>> 3]!]! !== 0;
+  }
+
+  function freeIsLocal(t: ThreadSlot, h: Handle): boolean {
+    const cell = h & CELL_MASK;
+    return map[cell >>> PAGE_CELL_SHIFT]! < 0 && slots[((cell >>> SLOT_SHIFT) << SLOT_SHIFT_WORDS) + OWNER] === t + 1;
+  }
+
   function usableSize(h: Handle): Bytes {
     if ((h & OFFSET_MASK) === 0) return huge.pagesOf(h) * 4096;
     const info = map[(h & CELL_MASK) >>> PAGE_CELL_SHIFT]!;
@@ -210,6 +221,8 @@ export function createHeaps(machine: Machine, version: ZendVersion, options: Hea
     realloc,
     calloc,
     touchBlock,
+    mallocIsLocal,
+    freeIsLocal,
     usableSize,
     addressOf: (h: Handle) => addressOf(state, h),
     begin: (t: ThreadSlot): void => void hasHeap(t),

@@ -65,13 +65,12 @@ export const OPTIONS: readonly OptionDescriptor[] = [
   },
 ];
 
-/** Refuses an option that this version does not have, unless it is left at its default. */
-export function refuseForeignOptions(version: string, values: OptionValues, names: readonly string[]): void {
+/** Refuses options that were given though this version does not have them. */
+export function refuseForeignOptions(version: string, given: OptionValues, names: readonly string[]): void {
   for (const name of names) {
-    if (values[name] !== OPTIONS.find((o) => o.name === name)!.default) {
-      throw new UserError(
-        `zendmm@${version} has no option '${name}', expected it with zendmm@${version === '5.6' ? '8.2' : '5.6'}`,
-      );
+    if (name in given) {
+      const other = version === '5.6' ? '8.2 and 7.1' : '5.6';
+      throw new UserError(`zendmm@${version} has no option '${name}', which is one of ${other}`);
     }
   }
 }

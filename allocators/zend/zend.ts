@@ -21,8 +21,9 @@ function createZend(
   version: ZendVersion,
   values: OptionValues,
   below: Allocator,
+  given: OptionValues,
 ): RequestAllocator & Inspectable {
-  refuseForeignOptions(version, values, ['mem_type', 'seg_size', 'reserve']);
+  refuseForeignOptions(version, given, ['mem_type', 'seg_size', 'reserve']);
   const debug = values['debug'] === true;
   const heaps = createHeaps(machine, version, {
     memoryLimit: memoryLimitOf(values),
@@ -80,14 +81,15 @@ function create(
   version: string,
   values: OptionValues,
   below: Allocator | undefined,
+  given: OptionValues = {},
 ): Allocator | RequestAllocator {
   assert(below !== undefined, 'the request allocator has no allocator below');
   if (values['USE_ZEND_ALLOC'] === false) {
     const stats = () => ({ ...phpNumbers(machine.kernel, []), below: below.stats() });
     return passedThrough(`zendmm-${version} (switched off)`, below, stats);
   }
-  if (version === '5.6') return createZend5(machine, version, values, below);
-  return createZend(machine, version as ZendVersion, values, below);
+  if (version === '5.6') return createZend5(machine, version, values, below, given);
+  return createZend(machine, version as ZendVersion, values, below, given);
 }
 
 const view = (name: string, about: string) => ({

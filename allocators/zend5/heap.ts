@@ -279,12 +279,14 @@ export function createHeaps(machine: Machine, below: Allocator, options: Heap5Op
     list(t, heap, joinPrevious(heap, joinNext(heap, block)));
   }
 
+  const linkPage = (block: number) => ((blocks[at(block) + ADDRESS]! >>> 0) + geometry.links) >>> UNIT_PAGE_SHIFT;
+
   function pushCache(heap: number, block: number, index: number): void {
     const b = at(block);
     blocks[b + PREV_FREE] = heaps[heap + CACHE + index]!;
     blocks[b + STATE] = CACHED;
     heaps[heap + CACHE + index] = block;
-    const page = ((blocks[b + ADDRESS]! >>> 0) + geometry.links) >>> UNIT_PAGE_SHIFT;
+    const page = linkPage(block);
     if (pageStates[page] !== 1) fault(page);
   }
 
@@ -523,6 +525,19 @@ export function createHeaps(machine: Machine, below: Allocator, options: Heap5Op
     }
   }
 
+  /** The cache has such a block: nothing but the thread's own heap is touched. */
+  function mallocIsLocal(t: ThreadSlot, size: Bytes): boolean {
+    const index = trueUnits(size) - minimum;
+    return !debug && index < BUCKETS && heaps[heapBase(t) + CACHE + index] !== 0;
+  }
+
+  function freeIsLocal(t: ThreadSlot, h: Handle): boolean {
+    const block = h & CELL_MASK;
+    const index = blocks[at(block) + LENGTH]! - minimum;
+    if (debug || index >= BUCKETS || heaps[heapBase(t) + CACHED_SIZE]! >= CACHE_UNITS) return false;
+    return pageStates[linkPage(block)] === 1 && ownerOf(block) === t;
+  }
+
   /** _zend_mm_block_size: with the header, but for a debug build, where it is what was asked for. */
   function usableSize(h: Handle): Bytes {
     if (debug) return trees[treeAt(h & CELL_MASK) + REQUESTED]! >>> 0;
@@ -537,6 +552,8 @@ export function createHeaps(machine: Machine, below: Allocator, options: Heap5Op
     realloc,
     free,
     touchBlock,
+    mallocIsLocal,
+    freeIsLocal,
     usableSize,
     addressOf: (h: Handle) => dataOf(h & CELL_MASK),
     begin,

@@ -21,8 +21,9 @@ export function createZend5(
   version: string,
   values: OptionValues,
   below: Allocator,
+  given: OptionValues,
 ): RequestAllocator & Inspectable {
-  refuseForeignOptions(version, values, ['USE_ZEND_ALLOC_HUGE_PAGES']);
+  refuseForeignOptions(version, given, ['USE_ZEND_ALLOC_HUGE_PAGES']);
   const segmentSize = values['seg_size'] as number;
   if (!isPowerOfTwo(segmentSize)) {
     throw new UserError(`ZEND_MM_SEG_SIZE must be a power of two: found seg_size=${segmentSize}`);
@@ -60,7 +61,7 @@ export function createZend5(
     chunks: () => 'PHP 5 has no chunks; see the view segments.\n',
   };
 
-  const composite = layered(
+  return layered(
     {
       ...heaps,
       name: `zendmm-${version}`,
@@ -84,5 +85,4 @@ export function createZend5(
     below,
     values['all'] === true,
   );
-  return composite;
 }
