@@ -68,6 +68,11 @@ const commands = [
     'replay on the real allocator of this machine too, and show the differences',
     async () => (await import('./commands/verify.ts')).verifyCommand,
   ),
+  lazy(
+    'calibrate',
+    'measure what operations cost on this machine, for --costs',
+    async () => (await import('./commands/calibrate.ts')).calibrateCommand,
+  ),
   lazy('bench', 'the engine’s own speed', async () => (await import('./commands/bench.ts')).benchCommand),
 ];
 

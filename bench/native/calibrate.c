@@ -76,15 +76,26 @@ static void unpin(void)
 
 /* ------------------------------------------------------------------------------------------------- allocator calls */
 
+static void *nothing(void *arg) { return arg; }
+
 static void calls(void)
 {
 	enum { N = 100000 };
 	double t;
+	/* From its first thread on a process takes its locks. */
+	pthread_t first;
+	pthread_create(&first, NULL, nothing, NULL);
+	pthread_join(first, NULL);
 	LEAST(t, N, , for (int i = 0; i < N; i++) { sink = malloc(48); free(sink); });
 	report("mallocFreePairNs", t); /* both hit the thread cache */
 	/* 2000-byte blocks pass by the thread cache: one trip into an arena and back, no lock contended. */
 	LEAST(t, N, , for (int i = 0; i < N; i++) { sink = malloc(2000); free(sink); });
 	report("arenaPairNs", t);
+	pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+	LEAST(t, N, , for (int i = 0; i < N; i++) { pthread_mutex_lock(&mutex); pthread_mutex_unlock(&mutex); });
+	report("mutexPairNs", t);
+	LEAST(t, N, , for (int i = 0; i < N; i++) __builtin_ia32_pause());
+	report("pauseNs", t);
 }
 
 /* --------------------------------------------------------------------------------------------------------- memory */

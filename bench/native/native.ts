@@ -38,39 +38,60 @@ function sourceFolder(): string {
     : fileURLToPath(new URL('../../../bench/native/', import.meta.url));
 }
 
-/** Why the native replay can not be had on this machine, or undefined. */
-export function nativeObstacle(): string | undefined {
+/** Why a native program can not be had on this machine, or undefined. */
+export function nativeObstacle(title = 'the native replay'): string | undefined {
   if (process.platform !== 'linux' || process.arch !== 'x64') {
-    return `the native replay needs Linux on x86-64, found ${process.platform} on ${process.arch}`;
+    return `${title} needs Linux on x86-64, found ${process.platform} on ${process.arch}`;
   }
   if (spawnSync('cc', ['--version']).status !== 0) {
-    return 'the native replay needs a C compiler, found no `cc` (on Debian: apt-get install gcc libc6-dev)';
+    return `${title} needs a C compiler, found no 'cc' (on Debian: apt-get install gcc libc6-dev)`;
   }
   return undefined;
 }
 
-let compiled: string | undefined;
+/** A program of this folder. */
+export interface NativeProgram {
+  /** As in messages: 'the native replay'. */
+  readonly title: string;
+  readonly name: string;
+  readonly sources: readonly string[];
+  readonly headers: readonly string[];
+  readonly flags: readonly string[];
+}
 
-/** Path of the native replay; compiles it where that has not been done. */
-export function compileNativeReplay(): string {
-  if (compiled) return compiled;
-  const obstacle = nativeObstacle();
+const REPLAY: NativeProgram = {
+  title: 'the native replay',
+  name: 'replay',
+  sources: SOURCES,
+  headers: HEADERS,
+  flags: FLAGS,
+};
+const compiled = new Map<string, string>();
+
+/** Path of the program; compiles it where that has not been done. */
+export function compileNative({ title, name, sources, headers, flags }: NativeProgram): string {
+  const known = compiled.get(name);
+  if (known) return known;
+  const obstacle = nativeObstacle(title);
   if (obstacle) throw new UserError(obstacle);
   const folder = sourceFolder();
-  const hash = createHash('sha256').update(FLAGS.join(' '));
-  for (const name of [...SOURCES, ...HEADERS]) hash.update(readFileSync(join(folder, name)));
+  const hash = createHash('sha256').update(flags.join(' '));
+  for (const file of [...sources, ...headers]) hash.update(readFileSync(join(folder, file)));
   const cache = join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'allocsim');
-  const path = join(cache, `replay-${hash.digest('hex').slice(0, 16)}`);
+  const path = join(cache, `${name}-${hash.digest('hex').slice(0, 16)}`);
   if (!existsSync(path)) {
     mkdirSync(cache, { recursive: true });
     const unfinished = `${path}.${process.pid}`;
-    const result = spawnSync('cc', [...FLAGS, '-o', unfinished, ...SOURCES], { cwd: folder, encoding: 'utf8' });
-    if (result.status !== 0) throw new UserError(`cc can not compile the native replay: ${firstLine(result.stderr)}`);
+    const result = spawnSync('cc', [...flags, '-o', unfinished, ...sources], { cwd: folder, encoding: 'utf8' });
+    if (result.status !== 0) throw new UserError(`cc can not compile ${title}: ${firstLine(result.stderr)}`);
     renameSync(unfinished, path); // whole or not at all, also beside another process that does the same
   }
-  compiled = path;
+  compiled.set(name, path);
   return path;
 }
+
+/** Path of the native replay. */
+export const compileNativeReplay = (): string => compileNative(REPLAY);
 
 const firstLine = (text: string) => text.trim().split('\n')[0] ?? '';
 
