@@ -1,26 +1,13 @@
 import { assert } from '../../sim/assert.ts';
 import type { LockId } from '../../sim/threads/locks.ts';
-import {
-  ARENA_WORDS,
-  ATTACHED_THREADS,
-  CHUNK_FLAGS,
-  FIRST_CHUNK_UNITS,
-  FLAGS,
-  HEAP_INFO_BYTES,
-  initBins,
-  MALLOC_STATE_BYTES,
-  MAX_SYSTEM_PAGES,
-  MUTEX,
-  NEXT_ARENA,
-  NEXT_FREE,
-  NONCONTIGUOUS,
-  NUMBER,
-  SYSTEM_PAGES,
-} from './arena-layout.ts';
-import { NON_MAIN, SIZE } from './chunk.ts';
-import { type Context, MAIN_ARENA } from './context.ts';
-import { HEAP_ARENA, HEAP_PAGES, type Heaps } from './heap.ts';
-import { ARENA_MAX, ARENA_TEST, FREE_LIST, NARENAS, NARENAS_LIMIT, NEXT_TO_USE } from './parameters.ts';
+import { initBins } from './arena-layout.ts';
+import * as layout from './arena-layout.ts';
+import * as chunk from './chunk.ts';
+import type { Context } from './context.ts';
+import * as places from './context.ts';
+import { type Heaps } from './heap.ts';
+import * as heapLayout from './heap.ts';
+import * as par from './parameters.ts';
 
 /** NARENAS_FROM_NCORES */
 export const ARENAS_PER_CPU = 8;
@@ -30,6 +17,26 @@ export type Arenas = ReturnType<typeof createArenas>;
 
 /** Which arena a thread allocates from. */
 export function createArenas(context: Context, heapsApi: Heaps) {
+  const { MAIN_ARENA } = places;
+  const {
+    ARENA_WORDS,
+    ATTACHED_THREADS,
+    CHUNK_FLAGS,
+    FIRST_CHUNK_UNITS,
+    FLAGS,
+    HEAP_INFO_BYTES,
+    MALLOC_STATE_BYTES,
+    MAX_SYSTEM_PAGES,
+    MUTEX,
+    NEXT_ARENA,
+    NEXT_FREE,
+    NONCONTIGUOUS,
+    NUMBER,
+    SYSTEM_PAGES,
+  } = layout;
+  const { NON_MAIN, SIZE } = chunk;
+  const { HEAP_ARENA, HEAP_PAGES } = heapLayout;
+  const { ARENA_MAX, ARENA_TEST, FREE_LIST, NARENAS, NARENAS_LIMIT, NEXT_TO_USE } = par;
   const { words, chunks, machine, parameters, threadArena } = context;
   const { locks, memory } = machine;
   const { ints } = parameters;

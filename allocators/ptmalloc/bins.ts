@@ -1,13 +1,17 @@
-import { OP_CONSOLIDATIONS, OP_COALESCES, OP_LIST_INSERTS } from '../../sim/threads/operations.ts';
-import { FASTBINS, HAVE_FASTCHUNKS, SPARE_RECORDS, TOP, UNSORTED } from './arena-layout.ts';
-import { MIN_LARGE_UNITS, NFASTBINS } from './bin-index.ts';
-import { ADDR, BK, BK_NEXTSIZE, FD, FD_NEXTSIZE, INUSE, NEXT, PREV, SIZE, UNIT_SHIFT } from './chunk.ts';
+import * as counters from '../../sim/threads/operations.ts';
+import * as layout from './arena-layout.ts';
+import * as binIndices from './bin-index.ts';
+import * as chunk from './chunk.ts';
 import type { Context } from './context.ts';
 
 export type Bins = ReturnType<typeof createBins>;
 
 /** The lists of free chunks: taking a chunk out, putting one into the unsorted bin, consolidating the fastbins. */
 export function createBins(context: Context) {
+  const { OP_CONSOLIDATIONS, OP_COALESCES, OP_LIST_INSERTS } = counters;
+  const { FASTBINS, HAVE_FASTCHUNKS, SPARE_RECORDS, TOP, UNSORTED } = layout;
+  const { MIN_LARGE_UNITS, NFASTBINS } = binIndices;
+  const { ADDR, BK, BK_NEXTSIZE, FD, FD_NEXTSIZE, INUSE, NEXT, PREV, SIZE, UNIT_SHIFT } = chunk;
   const { words, chunks, writes, machine } = context;
   const { dropRecord, newRecord } = chunks;
   const { touchLinks, touchUnit } = writes;

@@ -18,6 +18,9 @@ import type { Memory } from '../../sim/memory.ts';
 // paths. A chunk in a fastbin or a thread cache is in use, as there. A free chunk in a bin has no bit set at all, so SIZE
 // alone orders chunks by size. The top chunk has no bit set either.
 //
+// The factories of this folder copy the constants that they use into constants of their own: an imported one is loaded and
+// checked at every use, a local one is folded into the code.
+//
 // A mapped chunk has SIZE = MMAPPED_SIZE; its units lie in FD, its distance from the start of the mapping (prev_size in
 // glibc) in BK, both in units, and PREV, NEXT link all mapped chunks.
 export const SIZE = 0;
@@ -51,7 +54,7 @@ export const RESIDENT_UNITS = 256;
 
 /** checked_request2size() in units, for requests of up to 2^31 - 1 bytes; larger ones in `largeRequestUnits`. */
 export function requestUnits(bytes: number): number {
-  return bytes <= 24 ? MIN_UNITS : bytes <= 0x7fffffe0 ? (bytes + 23) >>> 4 : largeRequestUnits(bytes);
+  return bytes <= 24 ? 2 : bytes <= 0x7fffffe0 ? (bytes + 23) >>> 4 : largeRequestUnits(bytes);
 }
 
 /** More than the simulated address space holds is as good as twice that: the request fails either way. */
@@ -63,15 +66,21 @@ const MAX_WORDS = 2 ** 29;
 /** Spare records that an arena takes at once from the common supply. */
 const BATCH_RECORDS = 64;
 
-/** Where a holder of spare records (an arena, the mapped chunks) keeps them: three words of its own. */
-export const SPARE_LIST = 0;
-export const SPARE_NEXT = 1;
-export const SPARE_END = 2;
+/**
+ * Spare records of a holder (an arena, the mapped chunks): three words of its own. First the list of dropped records, then
+ * the next and the end of the fresh ones.
+ */
+export const SPARE_WORDS = 3;
+const SPARE_LIST = 0;
+const SPARE_NEXT = 1;
+const SPARE_END = 2;
 
 export type Chunks = ReturnType<typeof createChunks>;
 
 /** The words of all records and arenas, and the supply of fresh ones. */
 export function createChunks(memory: Memory) {
+  const link = FD;
+  const recordWords = RECORD_WORDS;
   const supply = memory.int32('ptmalloc.supply', 1);
   const words = memory.int32('ptmalloc.chunks', MAX_WORDS, () => Math.max(RECORD_WORDS, supply[0]!));
   if (!memory.attached) supply[0] = RECORD_WORDS; // 0 is null
@@ -87,7 +96,7 @@ export function createChunks(memory: Memory) {
   function newRecord(holder: number): number {
     const spare = words[holder + SPARE_LIST]!;
     if (spare !== 0) {
-      words[holder + SPARE_LIST] = words[spare + FD]!;
+      words[holder + SPARE_LIST] = words[spare + link]!;
       return spare;
     }
     return freshRecord(holder);
@@ -99,13 +108,13 @@ export function createChunks(memory: Memory) {
       next = reserve(BATCH_RECORDS * RECORD_WORDS);
       words[holder + SPARE_END] = next + BATCH_RECORDS * RECORD_WORDS;
     }
-    words[holder + SPARE_NEXT] = next + RECORD_WORDS;
+    words[holder + SPARE_NEXT] = next + recordWords;
     return next;
   }
 
   function dropRecord(holder: number, record: number): void {
-    words[record + SIZE] = 0;
-    words[record + FD] = words[holder + SPARE_LIST]!;
+    words[record] = 0; // SIZE
+    words[record + link] = words[holder + SPARE_LIST]!;
     words[holder + SPARE_LIST] = record;
   }
 

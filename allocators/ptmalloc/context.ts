@@ -1,7 +1,7 @@
 import type { Machine } from '../../sim/allocator.ts';
 import { AllocatorAbort } from '../../sim/assert.ts';
 import { ARENA_WORDS, CHUNK_FLAGS, initBins } from './arena-layout.ts';
-import { type Chunks, createChunks, RECORD_WORDS } from './chunk.ts';
+import { type Chunks, createChunks, RECORD_WORDS, SPARE_WORDS } from './chunk.ts';
 import { createParameters, type Parameters } from './parameters.ts';
 import { createResidentWrites, type ResidentWrites } from './resident-writes.ts';
 import type { Features } from './version.ts';
@@ -10,9 +10,9 @@ import type { Features } from './version.ts';
 export const MAIN_ARENA = RECORD_WORDS;
 export const MAPPED_HOLDER = MAIN_ARENA + ARENA_WORDS;
 /** Words of the holder beyond its spare records: the first of all mapped chunks. */
-export const MAPPED_LIST = MAPPED_HOLDER + 3;
+export const MAPPED_LIST = MAPPED_HOLDER + SPARE_WORDS;
 /** Taken by whoever changes the list of mapped chunks; a spin lock, since glibc has no lock there. */
-export const MAPPED_GUARD = MAPPED_HOLDER + 4;
+export const MAPPED_GUARD = MAPPED_LIST + 1;
 
 /** What every part of the model is built from. */
 export interface Context {

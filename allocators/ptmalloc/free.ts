@@ -1,10 +1,11 @@
-import { FASTBINS, HAVE_FASTCHUNKS, MUTEX, TOP } from './arena-layout.ts';
+import * as layout from './arena-layout.ts';
 import type { Bins } from './bins.ts';
-import { ADDR, FD, SIZE, UNIT_BYTES, UNIT_SHIFT } from './chunk.ts';
-import { type Context, MAIN_ARENA, mallocPrinterr } from './context.ts';
+import * as chunk from './chunk.ts';
+import { type Context, mallocPrinterr } from './context.ts';
+import * as places from './context.ts';
 import type { Heaps } from './heap.ts';
-import { MAX_FAST_UNITS, MULTI_THREADED, PERTURB, TOP_PAD, toUnsigned, TRIM_THRESHOLD } from './parameters.ts';
-import { MAX_TCACHE_UNITS, TCACHE_SHIFT } from './tcache.ts';
+import * as par from './parameters.ts';
+import * as cacheLayout from './tcache.ts';
 import type { Trim } from './trim.ts';
 
 /** FASTBIN_CONSOLIDATION_THRESHOLD, 64 KiB. */
@@ -13,6 +14,11 @@ const CONSOLIDATION_UNITS = 4096;
 export type Free = ReturnType<typeof createFree>;
 
 export function createFree(context: Context, bins: Bins, heaps: Heaps, trim: Trim) {
+  const { MAIN_ARENA } = places;
+  const { FASTBINS, HAVE_FASTCHUNKS, MUTEX, TOP } = layout;
+  const { ADDR, FD, SIZE, UNIT_BYTES, UNIT_SHIFT } = chunk;
+  const { MAX_FAST_UNITS, MULTI_THREADED, PERTURB, TOP_PAD, toUnsigned, TRIM_THRESHOLD } = par;
+  const { MAX_TCACHE_UNITS, TCACHE_SHIFT } = cacheLayout;
   const { words, machine, parameters, writes, tcache } = context;
   const { locks } = machine;
   const { ints, doubles } = parameters;

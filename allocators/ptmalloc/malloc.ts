@@ -1,12 +1,12 @@
-import { BINMAP, BINS, CHUNK_FLAGS, FASTBINS, HAVE_FASTCHUNKS, LAST_REMAINDER, TOP, UNSORTED } from './arena-layout.ts';
+import * as layout from './arena-layout.ts';
 import type { Bins } from './bins.ts';
-import { largeBinIndex, MIN_LARGE_UNITS } from './bin-index.ts';
-import { ADDR, BK, BK_NEXTSIZE, FD, FD_NEXTSIZE, INUSE, MIN_UNITS, SIZE, UNIT_SHIFT } from './chunk.ts';
+import * as binIndices from './bin-index.ts';
+import * as chunk from './chunk.ts';
 import type { Context } from './context.ts';
-import { MAX_FAST_UNITS, MULTI_THREADED, PERTURB, TCACHE_UNSORTED_LIMIT } from './parameters.ts';
+import * as par from './parameters.ts';
 import type { SystemMalloc } from './sysmalloc.ts';
-import { MAX_TCACHE_UNITS, TCACHE_SHIFT } from './tcache.ts';
-import { OP_BIN_SCAN_STEPS, OP_BITMAP_WORDS, OP_CACHE_FILLS, OP_SPLITS } from '../../sim/threads/operations.ts';
+import * as cacheLayout from './tcache.ts';
+import * as counters from '../../sim/threads/operations.ts';
 
 /** MAX_ITERS: chunks of the unsorted bin that one pass puts into their bins. */
 const MAX_ITERS = 10000;
@@ -15,6 +15,12 @@ const NO_TCACHE_BIN = -1;
 export type Malloc = ReturnType<typeof createMalloc>;
 
 export function createMalloc(context: Context, bins: Bins, systemMalloc: SystemMalloc) {
+  const { BINMAP, BINS, CHUNK_FLAGS, FASTBINS, HAVE_FASTCHUNKS, LAST_REMAINDER, TOP, UNSORTED } = layout;
+  const { largeBinIndex, MIN_LARGE_UNITS } = binIndices;
+  const { ADDR, BK, BK_NEXTSIZE, FD, FD_NEXTSIZE, INUSE, MIN_UNITS, SIZE, UNIT_SHIFT } = chunk;
+  const { MAX_FAST_UNITS, MULTI_THREADED, PERTURB, TCACHE_UNSORTED_LIMIT } = par;
+  const { MAX_TCACHE_UNITS, TCACHE_SHIFT } = cacheLayout;
+  const { OP_BIN_SCAN_STEPS, OP_BITMAP_WORDS, OP_CACHE_FILLS, OP_SPLITS } = counters;
   const { words, machine, parameters, writes, tcache } = context;
   const { operations } = machine;
   const { ints, doubles } = parameters;

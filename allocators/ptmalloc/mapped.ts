@@ -1,18 +1,8 @@
 import { PROT_READ, PROT_WRITE, MAP_HUGETLB } from '../../sim/kernel/kernel.ts';
-import { ADDR, BK, FD, MMAPPED_SIZE, NEXT, PAGE_UNIT_SHIFT, PAGE_UNITS, PREV, SIZE, UNIT_BYTES } from './chunk.ts';
+import * as chunk from './chunk.ts';
 import { type Context, MAPPED_GUARD, MAPPED_HOLDER, MAPPED_LIST } from './context.ts';
 import { madviseThp } from './huge-pages.ts';
-import {
-  DEFAULT_MMAP_THRESHOLD_MAX,
-  MAX_MMAPPED_MEM,
-  MAX_N_MMAPS,
-  MMAP_THRESHOLD,
-  MMAPPED_MEM,
-  N_MMAPS,
-  NO_DYN_THRESHOLD,
-  toUnsigned,
-  TRIM_THRESHOLD,
-} from './parameters.ts';
+import * as par from './parameters.ts';
 
 /** IS_MMAPPED as it takes part in a comparison of sizes. */
 const MAPPED_BIT = 2;
@@ -21,6 +11,18 @@ export type Mapped = ReturnType<typeof createMapped>;
 
 /** Chunks that are a mapping of their own. */
 export function createMapped(context: Context) {
+  const { ADDR, BK, FD, MMAPPED_SIZE, NEXT, PAGE_UNIT_SHIFT, PAGE_UNITS, PREV, SIZE, UNIT_BYTES } = chunk;
+  const {
+    DEFAULT_MMAP_THRESHOLD_MAX,
+    MAX_MMAPPED_MEM,
+    MAX_N_MMAPS,
+    MMAP_THRESHOLD,
+    MMAPPED_MEM,
+    N_MMAPS,
+    NO_DYN_THRESHOLD,
+    toUnsigned,
+    TRIM_THRESHOLD,
+  } = par;
   const { words, chunks, machine, parameters, writes } = context;
   const { kernel } = machine;
   const { ints, doubles } = parameters;

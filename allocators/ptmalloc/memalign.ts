@@ -1,7 +1,7 @@
 import { realAddress } from '../../sim/kernel/layout.ts';
-import { CHUNK_FLAGS } from './arena-layout.ts';
+import * as layout from './arena-layout.ts';
 import type { Bins } from './bins.ts';
-import { ADDR, BK, FD, INUSE, MIN_UNITS, MMAPPED, SIZE, UNIT_BYTES, UNIT_SHIFT } from './chunk.ts';
+import * as chunk from './chunk.ts';
 import type { Context } from './context.ts';
 import type { Free } from './free.ts';
 import type { Malloc } from './malloc.ts';
@@ -9,6 +9,8 @@ import type { Malloc } from './malloc.ts';
 export type Memalign = ReturnType<typeof createMemalign>;
 
 export function createMemalign(context: Context, bins: Bins, inner: Malloc & Free) {
+  const { CHUNK_FLAGS } = layout;
+  const { ADDR, BK, FD, INUSE, MIN_UNITS, MMAPPED, SIZE, UNIT_BYTES, UNIT_SHIFT } = chunk;
   const { words, writes } = context;
   const { splitChunk } = bins;
   const { intMalloc, intFree } = inner;

@@ -1,44 +1,27 @@
 import type { Allocator, Machine } from '../../sim/allocator.ts';
-import { OP_BYTES_CLEARED, OP_CACHE_FLUSHES, OP_SLOW_CALLS } from '../../sim/threads/operations.ts';
+import * as counters from '../../sim/threads/operations.ts';
 import type { OptionValues } from '../model.ts';
-import { MUTEX, TOP } from './arena-layout.ts';
+import * as layout from './arena-layout.ts';
 import { createArenas } from './arena.ts';
 import { createBins } from './bins.ts';
 import { createCheck } from './check.ts';
-import {
-  ADDR,
-  FD,
-  MMAPPED,
-  PAGE_UNIT_SHIFT,
-  requestUnits,
-  RESIDENT_UNITS,
-  SIZE,
-  UNIT_BYTES,
-  UNIT_SHIFT,
-} from './chunk.ts';
-import { createContext, MAIN_ARENA } from './context.ts';
+import * as chunk from './chunk.ts';
+import { createContext } from './context.ts';
+import * as places from './context.ts';
 import { createFree } from './free.ts';
 import { createFreeStale } from './free-stale.ts';
-import { createHeaps, HEAP_MPROTECT_PAGES } from './heap.ts';
+import { createHeaps } from './heap.ts';
+import * as heapLayout from './heap.ts';
 import { createMalloc } from './malloc.ts';
 import { createMapped } from './mapped.ts';
 import { createMemalign } from './memalign.ts';
 import { createMorecore } from './morecore.ts';
 import { initParameters, setParameter } from './options.ts';
-import {
-  MMAP_THRESHOLD,
-  MULTI_THREADED,
-  NO_DYN_THRESHOLD,
-  PERTURB,
-  TCACHE_BINS,
-  TCACHE_COUNT,
-  TOP_PAD,
-  TRIM_THRESHOLD,
-} from './parameters.ts';
+import * as par from './parameters.ts';
 import { createRealloc } from './realloc.ts';
 import { createStats } from './stats.ts';
 import { createSystemMalloc } from './sysmalloc.ts';
-import { MAX_TCACHE_BYTES, TCACHE_MAX_BINS, TCACHE_SHIFT, TCACHE_STRUCT_BYTES } from './tcache.ts';
+import * as cacheLayout from './tcache.ts';
 import { createTrim } from './trim.ts';
 import { featuresOf } from './version.ts';
 import { createWalk } from './walk.ts';
@@ -48,6 +31,22 @@ const TOO_MUCH = 2 ** 63;
 
 /** The public functions of malloc.c over the parts; state lies in the machine's memory alone. */
 export function createGlibc(machine: Machine, version: string, given: OptionValues): Allocator {
+  const { MAIN_ARENA } = places;
+  const { OP_BYTES_CLEARED, OP_CACHE_FLUSHES, OP_SLOW_CALLS } = counters;
+  const { MUTEX, TOP } = layout;
+  const { ADDR, FD, MMAPPED, PAGE_UNIT_SHIFT, requestUnits, RESIDENT_UNITS, SIZE, UNIT_BYTES, UNIT_SHIFT } = chunk;
+  const { HEAP_MPROTECT_PAGES } = heapLayout;
+  const {
+    MMAP_THRESHOLD,
+    MULTI_THREADED,
+    NO_DYN_THRESHOLD,
+    PERTURB,
+    TCACHE_BINS,
+    TCACHE_COUNT,
+    TOP_PAD,
+    TRIM_THRESHOLD,
+  } = par;
+  const { MAX_TCACHE_BYTES, TCACHE_MAX_BINS, TCACHE_SHIFT, TCACHE_STRUCT_BYTES } = cacheLayout;
   const context = createContext(machine, featuresOf(version));
   const { words, parameters, tcache, tcacheChunk, writes } = context;
   const { kernel, locks, memory, operations } = machine;

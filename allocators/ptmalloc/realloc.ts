@@ -1,25 +1,13 @@
-import { OP_BYTES_COPIED } from '../../sim/threads/operations.ts';
-import { CHUNK_FLAGS, MUTEX, TOP } from './arena-layout.ts';
+import * as counters from '../../sim/threads/operations.ts';
+import * as layout from './arena-layout.ts';
 import type { Arenas } from './arena.ts';
 import type { Bins } from './bins.ts';
-import {
-  ADDR,
-  FD,
-  INUSE,
-  MIN_UNITS,
-  MMAPPED,
-  NEXT,
-  requestUnits,
-  RESIDENT_UNITS,
-  SIZE,
-  UNIT_BYTES,
-  UNIT_SHIFT,
-} from './chunk.ts';
+import * as chunk from './chunk.ts';
 import type { Context } from './context.ts';
 import type { Free } from './free.ts';
 import type { Malloc } from './malloc.ts';
 import type { Mapped } from './mapped.ts';
-import { MULTI_THREADED } from './parameters.ts';
+import * as par from './parameters.ts';
 
 export type Realloc = ReturnType<typeof createRealloc>;
 
@@ -36,6 +24,11 @@ export function createRealloc(
   inner: Malloc & Free,
   front: PublicMalloc,
 ) {
+  const { OP_BYTES_COPIED } = counters;
+  const { CHUNK_FLAGS, MUTEX, TOP } = layout;
+  const { ADDR, FD, INUSE, MIN_UNITS, MMAPPED, NEXT, requestUnits, RESIDENT_UNITS, SIZE, UNIT_BYTES, UNIT_SHIFT } =
+    chunk;
+  const { MULTI_THREADED } = par;
   const { words, machine, parameters, writes, tcacheChunk } = context;
   const { locks, operations } = machine;
   const { ints } = parameters;

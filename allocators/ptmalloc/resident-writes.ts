@@ -1,11 +1,13 @@
 import type { Kernel } from '../../sim/kernel/kernel.ts';
-import { RESIDENT } from '../../sim/kernel/residency.ts';
-import { PAGE_UNIT_SHIFT } from './chunk.ts';
+import * as residency from '../../sim/kernel/residency.ts';
+import * as chunk from './chunk.ts';
 
 export type ResidentWrites = ReturnType<typeof createResidentWrites>;
 
 /** Which pages a write makes resident, for places counted in units of 16 bytes. */
 export function createResidentWrites(kernel: Kernel) {
+  const { RESIDENT } = residency;
+  const { PAGE_UNIT_SHIFT } = chunk;
   const { pages, fault, readRange } = kernel;
   // Four pages at a time; the region is a multiple of four pages long.
   const quads = new Int32Array(pages.buffer);

@@ -1,26 +1,6 @@
 import type { Allocator, Handle, RequestAllocator } from '../allocator.ts';
-import {
-  type EventBuffer,
-  MALLOPT_NAMES,
-  OP_BITS,
-  OP_CALLOC,
-  OP_CLOCK,
-  OP_ECALLOC,
-  OP_EFREE,
-  OP_EMALLOC,
-  OP_EREALLOC,
-  OP_FREE,
-  OP_MALLOC,
-  OP_MASK,
-  OP_MEMALIGN,
-  OP_OPT,
-  OP_REALLOC,
-  OP_REQUEST_BEGIN,
-  OP_REQUEST_END,
-  OP_THREAD_EXIT,
-  OP_TRIM,
-  OP_WRITE,
-} from '../event.ts';
+import type { EventBuffer } from '../event.ts';
+import * as columns from '../event.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { ObjectTable } from './objects.ts';
 
@@ -43,6 +23,28 @@ export interface LockstepOptions {
  * sees one target and can be inlined.
  */
 export function createLockstep(options: LockstepOptions): (from: number, to: number) => void {
+  // Constants of their own: an imported one is loaded and checked at every use, a local one is folded into the code.
+  const {
+    MALLOPT_NAMES,
+    OP_BITS,
+    OP_CALLOC,
+    OP_CLOCK,
+    OP_ECALLOC,
+    OP_EFREE,
+    OP_EMALLOC,
+    OP_EREALLOC,
+    OP_FREE,
+    OP_MALLOC,
+    OP_MASK,
+    OP_MEMALIGN,
+    OP_OPT,
+    OP_REALLOC,
+    OP_REQUEST_BEGIN,
+    OP_REQUEST_END,
+    OP_THREAD_EXIT,
+    OP_TRIM,
+    OP_WRITE,
+  } = columns;
   const { events, objects, kernel, allocator, request, touches, onFailure } = options;
   const { head, slot, a, b, requestFrees } = events;
   const { handles, requested } = objects;
@@ -155,7 +157,8 @@ export function createLockstep(options: LockstepOptions): (from: number, to: num
   }
 
   return function run(from: number, to: number): void {
-    for (let row = from; row < to; row++) {
+    const end = to | 0; // tells the compiler that rows are small integers
+    for (let row = from | 0; row < end; row++) {
       const word = head[row]!;
       const op = word & OP_MASK;
       if (op === OP_MALLOC) {
