@@ -41,3 +41,16 @@ test.each(MODELS.flatMap(({ name }) => RUNS.map(([workload, mode]) => [name, wor
     expect(await outputs(workload, allocator, mode)).toBe(once);
   },
 );
+
+/** A run is executed in pieces whose size follows the speed of the host; sampling cuts it into others. */
+test.each(['lockstep', 'virtual'] as const)('%s: how a run is cut into pieces changes nothing', async (mode) => {
+  const { events } = await resolveWorkload('larson:threads=4,blocks=100,replacements=200', { seed: 3 });
+  const run = async (sampleEvery: number) => {
+    const spec = parseAllocator('glibc', 2);
+    const { summary, locks } = await runSession({ events, workload: 'larson', spec, cpus: 2, mode, sampleEvery });
+    return { summary, locks };
+  };
+  const whole = await run(0);
+  expect(await run(7)).toEqual(whole);
+  expect(await run(1000)).toEqual(whole);
+});

@@ -93,6 +93,9 @@ const AHEAD_NS = 20_000;
 /** Blocks up to this size are written at the rate of the first caches: they are used again while they are hot. */
 const SMALL_BYTES = 1024;
 
+/** The share of events is used up. No matter for the scheduler: how a run is cut into shares changes nothing in it. */
+const STOP_PAUSED = -1;
+
 /**
  * Executes each thread's events in its own order, in virtual time (trace-format.md, free-running). What an event does
  * happens at once in the machine; what it costs moves its thread's clock.
@@ -358,11 +361,11 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   }
 
   /** Executes events of `t` until its clock has passed the limit. */
-  function runThread(t: ThreadSlot): Stop {
+  function runThread(t: ThreadSlot): Stop | typeof STOP_PAUSED {
     const limit = scheduler.limit[0]!;
     const end = first[t + 1]!;
     let i = cursor[t]!;
-    let stop: Stop = i < end ? STOP_LIMIT : STOP_DONE;
+    let stop: Stop | typeof STOP_PAUSED = i < end ? STOP_LIMIT : STOP_DONE;
     const from = i;
     let slowCalls = operations[OP_SLOW_CALLS]!;
     current = t;
@@ -450,7 +453,10 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
         break;
       }
       if (clocks[t]! > limit && (clocks[t]! > limit + AHEAD_NS || i === end || !isLocal(t, i))) break;
-      if (i - from >= left) break;
+      if (i - from >= left && i < end) {
+        stop = STOP_PAUSED;
+        break;
+      }
     }
     executed += i - from;
     left -= i - from;
@@ -465,15 +471,21 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   const scheduler = createScheduler(time);
   scheduler.start();
 
+  /** The thread that has not ended its turn, because the share was used up: it goes on where it was, or -1. */
+  let paused = -1;
+
   function run(events: number): boolean {
     left = events;
     while (left > 0) {
-      const t = scheduler.turn();
+      const t = paused >= 0 ? paused : scheduler.turn();
+      paused = -1;
       if (t < 0) {
         if (scheduler.unfinished() > 0) throw stuck();
         return false;
       }
-      scheduler.stopped(t, runThread(t));
+      const stop = runThread(t);
+      if (stop === STOP_PAUSED) paused = t;
+      else scheduler.stopped(t, stop);
     }
     return true;
   }

@@ -5,7 +5,7 @@ import { createTimers, createTournament } from './ready-queue.ts';
 import { type VirtualTime, WAITS_FOR_PROCESSOR, WAITS_FOR_THREAD } from './virtual-time.ts';
 
 /** Why a thread stopped. */
-export const STOP_LIMIT = 0; // its time passed the limit, or its share of events is used up
+export const STOP_LIMIT = 0; // its time passed the limit
 export const STOP_SLEPT = 1; // a lock made it sleep during its last event
 export const STOP_BLOCKED = 2; // it waits for another thread, who will call `wake`
 export const STOP_UNTIL = 3; // it waits for what another thread will have done at `until[t]`
