@@ -21,6 +21,7 @@ const CHUNK_BYTES = 1 << 20;
 const SHORT_LINE_BYTES = 6;
 /** Rows that a compressed input is expected to have at first. */
 const FIRST_ROWS = 1 << 20;
+const ROWS_GUESSED_MAX = 1 << 26;
 
 /** As many bytes as it takes to tell what an input is. */
 const MAGIC_BYTES = 8;
@@ -40,7 +41,7 @@ export async function readTrace(path: string, options: ReadOptions = {}): Promis
     const first = new Uint8Array(MAGIC_BYTES);
     const length = readSync(fd, first, 0, MAGIC_BYTES, 0);
     const unpack = decompressor(first.subarray(0, length), source);
-    if (unpack) return await readStream(createReadStream(path), source, options);
+    if (unpack) return await readStream(createReadStream(path), source, options, packedRows(fd));
     return readPlain(fd, inputFor(first, source, options, fstatSync(fd).size / SHORT_LINE_BYTES));
   } finally {
     closeSync(fd);
@@ -80,14 +81,30 @@ function readPlain(fd: number, input: TraceInput): EventBuffer {
   return input.finish();
 }
 
-async function readStream(stream: Readable, source: string, options: ReadOptions): Promise<EventBuffer> {
+/**
+ * Rows that a gzip file of one member may hold: its last four bytes are the length of its contents. It is a guess only:
+ * columns that are too long cost nothing, and columns that are too short grow.
+ */
+function packedRows(fd: number): number {
+  const last = new DataView(new ArrayBuffer(4));
+  const { size } = fstatSync(fd);
+  if (size < 18 || readSync(fd, last, 0, 4, size - 4) < 4) return FIRST_ROWS;
+  return Math.min(ROWS_GUESSED_MAX, Math.max(FIRST_ROWS, last.getUint32(0, true) / SHORT_LINE_BYTES));
+}
+
+async function readStream(
+  stream: Readable,
+  source: string,
+  options: ReadOptions,
+  rows = FIRST_ROWS,
+): Promise<EventBuffer> {
   const chunks = stream[Symbol.asyncIterator]() as AsyncIterator<Uint8Array>;
   let unpack: Transform | undefined;
   let input: TraceInput | undefined;
   const take = async (parts: AsyncIterable<Uint8Array>) => {
     const rest = parts[Symbol.asyncIterator]();
     const first = await firstBytes(rest);
-    input = inputFor(first, source, options, FIRST_ROWS);
+    input = inputFor(first, source, options, rows);
     for await (const part of concatenate(first, rest)) input.push(asBytes(part));
   };
   try {
