@@ -19,15 +19,15 @@ export function collectAreas({ machine, top }: Assembled): Area[] {
   const { vmas } = machine.kernel;
   const named: Area[] = [];
   top.areas?.((start, length, name, kind) => named.push({ name, kind, start, end: start + length }));
-  named.sort((x, y) => x.start - y.start);
+  const flat = flatten(named);
   const rest: Area[] = [];
   let next = 0;
   for (let index = 0; index < vmas.count(); index++) {
     let from = vmas.start(index) * PAGE_BYTES;
     const end = vmas.end(index) * PAGE_BYTES;
     while (from < end) {
-      while (next < named.length && named[next]!.end <= from) next++;
-      const area = named[next];
+      while (next < flat.length && flat[next]!.end <= from) next++;
+      const area = flat[next];
       if (!area || area.start >= end) {
         rest.push(unnamed(from, end, vmas.flags(index)));
         break;
@@ -36,7 +36,33 @@ export function collectAreas({ machine, top }: Assembled): Area[] {
       from = area.end;
     }
   }
-  return [...named, ...rest].sort((x, y) => x.start - y.start);
+  return [...flat, ...rest].sort((x, y) => x.start - y.start);
+}
+
+/**
+ * An area within another one, as a segment that a layer above took from the heap below, is cut out of it: what is left
+ * of the outer one keeps its name.
+ */
+function flatten(areas: readonly Area[]): Area[] {
+  const flat: Area[] = [];
+  const open: Area[] = []; // outermost first
+  let at = 0;
+  const emitUntil = (end: number) => {
+    while (open.length > 0 && at < end) {
+      const inner = open.at(-1)!;
+      const to = Math.min(inner.end, end);
+      if (to > at) flat.push({ ...inner, start: at, end: to });
+      at = Math.max(at, to);
+      if (inner.end <= at) open.pop();
+    }
+  };
+  for (const area of [...areas].sort((x, y) => x.start - y.start || y.end - x.end)) {
+    emitUntil(area.start);
+    at = Math.max(at, area.start);
+    open.push(area);
+  }
+  emitUntil(Infinity);
+  return flat;
 }
 
 /** Address space that may not even be read. */
@@ -60,11 +86,16 @@ export function areaAt(areas: readonly Area[], address: Addr): number {
   return low < areas.length && areas[low]!.start <= address ? low : -1;
 }
 
-/** Resident bytes of an area; pages that two areas share count for the one that begins on them. */
-export function residentBytes(assembled: Assembled, area: Area): Bytes {
-  const from = Math.ceil(area.start / PAGE_BYTES);
-  const to = Math.ceil(area.end / PAGE_BYTES);
-  return assembled.machine.kernel.residency.residentIn(from, to) * PAGE_BYTES;
+/** Resident bytes of an area: of a page that it shares, its own part. */
+export function residentBytes(assembled: Assembled, { start, end }: Area): Bytes {
+  const { pages, residency } = assembled.machine.kernel;
+  const first = Math.ceil(start / PAGE_BYTES);
+  const last = Math.floor(end / PAGE_BYTES);
+  if (last < first) return isResident(pages, last) ? end - start : 0;
+  let bytes = residency.residentIn(first, last) * PAGE_BYTES;
+  if (isResident(pages, first - 1)) bytes += first * PAGE_BYTES - start;
+  if (isResident(pages, last)) bytes += end - last * PAGE_BYTES;
+  return bytes;
 }
 
 export const NOTHING: Breakdown = { requested: 0, slack: 0, metadata: 0, cached: 0, pinned: 0, returnable: 0 };

@@ -32,19 +32,21 @@ export function explain(options: ExplainOptions): Explanation {
   const end = rowsUntil(options.events, options.at);
   const session = new Session({ ...options, mode: 'lockstep' });
   const tunableChanges = runWatchingTunables(session, options.events, end);
-  session.sample(options.at ?? '(end)', session.row);
 
   const { events, pinningGroups = PINNING_GROUPS } = options;
   const { assembled } = session;
+  const experiment = createExperiment(assembled.machine.memory);
+  // Reading statistics may write some: jemalloc keeps tables for it. All that follows stands where the run does.
+  experiment(() => session.sample(options.at ?? '(end)', session.row));
   const sample = session.samples.at(-1)!;
   const { blocks, threads } = liveBlocks(session, events);
   const ranges = collectRanges(assembled, blocks);
   const kept = keptPages(assembled, ranges);
   const areas = collectAreas(assembled);
-  const experiment = createExperiment(assembled.machine.memory);
   const facts = {
     run: session.describe(),
     event: session.row,
+    abort: session.abort,
     sample,
     areas: reportAreas(assembled, areas, ranges, blocks, kept),
     returns: predictReturns(assembled, areas, threads, experiment),

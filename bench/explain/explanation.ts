@@ -1,5 +1,5 @@
 import type { Sample } from '../../sim/metrics/sample.ts';
-import type { RunDescription } from '../../sim/report/result.ts';
+import type { RunDescription, RunResult } from '../../sim/report/result.ts';
 import type { Bytes } from '../../sim/units.ts';
 import type { Growth } from './growth.ts';
 import type { HeldPage, PinningGroup } from './pinning.ts';
@@ -36,6 +36,8 @@ export interface Explanation {
   readonly run: RunDescription;
   /** Events executed. */
   readonly event: number;
+  /** Where the real program would have aborted, and with which message: the run goes no further. */
+  readonly abort: RunResult['abort'];
   readonly sample: Sample;
   readonly areas: readonly AreaReport[];
   /** What the allocator would give back if it were asked now; the widest request first. */

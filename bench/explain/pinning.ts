@@ -1,4 +1,5 @@
 import { RANGE_CACHED, RANGE_FREE, RANGE_LIVE, type ThreadSlot } from '../../sim/allocator.ts';
+import { AllocatorAbort } from '../../sim/assert.ts';
 import { realAddress } from '../../sim/kernel/layout.ts';
 import { type Bytes, PAGE_BYTES } from '../../sim/units.ts';
 import type { Assembled } from '../machine.ts';
@@ -65,6 +66,7 @@ export function findPinning(
   const purgeAlone = experiment(() => residentAfterRelease(assembled, threads));
   const measured = groups.map((group) => measure(assembled, areas, threads, group, purgeAlone, experiment));
   return measured
+    .filter((g) => g !== undefined)
     .filter((g) => g.returnsBytes > 0)
     .sort((x, y) => y.returnsBytes - x.returnsBytes || x.blocks.length - y.blocks.length)
     .slice(0, limit);
@@ -77,6 +79,13 @@ function residentAfterRelease(assembled: Assembled, threads: readonly ThreadSlot
   return rss(assembled);
 }
 
+function freeAll(assembled: Assembled, group: readonly LiveBlock[]): void {
+  for (const block of group) {
+    block.owner.free(block.freedBy, block.handle);
+    assembled.objects.handles[block.slot] = 0;
+  }
+}
+
 function measure(
   assembled: Assembled,
   areas: readonly Area[],
@@ -84,16 +93,21 @@ function measure(
   group: readonly LiveBlock[],
   purgeAlone: Bytes,
   experiment: Experiment,
-): PinningGroup {
+): PinningGroup | undefined {
   const now = rss(assembled);
-  const [afterFree, afterPurge] = experiment(() => {
-    for (const block of group) {
-      block.owner.free(block.freedBy, block.handle);
-      assembled.objects.handles[block.slot] = 0;
+  const after = experiment(() => {
+    try {
+      freeAll(assembled, group);
+    } catch (error) {
+      // Nobody can free it any more: the heap of the thread that exited is not another thread's.
+      if (error instanceof AllocatorAbort) return undefined;
+      throw error;
     }
     const freed = rss(assembled);
     return [freed, residentAfterRelease(assembled, threads)] as const;
   });
+  if (!after) return undefined;
+  const [afterFree, afterPurge] = after;
   const freeReturnsBytes = now - afterFree;
   const purgeReturnsBytes = purgeAlone - afterPurge;
   const area = areas[areaAt(areas, group[0]!.address)];

@@ -41,6 +41,7 @@ export function judge(facts: Facts): Verdict {
     shares,
     headline: headline(kind, shares, rssBytes),
     sentences: [
+      ...abortSentences(facts),
       ...shareSentences(shares, rssBytes),
       ...placeSentences(facts, kind, shares),
       ...returnSentences(facts),
@@ -69,7 +70,7 @@ function headline(kind: VerdictKind, shares: Verdict['shares'], rss: Bytes): str
     case 'in use':
       return `In use: ${part(shares['in use'])} are blocks that the program holds.`;
     case 'cache':
-      return `Cache: ${part(shares.cache)} are free blocks in thread caches.`;
+      return `Cache: ${part(shares.cache)} are free, in caches of threads and of the allocator.`;
     case 'retention by policy':
       return `Retention by policy: ${part(shares[kind])} are free, and the allocator would give them back if it were asked. It is not a leak.`;
     case 'fragmentation by pinning':
@@ -77,6 +78,11 @@ function headline(kind: VerdictKind, shares: Verdict['shares'], rss: Bytes): str
     case 'metadata':
       return `Metadata: ${part(shares.metadata)} are headers and structures of the allocator.`;
   }
+}
+
+function abortSentences({ abort }: Facts): string[] {
+  if (!abort) return [];
+  return [`The run ends at event ${count(abort.event)}: the real program would have aborted there (${abort.message}).`];
 }
 
 function shareSentences(shares: Verdict['shares'], rss: Bytes): string[] {

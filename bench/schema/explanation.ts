@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { EXPLANATION_SCHEMA } from '../explain/explanation.ts';
-import { breakdownSchema, runDescriptionSchema, sampleSchema } from './result.ts';
+import { breakdownSchema, runDescriptionSchema, runResultSchema, sampleSchema } from './result.ts';
 
 const bytes = z.number().describe('bytes');
 const event = z.number().int().nonnegative().describe('event index');
@@ -62,6 +62,7 @@ export const explanationSchema = z.object({
   schema: z.literal(EXPLANATION_SCHEMA),
   run: runDescriptionSchema,
   event,
+  abort: runResultSchema.shape.abort,
   sample: sampleSchema,
   areas: z.array(areaSchema),
   returns: z.array(returnSchema).min(1),
