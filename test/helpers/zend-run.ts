@@ -104,9 +104,9 @@ export function sampleFigures(run: ZendRun, jsonl: string): { model: string[]; r
   const real: string[] = [];
   for (const line of jsonl.trim().split('\n')) {
     const sample = JSON.parse(line) as RealSample;
-    const ours = run.samples.find((s) => s.event === sample.event);
+    const ours = run.samples.find((s) => s.event === sample.event)!;
     for (const heap of sample.heaps ?? []) {
-      const own = (ours?.stats['heaps'] as AllocatorStats[]).find((h) => h['thread'] === heap['thread']);
+      const own = (ours.stats['heaps'] as AllocatorStats[]).find((h) => h['thread'] === heap['thread']);
       for (const figure of FIGURES) {
         if (heap[figure] === undefined) continue;
         const at = `event ${sample.event}, ${sample.label}: ${figure} `;
