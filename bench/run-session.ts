@@ -1,8 +1,10 @@
 import type { RunResult } from '../sim/report/result.ts';
+import { runThreads } from './modes/threads.ts';
 import { runVirtual } from './modes/virtual.ts';
 import { runLockstep, type SessionOptions } from './session.ts';
 
 /** Runs to the end in the mode that the options name. */
 export function runSession(options: SessionOptions): Promise<RunResult> {
-  return options.mode === 'virtual' ? runVirtual(options) : runLockstep(options);
+  if (options.mode === 'virtual') return runVirtual(options);
+  return options.mode === 'threads' ? runThreads(options) : runLockstep(options);
 }

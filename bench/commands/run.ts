@@ -21,6 +21,7 @@ interface RunArguments extends MachineArguments, TimeArguments, PictureArguments
   placements: string | undefined;
   syscalls: string | undefined;
   check: 'off' | 'samples' | 'events';
+  threads: string | undefined;
   quiet: boolean;
 }
 
@@ -42,6 +43,10 @@ export const runCommand: CommandModule<object, RunArguments> = {
         default: 'off' as const,
         describe: 'walk every invariant of the model',
       })
+      .option('threads', {
+        type: 'string',
+        describe: 'a built-in workload at several numbers of threads (1,2,4,8): the curve, and the law that it follows',
+      })
       .option('quiet', {
         type: 'boolean',
         default: false,
@@ -58,6 +63,10 @@ async function run(argv: RunArguments): Promise<void> {
   const toStdout = outputs.filter((name) => argv[name] === '-' || argv[name] === '');
   if (toStdout.length > 1) throw new UserError(`--${toStdout.join(' and --')} cannot all go to standard output`);
 
+  if (argv.threads !== undefined) {
+    const { runScaling } = await import('../run-scaling.ts');
+    return runScaling(argv, argv.threads);
+  }
   const records = wantsRecording(argv);
   const prepared = await prepare(argv);
   const sinks: Partial<Record<(typeof outputs)[number], LineSink>> = {};
