@@ -175,9 +175,13 @@ export function createSystemMalloc(
     if (!fromBrk) {
       // mmap in place of brk, whatever the threshold and the number of mappings.
       const huge = ints[HP_PAGES]!;
-      const upTo = (granule: number) => (contiguous ? Math.ceil((pages + oldBytes / 4096) / granule) * granule : pages);
-      let got = huge > 0 ? mmapFallback(t, nb, Math.max(huge, upTo(huge)), ints[HP_FLAGS]!) : 0;
-      if (got === 0) got = mmapFallback(t, nb, Math.max(MMAP_AS_MORECORE_PAGES, upTo(1)), 0);
+      const wanted = (least: number, granule: number) =>
+        Math.max(least, contiguous ? Math.ceil((pages + oldBytes / 4096) / granule) * granule : pages);
+      const swapped = context.features.fallbackArgumentsSwapped;
+      let got = huge > 0 ? mmapFallback(t, nb, wanted(huge, huge), ints[HP_FLAGS]!) : 0;
+      if (got === 0) {
+        got = mmapFallback(t, nb, swapped ? wanted(1, MMAP_AS_MORECORE_PAGES) : wanted(MMAP_AS_MORECORE_PAGES, 1), 0);
+      }
       if (got === 0) return;
       start = fallbackStart;
       pages = got;
