@@ -32,8 +32,8 @@ import {
   THREAD_HEADER_WORDS,
 } from './state.ts';
 
-/** Usable sizes of the small classes, as integers for the fast paths. */
-const SMALL_SIZE: Int32Array = Int32Array.from({ length: NBINS }, (_, i) => INDEX_SIZE[i]!);
+/** Usable sizes as integers for the fast paths, which see no others. */
+const CACHED_SIZE: Int32Array = Int32Array.from(INDEX_SIZE, (size) => Math.min(size, 2147483647));
 /** Distance of two regions; 0 for large classes, whose region is always 0. */
 const REGION_SIZE: Int32Array = Int32Array.from({ length: NSIZES + 1 }, (_, i) => (i < NBINS ? INDEX_SIZE[i]! : 0));
 const LARGE_FOR_INT32 = 2 ** 30;
@@ -44,6 +44,7 @@ export function createMalloc(heap: Heap) {
   const { caches, config, extentClass, extents, kernel, operations, slots, threadWords } = heap.state;
   const { pages } = kernel;
   const { tcacheMax, cacheBins } = config;
+  const fastMax = Math.min(tcacheMax, LOOKUP_MAXCLASS);
 
   // -------------------------------------------------------------------------------------------------------- writing
 
@@ -119,12 +120,12 @@ export function createMalloc(heap: Heap) {
     touchBlock(h, 0, INDEX_SIZE[extentClass[h >> HANDLE_SHIFT]!]!);
   }
 
-  /** imalloc_fastpath */
+  /** imalloc_fastpath, here for all sizes that a cache may hold: a hit above the low water mark and between two events. */
   function malloc(t: ThreadSlot, size: Bytes): Handle {
-    if (size <= LOOKUP_MAXCLASS) {
+    if (size <= fastMax) {
       const index = SIZE_INDEX[(size + 7) >> 3]!;
       const header = t * threadWords;
-      const left = caches[header + T_ALLOC_LEFT]! - SMALL_SIZE[index]!;
+      const left = caches[header + T_ALLOC_LEFT]! - CACHED_SIZE[index]!;
       if (left > 0) {
         const b = header + THREAD_HEADER_WORDS + (index << LG_CACHE_BIN_WORDS);
         const head = caches[b + C_HEAD]!;
@@ -184,12 +185,12 @@ export function createMalloc(heap: Heap) {
     threads.dallocEvent(t, sizeClass);
   }
 
-  /** free_fastpath: regions only. */
+  /** free_fastpath, here for all classes that are cached. */
   function free(t: ThreadSlot, h: Handle): void {
     const index = extentClass[h >> HANDLE_SHIFT]!;
-    if (index < NBINS) {
+    if (index < cacheBins) {
       const header = t * threadWords;
-      const left = caches[header + T_DALLOC_LEFT]! - SMALL_SIZE[index]!;
+      const left = caches[header + T_DALLOC_LEFT]! - CACHED_SIZE[index]!;
       if (left > 0) {
         const b = header + THREAD_HEADER_WORDS + (index << LG_CACHE_BIN_WORDS);
         const head = caches[b + C_HEAD]!;

@@ -31,8 +31,8 @@ export const ESET_NPSIZES = NPSIZES + 1;
 
 export const SMALL_MAXCLASS = 14336;
 export const LARGE_MINCLASS = 16384;
-/** SC_LOOKUP_MAXCLASS: up to here a request's class comes from a table, and malloc's fast path applies. */
-export const LOOKUP_MAXCLASS = 4096;
+/** Up to here a request's class comes from a table (SC_LOOKUP_MAXCLASS is 4096; this is what caches hold by default). */
+export const LOOKUP_MAXCLASS = 32768;
 export const LARGE_MAXCLASS = 7 * 2 ** 60;
 
 /** Up to here sizes are computed with as 32-bit integers. */
