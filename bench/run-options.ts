@@ -39,6 +39,7 @@ export function machineOptions<T>(yargs: Argv<T>): Argv<T> {
       describe: 'simulated processors; default: the workload’s own, for a trace this machine’s',
     })
     .option('kernel', {
+      type: 'string', // else 6.1 would be a number, and no choice
       choices: ['6.18', '6.1'] as const,
       default: '6.18' as const,
       describe: 'whose placement rules mmap follows',
