@@ -188,16 +188,16 @@ export function createTraceCompiler(options: CompilerOptions = {}): TraceCompile
   }
 
   /**
-   * malloc and free by threads that are alive, of objects with small ids: runs from event `from` to the first one that
-   * is anything else, or breaks a rule, and returns its index. It does what `malloc` and `free` do, with all tables and
-   * counters in locals.
+   * The events of a batch by threads that are alive, on objects with small ids: runs from event `from` to the first one
+   * that is not so, or breaks a rule, and returns its index. It does what the functions of each event do, with all tables
+   * and counters in locals.
    */
   function acceptCommon(batch: EventBatch, from: number): number {
     if (leavingSlot !== NOT_ALIVE) return from;
     const { count, op, fields } = batch;
     const slotOfId = ids.direct();
     const idLimit = slotOfId.length;
-    const [headColumn, slotColumn, aColumn] = [head, slot, a];
+    const [headColumn, slotColumn, aColumn, bColumn] = [head, slot, a, b];
     const [sizeOfSlot, nextOfSlot, ownerOfSlot] = [size, next, owner];
     let row = rows;
     let free = freeSlot;
@@ -209,12 +209,20 @@ export function createTraceCompiler(options: CompilerOptions = {}): TraceCompile
     let i = from;
     for (; i < count; i++) {
       const kind = op[i]!;
-      if (kind > OP_FREE) break;
-      const id = fields[4 * i + 1]!;
+      const at = 4 * i;
+      if (kind === OP_CLOCK) {
+        // A batch holds numbers below 2^31: a step's upper part is zero.
+        const now = totals[CLOCK_NS]! + fields[at]!;
+        if (now >= CLOCK_LIMIT) break;
+        totals[CLOCK_NS] = now;
+        headColumn[row] = (t << OP_BITS) | OP_CLOCK;
+        aColumn[row] = fields[at]!;
+        row++;
+        continue;
+      }
+      const id = fields[at + 1]!;
       if (id >= idLimit) break;
-      const s = slotOfId[id]!;
-      if ((kind === OP_FREE) === (s === 0)) break;
-      const actor = fields[4 * i]!;
+      const actor = fields[at]!;
       if (actor !== thread) {
         if (actor >= DIRECT_THREADS) break;
         const alive = slotOfThread[actor]!;
@@ -222,28 +230,55 @@ export function createTraceCompiler(options: CompilerOptions = {}): TraceCompile
         thread = actor;
         t = alive - 1;
       }
-      if (kind === OP_FREE) {
-        if (ownerOfSlot[s] !== MALLOC_OWNED) break;
-        headColumn[row] = (t << OP_BITS) | OP_FREE;
-        slotColumn[row] = s;
+      let s = slotOfId[id]!;
+      const x = fields[at + 2]!;
+      if (kind === OP_FREE || kind === OP_EFREE) {
+        if (s === 0 || (ownerOfSlot[s] === MALLOC_OWNED) !== (kind === OP_FREE)) break;
+        if (kind === OP_EFREE) {
+          unlinkFromRequest(s);
+          hasRequestEvents = true;
+        }
         slotOfId[id] = 0;
         live -= sizeOfSlot[s]!;
         nextOfSlot[s] = free;
         free = s;
+      } else if (kind === OP_REALLOC || kind === OP_EREALLOC) {
+        if (s === 0 || x === 0 || (ownerOfSlot[s] === MALLOC_OWNED) !== (kind === OP_REALLOC)) break;
+        const old = sizeOfSlot[s]!;
+        sizeOfSlot[s] = x;
+        live += x - old;
+        if (live > peak) peak = live;
+        aColumn[row] = x;
+        bColumn[row] = old;
       } else {
-        const bytes = fields[4 * i + 2]!;
-        let taken = free;
-        if (taken !== 0) free = nextOfSlot[taken]!;
-        else taken = fresh++;
-        slotOfId[id] = taken;
-        sizeOfSlot[taken] = bytes;
-        ownerOfSlot[taken] = MALLOC_OWNED;
+        if (kind === OP_WRITE || s !== 0) break;
+        let bytes = x;
+        if (kind !== OP_MALLOC && kind !== OP_EMALLOC) {
+          if (kind === OP_MEMALIGN) {
+            if ((x & (x - 1)) !== 0) break;
+            bytes = fields[at + 3]!;
+          } else {
+            bytes *= fields[at + 3]!;
+            if (bytes > U32_MAX) break;
+          }
+          bColumn[row] = fields[at + 3]!;
+        }
+        s = free;
+        if (s !== 0) free = nextOfSlot[s]!;
+        else s = fresh++;
+        slotOfId[id] = s;
+        sizeOfSlot[s] = bytes;
+        ownerOfSlot[s] = MALLOC_OWNED;
         live += bytes;
         if (live > peak) peak = live;
-        headColumn[row] = (t << OP_BITS) | OP_MALLOC;
-        slotColumn[row] = taken;
-        if (bytes !== 0) aColumn[row] = bytes;
+        if (kind === OP_EMALLOC || kind === OP_ECALLOC) {
+          appendToRequest(s, id, t);
+          hasRequestEvents = true;
+        }
+        if (x !== 0) aColumn[row] = x;
       }
+      headColumn[row] = (t << OP_BITS) | kind;
+      slotColumn[row] = s;
       row++;
     }
     rows = row;

@@ -147,7 +147,9 @@ export function createTraceParser(options: ParserOptions = {}): TraceInput {
   function quoted(from: number, to = fieldEnd(from)): string {
     if (from >= lineEnd) return 'the end of the line';
     const shown = Buffer.from(text.subarray(from, Math.min(to, from + 40))).toString('latin1');
-    return JSON.stringify(to - from > 40 ? `${shown}…` : shown);
+    const quotes = JSON.stringify(to - from > 40 ? `${shown}…` : shown);
+    // JSON leaves these alone, and some terminals obey them.
+    return quotes.replace(/[\u007f-\u009f]/g, (c) => `\\u00${c.charCodeAt(0).toString(16)}`);
   }
 
   function fieldEnd(from: number): number {
