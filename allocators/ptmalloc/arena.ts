@@ -5,7 +5,7 @@ import * as layout from './arena-layout.ts';
 import * as chunk from './chunk.ts';
 import type { Context } from './context.ts';
 import * as places from './context.ts';
-import { type Heaps } from './heap.ts';
+import type { Heaps } from './heap.ts';
 import * as heapLayout from './heap.ts';
 import * as par from './parameters.ts';
 

@@ -17,6 +17,8 @@ export interface LockstepOptions {
   readonly onFailure: (row: number) => void;
 }
 
+const PIECE_ROWS = 1024;
+
 /**
  * Executes rows [from, to) strictly in file order. Thread begins and sample points are the caller's: it cuts the range
  * there. The calls of the model are captured as constants, so that in a process that runs one model every call site
@@ -156,7 +158,7 @@ export function createLockstep(options: LockstepOptions): (from: number, to: num
     }
   }
 
-  return function run(from: number, to: number): void {
+  function runPiece(from: number, to: number): void {
     const end = to | 0; // tells the compiler that rows are small integers
     for (let row = from | 0; row < end; row++) {
       const word = head[row]!;
@@ -164,7 +166,7 @@ export function createLockstep(options: LockstepOptions): (from: number, to: num
       if (op === OP_MALLOC) {
         const size = a[row]!;
         const s = slot[row]!;
-        const handle = malloc(word >>> OP_BITS, size);
+        const handle = malloc(word >>> OP_BITS, size) | 0; // | 0: kept as an integer, not as a tagged value
         handles[s] = handle;
         requested[s] = size;
         if (handle === 0) onFailure(row);
@@ -177,7 +179,7 @@ export function createLockstep(options: LockstepOptions): (from: number, to: num
       } else if (op === OP_EMALLOC) {
         const size = a[row]!;
         const s = slot[row]!;
-        const handle = emalloc(word >>> OP_BITS, size);
+        const handle = emalloc(word >>> OP_BITS, size) | 0;
         handles[s] = handle;
         requested[s] = size;
         if (handle === 0) onFailure(row);
@@ -191,5 +193,11 @@ export function createLockstep(options: LockstepOptions): (from: number, to: num
         execute(op, word >>> OP_BITS, row);
       }
     }
+  }
+
+  // In pieces, so that the loop is entered often: code that replaces a running loop knows less about its closure than code
+  // that replaces a function, and is half as fast.
+  return function run(from: number, to: number): void {
+    for (let row = from; row < to; row += PIECE_ROWS) runPiece(row, Math.min(to, row + PIECE_ROWS));
   };
 }
