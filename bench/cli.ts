@@ -22,6 +22,20 @@ function lazy(command: string, describe: string, load: () => Promise<Command>): 
   };
 }
 
+/** Options whose value is a file; `-` stands for standard output. */
+const FILE_OPTIONS = ['--placements', '--samples', '--syscalls'];
+
+/** yargs takes a lone `-` for a positional argument, also behind an option that wants a file. */
+function joinDashes(given: readonly string[]): string[] {
+  const args: string[] = [];
+  for (const arg of given) {
+    const option = args.at(-1);
+    if (arg === '-' && option !== undefined && FILE_OPTIONS.includes(option)) args[args.length - 1] = `${option}=-`;
+    else args.push(arg);
+  }
+  return args;
+}
+
 const commands = [
   lazy(
     'run <workload>',
@@ -94,7 +108,7 @@ function fail(error: unknown): never {
 // A reader that has seen enough (`sim run … | head`) is no error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
 
-const parser = yargs(hideBin(process.argv))
+const parser = yargs(joinDashes(hideBin(process.argv)))
   .scriptName('sim')
   .usage(
     '$0 COMMAND …\n\nReplays allocation traces on exact models of real allocators, and says where the memory is and why it stays.',
