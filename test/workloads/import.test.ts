@@ -87,6 +87,46 @@ describe('the log of ltrace', () => {
   });
 });
 
+describe('the data of heaptrack', () => {
+  it('are read raw, by address', async () => {
+    const { lines, format } = await imported(
+      [
+        'v 10500 3',
+        'x /usr/bin/a',
+        't 1 0',
+        'c 0',
+        '+ a 1 5580',
+        '+ 20 1 55a0',
+        'c 5',
+        '- 5580',
+        '- 55a0',
+        'R 10',
+      ].join('\n'),
+    );
+    expect(format).toBe('heaptrack');
+    expect(lines).toEqual(['m 0 1 10', 'm 0 2 32', '+ 5000000', 'f 0 1', 'f 0 2', '= end']);
+  });
+
+  it('are read interpreted, by kind: the block just allocated, else the oldest', async () => {
+    const { lines, oddities } = await imported(
+      ['v 10500 3', 'a a 1', '+ 0', '+ 0', 'a 20 2', '+ 1', '- 0', '+ 0', '- 0 1', '- 0', '- 0', '- 1'].join('\n'),
+    );
+    expect(lines).toEqual([
+      'm 0 1 10',
+      'm 0 2 10',
+      'm 0 3 32',
+      'f 0 1',
+      'm 0 1 10',
+      'f 0 1',
+      'f 0 2',
+      'f 0 3',
+      '= end',
+    ]);
+    expect(oddities).toEqual({ 'frees of blocks that were not seen': 1 });
+    await expect(imported('v 10500 3\n+ 7\n')).rejects.toThrow(/log:2: found allocation kind 7, expected one of 0$/);
+  });
+});
+
 describe('CSV', () => {
   it('has the columns that its first line names', async () => {
     const { lines, oddities, format } = await imported(
@@ -131,7 +171,7 @@ describe('CSV', () => {
     ['op,addr\nmalloc,1\n', /log:1: found "op,addr", expected column names: op,address,/],
     ['op,address\nmaloc,1\n', /log:2: found op "maloc", expected one of malloc, calloc/],
     ['op,address,size\nmalloc,1,x\n', /log:2: found size "x", expected a number/],
-    ['', /found no call of the malloc family, expected a log of mtrace, ltrace, csv/],
+    ['', /found no call of the malloc family, expected a log of heaptrack, mtrace, ltrace, csv/],
   ])('%j is refused', async (log, message) => {
     await expect(imported(log)).rejects.toThrow(UserError);
     await expect(imported(log)).rejects.toThrow(message);

@@ -1,19 +1,27 @@
 import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
-import { createGunzip } from 'node:zlib';
 import { UserError } from '../../sim/assert.ts';
 import type { EventBuffer } from '../../sim/event.ts';
+import { unpackerFor } from '../trace/compression.ts';
 import { systemError } from '../trace/reader.ts';
-import { createAddressTrace, type Oddities } from './address-trace.ts';
+import { type AddressTrace, createAddressTrace, type Oddities } from './address-trace.ts';
 import { createCsvImport } from './csv.ts';
+import { createHeaptrackImport } from './heaptrack.ts';
 import { createLtraceImport } from './ltrace.ts';
 import { importMtraceLine } from './mtrace.ts';
 
-export const IMPORT_FORMATS = ['mtrace', 'ltrace', 'csv'] as const;
+export const IMPORT_FORMATS = ['heaptrack', 'mtrace', 'ltrace', 'csv'] as const;
 export type ImportFormat = (typeof IMPORT_FORMATS)[number];
 
-/** Reads the log of another tool; `-` is the standard input, `.gz` is unpacked. Without a format, the first line tells. */
+const IMPORTERS: Readonly<Record<ImportFormat, (trace: AddressTrace) => (line: string, place: string) => void>> = {
+  heaptrack: createHeaptrackImport,
+  mtrace: (trace) => (line, place) => importMtraceLine(trace, line, place),
+  ltrace: createLtraceImport,
+  csv: createCsvImport,
+};
+
+/** Reads the log of another tool; `-` is the standard input, `.gz` and `.zst` are unpacked. Without a format, the first line tells. */
 export async function importTrace(
   path: string,
   options: { readonly format?: ImportFormat; readonly quantumNs: number },
@@ -27,12 +35,7 @@ export async function importTrace(
     for await (const line of createInterface({ input: inputOf(path), crlfDelay: Infinity })) {
       number++;
       format ??= guess(line);
-      importLine ??=
-        format === 'csv'
-          ? createCsvImport(trace)
-          : format === 'ltrace'
-            ? createLtraceImport(trace)
-            : (text, place) => importMtraceLine(trace, text, place);
+      importLine ??= IMPORTERS[format](trace);
       importLine(line, `${source}:${number}`);
     }
   } catch (error) {
@@ -53,13 +56,14 @@ export async function importTrace(
 function inputOf(path: string): Readable {
   if (path === '-') return process.stdin;
   const file = createReadStream(path);
-  if (!path.endsWith('.gz')) return file;
-  const text = createGunzip();
-  file.on('error', (error) => text.destroy(error));
-  return file.pipe(text);
+  const unpack = unpackerFor(path);
+  if (!unpack) return file;
+  file.on('error', (error) => unpack.destroy(error));
+  return file.pipe(unpack);
 }
 
 function guess(line: string): ImportFormat {
+  if (/^v [0-9a-f]+( [0-9a-f]+)?$/.test(line)) return 'heaptrack';
   if (/^(= Start|@ |[-+<>!] 0x)/.test(line)) return 'mtrace';
   return /^\s*\w+(\s*,\s*\w+)+\s*$/.test(line) ? 'csv' : 'ltrace';
 }

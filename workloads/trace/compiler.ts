@@ -105,7 +105,7 @@ const PEAK_BYTES = 1;
 const CLOCK_NS = 2;
 
 export function createTraceCompiler(options: CompilerOptions = {}): TraceCompiler {
-  let capacity = Math.max(1024, Math.ceil(options.rows ?? 65536));
+  let capacity = Math.max(1024, Math.ceil(options.rows ?? 4096));
   let head = new Int32Array(new SharedArrayBuffer(capacity * 4));
   let slot = new Int32Array(new SharedArrayBuffer(capacity * 4));
   let a = new Uint32Array(new SharedArrayBuffer(capacity * 4));

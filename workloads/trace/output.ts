@@ -1,10 +1,10 @@
 import { createWriteStream, renameSync, rmSync } from 'node:fs';
-import { Readable, type Transform } from 'node:stream';
+import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import * as zlib from 'node:zlib';
 import { UserError } from '../../sim/assert.ts';
 import type { EventBuffer } from '../../sim/event.ts';
 import { encodeHtb } from './binary.ts';
+import { packerFor } from './compression.ts';
 import { formatTrace } from './writer.ts';
 
 /**
@@ -16,9 +16,8 @@ export async function writeTrace(path: string, events: EventBuffer): Promise<voi
     await pipeline(Readable.from(formatTrace(events)), process.stdout, { end: false });
     return;
   }
-  const [, form, compression] = /^(.*?)(\.gz|\.zst)?$/s.exec(path)!;
-  const parts = form!.endsWith('.htb') ? encodeHtb(events) : formatTrace(events);
-  const pack = compressor(path, compression);
+  const parts = /\.htb(\.gz|\.zst)?$/.test(path) ? encodeHtb(events) : formatTrace(events);
+  const pack = packerFor(path);
   const temporary = `${path}.${process.pid}.tmp`;
   try {
     const file = createWriteStream(temporary);
@@ -31,14 +30,4 @@ export async function writeTrace(path: string, events: EventBuffer): Promise<voi
     if (code === undefined) throw error;
     throw new UserError(`${path}: found ${message.split(',')[0]}, expected a file that can be written`);
   }
-}
-
-function compressor(path: string, compression: string | undefined): Transform | undefined {
-  if (compression === '.gz') return zlib.createGzip();
-  if (compression === undefined) return undefined;
-  const { createZstdCompress } = zlib as { createZstdCompress?: () => Transform };
-  if (createZstdCompress) return createZstdCompress();
-  throw new UserError(
-    `${path}: found the ending .zst, expected .gz or none: Node ${process.versions.node} has no zstd`,
-  );
 }

@@ -1,10 +1,10 @@
 import { closeSync, createReadStream, fstatSync, openSync, readSync, type Stats, statSync } from 'node:fs';
 import { Readable, type Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import * as zlib from 'node:zlib';
 import { UserError } from '../../sim/assert.ts';
 import type { EventBuffer } from '../../sim/event.ts';
 import { createHtbInput, HTB_MAGIC } from './binary.ts';
+import { unpackerOf } from './compression.ts';
 import type { TraceInput } from './input.ts';
 import { createTraceParser, type ParserOptions, type Violation } from './parser.ts';
 
@@ -40,7 +40,7 @@ export async function readTrace(path: string, options: ReadOptions = {}): Promis
   try {
     const first = new Uint8Array(MAGIC_BYTES);
     const length = readSync(fd, first, 0, MAGIC_BYTES, 0);
-    const unpack = decompressor(first.subarray(0, length), source);
+    const unpack = unpackerOf(first.subarray(0, length), source);
     if (unpack) return await readStream(createReadStream(path), source, options, packedRows(fd));
     return readPlain(fd, inputFor(first, source, options, fstatSync(fd).size / SHORT_LINE_BYTES));
   } finally {
@@ -109,7 +109,7 @@ async function readStream(
   };
   try {
     const first = await firstBytes(chunks);
-    unpack = decompressor(first, source);
+    unpack = unpackerOf(first, source);
     if (unpack) await pipeline(Readable.from(concatenate(first, chunks)), unpack, take);
     else await take(concatenate(first, chunks));
   } catch (error) {
@@ -146,17 +146,6 @@ async function* concatenate(first: Uint8Array, rest: AsyncIterator<Uint8Array>):
 /** A plain Uint8Array over the same bytes: the parser's loop then sees one kind of array only. */
 function asBytes(bytes: Uint8Array): Uint8Array {
   return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-}
-
-/** The stream that unpacks data with this beginning; none where they are not compressed. */
-function decompressor(first: Uint8Array, source: string): Transform | undefined {
-  if (first[0] === 0x1f && first[1] === 0x8b) return zlib.createGunzip({ chunkSize: CHUNK_BYTES });
-  if (first[0] === 0x28 && first[1] === 0xb5 && first[2] === 0x2f && first[3] === 0xfd) {
-    const { createZstdDecompress } = zlib as { createZstdDecompress?: (options: object) => Transform };
-    if (createZstdDecompress) return createZstdDecompress({ chunkSize: CHUNK_BYTES });
-    throw new UserError(`${source}: found zstd data, expected text or gzip: Node ${process.versions.node} has no zstd`);
-  }
-  return undefined;
 }
 
 function parserOptions(source: string, options: ReadOptions, rows: number): ParserOptions {

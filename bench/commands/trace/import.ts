@@ -14,7 +14,7 @@ interface ImportArguments {
 
 export const importCommand: CommandModule<object, ImportArguments> = {
   command: 'import <in> <out>',
-  describe: 'a trace from the log of another tool: glibc’s mtrace, ltrace, or CSV as bpftrace can print it',
+  describe: 'a trace from the log of another tool: heaptrack, glibc’s mtrace, ltrace, or CSV as bpftrace can print it',
   builder: (yargs: Argv) =>
     outputPositional(
       yargs.positional('in', {

@@ -1,0 +1,42 @@
+import type { Transform } from 'node:stream';
+import * as zlib from 'node:zlib';
+import { UserError } from '../../sim/assert.ts';
+
+/** zstd is in Node from 22.15 on. */
+const zstd = zlib as {
+  createZstdCompress?: () => Transform;
+  createZstdDecompress?: (options: { chunkSize: number }) => Transform;
+};
+
+/** Large pieces: the reader's loop runs long between two of them. */
+const CHUNK_BYTES = 1 << 20;
+
+function noZstd(source: string): UserError {
+  return new UserError(
+    `${source}: found zstd, expected .gz or no compression: Node ${process.versions.node} has no zstd`,
+  );
+}
+
+/** The stream that unpacks data with this beginning; none where they are not compressed. */
+export function unpackerOf(first: Uint8Array, source: string): Transform | undefined {
+  if (first[0] === 0x1f && first[1] === 0x8b) return zlib.createGunzip({ chunkSize: CHUNK_BYTES });
+  if (first[0] !== 0x28 || first[1] !== 0xb5 || first[2] !== 0x2f || first[3] !== 0xfd) return undefined;
+  if (!zstd.createZstdDecompress) throw noZstd(source);
+  return zstd.createZstdDecompress({ chunkSize: CHUNK_BYTES });
+}
+
+/** The same by the name of a file. */
+export function unpackerFor(path: string): Transform | undefined {
+  if (path.endsWith('.gz')) return zlib.createGunzip({ chunkSize: CHUNK_BYTES });
+  if (!path.endsWith('.zst')) return undefined;
+  if (!zstd.createZstdDecompress) throw noZstd(path);
+  return zstd.createZstdDecompress({ chunkSize: CHUNK_BYTES });
+}
+
+/** The stream that packs as the name of a file asks for. */
+export function packerFor(path: string): Transform | undefined {
+  if (path.endsWith('.gz')) return zlib.createGzip();
+  if (!path.endsWith('.zst')) return undefined;
+  if (!zstd.createZstdCompress) throw noZstd(path);
+  return zstd.createZstdCompress();
+}
