@@ -8,7 +8,6 @@ import { checkGate, GATE_DEFAULTS } from '../gate/check.ts';
 import { gateMarkdown, githubAnnotations } from '../gate/github.ts';
 import { junitXml } from '../gate/junit.ts';
 import { readJson, readResults } from '../gate/result-files.ts';
-import { runSuite } from '../gate/suite.ts';
 import { gateText } from '../gate/text.ts';
 import { writeWhole } from '../line-sink.ts';
 import { terminalPalette } from '../palette.ts';
@@ -91,6 +90,8 @@ async function runSuiteFile(path: string, workers: number | undefined): Promise<
     (suite.modes?.length ?? 1) *
     (suite.cpus?.length ?? 1) *
     (suite.seeds?.length ?? 1);
+  // Models and workers are loaded only where something is run.
+  const { runSuite } = await import('../gate/suite.ts');
   const progress = startProgress(total, 'runs');
   try {
     return await runSuite(suite, dirname(path), {

@@ -95,7 +95,7 @@ function runData({ result, heat, verdict }: ReportRun, buckets: number): RunData
 
 function seriesData(result: RunResult, buckets: number): SeriesData {
   const { samples } = result;
-  const columns = SERIES.map((name) => Float64Array.from(samples, (s) => valueOf(s, name)));
+  const columns = SERIES.map((name) => Float64Array.from(samples, (s) => seriesValue(s, name)));
   const rows = decimate(axisOf(result).values, columns, buckets);
   const named: { row: number; label: string }[] = [];
   for (const [row, { label }] of samples.entries()) {
@@ -116,7 +116,7 @@ function seriesData(result: RunResult, buckets: number): SeriesData {
   };
 }
 
-function valueOf(sample: Sample, name: SeriesName): number {
+function seriesValue(sample: Sample, name: SeriesName): number {
   switch (name) {
     case 'rssBytes':
     case 'vszBytes':

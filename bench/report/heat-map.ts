@@ -48,8 +48,11 @@ export function createHeatMapRecorder() {
       }
     }
     for (const area of collectAreas(assembled)) {
-      const granule = Math.floor(area.start / GRANULE_BYTES);
-      if (area.name !== RESERVED && !names.has(granule)) names.set(granule, area.name);
+      if (area.name === RESERVED) continue;
+      const last = Math.floor((area.end - 1) / GRANULE_BYTES);
+      for (let granule = Math.floor(area.start / GRANULE_BYTES); granule <= last; granule++) {
+        if (resident.has(granule) && !names.has(granule)) names.set(granule, area.name);
+      }
     }
     captures.push({ event, live, resident });
   }

@@ -98,7 +98,7 @@ export function svgGrid(
       while (end < columns && colour(end, y) === fill) end++;
       if (fill) {
         body.push(
-          `<rect x="${(LEFT + x * cellWidth).toFixed(2)}" y="${(TOP + PLOT_HEIGHT - (y + 1) * cellHeight).toFixed(2)}" width="${((end - x) * cellWidth + 0.05).toFixed(2)}" height="${(cellHeight + 0.05).toFixed(2)}" fill="${fill}"/>`,
+          `<rect x="${(LEFT + x * cellWidth).toFixed(2)}" y="${(TOP + PLOT_HEIGHT - (y + 1) * cellHeight).toFixed(2)}" width="${((end - x) * cellWidth + 0.05).toFixed(2)}" height="${(cellHeight + 0.05).toFixed(2)}" fill="${fill}" shape-rendering="crispEdges"/>`,
         );
       }
       x = end;

@@ -1,0 +1,153 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, describe, expect, test } from 'vitest';
+import { runTask } from '../../bench/parallel/run-task.ts';
+import { comparisonSchema } from '../../bench/schema/comparison.ts';
+import { explanationSchema } from '../../bench/schema/explanation.ts';
+import { suiteResultSchema } from '../../bench/schema/gate.ts';
+import { readTrace } from '../../workloads/trace/reader.ts';
+import { CLI_BUILT, sim } from '../helpers/cli.ts';
+
+const SAMPLE = fileURLToPath(new URL('../../workloads/samples/lanczos-3-sizes.htrace.gz', import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), 'allocsim-gate-'));
+const path = (name: string) => join(folder, name);
+afterAll(() => rmSync(folder, { recursive: true }));
+
+describe.skipIf(!CLI_BUILT)('commands', { timeout: 180_000 }, () => {
+  test('gate: 0 for the same, 1 for one page more, 2 for what cannot be read, in one line', () => {
+    const made = sim(['run', SAMPLE, '--mode=lockstep', '--cpus=4', '--quiet', `--json=${path('base.json')}`]);
+    expect(made).toMatchObject({ status: 0, stdout: '' });
+    expect(sim(['gate', path('base.json'), path('base.json')]).status).toBe(0);
+
+    const head = JSON.parse(readFileSync(path('base.json'), 'utf8'));
+    head.summary.rssPeakBytes += 4096;
+    writeFileSync(path('head.json'), JSON.stringify(head));
+    const worse = sim(['gate', path('base.json'), path('head.json'), `--junit=${path('gate.xml')}`, '--github'], {
+      GITHUB_STEP_SUMMARY: path('summary.md'),
+    });
+    expect(worse.status).toBe(1);
+    expect(worse.stdout).toContain('+4.00 KiB');
+    expect(worse.stdout).toContain('::error title=');
+    expect(readFileSync(path('gate.xml'), 'utf8')).toContain('failures="1"');
+    expect(readFileSync(path('summary.md'), 'utf8')).toContain('### Memory gate: failed');
+
+    writeFileSync(path('config.json'), '{"thresholds":{"rssPeakBytes":{"absolute":4096}}}');
+    expect(sim(['gate', path('base.json'), path('head.json'), `--config=${path('config.json')}`]).status).toBe(0);
+
+    writeFileSync(path('broken.json'), '{"schema":"allocsim-result-1","run":{}}');
+    writeFileSync(path('typo.json'), '{"thresholds":{"rssPeak":{}}}');
+    for (const [args, message] of [
+      [['gate', path('base.json'), path('none.json')], /none\.json: found no such file, expected a JSON file/],
+      [['gate', path('base.json'), path('broken.json')], /broken\.json: at run\.workload: /],
+      [['gate', path('base.json'), path('base.json'), `--config=${path('typo.json')}`], /typo\.json: at thresholds/],
+      [['gate', path('base.json')], /expected BASE and HEAD, or --suite/],
+    ] as const) {
+      const { status, stdout, stderr } = sim(args);
+      expect(status).toBe(2);
+      expect(stdout).toBe('');
+      expect(stderr).toMatch(message);
+      expect(stderr.trim().split('\n')).toHaveLength(1);
+    }
+  });
+
+  test('a suite: saved, run again, the same; every output file', () => {
+    writeFileSync(
+      path('suite.json'),
+      JSON.stringify({
+        workloads: ['rows:threads=2,rounds=40', SAMPLE],
+        allocators: ['glibc@2.36', 'jemalloc'],
+        modes: ['lockstep', 'virtual'],
+        cpus: [2],
+      }),
+    );
+    const made = sim(['gate', `--suite=${path('suite.json')}`, `--save=${path('suite-base.json')}`]);
+    expect(made.status, made.stderr).toBe(0);
+    const saved = JSON.parse(readFileSync(path('suite-base.json'), 'utf8'));
+    expect(suiteResultSchema.parse(saved).runs).toHaveLength(8);
+
+    const again = sim([
+      'gate',
+      path('suite-base.json'),
+      `--suite=${path('suite.json')}`,
+      `--benchmark-action=${path('action.json')}`,
+      `--bencher=${path('bencher.json')}`,
+      `--markdown=${path('gate.md')}`,
+      '--json',
+    ]);
+    expect(again.status, again.stderr).toBe(0);
+    const gate = JSON.parse(again.stdout);
+    expect(new Set(gate.checks.map((c: { status: string }) => c.status))).toEqual(new Set(['ok']));
+    // Each run keeps a series of its own, and its own figures.
+    const bencher = JSON.parse(readFileSync(path('bencher.json'), 'utf8'));
+    expect(Object.keys(bencher)).toHaveLength(8);
+    for (const run of saved.runs) {
+      const key = Object.keys(bencher).find(
+        (k) =>
+          k.startsWith(`${run.run.workload}`) &&
+          k.includes(` / ${run.run.allocator} / `) &&
+          k.includes(` / ${run.run.mode}, `),
+      )!;
+      expect(bencher[key].rssPeakBytes.value).toBe(run.summary.rssPeakBytes);
+    }
+    const names = JSON.parse(readFileSync(path('action.json'), 'utf8')).map((e: { name: string }) => e.name);
+    expect(new Set(names).size).toBe(names.length);
+  });
+
+  test('compare in workers gives what a run alone gives', async () => {
+    const { status, stdout, stderr } = sim([
+      'compare',
+      SAMPLE,
+      '--allocators=glibc@2.36,glibc@2.36:mmap_threshold=131072',
+      '--cpus=4',
+      '--seeds=2',
+      '--workers=2',
+      '--json',
+    ]);
+    expect(status, stderr).toBe(0);
+    const comparison = comparisonSchema.parse(JSON.parse(stdout));
+    expect(comparison.runs.map((column) => column.length)).toEqual([2, 2]);
+    const events = await readTrace(SAMPLE);
+    for (const column of comparison.runs) {
+      for (const run of column) {
+        const alone = await runTask({
+          events,
+          workload: SAMPLE,
+          parameters: {},
+          allocator: run.run.allocator,
+          cpus: 4,
+          mode: 'virtual',
+          pace: 'asap',
+          seed: run.run.seed,
+        });
+        const { engine: _, ...expected } = JSON.parse(JSON.stringify(alone.result));
+        const { engine: __, ...found } = run;
+        expect(found).toEqual(expected);
+      }
+    }
+  });
+
+  test('explain: the verdict to people, everything to programs', () => {
+    const text = sim(['explain', SAMPLE, '--allocator=glibc@2.36', '--no-what-if']);
+    expect(text.status, text.stderr).toBe(0);
+    expect(text.stdout).toContain('Where the resident bytes are');
+    const json = sim(['explain', SAMPLE, '--allocator=glibc@2.36', '--no-what-if', '--json']);
+    expect(() => explanationSchema.parse(JSON.parse(json.stdout))).not.toThrow();
+    expect(sim(['explain', SAMPLE, '--at=nowhere']).status).toBe(2);
+  });
+
+  test('a report, figures and a plot from one run', () => {
+    const { status, stdout, stderr } = sim([
+      'run',
+      SAMPLE,
+      `--report=${path('run.html')}`,
+      `--svg=${path('figures')}`,
+      '--plot',
+    ]);
+    expect(status, stderr).toBe(0);
+    expect(stdout).toMatch(/┤.*[\u2801-\u28ff]/u);
+    expect(readFileSync(path('run.html')).length).toBeLessThan(2_000_000);
+    expect(readFileSync(join(path('figures'), 'resident.svg'), 'utf8')).toContain('<svg');
+  });
+});
