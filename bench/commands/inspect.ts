@@ -4,7 +4,7 @@ import { suggestion } from '../../sim/suggestion.ts';
 import { UserError } from '../../sim/assert.ts';
 import { meminfoText, pmapText, smapsText, statusText } from '../../sim/report/proc.ts';
 import type { LineSink } from '../line-sink.ts';
-import { type Assembled } from '../machine.ts';
+import type { Assembled } from '../machine.ts';
 import { type MachineArguments, machineOptions, prepare } from '../run-options.ts';
 import { Session, type SessionOptions } from '../session.ts';
 import { rowsUntil } from '../stop-point.ts';
