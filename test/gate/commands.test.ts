@@ -7,10 +7,11 @@ import { runTask } from '../../bench/parallel/run-task.ts';
 import { comparisonSchema } from '../../bench/schema/comparison.ts';
 import { explanationSchema } from '../../bench/schema/explanation.ts';
 import { suiteResultSchema } from '../../bench/schema/gate.ts';
-import { readTrace } from '../../workloads/trace/reader.ts';
+import { resolveWorkload } from '../../workloads/index.ts';
 import { CLI_BUILT, sim } from '../helpers/cli.ts';
 
 const SAMPLE = fileURLToPath(new URL('../../workloads/samples/lanczos-3-sizes.htrace.gz', import.meta.url));
+const STRESS = 'stress:profile=mix,events=2000';
 const folder = mkdtempSync(join(tmpdir(), 'allocsim-gate-'));
 const path = (name: string) => join(folder, name);
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -53,10 +54,11 @@ describe.skipIf(!CLI_BUILT)('commands', { timeout: 180_000 }, () => {
   });
 
   test('a suite: saved, run again, the same; every output file', () => {
+    writeFileSync(path('small.htrace'), '%htrace 1\nm 0 1 5000\nm 1 2 70000\nf 1 1\n= idle\n');
     writeFileSync(
       path('suite.json'),
       JSON.stringify({
-        workloads: ['rows:threads=2,rounds=40', SAMPLE],
+        workloads: ['rows:threads=2,rounds=40', 'small.htrace'],
         allocators: ['glibc@2.36', 'jemalloc'],
         modes: ['lockstep', 'virtual'],
         cpus: [2],
@@ -98,7 +100,7 @@ describe.skipIf(!CLI_BUILT)('commands', { timeout: 180_000 }, () => {
   test('compare in workers gives what a run alone gives', async () => {
     const { status, stdout, stderr } = sim([
       'compare',
-      SAMPLE,
+      STRESS,
       '--allocators=glibc@2.36,glibc@2.36:mmap_threshold=131072',
       '--cpus=4',
       '--seeds=2',
@@ -108,13 +110,13 @@ describe.skipIf(!CLI_BUILT)('commands', { timeout: 180_000 }, () => {
     expect(status, stderr).toBe(0);
     const comparison = comparisonSchema.parse(JSON.parse(stdout));
     expect(comparison.runs.map((column) => column.length)).toEqual([2, 2]);
-    const events = await readTrace(SAMPLE);
     for (const column of comparison.runs) {
       for (const run of column) {
+        const { name, events, parameters } = await resolveWorkload(STRESS, { seed: run.run.seed });
         const alone = await runTask({
           events,
-          workload: SAMPLE,
-          parameters: {},
+          workload: name,
+          parameters,
           allocator: run.run.allocator,
           cpus: 4,
           mode: 'virtual',
