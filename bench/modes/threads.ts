@@ -109,6 +109,7 @@ export async function runThreads(options: ThreadsOptions): Promise<RunResult> {
   const reports = await runCrew<WorkerTask, WorkerReport>({ file: WORKER_FILE, tasks, abort, look });
   const replayNs = reports.reduce((longest, report) => Math.max(longest, report.measurements.totalNs), 0);
 
+  const aborted = reports.find((report) => report.measurements.abort !== null)?.measurements.abort ?? null;
   const isPartial = eventsDone() < events.length;
   if (!isPartial) {
     assembled.top.check();
@@ -149,7 +150,7 @@ export async function runThreads(options: ThreadsOptions): Promise<RunResult> {
     assembled,
     touch,
     eventsDone: eventsDone(),
-    abort: null,
+    abort: aborted,
     samples: [sample],
     failedRows: reports.flatMap((report) => report.measurements.failedRows).sort((x, y) => x - y),
     requestedPeakBytes: undefined,

@@ -1,4 +1,5 @@
 import type { Allocator, Handle, RequestAllocator, ThreadSlot } from '../allocator.ts';
+import { AllocatorAbort } from '../assert.ts';
 import {
   MALLOPT_NAMES,
   OP_CALLOC,
@@ -59,6 +60,8 @@ export interface ThreadMeasurements {
   /** Events done: all of the thread's, unless the run was given up. */
   events: number;
   readonly failedRows: number[];
+  /** What the real allocator would have written before it aborted the process. */
+  abort: { readonly event: number; readonly message: string } | null;
 }
 
 const TIMED_EVERY = 32;
@@ -85,6 +88,7 @@ export function runThreadEvents(options: ConcurrentOptions): ThreadMeasurements 
     totalNs: 0,
     events: 0,
     failedRows: [],
+    abort: null,
   };
 
   function waitFor(slot: number, needed: number): void {
@@ -257,7 +261,10 @@ export function runThreadEvents(options: ConcurrentOptions): ThreadMeasurements 
   try {
     run();
   } catch (error) {
-    if (!(error instanceof RunAborted)) throw error;
+    if (error instanceof AllocatorAbort) {
+      result.abort = { event: rows[first[t]! + result.events]!, message: error.message };
+      Atomics.store(control, CONTROL_ABORTED, 1);
+    } else if (!(error instanceof RunAborted)) throw error;
   }
   Atomics.store(control, CONTROL_WORDS + t, result.events);
   result.totalNs = nowNs() - since;

@@ -1,0 +1,153 @@
+import { describe, expect, test } from 'vitest';
+import { parseAllocator } from '../../allocators/spec.ts';
+import { assemble } from '../../bench/machine.ts';
+import { runVirtual } from '../../bench/modes/virtual.ts';
+import { runLockstep, type SessionOptions } from '../../bench/session.ts';
+import { KERNEL_DEFAULTS } from '../../sim/kernel/kernel.ts';
+import { createFreeRunning } from '../../sim/replay/free-running.ts';
+import { createProgramOrder } from '../../sim/replay/program-order.ts';
+import type { RunResult } from '../../sim/report/result.ts';
+import { COST_PROFILES } from '../../sim/threads/costs.ts';
+import { createVirtualLocks, type VirtualLocks } from '../../sim/threads/virtual-locks.ts';
+import { createVirtualTime } from '../../sim/threads/virtual-time.ts';
+import { resolveWorkload } from '../../workloads/index.ts';
+import { BUMP, eventsOf } from '../helpers/bump-run.ts';
+import { shelfSpec } from './shelf.ts';
+
+async function optionsOf(workload: string, allocator: string, more: Partial<SessionOptions> = {}) {
+  const { events } = await resolveWorkload(workload);
+  const cpus = more.cpus ?? 4;
+  return { events, workload, spec: parseAllocator(allocator, cpus), cpus, ...more } satisfies SessionOptions;
+}
+
+const withoutEngine = ({ engine: _, ...rest }: RunResult) => JSON.stringify(rest);
+const sumOf = (result: RunResult, field: 'acquisitions' | 'contended' | 'futexWaits') =>
+  result.locks.filter((lock) => lock.name !== 'mmap_lock').reduce((sum, lock) => sum + lock[field], 0);
+
+describe('a run in virtual time', () => {
+  test('is the same for the same seed; another seed moves times alone', async () => {
+    for (const allocator of ['glibc', 'jemalloc']) {
+      const options = await optionsOf('xmalloc-test:pairs=3', allocator);
+      const first = await runVirtual({ ...options, seed: 1 });
+      expect(withoutEngine(await runVirtual({ ...options, seed: 1 }))).toBe(withoutEngine(first));
+      const other = await runVirtual({ ...options, seed: 2 });
+      expect(other.summary.virtualNs).not.toBe(first.summary.virtualNs);
+      expect(other.summary.requestedBytes).toBe(first.summary.requestedBytes);
+    }
+  });
+
+  test('of one thread is a lockstep run with prices', async () => {
+    const options = await optionsOf('stress:profile=mix,threads=1', 'glibc');
+    const lockstep = await runLockstep(options);
+    const virtual = await runVirtual(options);
+    const { latencyNs: _l, virtualNs: _v, cpuNs, waitNs, syscalls, ...memory } = virtual.summary;
+    expect(lockstep.summary).toMatchObject({ ...memory, syscalls: { ...syscalls, futex: 0 } });
+    expect(cpuNs).toBeGreaterThan(0);
+    expect(waitNs).toBe(0);
+  });
+
+  test('accounts for all of each thread’s time', async () => {
+    const { concurrency, summary } = await runVirtual(await optionsOf('larson:threads=8', 'glibc', { cpus: 3 }));
+    const spent = concurrency!.threads.map((t) => t.runningNs + t.waitingNs + t.readyNs + t.blockedNs);
+    for (const ns of spent) expect(ns).toBeLessThanOrEqual(summary.virtualNs * 1.001);
+    expect(Math.max(...spent)).toBeGreaterThan(summary.virtualNs * 0.9);
+    expect(summary.cpuNs).toBeLessThanOrEqual(3 * summary.virtualNs);
+    expect(concurrency!.threads.reduce((sum, t) => sum + t.events, 0)).toBeGreaterThan(0);
+  });
+
+  test('waits for the allocation that another thread makes', async () => {
+    const lines = [
+      'm 1 1 100000',
+      ...Array.from({ length: 50 }, (_, i) => `m 1 ${i + 2} 1000000`),
+      'm 1 99 8',
+      'f 2 99',
+    ];
+    const result = await runVirtual({ events: eventsOf(lines), workload: 'test', spec: shelfSpec(), cpus: 3 });
+    const consumer = result.concurrency!.threads.find((t) => t.thread === 2)!;
+    expect(consumer.blockedNs).toBeGreaterThan(0.8 * result.summary.virtualNs);
+    expect(result.concurrency!.crossThreadFrees).toBe(1);
+  });
+
+  test('with a lock in every call gets no faster beyond one processor', async () => {
+    const options = await optionsOf('rows:threads=4,rounds=3000', 'glibc', { touch: 'none' });
+    const spec = shelfSpec(0);
+    const one = await runVirtual({ ...options, spec, cpus: 1 });
+    const four = await runVirtual({ ...options, spec, cpus: 4 });
+    expect(sumOf(four, 'contended')).toBeGreaterThan(0.05 * sumOf(four, 'acquisitions'));
+    expect(sumOf(one, 'contended')).toBe(0);
+    expect(four.summary.virtualNs).toBeGreaterThan(0.4 * one.summary.virtualNs);
+  });
+
+  test('paced as recorded takes as long as the recording', async () => {
+    const events = eventsOf(['m 0 1 8', '+ 1000000', 'm 1 2 8', '+ 500000', 'f 0 1']);
+    const options = { events, workload: 'test', spec: BUMP, cpus: 2 };
+    expect((await runVirtual({ ...options, pace: 'recorded' })).summary.virtualNs).toBeGreaterThan(1_500_000);
+    expect((await runVirtual(options)).summary.virtualNs).toBeLessThan(500_000);
+  });
+
+  test('takes its samples where the trace has them, and one at the end', async () => {
+    const events = eventsOf(['m 0 1 8', '= one', 'm 1 2 8', '= two', 'te 1', 'f 0 1']);
+    const { samples } = await runVirtual({ events, workload: 'test', spec: BUMP, cpus: 2 });
+    expect(samples.map((sample) => sample.label).sort()).toEqual(['(end)', 'one', 'two']);
+    expect(samples.every((sample) => sample.virtualNs > 0)).toBe(true);
+  });
+
+  test('with walkers on every event finds nothing wrong', async () => {
+    for (const allocator of ['glibc:arena_max=2', 'jemalloc']) {
+      const options = await optionsOf('stress:profile=mix,threads=4,events=300', allocator, { check: 'events' });
+      expect((await runVirtual(options)).partial).toBe(false);
+    }
+  });
+});
+
+test('the article’s loop: two arenas are fought over, the default ones and jemalloc are not', async () => {
+  const workload = 'lanczos-32t:width=960,height=540,sizes=400x300+800x600+640x480';
+  const runs = await Promise.all(
+    ['glibc', 'glibc:arena_max=2', 'jemalloc'].map(async (allocator) =>
+      runVirtual(await optionsOf(workload, allocator, { cpus: 32 })),
+    ),
+  );
+  const [glibc, two, jemalloc] = runs.map((run) => ({
+    contended: sumOf(run, 'contended') / sumOf(run, 'acquisitions'),
+    acquisitions: sumOf(run, 'acquisitions'),
+    futexWaits: sumOf(run, 'futexWaits'),
+  }));
+  expect(two!.contended).toBeGreaterThan(0.4);
+  expect(two!.futexWaits).toBeGreaterThan(1000);
+  expect(glibc!.contended).toBeLessThan(0.02);
+  expect(jemalloc!.acquisitions).toBeLessThan(0.3 * glibc!.acquisitions);
+});
+
+test('threads that wait for each other for ever end with the names of their events', () => {
+  const events = eventsOf(['m 1 1 8', 'm 2 2 8', 'f 1 2', 'f 2 1']);
+  const order = createProgramOrder(events);
+  order.need.fill(2); // more uses than there are: no trace can say this, since waits point backwards
+  const time = createVirtualTime(order.threads, 2, COST_PROFILES['vm']!, 0);
+  let locks: VirtualLocks | undefined;
+  const { machine, objects, allocator, request } = assemble({
+    spec: BUMP,
+    events,
+    cpus: 2,
+    touch: 'full',
+    kernel: KERNEL_DEFAULTS,
+    threadSlots: order.threads,
+    objectSlots: order.objectSlots,
+    locks: (_, operations) => (locks = createVirtualLocks({ time, operations, perVmaLocks: true })),
+  });
+  const replay = createFreeRunning({
+    order,
+    objects,
+    kernel: machine.kernel,
+    allocator,
+    request,
+    touch: 'full',
+    time,
+    locks: locks!,
+    operations: machine.operations,
+    recordedNs: undefined,
+    onFailure: () => {},
+    onSample: () => {},
+    onEvent: undefined,
+  });
+  expect(() => replay.run(100)).toThrow(/event 0 of thread 1 waits .*; event 1 of thread 2 waits/);
+});
