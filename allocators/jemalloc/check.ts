@@ -46,10 +46,11 @@ function bitCount(bits: number): number {
 export function checkHeap(heap: Heap): void {
   const { state } = heap;
   checkExtents(heap);
+  const { slabs, used } = countSlabs(heap);
   for (let a = 0; a < state.config.arenaSlots; a++) {
     if (!heap.arenas.isInitialized(a)) continue;
     for (let which = 0; which < 3; which++) checkEset(heap, a, which + 1);
-    for (let i = 0; i < NBINS; i++) checkBin(heap, a, i);
+    for (let i = 0; i < NBINS; i++) checkBin(heap, a, i, slabs[a * NBINS + i]!, used[a * NBINS + i]!);
   }
   checkCaches(heap);
 }
@@ -137,9 +138,24 @@ function checkEset(heap: Heap, a: number, which: number): void {
   assert(inHeaps === listed.size, `${where}: ${listed.size} listed, ${inHeaps} in heaps`);
 }
 
-/** A bin's slabs: the nonfull ones have room, and all regions of the arena's slabs add up to its counters. */
-function checkBin(heap: Heap, a: number, index: number): void {
-  const { bins, binCounters, extentClass, extents, globals } = heap.state;
+/** Slabs and regions in use, by arena and bin. */
+function countSlabs(heap: Heap): { slabs: Float64Array; used: Float64Array } {
+  const { config, extentClass, extents, globals } = heap.state;
+  const slabs = new Float64Array(config.arenaSlots * NBINS);
+  const used = new Float64Array(config.arenaSlots * NBINS);
+  for (let e = 1; e <= globals[G_EXTENTS]!; e++) {
+    const p = e << LG_EXTENT_WORDS;
+    if (extents[p + E_STATE] !== STATE_ACTIVE || !(extents[p + E_FLAGS]! & FLAG_SLAB)) continue;
+    const b = extents[p + E_ARENA]! * NBINS + extentClass[e]!;
+    slabs[b]!++;
+    used[b]! += SLAB_REGIONS[extentClass[e]!]! - extents[p + E_NFREE]!;
+  }
+  return { slabs, used };
+}
+
+/** A bin's nonfull slabs have room, and all slabs and regions in use add up to its counters. */
+function checkBin(heap: Heap, a: number, index: number, slabs: number, used: number): void {
+  const { bins, binCounters, extents } = heap.state;
   const w = (a * NBINS + index) * BIN_WORDS;
   const c = (a * NBINS + index) * BIN_COUNTERS;
   const where = `arena ${a}, bin ${index}`;
@@ -155,15 +171,6 @@ function checkBin(heap: Heap, a: number, index: number): void {
     assert(e !== bins[w + B_SLABCUR], `${where}: the current slab is in the nonfull heap`);
   });
   assert(nonfull === binCounters[c + BC_NONFULL_SLABS], `${where}: ${nonfull} nonfull slabs`);
-  let slabs = 0;
-  let used = 0;
-  for (let e = 1; e <= globals[G_EXTENTS]!; e++) {
-    const p = e << LG_EXTENT_WORDS;
-    if (extents[p + E_STATE] !== STATE_ACTIVE || !(extents[p + E_FLAGS]! & FLAG_SLAB)) continue;
-    if (extentClass[e] !== index || extents[p + E_ARENA] !== a) continue;
-    slabs++;
-    used += regions - extents[p + E_NFREE]!;
-  }
   assert(slabs === binCounters[c + BC_CURSLABS], `${where}: ${slabs} slabs, ${binCounters[c + BC_CURSLABS]} counted`);
   assert(used === binCounters[c + BC_CURREGS], `${where}: ${used} regions, ${binCounters[c + BC_CURREGS]} counted`);
   const balance = binCounters[c + BC_NMALLOC]! - binCounters[c + BC_NDALLOC]!;

@@ -1,4 +1,5 @@
 import { UserError } from '../../sim/assert.ts';
+import type { KernelOptions } from '../../sim/kernel/kernel.ts';
 import type { OptionValues } from '../model.ts';
 import {
   INDEX_SIZE,
@@ -74,7 +75,7 @@ function ncachedMax(index: number, slotsMin: number, slotsMax: number, slotsLarg
 }
 
 /** malloc_conf_init and the boot functions that follow it. */
-export function resolveConfig(values: OptionValues, cpus: number): Config {
+export function resolveConfig(values: OptionValues, cpus: number, kernelThp: KernelOptions['thp']): Config {
   const number = (name: string) => values[name] as number;
   const flag = (name: string) => values[name] as boolean;
   for (const name of ['hpa', 'prof']) {
@@ -128,7 +129,7 @@ export function resolveConfig(values: OptionValues, cpus: number): Config {
     muzzyDecayMs: number('muzzy_decay_ms'),
     retain: flag('retain'),
     thp: values['thp'] as Config['thp'],
-    systemThp: values['system_thp'] as Config['systemThp'],
+    systemThp: systemThpOf(values['system_thp'] as string, kernelThp),
     metadataThp: values['metadata_thp'] as Config['metadataThp'],
     dss: values['dss'] as Config['dss'],
     percpuArena,
@@ -145,6 +146,15 @@ export function resolveConfig(values: OptionValues, cpus: number): Config {
     cpus,
     options: values,
   };
+}
+
+/**
+ * What the allocator reads of the system's huge pages. A process whose kernel gives it none (prctl) still reads what the
+ * system is set to, which is madvise where nobody changed it.
+ */
+function systemThpOf(option: string, kernelThp: KernelOptions['thp']): Config['systemThp'] {
+  if (option !== 'auto') return option as Config['systemThp'];
+  return kernelThp === 'never' ? 'madvise' : kernelThp;
 }
 
 /** tcache_gc_item_delay_compute: what it returns is kept in 8 bits. */

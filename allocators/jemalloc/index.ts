@@ -6,10 +6,11 @@ import { createHeap } from './heap.ts';
 import { createMalloc } from './malloc.ts';
 import { JEMALLOC_OPTIONS } from './options.ts';
 import { heapStats } from './stats.ts';
+import { VIEWS } from './views.ts';
 import { walkAreas, walkHeap } from './walk.ts';
 
 function create(machine: Machine, version: string, options: OptionValues): Allocator {
-  const config = resolveConfig(options, machine.cpus);
+  const config = resolveConfig(options, machine.cpus, machine.kernel.thp);
   const heap = createHeap(machine, config);
   const { malloc, free, calloc, realloc, memalign, touchBlock, addressOf, usableSize } = createMalloc(heap);
   const { arenas, background, tcache, threads } = heap;
@@ -50,5 +51,5 @@ export const jemalloc: AllocatorModel = {
   options: JEMALLOC_OPTIONS,
   create,
   layered: false,
-  views: [],
+  views: VIEWS,
 };

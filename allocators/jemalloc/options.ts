@@ -99,8 +99,15 @@ export const JEMALLOC_OPTIONS: readonly OptionDescriptor[] = [
   option('tp_main', 'integer', 'address', 0x7ffff7f90180, "the main thread's pointer: it seeds placement offsets"),
   option('tp_first', 'integer', 'address', 0x7f1ffffff6c0, 'thread pointer of the first thread stack'),
   option('tp_step', 'integer', 'bytes', 0x40000, 'distance down to the next thread pointer'),
-  option('system_thp', 'choice', '', 'madvise', '/sys/kernel/mm/transparent_hugepage/enabled', {
-    choices: ['madvise', 'always', 'never'],
-  }),
+  option(
+    'system_thp',
+    'choice',
+    '',
+    'auto',
+    'what /sys/kernel/mm/transparent_hugepage/enabled says; auto: as the kernel',
+    {
+      choices: ['auto', 'madvise', 'always', 'never'],
+    },
+  ),
   option('mallctl', 'boolean', '', true, 'the process reads statistics, so their tables exist before its first event'),
 ];

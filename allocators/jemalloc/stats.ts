@@ -79,9 +79,10 @@ function arenaStats(heap: Heap, a: number): ArenaStats {
   const pactive = arenas[w + A_NACTIVE]!;
   const pdirty = pa.npages(a, STATE_DIRTY);
 
-  const bins = Array.from({ length: NBINS }, (_, i) =>
-    Object.fromEntries(BIN_NAMES.map((name, j) => [name, binCounters[(a * NBINS + i) * BIN_COUNTERS + j]!])),
-  );
+  const bins = Array.from({ length: NBINS }, (_, i) => ({
+    ...Object.fromEntries(BIN_NAMES.map((name, j) => [name, binCounters[(a * NBINS + i) * BIN_COUNTERS + j]!])),
+    ...mutexStats(heap, state.arenaLocks[a * ARENA_LOCKS + LOCK_BINS + i]!),
+  }));
   const small = zeros(SMALL_NAMES);
   bins.forEach((bin, i) => {
     small['allocated']! += bin['curregs']! * INDEX_SIZE[i]!;
@@ -174,10 +175,7 @@ const MUTEXES = [
 function arenaMutexes(heap: Heap, a: number): Record<string, Numbers> {
   const first = a * ARENA_LOCKS;
   const at = (i: number) => mutexStats(heap, heap.state.arenaLocks[first + i]!);
-  const mutexes: Record<string, Numbers> = Object.fromEntries(MUTEXES.map((name, i) => [name, at(i)]));
-  mutexes['bins'] = zeros(MUTEX_NAMES);
-  for (let i = 0; i < NBINS; i++) add(mutexes['bins'], at(LOCK_BINS + i));
-  return mutexes;
+  return Object.fromEntries(MUTEXES.map((name, i) => [name, at(i)]));
 }
 
 function add(sum: Numbers, row: Numbers): Numbers {
@@ -193,7 +191,7 @@ function sumOf(all: readonly ArenaStats[]): ArenaStats {
     numbers: all.reduce((sum, one) => add(sum, one.numbers), zeros(names)),
     small: all.reduce((sum, one) => add(sum, one.small), zeros(SMALL_NAMES)),
     large: all.reduce((sum, one) => add(sum, one.large), zeros(SMALL_NAMES)),
-    bins: row((one) => one.bins, BIN_NAMES, NBINS),
+    bins: row((one) => one.bins, [...BIN_NAMES, ...MUTEX_NAMES], NBINS),
     lextents: row((one) => one.lextents, LEXTENT_NAMES, LARGE_CLASSES),
     extents: row((one) => one.extents, EXTENT_NAMES, NPSIZES),
     mutexes: Object.fromEntries(
@@ -211,17 +209,20 @@ function present(stats: ArenaStats): AllocatorStats {
     ...stats.numbers,
     small: stats.small,
     large: stats.large,
-    bins: stats.bins.map((bin, i) => ({
+    bins: stats.bins.map(({ num_ops = 0, num_owner_switch = 0, ...bin }, i) => ({
       size: INDEX_SIZE[i]!,
+      ind: i,
       nregs: SLAB_REGIONS[i]!,
       slab_size: SLAB_PAGES[i]! * PAGE,
+      nshards: 1,
       ...bin,
+      mutex: { num_ops, num_owner_switch },
     })),
     lextents: stats.lextents
-      .map((row, i) => ({ size: INDEX_SIZE[NBINS + i]!, ...row }))
+      .map((row, i) => ({ size: INDEX_SIZE[NBINS + i]!, ind: NBINS + i, ...row }))
       .filter((row) => LEXTENT_NAMES.some((name) => (row as Numbers)[name] !== 0)),
     extents: stats.extents
-      .map((row, i) => ({ size: PAGE_CLASS[i]! * PAGE, ...row }))
+      .map((row, i) => ({ size: PAGE_CLASS[i]! * PAGE, ind: i, ...row }))
       .filter((row) => EXTENT_NAMES.some((name) => (row as Numbers)[name] !== 0)),
     mutexes: stats.mutexes,
   };
@@ -260,6 +261,9 @@ export function heapStats(heap: Heap): AllocatorStats {
     mapped: sum['mapped']!,
     retained: sum['retained']!,
     narenas: config.arenaSlots,
+    nhbins: config.cacheBins,
+    tcache_max: config.tcacheMax,
+    opt: { ...config.options, narenas: config.narenas },
     background_thread: heap.background.stats(),
     mutexes: {
       arenas: mutexStats(heap, heap.state.arenasLock),
