@@ -21,7 +21,12 @@ export { UserError } from '../sim/assert.ts';
 // Traces.
 export { readTrace } from '../workloads/trace/reader.ts';
 export { createTraceParser } from '../workloads/trace/parser.ts';
+export { importTrace, IMPORTERS, type ImportOptions } from '../workloads/import/index.ts';
+export type { Importer } from '../workloads/import/importer.ts';
+export { formatTrace } from '../workloads/trace/writer.ts';
 export type { EventBuffer } from '../sim/event.ts';
+
+export { verify, type Verification, type VerifyOptions } from './verify/verify.ts';
 
 // One run.
 export { runSession as run } from './run-session.ts';

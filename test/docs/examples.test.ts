@@ -7,11 +7,14 @@ import { GATE_DEFAULTS } from '../../bench/gate/check.ts';
 import { METRICS } from '../../bench/metrics/index.ts';
 import { gateConfigSchema, suiteSchema } from '../../bench/schema/gate.ts';
 import { runLockstep } from '../../bench/session.ts';
+import { hookLog } from '../../docs/examples/hook-log.ts';
 import { overheadPerBlock } from '../../docs/examples/overhead.ts';
 import { ring } from '../../docs/examples/ring.ts';
 import { tour } from '../../docs/examples/library.ts';
+import { IMPORTERS, importTrace } from '../../workloads/import/index.ts';
 import { parseParameters } from '../../workloads/workload.ts';
 import { bumpOptions } from '../helpers/bump-run.ts';
+import { temporaryFolder } from '../helpers/temporary.ts';
 
 const folder = new URL('../../docs/', import.meta.url);
 const readDoc = (name: string) => readFileSync(new URL(name, folder), 'utf8');
@@ -65,6 +68,19 @@ describe('documents', () => {
     const run = await runLockstep(bumpOptions(['m 0 1 100', 'm 0 2 100']));
     expect(overheadPerBlock.of(run)).toBe((4096 - 200) / 2);
     expect(METRICS.some((m) => m.name === overheadPerBlock.name)).toBe(false);
+  });
+
+  test('the example of an importer is found by its first line, and refuses what it does not know', async () => {
+    const importers = [hookLog, ...IMPORTERS];
+    const path = `${temporaryFolder()}/log`;
+    writeFileSync(path, 'hook-log 1\n0 +7f00 24\n1 +7f40 100\n1 -7f00\n');
+    const { events, format } = await importTrace(path, { quantumNs: 1000, importers });
+    expect(format).toBe('hook-log');
+    expect(events.length).toBe(4); // and a sample at the end
+    writeFileSync(path, 'hook-log 1\n0 +7f00\n');
+    await expect(importTrace(path, { quantumNs: 1000, importers })).rejects.toThrow(
+      /log:2: found "0 \+7f00", expected/,
+    );
   });
 
   test('the tour through the library', async () => {

@@ -171,7 +171,7 @@ describe('CSV', () => {
     ['op,addr\nmalloc,1\n', /log:1: found "op,addr", expected column names: op,address,/],
     ['op,address\nmaloc,1\n', /log:2: found op "maloc", expected one of malloc, calloc/],
     ['op,address,size\nmalloc,1,x\n', /log:2: found size "x", expected a number/],
-    ['', /found no call of the malloc family, expected a log of heaptrack, mtrace, ltrace, csv/],
+    ['', /found no call of the malloc family, expected a log of heaptrack, mtrace, csv, ltrace/],
   ])('%j is refused', async (log, message) => {
     await expect(imported(log)).rejects.toThrow(UserError);
     await expect(imported(log)).rejects.toThrow(message);

@@ -1,5 +1,6 @@
 import { UserError } from '../../sim/assert.ts';
 import type { AddressTrace } from './address-trace.ts';
+import type { Importer } from './importer.ts';
 
 /**
  * What a few lines of bpftrace, perf or a program's own hooks can print: a line of column names, then one call a line.
@@ -17,7 +18,7 @@ const COLUMNS = ['op', 'address', 'size', 'thread', 'time', 'old', 'count', 'ali
 type Column = (typeof COLUMNS)[number];
 const OPERATIONS = ['malloc', 'calloc', 'realloc', 'memalign', 'free', 'exit'];
 
-export function createCsvImport(trace: AddressTrace): (line: string, place: string) => void {
+function createCsvImport(trace: AddressTrace): (line: string, place: string) => void {
   let columns: readonly string[] | undefined;
   const threads = new Map<number, number>();
 
@@ -69,3 +70,10 @@ export function createCsvImport(trace: AddressTrace): (line: string, place: stri
     }
   };
 }
+
+export const csv: Importer = {
+  name: 'csv',
+  about: 'a line of column names, then one call a line',
+  begins: (line) => /^\s*\w+(\s*,\s*\w+)+\s*$/.test(line),
+  create: createCsvImport,
+};

@@ -1,5 +1,6 @@
 import { UserError } from '../../sim/assert.ts';
 import type { AddressTrace } from './address-trace.ts';
+import type { Importer } from './importer.ts';
 
 /**
  * The data of heaptrack, as its recorder writes them (`heaptrack --raw`) or as they are kept after interpretation. All
@@ -14,7 +15,7 @@ import type { AddressTrace } from './address-trace.ts';
  *
  * Where it is not said, a block that was allocated just before is taken to be the one freed, else the oldest of its kind.
  */
-export function createHeaptrackImport(trace: AddressTrace): (line: string, place: string) => void {
+function createHeaptrackImport(trace: AddressTrace): (line: string, place: string) => void {
   const kinds: { readonly size: number; readonly live: number[]; oldest: number }[] = [];
   let blocks = 0;
   let lastKind = -1;
@@ -60,3 +61,10 @@ export function createHeaptrackImport(trace: AddressTrace): (line: string, place
     if (mode === '+' || mode === '-') lastKind = mode === '+' && pointer === undefined ? first : -1;
   };
 }
+
+export const heaptrack: Importer = {
+  name: 'heaptrack',
+  about: 'the data of heaptrack, raw or interpreted',
+  begins: (line) => /^v [0-9a-f]+( [0-9a-f]+)?$/.test(line),
+  create: createHeaptrackImport,
+};

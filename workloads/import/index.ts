@@ -5,52 +5,60 @@ import { UserError } from '../../sim/assert.ts';
 import type { EventBuffer } from '../../sim/event.ts';
 import { unpackerFor } from '../trace/compression.ts';
 import { systemError } from '../trace/reader.ts';
-import { type AddressTrace, createAddressTrace, type Oddities } from './address-trace.ts';
-import { createCsvImport } from './csv.ts';
-import { createHeaptrackImport } from './heaptrack.ts';
-import { createLtraceImport } from './ltrace.ts';
-import { importMtraceLine } from './mtrace.ts';
+import { createAddressTrace, type Oddities } from './address-trace.ts';
+import { csv } from './csv.ts';
+import { heaptrack } from './heaptrack.ts';
+import type { Importer } from './importer.ts';
+import { ltrace } from './ltrace.ts';
+import { mtrace } from './mtrace.ts';
 
-export const IMPORT_FORMATS = ['heaptrack', 'mtrace', 'ltrace', 'csv'] as const;
-export type ImportFormat = (typeof IMPORT_FORMATS)[number];
+/** Every importer, in the order in which they are asked whether a log is theirs. To add one: write its file, name it here. */
+export const IMPORTERS: readonly Importer[] = [heaptrack, mtrace, csv, ltrace];
+export const IMPORT_FORMATS = IMPORTERS.map((importer) => importer.name);
 
-const IMPORTERS: Readonly<Record<ImportFormat, (trace: AddressTrace) => (line: string, place: string) => void>> = {
-  heaptrack: createHeaptrackImport,
-  mtrace: (trace) => (line, place) => importMtraceLine(trace, line, place),
-  ltrace: createLtraceImport,
-  csv: createCsvImport,
-};
+export interface ImportOptions {
+  /** Name of an importer; without it the first line tells. */
+  readonly format?: string;
+  readonly quantumNs: number;
+  readonly importers?: readonly Importer[];
+}
 
 /** Reads the log of another tool; `-` is the standard input, `.gz` and `.zst` are unpacked. Without a format, the first line tells. */
 export async function importTrace(
   path: string,
-  options: { readonly format?: ImportFormat; readonly quantumNs: number },
-): Promise<{ readonly events: EventBuffer; readonly oddities: Oddities; readonly format: ImportFormat }> {
+  options: ImportOptions,
+): Promise<{ readonly events: EventBuffer; readonly oddities: Oddities; readonly format: string }> {
+  const { importers = IMPORTERS } = options;
+  const names = importers.map((importer) => importer.name);
   const source = path === '-' ? '(standard input)' : path;
   const trace = createAddressTrace({ name: source, source: 'imported', quantumNs: options.quantumNs });
-  let format = options.format;
+  let importer = importers.find(({ name }) => name === options.format);
+  if (options.format !== undefined && !importer) {
+    throw new UserError(`found import format '${options.format}', expected one of ${names.join(', ')}`);
+  }
   let importLine: ((line: string, place: string) => void) | undefined;
   let number = 0;
   try {
     for await (const line of createInterface({ input: inputOf(path), crlfDelay: Infinity })) {
       number++;
-      format ??= guess(line);
-      importLine ??= IMPORTERS[format](trace);
+      importer ??= importers.find(({ begins }) => begins(line));
+      if (!importer) break;
+      importLine ??= importer.create(trace);
       importLine(line, `${source}:${number}`);
     }
   } catch (error) {
     if (error instanceof UserError || (error as NodeJS.ErrnoException).code === undefined) throw error;
     throw new UserError(
-      `${source}: found ${systemError(error)}, expected a log of ${format ?? IMPORT_FORMATS.join(', ')}`,
+      `${source}: found ${systemError(error)}, expected a log of ${importer?.name ?? names.join(', ')}`,
     );
   }
-  if (!format || trace.length === 0) {
+  if (!importer || trace.length === 0) {
     throw new UserError(
-      `${source}: found no call of the malloc family, expected a log of ${format ?? IMPORT_FORMATS.join(', ')}`,
+      `${source}: found no call of the malloc family, expected a log of ${importer?.name ?? names.join(', ')}`,
     );
   }
   trace.sample('end');
-  return { ...trace.finish(), format };
+  return { ...trace.finish(), format: importer.name };
 }
 
 function inputOf(path: string): Readable {
@@ -60,10 +68,4 @@ function inputOf(path: string): Readable {
   if (!unpack) return file;
   file.on('error', (error) => unpack.destroy(error));
   return file.pipe(unpack);
-}
-
-function guess(line: string): ImportFormat {
-  if (/^v [0-9a-f]+( [0-9a-f]+)?$/.test(line)) return 'heaptrack';
-  if (/^(= Start|@ |[-+<>!] 0x)/.test(line)) return 'mtrace';
-  return /^\s*\w+(\s*,\s*\w+)+\s*$/.test(line) ? 'csv' : 'ltrace';
 }

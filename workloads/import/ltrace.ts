@@ -1,4 +1,5 @@
 import type { AddressTrace } from './address-trace.ts';
+import type { Importer } from './importer.ts';
 
 /**
  * The output of `ltrace -f -ttt -e malloc+calloc+realloc+free+memalign+posix_memalign+aligned_alloc`. Times, process
@@ -13,7 +14,7 @@ const LINE = /^(?:\[pid (\d+)\] |(\d+) +(?=[\d.]*\s*[\w.<]))?(?:(\d+)\.(\d{6}) )
 const CALL = /^(?:[\w.+-]+->)?(\w+)\(([^)<]*?)\s*(?:\)\s+= (\S+).*|<unfinished \.\.\.>)$/;
 const RESUMED = /^<\.\.\. (\w+) resumed> .*\)\s+= (\S+)/;
 
-export function createLtraceImport(trace: AddressTrace): (line: string) => void {
+function createLtraceImport(trace: AddressTrace): (line: string) => void {
   /** By process number, in the order of their appearance: the first one is the main thread. */
   const threads = new Map<string, number>();
   let firstSecond: number | undefined;
@@ -67,3 +68,11 @@ function number(text: string): number {
   const value = Number(text.trim());
   return Number.isFinite(value) ? value : 0;
 }
+
+/** What ltrace prints begins with anything: it is asked last. */
+export const ltrace: Importer = {
+  name: 'ltrace',
+  about: 'the output of ltrace -f -ttt',
+  begins: () => true,
+  create: createLtraceImport,
+};

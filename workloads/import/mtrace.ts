@@ -1,5 +1,6 @@
 import { UserError } from '../../sim/assert.ts';
 import type { AddressTrace } from './address-trace.ts';
+import type { Importer } from './importer.ts';
 
 /**
  * The log of glibc's mtrace(3). It knows no threads and no time: all is the main thread's.
@@ -10,7 +11,7 @@ import type { AddressTrace } from './address-trace.ts';
  *   @ program:[0x4011c2] > 0x15d8700 0x20      … and the new one
  *   @ program:[0x4011c2] ! 0x15d8700 0x20      realloc failed
  */
-export function importMtraceLine(trace: AddressTrace, line: string, place: string): void {
+function importMtraceLine(trace: AddressTrace, line: string, place: string): void {
   if (line === '' || line.startsWith('= ')) return; // Start, End
   const match = /^(?:@ .*? )?([-+<>!]) 0x([0-9a-f]+)(?: 0x([0-9a-f]+))?$/i.exec(line);
   const sign = match?.[1];
@@ -25,3 +26,10 @@ export function importMtraceLine(trace: AddressTrace, line: string, place: strin
   else if (sign === '>') trace.reallocEnd(0, address, size);
   // A failed realloc comes alone: nothing has changed.
 }
+
+export const mtrace: Importer = {
+  name: 'mtrace',
+  about: 'the log of glibc’s mtrace(3)',
+  begins: (line) => /^(= Start|@ |[-+<>!] 0x)/.test(line),
+  create: (trace) => (line, place) => importMtraceLine(trace, line, place),
+};

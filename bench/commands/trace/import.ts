@@ -1,14 +1,14 @@
 import type { Argv, CommandModule } from 'yargs';
 import { count } from '../../../sim/report/format.ts';
 import type { Oddities } from '../../../workloads/import/address-trace.ts';
-import { IMPORT_FORMATS, type ImportFormat, importTrace } from '../../../workloads/import/index.ts';
+import { IMPORT_FORMATS, importTrace } from '../../../workloads/import/index.ts';
 import { writeTrace } from '../../../workloads/trace/output.ts';
 import { outputPositional } from './input.ts';
 
 interface ImportArguments {
   in: string;
   out: string;
-  format: ImportFormat | undefined;
+  format: string | undefined;
   quantum: number;
 }
 
