@@ -32,35 +32,53 @@ export function freeAll(events: EventBuilder, blocks: readonly BlockId[]): void 
   for (const block of blocks) events.free(0, block);
 }
 
+/** A key and a value, by their lengths with the final zero. */
+export type TextPair = readonly [number, number];
+
 /** A splay tree of texts: pairs of key and value. */
 export interface TextTree extends MagickObject {
-  add(key: number, value: number): void;
-  /** An entry gets new texts; the old ones go then. */
-  set(index: number, key: number, value: number): void;
+  /** The entry at `index` gets new texts, and the old ones go then; or there was none, and it is added. */
+  put(index: number, pair: TextPair): void;
+  /** The tree has been searched meanwhile, so its entries go in another order. */
+  destroySearched(): void;
 }
 
-function createTree(events: EventBuilder, pairs: readonly (readonly [number, number])[]): TextTree {
+function createTree(events: EventBuilder, pairs: readonly TextPair[]): TextTree {
   const tree = events.malloc(0, 88);
   const lock = semaphore(events);
-  const entries: { texts: readonly BlockId[]; node: BlockId }[] = [];
-  const texts = (key: number, value: number) => [events.malloc(0, key), events.malloc(0, value)];
-  const add = (key: number, value: number) => entries.push({ texts: texts(key, value), node: events.malloc(0, 32) });
-  for (const [key, value] of pairs) add(key, value);
-  return {
-    add,
-    set(index, key, value) {
-      const old = entries[index]!.texts;
-      entries[index]!.texts = texts(key, value);
+  const entries: { texts: readonly BlockId[]; readonly node: BlockId }[] = [];
+  const put = (index: number, [key, value]: TextPair) => {
+    const texts = [events.malloc(0, key), events.malloc(0, value)];
+    const old = entries[index]?.texts;
+    if (old) {
+      entries[index]!.texts = texts;
       freeAll(events, old);
-    },
+    } else {
+      entries.push({ texts, node: events.malloc(0, 32) });
+    }
+  };
+  const texts = (...indices: number[]) => indices.flatMap((i) => entries[i]!.texts);
+  const nodes = (...indices: number[]) => indices.map((i) => entries[i]!.node);
+  pairs.forEach((pair, i) => {
+    put(i, pair);
+  });
+  return {
+    put,
     destroy() {
       // The texts of an entry go one step before the node of the entry behind it.
       for (let i = entries.length - 1; i >= 0; i--) {
-        freeAll(events, entries[i]!.texts);
-        if (i + 1 < entries.length) events.free(0, entries[i + 1]!.node);
+        freeAll(events, texts(i));
+        if (i + 1 < entries.length) freeAll(events, nodes(i + 1));
       }
-      if (entries.length > 0) events.free(0, entries[0]!.node);
+      if (entries.length > 0) freeAll(events, nodes(0));
       freeAll(events, [lock, tree]);
+    },
+    destroySearched() {
+      const order =
+        entries.length === 4
+          ? [...texts(0, 2), ...nodes(0), ...texts(1, 3), ...nodes(2, 3, 1)]
+          : [...texts(...entries.keys()), ...nodes(...entries.keys())];
+      freeAll(events, [...order, lock, tree]);
     },
   };
 }
@@ -71,17 +89,23 @@ export const LIMIT_OPTION = [8, 7] as const;
 
 export interface ImageInfo extends MagickObject {
   readonly options: TextTree;
+  /** As `destroy`, where its options have been looked at. */
+  destroySearched(): void;
 }
 
-/** An ImageInfo with the options of the command line. */
-export function createImageInfo(events: EventBuilder): ImageInfo {
+/** An ImageInfo with the options that the command line has set so far. */
+export function createImageInfo(events: EventBuilder, pairs: readonly TextPair[]): ImageInfo {
   const info = events.malloc(0, 16800);
   passException(events);
-  const options = createTree(events, [FILTER_OPTION, LIMIT_OPTION]);
+  const options = createTree(events, pairs);
   return {
     options,
     destroy() {
       options.destroy();
+      events.free(0, info);
+    },
+    destroySearched() {
+      options.destroySearched();
       events.free(0, info);
     },
   };
@@ -89,10 +113,12 @@ export function createImageInfo(events: EventBuilder): ImageInfo {
 
 export interface Image extends MagickObject {
   readonly artifacts: TextTree;
+  /** As `destroy`, where its properties have been looked at: it has been written. */
+  destroySearched(): void;
 }
 
 /** An Image without pixels of its own: a clone shares those of its original. */
-export function createImage(events: EventBuilder, options: readonly (readonly [number, number])[]): Image {
+export function createImage(events: EventBuilder, options: readonly TextPair[]): Image {
   const image = events.malloc(0, 13248);
   const properties = createTree(events, [
     [26, 12],
@@ -105,12 +131,19 @@ export function createImage(events: EventBuilder, options: readonly (readonly [n
   const locks = [semaphore(events), semaphore(events)];
   const profiles = events.malloc(0, 288);
   const imageLocks = [semaphore(events), semaphore(events)];
+  const freeRest = () => {
+    artifacts.destroy();
+    freeAll(events, [imageLocks[0]!, profiles, locks[0]!, exceptions, locks[1]!, imageLocks[1]!, image]);
+  };
   return {
     artifacts,
     destroy() {
       properties.destroy();
-      artifacts.destroy();
-      freeAll(events, [imageLocks[0]!, profiles, locks[0]!, exceptions, locks[1]!, imageLocks[1]!, image]);
+      freeRest();
+    },
+    destroySearched() {
+      properties.destroySearched();
+      freeRest();
     },
   };
 }
@@ -134,16 +167,23 @@ export function createImageWithPixels(
   passException(events);
   const locks = [semaphore(events), semaphore(events)];
   const pixels = events.memalign(0, CACHE_LINE, columns * rows * PIXEL_BYTES);
+  const freePixels = () => {
+    events.free(0, pixels);
+    nexusTable.destroy();
+    freeAll(events, [locks[1]!, locks[0]!, cache]);
+  };
   return {
     artifacts: image.artifacts,
     columns,
     rows,
     pixels,
     destroy() {
-      events.free(0, pixels);
-      nexusTable.destroy();
-      freeAll(events, [locks[1]!, locks[0]!, cache]);
+      freePixels();
       image.destroy();
+    },
+    destroySearched() {
+      freePixels();
+      image.destroySearched();
     },
   };
 }
@@ -202,11 +242,9 @@ export function jpegBuffers(events: EventBuilder, width: number, height: number,
   if (writing) {
     const view = createCacheView(events, { columns: width, rows: height }, 32);
     view.destroy();
-    const tables = [events.malloc(0, 2615), events.malloc(0, 80)];
-    const profile = [4099, 4099, 4099, 4, 4, 4, 4, 4, 4, 4].map((bytes) => events.malloc(0, bytes));
-    freeAll(events, profile);
-    events.free(0, tables.pop()!);
-    state.push(...tables);
+    state.push(events.malloc(0, 2615));
+    const profile = [80, 4099, 4099, 4099, 4, 4, 4, 4, 4, 4, 4].map((bytes) => events.malloc(0, bytes));
+    freeAll(events, [...profile.slice(1), profile[0]!]);
   }
   state.push(events.malloc(0, 21439));
   const components = [0, 1, 2];
@@ -215,5 +253,6 @@ export function jpegBuffers(events: EventBuilder, width: number, height: number,
   if (writing) pools.push(...components.map(() => events.malloc(0, coefficientBytes + POOL_BYTES)));
   const quantum = [events.memalign(0, CACHE_LINE, 4128), events.memalign(0, CACHE_LINE, 3 * width)];
   freeAll(events, pools.reverse());
-  freeAll(events, [...state.slice(1), state[0]!, ...quantum.reverse()]);
+  const [first, input, ...tables] = state;
+  freeAll(events, [input!, ...tables.reverse(), first!, ...quantum.reverse()]);
 }

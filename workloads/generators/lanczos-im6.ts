@@ -18,6 +18,7 @@ import {
   type PixelImage,
   passException,
   PIXEL_BYTES,
+  type TextPair,
 } from './imagemagick.ts';
 import { createOpenMp, type OpenMp, staticShare } from './openmp.ts';
 
@@ -54,31 +55,39 @@ export const lanczosIm6 = defineWorkload({
       rows: 4000 + targets.length * (1200 + 12 * limit),
     });
     const openMp = createOpenMp(events, createRandom(seed, 'lanczos-im6/schedule'));
-    const program = startProgram(events, createRandom(seed, 'lanczos-im6/start'));
+    let options: readonly TextPair[] = [FILTER_OPTION];
+    const start = createRandom(seed, 'lanczos-im6/start');
+    const program = startProgram(events, start, 0, EARLY_SHARE);
+    let settings = [createImageInfo(events, options)];
+    const reading = [createImageInfo(events, options), createImageInfo(events, options)];
+    program.push(...startProgram(events, start, EARLY_SHARE, 1));
     const source = { columns: width, rows: height };
     const original = readJpeg(events, source, limit);
     events.sample('read');
+    for (const info of reading.reverse()) info.destroy();
+    settings.push(createImageInfo(events, options));
     let previous: Image | undefined;
-    let settings = [createImageInfo(events), createImageInfo(events)];
     for (const target of targets) {
-      if (previous) deleteImage(events, previous);
+      if (previous) deleteImage(events, previous, options);
       settings[0]!.destroy();
-      const outer = createImageInfo(events);
+      const outer = createImageInfo(events, options);
       settings[1]!.destroy();
-      settings = [outer, createImageInfo(events)];
+      settings = [outer, createImageInfo(events, options)];
       const listed = createImage(events, [FILTER_OPTION]);
       const clone = createImage(events, [FILTER_OPTION]);
-      clone.artifacts.set(0, ...FILTER_OPTION);
-      clone.artifacts.add(...LIMIT_OPTION);
+      clone.artifacts.put(0, FILTER_OPTION);
+      if (options.length > 1) clone.artifacts.put(1, LIMIT_OPTION);
       listed.destroy();
-      previous = resize(events, openMp, clone, source, target, limit);
+      previous = resize(events, openMp, clone, { source, target, limit, options });
       events.sample(`size-${target.width}x${target.height}`);
-      writeJpeg(events, previous, target);
+      writeJpeg(events, previous, target, options);
       events.sample(`written-${target.width}x${target.height}`);
-      settings[1]!.options.set(1, ...LIMIT_OPTION);
-      settle(events);
+      settings[1]!.options.put(1, LIMIT_OPTION);
+      // The limit becomes an option with the first resize.
+      options = [FILTER_OPTION, LIMIT_OPTION];
+      settle(events, options);
     }
-    if (previous) deleteImage(events, previous);
+    if (previous) deleteImage(events, previous, options);
     for (const info of settings) info.destroy();
     original.destroy();
     events.sample('idle');
@@ -114,14 +123,21 @@ const PROGRAM_BLOCKS: readonly (readonly [number, number])[] = [
   [6144, 1],
   [13248, 1],
   [16384, 1],
-  [16800, 2],
+  [16800, 1],
+  [72704, 1], // the C++ library's emergency pool
 ];
+/** So much of it is there before the command line is looked at. */
+const EARLY_SHARE = 0.4;
 /** Of a hundred blocks so many are followed by a scratch block that goes at once: lines and tokens of the files read. */
 const SCRATCH_PERCENT = 33;
 
-function startProgram(events: EventBuilder, random: Random): BlockId[] {
-  const blocks = [events.malloc(0, 72704)]; // the C++ library's emergency pool
-  const sizes = PROGRAM_BLOCKS.flatMap(([size, count]) => Array.from({ length: count }, () => size));
+/** A part of the program's start, from one share of its blocks to another. */
+function startProgram(events: EventBuilder, random: Random, from: number, to: number): BlockId[] {
+  const sizes = PROGRAM_BLOCKS.flatMap(([size, count]) => {
+    const left = Math.round(count * to) - Math.round(count * from);
+    return Array.from({ length: left }, () => size);
+  });
+  const blocks: BlockId[] = [];
   for (let left = sizes.length; left > 0; left--) {
     const i = random.integer(0, left - 1);
     blocks.push(events.malloc(0, sizes[i]!));
@@ -139,10 +155,10 @@ function readJpeg(events: EventBuilder, { columns, rows }: Extent, limit: number
 }
 
 /** Between two commands of the line their settings are made and dropped. */
-function settle(events: EventBuilder): void {
-  const info = createImageInfo(events);
+function settle(events: EventBuilder, options: readonly TextPair[]): void {
+  const info = createImageInfo(events, options);
   const drawInfo = events.malloc(0, 840);
-  const drawImageInfo = createImageInfo(events);
+  const drawImageInfo = createImageInfo(events, options);
   passException(events);
   events.free(0, events.malloc(0, 48));
   drawImageInfo.destroy();
@@ -151,12 +167,12 @@ function settle(events: EventBuilder): void {
 }
 
 /** `+delete`: the last result goes, pixels first. */
-function deleteImage(events: EventBuilder, image: MagickObject): void {
-  const info = createImageInfo(events);
+function deleteImage(events: EventBuilder, image: Image, options: readonly TextPair[]): void {
+  const info = createImageInfo(events, options);
   const list = [events.malloc(0, 48), events.malloc(0, 4)];
-  image.destroy();
+  image.destroySearched();
   freeAll(events, list.reverse());
-  info.destroy();
+  info.destroySearched();
 }
 
 interface Extent {
@@ -164,23 +180,25 @@ interface Extent {
   readonly rows: number;
 }
 
+interface ResizeJob {
+  readonly source: Extent;
+  readonly target: ImageSize;
+  readonly limit: number;
+  readonly options: readonly TextPair[];
+}
+
 /** ResizeImage: the result, an image between the two passes, and all that a command of the line makes around it. */
-function resize(
-  events: EventBuilder,
-  openMp: OpenMp,
-  clone: Image,
-  source: Extent,
-  { width, height }: ImageSize,
-  limit: number,
-): PixelImage {
-  const commandInfo = createImageInfo(events);
+function resize(events: EventBuilder, openMp: OpenMp, clone: Image, job: ResizeJob): PixelImage {
+  const { source, target, limit, options } = job;
+  const { width, height } = target;
+  const commandInfo = createImageInfo(events, options);
   const drawInfo = events.malloc(0, 840);
-  const drawImageInfo = createImageInfo(events);
+  const drawImageInfo = createImageInfo(events, options);
   passException(events);
   const geometry = events.malloc(0, 48);
-  drawImageInfo.options.set(1, ...LIMIT_OPTION);
-  clone.artifacts.set(0, ...FILTER_OPTION);
-  clone.artifacts.set(1, ...LIMIT_OPTION);
+  drawImageInfo.options.put(1, LIMIT_OPTION);
+  clone.artifacts.put(0, FILTER_OPTION);
+  clone.artifacts.put(1, LIMIT_OPTION);
   const filter = events.malloc(0, 120);
 
   const grows = (width / source.columns) * (height / source.rows) > 1;
@@ -307,27 +325,31 @@ function filterHorizontally(events: EventBuilder, openMp: OpenMp, from: Extent, 
   });
 }
 
-const PATH_BYTES = 28;
+/** A temporary folder, before the size that the file is named by. */
+const PATH_PREFIX_BYTES = 20;
 
 /** `-write`: three sets of settings, file names looked at many times over, and the encoder. */
-function writeJpeg(events: EventBuilder, image: Image, { width, height }: ImageSize): void {
-  const infos = [createImageInfo(events)];
+function writeJpeg(events: EventBuilder, image: Image, size: ImageSize, options: readonly TextPair[]): void {
+  const { width, height } = size;
+  const pathBytes = PATH_PREFIX_BYTES + `${width}x${height}`.length;
+  const infos = [createImageInfo(events, options)];
   const list = events.malloc(0, 48);
-  infos[0]!.options.set(1, ...LIMIT_OPTION);
-  image.artifacts.set(0, ...FILTER_OPTION);
-  image.artifacts.set(1, ...LIMIT_OPTION);
-  infos.push(createImageInfo(events), createImageInfo(events));
+  infos[0]!.options.put(1, LIMIT_OPTION);
+  image.artifacts.put(0, FILTER_OPTION);
+  image.artifacts.put(1, LIMIT_OPTION);
+  const known = [FILTER_OPTION, LIMIT_OPTION];
+  infos.push(createImageInfo(events, known), createImageInfo(events, known));
   const outer = createException(events);
   passException(events);
   outer.destroy();
   const inner = createException(events);
-  const probe = createImageInfo(events);
+  const probe = createImageInfo(events, known);
   passException(events);
   inner.destroy();
   const lookAtName = () => {
     passException(events);
     passException(events);
-    freeAll(events, [events.malloc(0, 13), events.malloc(0, PATH_BYTES), events.malloc(0, PATH_BYTES)]);
+    freeAll(events, [events.malloc(0, 13), events.malloc(0, pathBytes), events.malloc(0, pathBytes)]);
   };
   const lookIntoFile = () => {
     passException(events);
