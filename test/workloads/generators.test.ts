@@ -91,6 +91,25 @@ describe('lanczos-im6', () => {
     expect(statistics.crossThreadFrees / statistics.frees).toBeCloseTo(0.013, 2);
   });
 
+  it('has them of another recorded run, which enlarges, as well', async () => {
+    const sizes = '8192x4608+9216x5184+8192x2160+10240x3000+9000x1200+4096x2304+1200x900+8192x4608';
+    const { events } = await resolveWorkload(`lanczos-im6:sizes=${sizes}`);
+    const statistics = traceStatistics(events);
+    // Recorded: 129 threads, 32 at once, 97 exits, 701.8 MiB.
+    expect(statistics.threads).toBe(129);
+    expect(statistics.threadsPeak).toBe(32);
+    expect(statistics.eventCounts['te']).toBe(97);
+    expect((statistics.requestedPeakBytes / 2 ** 20).toFixed(1)).toBe('701.8');
+    const steps = viewOf(events)
+      .rows.map((row) => row.event)
+      .filter((event) => event === 'tb' || event === 'te');
+    const runs = steps
+      .join('')
+      .match(/(tb)+|(te)+/g)!
+      .map((run) => `${run.slice(0, 2)} ${run.length / 2}`);
+    expect(runs.join(', ')).toBe('tb 31, te 12, tb 12, te 24, tb 24, te 21, tb 21, te 27, tb 11, te 13, tb 29');
+  });
+
   it('stages what the recorded run staged', async () => {
     const path = new URL('../../workloads/samples/lanczos-3-sizes.htrace.gz', import.meta.url);
     const recorded = gunzipSync(readFileSync(path)).toString();

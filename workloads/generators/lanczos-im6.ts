@@ -32,7 +32,7 @@ const NS_PER_PIXEL_WRITTEN = 25;
 
 /**
  * What ImageMagick 6 really does for `convert in.jpg ( +clone -filter Lanczos -resize WxH! -write out.jpg +delete ) …`.
- * A resize has two passes, vertical first unless the image grows. No buffer is allocated per row: each thread of the
+ * A resize has two passes, vertical first unless the width changes by the larger factor. No buffer is allocated per row: each thread of the
  * horizontal pass stages what it reads and writes in two buffers, which it keeps for the pass and the main thread frees.
  * The team is as large as the rows or columns of the pass are many. Everything else, and all pixel caches, is the main
  * thread's; so what stays behind lies in the main heap.
@@ -201,11 +201,11 @@ function resize(events: EventBuilder, openMp: OpenMp, clone: Image, job: ResizeJ
   clone.artifacts.put(1, LIMIT_OPTION);
   const filter = events.malloc(0, 120);
 
-  const grows = (width / source.columns) * (height / source.rows) > 1;
-  const between = grows ? { columns: width, rows: source.rows } : { columns: source.columns, rows: height };
+  const horizontalFirst = width / source.columns > height / source.rows;
+  const between = horizontalFirst ? { columns: width, rows: source.rows } : { columns: source.columns, rows: height };
   const result = createImageWithPixels(events, width, height, limit);
   const intermediate = createImageWithPixels(events, between.columns, between.rows, limit);
-  if (grows) {
+  if (horizontalFirst) {
     filterHorizontally(events, openMp, source, intermediate, limit);
     filterVertically(events, openMp, between, result, limit);
   } else {
@@ -223,9 +223,13 @@ function resize(events: EventBuilder, openMp: OpenMp, clone: Image, job: ResizeJ
   return result;
 }
 
-/** Threads for so many rows or columns: up to the limit at 8191 and more. */
+/** Rows or columns from which on a team is as large as it may be. */
+const FULL_TEAM = 8192;
+
+/** Threads for so many rows or columns. */
 function teamSize(iterations: number, limit: number): number {
-  return Math.max(1, Math.min(limit, Math.floor(1 + ((iterations - 128) * (limit - 1)) / 8191)));
+  if (iterations >= FULL_TEAM) return limit;
+  return Math.max(1, Math.min(limit, Math.floor(1 + ((iterations - 128) * (limit - 1)) / (FULL_TEAM - 1))));
 }
 
 /** The contributing pixels around one pixel of the result, along one axis. */
