@@ -30,16 +30,14 @@ export type FreeLists = ReturnType<typeof createFreeLists>;
  * and the rest list, for what a large allocation left over in a segment of its own.
  */
 export function createFreeLists(state: Zend5State) {
-  const { heaps, blocks, trees, geometry, touchUnit, machine } = state;
+  const { heaps, blocks, trees, geometry, touchUnits, machine } = state;
   const { operations } = machine;
   const { minimum, links } = geometry;
   const isSmall = (length: number) => length < minimum + BUCKETS;
 
   /** The links of a free block may lie on a page that nobody has written yet. */
   function touchLinks(record: number, words: number): void {
-    const unit = (blocks[at(record) + ADDRESS]! >>> 0) + links;
-    touchUnit(unit);
-    touchUnit(unit + words - 1);
+    touchUnits((blocks[at(record) + ADDRESS]! >>> 0) + links, words);
   }
 
   /** A pointer to a node, as PARENT holds it. */

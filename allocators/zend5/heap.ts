@@ -78,7 +78,7 @@ export type Zend5Heaps = ReturnType<typeof createHeaps>;
 export function createHeaps(machine: Machine, below: Allocator, options: Heap5Options) {
   const geometry = options.debug ? DEBUG : RELEASE;
   const state = createState(machine, geometry);
-  const { heaps, blocks, trees, segments: segmentRecords, touchUnit, ownerOf } = state;
+  const { heaps, blocks, trees, segments: segmentRecords, touchUnit, touchUnits, ownerOf } = state;
   const { kernel, operations } = machine;
   const { pages: pageStates, fault, touchRange } = kernel;
   const storage = createStorage(options.memType, below, kernel);
@@ -120,9 +120,7 @@ export function createHeaps(machine: Machine, below: Allocator, options: Heap5Op
     blocks[r + AFTER] = after;
     blocks[r + SEGMENT] = 0;
     if (after !== 0) blocks[at(after) + BEFORE] = tail;
-    const unit = blocks[r + ADDRESS]! >>> 0;
-    touchUnit(unit);
-    touchUnit(unit + 1);
+    touchUnits(blocks[r + ADDRESS]! >>> 0, 2);
     return tail;
   }
 

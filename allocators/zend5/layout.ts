@@ -80,6 +80,7 @@ const SEGMENT_RECORDS = 1 << 20;
 export const UNIT = 8;
 /** From an address in units to a page. */
 export const UNIT_PAGE_SHIFT = PAGE_SHIFT - 3;
+const UNIT_IN_PAGE = (1 << UNIT_PAGE_SHIFT) - 1;
 
 /** What the build makes of a block: sizes in units. */
 export interface Geometry {
@@ -102,7 +103,8 @@ export type Zend5State = ReturnType<typeof createState>;
 
 /** Reserves the regions of the model. */
 export function createState(machine: Machine, geometry: Geometry) {
-  const { memory, threadSlots, kernel } = machine;
+  const { memory, threadSlots } = machine;
+  const { pages: pageStates, fault } = machine.kernel;
   const counters = memory.int32('zend5.counters', 4);
   const RECORDS_USED = 0;
   const SEGMENTS_USED = 1;
@@ -181,7 +183,14 @@ export function createState(machine: Machine, geometry: Geometry) {
   /** The allocator writes the word at `unit`. */
   function touchUnit(unit: number): void {
     const page = unit >>> UNIT_PAGE_SHIFT;
-    if (kernel.pages[page] !== 1) kernel.fault(page);
+    if (pageStates[page] !== 1) fault(page);
+  }
+
+  /** … and those behind it, fewer than a page holds. */
+  function touchUnits(unit: number, count: number): void {
+    const page = unit >>> UNIT_PAGE_SHIFT;
+    if (pageStates[page] !== 1) fault(page);
+    if ((unit & UNIT_IN_PAGE) + count > UNIT_IN_PAGE + 1) touchUnit(unit + count - 1);
   }
 
   return {
@@ -198,6 +207,7 @@ export function createState(machine: Machine, geometry: Geometry) {
     giveSegment,
     takeSentinels,
     touchUnit,
+    touchUnits,
     /** Thread slot of the heap that a block belongs to. */
     ownerOf: (record: number): ThreadSlot => owners[record >>> BATCH_SHIFT]! - 1,
   };
