@@ -1,6 +1,6 @@
 import { assert, UserError } from '../sim/assert.ts';
 import type { EventBuffer, MalloptName, Touch } from '../sim/event.ts';
-import { createTraceCompiler, FINE, type Refusal } from './trace/compiler.ts';
+import { BLOCK_TOO_LARGE, createTraceCompiler, FINE, type Refusal, U32_MAX } from './trace/compiler.ts';
 
 /** Names a live block of a workload under construction. */
 export type BlockId = number & { readonly __unit?: 'block' };
@@ -55,7 +55,11 @@ export function createEventBuilder(options: BuilderOptions): EventBuilder {
   }
   const compiler = createTraceCompiler({ rows: options.rows ?? 65536 });
 
+  /** A block that is too large comes from the parameters; anything else is a mistake of the generator. */
   function fine(refusal: Refusal): void {
+    if (refusal === BLOCK_TOO_LARGE) {
+      throw new UserError(`${options.name}: found a block of more than ${U32_MAX} bytes, expected smaller ones`);
+    }
     assert(
       refusal === FINE,
       `event ${compiler.length - 1} of workload ${options.name} breaks a rule of traces (${refusal})`,

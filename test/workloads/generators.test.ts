@@ -20,6 +20,7 @@ const SMALL: Readonly<Record<string, string>> = {
   server: 'requests=40,sessions=10',
   fragmenter: 'rounds=3,bytes=64K',
   'php-concat': 'bytes=64K',
+  'php-pool': 'requests=3',
   stress: 'events=2000',
 };
 
@@ -134,6 +135,7 @@ describe('names and parameters', () => {
     ['lanczos-32t:sizes=4x5x6', /^lanczos-32t: found sizes=4x5x6, expected sizes as 400x300\+800x600/],
     ['larson:min=9,max=8', /^larson: found min=9 above max=8/],
     ['rows:rounds=100000000', /events, expected at most 268435456$/],
+    ['lanczos-im6:width=65536,height=65536', /found a block of more than 4294967295 bytes/],
     ['./no-such-file', /^\.\/no-such-file: found no such file, expected a trace file$/],
   ])('%s is refused', async (spec, message) => {
     await expect(resolveWorkload(spec)).rejects.toThrow(UserError);

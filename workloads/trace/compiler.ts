@@ -464,6 +464,7 @@ export function createTraceCompiler(options: CompilerOptions = {}): TraceCompile
     if (s === 0) return allocate(op === OP_REALLOC ? OP_MALLOC : OP_EMALLOC, thread, id, bytes, bytes, 0);
     const t = act(thread);
     if ((op === OP_REALLOC) !== (owner[s] === MALLOC_OWNED)) return refuse(familyRefusal(s), t);
+    if (bytes > U32_MAX) return refuse(BLOCK_TOO_LARGE, t);
     const old = size[s]!;
     emit(op, t, s, bytes, old);
     if (bytes === 0) {
@@ -484,6 +485,7 @@ export function createTraceCompiler(options: CompilerOptions = {}): TraceCompile
   function malloc(thread: number, id: number, bytes: number): Refusal {
     const t = act(thread);
     if (ids.get(id) !== 0) return refuse(OBJECT_LIVE, t);
+    if (bytes > U32_MAX) return refuse(BLOCK_TOO_LARGE, t);
     emit(OP_MALLOC, t, takeSlot(id, bytes), bytes, 0);
     return FINE;
   }
