@@ -9,12 +9,12 @@ import { CACHELINE, INDEX_SIZE, NBINS } from './size-classes.ts';
 import {
   A_GROW_NEXT,
   A_INITIALIZED,
+  A_INTERNAL,
   A_LAST_THREAD,
   A_NTHREADS,
   A_NTHREADS_INTERNAL,
   AC_ADDRESS,
   AC_CREATED,
-  AC_INTERNAL,
   ARENA_COUNTERS,
   ARENA_LOCKS,
   ARENA_WORDS,
@@ -281,7 +281,7 @@ export function createArenas(state: State, base: Base, pa: PageAllocator, backgr
   function countLarge(a: number, sizeClass: number, counter: number): void {
     const index = sizeClass - NBINS;
     const p = (a * LARGE_CLASSES + index) * LARGE_COUNTERS + counter;
-    if (largeCounters[p]!++ !== 0) return;
+    if (Atomics.add(largeCounters, p, 1) !== 0) return;
     const address =
       arenaCounters[a * ARENA_COUNTERS + AC_ADDRESS]! + ARENA_LARGE_STATS + index * ARENA_LARGE_STATS_BYTES;
     base.touch(address, address + ARENA_LARGE_STATS_BYTES);
@@ -290,7 +290,7 @@ export function createArenas(state: State, base: Base, pa: PageAllocator, backgr
   /** arena_stats_large_flush_nrequests_add */
   function addLargeRequests(a: number, sizeClass: number, requests: number): void {
     const p = (a * LARGE_CLASSES + sizeClass - NBINS) * LARGE_COUNTERS;
-    largeCounters[p + LC_NREQUESTS]! += requests;
+    Atomics.add(largeCounters, p + LC_NREQUESTS, requests);
     countLarge(a, sizeClass, LC_NFLUSHES);
   }
 
@@ -312,7 +312,7 @@ export function createArenas(state: State, base: Base, pa: PageAllocator, backgr
     addLargeRequests,
     /** arena_internal_add, with a minus arena_internal_sub. */
     addInternal: (a: number, sizeClass: number, sign: number): void => {
-      arenaCounters[a * ARENA_COUNTERS + AC_INTERNAL]! += sign * INDEX_SIZE[sizeClass]!;
+      Atomics.add(arenas, a * ARENA_WORDS + A_INTERNAL, sign * INDEX_SIZE[sizeClass]!);
     },
   };
 }

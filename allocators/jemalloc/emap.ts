@@ -4,7 +4,7 @@ import type { Page } from '../../sim/units.ts';
 import type { Base } from './base.ts';
 import { RTREE_LEAF_BYTES, RTREE_LEAF_LG_PAGES } from './layout.ts';
 import { CACHELINE, PAGE } from './size-classes.ts';
-import { E_PAGES, E_START, G_LOWEST_PAGE, LG_EXTENT_WORDS, type State } from './state.ts';
+import { E_PAGES, E_START, G_DEEPEST, LG_EXTENT_WORDS, type State } from './state.ts';
 
 const ELEMENT_BYTES = 8;
 const LG_ELEMENTS_OF_PAGE = 9;
@@ -18,7 +18,7 @@ export type Emap = ReturnType<typeof createEmap>;
  * arena 0's base for each GiB in use, of which the pages written become resident.
  */
 export function createEmap(state: State, base: Base) {
-  const { pageMap, globals, extents, rtreeLeaves, rtreeLock, kernel, lock, unlock } = state;
+  const { pageMap, globals, extents, rtreeLeaves, rtreeLock, kernel, lock, unlock, raise } = state;
   const { pages } = kernel;
 
   /** rtree_leaf_init: notes the first page of a new leaf, and how many elements lie before it in that page. */
@@ -43,8 +43,9 @@ export function createEmap(state: State, base: Base) {
   }
 
   function set(page: Page, e: number): void {
-    pageMap[FENCE_PAGE - 1 - page] = e;
-    if (globals[G_LOWEST_PAGE] === 0 || page < globals[G_LOWEST_PAGE]!) globals[G_LOWEST_PAGE] = page;
+    const depth = FENCE_PAGE - page;
+    pageMap[depth - 1] = e;
+    if (depth > globals[G_DEEPEST]!) raise(G_DEEPEST, depth);
   }
 
   const first = (e: number): Page => extents[(e << LG_EXTENT_WORDS) + E_START]!;

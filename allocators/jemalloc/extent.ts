@@ -10,10 +10,10 @@ import type { PageCalls } from './pages.ts';
 import { HUGEPAGE, LARGE_MAXCLASS, LARGE_MINCLASS, NSIZES, PAGE, PAGE_CLASS, pagesToClass } from './size-classes.ts';
 import {
   A_GROW_NEXT,
+  A_MAPPED,
   A_SN_NEXT,
   AC_ABANDONED,
   AC_DIRTY_NPURGE,
-  AC_MAPPED,
   ARENA_COUNTERS,
   ARENA_LOCKS,
   ARENA_WORDS,
@@ -321,7 +321,7 @@ export function createExtents(
     const c = a * ARENA_COUNTERS;
     arenaCounters[c + AC_DIRTY_NPURGE + 1]! += 1;
     arenaCounters[c + AC_DIRTY_NPURGE + 2]! += count;
-    arenaCounters[c + AC_MAPPED]! -= count * PAGE;
+    Atomics.sub(arenas, a * ARENA_WORDS + A_MAPPED, count);
   }
 
   /** extent_dalloc_wrapper: unmaps an extent, or purges it and keeps its address space. */

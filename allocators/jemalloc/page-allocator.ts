@@ -7,10 +7,10 @@ import type { Extents } from './extent.ts';
 import { ARENA_DECAY_DIRTY, ARENA_DECAY_MUZZY } from './layout.ts';
 import { NSIZES, PAGE } from './size-classes.ts';
 import {
+  A_MAPPED,
   A_NACTIVE,
   AC_ADDRESS,
   AC_DIRTY_NPURGE,
-  AC_MAPPED,
   AC_MUZZY_NPURGE,
   ARENA_COUNTERS,
   ARENA_LOCKS,
@@ -61,9 +61,9 @@ export function createPageAllocator(state: State, ext: Extents, eset: Eset, deca
     if (e === 0) {
       e = ext.allocGrow(t, a, 0, pages, alignment, zeroed);
       if (e === 0) return 0;
-      arenaCounters[a * ARENA_COUNTERS + AC_MAPPED]! += pages * PAGE;
+      Atomics.add(arenas, a * ARENA_WORDS + A_MAPPED, pages);
     }
-    arenas[a * ARENA_WORDS + A_NACTIVE]! += pages;
+    Atomics.add(arenas, a * ARENA_WORDS + A_NACTIVE, pages);
     extentClass[e] = sizeClass;
     if (isSlab) extents[(e << LG_EXTENT_WORDS) + E_FLAGS]! |= FLAG_SLAB;
     return e;
@@ -84,8 +84,8 @@ export function createPageAllocator(state: State, ext: Extents, eset: Eset, deca
       ext.dallocWrapper(t, a, trail);
       return false;
     }
-    arenaCounters[a * ARENA_COUNTERS + AC_MAPPED]! += mapped * PAGE;
-    arenas[a * ARENA_WORDS + A_NACTIVE]! += added;
+    Atomics.add(arenas, a * ARENA_WORDS + A_MAPPED, mapped);
+    Atomics.add(arenas, a * ARENA_WORDS + A_NACTIVE, added);
     extentClass[e] = sizeClass;
     return true;
   }
@@ -96,7 +96,7 @@ export function createPageAllocator(state: State, ext: Extents, eset: Eset, deca
     const trail = ext.split(t, a, e, pages);
     if (trail === 0) return false;
     ext.dalloc(t, a, trail, STATE_DIRTY);
-    arenas[a * ARENA_WORDS + A_NACTIVE]! -= cut;
+    Atomics.sub(arenas, a * ARENA_WORDS + A_NACTIVE, cut);
     extentClass[e] = sizeClass;
     return true;
   }
@@ -107,7 +107,7 @@ export function createPageAllocator(state: State, ext: Extents, eset: Eset, deca
     extentClass[e] = NSIZES;
     extents[p + E_FLAGS]! &= ~FLAG_SLAB;
     extents[p + E_OFFSET] = 0;
-    arenas[a * ARENA_WORDS + A_NACTIVE]! -= extents[p + E_PAGES]!;
+    Atomics.sub(arenas, a * ARENA_WORDS + A_NACTIVE, extents[p + E_PAGES]!);
     ext.dalloc(t, a, e, STATE_DIRTY);
   }
 
@@ -156,7 +156,7 @@ export function createPageAllocator(state: State, ext: Extents, eset: Eset, deca
     arenaCounters[stats]! += 1;
     arenaCounters[stats + 1]! += calls;
     arenaCounters[stats + 2]! += purged;
-    arenaCounters[c + AC_MAPPED]! -= unmapped * PAGE;
+    Atomics.sub(arenas, a * ARENA_WORDS + A_MAPPED, unmapped);
   }
 
   const decayOf = (a: number, which: number) => a * 2 + which - STATE_DIRTY;

@@ -1,6 +1,6 @@
 import type { Machine, ThreadSlot } from '../../sim/allocator.ts';
 import type { LockId } from '../../sim/threads/locks.ts';
-import { FENCE_PAGE, PAGE_LIMIT, realAddress } from '../../sim/kernel/layout.ts';
+import { PAGE_LIMIT, realAddress } from '../../sim/kernel/layout.ts';
 import type { Ns } from '../../sim/units.ts';
 import type { Config } from './config.ts';
 import { DECAY_WORDS } from './decay.ts';
@@ -100,20 +100,20 @@ export const A_BLOCKS = 9; // base: number of blocks
 export const A_PIND_LAST = 10;
 export const A_AUTO_THP = 11;
 export const A_CTL_TOUCHED = 12;
+export const A_MAPPED = 13; // pac_mapped in pages
+export const A_INTERNAL = 14; // bytes
 
-export const ARENA_COUNTERS = 24; // doubles
+export const ARENA_COUNTERS = 16; // doubles
 export const AC_ADDRESS = 0; // of arena_t
-export const AC_MAPPED = 1; // pac_mapped, bytes
-export const AC_INTERNAL = 2;
-export const AC_DIRTY_NPURGE = 3; // npurge, nmadvise, purged
-export const AC_MUZZY_NPURGE = 6;
-export const AC_BASE_ALLOCATED = 9;
-export const AC_BASE_RESIDENT = 10;
-export const AC_BASE_MAPPED = 11;
-export const AC_BASE_THP = 12;
-export const AC_CREATED = 13; // ns
-export const AC_CTL = 14; // address of its mallctl table
-export const AC_ABANDONED = 15;
+export const AC_DIRTY_NPURGE = 1; // npurge, nmadvise, purged
+export const AC_MUZZY_NPURGE = 4;
+export const AC_BASE_ALLOCATED = 7;
+export const AC_BASE_RESIDENT = 8;
+export const AC_BASE_MAPPED = 9;
+export const AC_BASE_THP = 10;
+export const AC_CREATED = 11; // ns
+export const AC_CTL = 12; // address of its mallctl table
+export const AC_ABANDONED = 13;
 
 // --- base blocks, doubles
 export const MAX_BASE_BLOCKS = 48;
@@ -139,7 +139,7 @@ export const BC_NRESLABS = 7;
 export const BC_CURSLABS = 8;
 export const BC_NONFULL_SLABS = 9;
 
-// --- large classes, doubles
+// --- large classes
 export const LARGE_CLASSES = NSIZES - NBINS;
 export const LARGE_COUNTERS = 4;
 export const LC_NMALLOC = 0;
@@ -184,7 +184,7 @@ export const ARENA_LOCKS = LOCK_BINS + NBINS;
 
 // --- whole process
 export const G_EXTENTS = 0; // extents ever made
-export const G_LOWEST_PAGE = 1; // lowest page in the page map
+export const G_DEEPEST = 1; // pages below the fence that the page map knows
 export const G_THREADS = 2; // threads slots ever used
 export const G_NARENAS_TOTAL = 3;
 export const G_DSS_EXHAUSTED = 4;
@@ -220,9 +220,7 @@ export function createState(machine: Machine, config: Config) {
     MAX_EXTENTS << LG_BITMAP_WORDS,
     () => (globals[G_EXTENTS]! + 1) << LG_BITMAP_WORDS,
   );
-  const pageMap = memory.int32('jemalloc.pageMap', PAGE_LIMIT, () =>
-    globals[G_LOWEST_PAGE] === 0 ? 0 : FENCE_PAGE - globals[G_LOWEST_PAGE]!,
-  );
+  const pageMap = memory.int32('jemalloc.pageMap', PAGE_LIMIT, () => globals[G_DEEPEST]!);
   const caches = memory.int32('jemalloc.caches', threadSlots * threadWords, () => usedThreads() * threadWords);
   const slots = memory.int32('jemalloc.slots', threadSlots * slotTotal, () => usedThreads() * slotTotal);
   const arenas = memory.int32('jemalloc.arenas', arenaSlots * ARENA_WORDS);
@@ -230,7 +228,7 @@ export function createState(machine: Machine, config: Config) {
   const baseBlocks = memory.float64('jemalloc.baseBlocks', arenaSlots * MAX_BASE_BLOCKS * BASE_BLOCK_WORDS);
   const bins = memory.int32('jemalloc.bins', arenaSlots * NBINS * BIN_WORDS);
   const binCounters = memory.float64('jemalloc.binCounters', arenaSlots * NBINS * BIN_COUNTERS);
-  const largeCounters = memory.float64('jemalloc.largeCounters', arenaSlots * LARGE_CLASSES * LARGE_COUNTERS);
+  const largeCounters = memory.int32('jemalloc.largeCounters', arenaSlots * LARGE_CLASSES * LARGE_COUNTERS);
   const esets = memory.int32('jemalloc.esets', arenaSlots * 3 * ESET_WORDS);
   const decayWords = memory.float64('jemalloc.decay', arenaSlots * 2 * DECAY_WORDS);
   const decayJitter = memory.int32('jemalloc.decayJitter', arenaSlots * 2 * 2);
@@ -284,6 +282,15 @@ export function createState(machine: Machine, config: Config) {
     locks.release(t, id);
   }
 
+  /** Makes a global at least `value`, also where other threads do the same. */
+  function raise(field: number, value: number): void {
+    for (let old = Atomics.load(globals, field); old < value; ) {
+      const seen = Atomics.compareExchange(globals, field, old, value);
+      if (seen === old) return;
+      old = seen;
+    }
+  }
+
   // A background thread that wakes up while the clock makes a large step sees its own time.
   let pretendedNs: Ns = 0;
 
@@ -322,6 +329,7 @@ export function createState(machine: Machine, config: Config) {
     arenaLocks,
     lockCounters,
     firstLock,
+    raise,
     lock,
     tryLock,
     unlock,

@@ -38,14 +38,14 @@ export type Threads = ReturnType<typeof createThreads>;
  * freed so far has neither cache nor arena, and its frees go to the arenas directly.
  */
 export function createThreads(state: State, arenas: Arenas, bins: Bins, large: Large, tcache: Tcache) {
-  const { caches, config, extentClass, extents, globals, kernel, threadWords, slotTotal } = state;
+  const { caches, config, extentClass, extents, kernel, threadWords, slotTotal } = state;
 
   const threadPointer = (t: ThreadSlot) => (t === 0 ? config.tpMain : config.tpFirst - (t - 1) * config.tpStep);
 
   /** What tsd_data_init and tsd_data_init_nocleanup have in common: the random numbers and the event counters. */
   function reset(t: ThreadSlot): void {
     const h = t * threadWords;
-    if (t >= globals[G_THREADS]!) globals[G_THREADS] = t + 1;
+    state.raise(G_THREADS, t + 1);
     if (caches[h + T_STATE] === THREAD_UNINITIALIZED) caches[h + T_TICKS] = DECAY_TICKS;
     seedPrng(caches, h + T_PRNG, threadPointer(t) - TSD_BELOW_THREAD_POINTER);
     caches[h + T_ALLOC_LEFT] = config.gcIncrementBytes;
