@@ -68,6 +68,16 @@ const commands = [
     async () => (await import('./commands/sweep.ts')).sweepCommand,
   ),
   lazy(
+    'tune <workload>',
+    'search over the allocator’s settings',
+    async () => (await import('./commands/tune.ts')).tuneCommand,
+  ),
+  lazy(
+    'plan <workload>',
+    'how many processes fit in a machine, and what so many need',
+    async () => (await import('./commands/plan.ts')).planCommand,
+  ),
+  lazy(
     'gate [base] [head]',
     'compare results with thresholds; for continuous integration',
     async () => (await import('./commands/gate.ts')).gateCommand,

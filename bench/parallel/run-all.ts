@@ -15,43 +15,66 @@ export interface RunAllOptions {
   readonly signal?: AbortSignal;
 }
 
+/** Workers that are kept from batch to batch. */
+export interface Runner {
+  /** Results in the order of the tasks. */
+  run(tasks: readonly RunTask[]): Promise<ReportRun[]>;
+  close(): Promise<void>;
+}
+
 /** Workers are started from the built files, where there are any. */
 const WORKER = fileURLToPath(
   new URL(import.meta.url.includes('/dist/') ? './worker.js' : '../../dist/bench/parallel/worker.js', import.meta.url),
 );
 
-/**
- * Runs every task, in parallel; results in the order of the tasks. A run is alone in its machine, so the number of
- * workers changes no figure but the engine's.
- */
-export async function runAll(tasks: readonly RunTask[], options: RunAllOptions = {}): Promise<ReportRun[]> {
-  const { workers = Math.min(tasks.length, availableParallelism()), onDone, signal } = options;
+/** A run is alone in its machine, so the number of workers changes no figure but the engine's. */
+export function createRunner(options: RunAllOptions = {}): Runner {
+  const { workers = availableParallelism(), onDone, signal } = options;
   let done = 0;
-  const finished = (run: ReportRun): ReportRun => {
-    onDone?.(++done, tasks.length);
+  const finished = (run: ReportRun, total: number): ReportRun => {
+    onDone?.(++done, total);
     return run;
   };
   if (workers <= 1 || !existsSync(WORKER)) {
-    const runs: ReportRun[] = [];
-    for (const task of tasks) {
-      if (signal?.aborted) throw new UserError('interrupted');
-      runs.push(finished(await runTask(task, signal)));
-    }
-    return runs;
+    return {
+      async run(tasks) {
+        const runs: ReportRun[] = [];
+        for (const task of tasks) {
+          if (signal?.aborted) throw new UserError('interrupted');
+          runs.push(finished(await runTask(task, signal), tasks.length));
+        }
+        return runs;
+      },
+      close: async () => {},
+    };
   }
-  const pool = new Piscina<RunTask, TaskOutcome>({ filename: WORKER, minThreads: workers, maxThreads: workers });
+  const pool = new Piscina<RunTask, TaskOutcome>({ filename: WORKER, minThreads: 1, maxThreads: workers });
+  return {
+    async run(tasks) {
+      try {
+        return await Promise.all(
+          tasks.map(async (task) => {
+            const outcome = await pool.run(task, signal ? { signal } : {});
+            if ('userError' in outcome) throw new UserError(outcome.userError);
+            return finished(outcome.run, tasks.length);
+          }),
+        );
+      } catch (error) {
+        if (signal?.aborted) throw new UserError('interrupted');
+        throw error;
+      }
+    },
+    close: () => pool.destroy(),
+  };
+}
+
+/** Runs every task, in parallel; results in the order of the tasks. */
+export async function runAll(tasks: readonly RunTask[], options: RunAllOptions = {}): Promise<ReportRun[]> {
+  const { workers = availableParallelism() } = options;
+  const runner = createRunner({ ...options, workers: Math.min(tasks.length, workers) });
   try {
-    return await Promise.all(
-      tasks.map(async (task) => {
-        const outcome = await pool.run(task, signal ? { signal } : {});
-        if ('userError' in outcome) throw new UserError(outcome.userError);
-        return finished(outcome.run);
-      }),
-    );
-  } catch (error) {
-    if (signal?.aborted) throw new UserError('interrupted');
-    throw error;
+    return await runner.run(tasks);
   } finally {
-    await pool.destroy();
+    await runner.close();
   }
 }
