@@ -18,12 +18,16 @@ export interface Caches {
   poke(p: number, from: Bytes, to: Bytes, faults: number): Ns;
 }
 
+const TIME_BITS = 20;
+const TIME_MASK = (1 << TIME_BITS) - 1;
+
 export function createCaches(processors: number, costs: Costs): Caches {
   const { fillRateL2, fillRateL3, fillRateMemory, writeL2Ns, writeL3Ns, writeMemoryNs } = costs;
-  const l2Kib = costs.cacheL2Bytes / 1024;
-  const l3Kib = costs.cacheL3Bytes / 1024;
-  const writer = new Uint16Array(PAGE_LIMIT); // processor + 1
-  const writtenAt = new Int32Array(PAGE_LIMIT); // KiB that the writer had written
+  const l2Pages = costs.cacheL2Bytes / 4096;
+  const l3Pages = costs.cacheL3Bytes / 4096;
+  // By page: processor + 1 that wrote it last, and how many pages' worth of bytes it had written by then (the low 20 bits:
+  // a page that is left alone for 4 GiB seems to have been written lately).
+  const history = new Int32Array(PAGE_LIMIT);
   const written = new Float64Array(processors + 1); // bytes
   const MISS_L3 = 1 / fillRateL3 - 1 / fillRateL2;
   const MISS_MEMORY = 1 / fillRateMemory - 1 / fillRateL2;
@@ -31,17 +35,16 @@ export function createCaches(processors: number, costs: Costs): Caches {
   /** 0: in the own cache; 1: in the shared one; 2: in memory. The page is then in the own cache. */
   function place(p: number, page: Page): number {
     const own = p + 1;
-    const last = writer[page]!;
-    const nowKib = written[own]! / 1024;
-    let result = 0;
+    const before = history[page]!;
+    const now = (written[own]! / 4096) & TIME_MASK;
+    history[page] = (own << TIME_BITS) | now;
     // A page that was never written has just been cleared by the fault.
-    if (last !== 0) {
-      const distance = (last === own ? nowKib : written[last]! / 1024) - writtenAt[page]!;
-      if (last !== own || distance > l2Kib) result = distance > l3Kib ? 2 : 1;
-    }
-    writer[page] = own;
-    writtenAt[page] = nowKib;
-    return result;
+    if (before === 0) return 0;
+    const last = before >>> TIME_BITS;
+    const then = last === own ? now : (written[last]! / 4096) & TIME_MASK;
+    const distance = (then - before) & TIME_MASK;
+    if (last === own && distance <= l2Pages) return 0;
+    return distance > l3Pages ? 2 : 1;
   }
 
   function fill(p: number, from: Bytes, to: Bytes, faults: number): Ns {

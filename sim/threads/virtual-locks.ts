@@ -5,7 +5,7 @@ import { createRandom } from '../random.ts';
 import type { Ns } from '../units.ts';
 import { operationPrices } from './costs.ts';
 import type { LockId, LockKind, Locks } from './locks.ts';
-import { OP_FAULTS, OP_PAGES_RELEASED, OPERATIONS } from './operations.ts';
+import { OP_BYTES_CLEARED, OP_BYTES_COPIED, OP_FAULTS, OP_PAGES_RELEASED, OPERATIONS } from './operations.ts';
 import { type VirtualTime, WAITS_FOR_KERNEL_LOCK, WAITS_FOR_LOCK } from './virtual-time.ts';
 
 /**
@@ -94,11 +94,13 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
   const { lockNs, lineTransferNs, spinLimitNs, syscallNs, futexWaitNs, futexWakeNs } = costs;
   const { wakeThreadNs, wakeLatencyNs, contextSwitchNs, shootDownNs, interruptNs } = costs;
   const prices = operationPrices(costs);
-  const settled = new Float64Array(4);
+  const settled = new Float64Array(6);
   const OWN = 0; // price of all that the allocator was counted to have done
   const KERNEL = 1; // of all that the kernel did
   const RELEASED = 2; // counts
   const FAULTS = 3;
+  const COPIED = 4;
+  const CLEARED = 5;
   assert(OPERATIONS.length === 21 && OP_FAULTS === 12, 'the sums in settle() leave counters out');
   const locks: VirtualLock[] = [];
   let mmapLock: VirtualLock | undefined;
@@ -141,6 +143,8 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
     if (own !== settled[OWN]!) {
       clocks[t]! += (own - settled[OWN]!) * jitter();
       settled[OWN] = own;
+      settled[COPIED] = operations[OP_BYTES_COPIED]!;
+      settled[CLEARED] = operations[OP_BYTES_CLEARED]!;
     }
     if (kernel !== settled[KERNEL]!) settleKernel(t, kernel);
   }
@@ -157,6 +161,17 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
     if (faults !== settled[FAULTS]!) {
       if (!perVmaLocks) faultsAsReader(t, (faults - settled[FAULTS]!) * prices[OP_FAULTS]!);
       settled[FAULTS] = faults;
+    }
+  }
+
+  /** Before a lock is taken: only what takes long must not count as time under the lock. */
+  function settleLong(t: ThreadSlot): void {
+    if (
+      operations[OP_BYTES_COPIED] !== settled[COPIED] ||
+      operations[OP_BYTES_CLEARED] !== settled[CLEARED] ||
+      operations[OP_FAULTS] !== settled[FAULTS]
+    ) {
+      settle(t);
     }
   }
 
@@ -240,7 +255,8 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
 
   /** The running call holds the lock from the thread's time on. */
   function take(t: ThreadSlot, lock: VirtualLock, shared: boolean): void {
-    if (lock.count > 0) prune(lock);
+    if (lock.count === 1 && lock.to[0]! <= horizon[0]!) lock.count = 0;
+    else if (lock.count > 0) prune(lock);
     lock.acquisitions++;
     let wakes = 0;
     if (lock.count > 0 && obstacle(lock, clocks[t]!, shared) >= 0) wakes = wait(t, lock, shared);
@@ -337,14 +353,18 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
   }
 
   function acquire(t: ThreadSlot, id: LockId): void {
-    settle(t);
     const lock = locks[id]!;
-    if (lock.kind === 'kernel') clocks[t]! += syscallNs;
+    if (lock.kind === 'kernel') {
+      settle(t);
+      clocks[t]! += syscallNs;
+    } else {
+      settleLong(t);
+    }
     take(t, lock, false);
   }
 
   function tryAcquire(t: ThreadSlot, id: LockId): boolean {
-    settle(t);
+    settleLong(t);
     const lock = locks[id]!;
     if (lock.count > 0) prune(lock);
     if (lock.count > 0 && obstacle(lock, clocks[t]!, false) >= 0) {
