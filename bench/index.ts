@@ -81,7 +81,8 @@ export type { GateConfig, Suite, Threshold } from './schema/gate.ts';
 export { parseResult, runResultSchema } from './schema/result.ts';
 export { comparisonSchema } from './schema/comparison.ts';
 export { explanationSchema } from './schema/explanation.ts';
-export { gateConfigSchema, suiteResultSchema, suiteSchema } from './schema/gate.ts';
+export { gateConfigSchema, gateResultSchema, suiteResultSchema, suiteSchema } from './schema/gate.ts';
+export { planSchema, sweepSchema, tuneSchema } from './schema/search.ts';
 
 // The contract of a model, for those who write one.
 export type {

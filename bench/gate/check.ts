@@ -3,10 +3,8 @@ import type { RunResult } from '../../sim/report/result.ts';
 import { isBelow, type Spread, spreadOf } from '../compare/statistics.ts';
 import { METRICS } from '../metrics/index.ts';
 import type { Metric } from '../metrics/metric.ts';
-import type { GateConfig, Threshold } from '../schema/gate.ts';
+import { GATE_SCHEMA, type GateConfig, type Threshold } from '../schema/gate.ts';
 import { groupByRun, runKey } from './run-key.ts';
-
-export const GATE_SCHEMA = 'allocsim-gate-1';
 
 /** What is checked where no configuration says otherwise: results are deterministic, so nothing may become worse. */
 export const GATE_DEFAULTS: GateConfig = {

@@ -3,6 +3,7 @@ import { METRICS } from '../metrics/index.ts';
 import { runResultSchema } from './result.ts';
 
 export const SUITE_RESULT_SCHEMA = 'allocsim-suite-result-1';
+export const GATE_SCHEMA = 'allocsim-gate-1';
 
 const metricName = z.enum(METRICS.map((m) => m.name) as [string, ...string[]]);
 
@@ -55,4 +56,25 @@ export type Suite = z.infer<typeof suiteSchema>;
 export const suiteResultSchema = z.object({
   schema: z.literal(SUITE_RESULT_SCHEMA),
   runs: z.array(runResultSchema),
+});
+
+/** What `sim gate --json` writes. */
+export const gateResultSchema = z.object({
+  schema: z.literal(GATE_SCHEMA),
+  passed: z.boolean(),
+  checks: z.array(
+    z.object({
+      run: z.string().describe('what was run: workload, allocator, mode, processors, touch, kernel'),
+      workload: z.string(),
+      allocator: z.string(),
+      metric: z.string(),
+      unit: z.enum(['bytes', 'ns', 'count', 'ratio', 'events/s']),
+      base: z.number().nullable().describe('median over the seeds'),
+      head: z.number().nullable(),
+      change: z.number().nullable(),
+      allowed: z.number().nullable().describe('change for the worse that the threshold allows'),
+      limit: z.number().nullable(),
+      status: z.enum(['ok', 'improved', 'regressed', 'over the limit', 'missing', 'new']),
+    }),
+  ),
 });

@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import { comparisonSchema } from './comparison.ts';
 import { explanationSchema } from './explanation.ts';
-import { gateConfigSchema, suiteResultSchema, suiteSchema } from './gate.ts';
+import { gateConfigSchema, gateResultSchema, suiteResultSchema, suiteSchema } from './gate.ts';
 import { runResultSchema } from './result.ts';
+import { planSchema, sweepSchema, tuneSchema } from './search.ts';
 
 /** Files in schema/, by name: every format that commands write or read as JSON. */
 export const PUBLISHED: Readonly<Record<string, z.ZodType>> = {
@@ -12,6 +13,10 @@ export const PUBLISHED: Readonly<Record<string, z.ZodType>> = {
   gate: gateConfigSchema,
   suite: suiteSchema,
   'suite-result': suiteResultSchema,
+  'gate-result': gateResultSchema,
+  sweep: sweepSchema,
+  tune: tuneSchema,
+  plan: planSchema,
 };
 
 /** The text of schema/NAME.json. */

@@ -1,11 +1,17 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import { checkGate } from '../../bench/gate/check.ts';
+import { plan } from '../../bench/plan/plan.ts';
+import { gateResultSchema } from '../../bench/schema/gate.ts';
+import { planSchema, sweepSchema, tuneSchema } from '../../bench/schema/search.ts';
+import { sweep } from '../../bench/sweep/sweep.ts';
+import { tune } from '../../bench/tune/tune.ts';
 import { explain } from '../../bench/explain/explain.ts';
 import { explanationSchema } from '../../bench/schema/explanation.ts';
 import { PUBLISHED, publishedText } from '../../bench/schema/published.ts';
 import { parseResult, runResultSchema } from '../../bench/schema/result.ts';
 import { runLockstep } from '../../bench/session.ts';
-import { bumpOptions } from '../helpers/bump-run.ts';
+import { bumpOptions, eventsOf } from '../helpers/bump-run.ts';
 
 const folder = new URL('../../schema/', import.meta.url);
 const LINES = ['m 0 1 100000', 'm 1 2 50', '= middle', 'f 0 1', 'm 0 3 7'];
@@ -35,6 +41,36 @@ describe('published schemas', () => {
   test('an explanation passes its schema and loses nothing', () => {
     const e = JSON.parse(JSON.stringify(explain(bumpOptions(LINES))));
     expect(explanationSchema.parse(e)).toEqual(e);
+  });
+
+  test('sweep, tune, plan and gate pass theirs and lose nothing', async () => {
+    const task = {
+      events: eventsOf(LINES),
+      workload: 'test',
+      parameters: {},
+      cpus: 1,
+      mode: 'lockstep',
+      pace: 'asap',
+    } as const;
+    const allocators = ['glibc', 'jemalloc'];
+    const plain = (value: unknown) => JSON.parse(JSON.stringify(value));
+    const swept = await sweep({ load: async () => task, allocators, metrics: ['rssBytes', 'lockWaitNs'], workers: 1 });
+    expect(sweepSchema.parse(plain(swept))).toEqual(plain(swept));
+    const seeded = { ...task, seed: 0 };
+    const tuned = await tune({
+      task: seeded,
+      allocator: 'glibc',
+      objective: 'rssBytes',
+      options: ['top_pad'],
+      keep: [{ metric: 'faults', percent: 5 }],
+      workers: 1,
+    });
+    expect(tuneSchema.parse(plain(tuned))).toEqual(plain(tuned));
+    const planned = await plan({ task: seeded, allocators, memory: 1e9, processes: 2, workers: 1 });
+    expect(planSchema.parse(plain(planned))).toEqual(plain(planned));
+    const result = await runLockstep(bumpOptions(LINES));
+    const gate = checkGate([result], [result]);
+    expect(gateResultSchema.parse(plain(gate))).toEqual(plain(gate));
   });
 
   test('a departure is told with its place', async () => {
