@@ -45,7 +45,7 @@ export const CLOCK_TOO_LARGE = 7;
 export type Refusal = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7;
 
 export interface CompilerOptions {
-  /** Rows that are expected; the columns grow by doubling beyond. */
+  /** Rows that are expected; the columns grow beyond. */
   readonly rows?: number;
 }
 
@@ -151,7 +151,8 @@ export function createTraceCompiler(options: CompilerOptions = {}): TraceCompile
   begin(0);
 
   function growRows(needed: number): void {
-    while (capacity < needed) capacity *= 2;
+    // By a factor of four: what is copied costs, what is too long is not committed.
+    while (capacity < needed) capacity *= 4;
     const grown = (old: Int32Array | Uint32Array) => {
       const buffer = new SharedArrayBuffer(capacity * 4);
       new Uint32Array(buffer).set(old);
