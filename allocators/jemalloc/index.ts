@@ -12,7 +12,8 @@ import { walkAreas, walkHeap } from './walk.ts';
 function create(machine: Machine, version: string, options: OptionValues): Allocator {
   const config = resolveConfig(options, machine.cpus, machine.kernel.thp);
   const heap = createHeap(machine, config);
-  const { malloc, free, calloc, realloc, memalign, touchBlock, addressOf, usableSize } = createMalloc(heap);
+  const calls = createMalloc(heap);
+  const { malloc, free, calloc, realloc, memalign, touchBlock, addressOf, usableSize } = calls;
   const { arenas, background, tcache, threads } = heap;
   return {
     name: `jemalloc-${version}`,
@@ -22,6 +23,8 @@ function create(machine: Machine, version: string, options: OptionValues): Alloc
     realloc,
     memalign,
     touchBlock,
+    mallocIsLocal: calls.mallocIsLocal,
+    freeIsLocal: calls.freeIsLocal,
     addressOf,
     usableSize,
     threadStart: () => {}, // a thread's data is made at its first call

@@ -255,6 +255,26 @@ export function createMalloc(heap: Heap) {
     return moved;
   }
 
+  /** Whether `malloc` would take its fast path. */
+  function mallocIsLocal(t: ThreadSlot, size: Bytes): boolean {
+    if (size > fastMax) return false;
+    const index = SIZE_INDEX[(size + 7) >> 3]!;
+    const header = t * threadWords;
+    if (caches[header + T_ALLOC_LEFT]! - CACHED_SIZE[index]! <= 0) return false;
+    const b = header + THREAD_HEADER_WORDS + (index << LG_CACHE_BIN_WORDS);
+    return caches[b + C_HEAD] !== caches[b + C_LOW_WATER];
+  }
+
+  /** Whether `free` would take its fast path. */
+  function freeIsLocal(t: ThreadSlot, h: Handle): boolean {
+    const index = extentClass[h >> HANDLE_SHIFT]!;
+    if (index >= cacheBins) return false;
+    const header = t * threadWords;
+    if (caches[header + T_DALLOC_LEFT]! - CACHED_SIZE[index]! <= 0) return false;
+    const b = header + THREAD_HEADER_WORDS + (index << LG_CACHE_BIN_WORDS);
+    return caches[b + C_HEAD] !== caches[b + C_LIMIT];
+  }
+
   /** With an option that fills, or without caches, every call takes the slow path (malloc_slow). */
   const isSlow = config.zero || config.junkAlloc || config.junkFree || !config.tcache;
 
@@ -265,6 +285,8 @@ export function createMalloc(heap: Heap) {
     realloc,
     memalign,
     touchBlock,
+    mallocIsLocal: isSlow ? () => false : mallocIsLocal,
+    freeIsLocal: isSlow ? () => false : freeIsLocal,
     addressOf: (h: Handle): Addr => extents[((h >> HANDLE_SHIFT) << LG_EXTENT_WORDS) + E_START]! * PAGE + firstByte(h),
     usableSize: (h: Handle): Bytes => INDEX_SIZE[extentClass[h >> HANDLE_SHIFT]!]!,
   };
