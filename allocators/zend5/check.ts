@@ -3,7 +3,6 @@ import { assert } from '../../sim/assert.ts';
 import {
   ADDRESS,
   AFTER,
-  at,
   BEFORE,
   BUCKETS,
   CACHE,
@@ -20,6 +19,7 @@ import {
   PARENT,
   PEAK,
   PREV_FREE,
+  RECORD_WORDS,
   REAL_PEAK,
   REAL_SIZE,
   REST_BLOCK,
@@ -33,7 +33,7 @@ import {
   SIZE,
   STATE,
   segmentAt,
-  treeAt,
+  TREE_OF_BLOCK,
   type Zend5State,
 } from './layout.ts';
 import { forEachBlock, heapThreads, segmentsOf } from './walk.ts';
@@ -93,24 +93,23 @@ function checkSegment(
   let before = 0;
   let wasFree = false;
   let counted = 0;
-  assert(blocks[at(segments[s + SEGMENT_FIRST]!) + SEGMENT] === segment, `${place}: its first block is of another`);
+  assert(blocks[segments[s + SEGMENT_FIRST]! + SEGMENT] === segment, `${place}: its first block is of another`);
   forEachBlock(state, segment, (block) => {
-    const b = at(block);
-    assert(blocks[b + ADDRESS]! >>> 0 === address, `${place}, block ${block}: a gap or an overlap`);
-    assert(blocks[b + BEFORE] === before, `${place}, block ${block}: does not know the one before it`);
-    assert(before === 0 || blocks[b + SEGMENT] === 0, `${place}, block ${block}: marked as a first block`);
-    assert(blocks[b + LENGTH]! >= geometry.minimum, `${place}, block ${block}: too short`);
+    assert(blocks[block + ADDRESS]! >>> 0 === address, `${place}, block ${block}: a gap or an overlap`);
+    assert(blocks[block + BEFORE] === before, `${place}, block ${block}: does not know the one before it`);
+    assert(before === 0 || blocks[block + SEGMENT] === 0, `${place}, block ${block}: marked as a first block`);
+    assert(blocks[block + LENGTH]! >= geometry.minimum, `${place}, block ${block}: too short`);
     assert(state.ownerOf(block) === t, `${place}, block ${block}: of another heap`);
-    const kind = blocks[b + STATE]!;
+    const kind = blocks[block + STATE]!;
     assert(!(wasFree && kind === FREE), `${place}, block ${block}: two free blocks side by side`);
     wasFree = kind === FREE;
     if (kind === FREE) free.add(block);
-    else counted += blocks[b + LENGTH]!;
+    else counted += blocks[block + LENGTH]!;
     if (kind === CACHED) cached.add(block);
-    address += blocks[b + LENGTH]!;
+    address += blocks[block + LENGTH]!;
     before = block;
   });
-  assert(blocks[at(before) + AFTER] === 0, `${place}: the last block is not the last`);
+  assert(blocks[before + AFTER] === 0, `${place}: the last block is not the last`);
   assert(address + geometry.header === start + segments[s + SEGMENT_LENGTH]!, `${place}: its blocks do not fill it`);
   return counted;
 }
@@ -120,9 +119,9 @@ function checkCache(state: Zend5State, heap: number, cached: ReadonlySet<number>
   let count = 0;
   let units = 0;
   for (let index = 0; index < BUCKETS; index++) {
-    for (let b = heaps[heap + CACHE + index]!; b !== 0; b = blocks[at(b) + PREV_FREE]!) {
-      assert(cached.has(b) && blocks[at(b) + LENGTH] === index + geometry.minimum, `${where}: cache bucket ${index}`);
-      units += blocks[at(b) + LENGTH]!;
+    for (let b = heaps[heap + CACHE + index]!; b !== 0; b = blocks[b + PREV_FREE]!) {
+      assert(cached.has(b) && blocks[b + LENGTH] === index + geometry.minimum, `${where}: cache bucket ${index}`);
+      units += blocks[b + LENGTH]!;
       count++;
     }
   }
@@ -140,22 +139,25 @@ function checkLists(
   const { heaps, blocks, trees, geometry } = state;
   let restCount = 0;
   for (let list = 0; list <= REST_SENTINEL; list++) {
-    const sentinel = heaps[heap + SENTINELS]! + list;
+    const sentinel = heaps[heap + SENTINELS]! + list * RECORD_WORDS;
     let previous = sentinel;
-    for (let b = blocks[at(sentinel) + NEXT_FREE]!; b !== sentinel; b = blocks[at(b) + NEXT_FREE]!) {
-      assert(blocks[at(b) + PREV_FREE] === previous, `${where}, list ${list}: broken at block ${b}`);
+    for (let b = blocks[sentinel + NEXT_FREE]!; b !== sentinel; b = blocks[b + NEXT_FREE]!) {
+      assert(blocks[b + PREV_FREE] === previous, `${where}, list ${list}: broken at block ${b}`);
       assert(free.has(b) && !listed.has(b), `${where}, list ${list}: block ${b} is not free, or on two lists`);
       listed.add(b);
-      const length = blocks[at(b) + LENGTH]!;
+      const length = blocks[b + LENGTH]!;
       if (list < REST_SENTINEL)
         assert(length === list + geometry.minimum, `${where}, list ${list}: block of ${length} units`);
       else if (length >= geometry.minimum + BUCKETS) {
-        assert(trees[treeAt(b) + PARENT] === REST_BLOCK, `${where}: block ${b} of the rest list is not marked`);
+        assert(
+          trees[(b >> TREE_OF_BLOCK) + PARENT] === REST_BLOCK,
+          `${where}: block ${b} of the rest list is not marked`,
+        );
         restCount++;
       }
       previous = b;
     }
-    assert(blocks[at(sentinel) + PREV_FREE] === previous, `${where}, list ${list}: its end`);
+    assert(blocks[sentinel + PREV_FREE] === previous, `${where}, list ${list}: its end`);
   }
   assert(
     restCount === heaps[heap + REST_COUNT],
@@ -175,20 +177,20 @@ function checkTree(
 ): void {
   const { blocks, trees } = state;
   const place = `${where}, tree ${bucket}, node ${node}`;
-  const length = blocks[at(node) + LENGTH]!;
+  const length = blocks[node + LENGTH]!;
   assert(31 - Math.clz32(length) === bucket, `${place}: ${length} units are of another tree`);
-  assert(trees[treeAt(node) + PARENT] === pointer, `${place}: does not know what points to it`);
+  assert(trees[(node >> TREE_OF_BLOCK) + PARENT] === pointer, `${place}: does not know what points to it`);
   let member = node;
   do {
     assert(free.has(member) && !listed.has(member), `${place}: member ${member} is not free, or on two lists`);
     listed.add(member);
-    assert(blocks[at(member) + LENGTH] === length, `${place}: its ring has another length`);
-    const next = blocks[at(member) + NEXT_FREE]!;
-    assert(blocks[at(next) + PREV_FREE] === member, `${place}: its ring is broken`);
+    assert(blocks[member + LENGTH] === length, `${place}: its ring has another length`);
+    const next = blocks[member + NEXT_FREE]!;
+    assert(blocks[next + PREV_FREE] === member, `${place}: its ring is broken`);
     member = next;
   } while (member !== node);
   for (let child = 0; child < 2; child++) {
-    const next = trees[treeAt(node) + CHILD + child]!;
+    const next = trees[(node >> TREE_OF_BLOCK) + CHILD + child]!;
     if (next !== 0) checkTree(state, heap, next, node * 2 + child, bucket, free, listed, where);
   }
 }

@@ -15,7 +15,6 @@ import {
   ADDRESS,
   AFTER,
   addressOfUnit,
-  at,
   BEFORE,
   BUCKETS,
   CACHE,
@@ -47,7 +46,7 @@ import {
   STATE,
   STORAGE_HANDLE,
   segmentAt,
-  treeAt,
+  TREE_OF_BLOCK,
   UNIT,
   UNIT_PAGE_SHIFT,
   USED,
@@ -102,37 +101,33 @@ export function createHeaps(machine: Machine, below: Allocator, options: Heap5Op
 
   /** Cuts `block` to `units` if a block can be made of the rest, which is returned: free, on no list. 0: it stays whole. */
   function split(heap: number, block: number, units: number): number {
-    const b = at(block);
-    const rest = blocks[b + LENGTH]! - units;
+    const rest = blocks[block + LENGTH]! - units;
     // A block's _size and _prev have been written when the block was made; the rest of a debug build's header has not.
-    if (debug) touchUnit((blocks[b + ADDRESS]! >>> 0) + header - 1);
+    if (debug) touchUnit((blocks[block + ADDRESS]! >>> 0) + header - 1);
     if (rest < minimum) return 0;
     operations[OP_SPLITS]!++;
     const tail = state.takeRecord(heap);
-    const r = at(tail);
-    const after = blocks[b + AFTER]!;
-    blocks[b + LENGTH] = units;
-    blocks[b + AFTER] = tail;
-    blocks[r + LENGTH] = rest;
-    blocks[r + ADDRESS] = blocks[b + ADDRESS]! + units;
-    blocks[r + STATE] = FREE;
-    blocks[r + BEFORE] = block;
-    blocks[r + AFTER] = after;
-    blocks[r + SEGMENT] = 0;
-    if (after !== 0) blocks[at(after) + BEFORE] = tail;
-    touchUnits(blocks[r + ADDRESS]! >>> 0, 2);
+    const after = blocks[block + AFTER]!;
+    blocks[block + LENGTH] = units;
+    blocks[block + AFTER] = tail;
+    blocks[tail + LENGTH] = rest;
+    blocks[tail + ADDRESS] = blocks[block + ADDRESS]! + units;
+    blocks[tail + STATE] = FREE;
+    blocks[tail + BEFORE] = block;
+    blocks[tail + AFTER] = after;
+    blocks[tail + SEGMENT] = 0;
+    if (after !== 0) blocks[after + BEFORE] = tail;
+    touchUnits(blocks[tail + ADDRESS]! >>> 0, 2);
     return tail;
   }
 
   /** `block` swallows the one behind it, which is on no list. */
   function absorb(heap: number, block: number, behind: number): void {
     operations[OP_COALESCES]!++;
-    const b = at(block);
-    const a = at(behind);
-    const after = blocks[a + AFTER]!;
-    blocks[b + LENGTH]! += blocks[a + LENGTH]!;
-    blocks[b + AFTER] = after;
-    if (after !== 0) blocks[at(after) + BEFORE] = block;
+    const after = blocks[behind + AFTER]!;
+    blocks[block + LENGTH]! += blocks[behind + LENGTH]!;
+    blocks[block + AFTER] = after;
+    if (after !== 0) blocks[after + BEFORE] = block;
     state.giveRecord(heap, behind);
   }
 
@@ -143,15 +138,15 @@ export function createHeaps(machine: Machine, below: Allocator, options: Heap5Op
   }
 
   function isFree(block: number): boolean {
-    return blocks[at(block) + STATE] === FREE;
+    return blocks[block + STATE] === FREE;
   }
 
   /** zend_mm_free_cache: near the memory limit the cached blocks become free blocks. */
   function freeCache(t: ThreadSlot, heap: number): void {
     for (let index = 0; index < BUCKETS; index++) {
       for (let block = heaps[heap + CACHE + index]!; block !== 0; ) {
-        const next = blocks[at(block) + PREV_FREE]!;
-        const units = blocks[at(block) + LENGTH]!;
+        const next = blocks[block + PREV_FREE]!;
+        const units = blocks[block + LENGTH]!;
         heaps[heap + CACHED_SIZE]! -= units;
         // Cached blocks count in heap->size, and the real one does not take them out of it here.
         heaps[heap + FORGOTTEN]! += units;
@@ -164,7 +159,7 @@ export function createHeaps(machine: Machine, below: Allocator, options: Heap5Op
 
   /** The block with a free one behind it, which leaves its list. */
   function joinNext(heap: number, block: number): number {
-    const after = blocks[at(block) + AFTER]!;
+    const after = blocks[block + AFTER]!;
     if (isFree(after)) {
       lists.remove(heap, after);
       absorb(heap, block, after);
@@ -173,7 +168,7 @@ export function createHeaps(machine: Machine, below: Allocator, options: Heap5Op
   }
 
   function joinPrevious(heap: number, block: number): number {
-    const before = blocks[at(block) + BEFORE]!;
+    const before = blocks[block + BEFORE]!;
     if (!isFree(before)) return block;
     lists.remove(heap, before);
     absorb(heap, before, block);
@@ -182,12 +177,11 @@ export function createHeaps(machine: Machine, below: Allocator, options: Heap5Op
 
   /** A joined block becomes free; a segment that is free as a whole goes back to where it came from. */
   function list(t: ThreadSlot, heap: number, block: number): void {
-    const b = at(block);
-    if (blocks[b + SEGMENT] !== 0 && blocks[b + AFTER] === 0) {
+    if (blocks[block + SEGMENT] !== 0 && blocks[block + AFTER] === 0) {
       segments.remove(t, heap, block);
       return;
     }
-    blocks[b + STATE] = FREE;
+    blocks[block + STATE] = FREE;
     lists.add(heap, block);
   }
 
@@ -232,13 +226,13 @@ export function createHeaps(machine: Machine, below: Allocator, options: Heap5Op
       if (block === 0) return refuse(t, heap, size, true);
     }
     const tail = split(heap, block, units);
-    blocks[at(block) + STATE] = USED;
+    blocks[block + STATE] = USED;
     if (tail !== 0) {
       // What a block of more than a segment leaves over is kept for that block's growth.
       if (ownSegment) lists.addRest(heap, tail);
       else lists.add(heap, tail);
     }
-    grow(heap, blocks[at(block) + LENGTH]!);
+    grow(heap, blocks[block + LENGTH]!);
     return block;
   }
 
@@ -250,10 +244,9 @@ export function createHeaps(machine: Machine, below: Allocator, options: Heap5Op
     if (index < BUCKETS) {
       const cached = heaps[heap + CACHE + index]!;
       if (cached !== 0) {
-        const b = at(cached);
-        heaps[heap + CACHE + index] = blocks[b + PREV_FREE]!;
+        heaps[heap + CACHE + index] = blocks[cached + PREV_FREE]!;
         heaps[heap + CACHED_SIZE]! -= units;
-        blocks[b + STATE] = USED;
+        blocks[cached + STATE] = USED;
         return cached;
       }
     }
@@ -264,8 +257,7 @@ export function createHeaps(machine: Machine, below: Allocator, options: Heap5Op
   /** _zend_mm_free_int. */
   function release(t: ThreadSlot, block: number): void {
     const heap = heapBase(t);
-    const b = at(block);
-    const units = blocks[b + LENGTH]!;
+    const units = blocks[block + LENGTH]!;
     const index = units - minimum;
     if (index < BUCKETS && heaps[heap + CACHED_SIZE]! < CACHE_UNITS) {
       pushCache(heap, block, index);
@@ -277,12 +269,11 @@ export function createHeaps(machine: Machine, below: Allocator, options: Heap5Op
     list(t, heap, joinPrevious(heap, joinNext(heap, block)));
   }
 
-  const linkPage = (block: number) => ((blocks[at(block) + ADDRESS]! >>> 0) + geometry.links) >>> UNIT_PAGE_SHIFT;
+  const linkPage = (block: number) => ((blocks[block + ADDRESS]! >>> 0) + geometry.links) >>> UNIT_PAGE_SHIFT;
 
   function pushCache(heap: number, block: number, index: number): void {
-    const b = at(block);
-    blocks[b + PREV_FREE] = heaps[heap + CACHE + index]!;
-    blocks[b + STATE] = CACHED;
+    blocks[block + PREV_FREE] = heaps[heap + CACHE + index]!;
+    blocks[block + STATE] = CACHED;
     heaps[heap + CACHE + index] = block;
     const page = linkPage(block);
     if (pageStates[page] !== 1) fault(page);
@@ -298,12 +289,11 @@ export function createHeaps(machine: Machine, below: Allocator, options: Heap5Op
     touchRange(Math.floor(target / 4096), Math.floor((target + bytes - 1) / 4096));
   }
 
-  const dataOf = (block: number) => addressOfUnit(blocks[at(block) + ADDRESS]!) + headerBytes;
+  const dataOf = (block: number) => addressOfUnit(blocks[block + ADDRESS]!) + headerBytes;
 
   /** The block gives its end away: a free block, joined with a free one behind it. */
   function shrink(heap: number, block: number, units: number): void {
-    const b = at(block);
-    const old = blocks[b + LENGTH]!;
+    const old = blocks[block + LENGTH]!;
     if (old - units < minimum) return;
     joinNext(heap, block);
     lists.add(heap, split(heap, block, units));
@@ -315,9 +305,9 @@ export function createHeaps(machine: Machine, below: Allocator, options: Heap5Op
     const index = units - minimum;
     const cached = heaps[heap + CACHE + index]!;
     if (cached === 0) return 0;
-    const old = blocks[at(block) + LENGTH]!;
-    heaps[heap + CACHE + index] = blocks[at(cached) + PREV_FREE]!;
-    blocks[at(cached) + STATE] = USED;
+    const old = blocks[block + LENGTH]!;
+    heaps[heap + CACHE + index] = blocks[cached + PREV_FREE]!;
+    blocks[cached + STATE] = USED;
     copy(block, cached, old * UNIT - overhead);
     heaps[heap + CACHED_SIZE]! -= units - old;
     pushCache(heap, block, old - minimum);
@@ -326,27 +316,25 @@ export function createHeaps(machine: Machine, below: Allocator, options: Heap5Op
 
   /** The block takes as much of the free one behind it as it needs. */
   function growIntoNext(heap: number, block: number, after: number, units: number): void {
-    const b = at(block);
-    const old = blocks[b + LENGTH]!;
+    const old = blocks[block + LENGTH]!;
     lists.remove(heap, after);
     absorb(heap, block, after);
     const tail = split(heap, block, units);
     if (tail !== 0) {
       // The end of a segment that holds this block alone is kept for its growth.
-      if (blocks[b + SEGMENT] !== 0 && blocks[at(tail) + AFTER] === 0) lists.addRest(heap, tail);
+      if (blocks[block + SEGMENT] !== 0 && blocks[tail + AFTER] === 0) lists.addRest(heap, tail);
       else lists.add(heap, tail);
     }
-    grow(heap, blocks[b + LENGTH]! - old);
+    grow(heap, blocks[block + LENGTH]! - old);
   }
 
   /** The block has its segment for itself: the segment grows. 0 where it is refused. */
   function growSegment(t: ThreadSlot, heap: number, block: number, size: Bytes, units: number): number {
-    const b = at(block);
-    const old = blocks[b + LENGTH]!;
+    const old = blocks[block + LENGTH]!;
     const length = segmentLength(units);
-    const after = blocks[b + AFTER]!;
+    const after = blocks[block + AFTER]!;
     if (after !== 0) lists.remove(heap, after);
-    if (overLimit(heap, length - segmentRecords[segmentAt(blocks[b + SEGMENT]!) + SEGMENT_LENGTH]!)) {
+    if (overLimit(heap, length - segmentRecords[segmentAt(blocks[block + SEGMENT]!) + SEGMENT_LENGTH]!)) {
       if (after !== 0) lists.add(heap, after);
       return refuse(t, heap, size, false);
     }
@@ -356,19 +344,18 @@ export function createHeaps(machine: Machine, below: Allocator, options: Heap5Op
       return refuse(t, heap, size, true);
     }
     if (after !== 0) state.giveRecord(heap, after);
-    blocks[b + STATE] = USED;
+    blocks[block + STATE] = USED;
     const tail = split(heap, block, units);
     if (tail !== 0) lists.addRest(heap, tail);
-    grow(heap, blocks[b + LENGTH]! - old);
+    grow(heap, blocks[block + LENGTH]! - old);
     return block;
   }
 
   /** _zend_mm_realloc_int; 0 where it is refused. */
   function resize(t: ThreadSlot, block: number, size: Bytes): number {
     const heap = heapBase(t);
-    const b = at(block);
     const units = trueUnits(size);
-    const old = blocks[b + LENGTH]!;
+    const old = blocks[block + LENGTH]!;
     if (units <= old) {
       shrink(heap, block, units);
       return block;
@@ -377,14 +364,14 @@ export function createHeaps(machine: Machine, below: Allocator, options: Heap5Op
       const swapped = swapWithCache(heap, block, units);
       if (swapped !== 0) return swapped;
     }
-    const after = blocks[b + AFTER]!;
-    const first = blocks[b + SEGMENT] !== 0;
+    const after = blocks[block + AFTER]!;
+    const first = blocks[block + SEGMENT] !== 0;
     if (isFree(after)) {
-      if (old + blocks[at(after) + LENGTH]! >= units) {
+      if (old + blocks[after + LENGTH]! >= units) {
         growIntoNext(heap, block, after, units);
         return block;
       }
-      if (first && blocks[at(after) + AFTER] === 0) return growSegment(t, heap, block, size, units);
+      if (first && blocks[after + AFTER] === 0) return growSegment(t, heap, block, size, units);
     } else if (first && after === 0) {
       return growSegment(t, heap, block, size, units);
     }
@@ -459,7 +446,7 @@ export function createHeaps(machine: Machine, below: Allocator, options: Heap5Op
 
   /** The debug build keeps the requested size, and writes a magic number behind the data. */
   function note(block: number, size: Bytes): void {
-    trees[treeAt(block) + REQUESTED] = size | 0;
+    trees[(block >> TREE_OF_BLOCK) + REQUESTED] = size | 0;
     touchUnit(Math.floor((dataOf(block) + size) / UNIT));
   }
 
@@ -473,7 +460,7 @@ export function createHeaps(machine: Machine, below: Allocator, options: Heap5Op
   function free(t: ThreadSlot, h: Handle): void {
     const block = h & CELL_MASK;
     if (ownerOf(block) !== t) foreign(t, block);
-    if (debug) touchBlock(h, 0, trees[treeAt(block) + REQUESTED]! >>> 0);
+    if (debug) touchBlock(h, 0, trees[(block >> TREE_OF_BLOCK) + REQUESTED]! >>> 0);
     release(t, block);
   }
 
@@ -513,7 +500,7 @@ export function createHeaps(machine: Machine, below: Allocator, options: Heap5Op
 
   function touchBlock(h: Handle, from: Bytes, to: Bytes): void {
     if (to <= from) return;
-    const unit = (blocks[at(h & CELL_MASK) + ADDRESS]! >>> 0) + header;
+    const unit = (blocks[(h & CELL_MASK) + ADDRESS]! >>> 0) + header;
     const first = (unit + Math.floor(from / UNIT)) >>> UNIT_PAGE_SHIFT;
     const last = (unit + Math.floor((to - 1) / UNIT)) >>> UNIT_PAGE_SHIFT;
     if (first === last) {
@@ -531,15 +518,15 @@ export function createHeaps(machine: Machine, below: Allocator, options: Heap5Op
 
   function freeIsLocal(t: ThreadSlot, h: Handle): boolean {
     const block = h & CELL_MASK;
-    const index = blocks[at(block) + LENGTH]! - minimum;
+    const index = blocks[block + LENGTH]! - minimum;
     if (debug || index >= BUCKETS || heaps[heapBase(t) + CACHED_SIZE]! >= CACHE_UNITS) return false;
     return pageStates[linkPage(block)] === 1 && ownerOf(block) === t;
   }
 
   /** _zend_mm_block_size: with the header, but for a debug build, where it is what was asked for. */
   function usableSize(h: Handle): Bytes {
-    if (debug) return trees[treeAt(h & CELL_MASK) + REQUESTED]! >>> 0;
-    return blocks[at(h & CELL_MASK) + LENGTH]! * UNIT;
+    if (debug) return trees[(h & (CELL_MASK >> TREE_OF_BLOCK)) + REQUESTED]! >>> 0;
+    return blocks[(h & CELL_MASK) + LENGTH]! * UNIT;
   }
 
   return {

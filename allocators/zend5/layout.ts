@@ -12,8 +12,8 @@ import { type Addr, type Bytes, GIB, PAGE_SHIFT } from '../../sim/units.ts';
 //
 // _size and _prev are the lengths of this block and of the one before, with two bits of type. All lengths are multiples
 // of 8 bytes, and are held in units of 8 here. A block is a record; what lies next to it is found by record, not by
-// address. A handle is the record's number with LAYER_BIT (allocators/zend/layout.ts).
-const RECORD_SHIFT = 3;
+// address. A record is named by the index of its first word; a handle is that with LAYER_BIT (allocators/zend/layout.ts).
+export const RECORD_WORDS = 8;
 export const LENGTH = 0; // units, header included
 export const ADDRESS = 1; // of the header, units
 export const STATE = 2; // FREE, USED or CACHED
@@ -27,7 +27,8 @@ export const FREE = 1;
 export const CACHED = 2;
 
 // The tree's words of a large free block, in a region of their own.
-const TREE_SHIFT = 2;
+/** From a record's index to that of its tree words. */
+export const TREE_OF_BLOCK = 1;
 export const PARENT = 0; // what points here: see links below
 export const CHILD = 1; // two of them
 /** The requested size of a used block, in a debug build. */
@@ -72,9 +73,9 @@ export const BUCKETS = 64; // ZEND_MM_NUM_BUCKETS
 export const REST_SENTINEL = BUCKETS; // behind the 64 of the small buckets
 const SENTINEL_COUNT = BUCKETS + 1;
 /** Records are handed to heaps in batches, so that two heaps never share one. */
-const BATCH_SHIFT = 10;
-const BATCH = 1 << BATCH_SHIFT;
-const RECORDS = 1 << 26;
+const BATCH_SHIFT = 13;
+const BATCH = 1 << BATCH_SHIFT; // words: 1024 records
+const RECORD_SPACE = 1 << 29; // words
 const SEGMENT_RECORDS = 1 << 20;
 
 export const UNIT = 8;
@@ -110,16 +111,16 @@ export function createState(machine: Machine, geometry: Geometry) {
   const SEGMENTS_USED = 1;
   const heaps = memory.int32('zend5.heaps', threadSlots * HEAP_WORDS);
   const recordsUsed = () => counters[RECORDS_USED]! + BATCH;
-  const blocks = memory.int32('zend5.blocks', RECORDS << RECORD_SHIFT, () => recordsUsed() << RECORD_SHIFT);
-  const trees = memory.int32('zend5.trees', RECORDS << TREE_SHIFT, () => recordsUsed() << TREE_SHIFT);
+  const blocks = memory.int32('zend5.blocks', RECORD_SPACE, recordsUsed);
+  const trees = memory.int32('zend5.trees', RECORD_SPACE >> TREE_OF_BLOCK, () => recordsUsed() >> TREE_OF_BLOCK);
   const segments = memory.int32(
     'zend5.segments',
     SEGMENT_RECORDS << SEGMENT_SHIFT,
     () => (counters[SEGMENTS_USED]! + 1) << SEGMENT_SHIFT,
   );
   /** By batch, the thread slot + 1 of the heap that has it. */
-  const owners = memory.int32('zend5.owners', RECORDS >>> BATCH_SHIFT);
-  const lastBatch = Math.min(blocks.length >>> RECORD_SHIFT, trees.length >>> TREE_SHIFT) - 2 * BATCH;
+  const owners = memory.int32('zend5.owners', RECORD_SPACE >>> BATCH_SHIFT);
+  const lastBatch = Math.min(blocks.length, trees.length << TREE_OF_BLOCK) - 2 * BATCH;
 
   function takeBatch(heap: number): void {
     const first = Atomics.add(counters, RECORDS_USED, BATCH) + BATCH; // record 0 is null
@@ -133,15 +134,17 @@ export function createState(machine: Machine, geometry: Geometry) {
   function takeRecord(heap: number): number {
     const spare = heaps[heap + SPARE_RECORDS]!;
     if (spare !== 0) {
-      heaps[heap + SPARE_RECORDS] = blocks[(spare << RECORD_SHIFT) + AFTER]!;
+      heaps[heap + SPARE_RECORDS] = blocks[spare + AFTER]!;
       return spare;
     }
     if (heaps[heap + NEXT_RECORD] === heaps[heap + END_RECORD]) takeBatch(heap);
-    return heaps[heap + NEXT_RECORD]!++;
+    const record = heaps[heap + NEXT_RECORD]!;
+    heaps[heap + NEXT_RECORD] = record + RECORD_WORDS;
+    return record;
   }
 
   function giveRecord(heap: number, record: number): void {
-    blocks[(record << RECORD_SHIFT) + AFTER] = heaps[heap + SPARE_RECORDS]!;
+    blocks[record + AFTER] = heaps[heap + SPARE_RECORDS]!;
     heaps[heap + SPARE_RECORDS] = record;
   }
 
@@ -149,8 +152,8 @@ export function createState(machine: Machine, geometry: Geometry) {
   function giveRecords(heap: number, first: number): void {
     if (first === 0) return;
     let last = first;
-    for (let next = first; next !== 0; next = blocks[(next << RECORD_SHIFT) + AFTER]!) last = next;
-    blocks[(last << RECORD_SHIFT) + AFTER] = heaps[heap + SPARE_RECORDS]!;
+    for (let next = first; next !== 0; next = blocks[next + AFTER]!) last = next;
+    blocks[last + AFTER] = heaps[heap + SPARE_RECORDS]!;
     heaps[heap + SPARE_RECORDS] = first;
   }
 
@@ -177,7 +180,7 @@ export function createState(machine: Machine, geometry: Geometry) {
     if (heaps[heap + SENTINELS] !== 0) return;
     takeBatch(heap);
     heaps[heap + SENTINELS] = heaps[heap + NEXT_RECORD]!;
-    heaps[heap + NEXT_RECORD]! += SENTINEL_COUNT;
+    heaps[heap + NEXT_RECORD]! += SENTINEL_COUNT * RECORD_WORDS;
   }
 
   /** The allocator writes the word at `unit`. */
@@ -213,8 +216,6 @@ export function createState(machine: Machine, geometry: Geometry) {
   };
 }
 
-export const at = (record: number): number => record << RECORD_SHIFT;
-export const treeAt = (record: number): number => record << TREE_SHIFT;
 export const segmentAt = (segment: number): number => segment << SEGMENT_SHIFT;
 export const heapBase = (t: ThreadSlot): number => t << HEAP_SHIFT;
 /** Address of a block's header; units may pass 2^31. */

@@ -4,12 +4,11 @@ import type { Leak } from '../zend/debug.ts';
 import {
   ADDRESS,
   addressOfUnit,
-  at,
   heapBase,
   REQUESTED,
   RESERVE,
   STATE,
-  treeAt,
+  TREE_OF_BLOCK,
   UNIT,
   USED,
   type Zend5State,
@@ -23,9 +22,9 @@ export function leaksOf(state: Zend5State, t: ThreadSlot): Leak[] {
   const leaks: Leak[] = [];
   for (const segment of segmentsOf(state, t)) {
     forEachBlock(state, segment, (block) => {
-      if (blocks[at(block) + STATE] !== USED || block === reserve) return;
-      const data = addressOfUnit(blocks[at(block) + ADDRESS]!) + geometry.header * UNIT;
-      leaks.push({ address: realAddress(data), size: trees[treeAt(block) + REQUESTED]! >>> 0 });
+      if (blocks[block + STATE] !== USED || block === reserve) return;
+      const data = addressOfUnit(blocks[block + ADDRESS]!) + geometry.header * UNIT;
+      leaks.push({ address: realAddress(data), size: trees[(block >> TREE_OF_BLOCK) + REQUESTED]! >>> 0 });
     });
   }
   return leaks;

@@ -2,7 +2,6 @@ import type { ThreadSlot } from '../../sim/allocator.ts';
 import {
   ADDRESS,
   AFTER,
-  at,
   BEFORE,
   FREE,
   LENGTH,
@@ -59,9 +58,8 @@ export function createSegments(state: Zend5State, storage: Storage) {
     segments[s + SEGMENT_HANDLE] = handle;
     heaps[heap + SEGMENTS] = segment;
     countReal(heap, length);
-    const b = at(record);
-    blocks[b + SEGMENT] = segment;
-    blocks[b + BEFORE] = 0;
+    blocks[record + SEGMENT] = segment;
+    blocks[record + BEFORE] = 0;
     becomeWhole(segment);
     return record;
   }
@@ -69,7 +67,7 @@ export function createSegments(state: Zend5State, storage: Storage) {
   /** The first block takes all of the segment, and is free. */
   function becomeWhole(segment: number): void {
     const s = segmentAt(segment);
-    const b = at(segments[s + SEGMENT_FIRST]!);
+    const b = segments[s + SEGMENT_FIRST]!;
     blocks[b + LENGTH] = segments[s + SEGMENT_LENGTH]! - geometry.segment - geometry.header;
     blocks[b + ADDRESS] = segments[s + SEGMENT_ADDRESS]! + geometry.segment;
     blocks[b + STATE] = FREE;
@@ -96,7 +94,7 @@ export function createSegments(state: Zend5State, storage: Storage) {
 
   /** zend_mm_del_segment; `block` is the only one in it. */
   function remove(t: ThreadSlot, heap: number, block: number): void {
-    const segment = blocks[at(block) + SEGMENT]!;
+    const segment = blocks[block + SEGMENT]!;
     unlink(heap, segment);
     heaps[heap + REAL_SIZE]! -= segments[segmentAt(segment) + SEGMENT_LENGTH]!;
     releaseStorage(t, heap, segment);
@@ -108,7 +106,7 @@ export function createSegments(state: Zend5State, storage: Storage) {
    * it. False where there is no memory.
    */
   function resize(t: ThreadSlot, heap: number, block: number, length: number): boolean {
-    const segment = blocks[at(block) + SEGMENT]!;
+    const segment = blocks[block + SEGMENT]!;
     const s = segmentAt(segment);
     const oldLength = segments[s + SEGMENT_LENGTH]!;
     const handle = storage.resize(t, segments[s + SEGMENT_HANDLE]!, oldLength * UNIT, length * UNIT);
@@ -129,7 +127,7 @@ export function createSegments(state: Zend5State, storage: Storage) {
       const next = segments[s + SEGMENT_NEXT]!;
       const first = segments[s + SEGMENT_FIRST]!;
       kept = keepsOldest && next === 0 ? segment : 0;
-      state.giveRecords(heap, blocks[at(first) + AFTER]!);
+      state.giveRecords(heap, blocks[first + AFTER]!);
       if (kept === 0) {
         state.giveRecord(heap, first);
         releaseStorage(t, heap, segment);

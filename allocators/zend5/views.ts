@@ -2,7 +2,6 @@ import { realAddress } from '../../sim/kernel/layout.ts';
 import {
   ADDRESS,
   addressOfUnit,
-  at,
   CACHED,
   FREE,
   heapBase,
@@ -33,14 +32,13 @@ export function segmentList(state: Zend5State): string {
       const counts = { used: 0, cached: 0, free: 0 };
       const named: string[] = [];
       forEachBlock(state, segment, (block) => {
-        const b = at(block);
-        const bytes = blocks[b + LENGTH]! * UNIT;
-        const kind = blocks[b + STATE] === FREE ? 'free' : blocks[b + STATE] === CACHED ? 'cached' : 'used';
+        const bytes = blocks[block + LENGTH]! * UNIT;
+        const kind = blocks[block + STATE] === FREE ? 'free' : blocks[block + STATE] === CACHED ? 'cached' : 'used';
         sums[kind] += bytes;
         counts[kind]++;
         if (named.length <= NAMED_BLOCKS) {
           const what = block === heaps[heapBase(t) + RESERVE] ? 'reserve' : kind;
-          const address = realAddress(addressOfUnit(blocks[b + ADDRESS]!)).toString(16);
+          const address = realAddress(addressOfUnit(blocks[block + ADDRESS]!)).toString(16);
           named.push(`    0x${address} ${what.padEnd(7)} ${bytes}`);
         }
       });

@@ -14,7 +14,6 @@ import {
   ADDRESS,
   AFTER,
   addressOfUnit,
-  at,
   CACHED,
   FREE,
   HEAP_HANDLE,
@@ -53,7 +52,7 @@ export function segmentsOf(state: Zend5State, t: ThreadSlot): number[] {
 /** Calls `visit` for each block of a segment, in order of address. */
 export function forEachBlock(state: Zend5State, segment: number, visit: (block: number) => void): void {
   const { blocks, segments } = state;
-  for (let b = segments[segmentAt(segment) + SEGMENT_FIRST]!; b !== 0; b = blocks[at(b) + AFTER]!) visit(b);
+  for (let b = segments[segmentAt(segment) + SEGMENT_FIRST]!; b !== 0; b = blocks[b + AFTER]!) visit(b);
 }
 
 /**
@@ -75,10 +74,9 @@ export function walkHeaps(state: Zend5State, below: Allocator, ofMalloc: boolean
       const length = segments[s + SEGMENT_LENGTH]! * UNIT;
       visit(start, geometry.segment * UNIT + headerBytes, RANGE_METADATA, 0);
       forEachBlock(state, segment, (block) => {
-        const b = at(block);
-        const data = addressOfUnit(blocks[b + ADDRESS]!) + headerBytes;
-        const bytes = blocks[b + LENGTH]! * UNIT;
-        const kind = blocks[b + STATE];
+        const data = addressOfUnit(blocks[block + ADDRESS]!) + headerBytes;
+        const bytes = blocks[block + LENGTH]! * UNIT;
+        const kind = blocks[block + STATE];
         if (kind === FREE) visit(data, bytes, RANGE_FREE, 0);
         else if (kind === CACHED) visit(data, bytes, RANGE_CACHED, 0);
         else if (block === reserve) visit(data, bytes, RANGE_METADATA, 0);
