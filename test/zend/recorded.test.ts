@@ -49,20 +49,23 @@ describe.each(RUNS)('%s on PHP %s', (trace, truth, allocator, options) => {
     expect([outcome.agree, outcome.total]).toEqual([real.length, real.length]);
   });
 
-  it.runIf(existsSync(recorded('samples.jsonl')))('has the real numbers at every sample', () => {
-    const { model, real } = sampleFigures(run, readFileSync(recorded('samples.jsonl'), 'utf8'));
-    expect(real.length).toBeGreaterThan(0);
-    expect(model).toEqual(real);
-  });
+  if (existsSync(recorded('samples.jsonl')))
+    it('has the real numbers at every sample', () => {
+      const { model, real } = sampleFigures(run, readFileSync(recorded('samples.jsonl'), 'utf8'));
+      expect(real.length).toBeGreaterThan(0);
+      expect(model).toEqual(real);
+    });
 
-  it.runIf(existsSync(recorded('syscalls.txt')))('makes the real system calls', () => {
-    const real = readFileSync(recorded('syscalls.txt'), 'utf8').trim().split('\n');
-    expect(relativeSyscalls(run.syscalls)).toEqual(real);
-  });
+  if (existsSync(recorded('syscalls.txt')))
+    it('makes the real system calls', () => {
+      const real = readFileSync(recorded('syscalls.txt'), 'utf8').trim().split('\n');
+      expect(relativeSyscalls(run.syscalls)).toEqual(real);
+    });
 
-  it.runIf(truth.endsWith('limit'))('refuses with the real messages', () => {
-    const real = realErrors(readFileSync(recorded('samples.jsonl'), 'utf8'));
-    expect(real.length).toBe(21);
-    expect(refusals(run)).toEqual(real);
-  });
+  if (truth.endsWith('limit'))
+    it('refuses with the real messages', () => {
+      const real = realErrors(readFileSync(recorded('samples.jsonl'), 'utf8'));
+      expect(real.length).toBe(21);
+      expect(refusals(run)).toEqual(real);
+    });
 });
