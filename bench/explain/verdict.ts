@@ -164,7 +164,7 @@ function pinningSentences(facts: Facts, kind: VerdictKind): string[] {
         ? `freeing ${them} before a trim`
         : `freeing ${them} before the caches are flushed and purged`;
   return [
-    `${groupText(group)} ${group.blocks.length === 1 ? 'holds' : 'hold'} ${bytes(group.returnsBytes)} of the ${group.area}: ${how} gives that back (measured).`,
+    `${groupText(group)} ${group.blocks.length === 1 ? 'holds' : 'hold'} ${bytes(group.returnsBytes)} of ${/\d/.test(group.area) ? group.area : `the ${group.area}`}: ${how} gives that back (measured).`,
   ];
 }
 

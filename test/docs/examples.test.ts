@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { parseAllocator } from '../../allocators/spec.ts';
 import { explain } from '../../bench/explain/explain.ts';
@@ -12,6 +13,7 @@ import { overheadPerBlock } from '../../docs/examples/overhead.ts';
 import { ring } from '../../docs/examples/ring.ts';
 import { tour } from '../../docs/examples/library.ts';
 import { IMPORTERS, importTrace } from '../../workloads/import/index.ts';
+import { readTrace } from '../../workloads/trace/reader.ts';
 import { parseParameters } from '../../workloads/workload.ts';
 import { bumpOptions } from '../helpers/bump-run.ts';
 import { temporaryFolder } from '../helpers/temporary.ts';
@@ -23,7 +25,11 @@ const readDoc = (name: string) => readFileSync(new URL(name, folder), 'utf8');
 const published = (code: string) => code.replace("'../../bench/index.ts'", "'allocsim'");
 
 const PIN = ['m 0 1 1048576', 'm 3 2 4112', 'm 0 3 500000', 'f 0 1', 'f 0 3'];
+const SAMPLE = 'workloads/samples/lanczos-3-sizes.htrace.gz';
+const sample = await readTrace(fileURLToPath(new URL(`../../${SAMPLE}`, import.meta.url)));
 const OUTPUTS: Readonly<Record<string, () => string>> = {
+  sample: () =>
+    explanationText(explain({ events: sample, workload: SAMPLE, spec: parseAllocator('glibc@2.36', 2), cpus: 2 })),
   bump: () => explanationText(explain({ ...bumpOptions(PIN), workload: 'example', whatIf: false })),
 };
 

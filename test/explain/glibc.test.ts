@@ -79,6 +79,23 @@ describe('explain under glibc', () => {
     expect(raised.verdict.advice?.setting).toMatch(/_threshold=131072$/);
   });
 
+  test('a few small blocks at the end of an arena keep all of it, and are named', () => {
+    const threads = Array.from({ length: 12 }, (_, t) => `m ${t + 1} ${900 + t} 100`);
+    const large = Array.from({ length: 490 }, (_, i) => 1000 + i);
+    const lines = [
+      ...threads,
+      ...large.map((id) => `m 12 ${id} 120000`),
+      ...[5000, 5001, 5002].map((id) => `m 12 ${id} 4112`),
+      ...large.map((id) => `f 12 ${id}`),
+    ];
+    const spec = parseAllocator('glibc@2.36', 8);
+    const e = explain({ events: eventsOf(lines), workload: 'arena', spec, cpus: 8, whatIf: false });
+    expect(e.pinning[0]).toMatchObject({ area: 'arena 12, heap 1', by: 'free', freeReturnsBytes: 58691584 });
+    expect(explanationText(e).replace(/\s+/g, ' ')).toContain(
+      '3 blocks of 4,112 bytes (first: event 502; thread 12) hold 56.0 MiB of arena 12, heap 1: freeing them alone gives that back (measured).',
+    );
+  });
+
   test('a threshold that is set, even to its default, freezes the other one, and that is said', () => {
     const lines = ['opt 0 M_TRIM_THRESHOLD 131072', 'm 0 1 31457280', 'f 0 1', 'm 0 2 20000000'];
     const e = explain({ ...small(lines), whatIf: false });
