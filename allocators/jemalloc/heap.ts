@@ -42,22 +42,23 @@ export function createHeap(machine: Machine, config: Config) {
   const threads = createThreads(state, arenas, bins, large, tcache);
   const mallctl = createMallctl(state, base, arenas);
 
-  /** malloc_init_hard */
-  function boot(): void {
-    base.create(0, 0);
-    const info = base.alloc(0, 0, config.reservedBins * CACHE_BIN_INFO_BYTES, CACHELINE);
-    base.touch(info, info + config.reservedBins * CACHE_BIN_INFO_BYTES);
-    arenas.create(0, 0);
-    threads.boot(0);
+  /** malloc_init_hard: false when out of memory; then no allocation ever succeeds. */
+  function boot(): boolean {
+    if (!base.create(0, 0)) return false;
+    const infoBytes = config.reservedBins * CACHE_BIN_INFO_BYTES;
+    const info = base.alloc(0, 0, infoBytes, CACHELINE);
+    base.touch(info, info + infoBytes);
+    if (!arenas.create(0, 0)) return false;
+    state.globals[G_BOOTED] = 1;
+    if (!threads.boot(0)) return false;
     state.globals[G_NARENAS_TOTAL] = config.arenaSlots;
     const threadInfoBytes = config.maxBackgroundThreads * BACKGROUND_THREAD_INFO_BYTES;
     const threadInfo = base.alloc(0, 0, threadInfoBytes, CACHELINE);
     base.touch(threadInfo, threadInfo + threadInfoBytes);
     background.createFor(0, 0);
-    if (config.mallctl) mallctl.init();
-    state.globals[G_BOOTED] = 1;
+    return !config.mallctl || mallctl.init();
   }
-  if (!machine.memory.attached) boot();
+  if (!machine.memory.attached && !boot()) state.globals[G_BOOTED] = 0;
 
   return {
     state,

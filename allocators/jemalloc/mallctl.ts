@@ -16,25 +16,27 @@ const CTL_ARENA_HEADER = 88;
 export function createMallctl(state: State, base: Base, arenas: Arenas) {
   const { arenaCounters, config, globals } = state;
 
-  function table(): number {
-    const address = base.alloc(0, 0, CTL_ARENA_BYTES, QUANTUM);
-    base.touch(address, address + CTL_ARENA_HEADER);
+  /** Allocates a table and writes its first bytes; 0 when out of memory. */
+  function table(bytes: number, written: number): number {
+    const address = base.alloc(0, 0, bytes, QUANTUM);
+    if (address !== 0) base.touch(address, address + written);
     return address;
   }
 
-  /** ctl_init */
-  function init(): void {
-    const all = base.alloc(0, 0, CTL_ARENAS_BYTES, QUANTUM);
-    base.touch(all, all + 32 + 8 * (config.arenaSlots + 2));
-    const stats = base.alloc(0, 0, CTL_STATS_BYTES, QUANTUM);
-    base.touch(stats, stats + CTL_STATS_BYTES);
-    for (let i = 0; i < 2; i++) {
-      const merged = table(); // of all arenas, and of the destroyed ones
-      base.touch(merged, merged + CTL_ARENA_BYTES);
+  /** ctl_init: false when out of memory. */
+  function init(): boolean {
+    const arenaPointers = 32 + 8 * (config.arenaSlots + 2);
+    if (table(CTL_ARENAS_BYTES, arenaPointers) === 0 || table(CTL_STATS_BYTES, CTL_STATS_BYTES) === 0) return false;
+    // One for all arenas together, one for those that were destroyed.
+    for (let i = 0; i < 2; i++) if (table(CTL_ARENA_BYTES, CTL_ARENA_BYTES) === 0) return false;
+    for (let a = 0; a < config.arenaSlots; a++) {
+      const address = table(CTL_ARENA_BYTES, CTL_ARENA_HEADER);
+      if (address === 0) return false;
+      arenaCounters[a * ARENA_COUNTERS + AC_CTL] = address;
     }
-    for (let a = 0; a < config.arenaSlots; a++) arenaCounters[a * ARENA_COUNTERS + AC_CTL] = table();
     globals[G_CTL_INITIALIZED] = 1;
     refresh();
+    return true;
   }
 
   /** ctl_refresh */

@@ -5,7 +5,7 @@ import type { Decay } from './decay.ts';
 import type { Eset } from './eset.ts';
 import type { Extents } from './extent.ts';
 import { ARENA_DECAY_DIRTY, ARENA_DECAY_MUZZY } from './layout.ts';
-import { NSIZES, PAGE } from './size-classes.ts';
+import { NSIZES } from './size-classes.ts';
 import {
   A_MAPPED,
   A_NACTIVE,

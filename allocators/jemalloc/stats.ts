@@ -248,7 +248,10 @@ function overduePages(heap: Heap, a: number): number {
 export function heapStats(heap: Heap): AllocatorStats {
   const { config, globals } = heap.state;
   heap.mallctl.refresh();
-  const numbers = Array.from({ length: config.arenaSlots }, (_, a) => a).filter((a) => heap.arenas.isInitialized(a));
+  // Arena 0 is told of also where memory did not even suffice for it.
+  const numbers = Array.from({ length: config.arenaSlots }, (_, a) => a).filter(
+    (a) => a === 0 || heap.arenas.isInitialized(a),
+  );
   const each = numbers.map((a) => arenaStats(heap, a));
   const merged = sumOf(each);
   const { numbers: sum } = merged;

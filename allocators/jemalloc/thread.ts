@@ -7,6 +7,7 @@ import { DECAY_TICKS, seedPrng } from './prng.ts';
 import { alignedUsable, INDEX_SIZE, NBINS, PAGE, sizeToIndex, SMALL_MAXCLASS } from './size-classes.ts';
 import {
   E_START,
+  G_BOOTED,
   G_THREADS,
   HANDLE_SHIFT,
   LG_EXTENT_WORDS,
@@ -38,7 +39,7 @@ export type Threads = ReturnType<typeof createThreads>;
  * freed so far has neither cache nor arena, and its frees go to the arenas directly.
  */
 export function createThreads(state: State, arenas: Arenas, bins: Bins, large: Large, tcache: Tcache) {
-  const { caches, config, extentClass, extents, kernel, threadWords, slotTotal } = state;
+  const { caches, config, extentClass, extents, globals, kernel, threadWords, slotTotal } = state;
 
   const threadPointer = (t: ThreadSlot) => (t === 0 ? config.tpMain : config.tpFirst - (t - 1) * config.tpStep);
 
@@ -54,6 +55,7 @@ export function createThreads(state: State, arenas: Arenas, bins: Bins, large: L
 
   /** tsd_fetch for an allocating call: false when out of memory. `isBoot`: jemalloc is being initialised. */
   function fetchSlow(t: ThreadSlot, isBoot: boolean): boolean {
+    if (globals[G_BOOTED] === 0) return false;
     const h = t * threadWords;
     reset(t);
     caches[h + T_STATE] = THREAD_NOMINAL;
