@@ -29,11 +29,8 @@ export const BIN_WORDS = 32;
 export const BINS = BIN_WORDS - FD;
 export const UNSORTED = BINS + 2;
 export const ARENA_WORDS = 296;
-/** Bytes of heap_info, of malloc_state, and where the first chunk of an arena lies in its first heap. */
-export const HEAP_INFO_BYTES = 0x30;
+/** sizeof (struct malloc_state); in a heap, the first chunk lies 8 bytes behind it, to be aligned. */
 export const MALLOC_STATE_BYTES = 0x898;
-export const FIRST_CHUNK_UNITS = (HEAP_INFO_BYTES + MALLOC_STATE_BYTES + 8) / 16;
-export const HEAP_INFO_UNITS = HEAP_INFO_BYTES / 16;
 
 export const NONCONTIGUOUS = 2;
 

@@ -22,9 +22,7 @@ export function createArenas(context: Context, heapsApi: Heaps) {
     ARENA_WORDS,
     ATTACHED_THREADS,
     CHUNK_FLAGS,
-    FIRST_CHUNK_UNITS,
     FLAGS,
-    HEAP_INFO_BYTES,
     MALLOC_STATE_BYTES,
     MAX_SYSTEM_PAGES,
     MUTEX,
@@ -40,6 +38,7 @@ export function createArenas(context: Context, heapsApi: Heaps) {
   const { words, chunks, machine, parameters, threadArena } = context;
   const { locks, memory } = machine;
   const { ints } = parameters;
+  const { heapInfoBytes } = context.features;
   const { heaps, heapOf, newHeap, setTop } = heapsApi;
 
   // Workers of one run must create locks in the same order, so all that the limit lets expect are made beforehand.
@@ -102,7 +101,7 @@ export function createArenas(context: Context, heapsApi: Heaps) {
 
   /** _int_new_arena() */
   function intNewArena(t: number, bytes: number, number: number): number {
-    const overhead = HEAP_INFO_BYTES + MALLOC_STATE_BYTES + 16;
+    const overhead = heapInfoBytes + MALLOC_STATE_BYTES + 16;
     // A size that no heap can hold: a small heap, and the request will be mapped.
     const heap = newHeap(t, bytes + overhead) || newHeap(t, overhead);
     if (heap === 0) return 0;
@@ -115,7 +114,7 @@ export function createArenas(context: Context, heapsApi: Heaps) {
     words[arena + MAX_SYSTEM_PAGES] = heaps[heap + HEAP_PAGES]!;
     words[arena + NUMBER] = number;
     words[arena + MUTEX] = mutexes[number] ??= arenaMutex(number);
-    setTop(arena, heap, FIRST_CHUNK_UNITS);
+    setTop(arena, heap, (heapInfoBytes + MALLOC_STATE_BYTES + 8) / 16);
     const replaced = threadArena[t]!;
     threadArena[t] = arena;
 

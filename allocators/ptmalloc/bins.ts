@@ -9,7 +9,7 @@ export type Bins = ReturnType<typeof createBins>;
 /** The lists of free chunks: taking a chunk out, putting one into the unsorted bin, consolidating the fastbins. */
 export function createBins(context: Context) {
   const { OP_CONSOLIDATIONS, OP_COALESCES, OP_LIST_INSERTS } = counters;
-  const { FASTBINS, HAVE_FASTCHUNKS, SPARE_RECORDS, TOP, UNSORTED } = layout;
+  const { BINMAP, BINS, FASTBINS, HAVE_FASTCHUNKS, SPARE_RECORDS, TOP, UNSORTED } = layout;
   const { MIN_LARGE_UNITS, NFASTBINS } = binIndices;
   const { ADDR, BK, BK_NEXTSIZE, FD, FD_NEXTSIZE, INUSE, NEXT, PREV, SIZE, UNIT_SHIFT } = chunk;
   const { words, chunks, writes, machine } = context;
@@ -87,11 +87,29 @@ export function createBins(context: Context) {
     dropRecord(arena + SPARE_RECORDS, upper);
   }
 
+  /** Puts a small chunk at the front of its own bin. */
+  function pushSmall(arena: number, p: number, units: number): void {
+    words[p + SIZE] = units << UNIT_SHIFT;
+    insertSmall(arena, p, units);
+    touchLinks(words[p + ADDR]!, false);
+  }
+
+  function insertSmall(arena: number, p: number, units: number): void {
+    const bin = arena + BINS + (units << 1);
+    const first = words[bin + FD]!;
+    words[arena + BINMAP + (units >> 5)]! |= 1 << units;
+    words[p + BK] = bin;
+    words[p + FD] = first;
+    words[first + BK] = p;
+    words[bin + FD] = p;
+  }
+
   /**
-   * Joins the chunk `p` of `units`, which is in use, with free neighbours, and puts it into the unsorted bin or into the
-   * top chunk. Returns its units afterwards. The common part of _int_free() and malloc_consolidate().
+   * Joins the chunk `p` of `units`, which is in use, with free neighbours, and puts it into the unsorted bin (a small one
+   * into its own bin, if `sorts`) or into the top chunk. Returns its units afterwards. The common part of _int_free() and
+   * malloc_consolidate().
    */
-  function coalesce(arena: number, p: number, units: number): number {
+  function coalesce(arena: number, p: number, units: number, sorts: boolean): number {
     const top = words[arena + TOP]!;
     const next = words[p + NEXT]!;
     const nextSize = words[next + SIZE]!;
@@ -119,7 +137,8 @@ export function createBins(context: Context) {
         absorb(arena, chunk, next);
         joined++;
       }
-      pushUnsorted(arena, chunk, size);
+      if (sorts && size < MIN_LARGE_UNITS) pushSmall(arena, chunk, size);
+      else pushUnsorted(arena, chunk, size);
       operations[OP_LIST_INSERTS]!++;
     }
     operations[OP_COALESCES]! += joined;
@@ -135,11 +154,11 @@ export function createBins(context: Context) {
       let p = Atomics.exchange(words, bin, 0);
       while (p !== 0) {
         const next = words[p + FD]!;
-        coalesce(arena, p, words[p + SIZE]! >>> UNIT_SHIFT);
+        coalesce(arena, p, words[p + SIZE]! >>> UNIT_SHIFT, false);
         p = next;
       }
     }
   }
 
-  return { unlinkChunk, pushUnsorted, splitChunk, absorb, coalesce, mallocConsolidate };
+  return { unlinkChunk, pushUnsorted, insertSmall, splitChunk, absorb, coalesce, mallocConsolidate };
 }

@@ -23,6 +23,7 @@ export function createFree(context: Context, bins: Bins, heaps: Heaps, trim: Tri
   const { locks } = machine;
   const { ints, doubles } = parameters;
   const { coalesce, mallocConsolidate } = bins;
+  const { freesToSmallBins } = context.features;
   const { heapOf, heapTrim } = heaps;
   const { sysTrim } = trim;
   const { touchBytes } = writes;
@@ -68,17 +69,26 @@ export function createFree(context: Context, bins: Bins, heaps: Heaps, trim: Tri
   function freeLarger(t: number, arena: number, p: number, units: number, haveLock: boolean): void {
     const locksArena = !haveLock && ints[MULTI_THREADED] !== 0;
     if (locksArena) locks.acquire(t, words[arena + MUTEX]!);
-    if (ints[PERTURB] !== 0) freePerturb(p, units);
-    // Large spaces: gather what lies in fastbins around them, then see whether the top can shrink.
-    if (coalesce(arena, p, units) >= CONSOLIDATION_UNITS) {
-      if (words[arena + HAVE_FASTCHUNKS] !== 0) mallocConsolidate(arena);
-      const top = words[arena + TOP]!;
-      if (arena !== MAIN_ARENA) heapTrim(t, arena, heapOf(top));
-      else if ((words[top + SIZE]! >>> UNIT_SHIFT) * UNIT_BYTES >= toUnsigned(doubles[TRIM_THRESHOLD]!)) {
-        sysTrim(t, arena, toUnsigned(doubles[TOP_PAD]!));
-      }
-    }
+    mergeChunk(t, arena, p, units);
     if (locksArena) locks.release(t, words[arena + MUTEX]!);
+  }
+
+  /** _int_free_merge_chunk(): past the caches, into a bin or the top. */
+  function mergeChunk(t: number, arena: number, p: number, units: number): void {
+    if (ints[PERTURB] !== 0) freePerturb(p, units);
+    joinChunk(t, arena, p, units);
+  }
+
+  /** _int_free_create_chunk() and _int_free_maybe_consolidate(). */
+  function joinChunk(t: number, arena: number, p: number, units: number): void {
+    if (coalesce(arena, p, units, freesToSmallBins) < CONSOLIDATION_UNITS) return;
+    // A large space: gather what lies in fastbins around it, then see whether the top can shrink.
+    if (words[arena + HAVE_FASTCHUNKS] !== 0) mallocConsolidate(arena);
+    const top = words[arena + TOP]!;
+    if (arena !== MAIN_ARENA) heapTrim(t, arena, heapOf(top));
+    else if ((words[top + SIZE]! >>> UNIT_SHIFT) * UNIT_BYTES >= toUnsigned(doubles[TRIM_THRESHOLD]!)) {
+      sysTrim(t, arena, toUnsigned(doubles[TOP_PAD]!));
+    }
   }
 
   /** free_perturb() */
@@ -86,5 +96,5 @@ export function createFree(context: Context, bins: Bins, heaps: Heaps, trim: Tri
     touchBytes(words[p + ADDR]! + 1, 0, (units - 1) * UNIT_BYTES);
   }
 
-  return { intFree };
+  return { intFree, mergeChunk, joinChunk };
 }

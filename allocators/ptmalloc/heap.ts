@@ -1,7 +1,7 @@
 import { assert } from '../../sim/assert.ts';
 import { MADV_DONTNEED, MAP_NORESERVE, PROT_NONE, PROT_READ, PROT_WRITE } from '../../sim/kernel/kernel.ts';
 import { PAGE_LIMIT } from '../../sim/kernel/layout.ts';
-import { HEAP_INFO_UNITS, SPARE_RECORDS, SYSTEM_PAGES, TOP } from './arena-layout.ts';
+import { SPARE_RECORDS, SYSTEM_PAGES, TOP } from './arena-layout.ts';
 import type { Bins } from './bins.ts';
 import { ADDR, INUSE, MIN_UNITS, NEXT, PAGE_UNIT_SHIFT, PREV, SIZE, UNIT_SHIFT } from './chunk.ts';
 import type { Context } from './context.ts';
@@ -38,6 +38,7 @@ export function createHeaps(context: Context, bins: Bins) {
   const { words, chunks, machine, parameters, writes } = context;
   const { kernel, memory } = machine;
   const { ints, doubles } = parameters;
+  const { heapInfoBytes, reservesWithoutSwap } = context.features;
   const { unlinkChunk, absorb } = bins;
   const { touchUnit } = writes;
   const hugePages = ints[HP_PAGES]!;
@@ -115,7 +116,7 @@ export function createHeaps(context: Context, bins: Bins) {
       const heap = allocNewHeap(t, size, pad, hugePages, ints[HP_FLAGS]!);
       if (heap !== 0) return heap;
     }
-    return allocNewHeap(t, size, pad, 1, MAP_NORESERVE);
+    return allocNewHeap(t, size, pad, 1, reservesWithoutSwap ? MAP_NORESERVE : 0);
   }
 
   /** grow_heap(): whether the heap is now `bytes` larger, rounded up to pages. */
@@ -144,7 +145,7 @@ export function createHeaps(context: Context, bins: Bins) {
     const pad = toUnsigned(doubles[TOP_PAD]!);
     let heap = lastHeap;
     let top = words[arena + TOP]!;
-    while (words[top + ADDR] === unitOf(heap) + HEAP_INFO_UNITS) {
+    while (words[top + ADDR] === unitOf(heap) + heapInfoBytes / 16) {
       const prevHeap = heaps[heap + HEAP_PREV]!;
       const fencepost = heaps[prevHeap + HEAP_FENCEPOST]!;
       const below = words[fencepost + PREV]!;

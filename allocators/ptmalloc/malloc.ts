@@ -24,7 +24,7 @@ export function createMalloc(context: Context, bins: Bins, systemMalloc: SystemM
   const { words, machine, parameters, writes, tcache } = context;
   const { operations } = machine;
   const { ints, doubles } = parameters;
-  const { unlinkChunk, pushUnsorted, splitChunk, mallocConsolidate } = bins;
+  const { unlinkChunk, pushUnsorted, insertSmall, splitChunk, mallocConsolidate } = bins;
   const { sysmalloc } = systemMalloc;
   const { touchBytes } = writes;
   const unsortedLimit = doubles[TCACHE_UNSORTED_LIMIT]! > 0 ? doubles[TCACHE_UNSORTED_LIMIT]! : Infinity;
@@ -218,16 +218,6 @@ export function createMalloc(context: Context, bins: Bins, systemMalloc: SystemM
     operations[OP_BIN_SCAN_STEPS]! += binned;
     unsortedBinned += binned;
     return cached ? -cacheGet(cacheBin) : 0;
-  }
-
-  function insertSmall(arena: number, p: number, size: number): void {
-    const bin = arena + BINS + (size << 1);
-    const first = words[bin + FD]!;
-    words[arena + BINMAP + (size >> 5)]! |= 1 << size;
-    words[p + BK] = bin;
-    words[p + FD] = first;
-    words[first + BK] = p;
-    words[bin + FD] = p;
   }
 
   /** Large bins are sorted by size, largest first; the first chunk of each size is in the list of sizes. */

@@ -9,11 +9,12 @@ import type { Malloc } from './malloc.ts';
 export type Memalign = ReturnType<typeof createMemalign>;
 
 export function createMemalign(context: Context, bins: Bins, inner: Malloc & Free) {
-  const { CHUNK_FLAGS } = layout;
-  const { ADDR, BK, FD, INUSE, MIN_UNITS, MMAPPED, SIZE, UNIT_BYTES, UNIT_SHIFT } = chunk;
+  const { CHUNK_FLAGS, TOP } = layout;
+  const { ADDR, BK, FD, INUSE, MIN_UNITS, MMAPPED, NEXT, SIZE, UNIT_BYTES, UNIT_SHIFT } = chunk;
   const { words, writes } = context;
   const { splitChunk } = bins;
-  const { intMalloc, intFree } = inner;
+  const { intMalloc, intFree, mergeChunk, joinChunk } = inner;
+  const { memalignFromCache } = context.features;
   const { touchUnit } = writes;
 
   /**
@@ -43,20 +44,32 @@ export function createMemalign(context: Context, bins: Bins, inner: Malloc & Fre
       const aligned = splitChunk(arena, p, lead, units);
       words[aligned + SIZE] = (units << UNIT_SHIFT) | flags;
       words[p + SIZE] = (lead << UNIT_SHIFT) | flags;
-      intFree(t, arena, p, true);
+      if (memalignFromCache) mergeChunk(t, arena, p, lead);
+      else intFree(t, arena, p, true);
       p = aligned;
     }
-    if ((words[p + SIZE]! & MMAPPED) === 0) {
-      const flags = words[arena + CHUNK_FLAGS]! | INUSE;
-      const rest = (words[p + SIZE]! >>> UNIT_SHIFT) - nb;
-      if (rest > MIN_UNITS) {
-        const remainder = splitChunk(arena, p, nb, rest);
-        words[remainder + SIZE] = (rest << UNIT_SHIFT) | flags;
-        words[p + SIZE] = (nb << UNIT_SHIFT) | flags;
-        intFree(t, arena, remainder, true);
-      }
-    }
+    if ((words[p + SIZE]! & MMAPPED) === 0) giveBackEnd(t, arena, p, nb);
     return p;
+  }
+
+  /** Frees what lies behind the `nb` units that are needed. */
+  function giveBackEnd(t: number, arena: number, p: number, nb: number): void {
+    const flags = words[arena + CHUNK_FLAGS]! | INUSE;
+    const rest = (words[p + SIZE]! >>> UNIT_SHIFT) - nb;
+    if (memalignFromCache) {
+      // Also a rest that is too small for a chunk, where it can be joined with what follows.
+      const next = words[p + NEXT]!;
+      const joins = next === words[arena + TOP] || (words[next + SIZE]! & INUSE) === 0;
+      if (rest === 0 || (rest < MIN_UNITS && !joins)) return;
+      const remainder = splitChunk(arena, p, nb, rest);
+      words[p + SIZE] = (nb << UNIT_SHIFT) | flags;
+      joinChunk(t, arena, remainder, rest);
+    } else if (rest > MIN_UNITS) {
+      const remainder = splitChunk(arena, p, nb, rest);
+      words[remainder + SIZE] = (rest << UNIT_SHIFT) | flags;
+      words[p + SIZE] = (nb << UNIT_SHIFT) | flags;
+      intFree(t, arena, remainder, true);
+    }
   }
 
   return { intMemalign };

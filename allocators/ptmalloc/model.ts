@@ -1,5 +1,6 @@
 import type { Allocator, Machine } from '../../sim/allocator.ts';
 import * as counters from '../../sim/threads/operations.ts';
+import { realAddress } from '../../sim/kernel/layout.ts';
 import type { OptionValues } from '../model.ts';
 import * as layout from './arena-layout.ts';
 import { createArenas } from './arena.ts';
@@ -46,12 +47,13 @@ export function createGlibc(machine: Machine, version: string, given: OptionValu
     TOP_PAD,
     TRIM_THRESHOLD,
   } = par;
-  const { MAX_TCACHE_BYTES, TCACHE_MAX_BINS, TCACHE_SHIFT, TCACHE_STRUCT_BYTES } = cacheLayout;
-  const context = createContext(machine, featuresOf(version));
+  const { MAX_TCACHE_BYTES, MAX_TCACHE_UNITS, TCACHE_MAX_BINS, TCACHE_SHIFT, TCACHE_STRUCT_BYTES } = cacheLayout;
+  const features = featuresOf(version);
+  const context = createContext(machine, features);
   const { words, parameters, tcache, tcacheChunk, writes } = context;
   const { kernel, locks, memory, operations } = machine;
   const { ints, doubles } = parameters;
-  if (!memory.attached) initParameters(parameters, given, kernel.thp);
+  if (!memory.attached) initParameters(parameters, features, given, kernel.thp);
   const bins = createBins(context);
   const morecore = createMorecore(context);
   const heaps = createHeaps(context, bins);
@@ -63,9 +65,10 @@ export function createGlibc(machine: Machine, version: string, given: OptionValu
   const { intMalloc } = createMalloc(context, bins, systemMalloc);
   const { intFree } = freeing;
   const { arenaGet, arenaGetRetry, arenaForChunk, detachThread } = arenas;
-  const { intMemalign } = createMemalign(context, bins, { intMalloc, intFree });
+  const { intMemalign } = createMemalign(context, bins, { ...freeing, intMalloc });
   const { freeMapped } = mapped;
   const { touchBytes } = writes;
+  const { callocFromCache, memalignFromCache } = features;
 
   /** malloc(): a hit in the thread cache, or `mallocSlow`. */
   function malloc(t: number, bytes: number): number {
@@ -157,13 +160,17 @@ export function createGlibc(machine: Machine, version: string, given: OptionValu
     else intFree(t, arenaForChunk(p), p, false);
   }
 
-  /** calloc(): never from the thread cache; clears what is not known to be zero. */
+  /** calloc(): not from the thread cache, up to 2.40; clears what is not known to be zero. */
   function calloc(t: number, count: number, size: number): number {
     operations[OP_SLOW_CALLS]!++;
     const bytes = count * size;
     if (bytes >= TOO_MUCH) return 0;
     if (tcacheChunk[t] === 0) initCache(t);
     const nb = requestUnits(bytes);
+    if (callocFromCache && nb <= MAX_TCACHE_UNITS) {
+      const cached = takeCached((t << TCACHE_SHIFT) + ((nb - 2) << 1), 1);
+      if (cached !== 0) return cached;
+    }
     const multi = ints[MULTI_THREADED] !== 0;
     let arena = multi ? arenaGet(t, bytes) : MAIN_ARENA;
     const oldTop = arena === 0 ? 0 : words[arena + TOP]!;
@@ -203,12 +210,31 @@ export function createGlibc(machine: Machine, version: string, given: OptionValu
     return Math.max(units, end - words[top + ADDR]!);
   }
 
+  /** tcache_get_n(): the first chunk of a bin whose memory lies at a multiple of `align` bytes, or 0. */
+  function takeCached(bin: number, align: number): number {
+    let before = 0;
+    let p = tcache[bin]!;
+    while (p !== 0 && align > UNIT_BYTES && realAddress(addressOf(p)) % align !== 0) {
+      before = p;
+      p = words[p + FD]!;
+    }
+    if (p === 0) return 0;
+    if (before === 0) tcache[bin] = words[p + FD]!;
+    else words[before + FD] = words[p + FD]!;
+    tcache[bin + 1]!++;
+    return p;
+  }
+
   /** posix_memalign(), that is _mid_memalign(). */
   function memalign(t: number, align: number, bytes: number): number {
     if (align <= UNIT_BYTES) return malloc(t, bytes);
     operations[OP_SLOW_CALLS]!++;
     const alignUnits = align / UNIT_BYTES;
     const nb = requestUnits(bytes);
+    if (memalignFromCache && nb <= MAX_TCACHE_UNITS) {
+      const cached = takeCached((t << TCACHE_SHIFT) + ((nb - 2) << 1), align);
+      if (cached !== 0) return cached;
+    }
     if (ints[MULTI_THREADED] === 0) return intMemalign(t, MAIN_ARENA, alignUnits, nb);
     let arena = arenaGet(t, bytes + align + 32);
     let p = intMemalign(t, arena, alignUnits, nb);
@@ -220,11 +246,22 @@ export function createGlibc(machine: Machine, version: string, given: OptionValu
     return p;
   }
 
-  const { realloc } = createRealloc(context, bins, mapped, arenas, { intMalloc, intFree }, { malloc, initCache });
+  const { realloc } = createRealloc(
+    context,
+    bins,
+    mapped,
+    arenas,
+    { ...freeing, intMalloc },
+    { malloc, initCache, usableSize },
+  );
 
   /** A chunk of up to a page is resident as it is (RESIDENT_UNITS), so most blocks need no look at the page map. */
   function touchBlock(p: number, from: number, to: number): void {
     if (words[p + SIZE]! >>> UNIT_SHIFT > RESIDENT_UNITS) touchBytes(words[p + ADDR]! + 1, from, to);
+  }
+
+  function addressOf(p: number): number {
+    return (words[p + ADDR]! + 1) * UNIT_BYTES;
   }
 
   /** malloc_usable_size(): a mapped chunk has no next one whose first word it could use. */
@@ -255,7 +292,7 @@ export function createGlibc(machine: Machine, version: string, given: OptionValu
   function mallopt(t: number, name: string, value: number): void {
     locks.acquire(t, words[MAIN_ARENA + MUTEX]!);
     bins.mallocConsolidate(MAIN_ARENA);
-    setParameter(parameters, name, value);
+    setParameter(parameters, features, name, value);
     locks.release(t, words[MAIN_ARENA + MUTEX]!);
   }
 
@@ -267,7 +304,7 @@ export function createGlibc(machine: Machine, version: string, given: OptionValu
     realloc,
     memalign,
     free,
-    addressOf: (p) => (words[p + ADDR]! + 1) * UNIT_BYTES,
+    addressOf,
     usableSize,
     touchBlock,
     mallocIsLocal,

@@ -6,6 +6,7 @@ import {
   ARENA_TEST,
   DEFAULT_MMAP_MAX,
   DEFAULT_MMAP_THRESHOLD,
+  DEFAULT_MMAP_THRESHOLD_MAX,
   DEFAULT_TOP_PAD,
   DEFAULT_TRIM_THRESHOLD,
   HP_FLAGS,
@@ -21,10 +22,12 @@ import {
   TCACHE_UNSORTED_LIMIT,
   THP_PAGES,
   TOP_PAD,
+  toUnsigned,
   TRIM_THRESHOLD,
 } from './parameters.ts';
 import { requestUnits } from './chunk.ts';
 import { MAX_TCACHE_BYTES } from './tcache.ts';
+import type { Features } from './version.ts';
 
 const INT_MAX = 2 ** 31 - 1;
 const MAX_FAST_BYTES = 160;
@@ -139,7 +142,7 @@ const HUGE_PAGE_BYTES = 2 * 1024 * 1024;
  * ptmalloc_init(): defaults, then the callback of each tunable that was given. Giving one with its default value is not the
  * same as not giving it: it ends the dynamic threshold.
  */
-export function initParameters(parameters: Parameters, given: OptionValues, thp: string): void {
+export function initParameters(parameters: Parameters, features: Features, given: OptionValues, thp: string): void {
   const { ints, doubles } = parameters;
   doubles[TRIM_THRESHOLD] = DEFAULT_TRIM_THRESHOLD;
   doubles[TOP_PAD] = DEFAULT_TOP_PAD;
@@ -162,6 +165,7 @@ export function initParameters(parameters: Parameters, given: OptionValues, thp:
   dynamic.forEach((name, i) => {
     const value = number(name);
     if (value === undefined) return;
+    if (name === 'mmap_threshold' && !acceptsMmapThreshold(features, value)) return;
     if (name === 'mmap_max') ints[N_MMAPS_MAX] = value;
     else doubles[places[i]!] = value;
     ints[NO_DYN_THRESHOLD] = 1;
@@ -177,6 +181,9 @@ export function initParameters(parameters: Parameters, given: OptionValues, thp:
   if (maxFast !== undefined) setMaxFast(parameters, maxFast);
 
   const hugetlb = number('hugetlb') ?? 0;
+  if (hugetlb !== 0 && features.hugetlb === 'none') {
+    throw new UserError(`option 'hugetlb' of glibc: version ${features.version} has none`);
+  }
   if (hugetlb === 1) {
     // glibc does it where the system's mode is madvise. `never` here is a process that has switched huge pages off for
     // itself, as the ground-truth replay does: the system's mode is still madvise.
@@ -184,7 +191,16 @@ export function initParameters(parameters: Parameters, given: OptionValues, thp:
   } else if (hugetlb === 2 || hugetlb === HUGE_PAGE_BYTES) {
     ints[HP_PAGES] = HUGE_PAGE_BYTES / 4096;
     ints[HP_FLAGS] = MAP_HUGETLB | (Math.log2(HUGE_PAGE_BYTES) << MAP_HUGE_SHIFT);
+    if (features.hugetlb === 'sets mmap_threshold' && given['mmap_threshold'] === undefined) {
+      doubles[MMAP_THRESHOLD] = HUGE_PAGE_BYTES;
+      ints[NO_DYN_THRESHOLD] = 1;
+    }
   }
+}
+
+/** Older versions leave the threshold as it was where the new one is above half a heap. */
+function acceptsMmapThreshold(features: Features, value: number): boolean {
+  return !features.limitsMmapThreshold || toUnsigned(value) <= DEFAULT_MMAP_THRESHOLD_MAX;
 }
 
 /** set_max_fast() */
@@ -193,7 +209,7 @@ export function setMaxFast(parameters: Parameters, bytes: number): void {
 }
 
 /** mallopt() after the fastbins of the main arena were consolidated. Names are those of malloc.h. */
-export function setParameter(parameters: Parameters, name: string, value: number): void {
+export function setParameter(parameters: Parameters, features: Features, name: string, value: number): void {
   const { ints, doubles } = parameters;
   switch (name) {
     case 'M_MXFAST':
@@ -208,6 +224,7 @@ export function setParameter(parameters: Parameters, name: string, value: number
       ints[NO_DYN_THRESHOLD] = 1;
       break;
     case 'M_MMAP_THRESHOLD':
+      if (!acceptsMmapThreshold(features, value)) break;
       doubles[MMAP_THRESHOLD] = value;
       ints[NO_DYN_THRESHOLD] = 1;
       break;

@@ -14,6 +14,7 @@ export type Realloc = ReturnType<typeof createRealloc>;
 interface PublicMalloc {
   malloc(t: number, bytes: number): number;
   initCache(t: number): void;
+  usableSize(p: number): number;
 }
 
 export function createRealloc(
@@ -35,6 +36,7 @@ export function createRealloc(
   const { unlinkChunk, absorb, splitChunk } = bins;
   const { touchBytes, readBytes } = writes;
   const { intMalloc, intFree } = inner;
+  const { reallocKeepsClose } = context.features;
 
   /** memcpy() of `bytes` between the memory of two chunks; where the target is small, so is the source. */
   function copy(from: number, to: number, bytes: number): void {
@@ -48,6 +50,10 @@ export function createRealloc(
 
   /** realloc() of a live block to more than 0 bytes; 0 where it fails and the block stays. */
   function realloc(t: number, p: number, bytes: number): number {
+    if (reallocKeepsClose) {
+      const excess = front.usableSize(p) - bytes;
+      if (excess >= 0 && (excess < UNIT_BYTES || ((words[p + SIZE]! & MMAPPED) !== 0 && excess <= 4096))) return p;
+    }
     const nb = requestUnits(bytes);
     if ((words[p + SIZE]! & MMAPPED) !== 0) return reallocMapped(t, p, nb, bytes);
     if (tcacheChunk[t] === 0) front.initCache(t);

@@ -9,9 +9,9 @@ export function createResidentWrites(kernel: Kernel) {
   const { RESIDENT } = residency;
   const { PAGE_UNIT_SHIFT } = chunk;
   const { pages, fault, readRange } = kernel;
-  // Four pages at a time; the region is a multiple of four pages long.
-  const quads = new Int32Array(pages.buffer);
-  const FOUR_RESIDENT = RESIDENT * 0x01010101;
+  // Eight pages at a time, as the bits of a double; the region is a multiple of eight pages long.
+  const octets = new Float64Array(pages.buffer);
+  const EIGHT_RESIDENT = new Float64Array(new Uint8Array(8).fill(RESIDENT).buffer)[0]!;
 
   /** One write at a unit. */
   function touchUnit(unit: number): void {
@@ -19,29 +19,34 @@ export function createResidentWrites(kernel: Kernel) {
     if (pages[page] !== RESIDENT) fault(page);
   }
 
-  /** Every page from `first` to `last`, inclusive. */
+  /** Every page from `first` to `last`, inclusive. Mostly all of them are resident, and those around them. */
   function touchPages(first: number, last: number): void {
-    let page = first;
-    for (; page <= last && (page & 3) !== 0; page++) if (pages[page] !== RESIDENT) fault(page);
-    for (; page + 3 <= last; page += 4) {
-      if (quads[page >> 2] !== FOUR_RESIDENT) {
-        for (let p = page; p < page + 4; p++) if (pages[p] !== RESIDENT) fault(p);
+    const end = last >> 3;
+    for (let octet = first >> 3; octet <= end; octet++) {
+      if (octets[octet] !== EIGHT_RESIDENT) {
+        faultPages(Math.max(first, octet << 3), last);
+        return;
       }
     }
-    for (; page <= last; page++) if (pages[page] !== RESIDENT) fault(page);
+  }
+
+  function faultPages(first: number, last: number): void {
+    for (let page = first; page <= last; page++) if (pages[page] !== RESIDENT) fault(page);
+  }
+
+  /** Units in so many bytes; a shift serves for all but blocks beyond 4 GiB. */
+  function unitsIn(bytes: number): number {
+    return bytes <= 0xffffffff ? bytes >>> 4 : Math.floor(bytes / 16);
   }
 
   /** A write of bytes [from, to) counted from the start of `unit`; to > from. */
   function touchBytes(unit: number, from: number, to: number): void {
-    touchPages(
-      (unit + Math.floor(from / 16)) >> PAGE_UNIT_SHIFT,
-      (unit + Math.floor((to - 1) / 16)) >> PAGE_UNIT_SHIFT,
-    );
+    touchPages((unit + unitsIn(from)) >> PAGE_UNIT_SHIFT, (unit + unitsIn(to - 1)) >> PAGE_UNIT_SHIFT);
   }
 
   /** A read likewise. */
   function readBytes(unit: number, from: number, to: number): void {
-    readRange((unit + Math.floor(from / 16)) >> PAGE_UNIT_SHIFT, (unit + Math.floor((to - 1) / 16)) >> PAGE_UNIT_SHIFT);
+    readRange((unit + unitsIn(from)) >> PAGE_UNIT_SHIFT, (unit + unitsIn(to - 1)) >> PAGE_UNIT_SHIFT);
   }
 
   /**

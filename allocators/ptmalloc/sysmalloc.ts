@@ -4,8 +4,6 @@ import { realAddress } from '../../sim/kernel/layout.ts';
 import {
   CHUNK_FLAGS,
   FLAGS,
-  HEAP_INFO_BYTES,
-  HEAP_INFO_UNITS,
   MAX_SYSTEM_PAGES,
   NONCONTIGUOUS,
   SPARE_RECORDS,
@@ -58,6 +56,7 @@ export function createSystemMalloc(
   const { words, chunks, machine, parameters, writes } = context;
   const { kernel, memory } = machine;
   const { ints, doubles } = parameters;
+  const { heapInfoBytes, fallbackArgumentsSwapped } = context.features;
   const { splitChunk } = bins;
   const { heaps, heapOf, endUnit, newHeap, growHeap, setTop } = heapsApi;
   const { sysmallocMmap } = mapped;
@@ -115,11 +114,11 @@ export function createSystemMalloc(
       words[oldTop + SIZE] = (endUnit(oldHeap) - words[oldTop + ADDR]!) << UNIT_SHIFT;
       return true;
     }
-    const heap = newHeap(t, (nb + MIN_UNITS) * UNIT_BYTES + HEAP_INFO_BYTES);
+    const heap = newHeap(t, (nb + MIN_UNITS) * UNIT_BYTES + heapInfoBytes);
     if (heap === 0) return false;
     heaps[heap + HEAP_PREV] = oldHeap;
     words[arena + SYSTEM_PAGES]! += heaps[heap + HEAP_PAGES]!;
-    setTop(arena, heap, HEAP_INFO_UNITS);
+    setTop(arena, heap, heapInfoBytes / UNIT_BYTES);
     fenceOff(t, arena, oldTop, oldUnits, oldHeap);
     return true;
   }
@@ -177,10 +176,14 @@ export function createSystemMalloc(
       const huge = ints[HP_PAGES]!;
       const wanted = (least: number, granule: number) =>
         Math.max(least, contiguous ? Math.ceil((pages + oldBytes / 4096) / granule) * granule : pages);
-      const swapped = context.features.fallbackArgumentsSwapped;
       let got = huge > 0 ? mmapFallback(t, nb, wanted(huge, huge), ints[HP_FLAGS]!) : 0;
       if (got === 0) {
-        got = mmapFallback(t, nb, swapped ? wanted(1, MMAP_AS_MORECORE_PAGES) : wanted(MMAP_AS_MORECORE_PAGES, 1), 0);
+        got = mmapFallback(
+          t,
+          nb,
+          fallbackArgumentsSwapped ? wanted(1, MMAP_AS_MORECORE_PAGES) : wanted(MMAP_AS_MORECORE_PAGES, 1),
+          0,
+        );
       }
       if (got === 0) return;
       start = fallbackStart;
