@@ -1,4 +1,4 @@
-import type { ThreadSlot } from '../../sim/allocator.ts';
+import type { AllocatorStats, ThreadSlot } from '../../sim/allocator.ts';
 import { realAddress } from '../../sim/kernel/layout.ts';
 import { BIN_ELEMENTS, BIN_SIZE } from './bins.ts';
 import {
@@ -12,7 +12,6 @@ import {
   START_PAGE,
   type ZendState,
 } from './layout.ts';
-import { heapStats } from './stats.ts';
 import {
   cachedChunksOf,
   chunksOf,
@@ -87,9 +86,13 @@ function heapMap(state: ZendState, t: ThreadSlot): string {
   return `${lines.join('\n')}\n`;
 }
 
-/** What a script prints that asks for all four numbers, one heap after the other. */
-export function memoryUsage(heaps: readonly { readonly [name: string]: unknown }[]): string {
-  const lines = heaps.map((h) =>
+/**
+ * What a script prints that asks for all four numbers, one heap after the other; then what the process has beside: memory
+ * that libraries take by malloc is in none of PHP's numbers.
+ */
+export function memoryUsage(numbers: AllocatorStats): string {
+  const heaps = numbers['heaps'] as readonly AllocatorStats[];
+  const parts = heaps.map((h) =>
     [
       `memory_get_usage()          ${h['usage']}`,
       `memory_get_usage(true)      ${h['real_usage']}`,
@@ -97,8 +100,12 @@ export function memoryUsage(heaps: readonly { readonly [name: string]: unknown }
       `memory_get_peak_usage(true) ${h['real_peak']}`,
     ].join('\n'),
   );
-  return lines.length > 0 ? `${lines.join('\n\n')}\n` : 'no heap yet\n';
+  parts.push(
+    [
+      `resident in PHP’s heaps     ${numbers['heaps_rss']}`,
+      `resident beside them        ${numbers['unseen_rss']}`,
+      `resident in the process     ${numbers['process_rss']}`,
+    ].join('\n'),
+  );
+  return `${parts.join('\n\n')}\n`;
 }
-
-export const zendMemoryUsage = (state: ZendState): string =>
-  memoryUsage(heapThreads(state).map((t) => heapStats(state, t)));

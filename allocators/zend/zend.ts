@@ -10,7 +10,7 @@ import { type Inspectable, layered, passedThrough } from './layer.ts';
 import type { ZendVersion } from './layout.ts';
 import { memoryLimitOf, OPTIONS, refuseForeignOptions } from './options.ts';
 import { allHeapStats, phpNumbers } from './stats.ts';
-import { chunkMap, zendMemoryUsage } from './views.ts';
+import { chunkMap, memoryUsage } from './views.ts';
 import { walkHeaps } from './walk.ts';
 
 /** Chunks and huge blocks come straight from the kernel. */
@@ -45,7 +45,7 @@ function createZend(
 
   const views: Readonly<Record<string, () => string>> = {
     chunks: () => chunkMap(state),
-    memory_get_usage: () => zendMemoryUsage(state),
+    memory_get_usage: () => memoryUsage(phpNumbers(machine.kernel, allHeapStats(state))),
     leaks: () => leaks.text() || 'no leaks reported\n',
     segments: () => 'PHP 7 and 8 have no segments; see the view chunks.\n',
   };
@@ -109,7 +109,7 @@ export const zendmm: AllocatorModel = {
   views: [
     view('chunks', 'PHP 7 and 8: each chunk’s 512 pages, its runs and bins; cached chunks and huge blocks'),
     view('segments', 'PHP 5: the list of segments with their blocks'),
-    view('memory_get_usage', 'memory_get_usage() and memory_get_peak_usage(), both kinds'),
+    view('memory_get_usage', 'memory_get_usage() and memory_get_peak_usage(), both kinds, beside what is resident'),
     view('leaks', 'the leak reports of a debug build'),
   ],
 };

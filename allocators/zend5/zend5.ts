@@ -56,7 +56,7 @@ export function createZend5(
 
   const views: Readonly<Record<string, () => string>> = {
     segments: () => segmentList(state),
-    memory_get_usage: () => memoryUsage(allHeapStats(state)),
+    memory_get_usage: () => memoryUsage(phpNumbers(machine.kernel, allHeapStats(state))),
     leaks: () => leaks.text() || 'no leaks reported\n',
     chunks: () => 'PHP 5 has no chunks; see the view segments.\n',
   };

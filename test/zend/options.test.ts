@@ -141,13 +141,17 @@ describe('views', () => {
     expect(text).toMatch(/reserve +8208\n/);
   });
 
-  it('show what memory_get_usage prints', () => {
-    expect(inspect(run('zendmm@8.2', lines), 'memory_get_usage')).toBe(
+  it('show what memory_get_usage prints, and what is resident beside', () => {
+    expect(inspect(run('zendmm@8.2', [...lines, 'm 0 5 100']), 'memory_get_usage')).toBe(
       [
         'memory_get_usage()          3015560',
         'memory_get_usage(true)      5099520',
         'memory_get_peak_usage()     3015560',
         'memory_get_peak_usage(true) 5099520',
+        '',
+        'resident in PHP’s heaps     3039232',
+        'resident beside them        4096',
+        'resident in the process     3043328',
         '',
       ].join('\n'),
     );
