@@ -2,13 +2,14 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeEach, describe, expect, test } from 'vitest';
 import { runTask } from '../../bench/parallel/run-task.ts';
 import { comparisonSchema } from '../../bench/schema/comparison.ts';
 import { explanationSchema } from '../../bench/schema/explanation.ts';
 import { suiteResultSchema } from '../../bench/schema/gate.ts';
 import { resolveWorkload } from '../../workloads/index.ts';
 import { CLI_BUILT, sim } from '../helpers/cli.ts';
+import { requireThat } from '../helpers/require.ts';
 
 const SAMPLE = fileURLToPath(new URL('../../workloads/samples/lanczos-3-sizes.htrace.gz', import.meta.url));
 const STRESS = 'stress:profile=mix,events=2000';
@@ -16,7 +17,9 @@ const folder = mkdtempSync(join(tmpdir(), 'allocsim-gate-'));
 const path = (name: string) => join(folder, name);
 afterAll(() => rmSync(folder, { recursive: true }));
 
-describe.skipIf(!CLI_BUILT)('commands', { timeout: 180_000 }, () => {
+describe('commands', { timeout: 180_000 }, () => {
+  beforeEach((context) => requireThat(context, CLI_BUILT, 'needs the built commands: npm run build'));
+
   test('gate: 0 for the same, 1 for one page more, 2 for what cannot be read, in one line', () => {
     const made = sim(['run', SAMPLE, '--mode=lockstep', '--cpus=4', '--quiet', `--json=${path('base.json')}`]);
     expect(made).toMatchObject({ status: 0, stdout: '' });

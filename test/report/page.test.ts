@@ -2,12 +2,13 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Browser, chromium, type Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { buildPage, buildPageData, type ReportRun } from '../../bench/report/build-page.ts';
 import { histogramsOf } from '../../bench/report/histograms.ts';
 import { recordRun } from '../../bench/report/record.ts';
 import type { Sample } from '../../sim/metrics/sample.ts';
 import { bumpOptions } from '../helpers/bump-run.ts';
+import { requireThat } from '../helpers/require.ts';
 
 const CHROMIUM = '/usr/bin/chromium';
 const BUILT = existsSync(new URL('../../dist/bench/report/client/main.js', import.meta.url));
@@ -55,7 +56,9 @@ async function pageText(): Promise<string> {
   );
 }
 
-describe.skipIf(!BUILT)('the page', () => {
+describe('the page', () => {
+  beforeEach((context) => requireThat(context, BUILT, 'needs the built scripts of the page: npm run build'));
+
   test('is one file that asks for nothing and is small', async () => {
     const text = await pageText();
     expect(text.length).toBeLessThan(2_000_000);
@@ -84,13 +87,18 @@ describe.skipIf(!BUILT)('the page', () => {
 });
 
 // Debian's package; the rest of the page's tests need no browser.
-describe.skipIf(!BUILT || !existsSync(CHROMIUM))('the page in Chromium', () => {
+describe('the page in Chromium', () => {
   const folder = mkdtempSync(join(tmpdir(), 'allocsim-page-'));
   let browser: Browser;
   let page: Page;
   const complaints: string[] = [];
 
+  beforeEach((context) => {
+    requireThat(context, BUILT, 'needs the built scripts of the page: npm run build');
+    requireThat(context, existsSync(CHROMIUM), `needs ${CHROMIUM}`);
+  });
   beforeAll(async () => {
+    if (!BUILT || !existsSync(CHROMIUM)) return;
     browser = await chromium.launch({
       executablePath: CHROMIUM,
       args: [
