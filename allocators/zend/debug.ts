@@ -32,8 +32,6 @@ export interface Leak {
   readonly size: Bytes;
 }
 
-export type Debug = ReturnType<typeof createDebug>;
-
 /** What a debug build adds: the requested size in each block, and the report of what a request has not freed. */
 export function createDebug(state: ZendState) {
   const { map, cells, heaps, machine } = state;

@@ -47,8 +47,6 @@ export interface HeapOptions {
 /** Blocks of the largest size that fits a handle's arithmetic; PHP itself would stop at its memory limit long before. */
 const MAX_REQUEST = 2 ** 35;
 
-export type ZendHeaps = ReturnType<typeof createHeaps>;
-
 /** One heap for each thread that asks for memory (zend_mm_startup at the first request). */
 export function createHeaps(machine: Machine, version: ZendVersion, options: HeapOptions) {
   const state = createState(machine, version);

@@ -22,7 +22,7 @@ export const IS_SRUN = 0x80000000 | 0;
 export const LRUN_PAGES_MASK = 0x3ff;
 export const BIN_MASK = 0x1f;
 const COUNTER_SHIFT = 16; // free counter of an SRUN while zend_mm_gc runs; offset of an NRUN from its run's first page
-export const COUNTER_MASK = 0x1ff;
+const COUNTER_MASK = 0x1ff;
 export const lrun = (pages: number): number => IS_LRUN | pages;
 export const srun = (bin: number, counter: number): number => IS_SRUN | (counter << COUNTER_SHIFT) | bin;
 export const nrun = (bin: number, offset: number): number => IS_SRUN | IS_LRUN | (offset << COUNTER_SHIFT) | bin;
@@ -43,7 +43,7 @@ export const OFFSET_MASK = 0x3ffff;
 export const PAGE_CELL_SHIFT = 9;
 const SLOTS = 4096;
 /** Slots below are chunks, the others huge blocks. 0 is null. */
-export const CHUNK_SLOTS = 2048;
+const CHUNK_SLOTS = 2048;
 
 // A slot's record; see zend_mm_chunk.
 export const SLOT_SHIFT_WORDS = 5;
@@ -74,7 +74,7 @@ export const CACHED_CHUNKS_COUNT = 9;
 export const LAST_CHUNKS_DELETE_BOUNDARY = 10;
 export const LAST_CHUNKS_DELETE_COUNT = 11;
 export const SPARE_CHUNK_SLOTS = 12; // slots of ours that may be used again, linked by NEXT
-export const SPARE_HUGE_SLOTS = 13;
+const SPARE_HUGE_SLOTS = 13;
 export const GC_RUNS = 14;
 export const REQUESTS = 15;
 export const FREE_SLOT = 16; // heads of the 30 free lists

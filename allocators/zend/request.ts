@@ -37,8 +37,6 @@ import {
 } from './layout.ts';
 import type { Storage } from './storage.ts';
 
-export type Requests = ReturnType<typeof createRequests>;
-
 /** The life of a heap: it begins with one chunk, is emptied at the end of each request, and ends with its thread. */
 export function createRequests(state: ZendState, storage: Storage, chunks: Chunks) {
   const { heaps, averages, slots, map, cells, machine } = state;

@@ -71,8 +71,6 @@ const CACHE_UNITS = (BUCKETS * 4 * 1024) / UNIT;
 const STORAGE_BYTES = 16;
 const HEAP_BYTES = 2224;
 
-export type Zend5Heaps = ReturnType<typeof createHeaps>;
-
 /** The blocks of PHP 5's heaps: allocation, release, change of size. */
 export function createHeaps(machine: Machine, below: Allocator, options: Heap5Options) {
   const geometry = options.debug ? DEBUG : RELEASE;
