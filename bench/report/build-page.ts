@@ -95,11 +95,16 @@ function runData({ result, heat, verdict }: ReportRun, buckets: number): RunData
 
 function seriesData(result: RunResult, buckets: number): SeriesData {
   const { samples } = result;
-  const columns = SERIES.map((name) => Float64Array.from(samples, (s) => seriesValue(s, name)));
+  const columns = SERIES.map((name) => {
+    const column = new Float64Array(samples.length);
+    for (let i = 0; i < samples.length; i++) column[i] = seriesValue(samples[i]!, name);
+    return column;
+  });
   const rows = decimate(axisOf(result).values, columns, buckets);
   const named: { row: number; label: string }[] = [];
-  for (const [row, { label }] of samples.entries()) {
-    if (named.length < MARKS_MAX && !/^[#(]/.test(label)) named.push({ row, label });
+  for (let row = 0; row < samples.length && named.length < MARKS_MAX; row++) {
+    const { label } = samples[row]!;
+    if (!label.startsWith('#') && !label.startsWith('(')) named.push({ row, label });
   }
   const keep = [...new Set([...rows, ...named.map((n) => n.row)])].sort((x, y) => x - y);
   const position = new Map(keep.map((row, i) => [row, i]));
