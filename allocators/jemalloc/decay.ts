@@ -38,6 +38,7 @@ const DEADLINE = 3;
 const NPAGES_LIMIT = 4;
 const NUNPURGED = 5;
 const PURGING = 6;
+const LAST_UNUSED = 7; // when pages last became unused; not in the real decay_t
 const BACKLOG = 8;
 export const DECAY_WORDS = BACKLOG + SMOOTHSTEP_NSTEPS;
 
@@ -156,17 +157,30 @@ export function createDecay(words: Float64Array, jitter: Int32Array) {
     );
   }
 
-  /** What the limit would be if an epoch ended at `now`: nothing changes. */
-  function limitAt(d: number, now: Ns, current: Pages): Pages {
+  /**
+   * How many of `current` pages the curve would let stay now, had anybody looked: those of the backlog by their age, those
+   * that no epoch has seen yet by the time when the last of them became unused. Nothing changes.
+   */
+  function allowedAt(d: number, now: Ns, current: Pages): Pages {
     const w = at(d);
-    const advanced = Math.floor((now - words[w + EPOCH]!) / words[w + INTERVAL]!);
-    let sum = Math.max(0, current - words[w + NUNPURGED]!) * SMOOTHSTEP_ONE;
-    for (let i = advanced; i < SMOOTHSTEP_NSTEPS; i++) sum += words[w + BACKLOG + i]! * H_STEPS[i - advanced]!;
-    return Math.floor(sum / SMOOTHSTEP_ONE);
+    const interval = words[w + INTERVAL]!;
+    const share = (steps: number) => (steps >= SMOOTHSTEP_NSTEPS ? 0 : H_STEPS[SMOOTHSTEP_NSTEPS - 1 - steps]!);
+    const passed = Math.floor((now - words[w + EPOCH]!) / interval);
+    let sum =
+      Math.max(0, current - words[w + NUNPURGED]!) * share(Math.floor((now - words[w + LAST_UNUSED]!) / interval));
+    for (let i = 0; i < SMOOTHSTEP_NSTEPS; i++) {
+      const pages = words[w + BACKLOG + i]!;
+      if (pages > 0) sum += pages * share(SMOOTHSTEP_NSTEPS - 1 - i + passed);
+    }
+    return Math.min(current, Math.floor(sum / SMOOTHSTEP_ONE));
   }
 
   return {
-    limitAt,
+    allowedAt,
+    /** Pages became unused now; only the report asks for it. */
+    noteUnused: (d: number, now: Ns): void => {
+      words[at(d) + LAST_UNUSED] = now;
+    },
     reinit,
     maybeAdvanceEpoch,
     nsUntilPurge,

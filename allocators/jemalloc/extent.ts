@@ -59,7 +59,8 @@ export function createExtents(
   eset: Eset,
   decay: Decay,
 ) {
-  const { arenas, arenaCounters, config, extentClass, extents, globals, kernel, operations, lock, unlock } = state;
+  const { arenas, arenaCounters, config, extentClass, extents, globals, kernel, operations, lock, unlock, nowNs } =
+    state;
   const { arenaLocks } = state;
   const { retain } = config;
 
@@ -486,6 +487,7 @@ export function createExtents(
     const p = e << LG_EXTENT_WORDS;
     extents[p + E_OFFSET] = 0;
     extents[p + E_FLAGS]! &= ~FLAG_ZEROED;
+    decay.noteUnused(a * 2 + which - STATE_DIRTY, nowNs());
     record(t, a, e, which);
   }
 

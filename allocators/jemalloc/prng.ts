@@ -57,10 +57,10 @@ export function prngRange(words: Int32Array, at: number, range: number): number 
   }
 }
 
-/** ticker_geom_table: the negative logarithm of (i + 1) / 64, scaled so that the largest is a byte. */
+/** ticker_geom_table: the logarithm of 64 / (i + 1), scaled so that the largest is a byte. */
 const GEOMETRIC_SCALE = 61;
 export const GEOMETRIC: readonly number[] = Array.from({ length: 64 }, (_, i) =>
-  Math.round(-Math.log((i + 1) / 64) * GEOMETRIC_SCALE),
+  Math.round(Math.log(64 / (i + 1)) * GEOMETRIC_SCALE),
 );
 /** ARENA_DECAY_NTICKS_PER_UPDATE */
 export const DECAY_TICKS = 1000;

@@ -229,8 +229,8 @@ function present(stats: ArenaStats): AllocatorStats {
 }
 
 /**
- * Pages that a look at decay would purge now, and nobody looks: their deadline has passed while their arena was not used.
- * Without background threads they stay for as long as the arena is idle.
+ * Unused pages beyond what the decay curve allows by now: they stay because nobody looks. Without background threads that
+ * is for as long as their arena is idle.
  */
 function overduePages(heap: Heap, a: number): number {
   const { config, nowNs } = heap.state;
@@ -239,7 +239,8 @@ function overduePages(heap: Heap, a: number): number {
   for (const which of [STATE_DIRTY, STATE_MUZZY]) {
     const d = heap.pa.decayOf(a, which);
     if (heap.decay.timeMs(d) <= 0 || heap.decay.deadline(d) > nowNs()) continue;
-    pages += Math.max(0, heap.pa.npages(a, which) - heap.decay.limitAt(d, nowNs(), heap.pa.npages(a, which)));
+    const current = heap.pa.npages(a, which);
+    pages += current - heap.decay.allowedAt(d, nowNs(), current);
   }
   return pages;
 }

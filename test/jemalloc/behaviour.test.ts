@@ -1,0 +1,162 @@
+import { describe, expect, it } from 'vitest';
+import { overviewText } from '../../allocators/jemalloc/overview.ts';
+import { statsPrintJson, statsPrintText } from '../../allocators/jemalloc/stats-print.ts';
+import { parseAllocator } from '../../allocators/spec.ts';
+import { assemble } from '../../bench/machine.ts';
+import { UserError } from '../../sim/assert.ts';
+import { KERNEL_DEFAULTS } from '../../sim/kernel/kernel.ts';
+import { createLockstep } from '../../sim/replay/lockstep.ts';
+import { uncontendedLocks } from '../../sim/threads/locks.ts';
+import { eventsFrom, fixture, jemallocSession, runTrace } from './run.ts';
+
+const rssOf = (run: ReturnType<typeof runTrace>, label: string) =>
+  run.session.samples.find((s) => s.label === label)!.rssBytes;
+
+/**
+ * 20 MB in blocks of 40,000 bytes, freed; then a minute without a call; then some work, which shows jemalloc the unused
+ * pages, and half a minute later some more, which purges them.
+ */
+const BUSY = Array.from({ length: 500 }, (_, i) => `m 0 ${i + 1} 40000`);
+const FREED = Array.from({ length: 500 }, (_, i) => `f 0 ${i + 1}`);
+const WORK = Array.from({ length: 4000 }, () => 'm 0 1 40000\nf 0 1');
+const IDLE = [
+  '%htrace 1',
+  ...BUSY,
+  ...FREED,
+  '= freed',
+  '+ 60000000000',
+  '= idle',
+  ...WORK,
+  '+ 30000000000',
+  ...WORK,
+  '= worked',
+  '',
+].join('\n');
+
+describe('an idle process', () => {
+  it('keeps its pages until its arena is used again, and says how many are overdue', () => {
+    const run = runTrace(IDLE);
+    expect(rssOf(run, 'idle')).toBe(rssOf(run, 'freed'));
+    expect(run.session.samples[1]!.stats['overdue_bytes']).toBeGreaterThan(19e6);
+    expect(overviewText(run.session.samples[1]!.stats)).toContain('does not shrink by itself');
+    expect(rssOf(run, 'worked')).toBeLessThan(rssOf(run, 'freed') - 15e6);
+    expect(run.session.samples[2]!.stats['overdue_bytes']).toBe(0);
+  });
+
+  it('gives its pages back by itself with background threads', () => {
+    const run = runTrace(IDLE, 'jemalloc:background_thread=true');
+    expect(rssOf(run, 'idle')).toBeLessThan(rssOf(run, 'freed') - 15e6);
+    expect(run.session.samples[1]!.stats['overdue_bytes']).toBe(0);
+  });
+});
+
+describe('options', () => {
+  it.each(['hpa', 'prof'])('%s is refused as not modelled', (name) => {
+    const events = eventsFrom('%htrace 1\nm 0 1 1\n');
+    expect(() => jemallocSession(events, `jemalloc:${name}=true`)).toThrow(UserError);
+  });
+
+  it('unknown names get a suggestion', () => {
+    expect(() => parseAllocator('jemalloc:dirty_decay=1', 2)).toThrow("did you mean 'dirty_decay_ms'?");
+  });
+
+  it('the number of arenas follows the processors', () => {
+    const events = eventsFrom('%htrace 1\nm 0 1 1\n');
+    const arenas = (cpus: number) => {
+      const { session } = jemallocSession(events, 'jemalloc', { cpus, spec: parseAllocator('jemalloc', cpus) });
+      session.sample('s', 0);
+      return session.samples[0]!.stats['narenas'];
+    };
+    expect([arenas(1), arenas(2), arenas(32)]).toEqual([2, 9, 129]); // and one for oversize requests
+  });
+});
+
+describe('a snapshot', () => {
+  it('brings the process back to where it was: the same blocks follow', () => {
+    const events = eventsFrom(fixture('mix.htrace.gz'));
+    const assembled = assemble({
+      spec: parseAllocator('jemalloc', 2),
+      events,
+      cpus: 2,
+      touch: events.touch,
+      kernel: KERNEL_DEFAULTS,
+      locks: uncontendedLocks,
+    });
+    const { machine, objects, allocator } = assembled;
+    const run = createLockstep({
+      events,
+      objects,
+      kernel: machine.kernel,
+      allocator,
+      request: undefined,
+      touches: true,
+      onFailure: () => {},
+    });
+    const half = events.length >> 1;
+    const state = () =>
+      JSON.stringify([allocator.stats(), [...objects.handles], machine.kernel.residency.residentPages()]);
+    run(0, half);
+    const snapshot = machine.memory.snapshot();
+    run(half, events.length);
+    const first = state();
+    machine.memory.restore(snapshot);
+    allocator.check();
+    run(half, events.length);
+    allocator.check();
+    expect(state()).toBe(first);
+  });
+});
+
+/** Without what waiting, rates of locks and the printing itself (its buffer is a block of arena 0) have to do with. */
+function comparable(text: string): string[] {
+  const lines = text.split('\n');
+  const first = lines.findIndex((line) => line.startsWith('arenas[1]'));
+  const head = lines.slice(
+    0,
+    lines.findIndex((line) => line.startsWith('Allocated:')),
+  );
+  const locks = /^(large|extent_avail|extents_\w+|decay_\w+|base|tcache_list|hpa_\w+) /;
+  const binLine = 213; // where a bin's lock columns begin
+  return [
+    ...head,
+    ...lines
+      .slice(first)
+      .filter((line) => !locks.test(line))
+      .map((line) => line.slice(0, binLine)),
+  ];
+}
+
+describe('stats_print', () => {
+  const truth = fixture('exits.json.gz').toString();
+  const { allocator } = JSON.parse(truth) as { readonly allocator: string };
+  const run = jemallocSession(eventsFrom(fixture('exits.htrace.gz')), allocator);
+  run.session.advance(Infinity);
+  run.session.sample('(end)', run.session.row);
+  const { stats } = run.session.samples.at(-1)!;
+
+  it('is the real text, but for lock columns and the buffer of the printing itself', () => {
+    expect(comparable(statsPrintText(stats))).toEqual(comparable(fixture('stats-print.txt.gz').toString()));
+  });
+
+  it('is the real JSON, key by key', () => {
+    type Json = { readonly [name: string]: Json } | readonly Json[] | number | string | boolean;
+    const real = JSON.parse(fixture('stats-print.json.gz').toString()) as { readonly jemalloc: Record<string, Json> };
+    const ours = JSON.parse(statsPrintJson(stats)) as { readonly jemalloc: Record<string, Json> };
+    const keys = (json: Json): unknown =>
+      Array.isArray(json)
+        ? json.map(keys)
+        : typeof json === 'object'
+          ? Object.entries(json).map(([name, value]) => [name, keys(value as Json)])
+          : typeof json;
+    expect(keys(ours.jemalloc)).toEqual(keys(real.jemalloc));
+    for (const part of ['version', 'config', 'opt', 'prof', 'arenas'])
+      expect(ours.jemalloc[part]).toEqual(real.jemalloc[part]);
+  });
+
+  it('the overview has the figures and says where the defaults are not what is often told', () => {
+    const text = overviewText(stats);
+    expect(text).toMatch(/^Arenas: 9\nQuantum size: 16\nPage size: 4096\nMaximum thread-cached size class: 32768\n/);
+    expect(text).toMatch(/madvise_dontneed: \d+/);
+    expect(text).toContain('not four');
+  });
+});
