@@ -132,7 +132,7 @@ export function createCheck(context: Context, heapsApi: Heaps, mapped: Mapped, w
     });
     assert(unit === area.endUnit, `${area.name} does not end with its last chunk`);
     assert(
-      kernel.vmas.covered(area.startUnit >> PAGE_UNIT_SHIFT, area.endUnit >> PAGE_UNIT_SHIFT),
+      kernel.vmas.covered(area.startUnit >> PAGE_UNIT_SHIFT, area.endUnit >>> PAGE_UNIT_SHIFT),
       `${area.name} is not mapped`,
     );
   }

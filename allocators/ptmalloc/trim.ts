@@ -56,9 +56,10 @@ export function createTrim(context: Context, bins: Bins, morecoreApi: Morecore) 
       const bin = i === 1 ? arena + UNSORTED : arena + BINS + 2 * i;
       for (let p = words[bin + BK]!; p !== bin; p = words[p + BK]!) {
         const start = words[p + ADDR]!;
+        // The fence is unit 2^31: a chunk may end there.
         const end = start + (words[p + SIZE]! >>> UNIT_SHIFT);
-        const firstPage = (start + MALLOC_CHUNK_UNITS + PAGE_UNITS - 1) >> PAGE_UNIT_SHIFT;
-        const pages = (end >> PAGE_UNIT_SHIFT) - firstPage;
+        const firstPage = (start + MALLOC_CHUNK_UNITS + PAGE_UNITS - 1) >>> PAGE_UNIT_SHIFT;
+        const pages = (end >>> PAGE_UNIT_SHIFT) - firstPage;
         if (pages > 0) {
           kernel.madvise(t, firstPage, pages, MADV_DONTNEED);
           released = true;
