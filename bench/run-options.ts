@@ -19,6 +19,7 @@ export interface MachineArguments {
   'rlimit-as': string | undefined;
   'rlimit-data': string | undefined;
   lenient: boolean;
+  'faithful-abort'?: boolean;
 }
 
 export function machineOptions<T>(yargs: Argv<T>): Argv<T> {
@@ -73,7 +74,11 @@ export async function prepare(argv: MachineArguments): Promise<{ readonly sessio
   const rlimitData = limit('rlimit-data', argv['rlimit-data']);
   parseAllocator(argv.allocator, argv.cpus ?? 1); // a mistyped name should not wait for a long trace to load
   const started = performance.now();
-  const workload = await resolveWorkload(argv.workload, { lenient: argv.lenient, seed: argv.seed });
+  const workload = await resolveWorkload(argv.workload, {
+    lenient: argv.lenient,
+    staleFrees: argv['faithful-abort'] === true,
+    seed: argv.seed,
+  });
   const cpus = argv.cpus ?? workload.cpus ?? hostCpus().length;
   return {
     session: {

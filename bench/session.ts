@@ -1,11 +1,12 @@
 import { AllocatorAbort } from '../sim/assert.ts';
-import { type EventBuffer, OP_BITS, OP_MASK, OP_SAMPLE, type Touch } from '../sim/event.ts';
+import { type EventBuffer, OP_BITS, OP_MASK, OP_SAMPLE, OP_STALE_FREE, type Touch } from '../sim/event.ts';
 import { KERNEL_DEFAULTS } from '../sim/kernel/kernel.ts';
 import { createSampler, type Sample } from '../sim/metrics/sample.ts';
 import { createLockstep } from '../sim/replay/lockstep.ts';
 import { isAllocating, placementLine } from '../sim/replay/placements.ts';
 import type { RunDescription, RunResult } from '../sim/report/result.ts';
 import { uncontendedLocks } from '../sim/threads/locks.ts';
+import type { Addr } from '../sim/units.ts';
 import { type Assembled, assemble } from './machine.ts';
 import { inPieces } from './pieces.ts';
 import { assembleResult, describeRun } from './run-result.ts';
@@ -28,6 +29,8 @@ export class Session {
   private readonly takeSample: (label: string, event: number) => Sample;
   private readonly stepwise: boolean;
   private beginIndex = 0;
+  /** Where the blocks of these rows were placed: they are freed once more after their death. */
+  private readonly addresses = new Map<number, Addr>();
   /** Thread slot → its number in order of creation, as system call lists show it. */
   private readonly creation: Int32Array;
 
@@ -52,14 +55,21 @@ export class Session {
       request,
       touches: this.touch !== 'none',
       onFailure: (row) => this.failedRows.push(row),
+      addressOfRow: (row) => this.addresses.get(row)!,
     });
     this.takeSample = createSampler(machine.kernel, top, objects);
     this.creation = new Int32Array(events.threadSlots);
     const { placements, syscalls, check } = options;
-    this.stepwise = placements !== undefined || syscalls !== undefined || check === 'events';
+    this.rememberStaleRows();
+    this.stepwise = placements !== undefined || syscalls !== undefined || check === 'events' || this.addresses.size > 0;
     if (syscalls) {
       machine.kernel.observeSyscalls((t, text) => syscalls.write(`${this.row} ${this.creation[t]!} ${text}`));
     }
+  }
+
+  private rememberStaleRows(): void {
+    const { head, a, length } = this.options.events;
+    for (let row = 0; row < length; row++) if ((head[row]! & OP_MASK) === OP_STALE_FREE) this.addresses.set(a[row]!, 0);
   }
 
   get done(): boolean {
@@ -106,7 +116,7 @@ export class Session {
         this.run(this.row, stop);
       } catch (error) {
         if (!(error instanceof AllocatorAbort)) throw error;
-        this.abort = { event: this.row, message: error.message };
+        this.abort = { event: error.event ?? this.row, message: error.message };
       }
       this.replayNs += Number(process.hrtime.bigint() - started);
       if (this.abort) return;
@@ -130,6 +140,11 @@ export class Session {
       const failed = this.failedRows.at(-1) === row;
       const target = request && op >= 6 ? request : allocator;
       placements.write(placementLine(row, target, failed ? 0 : objects.handles[events.slot[row]!]!));
+    }
+    if (this.addresses.has(row)) {
+      const { objects, allocator } = this.assembled;
+      const handle = objects.handles[events.slot[row]!]!;
+      this.addresses.set(row, handle === 0 ? 0 : allocator.addressOf(handle));
     }
     if (check === 'events') this.assembled.top.check();
   }

@@ -8,7 +8,8 @@ import type { SessionOptions } from './session.ts';
 
 /** How time passes in a run. */
 export interface TimeArguments {
-  mode: Mode;
+  /** Unless it is given: virtual, or lockstep for --faithful-abort. */
+  mode: Mode | undefined;
   pace: 'asap' | 'recorded';
   costs: string;
 }
@@ -17,7 +18,7 @@ export function timeOptions<T>(yargs: Argv<T>): Argv<T> {
   return yargs
     .option('mode', {
       choices: ['virtual', 'lockstep', 'threads'] as const,
-      default: 'virtual' as const,
+      defaultDescription: 'virtual',
       describe: 'virtual: threads at their own pace in virtual time; lockstep: in file order; threads: real ones',
     })
     .option('pace', {
@@ -33,7 +34,7 @@ export function timeOptions<T>(yargs: Argv<T>): Argv<T> {
 }
 
 export function timing({ mode, pace, costs }: TimeArguments): Pick<SessionOptions, 'mode' | 'pace' | 'costs'> {
-  return { mode, pace, costs: loadCosts(costs) };
+  return { mode: mode ?? 'virtual', pace, costs: loadCosts(costs) };
 }
 
 function loadCosts(nameOrFile: string): Costs {

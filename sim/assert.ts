@@ -14,6 +14,8 @@ export class InvariantError extends Error {
  */
 export class AllocatorAbort extends Error {
   override readonly name = 'AllocatorAbort';
+  /** The event in which it happened, once the replay has said so. */
+  event: number | undefined;
 }
 
 export function assert(condition: boolean, message: string): asserts condition {

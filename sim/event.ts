@@ -23,6 +23,8 @@
  *   THREAD_BEGIN      -         -             -
  *   THREAD_EXIT       -         -             -
  *   SKIPPED           an event that --lenient left out; it keeps its number and does nothing
+ *   STALE_FREE        -         row of the event that allocated the block, which was freed already; only where a trace
+ *                               is read for --faithful-abort
  *
  * Object ids are renumbered to slots when a trace is compiled: the slot of a dead object is used again (last in, first
  * out), so the object table is as small as the largest number of live objects. Slots start at 1.
@@ -50,6 +52,7 @@ export const OP_SAMPLE = 15;
 export const OP_THREAD_BEGIN = 16;
 export const OP_THREAD_EXIT = 17;
 export const OP_SKIPPED = 18;
+export const OP_STALE_FREE = 19;
 
 export const OP_BITS = 5;
 export const OP_MASK = 31;

@@ -30,6 +30,11 @@ export const runCommand: CommandModule<object, RunArguments> = {
   describe: 'replay a workload under one allocator',
   builder: (yargs: Argv) =>
     pictureOptions(timeOptions(machineOptions(yargs)))
+      .option('faithful-abort', {
+        type: 'boolean',
+        default: false,
+        describe: 'do with a second free of a block what the real allocator does; in lockstep',
+      })
       .option('sample-every', { type: 'number', default: 0, describe: 'a sample every N events too' })
       .option('json', {
         type: 'string',
@@ -67,6 +72,11 @@ async function run(argv: RunArguments): Promise<void> {
     const { runScaling } = await import('../run-scaling.ts');
     return runScaling(argv, argv.threads);
   }
+  if (argv['faithful-abort'] && (argv.mode ?? 'lockstep') !== 'lockstep') {
+    throw new UserError(
+      `--faithful-abort: found --mode=${argv.mode}, expected lockstep: elsewhere there is no file order`,
+    );
+  }
   const records = wantsRecording(argv);
   const prepared = await prepare(argv);
   const sinks: Partial<Record<(typeof outputs)[number], LineSink>> = {};
@@ -79,7 +89,7 @@ async function run(argv: RunArguments): Promise<void> {
     for (const name of outputs) if (argv[name] !== undefined) sinks[name] = openLineSink(argv[name] || '-');
     const options: SessionOptions = {
       ...prepared.session,
-      ...timing(argv),
+      ...timing(argv['faithful-abort'] ? { ...argv, mode: 'lockstep' } : argv),
       sampleEvery: argv['sample-every'],
       check: argv.check,
       signal: controller.signal,

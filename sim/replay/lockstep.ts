@@ -1,7 +1,9 @@
 import type { Allocator, Handle, RequestAllocator } from '../allocator.ts';
+import { AllocatorAbort } from '../assert.ts';
 import type { EventBuffer } from '../event.ts';
 import * as columns from '../event.ts';
 import type { Kernel } from '../kernel/kernel.ts';
+import type { Addr } from '../units.ts';
 import type { ObjectTable } from './objects.ts';
 
 export interface LockstepOptions {
@@ -15,6 +17,8 @@ export interface LockstepOptions {
   readonly touches: boolean;
   /** Called for an allocation that returned 0. */
   readonly onFailure: (row: number) => void;
+  /** Where the block of an allocating row was, for events that free it once more. */
+  readonly addressOfRow?: (row: number) => Addr;
 }
 
 const PIECE_ROWS = 1024;
@@ -43,11 +47,12 @@ export function createLockstep(options: LockstepOptions): (from: number, to: num
     OP_REALLOC,
     OP_REQUEST_BEGIN,
     OP_REQUEST_END,
+    OP_STALE_FREE,
     OP_THREAD_EXIT,
     OP_TRIM,
     OP_WRITE,
   } = columns;
-  const { events, objects, kernel, allocator, request, touches, onFailure } = options;
+  const { events, objects, kernel, allocator, request, touches, onFailure, addressOfRow } = options;
   const { head, slot, a, b, requestFrees } = events;
   const { handles, requested } = objects;
   const { malloc, free, calloc, realloc, memalign, touchBlock } = allocator;
@@ -154,44 +159,53 @@ export function createLockstep(options: LockstepOptions): (from: number, to: num
         if (request) request.threadExit(t);
         allocator.threadExit(t);
         break;
+      case OP_STALE_FREE:
+        if (addressOfRow) allocator.freeStale?.(t, addressOfRow(a[row]!));
+        break;
       default: // THREAD_BEGIN, SAMPLE and SKIPPED do nothing here
     }
   }
 
   function runPiece(from: number, to: number): void {
     const end = to | 0; // tells the compiler that rows are small integers
-    for (let row = from | 0; row < end; row++) {
-      const word = head[row]!;
-      const op = word & OP_MASK;
-      if (op === OP_MALLOC) {
-        const size = a[row]!;
-        const s = slot[row]!;
-        const handle = malloc(word >>> OP_BITS, size) | 0; // | 0: kept as an integer, not as a tagged value
-        handles[s] = handle;
-        requested[s] = size;
-        if (handle === 0) onFailure(row);
-        else if (touches && size !== 0) touchBlock(handle, 0, size);
-      } else if (op === OP_FREE) {
-        const s = slot[row]!;
-        const handle = handles[s]!;
-        if (handle !== 0) free(word >>> OP_BITS, handle);
-        handles[s] = 0;
-      } else if (op === OP_EMALLOC) {
-        const size = a[row]!;
-        const s = slot[row]!;
-        const handle = emalloc(word >>> OP_BITS, size) | 0;
-        handles[s] = handle;
-        requested[s] = size;
-        if (handle === 0) onFailure(row);
-        else if (touches && size !== 0) touchRequestBlock(handle, 0, size);
-      } else if (op === OP_EFREE) {
-        const s = slot[row]!;
-        const handle = handles[s]!;
-        if (handle !== 0) efree(word >>> OP_BITS, handle);
-        handles[s] = 0;
-      } else {
-        execute(op, word >>> OP_BITS, row);
+    let row = from | 0;
+    try {
+      for (; row < end; row++) {
+        const word = head[row]!;
+        const op = word & OP_MASK;
+        if (op === OP_MALLOC) {
+          const size = a[row]!;
+          const s = slot[row]!;
+          const handle = malloc(word >>> OP_BITS, size) | 0; // | 0: kept as an integer, not as a tagged value
+          handles[s] = handle;
+          requested[s] = size;
+          if (handle === 0) onFailure(row);
+          else if (touches && size !== 0) touchBlock(handle, 0, size);
+        } else if (op === OP_FREE) {
+          const s = slot[row]!;
+          const handle = handles[s]!;
+          if (handle !== 0) free(word >>> OP_BITS, handle);
+          handles[s] = 0;
+        } else if (op === OP_EMALLOC) {
+          const size = a[row]!;
+          const s = slot[row]!;
+          const handle = emalloc(word >>> OP_BITS, size) | 0;
+          handles[s] = handle;
+          requested[s] = size;
+          if (handle === 0) onFailure(row);
+          else if (touches && size !== 0) touchRequestBlock(handle, 0, size);
+        } else if (op === OP_EFREE) {
+          const s = slot[row]!;
+          const handle = handles[s]!;
+          if (handle !== 0) efree(word >>> OP_BITS, handle);
+          handles[s] = 0;
+        } else {
+          execute(op, word >>> OP_BITS, row);
+        }
       }
+    } catch (error) {
+      if (error instanceof AllocatorAbort) error.event = row;
+      throw error;
     }
   }
 

@@ -11,6 +11,7 @@ import {
   OP_EREALLOC,
   OP_FREE,
   OP_MALLOC,
+  OP_MASK,
   OP_MEMALIGN,
   OP_OPT,
   OP_REALLOC,
@@ -18,6 +19,7 @@ import {
   OP_REQUEST_END,
   OP_SAMPLE,
   OP_SKIPPED,
+  OP_STALE_FREE,
   OP_THREAD_BEGIN,
   OP_THREAD_EXIT,
   OP_TRIM,
@@ -47,6 +49,8 @@ export type Refusal = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7;
 export interface CompilerOptions {
   /** Rows that are expected; the columns grow beyond. */
   readonly rows?: number;
+  /** Keep a free of a block that was freed already as a STALE_FREE, instead of refusing it. */
+  readonly staleFrees?: boolean;
 }
 
 /**
@@ -94,6 +98,8 @@ export interface TraceHeader {
   readonly source: string;
 }
 
+/** Events whose slot is the object that they allocate or move. */
+const ALLOCATING: ReadonlySet<number> = new Set([OP_MALLOC, OP_CALLOC, OP_MEMALIGN, OP_REALLOC]);
 const CLOCK_LIMIT = 2 ** 53;
 const DIRECT_THREADS = 65536;
 const NOT_ALIVE = -1;
@@ -120,6 +126,8 @@ export function createTraceCompiler(options: CompilerOptions = {}): TraceCompile
   // Objects. A free slot's `next` leads to the slot that was freed before it; an e-block's `next` and `previous` are its
   // neighbours in the order of allocation among the live e-blocks of one thread number.
   const ids = createIdTable();
+  /** By object id, the row of its last free. */
+  const freeRows = options.staleFrees ? new Map<number, number>() : undefined;
   let objectCapacity = 4096;
   let size = new Uint32Array(objectCapacity);
   let next = new Int32Array(objectCapacity);
@@ -194,7 +202,7 @@ export function createTraceCompiler(options: CompilerOptions = {}): TraceCompile
    * and counters in locals.
    */
   function acceptCommon(batch: EventBatch, from: number): number {
-    if (leavingSlot !== NOT_ALIVE) return from;
+    if (leavingSlot !== NOT_ALIVE || freeRows !== undefined) return from;
     const { count, op, fields } = batch;
     const slotOfId = ids.direct();
     const idLimit = slotOfId.length;
@@ -494,11 +502,21 @@ export function createTraceCompiler(options: CompilerOptions = {}): TraceCompile
   function free(thread: number, id: number): Refusal {
     const t = act(thread);
     const s = ids.get(id);
-    if (s === 0) return refuse(OBJECT_DEAD, t);
+    if (s === 0) return freeDead(t, id);
     if (owner[s] !== MALLOC_OWNED) return refuse(OBJECT_OF_EMALLOC, t);
+    if (freeRows !== undefined) freeRows.set(id, rows);
     emit(OP_FREE, t, s, 0, 0);
     ids.clear(id);
     releaseSlot(s);
+    return FINE;
+  }
+
+  function freeDead(t: number, id: number): Refusal {
+    const freed = freeRows?.get(id);
+    if (freed === undefined) return refuse(OBJECT_DEAD, t);
+    let row = freed - 1;
+    while (slot[row] !== slot[freed] || !ALLOCATING.has(head[row]! & OP_MASK)) row--;
+    emit(OP_STALE_FREE, t, 0, row, 0);
     return FINE;
   }
 

@@ -11,6 +11,8 @@ import { createTraceParser, type ParserOptions, type Violation } from './parser.
 export interface ReadOptions {
   /** Leave out events that break a rule, instead of refusing the trace at the first one. */
   readonly lenient?: boolean;
+  /** Keep frees of what was freed already: the replay hands them to the model, for --faithful-abort. */
+  readonly staleFrees?: boolean;
   /** Hears of each event that `lenient` leaves out. */
   readonly onViolation?: (violation: Violation) => void;
   readonly onNote?: (line: number, text: string) => void;
@@ -150,5 +152,6 @@ function asBytes(bytes: Uint8Array): Uint8Array {
 
 function parserOptions(source: string, options: ReadOptions, rows: number): ParserOptions {
   const onViolation = options.onViolation ?? (options.lenient ? () => {} : undefined);
-  return { source, rows, ...(onViolation && { onViolation }), ...(options.onNote && { onNote: options.onNote }) };
+  const { onNote, staleFrees = false } = options;
+  return { source, rows, staleFrees, ...(onViolation && { onViolation }), ...(onNote && { onNote }) };
 }
