@@ -222,7 +222,7 @@ table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nu
 th, td { text-align: right; padding: 3px 10px; border-bottom: 1px solid var(--line); white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; } th { color: var(--dim); font-weight: 500; } .best { color: var(--good); font-weight: 600; } .worst { color: var(--bad); }
 .scroll { max-height: 420px; overflow: auto; } .meter { display: inline-block; height: 9px; background: var(--accent); border-radius: 2px; vertical-align: middle; }
-.facts td { text-align: left; width: 99%; } .facts td:first-child { width: 1%; color: var(--dim); }
+.facts td { text-align: left; width: 99%; white-space: normal; overflow-wrap: anywhere; } .facts td:first-child { width: 1%; white-space: nowrap; color: var(--dim); }
 canvas.heat { width: 100%; height: 420px; display: block; image-rendering: pixelated; cursor: crosshair; touch-action: none; }
 .legend { display: flex; flex-wrap: wrap; gap: 14px; align-items: center; margin-top: 6px; } .scale { width: 160px; height: 10px; border-radius: 3px; }
 .u-legend { text-align: left; font-size: 12px; } .u-legend th, .u-legend td { border: 0; } .uplot { font-family: inherit; } .u-select { background: color-mix(in srgb, var(--accent) 18%, transparent); }

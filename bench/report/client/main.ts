@@ -34,7 +34,8 @@ function drawPage(): void {
   const overview = element('section', { id: 'overview' });
   const choice = element('div', { class: 'bar', role: 'group', 'aria-label': 'Run' });
   const detail = element('section', { id: 'detail' });
-  page.append(overview, choice, detail);
+  const verdict = element('section');
+  page.append(verdict, overview, choice, detail);
 
   const curvesOf = (index: number) => (byTime ? byNs : byEvent)[index]!;
   const xOf = (c: Curves) => (byTime ? c.ns : c.event);
@@ -114,8 +115,9 @@ function drawPage(): void {
     }
     const run = data.runs[chosen]!;
     const c = curvesOf(chosen);
+    verdict.replaceChildren();
     if (run.verdict.length > 0) {
-      const place = panel('Where the memory is and why it stays', detail, 'verdict');
+      const place = panel('Where the memory is and why it stays', verdict, 'verdict');
       place.classList.add('verdict');
       place.append(...run.verdict.map((line, i) => element('p', {}, i === 0 ? element('strong', {}, line) : line)));
     }
