@@ -99,6 +99,7 @@ export function assembleResult(run: FinishedRun): RunResult {
       hugeFaults: last.hugeFaults,
       syscalls: { ...last.syscalls, futex: futexCalls },
       failedAllocations: failedRows.length,
+      skippedEvents: options.events.skipped,
       latencyNs: timing?.latencyNs ?? null,
       virtualNs: timing?.virtualNs ?? last.virtualNs,
       cpuNs: timing?.cpuNs ?? null,

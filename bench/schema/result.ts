@@ -125,6 +125,7 @@ export const runResultSchema = z.object({
     blowup: z.number().nullable(),
     syscalls: syscallsSchema.extend({ futex: count }),
     failedAllocations: count,
+    skippedEvents: count,
     latencyNs: z.object({ malloc: percentilesSchema, free: percentilesSchema }).nullable(),
     cpuNs: ns.nullable(),
     waitNs: ns.nullable(),

@@ -49,6 +49,8 @@ export interface Summary {
   readonly syscalls: Readonly<Record<Syscall | 'futex', number>>;
   /** Allocations that returned NULL. */
   readonly failedAllocations: number;
+  /** Events that --lenient left out. */
+  readonly skippedEvents: number;
   /** null in lockstep, which has no time and no contention. */
   readonly latencyNs: { readonly malloc: Percentiles; readonly free: Percentiles } | null;
   readonly virtualNs: Ns;

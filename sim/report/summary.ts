@@ -103,6 +103,9 @@ export function summaryText(result: RunResult, palette: Palette = PLAIN): string
         ...(summary.failedAllocations > 0
           ? [['out of memory', count(summary.failedAllocations), palette.dim('allocations that failed')]]
           : []),
+        ...(summary.skippedEvents > 0
+          ? [['skipped', count(summary.skippedEvents), palette.dim('events that made no sense')]]
+          : []),
       ],
       'lrl',
     ),
