@@ -48,7 +48,7 @@ export function createArenas(context: Context, heapsApi: Heaps) {
   const expected = Math.min(
     ARENA_SLOTS,
     Math.max(machine.cpus * ARENAS_PER_CPU, ints[ARENA_TEST]! + 1, ints[ARENA_MAX]!),
-    machine.threadSlots,
+    machine.threadSlots + 1, // each thread makes one at most, the main thread when its own is exhausted
   );
   for (let number = 1; number < expected; number++) mutexes.push(arenaMutex(number));
   if (!memory.attached) {

@@ -1,3 +1,4 @@
+import { UserError } from '../../sim/assert.ts';
 import type { Memory } from '../../sim/memory.ts';
 
 // The boundary-tagged chunk of glibc as one record of eight int32: a heap image would need a cell for each of its words,
@@ -88,7 +89,7 @@ export function createChunks(memory: Memory) {
   /** Fresh zero words, a multiple of a record. Atomic: arenas grow under locks of their own. */
   function reserve(count: number): number {
     const start = Atomics.add(supply, 0, count);
-    if (start + count > words.length) throw new RangeError('more chunks than the model has room for');
+    if (start + count > words.length) throw new UserError('the run needs more chunks than this host has memory for');
     return start;
   }
 
