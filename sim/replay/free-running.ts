@@ -1,47 +1,19 @@
 import type { Allocator, Handle, RequestAllocator, ThreadSlot } from '../allocator.ts';
 import { UserError } from '../assert.ts';
-import {
-  MALLOPT_NAMES,
-  OP_CALLOC,
-  OP_CLOCK,
-  OP_ECALLOC,
-  OP_EFREE,
-  OP_EMALLOC,
-  OP_EREALLOC,
-  OP_FREE,
-  OP_MALLOC,
-  OP_MASK,
-  OP_MEMALIGN,
-  OP_OPT,
-  OP_REALLOC,
-  OP_REQUEST_BEGIN,
-  OP_REQUEST_END,
-  OP_SAMPLE,
-  OP_THREAD_EXIT,
-  OP_TRIM,
-  OP_WRITE,
-  type Touch,
-} from '../event.ts';
+import * as columns from '../event.ts';
+import type { Touch } from '../event.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { createCaches } from '../threads/caches.ts';
 import { DURATION_BUCKETS, durationBucket } from '../threads/durations.ts';
-import { OP_FAULTS, OP_SLOW_CALLS } from '../threads/operations.ts';
-import {
-  createScheduler,
-  STOP_BLOCKED,
-  STOP_DONE,
-  STOP_EARLY,
-  STOP_LIMIT,
-  STOP_SLEPT,
-  STOP_UNTIL,
-  type Scheduler,
-  type Stop,
-} from '../threads/scheduler.ts';
+import * as counters from '../threads/operations.ts';
+import * as scheduling from '../threads/scheduler.ts';
+import type { Scheduler, Stop } from '../threads/scheduler.ts';
 import type { VirtualLocks } from '../threads/virtual-locks.ts';
 import type { VirtualTime } from '../threads/virtual-time.ts';
 import type { Bytes, Ns } from '../units.ts';
 import type { ObjectTable } from './objects.ts';
-import { beginsLife, COUNTED_USE, type ProgramOrder, RECORD_WORDS, SHARED_OBJECT } from './program-order.ts';
+import * as programOrder from './program-order.ts';
+import type { ProgramOrder } from './program-order.ts';
 
 export interface FreeRunningOptions {
   readonly order: ProgramOrder;
@@ -101,6 +73,31 @@ const STOP_PAUSED = -1;
  * happens at once in the machine; what it costs moves its thread's clock.
  */
 export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
+  // Constants of their own: an imported one is loaded and checked at every use, a local one is folded into the code.
+  const {
+    MALLOPT_NAMES,
+    OP_CALLOC,
+    OP_CLOCK,
+    OP_ECALLOC,
+    OP_EFREE,
+    OP_EMALLOC,
+    OP_EREALLOC,
+    OP_FREE,
+    OP_MALLOC,
+    OP_MASK,
+    OP_MEMALIGN,
+    OP_OPT,
+    OP_REALLOC,
+    OP_REQUEST_BEGIN,
+    OP_REQUEST_END,
+    OP_SAMPLE,
+    OP_THREAD_EXIT,
+    OP_TRIM,
+    OP_WRITE,
+  } = columns;
+  const { createScheduler, STOP_BLOCKED, STOP_DONE, STOP_EARLY, STOP_LIMIT, STOP_SLEPT, STOP_UNTIL } = scheduling;
+  const { OP_FAULTS, OP_SLOW_CALLS } = counters;
+  const { beginsLife, COUNTED_USE, RECORD_WORDS, SHARED_OBJECT } = programOrder;
   const { order, objects, kernel, allocator, request, touch, time, locks, operations } = options;
   const { recordedNs, onFailure, onSample, onEvent } = options;
   const { records, rows, need, first, requestFrees, requestNeeds } = order;

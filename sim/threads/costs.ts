@@ -91,11 +91,11 @@ const VIRTUAL_MACHINE: Costs = {
   wakeThreadNs: 1_000,
   wakeLatencyNs: 20_000,
   contextSwitchNs: 500,
-  timeSliceNs: 2_800_000,
-  threadBeginNs: 20_000,
-  threadExitNs: 30_000,
-  shootDownNs: 1_500,
-  interruptNs: 600,
+  timeSliceNs: 4_000_000,
+  threadBeginNs: 10_000,
+  threadExitNs: 15_000,
+  shootDownNs: 8_000,
+  interruptNs: 2_500,
   cacheL2Bytes: 524_288,
   cacheL3Bytes: 33_554_432,
   fillRateL2: 100,
@@ -114,6 +114,7 @@ const VIRTUAL_MACHINE: Costs = {
  */
 const BARE_METAL: Costs = {
   ...VIRTUAL_MACHINE,
+  timeSliceNs: 2_800_000,
   operations: {
     ...VIRTUAL_MACHINE.operations,
     faults: 400,

@@ -58,9 +58,12 @@ export interface Scheduler {
 /** With more processors than this another one's turn comes after nearly each event: looking for the runner-up would not pay. */
 const FEW = 4;
 
+/** Ticks, neighbours and caches: the same work takes one thread longer than the next. */
+const PACE_SPREAD = 0.1;
+
 export function createScheduler(time: VirtualTime): Scheduler {
-  const { threads, clocks, debts, sleepFrom, sleepNs, processor, running, queued, until, costs, timeline } = time;
-  const random = createRandom(time.seed, 'time slices');
+  const { threads, clocks, debts, sleepFrom, sleepNs, processor, running, queued, pace, until, costs, timeline } = time;
+  const random = createRandom(time.seed, 'time slices and paces');
   const { contextSwitchNs, timeSliceNs } = costs;
   const processors = running.length;
   const tournament = createTournament(processors);
@@ -136,6 +139,7 @@ export function createScheduler(time: VirtualTime): Scheduler {
     clocks[t] = start + tailNs[t]!;
     sliceEnd[t] = start + timeSliceNs * (0.5 + random.next());
     tailNs[t] = 0;
+    pace[t] = 1 + (2 * random.next() - 1) * PACE_SPREAD;
     times[p] = clocks[t]!;
     tournament.update(p);
   }

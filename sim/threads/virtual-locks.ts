@@ -5,7 +5,7 @@ import { createRandom } from '../random.ts';
 import type { Ns } from '../units.ts';
 import { operationPrices } from './costs.ts';
 import type { LockId, LockKind, Locks } from './locks.ts';
-import { OP_BYTES_CLEARED, OP_BYTES_COPIED, OP_FAULTS, OP_PAGES_RELEASED, OPERATIONS } from './operations.ts';
+import * as counters from './operations.ts';
 import { type VirtualTime, WAITS_FOR_KERNEL_LOCK, WAITS_FOR_LOCK } from './virtual-time.ts';
 
 /**
@@ -60,9 +60,6 @@ interface VirtualLock extends MeasuredLock {
 }
 
 const STRETCHES = 64;
-const SHARED = 1;
-/** Its owner has to wake somebody when it releases: priced already, or known to be due at the release. */
-const WAKES = 2;
 
 export interface VirtualLockOptions {
   readonly time: VirtualTime;
@@ -76,6 +73,10 @@ export interface VirtualLockOptions {
 const JITTER = 0.1;
 
 export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
+  // Constants of their own are folded into the code, imported ones are loaded at every use.
+  const { OP_BYTES_CLEARED, OP_BYTES_COPIED, OP_FAULTS, OP_PAGES_RELEASED, OPERATIONS } = counters;
+  const SHARED = 1; // flags of a stretch
+  const WAKES = 2; // its owner has to wake somebody when it releases: priced already, or known to be due then
   const { time, operations, perVmaLocks } = options;
   const {
     clocks,
@@ -85,6 +86,7 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
     processor,
     running,
     queued,
+    pace,
     horizon,
     costs,
     lockWaitNs,
@@ -141,7 +143,7 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
       operations[19]! * prices[19]! +
       operations[20]! * prices[20]!;
     if (own !== settled[OWN]!) {
-      clocks[t]! += (own - settled[OWN]!) * jitter();
+      clocks[t]! += (own - settled[OWN]!) * jitter() * pace[t]!;
       settled[OWN] = own;
       settled[COPIED] = operations[OP_BYTES_COPIED]!;
       settled[CLEARED] = operations[OP_BYTES_CLEARED]!;
@@ -150,7 +152,7 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
   }
 
   function settleKernel(t: ThreadSlot, kernel: Ns): void {
-    clocks[t]! += (kernel - settled[KERNEL]!) * jitter();
+    clocks[t]! += (kernel - settled[KERNEL]!) * jitter() * pace[t]!;
     settled[KERNEL] = kernel;
     const released = operations[OP_PAGES_RELEASED]!;
     if (released !== settled[RELEASED]!) {

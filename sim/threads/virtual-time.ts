@@ -16,6 +16,8 @@ export interface VirtualTime {
   /** While a call runs: when the thread went to sleep first, and how long it slept in all. */
   readonly sleepFrom: Float64Array;
   readonly sleepNs: Float64Array;
+  /** How fast each thread is while it has its processor: a factor of its prices, drawn anew each time it gets one. */
+  readonly pace: Float64Array;
   /** When a thread that stopped for a known time goes on. */
   readonly until: Float64Array;
   /** The processor that a thread runs on, or ran on last. */
@@ -43,6 +45,7 @@ export function createVirtualTime(threads: number, cpus: number, costs: Costs, s
     debts: perThread(),
     sleepFrom: perThread(),
     sleepNs: perThread(),
+    pace: perThread().fill(1),
     until: perThread(),
     processor: new Int32Array(threads),
     running: new Int32Array(cpus).fill(-1),
