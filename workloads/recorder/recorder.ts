@@ -46,21 +46,33 @@ function sourcePath(): string {
   return existsSync(beside) ? beside : fileURLToPath(new URL('../../../workloads/recorder/record.c', import.meta.url));
 }
 
-/** The preloaded library, compiled when it is first needed; its name in the user's cache depends on its source. */
-function compileRecorder(): string {
+/**
+ * The preloaded library, compiled when it is first needed; its name in the user's cache depends on its source. Where
+ * there can be no cache it is compiled anew into `folder`.
+ */
+function compileRecorder(folder: string): string {
   const obstacle = recorderObstacle();
   if (obstacle) throw new UserError(obstacle);
   const source = sourcePath();
   const hash = createHash('sha256').update(FLAGS.join(' ')).update(readFileSync(source)).digest('hex').slice(0, 16);
-  const cache = join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'allocsim');
-  const library = join(cache, `record-${hash}.so`);
+  const library = join(cacheFolder() ?? folder, `record-${hash}.so`);
   if (existsSync(library)) return library;
-  mkdirSync(cache, { recursive: true });
   const unfinished = `${library}.${process.pid}`;
   const { status, stderr } = spawnSync('cc', [...FLAGS, '-o', unfinished, source], { encoding: 'utf8' });
   if (status !== 0) throw new UserError(`cc can not compile the recorder: ${stderr.trim().split('\n')[0] ?? ''}`);
   renameSync(unfinished, library);
   return library;
+}
+
+function cacheFolder(): string | undefined {
+  const cache = join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'allocsim');
+  try {
+    mkdirSync(cache, { recursive: true });
+    accessSync(cache, constants.W_OK);
+    return cache;
+  } catch {
+    return undefined; // a read-only home, or none
+  }
 }
 
 export interface RecordOptions {
@@ -83,10 +95,10 @@ export interface Recording {
 /** Runs a program to its end, and makes a trace of what it did with malloc. */
 export async function recordProgram(options: RecordOptions): Promise<Recording> {
   const { command, capacity, quantumNs, samples } = options;
-  const library = compileRecorder();
   const folder = mkdtempSync(join(tmpdir(), 'allocsim-record-'));
   const log = join(folder, 'log');
   try {
+    const library = compileRecorder(folder);
     const fd = openSync(log, 'w');
     writeSync(fd, emptyLogHeader(capacity));
     ftruncateSync(fd, logBytes(capacity));
