@@ -63,6 +63,14 @@ export const OPTIONS: readonly OptionDescriptor[] = [
     max: 1073741824,
     about: '5.6: a block that is freed when memory runs out, so that the error can be reported',
   },
+  {
+    name: 'libc_baseline',
+    kind: 'bytes',
+    unit: 'bytes',
+    default: 11152,
+    max: 1073741824,
+    about: '5.6: what the process holds in the allocator below before its heap begins; as in the recorded process',
+  },
 ];
 
 /** Refuses options that were given though this version does not have them. */

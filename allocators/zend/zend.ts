@@ -23,7 +23,7 @@ function createZend(
   below: Allocator,
   given: OptionValues,
 ): RequestAllocator & Inspectable {
-  refuseForeignOptions(version, given, ['mem_type', 'seg_size', 'reserve']);
+  refuseForeignOptions(version, given, ['mem_type', 'seg_size', 'reserve', 'libc_baseline']);
   const debug = values['debug'] === true;
   const heaps = createHeaps(machine, version, {
     memoryLimit: memoryLimitOf(values),

@@ -15,6 +15,7 @@ import {
   ADDRESS,
   AFTER,
   addressOfUnit,
+  BASELINE_HANDLE,
   BEFORE,
   BUCKETS,
   CACHE,
@@ -59,6 +60,8 @@ export interface Heap5Options {
   /** Bytes, a power of two. */
   readonly segmentSize: Bytes;
   readonly reserve: Bytes;
+  /** What the process holds in the allocator below before its first heap begins. */
+  readonly libcBaseline: Bytes;
   /** Bytes; Infinity for none. */
   readonly memoryLimit: Bytes;
   readonly debug: boolean;
@@ -390,6 +393,9 @@ export function createHeaps(machine: Machine, below: Allocator, options: Heap5Op
   /** zend_mm_startup: two structures by malloc, and the reserve in a first segment. */
   function start(t: ThreadSlot): void {
     const heap = heapBase(t);
+    if (options.libcBaseline > 0 && heaps[BASELINE_HANDLE] === 0) {
+      heaps[BASELINE_HANDLE] = structure(t, options.libcBaseline);
+    }
     heaps[heap + STORAGE_HANDLE] = structure(t, STORAGE_BYTES);
     heaps[heap + HEAP_HANDLE] = structure(t, HEAP_BYTES);
     heaps[heap + STARTED] = 1;
@@ -437,7 +443,8 @@ export function createHeaps(machine: Machine, below: Allocator, options: Heap5Op
     below.free(t, heaps[heap + STORAGE_HANDLE]!);
     below.free(t, heaps[heap + HEAP_HANDLE]!);
     heaps.fill(0, heap, heap + SENTINELS);
-    heaps.fill(0, heap + STORAGE_HANDLE, heap + LARGE_BUCKETS + 32);
+    heaps.fill(0, heap + STORAGE_HANDLE, heap + BASELINE_HANDLE);
+    heaps.fill(0, heap + CACHE, heap + LARGE_BUCKETS + 32);
   }
 
   const handleOf = (block: number): Handle => (block === 0 ? 0 : block | LAYER_BIT);

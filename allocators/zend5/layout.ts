@@ -65,6 +65,8 @@ export const HEAP_HANDLE = 18;
 export const REQUESTS = 19;
 /** Units that zend_mm_free_cache has freed without taking them out of heap->size. */
 export const FORGOTTEN = 20;
+/** In the first heap's record: the block below that stands for the rest of the process. */
+export const BASELINE_HANDLE = 21;
 export const CACHE = 32; // 64 heads
 export const LARGE_BUCKETS = 96; // 32 roots, by the highest bit of the length in units
 const HEAP_WORDS = 1 << HEAP_SHIFT;

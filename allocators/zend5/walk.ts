@@ -14,6 +14,7 @@ import {
   ADDRESS,
   AFTER,
   addressOfUnit,
+  BASELINE_HANDLE,
   CACHED,
   FREE,
   HEAP_HANDLE,
@@ -62,12 +63,11 @@ export function forEachBlock(state: Zend5State, segment: number, visit: (block: 
 export function walkHeaps(state: Zend5State, below: Allocator, ofMalloc: boolean, visit: RangeVisitor): void {
   const { heaps, blocks, segments, geometry } = state;
   const headerBytes = geometry.header * UNIT;
+  for (const handle of structuresOf(state)) {
+    visit(below.addressOf(handle), below.usableSize(handle), RANGE_METADATA, 0);
+  }
   for (const t of heapThreads(state)) {
-    const heap = heapBase(t);
-    const reserve = heaps[heap + RESERVE]!;
-    for (const handle of [heaps[heap + STORAGE_HANDLE]!, heaps[heap + HEAP_HANDLE]!]) {
-      if (handle !== 0) visit(below.addressOf(handle), below.usableSize(handle), RANGE_METADATA, 0);
-    }
+    const reserve = heaps[heapBase(t) + RESERVE]!;
     for (const segment of segmentsOf(state, t)) {
       const s = segmentAt(segment);
       const start = addressOfUnit(segments[s + SEGMENT_ADDRESS]!);
@@ -94,12 +94,20 @@ function tailOf(handle: Handle, start: number, length: number, below: Allocator,
   return Math.ceil(length / 4096) * 4096 - length;
 }
 
+/** Blocks of the layer below that hold the real heaps' structures, and the one for the rest of the process. */
+function structuresOf(state: Zend5State): Handle[] {
+  const { heaps } = state;
+  const handles = [heaps[BASELINE_HANDLE]!];
+  for (const t of heapThreads(state)) {
+    handles.push(heaps[heapBase(t) + STORAGE_HANDLE]!, heaps[heapBase(t) + HEAP_HANDLE]!);
+  }
+  return handles.filter((handle) => handle !== 0);
+}
+
 /** Blocks of the layer below that belong to this one. */
 export function heldHandles(state: Zend5State, ofMalloc: boolean): Set<Handle> {
-  const held = new Set<Handle>();
+  const held = new Set(structuresOf(state));
   for (const t of heapThreads(state)) {
-    held.add(state.heaps[heapBase(t) + STORAGE_HANDLE]!);
-    held.add(state.heaps[heapBase(t) + HEAP_HANDLE]!);
     if (ofMalloc) for (const s of segmentsOf(state, t)) held.add(state.segments[segmentAt(s) + SEGMENT_HANDLE]!);
   }
   return held;

@@ -38,6 +38,7 @@ export function createZend5(
     memType,
     segmentSize,
     reserve: values['reserve'] as number,
+    libcBaseline: values['libc_baseline'] as number,
     memoryLimit: memoryLimitOf(values),
     debug,
   });

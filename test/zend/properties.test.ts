@@ -32,7 +32,8 @@ function lines(steps: readonly (typeof step extends fc.Arbitrary<infer T> ? T : 
       if (live.delete(s.object)) result.push(`ef 0 ${s.object}`);
     } else if (s.kind === 'er') {
       result.push(`er 0 ${s.object} ${s.size}`);
-      if (s.size > 0) live.add(s.object);
+      // Of a dead object it is a malloc, also of size 0; of a live one size 0 is a free.
+      if (s.size > 0 || !live.has(s.object)) live.add(s.object);
       else live.delete(s.object);
     } else if (!live.has(s.object)) {
       result.push(s.kind === 'em' ? `em 0 ${s.object} ${s.size}` : `ec 0 ${s.object} 1 ${s.size}`);

@@ -20,21 +20,20 @@ const GAP: ZendRunOptions = {
     [0x1df, 0x400],
   ],
 };
-const LIBC: ZendRunOptions = { libcBlock: 11152 };
 
 type Run = [trace: string, truth: string, allocator: string, options: ZendRunOptions];
 const RUNS: Run[] = [
   ['smoke', '8.2', 'zendmm@8.2', {}],
   ['smoke', '7.1', 'zendmm@7.1', {}],
-  ['smoke', '5.6-malloc', 'zendmm@5.6', LIBC],
+  ['smoke', '5.6-malloc', 'zendmm@5.6', {}],
   ['smoke', '5.6-mmap_anon', 'zendmm@5.6:mem_type=mmap_anon', {}],
   ['composer', '8.2', 'zendmm@8.2', {}],
   ['composer', '7.1', 'zendmm@7.1', {}],
-  ['composer', '5.6-malloc', 'zendmm@5.6', LIBC],
+  ['composer', '5.6-malloc', 'zendmm@5.6', {}],
   ['composer', '5.6-mmap_anon', 'zendmm@5.6:mem_type=mmap_anon', {}],
   ['stress-21', '8.2', 'zendmm@8.2', {}],
   ['stress-21', '8.2-limit', 'zendmm@8.2:memory_limit=6000000', {}],
-  ['stress-5', '5.6-malloc', 'zendmm@5.6', { ...GAP, ...LIBC }],
+  ['stress-5', '5.6-malloc', 'zendmm@5.6', {}],
   ['stress-5', '5.6-mmap_anon', 'zendmm@5.6:mem_type=mmap_anon', GAP],
 ];
 
