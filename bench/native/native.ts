@@ -156,6 +156,8 @@ export interface NativeSample {
 export interface NativeTruth {
   readonly placements: Placements;
   readonly samples: readonly NativeSample[];
+  /** What the native replay had to say of this machine: that it can not switch address randomisation off, … */
+  readonly remarks: readonly string[];
 }
 
 /** Replays the trace on the real allocator. */
@@ -163,8 +165,9 @@ export async function replayNatively(trace: TraceText, options: NativeReplayOpti
   return inTemporaryFolder(async (folder) => {
     const placements = join(folder, 'placements');
     const samples = join(folder, 'samples');
-    await feed(trace, options, ['--placements', placements, '--samples', samples]);
+    const remarks = await feed(trace, options, ['--placements', placements, '--samples', samples]);
     return {
+      remarks: remarks.split('\n').filter((line) => line !== ''),
       placements: parsePlacements(readFileSync(placements)),
       samples: readFileSync(samples, 'utf8')
         .split('\n')
@@ -210,12 +213,13 @@ async function inTemporaryFolder<T>(work: (folder: string) => Promise<T>): Promi
 /** Exit status 3: the trace had events that make no sense, which the validator words better. */
 const EXIT_WARNINGS = 3;
 
+/** Pipes the trace into the native replay and waits for its end; returns what it said on standard error. */
 async function feed(
   trace: TraceText,
   options: NativeReplayOptions,
   args: string[],
   before: string[] = [],
-): Promise<void> {
+): Promise<string> {
   const own = [
     compileNativeReplay(),
     ...args,
@@ -243,4 +247,5 @@ async function feed(
   if (status !== 0 && status !== EXIT_WARNINGS) {
     throw new UserError(`the native replay failed: ${firstLine(message) || `status ${status}`}`);
   }
+  return message;
 }

@@ -23,6 +23,7 @@ export function verificationText(v: Verification, events: EventBuffer): string {
       'l',
     ),
   ];
+  for (const remark of v.remarks) lines.push('', remark);
   if (v.abort) lines.push('', `The model's allocator aborts: ${v.abort}`);
   if (placements.first.length > 0) {
     const line = eventLines(events, new Set(placements.first.map((d) => d.event)));
