@@ -118,6 +118,8 @@ const ARENA_MUTEXES = [
   'hpa_sec',
 ];
 const NO_MUTEX: Row = { num_ops: 0, num_owner_switch: 0 };
+/** A bin that was never used. */
+const NO_BIN = { mutex: NO_MUTEX } as unknown as Row;
 const GAP = `${' '.repeat(21)}---\n`;
 const NANOSECONDS = 1e9;
 
@@ -203,7 +205,7 @@ function gapTable(label: string, titles: string, count: number, line: (i: number
 }
 
 function binTable(arena: AllocatorStats, uptimeNs: number): string {
-  const rows = rowsOf(arena, 'bins');
+  const rows = byIndex(rowsOf(arena, 'bins'));
   const rate = (name: string) => [name, 13, '(#/sec)', 8] as const;
   const titles = right([
     ['size', 20],
@@ -235,8 +237,8 @@ function binTable(arena: AllocatorStats, uptimeNs: number): string {
     ['(#/sec)', 8],
   ]);
   return gapTable('bins:', titles + mutexTitles(), NBINS, (i) => {
-    const bin = rows[i]!;
-    if (bin['nslabs'] === 0) return undefined;
+    const bin = rows.get(i);
+    if (!bin || bin['nslabs'] === 0) return undefined;
     const get = (name: string) => bin[name]!;
     const cells = right([
       [get('size'), 20],
@@ -497,6 +499,7 @@ function hpaJson(): string {
 function arenaJson(arena: AllocatorStats, dss: string, uptimeNs: number, isMerged: boolean): string {
   const decayMs = (name: string) => (isMerged ? '-1' : String(numberOf(arena, name)));
   const counts = ['allocated', 'nmalloc', 'ndalloc', 'nrequests', 'nfills', 'nflushes'];
+  const bins = byIndex(rowsOf(arena, 'bins'));
   const large = byIndex(rowsOf(arena, 'lextents'));
   const extents = byIndex(rowsOf(arena, 'extents'));
   const binFields = [
@@ -527,7 +530,7 @@ function arenaJson(arena: AllocatorStats, dss: string, uptimeNs: number, isMerge
     [
       'bins',
       array(
-        rowsOf(arena, 'bins').map((bin) =>
+        Array.from({ length: NBINS }, (_, i) => bins.get(i) ?? NO_BIN).map((bin) =>
           object([...numbers(bin, binFields), ['mutex', mutexJson(bin['mutex'] as unknown as Row)]]),
         ),
       ),

@@ -203,21 +203,22 @@ function sumOf(all: readonly ArenaStats[]): ArenaStats {
   };
 }
 
-/** One arena, or their sum, as nested plain data: rows that are all zero are left out of the long tables. */
+/** What is fixed about a bin. */
+function binInfo(i: number): Numbers {
+  return { size: INDEX_SIZE[i]!, ind: i, nregs: SLAB_REGIONS[i]!, slab_size: SLAB_PAGES[i]! * PAGE, nshards: 1 };
+}
+
+/** One arena, or their sum, as nested plain data: rows that are all zero are left out of the tables. */
 function present(stats: ArenaStats): AllocatorStats {
   return {
     ...stats.numbers,
     small: stats.small,
     large: stats.large,
-    bins: stats.bins.map(({ num_ops = 0, num_owner_switch = 0, ...bin }, i) => ({
-      size: INDEX_SIZE[i]!,
-      ind: i,
-      nregs: SLAB_REGIONS[i]!,
-      slab_size: SLAB_PAGES[i]! * PAGE,
-      nshards: 1,
-      ...bin,
-      mutex: { num_ops, num_owner_switch },
-    })),
+    bins: stats.bins.flatMap(({ num_ops = 0, num_owner_switch = 0, ...bin }, i) =>
+      num_ops === 0 && BIN_NAMES.every((name) => bin[name] === 0)
+        ? []
+        : [{ ...binInfo(i), ...bin, mutex: { num_ops, num_owner_switch } }],
+    ),
     lextents: stats.lextents
       .map((row, i) => ({ size: INDEX_SIZE[NBINS + i]!, ind: NBINS + i, ...row }))
       .filter((row) => LEXTENT_NAMES.some((name) => (row as Numbers)[name] !== 0)),
