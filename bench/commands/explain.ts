@@ -1,9 +1,9 @@
 import type { Argv, CommandModule } from 'yargs';
 import { UserError } from '../../sim/assert.ts';
+import { answer } from '../answer.ts';
 import { explain } from '../explain/explain.ts';
 import { explanationText } from '../explain/text.ts';
 import { writeWhole } from '../line-sink.ts';
-import { terminalPalette } from '../palette.ts';
 import { buildPage, buildPageData } from '../report/build-page.ts';
 import { histogramsOf } from '../report/histograms.ts';
 import { recordRun } from '../report/record.ts';
@@ -49,9 +49,6 @@ export const explainCommand: CommandModule<object, ExplainArguments> = {
       });
       writeWhole(argv.report, buildPage(page));
     }
-    if (argv.json !== undefined) writeWhole(argv.json || '-', JSON.stringify(explanation, null, argv.json ? 1 : 2));
-    if (argv.json === undefined || (argv.json !== '' && argv.json !== '-')) {
-      process.stdout.write(explanationText(explanation, await terminalPalette()));
-    }
+    await answer(argv.json, explanation, (palette) => explanationText(explanation, palette));
   },
 };

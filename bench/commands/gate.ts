@@ -3,6 +3,7 @@ import { dirname } from 'node:path';
 import type { Argv, CommandModule } from 'yargs';
 import { UserError } from '../../sim/assert.ts';
 import type { RunResult } from '../../sim/report/result.ts';
+import { answer } from '../answer.ts';
 import { bencherMetrics, githubActionBenchmark } from '../gate/benchmark-files.ts';
 import { checkGate, GATE_DEFAULTS } from '../gate/check.ts';
 import { gateMarkdown, githubAnnotations } from '../gate/github.ts';
@@ -10,8 +11,6 @@ import { junitXml } from '../gate/junit.ts';
 import { readJson, readResults } from '../gate/result-files.ts';
 import { gateText } from '../gate/text.ts';
 import { writeWhole } from '../line-sink.ts';
-import { terminalPalette } from '../palette.ts';
-import { startProgress } from '../progress.ts';
 import { gateConfigSchema, SUITE_RESULT_SCHEMA, suiteSchema } from '../schema/gate.ts';
 import { parseWith } from '../schema/result.ts';
 
@@ -69,10 +68,7 @@ export const gateCommand: CommandModule<object, GateArguments> = {
     const gate = checkGate(base, head, thresholds);
     if (argv.junit) writeWhole(argv.junit, junitXml(gate));
     if (argv.markdown) writeWhole(argv.markdown, gateMarkdown(gate));
-    if (argv.json !== undefined) writeWhole(argv.json || '-', JSON.stringify(gate, null, 2));
-    if (argv.json === undefined || (argv.json !== '' && argv.json !== '-')) {
-      process.stdout.write(gateText(gate, await terminalPalette()));
-    }
+    await answer(argv.json, gate, (palette) => gateText(gate, palette));
     if (argv.github) {
       process.stdout.write(githubAnnotations(gate));
       const summary = process.env['GITHUB_STEP_SUMMARY'];
@@ -91,14 +87,9 @@ async function runSuiteFile(path: string, workers: number | undefined): Promise<
     (suite.cpus?.length ?? 1) *
     (suite.seeds?.length ?? 1);
   // Models and workers are loaded only where something is run.
-  const { runSuite } = await import('../gate/suite.ts');
-  const progress = startProgress(total, 'runs');
-  try {
-    return await runSuite(suite, dirname(path), {
-      onDone: progress.update,
-      ...(workers !== undefined && { workers }),
-    });
-  } finally {
-    progress.stop();
-  }
+  const [{ runSuite }, { inBatch }] = await Promise.all([
+    import('../gate/suite.ts'),
+    import('../parallel/batch-options.ts'),
+  ]);
+  return inBatch({ workers }, total, (batch) => runSuite(suite, dirname(path), batch));
 }

@@ -1,27 +1,25 @@
 import type { Argv, CommandModule } from 'yargs';
 import { parseAllocator } from '../../allocators/spec.ts';
 import { UserError } from '../../sim/assert.ts';
+import { answer } from '../answer.ts';
 import { splitAllocators } from '../compare/allocator-list.ts';
 import { writeWhole } from '../line-sink.ts';
 import { loadTask } from '../load-task.ts';
 import { METRICS } from '../metrics/index.ts';
-import { terminalPalette } from '../palette.ts';
+import { type BatchArguments, batchOptions, inBatch } from '../parallel/batch-options.ts';
 import { positive } from '../positive-option.ts';
-import { startProgress } from '../progress.ts';
 import { type MachineArguments, machineOptions } from '../run-options.ts';
 import { combinations, parseGridAxis } from '../sweep/grid.ts';
 import { sweep } from '../sweep/sweep.ts';
 import { sweepCsv, sweepText } from '../sweep/text.ts';
 import { type TimeArguments, timeOptions } from '../time-options.ts';
 
-interface SweepArguments extends Omit<MachineArguments, 'cpus'>, TimeArguments {
+interface SweepArguments extends Omit<MachineArguments, 'cpus'>, TimeArguments, BatchArguments {
   allocators: string[];
   grid: string[];
   cpus: string | undefined;
   seeds: number;
   metrics: string;
-  workers: number | undefined;
-  json: string | undefined;
   csv: string | undefined;
 }
 
@@ -29,7 +27,7 @@ export const sweepCommand: CommandModule<object, SweepArguments> = {
   command: 'sweep <workload>',
   describe: 'a grid of runs: allocators × option values × processors × seeds',
   builder: (yargs: Argv) =>
-    timeOptions(machineOptions(yargs))
+    batchOptions(timeOptions(machineOptions(yargs)))
       .hide('allocator')
       .option('allocators', {
         type: 'string',
@@ -50,8 +48,6 @@ export const sweepCommand: CommandModule<object, SweepArguments> = {
         default: 'rssPeakBytes,rssBytes,virtualNs',
         describe: `what to show; ordered by the first: ${METRICS.map((m) => m.name).join(', ')}`,
       })
-      .option('workers', { type: 'number', describe: 'worker threads; default: one a processor' })
-      .option('json', { type: 'string', describe: 'all points as JSON, to FILE or to stdout (then nothing else)' })
       .option('csv', { type: 'string', describe: 'all points as CSV to FILE' })
       .example(
         '$0 sweep lanczos-32t --grid arena_max=1,2,4,8 --grid mmap_threshold=128K,4M --cpus 4,32',
@@ -62,35 +58,21 @@ export const sweepCommand: CommandModule<object, SweepArguments> = {
     const grid = argv.grid.map(parseGridAxis);
     const cpus = argv.cpus === undefined ? undefined : cpuList(argv.cpus);
     positive('seeds', argv.seeds);
-    if (argv.workers !== undefined) positive('workers', argv.workers);
     for (const allocator of allocators) parseAllocator(allocator, 1);
     const total = allocators.length * combinations(grid).length * (cpus?.length ?? 1) * argv.seeds;
-    const progress = startProgress(total, 'runs');
-    const controller = new AbortController();
-    const interrupt = () => controller.abort();
-    process.once('SIGINT', interrupt);
-    try {
-      const result = await sweep({
+    const result = await inBatch(argv, total, (batch) =>
+      sweep({
+        ...batch,
         load: (seed) => loadTask({ ...argv, cpus: cpus?.[0], allocator: allocators[0]!, seed }),
         allocators,
         grid,
         ...(cpus && { cpus }),
         seeds: Array.from({ length: argv.seeds }, (_, i) => argv.seed + i),
         metrics: argv.metrics.split(','),
-        ...(argv.workers !== undefined && { workers: argv.workers }),
-        onDone: progress.update,
-        signal: controller.signal,
-      });
-      progress.stop();
-      if (argv.csv) writeWhole(argv.csv, sweepCsv(result));
-      if (argv.json !== undefined) writeWhole(argv.json || '-', JSON.stringify(result, null, argv.json ? 1 : 2));
-      if (argv.json === undefined || (argv.json !== '' && argv.json !== '-')) {
-        process.stdout.write(sweepText(result, await terminalPalette()));
-      }
-    } finally {
-      progress.stop();
-      process.off('SIGINT', interrupt);
-    }
+      }),
+    );
+    if (argv.csv) writeWhole(argv.csv, sweepCsv(result));
+    await answer(argv.json, result, (palette) => sweepText(result, palette));
   },
 };
 

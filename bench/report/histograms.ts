@@ -1,18 +1,5 @@
-import {
-  type EventBuffer,
-  OP_CALLOC,
-  OP_CLOCK,
-  OP_ECALLOC,
-  OP_EFREE,
-  OP_EMALLOC,
-  OP_EREALLOC,
-  OP_FREE,
-  OP_MALLOC,
-  OP_MASK,
-  OP_MEMALIGN,
-  OP_REALLOC,
-  OP_REQUEST_END,
-} from '../../sim/event.ts';
+import type { EventBuffer } from '../../sim/event.ts';
+import { visitObjects } from '../object-events.ts';
 
 /** Bar i counts what lies in [2^i, 2^(i+1)); bar 0 also 0. */
 export interface Histograms {
@@ -30,7 +17,6 @@ export interface Histograms {
 
 /** Sizes and lifetimes of a workload: they are the same under every allocator. A realloc is a new size of an old block. */
 export function histogramsOf(events: EventBuffer): Histograms {
-  const { head, slot, a, b, requestFrees } = events;
   const sizes: number[] = [];
   const sizeBytes: number[] = [];
   const lifetimeEvents: number[] = [];
@@ -38,51 +24,24 @@ export function histogramsOf(events: EventBuffer): Histograms {
   const bornAt = new Float64Array(events.objectSlots).fill(-1);
   const bornNs = new Float64Array(events.objectSlots);
   let now = 0;
-  const allocated = (row: number, size: number) => {
-    add(sizes, size, 1);
-    add(sizeBytes, size, size);
-    const s = slot[row]!;
-    if (bornAt[s]! < 0) {
-      bornAt[s] = row;
-      bornNs[s] = now;
-    }
-  };
-  const freed = (row: number, s: number) => {
-    if (bornAt[s]! < 0) return;
-    add(lifetimeEvents, row - bornAt[s]!, 1);
-    add(lifetimeNs, now - bornNs[s]!, 1);
-    bornAt[s] = -1;
-  };
-  for (let row = 0; row < events.length; row++) {
-    switch (head[row]! & OP_MASK) {
-      case OP_MALLOC:
-      case OP_EMALLOC:
-        allocated(row, a[row]!);
-        break;
-      case OP_CALLOC:
-      case OP_ECALLOC:
-        allocated(row, a[row]! * b[row]!);
-        break;
-      case OP_MEMALIGN:
-        allocated(row, b[row]!);
-        break;
-      case OP_REALLOC:
-      case OP_EREALLOC:
-        if (a[row] === 0) freed(row, slot[row]!);
-        else allocated(row, a[row]!);
-        break;
-      case OP_FREE:
-      case OP_EFREE:
-        freed(row, slot[row]!);
-        break;
-      case OP_REQUEST_END:
-        for (let i = 0; i < b[row]!; i++) freed(row, requestFrees[a[row]! + i]!);
-        break;
-      case OP_CLOCK:
-        now += b[row]! * 2 ** 32 + a[row]!;
-        break;
-    }
-  }
+  visitObjects(events, events.length, {
+    sized(row, slot, size) {
+      add(sizes, size, 1);
+      add(sizeBytes, size, size);
+      if (bornAt[slot]! >= 0) return;
+      bornAt[slot] = row;
+      bornNs[slot] = now;
+    },
+    freed(row, slot) {
+      if (bornAt[slot]! < 0) return;
+      add(lifetimeEvents, row - bornAt[slot]!, 1);
+      add(lifetimeNs, now - bornNs[slot]!, 1);
+      bornAt[slot] = -1;
+    },
+    advanced(ns) {
+      now += ns;
+    },
+  });
   let neverFreed = 0;
   for (const row of bornAt) if (row >= 0) neverFreed++;
   return {
