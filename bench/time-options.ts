@@ -37,7 +37,7 @@ export function timing({ mode, pace, costs }: TimeArguments): Pick<SessionOption
   return { mode: mode ?? 'virtual', pace, costs: loadCosts(costs) };
 }
 
-function loadCosts(nameOrFile: string): Costs {
+export function loadCosts(nameOrFile: string): Costs {
   const profile = COST_PROFILES[nameOrFile];
   if (profile) return profile;
   let text: string;
