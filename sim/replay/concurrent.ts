@@ -205,8 +205,9 @@ export function runThreadEvents(options: ConcurrentOptions): ThreadMeasurements 
         break;
       case OP_WRITE: {
         const from = records[p + 2]! >>> 0;
-        const length = records[p + 3]! >>> 0;
-        if (handles[slot] !== 0 && length > 0) allocator.touchBlock(handles[slot]!, from, from + length);
+        // A block whose realloc failed is shorter than the trace thinks.
+        const end = Math.min(from + (records[p + 3]! >>> 0), requested[slot]!);
+        if (handles[slot] !== 0 && from < end) allocator.touchBlock(handles[slot]!, from, end);
         break;
       }
       case OP_REQUEST_BEGIN:

@@ -281,8 +281,9 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
       }
       case OP_WRITE: {
         const from = records[p + 2]! >>> 0;
-        const length = records[p + 3]! >>> 0;
-        if (handles[slot] !== 0 && length > 0) write(allocator, t, handles[slot]!, from, from + length, true);
+        // A block whose realloc failed is shorter than the trace thinks.
+        const end = Math.min(from + (records[p + 3]! >>> 0), requested[slot]!);
+        if (handles[slot] !== 0 && from < end) write(allocator, t, handles[slot]!, from, end, true);
         break;
       }
       case OP_EMALLOC:

@@ -122,8 +122,11 @@ export function createLockstep(options: LockstepOptions): (from: number, to: num
         started(row, memalign(t, Math.max(8, a[row]!), b[row]!), b[row]!);
         break;
       case OP_WRITE: {
-        const handle = handles[slot[row]!]!;
-        if (handle !== 0 && b[row]! > 0) allocator.touchBlock(handle, a[row]!, a[row]! + b[row]!);
+        const s = slot[row]!;
+        const handle = handles[s]!;
+        // A block whose realloc failed is shorter than the trace thinks.
+        const end = Math.min(a[row]! + b[row]!, requested[s]!);
+        if (handle !== 0 && a[row]! < end) allocator.touchBlock(handle, a[row]!, end);
         break;
       }
       case OP_ECALLOC: {
