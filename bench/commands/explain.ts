@@ -14,6 +14,7 @@ interface ExplainArguments extends MachineArguments {
   at: string | undefined;
   json: string | undefined;
   'what-if': boolean;
+  areas: boolean;
   groups: number;
 }
 
@@ -24,6 +25,7 @@ export const explainCommand: CommandModule<object, ExplainArguments> = {
     machineOptions(yargs)
       .option('at', { type: 'string', describe: 'a sample label, or #N for event N; default: the end' })
       .option('groups', { type: 'number', default: 10, describe: 'how many groups of pinning blocks to list' })
+      .option('areas', { type: 'boolean', default: false, describe: 'list every heap, extent and slab of its own' })
       .option('what-if', { type: 'boolean', default: true, describe: 'run other settings too (--no-what-if: do not)' })
       .option('report', { type: 'string', describe: 'one HTML page with the verdict and every figure to FILE' })
       .option('json', {
@@ -49,6 +51,6 @@ export const explainCommand: CommandModule<object, ExplainArguments> = {
       });
       writeWhole(argv.report, buildPage(page));
     }
-    await answer(argv.json, explanation, (palette) => explanationText(explanation, palette));
+    await answer(argv.json, explanation, (palette) => explanationText(explanation, palette, argv.areas));
   },
 };

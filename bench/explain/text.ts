@@ -1,6 +1,6 @@
 import { bytes, columns, count, percent } from '../../sim/report/format.ts';
 import { PLAIN, type Palette } from '../../sim/report/summary.ts';
-import { groupAreas, returnTexts } from './area-groups.ts';
+import { type AreaGroup, groupAreas, returnTexts } from './area-groups.ts';
 import type { Explanation } from './explanation.ts';
 import { groupText } from './verdict.ts';
 
@@ -8,8 +8,8 @@ const SHOWN_AREAS = 16;
 const CLASSES = ['requested', 'slack', 'metadata', 'cached', 'pinned', 'returnable'] as const;
 const LINE_WIDTH = 116;
 
-/** An explanation for people: the verdict first, then what it rests on. */
-export function explanationText(e: Explanation, palette: Palette = PLAIN): string {
+/** An explanation for people: the verdict first, then what it rests on; `everyArea` lists areas of one kind one by one. */
+export function explanationText(e: Explanation, palette: Palette = PLAIN, everyArea = false): string {
   const { sample, verdict } = e;
   const lines: string[] = [];
   const heading = (text: string) => lines.push('', palette.bold(text));
@@ -21,8 +21,10 @@ export function explanationText(e: Explanation, palette: Palette = PLAIN): strin
   );
 
   heading('Where the resident bytes are');
-  const groups = groupAreas(e.areas).filter((g) => g.mappedBytes > 0);
-  const shown = groups.slice(0, SHOWN_AREAS);
+  const groups: readonly AreaGroup[] = everyArea
+    ? e.areas.map((area) => ({ ...area, count: 1 }))
+    : groupAreas(e.areas).filter((g) => g.mappedBytes > 0);
+  const shown = everyArea ? groups : groups.slice(0, SHOWN_AREAS);
   lines.push(
     ...columns(
       [

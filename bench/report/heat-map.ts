@@ -1,4 +1,4 @@
-import { MMAP_BOTTOM_PAGE, relativeAddress } from '../../sim/kernel/layout.ts';
+import { BRK_START_PAGE, MMAP_BOTTOM_PAGE, relativeAddress } from '../../sim/kernel/layout.ts';
 import { forEachLive } from '../../sim/replay/objects.ts';
 import { PAGE_BYTES } from '../../sim/units.ts';
 import { collectAreas, isResident, RESERVED } from '../explain/areas.ts';
@@ -72,7 +72,10 @@ export function createHeatMapRecorder() {
       const crosses =
         i > 0 && granules[i - 1]! < MMAP_BOTTOM_PAGE / GRANULE_PAGES && granule >= MMAP_BOTTOM_PAGE / GRANULE_PAGES;
       if (i === 0 || inRow === perRow || crosses) {
-        rows.push({ address: relativeAddress(granule * GRANULE_BYTES), name: names.get(granule) ?? '' });
+        rows.push({
+          address: relativeAddress(Math.max(granule * GRANULE_BYTES, BRK_START_PAGE * PAGE_BYTES)),
+          name: names.get(granule) ?? '',
+        });
         inRow = 0;
       }
       inRow++;
