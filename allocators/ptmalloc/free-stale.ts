@@ -2,7 +2,7 @@ import type { Addr } from '../../sim/units.ts';
 import { AllocatorAbort } from '../../sim/assert.ts';
 import { FASTBINS, TOP } from './arena-layout.ts';
 import { ADDR, FD, SIZE, UNIT_BYTES, UNIT_SHIFT } from './chunk.ts';
-import { type Context, mallocPrinterr } from './context.ts';
+import { type Context, MAIN_ARENA, mallocPrinterr } from './context.ts';
 import { MAX_FAST_UNITS } from './parameters.ts';
 import { MAX_TCACHE_UNITS, TCACHE_SHIFT } from './tcache.ts';
 import { type Area, IN_BIN, IN_FASTBIN, IN_TCACHE, IS_TOP, type Walking } from './walk.ts';
@@ -54,7 +54,9 @@ export function createFreeStale(context: Context, walking: Walking) {
       }
     }
     if (p === words[area.arena + TOP]) {
-      mallocPrinterr(`double free or corruption (${isStart ? 'top' : '!prev'})`);
+      // Inside of it, the header that is left is mostly that of a former top: it reaches to the end of the heap.
+      const inside = area.arena === MAIN_ARENA ? 'out' : '!prev';
+      mallocPrinterr(`double free or corruption (${isStart ? 'top' : inside})`);
     }
     if (state === IN_BIN || !isStart) mallocPrinterr('double free or corruption (!prev)');
   };

@@ -38,6 +38,17 @@ describe('free() of what is no live block, in the words of the real one', () => 
     expect(freeAgain([keep, 'm 0 2 5000', 'f 0 2'], '2')).toBe('double free or corruption (top)');
   });
 
+  it('finds a block that was a former top', () => {
+    expect(freeAgain([keep, ...many(9, 2000), 'f 0 18', 'f 0 17'], '18')).toBe('double free or corruption (out)');
+  });
+
+  it.each([
+    ['before', ['f 0 12', 'f 0 13']],
+    ['behind', ['f 0 13', 'f 0 12']],
+  ])('finds a block that was joined with the one %s it', (_name, frees) => {
+    expect(freeAgain([keep, ...many(9, 2000), ...frees], '13')).toBe('double free or corruption (!prev)');
+  });
+
   it('finds a free block in a bin', () => {
     expect(freeAgain([keep, 'm 0 2 5000', 'm 0 3 24', 'f 0 2'], '2')).toBe('double free or corruption (!prev)');
   });

@@ -9,6 +9,8 @@ import { eventsFrom, fixture, glibcSession } from './run.ts';
 /** What the native replay saw under glibc 2.36; see the README of the fixtures. */
 interface Truth {
   readonly allocator: string;
+  /** RLIMIT_AS beyond what the replay itself had mapped. */
+  readonly rlimitAs?: number;
   readonly placements: readonly string[];
   readonly syscalls: readonly string[];
   readonly samples: readonly {
@@ -25,7 +27,10 @@ const names = readdirSync(fileURLToPath(new URL('../fixtures/ptmalloc', import.m
 
 describe.each(names)('%s', (name) => {
   const truth = JSON.parse(fixture(`${name}.json.gz`).toString()) as Truth;
-  const run = glibcSession(eventsFrom(fixture(`${name}.htrace.gz`)), truth.allocator, { check: 'samples' });
+  const run = glibcSession(eventsFrom(fixture(`${name}.htrace.gz`)), truth.allocator, {
+    check: 'samples',
+    kernel: { rlimitAs: truth.rlimitAs ?? Infinity },
+  });
   run.session.advance(Infinity);
   run.session.sample('(end)', run.session.row);
 
