@@ -14,7 +14,7 @@ export interface Costs {
   readonly operations: Readonly<Record<Operation, Ns>>;
   /** Acquire and release of a lock that nobody else wants, its line being in the own cache. */
   readonly lockNs: Ns;
-  /** A lock that another processor had last: its line and what it guards come over. */
+  /** A line that another processor had last comes over: of a lock and of what it guards. */
   readonly lineTransferNs: Ns;
   /** A failed look at a lock that spins, and how long the spinning lasts at most. */
   readonly spinLimitNs: Ns;

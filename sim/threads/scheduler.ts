@@ -59,7 +59,7 @@ export interface Scheduler {
 const FEW = 4;
 
 /** Ticks, neighbours and caches: the same work takes one thread longer than the next. */
-const PACE_SPREAD = 0.1;
+const PACE_SPREAD = 0.15;
 
 export function createScheduler(time: VirtualTime): Scheduler {
   const { threads, clocks, debts, sleepFrom, sleepNs, processor, running, queued, pace, until, costs, timeline } = time;
@@ -118,6 +118,11 @@ export function createScheduler(time: VirtualTime): Scheduler {
     queued[0] = queueLength;
   }
 
+  function beginSlice(t: ThreadSlot, at: Ns): void {
+    sliceEnd[t] = at + timeSliceNs * (0.5 + random.next());
+    pace[t] = 1 + (2 * random.next() - 1) * PACE_SPREAD;
+  }
+
   /** Puts `t` on processor `p`, which is free from `at` on. */
   function dispatch(p: number, t: ThreadSlot, at: Ns): void {
     let start = Math.max(at, readyAt[t]!);
@@ -137,9 +142,8 @@ export function createScheduler(time: VirtualTime): Scheduler {
     running[p] = t;
     processor[t] = p;
     clocks[t] = start + tailNs[t]!;
-    sliceEnd[t] = start + timeSliceNs * (0.5 + random.next());
+    beginSlice(t, start);
     tailNs[t] = 0;
-    pace[t] = 1 + (2 * random.next() - 1) * PACE_SPREAD;
     times[p] = clocks[t]!;
     tournament.update(p);
   }
@@ -190,16 +194,17 @@ export function createScheduler(time: VirtualTime): Scheduler {
       if (processors > FEW) least = clocks[t]!;
       else if (processors > 1) least = times[tournament.runnerUp()]!;
       if (due < least) least = due;
-      if (queueLength > 0) {
-        const now = clocks[t]!;
-        if (now >= sliceEnd[t]!) {
+      const now = clocks[t]!;
+      if (now >= sliceEnd[t]!) {
+        if (queueLength > 0) {
           leave(t, now);
           enqueue(t, now);
           next(p, now);
           continue;
         }
-        if (sliceEnd[t]! < least) least = sliceEnd[t]!;
+        beginSlice(t, now);
       }
+      if (queueLength > 0 && sliceEnd[t]! < least) least = sliceEnd[t]!;
       limit[0] = least;
       return t;
     }

@@ -69,6 +69,8 @@ export interface VirtualLockOptions {
   readonly perVmaLocks: boolean;
 }
 
+/** Lines of what a lock guards that come over with it: heads of lists, the top or the bitmap, the headers of a block or two. */
+const LINES_GUARDED = 3;
 /** How far a price may be off either way: caches, pipelines and neighbours are never the same twice. */
 const JITTER = 0.1;
 
@@ -261,12 +263,16 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
     else if (lock.count > 0) prune(lock);
     lock.acquisitions++;
     let wakes = 0;
+    let guardedNs = 0;
     if (lock.count > 0 && obstacle(lock, clocks[t]!, shared) >= 0) wakes = wait(t, lock, shared);
     if (lock.lastOwner !== t) {
       if (lock.lastOwner >= 0) lock.ownerSwitches++;
       lock.lastOwner = t;
       if (lock.lastProcessor !== processor[t]) {
-        if (lock.lastProcessor >= 0) clocks[t]! += lineTransferNs;
+        if (lock.lastProcessor >= 0) {
+          clocks[t]! += lineTransferNs;
+          guardedNs = LINES_GUARDED * lineTransferNs;
+        }
         lock.lastProcessor = processor[t]!;
       }
     }
@@ -293,7 +299,7 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
     flags[place] = (shared ? SHARED : 0) | wakes;
     lock.held = place;
     lock.count++;
-    clocks[t]! += lockNs;
+    clocks[t]! += lockNs + guardedNs;
   }
 
   /** Waits until the lock can be had; returns WAKES where a futex wait may have left other waiters behind. */

@@ -16,7 +16,7 @@ export interface VirtualTime {
   /** While a call runs: when the thread went to sleep first, and how long it slept in all. */
   readonly sleepFrom: Float64Array;
   readonly sleepNs: Float64Array;
-  /** How fast each thread is while it has its processor: a factor of its prices, drawn anew each time it gets one. */
+  /** How fast each thread is at the moment: a factor of its prices, drawn anew for each time slice. */
   readonly pace: Float64Array;
   /** When a thread that stopped for a known time goes on. */
   readonly until: Float64Array;
