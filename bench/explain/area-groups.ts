@@ -55,10 +55,9 @@ export function countedName(name: string, many: number): string {
 
 /** Where returned bytes come from, by group, the most first: `63.4 MiB from the main heap`. */
 export function returnTexts(prediction: ReturnPrediction, areas: readonly AreaReport[]): string[] {
-  const kinds = new Map(areas.map((a) => [a.name, a.kind]));
   const groups = new Map<string, { many: number; bytes: Bytes }>();
-  for (const { area, returnsBytes } of prediction.byArea) {
-    const name = groupName(area, kinds.get(area) ?? 'mapped');
+  for (const { index, area, returnsBytes } of prediction.byArea) {
+    const name = groupName(area, areas[index]!.kind);
     const g = groups.get(name) ?? { many: 0, bytes: 0 };
     groups.set(name, { many: g.many + 1, bytes: g.bytes + returnsBytes });
   }

@@ -15,7 +15,7 @@ export interface ReturnPrediction {
   /** What the call would return, where it returns something. */
   readonly returnValue: boolean | undefined;
   /** Where the bytes come from, largest first; areas that give nothing are left out. */
-  readonly byArea: readonly { readonly area: string; readonly returnsBytes: Bytes }[];
+  readonly byArea: readonly { readonly index: number; readonly area: string; readonly returnsBytes: Bytes }[];
 }
 
 /** What malloc_trim(pad), called by thread slot `t`, would give back. */
@@ -75,7 +75,11 @@ function predict(
       returnValue,
       returnsBytes: (pages - residency.residentPages()) * PAGE_BYTES,
       byArea: areas
-        .map((area, i) => ({ area: area.name, returnsBytes: before[i]! - residentBytes(assembled, area) }))
+        .map((area, index) => ({
+          index,
+          area: area.name,
+          returnsBytes: before[index]! - residentBytes(assembled, area),
+        }))
         .filter((a) => a.returnsBytes !== 0)
         .sort((x, y) => y.returnsBytes - x.returnsBytes),
     };

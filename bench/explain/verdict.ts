@@ -3,6 +3,7 @@ import type { Bytes } from '../../sim/units.ts';
 import type { Explanation, Verdict, VerdictKind } from './explanation.ts';
 import { countedName, groupAreas, returnTexts } from './area-groups.ts';
 import { RESERVED } from './areas.ts';
+import type { ReturnPrediction } from './returns.ts';
 import type { TunableChange } from './tunable-changes.ts';
 import type { WhatIf } from './what-if.ts';
 
@@ -12,17 +13,20 @@ type Facts = Omit<Explanation, 'schema' | 'verdict'>;
 const WORTH_IT = 0.05;
 /** Areas and groups below this share of the resident bytes are not worth a sentence. */
 const WORTH_A_SENTENCE = 0.02;
+/** Other heaps that hold less than this share are said not to be the cause. */
+const FEW = 0.15;
 
 /**
- * Names the largest cause. Free memory counts as retained by policy as far as the allocator gives it back when asked
- * (measured), and as pinned where it does not.
+ * Names the largest cause. Free memory counts as retained by policy where the allocator gives it back when asked
+ * (measured), and where it lies on whole pages of a heap or an extent that the request does not reach; as pinned where
+ * something on the same page, slab or chunk keeps it.
  */
 export function judge(facts: Facts): Verdict {
   const { sample, growth } = facts;
   const { breakdown, rssBytes } = sample;
   const free = breakdown.pinned + breakdown.returnable;
   const request = facts.returns.find((r) => !r.flushesCaches) ?? facts.returns[0];
-  const policy = Math.max(0, Math.min(free, request.returnsBytes));
+  const policy = Math.max(0, Math.min(free, request.returnsBytes + unreachedBytes(facts, request)));
   const shares = {
     'in use': breakdown.requested + breakdown.slack,
     cache: breakdown.cached,
@@ -55,6 +59,15 @@ export function judge(facts: Facts): Verdict {
   };
 }
 
+/** Whole free pages of heaps, extents and mappings that a request does not return: nothing but a rule keeps them. */
+function unreachedBytes(facts: Facts, request: ReturnPrediction): Bytes {
+  const returned = new Map(request.byArea.map((a) => [a.index, a.returnsBytes]));
+  return facts.areas.reduce((sum, { kind, breakdown }, i) => {
+    const whole = kind !== 'slab' && kind !== 'chunk' && kind !== 'metadata';
+    return sum + (whole ? Math.max(0, breakdown.returnable - (returned.get(i) ?? 0)) : 0);
+  }, 0);
+}
+
 function largest(shares: Verdict['shares']): keyof Verdict['shares'] {
   const entries = Object.entries(shares) as [keyof Verdict['shares'], Bytes][];
   return entries.reduce((best, entry) => (entry[1] > best[1] ? entry : best))[0];
@@ -72,9 +85,9 @@ function headline(kind: VerdictKind, shares: Verdict['shares'], rss: Bytes): str
     case 'cache':
       return `Cache: ${part(shares.cache)} are free, in caches of threads and of the allocator.`;
     case 'retention by policy':
-      return `Retention by policy: ${part(shares[kind])} are free, and the allocator would give them back if it were asked. It is not a leak.`;
+      return `Retention by policy: ${part(shares[kind])} are free, and a rule of the allocator keeps them, not a live block on the page. It is not a leak.`;
     case 'fragmentation by pinning':
-      return `Fragmentation by pinning: ${part(shares[kind])} are free, but live blocks or the allocator’s own structures between them keep the pages.`;
+      return `Fragmentation by pinning: ${part(shares[kind])} are free, but live blocks or the allocator’s own structures keep their pages, slabs or chunks.`;
     case 'metadata':
       return `Metadata: ${part(shares.metadata)} are headers and structures of the allocator.`;
   }
@@ -112,10 +125,10 @@ function placeSentences(facts: Facts, kind: VerdictKind, shares: Verdict['shares
     `${percent(worth(top) / whole)} of the ${what} lie in the ${countedName(top.name, top.count)}: ${bytes(worth(top))}, ${liveText(top)}.`,
   );
   const others = ordered.slice(1).filter((g) => g.kind === 'heap');
-  if (top.kind === 'heap' && others.length > 0) {
+  if (top.kind === 'heap' && others.length > 0 && others.reduce((n, g) => n + g.residentBytes, 0) < rss * FEW) {
     const sum = (of: (g: (typeof groups)[number]) => number) => others.reduce((total, g) => total + of(g), 0);
     sentences.push(
-      `It is not the ${others.length === 1 ? countedName(others[0]!.name, others[0]!.count) : 'other heaps'}: only ${bytes(sum((g) => g.residentBytes))} of the resident bytes are theirs (${percent(sum((g) => g.residentBytes) / rss)}).`,
+      `It is not the ${others.length === 1 ? countedName(others[0]!.name, others[0]!.count) : 'other heaps'}: only ${bytes(sum((g) => g.residentBytes))} of the resident bytes lie there (${percent(sum((g) => g.residentBytes) / rss)}).`,
     );
   }
   const reserved = groups.find((g) => g.name === RESERVED);
@@ -143,11 +156,22 @@ function returnSentences(facts: Facts): string[] {
   const [best] = facts.returns;
   if (facts.sample.rssBytes === 0) return [];
   const call = best.call.startsWith('malloc_trim') ? best.call : `A ${best.call}`;
-  if (best.returnsBytes === 0) return [`${call} would return nothing now.`];
   const from = returnTexts(best, facts.areas);
-  return [
-    `${call} would return ${bytes(best.returnsBytes)} now, ${count(best.returnsBytes)} bytes: ${from.slice(0, 3).join(', ')}${from.length > 3 ? ' and others' : ''}.`,
+  const unreached = unreachedBytes(facts, best);
+  const sentences = [
+    best.returnsBytes === 0
+      ? `${call} would return nothing now.`
+      : `${call} would return ${bytes(best.returnsBytes)} now, ${count(best.returnsBytes)} bytes: ${from.slice(0, 3).join(', ')}${from.length > 3 ? ' and others' : ''}.`,
   ];
+  if (unreached >= facts.sample.rssBytes * WORTH_A_SENTENCE) {
+    const threshold = facts.tunables?.['trim_threshold'];
+    const rule =
+      threshold === undefined
+        ? ''
+        : `: malloc_trim cuts the free end of the main heap alone, and that of an arena goes only by a free that finds it larger than the trim threshold, ${bytes(threshold)} now`;
+    sentences.push(`It does not reach ${bytes(unreached)} more that lie on whole free pages${rule}.`);
+  }
+  return sentences;
 }
 
 function pinningSentences(facts: Facts, kind: VerdictKind): string[] {

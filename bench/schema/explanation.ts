@@ -22,7 +22,7 @@ const returnSchema = z.object({
   flushesCaches: z.boolean(),
   returnsBytes: bytes.describe('by how much the resident bytes would fall'),
   returnValue: z.boolean().optional(),
-  byArea: z.array(z.object({ area: z.string(), returnsBytes: bytes })),
+  byArea: z.array(z.object({ index: z.number().int().describe('in areas'), area: z.string(), returnsBytes: bytes })),
 });
 
 const pinningSchema = z.object({
