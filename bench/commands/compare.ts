@@ -26,6 +26,7 @@ export const compareCommand: CommandModule<object, CompareArguments> = {
       .option('allocators', {
         type: 'string',
         array: true,
+        nargs: 1,
         demandOption: true,
         describe: 'A,B,… with versions and options; ratios refer to the first',
       })

@@ -25,7 +25,13 @@ export const planCommand: CommandModule<object, PlanArguments> = {
   builder: (yargs: Argv) =>
     batchOptions(timeOptions(machineOptions(yargs)))
       .hide('allocator')
-      .option('allocators', { type: 'string', array: true, default: ['glibc'], describe: 'A,B,… to size for' })
+      .option('allocators', {
+        type: 'string',
+        array: true,
+        nargs: 1,
+        default: ['glibc'],
+        describe: 'A,B,… to size for',
+      })
       .option('memory', { type: 'string', default: '16G', describe: 'for all processes together, bytes (K, M, G)' })
       .option('extra', { type: 'string', default: '0', describe: 'of each process beside its heap, bytes (K, M, G)' })
       .option('processes', { type: 'number', describe: 'tell what so many need' })

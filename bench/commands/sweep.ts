@@ -32,12 +32,14 @@ export const sweepCommand: CommandModule<object, SweepArguments> = {
       .option('allocators', {
         type: 'string',
         array: true,
+        nargs: 1,
         default: ['glibc'],
         describe: 'A,B,… to combine with the grid',
       })
       .option('grid', {
         type: 'string',
         array: true,
+        nargs: 1,
         default: [],
         describe: 'option=value,value,…; may be given again',
       })

@@ -30,6 +30,7 @@ export const tuneCommand: CommandModule<object, TuneArguments> = {
       .option('keep', {
         type: 'string',
         array: true,
+        nargs: 1,
         default: [],
         describe: 'metric=percent: how much worse another figure may become; may be given again',
       })
