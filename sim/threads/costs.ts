@@ -14,7 +14,7 @@ export interface Costs {
   readonly operations: Readonly<Record<Operation, Ns>>;
   /** Acquire and release of a lock that nobody else wants, its line being in the own cache. */
   readonly lockNs: Ns;
-  /** A line that another processor had last comes over: of a lock and of what it guards. */
+  /** A lock that another processor had last: its line and what it guards come over. */
   readonly lineTransferNs: Ns;
   /** A failed look at a lock that spins, and how long the spinning lasts at most. */
   readonly spinLimitNs: Ns;
@@ -86,8 +86,8 @@ const VIRTUAL_MACHINE: Costs = {
   lineTransferNs: 40,
   spinLimitNs: 6_000,
   syscallNs: 100,
-  futexWaitNs: 250,
-  futexWakeNs: 250,
+  futexWaitNs: 200,
+  futexWakeNs: 150,
   wakeThreadNs: 1_000,
   wakeLatencyNs: 20_000,
   contextSwitchNs: 500,

@@ -69,8 +69,6 @@ export interface VirtualLockOptions {
   readonly perVmaLocks: boolean;
 }
 
-/** Lines of what a lock guards that come over with it: heads of lists, the top or the bitmap, the headers of a block or two. */
-const LINES_GUARDED = 3;
 /** How far a price may be off either way: caches, pipelines and neighbours are never the same twice. */
 const JITTER = 0.1;
 
@@ -263,16 +261,12 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
     else if (lock.count > 0) prune(lock);
     lock.acquisitions++;
     let wakes = 0;
-    let guardedNs = 0;
     if (lock.count > 0 && obstacle(lock, clocks[t]!, shared) >= 0) wakes = wait(t, lock, shared);
     if (lock.lastOwner !== t) {
       if (lock.lastOwner >= 0) lock.ownerSwitches++;
       lock.lastOwner = t;
       if (lock.lastProcessor !== processor[t]) {
-        if (lock.lastProcessor >= 0) {
-          clocks[t]! += lineTransferNs;
-          guardedNs = LINES_GUARDED * lineTransferNs;
-        }
+        if (lock.lastProcessor >= 0) clocks[t]! += lineTransferNs;
         lock.lastProcessor = processor[t]!;
       }
     }
@@ -299,7 +293,7 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
     flags[place] = (shared ? SHARED : 0) | wakes;
     lock.held = place;
     lock.count++;
-    clocks[t]! += lockNs + guardedNs;
+    clocks[t]! += lockNs;
   }
 
   /** Waits until the lock can be had; returns WAKES where a futex wait may have left other waiters behind. */
