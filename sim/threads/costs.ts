@@ -49,12 +49,14 @@ export interface Costs {
 }
 
 /**
- * Measured by `sim calibrate` on an otherwise idle virtual machine: two processors of an AMD EPYC (Zen 3), KVM, Linux
- * 6.18. Page faults and interrupts cost more in a virtual machine than on bare metal.
+ * A small virtual machine: two processors of an AMD EPYC (Zen 3), KVM, Linux 6.18. From `sim calibrate` there, but for three
+ * prices that a free-running replay of a recorded program gives more steadily: a page fault with its cleared page and the giving
+ * back of the page (a GraphicsMagick run of 460,000 faults: 1.9 us both), and the interrupt that makes another processor forget
+ * translations (a Python run of 3,000 madvise calls: 8 us). Both cost far more in a virtual machine than on bare metal.
  *
- * What no micro-benchmark isolates is derived: the steps of searches and lists are one or two dependent loads from the
- * second-level cache (12 cycles) with their branches; a split or a coalesce writes three or four words of two chunks. A
- * slow call is what a trip into an arena costs beyond its steps (arenaPairNs - mallocFreePairNs over two calls, less one lock each).
+ * What no measurement isolates is derived: the steps of searches and lists are one or two dependent loads from the
+ * second-level cache (12 cycles) with their branches; a split or a coalesce writes three or four words of two chunks, which is in the
+ * own cache already. A slow call is what a trip into an arena costs beyond the lock and a split.
  */
 const VIRTUAL_MACHINE: Costs = {
   mallocNs: 6,
