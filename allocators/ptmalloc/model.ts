@@ -27,6 +27,16 @@ import { createTrim } from './trim.ts';
 import { featuresOf } from './version.ts';
 import { createWalk } from './walk.ts';
 
+/** What options ask for that the model does not have. */
+function notModelled(given: OptionValues): string[] {
+  const lines: string[] = [];
+  if (given['check'])
+    lines.push('glibc.malloc.check: needs libc_malloc_debug.so, which is not modelled; without it, it does nothing');
+  if (Number(given['hugetlb'] ?? 0) >= 2)
+    lines.push('glibc.malloc.hugetlb: the simulated machine has no huge pages reserved, so MAP_HUGETLB fails');
+  return lines;
+}
+
 /** PTRDIFF_MAX + 1 */
 const TOO_MUCH = 2 ** 63;
 
@@ -329,6 +339,6 @@ export function createGlibc(machine: Machine, version: string, given: OptionValu
     walk: walking.walk,
     areas: walking.areas,
     check: createCheck(context, heaps, mapped, walking),
-    notModelled: () => [],
+    notModelled: () => notModelled(given),
   };
 }

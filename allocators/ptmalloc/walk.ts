@@ -123,7 +123,8 @@ export function createWalk(context: Context, heapsApi: Heaps, systemMalloc: Syst
 
   /**
    * A chunk's own bytes are counted from its size word to the size word of the next chunk: prev_size of the next one
-   * belongs to it while it is in use, and the word before the first size word is lost.
+   * belongs to it while it is in use, and the word before the first size word is lost. What an arena heap has reserved
+   * beyond its size is not visited: it is neither usable nor ever resident.
    */
   function walk(visit: RangeVisitor): void {
     const inUse = states();
