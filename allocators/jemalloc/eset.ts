@@ -19,12 +19,10 @@ import {
   ESET_BITMAP_WORDS,
   ESET_WORDS,
   LG_EXTENT_WORDS,
-  S_COUNTS,
   S_LEAST_SN,
   S_LEAST_START,
   S_NPAGES,
   S_OLDEST,
-  S_PAGES,
   S_ROOTS,
   S_YOUNGEST,
   type State,
@@ -61,8 +59,6 @@ export function createEset(state: State, heap: ExtentHeap) {
     const pages = extents[p + E_PAGES]!;
     const index = insertClass(pages);
     setRoot(w, index, heap.insert(esets[w + S_ROOTS + index]!, e));
-    esets[w + S_COUNTS + index]!++;
-    esets[w + S_PAGES + index]! += pages;
     const youngest = esets[w + S_YOUNGEST]!;
     extents[p + E_OLDER] = youngest;
     extents[p + E_YOUNGER] = 0;
@@ -79,8 +75,6 @@ export function createEset(state: State, heap: ExtentHeap) {
     const pages = extents[p + E_PAGES]!;
     const index = insertClass(pages);
     setRoot(w, index, heap.remove(esets[w + S_ROOTS + index]!, e));
-    esets[w + S_COUNTS + index]!--;
-    esets[w + S_PAGES + index]! -= pages;
     const older = extents[p + E_OLDER]!;
     const younger = extents[p + E_YOUNGER]!;
     if (older === 0) esets[w + S_OLDEST] = younger;
@@ -172,9 +166,6 @@ export function createEset(state: State, heap: ExtentHeap) {
     fit,
     oldest: (s: number) => esets[s * ESET_WORDS + S_OLDEST]!,
     npages: (s: number): Pages => esets[s * ESET_WORDS + S_NPAGES]!,
-    /** eset_nextents_get, and eset_nbytes_get in pages. */
-    count: (s: number, index: number) => esets[s * ESET_WORDS + S_COUNTS + index]!,
-    pagesOf: (s: number, index: number): Pages => esets[s * ESET_WORDS + S_PAGES + index]!,
     /** Calls `visit` for every extent, oldest first. */
     forEach: (s: number, visit: (e: number) => void): void => {
       for (let e = esets[s * ESET_WORDS + S_OLDEST]!; e !== 0; e = extents[(e << LG_EXTENT_WORDS) + E_YOUNGER]!)

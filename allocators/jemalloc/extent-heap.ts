@@ -42,6 +42,11 @@ export function createExtentHeap(extents: Int32Array, operations: Float64Array) 
   /** Makes one heap of a list of siblings: pairs from left to right, then all of them from right to left. */
   function mergeSiblings(first: number): number {
     if (first === 0) return 0;
+    const only = first << LG_EXTENT_WORDS;
+    if (extents[only + E_NEXT] === 0) {
+      extents[only + E_PREV] = 0;
+      return first;
+    }
     let paired = 0; // list of pairs, linked through E_NEXT, last pair first
     for (let a = first; a !== 0; ) {
       const pa = a << LG_EXTENT_WORDS;

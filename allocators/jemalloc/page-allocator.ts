@@ -8,7 +8,6 @@ import { ARENA_DECAY_DIRTY, ARENA_DECAY_MUZZY } from './layout.ts';
 import { NSIZES } from './size-classes.ts';
 import {
   A_MAPPED,
-  A_NACTIVE,
   AC_ADDRESS,
   AC_DIRTY_NPURGE,
   AC_MUZZY_NPURGE,
@@ -63,7 +62,6 @@ export function createPageAllocator(state: State, ext: Extents, eset: Eset, deca
       if (e === 0) return 0;
       Atomics.add(arenas, a * ARENA_WORDS + A_MAPPED, pages);
     }
-    Atomics.add(arenas, a * ARENA_WORDS + A_NACTIVE, pages);
     extentClass[e] = sizeClass;
     if (isSlab) extents[(e << LG_EXTENT_WORDS) + E_FLAGS]! |= FLAG_SLAB;
     return e;
@@ -85,18 +83,15 @@ export function createPageAllocator(state: State, ext: Extents, eset: Eset, deca
       return false;
     }
     Atomics.add(arenas, a * ARENA_WORDS + A_MAPPED, mapped);
-    Atomics.add(arenas, a * ARENA_WORDS + A_NACTIVE, added);
     extentClass[e] = sizeClass;
     return true;
   }
 
   /** pa_shrink with pac_shrink_impl: whether `e` was cut to `pages`; the rest is dirty. */
   function shrink(t: ThreadSlot, a: number, e: number, pages: Pages, sizeClass: number): boolean {
-    const cut = extents[(e << LG_EXTENT_WORDS) + E_PAGES]! - pages;
     const trail = ext.split(t, a, e, pages);
     if (trail === 0) return false;
     ext.dalloc(t, a, trail, STATE_DIRTY);
-    Atomics.sub(arenas, a * ARENA_WORDS + A_NACTIVE, cut);
     extentClass[e] = sizeClass;
     return true;
   }
@@ -107,7 +102,6 @@ export function createPageAllocator(state: State, ext: Extents, eset: Eset, deca
     extentClass[e] = NSIZES;
     extents[p + E_FLAGS]! &= ~FLAG_SLAB;
     extents[p + E_OFFSET] = 0;
-    Atomics.sub(arenas, a * ARENA_WORDS + A_NACTIVE, extents[p + E_PAGES]!);
     ext.dalloc(t, a, e, STATE_DIRTY);
   }
 

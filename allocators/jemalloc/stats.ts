@@ -1,12 +1,11 @@
 import type { AllocatorStats } from '../../sim/allocator.ts';
 import type { Heap } from './heap.ts';
 import { CTL_ARENA_BYTES } from './layout.ts';
-import { INDEX_SIZE, NBINS, NPSIZES, PAGE, PAGE_CLASS, SLAB_PAGES, SLAB_REGIONS } from './size-classes.ts';
+import { INDEX_SIZE, insertClass, NBINS, NPSIZES, PAGE, PAGE_CLASS, SLAB_PAGES, SLAB_REGIONS } from './size-classes.ts';
 import {
   A_EDATA_COUNT,
   A_INTERNAL,
   A_MAPPED,
-  A_NACTIVE,
   A_NTHREADS,
   A_NTHREADS_INTERNAL,
   AC_ABANDONED,
@@ -21,7 +20,11 @@ import {
   ARENA_LOCKS,
   ARENA_WORDS,
   BIN_COUNTERS,
+  E_ARENA,
+  E_PAGES,
+  E_STATE,
   G_CTL_INITIALIZED,
+  G_EXTENTS,
   G_THREADS,
   LARGE_CLASSES,
   LARGE_COUNTERS,
@@ -29,7 +32,9 @@ import {
   LC_NFLUSHES,
   LC_NMALLOC,
   LC_NREQUESTS,
+  LG_EXTENT_WORDS,
   LOCK_BINS,
+  STATE_ACTIVE,
   STATE_DIRTY,
   STATE_MUZZY,
   T_CACHE_ARENA,
@@ -70,13 +75,23 @@ function zeros(names: readonly string[]): Numbers {
   return Object.fromEntries(names.map((name) => [name, 0]));
 }
 
+/** pa_shard nactive, which the model need not keep: pages of active extents, by arena. */
+function activePages(heap: Heap): Float64Array {
+  const { config, extents, globals } = heap.state;
+  const active = new Float64Array(config.arenaSlots);
+  for (let e = 1; e <= globals[G_EXTENTS]!; e++) {
+    const p = e << LG_EXTENT_WORDS;
+    if (extents[p + E_STATE] === STATE_ACTIVE) active[extents[p + E_ARENA]!]! += extents[p + E_PAGES]!;
+  }
+  return active;
+}
+
 /** arena_stats_merge and ctl_arena_stats_amerge: one arena. */
-function arenaStats(heap: Heap, a: number): ArenaStats {
+function arenaStats(heap: Heap, a: number, pactive: number): ArenaStats {
   const { state, eset, extents, pa, tcache } = heap;
   const { arenas, arenaCounters, binCounters, largeCounters, caches, threadWords } = state;
   const w = a * ARENA_WORDS;
   const c = a * ARENA_COUNTERS;
-  const pactive = arenas[w + A_NACTIVE]!;
   const pdirty = pa.npages(a, STATE_DIRTY);
 
   const bins = Array.from({ length: NBINS }, (_, i) => ({
@@ -108,14 +123,15 @@ function arenaStats(heap: Heap, a: number): ArenaStats {
   });
 
   const sets = [extents.dirtySet(a), extents.muzzySet(a), extents.retainedSet(a)];
-  const byClass = Array.from({ length: NPSIZES }, (_, i) => ({
-    ndirty: eset.count(sets[0]!, i),
-    nmuzzy: eset.count(sets[1]!, i),
-    nretained: eset.count(sets[2]!, i),
-    dirty_bytes: eset.pagesOf(sets[0]!, i) * PAGE,
-    muzzy_bytes: eset.pagesOf(sets[1]!, i) * PAGE,
-    retained_bytes: eset.pagesOf(sets[2]!, i) * PAGE,
-  }));
+  const byClass = Array.from({ length: NPSIZES }, () => zeros(EXTENT_NAMES));
+  sets.forEach((set, which) => {
+    eset.forEach(set, (e) => {
+      const pages = state.extents[(e << LG_EXTENT_WORDS) + E_PAGES]!;
+      const row = byClass[insertClass(pages)]!;
+      row[EXTENT_NAMES[which]!]!++;
+      row[EXTENT_NAMES[which + 3]!]! += pages * PAGE;
+    });
+  });
 
   let tcacheBytes = 0;
   for (let t = 0; t < state.globals[G_THREADS]!; t++) {
@@ -254,7 +270,8 @@ export function heapStats(heap: Heap): AllocatorStats {
   const numbers = Array.from({ length: config.arenaSlots }, (_, a) => a).filter(
     (a) => a === 0 || heap.arenas.isInitialized(a),
   );
-  const each = numbers.map((a) => arenaStats(heap, a));
+  const active = activePages(heap);
+  const each = numbers.map((a) => arenaStats(heap, a, active[a]!));
   const merged = sumOf(each);
   const { numbers: sum } = merged;
   return {
