@@ -1,0 +1,74 @@
+import { expect, test } from 'vitest';
+import { better, pricesFrom } from '../../bench/commands/calibrate.ts';
+import { COST_PROFILES, operationPrices, parseCosts } from '../../sim/threads/costs.ts';
+import { OP_FAULTS, OPERATIONS } from '../../sim/threads/operations.ts';
+
+const MEASURED = {
+  cpus: 2,
+  mallocFreePairNs: 12,
+  arenaPairNs: 30,
+  mutexPairNs: 6,
+  pauseNs: 12,
+  faultNs: 900,
+  munmapPageNs: 150,
+  syscallEntryNs: 100,
+  mmapNs: 800,
+  munmapNs: 1000,
+  mprotectNs: 700,
+  brkNs: 600,
+  madviseNs: 400,
+  mremapNs: 1500,
+  fillRateL1: 110,
+  fillRateL2: 100,
+  fillRateL3: 50,
+  fillRateMemory: 20,
+  copyRateL2: 40,
+  cacheL2Bytes: 524288,
+  cacheL3Bytes: 33554432,
+  futexWaitFailedNs: 200,
+  futexWakeNobodyNs: 150,
+  contextSwitchNs: 600,
+  futexHandOverSameCpuNs: 2000,
+  futexHandOverNs: 5000,
+  lineTransferNs: 45,
+  shootDownNs: 1500,
+  threadLifeNs: 9000,
+};
+
+test('every operation has a price in every profile', () => {
+  for (const costs of Object.values(COST_PROFILES)) {
+    const prices = operationPrices(costs);
+    expect(prices).toHaveLength(OPERATIONS.length);
+    expect(prices.every((price) => price >= 0 && Number.isFinite(price))).toBe(true);
+    expect(prices[OP_FAULTS]).toBe(costs.operations.faults);
+  }
+});
+
+test('what calibrate writes is what --costs reads', () => {
+  const profile = { comment: 'test', base: 'vm', ...pricesFrom(MEASURED), measured: MEASURED };
+  const costs = parseCosts(JSON.stringify(profile), 'cal.json');
+  expect(costs.operations.faults).toBe(900);
+  expect(costs.operations.mmap).toBe(700); // the entry has its own price
+  expect(costs.syscallNs).toBe(100);
+  expect(costs.wakeThreadNs).toBe(2000 - 150 - 200 - 600);
+  expect(costs.fillRateL2).toBe(110);
+  expect(costs.operations.binScanSteps).toBe(COST_PROFILES['vm']!.operations.binScanSteps);
+});
+
+test('of two measurements the undisturbed value of each counts', () => {
+  expect(better({ faultNs: 5, fillRateL2: 10 }, { faultNs: 4, fillRateL2: 8 })).toEqual({ faultNs: 4, fillRateL2: 10 });
+});
+
+test('a few prices over a named profile', () => {
+  const costs = parseCosts('{"base":"bare-metal","lockNs":9,"operations":{"faults":1}}', 'f');
+  expect(costs).toMatchObject({ lockNs: 9, shootDownNs: COST_PROFILES['bare-metal']!.shootDownNs });
+  expect(costs.operations.faults).toBe(1);
+});
+
+test('mistakes are named', () => {
+  expect(() => parseCosts('{', 'f.json')).toThrow(/^f.json: no price list/);
+  expect(() => parseCosts('[]', 'f.json')).toThrow('expected a JSON object');
+  expect(() => parseCosts('{"base":"x"}', 'f.json')).toThrow("base: found 'x', expected one of vm, bare-metal");
+  expect(() => parseCosts('{"lockns":1}', 'f.json')).toThrow("unknown price 'lockns'");
+  expect(() => parseCosts('{"operations":{"faults":-1}}', 'f.json')).toThrow('operations.faults: found -1');
+});
