@@ -130,6 +130,23 @@ describe('explain under glibc', () => {
     checkLanczos(explain(await options(trace, 'glibc@2.36')));
   });
 
+  test('the recorded trace trim: what is predicted at every growth is what a trim there returns', async (context) => {
+    const trace = requireShared(context, 'traces/synthetic/trim.htrace.gz');
+    const given = await options(trace, 'glibc@2.36');
+    const { headers, events } = traceLines(trace);
+    const stops = events.flatMap((line, row) => (line.startsWith('= grown') ? [row] : []));
+    expect(stops.length).toBeGreaterThan(10);
+    for (const row of stops) {
+      const e = explain({ ...given, at: `#${row}`, whatIf: false, pinningGroups: 1 });
+      const path = join(folder, 'grown.htrace');
+      const lines = [...headers, ...events.slice(0, row + 1), 'trim 0 0', '= trimmed'];
+      writeFileSync(path, `${lines.join('\n')}\n`);
+      const { samples } = await runLockstep(await options(path, 'glibc@2.36'));
+      const after = samples.find((s) => s.label === 'trimmed')!;
+      expect(e.returns[0].returnsBytes).toBe(e.sample.rssBytes - after.rssBytes);
+    }
+  });
+
   for (const name of ['trim', 'mix', 'bins', 'threads32', 'exits']) {
     test(`the recorded trace ${name}: freeing what pins returns what was said`, async (context) => {
       await checkPinning(requireShared(context, `traces/synthetic/${name}.htrace.gz`), 'glibc@2.36', 2);
