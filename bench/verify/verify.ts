@@ -195,17 +195,25 @@ function realNumbers(sample: NativeSample, mallocInfo: boolean): object {
     vszBytes: sample.size_kb * 1024,
     ...(sample.glibc && { mallinfo2 }),
     ...(mallocInfo && { malloc_info: lines(malloc_info as string) }),
-    ...(sample.jemalloc && { jemalloc: sample.jemalloc }),
+    ...(sample.jemalloc && { jemalloc: withBinsBySize(sample.jemalloc) }),
   };
+}
+
+type Rows = readonly Record<string, number>[];
+
+/** The native replay lists every bin, the model those that were ever used: both as used bins by their size. */
+function withBinsBySize<T extends { readonly bins?: unknown }>(jemalloc: T): T {
+  const used = (jemalloc.bins as Rows | undefined)?.filter((bin) => bin['nslabs'] !== 0);
+  return { ...jemalloc, bins: used && Object.fromEntries(used.map((bin) => [`of ${bin['size']}`, bin])) };
 }
 
 function modelNumbers(sample: ModelSample | undefined): object {
   if (!sample) return {};
   const { label, event, rssBytes, vszBytes, stats, malloc_info } = sample;
   // The native replay lists the bins of all arenas together, and of the large classes those that an arena has served.
-  const merged = (stats['arenas'] ?? {}) as Record<string, readonly Record<string, number>[]>;
+  const merged = (stats['arenas'] ?? {}) as Record<string, Rows>;
   const lextents = merged['lextents']?.filter((row) => row['nmalloc'] !== 0 || row['ndalloc'] !== 0);
-  const jemalloc = { ...stats, bins: merged['bins'], lextents };
+  const jemalloc = withBinsBySize({ ...stats, bins: merged['bins'], lextents });
   return { label, event, rssBytes, vszBytes, mallinfo2: stats, malloc_info, jemalloc };
 }
 
