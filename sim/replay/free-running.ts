@@ -115,14 +115,15 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   const cursor = first.slice(0, order.threads);
   const alive = new Uint8Array(order.threads);
   alive[0] = 1;
-  const done = new Int32Array(objects.slots); // uses of a shared object so far
-  const doneAt = new Float64Array(objects.slots); // when the last of them ended
+  // By slot of a shared object, side by side: its uses so far, and when the last of them ended.
+  const uses = new Float64Array(2 * objects.slots);
   const waitingFor = new Int32Array(order.threads); // object slot of a blocked thread, 0 for none
-  let blocked = 0;
+  let blocked = 0; // a bit for the last five bits of each slot that somebody waits for
   const live = new Float64Array(2); // requested bytes in live blocks now, and at most
   const callStart = new Float64Array(1); // when the running call began
   let left = 0; // events of the running share
   let executed = 0;
+  let failures = 0;
   let current = 0;
 
   const mallocs: CallDurations = { calls: 0, slow: 0, longestNs: 0, counts: new Int32Array(DURATION_BUCKETS) };
@@ -132,6 +133,11 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
     durations.slow++;
     durations.counts[durationBucket(ns)]!++;
     if (ns > durations.longestNs) durations.longestNs = ns;
+  }
+
+  function failed(index: number): void {
+    failures++;
+    onFailure(rows[index]!);
   }
 
   function liveBytes(change: Bytes): void {
@@ -158,30 +164,35 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
 
   /** Whether the object is ready for the event; if not, `blockedUntil` says for how long it will not be. */
   function isReady(t: ThreadSlot, slot: number, needed: number): boolean {
-    return done[slot]! >= needed && doneAt[slot]! <= clocks[t]!;
+    return uses[2 * slot]! >= needed && uses[2 * slot + 1]! <= clocks[t]!;
   }
 
   function wait(t: ThreadSlot, slot: number, needed: number): Stop {
-    if (done[slot]! >= needed) {
-      until[t] = doneAt[slot]!;
+    if (uses[2 * slot]! >= needed) {
+      until[t] = uses[2 * slot + 1]!;
       return STOP_UNTIL;
     }
     waitingFor[t] = slot;
-    blocked++;
+    blocked |= 1 << (slot & 31);
     return STOP_BLOCKED;
   }
 
   /** The running event has used a shared object. */
   function used(t: ThreadSlot, slot: number): void {
     const at = clocks[t]!;
-    done[slot]!++;
-    if (at > doneAt[slot]!) doneAt[slot] = at;
-    if (blocked === 0) return;
+    uses[2 * slot]!++;
+    if (at > uses[2 * slot + 1]!) uses[2 * slot + 1] = at;
+    if ((blocked >>> (slot & 31)) & 1) wakeWaiting(slot, at);
+  }
+
+  function wakeWaiting(slot: number, at: Ns): void {
+    blocked = 0;
     for (let other = 0; other < waitingFor.length; other++) {
       if (waitingFor[other] === slot) {
         waitingFor[other] = 0;
-        blocked--;
         scheduler.wake(other, at);
+      } else if (waitingFor[other] !== 0) {
+        blocked |= 1 << (waitingFor[other]! & 31);
       }
     }
   }
@@ -195,7 +206,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
     mallocs.calls++;
     record(mallocs, clocks[t]! - callStart[0]!);
     if (handle === 0) {
-      onFailure(rows[index]!);
+      failed(index);
       return;
     }
     const slot = records[p + 1]!;
@@ -406,7 +417,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
           handles[slot] = handle;
           requested[slot] = size;
           if (handle !== 0) liveBytes(size);
-          if (handle === 0) onFailure(rows[i]!);
+          if (handle === 0) failed(i);
           else if (touches && size !== 0) {
             if (size <= SMALL_BYTES) {
               const faults = operations[OP_FAULTS]!;
@@ -420,7 +431,8 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
         const handle = handles[slot]!;
         handles[slot] = 0;
         if (handle !== 0) {
-          live[0]! -= requested[slot]!;
+          // What the trace says saves a look at the object, unless a realloc may have failed.
+          live[0]! -= failures === 0 ? records[p + 2]! >>> 0 : requested[slot]!;
           free(t, handle);
           if (operations[OP_SLOW_CALLS] !== slowCalls) {
             slowCalls = operations[OP_SLOW_CALLS]!;

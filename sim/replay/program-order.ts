@@ -85,6 +85,7 @@ export function createProgramOrder(events: EventBuffer): ProgramOrder {
   const owner = new Int32Array(allocating + 1);
   const uses = new Int32Array(allocating + 1);
   const allocated = new Int32Array(allocating + 1); // number of the last allocation or realloc
+  const sizes = new Int32Array(allocating + 1); // what was asked for last, as unsigned
   const isShared = new Uint8Array(allocating + 1);
   const nextFree = new Int32Array(allocating + 1);
   const freeHead = new Int32Array(2 * threads); // of slots for objects of one thread, of slots for shared ones
@@ -119,6 +120,7 @@ export function createProgramOrder(events: EventBuffer): ProgramOrder {
     const index = next[t]!++;
     const op = head[row]! & OP_MASK;
     let flags = 0;
+    let argument = a[row]! | 0;
     let s = slot[row]!;
     let waitsFor = 0;
     switch (op) {
@@ -137,6 +139,7 @@ export function createProgramOrder(events: EventBuffer): ProgramOrder {
             release(t, s);
           } else {
             allocated[old] = ++uses[old]!;
+            sizes[old] = a[row]!;
             allocations++;
             flags = COUNTED_USE;
           }
@@ -154,6 +157,7 @@ export function createProgramOrder(events: EventBuffer): ProgramOrder {
           isShared[s] = isSharedLife[row]!;
           waitsFor = uses[s]!;
           allocated[s] = ++uses[s]!;
+          sizes[s] = op === OP_CALLOC || op === OP_ECALLOC ? a[row]! * b[row]! : op === OP_MEMALIGN ? b[row]! : a[row]!;
           allocations++;
           flags = COUNTED_USE;
         }
@@ -164,6 +168,7 @@ export function createProgramOrder(events: EventBuffer): ProgramOrder {
         const traceSlot = s;
         s = live(row, 'frees');
         waitsFor = uses[s]!;
+        argument = sizes[s]!;
         release(t, traceSlot);
         break;
       }
@@ -188,7 +193,7 @@ export function createProgramOrder(events: EventBuffer): ProgramOrder {
     const p = index * RECORD_WORDS;
     records[p] = op | flags;
     records[p + 1] = s;
-    records[p + 2] = a[row]! | 0;
+    records[p + 2] = argument;
     records[p + 3] = b[row]! | 0;
     rows[index] = row;
     need[index] = waitsFor;
