@@ -118,7 +118,8 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   // By slot of a shared object, side by side: its uses so far, and when the last of them ended.
   const uses = new Float64Array(2 * objects.slots);
   const waitingFor = new Int32Array(order.threads); // object slot of a blocked thread, 0 for none
-  let blocked = 0; // a bit for the last five bits of each slot that somebody waits for
+  const awaited = new Uint8Array(objects.slots); // 1 where a blocked thread waits for the object
+  let blocked = 0;
   const live = new Float64Array(2); // requested bytes in live blocks now, and at most
   const callStart = new Float64Array(1); // when the running call began
   let left = 0; // events of the running share
@@ -173,7 +174,8 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
       return STOP_UNTIL;
     }
     waitingFor[t] = slot;
-    blocked |= 1 << (slot & 31);
+    awaited[slot] = 1;
+    blocked++;
     return STOP_BLOCKED;
   }
 
@@ -182,18 +184,16 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
     const at = clocks[t]!;
     uses[2 * slot]!++;
     if (at > uses[2 * slot + 1]!) uses[2 * slot + 1] = at;
-    if ((blocked >>> (slot & 31)) & 1) wakeWaiting(slot, at);
+    if (blocked > 0 && awaited[slot] === 1) wakeWaiting(slot, at);
   }
 
   function wakeWaiting(slot: number, at: Ns): void {
-    blocked = 0;
+    awaited[slot] = 0;
     for (let other = 0; other < waitingFor.length; other++) {
-      if (waitingFor[other] === slot) {
-        waitingFor[other] = 0;
-        scheduler.wake(other, at);
-      } else if (waitingFor[other] !== 0) {
-        blocked |= 1 << (waitingFor[other]! & 31);
-      }
+      if (waitingFor[other] !== slot) continue;
+      waitingFor[other] = 0;
+      blocked--;
+      scheduler.wake(other, at);
     }
   }
 

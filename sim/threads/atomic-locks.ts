@@ -1,5 +1,5 @@
 import type { ThreadSlot } from '../allocator.ts';
-import { assert } from '../assert.ts';
+import { assert, InvariantError } from '../assert.ts';
 import type { Memory } from '../memory.ts';
 import type { Ns } from '../units.ts';
 import { DURATION_BUCKETS, durationBucket } from './durations.ts';
@@ -136,7 +136,7 @@ export function createAtomicLocks(options: AtomicLockOptions): AtomicLocks {
       heldSince[id] = 0;
     }
     const old = Atomics.exchange(words, at, FREE);
-    assert(old !== FREE, `${lock.name} is released, but nobody holds it`);
+    if (old === FREE) throw new InvariantError(`${lock.name} is released, but nobody holds it`);
     if (old === CONTENDED) {
       lock.futexWakes++;
       Atomics.notify(words, at, 1);

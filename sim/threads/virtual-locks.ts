@@ -1,5 +1,5 @@
 import type { ThreadSlot } from '../allocator.ts';
-import { assert } from '../assert.ts';
+import { assert, InvariantError } from '../assert.ts';
 import { DURATION_BUCKETS, durationBucket } from './durations.ts';
 import { createRandom } from '../random.ts';
 import type { Ns } from '../units.ts';
@@ -382,7 +382,7 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
     settle(t);
     const lock = locks[id]!;
     const { held } = lock;
-    assert(held >= 0, `thread ${t} releases ${lock.name}, which it does not hold`);
+    if (held < 0) throw new InvariantError(`thread ${t} releases ${lock.name}, which it does not hold`);
     const now = clocks[t]!;
     lock.to[held] = now;
     lock.holdNs += now - lock.from[held]!;
