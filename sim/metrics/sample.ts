@@ -3,7 +3,7 @@ import { type Kernel, SYSCALLS, type Syscall } from '../kernel/kernel.ts';
 import { PAGE_LIMIT } from '../kernel/layout.ts';
 import { LAZILY_FREED, RESIDENT } from '../kernel/residency.ts';
 import { forEachLive, type ObjectTable } from '../replay/objects.ts';
-import type { Bytes, Ns } from '../units.ts';
+import { type Addr, type Bytes, type Ns, PAGE_BYTES, type Page } from '../units.ts';
 
 /**
  * Every resident byte in exactly one class; the classes add up to `rssBytes`.
@@ -50,22 +50,54 @@ const KEPT = 1; // scratch: something that is not free lies on this resident pag
 /** Takes samples of one machine. Its scratch page map costs 8 MiB and is used again from sample to sample. */
 export function createSampler(kernel: Kernel, allocator: Allocator, objects: ObjectTable) {
   const scratch = new Uint8Array(PAGE_LIMIT);
+  const measured = { all: 0, kept: 0 };
   const { pages } = kernel;
   const isResident = (page: number) => pages[page] === RESIDENT || pages[page] === LAZILY_FREED;
 
-  /** Resident bytes of [start, end); marks their pages as kept. */
-  function keep(start: number, end: number): Bytes {
-    let bytes = 0;
-    for (let from = start; from < end; ) {
-      const page = Math.floor(from / 4096);
-      const to = Math.min(end, (page + 1) * 4096);
-      if (isResident(page)) {
-        scratch[page] = KEPT;
-        bytes += to - from;
-      }
-      from = to;
+  /**
+   * Resident bytes of [start, end) by what else lies on their pages: all of them, and those on kept pages. With `keep`
+   * the pages are marked as kept first. Only the ends of a range need arithmetic in bytes.
+   */
+  function measure(start: Addr, end: Addr, keep: boolean): void {
+    measured.all = 0;
+    measured.kept = 0;
+    if (end <= start) return;
+    const first = Math.floor(start / PAGE_BYTES);
+    const last = Math.floor((end - 1) / PAGE_BYTES);
+    if (first === last) {
+      measurePage(first, end - start, keep);
+      return;
     }
-    return bytes;
+    measurePage(first, (first + 1) * PAGE_BYTES - start, keep);
+    measurePage(last, end - last * PAGE_BYTES, keep);
+    let resident = 0;
+    let kept = 0;
+    for (let page = first + 1; page < last; page++) {
+      if (!isResident(page)) continue;
+      resident++;
+      if (keep) scratch[page] = KEPT;
+      else kept += scratch[page]!;
+    }
+    measured.all += resident * PAGE_BYTES;
+    measured.kept += kept * PAGE_BYTES;
+  }
+
+  function measurePage(page: Page, bytes: Bytes, keep: boolean): void {
+    if (!isResident(page)) return;
+    if (keep) scratch[page] = KEPT;
+    measured.all += bytes;
+    if (scratch[page] === KEPT) measured.kept += bytes;
+  }
+
+  /** Resident bytes of [start, end); marks their pages as kept. */
+  function keep(start: Addr, end: Addr): Bytes {
+    measure(start, end, true);
+    return measured.all;
+  }
+
+  function forgetKept(): void {
+    const { vmas } = kernel;
+    for (let i = 0; i < vmas.count(); i++) scratch.fill(0, vmas.start(i), vmas.end(i));
   }
 
   return function sample(label: string, event: number): Sample {
@@ -97,18 +129,11 @@ export function createSampler(kernel: Kernel, allocator: Allocator, objects: Obj
       }
     });
     for (let i = 0; i < free.length; i += 2) {
-      const end = free[i + 1]!;
-      for (let from = free[i]!; from < end; ) {
-        const page = Math.floor(from / 4096);
-        const to = Math.min(end, (page + 1) * 4096);
-        if (isResident(page)) {
-          if (scratch[page] === KEPT) resident.pinned += to - from;
-          else resident.returnable += to - from;
-        }
-        from = to;
-      }
+      measure(free[i]!, free[i + 1]!, false);
+      resident.pinned += measured.kept;
+      resident.returnable += measured.all - measured.kept;
     }
-    scratch.fill(0);
+    forgetKept();
 
     return {
       label,
