@@ -1,5 +1,3 @@
-import cliProgress from 'cli-progress';
-
 /** A run shorter than this shows no bar. */
 const SHOW_AFTER_MS = 1000;
 
@@ -9,8 +7,9 @@ export interface Progress {
 }
 
 /** A bar on standard error, where that is a terminal and it takes longer than a second. */
-export function startProgress(total: number, what = 'events'): Progress {
+export async function startProgress(total: number, what = 'events'): Promise<Progress> {
   if (!process.stderr.isTTY) return { update: () => {}, stop: () => {} };
+  const { default: cliProgress } = await import('cli-progress');
   const started = performance.now();
   const bar = new cliProgress.SingleBar(
     {

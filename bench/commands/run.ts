@@ -83,7 +83,7 @@ async function run(argv: RunArguments): Promise<void> {
   const controller = new AbortController();
   const interrupt = () => controller.abort();
   process.on('SIGINT', interrupt);
-  const progress = argv.quiet ? undefined : startProgress(prepared.session.events.length);
+  const progress = argv.quiet ? undefined : await startProgress(prepared.session.events.length);
   let done: ReportRun;
   try {
     for (const name of outputs) if (argv[name] !== undefined) sinks[name] = openLineSink(argv[name] || '-');

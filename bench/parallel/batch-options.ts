@@ -25,7 +25,7 @@ export async function inBatch<T>(
   work: (options: RunAllOptions) => Promise<T>,
 ): Promise<T> {
   if (workers !== undefined) positive('workers', workers);
-  const progress = startProgress(total, 'runs');
+  const progress = await startProgress(total, 'runs');
   const controller = new AbortController();
   const interrupt = () => controller.abort();
   process.once('SIGINT', interrupt);
