@@ -103,7 +103,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   const { records, rows, need, first, requestFrees, requestNeeds } = order;
   const { handles, requested } = objects;
   const { malloc, free, touchBlock, mallocIsLocal, freeIsLocal } = allocator;
-  const { settle } = locks;
+  const { settle, settleCall } = locks;
   const { clocks, horizon, until, sleepNs, processor, costs } = time;
   const { mallocNs, freeNs, threadBeginNs, threadExitNs, writeL2Ns, fillRateL2 } = costs;
   const upper = request ?? allocator;
@@ -201,7 +201,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   function allocated(target: Allocator, t: ThreadSlot, index: number, handle: Handle, old: Bytes): void {
     const p = index * RECORD_WORDS;
     const op = records[p]! & OP_MASK;
-    settle(t);
+    settleCall(t);
     clocks[t]! += mallocNs;
     mallocs.calls++;
     record(mallocs, clocks[t]! - callStart[0]!);
@@ -221,7 +221,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   }
 
   function released(t: ThreadSlot): void {
-    settle(t);
+    settleCall(t);
     clocks[t]! += freeNs;
     frees.calls++;
     record(frees, clocks[t]! - callStart[0]!);

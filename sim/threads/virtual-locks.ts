@@ -24,6 +24,8 @@ import { type VirtualTime, WAITS_FOR_KERNEL_LOCK, WAITS_FOR_LOCK } from './virtu
 export interface VirtualLocks extends Locks {
   /** Prices what was counted since the last time and moves the thread's clock. */
   settle(t: ThreadSlot): void;
+  /** The same at the end of a call: what is left after the call's last lock is small, unless it takes long, and waits. */
+  settleCall(t: ThreadSlot): void;
   /** All locks, in the order of their creation. */
   readonly measured: readonly MeasuredLock[];
 }
@@ -106,6 +108,7 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
   assert(OPERATIONS.length === 21 && OP_FAULTS === 12, 'the sums in settle() leave counters out');
   const locks: VirtualLock[] = [];
   let mmapLock: VirtualLock | undefined;
+  let hasReleased = false; // a lock, in the running call
   let random = createRandom(time.seed, 'prices').integer(1, 0x7fffffff);
 
   /** A factor around 1; xorshift32. */
@@ -175,6 +178,12 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
     ) {
       settle(t);
     }
+  }
+
+  function settleCall(t: ThreadSlot): void {
+    if (hasReleased) settleLong(t);
+    else settle(t);
+    hasReleased = false;
   }
 
   /** Every other processor that runs a thread of the process is interrupted to forget the translations. */
@@ -384,6 +393,7 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
     const { held } = lock;
     if (held < 0) throw new InvariantError(`thread ${t} releases ${lock.name}, which it does not hold`);
     const now = clocks[t]!;
+    hasReleased = true;
     lock.to[held] = now;
     lock.holdNs += now - lock.from[held]!;
     lock.held = -1;
@@ -417,6 +427,7 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
     acquireShared,
     releaseShared,
     settle,
+    settleCall,
     measured: locks,
   };
 }
