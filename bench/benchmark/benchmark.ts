@@ -31,7 +31,8 @@ const PRELOAD: Readonly<Record<string, string>> = { glibc: '', jemalloc: 'libjem
 export async function benchmark(options: BenchmarkOptions): Promise<Benchmark> {
   const { quick, onStep } = options;
   const events = quick ? 400_000 : 2_000_000;
-  const rounds = quick ? 3 : 7;
+  const rounds = quick ? 1 : 7;
+  const warmUp = quick ? 1 : 6;
   const noReal = nativeObstacle();
   const allocators = options.allocators.length > 0 ? options.allocators : MODELS.map((model) => model.name);
   const rows: ReplayRow[] = [];
@@ -39,7 +40,7 @@ export async function benchmark(options: BenchmarkOptions): Promise<Benchmark> {
   for (const trace of BENCH_TRACES) {
     const plain = benchTrace(trace, events, false);
     onStep(`empty model, ${trace}`);
-    const empty = await measureReplay({ trace, events: plain, allocator: 'empty', preload: undefined, rounds });
+    const empty = await measureReplay({ trace, events: plain, allocator: 'empty', preload: undefined, rounds, warmUp });
     ceiling.push({ trace, rate: empty.model.none });
     for (const allocator of allocators) {
       onStep(`${allocator}, ${trace}`);
@@ -54,6 +55,7 @@ export async function benchmark(options: BenchmarkOptions): Promise<Benchmark> {
           allocator,
           preload: real ? preload : undefined,
           rounds,
+          warmUp,
         }),
       );
     }

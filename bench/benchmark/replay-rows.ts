@@ -12,6 +12,8 @@ export interface ReplayRowOptions {
   /** What is measured beside it: the real allocator's library ('' for glibc), or undefined for none. */
   readonly preload: string | undefined;
   readonly rounds: number;
+  /** Repetitions before the first that counts: the compiler has then seen and optimised every path. */
+  readonly warmUp: number;
 }
 
 /** Medians over the rounds; millions of events a second, ratios above 1 where the model is faster. */
@@ -26,12 +28,9 @@ export interface ReplayRow {
   readonly hostBytesPerLiveBlock: number;
 }
 
-/** Repetitions before the first that counts: the compiler has then seen and optimised every path. */
-const WARM_UP = 6;
-
 /** Measures in turns (real, model, real, model …), so that what the machine does meanwhile meets all alike. */
 export async function measureReplay(options: ReplayRowOptions): Promise<ReplayRow> {
-  const { events, allocator, rounds } = options;
+  const { events, allocator, rounds, warmUp } = options;
   const none = openModel({ allocator, events, touch: 'none' });
   const full = openModel({ allocator, events, touch: 'full' });
   const first = openModel({ allocator, events, touch: 'first' });
@@ -45,7 +44,7 @@ export async function measureReplay(options: ReplayRowOptions): Promise<ReplayRo
   };
   let last: ModelMeasure | undefined;
   try {
-    for (let round = -WARM_UP; round < rounds; round++) {
+    for (let round = -warmUp; round < rounds; round++) {
       const warm = round >= 0;
       const realNone = warm ? await real?.measure('none') : undefined;
       last = await none.measure();
