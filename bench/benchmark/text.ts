@@ -24,7 +24,9 @@ export function benchmarkText(b: Benchmark, palette: Palette, judge: boolean): s
   ]);
   const ceiling = b.ceiling.map(({ trace, rate }) => [trace, 'empty', fixed(rate, 1)]);
   const lines = [
-    `Warm, one core, ${count(b.events)} events, medians of ${b.rounds} rounds in turns; M events/s of processor time`,
+    judge
+      ? `Warm, one core, ${count(b.events)} events, medians of ${b.rounds} rounds in turns; M events/s of processor time`
+      : `${count(b.events)} events, hardly warm: shows that everything runs, not how fast; M events/s of processor time`,
     '',
     ...columns([[...header, 'RSS full', 'RSS first', 'host B/block'], ...ceiling, ...rows], 'llr'),
     '',
