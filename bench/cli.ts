@@ -49,7 +49,7 @@ const commands = [
   ),
   lazy(
     'inspect <view> <workload>',
-    'the text that a real tool would print: pmap, smaps, malloc_info, …',
+    'the text that a real tool would print: pmap, smaps, malloc_info and more',
     async () => (await import('./commands/inspect.ts')).inspectCommand,
   ),
   lazy(
@@ -64,12 +64,12 @@ const commands = [
   ),
   lazy(
     'sweep <workload>',
-    'a grid of runs: allocators × option values × processors × seeds',
+    'a grid of runs: allocators x option values x processors x seeds',
     async () => (await import('./commands/sweep.ts')).sweepCommand,
   ),
   lazy(
     'tune <workload>',
-    'search over the allocator’s settings',
+    'search over the settings of an allocator',
     async () => (await import('./commands/tune.ts')).tuneCommand,
   ),
   lazy(
@@ -97,7 +97,7 @@ const commands = [
     'measure what operations cost on this machine, for --costs',
     async () => (await import('./commands/calibrate.ts')).calibrateCommand,
   ),
-  lazy('bench', 'the engine’s own speed', async () => (await import('./commands/bench.ts')).benchCommand),
+  lazy('bench', 'the speed of the engine itself', async () => (await import('./commands/bench.ts')).benchCommand),
 ];
 
 function version(): string {
@@ -118,10 +118,11 @@ function fail(error: unknown): never {
 // A reader that has seen enough (`sim run … | head`) is no error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
 
+// The help of this level is plain ASCII: the width of anything else is measured with tables that take 60 ms to load.
 const parser = yargs(joinDashes(hideBin(process.argv)))
   .scriptName('sim')
   .usage(
-    '$0 COMMAND …\n\nReplays allocation traces on exact models of real allocators, and says where the memory is and why it stays.',
+    '$0 COMMAND ...\n\nReplays allocation traces on exact models of real allocators, and says where the memory is and why it stays.',
   )
   .command(commands)
   .demandCommand(1, 'no command given; `sim --help` lists them')
