@@ -48,6 +48,11 @@ export interface Allocator {
    * residency) may do nothing for `full`.
    */
   touchBlock(h: Handle, from: Bytes, to: Bytes): void;
+  /**
+   * Blocks of malloc of at most so many requested bytes lie on pages that the allocator itself has written to, so that
+   * they need no `touchBlock`: boundary tags in front of and behind a block no longer than a page. 0 without it.
+   */
+  readonly selfTouchedBytes?: Bytes;
   threadStart(t: ThreadSlot): void;
   /** The thread's destructors: flush its cache, give its arena back. */
   threadExit(t: ThreadSlot): void;

@@ -40,6 +40,12 @@ function notModelled(given: OptionValues): string[] {
 /** PTRDIFF_MAX + 1 */
 const TOO_MUCH = 2 ** 63;
 
+/**
+ * Whoever hands out a chunk of at most a page has written the size in front of it and the size, or its PREV_INUSE bit, of
+ * the chunk behind it: what lies between is on one of these two pages. Of a mapped chunk so much is on its first page.
+ */
+const SELF_TOUCHED_BYTES = 4080;
+
 /** The public functions of malloc.c over the parts; state lies in the machine's memory alone. */
 export function createGlibc(machine: Machine, version: string, given: OptionValues): Allocator {
   const { MAIN_ARENA } = places;
@@ -317,6 +323,7 @@ export function createGlibc(machine: Machine, version: string, given: OptionValu
     addressOf,
     usableSize,
     touchBlock,
+    selfTouchedBytes: SELF_TOUCHED_BYTES,
     mallocIsLocal,
     freeIsLocal,
     threadStart: (t) => {

@@ -23,6 +23,8 @@ export interface LockstepOptions {
 
 const PIECE_ROWS = 1024;
 
+const LARGEST_SIZE = 0xffffffff;
+
 /**
  * Executes rows [from, to) strictly in file order. Thread begins and sample points are the caller's: it cuts the range
  * there. The calls of the model are captured as constants, so that in a process that runs one model every call site
@@ -57,6 +59,9 @@ export function createLockstep(options: LockstepOptions): (from: number, to: num
   const { handles, requested } = objects;
   const { malloc, free, calloc, realloc, memalign, touchBlock } = allocator;
   const upper = request ?? allocator;
+  // No size is above the largest: nothing is touched.
+  const touchAbove = touches ? (allocator.selfTouchedBytes ?? 0) : LARGEST_SIZE;
+  const touchRequestAbove = touches ? (upper.selfTouchedBytes ?? 0) : LARGEST_SIZE;
   const { malloc: emalloc, free: efree, touchBlock: touchRequestBlock } = upper;
 
   function started(row: number, handle: Handle, size: number): void {
@@ -183,7 +188,7 @@ export function createLockstep(options: LockstepOptions): (from: number, to: num
           handles[s] = handle;
           requested[s] = size;
           if (handle === 0) onFailure(row);
-          else if (touches && size !== 0) touchBlock(handle, 0, size);
+          else if (size > touchAbove) touchBlock(handle, 0, size);
         } else if (op === OP_FREE) {
           const s = slot[row]!;
           const handle = handles[s]!;
@@ -196,7 +201,7 @@ export function createLockstep(options: LockstepOptions): (from: number, to: num
           handles[s] = handle;
           requested[s] = size;
           if (handle === 0) onFailure(row);
-          else if (touches && size !== 0) touchRequestBlock(handle, 0, size);
+          else if (size > touchRequestAbove) touchRequestBlock(handle, 0, size);
         } else if (op === OP_EFREE) {
           const s = slot[row]!;
           const handle = handles[s]!;
