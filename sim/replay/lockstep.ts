@@ -21,8 +21,9 @@ export interface LockstepOptions {
   readonly addressOfRow?: (row: number) => Addr;
 }
 
+/** See `run`: a longer piece would be entered too seldom. */
 const PIECE_ROWS = 1024;
-
+/** Of a block; see event.ts. */
 const LARGEST_SIZE = 0xffffffff;
 
 /**
