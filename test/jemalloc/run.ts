@@ -1,53 +1,16 @@
-import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
-import { gunzipSync } from 'node:zlib';
-import { parseAllocator } from '../../allocators/spec.ts';
-import { Session, type SessionOptions } from '../../bench/session.ts';
+import type { SessionOptions } from '../../bench/session.ts';
 import type { EventBuffer } from '../../sim/event.ts';
-import { createTraceParser } from '../../workloads/trace/parser.ts';
+import { eventsFrom, recordingSession, unpackedFixture } from '../helpers/recording-session.ts';
 
-export const fixture = (name: string): Buffer =>
-  gunzipSync(readFileSync(fileURLToPath(new URL(`../fixtures/jemalloc/${name}`, import.meta.url))));
+export { eventsFrom } from '../helpers/recording-session.ts';
 
-export function eventsFrom(text: Uint8Array | string): EventBuffer {
-  const parser = createTraceParser({ source: 'test' });
-  parser.push(typeof text === 'string' ? Buffer.from(text) : text);
-  return parser.finish();
-}
+export const fixture = (name: string) => unpackedFixture('jemalloc', name);
 
-export interface JemallocRun {
-  readonly session: Session;
-  readonly placements: string[];
-  readonly syscalls: string[];
-}
-
-/** A session under jemalloc on two processors that keeps what it writes; not yet run. */
-export function jemallocSession(
-  events: EventBuffer,
-  allocator = 'jemalloc',
-  options: Partial<SessionOptions> = {},
-): JemallocRun {
-  const placements: string[] = [];
-  const syscalls: string[] = [];
-  const sink = (lines: string[]) => ({
-    write: (line: string) => void lines.push(line),
-    close: () => {},
-    discard: () => {},
-  });
-  const session = new Session({
-    events,
-    workload: 'test',
-    spec: parseAllocator(allocator, 2),
-    cpus: 2,
-    placements: sink(placements),
-    syscalls: sink(syscalls),
-    ...options,
-  });
-  return { session, placements, syscalls };
-}
+export const jemallocSession = (events: EventBuffer, allocator = 'jemalloc', options: Partial<SessionOptions> = {}) =>
+  recordingSession(events, allocator, options);
 
 /** Runs a trace to its end and takes a last sample. */
-export function runTrace(text: string, allocator = 'jemalloc', options: Partial<SessionOptions> = {}): JemallocRun {
+export function runTrace(text: string, allocator = 'jemalloc', options: Partial<SessionOptions> = {}) {
   const run = jemallocSession(eventsFrom(text), allocator, options);
   run.session.advance(Infinity);
   run.session.sample('(end)', run.session.row);

@@ -1,47 +1,10 @@
-import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
-import { gunzipSync } from 'node:zlib';
-import { parseAllocator } from '../../allocators/spec.ts';
-import { Session, type SessionOptions } from '../../bench/session.ts';
+import type { SessionOptions } from '../../bench/session.ts';
 import type { EventBuffer } from '../../sim/event.ts';
-import { createTraceParser } from '../../workloads/trace/parser.ts';
+import { recordingSession, unpackedFixture } from '../helpers/recording-session.ts';
 
-export const fixture = (name: string): Buffer =>
-  gunzipSync(readFileSync(fileURLToPath(new URL(`../fixtures/ptmalloc/${name}`, import.meta.url))));
+export { eventsFrom } from '../helpers/recording-session.ts';
 
-export function eventsFrom(text: Uint8Array | string): EventBuffer {
-  const parser = createTraceParser({ source: 'test' });
-  parser.push(typeof text === 'string' ? Buffer.from(text) : text);
-  return parser.finish();
-}
+export const fixture = (name: string) => unpackedFixture('ptmalloc', name);
 
-export interface GlibcRun {
-  readonly session: Session;
-  readonly placements: string[];
-  readonly syscalls: string[];
-}
-
-/** A session under glibc on two processors that keeps what it writes; not yet run. */
-export function glibcSession(
-  events: EventBuffer,
-  allocator = 'glibc',
-  options: Partial<SessionOptions> = {},
-): GlibcRun {
-  const placements: string[] = [];
-  const syscalls: string[] = [];
-  const sink = (lines: string[]) => ({
-    write: (line: string) => void lines.push(line),
-    close: () => {},
-    discard: () => {},
-  });
-  const session = new Session({
-    events,
-    workload: 'test',
-    spec: parseAllocator(allocator, 2),
-    cpus: 2,
-    placements: sink(placements),
-    syscalls: sink(syscalls),
-    ...options,
-  });
-  return { session, placements, syscalls };
-}
+export const glibcSession = (events: EventBuffer, allocator = 'glibc', options: Partial<SessionOptions> = {}) =>
+  recordingSession(events, allocator, options);
