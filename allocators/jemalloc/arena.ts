@@ -2,53 +2,56 @@ import type { ThreadSlot } from '../../sim/allocator.ts';
 import type { BackgroundThreads } from './background-thread.ts';
 import type { Base } from './base.ts';
 import { GROW_FIRST } from './extent.ts';
-import { ARENA_BYTES, ARENA_LARGE_STATS, ARENA_LARGE_STATS_BYTES, ARENA_WRITTEN, BIN_BYTES } from './layout.ts';
+import * as structures from './layout.ts';
 import { PURGE_NEVER, PURGE_ON_EPOCH_ADVANCE, type PageAllocator } from './page-allocator.ts';
 import { geometricTicks } from './prng.ts';
-import { CACHELINE, INDEX_SIZE, NBINS } from './size-classes.ts';
-import {
-  A_GROW_NEXT,
-  A_INITIALIZED,
-  A_INTERNAL,
-  A_LAST_THREAD,
-  A_NTHREADS,
-  A_NTHREADS_INTERNAL,
-  AC_ADDRESS,
-  AC_CREATED,
-  ARENA_COUNTERS,
-  ARENA_LOCKS,
-  ARENA_WORDS,
-  BC_NREQUESTS,
-  BIN_COUNTERS,
-  C_REQUESTS,
-  G_NARENAS_TOTAL,
-  LARGE_CLASSES,
-  LARGE_COUNTERS,
-  LC_NDALLOC,
-  LC_NFLUSHES,
-  LC_NMALLOC,
-  LC_NREQUESTS,
-  LG_CACHE_BIN_WORDS,
-  LOCK_BINS,
-  LOCK_TCACHE_LIST,
-  type State,
-  STATE_DIRTY,
-  STATE_MUZZY,
-  T_ARENA,
-  T_CACHE_ARENA,
-  T_IARENA,
-  T_PRNG,
-  T_REENTRANT,
-  T_STATE,
-  T_TICKS,
-  THREAD_HEADER_WORDS,
-  THREAD_NOMINAL,
-} from './state.ts';
+import * as classes from './size-classes.ts';
+import * as tables from './state.ts';
+import type { State } from './state.ts';
 
 export type Arenas = ReturnType<typeof createArenas>;
 
 /** Arenas (arena.c and the choice in jemalloc.c): their creation, which thread uses which, when they look at decay. */
 export function createArenas(state: State, base: Base, pa: PageAllocator, background: BackgroundThreads) {
+  const { ARENA_BYTES, ARENA_LARGE_STATS, ARENA_LARGE_STATS_BYTES, ARENA_WRITTEN, BIN_BYTES } = structures;
+  const { CACHELINE, INDEX_SIZE, NBINS } = classes;
+  const {
+    A_GROW_NEXT,
+    A_INITIALIZED,
+    A_INTERNAL,
+    A_LAST_THREAD,
+    A_NTHREADS,
+    A_NTHREADS_INTERNAL,
+    AC_ADDRESS,
+    AC_CREATED,
+    ARENA_COUNTERS,
+    ARENA_LOCKS,
+    ARENA_WORDS,
+    BC_NREQUESTS,
+    BIN_COUNTERS,
+    C_REQUESTS,
+    G_NARENAS_TOTAL,
+    LARGE_CLASSES,
+    LARGE_COUNTERS,
+    LC_NDALLOC,
+    LC_NFLUSHES,
+    LC_NMALLOC,
+    LC_NREQUESTS,
+    LG_CACHE_BIN_WORDS,
+    LOCK_BINS,
+    LOCK_TCACHE_LIST,
+    STATE_DIRTY,
+    STATE_MUZZY,
+    T_ARENA,
+    T_CACHE_ARENA,
+    T_IARENA,
+    T_PRNG,
+    T_REENTRANT,
+    T_STATE,
+    T_TICKS,
+    THREAD_HEADER_WORDS,
+    THREAD_NOMINAL,
+  } = tables;
   const { arenas, arenaCounters, caches, config, globals, kernel, largeCounters, lock, unlock, threadWords } = state;
   const { arenaLocks, arenasLock, binCounters } = state;
   const { narenas, hugeArena, percpuArena, cpus } = config;

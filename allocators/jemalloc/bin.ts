@@ -1,33 +1,11 @@
 import type { Handle, ThreadSlot } from '../../sim/allocator.ts';
-import { OP_BITMAP_WORDS } from '../../sim/threads/operations.ts';
+import * as counters from '../../sim/threads/operations.ts';
 import type { Arenas } from './arena.ts';
 import type { ExtentHeap } from './extent-heap.ts';
 import type { PageAllocator } from './page-allocator.ts';
-import { NBINS, SLAB_PAGES, SLAB_REGIONS } from './size-classes.ts';
-import {
-  ARENA_LOCKS,
-  B_NONFULL,
-  B_SLABCUR,
-  BC_CURREGS,
-  BC_CURSLABS,
-  BC_NDALLOC,
-  BC_NFILLS,
-  BC_NMALLOC,
-  BC_NONFULL_SLABS,
-  BC_NREQUESTS,
-  BC_NRESLABS,
-  BC_NSLABS,
-  BIN_COUNTERS,
-  BIN_WORDS,
-  E_ARENA,
-  E_NFREE,
-  HANDLE_SHIFT,
-  LG_BITMAP_WORDS,
-  LG_EXTENT_WORDS,
-  LOCK_BINS,
-  REGION_MASK,
-  type State,
-} from './state.ts';
+import * as classes from './size-classes.ts';
+import * as tables from './state.ts';
+import type { State } from './state.ts';
 
 export type Bins = ReturnType<typeof createBins>;
 
@@ -37,6 +15,31 @@ export type Bins = ReturnType<typeof createBins>;
  * taken first.
  */
 export function createBins(state: State, arenas: Arenas, pa: PageAllocator, heap: ExtentHeap) {
+  const { OP_BITMAP_WORDS } = counters;
+  const { NBINS, SLAB_PAGES, SLAB_REGIONS } = classes;
+  const {
+    ARENA_LOCKS,
+    B_NONFULL,
+    B_SLABCUR,
+    BC_CURREGS,
+    BC_CURSLABS,
+    BC_NDALLOC,
+    BC_NFILLS,
+    BC_NMALLOC,
+    BC_NONFULL_SLABS,
+    BC_NREQUESTS,
+    BC_NRESLABS,
+    BC_NSLABS,
+    BIN_COUNTERS,
+    BIN_WORDS,
+    E_ARENA,
+    E_NFREE,
+    HANDLE_SHIFT,
+    LG_BITMAP_WORDS,
+    LG_EXTENT_WORDS,
+    LOCK_BINS,
+    REGION_MASK,
+  } = tables;
   const { bins, binCounters, bitmaps, extentClass, extents, operations, slots, lock, unlock } = state;
   const { arenaLocks } = state;
 

@@ -1,22 +1,8 @@
 import type { ThreadSlot } from '../../sim/allocator.ts';
 import type { Base } from './base.ts';
 import type { ExtentHeap } from './extent-heap.ts';
-import {
-  A_EDATA_AVAIL,
-  A_EDATA_COUNT,
-  ARENA_LOCKS,
-  ARENA_WORDS,
-  E_ESN,
-  E_OWN,
-  E_PAGES,
-  E_SN,
-  E_START,
-  E_STATE,
-  LG_EXTENT_WORDS,
-  LOCK_EDATA_CACHE,
-  type State,
-  STATE_UNUSED,
-} from './state.ts';
+import * as tables from './state.ts';
+import type { State } from './state.ts';
 
 export type EdataCache = ReturnType<typeof createEdataCache>;
 
@@ -25,6 +11,21 @@ export type EdataCache = ReturnType<typeof createEdataCache>;
  * first: while it is unused, serial number and start hold that key.
  */
 export function createEdataCache(state: State, base: Base, heap: ExtentHeap) {
+  const {
+    A_EDATA_AVAIL,
+    A_EDATA_COUNT,
+    ARENA_LOCKS,
+    ARENA_WORDS,
+    E_ESN,
+    E_OWN,
+    E_PAGES,
+    E_SN,
+    E_START,
+    E_STATE,
+    LG_EXTENT_WORDS,
+    LOCK_EDATA_CACHE,
+    STATE_UNUSED,
+  } = tables;
   const { arenas, extents, lock, unlock } = state;
   const { arenaLocks } = state;
 

@@ -1,14 +1,15 @@
 import type { ThreadSlot } from '../../sim/allocator.ts';
-import { FENCE_PAGE } from '../../sim/kernel/layout.ts';
+import * as places from '../../sim/kernel/layout.ts';
 import type { Page } from '../../sim/units.ts';
 import type { Base } from './base.ts';
-import { RTREE_LEAF_BYTES, RTREE_LEAF_LG_PAGES } from './layout.ts';
-import { CACHELINE, PAGE } from './size-classes.ts';
-import { E_PAGES, E_START, G_DEEPEST, LG_EXTENT_WORDS, type State } from './state.ts';
+import * as structures from './layout.ts';
+import * as classes from './size-classes.ts';
+import * as tables from './state.ts';
+import type { State } from './state.ts';
 
 const ELEMENT_BYTES = 8;
 const LG_ELEMENTS_OF_PAGE = 9;
-const LEAF_MASK = 2 ** RTREE_LEAF_LG_PAGES - 1;
+const LEAF_MASK = 2 ** structures.RTREE_LEAF_LG_PAGES - 1;
 
 export type Emap = ReturnType<typeof createEmap>;
 
@@ -18,6 +19,10 @@ export type Emap = ReturnType<typeof createEmap>;
  * arena 0's base for each GiB in use, of which the pages written become resident.
  */
 export function createEmap(state: State, base: Base) {
+  const { FENCE_PAGE } = places;
+  const { RTREE_LEAF_BYTES, RTREE_LEAF_LG_PAGES } = structures;
+  const { CACHELINE, PAGE } = classes;
+  const { E_PAGES, E_START, G_DEEPEST, LG_EXTENT_WORDS } = tables;
   const { pageMap, globals, extents, rtreeLeaves, rtreeLock, kernel, lock, unlock, raise } = state;
   const { pages } = kernel;
 

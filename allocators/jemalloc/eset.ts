@@ -1,32 +1,10 @@
-import { OP_BIN_SCAN_STEPS } from '../../sim/threads/operations.ts';
+import * as counters from '../../sim/threads/operations.ts';
 import type { Pages } from '../../sim/units.ts';
 import type { ExtentHeap } from './extent-heap.ts';
-import {
-  ESET_NPSIZES,
-  insertClass,
-  PAGE,
-  PAGE_CLASS,
-  pagesToClass,
-  quantizeCeil,
-  searchClass,
-} from './size-classes.ts';
-import {
-  E_OLDER,
-  E_PAGES,
-  E_SN,
-  E_START,
-  E_YOUNGER,
-  ESET_BITMAP_WORDS,
-  ESET_WORDS,
-  LG_EXTENT_WORDS,
-  S_LEAST_SN,
-  S_LEAST_START,
-  S_NPAGES,
-  S_OLDEST,
-  S_ROOTS,
-  S_YOUNGEST,
-  type State,
-} from './state.ts';
+import * as classes from './size-classes.ts';
+import { insertClass, pagesToClass, quantizeCeil, searchClass } from './size-classes.ts';
+import * as tables from './state.ts';
+import type { State } from './state.ts';
 
 const FIT_TABLE_PAGES = 4096;
 
@@ -37,6 +15,24 @@ export type Eset = ReturnType<typeof createEset>;
  * any, and a list by age for purging. Set number `s` is arena × 3 + state - 1.
  */
 export function createEset(state: State, heap: ExtentHeap) {
+  const { OP_BIN_SCAN_STEPS } = counters;
+  const { ESET_NPSIZES, PAGE, PAGE_CLASS } = classes;
+  const {
+    E_OLDER,
+    E_PAGES,
+    E_SN,
+    E_START,
+    E_YOUNGER,
+    ESET_BITMAP_WORDS,
+    ESET_WORDS,
+    LG_EXTENT_WORDS,
+    S_LEAST_SN,
+    S_LEAST_START,
+    S_NPAGES,
+    S_OLDEST,
+    S_ROOTS,
+    S_YOUNGEST,
+  } = tables;
   const { config, esets, extents, operations } = state;
 
   /** A heap has a new root: its key is kept beside the others', so that a search need not look at the extents. */

@@ -1,5 +1,5 @@
-import { OP_TREE_STEPS } from '../../sim/threads/operations.ts';
-import { E_CHILD, E_NEXT, E_PREV, E_SN, E_START, LG_EXTENT_WORDS } from './state.ts';
+import * as counters from '../../sim/threads/operations.ts';
+import * as tables from './state.ts';
 
 export type ExtentHeap = ReturnType<typeof createExtentHeap>;
 
@@ -11,6 +11,8 @@ export type ExtentHeap = ReturnType<typeof createExtentHeap>;
  * The real one defers the merging of new elements. As no two keys are equal, that changes its cost but never its minimum.
  */
 export function createExtentHeap(extents: Int32Array, operations: Float64Array) {
+  const { OP_TREE_STEPS } = counters;
+  const { E_CHILD, E_NEXT, E_PREV, E_SN, E_START, LG_EXTENT_WORDS } = tables;
   function isLess(a: number, b: number): boolean {
     const p = a << LG_EXTENT_WORDS;
     const q = b << LG_EXTENT_WORDS;

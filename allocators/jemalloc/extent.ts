@@ -1,49 +1,23 @@
 import type { ThreadSlot } from '../../sim/allocator.ts';
-import { MMAP_BOTTOM_PAGE } from '../../sim/kernel/layout.ts';
-import { OP_COALESCES, OP_SPLITS } from '../../sim/threads/operations.ts';
+import * as places from '../../sim/kernel/layout.ts';
+import * as counters from '../../sim/threads/operations.ts';
 import type { Page, Pages } from '../../sim/units.ts';
 import type { Decay } from './decay.ts';
 import type { EdataCache } from './edata-cache.ts';
 import type { Emap } from './emap.ts';
 import type { Eset } from './eset.ts';
 import type { PageCalls } from './pages.ts';
-import { HUGEPAGE, LARGE_MAXCLASS, LARGE_MINCLASS, NSIZES, PAGE, PAGE_CLASS, pagesToClass } from './size-classes.ts';
-import {
-  A_GROW_NEXT,
-  A_MAPPED,
-  A_SN_NEXT,
-  AC_ABANDONED,
-  AC_DIRTY_NPURGE,
-  ARENA_COUNTERS,
-  ARENA_LOCKS,
-  ARENA_WORDS,
-  E_ARENA,
-  E_FLAGS,
-  E_OFFSET,
-  E_PAGES,
-  E_SN,
-  E_START,
-  E_STATE,
-  FLAG_HEAD,
-  FLAG_ZEROED,
-  G_DSS_EXHAUSTED,
-  G_DSS_MAX,
-  LG_EXTENT_WORDS,
-  LOCK_EXTENTS_DIRTY,
-  LOCK_GROW,
-  type State,
-  STATE_ACTIVE,
-  STATE_DIRTY,
-  STATE_MUZZY,
-  STATE_RETAINED,
-} from './state.ts';
+import * as classes from './size-classes.ts';
+import { pagesToClass } from './size-classes.ts';
+import * as tables from './state.ts';
+import type { State } from './state.ts';
 
-const LARGE_MIN_PAGES = LARGE_MINCLASS / PAGE;
+const LARGE_MIN_PAGES = classes.LARGE_MINCLASS / classes.PAGE;
 const OVERSIZE_THRESHOLD_DEFAULT = 8 * 2 ** 20;
 /** exp_grow.limit */
-const GROW_LIMIT = pagesToClass(LARGE_MAXCLASS / PAGE);
+const GROW_LIMIT = pagesToClass(classes.LARGE_MAXCLASS / classes.PAGE);
 /** exp_grow_init */
-export const GROW_FIRST = pagesToClass(HUGEPAGE / PAGE);
+export const GROW_FIRST = pagesToClass(classes.HUGEPAGE / classes.PAGE);
 
 export type Extents = ReturnType<typeof createExtents>;
 
@@ -59,6 +33,37 @@ export function createExtents(
   eset: Eset,
   decay: Decay,
 ) {
+  const { MMAP_BOTTOM_PAGE } = places;
+  const { OP_COALESCES, OP_SPLITS } = counters;
+  const { NSIZES, PAGE, PAGE_CLASS } = classes;
+  const {
+    A_GROW_NEXT,
+    A_MAPPED,
+    A_SN_NEXT,
+    AC_ABANDONED,
+    AC_DIRTY_NPURGE,
+    ARENA_COUNTERS,
+    ARENA_LOCKS,
+    ARENA_WORDS,
+    E_ARENA,
+    E_FLAGS,
+    E_OFFSET,
+    E_PAGES,
+    E_SN,
+    E_START,
+    E_STATE,
+    FLAG_HEAD,
+    FLAG_ZEROED,
+    G_DSS_EXHAUSTED,
+    G_DSS_MAX,
+    LG_EXTENT_WORDS,
+    LOCK_EXTENTS_DIRTY,
+    LOCK_GROW,
+    STATE_ACTIVE,
+    STATE_DIRTY,
+    STATE_MUZZY,
+    STATE_RETAINED,
+  } = tables;
   const { arenas, arenaCounters, config, extentClass, extents, globals, kernel, operations, lock, unlock, nowNs } =
     state;
   const { arenaLocks } = state;

@@ -2,20 +2,24 @@ import type { Handle, ThreadSlot } from '../../sim/allocator.ts';
 import type { Arenas } from './arena.ts';
 import type { PageAllocator } from './page-allocator.ts';
 import { prngBits } from './prng.ts';
-import { CACHELINE, INDEX_SIZE, LG_PAGE, PAGE, sizeToIndex } from './size-classes.ts';
-import { E_ARENA, E_OFFSET, HANDLE_SHIFT, LG_EXTENT_WORDS, type State, T_PRNG } from './state.ts';
+import * as classes from './size-classes.ts';
+import { sizeToIndex } from './size-classes.ts';
+import * as tables from './state.ts';
+import type { State } from './state.ts';
 
 /** sz_large_pad: cache_oblivious gives every large block a page more, so that it may begin at any cache line. */
 export const LARGE_PAD_PAGES = 1;
 
 const LG_CACHELINE = 6;
 /** Pages of an extent of each large class. */
-const PAGES_OF_CLASS: Float64Array = INDEX_SIZE.map((size) => size / PAGE + LARGE_PAD_PAGES);
+const PAGES_OF_CLASS: Float64Array = classes.INDEX_SIZE.map((size) => size / classes.PAGE + LARGE_PAD_PAGES);
 
 export type Large = ReturnType<typeof createLarge>;
 
 /** Blocks that are an extent of their own (large.c). A handle is the extent with region 0. */
 export function createLarge(state: State, arenas: Arenas, pa: PageAllocator) {
+  const { CACHELINE, INDEX_SIZE, LG_PAGE, PAGE } = classes;
+  const { E_ARENA, E_OFFSET, HANDLE_SHIFT, LG_EXTENT_WORDS, T_PRNG } = tables;
   const { caches, extentClass, extents, threadWords } = state;
 
   /** arena_cache_oblivious_randomize: a random start within the first page, at a multiple of the alignment. */

@@ -1,45 +1,40 @@
 import type { Handle, ThreadSlot } from '../../sim/allocator.ts';
-import { OP_BYTES_CLEARED, OP_BYTES_COPIED, OP_SLOW_CALLS } from '../../sim/threads/operations.ts';
+import * as counters from '../../sim/threads/operations.ts';
 import type { Addr, Bytes } from '../../sim/units.ts';
 import type { Heap } from './heap.ts';
-import {
-  alignedUsable,
-  CACHELINE,
-  INDEX_SIZE,
-  LARGE_MINCLASS,
-  LOOKUP_MAXCLASS,
-  NBINS,
-  NSIZES,
-  PAGE,
-  SIZE_INDEX,
-  SMALL_MAXCLASS,
-  sizeToIndex,
-} from './size-classes.ts';
-import {
-  C_HEAD,
-  C_LIMIT,
-  C_LOW_WATER,
-  C_REQUESTS,
-  E_ARENA,
-  E_OFFSET,
-  E_START,
-  HANDLE_SHIFT,
-  LG_CACHE_BIN_WORDS,
-  LG_EXTENT_WORDS,
-  REGION_MASK,
-  T_ALLOC_LEFT,
-  T_DALLOC_LEFT,
-  THREAD_HEADER_WORDS,
-} from './state.ts';
+import * as classes from './size-classes.ts';
+import { alignedUsable, sizeToIndex } from './size-classes.ts';
+import * as tables from './state.ts';
 
 /** Usable sizes as integers for the fast paths, which see no others. */
-const CACHED_SIZE: Int32Array = Int32Array.from(INDEX_SIZE, (size) => Math.min(size, 2147483647));
+const CACHED_SIZE: Int32Array = Int32Array.from(classes.INDEX_SIZE, (size) => Math.min(size, 2147483647));
 /** Distance of two regions; 0 for large classes, whose region is always 0. */
-const REGION_SIZE: Int32Array = Int32Array.from({ length: NSIZES + 1 }, (_, i) => (i < NBINS ? INDEX_SIZE[i]! : 0));
+const REGION_SIZE: Int32Array = Int32Array.from({ length: classes.NSIZES + 1 }, (_, i) =>
+  i < classes.NBINS ? classes.INDEX_SIZE[i]! : 0,
+);
 const LARGE_FOR_INT32 = 2 ** 30;
 
 /** The program's calls (jemalloc.c): the fast paths that end in the thread cache, and everything behind them. */
 export function createMalloc(heap: Heap) {
+  const { OP_BYTES_CLEARED, OP_BYTES_COPIED, OP_SLOW_CALLS } = counters;
+  const { CACHELINE, INDEX_SIZE, LARGE_MINCLASS, LOOKUP_MAXCLASS, NBINS, NSIZES, PAGE, SIZE_INDEX, SMALL_MAXCLASS } =
+    classes;
+  const {
+    C_HEAD,
+    C_LIMIT,
+    C_LOW_WATER,
+    C_REQUESTS,
+    E_ARENA,
+    E_OFFSET,
+    E_START,
+    HANDLE_SHIFT,
+    LG_CACHE_BIN_WORDS,
+    LG_EXTENT_WORDS,
+    REGION_MASK,
+    T_ALLOC_LEFT,
+    T_DALLOC_LEFT,
+    THREAD_HEADER_WORDS,
+  } = tables;
   const { arenas, bins, large, tcache, threads } = heap;
   const { caches, config, extentClass, extents, kernel, operations, slots, threadWords } = heap.state;
   const { pages } = kernel;

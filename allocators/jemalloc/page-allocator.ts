@@ -1,30 +1,13 @@
 import type { ThreadSlot } from '../../sim/allocator.ts';
-import { OP_SLOW_CALLS } from '../../sim/threads/operations.ts';
+import * as counters from '../../sim/threads/operations.ts';
 import type { Ns, Pages } from '../../sim/units.ts';
 import type { Decay } from './decay.ts';
 import type { Eset } from './eset.ts';
 import type { Extents } from './extent.ts';
-import { ARENA_DECAY_DIRTY, ARENA_DECAY_MUZZY } from './layout.ts';
-import { NSIZES } from './size-classes.ts';
-import {
-  A_MAPPED,
-  AC_ADDRESS,
-  AC_DIRTY_NPURGE,
-  AC_MUZZY_NPURGE,
-  ARENA_COUNTERS,
-  ARENA_LOCKS,
-  ARENA_WORDS,
-  E_FLAGS,
-  E_OFFSET,
-  E_PAGES,
-  E_YOUNGER,
-  FLAG_SLAB,
-  LG_EXTENT_WORDS,
-  LOCK_DECAY_DIRTY,
-  type State,
-  STATE_DIRTY,
-  STATE_MUZZY,
-} from './state.ts';
+import * as structures from './layout.ts';
+import * as classes from './size-classes.ts';
+import * as tables from './state.ts';
+import type { State } from './state.ts';
 
 /** pac_purge_eagerness_t */
 export const PURGE_ALWAYS = 0;
@@ -38,6 +21,27 @@ export type PageAllocator = ReturnType<typeof createPageAllocator>;
  * what has been unused for long. Decay number 2 a is the dirty one of arena a, 2 a + 1 the muzzy one.
  */
 export function createPageAllocator(state: State, ext: Extents, eset: Eset, decay: Decay) {
+  const { OP_SLOW_CALLS } = counters;
+  const { ARENA_DECAY_DIRTY, ARENA_DECAY_MUZZY } = structures;
+  const { NSIZES } = classes;
+  const {
+    A_MAPPED,
+    AC_ADDRESS,
+    AC_DIRTY_NPURGE,
+    AC_MUZZY_NPURGE,
+    ARENA_COUNTERS,
+    ARENA_LOCKS,
+    ARENA_WORDS,
+    E_FLAGS,
+    E_OFFSET,
+    E_PAGES,
+    E_YOUNGER,
+    FLAG_SLAB,
+    LG_EXTENT_WORDS,
+    LOCK_DECAY_DIRTY,
+    STATE_DIRTY,
+    STATE_MUZZY,
+  } = tables;
   const { arenas, arenaCounters, config, extentClass, extents, operations, lock, tryLock, unlock } = state;
   const { arenaLocks } = state;
 

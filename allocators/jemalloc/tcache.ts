@@ -1,39 +1,16 @@
 import type { Handle, ThreadSlot } from '../../sim/allocator.ts';
-import { OP_CACHE_FILLS, OP_CACHE_FLUSHES } from '../../sim/threads/operations.ts';
+import * as counters from '../../sim/threads/operations.ts';
 import type { Page } from '../../sim/units.ts';
 import type { Arenas } from './arena.ts';
 import type { Bins } from './bin.ts';
 import { gcItemDelay } from './config.ts';
 import type { Large } from './large.ts';
-import { INDEX_SIZE, NBINS, PAGE } from './size-classes.ts';
-import {
-  ARENA_LOCKS,
-  BC_NFLUSHES,
-  BC_NREQUESTS,
-  BIN_COUNTERS,
-  C_DELAY,
-  C_EMPTY,
-  C_FILL_SHIFT,
-  C_HEAD,
-  C_LIMIT,
-  C_LOW_WATER,
-  C_REFILLED,
-  C_REQUESTS,
-  E_ARENA,
-  HANDLE_SHIFT,
-  LG_CACHE_BIN_WORDS,
-  LG_EXTENT_WORDS,
-  LOCK_BINS,
-  type State,
-  T_CACHE_ARENA,
-  T_CACHE_BLOCK,
-  T_CACHE_PAGE,
-  T_NEXT_GC_BIN,
-  THREAD_HEADER_WORDS,
-} from './state.ts';
+import * as classes from './size-classes.ts';
+import * as tables from './state.ts';
+import type { State } from './state.ts';
 
 const LG_SLOTS_OF_PAGE = 9; // a page holds 512 slots of 8 bytes
-const SLOTS_OF_PAGE = PAGE / 8;
+const SLOTS_OF_PAGE = classes.PAGE / 8;
 
 export type Tcache = ReturnType<typeof createTcache>;
 
@@ -50,6 +27,32 @@ export type Tcache = ReturnType<typeof createTcache>;
  * (or the full position), so that the one comparison of a free tells both.
  */
 export function createTcache(state: State, arenas: Arenas, bins: Bins, large: Large) {
+  const { OP_CACHE_FILLS, OP_CACHE_FLUSHES } = counters;
+  const { INDEX_SIZE, NBINS } = classes;
+  const {
+    ARENA_LOCKS,
+    BC_NFLUSHES,
+    BC_NREQUESTS,
+    BIN_COUNTERS,
+    C_DELAY,
+    C_EMPTY,
+    C_FILL_SHIFT,
+    C_HEAD,
+    C_LIMIT,
+    C_LOW_WATER,
+    C_REFILLED,
+    C_REQUESTS,
+    E_ARENA,
+    HANDLE_SHIFT,
+    LG_CACHE_BIN_WORDS,
+    LG_EXTENT_WORDS,
+    LOCK_BINS,
+    T_CACHE_ARENA,
+    T_CACHE_BLOCK,
+    T_CACHE_PAGE,
+    T_NEXT_GC_BIN,
+    THREAD_HEADER_WORDS,
+  } = tables;
   const { binCounters, caches, config, extents, kernel, operations, slots, lock, unlock } = state;
   const { threadWords, slotTotal } = state;
   const { cacheBins, slots: slotCounts } = config;

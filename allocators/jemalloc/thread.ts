@@ -2,35 +2,17 @@ import type { ThreadSlot } from '../../sim/allocator.ts';
 import type { Arenas } from './arena.ts';
 import type { Bins } from './bin.ts';
 import type { Large } from './large.ts';
-import { TSD_BELOW_THREAD_POINTER } from './layout.ts';
-import { DECAY_TICKS, seedPrng } from './prng.ts';
-import { alignedUsable, INDEX_SIZE, NBINS, PAGE, sizeToIndex, SMALL_MAXCLASS } from './size-classes.ts';
-import {
-  E_START,
-  G_BOOTED,
-  G_THREADS,
-  HANDLE_SHIFT,
-  LG_EXTENT_WORDS,
-  REGION_MASK,
-  type State,
-  T_ALLOC_LEFT,
-  T_ARENA,
-  T_CACHE_ARENA,
-  T_CACHE_BLOCK,
-  T_DALLOC_LEFT,
-  T_IARENA,
-  T_PRNG,
-  T_REENTRANT,
-  T_STATE,
-  T_TICKS,
-  THREAD_MINIMAL,
-  THREAD_NOMINAL,
-  THREAD_UNINITIALIZED,
-} from './state.ts';
+import * as structures from './layout.ts';
+import * as random from './prng.ts';
+import { seedPrng } from './prng.ts';
+import * as classes from './size-classes.ts';
+import { alignedUsable, sizeToIndex } from './size-classes.ts';
+import * as tables from './state.ts';
+import type { State } from './state.ts';
 import type { Tcache } from './tcache.ts';
 
 /** Usable sizes for the event counters, which are 32-bit: what is larger ends any wait. */
-const EVENT_BYTES: Int32Array = Int32Array.from(INDEX_SIZE, (size) => Math.min(size, 2147483647));
+const EVENT_BYTES: Int32Array = Int32Array.from(classes.INDEX_SIZE, (size) => Math.min(size, 2147483647));
 
 export type Threads = ReturnType<typeof createThreads>;
 
@@ -39,6 +21,30 @@ export type Threads = ReturnType<typeof createThreads>;
  * freed so far has neither cache nor arena, and its frees go to the arenas directly.
  */
 export function createThreads(state: State, arenas: Arenas, bins: Bins, large: Large, tcache: Tcache) {
+  const { TSD_BELOW_THREAD_POINTER } = structures;
+  const { DECAY_TICKS } = random;
+  const { NBINS, PAGE, SMALL_MAXCLASS } = classes;
+  const {
+    E_START,
+    G_BOOTED,
+    G_THREADS,
+    HANDLE_SHIFT,
+    LG_EXTENT_WORDS,
+    REGION_MASK,
+    T_ALLOC_LEFT,
+    T_ARENA,
+    T_CACHE_ARENA,
+    T_CACHE_BLOCK,
+    T_DALLOC_LEFT,
+    T_IARENA,
+    T_PRNG,
+    T_REENTRANT,
+    T_STATE,
+    T_TICKS,
+    THREAD_MINIMAL,
+    THREAD_NOMINAL,
+    THREAD_UNINITIALIZED,
+  } = tables;
   const { caches, config, extentClass, extents, globals, kernel, threadWords, slotTotal } = state;
 
   const threadPointer = (t: ThreadSlot) => (t === 0 ? config.tpMain : config.tpFirst - (t - 1) * config.tpStep);
