@@ -48,19 +48,8 @@ export interface MeasuredLock {
   futexWakes: number;
 }
 
-interface VirtualLock extends MeasuredLock {
-  /** Stretches of time, ordered by start. */
-  count: number;
-  readonly from: Float64Array;
-  readonly to: Float64Array;
-  readonly owner: Int32Array;
-  readonly flags: Uint8Array;
-  /** The stretch that the running call holds, -1 for none. */
-  held: number;
-  lastOwner: number;
-  lastProcessor: number;
-}
-
+/** Locks of a run at most: arrays of this size cost nothing where no lock is. */
+const LOCKS_MAX = 32_768;
 const STRETCHES = 64;
 
 export interface VirtualLockOptions {
@@ -77,6 +66,15 @@ const JITTER = 0.1;
 export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
   // Constants of their own are folded into the code, imported ones are loaded at every use.
   const { OP_BYTES_CLEARED, OP_BYTES_COPIED, OP_FAULTS, OP_PAGES_RELEASED, OPERATIONS } = counters;
+  const LG_LOCK_WORDS = 3; // of each lock:
+  const COUNT = 0; // its stretches
+  const HELD = 1; // the stretch that the running call holds, -1 for none
+  const ACQUISITIONS = 2;
+  const OWNER_SWITCHES = 3;
+  const LAST_OWNER = 4;
+  const LAST_PROCESSOR = 5;
+  const IN_KERNEL = 6;
+  const LG_FLAGS = 2;
   const SHARED = 1; // flags of a stretch
   const WAKES = 2; // its owner has to wake somebody when it releases: priced already, or known to be due then
   const { time, operations, perVmaLocks } = options;
@@ -106,8 +104,14 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
   const COPIED = 4;
   const CLEARED = 5;
   assert(OPERATIONS.length === 21 && OP_FAULTS === 12, 'the sums in settle() leave counters out');
-  const locks: VirtualLock[] = [];
-  let mmapLock: VirtualLock | undefined;
+  /** Names, and the figures that only waiting changes; the others lie in arrays, as every acquisition counts. */
+  const locks: MeasuredLock[] = [];
+  const words = new Int32Array(LOCKS_MAX << LG_LOCK_WORDS);
+  const holdNs = new Float64Array(LOCKS_MAX);
+  // Stretches of each lock, ordered by their beginnings: begin and end, thread and flags.
+  const spans = new Float64Array(2 * LOCKS_MAX * STRETCHES);
+  const takers = new Int32Array(LOCKS_MAX * STRETCHES);
+  let mmapLock = -1;
   let hasReleased = false; // a lock, in the running call
   let random = createRandom(time.seed, 'prices').integer(1, 0x7fffffff);
 
@@ -201,15 +205,18 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
 
   /** Page faults hold mmap_lock as readers: they wait for writers, and keep writers waiting. */
   function faultsAsReader(t: ThreadSlot, ns: Ns): void {
-    const lock = mmapLock;
-    if (lock === undefined || lock.held >= 0) return;
-    take(t, lock, true);
-    lock.to[lock.held] = clocks[t]! + ns;
-    lock.held = -1;
+    if (mmapLock < 0) return;
+    const w = mmapLock << LG_LOCK_WORDS;
+    if (words[w + HELD]! >= 0) return;
+    take(t, mmapLock, true);
+    spans[2 * (mmapLock * STRETCHES + words[w + HELD]!) + 1] = clocks[t]! + ns;
+    words[w + HELD] = -1;
   }
 
   function create(name: string, kind: LockKind): LockId {
-    const lock: VirtualLock = {
+    const id = locks.length;
+    assert(id < LOCKS_MAX, 'a run with more locks than there is room for');
+    locks.push({
       name,
       kind,
       acquisitions: 0,
@@ -222,100 +229,104 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
       ownerSwitches: 0,
       futexWaits: 0,
       futexWakes: 0,
-      count: 0,
-      from: new Float64Array(STRETCHES),
-      to: new Float64Array(STRETCHES),
-      owner: new Int32Array(STRETCHES),
-      flags: new Uint8Array(STRETCHES),
-      held: -1,
-      lastOwner: -1,
-      lastProcessor: -1,
-    };
-    if (name === 'mmap_lock') mmapLock = lock;
-    return locks.push(lock) - 1;
+    });
+    const w = id << LG_LOCK_WORDS;
+    words[w + HELD] = -1;
+    words[w + LAST_OWNER] = -1;
+    words[w + LAST_PROCESSOR] = -1;
+    words[w + IN_KERNEL] = kind === 'kernel' ? 1 : 0;
+    if (name === 'mmap_lock') mmapLock = id;
+    return id;
+  }
+
+  /** Stretch `from` of a lock becomes stretch `to`, which is forgotten. */
+  function moveStretch(first: number, from: number, to: number): void {
+    spans[2 * (first + to)] = spans[2 * (first + from)]!;
+    spans[2 * (first + to) + 1] = spans[2 * (first + from) + 1]!;
+    takers[first + to] = takers[first + from]!;
   }
 
   /** Forgets the stretches that have passed for everybody. */
-  function prune(lock: VirtualLock): void {
-    const { from, to, owner, flags } = lock;
+  function prune(id: LockId): void {
+    const first = id * STRETCHES;
+    const count = words[(id << LG_LOCK_WORDS) + COUNT]!;
     const past = horizon[0]!;
     let kept = 0;
-    for (let i = 0; i < lock.count; i++) {
-      if (to[i]! <= past) continue;
-      if (kept !== i) {
-        from[kept] = from[i]!;
-        to[kept] = to[i]!;
-        owner[kept] = owner[i]!;
-        flags[kept] = flags[i]!;
-      }
+    for (let i = 0; i < count; i++) {
+      if (spans[2 * (first + i) + 1]! <= past) continue;
+      if (kept !== i) moveStretch(first, i, kept);
       kept++;
     }
-    lock.count = kept;
+    words[(id << LG_LOCK_WORDS) + COUNT] = kept;
   }
 
-  /** Index of the stretch that keeps an acquisition at `at` waiting, or -1. */
-  function obstacle(lock: VirtualLock, at: Ns, shared: boolean): number {
-    const { from, to, flags } = lock;
-    const needed = lock.acquisitions === 0 ? 0 : lock.holdNs / lock.acquisitions;
-    for (let i = 0; i < lock.count; i++) {
-      if (to[i]! <= at || (shared && flags[i]! & SHARED)) continue;
-      return from[i]! >= at + needed ? -1 : i;
+  /** Index of the stretch that keeps an acquisition at the thread's time waiting, or -1. */
+  function obstacle(t: ThreadSlot, id: LockId, shared: boolean): number {
+    const at = clocks[t]!;
+    const first = id * STRETCHES;
+    const count = words[(id << LG_LOCK_WORDS) + COUNT]!;
+    const acquisitions = words[(id << LG_LOCK_WORDS) + ACQUISITIONS]!;
+    const needed = acquisitions === 0 ? 0 : holdNs[id]! / acquisitions;
+    for (let i = 0; i < count; i++) {
+      if (spans[2 * (first + i) + 1]! <= at || (shared && takers[first + i]! & SHARED)) continue;
+      return spans[2 * (first + i)]! >= at + needed ? -1 : i;
     }
     return -1;
   }
 
   /** The running call holds the lock from the thread's time on. */
-  function take(t: ThreadSlot, lock: VirtualLock, shared: boolean): void {
-    if (lock.count === 1 && lock.to[0]! <= horizon[0]!) lock.count = 0;
-    else if (lock.count > 0) prune(lock);
-    lock.acquisitions++;
-    let wakes = 0;
-    if (lock.count > 0 && obstacle(lock, clocks[t]!, shared) >= 0) wakes = wait(t, lock, shared);
-    if (lock.lastOwner !== t) {
-      if (lock.lastOwner >= 0) lock.ownerSwitches++;
-      lock.lastOwner = t;
-      if (lock.lastProcessor !== processor[t]) {
-        if (lock.lastProcessor >= 0) clocks[t]! += lineTransferNs;
-        lock.lastProcessor = processor[t]!;
+  function take(t: ThreadSlot, id: LockId, shared: boolean): void {
+    const w = id << LG_LOCK_WORDS;
+    const first = id * STRETCHES;
+    let flags = shared ? SHARED : 0;
+    let count = words[w + COUNT]!;
+    if (count === 1 && spans[2 * first + 1]! <= horizon[0]!) {
+      count = 0;
+      words[w + COUNT] = 0;
+    } else if (count > 0) {
+      prune(id);
+      count = words[w + COUNT]!;
+    }
+    words[w + ACQUISITIONS]!++;
+    if (count > 0 && obstacle(t, id, shared) >= 0) flags |= wait(t, id, shared);
+    if (words[w + LAST_OWNER] !== t) {
+      if (words[w + LAST_OWNER]! >= 0) words[w + OWNER_SWITCHES]!++;
+      words[w + LAST_OWNER] = t;
+      const p = processor[t]!;
+      if (words[w + LAST_PROCESSOR] !== p) {
+        if (words[w + LAST_PROCESSOR]! >= 0) clocks[t]! += lineTransferNs;
+        words[w + LAST_PROCESSOR] = p;
       }
     }
-    const { from, to, owner, flags } = lock;
-    if (lock.count === STRETCHES) {
+    if (count === STRETCHES) {
       // Far more threads ahead of their time than there are processors: forget the oldest stretch.
-      from.copyWithin(0, 1);
-      to.copyWithin(0, 1);
-      owner.copyWithin(0, 1);
-      flags.copyWithin(0, 1);
-      lock.count--;
+      for (let i = 1; i < count; i++) moveStretch(first, i, i - 1);
+      count--;
     }
     const at = clocks[t]!;
-    let place = lock.count;
-    for (; place > 0 && from[place - 1]! > at; place--) {
-      from[place] = from[place - 1]!;
-      to[place] = to[place - 1]!;
-      owner[place] = owner[place - 1]!;
-      flags[place] = flags[place - 1]!;
-    }
-    from[place] = at;
-    to[place] = at;
-    owner[place] = t;
-    flags[place] = (shared ? SHARED : 0) | wakes;
-    lock.held = place;
-    lock.count++;
-    clocks[t]! += lockNs;
+    let place = count;
+    for (; place > 0 && spans[2 * (first + place - 1)]! > at; place--) moveStretch(first, place - 1, place);
+    spans[2 * (first + place)] = at;
+    spans[2 * (first + place) + 1] = at;
+    takers[first + place] = (t << LG_FLAGS) | flags;
+    words[w + HELD] = place;
+    words[w + COUNT] = count + 1;
+    clocks[t] = at + lockNs;
   }
 
   /** Waits until the lock can be had; returns WAKES where a futex wait may have left other waiters behind. */
-  function wait(t: ThreadSlot, lock: VirtualLock, shared: boolean): number {
+  function wait(t: ThreadSlot, id: LockId, shared: boolean): number {
+    const lock = locks[id]!;
     const since = clocks[t]!;
     let result = 0;
     let spun = 0;
     lock.contended++;
     for (;;) {
       const now = clocks[t]!;
-      const i = obstacle(lock, now, shared);
+      const i = obstacle(t, id, shared);
       if (i < 0) break;
-      const free = lock.to[i]!;
+      const stretch = id * STRETCHES + i;
+      const free = spans[2 * stretch + 1]!;
       if (lock.kind === 'kernel') {
         spun += free - now;
         clocks[t] = free;
@@ -332,9 +343,9 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
       // and so will this thread, which cannot know whether it was the last waiter.
       result = WAKES;
       lock.futexWaits++;
-      const owner = lock.owner[i]!;
-      if (!(lock.flags[i]! & WAKES)) {
-        lock.flags[i]! |= WAKES;
+      const owner = takers[stretch]! >> LG_FLAGS;
+      if (!(takers[stretch]! & WAKES)) {
+        takers[stretch]! |= WAKES;
         lock.futexWakes++;
         debts[owner]! += futexWakeNs;
       }
@@ -364,54 +375,48 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
   }
 
   function acquire(t: ThreadSlot, id: LockId): void {
-    const lock = locks[id]!;
-    if (lock.kind === 'kernel') {
+    if (words[(id << LG_LOCK_WORDS) + IN_KERNEL] !== 0) {
       settle(t);
       clocks[t]! += syscallNs;
     } else {
       settleLong(t);
     }
-    take(t, lock, false);
+    take(t, id, false);
   }
 
   function tryAcquire(t: ThreadSlot, id: LockId): boolean {
     settleLong(t);
-    const lock = locks[id]!;
-    if (lock.count > 0) prune(lock);
-    if (lock.count > 0 && obstacle(lock, clocks[t]!, false) >= 0) {
-      lock.failedTries++;
+    if (words[(id << LG_LOCK_WORDS) + COUNT]! > 0) prune(id);
+    if (words[(id << LG_LOCK_WORDS) + COUNT]! > 0 && obstacle(t, id, false) >= 0) {
+      locks[id]!.failedTries++;
       clocks[t]! += lineTransferNs;
       return false;
     }
-    take(t, lock, false);
+    take(t, id, false);
     return true;
   }
 
   function release(t: ThreadSlot, id: LockId): void {
     settle(t);
-    const lock = locks[id]!;
-    const { held } = lock;
-    if (held < 0) throw new InvariantError(`thread ${t} releases ${lock.name}, which it does not hold`);
+    const w = id << LG_LOCK_WORDS;
+    const held = words[w + HELD]!;
+    if (held < 0) throw new InvariantError(`thread ${t} releases ${locks[id]!.name}, which it does not hold`);
+    const stretch = id * STRETCHES + held;
     const now = clocks[t]!;
     hasReleased = true;
-    lock.to[held] = now;
-    lock.holdNs += now - lock.from[held]!;
-    lock.held = -1;
-    if (lock.flags[held]! & WAKES) {
-      lock.futexWakes++;
+    spans[2 * stretch + 1] = now;
+    holdNs[id]! += now - spans[2 * stretch]!;
+    words[w + HELD] = -1;
+    if (takers[stretch]! & WAKES) {
+      locks[id]!.futexWakes++;
       clocks[t]! += futexWakeNs;
     }
   }
 
   function acquireShared(t: ThreadSlot, id: LockId): void {
-    if (!perVmaLocks) {
-      settle(t);
-      clocks[t]! += syscallNs;
-      take(t, locks[id]!, true);
-    } else {
-      settle(t);
-      clocks[t]! += syscallNs;
-    }
+    settle(t);
+    clocks[t]! += syscallNs;
+    if (!perVmaLocks) take(t, id, true);
   }
 
   function releaseShared(t: ThreadSlot, id: LockId): void {
@@ -428,6 +433,13 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
     releaseShared,
     settle,
     settleCall,
-    measured: locks,
+    get measured() {
+      return locks.map((lock, id) => ({
+        ...lock,
+        acquisitions: words[(id << LG_LOCK_WORDS) + ACQUISITIONS]!,
+        ownerSwitches: words[(id << LG_LOCK_WORDS) + OWNER_SWITCHES]!,
+        holdNs: holdNs[id]!,
+      }));
+    },
   };
 }
