@@ -1,33 +1,15 @@
 import { UserError } from '../assert.ts';
-import {
-  type EventBuffer,
-  OP_BITS,
-  OP_CALLOC,
-  OP_CLOCK,
-  OP_ECALLOC,
-  OP_EFREE,
-  OP_EMALLOC,
-  OP_EREALLOC,
-  OP_FREE,
-  OP_MALLOC,
-  OP_MASK,
-  OP_MEMALIGN,
-  OP_REALLOC,
-  OP_REQUEST_END,
-  OP_SAMPLE,
-  OP_SKIPPED,
-  OP_THREAD_EXIT,
-  OP_WRITE,
-} from '../event.ts';
+import * as traced from '../event.ts';
+import type { EventBuffer } from '../event.ts';
 
 // An event ─►  ┌────────────┬──────────┬───┬───┐   RECORD_WORDS int32 each, the events of one thread side by side
 //              │ op, flags  │ slot     │ a │ b │   slot, a, b as in event.ts, with the slots of this file
 //              └────────────┴──────────┴───┴───┘
 export const RECORD_WORDS = 4;
 /** The object is used by several threads: wait until `done[slot]` has reached `need`, count the own use afterwards. */
-export const SHARED_OBJECT = 1 << OP_BITS;
+export const SHARED_OBJECT = 1 << traced.OP_BITS;
 /** The use counts: others may wait for it. Set on shared objects alone. */
-export const COUNTED_USE = 2 << OP_BITS;
+export const COUNTED_USE = 2 << traced.OP_BITS;
 
 /**
  * A trace as the free-running modes need it (trace-format.md): for each thread its own events in their order, and what
@@ -62,40 +44,77 @@ export interface ProgramOrder {
   readonly crossThreadFrees: number;
 }
 
+// What is known of a slot while the order is made: LIFE_WORDS int32 each.
+const LG_LIFE_WORDS = 3;
+const OWNER = 0; // the thread that allocated it
+const USES = 1;
+const ALLOCATED = 2; // number of the last allocation or realloc
+const SIZE = 3; // what was asked for last, as unsigned
+const IS_SHARED = 4;
+const NEXT_FREE = 5;
+
+/** Rows that one call of a pass looks at: code that replaces a function is better than code that replaces a running loop. */
+const PIECE_ROWS = 8192;
+
 /** The columns are shared memory, so that workers can be given them as they are. */
 export function createProgramOrder(events: EventBuffer): ProgramOrder {
-  const { length, head, slot, a, b } = events;
-  const { threadOfRow, ids } = assignThreads(events);
+  const { length } = events;
+  const { threadOfRow, isSharedLife, ids, eventsOf, allocating } = assignThreads(events);
   const threads = ids.length;
-
   const first = sharedInt32(threads + 1);
-  for (let row = 0; row < length; row++) first[threadOfRow[row]! + 1]!++;
-  for (let t = 0; t < threads; t++) first[t + 1]! += first[t]!;
-
-  let allocating = 0;
-  for (let row = 0; row < length; row++) if (allocates(head[row]! & OP_MASK)) allocating++;
+  for (let t = 0; t < threads; t++) first[t + 1] = first[t]! + eventsOf[t]!;
   const records = sharedInt32(length * RECORD_WORDS);
   const rows = sharedInt32(length);
   const need = sharedInt32(length);
   const requestFrees = sharedInt32(events.requestFrees.length);
   const requestNeeds = sharedInt32(events.requestFrees.length);
+  const columns = { threadOfRow, isSharedLife, first, records, rows, need, requestFrees, requestNeeds };
+  const { order, counts } = createOrdering(events, columns, allocating, threads);
+  for (let row = 0; row < length; row += PIECE_ROWS) order(row, Math.min(length, row + PIECE_ROWS));
+  return { threads, ids, first, records, rows, need, requestFrees, requestNeeds, ...counts() };
+}
 
-  // By slot of the trace: the slot of this file, 0 while dead. By slot of this file: who allocated it, …
+interface Columns {
+  readonly threadOfRow: Int32Array;
+  readonly isSharedLife: Uint8Array;
+  readonly first: Int32Array;
+  readonly records: Int32Array;
+  readonly rows: Int32Array;
+  readonly need: Int32Array;
+  readonly requestFrees: Int32Array;
+  readonly requestNeeds: Int32Array;
+}
+
+/** Files rows under their threads, with the slots of this file and what each waits for. */
+function createOrdering(events: EventBuffer, columns: Columns, allocating: number, threads: number) {
+  // Constants of their own: an imported one is loaded and checked at every use, a local one is folded into the code.
+  const {
+    OP_CALLOC,
+    OP_ECALLOC,
+    OP_EFREE,
+    OP_EMALLOC,
+    OP_EREALLOC,
+    OP_FREE,
+    OP_MALLOC,
+    OP_MASK,
+    OP_MEMALIGN,
+    OP_REALLOC,
+    OP_REQUEST_END,
+    OP_WRITE,
+  } = traced;
+  const { head, slot, a, b, requestFrees: tracedFrees } = events;
+  const { threadOfRow, isSharedLife, records, rows, need, requestFrees, requestNeeds } = columns;
+  // By slot of the trace: the slot of this file, 0 while dead.
   const now = new Int32Array(events.objectSlots);
-  const owner = new Int32Array(allocating + 1);
-  const uses = new Int32Array(allocating + 1);
-  const allocated = new Int32Array(allocating + 1); // number of the last allocation or realloc
-  const sizes = new Int32Array(allocating + 1); // what was asked for last, as unsigned
-  const isShared = new Uint8Array(allocating + 1);
-  const nextFree = new Int32Array(allocating + 1);
+  const lives = new Int32Array((allocating + 1) << LG_LIFE_WORDS);
   const freeHead = new Int32Array(2 * threads); // of slots for objects of one thread, of slots for shared ones
-  const isSharedLife = findSharedLives(events, threadOfRow);
+  const next = columns.first.slice();
   let slots = 1;
   let allocations = 0;
   let frees = 0;
   let crossThreadFrees = 0;
 
-  const live = (row: number, doing: string): number => {
+  function live(row: number, doing: string): number {
     const s = now[slot[row]!]!;
     if (s === 0) {
       throw new UserError(
@@ -103,95 +122,42 @@ export function createProgramOrder(events: EventBuffer): ProgramOrder {
       );
     }
     return s;
-  };
-  const release = (t: number, traceSlot: number): void => {
+  }
+
+  function release(t: number, traceSlot: number): void {
     const s = now[traceSlot]!;
+    const p = s << LG_LIFE_WORDS;
     now[traceSlot] = 0;
-    const list = 2 * t + isShared[s]!;
-    nextFree[s] = freeHead[list]!;
+    const list = 2 * t + lives[p + IS_SHARED]!;
+    lives[p + NEXT_FREE] = freeHead[list]!;
     freeHead[list] = s;
     frees++;
-    if (owner[s] !== t) crossThreadFrees++;
-  };
+    if (lives[p + OWNER] !== t) crossThreadFrees++;
+  }
 
-  const next = first.slice();
-  for (let row = 0; row < length; row++) {
-    const t = threadOfRow[row]!;
-    const index = next[t]!++;
-    const op = head[row]! & OP_MASK;
-    let flags = 0;
-    let argument = a[row]! | 0;
-    let s = slot[row]!;
-    let waitsFor = 0;
-    switch (op) {
-      case OP_MALLOC:
-      case OP_CALLOC:
-      case OP_MEMALIGN:
-      case OP_EMALLOC:
-      case OP_ECALLOC:
-      case OP_REALLOC:
-      case OP_EREALLOC: {
-        const old = now[s]!;
-        const resizes = (op === OP_REALLOC || op === OP_EREALLOC) && old !== 0;
-        if (resizes) {
-          waitsFor = uses[old]!;
-          if (a[row] === 0) {
-            release(t, s);
-          } else {
-            allocated[old] = ++uses[old]!;
-            sizes[old] = a[row]!;
-            allocations++;
-            flags = COUNTED_USE;
-          }
-          s = old;
-        } else if ((op === OP_REALLOC || op === OP_EREALLOC) && a[row] === 0) {
-          s = 0;
-        } else {
-          const list = 2 * t + isSharedLife[row]!;
-          let fresh = freeHead[list]!;
-          if (fresh !== 0) freeHead[list] = nextFree[fresh]!;
-          else fresh = slots++;
-          now[s] = fresh;
-          s = fresh;
-          owner[s] = t;
-          isShared[s] = isSharedLife[row]!;
-          waitsFor = uses[s]!;
-          allocated[s] = ++uses[s]!;
-          sizes[s] = op === OP_CALLOC || op === OP_ECALLOC ? a[row]! * b[row]! : op === OP_MEMALIGN ? b[row]! : a[row]!;
-          allocations++;
-          flags = COUNTED_USE;
-        }
-        break;
-      }
-      case OP_FREE:
-      case OP_EFREE: {
-        const traceSlot = s;
-        s = live(row, 'frees');
-        waitsFor = uses[s]!;
-        argument = sizes[s]!;
-        release(t, traceSlot);
-        break;
-      }
-      case OP_WRITE:
-        s = live(row, 'writes to');
-        waitsFor = allocated[s]!;
-        uses[s]!++;
-        flags = COUNTED_USE;
-        break;
-      case OP_REQUEST_END:
-        for (let i = a[row]!; i < a[row]! + b[row]!; i++) {
-          const traceSlot = events.requestFrees[i]!;
-          const held = now[traceSlot]!;
-          requestFrees[i] = held;
-          requestNeeds[i] = isShared[held] === 1 ? uses[held]! : 0;
-          release(t, traceSlot);
-        }
-        break;
-      default: // nothing to wait for
-    }
-    if (namesObject(op)) flags = isShared[s] === 1 ? flags | SHARED_OBJECT : 0;
+  /** An allocation of `size` bytes: the slot that it gets. */
+  function allocate(t: number, row: number, size: number): number {
+    const shared = isSharedLife[row]!;
+    const list = 2 * t + shared;
+    let s = freeHead[list]!;
+    if (s !== 0) freeHead[list] = lives[(s << LG_LIFE_WORDS) + NEXT_FREE]!;
+    else s = slots++;
+    now[slot[row]!] = s;
+    const p = s << LG_LIFE_WORDS;
+    lives[p + OWNER] = t;
+    lives[p + IS_SHARED] = shared;
+    lives[p + ALLOCATED] = ++lives[p + USES]!;
+    lives[p + SIZE] = size;
+    allocations++;
+    return s;
+  }
+
+  /** Notes the event as the next one of its thread. */
+  function put(t: number, row: number, word: number, s: number, argument: number, waitsFor: number): void {
+    const index = next[t]!;
+    next[t] = index + 1;
     const p = index * RECORD_WORDS;
-    records[p] = op | flags;
+    records[p] = word;
     records[p + 1] = s;
     records[p + 2] = argument;
     records[p + 3] = b[row]! | 0;
@@ -199,96 +165,196 @@ export function createProgramOrder(events: EventBuffer): ProgramOrder {
     need[index] = waitsFor;
   }
 
-  return {
-    threads,
-    ids,
-    first,
-    records,
-    rows,
-    need,
-    objectSlots: slots,
-    requestFrees,
-    requestNeeds,
-    allocations,
-    frees,
-    crossThreadFrees,
-  };
-}
+  const flagsOf = (s: number, flags: number): number =>
+    lives[(s << LG_LIFE_WORDS) + IS_SHARED] === 1 ? flags | SHARED_OBJECT : 0;
 
-/** By row of an allocation: 1 where another thread than the allocating one uses the object until its free. */
-function findSharedLives(events: EventBuffer, threadOfRow: Int32Array): Uint8Array {
-  const { length, head, slot, a, b, requestFrees } = events;
-  const result = new Uint8Array(length);
-  const allocatedAt = new Int32Array(events.objectSlots).fill(-1);
-  for (let row = 0; row < length; row++) {
-    const op = head[row]! & OP_MASK;
-    if (op === OP_REQUEST_END) {
-      for (let i = a[row]!; i < a[row]! + b[row]!; i++) {
-        const begin = allocatedAt[requestFrees[i]!]!;
-        if (begin >= 0 && threadOfRow[begin] !== threadOfRow[row]) result[begin] = 1;
-        allocatedAt[requestFrees[i]!] = -1;
+  function order(from: number, to: number): void {
+    for (let row = from; row < to; row++) {
+      const op = head[row]! & OP_MASK;
+      const t = threadOfRow[row]!;
+      if (op === OP_MALLOC || op === OP_EMALLOC) {
+        const size = a[row]! | 0;
+        const s = allocate(t, row, size);
+        put(t, row, op | flagsOf(s, COUNTED_USE), s, size, lives[(s << LG_LIFE_WORDS) + USES]! - 1);
+      } else if (op === OP_FREE || op === OP_EFREE) {
+        const s = live(row, 'frees');
+        const p = s << LG_LIFE_WORDS;
+        put(t, row, op | flagsOf(s, 0), s, lives[p + SIZE]!, lives[p + USES]!);
+        release(t, slot[row]!);
+      } else {
+        orderOther(t, row, op);
       }
-      continue;
-    }
-    if (!namesObject(op)) continue;
-    const s = slot[row]!;
-    const begin = allocatedAt[s]!;
-    if (begin < 0) {
-      const resizesNothing = (op === OP_REALLOC || op === OP_EREALLOC) && a[row] === 0;
-      if (allocates(op) && !resizesNothing) allocatedAt[s] = row;
-      continue;
-    }
-    if (threadOfRow[begin] !== threadOfRow[row]) result[begin] = 1;
-    if (op === OP_FREE || op === OP_EFREE || ((op === OP_REALLOC || op === OP_EREALLOC) && a[row] === 0)) {
-      allocatedAt[s] = -1;
     }
   }
-  return result;
+
+  function orderOther(t: number, row: number, op: number): void {
+    const argument = a[row]! | 0;
+    switch (op) {
+      case OP_CALLOC:
+      case OP_ECALLOC:
+      case OP_MEMALIGN: {
+        const s = allocate(t, row, op === OP_MEMALIGN ? b[row]! : a[row]! * b[row]!);
+        put(t, row, op | flagsOf(s, COUNTED_USE), s, argument, lives[(s << LG_LIFE_WORDS) + USES]! - 1);
+        break;
+      }
+      case OP_REALLOC:
+      case OP_EREALLOC:
+        orderRealloc(t, row, op, argument);
+        break;
+      case OP_WRITE: {
+        const s = live(row, 'writes to');
+        const p = s << LG_LIFE_WORDS;
+        lives[p + USES]!++;
+        put(t, row, op | flagsOf(s, COUNTED_USE), s, argument, lives[p + ALLOCATED]!);
+        break;
+      }
+      case OP_REQUEST_END:
+        for (let i = a[row]!; i < a[row]! + b[row]!; i++) {
+          const traceSlot = tracedFrees[i]!;
+          const p = now[traceSlot]! << LG_LIFE_WORDS;
+          requestFrees[i] = now[traceSlot]!;
+          requestNeeds[i] = lives[p + IS_SHARED] === 1 ? lives[p + USES]! : 0;
+          release(t, traceSlot);
+        }
+        put(t, row, op, slot[row]!, argument, 0);
+        break;
+      default: // nothing to wait for
+        put(t, row, op, slot[row]!, argument, 0);
+    }
+  }
+
+  function orderRealloc(t: number, row: number, op: number, size: number): void {
+    const old = now[slot[row]!]!;
+    if (old === 0) {
+      const s = size === 0 ? 0 : allocate(t, row, size);
+      put(t, row, op | flagsOf(s, COUNTED_USE), s, size, s === 0 ? 0 : lives[(s << LG_LIFE_WORDS) + USES]! - 1);
+      return;
+    }
+    const p = old << LG_LIFE_WORDS;
+    put(t, row, op | flagsOf(old, size === 0 ? 0 : COUNTED_USE), old, size, lives[p + USES]!);
+    if (size === 0) {
+      release(t, slot[row]!);
+    } else {
+      lives[p + ALLOCATED] = ++lives[p + USES]!;
+      lives[p + SIZE] = size;
+      allocations++;
+    }
+  }
+
+  return { order, counts: () => ({ objectSlots: slots, allocations, frees, crossThreadFrees }) };
 }
 
 /**
  * Gives each row its thread: a number for each thread number of the trace, in the order in which they begin. A sample
  * point and a move of the clock belong to the thread of the event before; after an exit that is the main thread.
+ *
+ * `isSharedLife`, by row of an allocation: 1 where another thread than the allocating one uses the object until its free.
  */
-function assignThreads(events: EventBuffer): { threadOfRow: Int32Array; ids: Uint32Array } {
-  const { length, head, begins } = events;
+function assignThreads(events: EventBuffer) {
+  const {
+    OP_BITS,
+    OP_CLOCK,
+    OP_EFREE,
+    OP_EMALLOC,
+    OP_EREALLOC,
+    OP_FREE,
+    OP_MALLOC,
+    OP_MASK,
+    OP_REALLOC,
+    OP_REQUEST_END,
+    OP_SAMPLE,
+    OP_SKIPPED,
+    OP_THREAD_EXIT,
+    OP_WRITE,
+  } = traced;
+  const { length, head, slot, a, b, requestFrees, begins } = events;
   const ids = [0];
   const byId = new Map([[0, 0]]);
   const current = new Int32Array(events.threadSlots);
   const threadOfRow = new Int32Array(length);
-  let begin = 0;
+  const isSharedLife = new Uint8Array(length);
+  const eventsOf = new Int32Array(begins.length + 1);
+  // By slot of the trace, side by side: the row that allocated the object, -1 while it is dead; its thread.
+  const life = new Int32Array(2 * events.objectSlots).fill(-1);
   let last = 0;
-  for (let row = 0; row < length; row++) {
-    for (; begins[begin]?.row === row; begin++) {
-      const { thread, id } = begins[begin]!;
-      let t = byId.get(id);
-      if (t === undefined) {
-        t = ids.length;
-        ids.push(id);
-        byId.set(id, t);
-      }
-      current[thread] = t;
+  let allocating = 0;
+
+  function beginThread(thread: number, id: number): void {
+    let t = byId.get(id);
+    if (t === undefined) {
+      t = ids.length;
+      ids.push(id);
+      byId.set(id, t);
     }
-    const op = head[row]! & OP_MASK;
-    if (op !== OP_CLOCK && op !== OP_SAMPLE && op !== OP_SKIPPED) last = current[head[row]! >>> OP_BITS]!;
-    threadOfRow[row] = last;
-    if (op === OP_THREAD_EXIT) last = 0;
+    current[thread] = t;
   }
-  return { threadOfRow, ids: Uint32Array.from(ids) };
-}
 
-function allocates(op: number): boolean {
-  return op <= OP_EREALLOC && op !== OP_FREE && op !== OP_WRITE && op !== OP_EFREE;
-}
+  function use(s: number, t: number): void {
+    if (life[2 * s]! >= 0 && life[2 * s + 1] !== t) isSharedLife[life[2 * s]!] = 1;
+  }
 
-/** Whether the slot column names an object. */
-function namesObject(op: number): boolean {
-  return op <= OP_EREALLOC;
+  function assignOther(row: number, op: number): void {
+    if (op !== OP_CLOCK && op !== OP_SAMPLE && op !== OP_SKIPPED) last = current[head[row]! >>> OP_BITS]!;
+    const t = last;
+    threadOfRow[row] = t;
+    eventsOf[t]!++;
+    if (op === OP_THREAD_EXIT) last = 0;
+    if (op === OP_REQUEST_END) {
+      for (let i = a[row]!; i < a[row]! + b[row]!; i++) {
+        use(requestFrees[i]!, t);
+        life[2 * requestFrees[i]!] = -1;
+      }
+    }
+    if (op > OP_EREALLOC) return; // names no object
+    const s = slot[row]!;
+    const isRealloc = op === OP_REALLOC || op === OP_EREALLOC;
+    if (op !== OP_WRITE) allocating++;
+    if (life[2 * s]! >= 0) {
+      use(s, t);
+      if (isRealloc && a[row] === 0) life[2 * s] = -1;
+    } else if (op !== OP_WRITE && !(isRealloc && a[row] === 0)) {
+      life[2 * s] = row;
+      life[2 * s + 1] = t;
+    }
+  }
+
+  function assign(from: number, to: number): void {
+    for (let row = from; row < to; row++) {
+      const word = head[row]!;
+      const op = word & OP_MASK;
+      if (op === OP_MALLOC || op === OP_EMALLOC || op === OP_FREE || op === OP_EFREE) {
+        const t = current[word >>> OP_BITS]!;
+        const p = 2 * slot[row]!;
+        last = t;
+        threadOfRow[row] = t;
+        eventsOf[t]!++;
+        if (op === OP_MALLOC || op === OP_EMALLOC) {
+          allocating++;
+          life[p] = row;
+          life[p + 1] = t;
+        } else {
+          if (life[p + 1] !== t && life[p]! >= 0) isSharedLife[life[p]!] = 1;
+          life[p] = -1;
+        }
+      } else {
+        assignOther(row, op);
+      }
+    }
+  }
+
+  let begin = 0;
+  for (let row = 0; row < length; ) {
+    for (; begins[begin]?.row === row; begin++) beginThread(begins[begin]!.thread, begins[begin]!.id);
+    const to = Math.min(length, row + PIECE_ROWS, begins[begin]?.row ?? length);
+    assign(row, to);
+    row = to;
+  }
+  return { threadOfRow, isSharedLife, ids: Uint32Array.from(ids), eventsOf, allocating };
 }
 
 /** Whether a thread that has exited begins a new life with this event. */
 export function beginsLife(op: number): boolean {
-  return op !== OP_CLOCK && op !== OP_SAMPLE && op !== OP_SKIPPED;
+  return op !== traced.OP_CLOCK && op !== traced.OP_SAMPLE && op !== traced.OP_SKIPPED;
 }
 
 function sharedInt32(words: number): Int32Array {
