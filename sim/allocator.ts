@@ -53,6 +53,11 @@ export interface Allocator {
    * they need no `touchBlock`: boundary tags in front of and behind a block no longer than a page. 0 without it.
    */
   readonly selfTouchedBytes?: Bytes;
+  /**
+   * malloc, and touchBlock(h, 0, size) of what it returned: for a model that knows of most blocks that they lie on resident
+   * pages. A replay that writes every fresh block may call it in place of both.
+   */
+  mallocTouched?(t: ThreadSlot, size: Bytes): Handle;
   threadStart(t: ThreadSlot): void;
   /** The thread's destructors: flush its cache, give its arena back. */
   threadExit(t: ThreadSlot): void;

@@ -3,6 +3,7 @@ import * as counters from '../../sim/threads/operations.ts';
 import type { Arenas } from './arena.ts';
 import type { ExtentHeap } from './extent-heap.ts';
 import type { PageAllocator } from './page-allocator.ts';
+import type { BlockPages } from './residency.ts';
 import * as classes from './size-classes.ts';
 import * as tables from './state.ts';
 import type { State } from './state.ts';
@@ -14,7 +15,13 @@ export type Bins = ReturnType<typeof createBins>;
  * first, and full slabs, of which it keeps no record. A slab's free regions are the set bits of its bitmap; the lowest is
  * taken first.
  */
-export function createBins(state: State, arenas: Arenas, pa: PageAllocator, heap: ExtentHeap) {
+export function createBins(
+  state: State,
+  arenas: Arenas,
+  pa: PageAllocator,
+  heap: ExtentHeap,
+  { fileFresh }: BlockPages,
+) {
   const { OP_BITMAP_WORDS } = counters;
   const { NBINS, SLAB_PAGES, SLAB_REGIONS } = classes;
   const {
@@ -152,6 +159,7 @@ export function createBins(state: State, arenas: Arenas, pa: PageAllocator, heap
         if (current !== 0 && nfree(current) > 0) {
           const batch = Math.min(count - filled, nfree(current));
           regAllocBatch(current, batch, to + filled);
+          fileFresh(current, to + filled, to + filled + batch);
           hasProgress = true;
           filled += batch;
         } else if (refillFromNonfull(w, c)) {

@@ -179,17 +179,38 @@ function isUsed(state: State, h: number): boolean {
   return ((state.bitmaps[(e << LG_BITMAP_WORDS) + (region >> 5)]! >>> (region & 31)) & 1) === 0;
 }
 
-/** What caches hold is in use as their arenas see it, of the bin's class, and in one cache only. */
+/** What caches hold is in use as their arenas see it, of the bin's class, and in one cache only; what they say of pages holds. */
 function checkCaches(heap: Heap): void {
-  const { globals, extentClass } = heap.state;
+  const { globals, extentClass, tracksPages } = heap.state;
+  const { isResidentFrom } = heap.blockPages;
   const seen = new Set<number>();
   for (let t = 0; t < globals[G_THREADS]!; t++) {
     if (!heap.threads.hasCache(t)) continue;
-    heap.tcache.forEachCached(t, (h, index) => {
+    heap.tcache.forEachCached(t, (h, index, isResident) => {
       assert(!seen.has(h), `thread ${t}: block ${h} is cached twice`);
       seen.add(h);
       assert(isUsed(heap.state, h), `thread ${t}: block ${h} is cached and free`);
       assert(extentClass[h >> HANDLE_SHIFT] === index, `thread ${t}: block ${h} is in the cache of class ${index}`);
+      assert(
+        !tracksPages || !isResident || isResidentFrom(h, 0),
+        `thread ${t}: block ${h} is cached, a page of it absent`,
+      );
     });
+  }
+  if (tracksPages) checkLiveBlocks(heap, seen);
+}
+
+/** The program's blocks of an extent whose frees do not look are resident as a whole. */
+function checkLiveBlocks(heap: Heap, cached: ReadonlySet<number>): void {
+  const { state } = heap;
+  const { extentClass, extents, freeClass, globals } = state;
+  for (let e = 1; e <= globals[G_EXTENTS]!; e++) {
+    const sizeClass = extentClass[e]!;
+    if (extents[(e << LG_EXTENT_WORDS) + E_STATE] !== STATE_ACTIVE || freeClass[e] !== sizeClass) continue;
+    const regions = sizeClass < NBINS ? SLAB_REGIONS[sizeClass]! : 1;
+    for (let h = e << HANDLE_SHIFT; h < (e << HANDLE_SHIFT) + regions; h++) {
+      if (!isUsed(state, h) || cached.has(h)) continue;
+      assert(heap.blockPages.isResidentFrom(h, 0), `block ${h}: a page of it is absent`);
+    }
   }
 }

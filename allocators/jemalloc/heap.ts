@@ -15,6 +15,7 @@ import { BACKGROUND_THREAD_INFO_BYTES, CACHE_BIN_INFO_BYTES } from './layout.ts'
 import { createMallctl } from './mallctl.ts';
 import { createPageAllocator } from './page-allocator.ts';
 import { createPages } from './pages.ts';
+import { createBlockPages } from './residency.ts';
 import { CACHELINE } from './size-classes.ts';
 import { createState, G_BOOTED, G_NARENAS_TOTAL } from './state.ts';
 import { createTcache } from './tcache.ts';
@@ -36,9 +37,10 @@ export function createHeap(machine: Machine, config: Config) {
   const pa = createPageAllocator(state, extents, eset, decay);
   const background: BackgroundThreads = createBackgroundThreads(state, pa, decay);
   const arenas = createArenas(state, base, pa, background);
-  const bins = createBins(state, arenas, pa, heap);
+  const blockPages = createBlockPages(state);
+  const bins = createBins(state, arenas, pa, heap, blockPages);
   const large = createLarge(state, arenas, pa);
-  const tcache = createTcache(state, arenas, bins, large);
+  const tcache = createTcache(state, arenas, bins, large, blockPages);
   const threads = createThreads(state, arenas, bins, large, tcache);
   const mallctl = createMallctl(state, base, arenas);
 
@@ -70,6 +72,7 @@ export function createHeap(machine: Machine, config: Config) {
     extents,
     pa,
     background,
+    blockPages,
     arenas,
     bins,
     large,

@@ -23,6 +23,7 @@ function create(machine: Machine, version: string, options: OptionValues): Alloc
     realloc,
     memalign,
     touchBlock,
+    ...(calls.mallocTouched && { mallocTouched: calls.mallocTouched }),
     mallocIsLocal: calls.mallocIsLocal,
     freeIsLocal: calls.freeIsLocal,
     addressOf,

@@ -8,11 +8,6 @@ import * as tables from './state.ts';
 
 /** Usable sizes as integers for the fast paths, which see no others. */
 const CACHED_SIZE: Int32Array = Int32Array.from(classes.INDEX_SIZE, (size) => Math.min(size, 2147483647));
-/** Distance of two regions; 0 for large classes, whose region is always 0. */
-const REGION_SIZE: Int32Array = Int32Array.from({ length: classes.NSIZES + 1 }, (_, i) =>
-  i < classes.NBINS ? classes.INDEX_SIZE[i]! : 0,
-);
-const LARGE_FOR_INT32 = 2 ** 30;
 
 /** The program's calls (jemalloc.c): the fast paths that end in the thread cache, and everything behind them. */
 export function createMalloc(heap: Heap) {
@@ -25,76 +20,54 @@ export function createMalloc(heap: Heap) {
     C_LOW_WATER,
     C_REQUESTS,
     E_ARENA,
-    E_OFFSET,
     E_START,
     HANDLE_SHIFT,
     LG_CACHE_BIN_WORDS,
     LG_EXTENT_WORDS,
-    REGION_MASK,
     T_ALLOC_LEFT,
     T_DALLOC_LEFT,
     THREAD_HEADER_WORDS,
   } = tables;
-  const { arenas, bins, large, tcache, threads } = heap;
-  const { caches, config, extentClass, extents, kernel, operations, slots, threadWords } = heap.state;
-  const { pages } = kernel;
+  const { arenas, bins, blockPages, large, tcache, threads } = heap;
+  const { filed, handOut, handOutWritten, offsetOf, touchBlock } = blockPages;
+  const { caches, config, extentClass, extents, freeClass, kernel, operations, slots, threadWords, tracksPages } =
+    heap.state;
   const { tcacheMax, cacheBins } = config;
   const fastMax = Math.min(tcacheMax, LOOKUP_MAXCLASS);
 
-  // -------------------------------------------------------------------------------------------------------- writing
+  // -------------------------------------------------------------------------------------------------------- filling
 
-  const firstByte = (h: Handle): number => {
-    const e = h >> HANDLE_SHIFT;
-    return extents[(e << LG_EXTENT_WORDS) + E_OFFSET]! + (h & REGION_MASK) * REGION_SIZE[extentClass[e]!]!;
-  };
-
-  /** Bytes [from, to) of a block are written. */
-  function touchBlock(h: Handle, from: Bytes, to: Bytes): void {
-    const e = h >> HANDLE_SHIFT;
-    const p = e << LG_EXTENT_WORDS;
-    const offset = extents[p + E_OFFSET]! + (h & REGION_MASK) * REGION_SIZE[extentClass[e]!]!;
-    if (to > LARGE_FOR_INT32) {
-      const start = extents[p + E_START]!;
-      kernel.touchRange(start + Math.floor((offset + from) / PAGE), start + Math.floor((offset + to - 1) / PAGE));
-      return;
-    }
-    const first = extents[p + E_START]! + ((offset + from) >> 12);
-    const last = extents[p + E_START]! + ((offset + to - 1) >> 12);
-    for (let page = first; page <= last; page++) if (pages[page] !== 1) kernel.fault(page);
-  }
-
-  /** memset(…, 0, usable) */
-  function clear(h: Handle, sizeClass: number): void {
+  /** memset(…, 0, usable): the block of a slot, all resident. */
+  function cleared(slot: number, sizeClass: number): Handle {
+    const h = Math.abs(slot);
     operations[OP_BYTES_CLEARED]! += INDEX_SIZE[sizeClass]!;
     touchBlock(h, 0, INDEX_SIZE[sizeClass]!);
+    return h;
   }
 
   // ----------------------------------------------------------------------------------------------------- allocation
 
-  /** arena_malloc: from the cache where the class is cached; `arena` -1 is the thread's own, or the one for its size. */
-  function arenaMalloc(t: ThreadSlot, size: Bytes, sizeClass: number, zeroed: boolean): Handle {
+  /** arena_malloc: from the cache where the class is cached. Like a slot of a cache, with a minus where pages may be absent. */
+  function arenaMalloc(t: ThreadSlot, size: Bytes, sizeClass: number, zeroed: boolean): number {
     if (threads.hasCache(t)) {
       if (size <= SMALL_MAXCLASS) {
-        const h = tcache.allocSmall(t, sizeClass);
-        if (zeroed && h !== 0) clear(h, sizeClass);
-        return h;
+        const slot = tcache.allocSmall(t, sizeClass);
+        return zeroed && slot !== 0 ? cleared(slot, sizeClass) : slot;
       }
       if (size <= tcacheMax) {
-        const h = tcache.allocLarge(t, sizeClass, zeroed);
-        if (zeroed && h !== 0 && tcache.recycled()) clear(h, sizeClass);
-        return h;
+        const slot = tcache.allocLarge(t, sizeClass, zeroed);
+        return zeroed && slot !== 0 && tcache.recycled() ? cleared(slot, sizeClass) : slot;
       }
     }
     const a = arenas.chooseMaybeHuge(t, size); // arena_malloc_hard
     if (a < 0) return 0;
     if (size > SMALL_MAXCLASS) return large.malloc(t, a, sizeClass, zeroed);
     const h = bins.malloc(t, a, sizeClass);
-    if (zeroed && h !== 0) clear(h, sizeClass);
-    return h;
+    return zeroed && h !== 0 ? cleared(h, sizeClass) : h;
   }
 
-  /** imalloc without an alignment. */
-  function imalloc(t: ThreadSlot, size: Bytes, zeroed: boolean): Handle {
+  /** imalloc without an alignment; as arenaMalloc. */
+  function imalloc(t: ThreadSlot, size: Bytes, zeroed: boolean): number {
     if (!threads.fetch(t)) return 0;
     const sizeClass = sizeToIndex(size);
     if (sizeClass >= NSIZES) return 0;
@@ -106,7 +79,7 @@ export function createMalloc(heap: Heap) {
   /** malloc_default, with the options that fill. */
   function mallocDefault(t: ThreadSlot, size: Bytes): Handle {
     operations[OP_SLOW_CALLS]!++;
-    const h = imalloc(t, size, config.zero);
+    const h = handOut(imalloc(t, size, config.zero));
     if (config.junkAlloc && !config.zero && h !== 0) junk(h);
     return h;
   }
@@ -115,8 +88,11 @@ export function createMalloc(heap: Heap) {
     touchBlock(h, 0, INDEX_SIZE[extentClass[h >> HANDLE_SHIFT]!]!);
   }
 
-  /** imalloc_fastpath, here for all sizes that a cache may hold: a hit above the low water mark and between two events. */
-  function malloc(t: ThreadSlot, size: Bytes): Handle {
+  /**
+   * imalloc_fastpath, here for all sizes that a cache may hold: the slot of a hit above the low water mark and between two
+   * events; else 0.
+   */
+  function hit(t: ThreadSlot, size: Bytes): number {
     if (size <= fastMax) {
       const index = SIZE_INDEX[(size + 7) >> 3]!;
       const header = t * threadWords;
@@ -132,13 +108,32 @@ export function createMalloc(heap: Heap) {
         }
       }
     }
-    return mallocDefault(t, size);
+    return 0;
+  }
+
+  function malloc(t: ThreadSlot, size: Bytes): Handle {
+    const slot = hit(t, size);
+    if (slot > 0) return slot;
+    return slot < 0 ? handOut(slot) : mallocDefault(t, size);
+  }
+
+  /** malloc, and its first `size` bytes are written. */
+  function mallocTouched(t: ThreadSlot, size: Bytes): Handle {
+    const slot = hit(t, size);
+    return slot > 0 ? slot : mallocTouchedSlow(t, size, slot);
+  }
+
+  function mallocTouchedSlow(t: ThreadSlot, size: Bytes, slot: number): Handle {
+    if (slot < 0) return handOutWritten(slot, size);
+    operations[OP_SLOW_CALLS]!++;
+    const found = imalloc(t, size, false);
+    return found === 0 ? 0 : handOutWritten(found, size);
   }
 
   /** je_calloc */
   function calloc(t: ThreadSlot, count: number, size: Bytes): Handle {
     operations[OP_SLOW_CALLS]!++;
-    return imalloc(t, count * size, true);
+    return handOut(imalloc(t, count * size, true));
   }
 
   /** je_posix_memalign: small ones of a class whose regions are aligned so, large ones past the cache. */
@@ -151,7 +146,7 @@ export function createMalloc(heap: Heap) {
     // arena_palloc
     const h =
       usable <= SMALL_MAXCLASS
-        ? arenaMalloc(t, usable, sizeClass, config.zero)
+        ? handOut(arenaMalloc(t, usable, sizeClass, config.zero))
         : large.palloc(t, -1, sizeClass, Math.max(alignment, CACHELINE), config.zero);
     if (h === 0) return 0;
     threads.allocEvent(t, sizeClass);
@@ -182,7 +177,7 @@ export function createMalloc(heap: Heap) {
 
   /** free_fastpath, here for all classes that are cached. */
   function free(t: ThreadSlot, h: Handle): void {
-    const index = extentClass[h >> HANDLE_SHIFT]!;
+    const index = freeClass[h >> HANDLE_SHIFT]!;
     if (index < cacheBins) {
       const header = t * threadWords;
       const left = caches[header + T_DALLOC_LEFT]! - CACHED_SIZE[index]!;
@@ -197,7 +192,23 @@ export function createMalloc(heap: Heap) {
         }
       }
     }
-    freeDefault(t, h);
+    if (tracksPages) freeLooking(t, h);
+    else freeDefault(t, h);
+  }
+
+  /** free, of a block whose pages have to be looked at. */
+  function freeLooking(t: ThreadSlot, h: Handle): void {
+    if (!freeIsLocal(t, h)) {
+      freeDefault(t, h);
+      return;
+    }
+    const index = extentClass[h >> HANDLE_SHIFT]!;
+    const header = t * threadWords;
+    const b = header + THREAD_HEADER_WORDS + (index << LG_CACHE_BIN_WORDS);
+    const head = caches[b + C_HEAD]! - 1;
+    slots[head] = filed(h);
+    caches[b + C_HEAD] = head;
+    caches[header + T_DALLOC_LEFT]! -= CACHED_SIZE[index]!;
   }
 
   // --------------------------------------------------------------------------------------------------- reallocation
@@ -216,7 +227,7 @@ export function createMalloc(heap: Heap) {
       if (large.rallocNoMove(t, e, usable, zeroed)) return h; // large_ralloc
       moved = large.palloc(t, -1, sizeToIndex(usable), CACHELINE, zeroed);
     } else {
-      moved = arenaMalloc(t, usable, sizeToIndex(usable), zeroed); // arena_ralloc_move_helper
+      moved = handOut(arenaMalloc(t, usable, sizeToIndex(usable), zeroed)); // arena_ralloc_move_helper
     }
     if (moved === 0) return 0;
     copy(moved, h, Math.min(usable, oldUsable));
@@ -228,7 +239,7 @@ export function createMalloc(heap: Heap) {
   function copy(to: Handle, from: Handle, length: Bytes): void {
     operations[OP_BYTES_COPIED]! += length;
     const start = extents[((from >> HANDLE_SHIFT) << LG_EXTENT_WORDS) + E_START]!;
-    const offset = firstByte(from);
+    const offset = offsetOf(from);
     kernel.readRange(start + Math.floor(offset / PAGE), start + Math.floor((offset + length - 1) / PAGE));
     touchBlock(to, 0, length);
   }
@@ -275,6 +286,7 @@ export function createMalloc(heap: Heap) {
 
   return {
     malloc: isSlow ? mallocDefault : malloc,
+    mallocTouched: tracksPages ? mallocTouched : undefined,
     free: isSlow ? freeDefault : free,
     calloc,
     realloc,
@@ -282,7 +294,7 @@ export function createMalloc(heap: Heap) {
     touchBlock,
     mallocIsLocal: isSlow ? () => false : mallocIsLocal,
     freeIsLocal: isSlow ? () => false : freeIsLocal,
-    addressOf: (h: Handle): Addr => extents[((h >> HANDLE_SHIFT) << LG_EXTENT_WORDS) + E_START]! * PAGE + firstByte(h),
+    addressOf: (h: Handle): Addr => extents[((h >> HANDLE_SHIFT) << LG_EXTENT_WORDS) + E_START]! * PAGE + offsetOf(h),
     usableSize: (h: Handle): Bytes => INDEX_SIZE[extentClass[h >> HANDLE_SHIFT]!]!,
   };
 }

@@ -42,11 +42,30 @@ export function createPageAllocator(state: State, ext: Extents, eset: Eset, deca
     STATE_DIRTY,
     STATE_MUZZY,
   } = tables;
-  const { arenas, arenaCounters, config, extentClass, extents, operations, lock, tryLock, unlock } = state;
+  const {
+    arenas,
+    arenaCounters,
+    config,
+    extentClass,
+    extents,
+    freeClass,
+    operations,
+    tracksPages,
+    lock,
+    tryLock,
+    unlock,
+  } = state;
   const { arenaLocks } = state;
+  const { cacheBins } = config;
 
   /** pac_may_have_muzzy */
   const mayHaveMuzzy = (a: number) => decay.timeMs(a * 2 + 1) !== 0;
+
+  /** No region of a new slab is in the program's hands; what it asks of a large block, it has yet to write. */
+  function setClass(e: number, sizeClass: number, isSlab: boolean): void {
+    extentClass[e] = sizeClass;
+    if (tracksPages) freeClass[e] = isSlab && sizeClass < cacheBins ? sizeClass : NSIZES;
+  }
 
   /** pa_alloc with pac_alloc_real: an active extent of `pages`, or 0. */
   function alloc(
@@ -66,7 +85,7 @@ export function createPageAllocator(state: State, ext: Extents, eset: Eset, deca
       if (e === 0) return 0;
       Atomics.add(arenas, a * ARENA_WORDS + A_MAPPED, pages);
     }
-    extentClass[e] = sizeClass;
+    setClass(e, sizeClass, isSlab);
     if (isSlab) extents[(e << LG_EXTENT_WORDS) + E_FLAGS]! |= FLAG_SLAB;
     return e;
   }
@@ -87,7 +106,7 @@ export function createPageAllocator(state: State, ext: Extents, eset: Eset, deca
       return false;
     }
     Atomics.add(arenas, a * ARENA_WORDS + A_MAPPED, mapped);
-    extentClass[e] = sizeClass;
+    setClass(e, sizeClass, false);
     return true;
   }
 
@@ -96,7 +115,7 @@ export function createPageAllocator(state: State, ext: Extents, eset: Eset, deca
     const trail = ext.split(t, a, e, pages);
     if (trail === 0) return false;
     ext.dalloc(t, a, trail, STATE_DIRTY);
-    extentClass[e] = sizeClass;
+    setClass(e, sizeClass, false);
     return true;
   }
 

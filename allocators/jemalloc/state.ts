@@ -12,6 +12,7 @@ import { ESET_NPSIZES, NBINS, NSIZES } from './size-classes.ts';
  *
  *   extents   edata_t: a range of pages, its state, its links           EXTENT_WORDS each, the regions' bitmap apart
  *   pageMap   first and last page of every extent → extent              from the fence down
+ *   freeClass extentClass, as far as a free may rely on it            residency.ts
  *   caches    tcache_t: one head word group a bin                       one stretch a thread
  *   slots     the stacks of the cache bins                              one stretch a thread
  *   arenas    arena_t, with its base                                    ARENA_WORDS each
@@ -212,6 +213,12 @@ export function createState(machine: Machine, config: Config) {
   const extentClass = new Uint8Array(
     memory.reserve('jemalloc.extentClass', MAX_EXTENTS, () => globals[G_EXTENTS]! + 1),
   );
+  /** Whether caches know of their blocks that all pages are resident. Options that fill blocks, or no caches, make it useless. */
+  const tracksPages =
+    machine.touch !== 'none' && config.tcache && !config.zero && !config.junkAlloc && !config.junkFree;
+  const freeClass = tracksPages
+    ? new Uint8Array(memory.reserve('jemalloc.freeClass', MAX_EXTENTS, () => globals[G_EXTENTS]! + 1))
+    : extentClass;
   const bitmaps = memory.int32(
     'jemalloc.bitmaps',
     MAX_EXTENTS << LG_BITMAP_WORDS,
@@ -303,6 +310,8 @@ export function createState(machine: Machine, config: Config) {
     globals,
     extents,
     extentClass,
+    freeClass,
+    tracksPages,
     bitmaps,
     pageMap,
     caches,

@@ -5,6 +5,7 @@ import type { Arenas } from './arena.ts';
 import type { Bins } from './bin.ts';
 import { gcItemDelay } from './config.ts';
 import type { Large } from './large.ts';
+import type { BlockPages } from './residency.ts';
 import * as classes from './size-classes.ts';
 import * as tables from './state.ts';
 import type { State } from './state.ts';
@@ -23,10 +24,10 @@ export type Tcache = ReturnType<typeof createTcache>;
  *      └────┴─────────────────────┴───────────────┴──────────────────┴────┘
  *            ▲ full                ▲ C_HEAD         ▲ C_EMPTY
  *
- * A page of it is touched when a slot on it is first written. C_LIMIT is the lowest slot down to which that has happened
+ * A slot has a minus where a block's pages may be absent (residency.ts). A page of the stacks is touched when a slot on it is first written. C_LIMIT is the lowest slot down to which that has happened
  * (or the full position), so that the one comparison of a free tells both.
  */
-export function createTcache(state: State, arenas: Arenas, bins: Bins, large: Large) {
+export function createTcache(state: State, arenas: Arenas, bins: Bins, large: Large, { filed }: BlockPages) {
   const { OP_CACHE_FILLS, OP_CACHE_FLUSHES } = counters;
   const { INDEX_SIZE, NBINS } = classes;
   const {
@@ -111,7 +112,7 @@ export function createTcache(state: State, arenas: Arenas, bins: Bins, large: La
   // ------------------------------------------------------------------------------------------------------ allocation
 
   /** tcache_alloc_small, when the stack is at its low water mark. */
-  function allocSmall(t: ThreadSlot, index: number): Handle {
+  function allocSmall(t: ThreadSlot, index: number): number {
     const b = binAt(t, index);
     const head = caches[b + C_HEAD]!;
     if (head !== caches[b + C_EMPTY]) {
@@ -128,7 +129,7 @@ export function createTcache(state: State, arenas: Arenas, bins: Bins, large: La
   }
 
   /** tcache_alloc_small_hard: fills the empty stack from the arena and takes the first. */
-  function allocSmallHard(t: ThreadSlot, a: number, index: number, count: number): Handle {
+  function allocSmallHard(t: ThreadSlot, a: number, index: number, count: number): number {
     const b = binAt(t, index);
     const empty = caches[b + C_EMPTY]!;
     lowerLimit(t, index, empty - count);
@@ -151,7 +152,7 @@ export function createTcache(state: State, arenas: Arenas, bins: Bins, large: La
    * then whoever wants it cleared must do it.
    */
   let wasCached = false;
-  function allocLarge(t: ThreadSlot, index: number, zeroed: boolean): Handle {
+  function allocLarge(t: ThreadSlot, index: number, zeroed: boolean): number {
     const b = binAt(t, index);
     const head = caches[b + C_HEAD]!;
     wasCached = head !== caches[b + C_EMPTY];
@@ -182,7 +183,7 @@ export function createTcache(state: State, arenas: Arenas, bins: Bins, large: La
       lowerLimit(t, index, caches[b + C_HEAD]! - 1);
     }
     const head = caches[b + C_HEAD]! - 1;
-    slots[head] = h;
+    slots[head] = filed(h);
     caches[b + C_HEAD] = head;
   }
 
@@ -201,6 +202,7 @@ export function createTcache(state: State, arenas: Arenas, bins: Bins, large: La
     if (caches[b + C_LOW_WATER]! < head + count) caches[b + C_LOW_WATER] = head + count;
   }
 
+  const blockIn = (slot: number): Handle => Math.abs(slots[slot]!);
   const arenaOf = (h: Handle) => extents[((h >> HANDLE_SHIFT) << LG_EXTENT_WORDS) + E_ARENA]!;
 
   /** Merges what the bin of a cache counted into its arena. */
@@ -219,7 +221,7 @@ export function createTcache(state: State, arenas: Arenas, bins: Bins, large: La
     let slabs = 0;
     let count = total;
     while (count > 0) {
-      const a = arenaOf(slots[first]!);
+      const a = arenaOf(blockIn(first));
       const id = arenaLocks[a * ARENA_LOCKS + LOCK_BINS + index]!;
       lock(t, id);
       if (a === own && !isMerged) {
@@ -228,7 +230,7 @@ export function createTcache(state: State, arenas: Arenas, bins: Bins, large: La
       }
       let deferred = 0;
       for (let i = first; i < first + count; i++) {
-        const h = slots[i]!;
+        const h = blockIn(i);
         if (arenaOf(h) !== a) {
           slots[first + deferred++] = h;
         } else if (bins.dallocStep(a, index, h)) {
@@ -256,18 +258,19 @@ export function createTcache(state: State, arenas: Arenas, bins: Bins, large: La
     let isMerged = false;
     let count = total;
     while (count > 0) {
-      const a = arenaOf(slots[first]!);
+      const a = arenaOf(blockIn(first));
       if (a === own && !isMerged) {
         isMerged = true;
         arenas.addLargeRequests(a, index, caches[b + C_REQUESTS]!);
         caches[b + C_REQUESTS] = 0;
       }
       for (let i = first; i < first + count; i++) {
-        if (arenaOf(slots[i]!) === a) large.dallocPrepare(slots[i]! >> HANDLE_SHIFT);
+        const h = blockIn(i);
+        if (arenaOf(h) === a) large.dallocPrepare(h >> HANDLE_SHIFT);
       }
       let deferred = 0;
       for (let i = first; i < first + count; i++) {
-        const h = slots[i]!;
+        const h = blockIn(i);
         if (arenaOf(h) !== a) slots[first + deferred++] = h;
         else large.dallocFinish(t, h >> HANDLE_SHIFT);
       }
@@ -337,10 +340,10 @@ export function createTcache(state: State, arenas: Arenas, bins: Bins, large: La
       for (let i = 0; i < cacheBins; i++) bytes += cached(binAt(t, i)) * INDEX_SIZE[i]!;
       return bytes;
     },
-    forEachCached: (t: ThreadSlot, visit: (h: Handle, index: number) => void): void => {
+    forEachCached: (t: ThreadSlot, visit: (h: Handle, index: number, isResident: boolean) => void): void => {
       for (let i = 0; i < cacheBins; i++) {
         const b = binAt(t, i);
-        for (let s = caches[b + C_HEAD]!; s < caches[b + C_EMPTY]!; s++) visit(slots[s]!, i);
+        for (let s = caches[b + C_HEAD]!; s < caches[b + C_EMPTY]!; s++) visit(blockIn(s), i, slots[s]! > 0);
       }
     },
   };

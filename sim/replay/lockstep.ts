@@ -3,7 +3,7 @@ import { AllocatorAbort } from '../assert.ts';
 import type { EventBuffer } from '../event.ts';
 import * as columns from '../event.ts';
 import type { Kernel } from '../kernel/kernel.ts';
-import type { Addr } from '../units.ts';
+import type { Addr, Bytes } from '../units.ts';
 import type { ObjectTable } from './objects.ts';
 
 export interface LockstepOptions {
@@ -58,12 +58,18 @@ export function createLockstep(options: LockstepOptions): (from: number, to: num
   const { events, objects, kernel, allocator, request, touches, onFailure, addressOfRow } = options;
   const { head, slot, a, b, requestFrees } = events;
   const { handles, requested } = objects;
-  const { malloc, free, calloc, realloc, memalign, touchBlock } = allocator;
+  const { free, calloc, realloc, memalign, touchBlock } = allocator;
   const upper = request ?? allocator;
-  // No size is above the largest: nothing is touched.
-  const touchAbove = touches ? (allocator.selfTouchedBytes ?? 0) : LARGEST_SIZE;
-  const touchRequestAbove = touches ? (upper.selfTouchedBytes ?? 0) : LARGEST_SIZE;
-  const { malloc: emalloc, free: efree, touchBlock: touchRequestBlock } = upper;
+  const { free: efree, touchBlock: touchRequestBlock } = upper;
+  const malloc = (touches && allocator.mallocTouched) || allocator.malloc;
+  const emalloc = (touches && upper.mallocTouched) || upper.malloc;
+  const touchAbove = touchedBeyond(allocator);
+  const touchRequestAbove = touchedBeyond(upper);
+
+  /** Fresh blocks of malloc above this size need a touch of their own; none is above the largest. */
+  function touchedBeyond(target: Allocator): Bytes {
+    return touches && !target.mallocTouched ? (target.selfTouchedBytes ?? 0) : LARGEST_SIZE;
+  }
 
   function started(row: number, handle: Handle, size: number): void {
     const s = slot[row]!;

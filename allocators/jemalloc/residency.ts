@@ -1,0 +1,137 @@
+import type { Handle } from '../../sim/allocator.ts';
+import * as states from '../../sim/kernel/residency.ts';
+import type { Bytes, Page } from '../../sim/units.ts';
+import * as classes from './size-classes.ts';
+import * as tables from './state.ts';
+import type { State } from './state.ts';
+
+/** Distance of two regions; 0 for large classes, whose region is always 0. */
+const REGION_SIZE: Int32Array = Int32Array.from({ length: classes.NSIZES + 1 }, (_, i) =>
+  i < classes.NBINS ? classes.INDEX_SIZE[i]! : 0,
+);
+/** Usable sizes of the classes that caches hold. */
+const USABLE: Int32Array = Int32Array.from(classes.INDEX_SIZE, (size) => Math.min(size, 2147483647));
+const LARGE_FOR_INT32 = 2 ** 30;
+
+export type BlockPages = ReturnType<typeof createBlockPages>;
+
+/**
+ * Which pages a block lies on, and whether they are resident. A replay that writes every fresh block would have to look at
+ * its pages each time; most come out of a thread cache and were written before. So where the trace's blocks are written
+ * (`tracksPages`), a cache knows it of each of its blocks:
+ *
+ *   slot > 0   all pages of the block are resident, and stay so until its extent is unused again
+ *   slot < 0   the block is -slot, and some of its pages may be absent
+ *
+ * A block is filed with a minus when a fill takes it from a slab that is not all resident, and when it is freed while an end
+ * of it that nobody asked for lies on an absent page. So that other frees need not look, `freeClass` of an extent is its
+ * `extentClass`, but NSIZES as long as the program may hold a block of it with such an end.
+ */
+export function createBlockPages(state: State) {
+  const { RESIDENT } = states;
+  const { NBINS, NSIZES, PAGE, SLAB_PAGES } = classes;
+  const { E_OFFSET, E_START, HANDLE_SHIFT, LG_EXTENT_WORDS, REGION_MASK } = tables;
+  const { config, extentClass, extents, freeClass, kernel, slots, tracksPages } = state;
+  const { cacheBins } = config;
+  const { pages, fault } = kernel;
+  // Eight pages at a time, as the bits of a double; the region is a multiple of eight pages long.
+  const octets = new Float64Array(pages.buffer);
+  const EIGHT_RESIDENT = new Float64Array(new Uint8Array(8).fill(RESIDENT).buffer)[0]!;
+
+  /** Bytes from the start of an extent to a block in it. */
+  const offsetOf = (h: Handle): Bytes => {
+    const e = h >> HANDLE_SHIFT;
+    return extents[(e << LG_EXTENT_WORDS) + E_OFFSET]! + (h & REGION_MASK) * REGION_SIZE[extentClass[e]!]!;
+  };
+
+  const startOf = (h: Handle): Page => extents[((h >> HANDLE_SHIFT) << LG_EXTENT_WORDS) + E_START]!;
+
+  // -------------------------------------------------------------------------------------------------------- writing
+
+  function touchPages(first: Page, last: Page): void {
+    const end = last >> 3;
+    for (let octet = first >> 3; octet <= end; octet++) {
+      if (octets[octet] !== EIGHT_RESIDENT) {
+        faultPages(Math.max(first, octet << 3), last);
+        return;
+      }
+    }
+  }
+
+  function faultPages(first: Page, last: Page): void {
+    for (let page = first; page <= last; page++) if (pages[page] !== RESIDENT) fault(page);
+  }
+
+  /** Bytes [from, to) of a block are written. */
+  function touchBlock(h: Handle, from: Bytes, to: Bytes): void {
+    const start = startOf(h);
+    const offset = offsetOf(h);
+    if (to > LARGE_FOR_INT32) {
+      kernel.touchRange(start + Math.floor((offset + from) / PAGE), start + Math.floor((offset + to - 1) / PAGE));
+      return;
+    }
+    const first = start + ((offset + from) >> 12);
+    const last = start + ((offset + to - 1) >> 12);
+    if (first !== last) touchPages(first, last);
+    else if (pages[first] !== RESIDENT) fault(first);
+  }
+
+  // -------------------------------------------------------------------------------------------------- what is known
+
+  function areResident(first: Page, last: Page): boolean {
+    for (let page = first; page <= last; page++) if (pages[page] !== RESIDENT) return false;
+    return true;
+  }
+
+  /** Whether bytes from `from` to the end of a block of a cached class lie on resident pages. */
+  function isResidentFrom(h: Handle, from: Bytes): boolean {
+    const start = startOf(h);
+    const offset = offsetOf(h);
+    const end = offset + USABLE[extentClass[h >> HANDLE_SHIFT]!]! - 1;
+    return areResident(start + ((offset + from) >> 12), start + (end >> 12));
+  }
+
+  function isSlabResident(e: number): boolean {
+    const start = extents[(e << LG_EXTENT_WORDS) + E_START]!;
+    return areResident(start, start + SLAB_PAGES[extentClass[e]!]! - 1);
+  }
+
+  /** Regions of slab `e` were put into slots [from, to). */
+  function fileFresh(e: number, from: number, to: number): void {
+    if (!tracksPages || isSlabResident(e)) return;
+    for (let i = from; i < to; i++) if (!isResidentFrom(slots[i]!, 0)) slots[i] = -slots[i]!;
+  }
+
+  /** What a cache holds for a block that is freed into it. */
+  function filed(h: Handle): number {
+    const e = h >> HANDLE_SHIFT;
+    const sizeClass = extentClass[e]!;
+    if (freeClass[e] === sizeClass) return h;
+    if (!isResidentFrom(h, 0)) return -h;
+    if (sizeClass >= NBINS || isSlabResident(e)) freeClass[e] = sizeClass;
+    return h;
+  }
+
+  /** The block that a cache held, or a fresh one, for the program to do with as it likes. */
+  function handOut(slot: number): Handle {
+    if (slot >= 0) return slot;
+    freeClass[-slot >> HANDLE_SHIFT] = NSIZES;
+    return -slot;
+  }
+
+  /** The same for a program that writes its first `size` bytes at once. */
+  function handOutWritten(slot: number, size: Bytes): Handle {
+    const h = slot < 0 ? -slot : slot;
+    const e = h >> HANDLE_SHIFT;
+    if (slot > 0 && freeClass[e] !== NSIZES) return h;
+    if (size > 0) touchBlock(h, 0, size);
+    const sizeClass = extentClass[e]!;
+    if (sizeClass < cacheBins) {
+      if (!isResidentFrom(h, size === 0 ? 0 : size - 1)) freeClass[e] = NSIZES;
+      else if (sizeClass >= NBINS) freeClass[e] = sizeClass;
+    }
+    return h;
+  }
+
+  return { offsetOf, touchBlock, isResidentFrom, fileFresh, filed, handOut, handOutWritten };
+}
