@@ -17,38 +17,43 @@ export interface Tournament {
 export function createTournament(size: number): Tournament {
   let leaves = 1;
   while (leaves < size) leaves *= 2;
-  const times = new Float64Array(leaves).fill(Infinity);
-  // Node n has the children 2n and 2n + 1; leaf nodes from `leaves` on stand for places. Each inner node holds the
-  // place that wins below it.
-  const winners = new Int32Array(2 * leaves);
-  for (let i = 0; i < leaves; i++) winners[leaves + i] = i;
-  for (let n = leaves - 1; n > 0; n--) winners[n] = winners[2 * n]!;
+  // Node n has the children 2n and 2n + 1; leaf nodes from `leaves` on stand for places. Each node holds the time and the
+  // place that wins below it: what a match needs is there without a look at the place.
+  const keys = new Float64Array(2 * leaves).fill(Infinity);
+  const places = new Int32Array(2 * leaves);
+  for (let i = 0; i < leaves; i++) places[leaves + i] = i;
+  for (let n = leaves - 1; n > 0; n--) places[n] = places[2 * n]!;
 
   function update(place: number): void {
-    for (let n = (leaves + place) >> 1; n > 0; n >>= 1) {
-      const left = winners[2 * n]!;
-      const right = winners[2 * n + 1]!;
-      winners[n] = times[right]! < times[left]! ? right : left;
+    let time = keys[leaves + place]!;
+    let winner = place;
+    for (let n = leaves + place; n > 1; n >>= 1) {
+      const other = keys[n ^ 1]!;
+      if (other < time || (other === time && (n & 1) === 1)) {
+        time = other;
+        winner = places[n ^ 1]!;
+      }
+      keys[n >> 1] = time;
+      places[n >> 1] = winner;
     }
   }
 
-  const winner = (): number => winners[1]!;
+  const winner = (): number => places[1]!;
 
   function runnerUp(): number {
     // Whoever is second has lost to the winner directly: it won the other half at some level of the winner's way up.
-    let best = winners[1]!;
+    let best = places[1]!;
     let least = Infinity;
     for (let n = leaves + best; n > 1; n >>= 1) {
-      const other = winners[n ^ 1]!;
-      if (times[other]! < least) {
-        least = times[other]!;
-        best = other;
+      if (keys[n ^ 1]! < least) {
+        least = keys[n ^ 1]!;
+        best = places[n ^ 1]!;
       }
     }
     return best;
   }
 
-  return { times, update, winner, runnerUp };
+  return { times: keys.subarray(leaves), update, winner, runnerUp };
 }
 
 /** Things that become due at a time: a binary heap of (time, thread) pairs; of equal times the first to come goes first. */

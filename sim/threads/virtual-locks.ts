@@ -126,28 +126,24 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
   // The counters are never emptied: what was counted since the last time is the difference of two sums of products,
   // which takes no branch and no store for each counter. Whole numbers times prices stay exact enough in doubles.
   function settle(t: ThreadSlot): void {
+    // In pairs: each addition waits for the one before it, and a chain of twenty would take longer than all else here.
     const own =
       operations[0]! * prices[0]! +
       operations[1]! * prices[1]! +
-      operations[2]! * prices[2]! +
-      operations[3]! * prices[3]! +
-      operations[4]! * prices[4]! +
-      operations[5]! * prices[5]! +
-      operations[6]! * prices[6]! +
-      operations[7]! * prices[7]! +
-      operations[8]! * prices[8]! +
-      operations[9]! * prices[9]! +
-      operations[10]! * prices[10]! +
-      operations[11]! * prices[11]!;
+      (operations[2]! * prices[2]! + operations[3]! * prices[3]!) +
+      (operations[4]! * prices[4]! +
+        operations[5]! * prices[5]! +
+        (operations[6]! * prices[6]! + operations[7]! * prices[7]!)) +
+      (operations[8]! * prices[8]! +
+        operations[9]! * prices[9]! +
+        (operations[10]! * prices[10]! + operations[11]! * prices[11]!));
     const kernel =
       operations[12]! * prices[12]! +
       operations[13]! * prices[13]! +
-      operations[14]! * prices[14]! +
-      operations[15]! * prices[15]! +
-      operations[16]! * prices[16]! +
-      operations[17]! * prices[17]! +
-      operations[18]! * prices[18]! +
-      operations[19]! * prices[19]! +
+      (operations[14]! * prices[14]! + operations[15]! * prices[15]!) +
+      (operations[16]! * prices[16]! +
+        operations[17]! * prices[17]! +
+        (operations[18]! * prices[18]! + operations[19]! * prices[19]!)) +
       operations[20]! * prices[20]!;
     if (own !== settled[OWN]!) {
       clocks[t]! += (own - settled[OWN]!) * jitter() * pace[t]!;
