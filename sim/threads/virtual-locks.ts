@@ -51,6 +51,8 @@ export interface MeasuredLock {
 /** Locks of a run at most: arrays of this size cost nothing where no lock is. */
 const LOCKS_MAX = 32_768;
 const STRETCHES = 64;
+/** So many may have passed before it pays to look which. */
+const FEW_STRETCHES = 8;
 
 export interface VirtualLockOptions {
   readonly time: VirtualTime;
@@ -94,7 +96,7 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
     timeline,
   } = time;
   const { lockNs, lineTransferNs, spinLimitNs, syscallNs, futexWaitNs, futexWakeNs } = costs;
-  const { wakeThreadNs, wakeLatencyNs, contextSwitchNs, shootDownNs, interruptNs } = costs;
+  const { wakeThreadNs, wakeIdleNs, wakeLatencyNs, contextSwitchNs, shootDownNs, interruptNs } = costs;
   const prices = operationPrices(costs);
   const settled = new Float64Array(6);
   const OWN = 0; // price of all that the allocator was counted to have done
@@ -108,11 +110,13 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
   const locks: MeasuredLock[] = [];
   const words = new Int32Array(LOCKS_MAX << LG_LOCK_WORDS);
   const holdNs = new Float64Array(LOCKS_MAX);
+  const latest = new Float64Array(LOCKS_MAX); // end of a stretch
   // Stretches of each lock, ordered by their beginnings: begin and end, thread and flags.
   const spans = new Float64Array(2 * LOCKS_MAX * STRETCHES);
   const takers = new Int32Array(LOCKS_MAX * STRETCHES);
   let mmapLock = -1;
   let hasReleased = false; // a lock, in the running call
+  let hasCalled = false; // the kernel, since the last time that its price was paid
   let random = createRandom(time.seed, 'prices').integer(1, 0x7fffffff);
 
   /** A factor around 1; xorshift32. */
@@ -137,6 +141,17 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
       (operations[8]! * prices[8]! +
         operations[9]! * prices[9]! +
         (operations[10]! * prices[10]! + operations[11]! * prices[11]!));
+    if (own !== settled[OWN]!) {
+      clocks[t]! += (own - settled[OWN]!) * jitter() * pace[t]!;
+      settled[OWN] = own;
+      settled[COPIED] = operations[OP_BYTES_COPIED]!;
+      settled[CLEARED] = operations[OP_BYTES_CLEARED]!;
+    }
+    if (hasCalled || operations[OP_FAULTS] !== settled[FAULTS]) settleKernel(t);
+  }
+
+  function settleKernel(t: ThreadSlot): void {
+    hasCalled = false;
     const kernel =
       operations[12]! * prices[12]! +
       operations[13]! * prices[13]! +
@@ -145,16 +160,7 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
         operations[17]! * prices[17]! +
         (operations[18]! * prices[18]! + operations[19]! * prices[19]!)) +
       operations[20]! * prices[20]!;
-    if (own !== settled[OWN]!) {
-      clocks[t]! += (own - settled[OWN]!) * jitter() * pace[t]!;
-      settled[OWN] = own;
-      settled[COPIED] = operations[OP_BYTES_COPIED]!;
-      settled[CLEARED] = operations[OP_BYTES_CLEARED]!;
-    }
-    if (kernel !== settled[KERNEL]!) settleKernel(t, kernel);
-  }
-
-  function settleKernel(t: ThreadSlot, kernel: Ns): void {
+    if (kernel === settled[KERNEL]!) return;
     clocks[t]! += (kernel - settled[KERNEL]!) * jitter() * pace[t]!;
     settled[KERNEL] = kernel;
     const released = operations[OP_PAGES_RELEASED]!;
@@ -205,7 +211,9 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
     const w = mmapLock << LG_LOCK_WORDS;
     if (words[w + HELD]! >= 0) return;
     take(t, mmapLock, true);
-    spans[2 * (mmapLock * STRETCHES + words[w + HELD]!) + 1] = clocks[t]! + ns;
+    const end = clocks[t]! + ns;
+    spans[2 * (mmapLock * STRETCHES + words[w + HELD]!) + 1] = end;
+    if (end > latest[mmapLock]!) latest[mmapLock] = end;
     words[w + HELD] = -1;
   }
 
@@ -242,8 +250,8 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
     takers[first + to] = takers[first + from]!;
   }
 
-  /** Forgets the stretches that have passed for everybody. */
-  function prune(id: LockId): void {
+  /** Forgets the stretches that have passed for everybody; returns how many are left. */
+  function prune(id: LockId): number {
     const first = id * STRETCHES;
     const count = words[(id << LG_LOCK_WORDS) + COUNT]!;
     const past = horizon[0]!;
@@ -254,6 +262,7 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
       kept++;
     }
     words[(id << LG_LOCK_WORDS) + COUNT] = kept;
+    return kept;
   }
 
   /** Index of the stretch that keeps an acquisition at the thread's time waiting, or -1. */
@@ -276,15 +285,12 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
     const first = id * STRETCHES;
     let flags = shared ? SHARED : 0;
     let count = words[w + COUNT]!;
-    if (count === 1 && spans[2 * first + 1]! <= horizon[0]!) {
-      count = 0;
-      words[w + COUNT] = 0;
-    } else if (count > 0) {
-      prune(id);
-      count = words[w + COUNT]!;
+    if (count > 0) {
+      if (latest[id]! <= horizon[0]!) count = 0;
+      else if (count > FEW_STRETCHES) count = prune(id);
     }
     words[w + ACQUISITIONS]!++;
-    if (count > 0 && obstacle(t, id, shared) >= 0) flags |= wait(t, id, shared);
+    if (count > 0 && latest[id]! > clocks[t]! && obstacle(t, id, shared) >= 0) flags |= wait(t, id, shared);
     if (words[w + LAST_OWNER] !== t) {
       if (words[w + LAST_OWNER]! >= 0) words[w + OWNER_SWITCHES]!++;
       words[w + LAST_OWNER] = t;
@@ -351,8 +357,9 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
         spun += looks - now;
       } else {
         // The processor turns to another thread meanwhile, or has to be roused.
-        debts[owner]! += wakeThreadNs;
-        const awake = free + futexWakeNs + wakeThreadNs + (queued[0] === 0 ? wakeLatencyNs : contextSwitchNs);
+        const rouses = queued[0] === 0;
+        debts[owner]! += rouses ? wakeIdleNs : wakeThreadNs;
+        const awake = free + futexWakeNs + (rouses ? wakeLatencyNs : wakeThreadNs + contextSwitchNs);
         if (sleepNs[t] === 0) sleepFrom[t] = looks;
         sleepNs[t]! += awake - looks;
         spun += futexWaitNs;
@@ -373,6 +380,7 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
   function acquire(t: ThreadSlot, id: LockId): void {
     if (words[(id << LG_LOCK_WORDS) + IN_KERNEL] !== 0) {
       settle(t);
+      hasCalled = true;
       clocks[t]! += syscallNs;
     } else {
       settleLong(t);
@@ -382,8 +390,7 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
 
   function tryAcquire(t: ThreadSlot, id: LockId): boolean {
     settleLong(t);
-    if (words[(id << LG_LOCK_WORDS) + COUNT]! > 0) prune(id);
-    if (words[(id << LG_LOCK_WORDS) + COUNT]! > 0 && obstacle(t, id, false) >= 0) {
+    if (latest[id]! > clocks[t]! && obstacle(t, id, false) >= 0) {
       locks[id]!.failedTries++;
       clocks[t]! += lineTransferNs;
       return false;
@@ -401,6 +408,7 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
     const now = clocks[t]!;
     hasReleased = true;
     spans[2 * stretch + 1] = now;
+    if (now > latest[id]!) latest[id] = now;
     holdNs[id]! += now - spans[2 * stretch]!;
     words[w + HELD] = -1;
     if (takers[stretch]! & WAKES) {
@@ -411,6 +419,7 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
 
   function acquireShared(t: ThreadSlot, id: LockId): void {
     settle(t);
+    hasCalled = true;
     clocks[t]! += syscallNs;
     if (!perVmaLocks) take(t, id, true);
   }

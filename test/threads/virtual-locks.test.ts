@@ -94,9 +94,11 @@ test('what passed for everybody is forgotten: a lock does not grow', () => {
 
 test('pages that are taken away interrupt the other running threads', () => {
   const { operations, locks, time } = setup();
+  const id = locks.create('mmap_lock', 'kernel');
+  locks.acquire(0, id);
   operations[OP_PAGES_RELEASED] = 10;
   operations[OP_MUNMAP] = 1;
-  locks.settle(0);
+  locks.release(0, id);
   expect(time.clocks[0]).toBeGreaterThan(2 * costs.shootDownNs);
   expect([...time.debts]).toEqual([0, costs.interruptNs, costs.interruptNs]);
 });
