@@ -31,14 +31,13 @@ export const calibrateCommand: CommandModule<object, CalibrateArguments> = {
       .option('rounds', {
         type: 'number',
         default: 3,
-        describe: 'measure so often and take the least of each: a busy machine only adds time',
+        describe: 'measure so often and take the median of each',
       }) as unknown as Argv<CalibrateArguments>,
   handler: ({ output, rounds }) => {
     if (!Number.isInteger(rounds) || rounds < 1 || rounds > 100) {
       throw new UserError(`--rounds: found '${rounds}', expected a number from 1 to 100`);
     }
-    let measured = measure();
-    for (let round = 1; round < rounds; round++) measured = better(measured, measure());
+    const measured = medians(Array.from({ length: rounds }, measure));
     const model = hostCpus()[0]?.model ?? 'unknown processor';
     const profile = { comment: `sim calibrate on ${model}`, base: DEFAULT_PROFILE, ...pricesFrom(measured), measured };
     writeWhole(output ?? '-', JSON.stringify(profile, null, 2));
@@ -51,15 +50,19 @@ function measure(): Measured {
   return JSON.parse(result.stdout) as Measured;
 }
 
-/** The undisturbed value of each figure: times the least, rates the largest. */
-export function better(a: Measured, b: Measured): Measured {
+/** Of each figure the median over the rounds that have it. */
+export function medians(rounds: readonly Measured[]): Measured {
+  const names = new Set(rounds.flatMap((round) => Object.keys(round)));
   return Object.fromEntries(
-    Object.entries(a).map(([name, value]) => {
-      const pick = name.endsWith('Ns') ? Math.min : Math.max;
-      return [name, pick(value, b[name] ?? value)];
+    [...names].map((name) => {
+      const values = rounds.flatMap((round) => round[name] ?? []).sort((a, b) => a - b);
+      return [name, values[values.length >> 1]!];
     }),
   );
 }
+
+/** What glibc does on average in a call of the calibration's working set (calibrate.c), as the model of it counts. */
+const ARENA_CALL = { steps: 1.19, splits: 0.456, coalesces: 0.48, listInserts: 0.485 };
 
 /** Prices from measurements. What no measurement isolates keeps the price of the default profile. */
 export function pricesFrom(measured: Measured): Partial<Costs> {
@@ -74,17 +77,29 @@ export function pricesFrom(measured: Measured): Partial<Costs> {
   const switching = m('contextSwitchNs', base.contextSwitchNs);
   const handOver = m('futexHandOverSameCpuNs', wake + base.wakeThreadNs + switching);
   const wakeThread = handOver - wake - m('futexWaitFailedNs', base.futexWaitNs) - switching;
+  // A trip into an arena, less what of it has a price of its own: the lock, a split or a coalesce.
+  const slow = m('arenaPairNs', 2 * base.operations.slowCalls + call) / 2 - call / 2 - lock - base.operations.splits;
+  const { splits, coalesces, listInserts } = base.operations;
+  const known =
+    Math.max(0, slow) +
+    lock +
+    ARENA_CALL.splits * splits +
+    ARENA_CALL.coalesces * coalesces +
+    ARENA_CALL.listInserts * listInserts;
+  // What a call costs with chunks of a heap that no cache holds and a way through it that nothing foresees, lies in the
+  // chunks that it looks at.
+  const step = (m('arenaCallNs', known + ARENA_CALL.steps * base.operations.binScanSteps) - known) / ARENA_CALL.steps;
   const life = m('threadLifeNs', base.threadBeginNs + base.threadExitNs) * Math.min(32, m('cpus', 1));
   const call1 = (name: string, otherwise: number) => positive(m(name, otherwise + entry) - entry);
   return {
+    eventNs: positive(m('eventNs', base.eventNs)),
     mallocNs: positive(call * 0.55),
     freeNs: positive(call * 0.45),
     operations: {
       ...base.operations,
-      // A trip into an arena, less what of it has a price of its own: the lock, a split or a coalesce.
-      slowCalls: positive(
-        m('arenaPairNs', 2 * base.operations.slowCalls + call) / 2 - call / 2 - lock - base.operations.splits,
-      ),
+      slowCalls: positive(slow),
+      binScanSteps: positive(step),
+      treeSteps: positive(step),
       bytesCopied: positive(1 / m('copyRateL2', 1 / base.operations.bytesCopied)),
       bytesCleared: positive(1 / m('fillRateL2', 1 / base.operations.bytesCleared)),
       faults: positive(m('faultNs', base.operations.faults)),
@@ -104,16 +119,20 @@ export function pricesFrom(measured: Measured): Partial<Costs> {
     futexWaitNs: positive(m('futexWaitFailedNs', base.futexWaitNs)),
     futexWakeNs: positive(wake),
     wakeThreadNs: positive(wakeThread),
-    wakeLatencyNs: positive(m('futexHandOverNs', base.wakeLatencyNs + wake) - wake),
+    wakeIdleNs: positive(m('futexWakeIdleNs', base.wakeIdleNs + wake) - wake),
+    wakeLatencyNs: positive(m('wakeLatencyNs', base.wakeLatencyNs)),
     contextSwitchNs: positive(switching),
     threadBeginNs: positive(life * 0.4),
     threadExitNs: positive(life * 0.6),
     shootDownNs: positive(m('shootDownNs', base.shootDownNs)),
-    interruptNs: positive(m('shootDownNs', base.shootDownNs) * 0.4),
+    interruptNs: positive(m('interruptNs', base.interruptNs)),
     cacheL2Bytes: m('cacheL2Bytes', 0) || base.cacheL2Bytes,
     cacheL3Bytes: m('cacheL3Bytes', 0) || base.cacheL3Bytes,
     fillRateL2: positive(Math.max(m('fillRateL1', 0), m('fillRateL2', base.fillRateL2))),
     fillRateL3: positive(m('fillRateL3', base.fillRateL3)),
     fillRateMemory: positive(m('fillRateMemory', base.fillRateMemory)),
+    fillRateCleared: positive(4096 / Math.max(1, m('faultFillNs', 4096 / base.fillRateCleared))),
+    writeL3Ns: positive(m('scatteredWriteL3Ns', base.writeL3Ns)),
+    writeMemoryNs: positive(m('scatteredWriteMemoryNs', base.writeMemoryNs)),
   };
 }

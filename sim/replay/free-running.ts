@@ -105,12 +105,15 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   const { malloc, free, touchBlock, mallocIsLocal, freeIsLocal } = allocator;
   const { settle, settleCall } = locks;
   const { clocks, horizon, until, sleepNs, processor, costs } = time;
-  const { mallocNs, freeNs, threadBeginNs, threadExitNs, writeL2Ns, fillRateL2 } = costs;
+  const { eventNs, mallocNs, freeNs, threadBeginNs, threadExitNs, writeL2Ns, fillRateL2 } = costs;
   const upper = request ?? allocator;
   const touches = touch !== 'none';
   const fills = touch === 'full';
   const caches = createCaches(time.running.length, costs);
   const smallByteNs = 1 / fillRateL2;
+  // An event whose call the thread's cache serves.
+  const mallocEventNs = mallocNs + eventNs;
+  const freeEventNs = freeNs + eventNs;
 
   const cursor = first.slice(0, order.threads);
   const alive = new Uint8Array(order.threads);
@@ -205,6 +208,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
     clocks[t]! += mallocNs;
     mallocs.calls++;
     record(mallocs, clocks[t]! - callStart[0]!);
+    clocks[t]! += eventNs;
     if (handle === 0) {
       failed(index);
       return;
@@ -225,6 +229,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
     clocks[t]! += freeNs;
     frees.calls++;
     record(frees, clocks[t]! - callStart[0]!);
+    clocks[t]! += eventNs;
   }
 
   function freeObject(target: Allocator, t: ThreadSlot, slot: number): void {
@@ -294,6 +299,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
         const from = records[p + 2]! >>> 0;
         // A block whose realloc failed is shorter than the trace thinks.
         const end = Math.min(from + (records[p + 3]! >>> 0), requested[slot]!);
+        clocks[t]! += eventNs;
         if (handles[slot] !== 0 && from < end) write(allocator, t, handles[slot]!, from, end, true);
         break;
       }
@@ -413,7 +419,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
           allocated(allocator, t, i, handle, 0);
         } else {
           mallocs.calls++;
-          clocks[t] = since + mallocNs;
+          clocks[t] = since + mallocEventNs;
           handles[slot] = handle;
           requested[slot] = size;
           if (handle !== 0) liveBytes(size);
@@ -440,7 +446,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
             released(t);
           } else {
             frees.calls++;
-            clocks[t] = since + freeNs;
+            clocks[t] = since + freeEventNs;
           }
         }
       } else {

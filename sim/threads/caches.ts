@@ -22,7 +22,7 @@ const TIME_BITS = 20;
 const TIME_MASK = (1 << TIME_BITS) - 1;
 
 export function createCaches(processors: number, costs: Costs): Caches {
-  const { fillRateL2, fillRateL3, fillRateMemory, writeL2Ns, writeL3Ns, writeMemoryNs } = costs;
+  const { fillRateL2, fillRateL3, fillRateMemory, fillRateCleared, writeL2Ns, writeL3Ns, writeMemoryNs } = costs;
   const l2Pages = costs.cacheL2Bytes / 4096;
   const l3Pages = costs.cacheL3Bytes / 4096;
   // By page: processor + 1 that wrote it last, and how many pages' worth of bytes it had written by then (the low 20 bits:
@@ -31,6 +31,7 @@ export function createCaches(processors: number, costs: Costs): Caches {
   const written = new Float64Array(processors + 1); // bytes
   const MISS_L3 = 1 / fillRateL3 - 1 / fillRateL2;
   const MISS_MEMORY = 1 / fillRateMemory - 1 / fillRateL2;
+  const CLEARED = 1 / fillRateCleared - 1 / fillRateL2;
 
   /** 0: in the own cache; 1: in the shared one; 2: in memory. The page is then in the own cache. */
   function place(p: number, page: Page): number {
@@ -62,7 +63,10 @@ export function createCaches(processors: number, costs: Costs): Caches {
       }
     }
     written[p + 1]! += bytes;
-    if (faults > 0) missNs *= Math.max(0, 1 - faults / (last - first + 1));
+    if (faults > 0) {
+      const share = Math.min(1, faults / (last - first + 1));
+      missNs = missNs * (1 - share) + bytes * share * CLEARED;
+    }
     return bytes / fillRateL2 + missNs;
   }
 

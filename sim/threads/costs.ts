@@ -7,6 +7,11 @@ import { OPERATIONS, type Operation } from './operations.ts';
  * nanosecond of virtual time comes from here.
  */
 export interface Costs {
+  /**
+   * What the program does itself from one call to the next. Here it is a replay, which reads the call from a list and keeps the
+   * block in a table.
+   */
+  readonly eventNs: Ns;
   /** A call that its thread's cache serves. */
   readonly mallocNs: Ns;
   readonly freeNs: Ns;
@@ -23,8 +28,9 @@ export interface Costs {
   /** futex(FUTEX_WAIT) up to the look at the value: a lock that is released by then is not slept for. */
   readonly futexWaitNs: Ns;
   readonly futexWakeNs: Ns;
-  /** Waking a thread that sleeps, beyond the call: on the waker. */
+  /** Waking a thread that sleeps, beyond the call, on the waker: where a processor is busy, and where an idle one is to be roused. */
   readonly wakeThreadNs: Ns;
+  readonly wakeIdleNs: Ns;
   /** From the wake-up to the first instruction of a thread that an idle processor takes. */
   readonly wakeLatencyNs: Ns;
   readonly contextSwitchNs: Ns;
@@ -42,6 +48,8 @@ export interface Costs {
   readonly fillRateL2: number;
   readonly fillRateL3: number;
   readonly fillRateMemory: number;
+  /** A page that a fault has just cleared. */
+  readonly fillRateCleared: number;
   /** A single write (`w` of a few bytes, touch `first`) that finds its line in the own cache; in the shared one; in memory. */
   readonly writeL2Ns: Ns;
   readonly writeL3Ns: Ns;
@@ -59,6 +67,7 @@ export interface Costs {
  * own cache already. A slow call is what a trip into an arena costs beyond the lock and a split.
  */
 const VIRTUAL_MACHINE: Costs = {
+  eventNs: 5,
   mallocNs: 6,
   freeNs: 5,
   operations: {
@@ -91,7 +100,8 @@ const VIRTUAL_MACHINE: Costs = {
   futexWaitNs: 200,
   futexWakeNs: 150,
   wakeThreadNs: 1_000,
-  wakeLatencyNs: 20_000,
+  wakeIdleNs: 7_000,
+  wakeLatencyNs: 15_000,
   contextSwitchNs: 500,
   timeSliceNs: 4_000_000,
   threadBeginNs: 10_000,
@@ -103,6 +113,7 @@ const VIRTUAL_MACHINE: Costs = {
   fillRateL2: 100,
   fillRateL3: 50,
   fillRateMemory: 25,
+  fillRateCleared: 8,
   writeL2Ns: 1,
   writeL3Ns: 15,
   writeMemoryNs: 60,
@@ -133,6 +144,7 @@ const BARE_METAL: Costs = {
   futexWaitNs: 200,
   futexWakeNs: 200,
   wakeThreadNs: 800,
+  wakeIdleNs: 1_000,
   wakeLatencyNs: 2_000,
   threadBeginNs: 5_000,
   threadExitNs: 7_000,

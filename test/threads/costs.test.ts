@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { better, pricesFrom } from '../../bench/commands/calibrate.ts';
+import { medians, pricesFrom } from '../../bench/commands/calibrate.ts';
 import { COST_PROFILES, operationPrices, parseCosts } from '../../sim/threads/costs.ts';
 import { OP_FAULTS, OPERATIONS } from '../../sim/threads/operations.ts';
 
@@ -55,8 +55,9 @@ test('what calibrate writes is what --costs reads', () => {
   expect(costs.operations.binScanSteps).toBe(COST_PROFILES['vm']!.operations.binScanSteps);
 });
 
-test('of two measurements the undisturbed value of each counts', () => {
-  expect(better({ faultNs: 5, fillRateL2: 10 }, { faultNs: 4, fillRateL2: 8 })).toEqual({ faultNs: 4, fillRateL2: 10 });
+test('of several measurements the median of each counts, also where one lacks a figure', () => {
+  const rounds = [{ faultNs: 5, fillRateL2: 10 }, { faultNs: 4 }, { faultNs: 9, fillRateL2: 8 }];
+  expect(medians(rounds)).toEqual({ faultNs: 5, fillRateL2: 10 });
 });
 
 test('a few prices over a named profile', () => {
