@@ -25,7 +25,7 @@ import { RunAborted } from '../threads/atomic-locks.ts';
 import { DURATION_BUCKETS, durationBucket } from '../threads/durations.ts';
 import type { Ns } from '../units.ts';
 import type { ObjectTable } from './objects.ts';
-import { beginsLife, COUNTED_USE, type ProgramOrder, RECORD_WORDS, SHARED_OBJECT } from './program-order.ts';
+import { beginsLife, COUNTED_USE, type ProgramOrder, RECORD_WORDS, AWAITS_USES } from './program-order.ts';
 
 /** Words of `control`, which all threads of a run share. */
 export const CONTROL_READY = 0; // workers that have built their model
@@ -246,7 +246,7 @@ export function runThreadEvents(options: ConcurrentOptions): ThreadMeasurements 
         if (request && request !== allocator) request.threadStart(t);
       }
       const slot = records[i * RECORD_WORDS + 1]!;
-      if ((word & SHARED_OBJECT) !== 0 && Atomics.load(done, slot) < need[i]!) waitFor(slot, need[i]!);
+      if ((word & AWAITS_USES) !== 0 && Atomics.load(done, slot) < need[i]!) waitFor(slot, need[i]!);
       execute(i, op);
       if ((word & COUNTED_USE) !== 0) used(slot);
       if (op === OP_THREAD_EXIT) isAlive = false;

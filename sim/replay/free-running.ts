@@ -65,6 +65,9 @@ const AHEAD_NS = 20_000;
 /** Blocks up to this size are written at the rate of the first caches: they are used again while they are hot. */
 const SMALL_BYTES = 1024;
 
+/** A thread that looks for a block of another one does so in steps of so much of the time for which it looks. */
+const POLLS = 8;
+
 /** The share of events is used up. No matter for the scheduler: how a run is cut into shares changes nothing in it. */
 const STOP_PAUSED = -1;
 
@@ -97,15 +100,15 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   } = columns;
   const { createScheduler, STOP_BLOCKED, STOP_DONE, STOP_EARLY, STOP_LIMIT, STOP_SLEPT, STOP_UNTIL } = scheduling;
   const { OP_FAULTS, OP_SLOW_CALLS } = counters;
-  const { beginsLife, COUNTED_USE, RECORD_WORDS, SHARED_OBJECT } = programOrder;
+  const { beginsLife, COUNTED_USE, RECORD_WORDS, AWAITS_USES } = programOrder;
   const { order, objects, kernel, allocator, request, touch, time, locks, operations } = options;
   const { recordedNs, onFailure, onSample, onEvent } = options;
   const { records, rows, need, first, requestFrees, requestNeeds } = order;
   const { handles, requested } = objects;
   const { malloc, free, touchBlock, mallocIsLocal, freeIsLocal } = allocator;
   const { settle, settleCall } = locks;
-  const { clocks, horizon, until, sleepNs, processor, costs } = time;
-  const { eventNs, mallocNs, freeNs, threadBeginNs, threadExitNs, writeL2Ns, fillRateL2 } = costs;
+  const { clocks, until, sleepNs, processor, costs } = time;
+  const { eventNs, pollLimitNs, mallocNs, freeNs, threadBeginNs, threadExitNs, writeL2Ns, fillRateL2 } = costs;
   const upper = request ?? allocator;
   const touches = touch !== 'none';
   const fills = touch === 'full';
@@ -121,6 +124,8 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   // By slot of a shared object, side by side: its uses so far, and when the last of them ended.
   const uses = new Float64Array(2 * objects.slots);
   const waitingFor = new Int32Array(order.threads); // object slot of a blocked thread, 0 for none
+  const polledAt = new Int32Array(order.threads).fill(-1); // the event for which a thread looked last, and how long it does
+  const pollsUntil = new Float64Array(order.threads);
   const awaited = new Uint8Array(objects.slots); // 1 where a blocked thread waits for the object
   let blocked = 0;
   const live = new Float64Array(2); // requested bytes in live blocks now, and at most
@@ -171,8 +176,24 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
     return uses[2 * slot]! >= needed && uses[2 * slot + 1]! <= clocks[t]!;
   }
 
+  /** As the oracle's replay does: looks for a while, then gives its processor away until the block is there. */
   function wait(t: ThreadSlot, slot: number, needed: number): Stop {
-    if (uses[2 * slot]! >= needed) {
+    if (polledAt[t] !== cursor[t]) {
+      polledAt[t] = cursor[t]!;
+      pollsUntil[t] = clocks[t]! + pollLimitNs;
+    }
+    const left = pollsUntil[t]! - clocks[t]!;
+    const isKnown = uses[2 * slot]! >= needed;
+    if (isKnown && uses[2 * slot + 1]! <= pollsUntil[t]!) {
+      clocks[t] = uses[2 * slot + 1]!;
+      return STOP_LIMIT;
+    }
+    if (!isKnown && left > 0) {
+      clocks[t]! += Math.min(left, pollLimitNs / POLLS);
+      return STOP_LIMIT;
+    }
+    if (left > 0) clocks[t] = pollsUntil[t]!;
+    if (isKnown) {
       until[t] = uses[2 * slot + 1]!;
       return STOP_UNTIL;
     }
@@ -354,7 +375,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
     const p = index << 2;
     const word = records[p]!;
     const slot = records[p + 1]!;
-    if ((word & SHARED_OBJECT) !== 0 && !isReady(t, slot, need[index]!)) return false;
+    if ((word & AWAITS_USES) !== 0 && !isReady(t, slot, need[index]!)) return false;
     switch (word & OP_MASK) {
       case OP_MALLOC:
         return mallocIsLocal?.(t, records[p + 2]! >>> 0) === true;
@@ -389,7 +410,6 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
       const word = records[p]!;
       const op = word & OP_MASK;
       const since = clocks[t]!;
-      horizon[0] = since;
       cursor[t] = i;
       if (alive[t] === 0 && beginsLife(op)) {
         beginThread(t);
@@ -406,7 +426,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
         }
       }
       const slot = records[p + 1]!;
-      if ((word & SHARED_OBJECT) !== 0 && !isReady(t, slot, need[i]!)) {
+      if ((word & AWAITS_USES) !== 0 && !isReady(t, slot, need[i]!)) {
         stop = wait(t, slot, need[i]!);
         break;
       }

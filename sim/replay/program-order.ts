@@ -6,8 +6,8 @@ import type { EventBuffer } from '../event.ts';
 //              │ op, flags  │ slot     │ a │ b │   slot, a, b as in event.ts, with the slots of this file
 //              └────────────┴──────────┴───┴───┘
 export const RECORD_WORDS = 4;
-/** The object is used by several threads: wait until `done[slot]` has reached `need`, count the own use afterwards. */
-export const SHARED_OBJECT = 1 << traced.OP_BITS;
+/** Other threads use the object too: wait until `done[slot]` has reached `need`. */
+export const AWAITS_USES = 1 << traced.OP_BITS;
 /** The use counts: others may wait for it. Set on shared objects alone. */
 export const COUNTED_USE = 2 << traced.OP_BITS;
 
@@ -19,8 +19,9 @@ export const COUNTED_USE = 2 << traced.OP_BITS;
  * order, which is no order that threads keep. Here a slot that thread T has freed is used again by T alone.
  *
  * Every use of a slot (allocation, realloc, write) has a number, counted over all its lives. `done[slot]` says how many
- * have happened; a free or a realloc waits for all earlier ones, a write for the last allocation or realloc. Only slots
- * that more than one thread uses are counted at run time.
+ * have happened; a free or a realloc waits for all earlier ones, a write for the last allocation or realloc. An allocation
+ * waits for nothing: its thread has freed the slot, after all uses. Only slots that more than one thread uses are counted
+ * at run time.
  *
  * A thread is a thread number of the trace; its later lives follow in the same list, after the THREAD_EXIT of the one
  * before. Every wait points backwards in the file, so a cycle is impossible.
@@ -52,6 +53,9 @@ const ALLOCATED = 2; // number of the last allocation or realloc
 const SIZE = 3; // what was asked for last, as unsigned
 const IS_SHARED = 4;
 const NEXT_FREE = 5;
+
+/** Slots that a thread gets at a time: a line of the table of objects, and more. */
+const FRESH_SLOTS = 16;
 
 /** Rows that one call of a pass looks at: code that replaces a function is better than code that replaces a running loop. */
 const PIECE_ROWS = 8192;
@@ -106,10 +110,11 @@ function createOrdering(events: EventBuffer, columns: Columns, allocating: numbe
   const { threadOfRow, isSharedLife, records, rows, need, requestFrees, requestNeeds } = columns;
   // By slot of the trace: the slot of this file, 0 while dead.
   const now = new Int32Array(events.objectSlots);
-  const lives = new Int32Array((allocating + 1) << LG_LIFE_WORDS);
+  const lives = new Int32Array((allocating + 2 * threads * FRESH_SLOTS + FRESH_SLOTS) << LG_LIFE_WORDS);
   const freeHead = new Int32Array(2 * threads); // of slots for objects of one thread, of slots for shared ones
   const next = columns.first.slice();
-  let slots = 1;
+  const fresh = new Int32Array(2 * threads); // by the same lists
+  let slots = FRESH_SLOTS;
   let allocations = 0;
   let frees = 0;
   let crossThreadFrees = 0;
@@ -135,13 +140,22 @@ function createOrdering(events: EventBuffer, columns: Columns, allocating: numbe
     if (lives[p + OWNER] !== t) crossThreadFrees++;
   }
 
+  /** A slot that was never used, one of a few that lie side by side for the same thread. */
+  function freshSlot(list: number): number {
+    if (fresh[list]! % FRESH_SLOTS === 0) {
+      fresh[list] = slots;
+      slots += FRESH_SLOTS;
+    }
+    return fresh[list]!++;
+  }
+
   /** An allocation of `size` bytes: the slot that it gets. */
   function allocate(t: number, row: number, size: number): number {
     const shared = isSharedLife[row]!;
     const list = 2 * t + shared;
     let s = freeHead[list]!;
     if (s !== 0) freeHead[list] = lives[(s << LG_LIFE_WORDS) + NEXT_FREE]!;
-    else s = slots++;
+    else s = freshSlot(list);
     now[slot[row]!] = s;
     const p = s << LG_LIFE_WORDS;
     lives[p + OWNER] = t;
@@ -165,8 +179,8 @@ function createOrdering(events: EventBuffer, columns: Columns, allocating: numbe
     need[index] = waitsFor;
   }
 
-  const flagsOf = (s: number, flags: number): number =>
-    lives[(s << LG_LIFE_WORDS) + IS_SHARED] === 1 ? flags | SHARED_OBJECT : 0;
+  const isShared = (s: number): boolean => lives[(s << LG_LIFE_WORDS) + IS_SHARED] === 1;
+  const flagsOf = (s: number, flags: number): number => (isShared(s) ? flags : 0);
 
   function order(from: number, to: number): void {
     for (let row = from; row < to; row++) {
@@ -175,11 +189,11 @@ function createOrdering(events: EventBuffer, columns: Columns, allocating: numbe
       if (op === OP_MALLOC || op === OP_EMALLOC) {
         const size = a[row]! | 0;
         const s = allocate(t, row, size);
-        put(t, row, op | flagsOf(s, COUNTED_USE), s, size, lives[(s << LG_LIFE_WORDS) + USES]! - 1);
+        put(t, row, op | flagsOf(s, COUNTED_USE), s, size, 0);
       } else if (op === OP_FREE || op === OP_EFREE) {
         const s = live(row, 'frees');
         const p = s << LG_LIFE_WORDS;
-        put(t, row, op | flagsOf(s, 0), s, lives[p + SIZE]!, lives[p + USES]!);
+        put(t, row, op | flagsOf(s, AWAITS_USES), s, lives[p + SIZE]!, lives[p + USES]!);
         release(t, slot[row]!);
       } else {
         orderOther(t, row, op);
@@ -194,7 +208,7 @@ function createOrdering(events: EventBuffer, columns: Columns, allocating: numbe
       case OP_ECALLOC:
       case OP_MEMALIGN: {
         const s = allocate(t, row, op === OP_MEMALIGN ? b[row]! : a[row]! * b[row]!);
-        put(t, row, op | flagsOf(s, COUNTED_USE), s, argument, lives[(s << LG_LIFE_WORDS) + USES]! - 1);
+        put(t, row, op | flagsOf(s, COUNTED_USE), s, argument, 0);
         break;
       }
       case OP_REALLOC:
@@ -205,7 +219,7 @@ function createOrdering(events: EventBuffer, columns: Columns, allocating: numbe
         const s = live(row, 'writes to');
         const p = s << LG_LIFE_WORDS;
         lives[p + USES]!++;
-        put(t, row, op | flagsOf(s, COUNTED_USE), s, argument, lives[p + ALLOCATED]!);
+        put(t, row, op | flagsOf(s, AWAITS_USES | COUNTED_USE), s, argument, lives[p + ALLOCATED]!);
         break;
       }
       case OP_REQUEST_END:
@@ -227,11 +241,11 @@ function createOrdering(events: EventBuffer, columns: Columns, allocating: numbe
     const old = now[slot[row]!]!;
     if (old === 0) {
       const s = size === 0 ? 0 : allocate(t, row, size);
-      put(t, row, op | flagsOf(s, COUNTED_USE), s, size, s === 0 ? 0 : lives[(s << LG_LIFE_WORDS) + USES]! - 1);
+      put(t, row, op | flagsOf(s, COUNTED_USE), s, size, 0);
       return;
     }
     const p = old << LG_LIFE_WORDS;
-    put(t, row, op | flagsOf(old, size === 0 ? 0 : COUNTED_USE), old, size, lives[p + USES]!);
+    put(t, row, op | flagsOf(old, size === 0 ? AWAITS_USES : AWAITS_USES | COUNTED_USE), old, size, lives[p + USES]!);
     if (size === 0) {
       release(t, slot[row]!);
     } else {

@@ -64,7 +64,8 @@ const PACE_SPREAD = 0.15;
 export function createScheduler(time: VirtualTime): Scheduler {
   const { threads, clocks, debts, sleepFrom, sleepNs, processor, running, queued, pace, until, costs, timeline } = time;
   const random = createRandom(time.seed, 'time slices and paces');
-  const { contextSwitchNs, timeSliceNs } = costs;
+  const { contextSwitchNs, timeSliceNs, lineTransferNs } = costs;
+  const { horizon } = time;
   const processors = running.length;
   const tournament = createTournament(processors);
   const { times } = tournament;
@@ -191,8 +192,9 @@ export function createScheduler(time: VirtualTime): Scheduler {
         continue;
       }
       let least = Infinity;
-      if (processors > FEW) least = clocks[t]!;
-      else if (processors > 1) least = times[tournament.runnerUp()]!;
+      // What a thread does reaches another processor no sooner than the line that it wrote: so far ahead it may be.
+      if (processors > FEW) least = clocks[t]! + lineTransferNs;
+      else if (processors > 1) least = times[tournament.runnerUp()]! + lineTransferNs;
       if (due < least) least = due;
       const now = clocks[t]!;
       if (now >= sliceEnd[t]!) {
@@ -206,6 +208,7 @@ export function createScheduler(time: VirtualTime): Scheduler {
       }
       if (queueLength > 0 && sliceEnd[t]! < least) least = sliceEnd[t]!;
       limit[0] = least;
+      horizon[0] = now;
       return t;
     }
   }

@@ -26,7 +26,7 @@ export interface VirtualTime {
   readonly running: Int32Array;
   /** At index 0 how many threads are ready while no processor is free. */
   readonly queued: Int32Array;
-  /** Nobody acts before this time any more: when the running event began. */
+  /** Nobody acts before this time any more: when the running turn began. */
   readonly horizon: Float64Array;
   /** Of each thread, over the whole run: time waiting for locks, and the part of it spent spinning. */
   readonly lockWaitNs: Float64Array;

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { OP_CLOCK, OP_MASK, OP_SAMPLE } from '../../sim/event.ts';
-import { COUNTED_USE, createProgramOrder, RECORD_WORDS, SHARED_OBJECT } from '../../sim/replay/program-order.ts';
+import { COUNTED_USE, createProgramOrder, RECORD_WORDS, AWAITS_USES } from '../../sim/replay/program-order.ts';
 import { eventsOf } from '../helpers/bump-run.ts';
 
 function orderOf(lines: readonly string[]) {
@@ -12,7 +12,7 @@ function orderOf(lines: readonly string[]) {
     return {
       slot: slot!,
       need: order.need[index]!,
-      isShared: (word! & SHARED_OBJECT) !== 0,
+      awaits: (word! & AWAITS_USES) !== 0,
       counts: (word! & COUNTED_USE) !== 0,
     };
   };
@@ -37,15 +37,16 @@ test('a later life of a thread number follows the earlier one in the same list',
 
 test('a free waits for the allocation and the writes, a write for the last realloc', () => {
   const { at } = orderOf(['m 1 1 8', 'w 2 1 0 4', 'w 3 1 0 4', 'r 2 1 16', 'w 1 1 0 4', 'f 3 1']);
-  expect(at(0)).toMatchObject({ need: 0, isShared: true, counts: true });
+  expect(at(0)).toMatchObject({ need: 0, awaits: false, counts: true });
   expect([1, 2, 3, 4, 5].map((row) => at(row).need)).toEqual([1, 1, 3, 4, 5]);
   expect(at(5).counts).toBe(false);
 });
 
 test('objects of one thread are not counted', () => {
   const { at } = orderOf(['m 1 1 8', 'w 1 1 0 4', 'f 1 1', 'm 2 1 8', 'f 3 1']);
-  expect([0, 1, 2].map((row) => at(row).isShared)).toEqual([false, false, false]);
-  expect([3, 4].map((row) => at(row).isShared)).toEqual([true, true]);
+  expect([0, 1, 2].map((row) => [at(row).awaits, at(row).counts])).toEqual(Array(3).fill([false, false]));
+  expect(at(3)).toMatchObject({ awaits: false, counts: true });
+  expect(at(4)).toMatchObject({ awaits: true, counts: false });
 });
 
 test('a slot is used again only by the thread that freed it', () => {
@@ -58,7 +59,7 @@ test('a slot is used again only by the thread that freed it', () => {
 test('uses are counted over all lives of a slot, so that a later life waits for its own', () => {
   const { order, at } = orderOf(['m 1 1 8', 'f 2 1', 'm 2 2 8', 'f 1 2', 'm 1 3 8', 'f 2 3']);
   expect(order.crossThreadFrees).toBe(3);
-  expect(order.objectSlots).toBe(2);
+  expect(at(4).slot).toBe(at(3).slot);
   expect([1, 3, 5].map((row) => at(row).need)).toEqual([1, 2, 3]);
 });
 

@@ -149,5 +149,5 @@ test('threads that wait for each other for ever end with the names of their even
     onSample: () => {},
     onEvent: undefined,
   });
-  expect(() => replay.run(100)).toThrow(/event 0 of thread 1 waits .*; event 1 of thread 2 waits/);
+  expect(() => replay.run(100)).toThrow(/event 2 of thread 1 waits .*; event 3 of thread 2 waits/);
 });
