@@ -53,7 +53,7 @@ export function createArenas(state: State, base: Base, pa: PageAllocator, backgr
     THREAD_NOMINAL,
   } = tables;
   const { arenas, arenaCounters, caches, config, globals, kernel, largeCounters, lock, unlock, threadWords } = state;
-  const { arenaLocks, arenasLock, binCounters } = state;
+  const { arenaLocks, arenasLock, binCounters, fetchAdd } = state;
   const { narenas, hugeArena, percpuArena, cpus } = config;
 
   const isInitialized = (a: number) => arenas[a * ARENA_WORDS + A_INITIALIZED] !== 0;
@@ -92,7 +92,7 @@ export function createArenas(state: State, base: Base, pa: PageAllocator, backgr
 
   /** arena_bind */
   function bind(t: ThreadSlot, a: number, isInternal: boolean): void {
-    Atomics.add(arenas, a * ARENA_WORDS + (isInternal ? A_NTHREADS_INTERNAL : A_NTHREADS), 1);
+    fetchAdd(arenas, a * ARENA_WORDS + (isInternal ? A_NTHREADS_INTERNAL : A_NTHREADS), 1);
     caches[t * threadWords + (isInternal ? T_IARENA : T_ARENA)] = a + 1;
   }
 
@@ -100,10 +100,10 @@ export function createArenas(state: State, base: Base, pa: PageAllocator, backgr
   function unbind(t: ThreadSlot): void {
     const h = t * threadWords;
     const internal = caches[h + T_IARENA]! - 1;
-    if (internal >= 0) Atomics.sub(arenas, internal * ARENA_WORDS + A_NTHREADS_INTERNAL, 1);
+    if (internal >= 0) fetchAdd(arenas, internal * ARENA_WORDS + A_NTHREADS_INTERNAL, -1);
     caches[h + T_IARENA] = 0;
     const a = caches[h + T_ARENA]! - 1;
-    if (a >= 0) Atomics.sub(arenas, a * ARENA_WORDS + A_NTHREADS, 1);
+    if (a >= 0) fetchAdd(arenas, a * ARENA_WORDS + A_NTHREADS, -1);
     caches[h + T_ARENA] = 0;
   }
 
@@ -190,8 +190,8 @@ export function createArenas(state: State, base: Base, pa: PageAllocator, backgr
 
   /** percpu_arena_update with arena_migrate */
   function migrate(t: ThreadSlot, from: number, to: number): void {
-    Atomics.sub(arenas, from * ARENA_WORDS + A_NTHREADS, 1);
-    Atomics.add(arenas, to * ARENA_WORDS + A_NTHREADS, 1);
+    fetchAdd(arenas, from * ARENA_WORDS + A_NTHREADS, -1);
+    fetchAdd(arenas, to * ARENA_WORDS + A_NTHREADS, 1);
     caches[t * threadWords + T_ARENA] = to + 1;
     if (arenas[from * ARENA_WORDS + A_NTHREADS] === 0) decayNow(t, from, false, true);
     if (hasCache(t)) associate(t, to);
@@ -284,7 +284,7 @@ export function createArenas(state: State, base: Base, pa: PageAllocator, backgr
   function countLarge(a: number, sizeClass: number, counter: number): void {
     const index = sizeClass - NBINS;
     const p = (a * LARGE_CLASSES + index) * LARGE_COUNTERS + counter;
-    if (Atomics.add(largeCounters, p, 1) !== 0) return;
+    if (fetchAdd(largeCounters, p, 1) !== 0) return;
     const address =
       arenaCounters[a * ARENA_COUNTERS + AC_ADDRESS]! + ARENA_LARGE_STATS + index * ARENA_LARGE_STATS_BYTES;
     base.touch(address, address + ARENA_LARGE_STATS_BYTES);
@@ -293,7 +293,7 @@ export function createArenas(state: State, base: Base, pa: PageAllocator, backgr
   /** arena_stats_large_flush_nrequests_add */
   function addLargeRequests(a: number, sizeClass: number, requests: number): void {
     const p = (a * LARGE_CLASSES + sizeClass - NBINS) * LARGE_COUNTERS;
-    Atomics.add(largeCounters, p + LC_NREQUESTS, requests);
+    fetchAdd(largeCounters, p + LC_NREQUESTS, requests);
     countLarge(a, sizeClass, LC_NFLUSHES);
   }
 
@@ -315,7 +315,7 @@ export function createArenas(state: State, base: Base, pa: PageAllocator, backgr
     addLargeRequests,
     /** arena_internal_add, with a minus arena_internal_sub. */
     addInternal: (a: number, sizeClass: number, sign: number): void => {
-      Atomics.add(arenas, a * ARENA_WORDS + A_INTERNAL, sign * INDEX_SIZE[sizeClass]!);
+      fetchAdd(arenas, a * ARENA_WORDS + A_INTERNAL, sign * INDEX_SIZE[sizeClass]!);
     },
   };
 }

@@ -49,7 +49,7 @@ export type Base = ReturnType<typeof createBase>;
  */
 export function createBase(state: State, pages: PageCalls) {
   const { arenas, arenaCounters, baseBlocks, extents, globals, kernel, config, lock, unlock } = state;
-  const { arenaLocks } = state;
+  const { arenaLocks, fetchAdd } = state;
   const madvisesMetadata = config.metadataThp !== 'disabled' && config.systemThp === 'madvise';
 
   const blockAt = (a: number, block: number) => (a * MAX_BASE_BLOCKS + block) * BASE_BLOCK_WORDS;
@@ -193,7 +193,7 @@ export function createBase(state: State, pages: PageCalls) {
     const address = alloc(t, a, EDATA_BYTES, EDATA_BYTES);
     if (address === 0) return 0;
     touch(address, address + EDATA_BYTES);
-    const e = Atomics.add(globals, G_EXTENTS, 1) + 1;
+    const e = fetchAdd(globals, G_EXTENTS, 1) + 1;
     assert(e < MAX_EXTENTS, `more than ${MAX_EXTENTS} extents`);
     const p = e << LG_EXTENT_WORDS;
     extents.fill(0, p, p + EXTENT_WORDS);

@@ -2,13 +2,13 @@ import type { ThreadSlot } from '../../sim/allocator.ts';
 import type { Base } from './base.ts';
 import type { ExtentHeap } from './extent-heap.ts';
 import * as tables from './state.ts';
-import type { State } from './state.ts';
+import { type State, unusedKey } from './state.ts';
 
 export type EdataCache = ReturnType<typeof createEdataCache>;
 
 /**
  * An arena's unused extent records (edata_cache.c). The record of the oldest base block, and there the lowest, is used
- * first: while it is unused, serial number and start hold that key.
+ * first: while it is unused, its key says that.
  */
 export function createEdataCache(state: State, base: Base, heap: ExtentHeap) {
   const {
@@ -19,14 +19,14 @@ export function createEdataCache(state: State, base: Base, heap: ExtentHeap) {
     E_ESN,
     E_OWN,
     E_PAGES,
-    E_SN,
-    E_START,
     E_STATE,
+    EXTENT_KEY,
+    LG_EXTENT_KEYS,
     LG_EXTENT_WORDS,
     LOCK_EDATA_CACHE,
     STATE_UNUSED,
   } = tables;
-  const { arenas, extents, lock, unlock } = state;
+  const { arenas, extentKeys, extents, lock, unlock } = state;
   const { arenaLocks } = state;
 
   /** edata_cache_get: 0 when out of memory. */
@@ -53,8 +53,7 @@ export function createEdataCache(state: State, base: Base, heap: ExtentHeap) {
     lock(t, id);
     extents[p + E_STATE] = STATE_UNUSED;
     extents[p + E_PAGES] = 0;
-    extents[p + E_SN] = extents[p + E_ESN]!;
-    extents[p + E_START] = extents[p + E_OWN]!;
+    extentKeys[(e << LG_EXTENT_KEYS) + EXTENT_KEY] = unusedKey(extents[p + E_ESN]!, extents[p + E_OWN]!);
     arenas[w + A_EDATA_AVAIL] = heap.insert(arenas[w + A_EDATA_AVAIL]!, e);
     arenas[w + A_EDATA_COUNT]!++;
     unlock(t, id);

@@ -67,27 +67,29 @@ export function createEmap(state: State, base: Base) {
 
   /** emap_deregister_boundary */
   function deregister(e: number): void {
-    set(first(e), 0);
-    set(last(e), 0);
+    pageMap[FENCE_PAGE - 1 - first(e)] = 0;
+    pageMap[FENCE_PAGE - 1 - last(e)] = 0;
   }
 
   /** emap_split_prepare and emap_split_commit: `lead` and `trail` have their new bounds. */
   function split(t: ThreadSlot, lead: number, trail: number): boolean {
-    if (!writeElement(t, last(lead)) || !writeElement(t, first(trail))) return false;
-    set(first(lead), lead);
-    set(last(lead), lead);
-    set(first(trail), trail);
-    set(last(trail), trail);
+    const border = first(trail);
+    if (!writeElement(t, border - 1) || !writeElement(t, border)) return false;
+    // The outer borders are known already; that of `trail` as one of `lead`.
+    pageMap[FENCE_PAGE - border] = lead;
+    pageMap[FENCE_PAGE - 1 - border] = trail;
+    pageMap[FENCE_PAGE - 1 - last(trail)] = trail;
     return true;
   }
 
   /** emap_merge_commit, before the bounds change: the inner borders are forgotten. */
   function merge(lead: number, trail: number): void {
+    const border = first(trail);
     const end = last(trail);
-    set(last(lead), 0);
-    set(first(trail), 0);
-    set(first(lead), lead);
-    set(end, lead);
+    pageMap[FENCE_PAGE - border] = 0;
+    pageMap[FENCE_PAGE - 1 - border] = 0;
+    pageMap[FENCE_PAGE - 1 - first(lead)] = lead;
+    pageMap[FENCE_PAGE - 1 - end] = lead;
   }
 
   /** The extent that begins or ends at `page`, or 0. */

@@ -20,20 +20,21 @@ export function createEset(state: State, heap: ExtentHeap) {
   const {
     E_OLDER,
     E_PAGES,
-    E_SN,
     E_START,
     E_YOUNGER,
+    EXTENT_KEY,
     ESET_BITMAP_WORDS,
     ESET_WORDS,
+    LG_EXTENT_KEYS,
     LG_EXTENT_WORDS,
-    S_LEAST_SN,
-    S_LEAST_START,
+    S_LEAST,
     S_NPAGES,
     S_OLDEST,
     S_ROOTS,
     S_YOUNGEST,
   } = tables;
-  const { config, esets, extents, operations } = state;
+  const { config, esets, extentKeys, extents, operations } = state;
+  const least = new Float64Array(esets.buffer);
 
   /** A heap has a new root: its key is kept beside the others', so that a search need not look at the extents. */
   function setRoot(w: number, index: number, root: number): void {
@@ -43,9 +44,7 @@ export function createEset(state: State, heap: ExtentHeap) {
       return;
     }
     esets[w + (index >> 5)]! |= 1 << (index & 31);
-    const p = root << LG_EXTENT_WORDS;
-    esets[w + S_LEAST_SN + index] = extents[p + E_SN]!;
-    esets[w + S_LEAST_START + index] = extents[p + E_START]!;
+    least[((w + S_LEAST) >> 1) + index] = extentKeys[(root << LG_EXTENT_KEYS) + EXTENT_KEY]!;
   }
 
   /** eset_insert */
@@ -54,7 +53,9 @@ export function createEset(state: State, heap: ExtentHeap) {
     const p = e << LG_EXTENT_WORDS;
     const pages = extents[p + E_PAGES]!;
     const index = insertClass(pages);
-    setRoot(w, index, heap.insert(esets[w + S_ROOTS + index]!, e));
+    const root = esets[w + S_ROOTS + index]!;
+    const newRoot = heap.insert(root, e);
+    if (newRoot !== root) setRoot(w, index, newRoot);
     const youngest = esets[w + S_YOUNGEST]!;
     extents[p + E_OLDER] = youngest;
     extents[p + E_YOUNGER] = 0;
@@ -70,7 +71,9 @@ export function createEset(state: State, heap: ExtentHeap) {
     const p = e << LG_EXTENT_WORDS;
     const pages = extents[p + E_PAGES]!;
     const index = insertClass(pages);
-    setRoot(w, index, heap.remove(esets[w + S_ROOTS + index]!, e));
+    const root = esets[w + S_ROOTS + index]!;
+    const newRoot = heap.remove(root, e);
+    if (newRoot !== root) setRoot(w, index, newRoot);
     const older = extents[p + E_OLDER]!;
     const younger = extents[p + E_YOUNGER]!;
     if (older === 0) esets[w + S_OLDEST] = younger;
@@ -95,9 +98,9 @@ export function createEset(state: State, heap: ExtentHeap) {
   /** eset_first_fit: the oldest, lowest extent of the classes from `pages` on that are below `end`; or 0. */
   function firstFit(w: number, pages: Pages, end: number): number {
     const begin = searchClass(pages);
+    const leastOf = (w + S_LEAST) >> 1;
     let found = -1;
-    let foundSn = 0;
-    let foundStart = 0;
+    let foundKey = Infinity;
     let word = begin >> 5;
     let bits = esets[w + word]! & (-1 << (begin & 31));
     for (;;) {
@@ -105,14 +108,11 @@ export function createEset(state: State, heap: ExtentHeap) {
         const i = (word << 5) + 31 - Math.clz32(bits & -bits);
         if (i >= end) return found < 0 ? 0 : esets[w + S_ROOTS + found]!;
         bits &= bits - 1;
-        const sn = esets[w + S_LEAST_SN + i]!;
-        if (found >= 0) {
-          if (sn > foundSn) continue;
-          if (sn === foundSn && esets[w + S_LEAST_START + i]! > foundStart) continue;
+        const key = least[leastOf + i]!;
+        if (key < foundKey) {
+          foundKey = key;
+          found = i;
         }
-        found = i;
-        foundSn = sn;
-        foundStart = esets[w + S_LEAST_START + i]!;
       }
       if (++word === ESET_BITMAP_WORDS) return found < 0 ? 0 : esets[w + S_ROOTS + found]!;
       operations[OP_BIN_SCAN_STEPS]!++;

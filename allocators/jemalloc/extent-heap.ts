@@ -4,27 +4,21 @@ import * as tables from './state.ts';
 export type ExtentHeap = ReturnType<typeof createExtentHeap>;
 
 /**
- * A pairing heap of extents, linked through the extents themselves (ph.h): by serial number, then by address, so that
- * its root is the oldest and among those the lowest. The caller keeps the root and stores what the functions return.
- * (An unused edata_t has no pages: edata-cache.ts writes its own key into the same two fields.)
+ * A pairing heap of extents, linked through the extents themselves (ph.h), by their keys. So the root is the oldest, and the
+ * lowest among those. The caller keeps the root and stores what the functions return.
  *
  * The real one defers the merging of new elements. As no two keys are equal, that changes its cost but never its minimum.
  */
-export function createExtentHeap(extents: Int32Array, operations: Float64Array) {
+export function createExtentHeap(extents: Int32Array, extentKeys: Float64Array, operations: Float64Array) {
   const { OP_TREE_STEPS } = counters;
-  const { E_CHILD, E_NEXT, E_PREV, E_SN, E_START, LG_EXTENT_WORDS } = tables;
+  const { E_CHILD, E_NEXT, E_PREV, EXTENT_KEY, LG_EXTENT_KEYS, LG_EXTENT_WORDS } = tables;
+
   function isLess(a: number, b: number): boolean {
-    const p = a << LG_EXTENT_WORDS;
-    const q = b << LG_EXTENT_WORDS;
-    const sn = extents[p + E_SN]! - extents[q + E_SN]!;
-    return sn < 0 || (sn === 0 && extents[p + E_START]! < extents[q + E_START]!);
+    return extentKeys[(a << LG_EXTENT_KEYS) + EXTENT_KEY]! < extentKeys[(b << LG_EXTENT_KEYS) + EXTENT_KEY]!;
   }
 
-  /** Two roots without siblings. */
-  function merge(a: number, b: number): number {
-    if (a === 0) return b;
-    if (b === 0) return a;
-    operations[OP_TREE_STEPS]!++;
+  /** Of two roots the lesser, which has the other one as its first child now. Neither's own siblings are changed. */
+  function link(a: number, b: number): number {
     let parent = a;
     let child = b;
     if (isLess(b, a)) {
@@ -41,40 +35,43 @@ export function createExtentHeap(extents: Int32Array, operations: Float64Array) 
     return parent;
   }
 
+  /** Two heaps, or none. */
+  function merge(a: number, b: number): number {
+    if (a === 0) return b;
+    if (b === 0) return a;
+    operations[OP_TREE_STEPS]!++;
+    return link(a, b);
+  }
+
   /** Makes one heap of a list of siblings: pairs from left to right, then all of them from right to left. */
   function mergeSiblings(first: number): number {
     if (first === 0) return 0;
-    const only = first << LG_EXTENT_WORDS;
-    if (extents[only + E_NEXT] === 0) {
-      extents[only + E_PREV] = 0;
-      return first;
-    }
+    let steps = 0;
     let paired = 0; // list of pairs, linked through E_NEXT, last pair first
-    for (let a = first; a !== 0; ) {
-      const pa = a << LG_EXTENT_WORDS;
-      const b = extents[pa + E_NEXT]!;
-      extents[pa + E_NEXT] = 0;
-      extents[pa + E_PREV] = 0;
-      let rest = 0;
-      if (b !== 0) {
-        const pb = b << LG_EXTENT_WORDS;
-        rest = extents[pb + E_NEXT]!;
-        extents[pb + E_NEXT] = 0;
-        extents[pb + E_PREV] = 0;
+    let rest = first;
+    while (rest !== 0) {
+      let pair = rest;
+      const second = extents[(pair << LG_EXTENT_WORDS) + E_NEXT]!;
+      rest = 0;
+      if (second !== 0) {
+        rest = extents[(second << LG_EXTENT_WORDS) + E_NEXT]!;
+        pair = link(pair, second);
+        steps++;
       }
-      const pair = merge(a, b);
       extents[(pair << LG_EXTENT_WORDS) + E_NEXT] = paired;
       paired = pair;
-      a = rest;
     }
-    let root = 0;
-    while (paired !== 0) {
-      const p = paired << LG_EXTENT_WORDS;
-      const next = extents[p + E_NEXT]!;
-      extents[p + E_NEXT] = 0;
-      root = merge(root, paired);
-      paired = next;
+    let root = paired;
+    let next = extents[(root << LG_EXTENT_WORDS) + E_NEXT]!;
+    while (next !== 0) {
+      const pair = next;
+      next = extents[(pair << LG_EXTENT_WORDS) + E_NEXT]!;
+      root = link(root, pair);
+      steps++;
     }
+    extents[(root << LG_EXTENT_WORDS) + E_NEXT] = 0;
+    extents[(root << LG_EXTENT_WORDS) + E_PREV] = 0;
+    operations[OP_TREE_STEPS]! += steps;
     return root;
   }
 

@@ -10,7 +10,7 @@ import type { PageCalls } from './pages.ts';
 import * as classes from './size-classes.ts';
 import { pagesToClass } from './size-classes.ts';
 import * as tables from './state.ts';
-import type { State } from './state.ts';
+import { heapKey, type State } from './state.ts';
 
 const LARGE_MIN_PAGES = classes.LARGE_MINCLASS / classes.PAGE;
 const OVERSIZE_THRESHOLD_DEFAULT = 8 * 2 ** 20;
@@ -52,10 +52,12 @@ export function createExtents(
     E_SN,
     E_START,
     E_STATE,
+    EXTENT_KEY,
     FLAG_HEAD,
     FLAG_ZEROED,
     G_DSS_EXHAUSTED,
     G_DSS_MAX,
+    LG_EXTENT_KEYS,
     LG_EXTENT_WORDS,
     LOCK_EXTENTS_DIRTY,
     LOCK_GROW,
@@ -66,7 +68,7 @@ export function createExtents(
   } = tables;
   const { arenas, arenaCounters, config, extentClass, extents, globals, kernel, operations, lock, unlock, nowNs } =
     state;
-  const { arenaLocks } = state;
+  const { arenaLocks, extentKeys, fetchAdd } = state;
   const { retain } = config;
 
   const setOf = (a: number, which: number) => a * 3 + which - 1;
@@ -76,7 +78,11 @@ export function createExtents(
 
   /** extent_sn_next */
   function nextSerial(a: number): number {
-    return Atomics.add(arenas, a * ARENA_WORDS + A_SN_NEXT, 1);
+    return fetchAdd(arenas, a * ARENA_WORDS + A_SN_NEXT, 1);
+  }
+
+  function setKey(e: number, sn: number, start: Page): void {
+    extentKeys[(e << LG_EXTENT_KEYS) + EXTENT_KEY] = heapKey(sn, start);
   }
 
   /** edata_init */
@@ -89,6 +95,7 @@ export function createExtents(
     extents[p + E_ARENA] = a;
     extents[p + E_FLAGS] = flags;
     extents[p + E_OFFSET] = 0;
+    setKey(e, sn, start);
     extentClass[e] = NSIZES;
   }
 
@@ -126,7 +133,9 @@ export function createExtents(
     emap.merge(low, high);
     extents[p + E_STATE] = STATE_ACTIVE;
     extents[p + E_PAGES]! += extents[q + E_PAGES]!;
-    extents[p + E_SN] = Math.min(extents[p + E_SN]!, extents[q + E_SN]!);
+    const sn = Math.min(extents[p + E_SN]!, extents[q + E_SN]!);
+    extents[p + E_SN] = sn;
+    setKey(low, sn, extents[p + E_START]!);
     if (!(extents[q + E_FLAGS]! & FLAG_ZEROED)) extents[p + E_FLAGS]! &= ~FLAG_ZEROED;
     edataCache.put(t, a, high);
     return true;
@@ -234,7 +243,7 @@ export function createExtents(
     lead = 0;
     trail = 0;
     const start = extents[(e << LG_EXTENT_WORDS) + E_START]!;
-    const leadPages = Math.ceil(start / alignment) * alignment - start;
+    const leadPages = alignment === 1 ? 0 : Math.ceil(start / alignment) * alignment - start;
     const trailPages = extents[(e << LG_EXTENT_WORDS) + E_PAGES]! - leadPages - count;
     if (leadPages > 0) {
       lead = e;
@@ -327,7 +336,7 @@ export function createExtents(
     const c = a * ARENA_COUNTERS;
     arenaCounters[c + AC_DIRTY_NPURGE + 1]! += 1;
     arenaCounters[c + AC_DIRTY_NPURGE + 2]! += count;
-    Atomics.sub(arenas, a * ARENA_WORDS + A_MAPPED, count);
+    fetchAdd(arenas, a * ARENA_WORDS + A_MAPPED, -count);
   }
 
   /** extent_dalloc_wrapper: unmaps an extent, or purges it and keeps its address space. */

@@ -26,7 +26,7 @@ export type Heap = ReturnType<typeof createHeap>;
 /** One process's jemalloc, put together from below and initialised by the main thread, as it is before its first call. */
 export function createHeap(machine: Machine, config: Config) {
   const state = createState(machine, config);
-  const heap = createExtentHeap(state.extents, state.operations);
+  const heap = createExtentHeap(state.extents, state.extentKeys, state.operations);
   const pages = createPages(state);
   const base = createBase(state, pages);
   const edataCache = createEdataCache(state, base, heap);

@@ -55,7 +55,7 @@ export function createPageAllocator(state: State, ext: Extents, eset: Eset, deca
     tryLock,
     unlock,
   } = state;
-  const { arenaLocks } = state;
+  const { arenaLocks, fetchAdd } = state;
   const { cacheBins } = config;
 
   /** pac_may_have_muzzy */
@@ -83,7 +83,7 @@ export function createPageAllocator(state: State, ext: Extents, eset: Eset, deca
     if (e === 0) {
       e = ext.allocGrow(t, a, 0, pages, alignment, zeroed);
       if (e === 0) return 0;
-      Atomics.add(arenas, a * ARENA_WORDS + A_MAPPED, pages);
+      fetchAdd(arenas, a * ARENA_WORDS + A_MAPPED, pages);
     }
     setClass(e, sizeClass, isSlab);
     if (isSlab) extents[(e << LG_EXTENT_WORDS) + E_FLAGS]! |= FLAG_SLAB;
@@ -105,7 +105,7 @@ export function createPageAllocator(state: State, ext: Extents, eset: Eset, deca
       ext.dallocWrapper(t, a, trail);
       return false;
     }
-    Atomics.add(arenas, a * ARENA_WORDS + A_MAPPED, mapped);
+    fetchAdd(arenas, a * ARENA_WORDS + A_MAPPED, mapped);
     setClass(e, sizeClass, false);
     return true;
   }
@@ -173,7 +173,7 @@ export function createPageAllocator(state: State, ext: Extents, eset: Eset, deca
     arenaCounters[stats]! += 1;
     arenaCounters[stats + 1]! += calls;
     arenaCounters[stats + 2]! += purged;
-    Atomics.sub(arenas, a * ARENA_WORDS + A_MAPPED, unmapped);
+    fetchAdd(arenas, a * ARENA_WORDS + A_MAPPED, -unmapped);
   }
 
   const decayOf = (a: number, which: number) => a * 2 + which - STATE_DIRTY;

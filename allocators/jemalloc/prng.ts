@@ -13,23 +13,23 @@ export function seedPrng(words: Int32Array, at: number, address: number): void {
   words[at + 1] = address | 0;
 }
 
-/** The upper half of a × b, both taken as unsigned 32-bit. */
+/** The upper half of a × b, both taken as unsigned 32-bit; its sign is of no account. */
 function multiplyHigh(a: number, b: number): number {
   const aLow = a & 0xffff;
   const aHigh = a >>> 16;
   const bLow = b & 0xffff;
   const bHigh = b >>> 16;
-  const middle = aHigh * bLow + ((aLow * bLow) >>> 16);
-  const carried = aLow * bHigh + (middle & 0xffff);
-  return aHigh * bHigh + (middle >>> 16) + Math.floor(carried / 0x10000);
+  // No sum passes 2^32 - 1.
+  const middle = Math.imul(aHigh, bLow) + (Math.imul(aLow, bLow) >>> 16);
+  const carried = Math.imul(aLow, bHigh) + (middle & 0xffff);
+  return Math.imul(aHigh, bHigh) + (middle >>> 16) + (carried >>> 16);
 }
 
 /** prng_state_next_u64; the new high word, unsigned. */
 function nextState(words: Int32Array, at: number): number {
-  const high = words[at]! >>> 0;
-  const low = words[at + 1]! >>> 0;
-  const product = Math.imul(low, A_LOW) >>> 0;
-  const sum = product + C_LOW;
+  const high = words[at]!;
+  const low = words[at + 1]!;
+  const sum = (Math.imul(low, A_LOW) >>> 0) + C_LOW;
   const carry = sum > 0xffffffff ? 1 : 0;
   const top = (multiplyHigh(low, A_LOW) + Math.imul(low, A_HIGH) + Math.imul(high, A_LOW) + C_HIGH + carry) | 0;
   words[at] = top;

@@ -25,20 +25,30 @@ import { ESET_NPSIZES, NBINS, NSIZES } from './size-classes.ts';
 export const LG_EXTENT_WORDS = 4;
 export const EXTENT_WORDS = 16;
 export const E_START = 0; // page
-export const E_SN = 1; // together with E_START the key of every heap
+export const E_SN = 1;
 export const E_OFFSET = 2; // bytes from the first page's start to the block: 0 for slabs (cache_oblivious)
 export const E_PAGES = 3;
 export const E_STATE = 4;
 export const E_ARENA = 5;
 export const E_FLAGS = 6;
-export const E_NFREE = 7; // slabs: free regions
+export const E_ESN = 7; // serial number of the base block that the edata_t lies in
 export const E_PREV = 8; // pairing heap
 export const E_NEXT = 9;
 export const E_CHILD = 10;
 export const E_OLDER = 11; // list of an eset, by age
+export const E_NFREE = 11; // slabs, which are in no eset: free regions
 export const E_YOUNGER = 12;
 export const E_OWN = 13; // address of the edata_t itself / 128
-export const E_ESN = 14; // serial number of the base block that the edata_t lies in
+/**
+ * What heaps are ordered by, as one double in the last two words (number e << LG_EXTENT_KEYS | EXTENT_KEY of the region seen
+ * as doubles): by serial number, then by address.
+ */
+export const LG_EXTENT_KEYS = 3;
+export const EXTENT_KEY = 7;
+const STARTS = PAGE_LIMIT;
+export const heapKey = (sn: number, start: number) => sn * STARTS + start;
+/** Of an unused edata_t: by the block that it lies in, then by its own address. */
+export const unusedKey = (esn: number, own: number) => esn * 2 ** 28 + own;
 
 export const STATE_ACTIVE = 0;
 export const STATE_DIRTY = 1;
@@ -153,9 +163,8 @@ export const S_OLDEST = 7;
 export const S_YOUNGEST = 8;
 export const S_NPAGES = 9;
 export const S_ROOTS = 16;
-export const S_LEAST_SN = S_ROOTS + ESET_NPSIZES; // heap_min: key of each heap's root
-export const S_LEAST_START = S_LEAST_SN + ESET_NPSIZES;
-export const ESET_WORDS = S_LEAST_START + ESET_NPSIZES;
+export const S_LEAST = S_ROOTS + ESET_NPSIZES; // heap_min: key of each heap's root, a double
+export const ESET_WORDS = S_LEAST + 2 * ESET_NPSIZES;
 
 // --- locks of an arena, by what they guard
 export const LOCK_NAMES = [
@@ -286,6 +295,15 @@ export function createState(machine: Machine, config: Config) {
     locks.release(t, id);
   }
 
+  /** Atomic fetch-and-add; plain where no other worker shares the memory. */
+  const fetchAdd = memory.attached
+    ? (words: Int32Array, at: number, n: number): number => Atomics.add(words, at, n)
+    : (words: Int32Array, at: number, n: number): number => {
+        const old = words[at]!;
+        words[at] = old + n;
+        return old;
+      };
+
   /** Makes a global at least `value`, also where other threads do the same. */
   function raise(field: number, value: number): void {
     for (let old = Atomics.load(globals, field); old < value; ) {
@@ -309,6 +327,7 @@ export function createState(machine: Machine, config: Config) {
     operations,
     globals,
     extents,
+    extentKeys: new Float64Array(extents.buffer),
     extentClass,
     freeClass,
     tracksPages,
@@ -335,6 +354,7 @@ export function createState(machine: Machine, config: Config) {
     arenaLocks,
     lockCounters,
     firstLock,
+    fetchAdd,
     raise,
     lock,
     tryLock,
