@@ -1,6 +1,7 @@
 import type { Kernel } from './kernel/kernel.ts';
 import type { Memory } from './memory.ts';
 import type { Locks } from './threads/locks.ts';
+import type { LockId } from './threads/locks.ts';
 import type { ThreadSlot } from './threads/thread-slot.ts';
 import type { Touch } from './event.ts';
 import type { Addr, Bytes } from './units.ts';
@@ -72,6 +73,12 @@ export interface Allocator {
    */
   mallocIsLocal?(t: ThreadSlot, size: Bytes): boolean;
   freeIsLocal?(t: ThreadSlot, h: Handle): boolean;
+  /**
+   * The lock that such a call takes where it is not local, -1 when in doubt or where it needs the kernel. Virtual time lets
+   * calls run a little ahead whose lock nobody else has wanted for long.
+   */
+  mallocLock?(t: ThreadSlot, size: Bytes): LockId | -1;
+  freeLock?(t: ThreadSlot, h: Handle): LockId | -1;
   /** Work that time alone causes (a background thread); called after the clock has moved. */
   advance?(t: ThreadSlot): void;
   /**

@@ -206,6 +206,7 @@ export type State = ReturnType<typeof createState>;
 /** Reserves the regions and names the locks; the same in every worker of a run. */
 export function createState(machine: Machine, config: Config) {
   const { memory, kernel, locks, operations, threadSlots } = machine;
+  const { acquire, release, tryAcquire } = locks;
   const { arenaSlots, reservedBins, cacheBins, slots: slotCounts } = config;
 
   let slotTotal = 2; // the words before the first and behind the last stack
@@ -270,7 +271,7 @@ export function createState(machine: Machine, config: Config) {
 
   /** malloc_mutex_lock */
   function lock(t: ThreadSlot, id: LockId): void {
-    locks.acquire(t, id);
+    acquire(t, id);
     countLock(t, id);
   }
 
@@ -285,14 +286,14 @@ export function createState(machine: Machine, config: Config) {
 
   /** malloc_mutex_trylock, with the sense of the sane: true when it was got. */
   function tryLock(t: ThreadSlot, id: LockId): boolean {
-    if (!locks.tryAcquire(t, id)) return false;
+    if (!tryAcquire(t, id)) return false;
     countLock(t, id);
     return true;
   }
 
   /** malloc_mutex_unlock */
   function unlock(t: ThreadSlot, id: LockId): void {
-    locks.release(t, id);
+    release(t, id);
   }
 
   /** Atomic fetch-and-add; plain where no other worker shares the memory. */

@@ -37,6 +37,7 @@ export function createArenas(context: Context, heapsApi: Heaps) {
   const { ARENA_MAX, ARENA_TEST, FREE_LIST, NARENAS, NARENAS_LIMIT, NEXT_TO_USE } = par;
   const { words, chunks, machine, parameters, threadArena } = context;
   const { locks, memory } = machine;
+  const { acquire, release, tryAcquire } = locks;
   const { ints } = parameters;
   const { heapInfoBytes } = context.features;
   const { heaps, heapOf, newHeap, setTop } = heapsApi;
@@ -76,7 +77,7 @@ export function createArenas(context: Context, heapsApi: Heaps) {
   function arenaGet(t: number, bytes: number): number {
     const arena = threadArena[t]!;
     if (arena === 0) return arenaGet2(t, bytes, 0);
-    locks.acquire(t, words[arena + MUTEX]!);
+    acquire(t, words[arena + MUTEX]!);
     return arena;
   }
 
@@ -118,21 +119,21 @@ export function createArenas(context: Context, heapsApi: Heaps) {
     const replaced = threadArena[t]!;
     threadArena[t] = arena;
 
-    locks.acquire(t, listLock);
+    acquire(t, listLock);
     words[arena + NEXT_ARENA] = words[MAIN_ARENA + NEXT_ARENA]!;
     words[MAIN_ARENA + NEXT_ARENA] = arena;
-    locks.release(t, listLock);
-    locks.acquire(t, freeListLock);
+    release(t, listLock);
+    acquire(t, freeListLock);
     detachArena(replaced);
-    locks.release(t, freeListLock);
-    locks.acquire(t, words[arena + MUTEX]!);
+    release(t, freeListLock);
+    acquire(t, words[arena + MUTEX]!);
     return arena;
   }
 
   /** get_free_list() */
   function getFreeList(t: number): number {
     if (ints[FREE_LIST] === 0) return 0;
-    locks.acquire(t, freeListLock);
+    acquire(t, freeListLock);
     const arena = ints[FREE_LIST]!;
     if (arena !== 0) {
       ints[FREE_LIST] = words[arena + NEXT_FREE]!;
@@ -140,9 +141,9 @@ export function createArenas(context: Context, heapsApi: Heaps) {
       words[arena + ATTACHED_THREADS] = 1;
       detachArena(threadArena[t]!);
     }
-    locks.release(t, freeListLock);
+    release(t, freeListLock);
     if (arena !== 0) {
-      locks.acquire(t, words[arena + MUTEX]!);
+      acquire(t, words[arena + MUTEX]!);
       threadArena[t] = arena;
     }
     return arena;
@@ -166,19 +167,19 @@ export function createArenas(context: Context, heapsApi: Heaps) {
     let arena = start;
     let locked = false;
     do {
-      locked = locks.tryAcquire(t, words[arena + MUTEX]!);
+      locked = tryAcquire(t, words[arena + MUTEX]!);
       if (locked) break;
       arena = words[arena + NEXT_ARENA]!;
     } while (arena !== start);
     if (!locked) {
       if (arena === avoid) arena = words[arena + NEXT_ARENA]!;
-      locks.acquire(t, words[arena + MUTEX]!);
+      acquire(t, words[arena + MUTEX]!);
     }
-    locks.acquire(t, freeListLock);
+    acquire(t, freeListLock);
     detachArena(threadArena[t]!);
     removeFromFreeList(arena);
     words[arena + ATTACHED_THREADS]!++;
-    locks.release(t, freeListLock);
+    release(t, freeListLock);
     threadArena[t] = arena;
     ints[NEXT_TO_USE] = words[arena + NEXT_ARENA]!;
     return arena;
@@ -186,9 +187,9 @@ export function createArenas(context: Context, heapsApi: Heaps) {
 
   /** arena_get_retry(): another arena after `failed`, which is locked and gets unlocked. */
   function arenaGetRetry(t: number, failed: number, bytes: number): number {
-    locks.release(t, words[failed + MUTEX]!);
+    release(t, words[failed + MUTEX]!);
     if (failed === MAIN_ARENA) return arenaGet2(t, bytes, failed);
-    locks.acquire(t, words[MAIN_ARENA + MUTEX]!);
+    acquire(t, words[MAIN_ARENA + MUTEX]!);
     return MAIN_ARENA;
   }
 
@@ -197,12 +198,12 @@ export function createArenas(context: Context, heapsApi: Heaps) {
     const arena = threadArena[t]!;
     threadArena[t] = 0;
     if (arena === 0) return;
-    locks.acquire(t, freeListLock);
+    acquire(t, freeListLock);
     if (--words[arena + ATTACHED_THREADS]! === 0) {
       words[arena + NEXT_FREE] = ints[FREE_LIST]!;
       ints[FREE_LIST] = arena;
     }
-    locks.release(t, freeListLock);
+    release(t, freeListLock);
   }
 
   return { arenaForChunk, arenaGet, arenaGetRetry, detachThread };

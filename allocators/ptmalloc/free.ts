@@ -20,7 +20,7 @@ export function createFree(context: Context, bins: Bins, heaps: Heaps, trim: Tri
   const { MAX_FAST_UNITS, MULTI_THREADED, PERTURB, TOP_PAD, toUnsigned, TRIM_THRESHOLD } = par;
   const { MAX_TCACHE_UNITS, TCACHE_SHIFT } = cacheLayout;
   const { words, machine, parameters, writes, tcache } = context;
-  const { locks } = machine;
+  const { acquire, release } = machine.locks;
   const { ints, doubles } = parameters;
   const { coalesce, mallocConsolidate } = bins;
   const { freesToSmallBins } = context.features;
@@ -68,9 +68,9 @@ export function createFree(context: Context, bins: Bins, heaps: Heaps, trim: Tri
 
   function freeLarger(t: number, arena: number, p: number, units: number, haveLock: boolean): void {
     const locksArena = !haveLock && ints[MULTI_THREADED] !== 0;
-    if (locksArena) locks.acquire(t, words[arena + MUTEX]!);
+    if (locksArena) acquire(t, words[arena + MUTEX]!);
     mergeChunk(t, arena, p, units);
-    if (locksArena) locks.release(t, words[arena + MUTEX]!);
+    if (locksArena) release(t, words[arena + MUTEX]!);
   }
 
   /** _int_free_merge_chunk(): past the caches, into a bin or the top. */

@@ -66,8 +66,9 @@ export function createGlibc(machine: Machine, version: string, given: OptionValu
   const { MAX_TCACHE_BYTES, MAX_TCACHE_UNITS, TCACHE_MAX_BINS, TCACHE_SHIFT, TCACHE_STRUCT_BYTES } = cacheLayout;
   const features = featuresOf(version);
   const context = createContext(machine, features);
-  const { words, parameters, tcache, tcacheChunk, writes } = context;
-  const { kernel, locks, memory, operations } = machine;
+  const { words, parameters, tcache, tcacheChunk, threadArena, writes } = context;
+  const { kernel, memory, operations } = machine;
+  const { acquire, release } = machine.locks;
   const { ints, doubles } = parameters;
   if (!memory.attached) initParameters(parameters, features, given, kernel.thp);
   const bins = createBins(context);
@@ -112,6 +113,17 @@ export function createGlibc(machine: Machine, version: string, given: OptionValu
     return index < TCACHE_MAX_BINS && tcache[(t << TCACHE_SHIFT) + (index << 1) + 1]! > 0;
   }
 
+  /** The arena lock that malloc() takes beyond the thread cache. */
+  function mallocLock(t: number, bytes: number): number {
+    const arena = threadArena[t]!;
+    return arena === 0 || ints[MULTI_THREADED] === 0 || bytes >= doubles[MMAP_THRESHOLD]! ? -1 : words[arena + MUTEX]!;
+  }
+
+  /** The arena lock that free() takes beyond the thread cache. */
+  function freeLock(_: number, p: number): number {
+    return (words[p + SIZE]! & MMAPPED) !== 0 ? -1 : words[arenaForChunk(p) + MUTEX]!;
+  }
+
   function mallocSlow(t: number, bytes: number): number {
     operations[OP_SLOW_CALLS]!++;
     if (bytes >= TOO_MUCH) return 0;
@@ -128,7 +140,7 @@ export function createGlibc(machine: Machine, version: string, given: OptionValu
       arena = arenaGetRetry(t, arena, bytes);
       p = intMalloc(t, arena, nb, bytes);
     }
-    if (arena !== 0) locks.release(t, words[arena + MUTEX]!);
+    if (arena !== 0) release(t, words[arena + MUTEX]!);
     return p;
   }
 
@@ -141,7 +153,7 @@ export function createGlibc(machine: Machine, version: string, given: OptionValu
       arena = arenaGetRetry(t, arena, TCACHE_STRUCT_BYTES);
       p = intMalloc(t, arena, nb, TCACHE_STRUCT_BYTES);
     }
-    if (arena !== 0) locks.release(t, words[arena + MUTEX]!);
+    if (arena !== 0) release(t, words[arena + MUTEX]!);
     if (p === 0) return;
     touchBlock(p, 0, TCACHE_STRUCT_BYTES);
     tcacheChunk[t] = p;
@@ -198,7 +210,7 @@ export function createGlibc(machine: Machine, version: string, given: OptionValu
         arena = arenaGetRetry(t, arena, bytes);
         p = intMalloc(t, arena, nb, bytes);
       }
-      if (arena !== 0) locks.release(t, words[arena + MUTEX]!);
+      if (arena !== 0) release(t, words[arena + MUTEX]!);
     }
     if (p === 0) return 0;
     const word = words[p + SIZE]!;
@@ -258,7 +270,7 @@ export function createGlibc(machine: Machine, version: string, given: OptionValu
       arena = arenaGetRetry(t, arena, bytes);
       p = intMemalign(t, arena, alignUnits, nb);
     }
-    if (arena !== 0) locks.release(t, words[arena + MUTEX]!);
+    if (arena !== 0) release(t, words[arena + MUTEX]!);
     return p;
   }
 
@@ -306,10 +318,10 @@ export function createGlibc(machine: Machine, version: string, given: OptionValu
   }
 
   function mallopt(t: number, name: string, value: number): void {
-    locks.acquire(t, words[MAIN_ARENA + MUTEX]!);
+    acquire(t, words[MAIN_ARENA + MUTEX]!);
     bins.mallocConsolidate(MAIN_ARENA);
     setParameter(parameters, features, name, value);
-    locks.release(t, words[MAIN_ARENA + MUTEX]!);
+    release(t, words[MAIN_ARENA + MUTEX]!);
   }
 
   const walking = createWalk(context, heaps, systemMalloc, mapped);
@@ -326,6 +338,8 @@ export function createGlibc(machine: Machine, version: string, given: OptionValu
     selfTouchedBytes: SELF_TOUCHED_BYTES,
     mallocIsLocal,
     freeIsLocal,
+    mallocLock,
+    freeLock,
     threadStart: (t) => {
       if (t !== 0) ints[MULTI_THREADED] = 1;
     },

@@ -31,7 +31,8 @@ export function createRealloc(
     chunk;
   const { MULTI_THREADED } = par;
   const { words, machine, parameters, writes, tcacheChunk } = context;
-  const { locks, operations } = machine;
+  const { operations } = machine;
+  const { acquire, release } = machine.locks;
   const { ints } = parameters;
   const { unlinkChunk, absorb, splitChunk } = bins;
   const { touchBytes, readBytes } = writes;
@@ -59,9 +60,9 @@ export function createRealloc(
     if (tcacheChunk[t] === 0) front.initCache(t);
     const arena = arenas.arenaForChunk(p);
     if (ints[MULTI_THREADED] === 0) return intRealloc(t, arena, p, nb);
-    locks.acquire(t, words[arena + MUTEX]!);
+    acquire(t, words[arena + MUTEX]!);
     const moved = intRealloc(t, arena, p, nb);
-    locks.release(t, words[arena + MUTEX]!);
+    release(t, words[arena + MUTEX]!);
     if (moved !== 0) return moved;
     // Another arena may have room.
     const other = front.malloc(t, bytes);

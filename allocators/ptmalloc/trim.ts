@@ -15,7 +15,8 @@ export type Trim = ReturnType<typeof createTrim>;
 /** Giving memory back: the top of the main heap, and whole pages inside free chunks. */
 export function createTrim(context: Context, bins: Bins, morecoreApi: Morecore) {
   const { words, machine, parameters } = context;
-  const { kernel, locks } = machine;
+  const { kernel } = machine;
+  const { acquire, release } = machine.locks;
   const { ints } = parameters;
   const { mallocConsolidate } = bins;
   const { morecore } = morecoreApi;
@@ -75,9 +76,9 @@ export function createTrim(context: Context, bins: Bins, morecoreApi: Morecore) 
     let released = false;
     let arena = MAIN_ARENA;
     do {
-      locks.acquire(t, words[arena + MUTEX]!);
+      acquire(t, words[arena + MUTEX]!);
       if (mtrim(t, arena, pad)) released = true;
-      locks.release(t, words[arena + MUTEX]!);
+      release(t, words[arena + MUTEX]!);
       arena = words[arena + NEXT_ARENA]!;
     } while (arena !== MAIN_ARENA);
     return released;

@@ -62,6 +62,11 @@ export interface FreeRunning {
  * samples) can tell, and it is off by no more than this.
  */
 const AHEAD_NS = 20_000;
+/**
+ * And with calls under a lock that has long been its own. Where another thread begins to use it, or the call needs the
+ * kernel after all, the order of the two is wrong by no more than this; who waits is still told by the times.
+ */
+const AHEAD_UNDER_LOCK_NS = 2_000;
 /** Blocks up to this size are written at the rate of the first caches: they are used again while they are hot. */
 const SMALL_BYTES = 1024;
 
@@ -105,8 +110,8 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   const { recordedNs, onFailure, onSample, onEvent } = options;
   const { records, rows, need, first, requestFrees, requestNeeds } = order;
   const { handles, requested } = objects;
-  const { malloc, free, touchBlock, mallocIsLocal, freeIsLocal } = allocator;
-  const { settle, settleCall } = locks;
+  const { malloc, free, touchBlock, mallocIsLocal, freeIsLocal, mallocLock, freeLock } = allocator;
+  const { settle, settleCall, isOwn } = locks;
   const { clocks, until, sleepNs, processor, costs } = time;
   const { eventNs, pollLimitNs, mallocNs, freeNs, threadBeginNs, threadExitNs, writeL2Ns, fillRateL2 } = costs;
   const upper = request ?? allocator;
@@ -370,22 +375,33 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
     }
   }
 
-  /** Whether no other thread can tell when the event at `index` happens. */
-  function isLocal(t: ThreadSlot, index: number): boolean {
+  /** Whether no other thread can tell when the event at `index` happens, or would find its lock free. */
+  function isLocal(t: ThreadSlot, index: number, limit: Ns): boolean {
     const p = index << 2;
     const word = records[p]!;
     const slot = records[p + 1]!;
     if ((word & AWAITS_USES) !== 0 && !isReady(t, slot, need[index]!)) return false;
     switch (word & OP_MASK) {
-      case OP_MALLOC:
-        return mallocIsLocal?.(t, records[p + 2]! >>> 0) === true;
-      case OP_FREE:
-        return freeIsLocal !== undefined && (handles[slot] === 0 || freeIsLocal(t, handles[slot]!));
+      case OP_MALLOC: {
+        const size = records[p + 2]! >>> 0;
+        return (
+          mallocIsLocal?.(t, size) === true || (mallocLock !== undefined && isOwnLock(t, mallocLock(t, size), limit))
+        );
+      }
+      case OP_FREE: {
+        const handle = handles[slot]!;
+        if (handle === 0 || freeIsLocal?.(t, handle) === true) return true;
+        return freeLock !== undefined && isOwnLock(t, freeLock(t, handle), limit);
+      }
       case OP_WRITE:
         return true;
       default:
         return false;
     }
+  }
+
+  function isOwnLock(t: ThreadSlot, id: number, limit: Ns): boolean {
+    return id >= 0 && clocks[t]! <= limit + AHEAD_UNDER_LOCK_NS && isOwn(t, id);
   }
 
   function beginThread(t: ThreadSlot): void {
@@ -488,7 +504,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
         stop = STOP_SLEPT;
         break;
       }
-      if (clocks[t]! > limit && (clocks[t]! > limit + AHEAD_NS || i === end || !isLocal(t, i))) break;
+      if (clocks[t]! > limit && (clocks[t]! > limit + AHEAD_NS || i === end || !isLocal(t, i, limit))) break;
       if (i - from >= left && i < end) {
         stop = STOP_PAUSED;
         break;

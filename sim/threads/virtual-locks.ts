@@ -26,6 +26,8 @@ export interface VirtualLocks extends Locks {
   settle(t: ThreadSlot): void;
   /** The same at the end of a call: what is left after the call's last lock is small, unless it takes long, and waits. */
   settleCall(t: ThreadSlot): void;
+  /** Whether no other thread has wanted the lock for long. */
+  isOwn(t: ThreadSlot, id: LockId): boolean;
   /** All locks, in the order of their creation. */
   readonly measured: readonly MeasuredLock[];
 }
@@ -51,6 +53,8 @@ export interface MeasuredLock {
 /** Locks of a run at most: arrays of this size cost nothing where no lock is. */
 const LOCKS_MAX = 32_768;
 const STRETCHES = 64;
+/** A lock that had one owner for so long is taken for that thread's own. */
+const OWN_AFTER_NS = 100_000;
 /** So many may have passed before it pays to look which. */
 const FEW_STRETCHES = 8;
 
@@ -111,6 +115,8 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
   const words = new Int32Array(LOCKS_MAX << LG_LOCK_WORDS);
   const holdNs = new Float64Array(LOCKS_MAX);
   const latest = new Float64Array(LOCKS_MAX); // end of a stretch
+  const heldFrom = new Float64Array(LOCKS_MAX); // begin of the running call's
+  const ownedFrom = new Float64Array(LOCKS_MAX); // when the last owner got it from another thread
   // Stretches of each lock, ordered by their beginnings: begin and end, thread and flags.
   const spans = new Float64Array(2 * LOCKS_MAX * STRETCHES);
   const takers = new Int32Array(LOCKS_MAX * STRETCHES);
@@ -287,25 +293,33 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
     let count = words[w + COUNT]!;
     if (count > 0) {
       if (latest[id]! <= horizon[0]!) count = 0;
-      else if (count > FEW_STRETCHES) count = prune(id);
+      else if (count > FEW_STRETCHES && takers[first + count - 1]! >> LG_FLAGS !== t) count = prune(id);
     }
     words[w + ACQUISITIONS]!++;
     if (count > 0 && latest[id]! > clocks[t]! && obstacle(t, id, shared) >= 0) flags |= wait(t, id, shared);
     if (words[w + LAST_OWNER] !== t) {
       if (words[w + LAST_OWNER]! >= 0) words[w + OWNER_SWITCHES]!++;
       words[w + LAST_OWNER] = t;
+      ownedFrom[id] = clocks[t]!;
       const p = processor[t]!;
       if (words[w + LAST_PROCESSOR] !== p) {
         if (words[w + LAST_PROCESSOR]! >= 0) clocks[t]! += lineTransferNs;
         words[w + LAST_PROCESSOR] = p;
       }
     }
+    const at = clocks[t]!;
+    heldFrom[id] = at;
+    clocks[t] = at + lockNs;
+    if (count > FEW_STRETCHES && takers[first + count - 1] === ((t << LG_FLAGS) | flags)) {
+      // One thread again and again, ahead of the others: one stretch.
+      words[w + HELD] = count - 1;
+      return;
+    }
     if (count === STRETCHES) {
       // Far more threads ahead of their time than there are processors: forget the oldest stretch.
       for (let i = 1; i < count; i++) moveStretch(first, i, i - 1);
       count--;
     }
-    const at = clocks[t]!;
     let place = count;
     for (; place > 0 && spans[2 * (first + place - 1)]! > at; place--) moveStretch(first, place - 1, place);
     spans[2 * (first + place)] = at;
@@ -313,7 +327,6 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
     takers[first + place] = (t << LG_FLAGS) | flags;
     words[w + HELD] = place;
     words[w + COUNT] = count + 1;
-    clocks[t] = at + lockNs;
   }
 
   /** Waits until the lock can be had; returns WAKES where a futex wait may have left other waiters behind. */
@@ -409,12 +422,16 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
     hasReleased = true;
     spans[2 * stretch + 1] = now;
     if (now > latest[id]!) latest[id] = now;
-    holdNs[id]! += now - spans[2 * stretch]!;
+    holdNs[id]! += now - heldFrom[id]!;
     words[w + HELD] = -1;
     if (takers[stretch]! & WAKES) {
       locks[id]!.futexWakes++;
       clocks[t]! += futexWakeNs;
     }
+  }
+
+  function isOwn(t: ThreadSlot, id: LockId): boolean {
+    return words[(id << LG_LOCK_WORDS) + LAST_OWNER] === t && clocks[t]! > ownedFrom[id]! + OWN_AFTER_NS;
   }
 
   function acquireShared(t: ThreadSlot, id: LockId): void {
@@ -438,6 +455,7 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
     releaseShared,
     settle,
     settleCall,
+    isOwn,
     get measured() {
       return locks.map((lock, id) => ({
         ...lock,
