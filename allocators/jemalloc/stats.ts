@@ -56,19 +56,21 @@ const BIN_NAMES = [
 
 type Numbers = Record<string, number>;
 
+/** By index; rows that would be all zero, which most are, are not there. */
+type Rows = (Numbers | undefined)[];
+
 interface ArenaStats {
   numbers: Numbers;
   small: Numbers;
   large: Numbers;
-  bins: Numbers[];
-  lextents: Numbers[];
-  extents: Numbers[];
+  bins: Rows;
+  lextents: Rows;
+  extents: Rows;
   mutexes: Record<string, Numbers>;
 }
 
 const SMALL_NAMES = ['allocated', 'nmalloc', 'ndalloc', 'nrequests', 'nfills', 'nflushes'];
 const EXTENT_NAMES = ['ndirty', 'nmuzzy', 'nretained', 'dirty_bytes', 'muzzy_bytes', 'retained_bytes'];
-const LEXTENT_NAMES = ['nmalloc', 'ndalloc', 'nrequests', 'nfills', 'nflushes', 'curlextents'];
 const MUTEX_NAMES = ['num_ops', 'num_owner_switch'];
 
 function zeros(names: readonly string[]): Numbers {
@@ -94,40 +96,40 @@ function arenaStats(heap: Heap, a: number, pactive: number): ArenaStats {
   const c = a * ARENA_COUNTERS;
   const pdirty = pa.npages(a, STATE_DIRTY);
 
-  const bins = Array.from({ length: NBINS }, (_, i) => ({
-    ...Object.fromEntries(BIN_NAMES.map((name, j) => [name, binCounters[(a * NBINS + i) * BIN_COUNTERS + j]!])),
-    ...mutexStats(heap, state.arenaLocks[a * ARENA_LOCKS + LOCK_BINS + i]!),
-  }));
   const small = zeros(SMALL_NAMES);
-  bins.forEach((bin, i) => {
-    small['allocated']! += bin['curregs']! * INDEX_SIZE[i]!;
-    for (const name of SMALL_NAMES.slice(1)) small[name]! += bin[name]!;
+  const bins: Rows = Array.from({ length: NBINS }, (_, i) => {
+    const mutex = mutexStats(heap, state.arenaLocks[a * ARENA_LOCKS + LOCK_BINS + i]!);
+    const p = (a * NBINS + i) * BIN_COUNTERS;
+    if (mutex.num_ops === 0 && BIN_NAMES.every((_name, j) => binCounters[p + j] === 0)) return undefined;
+    const row: Numbers = {};
+    BIN_NAMES.forEach((name, j) => {
+      row[name] = binCounters[p + j]!;
+    });
+    small['allocated']! += row['curregs']! * INDEX_SIZE[i]!;
+    for (const name of SMALL_NAMES.slice(1)) small[name]! += row[name]!;
+    return { ...row, ...mutex };
   });
 
   const large = zeros(SMALL_NAMES);
-  const lextents = Array.from({ length: LARGE_CLASSES }, (_, i) => {
+  const lextents: Rows = Array.from({ length: LARGE_CLASSES }, (_, i) => {
     const p = (a * LARGE_CLASSES + i) * LARGE_COUNTERS;
     const nmalloc = largeCounters[p + LC_NMALLOC]!;
     const ndalloc = largeCounters[p + LC_NDALLOC]!;
-    const row: Numbers = {
-      nmalloc,
-      ndalloc,
-      nrequests: nmalloc + largeCounters[p + LC_NREQUESTS]!,
-      nfills: nmalloc,
-      nflushes: largeCounters[p + LC_NFLUSHES]!,
-      curlextents: nmalloc - ndalloc,
-    };
+    const nrequests = nmalloc + largeCounters[p + LC_NREQUESTS]!;
+    const nflushes = largeCounters[p + LC_NFLUSHES]!;
+    if (nrequests === 0 && ndalloc === 0 && nflushes === 0) return undefined;
+    const row: Numbers = { nmalloc, ndalloc, nrequests, nfills: nmalloc, nflushes, curlextents: nmalloc - ndalloc };
     large['allocated']! += row['curlextents']! * INDEX_SIZE[NBINS + i]!;
     for (const name of SMALL_NAMES.slice(1)) large[name]! += row[name]!;
     return row;
   });
 
   const sets = [extents.dirtySet(a), extents.muzzySet(a), extents.retainedSet(a)];
-  const byClass = Array.from({ length: NPSIZES }, () => zeros(EXTENT_NAMES));
+  const byClass: Rows = Array.from({ length: NPSIZES }, () => undefined);
   sets.forEach((set, which) => {
     eset.forEach(set, (e) => {
       const pages = state.extents[(e << LG_EXTENT_WORDS) + E_PAGES]!;
-      const row = byClass[insertClass(pages)]!;
+      const row = (byClass[insertClass(pages)] ??= zeros(EXTENT_NAMES));
       row[EXTENT_NAMES[which]!]!++;
       row[EXTENT_NAMES[which + 3]!]! += pages * PAGE;
     });
@@ -168,7 +170,7 @@ function arenaStats(heap: Heap, a: number, pactive: number): ArenaStats {
   return { numbers, small, large, bins, lextents, extents: byClass, mutexes: arenaMutexes(heap, a) };
 }
 
-function mutexStats(heap: Heap, id: number): Numbers {
+function mutexStats(heap: Heap, id: number) {
   const { lockCounters, firstLock } = heap.state;
   const p = (id - firstLock) * 3;
   return { num_ops: lockCounters[p]!, num_owner_switch: lockCounters[p + 1]! };
@@ -201,15 +203,22 @@ function add(sum: Numbers, row: Numbers): Numbers {
 
 function sumOf(all: readonly ArenaStats[]): ArenaStats {
   const names = Object.keys(all[0]!.numbers);
-  const row = (pick: (one: ArenaStats) => Numbers[], fields: readonly string[], length: number) =>
-    Array.from({ length }, (_, i) => all.reduce((sum, one) => add(sum, pick(one)[i]!), zeros(fields)));
+  const rows = (pick: (one: ArenaStats) => Rows): Rows => {
+    const sums: Rows = pick(all[0]!).map((row) => row && { ...row });
+    for (const one of all.slice(1)) {
+      pick(one).forEach((row, i) => {
+        if (row) sums[i] = sums[i] ? add(sums[i], row) : { ...row };
+      });
+    }
+    return sums;
+  };
   return {
     numbers: all.reduce((sum, one) => add(sum, one.numbers), zeros(names)),
     small: all.reduce((sum, one) => add(sum, one.small), zeros(SMALL_NAMES)),
     large: all.reduce((sum, one) => add(sum, one.large), zeros(SMALL_NAMES)),
-    bins: row((one) => one.bins, [...BIN_NAMES, ...MUTEX_NAMES], NBINS),
-    lextents: row((one) => one.lextents, LEXTENT_NAMES, LARGE_CLASSES),
-    extents: row((one) => one.extents, EXTENT_NAMES, NPSIZES),
+    bins: rows((one) => one.bins),
+    lextents: rows((one) => one.lextents),
+    extents: rows((one) => one.extents),
     mutexes: Object.fromEntries(
       Object.keys(all[0]!.mutexes).map((name) => [
         name,
@@ -230,17 +239,15 @@ function present(stats: ArenaStats): AllocatorStats {
     ...stats.numbers,
     small: stats.small,
     large: stats.large,
-    bins: stats.bins.flatMap(({ num_ops = 0, num_owner_switch = 0, ...bin }, i) =>
-      num_ops === 0 && BIN_NAMES.every((name) => bin[name] === 0)
-        ? []
-        : [{ ...binInfo(i), ...bin, mutex: { num_ops, num_owner_switch } }],
+    bins: stats.bins.flatMap((row, i) => {
+      if (!row) return [];
+      const { num_ops = 0, num_owner_switch = 0, ...bin } = row;
+      return [{ ...binInfo(i), ...bin, mutex: { num_ops, num_owner_switch } }];
+    }),
+    lextents: stats.lextents.flatMap((row, i) =>
+      row ? [{ size: INDEX_SIZE[NBINS + i]!, ind: NBINS + i, ...row }] : [],
     ),
-    lextents: stats.lextents
-      .map((row, i) => ({ size: INDEX_SIZE[NBINS + i]!, ind: NBINS + i, ...row }))
-      .filter((row) => LEXTENT_NAMES.some((name) => (row as Numbers)[name] !== 0)),
-    extents: stats.extents
-      .map((row, i) => ({ size: PAGE_CLASS[i]! * PAGE, ind: i, ...row }))
-      .filter((row) => EXTENT_NAMES.some((name) => (row as Numbers)[name] !== 0)),
+    extents: stats.extents.flatMap((row, i) => (row ? [{ size: PAGE_CLASS[i]! * PAGE, ind: i, ...row }] : [])),
     mutexes: stats.mutexes,
   };
 }
