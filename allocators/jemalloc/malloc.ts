@@ -120,14 +120,14 @@ export function createMalloc(heap: Heap) {
   /** malloc, and its first `size` bytes are written. */
   function mallocTouched(t: ThreadSlot, size: Bytes): Handle {
     const slot = hit(t, size);
-    return slot > 0 ? slot : mallocTouchedSlow(t, size, slot);
+    if (slot > 0) return slot;
+    return slot < 0 ? handOutWritten(slot, size) : mallocTouchedDefault(t, size);
   }
 
-  function mallocTouchedSlow(t: ThreadSlot, size: Bytes, slot: number): Handle {
-    if (slot < 0) return handOutWritten(slot, size);
+  function mallocTouchedDefault(t: ThreadSlot, size: Bytes): Handle {
     operations[OP_SLOW_CALLS]!++;
-    const found = imalloc(t, size, false);
-    return found === 0 ? 0 : handOutWritten(found, size);
+    const slot = imalloc(t, size, false);
+    return slot === 0 ? 0 : handOutWritten(slot, size);
   }
 
   /** je_calloc */
@@ -198,17 +198,20 @@ export function createMalloc(heap: Heap) {
 
   /** free, of a block whose pages have to be looked at. */
   function freeLooking(t: ThreadSlot, h: Handle): void {
-    if (!freeIsLocal(t, h)) {
-      freeDefault(t, h);
-      return;
-    }
     const index = extentClass[h >> HANDLE_SHIFT]!;
-    const header = t * threadWords;
-    const b = header + THREAD_HEADER_WORDS + (index << LG_CACHE_BIN_WORDS);
-    const head = caches[b + C_HEAD]! - 1;
-    slots[head] = filed(h);
-    caches[b + C_HEAD] = head;
-    caches[header + T_DALLOC_LEFT]! -= CACHED_SIZE[index]!;
+    if (index < cacheBins) {
+      const header = t * threadWords;
+      const left = caches[header + T_DALLOC_LEFT]! - CACHED_SIZE[index]!;
+      const b = header + THREAD_HEADER_WORDS + (index << LG_CACHE_BIN_WORDS);
+      const head = caches[b + C_HEAD]!;
+      if (left > 0 && head !== caches[b + C_LIMIT]) {
+        slots[head - 1] = filed(h);
+        caches[b + C_HEAD] = head - 1;
+        caches[header + T_DALLOC_LEFT] = left;
+        return;
+      }
+    }
+    freeDefault(t, h);
   }
 
   // --------------------------------------------------------------------------------------------------- reallocation
@@ -240,7 +243,7 @@ export function createMalloc(heap: Heap) {
     operations[OP_BYTES_COPIED]! += length;
     const start = extents[((from >> HANDLE_SHIFT) << LG_EXTENT_WORDS) + E_START]!;
     const offset = offsetOf(from);
-    kernel.readRange(start + Math.floor(offset / PAGE), start + Math.floor((offset + length - 1) / PAGE));
+    kernel.readRange(start + (offset >> 12), start + Math.floor((offset + length - 1) / PAGE));
     touchBlock(to, 0, length);
   }
 

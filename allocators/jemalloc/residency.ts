@@ -1,5 +1,5 @@
 import type { Handle } from '../../sim/allocator.ts';
-import * as states from '../../sim/kernel/residency.ts';
+import * as pageStates from '../../sim/kernel/residency.ts';
 import type { Bytes, Page } from '../../sim/units.ts';
 import * as classes from './size-classes.ts';
 import * as tables from './state.ts';
@@ -28,15 +28,15 @@ export type BlockPages = ReturnType<typeof createBlockPages>;
  * `extentClass`, but NSIZES as long as the program may hold a block of it with such an end.
  */
 export function createBlockPages(state: State) {
-  const { RESIDENT } = states;
+  const { RESIDENT } = pageStates;
   const { NBINS, NSIZES, PAGE, SLAB_PAGES } = classes;
   const { E_OFFSET, E_START, HANDLE_SHIFT, LG_EXTENT_WORDS, REGION_MASK } = tables;
   const { config, extentClass, extents, freeClass, kernel, slots, tracksPages } = state;
   const { cacheBins } = config;
   const { pages, fault } = kernel;
-  // Eight pages at a time, as the bits of a double; the region is a multiple of eight pages long.
-  const octets = new Float64Array(pages.buffer);
-  const EIGHT_RESIDENT = new Float64Array(new Uint8Array(8).fill(RESIDENT).buffer)[0]!;
+  // Four pages at a time, from any page on.
+  const states = new DataView(pages.buffer);
+  const FOUR_RESIDENT = RESIDENT * 0x01010101;
 
   /** Bytes from the start of an extent to a block in it. */
   const offsetOf = (h: Handle): Bytes => {
@@ -48,14 +48,19 @@ export function createBlockPages(state: State) {
 
   // -------------------------------------------------------------------------------------------------------- writing
 
+  function touch(page: Page): void {
+    if (pages[page] !== RESIDENT) fault(page);
+  }
+
+  /** Every page from `first` to `last`, inclusive. Mostly all of them are resident. */
   function touchPages(first: Page, last: Page): void {
-    const end = last >> 3;
-    for (let octet = first >> 3; octet <= end; octet++) {
-      if (octets[octet] !== EIGHT_RESIDENT) {
-        faultPages(Math.max(first, octet << 3), last);
-        return;
-      }
+    const lastFour = last - 3;
+    if (first <= lastFour) {
+      let page = first;
+      while (page < lastFour && states.getInt32(page, true) === FOUR_RESIDENT) page += 4;
+      if (page >= lastFour && states.getInt32(lastFour, true) === FOUR_RESIDENT) return;
     }
+    faultPages(first, last);
   }
 
   function faultPages(first: Page, last: Page): void {
@@ -72,8 +77,8 @@ export function createBlockPages(state: State) {
     }
     const first = start + ((offset + from) >> 12);
     const last = start + ((offset + to - 1) >> 12);
-    if (first !== last) touchPages(first, last);
-    else if (pages[first] !== RESIDENT) fault(first);
+    if (first === last) touch(first);
+    else touchPages(first, last);
   }
 
   // -------------------------------------------------------------------------------------------------- what is known
@@ -91,15 +96,24 @@ export function createBlockPages(state: State) {
     return areResident(start + ((offset + from) >> 12), start + (end >> 12));
   }
 
+  /** The last page is looked at first: it is the last that is written, mostly. */
   function isSlabResident(e: number): boolean {
     const start = extents[(e << LG_EXTENT_WORDS) + E_START]!;
-    return areResident(start, start + SLAB_PAGES[extentClass[e]!]! - 1);
+    const last = start + SLAB_PAGES[extentClass[e]!]! - 1;
+    return pages[last] === RESIDENT && areResident(start, last);
   }
 
-  /** Regions of slab `e` were put into slots [from, to). */
+  /** Regions of slab `e` were put into slots [from, to): those in front of its first absent page are known to be resident. */
   function fileFresh(e: number, from: number, to: number): void {
-    if (!tracksPages || isSlabResident(e)) return;
-    for (let i = from; i < to; i++) if (!isResidentFrom(slots[i]!, 0)) slots[i] = -slots[i]!;
+    if (!tracksPages) return;
+    const start = extents[(e << LG_EXTENT_WORDS) + E_START]!;
+    const sizeClass = extentClass[e]!;
+    const slabPages = SLAB_PAGES[sizeClass]!;
+    let resident = 0;
+    while (resident < slabPages && pages[start + resident] === RESIDENT) resident++;
+    if (resident === slabPages) return;
+    const end = (e << HANDLE_SHIFT) + (((resident << 12) / REGION_SIZE[sizeClass]!) | 0);
+    for (let i = from; i < to; i++) if (slots[i]! >= end) slots[i] = -slots[i]!;
   }
 
   /** What a cache holds for a block that is freed into it. */
@@ -107,7 +121,11 @@ export function createBlockPages(state: State) {
     const e = h >> HANDLE_SHIFT;
     const sizeClass = extentClass[e]!;
     if (freeClass[e] === sizeClass) return h;
-    if (!isResidentFrom(h, 0)) return -h;
+    const start = extents[(e << LG_EXTENT_WORDS) + E_START]!;
+    const offset = offsetOf(h);
+    const first = start + (offset >> 12);
+    const last = start + ((offset + USABLE[sizeClass]! - 1) >> 12);
+    if (first === last ? pages[first] !== RESIDENT : !areResident(first, last)) return -h;
     if (sizeClass >= NBINS || isSlabResident(e)) freeClass[e] = sizeClass;
     return h;
   }
@@ -124,12 +142,20 @@ export function createBlockPages(state: State) {
     const h = slot < 0 ? -slot : slot;
     const e = h >> HANDLE_SHIFT;
     if (slot > 0 && freeClass[e] !== NSIZES) return h;
-    if (size > 0) touchBlock(h, 0, size);
     const sizeClass = extentClass[e]!;
-    if (sizeClass < cacheBins) {
-      if (!isResidentFrom(h, size === 0 ? 0 : size - 1)) freeClass[e] = NSIZES;
-      else if (sizeClass >= NBINS) freeClass[e] = sizeClass;
+    if (sizeClass >= cacheBins) {
+      if (size > 0) touchBlock(h, 0, size);
+      return h;
     }
+    const start = extents[(e << LG_EXTENT_WORDS) + E_START]!;
+    const offset = offsetOf(h);
+    const first = start + (offset >> 12);
+    const last = start + ((offset + USABLE[sizeClass]! - 1) >> 12);
+    const lastWritten = size === 0 ? first - 1 : start + ((offset + size - 1) >> 12);
+    if (first === lastWritten) touch(first);
+    else touchPages(first, lastWritten);
+    if (lastWritten < last && !areResident(lastWritten + 1, last)) freeClass[e] = NSIZES;
+    else if (sizeClass >= NBINS) freeClass[e] = sizeClass;
     return h;
   }
 
