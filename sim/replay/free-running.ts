@@ -113,7 +113,8 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   const { malloc, free, touchBlock, mallocIsLocal, freeIsLocal, mallocLock, freeLock } = allocator;
   const { settle, settleCall, isOwn } = locks;
   const { clocks, until, sleepNs, processor, costs } = time;
-  const { eventNs, pollLimitNs, mallocNs, freeNs, threadBeginNs, threadExitNs, writeL2Ns, fillRateL2 } = costs;
+  const { eventNs, pollLimitNs, mallocNs, freeNs, threadBeginNs, threadExitNs, writeL2Ns, fillRateL2, lineTransferNs } =
+    costs;
   const upper = request ?? allocator;
   const touches = touch !== 'none';
   const fills = touch === 'full';
@@ -126,13 +127,18 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   const cursor = first.slice(0, order.threads);
   const alive = new Uint8Array(order.threads);
   alive[0] = 1;
-  // By slot of a shared object, side by side: its uses so far, and when the last of them ended.
-  const uses = new Float64Array(2 * objects.slots);
+  // By slot of a shared object, side by side: its uses so far, when the last of them ended, on which processor, and the thread
+  // that began last to wait for it, + 1.
+  const LG_SHARED_WORDS = 2;
+  const USES = 0;
+  const ENDED = 1;
+  const USED_ON = 2;
+  const WAITER = 3;
+  const shared = new Float64Array(objects.slots << LG_SHARED_WORDS);
   const waitingFor = new Int32Array(order.threads); // object slot of a blocked thread, 0 for none
   const polledAt = new Int32Array(order.threads).fill(-1); // the event for which a thread looked last, and how long it does
   const pollsUntil = new Float64Array(order.threads);
-  const awaited = new Uint8Array(objects.slots); // 1 where a blocked thread waits for the object
-  let blocked = 0;
+  const nextWaiter = new Int32Array(order.threads); // another thread that waits for the same object, + 1
   const live = new Float64Array(2); // requested bytes in live blocks now, and at most
   const callStart = new Float64Array(1); // when the running call began
   let left = 0; // events of the running share
@@ -178,7 +184,8 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
 
   /** Whether the object is ready for the event; if not, `blockedUntil` says for how long it will not be. */
   function isReady(t: ThreadSlot, slot: number, needed: number): boolean {
-    return uses[2 * slot]! >= needed && uses[2 * slot + 1]! <= clocks[t]!;
+    const p = slot << LG_SHARED_WORDS;
+    return shared[p + USES]! >= needed && shared[p + ENDED]! <= clocks[t]!;
   }
 
   /** As the oracle's replay does: looks for a while, then gives its processor away until the block is there. */
@@ -187,10 +194,11 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
       polledAt[t] = cursor[t]!;
       pollsUntil[t] = clocks[t]! + pollLimitNs;
     }
+    const p = slot << LG_SHARED_WORDS;
     const left = pollsUntil[t]! - clocks[t]!;
-    const isKnown = uses[2 * slot]! >= needed;
-    if (isKnown && uses[2 * slot + 1]! <= pollsUntil[t]!) {
-      clocks[t] = uses[2 * slot + 1]!;
+    const isKnown = shared[p + USES]! >= needed;
+    if (isKnown && shared[p + ENDED]! <= pollsUntil[t]!) {
+      clocks[t] = shared[p + ENDED]!;
       return STOP_LIMIT;
     }
     if (!isKnown && left > 0) {
@@ -199,30 +207,33 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
     }
     if (left > 0) clocks[t] = pollsUntil[t]!;
     if (isKnown) {
-      until[t] = uses[2 * slot + 1]!;
+      until[t] = shared[p + ENDED]!;
       return STOP_UNTIL;
     }
     waitingFor[t] = slot;
-    awaited[slot] = 1;
-    blocked++;
+    nextWaiter[t] = shared[p + WAITER]!;
+    shared[p + WAITER] = t + 1;
     return STOP_BLOCKED;
   }
 
   /** The running event has used a shared object. */
   function used(t: ThreadSlot, slot: number): void {
+    const p = slot << LG_SHARED_WORDS;
     const at = clocks[t]!;
-    uses[2 * slot]!++;
-    if (at > uses[2 * slot + 1]!) uses[2 * slot + 1] = at;
-    if (blocked > 0 && awaited[slot] === 1) wakeWaiting(slot, at);
+    shared[p + USES]!++;
+    shared[p + USED_ON] = processor[t]!;
+    if (at > shared[p + ENDED]!) shared[p + ENDED] = at;
+    if (shared[p + WAITER] !== 0) wakeWaiting(p, at);
   }
 
-  function wakeWaiting(slot: number, at: Ns): void {
-    awaited[slot] = 0;
-    for (let other = 0; other < waitingFor.length; other++) {
-      if (waitingFor[other] !== slot) continue;
-      waitingFor[other] = 0;
-      blocked--;
-      scheduler.wake(other, at);
+  function wakeWaiting(p: number, at: Ns): void {
+    let waiter = shared[p + WAITER]!;
+    shared[p + WAITER] = 0;
+    while (waiter !== 0) {
+      const t = waiter - 1;
+      waiter = nextWaiter[t]!;
+      waitingFor[t] = 0;
+      scheduler.wake(t, at);
     }
   }
 
@@ -425,7 +436,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
       const p = i << 2;
       const word = records[p]!;
       const op = word & OP_MASK;
-      const since = clocks[t]!;
+      let since = clocks[t]!;
       cursor[t] = i;
       if (alive[t] === 0 && beginsLife(op)) {
         beginThread(t);
@@ -442,9 +453,13 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
         }
       }
       const slot = records[p + 1]!;
-      if ((word & AWAITS_USES) !== 0 && !isReady(t, slot, need[i]!)) {
-        stop = wait(t, slot, need[i]!);
-        break;
+      if ((word & AWAITS_USES) !== 0) {
+        if (!isReady(t, slot, need[i]!)) {
+          stop = wait(t, slot, need[i]!);
+          break;
+        }
+        // Where the program keeps the block, and the block's own first line.
+        if (shared[(slot << LG_SHARED_WORDS) + USED_ON] !== processor[t]) since = clocks[t]! += 2 * lineTransferNs;
       }
       if (op === OP_MALLOC) {
         const size = records[p + 2]! >>> 0;
