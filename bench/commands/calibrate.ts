@@ -93,6 +93,7 @@ export function pricesFrom(measured: Measured): Partial<Costs> {
   const call1 = (name: string, otherwise: number) => positive(m(name, otherwise + entry) - entry);
   return {
     eventNs: positive(m('eventNs', base.eventNs)),
+    pollLimitNs: positive(200 * (m('pauseNs', base.pollLimitNs / 200 - 1) + 1)), // looks of the oracle's replay, a pause after each
     mallocNs: positive(call * 0.55),
     freeNs: positive(call * 0.45),
     operations: {
@@ -114,6 +115,7 @@ export function pricesFrom(measured: Measured): Partial<Costs> {
     },
     lockNs: positive(lock),
     lineTransferNs: positive(m('lineTransferNs', base.lineTransferNs)),
+    guardedTransferNs: positive(m('arenaHandOverNs', base.guardedTransferNs)),
     spinLimitNs: positive(600 * (m('pauseNs', 10) + 2)), // MALLOC_MUTEX_MAX_SPIN looks, a pause before each
     syscallNs: positive(entry),
     futexWaitNs: positive(m('futexWaitFailedNs', base.futexWaitNs)),

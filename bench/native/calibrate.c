@@ -159,7 +159,7 @@ static void __attribute__((noinline)) drive(const struct step *steps, void *(*vo
 		}
 	}
 }
-static void working_set(void)
+static double working_set(void)
 {
 	double own, all;
 	struct step *steps = (struct step *)map(sizeof *steps * STEPS);
@@ -178,6 +178,7 @@ static void working_set(void)
 	report("arenaCallNs", all > own ? all - own : 0);
 	munmap(steps, sizeof *steps * STEPS);
 	munmap(places, sizeof *places * STEPS);
+	return all - own;
 }
 
 /* --------------------------------------------------------------------------------------------------------- memory */
@@ -358,6 +359,66 @@ static double line_transfer(void)
 	}
 	unpin();
 	return least;
+}
+
+/*
+ * Two threads on two processors use one arena in turns: what it costs that the lines of the arena and of its chunks come over,
+ * beside the line that says whose turn it is.
+ */
+enum { HANDS = 4000 };
+static struct step *hand_steps;
+static struct place *hand_places;
+static int hand_uses_arena;
+static void hand(int i)
+{
+	struct step *s = hand_steps + i;
+	if (!hand_uses_arena) return;
+	struct place *place = hand_places + s->block;
+	if (s->op == 1) place->block = malloc(s->size);
+	else free(place->block);
+}
+static void *hand_player(void *arg)
+{
+	(void)arg;
+	pin(1);
+	for (uint32_t i = 1; i < HANDS; i += 2) {
+		while (atomic_load_explicit(&other, memory_order_acquire) != i) __builtin_ia32_pause();
+		hand(i);
+		atomic_store_explicit(&other, i + 1, memory_order_release);
+	}
+	return NULL;
+}
+static double in_turns(int uses_arena)
+{
+	static double times[HANDS];
+	pthread_t player;
+	hand_uses_arena = uses_arena;
+	atomic_store(&other, UINT32_MAX);
+	pin(0);
+	pthread_create(&player, NULL, hand_player, NULL);
+	usleep(2000);
+	atomic_store(&other, 0);
+	int count = 0;
+	double t = now_ns();
+	for (uint32_t i = 0; i < HANDS; i += 2) {
+		while (atomic_load_explicit(&other, memory_order_acquire) != i) __builtin_ia32_pause();
+		double end = now_ns();
+		times[count++] = end - t;
+		t = end;
+		hand(i);
+		atomic_store_explicit(&other, i + 1, memory_order_release);
+	}
+	pthread_join(player, NULL);
+	unpin();
+	return median(times, count) / 2;
+}
+static void arena_hand_over(double call)
+{
+	hand_steps = (struct step *)map(sizeof *hand_steps * STEPS);
+	hand_places = (struct place *)map(sizeof *hand_places * STEPS);
+	make_steps(hand_steps);
+	double turn = in_turns(0), both = in_turns(1);
+	if (both > turn + call) report("arenaHandOverNs", both - turn - call);
 }
 
 /*
@@ -552,9 +613,10 @@ int main(void)
 {
 	prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
 	mallopt(M_MMAP_THRESHOLD, 1 << 30);
+	mallopt(M_ARENA_MAX, 1);
 	report("cpus", sysconf(_SC_NPROCESSORS_ONLN));
 	calls();
-	working_set();
+	double call = working_set();
 	faults();
 	syscalls();
 	report("fillRateL1", fill_rate(16 << 10));
@@ -574,6 +636,7 @@ int main(void)
 	if (sysconf(_SC_NPROCESSORS_ONLN) > 1) {
 		report("futexHandOverNs", futex_round(1));
 		report("lineTransferNs", line_transfer());
+		arena_hand_over(call);
 		shoot_down();
 		wake_idle();
 	}

@@ -12,6 +12,8 @@ export interface Costs {
    * block in a table.
    */
   readonly eventNs: Ns;
+  /** How long a thread that needs a block of another one looks whether it is there before it gives its processor away. */
+  readonly pollLimitNs: Ns;
   /** A call that its thread's cache serves. */
   readonly mallocNs: Ns;
   readonly freeNs: Ns;
@@ -19,8 +21,9 @@ export interface Costs {
   readonly operations: Readonly<Record<Operation, Ns>>;
   /** Acquire and release of a lock that nobody else wants, its line being in the own cache. */
   readonly lockNs: Ns;
-  /** A lock that another processor had last: its line and what it guards come over. */
+  /** A line that another processor wrote last comes over; a lock's, and while it is held the lines that it guards. */
   readonly lineTransferNs: Ns;
+  readonly guardedTransferNs: Ns;
   /** A failed look at a lock that spins, and how long the spinning lasts at most. */
   readonly spinLimitNs: Ns;
   /** Into the kernel and out again; part of each system call's price, and not spent under its lock. */
@@ -68,6 +71,7 @@ export interface Costs {
  */
 const VIRTUAL_MACHINE: Costs = {
   eventNs: 5,
+  pollLimitNs: 5_400,
   mallocNs: 6,
   freeNs: 5,
   operations: {
@@ -95,6 +99,7 @@ const VIRTUAL_MACHINE: Costs = {
   },
   lockNs: 5,
   lineTransferNs: 40,
+  guardedTransferNs: 140,
   spinLimitNs: 6_000,
   syscallNs: 100,
   futexWaitNs: 200,
@@ -127,6 +132,7 @@ const VIRTUAL_MACHINE: Costs = {
  */
 const BARE_METAL: Costs = {
   ...VIRTUAL_MACHINE,
+  pollLimitNs: 3_000,
   timeSliceNs: 2_800_000,
   operations: {
     ...VIRTUAL_MACHINE.operations,

@@ -28,12 +28,15 @@ export interface ThreadTimes {
  *
  *            ┌─────────────────────── slice over ──────────────────────┐
  *            ▼                                                         │
- *   start ─► ready (a queue) ── processor free ──► running (a tournament by clock) ──► done
+ *   start ─► ready (queues) ─── processor free ──► running (a tournament by clock) ──► done
  *            ▲                                       │
  *            └── timers ◄── wake at a time ◄─────────┴── slept, blocked, early
  *
- * One queue for all processors, first come first served, in slices of `timeSliceNs`: what balanced run queues come to. A
- * thread that is woken does not push another off its processor.
+ * Each processor has a queue, first come first served, and slices of about `timeSliceNs`, as Linux looks at ticks only. A thread that
+ * wakes takes a processor that is idle at that moment, else it queues where it ran last. A processor that becomes idle stays so until
+ * the next tick lets it take half of the longest queue: short runs of many threads do not use all processors. How the threads are
+ * spread at the beginning is drawn by the seed, as it differs from run to run on a real machine. A thread that is woken does not
+ * push another off its processor.
  */
 export interface Scheduler {
   /** All threads become ready at the beginning, the main thread first, the others in an order drawn by the seed. */
@@ -61,19 +64,26 @@ const FEW = 4;
 /** Ticks, neighbours and caches: the same work takes one thread longer than the next. */
 const PACE_SPREAD = 0.15;
 
+/** How long a thread may run before the next one that is woken at the beginning takes its place: 10 to 30 us were seen. */
+const FIRST_NS = 30_000;
+
 export function createScheduler(time: VirtualTime): Scheduler {
   const { threads, clocks, debts, sleepFrom, sleepNs, processor, running, queued, pace, until, costs, timeline } = time;
   const random = createRandom(time.seed, 'time slices and paces');
-  const { contextSwitchNs, timeSliceNs, lineTransferNs } = costs;
+  const { contextSwitchNs, timeSliceNs, wakeLatencyNs, threadBeginNs, lineTransferNs } = costs;
   const { horizon } = time;
   const processors = running.length;
   const tournament = createTournament(processors);
   const { times } = tournament;
-  const timers = createTimers(threads + 1);
+  const timers = createTimers(threads + 2);
   const limit = new Float64Array(1);
-  const queue = new Int32Array(threads + 1); // a ring
-  let queueHead = 0;
-  let queueLength = 0;
+  const tickNs = random.next() * timeSliceNs; // when the first tick comes
+  const TICK = threads; // a timer that is no thread's
+  const ring = threads + 1;
+  const queues = new Int32Array(processors * ring); // a ring for each processor
+  const heads = new Int32Array(processors);
+  let waiting = 0; // in all queues
+  let ticks = false; // whether a tick is due
   let idle = processors;
   const readyAt = new Float64Array(threads);
   const tailNs = new Float64Array(threads); // work of a call after its sleep, still to be done
@@ -110,13 +120,53 @@ export function createScheduler(time: VirtualTime): Scheduler {
       order[i] = order[other]!;
       order[other] = t;
     }
-    for (const t of order) timers.add(0, t);
+    const weights = Array.from({ length: processors }, () => 0.25 + random.next());
+    const sum = weights.reduce((a, b) => a + b, 0);
+    for (const t of order) {
+      let at = random.next() * sum;
+      let p = 0;
+      while (p < processors - 1 && at >= weights[p]!) at -= weights[p++]!;
+      processor[t] = p;
+      timers.add(t === 0 ? 0 : wakeLatencyNs, t);
+    }
   }
 
-  function enqueue(t: ThreadSlot, at: Ns): void {
+  /** At the end of the queue of processor `p`. */
+  function enqueue(p: number, t: ThreadSlot, at: Ns): void {
     readyAt[t] = at;
-    queue[(queueHead + queueLength++) % queue.length] = t;
-    queued[0] = queueLength;
+    queues[p * ring + ((heads[p]! + queued[p]!) % ring)] = t;
+    queued[p]!++;
+    waiting++;
+    if (!ticks) {
+      ticks = true;
+      timers.add((Math.floor((at - tickNs) / timeSliceNs) + 1) * timeSliceNs + tickNs, TICK);
+    }
+  }
+
+  function dequeue(p: number): ThreadSlot {
+    const t = queues[p * ring + heads[p]!]!;
+    heads[p] = (heads[p]! + 1) % ring;
+    queued[p]!--;
+    waiting--;
+    return t;
+  }
+
+  /** Idle processors take from the longest queue half of what is there. */
+  function balance(at: Ns): void {
+    for (let p = 0; p < processors && idle > 0 && waiting > 0; p++) {
+      if (running[p]! >= 0) continue;
+      let longest = 0;
+      for (let other = 1; other < processors; other++) if (queued[other]! > queued[longest]!) longest = other;
+      const share = (queued[longest]! + 1) >> 1;
+      idle--;
+      dispatch(p, dequeue(longest), at);
+      for (let i = 1; i < share; i++) {
+        const t = dequeue(longest);
+        enqueue(p, t, readyAt[t]!);
+      }
+    }
+    ticks = waiting > 0;
+    if (ticks) timers.add(at + timeSliceNs, TICK);
   }
 
   function beginSlice(t: ThreadSlot, at: Ns): void {
@@ -144,6 +194,10 @@ export function createScheduler(time: VirtualTime): Scheduler {
     processor[t] = p;
     clocks[t] = start + tailNs[t]!;
     beginSlice(t, start);
+    // While the main thread still wakes the others, each of them pushes aside whoever runs where it comes to: many have begun,
+    // in the order of their waking, long before they get to work in another order.
+    if (onProcessorNs[t] === 0 && waiting > 0 && random.next() < 0.5)
+      sliceEnd[t] = start + threadBeginNs + random.next() * FIRST_NS;
     tailNs[t] = 0;
     times[p] = clocks[t]!;
     tournament.update(p);
@@ -151,17 +205,14 @@ export function createScheduler(time: VirtualTime): Scheduler {
 
   /** Processor `p` has nothing to do from `at` on. */
   function next(p: number, at: Ns): void {
-    if (queueLength === 0) {
+    if (queued[p] === 0) {
       running[p] = -1;
       idle++;
       times[p] = Infinity;
       tournament.update(p);
       return;
     }
-    const t = queue[queueHead]!;
-    queueHead = (queueHead + 1) % queue.length;
-    queued[0] = --queueLength;
-    dispatch(p, t, at);
+    dispatch(p, dequeue(p), at);
   }
 
   /** The idle processor that the thread knows, or the first. */
@@ -180,7 +231,9 @@ export function createScheduler(time: VirtualTime): Scheduler {
       const due = timers.next[0]!;
       if (due <= times[p]!) {
         if (due === Infinity) return -1;
-        ready(timers.take(), due);
+        const woken = timers.take();
+        if (woken === TICK) balance(due);
+        else ready(woken, due);
         continue;
       }
       const t = running[p]!;
@@ -198,15 +251,15 @@ export function createScheduler(time: VirtualTime): Scheduler {
       if (due < least) least = due;
       const now = clocks[t]!;
       if (now >= sliceEnd[t]!) {
-        if (queueLength > 0) {
+        if (queued[p]! > 0) {
           leave(t, now);
-          enqueue(t, now);
+          enqueue(p, t, now);
           next(p, now);
           continue;
         }
         beginSlice(t, now);
       }
-      if (queueLength > 0 && sliceEnd[t]! < least) least = sliceEnd[t]!;
+      if (queued[p]! > 0 && sliceEnd[t]! < least) least = sliceEnd[t]!;
       limit[0] = least;
       horizon[0] = now;
       return t;
@@ -215,7 +268,7 @@ export function createScheduler(time: VirtualTime): Scheduler {
 
   function ready(t: ThreadSlot, at: Ns): void {
     if (idle === 0) {
-      enqueue(t, at);
+      enqueue(processor[t]!, t, at);
       return;
     }
     idle--;

@@ -99,7 +99,7 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
     spinNs,
     timeline,
   } = time;
-  const { lockNs, lineTransferNs, spinLimitNs, syscallNs, futexWaitNs, futexWakeNs } = costs;
+  const { lockNs, lineTransferNs, guardedTransferNs, spinLimitNs, syscallNs, futexWaitNs, futexWakeNs } = costs;
   const { wakeThreadNs, wakeIdleNs, wakeLatencyNs, contextSwitchNs, shootDownNs, interruptNs } = costs;
   const prices = operationPrices(costs);
   const settled = new Float64Array(6);
@@ -297,19 +297,23 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
     }
     words[w + ACQUISITIONS]!++;
     if (count > 0 && latest[id]! > clocks[t]! && obstacle(t, id, shared) >= 0) flags |= wait(t, id, shared);
+    let takingNs = lockNs;
     if (words[w + LAST_OWNER] !== t) {
       if (words[w + LAST_OWNER]! >= 0) words[w + OWNER_SWITCHES]!++;
       words[w + LAST_OWNER] = t;
       ownedFrom[id] = clocks[t]!;
       const p = processor[t]!;
       if (words[w + LAST_PROCESSOR] !== p) {
-        if (words[w + LAST_PROCESSOR]! >= 0) clocks[t]! += lineTransferNs;
+        if (words[w + LAST_PROCESSOR]! >= 0) {
+          clocks[t]! += lineTransferNs;
+          takingNs += guardedTransferNs;
+        }
         words[w + LAST_PROCESSOR] = p;
       }
     }
     const at = clocks[t]!;
     heldFrom[id] = at;
-    clocks[t] = at + lockNs;
+    clocks[t] = at + takingNs;
     if (count > FEW_STRETCHES && takers[first + count - 1] === ((t << LG_FLAGS) | flags)) {
       // One thread again and again, ahead of the others: one stretch.
       words[w + HELD] = count - 1;
@@ -370,7 +374,7 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
         spun += looks - now;
       } else {
         // The processor turns to another thread meanwhile, or has to be roused.
-        const rouses = queued[0] === 0;
+        const rouses = queued[processor[t]!] === 0;
         debts[owner]! += rouses ? wakeIdleNs : wakeThreadNs;
         const awake = free + futexWakeNs + (rouses ? wakeLatencyNs : wakeThreadNs + contextSwitchNs);
         if (sleepNs[t] === 0) sleepFrom[t] = looks;

@@ -24,7 +24,7 @@ export interface VirtualTime {
   readonly processor: Int32Array;
   /** The thread on each processor, -1 for none. */
   readonly running: Int32Array;
-  /** At index 0 how many threads are ready while no processor is free. */
+  /** By processor: how many threads are ready behind the one that runs there. */
   readonly queued: Int32Array;
   /** Nobody acts before this time any more: when the running turn began. */
   readonly horizon: Float64Array;
@@ -49,7 +49,7 @@ export function createVirtualTime(threads: number, cpus: number, costs: Costs, s
     until: perThread(),
     processor: new Int32Array(threads),
     running: new Int32Array(cpus).fill(-1),
-    queued: new Int32Array(1),
+    queued: new Int32Array(cpus),
     horizon: new Float64Array(1),
     lockWaitNs: perThread(),
     spinNs: perThread(),
