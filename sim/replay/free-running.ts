@@ -70,9 +70,6 @@ const AHEAD_UNDER_LOCK_NS = 2_000;
 /** Blocks up to this size are written at the rate of the first caches: they are used again while they are hot. */
 const SMALL_BYTES = 1024;
 
-/** A thread that looks for a block of another one does so in steps of so much of the time for which it looks. */
-const POLLS = 8;
-
 /** The share of events is used up. No matter for the scheduler: how a run is cut into shares changes nothing in it. */
 const STOP_PAUSED = -1;
 
@@ -136,8 +133,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   const WAITER = 3;
   const shared = new Float64Array(objects.slots << LG_SHARED_WORDS);
   const waitingFor = new Int32Array(order.threads); // object slot of a blocked thread, 0 for none
-  const polledAt = new Int32Array(order.threads).fill(-1); // the event for which a thread looked last, and how long it does
-  const pollsUntil = new Float64Array(order.threads);
+  const looksFrom = new Float64Array(order.threads); // since when it does
   const nextWaiter = new Int32Array(order.threads); // another thread that waits for the same object, + 1
   const live = new Float64Array(2); // requested bytes in live blocks now, and at most
   const callStart = new Float64Array(1); // when the running call began
@@ -188,32 +184,29 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
     return shared[p + USES]! >= needed && shared[p + ENDED]! <= clocks[t]!;
   }
 
-  /** As the oracle's replay does: looks for a while, then gives its processor away until the block is there. */
+  /**
+   * Looks for the object for a while, then gives its processor away until it is there. A thread that looks is where it will be
+   * at the end of that while, unless `used` brings it back.
+   */
   function wait(t: ThreadSlot, slot: number, needed: number): Stop {
-    if (polledAt[t] !== cursor[t]) {
-      polledAt[t] = cursor[t]!;
-      pollsUntil[t] = clocks[t]! + pollLimitNs;
-    }
+    if (waitingFor[t] === slot) return STOP_BLOCKED;
     const p = slot << LG_SHARED_WORDS;
-    const left = pollsUntil[t]! - clocks[t]!;
-    const isKnown = shared[p + USES]! >= needed;
-    if (isKnown && shared[p + ENDED]! <= pollsUntil[t]!) {
-      clocks[t] = shared[p + ENDED]!;
-      return STOP_LIMIT;
-    }
-    if (!isKnown && left > 0) {
-      clocks[t]! += Math.min(left, pollLimitNs / POLLS);
-      return STOP_LIMIT;
-    }
-    if (left > 0) clocks[t] = pollsUntil[t]!;
-    if (isKnown) {
+    const gives = clocks[t]! + pollLimitNs;
+    if (shared[p + USES]! >= needed) {
+      if (shared[p + ENDED]! <= gives) {
+        clocks[t] = shared[p + ENDED]!;
+        return STOP_LIMIT;
+      }
+      clocks[t] = gives;
       until[t] = shared[p + ENDED]!;
       return STOP_UNTIL;
     }
     waitingFor[t] = slot;
+    looksFrom[t] = clocks[t]!;
     nextWaiter[t] = shared[p + WAITER]!;
     shared[p + WAITER] = t + 1;
-    return STOP_BLOCKED;
+    clocks[t] = gives;
+    return STOP_LIMIT;
   }
 
   /** The running event has used a shared object. */
@@ -233,7 +226,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
       const t = waiter - 1;
       waiter = nextWaiter[t]!;
       waitingFor[t] = 0;
-      scheduler.wake(t, at);
+      scheduler.wake(t, Math.max(at, looksFrom[t]!));
     }
   }
 

@@ -41,7 +41,7 @@ export interface ThreadTimes {
 export interface Scheduler {
   /** All threads become ready at the beginning, the main thread first, the others in an order drawn by the seed. */
   start(): void;
-  /** The thread becomes ready at `at`. */
+  /** The thread becomes ready at `at`; one that keeps its processor while it waits goes on then. */
   wake(t: ThreadSlot, at: Ns): void;
   /**
    * The thread that acts next, while its clock is at most `limit[0]`; -1 where there is none: all are done, or wait for
@@ -101,7 +101,11 @@ export function createScheduler(time: VirtualTime): Scheduler {
   function wake(t: ThreadSlot, at: Ns): void {
     const since = blockedSince[t]!;
     if (since < 0) {
-      timers.add(at, t);
+      const p = processor[t]!;
+      if (running[p] !== t || at >= clocks[t]!) return;
+      clocks[t] = at;
+      times[p] = at;
+      tournament.update(p);
       return;
     }
     blockedSince[t] = -1;
