@@ -115,6 +115,7 @@ export function pricesFrom(measured: Measured): Partial<Costs> {
     },
     lockNs: positive(lock),
     lineTransferNs: positive(m('lineTransferNs', base.lineTransferNs)),
+    lineKeepNs: positive(m('lineKeepNs', base.lineKeepNs)),
     guardedTransferNs: positive(m('arenaHandOverNs', base.guardedTransferNs)),
     spinLimitNs: positive(600 * (m('pauseNs', 10) + 2)), // MALLOC_MUTEX_MAX_SPIN looks, a pause before each
     syscallNs: positive(entry),
@@ -133,7 +134,10 @@ export function pricesFrom(measured: Measured): Partial<Costs> {
     fillRateL2: positive(Math.max(m('fillRateL1', 0), m('fillRateL2', base.fillRateL2))),
     fillRateL3: positive(m('fillRateL3', base.fillRateL3)),
     fillRateMemory: positive(m('fillRateMemory', base.fillRateMemory)),
-    fillRateCleared: positive(4096 / Math.max(1, m('faultFillNs', 4096 / base.fillRateCleared))),
+    // A difference of two large times: no better than the shared cache, whatever came out.
+    fillRateCleared: positive(
+      Math.min(m('fillRateL3', base.fillRateL3), 4096 / Math.max(1, m('faultFillNs', 4096 / base.fillRateCleared))),
+    ),
     writeL3Ns: positive(m('scatteredWriteL3Ns', base.writeL3Ns)),
     writeMemoryNs: positive(m('scatteredWriteMemoryNs', base.writeMemoryNs)),
   };

@@ -24,6 +24,8 @@ export interface Costs {
   /** A line that another processor wrote last comes over; a lock's, and while it is held the lines that it guards. */
   readonly lineTransferNs: Ns;
   readonly guardedTransferNs: Ns;
+  /** How long a processor that takes a lock again and again keeps its line, where another one wants it too. */
+  readonly lineKeepNs: Ns;
   /** A failed look at a lock that spins, and how long the spinning lasts at most. */
   readonly spinLimitNs: Ns;
   /** Into the kernel and out again; part of each system call's price, and not spent under its lock. */
@@ -100,6 +102,7 @@ const VIRTUAL_MACHINE: Costs = {
   lockNs: 5,
   lineTransferNs: 40,
   guardedTransferNs: 140,
+  lineKeepNs: 700,
   spinLimitNs: 6_000,
   syscallNs: 100,
   futexWaitNs: 200,

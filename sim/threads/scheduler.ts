@@ -70,7 +70,7 @@ const FIRST_NS = 30_000;
 export function createScheduler(time: VirtualTime): Scheduler {
   const { threads, clocks, debts, sleepFrom, sleepNs, processor, running, queued, pace, until, costs, timeline } = time;
   const random = createRandom(time.seed, 'time slices and paces');
-  const { contextSwitchNs, timeSliceNs, wakeLatencyNs, threadBeginNs, lineTransferNs } = costs;
+  const { contextSwitchNs, timeSliceNs, wakeLatencyNs, threadBeginNs, lineKeepNs } = costs;
   const { horizon } = time;
   const processors = running.length;
   const tournament = createTournament(processors);
@@ -249,9 +249,9 @@ export function createScheduler(time: VirtualTime): Scheduler {
         continue;
       }
       let least = Infinity;
-      // What a thread does reaches another processor no sooner than the line that it wrote: so far ahead it may be.
-      if (processors > FEW) least = clocks[t]! + lineTransferNs;
-      else if (processors > 1) least = times[tournament.runnerUp()]! + lineTransferNs;
+      // A processor that uses a line again and again keeps it from those that want it: so far ahead it may be.
+      if (processors > FEW) least = clocks[t]! + lineKeepNs;
+      else if (processors > 1) least = times[tournament.runnerUp()]! + lineKeepNs;
       if (due < least) least = due;
       const now = clocks[t]!;
       if (now >= sliceEnd[t]!) {
