@@ -66,7 +66,7 @@ const AHEAD_NS = 20_000;
  * And with calls under a lock that has long been its own. Where another thread begins to use it, or the call needs the
  * kernel after all, the order of the two is wrong by no more than this; who waits is still told by the times.
  */
-const AHEAD_UNDER_LOCK_NS = 2_000;
+const AHEAD_UNDER_LOCK_NS = 5_000;
 /** Blocks up to this size are written at the rate of the first caches: they are used again while they are hot. */
 const SMALL_BYTES = 1024;
 
@@ -117,6 +117,8 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   const fills = touch === 'full';
   const caches = createCaches(time.running.length, costs);
   const smallByteNs = 1 / fillRateL2;
+  // Where no thread ever frees a block of another one, the lock that a thread allocates under is the only one that it takes.
+  const usesOwnLock = order.crossThreadFrees === 0 && mallocLock !== undefined;
   // An event whose call the thread's cache serves.
   const mallocEventNs = mallocNs + eventNs;
   const freeEventNs = freeNs + eventNs;
@@ -405,7 +407,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   }
 
   function isOwnLock(t: ThreadSlot, id: number, limit: Ns): boolean {
-    return id >= 0 && clocks[t]! <= limit + AHEAD_UNDER_LOCK_NS && isOwn(t, id);
+    return !usesOwnLock && clocks[t]! <= limit + AHEAD_UNDER_LOCK_NS && isOwn(t, id);
   }
 
   function beginThread(t: ThreadSlot): void {
@@ -528,16 +530,25 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
     return stop;
   }
 
+  // What the allocator did when it was made, before the first event, is no part of the run.
+  settle(0);
+  clocks[0] = 0;
   const scheduler = createScheduler(time);
   scheduler.start();
 
   /** The thread that has not ended its turn, because the share was used up: it goes on where it was, or -1. */
   let paused = -1;
 
+  function nextTurn(): ThreadSlot | -1 {
+    const t = scheduler.turn();
+    if (usesOwnLock && t >= 0 && isOwn(t, mallocLock!(t, 1))) scheduler.limit[0]! += AHEAD_UNDER_LOCK_NS;
+    return t;
+  }
+
   function run(events: number): boolean {
     left = events;
     while (left > 0) {
-      const t = paused >= 0 ? paused : scheduler.turn();
+      const t = paused >= 0 ? paused : nextTurn();
       paused = -1;
       if (t < 0) {
         if (scheduler.unfinished() > 0) throw stuck();

@@ -29,56 +29,65 @@ export function createCaches(processors: number, costs: Costs): Caches {
   // a page that is left alone for 4 GiB seems to have been written lately).
   const history = new Int32Array(PAGE_LIMIT);
   const written = new Float64Array(processors + 1); // bytes
+  const ticks = new Int32Array(processors + 1); // the same in pages, as in the history
+  const L2_NS = 1 / fillRateL2;
   const MISS_L3 = 1 / fillRateL3 - 1 / fillRateL2;
   const MISS_MEMORY = 1 / fillRateMemory - 1 / fillRateL2;
   const CLEARED = 1 / fillRateCleared - 1 / fillRateL2;
 
   /** 0: in the own cache; 1: in the shared one; 2: in memory. The page is then in the own cache. */
-  function place(p: number, page: Page): number {
-    const own = p + 1;
+  function place(own: number, now: number, page: Page): number {
     const before = history[page]!;
-    const now = (written[own]! / 4096) & TIME_MASK;
     history[page] = (own << TIME_BITS) | now;
     // A page that was never written has just been cleared by the fault.
     if (before === 0) return 0;
     const last = before >>> TIME_BITS;
-    const then = last === own ? now : (written[last]! / 4096) & TIME_MASK;
-    const distance = (then - before) & TIME_MASK;
-    if (last === own && distance <= l2Pages) return 0;
-    return distance > l3Pages ? 2 : 1;
+    if (last === own) {
+      const distance = (now - before) & TIME_MASK;
+      return distance <= l2Pages ? 0 : distance <= l3Pages ? 1 : 2;
+    }
+    return ((ticks[last]! - before) & TIME_MASK) <= l3Pages ? 1 : 2;
+  }
+
+  function wrote(own: number, bytes: Bytes): void {
+    const sum = written[own]! + bytes;
+    written[own] = sum;
+    ticks[own] = Math.floor(sum / 4096) & TIME_MASK;
   }
 
   function fill(p: number, from: Bytes, to: Bytes, faults: number): Ns {
+    const own = p + 1;
+    const now = ticks[own]!;
     const first = Math.floor(from / 4096);
     const last = Math.floor((to - 1) / 4096);
     const bytes = to - from;
-    let missNs = 0;
-    if (first === last) {
-      const where = place(p, first);
-      if (where !== 0) missNs = bytes * (where === 1 ? MISS_L3 : MISS_MEMORY);
-    } else {
-      for (let page = first; page <= last; page++) {
-        const where = place(p, page);
-        if (where !== 0) missNs += 4096 * (where === 1 ? MISS_L3 : MISS_MEMORY);
-      }
+    let inL3 = 0;
+    let inMemory = 0;
+    for (let page = first; page <= last; page++) {
+      const where = place(own, now, page);
+      if (where === 1) inL3++;
+      else if (where === 2) inMemory++;
     }
-    written[p + 1]! += bytes;
+    wrote(own, bytes);
+    let missNs = (inL3 * MISS_L3 + inMemory * MISS_MEMORY) * (first === last ? bytes : 4096);
     if (faults > 0) {
       const share = Math.min(1, faults / (last - first + 1));
       missNs = missNs * (1 - share) + bytes * share * CLEARED;
     }
-    return bytes / fillRateL2 + missNs;
+    return bytes * L2_NS + missNs;
   }
 
   function poke(p: number, from: Bytes, to: Bytes, faults: number): Ns {
+    const own = p + 1;
+    const now = ticks[own]!;
     const first = Math.floor(from / 4096);
     const last = Math.floor((to - 1) / 4096);
     let ns = 0;
     for (let page = first; page <= last; page++) {
-      const where = place(p, page);
+      const where = place(own, now, page);
       ns += where === 0 ? writeL2Ns : where === 1 ? writeL3Ns : writeMemoryNs;
     }
-    written[p + 1]! += (last - first + 1) << 6;
+    wrote(own, (last - first + 1) << 6);
     return faults > 0 ? Math.min(ns, (last - first + 1) * writeL2Ns) : ns;
   }
 

@@ -435,7 +435,7 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
   }
 
   function isOwn(t: ThreadSlot, id: LockId): boolean {
-    return words[(id << LG_LOCK_WORDS) + LAST_OWNER] === t && clocks[t]! > ownedFrom[id]! + OWN_AFTER_NS;
+    return id >= 0 && words[(id << LG_LOCK_WORDS) + LAST_OWNER] === t && clocks[t]! > ownedFrom[id]! + OWN_AFTER_NS;
   }
 
   function acquireShared(t: ThreadSlot, id: LockId): void {
