@@ -207,7 +207,7 @@ export type State = ReturnType<typeof createState>;
 export function createState(machine: Machine, config: Config) {
   const { memory, kernel, locks, operations, threadSlots } = machine;
   const { acquire, release, tryAcquire } = locks;
-  const { arenaSlots, reservedBins, cacheBins, slots: slotCounts } = config;
+  const { arenaSlots, narenas, hugeArena, percpuArena, reservedBins, cacheBins, slots: slotCounts } = config;
 
   let slotTotal = 2; // the words before the first and behind the last stack
   for (let i = 0; i < cacheBins; i++) slotTotal += slotCounts[i]!;
@@ -258,8 +258,11 @@ export function createState(machine: Machine, config: Config) {
   const arenasLock = made('arenas');
   const rtreeLock = made('rtree');
   const backgroundLock = made('background_thread_global');
-  const arenaLocks = new Int32Array(arenaSlots * ARENA_LOCKS);
+  // Only for arenas that may come to be: a thread makes one while all that exist have threads, and there is the huge one.
+  const usable = percpuArena === 'disabled' ? Math.min(narenas, threadSlots + 1) : narenas;
+  const arenaLocks = new Int32Array(arenaSlots * ARENA_LOCKS).fill(-1);
   for (let a = 0; a < arenaSlots; a++) {
+    if (a >= usable && a !== hugeArena) continue;
     LOCK_NAMES.forEach((name, i) => {
       arenaLocks[a * ARENA_LOCKS + i] = made(`arena ${a}: ${name}`);
     });

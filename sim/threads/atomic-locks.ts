@@ -13,7 +13,8 @@ import type { MeasuredLock } from './virtual-locks.ts';
 // owner  the thread that had it last, + 1
 const WORDS_PER_LOCK = 16;
 const OWNER = 1;
-const LOCKS_MAX = 4096;
+/** In 4,095 arenas of jemalloc. */
+const LOCKS_MAX = 262_144;
 const FREE = 0;
 const TAKEN = 1;
 const CONTENDED = 2;

@@ -50,8 +50,10 @@ export interface MeasuredLock {
   futexWakes: number;
 }
 
-/** Locks of a run at most: arrays of this size cost nothing where no lock is. */
-const LOCKS_MAX = 32_768;
+/** Locks of a run at most, in 4,095 arenas of jemalloc; arrays of this size cost nothing where no lock is. */
+const LOCKS_MAX = 262_144;
+/** Locks that keep stretches at the same time, at most. */
+const BLOCKS_MAX = 8192;
 const STRETCHES = 64;
 /** A lock that had one owner for so long is taken for that thread's own. */
 const OWN_AFTER_NS = 100_000;
@@ -80,6 +82,7 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
   const LAST_OWNER = 4;
   const LAST_PROCESSOR = 5;
   const IN_KERNEL = 6;
+  const BLOCK = 7; // where its stretches lie, 0 for nowhere
   const LG_FLAGS = 2;
   const SHARED = 1; // flags of a stretch
   const WAKES = 2; // its owner has to wake somebody when it releases: priced already, or known to be due then
@@ -118,8 +121,10 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
   const heldFrom = new Float64Array(LOCKS_MAX); // begin of the running call's
   const ownedFrom = new Float64Array(LOCKS_MAX); // when the last owner got it from another thread
   // Stretches of each lock, ordered by their beginnings: begin and end, thread and flags.
-  const spans = new Float64Array(2 * LOCKS_MAX * STRETCHES);
-  const takers = new Int32Array(LOCKS_MAX * STRETCHES);
+  const spans = new Float64Array(2 * BLOCKS_MAX * STRETCHES);
+  const takers = new Int32Array(BLOCKS_MAX * STRETCHES);
+  let nextBlock = 1;
+  const freeBlocks: number[] = [];
   let mmapLock = -1;
   let hasReleased = false; // a lock, in the running call
   let hasCalled = false; // the kernel, since the last time that its price was paid
@@ -218,7 +223,7 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
     if (words[w + HELD]! >= 0) return;
     take(t, mmapLock, true);
     const end = clocks[t]! + ns;
-    spans[2 * (mmapLock * STRETCHES + words[w + HELD]!) + 1] = end;
+    spans[2 * (firstOf(mmapLock) + words[w + HELD]!) + 1] = end;
     if (end > latest[mmapLock]!) latest[mmapLock] = end;
     words[w + HELD] = -1;
   }
@@ -249,6 +254,26 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
     return id;
   }
 
+  /** A lock gets room for its stretches: new, or that of locks whose stretches have all passed for everybody. */
+  function assignBlock(id: LockId): number {
+    if (nextBlock === BLOCKS_MAX && freeBlocks.length === 0) {
+      for (let other = 0; other < locks.length; other++) {
+        const w = other << LG_LOCK_WORDS;
+        if (words[w + BLOCK] === 0 || words[w + HELD]! >= 0 || latest[other]! > horizon[0]!) continue;
+        freeBlocks.push(words[w + BLOCK]!);
+        words[w + BLOCK] = 0;
+        words[w + COUNT] = 0;
+      }
+      assert(freeBlocks.length > 0, 'more locks are in use at the same time than there is room for');
+    }
+    const block = freeBlocks.pop() ?? nextBlock++;
+    words[(id << LG_LOCK_WORDS) + BLOCK] = block;
+    return block;
+  }
+
+  /** The first stretch of a lock that has any. */
+  const firstOf = (id: LockId): number => words[(id << LG_LOCK_WORDS) + BLOCK]! * STRETCHES;
+
   /** Stretch `from` of a lock becomes stretch `to`, which is forgotten. */
   function moveStretch(first: number, from: number, to: number): void {
     spans[2 * (first + to)] = spans[2 * (first + from)]!;
@@ -258,7 +283,7 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
 
   /** Forgets the stretches that have passed for everybody; returns how many are left. */
   function prune(id: LockId): number {
-    const first = id * STRETCHES;
+    const first = firstOf(id);
     const count = words[(id << LG_LOCK_WORDS) + COUNT]!;
     const past = horizon[0]!;
     let kept = 0;
@@ -274,7 +299,7 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
   /** Index of the stretch that keeps an acquisition at the thread's time waiting, or -1. */
   function obstacle(t: ThreadSlot, id: LockId, shared: boolean): number {
     const at = clocks[t]!;
-    const first = id * STRETCHES;
+    const first = firstOf(id);
     const count = words[(id << LG_LOCK_WORDS) + COUNT]!;
     const acquisitions = words[(id << LG_LOCK_WORDS) + ACQUISITIONS]!;
     const needed = acquisitions === 0 ? 0 : holdNs[id]! / acquisitions;
@@ -288,7 +313,7 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
   /** The running call holds the lock from the thread's time on. */
   function take(t: ThreadSlot, id: LockId, shared: boolean): void {
     const w = id << LG_LOCK_WORDS;
-    const first = id * STRETCHES;
+    const first = (words[w + BLOCK]! || assignBlock(id)) * STRETCHES;
     let flags = shared ? SHARED : 0;
     let count = words[w + COUNT]!;
     if (count > 0) {
@@ -344,7 +369,7 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
       const now = clocks[t]!;
       const i = obstacle(t, id, shared);
       if (i < 0) break;
-      const stretch = id * STRETCHES + i;
+      const stretch = firstOf(id) + i;
       const free = spans[2 * stretch + 1]!;
       if (lock.kind === 'kernel') {
         spun += free - now;
@@ -421,7 +446,7 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
     const w = id << LG_LOCK_WORDS;
     const held = words[w + HELD]!;
     if (held < 0) throw new InvariantError(`thread ${t} releases ${locks[id]!.name}, which it does not hold`);
-    const stretch = id * STRETCHES + held;
+    const stretch = firstOf(id) + held;
     const now = clocks[t]!;
     hasReleased = true;
     spans[2 * stretch + 1] = now;

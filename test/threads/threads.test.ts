@@ -18,6 +18,7 @@ for (const [allocator, workload, perturbSeed] of [
   ['glibc:arena_max=2', 'larson:threads=8,rounds=2', 1],
   ['glibc:arena_max=1', 'xmalloc-test:pairs=4', 2],
   ['jemalloc', 'stress:profile=mix,threads=32,events=30000', undefined],
+  ['jemalloc:narenas=4094', 'stress:profile=threads,threads=16,events=4000', undefined],
   ['jemalloc:narenas=1', 'larson:threads=8,rounds=2', 3],
   ['jemalloc', 'xmalloc-test:pairs=4', 4],
   ['zendmm:all=true', 'rows:threads=32,rounds=100', undefined],

@@ -93,6 +93,20 @@ test('what passed for everybody is forgotten: a lock does not grow', () => {
   expect(locks.measured[id]).toMatchObject({ acquisitions: 1000, contended: 0 });
 });
 
+test('any number of locks can be used, as long as not all are at the same time', () => {
+  const { locks, hold, time } = setup();
+  const ids = Array.from({ length: 20_000 }, (_, i) => locks.create(`arena ${i} mutex`, 'futex'));
+  ids.forEach((id, i) => {
+    time.horizon[0] = i * 100;
+    hold(0, id, i * 100, 20);
+  });
+  hold(1, ids[0]!, 20_000 * 100, 20);
+  const late = ids.at(-1)!;
+  hold(2, late, 19_999 * 100 + 5, 20);
+  expect(locks.measured[ids[0]!]).toMatchObject({ acquisitions: 2, contended: 0, ownerSwitches: 1 });
+  expect(locks.measured[late]).toMatchObject({ acquisitions: 2, contended: 1 });
+});
+
 test('pages that are taken away interrupt the other running threads', () => {
   const { operations, locks, time } = setup();
   const id = locks.create('mmap_lock', 'kernel');
