@@ -113,16 +113,15 @@ export function createBins(
   }
 
   function nonfullInsert(w: number, c: number, e: number): void {
-    bins[w + B_NONFULL] = heap.insert(bins[w + B_NONFULL]!, e);
+    heap.insert(bins, w + B_NONFULL, e);
     binCounters[c + BC_NONFULL_SLABS]!++;
   }
 
   /** arena_bin_refill_slabcur_no_fresh_slab: whether the bin has a current slab with room now. */
   function refillFromNonfull(w: number, c: number): boolean {
-    const e = bins[w + B_NONFULL]!;
+    const e = heap.removeFirst(bins, w + B_NONFULL);
     bins[w + B_SLABCUR] = e;
     if (e === 0) return false;
-    bins[w + B_NONFULL] = heap.removeFirst(e);
     binCounters[c + BC_NRESLABS]!++;
     binCounters[c + BC_NONFULL_SLABS]!--;
     return true;
@@ -251,7 +250,7 @@ export function createBins(
     if (e === bins[w + B_SLABCUR]) {
       bins[w + B_SLABCUR] = 0;
     } else if (SLAB_REGIONS[index]! > 1) {
-      bins[w + B_NONFULL] = heap.remove(bins[w + B_NONFULL]!, e);
+      heap.remove(bins, w + B_NONFULL, e);
       binCounters[c + BC_NONFULL_SLABS]!--;
     }
     binCounters[c + BC_CURSLABS]!--;

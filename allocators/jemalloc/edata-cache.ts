@@ -34,12 +34,11 @@ export function createEdataCache(state: State, base: Base, heap: ExtentHeap) {
     const w = a * ARENA_WORDS;
     const id = arenaLocks[a * ARENA_LOCKS + LOCK_EDATA_CACHE]!;
     lock(t, id);
-    const e = arenas[w + A_EDATA_AVAIL]!;
+    const e = heap.removeFirst(arenas, w + A_EDATA_AVAIL);
     if (e === 0) {
       unlock(t, id);
       return base.allocExtent(t, a);
     }
-    arenas[w + A_EDATA_AVAIL] = heap.removeFirst(e);
     arenas[w + A_EDATA_COUNT]!--;
     unlock(t, id);
     return e;
@@ -54,7 +53,7 @@ export function createEdataCache(state: State, base: Base, heap: ExtentHeap) {
     extents[p + E_STATE] = STATE_UNUSED;
     extents[p + E_PAGES] = 0;
     extentKeys[(e << LG_EXTENT_KEYS) + EXTENT_KEY] = unusedKey(extents[p + E_ESN]!, extents[p + E_OWN]!);
-    arenas[w + A_EDATA_AVAIL] = heap.insert(arenas[w + A_EDATA_AVAIL]!, e);
+    heap.insert(arenas, w + A_EDATA_AVAIL, e);
     arenas[w + A_EDATA_COUNT]!++;
     unlock(t, id);
   }

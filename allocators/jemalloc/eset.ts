@@ -36,26 +36,22 @@ export function createEset(state: State, heap: ExtentHeap) {
   const { config, esets, extentKeys, extents, operations } = state;
   const least = new Float64Array(esets.buffer);
 
-  /** A heap has a new root: its key is kept beside the others', so that a search need not look at the extents. */
-  function setRoot(w: number, index: number, root: number): void {
-    esets[w + S_ROOTS + index] = root;
-    if (root === 0) {
-      esets[w + (index >> 5)]! &= ~(1 << (index & 31));
-      return;
-    }
-    esets[w + (index >> 5)]! |= 1 << (index & 31);
-    least[((w + S_LEAST) >> 1) + index] = extentKeys[(root << LG_EXTENT_KEYS) + EXTENT_KEY]!;
-  }
-
   /** eset_insert */
   function insert(s: number, e: number): void {
     const w = s * ESET_WORDS;
     const p = e << LG_EXTENT_WORDS;
     const pages = extents[p + E_PAGES]!;
     const index = insertClass(pages);
-    const root = esets[w + S_ROOTS + index]!;
-    const newRoot = heap.insert(root, e);
-    if (newRoot !== root) setRoot(w, index, newRoot);
+    const at = w + S_ROOTS + 2 * index;
+    const l = ((w + S_LEAST) >> 1) + index;
+    const key = extentKeys[(e << LG_EXTENT_KEYS) + EXTENT_KEY]!;
+    if (esets[at] === 0) {
+      esets[w + (index >> 5)]! |= 1 << (index & 31);
+      least[l] = key;
+    } else if (key < least[l]!) {
+      least[l] = key;
+    }
+    heap.insert(esets, at, e);
     const youngest = esets[w + S_YOUNGEST]!;
     extents[p + E_OLDER] = youngest;
     extents[p + E_YOUNGER] = 0;
@@ -71,9 +67,14 @@ export function createEset(state: State, heap: ExtentHeap) {
     const p = e << LG_EXTENT_WORDS;
     const pages = extents[p + E_PAGES]!;
     const index = insertClass(pages);
-    const root = esets[w + S_ROOTS + index]!;
-    const newRoot = heap.remove(root, e);
-    if (newRoot !== root) setRoot(w, index, newRoot);
+    const at = w + S_ROOTS + 2 * index;
+    const l = ((w + S_LEAST) >> 1) + index;
+    heap.remove(esets, at, e);
+    if (esets[at] === 0) {
+      esets[w + (index >> 5)]! &= ~(1 << (index & 31));
+    } else if (extentKeys[(e << LG_EXTENT_KEYS) + EXTENT_KEY] === least[l]) {
+      least[l] = extentKeys[(heap.first(esets, at) << LG_EXTENT_KEYS) + EXTENT_KEY]!;
+    }
     const older = extents[p + E_OLDER]!;
     const younger = extents[p + E_YOUNGER]!;
     if (older === 0) esets[w + S_OLDEST] = younger;
@@ -95,26 +96,26 @@ export function createEset(state: State, heap: ExtentHeap) {
     return word * 32 + 31 - Math.clz32(bits & -bits);
   }
 
-  /** eset_first_fit: the oldest, lowest extent of the classes from `pages` on that are below `end`; or 0. */
+  /** eset_first_fit: the oldest, lowest of the first extents of the classes from `pages` on that are below `end`; or 0. */
   function firstFit(w: number, pages: Pages, end: number): number {
     const begin = searchClass(pages);
     const leastOf = (w + S_LEAST) >> 1;
-    let found = -1;
+    let found = 0;
     let foundKey = Infinity;
     let word = begin >> 5;
     let bits = esets[w + word]! & (-1 << (begin & 31));
     for (;;) {
       while (bits !== 0) {
         const i = (word << 5) + 31 - Math.clz32(bits & -bits);
-        if (i >= end) return found < 0 ? 0 : esets[w + S_ROOTS + found]!;
+        if (i >= end) return found;
         bits &= bits - 1;
         const key = least[leastOf + i]!;
         if (key < foundKey) {
           foundKey = key;
-          found = i;
+          found = heap.first(esets, w + S_ROOTS + 2 * i);
         }
       }
-      if (++word === ESET_BITMAP_WORDS) return found < 0 ? 0 : esets[w + S_ROOTS + found]!;
+      if (++word === ESET_BITMAP_WORDS) return found;
       operations[OP_BIN_SCAN_STEPS]!++;
       bits = esets[w + word]!;
     }
@@ -125,7 +126,7 @@ export function createEset(state: State, heap: ExtentHeap) {
     const end = pagesToClass(quantizeCeil(most));
     for (let i = nextClass(w, searchClass(least)); i < end; i = nextClass(w, i + 1)) {
       operations[OP_BIN_SCAN_STEPS]!++;
-      const e = esets[w + S_ROOTS + i]!;
+      const e = heap.first(esets, w + S_ROOTS + 2 * i);
       const p = e << LG_EXTENT_WORDS;
       const start = extents[p + E_START]!;
       const pages = extents[p + E_PAGES]!;
@@ -167,6 +168,6 @@ export function createEset(state: State, heap: ExtentHeap) {
       for (let e = esets[s * ESET_WORDS + S_OLDEST]!; e !== 0; e = extents[(e << LG_EXTENT_WORDS) + E_YOUNGER]!)
         visit(e);
     },
-    rootOf: (s: number, index: number) => esets[s * ESET_WORDS + S_ROOTS + index]!,
+    rootOf: (s: number, index: number) => esets[s * ESET_WORDS + S_ROOTS + 2 * index]!,
   };
 }

@@ -103,7 +103,6 @@ export const A_NTHREADS = 1;
 export const A_NTHREADS_INTERNAL = 2;
 export const A_SN_NEXT = 4;
 export const A_GROW_NEXT = 5; // exp_grow.next, a page size class
-export const A_EDATA_AVAIL = 6; // heap of unused edata_t
 export const A_EDATA_COUNT = 7;
 export const A_LAST_THREAD = 8; // last_thd: slot + 1
 export const A_BLOCKS = 9; // base: number of blocks
@@ -112,6 +111,7 @@ export const A_AUTO_THP = 11;
 export const A_CTL_TOUCHED = 12;
 export const A_MAPPED = 13; // pac_mapped in pages
 export const A_INTERNAL = 14; // bytes
+export const A_EDATA_AVAIL = 16; // heap of unused edata_t
 
 export const ARENA_COUNTERS = 16; // doubles
 export const AC_ADDRESS = 0; // of arena_t
@@ -162,8 +162,8 @@ export const ESET_BITMAP_WORDS = 7;
 export const S_OLDEST = 7;
 export const S_YOUNGEST = 8;
 export const S_NPAGES = 9;
-export const S_ROOTS = 16;
-export const S_LEAST = S_ROOTS + ESET_NPSIZES; // heap_min: key of each heap's root, a double
+export const S_ROOTS = 16; // heaps
+export const S_LEAST = S_ROOTS + 2 * ESET_NPSIZES; // heap_min: least key of each heap, a double
 export const ESET_WORDS = S_LEAST + 2 * ESET_NPSIZES;
 
 // --- locks of an arena, by what they guard
