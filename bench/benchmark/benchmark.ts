@@ -4,6 +4,7 @@ import { findRealAllocator, nativeObstacle } from '../native/native.ts';
 import { type Goal, goals } from './goals.ts';
 import { type Loading, measureLoading } from './loading.ts';
 import { measureReplay, type ReplayRow } from './replay-rows.ts';
+import { measureScheduling, type SchedulingRow } from './scheduling.ts';
 import { BENCH_TRACES, benchTrace } from './traces.ts';
 
 export interface BenchmarkOptions {
@@ -21,6 +22,7 @@ export interface Benchmark {
   readonly noReal: string | undefined;
   readonly ceiling: readonly { readonly trace: string; readonly rate: number }[];
   readonly rows: readonly ReplayRow[];
+  readonly scheduling: readonly SchedulingRow[];
   readonly loading: Loading;
   readonly goals: readonly Goal[];
 }
@@ -60,11 +62,14 @@ export async function benchmark(options: BenchmarkOptions): Promise<Benchmark> {
       );
     }
   }
+  onStep('virtual time');
+  const threaded = allocators.filter((name) => name in PRELOAD);
+  const scheduling = await measureScheduling(threaded, quick ? 1 : 5, quick);
   onStep('loading');
   const loading = await measureLoading(benchTrace('mixed', 1_000_000, false), quick ? 200 : 1500, quick ? 1 : 3);
   for (const row of rows) {
     const plausible = Object.values(row.model).every((rate) => rate > 0.1 && rate < 10_000);
     assert(plausible, `${row.allocator} on ${row.trace}: no plausible rate in ${JSON.stringify(row.model)}`);
   }
-  return { events, rounds, noReal, ceiling, rows, loading, goals: goals(rows, loading) };
+  return { events, rounds, noReal, ceiling, rows, scheduling, loading, goals: goals(rows, scheduling, loading) };
 }

@@ -1,5 +1,6 @@
 import type { Loading } from './loading.ts';
 import type { ReplayRow } from './replay-rows.ts';
+import type { SchedulingRow } from './scheduling.ts';
 import type { BenchTraceName } from './traces.ts';
 
 export interface Goal {
@@ -27,7 +28,7 @@ const RATES: Readonly<Record<BenchTraceName, readonly [must: number, aim: number
   'bins-dominated': [13, 20],
 };
 
-export function goals(rows: readonly ReplayRow[], loading: Loading): Goal[] {
+export function goals(rows: readonly ReplayRow[], scheduling: readonly SchedulingRow[], loading: Loading): Goal[] {
   const list: Goal[] = [];
   const add = (name: string, found: number, unit: string, must: number, aim: number, below = false) =>
     list.push({ name, found, unit, must, aim, below });
@@ -59,6 +60,16 @@ export function goals(rows: readonly ReplayRow[], loading: Loading): Goal[] {
     if (large) add(`${allocator}, host bytes per live block`, large.hostBytesPerLiveBlock, 'bytes', 40, 28, true);
     add(`${allocator}, RSS accounting, full touch`, dearest((row) => row.residency.full) * 100, '%', 3, 0, true);
     add(`${allocator}, RSS accounting, partial`, dearest((row) => row.residency.first) * 100, '%', 10, 5, true);
+  }
+  for (const row of scheduling) {
+    add(
+      `${row.allocator}, virtual : lockstep, ${/^[a-z]+/.exec(row.workload)![0]}`,
+      row.ratio,
+      'times',
+      2.5,
+      1.5,
+      true,
+    );
   }
   add('validated text parse', loading.textMegabytesPerSecond, 'MB/s', 500, 800);
   add('binary load', loading.binaryNsPerEvent, 'ns/event', 6, 3, true);

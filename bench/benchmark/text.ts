@@ -30,6 +30,20 @@ export function benchmarkText(b: Benchmark, palette: Palette, judge: boolean): s
     '',
     ...columns([[...header, 'RSS full', 'RSS first', 'host B/block'], ...ceiling, ...rows], 'llr'),
     '',
+    ...columns(
+      [
+        ['32 threads', 'model', 'lockstep ns/event', 'virtual', 'ratio'],
+        ...b.scheduling.map((row) => [
+          row.workload,
+          row.allocator,
+          fixed(row.lockstepNs, 0),
+          fixed(row.virtualNs, 0),
+          fixed(row.ratio, 2),
+        ]),
+      ],
+      'llr',
+    ),
+    '',
     `Text parse ${fixed(b.loading.textMegabytesPerSecond, 0)} MB/s, binary load ${fixed(b.loading.binaryNsPerEvent, 2)} ns/event, ` +
       `cold run of ${count(b.loading.coldEvents)} events ${fixed(b.loading.coldSeconds, 2)} s`,
   ];

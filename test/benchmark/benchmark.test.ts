@@ -49,11 +49,13 @@ test('goals take the worst trace; a model without a real one beside it has no ra
   const loading = { textMegabytesPerSecond: 700, binaryNsPerEvent: 2, coldSeconds: 1, coldEvents: 1e6 };
   const list = goals(
     [row('mixed', 'jemalloc', 1.2), row('250k live', 'jemalloc', 0.9), row('mixed', 'zendmm', undefined)],
+    [{ workload: 'rows:rounds=5', allocator: 'glibc', events: 100, lockstepNs: 50, virtualNs: 100, ratio: 2 }],
     loading,
   );
   expect(list.find((g) => g.name === 'jemalloc : real, not touching, worst trace')?.found).toBe(0.9);
   expect(list.find((g) => g.name === 'jemalloc, host bytes per live block')?.found).toBe(32);
   expect(list.some((g) => g.name.startsWith('zendmm : real'))).toBe(false);
+  expect(list.find((g) => g.name === 'glibc, virtual : lockstep, rows')).toMatchObject({ found: 2, must: 2.5 });
 });
 
 test('the median is a value that was measured', () => {

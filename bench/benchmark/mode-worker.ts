@@ -1,0 +1,20 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import { parseAllocator } from '../../allocators/spec.ts';
+import type { EventBuffer } from '../../sim/event.ts';
+import { runSession } from '../run-session.ts';
+import type { TimedMode } from './scheduling.ts';
+
+/** One run in a thread of its own, as a command does it: from cold code to the result. */
+export interface ModeTask {
+  readonly allocator: string;
+  readonly events: EventBuffer;
+  readonly workload: string;
+  readonly mode: TimedMode;
+}
+
+const CPUS = 32;
+const { allocator, events, workload, mode } = workerData as ModeTask;
+const started = process.cpuUsage();
+await runSession({ events, workload, mode, cpus: CPUS, spec: parseAllocator(allocator, CPUS) });
+const { user, system } = process.cpuUsage(started);
+parentPort!.postMessage((user + system) * 1000);
