@@ -45,51 +45,61 @@ export function createExtentHeap(extents: Int32Array, extentKeys: Float64Array, 
    * and again; it is filled with pairs of the list.
    */
   function mergeSiblings(first: number): number {
-    let one = first;
-    let two = extents[(one << LG_EXTENT_WORDS) + E_NEXT]!;
-    if (two === 0) return one;
+    const second = extents[(first << LG_EXTENT_WORDS) + E_NEXT]!;
+    if (second === 0) return first;
+    const third = extents[(second << LG_EXTENT_WORDS) + E_NEXT]!;
+    const pair = link(first, second);
+    const merged = third === 0 ? pair : mergeQueue(pair, third);
+    extents[(merged << LG_EXTENT_WORDS) + E_PREV] = 0;
+    extents[(merged << LG_EXTENT_WORDS) + E_NEXT] = 0;
+    operations[OP_TREE_STEPS]!++;
+    return merged;
+  }
+
+  function mergeQueue(front: number, others: number): number {
     let steps = 0;
-    let head = 0;
-    let tail = 0;
-    while (one !== 0) {
-      two = extents[(one << LG_EXTENT_WORDS) + E_NEXT]!;
-      let rest = 0;
+    let tail = front;
+    let rest = others;
+    while (rest !== 0) {
+      let one = rest;
+      const two = extents[(one << LG_EXTENT_WORDS) + E_NEXT]!;
+      rest = 0;
       if (two !== 0) {
         rest = extents[(two << LG_EXTENT_WORDS) + E_NEXT]!;
         one = link(one, two);
-        extents[(one << LG_EXTENT_WORDS) + E_NEXT] = 0;
         steps++;
       }
-      if (tail === 0) head = one;
-      else extents[(tail << LG_EXTENT_WORDS) + E_NEXT] = one;
-      tail = one;
-      one = rest;
-    }
-    one = head;
-    for (;;) {
-      two = extents[(one << LG_EXTENT_WORDS) + E_NEXT]!;
-      if (two === 0) break;
-      head = extents[(two << LG_EXTENT_WORDS) + E_NEXT]!;
-      one = link(one, two);
-      extents[(one << LG_EXTENT_WORDS) + E_NEXT] = 0;
-      steps++;
-      if (head === 0) break;
       extents[(tail << LG_EXTENT_WORDS) + E_NEXT] = one;
       tail = one;
-      one = head;
     }
-    extents[(one << LG_EXTENT_WORDS) + E_PREV] = 0;
+    let one = front;
+    let two = extents[(one << LG_EXTENT_WORDS) + E_NEXT]!;
+    extents[(tail << LG_EXTENT_WORDS) + E_NEXT] = 0;
+    for (;;) {
+      const next = extents[(two << LG_EXTENT_WORDS) + E_NEXT]!;
+      one = link(one, two);
+      steps++;
+      if (next === 0) break;
+      extents[(tail << LG_EXTENT_WORDS) + E_NEXT] = one;
+      extents[(one << LG_EXTENT_WORDS) + E_NEXT] = 0;
+      tail = one;
+      one = next;
+      two = extents[(one << LG_EXTENT_WORDS) + E_NEXT]!;
+    }
     operations[OP_TREE_STEPS]! += steps;
     return one;
   }
 
   /** ph_merge_aux; the root. */
   function mergeWaiting(words: Int32Array, at: number): number {
-    words[at + 1] = 0;
     const root = words[at]!;
+    words[at + 1] = 0;
+    const waiting = extents[(root << LG_EXTENT_WORDS) + E_NEXT]!;
+    return waiting === 0 ? root : mergeAll(words, at, root, waiting);
+  }
+
+  function mergeAll(words: Int32Array, at: number, root: number, waiting: number): number {
     const r = root << LG_EXTENT_WORDS;
-    const waiting = extents[r + E_NEXT]!;
-    if (waiting === 0) return root;
     extents[r + E_PREV] = 0;
     extents[r + E_NEXT] = 0;
     extents[(waiting << LG_EXTENT_WORDS) + E_PREV] = 0;

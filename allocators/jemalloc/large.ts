@@ -11,8 +11,9 @@ import type { State } from './state.ts';
 export const LARGE_PAD_PAGES = 1;
 
 const LG_CACHELINE = 6;
-/** Pages of an extent of each large class. */
+/** Pages of an extent of each large class; as integers where they are, which is all that can be had. */
 const PAGES_OF_CLASS: Float64Array = classes.INDEX_SIZE.map((size) => size / classes.PAGE + LARGE_PAD_PAGES);
+const INT_PAGES_OF_CLASS: Int32Array = Int32Array.from(PAGES_OF_CLASS, (pages) => (pages < 2 ** 31 ? pages : 0));
 
 export type Large = ReturnType<typeof createLarge>;
 
@@ -31,7 +32,7 @@ export function createLarge(state: State, arenas: Arenas, pa: PageAllocator) {
 
   /** arena_extent_alloc_large: a block of a large class at a multiple of `alignment`, or 0. */
   function extentAlloc(t: ThreadSlot, a: number, sizeClass: number, alignment: number, zeroed: boolean): Handle {
-    const pages = PAGES_OF_CLASS[sizeClass]!;
+    const pages = INT_PAGES_OF_CLASS[sizeClass]! || PAGES_OF_CLASS[sizeClass]!;
     const e = pa.alloc(t, a, pages, alignment <= PAGE ? 1 : alignment / PAGE, false, sizeClass, zeroed);
     if (e === 0) return 0;
     arenas.countLargeMalloc(a, sizeClass);
