@@ -2,7 +2,8 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { parseAllocator } from '../../allocators/spec.ts';
 import type { EventBuffer } from '../../sim/event.ts';
 import { runSession } from '../run-session.ts';
-import type { TimedMode } from './scheduling.ts';
+
+export type TimedMode = 'lockstep' | 'virtual';
 
 /** One run in a thread of its own, as a command does it: from cold code to the result. */
 export interface ModeTask {
