@@ -12,7 +12,7 @@ export function createBins(context: Context) {
   const { BINMAP, BINS, FASTBINS, HAVE_FASTCHUNKS, SPARE_RECORDS, TOP, UNSORTED } = layout;
   const { MIN_LARGE_UNITS, NFASTBINS } = binIndices;
   const { ADDR, BK, BK_NEXTSIZE, FD, FD_NEXTSIZE, INUSE, NEXT, PREV, SIZE, UNIT_SHIFT } = chunk;
-  const { words, chunks, writes, machine } = context;
+  const { words, chunks, writes, machine, isAlone } = context;
   const { dropRecord, newRecord } = chunks;
   const { touchLinks, touchUnit } = writes;
   const { operations } = machine;
@@ -145,13 +145,21 @@ export function createBins(context: Context) {
     return size;
   }
 
+  /** Empties a fastbin: its first chunk. */
+  function takeAll(bin: number): number {
+    if (!isAlone) return Atomics.exchange(words, bin, 0);
+    const p = words[bin]!;
+    words[bin] = 0;
+    return p;
+  }
+
   /** malloc_consolidate() */
   function mallocConsolidate(arena: number): void {
     words[arena + HAVE_FASTCHUNKS] = 0;
     operations[OP_CONSOLIDATIONS]!++;
     for (let bin = arena + FASTBINS; bin < arena + FASTBINS + NFASTBINS; bin++) {
       if (words[bin] === 0) continue;
-      let p = Atomics.exchange(words, bin, 0);
+      let p = takeAll(bin);
       while (p !== 0) {
         const next = words[p + FD]!;
         coalesce(arena, p, words[p + SIZE]! >>> UNIT_SHIFT, false);

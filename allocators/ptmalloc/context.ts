@@ -22,6 +22,8 @@ export interface Context {
   readonly words: Int32Array;
   readonly parameters: Parameters;
   readonly writes: ResidentWrites;
+  /** No other worker shares the memory: what glibc does by atomic instructions needs none here. */
+  readonly isAlone: boolean;
   /** Per thread: its arena (0: none) and its tcache's chunk (0: none). */
   readonly threadArena: Int32Array;
   readonly tcacheChunk: Int32Array;
@@ -43,6 +45,7 @@ export function createContext(machine: Machine, features: Features): Context {
     features,
     chunks,
     words,
+    isAlone: !memory.attached,
     parameters: createParameters(memory),
     writes: createResidentWrites(machine.kernel),
     threadArena: memory.int32('ptmalloc.threadArena', threadSlots),

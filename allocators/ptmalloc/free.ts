@@ -19,7 +19,7 @@ export function createFree(context: Context, bins: Bins, heaps: Heaps, trim: Tri
   const { ADDR, FD, SIZE, UNIT_BYTES, UNIT_SHIFT } = chunk;
   const { MAX_FAST_UNITS, MULTI_THREADED, PERTURB, TOP_PAD, toUnsigned, TRIM_THRESHOLD } = par;
   const { MAX_TCACHE_UNITS, TCACHE_SHIFT } = cacheLayout;
-  const { words, machine, parameters, writes, tcache } = context;
+  const { words, machine, parameters, writes, tcache, isAlone } = context;
   const { acquire, release } = machine.locks;
   const { ints, doubles } = parameters;
   const { coalesce, mallocConsolidate } = bins;
@@ -51,7 +51,7 @@ export function createFree(context: Context, bins: Bins, heaps: Heaps, trim: Tri
     words[arena + HAVE_FASTCHUNKS] = 1;
     const bin = arena + FASTBINS + units - 2;
     let old = words[bin]!;
-    if (ints[MULTI_THREADED] === 0) {
+    if (isAlone || ints[MULTI_THREADED] === 0) {
       if (old === p) mallocPrinterr('double free or corruption (fasttop)');
       words[p + FD] = old;
       words[bin] = p;

@@ -21,7 +21,7 @@ export function createMalloc(context: Context, bins: Bins, systemMalloc: SystemM
   const { MAX_FAST_UNITS, MULTI_THREADED, PERTURB, TCACHE_UNSORTED_LIMIT } = par;
   const { MAX_TCACHE_UNITS, TCACHE_SHIFT } = cacheLayout;
   const { OP_BIN_SCAN_STEPS, OP_BITMAP_WORDS, OP_CACHE_FILLS, OP_SPLITS } = counters;
-  const { words, machine, parameters, writes, tcache } = context;
+  const { words, machine, parameters, writes, tcache, isAlone } = context;
   const { operations } = machine;
   const { ints, doubles } = parameters;
   const { unlinkChunk, pushUnsorted, insertSmall, splitChunk, mallocConsolidate } = bins;
@@ -133,7 +133,7 @@ export function createMalloc(context: Context, bins: Bins, systemMalloc: SystemM
   /** REMOVE_FB */
   function popFast(fastbin: number): number {
     let p = words[fastbin]!;
-    if (p === 0 || ints[MULTI_THREADED] === 0) {
+    if (p === 0 || isAlone || ints[MULTI_THREADED] === 0) {
       if (p !== 0) words[fastbin] = words[p + FD]!;
       return p;
     }
