@@ -102,7 +102,7 @@ describe('a run in virtual time', () => {
 });
 
 test('the article’s loop: two arenas are fought over, the default ones and jemalloc are not', async () => {
-  const workload = 'lanczos-32t:width=960,height=540,sizes=400x300+800x600+640x480';
+  const workload = 'lanczos-32t:sizes=400x300+1920x1080+1200x900';
   const runs = await Promise.all(
     ['glibc', 'glibc:arena_max=2', 'jemalloc'].map(async (allocator) =>
       runVirtual(await optionsOf(workload, allocator, { cpus: 32 })),
@@ -113,7 +113,7 @@ test('the article’s loop: two arenas are fought over, the default ones and jem
     acquisitions: sumOf(run, 'acquisitions'),
     futexWaits: sumOf(run, 'futexWaits'),
   }));
-  expect(two!.contended).toBeGreaterThan(0.15);
+  expect(two!.contended).toBeGreaterThan(0.5);
   expect(two!.futexWaits).toBeGreaterThan(1000);
   expect(glibc!.contended).toBeLessThan(0.02);
   expect(jemalloc!.acquisitions).toBeLessThan(0.3 * glibc!.acquisitions);
