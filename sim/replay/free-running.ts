@@ -126,14 +126,21 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   const cursor = first.slice(0, order.threads);
   const alive = new Uint8Array(order.threads);
   alive[0] = 1;
-  // By slot of a shared object, side by side: its uses so far, when the last of them ended, on which processor, and the thread
-  // that began last to wait for it, + 1.
+  // Of a shared object, side by side:   ┌──────────────┬──────┬────────┐
+  //                                     │ ended, f64   │ uses │ last   │   16 bytes
+  //                                     └──────────────┴──────┴────────┘
+  // ended  when the last of its uses so far ended      uses   how many there were
+  // last   the processor of the last use << WAITER_BITS | the thread that began last to wait for the object, + 1
   const LG_SHARED_WORDS = 2;
-  const USES = 0;
-  const ENDED = 1;
-  const USED_ON = 2;
-  const WAITER = 3;
-  const shared = new Float64Array(objects.slots << LG_SHARED_WORDS);
+  const USES = 2;
+  const LAST = 3;
+  const WAITER_BITS = 19;
+  const WAITER_MASK = (1 << WAITER_BITS) - 1;
+  if (order.threads >= WAITER_MASK) {
+    throw new UserError(`found ${order.threads} threads, expected fewer than ${WAITER_MASK} in virtual time`);
+  }
+  const ended = new Float64Array(objects.slots << 1);
+  const shared = new Int32Array(ended.buffer);
   const waitingFor = new Int32Array(order.threads); // object slot of a blocked thread, 0 for none
   const looksFrom = new Float64Array(order.threads); // since when it does
   const nextWaiter = new Int32Array(order.threads); // another thread that waits for the same object, + 1
@@ -182,8 +189,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
 
   /** Whether the object is ready for the event; if not, `blockedUntil` says for how long it will not be. */
   function isReady(t: ThreadSlot, slot: number, needed: number): boolean {
-    const p = slot << LG_SHARED_WORDS;
-    return shared[p + USES]! >= needed && shared[p + ENDED]! <= clocks[t]!;
+    return shared[(slot << LG_SHARED_WORDS) + USES]! >= needed && ended[slot << 1]! <= clocks[t]!;
   }
 
   /**
@@ -195,18 +201,18 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
     const p = slot << LG_SHARED_WORDS;
     const gives = clocks[t]! + pollLimitNs;
     if (shared[p + USES]! >= needed) {
-      if (shared[p + ENDED]! <= gives) {
-        clocks[t] = shared[p + ENDED]!;
+      if (ended[slot << 1]! <= gives) {
+        clocks[t] = ended[slot << 1]!;
         return STOP_LIMIT;
       }
       clocks[t] = gives;
-      until[t] = shared[p + ENDED]!;
+      until[t] = ended[slot << 1]!;
       return STOP_UNTIL;
     }
     waitingFor[t] = slot;
     looksFrom[t] = clocks[t]!;
-    nextWaiter[t] = shared[p + WAITER]!;
-    shared[p + WAITER] = t + 1;
+    nextWaiter[t] = shared[p + LAST]! & WAITER_MASK;
+    shared[p + LAST] = (shared[p + LAST]! & ~WAITER_MASK) | (t + 1);
     clocks[t] = gives;
     return STOP_LIMIT;
   }
@@ -215,15 +221,15 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   function used(t: ThreadSlot, slot: number): void {
     const p = slot << LG_SHARED_WORDS;
     const at = clocks[t]!;
+    const waiter = shared[p + LAST]! & WAITER_MASK;
     shared[p + USES]!++;
-    shared[p + USED_ON] = processor[t]!;
-    if (at > shared[p + ENDED]!) shared[p + ENDED] = at;
-    if (shared[p + WAITER] !== 0) wakeWaiting(p, at);
+    shared[p + LAST] = processor[t]! << WAITER_BITS;
+    if (at > ended[slot << 1]!) ended[slot << 1] = at;
+    if (waiter !== 0) wakeWaiting(waiter, at);
   }
 
-  function wakeWaiting(p: number, at: Ns): void {
-    let waiter = shared[p + WAITER]!;
-    shared[p + WAITER] = 0;
+  function wakeWaiting(first: number, at: Ns): void {
+    let waiter = first;
     while (waiter !== 0) {
       const t = waiter - 1;
       waiter = nextWaiter[t]!;
@@ -454,7 +460,8 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
           break;
         }
         // Where the program keeps the block, and the block's own first line.
-        if (shared[(slot << LG_SHARED_WORDS) + USED_ON] !== processor[t]) since = clocks[t]! += 2 * lineTransferNs;
+        if (shared[(slot << LG_SHARED_WORDS) + LAST]! >> WAITER_BITS !== processor[t])
+          since = clocks[t]! += 2 * lineTransferNs;
       }
       if (op === OP_MALLOC) {
         const size = records[p + 2]! >>> 0;
