@@ -93,7 +93,7 @@ export function pricesFrom(measured: Measured): Partial<Costs> {
   const call1 = (name: string, otherwise: number) => positive(m(name, otherwise + entry) - entry);
   return {
     eventNs: positive(m('eventNs', base.eventNs)),
-    pollLimitNs: positive(200 * (m('pauseNs', base.pollLimitNs / 200 - 1) + 1)), // looks of the oracle's replay, a pause after each
+    pollLimitNs: positive(200 * (m('pauseNs', base.pollLimitNs / 200 - 1) + 1)), // looks of the ground-truth replay, a pause after each
     mallocNs: positive(call * 0.55),
     freeNs: positive(call * 0.45),
     operations: {
