@@ -63,7 +63,13 @@ export function createCaches(processors: number, costs: Costs): Caches {
     const bytes = to - from;
     let inL3 = 0;
     let inMemory = 0;
+    const stamp = (own << TIME_BITS) | now;
     for (let page = first; page <= last; page++) {
+      // Nearly always the same processor wrote the page, and not long ago: the difference is the distance.
+      if ((stamp - history[page]!) >>> 0 <= l2Pages) {
+        history[page] = stamp;
+        continue;
+      }
       const where = place(own, now, page);
       if (where === 1) inL3++;
       else if (where === 2) inMemory++;
