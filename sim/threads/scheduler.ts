@@ -7,7 +7,7 @@ import { type VirtualTime, WAITS_FOR_PROCESSOR, WAITS_FOR_THREAD } from './virtu
 /** Why a thread stopped. */
 export const STOP_LIMIT = 0; // its time passed the limit
 export const STOP_SLEPT = 1; // a lock made it sleep during its last event
-export const STOP_BLOCKED = 2; // it waits for another thread, who will call `wake`
+export const STOP_BLOCKED = 2; // it waits for another thread, who will call `wake`, and gives way until then
 export const STOP_UNTIL = 3; // it waits for what another thread will have done at `until[t]`
 export const STOP_EARLY = 4; // its next event is not due before `until[t]`
 export const STOP_DONE = 5;
@@ -29,19 +29,24 @@ export interface ThreadTimes {
  *            ┌─────────────────────── slice over ──────────────────────┐
  *            ▼                                                         │
  *   start ─► ready (queues) ─── processor free ──► running (a tournament by clock) ──► done
- *            ▲                                       │
- *            └── timers ◄── wake at a time ◄─────────┴── slept, blocked, early
+ *            ▲   ▲                                   │  │
+ *            │   └────── gives way: blocked ─────────┘  │
+ *            └── timers ◄── wake at a time ◄────────────┴── slept, early
  *
  * Each processor has a queue, first come first served, and slices of about `timeSliceNs`, as Linux looks at ticks only. A thread that
  * wakes takes a processor that is idle at that moment, else it queues where it ran last. A processor that becomes idle stays so until
  * the next tick lets it take half of the longest queue: short runs of many threads do not use all processors. How the threads are
  * spread at the beginning is drawn by the seed, as it differs from run to run on a real machine. A thread that is woken does not
  * push another off its processor.
+ *
+ * A thread that waits for what another one has yet to do stays ready, as in the ground-truth replay: whenever its turn comes it
+ * looks and gives way (sched_yield), and that takes time from the others. Where all threads of a processor wait, nothing
+ * happens there until one of them is woken or another one comes.
  */
 export interface Scheduler {
   /** All threads become ready at the beginning, the main thread first, the others in an order drawn by the seed. */
   start(): void;
-  /** The thread becomes ready at `at`; one that keeps its processor while it waits goes on then. */
+  /** What the thread waits for is there at `at`. */
   wake(t: ThreadSlot, at: Ns): void;
   /**
    * The thread that acts next, while its clock is at most `limit[0]`; -1 where there is none: all are done, or wait for
@@ -70,7 +75,7 @@ const FIRST_NS = 30_000;
 export function createScheduler(time: VirtualTime): Scheduler {
   const { threads, clocks, debts, sleepFrom, sleepNs, processor, running, queued, pace, until, costs, timeline } = time;
   const random = createRandom(time.seed, 'time slices and paces');
-  const { contextSwitchNs, timeSliceNs, wakeLatencyNs, threadBeginNs, lineKeepNs } = costs;
+  const { contextSwitchNs, timeSliceNs, wakeLatencyNs, threadBeginNs, lineKeepNs, syscallNs } = costs;
   const { horizon } = time;
   const processors = running.length;
   const tournament = createTournament(processors);
@@ -100,20 +105,40 @@ export function createScheduler(time: VirtualTime): Scheduler {
 
   function wake(t: ThreadSlot, at: Ns): void {
     const since = blockedSince[t]!;
+    const p = processor[t]!;
     if (since < 0) {
-      const p = processor[t]!;
-      if (running[p] !== t || at >= clocks[t]!) return;
-      clocks[t] = at;
-      times[p] = at;
-      tournament.update(p);
+      // It looks for the block, on its processor up to a later time.
+      if (running[p] === t && at < clocks[t]!) setBack(p, at);
       return;
     }
     blockedSince[t] = -1;
     if (at > since) {
       blockedNs[t]! += at - since;
       timeline.add(WAITS_FOR_THREAD, since, at - since);
+      readyAt[t] = at;
+      onSince[t] = at;
     }
-    timers.add(Math.max(at, since), t);
+    rouse(p, at);
+  }
+
+  function setBack(p: number, at: Ns): void {
+    clocks[running[p]!] = at;
+    times[p] = at;
+    tournament.update(p);
+  }
+
+  /** Where all threads of processor `p` only wait, there is a reason to look again. */
+  function rouse(p: number, at: Ns): void {
+    const t = running[p]!;
+    if (t >= 0 && times[p] === Infinity) setBack(p, Math.max(at, clocks[t]!));
+  }
+
+  /** Whether a thread in the queue of `p` has something to do but wait. */
+  function hasWork(p: number): boolean {
+    for (let i = 0; i < queued[p]!; i++) {
+      if (blockedSince[queues[p * ring + ((heads[p]! + i) % ring)]!]! < 0) return true;
+    }
+    return false;
   }
 
   function start(): void {
@@ -138,9 +163,11 @@ export function createScheduler(time: VirtualTime): Scheduler {
   /** At the end of the queue of processor `p`. */
   function enqueue(p: number, t: ThreadSlot, at: Ns): void {
     readyAt[t] = at;
+    processor[t] = p;
     queues[p * ring + ((heads[p]! + queued[p]!) % ring)] = t;
     queued[p]!++;
     waiting++;
+    rouse(p, at);
     if (!ticks) {
       ticks = true;
       timers.add((Math.floor((at - tickNs) / timeSliceNs) + 1) * timeSliceNs + tickNs, TICK);
@@ -169,7 +196,8 @@ export function createScheduler(time: VirtualTime): Scheduler {
         enqueue(p, t, readyAt[t]!);
       }
     }
-    ticks = waiting > 0;
+    // Where everybody waits for somebody, ticks change nothing.
+    ticks = waiting > 0 && running.some((t, p) => t >= 0 && times[p]! < Infinity);
     if (ticks) timers.add(at + timeSliceNs, TICK);
   }
 
@@ -182,7 +210,7 @@ export function createScheduler(time: VirtualTime): Scheduler {
   function dispatch(p: number, t: ThreadSlot, at: Ns): void {
     let start = Math.max(at, readyAt[t]!);
     const waited = start - readyAt[t]!;
-    if (waited > 0) {
+    if (waited > 0 && blockedSince[t]! < 0) {
       readyNs[t]! += waited;
       timeline.add(WAITS_FOR_PROCESSOR, readyAt[t]!, waited);
     }
@@ -226,7 +254,8 @@ export function createScheduler(time: VirtualTime): Scheduler {
   }
 
   function leave(t: ThreadSlot, at: Ns): void {
-    onProcessorNs[t]! += at - onSince[t]!;
+    const until = blockedSince[t]! < 0 ? at : blockedSince[t]!; // looking at what is not there is waiting
+    if (until > onSince[t]!) onProcessorNs[t]! += until - onSince[t]!;
   }
 
   function turn(): ThreadSlot | -1 {
@@ -299,17 +328,33 @@ export function createScheduler(time: VirtualTime): Scheduler {
       next(p, from);
       return;
     }
+    if (stop === STOP_BLOCKED || stop === STOP_UNTIL) {
+      giveWay(p, t, stop);
+      return;
+    }
     leave(t, clock);
     if (stop === STOP_DONE) {
       unfinished--;
       if (clock > end) end = clock;
-    } else if (stop === STOP_EARLY) {
-      timers.add(until[t]!, t);
-    } else {
-      blockedSince[t] = clock;
-      if (stop === STOP_UNTIL) wake(t, until[t]!);
-    }
+    } else timers.add(until[t]!, t); // STOP_EARLY
     next(p, clock);
+  }
+
+  /** sched_yield() of a thread that waits for another one: it goes to the end of the queue, and looks again when its turn comes. */
+  function giveWay(p: number, t: ThreadSlot, stop: Stop): void {
+    const clock = clocks[t]!;
+    if (stop === STOP_BLOCKED && blockedSince[t]! < 0) blockedSince[t] = clock;
+    if (hasWork(p)) {
+      const at = clock + syscallNs;
+      leave(t, at);
+      enqueue(p, t, at);
+      next(p, at);
+      return;
+    }
+    // All that it could give way to wait as well.
+    times[p] = stop === STOP_UNTIL ? until[t]! : Infinity;
+    if (stop === STOP_UNTIL) clocks[t] = until[t]!;
+    tournament.update(p);
   }
 
   return {
