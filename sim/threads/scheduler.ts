@@ -115,10 +115,15 @@ export function createScheduler(time: VirtualTime): Scheduler {
     if (at > since) {
       blockedNs[t]! += at - since;
       timeline.add(WAITS_FOR_THREAD, since, at - since);
-      readyAt[t] = at;
-      onSince[t] = at;
     }
-    rouse(p, at);
+    const until = Math.max(at, since);
+    if (running[p] === t) {
+      if (since > onSince[t]!) onProcessorNs[t]! += since - onSince[t]!;
+      onSince[t] = until;
+    } else {
+      readyAt[t] = until;
+    }
+    rouse(p, until);
   }
 
   function setBack(p: number, at: Ns): void {
@@ -352,8 +357,17 @@ export function createScheduler(time: VirtualTime): Scheduler {
       return;
     }
     // All that it could give way to wait as well.
-    times[p] = stop === STOP_UNTIL ? until[t]! : Infinity;
-    if (stop === STOP_UNTIL) clocks[t] = until[t]!;
+    if (stop === STOP_UNTIL) {
+      const there = until[t]!;
+      leave(t, clock);
+      onSince[t] = there;
+      blockedNs[t]! += there - clock;
+      timeline.add(WAITS_FOR_THREAD, clock, there - clock);
+      clocks[t] = there;
+      times[p] = there;
+    } else {
+      times[p] = Infinity;
+    }
     tournament.update(p);
   }
 

@@ -51,6 +51,7 @@ describe('a run in virtual time', () => {
     const spent = concurrency!.threads.map((t) => t.runningNs + t.waitingNs + t.readyNs + t.blockedNs);
     for (const ns of spent) expect(ns).toBeLessThanOrEqual(summary.virtualNs * 1.001);
     expect(Math.max(...spent)).toBeGreaterThan(summary.virtualNs * 0.9);
+    expect(Math.min(...concurrency!.threads.map((t) => t.runningNs))).toBeGreaterThanOrEqual(0);
     expect(summary.cpuNs).toBeLessThanOrEqual(3 * summary.virtualNs);
     expect(concurrency!.threads.reduce((sum, t) => sum + t.events, 0)).toBeGreaterThan(0);
   });
