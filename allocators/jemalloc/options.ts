@@ -96,7 +96,7 @@ export const JEMALLOC_OPTIONS: readonly OptionDescriptor[] = [
   }),
   option('hpa', 'boolean', '', false, 'the huge page allocator; not modelled'),
   option('prof', 'boolean', '', false, 'heap profiling; not modelled'),
-  option('tp_main', 'integer', 'address', 0x7ffff7f90180, "the main thread's pointer: it seeds placement offsets"),
+  option('tp_main', 'integer', 'address', 0x7ffff7f92180, "the main thread's pointer: it seeds placement offsets"),
   option('tp_first', 'integer', 'address', 0x7f1ffffff6c0, 'thread pointer of the first thread stack'),
   option('tp_step', 'integer', 'bytes', 0x40000, 'distance down to the next thread pointer'),
   option(
