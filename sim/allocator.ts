@@ -1,7 +1,6 @@
 import type { Kernel } from './kernel/kernel.ts';
 import type { Memory } from './memory.ts';
-import type { Locks } from './threads/locks.ts';
-import type { LockId } from './threads/locks.ts';
+import type { LockId, Locks } from './threads/locks.ts';
 import type { ThreadSlot } from './threads/thread-slot.ts';
 import type { Touch } from './event.ts';
 import type { Addr, Bytes } from './units.ts';

@@ -24,8 +24,8 @@ export type Tcache = ReturnType<typeof createTcache>;
  *      └────┴─────────────────────┴───────────────┴──────────────────┴────┘
  *            ▲ full                ▲ C_HEAD         ▲ C_EMPTY
  *
- * A slot has a minus where a block's pages may be absent (residency.ts). A page of the stacks is touched when a slot on it is first written. C_LIMIT is the lowest slot down to which that has happened
- * (or the full position), so that the one comparison of a free tells both.
+ * A slot has a minus where a block's pages may be absent (residency.ts). A page of the stacks is touched when a slot on it
+ * is first written. C_LIMIT is the lowest slot down to which that has happened (or the full position), so that the one comparison of a free tells both.
  */
 export function createTcache(state: State, arenas: Arenas, bins: Bins, large: Large, { filed }: BlockPages) {
   const { OP_CACHE_FILLS, OP_CACHE_FLUSHES } = counters;
