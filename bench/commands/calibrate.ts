@@ -30,7 +30,7 @@ export const calibrateCommand: CommandModule<object, CalibrateArguments> = {
       .option('output', { alias: 'o', type: 'string', describe: 'file for the price list; standard output without it' })
       .option('rounds', {
         type: 'number',
-        default: 3,
+        default: 7,
         describe: 'measure so often and take the median of each',
       }) as unknown as Argv<CalibrateArguments>,
   handler: ({ output, rounds }) => {
@@ -115,6 +115,7 @@ export function pricesFrom(measured: Measured): Partial<Costs> {
     },
     lockNs: positive(lock),
     lineTransferNs: positive(m('lineTransferNs', base.lineTransferNs)),
+    coldLineNs: m('coldLineNs', base.coldLineNs),
     lineKeepNs: positive(m('lineKeepNs', base.lineKeepNs)),
     guardedTransferNs: positive(m('arenaHandOverNs', base.guardedTransferNs)),
     spinLimitNs: positive(600 * (m('pauseNs', 10) + 2)), // MALLOC_MUTEX_MAX_SPIN looks, a pause before each

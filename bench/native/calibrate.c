@@ -1,7 +1,9 @@
 /*
  * calibrate.c - measures what operations cost on this machine, for the price list of the simulation (sim/threads/costs.ts).
  * Prints one JSON object of nanoseconds and bytes per nanosecond. Each figure is the median of several rounds: what a program
- * meets on this machine, and not what it would meet if nobody else were there.
+ * meets on this machine, and not what it would meet if nobody else were there. Each part runs in a young process of its own, after
+ * a pause: a virtual machine's processors and pages are slower then than those of a program that has long been running (faults by a
+ * third), and most programs are young.
  *
  *   cc -O2 -pthread calibrate.c -o calibrate && ./calibrate
  */
@@ -18,11 +20,12 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #define PAGE 4096UL
-#define ROUNDS 7
+#define ROUNDS 3
 
 static double now_ns(void)
 {
@@ -56,12 +59,7 @@ static double median(double *values, int count)
 	} while (0)
 
 static void *volatile sink;
-static int first_line = 1;
-static void report(const char *name, double value)
-{
-	printf("%s\n  \"%s\": %.4g", first_line ? "{" : ",", name, value);
-	first_line = 0;
-}
+static void report(const char *name, double value) { printf(",\n  \"%s\": %.4g", name, value); }
 
 static char *map(size_t length)
 {
@@ -120,7 +118,7 @@ struct place {
 	void *block;
 	_Atomic uint32_t uses; /* other threads look at it */
 };
-enum { STEPS = 500000, LIVE = 256 };
+enum { STEPS = 250000, LIVE = 256 };
 static _Alignas(64) char dummy[64];
 static void *take_nothing(size_t size) { (void)size; return dummy; }
 static void give_nothing(void *p) { (void)p; }
@@ -159,7 +157,7 @@ static void __attribute__((noinline)) drive(const struct step *steps, void *(*vo
 		}
 	}
 }
-static double working_set(void)
+static double arena_calls(void)
 {
 	double own, all;
 	struct step *steps = (struct step *)map(sizeof *steps * STEPS);
@@ -183,32 +181,38 @@ static double working_set(void)
 
 /* --------------------------------------------------------------------------------------------------------- memory */
 
+enum { PAGES = 4096 };
+
 static void faults(void)
 {
-	enum { PAGES = 16384 };
-	double t, cleared;
+	double t;
 	char *p = NULL;
 	TYPICAL(t, PAGES, p = map(PAGES * PAGE), for (size_t i = 0; i < PAGES; i++) p[i * PAGE] = 1;
 	      double t2_ = now_ns(); munmap(p, PAGES * PAGE); t_ += now_ns() - t2_);
 	report("faultNs", t); /* clearing the page included */
-	TYPICAL(cleared, PAGES, p = map(PAGES * PAGE); memset(p, 1, PAGES * PAGE), memset(p, 0, PAGES * PAGE);
-	      double t2_ = now_ns(); munmap(p, PAGES * PAGE); t_ += now_ns() - t2_);
-	report("coldPageClearNs", cleared);
+}
+static void fault_fills(void)
+{
 	/* Filling the page that the fault has cleared: pairs side by side, as the difference is small. */
 	double fills[ROUNDS];
 	for (int round = 0; round < ROUNDS; round++) {
 		double times[2];
 		for (int full = 0; full < 2; full++) {
-			p = map(PAGES * PAGE);
-			t = now_ns();
+			char *p = map(PAGES * PAGE);
+			double t = now_ns();
 			for (size_t i = 0; i < PAGES; i++) memset(p + i * PAGE, 1, full ? PAGE : 1);
 			times[full] = (now_ns() - t) / PAGES;
 			munmap(p, PAGES * PAGE);
 		}
 		fills[round] = times[1] - times[0];
 	}
-	t = median(fills, ROUNDS);
+	double t = median(fills, ROUNDS);
 	report("faultFillNs", t > 0 ? t : 0);
+}
+static void releases(void)
+{
+	double t;
+	char *p = NULL;
 	TYPICAL(t, PAGES, p = map(PAGES * PAGE); memset(p, 1, PAGES * PAGE), munmap(p, PAGES * PAGE));
 	report("munmapPageNs", t);
 	TYPICAL(t, PAGES, p = map(PAGES * PAGE); memset(p, 1, PAGES * PAGE), madvise(p, PAGES * PAGE, MADV_DONTNEED);
@@ -291,6 +295,27 @@ static double scattered_write(size_t length)
 	TYPICAL(t, (double)times * pages, , for (size_t n = 0; n < times; n++)
 		for (size_t i = 0; i < pages; i++) p[order[i] * PAGE + order[i] % 64 * 64]++);
 	free(order);
+	munmap(p, length);
+	return t;
+}
+
+/* A line that is in no near cache, when nothing foresees it: what it takes until it is there. */
+static double cold_line(size_t length)
+{
+	enum { LINE = 64, LOOKS = 200000 };
+	uint32_t lines = length / LINE, r = 2463534242, at = 0;
+	char *p = map(length);
+	/* A ring through all lines in random order (Sattolo). */
+	for (uint32_t i = 0; i < lines; i++) *(uint32_t *)(p + (size_t)i * LINE) = i;
+	for (uint32_t i = lines - 1; i > 0; i--) {
+		r ^= r << 13, r ^= r >> 17, r ^= r << 5;
+		uint32_t *a = (uint32_t *)(p + (size_t)i * LINE), *b = (uint32_t *)(p + (size_t)(r % i) * LINE), value = *a;
+		*a = *b;
+		*b = value;
+	}
+	double t;
+	TYPICAL(t, LOOKS, , for (int i = 0; i < LOOKS; i++) at = *(uint32_t *)(p + (size_t)at * LINE));
+	sink = p + at;
 	munmap(p, length);
 	return t;
 }
@@ -423,8 +448,10 @@ static double in_turns(int uses_arena)
 	unpin();
 	return median(times, count) / 2;
 }
-static void arena_hand_over(double call)
+static void working_set(void)
 {
+	double call = arena_calls();
+	if (sysconf(_SC_NPROCESSORS_ONLN) < 2) return;
 	hand_steps = (struct step *)map(sizeof *hand_steps * STEPS);
 	hand_places = (struct place *)map(sizeof *hand_places * STEPS);
 	make_steps(hand_steps);
@@ -668,39 +695,68 @@ static void futex_calls(void)
 	report("futexWakeNobodyNs", t);
 }
 
-int main(void)
+static void rates(void)
 {
-	prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
-	mallopt(M_MMAP_THRESHOLD, 1 << 30);
-	mallopt(M_ARENA_MAX, 1);
-	report("cpus", sysconf(_SC_NPROCESSORS_ONLN));
-	calls();
-	double call = working_set();
-	faults();
-	syscalls();
 	report("fillRateL1", fill_rate(16 << 10));
 	report("fillRateL2", fill_rate(192 << 10));
 	report("fillRateL3", fill_rate(4 << 20));
-	report("fillRateMemory", fill_rate(128UL << 20));
 	report("copyRateL2", copy_rate(96 << 10));
-	report("copyRateMemory", copy_rate(64UL << 20));
+}
+static void memory_rates(void)
+{
+	report("fillRateMemory", fill_rate(64UL << 20));
 	report("scatteredWriteL3Ns", scattered_write(8UL << 20));
-	report("scatteredWriteMemoryNs", scattered_write(256UL << 20));
-	report("cacheL1Bytes", sysconf(_SC_LEVEL1_DCACHE_SIZE));
-	report("cacheL2Bytes", sysconf(_SC_LEVEL2_CACHE_SIZE));
-	report("cacheL3Bytes", sysconf(_SC_LEVEL3_CACHE_SIZE));
+	report("scatteredWriteMemoryNs", scattered_write(64UL << 20));
+	report("coldLineNs", cold_line(32UL << 20));
+}
+static void switches(void)
+{
 	futex_calls();
 	report("contextSwitchNs", context_switch());
 	report("futexHandOverSameCpuNs", futex_round(0));
-	if (sysconf(_SC_NPROCESSORS_ONLN) > 1) {
-		report("futexHandOverNs", futex_round(1));
-		report("lineTransferNs", line_transfer());
-		arena_hand_over(call);
-		report("lineKeepNs", line_keep());
-		shoot_down();
-		wake_idle();
+}
+static void hand_overs(void)
+{
+	report("futexHandOverNs", futex_round(1));
+	report("lineTransferNs", line_transfer());
+	report("lineKeepNs", line_keep());
+}
+static void thread_lives(void) { report("threadLifeNs", thread_life()); }
+
+static const struct {
+	void (*measure)(void);
+	int cpus; /* that it needs */
+} parts[] = {
+	{calls, 1}, {working_set, 1}, {faults, 1}, {fault_fills, 1}, {releases, 1}, {syscalls, 1}, {rates, 1}, {memory_rates, 1},
+	{switches, 1}, {hand_overs, 2}, {shoot_down, 2}, {wake_idle, 2}, {thread_lives, 1},
+};
+
+int main(void)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
+	mallopt(M_MMAP_THRESHOLD, 1 << 30);
+	mallopt(M_ARENA_MAX, 1);
+	printf("{\n  \"cpus\": %ld", cpus);
+	report("cacheL1Bytes", sysconf(_SC_LEVEL1_DCACHE_SIZE));
+	report("cacheL2Bytes", sysconf(_SC_LEVEL2_CACHE_SIZE));
+	report("cacheL3Bytes", sysconf(_SC_LEVEL3_CACHE_SIZE));
+	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+		if (cpus < parts[i].cpus) continue;
+		fflush(stdout);
+		usleep(50000);
+		pid_t child = fork();
+		if (child == 0) {
+			parts[i].measure();
+			fflush(stdout);
+			_exit(0);
+		}
+		int status;
+		if (child < 0 || waitpid(child, &status, 0) < 0 || status != 0) {
+			fprintf(stderr, "part %zu failed\n", i);
+			return 1;
+		}
 	}
-	report("threadLifeNs", thread_life());
 	printf("\n}\n");
 	return 0;
 }

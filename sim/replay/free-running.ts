@@ -70,6 +70,9 @@ const AHEAD_UNDER_LOCK_NS = 5_000;
 /** Blocks up to this size are written at the rate of the first caches: they are used again while they are hot. */
 const SMALL_BYTES = 1024;
 
+/** Lines of the table that a thread passes over and still finds fetched ahead. */
+const FETCHED_AHEAD = 6;
+
 /** The share of events is used up. No matter for the scheduler: how a run is cut into shares changes nothing in it. */
 const STOP_PAUSED = -1;
 
@@ -110,7 +113,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   const { malloc, free, touchBlock, mallocIsLocal, freeIsLocal, mallocLock, freeLock } = allocator;
   const { settle, settleCall, isOwn } = locks;
   const { clocks, until, sleepNs, processor, costs } = time;
-  const { eventNs, pollLimitNs, mallocNs, freeNs, threadBeginNs, threadExitNs, writeL2Ns, fillRateL2, lineTransferNs } =
+  const { eventNs, pollLimitNs, mallocNs, freeNs, threadBeginNs, threadExitNs, writeL2Ns, fillRateL2, lineTransferNs, coldLineNs } =
     costs;
   const upper = request ?? allocator;
   const touches = touch !== 'none';
@@ -141,6 +144,8 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   }
   const ended = new Float64Array(objects.slots << 1);
   const shared = new Int32Array(ended.buffer);
+  const lineUser = new Int32Array(order.tableLines); // the thread that used the line last, + 1
+  const lastLine = new Int32Array(order.threads).fill(-1);
   const waitingFor = new Int32Array(order.threads); // object slot of a blocked thread, 0 for none
   const looksFrom = new Float64Array(order.threads); // since when it does
   const nextWaiter = new Int32Array(order.threads); // another thread that waits for the same object, + 1
@@ -215,6 +220,17 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
     shared[p + LAST] = (shared[p + LAST]! & ~WAITER_MASK) | (t + 1);
     clocks[t] = gives;
     return STOP_LIMIT;
+  }
+
+  /**
+   * A line of the program's table comes over that another thread used last, or nobody. Lines in their order are fetched before
+   * they are needed.
+   */
+  function fetchLine(t: ThreadSlot, line: number): Ns {
+    const step = line - lastLine[t]!;
+    lineUser[line] = t + 1;
+    lastLine[t] = line;
+    return step >= 0 && step <= FETCHED_AHEAD ? 0 : coldLineNs;
   }
 
   /** The running event has used a shared object. */
@@ -459,9 +475,9 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
           stop = wait(t, slot, need[i]!);
           break;
         }
-        // Where the program keeps the block, and the block's own first line.
+        // The block's own first line.
         if (shared[(slot << LG_SHARED_WORDS) + LAST]! >> WAITER_BITS !== processor[t])
-          since = clocks[t]! += 2 * lineTransferNs;
+          since = clocks[t]! += lineTransferNs;
       }
       if (op === OP_MALLOC) {
         const size = records[p + 2]! >>> 0;
@@ -486,8 +502,13 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
             } else write(allocator, t, handle, 0, size, fills);
           }
         }
+        // The block is noted in the table.
+        const line = records[p + 3]!;
+        if (lineUser[line] !== t + 1) clocks[t]! += fetchLine(t, line);
       } else if (op === OP_FREE) {
         const handle = handles[slot]!;
+        const line = records[p + 3]!;
+        if (lineUser[line] !== t + 1) since = clocks[t]! += fetchLine(t, line);
         handles[slot] = 0;
         if (handle !== 0) {
           // What the trace says saves a look at the object, unless a realloc may have failed.

@@ -4,7 +4,7 @@ import type { EventBuffer } from '../event.ts';
 
 // An event ─►  ┌────────────┬──────────┬───┬───┐   RECORD_WORDS int32 each, the events of one thread side by side
 //              │ op, flags  │ slot     │ a │ b │   slot, a, b as in event.ts, with the slots of this file
-//              └────────────┴──────────┴───┴───┘
+//              └────────────┴──────────┴───┴───┘   b of malloc and free: the line of the program's table
 export const RECORD_WORDS = 4;
 /** Other threads use the object too: wait until `done[slot]` has reached `need`. */
 export const AWAITS_USES = 1 << traced.OP_BITS;
@@ -37,6 +37,8 @@ export interface ProgramOrder {
   readonly rows: Int32Array;
   readonly need: Int32Array;
   readonly objectSlots: number;
+  /** Lines of the table in which the program keeps its blocks: an entry for each allocation, in file order. */
+  readonly tableLines: number;
   /** As in event.ts, in slots of this file; and what each waits for (0: nothing). */
   readonly requestFrees: Int32Array;
   readonly requestNeeds: Int32Array;
@@ -53,6 +55,10 @@ const ALLOCATED = 2; // number of the last allocation or realloc
 const SIZE = 3; // what was asked for last, as unsigned
 const IS_SHARED = 4;
 const NEXT_FREE = 5;
+const LINE = 6; // of the program's table
+
+/** The program is a replay: it keeps a pointer and a count for each allocation, 16 bytes in a line of 64. */
+const LG_ENTRIES_PER_LINE = 2;
 
 /** Slots that a thread gets at a time: a line of the table of objects, and more. */
 const FRESH_SLOTS = 16;
@@ -162,19 +168,20 @@ function createOrdering(events: EventBuffer, columns: Columns, allocating: numbe
     lives[p + IS_SHARED] = shared;
     lives[p + ALLOCATED] = ++lives[p + USES]!;
     lives[p + SIZE] = size;
+    lives[p + LINE] = allocations >> LG_ENTRIES_PER_LINE;
     allocations++;
     return s;
   }
 
   /** Notes the event as the next one of its thread. */
-  function put(t: number, row: number, word: number, s: number, argument: number, waitsFor: number): void {
+  function put(t: number, row: number, word: number, s: number, argument: number, waitsFor: number, other = b[row]!): void {
     const index = next[t]!;
     next[t] = index + 1;
     const p = index * RECORD_WORDS;
     records[p] = word;
     records[p + 1] = s;
     records[p + 2] = argument;
-    records[p + 3] = b[row]! | 0;
+    records[p + 3] = other | 0;
     rows[index] = row;
     need[index] = waitsFor;
   }
@@ -189,11 +196,11 @@ function createOrdering(events: EventBuffer, columns: Columns, allocating: numbe
       if (op === OP_MALLOC || op === OP_EMALLOC) {
         const size = a[row]! | 0;
         const s = allocate(t, row, size);
-        put(t, row, op | flagsOf(s, COUNTED_USE), s, size, 0);
+        put(t, row, op | flagsOf(s, COUNTED_USE), s, size, 0, lives[(s << LG_LIFE_WORDS) + LINE]!);
       } else if (op === OP_FREE || op === OP_EFREE) {
         const s = live(row, 'frees');
         const p = s << LG_LIFE_WORDS;
-        put(t, row, op | flagsOf(s, AWAITS_USES), s, lives[p + SIZE]!, lives[p + USES]!);
+        put(t, row, op | flagsOf(s, AWAITS_USES), s, lives[p + SIZE]!, lives[p + USES]!, lives[p + LINE]!);
         release(t, slot[row]!);
       } else {
         orderOther(t, row, op);
@@ -251,11 +258,18 @@ function createOrdering(events: EventBuffer, columns: Columns, allocating: numbe
     } else {
       lives[p + ALLOCATED] = ++lives[p + USES]!;
       lives[p + SIZE] = size;
+      lives[p + LINE] = allocations >> LG_ENTRIES_PER_LINE;
       allocations++;
     }
   }
 
-  return { order, counts: () => ({ objectSlots: slots, allocations, frees, crossThreadFrees }) };
+  return { order, counts: () => ({
+      objectSlots: slots,
+      tableLines: (allocations >> LG_ENTRIES_PER_LINE) + 1,
+      allocations,
+      frees,
+      crossThreadFrees,
+    }), };
 }
 
 /**

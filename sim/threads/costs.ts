@@ -23,6 +23,8 @@ export interface Costs {
   readonly lockNs: Ns;
   /** A line that another processor wrote last comes over; a lock's, and while it is held the lines that it guards. */
   readonly lineTransferNs: Ns;
+  /** Until a line is there that no near cache holds. */
+  readonly coldLineNs: Ns;
   readonly guardedTransferNs: Ns;
   /** How long a processor that takes a lock again and again keeps its line, where another one wants it too. */
   readonly lineKeepNs: Ns;
@@ -101,6 +103,7 @@ const VIRTUAL_MACHINE: Costs = {
   },
   lockNs: 5,
   lineTransferNs: 30,
+  coldLineNs: 70,
   guardedTransferNs: 85,
   lineKeepNs: 350,
   spinLimitNs: 9_000,

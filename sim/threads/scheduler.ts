@@ -69,13 +69,21 @@ const FEW = 4;
 /** Ticks, neighbours and caches: the same work takes one thread longer than the next. */
 const PACE_SPREAD = 0.15;
 
+/** The share of a slice that a thread must have run for to lose its processor at a tick. */
+const SLICE_SHARE = 0.35;
+
+/** How often an idle processor takes over the one thread that waits elsewhere, at a tick; and half of a longer queue. */
+const TAKES_OVER = 1 / 3;
+const TAKES_HALF = 0.9;
+
 /** How long a thread may run before the next one that is woken at the beginning takes its place: 10 to 30 us were seen. */
 const FIRST_NS = 30_000;
 
 export function createScheduler(time: VirtualTime): Scheduler {
   const { threads, clocks, debts, sleepFrom, sleepNs, processor, running, queued, pace, until, costs, timeline } = time;
   const random = createRandom(time.seed, 'time slices and paces');
-  const { contextSwitchNs, timeSliceNs, wakeLatencyNs, threadBeginNs, lineKeepNs, syscallNs } = costs;
+  const { contextSwitchNs, timeSliceNs, wakeLatencyNs, wakeIdleNs, wakeThreadNs, threadBeginNs, lineKeepNs, syscallNs } =
+    costs;
   const { horizon } = time;
   const processors = running.length;
   const tournament = createTournament(processors);
@@ -146,6 +154,11 @@ export function createScheduler(time: VirtualTime): Scheduler {
     return false;
   }
 
+  /**
+   * The main thread has made the others, who fell asleep on the other processors, and wakes them in an order drawn by the seed.
+   * Each goes where it slept, unless that is taken and another processor idle; where all are taken, some go to the main thread's
+   * processor: how many differs from run to run.
+   */
   function start(): void {
     const order = Array.from({ length: threads }, (_, t) => t);
     for (let i = threads - 1; i > 1; i--) {
@@ -154,14 +167,23 @@ export function createScheduler(time: VirtualTime): Scheduler {
       order[i] = order[other]!;
       order[other] = t;
     }
-    const weights = Array.from({ length: processors }, () => 0.25 + random.next());
-    const sum = weights.reduce((a, b) => a + b, 0);
-    for (const t of order) {
-      let at = random.next() * sum;
-      let p = 0;
-      while (p < processors - 1 && at >= weights[p]!) at -= weights[p++]!;
-      processor[t] = p;
-      timers.add(t === 0 ? 0 : wakeLatencyNs, t);
+    const share = 0.15 + 0.35 * random.next(); // of the main thread's processor
+    readyAt.fill(wakeLatencyNs, 1);
+    idle--;
+    dispatch(0, 0, 0);
+    if (threads > 1) clocks[0] = wakeIdleNs + threads * wakeThreadNs;
+    times[0] = clocks[0]!;
+    tournament.update(0);
+    for (let i = 1; i < threads; i++) {
+      const t = order[i]!;
+      const slept = processors > 1 ? 1 + (i % (processors - 1)) : 0;
+      processor[t] = slept;
+      if (idle > 0) {
+        idle--;
+        dispatch(idleProcessor(t), t, wakeLatencyNs);
+      } else {
+        enqueue(random.next() < share ? 0 : slept, t, wakeLatencyNs);
+      }
     }
   }
 
@@ -175,8 +197,13 @@ export function createScheduler(time: VirtualTime): Scheduler {
     rouse(p, at);
     if (!ticks) {
       ticks = true;
-      timers.add((Math.floor((at - tickNs) / timeSliceNs) + 1) * timeSliceNs + tickNs, TICK);
+      timers.add(nextTick(at), TICK);
     }
+  }
+
+  /** The first tick after a time. */
+  function nextTick(at: Ns): Ns {
+    return (Math.floor((at - tickNs) / timeSliceNs) + 1) * timeSliceNs + tickNs;
   }
 
   function dequeue(p: number): ThreadSlot {
@@ -187,27 +214,38 @@ export function createScheduler(time: VirtualTime): Scheduler {
     return t;
   }
 
-  /** Idle processors take from the longest queue half of what is there. */
+  function longestQueue(): number {
+    let longest = 0;
+    for (let other = 1; other < processors; other++) if (queued[other]! > queued[longest]!) longest = other;
+    return longest;
+  }
+
+  /** The idle processor `p` takes half of another one's queue. */
+  function takeOver(p: number, other: number, at: Ns): void {
+    const share = (queued[other]! + 1) >> 1;
+    idle--;
+    dispatch(p, dequeue(other), at);
+    for (let i = 1; i < share; i++) {
+      const t = dequeue(other);
+      enqueue(p, t, readyAt[t]!);
+    }
+  }
+
+  /** A tick: idle processors look for work. */
   function balance(at: Ns): void {
     for (let p = 0; p < processors && idle > 0 && waiting > 0; p++) {
       if (running[p]! >= 0) continue;
-      let longest = 0;
-      for (let other = 1; other < processors; other++) if (queued[other]! > queued[longest]!) longest = other;
-      const share = (queued[longest]! + 1) >> 1;
-      idle--;
-      dispatch(p, dequeue(longest), at);
-      for (let i = 1; i < share; i++) {
-        const t = dequeue(longest);
-        enqueue(p, t, readyAt[t]!);
-      }
+      const longest = longestQueue();
+      if (random.next() < (queued[longest] === 1 ? TAKES_OVER : TAKES_HALF)) takeOver(p, longest, at);
     }
     // Where everybody waits for somebody, ticks change nothing.
     ticks = waiting > 0 && running.some((t, p) => t >= 0 && times[p]! < Infinity);
     if (ticks) timers.add(at + timeSliceNs, TICK);
   }
 
+  /** A slice ends at a tick, the first by which the thread has run for a while. */
   function beginSlice(t: ThreadSlot, at: Ns): void {
-    sliceEnd[t] = at + timeSliceNs * (0.5 + random.next());
+    sliceEnd[t] = nextTick(at + SLICE_SHARE * timeSliceNs);
     pace[t] = 1 + (2 * random.next() - 1) * PACE_SPREAD;
   }
 
@@ -247,6 +285,10 @@ export function createScheduler(time: VirtualTime): Scheduler {
       idle++;
       times[p] = Infinity;
       tournament.update(p);
+      if (waiting > 1 && random.next() < TAKES_OVER) {
+        const longest = longestQueue();
+        if (queued[longest]! > 1) takeOver(p, longest, at);
+      }
       return;
     }
     dispatch(p, dequeue(p), at);
