@@ -72,9 +72,16 @@ const PACE_SPREAD = 0.15;
 /** The share of a slice that a thread must have run for to lose its processor at a tick. */
 const SLICE_SHARE = 0.35;
 
-/** How often an idle processor takes over the one thread that waits elsewhere, at a tick; and half of a longer queue. */
-const TAKES_OVER = 1 / 3;
+/**
+ * How often an idle processor takes over the one thread that waits elsewhere, at a tick; half of a longer queue; and a processor that
+ * has a thread, but no queue, half of another one's.
+ */
+const TAKES_ONE = 1 / 3;
 const TAKES_HALF = 0.9;
+const TAKES_WHILE_BUSY = 0.08;
+
+/** How often one of the threads fell asleep on the main thread's processor. */
+const SLEEPS_BESIDE_MAIN = 0.3;
 
 /** How long a thread may run before the next one that is woken at the beginning takes its place: 10 to 30 us were seen. */
 const FIRST_NS = 30_000;
@@ -107,6 +114,7 @@ export function createScheduler(time: VirtualTime): Scheduler {
   const blockedSince = new Float64Array(threads).fill(-1);
   const switches = new Int32Array(threads);
   const sliceEnd = new Float64Array(threads);
+  const hasIdled = new Uint8Array(processors);
   const lastOn = new Int32Array(processors).fill(-1);
   let unfinished = threads;
   let end = 0;
@@ -155,9 +163,8 @@ export function createScheduler(time: VirtualTime): Scheduler {
   }
 
   /**
-   * The main thread has made the others, who fell asleep on the other processors, and wakes them in an order drawn by the seed.
-   * Each goes where it slept, unless that is taken and another processor idle; where all are taken, some go to the main thread's
-   * processor: how many differs from run to run.
+   * The main thread has made the others, who fell asleep on the other processors (now and then one on its own), and wakes them in
+   * an order drawn by the seed. Each goes where it slept, unless that is taken and another processor idle.
    */
   function start(): void {
     const order = Array.from({ length: threads }, (_, t) => t);
@@ -167,7 +174,6 @@ export function createScheduler(time: VirtualTime): Scheduler {
       order[i] = order[other]!;
       order[other] = t;
     }
-    const share = 0.15 + 0.35 * random.next(); // of the main thread's processor
     readyAt.fill(wakeLatencyNs, 1);
     idle--;
     dispatch(0, 0, 0);
@@ -176,13 +182,13 @@ export function createScheduler(time: VirtualTime): Scheduler {
     tournament.update(0);
     for (let i = 1; i < threads; i++) {
       const t = order[i]!;
-      const slept = processors > 1 ? 1 + (i % (processors - 1)) : 0;
-      processor[t] = slept;
+      const isBesideMain = processors === 1 || (i === threads - 1 && random.next() < SLEEPS_BESIDE_MAIN);
+      processor[t] = isBesideMain ? 0 : 1 + (i % (processors - 1));
       if (idle > 0) {
         idle--;
         dispatch(idleProcessor(t), t, wakeLatencyNs);
       } else {
-        enqueue(random.next() < share ? 0 : slept, t, wakeLatencyNs);
+        enqueue(processor[t]!, t, wakeLatencyNs);
       }
     }
   }
@@ -220,23 +226,28 @@ export function createScheduler(time: VirtualTime): Scheduler {
     return longest;
   }
 
-  /** The idle processor `p` takes half of another one's queue. */
+  /** Processor `p`, whose queue is empty, takes up to half of another one's. */
   function takeOver(p: number, other: number, at: Ns): void {
-    const share = (queued[other]! + 1) >> 1;
-    idle--;
-    dispatch(p, dequeue(other), at);
-    for (let i = 1; i < share; i++) {
+    let share = Math.ceil(((queued[other]! + 1) >> 1) * (0.4 + 0.6 * random.next()));
+    if (running[p]! < 0) {
+      idle--;
+      share--;
+      dispatch(p, dequeue(other), at);
+    }
+    for (; share > 0; share--) {
       const t = dequeue(other);
       enqueue(p, t, readyAt[t]!);
     }
   }
 
-  /** A tick: idle processors look for work. */
+  /** A tick: processors without a queue look for work, those that are busy seldom. */
   function balance(at: Ns): void {
-    for (let p = 0; p < processors && idle > 0 && waiting > 0; p++) {
-      if (running[p]! >= 0) continue;
+    for (let p = 0; p < processors && waiting > 0; p++) {
+      if (queued[p]! > 0) continue;
       const longest = longestQueue();
-      if (random.next() < (queued[longest] === 1 ? TAKES_OVER : TAKES_HALF)) takeOver(p, longest, at);
+      if (running[p]! >= 0) {
+        if (queued[longest]! > 1 && random.next() < TAKES_WHILE_BUSY) takeOver(p, longest, at);
+      } else if (random.next() < (queued[longest] === 1 ? TAKES_ONE : TAKES_HALF)) takeOver(p, longest, at);
     }
     // Where everybody waits for somebody, ticks change nothing.
     ticks = waiting > 0 && running.some((t, p) => t >= 0 && times[p]! < Infinity);
@@ -285,13 +296,18 @@ export function createScheduler(time: VirtualTime): Scheduler {
       idle++;
       times[p] = Infinity;
       tournament.update(p);
-      if (waiting > 1 && random.next() < TAKES_OVER) {
-        const longest = longestQueue();
-        if (queued[longest]! > 1) takeOver(p, longest, at);
-      }
+      if (waiting > 0) lookAround(p, at);
       return;
     }
     dispatch(p, dequeue(p), at);
+  }
+
+  /** Processor `p` has just become idle. It seldom finds the time to take over something, if it has been idle before. */
+  function lookAround(p: number, at: Ns): void {
+    const longest = longestQueue();
+    const chance = queued[longest] === 1 || hasIdled[p] === 1 ? TAKES_ONE : TAKES_HALF;
+    hasIdled[p] = 1;
+    if (random.next() < chance) takeOver(p, longest, at);
   }
 
   /** The idle processor that the thread knows, or the first. */
