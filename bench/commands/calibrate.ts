@@ -89,7 +89,7 @@ export function pricesFrom(measured: Measured): Partial<Costs> {
   // What a call costs with chunks of a heap that no cache holds and a way through it that nothing foresees, lies in the
   // chunks that it looks at.
   const step = (m('arenaCallNs', known + ARENA_CALL.steps * base.operations.binScanSteps) - known) / ARENA_CALL.steps;
-  const life = m('threadLifeNs', base.threadBeginNs + base.threadExitNs) * Math.min(32, m('cpus', 1));
+  const life = m('threadLifeNs', base.threadBeginNs + base.threadExitNs);
   const call1 = (name: string, otherwise: number) => positive(m(name, otherwise + entry) - entry);
   return {
     eventNs: positive(m('eventNs', base.eventNs)),

@@ -113,8 +113,19 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   const { malloc, free, touchBlock, mallocIsLocal, freeIsLocal, mallocLock, freeLock } = allocator;
   const { settle, settleCall, isOwn } = locks;
   const { clocks, until, sleepNs, processor, costs } = time;
-  const { eventNs, pollLimitNs, mallocNs, freeNs, threadBeginNs, threadExitNs, writeL2Ns, fillRateL2, lineTransferNs, coldLineNs } =
-    costs;
+  const {
+    eventNs,
+    pollLimitNs,
+    mallocNs,
+    freeNs,
+    threadBeginNs,
+    threadExitNs,
+    writeL2Ns,
+    fillRateL2,
+    lineTransferNs,
+    coldLineNs,
+    wakeThreadNs,
+  } = costs;
   const upper = request ?? allocator;
   const touches = touch !== 'none';
   const fills = touch === 'full';
@@ -540,6 +551,13 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
       i++;
       if (sleepNs[t]! > 0) {
         stop = STOP_SLEPT;
+        break;
+      }
+      if (op === OP_THREAD_EXIT && i < end) {
+        // The next life of this number is another thread, which sleeps until this one has left.
+        clocks[t]! += wakeThreadNs;
+        until[t] = clocks[t]!;
+        stop = STOP_EARLY;
         break;
       }
       if (clocks[t]! > limit && (clocks[t]! > limit + AHEAD_NS || i === end || !isLocal(t, i, limit))) break;

@@ -174,7 +174,15 @@ function createOrdering(events: EventBuffer, columns: Columns, allocating: numbe
   }
 
   /** Notes the event as the next one of its thread. */
-  function put(t: number, row: number, word: number, s: number, argument: number, waitsFor: number, other = b[row]!): void {
+  function put(
+    t: number,
+    row: number,
+    word: number,
+    s: number,
+    argument: number,
+    waitsFor: number,
+    other = b[row]!,
+  ): void {
     const index = next[t]!;
     next[t] = index + 1;
     const p = index * RECORD_WORDS;
@@ -263,13 +271,16 @@ function createOrdering(events: EventBuffer, columns: Columns, allocating: numbe
     }
   }
 
-  return { order, counts: () => ({
+  return {
+    order,
+    counts: () => ({
       objectSlots: slots,
       tableLines: (allocations >> LG_ENTRIES_PER_LINE) + 1,
       allocations,
       frees,
       crossThreadFrees,
-    }), };
+    }),
+  };
 }
 
 /**

@@ -89,8 +89,16 @@ const FIRST_NS = 30_000;
 export function createScheduler(time: VirtualTime): Scheduler {
   const { threads, clocks, debts, sleepFrom, sleepNs, processor, running, queued, pace, until, costs, timeline } = time;
   const random = createRandom(time.seed, 'time slices and paces');
-  const { contextSwitchNs, timeSliceNs, wakeLatencyNs, wakeIdleNs, wakeThreadNs, threadBeginNs, lineKeepNs, syscallNs } =
-    costs;
+  const {
+    contextSwitchNs,
+    timeSliceNs,
+    wakeLatencyNs,
+    wakeIdleNs,
+    wakeThreadNs,
+    threadBeginNs,
+    lineKeepNs,
+    syscallNs,
+  } = costs;
   const { horizon } = time;
   const processors = running.length;
   const tournament = createTournament(processors);
