@@ -83,7 +83,14 @@ const TAKES_WHILE_BUSY = 0.08;
 /** How often one of the threads fell asleep on the main thread's processor. */
 const SLEEPS_BESIDE_MAIN = 0.3;
 
-/** How long a thread may run before the next one that is woken at the beginning takes its place: 10 to 30 us were seen. */
+/**
+ * A thread that begins is pushed aside at its first fault or call, if others have been woken since: so many of them are, if there
+ * are so many. A few have all begun, in the order of their waking, long before they get to work; where there are only two, the
+ * second is woken before the first one runs.
+ */
+const PUSHED_ASIDE = 8;
+const MANY_WOKEN = 3;
+/** How long the first one ran: 10 to 30 us were seen. */
 const FIRST_NS = 30_000;
 
 export function createScheduler(time: VirtualTime): Scheduler {
@@ -105,6 +112,8 @@ export function createScheduler(time: VirtualTime): Scheduler {
   const { times } = tournament;
   const timers = createTimers(threads + 2);
   const limit = new Float64Array(1);
+  const others = threads - 1;
+  const pushed = others < MANY_WOKEN ? 0 : Math.min(0.95, PUSHED_ASIDE / others);
   const tickNs = random.next() * timeSliceNs; // when the first tick comes
   const TICK = threads; // a timer that is no thread's
   const ring = threads + 1;
@@ -288,9 +297,7 @@ export function createScheduler(time: VirtualTime): Scheduler {
     processor[t] = p;
     clocks[t] = start + tailNs[t]!;
     beginSlice(t, start);
-    // While the main thread still wakes the others, each of them pushes aside whoever runs where it comes to: many have begun,
-    // in the order of their waking, long before they get to work in another order.
-    if (onProcessorNs[t] === 0 && waiting > 0 && random.next() < 0.5)
+    if (onProcessorNs[t] === 0 && random.next() < pushed)
       sliceEnd[t] = start + threadBeginNs + random.next() * FIRST_NS;
     tailNs[t] = 0;
     times[p] = clocks[t]!;

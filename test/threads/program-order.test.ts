@@ -49,6 +49,20 @@ test('objects of one thread are not counted', () => {
   expect(at(4)).toMatchObject({ awaits: true, counts: false });
 });
 
+test('the program keeps its blocks in file order, four to a line of its table', () => {
+  const { order } = orderOf([
+    ...Array.from({ length: 6 }, (_, i) => `m ${i % 2} ${i} 8`),
+    'r 0 0 16',
+    'f 1 0',
+    'f 0 5',
+  ]);
+  const lineOf = (row: number) => order.records[order.rows.indexOf(row) * RECORD_WORDS + 3];
+  expect([0, 1, 2, 3, 4, 5].map(lineOf)).toEqual([0, 0, 0, 0, 1, 1]);
+  expect(lineOf(7)).toBe(1); // where the realloc, the seventh, put it
+  expect(lineOf(8)).toBe(1);
+  expect(order.tableLines).toBe(2);
+});
+
 test('a slot is used again only by the thread that freed it', () => {
   const { at } = orderOf(['m 1 1 8', 'f 2 1', 'm 1 2 8', 'f 1 2', 'm 2 3 8', 'm 1 4 8', 'f 1 3', 'f 2 4']);
   expect(at(2).slot).not.toBe(at(0).slot);
