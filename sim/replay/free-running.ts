@@ -108,7 +108,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   const { beginsLife, COUNTED_USE, RECORD_WORDS, AWAITS_USES } = programOrder;
   const { order, objects, kernel, allocator, request, touch, time, locks, operations } = options;
   const { recordedNs, onFailure, onSample, onEvent } = options;
-  const { records, rows, need, first, requestFrees, requestNeeds } = order;
+  const { records, need, first, requestFrees, requestNeeds } = order;
   const { handles, requested } = objects;
   const { malloc, free, touchBlock, mallocIsLocal, freeIsLocal, mallocLock, freeLock } = allocator;
   const { settle, settleCall, isOwn } = locks;
@@ -178,7 +178,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
 
   function failed(index: number): void {
     failures++;
-    onFailure(rows[index]!);
+    onFailure(order.rows[index]!);
   }
 
   function liveBytes(change: Bytes): void {
@@ -401,7 +401,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
         settle(t);
         break;
       case OP_SAMPLE:
-        onSample(rows[index]!, records[p + 2]!, clocks[t]!);
+        onSample(order.rows[index]!, records[p + 2]!, clocks[t]!);
         break;
       case OP_THREAD_EXIT:
         if (request && request !== allocator) request.threadExit(t);
@@ -473,7 +473,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
         continue;
       }
       if (recordedNs !== undefined) {
-        const due = recordedNs(rows[i]!);
+        const due = recordedNs(order.rows[i]!);
         if (due > since) {
           until[t] = due;
           stop = STOP_EARLY;
@@ -547,7 +547,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
         slowCalls = operations[OP_SLOW_CALLS]!;
       }
       if ((word & COUNTED_USE) !== 0) used(t, slot);
-      if (onEvent !== undefined) onEvent(rows[i]!, op, handles[slot] ?? 0);
+      if (onEvent !== undefined) onEvent(order.rows[i]!, op, handles[slot] ?? 0);
       i++;
       if (sleepNs[t]! > 0) {
         stop = STOP_SLEPT;
@@ -612,7 +612,9 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
     const lines: string[] = [];
     for (let t = 0; t < order.threads && lines.length < 8; t++) {
       if (waitingFor[t]! > 0) {
-        lines.push(`event ${rows[cursor[t]!]!} of thread ${order.ids[t]!} waits for an earlier use of its object`);
+        lines.push(
+          `event ${order.rows[cursor[t]!]!} of thread ${order.ids[t]!} waits for an earlier use of its object`,
+        );
       }
     }
     return new UserError(`the threads wait for each other for ever: ${lines.join('; ')}`);
@@ -624,7 +626,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
     frees,
     run,
     done: () => executed,
-    row: () => rows[cursor[current]!] ?? 0,
+    row: () => order.rows[cursor[current]!] ?? 0,
     requestedPeakBytes: () => live[1]!,
     eventsOf: (t) => cursor[t]! - first[t]!,
   };

@@ -33,7 +33,7 @@ export interface ProgramOrder {
   /** Index of each thread's first event; `first[threads]` is the number of events. */
   readonly first: Int32Array;
   readonly records: Int32Array;
-  /** Event index in the trace. */
+  /** Event index in the trace; made when somebody asks for the first time. */
   readonly rows: Int32Array;
   readonly need: Int32Array;
   readonly objectSlots: number;
@@ -74,14 +74,33 @@ export function createProgramOrder(events: EventBuffer): ProgramOrder {
   const first = sharedInt32(threads + 1);
   for (let t = 0; t < threads; t++) first[t + 1] = first[t]! + eventsOf[t]!;
   const records = sharedInt32(length * RECORD_WORDS);
-  const rows = sharedInt32(length);
   const need = sharedInt32(length);
   const requestFrees = sharedInt32(events.requestFrees.length);
   const requestNeeds = sharedInt32(events.requestFrees.length);
-  const columns = { threadOfRow, isSharedLife, first, records, rows, need, requestFrees, requestNeeds };
+  const columns = { threadOfRow, isSharedLife, first, records, need, requestFrees, requestNeeds };
   const { order, counts } = createOrdering(events, columns, allocating, threads);
   for (let row = 0; row < length; row += PIECE_ROWS) order(row, Math.min(length, row + PIECE_ROWS));
-  return { threads, ids, first, records, rows, need, requestFrees, requestNeeds, ...counts() };
+  let rows: Int32Array | undefined;
+  return {
+    threads,
+    ids,
+    first,
+    records,
+    need,
+    requestFrees,
+    requestNeeds,
+    ...counts(),
+    get rows() {
+      return (rows ??= rowsByThread(threadOfRow, first));
+    },
+  };
+}
+
+function rowsByThread(threadOfRow: Int32Array, first: Int32Array): Int32Array {
+  const rows = sharedInt32(threadOfRow.length);
+  const next = first.slice();
+  for (let row = 0; row < threadOfRow.length; row++) rows[next[threadOfRow[row]!]!++] = row;
+  return rows;
 }
 
 interface Columns {
@@ -89,7 +108,6 @@ interface Columns {
   readonly isSharedLife: Uint8Array;
   readonly first: Int32Array;
   readonly records: Int32Array;
-  readonly rows: Int32Array;
   readonly need: Int32Array;
   readonly requestFrees: Int32Array;
   readonly requestNeeds: Int32Array;
@@ -113,7 +131,7 @@ function createOrdering(events: EventBuffer, columns: Columns, allocating: numbe
     OP_WRITE,
   } = traced;
   const { head, slot, a, b, requestFrees: tracedFrees } = events;
-  const { threadOfRow, isSharedLife, records, rows, need, requestFrees, requestNeeds } = columns;
+  const { threadOfRow, isSharedLife, records, need, requestFrees, requestNeeds } = columns;
   // By slot of the trace: the slot of this file, 0 while dead.
   const now = new Int32Array(events.objectSlots);
   const lives = new Int32Array((allocating + 2 * threads * FRESH_SLOTS + FRESH_SLOTS) << LG_LIFE_WORDS);
@@ -190,8 +208,7 @@ function createOrdering(events: EventBuffer, columns: Columns, allocating: numbe
     records[p + 1] = s;
     records[p + 2] = argument;
     records[p + 3] = other | 0;
-    rows[index] = row;
-    need[index] = waitsFor;
+    if ((word & AWAITS_USES) !== 0) need[index] = waitsFor;
   }
 
   const isShared = (s: number): boolean => lives[(s << LG_LIFE_WORDS) + IS_SHARED] === 1;
