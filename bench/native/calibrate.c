@@ -637,7 +637,7 @@ static double thread_life(void)
 		double t = now_ns();
 		atomic_store(&gate, 1);
 		syscall(SYS_futex, &gate, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL, 0);
-		for (int i = 0; i < 32; i++) pthread_join(threads[i], NULL);
+		for (int i = 31; i >= 0; i--) pthread_join(threads[i], NULL); /* the last one first: it need not be woken 32 times */
 		times[round] = (now_ns() - t) / 32;
 	}
 	return median(times, ROUNDS);
