@@ -33,11 +33,10 @@ export interface ThreadTimes {
  *            │   └────── gives way: blocked ─────────┘  │
  *            └── timers ◄── wake at a time ◄────────────┴── slept, early
  *
- * Each processor has a queue, first come first served, and slices of about `timeSliceNs`, as Linux looks at ticks only. A thread that
- * wakes takes a processor that is idle at that moment, else it queues where it ran last. A processor that becomes idle stays so until
- * the next tick lets it take half of the longest queue: short runs of many threads do not use all processors. How the threads are
- * spread at the beginning is drawn by the seed, as it differs from run to run on a real machine. A thread that is woken does not
- * push another off its processor.
+ * Each processor has a queue, first come first served, and slices that end at ticks, as on Linux. A thread that wakes takes a
+ * processor that is idle at that moment, else it queues where it ran last, and does not push another off its processor. A processor
+ * without a queue takes over from others with the odds below: short runs of many threads do not use all processors. What is drawn
+ * (the order of waking, when ticks come, who takes over) differs by the seed, as it does from run to run on a real machine.
  *
  * A thread that waits for what another one has yet to do stays ready, as in the ground-truth replay: whenever its turn comes it
  * looks and gives way (sched_yield), and that takes time from the others. Where all threads of a processor wait, nothing
