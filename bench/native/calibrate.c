@@ -621,7 +621,7 @@ static _Atomic uint32_t gate;
 static void *passer(void *arg)
 {
 	(void)arg;
-	pin(sysconf(_SC_NPROCESSORS_ONLN) > 1);
+	pin(sysconf(_SC_NPROCESSORS_ONLN) > 1); /* not where the main thread is, if there are two */
 	while (!atomic_load(&gate)) futex_wait(&gate, 0);
 	return NULL;
 }

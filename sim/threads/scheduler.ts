@@ -140,7 +140,7 @@ export function createScheduler(time: VirtualTime): Scheduler {
     const p = processor[t]!;
     if (since < 0) {
       // It looks for the block, on its processor up to a later time.
-      if (running[p] === t && at < clocks[t]!) setBack(p, at);
+      if (running[p] === t && at < clocks[t]!) setClock(p, at);
       return;
     }
     blockedSince[t] = -1;
@@ -158,7 +158,8 @@ export function createScheduler(time: VirtualTime): Scheduler {
     rouse(p, until);
   }
 
-  function setBack(p: number, at: Ns): void {
+  /** The thread on processor `p` goes on at `at`. */
+  function setClock(p: number, at: Ns): void {
     clocks[running[p]!] = at;
     times[p] = at;
     tournament.update(p);
@@ -167,7 +168,7 @@ export function createScheduler(time: VirtualTime): Scheduler {
   /** Where all threads of processor `p` only wait, there is a reason to look again. */
   function rouse(p: number, at: Ns): void {
     const t = running[p]!;
-    if (t >= 0 && times[p] === Infinity) setBack(p, Math.max(at, clocks[t]!));
+    if (t >= 0 && times[p] === Infinity) setClock(p, Math.max(at, clocks[t]!));
   }
 
   /** Whether a thread in the queue of `p` has something to do but wait. */
@@ -193,9 +194,7 @@ export function createScheduler(time: VirtualTime): Scheduler {
     readyAt.fill(wakeLatencyNs, 1);
     idle--;
     dispatch(0, 0, 0);
-    if (threads > 1) clocks[0] = wakeIdleNs + threads * wakeThreadNs;
-    times[0] = clocks[0]!;
-    tournament.update(0);
+    if (threads > 1) setClock(0, wakeIdleNs + threads * wakeThreadNs);
     for (let i = 1; i < threads; i++) {
       const t = order[i]!;
       const isBesideMain = processors === 1 || (i === threads - 1 && random.next() < SLEEPS_BESIDE_MAIN);
