@@ -132,7 +132,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   const upper = request ?? allocator;
   const touches = touch !== 'none';
   const fills = touch === 'full';
-  const caches = createCaches(time.running.length, costs);
+  const { fill, poke } = createCaches(time);
   const smallByteNs = 1 / fillRateL2;
   // Where no thread ever frees a block of another one, the lock that a thread allocates under is the only one that it takes.
   const usesOwnLock = order.crossThreadFrees === 0 && mallocLock !== undefined;
@@ -173,7 +173,9 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   const mallocs: CallDurations = { calls: 0, slow: 0, longestNs: 0, counts: new Int32Array(DURATION_BUCKETS) };
   const frees: CallDurations = { calls: 0, slow: 0, longestNs: 0, counts: new Int32Array(DURATION_BUCKETS) };
 
-  function record(durations: CallDurations, ns: Ns): void {
+  /** The running call of `t` has ended. */
+  function record(durations: CallDurations, t: ThreadSlot): void {
+    const ns = clocks[t]! - callStart[0]!;
     durations.slow++;
     durations.counts[durationBucket(ns)]!++;
     if (ns > durations.longestNs) durations.longestNs = ns;
@@ -194,16 +196,17 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
     const before = operations[OP_FAULTS]!;
     target.touchBlock(handle, from, to);
     const faults = operations[OP_FAULTS]! - before;
-    let ns: Ns;
     if (to - from <= SMALL_BYTES && faults === 0) {
-      ns = full ? writeL2Ns + (to - from) * smallByteNs : writeL2Ns;
-    } else {
-      const address = target.addressOf(handle);
-      const charge = full ? caches.fill : caches.poke;
-      ns = charge(processor[t]!, address + from, address + to, faults);
-      if (faults !== 0) settle(t);
+      clocks[t]! += full ? writeL2Ns + (to - from) * smallByteNs : writeL2Ns;
+      return;
     }
-    clocks[t]! += ns;
+    const address = target.addressOf(handle) + from;
+    // As integers: what the loops over them turn on.
+    const first = (address / 4096) | 0;
+    const last = ((address + (to - from - 1)) / 4096) | 0;
+    if (faults !== 0) settle(t);
+    if (full) fill(t, first, last, to - from, faults);
+    else poke(t, first, last, to - from, faults);
   }
 
   /** Whether the object is ready for the event; if not, `blockedUntil` says for how long it will not be. */
@@ -275,7 +278,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
     settleCall(t);
     clocks[t]! += mallocNs;
     mallocs.calls++;
-    record(mallocs, clocks[t]! - callStart[0]!);
+    record(mallocs, t);
     clocks[t]! += eventNs;
     if (handle === 0) {
       failed(index);
@@ -296,7 +299,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
     settleCall(t);
     clocks[t]! += freeNs;
     frees.calls++;
-    record(frees, clocks[t]! - callStart[0]!);
+    record(frees, t);
     clocks[t]! += eventNs;
   }
 
@@ -404,7 +407,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
         settle(t);
         break;
       case OP_SAMPLE:
-        onSample(order.rows[index]!, records[p + 2]!, clocks[t]!);
+        onSample(records[p + 3]!, records[p + 2]!, clocks[t]!);
         break;
       case OP_THREAD_EXIT:
         if (request && request !== allocator) request.threadExit(t);

@@ -4,7 +4,7 @@ import type { EventBuffer } from '../event.ts';
 
 // An event ─►  ┌────────────┬──────────┬───┬───┐   RECORD_WORDS int32 each, the events of one thread side by side
 //              │ op, flags  │ slot     │ a │ b │   slot, a, b as in event.ts, with the slots of this file
-//              └────────────┴──────────┴───┴───┘   b of malloc and free: the line of the program's table
+//              └────────────┴──────────┴───┴───┘   b of malloc and free: the line of the program's table, of a sample: its row
 export const RECORD_WORDS = 4;
 /** Other threads use the object too: wait until `done[slot]` has reached `need`. */
 export const AWAITS_USES = 1 << traced.OP_BITS;
@@ -128,6 +128,7 @@ function createOrdering(events: EventBuffer, columns: Columns, allocating: numbe
     OP_MEMALIGN,
     OP_REALLOC,
     OP_REQUEST_END,
+    OP_SAMPLE,
     OP_WRITE,
   } = traced;
   const { head, slot, a, b, requestFrees: tracedFrees } = events;
@@ -263,6 +264,9 @@ function createOrdering(events: EventBuffer, columns: Columns, allocating: numbe
           release(t, traceSlot);
         }
         put(t, row, op, slot[row]!, argument, 0);
+        break;
+      case OP_SAMPLE:
+        put(t, row, op, slot[row]!, argument, 0, row);
         break;
       default: // nothing to wait for
         put(t, row, op, slot[row]!, argument, 0);

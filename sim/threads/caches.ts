@@ -1,6 +1,7 @@
+import type { ThreadSlot } from '../allocator.ts';
 import { PAGE_LIMIT } from '../kernel/layout.ts';
-import type { Bytes, Ns, Page } from '../units.ts';
-import type { Costs } from './costs.ts';
+import type { Bytes, Page } from '../units.ts';
+import type { VirtualTime } from './virtual-time.ts';
 
 /**
  * What the program's own writes cost, by where the lines are: in the writing processor's cache, in the cache that all
@@ -12,16 +13,17 @@ import type { Costs } from './costs.ts';
  * again each time).
  */
 export interface Caches {
-  /** Cost of writing every byte of [from, to), which lies on processor `p`; `faults` pages of it have just been cleared. */
-  fill(p: number, from: Bytes, to: Bytes, faults: number): Ns;
-  /** Cost of writing one line on each page of [from, to). */
-  poke(p: number, from: Bytes, to: Bytes, faults: number): Ns;
+  /** The thread writes `bytes` bytes on pages `first` to `last`; `faults` of these have just been cleared. Moves its clock. */
+  fill(t: ThreadSlot, first: Page, last: Page, bytes: Bytes, faults: number): void;
+  /** The same for one line on each of the pages. */
+  poke(t: ThreadSlot, first: Page, last: Page, bytes: Bytes, faults: number): void;
 }
 
 const TIME_BITS = 20;
 const TIME_MASK = (1 << TIME_BITS) - 1;
 
-export function createCaches(processors: number, costs: Costs): Caches {
+export function createCaches({ clocks, processor, running, costs }: VirtualTime): Caches {
+  const processors = running.length;
   const { fillRateL2, fillRateL3, fillRateMemory, fillRateCleared, writeL2Ns, writeL3Ns, writeMemoryNs } = costs;
   const l2Pages = costs.cacheL2Bytes / 4096;
   const l3Pages = costs.cacheL3Bytes / 4096;
@@ -55,12 +57,9 @@ export function createCaches(processors: number, costs: Costs): Caches {
     ticks[own] = Math.floor(sum / 4096) & TIME_MASK;
   }
 
-  function fill(p: number, from: Bytes, to: Bytes, faults: number): Ns {
-    const own = p + 1;
+  function fill(t: ThreadSlot, first: Page, last: Page, bytes: Bytes, faults: number): void {
+    const own = processor[t]! + 1;
     const now = ticks[own]!;
-    const first = Math.floor(from / 4096);
-    const last = Math.floor((to - 1) / 4096);
-    const bytes = to - from;
     let inL3 = 0;
     let inMemory = 0;
     const stamp = (own << TIME_BITS) | now;
@@ -80,21 +79,19 @@ export function createCaches(processors: number, costs: Costs): Caches {
       const share = Math.min(1, faults / (last - first + 1));
       missNs = missNs * (1 - share) + bytes * share * CLEARED;
     }
-    return bytes * L2_NS + missNs;
+    clocks[t]! += bytes * L2_NS + missNs;
   }
 
-  function poke(p: number, from: Bytes, to: Bytes, faults: number): Ns {
-    const own = p + 1;
+  function poke(t: ThreadSlot, first: Page, last: Page, _: Bytes, faults: number): void {
+    const own = processor[t]! + 1;
     const now = ticks[own]!;
-    const first = Math.floor(from / 4096);
-    const last = Math.floor((to - 1) / 4096);
     let ns = 0;
     for (let page = first; page <= last; page++) {
       const where = place(own, now, page);
       ns += where === 0 ? writeL2Ns : where === 1 ? writeL3Ns : writeMemoryNs;
     }
     wrote(own, (last - first + 1) << 6);
-    return faults > 0 ? Math.min(ns, (last - first + 1) * writeL2Ns) : ns;
+    clocks[t]! += faults > 0 ? Math.min(ns, (last - first + 1) * writeL2Ns) : ns;
   }
 
   return { fill, poke };

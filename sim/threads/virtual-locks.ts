@@ -126,15 +126,20 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
   let nextBlock = 1;
   const freeBlocks: number[] = [];
   let mmapLock = -1;
-  let hasReleased = false; // a lock, in the running call
-  let hasCalled = false; // the kernel, since the last time that its price was paid
-  let random = createRandom(time.seed, 'prices').integer(1, 0x7fffffff);
+  // In an array: a variable that functions share is looked up, checked and stored at every use.
+  const state = new Int32Array(3);
+  const RANDOM = 0;
+  const HAS_RELEASED = 1; // a lock, in the running call
+  const HAS_CALLED = 2; // the kernel, since the last time that its price was paid
+  state[RANDOM] = createRandom(time.seed, 'prices').integer(1, 0x7fffffff);
 
   /** A factor around 1; xorshift32. */
   function jitter(): number {
+    let random = state[RANDOM]!;
     random ^= random << 13;
     random ^= random >>> 17;
     random ^= random << 5;
+    state[RANDOM] = random;
     return 1 + (random / 2147483648) * JITTER;
   }
 
@@ -158,11 +163,11 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
       settled[COPIED] = operations[OP_BYTES_COPIED]!;
       settled[CLEARED] = operations[OP_BYTES_CLEARED]!;
     }
-    if (hasCalled || operations[OP_FAULTS] !== settled[FAULTS]) settleKernel(t);
+    if (state[HAS_CALLED] !== 0 || operations[OP_FAULTS] !== settled[FAULTS]) settleKernel(t);
   }
 
   function settleKernel(t: ThreadSlot): void {
-    hasCalled = false;
+    state[HAS_CALLED] = 0;
     const kernel =
       operations[12]! * prices[12]! +
       operations[13]! * prices[13]! +
@@ -198,9 +203,9 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
   }
 
   function settleCall(t: ThreadSlot): void {
-    if (hasReleased) settleLong(t);
+    if (state[HAS_RELEASED] !== 0) settleLong(t);
     else settle(t);
-    hasReleased = false;
+    state[HAS_RELEASED] = 0;
   }
 
   /** Every other processor that runs a thread of the process is interrupted to forget the translations. */
@@ -422,7 +427,7 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
   function acquire(t: ThreadSlot, id: LockId): void {
     if (words[(id << LG_LOCK_WORDS) + IN_KERNEL] !== 0) {
       settle(t);
-      hasCalled = true;
+      state[HAS_CALLED] = 1;
       clocks[t]! += syscallNs;
     } else {
       settleLong(t);
@@ -448,7 +453,7 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
     if (held < 0) throw new InvariantError(`thread ${t} releases ${locks[id]!.name}, which it does not hold`);
     const stretch = firstOf(id) + held;
     const now = clocks[t]!;
-    hasReleased = true;
+    state[HAS_RELEASED] = 1;
     spans[2 * stretch + 1] = now;
     if (now > latest[id]!) latest[id] = now;
     holdNs[id]! += now - heldFrom[id]!;
@@ -465,7 +470,7 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
 
   function acquireShared(t: ThreadSlot, id: LockId): void {
     settle(t);
-    hasCalled = true;
+    state[HAS_CALLED] = 1;
     clocks[t]! += syscallNs;
     if (!perVmaLocks) take(t, id, true);
   }
