@@ -66,12 +66,12 @@ export interface Allocator {
   /** mallopt by malloc.h's names. Models without it ignore it, as the ground-truth replay does. */
   mallopt(t: ThreadSlot, name: string, value: number): void;
   /**
-   * Whether `malloc(t, size)`, `free(t, h)` would be served by what belongs to the thread alone (its cache): no lock, no
-   * counter, nothing that another thread could see. Virtual time lets such calls run ahead of other threads, which saves most
-   * of its scheduling. Cheap, without side effects, and false when in doubt. Without them no call runs ahead.
+   * `malloc(t, size)`, `free(t, h)` where they are served by what belongs to the thread alone (its cache): no lock, no counter,
+   * nothing that another thread could see. Else 0, false, and nothing has happened. Virtual time lets such calls run ahead
+   * of other threads, which saves most of its scheduling. Without them no call runs ahead.
    */
-  mallocIsLocal?(t: ThreadSlot, size: Bytes): boolean;
-  freeIsLocal?(t: ThreadSlot, h: Handle): boolean;
+  mallocLocal?(t: ThreadSlot, size: Bytes): Handle;
+  freeLocal?(t: ThreadSlot, h: Handle): boolean;
   /**
    * The lock that such a call takes where it is not local, -1 when in doubt or where it needs the kernel. Virtual time lets
    * calls run a little ahead whose lock nobody else has wanted for long.

@@ -24,8 +24,8 @@ function create(machine: Machine, version: string, options: OptionValues): Alloc
     memalign,
     touchBlock,
     ...(calls.mallocTouched && { mallocTouched: calls.mallocTouched }),
-    mallocIsLocal: calls.mallocIsLocal,
-    freeIsLocal: calls.freeIsLocal,
+    mallocLocal: calls.mallocLocal,
+    freeLocal: calls.freeLocal,
     addressOf,
     usableSize,
     threadStart: () => {}, // a thread's data is made at its first call

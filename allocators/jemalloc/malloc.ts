@@ -198,20 +198,7 @@ export function createMalloc(heap: Heap) {
 
   /** free, of a block whose pages have to be looked at. */
   function freeLooking(t: ThreadSlot, h: Handle): void {
-    const index = extentClass[h >> HANDLE_SHIFT]!;
-    if (index < cacheBins) {
-      const header = t * threadWords;
-      const left = caches[header + T_DALLOC_LEFT]! - CACHED_SIZE[index]!;
-      const b = header + THREAD_HEADER_WORDS + (index << LG_CACHE_BIN_WORDS);
-      const head = caches[b + C_HEAD]!;
-      if (left > 0 && head !== caches[b + C_LIMIT]) {
-        slots[head - 1] = filed(h);
-        caches[b + C_HEAD] = head - 1;
-        caches[header + T_DALLOC_LEFT] = left;
-        return;
-      }
-    }
-    freeDefault(t, h);
+    if (!freeLocal(t, h)) freeDefault(t, h);
   }
 
   // --------------------------------------------------------------------------------------------------- reallocation
@@ -264,24 +251,25 @@ export function createMalloc(heap: Heap) {
     return moved;
   }
 
-  /** Whether `malloc` would take its fast path. */
-  function mallocIsLocal(t: ThreadSlot, size: Bytes): boolean {
-    if (size > fastMax) return false;
-    const index = SIZE_INDEX[(size + 7) >> 3]!;
-    const header = t * threadWords;
-    if (caches[header + T_ALLOC_LEFT]! - CACHED_SIZE[index]! <= 0) return false;
-    const b = header + THREAD_HEADER_WORDS + (index << LG_CACHE_BIN_WORDS);
-    return caches[b + C_HEAD] !== caches[b + C_LOW_WATER];
+  /** The fast path of `malloc`, or 0. */
+  function mallocLocal(t: ThreadSlot, size: Bytes): Handle {
+    return handOut(hit(t, size));
   }
 
-  /** Whether `free` would take its fast path. */
-  function freeIsLocal(t: ThreadSlot, h: Handle): boolean {
+  /** The fast path of `free`, or false. */
+  function freeLocal(t: ThreadSlot, h: Handle): boolean {
     const index = extentClass[h >> HANDLE_SHIFT]!;
     if (index >= cacheBins) return false;
     const header = t * threadWords;
-    if (caches[header + T_DALLOC_LEFT]! - CACHED_SIZE[index]! <= 0) return false;
+    const left = caches[header + T_DALLOC_LEFT]! - CACHED_SIZE[index]!;
+    if (left <= 0) return false;
     const b = header + THREAD_HEADER_WORDS + (index << LG_CACHE_BIN_WORDS);
-    return caches[b + C_HEAD] !== caches[b + C_LIMIT];
+    const head = caches[b + C_HEAD]!;
+    if (head === caches[b + C_LIMIT]) return false;
+    slots[head - 1] = filed(h);
+    caches[b + C_HEAD] = head - 1;
+    caches[header + T_DALLOC_LEFT] = left;
+    return true;
   }
 
   /** With an option that fills, or without caches, every call takes the slow path (malloc_slow). */
@@ -295,8 +283,8 @@ export function createMalloc(heap: Heap) {
     realloc,
     memalign,
     touchBlock,
-    mallocIsLocal: isSlow ? () => false : mallocIsLocal,
-    freeIsLocal: isSlow ? () => false : freeIsLocal,
+    mallocLocal: isSlow ? () => 0 : mallocLocal,
+    freeLocal: isSlow ? () => false : freeLocal,
     addressOf: (h: Handle): Addr => extents[((h >> HANDLE_SHIFT) << LG_EXTENT_WORDS) + E_START]! * PAGE + offsetOf(h),
     usableSize: (h: Handle): Bytes => INDEX_SIZE[extentClass[h >> HANDLE_SHIFT]!]!,
   };

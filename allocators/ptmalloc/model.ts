@@ -89,28 +89,20 @@ export function createGlibc(machine: Machine, version: string, given: OptionValu
 
   /** malloc(): a hit in the thread cache, or `mallocSlow`. */
   function malloc(t: number, bytes: number): number {
-    if (bytes <= MAX_TCACHE_BYTES) {
-      const bin = (t << TCACHE_SHIFT) + (bytes <= 24 ? 0 : ((bytes - 9) >> 4) << 1);
-      const p = tcache[bin]!;
-      if (p !== 0) {
-        tcache[bin] = words[p + FD]!;
-        tcache[bin + 1]!++;
-        return p;
-      }
+    const p = mallocLocal(t, bytes);
+    return p !== 0 ? p : mallocSlow(t, bytes);
+  }
+
+  /** A hit in the thread cache, or 0. */
+  function mallocLocal(t: number, bytes: number): number {
+    if (bytes > MAX_TCACHE_BYTES) return 0;
+    const bin = (t << TCACHE_SHIFT) + (bytes <= 24 ? 0 : ((bytes - 9) >> 4) << 1);
+    const p = tcache[bin]!;
+    if (p !== 0) {
+      tcache[bin] = words[p + FD]!;
+      tcache[bin + 1]!++;
     }
-    return mallocSlow(t, bytes);
-  }
-
-  /** Whether malloc() would hit the thread cache. */
-  function mallocIsLocal(t: number, bytes: number): boolean {
-    if (bytes > MAX_TCACHE_BYTES) return false;
-    return tcache[(t << TCACHE_SHIFT) + (bytes <= 24 ? 0 : ((bytes - 9) >> 4) << 1)] !== 0;
-  }
-
-  /** Whether free() would put the chunk into the thread cache. */
-  function freeIsLocal(t: number, p: number): boolean {
-    const index = (words[p + SIZE]! >>> UNIT_SHIFT) - 2;
-    return index < TCACHE_MAX_BINS && tcache[(t << TCACHE_SHIFT) + (index << 1) + 1]! > 0;
+    return p;
   }
 
   /** The arena lock that malloc() takes beyond the thread cache. */
@@ -161,20 +153,22 @@ export function createGlibc(machine: Machine, version: string, given: OptionValu
     for (let bin = 0; bin < ints[TCACHE_BINS]!; bin++) tcache[(t << TCACHE_SHIFT) + 2 * bin + 1] = count;
   }
 
-  /** free(): into the thread cache where there is room, or `freeSlow`. A mapped chunk counts as large. */
+  /** free(): into the thread cache where there is room, or `freeSlow`. */
   function free(t: number, p: number): void {
+    if (!freeLocal(t, p)) freeSlow(t, p);
+  }
+
+  /** Into the thread cache where there is room. A mapped chunk counts as large. */
+  function freeLocal(t: number, p: number): boolean {
     const index = (words[p + SIZE]! >>> UNIT_SHIFT) - 2;
-    if (index < TCACHE_MAX_BINS) {
-      const bin = (t << TCACHE_SHIFT) + (index << 1);
-      const room = tcache[bin + 1]!;
-      if (room > 0) {
-        words[p + FD] = tcache[bin]!;
-        tcache[bin] = p;
-        tcache[bin + 1] = room - 1;
-        return;
-      }
-    }
-    freeSlow(t, p);
+    if (index >= TCACHE_MAX_BINS) return false;
+    const bin = (t << TCACHE_SHIFT) + (index << 1);
+    const room = tcache[bin + 1]!;
+    if (room <= 0) return false;
+    words[p + FD] = tcache[bin]!;
+    tcache[bin] = p;
+    tcache[bin + 1] = room - 1;
+    return true;
   }
 
   function freeSlow(t: number, p: number): void {
@@ -336,8 +330,8 @@ export function createGlibc(machine: Machine, version: string, given: OptionValu
     usableSize,
     touchBlock,
     selfTouchedBytes: SELF_TOUCHED_BYTES,
-    mallocIsLocal,
-    freeIsLocal,
+    mallocLocal,
+    freeLocal,
     mallocLock,
     freeLock,
     threadStart: (t) => {

@@ -194,15 +194,19 @@ export function createHeaps(machine: Machine, version: ZendVersion, options: Hea
     }
   }
 
-  /** An element is at hand: nothing but the thread's own heap is touched. */
-  function mallocIsLocal(t: ThreadSlot, size: Bytes): boolean {
+  /** Where an element is at hand: nothing but the thread's own heap is touched. */
+  function mallocLocal(t: ThreadSlot, size: Bytes): Handle {
     const needed = padded(size);
-    return needed <= MAX_SMALL_SIZE && heaps[heapBase(t) + FREE_SLOT + BIN_BY_UNITS[(needed + 7) >>> 3]!]! !== 0;
+    if (needed > MAX_SMALL_SIZE) return 0;
+    return heaps[heapBase(t) + FREE_SLOT + BIN_BY_UNITS[(needed + 7) >>> 3]!] === 0 ? 0 : allocate(t, size);
   }
 
-  function freeIsLocal(t: ThreadSlot, h: Handle): boolean {
+  function freeLocal(t: ThreadSlot, h: Handle): boolean {
     const cell = h & CELL_MASK;
-    return map[cell >>> PAGE_CELL_SHIFT]! < 0 && slots[((cell >>> SLOT_SHIFT) << SLOT_SHIFT_WORDS) + OWNER] === t + 1;
+    if (map[cell >>> PAGE_CELL_SHIFT]! >= 0) return false;
+    if (slots[((cell >>> SLOT_SHIFT) << SLOT_SHIFT_WORDS) + OWNER] !== t + 1) return false;
+    release(t, h);
+    return true;
   }
 
   function usableSize(h: Handle): Bytes {
@@ -219,8 +223,8 @@ export function createHeaps(machine: Machine, version: ZendVersion, options: Hea
     realloc,
     calloc,
     touchBlock,
-    mallocIsLocal,
-    freeIsLocal,
+    mallocLocal,
+    freeLocal,
     usableSize,
     addressOf: (h: Handle) => addressOf(state, h),
     begin: (t: ThreadSlot): void => void hasHeap(t),

@@ -21,9 +21,9 @@ export interface UpperLayer {
   readonly addressOf: (h: Handle) => Addr;
   readonly usableSize: (h: Handle) => Bytes;
   readonly touchBlock: (h: Handle, from: Bytes, to: Bytes) => void;
-  /** Whether the call would touch nothing but the thread's own heap. */
-  readonly mallocIsLocal: (t: ThreadSlot, size: Bytes) => boolean;
-  readonly freeIsLocal: (t: ThreadSlot, h: Handle) => boolean;
+  /** As in Allocator: the call where it touches nothing but the thread's own heap. */
+  readonly mallocLocal: (t: ThreadSlot, size: Bytes) => Handle;
+  readonly freeLocal: (t: ThreadSlot, h: Handle) => boolean;
   readonly begin: (t: ThreadSlot) => void;
   readonly end: (t: ThreadSlot) => void;
   /** The thread's heap ends with it. */
@@ -102,8 +102,8 @@ export function layered(upper: UpperLayer, below: Allocator, all: boolean): Requ
     ...common,
     ...advance,
     malloc: upper.malloc,
-    mallocIsLocal: upper.mallocIsLocal,
-    freeIsLocal: (t, h) => isOurs(h) && upper.freeIsLocal(t, h),
+    mallocLocal: upper.mallocLocal,
+    freeLocal: (t, h) => isOurs(h) && upper.freeLocal(t, h),
     // Aligned blocks come from below, and go back there.
     realloc: (t, h, size) => (isOurs(h) ? upper.realloc(t, h, size) : below.realloc(t, h, size)),
     free: (t, h) => (isOurs(h) ? upper.free(t, h) : below.free(t, h)),

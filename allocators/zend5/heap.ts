@@ -515,17 +515,19 @@ export function createHeaps(machine: Machine, below: Allocator, options: Heap5Op
     }
   }
 
-  /** The cache has such a block: nothing but the thread's own heap is touched. */
-  function mallocIsLocal(t: ThreadSlot, size: Bytes): boolean {
+  /** Where the cache has such a block: nothing but the thread's own heap is touched. */
+  function mallocLocal(t: ThreadSlot, size: Bytes): Handle {
     const index = trueUnits(size) - minimum;
-    return !debug && index < BUCKETS && heaps[heapBase(t) + CACHE + index] !== 0;
+    return debug || index >= BUCKETS || heaps[heapBase(t) + CACHE + index] === 0 ? 0 : malloc(t, size);
   }
 
-  function freeIsLocal(t: ThreadSlot, h: Handle): boolean {
+  function freeLocal(t: ThreadSlot, h: Handle): boolean {
     const block = h & CELL_MASK;
     const index = blocks[block + LENGTH]! - minimum;
     if (debug || index >= BUCKETS || heaps[heapBase(t) + CACHED_SIZE]! >= CACHE_UNITS) return false;
-    return pageStates[linkPage(block)] === 1 && ownerOf(block) === t;
+    if (pageStates[linkPage(block)] !== 1 || ownerOf(block) !== t) return false;
+    free(t, h);
+    return true;
   }
 
   /** _zend_mm_block_size: with the header, but for a debug build, where it is what was asked for. */
@@ -542,8 +544,8 @@ export function createHeaps(machine: Machine, below: Allocator, options: Heap5Op
     realloc,
     free,
     touchBlock,
-    mallocIsLocal,
-    freeIsLocal,
+    mallocLocal,
+    freeLocal,
     usableSize,
     addressOf: (h: Handle) => dataOf(h & CELL_MASK),
     begin,

@@ -113,7 +113,8 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   const { recordedNs, onFailure, onSample, onEvent } = options;
   const { records, need, first, requestFrees, requestNeeds } = order;
   const { handles, requested } = objects;
-  const { malloc, free, touchBlock, mallocIsLocal, freeIsLocal, mallocLock, freeLock } = allocator;
+  const { malloc, free, touchBlock, mallocLock, freeLock } = allocator;
+  const { mallocLocal = () => 0, freeLocal = () => false } = allocator;
   const { settle, settleCall, isOwn } = locks;
   const { clocks, until, sleepNs, processor, costs } = time;
   const {
@@ -272,7 +273,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   }
 
   /** An allocation has returned `handle`: the end of the call is measured, then the block is written. */
-  function allocated(target: Allocator, t: ThreadSlot, index: number, handle: Handle, old: Bytes): void {
+  function finishAllocation(target: Allocator, t: ThreadSlot, index: number, handle: Handle, old: Bytes): void {
     const p = index * RECORD_WORDS;
     const op = records[p]! & OP_MASK;
     settleCall(t);
@@ -295,7 +296,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
     if (touches && size > old) write(target, t, handle, old, size, fills);
   }
 
-  function released(t: ThreadSlot): void {
+  function finishFree(t: ThreadSlot): void {
     settleCall(t);
     clocks[t]! += freeNs;
     frees.calls++;
@@ -310,7 +311,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
     live[0]! -= requested[slot]!;
     callStart[0] = clocks[t]!;
     target.free(t, handle);
-    released(t);
+    finishFree(t);
   }
 
   function resize(target: Allocator, t: ThreadSlot, index: number): void {
@@ -323,7 +324,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
       return;
     }
     const moved = handle === 0 ? target.malloc(t, size) : target.realloc(t, handle, size);
-    allocated(target, t, index, moved, handle === 0 ? 0 : records[p + 3]! >>> 0);
+    finishAllocation(target, t, index, moved, handle === 0 ? 0 : records[p + 3]! >>> 0);
   }
 
   /** The request's blocks that other threads have still to write to; 0 where it can end. */
@@ -356,14 +357,14 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
     const slot = records[p + 1]!;
     switch (op) {
       case OP_CALLOC:
-        allocated(allocator, t, index, allocator.calloc(t, records[p + 2]! >>> 0, records[p + 3]! >>> 0), 0);
+        finishAllocation(allocator, t, index, allocator.calloc(t, records[p + 2]! >>> 0, records[p + 3]! >>> 0), 0);
         break;
       case OP_REALLOC:
         resize(allocator, t, index);
         break;
       case OP_MEMALIGN: {
         const align = Math.max(8, records[p + 2]! >>> 0);
-        allocated(allocator, t, index, allocator.memalign(t, align, records[p + 3]! >>> 0), 0);
+        finishAllocation(allocator, t, index, allocator.memalign(t, align, records[p + 3]! >>> 0), 0);
         break;
       }
       case OP_WRITE: {
@@ -375,10 +376,10 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
         break;
       }
       case OP_EMALLOC:
-        allocated(upper, t, index, upper.malloc(t, records[p + 2]! >>> 0), 0);
+        finishAllocation(upper, t, index, upper.malloc(t, records[p + 2]! >>> 0), 0);
         break;
       case OP_ECALLOC:
-        allocated(upper, t, index, upper.calloc(t, records[p + 2]! >>> 0, records[p + 3]! >>> 0), 0);
+        finishAllocation(upper, t, index, upper.calloc(t, records[p + 2]! >>> 0, records[p + 3]! >>> 0), 0);
         break;
       case OP_EREALLOC:
         resize(upper, t, index);
@@ -420,33 +421,15 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
     }
   }
 
-  /** Whether no other thread can tell when the event at `index` happens, or would find its lock free. */
-  function isLocal(t: ThreadSlot, index: number, limit: Ns): boolean {
-    const p = index << 2;
-    const word = records[p]!;
-    const slot = records[p + 1]!;
-    if ((word & AWAITS_USES) !== 0 && !isReady(t, slot, need[index]!)) return false;
-    switch (word & OP_MASK) {
-      case OP_MALLOC: {
-        const size = records[p + 2]! >>> 0;
-        return (
-          mallocIsLocal?.(t, size) === true || (mallocLock !== undefined && isOwnLock(t, mallocLock(t, size), limit))
-        );
-      }
-      case OP_FREE: {
-        const handle = handles[slot]!;
-        if (handle === 0 || freeIsLocal?.(t, handle) === true) return true;
-        return freeLock !== undefined && isOwnLock(t, freeLock(t, handle), limit);
-      }
-      case OP_WRITE:
-        return true;
-      default:
-        return false;
-    }
+  /** Whether the call takes a lock that nobody else has wanted for long, and not too far ahead. */
+  function mallocIsUnderOwn(t: ThreadSlot, size: Bytes, limit: Ns): boolean {
+    if (mallocLock === undefined || usesOwnLock || clocks[t]! > limit + AHEAD_UNDER_LOCK_NS) return false;
+    return isOwn(t, mallocLock(t, size));
   }
 
-  function isOwnLock(t: ThreadSlot, id: number, limit: Ns): boolean {
-    return !usesOwnLock && clocks[t]! <= limit + AHEAD_UNDER_LOCK_NS && isOwn(t, id);
+  function freeIsUnderOwn(t: ThreadSlot, handle: Handle, limit: Ns): boolean {
+    if (freeLock === undefined || usesOwnLock || clocks[t]! > limit + AHEAD_UNDER_LOCK_NS) return false;
+    return isOwn(t, freeLock(t, handle));
   }
 
   function beginThread(t: ThreadSlot): void {
@@ -487,22 +470,37 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
         }
       }
       const slot = records[p + 1]!;
+      const isAhead = since > limit;
+      if ((word & AWAITS_USES) !== 0 && !isReady(t, slot, need[i]!)) {
+        if (!isAhead) stop = wait(t, slot, need[i]!);
+        break;
+      }
+      // Past the limit only what no other thread can tell the time of, or under a lock that no other one would find taken.
+      let allocated = 0;
+      let isFreed = false;
+      if (isAhead) {
+        if (since > limit + AHEAD_NS) break;
+        if (op === OP_MALLOC) {
+          allocated = mallocLocal(t, records[p + 2]! >>> 0);
+          if (allocated === 0 && !mallocIsUnderOwn(t, records[p + 2]! >>> 0, limit)) break;
+        } else if (op === OP_FREE) {
+          const handle = handles[slot]!;
+          isFreed = handle === 0 || freeLocal(t, handle);
+          if (!isFreed && !freeIsUnderOwn(t, handle, limit)) break;
+        } else if (op !== OP_WRITE) break;
+      }
       if ((word & AWAITS_USES) !== 0) {
-        if (!isReady(t, slot, need[i]!)) {
-          stop = wait(t, slot, need[i]!);
-          break;
-        }
         // The block's own first line.
         if (shared[(slot << LG_SHARED_WORDS) + LAST]! >> WAITER_BITS !== processor[t])
           since = clocks[t]! += lineTransferNs;
       }
       if (op === OP_MALLOC) {
         const size = records[p + 2]! >>> 0;
-        const handle = malloc(t, size);
+        const handle = allocated !== 0 ? allocated : malloc(t, size);
         if (operations[OP_SLOW_CALLS] !== slowCalls) {
           slowCalls = operations[OP_SLOW_CALLS]!;
           callStart[0] = since;
-          allocated(allocator, t, i, handle, 0);
+          finishAllocation(allocator, t, i, handle, 0);
         } else {
           mallocs.calls++;
           clocks[t] = since + mallocEventNs;
@@ -530,11 +528,11 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
         if (handle !== 0) {
           // What the trace says saves a look at the object, unless a realloc may have failed.
           live[0]! -= failures === 0 ? records[p + 2]! >>> 0 : requested[slot]!;
-          free(t, handle);
+          if (!isFreed) free(t, handle);
           if (operations[OP_SLOW_CALLS] !== slowCalls) {
             slowCalls = operations[OP_SLOW_CALLS]!;
             callStart[0] = since;
-            released(t);
+            finishFree(t);
           } else {
             frees.calls++;
             clocks[t] = since + freeEventNs;
@@ -566,7 +564,6 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
         stop = STOP_EARLY;
         break;
       }
-      if (clocks[t]! > limit && (clocks[t]! > limit + AHEAD_NS || i === end || !isLocal(t, i, limit))) break;
       if (i - from >= left && i < end) {
         stop = STOP_PAUSED;
         break;

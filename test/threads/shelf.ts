@@ -129,8 +129,13 @@ export function createShelf(machine: Machine, _version = '1', options: { cached?
     addressOf: start,
     usableSize: (h) => bytesOf(records[record(h) + CLASS]!),
     touchBlock,
-    mallocIsLocal: (t, size) => classOf(size) < CLASSES && shelves[(t * CLASSES + classOf(size)) * 2] !== 0,
-    freeIsLocal: (t, h) => shelves[(t * CLASSES + records[record(h) + CLASS]!) * 2 + 1]! < cached,
+    mallocLocal: (t, size) =>
+      classOf(size) < CLASSES && shelves[(t * CLASSES + classOf(size)) * 2] !== 0 ? malloc(t, size) : 0,
+    freeLocal(t, h) {
+      const isLocal = shelves[(t * CLASSES + records[record(h) + CLASS]!) * 2 + 1]! < cached;
+      if (isLocal) free(t, h);
+      return isLocal;
+    },
     threadStart: () => {},
     threadExit(t) {
       for (let c = 0; c < CLASSES; c++) {
