@@ -47,15 +47,12 @@ export interface ProgramOrder {
   readonly crossThreadFrees: number;
 }
 
-// What is known of a slot while the order is made: LIFE_WORDS int32 each.
-const LG_LIFE_WORDS = 3;
-const OWNER = 0; // the thread that allocated it
-const USES = 1;
-const ALLOCATED = 2; // number of the last allocation or realloc
-const SIZE = 3; // what was asked for last, as unsigned
-const IS_SHARED = 4;
-const NEXT_FREE = 5;
-const LINE = 6; // of the program's table
+// What is known of a slot while the order is made: int32 each, and what was asked for last as unsigned.
+const LG_LIFE_WORDS = 2;
+const LIST = 0; // of a live object: the thread that allocated it << 1, | 1 where others use it; of a dead one: the next on its list
+const SIZE = 1;
+const LINE = 2; // of the program's table
+const USES = 3; // of a shared one
 
 /** The program is a replay: it keeps a pointer and a count for each allocation, 16 bytes in a line of 64. */
 const LG_ENTRIES_PER_LINE = 2;
@@ -74,7 +71,7 @@ export function createProgramOrder(events: EventBuffer): ProgramOrder {
   const first = sharedInt32(threads + 1);
   for (let t = 0; t < threads; t++) first[t + 1] = first[t]! + eventsOf[t]!;
   const records = sharedInt32(length * RECORD_WORDS);
-  const need = sharedInt32(length);
+  const need = sharedInt32(length + 1);
   const requestFrees = sharedInt32(events.requestFrees.length);
   const requestNeeds = sharedInt32(events.requestFrees.length);
   const columns = { threadOfRow, isSharedLife, first, records, need, requestFrees, requestNeeds };
@@ -117,6 +114,7 @@ interface Columns {
 function createOrdering(events: EventBuffer, columns: Columns, allocating: number, threads: number) {
   // Constants of their own: an imported one is loaded and checked at every use, a local one is folded into the code.
   const {
+    OP_BITS,
     OP_CALLOC,
     OP_ECALLOC,
     OP_EFREE,
@@ -131,18 +129,22 @@ function createOrdering(events: EventBuffer, columns: Columns, allocating: numbe
     OP_SAMPLE,
     OP_WRITE,
   } = traced;
+  const [awaitsUses, countedUse, recordWords] = [AWAITS_USES, COUNTED_USE, RECORD_WORDS];
   const { head, slot, a, b, requestFrees: tracedFrees } = events;
   const { threadOfRow, isSharedLife, records, need, requestFrees, requestNeeds } = columns;
   // By slot of the trace: the slot of this file, 0 while dead.
   const now = new Int32Array(events.objectSlots);
   const lives = new Int32Array((allocating + 2 * threads * FRESH_SLOTS + FRESH_SLOTS) << LG_LIFE_WORDS);
+  const allocated = new Int32Array(lives.length >> LG_LIFE_WORDS); // number of the last allocation or realloc, of a shared one
   const freeHead = new Int32Array(2 * threads); // of slots for objects of one thread, of slots for shared ones
   const next = columns.first.slice();
   const fresh = new Int32Array(2 * threads); // by the same lists
   let slots = FRESH_SLOTS;
-  let allocations = 0;
-  let frees = 0;
-  let crossThreadFrees = 0;
+  const totals = new Int32Array(3);
+  const ALLOCATIONS = 0;
+  const FREES = 1;
+  const CROSS_THREAD_FREES = 2;
+  const dummy = events.length; // of `need`, for events that wait for nothing
 
   function live(row: number, doing: string): number {
     const s = now[slot[row]!]!;
@@ -154,15 +156,19 @@ function createOrdering(events: EventBuffer, columns: Columns, allocating: numbe
     return s;
   }
 
-  function release(t: number, traceSlot: number): void {
-    const s = now[traceSlot]!;
+  // Which objects are shared is often as good as random. What depends on it is computed, as far as it can be, not chosen: a wrong
+  // guess of the processor costs more than all else, as what it would be corrected with is still on its way from memory.
+
+  /** The object is dead: its slot is the freeing thread's. */
+  function release(t: number, traceSlot: number, s: number): void {
     const p = s << LG_LIFE_WORDS;
+    const list = lives[p + LIST]!;
+    const mine = (t << 1) | (list & 1);
     now[traceSlot] = 0;
-    const list = 2 * t + lives[p + IS_SHARED]!;
-    lives[p + NEXT_FREE] = freeHead[list]!;
-    freeHead[list] = s;
-    frees++;
-    if (lives[p + OWNER] !== t) crossThreadFrees++;
+    lives[p + LIST] = freeHead[mine]!;
+    freeHead[mine] = s;
+    totals[FREES]!++;
+    totals[CROSS_THREAD_FREES]! -= (-Math.abs(list - mine)) >> 31;
   }
 
   /** A slot that was never used, one of a few that lie side by side for the same thread. */
@@ -176,20 +182,25 @@ function createOrdering(events: EventBuffer, columns: Columns, allocating: numbe
 
   /** An allocation of `size` bytes: the slot that it gets. */
   function allocate(t: number, row: number, size: number): number {
-    const shared = isSharedLife[row]!;
-    const list = 2 * t + shared;
+    const list = (t << 1) | isSharedLife[row]!;
     let s = freeHead[list]!;
-    if (s !== 0) freeHead[list] = lives[(s << LG_LIFE_WORDS) + NEXT_FREE]!;
+    if (s !== 0) freeHead[list] = lives[(s << LG_LIFE_WORDS) + LIST]!;
     else s = freshSlot(list);
     now[slot[row]!] = s;
-    const p = s << LG_LIFE_WORDS;
-    lives[p + OWNER] = t;
-    lives[p + IS_SHARED] = shared;
-    lives[p + ALLOCATED] = ++lives[p + USES]!;
-    lives[p + SIZE] = size;
-    lives[p + LINE] = allocations >> LG_ENTRIES_PER_LINE;
-    allocations++;
+    lives[(s << LG_LIFE_WORDS) + LIST] = list;
+    renew(s, size);
     return s;
+  }
+
+  /** An entry in the program's table for what was allocated or resized. */
+  function renew(s: number, size: number): void {
+    const p = s << LG_LIFE_WORDS;
+    const entry = totals[ALLOCATIONS]!;
+    totals[ALLOCATIONS] = entry + 1;
+    lives[p + SIZE] = size;
+    lives[p + LINE] = entry >> LG_ENTRIES_PER_LINE;
+    lives[p + USES]! += isShared(s);
+    allocated[s] = lives[p + USES]!;
   }
 
   /** Notes the event as the next one of its thread. */
@@ -204,16 +215,16 @@ function createOrdering(events: EventBuffer, columns: Columns, allocating: numbe
   ): void {
     const index = next[t]!;
     next[t] = index + 1;
-    const p = index * RECORD_WORDS;
+    const p = index * recordWords;
     records[p] = word;
     records[p + 1] = s;
     records[p + 2] = argument;
     records[p + 3] = other | 0;
-    if ((word & AWAITS_USES) !== 0) need[index] = waitsFor;
+    need[dummy + (index - dummy) * ((word >> OP_BITS) & 1)] = waitsFor;
   }
 
-  const isShared = (s: number): boolean => lives[(s << LG_LIFE_WORDS) + IS_SHARED] === 1;
-  const flagsOf = (s: number, flags: number): number => (isShared(s) ? flags : 0);
+  const isShared = (s: number): 0 | 1 => (lives[(s << LG_LIFE_WORDS) + LIST]! & 1) as 0 | 1;
+  const flagsOf = (s: number, flags: number): number => flags * isShared(s);
 
   function order(from: number, to: number): void {
     for (let row = from; row < to; row++) {
@@ -222,12 +233,12 @@ function createOrdering(events: EventBuffer, columns: Columns, allocating: numbe
       if (op === OP_MALLOC || op === OP_EMALLOC) {
         const size = a[row]! | 0;
         const s = allocate(t, row, size);
-        put(t, row, op | flagsOf(s, COUNTED_USE), s, size, 0, lives[(s << LG_LIFE_WORDS) + LINE]!);
+        put(t, row, op | flagsOf(s, countedUse), s, size, 0, lives[(s << LG_LIFE_WORDS) + LINE]!);
       } else if (op === OP_FREE || op === OP_EFREE) {
         const s = live(row, 'frees');
         const p = s << LG_LIFE_WORDS;
-        put(t, row, op | flagsOf(s, AWAITS_USES), s, lives[p + SIZE]!, lives[p + USES]!, lives[p + LINE]!);
-        release(t, slot[row]!);
+        put(t, row, op | flagsOf(s, awaitsUses), s, lives[p + SIZE]!, lives[p + USES]!, lives[p + LINE]!);
+        release(t, slot[row]!, s);
       } else {
         orderOther(t, row, op);
       }
@@ -241,7 +252,7 @@ function createOrdering(events: EventBuffer, columns: Columns, allocating: numbe
       case OP_ECALLOC:
       case OP_MEMALIGN: {
         const s = allocate(t, row, op === OP_MEMALIGN ? b[row]! : a[row]! * b[row]!);
-        put(t, row, op | flagsOf(s, COUNTED_USE), s, argument, 0);
+        put(t, row, op | flagsOf(s, countedUse), s, argument, 0);
         break;
       }
       case OP_REALLOC:
@@ -250,18 +261,17 @@ function createOrdering(events: EventBuffer, columns: Columns, allocating: numbe
         break;
       case OP_WRITE: {
         const s = live(row, 'writes to');
-        const p = s << LG_LIFE_WORDS;
-        lives[p + USES]!++;
-        put(t, row, op | flagsOf(s, AWAITS_USES | COUNTED_USE), s, argument, lives[p + ALLOCATED]!);
+        lives[(s << LG_LIFE_WORDS) + USES]! += isShared(s);
+        put(t, row, op | flagsOf(s, awaitsUses | countedUse), s, argument, allocated[s]!);
         break;
       }
       case OP_REQUEST_END:
         for (let i = a[row]!; i < a[row]! + b[row]!; i++) {
           const traceSlot = tracedFrees[i]!;
-          const p = now[traceSlot]! << LG_LIFE_WORDS;
-          requestFrees[i] = now[traceSlot]!;
-          requestNeeds[i] = lives[p + IS_SHARED] === 1 ? lives[p + USES]! : 0;
-          release(t, traceSlot);
+          const s = now[traceSlot]!;
+          requestFrees[i] = s;
+          requestNeeds[i] = lives[(s << LG_LIFE_WORDS) + USES]! * isShared(s);
+          release(t, traceSlot, s);
         }
         put(t, row, op, slot[row]!, argument, 0);
         break;
@@ -277,29 +287,23 @@ function createOrdering(events: EventBuffer, columns: Columns, allocating: numbe
     const old = now[slot[row]!]!;
     if (old === 0) {
       const s = size === 0 ? 0 : allocate(t, row, size);
-      put(t, row, op | flagsOf(s, COUNTED_USE), s, size, 0);
+      put(t, row, op | flagsOf(s, countedUse), s, size, 0);
       return;
     }
     const p = old << LG_LIFE_WORDS;
-    put(t, row, op | flagsOf(old, size === 0 ? AWAITS_USES : AWAITS_USES | COUNTED_USE), old, size, lives[p + USES]!);
-    if (size === 0) {
-      release(t, slot[row]!);
-    } else {
-      lives[p + ALLOCATED] = ++lives[p + USES]!;
-      lives[p + SIZE] = size;
-      lives[p + LINE] = allocations >> LG_ENTRIES_PER_LINE;
-      allocations++;
-    }
+    put(t, row, op | flagsOf(old, size === 0 ? awaitsUses : awaitsUses | countedUse), old, size, lives[p + USES]!);
+    if (size === 0) release(t, slot[row]!, old);
+    else renew(old, size);
   }
 
   return {
     order,
     counts: () => ({
       objectSlots: slots,
-      tableLines: (allocations >> LG_ENTRIES_PER_LINE) + 1,
-      allocations,
-      frees,
-      crossThreadFrees,
+      tableLines: (totals[ALLOCATIONS]! >> LG_ENTRIES_PER_LINE) + 1,
+      allocations: totals[ALLOCATIONS]!,
+      frees: totals[FREES]!,
+      crossThreadFrees: totals[CROSS_THREAD_FREES]!,
     }),
   };
 }
@@ -332,7 +336,7 @@ function assignThreads(events: EventBuffer) {
   const byId = new Map([[0, 0]]);
   const current = new Int32Array(events.threadSlots);
   const threadOfRow = new Int32Array(length);
-  const isSharedLife = new Uint8Array(length);
+  const isSharedLife = new Uint8Array(length + 1);
   const eventsOf = new Int32Array(begins.length + 1);
   // By slot of the trace, side by side: the row that allocated the object, -1 while it is dead; its thread.
   const life = new Int32Array(2 * events.objectSlots).fill(-1);
