@@ -159,7 +159,8 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   }
   const ended = new Float64Array(objects.slots << 1);
   const shared = new Int32Array(ended.buffer);
-  const lineUser = new Int32Array(order.tableLines); // the thread that used the line last, + 1
+  // The thread that used the line last, + 1: in as few bytes as possible, as it is looked at for every block.
+  const lineUser = new (order.threads < 255 ? Uint8Array : Int32Array)(order.tableLines);
   const lastLine = new Int32Array(order.threads).fill(-1);
   const waitingFor = new Int32Array(order.threads); // object slot of a blocked thread, 0 for none
   const looksFrom = new Float64Array(order.threads); // since when it does
@@ -241,14 +242,17 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   }
 
   /**
-   * A line of the program's table comes over that another thread used last, or nobody. Lines in their order are fetched before
-   * they are needed.
+   * The thread uses a line of the program's table: it comes over where another thread used it last, or nobody. Lines in their
+   * order are fetched before they are needed. Computed, not branched on: the processor would guess wrong too often.
    */
-  function fetchLine(t: ThreadSlot, line: number): Ns {
+  function useLine(t: ThreadSlot, line: number): void {
+    const user = lineUser[line]! ^ (t + 1);
+    const comes = (user | -user) >>> 31; // 1: it was another one's
     const step = line - lastLine[t]!;
+    const isFar = (step | (FETCHED_AHEAD - step)) >>> 31; // 1: backwards, or too far ahead
     lineUser[line] = t + 1;
-    lastLine[t] = line;
-    return step >= 0 && step <= FETCHED_AHEAD ? 0 : coldLineNs;
+    lastLine[t]! += step * comes;
+    clocks[t]! += coldLineNs * (comes & isFar);
   }
 
   /** The running event has used a shared object. */
@@ -518,12 +522,11 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
           }
         }
         // The block is noted in the table.
-        const line = records[p + 3]!;
-        if (lineUser[line] !== t + 1) clocks[t]! += fetchLine(t, line);
+        useLine(t, records[p + 3]!);
       } else if (op === OP_FREE) {
         const handle = handles[slot]!;
-        const line = records[p + 3]!;
-        if (lineUser[line] !== t + 1) since = clocks[t]! += fetchLine(t, line);
+        useLine(t, records[p + 3]!);
+        since = clocks[t]!;
         handles[slot] = 0;
         if (handle !== 0) {
           // What the trace says saves a look at the object, unless a realloc may have failed.
