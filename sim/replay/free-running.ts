@@ -76,8 +76,8 @@ const SMALL_BYTES = 1024;
  */
 const FETCHED_AHEAD = 6;
 
-/** The share of events is used up. No matter for the scheduler: how a run is cut into shares changes nothing in it. */
-const STOP_PAUSED = -1;
+/** Nothing stops the thread but the end of the share of events; how a run is cut into shares changes nothing in it. */
+const GOES_ON = -1;
 
 /**
  * Executes each thread's events in its own order, in virtual time (trace-format.md, free-running). What an event does
@@ -165,11 +165,13 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   const waitingFor = new Int32Array(order.threads); // object slot of a blocked thread, 0 for none
   const looksFrom = new Float64Array(order.threads); // since when it does
   const nextWaiter = new Int32Array(order.threads); // another thread that waits for the same object, + 1
-  const live = new Float64Array(2); // requested bytes in live blocks now, and at most
+  const live = new Float64Array(3);
+  const LIVE = 0; // requested bytes in live blocks now
+  const PEAK = 1; // and at most
+  const FAILURES = 2; // of calls so far
   const callStart = new Float64Array(1); // when the running call began
   let left = 0; // events of the running share
   let executed = 0;
-  let failures = 0;
   let current = 0;
 
   const mallocs: CallDurations = { calls: 0, slow: 0, longestNs: 0, counts: new Int32Array(DURATION_BUCKETS) };
@@ -184,13 +186,13 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   }
 
   function failed(index: number): void {
-    failures++;
+    live[FAILURES]!++;
     onFailure(order.rows[index]!);
   }
 
   function liveBytes(change: Bytes): void {
-    const now = (live[0]! += change);
-    if (now > live[1]!) live[1] = now;
+    const now = (live[LIVE]! += change);
+    if (now > live[PEAK]!) live[PEAK] = now;
   }
 
   /** The program writes bytes from … to - 1 of a block. */
@@ -312,7 +314,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
     const handle = handles[slot]!;
     handles[slot] = 0;
     if (handle === 0) return;
-    live[0]! -= requested[slot]!;
+    live[LIVE]! -= requested[slot]!;
     callStart[0] = clocks[t]!;
     target.free(t, handle);
     finishFree(t);
@@ -349,7 +351,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
     for (let i = begin; i < begin + count; i++) {
       const slot = requestFrees[i]!;
       if (request) {
-        if (handles[slot] !== 0) live[0]! -= requested[slot]!;
+        if (handles[slot] !== 0) live[LIVE]! -= requested[slot]!;
         handles[slot] = 0;
       } else freeObject(allocator, t, slot);
     }
@@ -444,27 +446,48 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
     settle(t);
   }
 
-  /** Executes events of `t` until its clock has passed the limit. */
-  function runThread(t: ThreadSlot): Stop | typeof STOP_PAUSED {
+  /**
+   * An event that is no malloc or free; the cursor moves on if it happens. Returns why the thread stops, or GOES_ON. Apart from
+   * `runThread`, whose code is thrown away when it first meets what was not there while it was compiled.
+   */
+  function perform(t: ThreadSlot, op: number, index: number, isAhead: boolean, comes: boolean): Stop | typeof GOES_ON {
+    if (isAhead && op !== OP_WRITE) return STOP_LIMIT;
+    if (op === OP_REQUEST_END) {
+      const unready = unreadyOfRequest(t, index);
+      if (unready > 0) return wait(t, requestFrees[unready - 1]!, requestNeeds[unready - 1]!);
+    }
+    if (comes) clocks[t]! += lineTransferNs;
+    callStart[0] = clocks[t]!;
+    execute(t, op, index);
+    cursor[t] = index + 1;
+    if (sleepNs[t]! > 0 || op !== OP_THREAD_EXIT || index + 1 === first[t + 1]) return GOES_ON;
+    // The next life of this number is another thread, which sleeps until this one has left.
+    clocks[t]! += wakeThreadNs;
+    until[t] = clocks[t]!;
+    return STOP_EARLY;
+  }
+
+  /** Executes events of `t` until its clock has passed the limit; GOES_ON where the share of events is used up. */
+  function runThread(t: ThreadSlot): Stop | typeof GOES_ON {
     const limit = scheduler.limit[0]!;
     const end = first[t + 1]!;
-    let i = cursor[t]!;
-    let stop: Stop | typeof STOP_PAUSED = i < end ? STOP_LIMIT : STOP_DONE;
-    const from = i;
-    let slowCalls = operations[OP_SLOW_CALLS]!;
+    const from = cursor[t]!;
+    const to = Math.min(end, from + left);
+    let i = from;
+    let stop: Stop | typeof GOES_ON = GOES_ON;
     current = t;
-    while (i < end) {
+    while (i < to) {
       const p = i << 2;
       const word = records[p]!;
       const op = word & OP_MASK;
-      let since = clocks[t]!;
       cursor[t] = i;
       if (alive[t] === 0 && beginsLife(op)) {
         beginThread(t);
-        slowCalls = operations[OP_SLOW_CALLS]!;
-        if (clocks[t]! > limit) break;
-        continue;
+        if (clocks[t]! <= limit) continue;
+        stop = STOP_LIMIT;
+        break;
       }
+      let since = clocks[t]!;
       if (recordedNs !== undefined) {
         const due = recordedNs(order.rows[i]!);
         if (due > since) {
@@ -473,36 +496,35 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
           break;
         }
       }
-      const slot = records[p + 1]!;
+      // Past the limit only what no other thread can tell the time of, or under a lock that no other one would find taken.
       const isAhead = since > limit;
-      if ((word & AWAITS_USES) !== 0 && !isReady(t, slot, need[i]!)) {
-        if (!isAhead) stop = wait(t, slot, need[i]!);
+      if (isAhead && since > limit + AHEAD_NS) {
+        stop = STOP_LIMIT;
         break;
       }
-      // Past the limit only what no other thread can tell the time of, or under a lock that no other one would find taken.
-      let allocated = 0;
-      let isFreed = false;
-      if (isAhead) {
-        if (since > limit + AHEAD_NS) break;
-        if (op === OP_MALLOC) {
-          allocated = mallocLocal(t, records[p + 2]! >>> 0);
-          if (allocated === 0 && !mallocIsUnderOwn(t, records[p + 2]! >>> 0, limit)) break;
-        } else if (op === OP_FREE) {
-          const handle = handles[slot]!;
-          isFreed = handle === 0 || freeLocal(t, handle);
-          if (!isFreed && !freeIsUnderOwn(t, handle, limit)) break;
-        } else if (op !== OP_WRITE) break;
-      }
+      const slot = records[p + 1]!;
+      let comes = false; // the block's own first line, from another processor
       if ((word & AWAITS_USES) !== 0) {
-        // The block's own first line.
-        if (shared[(slot << LG_SHARED_WORDS) + LAST]! >> WAITER_BITS !== processor[t])
-          since = clocks[t]! += lineTransferNs;
+        if (!isReady(t, slot, need[i]!)) {
+          stop = isAhead ? STOP_LIMIT : wait(t, slot, need[i]!);
+          break;
+        }
+        comes = shared[(slot << LG_SHARED_WORDS) + LAST]! >> WAITER_BITS !== processor[t];
       }
       if (op === OP_MALLOC) {
         const size = records[p + 2]! >>> 0;
-        const handle = allocated !== 0 ? allocated : malloc(t, size);
-        if (operations[OP_SLOW_CALLS] !== slowCalls) {
-          slowCalls = operations[OP_SLOW_CALLS]!;
+        let handle = mallocLocal(t, size);
+        let isSlow = false;
+        if (handle === 0) {
+          if (isAhead && !mallocIsUnderOwn(t, size, limit)) {
+            stop = STOP_LIMIT;
+            break;
+          }
+          const slowCalls = operations[OP_SLOW_CALLS]!;
+          handle = malloc(t, size);
+          isSlow = operations[OP_SLOW_CALLS] !== slowCalls;
+        }
+        if (isSlow) {
           callStart[0] = since;
           finishAllocation(allocator, t, i, handle, 0);
         } else {
@@ -525,15 +547,25 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
         useLine(t, records[p + 3]!);
       } else if (op === OP_FREE) {
         const handle = handles[slot]!;
+        const isFreed = handle === 0 || freeLocal(t, handle);
+        if (isAhead && !isFreed && !freeIsUnderOwn(t, handle, limit)) {
+          stop = STOP_LIMIT;
+          break;
+        }
+        if (comes) clocks[t] = since + lineTransferNs;
         useLine(t, records[p + 3]!);
         since = clocks[t]!;
         handles[slot] = 0;
         if (handle !== 0) {
           // What the trace says saves a look at the object, unless a realloc may have failed.
-          live[0]! -= failures === 0 ? records[p + 2]! >>> 0 : requested[slot]!;
-          if (!isFreed) free(t, handle);
-          if (operations[OP_SLOW_CALLS] !== slowCalls) {
-            slowCalls = operations[OP_SLOW_CALLS]!;
+          live[LIVE]! -= live[FAILURES] === 0 ? records[p + 2]! >>> 0 : requested[slot]!;
+          let isSlow = false;
+          if (!isFreed) {
+            const slowCalls = operations[OP_SLOW_CALLS]!;
+            free(t, handle);
+            isSlow = operations[OP_SLOW_CALLS] !== slowCalls;
+          }
+          if (isSlow) {
             callStart[0] = since;
             finishFree(t);
           } else {
@@ -542,44 +574,28 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
           }
         }
       } else {
-        if (op === OP_REQUEST_END) {
-          const unready = unreadyOfRequest(t, i);
-          if (unready > 0) {
-            stop = wait(t, requestFrees[unready - 1]!, requestNeeds[unready - 1]!);
-            break;
-          }
-        }
-        callStart[0] = since;
-        execute(t, op, i);
-        slowCalls = operations[OP_SLOW_CALLS]!;
+        stop = perform(t, op, i, isAhead, comes);
+        if (cursor[t] === i) break;
       }
       if ((word & COUNTED_USE) !== 0) used(t, slot);
       if (onEvent !== undefined) onEvent(order.rows[i]!, op, handles[slot] ?? 0);
       i++;
-      if (sleepNs[t]! > 0) {
-        stop = STOP_SLEPT;
-        break;
-      }
-      if (op === OP_THREAD_EXIT && i < end) {
-        // The next life of this number is another thread, which sleeps until this one has left.
-        clocks[t]! += wakeThreadNs;
-        until[t] = clocks[t]!;
-        stop = STOP_EARLY;
-        break;
-      }
-      if (i - from >= left && i < end) {
-        stop = STOP_PAUSED;
-        break;
-      }
+      if (sleepNs[t]! > 0) stop = STOP_SLEPT;
+      if (stop !== GOES_ON) break;
     }
     executed += i - from;
     left -= i - from;
-    if (stop === STOP_DONE && t !== 0 && alive[t] === 1) {
+    cursor[t] = i;
+    return stop;
+  }
+
+  /** The turn of a thread that has executed all its events. */
+  function end(t: ThreadSlot): Stop {
+    if (t !== 0 && alive[t] === 1) {
       alive[t] = 0;
       clocks[t]! += threadExitNs;
     }
-    cursor[t] = i;
-    return stop;
+    return STOP_DONE;
   }
 
   // What the allocator did when it was made, before the first event, is no part of the run.
@@ -606,9 +622,11 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
         if (scheduler.unfinished() > 0) throw stuck();
         return false;
       }
-      const stop = runThread(t);
-      if (stop === STOP_PAUSED) paused = t;
-      else scheduler.stopped(t, stop);
+      const hasEvents = cursor[t]! < first[t + 1]!;
+      const stop = hasEvents ? runThread(t) : end(t);
+      if (stop !== GOES_ON) scheduler.stopped(t, stop);
+      else if (cursor[t] === first[t + 1]) scheduler.stopped(t, STOP_LIMIT);
+      else paused = t;
     }
     return true;
   }
@@ -633,7 +651,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
     run,
     done: () => executed,
     row: () => order.rows[cursor[current]!] ?? 0,
-    requestedPeakBytes: () => live[1]!,
+    requestedPeakBytes: () => live[PEAK]!,
     eventsOf: (t) => cursor[t]! - first[t]!,
   };
 }
