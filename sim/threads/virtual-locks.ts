@@ -432,7 +432,23 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
     } else {
       settleLong(t);
     }
-    take(t, id, false);
+    const w = id << LG_LOCK_WORDS;
+    if (words[w + OWNER_SWITCHES] === 0 && words[w + LAST_PROCESSOR] === processor[t] && isOwn(t, id)) takeOwn(t, id);
+    else take(t, id, false);
+  }
+
+  /** Nobody else has ever wanted the lock: of its stretches only this one is kept, for the first who may. */
+  function takeOwn(t: ThreadSlot, id: LockId): void {
+    const w = id << LG_LOCK_WORDS;
+    const first = (words[w + BLOCK]! || assignBlock(id)) * STRETCHES;
+    const at = clocks[t]!;
+    words[w + ACQUISITIONS]!++;
+    words[w + COUNT] = 1;
+    words[w + HELD] = 0;
+    spans[2 * first] = at;
+    takers[first] = t << LG_FLAGS;
+    heldFrom[id] = at;
+    clocks[t] = at + lockNs;
   }
 
   function tryAcquire(t: ThreadSlot, id: LockId): boolean {
