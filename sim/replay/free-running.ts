@@ -249,7 +249,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
    */
   function useLine(t: ThreadSlot, line: number): void {
     const user = lineUser[line]! ^ (t + 1);
-    const comes = (user | -user) >>> 31; // 1: it was another one's
+    const comes = (user | (0 - user)) >>> 31; // 1: it was another one's
     const step = line - lastLine[t]!;
     const isFar = (step | (FETCHED_AHEAD - step)) >>> 31; // 1: backwards, or too far ahead
     lineUser[line] = t + 1;

@@ -168,7 +168,7 @@ function createOrdering(events: EventBuffer, columns: Columns, allocating: numbe
     lives[p + LIST] = freeHead[mine]!;
     freeHead[mine] = s;
     totals[FREES]!++;
-    totals[CROSS_THREAD_FREES]! -= (-Math.abs(list - mine)) >> 31;
+    totals[CROSS_THREAD_FREES]! += ((list - mine) | (mine - list)) >>> 31;
   }
 
   /** A slot that was never used, one of a few that lie side by side for the same thread. */
