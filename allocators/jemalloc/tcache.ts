@@ -1,4 +1,5 @@
 import type { Handle, ThreadSlot } from '../../sim/allocator.ts';
+import { ABSENT } from '../../sim/kernel/residency.ts';
 import * as counters from '../../sim/threads/operations.ts';
 import type { Page } from '../../sim/units.ts';
 import type { Arenas } from './arena.ts';
@@ -86,6 +87,12 @@ export function createTcache(state: State, arenas: Arenas, bins: Bins, large: La
     caches[b + C_LIMIT] = Math.max(full, slot - offset);
   }
 
+  /** cache_bin_alloc reads the slot above the stack before it looks whether there is any: mostly the first use of that page. */
+  function readEmpty(t: ThreadSlot, slot: number): void {
+    const page = pageOf(t, slot);
+    if (kernel.pages[page] === ABSENT) kernel.readRange(page, page);
+  }
+
   /** tcache_init: the stacks lie in `block`, from `page` on. */
   function init(t: ThreadSlot, block: Handle, page: Page): void {
     const h = t * threadWords;
@@ -121,6 +128,7 @@ export function createTcache(state: State, arenas: Arenas, bins: Bins, large: La
       caches[b + C_REQUESTS]!++;
       return slots[head]!;
     }
+    readEmpty(t, head);
     const a = arenas.choose(t);
     if (a < 0) return 0;
     const capacity = slotCounts[index]!;
@@ -162,6 +170,7 @@ export function createTcache(state: State, arenas: Arenas, bins: Bins, large: La
       caches[b + C_REQUESTS]!++;
       return slots[head]!;
     }
+    readEmpty(t, head);
     const a = arenas.choose(t);
     return a < 0 ? 0 : large.malloc(t, a, index, zeroed);
   }

@@ -1,5 +1,5 @@
 import type { Memory } from '../memory.ts';
-import { OP_FAULTS, OP_HUGE_FAULTS, OP_PAGES_RELEASED } from '../threads/operations.ts';
+import { OP_FAULTS, OP_HUGE_FAULTS, OP_PAGES_RELEASED, OP_ZERO_PAGES_REPLACED } from '../threads/operations.ts';
 import { HUGE_PAGES, type Page, type Pages } from '../units.ts';
 import { PAGE_LIMIT } from './layout.ts';
 
@@ -54,6 +54,7 @@ export function createResidency(
     if (state === RESIDENT) return;
     counters[FAULTS]!++;
     operations[OP_FAULTS]!++;
+    if (state === ZERO_PAGE) operations[OP_ZERO_PAGES_REPLACED]!++;
     if (mayBeHuge !== undefined && state === ABSENT && mayBeHuge(page) && faultHuge(page)) return;
     pages[page] = RESIDENT;
     grown(1);

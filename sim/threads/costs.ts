@@ -100,6 +100,7 @@ const VIRTUAL_MACHINE: Costs = {
     mremap: 1_800,
     madvise: 400,
     mprotect: 900,
+    zeroPagesReplaced: 0, // beyond the fault and the shoot-down
   },
   lockNs: 5,
   lineTransferNs: 30,

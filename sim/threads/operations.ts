@@ -24,6 +24,7 @@ export const OPERATIONS = [
   'mremap',
   'madvise',
   'mprotect',
+  'zeroPagesReplaced', // pages that were read before they were written: other processors have to forget the zero page
 ] as const;
 export type Operation = (typeof OPERATIONS)[number];
 
@@ -48,3 +49,4 @@ export const OP_MUNMAP = 17;
 export const OP_MREMAP = 18;
 export const OP_MADVISE = 19;
 export const OP_MPROTECT = 20;
+export const OP_ZERO_PAGES_REPLACED = 21;

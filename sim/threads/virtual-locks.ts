@@ -73,7 +73,8 @@ const JITTER = 0.1;
 
 export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
   // Constants of their own are folded into the code, imported ones are loaded at every use.
-  const { OP_BYTES_CLEARED, OP_BYTES_COPIED, OP_FAULTS, OP_PAGES_RELEASED, OPERATIONS } = counters;
+  const { OP_BYTES_CLEARED, OP_BYTES_COPIED, OP_FAULTS, OP_PAGES_RELEASED, OP_ZERO_PAGES_REPLACED, OPERATIONS } =
+    counters;
   const LG_LOCK_WORDS = 3; // of each lock:
   const COUNT = 0; // its stretches
   const HELD = 1; // the stretch that the running call holds, -1 for none
@@ -105,14 +106,15 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
   const { lockNs, lineTransferNs, guardedTransferNs, spinLimitNs, syscallNs, futexWaitNs, futexWakeNs } = costs;
   const { wakeThreadNs, wakeIdleNs, wakeLatencyNs, contextSwitchNs, shootDownNs, interruptNs } = costs;
   const prices = operationPrices(costs);
-  const settled = new Float64Array(6);
+  const settled = new Float64Array(7);
   const OWN = 0; // price of all that the allocator was counted to have done
   const KERNEL = 1; // of all that the kernel did
   const RELEASED = 2; // counts
   const FAULTS = 3;
   const COPIED = 4;
   const CLEARED = 5;
-  assert(OPERATIONS.length === 21 && OP_FAULTS === 12, 'the sums in settle() leave counters out');
+  const REPLACED = 6;
+  assert(OPERATIONS.length === 22 && OP_FAULTS === 12, 'the sums in settle() leave counters out');
   /** Names, and the figures that only waiting changes; the others lie in arrays, as every acquisition counts. */
   const locks: MeasuredLock[] = [];
   const words = new Int32Array(LOCKS_MAX << LG_LOCK_WORDS);
@@ -175,7 +177,7 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
       (operations[16]! * prices[16]! +
         operations[17]! * prices[17]! +
         (operations[18]! * prices[18]! + operations[19]! * prices[19]!)) +
-      operations[20]! * prices[20]!;
+      (operations[20]! * prices[20]! + operations[21]! * prices[21]!);
     if (kernel === settled[KERNEL]!) return;
     clocks[t]! += (kernel - settled[KERNEL]!) * jitter() * pace[t]!;
     settled[KERNEL] = kernel;
@@ -184,6 +186,8 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
       settled[RELEASED] = released;
       clocks[t]! += shootDown(t);
     }
+    // Each at its own fault, page by page.
+    for (; settled[REPLACED]! < operations[OP_ZERO_PAGES_REPLACED]!; settled[REPLACED]!++) clocks[t]! += shootDown(t);
     const faults = operations[OP_FAULTS]!;
     if (faults !== settled[FAULTS]!) {
       if (!perVmaLocks) faultsAsReader(t, (faults - settled[FAULTS]!) * prices[OP_FAULTS]!);
