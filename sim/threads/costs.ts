@@ -99,7 +99,7 @@ const VIRTUAL_MACHINE: Costs = {
     munmap: 2_500,
     mremap: 1_800,
     madvise: 400,
-    mprotect: 900,
+    mprotect: 1_100,
     zeroPagesReplaced: 0, // beyond the fault and the shoot-down
   },
   lockNs: 5,
@@ -150,7 +150,7 @@ const BARE_METAL: Costs = {
     munmap: 600,
     mremap: 800,
     madvise: 250,
-    mprotect: 500,
+    mprotect: 600,
   },
   syscallNs: 80,
   futexWaitNs: 200,
