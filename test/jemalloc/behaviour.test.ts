@@ -6,6 +6,7 @@ import { assemble } from '../../bench/machine.ts';
 import { UserError } from '../../sim/assert.ts';
 import { KERNEL_DEFAULTS } from '../../sim/kernel/kernel.ts';
 import { createLockstep } from '../../sim/replay/lockstep.ts';
+import { OP_ZERO_PAGES_REPLACED } from '../../sim/threads/operations.ts';
 import { uncontendedLocks } from '../../sim/threads/locks.ts';
 import { eventsFrom, fixture, jemallocSession, runTrace } from './run.ts';
 
@@ -48,6 +49,23 @@ describe('an idle process', () => {
     expect(rssOf(run, 'idle')).toBeLessThan(rssOf(run, 'freed') - 15e6);
     expect(run.session.samples[1]!.stats['overdue_bytes']).toBe(0);
   });
+});
+
+it('reads the stack of an empty cache before it writes to it: the page faults twice, as the real replay counted', () => {
+  const sizes = [8, 64, 128, 256, 512, 1024, 1024];
+  const { session } = jemallocSession(
+    eventsFrom(`%htrace 1\n%touch none\n${sizes.map((size, i) => `m 1 ${i + 1} ${size}`).join('\n')}\n`),
+  );
+  const { kernel, operations } = session.assembled.machine;
+  const faults: number[] = [];
+  const replaced: number[] = [];
+  for (let row = 1; row <= sizes.length; row++) {
+    session.advance(row);
+    faults.push(kernel.residency.faults());
+    replaced.push(operations[OP_ZERO_PAGES_REPLACED]!);
+  }
+  expect(faults.map((count) => count - faults[0]!)).toEqual([0, 2, 4, 6, 6, 8, 8]);
+  expect(replaced).toEqual([0, 1, 2, 3, 3, 4, 4]);
 });
 
 describe('options', () => {

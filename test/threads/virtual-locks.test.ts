@@ -1,6 +1,13 @@
 import { expect, test } from 'vitest';
 import { COST_PROFILES } from '../../sim/threads/costs.ts';
-import { OP_FAULTS, OP_MUNMAP, OP_PAGES_RELEASED, OP_SLOW_CALLS, OPERATIONS } from '../../sim/threads/operations.ts';
+import {
+  OP_FAULTS,
+  OP_MUNMAP,
+  OP_PAGES_RELEASED,
+  OP_SLOW_CALLS,
+  OP_ZERO_PAGES_REPLACED,
+  OPERATIONS,
+} from '../../sim/threads/operations.ts';
 import { createVirtualLocks } from '../../sim/threads/virtual-locks.ts';
 import { createVirtualTime } from '../../sim/threads/virtual-time.ts';
 
@@ -116,6 +123,26 @@ test('pages that are taken away interrupt the other running threads', () => {
   locks.release(0, id);
   expect(time.clocks[0]).toBeGreaterThan(2 * costs.shootDownNs);
   expect([...time.debts]).toEqual([0, costs.interruptNs, costs.interruptNs]);
+});
+
+test('each zero page that is written to is taken from every processor', () => {
+  const { operations, locks, time } = setup();
+  operations[OP_FAULTS] = 3;
+  operations[OP_ZERO_PAGES_REPLACED] = 2;
+  locks.settle(0);
+  expect(time.clocks[0]).toBeGreaterThan(4 * costs.shootDownNs);
+  expect([...time.debts]).toEqual([0, 2 * costs.interruptNs, 2 * costs.interruptNs]);
+  locks.settle(0);
+  expect(time.debts[1]).toBe(2 * costs.interruptNs);
+});
+
+test('a lock that had one owner all the time is still found taken by the next', () => {
+  const { locks, hold } = setup();
+  const id = locks.create('arena 1.mutex', 'futex');
+  for (let from = 0; from < 300_000; from += 1000) hold(0, id, from, 100);
+  hold(0, id, 300_000, 1000);
+  expect(hold(1, id, 300_500, 100)).toBeGreaterThanOrEqual(301_000);
+  expect(locks.measured[id]).toMatchObject({ acquisitions: 302, contended: 1, ownerSwitches: 1 });
 });
 
 test('before Linux 6.4 faults wait for writers of mmap_lock, afterwards not', () => {
