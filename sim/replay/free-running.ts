@@ -210,10 +210,10 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
     const last = ((address + (to - from - 1)) / 4096) | 0;
     if (faults !== 0) settle(t);
     if (full) fill(t, first, last, to - from, faults);
-    else poke(t, first, last, to - from, faults);
+    else poke(t, first, last, faults);
   }
 
-  /** Whether the object is ready for the event; if not, `blockedUntil` says for how long it will not be. */
+  /** Whether all uses of the object that the event waits for have happened, and ended. */
   function isReady(t: ThreadSlot, slot: number, needed: number): boolean {
     return shared[(slot << LG_SHARED_WORDS) + USES]! >= needed && ended[slot << 1]! <= clocks[t]!;
   }

@@ -35,6 +35,7 @@ export interface ProgramOrder {
   readonly records: Int32Array;
   /** Event index in the trace; made when somebody asks for the first time. */
   readonly rows: Int32Array;
+  /** By event that awaits uses: how many; one more element takes what is noted for the others. */
   readonly need: Int32Array;
   readonly objectSlots: number;
   /** Lines of the table in which the program keeps its blocks: an entry for each allocation, in file order. */
@@ -336,7 +337,7 @@ function assignThreads(events: EventBuffer) {
   const byId = new Map([[0, 0]]);
   const current = new Int32Array(events.threadSlots);
   const threadOfRow = new Int32Array(length);
-  const isSharedLife = new Uint8Array(length + 1);
+  const isSharedLife = new Uint8Array(length);
   const eventsOf = new Int32Array(begins.length + 1);
   // By slot of the trace, side by side: the row that allocated the object, -1 while it is dead; its thread.
   const life = new Int32Array(2 * events.objectSlots).fill(-1);

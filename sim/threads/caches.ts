@@ -16,7 +16,7 @@ export interface Caches {
   /** The thread writes `bytes` bytes on pages `first` to `last`; `faults` of these have just been cleared. Moves its clock. */
   fill(t: ThreadSlot, first: Page, last: Page, bytes: Bytes, faults: number): void;
   /** The same for one line on each of the pages. */
-  poke(t: ThreadSlot, first: Page, last: Page, bytes: Bytes, faults: number): void;
+  poke(t: ThreadSlot, first: Page, last: Page, faults: number): void;
 }
 
 const TIME_BITS = 20;
@@ -82,7 +82,7 @@ export function createCaches({ clocks, processor, running, costs }: VirtualTime)
     clocks[t]! += bytes * L2_NS + missNs;
   }
 
-  function poke(t: ThreadSlot, first: Page, last: Page, _: Bytes, faults: number): void {
+  function poke(t: ThreadSlot, first: Page, last: Page, faults: number): void {
     const own = processor[t]! + 1;
     const now = ticks[own]!;
     let ns = 0;
