@@ -67,7 +67,8 @@ export interface Costs {
  * A small virtual machine: two processors of an AMD EPYC (Zen 3), KVM, Linux 6.18. All from `sim calibrate` there, at two times: the
  * machine was twice as fast at the first. Prices that were measured only the second time (what the program does itself, looks at
  * chunks, filling of cleared pages, rousing of processors, what comes over with a lock, interrupts) are given here in the
- * first's terms, by the ratio of those that were measured both times: locks, system calls, futex calls and faults, 0.55.
+ * first's terms, by the ratio of those that were measured both times: locks, system calls, futex calls and faults, 0.55. mprotect: a
+ * quarter more than then, which is what it takes longer on a heap that is used.
  *
  * What no measurement isolates is derived: a split or a coalesce writes three or four words of two chunks that a search has
  * looked at already; a slow call is what a trip into an arena costs beyond the lock and a split, all in the caches. What it
@@ -150,7 +151,7 @@ const BARE_METAL: Costs = {
     munmap: 600,
     mremap: 800,
     madvise: 250,
-    mprotect: 600,
+    mprotect: 500,
   },
   syscallNs: 80,
   futexWaitNs: 200,
