@@ -18,7 +18,7 @@ export interface MachineOptions {
   readonly locks: (memory: Memory, operations: Float64Array) => Locks;
   /** Where threads or objects are numbered otherwise than in the trace (program-order.ts). */
   readonly threadSlots?: number;
-  readonly objectSlots?: number;
+  readonly objects?: (memory: Memory) => ObjectTable;
   /** In a worker: the buffers of the machine to take part in, and the thread that it is. */
   readonly shared?: SharedBuffers;
   readonly worker?: number;
@@ -53,7 +53,7 @@ export function assemble(options: MachineOptions): Assembled {
     threadSlots: options.threadSlots ?? options.events!.threadSlots,
     touch: options.touch,
   };
-  const objects = createObjectTable(memory, options.objectSlots ?? options.events!.objectSlots);
+  const objects = options.objects?.(memory) ?? createObjectTable(memory, options.events!.objectSlots);
   const { spec } = options;
   const below = spec.below
     ? spec.below.model.create(machine, spec.below.version, spec.below.options, undefined, spec.below.given)

@@ -332,6 +332,7 @@ export function createGlibc(machine: Machine, version: string, given: OptionValu
     selfTouchedBytes: SELF_TOUCHED_BYTES,
     mallocLocal,
     freeLocal,
+    peek: (p) => words[p + SIZE]!,
     mallocLock,
     freeLock,
     threadStart: (t) => {

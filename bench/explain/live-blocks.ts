@@ -9,6 +9,7 @@ import {
   OP_MASK,
   OP_THREAD_EXIT,
 } from '../../sim/event.ts';
+import { forEachLive } from '../../sim/replay/objects.ts';
 import { isAllocating } from '../../sim/replay/placements.ts';
 import type { Addr, Bytes } from '../../sim/units.ts';
 import type { Session } from '../session.ts';
@@ -39,9 +40,7 @@ export function liveBlocks(
   const { objects, allocator, request } = session.assembled;
   const { births, threads, aliveAs } = histories(events, session.row);
   const blocks: LiveBlock[] = [];
-  for (let slot = 1; slot < objects.slots; slot++) {
-    const handle = objects.handles[slot]!;
-    if (handle === 0) continue;
+  forEachLive(objects, (slot, handle, requestedBytes) => {
     const event = births[slot]!;
     const owner = isRequestOp(events.head[event]! & OP_MASK) ? (request ?? allocator) : allocator;
     const threadSlot = events.head[event]! >>> OP_BITS;
@@ -52,12 +51,12 @@ export function liveBlocks(
       owner,
       address: owner.addressOf(handle),
       usableBytes: owner.usableSize(handle),
-      requestedBytes: objects.requested[slot]!,
+      requestedBytes,
       event,
       thread,
       freedBy: aliveAs[threadSlot] === thread ? threadSlot : 0,
     });
-  }
+  });
   return {
     blocks: blocks.sort((x, y) => x.address - y.address),
     threads: [...aliveAs.keys()].filter((t) => aliveAs[t]! >= 0),

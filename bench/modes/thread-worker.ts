@@ -11,6 +11,7 @@ import {
   runThreadEvents,
   type ThreadMeasurements,
 } from '../../sim/replay/concurrent.ts';
+import { createObjectTable } from '../../sim/replay/objects.ts';
 import type { ProgramOrder } from '../../sim/replay/program-order.ts';
 import { type AtomicLocks, createAtomicLocks, type WorkerLock } from '../../sim/threads/atomic-locks.ts';
 import { assemble } from '../machine.ts';
@@ -23,6 +24,7 @@ export interface WorkerTask {
   readonly touch: Touch;
   readonly kernel: KernelOptions;
   readonly order: ProgramOrder;
+  readonly objectSlots: number;
   readonly buffers: SharedBuffers;
   readonly done: Int32Array;
   readonly control: Int32Array;
@@ -45,7 +47,7 @@ function work(task: WorkerTask): WorkerReport | undefined {
     touch: task.touch,
     kernel: task.kernel,
     threadSlots: order.threads,
-    objectSlots: order.objectSlots,
+    objects: (memory) => createObjectTable(memory, task.objectSlots),
     shared: task.buffers,
     worker: thread,
     locks: (memory) =>

@@ -12,8 +12,8 @@ import {
   CONTROL_WAITING,
   CONTROL_WORDS,
 } from '../../sim/replay/concurrent.ts';
-import { forEachLive } from '../../sim/replay/objects.ts';
-import { createProgramOrder } from '../../sim/replay/program-order.ts';
+import { createObjectTable, forEachLive } from '../../sim/replay/objects.ts';
+import { readProgramOrder } from '../../sim/replay/program-order.ts';
 import type { RunResult } from '../../sim/report/result.ts';
 import { createAtomicLocks, mergeLocks } from '../../sim/threads/atomic-locks.ts';
 import { DURATION_BUCKETS } from '../../sim/threads/durations.ts';
@@ -47,10 +47,13 @@ export async function runThreads(options: ThreadsOptions): Promise<RunResult> {
   if (options.placements) throw new UserError('--placements: in --mode threads placements differ from run to run');
   if (options.syscalls) throw new UserError('--syscalls: in --mode threads system calls differ from run to run');
   const touch = options.touch ?? events.touch;
-  const order = createProgramOrder(events);
+  const program = readProgramOrder(events);
+  program.readAll();
+  const { order } = program;
   const { threads } = order;
+  const objectSlots = program.objectSlots();
   const control = new Int32Array(new SharedArrayBuffer((CONTROL_WORDS + threads) * 4));
-  const done = new Int32Array(new SharedArrayBuffer(order.objectSlots * 4));
+  const done = new Int32Array(new SharedArrayBuffer(objectSlots * 4));
   const kernel = { ...KERNEL_DEFAULTS, ...options.kernel };
   const assembled = assemble({
     spec,
@@ -58,7 +61,7 @@ export async function runThreads(options: ThreadsOptions): Promise<RunResult> {
     touch,
     kernel,
     threadSlots: threads,
-    objectSlots: order.objectSlots,
+    objects: (memory) => createObjectTable(memory, objectSlots),
     locks: (memory) => createAtomicLocks({ memory, isAborted: () => false }),
   });
   const { machine } = assembled;
@@ -100,6 +103,7 @@ export async function runThreads(options: ThreadsOptions): Promise<RunResult> {
       touch,
       kernel,
       order,
+      objectSlots,
       buffers: machine.memory.buffers(),
       done,
       control,
@@ -109,7 +113,9 @@ export async function runThreads(options: ThreadsOptions): Promise<RunResult> {
   const reports = await runCrew<WorkerTask, WorkerReport>({ file: WORKER_FILE, tasks, abort, look });
   const replayNs = reports.reduce((longest, report) => Math.max(longest, report.measurements.totalNs), 0);
 
-  const aborted = reports.find((report) => report.measurements.abort !== null)?.measurements.abort ?? null;
+  const abortedBy = reports.findIndex((report) => report.measurements.abort !== null);
+  const end = reports[abortedBy]?.measurements.abort;
+  const aborted = end ? { event: program.rowOf(abortedBy, end.event), message: end.message } : null;
   const isPartial = eventsDone() < events.length;
   if (!isPartial) {
     assembled.top.check();
@@ -152,7 +158,9 @@ export async function runThreads(options: ThreadsOptions): Promise<RunResult> {
     eventsDone: eventsDone(),
     abort: aborted,
     samples: [sample],
-    failedRows: reports.flatMap((report) => report.measurements.failedRows).sort((x, y) => x - y),
+    failedRows: reports
+      .flatMap((report, t) => report.measurements.failed.map((n) => program.rowOf(t, n)))
+      .sort((x, y) => x - y),
     requestedPeakBytes: undefined,
     replayNs,
     timing: {
@@ -173,7 +181,7 @@ export async function runThreads(options: ThreadsOptions): Promise<RunResult> {
       concurrency: concurrencyResult(threadResults, null, locks, {
         allocations: sum((r) => r.measurements.mallocs),
         frees: sum((r) => r.measurements.frees),
-        crossThreadFrees: order.crossThreadFrees,
+        crossThreadFrees: program.crossThreadFrees(),
         operationTotals,
       }),
     },

@@ -12,7 +12,8 @@ import { percentiles } from '../../sim/metrics/percentiles.ts';
 import { createSampler, type Sample } from '../../sim/metrics/sample.ts';
 import { type CallDurations, createFreeRunning, type FreeRunning } from '../../sim/replay/free-running.ts';
 import { isAllocating, placementLine } from '../../sim/replay/placements.ts';
-import { createProgramOrder, type ProgramOrder } from '../../sim/replay/program-order.ts';
+import { createSharedObjectTable, type SharedObjectTable } from '../../sim/replay/objects.ts';
+import { type ProgramOrderReader, readProgramOrder } from '../../sim/replay/program-order.ts';
 import { createRecordedTime } from '../../sim/replay/recorded-time.ts';
 import type { RunResult } from '../../sim/report/result.ts';
 import { COST_PROFILES, DEFAULT_PROFILE } from '../../sim/threads/costs.ts';
@@ -26,7 +27,7 @@ import type { SessionOptions } from '../session.ts';
 
 /** A run in virtual time: each thread at its own pace on `cpus` simulated processors. */
 class VirtualRun {
-  readonly order: ProgramOrder;
+  readonly program: ProgramOrderReader;
   readonly assembled: Assembled;
   readonly time: VirtualTime;
   readonly locks: VirtualLocks;
@@ -49,19 +50,21 @@ class VirtualRun {
     this.options = options;
     const { events, cpus } = options;
     this.touch = options.touch ?? events.touch;
-    this.order = createProgramOrder(events);
+    this.program = readProgramOrder(events);
+    const { threads, slotLimit } = this.program.order;
     const costs = options.costs ?? COST_PROFILES[DEFAULT_PROFILE]!;
-    this.time = createVirtualTime(this.order.threads, cpus, costs, options.seed ?? 0);
+    this.time = createVirtualTime(threads, cpus, costs, options.seed ?? 0);
     const kernel = { ...KERNEL_DEFAULTS, ...options.kernel };
     let locks: VirtualLocks | undefined;
+    let objects: SharedObjectTable | undefined;
     this.assembled = assemble({
       spec: options.spec,
       events,
       cpus,
       touch: this.touch,
       kernel,
-      threadSlots: this.order.threads,
-      objectSlots: this.order.objectSlots,
+      threadSlots: threads,
+      objects: (memory) => (objects = createSharedObjectTable(memory, slotLimit, this.program.objectSlots)),
       locks: (_memory, operations) =>
         (locks = createVirtualLocks({
           time: this.time,
@@ -70,13 +73,13 @@ class VirtualRun {
         })),
     });
     this.locks = locks!;
-    const { machine, objects, allocator, request, top } = this.assembled;
-    this.takeSample = createSampler(machine.kernel, top, objects);
+    const { machine, allocator, request, top } = this.assembled;
+    this.takeSample = createSampler(machine.kernel, top, this.assembled.objects);
     const { placements, syscalls, check, sampleEvery = 0 } = options;
     this.nextSample = sampleEvery > 0 ? sampleEvery : Infinity;
     this.replay = createFreeRunning({
-      order: this.order,
-      objects,
+      program: this.program,
+      objects: objects!,
       kernel: machine.kernel,
       allocator,
       request,
@@ -160,7 +163,8 @@ class VirtualRun {
   }
 
   private timing(): Timing {
-    const { order, time, replay } = this;
+    const { program, time, replay } = this;
+    const { order } = program;
     const { mallocNs, freeNs } = time.costs;
     const threads: ThreadResult[] = [];
     for (let t = 0; t < order.threads; t++) {
@@ -186,7 +190,7 @@ class VirtualRun {
       concurrency: concurrencyResult(threads, waitTimeline(time, end), locks, {
         allocations: replay.mallocs.calls,
         frees: replay.frees.calls,
-        crossThreadFrees: order.crossThreadFrees,
+        crossThreadFrees: program.crossThreadFrees(),
         operationTotals: this.assembled.machine.operations,
       }),
     };

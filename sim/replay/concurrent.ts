@@ -16,6 +16,7 @@ import {
   OP_REALLOC,
   OP_REQUEST_BEGIN,
   OP_REQUEST_END,
+  OP_SAMPLE,
   OP_THREAD_EXIT,
   OP_TRIM,
   OP_WRITE,
@@ -25,7 +26,16 @@ import { RunAborted } from '../threads/atomic-locks.ts';
 import { DURATION_BUCKETS, durationBucket } from '../threads/durations.ts';
 import type { Ns } from '../units.ts';
 import type { ObjectTable } from './objects.ts';
-import { beginsLife, COUNTED_USE, type ProgramOrder, RECORD_WORDS, AWAITS_USES } from './program-order.ts';
+import {
+  CHUNK_END,
+  CHUNK_MASK,
+  isUse,
+  LG_CHUNK_WORDS,
+  LG_RECORD_WORDS,
+  namesThread,
+  type ProgramOrder,
+  RECORD_WORDS,
+} from './program-order.ts';
 
 /** Words of `control`, which all threads of a run share. */
 export const CONTROL_READY = 0; // workers that have built their model
@@ -59,8 +69,9 @@ export interface ThreadMeasurements {
   totalNs: Ns;
   /** Events done: all of the thread's, unless the run was given up. */
   events: number;
-  readonly failedRows: number[];
-  /** What the real allocator would have written before it aborted the process. */
+  /** Which of its events failed: numbers in the order of the thread. */
+  readonly failed: number[];
+  /** At which of its events, and what the real allocator would have written before it aborted the process. */
   abort: { readonly event: number; readonly message: string } | null;
 }
 
@@ -74,7 +85,7 @@ const LOOK_UP_MS = 50;
  */
 export function runThreadEvents(options: ConcurrentOptions): ThreadMeasurements {
   const { thread: t, order, objects, done, control, kernel, allocator, request, touches } = options;
-  const { records, rows, need, first, requestFrees, requestNeeds } = order;
+  const { records, needs, first, tail, requestFrees, requestNeeds } = order;
   const { handles, requested } = objects;
   const upper = request ?? allocator;
   const result: ThreadMeasurements = {
@@ -87,11 +98,12 @@ export function runThreadEvents(options: ConcurrentOptions): ThreadMeasurements 
     blockedNs: 0,
     totalNs: 0,
     events: 0,
-    failedRows: [],
+    failed: [],
     abort: null,
   };
 
   function waitFor(slot: number, needed: number): void {
+    if (needed === 0) return;
     for (let i = 0; i < SPINS; i++) if (Atomics.load(done, slot) >= needed) return;
     const since = nowNs();
     Atomics.add(control, CONTROL_WAITING, 1);
@@ -105,17 +117,23 @@ export function runThreadEvents(options: ConcurrentOptions): ThreadMeasurements 
     result.blockedNs += nowNs() - since;
   }
 
+  /** How many uses of its object the event waits for. */
+  function needOf(op: number, p: number): number {
+    if (op === OP_FREE || op === OP_EFREE) return records[p + 2]!;
+    return op === OP_MALLOC || op === OP_EMALLOC || op === OP_SAMPLE ? 0 : needs[p >> LG_RECORD_WORDS]!;
+  }
+
   function used(slot: number): void {
     Atomics.add(done, slot, 1);
     if (Atomics.load(control, CONTROL_WAITING) !== 0) Atomics.notify(done, slot);
   }
 
-  function keep(target: Allocator, index: number, handle: Handle, old: number, size: number): void {
+  function keep(target: Allocator, p: number, handle: Handle, old: number, size: number): void {
     if (handle === 0) {
-      result.failedRows.push(rows[index]!);
+      result.failed.push(result.events);
       return;
     }
-    const slot = records[index * RECORD_WORDS + 1]!;
+    const slot = records[p + 1]!;
     handles[slot] = handle;
     requested[slot] = size;
     if (touches && size > old) target.touchBlock(handle, old, size);
@@ -148,14 +166,13 @@ export function runThreadEvents(options: ConcurrentOptions): ThreadMeasurements 
     }
   }
 
-  function allocate(index: number, op: number, target: Allocator): void {
-    const p = index * RECORD_WORDS;
+  function allocate(p: number, op: number, target: Allocator): void {
     const slot = records[p + 1]!;
     const a = records[p + 2]! >>> 0;
     const b = records[p + 3]! >>> 0;
     const resizes = op === OP_REALLOC || op === OP_EREALLOC;
     if (resizes && a === 0) {
-      release(target, slot);
+      if (slot !== 0) release(target, slot);
       return;
     }
     const old = resizes ? handles[slot]! : 0;
@@ -168,12 +185,12 @@ export function runThreadEvents(options: ConcurrentOptions): ThreadMeasurements 
       if (ns > result.longestMallocNs) result.longestMallocNs = ns;
     }
     const size = op === OP_CALLOC || op === OP_ECALLOC ? a * b : op === OP_MEMALIGN ? b : a;
-    keep(target, index, handle, old === 0 ? 0 : b, size);
+    keep(target, p, handle, old === 0 ? 0 : b, size);
   }
 
   function endRequest(begin: number, count: number): void {
     for (let i = begin; i < begin + count; i++) {
-      if (requestNeeds[i] !== 0) waitFor(requestFrees[i]!, requestNeeds[i]!);
+      waitFor(requestFrees[i]!, requestNeeds[i]!);
     }
     if (request) request.requestEnd(t);
     for (let i = begin; i < begin + count; i++) {
@@ -182,20 +199,19 @@ export function runThreadEvents(options: ConcurrentOptions): ThreadMeasurements 
     }
   }
 
-  function execute(index: number, op: number): void {
-    const p = index * RECORD_WORDS;
+  function execute(p: number, op: number): void {
     const slot = records[p + 1]!;
     switch (op) {
       case OP_MALLOC:
       case OP_CALLOC:
       case OP_REALLOC:
       case OP_MEMALIGN:
-        allocate(index, op, allocator);
+        allocate(p, op, allocator);
         break;
       case OP_EMALLOC:
       case OP_ECALLOC:
       case OP_EREALLOC:
-        allocate(index, op, upper);
+        allocate(p, op, upper);
         break;
       case OP_FREE:
         release(allocator, slot);
@@ -235,22 +251,21 @@ export function runThreadEvents(options: ConcurrentOptions): ThreadMeasurements 
   }
 
   function run(): void {
-    const begin = first[t]!;
     let isAlive = t === 0;
-    for (let i = begin; i < first[t + 1]!; i++) {
-      const word = records[i * RECORD_WORDS]!;
-      const op = word & OP_MASK;
-      if (!isAlive && beginsLife(op)) {
+    for (let p = first[t]!; p !== tail[t]; p += RECORD_WORDS) {
+      if ((p & CHUNK_MASK) === CHUNK_END) p = records[p + 1]! << LG_CHUNK_WORDS;
+      const op = records[p]! & OP_MASK;
+      if (!isAlive && namesThread(op)) {
         isAlive = true;
         allocator.threadStart(t);
         if (request && request !== allocator) request.threadStart(t);
       }
-      const slot = records[i * RECORD_WORDS + 1]!;
-      if ((word & AWAITS_USES) !== 0 && Atomics.load(done, slot) < need[i]!) waitFor(slot, need[i]!);
-      execute(i, op);
-      if ((word & COUNTED_USE) !== 0) used(slot);
+      const slot = records[p + 1]!;
+      waitFor(slot, needOf(op, p));
+      execute(p, op);
+      if (isUse(op, slot, records[p + 2]!)) used(slot);
       if (op === OP_THREAD_EXIT) isAlive = false;
-      result.events = i + 1 - begin;
+      result.events++;
       if ((result.events & 255) === 0) {
         Atomics.store(control, CONTROL_WORDS + t, result.events);
         if (Atomics.load(control, CONTROL_ABORTED) !== 0) return;
@@ -263,7 +278,7 @@ export function runThreadEvents(options: ConcurrentOptions): ThreadMeasurements 
     run();
   } catch (error) {
     if (error instanceof AllocatorAbort) {
-      result.abort = { event: rows[first[t]! + result.events]!, message: error.message };
+      result.abort = { event: result.events, message: error.message };
       Atomics.store(control, CONTROL_ABORTED, 1);
     } else if (!(error instanceof RunAborted)) throw error;
   }

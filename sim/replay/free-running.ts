@@ -11,13 +11,14 @@ import type { Scheduler, Stop } from '../threads/scheduler.ts';
 import type { VirtualLocks } from '../threads/virtual-locks.ts';
 import type { VirtualTime } from '../threads/virtual-time.ts';
 import type { Bytes, Ns } from '../units.ts';
-import type { ObjectTable } from './objects.ts';
+import type { SharedObjectTable } from './objects.ts';
+import * as objectTable from './objects.ts';
 import * as programOrder from './program-order.ts';
-import type { ProgramOrder } from './program-order.ts';
+import type { ProgramOrderReader } from './program-order.ts';
 
 export interface FreeRunningOptions {
-  readonly order: ProgramOrder;
-  readonly objects: ObjectTable;
+  readonly program: ProgramOrderReader;
+  readonly objects: SharedObjectTable;
   readonly kernel: Kernel;
   readonly allocator: Allocator;
   /** As in lockstep.ts. */
@@ -76,6 +77,13 @@ const SMALL_BYTES = 1024;
  */
 const FETCHED_AHEAD = 6;
 
+/** Object slots that fit into a near cache of the host, with the model's chunks; and how many events are looked at together otherwise. */
+const MANY_SLOTS = 4096;
+const LOOK_AHEAD = 16;
+
+/** Lines of the table whose last users are known: 4 MiB of the program's table. What it has not used since is in no near cache of its processors either. */
+const LINES = 65_536;
+
 /** Nothing stops the thread but the end of the share of events; how a run is cut into shares changes nothing in it. */
 const GOES_ON = -1;
 
@@ -108,13 +116,15 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   } = columns;
   const { createScheduler, STOP_BLOCKED, STOP_DONE, STOP_EARLY, STOP_LIMIT, STOP_SLEPT, STOP_UNTIL } = scheduling;
   const { OP_FAULTS, OP_SLOW_CALLS } = counters;
-  const { beginsLife, COUNTED_USE, RECORD_WORDS, AWAITS_USES } = programOrder;
-  const { order, objects, kernel, allocator, request, touch, time, locks, operations } = options;
+  const { isUse, namesThread, LG_RECORD_WORDS, OF_OTHERS, RECORD_WORDS } = programOrder;
+  const { LG_ENTRY_WORDS, LG_ENTRY_DOUBLES } = objectTable;
+  const { program, objects, kernel, allocator, request, touch, time, locks, operations } = options;
   const { recordedNs, onFailure, onSample, onEvent } = options;
-  const { records, need, first, requestFrees, requestNeeds } = order;
-  const { handles, requested } = objects;
+  const { order } = program;
+  const { records, needs, requestFrees, requestNeeds } = order;
+  const { handles, requested, ended, uses, last: lastUse } = objects;
   const { malloc, free, touchBlock, mallocLock, freeLock } = allocator;
-  const { mallocLocal = () => 0, freeLocal = () => false } = allocator;
+  const { mallocLocal = () => 0, freeLocal = () => false, peek = () => 0 } = allocator;
   const { settle, settleCall, isOwn } = locks;
   const { clocks, until, sleepNs, processor, costs } = time;
   const {
@@ -135,32 +145,22 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   const fills = touch === 'full';
   const { fill, poke } = createCaches(time);
   const smallByteNs = 1 / fillRateL2;
-  // Where no thread ever frees a block of another one, the lock that a thread allocates under is the only one that it takes.
-  const usesOwnLock = order.crossThreadFrees === 0 && mallocLock !== undefined;
   // An event whose call the thread's cache serves.
   const mallocEventNs = mallocNs + eventNs;
   const freeEventNs = freeNs + eventNs;
 
-  const cursor = first.slice(0, order.threads);
+  const cursor = order.first.slice();
+  const done = new Int32Array(order.threads); // events of each thread before the running turn
   const alive = new Uint8Array(order.threads);
   alive[0] = 1;
-  // Of a shared object, side by side:   ┌──────────────┬──────┬────────┐
-  //                                     │ ended, f64   │ uses │ last   │   16 bytes
-  //                                     └──────────────┴──────┴────────┘
-  // ended  when the last of its uses so far ended      uses   how many there were
-  // last   the processor of the last use << WAITER_BITS | the thread that began last to wait for the object, + 1
-  const LG_SHARED_WORDS = 2;
-  const USES = 2;
-  const LAST = 3;
+  // `last` of an object: the processor of its last use << WAITER_BITS | the thread that began last to wait for it, + 1
   const WAITER_BITS = 19;
   const WAITER_MASK = (1 << WAITER_BITS) - 1;
   if (order.threads >= WAITER_MASK) {
     throw new UserError(`found ${order.threads} threads, expected fewer than ${WAITER_MASK} in virtual time`);
   }
-  const ended = new Float64Array(objects.slots << 1);
-  const shared = new Int32Array(ended.buffer);
   // The thread that used the line last, + 1: in as few bytes as possible, as it is looked at for every block.
-  const lineUser = new (order.threads < 255 ? Uint8Array : Int32Array)(order.tableLines);
+  const lineUser = new (order.threads < 65535 ? Uint16Array : Int32Array)(LINES);
   const lastLine = new Int32Array(order.threads).fill(-1);
   const waitingFor = new Int32Array(order.threads); // object slot of a blocked thread, 0 for none
   const looksFrom = new Float64Array(order.threads); // since when it does
@@ -169,10 +169,12 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   const LIVE = 0; // requested bytes in live blocks now
   const PEAK = 1; // and at most
   const FAILURES = 2; // of calls so far
+  const looked = new Int32Array(1);
   const callStart = new Float64Array(1); // when the running call began
-  let left = 0; // events of the running share
+  let share = 0; // events that the running call of `run` has still to execute
   let executed = 0;
   let current = 0;
+  let turnFrom = cursor[0]!; // where the running turn began
 
   const mallocs: CallDurations = { calls: 0, slow: 0, longestNs: 0, counts: new Int32Array(DURATION_BUCKETS) };
   const frees: CallDurations = { calls: 0, slow: 0, longestNs: 0, counts: new Int32Array(DURATION_BUCKETS) };
@@ -185,9 +187,14 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
     if (ns > durations.longestNs) durations.longestNs = ns;
   }
 
-  function failed(index: number): void {
+  /** The event that the running thread executes, or comes to next. */
+  function row(): number {
+    return program.rowOf(current, done[current]! + ((cursor[current]! - turnFrom) >> LG_RECORD_WORDS));
+  }
+
+  function failed(): void {
     live[FAILURES]!++;
-    onFailure(order.rows[index]!);
+    onFailure(row());
   }
 
   function liveBytes(change: Bytes): void {
@@ -215,7 +222,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
 
   /** Whether all uses of the object that the event waits for have happened, and ended. */
   function isReady(t: ThreadSlot, slot: number, needed: number): boolean {
-    return shared[(slot << LG_SHARED_WORDS) + USES]! >= needed && ended[slot << 1]! <= clocks[t]!;
+    return uses[slot << LG_ENTRY_WORDS]! >= needed && ended[slot << LG_ENTRY_DOUBLES]! <= clocks[t]!;
   }
 
   /**
@@ -224,21 +231,22 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
    */
   function wait(t: ThreadSlot, slot: number, needed: number): Stop {
     if (waitingFor[t] === slot) return STOP_BLOCKED;
-    const p = slot << LG_SHARED_WORDS;
+    const q = slot << LG_ENTRY_WORDS;
+    const end = ended[slot << LG_ENTRY_DOUBLES]!;
     const gives = clocks[t]! + pollLimitNs;
-    if (shared[p + USES]! >= needed) {
-      if (ended[slot << 1]! <= gives) {
-        clocks[t] = ended[slot << 1]!;
+    if (uses[q]! >= needed) {
+      if (end <= gives) {
+        clocks[t] = end;
         return STOP_LIMIT;
       }
       clocks[t] = gives;
-      until[t] = ended[slot << 1]!;
+      until[t] = end;
       return STOP_UNTIL;
     }
     waitingFor[t] = slot;
     looksFrom[t] = clocks[t]!;
-    nextWaiter[t] = shared[p + LAST]! & WAITER_MASK;
-    shared[p + LAST] = (shared[p + LAST]! & ~WAITER_MASK) | (t + 1);
+    nextWaiter[t] = lastUse[q]! & WAITER_MASK;
+    lastUse[q] = (lastUse[q]! & ~WAITER_MASK) | (t + 1);
     clocks[t] = gives;
     return STOP_LIMIT;
   }
@@ -248,23 +256,23 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
    * order are fetched before they are needed. Computed, not branched on: the processor would guess wrong too often.
    */
   function useLine(t: ThreadSlot, line: number): void {
-    const user = lineUser[line]! ^ (t + 1);
+    const user = lineUser[line & (LINES - 1)]! ^ (t + 1);
     const comes = (user | (0 - user)) >>> 31; // 1: it was another one's
     const step = line - lastLine[t]!;
     const isFar = (step | (FETCHED_AHEAD - step)) >>> 31; // 1: backwards, or too far ahead
-    lineUser[line] = t + 1;
+    lineUser[line & (LINES - 1)] = t + 1;
     lastLine[t]! += step * comes;
     clocks[t]! += coldLineNs * (comes & isFar);
   }
 
-  /** The running event has used a shared object. */
+  /** The running event has used an object. */
   function used(t: ThreadSlot, slot: number): void {
-    const p = slot << LG_SHARED_WORDS;
+    const q = slot << LG_ENTRY_WORDS;
     const at = clocks[t]!;
-    const waiter = shared[p + LAST]! & WAITER_MASK;
-    shared[p + USES]!++;
-    shared[p + LAST] = processor[t]! << WAITER_BITS;
-    if (at > ended[slot << 1]!) ended[slot << 1] = at;
+    const waiter = lastUse[q]! & WAITER_MASK;
+    uses[q]!++;
+    lastUse[q] = processor[t]! << WAITER_BITS;
+    if (at > ended[slot << LG_ENTRY_DOUBLES]!) ended[slot << LG_ENTRY_DOUBLES] = at;
     if (waiter !== 0) wakeWaiting(waiter, at);
   }
 
@@ -279,8 +287,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   }
 
   /** An allocation has returned `handle`: the end of the call is measured, then the block is written. */
-  function finishAllocation(target: Allocator, t: ThreadSlot, index: number, handle: Handle, old: Bytes): void {
-    const p = index * RECORD_WORDS;
+  function finishAllocation(target: Allocator, t: ThreadSlot, p: number, handle: Handle, old: Bytes): void {
     const op = records[p]! & OP_MASK;
     settleCall(t);
     clocks[t]! += mallocNs;
@@ -288,17 +295,17 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
     record(mallocs, t);
     clocks[t]! += eventNs;
     if (handle === 0) {
-      failed(index);
+      failed();
       return;
     }
-    const slot = records[p + 1]!;
+    const q = records[p + 1]! << LG_ENTRY_WORDS;
     const size =
       op === OP_CALLOC || op === OP_ECALLOC
         ? (records[p + 2]! >>> 0) * (records[p + 3]! >>> 0)
         : (op === OP_MEMALIGN ? records[p + 3]! : records[p + 2]!) >>> 0;
-    liveBytes(handles[slot] === 0 ? size : size - requested[slot]!);
-    handles[slot] = handle;
-    requested[slot] = size;
+    liveBytes(handles[q] === 0 ? size : size - requested[q]!);
+    handles[q] = handle;
+    requested[q] = size;
     if (touches && size > old) write(target, t, handle, old, size, fills);
   }
 
@@ -311,34 +318,33 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   }
 
   function freeObject(target: Allocator, t: ThreadSlot, slot: number): void {
-    const handle = handles[slot]!;
-    handles[slot] = 0;
+    const q = slot << LG_ENTRY_WORDS;
+    const handle = handles[q]!;
+    handles[q] = 0;
     if (handle === 0) return;
-    live[LIVE]! -= requested[slot]!;
+    live[LIVE]! -= requested[q]!;
     callStart[0] = clocks[t]!;
     target.free(t, handle);
     finishFree(t);
   }
 
-  function resize(target: Allocator, t: ThreadSlot, index: number): void {
-    const p = index * RECORD_WORDS;
+  function resize(target: Allocator, t: ThreadSlot, p: number): void {
     const slot = records[p + 1]!;
     const size = records[p + 2]! >>> 0;
-    const handle = handles[slot]!;
+    const handle = handles[slot << LG_ENTRY_WORDS]!;
     if (size === 0) {
-      freeObject(target, t, slot);
+      if (slot !== 0) freeObject(target, t, slot);
       return;
     }
     const moved = handle === 0 ? target.malloc(t, size) : target.realloc(t, handle, size);
-    finishAllocation(target, t, index, moved, handle === 0 ? 0 : records[p + 3]! >>> 0);
+    finishAllocation(target, t, p, moved, handle === 0 ? 0 : records[p + 3]! >>> 0);
   }
 
   /** The request's blocks that other threads have still to write to; 0 where it can end. */
-  function unreadyOfRequest(t: ThreadSlot, index: number): number {
-    const p = index * RECORD_WORDS;
+  function unreadyOfRequest(t: ThreadSlot, p: number): number {
     const begin = records[p + 2]!;
     for (let i = begin; i < begin + records[p + 3]!; i++) {
-      if (requestNeeds[i] !== 0 && !isReady(t, requestFrees[i]!, requestNeeds[i]!)) return i + 1;
+      if (!isReady(t, requestFrees[i]!, requestNeeds[i]!)) return i + 1;
     }
     return 0;
   }
@@ -351,44 +357,45 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
     for (let i = begin; i < begin + count; i++) {
       const slot = requestFrees[i]!;
       if (request) {
-        if (handles[slot] !== 0) live[LIVE]! -= requested[slot]!;
-        handles[slot] = 0;
+        const q = slot << LG_ENTRY_WORDS;
+        if (handles[q] !== 0) live[LIVE]! -= requested[q]!;
+        handles[q] = 0;
       } else freeObject(allocator, t, slot);
     }
   }
 
   /** Everything but malloc and free. */
-  function execute(t: ThreadSlot, op: number, index: number): void {
-    const p = index * RECORD_WORDS;
+  function execute(t: ThreadSlot, op: number, p: number): void {
     const slot = records[p + 1]!;
+    const q = slot << LG_ENTRY_WORDS;
     switch (op) {
       case OP_CALLOC:
-        finishAllocation(allocator, t, index, allocator.calloc(t, records[p + 2]! >>> 0, records[p + 3]! >>> 0), 0);
+        finishAllocation(allocator, t, p, allocator.calloc(t, records[p + 2]! >>> 0, records[p + 3]! >>> 0), 0);
         break;
       case OP_REALLOC:
-        resize(allocator, t, index);
+        resize(allocator, t, p);
         break;
       case OP_MEMALIGN: {
         const align = Math.max(8, records[p + 2]! >>> 0);
-        finishAllocation(allocator, t, index, allocator.memalign(t, align, records[p + 3]! >>> 0), 0);
+        finishAllocation(allocator, t, p, allocator.memalign(t, align, records[p + 3]! >>> 0), 0);
         break;
       }
       case OP_WRITE: {
         const from = records[p + 2]! >>> 0;
         // A block whose realloc failed is shorter than the trace thinks.
-        const end = Math.min(from + (records[p + 3]! >>> 0), requested[slot]!);
+        const end = Math.min(from + (records[p + 3]! >>> 0), requested[q]!);
         clocks[t]! += eventNs;
-        if (handles[slot] !== 0 && from < end) write(allocator, t, handles[slot]!, from, end, true);
+        if (handles[q] !== 0 && from < end) write(allocator, t, handles[q]!, from, end, true);
         break;
       }
       case OP_EMALLOC:
-        finishAllocation(upper, t, index, upper.malloc(t, records[p + 2]! >>> 0), 0);
+        finishAllocation(upper, t, p, upper.malloc(t, records[p + 2]! >>> 0), 0);
         break;
       case OP_ECALLOC:
-        finishAllocation(upper, t, index, upper.calloc(t, records[p + 2]! >>> 0, records[p + 3]! >>> 0), 0);
+        finishAllocation(upper, t, p, upper.calloc(t, records[p + 2]! >>> 0, records[p + 3]! >>> 0), 0);
         break;
       case OP_EREALLOC:
-        resize(upper, t, index);
+        resize(upper, t, p);
         break;
       case OP_EFREE:
         freeObject(upper, t, slot);
@@ -427,14 +434,19 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
     }
   }
 
+  /** While no thread frees a block of another one, the lock that a thread allocates under is the only one that it takes. */
+  function usesOwnLock(): boolean {
+    return mallocLock !== undefined && program.crossThreadFrees() === 0;
+  }
+
   /** Whether the call takes a lock that nobody else has wanted for long, and not too far ahead. */
   function mallocIsUnderOwn(t: ThreadSlot, size: Bytes, limit: Ns): boolean {
-    if (mallocLock === undefined || usesOwnLock || clocks[t]! > limit + AHEAD_UNDER_LOCK_NS) return false;
+    if (mallocLock === undefined || usesOwnLock() || clocks[t]! > limit + AHEAD_UNDER_LOCK_NS) return false;
     return isOwn(t, mallocLock(t, size));
   }
 
   function freeIsUnderOwn(t: ThreadSlot, handle: Handle, limit: Ns): boolean {
-    if (freeLock === undefined || usesOwnLock || clocks[t]! > limit + AHEAD_UNDER_LOCK_NS) return false;
+    if (freeLock === undefined || usesOwnLock() || clocks[t]! > limit + AHEAD_UNDER_LOCK_NS) return false;
     return isOwn(t, freeLock(t, handle));
   }
 
@@ -450,38 +462,77 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
    * An event that is no malloc or free; the cursor moves on if it happens. Returns why the thread stops, or GOES_ON. Apart from
    * `runThread`, whose code is thrown away when it first meets what was not there while it was compiled.
    */
-  function perform(t: ThreadSlot, op: number, index: number, isAhead: boolean, comes: boolean): Stop | typeof GOES_ON {
+  function perform(t: ThreadSlot, p: number, isAhead: boolean): Stop | typeof GOES_ON {
+    const word = records[p]!;
+    const op = word & OP_MASK;
+    const slot = records[p + 1]!;
     if (isAhead && op !== OP_WRITE) return STOP_LIMIT;
+    const need = needOf(op, p);
+    if (need !== 0 && !isReady(t, slot, need)) return isAhead ? STOP_LIMIT : wait(t, slot, need);
     if (op === OP_REQUEST_END) {
-      const unready = unreadyOfRequest(t, index);
+      const unready = unreadyOfRequest(t, p);
       if (unready > 0) return wait(t, requestFrees[unready - 1]!, requestNeeds[unready - 1]!);
     }
-    if (comes) clocks[t]! += lineTransferNs;
+    if (comesOver(t, word, slot)) clocks[t]! += lineTransferNs;
     callStart[0] = clocks[t]!;
-    execute(t, op, index);
-    cursor[t] = index + 1;
-    if (sleepNs[t]! > 0 || op !== OP_THREAD_EXIT || index + 1 === first[t + 1]) return GOES_ON;
+    execute(t, op, p);
+    cursor[t] = p + RECORD_WORDS;
+    if (isUse(op, slot, records[p + 2]!)) used(t, slot);
+    if (sleepNs[t]! > 0 || op !== OP_THREAD_EXIT || program.isEnd(t, p + RECORD_WORDS)) return GOES_ON;
     // The next life of this number is another thread, which sleeps until this one has left.
     clocks[t]! += wakeThreadNs;
     until[t] = clocks[t]!;
     return STOP_EARLY;
   }
 
-  /** Executes events of `t` until its clock has passed the limit; GOES_ON where the share of events is used up. */
+  /** How many uses of its object the event waits for. */
+  function needOf(op: number, p: number): number {
+    if (op === OP_FREE || op === OP_EFREE) return records[p + 2]!;
+    return op === OP_MALLOC || op === OP_EMALLOC || op === OP_SAMPLE ? 0 : needs[p >> LG_RECORD_WORDS]!;
+  }
+
+  /** Whether the block's own first line comes from another processor. */
+  function comesOver(t: ThreadSlot, word: number, slot: number): boolean {
+    return (word & OF_OTHERS) !== 0 && lastUse[slot << LG_ENTRY_WORDS]! >> WAITER_BITS !== processor[t];
+  }
+
+  /**
+   * Where blocks are many, what a free looks at lies in no near cache of the host: the object, the line of the table, the block. One free
+   * waits for each of these in turn; looked at together, those of the next few arrive at the same time. Returns up to where it looked.
+   */
+  function lookAhead(from: number, to: number): number {
+    const end = Math.min(to, from + LOOK_AHEAD * RECORD_WORDS);
+    let seen = 0;
+    for (let p = from; p < end; p += RECORD_WORDS) {
+      if ((records[p]! & OP_MASK) === OP_FREE) {
+        seen ^= handles[records[p + 1]! << LG_ENTRY_WORDS]! ^ lineUser[records[p + 3]! & (LINES - 1)]!;
+      }
+    }
+    for (let p = from; p < end; p += RECORD_WORDS) {
+      if ((records[p]! & OP_MASK) !== OP_FREE) continue;
+      const handle = handles[records[p + 1]! << LG_ENTRY_WORDS]!;
+      if (handle !== 0) seen ^= peek(handle);
+    }
+    looked[0] = seen; // or the compiler would find that nobody needs it
+    return end;
+  }
+
+  /** Executes events of `t` until its clock has passed the limit; GOES_ON where the share of events, or those at hand, are used up. */
   function runThread(t: ThreadSlot): Stop | typeof GOES_ON {
     const limit = scheduler.limit[0]!;
-    const end = first[t + 1]!;
     const from = cursor[t]!;
-    const to = Math.min(end, from + left);
-    let i = from;
+    const to = Math.min(program.endOf(t, from), from + share * RECORD_WORDS);
+    let p = from;
     let stop: Stop | typeof GOES_ON = GOES_ON;
     current = t;
-    while (i < to) {
-      const p = i << 2;
+    turnFrom = from;
+    let lookedTo = program.objectSlots() > MANY_SLOTS ? from : to;
+    while (p < to) {
+      if (p === lookedTo) lookedTo = lookAhead(p, to);
       const word = records[p]!;
       const op = word & OP_MASK;
-      cursor[t] = i;
-      if (alive[t] === 0 && beginsLife(op)) {
+      cursor[t] = p;
+      if (alive[t] === 0 && namesThread(op)) {
         beginThread(t);
         if (clocks[t]! <= limit) continue;
         stop = STOP_LIMIT;
@@ -489,7 +540,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
       }
       let since = clocks[t]!;
       if (recordedNs !== undefined) {
-        const due = recordedNs(order.rows[i]!);
+        const due = recordedNs(row());
         if (due > since) {
           until[t] = due;
           stop = STOP_EARLY;
@@ -503,14 +554,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
         break;
       }
       const slot = records[p + 1]!;
-      let comes = false; // the block's own first line, from another processor
-      if ((word & AWAITS_USES) !== 0) {
-        if (!isReady(t, slot, need[i]!)) {
-          stop = isAhead ? STOP_LIMIT : wait(t, slot, need[i]!);
-          break;
-        }
-        comes = shared[(slot << LG_SHARED_WORDS) + LAST]! >> WAITER_BITS !== processor[t];
-      }
+      const q = slot << LG_ENTRY_WORDS;
       if (op === OP_MALLOC) {
         const size = records[p + 2]! >>> 0;
         let handle = mallocLocal(t, size);
@@ -526,14 +570,14 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
         }
         if (isSlow) {
           callStart[0] = since;
-          finishAllocation(allocator, t, i, handle, 0);
+          finishAllocation(allocator, t, p, handle, 0);
         } else {
           mallocs.calls++;
           clocks[t] = since + mallocEventNs;
-          handles[slot] = handle;
-          requested[slot] = size;
+          handles[q] = handle;
+          requested[q] = size;
           if (handle !== 0) liveBytes(size);
-          if (handle === 0) failed(i);
+          if (handle === 0) failed();
           else if (touches && size !== 0) {
             if (size <= SMALL_BYTES) {
               const faults = operations[OP_FAULTS]!;
@@ -545,20 +589,24 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
         }
         // The block is noted in the table.
         useLine(t, records[p + 3]!);
+        used(t, slot);
       } else if (op === OP_FREE) {
-        const handle = handles[slot]!;
+        if (!isReady(t, slot, records[p + 2]!)) {
+          stop = isAhead ? STOP_LIMIT : wait(t, slot, records[p + 2]!);
+          break;
+        }
+        const handle = handles[q]!;
         const isFreed = handle === 0 || freeLocal(t, handle);
         if (isAhead && !isFreed && !freeIsUnderOwn(t, handle, limit)) {
           stop = STOP_LIMIT;
           break;
         }
-        if (comes) clocks[t] = since + lineTransferNs;
+        if (comesOver(t, word, slot)) clocks[t] = since + lineTransferNs;
         useLine(t, records[p + 3]!);
         since = clocks[t]!;
-        handles[slot] = 0;
+        handles[q] = 0;
         if (handle !== 0) {
-          // What the trace says saves a look at the object, unless a realloc may have failed.
-          live[LIVE]! -= live[FAILURES] === 0 ? records[p + 2]! >>> 0 : requested[slot]!;
+          live[LIVE]! -= requested[q]!;
           let isSlow = false;
           if (!isFreed) {
             const slowCalls = operations[OP_SLOW_CALLS]!;
@@ -574,18 +622,20 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
           }
         }
       } else {
-        stop = perform(t, op, i, isAhead, comes);
-        if (cursor[t] === i) break;
+        stop = perform(t, p, isAhead);
+        if (cursor[t] === p) break;
       }
-      if ((word & COUNTED_USE) !== 0) used(t, slot);
-      if (onEvent !== undefined) onEvent(order.rows[i]!, op, handles[slot] ?? 0);
-      i++;
+      if (onEvent !== undefined) onEvent(row(), op, handles[q] ?? 0);
+      p += RECORD_WORDS;
       if (sleepNs[t]! > 0) stop = STOP_SLEPT;
       if (stop !== GOES_ON) break;
     }
-    executed += i - from;
-    left -= i - from;
-    cursor[t] = i;
+    const count = (p - from) >> LG_RECORD_WORDS;
+    executed += count;
+    share -= count;
+    done[t]! += count;
+    cursor[t] = p;
+    turnFrom = p;
     return stop;
   }
 
@@ -604,28 +654,29 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   const scheduler = createScheduler(time);
   scheduler.start();
 
-  /** The thread that has not ended its turn, because the share was used up: it goes on where it was, or -1. */
+  /** The thread that has not ended its turn, because the share or what was at hand of its events is used up: it goes on where it was, or -1. */
   let paused = -1;
 
   function nextTurn(): ThreadSlot | -1 {
     const t = scheduler.turn();
-    if (usesOwnLock && t >= 0 && isOwn(t, mallocLock!(t, 1))) scheduler.limit[0]! += AHEAD_UNDER_LOCK_NS;
+    if (t >= 0 && usesOwnLock() && isOwn(t, mallocLock!(t, 1))) scheduler.limit[0]! += AHEAD_UNDER_LOCK_NS;
     return t;
   }
 
   function run(events: number): boolean {
-    left = events;
-    while (left > 0) {
+    share = events;
+    while (share > 0) {
       const t = paused >= 0 ? paused : nextTurn();
       paused = -1;
       if (t < 0) {
         if (scheduler.unfinished() > 0) throw stuck();
         return false;
       }
-      const hasEvents = cursor[t]! < first[t + 1]!;
-      const stop = hasEvents ? runThread(t) : end(t);
+      const p = program.next(t, cursor[t]!);
+      if (p > 0) cursor[t] = p;
+      const stop = p > 0 ? runThread(t) : end(t);
       if (stop !== GOES_ON) scheduler.stopped(t, stop);
-      else if (cursor[t] === first[t + 1]) scheduler.stopped(t, STOP_LIMIT);
+      else if (program.isEnd(t, cursor[t]!)) scheduler.stopped(t, STOP_LIMIT);
       else paused = t;
     }
     return true;
@@ -637,7 +688,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
     for (let t = 0; t < order.threads && lines.length < 8; t++) {
       if (waitingFor[t]! > 0) {
         lines.push(
-          `event ${order.rows[cursor[t]!]!} of thread ${order.ids[t]!} waits for an earlier use of its object`,
+          `event ${program.rowOf(t, done[t]!)} of thread ${order.ids[t]!} waits for an earlier use of its object`,
         );
       }
     }
@@ -650,8 +701,8 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
     frees,
     run,
     done: () => executed,
-    row: () => order.rows[cursor[current]!] ?? 0,
+    row,
     requestedPeakBytes: () => live[PEAK]!,
-    eventsOf: (t) => cursor[t]! - first[t]!,
+    eventsOf: (t) => done[t]!,
   };
 }

@@ -2,9 +2,10 @@ import type { Handle } from '../allocator.ts';
 import type { Memory } from '../memory.ts';
 import type { Bytes } from '../units.ts';
 
-/** The program's live blocks: by object slot (event.ts), the model's handle and what was asked for. Slot 0 is not used. */
+/** The program's live blocks: by object slot (event.ts) << lgStride, the model's handle and what was asked for. Slot 0 is not used. */
 export interface ObjectTable {
-  readonly slots: number;
+  readonly slots: () => number;
+  readonly lgStride: number;
   /** 0 where the slot is dead or its allocation failed. */
   readonly handles: Int32Array;
   readonly requested: Uint32Array;
@@ -12,9 +13,44 @@ export interface ObjectTable {
 
 export function createObjectTable(memory: Memory, slots: number): ObjectTable {
   return {
-    slots,
+    slots: () => slots,
+    lgStride: 0,
     handles: memory.int32('replay.handles', slots),
     requested: new Uint32Array(memory.reserve('replay.requested', slots * 4)),
+  };
+}
+
+/**
+ * The same with what free-running threads must know of each other's uses: all of an object in one line of the host's caches.
+ *
+ *   ┌──────────────┬──────┬────────┬────────┬───────────┬───────┐
+ *   │ ended, f64   │ uses │ last   │ handle │ requested │   -   │   32 bytes
+ *   └──────────────┴──────┴────────┴────────┴───────────┴───────┘
+ *
+ *   ended  when the last of its uses so far ended      uses   how many there were
+ *   last   who used it and who waits for it (free-running.ts)
+ */
+export interface SharedObjectTable extends ObjectTable {
+  readonly ended: Float64Array;
+  readonly uses: Int32Array;
+  readonly last: Int32Array;
+}
+
+export const LG_ENTRY_WORDS = 3;
+export const LG_ENTRY_DOUBLES = 2;
+const ENTRY_BYTES = 32;
+
+/** `slots` says how many of up to `limit` have been used. */
+export function createSharedObjectTable(memory: Memory, limit: number, slots: () => number): SharedObjectTable {
+  const buffer = memory.reserve('replay.objects', limit * ENTRY_BYTES, () => slots() * ENTRY_BYTES);
+  return {
+    slots,
+    lgStride: LG_ENTRY_WORDS,
+    ended: new Float64Array(buffer),
+    uses: new Int32Array(buffer, 8),
+    last: new Int32Array(buffer, 12),
+    handles: new Int32Array(buffer, 16),
+    requested: new Uint32Array(buffer, 20),
   };
 }
 
@@ -23,9 +59,10 @@ export function forEachLive(
   objects: ObjectTable,
   visit: (slot: number, handle: Handle, requested: Bytes) => void,
 ): void {
-  const { handles, requested, slots } = objects;
+  const { handles, requested, lgStride } = objects;
+  const slots = objects.slots();
   for (let slot = 1; slot < slots; slot++) {
-    const handle = handles[slot]!;
-    if (handle !== 0) visit(slot, handle, requested[slot]!);
+    const handle = handles[slot << lgStride]!;
+    if (handle !== 0) visit(slot, handle, requested[slot << lgStride]!);
   }
 }

@@ -1,15 +1,26 @@
-import { UserError } from '../assert.ts';
+import { assert, UserError } from '../assert.ts';
 import * as traced from '../event.ts';
 import type { EventBuffer } from '../event.ts';
 
-// An event ─►  ┌────────────┬──────────┬───┬───┐   RECORD_WORDS int32 each, the events of one thread side by side
-//              │ op, flags  │ slot     │ a │ b │   slot, a, b as in event.ts, with the slots of this file
-//              └────────────┴──────────┴───┴───┘   b of malloc and free: the line of the program's table, of a sample: its row
-export const RECORD_WORDS = 4;
-/** Other threads use the object too: wait until `done[slot]` has reached `need`. */
-export const AWAITS_USES = 1 << traced.OP_BITS;
-/** The use counts: others may wait for it. Set on shared objects alone. */
-export const COUNTED_USE = 2 << traced.OP_BITS;
+// The events of a thread lie in chunks of the pool `records`, whose last records hold the link to the next:
+//
+//   thread ─► ┌────────┬────────┬─ … ─┬────────┐      ┌─
+//             │ record │ record │     │  next ─┼────► │    1 << LG_CHUNK_WORDS int32 a chunk
+//             └────────┴────────┴─ … ─┴────────┘      └─
+//
+//   record:   ┌────────────┬──────┬───┬───┐    slot, a, b as in event.ts, with the slots of this file; of malloc and free b is
+//             │ op, flags  │ slot │ a │ b │    the line of the program's table, of a free a is how many uses it waits for; of a
+//             └────────────┴──────┴───┴───┘    sample b is its row
+//
+// An event's position is the index of its record's first word.
+export const LG_RECORD_WORDS = 2;
+export const RECORD_WORDS = 1 << LG_RECORD_WORDS;
+export const LG_CHUNK_WORDS = 9;
+export const CHUNK_MASK = (1 << LG_CHUNK_WORDS) - 1;
+/** Where the link is in a chunk. */
+export const CHUNK_END = (1 << LG_CHUNK_WORDS) - RECORD_WORDS;
+/** Another thread has used the object since it was allocated, or allocated it. */
+export const OF_OTHERS = 1 << traced.OP_BITS;
 
 /**
  * A trace as the free-running modes need it (trace-format.md): for each thread its own events in their order, and what
@@ -18,10 +29,9 @@ export const COUNTED_USE = 2 << traced.OP_BITS;
  * Object slots are numbered anew. In a trace's own numbering a slot is used again as soon as its block is dead in *file*
  * order, which is no order that threads keep. Here a slot that thread T has freed is used again by T alone.
  *
- * Every use of a slot (allocation, realloc, write) has a number, counted over all its lives. `done[slot]` says how many
- * have happened; a free or a realloc waits for all earlier ones, a write for the last allocation or realloc. An allocation
- * waits for nothing: its thread has freed the slot, after all uses. Only slots that more than one thread uses are counted
- * at run time.
+ * Every use of a slot (allocation, realloc, write) has a number, counted over all its lives. A free or a realloc waits for
+ * all earlier ones (`need`), a write for the last allocation or realloc. An allocation waits for nothing: its thread has freed the
+ * slot, after all uses.
  *
  * A thread is a thread number of the trace; its later lives follow in the same list, after the THREAD_EXIT of the one
  * before. Every wait points backwards in the file, so a cycle is impossible.
@@ -30,30 +40,46 @@ export interface ProgramOrder {
   readonly threads: number;
   /** Thread number in the trace, by thread. */
   readonly ids: Uint32Array;
-  /** Index of each thread's first event; `first[threads]` is the number of events. */
+  /** The position of each thread's first event. */
   readonly first: Int32Array;
+  /** Where its next event will be noted. */
+  readonly tail: Int32Array;
   readonly records: Int32Array;
-  /** Event index in the trace; made when somebody asks for the first time. */
-  readonly rows: Int32Array;
-  /** By event that awaits uses: how many; one more element takes what is noted for the others. */
-  readonly need: Int32Array;
-  readonly objectSlots: number;
-  /** Lines of the table in which the program keeps its blocks: an entry for each allocation, in file order. */
-  readonly tableLines: number;
-  /** As in event.ts, in slots of this file; and what each waits for (0: nothing). */
+  /** By position >> LG_RECORD_WORDS, of events other than malloc and free: how many uses the event waits for, 0 for none. */
+  readonly needs: Int32Array;
+  /** As in event.ts, in slots of this file; and how many uses each waits for. */
   readonly requestFrees: Int32Array;
   readonly requestNeeds: Int32Array;
-  readonly allocations: number;
-  readonly frees: number;
-  readonly crossThreadFrees: number;
+  /** Slots and lines of the program's table (an entry for each allocation, in file order) at most. */
+  readonly slotLimit: number;
+  readonly lineLimit: number;
 }
 
-// What is known of a slot while the order is made: int32 each, and what was asked for last as unsigned.
+/** Reads the trace as far as somebody asks, so that what is read and not yet executed stays small, and in the host's caches. */
+export interface ProgramOrderReader {
+  readonly order: ProgramOrder;
+  /** Where the thread's next event is, given where the one before ended; 0 for none. Chunks that lie behind are given back. */
+  next(t: number, position: number): number;
+  /** Whether the thread has no event from `position` on. */
+  isEnd(t: number, position: number): boolean;
+  /** Up to where the thread's events lie side by side from `position` on, as far as they have been read. */
+  endOf(t: number, position: number): number;
+  /** Reads the whole trace. */
+  readAll(): void;
+  /** Slots used so far + 1. */
+  objectSlots(): number;
+  /** Of the events read so far. */
+  crossThreadFrees(): number;
+  /** The event index in the trace of the thread's n-th event, or of its last one. Looks through the whole trace the first time. */
+  rowOf(t: number, n: number): number;
+}
+
+// What is known of a slot while the trace is read: int32 each.
 const LG_LIFE_WORDS = 2;
-const LIST = 0; // of a live object: the thread that allocated it << 1, | 1 where others use it; of a dead one: the next on its list
-const SIZE = 1;
+const OWNER = 0; // of a live object: the thread that allocated it << 1, | 1 where others have used it; of a dead one: the next on its list
+const USES = 1;
 const LINE = 2; // of the program's table
-const USES = 3; // of a shared one
+const ALLOCATED = 3; // number of the last allocation or realloc
 
 /** The program is a replay: it keeps a pointer and a count for each allocation, 16 bytes in a line of 64. */
 const LG_ENTRIES_PER_LINE = 2;
@@ -61,58 +87,33 @@ const LG_ENTRIES_PER_LINE = 2;
 /** Slots that a thread gets at a time: a line of the table of objects, and more. */
 const FRESH_SLOTS = 16;
 
-/** Rows that one call of a pass looks at: code that replaces a function is better than code that replaces a running loop. */
-const PIECE_ROWS = 8192;
+/** Rows that are read at a time: few enough for all that is written about them to stay in a first cache. */
+const PIECE_ROWS = 1024;
 
 /** The columns are shared memory, so that workers can be given them as they are. */
-export function createProgramOrder(events: EventBuffer): ProgramOrder {
-  const { length } = events;
-  const { threadOfRow, isSharedLife, ids, eventsOf, allocating } = assignThreads(events);
+export function readProgramOrder(events: EventBuffer): ProgramOrderReader {
+  const ids = threadIds(events);
   const threads = ids.length;
-  const first = sharedInt32(threads + 1);
-  for (let t = 0; t < threads; t++) first[t + 1] = first[t]! + eventsOf[t]!;
-  const records = sharedInt32(length * RECORD_WORDS);
-  const need = sharedInt32(length + 1);
-  const requestFrees = sharedInt32(events.requestFrees.length);
-  const requestNeeds = sharedInt32(events.requestFrees.length);
-  const columns = { threadOfRow, isSharedLife, first, records, need, requestFrees, requestNeeds };
-  const { order, counts } = createOrdering(events, columns, allocating, threads);
-  for (let row = 0; row < length; row += PIECE_ROWS) order(row, Math.min(length, row + PIECE_ROWS));
-  let rows: Int32Array | undefined;
-  return {
+  const slotLimit = events.length + (threads + 1) * FRESH_SLOTS;
+  const chunks = Math.ceil((events.length * RECORD_WORDS) / CHUNK_END) + 2 * threads + 1;
+  // Each thread has a chunk from the beginning; chunk 0 is none.
+  const first = Int32Array.from(ids, (_, t) => (t + 1) << LG_CHUNK_WORDS);
+  const order: ProgramOrder = {
     threads,
     ids,
     first,
-    records,
-    need,
-    requestFrees,
-    requestNeeds,
-    ...counts(),
-    get rows() {
-      return (rows ??= rowsByThread(threadOfRow, first));
-    },
+    tail: first.slice(),
+    records: sharedInt32(chunks << LG_CHUNK_WORDS),
+    needs: sharedInt32(chunks << (LG_CHUNK_WORDS - LG_RECORD_WORDS)),
+    requestFrees: sharedInt32(events.requestFrees.length),
+    requestNeeds: sharedInt32(events.requestFrees.length),
+    slotLimit,
+    lineLimit: (events.length >> LG_ENTRIES_PER_LINE) + 1,
   };
+  return createReader(events, order, lastRows(events, ids));
 }
 
-function rowsByThread(threadOfRow: Int32Array, first: Int32Array): Int32Array {
-  const rows = sharedInt32(threadOfRow.length);
-  const next = first.slice();
-  for (let row = 0; row < threadOfRow.length; row++) rows[next[threadOfRow[row]!]!++] = row;
-  return rows;
-}
-
-interface Columns {
-  readonly threadOfRow: Int32Array;
-  readonly isSharedLife: Uint8Array;
-  readonly first: Int32Array;
-  readonly records: Int32Array;
-  readonly need: Int32Array;
-  readonly requestFrees: Int32Array;
-  readonly requestNeeds: Int32Array;
-}
-
-/** Files rows under their threads, with the slots of this file and what each waits for. */
-function createOrdering(events: EventBuffer, columns: Columns, allocating: number, threads: number) {
+function createReader(events: EventBuffer, order: ProgramOrder, ends: readonly ThreadEnd[]): ProgramOrderReader {
   // Constants of their own: an imported one is loaded and checked at every use, a local one is folded into the code.
   const {
     OP_BITS,
@@ -128,298 +129,384 @@ function createOrdering(events: EventBuffer, columns: Columns, allocating: numbe
     OP_REALLOC,
     OP_REQUEST_END,
     OP_SAMPLE,
+    OP_THREAD_EXIT,
     OP_WRITE,
   } = traced;
-  const [awaitsUses, countedUse, recordWords] = [AWAITS_USES, COUNTED_USE, RECORD_WORDS];
-  const { head, slot, a, b, requestFrees: tracedFrees } = events;
-  const { threadOfRow, isSharedLife, records, need, requestFrees, requestNeeds } = columns;
-  // By slot of the trace: the slot of this file, 0 while dead.
+  const ofOthers = OF_OTHERS;
+  const { length, head, slot, a, b, requestFrees: tracedFrees, begins } = events;
+  const { threads, records, needs, tail, slotLimit, requestFrees, requestNeeds } = order;
+  const lgRecordWords = LG_RECORD_WORDS;
+  const threadOf = threadNumbers(order.ids);
+  /** By thread slot of the trace: the thread. */
+  const current = new Int32Array(events.threadSlots);
+  /** By slot of the trace: the slot of this file, 0 while dead. */
   const now = new Int32Array(events.objectSlots);
-  const lives = new Int32Array((allocating + 2 * threads * FRESH_SLOTS + FRESH_SLOTS) << LG_LIFE_WORDS);
-  const allocated = new Int32Array(lives.length >> LG_LIFE_WORDS); // number of the last allocation or realloc, of a shared one
-  const freeHead = new Int32Array(2 * threads); // of slots for objects of one thread, of slots for shared ones
-  const next = columns.first.slice();
-  const fresh = new Int32Array(2 * threads); // by the same lists
-  let slots = FRESH_SLOTS;
-  const totals = new Int32Array(3);
-  const ALLOCATIONS = 0;
-  const FREES = 1;
-  const CROSS_THREAD_FREES = 2;
-  const dummy = events.length; // of `need`, for events that wait for nothing
+  const lives = new Int32Array(slotLimit << LG_LIFE_WORDS);
+  const freeSlots = new Int32Array(threads); // those that the thread may use again
+  const fresh = new Int32Array(threads);
+  const hasEnded = new Uint8Array(threads); // whether the thread's last event has been read
+  hasEnded[0] = ends.some(({ thread }) => thread === 0) ? 0 : 1;
+  const state = new Int32Array(9); // in an array: a variable that functions share is looked up, checked and stored at every use
+  const READ = 0; // rows
+  const BEGUN = 1; // entries of `begins`
+  const LAST_THREAD = 2; // the thread of the event before
+  const SLOTS = 3; // ever used
+  const ENTRIES = 4; // of the program's table
+  const FREE_CHUNK = 5;
+  const CHUNKS = 6; // ever used
+  const CROSS_THREAD_FREES = 7;
+  const ENDED = 8; // entries of `ends`
+  let byThread: ReturnType<typeof rowsByThread> | undefined;
+  state[SLOTS] = FRESH_SLOTS;
+  state[CHUNKS] = threads + 1;
 
-  function live(row: number, doing: string): number {
-    const s = now[slot[row]!]!;
-    if (s === 0) {
-      throw new UserError(
-        `event ${row} ${doing} an object that no earlier event allocates: it would wait for ever, in any order of the threads`,
-      );
-    }
-    return s;
+  /** The thread's last chunk is full: links a new one to it. */
+  function extend(t: number): number {
+    const chunk = state[FREE_CHUNK]! || state[CHUNKS]!++;
+    const p = chunk << LG_CHUNK_WORDS;
+    if (chunk === state[FREE_CHUNK]) state[FREE_CHUNK] = records[p + CHUNK_END + 1]!;
+    records[p + CHUNK_END + 1] = 0;
+    records[tail[t]! + 1] = chunk;
+    return p;
   }
 
-  // Which objects are shared is often as good as random. What depends on it is computed, as far as it can be, not chosen: a wrong
-  // guess of the processor costs more than all else, as what it would be corrected with is still on its way from memory.
+  /** All events of the chunk have been executed. */
+  function leave(position: number): void {
+    const chunk = position >> LG_CHUNK_WORDS;
+    records[(chunk << LG_CHUNK_WORDS) + CHUNK_END + 1] = state[FREE_CHUNK]!;
+    state[FREE_CHUNK] = chunk;
+  }
 
-  /** The object is dead: its slot is the freeing thread's. */
-  function release(t: number, traceSlot: number, s: number): void {
-    const p = s << LG_LIFE_WORDS;
-    const list = lives[p + LIST]!;
-    const mine = (t << 1) | (list & 1);
-    now[traceSlot] = 0;
-    lives[p + LIST] = freeHead[mine]!;
-    freeHead[mine] = s;
-    totals[FREES]!++;
-    totals[CROSS_THREAD_FREES]! += ((list - mine) | (mine - list)) >>> 31;
+  function dead(row: number, doing: string): UserError {
+    return new UserError(
+      `event ${row} ${doing} an object that no earlier event allocates: it would wait for ever, in any order of the threads`,
+    );
   }
 
   /** A slot that was never used, one of a few that lie side by side for the same thread. */
-  function freshSlot(list: number): number {
-    if (fresh[list]! % FRESH_SLOTS === 0) {
-      fresh[list] = slots;
-      slots += FRESH_SLOTS;
+  function freshSlot(t: number): number {
+    if (fresh[t]! % FRESH_SLOTS === 0) {
+      fresh[t] = state[SLOTS]!;
+      state[SLOTS]! += FRESH_SLOTS;
+      assert(state[SLOTS]! <= slotLimit, 'more objects than there are events');
     }
-    return fresh[list]!++;
+    return fresh[t]!++;
   }
 
-  /** An allocation of `size` bytes: the slot that it gets. */
-  function allocate(t: number, row: number, size: number): number {
-    const list = (t << 1) | isSharedLife[row]!;
-    let s = freeHead[list]!;
-    if (s !== 0) freeHead[list] = lives[(s << LG_LIFE_WORDS) + LIST]!;
-    else s = freshSlot(list);
-    now[slot[row]!] = s;
-    lives[(s << LG_LIFE_WORDS) + LIST] = list;
-    renew(s, size);
+  /** An allocation: the slot that it gets. */
+  function allocate(t: number, traceSlot: number): number {
+    let s = freeSlots[t]!;
+    if (s !== 0) freeSlots[t] = lives[(s << LG_LIFE_WORDS) + OWNER]!;
+    else s = freshSlot(t);
+    now[traceSlot] = s;
+    lives[(s << LG_LIFE_WORDS) + OWNER] = t << 1;
+    renew(s);
     return s;
   }
 
   /** An entry in the program's table for what was allocated or resized. */
-  function renew(s: number, size: number): void {
+  function renew(s: number): void {
     const p = s << LG_LIFE_WORDS;
-    const entry = totals[ALLOCATIONS]!;
-    totals[ALLOCATIONS] = entry + 1;
-    lives[p + SIZE] = size;
-    lives[p + LINE] = entry >> LG_ENTRIES_PER_LINE;
-    lives[p + USES]! += isShared(s);
-    allocated[s] = lives[p + USES]!;
+    lives[p + LINE] = state[ENTRIES]!++ >> LG_ENTRIES_PER_LINE;
+    lives[p + ALLOCATED] = ++lives[p + USES]!;
   }
 
-  /** Notes the event as the next one of its thread. */
-  function put(
-    t: number,
-    row: number,
-    word: number,
-    s: number,
-    argument: number,
-    waitsFor: number,
-    other = b[row]!,
-  ): void {
-    const index = next[t]!;
-    next[t] = index + 1;
-    const p = index * recordWords;
+  /** Whether others than `t` have to do with a live object, as a flag: computed, as it is often as good as random. */
+  function flagOf(t: number, s: number): number {
+    const difference = lives[(s << LG_LIFE_WORDS) + OWNER]! ^ (t << 1);
+    return ((difference | -difference) >>> 31) * ofOthers;
+  }
+
+  /** The object is dead: its slot is the freeing thread's. */
+  function release(t: number, traceSlot: number, s: number): void {
+    now[traceSlot] = 0;
+    const difference = (lives[(s << LG_LIFE_WORDS) + OWNER]! >> 1) ^ t;
+    state[CROSS_THREAD_FREES]! += (difference | -difference) >>> 31;
+    lives[(s << LG_LIFE_WORDS) + OWNER] = freeSlots[t]!;
+    freeSlots[t] = s;
+  }
+
+  /** The thread uses a live object, and leaves it alive. */
+  function use(t: number, s: number): void {
+    if (lives[(s << LG_LIFE_WORDS) + OWNER]! >> 1 !== t) lives[(s << LG_LIFE_WORDS) + OWNER]! |= 1;
+  }
+
+  /** Notes the event as the next one of its thread; returns its position. */
+  function put(t: number, word: number, s: number, argument: number, other: number): number {
+    let p = tail[t]!;
+    if ((p & CHUNK_MASK) === CHUNK_END) p = extend(t);
+    tail[t] = p + RECORD_WORDS;
     records[p] = word;
     records[p + 1] = s;
     records[p + 2] = argument;
-    records[p + 3] = other | 0;
-    need[dummy + (index - dummy) * ((word >> OP_BITS) & 1)] = waitsFor;
+    records[p + 3] = other;
+    return p;
   }
 
-  const isShared = (s: number): 0 | 1 => (lives[(s << LG_LIFE_WORDS) + LIST]! & 1) as 0 | 1;
-  const flagsOf = (s: number, flags: number): number => flags * isShared(s);
+  /** The same for what is rare, and may have to wait. */
+  function putOther(t: number, row: number, word: number, s: number, need: number): void {
+    needs[put(t, word, s, a[row]! | 0, b[row]! | 0) >> lgRecordWords] = need;
+  }
 
-  function order(from: number, to: number): void {
+  function read(from: number, to: number): void {
     for (let row = from; row < to; row++) {
-      const op = head[row]! & OP_MASK;
-      const t = threadOfRow[row]!;
+      const word = head[row]!;
+      const op = word & OP_MASK;
       if (op === OP_MALLOC || op === OP_EMALLOC) {
-        const size = a[row]! | 0;
-        const s = allocate(t, row, size);
-        put(t, row, op | flagsOf(s, countedUse), s, size, 0, lives[(s << LG_LIFE_WORDS) + LINE]!);
+        const t = current[word >>> OP_BITS]!;
+        state[LAST_THREAD] = t;
+        const s = allocate(t, slot[row]!);
+        put(t, op, s, a[row]! | 0, lives[(s << LG_LIFE_WORDS) + LINE]!);
       } else if (op === OP_FREE || op === OP_EFREE) {
-        const s = live(row, 'frees');
+        const t = current[word >>> OP_BITS]!;
+        state[LAST_THREAD] = t;
+        const s = now[slot[row]!]!;
+        if (s === 0) throw dead(row, 'frees');
         const p = s << LG_LIFE_WORDS;
-        put(t, row, op | flagsOf(s, awaitsUses), s, lives[p + SIZE]!, lives[p + USES]!, lives[p + LINE]!);
+        put(t, op | flagOf(t, s), s, lives[p + USES]!, lives[p + LINE]!);
         release(t, slot[row]!, s);
       } else {
-        orderOther(t, row, op);
+        readOther(row, op);
       }
     }
   }
 
-  function orderOther(t: number, row: number, op: number): void {
-    const argument = a[row]! | 0;
+  function readOther(row: number, op: number): void {
+    if (namesThread(op)) state[LAST_THREAD] = current[head[row]! >>> OP_BITS]!;
+    const t = state[LAST_THREAD]!;
     switch (op) {
       case OP_CALLOC:
       case OP_ECALLOC:
-      case OP_MEMALIGN: {
-        const s = allocate(t, row, op === OP_MEMALIGN ? b[row]! : a[row]! * b[row]!);
-        put(t, row, op | flagsOf(s, countedUse), s, argument, 0);
+      case OP_MEMALIGN:
+        putOther(t, row, op, allocate(t, slot[row]!), 0);
         break;
-      }
       case OP_REALLOC:
       case OP_EREALLOC:
-        orderRealloc(t, row, op, argument);
+        readRealloc(t, row, op);
         break;
       case OP_WRITE: {
-        const s = live(row, 'writes to');
-        lives[(s << LG_LIFE_WORDS) + USES]! += isShared(s);
-        put(t, row, op | flagsOf(s, awaitsUses | countedUse), s, argument, allocated[s]!);
+        const s = now[slot[row]!]!;
+        if (s === 0) throw dead(row, 'writes to');
+        putOther(t, row, op | flagOf(t, s), s, lives[(s << LG_LIFE_WORDS) + ALLOCATED]!);
+        lives[(s << LG_LIFE_WORDS) + USES]!++;
+        use(t, s);
         break;
       }
       case OP_REQUEST_END:
         for (let i = a[row]!; i < a[row]! + b[row]!; i++) {
-          const traceSlot = tracedFrees[i]!;
-          const s = now[traceSlot]!;
+          const s = now[tracedFrees[i]!]!;
           requestFrees[i] = s;
-          requestNeeds[i] = lives[(s << LG_LIFE_WORDS) + USES]! * isShared(s);
-          release(t, traceSlot, s);
+          requestNeeds[i] = lives[(s << LG_LIFE_WORDS) + USES]!;
+          release(t, tracedFrees[i]!, s);
         }
-        put(t, row, op, slot[row]!, argument, 0);
+        putOther(t, row, op, slot[row]!, 0);
         break;
       case OP_SAMPLE:
-        put(t, row, op, slot[row]!, argument, 0, row);
+        put(t, op, 0, a[row]! | 0, row);
         break;
       default: // nothing to wait for
-        put(t, row, op, slot[row]!, argument, 0);
+        putOther(t, row, op, slot[row]!, 0);
+    }
+    if (op === OP_THREAD_EXIT) state[LAST_THREAD] = 0;
+  }
+
+  function readRealloc(t: number, row: number, op: number): void {
+    const old = now[slot[row]!]!;
+    if (old === 0) {
+      putOther(t, row, op, a[row] === 0 ? 0 : allocate(t, slot[row]!), 0);
+      return;
+    }
+    putOther(t, row, op | flagOf(t, old), old, lives[(old << LG_LIFE_WORDS) + USES]!);
+    if (a[row] === 0) {
+      release(t, slot[row]!, old);
+    } else {
+      renew(old);
+      use(t, old);
     }
   }
 
-  function orderRealloc(t: number, row: number, op: number, size: number): void {
-    const old = now[slot[row]!]!;
-    if (old === 0) {
-      const s = size === 0 ? 0 : allocate(t, row, size);
-      put(t, row, op | flagsOf(s, countedUse), s, size, 0);
-      return;
+  /** Reads a piece of the trace; it ends where a thread begins or ends. */
+  function readOn(): void {
+    const from = state[READ]!;
+    assert(from < length, 'a thread has no end');
+    for (; begins[state[BEGUN]!]?.row === from; state[BEGUN]!++) {
+      const { thread, id } = begins[state[BEGUN]!]!;
+      current[thread] = threadOf.get(id)!;
     }
-    const p = old << LG_LIFE_WORDS;
-    put(t, row, op | flagsOf(old, size === 0 ? awaitsUses : awaitsUses | countedUse), old, size, lives[p + USES]!);
-    if (size === 0) release(t, slot[row]!, old);
-    else renew(old, size);
+    const end = ends[state[ENDED]!];
+    const to = Math.min(
+      length,
+      from + PIECE_ROWS,
+      begins[state[BEGUN]!]?.row ?? length,
+      end === undefined ? length : end.row + 1,
+    );
+    read(from, to);
+    state[READ] = to;
+    if (end !== undefined && to === end.row + 1) {
+      hasEnded[end.thread] = 1;
+      state[ENDED]!++;
+    }
+  }
+
+  function isEnd(t: number, position: number): boolean {
+    while (position === tail[t]) {
+      if (hasEnded[t] === 1) return true;
+      readOn();
+    }
+    return false;
+  }
+
+  function next(t: number, position: number): number {
+    if (isEnd(t, position)) return 0;
+    if ((position & CHUNK_MASK) !== CHUNK_END) return position;
+    const chunk = records[position + 1]!;
+    leave(position);
+    return chunk << LG_CHUNK_WORDS;
+  }
+
+  function endOf(t: number, position: number): number {
+    const end = (position & ~CHUNK_MASK) + CHUNK_END;
+    const known = tail[t]!;
+    return known >= position && known < end ? known : end;
   }
 
   return {
     order,
-    counts: () => ({
-      objectSlots: slots,
-      tableLines: (totals[ALLOCATIONS]! >> LG_ENTRIES_PER_LINE) + 1,
-      allocations: totals[ALLOCATIONS]!,
-      frees: totals[FREES]!,
-      crossThreadFrees: totals[CROSS_THREAD_FREES]!,
-    }),
+    next,
+    isEnd,
+    endOf,
+    readAll: () => {
+      while (state[READ]! < length) readOn();
+    },
+    objectSlots: () => state[SLOTS]!,
+    crossThreadFrees: () => state[CROSS_THREAD_FREES]!,
+    rowOf: (t, n) => {
+      const { rows, first } = (byThread ??= rowsByThread(events, order.ids));
+      return rows[Math.min(first[t]! + n, first[t + 1]! - 1)] ?? 0;
+    },
   };
 }
 
-/**
- * Gives each row its thread: a number for each thread number of the trace, in the order in which they begin. A sample
- * point and a move of the clock belong to the thread of the event before; after an exit that is the main thread.
- *
- * `isSharedLife`, by row of an allocation: 1 where another thread than the allocating one uses the object until its free.
- */
-function assignThreads(events: EventBuffer) {
-  const {
-    OP_BITS,
-    OP_CLOCK,
-    OP_EFREE,
-    OP_EMALLOC,
-    OP_EREALLOC,
-    OP_FREE,
-    OP_MALLOC,
-    OP_MASK,
-    OP_REALLOC,
-    OP_REQUEST_END,
-    OP_SAMPLE,
-    OP_SKIPPED,
-    OP_THREAD_EXIT,
-    OP_WRITE,
-  } = traced;
-  const { length, head, slot, a, b, requestFrees, begins } = events;
-  const ids = [0];
-  const byId = new Map([[0, 0]]);
-  const current = new Int32Array(events.threadSlots);
-  const threadOfRow = new Int32Array(length);
-  const isSharedLife = new Uint8Array(length);
-  const eventsOf = new Int32Array(begins.length + 1);
-  // By slot of the trace, side by side: the row that allocated the object, -1 while it is dead; its thread.
-  const life = new Int32Array(2 * events.objectSlots).fill(-1);
-  let last = 0;
-  let allocating = 0;
-
-  function beginThread(thread: number, id: number): void {
-    let t = byId.get(id);
-    if (t === undefined) {
-      t = ids.length;
-      ids.push(id);
-      byId.set(id, t);
-    }
-    current[thread] = t;
-  }
-
-  function use(s: number, t: number): void {
-    if (life[2 * s]! >= 0 && life[2 * s + 1] !== t) isSharedLife[life[2 * s]!] = 1;
-  }
-
-  function assignOther(row: number, op: number): void {
-    if (op !== OP_CLOCK && op !== OP_SAMPLE && op !== OP_SKIPPED) last = current[head[row]! >>> OP_BITS]!;
-    const t = last;
-    threadOfRow[row] = t;
-    eventsOf[t]!++;
-    if (op === OP_THREAD_EXIT) last = 0;
-    if (op === OP_REQUEST_END) {
-      for (let i = a[row]!; i < a[row]! + b[row]!; i++) {
-        use(requestFrees[i]!, t);
-        life[2 * requestFrees[i]!] = -1;
-      }
-    }
-    if (op > OP_EREALLOC) return; // names no object
-    const s = slot[row]!;
-    const isRealloc = op === OP_REALLOC || op === OP_EREALLOC;
-    if (op !== OP_WRITE) allocating++;
-    if (life[2 * s]! >= 0) {
-      use(s, t);
-      if (isRealloc && a[row] === 0) life[2 * s] = -1;
-    } else if (op !== OP_WRITE && !(isRealloc && a[row] === 0)) {
-      life[2 * s] = row;
-      life[2 * s + 1] = t;
-    }
-  }
-
-  function assign(from: number, to: number): void {
-    for (let row = from; row < to; row++) {
-      const word = head[row]!;
-      const op = word & OP_MASK;
-      if (op === OP_MALLOC || op === OP_EMALLOC || op === OP_FREE || op === OP_EFREE) {
-        const t = current[word >>> OP_BITS]!;
-        const p = 2 * slot[row]!;
-        last = t;
-        threadOfRow[row] = t;
-        eventsOf[t]!++;
-        if (op === OP_MALLOC || op === OP_EMALLOC) {
-          allocating++;
-          life[p] = row;
-          life[p + 1] = t;
-        } else {
-          if (life[p + 1] !== t && life[p]! >= 0) isSharedLife[life[p]!] = 1;
-          life[p] = -1;
-        }
-      } else {
-        assignOther(row, op);
-      }
-    }
-  }
-
-  let begin = 0;
-  for (let row = 0; row < length; ) {
-    for (; begins[begin]?.row === row; begin++) beginThread(begins[begin]!.thread, begins[begin]!.id);
-    const to = Math.min(length, row + PIECE_ROWS, begins[begin]?.row ?? length);
-    assign(row, to);
-    row = to;
-  }
-  return { threadOfRow, isSharedLife, ids: Uint32Array.from(ids), eventsOf, allocating };
+/** The thread numbers of a trace, in the order in which they begin. */
+function threadIds(events: EventBuffer): Uint32Array {
+  return Uint32Array.from(new Set([0, ...events.begins.map(({ id }) => id)]));
 }
 
-/** Whether a thread that has exited begins a new life with this event. */
-export function beginsLife(op: number): boolean {
+const threadNumbers = (ids: Uint32Array) => new Map(Array.from(ids, (id, t) => [id, t]));
+
+interface ThreadEnd {
+  readonly thread: number;
+  /** Its last event. */
+  readonly row: number;
+}
+
+/** Where the threads end, in file order. Reads the trace from its end, as far as it must. */
+function lastRows(events: EventBuffer, ids: Uint32Array): ThreadEnd[] {
+  const { OP_BITS, OP_CLOCK, OP_MASK, OP_SAMPLE, OP_SKIPPED, OP_THREAD_EXIT } = traced;
+  const { head, begins } = events;
+  const threadOf = threadNumbers(ids);
+  // Which thread had the slot before, by begin; at the end `current` is as at the end of the trace.
+  const current = new Int32Array(events.threadSlots);
+  const before = begins.map(({ thread, id }) => {
+    const previous = current[thread]!;
+    current[thread] = threadOf.get(id)!;
+    return previous;
+  });
+  const last = new Int32Array(ids.length).fill(-1);
+  const ends: ThreadEnd[] = [];
+  let unowned = -1; // the last row so far that belongs to the thread of the event before it
+
+  function found(thread: number, row: number): void {
+    if (last[thread]! >= 0) return;
+    last[thread] = row;
+    ends.push({ thread, row });
+  }
+
+  /** Backwards from `to`: the first row that says something new, or the one before `from`. */
+  function skip(to: number, from: number): number {
+    let row = to;
+    for (; row >= from; row--) {
+      const word = head[row]!;
+      const op = word & OP_MASK;
+      if (last[current[word >>> OP_BITS]!]! < 0 || op === OP_CLOCK || op === OP_SAMPLE || op === OP_SKIPPED) break;
+    }
+    return row;
+  }
+
+  function look(to: number, from: number): void {
+    for (let row = to; row >= from && ends.length < ids.length; row--) {
+      if (unowned < 0) {
+        const piece = Math.max(from, row - PIECE_ROWS);
+        row = skip(row, piece);
+        if (row < piece) {
+          row++;
+          continue;
+        }
+      }
+      const op = head[row]! & OP_MASK;
+      if (!namesThread(op)) {
+        if (unowned < 0) unowned = row;
+        continue;
+      }
+      const t = current[head[row]! >>> OP_BITS]!;
+      if (unowned >= 0) {
+        found(op === OP_THREAD_EXIT ? 0 : t, unowned);
+        unowned = -1;
+      }
+      if (last[t]! < 0) found(t, row);
+    }
+  }
+
+  let to = events.length - 1;
+  for (let i = begins.length - 1; i >= 0; i--) {
+    const { row, thread } = begins[i]!;
+    look(to, row);
+    current[thread] = before[i]!;
+    to = Math.min(to, row - 1);
+  }
+  look(to, 0);
+  if (unowned >= 0) found(0, unowned);
+  return ends.sort((x, y) => x.row - y.row);
+}
+
+/** The rows of each thread's events, one thread after the other, and where those of each thread begin. */
+function rowsByThread(events: EventBuffer, ids: Uint32Array): { rows: Int32Array; first: Int32Array } {
+  const { OP_BITS, OP_MASK, OP_THREAD_EXIT } = traced;
+  const threadOf = threadNumbers(ids);
+  const current = new Int32Array(events.threadSlots);
+  const threadOfRow = new Int32Array(events.length);
+  const first = new Int32Array(ids.length + 1);
+  let begin = 0;
+  let last = 0;
+  for (let row = 0; row < events.length; row++) {
+    for (; events.begins[begin]?.row === row; begin++) {
+      current[events.begins[begin]!.thread] = threadOf.get(events.begins[begin]!.id)!;
+    }
+    const op = events.head[row]! & OP_MASK;
+    if (namesThread(op)) last = current[events.head[row]! >>> OP_BITS]!;
+    threadOfRow[row] = last;
+    first[last + 1]!++;
+    if (op === OP_THREAD_EXIT) last = 0;
+  }
+  for (let t = 0; t < ids.length; t++) first[t + 1]! += first[t]!;
+  const next = first.slice();
+  const rows = new Int32Array(events.length);
+  for (let row = 0; row < events.length; row++) rows[next[threadOfRow[row]!]!++] = row;
+  return { rows, first };
+}
+
+/**
+ * Whether the event is its thread's own, with which a thread that has exited begins a new life. A sample point and a move of the clock
+ * belong to the thread of the event before; after an exit that is the main thread.
+ */
+export function namesThread(op: number): boolean {
   return op !== traced.OP_CLOCK && op !== traced.OP_SAMPLE && op !== traced.OP_SKIPPED;
+}
+
+/** Whether others may wait for the event: an allocation, a realloc or a write; a free is the last that happens to an object. */
+export function isUse(op: number, slot: number, a: number): boolean {
+  if (op > traced.OP_EREALLOC || op === traced.OP_FREE || op === traced.OP_EFREE || slot === 0) return false;
+  return a !== 0 || (op !== traced.OP_REALLOC && op !== traced.OP_EREALLOC);
 }
 
 function sharedInt32(words: number): Int32Array {

@@ -118,6 +118,7 @@ export function createScheduler(time: VirtualTime): Scheduler {
   const ring = threads + 1;
   const queues = new Int32Array(processors * ring); // a ring for each processor
   const heads = new Int32Array(processors);
+  const awake = new Int32Array(processors); // in the queue, with something to do but wait for another thread
   let waiting = 0; // in all queues
   let ticks = false; // whether a tick is due
   let idle = processors;
@@ -154,6 +155,7 @@ export function createScheduler(time: VirtualTime): Scheduler {
       onSince[t] = until;
     } else {
       readyAt[t] = until;
+      awake[p]!++;
     }
     rouse(p, until);
   }
@@ -169,14 +171,6 @@ export function createScheduler(time: VirtualTime): Scheduler {
   function rouse(p: number, at: Ns): void {
     const t = running[p]!;
     if (t >= 0 && times[p] === Infinity) setClock(p, Math.max(at, clocks[t]!));
-  }
-
-  /** Whether a thread in the queue of `p` has something to do but wait. */
-  function hasWork(p: number): boolean {
-    for (let i = 0; i < queued[p]!; i++) {
-      if (blockedSince[queues[p * ring + ((heads[p]! + i) % ring)]!]! < 0) return true;
-    }
-    return false;
   }
 
   /**
@@ -214,6 +208,7 @@ export function createScheduler(time: VirtualTime): Scheduler {
     processor[t] = p;
     queues[p * ring + ((heads[p]! + queued[p]!) % ring)] = t;
     queued[p]!++;
+    if (blockedSince[t]! < 0) awake[p]!++;
     waiting++;
     rouse(p, at);
     if (!ticks) {
@@ -231,6 +226,7 @@ export function createScheduler(time: VirtualTime): Scheduler {
     const t = queues[p * ring + heads[p]!]!;
     heads[p] = (heads[p]! + 1) % ring;
     queued[p]!--;
+    if (blockedSince[t]! < 0) awake[p]!--;
     waiting--;
     return t;
   }
@@ -293,7 +289,8 @@ export function createScheduler(time: VirtualTime): Scheduler {
     }
     running[p] = t;
     processor[t] = p;
-    clocks[t] = start + tailNs[t]!;
+    // Never backwards: in the last digits the sum may be less than what it was taken apart from.
+    clocks[t] = Math.max(clocks[t]!, start + tailNs[t]!);
     beginSlice(t, start);
     if (onProcessorNs[t] === 0 && random.next() < pushed)
       sliceEnd[t] = start + threadBeginNs + random.next() * FIRST_NS;
@@ -369,8 +366,12 @@ export function createScheduler(time: VirtualTime): Scheduler {
         beginSlice(t, now);
       }
       if (queued[p]! > 0 && sliceEnd[t]! < least) least = sliceEnd[t]!;
-      limit[0] = least;
       horizon[0] = now;
+      if (blockedSince[t]! >= 0) {
+        giveWay(p, t, STOP_BLOCKED);
+        continue;
+      }
+      limit[0] = least;
       return t;
     }
   }
@@ -420,7 +421,7 @@ export function createScheduler(time: VirtualTime): Scheduler {
   function giveWay(p: number, t: ThreadSlot, stop: Stop): void {
     const clock = clocks[t]!;
     if (stop === STOP_BLOCKED && blockedSince[t]! < 0) blockedSince[t] = clock;
-    if (hasWork(p)) {
+    if (awake[p]! > 0) {
       const at = clock + syscallNs;
       leave(t, at);
       enqueue(p, t, at);

@@ -5,7 +5,8 @@ import { runVirtual } from '../../bench/modes/virtual.ts';
 import { runLockstep, type SessionOptions } from '../../bench/session.ts';
 import { KERNEL_DEFAULTS } from '../../sim/kernel/kernel.ts';
 import { createFreeRunning } from '../../sim/replay/free-running.ts';
-import { createProgramOrder } from '../../sim/replay/program-order.ts';
+import { createSharedObjectTable, type SharedObjectTable } from '../../sim/replay/objects.ts';
+import { readProgramOrder, RECORD_WORDS } from '../../sim/replay/program-order.ts';
 import type { RunResult } from '../../sim/report/result.ts';
 import { COST_PROFILES } from '../../sim/threads/costs.ts';
 import { createVirtualLocks, type VirtualLocks } from '../../sim/threads/virtual-locks.ts';
@@ -122,23 +123,27 @@ test('the article’s loop: two arenas are fought over, the default ones and jem
 
 test('threads that wait for each other for ever end with the names of their events', () => {
   const events = eventsOf(['m 1 1 8', 'm 2 2 8', 'f 1 2', 'f 2 1']);
-  const order = createProgramOrder(events);
-  order.need.fill(2); // more uses than there are: no trace can say this, since waits point backwards
+  const program = readProgramOrder(events);
+  const { order } = program;
+  program.readAll();
+  // More uses than there are: no trace can say this, since waits point backwards.
+  for (let p = 0; p < order.records.length; p += RECORD_WORDS) if (order.records[p + 2] === 1) order.records[p + 2] = 2;
   const time = createVirtualTime(order.threads, 2, COST_PROFILES['vm']!, 0);
   let locks: VirtualLocks | undefined;
-  const { machine, objects, allocator, request } = assemble({
+  let objects: SharedObjectTable | undefined;
+  const { machine, allocator, request } = assemble({
     spec: BUMP,
     events,
     cpus: 2,
     touch: 'full',
     kernel: KERNEL_DEFAULTS,
     threadSlots: order.threads,
-    objectSlots: order.objectSlots,
+    objects: (memory) => (objects = createSharedObjectTable(memory, order.slotLimit, program.objectSlots)),
     locks: (_, operations) => (locks = createVirtualLocks({ time, operations, perVmaLocks: true })),
   });
   const replay = createFreeRunning({
-    order,
-    objects,
+    program,
+    objects: objects!,
     kernel: machine.kernel,
     allocator,
     request,
