@@ -72,6 +72,9 @@ export interface Allocator {
    */
   mallocLocal?(t: ThreadSlot, size: Bytes): Handle;
   freeLocal?(t: ThreadSlot, h: Handle): boolean;
+  /** The rest of `malloc`, `free` after these have returned 0, false. */
+  mallocNotLocal?(t: ThreadSlot, size: Bytes): Handle;
+  freeNotLocal?(t: ThreadSlot, h: Handle): void;
   /** Any word of what `free` looks at first: where blocks are many, those that will soon be freed are looked at together beforehand. */
   peek?(h: Handle): number;
   /**

@@ -26,6 +26,9 @@ function create(machine: Machine, version: string, options: OptionValues): Alloc
     ...(calls.mallocTouched && { mallocTouched: calls.mallocTouched }),
     mallocLocal: calls.mallocLocal,
     freeLocal: calls.freeLocal,
+    mallocNotLocal: calls.mallocNotLocal,
+    freeNotLocal: calls.freeNotLocal,
+    peek: calls.peek,
     addressOf,
     usableSize,
     threadStart: () => {}, // a thread's data is made at its first call

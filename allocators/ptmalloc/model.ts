@@ -332,6 +332,8 @@ export function createGlibc(machine: Machine, version: string, given: OptionValu
     selfTouchedBytes: SELF_TOUCHED_BYTES,
     mallocLocal,
     freeLocal,
+    mallocNotLocal: mallocSlow,
+    freeNotLocal: freeSlow,
     peek: (p) => words[p + SIZE]!,
     mallocLock,
     freeLock,

@@ -80,6 +80,7 @@ const FETCHED_AHEAD = 6;
 /** Object slots that fit into a near cache of the host, with the model's chunks; and how many events are looked at together otherwise. */
 const MANY_SLOTS = 4096;
 const LOOK_AHEAD = 16;
+const LINE_WORDS = 16;
 
 /** Lines of the table whose last users are known: 4 MiB of the program's table. What it has not used since is in no near cache of its processors either. */
 const LINES = 65_536;
@@ -124,6 +125,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   const { records, needs, requestFrees, requestNeeds } = order;
   const { handles, requested, ended, uses, last: lastUse } = objects;
   const { malloc, free, touchBlock, mallocLock, freeLock } = allocator;
+  const { mallocNotLocal = malloc, freeNotLocal = free } = allocator;
   const { mallocLocal = () => 0, freeLocal = () => false, peek = () => 0 } = allocator;
   const { settle, settleCall, isOwn } = locks;
   const { clocks, until, sleepNs, processor, costs } = time;
@@ -179,12 +181,16 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   const mallocs: CallDurations = { calls: 0, slow: 0, longestNs: 0, counts: new Int32Array(DURATION_BUCKETS) };
   const frees: CallDurations = { calls: 0, slow: 0, longestNs: 0, counts: new Int32Array(DURATION_BUCKETS) };
 
-  /** The running call of `t` has ended. */
-  function record(durations: CallDurations, t: ThreadSlot): void {
+  /** The running call of `t` has ended, but for the work that every call is: it is measured, then the program goes on. */
+  function endCall(durations: CallDurations, t: ThreadSlot, callNs: Ns): void {
+    settleCall(t);
+    clocks[t]! += callNs;
+    durations.calls++;
     const ns = clocks[t]! - callStart[0]!;
     durations.slow++;
     durations.counts[durationBucket(ns)]!++;
     if (ns > durations.longestNs) durations.longestNs = ns;
+    clocks[t]! += eventNs;
   }
 
   /** The event that the running thread executes, or comes to next. */
@@ -289,11 +295,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   /** An allocation has returned `handle`: the end of the call is measured, then the block is written. */
   function finishAllocation(target: Allocator, t: ThreadSlot, p: number, handle: Handle, old: Bytes): void {
     const op = records[p]! & OP_MASK;
-    settleCall(t);
-    clocks[t]! += mallocNs;
-    mallocs.calls++;
-    record(mallocs, t);
-    clocks[t]! += eventNs;
+    endCall(mallocs, t, mallocNs);
     if (handle === 0) {
       failed();
       return;
@@ -309,14 +311,6 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
     if (touches && size > old) write(target, t, handle, old, size, fills);
   }
 
-  function finishFree(t: ThreadSlot): void {
-    settleCall(t);
-    clocks[t]! += freeNs;
-    frees.calls++;
-    record(frees, t);
-    clocks[t]! += eventNs;
-  }
-
   function freeObject(target: Allocator, t: ThreadSlot, slot: number): void {
     const q = slot << LG_ENTRY_WORDS;
     const handle = handles[q]!;
@@ -325,7 +319,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
     live[LIVE]! -= requested[q]!;
     callStart[0] = clocks[t]!;
     target.free(t, handle);
-    finishFree(t);
+    endCall(frees, t, freeNs);
   }
 
   function resize(target: Allocator, t: ThreadSlot, p: number): void {
@@ -498,7 +492,8 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
 
   /**
    * Where blocks are many, what a free looks at lies in no near cache of the host: the object, the line of the table, the block. One free
-   * waits for each of these in turn; looked at together, those of the next few arrive at the same time. Returns up to where it looked.
+   * waits for each of these in turn; looked at together, those of the next few arrive at the same time, and with them the records of
+   * the few after them. Returns up to where it looked.
    */
   function lookAhead(from: number, to: number): number {
     const end = Math.min(to, from + LOOK_AHEAD * RECORD_WORDS);
@@ -513,6 +508,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
       const handle = handles[records[p + 1]! << LG_ENTRY_WORDS]!;
       if (handle !== 0) seen ^= peek(handle);
     }
+    for (let p = end; p < Math.min(to, end + LOOK_AHEAD * RECORD_WORDS); p += LINE_WORDS) seen ^= records[p]!;
     looked[0] = seen; // or the compiler would find that nobody needs it
     return end;
   }
@@ -565,27 +561,27 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
             break;
           }
           const slowCalls = operations[OP_SLOW_CALLS]!;
-          handle = malloc(t, size);
+          handle = mallocNotLocal(t, size);
           isSlow = operations[OP_SLOW_CALLS] !== slowCalls;
         }
         if (isSlow) {
           callStart[0] = since;
-          finishAllocation(allocator, t, p, handle, 0);
+          endCall(mallocs, t, mallocNs);
         } else {
           mallocs.calls++;
           clocks[t] = since + mallocEventNs;
-          handles[q] = handle;
-          requested[q] = size;
-          if (handle !== 0) liveBytes(size);
-          if (handle === 0) failed();
-          else if (touches && size !== 0) {
-            if (size <= SMALL_BYTES) {
-              const faults = operations[OP_FAULTS]!;
-              touchBlock(handle, 0, size);
-              clocks[t]! += fills ? writeL2Ns + size * smallByteNs : writeL2Ns;
-              if (operations[OP_FAULTS] !== faults) settle(t);
-            } else write(allocator, t, handle, 0, size, fills);
-          }
+        }
+        handles[q] = handle;
+        requested[q] = size;
+        if (handle !== 0) liveBytes(size);
+        if (handle === 0) failed();
+        else if (touches && size !== 0) {
+          if (size <= SMALL_BYTES && !isSlow) {
+            const faults = operations[OP_FAULTS]!;
+            touchBlock(handle, 0, size);
+            clocks[t]! += fills ? writeL2Ns + size * smallByteNs : writeL2Ns;
+            if (operations[OP_FAULTS] !== faults) settle(t);
+          } else write(allocator, t, handle, 0, size, fills);
         }
         // The block is noted in the table.
         useLine(t, records[p + 3]!);
@@ -610,12 +606,12 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
           let isSlow = false;
           if (!isFreed) {
             const slowCalls = operations[OP_SLOW_CALLS]!;
-            free(t, handle);
+            freeNotLocal(t, handle);
             isSlow = operations[OP_SLOW_CALLS] !== slowCalls;
           }
           if (isSlow) {
             callStart[0] = since;
-            finishFree(t);
+            endCall(frees, t, freeNs);
           } else {
             frees.calls++;
             clocks[t] = since + freeEventNs;
@@ -674,10 +670,10 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
       }
       const p = program.next(t, cursor[t]!);
       if (p > 0) cursor[t] = p;
-      const stop = p > 0 ? runThread(t) : end(t);
-      if (stop !== GOES_ON) scheduler.stopped(t, stop);
-      else if (program.isEnd(t, cursor[t]!)) scheduler.stopped(t, STOP_LIMIT);
-      else paused = t;
+      let stop = p > 0 ? runThread(t) : end(t);
+      if (stop === GOES_ON && program.isEnd(t, cursor[t]!)) stop = STOP_LIMIT;
+      if (stop === GOES_ON) paused = t;
+      else scheduler.stopped(t, stop);
     }
     return true;
   }

@@ -23,34 +23,37 @@ export function createObjectTable(memory: Memory, slots: number): ObjectTable {
 /**
  * The same with what free-running threads must know of each other's uses: all of an object in one line of the host's caches.
  *
- *   ┌──────────────┬──────┬────────┬────────┬───────────┬───────┐
- *   │ ended, f64   │ uses │ last   │ handle │ requested │   -   │   32 bytes
- *   └──────────────┴──────┴────────┴────────┴───────────┴───────┘
+ *   ┌──────┬────────┬────────┬───────────┬──────────────┬───────┐
+ *   │ uses │ last   │ handle │ requested │ ended, f64   │   -   │   32 bytes
+ *   └──────┴────────┴────────┴───────────┴──────────────┴───────┘
  *
- *   ended  when the last of its uses so far ended      uses   how many there were
- *   last   who used it and who waits for it (free-running.ts)
+ *   uses   how many there were        last   who used it and who waits for it (free-running.ts)
+ *   ended  when the last of its uses so far ended
  */
 export interface SharedObjectTable extends ObjectTable {
-  readonly ended: Float64Array;
   readonly uses: Int32Array;
   readonly last: Int32Array;
+  readonly ended: Float64Array;
 }
 
 export const LG_ENTRY_WORDS = 3;
 export const LG_ENTRY_DOUBLES = 2;
 const ENTRY_BYTES = 32;
+/** A large buffer begins 16 bytes behind the beginning of a line, where malloc is glibc's. */
+const TO_LINE_BYTES = 48;
 
 /** `slots` says how many of up to `limit` have been used. */
 export function createSharedObjectTable(memory: Memory, limit: number, slots: () => number): SharedObjectTable {
-  const buffer = memory.reserve('replay.objects', limit * ENTRY_BYTES, () => slots() * ENTRY_BYTES);
+  const bytesOf = (count: number) => TO_LINE_BYTES + count * ENTRY_BYTES;
+  const buffer = memory.reserve('replay.objects', bytesOf(limit), () => bytesOf(slots()));
   return {
     slots,
     lgStride: LG_ENTRY_WORDS,
-    ended: new Float64Array(buffer),
-    uses: new Int32Array(buffer, 8),
-    last: new Int32Array(buffer, 12),
-    handles: new Int32Array(buffer, 16),
-    requested: new Uint32Array(buffer, 20),
+    uses: new Int32Array(buffer, TO_LINE_BYTES),
+    last: new Int32Array(buffer, TO_LINE_BYTES + 4),
+    handles: new Int32Array(buffer, TO_LINE_BYTES + 8),
+    requested: new Uint32Array(buffer, TO_LINE_BYTES + 12),
+    ended: new Float64Array(buffer, TO_LINE_BYTES + 16),
   };
 }
 

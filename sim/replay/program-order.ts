@@ -87,6 +87,9 @@ const LG_ENTRIES_PER_LINE = 2;
 /** Slots that a thread gets at a time: a line of the table of objects, and more. */
 const FRESH_SLOTS = 16;
 
+/** Of a thread, before it gets a second chunk. */
+const FIRST_RECORDS = 4;
+
 /** Rows that are read at a time: few enough for all that is written about them to stay in a first cache. */
 const PIECE_ROWS = 1024;
 
@@ -96,8 +99,9 @@ export function readProgramOrder(events: EventBuffer): ProgramOrderReader {
   const threads = ids.length;
   const slotLimit = events.length + (threads + 1) * FRESH_SLOTS;
   const chunks = Math.ceil((events.length * RECORD_WORDS) / CHUNK_END) + 2 * threads + 1;
-  // Each thread has a chunk from the beginning; chunk 0 is none.
-  const first = Int32Array.from(ids, (_, t) => (t + 1) << LG_CHUNK_WORDS);
+  // Each thread has a chunk from the beginning; chunk 0 is none. The first events lie at its end: what happens at the end of a chunk is
+  // then known to the host's compiler before it compiles anything.
+  const first = Int32Array.from(ids, (_, t) => ((t + 1) << LG_CHUNK_WORDS) + CHUNK_END - FIRST_RECORDS * RECORD_WORDS);
   const order: ProgramOrder = {
     threads,
     ids,
@@ -144,6 +148,9 @@ function createReader(events: EventBuffer, order: ProgramOrder, ends: readonly T
   const lives = new Int32Array(slotLimit << LG_LIFE_WORDS);
   const freeSlots = new Int32Array(threads); // those that the thread may use again
   const fresh = new Int32Array(threads);
+  // Where the next thread begins, and behind the last event of the next one that ends.
+  const beginRows = Int32Array.from([...begins.map(({ row }) => row), length]);
+  const endRows = Int32Array.from([...ends.map(({ row }) => row + 1), length]);
   const hasEnded = new Uint8Array(threads); // whether the thread's last event has been read
   hasEnded[0] = ends.some(({ thread }) => thread === 0) ? 0 : 1;
   const state = new Int32Array(9); // in an array: a variable that functions share is looked up, checked and stored at every use
@@ -248,7 +255,8 @@ function createReader(events: EventBuffer, order: ProgramOrder, ends: readonly T
     needs[put(t, word, s, a[row]! | 0, b[row]! | 0) >> lgRecordWords] = need;
   }
 
-  function read(from: number, to: number): void {
+  /** Up to the first row that is neither malloc nor free, which is returned; or `to`. */
+  function read(from: number, to: number): number {
     for (let row = from; row < to; row++) {
       const word = head[row]!;
       const op = word & OP_MASK;
@@ -266,12 +274,14 @@ function createReader(events: EventBuffer, order: ProgramOrder, ends: readonly T
         put(t, op | flagOf(t, s), s, lives[p + USES]!, lives[p + LINE]!);
         release(t, slot[row]!, s);
       } else {
-        readOther(row, op);
+        return row;
       }
     }
+    return to;
   }
 
-  function readOther(row: number, op: number): void {
+  function readOther(row: number): void {
+    const op = head[row]! & OP_MASK;
     if (namesThread(op)) state[LAST_THREAD] = current[head[row]! >>> OP_BITS]!;
     const t = state[LAST_THREAD]!;
     switch (op) {
@@ -329,21 +339,15 @@ function createReader(events: EventBuffer, order: ProgramOrder, ends: readonly T
   function readOn(): void {
     const from = state[READ]!;
     assert(from < length, 'a thread has no end');
-    for (; begins[state[BEGUN]!]?.row === from; state[BEGUN]!++) {
+    for (; beginRows[state[BEGUN]!] === from; state[BEGUN]!++) {
       const { thread, id } = begins[state[BEGUN]!]!;
       current[thread] = threadOf.get(id)!;
     }
-    const end = ends[state[ENDED]!];
-    const to = Math.min(
-      length,
-      from + PIECE_ROWS,
-      begins[state[BEGUN]!]?.row ?? length,
-      end === undefined ? length : end.row + 1,
-    );
-    read(from, to);
+    const to = Math.min(from + PIECE_ROWS, beginRows[state[BEGUN]!]!, endRows[state[ENDED]!]!);
+    for (let row = read(from, to); row < to; row = read(row + 1, to)) readOther(row);
     state[READ] = to;
-    if (end !== undefined && to === end.row + 1) {
-      hasEnded[end.thread] = 1;
+    if (endRows[state[ENDED]!] === to && state[ENDED]! < ends.length) {
+      hasEnded[ends[state[ENDED]!]!.thread] = 1;
       state[ENDED]!++;
     }
   }

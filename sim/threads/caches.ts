@@ -30,8 +30,8 @@ export function createCaches({ clocks, processor, running, costs }: VirtualTime)
   // By page: processor + 1 that wrote it last, and how many pages' worth of bytes it had written by then (the low 20 bits:
   // a page that is left alone for 4 GiB seems to have been written lately).
   const history = new Int32Array(PAGE_LIMIT);
-  const written = new Float64Array(processors + 1); // bytes
-  const ticks = new Int32Array(processors + 1); // the same in pages, as in the history
+  const ticks = new Int32Array(processors + 1); // pages' worth of bytes that each processor has written, as in the history
+  const rest = new Int32Array(processors + 1); // and bytes of the page that is not full yet
   const L2_NS = 1 / fillRateL2;
   const MISS_L3 = 1 / fillRateL3 - 1 / fillRateL2;
   const MISS_MEMORY = 1 / fillRateMemory - 1 / fillRateL2;
@@ -52,9 +52,9 @@ export function createCaches({ clocks, processor, running, costs }: VirtualTime)
   }
 
   function wrote(own: number, bytes: Bytes): void {
-    const sum = written[own]! + bytes;
-    written[own] = sum;
-    ticks[own] = Math.floor(sum / 4096) & TIME_MASK;
+    const sum = rest[own]! + (bytes & 4095);
+    rest[own] = sum & 4095;
+    ticks[own] = (ticks[own]! + (bytes >>> 12) + (sum >>> 12)) & TIME_MASK;
   }
 
   function fill(t: ThreadSlot, first: Page, last: Page, bytes: Bytes, faults: number): void {

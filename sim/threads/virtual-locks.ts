@@ -75,7 +75,7 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
   // Constants of their own are folded into the code, imported ones are loaded at every use.
   const { OP_BYTES_CLEARED, OP_BYTES_COPIED, OP_FAULTS, OP_PAGES_RELEASED, OP_ZERO_PAGES_REPLACED, OPERATIONS } =
     counters;
-  const LG_LOCK_WORDS = 3; // of each lock:
+  const LG_LOCK_WORDS = 4; // of each lock:
   const COUNT = 0; // its stretches
   const HELD = 1; // the stretch that the running call holds, -1 for none
   const ACQUISITIONS = 2;
@@ -84,6 +84,7 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
   const LAST_PROCESSOR = 5;
   const IN_KERNEL = 6;
   const BLOCK = 7; // where its stretches lie, 0 for nowhere
+  const SOLE = 8; // the only thread that has ever wanted it, for long, + 1: of its stretches only the last one is known, and not listed
   const LG_FLAGS = 2;
   const SHARED = 1; // flags of a stretch
   const WAKES = 2; // its owner has to wake somebody when it releases: priced already, or known to be due then
@@ -322,6 +323,7 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
   /** The running call holds the lock from the thread's time on. */
   function take(t: ThreadSlot, id: LockId, shared: boolean): void {
     const w = id << LG_LOCK_WORDS;
+    if (words[w + SOLE] !== 0) listOwn(id);
     const first = (words[w + BLOCK]! || assignBlock(id)) * STRETCHES;
     let flags = shared ? SHARED : 0;
     let count = words[w + COUNT]!;
@@ -437,26 +439,37 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
       settleLong(t);
     }
     const w = id << LG_LOCK_WORDS;
-    if (words[w + OWNER_SWITCHES] === 0 && words[w + LAST_PROCESSOR] === processor[t] && isOwn(t, id)) takeOwn(t, id);
-    else take(t, id, false);
+    if (words[w + LAST_PROCESSOR] === processor[t] && (words[w + SOLE] === t + 1 || becomesSole(t, id))) {
+      words[w + ACQUISITIONS]!++;
+      words[w + HELD] = 0;
+      heldFrom[id] = clocks[t]!;
+      clocks[t]! += lockNs;
+    } else {
+      take(t, id, false);
+    }
   }
 
-  /** Nobody else has ever wanted the lock: of its stretches only this one is kept, for the first who may. */
-  function takeOwn(t: ThreadSlot, id: LockId): void {
+  function becomesSole(t: ThreadSlot, id: LockId): boolean {
+    const w = id << LG_LOCK_WORDS;
+    if (words[w + OWNER_SWITCHES] !== 0 || !isOwn(t, id)) return false;
+    words[w + SOLE] = t + 1;
+    return true;
+  }
+
+  /** Another thread may want the lock: its owner's last stretch must be found. */
+  function listOwn(id: LockId): void {
     const w = id << LG_LOCK_WORDS;
     const first = (words[w + BLOCK]! || assignBlock(id)) * STRETCHES;
-    const at = clocks[t]!;
-    words[w + ACQUISITIONS]!++;
+    spans[2 * first] = heldFrom[id]!;
+    spans[2 * first + 1] = latest[id]!;
+    takers[first] = (words[w + SOLE]! - 1) << LG_FLAGS;
     words[w + COUNT] = 1;
-    words[w + HELD] = 0;
-    spans[2 * first] = at;
-    takers[first] = t << LG_FLAGS;
-    heldFrom[id] = at;
-    clocks[t] = at + lockNs;
+    words[w + SOLE] = 0;
   }
 
   function tryAcquire(t: ThreadSlot, id: LockId): boolean {
     settleLong(t);
+    if (words[(id << LG_LOCK_WORDS) + SOLE] !== 0) listOwn(id);
     if (latest[id]! > clocks[t]! && obstacle(t, id, false) >= 0) {
       locks[id]!.failedTries++;
       clocks[t]! += lineTransferNs;
@@ -471,13 +484,14 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
     const w = id << LG_LOCK_WORDS;
     const held = words[w + HELD]!;
     if (held < 0) throw new InvariantError(`thread ${t} releases ${locks[id]!.name}, which it does not hold`);
-    const stretch = firstOf(id) + held;
     const now = clocks[t]!;
     state[HAS_RELEASED] = 1;
-    spans[2 * stretch + 1] = now;
     if (now > latest[id]!) latest[id] = now;
     holdNs[id]! += now - heldFrom[id]!;
     words[w + HELD] = -1;
+    if (words[w + SOLE] !== 0) return;
+    const stretch = firstOf(id) + held;
+    spans[2 * stretch + 1] = now;
     if (takers[stretch]! & WAKES) {
       locks[id]!.futexWakes++;
       clocks[t]! += futexWakeNs;
