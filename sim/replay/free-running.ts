@@ -534,7 +534,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
         stop = STOP_LIMIT;
         break;
       }
-      let since = clocks[t]!;
+      const since = clocks[t]!;
       if (recordedNs !== undefined) {
         const due = recordedNs(row());
         if (due > since) {
@@ -597,9 +597,9 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
           stop = STOP_LIMIT;
           break;
         }
-        if (comesOver(t, word, slot)) clocks[t] = since + lineTransferNs;
+        if (comesOver(t, word, slot)) clocks[t]! += lineTransferNs;
         useLine(t, records[p + 3]!);
-        since = clocks[t]!;
+        callStart[0] = clocks[t]!;
         handles[q] = 0;
         if (handle !== 0) {
           live[LIVE]! -= requested[q]!;
@@ -610,11 +610,10 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
             isSlow = operations[OP_SLOW_CALLS] !== slowCalls;
           }
           if (isSlow) {
-            callStart[0] = since;
             endCall(frees, t, freeNs);
           } else {
             frees.calls++;
-            clocks[t] = since + freeEventNs;
+            clocks[t] = callStart[0]! + freeEventNs;
           }
         }
       } else {
