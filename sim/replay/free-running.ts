@@ -467,7 +467,9 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
       const unready = unreadyOfRequest(t, p);
       if (unready > 0) return wait(t, requestFrees[unready - 1]!, requestNeeds[unready - 1]!);
     }
-    if (comesOver(t, word, slot)) clocks[t]! += lineTransferNs;
+    // The block's own first line comes from another processor.
+    if ((word & OF_OTHERS) !== 0 && lastUse[slot << LG_ENTRY_WORDS]! >> WAITER_BITS !== processor[t])
+      clocks[t]! += lineTransferNs;
     callStart[0] = clocks[t]!;
     execute(t, op, p);
     cursor[t] = p + RECORD_WORDS;
@@ -483,11 +485,6 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   function needOf(op: number, p: number): number {
     if (op === OP_FREE || op === OP_EFREE) return records[p + 2]!;
     return op === OP_MALLOC || op === OP_EMALLOC || op === OP_SAMPLE ? 0 : needs[p >> LG_RECORD_WORDS]!;
-  }
-
-  /** Whether the block's own first line comes from another processor. */
-  function comesOver(t: ThreadSlot, word: number, slot: number): boolean {
-    return (word & OF_OTHERS) !== 0 && lastUse[slot << LG_ENTRY_WORDS]! >> WAITER_BITS !== processor[t];
   }
 
   /**
@@ -597,7 +594,8 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
           stop = STOP_LIMIT;
           break;
         }
-        if (comesOver(t, word, slot)) clocks[t]! += lineTransferNs;
+        // The block's own first line comes from another processor.
+        if ((word & OF_OTHERS) !== 0 && lastUse[q]! >> WAITER_BITS !== processor[t]) clocks[t]! += lineTransferNs;
         useLine(t, records[p + 3]!);
         callStart[0] = clocks[t]!;
         handles[q] = 0;

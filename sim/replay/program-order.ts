@@ -406,7 +406,7 @@ interface ThreadEnd {
 
 /** Where the threads end, in file order. Reads the trace from its end, as far as it must. */
 function lastRows(events: EventBuffer, ids: Uint32Array): ThreadEnd[] {
-  const { OP_BITS, OP_CLOCK, OP_MASK, OP_SAMPLE, OP_SKIPPED, OP_THREAD_EXIT } = traced;
+  const { OP_BITS, OP_MASK, OP_OPT, OP_THREAD_EXIT } = traced;
   const { head, begins } = events;
   const threadOf = threadNumbers(ids);
   // Which thread had the slot before, by begin; at the end `current` is as at the end of the trace.
@@ -417,6 +417,7 @@ function lastRows(events: EventBuffer, ids: Uint32Array): ThreadEnd[] {
     return previous;
   });
   const last = new Int32Array(ids.length).fill(-1);
+  const isKnown = new Uint8Array(events.threadSlots); // by thread slot: the last row of the thread that has it
   const ends: ThreadEnd[] = [];
   let unowned = -1; // the last row so far that belongs to the thread of the event before it
 
@@ -426,13 +427,12 @@ function lastRows(events: EventBuffer, ids: Uint32Array): ThreadEnd[] {
     ends.push({ thread, row });
   }
 
-  /** Backwards from `to`: the first row that says something new, or the one before `from`. */
+  /** Backwards from `to`: the first row that may say something new, or the one before `from`. */
   function skip(to: number, from: number): number {
     let row = to;
     for (; row >= from; row--) {
       const word = head[row]!;
-      const op = word & OP_MASK;
-      if (last[current[word >>> OP_BITS]!]! < 0 || op === OP_CLOCK || op === OP_SAMPLE || op === OP_SKIPPED) break;
+      if (isKnown[word >>> OP_BITS] === 0 || (word & OP_MASK) > OP_OPT) break;
     }
     return row;
   }
@@ -457,7 +457,8 @@ function lastRows(events: EventBuffer, ids: Uint32Array): ThreadEnd[] {
         found(op === OP_THREAD_EXIT ? 0 : t, unowned);
         unowned = -1;
       }
-      if (last[t]! < 0) found(t, row);
+      found(t, row);
+      isKnown[head[row]! >>> OP_BITS] = 1;
     }
   }
 
@@ -466,6 +467,7 @@ function lastRows(events: EventBuffer, ids: Uint32Array): ThreadEnd[] {
     const { row, thread } = begins[i]!;
     look(to, row);
     current[thread] = before[i]!;
+    isKnown[thread] = last[before[i]!]! < 0 ? 0 : 1;
     to = Math.min(to, row - 1);
   }
   look(to, 0);

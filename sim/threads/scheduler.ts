@@ -134,7 +134,7 @@ export function createScheduler(time: VirtualTime): Scheduler {
   const hasIdled = new Uint8Array(processors);
   const lastOn = new Int32Array(processors).fill(-1);
   let unfinished = threads;
-  let end = 0;
+  const end = new Float64Array(1); // in an array: as a variable it would be an integer first, and code that knows that thrown away
 
   function wake(t: ThreadSlot, at: Ns): void {
     const since = blockedSince[t]!;
@@ -412,7 +412,7 @@ export function createScheduler(time: VirtualTime): Scheduler {
     leave(t, clock);
     if (stop === STOP_DONE) {
       unfinished--;
-      if (clock > end) end = clock;
+      if (clock > end[0]!) end[0] = clock;
     } else timers.add(until[t]!, t); // STOP_EARLY
     next(p, clock);
   }
@@ -450,7 +450,7 @@ export function createScheduler(time: VirtualTime): Scheduler {
     limit,
     stopped,
     unfinished: () => unfinished,
-    endNs: () => end,
+    endNs: () => end[0]!,
     timesOf: (t) => ({
       onProcessorNs: onProcessorNs[t]!,
       readyNs: readyNs[t]!,
