@@ -202,7 +202,7 @@ function callPercentiles(durations: CallDurations, fastNs: number) {
   const counts = durations.counts.slice();
   const fast = durations.calls - durations.slow;
   if (fast > 0) counts[durationBucket(fastNs)]! += fast;
-  return percentiles(counts, Math.max(durations.longestNs, fast > 0 ? fastNs : 0));
+  return percentiles(counts, Math.max(durations.longestNs[0]!, fast > 0 ? fastNs : 0));
 }
 
 /** Runs to the end in virtual time, or to where the signal stops it. */

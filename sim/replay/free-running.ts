@@ -39,7 +39,8 @@ export interface FreeRunningOptions {
 export interface CallDurations {
   calls: number;
   slow: number;
-  longestNs: Ns;
+  /** One element: as a field each double would be an object of the host's. */
+  readonly longestNs: Float64Array;
   readonly counts: Int32Array;
 }
 
@@ -178,8 +179,18 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   let current = 0;
   let turnFrom = cursor[0]!; // where the running turn began
 
-  const mallocs: CallDurations = { calls: 0, slow: 0, longestNs: 0, counts: new Int32Array(DURATION_BUCKETS) };
-  const frees: CallDurations = { calls: 0, slow: 0, longestNs: 0, counts: new Int32Array(DURATION_BUCKETS) };
+  const mallocs: CallDurations = {
+    calls: 0,
+    slow: 0,
+    longestNs: new Float64Array(1),
+    counts: new Int32Array(DURATION_BUCKETS),
+  };
+  const frees: CallDurations = {
+    calls: 0,
+    slow: 0,
+    longestNs: new Float64Array(1),
+    counts: new Int32Array(DURATION_BUCKETS),
+  };
 
   /** The running call of `t` has ended, but for the work that every call is: it is measured, then the program goes on. */
   function endCall(durations: CallDurations, t: ThreadSlot, callNs: Ns): void {
@@ -189,7 +200,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
     const ns = clocks[t]! - callStart[0]!;
     durations.slow++;
     durations.counts[durationBucket(ns)]!++;
-    if (ns > durations.longestNs) durations.longestNs = ns;
+    if (ns > durations.longestNs[0]!) durations.longestNs[0] = ns;
     clocks[t]! += eventNs;
   }
 
@@ -433,14 +444,19 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
     return mallocLock !== undefined && program.crossThreadFrees() === 0;
   }
 
+  /** Too far to take a lock. Looks for the limit itself: a double that is passed on becomes an object of the host's at every event. */
+  function isFarAhead(t: ThreadSlot): boolean {
+    return clocks[t]! > scheduler.limit[0]! + AHEAD_UNDER_LOCK_NS;
+  }
+
   /** Whether the call takes a lock that nobody else has wanted for long, and not too far ahead. */
-  function mallocIsUnderOwn(t: ThreadSlot, size: Bytes, limit: Ns): boolean {
-    if (mallocLock === undefined || usesOwnLock() || clocks[t]! > limit + AHEAD_UNDER_LOCK_NS) return false;
+  function mallocIsUnderOwn(t: ThreadSlot, size: Bytes): boolean {
+    if (mallocLock === undefined || usesOwnLock() || isFarAhead(t)) return false;
     return isOwn(t, mallocLock(t, size));
   }
 
-  function freeIsUnderOwn(t: ThreadSlot, handle: Handle, limit: Ns): boolean {
-    if (freeLock === undefined || usesOwnLock() || clocks[t]! > limit + AHEAD_UNDER_LOCK_NS) return false;
+  function freeIsUnderOwn(t: ThreadSlot, handle: Handle): boolean {
+    if (freeLock === undefined || usesOwnLock() || isFarAhead(t)) return false;
     return isOwn(t, freeLock(t, handle));
   }
 
@@ -531,18 +547,17 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
         stop = STOP_LIMIT;
         break;
       }
-      const since = clocks[t]!;
       if (recordedNs !== undefined) {
         const due = recordedNs(row());
-        if (due > since) {
+        if (due > clocks[t]!) {
           until[t] = due;
           stop = STOP_EARLY;
           break;
         }
       }
       // Past the limit only what no other thread can tell the time of, or under a lock that no other one would find taken.
-      const isAhead = since > limit;
-      if (isAhead && since > limit + AHEAD_NS) {
+      const isAhead = clocks[t]! > limit;
+      if (isAhead && clocks[t]! > limit + AHEAD_NS) {
         stop = STOP_LIMIT;
         break;
       }
@@ -553,20 +568,20 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
         let handle = mallocLocal(t, size);
         let isSlow = false;
         if (handle === 0) {
-          if (isAhead && !mallocIsUnderOwn(t, size, limit)) {
+          if (isAhead && !mallocIsUnderOwn(t, size)) {
             stop = STOP_LIMIT;
             break;
           }
           const slowCalls = operations[OP_SLOW_CALLS]!;
+          callStart[0] = clocks[t]!;
           handle = mallocNotLocal(t, size);
           isSlow = operations[OP_SLOW_CALLS] !== slowCalls;
         }
         if (isSlow) {
-          callStart[0] = since;
           endCall(mallocs, t, mallocNs);
         } else {
           mallocs.calls++;
-          clocks[t] = since + mallocEventNs;
+          clocks[t]! += mallocEventNs;
         }
         handles[q] = handle;
         requested[q] = size;
@@ -590,20 +605,20 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
         }
         const handle = handles[q]!;
         const isFreed = handle === 0 || freeLocal(t, handle);
-        if (isAhead && !isFreed && !freeIsUnderOwn(t, handle, limit)) {
+        if (isAhead && !isFreed && !freeIsUnderOwn(t, handle)) {
           stop = STOP_LIMIT;
           break;
         }
         // The block's own first line comes from another processor.
         if ((word & OF_OTHERS) !== 0 && lastUse[q]! >> WAITER_BITS !== processor[t]) clocks[t]! += lineTransferNs;
         useLine(t, records[p + 3]!);
-        callStart[0] = clocks[t]!;
         handles[q] = 0;
         if (handle !== 0) {
           live[LIVE]! -= requested[q]!;
           let isSlow = false;
           if (!isFreed) {
             const slowCalls = operations[OP_SLOW_CALLS]!;
+            callStart[0] = clocks[t]!;
             freeNotLocal(t, handle);
             isSlow = operations[OP_SLOW_CALLS] !== slowCalls;
           }
@@ -611,7 +626,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
             endCall(frees, t, freeNs);
           } else {
             frees.calls++;
-            clocks[t] = callStart[0]! + freeEventNs;
+            clocks[t]! += freeEventNs;
           }
         }
       } else {
