@@ -109,6 +109,15 @@ function outcomeCells({ task, verification: v, failure, seconds }: Outcome): str
   ];
 }
 
+/** A comparison that differs may not differ a second time: what differed first is kept. */
+function firstDifferences(v: Verification | undefined): string[] {
+  if (!v || v.passed) return [];
+  const call = 'leftOut' in v.syscalls ? undefined : v.syscalls.first;
+  return [v.placements.first[0], v.samples.first[0], call]
+    .filter((difference) => difference !== undefined)
+    .map((difference) => `        ${JSON.stringify(difference)}\n`);
+}
+
 const WIDTHS = [7, 24, 40, 28, 16, 18, 7];
 const lineOf = (cells: readonly string[]) =>
   cells
@@ -123,7 +132,7 @@ async function compareAll(queue: Task[]): Promise<number> {
     for (let task = queue.shift(); task; task = queue.shift()) {
       const outcome = await run(task);
       if (!outcome.verification?.passed) differing++;
-      process.stdout.write(`${lineOf(outcomeCells(outcome))}\n`);
+      process.stdout.write(`${lineOf(outcomeCells(outcome))}\n${firstDifferences(outcome.verification).join('')}`);
     }
   };
   await Promise.all(Array.from({ length: availableParallelism() }, work));
