@@ -16,7 +16,6 @@ import {
   OP_REALLOC,
   OP_REQUEST_BEGIN,
   OP_REQUEST_END,
-  OP_SAMPLE,
   OP_THREAD_EXIT,
   OP_TRIM,
   OP_WRITE,
@@ -31,8 +30,8 @@ import {
   CHUNK_MASK,
   isUse,
   LG_CHUNK_WORDS,
-  LG_RECORD_WORDS,
   namesThread,
+  needOf,
   type ProgramOrder,
   RECORD_WORDS,
 } from './program-order.ts';
@@ -85,7 +84,7 @@ const LOOK_UP_MS = 50;
  */
 export function runThreadEvents(options: ConcurrentOptions): ThreadMeasurements {
   const { thread: t, order, objects, done, control, kernel, allocator, request, touches } = options;
-  const { records, needs, first, tail, requestFrees, requestNeeds } = order;
+  const { records, first, tail, requestFrees, requestNeeds } = order;
   const { handles, requested } = objects;
   const upper = request ?? allocator;
   const result: ThreadMeasurements = {
@@ -115,12 +114,6 @@ export function runThreadEvents(options: ConcurrentOptions): ThreadMeasurements 
     }
     Atomics.sub(control, CONTROL_WAITING, 1);
     result.blockedNs += nowNs() - since;
-  }
-
-  /** How many uses of its object the event waits for. */
-  function needOf(op: number, p: number): number {
-    if (op === OP_FREE || op === OP_EFREE) return records[p + 2]!;
-    return op === OP_MALLOC || op === OP_EMALLOC || op === OP_SAMPLE ? 0 : needs[p >> LG_RECORD_WORDS]!;
   }
 
   function used(slot: number): void {
@@ -261,7 +254,7 @@ export function runThreadEvents(options: ConcurrentOptions): ThreadMeasurements 
         if (request && request !== allocator) request.threadStart(t);
       }
       const slot = records[p + 1]!;
-      waitFor(slot, needOf(op, p));
+      waitFor(slot, needOf(order, p));
       execute(p, op);
       if (isUse(op, slot, records[p + 2]!)) used(slot);
       if (op === OP_THREAD_EXIT) isAlive = false;

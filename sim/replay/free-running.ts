@@ -118,12 +118,12 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   } = columns;
   const { createScheduler, STOP_BLOCKED, STOP_DONE, STOP_EARLY, STOP_LIMIT, STOP_SLEPT, STOP_UNTIL } = scheduling;
   const { OP_FAULTS, OP_SLOW_CALLS } = counters;
-  const { isUse, namesThread, LG_RECORD_WORDS, OF_OTHERS, RECORD_WORDS } = programOrder;
+  const { isUse, namesThread, needOf, LG_RECORD_WORDS, OF_OTHERS, RECORD_WORDS } = programOrder;
   const { LG_ENTRY_WORDS, LG_ENTRY_DOUBLES } = objectTable;
   const { program, objects, kernel, allocator, request, touch, time, locks, operations } = options;
   const { recordedNs, onFailure, onSample, onEvent } = options;
   const { order } = program;
-  const { records, needs, requestFrees, requestNeeds } = order;
+  const { records, requestFrees, requestNeeds } = order;
   const { handles, requested, ended, uses, last: lastUse } = objects;
   const { malloc, free, touchBlock, mallocLock, freeLock } = allocator;
   const { mallocNotLocal = malloc, freeNotLocal = free } = allocator;
@@ -477,7 +477,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
     const op = word & OP_MASK;
     const slot = records[p + 1]!;
     if (isAhead && op !== OP_WRITE) return STOP_LIMIT;
-    const need = needOf(op, p);
+    const need = needOf(order, p);
     if (need !== 0 && !isReady(t, slot, need)) return isAhead ? STOP_LIMIT : wait(t, slot, need);
     if (op === OP_REQUEST_END) {
       const unready = unreadyOfRequest(t, p);
@@ -495,12 +495,6 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
     clocks[t]! += wakeThreadNs;
     until[t] = clocks[t]!;
     return STOP_EARLY;
-  }
-
-  /** How many uses of its object the event waits for. */
-  function needOf(op: number, p: number): number {
-    if (op === OP_FREE || op === OP_EFREE) return records[p + 2]!;
-    return op === OP_MALLOC || op === OP_EMALLOC || op === OP_SAMPLE ? 0 : needs[p >> LG_RECORD_WORDS]!;
   }
 
   /**

@@ -1,4 +1,5 @@
 import type { Handle } from '../allocator.ts';
+import { assert } from '../assert.ts';
 import type { Memory } from '../memory.ts';
 import type { Bytes } from '../units.ts';
 
@@ -46,6 +47,7 @@ const TO_LINE_BYTES = 48;
 export function createSharedObjectTable(memory: Memory, limit: number, slots: () => number): SharedObjectTable {
   const bytesOf = (count: number) => TO_LINE_BYTES + count * ENTRY_BYTES;
   const buffer = memory.reserve('replay.objects', bytesOf(limit), () => bytesOf(slots()));
+  assert(buffer.byteLength >= bytesOf(limit), 'the host has no room for the table of objects');
   return {
     slots,
     lgStride: LG_ENTRY_WORDS,

@@ -50,9 +50,8 @@ export interface ProgramOrder {
   /** As in event.ts, in slots of this file; and how many uses each waits for. */
   readonly requestFrees: Int32Array;
   readonly requestNeeds: Int32Array;
-  /** Slots and lines of the program's table (an entry for each allocation, in file order) at most. */
+  /** Slots at most. */
   readonly slotLimit: number;
-  readonly lineLimit: number;
 }
 
 /** Reads the trace as far as somebody asks, so that what is read and not yet executed stays small, and in the host's caches. */
@@ -87,6 +86,9 @@ const LG_ENTRIES_PER_LINE = 2;
 /** Slots that a thread gets at a time: a line of the table of objects, and more. */
 const FRESH_SLOTS = 16;
 
+/** A table of 2 GiB. */
+const SLOTS_MAX = 2 ** 26;
+
 /** Of a thread, before it gets a second chunk. */
 const FIRST_RECORDS = 4;
 
@@ -97,7 +99,7 @@ const PIECE_ROWS = 1024;
 export function readProgramOrder(events: EventBuffer): ProgramOrderReader {
   const ids = threadIds(events);
   const threads = ids.length;
-  const slotLimit = events.length + (threads + 1) * FRESH_SLOTS;
+  const slotLimit = Math.min(events.length + (threads + 1) * FRESH_SLOTS, SLOTS_MAX);
   const chunks = Math.ceil((events.length * RECORD_WORDS) / CHUNK_END) + 2 * threads + 1;
   // Each thread has a chunk from the beginning; chunk 0 is none. The first events lie at its end: what happens at the end of a chunk is
   // then known to the host's compiler before it compiles anything.
@@ -112,7 +114,6 @@ export function readProgramOrder(events: EventBuffer): ProgramOrderReader {
     requestFrees: sharedInt32(events.requestFrees.length),
     requestNeeds: sharedInt32(events.requestFrees.length),
     slotLimit,
-    lineLimit: (events.length >> LG_ENTRIES_PER_LINE) + 1,
   };
   return createReader(events, order, lastRows(events, ids));
 }
@@ -195,7 +196,8 @@ function createReader(events: EventBuffer, order: ProgramOrder, ends: readonly T
     if (fresh[t]! % FRESH_SLOTS === 0) {
       fresh[t] = state[SLOTS]!;
       state[SLOTS]! += FRESH_SLOTS;
-      assert(state[SLOTS]! <= slotLimit, 'more objects than there are events');
+      if (state[SLOTS]! > slotLimit)
+        throw new UserError(`found more than ${slotLimit} objects, expected fewer at a time`);
     }
     return fresh[t]!++;
   }
@@ -507,6 +509,14 @@ function rowsByThread(events: EventBuffer, ids: Uint32Array): { rows: Int32Array
  */
 export function namesThread(op: number): boolean {
   return op !== traced.OP_CLOCK && op !== traced.OP_SAMPLE && op !== traced.OP_SKIPPED;
+}
+
+/** How many uses of its object the event at `position` waits for. */
+export function needOf({ records, needs }: ProgramOrder, position: number): number {
+  const op = records[position]! & traced.OP_MASK;
+  if (op === traced.OP_FREE || op === traced.OP_EFREE) return records[position + 2]!;
+  if (op === traced.OP_MALLOC || op === traced.OP_EMALLOC || op === traced.OP_SAMPLE) return 0;
+  return needs[position >> LG_RECORD_WORDS]!;
 }
 
 /** Whether others may wait for the event: an allocation, a realloc or a write; a free is the last that happens to an object. */

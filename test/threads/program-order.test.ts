@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { OP_CLOCK, OP_FREE, OP_MALLOC, OP_MASK, OP_SAMPLE } from '../../sim/event.ts';
-import { isUse, LG_RECORD_WORDS, OF_OTHERS, readProgramOrder, RECORD_WORDS } from '../../sim/replay/program-order.ts';
+import { OP_CLOCK, OP_MASK, OP_SAMPLE } from '../../sim/event.ts';
+import { isUse, needOf, OF_OTHERS, readProgramOrder, RECORD_WORDS } from '../../sim/replay/program-order.ts';
 import { eventsOf } from '../helpers/bump-run.ts';
 
 /** The whole order of a trace: each thread's rows, and by row what its event is. */
@@ -26,7 +26,7 @@ function orderOf(lines: readonly string[]) {
       op,
       slot: slot!,
       b: b!,
-      need: op === OP_FREE ? a! : op === OP_MALLOC ? 0 : order.needs[p >> LG_RECORD_WORDS]!,
+      need: needOf(order, p),
       ofOthers: (word! & OF_OTHERS) !== 0,
       counts: isUse(op, slot!, a!),
     };
