@@ -237,7 +237,7 @@ static void syscalls(void)
 	      for (int i = 0; i < N; i++) munmap(p[i], PAGE * 33));
 	report("munmapNs", t); /* one resident page */
 	char *heap = map(PAGE * (N + 1));
-	/* An arena heap grows, and is used: a mapping with pages in it takes the kernel a third longer. */
+	/* An arena heap grows, and is used: a mapping with pages in it takes the kernel a quarter longer. */
 	TYPICAL(t, N, mprotect(heap, PAGE * (N + 1), PROT_NONE); madvise(heap, PAGE * (N + 1), MADV_DONTNEED),
 	      for (size_t i = 0; i < N; i++) { mprotect(heap + PAGE * i, PAGE, PROT_READ | PROT_WRITE);
 	      double t2_ = now_ns(); heap[PAGE * i] = 1; t_ += now_ns() - t2_; });

@@ -30,11 +30,11 @@ import {
   CHUNK_MASK,
   isUse,
   LG_CHUNK_WORDS,
-  namesThread,
   needOf,
   type ProgramOrder,
   RECORD_WORDS,
 } from './program-order.ts';
+import { namesThread } from './thread-rows.ts';
 
 /** Words of `control`, which all threads of a run share. */
 export const CONTROL_READY = 0; // workers that have built their model

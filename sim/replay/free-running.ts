@@ -15,6 +15,7 @@ import type { SharedObjectTable } from './objects.ts';
 import * as objectTable from './objects.ts';
 import * as programOrder from './program-order.ts';
 import type { ProgramOrderReader } from './program-order.ts';
+import { namesThread } from './thread-rows.ts';
 
 export interface FreeRunningOptions {
   readonly program: ProgramOrderReader;
@@ -118,7 +119,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   } = columns;
   const { createScheduler, STOP_BLOCKED, STOP_DONE, STOP_EARLY, STOP_LIMIT, STOP_SLEPT, STOP_UNTIL } = scheduling;
   const { OP_FAULTS, OP_SLOW_CALLS } = counters;
-  const { isUse, namesThread, needOf, LG_RECORD_WORDS, OF_OTHERS, RECORD_WORDS } = programOrder;
+  const { isUse, needOf, LG_RECORD_WORDS, OF_OTHERS, RECORD_WORDS } = programOrder;
   const { LG_ENTRY_WORDS, LG_ENTRY_DOUBLES } = objectTable;
   const { program, objects, kernel, allocator, request, touch, time, locks, operations } = options;
   const { recordedNs, onFailure, onSample, onEvent } = options;
