@@ -34,7 +34,7 @@ export function createExtents(
   decay: Decay,
 ) {
   const { MMAP_BOTTOM_PAGE } = places;
-  const { OP_COALESCES, OP_SPLITS } = counters;
+  const { OP_BIN_SCAN_STEPS, OP_COALESCES, OP_SPLITS } = counters;
   const { NSIZES, PAGE, PAGE_CLASS } = classes;
   const {
     A_GROW_NEXT,
@@ -147,6 +147,7 @@ export function createExtents(
     const page = isForward ? extents[p + E_START]! + extents[p + E_PAGES]! : extents[p + E_START]! - 1;
     const other = emap.lookup(page);
     if (other === 0) return 0;
+    operations[OP_BIN_SCAN_STEPS]!++;
     const q = other << LG_EXTENT_WORDS;
     // The upper one of two must not be the first extent of a mapping.
     if (extents[(isForward ? q : p) + E_FLAGS]! & FLAG_HEAD) return 0;

@@ -29,7 +29,7 @@ export type Tcache = ReturnType<typeof createTcache>;
  * is first written. C_LIMIT is the lowest slot down to which that has happened (or the full position), so that the one comparison of a free tells both.
  */
 export function createTcache(state: State, arenas: Arenas, bins: Bins, large: Large, { filed }: BlockPages) {
-  const { OP_CACHE_FILLS, OP_CACHE_FLUSHES } = counters;
+  const { OP_BIN_SCAN_STEPS, OP_CACHE_FILLS, OP_CACHE_FLUSHES } = counters;
   const { INDEX_SIZE, NBINS } = classes;
   const {
     ARENA_LOCKS,
@@ -228,6 +228,8 @@ export function createTcache(state: State, arenas: Arenas, bins: Bins, large: La
     const own = caches[t * threadWords + T_CACHE_ARENA]! - 1;
     let isMerged = false;
     let slabs = 0;
+    let looked = 0; // slabs that a block belongs to, those in a row once
+    let last = 0;
     let count = total;
     while (count > 0) {
       const a = arenaOf(blockIn(first));
@@ -240,10 +242,13 @@ export function createTcache(state: State, arenas: Arenas, bins: Bins, large: La
       let deferred = 0;
       for (let i = first; i < first + count; i++) {
         const h = blockIn(i);
+        const slab = h >> HANDLE_SHIFT;
+        if (slab !== last) looked++;
+        last = slab;
         if (arenaOf(h) !== a) {
           slots[first + deferred++] = h;
         } else if (bins.dallocStep(a, index, h)) {
-          emptied[slabs++] = h >> HANDLE_SHIFT;
+          emptied[slabs++] = slab;
         }
       }
       bins.dallocFinish(a, index, count - deferred);
@@ -251,6 +256,7 @@ export function createTcache(state: State, arenas: Arenas, bins: Bins, large: La
       arenas.decayTicks(t, a, count - deferred);
       count = deferred;
     }
+    operations[OP_BIN_SCAN_STEPS]! += looked;
     for (let i = 0; i < slabs; i++) bins.slabDalloc(t, emptied[i]!);
     if (!isMerged) {
       const id = arenaLocks[own * ARENA_LOCKS + LOCK_BINS + index]!;
@@ -266,6 +272,7 @@ export function createTcache(state: State, arenas: Arenas, bins: Bins, large: La
     const own = caches[t * threadWords + T_CACHE_ARENA]! - 1;
     let isMerged = false;
     let count = total;
+    operations[OP_BIN_SCAN_STEPS]! += total; // the extent of each block
     while (count > 0) {
       const a = arenaOf(blockIn(first));
       if (a === own && !isMerged) {

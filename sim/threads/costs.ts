@@ -35,10 +35,10 @@ export interface Costs {
   /** futex(FUTEX_WAIT) up to the look at the value: a lock that is released by then is not slept for. */
   readonly futexWaitNs: Ns;
   readonly futexWakeNs: Ns;
-  /** Waking a thread that sleeps, beyond the call, on the waker: where a processor is busy, and where an idle one is to be roused. */
+  /** Waking a thread that sleeps, beyond the call, on the waker: where it only queues, and where its processor is to be interrupted. */
   readonly wakeThreadNs: Ns;
   readonly wakeIdleNs: Ns;
-  /** From the wake-up to the first instruction of a thread that an idle processor takes. */
+  /** From the wake-up to the first instruction of a thread whose processor has to be interrupted for it. */
   readonly wakeLatencyNs: Ns;
   readonly contextSwitchNs: Ns;
   /** On average: the scheduler looks at ticks only, so a slice is up to half as long again, or half as long. */

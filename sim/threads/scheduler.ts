@@ -72,15 +72,19 @@ const PACE_SPREAD = 0.15;
 const SLICE_SHARE = 0.35;
 
 /**
- * How often an idle processor takes over the one thread that waits elsewhere, at a tick; half of a longer queue; and a processor that
- * has a thread, but no queue, half of another one's.
+ * How often a processor takes over from another one's queue: a thread, when it becomes idle; up to half, at a tick where it is idle; and
+ * where it has a thread, but no queue.
  */
-const TAKES_ONE = 1 / 3;
-const TAKES_HALF = 0.9;
+const TAKES_WHEN_IDLE = 0.25;
+const TAKES_AT_TICK = 0.6;
 const TAKES_WHILE_BUSY = 0.08;
 
-/** How often one of the threads fell asleep on the main thread's processor. */
-const SLEEPS_BESIDE_MAIN = 0.3;
+/**
+ * Up to this share of the threads fall asleep on the main thread's processor. Of two, one does; it is mostly woken first, and finds the
+ * other processor idle, where they are both then.
+ */
+const SLEEP_BESIDE_MAIN = 0.7;
+const BESIDE_MAIN_FIRST = 0.7;
 
 /**
  * A thread that begins is pushed aside at its first fault or call, if others have been woken since: so many of them are, if there
@@ -94,6 +98,7 @@ const FIRST_NS = 30_000;
 
 export function createScheduler(time: VirtualTime): Scheduler {
   const { threads, clocks, debts, sleepFrom, sleepNs, processor, running, queued, pace, until, costs, timeline } = time;
+  const { front, gaveWay, pushes } = time;
   const random = createRandom(time.seed, 'time slices and paces');
   const {
     contextSwitchNs,
@@ -131,7 +136,6 @@ export function createScheduler(time: VirtualTime): Scheduler {
   const blockedSince = new Float64Array(threads).fill(-1);
   const switches = new Int32Array(threads);
   const sliceEnd = new Float64Array(threads);
-  const hasIdled = new Uint8Array(processors);
   const lastOn = new Int32Array(processors).fill(-1);
   let unfinished = threads;
   const end = new Float64Array(1); // in an array: as a variable it would be an integer first, and code that knows that thrown away
@@ -189,9 +193,11 @@ export function createScheduler(time: VirtualTime): Scheduler {
     idle--;
     dispatch(0, 0, 0);
     if (threads > 1) setClock(0, wakeIdleNs + threads * wakeThreadNs);
+    const beside = random.next() * SLEEP_BESIDE_MAIN;
+    const first = random.next() < BESIDE_MAIN_FIRST ? 1 : 2;
     for (let i = 1; i < threads; i++) {
       const t = order[i]!;
-      const isBesideMain = processors === 1 || (i === threads - 1 && random.next() < SLEEPS_BESIDE_MAIN);
+      const isBesideMain = processors === 1 || (others === 2 ? i === first : random.next() < beside);
       processor[t] = isBesideMain ? 0 : 1 + (i % (processors - 1));
       if (idle > 0) {
         idle--;
@@ -207,6 +213,7 @@ export function createScheduler(time: VirtualTime): Scheduler {
     readyAt[t] = at;
     processor[t] = p;
     queues[p * ring + ((heads[p]! + queued[p]!) % ring)] = t;
+    if (queued[p] === 0) front[p] = t;
     queued[p]!++;
     if (blockedSince[t]! < 0) awake[p]!++;
     waiting++;
@@ -225,6 +232,7 @@ export function createScheduler(time: VirtualTime): Scheduler {
   function dequeue(p: number): ThreadSlot {
     const t = queues[p * ring + heads[p]!]!;
     heads[p] = (heads[p]! + 1) % ring;
+    front[p] = queues[p * ring + heads[p]!]!;
     queued[p]!--;
     if (blockedSince[t]! < 0) awake[p]!--;
     waiting--;
@@ -237,9 +245,9 @@ export function createScheduler(time: VirtualTime): Scheduler {
     return longest;
   }
 
-  /** Processor `p`, whose queue is empty, takes up to half of another one's. */
-  function takeOver(p: number, other: number, at: Ns): void {
-    let share = Math.ceil(((queued[other]! + 1) >> 1) * (0.4 + 0.6 * random.next()));
+  /** Processor `p`, whose queue is empty, takes up to `most` threads from another one's, and no more than half. */
+  function takeOver(p: number, other: number, most: number, at: Ns): void {
+    let share = Math.min(most, Math.ceil(((queued[other]! + 1) >> 1) * (0.4 + 0.6 * random.next())));
     if (running[p]! < 0) {
       idle--;
       share--;
@@ -257,8 +265,8 @@ export function createScheduler(time: VirtualTime): Scheduler {
       if (queued[p]! > 0) continue;
       const longest = longestQueue();
       if (running[p]! >= 0) {
-        if (queued[longest]! > 1 && random.next() < TAKES_WHILE_BUSY) takeOver(p, longest, at);
-      } else if (random.next() < (queued[longest] === 1 ? TAKES_ONE : TAKES_HALF)) takeOver(p, longest, at);
+        if (queued[longest]! > 1 && random.next() < TAKES_WHILE_BUSY) takeOver(p, longest, threads, at);
+      } else if (random.next() < TAKES_AT_TICK) takeOver(p, longest, threads, at);
     }
     // Where everybody waits for somebody, ticks change nothing.
     ticks = waiting > 0 && running.some((t, p) => t >= 0 && times[p]! < Infinity);
@@ -312,12 +320,9 @@ export function createScheduler(time: VirtualTime): Scheduler {
     dispatch(p, dequeue(p), at);
   }
 
-  /** Processor `p` has just become idle. It seldom finds the time to take over something, if it has been idle before. */
+  /** Processor `p` has just become idle. */
   function lookAround(p: number, at: Ns): void {
-    const longest = longestQueue();
-    const chance = queued[longest] === 1 || hasIdled[p] === 1 ? TAKES_ONE : TAKES_HALF;
-    hasIdled[p] = 1;
-    if (random.next() < chance) takeOver(p, longest, at);
+    if (random.next() < TAKES_WHEN_IDLE) takeOver(p, longestQueue(), 1, at);
   }
 
   /** The idle processor that the thread knows, or the first. */
@@ -359,6 +364,7 @@ export function createScheduler(time: VirtualTime): Scheduler {
       if (now >= sliceEnd[t]!) {
         if (queued[p]! > 0) {
           leave(t, now);
+          gaveWay[t] = 1;
           enqueue(p, t, now);
           next(p, now);
           continue;
@@ -378,12 +384,23 @@ export function createScheduler(time: VirtualTime): Scheduler {
 
   function ready(t: ThreadSlot, at: Ns): void {
     if (idle === 0) {
-      enqueue(processor[t]!, t, at);
+      if (pushes[t] === 1) push(processor[t]!, t, at);
+      else enqueue(processor[t]!, t, at);
       return;
     }
     idle--;
     readyAt[t] = at;
     dispatch(idleProcessor(t), t, at);
+  }
+
+  /** `t` is the next on processor `p`, and whoever runs there leaves it after its running call. */
+  function push(p: number, t: ThreadSlot, at: Ns): void {
+    enqueue(p, t, at);
+    // From the end of the queue to its beginning.
+    heads[p] = (heads[p]! + ring - 1) % ring;
+    queues[p * ring + heads[p]!] = t;
+    front[p] = t;
+    sliceEnd[running[p]!] = at;
   }
 
   function stopped(t: ThreadSlot, stop: Stop): void {
@@ -401,6 +418,7 @@ export function createScheduler(time: VirtualTime): Scheduler {
       sleepNs[t] = 0;
       tailNs[t] = Math.max(0, clock - awake);
       leave(t, from);
+      gaveWay[t] = 0;
       timers.add(awake, t);
       next(p, from);
       return;
@@ -424,6 +442,7 @@ export function createScheduler(time: VirtualTime): Scheduler {
     if (awake[p]! > 0) {
       const at = clock + syscallNs;
       leave(t, at);
+      gaveWay[t] = 1;
       enqueue(p, t, at);
       next(p, at);
       return;

@@ -24,8 +24,13 @@ export interface VirtualTime {
   readonly processor: Int32Array;
   /** The thread on each processor, -1 for none. */
   readonly running: Int32Array;
-  /** By processor: how many threads are ready behind the one that runs there. */
+  /** By processor: how many threads are ready behind the one that runs there, and the first of them. */
   readonly queued: Int32Array;
+  readonly front: Int32Array;
+  /** 1: the thread last left its processor although it could have gone on: it gave way, or its slice was over. */
+  readonly gaveWay: Uint8Array;
+  /** 1: the sleeping thread will push another one off its processor when it wakes. */
+  readonly pushes: Uint8Array;
   /** Nobody acts before this time any more: when the running turn began. */
   readonly horizon: Float64Array;
   /** Of each thread, over the whole run: time waiting for locks, and the part of it spent spinning. */
@@ -50,6 +55,9 @@ export function createVirtualTime(threads: number, cpus: number, costs: Costs, s
     processor: new Int32Array(threads),
     running: new Int32Array(cpus).fill(-1),
     queued: new Int32Array(cpus),
+    front: new Int32Array(cpus),
+    gaveWay: new Uint8Array(threads),
+    pushes: new Uint8Array(threads),
     horizon: new Float64Array(1),
     lockWaitNs: perThread(),
     spinNs: perThread(),
