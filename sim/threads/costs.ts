@@ -32,7 +32,7 @@ export interface Costs {
   readonly spinLimitNs: Ns;
   /** Into the kernel and out again; part of each system call's price, and not spent under its lock. */
   readonly syscallNs: Ns;
-  /** futex(FUTEX_WAIT) up to the look at the value: a lock that is released by then is not slept for. */
+  /** futex(FUTEX_WAIT) of a lock that is released before the kernel looks at it. */
   readonly futexWaitNs: Ns;
   readonly futexWakeNs: Ns;
   /** Waking a thread that sleeps, beyond the call, on the waker: where it only queues, and where its processor is to be interrupted. */

@@ -34,7 +34,7 @@ export interface ThreadTimes {
  *            └── timers ◄── wake at a time ◄────────────┴── slept, early
  *
  * Each processor has a queue, first come first served, and slices that end at ticks, as on Linux. A thread that wakes takes a
- * processor that is idle at that moment, else it queues where it ran last, and does not push another off its processor. A processor
+ * processor that is idle at that moment; else it queues where it ran last, or pushes aside who runs there (wake-ups.ts). A processor
  * without a queue takes over from others with the odds below: short runs of many threads do not use all processors. What is drawn
  * (the order of waking, when ticks come, who takes over) differs by the seed, as it does from run to run on a real machine.
  *
@@ -80,7 +80,7 @@ const TAKES_AT_TICK = 0.6;
 const TAKES_WHILE_BUSY = 0.08;
 
 /**
- * Up to this share of the threads fall asleep on the main thread's processor. Of two, one does; it is mostly woken first, and finds the
+ * Up to this share of the threads fall asleep on the main thread's processor, where there are two. Of two threads, one does; it is mostly woken first, and finds the
  * other processor idle, where they are both then.
  */
 const SLEEP_BESIDE_MAIN = 0.7;
@@ -178,8 +178,8 @@ export function createScheduler(time: VirtualTime): Scheduler {
   }
 
   /**
-   * The main thread has made the others, who fell asleep on the other processors (now and then one on its own), and wakes them in
-   * an order drawn by the seed. Each goes where it slept, unless that is taken and another processor idle.
+   * The main thread has made the others, who fell asleep on its processor or another one, and wakes them in an order drawn by the
+   * seed. Each goes where it slept, unless that is taken and another processor idle.
    */
   function start(): void {
     const order = Array.from({ length: threads }, (_, t) => t);
@@ -193,7 +193,7 @@ export function createScheduler(time: VirtualTime): Scheduler {
     idle--;
     dispatch(0, 0, 0);
     if (threads > 1) setClock(0, wakeIdleNs + threads * wakeThreadNs);
-    const beside = random.next() * SLEEP_BESIDE_MAIN;
+    const beside = (random.next() * SLEEP_BESIDE_MAIN * 2) / processors;
     const first = random.next() < BESIDE_MAIN_FIRST ? 1 : 2;
     for (let i = 1; i < threads; i++) {
       const t = order[i]!;

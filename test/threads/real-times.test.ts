@@ -23,6 +23,8 @@ interface RealTimes {
     /** Medians, and lower quartiles: pairs of allocators that differ in one of them alone are none. */
     readonly ms: readonly number[];
     readonly quartile?: readonly number[];
+    /** Medians of another time: of ten clear pairs one is not clear then, and of thirty one comes in the other order. */
+    readonly again?: readonly number[];
     readonly slow?: boolean;
   }[];
 }
@@ -58,9 +60,11 @@ describe.each([
     const table: string[][] = [['workload', 'touch', ...real.allocators.flatMap((a) => [a, 'real', 'ratio'])]];
     const misses: string[] = [];
     let pairs = 0;
+    let pairsTwice = 0; // clear at both times
+    let missesTwice = 0;
     let near = 0;
     let total = 0;
-    for (const { workload, touch, ms, quartile = ms, slow } of real.times) {
+    for (const { workload, touch, ms, quartile = ms, again = ms, slow } of real.times) {
       if (slow && !isFull) continue;
       const path = workload.includes('/') ? `${traces}/${workload}.htrace.gz` : workload;
       const { events } = await resolveWorkload(path);
@@ -84,10 +88,15 @@ describe.each([
         if (Math.abs(simulated[i]! / ms[i]! - 1) <= NEAR) near++;
         for (let j = 0; j < ms.length; j++) {
           if (ms[j]! < CLEAR * ms[i]! || quartile[j]! < CLEAR_QUARTILE * quartile[i]!) continue;
+          const isClearAgain = again[j]! >= CLEAR * again[i]!;
           pairs++;
-          if (simulated[j]! <= simulated[i]!) {
-            misses.push(`${workload} ${touch}: ${real.allocators[j]} should take longer than ${real.allocators[i]}`);
-          }
+          if (isClearAgain) pairsTwice++;
+          if (simulated[j]! > simulated[i]!) continue;
+          const mark = isClearAgain ? '' : ' (not clear at another time)';
+          misses.push(
+            `${workload} ${touch}: ${real.allocators[j]} should take longer than ${real.allocators[i]}${mark}`,
+          );
+          if (isClearAgain) missesTwice++;
         }
       }
     }
@@ -95,10 +104,10 @@ describe.each([
       [
         real.about,
         ...columns(table, 'llr'),
-        `${pairs - misses.length} of ${pairs} clear pairs in the right order; ${near} of ${total} times within 35 %`,
+        `${pairs - misses.length} of ${pairs} clear pairs in the right order (${pairsTwice - missesTwice} of ${pairsTwice} that are clear at another time too); ${near} of ${total} times within 35 %`,
         ...misses,
       ].join('\n'),
     );
-    expect(misses.length).toBeLessThanOrEqual(Math.ceil(pairs * wrong));
+    expect(missesTwice).toBeLessThanOrEqual(Math.ceil(pairsTwice * wrong));
   });
 });
