@@ -4,7 +4,7 @@
  */
 export const OPERATIONS = [
   'slowCalls', // calls that left the thread cache's fast path
-  'binScanSteps', // chunks, extents or runs looked at in a search
+  'binScanSteps', // chunks, extents or runs looked at in a search, beside a freed one, or as the slab of a flushed block
   'bitmapWords', // words of a bitmap scanned
   'treeSteps', // nodes of a heap or tree visited
   'splits',
