@@ -242,14 +242,14 @@ export function createTcache(state: State, arenas: Arenas, bins: Bins, large: La
       let deferred = 0;
       for (let i = first; i < first + count; i++) {
         const h = blockIn(i);
+        if (arenaOf(h) !== a) {
+          slots[first + deferred++] = h;
+          continue;
+        }
         const slab = h >> HANDLE_SHIFT;
         if (slab !== last) looked++;
         last = slab;
-        if (arenaOf(h) !== a) {
-          slots[first + deferred++] = h;
-        } else if (bins.dallocStep(a, index, h)) {
-          emptied[slabs++] = slab;
-        }
+        if (bins.dallocStep(a, index, h)) emptied[slabs++] = slab;
       }
       bins.dallocFinish(a, index, count - deferred);
       unlock(t, id);
