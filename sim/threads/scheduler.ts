@@ -34,7 +34,7 @@ export interface ThreadTimes {
  *            └── timers ◄── wake at a time ◄────────────┴── slept, early
  *
  * Each processor has a queue, first come first served, and slices that end at ticks, as on Linux. A thread that wakes takes a
- * processor that is idle at that moment; else it queues where it ran last, or pushes aside who runs there (wake-ups.ts). A processor
+ * processor that is idle at that moment; else it queues where it ran last, or preempts who runs there (wake-ups.ts). A processor
  * without a queue takes over from others with the odds below: short runs of many threads do not use all processors. What is drawn
  * (the order of waking, when ticks come, who takes over) differs by the seed, as it does from run to run on a real machine.
  *
@@ -98,7 +98,7 @@ const FIRST_NS = 30_000;
 
 export function createScheduler(time: VirtualTime): Scheduler {
   const { threads, clocks, debts, sleepFrom, sleepNs, processor, running, queued, pace, until, costs, timeline } = time;
-  const { front, gaveWay, pushes } = time;
+  const { front, gaveWay, preempts } = time;
   const random = createRandom(time.seed, 'time slices and paces');
   const {
     contextSwitchNs,
@@ -384,7 +384,7 @@ export function createScheduler(time: VirtualTime): Scheduler {
 
   function ready(t: ThreadSlot, at: Ns): void {
     if (idle === 0) {
-      if (pushes[t] === 1) push(processor[t]!, t, at);
+      if (preempts[t] === 1) preempt(processor[t]!, t, at);
       else enqueue(processor[t]!, t, at);
       return;
     }
@@ -394,7 +394,7 @@ export function createScheduler(time: VirtualTime): Scheduler {
   }
 
   /** `t` is the next on processor `p`, and whoever runs there leaves it after its running call. */
-  function push(p: number, t: ThreadSlot, at: Ns): void {
+  function preempt(p: number, t: ThreadSlot, at: Ns): void {
     enqueue(p, t, at);
     // From the end of the queue to its beginning.
     heads[p] = (heads[p]! + ring - 1) % ring;

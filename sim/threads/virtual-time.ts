@@ -29,8 +29,8 @@ export interface VirtualTime {
   readonly front: Int32Array;
   /** 1: the thread last left its processor although it could have gone on: it gave way, or its slice was over. */
   readonly gaveWay: Uint8Array;
-  /** 1: the sleeping thread will push another one off its processor when it wakes. */
-  readonly pushes: Uint8Array;
+  /** 1: the sleeping thread will preempt another one when it wakes. */
+  readonly preempts: Uint8Array;
   /** Nobody acts before this time any more: when the running turn began. */
   readonly horizon: Float64Array;
   /** Of each thread, over the whole run: time waiting for locks, and the part of it spent spinning. */
@@ -57,7 +57,7 @@ export function createVirtualTime(threads: number, cpus: number, costs: Costs, s
     queued: new Int32Array(cpus),
     front: new Int32Array(cpus),
     gaveWay: new Uint8Array(threads),
-    pushes: new Uint8Array(threads),
+    preempts: new Uint8Array(threads),
     horizon: new Float64Array(1),
     lockWaitNs: perThread(),
     spinNs: perThread(),

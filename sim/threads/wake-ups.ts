@@ -4,12 +4,12 @@ import type { Ns } from '../units.ts';
 import type { VirtualTime } from './virtual-time.ts';
 
 /**
- * How often a thread that wakes pushes aside the one that runs on its processor. Linux looks at their deadlines: who has given way
+ * How often a thread that wakes preempts the one that runs on its processor. Linux looks at their deadlines: who has given way
  * has moved its own back, who has slept itself has not. Counted on the tracepoints of six replays, Linux 6.18, two processors: 4,500
  * wake-ups of a thread whose processor ran another one, and 800 of one that had the waker's.
  */
-const PUSHES = [0.055, 0.33];
-const PUSHES_WAKER = [0.2, 0.55];
+const PREEMPTS = [0.055, 0.33];
+const PREEMPTS_WAKER = [0.2, 0.55];
 
 /**
  * What a futex wake-up takes beyond the call, by what the processor of the woken thread does meanwhile:
@@ -20,7 +20,7 @@ const PUSHES_WAKER = [0.2, 0.55];
  *   runs the waker      which goes, or stays              at once, or it queues
  */
 export function createWakeUps(time: VirtualTime): { wakeUp(waker: ThreadSlot, t: ThreadSlot): Ns } {
-  const { processor, queued, front, gaveWay, pushes, debts, costs } = time;
+  const { processor, queued, front, gaveWay, preempts, debts, costs } = time;
   const { wakeIdleNs, wakeThreadNs, wakeLatencyNs, contextSwitchNs, interruptNs } = costs;
   const random = createRandom(time.seed, 'wake-ups');
 
@@ -28,14 +28,14 @@ export function createWakeUps(time: VirtualTime): { wakeUp(waker: ThreadSlot, t:
   function wakeUp(waker: ThreadSlot, t: ThreadSlot): Ns {
     const p = processor[t]!;
     if (queued[p] === 0) {
-      pushes[t] = 0;
+      preempts[t] = 0;
       debts[waker]! += wakeIdleNs;
       return wakeLatencyNs;
     }
     const isSame = p === processor[waker];
     const other = isSame ? waker : front[p]!;
-    pushes[t] = random.next() < (isSame ? PUSHES_WAKER : PUSHES)[gaveWay[other]!]! ? 1 : 0;
-    if (isSame || pushes[t] === 0) {
+    preempts[t] = random.next() < (isSame ? PREEMPTS_WAKER : PREEMPTS)[gaveWay[other]!]! ? 1 : 0;
+    if (isSame || preempts[t] === 0) {
       debts[waker]! += wakeThreadNs;
       return wakeThreadNs + contextSwitchNs;
     }

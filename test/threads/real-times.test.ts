@@ -23,7 +23,7 @@ interface RealTimes {
     /** Medians, and lower quartiles: pairs of allocators that differ in one of them alone are none. */
     readonly ms: readonly number[];
     readonly quartile?: readonly number[];
-    /** Medians of another time: of ten clear pairs one is not clear then, and of thirty one comes in the other order. */
+    /** Medians of another time: of ten clear pairs one is not clear then, and of fifty one comes in the other order. */
     readonly again?: readonly number[];
     readonly slow?: boolean;
   }[];

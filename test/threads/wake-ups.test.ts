@@ -18,11 +18,11 @@ function wakeUps(sleepsOn: number, queued: number) {
 }
 
 /** How many of 2,000 wake-ups push somebody aside. */
-function pushes({ time, wakeUp }: ReturnType<typeof wakeUps>): number {
+function preempts({ time, wakeUp }: ReturnType<typeof wakeUps>): number {
   let count = 0;
   for (let i = 0; i < 2000; i++) {
     wakeUp(WAKER, SLEEPER);
-    count += time.pushes[SLEEPER]!;
+    count += time.preempts[SLEEPER]!;
   }
   return count;
 }
@@ -30,10 +30,10 @@ function pushes({ time, wakeUp }: ReturnType<typeof wakeUps>): number {
 describe('a wake-up', () => {
   test('rouses a processor that has nothing else to do', () => {
     const { time, wakeUp } = wakeUps(1, 0);
-    time.pushes[SLEEPER] = 1;
+    time.preempts[SLEEPER] = 1;
     expect(wakeUp(WAKER, SLEEPER)).toBe(costs.wakeLatencyNs);
     expect([...time.debts]).toEqual([costs.wakeIdleNs, 0, 0]);
-    expect(time.pushes[SLEEPER]).toBe(0);
+    expect(time.preempts[SLEEPER]).toBe(0);
   });
 
   test('interrupts a processor that runs another thread where that one goes, else the woken one queues', () => {
@@ -42,7 +42,7 @@ describe('a wake-up', () => {
     for (let i = 0; i < 50; i++) {
       time.debts.fill(0);
       const ns = wakeUp(WAKER, SLEEPER);
-      const interrupts = time.pushes[SLEEPER] === 1;
+      const interrupts = time.preempts[SLEEPER] === 1;
       expect(ns).toBe(interrupts ? costs.wakeLatencyNs : costs.wakeThreadNs + costs.contextSwitchNs);
       expect([...time.debts]).toEqual(
         interrupts ? [costs.wakeIdleNs, 0, costs.interruptNs] : [costs.wakeThreadNs, 0, 0],
@@ -56,12 +56,12 @@ describe('a wake-up', () => {
     expect(time.debts[WAKER]).toBeCloseTo(50 * costs.wakeThreadNs);
   });
 
-  test('pushes aside who has given way more often than who has slept, and the waker more often than others', () => {
+  test('preempts who has given way more often than who has slept, and the waker more often than others', () => {
     const counts = [1, 0].flatMap((sleepsOn) =>
       [0, 1].map((gaveWay) => {
         const scene = wakeUps(sleepsOn, 1);
         scene.time.gaveWay.fill(gaveWay);
-        return pushes(scene);
+        return preempts(scene);
       }),
     );
     const [slept, gave, wakerSlept, wakerGave] = counts;
