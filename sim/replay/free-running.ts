@@ -125,7 +125,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   const { recordedNs, onFailure, onSample, onEvent } = options;
   const { order } = program;
   const { records, requestFrees, requestNeeds } = order;
-  const { handles, requested, ended, uses, last: lastUse } = objects;
+  const { handles, requested, ended, made, uses, last: lastUse } = objects;
   const { malloc, free, touchBlock, mallocLock, freeLock } = allocator;
   const { mallocNotLocal = malloc, freeNotLocal = free } = allocator;
   const { mallocLocal = () => 0, freeLocal = () => false, peek = () => 0 } = allocator;
@@ -168,6 +168,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   const lastLine = new Int32Array(order.threads).fill(-1);
   const waitingFor = new Int32Array(order.threads); // object slot of a blocked thread, 0 for none
   const looksFrom = new Float64Array(order.threads); // since when it does
+  const waitsFor = new Int32Array(order.threads); // and for how many uses of the object
   const nextWaiter = new Int32Array(order.threads); // another thread that waits for the same object, + 1
   const live = new Float64Array(3);
   const LIVE = 0; // requested bytes in live blocks now
@@ -238,19 +239,24 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
     else poke(t, first, last, faults);
   }
 
-  /** Whether all uses of the object that the event waits for have happened, and ended. */
+  /** Whether all uses of the object that a free or a realloc waits for have happened, and ended. */
   function isReady(t: ThreadSlot, slot: number, needed: number): boolean {
     return uses[slot << LG_ENTRY_WORDS]! >= needed && ended[slot << LG_ENTRY_DOUBLES]! <= clocks[t]!;
   }
 
+  /** Whether the object that a write waits for is there; other threads may be writing to it. */
+  function isMade(t: ThreadSlot, slot: number, needed: number): boolean {
+    return uses[slot << LG_ENTRY_WORDS]! >= needed && made[slot << LG_ENTRY_DOUBLES]! <= clocks[t]!;
+  }
+
   /**
    * Looks for the object for a while, then gives its processor away until it is there. A thread that looks is where it will be
-   * at the end of that while, unless `used` brings it back.
+   * at the end of that while, unless `used` brings it back. `ends`: when the uses that it waits for end, those that have happened.
    */
-  function wait(t: ThreadSlot, slot: number, needed: number): Stop {
+  function wait(t: ThreadSlot, slot: number, needed: number, ends: Float64Array): Stop {
     if (waitingFor[t] === slot) return STOP_BLOCKED;
     const q = slot << LG_ENTRY_WORDS;
-    const end = ended[slot << LG_ENTRY_DOUBLES]!;
+    const end = ends[slot << LG_ENTRY_DOUBLES]!;
     const gives = clocks[t]! + pollLimitNs;
     if (uses[q]! >= needed) {
       if (end <= gives) {
@@ -262,6 +268,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
       return STOP_UNTIL;
     }
     waitingFor[t] = slot;
+    waitsFor[t] = needed;
     looksFrom[t] = clocks[t]!;
     nextWaiter[t] = lastUse[q]! & WAITER_MASK;
     lastUse[q] = (lastUse[q]! & ~WAITER_MASK) | (t + 1);
@@ -283,24 +290,31 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
     clocks[t]! += coldLineNs * (comes & isFar);
   }
 
-  /** The running event has used an object. */
-  function used(t: ThreadSlot, slot: number): void {
+  /** The running event has used an object: it made it (anew), or wrote to it. */
+  function used(t: ThreadSlot, slot: number, makes: boolean): void {
     const q = slot << LG_ENTRY_WORDS;
     const at = clocks[t]!;
-    const waiter = lastUse[q]! & WAITER_MASK;
     uses[q]!++;
-    lastUse[q] = processor[t]! << WAITER_BITS;
     if (at > ended[slot << LG_ENTRY_DOUBLES]!) ended[slot << LG_ENTRY_DOUBLES] = at;
-    if (waiter !== 0) wakeWaiting(waiter, at);
+    if (makes) made[slot << LG_ENTRY_DOUBLES] = at;
+    const waiter = lastUse[q]! & WAITER_MASK;
+    lastUse[q] = processor[t]! << WAITER_BITS;
+    if (waiter !== 0) wakeWaiting(waiter, q, at);
   }
 
-  function wakeWaiting(first: number, at: Ns): void {
+  /** Those that wait for more uses go on waiting. */
+  function wakeWaiting(first: number, q: number, at: Ns): void {
     let waiter = first;
     while (waiter !== 0) {
       const t = waiter - 1;
       waiter = nextWaiter[t]!;
-      waitingFor[t] = 0;
-      scheduler.wake(t, Math.max(at, looksFrom[t]!));
+      if (uses[q]! < waitsFor[t]!) {
+        nextWaiter[t] = lastUse[q]! & WAITER_MASK;
+        lastUse[q] = (lastUse[q]! & ~WAITER_MASK) | (t + 1);
+      } else {
+        waitingFor[t] = 0;
+        scheduler.wake(t, Math.max(at, looksFrom[t]!));
+      }
     }
   }
 
@@ -479,10 +493,14 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
     const slot = records[p + 1]!;
     if (isAhead && op !== OP_WRITE) return STOP_LIMIT;
     const need = needOf(order, p);
-    if (need !== 0 && !isReady(t, slot, need)) return isAhead ? STOP_LIMIT : wait(t, slot, need);
+    if (op === OP_WRITE) {
+      if (!isMade(t, slot, need)) return isAhead ? STOP_LIMIT : wait(t, slot, need, made);
+    } else if (need !== 0 && !isReady(t, slot, need)) {
+      return wait(t, slot, need, ended);
+    }
     if (op === OP_REQUEST_END) {
       const unready = unreadyOfRequest(t, p);
-      if (unready > 0) return wait(t, requestFrees[unready - 1]!, requestNeeds[unready - 1]!);
+      if (unready > 0) return wait(t, requestFrees[unready - 1]!, requestNeeds[unready - 1]!, ended);
     }
     // The block's own first line comes from another processor.
     if ((word & OF_OTHERS) !== 0 && lastUse[slot << LG_ENTRY_WORDS]! >> WAITER_BITS !== processor[t])
@@ -490,7 +508,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
     callStart[0] = clocks[t]!;
     execute(t, op, p);
     cursor[t] = p + RECORD_WORDS;
-    if (isUse(op, slot, records[p + 2]!)) used(t, slot);
+    if (isUse(op, slot, records[p + 2]!)) used(t, slot, op !== OP_WRITE);
     if (sleepNs[t]! > 0 || op !== OP_THREAD_EXIT || program.isEnd(t, p + RECORD_WORDS)) return GOES_ON;
     // The next life of this number is another thread, which sleeps until this one has left.
     clocks[t]! += wakeThreadNs;
@@ -592,10 +610,10 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
         }
         // The block is noted in the table.
         useLine(t, records[p + 3]!);
-        used(t, slot);
+        used(t, slot, true);
       } else if (op === OP_FREE) {
         if (!isReady(t, slot, records[p + 2]!)) {
-          stop = isAhead ? STOP_LIMIT : wait(t, slot, records[p + 2]!);
+          stop = isAhead ? STOP_LIMIT : wait(t, slot, records[p + 2]!, ended);
           break;
         }
         const handle = handles[q]!;

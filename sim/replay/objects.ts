@@ -24,17 +24,18 @@ export function createObjectTable(memory: Memory, slots: number): ObjectTable {
 /**
  * The same with what free-running threads must know of each other's uses: all of an object in one line of the host's caches.
  *
- *   ┌──────┬────────┬────────┬───────────┬──────────────┬───────┐
- *   │ uses │ last   │ handle │ requested │ ended, f64   │   -   │   32 bytes
- *   └──────┴────────┴────────┴───────────┴──────────────┴───────┘
+ *   ┌──────┬────────┬────────┬───────────┬──────────────┬──────────────┐
+ *   │ uses │ last   │ handle │ requested │ ended, f64   │ made, f64    │   32 bytes
+ *   └──────┴────────┴────────┴───────────┴──────────────┴──────────────┘
  *
  *   uses   how many there were        last   who used it and who waits for it (free-running.ts)
- *   ended  when the last of its uses so far ended
+ *   ended  when the last of its uses so far ended        made   and the last of its allocations and reallocs
  */
 export interface SharedObjectTable extends ObjectTable {
   readonly uses: Int32Array;
   readonly last: Int32Array;
   readonly ended: Float64Array;
+  readonly made: Float64Array;
 }
 
 export const LG_ENTRY_WORDS = 3;
@@ -56,6 +57,7 @@ export function createSharedObjectTable(memory: Memory, limit: number, slots: ()
     handles: new Int32Array(buffer, TO_LINE_BYTES + 8),
     requested: new Uint32Array(buffer, TO_LINE_BYTES + 12),
     ended: new Float64Array(buffer, TO_LINE_BYTES + 16),
+    made: new Float64Array(buffer, TO_LINE_BYTES + 24),
   };
 }
 

@@ -70,6 +70,24 @@ describe('a run in virtual time', () => {
     expect(result.concurrency!.crossThreadFrees).toBe(1);
   });
 
+  test('writes of several threads to one block are at the same time; its free waits for all', async () => {
+    const threads = [1, 2, 3, 4];
+    const share = 2_000_000;
+    const lines = [
+      `m 0 1 ${share * threads.length}`,
+      ...threads.map((t) => `w ${t} 1 ${(t - 1) * share} ${share}`),
+      ...threads.map((t) => `m ${t} ${t + 1} 8`),
+      'f 0 1',
+    ];
+    const options = { events: eventsOf(lines), workload: 'test', spec: shelfSpec(), cpus: 5, touch: 'none' as const };
+    const { concurrency, summary } = await runVirtual(options);
+    const [main, ...writers] = concurrency!.threads;
+    const writing = writers.reduce((sum, t) => sum + t.runningNs, 0);
+    for (const t of writers) expect(t.blockedNs).toBeLessThan(0.1 * writing);
+    expect(main!.blockedNs).toBeGreaterThan(0.15 * writing);
+    expect(summary.virtualNs).toBeLessThan(0.5 * writing);
+  });
+
   test('with a lock in every call gets no faster beyond one processor', async () => {
     const options = await optionsOf('rows:threads=4,rounds=3000', 'glibc', { touch: 'none' });
     const spec = shelfSpec(0);
