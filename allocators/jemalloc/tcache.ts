@@ -321,6 +321,14 @@ export function createTcache(state: State, arenas: Arenas, bins: Bins, large: La
     caches[h + T_NEXT_GC_BIN] = index + 1 === cacheBins ? 0 : index + 1;
   }
 
+  /** Whether the next `event` flushes nothing, so that nobody else has to do with it. */
+  function flushesNothing(t: ThreadSlot): boolean {
+    const index = caches[t * threadWords + T_NEXT_GC_BIN]!;
+    const b = binAt(t, index);
+    const low = lowWater(b);
+    return low <= 0 || (index < NBINS && low - (low >> 2) < caches[b + C_DELAY]!);
+  }
+
   /** tcache_gc_small */
   function gcSmall(t: ThreadSlot, index: number, low: number): void {
     const b = binAt(t, index);
@@ -347,6 +355,7 @@ export function createTcache(state: State, arenas: Arenas, bins: Bins, large: La
     recycled: () => wasCached,
     dalloc,
     event,
+    flushesNothing,
     flushAll,
     binAt,
     cached,
