@@ -73,19 +73,10 @@ const AHEAD_UNDER_LOCK_NS = 5_000;
 /** Blocks up to this size are written at the rate of the first caches: they are used again while they are hot. */
 const SMALL_BYTES = 1024;
 
-/**
- * Lines of the table that a thread passes over and still finds fetched ahead. In the article's loop it made no difference to 4 and 8
- * threads (3 and 6 lines) that others' entries lay between, to 12 (9 lines) it did.
- */
-const FETCHED_AHEAD = 6;
-
 /** Object slots that fit into a near cache of the host, with the model's chunks; and how many events are looked at together otherwise. */
 const MANY_SLOTS = 4096;
 const LOOK_AHEAD = 16;
 const LINE_WORDS = 16;
-
-/** Lines of the table whose last users are known: 4 MiB of the program's table. What it has not used since is in no near cache of its processors either. */
-const LINES = 65_536;
 
 /** Nothing stops the thread but the end of the share of events; how a run is cut into shares changes nothing in it. */
 const GOES_ON = -1;
@@ -119,7 +110,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   } = columns;
   const { createScheduler, STOP_BLOCKED, STOP_DONE, STOP_EARLY, STOP_LIMIT, STOP_SLEPT, STOP_UNTIL } = scheduling;
   const { OP_FAULTS, OP_SLOW_CALLS } = counters;
-  const { isUse, needOf, LG_RECORD_WORDS, OF_OTHERS, RECORD_WORDS } = programOrder;
+  const { isUse, needOf, COLD_LINE, LG_RECORD_WORDS, OF_OTHERS, RECORD_WORDS } = programOrder;
   const { LG_ENTRY_WORDS, LG_ENTRY_DOUBLES } = objectTable;
   const { program, objects, kernel, allocator, request, touch, time, locks, operations } = options;
   const { recordedNs, onFailure, onSample, onEvent } = options;
@@ -163,9 +154,6 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   if (order.threads >= WAITER_MASK) {
     throw new UserError(`found ${order.threads} threads, expected fewer than ${WAITER_MASK} in virtual time`);
   }
-  // The thread that used the line last, + 1: in as few bytes as possible, as it is looked at for every block.
-  const lineUser = new (order.threads < 65535 ? Uint16Array : Int32Array)(LINES);
-  const lastLine = new Int32Array(order.threads).fill(-1);
   const waitingFor = new Int32Array(order.threads); // object slot of a blocked thread, 0 for none
   const looksFrom = new Float64Array(order.threads); // since when it does
   const waitsFor = new Int32Array(order.threads); // and for how many uses of the object
@@ -197,13 +185,13 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   /** The running call of `t` has ended, but for the work that every call is: it is measured, then the program goes on. */
   function endCall(durations: CallDurations, t: ThreadSlot, callNs: Ns): void {
     settleCall(t);
-    clocks[t]! += callNs;
+    const end = clocks[t]! + callNs;
+    const ns = end - callStart[0]!;
+    clocks[t] = end + eventNs;
     durations.calls++;
-    const ns = clocks[t]! - callStart[0]!;
     durations.slow++;
     durations.counts[durationBucket(ns)]!++;
     if (ns > durations.longestNs[0]!) durations.longestNs[0] = ns;
-    clocks[t]! += eventNs;
   }
 
   /** The event that the running thread executes, or comes to next. */
@@ -274,20 +262,6 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
     lastUse[q] = (lastUse[q]! & ~WAITER_MASK) | (t + 1);
     clocks[t] = gives;
     return STOP_LIMIT;
-  }
-
-  /**
-   * The thread uses a line of the program's table: it comes over where another thread used it last, or nobody. Lines in their
-   * order are fetched before they are needed. Computed, not branched on: the processor would guess wrong too often.
-   */
-  function useLine(t: ThreadSlot, line: number): void {
-    const user = lineUser[line & (LINES - 1)]! ^ (t + 1);
-    const comes = (user | (0 - user)) >>> 31; // 1: it was another one's
-    const step = line - lastLine[t]!;
-    const isFar = (step | (FETCHED_AHEAD - step)) >>> 31; // 1: backwards, or too far ahead
-    lineUser[line & (LINES - 1)] = t + 1;
-    lastLine[t]! += step * comes;
-    clocks[t]! += coldLineNs * (comes & isFar);
   }
 
   /** The running event has used an object: it made it (anew), or wrote to it. */
@@ -517,17 +491,14 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   }
 
   /**
-   * Where blocks are many, what a free looks at lies in no near cache of the host: the object, the line of the table, the block. One free
-   * waits for each of these in turn; looked at together, those of the next few arrive at the same time, and with them the records of
+   * Where blocks are many, what a free looks at lies in no near cache of the host: the object, the block. One free waits for each of these in turn; looked at together, those of the next few arrive at the same time, and with them the records of
    * the few after them. Returns up to where it looked.
    */
   function lookAhead(from: number, to: number): number {
     const end = Math.min(to, from + LOOK_AHEAD * RECORD_WORDS);
     let seen = 0;
     for (let p = from; p < end; p += RECORD_WORDS) {
-      if ((records[p]! & OP_MASK) === OP_FREE) {
-        seen ^= handles[records[p + 1]! << LG_ENTRY_WORDS]! ^ lineUser[records[p + 3]! & (LINES - 1)]!;
-      }
+      if ((records[p]! & OP_MASK) === OP_FREE) seen ^= handles[records[p + 1]! << LG_ENTRY_WORDS]!;
     }
     for (let p = from; p < end; p += RECORD_WORDS) {
       if ((records[p]! & OP_MASK) !== OP_FREE) continue;
@@ -608,8 +579,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
             if (operations[OP_FAULTS] !== faults) settle(t);
           } else write(allocator, t, handle, 0, size, fills);
         }
-        // The block is noted in the table.
-        useLine(t, records[p + 3]!);
+        if ((word & COLD_LINE) !== 0) clocks[t]! += coldLineNs; // the block is noted in the program's table
         used(t, slot, true);
       } else if (op === OP_FREE) {
         if (!isReady(t, slot, records[p + 2]!)) {
@@ -624,7 +594,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
         }
         // The block's own first line comes from another processor.
         if ((word & OF_OTHERS) !== 0 && lastUse[q]! >> WAITER_BITS !== processor[t]) clocks[t]! += lineTransferNs;
-        useLine(t, records[p + 3]!);
+        if ((word & COLD_LINE) !== 0) clocks[t]! += coldLineNs;
         handles[q] = 0;
         if (handle !== 0) {
           live[LIVE]! -= requested[q]!;

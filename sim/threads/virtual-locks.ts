@@ -85,6 +85,8 @@ export interface VirtualLockOptions {
 
 /** How far a price may be off either way: caches, pipelines and neighbours are never the same twice. */
 const JITTER = 0.1;
+/** So many are drawn beforehand, and used in turn: drawing one takes longer than most of what it is for. */
+const FACTORS = 1024;
 
 export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
   // Constants of their own are folded into the code, imported ones are loaded at every use.
@@ -111,6 +113,7 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
   const { wakeUp } = createWakeUps(time);
   const random = createRandom(time.seed, 'waits for locks');
   const prices = operationPrices(costs);
+  const [p0, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11] = prices as unknown as number[] as [number,number,number,number,number,number,number,number,number,number,number,number];
   const settled = new Float64Array(7);
   const OWN = 0; // price of all that the allocator was counted to have done
   const KERNEL = 1; // of all that the kernel did
@@ -138,19 +141,16 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
   let mmapLock = -1;
   // In an array: a variable that functions share is looked up, checked and stored at every use.
   const state = new Int32Array(3);
-  const RANDOM = 0;
+  const NEXT_FACTOR = 0;
   const HAS_RELEASED = 1; // a lock, in the running call
   const HAS_CALLED = 2; // the kernel, since the last time that its price was paid
-  state[RANDOM] = createRandom(time.seed, 'prices').integer(1, 0x7fffffff);
+  const factors = jitterFactors(time.seed);
 
-  /** A factor around 1; xorshift32. */
+  /** A factor around 1, the next of those drawn. */
   function jitter(): number {
-    let random = state[RANDOM]!;
-    random ^= random << 13;
-    random ^= random >>> 17;
-    random ^= random << 5;
-    state[RANDOM] = random;
-    return 1 + (random / 2147483648) * JITTER;
+    const next = (state[NEXT_FACTOR]! + 1) & (FACTORS - 1);
+    state[NEXT_FACTOR] = next;
+    return factors[next]!;
   }
 
   // The counters are never emptied: what was counted since the last time is the difference of two sums of products,
@@ -158,15 +158,15 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
   function settle(t: ThreadSlot): void {
     // In pairs: each addition waits for the one before it, and a chain of twenty would take longer than all else here.
     const own =
-      operations[0]! * prices[0]! +
-      operations[1]! * prices[1]! +
-      (operations[2]! * prices[2]! + operations[3]! * prices[3]!) +
-      (operations[4]! * prices[4]! +
-        operations[5]! * prices[5]! +
-        (operations[6]! * prices[6]! + operations[7]! * prices[7]!)) +
-      (operations[8]! * prices[8]! +
-        operations[9]! * prices[9]! +
-        (operations[10]! * prices[10]! + operations[11]! * prices[11]!));
+      operations[0]! * p0 +
+      operations[1]! * p1 +
+      (operations[2]! * p2 + operations[3]! * p3) +
+      (operations[4]! * p4 +
+        operations[5]! * p5 +
+        (operations[6]! * p6 + operations[7]! * p7)) +
+      (operations[8]! * p8 +
+        operations[9]! * p9 +
+        (operations[10]! * p10 + operations[11]! * p11));
     if (own !== settled[OWN]!) {
       clocks[t]! += (own - settled[OWN]!) * jitter() * pace[t]!;
       settled[OWN] = own;
@@ -569,4 +569,9 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
       }));
     },
   };
+}
+
+function jitterFactors(seed: number): Float64Array {
+  const random = createRandom(seed, 'prices');
+  return Float64Array.from({ length: FACTORS }, () => 1 + (2 * random.next() - 1) * JITTER);
 }
