@@ -111,7 +111,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   const { createScheduler, STOP_BLOCKED, STOP_DONE, STOP_EARLY, STOP_LIMIT, STOP_SLEPT, STOP_UNTIL } = scheduling;
   const { OP_FAULTS, OP_SLOW_CALLS } = counters;
   const { isUse, needOf, COLD_LINE, LG_RECORD_WORDS, OF_OTHERS, RECORD_WORDS } = programOrder;
-  const { LG_ENTRY_WORDS, LG_ENTRY_DOUBLES } = objectTable;
+  const { LG_ENTRY_WORDS } = objectTable;
   const { program, objects, kernel, allocator, request, touch, time, locks, operations } = options;
   const { recordedNs, onFailure, onSample, onEvent } = options;
   const { order } = program;
@@ -229,12 +229,12 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
 
   /** Whether all uses of the object that a free or a realloc waits for have happened, and ended. */
   function isReady(t: ThreadSlot, slot: number, needed: number): boolean {
-    return uses[slot << LG_ENTRY_WORDS]! >= needed && ended[slot << LG_ENTRY_DOUBLES]! <= clocks[t]!;
+    return uses[slot << LG_ENTRY_WORDS]! >= needed && ended[slot]! <= clocks[t]!;
   }
 
-  /** Whether the object that a write waits for is there; other threads may be writing to it. */
-  function isMade(t: ThreadSlot, slot: number, needed: number): boolean {
-    return uses[slot << LG_ENTRY_WORDS]! >= needed && made[slot << LG_ENTRY_DOUBLES]! <= clocks[t]!;
+  /** When the object that a write waits for was made: other threads may be writing to it. */
+  function makings(slot: number, needed: number): Float64Array {
+    return uses[slot << LG_ENTRY_WORDS] === needed ? ended : made;
   }
 
   /**
@@ -244,7 +244,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   function wait(t: ThreadSlot, slot: number, needed: number, ends: Float64Array): Stop {
     if (waitingFor[t] === slot) return STOP_BLOCKED;
     const q = slot << LG_ENTRY_WORDS;
-    const end = ends[slot << LG_ENTRY_DOUBLES]!;
+    const end = ends[slot]!;
     const gives = clocks[t]! + pollLimitNs;
     if (uses[q]! >= needed) {
       if (end <= gives) {
@@ -264,13 +264,12 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
     return STOP_LIMIT;
   }
 
-  /** The running event has used an object: it made it (anew), or wrote to it. */
-  function used(t: ThreadSlot, slot: number, makes: boolean): void {
+  /** The running event has used an object. */
+  function used(t: ThreadSlot, slot: number): void {
     const q = slot << LG_ENTRY_WORDS;
     const at = clocks[t]!;
     uses[q]!++;
-    if (at > ended[slot << LG_ENTRY_DOUBLES]!) ended[slot << LG_ENTRY_DOUBLES] = at;
-    if (makes) made[slot << LG_ENTRY_DOUBLES] = at;
+    if (at > ended[slot]!) ended[slot] = at;
     const waiter = lastUse[q]! & WAITER_MASK;
     lastUse[q] = processor[t]! << WAITER_BITS;
     if (waiter !== 0) wakeWaiting(waiter, q, at);
@@ -468,7 +467,11 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
     if (isAhead && op !== OP_WRITE) return STOP_LIMIT;
     const need = needOf(order, p);
     if (op === OP_WRITE) {
-      if (!isMade(t, slot, need)) return isAhead ? STOP_LIMIT : wait(t, slot, need, made);
+      const ends = makings(slot, need);
+      if (uses[slot << LG_ENTRY_WORDS]! < need || ends[slot]! > clocks[t]!) {
+        return isAhead ? STOP_LIMIT : wait(t, slot, need, ends);
+      }
+      if (ends === ended) made[slot] = ended[slot]!;
     } else if (need !== 0 && !isReady(t, slot, need)) {
       return wait(t, slot, need, ended);
     }
@@ -482,7 +485,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
     callStart[0] = clocks[t]!;
     execute(t, op, p);
     cursor[t] = p + RECORD_WORDS;
-    if (isUse(op, slot, records[p + 2]!)) used(t, slot, op !== OP_WRITE);
+    if (isUse(op, slot, records[p + 2]!)) used(t, slot);
     if (sleepNs[t]! > 0 || op !== OP_THREAD_EXIT || program.isEnd(t, p + RECORD_WORDS)) return GOES_ON;
     // The next life of this number is another thread, which sleeps until this one has left.
     clocks[t]! += wakeThreadNs;
@@ -580,9 +583,10 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
           } else write(allocator, t, handle, 0, size, fills);
         }
         if ((word & COLD_LINE) !== 0) clocks[t]! += coldLineNs; // the block is noted in the program's table
-        used(t, slot, true);
+        used(t, slot);
       } else if (op === OP_FREE) {
-        if (!isReady(t, slot, records[p + 2]!)) {
+        // What nobody else has used is ready.
+        if ((word & OF_OTHERS) !== 0 && !isReady(t, slot, records[p + 2]!)) {
           stop = isAhead ? STOP_LIMIT : wait(t, slot, records[p + 2]!, ended);
           break;
         }

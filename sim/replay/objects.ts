@@ -22,25 +22,24 @@ export function createObjectTable(memory: Memory, slots: number): ObjectTable {
 }
 
 /**
- * The same with what free-running threads must know of each other's uses: all of an object in one line of the host's caches.
+ * The same with what free-running threads must know of each other's uses. What nearly every event looks at is in one entry, as small
+ * as can be: where blocks are many, the table is what the host's caches have no room for.
  *
- *   ┌──────┬────────┬────────┬───────────┬──────────────┬──────────────┐
- *   │ uses │ last   │ handle │ requested │ ended, f64   │ made, f64    │   32 bytes
- *   └──────┴────────┴────────┴───────────┴──────────────┴──────────────┘
- *
- *   uses   how many there were        last   who used it and who waits for it (free-running.ts)
- *   ended  when the last of its uses so far ended        made   and the last of its allocations and reallocs
+ *   ┌──────┬──────┬────────┬───────────┐    uses   how many there were
+ *   │ uses │ last │ handle │ requested │    last   who used it and who waits for it (free-running.ts)
+ *   └──────┴──────┴────────┴───────────┘    16 bytes
  */
 export interface SharedObjectTable extends ObjectTable {
   readonly uses: Int32Array;
   readonly last: Int32Array;
+  /** By object slot: when the last of its uses so far ended. */
   readonly ended: Float64Array;
+  /** And the last of its allocations and reallocs, once it has been written to since. */
   readonly made: Float64Array;
 }
 
-export const LG_ENTRY_WORDS = 3;
-export const LG_ENTRY_DOUBLES = 2;
-const ENTRY_BYTES = 32;
+export const LG_ENTRY_WORDS = 2;
+const ENTRY_BYTES = 16;
 /** A large buffer begins 16 bytes behind the beginning of a line, where malloc is glibc's. */
 const TO_LINE_BYTES = 48;
 
@@ -49,6 +48,7 @@ export function createSharedObjectTable(memory: Memory, limit: number, slots: ()
   const bytesOf = (count: number) => TO_LINE_BYTES + count * ENTRY_BYTES;
   const buffer = memory.reserve('replay.objects', bytesOf(limit), () => bytesOf(slots()));
   assert(buffer.byteLength >= bytesOf(limit), 'the host has no room for the table of objects');
+  const times = (name: string) => new Float64Array(memory.reserve(name, limit * 8, () => slots() * 8));
   return {
     slots,
     lgStride: LG_ENTRY_WORDS,
@@ -56,8 +56,8 @@ export function createSharedObjectTable(memory: Memory, limit: number, slots: ()
     last: new Int32Array(buffer, TO_LINE_BYTES + 4),
     handles: new Int32Array(buffer, TO_LINE_BYTES + 8),
     requested: new Uint32Array(buffer, TO_LINE_BYTES + 12),
-    ended: new Float64Array(buffer, TO_LINE_BYTES + 16),
-    made: new Float64Array(buffer, TO_LINE_BYTES + 24),
+    ended: times('replay.ended'),
+    made: times('replay.made'),
   };
 }
 
