@@ -9,9 +9,9 @@ import { lastRows, namesThread, rowsByThread, type ThreadEnd, threadIds, threadN
 //             │ record │ record │     │  next ─┼────► │    1 << LG_CHUNK_WORDS int32 a chunk
 //             └────────┴────────┴─ … ─┴────────┘      └─
 //
-//   record:   ┌────────────┬──────┬───┬───┐    slot, a, b as in event.ts, with the slots of this file; of a free a is how many
-//             │ op, flags  │ slot │ a │ b │    uses it waits for, of a sample b is its row
-//             └────────────┴──────┴───┴───┘
+//   record:   ┌────────────┬──────┬───┬───┐    slot, a, b as in event.ts, with the slots of this file; of malloc and free b is
+//             │ op, flags  │ slot │ a │ b │    the line of the program's table, of a free a is how many uses it waits for; of a
+//             └────────────┴──────┴───┴───┘    sample b is its row
 //
 // An event's position is the index of its record's first word.
 export const LG_RECORD_WORDS = 2;
@@ -22,8 +22,6 @@ export const CHUNK_MASK = (1 << LG_CHUNK_WORDS) - 1;
 export const CHUNK_END = (1 << LG_CHUNK_WORDS) - RECORD_WORDS;
 /** Another thread has used the object since it was allocated, or allocated it. */
 export const OF_OTHERS = 1 << traced.OP_BITS;
-/** Of a malloc or free: the program's own note of the block lies in a line that has to come from far. */
-export const COLD_LINE = 2 << traced.OP_BITS;
 
 /**
  * A trace as the free-running modes need it (trace-format.md): for each thread its own events in their order, and what
@@ -85,13 +83,6 @@ const ALLOCATED = 3; // number of the last allocation or realloc
 
 /** The program is a replay: it keeps a pointer and a count for each allocation, 16 bytes in a line of 64. */
 const LG_ENTRIES_PER_LINE = 2;
-/** Lines of that table whose last users are known: 4 MiB. What it has not used since is in no near cache of its processors either. */
-const LINES = 65_536;
-/**
- * Lines that a thread passes over and still finds fetched ahead. In the article's loop it made no difference to 4 and 8 threads (3 and
- * 6 lines) that others' entries lay between, to 12 (9 lines) it did.
- */
-const FETCHED_AHEAD = 6;
 
 /** Slots that a thread gets at a time: a line of the table of objects, and more. */
 const FRESH_SLOTS = 16;
@@ -148,7 +139,6 @@ function createReader(events: EventBuffer, order: ProgramOrder, ends: readonly T
     OP_WRITE,
   } = traced;
   const ofOthers = OF_OTHERS;
-  const coldLine = COLD_LINE;
   const { length, head, slot, a, b, requestFrees: tracedFrees, begins } = events;
   const { threads, records, needs, tail, slotLimit, requestFrees, requestNeeds } = order;
   const lgRecordWords = LG_RECORD_WORDS;
@@ -163,9 +153,6 @@ function createReader(events: EventBuffer, order: ProgramOrder, ends: readonly T
   // Where the next thread begins, and behind the last event of the next one that ends.
   const beginRows = Int32Array.from([...begins.map(({ row }) => row), length]);
   const endRows = Int32Array.from([...ends.map(({ row }) => row + 1), length]);
-  // The thread that used the line last, + 1: in as few bytes as possible, as it is looked at for every block.
-  const lineUser = new (threads < 65535 ? Uint16Array : Int32Array)(LINES);
-  const lastLine = new Int32Array(threads).fill(-1); // that came over for the thread
   const hasEnded = new Uint8Array(threads); // whether the thread's last event has been read
   hasEnded[0] = ends.some(({ thread }) => thread === 0) ? 0 : 1;
   const state = new Int32Array(9); // in an array: a variable that functions share is looked up, checked and stored at every use
@@ -240,21 +227,6 @@ function createReader(events: EventBuffer, order: ProgramOrder, ends: readonly T
     return ((difference | -difference) >>> 31) * ofOthers;
   }
 
-  /**
-   * The thread uses a line of the program's table: it comes over where another thread used it last, or nobody. Lines in their
-   * order are fetched before they are needed. Who was last is told by the order of the trace. Computed, not branched on: the
-   * processor would guess wrong too often.
-   */
-  function flagOfLine(t: number, line: number): number {
-    const user = lineUser[line & (LINES - 1)]! ^ (t + 1);
-    const comes = (user | (0 - user)) >>> 31; // 1: it was another one's
-    const step = line - lastLine[t]!;
-    const isFar = (step | (FETCHED_AHEAD - step)) >>> 31; // 1: backwards, or too far ahead
-    lineUser[line & (LINES - 1)] = t + 1;
-    lastLine[t]! += step * comes;
-    return coldLine * (comes & isFar);
-  }
-
   /** The object is dead: its slot is the freeing thread's. */
   function release(t: number, traceSlot: number, s: number): void {
     now[traceSlot] = 0;
@@ -295,14 +267,14 @@ function createReader(events: EventBuffer, order: ProgramOrder, ends: readonly T
         const t = current[word >>> OP_BITS]!;
         state[LAST_THREAD] = t;
         const s = allocate(t, slot[row]!);
-        put(t, op | flagOfLine(t, lives[(s << LG_LIFE_WORDS) + LINE]!), s, a[row]! | 0, 0);
+        put(t, op, s, a[row]! | 0, lives[(s << LG_LIFE_WORDS) + LINE]!);
       } else if (op === OP_FREE || op === OP_EFREE) {
         const t = current[word >>> OP_BITS]!;
         state[LAST_THREAD] = t;
         const s = now[slot[row]!]!;
         if (s === 0) throw dead(row, 'frees');
         const p = s << LG_LIFE_WORDS;
-        put(t, op | flagOf(t, s) | flagOfLine(t, lives[p + LINE]!), s, lives[p + USES]!, 0);
+        put(t, op | flagOf(t, s), s, lives[p + USES]!, lives[p + LINE]!);
         release(t, slot[row]!, s);
       } else {
         return row;

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { OP_CLOCK, OP_MASK, OP_SAMPLE } from '../../sim/event.ts';
-import { COLD_LINE, isUse, needOf, OF_OTHERS, readProgramOrder, RECORD_WORDS } from '../../sim/replay/program-order.ts';
+import { isUse, needOf, OF_OTHERS, readProgramOrder, RECORD_WORDS } from '../../sim/replay/program-order.ts';
 import { eventsOf } from '../helpers/bump-run.ts';
 
 /** The whole order of a trace: each thread's rows, and by row what its event is. */
@@ -28,7 +28,6 @@ function orderOf(lines: readonly string[]) {
       b: b!,
       need: needOf(order, p),
       ofOthers: (word! & OF_OTHERS) !== 0,
-      isFar: (word! & COLD_LINE) !== 0,
       counts: isUse(op, slot!, a!),
     };
   };
@@ -63,24 +62,12 @@ test('a block is of others from the first use by another thread on', () => {
   expect([0, 1, 2, 3, 4, 5, 6, 7].map((row) => at(row).ofOthers)).toEqual([...Array(5).fill(false), true, true, true]);
 });
 
-test('the program’s note of a block is far where another thread used its line last, unless lines come in their order', () => {
-  // Four blocks to a line: 0 to 39 are lines 0 to 9.
-  const { at } = orderOf([
-    ...Array.from({ length: 40 }, (_, i) => `m 1 ${i} 8`),
-    'f 2 36', // thread 1 wrote line 9
-    'f 2 37', // it has come over
-    'f 2 32', // line 8, which lies behind
-    'f 1 33', // and has to come back, from before where thread 1 was
-    'm 3 40 8', // line 10: nobody’s, and far for a thread that begins
-    'm 3 41 8',
-    'm 1 42 8', // for thread 1 it follows line 9
-    'r 1 0 16', // line 10
-    'm 3 43 8', // line 11 is the next
-    'f 2 0', // line 10, where the realloc put it
-  ]);
-  expect([0, 4, 39].map((row) => at(row).isFar)).toEqual([false, false, false]);
-  const far = Array.from({ length: 10 }, (_, i) => at(40 + i).isFar);
-  expect(far).toEqual([true, false, true, true, true, false, false, false, false, false]);
+test('the program keeps its blocks in file order, four to a line of its table', () => {
+  const { at } = orderOf([...Array.from({ length: 6 }, (_, i) => `m ${i % 2} ${i} 8`), 'r 0 0 16', 'f 1 0', 'f 0 5']);
+  const lineOf = (row: number) => at(row).b;
+  expect([0, 1, 2, 3, 4, 5].map(lineOf)).toEqual([0, 0, 0, 0, 1, 1]);
+  expect(lineOf(7)).toBe(1); // where the realloc, the seventh, put it
+  expect(lineOf(8)).toBe(1);
 });
 
 test('a slot is used again only by the thread that freed it', () => {
