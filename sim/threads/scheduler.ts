@@ -98,7 +98,7 @@ const FIRST_NS = 30_000;
 
 export function createScheduler(time: VirtualTime): Scheduler {
   const { threads, clocks, debts, sleepFrom, sleepNs, processor, running, queued, pace, until, costs, timeline } = time;
-  const { front, gaveWay, preempts } = time;
+  const { front, gaveWay, preempts, preemptedAt } = time;
   const random = createRandom(time.seed, 'time slices and paces');
   const {
     contextSwitchNs,
@@ -297,6 +297,7 @@ export function createScheduler(time: VirtualTime): Scheduler {
     }
     running[p] = t;
     processor[t] = p;
+    preemptedAt[t] = -1;
     // Never backwards: in the last digits the sum may be less than what it was taken apart from.
     clocks[t] = Math.max(clocks[t]!, start + tailNs[t]!);
     beginSlice(t, start);
@@ -365,6 +366,8 @@ export function createScheduler(time: VirtualTime): Scheduler {
         if (queued[p]! > 0) {
           leave(t, now);
           gaveWay[t] = 1;
+          // The tick came then; the call that was running ends here at once.
+          preemptedAt[t] = sliceEnd[t]!;
           enqueue(p, t, now);
           next(p, now);
           continue;

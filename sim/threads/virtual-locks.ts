@@ -108,12 +108,26 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
   const { time, operations, perVmaLocks } = options;
   const { clocks, debts, sleepFrom, sleepNs, processor, running, pace, horizon, costs, lockWaitNs, spinNs, timeline } =
     time;
+  const { preemptedAt } = time;
   const { lockNs, lineTransferNs, guardedTransferNs, spinLimitNs, syscallNs } = costs;
   const { futexWaitNs, futexWakeNs, shootDownNs, interruptNs } = costs;
   const { wakeUp } = createWakeUps(time);
   const random = createRandom(time.seed, 'waits for locks');
   const prices = operationPrices(costs);
-  const [p0, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11] = prices as unknown as number[] as [number,number,number,number,number,number,number,number,number,number,number,number];
+  const [p0, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11] = prices as unknown as number[] as [
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+  ];
   const settled = new Float64Array(7);
   const OWN = 0; // price of all that the allocator was counted to have done
   const KERNEL = 1; // of all that the kernel did
@@ -161,12 +175,8 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
       operations[0]! * p0 +
       operations[1]! * p1 +
       (operations[2]! * p2 + operations[3]! * p3) +
-      (operations[4]! * p4 +
-        operations[5]! * p5 +
-        (operations[6]! * p6 + operations[7]! * p7)) +
-      (operations[8]! * p8 +
-        operations[9]! * p9 +
-        (operations[10]! * p10 + operations[11]! * p11));
+      (operations[4]! * p4 + operations[5]! * p5 + (operations[6]! * p6 + operations[7]! * p7)) +
+      (operations[8]! * p8 + operations[9]! * p9 + (operations[10]! * p10 + operations[11]! * p11));
     if (own !== settled[OWN]!) {
       clocks[t]! += (own - settled[OWN]!) * jitter() * pace[t]!;
       settled[OWN] = own;
@@ -500,10 +510,18 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
     words[w + SOLE] = 0;
   }
 
+  /** Whether who had the lock last lost its processor while it held it, and has not got it back. */
+  function isHeldAside(id: LockId): boolean {
+    const owner = words[(id << LG_LOCK_WORDS) + LAST_OWNER]!;
+    if (owner < 0) return false;
+    const since = preemptedAt[owner]!;
+    return since >= heldFrom[id]! && since < latest[id]!;
+  }
+
   function tryAcquire(t: ThreadSlot, id: LockId): boolean {
     settleLong(t);
     if (words[(id << LG_LOCK_WORDS) + SOLE] !== 0) listOwn(id);
-    if (latest[id]! > clocks[t]! && obstacle(t, id, false) >= 0) {
+    if (isHeldAside(id) || (latest[id]! > clocks[t]! && obstacle(t, id, false) >= 0)) {
       locks[id]!.failedTries++;
       clocks[t]! += lineTransferNs;
       return false;

@@ -29,6 +29,8 @@ export interface VirtualTime {
   readonly front: Int32Array;
   /** 1: the thread last left its processor although it could have gone on: it gave way, or its slice was over. */
   readonly gaveWay: Uint8Array;
+  /** Since when the thread is off its processor in the middle of a call, maybe; -1 where it is not. */
+  readonly preemptedAt: Float64Array;
   /** 1: the sleeping thread will preempt another one when it wakes. */
   readonly preempts: Uint8Array;
   /** Nobody acts before this time any more: when the running turn began. */
@@ -57,6 +59,7 @@ export function createVirtualTime(threads: number, cpus: number, costs: Costs, s
     queued: new Int32Array(cpus),
     front: new Int32Array(cpus),
     gaveWay: new Uint8Array(threads),
+    preemptedAt: perThread().fill(-1),
     preempts: new Uint8Array(threads),
     horizon: new Float64Array(1),
     lockWaitNs: perThread(),

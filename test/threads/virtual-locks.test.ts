@@ -107,6 +107,26 @@ test('trylock fails while the lock is taken, and only then', () => {
   expect(locks.measured[id]).toMatchObject({ failedTries: 1, acquisitions: 2, contended: 0 });
 });
 
+test('trylock fails as long as who holds the lock is off its processor', () => {
+  const { locks, hold, time } = setup();
+  const id = locks.create('arena 1 mutex', 'futex');
+  const since = hold(0, id, 100, 100);
+  const tries = (preemptedAt: number) => {
+    time.preemptedAt[0] = preemptedAt;
+    time.clocks[1]! += 1e6;
+    const got = locks.tryAcquire(1, id);
+    if (got) locks.release(1, id);
+    return got;
+  };
+  expect(tries(since + 50)).toBe(false);
+  expect(tries(since + 50)).toBe(false);
+  expect(tries(since + 1000)).toBe(true); // after its release
+  hold(0, id, 9e6, 100);
+  time.clocks[1] = 9e6;
+  expect(tries(9e6 + 50)).toBe(false);
+  expect(tries(-1)).toBe(true); // it is back
+});
+
 test('what passed for everybody is forgotten: a lock does not grow', () => {
   const { locks, hold, time } = setup();
   const id = locks.create('main_arena.mutex', 'futex');
