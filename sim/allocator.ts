@@ -75,8 +75,6 @@ export interface Allocator {
   /** The rest of `malloc`, `free` after these have returned 0, false. */
   mallocNotLocal?(t: ThreadSlot, size: Bytes): Handle;
   freeNotLocal?(t: ThreadSlot, h: Handle): void;
-  /** Any word of what `free` looks at first: where blocks are many, those that will soon be freed are looked at together beforehand. */
-  peek?(h: Handle): number;
   /**
    * The lock that such a call takes where it is not local, -1 when in doubt or where it needs the kernel. Virtual time lets
    * calls run a little ahead whose lock nobody else has wanted for long.

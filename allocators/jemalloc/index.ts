@@ -28,7 +28,6 @@ function create(machine: Machine, version: string, options: OptionValues): Alloc
     freeLocal: calls.freeLocal,
     mallocNotLocal: calls.mallocNotLocal,
     freeNotLocal: calls.freeNotLocal,
-    peek: calls.peek,
     addressOf,
     usableSize,
     threadStart: () => {}, // a thread's data is made at its first call

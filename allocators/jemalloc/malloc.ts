@@ -311,7 +311,6 @@ export function createMalloc(heap: Heap) {
     freeLocal: isSlow ? () => false : freeLocal,
     mallocNotLocal: mallocDefault,
     freeNotLocal: freeDefault,
-    peek: (h: Handle): number => extentClass[h >> HANDLE_SHIFT]!,
     addressOf: (h: Handle): Addr => extents[((h >> HANDLE_SHIFT) << LG_EXTENT_WORDS) + E_START]! * PAGE + offsetOf(h),
     usableSize: (h: Handle): Bytes => INDEX_SIZE[extentClass[h >> HANDLE_SHIFT]!]!,
   };

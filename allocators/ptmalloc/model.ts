@@ -334,7 +334,6 @@ export function createGlibc(machine: Machine, version: string, given: OptionValu
     freeLocal,
     mallocNotLocal: mallocSlow,
     freeNotLocal: freeSlow,
-    peek: (p) => words[p + SIZE]!,
     mallocLock,
     freeLock,
     threadStart: (t) => {

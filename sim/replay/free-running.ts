@@ -79,11 +79,6 @@ const SMALL_BYTES = 1024;
  */
 const FETCHED_AHEAD = 6;
 
-/** Object slots that fit into a near cache of the host, with the model's chunks; and how many events are looked at together otherwise. */
-const MANY_SLOTS = 4096;
-const LOOK_AHEAD = 16;
-const LINE_WORDS = 16;
-
 /** Lines of the table whose last users are known: 4 MiB of the program's table. What it has not used since is in no near cache of its processors either. */
 const LINES = 65_536;
 
@@ -128,7 +123,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   const { handles, requested, ended, made, uses, last: lastUse } = objects;
   const { malloc, free, touchBlock, mallocLock, freeLock } = allocator;
   const { mallocNotLocal = malloc, freeNotLocal = free } = allocator;
-  const { mallocLocal = () => 0, freeLocal = () => false, peek = () => 0 } = allocator;
+  const { mallocLocal = () => 0, freeLocal = () => false } = allocator;
   const { settle, settleCall, isOwn } = locks;
   const { clocks, until, sleepNs, processor, costs } = time;
   const {
@@ -174,7 +169,6 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   const LIVE = 0; // requested bytes in live blocks now
   const PEAK = 1; // and at most
   const FAILURES = 2; // of calls so far
-  const looked = new Int32Array(1);
   const callStart = new Float64Array(1); // when the running call began
   let share = 0; // events that the running call of `run` has still to execute
   let executed = 0;
@@ -519,26 +513,6 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
     return STOP_EARLY;
   }
 
-  /**
-   * Where blocks are many, what a free looks at lies in no near cache of the host: the object, the block. One free waits for each of these in turn; looked at together, those of the next few arrive at the same time, and with them the records of
-   * the few after them. Returns up to where it looked.
-   */
-  function lookAhead(from: number, to: number): number {
-    const end = Math.min(to, from + LOOK_AHEAD * RECORD_WORDS);
-    let seen = 0;
-    for (let p = from; p < end; p += RECORD_WORDS) {
-      if ((records[p]! & OP_MASK) === OP_FREE) seen ^= handles[records[p + 1]! << LG_ENTRY_WORDS]!;
-    }
-    for (let p = from; p < end; p += RECORD_WORDS) {
-      if ((records[p]! & OP_MASK) !== OP_FREE) continue;
-      const handle = handles[records[p + 1]! << LG_ENTRY_WORDS]!;
-      if (handle !== 0) seen ^= peek(handle);
-    }
-    for (let p = end; p < Math.min(to, end + LOOK_AHEAD * RECORD_WORDS); p += LINE_WORDS) seen ^= records[p]!;
-    looked[0] = seen; // or the compiler would find that nobody needs it
-    return end;
-  }
-
   /** Executes events of `t` until its clock has passed the limit; GOES_ON where the share of events, or those at hand, are used up. */
   function runThread(t: ThreadSlot): Stop | typeof GOES_ON {
     const limit = scheduler.limit[0]!;
@@ -548,9 +522,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
     let stop: Stop | typeof GOES_ON = GOES_ON;
     current = t;
     turnFrom = from;
-    let lookedTo = program.objectSlots() > MANY_SLOTS ? from : to;
     while (p < to) {
-      if (p === lookedTo) lookedTo = lookAhead(p, to);
       const word = records[p]!;
       const op = word & OP_MASK;
       cursor[t] = p;
