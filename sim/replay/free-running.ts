@@ -645,7 +645,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   // What the allocator did when it was made, before the first event, is no part of the run.
   settle(0);
   clocks[0] = 0;
-  const scheduler = createScheduler(time);
+  const scheduler = createScheduler(time, locks);
   scheduler.start();
 
   /** The thread that has not ended its turn, because the share or what was at hand of its events is used up: it goes on where it was, or -1. */

@@ -2,6 +2,7 @@ import type { ThreadSlot } from '../allocator.ts';
 import { createRandom } from '../random.ts';
 import type { Ns } from '../units.ts';
 import { createTimers, createTournament } from './ready-queue.ts';
+import type { VirtualLocks } from './virtual-locks.ts';
 import { type VirtualTime, WAITS_FOR_PROCESSOR, WAITS_FOR_THREAD } from './virtual-time.ts';
 
 /** Why a thread stopped. */
@@ -96,9 +97,10 @@ const MANY_WOKEN = 3;
 /** How long the first one ran: 10 to 30 us were seen. */
 const FIRST_NS = 30_000;
 
-export function createScheduler(time: VirtualTime): Scheduler {
+/** `wakeAside` as in virtual-locks.ts. */
+export function createScheduler(time: VirtualTime, { wakeAside }: Pick<VirtualLocks, 'wakeAside'>): Scheduler {
   const { threads, clocks, debts, sleepFrom, sleepNs, processor, running, queued, pace, until, costs, timeline } = time;
-  const { front, gaveWay, preempts, preemptedAt } = time;
+  const { front, gaveWay, preempts, preemptedAt, sleepsFor } = time;
   const random = createRandom(time.seed, 'time slices and paces');
   const {
     contextSwitchNs,
@@ -135,6 +137,10 @@ export function createScheduler(time: VirtualTime): Scheduler {
   const blockedNs = new Float64Array(threads);
   const blockedSince = new Float64Array(threads).fill(-1);
   const switches = new Int32Array(threads);
+  // Those that sleep until a thread has its processor again: the first and the last of each thread's, and the next, + 1.
+  const firstAside = new Int32Array(threads);
+  const lastAside = new Int32Array(threads);
+  const nextAside = new Int32Array(threads);
   const sliceEnd = new Float64Array(threads);
   const lastOn = new Int32Array(processors).fill(-1);
   let unfinished = threads;
@@ -298,6 +304,7 @@ export function createScheduler(time: VirtualTime): Scheduler {
     running[p] = t;
     processor[t] = p;
     preemptedAt[t] = -1;
+    if (firstAside[t] !== 0) wakeSleepers(t, start);
     // Never backwards: in the last digits the sum may be less than what it was taken apart from.
     clocks[t] = Math.max(clocks[t]!, start + tailNs[t]!);
     beginSlice(t, start);
@@ -306,6 +313,17 @@ export function createScheduler(time: VirtualTime): Scheduler {
     tailNs[t] = 0;
     times[p] = clocks[t]!;
     tournament.update(p);
+  }
+
+  /** `t` has its processor again: those that sleep for what it holds wake, in the order in which they came. */
+  function wakeSleepers(t: ThreadSlot, at: Ns): void {
+    let sleeper = firstAside[t]! - 1;
+    firstAside[t] = 0;
+    while (sleeper >= 0) {
+      const following = nextAside[sleeper]! - 1;
+      timers.add(wakeAside(t, sleeper, at), sleeper);
+      sleeper = following;
+    }
   }
 
   /** Processor `p` has nothing to do from `at` on. */
@@ -422,7 +440,15 @@ export function createScheduler(time: VirtualTime): Scheduler {
       tailNs[t] = Math.max(0, clock - awake);
       leave(t, from);
       gaveWay[t] = 0;
-      timers.add(awake, t);
+      const holder = sleepsFor[t]! - 1;
+      if (holder < 0) {
+        timers.add(awake, t);
+      } else {
+        if (firstAside[holder] === 0) firstAside[holder] = t + 1;
+        else nextAside[lastAside[holder]!] = t + 1;
+        lastAside[holder] = t;
+        nextAside[t] = 0;
+      }
       next(p, from);
       return;
     }

@@ -29,6 +29,8 @@ export interface VirtualLocks extends Locks {
   settleCall(t: ThreadSlot): void;
   /** Whether no other thread has wanted the lock for long. */
   isOwn(t: ThreadSlot, id: LockId): boolean;
+  /** `holder` has its processor again at `at`: when `t`, which sleeps for a lock that it holds, is awake. */
+  wakeAside(holder: ThreadSlot, t: ThreadSlot, at: Ns): Ns;
   /** All locks, in the order of their creation. */
   readonly measured: readonly MeasuredLock[];
 }
@@ -101,6 +103,7 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
   const LAST_PROCESSOR = 5;
   const IN_KERNEL = 6;
   const BLOCK = 7; // where its stretches lie, 0 for nowhere
+  const ASIDE = 9; // who lost its processor while it held the lock, as long as it has not got it back, + 1
   const SOLE = 8; // the only thread that has ever wanted it, for long, + 1: of its stretches only the last one is known, and not listed
   const LG_FLAGS = 2;
   const SHARED = 1; // flags of a stretch
@@ -108,7 +111,7 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
   const { time, operations, perVmaLocks } = options;
   const { clocks, debts, sleepFrom, sleepNs, processor, running, pace, horizon, costs, lockWaitNs, spinNs, timeline } =
     time;
-  const { preemptedAt } = time;
+  const { preemptedAt, sleepsFor } = time;
   const { lockNs, lineTransferNs, guardedTransferNs, spinLimitNs, syscallNs } = costs;
   const { futexWaitNs, futexWakeNs, shootDownNs, interruptNs } = costs;
   const { wakeUp } = createWakeUps(time);
@@ -146,6 +149,12 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
   const releasedAt = new Float64Array(LOCKS_MAX);
   const usualHold = new Float64Array(LOCKS_MAX);
   const takenShare = new Float64Array(LOCKS_MAX); // of the time, by one thread that uses it
+  const asideSince = new Float64Array(LOCKS_MAX); // when who holds the lock lost its processor
+  const asideRest = new Float64Array(LOCKS_MAX); // for how long it still needs the lock then
+  const handedAt = new Float64Array(LOCKS_MAX); // when the last of those who slept for it releases it
+  const handedBy = new Int32Array(LOCKS_MAX); // and who that is
+  const sleepsAt = new Int32Array(time.threads); // the lock that a thread sleeps for so
+  const sleepsSince = new Float64Array(time.threads);
   const ownedFrom = new Float64Array(LOCKS_MAX); // when the last owner got it from another thread
   // Stretches of each lock, ordered by their beginnings: begin and end, thread and flags.
   const spans = new Float64Array(2 * BLOCKS_MAX * STRETCHES);
@@ -349,7 +358,8 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
       else if (count > FEW_STRETCHES && takers[first + count - 1]! >> LG_FLAGS !== t) count = prune(id);
     }
     words[w + ACQUISITIONS]!++;
-    if (count > 0 && latest[id]! > clocks[t]! && obstacle(t, id, shared) >= 0) flags |= wait(t, id, shared);
+    if (words[w + LAST_OWNER] !== t && holderAside(id) >= 0) flags |= sleepAside(t, id);
+    else if (count > 0 && latest[id]! > clocks[t]! && obstacle(t, id, shared) >= 0) flags |= wait(t, id, shared);
     let takingNs = lockNs;
     if (words[w + LAST_OWNER] !== t) {
       if (words[w + LAST_OWNER]! >= 0) words[w + OWNER_SWITCHES]!++;
@@ -445,6 +455,63 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
     return result;
   }
 
+  /** Who lost its processor while it held the lock, and has not got it back; or -1. */
+  function holderAside(id: LockId): ThreadSlot | -1 {
+    const w = id << LG_LOCK_WORDS;
+    const known = words[w + ASIDE]! - 1;
+    if (known >= 0) {
+      if (preemptedAt[known] === asideSince[id]) return known;
+      words[w + ASIDE] = 0;
+    }
+    const owner = words[w + LAST_OWNER]!;
+    if (owner < 0 || words[w + IN_KERNEL] !== 0) return -1;
+    const since = preemptedAt[owner]!;
+    if (since < heldFrom[id]! || since >= latest[id]!) return -1;
+    words[w + ASIDE] = owner + 1;
+    asideSince[id] = since;
+    asideRest[id] = latest[id]! - since;
+    return owner;
+  }
+
+  /** Sleeps until whoever holds the lock has its processor again, which nobody knows yet; returns WAKES. */
+  function sleepAside(t: ThreadSlot, id: LockId): number {
+    const lock = locks[id]!;
+    const spins = (lock.kind === 'spin-then-futex' ? spinLimitNs : 0) + futexWaitNs;
+    lock.contended++;
+    lock.futexWaits++;
+    lock.futexWakes++;
+    clocks[t]! += spins;
+    spinNs[t]! += spins;
+    lockWaitNs[t]! += spins;
+    if (sleepNs[t] === 0) sleepFrom[t] = clocks[t]!;
+    sleepNs[t]! += futexWakeNs;
+    sleepsFor[t] = words[(id << LG_LOCK_WORDS) + ASIDE]!;
+    sleepsAt[t] = id;
+    sleepsSince[t] = clocks[t]!;
+    clocks[t]! += futexWakeNs;
+    return WAKES;
+  }
+
+  function wakeAside(holder: ThreadSlot, t: ThreadSlot, at: Ns): Ns {
+    const id = sleepsAt[t]!;
+    const lock = locks[id]!;
+    const released = at + asideRest[id]!;
+    // One after the other: each is woken by the one before.
+    const isFirst = handedAt[id]! < released;
+    const awake = (isFirst ? released : handedAt[id]!) + wakeUp(isFirst ? holder : handedBy[id]!, t);
+    handedAt[id] = awake + usualHold[id]!;
+    handedBy[id] = t;
+    sleepsFor[t] = 0;
+    const waited = awake - sleepsSince[t]!;
+    lock.waitNs += waited;
+    if (waited > lock.waitNsMax) lock.waitNsMax = waited;
+    lock.waits ??= new Int32Array(DURATION_BUCKETS);
+    lock.waits[durationBucket(waited)]!++;
+    lockWaitNs[t]! += waited;
+    timeline.add(WAITS_FOR_LOCK, sleepsSince[t]!, waited);
+    return awake;
+  }
+
   /**
    * A woken thread has no right to the lock: where another one takes it again and again it is as likely taken as free. That thread acts
    * later here, so what it has done lately stands for what it will do. Returns how long `t` waits once more.
@@ -510,18 +577,10 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
     words[w + SOLE] = 0;
   }
 
-  /** Whether who had the lock last lost its processor while it held it, and has not got it back. */
-  function isHeldAside(id: LockId): boolean {
-    const owner = words[(id << LG_LOCK_WORDS) + LAST_OWNER]!;
-    if (owner < 0) return false;
-    const since = preemptedAt[owner]!;
-    return since >= heldFrom[id]! && since < latest[id]!;
-  }
-
   function tryAcquire(t: ThreadSlot, id: LockId): boolean {
     settleLong(t);
     if (words[(id << LG_LOCK_WORDS) + SOLE] !== 0) listOwn(id);
-    if (isHeldAside(id) || (latest[id]! > clocks[t]! && obstacle(t, id, false) >= 0)) {
+    if (holderAside(id) >= 0 || (latest[id]! > clocks[t]! && obstacle(t, id, false) >= 0)) {
       locks[id]!.failedTries++;
       clocks[t]! += lineTransferNs;
       return false;
@@ -578,6 +637,7 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
     settle,
     settleCall,
     isOwn,
+    wakeAside,
     get measured() {
       return locks.map((lock, id) => ({
         ...lock,

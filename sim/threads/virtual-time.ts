@@ -31,6 +31,8 @@ export interface VirtualTime {
   readonly gaveWay: Uint8Array;
   /** Since when the thread is off its processor in the middle of a call, maybe; -1 where it is not. */
   readonly preemptedAt: Float64Array;
+  /** While a call runs, and then asleep: the thread that has to get its processor back first, + 1; 0 for none. */
+  readonly sleepsFor: Int32Array;
   /** 1: the sleeping thread will preempt another one when it wakes. */
   readonly preempts: Uint8Array;
   /** Nobody acts before this time any more: when the running turn began. */
@@ -60,6 +62,7 @@ export function createVirtualTime(threads: number, cpus: number, costs: Costs, s
     front: new Int32Array(cpus),
     gaveWay: new Uint8Array(threads),
     preemptedAt: perThread().fill(-1),
+    sleepsFor: new Int32Array(threads),
     preempts: new Uint8Array(threads),
     horizon: new Float64Array(1),
     lockWaitNs: perThread(),

@@ -127,6 +127,30 @@ test('trylock fails as long as who holds the lock is off its processor', () => {
   expect(tries(-1)).toBe(true); // it is back
 });
 
+test('who needs a lock whose holder is off its processor sleeps until that one is back, and the others after it', () => {
+  const { locks, hold, time } = setup();
+  const id = locks.create('arena 1 mutex', 'futex');
+  const since = hold(0, id, 100, 1000);
+  time.preemptedAt[0] = since + 400;
+  hold(1, id, 5000, 100);
+  hold(2, id, 6000, 100);
+  expect([...time.sleepsFor]).toEqual([0, 1, 1]);
+  expect(time.sleepNs[1]).toBeGreaterThan(0);
+  time.preemptedAt[0] = -1;
+  const first = locks.wakeAside(0, 1, 1e6);
+  const second = locks.wakeAside(0, 2, 1e6);
+  expect(first).toBeGreaterThan(1e6 + 600); // what was left of the holding
+  expect(first).toBeLessThan(1e6 + 600 + 2 * costs.wakeLatencyNs);
+  expect(second).toBeGreaterThan(first);
+  expect([...time.sleepsFor]).toEqual([0, 0, 0]);
+  expect(locks.measured[id]).toMatchObject({ contended: 2, futexWaits: 2 });
+  expect(locks.measured[id]!.waitNsMax).toBeGreaterThan(990_000);
+  // It is free again, at a time that nobody has used.
+  time.sleepNs.fill(0);
+  hold(0, id, 3e6, 100);
+  expect(time.sleepNs[0]).toBe(0);
+});
+
 test('what passed for everybody is forgotten: a lock does not grow', () => {
   const { locks, hold, time } = setup();
   const id = locks.create('main_arena.mutex', 'futex');

@@ -95,7 +95,8 @@ describe('a run in virtual time', () => {
     const four = await runVirtual({ ...options, spec, cpus: 4 });
     // A processor that has the lock's line keeps it for many rounds: on a real machine 2 % meet the lock taken.
     expect(sumOf(four, 'contended')).toBeGreaterThan(0.005 * sumOf(four, 'acquisitions'));
-    expect(sumOf(one, 'contended')).toBe(0);
+    // There only the holder's slice can end while it holds the lock.
+    expect(sumOf(one, 'contended')).toBeLessThan(0.001 * sumOf(one, 'acquisitions'));
     expect(four.summary.virtualNs).toBeGreaterThan(0.4 * one.summary.virtualNs);
   });
 
