@@ -528,8 +528,8 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
       cursor[t] = p;
       if (alive[t] === 0 && namesThread(op)) {
         beginThread(t);
-        if (clocks[t]! <= limit) continue;
-        stop = STOP_LIMIT;
+        if (clocks[t]! <= limit && sleepNs[t] === 0) continue;
+        stop = sleepNs[t] === 0 ? STOP_LIMIT : STOP_SLEPT;
         break;
       }
       if (recordedNs !== undefined) {

@@ -97,8 +97,8 @@ const MANY_WOKEN = 3;
 /** How long the first one ran: 10 to 30 us were seen. */
 const FIRST_NS = 30_000;
 
-/** `wakeAside` as in virtual-locks.ts. */
-export function createScheduler(time: VirtualTime, { wakeAside }: Pick<VirtualLocks, 'wakeAside'>): Scheduler {
+/** `wakeSleeper` as in virtual-locks.ts. */
+export function createScheduler(time: VirtualTime, { wakeSleeper }: Pick<VirtualLocks, 'wakeSleeper'>): Scheduler {
   const { threads, clocks, debts, sleepFrom, sleepNs, processor, running, queued, pace, until, costs, timeline } = time;
   const { front, gaveWay, preempts, preemptedAt, sleepsFor } = time;
   const random = createRandom(time.seed, 'time slices and paces');
@@ -138,10 +138,11 @@ export function createScheduler(time: VirtualTime, { wakeAside }: Pick<VirtualLo
   const blockedSince = new Float64Array(threads).fill(-1);
   const switches = new Int32Array(threads);
   // Those that sleep until a thread has its processor again: the first and the last of each thread's, and the next, + 1.
-  const firstAside = new Int32Array(threads);
-  const lastAside = new Int32Array(threads);
-  const nextAside = new Int32Array(threads);
+  const firstSleeper = new Int32Array(threads);
+  const lastSleeper = new Int32Array(threads);
+  const nextSleeper = new Int32Array(threads);
   const sliceEnd = new Float64Array(threads);
+  const turnFrom = new Float64Array(threads); // when the thread's last turn began
   const lastOn = new Int32Array(processors).fill(-1);
   let unfinished = threads;
   const end = new Float64Array(1); // in an array: as a variable it would be an integer first, and code that knows that thrown away
@@ -304,7 +305,7 @@ export function createScheduler(time: VirtualTime, { wakeAside }: Pick<VirtualLo
     running[p] = t;
     processor[t] = p;
     preemptedAt[t] = -1;
-    if (firstAside[t] !== 0) wakeSleepers(t, start);
+    if (firstSleeper[t] !== 0) wakeSleepers(t, start);
     // Never backwards: in the last digits the sum may be less than what it was taken apart from.
     clocks[t] = Math.max(clocks[t]!, start + tailNs[t]!);
     beginSlice(t, start);
@@ -315,13 +316,20 @@ export function createScheduler(time: VirtualTime, { wakeAside }: Pick<VirtualLo
     tournament.update(p);
   }
 
+  function sleepUntilRuns(t: ThreadSlot, holder: ThreadSlot): void {
+    if (firstSleeper[holder] === 0) firstSleeper[holder] = t + 1;
+    else nextSleeper[lastSleeper[holder]!] = t + 1;
+    lastSleeper[holder] = t;
+    nextSleeper[t] = 0;
+  }
+
   /** `t` has its processor again: those that sleep for what it holds wake, in the order in which they came. */
   function wakeSleepers(t: ThreadSlot, at: Ns): void {
-    let sleeper = firstAside[t]! - 1;
-    firstAside[t] = 0;
+    let sleeper = firstSleeper[t]! - 1;
+    firstSleeper[t] = 0;
     while (sleeper >= 0) {
-      const following = nextAside[sleeper]! - 1;
-      timers.add(wakeAside(t, sleeper, at), sleeper);
+      const following = nextSleeper[sleeper]! - 1;
+      timers.add(wakeSleeper(t, sleeper, at), sleeper);
       sleeper = following;
     }
   }
@@ -384,8 +392,8 @@ export function createScheduler(time: VirtualTime, { wakeAside }: Pick<VirtualLo
         if (queued[p]! > 0) {
           leave(t, now);
           gaveWay[t] = 1;
-          // The tick came then; the call that was running ends here at once.
-          preemptedAt[t] = sliceEnd[t]!;
+          // The tick came in the middle of its last turn, if it did not come earlier, when nobody queued.
+          if (blockedSince[t]! < 0 && sliceEnd[t]! >= turnFrom[t]!) preemptedAt[t] = sliceEnd[t]!;
           enqueue(p, t, now);
           next(p, now);
           continue;
@@ -399,6 +407,7 @@ export function createScheduler(time: VirtualTime, { wakeAside }: Pick<VirtualLo
         continue;
       }
       limit[0] = least;
+      turnFrom[t] = now;
       return t;
     }
   }
@@ -441,14 +450,9 @@ export function createScheduler(time: VirtualTime, { wakeAside }: Pick<VirtualLo
       leave(t, from);
       gaveWay[t] = 0;
       const holder = sleepsFor[t]! - 1;
-      if (holder < 0) {
-        timers.add(awake, t);
-      } else {
-        if (firstAside[holder] === 0) firstAside[holder] = t + 1;
-        else nextAside[lastAside[holder]!] = t + 1;
-        lastAside[holder] = t;
-        nextAside[t] = 0;
-      }
+      if (holder < 0) timers.add(awake, t);
+      else if (preemptedAt[holder]! >= 0) sleepUntilRuns(t, holder);
+      else timers.add(wakeSleeper(holder, t, from), t); // it has come back since
       next(p, from);
       return;
     }

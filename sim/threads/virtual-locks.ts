@@ -1,11 +1,12 @@
 import type { ThreadSlot } from '../allocator.ts';
 import { assert, InvariantError } from '../assert.ts';
-import { DURATION_BUCKETS, durationBucket } from './durations.ts';
 import { createRandom } from '../random.ts';
 import type { Ns } from '../units.ts';
 import { operationPrices } from './costs.ts';
+import { DURATION_BUCKETS, durationBucket } from './durations.ts';
 import type { LockId, LockKind, Locks } from './locks.ts';
 import * as counters from './operations.ts';
+import { createPreemptedHolders } from './preempted-holders.ts';
 import { type VirtualTime, WAITS_FOR_KERNEL_LOCK, WAITS_FOR_LOCK } from './virtual-time.ts';
 import { createWakeUps } from './wake-ups.ts';
 
@@ -30,7 +31,7 @@ export interface VirtualLocks extends Locks {
   /** Whether no other thread has wanted the lock for long. */
   isOwn(t: ThreadSlot, id: LockId): boolean;
   /** `holder` has its processor again at `at`: when `t`, which sleeps for a lock that it holds, is awake. */
-  wakeAside(holder: ThreadSlot, t: ThreadSlot, at: Ns): Ns;
+  wakeSleeper(holder: ThreadSlot, t: ThreadSlot, at: Ns): Ns;
   /** All locks, in the order of their creation. */
   readonly measured: readonly MeasuredLock[];
 }
@@ -103,7 +104,6 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
   const LAST_PROCESSOR = 5;
   const IN_KERNEL = 6;
   const BLOCK = 7; // where its stretches lie, 0 for nowhere
-  const ASIDE = 9; // who lost its processor while it held the lock, as long as it has not got it back, + 1
   const SOLE = 8; // the only thread that has ever wanted it, for long, + 1: of its stretches only the last one is known, and not listed
   const LG_FLAGS = 2;
   const SHARED = 1; // flags of a stretch
@@ -111,7 +111,6 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
   const { time, operations, perVmaLocks } = options;
   const { clocks, debts, sleepFrom, sleepNs, processor, running, pace, horizon, costs, lockWaitNs, spinNs, timeline } =
     time;
-  const { preemptedAt, sleepsFor } = time;
   const { lockNs, lineTransferNs, guardedTransferNs, spinLimitNs, syscallNs } = costs;
   const { futexWaitNs, futexWakeNs, shootDownNs, interruptNs } = costs;
   const { wakeUp } = createWakeUps(time);
@@ -149,13 +148,16 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
   const releasedAt = new Float64Array(LOCKS_MAX);
   const usualHold = new Float64Array(LOCKS_MAX);
   const takenShare = new Float64Array(LOCKS_MAX); // of the time, by one thread that uses it
-  const asideSince = new Float64Array(LOCKS_MAX); // when who holds the lock lost its processor
-  const asideRest = new Float64Array(LOCKS_MAX); // for how long it still needs the lock then
-  const handedAt = new Float64Array(LOCKS_MAX); // when the last of those who slept for it releases it
-  const handedBy = new Int32Array(LOCKS_MAX); // and who that is
-  const sleepsAt = new Int32Array(time.threads); // the lock that a thread sleeps for so
-  const sleepsSince = new Float64Array(time.threads);
   const ownedFrom = new Float64Array(LOCKS_MAX); // when the last owner got it from another thread
+  const preempted = createPreemptedHolders({
+    time,
+    locks: LOCKS_MAX,
+    ownerOf: (id) => (words[(id << LG_LOCK_WORDS) + IN_KERNEL] !== 0 ? -1 : words[(id << LG_LOCK_WORDS) + LAST_OWNER]!),
+    heldFrom,
+    heldTo: latest,
+    usualHold,
+    wakeUp,
+  });
   // Stretches of each lock, ordered by their beginnings: begin and end, thread and flags.
   const spans = new Float64Array(2 * BLOCKS_MAX * STRETCHES);
   const takers = new Int32Array(BLOCKS_MAX * STRETCHES);
@@ -358,7 +360,7 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
       else if (count > FEW_STRETCHES && takers[first + count - 1]! >> LG_FLAGS !== t) count = prune(id);
     }
     words[w + ACQUISITIONS]!++;
-    if (words[w + LAST_OWNER] !== t && holderAside(id) >= 0) flags |= sleepAside(t, id);
+    if (words[w + LAST_OWNER] !== t && preempted.holderOf(id) >= 0) flags |= sleepForHolder(t, id);
     else if (count > 0 && latest[id]! > clocks[t]! && obstacle(t, id, shared) >= 0) flags |= wait(t, id, shared);
     let takingNs = lockNs;
     if (words[w + LAST_OWNER] !== t) {
@@ -444,37 +446,13 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
         clocks[t] = awake;
       }
     }
-    const waited = clocks[t]! - since;
-    lock.waitNs += waited;
-    if (waited > lock.waitNsMax) lock.waitNsMax = waited;
-    lock.waits ??= new Int32Array(DURATION_BUCKETS);
-    lock.waits[durationBucket(waited)]!++;
-    lockWaitNs[t]! += waited;
     spinNs[t]! += spun;
-    timeline.add(lock.kind === 'kernel' ? WAITS_FOR_KERNEL_LOCK : WAITS_FOR_LOCK, since, waited);
+    noteWait(t, lock, since, clocks[t]! - since);
     return result;
   }
 
-  /** Who lost its processor while it held the lock, and has not got it back; or -1. */
-  function holderAside(id: LockId): ThreadSlot | -1 {
-    const w = id << LG_LOCK_WORDS;
-    const known = words[w + ASIDE]! - 1;
-    if (known >= 0) {
-      if (preemptedAt[known] === asideSince[id]) return known;
-      words[w + ASIDE] = 0;
-    }
-    const owner = words[w + LAST_OWNER]!;
-    if (owner < 0 || words[w + IN_KERNEL] !== 0) return -1;
-    const since = preemptedAt[owner]!;
-    if (since < heldFrom[id]! || since >= latest[id]!) return -1;
-    words[w + ASIDE] = owner + 1;
-    asideSince[id] = since;
-    asideRest[id] = latest[id]! - since;
-    return owner;
-  }
-
-  /** Sleeps until whoever holds the lock has its processor again, which nobody knows yet; returns WAKES. */
-  function sleepAside(t: ThreadSlot, id: LockId): number {
+  /** Sleeps until whoever holds the lock has its processor again; returns WAKES. */
+  function sleepForHolder(t: ThreadSlot, id: LockId): number {
     const lock = locks[id]!;
     const spins = (lock.kind === 'spin-then-futex' ? spinLimitNs : 0) + futexWaitNs;
     lock.contended++;
@@ -485,31 +463,24 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
     lockWaitNs[t]! += spins;
     if (sleepNs[t] === 0) sleepFrom[t] = clocks[t]!;
     sleepNs[t]! += futexWakeNs;
-    sleepsFor[t] = words[(id << LG_LOCK_WORDS) + ASIDE]!;
-    sleepsAt[t] = id;
-    sleepsSince[t] = clocks[t]!;
+    preempted.sleep(t, id);
     clocks[t]! += futexWakeNs;
     return WAKES;
   }
 
-  function wakeAside(holder: ThreadSlot, t: ThreadSlot, at: Ns): Ns {
-    const id = sleepsAt[t]!;
-    const lock = locks[id]!;
-    const released = at + asideRest[id]!;
-    // One after the other: each is woken by the one before.
-    const isFirst = handedAt[id]! < released;
-    const awake = (isFirst ? released : handedAt[id]!) + wakeUp(isFirst ? holder : handedBy[id]!, t);
-    handedAt[id] = awake + usualHold[id]!;
-    handedBy[id] = t;
-    sleepsFor[t] = 0;
-    const waited = awake - sleepsSince[t]!;
+  function wakeSleeper(holder: ThreadSlot, t: ThreadSlot, at: Ns): Ns {
+    const { id, since, awake } = preempted.wake(holder, t, at);
+    noteWait(t, locks[id]!, since, awake - since);
+    return awake;
+  }
+
+  function noteWait(t: ThreadSlot, lock: MeasuredLock, since: Ns, waited: Ns): void {
     lock.waitNs += waited;
     if (waited > lock.waitNsMax) lock.waitNsMax = waited;
     lock.waits ??= new Int32Array(DURATION_BUCKETS);
     lock.waits[durationBucket(waited)]!++;
     lockWaitNs[t]! += waited;
-    timeline.add(WAITS_FOR_LOCK, sleepsSince[t]!, waited);
-    return awake;
+    timeline.add(lock.kind === 'kernel' ? WAITS_FOR_KERNEL_LOCK : WAITS_FOR_LOCK, since, waited);
   }
 
   /**
@@ -580,7 +551,7 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
   function tryAcquire(t: ThreadSlot, id: LockId): boolean {
     settleLong(t);
     if (words[(id << LG_LOCK_WORDS) + SOLE] !== 0) listOwn(id);
-    if (holderAside(id) >= 0 || (latest[id]! > clocks[t]! && obstacle(t, id, false) >= 0)) {
+    if (preempted.holderOf(id) >= 0 || (latest[id]! > clocks[t]! && obstacle(t, id, false) >= 0)) {
       locks[id]!.failedTries++;
       clocks[t]! += lineTransferNs;
       return false;
@@ -637,7 +608,7 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
     settle,
     settleCall,
     isOwn,
-    wakeAside,
+    wakeSleeper,
     get measured() {
       return locks.map((lock, id) => ({
         ...lock,

@@ -137,8 +137,8 @@ test('who needs a lock whose holder is off its processor sleeps until that one i
   expect([...time.sleepsFor]).toEqual([0, 1, 1]);
   expect(time.sleepNs[1]).toBeGreaterThan(0);
   time.preemptedAt[0] = -1;
-  const first = locks.wakeAside(0, 1, 1e6);
-  const second = locks.wakeAside(0, 2, 1e6);
+  const first = locks.wakeSleeper(0, 1, 1e6);
+  const second = locks.wakeSleeper(0, 2, 1e6);
   expect(first).toBeGreaterThan(1e6 + 600); // what was left of the holding
   expect(first).toBeLessThan(1e6 + 600 + 2 * costs.wakeLatencyNs);
   expect(second).toBeGreaterThan(first);

@@ -6,7 +6,7 @@ import { runLockstep, type SessionOptions } from '../../bench/session.ts';
 import { KERNEL_DEFAULTS } from '../../sim/kernel/kernel.ts';
 import { createFreeRunning } from '../../sim/replay/free-running.ts';
 import { createSharedObjectTable, type SharedObjectTable } from '../../sim/replay/objects.ts';
-import { readProgramOrder, RECORD_WORDS } from '../../sim/replay/program-order.ts';
+import { RECORD_WORDS, readProgramOrder } from '../../sim/replay/program-order.ts';
 import type { RunResult } from '../../sim/report/result.ts';
 import { COST_PROFILES } from '../../sim/threads/costs.ts';
 import { createVirtualLocks, type VirtualLocks } from '../../sim/threads/virtual-locks.ts';
@@ -86,6 +86,22 @@ describe('a run in virtual time', () => {
     for (const t of writers) expect(t.blockedNs).toBeLessThan(0.1 * writing);
     expect(main!.blockedNs).toBeGreaterThan(0.15 * writing);
     expect(summary.virtualNs).toBeLessThan(0.5 * writing);
+  });
+
+  test('comes to its end wherever slices end: with the lock held, while the thread waits for others', async () => {
+    const costs = { ...COST_PROFILES['vm']!, timeSliceNs: 60_000 };
+    for (const profile of ['decay', 'prodcons', 'mix']) {
+      for (const allocator of ['glibc:arena_max=1', 'glibc:arena_max=2', 'jemalloc']) {
+        const options = await optionsOf(`stress:profile=${profile},threads=6,events=3000`, allocator, {
+          cpus: 2,
+          costs,
+        });
+        for (const seed of [1, 2, 3]) {
+          const { concurrency } = await runVirtual({ ...options, seed });
+          expect(concurrency!.threads.reduce((sum, t) => sum + t.events, 0)).toBe(options.events.length);
+        }
+      }
+    }
   });
 
   test('with a lock in every call gets no faster beyond one processor', async () => {
