@@ -45,10 +45,11 @@ export interface HolderOptions {
 export function createPreemptedHolders(options: HolderOptions): PreemptedHolders {
   const { time, locks, ownerOf, heldFrom, heldTo, usualHold, wakeUp } = options;
   const { clocks, preemptedAt, sleepsFor } = time;
+  const { futexWakeNs } = time.costs;
   const holders = new Int32Array(locks); // those found so far, + 1: later ones take the lock in their name
   const since = new Float64Array(locks); // when they lost their processor
   const rest = new Float64Array(locks); // and for how long they need the lock once they run
-  const handedAt = new Float64Array(locks); // when the last of the sleepers releases it
+  const handedAt = new Float64Array(locks); // when the next of the sleepers can be woken
   const handedBy = new Int32Array(locks);
   const sleepsAt = new Int32Array(time.threads); // by thread: the lock
   const sleepsSince = new Float64Array(time.threads);
@@ -79,10 +80,11 @@ export function createPreemptedHolders(options: HolderOptions): PreemptedHolders
   function wake(holder: ThreadSlot, t: ThreadSlot, at: Ns): WakenSleeper {
     const id = sleepsAt[t]!;
     const released = at + rest[id]!;
-    // Each is woken by the one before.
+    // Each release wakes one, and whoever has been woken releases it soon.
     const isFirst = handedAt[id]! < released;
-    const awake = (isFirst ? released : handedAt[id]!) + wakeUp(isFirst ? holder : handedBy[id]!, t);
-    handedAt[id] = awake + usualHold[id]!;
+    const handed = isFirst ? released : handedAt[id]!;
+    const awake = handed + wakeUp(isFirst ? holder : handedBy[id]!, t);
+    handedAt[id] = handed + usualHold[id]! + futexWakeNs;
     handedBy[id] = t;
     sleepsFor[t] = 0;
     woken.id = id;
