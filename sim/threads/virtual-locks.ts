@@ -116,20 +116,8 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
   const { wakeUp } = createWakeUps(time);
   const random = createRandom(time.seed, 'waits for locks');
   const prices = operationPrices(costs);
-  const [p0, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11] = prices as unknown as number[] as [
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-  ];
+  // Those of what the allocator does itself: it is settled at every call.
+  const [p0 = 0, p1 = 0, p2 = 0, p3 = 0, p4 = 0, p5 = 0, p6 = 0, p7 = 0, p8 = 0, p9 = 0, p10 = 0, p11 = 0] = prices;
   const settled = new Float64Array(7);
   const OWN = 0; // price of all that the allocator was counted to have done
   const KERNEL = 1; // of all that the kernel did
