@@ -12,7 +12,8 @@ const CACHED_SIZE: Int32Array = Int32Array.from(classes.INDEX_SIZE, (size) => Ma
 /** The program's calls (jemalloc.c): the fast paths that end in the thread cache, and everything behind them. */
 export function createMalloc(heap: Heap) {
   const { OP_BYTES_CLEARED, OP_BYTES_COPIED, OP_SLOW_CALLS } = counters;
-  const { CACHELINE, INDEX_SIZE, LARGE_MINCLASS, NBINS, NSIZES, PAGE, SMALL_MAXCLASS } = classes;
+  const { CACHELINE, INDEX_SIZE, LARGE_MINCLASS, LOOKUP_MAXCLASS, NBINS, NSIZES, PAGE, SIZE_INDEX, SMALL_MAXCLASS } =
+    classes;
   const {
     C_EMPTY,
     C_HEAD,
@@ -35,6 +36,7 @@ export function createMalloc(heap: Heap) {
   const { caches, config, extentClass, extents, freeClass, kernel, operations, slots, threadWords, tracksPages } =
     heap.state;
   const { tcacheMax, cacheBins } = config;
+  const fastMax = Math.min(tcacheMax, LOOKUP_MAXCLASS);
 
   // -------------------------------------------------------------------------------------------------------- filling
 
@@ -90,20 +92,19 @@ export function createMalloc(heap: Heap) {
   }
 
   /**
-   * imalloc_fastpath, and what the slow path would find in the cache as well (the last blocks of a stack, sizes beyond the lookup
-   * table): the slot of a hit between two events; else 0.
+   * imalloc_fastpath, here for all sizes that a cache may hold: the slot of a hit above the low water mark and between two
+   * events; else 0.
    */
   function hit(t: ThreadSlot, size: Bytes): number {
-    if (size <= tcacheMax) {
-      const index = sizeToIndex(size);
+    if (size <= fastMax) {
+      const index = SIZE_INDEX[(size + 7) >> 3]!;
       const header = t * threadWords;
       const left = caches[header + T_ALLOC_LEFT]! - CACHED_SIZE[index]!;
       if (left > 0) {
         const b = header + THREAD_HEADER_WORDS + (index << LG_CACHE_BIN_WORDS);
         const head = caches[b + C_HEAD]!;
-        if (head !== caches[b + C_EMPTY]) {
+        if (head !== caches[b + C_LOW_WATER]) {
           caches[b + C_HEAD] = head + 1;
-          if (head === caches[b + C_LOW_WATER]) caches[b + C_LOW_WATER] = head + 1;
           caches[b + C_REQUESTS]!++;
           caches[header + T_ALLOC_LEFT] = left;
           return slots[head]!;
@@ -253,24 +254,25 @@ export function createMalloc(heap: Heap) {
     return moved;
   }
 
-  /** Whether the call comes to a thread event, and that is as much the thread's own as the cache. */
-  function ownEvent(t: ThreadSlot, left: Bytes): boolean {
-    return left <= 0 && caches[t * threadWords + T_STATE] === THREAD_NOMINAL && tcache.flushesNothing(t);
+  /** Whether what the call does beside using the cache is as much the thread's own: no event, or one that flushes nothing. */
+  function isOwn(t: ThreadSlot, left: Bytes): boolean {
+    return left > 0 || (caches[t * threadWords + T_STATE] === THREAD_NOMINAL && tcache.flushesNothing(t));
   }
 
   /** `malloc` where the cache serves it, or 0. */
   function mallocLocal(t: ThreadSlot, size: Bytes): Handle {
     const slot = hit(t, size);
-    return slot !== 0 ? handOut(slot) : mallocAtEvent(t, size);
+    return slot !== 0 ? handOut(slot) : mallocCached(t, size);
   }
 
-  function mallocAtEvent(t: ThreadSlot, size: Bytes): Handle {
+  /** What the slow path finds in the cache: the last blocks of a stack, sizes beyond the lookup table, hits at an event. */
+  function mallocCached(t: ThreadSlot, size: Bytes): Handle {
     if (size > tcacheMax) return 0;
     const index = sizeToIndex(size);
     const header = t * threadWords;
     const b = header + THREAD_HEADER_WORDS + (index << LG_CACHE_BIN_WORDS);
     if (caches[b + C_HEAD] === caches[b + C_EMPTY]) return 0;
-    return ownEvent(t, caches[header + T_ALLOC_LEFT]! - CACHED_SIZE[index]!) ? handOut(imalloc(t, size, false)) : 0;
+    return isOwn(t, caches[header + T_ALLOC_LEFT]! - CACHED_SIZE[index]!) ? handOut(imalloc(t, size, false)) : 0;
   }
 
   /** `free` where the cache takes it, or false. */
@@ -290,7 +292,7 @@ export function createMalloc(heap: Heap) {
   }
 
   function freeAtEvent(t: ThreadSlot, h: Handle, index: number, left: Bytes): boolean {
-    if (!ownEvent(t, left)) return false;
+    if (!isOwn(t, left)) return false;
     tcache.dalloc(t, index, h);
     threads.dallocEvent(t, index);
     return true;
