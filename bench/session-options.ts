@@ -2,7 +2,7 @@ import type { AllocatorSpec } from '../allocators/spec.ts';
 import type { EventBuffer, Touch } from '../sim/event.ts';
 import type { KernelOptions } from '../sim/kernel/kernel.ts';
 import type { Sample } from '../sim/metrics/sample.ts';
-import type { Mode } from '../sim/report/result.ts';
+import type { Mode, Pace } from '../sim/report/result.ts';
 import type { Costs } from '../sim/threads/costs.ts';
 import type { LineSink } from './line-sink.ts';
 import type { Assembled } from './machine.ts';
@@ -14,7 +14,7 @@ export interface SessionOptions {
   readonly spec: AllocatorSpec;
   readonly cpus: number;
   readonly mode?: Mode;
-  readonly pace?: 'asap' | 'recorded';
+  readonly pace?: Pace;
   readonly seed?: number;
   /** Over the trace's own `%touch`. */
   readonly touch?: Touch;

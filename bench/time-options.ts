@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { Argv } from 'yargs';
 import { UserError } from '../sim/assert.ts';
-import type { Mode } from '../sim/report/result.ts';
+import type { Mode, Pace } from '../sim/report/result.ts';
 import { COST_PROFILES, type Costs, DEFAULT_PROFILE, parseCosts } from '../sim/threads/costs.ts';
 import { systemError } from '../workloads/trace/reader.ts';
 import type { SessionOptions } from './session.ts';
@@ -10,7 +10,7 @@ import type { SessionOptions } from './session.ts';
 export interface TimeArguments {
   /** Unless it is given: virtual, or lockstep for --faithful-abort. */
   mode: Mode | undefined;
-  pace: 'asap' | 'recorded';
+  pace: Pace;
   costs: string;
 }
 
@@ -22,9 +22,9 @@ export function timeOptions<T>(yargs: Argv<T>): Argv<T> {
       describe: 'virtual: threads at their own pace in virtual time; lockstep: in file order; threads: real ones',
     })
     .option('pace', {
-      choices: ['asap', 'recorded'] as const,
+      choices: ['asap', 'recorded', 'replay'] as const,
       default: 'asap' as const,
-      describe: 'recorded: no event starts before its recorded time',
+      describe: 'recorded: no event starts before its recorded time; replay: threads exit after their last event',
     })
     .option('costs', {
       type: 'string',

@@ -87,6 +87,7 @@ class VirtualRun {
       time: this.time,
       locks: this.locks,
       operations: machine.operations,
+      threadsExit: options.pace === 'replay',
       recordedNs: options.pace === 'recorded' ? createRecordedTime(events) : undefined,
       onFailure: (row) => this.failedRows.push(row),
       onSample: (row, label, at) => this.sample(events.labels[label]!, row, at),

@@ -1,7 +1,7 @@
 import { parseAllocator } from '../../allocators/spec.ts';
 import type { EventBuffer, Touch } from '../../sim/event.ts';
 import type { KernelOptions } from '../../sim/kernel/kernel.ts';
-import type { Mode } from '../../sim/report/result.ts';
+import type { Mode, Pace } from '../../sim/report/result.ts';
 import type { Costs } from '../../sim/threads/costs.ts';
 import type { ReportRun } from '../report/build-page.ts';
 import { recordRun } from '../report/record.ts';
@@ -16,7 +16,7 @@ export interface RunTask {
   readonly allocator: string;
   readonly cpus: number;
   readonly mode: Mode;
-  readonly pace: 'asap' | 'recorded';
+  readonly pace: Pace;
   readonly seed: number;
   readonly touch?: Touch;
   readonly kernel?: Partial<KernelOptions>;

@@ -56,7 +56,7 @@ export const runDescriptionSchema = z.object({
   options: z.record(z.string(), z.json()).describe('every option resolved; of a layer below under `below`'),
   mode: z.enum(['lockstep', 'virtual', 'threads']),
   cpus: count,
-  pace: z.enum(['asap', 'recorded']),
+  pace: z.enum(['asap', 'recorded', 'replay']),
   touch: z.enum(['full', 'first', 'none']),
   kernel: z.enum(['6.1', '6.18']),
   seed: z.number().int(),

@@ -28,7 +28,9 @@ export interface FreeRunningOptions {
   readonly time: VirtualTime;
   readonly locks: VirtualLocks;
   readonly operations: Float64Array;
-  /** `--pace recorded`: the time in the trace at which an event happened, by row; undefined for `asap`. */
+  /** `--pace replay`: a thread exits after its last event. Else it stays until the trace's `te`, with what its cache holds. */
+  readonly threadsExit: boolean;
+  /** `--pace recorded`: the time in the trace at which an event happened, by row; undefined for the others. */
   readonly recordedNs: ((row: number) => Ns) | undefined;
   readonly onFailure: (row: number) => void;
   readonly onSample: (row: number, label: number, at: Ns) => void;
@@ -117,7 +119,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   const { isUse, needOf, LG_RECORD_WORDS, OF_OTHERS, RECORD_WORDS } = programOrder;
   const { LG_ENTRY_WORDS } = objectTable;
   const { program, objects, kernel, allocator, request, touch, time, locks, operations } = options;
-  const { recordedNs, onFailure, onSample, onEvent } = options;
+  const { threadsExit, recordedNs, onFailure, onSample, onEvent } = options;
   const { order } = program;
   const { records, requestFrees, requestNeeds } = order;
   const { handles, requested, ended, made, uses, last: lastUse } = objects;
@@ -437,14 +439,18 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
         onSample(records[p + 3]!, records[p + 2]!, clocks[t]!);
         break;
       case OP_THREAD_EXIT:
-        if (request && request !== allocator) request.threadExit(t);
-        allocator.threadExit(t);
-        settle(t);
-        clocks[t]! += threadExitNs;
-        alive[t] = 0;
+        exitThread(t);
         break;
       default: // THREAD_BEGIN and SKIPPED do nothing here
     }
+  }
+
+  function exitThread(t: ThreadSlot): void {
+    if (request && request !== allocator) request.threadExit(t);
+    allocator.threadExit(t);
+    settle(t);
+    clocks[t]! += threadExitNs;
+    alive[t] = 0;
   }
 
   /** While no thread frees a block of another one, the lock that a thread allocates under is the only one that it takes. */
@@ -635,7 +641,11 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
 
   /** The turn of a thread that has executed all its events. */
   function end(t: ThreadSlot): Stop {
-    if (t !== 0 && alive[t] === 1) {
+    if (t === 0 || alive[t] === 0) return STOP_DONE;
+    if (threadsExit) {
+      exitThread(t);
+      if (sleepNs[t]! > 0) return STOP_SLEPT;
+    } else {
       alive[t] = 0;
       clocks[t]! += threadExitNs;
     }

@@ -12,6 +12,11 @@ export type { Percentiles } from '../metrics/percentiles.ts';
 export const RESULT_SCHEMA = 'allocsim-result-1';
 
 export type Mode = 'lockstep' | 'virtual' | 'threads';
+/**
+ * When free-running threads execute their events: as soon as they can, or no earlier than they were recorded. `replay`: as soon as they can, and
+ * each thread exits after its last event, as in a native free-running replay, though the trace has no `te`.
+ */
+export type Pace = 'asap' | 'recorded' | 'replay';
 
 export interface RunDescription {
   readonly workload: string;
@@ -22,7 +27,7 @@ export interface RunDescription {
   readonly options: Readonly<Record<string, unknown>>;
   readonly mode: Mode;
   readonly cpus: number;
-  readonly pace: 'asap' | 'recorded';
+  readonly pace: Pace;
   readonly touch: Touch;
   readonly kernel: KernelVersion;
   readonly seed: number;

@@ -81,19 +81,21 @@ const TAKES_AT_TICK = 0.6;
 const TAKES_WHILE_BUSY = 0.08;
 
 /**
- * Up to this share of the threads fall asleep on the main thread's processor, where there are two. Of two threads, one does; it is mostly woken first, and finds the
- * other processor idle, where they are both then.
+ * Up to this share of the threads fall asleep on the main thread's processor, where there are two, and at least one does: it gets the processor while
+ * the main thread waits until all have been made. Of two threads that one is mostly woken first, and finds the other processor idle, where they are both then.
  */
 const SLEEP_BESIDE_MAIN = 0.7;
 const BESIDE_MAIN_FIRST = 0.7;
 
 /**
- * A thread that begins is pushed aside at its first fault or call, if others have been woken since: so many of them are, if there
- * are so many. A few have all begun, in the order of their waking, long before they get to work; where there are only two, the
- * second is woken before the first one runs.
+ * Two processors that begin threads at the same time get into each other's way in the kernel: a thread that maps memory, or faults
+ * beside a mapping that changes, sleeps for mmap_lock with whatever lock it holds, the next one begins, and does the same. Of four threads hardly any
+ * does and each runs to its end; the more there are, the more likely it begins, and then goes on for so many threads.
  */
+const CROWDED_FROM = 3;
+const CROWDED_BY = 8;
+const CROWDED_AT_MOST = 0.9;
 const PUSHED_ASIDE = 8;
-const MANY_WOKEN = 3;
 /** How long the first one ran: 10 to 30 us were seen. */
 const FIRST_NS = 30_000;
 
@@ -119,7 +121,8 @@ export function createScheduler(time: VirtualTime, { wakeSleeper }: Pick<Virtual
   const timers = createTimers(threads + 2);
   const limit = new Float64Array(1);
   const others = threads - 1;
-  const pushed = others < MANY_WOKEN ? 0 : Math.min(0.95, PUSHED_ASIDE / others);
+  const isCrowded = random.next() < Math.min(CROWDED_AT_MOST, (others - CROWDED_FROM) / CROWDED_BY);
+  const pushed = isCrowded ? Math.min(0.95, PUSHED_ASIDE / others) : 0;
   const tickNs = random.next() * timeSliceNs; // when the first tick comes
   const TICK = threads; // a timer that is no thread's
   const ring = threads + 1;
@@ -201,10 +204,10 @@ export function createScheduler(time: VirtualTime, { wakeSleeper }: Pick<Virtual
     dispatch(0, 0, 0);
     if (threads > 1) setClock(0, wakeIdleNs + threads * wakeThreadNs);
     const beside = (random.next() * SLEEP_BESIDE_MAIN * 2) / processors;
-    const first = random.next() < BESIDE_MAIN_FIRST ? 1 : 2;
+    const surely = others > 2 ? random.integer(1, others) : random.next() < BESIDE_MAIN_FIRST ? 1 : 2;
     for (let i = 1; i < threads; i++) {
       const t = order[i]!;
-      const isBesideMain = processors === 1 || (others === 2 ? i === first : random.next() < beside);
+      const isBesideMain = processors === 1 || (others > 1 && i === surely) || (others !== 2 && random.next() < beside);
       processor[t] = isBesideMain ? 0 : 1 + (i % (processors - 1));
       if (idle > 0) {
         idle--;

@@ -7,7 +7,7 @@ import { KERNEL_DEFAULTS } from '../../sim/kernel/kernel.ts';
 import { createFreeRunning } from '../../sim/replay/free-running.ts';
 import { createSharedObjectTable, type SharedObjectTable } from '../../sim/replay/objects.ts';
 import { RECORD_WORDS, readProgramOrder } from '../../sim/replay/program-order.ts';
-import type { RunResult } from '../../sim/report/result.ts';
+import type { Pace, RunResult } from '../../sim/report/result.ts';
 import { COST_PROFILES } from '../../sim/threads/costs.ts';
 import { createVirtualLocks, type VirtualLocks } from '../../sim/threads/virtual-locks.ts';
 import { createVirtualTime } from '../../sim/threads/virtual-time.ts';
@@ -68,6 +68,17 @@ describe('a run in virtual time', () => {
     const consumer = result.concurrency!.threads.find((t) => t.thread === 2)!;
     expect(consumer.blockedNs).toBeGreaterThan(0.8 * result.summary.virtualNs);
     expect(result.concurrency!.crossThreadFrees).toBe(1);
+  });
+
+  test('paced as a replay, a thread exits after its last event: its cache goes back, its arena to the next thread', async () => {
+    const events = eventsOf(['m 1 1 20000', 'f 1 1', 'm 1 2 100', 'f 2 2', 'm 2 3 100']);
+    const run = (allocator: string, pace: Pace) =>
+      runVirtual({ events, workload: 'exits', spec: parseAllocator(allocator, 1), cpus: 1, touch: 'full', pace });
+    const madvise = async (pace: Pace) => (await run('jemalloc', pace)).summary.syscalls.madvise;
+    const arenas = async (pace: Pace) =>
+      (await run('glibc', pace)).locks.filter((lock) => /^arena/.test(lock.name) && lock.acquisitions > 0).length;
+    expect([await madvise('asap'), await arenas('asap')]).toEqual([0, 2]);
+    expect([await madvise('replay'), await arenas('replay')]).toEqual([2, 1]); // each leaves an arena without threads
   });
 
   test('writes of several threads to one block are at the same time; its free waits for all', async () => {
@@ -177,6 +188,7 @@ test('threads that wait for each other for ever end with the names of their even
     locks: (_, operations) => (locks = createVirtualLocks({ time, operations, perVmaLocks: true })),
   });
   const replay = createFreeRunning({
+    threadsExit: false,
     program,
     objects: objects!,
     kernel: machine.kernel,
