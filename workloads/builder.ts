@@ -1,4 +1,4 @@
-import { assert, UserError } from '../sim/assert.ts';
+import { InvariantError, UserError } from '../sim/assert.ts';
 import type { EventBuffer, MalloptName, Touch } from '../sim/event.ts';
 import { BLOCK_TOO_LARGE, createTraceCompiler, FINE, type Refusal, U32_MAX } from './trace/compiler.ts';
 
@@ -57,13 +57,19 @@ export function createEventBuilder(options: BuilderOptions): EventBuilder {
 
   /** A block that is too large comes from the parameters; anything else is a mistake of the generator. */
   function fine(refusal: Refusal): void {
-    if (refusal === BLOCK_TOO_LARGE) {
-      throw new UserError(`${options.name}: found a block of more than ${U32_MAX} bytes, expected smaller ones`);
-    }
-    assert(
-      refusal === FINE,
-      `event ${compiler.length - 1} of workload ${options.name} breaks a rule of traces (${refusal})`,
-    );
+    if (refusal !== FINE) throw mistake(refusal); // what to say is written only when it has to be said
+  }
+
+  function mistake(refusal: Refusal): Error {
+    return refusal === BLOCK_TOO_LARGE
+      ? new UserError(`${options.name}: found a block of more than ${U32_MAX} bytes, expected smaller ones`)
+      : new InvariantError(
+          `event ${compiler.length - 1} of workload ${options.name} breaks a rule of traces (${refusal})`,
+        );
+  }
+
+  function alive(block: BlockId): void {
+    if (compiler.sizeOf(block) < 0) throw new InvariantError(`workload ${options.name} reallocates a dead block`);
   }
 
   return {
@@ -84,7 +90,7 @@ export function createEventBuilder(options: BuilderOptions): EventBuilder {
       return id;
     },
     realloc(thread, block, size) {
-      assert(compiler.sizeOf(block) >= 0, `workload ${options.name} reallocates a dead block`);
+      alive(block);
       fine(compiler.realloc(thread, block, size));
     },
     free: (thread, block) => fine(compiler.free(thread, block)),
@@ -99,7 +105,7 @@ export function createEventBuilder(options: BuilderOptions): EventBuilder {
       return id;
     },
     erealloc(thread, block, size) {
-      assert(compiler.sizeOf(block) >= 0, `workload ${options.name} reallocates a dead block`);
+      alive(block);
       fine(compiler.erealloc(thread, block, size));
     },
     efree: (thread, block) => fine(compiler.efree(thread, block)),
