@@ -18,17 +18,26 @@ export function parseStraceLog(log: string): RealSyscall[] {
   const calls: RealSyscall[] = [];
   const threads = new Map<string, number>();
   const unfinished = new Map<string, string>();
+  // Numbers of threads whose making has begun, by the thread that makes them: the call may return after the new thread has done its work, in
+  // silence, and others have made further ones.
+  const promised = new Map<string, number>();
+  let created = 0;
   let heap: number | undefined;
   let begun = false;
   let event: number | undefined;
   for (const line of log.split('\n')) {
     const space = line.indexOf(' ');
     const id = line.slice(0, space);
-    if (!threads.has(id)) threads.set(id, threads.size);
+    if (!threads.has(id)) {
+      // A new thread may speak before the call that made it has returned: the newest one, as the others are done.
+      const [maker, number] = [...promised].at(-1) ?? ['', created++];
+      promised.delete(maker);
+      threads.set(id, number);
+    }
     let text = line.slice(space).trim();
     if (text.endsWith(UNFINISHED)) {
-      // A new thread may speak before the call that made it has returned; both orders give it the next number.
       unfinished.set(id, text.slice(0, -UNFINISHED.length));
+      if (begun && text.startsWith('clone')) promised.set(id, created++);
       continue;
     }
     const resumed = /^<\.\.\. \w+ resumed>(.*)$/.exec(text);
@@ -44,7 +53,8 @@ export function parseStraceLog(log: string): RealSyscall[] {
     if (!call) continue;
     const [, name, list, result] = call as unknown as [string, string, string, string];
     if (name.startsWith('clone')) {
-      if (begun && !threads.has(result)) threads.set(result, threads.size);
+      if (begun && !threads.has(result)) threads.set(result, promised.get(id) ?? created++);
+      promised.delete(id);
       continue;
     }
     const args = list.split(', ');

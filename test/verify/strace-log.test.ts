@@ -46,3 +46,17 @@ test('threads are numbered in the order of their creation, not of their first ca
     { thread: 1, text: 'mprotect fence-268435456 8192 PROT_READ|PROT_WRITE', event: undefined },
   ]);
 });
+
+test('a call that returns after its thread has finished in silence, and others have begun, keeps its place', () => {
+  const calls = log(
+    '100 brk(NULL) = 0x55555556a000',
+    '100 write(-1, "htrace:begin", 12) = -1 EBADF (Bad file descriptor)',
+    '100 clone3({flags=CLONE_VM}, 88) = 101',
+    '100 clone3({flags=CLONE_VM}, 88 <unfinished ...>',
+    '101 clone3({flags=CLONE_VM}, 88) = 103',
+    '100 <... clone3 resumed>) = 102',
+    '103 munmap(0x7efff8000000, 4096) = 0',
+    '102 munmap(0x7efff8000000, 4096) = 0',
+  );
+  expect(calls.map((call) => call.thread)).toEqual([3, 2]);
+});
