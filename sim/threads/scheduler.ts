@@ -204,10 +204,11 @@ export function createScheduler(time: VirtualTime, { wakeSleeper }: Pick<Virtual
     dispatch(0, 0, 0);
     if (threads > 1) setClock(0, wakeIdleNs + threads * wakeThreadNs);
     const beside = (random.next() * SLEEP_BESIDE_MAIN * 2) / processors;
-    const surely = others > 2 ? random.integer(1, others) : random.next() < BESIDE_MAIN_FIRST ? 1 : 2;
+    const surelyBeside = others > 2 ? random.integer(1, others) : random.next() < BESIDE_MAIN_FIRST ? 1 : 2;
     for (let i = 1; i < threads; i++) {
       const t = order[i]!;
-      const isBesideMain = processors === 1 || (others > 1 && i === surely) || (others !== 2 && random.next() < beside);
+      const isBesideMain =
+        processors === 1 || (others > 1 && i === surelyBeside) || (others !== 2 && random.next() < beside);
       processor[t] = isBesideMain ? 0 : 1 + (i % (processors - 1));
       if (idle > 0) {
         idle--;
