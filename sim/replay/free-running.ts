@@ -273,17 +273,17 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   }
 
   /**
-   * The thread uses a line of the program's table: it comes over where another thread used it last, or nobody. Lines in their
-   * order are fetched before they are needed. Computed, not branched on: the processor would guess wrong too often.
+   * What it takes the thread to use a line of the program's table: it comes over where another thread used it last, or nobody.
+   * Lines in their order are fetched before they are needed. Computed, not branched on: the processor would guess wrong too often.
    */
-  function useLine(t: ThreadSlot, line: number): void {
+  function lineNs(t: ThreadSlot, line: number): Ns {
     const user = lineUser[line & (LINES - 1)]! ^ (t + 1);
     const comes = (user | (0 - user)) >>> 31; // 1: it was another one's
     const step = line - lastLine[t]!;
     const isFar = (step | (FETCHED_AHEAD - step)) >>> 31; // 1: backwards, or too far ahead
     lineUser[line & (LINES - 1)] = t + 1;
     lastLine[t]! += step * comes;
-    clocks[t]! += coldLineNs * (comes & isFar);
+    return coldLineNs * (comes & isFar);
   }
 
   /** The running event has used an object. */
@@ -294,11 +294,12 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
     if (at > ended[slot]!) ended[slot] = at;
     const waiter = lastUse[q]! & WAITER_MASK;
     lastUse[q] = processor[t]! << WAITER_BITS;
-    if (waiter !== 0) wakeWaiting(waiter, q, at);
+    if (waiter !== 0) wakeWaiting(waiter, q, t);
   }
 
-  /** Those that wait for more uses go on waiting. */
-  function wakeWaiting(first: number, q: number, at: Ns): void {
+  /** The thread has used what others wait for. Those that wait for more uses go on waiting. */
+  function wakeWaiting(first: number, q: number, user: ThreadSlot): void {
+    const at = clocks[user]!;
     let waiter = first;
     while (waiter !== 0) {
       const t = waiter - 1;
@@ -519,36 +520,46 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
     return STOP_EARLY;
   }
 
-  /** Executes events of `t` until its clock has passed the limit; GOES_ON where the share of events, or those at hand, are used up. */
+  /**
+   * Executes events of `t` until its clock has passed the limit; GOES_ON where the share of events, or those at hand, are used up.
+   * What a thread's cache serves changes this function's own variables alone: a number in memory that every event adds to
+   * would be waited for at every event. The others find the clock, the cursor and the sum of live bytes in their places.
+   */
   function runThread(t: ThreadSlot): Stop | typeof GOES_ON {
     const limit = scheduler.limit[0]!;
     const from = cursor[t]!;
     const to = Math.min(program.endOf(t, from), from + share * RECORD_WORDS);
+    const here = processor[t]!;
     let p = from;
     let stop: Stop | typeof GOES_ON = GOES_ON;
+    let at = clocks[t]!;
+    let mallocsServed = 0;
+    let freesServed = 0;
     current = t;
     turnFrom = from;
     while (p < to) {
       const word = records[p]!;
       const op = word & OP_MASK;
-      cursor[t] = p;
       if (alive[t] === 0 && namesThread(op)) {
+        cursor[t] = p;
         beginThread(t);
-        if (clocks[t]! <= limit && sleepNs[t] === 0) continue;
+        at = clocks[t]!;
+        if (at <= limit && sleepNs[t] === 0) continue;
         stop = sleepNs[t] === 0 ? STOP_LIMIT : STOP_SLEPT;
         break;
       }
       if (recordedNs !== undefined) {
+        cursor[t] = p;
         const due = recordedNs(row());
-        if (due > clocks[t]!) {
+        if (due > at) {
           until[t] = due;
           stop = STOP_EARLY;
           break;
         }
       }
       // Past the limit only what no other thread can tell the time of, or under a lock that no other one would find taken.
-      const isAhead = clocks[t]! > limit;
-      if (isAhead && clocks[t]! > limit + AHEAD_NS) {
+      const isAhead = at > limit;
+      if (isAhead && at > limit + AHEAD_NS) {
         stop = STOP_LIMIT;
         break;
       }
@@ -558,78 +569,126 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
         const size = records[p + 2]! >>> 0;
         let handle = mallocLocal(t, size);
         let isSlow = false;
-        if (handle === 0) {
+        if (handle !== 0) {
+          mallocsServed++;
+          at += mallocEventNs;
+        } else {
+          clocks[t] = at;
+          cursor[t] = p;
           if (isAhead && !mallocIsUnderOwn(t, size)) {
             stop = STOP_LIMIT;
             break;
           }
           const slowCalls = operations[OP_SLOW_CALLS]!;
-          callStart[0] = clocks[t]!;
+          callStart[0] = at;
           handle = mallocNotLocal(t, size);
           isSlow = operations[OP_SLOW_CALLS] !== slowCalls;
-        }
-        if (isSlow) {
-          endCall(mallocs, t, mallocNs);
-        } else {
-          mallocs.calls++;
-          clocks[t]! += mallocEventNs;
+          if (isSlow) {
+            endCall(mallocs, t, mallocNs);
+            at = clocks[t]!;
+            if (sleepNs[t]! > 0) stop = STOP_SLEPT;
+          } else {
+            mallocsServed++;
+            at += mallocEventNs;
+          }
+          if (handle === 0) failed();
         }
         handles[q] = handle;
         requested[q] = size;
-        if (handle !== 0) liveBytes(size);
-        if (handle === 0) failed();
-        else if (touches && size !== 0) {
-          if (size <= SMALL_BYTES && !isSlow) {
+        if (handle !== 0) {
+          liveBytes(size);
+          if (touches && size !== 0) {
             const faults = operations[OP_FAULTS]!;
-            touchBlock(handle, 0, size);
-            clocks[t]! += fills ? writeL2Ns + size * smallByteNs : writeL2Ns;
-            if (operations[OP_FAULTS] !== faults) settle(t);
-          } else write(allocator, t, handle, 0, size, fills);
+            if (size <= SMALL_BYTES && !isSlow) {
+              touchBlock(handle, 0, size);
+              at += fills ? writeL2Ns + size * smallByteNs : writeL2Ns;
+              if (operations[OP_FAULTS] !== faults) {
+                clocks[t] = at;
+                settle(t);
+                at = clocks[t]!;
+                if (sleepNs[t]! > 0) stop = STOP_SLEPT;
+              }
+            } else {
+              clocks[t] = at;
+              write(allocator, t, handle, 0, size, fills);
+              at = clocks[t]!;
+              if (sleepNs[t]! > 0) stop = STOP_SLEPT;
+            }
+          }
         }
         // The block is noted in the table.
-        useLine(t, records[p + 3]!);
-        used(t, slot);
+        at += lineNs(t, records[p + 3]!);
+        // Its thread has freed the slot after all that others did with it.
+        ended[slot] = at;
+        uses[q]!++;
+        const waiter = lastUse[q]! & WAITER_MASK;
+        lastUse[q] = here << WAITER_BITS;
+        if (waiter !== 0) {
+          clocks[t] = at;
+          wakeWaiting(waiter, q, t);
+        }
       } else if (op === OP_FREE) {
         // What nobody else has used is ready.
-        if ((word & OF_OTHERS) !== 0 && !isReady(t, slot, records[p + 2]!)) {
-          stop = isAhead ? STOP_LIMIT : wait(t, slot, records[p + 2]!, ended);
-          break;
+        if ((word & OF_OTHERS) !== 0) {
+          clocks[t] = at;
+          if (!isReady(t, slot, records[p + 2]!)) {
+            stop = isAhead ? STOP_LIMIT : wait(t, slot, records[p + 2]!, ended);
+            at = clocks[t]!;
+            break;
+          }
         }
         const handle = handles[q]!;
         const isFreed = handle === 0 || freeLocal(t, handle);
-        if (isAhead && !isFreed && !freeIsUnderOwn(t, handle)) {
-          stop = STOP_LIMIT;
-          break;
+        if (isAhead && !isFreed) {
+          clocks[t] = at;
+          if (!freeIsUnderOwn(t, handle)) {
+            stop = STOP_LIMIT;
+            break;
+          }
         }
         // The block's own first line comes from another processor.
-        if ((word & OF_OTHERS) !== 0 && lastUse[q]! >> WAITER_BITS !== processor[t]) clocks[t]! += lineTransferNs;
-        useLine(t, records[p + 3]!);
+        if ((word & OF_OTHERS) !== 0 && lastUse[q]! >> WAITER_BITS !== here) at += lineTransferNs;
+        at += lineNs(t, records[p + 3]!);
         handles[q] = 0;
         if (handle !== 0) {
           live[LIVE]! -= requested[q]!;
-          let isSlow = false;
-          if (!isFreed) {
-            const slowCalls = operations[OP_SLOW_CALLS]!;
-            callStart[0] = clocks[t]!;
-            freeNotLocal(t, handle);
-            isSlow = operations[OP_SLOW_CALLS] !== slowCalls;
-          }
-          if (isSlow) {
-            endCall(frees, t, freeNs);
+          if (isFreed) {
+            freesServed++;
+            at += freeEventNs;
           } else {
-            frees.calls++;
-            clocks[t]! += freeEventNs;
+            clocks[t] = at;
+            cursor[t] = p;
+            const slowCalls = operations[OP_SLOW_CALLS]!;
+            callStart[0] = at;
+            freeNotLocal(t, handle);
+            if (operations[OP_SLOW_CALLS] !== slowCalls) {
+              endCall(frees, t, freeNs);
+              at = clocks[t]!;
+              if (sleepNs[t]! > 0) stop = STOP_SLEPT;
+            } else {
+              freesServed++;
+              at += freeEventNs;
+            }
           }
         }
       } else {
+        clocks[t] = at;
+        cursor[t] = p;
         stop = perform(t, p, isAhead);
+        at = clocks[t]!;
         if (cursor[t] === p) break;
+        if (sleepNs[t]! > 0) stop = STOP_SLEPT;
       }
-      if (onEvent !== undefined) onEvent(row(), op, handles[q] ?? 0);
+      if (onEvent !== undefined) {
+        cursor[t] = p;
+        onEvent(row(), op, handles[q] ?? 0);
+      }
       p += RECORD_WORDS;
-      if (sleepNs[t]! > 0) stop = STOP_SLEPT;
       if (stop !== GOES_ON) break;
     }
+    clocks[t] = at;
+    mallocs.calls += mallocsServed;
+    frees.calls += freesServed;
     const count = (p - from) >> LG_RECORD_WORDS;
     executed += count;
     share -= count;
