@@ -26,13 +26,16 @@ import { DURATION_BUCKETS, durationBucket } from '../threads/durations.ts';
 import type { Ns } from '../units.ts';
 import type { ObjectTable } from './objects.ts';
 import {
+  argumentOf,
   CHUNK_END,
   CHUNK_MASK,
   isUse,
   LG_CHUNK_WORDS,
+  LG_RECORD_WORDS,
   needOf,
   type ProgramOrder,
   RECORD_WORDS,
+  SLOT_SHIFT,
 } from './program-order.ts';
 import { namesThread } from './thread-rows.ts';
 
@@ -84,7 +87,7 @@ const LOOK_UP_MS = 50;
  */
 export function runThreadEvents(options: ConcurrentOptions): ThreadMeasurements {
   const { thread: t, order, objects, done, control, kernel, allocator, request, touches } = options;
-  const { records, first, tail, requestFrees, requestNeeds } = order;
+  const { records, seconds, first, tail, requestFrees, requestNeeds } = order;
   const { handles, requested } = objects;
   const upper = request ?? allocator;
   const result: ThreadMeasurements = {
@@ -100,6 +103,9 @@ export function runThreadEvents(options: ConcurrentOptions): ThreadMeasurements 
     failed: [],
     abort: null,
   };
+
+  const slotAt = (p: number) => records[p]! >>> SLOT_SHIFT;
+  const secondAt = (p: number) => seconds[p >> LG_RECORD_WORDS]! >>> 0;
 
   function waitFor(slot: number, needed: number): void {
     if (needed === 0) return;
@@ -126,7 +132,7 @@ export function runThreadEvents(options: ConcurrentOptions): ThreadMeasurements 
       result.failed.push(result.events);
       return;
     }
-    const slot = records[p + 1]!;
+    const slot = slotAt(p);
     handles[slot] = handle;
     requested[slot] = size;
     if (touches && size > old) target.touchBlock(handle, old, size);
@@ -160,9 +166,9 @@ export function runThreadEvents(options: ConcurrentOptions): ThreadMeasurements 
   }
 
   function allocate(p: number, op: number, target: Allocator): void {
-    const slot = records[p + 1]!;
-    const a = records[p + 2]! >>> 0;
-    const b = records[p + 3]! >>> 0;
+    const slot = slotAt(p);
+    const a = argumentOf(order, p);
+    const b = secondAt(p);
     const resizes = op === OP_REALLOC || op === OP_EREALLOC;
     if (resizes && a === 0) {
       if (slot !== 0) release(target, slot);
@@ -193,7 +199,7 @@ export function runThreadEvents(options: ConcurrentOptions): ThreadMeasurements 
   }
 
   function execute(p: number, op: number): void {
-    const slot = records[p + 1]!;
+    const slot = slotAt(p);
     switch (op) {
       case OP_MALLOC:
       case OP_CALLOC:
@@ -213,9 +219,9 @@ export function runThreadEvents(options: ConcurrentOptions): ThreadMeasurements 
         release(upper, slot);
         break;
       case OP_WRITE: {
-        const from = records[p + 2]! >>> 0;
+        const from = argumentOf(order, p);
         // A block whose realloc failed is shorter than the trace thinks.
-        const end = Math.min(from + (records[p + 3]! >>> 0), requested[slot]!);
+        const end = Math.min(from + secondAt(p), requested[slot]!);
         if (handles[slot] !== 0 && from < end) allocator.touchBlock(handles[slot]!, from, end);
         break;
       }
@@ -223,16 +229,16 @@ export function runThreadEvents(options: ConcurrentOptions): ThreadMeasurements 
         request?.requestBegin(t);
         break;
       case OP_REQUEST_END:
-        endRequest(records[p + 2]!, records[p + 3]!);
+        endRequest(argumentOf(order, p), secondAt(p));
         break;
       case OP_TRIM:
-        allocator.trim(t, records[p + 2]! >>> 0);
+        allocator.trim(t, argumentOf(order, p));
         break;
       case OP_OPT:
-        allocator.mallopt(t, MALLOPT_NAMES[slot]!, records[p + 2]!);
+        allocator.mallopt(t, MALLOPT_NAMES[slot]!, argumentOf(order, p) | 0);
         break;
       case OP_CLOCK:
-        kernel.advanceClock((records[p + 3]! >>> 0) * 2 ** 32 + (records[p + 2]! >>> 0));
+        kernel.advanceClock(secondAt(p) * 2 ** 32 + argumentOf(order, p));
         allocator.advance?.(t);
         break;
       case OP_THREAD_EXIT:
@@ -253,10 +259,10 @@ export function runThreadEvents(options: ConcurrentOptions): ThreadMeasurements 
         allocator.threadStart(t);
         if (request && request !== allocator) request.threadStart(t);
       }
-      const slot = records[p + 1]!;
+      const slot = slotAt(p);
       waitFor(slot, needOf(order, p));
       execute(p, op);
-      if (isUse(op, slot, records[p + 2]!)) used(slot);
+      if (isUse(op, slot, argumentOf(order, p))) used(slot);
       if (op === OP_THREAD_EXIT) isAlive = false;
       result.events++;
       if ((result.events & 255) === 0) {

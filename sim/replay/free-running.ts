@@ -81,9 +81,6 @@ const SMALL_BYTES = 1024;
  */
 const FETCHED_AHEAD = 6;
 
-/** Lines of the table whose last users are known: 4 MiB of the program's table. What it has not used since is in no near cache of its processors either. */
-const LINES = 65_536;
-
 /** Nothing stops the thread but the end of the share of events; how a run is cut into shares changes nothing in it. */
 const GOES_ON = -1;
 
@@ -116,12 +113,13 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   } = columns;
   const { createScheduler, STOP_BLOCKED, STOP_DONE, STOP_EARLY, STOP_LIMIT, STOP_SLEPT, STOP_UNTIL } = scheduling;
   const { OP_FAULTS, OP_SLOW_CALLS } = counters;
-  const { isUse, needOf, LG_RECORD_WORDS, OF_OTHERS, RECORD_WORDS } = programOrder;
+  const { argumentOf, isUse, needOf } = programOrder;
+  const { LARGE, LG_RECORD_WORDS, LINE_BITS, LINE_MASK, OF_OTHERS, RECORD_WORDS, SLOT_SHIFT } = programOrder;
   const { LG_ENTRY_WORDS } = objectTable;
   const { program, objects, kernel, allocator, request, touch, time, locks, operations } = options;
   const { threadsExit, recordedNs, onFailure, onSample, onEvent } = options;
   const { order } = program;
-  const { records, requestFrees, requestNeeds } = order;
+  const { records, seconds, requestFrees, requestNeeds } = order;
   const { handles, requested, ended, made, uses, last: lastUse } = objects;
   const { malloc, free, touchBlock, mallocLock, freeLock } = allocator;
   const { mallocNotLocal = malloc, freeNotLocal = free } = allocator;
@@ -160,8 +158,9 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   if (order.threads >= WAITER_MASK) {
     throw new UserError(`found ${order.threads} threads, expected fewer than ${WAITER_MASK} in virtual time`);
   }
-  // The thread that used the line last, + 1: in as few bytes as possible, as it is looked at for every block.
-  const lineUser = new (order.threads < 65535 ? Uint16Array : Int32Array)(LINES);
+  // The thread that used the line last, + 1: in as few bytes as possible, as it is looked at for every block. Lines have 16 bits, which
+  // are 4 MiB of the program's table: what it has not used since is in no near cache of its processors either.
+  const lineUser = new (order.threads < 65535 ? Uint16Array : Int32Array)(1 << LINE_BITS);
   const lastLine = new Int32Array(order.threads).fill(-1);
   const waitingFor = new Int32Array(order.threads); // object slot of a blocked thread, 0 for none
   const looksFrom = new Float64Array(order.threads); // since when it does
@@ -171,6 +170,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   const LIVE = 0; // requested bytes in live blocks now
   const PEAK = 1; // and at most
   const FAILURES = 2; // of calls so far
+  const foreignFrees = new Uint8Array(1); // 1: a thread has freed or resized a block that another one has used
   const callStart = new Float64Array(1); // when the running call began
   let share = 0; // events that the running call of `run` has still to execute
   let executed = 0;
@@ -206,6 +206,9 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   function row(): number {
     return program.rowOf(current, done[current]! + ((cursor[current]! - turnFrom) >> LG_RECORD_WORDS));
   }
+
+  const slotAt = (p: number) => records[p]! >>> SLOT_SHIFT;
+  const secondAt = (p: number) => seconds[p >> LG_RECORD_WORDS]! >>> 0;
 
   function failed(): void {
     live[FAILURES]!++;
@@ -277,11 +280,11 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
    * Lines in their order are fetched before they are needed. Computed, not branched on: the processor would guess wrong too often.
    */
   function lineNs(t: ThreadSlot, line: number): Ns {
-    const user = lineUser[line & (LINES - 1)]! ^ (t + 1);
+    const user = lineUser[line]! ^ (t + 1);
     const comes = (user | (0 - user)) >>> 31; // 1: it was another one's
-    const step = line - lastLine[t]!;
+    const step = ((line - lastLine[t]!) << LINE_BITS) >> LINE_BITS; // the numbers of lines begin again
     const isFar = (step | (FETCHED_AHEAD - step)) >>> 31; // 1: backwards, or too far ahead
-    lineUser[line & (LINES - 1)] = t + 1;
+    lineUser[line] = t + 1;
     lastLine[t]! += step * comes;
     return coldLineNs * (comes & isFar);
   }
@@ -322,11 +325,10 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
       failed();
       return;
     }
-    const q = records[p + 1]! << LG_ENTRY_WORDS;
+    const q = slotAt(p) << LG_ENTRY_WORDS;
+    const argument = argumentOf(order, p);
     const size =
-      op === OP_CALLOC || op === OP_ECALLOC
-        ? (records[p + 2]! >>> 0) * (records[p + 3]! >>> 0)
-        : (op === OP_MEMALIGN ? records[p + 3]! : records[p + 2]!) >>> 0;
+      op === OP_CALLOC || op === OP_ECALLOC ? argument * secondAt(p) : op === OP_MEMALIGN ? secondAt(p) : argument;
     liveBytes(handles[q] === 0 ? size : size - requested[q]!);
     handles[q] = handle;
     requested[q] = size;
@@ -345,21 +347,21 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   }
 
   function resize(target: Allocator, t: ThreadSlot, p: number): void {
-    const slot = records[p + 1]!;
-    const size = records[p + 2]! >>> 0;
+    const slot = slotAt(p);
+    const size = argumentOf(order, p);
     const handle = handles[slot << LG_ENTRY_WORDS]!;
     if (size === 0) {
       if (slot !== 0) freeObject(target, t, slot);
       return;
     }
     const moved = handle === 0 ? target.malloc(t, size) : target.realloc(t, handle, size);
-    finishAllocation(target, t, p, moved, handle === 0 ? 0 : records[p + 3]! >>> 0);
+    finishAllocation(target, t, p, moved, handle === 0 ? 0 : secondAt(p));
   }
 
   /** The request's blocks that other threads have still to write to; 0 where it can end. */
   function unreadyOfRequest(t: ThreadSlot, p: number): number {
-    const begin = records[p + 2]!;
-    for (let i = begin; i < begin + records[p + 3]!; i++) {
+    const begin = argumentOf(order, p);
+    for (let i = begin; i < begin + secondAt(p); i++) {
       if (!isReady(t, requestFrees[i]!, requestNeeds[i]!)) return i + 1;
     }
     return 0;
@@ -382,33 +384,35 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
 
   /** Everything but malloc and free. */
   function execute(t: ThreadSlot, op: number, p: number): void {
-    const slot = records[p + 1]!;
+    const slot = slotAt(p);
+    const argument = argumentOf(order, p);
+    const second = secondAt(p);
     const q = slot << LG_ENTRY_WORDS;
     switch (op) {
       case OP_CALLOC:
-        finishAllocation(allocator, t, p, allocator.calloc(t, records[p + 2]! >>> 0, records[p + 3]! >>> 0), 0);
+        finishAllocation(allocator, t, p, allocator.calloc(t, argument, second), 0);
         break;
       case OP_REALLOC:
         resize(allocator, t, p);
         break;
       case OP_MEMALIGN: {
-        const align = Math.max(8, records[p + 2]! >>> 0);
-        finishAllocation(allocator, t, p, allocator.memalign(t, align, records[p + 3]! >>> 0), 0);
+        const align = Math.max(8, argument);
+        finishAllocation(allocator, t, p, allocator.memalign(t, align, second), 0);
         break;
       }
       case OP_WRITE: {
-        const from = records[p + 2]! >>> 0;
+        const from = argument;
         // A block whose realloc failed is shorter than the trace thinks.
-        const end = Math.min(from + (records[p + 3]! >>> 0), requested[q]!);
+        const end = Math.min(from + second, requested[q]!);
         clocks[t]! += eventNs;
         if (handles[q] !== 0 && from < end) write(allocator, t, handles[q]!, from, end, true);
         break;
       }
       case OP_EMALLOC:
-        finishAllocation(upper, t, p, upper.malloc(t, records[p + 2]! >>> 0), 0);
+        finishAllocation(upper, t, p, upper.malloc(t, argument), 0);
         break;
       case OP_ECALLOC:
-        finishAllocation(upper, t, p, upper.calloc(t, records[p + 2]! >>> 0, records[p + 3]! >>> 0), 0);
+        finishAllocation(upper, t, p, upper.calloc(t, argument, second), 0);
         break;
       case OP_EREALLOC:
         resize(upper, t, p);
@@ -421,23 +425,23 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
         settle(t);
         break;
       case OP_REQUEST_END:
-        endRequest(t, records[p + 2]!, records[p + 3]!);
+        endRequest(t, argument, second);
         break;
       case OP_TRIM:
-        allocator.trim(t, records[p + 2]! >>> 0);
+        allocator.trim(t, argument);
         settle(t);
         break;
       case OP_OPT:
-        allocator.mallopt(t, MALLOPT_NAMES[slot]!, records[p + 2]!);
+        allocator.mallopt(t, MALLOPT_NAMES[slot]!, argument | 0);
         settle(t);
         break;
       case OP_CLOCK:
-        kernel.advanceClock((records[p + 3]! >>> 0) * 2 ** 32 + (records[p + 2]! >>> 0));
+        kernel.advanceClock(second * 2 ** 32 + argument);
         allocator.advance?.(t);
         settle(t);
         break;
       case OP_SAMPLE:
-        onSample(records[p + 3]!, records[p + 2]!, clocks[t]!);
+        onSample(second, argument, clocks[t]!);
         break;
       case OP_THREAD_EXIT:
         exitThread(t);
@@ -454,9 +458,9 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
     alive[t] = 0;
   }
 
-  /** While no thread frees a block of another one, the lock that a thread allocates under is the only one that it takes. */
+  /** As long as no thread frees a block of another one, the lock that a thread allocates under is the only one that it takes. */
   function usesOwnLock(): boolean {
-    return mallocLock !== undefined && program.crossThreadFrees() === 0;
+    return mallocLock !== undefined && foreignFrees[0] === 0;
   }
 
   /** Too far to take a lock. Looks for the limit itself: a double that is passed on becomes an object of the host's at every event. */
@@ -490,7 +494,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   function perform(t: ThreadSlot, p: number, isAhead: boolean): Stop | typeof GOES_ON {
     const word = records[p]!;
     const op = word & OP_MASK;
-    const slot = records[p + 1]!;
+    const slot = slotAt(p);
     if (isAhead && op !== OP_WRITE) return STOP_LIMIT;
     const need = needOf(order, p);
     if (op === OP_WRITE) {
@@ -506,13 +510,15 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
       const unready = unreadyOfRequest(t, p);
       if (unready > 0) return wait(t, requestFrees[unready - 1]!, requestNeeds[unready - 1]!, ended);
     }
-    // The block's own first line comes from another processor.
-    if ((word & OF_OTHERS) !== 0 && lastUse[slot << LG_ENTRY_WORDS]! >> WAITER_BITS !== processor[t])
-      clocks[t]! += lineTransferNs;
+    if ((word & OF_OTHERS) !== 0) {
+      if (op !== OP_WRITE) foreignFrees[0] = 1;
+      // The block's own first line comes from another processor.
+      if (lastUse[slot << LG_ENTRY_WORDS]! >> WAITER_BITS !== processor[t]) clocks[t]! += lineTransferNs;
+    }
     callStart[0] = clocks[t]!;
     execute(t, op, p);
     cursor[t] = p + RECORD_WORDS;
-    if (isUse(op, slot, records[p + 2]!)) used(t, slot);
+    if (isUse(op, slot, argumentOf(order, p))) used(t, slot);
     if (sleepNs[t]! > 0 || op !== OP_THREAD_EXIT || program.isEnd(t, p + RECORD_WORDS)) return GOES_ON;
     // The next life of this number is another thread, which sleeps until this one has left.
     clocks[t]! += wakeThreadNs;
@@ -563,10 +569,11 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
         stop = STOP_LIMIT;
         break;
       }
-      const slot = records[p + 1]!;
+      const slot = word >>> SLOT_SHIFT;
       const q = slot << LG_ENTRY_WORDS;
       if (op === OP_MALLOC) {
-        const size = records[p + 2]! >>> 0;
+        const argument = records[p + 1]! >>> LINE_BITS;
+        const size = argument === LARGE ? seconds[p >> LG_RECORD_WORDS]! >>> 0 : argument;
         let handle = mallocLocal(t, size);
         let isSlow = false;
         if (handle !== 0) {
@@ -617,7 +624,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
           }
         }
         // The block is noted in the table.
-        at += lineNs(t, records[p + 3]!);
+        at += lineNs(t, records[p + 1]! & LINE_MASK);
         // Its thread has freed the slot after all that others did with it.
         ended[slot] = at;
         uses[q]!++;
@@ -631,8 +638,10 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
         // What nobody else has used is ready.
         if ((word & OF_OTHERS) !== 0) {
           clocks[t] = at;
-          if (!isReady(t, slot, records[p + 2]!)) {
-            stop = isAhead ? STOP_LIMIT : wait(t, slot, records[p + 2]!, ended);
+          foreignFrees[0] = 1;
+          const need = argumentOf(order, p);
+          if (!isReady(t, slot, need)) {
+            stop = isAhead ? STOP_LIMIT : wait(t, slot, need, ended);
             at = clocks[t]!;
             break;
           }
@@ -648,7 +657,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
         }
         // The block's own first line comes from another processor.
         if ((word & OF_OTHERS) !== 0 && lastUse[q]! >> WAITER_BITS !== here) at += lineTransferNs;
-        at += lineNs(t, records[p + 3]!);
+        at += lineNs(t, records[p + 1]! & LINE_MASK);
         handles[q] = 0;
         if (handle !== 0) {
           live[LIVE]! -= requested[q]!;

@@ -9,12 +9,17 @@ import { lastRows, namesThread, rowsByThread, type ThreadEnd, threadIds, threadN
 //             │ record │ record │     │  next ─┼────► │    1 << LG_CHUNK_WORDS int32 a chunk
 //             └────────┴────────┴─ … ─┴────────┘      └─
 //
-//   record:   ┌────────────┬──────┬───┬───┐    slot, a, b as in event.ts, with the slots of this file; of malloc and free b is
-//             │ op, flags  │ slot │ a │ b │    the line of the program's table, of a free a is how many uses it waits for; of a
-//             └────────────┴──────┴───┴───┘    sample b is its row
+//   malloc    ┌────────┬──────┬────┬───────────┬──────────┐    two words, as small as can be: with slices of milliseconds a trace is
+//   and free: │ slot   │ flag │ op │ size, uses│ line     │    read far ahead of what is executed, through the host's memory
+//             └────────┴──────┴────┴───────────┴──────────┘
+//               26       1      5    16          16 bits       uses: how many the free waits for; line: of the program's table
+//   others:   ┌────────┬──────┬────┬──────────────────────┐
+//             │ slot   │ flag │ op │ a                    │    `seconds`: b, of a sample its row; slot, a, b as in event.ts, with
+//             └────────┴──────┴────┴──────────────────────┘    the slots of this file
 //
-// An event's position is the index of its record's first word.
-export const LG_RECORD_WORDS = 2;
+// A size or a number of uses that is too large for 16 bits is LARGE, and in `seconds`. An event's position is the index of its record's
+// first word.
+export const LG_RECORD_WORDS = 1;
 export const RECORD_WORDS = 1 << LG_RECORD_WORDS;
 export const LG_CHUNK_WORDS = 9;
 export const CHUNK_MASK = (1 << LG_CHUNK_WORDS) - 1;
@@ -22,6 +27,10 @@ export const CHUNK_MASK = (1 << LG_CHUNK_WORDS) - 1;
 export const CHUNK_END = (1 << LG_CHUNK_WORDS) - RECORD_WORDS;
 /** Another thread has used the object since it was allocated, or allocated it. */
 export const OF_OTHERS = 1 << traced.OP_BITS;
+export const SLOT_SHIFT = traced.OP_BITS + 1;
+export const LINE_BITS = 16;
+export const LINE_MASK = (1 << LINE_BITS) - 1;
+export const LARGE = 0xffff;
 
 /**
  * A trace as the free-running modes need it (trace-format.md): for each thread its own events in their order, and what
@@ -46,7 +55,9 @@ export interface ProgramOrder {
   /** Where its next event will be noted. */
   readonly tail: Int32Array;
   readonly records: Int32Array;
-  /** By position >> LG_RECORD_WORDS, of events other than malloc and free: how many uses the event waits for, 0 for none. */
+  /** By position >> LG_RECORD_WORDS: see above. */
+  readonly seconds: Int32Array;
+  /** The same, of events other than malloc and free: how many uses the event waits for, 0 for none. */
   readonly needs: Int32Array;
   /** As in event.ts, in slots of this file; and how many uses each waits for. */
   readonly requestFrees: Int32Array;
@@ -111,6 +122,7 @@ export function readProgramOrder(events: EventBuffer): ProgramOrderReader {
     first,
     tail: first.slice(),
     records: sharedInt32(chunks << LG_CHUNK_WORDS),
+    seconds: sharedInt32(chunks << (LG_CHUNK_WORDS - LG_RECORD_WORDS)),
     needs: sharedInt32(chunks << (LG_CHUNK_WORDS - LG_RECORD_WORDS)),
     requestFrees: sharedInt32(events.requestFrees.length),
     requestNeeds: sharedInt32(events.requestFrees.length),
@@ -139,8 +151,18 @@ function createReader(events: EventBuffer, order: ProgramOrder, ends: readonly T
     OP_WRITE,
   } = traced;
   const ofOthers = OF_OTHERS;
+  const slotShift = SLOT_SHIFT;
+  const lineBits = LINE_BITS;
+  const lineMask = LINE_MASK;
+  const large = LARGE;
+  const chunkEnd = CHUNK_END;
+  const chunkMask = CHUNK_MASK;
+  const lgChunkWords = LG_CHUNK_WORDS;
+  const recordWords = RECORD_WORDS;
+  const lgLifeWords = LG_LIFE_WORDS;
+  const lgEntriesPerLine = LG_ENTRIES_PER_LINE;
   const { length, head, slot, a, b, requestFrees: tracedFrees, begins } = events;
-  const { threads, records, needs, tail, slotLimit, requestFrees, requestNeeds } = order;
+  const { threads, records, seconds, needs, tail, slotLimit, requestFrees, requestNeeds } = order;
   const lgRecordWords = LG_RECORD_WORDS;
   const threadOf = threadNumbers(order.ids);
   /** By thread slot of the trace: the thread. */
@@ -172,17 +194,17 @@ function createReader(events: EventBuffer, order: ProgramOrder, ends: readonly T
   /** The thread's last chunk is full: links a new one to it. */
   function extend(t: number): number {
     const chunk = state[FREE_CHUNK]! || state[CHUNKS]!++;
-    const p = chunk << LG_CHUNK_WORDS;
-    if (chunk === state[FREE_CHUNK]) state[FREE_CHUNK] = records[p + CHUNK_END + 1]!;
-    records[p + CHUNK_END + 1] = 0;
+    const p = chunk << lgChunkWords;
+    if (chunk === state[FREE_CHUNK]) state[FREE_CHUNK] = records[p + chunkEnd + 1]!;
+    records[p + chunkEnd + 1] = 0;
     records[tail[t]! + 1] = chunk;
     return p;
   }
 
   /** All events of the chunk have been executed. */
   function leave(position: number): void {
-    const chunk = position >> LG_CHUNK_WORDS;
-    records[(chunk << LG_CHUNK_WORDS) + CHUNK_END + 1] = state[FREE_CHUNK]!;
+    const chunk = position >> lgChunkWords;
+    records[(chunk << lgChunkWords) + chunkEnd + 1] = state[FREE_CHUNK]!;
     state[FREE_CHUNK] = chunk;
   }
 
@@ -241,46 +263,82 @@ function createReader(events: EventBuffer, order: ProgramOrder, ends: readonly T
     if (lives[(s << LG_LIFE_WORDS) + OWNER]! >> 1 !== t) lives[(s << LG_LIFE_WORDS) + OWNER]! |= 1;
   }
 
-  /** Notes the event as the next one of its thread; returns its position. */
-  function put(t: number, word: number, s: number, argument: number, other: number): number {
+  /** The position of the thread's next event. */
+  function nextPosition(t: number): number {
     let p = tail[t]!;
-    if ((p & CHUNK_MASK) === CHUNK_END) p = extend(t);
-    tail[t] = p + RECORD_WORDS;
-    records[p] = word;
-    records[p + 1] = s;
-    records[p + 2] = argument;
-    records[p + 3] = other;
+    if ((p & chunkMask) === chunkEnd) p = extend(t);
+    tail[t] = p + recordWords;
     return p;
   }
 
-  /** The same for what is rare, and may have to wait. */
-  function putOther(t: number, row: number, word: number, s: number, need: number): void {
-    needs[put(t, word, s, a[row]! | 0, b[row]! | 0) >> lgRecordWords] = need;
+  /** A malloc of so many bytes, or a free that waits for so many uses. */
+  function put(t: number, word: number, argument: number, line: number): void {
+    const p = nextPosition(t);
+    records[p] = word;
+    if (argument < large) {
+      records[p + 1] = (argument << lineBits) | (line & lineMask);
+    } else {
+      records[p + 1] = (large << lineBits) | (line & lineMask);
+      seconds[p >> lgRecordWords] = argument;
+    }
   }
 
-  /** Up to the first row that is neither malloc nor free, which is returned; or `to`. */
+  /** What is rare, and may have to wait. */
+  function putOther(t: number, row: number, word: number, need: number): void {
+    const p = nextPosition(t);
+    records[p] = word;
+    records[p + 1] = a[row]!;
+    seconds[p >> lgRecordWords] = b[row]!;
+    needs[p >> lgRecordWords] = need;
+  }
+
+  /**
+   * Up to the first row that is neither malloc nor free, which is returned; or `to`. Most of what is done about a trace is done here:
+   * what `allocate`, `release` and others do for the rest is written out, with what they count in variables.
+   */
   function read(from: number, to: number): number {
-    for (let row = from; row < to; row++) {
+    let entries = state[ENTRIES]!;
+    let crossThreadFrees = 0;
+    let row = from;
+    for (; row < to; row++) {
       const word = head[row]!;
       const op = word & OP_MASK;
       if (op === OP_MALLOC || op === OP_EMALLOC) {
         const t = current[word >>> OP_BITS]!;
-        state[LAST_THREAD] = t;
-        const s = allocate(t, slot[row]!);
-        put(t, op, s, a[row]! | 0, lives[(s << LG_LIFE_WORDS) + LINE]!);
+        const s = freeSlots[t] === 0 ? freshSlot(t) : freeSlots[t]!;
+        const life = s << lgLifeWords;
+        freeSlots[t] = lives[life + OWNER]!;
+        now[slot[row]!] = s;
+        const line = entries++ >> lgEntriesPerLine;
+        lives[life + OWNER] = t << 1;
+        lives[life + LINE] = line;
+        lives[life + ALLOCATED] = ++lives[life + USES]!;
+        put(t, op | (s << slotShift), a[row]!, line);
       } else if (op === OP_FREE || op === OP_EFREE) {
         const t = current[word >>> OP_BITS]!;
-        state[LAST_THREAD] = t;
         const s = now[slot[row]!]!;
         if (s === 0) throw dead(row, 'frees');
-        const p = s << LG_LIFE_WORDS;
-        put(t, op | flagOf(t, s), s, lives[p + USES]!, lives[p + LINE]!);
-        release(t, slot[row]!, s);
+        now[slot[row]!] = 0;
+        const life = s << lgLifeWords;
+        const stranger = lives[life + OWNER]! ^ (t << 1);
+        const owner = stranger >> 1;
+        put(
+          t,
+          op | (((stranger | -stranger) >>> 31) * ofOthers) | (s << slotShift),
+          lives[life + USES]!,
+          lives[life + LINE]!,
+        );
+        crossThreadFrees += (owner | -owner) >>> 31;
+        lives[life + OWNER] = freeSlots[t]!;
+        freeSlots[t] = s;
       } else {
-        return row;
+        break;
       }
     }
-    return to;
+    state[ENTRIES] = entries;
+    state[CROSS_THREAD_FREES]! += crossThreadFrees;
+    if (row > from) state[LAST_THREAD] = current[head[row - 1]! >>> OP_BITS]!;
+    return row;
   }
 
   function readOther(row: number): void {
@@ -291,7 +349,7 @@ function createReader(events: EventBuffer, order: ProgramOrder, ends: readonly T
       case OP_CALLOC:
       case OP_ECALLOC:
       case OP_MEMALIGN:
-        putOther(t, row, op, allocate(t, slot[row]!), 0);
+        putOther(t, row, op | (allocate(t, slot[row]!) << slotShift), 0);
         break;
       case OP_REALLOC:
       case OP_EREALLOC:
@@ -300,7 +358,7 @@ function createReader(events: EventBuffer, order: ProgramOrder, ends: readonly T
       case OP_WRITE: {
         const s = now[slot[row]!]!;
         if (s === 0) throw dead(row, 'writes to');
-        putOther(t, row, op | flagOf(t, s), s, lives[(s << LG_LIFE_WORDS) + ALLOCATED]!);
+        putOther(t, row, op | flagOf(t, s) | (s << slotShift), lives[(s << LG_LIFE_WORDS) + ALLOCATED]!);
         lives[(s << LG_LIFE_WORDS) + USES]!++;
         use(t, s);
         break;
@@ -312,13 +370,14 @@ function createReader(events: EventBuffer, order: ProgramOrder, ends: readonly T
           requestNeeds[i] = lives[(s << LG_LIFE_WORDS) + USES]!;
           release(t, tracedFrees[i]!, s);
         }
-        putOther(t, row, op, slot[row]!, 0);
+        putOther(t, row, op, 0);
         break;
       case OP_SAMPLE:
-        put(t, op, 0, a[row]! | 0, row);
+        putOther(t, row, op, 0);
+        seconds[(tail[t]! - RECORD_WORDS) >> lgRecordWords] = row;
         break;
-      default: // nothing to wait for
-        putOther(t, row, op, slot[row]!, 0);
+      default: // nothing to wait for; of a mallopt the slot is its name
+        putOther(t, row, op | (slot[row]! << slotShift), 0);
     }
     if (op === OP_THREAD_EXIT) state[LAST_THREAD] = 0;
   }
@@ -326,10 +385,10 @@ function createReader(events: EventBuffer, order: ProgramOrder, ends: readonly T
   function readRealloc(t: number, row: number, op: number): void {
     const old = now[slot[row]!]!;
     if (old === 0) {
-      putOther(t, row, op, a[row] === 0 ? 0 : allocate(t, slot[row]!), 0);
+      putOther(t, row, op | ((a[row] === 0 ? 0 : allocate(t, slot[row]!)) << slotShift), 0);
       return;
     }
-    putOther(t, row, op | flagOf(t, old), old, lives[(old << LG_LIFE_WORDS) + USES]!);
+    putOther(t, row, op | flagOf(t, old) | (old << slotShift), lives[(old << LG_LIFE_WORDS) + USES]!);
     if (a[row] === 0) {
       release(t, slot[row]!, old);
     } else {
@@ -394,12 +453,22 @@ function createReader(events: EventBuffer, order: ProgramOrder, ends: readonly T
   };
 }
 
-/** How many uses of its object the event at `position` waits for. */
-export function needOf({ records, needs }: ProgramOrder, position: number): number {
+/** The size of a malloc, the number of uses that a free waits for; of other events `a`. Unsigned. */
+export function argumentOf({ records, seconds }: ProgramOrder, position: number): number {
   const op = records[position]! & traced.OP_MASK;
-  if (op === traced.OP_FREE || op === traced.OP_EFREE) return records[position + 2]!;
-  if (op === traced.OP_MALLOC || op === traced.OP_EMALLOC || op === traced.OP_SAMPLE) return 0;
-  return needs[position >> LG_RECORD_WORDS]!;
+  const word = records[position + 1]! >>> 0;
+  if (op !== traced.OP_MALLOC && op !== traced.OP_FREE && op !== traced.OP_EMALLOC && op !== traced.OP_EFREE)
+    return word;
+  const argument = word >>> LINE_BITS;
+  return argument === LARGE ? seconds[position >> LG_RECORD_WORDS]! >>> 0 : argument;
+}
+
+/** How many uses of its object the event at `position` waits for. */
+export function needOf(order: ProgramOrder, position: number): number {
+  const op = order.records[position]! & traced.OP_MASK;
+  if (op === traced.OP_FREE || op === traced.OP_EFREE) return argumentOf(order, position);
+  if (op === traced.OP_MALLOC || op === traced.OP_EMALLOC) return 0;
+  return order.needs[position >> LG_RECORD_WORDS]!;
 }
 
 /** Whether others may wait for the event: an allocation, a realloc or a write; a free is the last that happens to an object. */

@@ -1,7 +1,17 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { OP_CLOCK, OP_MASK, OP_SAMPLE } from '../../sim/event.ts';
-import { isUse, needOf, OF_OTHERS, readProgramOrder, RECORD_WORDS } from '../../sim/replay/program-order.ts';
+import {
+  argumentOf,
+  isUse,
+  LG_RECORD_WORDS,
+  LINE_MASK,
+  needOf,
+  OF_OTHERS,
+  readProgramOrder,
+  RECORD_WORDS,
+  SLOT_SHIFT,
+} from '../../sim/replay/program-order.ts';
 import { eventsOf } from '../helpers/bump-run.ts';
 
 /** The whole order of a trace: each thread's rows, and by row what its event is. */
@@ -20,15 +30,18 @@ function orderOf(lines: readonly string[]) {
   });
   const at = (row: number) => {
     const p = positions.get(row)!;
-    const [word, slot, a, b] = order.records.slice(p, p + RECORD_WORDS);
+    const [word, other] = order.records.slice(p, p + RECORD_WORDS);
     const op = word! & OP_MASK;
+    const slot = word! >>> SLOT_SHIFT;
     return {
       op,
-      slot: slot!,
-      b: b!,
+      slot,
+      argument: argumentOf(order, p),
+      second: order.seconds[p >> LG_RECORD_WORDS]!,
+      line: other! & LINE_MASK,
       need: needOf(order, p),
       ofOthers: (word! & OF_OTHERS) !== 0,
-      counts: isUse(op, slot!, a!),
+      counts: isUse(op, slot, argumentOf(order, p)),
     };
   };
   return { program, order, rowsOf: (t: number) => rows[t]!, at };
@@ -41,13 +54,25 @@ test('each thread has its own events; samples and the clock belong to the thread
   expect(rowsOf(1)).toEqual([1, 2, 3, 7]);
   expect(rowsOf(2)).toEqual([4, 5]);
   expect([2, 3].map((row) => at(row).op)).toEqual([OP_CLOCK, OP_SAMPLE]);
-  expect(at(3).b).toBe(3); // a sample knows its row
+  expect(at(3).second).toBe(3); // a sample knows its row
 });
 
 test('a later life of a thread number follows the earlier one in the same list', () => {
   const { order, rowsOf } = orderOf(['m 1 1 8', 'te 1', 'm 2 2 8', 'm 1 3 8', 'te 1']);
   expect([...order.ids]).toEqual([0, 1, 2]);
   expect(rowsOf(1)).toEqual([0, 1, 3, 4]);
+});
+
+test('sizes and numbers of uses of any magnitude are kept', () => {
+  const sizes = [0, 1, 65534, 65535, 65536, 4294967295];
+  const { at } = orderOf([
+    ...sizes.map((size, i) => `m ${i} ${i + 1} ${size}`),
+    'm 0 9 8',
+    ...Array.from({ length: 65_535 }, () => 'w 0 9 0 1'),
+    'f 0 9',
+  ]);
+  expect(sizes.map((_, i) => at(i).argument)).toEqual(sizes);
+  expect(at(sizes.length + 65_536).need).toBe(65_536);
 });
 
 test('a free waits for the allocation and the writes, a write for the last realloc', () => {
@@ -64,7 +89,7 @@ test('a block is of others from the first use by another thread on', () => {
 
 test('the program keeps its blocks in file order, four to a line of its table', () => {
   const { at } = orderOf([...Array.from({ length: 6 }, (_, i) => `m ${i % 2} ${i} 8`), 'r 0 0 16', 'f 1 0', 'f 0 5']);
-  const lineOf = (row: number) => at(row).b;
+  const lineOf = (row: number) => at(row).line;
   expect([0, 1, 2, 3, 4, 5].map(lineOf)).toEqual([0, 0, 0, 0, 1, 1]);
   expect(lineOf(7)).toBe(1); // where the realloc, the seventh, put it
   expect(lineOf(8)).toBe(1);

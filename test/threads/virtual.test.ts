@@ -6,7 +6,8 @@ import { runLockstep, type SessionOptions } from '../../bench/session.ts';
 import { KERNEL_DEFAULTS } from '../../sim/kernel/kernel.ts';
 import { createFreeRunning } from '../../sim/replay/free-running.ts';
 import { createSharedObjectTable, type SharedObjectTable } from '../../sim/replay/objects.ts';
-import { RECORD_WORDS, readProgramOrder } from '../../sim/replay/program-order.ts';
+import { OP_FREE, OP_MASK } from '../../sim/event.ts';
+import { LINE_BITS, RECORD_WORDS, readProgramOrder } from '../../sim/replay/program-order.ts';
 import type { Pace, RunResult } from '../../sim/report/result.ts';
 import { COST_PROFILES } from '../../sim/threads/costs.ts';
 import { createVirtualLocks, type VirtualLocks } from '../../sim/threads/virtual-locks.ts';
@@ -173,7 +174,9 @@ test('threads that wait for each other for ever end with the names of their even
   const { order } = program;
   program.readAll();
   // More uses than there are: no trace can say this, since waits point backwards.
-  for (let p = 0; p < order.records.length; p += RECORD_WORDS) if (order.records[p + 2] === 1) order.records[p + 2] = 2;
+  for (let p = 0; p < order.records.length; p += RECORD_WORDS) {
+    if ((order.records[p]! & OP_MASK) === OP_FREE) order.records[p + 1] = 2 << LINE_BITS;
+  }
   const time = createVirtualTime(order.threads, 2, COST_PROFILES['vm']!, 0);
   let locks: VirtualLocks | undefined;
   let objects: SharedObjectTable | undefined;
