@@ -140,6 +140,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
     wakeThreadNs,
   } = costs;
   const upper = request ?? allocator;
+  const isPlain = recordedNs === undefined && onEvent === undefined; // nobody looks at single events
   const touches = touch !== 'none';
   const fills = touch === 'full';
   const { fill, poke } = createCaches(time);
@@ -297,12 +298,11 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
     if (at > ended[slot]!) ended[slot] = at;
     const waiter = lastUse[q]! & WAITER_MASK;
     lastUse[q] = processor[t]! << WAITER_BITS;
-    if (waiter !== 0) wakeWaiting(waiter, q, t);
+    if (waiter !== 0) wakeWaiting(waiter, q, at);
   }
 
-  /** The thread has used what others wait for. Those that wait for more uses go on waiting. */
-  function wakeWaiting(first: number, q: number, user: ThreadSlot): void {
-    const at = clocks[user]!;
+  /** Those that wait for more uses go on waiting. */
+  function wakeWaiting(first: number, q: number, at: Ns): void {
     let waiter = first;
     while (waiter !== 0) {
       const t = waiter - 1;
@@ -527,45 +527,111 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   }
 
   /**
-   * Executes events of `t` until its clock has passed the limit; GOES_ON where the share of events, or those at hand, are used up.
-   * What a thread's cache serves changes this function's own variables alone: a number in memory that every event adds to
-   * would be waited for at every event. The others find the clock, the cursor and the sum of live bytes in their places.
+   * Executes the events from `from` on that `t`'s cache serves, up to `to` at most; returns where it stopped. What it changes at each event
+   * is in its own variables: a number in memory that every event adds to would be waited for. Apart from the rest, and it leaves with
+   * whatever is unusual: small code is compiled soon, and is not thrown away when it meets what was not there while it was compiled.
    */
+  function runServed(t: ThreadSlot, from: number, to: number): number {
+    const latest = scheduler.limit[0]! + AHEAD_NS;
+    const use = processor[t]! << WAITER_BITS;
+    let at = clocks[t]!;
+    let sum = live[LIVE]!;
+    let peak = live[PEAK]!;
+    let servedMallocs = 0;
+    let p = from;
+    for (; p < to && at <= latest; p += RECORD_WORDS) {
+      const word = records[p]!;
+      const op = word & (OP_MASK | OF_OTHERS);
+      const slot = word >>> SLOT_SHIFT;
+      const q = slot << LG_ENTRY_WORDS;
+      const second = records[p + 1]!;
+      if (op === OP_MALLOC) {
+        const size = second >>> LINE_BITS;
+        if ((lastUse[q]! & WAITER_MASK) !== 0 || size === LARGE) break;
+        const handle = mallocLocal(t, size);
+        if (handle === 0) break;
+        handles[q] = handle;
+        requested[q] = size;
+        sum += size;
+        if (sum > peak) peak = sum;
+        at += mallocEventNs;
+        if (touches && size !== 0) {
+          if (size <= SMALL_BYTES) {
+            const faults = operations[OP_FAULTS]!;
+            touchBlock(handle, 0, size);
+            at += fills ? writeL2Ns + size * smallByteNs : writeL2Ns;
+            if (operations[OP_FAULTS] !== faults) {
+              clocks[t] = at;
+              settle(t);
+              at = clocks[t]!;
+            }
+          } else {
+            clocks[t] = at;
+            write(allocator, t, handle, 0, size, fills);
+            at = clocks[t]!;
+          }
+        }
+        // The block is noted in the table. What its thread has done with the slot before, it did after all others.
+        at += lineNs(t, second & LINE_MASK);
+        ended[slot] = at;
+        uses[q]!++;
+        lastUse[q] = use;
+        servedMallocs++;
+      } else if (op === OP_FREE) {
+        const handle = handles[q]!;
+        if (handle === 0 || !freeLocal(t, handle)) break;
+        handles[q] = 0;
+        sum -= requested[q]!;
+        at += lineNs(t, second & LINE_MASK);
+        at += freeEventNs;
+      } else {
+        break;
+      }
+    }
+    clocks[t] = at;
+    live[LIVE] = sum;
+    live[PEAK] = peak;
+    mallocs.calls += servedMallocs;
+    frees.calls += ((p - from) >> LG_RECORD_WORDS) - servedMallocs;
+    return p;
+  }
+
+  /** Executes events of `t` until its clock has passed the limit; GOES_ON where the share of events, or those at hand, are used up. */
   function runThread(t: ThreadSlot): Stop | typeof GOES_ON {
     const limit = scheduler.limit[0]!;
     const from = cursor[t]!;
     const to = Math.min(program.endOf(t, from), from + share * RECORD_WORDS);
-    const here = processor[t]!;
     let p = from;
     let stop: Stop | typeof GOES_ON = GOES_ON;
-    let at = clocks[t]!;
-    let mallocsServed = 0;
-    let freesServed = 0;
+    let isServed = alive[t] !== 0; // whether the cache may serve more
     current = t;
     turnFrom = from;
     while (p < to) {
+      if (isPlain && isServed) {
+        p = runServed(t, p, to);
+        if (p >= to) break;
+      }
       const word = records[p]!;
       const op = word & OP_MASK;
+      cursor[t] = p;
+      isServed = false;
       if (alive[t] === 0 && namesThread(op)) {
-        cursor[t] = p;
         beginThread(t);
-        at = clocks[t]!;
-        if (at <= limit && sleepNs[t] === 0) continue;
+        if (clocks[t]! <= limit && sleepNs[t] === 0) continue;
         stop = sleepNs[t] === 0 ? STOP_LIMIT : STOP_SLEPT;
         break;
       }
       if (recordedNs !== undefined) {
-        cursor[t] = p;
         const due = recordedNs(row());
-        if (due > at) {
+        if (due > clocks[t]!) {
           until[t] = due;
           stop = STOP_EARLY;
           break;
         }
       }
       // Past the limit only what no other thread can tell the time of, or under a lock that no other one would find taken.
-      const isAhead = at > limit;
-      if (isAhead && at > limit + AHEAD_NS) {
+      const isAhead = clocks[t]! > limit;
+      if (isAhead && clocks[t]! > limit + AHEAD_NS) {
         stop = STOP_LIMIT;
         break;
       }
@@ -576,128 +642,87 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
         const size = argument === LARGE ? seconds[p >> LG_RECORD_WORDS]! >>> 0 : argument;
         let handle = mallocLocal(t, size);
         let isSlow = false;
-        if (handle !== 0) {
-          mallocsServed++;
-          at += mallocEventNs;
-        } else {
-          clocks[t] = at;
-          cursor[t] = p;
+        isServed = handle !== 0;
+        if (!isServed) {
           if (isAhead && !mallocIsUnderOwn(t, size)) {
             stop = STOP_LIMIT;
             break;
           }
           const slowCalls = operations[OP_SLOW_CALLS]!;
-          callStart[0] = at;
+          callStart[0] = clocks[t]!;
           handle = mallocNotLocal(t, size);
           isSlow = operations[OP_SLOW_CALLS] !== slowCalls;
-          if (isSlow) {
-            endCall(mallocs, t, mallocNs);
-            at = clocks[t]!;
-            if (sleepNs[t]! > 0) stop = STOP_SLEPT;
-          } else {
-            mallocsServed++;
-            at += mallocEventNs;
-          }
-          if (handle === 0) failed();
+        }
+        if (isSlow) {
+          endCall(mallocs, t, mallocNs);
+        } else {
+          mallocs.calls++;
+          clocks[t]! += mallocEventNs;
         }
         handles[q] = handle;
         requested[q] = size;
-        if (handle !== 0) {
+        if (handle === 0) {
+          failed();
+        } else {
           liveBytes(size);
           if (touches && size !== 0) {
-            const faults = operations[OP_FAULTS]!;
             if (size <= SMALL_BYTES && !isSlow) {
+              const faults = operations[OP_FAULTS]!;
               touchBlock(handle, 0, size);
-              at += fills ? writeL2Ns + size * smallByteNs : writeL2Ns;
-              if (operations[OP_FAULTS] !== faults) {
-                clocks[t] = at;
-                settle(t);
-                at = clocks[t]!;
-                if (sleepNs[t]! > 0) stop = STOP_SLEPT;
-              }
-            } else {
-              clocks[t] = at;
-              write(allocator, t, handle, 0, size, fills);
-              at = clocks[t]!;
-              if (sleepNs[t]! > 0) stop = STOP_SLEPT;
-            }
+              clocks[t]! += fills ? writeL2Ns + size * smallByteNs : writeL2Ns;
+              if (operations[OP_FAULTS] !== faults) settle(t);
+            } else write(allocator, t, handle, 0, size, fills);
           }
         }
         // The block is noted in the table.
-        at += lineNs(t, records[p + 1]! & LINE_MASK);
-        // Its thread has freed the slot after all that others did with it.
-        ended[slot] = at;
-        uses[q]!++;
-        const waiter = lastUse[q]! & WAITER_MASK;
-        lastUse[q] = here << WAITER_BITS;
-        if (waiter !== 0) {
-          clocks[t] = at;
-          wakeWaiting(waiter, q, t);
-        }
+        clocks[t]! += lineNs(t, records[p + 1]! & LINE_MASK);
+        used(t, slot);
       } else if (op === OP_FREE) {
         // What nobody else has used is ready.
         if ((word & OF_OTHERS) !== 0) {
-          clocks[t] = at;
           foreignFrees[0] = 1;
           const need = argumentOf(order, p);
           if (!isReady(t, slot, need)) {
             stop = isAhead ? STOP_LIMIT : wait(t, slot, need, ended);
-            at = clocks[t]!;
             break;
           }
         }
         const handle = handles[q]!;
-        const isFreed = handle === 0 || freeLocal(t, handle);
-        if (isAhead && !isFreed) {
-          clocks[t] = at;
-          if (!freeIsUnderOwn(t, handle)) {
-            stop = STOP_LIMIT;
-            break;
-          }
+        isServed = handle === 0 || freeLocal(t, handle);
+        if (isAhead && !isServed && !freeIsUnderOwn(t, handle)) {
+          stop = STOP_LIMIT;
+          break;
         }
         // The block's own first line comes from another processor.
-        if ((word & OF_OTHERS) !== 0 && lastUse[q]! >> WAITER_BITS !== here) at += lineTransferNs;
-        at += lineNs(t, records[p + 1]! & LINE_MASK);
+        if ((word & OF_OTHERS) !== 0 && lastUse[q]! >> WAITER_BITS !== processor[t]) clocks[t]! += lineTransferNs;
+        clocks[t]! += lineNs(t, records[p + 1]! & LINE_MASK);
         handles[q] = 0;
         if (handle !== 0) {
           live[LIVE]! -= requested[q]!;
-          if (isFreed) {
-            freesServed++;
-            at += freeEventNs;
-          } else {
-            clocks[t] = at;
-            cursor[t] = p;
+          let isSlow = false;
+          if (!isServed) {
             const slowCalls = operations[OP_SLOW_CALLS]!;
-            callStart[0] = at;
+            callStart[0] = clocks[t]!;
             freeNotLocal(t, handle);
-            if (operations[OP_SLOW_CALLS] !== slowCalls) {
-              endCall(frees, t, freeNs);
-              at = clocks[t]!;
-              if (sleepNs[t]! > 0) stop = STOP_SLEPT;
-            } else {
-              freesServed++;
-              at += freeEventNs;
-            }
+            isSlow = operations[OP_SLOW_CALLS] !== slowCalls;
+          }
+          if (isSlow) {
+            endCall(frees, t, freeNs);
+          } else {
+            frees.calls++;
+            clocks[t]! += freeEventNs;
           }
         }
       } else {
-        clocks[t] = at;
-        cursor[t] = p;
         stop = perform(t, p, isAhead);
-        at = clocks[t]!;
+        isServed = true;
         if (cursor[t] === p) break;
-        if (sleepNs[t]! > 0) stop = STOP_SLEPT;
       }
-      if (onEvent !== undefined) {
-        cursor[t] = p;
-        onEvent(row(), op, handles[q] ?? 0);
-      }
+      if (onEvent !== undefined) onEvent(row(), op, handles[q] ?? 0);
       p += RECORD_WORDS;
+      if (sleepNs[t]! > 0) stop = STOP_SLEPT;
       if (stop !== GOES_ON) break;
     }
-    clocks[t] = at;
-    mallocs.calls += mallocsServed;
-    frees.calls += freesServed;
     const count = (p - from) >> LG_RECORD_WORDS;
     executed += count;
     share -= count;
