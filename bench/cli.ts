@@ -3,6 +3,7 @@ import { UserError } from '../sim/assert.ts';
 
 /** One line on standard error and exit code 2 for the user's mistakes; a stack trace only for ours. */
 function fail(error: unknown): never {
+  if (isBrokenPipe(error)) process.exit(0);
   if (error instanceof UserError) {
     process.stderr.write(`sim: ${error.message}\n`);
     process.exit(2);
@@ -11,8 +12,12 @@ function fail(error: unknown): never {
   process.exit(70);
 }
 
-// A reader that has seen enough (`sim run … | head`) is no error.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
+/** A reader that has seen enough (`sim run … | head`) is no error. */
+function isBrokenPipe(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException | undefined)?.code === 'EPIPE';
+}
+
+process.stdout.on('error', (error) => process.exit(isBrokenPipe(error) ? 0 : 1));
 
 const args = process.argv.slice(2);
 try {

@@ -23,7 +23,7 @@ import type { Mapped } from './mapped.ts';
 import { FREE_LIST, MAX_FAST_UNITS, MMAPPED_MEM, N_MMAPS, TCACHE_COUNT, TCACHE_BINS } from './parameters.ts';
 import { NEXT_FREE } from './arena-layout.ts';
 import { TCACHE_MAX_BINS, TCACHE_SHIFT } from './tcache.ts';
-import { type Area, IN_BIN, IN_TCACHE, IS_FENCEPOST, IS_TCACHE, IS_TOP, type Walking } from './walk.ts';
+import { type Area, type ChunkStates, IN_BIN, IN_TCACHE, IS_FENCEPOST, IS_TOP, type Walking } from './walk.ts';
 
 /**
  * The checks that malloc.c compiles under MALLOC_DEBUG (do_check_chunk and its family, do_check_malloc_state), and sums:
@@ -106,7 +106,7 @@ export function createCheck(context: Context, heapsApi: Heaps, mapped: Mapped, w
     return binned;
   }
 
-  function checkArea(area: Area, states: ReadonlyMap<number, number>, binned: Set<number>): void {
+  function checkArea(area: Area, states: ChunkStates, binned: Set<number>): void {
     let unit = words[area.first + ADDR]!;
     let prev = 0;
     walking.eachChunk(area, states, (p, units, state) => {
@@ -137,7 +137,7 @@ export function createCheck(context: Context, heapsApi: Heaps, mapped: Mapped, w
     );
   }
 
-  function checkCaches(states: ReadonlyMap<number, number>): void {
+  function checkCaches(states: ChunkStates): void {
     let listed = 0;
     for (let t = 0; t < tcacheChunk.length; t++) {
       for (let bin = 0; bin < TCACHE_MAX_BINS; bin++) {
@@ -153,7 +153,7 @@ export function createCheck(context: Context, heapsApi: Heaps, mapped: Mapped, w
       }
     }
     let cached = 0;
-    for (const state of states.values()) if (state === IN_TCACHE) cached++;
+    for (const state of states) if (state === IN_TCACHE) cached++;
     assert(cached === listed, 'a chunk is in two thread caches');
   }
 
@@ -211,9 +211,7 @@ export function createCheck(context: Context, heapsApi: Heaps, mapped: Mapped, w
       if (arena !== MAIN_ARENA)
         assert(heaps[heapOf(top) + HEAP_ARENA] === arena, `top of ${name} is in another's heap`);
     }
-    for (const [p, state] of states) {
-      assert(state !== IS_TCACHE || (words[p + SIZE]! & INUSE) !== 0, `tcache ${place(p)} is free`);
-    }
+    for (const p of tcacheChunk) assert(p === 0 || (words[p + SIZE]! & INUSE) !== 0, `tcache ${place(p)} is free`);
     checkCaches(states);
     checkMapped();
     checkThreads();

@@ -32,7 +32,8 @@ export const FD_NEXTSIZE = 4;
 export const BK_NEXTSIZE = 5;
 export const PREV = 6;
 export const NEXT = 7;
-export const RECORD_WORDS = 8;
+export const LG_RECORD_WORDS = 3;
+export const RECORD_WORDS = 1 << LG_RECORD_WORDS;
 
 export const INUSE = 1;
 export const MMAPPED = 2;
@@ -119,5 +120,5 @@ export function createChunks(memory: Memory) {
     words[holder + SPARE_LIST] = record;
   }
 
-  return { words, reserve, newRecord, dropRecord };
+  return { words, reserve, newRecord, dropRecord, wordsUsed: () => supply[0]! };
 }

@@ -8,7 +8,7 @@ import {
 } from '../../sim/allocator.ts';
 import { FASTBINS, NEXT_ARENA, NUMBER, TOP } from './arena-layout.ts';
 import { NFASTBINS } from './bin-index.ts';
-import { ADDR, FD, INUSE, NEXT, PAGE_UNIT_SHIFT, SIZE, UNIT_BYTES, UNIT_SHIFT } from './chunk.ts';
+import { ADDR, FD, INUSE, LG_RECORD_WORDS, NEXT, PAGE_UNIT_SHIFT, SIZE, UNIT_BYTES, UNIT_SHIFT } from './chunk.ts';
 import { type Context, MAIN_ARENA, MAPPED_LIST } from './context.ts';
 import { HEAP_ARENA, HEAP_FENCEPOST, HEAP_FIRST, type Heaps } from './heap.ts';
 import type { Mapped } from './mapped.ts';
@@ -35,6 +35,9 @@ export const IS_TOP = 4;
 export const IS_FENCEPOST = 5;
 /** The chunk that holds a thread's tcache. */
 export const IS_TCACHE = 6;
+
+/** By chunk >>> LG_RECORD_WORDS: IN_TCACHE, IN_FASTBIN, IS_TCACHE, or else IN_USE, which is 0. */
+export type ChunkStates = Uint8Array;
 
 export type Walking = ReturnType<typeof createWalk>;
 
@@ -85,30 +88,31 @@ export function createWalk(context: Context, heapsApi: Heaps, systemMalloc: Syst
     }
   }
 
-  /** Chunks in use that are not the program's: in a thread's cache, in a fastbin, or a tcache itself. */
-  function states(): Map<number, number> {
-    const map = new Map<number, number>();
+  /** What is known of chunks in use from where they are listed: in a thread's cache, in a fastbin, or a tcache itself. */
+  function states(): ChunkStates {
+    const { chunks } = context;
+    const found = new Uint8Array(chunks.wordsUsed() >>> LG_RECORD_WORDS);
     for (let t = 0; t < tcacheChunk.length; t++) {
       if (tcacheChunk[t] === 0) continue;
-      map.set(tcacheChunk[t]!, IS_TCACHE);
+      found[tcacheChunk[t]! >>> LG_RECORD_WORDS] = IS_TCACHE;
       for (let bin = 0; bin < TCACHE_MAX_BINS; bin++) {
-        for (let p = tcache[(t << TCACHE_SHIFT) + 2 * bin]!; p !== 0; p = words[p + FD]!) map.set(p, IN_TCACHE);
+        for (let p = tcache[(t << TCACHE_SHIFT) + 2 * bin]!; p !== 0; p = words[p + FD]!) {
+          found[p >>> LG_RECORD_WORDS] = IN_TCACHE;
+        }
       }
     }
     eachArena((arena) => {
       for (let i = 0; i < NFASTBINS; i++) {
-        for (let p = words[arena + FASTBINS + i]!; p !== 0; p = words[p + FD]!) map.set(p, IN_FASTBIN);
+        for (let p = words[arena + FASTBINS + i]!; p !== 0; p = words[p + FD]!) {
+          found[p >>> LG_RECORD_WORDS] = IN_FASTBIN;
+        }
       }
     });
-    return map;
+    return found;
   }
 
   /** `visit(chunk, its units, one of the states above)`, in the order of addresses. */
-  function eachChunk(
-    area: Area,
-    inUse: ReadonlyMap<number, number>,
-    visit: (p: number, units: number, state: number) => void,
-  ) {
+  function eachChunk(area: Area, inUse: ChunkStates, visit: (p: number, units: number, state: number) => void) {
     const fencepost = area.heap === 0 ? 0 : heaps[area.heap + HEAP_FENCEPOST]!;
     for (let p = area.first; p !== 0; p = words[p + NEXT]!) {
       const word = words[p + SIZE]!;
@@ -116,7 +120,7 @@ export function createWalk(context: Context, heapsApi: Heaps, systemMalloc: Syst
       if (p === words[area.arena + TOP]) state = IS_TOP;
       // A piece of the main arena that is not its last ends with a fencepost too.
       else if (p === fencepost || words[p + NEXT] === 0) state = IS_FENCEPOST;
-      else if ((word & INUSE) !== 0) state = inUse.get(p) ?? IN_USE;
+      else if ((word & INUSE) !== 0) state = inUse[p >>> LG_RECORD_WORDS]!;
       visit(p, word >>> UNIT_SHIFT, state);
     }
   }
@@ -149,7 +153,7 @@ export function createWalk(context: Context, heapsApi: Heaps, systemMalloc: Syst
       const memory = (words[p + ADDR]! + 1) * UNIT_BYTES;
       const length = (words[p + FD]! - 1) * UNIT_BYTES;
       visit(start, memory - start, RANGE_METADATA, 0);
-      if (inUse.has(p)) visit(memory, length, RANGE_METADATA, 0);
+      if (inUse[p >>> LG_RECORD_WORDS] !== IN_USE) visit(memory, length, RANGE_METADATA, 0);
       else visit(memory, length, RANGE_LIVE, p);
     }
   }

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
-const CLI = fileURLToPath(new URL('../../dist/bench/cli.js', import.meta.url));
+export const CLI = fileURLToPath(new URL('../../dist/bench/cli.js', import.meta.url));
 
 /** Whether `npm run build` was made: commands are tested as they are shipped. */
 export const CLI_BUILT = existsSync(CLI);
