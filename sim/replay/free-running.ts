@@ -487,14 +487,53 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
     settle(t);
   }
 
+  /** The block is freed, unless the thread's cache has taken it already; what the call takes is added. */
+  function finishFree(t: ThreadSlot, q: number, handle: Handle, isServed: boolean): void {
+    handles[q] = 0;
+    if (handle === 0) return;
+    live[LIVE]! -= requested[q]!;
+    let isSlow = false;
+    if (!isServed) {
+      const slowCalls = operations[OP_SLOW_CALLS]!;
+      callStart[0] = clocks[t]!;
+      freeNotLocal(t, handle);
+      isSlow = operations[OP_SLOW_CALLS] !== slowCalls;
+    }
+    if (isSlow) {
+      endCall(frees, t, freeNs);
+    } else {
+      frees.calls++;
+      clocks[t]! += freeEventNs;
+    }
+  }
+
+  /** A free of a block that another thread has made or used. As `perform`. */
+  function freeOfOthers(t: ThreadSlot, p: number, isAhead: boolean): Stop | typeof GOES_ON {
+    const slot = slotAt(p);
+    const q = slot << LG_ENTRY_WORDS;
+    const need = argumentOf(order, p);
+    foreignFrees[0] = 1;
+    if (!isReady(t, slot, need)) return isAhead ? STOP_LIMIT : wait(t, slot, need, ended);
+    const handle = handles[q]!;
+    const isServed = handle === 0 || freeLocal(t, handle);
+    if (isAhead && !isServed && !freeIsUnderOwn(t, handle)) return STOP_LIMIT;
+    // The block's own first line comes from another processor.
+    if (lastUse[q]! >> WAITER_BITS !== processor[t]) clocks[t]! += lineTransferNs;
+    clocks[t]! += lineNs(t, records[p + 1]! & LINE_MASK);
+    finishFree(t, q, handle, isServed);
+    cursor[t] = p + RECORD_WORDS;
+    return GOES_ON;
+  }
+
   /**
-   * An event that is no malloc or free; the cursor moves on if it happens. Returns why the thread stops, or GOES_ON. Apart from
-   * `runThread`, whose code is thrown away when it first meets what was not there while it was compiled.
+   * An event that is neither a malloc nor a free of a block of the thread's own; the cursor moves on if it happens. Returns why the thread
+   * stops, or GOES_ON. Apart from `runThread`, whose code is thrown away when it first meets what was not there while it was compiled.
    */
   function perform(t: ThreadSlot, p: number, isAhead: boolean): Stop | typeof GOES_ON {
     const word = records[p]!;
     const op = word & OP_MASK;
     const slot = slotAt(p);
+    if (op === OP_FREE) return freeOfOthers(t, p, isAhead);
     if (isAhead && op !== OP_WRITE) return STOP_LIMIT;
     const need = needOf(order, p);
     if (op === OP_WRITE) {
@@ -533,7 +572,8 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
    */
   function runServed(t: ThreadSlot, from: number, to: number): number {
     const latest = scheduler.limit[0]! + AHEAD_NS;
-    const use = processor[t]! << WAITER_BITS;
+    const here = processor[t]!;
+    let foreign = 0;
     let at = clocks[t]!;
     let sum = live[LIVE]!;
     let peak = live[PEAK]!;
@@ -541,7 +581,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
     let p = from;
     for (; p < to && at <= latest; p += RECORD_WORDS) {
       const word = records[p]!;
-      const op = word & (OP_MASK | OF_OTHERS);
+      const op = word & OP_MASK;
       const slot = word >>> SLOT_SHIFT;
       const q = slot << LG_ENTRY_WORDS;
       const second = records[p + 1]!;
@@ -575,19 +615,28 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
         at += lineNs(t, second & LINE_MASK);
         ended[slot] = at;
         uses[q]!++;
-        lastUse[q] = use;
+        lastUse[q] = here << WAITER_BITS;
         servedMallocs++;
       } else if (op === OP_FREE) {
+        // Of the own blocks it is known that they are ready. Looked at all the same, or in a place that always is: see above.
+        const others = word & OF_OTHERS;
+        const need = second >>> LINE_BITS;
+        const user = lastUse[q]! >> WAITER_BITS;
+        if (need === LARGE || uses[q]! < need || ended[others === 0 ? 0 : slot]! > at) break;
         const handle = handles[q]!;
         if (handle === 0 || !freeLocal(t, handle)) break;
-        handles[q] = 0;
-        sum -= requested[q]!;
+        foreign |= others;
+        // The block's own first line comes from another processor.
+        at += others !== 0 && user !== here ? lineTransferNs : 0;
         at += lineNs(t, second & LINE_MASK);
         at += freeEventNs;
+        handles[q] = 0;
+        sum -= requested[q]!;
       } else {
         break;
       }
     }
+    if (foreign !== 0) foreignFrees[0] = 1;
     clocks[t] = at;
     live[LIVE] = sum;
     live[PEAK] = peak;
@@ -677,42 +726,15 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
         // The block is noted in the table.
         clocks[t]! += lineNs(t, records[p + 1]! & LINE_MASK);
         used(t, slot);
-      } else if (op === OP_FREE) {
-        // What nobody else has used is ready.
-        if ((word & OF_OTHERS) !== 0) {
-          foreignFrees[0] = 1;
-          const need = argumentOf(order, p);
-          if (!isReady(t, slot, need)) {
-            stop = isAhead ? STOP_LIMIT : wait(t, slot, need, ended);
-            break;
-          }
-        }
+      } else if (op === OP_FREE && (word & OF_OTHERS) === 0) {
         const handle = handles[q]!;
         isServed = handle === 0 || freeLocal(t, handle);
         if (isAhead && !isServed && !freeIsUnderOwn(t, handle)) {
           stop = STOP_LIMIT;
           break;
         }
-        // The block's own first line comes from another processor.
-        if ((word & OF_OTHERS) !== 0 && lastUse[q]! >> WAITER_BITS !== processor[t]) clocks[t]! += lineTransferNs;
         clocks[t]! += lineNs(t, records[p + 1]! & LINE_MASK);
-        handles[q] = 0;
-        if (handle !== 0) {
-          live[LIVE]! -= requested[q]!;
-          let isSlow = false;
-          if (!isServed) {
-            const slowCalls = operations[OP_SLOW_CALLS]!;
-            callStart[0] = clocks[t]!;
-            freeNotLocal(t, handle);
-            isSlow = operations[OP_SLOW_CALLS] !== slowCalls;
-          }
-          if (isSlow) {
-            endCall(frees, t, freeNs);
-          } else {
-            frees.calls++;
-            clocks[t]! += freeEventNs;
-          }
-        }
+        finishFree(t, q, handle, isServed);
       } else {
         stop = perform(t, p, isAhead);
         isServed = true;
