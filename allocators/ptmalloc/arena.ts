@@ -37,11 +37,13 @@ export function createArenas(context: Context, heapsApi: Heaps) {
   const { ARENA_MAX, ARENA_TEST, FREE_LIST, NARENAS, NARENAS_LIMIT, NEXT_TO_USE } = par;
   const { words, chunks, machine, parameters, threadArena } = context;
   const { locks, memory } = machine;
-  const { acquire, release, tryAcquire } = locks;
+  const { acquire, release, tryAcquire, whenBack } = locks;
   const { ints } = parameters;
   const { heapInfoBytes } = context.features;
   const { heaps, heapOf, newHeap, setTop } = heapsApi;
 
+  // Arenas whose makers are still in the call that makes them.
+  const making = new Set<number>();
   // Workers of one run must create locks in the same order, so all that the limit lets expect are made beforehand.
   const mutexes: LockId[] = [locks.create('main_arena.mutex', 'futex')];
   const listLock = locks.create('list_lock', 'futex');
@@ -123,6 +125,8 @@ export function createArenas(context: Context, heapsApi: Heaps) {
     words[arena + NEXT_ARENA] = words[MAIN_ARENA + NEXT_ARENA]!;
     words[MAIN_ARENA + NEXT_ARENA] = arena;
     release(t, listLock);
+    making.add(arena);
+    whenBack(t, () => making.delete(arena));
     acquire(t, freeListLock);
     detachArena(replaced);
     release(t, freeListLock);
@@ -161,7 +165,14 @@ export function createArenas(context: Context, heapsApi: Heaps) {
     }
   }
 
-  /** reused_arena(): the next in turn whose lock is free, else the next in turn. */
+  /** The next one in the list, where others see it. */
+  function nextArena(arena: number): number {
+    let next = words[arena + NEXT_ARENA]!;
+    while (making.has(next)) next = words[next + NEXT_ARENA]!;
+    return next;
+  }
+
+  /** reused_arena(): the next in turn whose lock is free, else the next in turn. It stays that for others until its lock was free. */
   function reusedArena(t: number, avoid: number): number {
     const start = ints[NEXT_TO_USE] || MAIN_ARENA;
     let arena = start;
@@ -169,10 +180,10 @@ export function createArenas(context: Context, heapsApi: Heaps) {
     do {
       locked = tryAcquire(t, words[arena + MUTEX]!);
       if (locked) break;
-      arena = words[arena + NEXT_ARENA]!;
+      arena = nextArena(arena);
     } while (arena !== start);
     if (!locked) {
-      if (arena === avoid) arena = words[arena + NEXT_ARENA]!;
+      if (arena === avoid) arena = nextArena(arena);
       acquire(t, words[arena + MUTEX]!);
     }
     acquire(t, freeListLock);
@@ -181,7 +192,9 @@ export function createArenas(context: Context, heapsApi: Heaps) {
     words[arena + ATTACHED_THREADS]!++;
     release(t, freeListLock);
     threadArena[t] = arena;
-    ints[NEXT_TO_USE] = words[arena + NEXT_ARENA]!;
+    whenBack(t, () => {
+      ints[NEXT_TO_USE] = nextArena(arena);
+    });
     return arena;
   }
 

@@ -33,9 +33,20 @@ const WORKER = fileURLToPath(
  */
 const WORN_EVENTS = 1e6;
 
+/**
+ * So long a worker has nothing to do before it is ended: the host's compiler may still be at work for it in the background, and Node 20 dies
+ * where that needs memory of a worker that is no more (`NodePlatform::GetForegroundTaskRunner`, seen once in some thousand workers).
+ */
+const REST_MS = 100;
+
 interface Lane {
   pool: Piscina<RunTask, TaskOutcome>;
   executed: number;
+}
+
+async function retire(pool: Piscina<RunTask, TaskOutcome>): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, REST_MS));
+  await pool.destroy();
 }
 
 const createPool = () => new Piscina<RunTask, TaskOutcome>({ filename: WORKER, minThreads: 1, maxThreads: 1 });
@@ -62,11 +73,12 @@ export function createRunner(options: RunAllOptions = {}): Runner {
     };
   }
   const lanes: Lane[] = [];
+  const retired: Promise<void>[] = [];
 
   async function execute(lane: Lane, task: RunTask): Promise<ReportRun> {
     const events = task.events.length;
     if (lane.executed > 0 && lane.executed + events > WORN_EVENTS) {
-      await lane.pool.destroy();
+      retired.push(retire(lane.pool));
       lane.pool = createPool();
       lane.executed = 0;
     }
@@ -97,7 +109,7 @@ export function createRunner(options: RunAllOptions = {}): Runner {
       return runs;
     },
     close: async () => {
-      await Promise.all(lanes.map((lane) => lane.pool.destroy()));
+      await Promise.all([...retired, ...lanes.map((lane) => retire(lane.pool))]);
     },
   };
 }

@@ -17,6 +17,11 @@ export interface Locks {
   acquire(t: ThreadSlot, id: LockId): void;
   tryAcquire(t: ThreadSlot, id: LockId): boolean;
   release(t: ThreadSlot, id: LockId): void;
+  /**
+   * What others see of the running call only when its thread has the lock that it waits for, or its processor back: a call of a model is one
+   * step, and in virtual time others act while it still lasts. At once where its thread does not sleep and keeps its processor.
+   */
+  whenBack(t: ThreadSlot, action: () => void): void;
   /** As a reader: mmap_lock for madvise, which other readers do not keep waiting. */
   acquireShared(t: ThreadSlot, id: LockId): void;
   releaseShared(t: ThreadSlot, id: LockId): void;
@@ -31,6 +36,7 @@ export function uncontendedLocks(): Locks {
     acquire: () => {},
     tryAcquire: () => true,
     release: () => {},
+    whenBack: (_t, action) => action(),
     acquireShared: () => {},
     releaseShared: () => {},
   };

@@ -15,6 +15,8 @@ import type { VirtualTime } from './virtual-time.ts';
 export interface PreemptedHolders {
   /** Who holds the lock without a processor, or -1. */
   holderOf(id: LockId): ThreadSlot | -1;
+  /** The lock was held over the end of its holder's time on the processor, which acts on in the same call, maybe with the same lock. */
+  heldOver(id: LockId, from: Ns, to: Ns): void;
   /** `t` begins to sleep for the lock, at its clock. */
   sleep(t: ThreadSlot, id: LockId): void;
   /** `holder` runs again from `at` on: wakes `t`, the next of those that sleep for it. */
@@ -51,6 +53,8 @@ export function createPreemptedHolders(options: HolderOptions): PreemptedHolders
   const rest = new Float64Array(locks); // and for how long they need the lock once they run
   const handedAt = new Float64Array(locks); // when the next of the sleepers can be woken
   const handedBy = new Int32Array(locks);
+  const overFrom = new Float64Array(locks); // of the last holding that outlasted its holder's time on the processor
+  const overTo = new Float64Array(locks);
   const sleepsAt = new Int32Array(time.threads); // by thread: the lock
   const sleepsSince = new Float64Array(time.threads);
   const woken: WakenSleeper = { id: 0, since: 0, awake: 0 };
@@ -64,11 +68,17 @@ export function createPreemptedHolders(options: HolderOptions): PreemptedHolders
     const owner = ownerOf(id);
     if (owner < 0) return -1;
     const at = preemptedAt[owner]!;
-    if (at < heldFrom[id]! || at >= heldTo[id]!) return -1;
+    const isLast = at >= heldFrom[id]! && at < heldTo[id]!;
+    if (!isLast && (at < overFrom[id]! || at >= overTo[id]!)) return -1;
     holders[id] = owner + 1;
     since[id] = at;
-    rest[id] = heldTo[id]! - at;
+    rest[id] = (isLast ? heldTo[id]! : overTo[id]!) - at;
     return owner;
+  }
+
+  function heldOver(id: LockId, from: Ns, to: Ns): void {
+    overFrom[id] = from;
+    overTo[id] = to;
   }
 
   function sleep(t: ThreadSlot, id: LockId): void {
@@ -93,5 +103,5 @@ export function createPreemptedHolders(options: HolderOptions): PreemptedHolders
     return woken;
   }
 
-  return { holderOf, sleep, wake };
+  return { holderOf, heldOver, sleep, wake };
 }

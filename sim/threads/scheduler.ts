@@ -90,7 +90,8 @@ const BESIDE_MAIN_FIRST = 0.7;
 /**
  * Two processors that begin threads at the same time get into each other's way in the kernel: a thread that maps memory, or faults
  * beside a mapping that changes, sleeps for mmap_lock with whatever lock it holds, the next one begins, and does the same. Of four threads hardly any
- * does and each runs to its end; the more there are, the more likely it begins, and then goes on for so many threads.
+ * does and each runs to its end; the more there are, the more likely it begins, and then goes on for so many threads. The first on each processor
+ * make their arenas, or let the heap grow, at the same time: each of them sleeps there, and whoever comes then finds the arenas locked.
  */
 const CROWDED_FROM = 3;
 const CROWDED_BY = 8;
@@ -99,10 +100,13 @@ const PUSHED_ASIDE = 8;
 /** How long the first one ran: 10 to 30 us were seen. */
 const FIRST_NS = 30_000;
 
-/** `wakeSleeper` as in virtual-locks.ts. */
-export function createScheduler(time: VirtualTime, { wakeSleeper }: Pick<VirtualLocks, 'wakeSleeper'>): Scheduler {
+/** `wakeSleeper`, `goesOn` as in virtual-locks.ts. */
+export function createScheduler(
+  time: VirtualTime,
+  { wakeSleeper, goesOn }: Pick<VirtualLocks, 'wakeSleeper' | 'goesOn'>,
+): Scheduler {
   const { threads, clocks, debts, sleepFrom, sleepNs, processor, running, queued, pace, until, costs, timeline } = time;
-  const { front, gaveWay, preempts, preemptedAt, sleepsFor } = time;
+  const { front, gaveWay, isCrowdedOut, preempts, preemptedAt, sleepsFor, sliceEnd } = time;
   const random = createRandom(time.seed, 'time slices and paces');
   const {
     contextSwitchNs,
@@ -144,9 +148,9 @@ export function createScheduler(time: VirtualTime, { wakeSleeper }: Pick<Virtual
   const firstSleeper = new Int32Array(threads);
   const lastSleeper = new Int32Array(threads);
   const nextSleeper = new Int32Array(threads);
-  const sliceEnd = new Float64Array(threads);
   const turnFrom = new Float64Array(threads); // when the thread's last turn began
   const lastOn = new Int32Array(processors).fill(-1);
+  const hasBegun = new Uint8Array(processors); // 1: a thread other than the main one
   let unfinished = threads;
   const end = new Float64Array(1); // in an array: as a variable it would be an integer first, and code that knows that thrown away
 
@@ -290,6 +294,13 @@ export function createScheduler(time: VirtualTime, { wakeSleeper }: Pick<Virtual
     pace[t] = 1 + (2 * random.next() - 1) * PACE_SPREAD;
   }
 
+  /** A thread's first slice, where threads get into each other's way. */
+  function beginCrowded(p: number, t: ThreadSlot, start: Ns): void {
+    if (hasBegun[p] === 0) isCrowdedOut[t] = 1;
+    hasBegun[p] = 1;
+    if (random.next() < pushed) sliceEnd[t] = start + threadBeginNs + random.next() * FIRST_NS;
+  }
+
   /** Puts `t` on processor `p`, which is free from `at` on. */
   function dispatch(p: number, t: ThreadSlot, at: Ns): void {
     let start = Math.max(at, readyAt[t]!);
@@ -309,12 +320,12 @@ export function createScheduler(time: VirtualTime, { wakeSleeper }: Pick<Virtual
     running[p] = t;
     processor[t] = p;
     preemptedAt[t] = -1;
+    goesOn(t);
     if (firstSleeper[t] !== 0) wakeSleepers(t, start);
     // Never backwards: in the last digits the sum may be less than what it was taken apart from.
     clocks[t] = Math.max(clocks[t]!, start + tailNs[t]!);
     beginSlice(t, start);
-    if (onProcessorNs[t] === 0 && random.next() < pushed)
-      sliceEnd[t] = start + threadBeginNs + random.next() * FIRST_NS;
+    if (isCrowded && onProcessorNs[t] === 0 && t !== 0) beginCrowded(p, t, start);
     tailNs[t] = 0;
     times[p] = clocks[t]!;
     tournament.update(p);
@@ -403,6 +414,7 @@ export function createScheduler(time: VirtualTime, { wakeSleeper }: Pick<Virtual
           continue;
         }
         beginSlice(t, now);
+        goesOn(t);
       }
       if (queued[p]! > 0 && sliceEnd[t]! < least) least = sliceEnd[t]!;
       horizon[0] = now;

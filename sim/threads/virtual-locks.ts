@@ -30,6 +30,8 @@ export interface VirtualLocks extends Locks {
   settleCall(t: ThreadSlot): void;
   /** Whether no other thread has wanted the lock for long. */
   isOwn(t: ThreadSlot, id: LockId): boolean;
+  /** `t` goes on, after a sleep or with its processor back: does what was left for then. */
+  goesOn(t: ThreadSlot): void;
   /** `holder` has its processor again at `at`: when `t`, which sleeps for a lock that it holds, is awake. */
   wakeSleeper(holder: ThreadSlot, t: ThreadSlot, at: Ns): Ns;
   /** All locks, in the order of their creation. */
@@ -109,6 +111,7 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
   const SHARED = 1; // flags of a stretch
   const WAKES = 2; // its owner has to wake somebody when it releases: priced already, or known to be due then
   const { time, operations, perVmaLocks } = options;
+  const { isCrowdedOut, sliceEnd } = time;
   const { clocks, debts, sleepFrom, sleepNs, processor, running, pace, horizon, costs, lockWaitNs, spinNs, timeline } =
     time;
   const { lockNs, lineTransferNs, guardedTransferNs, spinLimitNs, syscallNs } = costs;
@@ -152,6 +155,7 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
   let nextBlock = 1;
   const freeBlocks: number[] = [];
   let mmapLock = -1;
+  const left = new Map<ThreadSlot, () => void>(); // what calls do when their threads go on
   // In an array: a variable that functions share is looked up, checked and stored at every use.
   const state = new Int32Array(3);
   const NEXT_FACTOR = 0;
@@ -499,11 +503,19 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
     takenShare[id]! += Math.min(1, round / RECENT_NS) * (share - takenShare[id]!);
   }
 
+  function enterKernel(t: ThreadSlot): void {
+    settle(t);
+    state[HAS_CALLED] = 1;
+    clocks[t]! += syscallNs;
+    if (isCrowdedOut[t] !== 0) {
+      isCrowdedOut[t] = 0;
+      if (clocks[t]! < sliceEnd[t]!) sliceEnd[t] = clocks[t]!;
+    }
+  }
+
   function acquire(t: ThreadSlot, id: LockId): void {
     if (words[(id << LG_LOCK_WORDS) + IN_KERNEL] !== 0) {
-      settle(t);
-      state[HAS_CALLED] = 1;
-      clocks[t]! += syscallNs;
+      enterKernel(t);
     } else {
       settleLong(t);
     }
@@ -556,6 +568,7 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
     const now = clocks[t]!;
     state[HAS_RELEASED] = 1;
     const duration = now - heldFrom[id]!;
+    if (sliceEnd[t]! < now && sliceEnd[t]! >= heldFrom[id]!) preempted.heldOver(id, heldFrom[id]!, now);
     if (now > latest[id]!) latest[id] = now;
     holdNs[id]! += duration;
     words[w + HELD] = -1;
@@ -574,10 +587,27 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
     return id >= 0 && words[(id << LG_LOCK_WORDS) + LAST_OWNER] === t && clocks[t]! > ownedFrom[id]! + OWN_AFTER_NS;
   }
 
+  function whenBack(t: ThreadSlot, action: () => void): void {
+    if (sleepNs[t] === 0 && clocks[t]! < sliceEnd[t]!) {
+      action();
+      return;
+    }
+    const before = left.get(t);
+    left.set(t, () => {
+      before?.();
+      action();
+    });
+  }
+
+  function goesOn(t: ThreadSlot): void {
+    const action = left.get(t);
+    if (action === undefined) return;
+    left.delete(t);
+    action();
+  }
+
   function acquireShared(t: ThreadSlot, id: LockId): void {
-    settle(t);
-    state[HAS_CALLED] = 1;
-    clocks[t]! += syscallNs;
+    enterKernel(t);
     if (!perVmaLocks) take(t, id, true);
   }
 
@@ -593,6 +623,8 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
     release,
     acquireShared,
     releaseShared,
+    whenBack,
+    goesOn,
     settle,
     settleCall,
     isOwn,

@@ -33,6 +33,10 @@ export interface VirtualTime {
   readonly preemptedAt: Float64Array;
   /** While a call runs, and then asleep: the thread that has to get its processor back first, + 1; 0 for none. */
   readonly sleepsFor: Int32Array;
+  /** When the thread loses its processor to the next one that is ready there. */
+  readonly sliceEnd: Float64Array;
+  /** 1: it loses it at its next call of the kernel that takes mmap_lock, where another processor is at the same time. */
+  readonly isCrowdedOut: Uint8Array;
   /** 1: the sleeping thread will preempt another one when it wakes. */
   readonly preempts: Uint8Array;
   /** Nobody acts before this time any more: when the running turn began. */
@@ -63,6 +67,8 @@ export function createVirtualTime(threads: number, cpus: number, costs: Costs, s
     gaveWay: new Uint8Array(threads),
     preemptedAt: perThread().fill(-1),
     sleepsFor: new Int32Array(threads),
+    sliceEnd: perThread().fill(Infinity),
+    isCrowdedOut: new Uint8Array(threads),
     preempts: new Uint8Array(threads),
     horizon: new Float64Array(1),
     lockWaitNs: perThread(),

@@ -231,3 +231,43 @@ test('the same counts cost the same but for the jitter of the seed', () => {
   locks.settle(0);
   expect(time.clocks[0]).toBe(before);
 });
+
+test('a lock that was held when its holder lost its processor stays taken, whatever it did with it later in the call', () => {
+  const { locks, hold, time } = setup();
+  const id = locks.create('main_arena.mutex', 'futex');
+  time.sliceEnd[0] = 150;
+  hold(0, id, 100, 100);
+  hold(0, id, 300, 10);
+  time.clocks[1] = 1000;
+  expect(locks.tryAcquire(1, id)).toBe(true); // nobody has taken the processor from it
+  locks.release(1, id);
+  hold(0, id, 2000, 10);
+  time.sliceEnd[0] = 2150;
+  hold(0, id, 2100, 100);
+  hold(0, id, 2300, 10);
+  time.preemptedAt[0] = 2150;
+  time.clocks[1] = 3000;
+  expect(locks.tryAcquire(1, id)).toBe(false);
+  time.preemptedAt[0] = -1;
+  expect(locks.tryAcquire(1, id)).toBe(true);
+});
+
+test('what a call shows to others waits for its thread to be back from a sleep, or on its processor', () => {
+  const { locks, time } = setup();
+  const shown: string[] = [];
+  locks.whenBack(0, () => shown.push('at once'));
+  expect(shown).toEqual(['at once']);
+  time.sleepNs[0] = 10;
+  locks.whenBack(0, () => shown.push('after the sleep'));
+  time.sleepNs[0] = 0;
+  time.sliceEnd[0] = 5;
+  time.clocks[0] = 6;
+  locks.whenBack(0, () => shown.push('with its processor'));
+  expect(shown).toHaveLength(1);
+  locks.goesOn(1);
+  expect(shown).toHaveLength(1);
+  locks.goesOn(0);
+  expect(shown).toEqual(['at once', 'after the sleep', 'with its processor']);
+  locks.goesOn(0);
+  expect(shown).toHaveLength(3);
+});
