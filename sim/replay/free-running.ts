@@ -618,7 +618,8 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
         lastUse[q] = here << WAITER_BITS;
         servedMallocs++;
       } else if (op === OP_FREE) {
-        // Of the own blocks it is known that they are ready. Looked at all the same, or in a place that always is: see above.
+        // The own blocks are ready. They are looked at all the same, with slot 0, which always is, for when their uses ended: a look that only
+        // others' blocks need would be code that was never run when the rest was compiled.
         const others = word & OF_OTHERS;
         const need = second >>> LINE_BITS;
         const user = lastUse[q]! >> WAITER_BITS;

@@ -168,8 +168,8 @@ test('the article’s loop: two arenas are fought over, the default ones and jem
   expect(jemalloc!.acquisitions).toBeLessThan(0.3 * glibc!.acquisitions);
 });
 
-// Real ones, 7 of 7 untraced and 4 of 4 traced runs: one thread makes arena 1, another one lets the heap grow, both sleep for mmap_lock, and the
-// other fourteen find the only arena that is in the list locked, and wait for that one.
+// In each of four traced real runs one thread makes arena 1, another one lets the heap grow, both sleep for mmap_lock, and the other fourteen
+// find the only arena that is in the list locked, and wait for that one.
 test('threads that begin while the arenas are locked wait for the same one', async () => {
   const workload = 'rows:threads=16,rounds=300,size=50000';
   const most: number[] = [];
