@@ -31,11 +31,11 @@ import {
   CHUNK_MASK,
   isUse,
   LG_CHUNK_WORDS,
-  LG_RECORD_WORDS,
   needOf,
   type ProgramOrder,
   RECORD_WORDS,
-  SLOT_SHIFT,
+  secondArgumentOf,
+  slotOf,
 } from './program-order.ts';
 import { namesThread } from './thread-rows.ts';
 
@@ -87,7 +87,7 @@ const LOOK_UP_MS = 50;
  */
 export function runThreadEvents(options: ConcurrentOptions): ThreadMeasurements {
   const { thread: t, order, objects, done, control, kernel, allocator, request, touches } = options;
-  const { records, seconds, first, tail, requestFrees, requestNeeds } = order;
+  const { records, first, tail, requestFrees, requestNeeds } = order;
   const { handles, requested } = objects;
   const upper = request ?? allocator;
   const result: ThreadMeasurements = {
@@ -103,9 +103,6 @@ export function runThreadEvents(options: ConcurrentOptions): ThreadMeasurements 
     failed: [],
     abort: null,
   };
-
-  const slotAt = (p: number) => records[p]! >>> SLOT_SHIFT;
-  const secondAt = (p: number) => seconds[p >> LG_RECORD_WORDS]! >>> 0;
 
   function waitFor(slot: number, needed: number): void {
     if (needed === 0) return;
@@ -132,7 +129,7 @@ export function runThreadEvents(options: ConcurrentOptions): ThreadMeasurements 
       result.failed.push(result.events);
       return;
     }
-    const slot = slotAt(p);
+    const slot = slotOf(order, p);
     handles[slot] = handle;
     requested[slot] = size;
     if (touches && size > old) target.touchBlock(handle, old, size);
@@ -166,9 +163,9 @@ export function runThreadEvents(options: ConcurrentOptions): ThreadMeasurements 
   }
 
   function allocate(p: number, op: number, target: Allocator): void {
-    const slot = slotAt(p);
+    const slot = slotOf(order, p);
     const a = argumentOf(order, p);
-    const b = secondAt(p);
+    const b = secondArgumentOf(order, p);
     const resizes = op === OP_REALLOC || op === OP_EREALLOC;
     if (resizes && a === 0) {
       if (slot !== 0) release(target, slot);
@@ -199,7 +196,7 @@ export function runThreadEvents(options: ConcurrentOptions): ThreadMeasurements 
   }
 
   function execute(p: number, op: number): void {
-    const slot = slotAt(p);
+    const slot = slotOf(order, p);
     switch (op) {
       case OP_MALLOC:
       case OP_CALLOC:
@@ -221,7 +218,7 @@ export function runThreadEvents(options: ConcurrentOptions): ThreadMeasurements 
       case OP_WRITE: {
         const from = argumentOf(order, p);
         // A block whose realloc failed is shorter than the trace thinks.
-        const end = Math.min(from + secondAt(p), requested[slot]!);
+        const end = Math.min(from + secondArgumentOf(order, p), requested[slot]!);
         if (handles[slot] !== 0 && from < end) allocator.touchBlock(handles[slot]!, from, end);
         break;
       }
@@ -229,7 +226,7 @@ export function runThreadEvents(options: ConcurrentOptions): ThreadMeasurements 
         request?.requestBegin(t);
         break;
       case OP_REQUEST_END:
-        endRequest(argumentOf(order, p), secondAt(p));
+        endRequest(argumentOf(order, p), secondArgumentOf(order, p));
         break;
       case OP_TRIM:
         allocator.trim(t, argumentOf(order, p));
@@ -238,7 +235,7 @@ export function runThreadEvents(options: ConcurrentOptions): ThreadMeasurements 
         allocator.mallopt(t, MALLOPT_NAMES[slot]!, argumentOf(order, p) | 0);
         break;
       case OP_CLOCK:
-        kernel.advanceClock(secondAt(p) * 2 ** 32 + argumentOf(order, p));
+        kernel.advanceClock(secondArgumentOf(order, p) * 2 ** 32 + argumentOf(order, p));
         allocator.advance?.(t);
         break;
       case OP_THREAD_EXIT:
@@ -259,7 +256,7 @@ export function runThreadEvents(options: ConcurrentOptions): ThreadMeasurements 
         allocator.threadStart(t);
         if (request && request !== allocator) request.threadStart(t);
       }
-      const slot = slotAt(p);
+      const slot = slotOf(order, p);
       waitFor(slot, needOf(order, p));
       execute(p, op);
       if (isUse(op, slot, argumentOf(order, p))) used(slot);

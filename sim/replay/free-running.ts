@@ -113,13 +113,13 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   } = columns;
   const { createScheduler, STOP_BLOCKED, STOP_DONE, STOP_EARLY, STOP_LIMIT, STOP_SLEPT, STOP_UNTIL } = scheduling;
   const { OP_FAULTS, OP_SLOW_CALLS } = counters;
-  const { argumentOf, isUse, needOf } = programOrder;
+  const { argumentOf, isUse, needOf, secondArgumentOf, slotOf } = programOrder;
   const { LARGE, LG_RECORD_WORDS, LINE_BITS, LINE_MASK, OF_OTHERS, RECORD_WORDS, SLOT_SHIFT } = programOrder;
   const { LG_ENTRY_WORDS } = objectTable;
   const { program, objects, kernel, allocator, request, touch, time, locks, operations } = options;
   const { threadsExit, recordedNs, onFailure, onSample, onEvent } = options;
   const { order } = program;
-  const { records, seconds, requestFrees, requestNeeds } = order;
+  const { records, extra, requestFrees, requestNeeds } = order;
   const { handles, requested, ended, made, uses, last: lastUse } = objects;
   const { malloc, free, touchBlock, mallocLock, freeLock } = allocator;
   const { mallocNotLocal = malloc, freeNotLocal = free } = allocator;
@@ -207,9 +207,6 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   function row(): number {
     return program.rowOf(current, done[current]! + ((cursor[current]! - turnFrom) >> LG_RECORD_WORDS));
   }
-
-  const slotAt = (p: number) => records[p]! >>> SLOT_SHIFT;
-  const secondAt = (p: number) => seconds[p >> LG_RECORD_WORDS]! >>> 0;
 
   function failed(): void {
     live[FAILURES]!++;
@@ -325,10 +322,14 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
       failed();
       return;
     }
-    const q = slotAt(p) << LG_ENTRY_WORDS;
+    const q = slotOf(order, p) << LG_ENTRY_WORDS;
     const argument = argumentOf(order, p);
     const size =
-      op === OP_CALLOC || op === OP_ECALLOC ? argument * secondAt(p) : op === OP_MEMALIGN ? secondAt(p) : argument;
+      op === OP_CALLOC || op === OP_ECALLOC
+        ? argument * secondArgumentOf(order, p)
+        : op === OP_MEMALIGN
+          ? secondArgumentOf(order, p)
+          : argument;
     liveBytes(handles[q] === 0 ? size : size - requested[q]!);
     handles[q] = handle;
     requested[q] = size;
@@ -347,7 +348,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   }
 
   function resize(target: Allocator, t: ThreadSlot, p: number): void {
-    const slot = slotAt(p);
+    const slot = slotOf(order, p);
     const size = argumentOf(order, p);
     const handle = handles[slot << LG_ENTRY_WORDS]!;
     if (size === 0) {
@@ -355,13 +356,13 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
       return;
     }
     const moved = handle === 0 ? target.malloc(t, size) : target.realloc(t, handle, size);
-    finishAllocation(target, t, p, moved, handle === 0 ? 0 : secondAt(p));
+    finishAllocation(target, t, p, moved, handle === 0 ? 0 : secondArgumentOf(order, p));
   }
 
   /** The request's blocks that other threads have still to write to; 0 where it can end. */
   function unreadyOfRequest(t: ThreadSlot, p: number): number {
     const begin = argumentOf(order, p);
-    for (let i = begin; i < begin + secondAt(p); i++) {
+    for (let i = begin; i < begin + secondArgumentOf(order, p); i++) {
       if (!isReady(t, requestFrees[i]!, requestNeeds[i]!)) return i + 1;
     }
     return 0;
@@ -384,9 +385,9 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
 
   /** Everything but malloc and free. */
   function execute(t: ThreadSlot, op: number, p: number): void {
-    const slot = slotAt(p);
+    const slot = slotOf(order, p);
     const argument = argumentOf(order, p);
-    const second = secondAt(p);
+    const second = secondArgumentOf(order, p);
     const q = slot << LG_ENTRY_WORDS;
     switch (op) {
       case OP_CALLOC:
@@ -509,7 +510,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
 
   /** A free of a block that another thread has made or used. As `perform`. */
   function freeOfOthers(t: ThreadSlot, p: number, isAhead: boolean): Stop | typeof GOES_ON {
-    const slot = slotAt(p);
+    const slot = slotOf(order, p);
     const q = slot << LG_ENTRY_WORDS;
     const need = argumentOf(order, p);
     foreignFrees[0] = 1;
@@ -532,7 +533,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   function perform(t: ThreadSlot, p: number, isAhead: boolean): Stop | typeof GOES_ON {
     const word = records[p]!;
     const op = word & OP_MASK;
-    const slot = slotAt(p);
+    const slot = slotOf(order, p);
     if (op === OP_FREE) return freeOfOthers(t, p, isAhead);
     if (isAhead && op !== OP_WRITE) return STOP_LIMIT;
     const need = needOf(order, p);
@@ -689,7 +690,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
       const q = slot << LG_ENTRY_WORDS;
       if (op === OP_MALLOC) {
         const argument = records[p + 1]! >>> LINE_BITS;
-        const size = argument === LARGE ? seconds[p >> LG_RECORD_WORDS]! >>> 0 : argument;
+        const size = argument === LARGE ? extra[p >> LG_RECORD_WORDS]! >>> 0 : argument;
         let handle = mallocLocal(t, size);
         let isSlow = false;
         isServed = handle !== 0;

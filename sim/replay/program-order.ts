@@ -14,10 +14,10 @@ import { lastRows, namesThread, rowsByThread, type ThreadEnd, threadIds, threadN
 //             └────────┴──────┴────┴───────────┴──────────┘
 //               26       1      5    16          16 bits       uses: how many the free waits for; line: of the program's table
 //   others:   ┌────────┬──────┬────┬──────────────────────┐
-//             │ slot   │ flag │ op │ a                    │    `seconds`: b, of a sample its row; slot, a, b as in event.ts, with
+//             │ slot   │ flag │ op │ a                    │    `extra`: b, of a sample its row; slot, a, b as in event.ts, with
 //             └────────┴──────┴────┴──────────────────────┘    the slots of this file
 //
-// A size or a number of uses that is too large for 16 bits is LARGE, and in `seconds`. An event's position is the index of its record's
+// A size or a number of uses that is too large for 16 bits is LARGE, and in `extra`. An event's position is the index of its record's
 // first word.
 export const LG_RECORD_WORDS = 1;
 export const RECORD_WORDS = 1 << LG_RECORD_WORDS;
@@ -56,7 +56,7 @@ export interface ProgramOrder {
   readonly tail: Int32Array;
   readonly records: Int32Array;
   /** By position >> LG_RECORD_WORDS: see above. */
-  readonly seconds: Int32Array;
+  readonly extra: Int32Array;
   /** The same, of events other than malloc and free: how many uses the event waits for, 0 for none. */
   readonly needs: Int32Array;
   /** As in event.ts, in slots of this file; and how many uses each waits for. */
@@ -122,7 +122,7 @@ export function readProgramOrder(events: EventBuffer): ProgramOrderReader {
     first,
     tail: first.slice(),
     records: sharedInt32(chunks << LG_CHUNK_WORDS),
-    seconds: sharedInt32(chunks << (LG_CHUNK_WORDS - LG_RECORD_WORDS)),
+    extra: sharedInt32(chunks << (LG_CHUNK_WORDS - LG_RECORD_WORDS)),
     needs: sharedInt32(chunks << (LG_CHUNK_WORDS - LG_RECORD_WORDS)),
     requestFrees: sharedInt32(events.requestFrees.length),
     requestNeeds: sharedInt32(events.requestFrees.length),
@@ -162,7 +162,7 @@ function createReader(events: EventBuffer, order: ProgramOrder, ends: readonly T
   const lgLifeWords = LG_LIFE_WORDS;
   const lgEntriesPerLine = LG_ENTRIES_PER_LINE;
   const { length, head, slot, a, b, requestFrees: tracedFrees, begins } = events;
-  const { threads, records, seconds, needs, tail, slotLimit, requestFrees, requestNeeds } = order;
+  const { threads, records, extra, needs, tail, slotLimit, requestFrees, requestNeeds } = order;
   const lgRecordWords = LG_RECORD_WORDS;
   const threadOf = threadNumbers(order.ids);
   /** By thread slot of the trace: the thread. */
@@ -279,7 +279,7 @@ function createReader(events: EventBuffer, order: ProgramOrder, ends: readonly T
       records[p + 1] = (argument << lineBits) | (line & lineMask);
     } else {
       records[p + 1] = (large << lineBits) | (line & lineMask);
-      seconds[p >> lgRecordWords] = argument;
+      extra[p >> lgRecordWords] = argument;
     }
   }
 
@@ -288,7 +288,7 @@ function createReader(events: EventBuffer, order: ProgramOrder, ends: readonly T
     const p = nextPosition(t);
     records[p] = word;
     records[p + 1] = a[row]!;
-    seconds[p >> lgRecordWords] = b[row]!;
+    extra[p >> lgRecordWords] = b[row]!;
     needs[p >> lgRecordWords] = need;
   }
 
@@ -374,7 +374,7 @@ function createReader(events: EventBuffer, order: ProgramOrder, ends: readonly T
         break;
       case OP_SAMPLE:
         putOther(t, row, op, 0);
-        seconds[(tail[t]! - RECORD_WORDS) >> lgRecordWords] = row;
+        extra[(tail[t]! - RECORD_WORDS) >> lgRecordWords] = row;
         break;
       default: // nothing to wait for; of a mallopt the slot is its name
         putOther(t, row, op | (slot[row]! << slotShift), 0);
@@ -453,14 +453,23 @@ function createReader(events: EventBuffer, order: ProgramOrder, ends: readonly T
   };
 }
 
+export function slotOf({ records }: ProgramOrder, position: number): number {
+  return records[position]! >>> SLOT_SHIFT;
+}
+
+/** `b` of an event that is neither malloc nor free; of a sample its row. Unsigned. */
+export function secondArgumentOf({ extra }: ProgramOrder, position: number): number {
+  return extra[position >> LG_RECORD_WORDS]! >>> 0;
+}
+
 /** The size of a malloc, the number of uses that a free waits for; of other events `a`. Unsigned. */
-export function argumentOf({ records, seconds }: ProgramOrder, position: number): number {
+export function argumentOf({ records, extra }: ProgramOrder, position: number): number {
   const op = records[position]! & traced.OP_MASK;
   const word = records[position + 1]! >>> 0;
   if (op !== traced.OP_MALLOC && op !== traced.OP_FREE && op !== traced.OP_EMALLOC && op !== traced.OP_EFREE)
     return word;
   const argument = word >>> LINE_BITS;
-  return argument === LARGE ? seconds[position >> LG_RECORD_WORDS]! >>> 0 : argument;
+  return argument === LARGE ? extra[position >> LG_RECORD_WORDS]! >>> 0 : argument;
 }
 
 /** How many uses of its object the event at `position` waits for. */

@@ -4,13 +4,13 @@ import { OP_CLOCK, OP_MASK, OP_SAMPLE } from '../../sim/event.ts';
 import {
   argumentOf,
   isUse,
-  LG_RECORD_WORDS,
   LINE_MASK,
   needOf,
   OF_OTHERS,
   readProgramOrder,
   RECORD_WORDS,
-  SLOT_SHIFT,
+  secondArgumentOf,
+  slotOf,
 } from '../../sim/replay/program-order.ts';
 import { eventsOf } from '../helpers/bump-run.ts';
 
@@ -32,12 +32,12 @@ function orderOf(lines: readonly string[]) {
     const p = positions.get(row)!;
     const [word, other] = order.records.slice(p, p + RECORD_WORDS);
     const op = word! & OP_MASK;
-    const slot = word! >>> SLOT_SHIFT;
+    const slot = slotOf(order, p);
     return {
       op,
       slot,
       argument: argumentOf(order, p),
-      second: order.seconds[p >> LG_RECORD_WORDS]!,
+      second: secondArgumentOf(order, p),
       line: other! & LINE_MASK,
       need: needOf(order, p),
       ofOthers: (word! & OF_OTHERS) !== 0,
