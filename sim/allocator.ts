@@ -81,6 +81,12 @@ export interface Allocator {
    */
   mallocLock?(t: ThreadSlot, size: Bytes): LockId | -1;
   freeLock?(t: ThreadSlot, h: Handle): LockId | -1;
+  /**
+   * The lock, one of those that `isHeldOff`, that such a call sleeps for before it does anything; -1 where it does not. Virtual time
+   * makes the call when the thread is awake.
+   */
+  mallocSleepsFor?(t: ThreadSlot, size: Bytes): LockId | -1;
+  freeSleepsFor?(t: ThreadSlot, h: Handle): LockId | -1;
   /** Work that time alone causes (a background thread); called after the clock has moved. */
   advance?(t: ThreadSlot): void;
   /**

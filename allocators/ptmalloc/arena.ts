@@ -42,6 +42,8 @@ export function createArenas(context: Context, heapsApi: Heaps) {
   const { heapInfoBytes } = context.features;
   const { heaps, heapOf, newHeap, setTop } = heapsApi;
 
+  const { isHeldOff } = locks;
+  const sleptFor = new Map<number, number>(); // by thread: the arena whose lock it waits for in reused_arena
   // Arenas whose makers are still in the call that makes them.
   const making = new Set<number>();
   // Workers of one run must create locks in the same order, so all that the limit lets expect are made beforehand.
@@ -83,18 +85,45 @@ export function createArenas(context: Context, heapsApi: Heaps) {
     return arena;
   }
 
+  /** The lock for which arena_get() would have to sleep, as its holder has lost its processor; -1: none. */
+  function arenaSleepsFor(t: number): LockId | -1 {
+    const own = threadArena[t]!;
+    if (own !== 0) {
+      const mutex: LockId = words[own + MUTEX]!;
+      return isHeldOff(mutex) ? mutex : -1;
+    }
+    setLimit();
+    if (ints[FREE_LIST] !== 0 || isBelowLimit(ints[NARENAS]!)) return -1;
+    const start = ints[NEXT_TO_USE] || MAIN_ARENA;
+    let arena = start;
+    do {
+      if (!isHeldOff(words[arena + MUTEX]!)) return -1;
+      arena = nextArena(arena);
+    } while (arena !== start);
+    sleptFor.set(t, start);
+    return words[start + MUTEX]!;
+  }
+
+  /** How many arenas there may be: known once there are some, or it is an option. */
+  function setLimit(): void {
+    if (ints[NARENAS_LIMIT] !== 0) return;
+    if (ints[ARENA_MAX] !== 0) ints[NARENAS_LIMIT] = ints[ARENA_MAX]!;
+    else if (ints[NARENAS]! > ints[ARENA_TEST]!) ints[NARENAS_LIMIT] = machine.cpus * ARENAS_PER_CPU;
+  }
+
+  /** Whether there may be one more; a limit of 0 is none. */
+  function isBelowLimit(count: number): boolean {
+    return ints[NARENAS_LIMIT] === 0 || count <= ints[NARENAS_LIMIT]! - 1;
+  }
+
   /** arena_get2(): one without a thread, else a new one, else one that others use too. */
   function arenaGet2(t: number, bytes: number, avoid: number): number {
     const free = getFreeList(t);
     if (free !== 0) return free;
-    if (ints[NARENAS_LIMIT] === 0) {
-      if (ints[ARENA_MAX] !== 0) ints[NARENAS_LIMIT] = ints[ARENA_MAX]!;
-      else if (ints[NARENAS]! > ints[ARENA_TEST]!) ints[NARENAS_LIMIT] = machine.cpus * ARENAS_PER_CPU;
-    }
-    // A limit of 0 is none.
+    setLimit();
     for (;;) {
       const count = ints[NARENAS]!;
-      if (ints[NARENAS_LIMIT] !== 0 && count > ints[NARENAS_LIMIT]! - 1) return reusedArena(t, avoid);
+      if (!isBelowLimit(count)) return reusedArena(t, avoid);
       if (Atomics.compareExchange(ints, NARENAS, count, count + 1) !== count) continue;
       const arena = intNewArena(t, bytes, count);
       if (arena === 0) Atomics.sub(ints, NARENAS, 1);
@@ -172,20 +201,26 @@ export function createArenas(context: Context, heapsApi: Heaps) {
     return next;
   }
 
+  /** The first half of reused_arena(): its arena, locked. */
+  function lockedArena(t: number, avoid: number): number {
+    const start = ints[NEXT_TO_USE] || MAIN_ARENA;
+    let arena = sleptFor.get(t);
+    if (arena === undefined) {
+      arena = start;
+      do {
+        if (tryAcquire(t, words[arena + MUTEX]!)) return arena;
+        arena = nextArena(arena);
+      } while (arena !== start);
+      if (arena === avoid) arena = nextArena(arena);
+    }
+    sleptFor.delete(t);
+    acquire(t, words[arena + MUTEX]!);
+    return arena;
+  }
+
   /** reused_arena(): the next in turn whose lock is free, else the next in turn. It stays that for others until its lock was free. */
   function reusedArena(t: number, avoid: number): number {
-    const start = ints[NEXT_TO_USE] || MAIN_ARENA;
-    let arena = start;
-    let locked = false;
-    do {
-      locked = tryAcquire(t, words[arena + MUTEX]!);
-      if (locked) break;
-      arena = nextArena(arena);
-    } while (arena !== start);
-    if (!locked) {
-      if (arena === avoid) arena = nextArena(arena);
-      acquire(t, words[arena + MUTEX]!);
-    }
+    const arena = lockedArena(t, avoid);
     acquire(t, freeListLock);
     detachArena(threadArena[t]!);
     removeFromFreeList(arena);
@@ -219,5 +254,5 @@ export function createArenas(context: Context, heapsApi: Heaps) {
     release(t, freeListLock);
   }
 
-  return { arenaForChunk, arenaGet, arenaGetRetry, detachThread };
+  return { arenaForChunk, arenaGet, arenaGetRetry, arenaSleepsFor, detachThread };
 }

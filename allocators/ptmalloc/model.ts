@@ -54,6 +54,7 @@ export function createGlibc(machine: Machine, version: string, given: OptionValu
   const { ADDR, FD, MMAPPED, PAGE_UNIT_SHIFT, requestUnits, RESIDENT_UNITS, SIZE, UNIT_BYTES, UNIT_SHIFT } = chunk;
   const { HEAP_MPROTECT_PAGES } = heapLayout;
   const {
+    MAX_FAST_UNITS,
     MMAP_THRESHOLD,
     MULTI_THREADED,
     NO_DYN_THRESHOLD,
@@ -68,7 +69,7 @@ export function createGlibc(machine: Machine, version: string, given: OptionValu
   const context = createContext(machine, features);
   const { words, parameters, tcache, tcacheChunk, threadArena, writes } = context;
   const { kernel, memory, operations } = machine;
-  const { acquire, release } = machine.locks;
+  const { acquire, isHeldOff, release } = machine.locks;
   const { ints, doubles } = parameters;
   if (!memory.attached) initParameters(parameters, features, given, kernel.thp);
   const bins = createBins(context);
@@ -81,7 +82,7 @@ export function createGlibc(machine: Machine, version: string, given: OptionValu
   const systemMalloc = createSystemMalloc(context, bins, heaps, mapped, morecore, freeing);
   const { intMalloc } = createMalloc(context, bins, systemMalloc);
   const { intFree } = freeing;
-  const { arenaGet, arenaGetRetry, arenaForChunk, detachThread } = arenas;
+  const { arenaGet, arenaGetRetry, arenaForChunk, arenaSleepsFor, detachThread } = arenas;
   const { intMemalign } = createMemalign(context, bins, { ...freeing, intMalloc });
   const { freeMapped } = mapped;
   const { touchBytes } = writes;
@@ -114,6 +115,16 @@ export function createGlibc(machine: Machine, version: string, given: OptionValu
   /** The arena lock that free() takes beyond the thread cache. */
   function freeLock(_: number, p: number): number {
     return (words[p + SIZE]! & MMAPPED) !== 0 ? -1 : words[arenaForChunk(p) + MUTEX]!;
+  }
+
+  function mallocSleepsFor(t: number, bytes: number): number {
+    return ints[MULTI_THREADED] === 0 || bytes >= TOO_MUCH ? -1 : arenaSleepsFor(t);
+  }
+
+  function freeSleepsFor(t: number, p: number): number {
+    if (words[p + SIZE]! >>> UNIT_SHIFT <= ints[MAX_FAST_UNITS]!) return -1;
+    const mutex = freeLock(t, p);
+    return mutex >= 0 && isHeldOff(mutex) ? mutex : -1;
   }
 
   function mallocSlow(t: number, bytes: number): number {
@@ -336,6 +347,8 @@ export function createGlibc(machine: Machine, version: string, given: OptionValu
     freeNotLocal: freeSlow,
     mallocLock,
     freeLock,
+    mallocSleepsFor,
+    freeSleepsFor,
     threadStart: (t) => {
       if (t !== 0) ints[MULTI_THREADED] = 1;
     },

@@ -3,6 +3,8 @@ import { cpus as hostCpus } from 'node:os';
 import type { Argv, CommandModule } from 'yargs';
 import { UserError } from '../../sim/assert.ts';
 import { COST_PROFILES, type Costs, DEFAULT_PROFILE } from '../../sim/threads/costs.ts';
+import type { Operation } from '../../sim/threads/operations.ts';
+import type { Ns } from '../../sim/units.ts';
 import { compileNative } from '../native/native.ts';
 import { writeWhole } from '../line-sink.ts';
 
@@ -73,6 +75,12 @@ export function pricesFrom(measured: Measured): Partial<Costs> {
   const lock = m('mutexPairNs', base.lockNs);
   const entry = m('syscallEntryNs', base.syscallNs);
   const release = m('munmapPageNs', base.operations.pagesReleased);
+  const fault = m('faultNs', base.operations.faults);
+  // Rounds of a call that takes a page away, the fault that brought it, and the calls before: less all that has a price of its own.
+  const called = (name: Operation) => m(`${name}Ns`, base.operations[name] + entry);
+  const inRound = (name: string, others: Ns, otherwise: Ns) =>
+    positive(m(name, otherwise + fault + release + others) - fault - release - others);
+  const flush = inRound('madviseRoundNs', called('madvise'), base.operations.flushes);
   const wake = m('futexWakeNobodyNs', base.futexWakeNs);
   const switching = m('contextSwitchNs', base.contextSwitchNs);
   const handOver = m('futexHandOverSameCpuNs', wake + base.wakeThreadNs + switching);
@@ -103,15 +111,18 @@ export function pricesFrom(measured: Measured): Partial<Costs> {
       treeSteps: positive(step),
       bytesCopied: positive(1 / m('copyRateL2', 1 / base.operations.bytesCopied)),
       bytesCleared: positive(1 / m('fillRateL2', 1 / base.operations.bytesCleared)),
-      faults: positive(m('faultNs', base.operations.faults)),
-      hugeFaults: positive(m('faultNs', base.operations.faults) + 2097152 / m('fillRateMemory', base.fillRateMemory)),
+      faults: positive(fault),
+      hugeFaults: positive(fault + 2097152 / m('fillRateMemory', base.fillRateMemory)),
       pagesReleased: positive(release),
       brk: call1('brkNs', base.operations.brk),
       mmap: call1('mmapNs', base.operations.mmap),
-      munmap: positive(m('munmapNs', base.operations.munmap + entry + release) - entry - release),
+      munmap: inRound('munmapRoundNs', called('mmap') + entry + flush, base.operations.munmap),
       mremap: call1('mremapNs', base.operations.mremap),
       madvise: call1('madviseNs', base.operations.madvise),
       mprotect: call1('mprotectNs', base.operations.mprotect),
+      flushes: flush,
+      mappingsEntered: positive(m('firstFaultNs', fault + base.operations.mappingsEntered) - fault),
+      brkShrinks: inRound('brkRoundNs', 2 * called('brk') + flush, base.operations.brkShrinks),
     },
     lockNs: positive(lock),
     lineTransferNs: positive(m('lineTransferNs', base.lineTransferNs)),
@@ -122,6 +133,7 @@ export function pricesFrom(measured: Measured): Partial<Costs> {
     syscallNs: positive(entry),
     futexWaitNs: positive(m('futexWaitFailedNs', base.futexWaitNs)),
     futexWakeNs: positive(wake),
+    coldCallNs: positive(m('coldCallNs', base.coldCallNs)),
     wakeThreadNs: positive(wakeThread),
     wakeIdleNs: positive(m('futexWakeIdleNs', base.wakeIdleNs + wake) - wake),
     wakeLatencyNs: positive(m('wakeLatencyNs', base.wakeLatencyNs)),
@@ -131,7 +143,7 @@ export function pricesFrom(measured: Measured): Partial<Costs> {
     shootDownNs: positive(m('shootDownNs', base.shootDownNs)),
     interruptNs: positive(m('interruptNs', base.interruptNs)),
     cacheL2Bytes: m('cacheL2Bytes', 0) || base.cacheL2Bytes,
-    cacheL3Bytes: m('cacheL3Bytes', 0) || base.cacheL3Bytes,
+    cacheL3Bytes: Math.min(m('cacheL3Bytes', 0) || base.cacheL3Bytes, m('usableCacheBytes', Infinity)),
     fillRateL2: positive(Math.max(m('fillRateL1', 0), m('fillRateL2', base.fillRateL2))),
     fillRateL3: positive(m('fillRateL3', base.fillRateL3)),
     fillRateMemory: positive(m('fillRateMemory', base.fillRateMemory)),

@@ -223,6 +223,71 @@ static void releases(void)
 	report("lazyFreePageNs", t);
 }
 
+/* What the first fault of a mapping takes, its page tables included: mappings of which each has page tables of its own. */
+static void first_faults(void)
+{
+	enum { N = 100 };
+	const size_t apart = 2UL << 20;
+	double t;
+	char *p = NULL;
+	TYPICAL(t, N, p = map(N * 2 * apart); for (int i = 0; i < N; i++) mprotect(p + (2 * i + 1) * apart, apart, PROT_NONE),
+	      for (int i = 0; i < N; i++) p[2 * i * apart] = 1;
+	      double t2_ = now_ns(); munmap(p, N * 2 * apart); t_ += now_ns() - t2_);
+	report("firstFaultNs", t);
+}
+
+/*
+ * What the first call of each kind takes longer than the second, in a thread that has just been woken: the mean over the calls with
+ * which glibc makes an arena.
+ */
+static _Atomic uint32_t begin_cold;
+static void *cold_thread(void *arg)
+{
+	double *extra = arg, times[2] = {0, 0};
+	while (!atomic_load(&begin_cold)) syscall(SYS_futex, &begin_cold, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0);
+	for (int turn = 0; turn < 2; turn++) {
+		double t = now_ns();
+		char *p = mmap(NULL, 4096 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		munmap(p + 2048 * PAGE, 2048 * PAGE);
+		mprotect(p, 33 * PAGE, PROT_READ | PROT_WRITE);
+		p[0] = 1;
+		times[turn] = now_ns() - t;
+	}
+	*extra = (times[0] - times[1]) / 4;
+	return NULL;
+}
+static void cold_calls(void)
+{
+	double extra = 0;
+	pthread_t thread;
+	pthread_create(&thread, NULL, cold_thread, &extra);
+	usleep(20000);
+	atomic_store(&begin_cold, 1);
+	syscall(SYS_futex, &begin_cold, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+	pthread_join(thread, NULL);
+	report("coldCallNs", extra > 0 ? extra : 0);
+}
+
+/*
+ * Calls that take a page away, each with the fault that brings one and the call before: the kernel flushes translations, and what
+ * comes next is slower for it, so one call alone would say too little. `one` are two pages; the heap gets and loses 33.
+ */
+static void rounds(char *one, char *heap)
+{
+	enum { N = 2000, BELOW = 10 };
+	double t;
+	TYPICAL(t, N, , for (int i = 0; i < N; i++) { one[0] = 1; madvise(one, PAGE, MADV_DONTNEED); });
+	report("madviseRoundNs", t);
+	TYPICAL(t, N, , for (int i = 0; i < N; i++) { char *p = map(PAGE * 33); p[0] = 1; munmap(p, PAGE * 33); });
+	report("munmapRoundNs", t);
+	char *end = heap + BELOW * PAGE;
+	syscall(SYS_brk, end);
+	memset(heap, 1, BELOW * PAGE);
+	TYPICAL(t, N, , for (int i = 0; i < N; i++) { syscall(SYS_brk, end + PAGE * 33); end[PAGE] = 1; syscall(SYS_brk, end); });
+	report("brkRoundNs", t);
+	syscall(SYS_brk, heap);
+}
+
 static void syscalls(void)
 {
 	enum { N = 2000 };
@@ -233,9 +298,6 @@ static void syscalls(void)
 	TYPICAL(t, N, , for (int i = 0; i < N; i++) p[i] = map(PAGE * 33); double t2_ = now_ns();
 	      for (int i = 0; i < N; i++) munmap(p[i], PAGE * 33); t_ += now_ns() - t2_);
 	report("mmapNs", t);
-	TYPICAL(t, N, for (int i = 0; i < N; i++) { p[i] = map(PAGE * 33); p[i][0] = 1; },
-	      for (int i = 0; i < N; i++) munmap(p[i], PAGE * 33));
-	report("munmapNs", t); /* one resident page */
 	char *heap = map(PAGE * (N + 1));
 	/* An arena heap grows, and is used: a mapping with pages in it takes the kernel a quarter longer. */
 	TYPICAL(t, N, mprotect(heap, PAGE * (N + 1), PROT_NONE); madvise(heap, PAGE * (N + 1), MADV_DONTNEED),
@@ -248,8 +310,10 @@ static void syscalls(void)
 	      syscall(SYS_brk, brk0); t_ += now_ns() - t2_);
 	report("brkNs", t);
 	char *one = map(PAGE * 2);
+	one[PAGE] = 1; /* the table of its pages is never empty: the kernel would free it */
 	TYPICAL(t, N, one[0] = 1, for (int i = 0; i < N; i++) madvise(one, PAGE, MADV_DONTNEED));
 	report("madviseNs", t);
+	rounds(one, brk0);
 	munmap(one, PAGE * 2);
 	char *q = NULL;
 	TYPICAL(t, N, q = map(PAGE * 64); q[0] = 1, for (int i = 0; i < N; i++) q = mremap(q, PAGE * (64 + i % 2 * 64), PAGE * (128 - i % 2 * 64), MREMAP_MAYMOVE);
@@ -320,6 +384,19 @@ static double cold_line(size_t length)
 	sink = p + at;
 	munmap(p, length);
 	return t;
+}
+
+/*
+ * Bytes of the cache behind the second one that this machine gets to use: the largest of 2 to 32 MiB in which a cold line comes
+ * nearer to those of the least than to those of 64 MiB. A virtual machine may be told the size of all caches of its host.
+ */
+static double usable_cache(void)
+{
+	enum { LEAST = 2 << 20, MOST = 64 << 20 };
+	double near = cold_line(LEAST), far = cold_line(MOST);
+	size_t length = LEAST;
+	while (2 * length < MOST && cold_line(2 * length) < (near + far) / 2) length *= 2;
+	return length;
 }
 
 /* -------------------------------------------------------------------------------------------------------- threads */
@@ -712,6 +789,7 @@ static void memory_rates(void)
 	report("scatteredWriteL3Ns", scattered_write(8UL << 20));
 	report("scatteredWriteMemoryNs", scattered_write(64UL << 20));
 	report("coldLineNs", cold_line(32UL << 20));
+	report("usableCacheBytes", usable_cache());
 }
 static void switches(void)
 {
@@ -731,7 +809,7 @@ static const struct {
 	void (*measure)(void);
 	int cpus; /* that it needs */
 } parts[] = {
-	{calls, 1}, {working_set, 1}, {faults, 1}, {fault_fills, 1}, {releases, 1}, {syscalls, 1}, {rates, 1}, {memory_rates, 1},
+	{calls, 1}, {working_set, 1}, {faults, 1}, {fault_fills, 1}, {releases, 1}, {first_faults, 1}, {syscalls, 1}, {cold_calls, 1}, {rates, 1}, {memory_rates, 1},
 	{switches, 1}, {hand_overs, 2}, {shoot_down, 2}, {wake_idle, 2}, {thread_lives, 1},
 };
 

@@ -1,7 +1,15 @@
 import { assert } from '../assert.ts';
 import type { Memory } from '../memory.ts';
 import type { Locks } from '../threads/locks.ts';
-import { OP_BRK, OP_MADVISE, OP_MMAP, OP_MPROTECT, OP_MREMAP, OP_MUNMAP } from '../threads/operations.ts';
+import {
+  OP_BRK,
+  OP_BRK_SHRINKS,
+  OP_MADVISE,
+  OP_MMAP,
+  OP_MPROTECT,
+  OP_MREMAP,
+  OP_MUNMAP,
+} from '../threads/operations.ts';
 import type { ThreadSlot } from '../threads/thread-slot.ts';
 import { type Bytes, HUGE_PAGES, type Ns, PAGE_BYTES, type Page, type Pages } from '../units.ts';
 import { BRK_START_PAGE, FENCE_PAGE, MMAP_BOTTOM_PAGE, relativeAddress } from './layout.ts';
@@ -142,10 +150,12 @@ export function createKernel(
     const old = brkEnd();
     if (end >= BRK_START_PAGE) {
       if (end < old) {
+        operations[OP_BRK_SHRINKS]!++;
         unmapPages(end, old);
         state[BRK_END] = end;
       } else if (end > old && end <= MMAP_BOTTOM_PAGE && !overLimit(end - old, true)) {
         vmas.add(old, end, PROT_READ | PROT_WRITE);
+        if (old === BRK_START_PAGE) residency.mapped(old, MMAP_BOTTOM_PAGE);
         mapped();
         state[BRK_END] = end;
       }
@@ -200,7 +210,9 @@ export function createKernel(
     if (flags & MAP_FIXED_NOREPLACE && !free) return -1;
     const start = free ? hint : unmappedArea(pages, hint > 0);
     if (start < 0 || overLimit(pages, writable)) return -1;
+    const before = vmas.count();
     vmas.add(start, start + pages, prot);
+    if (vmas.count() > before) residency.mapped(start, start + pages);
     mapped();
     return start;
   }

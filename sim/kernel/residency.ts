@@ -1,5 +1,12 @@
 import type { Memory } from '../memory.ts';
-import { OP_FAULTS, OP_HUGE_FAULTS, OP_PAGES_RELEASED, OP_ZERO_PAGES_REPLACED } from '../threads/operations.ts';
+import {
+  OP_FAULTS,
+  OP_FLUSHES,
+  OP_HUGE_FAULTS,
+  OP_MAPPINGS_ENTERED,
+  OP_PAGES_RELEASED,
+  OP_ZERO_PAGES_REPLACED,
+} from '../threads/operations.ts';
 import { HUGE_PAGES, type Page, type Pages } from '../units.ts';
 import { PAGE_LIMIT } from './layout.ts';
 
@@ -17,6 +24,9 @@ const LAZY_PAGES = 2;
 const FAULTS = 3;
 const HUGE_FAULTS = 4;
 const HUGE_MAPPED = 5; // huge pages that are in place, in units of 2 MiB
+
+/** More new mappings than this are not told from older ones. */
+const UNENTERED_MAX = 64;
 
 export type Residency = ReturnType<typeof createResidency>;
 
@@ -55,6 +65,7 @@ export function createResidency(
     counters[FAULTS]!++;
     operations[OP_FAULTS]!++;
     if (state === ZERO_PAGE) operations[OP_ZERO_PAGES_REPLACED]!++;
+    if (unentered.length > 0) enter(page);
     if (mayBeHuge !== undefined && state === ABSENT && mayBeHuge(page) && faultHuge(page)) return;
     pages[page] = RESIDENT;
     grown(1);
@@ -69,6 +80,24 @@ export function createResidency(
       work(...args);
       exclusive!.leave();
     };
+  }
+
+  // Mappings without a fault so far: first pages, and pages behind the last.
+  const unentered: Page[] = [];
+
+  /** A new mapping that was not joined to another one. */
+  function mapped(start: Page, end: Page): void {
+    if (unentered.length >= 2 * UNENTERED_MAX) unentered.splice(0, 2);
+    unentered.push(start, end);
+  }
+
+  function enter(page: Page): void {
+    for (let i = unentered.length - 2; i >= 0; i -= 2) {
+      if (page < unentered[i]! || page >= unentered[i + 1]!) continue;
+      unentered.splice(i, 2);
+      operations[OP_MAPPINGS_ENTERED]!++;
+      return;
+    }
   }
 
   function faultHuge(page: Page): boolean {
@@ -125,6 +154,7 @@ export function createResidency(
       counters[RESIDENT_PAGES]! -= resident;
       counters[LAZY_PAGES]! -= lazy;
       operations[OP_PAGES_RELEASED]! += resident;
+      operations[OP_FLUSHES]!++;
       splitHuge(start, end);
     }
     return resident;
@@ -176,6 +206,7 @@ export function createResidency(
   }
 
   return {
+    mapped,
     pages,
     touch,
     touchRange,

@@ -1,20 +1,20 @@
 import type { Allocator, Handle, RequestAllocator, ThreadSlot } from '../allocator.ts';
 import { UserError } from '../assert.ts';
-import * as columns from '../event.ts';
 import type { Touch } from '../event.ts';
+import * as columns from '../event.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { createCaches } from '../threads/caches.ts';
 import { DURATION_BUCKETS, durationBucket } from '../threads/durations.ts';
 import * as counters from '../threads/operations.ts';
-import * as scheduling from '../threads/scheduler.ts';
 import type { Scheduler, Stop } from '../threads/scheduler.ts';
+import * as scheduling from '../threads/scheduler.ts';
 import type { VirtualLocks } from '../threads/virtual-locks.ts';
 import type { VirtualTime } from '../threads/virtual-time.ts';
 import type { Bytes, Ns } from '../units.ts';
 import type { SharedObjectTable } from './objects.ts';
 import * as objectTable from './objects.ts';
-import * as programOrder from './program-order.ts';
 import type { ProgramOrderReader } from './program-order.ts';
+import * as programOrder from './program-order.ts';
 import { namesThread } from './thread-rows.ts';
 
 export interface FreeRunningOptions {
@@ -75,12 +75,6 @@ const AHEAD_UNDER_LOCK_NS = 5_000;
 /** Blocks up to this size are written at the rate of the first caches: they are used again while they are hot. */
 const SMALL_BYTES = 1024;
 
-/**
- * Lines of the table that a thread passes over and still finds fetched ahead. In the article's loop it made no difference to 4 and 8
- * threads (3 and 6 lines) that others' entries lay between, to 12 (9 lines) it did.
- */
-const FETCHED_AHEAD = 6;
-
 /** Nothing stops the thread but the end of the share of events; how a run is cut into shares changes nothing in it. */
 const GOES_ON = -1;
 
@@ -111,7 +105,8 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
     OP_TRIM,
     OP_WRITE,
   } = columns;
-  const { createScheduler, STOP_BLOCKED, STOP_DONE, STOP_EARLY, STOP_LIMIT, STOP_SLEPT, STOP_UNTIL } = scheduling;
+  const { createScheduler, STOP_ASLEEP, STOP_BLOCKED, STOP_DONE, STOP_EARLY, STOP_LIMIT, STOP_SLEPT, STOP_UNTIL } =
+    scheduling;
   const { OP_FAULTS, OP_SLOW_CALLS } = counters;
   const { argumentOf, isUse, needOf, secondArgumentOf, slotOf } = programOrder;
   const { LARGE, LG_RECORD_WORDS, LINE_BITS, LINE_MASK, OF_OTHERS, RECORD_WORDS, SLOT_SHIFT } = programOrder;
@@ -123,9 +118,10 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   const { handles, requested, ended, made, uses, last: lastUse } = objects;
   const { malloc, free, touchBlock, mallocLock, freeLock } = allocator;
   const { mallocNotLocal = malloc, freeNotLocal = free } = allocator;
+  const { mallocSleepsFor = () => -1, freeSleepsFor = () => -1 } = allocator;
   const { mallocLocal = () => 0, freeLocal = () => false } = allocator;
-  const { settle, settleCall, isOwn } = locks;
-  const { clocks, until, sleepNs, processor, costs } = time;
+  const { settle, settleCall, isOwn, sleepsFirst, called } = locks;
+  const { clocks, until, sleepNs, preempted, processor, costs } = time;
   const {
     eventNs,
     pollLimitNs,
@@ -136,14 +132,13 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
     writeL2Ns,
     fillRateL2,
     lineTransferNs,
-    coldLineNs,
     wakeThreadNs,
   } = costs;
   const upper = request ?? allocator;
   const isPlain = recordedNs === undefined && onEvent === undefined; // nobody looks at single events
   const touches = touch !== 'none';
   const fills = touch === 'full';
-  const { fill, poke } = createCaches(time);
+  const { fill, poke, pass, now, lineNs } = createCaches(time);
   const smallByteNs = 1 / fillRateL2;
   // An event whose call the thread's cache serves.
   const mallocEventNs = mallocNs + eventNs;
@@ -159,10 +154,6 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   if (order.threads >= WAITER_MASK) {
     throw new UserError(`found ${order.threads} threads, expected fewer than ${WAITER_MASK} in virtual time`);
   }
-  // The thread that used the line last, + 1: in as few bytes as possible, as it is looked at for every block. Lines have 16 bits, which
-  // are 4 MiB of the program's table: what it has not used since is in no near cache of its processors either.
-  const lineUser = new (order.threads < 65535 ? Uint16Array : Int32Array)(1 << LINE_BITS);
-  const lastLine = new Int32Array(order.threads).fill(-1);
   const waitingFor = new Int32Array(order.threads); // object slot of a blocked thread, 0 for none
   const looksFrom = new Float64Array(order.threads); // since when it does
   const waitsFor = new Int32Array(order.threads); // and for how many uses of the object
@@ -271,20 +262,6 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
     lastUse[q] = (lastUse[q]! & ~WAITER_MASK) | (t + 1);
     clocks[t] = gives;
     return STOP_LIMIT;
-  }
-
-  /**
-   * What it takes the thread to use a line of the program's table: it comes over where another thread used it last, or nobody.
-   * Lines in their order are fetched before they are needed. Computed, not branched on: the processor would guess wrong too often.
-   */
-  function lineNs(t: ThreadSlot, line: number): Ns {
-    const user = lineUser[line]! ^ (t + 1);
-    const comes = (user | (0 - user)) >>> 31; // 1: it was another one's
-    const step = ((line - lastLine[t]!) << LINE_BITS) >> LINE_BITS; // the numbers of lines begin again
-    const isFar = (step | (FETCHED_AHEAD - step)) >>> 31; // 1: backwards, or too far ahead
-    lineUser[line] = t + 1;
-    lastLine[t]! += step * comes;
-    return coldLineNs * (comes & isFar);
   }
 
   /** The running event has used an object. */
@@ -498,6 +475,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
       const slowCalls = operations[OP_SLOW_CALLS]!;
       callStart[0] = clocks[t]!;
       freeNotLocal(t, handle);
+      called(t);
       isSlow = operations[OP_SLOW_CALLS] !== slowCalls;
     }
     if (isSlow) {
@@ -518,9 +496,10 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
     const handle = handles[q]!;
     const isServed = handle === 0 || freeLocal(t, handle);
     if (isAhead && !isServed && !freeIsUnderOwn(t, handle)) return STOP_LIMIT;
+    if (!isServed && preempted[0] !== 0 && sleepsFirst(t, freeSleepsFor(t, handle))) return STOP_ASLEEP;
     // The block's own first line comes from another processor.
     if (lastUse[q]! >> WAITER_BITS !== processor[t]) clocks[t]! += lineTransferNs;
-    clocks[t]! += lineNs(t, records[p + 1]! & LINE_MASK);
+    clocks[t]! += lineNs(t, records[p + 1]! & LINE_MASK, now(t));
     finishFree(t, q, handle, isServed);
     cursor[t] = p + RECORD_WORDS;
     return GOES_ON;
@@ -574,6 +553,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   function runServed(t: ThreadSlot, from: number, to: number): number {
     const latest = scheduler.limit[0]! + AHEAD_NS;
     const here = processor[t]!;
+    const stamp = now(t);
     let foreign = 0;
     let at = clocks[t]!;
     let sum = live[LIVE]!;
@@ -613,7 +593,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
           }
         }
         // The block is noted in the table. What its thread has done with the slot before, it did after all others.
-        at += lineNs(t, second & LINE_MASK);
+        at += lineNs(t, second & LINE_MASK, stamp);
         ended[slot] = at;
         uses[q]!++;
         lastUse[q] = here << WAITER_BITS;
@@ -630,7 +610,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
         foreign |= others;
         // The block's own first line comes from another processor.
         at += others !== 0 && user !== here ? lineTransferNs : 0;
-        at += lineNs(t, second & LINE_MASK);
+        at += lineNs(t, second & LINE_MASK, stamp);
         at += freeEventNs;
         handles[q] = 0;
         sum -= requested[q]!;
@@ -699,9 +679,14 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
             stop = STOP_LIMIT;
             break;
           }
+          if (preempted[0] !== 0 && sleepsFirst(t, mallocSleepsFor(t, size))) {
+            stop = STOP_ASLEEP;
+            break;
+          }
           const slowCalls = operations[OP_SLOW_CALLS]!;
           callStart[0] = clocks[t]!;
           handle = mallocNotLocal(t, size);
+          called(t);
           isSlow = operations[OP_SLOW_CALLS] !== slowCalls;
         }
         if (isSlow) {
@@ -726,7 +711,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
           }
         }
         // The block is noted in the table.
-        clocks[t]! += lineNs(t, records[p + 1]! & LINE_MASK);
+        clocks[t]! += lineNs(t, records[p + 1]! & LINE_MASK, now(t));
         used(t, slot);
       } else if (op === OP_FREE && (word & OF_OTHERS) === 0) {
         const handle = handles[q]!;
@@ -735,7 +720,11 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
           stop = STOP_LIMIT;
           break;
         }
-        clocks[t]! += lineNs(t, records[p + 1]! & LINE_MASK);
+        if (!isServed && preempted[0] !== 0 && sleepsFirst(t, freeSleepsFor(t, handle))) {
+          stop = STOP_ASLEEP;
+          break;
+        }
+        clocks[t]! += lineNs(t, records[p + 1]! & LINE_MASK, now(t));
         finishFree(t, q, handle, isServed);
       } else {
         stop = perform(t, p, isAhead);
@@ -748,6 +737,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
       if (stop !== GOES_ON) break;
     }
     const count = (p - from) >> LG_RECORD_WORDS;
+    pass(t, count);
     executed += count;
     share -= count;
     done[t]! += count;

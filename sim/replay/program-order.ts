@@ -1,6 +1,7 @@
 import { assert, UserError } from '../assert.ts';
-import * as traced from '../event.ts';
 import type { EventBuffer } from '../event.ts';
+import * as traced from '../event.ts';
+import { LINE_BITS } from '../threads/caches.ts';
 import { lastRows, namesThread, rowsByThread, type ThreadEnd, threadIds, threadNumbers } from './thread-rows.ts';
 
 // The events of a thread lie in chunks of the pool `records`, whose last records hold the link to the next:
@@ -28,7 +29,7 @@ export const CHUNK_END = (1 << LG_CHUNK_WORDS) - RECORD_WORDS;
 /** Another thread has used the object since it was allocated, or allocated it. */
 export const OF_OTHERS = 1 << traced.OP_BITS;
 export const SLOT_SHIFT = traced.OP_BITS + 1;
-export const LINE_BITS = 16;
+export { LINE_BITS };
 export const LINE_MASK = (1 << LINE_BITS) - 1;
 export const LARGE = 0xffff;
 

@@ -35,6 +35,8 @@ export interface Costs {
   /** futex(FUTEX_WAIT) of a lock that is released before the kernel looks at it. */
   readonly futexWaitNs: Ns;
   readonly futexWakeNs: Ns;
+  /** What a processor's first call of each kind takes longer, as no cache holds what it needs. */
+  readonly coldCallNs: Ns;
   /** Waking a thread that sleeps, beyond the call, on the waker: where it only queues, and where its processor is to be interrupted. */
   readonly wakeThreadNs: Ns;
   readonly wakeIdleNs: Ns;
@@ -102,6 +104,9 @@ const VIRTUAL_MACHINE: Costs = {
     madvise: 400,
     mprotect: 1_100,
     zeroPagesReplaced: 0, // beyond the fault and the shoot-down
+    flushes: 900,
+    brkShrinks: 3_300,
+    mappingsEntered: 3_000,
   },
   lockNs: 5,
   lineTransferNs: 30,
@@ -112,6 +117,7 @@ const VIRTUAL_MACHINE: Costs = {
   syscallNs: 100,
   futexWaitNs: 200,
   futexWakeNs: 150,
+  coldCallNs: 12_000,
   wakeThreadNs: 800,
   wakeIdleNs: 4_500,
   wakeLatencyNs: 12_000,
@@ -152,10 +158,14 @@ const BARE_METAL: Costs = {
     mremap: 800,
     madvise: 250,
     mprotect: 500,
+    flushes: 150,
+    brkShrinks: 800,
+    mappingsEntered: 800,
   },
   syscallNs: 80,
   futexWaitNs: 200,
   futexWakeNs: 200,
+  coldCallNs: 4_000,
   wakeThreadNs: 800,
   wakeIdleNs: 1_000,
   wakeLatencyNs: 2_000,

@@ -17,6 +17,8 @@ export interface Locks {
   acquire(t: ThreadSlot, id: LockId): void;
   tryAcquire(t: ThreadSlot, id: LockId): boolean;
   release(t: ThreadSlot, id: LockId): void;
+  /** Whether who has the lock has lost its processor: whoever needs the lock will have to sleep. In virtual time only. */
+  isHeldOff(id: LockId): boolean;
   /**
    * What others see of the running call only when its thread has the lock that it waits for, or its processor back: a call of a model is one
    * step, and in virtual time others act while it still lasts. At once where its thread does not sleep and keeps its processor.
@@ -36,6 +38,7 @@ export function uncontendedLocks(): Locks {
     acquire: () => {},
     tryAcquire: () => true,
     release: () => {},
+    isHeldOff: () => false,
     whenBack: (_t, action) => action(),
     acquireShared: () => {},
     releaseShared: () => {},

@@ -25,6 +25,9 @@ export const OPERATIONS = [
   'madvise',
   'mprotect',
   'zeroPagesReplaced', // pages that were read before they were written: other processors have to forget the zero page
+  'flushes', // calls that took resident pages away: the own processor forgets translations, and the way to pages nearby
+  'brkShrinks', // calls of brk that gave memory back
+  'mappingsEntered', // faults that were the first in their mappings: these get their page tables, and what ties pages to mappings
 ] as const;
 export type Operation = (typeof OPERATIONS)[number];
 
@@ -50,3 +53,6 @@ export const OP_MREMAP = 18;
 export const OP_MADVISE = 19;
 export const OP_MPROTECT = 20;
 export const OP_ZERO_PAGES_REPLACED = 21;
+export const OP_FLUSHES = 22;
+export const OP_BRK_SHRINKS = 23;
+export const OP_MAPPINGS_ENTERED = 24;

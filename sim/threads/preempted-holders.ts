@@ -15,6 +15,10 @@ import type { VirtualTime } from './virtual-time.ts';
 export interface PreemptedHolders {
   /** Who holds the lock without a processor, or -1. */
   holderOf(id: LockId): ThreadSlot | -1;
+  /** When `holder` runs again it needs the lock for so long. */
+  restOf(id: LockId): Ns;
+  /** `t` sleeps for its turn with the lock of the kernel that all readers share, which is its own before it runs. */
+  keepsKernelLock(t: ThreadSlot): void;
   /** The lock was held over the end of its holder's time on the processor, which acts on in the same call, maybe with the same lock. */
   heldOver(id: LockId, from: Ns, to: Ns): void;
   /** `t` begins to sleep for the lock, at its clock. */
@@ -42,10 +46,12 @@ export interface HolderOptions {
   /** How long it is held usually. */
   readonly usualHold: Float64Array;
   readonly wakeUp: (waker: ThreadSlot, t: ThreadSlot) => Ns;
+  /** mmap_lock, -1 as long as there is none. */
+  readonly kernelLock: () => LockId | -1;
 }
 
 export function createPreemptedHolders(options: HolderOptions): PreemptedHolders {
-  const { time, locks, ownerOf, heldFrom, heldTo, usualHold, wakeUp } = options;
+  const { time, locks, ownerOf, heldFrom, heldTo, usualHold, wakeUp, kernelLock } = options;
   const { clocks, preemptedAt, sleepsFor } = time;
   const { futexWakeNs } = time.costs;
   const holders = new Int32Array(locks); // those found so far, + 1: later ones take the lock in their name
@@ -59,7 +65,22 @@ export function createPreemptedHolders(options: HolderOptions): PreemptedHolders
   const sleepsSince = new Float64Array(time.threads);
   const woken: WakenSleeper = { id: 0, since: 0, awake: 0 };
 
+  const readers: ThreadSlot[] = []; // of mmap_lock, that sleep or slept until they had it
+
+  /** A reader gets the lock from the last writer, whether it runs or not. */
+  function readerOff(id: LockId): ThreadSlot | -1 {
+    for (const t of readers) {
+      if (preemptedAt[t]! < 0) continue;
+      holders[id] = t + 1;
+      since[id] = preemptedAt[t]!;
+      rest[id] = 0;
+      return t;
+    }
+    return -1;
+  }
+
   function holderOf(id: LockId): ThreadSlot | -1 {
+    if (readers.length > 0 && id === kernelLock()) return readerOff(id);
     const known = holders[id]! - 1;
     if (known >= 0) {
       if (preemptedAt[known] === since[id]) return known;
@@ -103,5 +124,12 @@ export function createPreemptedHolders(options: HolderOptions): PreemptedHolders
     return woken;
   }
 
-  return { holderOf, heldOver, sleep, wake };
+  return {
+    holderOf,
+    restOf: (id) => rest[id]!,
+    keepsKernelLock: (t) => readers.push(t),
+    heldOver,
+    sleep,
+    wake,
+  };
 }

@@ -4,10 +4,17 @@ import { createRandom } from '../random.ts';
 import type { Ns } from '../units.ts';
 import { operationPrices } from './costs.ts';
 import { DURATION_BUCKETS, durationBucket } from './durations.ts';
+import { createFutexQueues } from './futex-queues.ts';
 import type { LockId, LockKind, Locks } from './locks.ts';
 import * as counters from './operations.ts';
 import { createPreemptedHolders } from './preempted-holders.ts';
-import { type VirtualTime, WAITS_FOR_KERNEL_LOCK, WAITS_FOR_LOCK } from './virtual-time.ts';
+import {
+  CROWDED_OUT,
+  CROWDED_TO_COME,
+  type VirtualTime,
+  WAITS_FOR_KERNEL_LOCK,
+  WAITS_FOR_LOCK,
+} from './virtual-time.ts';
 import { createWakeUps } from './wake-ups.ts';
 
 /**
@@ -34,6 +41,17 @@ export interface VirtualLocks extends Locks {
   goesOn(t: ThreadSlot): void;
   /** `holder` has its processor again at `at`: when `t`, which sleeps for a lock that it holds, is awake. */
   wakeSleeper(holder: ThreadSlot, t: ThreadSlot, at: Ns): Ns;
+  /**
+   * Whether `t` has to sleep for the lock before its call, as who has it lost its processor. Then it sleeps from now on, and is woken
+   * through `onWoken`.
+   */
+  sleepsFirst(t: ThreadSlot, id: LockId | -1): boolean;
+  /** The call that `t` was woken for has been made: should it not have taken the lock, the next one is woken. */
+  called(t: ThreadSlot): void;
+  /** `holder` has its processor again at `at`: those that sleep before their calls are woken, one by one. */
+  runs(holder: ThreadSlot, at: Ns): void;
+  /** What to do with a thread that will be awake at `at`. */
+  onWoken(wake: (t: ThreadSlot, at: Ns) => void): void;
   /** All locks, in the order of their creation. */
   readonly measured: readonly MeasuredLock[];
 }
@@ -88,6 +106,9 @@ export interface VirtualLockOptions {
   readonly perVmaLocks: boolean;
 }
 
+/** For so long a writer of mmap_lock looks at it before it sleeps, where readers have it (rwsem_rspin_threshold). */
+const READERS_SPIN_NS = 12_000;
+
 /** How far a price may be off either way: caches, pipelines and neighbours are never the same twice. */
 const JITTER = 0.1;
 /** So many are drawn beforehand, and used in turn: drawing one takes longer than most of what it is for. */
@@ -95,8 +116,8 @@ const FACTORS = 1024;
 
 export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
   // Constants of their own are folded into the code, imported ones are loaded at every use.
-  const { OP_BYTES_CLEARED, OP_BYTES_COPIED, OP_FAULTS, OP_PAGES_RELEASED, OP_ZERO_PAGES_REPLACED, OPERATIONS } =
-    counters;
+  const { OP_BRK, OP_MADVISE, OP_MAPPINGS_ENTERED, OP_MMAP, OP_MPROTECT, OP_MUNMAP } = counters;
+  const { OP_BYTES_CLEARED, OP_BYTES_COPIED, OP_FAULTS, OP_FLUSHES, OP_ZERO_PAGES_REPLACED, OPERATIONS } = counters;
   const LG_LOCK_WORDS = 4; // of each lock:
   const COUNT = 0; // its stretches
   const HELD = 1; // the stretch that the running call holds, -1 for none
@@ -111,31 +132,31 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
   const SHARED = 1; // flags of a stretch
   const WAKES = 2; // its owner has to wake somebody when it releases: priced already, or known to be due then
   const { time, operations, perVmaLocks } = options;
-  const { isCrowdedOut, sliceEnd } = time;
+  const { crowded, sliceEnd } = time;
   const { clocks, debts, sleepFrom, sleepNs, processor, running, pace, horizon, costs, lockWaitNs, spinNs, timeline } =
     time;
   const { lockNs, lineTransferNs, guardedTransferNs, spinLimitNs, syscallNs } = costs;
-  const { futexWaitNs, futexWakeNs, shootDownNs, interruptNs } = costs;
+  const { coldCallNs, futexWaitNs, futexWakeNs, shootDownNs, interruptNs } = costs;
   const { wakeUp } = createWakeUps(time);
   const random = createRandom(time.seed, 'waits for locks');
   const prices = operationPrices(costs);
   // Those of what the allocator does itself: it is settled at every call.
   const [p0 = 0, p1 = 0, p2 = 0, p3 = 0, p4 = 0, p5 = 0, p6 = 0, p7 = 0, p8 = 0, p9 = 0, p10 = 0, p11 = 0] = prices;
-  const settled = new Float64Array(7);
+  const settled = new Float64Array(6);
   const OWN = 0; // price of all that the allocator was counted to have done
   const KERNEL = 1; // of all that the kernel did
-  const RELEASED = 2; // counts
+  const SHOT_DOWN = 2; // counts
   const FAULTS = 3;
   const COPIED = 4;
   const CLEARED = 5;
-  const REPLACED = 6;
-  assert(OPERATIONS.length === 22 && OP_FAULTS === 12, 'the sums in settle() leave counters out');
+  assert(OPERATIONS.length === 25 && OP_FAULTS === 12, 'the sums in settle() leave counters out');
   /** Names, and the figures that only waiting changes; the others lie in arrays, as every acquisition counts. */
   const locks: MeasuredLock[] = [];
   const words = new Int32Array(LOCKS_MAX << LG_LOCK_WORDS);
   const holdNs = new Float64Array(LOCKS_MAX);
   const latest = new Float64Array(LOCKS_MAX); // end of a stretch
   const heldFrom = new Float64Array(LOCKS_MAX); // begin of the running call's
+  const heldTo = new Float64Array(LOCKS_MAX); // and its end; others may have been simulated with later ones
   const releasedAt = new Float64Array(LOCKS_MAX);
   const usualHold = new Float64Array(LOCKS_MAX);
   const takenShare = new Float64Array(LOCKS_MAX); // of the time, by one thread that uses it
@@ -145,10 +166,14 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
     locks: LOCKS_MAX,
     ownerOf: (id) => (words[(id << LG_LOCK_WORDS) + IN_KERNEL] !== 0 ? -1 : words[(id << LG_LOCK_WORDS) + LAST_OWNER]!),
     heldFrom,
-    heldTo: latest,
+    heldTo,
     usualHold,
     wakeUp,
+    kernelLock: () => mmapLock,
   });
+  const queues = createFutexQueues(time.threads, LOCKS_MAX);
+  const { wokenFor } = queues;
+  let schedule: (t: ThreadSlot, at: Ns) => void = () => {};
   // Stretches of each lock, ordered by their beginnings: begin and end, thread and flags.
   const spans = new Float64Array(2 * BLOCKS_MAX * STRETCHES);
   const takers = new Int32Array(BLOCKS_MAX * STRETCHES);
@@ -157,10 +182,11 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
   let mmapLock = -1;
   const left = new Map<ThreadSlot, () => void>(); // what calls do when their threads go on
   // In an array: a variable that functions share is looked up, checked and stored at every use.
-  const state = new Int32Array(3);
+  const state = new Int32Array(4);
   const NEXT_FACTOR = 0;
   const HAS_RELEASED = 1; // a lock, in the running call
   const HAS_CALLED = 2; // the kernel, since the last time that its price was paid
+  const HELD_NOW = 3; // locks of the allocator that the running call has
   const factors = jitterFactors(time.seed);
 
   /** A factor around 1, the next of those drawn. */
@@ -198,21 +224,37 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
       (operations[16]! * prices[16]! +
         operations[17]! * prices[17]! +
         (operations[18]! * prices[18]! + operations[19]! * prices[19]!)) +
-      (operations[20]! * prices[20]! + operations[21]! * prices[21]!);
+      (operations[20]! * prices[20]! + operations[21]! * prices[21]!) +
+      (operations[22]! * prices[22]! + operations[23]! * prices[23]! + operations[24]! * prices[24]!);
     if (kernel === settled[KERNEL]!) return;
+    coldCalls(t);
     clocks[t]! += (kernel - settled[KERNEL]!) * jitter() * pace[t]!;
     settled[KERNEL] = kernel;
-    const released = operations[OP_PAGES_RELEASED]!;
-    if (released !== settled[RELEASED]!) {
-      settled[RELEASED] = released;
-      clocks[t]! += shootDown(t);
-    }
-    // Each at its own fault, page by page.
-    for (; settled[REPLACED]! < operations[OP_ZERO_PAGES_REPLACED]!; settled[REPLACED]!++) clocks[t]! += shootDown(t);
+    // Once for each call that takes pages away, and at each fault that replaces the zero page.
+    const shootDowns = operations[OP_FLUSHES]! + operations[OP_ZERO_PAGES_REPLACED]!;
+    for (; settled[SHOT_DOWN]! < shootDowns; settled[SHOT_DOWN]!++) clocks[t]! += shootDown(t);
     const faults = operations[OP_FAULTS]!;
     if (faults !== settled[FAULTS]!) {
       if (!perVmaLocks) faultsAsReader(t, (faults - settled[FAULTS]!) * prices[OP_FAULTS]!);
       settled[FAULTS] = faults;
+    }
+  }
+
+  // How often calls of each kind had been made, and by processor which have been made there, a bit for each.
+  const KINDS = [OP_BRK, OP_MMAP, OP_MUNMAP, OP_MADVISE, OP_MPROTECT, OP_MAPPINGS_ENTERED];
+  const counted = new Float64Array(KINDS.length);
+  const made = new Uint8Array(running.length);
+
+  /** The first call of each kind on a processor. */
+  function coldCalls(t: ThreadSlot): void {
+    const p = processor[t]!;
+    for (let kind = 0; kind < KINDS.length; kind++) {
+      const count = operations[KINDS[kind]!]!;
+      if (count === counted[kind]!) continue;
+      counted[kind] = count;
+      if ((made[p]! & (1 << kind)) !== 0) continue;
+      made[p]! |= 1 << kind;
+      clocks[t]! += coldCallNs * jitter();
     }
   }
 
@@ -352,7 +394,11 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
       else if (count > FEW_STRETCHES && takers[first + count - 1]! >> LG_FLAGS !== t) count = prune(id);
     }
     words[w + ACQUISITIONS]!++;
-    if (words[w + LAST_OWNER] !== t && preempted.holderOf(id) >= 0) flags |= sleepForHolder(t, id);
+    if (wokenFor[t] === id + 1) {
+      wokenFor[t] = 0;
+      flags |= WAKES;
+    }
+    if (isHeldOffFor(t, id)) flags |= sleepForHolder(t, id);
     else if (count > 0 && latest[id]! > clocks[t]! && obstacle(t, id, shared) >= 0) flags |= wait(t, id, shared);
     let takingNs = lockNs;
     if (words[w + LAST_OWNER] !== t) {
@@ -370,6 +416,7 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
     } else {
       noteRound(t, id);
     }
+    if (words[w + IN_KERNEL] === 0) state[HELD_NOW]!++;
     const at = clocks[t]!;
     heldFrom[id] = at;
     clocks[t] = at + takingNs;
@@ -390,6 +437,50 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
     takers[first + place] = (t << LG_FLAGS) | flags;
     words[w + HELD] = place;
     words[w + COUNT] = count + 1;
+  }
+
+  function isHeldOffFor(t: ThreadSlot, id: LockId): boolean {
+    const w = id << LG_LOCK_WORDS;
+    if (words[w + LAST_OWNER] === t && words[w + IN_KERNEL] === 0) return false;
+    const holder = preempted.holderOf(id);
+    return holder >= 0 && holder !== t;
+  }
+
+  function sleepsFirst(t: ThreadSlot, id: LockId | -1): boolean {
+    if (id < 0) return false;
+    const holder = preempted.holderOf(id);
+    if (holder < 0 || holder === t) return false;
+    if (wokenFor[t] !== id + 1) called(t);
+    const lock = locks[id]!;
+    lock.contended++;
+    lock.futexWaits++;
+    clocks[t]! += futexWaitNs;
+    spinNs[t]! += futexWaitNs;
+    lockWaitNs[t]! += futexWaitNs;
+    queues.sleep(t, id, holder, clocks[t]!);
+    return true;
+  }
+
+  /** The next in the lock's queue is woken by `waker`, who pays for it at its next event. */
+  function wakeNext(id: LockId, waker: ThreadSlot, at: Ns): void {
+    const t = queues.take(id);
+    if (t < 0) return;
+    locks[id]!.futexWakes++;
+    debts[waker]! += futexWakeNs;
+    const awake = Math.max(at, queues.since[t]!) + futexWakeNs + wakeUp(waker, t);
+    noteWait(t, locks[id]!, queues.since[t]!, awake - queues.since[t]!);
+    schedule(t, awake);
+  }
+
+  function called(t: ThreadSlot): void {
+    const id = wokenFor[t]! - 1;
+    if (id < 0) return;
+    wokenFor[t] = 0;
+    wakeNext(id, t, clocks[t]!);
+  }
+
+  function runs(holder: ThreadSlot, at: Ns): void {
+    for (const id of queues.runs(holder)) wakeNext(id, holder, at + preempted.restOf(id));
   }
 
   /** Waits until the lock can be had; returns WAKES where a futex wait may have left other waiters behind. */
@@ -446,18 +537,22 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
   /** Sleeps until whoever holds the lock has its processor again; returns WAKES. */
   function sleepForHolder(t: ThreadSlot, id: LockId): number {
     const lock = locks[id]!;
-    const spins = (lock.kind === 'spin-then-futex' ? spinLimitNs : 0) + futexWaitNs;
+    const isKernel = lock.kind === 'kernel';
+    const spins = isKernel ? READERS_SPIN_NS : (lock.kind === 'spin-then-futex' ? spinLimitNs : 0) + futexWaitNs;
     lock.contended++;
-    lock.futexWaits++;
-    lock.futexWakes++;
+    if (!isKernel) {
+      lock.futexWaits++;
+      lock.futexWakes++;
+    }
     clocks[t]! += spins;
     spinNs[t]! += spins;
     lockWaitNs[t]! += spins;
     if (sleepNs[t] === 0) sleepFrom[t] = clocks[t]!;
     sleepNs[t]! += futexWakeNs;
+    time.sleepsBare[t] = state[HELD_NOW] === 0 ? 1 : 0;
     preempted.sleep(t, id);
     clocks[t]! += futexWakeNs;
-    return WAKES;
+    return isKernel ? 0 : WAKES;
   }
 
   function wakeSleeper(holder: ThreadSlot, t: ThreadSlot, at: Ns): Ns {
@@ -507,8 +602,9 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
     settle(t);
     state[HAS_CALLED] = 1;
     clocks[t]! += syscallNs;
-    if (isCrowdedOut[t] !== 0) {
-      isCrowdedOut[t] = 0;
+    if (crowded[t] === CROWDED_TO_COME) {
+      crowded[t] = CROWDED_OUT;
+      preempted.keepsKernelLock(t);
       if (clocks[t]! < sliceEnd[t]!) sliceEnd[t] = clocks[t]!;
     }
   }
@@ -523,6 +619,7 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
     if (words[w + LAST_PROCESSOR] === processor[t] && (words[w + SOLE] === t + 1 || becomesSole(t, id))) {
       words[w + ACQUISITIONS]!++;
       words[w + HELD] = 0;
+      if (words[w + IN_KERNEL] === 0) state[HELD_NOW]!++;
       heldFrom[id] = clocks[t]!;
       clocks[t]! += lockNs;
     } else {
@@ -570,8 +667,10 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
     const duration = now - heldFrom[id]!;
     if (sliceEnd[t]! < now && sliceEnd[t]! >= heldFrom[id]!) preempted.heldOver(id, heldFrom[id]!, now);
     if (now > latest[id]!) latest[id] = now;
+    heldTo[id] = now;
     holdNs[id]! += duration;
     words[w + HELD] = -1;
+    if (words[w + IN_KERNEL] === 0) state[HELD_NOW]!--;
     if (words[w + SOLE] !== 0) return;
     releasedAt[id] = now;
     usualHold[id]! += (Math.min(duration, LONG_HOLD_NS) - usualHold[id]!) / RECENT;
@@ -580,6 +679,7 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
     if (takers[stretch]! & WAKES) {
       locks[id]!.futexWakes++;
       clocks[t]! += futexWakeNs;
+      wakeNext(id, t, now);
     }
   }
 
@@ -623,8 +723,15 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
     release,
     acquireShared,
     releaseShared,
+    isHeldOff: (id) => preempted.holderOf(id) >= 0,
     whenBack,
     goesOn,
+    sleepsFirst,
+    called,
+    runs,
+    onWoken: (wake) => {
+      schedule = wake;
+    },
     settle,
     settleCall,
     isOwn,

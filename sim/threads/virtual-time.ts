@@ -31,12 +31,16 @@ export interface VirtualTime {
   readonly gaveWay: Uint8Array;
   /** Since when the thread is off its processor in the middle of a call, maybe; -1 where it is not. */
   readonly preemptedAt: Float64Array;
+  /** How many threads are off their processors so. */
+  readonly preempted: Int32Array;
   /** While a call runs, and then asleep: the thread that has to get its processor back first, + 1; 0 for none. */
   readonly sleepsFor: Int32Array;
+  /** 1: it sleeps with no lock of the allocator. */
+  readonly sleepsBare: Uint8Array;
   /** When the thread loses its processor to the next one that is ready there. */
   readonly sliceEnd: Float64Array;
-  /** 1: it loses it at its next call of the kernel that takes mmap_lock, where another processor is at the same time. */
-  readonly isCrowdedOut: Uint8Array;
+  /** Whether it sleeps for mmap_lock as it begins: CROWDED_TO_COME, CROWDED_OUT, or 0. */
+  readonly crowded: Uint8Array;
   /** 1: the sleeping thread will preempt another one when it wakes. */
   readonly preempts: Uint8Array;
   /** Nobody acts before this time any more: when the running turn began. */
@@ -66,9 +70,11 @@ export function createVirtualTime(threads: number, cpus: number, costs: Costs, s
     front: new Int32Array(cpus),
     gaveWay: new Uint8Array(threads),
     preemptedAt: perThread().fill(-1),
+    preempted: new Int32Array(1),
     sleepsFor: new Int32Array(threads),
+    sleepsBare: new Uint8Array(threads),
     sliceEnd: perThread().fill(Infinity),
-    isCrowdedOut: new Uint8Array(threads),
+    crowded: new Uint8Array(threads),
     preempts: new Uint8Array(threads),
     horizon: new Float64Array(1),
     lockWaitNs: perThread(),
@@ -76,6 +82,11 @@ export function createVirtualTime(threads: number, cpus: number, costs: Costs, s
     timeline: createTimeline(),
   };
 }
+
+/** It will lose its processor at its next call that takes mmap_lock, where another processor is at the same time. */
+export const CROWDED_TO_COME = 1;
+/** It has, and gets mmap_lock, as a reader, before it runs again. */
+export const CROWDED_OUT = 2;
 
 /** What a thread waits for: the columns of the timeline. */
 export const WAITS_FOR_LOCK = 0;

@@ -1,8 +1,16 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { createKernel, KERNEL_DEFAULTS, MADV_DONTNEED } from '../../sim/kernel/kernel.ts';
+import {
+  createKernel,
+  KERNEL_DEFAULTS,
+  MADV_DONTNEED,
+  PROT_NONE,
+  PROT_READ,
+  PROT_WRITE,
+} from '../../sim/kernel/kernel.ts';
 import { Memory } from '../../sim/memory.ts';
 import { uncontendedLocks } from '../../sim/threads/locks.ts';
+import { OP_BRK_SHRINKS, OP_FLUSHES, OP_MAPPINGS_ENTERED, OPERATIONS } from '../../sim/threads/operations.ts';
 
 // Random system calls and what Linux 6.18 answered, in a process whose mmap area was empty below the fence. Pages:
 //   mm hint length prot | mu start length | mr start old new mayMove | mp start length prot | ma start length advice
@@ -46,3 +54,30 @@ for (const file of readdirSync(FIXTURES)) {
     }
   });
 }
+
+test('what is priced beside a call: pages taken away, memory given back, the first fault of a mapping', () => {
+  const operations = new Float64Array(OPERATIONS.length);
+  const kernel = createKernel(new Memory(), uncontendedLocks(), operations, KERNEL_DEFAULTS);
+  const counts = () => [OP_FLUSHES, OP_BRK_SHRINKS, OP_MAPPINGS_ENTERED].map((name) => operations[name]);
+  const first = kernel.mmap(0, 0, 10, PROT_READ | PROT_WRITE, 0);
+  kernel.touchRange(first, first + 4);
+  expect(counts()).toEqual([0, 0, 1]);
+  const second = kernel.mmap(0, 0, 10, PROT_READ | PROT_WRITE, 0);
+  expect(second).toBe(first - 10); // joins the first one
+  kernel.touch(second);
+  expect(counts()).toEqual([0, 0, 1]);
+  const apart = kernel.mmap(0, 0, 10, PROT_NONE, 0);
+  kernel.mprotect(0, apart, 2, PROT_READ | PROT_WRITE);
+  kernel.touchRange(apart, apart + 1);
+  expect(counts()).toEqual([0, 0, 2]);
+  kernel.madvise(0, first + 5, 5, MADV_DONTNEED); // nothing there
+  expect(counts()).toEqual([0, 0, 2]);
+  kernel.madvise(0, first, 10, MADV_DONTNEED);
+  kernel.munmap(0, second, 20);
+  expect(counts()).toEqual([2, 0, 2]);
+  const start = kernel.brkEnd();
+  kernel.brk(0, start + 30);
+  kernel.touch(start + 20);
+  kernel.brk(0, start + 10);
+  expect(counts()).toEqual([3, 1, 3]);
+});

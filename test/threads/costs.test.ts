@@ -13,10 +13,14 @@ const MEASURED = {
   munmapPageNs: 150,
   syscallEntryNs: 100,
   mmapNs: 800,
-  munmapNs: 1000,
+  munmapRoundNs: 900 + 150 + 800 + 100 + 500 + 1200,
   mprotectNs: 700,
   brkNs: 600,
   madviseNs: 400,
+  madviseRoundNs: 900 + 150 + 400 + 500,
+  brkRoundNs: 900 + 150 + 2 * 600 + 500 + 2000,
+  firstFaultNs: 2900,
+  coldCallNs: 7000,
   mremapNs: 1500,
   fillRateL1: 110,
   fillRateL2: 100,
@@ -49,6 +53,8 @@ test('what calibrate writes is what --costs reads', () => {
   const costs = parseCosts(JSON.stringify(profile), 'cal.json');
   expect(costs.operations.faults).toBe(900);
   expect(costs.operations.mmap).toBe(700); // the entry has its own price
+  expect(costs.operations).toMatchObject({ flushes: 500, munmap: 1200, brkShrinks: 2000, mappingsEntered: 2000 });
+  expect(costs.coldCallNs).toBe(7000);
   expect(costs.syscallNs).toBe(100);
   expect(costs.wakeThreadNs).toBe(2000 - 150 - 200 - 600);
   expect(costs.fillRateL2).toBe(110);

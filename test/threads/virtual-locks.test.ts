@@ -2,8 +2,9 @@ import { expect, test } from 'vitest';
 import { COST_PROFILES } from '../../sim/threads/costs.ts';
 import {
   OP_FAULTS,
+  OP_FLUSHES,
+  OP_MAPPINGS_ENTERED,
   OP_MUNMAP,
-  OP_PAGES_RELEASED,
   OP_SLOW_CALLS,
   OP_ZERO_PAGES_REPLACED,
   OPERATIONS,
@@ -151,6 +152,80 @@ test('who needs a lock whose holder is off its processor sleeps until that one i
   expect(time.sleepNs[0]).toBe(0);
 });
 
+test('before its call a thread sleeps for a lock that is held off its processor; each that has had it wakes the next', () => {
+  const { locks, hold, time } = setup();
+  const id = locks.create('main_arena.mutex', 'futex');
+  const woken: [number, number][] = [];
+  locks.onWoken((t, at) => woken.push([t, at]));
+  const since = hold(0, id, 100, 1000);
+  expect(locks.sleepsFirst(1, id)).toBe(false);
+  time.preemptedAt[0] = since + 400;
+  expect(locks.isHeldOff(id)).toBe(true);
+  time.clocks[1] = 5000;
+  time.clocks[2] = 6000;
+  expect(locks.sleepsFirst(1, id)).toBe(true);
+  expect(locks.sleepsFirst(2, id)).toBe(true);
+  expect(locks.sleepsFirst(0, id)).toBe(false); // its own
+  time.preemptedAt[0] = -1;
+  locks.runs(0, 1e6);
+  expect(woken.map(([t]) => t)).toEqual([1]);
+  expect(woken[0]![1]).toBeGreaterThan(1e6 + 600); // what was left of the holding
+  hold(1, id, 2e6, 100);
+  expect(woken.map(([t]) => t)).toEqual([1, 2]);
+  expect(woken[1]![1]).toBeGreaterThan(2e6);
+  hold(2, id, 3e6, 100);
+  expect(woken).toHaveLength(2);
+  expect(locks.measured[id]).toMatchObject({ acquisitions: 3, contended: 2, futexWaits: 2 });
+});
+
+test('who was woken for a lock and does not take it wakes the next all the same', () => {
+  const { locks, hold, time } = setup();
+  const id = locks.create('main_arena.mutex', 'futex');
+  const woken: number[] = [];
+  locks.onWoken((t) => woken.push(t));
+  time.preemptedAt[0] = hold(0, id, 100, 1000) + 400;
+  locks.sleepsFirst(1, id);
+  locks.sleepsFirst(2, id);
+  time.preemptedAt[0] = -1;
+  locks.runs(0, 1e6);
+  locks.called(1);
+  expect(woken).toEqual([1, 2]);
+});
+
+test('another lock that was used at a later time does not count as held', () => {
+  const { locks, hold, time } = setup();
+  const id = locks.create('free_list_lock', 'futex');
+  hold(1, id, 90_000, 50);
+  hold(0, id, 1000, 50);
+  time.preemptedAt[0] = 40_000;
+  expect(locks.isHeldOff(id)).toBe(false);
+});
+
+test('the first call of a kind on a processor takes longer, the first fault of a mapping too', () => {
+  const { operations, locks, time } = setup();
+  const call = (t: number) => {
+    const before = time.clocks[t]!;
+    operations[OP_MUNMAP]!++;
+    operations[OP_FAULTS]!++;
+    locks.acquire(t, id);
+    locks.release(t, id);
+    return time.clocks[t]! - before;
+  };
+  const id = locks.create('mmap_lock', 'kernel');
+  const first = call(0);
+  expect(first - call(0)).toBeGreaterThan(0.7 * costs.coldCallNs);
+  time.clocks[1] = 1e6;
+  expect(call(1)).toBeGreaterThan(0.7 * costs.coldCallNs);
+  time.clocks[2] = 2e6;
+  operations[OP_FAULTS]!++;
+  locks.settle(2);
+  const plain = time.clocks[2]! - 2e6;
+  operations[OP_FAULTS]!++;
+  operations[OP_MAPPINGS_ENTERED]!++;
+  locks.settle(2);
+  expect(time.clocks[2]! - 2e6 - plain).toBeGreaterThan(plain + costs.operations.mappingsEntered);
+});
+
 test('what passed for everybody is forgotten: a lock does not grow', () => {
   const { locks, hold, time } = setup();
   const id = locks.create('main_arena.mutex', 'futex');
@@ -179,7 +254,7 @@ test('pages that are taken away interrupt the other running threads', () => {
   const { operations, locks, time } = setup();
   const id = locks.create('mmap_lock', 'kernel');
   locks.acquire(0, id);
-  operations[OP_PAGES_RELEASED] = 10;
+  operations[OP_FLUSHES] = 1;
   operations[OP_MUNMAP] = 1;
   locks.release(0, id);
   expect(time.clocks[0]).toBeGreaterThan(2 * costs.shootDownNs);

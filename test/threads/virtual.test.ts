@@ -173,7 +173,7 @@ test('the article’s loop: two arenas are fought over, the default ones and jem
 test('threads that begin while the arenas are locked wait for the same one', async () => {
   const workload = 'rows:threads=16,rounds=300,size=50000';
   const most: number[] = [];
-  for (let seed = 0; seed < 8; seed++) {
+  for (let seed = 0; seed < 16; seed++) {
     const options = await optionsOf(workload, 'glibc:arena_max=2', { cpus: 2, touch: 'none', seed });
     const { locks } = await runVirtual(options);
     const arenas = locks.filter(({ name }) => name === 'main_arena.mutex' || name === 'arena 1 mutex');
