@@ -461,12 +461,10 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
     return true;
   }
 
-  /** The next in the lock's queue is woken by `waker`, who pays for it at its next event. */
+  /** The next in the lock's queue is woken by `waker`, whose call for that has been counted. */
   function wakeNext(id: LockId, waker: ThreadSlot, at: Ns): void {
     const t = queues.take(id);
     if (t < 0) return;
-    locks[id]!.futexWakes++;
-    debts[waker]! += futexWakeNs;
     const awake = Math.max(at, queues.since[t]!) + futexWakeNs + wakeUp(waker, t);
     noteWait(t, locks[id]!, queues.since[t]!, awake - queues.since[t]!);
     schedule(t, awake);
@@ -476,11 +474,18 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
     const id = wokenFor[t]! - 1;
     if (id < 0) return;
     wokenFor[t] = 0;
-    wakeNext(id, t, clocks[t]!);
+    callToWake(id, t, clocks[t]!);
+  }
+
+  /** As it releases the lock, in a call that it pays for at its next event. */
+  function callToWake(id: LockId, waker: ThreadSlot, at: Ns): void {
+    locks[id]!.futexWakes++;
+    debts[waker]! += futexWakeNs;
+    wakeNext(id, waker, at);
   }
 
   function runs(holder: ThreadSlot, at: Ns): void {
-    for (const id of queues.runs(holder)) wakeNext(id, holder, at + preempted.restOf(id));
+    for (const id of queues.runs(holder)) callToWake(id, holder, at + preempted.restOf(id));
   }
 
   /** Waits until the lock can be had; returns WAKES where a futex wait may have left other waiters behind. */
