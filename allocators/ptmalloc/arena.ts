@@ -37,12 +37,11 @@ export function createArenas(context: Context, heapsApi: Heaps) {
   const { ARENA_MAX, ARENA_TEST, FREE_LIST, NARENAS, NARENAS_LIMIT, NEXT_TO_USE } = par;
   const { words, chunks, machine, parameters, threadArena } = context;
   const { locks, memory } = machine;
-  const { acquire, release, tryAcquire, whenBack } = locks;
+  const { acquire, isHeldOff, release, tryAcquire, whenBack } = locks;
   const { ints } = parameters;
   const { heapInfoBytes } = context.features;
   const { heaps, heapOf, newHeap, setTop } = heapsApi;
 
-  const { isHeldOff } = locks;
   const sleptFor = new Map<number, number>(); // by thread: the arena whose lock it waits for in reused_arena
   // Arenas whose makers are still in the call that makes them.
   const making = new Set<number>();
