@@ -1,7 +1,7 @@
 import { assert } from '../../sim/assert.ts';
 import type { LockId } from '../../sim/threads/locks.ts';
-import { initBins } from './arena-layout.ts';
 import * as layout from './arena-layout.ts';
+import { initBins } from './arena-layout.ts';
 import * as chunk from './chunk.ts';
 import type { Context } from './context.ts';
 import * as places from './context.ts';
@@ -118,7 +118,10 @@ export function createArenas(context: Context, heapsApi: Heaps) {
   /** arena_get2(): one without a thread, else a new one, else one that others use too. */
   function arenaGet2(t: number, bytes: number, avoid: number): number {
     const free = getFreeList(t);
-    if (free !== 0) return free;
+    if (free !== 0) {
+      sleptFor.delete(t); // an arena has become free since
+      return free;
+    }
     setLimit();
     for (;;) {
       const count = ints[NARENAS]!;

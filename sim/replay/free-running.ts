@@ -168,6 +168,9 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   let executed = 0;
   let current = 0;
   let turnFrom = cursor[0]!; // where the running turn began
+  // Of the turn as a whole: the shares into which a run is cut follow the speed of the host, and must change nothing.
+  let turnEvents = 0;
+  let turnStamp = 0;
 
   const mallocs: CallDurations = {
     calls: 0,
@@ -553,7 +556,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   function runServed(t: ThreadSlot, from: number, to: number): number {
     const latest = scheduler.limit[0]! + AHEAD_NS;
     const here = processor[t]!;
-    const stamp = now(t);
+    const stamp = turnStamp;
     let foreign = 0;
     let at = clocks[t]!;
     let sum = live[LIVE]!;
@@ -737,7 +740,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
       if (stop !== GOES_ON) break;
     }
     const count = (p - from) >> LG_RECORD_WORDS;
-    pass(t, count);
+    turnEvents += count;
     executed += count;
     share -= count;
     done[t]! += count;
@@ -770,6 +773,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
 
   function nextTurn(): ThreadSlot | -1 {
     const t = scheduler.turn();
+    if (t >= 0) turnStamp = now(t);
     if (t >= 0 && usesOwnLock() && isOwn(t, mallocLock!(t, 1))) scheduler.limit[0]! += AHEAD_UNDER_LOCK_NS;
     return t;
   }
@@ -787,8 +791,13 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
       if (p > 0) cursor[t] = p;
       let stop = p > 0 ? runThread(t) : end(t);
       if (stop === GOES_ON && program.isEnd(t, cursor[t]!)) stop = STOP_LIMIT;
-      if (stop === GOES_ON) paused = t;
-      else scheduler.stopped(t, stop);
+      if (stop === GOES_ON) {
+        paused = t;
+        continue;
+      }
+      pass(t, turnEvents);
+      turnEvents = 0;
+      scheduler.stopped(t, stop);
     }
     return true;
   }
