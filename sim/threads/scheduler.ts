@@ -1,6 +1,7 @@
 import type { ThreadSlot } from '../allocator.ts';
 import { createRandom } from '../random.ts';
 import type { Ns } from '../units.ts';
+import { createDraws } from './draws.ts';
 import { createTimers, createTournament } from './ready-queue.ts';
 import type { VirtualLocks } from './virtual-locks.ts';
 import {
@@ -114,7 +115,8 @@ export function createScheduler(
 ): Scheduler {
   const { threads, clocks, debts, sleepFrom, sleepNs, processor, running, queued, pace, until, costs, timeline } = time;
   const { front, gaveWay, crowded, preempts, preemptedAt, sleepsFor, sliceEnd } = time;
-  const random = createRandom(time.seed, 'time slices and paces');
+  const random = createRandom(time.seed, 'time slices');
+  const paces = createDraws(time.seed, 'paces');
   const {
     contextSwitchNs,
     timeSliceNs,
@@ -211,10 +213,9 @@ export function createScheduler(
       order[i] = order[other]!;
       order[other] = t;
     }
-    readyAt.fill(wakeLatencyNs, 1);
     idle--;
     dispatch(0, 0, 0);
-    if (threads > 1) setClock(0, wakeIdleNs + threads * wakeThreadNs);
+    let wakingNs = wakeThreadNs; // what the main thread has spent on it so far
     const beside = (random.next() * SLEEP_BESIDE_MAIN * 2) / processors;
     const surelyBeside = others > 2 ? random.integer(1, others) : random.next() < BESIDE_MAIN_FIRST ? 1 : 2;
     for (let i = 1; i < threads; i++) {
@@ -222,13 +223,18 @@ export function createScheduler(
       const isBesideMain =
         processors === 1 || (others > 1 && i === surelyBeside) || (others !== 2 && random.next() < beside);
       processor[t] = isBesideMain ? 0 : 1 + (i % (processors - 1));
+      const awakeAt = wakingNs + wakeLatencyNs;
       if (idle > 0) {
+        wakingNs += wakeIdleNs;
         idle--;
-        dispatch(idleProcessor(t), t, wakeLatencyNs);
+        readyAt[t] = awakeAt;
+        dispatch(idleProcessor(t), t, awakeAt);
       } else {
-        enqueue(processor[t]!, t, wakeLatencyNs);
+        wakingNs += wakeThreadNs;
+        enqueue(processor[t]!, t, awakeAt);
       }
     }
+    if (threads > 1) setClock(0, wakingNs);
   }
 
   /** At the end of the queue of processor `p`. */
@@ -299,7 +305,7 @@ export function createScheduler(
   /** A slice ends at a tick, the first by which the thread has run for a while. */
   function beginSlice(t: ThreadSlot, at: Ns): void {
     sliceEnd[t] = nextTick(at + SLICE_SHARE * timeSliceNs);
-    pace[t] = 1 + (2 * random.next() - 1) * PACE_SPREAD;
+    pace[t] = 1 + (2 * paces.next() - 1) * PACE_SPREAD;
   }
 
   /** A thread's first slice, where threads get into each other's way. */

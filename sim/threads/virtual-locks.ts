@@ -3,11 +3,13 @@ import { assert, InvariantError } from '../assert.ts';
 import { createRandom } from '../random.ts';
 import type { Ns } from '../units.ts';
 import { operationPrices } from './costs.ts';
+import { createDraws } from './draws.ts';
 import { DURATION_BUCKETS, durationBucket } from './durations.ts';
 import { createFutexQueues } from './futex-queues.ts';
 import type { LockId, LockKind, Locks } from './locks.ts';
 import * as counters from './operations.ts';
 import { createPreemptedHolders } from './preempted-holders.ts';
+import { createStretches } from './stretches.ts';
 import {
   CROWDED_OUT,
   CROWDED_TO_COME,
@@ -76,9 +78,8 @@ export interface MeasuredLock {
 
 /** Locks of a run at most, in 4,095 arenas of jemalloc; arrays of this size cost nothing where no lock is. */
 const LOCKS_MAX = 262_144;
-/** Locks that keep stretches at the same time, at most. */
-const BLOCKS_MAX = 8192;
-const STRETCHES = 64;
+/** Stretches of all locks, at most. */
+const STRETCHES_MAX = 524_288;
 /** A lock that had one owner for so long is taken for that thread's own. */
 const OWN_AFTER_NS = 100_000;
 /** So many may have passed before it pays to look which. */
@@ -119,14 +120,12 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
   const { OP_BRK, OP_MADVISE, OP_MAPPINGS_ENTERED, OP_MMAP, OP_MPROTECT, OP_MUNMAP } = counters;
   const { OP_BYTES_CLEARED, OP_BYTES_COPIED, OP_FAULTS, OP_FLUSHES, OP_ZERO_PAGES_REPLACED, OPERATIONS } = counters;
   const LG_LOCK_WORDS = 4; // of each lock:
-  const COUNT = 0; // its stretches
   const HELD = 1; // the stretch that the running call holds, -1 for none
   const ACQUISITIONS = 2;
   const OWNER_SWITCHES = 3;
   const LAST_OWNER = 4;
   const LAST_PROCESSOR = 5;
   const IN_KERNEL = 6;
-  const BLOCK = 7; // where its stretches lie, 0 for nowhere
   const SOLE = 8; // the only thread that has ever wanted it, for long, + 1: of its stretches only the last one is known, and not listed
   const LG_FLAGS = 2;
   const SHARED = 1; // flags of a stretch
@@ -138,7 +137,7 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
   const { lockNs, lineTransferNs, guardedTransferNs, spinLimitNs, syscallNs } = costs;
   const { coldCallNs, futexWaitNs, futexWakeNs, shootDownNs, interruptNs } = costs;
   const { wakeUp } = createWakeUps(time);
-  const random = createRandom(time.seed, 'waits for locks');
+  const draws = createDraws(time.seed, 'waits for locks');
   const prices = operationPrices(costs);
   // Those of what the allocator does itself: it is settled at every call.
   const [p0 = 0, p1 = 0, p2 = 0, p3 = 0, p4 = 0, p5 = 0, p6 = 0, p7 = 0, p8 = 0, p9 = 0, p10 = 0, p11 = 0] = prices;
@@ -174,19 +173,17 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
   const queues = createFutexQueues(time.threads, LOCKS_MAX);
   const { wokenFor } = queues;
   let schedule: (t: ThreadSlot, at: Ns) => void = () => {};
-  // Stretches of each lock, ordered by their beginnings: begin and end, thread and flags.
-  const spans = new Float64Array(2 * BLOCKS_MAX * STRETCHES);
-  const takers = new Int32Array(BLOCKS_MAX * STRETCHES);
-  let nextBlock = 1;
-  const freeBlocks: number[] = [];
+  const stretches = createStretches({ locks: LOCKS_MAX, room: STRETCHES_MAX, horizon });
+  const { spans, takers, next } = stretches;
   let mmapLock = -1;
   const left = new Map<ThreadSlot, () => void>(); // what calls do when their threads go on
   // In an array: a variable that functions share is looked up, checked and stored at every use.
-  const state = new Int32Array(4);
+  const state = new Int32Array(5);
   const NEXT_FACTOR = 0;
   const HAS_RELEASED = 1; // a lock, in the running call
   const HAS_CALLED = 2; // the kernel, since the last time that its price was paid
   const HELD_NOW = 3; // locks of the allocator that the running call has
+  const BEFORE = 4; // the stretch that the search passed last, 0 for none
   const factors = jitterFactors(time.seed);
 
   /** A factor around 1, the next of those drawn. */
@@ -295,7 +292,7 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
     if (words[w + HELD]! >= 0) return;
     take(t, mmapLock, true);
     const end = clocks[t]! + ns;
-    spans[2 * (firstOf(mmapLock) + words[w + HELD]!) + 1] = end;
+    spans[2 * words[w + HELD]! + 1] = end;
     if (end > latest[mmapLock]!) latest[mmapLock] = end;
     words[w + HELD] = -1;
   }
@@ -326,80 +323,35 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
     return id;
   }
 
-  /** A lock gets room for its stretches: new, or that of locks whose stretches have all passed for everybody. */
-  function assignBlock(id: LockId): number {
-    if (nextBlock === BLOCKS_MAX && freeBlocks.length === 0) {
-      for (let other = 0; other < locks.length; other++) {
-        const w = other << LG_LOCK_WORDS;
-        if (words[w + BLOCK] === 0 || words[w + HELD]! >= 0 || latest[other]! > horizon[0]!) continue;
-        freeBlocks.push(words[w + BLOCK]!);
-        words[w + BLOCK] = 0;
-        words[w + COUNT] = 0;
-      }
-      assert(freeBlocks.length > 0, 'more locks are in use at the same time than there is room for');
-    }
-    const block = freeBlocks.pop() ?? nextBlock++;
-    words[(id << LG_LOCK_WORDS) + BLOCK] = block;
-    return block;
-  }
-
-  /** The first stretch of a lock that has any. */
-  const firstOf = (id: LockId): number => words[(id << LG_LOCK_WORDS) + BLOCK]! * STRETCHES;
-
-  /** Stretch `from` of a lock becomes stretch `to`, which is forgotten. */
-  function moveStretch(first: number, from: number, to: number): void {
-    spans[2 * (first + to)] = spans[2 * (first + from)]!;
-    spans[2 * (first + to) + 1] = spans[2 * (first + from) + 1]!;
-    takers[first + to] = takers[first + from]!;
-  }
-
-  /** Forgets the stretches that have passed for everybody; returns how many are left. */
-  function prune(id: LockId): number {
-    const first = firstOf(id);
-    const count = words[(id << LG_LOCK_WORDS) + COUNT]!;
-    const past = horizon[0]!;
-    let kept = 0;
-    for (let i = 0; i < count; i++) {
-      if (spans[2 * (first + i) + 1]! <= past) continue;
-      if (kept !== i) moveStretch(first, i, kept);
-      kept++;
-    }
-    words[(id << LG_LOCK_WORDS) + COUNT] = kept;
-    return kept;
-  }
-
-  /** Index of the stretch that keeps an acquisition at the thread's time waiting, or -1. */
-  function obstacle(t: ThreadSlot, id: LockId, shared: boolean): number {
+  /** The stretch that keeps an acquisition at the thread's time waiting, of those that begin after `passed`; or 0. */
+  function obstacle(t: ThreadSlot, id: LockId, shared: boolean, passed: number): number {
     const at = clocks[t]!;
-    const first = firstOf(id);
-    const count = words[(id << LG_LOCK_WORDS) + COUNT]!;
     const acquisitions = words[(id << LG_LOCK_WORDS) + ACQUISITIONS]!;
     const needed = acquisitions === 0 ? 0 : holdNs[id]! / acquisitions;
-    for (let i = 0; i < count; i++) {
-      if (spans[2 * (first + i) + 1]! <= at || (shared && takers[first + i]! & SHARED)) continue;
-      return spans[2 * (first + i)]! >= at + needed ? -1 : i;
+    let before = passed;
+    let s = before === 0 ? stretches.first(id) : next[before]!;
+    while (s !== 0 && (spans[2 * s + 1]! <= at || (shared && (takers[s]! & SHARED) !== 0))) {
+      before = s;
+      s = next[s]!;
     }
-    return -1;
+    state[BEFORE] = before;
+    return s !== 0 && spans[2 * s]! < at + needed ? s : 0;
   }
 
   /** The running call holds the lock from the thread's time on. */
   function take(t: ThreadSlot, id: LockId, shared: boolean): void {
     const w = id << LG_LOCK_WORDS;
     if (words[w + SOLE] !== 0) listOwn(id);
-    const first = (words[w + BLOCK]! || assignBlock(id)) * STRETCHES;
     let flags = shared ? SHARED : 0;
-    let count = words[w + COUNT]!;
-    if (count > 0) {
-      if (latest[id]! <= horizon[0]!) count = 0;
-      else if (count > FEW_STRETCHES && takers[first + count - 1]! >> LG_FLAGS !== t) count = prune(id);
-    }
+    const count = stretches.forgetPassed(id);
+    state[BEFORE] = 0;
     words[w + ACQUISITIONS]!++;
     if (wokenFor[t] === id + 1) {
       wokenFor[t] = 0;
       flags |= WAKES;
     }
     if (isHeldOffFor(t, id)) flags |= sleepForHolder(t, id);
-    else if (count > 0 && latest[id]! > clocks[t]! && obstacle(t, id, shared) >= 0) flags |= wait(t, id, shared);
+    else if (count > 0 && latest[id]! > clocks[t]! && obstacle(t, id, shared, 0) !== 0) flags |= wait(t, id, shared);
     let takingNs = lockNs;
     if (words[w + LAST_OWNER] !== t) {
       if (words[w + LAST_OWNER]! >= 0) words[w + OWNER_SWITCHES]!++;
@@ -420,23 +372,14 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
     const at = clocks[t]!;
     heldFrom[id] = at;
     clocks[t] = at + takingNs;
-    if (count > FEW_STRETCHES && takers[first + count - 1] === ((t << LG_FLAGS) | flags)) {
+    const taker = (t << LG_FLAGS) | flags;
+    if (count > FEW_STRETCHES && takers[stretches.last(id)] === taker) {
       // One thread again and again, ahead of the others: one stretch.
-      words[w + HELD] = count - 1;
+      words[w + HELD] = stretches.last(id);
       return;
     }
-    if (count === STRETCHES) {
-      // Far more threads ahead of their time than there are processors: forget the oldest stretch.
-      for (let i = 1; i < count; i++) moveStretch(first, i, i - 1);
-      count--;
-    }
-    let place = count;
-    for (; place > 0 && spans[2 * (first + place - 1)]! > at; place--) moveStretch(first, place - 1, place);
-    spans[2 * (first + place)] = at;
-    spans[2 * (first + place) + 1] = at;
-    takers[first + place] = (t << LG_FLAGS) | flags;
-    words[w + HELD] = place;
-    words[w + COUNT] = count + 1;
+    spans[0] = at;
+    words[w + HELD] = stretches.insert(id, shared ? 0 : state[BEFORE]!, taker);
   }
 
   function isHeldOffFor(t: ThreadSlot, id: LockId): boolean {
@@ -497,9 +440,8 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
     lock.contended++;
     for (;;) {
       const now = clocks[t]!;
-      const i = obstacle(t, id, shared);
-      if (i < 0) break;
-      const stretch = firstOf(id) + i;
+      const stretch = obstacle(t, id, shared, state[BEFORE]!);
+      if (stretch === 0) break;
       const free = spans[2 * stretch + 1]!;
       if (lock.kind === 'kernel') {
         spun += free - now;
@@ -525,7 +467,7 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
       }
       const looks = now + LOOK_SHARE * futexWaitNs;
       spun += futexWaitNs;
-      if (free <= looks && random.next() >= HELD_UP) {
+      if (free <= looks && draws.next() >= HELD_UP) {
         clocks[t] = now + futexWaitNs;
       } else {
         const awake = Math.max(free, looks) + futexWakeNs + wakeUp(owner, t) + waitAgain(t, id, owner);
@@ -582,8 +524,8 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
   function waitAgain(t: ThreadSlot, id: LockId, owner: ThreadSlot): Ns {
     const lock = locks[id]!;
     let ns = 0;
-    while (random.next() < takenShare[id]!) {
-      const taken = random.next() * usualHold[id]!;
+    while (draws.next() < takenShare[id]!) {
+      const taken = draws.next() * usualHold[id]!;
       lock.futexWaits++;
       if (taken <= LOOK_SHARE * futexWaitNs) {
         ns += futexWaitNs;
@@ -642,18 +584,17 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
   /** Another thread may want the lock: its owner's last stretch must be found. */
   function listOwn(id: LockId): void {
     const w = id << LG_LOCK_WORDS;
-    const first = (words[w + BLOCK]! || assignBlock(id)) * STRETCHES;
-    spans[2 * first] = heldFrom[id]!;
-    spans[2 * first + 1] = latest[id]!;
-    takers[first] = (words[w + SOLE]! - 1) << LG_FLAGS;
-    words[w + COUNT] = 1;
+    stretches.forgetAll(id);
+    spans[0] = heldFrom[id]!;
+    const s = stretches.insert(id, 0, (words[w + SOLE]! - 1) << LG_FLAGS);
+    spans[2 * s + 1] = latest[id]!;
     words[w + SOLE] = 0;
   }
 
   function tryAcquire(t: ThreadSlot, id: LockId): boolean {
     settleLong(t);
     if (words[(id << LG_LOCK_WORDS) + SOLE] !== 0) listOwn(id);
-    if (preempted.holderOf(id) >= 0 || (latest[id]! > clocks[t]! && obstacle(t, id, false) >= 0)) {
+    if (preempted.holderOf(id) >= 0 || (latest[id]! > clocks[t]! && obstacle(t, id, false, 0) !== 0)) {
       locks[id]!.failedTries++;
       clocks[t]! += lineTransferNs;
       return false;
@@ -679,9 +620,8 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
     if (words[w + SOLE] !== 0) return;
     releasedAt[id] = now;
     usualHold[id]! += (Math.min(duration, LONG_HOLD_NS) - usualHold[id]!) / RECENT;
-    const stretch = firstOf(id) + held;
-    spans[2 * stretch + 1] = now;
-    if (takers[stretch]! & WAKES) {
+    spans[2 * held + 1] = now;
+    if (takers[held]! & WAKES) {
       locks[id]!.futexWakes++;
       clocks[t]! += futexWakeNs;
       wakeNext(id, t, now);

@@ -1,6 +1,6 @@
 import type { ThreadSlot } from '../allocator.ts';
-import { createRandom } from '../random.ts';
 import type { Ns } from '../units.ts';
+import { createDraws } from './draws.ts';
 import type { VirtualTime } from './virtual-time.ts';
 
 /**
@@ -22,7 +22,7 @@ const PREEMPTS_WAKER = [0.2, 0.55];
 export function createWakeUps(time: VirtualTime): { wakeUp(waker: ThreadSlot, t: ThreadSlot): Ns } {
   const { processor, queued, front, gaveWay, preempts, debts, costs } = time;
   const { wakeIdleNs, wakeThreadNs, wakeLatencyNs, contextSwitchNs, interruptNs } = costs;
-  const random = createRandom(time.seed, 'wake-ups');
+  const draws = createDraws(time.seed, 'wake-ups');
 
   /** The waker is charged; returns how long it takes until `t`, which falls asleep now, runs or queues. */
   function wakeUp(waker: ThreadSlot, t: ThreadSlot): Ns {
@@ -34,7 +34,7 @@ export function createWakeUps(time: VirtualTime): { wakeUp(waker: ThreadSlot, t:
     }
     const isSame = p === processor[waker];
     const other = isSame ? waker : front[p]!;
-    preempts[t] = random.next() < (isSame ? PREEMPTS_WAKER : PREEMPTS)[gaveWay[other]!]! ? 1 : 0;
+    preempts[t] = draws.next() < (isSame ? PREEMPTS_WAKER : PREEMPTS)[gaveWay[other]!]! ? 1 : 0;
     if (isSame || preempts[t] === 0) {
       debts[waker]! += wakeThreadNs;
       return wakeThreadNs + contextSwitchNs;
