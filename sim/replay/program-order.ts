@@ -148,7 +148,6 @@ function createReader(events: EventBuffer, order: ProgramOrder, ends: readonly T
     OP_REALLOC,
     OP_REQUEST_END,
     OP_SAMPLE,
-    OP_THREAD_EXIT,
     OP_WRITE,
   } = traced;
   const ofOthers = OF_OTHERS;
@@ -380,7 +379,6 @@ function createReader(events: EventBuffer, order: ProgramOrder, ends: readonly T
       default: // nothing to wait for; of a mallopt the slot is its name
         putOther(t, row, op | (slot[row]! << slotShift), 0);
     }
-    if (op === OP_THREAD_EXIT) state[LAST_THREAD] = 0;
   }
 
   function readRealloc(t: number, row: number, op: number): void {

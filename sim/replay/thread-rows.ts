@@ -8,7 +8,7 @@ const PIECE_ROWS = 1024;
 
 /**
  * Whether the event is its thread's own, with which a thread that has exited begins a new life. A sample point and a move of the clock
- * belong to the thread of the event before; after an exit that is the main thread.
+ * belong to the thread of the event before, which may have exited.
  */
 export function namesThread(op: number): boolean {
   return op !== traced.OP_CLOCK && op !== traced.OP_SAMPLE && op !== traced.OP_SKIPPED;
@@ -30,7 +30,7 @@ export interface ThreadEnd {
 
 /** Where the threads end, in file order. Reads the trace from its end, as far as it must. */
 export function lastRows(events: EventBuffer, ids: Uint32Array): ThreadEnd[] {
-  const { OP_BITS, OP_MASK, OP_OPT, OP_THREAD_EXIT } = traced;
+  const { OP_BITS, OP_MASK, OP_OPT } = traced;
   const { head, begins } = events;
   const threadOf = threadNumbers(ids);
   // Which thread had the slot before, by begin; at the end `current` is as at the end of the trace.
@@ -78,7 +78,7 @@ export function lastRows(events: EventBuffer, ids: Uint32Array): ThreadEnd[] {
       }
       const t = current[head[row]! >>> OP_BITS]!;
       if (unowned >= 0) {
-        found(op === OP_THREAD_EXIT ? 0 : t, unowned);
+        found(t, unowned);
         unowned = -1;
       }
       found(t, row);
@@ -101,7 +101,7 @@ export function lastRows(events: EventBuffer, ids: Uint32Array): ThreadEnd[] {
 
 /** The rows of each thread's events, one thread after the other, and where those of each thread begin. */
 export function rowsByThread(events: EventBuffer, ids: Uint32Array): { rows: Int32Array; first: Int32Array } {
-  const { OP_BITS, OP_MASK, OP_THREAD_EXIT } = traced;
+  const { OP_BITS, OP_MASK } = traced;
   const threadOf = threadNumbers(ids);
   const current = new Int32Array(events.threadSlots);
   const threadOfRow = new Int32Array(events.length);
@@ -116,7 +116,6 @@ export function rowsByThread(events: EventBuffer, ids: Uint32Array): { rows: Int
     if (namesThread(op)) last = current[events.head[row]! >>> OP_BITS]!;
     threadOfRow[row] = last;
     first[last + 1]!++;
-    if (op === OP_THREAD_EXIT) last = 0;
   }
   for (let t = 0; t < ids.length; t++) first[t + 1]! += first[t]!;
   const next = first.slice();

@@ -50,9 +50,9 @@ function orderOf(lines: readonly string[]) {
 test('each thread has its own events; samples and the clock belong to the thread of the event before', () => {
   const { order, rowsOf, at } = orderOf(['m 0 1 8', 'm 3 2 8', '+ 5', '= here', 'm 7 3 8', 'te 7', '= there', 'f 3 2']);
   expect([...order.ids]).toEqual([0, 3, 7]);
-  expect(rowsOf(0)).toEqual([0, 6]);
+  expect(rowsOf(0)).toEqual([0]);
   expect(rowsOf(1)).toEqual([1, 2, 3, 7]);
-  expect(rowsOf(2)).toEqual([4, 5]);
+  expect(rowsOf(2)).toEqual([4, 5, 6]);
   expect([2, 3].map((row) => at(row).op)).toEqual([OP_CLOCK, OP_SAMPLE]);
   expect(at(3).second).toBe(3); // a sample knows its row
 });

@@ -35,15 +35,14 @@ export const larson = defineWorkload({
     const tables = Array.from({ length: threads }, () =>
       Array.from({ length: blocks }, () => events.malloc(0, size())),
     );
-    let nextThread = 1;
-    const programs = tables.map((table) => chain(events, table, () => nextThread++));
+    const programs = tables.map((table, i) => chain(events, table, i + 1));
     interleave(programs, (runnable) => schedule.integer(0, runnable - 1));
     events.sample('end');
     return events.finish();
 
-    function* chain(target: EventBuilder, table: number[], newThread: () => number): Generator<void> {
+    /** Whoever gets the table begins when the one before it has exited: another life of the same number. */
+    function* chain(target: EventBuilder, table: number[], thread: number): Generator<void> {
       for (let round = 0; round < rounds; round++) {
-        const thread = newThread();
         target.threadBegin(thread);
         for (let n = 0; n < replacements; n++) {
           const i = draws.integer(0, table.length - 1);
