@@ -38,7 +38,8 @@ export const LARGE = 0xffff;
  * each of them waits for.
  *
  * Object slots are numbered anew. In a trace's own numbering a slot is used again as soon as its block is dead in *file*
- * order, which is no order that threads keep. Here a slot that thread T has freed is used again by T alone.
+ * order, which is no order that threads keep. Here a slot that thread T has freed is used again by T; by another one only if the free has
+ * been executed when the allocation is read.
  *
  * Every use of a slot (allocation, realloc, write) has a number, counted over all its lives. A free or a realloc waits for
  * all earlier ones (`need`), a write for the last allocation or realloc. An allocation waits for nothing: its thread has freed the
@@ -92,12 +93,17 @@ const OWNER = 0; // of a live object: the thread that allocated it << 1, | 1 whe
 const USES = 1;
 const LINE = 2; // of the program's table
 const ALLOCATED = 3; // number of the last allocation or realloc
+// Of the first in a batch of free slots:
+const NEXT_BATCH = LINE;
+const LAST_CHUNK = ALLOCATED; // with the last event that has freed one of them
 
 /** The program is a replay: it keeps a pointer and a count for each allocation, 16 bytes in a line of 64. */
 const LG_ENTRIES_PER_LINE = 2;
 
-/** Slots that a thread gets at a time: a line of the table of objects, and more. */
+/** Slots that a thread gets at a time where none are free: a line of the table of objects, and more. */
 const FRESH_SLOTS = 16;
+/** So many that a thread has freed, and not used again, are a batch that others may get. */
+const BATCH_SLOTS = 64;
 
 /** A table of 2 GiB. */
 const SLOTS_MAX = 2 ** 26;
@@ -170,14 +176,16 @@ function createReader(events: EventBuffer, order: ProgramOrder, ends: readonly T
   /** By slot of the trace: the slot of this file, 0 while dead. */
   const now = new Int32Array(events.objectSlots);
   const lives = new Int32Array(slotLimit << LG_LIFE_WORDS);
-  const freeSlots = new Int32Array(threads); // those that the thread may use again
-  const fresh = new Int32Array(threads);
+  const freeSlots = new Int32Array(threads); // those that the thread may use again: a list,
+  const freeCount = new Int32Array(threads); // so long
+  const firstBatch = new Int32Array(threads); // more of them, the oldest first
+  const lastBatch = new Int32Array(threads);
   // Where the next thread begins, and behind the last event of the next one that ends.
   const beginRows = Int32Array.from([...begins.map(({ row }) => row), length]);
   const endRows = Int32Array.from([...ends.map(({ row }) => row + 1), length]);
   const hasEnded = new Uint8Array(threads); // whether the thread's last event has been read
   hasEnded[0] = ends.some(({ thread }) => thread === 0) ? 0 : 1;
-  const state = new Int32Array(9); // in an array: a variable that functions share is looked up, checked and stored at every use
+  const state = new Int32Array(10); // in an array: a variable that functions share is looked up, checked and stored at every use
   const READ = 0; // rows
   const BEGUN = 1; // entries of `begins`
   const LAST_THREAD = 2; // the thread of the event before
@@ -187,6 +195,7 @@ function createReader(events: EventBuffer, order: ProgramOrder, ends: readonly T
   const CHUNKS = 6; // ever used
   const CROSS_THREAD_FREES = 7;
   const ENDED = 8; // entries of `ends`
+  const POOL = 9; // batches that any thread may use
   let byThread: ReturnType<typeof rowsByThread> | undefined;
   state[SLOTS] = FRESH_SLOTS;
   state[CHUNKS] = threads + 1;
@@ -201,11 +210,35 @@ function createReader(events: EventBuffer, order: ProgramOrder, ends: readonly T
     return p;
   }
 
-  /** All events of the chunk have been executed. */
-  function leave(position: number): void {
+  /** All events of the thread's chunk have been executed: what was freed by then is anybody's. */
+  function leave(t: number, position: number): void {
     const chunk = position >> lgChunkWords;
     records[(chunk << lgChunkWords) + chunkEnd + 1] = state[FREE_CHUNK]!;
     state[FREE_CHUNK] = chunk;
+    while (firstBatch[t] !== 0 && lives[(firstBatch[t]! << lgLifeWords) + LAST_CHUNK] === chunk) {
+      const batch = takeBatch(t);
+      lives[(batch << lgLifeWords) + NEXT_BATCH] = state[POOL]!;
+      state[POOL] = batch;
+    }
+  }
+
+  /** The thread's free slots become a batch. */
+  function closeBatch(t: number): void {
+    const batch = freeSlots[t]!;
+    freeSlots[t] = 0;
+    freeCount[t] = 0;
+    lives[(batch << lgLifeWords) + NEXT_BATCH] = 0;
+    lives[(batch << lgLifeWords) + LAST_CHUNK] = (tail[t]! - recordWords) >> lgChunkWords;
+    if (firstBatch[t] === 0) firstBatch[t] = batch;
+    else lives[(lastBatch[t]! << lgLifeWords) + NEXT_BATCH] = batch;
+    lastBatch[t] = batch;
+  }
+
+  /** The oldest batch of the thread, 0 for none. */
+  function takeBatch(t: number): number {
+    const batch = firstBatch[t]!;
+    if (batch !== 0) firstBatch[t] = lives[(batch << lgLifeWords) + NEXT_BATCH]!;
+    return batch;
   }
 
   function dead(row: number, doing: string): UserError {
@@ -214,22 +247,33 @@ function createReader(events: EventBuffer, order: ProgramOrder, ends: readonly T
     );
   }
 
-  /** A slot that was never used, one of a few that lie side by side for the same thread. */
-  function freshSlot(t: number): number {
-    if (fresh[t]! % FRESH_SLOTS === 0) {
-      fresh[t] = state[SLOTS]!;
-      state[SLOTS]! += FRESH_SLOTS;
-      if (state[SLOTS]! > slotLimit)
-        throw new UserError(`found more than ${slotLimit} objects, expected fewer at a time`);
+  /** The thread has no free slot left: gets more, and returns the first. */
+  function refill(t: number): number {
+    let batch = takeBatch(t);
+    if (batch === 0 && state[POOL] !== 0) {
+      batch = state[POOL]!;
+      state[POOL] = lives[(batch << lgLifeWords) + NEXT_BATCH]!;
     }
-    return fresh[t]!++;
+    freeCount[t] = batch === 0 ? FRESH_SLOTS : BATCH_SLOTS;
+    freeSlots[t] = batch || freshSlots();
+    return freeSlots[t]!;
+  }
+
+  /** A few that were never used, side by side. */
+  function freshSlots(): number {
+    const first = state[SLOTS]!;
+    state[SLOTS] = first + FRESH_SLOTS;
+    if (state[SLOTS]! > slotLimit)
+      throw new UserError(`found more than ${slotLimit} objects, expected fewer at a time`);
+    for (let s = first; s < first + FRESH_SLOTS - 1; s++) lives[(s << lgLifeWords) + OWNER] = s + 1;
+    return first;
   }
 
   /** An allocation: the slot that it gets. */
   function allocate(t: number, traceSlot: number): number {
-    let s = freeSlots[t]!;
-    if (s !== 0) freeSlots[t] = lives[(s << LG_LIFE_WORDS) + OWNER]!;
-    else s = freshSlot(t);
+    const s = freeSlots[t] || refill(t);
+    freeSlots[t] = lives[(s << LG_LIFE_WORDS) + OWNER]!;
+    freeCount[t]!--;
     now[traceSlot] = s;
     lives[(s << LG_LIFE_WORDS) + OWNER] = t << 1;
     renew(s);
@@ -254,8 +298,13 @@ function createReader(events: EventBuffer, order: ProgramOrder, ends: readonly T
     now[traceSlot] = 0;
     const difference = (lives[(s << LG_LIFE_WORDS) + OWNER]! >> 1) ^ t;
     state[CROSS_THREAD_FREES]! += (difference | -difference) >>> 31;
+    addFree(t, s);
+  }
+
+  function addFree(t: number, s: number): void {
     lives[(s << LG_LIFE_WORDS) + OWNER] = freeSlots[t]!;
     freeSlots[t] = s;
+    if (++freeCount[t]! === BATCH_SLOTS) closeBatch(t);
   }
 
   /** The thread uses a live object, and leaves it alive. */
@@ -305,9 +354,10 @@ function createReader(events: EventBuffer, order: ProgramOrder, ends: readonly T
       const op = word & OP_MASK;
       if (op === OP_MALLOC || op === OP_EMALLOC) {
         const t = current[word >>> OP_BITS]!;
-        const s = freeSlots[t] === 0 ? freshSlot(t) : freeSlots[t]!;
+        const s = freeSlots[t] === 0 ? refill(t) : freeSlots[t]!;
         const life = s << lgLifeWords;
         freeSlots[t] = lives[life + OWNER]!;
+        freeCount[t]!--;
         now[slot[row]!] = s;
         const line = entries++ >> lgEntriesPerLine;
         lives[life + OWNER] = t << 1;
@@ -329,8 +379,7 @@ function createReader(events: EventBuffer, order: ProgramOrder, ends: readonly T
           lives[life + LINE]!,
         );
         crossThreadFrees += (owner | -owner) >>> 31;
-        lives[life + OWNER] = freeSlots[t]!;
-        freeSlots[t] = s;
+        addFree(t, s);
       } else {
         break;
       }
@@ -364,13 +413,13 @@ function createReader(events: EventBuffer, order: ProgramOrder, ends: readonly T
         break;
       }
       case OP_REQUEST_END:
+        putOther(t, row, op, 0);
         for (let i = a[row]!; i < a[row]! + b[row]!; i++) {
           const s = now[tracedFrees[i]!]!;
           requestFrees[i] = s;
           requestNeeds[i] = lives[(s << LG_LIFE_WORDS) + USES]!;
           release(t, tracedFrees[i]!, s);
         }
-        putOther(t, row, op, 0);
         break;
       case OP_SAMPLE:
         putOther(t, row, op, 0);
@@ -425,7 +474,7 @@ function createReader(events: EventBuffer, order: ProgramOrder, ends: readonly T
     if (isEnd(t, position)) return 0;
     if ((position & CHUNK_MASK) !== CHUNK_END) return position;
     const chunk = records[position + 1]!;
-    leave(position);
+    leave(t, position);
     return chunk << LG_CHUNK_WORDS;
   }
 

@@ -17,7 +17,6 @@ export interface Stretches {
   readonly next: Int32Array;
   first(id: LockId): number;
   last(id: LockId): number;
-  count(id: LockId): number;
   /** Forgets stretches at the beginning of the list that have passed for everybody; returns how many are left. */
   forgetPassed(id: LockId): number;
   forgetAll(id: LockId): void;
@@ -126,7 +125,6 @@ export function createStretches({ locks, room, horizon }: StretchOptions): Stret
     next,
     first: (id) => lists[(id << LG_LIST_WORDS) + FIRST]!,
     last: (id) => lists[(id << LG_LIST_WORDS) + LAST]!,
-    count: (id) => lists[(id << LG_LIST_WORDS) + COUNT]!,
     forgetPassed,
     forgetAll,
     insert,

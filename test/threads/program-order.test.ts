@@ -7,8 +7,8 @@ import {
   LINE_MASK,
   needOf,
   OF_OTHERS,
-  readProgramOrder,
   RECORD_WORDS,
+  readProgramOrder,
   secondArgumentOf,
   slotOf,
 } from '../../sim/replay/program-order.ts';
@@ -100,6 +100,40 @@ test('a slot is used again only by the thread that freed it', () => {
   expect(at(2).slot).not.toBe(at(0).slot);
   expect(at(4).slot).toBe(at(0).slot); // by thread 2, which freed it
   expect(at(5).slot).toBe(at(2).slot);
+});
+
+/** Producer 1 allocates, consumer 2 frees, one after the other: `count` blocks. */
+const handedOver = (count: number) => Array.from({ length: count }, (_, i) => [`m 1 ${i} 8`, `f 2 ${i}`]).flat();
+
+test('slots that one thread frees and never needs go to the one that does, once the frees have been executed', () => {
+  const count = 20_000;
+  const program = readProgramOrder(eventsOf(handedOver(count)));
+  const { order } = program;
+  const positions = order.first.slice();
+  const freed = new Set<number>();
+  let inUse = 0;
+  for (let i = 0; i < 2 * count; i++) {
+    const t = 1 + (i % 2);
+    const p = program.next(t, positions[t]!);
+    const slot = slotOf(order, p);
+    if (t === 1) {
+      inUse++;
+      freed.delete(slot);
+    } else {
+      expect(freed.has(slot)).toBe(false);
+      freed.add(slot);
+      inUse--;
+    }
+    positions[t] = p + RECORD_WORDS;
+  }
+  expect(inUse).toBe(0);
+  expect(program.objectSlots()).toBeLessThan(4_000);
+});
+
+test('where nothing has been executed no thread gets a slot that another one frees', () => {
+  const program = readProgramOrder(eventsOf(handedOver(2_000)));
+  program.readAll();
+  expect(program.objectSlots()).toBeGreaterThan(2_000);
 });
 
 test('uses are counted over all lives of a slot, so that a later life waits for its own', () => {

@@ -1,12 +1,15 @@
 import { UserError } from '../../sim/assert.ts';
 import { createRandom, type Random } from '../../sim/random.ts';
-import { createEventBuilder, type EventBuilder } from '../builder.ts';
+import { type BlockId, createEventBuilder, type EventBuilder } from '../builder.ts';
 import { defineWorkload, numberParameter, seedParameter } from '../workload.ts';
 import { interleave } from './interleave.ts';
 
 /**
- * A pipeline with one queue: producers make messages of a header and a body, consumers read them, keep a few results for
- * a while and free the rest. Unlike xmalloc-test it has mixed sizes and lifetimes, and consumers that allocate as well.
+ * A pipeline with one queue: producers make messages of a header and a body, consumers read them, free the body and keep a few
+ * results for a while. Unlike xmalloc-test it has mixed sizes and lifetimes, and consumers that allocate as well.
+ *
+ * The consumer marks the header when it is done, and its producer frees it, which it must before it makes a message too many: so a
+ * producer waits for the consumers also where threads run at their own pace.
  */
 export const producerConsumer = defineWorkload({
   name: 'producer-consumer',
@@ -15,7 +18,7 @@ export const producerConsumer = defineWorkload({
     producers: numberParameter(4, 'threads', 'that make messages', { min: 1, max: 2048 }),
     consumers: numberParameter(4, 'threads', 'that free them', { min: 1, max: 2048 }),
     messages: numberParameter(20000, 'messages', 'in all', { min: 1, max: 1e8 }),
-    queue: numberParameter(256, 'messages', 'that wait at most', { min: 1, max: 1e7 }),
+    queue: numberParameter(64, 'messages', 'of each producer that are not read yet, at most', { min: 1, max: 1e7 }),
     min: numberParameter(16, 'bytes', 'of the smallest body', { min: 0, max: 2 ** 31 }),
     max: numberParameter(16384, 'bytes', 'of the largest body', { min: 0, max: 2 ** 31 }),
     keep: numberParameter(64, 'results', 'that each consumer keeps, oldest freed first', { min: 0, max: 1e6 }),
@@ -27,11 +30,11 @@ export const producerConsumer = defineWorkload({
       throw new UserError(`producer-consumer: found min=${min} above max=${max}, expected min at most max`);
     const events = createEventBuilder({
       name: `producer-consumer ${producers} to ${consumers} threads, ${messages} messages`,
-      rows: messages * 7 + producers + consumers,
+      rows: messages * 7 + producers + consumers + 1,
     });
     const schedule = createRandom(seed, 'producer-consumer/schedule');
     const draws = createRandom(seed, 'producer-consumer/messages');
-    const shared: Pipeline = { waiting: [], limit: queue, left: messages, making: 0, keep, min, max };
+    const shared: Pipeline = { waiting: [], queue, left: messages, making: 0, keep, min, max };
     const programs: Iterator<void>[] = [];
     for (let t = 1; t <= producers + consumers; t++) {
       events.threadBegin(t);
@@ -43,9 +46,15 @@ export const producerConsumer = defineWorkload({
   },
 });
 
+interface Message {
+  readonly header: BlockId;
+  readonly body: BlockId;
+  isRead: boolean;
+}
+
 interface Pipeline {
-  readonly waiting: { readonly header: number; readonly body: number }[];
-  readonly limit: number;
+  readonly waiting: Message[];
+  readonly queue: number;
   left: number;
   /** Messages that are being made. */
   making: number;
@@ -57,9 +66,18 @@ interface Pipeline {
 const HEADER_BYTES = 48;
 
 function* produce(events: EventBuilder, thread: number, shared: Pipeline, draws: Random): Generator<void> {
+  const own: Message[] = [];
+
+  function* freeOldest(): Generator<void> {
+    const oldest = own.shift()!;
+    while (!oldest.isRead) yield;
+    events.free(thread, oldest.header);
+    yield;
+  }
+
   while (shared.left > 0) {
-    if (shared.waiting.length + shared.making >= shared.limit) {
-      yield;
+    if (own.length === shared.queue) {
+      yield* freeOldest();
       continue;
     }
     shared.left--;
@@ -69,8 +87,11 @@ function* produce(events: EventBuilder, thread: number, shared: Pipeline, draws:
     const body = events.malloc(thread, draws.octaves(shared.min, shared.max));
     yield;
     shared.making--;
-    shared.waiting.push({ header, body });
+    const message = { header, body, isRead: false };
+    own.push(message);
+    shared.waiting.push(message);
   }
+  while (own.length > 0) yield* freeOldest();
 }
 
 function* consume(events: EventBuilder, thread: number, shared: Pipeline, draws: Random): Generator<void> {
@@ -85,7 +106,8 @@ function* consume(events: EventBuilder, thread: number, shared: Pipeline, draws:
     yield;
     events.free(thread, message.body);
     yield;
-    events.free(thread, message.header);
+    events.write(thread, message.header, 0, HEADER_BYTES);
+    message.isRead = true;
     yield;
     if (results.length > shared.keep) {
       events.free(thread, results.shift()!);
