@@ -20,7 +20,7 @@ export function createFree(context: Context, bins: Bins, heaps: Heaps, trim: Tri
   const { MAX_FAST_UNITS, MULTI_THREADED, PERTURB, TOP_PAD, toUnsigned, TRIM_THRESHOLD } = par;
   const { MAX_TCACHE_UNITS, TCACHE_SHIFT } = cacheLayout;
   const { words, machine, parameters, writes, tcache, isAlone } = context;
-  const { acquire, release } = machine.locks;
+  const { acquire, push, release } = machine.locks;
   const { ints, doubles } = parameters;
   const { coalesce, mallocConsolidate } = bins;
   const { freesToSmallBins } = context.features;
@@ -41,12 +41,12 @@ export function createFree(context: Context, bins: Bins, heaps: Heaps, trim: Tri
         return;
       }
     }
-    if (units <= ints[MAX_FAST_UNITS]!) putFast(arena, p, units);
+    if (units <= ints[MAX_FAST_UNITS]!) putFast(t, arena, p, units);
     else freeLarger(t, arena, p, units, haveLock);
   }
 
   /** Into the fastbin of its size. glibc does this without the arena's lock, and so with compare-and-exchange. */
-  function putFast(arena: number, p: number, units: number): void {
+  function putFast(t: number, arena: number, p: number, units: number): void {
     if (ints[PERTURB] !== 0) freePerturb(p, units);
     words[arena + HAVE_FASTCHUNKS] = 1;
     const bin = arena + FASTBINS + units - 2;
@@ -55,15 +55,17 @@ export function createFree(context: Context, bins: Bins, heaps: Heaps, trim: Tri
       if (old === p) mallocPrinterr('double free or corruption (fasttop)');
       words[p + FD] = old;
       words[bin] = p;
+      if (ints[MULTI_THREADED] !== 0) push(t, words[arena + MUTEX]!);
       return;
     }
     for (;;) {
       if (old === p) mallocPrinterr('double free or corruption (fasttop)');
       words[p + FD] = old;
       const seen = Atomics.compareExchange(words, bin, old, p);
-      if (seen === old) return;
+      if (seen === old) break;
       old = seen;
     }
+    push(t, words[arena + MUTEX]!);
   }
 
   function freeLarger(t: number, arena: number, p: number, units: number, haveLock: boolean): void {

@@ -15,7 +15,7 @@ const NO_TCACHE_BIN = -1;
 export type Malloc = ReturnType<typeof createMalloc>;
 
 export function createMalloc(context: Context, bins: Bins, systemMalloc: SystemMalloc) {
-  const { BINMAP, BINS, CHUNK_FLAGS, FASTBINS, HAVE_FASTCHUNKS, LAST_REMAINDER, TOP, UNSORTED } = layout;
+  const { BINMAP, BINS, CHUNK_FLAGS, FASTBINS, HAVE_FASTCHUNKS, LAST_REMAINDER, MUTEX, TOP, UNSORTED } = layout;
   const { largeBinIndex, MIN_LARGE_UNITS } = binIndices;
   const { ADDR, BK, BK_NEXTSIZE, FD, FD_NEXTSIZE, INUSE, MIN_UNITS, SIZE, UNIT_SHIFT } = chunk;
   const { MAX_FAST_UNITS, MULTI_THREADED, PERTURB, TCACHE_UNSORTED_LIMIT } = par;
@@ -23,6 +23,7 @@ export function createMalloc(context: Context, bins: Bins, systemMalloc: SystemM
   const { OP_BIN_SCAN_STEPS, OP_BITMAP_WORDS, OP_CACHE_FILLS, OP_SPLITS } = counters;
   const { words, machine, parameters, writes, tcache, isAlone } = context;
   const { operations } = machine;
+  const { pull } = machine.locks;
   const { ints, doubles } = parameters;
   const { unlinkChunk, pushUnsorted, insertSmall, splitChunk, mallocConsolidate } = bins;
   const { sysmalloc } = systemMalloc;
@@ -65,7 +66,9 @@ export function createMalloc(context: Context, bins: Bins, systemMalloc: SystemM
       if (nb <= ints[MAX_FAST_UNITS]!) {
         const p = popFast(arena + FASTBINS + nb - 2);
         if (p !== 0) {
-          if (tcache[cacheBin + 1]! > 0) fillFromFast(arena + FASTBINS + nb - 2, cacheBin);
+          const room = tcache[cacheBin + 1]!;
+          if (room > 0) fillFromFast(arena + FASTBINS + nb - 2, cacheBin);
+          pull(t, words[arena + MUTEX]!, 1 + room - tcache[cacheBin + 1]!);
           return p;
         }
       }

@@ -153,6 +153,8 @@ export function createAtomicLocks(options: AtomicLockOptions): AtomicLocks {
     // Readers of mmap_lock exclude each other here: the tables behind it are not made for readers beside each other.
     acquireShared: acquire,
     releaseShared: release,
+    push: () => {},
+    pull: () => {},
     isHeldOff: () => false,
     whenBack: (_t, action) => action(),
     measured: locks,

@@ -17,6 +17,12 @@ export interface Locks {
   acquire(t: ThreadSlot, id: LockId): void;
   tryAcquire(t: ThreadSlot, id: LockId): boolean;
   release(t: ThreadSlot, id: LockId): void;
+  /**
+   * An atomic operation without the lock on the line that it lies in: the thread puts something where those who have the lock find it.
+   * And one who has it takes `count` of those things, each with a line of its own.
+   */
+  push(t: ThreadSlot, id: LockId): void;
+  pull(t: ThreadSlot, id: LockId, count: number): void;
   /** Whether who has the lock has lost its processor: whoever needs the lock will have to sleep. In virtual time only. */
   isHeldOff(id: LockId): boolean;
   /**
@@ -38,6 +44,8 @@ export function uncontendedLocks(): Locks {
     acquire: () => {},
     tryAcquire: () => true,
     release: () => {},
+    push: () => {},
+    pull: () => {},
     isHeldOff: () => false,
     whenBack: (_t, action) => action(),
     acquireShared: () => {},

@@ -126,7 +126,9 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
   const LAST_OWNER = 4;
   const LAST_PROCESSOR = 5;
   const IN_KERNEL = 6;
+  const LINE = 7; // processor + 1 that has pushed something since the lock was taken last, 0 for none
   const SOLE = 8; // the only thread that has ever wanted it, for long, + 1: of its stretches only the last one is known, and not listed
+  const PUSHED = 9; // by other processors than the one that had the lock last, and not pulled yet
   const LG_FLAGS = 2;
   const SHARED = 1; // flags of a stretch
   const WAKES = 2; // its owner has to wake somebody when it releases: priced already, or known to be due then
@@ -139,8 +141,6 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
   const { wakeUp } = createWakeUps(time);
   const draws = createDraws(time.seed, 'waits for locks');
   const prices = operationPrices(costs);
-  // Those of what the allocator does itself: it is settled at every call.
-  const [p0 = 0, p1 = 0, p2 = 0, p3 = 0, p4 = 0, p5 = 0, p6 = 0, p7 = 0, p8 = 0, p9 = 0, p10 = 0, p11 = 0] = prices;
   const settled = new Float64Array(6);
   const OWN = 0; // price of all that the allocator was counted to have done
   const KERNEL = 1; // of all that the kernel did
@@ -198,11 +198,15 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
   function settle(t: ThreadSlot): void {
     // In pairs: each addition waits for the one before it, and a chain of twenty would take longer than all else here.
     const own =
-      operations[0]! * p0 +
-      operations[1]! * p1 +
-      (operations[2]! * p2 + operations[3]! * p3) +
-      (operations[4]! * p4 + operations[5]! * p5 + (operations[6]! * p6 + operations[7]! * p7)) +
-      (operations[8]! * p8 + operations[9]! * p9 + (operations[10]! * p10 + operations[11]! * p11));
+      operations[0]! * prices[0]! +
+      operations[1]! * prices[1]! +
+      (operations[2]! * prices[2]! + operations[3]! * prices[3]!) +
+      (operations[4]! * prices[4]! +
+        operations[5]! * prices[5]! +
+        (operations[6]! * prices[6]! + operations[7]! * prices[7]!)) +
+      (operations[8]! * prices[8]! +
+        operations[9]! * prices[9]! +
+        (operations[10]! * prices[10]! + operations[11]! * prices[11]!));
     if (own !== settled[OWN]!) {
       clocks[t]! += (own - settled[OWN]!) * jitter() * pace[t]!;
       settled[OWN] = own;
@@ -365,7 +369,9 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
         }
         words[w + LAST_PROCESSOR] = p;
       }
+      words[w + LINE] = 0;
     } else {
+      if (words[w + LINE] !== 0) takeLine(t, w);
       noteRound(t, id);
     }
     if (words[w + IN_KERNEL] === 0) state[HELD_NOW]!++;
@@ -380,6 +386,29 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
     }
     spans[0] = at;
     words[w + HELD] = stretches.insert(id, shared ? 0 : state[BEFORE]!, taker);
+  }
+
+  function push(t: ThreadSlot, id: LockId): void {
+    const w = id << LG_LOCK_WORDS;
+    const p = processor[t]! + 1;
+    if (words[w + LAST_PROCESSOR]! + 1 !== p) words[w + PUSHED]!++;
+    if ((words[w + LINE]! || words[w + LAST_PROCESSOR]! + 1) === p) return;
+    words[w + LINE] = p;
+    clocks[t]! += lineTransferNs;
+  }
+
+  function pull(t: ThreadSlot, id: LockId, count: number): void {
+    const w = id << LG_LOCK_WORDS;
+    const others = Math.min(count, words[w + PUSHED]!);
+    if (others === 0) return;
+    words[w + PUSHED]! -= others;
+    clocks[t]! += others * lineTransferNs;
+  }
+
+  /** The line of the lock comes from whoever has pushed something. */
+  function takeLine(t: ThreadSlot, w: number): void {
+    if (words[w + LINE] !== processor[t]! + 1) clocks[t]! += lineTransferNs;
+    words[w + LINE] = 0;
   }
 
   function isHeldOffFor(t: ThreadSlot, id: LockId): boolean {
@@ -564,6 +593,7 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
     }
     const w = id << LG_LOCK_WORDS;
     if (words[w + LAST_PROCESSOR] === processor[t] && (words[w + SOLE] === t + 1 || becomesSole(t, id))) {
+      if (words[w + LINE] !== 0) takeLine(t, w);
       words[w + ACQUISITIONS]!++;
       words[w + HELD] = 0;
       if (words[w + IN_KERNEL] === 0) state[HELD_NOW]!++;
@@ -668,6 +698,8 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
     release,
     acquireShared,
     releaseShared,
+    push,
+    pull,
     isHeldOff: (id) => preempted.holderOf(id) >= 0,
     whenBack,
     goesOn,

@@ -193,6 +193,29 @@ test('who was woken for a lock and does not take it wakes the next all the same'
   expect(woken).toEqual([1, 2]);
 });
 
+test('what others push without the lock costs them its line, its owner the line back, and a line for each thing that it takes', () => {
+  const { locks, hold, time } = setup();
+  const id = locks.create('main_arena.mutex', 'futex');
+  const line = costs.lineTransferNs;
+  const nsOf = (t: number, action: () => void) => {
+    const before = time.clocks[t]!;
+    action();
+    return time.clocks[t]! - before;
+  };
+  hold(0, id, 0, 50);
+  time.clocks[1] = 1000;
+  expect(nsOf(0, () => locks.push(0, id))).toBe(0); // on its own processor
+  expect(nsOf(1, () => locks.push(1, id))).toBe(line);
+  expect(nsOf(1, () => locks.push(1, id))).toBe(0); // the line is there by now
+  time.clocks[0] = 2000;
+  expect(nsOf(0, () => locks.acquire(0, id))).toBe(line + costs.lockNs);
+  expect(nsOf(0, () => locks.pull(0, id, 3))).toBe(2 * line); // one of the three was its own
+  expect(nsOf(0, () => locks.pull(0, id, 3))).toBe(0);
+  locks.release(0, id);
+  expect(nsOf(0, () => locks.acquire(0, id))).toBe(costs.lockNs);
+  locks.release(0, id);
+});
+
 test('another lock that was used at a later time does not count as held', () => {
   const { locks, hold, time } = setup();
   const id = locks.create('free_list_lock', 'futex');
