@@ -479,7 +479,8 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
       callStart[0] = clocks[t]!;
       freeNotLocal(t, handle);
       called(t);
-      isSlow = operations[OP_SLOW_CALLS] !== slowCalls;
+      // Beyond the cache's price: it was slow, or pushed into a fastbin whose line came from another processor.
+      isSlow = operations[OP_SLOW_CALLS] !== slowCalls || clocks[t] !== callStart[0];
     }
     if (isSlow) {
       endCall(frees, t, freeNs);
