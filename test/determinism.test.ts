@@ -43,11 +43,15 @@ test.each(MODELS.flatMap(({ name }) => RUNS.map(([workload, mode]) => [name, wor
 );
 
 /** A run is executed in pieces whose size follows the speed of the host; sampling cuts it into others. */
-test.each(['lockstep', 'virtual'] as const)('%s: how a run is cut into pieces changes nothing', async (mode) => {
-  const { events } = await resolveWorkload('larson:threads=4,blocks=100,replacements=200', { seed: 3 });
+test.each([
+  ['lockstep', 'larson:threads=4,blocks=100,replacements=200', 'glibc', 2],
+  ['virtual', 'larson:threads=4,blocks=100,replacements=200', 'glibc', 2],
+  ['virtual', 'server:threads=5,requests=300', 'glibc:arena_max=2', 4],
+] as const)('%s, %s: how a run is cut into pieces changes nothing', async (mode, workload, allocator, cpus) => {
+  const { events } = await resolveWorkload(workload, { seed: 3 });
   const run = async (sampleEvery: number) => {
-    const spec = parseAllocator('glibc', 2);
-    const { summary, locks } = await runSession({ events, workload: 'larson', spec, cpus: 2, mode, sampleEvery });
+    const spec = parseAllocator(allocator, cpus);
+    const { summary, locks } = await runSession({ events, workload, spec, cpus, mode, sampleEvery });
     return { summary, locks };
   };
   const whole = await run(0);
