@@ -171,6 +171,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   // Of the turn as a whole: the shares into which a run is cut follow the speed of the host, and must change nothing.
   let turnEvents = 0;
   let turnStamp = 0;
+  const mayBeServed = new Uint8Array(1); // 1: the thread's cache may serve its next event
 
   const mallocs: CallDurations = {
     calls: 0,
@@ -638,7 +639,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
     const to = Math.min(program.endOf(t, from), from + share * RECORD_WORDS);
     let p = from;
     let stop: Stop | typeof GOES_ON = GOES_ON;
-    let isServed = alive[t] !== 0; // whether the cache may serve more
+    let isServed = mayBeServed[0] !== 0;
     current = t;
     turnFrom = from;
     while (p < to) {
@@ -740,6 +741,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
       if (sleepNs[t]! > 0) stop = STOP_SLEPT;
       if (stop !== GOES_ON) break;
     }
+    mayBeServed[0] = isServed ? 1 : 0;
     const count = (p - from) >> LG_RECORD_WORDS;
     turnEvents += count;
     executed += count;
@@ -774,7 +776,10 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
 
   function nextTurn(): ThreadSlot | -1 {
     const t = scheduler.turn();
-    if (t >= 0) turnStamp = now(t);
+    if (t >= 0) {
+      turnStamp = now(t);
+      mayBeServed[0] = alive[t]!;
+    }
     if (t >= 0 && usesOwnLock() && isOwn(t, mallocLock!(t, 1))) scheduler.limit[0]! += AHEAD_UNDER_LOCK_NS;
     return t;
   }
