@@ -2,6 +2,7 @@ import { UserError } from '../../sim/assert.ts';
 import { createRandom, type Random } from '../../sim/random.ts';
 import { type BlockId, createEventBuilder, type EventBuilder } from '../builder.ts';
 import { defineWorkload, numberParameter, seedParameter } from '../workload.ts';
+import { type HandedOver, mark, takeBack } from './hand-over.ts';
 import { interleave } from './interleave.ts';
 
 /**
@@ -46,10 +47,9 @@ export const producerConsumer = defineWorkload({
   },
 });
 
-interface Message {
-  readonly header: BlockId;
+/** Its own block is the header. */
+interface Message extends HandedOver {
   readonly body: BlockId;
-  isRead: boolean;
 }
 
 interface Pipeline {
@@ -67,31 +67,23 @@ const HEADER_BYTES = 48;
 
 function* produce(events: EventBuilder, thread: number, shared: Pipeline, draws: Random): Generator<void> {
   const own: Message[] = [];
-
-  function* freeOldest(): Generator<void> {
-    const oldest = own.shift()!;
-    while (!oldest.isRead) yield;
-    events.free(thread, oldest.header);
-    yield;
-  }
-
   while (shared.left > 0) {
     if (own.length === shared.queue) {
-      yield* freeOldest();
+      yield* takeBack(events, thread, own);
       continue;
     }
     shared.left--;
     shared.making++;
-    const header = events.malloc(thread, HEADER_BYTES);
+    const block = events.malloc(thread, HEADER_BYTES);
     yield;
     const body = events.malloc(thread, draws.octaves(shared.min, shared.max));
     yield;
     shared.making--;
-    const message = { header, body, isRead: false };
+    const message = { block, body, isDone: false };
     own.push(message);
     shared.waiting.push(message);
   }
-  while (own.length > 0) yield* freeOldest();
+  while (own.length > 0) yield* takeBack(events, thread, own);
 }
 
 function* consume(events: EventBuilder, thread: number, shared: Pipeline, draws: Random): Generator<void> {
@@ -106,9 +98,7 @@ function* consume(events: EventBuilder, thread: number, shared: Pipeline, draws:
     yield;
     events.free(thread, message.body);
     yield;
-    events.write(thread, message.header, 0, HEADER_BYTES);
-    message.isRead = true;
-    yield;
+    yield* mark(events, thread, message, HEADER_BYTES);
     if (results.length > shared.keep) {
       events.free(thread, results.shift()!);
       yield;

@@ -1,6 +1,7 @@
 import { createRandom } from '../../sim/random.ts';
 import { type BlockId, createEventBuilder, type EventBuilder } from '../builder.ts';
 import { defineWorkload, numberParameter, seedParameter } from '../workload.ts';
+import { type HandedOver, mark, takeBack } from './hand-over.ts';
 import { interleave } from './interleave.ts';
 
 /**
@@ -49,11 +50,9 @@ export const xmallocTest = defineWorkload({
 
 const POINTER_BYTES = 8;
 
-interface Batch {
-  /** The block with the pointers to the others. */
-  readonly list: BlockId;
+/** Its own block has the pointers to the others. */
+interface Batch extends HandedOver {
   readonly blocks: readonly BlockId[];
-  isDone: boolean;
 }
 
 /** What producers and consumers share. */
@@ -76,29 +75,21 @@ function* produce(
   exchange: Exchange,
 ): Generator<void> {
   const own: Batch[] = [];
-
-  function* freeOldest(): Generator<void> {
-    const oldest = own.shift()!;
-    while (!oldest.isDone) yield;
-    events.free(thread, oldest.list);
-    yield;
-  }
-
   for (let n = 0; n < batches; n++) {
-    if (own.length === queue) yield* freeOldest();
-    const list = events.malloc(thread, batch * POINTER_BYTES);
+    if (own.length === queue) yield* takeBack(events, thread, own);
+    const block = events.malloc(thread, batch * POINTER_BYTES);
     yield;
     const blocks: BlockId[] = [];
     for (let i = 0; i < batch; i++) {
       blocks.push(events.malloc(thread, blockSize()));
       yield;
     }
-    const made = { list, blocks, isDone: false };
+    const made = { block, blocks, isDone: false };
     own.push(made);
     exchange.waiting.push(made);
   }
   exchange.producing--;
-  while (own.length > 0) yield* freeOldest();
+  while (own.length > 0) yield* takeBack(events, thread, own);
 }
 
 function* consume(events: EventBuilder, thread: number, exchange: Exchange): Generator<void> {
@@ -112,8 +103,6 @@ function* consume(events: EventBuilder, thread: number, exchange: Exchange): Gen
       events.free(thread, block);
       yield;
     }
-    events.write(thread, batch.list, 0, POINTER_BYTES);
-    batch.isDone = true;
-    yield;
+    yield* mark(events, thread, batch, POINTER_BYTES);
   }
 }
