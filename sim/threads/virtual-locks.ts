@@ -1,6 +1,5 @@
 import type { ThreadSlot } from '../allocator.ts';
 import { assert, InvariantError } from '../assert.ts';
-import { createRandom } from '../random.ts';
 import type { Ns } from '../units.ts';
 import { operationPrices } from './costs.ts';
 import { createDraws } from './draws.ts';
@@ -112,7 +111,7 @@ const READERS_SPIN_NS = 12_000;
 
 /** How far a price may be off either way: caches, pipelines and neighbours are never the same twice. */
 const JITTER = 0.1;
-/** So many are drawn beforehand, and used in turn: drawing one takes longer than most of what it is for. */
+/** A price is a sum of many: few factors are enough, and stay in the host's first cache. */
 const FACTORS = 1024;
 
 export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
@@ -120,15 +119,15 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
   const { OP_BRK, OP_MADVISE, OP_MAPPINGS_ENTERED, OP_MMAP, OP_MPROTECT, OP_MUNMAP } = counters;
   const { OP_BYTES_CLEARED, OP_BYTES_COPIED, OP_FAULTS, OP_FLUSHES, OP_ZERO_PAGES_REPLACED, OPERATIONS } = counters;
   const LG_LOCK_WORDS = 4; // of each lock:
-  const HELD = 1; // the stretch that the running call holds, -1 for none
-  const ACQUISITIONS = 2;
-  const OWNER_SWITCHES = 3;
-  const LAST_OWNER = 4;
-  const LAST_PROCESSOR = 5;
-  const IN_KERNEL = 6;
-  const LINE = 7; // processor + 1 that has pushed something since the lock was taken last, 0 for none
+  const HELD = 0; // the stretch that the running call holds, -1 for none
+  const ACQUISITIONS = 1;
+  const OWNER_SWITCHES = 2;
+  const LAST_OWNER = 3;
+  const LAST_PROCESSOR = 4;
+  const IN_KERNEL = 5;
+  const LINE = 6; // processor + 1 that has pushed something since the lock was taken last, 0 for none
+  const PUSHED = 7; // by other processors than the one that had the lock last, and not pulled yet
   const SOLE = 8; // the only thread that has ever wanted it, for long, + 1: of its stretches only the last one is known, and not listed
-  const PUSHED = 9; // by other processors than the one that had the lock last, and not pulled yet
   const LG_FLAGS = 2;
   const SHARED = 1; // flags of a stretch
   const WAKES = 2; // its owner has to wake somebody when it releases: priced already, or known to be due then
@@ -178,20 +177,12 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
   let mmapLock = -1;
   const left = new Map<ThreadSlot, () => void>(); // what calls do when their threads go on
   // In an array: a variable that functions share is looked up, checked and stored at every use.
-  const state = new Int32Array(5);
-  const NEXT_FACTOR = 0;
-  const HAS_RELEASED = 1; // a lock, in the running call
-  const HAS_CALLED = 2; // the kernel, since the last time that its price was paid
-  const HELD_NOW = 3; // locks of the allocator that the running call has
-  const BEFORE = 4; // the stretch that the search passed last, 0 for none
-  const factors = jitterFactors(time.seed);
-
-  /** A factor around 1, the next of those drawn. */
-  function jitter(): number {
-    const next = (state[NEXT_FACTOR]! + 1) & (FACTORS - 1);
-    state[NEXT_FACTOR] = next;
-    return factors[next]!;
-  }
+  const state = new Int32Array(4);
+  const HAS_RELEASED = 0; // a lock, in the running call
+  const HAS_CALLED = 1; // the kernel, since the last time that its price was paid
+  const HELD_NOW = 2; // locks of the allocator that the running call has
+  const BEFORE = 3; // the stretch that the search passed last, 0 for none
+  const { next: jitter } = createDraws(time.seed, 'prices', { count: FACTORS, of: (u) => 1 + (2 * u - 1) * JITTER });
 
   // The counters are never emptied: what was counted since the last time is the difference of two sums of products,
   // which takes no branch and no store for each counter. Whole numbers times prices stay exact enough in doubles.
@@ -722,9 +713,4 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
       }));
     },
   };
-}
-
-function jitterFactors(seed: number): Float64Array {
-  const random = createRandom(seed, 'prices');
-  return Float64Array.from({ length: FACTORS }, () => 1 + (2 * random.next() - 1) * JITTER);
 }
