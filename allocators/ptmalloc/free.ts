@@ -62,10 +62,9 @@ export function createFree(context: Context, bins: Bins, heaps: Heaps, trim: Tri
       if (old === p) mallocPrinterr('double free or corruption (fasttop)');
       words[p + FD] = old;
       const seen = Atomics.compareExchange(words, bin, old, p);
-      if (seen === old) break;
+      if (seen === old) return;
       old = seen;
     }
-    push(t, words[arena + MUTEX]!);
   }
 
   function freeLarger(t: number, arena: number, p: number, units: number, haveLock: boolean): void {
