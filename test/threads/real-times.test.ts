@@ -52,7 +52,7 @@ describe.each([
   // How many of the clear pairs may be out of order: those of FIDELITY.md; more of them would be news.
   { name: 'free-running', wrong: 0.1 },
   { name: 'free-running-calibrated', wrong: 0.1 },
-  { name: 'free-running-handed-over', wrong: 0.2 },
+  { name: 'free-running-handed-over', wrong: 0.1 },
 ])('virtual times beside real ones: $name', ({ name, wrong }) => {
   test('come in the same order', { timeout: 1_800_000 }, async (context) => {
     const traces = requireShared(context, 'traces');
