@@ -9,7 +9,7 @@ export type Bins = ReturnType<typeof createBins>;
 /** The lists of free chunks: taking a chunk out, putting one into the unsorted bin, consolidating the fastbins. */
 export function createBins(context: Context) {
   const { OP_CONSOLIDATIONS, OP_COALESCES, OP_LIST_INSERTS } = counters;
-  const { BINMAP, BINS, FASTBINS, HAVE_FASTCHUNKS, SPARE_RECORDS, TOP, UNSORTED } = layout;
+  const { BINMAP, BINS, FASTBINS, HAVE_FASTCHUNKS, MUTEX, SPARE_RECORDS, TOP, UNSORTED } = layout;
   const { MIN_LARGE_UNITS, NFASTBINS } = binIndices;
   const { ADDR, BK, BK_NEXTSIZE, FD, FD_NEXTSIZE, INUSE, NEXT, PREV, SIZE, UNIT_SHIFT } = chunk;
   const { words, chunks, writes, machine, isAlone } = context;
@@ -154,9 +154,10 @@ export function createBins(context: Context) {
   }
 
   /** malloc_consolidate() */
-  function mallocConsolidate(arena: number): void {
+  function mallocConsolidate(t: number, arena: number): void {
     words[arena + HAVE_FASTCHUNKS] = 0;
     operations[OP_CONSOLIDATIONS]!++;
+    let count = 0;
     for (let bin = arena + FASTBINS; bin < arena + FASTBINS + NFASTBINS; bin++) {
       if (words[bin] === 0) continue;
       let p = takeAll(bin);
@@ -164,8 +165,10 @@ export function createBins(context: Context) {
         const next = words[p + FD]!;
         coalesce(arena, p, words[p + SIZE]! >>> UNIT_SHIFT, false);
         p = next;
+        count++;
       }
     }
+    machine.locks.pull(t, words[arena + MUTEX]!, count);
   }
 
   return { unlinkChunk, pushUnsorted, insertSmall, splitChunk, absorb, coalesce, mallocConsolidate };

@@ -84,7 +84,7 @@ export function createFree(context: Context, bins: Bins, heaps: Heaps, trim: Tri
   function joinChunk(t: number, arena: number, p: number, units: number): void {
     if (coalesce(arena, p, units, freesToSmallBins) < CONSOLIDATION_UNITS) return;
     // A large space: gather what lies in fastbins around it, then see whether the top can shrink.
-    if (words[arena + HAVE_FASTCHUNKS] !== 0) mallocConsolidate(arena);
+    if (words[arena + HAVE_FASTCHUNKS] !== 0) mallocConsolidate(t, arena);
     const top = words[arena + TOP]!;
     if (arena !== MAIN_ARENA) heapTrim(t, arena, heapOf(top));
     else if ((words[top + SIZE]! >>> UNIT_SHIFT) * UNIT_BYTES >= toUnsigned(doubles[TRIM_THRESHOLD]!)) {

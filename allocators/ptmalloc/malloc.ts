@@ -86,7 +86,7 @@ export function createMalloc(context: Context, bins: Bins, systemMalloc: SystemM
     } else {
       // A large request gathers the fastbins first, lest they fragment the heap.
       bin = arena + BINS + (largeBinIndex(nb) << 1);
-      if (words[arena + HAVE_FASTCHUNKS] !== 0) mallocConsolidate(arena);
+      if (words[arena + HAVE_FASTCHUNKS] !== 0) mallocConsolidate(t, arena);
     }
 
     unsortedBinned = 0;
@@ -126,7 +126,7 @@ export function createMalloc(context: Context, bins: Bins, systemMalloc: SystemM
       }
       // A free without the lock may have filled a fastbin meanwhile.
       if (words[arena + HAVE_FASTCHUNKS] === 0) return sysmalloc(t, nb, arena);
-      mallocConsolidate(arena);
+      mallocConsolidate(t, arena);
     }
   }
 

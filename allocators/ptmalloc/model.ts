@@ -324,7 +324,7 @@ export function createGlibc(machine: Machine, version: string, given: OptionValu
 
   function mallopt(t: number, name: string, value: number): void {
     acquire(t, words[MAIN_ARENA + MUTEX]!);
-    bins.mallocConsolidate(MAIN_ARENA);
+    bins.mallocConsolidate(t, MAIN_ARENA);
     setParameter(parameters, features, name, value);
     release(t, words[MAIN_ARENA + MUTEX]!);
   }

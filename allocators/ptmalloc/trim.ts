@@ -50,7 +50,7 @@ export function createTrim(context: Context, bins: Bins, morecoreApi: Morecore) 
 
   /** mtrim(): gives back every whole page inside the free chunks of an arena. */
   function mtrim(t: number, arena: number, pad: number): boolean {
-    mallocConsolidate(arena);
+    mallocConsolidate(t, arena);
     let released = false;
     const firstBin = largeBinIndex(PAGE_UNITS);
     for (let i = 1; i < NBINS; i = i === 1 ? firstBin : i + 1) {
