@@ -10,7 +10,8 @@ import {
 } from '../../sim/metrics/contention.ts';
 import { percentiles } from '../../sim/metrics/percentiles.ts';
 import { createSampler, type Sample } from '../../sim/metrics/sample.ts';
-import { type CallDurations, createFreeRunning, type FreeRunning } from '../../sim/replay/free-running.ts';
+import type { CallDurations } from '../../sim/replay/calls.ts';
+import { createFreeRunning, type FreeRunning } from '../../sim/replay/free-running.ts';
 import { isAllocating, placementLine } from '../../sim/replay/placements.ts';
 import { createSharedObjectTable, type SharedObjectTable } from '../../sim/replay/objects.ts';
 import { type ProgramOrderReader, readProgramOrder } from '../../sim/replay/program-order.ts';

@@ -4,15 +4,22 @@ import type { Touch } from '../event.ts';
 import * as columns from '../event.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { createCaches } from '../threads/caches.ts';
-import { DURATION_BUCKETS, durationBucket } from '../threads/durations.ts';
 import * as counters from '../threads/operations.ts';
 import type { Scheduler, Stop } from '../threads/scheduler.ts';
 import * as scheduling from '../threads/scheduler.ts';
 import type { VirtualLocks } from '../threads/virtual-locks.ts';
 import type { VirtualTime } from '../threads/virtual-time.ts';
 import type { Bytes, Ns } from '../units.ts';
+import * as blockWrites from './block-writes.ts';
+import { createWriteBlock } from './block-writes.ts';
+import { type CallDurations, createCalls } from './calls.ts';
+import * as liveBytes from './live-bytes.ts';
+import { createLiveBytes } from './live-bytes.ts';
+import * as objectWaits from './object-waits.ts';
+import { createObjectWaits } from './object-waits.ts';
 import type { SharedObjectTable } from './objects.ts';
 import * as objectTable from './objects.ts';
+import { createOtherEvents } from './other-events.ts';
 import type { ProgramOrderReader } from './program-order.ts';
 import * as programOrder from './program-order.ts';
 import { namesThread } from './thread-rows.ts';
@@ -36,15 +43,6 @@ export interface FreeRunningOptions {
   readonly onSample: (row: number, label: number, at: Ns) => void;
   /** After each event, where somebody wants to see them one by one. */
   readonly onEvent: ((row: number, op: number, handle: Handle) => void) | undefined;
-}
-
-/** Durations of calls, by bucket (durations.ts); calls that a thread's cache served are counted, not listed. */
-export interface CallDurations {
-  calls: number;
-  slow: number;
-  /** One element: as a field each double would be an object of the host's. */
-  readonly longestNs: Float64Array;
-  readonly counts: Int32Array;
 }
 
 export interface FreeRunning {
@@ -72,9 +70,6 @@ const AHEAD_NS = 20_000;
  * kernel after all, the order of the two is wrong by no more than this; who waits is still told by the times.
  */
 const AHEAD_UNDER_LOCK_NS = 5_000;
-/** Blocks up to this size are written at the rate of the first caches: they are used again while they are hot. */
-const SMALL_BYTES = 1024;
-
 /** Nothing stops the thread but the end of the share of events; how a run is cut into shares changes nothing in it. */
 const GOES_ON = -1;
 
@@ -84,35 +79,17 @@ const GOES_ON = -1;
  */
 export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   // Constants of their own: an imported one is loaded and checked at every use, a local one is folded into the code.
-  const {
-    MALLOPT_NAMES,
-    OP_CALLOC,
-    OP_CLOCK,
-    OP_ECALLOC,
-    OP_EFREE,
-    OP_EMALLOC,
-    OP_EREALLOC,
-    OP_FREE,
-    OP_MALLOC,
-    OP_MASK,
-    OP_MEMALIGN,
-    OP_OPT,
-    OP_REALLOC,
-    OP_REQUEST_BEGIN,
-    OP_REQUEST_END,
-    OP_SAMPLE,
-    OP_THREAD_EXIT,
-    OP_TRIM,
-    OP_WRITE,
-  } = columns;
-  const { createScheduler, STOP_ASLEEP, STOP_BLOCKED, STOP_DONE, STOP_EARLY, STOP_LIMIT, STOP_SLEPT, STOP_UNTIL } =
-    scheduling;
+  const { OP_FREE, OP_MALLOC, OP_MASK, OP_REQUEST_END, OP_THREAD_EXIT, OP_WRITE } = columns;
+  const { createScheduler, STOP_ASLEEP, STOP_DONE, STOP_EARLY, STOP_LIMIT, STOP_SLEPT } = scheduling;
   const { OP_FAULTS, OP_SLOW_CALLS } = counters;
-  const { argumentOf, isUse, needOf, secondArgumentOf, slotOf } = programOrder;
+  const { argumentOf, isUse, needOf, slotOf } = programOrder;
   const { LARGE, LG_RECORD_WORDS, LINE_BITS, LINE_MASK, OF_OTHERS, RECORD_WORDS, SLOT_SHIFT } = programOrder;
   const { LG_ENTRY_WORDS } = objectTable;
-  const { program, objects, kernel, allocator, request, touch, time, locks, operations } = options;
-  const { threadsExit, recordedNs, onFailure, onSample, onEvent } = options;
+  const { WAITER_BITS, WAITER_MASK } = objectWaits;
+  const { addLive, LIVE, PEAK } = liveBytes;
+  const { SMALL_BYTES } = blockWrites;
+  const { program, objects, allocator, request, touch, time, locks, operations } = options;
+  const { threadsExit, recordedNs, onFailure, onEvent } = options;
   const { order } = program;
   const { records, extra, requestFrees, requestNeeds } = order;
   const { handles, requested, ended, made, uses, last: lastUse } = objects;
@@ -120,11 +97,10 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   const { mallocNotLocal = malloc, freeNotLocal = free } = allocator;
   const { mallocSleepsFor = () => -1, freeSleepsFor = () => -1 } = allocator;
   const { mallocLocal = () => 0, freeLocal = () => false } = allocator;
-  const { settle, settleCall, isOwn, sleepsFirst, called } = locks;
+  const { settle, isOwn, sleepsFirst, called } = locks;
   const { clocks, until, sleepNs, preempted, processor, costs } = time;
   const {
     eventNs,
-    pollLimitNs,
     mallocNs,
     freeNs,
     threadBeginNs,
@@ -134,11 +110,12 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
     lineTransferNs,
     wakeThreadNs,
   } = costs;
-  const upper = request ?? allocator;
   const isPlain = recordedNs === undefined && onEvent === undefined; // nobody looks at single events
   const touches = touch !== 'none';
   const fills = touch === 'full';
-  const { fill, poke, pass, now, lineNs } = createCaches(time);
+  const caches = createCaches(time);
+  const { pass, now, lineNs } = caches;
+  const write = createWriteBlock(time, locks, caches, operations);
   const smallByteNs = 1 / fillRateL2;
   // An event whose call the thread's cache serves.
   const mallocEventNs = mallocNs + eventNs;
@@ -148,22 +125,14 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   const done = new Int32Array(order.threads); // events of each thread before the running turn
   const alive = new Uint8Array(order.threads);
   alive[0] = 1;
-  // `last` of an object: the processor of its last use << WAITER_BITS | the thread that began last to wait for it, + 1
-  const WAITER_BITS = 19;
-  const WAITER_MASK = (1 << WAITER_BITS) - 1;
-  if (order.threads >= WAITER_MASK) {
-    throw new UserError(`found ${order.threads} threads, expected fewer than ${WAITER_MASK} in virtual time`);
-  }
-  const waitingFor = new Int32Array(order.threads); // object slot of a blocked thread, 0 for none
-  const looksFrom = new Float64Array(order.threads); // since when it does
-  const waitsFor = new Int32Array(order.threads); // and for how many uses of the object
-  const nextWaiter = new Int32Array(order.threads); // another thread that waits for the same object, + 1
-  const live = new Float64Array(3);
-  const LIVE = 0; // requested bytes in live blocks now
-  const PEAK = 1; // and at most
-  const FAILURES = 2; // of calls so far
+  const live = createLiveBytes();
+  const waits = createObjectWaits(time, objects, (t, at) => scheduler.wake(t, at));
+  const { isReady, makings, wait, used, isWaiting } = waits;
+  const calls = createCalls(time, locks);
+  const { mallocs, frees, callStart, endCall } = calls;
+  const otherEvents = createOtherEvents({ ...options, order, calls, live, waits, write, alive, onFailure: failed });
+  const { execute, unreadyOfRequest, exitThread } = otherEvents;
   const foreignFrees = new Uint8Array(1); // 1: a thread has freed or resized a block that another one has used
-  const callStart = new Float64Array(1); // when the running call began
   let share = 0; // events that the running call of `run` has still to execute
   let executed = 0;
   let current = 0;
@@ -173,271 +142,13 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   let turnStamp = 0;
   const mayBeServed = new Uint8Array(1); // 1: the thread's cache may serve its next event
 
-  const mallocs: CallDurations = {
-    calls: 0,
-    slow: 0,
-    longestNs: new Float64Array(1),
-    counts: new Int32Array(DURATION_BUCKETS),
-  };
-  const frees: CallDurations = {
-    calls: 0,
-    slow: 0,
-    longestNs: new Float64Array(1),
-    counts: new Int32Array(DURATION_BUCKETS),
-  };
-
-  /** The running call of `t` has ended, but for the work that every call is: it is measured, then the program goes on. */
-  function endCall(durations: CallDurations, t: ThreadSlot, callNs: Ns): void {
-    settleCall(t);
-    const end = clocks[t]! + callNs;
-    const ns = end - callStart[0]!;
-    clocks[t] = end + eventNs;
-    durations.calls++;
-    durations.slow++;
-    durations.counts[durationBucket(ns)]!++;
-    if (ns > durations.longestNs[0]!) durations.longestNs[0] = ns;
-  }
-
   /** The event that the running thread executes, or comes to next. */
   function row(): number {
     return program.rowOf(current, done[current]! + ((cursor[current]! - turnFrom) >> LG_RECORD_WORDS));
   }
 
   function failed(): void {
-    live[FAILURES]!++;
     onFailure(row());
-  }
-
-  function liveBytes(change: Bytes): void {
-    const now = (live[LIVE]! += change);
-    if (now > live[PEAK]!) live[PEAK] = now;
-  }
-
-  /** The program writes bytes from … to - 1 of a block. */
-  function write(target: Allocator, t: ThreadSlot, handle: Handle, from: Bytes, to: Bytes, full: boolean): void {
-    const before = operations[OP_FAULTS]!;
-    target.touchBlock(handle, from, to);
-    const faults = operations[OP_FAULTS]! - before;
-    if (to - from <= SMALL_BYTES && faults === 0) {
-      clocks[t]! += full ? writeL2Ns + (to - from) * smallByteNs : writeL2Ns;
-      return;
-    }
-    const address = target.addressOf(handle) + from;
-    // As integers: what the loops over them turn on.
-    const first = (address / 4096) | 0;
-    const last = ((address + (to - from - 1)) / 4096) | 0;
-    if (faults !== 0) settle(t);
-    if (full) fill(t, first, last, to - from, faults);
-    else poke(t, first, last, faults);
-  }
-
-  /** Whether all uses of the object that a free or a realloc waits for have happened, and ended. */
-  function isReady(t: ThreadSlot, slot: number, needed: number): boolean {
-    return uses[slot << LG_ENTRY_WORDS]! >= needed && ended[slot]! <= clocks[t]!;
-  }
-
-  /** When the object that a write waits for was made: other threads may be writing to it. */
-  function makings(slot: number, needed: number): Float64Array {
-    return uses[slot << LG_ENTRY_WORDS] === needed ? ended : made;
-  }
-
-  /**
-   * Looks for the object for a while, then gives its processor away until it is there. A thread that looks is where it will be
-   * at the end of that while, unless `used` brings it back. `ends`: when the uses that it waits for end, those that have happened.
-   */
-  function wait(t: ThreadSlot, slot: number, needed: number, ends: Float64Array): Stop {
-    if (waitingFor[t] === slot) return STOP_BLOCKED;
-    const q = slot << LG_ENTRY_WORDS;
-    const end = ends[slot]!;
-    const gives = clocks[t]! + pollLimitNs;
-    if (uses[q]! >= needed) {
-      if (end <= gives) {
-        clocks[t] = end;
-        return STOP_LIMIT;
-      }
-      clocks[t] = gives;
-      until[t] = end;
-      return STOP_UNTIL;
-    }
-    waitingFor[t] = slot;
-    waitsFor[t] = needed;
-    looksFrom[t] = clocks[t]!;
-    nextWaiter[t] = lastUse[q]! & WAITER_MASK;
-    lastUse[q] = (lastUse[q]! & ~WAITER_MASK) | (t + 1);
-    clocks[t] = gives;
-    return STOP_LIMIT;
-  }
-
-  /** The running event has used an object. */
-  function used(t: ThreadSlot, slot: number): void {
-    const q = slot << LG_ENTRY_WORDS;
-    const at = clocks[t]!;
-    uses[q]!++;
-    if (at > ended[slot]!) ended[slot] = at;
-    const waiter = lastUse[q]! & WAITER_MASK;
-    lastUse[q] = processor[t]! << WAITER_BITS;
-    if (waiter !== 0) wakeWaiting(waiter, q, at);
-  }
-
-  /** Those that wait for more uses go on waiting. */
-  function wakeWaiting(first: number, q: number, at: Ns): void {
-    let waiter = first;
-    while (waiter !== 0) {
-      const t = waiter - 1;
-      waiter = nextWaiter[t]!;
-      if (uses[q]! < waitsFor[t]!) {
-        nextWaiter[t] = lastUse[q]! & WAITER_MASK;
-        lastUse[q] = (lastUse[q]! & ~WAITER_MASK) | (t + 1);
-      } else {
-        waitingFor[t] = 0;
-        scheduler.wake(t, Math.max(at, looksFrom[t]!));
-      }
-    }
-  }
-
-  /** An allocation has returned `handle`: the end of the call is measured, then the block is written. */
-  function finishAllocation(target: Allocator, t: ThreadSlot, p: number, handle: Handle, old: Bytes): void {
-    const op = records[p]! & OP_MASK;
-    endCall(mallocs, t, mallocNs);
-    if (handle === 0) {
-      failed();
-      return;
-    }
-    const q = slotOf(order, p) << LG_ENTRY_WORDS;
-    const argument = argumentOf(order, p);
-    const size =
-      op === OP_CALLOC || op === OP_ECALLOC
-        ? argument * secondArgumentOf(order, p)
-        : op === OP_MEMALIGN
-          ? secondArgumentOf(order, p)
-          : argument;
-    liveBytes(handles[q] === 0 ? size : size - requested[q]!);
-    handles[q] = handle;
-    requested[q] = size;
-    if (touches && size > old) write(target, t, handle, old, size, fills);
-  }
-
-  function freeObject(target: Allocator, t: ThreadSlot, slot: number): void {
-    const q = slot << LG_ENTRY_WORDS;
-    const handle = handles[q]!;
-    handles[q] = 0;
-    if (handle === 0) return;
-    live[LIVE]! -= requested[q]!;
-    callStart[0] = clocks[t]!;
-    target.free(t, handle);
-    endCall(frees, t, freeNs);
-  }
-
-  function resize(target: Allocator, t: ThreadSlot, p: number): void {
-    const slot = slotOf(order, p);
-    const size = argumentOf(order, p);
-    const handle = handles[slot << LG_ENTRY_WORDS]!;
-    if (size === 0) {
-      if (slot !== 0) freeObject(target, t, slot);
-      return;
-    }
-    const moved = handle === 0 ? target.malloc(t, size) : target.realloc(t, handle, size);
-    finishAllocation(target, t, p, moved, handle === 0 ? 0 : secondArgumentOf(order, p));
-  }
-
-  /** The request's blocks that other threads have still to write to; 0 where it can end. */
-  function unreadyOfRequest(t: ThreadSlot, p: number): number {
-    const begin = argumentOf(order, p);
-    for (let i = begin; i < begin + secondArgumentOf(order, p); i++) {
-      if (!isReady(t, requestFrees[i]!, requestNeeds[i]!)) return i + 1;
-    }
-    return 0;
-  }
-
-  function endRequest(t: ThreadSlot, begin: number, count: number): void {
-    if (request) {
-      request.requestEnd(t);
-      settle(t);
-    }
-    for (let i = begin; i < begin + count; i++) {
-      const slot = requestFrees[i]!;
-      if (request) {
-        const q = slot << LG_ENTRY_WORDS;
-        if (handles[q] !== 0) live[LIVE]! -= requested[q]!;
-        handles[q] = 0;
-      } else freeObject(allocator, t, slot);
-    }
-  }
-
-  /** Everything but malloc and free. */
-  function execute(t: ThreadSlot, op: number, p: number): void {
-    const slot = slotOf(order, p);
-    const argument = argumentOf(order, p);
-    const second = secondArgumentOf(order, p);
-    const q = slot << LG_ENTRY_WORDS;
-    switch (op) {
-      case OP_CALLOC:
-        finishAllocation(allocator, t, p, allocator.calloc(t, argument, second), 0);
-        break;
-      case OP_REALLOC:
-        resize(allocator, t, p);
-        break;
-      case OP_MEMALIGN: {
-        const align = Math.max(8, argument);
-        finishAllocation(allocator, t, p, allocator.memalign(t, align, second), 0);
-        break;
-      }
-      case OP_WRITE: {
-        const from = argument;
-        // A block whose realloc failed is shorter than the trace thinks.
-        const end = Math.min(from + second, requested[q]!);
-        clocks[t]! += eventNs;
-        if (handles[q] !== 0 && from < end) write(allocator, t, handles[q]!, from, end, true);
-        break;
-      }
-      case OP_EMALLOC:
-        finishAllocation(upper, t, p, upper.malloc(t, argument), 0);
-        break;
-      case OP_ECALLOC:
-        finishAllocation(upper, t, p, upper.calloc(t, argument, second), 0);
-        break;
-      case OP_EREALLOC:
-        resize(upper, t, p);
-        break;
-      case OP_EFREE:
-        freeObject(upper, t, slot);
-        break;
-      case OP_REQUEST_BEGIN:
-        request?.requestBegin(t);
-        settle(t);
-        break;
-      case OP_REQUEST_END:
-        endRequest(t, argument, second);
-        break;
-      case OP_TRIM:
-        allocator.trim(t, argument);
-        settle(t);
-        break;
-      case OP_OPT:
-        allocator.mallopt(t, MALLOPT_NAMES[slot]!, argument | 0);
-        settle(t);
-        break;
-      case OP_CLOCK:
-        kernel.advanceClock(second * 2 ** 32 + argument);
-        allocator.advance?.(t);
-        settle(t);
-        break;
-      case OP_SAMPLE:
-        onSample(second, argument, clocks[t]!);
-        break;
-      case OP_THREAD_EXIT:
-        exitThread(t);
-        break;
-      default: // THREAD_BEGIN and SKIPPED do nothing here
-    }
-  }
-
-  function exitThread(t: ThreadSlot): void {
-    if (request && request !== allocator) request.threadExit(t);
-    allocator.threadExit(t);
-    settle(t);
-    clocks[t]! += threadExitNs;
-    alive[t] = 0;
   }
 
   /** As long as no thread frees a block of another one, the lock that a thread allocates under is the only one that it takes. */
@@ -705,7 +416,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
         if (handle === 0) {
           failed();
         } else {
-          liveBytes(size);
+          addLive(live, size);
           if (touches && size !== 0) {
             if (size <= SMALL_BYTES && !isSlow) {
               const faults = operations[OP_FAULTS]!;
@@ -812,7 +523,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   function stuck(): UserError {
     const lines: string[] = [];
     for (let t = 0; t < order.threads && lines.length < 8; t++) {
-      if (waitingFor[t]! > 0) {
+      if (isWaiting(t)) {
         lines.push(
           `event ${program.rowOf(t, done[t]!)} of thread ${order.ids[t]!} waits for an earlier use of its object`,
         );

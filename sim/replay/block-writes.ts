@@ -1,0 +1,49 @@
+import type { Allocator, Handle, ThreadSlot } from '../allocator.ts';
+import type { Caches } from '../threads/caches.ts';
+import * as counters from '../threads/operations.ts';
+import type { VirtualLocks } from '../threads/virtual-locks.ts';
+import type { VirtualTime } from '../threads/virtual-time.ts';
+import type { Bytes } from '../units.ts';
+
+/** The program writes bytes `from` to `to` - 1 of a block; `full`: each of them, else one on each page. Moves the thread's clock. */
+export type WriteBlock = (
+  target: Allocator,
+  t: ThreadSlot,
+  handle: Handle,
+  from: Bytes,
+  to: Bytes,
+  full: boolean,
+) => void;
+
+/** Blocks up to this size are written at the rate of the first caches: they are used again while they are hot. */
+export const SMALL_BYTES = 1024;
+
+export function createWriteBlock(
+  { clocks, costs }: VirtualTime,
+  { settle }: VirtualLocks,
+  { fill, poke }: Caches,
+  operations: Float64Array,
+): WriteBlock {
+  // Constants of their own: an imported one is loaded and checked at every use, a local one is folded into the code.
+  const { OP_FAULTS } = counters;
+  const smallBytes = SMALL_BYTES;
+  const { writeL2Ns, fillRateL2 } = costs;
+  const smallByteNs = 1 / fillRateL2;
+
+  return function write(target, t, handle, from, to, full) {
+    const before = operations[OP_FAULTS]!;
+    target.touchBlock(handle, from, to);
+    const faults = operations[OP_FAULTS]! - before;
+    if (to - from <= smallBytes && faults === 0) {
+      clocks[t]! += full ? writeL2Ns + (to - from) * smallByteNs : writeL2Ns;
+      return;
+    }
+    const address = target.addressOf(handle) + from;
+    // As integers: what the loops over them turn on.
+    const first = (address / 4096) | 0;
+    const last = ((address + (to - from - 1)) / 4096) | 0;
+    if (faults !== 0) settle(t);
+    if (full) fill(t, first, last, to - from, faults);
+    else poke(t, first, last, faults);
+  };
+}

@@ -1,0 +1,114 @@
+import type { ThreadSlot } from '../allocator.ts';
+import { UserError } from '../assert.ts';
+import * as scheduling from '../threads/scheduler.ts';
+import type { Stop } from '../threads/scheduler.ts';
+import type { VirtualTime } from '../threads/virtual-time.ts';
+import type { Ns } from '../units.ts';
+import type { SharedObjectTable } from './objects.ts';
+import * as objectTable from './objects.ts';
+
+/** Threads that wait for other threads' uses of an object (trace-format.md: what an event of another thread waits for). */
+export interface ObjectWaits {
+  /** Whether all uses of the object that a free or a realloc waits for have happened, and ended. */
+  isReady(t: ThreadSlot, slot: number, needed: number): boolean;
+  /** When the object that a write waits for was made: other threads may be writing to it. */
+  makings(slot: number, needed: number): Float64Array;
+  /**
+   * Looks for the object for a while, then gives its processor away until it is there. A thread that looks is where it will be
+   * at the end of that while, unless `used` brings it back. `ends`: when the uses that it waits for end, those that have happened.
+   */
+  wait(t: ThreadSlot, slot: number, needed: number, ends: Float64Array): Stop;
+  /** The running event has used an object. */
+  used(t: ThreadSlot, slot: number): void;
+  /** Whether the thread waits for uses that have not happened. */
+  isWaiting(t: ThreadSlot): boolean;
+}
+
+// `last` of an object: the processor of its last use << WAITER_BITS | the thread that began last to wait for it, + 1
+export const WAITER_BITS = 19;
+export const WAITER_MASK = (1 << WAITER_BITS) - 1;
+
+/** `wake`: a thread that waited for uses has them at this time. */
+export function createObjectWaits(
+  time: VirtualTime,
+  objects: SharedObjectTable,
+  wake: (t: ThreadSlot, at: Ns) => void,
+): ObjectWaits {
+  // Constants of their own: an imported one is loaded and checked at every use, a local one is folded into the code.
+  const { STOP_BLOCKED, STOP_LIMIT, STOP_UNTIL } = scheduling;
+  const { LG_ENTRY_WORDS } = objectTable;
+  const waiterBits = WAITER_BITS;
+  const waiterMask = WAITER_MASK;
+  const { threads, clocks, until, processor } = time;
+  const { pollLimitNs } = time.costs;
+  const { ended, made, uses, last: lastUse } = objects;
+  if (threads >= WAITER_MASK) {
+    throw new UserError(`found ${threads} threads, expected fewer than ${WAITER_MASK} in virtual time`);
+  }
+  const waitingFor = new Int32Array(threads); // object slot of a blocked thread, 0 for none
+  const looksFrom = new Float64Array(threads); // since when it does
+  const waitsFor = new Int32Array(threads); // and for how many uses of the object
+  const nextWaiter = new Int32Array(threads); // another thread that waits for the same object, + 1
+
+  function isReady(t: ThreadSlot, slot: number, needed: number): boolean {
+    return uses[slot << LG_ENTRY_WORDS]! >= needed && ended[slot]! <= clocks[t]!;
+  }
+
+  function makings(slot: number, needed: number): Float64Array {
+    return uses[slot << LG_ENTRY_WORDS] === needed ? ended : made;
+  }
+
+  function wait(t: ThreadSlot, slot: number, needed: number, ends: Float64Array): Stop {
+    if (waitingFor[t] === slot) return STOP_BLOCKED;
+    const q = slot << LG_ENTRY_WORDS;
+    const end = ends[slot]!;
+    const gives = clocks[t]! + pollLimitNs;
+    if (uses[q]! >= needed) {
+      if (end <= gives) {
+        clocks[t] = end;
+        return STOP_LIMIT;
+      }
+      clocks[t] = gives;
+      until[t] = end;
+      return STOP_UNTIL;
+    }
+    waitingFor[t] = slot;
+    waitsFor[t] = needed;
+    looksFrom[t] = clocks[t]!;
+    addWaiter(t, q);
+    clocks[t] = gives;
+    return STOP_LIMIT;
+  }
+
+  function addWaiter(t: ThreadSlot, q: number): void {
+    nextWaiter[t] = lastUse[q]! & waiterMask;
+    lastUse[q] = (lastUse[q]! & ~waiterMask) | (t + 1);
+  }
+
+  function used(t: ThreadSlot, slot: number): void {
+    const q = slot << LG_ENTRY_WORDS;
+    const at = clocks[t]!;
+    uses[q]!++;
+    if (at > ended[slot]!) ended[slot] = at;
+    const waiter = lastUse[q]! & waiterMask;
+    lastUse[q] = processor[t]! << waiterBits;
+    if (waiter !== 0) wakeWaiting(waiter, q, at);
+  }
+
+  /** Those that wait for more uses go on waiting. */
+  function wakeWaiting(first: number, q: number, at: Ns): void {
+    let waiter = first;
+    while (waiter !== 0) {
+      const t = waiter - 1;
+      waiter = nextWaiter[t]!;
+      if (uses[q]! < waitsFor[t]!) {
+        addWaiter(t, q);
+      } else {
+        waitingFor[t] = 0;
+        wake(t, Math.max(at, looksFrom[t]!));
+      }
+    }
+  }
+
+  return { isReady, makings, wait, used, isWaiting: (t) => waitingFor[t]! > 0 };
+}
