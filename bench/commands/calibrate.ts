@@ -33,13 +33,13 @@ export const calibrateCommand: CommandModule<object, CalibrateArguments> = {
       .option('rounds', {
         type: 'number',
         default: 7,
-        describe: 'measure so often and take the median of each',
+        describe: 'measure so often and take the median of each, of what two processors share the mean',
       }) as unknown as Argv<CalibrateArguments>,
   handler: ({ output, rounds }) => {
     if (!Number.isInteger(rounds) || rounds < 1 || rounds > 100) {
       throw new UserError(`--rounds: found '${rounds}', expected a number from 1 to 100`);
     }
-    const measured = medians(Array.from({ length: rounds }, measure));
+    const measured = overRounds(Array.from({ length: rounds }, measure));
     const model = hostCpus()[0]?.model ?? 'unknown processor';
     const profile = { comment: `sim calibrate on ${model}`, base: DEFAULT_PROFILE, ...pricesFrom(measured), measured };
     writeWhole(output ?? '-', JSON.stringify(profile, null, 2));
@@ -52,15 +52,24 @@ function measure(): Measured {
   return JSON.parse(result.stdout) as Measured;
 }
 
-/** Of each figure the median over the rounds that have it. */
-export function medians(rounds: readonly Measured[]): Measured {
+/** Means of two prices, that of a machine on one core of its host and that of one on two; their median would be either. */
+const MEANS: ReadonlySet<string> = new Set(['lineTransferNs', 'arenaHandOverNs']);
+
+/** Of each figure the median over the rounds that have it, or the mean. */
+export function overRounds(rounds: readonly Measured[]): Measured {
   const names = new Set(rounds.flatMap((round) => Object.keys(round)));
   return Object.fromEntries(
     [...names].map((name) => {
       const values = rounds.flatMap((round) => round[name] ?? []).sort((a, b) => a - b);
-      return [name, values[values.length >> 1]!];
+      return [name, MEANS.has(name) ? meanWithin(values) : values[values.length >> 1]!];
     }),
   );
+}
+
+/** Mean of ascending values, of five and more without the first and the last one: a host may stop a processor for a while. */
+function meanWithin(values: readonly number[]): number {
+  const kept = values.length < 5 ? values : values.slice(1, -1);
+  return kept.reduce((sum, value) => sum + value, 0) / kept.length;
 }
 
 /** What glibc does on average in a call of the calibration's working set (calibrate.c), as the model of it counts. */

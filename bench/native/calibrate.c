@@ -443,45 +443,65 @@ static double futex_round(int second)
 	return median(times, 3);
 }
 
+/*
+ * What two processors have between them has two prices where a virtual machine's are on one core of the host now and on two
+ * then, and a program meets both: means over bursts of a fraction of a millisecond, some milliseconds apart.
+ */
+enum { BURSTS = 30, BURST_PAUSE = 3000 };
+/* Without the tenth at each end: bursts in which the host let one of the processors wait. */
+static double mean(double *values, int count)
+{
+	double sum = 0;
+	int left_out = count / 10;
+	qsort(values, count, sizeof *values, by_value);
+	for (int i = left_out; i < count - left_out; i++) sum += values[i];
+	return sum / (count - 2 * left_out);
+}
+
+/* One line goes to and fro. */
+enum { HOPS = 100, HOP_ROUNDS = 10 };
 static void *line_player(void *arg)
 {
 	(void)arg;
 	pin(1);
-	for (uint32_t i = 0; i < 100000; i++) {
-		while (atomic_load_explicit(&other, memory_order_acquire) != i + 1) __builtin_ia32_pause();
-		atomic_store_explicit(&word, i + 1, memory_order_release);
+	for (uint32_t i = 1; i <= HOPS * HOP_ROUNDS; i++) {
+		while (atomic_load_explicit(&other, memory_order_acquire) != i) __builtin_ia32_pause();
+		atomic_store_explicit(&word, i, memory_order_release);
 	}
 	return NULL;
 }
 static double line_transfer(void)
 {
-	double least = 1e30;
-	for (int round = 0; round < 3; round++) {
+	double bursts[BURSTS], times[HOP_ROUNDS];
+	for (int burst = 0; burst < BURSTS; burst++) {
 		pthread_t player;
 		atomic_store(&word, 0);
 		atomic_store(&other, 0);
 		pin(0);
 		pthread_create(&player, NULL, line_player, NULL);
-		usleep(2000);
-		double t = now_ns();
-		for (uint32_t i = 0; i < 100000; i++) {
-			atomic_store_explicit(&other, i + 1, memory_order_release);
-			while (atomic_load_explicit(&word, memory_order_acquire) != i + 1) __builtin_ia32_pause();
+		usleep(BURST_PAUSE);
+		uint32_t i = 1;
+		for (int round = 0; round < HOP_ROUNDS; round++) {
+			double t = now_ns();
+			for (int hop = 0; hop < HOPS; hop++, i++) {
+				atomic_store_explicit(&other, i, memory_order_release);
+				while (atomic_load_explicit(&word, memory_order_acquire) != i) __builtin_ia32_pause();
+			}
+			times[round] = (now_ns() - t) / HOPS / 2;
 		}
-		t = (now_ns() - t) / 100000 / 2;
-		if (t < least) least = t;
+		bursts[burst] = median(times, HOP_ROUNDS);
 		pthread_join(player, NULL);
 	}
 	unpin();
-	return least;
+	return mean(bursts, BURSTS);
 }
 
 /*
  * Two threads on two processors use one arena in turns: what it costs that the lines of the arena and of its chunks come over,
  * beside the line that says whose turn it is.
  */
-enum { HANDS = 4000 };
-static struct step *hand_steps;
+enum { HANDS = 200 };
+static struct step *hand_steps; /* those of this burst */
 static struct place *hand_places;
 static int hand_uses_arena;
 static void hand(int i)
@@ -505,13 +525,13 @@ static void *hand_player(void *arg)
 }
 static double in_turns(int uses_arena)
 {
-	static double times[HANDS];
+	double times[HANDS / 2];
 	pthread_t player;
 	hand_uses_arena = uses_arena;
 	atomic_store(&other, UINT32_MAX);
 	pin(0);
 	pthread_create(&player, NULL, hand_player, NULL);
-	usleep(2000);
+	usleep(BURST_PAUSE);
 	atomic_store(&other, 0);
 	int count = 0;
 	double t = now_ns();
@@ -534,8 +554,10 @@ static void working_set(void)
 	hand_steps = (struct step *)map(sizeof *hand_steps * STEPS);
 	hand_places = (struct place *)map(sizeof *hand_places * STEPS);
 	make_steps(hand_steps);
-	double turn = in_turns(0), both = in_turns(1);
-	if (both > turn + call) report("arenaHandOverNs", both - turn - call);
+	double extras[BURSTS];
+	for (int burst = 0; burst < BURSTS; burst++, hand_steps += HANDS) extras[burst] = in_turns(1) - in_turns(0);
+	double extra = mean(extras, BURSTS) - call;
+	if (extra > 0) report("arenaHandOverNs", extra);
 }
 
 /*

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { medians, pricesFrom } from '../../bench/commands/calibrate.ts';
+import { overRounds, pricesFrom } from '../../bench/commands/calibrate.ts';
 import { COST_PROFILES, operationPrices, parseCosts } from '../../sim/threads/costs.ts';
 import { OP_FAULTS, OPERATIONS } from '../../sim/threads/operations.ts';
 
@@ -61,9 +61,15 @@ test('what calibrate writes is what --costs reads', () => {
   expect(costs.operations.binScanSteps).toBe(COST_PROFILES['vm']!.operations.binScanSteps);
 });
 
-test('of several measurements the median of each counts, also where one lacks a figure', () => {
-  const rounds = [{ faultNs: 5, fillRateL2: 10 }, { faultNs: 4 }, { faultNs: 9, fillRateL2: 8 }];
-  expect(medians(rounds)).toEqual({ faultNs: 5, fillRateL2: 10 });
+test('of several measurements the median of each counts, also where one lacks a figure; of what has two prices the mean', () => {
+  const rounds = [
+    { faultNs: 5, fillRateL2: 10, lineTransferNs: 30 },
+    { faultNs: 4, lineTransferNs: 30 },
+    { faultNs: 9, fillRateL2: 8, lineTransferNs: 210 },
+  ];
+  expect(overRounds(rounds)).toEqual({ faultNs: 5, fillRateL2: 10, lineTransferNs: 90 });
+  const lines = [30, 20, 4000, 200, 70].map((lineTransferNs) => ({ lineTransferNs }));
+  expect(overRounds(lines)).toEqual({ lineTransferNs: 100 });
 });
 
 test('a few prices over a named profile', () => {
