@@ -33,7 +33,7 @@ export const calibrateCommand: CommandModule<object, CalibrateArguments> = {
       .option('rounds', {
         type: 'number',
         default: 7,
-        describe: 'measure so often and take the median of each, of what two processors share the mean',
+        describe: 'measure so often and take the median of each, of what two processors share a mean',
       }) as unknown as Argv<CalibrateArguments>,
   handler: ({ output, rounds }) => {
     if (!Number.isInteger(rounds) || rounds < 1 || rounds > 100) {
@@ -52,24 +52,25 @@ function measure(): Measured {
   return JSON.parse(result.stdout) as Measured;
 }
 
-/** Means of two prices, that of a machine on one core of its host and that of one on two; their median would be either. */
-const MEANS: ReadonlySet<string> = new Set(['lineTransferNs', 'arenaHandOverNs']);
+/**
+ * Two prices where a virtual machine's processors are on one core of the host now and on two then: a median would be one or the other,
+ * and up to ten times wrong soon after.
+ */
+const OF_TWO_STATES: ReadonlySet<string> = new Set(['lineTransferNs', 'arenaHandOverNs']);
 
-/** Of each figure the median over the rounds that have it, or the mean. */
+/** Of each figure the median over the rounds that have it; of some the geometric mean. */
 export function overRounds(rounds: readonly Measured[]): Measured {
   const names = new Set(rounds.flatMap((round) => Object.keys(round)));
   return Object.fromEntries(
     [...names].map((name) => {
       const values = rounds.flatMap((round) => round[name] ?? []).sort((a, b) => a - b);
-      return [name, MEANS.has(name) ? meanWithin(values) : values[values.length >> 1]!];
+      return [name, OF_TWO_STATES.has(name) ? geometricMean(values) : values[values.length >> 1]!];
     }),
   );
 }
 
-/** Mean of ascending values, of five and more without the first and the last one: a host may stop a processor for a while. */
-function meanWithin(values: readonly number[]): number {
-  const kept = values.length < 5 ? values : values.slice(1, -1);
-  return kept.reduce((sum, value) => sum + value, 0) / kept.length;
+function geometricMean(values: readonly number[]): number {
+  return Math.exp(values.reduce((sum, value) => sum + Math.log(value), 0) / values.length);
 }
 
 /** What glibc does on average in a call of the calibration's working set (calibrate.c), as the model of it counts. */

@@ -445,18 +445,9 @@ static double futex_round(int second)
 
 /*
  * What two processors have between them has two prices where a virtual machine's are on one core of the host now and on two
- * then, and a program meets both: means over bursts of a fraction of a millisecond, some milliseconds apart.
+ * then, for 50 ms or for minutes: measured in bursts of a fraction of a millisecond, some milliseconds apart.
  */
 enum { BURSTS = 30, BURST_PAUSE = 3000 };
-/* Without the tenth at each end: bursts in which the host let one of the processors wait. */
-static double mean(double *values, int count)
-{
-	double sum = 0;
-	int left_out = count / 10;
-	qsort(values, count, sizeof *values, by_value);
-	for (int i = left_out; i < count - left_out; i++) sum += values[i];
-	return sum / (count - 2 * left_out);
-}
 
 /* One line goes to and fro. */
 enum { HOPS = 100, HOP_ROUNDS = 10 };
@@ -493,7 +484,7 @@ static double line_transfer(void)
 		pthread_join(player, NULL);
 	}
 	unpin();
-	return mean(bursts, BURSTS);
+	return median(bursts, BURSTS);
 }
 
 /*
@@ -556,7 +547,7 @@ static void working_set(void)
 	make_steps(hand_steps);
 	double extras[BURSTS];
 	for (int burst = 0; burst < BURSTS; burst++, hand_steps += HANDS) extras[burst] = in_turns(1) - in_turns(0);
-	double extra = mean(extras, BURSTS) - call;
+	double extra = median(extras, BURSTS) - call;
 	if (extra > 0) report("arenaHandOverNs", extra);
 }
 
