@@ -1,5 +1,10 @@
 import { count, duration } from '../../sim/report/format.ts';
-import type { RunResult } from '../../sim/report/result.ts';
+import type { Mode, RunResult } from '../../sim/report/result.ts';
+
+/** Of an axis: real workers measure time, else it is virtual. */
+export function timeLabel(mode: Mode): string {
+  return mode === 'threads' ? 'time' : 'virtual time';
+}
 
 /** What a run's samples are drawn over: events in file order, or time where threads go at their own pace. */
 export interface Axis {
@@ -11,7 +16,7 @@ export interface Axis {
 
 export function axisOf({ run, samples }: RunResult): Axis {
   if (run.mode === 'lockstep') return { label: 'events', text: count, values: samples.map((s) => s.event) };
-  return { label: 'virtual time', text: duration, values: samples.map((s) => s.virtualNs) };
+  return { label: timeLabel(run.mode), text: duration, values: samples.map((s) => s.virtualNs) };
 }
 
 /** Resident bytes of a run at the given places of its axis: its last sample at or before each. */

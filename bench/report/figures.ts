@@ -1,5 +1,5 @@
 import { bytes, count, duration } from '../../sim/report/format.ts';
-import { axisOf, residentAt } from './axis.ts';
+import { axisOf, residentAt, timeLabel } from './axis.ts';
 import type { ReportRun } from './build-page.ts';
 import { decimate } from './decimate.ts';
 import type { Histograms } from './histograms.ts';
@@ -140,7 +140,7 @@ function waitsFigure(run: ReportRun): string | undefined {
   return svgChart({
     title: `${run.result.run.allocator}: threads that wait`,
     x: timeline.locks.map((_, i) => i * timeline.widthNs),
-    xLabel: 'virtual time',
+    xLabel: timeLabel(run.result.run.mode),
     xText: duration,
     yText: (v) => v.toFixed(1),
     stacked: true,

@@ -115,7 +115,7 @@ export function summaryText(result: RunResult, palette: Palette = PLAIN): string
     lines.push(
       ...columns(
         [
-          ['run', duration(summary.virtualNs), palette.dim('virtual')],
+          ['run', duration(summary.virtualNs), palette.dim(run.mode === 'threads' ? 'measured' : 'virtual')],
           ['work', duration(summary.cpuNs ?? 0), palette.dim('of all threads')],
           ['waiting', duration(summary.waitNs ?? 0), palette.dim('for locks, of all threads')],
         ],

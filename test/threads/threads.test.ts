@@ -5,6 +5,7 @@ import { parseAllocator } from '../../allocators/spec.ts';
 import { runThreads } from '../../bench/modes/threads.ts';
 import { runLockstep } from '../../bench/session.ts';
 import { breakdownBytes } from '../../sim/metrics/sample.ts';
+import { summaryText } from '../../sim/report/summary.ts';
 import { resolveWorkload } from '../../workloads/index.ts';
 import { eventsOf } from '../helpers/bump-run.ts';
 import { requireThat } from '../helpers/require.ts';
@@ -37,6 +38,7 @@ for (const [allocator, workload, perturbSeed] of [
       expect(threads.summary.liveBlocks).toBe(lockstep.summary.liveBlocks);
       expect(breakdownBytes(threads.summary.breakdown)).toBe(threads.summary.rssBytes);
       expect(threads.concurrency!.threads.reduce((sum, t) => sum + t.events, 0)).toBe(events.length);
+      expect(summaryText(threads)).toMatch(/^ +run +\S+ \S+ +measured$/m);
     },
     TIMEOUT_MS,
   );
