@@ -18,7 +18,7 @@ import type { ProgramOrder } from './program-order.ts';
 export interface OtherEvents {
   /** Executes the event at position `p`, which is ready; `op` is its operation. */
   execute(t: ThreadSlot, op: number, p: number): void;
-  /** The number, from 1, of a block of the request that other threads have still to write to; 0 where it can end. */
+  /** Of the first block of the request that other threads have still to use: its place in `requestFrees`, + 1; 0 where it can end. */
   unreadyOfRequest(t: ThreadSlot, p: number): number;
   exitThread(t: ThreadSlot): void;
 }
@@ -28,6 +28,7 @@ export interface OtherEventsOptions {
   readonly objects: SharedObjectTable;
   readonly kernel: Kernel;
   readonly allocator: Allocator;
+  /** As in lockstep.ts. */
   readonly request: RequestAllocator | undefined;
   readonly touch: Touch;
   readonly time: VirtualTime;

@@ -15,9 +15,9 @@ export interface Settlement {
   /** At the end of a call: what is left after the call's last lock is small, unless it takes long, and waits. */
   settleCall(t: ThreadSlot): void;
   /** The running call goes into the kernel, whose counts are then looked at. */
-  entersKernel(): void;
+  noteKernelEntry(): void;
   /** The running call has released a lock. */
-  hasReleased(): void;
+  noteRelease(): void;
 }
 
 export interface SettlementOptions {
@@ -153,10 +153,10 @@ export function createSettlement({ time, operations, onFaults }: SettlementOptio
     settle,
     settleLong,
     settleCall,
-    entersKernel: () => {
+    noteKernelEntry: () => {
       state[HAS_CALLED] = 1;
     },
-    hasReleased: () => {
+    noteRelease: () => {
       state[HAS_RELEASED] = 1;
     },
   };

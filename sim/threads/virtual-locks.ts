@@ -160,7 +160,7 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
   const state = new Int32Array(2);
   const HELD_NOW = 0; // locks of the allocator that the running call has
   const BEFORE = 1; // the stretch that the search passed last, 0 for none
-  const { settle, settleLong, settleCall, entersKernel, hasReleased } = createSettlement({
+  const { settle, settleLong, settleCall, noteKernelEntry, noteRelease } = createSettlement({
     time,
     operations,
     onFaults: perVmaLocks ? () => {} : faultsAsReader,
@@ -453,7 +453,7 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
 
   function enterKernel(t: ThreadSlot): void {
     settle(t);
-    entersKernel();
+    noteKernelEntry();
     clocks[t]! += syscallNs;
     if (crowded[t] === CROWDED_TO_COME) {
       crowded[t] = CROWDED_OUT;
@@ -516,7 +516,7 @@ export function createVirtualLocks(options: VirtualLockOptions): VirtualLocks {
     const held = words[w + HELD]!;
     if (held < 0) throw new InvariantError(`thread ${t} releases ${locks[id]!.name}, which it does not hold`);
     const now = clocks[t]!;
-    hasReleased();
+    noteRelease();
     const duration = now - heldFrom[id]!;
     if (sliceEnd[t]! < now && sliceEnd[t]! >= heldFrom[id]!) preempted.heldOver(id, heldFrom[id]!, now);
     if (now > latest[id]!) latest[id] = now;
