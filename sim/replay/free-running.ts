@@ -1,14 +1,10 @@
-import type { Allocator, Handle, RequestAllocator, ThreadSlot } from '../allocator.ts';
+import type { Handle, ThreadSlot } from '../allocator.ts';
 import { UserError } from '../assert.ts';
-import type { Touch } from '../event.ts';
 import * as columns from '../event.ts';
-import type { Kernel } from '../kernel/kernel.ts';
 import { createCaches } from '../threads/caches.ts';
 import * as counters from '../threads/operations.ts';
 import type { Scheduler, Stop } from '../threads/scheduler.ts';
 import * as scheduling from '../threads/scheduler.ts';
-import type { VirtualLocks } from '../threads/virtual-locks.ts';
-import type { VirtualTime } from '../threads/virtual-time.ts';
 import type { Bytes, Ns } from '../units.ts';
 import * as blockWrites from './block-writes.ts';
 import { createWriteBlock } from './block-writes.ts';
@@ -17,30 +13,24 @@ import * as liveBytes from './live-bytes.ts';
 import { createLiveBytes } from './live-bytes.ts';
 import * as objectWaits from './object-waits.ts';
 import { createObjectWaits } from './object-waits.ts';
-import type { SharedObjectTable } from './objects.ts';
 import * as objectTable from './objects.ts';
-import { createOtherEvents } from './other-events.ts';
+import { createOtherEvents, type OtherEventsOptions } from './other-events.ts';
 import type { ProgramOrderReader } from './program-order.ts';
 import * as programOrder from './program-order.ts';
 import { namesThread } from './thread-rows.ts';
 
-export interface FreeRunningOptions {
+export interface FreeRunningOptions
+  extends Pick<
+    OtherEventsOptions,
+    'objects' | 'kernel' | 'allocator' | 'request' | 'touch' | 'time' | 'locks' | 'onSample'
+  > {
   readonly program: ProgramOrderReader;
-  readonly objects: SharedObjectTable;
-  readonly kernel: Kernel;
-  readonly allocator: Allocator;
-  /** As in lockstep.ts. */
-  readonly request: RequestAllocator | undefined;
-  readonly touch: Touch;
-  readonly time: VirtualTime;
-  readonly locks: VirtualLocks;
   readonly operations: Float64Array;
   /** `--pace replay`: a thread exits after its last event. Else it stays until the trace's `te`, with what its cache holds. */
   readonly threadsExit: boolean;
   /** `--pace recorded`: the time in the trace at which an event happened, by row; undefined for the others. */
   readonly recordedNs: ((row: number) => Ns) | undefined;
   readonly onFailure: (row: number) => void;
-  readonly onSample: (row: number, label: number, at: Ns) => void;
   /** After each event, where somebody wants to see them one by one. */
   readonly onEvent: ((row: number, op: number, handle: Handle) => void) | undefined;
 }
