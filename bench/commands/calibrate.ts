@@ -33,7 +33,7 @@ export const calibrateCommand: CommandModule<object, CalibrateArguments> = {
       .option('rounds', {
         type: 'number',
         default: 7,
-        describe: 'measure so often and take the median of each, of what two processors share a mean',
+        describe: 'measure so often: the median of each figure counts, of lines between processors a mean',
       }) as unknown as Argv<CalibrateArguments>,
   handler: ({ output, rounds }) => {
     if (!Number.isInteger(rounds) || rounds < 1 || rounds > 100) {
