@@ -1,4 +1,4 @@
-import type { Allocator, Machine, RequestAllocator } from '../sim/allocator.ts';
+import type { Allocator, Machine, RequestAllocator } from '../sim/contract/allocator.ts';
 
 export type OptionValue = number | boolean | string;
 export type OptionValues = Readonly<Record<string, OptionValue>>;

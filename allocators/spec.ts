@@ -1,5 +1,5 @@
-import { UserError } from '../sim/assert.ts';
-import { suggestion } from '../sim/suggestion.ts';
+import { UserError } from '../sim/contract/assert.ts';
+import { suggestion } from '../sim/contract/suggestion.ts';
 import { MODELS } from './index.ts';
 import type { AllocatorModel, OptionDescriptor, OptionValue } from './model.ts';
 

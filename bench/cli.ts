@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { UserError } from '../sim/assert.ts';
+import { UserError } from '../sim/contract/assert.ts';
 
 /** One line on standard error and exit code 2 for the user's mistakes; a stack trace only for ours. */
 function fail(error: unknown): never {
@@ -22,10 +22,10 @@ process.stdout.on('error', (error) => process.exit(isBrokenPipe(error) ? 0 : 1))
 const args = process.argv.slice(2);
 try {
   if (args.length === 1 && (args[0] === '--help' || args[0] === '-h')) {
-    const { helpText } = await import('./help.ts');
+    const { helpText } = await import('./cli/help.ts');
     process.stdout.write(helpText());
   } else {
-    const { runCommandLine } = await import('./command-line.ts');
+    const { runCommandLine } = await import('./cli/command-line.ts');
     await runCommandLine(args);
   }
 } catch (error) {

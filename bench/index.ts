@@ -13,10 +13,10 @@
 export { MODELS } from '../allocators/index.ts';
 export type { AllocatorModel, ModelView, OptionDescriptor, OptionValue } from '../allocators/model.ts';
 export { type AllocatorSpec, formatAllocator, parseAllocator } from '../allocators/spec.ts';
-export { splitAllocators } from './compare/allocator-list.ts';
+export { splitAllocators } from './study/compare/allocator-list.ts';
 export { type LoadedWorkload, resolveWorkload, WORKLOADS } from '../workloads/index.ts';
 export { defineWorkload, numberParameter, seedParameter, type Workload } from '../workloads/workload.ts';
-export { UserError } from '../sim/assert.ts';
+export { UserError } from '../sim/contract/assert.ts';
 
 // Traces.
 export { readTrace } from '../workloads/trace/reader.ts';
@@ -24,44 +24,44 @@ export { createTraceParser } from '../workloads/trace/parser.ts';
 export { importTrace, IMPORTERS, type ImportOptions } from '../workloads/import/index.ts';
 export type { Importer } from '../workloads/import/importer.ts';
 export { formatTrace } from '../workloads/trace/writer.ts';
-export type { EventBuffer } from '../sim/event.ts';
+export type { EventBuffer } from '../sim/contract/event.ts';
 
-export { verify, type Verification, type VerifyOptions } from './verify/verify.ts';
+export { verify, type Verification, type VerifyOptions } from './evidence/verify/verify.ts';
 
 // One run.
-export { runSession as run } from './run-session.ts';
-export { Session, type SessionOptions } from './session.ts';
-export { assemble, type Assembled, type MachineOptions } from './machine.ts';
-export type { Mode, RunDescription, RunResult, Summary } from '../sim/report/result.ts';
+export { runSession as run } from './run/run-session.ts';
+export { Session, type SessionOptions } from './run/session.ts';
+export { assemble, type Assembled, type MachineOptions } from './run/machine.ts';
+export type { Mode, RunDescription, RunResult, Summary } from './run/result.ts';
 export type { Breakdown, Sample } from '../sim/metrics/sample.ts';
-export { summaryText } from '../sim/report/summary.ts';
-export { rowsUntil } from './stop-point.ts';
+export { summaryText } from './report/text/summary.ts';
+export { rowsUntil } from './run/stop-point.ts';
 
 // Where the memory is and why it stays.
-export { explain, type ExplainOptions } from './explain/explain.ts';
-export type { Explanation, Verdict, VerdictKind } from './explain/explanation.ts';
-export { explanationText } from './explain/text.ts';
-export type { PinningBlock, PinningGroup } from './explain/pinning.ts';
-export type { ReturnPrediction } from './explain/returns.ts';
-export type { WhatIf } from './explain/what-if.ts';
+export { explain, type ExplainOptions } from './study/explain/explain.ts';
+export type { Explanation, Verdict, VerdictKind } from './study/explain/explanation.ts';
+export { explanationText } from './study/explain/text.ts';
+export type { PinningBlock, PinningGroup } from './study/explain/pinning.ts';
+export type { ReturnPrediction } from './study/explain/returns.ts';
+export type { WhatIf } from './study/explain/what-if.ts';
 
 // Several runs.
-export { compare, type CompareOptions, type CompareOutcome } from './compare/compare.ts';
-export { type Comparison, compareResults } from './compare/comparison.ts';
-export { comparisonText } from './compare/text.ts';
-export { sweep, type SweepOptions, type SweepResult } from './sweep/sweep.ts';
-export { sweepText } from './sweep/text.ts';
-export { tune, type TuneOptions, type TuneResult } from './tune/tune.ts';
-export { tuneText } from './tune/text.ts';
-export { plan, type PlanOptions, type PlanResult } from './plan/plan.ts';
-export { planText } from './plan/text.ts';
-export { createRunner, runAll, type RunAllOptions, type Runner } from './parallel/run-all.ts';
-export { type RunTask, runTask } from './parallel/run-task.ts';
+export { compare, type CompareOptions, type CompareOutcome } from './study/compare/compare.ts';
+export { type Comparison, compareResults } from './study/compare/comparison.ts';
+export { comparisonText } from './study/compare/text.ts';
+export { sweep, type SweepOptions, type SweepResult } from './study/sweep/sweep.ts';
+export { sweepText } from './study/sweep/text.ts';
+export { tune, type TuneOptions, type TuneResult } from './study/tune/tune.ts';
+export { tuneText } from './study/tune/text.ts';
+export { plan, type PlanOptions, type PlanResult } from './study/plan/plan.ts';
+export { planText } from './study/plan/text.ts';
+export { createRunner, runAll, type RunAllOptions, type Runner } from './study/parallel/run-all.ts';
+export { type RunTask, runTask } from './study/parallel/run-task.ts';
 export { METRICS, metricNamed, metricText } from './metrics/index.ts';
 export type { Metric } from './metrics/metric.ts';
 
 // Pictures.
-export { recordRun } from './report/record.ts';
+export { recordRun } from './run/record.ts';
 export { buildPage, buildPageData, type ReportOptions, type ReportRun } from './report/build-page.ts';
 export { histogramsOf } from './report/histograms.ts';
 export { svgFigures } from './report/figures.ts';
@@ -95,6 +95,6 @@ export type {
   RangeVisitor,
   RequestAllocator,
   ThreadSlot,
-} from '../sim/allocator.ts';
-export { RANGE_CACHED, RANGE_FREE, RANGE_LIVE, RANGE_METADATA } from '../sim/allocator.ts';
-export { VERSION } from './version.ts';
+} from '../sim/contract/allocator.ts';
+export { RANGE_CACHED, RANGE_FREE, RANGE_LIVE, RANGE_METADATA } from '../sim/contract/allocator.ts';
+export { VERSION } from './run/version.ts';

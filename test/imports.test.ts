@@ -91,7 +91,7 @@ test('no leftovers', () => {
 });
 
 /** Where simulated threads are real ones, what is measured is this machine's time. */
-const OF_REAL_THREADS = ['sim/replay/concurrent.ts', 'sim/threads/atomic-locks.ts'];
+const OF_REAL_THREADS = ['sim/replay/concurrent.ts', 'sim/time/atomic-locks.ts'];
 
 test('a simulation reads no clock and draws no number of its own', () => {
   const found: string[] = [];

@@ -1,5 +1,5 @@
-import { InvariantError, UserError } from '../sim/assert.ts';
-import type { EventBuffer, MalloptName, Touch } from '../sim/event.ts';
+import { InvariantError, UserError } from '../sim/contract/assert.ts';
+import type { EventBuffer, MalloptName, Touch } from '../sim/contract/event.ts';
 import { BLOCK_TOO_LARGE, createTraceCompiler, FINE, type Refusal, U32_MAX } from './trace/compiler.ts';
 
 /** Names a live block of a workload under construction. */

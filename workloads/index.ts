@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
-import { UserError } from '../sim/assert.ts';
-import type { EventBuffer } from '../sim/event.ts';
+import { UserError } from '../sim/contract/assert.ts';
+import type { EventBuffer } from '../sim/contract/event.ts';
 import { fragmenter } from './generators/fragmenter.ts';
 import { lanczos32t } from './generators/lanczos-32t.ts';
 import { lanczosIm6 } from './generators/lanczos-im6.ts';

@@ -1,6 +1,6 @@
-import { UserError } from '../sim/assert.ts';
-import { nearest } from '../sim/suggestion.ts';
-import type { EventBuffer } from '../sim/event.ts';
+import { UserError } from '../sim/contract/assert.ts';
+import { nearest } from '../sim/contract/suggestion.ts';
+import type { EventBuffer } from '../sim/contract/event.ts';
 
 /** A number, by default an integer, between two bounds. */
 export interface NumberParameter {

@@ -1,4 +1,4 @@
-import type { ThreadSlot } from '../../sim/allocator.ts';
+import type { ThreadSlot } from '../../sim/contract/allocator.ts';
 import type { BackgroundThreads } from './background-thread.ts';
 import type { Base } from './base.ts';
 import { GROW_FIRST } from './extent.ts';

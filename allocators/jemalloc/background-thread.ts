@@ -1,5 +1,5 @@
-import type { ThreadSlot } from '../../sim/allocator.ts';
-import type { Ns } from '../../sim/units.ts';
+import type { ThreadSlot } from '../../sim/contract/allocator.ts';
+import type { Ns } from '../../sim/contract/units.ts';
 import type { Decay } from './decay.ts';
 import { PURGE_ALWAYS, PURGE_NEVER, PURGE_ON_EPOCH_ADVANCE, type PageAllocator } from './page-allocator.ts';
 import {

@@ -1,6 +1,6 @@
-import type { ThreadSlot } from '../../sim/allocator.ts';
-import { assert } from '../../sim/assert.ts';
-import type { Addr, Bytes } from '../../sim/units.ts';
+import type { ThreadSlot } from '../../sim/contract/allocator.ts';
+import { assert } from '../../sim/contract/assert.ts';
+import type { Addr, Bytes } from '../../sim/contract/units.ts';
 import { BASE_BLOCK_BYTES, BASE_BYTES, EDATA_BYTES } from './layout.ts';
 import type { PageCalls } from './pages.ts';
 import { CACHELINE, HUGEPAGE, PAGE, PAGE_CLASS, pagesToClass, QUANTUM, sizeToIndex } from './size-classes.ts';

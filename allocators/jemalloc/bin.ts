@@ -1,5 +1,5 @@
-import type { Handle, ThreadSlot } from '../../sim/allocator.ts';
-import * as counters from '../../sim/threads/operations.ts';
+import type { Handle, ThreadSlot } from '../../sim/contract/allocator.ts';
+import * as counters from '../../sim/contract/operations.ts';
 import type { Arenas } from './arena.ts';
 import type { ExtentHeap } from './extent-heap.ts';
 import type { PageAllocator } from './page-allocator.ts';

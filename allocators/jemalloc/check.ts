@@ -1,4 +1,4 @@
-import { assert } from '../../sim/assert.ts';
+import { assert } from '../../sim/contract/assert.ts';
 import type { Heap } from './heap.ts';
 import { ESET_NPSIZES, INDEX_SIZE, insertClass, NBINS, PAGE, SLAB_PAGES, SLAB_REGIONS } from './size-classes.ts';
 import {

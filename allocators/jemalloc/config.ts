@@ -1,4 +1,4 @@
-import { UserError } from '../../sim/assert.ts';
+import { UserError } from '../../sim/contract/assert.ts';
 import type { KernelOptions } from '../../sim/kernel/kernel.ts';
 import type { OptionValues } from '../model.ts';
 import {

@@ -1,4 +1,4 @@
-import type { Ns, Pages } from '../../sim/units.ts';
+import type { Ns, Pages } from '../../sim/contract/units.ts';
 import { prngRange, seedPrng } from './prng.ts';
 
 /**

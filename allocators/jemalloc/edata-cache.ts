@@ -1,4 +1,4 @@
-import type { ThreadSlot } from '../../sim/allocator.ts';
+import type { ThreadSlot } from '../../sim/contract/allocator.ts';
 import type { Base } from './base.ts';
 import type { ExtentHeap } from './extent-heap.ts';
 import * as tables from './state.ts';

@@ -1,6 +1,6 @@
-import type { ThreadSlot } from '../../sim/allocator.ts';
+import type { ThreadSlot } from '../../sim/contract/allocator.ts';
 import * as places from '../../sim/kernel/layout.ts';
-import type { Page } from '../../sim/units.ts';
+import type { Page } from '../../sim/contract/units.ts';
 import type { Base } from './base.ts';
 import * as structures from './layout.ts';
 import * as classes from './size-classes.ts';

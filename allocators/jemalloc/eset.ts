@@ -1,5 +1,5 @@
-import * as counters from '../../sim/threads/operations.ts';
-import type { Pages } from '../../sim/units.ts';
+import * as counters from '../../sim/contract/operations.ts';
+import type { Pages } from '../../sim/contract/units.ts';
 import type { ExtentHeap } from './extent-heap.ts';
 import * as classes from './size-classes.ts';
 import { insertClass, pagesToClass, quantizeCeil, searchClass } from './size-classes.ts';

@@ -1,4 +1,4 @@
-import * as counters from '../../sim/threads/operations.ts';
+import * as counters from '../../sim/contract/operations.ts';
 import * as tables from './state.ts';
 
 export type ExtentHeap = ReturnType<typeof createExtentHeap>;

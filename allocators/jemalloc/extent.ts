@@ -1,7 +1,7 @@
-import type { ThreadSlot } from '../../sim/allocator.ts';
+import type { ThreadSlot } from '../../sim/contract/allocator.ts';
 import * as places from '../../sim/kernel/layout.ts';
-import * as counters from '../../sim/threads/operations.ts';
-import type { Page, Pages } from '../../sim/units.ts';
+import * as counters from '../../sim/contract/operations.ts';
+import type { Page, Pages } from '../../sim/contract/units.ts';
 import type { Decay } from './decay.ts';
 import type { EdataCache } from './edata-cache.ts';
 import type { Emap } from './emap.ts';

@@ -1,4 +1,4 @@
-import type { Allocator, Machine, ThreadSlot } from '../../sim/allocator.ts';
+import type { Allocator, Machine, ThreadSlot } from '../../sim/contract/allocator.ts';
 import type { AllocatorModel, OptionValues } from '../model.ts';
 import { checkHeap } from './check.ts';
 import { resolveConfig } from './config.ts';

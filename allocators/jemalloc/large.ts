@@ -1,4 +1,4 @@
-import type { Handle, ThreadSlot } from '../../sim/allocator.ts';
+import type { Handle, ThreadSlot } from '../../sim/contract/allocator.ts';
 import type { Arenas } from './arena.ts';
 import type { PageAllocator } from './page-allocator.ts';
 import { prngBits } from './prng.ts';

@@ -1,6 +1,6 @@
-import type { Handle, ThreadSlot } from '../../sim/allocator.ts';
-import * as counters from '../../sim/threads/operations.ts';
-import type { Addr, Bytes } from '../../sim/units.ts';
+import type { Handle, ThreadSlot } from '../../sim/contract/allocator.ts';
+import * as counters from '../../sim/contract/operations.ts';
+import type { Addr, Bytes } from '../../sim/contract/units.ts';
 import type { Heap } from './heap.ts';
 import * as classes from './size-classes.ts';
 import { alignedUsable, sizeToIndex } from './size-classes.ts';

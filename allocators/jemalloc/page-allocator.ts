@@ -1,6 +1,6 @@
-import type { ThreadSlot } from '../../sim/allocator.ts';
-import * as counters from '../../sim/threads/operations.ts';
-import type { Ns, Pages } from '../../sim/units.ts';
+import type { ThreadSlot } from '../../sim/contract/allocator.ts';
+import * as counters from '../../sim/contract/operations.ts';
+import type { Ns, Pages } from '../../sim/contract/units.ts';
 import type { Decay } from './decay.ts';
 import type { Eset } from './eset.ts';
 import type { Extents } from './extent.ts';

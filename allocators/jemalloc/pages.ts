@@ -1,4 +1,4 @@
-import type { ThreadSlot } from '../../sim/allocator.ts';
+import type { ThreadSlot } from '../../sim/contract/allocator.ts';
 import {
   MADV_DONTNEED,
   MADV_FREE,
@@ -8,7 +8,7 @@ import {
   PROT_READ,
   PROT_WRITE,
 } from '../../sim/kernel/kernel.ts';
-import type { Page, Pages } from '../../sim/units.ts';
+import type { Page, Pages } from '../../sim/contract/units.ts';
 import type { State } from './state.ts';
 
 export type PageCalls = ReturnType<typeof createPages>;

@@ -1,6 +1,6 @@
-import type { Handle } from '../../sim/allocator.ts';
+import type { Handle } from '../../sim/contract/allocator.ts';
 import * as pageStates from '../../sim/kernel/residency.ts';
-import type { Bytes, Page } from '../../sim/units.ts';
+import type { Bytes, Page } from '../../sim/contract/units.ts';
 import * as classes from './size-classes.ts';
 import * as tables from './state.ts';
 import type { State } from './state.ts';

@@ -1,7 +1,7 @@
-import type { Machine, ThreadSlot } from '../../sim/allocator.ts';
-import type { LockId } from '../../sim/threads/locks.ts';
+import type { Machine, ThreadSlot } from '../../sim/contract/allocator.ts';
+import type { LockId } from '../../sim/contract/locks.ts';
 import { PAGE_LIMIT, realAddress } from '../../sim/kernel/layout.ts';
-import type { Ns } from '../../sim/units.ts';
+import type { Ns } from '../../sim/contract/units.ts';
 import type { Config } from './config.ts';
 import { DECAY_WORDS } from './decay.ts';
 import { ESET_NPSIZES, NBINS, NSIZES } from './size-classes.ts';

@@ -1,4 +1,4 @@
-import type { AllocatorStats } from '../../sim/allocator.ts';
+import type { AllocatorStats } from '../../sim/contract/allocator.ts';
 import { INDEX_SIZE, NBINS, NPSIZES, NSIZES, PAGE, QUANTUM, SLAB_PAGES, SLAB_REGIONS } from './size-classes.ts';
 
 /**

@@ -1,4 +1,4 @@
-import type { AllocatorStats } from '../../sim/allocator.ts';
+import type { AllocatorStats } from '../../sim/contract/allocator.ts';
 import type { Heap } from './heap.ts';
 import { CTL_ARENA_BYTES } from './layout.ts';
 import { INDEX_SIZE, insertClass, NBINS, NPSIZES, PAGE, PAGE_CLASS, SLAB_PAGES, SLAB_REGIONS } from './size-classes.ts';

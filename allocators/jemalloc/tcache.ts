@@ -1,7 +1,7 @@
-import type { Handle, ThreadSlot } from '../../sim/allocator.ts';
+import type { Handle, ThreadSlot } from '../../sim/contract/allocator.ts';
 import { ABSENT } from '../../sim/kernel/residency.ts';
-import * as counters from '../../sim/threads/operations.ts';
-import type { Page } from '../../sim/units.ts';
+import * as counters from '../../sim/contract/operations.ts';
+import type { Page } from '../../sim/contract/units.ts';
 import type { Arenas } from './arena.ts';
 import type { Bins } from './bin.ts';
 import { gcItemDelay } from './config.ts';

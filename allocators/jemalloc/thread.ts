@@ -1,4 +1,4 @@
-import type { ThreadSlot } from '../../sim/allocator.ts';
+import type { ThreadSlot } from '../../sim/contract/allocator.ts';
 import type { Arenas } from './arena.ts';
 import type { Bins } from './bin.ts';
 import type { Large } from './large.ts';

@@ -5,7 +5,7 @@ import {
   RANGE_LIVE,
   RANGE_METADATA,
   type RangeVisitor,
-} from '../../sim/allocator.ts';
+} from '../../sim/contract/allocator.ts';
 import type { Heap } from './heap.ts';
 import { INDEX_SIZE, NBINS, PAGE, SLAB_REGIONS } from './size-classes.ts';
 import {

@@ -1,5 +1,5 @@
-import { assert } from '../../sim/assert.ts';
-import type { LockId } from '../../sim/threads/locks.ts';
+import { assert } from '../../sim/contract/assert.ts';
+import type { LockId } from '../../sim/contract/locks.ts';
 import * as layout from './arena-layout.ts';
 import { initBins } from './arena-layout.ts';
 import * as chunk from './chunk.ts';

@@ -1,4 +1,4 @@
-import * as counters from '../../sim/threads/operations.ts';
+import * as counters from '../../sim/contract/operations.ts';
 import * as layout from './arena-layout.ts';
 import * as binIndices from './bin-index.ts';
 import * as chunk from './chunk.ts';

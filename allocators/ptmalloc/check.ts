@@ -1,4 +1,4 @@
-import { assert } from '../../sim/assert.ts';
+import { assert } from '../../sim/contract/assert.ts';
 import { ATTACHED_THREADS, BINMAP, BINS, CHUNK_FLAGS, FASTBINS, NUMBER, SYSTEM_PAGES, TOP } from './arena-layout.ts';
 import { binIndex, isSmall, NBINS, NFASTBINS } from './bin-index.ts';
 import {

@@ -1,5 +1,5 @@
-import { UserError } from '../../sim/assert.ts';
-import type { Memory } from '../../sim/memory.ts';
+import { UserError } from '../../sim/contract/assert.ts';
+import type { Memory } from '../../sim/contract/memory.ts';
 
 // The boundary-tagged chunk of glibc as one record of eight int32: a heap image would need a cell for each of its words,
 // and a lookup for each neighbour.

@@ -1,4 +1,4 @@
-import { assert } from '../../sim/assert.ts';
+import { assert } from '../../sim/contract/assert.ts';
 import { MADV_DONTNEED, MAP_NORESERVE, PROT_NONE, PROT_READ, PROT_WRITE } from '../../sim/kernel/kernel.ts';
 import { PAGE_LIMIT } from '../../sim/kernel/layout.ts';
 import { SPARE_RECORDS, SYSTEM_PAGES, TOP } from './arena-layout.ts';

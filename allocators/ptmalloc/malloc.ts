@@ -6,7 +6,7 @@ import type { Context } from './context.ts';
 import * as par from './parameters.ts';
 import type { SystemMalloc } from './sysmalloc.ts';
 import * as cacheLayout from './tcache.ts';
-import * as counters from '../../sim/threads/operations.ts';
+import * as counters from '../../sim/contract/operations.ts';
 
 /** MAX_ITERS: chunks of the unsorted bin that one pass puts into their bins. */
 const MAX_ITERS = 10000;

@@ -1,5 +1,5 @@
-import type { Allocator, Machine } from '../../sim/allocator.ts';
-import * as counters from '../../sim/threads/operations.ts';
+import type { Allocator, Machine } from '../../sim/contract/allocator.ts';
+import * as counters from '../../sim/contract/operations.ts';
 import { realAddress } from '../../sim/kernel/layout.ts';
 import type { OptionValues } from '../model.ts';
 import * as layout from './arena-layout.ts';

@@ -1,5 +1,5 @@
 import { MAP_HUGE_SHIFT, MAP_HUGETLB } from '../../sim/kernel/kernel.ts';
-import { UserError } from '../../sim/assert.ts';
+import { UserError } from '../../sim/contract/assert.ts';
 import type { OptionDescriptor, OptionValues } from '../model.ts';
 import {
   ARENA_MAX,

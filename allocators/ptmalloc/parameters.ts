@@ -1,4 +1,4 @@
-import type { Memory } from '../../sim/memory.ts';
+import type { Memory } from '../../sim/contract/memory.ts';
 
 // malloc_par and the few static variables of malloc.c and arena.c, in two regions: what may pass 2^31 is a double.
 

@@ -1,4 +1,4 @@
-import * as counters from '../../sim/threads/operations.ts';
+import * as counters from '../../sim/contract/operations.ts';
 import * as layout from './arena-layout.ts';
 import type { Arenas } from './arena.ts';
 import type { Bins } from './bins.ts';

@@ -1,4 +1,4 @@
-import type { AllocatorStats } from '../../sim/allocator.ts';
+import type { AllocatorStats } from '../../sim/contract/allocator.ts';
 import {
   ATTACHED_THREADS,
   BINS,

@@ -1,4 +1,4 @@
-import { assert } from '../../sim/assert.ts';
+import { assert } from '../../sim/contract/assert.ts';
 import { MAP_HUGETLB, PROT_READ, PROT_WRITE } from '../../sim/kernel/kernel.ts';
 import { realAddress } from '../../sim/kernel/layout.ts';
 import {

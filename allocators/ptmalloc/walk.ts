@@ -5,7 +5,7 @@ import {
   RANGE_LIVE,
   RANGE_METADATA,
   type RangeVisitor,
-} from '../../sim/allocator.ts';
+} from '../../sim/contract/allocator.ts';
 import { FASTBINS, NEXT_ARENA, NUMBER, TOP } from './arena-layout.ts';
 import { NFASTBINS } from './bin-index.ts';
 import { ADDR, FD, INUSE, LG_RECORD_WORDS, NEXT, PAGE_UNIT_SHIFT, SIZE, UNIT_BYTES, UNIT_SHIFT } from './chunk.ts';

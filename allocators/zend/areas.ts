@@ -1,4 +1,4 @@
-import type { AreaVisitor } from '../../sim/allocator.ts';
+import type { AreaVisitor } from '../../sim/contract/allocator.ts';
 import { CHUNK_BYTES, HUGE_PAGES_COUNT, SLOT_SHIFT_WORDS, START_PAGE, type ZendState } from './layout.ts';
 import { cachedChunksOf, chunksOf, heapThreads, hugeBlocksOf } from './walk.ts';
 

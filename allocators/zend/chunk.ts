@@ -1,6 +1,6 @@
-import type { ThreadSlot } from '../../sim/allocator.ts';
-import { AllocatorAbort } from '../../sim/assert.ts';
-import type { Page } from '../../sim/units.ts';
+import type { ThreadSlot } from '../../sim/contract/allocator.ts';
+import { AllocatorAbort } from '../../sim/contract/assert.ts';
+import type { Page } from '../../sim/contract/units.ts';
 import { resetRange } from './bitmap.ts';
 import {
   CACHED_CHUNKS,

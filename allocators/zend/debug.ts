@@ -1,6 +1,6 @@
-import type { Handle, Machine, ThreadSlot } from '../../sim/allocator.ts';
+import type { Handle, Machine, ThreadSlot } from '../../sim/contract/allocator.ts';
 import { realAddress } from '../../sim/kernel/layout.ts';
-import type { Bytes } from '../../sim/units.ts';
+import type { Bytes } from '../../sim/contract/units.ts';
 import { BIN_ELEMENTS, BIN_SIZE } from './bins.ts';
 import {
   addressOf,

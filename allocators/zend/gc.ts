@@ -1,5 +1,5 @@
-import type { ThreadSlot } from '../../sim/allocator.ts';
-import type { Bytes } from '../../sim/units.ts';
+import type { ThreadSlot } from '../../sim/contract/allocator.ts';
+import type { Bytes } from '../../sim/contract/units.ts';
 import { BIN_ELEMENTS, BIN_PAGES, BINS } from './bins.ts';
 import { isSet } from './bitmap.ts';
 import type { Chunks } from './chunk.ts';

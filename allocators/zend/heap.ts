@@ -1,7 +1,7 @@
-import type { Handle, Machine, ThreadSlot } from '../../sim/allocator.ts';
-import { AllocatorAbort } from '../../sim/assert.ts';
-import { OP_BYTES_CLEARED } from '../../sim/threads/operations.ts';
-import type { Bytes } from '../../sim/units.ts';
+import type { Handle, Machine, ThreadSlot } from '../../sim/contract/allocator.ts';
+import { AllocatorAbort } from '../../sim/contract/assert.ts';
+import { OP_BYTES_CLEARED } from '../../sim/contract/operations.ts';
+import type { Bytes } from '../../sim/contract/units.ts';
 import { BIN_BY_UNITS, BIN_SIZE, MAX_SMALL_SIZE } from './bins.ts';
 import { createChunks } from './chunk.ts';
 import { createDebug, DEBUG_INFO_BYTES } from './debug.ts';

@@ -1,7 +1,7 @@
-import type { Handle, ThreadSlot } from '../../sim/allocator.ts';
-import { assert } from '../../sim/assert.ts';
-import { OP_BIN_SCAN_STEPS, OP_SLOW_CALLS } from '../../sim/threads/operations.ts';
-import type { Bytes, Pages } from '../../sim/units.ts';
+import type { Handle, ThreadSlot } from '../../sim/contract/allocator.ts';
+import { assert } from '../../sim/contract/assert.ts';
+import { OP_BIN_SCAN_STEPS, OP_SLOW_CALLS } from '../../sim/contract/operations.ts';
+import type { Bytes, Pages } from '../../sim/contract/units.ts';
 import { binOf } from './bins.ts';
 import { DEBUG_INFO_BYTES } from './debug.ts';
 import type { Gc } from './gc.ts';

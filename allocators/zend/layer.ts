@@ -7,8 +7,8 @@ import {
   type RangeVisitor,
   type RequestAllocator,
   type ThreadSlot,
-} from '../../sim/allocator.ts';
-import type { Addr, Bytes } from '../../sim/units.ts';
+} from '../../sim/contract/allocator.ts';
+import type { Addr, Bytes } from '../../sim/contract/units.ts';
 import { isOurs } from './layout.ts';
 
 /** A request allocator's own part; it knows its own blocks only. */

@@ -1,5 +1,5 @@
-import type { AllocatorStats, Machine, ThreadSlot } from '../../sim/allocator.ts';
-import type { Bytes } from '../../sim/units.ts';
+import type { AllocatorStats, Machine, ThreadSlot } from '../../sim/contract/allocator.ts';
+import type { Bytes } from '../../sim/contract/units.ts';
 
 /** Refusals that are kept with their numbers; later ones are counted only. */
 const KEPT = 1000;

@@ -1,4 +1,4 @@
-import { UserError } from '../../sim/assert.ts';
+import { UserError } from '../../sim/contract/assert.ts';
 import type { OptionDescriptor, OptionValues } from '../model.ts';
 
 export const OPTIONS: readonly OptionDescriptor[] = [

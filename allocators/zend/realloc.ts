@@ -1,6 +1,6 @@
-import type { Handle, ThreadSlot } from '../../sim/allocator.ts';
-import { OP_BYTES_COPIED } from '../../sim/threads/operations.ts';
-import type { Bytes } from '../../sim/units.ts';
+import type { Handle, ThreadSlot } from '../../sim/contract/allocator.ts';
+import { OP_BYTES_COPIED } from '../../sim/contract/operations.ts';
+import type { Bytes } from '../../sim/contract/units.ts';
 import { BIN_SIZE, binOf, MAX_SMALL_SIZE } from './bins.ts';
 import { isFreeRange, resetRange, setRange } from './bitmap.ts';
 import type { Huge } from './huge.ts';

@@ -1,4 +1,4 @@
-import type { ThreadSlot } from '../../sim/allocator.ts';
+import type { ThreadSlot } from '../../sim/contract/allocator.ts';
 import { BINS } from './bins.ts';
 import type { Chunks } from './chunk.ts';
 import {

@@ -1,4 +1,4 @@
-import type { Handle, ThreadSlot } from '../../sim/allocator.ts';
+import type { Handle, ThreadSlot } from '../../sim/contract/allocator.ts';
 import { BIN_ELEMENTS, BIN_PAGES, BIN_SIZE } from './bins.ts';
 import type { Large } from './large.ts';
 import { CELL_MASK, FREE_SLOT, heapBase, nrun, PAGE_CELL_SHIFT, SIZE, srun, type ZendState } from './layout.ts';

@@ -1,4 +1,4 @@
-import type { AllocatorStats, ThreadSlot } from '../../sim/allocator.ts';
+import type { AllocatorStats, ThreadSlot } from '../../sim/contract/allocator.ts';
 import { realAddress } from '../../sim/kernel/layout.ts';
 import { BIN_ELEMENTS, BIN_SIZE } from './bins.ts';
 import {

@@ -6,7 +6,7 @@ import {
   RANGE_METADATA,
   type RangeVisitor,
   type ThreadSlot,
-} from '../../sim/allocator.ts';
+} from '../../sim/contract/allocator.ts';
 import { BIN_ELEMENTS, BIN_PAGES, BIN_SIZE, BINS } from './bins.ts';
 import { isSet } from './bitmap.ts';
 import {

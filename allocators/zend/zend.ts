@@ -1,5 +1,5 @@
-import type { Allocator, AllocatorStats, Machine, RequestAllocator } from '../../sim/allocator.ts';
-import { assert } from '../../sim/assert.ts';
+import type { Allocator, AllocatorStats, Machine, RequestAllocator } from '../../sim/contract/allocator.ts';
+import { assert } from '../../sim/contract/assert.ts';
 import type { AllocatorModel, OptionValues } from '../model.ts';
 import { createZend5 } from '../zend5/zend5.ts';
 import { areasOf } from './areas.ts';

@@ -1,5 +1,5 @@
-import type { ThreadSlot } from '../../sim/allocator.ts';
-import { assert } from '../../sim/assert.ts';
+import type { ThreadSlot } from '../../sim/contract/allocator.ts';
+import { assert } from '../../sim/contract/assert.ts';
 import {
   ADDRESS,
   AFTER,

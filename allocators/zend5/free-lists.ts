@@ -1,4 +1,4 @@
-import { OP_LIST_INSERTS, OP_TREE_STEPS } from '../../sim/threads/operations.ts';
+import { OP_LIST_INSERTS, OP_TREE_STEPS } from '../../sim/contract/operations.ts';
 import {
   ADDRESS,
   BUCKETS,

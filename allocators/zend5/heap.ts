@@ -1,13 +1,13 @@
-import type { Allocator, Handle, Machine, ThreadSlot } from '../../sim/allocator.ts';
-import { AllocatorAbort } from '../../sim/assert.ts';
+import type { Allocator, Handle, Machine, ThreadSlot } from '../../sim/contract/allocator.ts';
+import { AllocatorAbort } from '../../sim/contract/assert.ts';
 import {
   OP_BYTES_CLEARED,
   OP_BYTES_COPIED,
   OP_COALESCES,
   OP_SLOW_CALLS,
   OP_SPLITS,
-} from '../../sim/threads/operations.ts';
-import type { Bytes } from '../../sim/units.ts';
+} from '../../sim/contract/operations.ts';
+import type { Bytes } from '../../sim/contract/units.ts';
 import { CELL_MASK, LAYER_BIT } from '../zend/layout.ts';
 import { createRefusals } from '../zend/limit.ts';
 import { createFreeLists } from './free-lists.ts';

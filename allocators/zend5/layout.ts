@@ -1,6 +1,6 @@
-import type { Machine, ThreadSlot } from '../../sim/allocator.ts';
-import { assert } from '../../sim/assert.ts';
-import { type Addr, type Bytes, GIB, PAGE_SHIFT } from '../../sim/units.ts';
+import type { Machine, ThreadSlot } from '../../sim/contract/allocator.ts';
+import { assert } from '../../sim/contract/assert.ts';
+import { type Addr, type Bytes, GIB, PAGE_SHIFT } from '../../sim/contract/units.ts';
 
 // A segment, from malloc or mmap: its header, blocks without a gap, and a guard header at the end.
 //

@@ -1,4 +1,4 @@
-import type { ThreadSlot } from '../../sim/allocator.ts';
+import type { ThreadSlot } from '../../sim/contract/allocator.ts';
 import { realAddress } from '../../sim/kernel/layout.ts';
 import type { Leak } from '../zend/debug.ts';
 import {

@@ -1,5 +1,5 @@
-import type { AllocatorStats, Machine, ThreadSlot } from '../../sim/allocator.ts';
-import type { Addr, Bytes } from '../../sim/units.ts';
+import type { AllocatorStats, Machine, ThreadSlot } from '../../sim/contract/allocator.ts';
+import type { Addr, Bytes } from '../../sim/contract/units.ts';
 import {
   addressOfUnit,
   CACHED_SIZE,

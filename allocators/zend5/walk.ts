@@ -8,7 +8,7 @@ import {
   RANGE_METADATA,
   type RangeVisitor,
   type ThreadSlot,
-} from '../../sim/allocator.ts';
+} from '../../sim/contract/allocator.ts';
 import { LAYER_BIT } from '../zend/layout.ts';
 import {
   ADDRESS,

@@ -1,6 +1,6 @@
-import type { Allocator, AllocatorStats, Handle, Machine, RequestAllocator } from '../../sim/allocator.ts';
-import { isPowerOfTwo } from '../../sim/units.ts';
-import { UserError } from '../../sim/assert.ts';
+import type { Allocator, AllocatorStats, Handle, Machine, RequestAllocator } from '../../sim/contract/allocator.ts';
+import { isPowerOfTwo } from '../../sim/contract/units.ts';
+import { UserError } from '../../sim/contract/assert.ts';
 import type { OptionValues } from '../model.ts';
 import { createLeakReports } from '../zend/debug.ts';
 import { type Inspectable, layered } from '../zend/layer.ts';

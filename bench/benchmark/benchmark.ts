@@ -1,6 +1,6 @@
 import { MODELS } from '../../allocators/index.ts';
-import { assert } from '../../sim/assert.ts';
-import { findRealAllocator, nativeObstacle } from '../native/native.ts';
+import { assert } from '../../sim/contract/assert.ts';
+import { findRealAllocator, nativeObstacle } from '../evidence/native/native.ts';
 import { type Goal, goals } from './goals.ts';
 import { type Loading, measureLoading } from './loading.ts';
 import { measureReplay, type ReplayRow } from './replay-rows.ts';

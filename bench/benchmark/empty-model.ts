@@ -1,5 +1,5 @@
 import type { AllocatorSpec } from '../../allocators/spec.ts';
-import type { Allocator } from '../../sim/allocator.ts';
+import type { Allocator } from '../../sim/contract/allocator.ts';
 
 /** Allocates nothing and remembers nothing: what is left is the replay loop, the ceiling of every model. */
 function createEmpty(): Allocator {

@@ -1,7 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { parseAllocator } from '../../allocators/spec.ts';
-import type { EventBuffer } from '../../sim/event.ts';
-import { runSession } from '../run-session.ts';
+import type { EventBuffer } from '../../sim/contract/event.ts';
+import { runSession } from '../run/run-session.ts';
 
 export type TimedMode = 'lockstep' | 'virtual';
 

@@ -1,4 +1,4 @@
-import type { EventBuffer } from '../../sim/event.ts';
+import type { EventBuffer } from '../../sim/contract/event.ts';
 import { median } from './median.ts';
 import type { ModelMeasure } from './model-worker.ts';
 import { openModel, openReal } from './sources.ts';

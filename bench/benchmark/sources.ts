@@ -5,10 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { Worker } from 'node:worker_threads';
-import { assert } from '../../sim/assert.ts';
-import type { EventBuffer, Touch } from '../../sim/event.ts';
+import { assert } from '../../sim/contract/assert.ts';
+import type { EventBuffer, Touch } from '../../sim/contract/event.ts';
 import { formatTrace } from '../../workloads/trace/writer.ts';
-import { compileNativeReplay, environmentFor } from '../native/native.ts';
+import { compileNativeReplay, environmentFor } from '../evidence/native/native.ts';
 import type { ModelMeasure, ModelTask } from './model-worker.ts';
 
 /** Something that replays one trace again and again from a fresh state. */

@@ -1,5 +1,5 @@
-import { columns, count } from '../../sim/report/format.ts';
-import type { Palette } from '../../sim/report/summary.ts';
+import { columns, count } from '../../sim/contract/format.ts';
+import type { Palette } from '../report/text/summary.ts';
 import type { Benchmark } from './benchmark.ts';
 import { type Goal, markOf } from './goals.ts';
 

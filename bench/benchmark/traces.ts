@@ -1,5 +1,5 @@
-import type { EventBuffer } from '../../sim/event.ts';
-import { createRandom, type Random } from '../../sim/random.ts';
+import type { EventBuffer } from '../../sim/contract/event.ts';
+import { createRandom, type Random } from '../../sim/contract/random.ts';
 import { type BlockId, createEventBuilder, type EventBuilder } from '../../workloads/builder.ts';
 
 /** What is measured: one mechanism each. All on the main thread, so that no hand-over is in the figures. */

@@ -1,12 +1,12 @@
 import { spawnSync } from 'node:child_process';
 import { cpus as hostCpus } from 'node:os';
 import type { Argv, CommandModule } from 'yargs';
-import { UserError } from '../../sim/assert.ts';
-import { COST_PROFILES, type Costs, DEFAULT_PROFILE } from '../../sim/threads/costs.ts';
-import type { Operation } from '../../sim/threads/operations.ts';
-import type { Ns } from '../../sim/units.ts';
-import { compileNative } from '../native/native.ts';
-import { writeWhole } from '../line-sink.ts';
+import { UserError } from '../../sim/contract/assert.ts';
+import { COST_PROFILES, type Costs, DEFAULT_PROFILE } from '../../sim/time/costs.ts';
+import type { Operation } from '../../sim/contract/operations.ts';
+import type { Ns } from '../../sim/contract/units.ts';
+import { compileNative } from '../evidence/native/native.ts';
+import { writeWhole } from '../run/line-sink.ts';
 
 const PROGRAM = {
   title: 'the calibration',

@@ -1,16 +1,16 @@
 import type { Argv, CommandModule } from 'yargs';
 import { parseAllocator } from '../../allocators/spec.ts';
-import type { EventBuffer } from '../../sim/event.ts';
-import { answer } from '../answer.ts';
-import { splitAllocators } from '../compare/allocator-list.ts';
-import { compare } from '../compare/compare.ts';
-import { comparisonText } from '../compare/text.ts';
-import { type BatchArguments, batchOptions, inBatch } from '../parallel/batch-options.ts';
-import { loadTask } from '../load-task.ts';
-import { positive } from '../positive-option.ts';
+import type { EventBuffer } from '../../sim/contract/event.ts';
+import { answer } from '../cli/answer.ts';
+import { splitAllocators } from '../study/compare/allocator-list.ts';
+import { compare } from '../study/compare/compare.ts';
+import { comparisonText } from '../study/compare/text.ts';
+import { type BatchArguments, batchOptions, inBatch } from '../study/parallel/batch-options.ts';
+import { loadTask } from '../cli/load-task.ts';
+import { positive } from '../cli/positive-option.ts';
 import { drawPictures, type PictureArguments, pictureOptions, wantsRecording } from '../report/picture-options.ts';
-import { type MachineArguments, machineOptions } from '../run-options.ts';
-import { type TimeArguments, timeOptions } from '../time-options.ts';
+import { type MachineArguments, machineOptions } from '../cli/run-options.ts';
+import { type TimeArguments, timeOptions } from '../cli/time-options.ts';
 
 interface CompareArguments extends MachineArguments, TimeArguments, PictureArguments, BatchArguments {
   allocators: string[];

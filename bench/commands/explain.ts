@@ -1,13 +1,13 @@
 import type { Argv, CommandModule } from 'yargs';
-import { UserError } from '../../sim/assert.ts';
-import { answer } from '../answer.ts';
-import { explain } from '../explain/explain.ts';
-import { explanationText } from '../explain/text.ts';
-import { writeWhole } from '../line-sink.ts';
+import { UserError } from '../../sim/contract/assert.ts';
+import { answer } from '../cli/answer.ts';
+import { explain } from '../study/explain/explain.ts';
+import { explanationText } from '../study/explain/text.ts';
+import { writeWhole } from '../run/line-sink.ts';
 import { buildPage, buildPageData } from '../report/build-page.ts';
 import { histogramsOf } from '../report/histograms.ts';
-import { recordRun } from '../report/record.ts';
-import { type MachineArguments, machineOptions, prepare } from '../run-options.ts';
+import { recordRun } from '../run/record.ts';
+import { type MachineArguments, machineOptions, prepare } from '../cli/run-options.ts';
 
 interface ExplainArguments extends MachineArguments {
   report: string | undefined;

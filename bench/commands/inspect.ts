@@ -1,13 +1,13 @@
 import type { Argv, CommandModule } from 'yargs';
 import type { ModelView } from '../../allocators/model.ts';
-import { suggestion } from '../../sim/suggestion.ts';
-import { UserError } from '../../sim/assert.ts';
-import { meminfoText, pmapText, smapsText, statusText } from '../../sim/report/proc.ts';
-import type { LineSink } from '../line-sink.ts';
-import type { Assembled } from '../machine.ts';
-import { type MachineArguments, machineOptions, prepare } from '../run-options.ts';
-import { Session, type SessionOptions } from '../session.ts';
-import { rowsUntil } from '../stop-point.ts';
+import { suggestion } from '../../sim/contract/suggestion.ts';
+import { UserError } from '../../sim/contract/assert.ts';
+import { meminfoText, pmapText, smapsText, statusText } from '../report/views/proc.ts';
+import type { LineSink } from '../run/line-sink.ts';
+import type { Assembled } from '../run/machine.ts';
+import { type MachineArguments, machineOptions, prepare } from '../cli/run-options.ts';
+import { Session, type SessionOptions } from '../run/session.ts';
+import { rowsUntil } from '../run/stop-point.ts';
 
 interface InspectArguments extends MachineArguments {
   view: string;

@@ -1,7 +1,7 @@
 import type { Argv, CommandModule } from 'yargs';
 import { MODELS } from '../../allocators/index.ts';
 import type { OptionDescriptor } from '../../allocators/model.ts';
-import { columns } from '../../sim/report/format.ts';
+import { columns } from '../../sim/contract/format.ts';
 import { WORKLOADS } from '../../workloads/index.ts';
 
 interface ListArguments {

@@ -1,15 +1,15 @@
 import type { Argv, CommandModule } from 'yargs';
-import { UserError } from '../../sim/assert.ts';
+import { UserError } from '../../sim/contract/assert.ts';
 import type { Sample } from '../../sim/metrics/sample.ts';
-import { type LineSink, openLineSink } from '../line-sink.ts';
-import { startProgress } from '../progress.ts';
+import { type LineSink, openLineSink } from '../run/line-sink.ts';
+import { startProgress } from '../cli/progress.ts';
 import { drawPictures, type PictureArguments, pictureOptions, wantsRecording } from '../report/picture-options.ts';
-import { recordRun } from '../report/record.ts';
+import { recordRun } from '../run/record.ts';
 import type { ReportRun } from '../report/build-page.ts';
-import { machineOptions, type MachineArguments, prepare } from '../run-options.ts';
-import { runSession } from '../run-session.ts';
-import type { SessionOptions } from '../session.ts';
-import { type TimeArguments, timeOptions, timing } from '../time-options.ts';
+import { machineOptions, type MachineArguments, prepare } from '../cli/run-options.ts';
+import { runSession } from '../run/run-session.ts';
+import type { SessionOptions } from '../run/session.ts';
+import { type TimeArguments, timeOptions, timing } from '../cli/time-options.ts';
 
 /** As a shell reports a program that Ctrl-C ended. */
 const INTERRUPTED = 130;
@@ -69,7 +69,7 @@ async function run(argv: RunArguments): Promise<void> {
   if (toStdout.length > 1) throw new UserError(`--${toStdout.join(' and --')} cannot all go to standard output`);
 
   if (argv.threads !== undefined) {
-    const { runScaling } = await import('../run-scaling.ts');
+    const { runScaling } = await import('../study/scaling/run-scaling.ts');
     return runScaling(argv, argv.threads);
   }
   if (argv['faithful-abort'] && (argv.mode ?? 'lockstep') !== 'lockstep') {
@@ -114,8 +114,8 @@ async function run(argv: RunArguments): Promise<void> {
   const { result } = done;
   const plot = records ? drawPictures(argv, [done], prepared.session.events) : '';
   if (!argv.quiet && toStdout.length === 0) {
-    const { terminalPalette } = await import('../palette.ts');
-    const { summaryText } = await import('../../sim/report/summary.ts');
+    const { terminalPalette } = await import('../cli/palette.ts');
+    const { summaryText } = await import('../report/text/summary.ts');
     process.stdout.write(summaryText(result, await terminalPalette()) + (plot && `\n${plot}`));
   }
   if (result.partial) process.exitCode = INTERRUPTED;

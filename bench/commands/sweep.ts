@@ -1,18 +1,18 @@
 import type { Argv, CommandModule } from 'yargs';
 import { parseAllocator } from '../../allocators/spec.ts';
-import { UserError } from '../../sim/assert.ts';
-import { answer } from '../answer.ts';
-import { splitAllocators } from '../compare/allocator-list.ts';
-import { writeWhole } from '../line-sink.ts';
-import { loadTask } from '../load-task.ts';
+import { UserError } from '../../sim/contract/assert.ts';
+import { answer } from '../cli/answer.ts';
+import { splitAllocators } from '../study/compare/allocator-list.ts';
+import { writeWhole } from '../run/line-sink.ts';
+import { loadTask } from '../cli/load-task.ts';
 import { METRICS } from '../metrics/index.ts';
-import { type BatchArguments, batchOptions, inBatch } from '../parallel/batch-options.ts';
-import { positive } from '../positive-option.ts';
-import { type MachineArguments, machineOptions } from '../run-options.ts';
-import { combinations, parseGridAxis } from '../sweep/grid.ts';
-import { sweep } from '../sweep/sweep.ts';
-import { sweepCsv, sweepText } from '../sweep/text.ts';
-import { type TimeArguments, timeOptions } from '../time-options.ts';
+import { type BatchArguments, batchOptions, inBatch } from '../study/parallel/batch-options.ts';
+import { positive } from '../cli/positive-option.ts';
+import { type MachineArguments, machineOptions } from '../cli/run-options.ts';
+import { combinations, parseGridAxis } from '../study/sweep/grid.ts';
+import { sweep } from '../study/sweep/sweep.ts';
+import { sweepCsv, sweepText } from '../study/sweep/text.ts';
+import { type TimeArguments, timeOptions } from '../cli/time-options.ts';
 
 interface SweepArguments extends Omit<MachineArguments, 'cpus'>, TimeArguments, BatchArguments {
   allocators: string[];

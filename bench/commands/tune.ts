@@ -1,14 +1,14 @@
 import type { Argv, CommandModule } from 'yargs';
-import { UserError } from '../../sim/assert.ts';
-import { answer } from '../answer.ts';
-import { loadTask } from '../load-task.ts';
+import { UserError } from '../../sim/contract/assert.ts';
+import { answer } from '../cli/answer.ts';
+import { loadTask } from '../cli/load-task.ts';
 import { METRICS } from '../metrics/index.ts';
-import { type BatchArguments, batchOptions, inBatch } from '../parallel/batch-options.ts';
-import { positive } from '../positive-option.ts';
-import { type MachineArguments, machineOptions } from '../run-options.ts';
-import { type TimeArguments, timeOptions } from '../time-options.ts';
-import { tuneText } from '../tune/text.ts';
-import { tune } from '../tune/tune.ts';
+import { type BatchArguments, batchOptions, inBatch } from '../study/parallel/batch-options.ts';
+import { positive } from '../cli/positive-option.ts';
+import { type MachineArguments, machineOptions } from '../cli/run-options.ts';
+import { type TimeArguments, timeOptions } from '../cli/time-options.ts';
+import { tuneText } from '../study/tune/text.ts';
+import { tune } from '../study/tune/tune.ts';
 
 interface TuneArguments extends MachineArguments, TimeArguments, BatchArguments {
   minimize: string;

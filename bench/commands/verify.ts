@@ -1,11 +1,11 @@
 import { cpus } from 'node:os';
 import type { Argv, CommandModule } from 'yargs';
 import { parseAllocator } from '../../allocators/spec.ts';
-import type { Touch } from '../../sim/event.ts';
+import type { Touch } from '../../sim/contract/event.ts';
 import { resolveWorkload } from '../../workloads/index.ts';
-import { writeWhole } from '../line-sink.ts';
-import { verificationText } from '../verify/text.ts';
-import { verify } from '../verify/verify.ts';
+import { writeWhole } from '../run/line-sink.ts';
+import { verificationText } from '../evidence/verify/text.ts';
+import { verify } from '../evidence/verify/verify.ts';
 
 interface VerifyArguments {
   workload: string;

@@ -1,5 +1,5 @@
-import type { RunResult } from '../../sim/report/result.ts';
-import { type Spread, spreadOf } from '../compare/statistics.ts';
+import type { RunResult } from '../run/result.ts';
+import { type Spread, spreadOf } from '../study/compare/statistics.ts';
 import { METRICS } from '../metrics/index.ts';
 import type { Metric } from '../metrics/metric.ts';
 import { groupByRun } from './run-key.ts';

@@ -1,6 +1,6 @@
-import { UserError } from '../../sim/assert.ts';
-import type { RunResult } from '../../sim/report/result.ts';
-import { isBelow, type Spread, spreadOf } from '../compare/statistics.ts';
+import { UserError } from '../../sim/contract/assert.ts';
+import type { RunResult } from '../run/result.ts';
+import { isBelow, type Spread, spreadOf } from '../study/compare/statistics.ts';
 import { METRICS } from '../metrics/index.ts';
 import type { Metric } from '../metrics/metric.ts';
 import { GATE_SCHEMA, type GateConfig, type Threshold } from '../schema/gate.ts';

@@ -1,4 +1,4 @@
-import type { RunDescription, RunResult } from '../../sim/report/result.ts';
+import type { RunDescription, RunResult } from '../run/result.ts';
 
 /**
  * What makes two runs the same experiment: everything but the seed and the version of the simulator. The allocator with

@@ -3,10 +3,10 @@ import { cpus as hostCpus } from 'node:os';
 import { join } from 'node:path';
 import { parseAllocator } from '../../allocators/spec.ts';
 import { KERNEL_DEFAULTS } from '../../sim/kernel/kernel.ts';
-import type { RunResult } from '../../sim/report/result.ts';
+import type { RunResult } from '../run/result.ts';
 import { resolveWorkload } from '../../workloads/index.ts';
-import { type RunAllOptions, runAll } from '../parallel/run-all.ts';
-import type { RunTask } from '../parallel/run-task.ts';
+import { type RunAllOptions, runAll } from '../study/parallel/run-all.ts';
+import type { RunTask } from '../study/parallel/run-task.ts';
 import type { Suite } from '../schema/gate.ts';
 
 /**

@@ -1,5 +1,5 @@
-import { columns } from '../../sim/report/format.ts';
-import { PLAIN, type Palette } from '../../sim/report/summary.ts';
+import { columns } from '../../sim/contract/format.ts';
+import { PLAIN, type Palette } from '../report/text/summary.ts';
 import { METRICS, metricText } from '../metrics/index.ts';
 import { type GateCheck, type GateResult, isFailing } from './check.ts';
 

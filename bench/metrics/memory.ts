@@ -1,4 +1,4 @@
-import type { RunResult } from '../../sim/report/result.ts';
+import type { RunResult } from '../run/result.ts';
 import type { Metric } from './metric.ts';
 
 const bytes = (name: string, about: string, of: Metric['of']): Metric => ({

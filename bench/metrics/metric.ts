@@ -1,4 +1,4 @@
-import type { RunResult } from '../../sim/report/result.ts';
+import type { RunResult } from '../run/result.ts';
 
 /** One figure of a run: what tables, gates, sweeps and benchmark files are made of. */
 export interface Metric {

@@ -1,5 +1,5 @@
-import { count, duration } from '../../sim/report/format.ts';
-import type { Mode, RunResult } from '../../sim/report/result.ts';
+import { count, duration } from '../../sim/contract/format.ts';
+import type { Mode, RunResult } from '../run/result.ts';
 
 /** Of an axis: real workers measure time, else it is virtual. */
 export function timeLabel(mode: Mode): string {

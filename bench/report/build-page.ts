@@ -1,12 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { UserError } from '../../sim/assert.ts';
+import { UserError } from '../../sim/contract/assert.ts';
 import type { Sample } from '../../sim/metrics/sample.ts';
-import { bytes, count, percent } from '../../sim/report/format.ts';
-import type { RunResult } from '../../sim/report/result.ts';
-import { compareResults } from '../compare/comparison.ts';
+import { bytes, count, percent } from '../../sim/contract/format.ts';
+import type { RunResult } from '../run/result.ts';
+import { compareResults } from '../study/compare/comparison.ts';
 import { METRICS, metricNamed, metricText } from '../metrics/index.ts';
-import { VERSION } from '../version.ts';
+import { VERSION } from '../run/version.ts';
 import { axisOf } from './axis.ts';
 import { decimate } from './decimate.ts';
 import { escapeXml } from './escape.ts';

@@ -1,4 +1,4 @@
-import { bytes, count, duration } from '../../sim/report/format.ts';
+import { bytes, count, duration } from '../../sim/contract/format.ts';
 import { axisOf, residentAt, timeLabel } from './axis.ts';
 import type { ReportRun } from './build-page.ts';
 import { decimate } from './decimate.ts';

@@ -1,8 +1,8 @@
 import { BRK_START_PAGE, MMAP_BOTTOM_PAGE, relativeAddress } from '../../sim/kernel/layout.ts';
 import { forEachLive } from '../../sim/replay/objects.ts';
-import { PAGE_BYTES } from '../../sim/units.ts';
-import { collectAreas, isResident, RESERVED } from '../explain/areas.ts';
-import type { Assembled } from '../machine.ts';
+import { PAGE_BYTES } from '../../sim/contract/units.ts';
+import { collectAreas, isResident, RESERVED } from '../study/explain/areas.ts';
+import type { Assembled } from '../run/machine.ts';
 import type { HeatMap } from './page-data.ts';
 
 /** Pages in a granule, the finest that is kept: 64 KiB. */

@@ -1,5 +1,5 @@
-import type { EventBuffer } from '../../sim/event.ts';
-import { visitObjects } from '../object-events.ts';
+import type { EventBuffer } from '../../sim/contract/event.ts';
+import { visitObjects } from '../run/object-events.ts';
 
 /** Bar i counts what lies in [2^i, 2^(i+1)); bar 0 also 0. */
 export interface Histograms {

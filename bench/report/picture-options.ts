@@ -1,10 +1,10 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Argv } from 'yargs';
-import { UserError } from '../../sim/assert.ts';
-import type { EventBuffer } from '../../sim/event.ts';
-import { bytes } from '../../sim/report/format.ts';
-import { writeWhole } from '../line-sink.ts';
+import { UserError } from '../../sim/contract/assert.ts';
+import type { EventBuffer } from '../../sim/contract/event.ts';
+import { bytes } from '../../sim/contract/format.ts';
+import { writeWhole } from '../run/line-sink.ts';
 import { axisOf, residentAt } from './axis.ts';
 import { buildPage, buildPageData, type ReportRun } from './build-page.ts';
 import { svgFigures } from './figures.ts';

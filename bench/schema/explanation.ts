@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { EXPLANATION_SCHEMA } from '../explain/explanation.ts';
+import { EXPLANATION_SCHEMA } from '../study/explain/explanation.ts';
 import { breakdownSchema, runDescriptionSchema, runResultSchema, sampleSchema } from './result.ts';
 
 const bytes = z.number().describe('bytes');

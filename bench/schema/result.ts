@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { UserError } from '../../sim/assert.ts';
+import { UserError } from '../../sim/contract/assert.ts';
 import { SYSCALLS } from '../../sim/kernel/kernel.ts';
-import { RESULT_SCHEMA, type RunResult } from '../../sim/report/result.ts';
+import { RESULT_SCHEMA, type RunResult } from '../run/result.ts';
 
 const bytes = z.number().describe('bytes');
 const ns = z.number().describe('nanoseconds of virtual time');

@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { PLAN_SCHEMA } from '../plan/plan.ts';
-import { SWEEP_SCHEMA } from '../sweep/sweep.ts';
-import { TUNE_SCHEMA } from '../tune/tune.ts';
+import { PLAN_SCHEMA } from '../study/plan/plan.ts';
+import { SWEEP_SCHEMA } from '../study/sweep/sweep.ts';
+import { TUNE_SCHEMA } from '../study/tune/tune.ts';
 import { runDescriptionSchema } from './result.ts';
 
 const bytes = z.number().describe('bytes');

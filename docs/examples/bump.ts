@@ -6,11 +6,11 @@ import {
   RANGE_LIVE,
   RANGE_METADATA,
   type ThreadSlot,
-} from '../../sim/allocator.ts';
-import { assert } from '../../sim/assert.ts';
+} from '../../sim/contract/allocator.ts';
+import { assert } from '../../sim/contract/assert.ts';
 import { MADV_DONTNEED } from '../../sim/kernel/kernel.ts';
 import { BRK_START_PAGE } from '../../sim/kernel/layout.ts';
-import { alignUp } from '../../sim/units.ts';
+import { alignUp } from '../../sim/contract/units.ts';
 
 // The break ─►  ┌────────┬───────────────┬────────┬─────────┬─ ─ ─     blocks lie in the order of their allocation and are
 //               │ header │ usable bytes  │ header │  …      │          never used again; the break falls back over the

@@ -1,4 +1,4 @@
-import { UserError } from '../../sim/assert.ts';
+import { UserError } from '../../sim/contract/assert.ts';
 import type { Importer } from '../../workloads/import/importer.ts';
 
 /** The log of a program's own hooks: `hook-log 1`, then `T +ADDRESS SIZE` and `T -ADDRESS` with hexadecimal addresses. */

@@ -1,4 +1,4 @@
-import { createRandom } from '../../sim/random.ts';
+import { createRandom } from '../../sim/contract/random.ts';
 import { createEventBuilder } from '../../workloads/builder.ts';
 import { defineWorkload, numberParameter, seedParameter } from '../../workloads/workload.ts';
 

@@ -1,6 +1,6 @@
-import { assert } from '../assert.ts';
-import type { Memory } from '../memory.ts';
-import type { Locks } from '../threads/locks.ts';
+import { assert } from '../contract/assert.ts';
+import type { Memory } from '../contract/memory.ts';
+import type { Locks } from '../contract/locks.ts';
 import {
   OP_BRK,
   OP_BRK_SHRINKS,
@@ -9,9 +9,9 @@ import {
   OP_MPROTECT,
   OP_MREMAP,
   OP_MUNMAP,
-} from '../threads/operations.ts';
-import type { ThreadSlot } from '../threads/thread-slot.ts';
-import { type Bytes, HUGE_PAGES, type Ns, PAGE_BYTES, type Page, type Pages } from '../units.ts';
+} from '../contract/operations.ts';
+import type { ThreadSlot } from '../contract/thread-slot.ts';
+import { type Bytes, HUGE_PAGES, type Ns, PAGE_BYTES, type Page, type Pages } from '../contract/units.ts';
 import { BRK_START_PAGE, FENCE_PAGE, MMAP_BOTTOM_PAGE, relativeAddress } from './layout.ts';
 import { createResidency } from './residency.ts';
 import {

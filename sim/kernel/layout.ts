@@ -1,4 +1,4 @@
-import type { Addr, Page } from '../units.ts';
+import type { Addr, Page } from '../contract/units.ts';
 
 /**
  * The simulated address space: 32 GiB in which an address / 16 fits in an int32. It has two areas, as the ground-truth

@@ -1,4 +1,4 @@
-import type { Memory } from '../memory.ts';
+import type { Memory } from '../contract/memory.ts';
 import {
   OP_FAULTS,
   OP_FLUSHES,
@@ -6,8 +6,8 @@ import {
   OP_MAPPINGS_ENTERED,
   OP_PAGES_RELEASED,
   OP_ZERO_PAGES_REPLACED,
-} from '../threads/operations.ts';
-import { HUGE_PAGES, type Page, type Pages } from '../units.ts';
+} from '../contract/operations.ts';
+import { HUGE_PAGES, type Page, type Pages } from '../contract/units.ts';
 import { PAGE_LIMIT } from './layout.ts';
 
 /** State of a page, one byte each. Everything but ABSENT has a page table entry. */

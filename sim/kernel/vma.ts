@@ -1,6 +1,6 @@
-import { assert } from '../assert.ts';
-import type { Memory } from '../memory.ts';
-import type { Page, Pages } from '../units.ts';
+import { assert } from '../contract/assert.ts';
+import type { Memory } from '../contract/memory.ts';
+import type { Page, Pages } from '../contract/units.ts';
 
 // A mapping ─►  ┌───────┬───────┬───────┬────────┐   VMA_WORDS int32 each, sorted by start, never overlapping;
 //               │ start │  end  │ flags │ origin │   neighbours with equal flags and origin are one mapping

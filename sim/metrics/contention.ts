@@ -1,14 +1,14 @@
-import { OP_SLOW_CALLS } from '../threads/operations.ts';
-import { OPERATIONS, type Operation } from '../threads/operations.ts';
-import type { MeasuredLock } from '../threads/virtual-locks.ts';
+import { OP_SLOW_CALLS } from '../contract/operations.ts';
+import { OPERATIONS, type Operation } from '../contract/operations.ts';
+import type { MeasuredLock } from '../time/virtual-locks.ts';
 import {
   type VirtualTime,
   WAITS_FOR_KERNEL_LOCK,
   WAITS_FOR_LOCK,
   WAITS_FOR_PROCESSOR,
   WAITS_FOR_THREAD,
-} from '../threads/virtual-time.ts';
-import type { Ns } from '../units.ts';
+} from '../time/virtual-time.ts';
+import type { Ns } from '../contract/units.ts';
 import { percentiles } from './percentiles.ts';
 
 export interface LockResult {

@@ -1,9 +1,15 @@
-import { type Allocator, type AllocatorStats, RANGE_CACHED, RANGE_FREE, RANGE_METADATA } from '../allocator.ts';
+import {
+  type Allocator,
+  type AllocatorStats,
+  RANGE_CACHED,
+  RANGE_FREE,
+  RANGE_METADATA,
+} from '../contract/allocator.ts';
 import { type Kernel, SYSCALLS, type Syscall } from '../kernel/kernel.ts';
 import { PAGE_LIMIT } from '../kernel/layout.ts';
 import { LAZILY_FREED, RESIDENT } from '../kernel/residency.ts';
 import { forEachLive, type ObjectTable } from '../replay/objects.ts';
-import { type Addr, type Bytes, type Ns, PAGE_BYTES, type Page } from '../units.ts';
+import { type Addr, type Bytes, type Ns, PAGE_BYTES, type Page } from '../contract/units.ts';
 
 /**
  * Every resident byte in exactly one class; the classes add up to `rssBytes`.

@@ -1,9 +1,9 @@
-import type { Allocator, Handle, ThreadSlot } from '../allocator.ts';
-import type { Caches } from '../threads/caches.ts';
-import * as counters from '../threads/operations.ts';
-import type { VirtualLocks } from '../threads/virtual-locks.ts';
-import type { VirtualTime } from '../threads/virtual-time.ts';
-import type { Bytes } from '../units.ts';
+import type { Allocator, Handle, ThreadSlot } from '../contract/allocator.ts';
+import type { Caches } from '../time/caches.ts';
+import * as counters from '../contract/operations.ts';
+import type { VirtualLocks } from '../time/virtual-locks.ts';
+import type { VirtualTime } from '../time/virtual-time.ts';
+import type { Bytes } from '../contract/units.ts';
 
 /** The program writes bytes `from` to `to` - 1 of a block; `full`: each of them, else one on each page. Moves the thread's clock. */
 export type WriteBlock = (

@@ -1,4 +1,4 @@
-import { PAGE_BYTES } from '../units.ts';
+import { PAGE_BYTES } from '../contract/units.ts';
 
 /** A placement file (trace-format.md) as columns, by rising event index. A failed allocation has address 0. */
 export interface Placements {

@@ -1,5 +1,5 @@
-import type { Allocator, Handle, RequestAllocator, ThreadSlot } from '../allocator.ts';
-import { AllocatorAbort } from '../assert.ts';
+import type { Allocator, Handle, RequestAllocator, ThreadSlot } from '../contract/allocator.ts';
+import { AllocatorAbort } from '../contract/assert.ts';
 import {
   MALLOPT_NAMES,
   OP_CALLOC,
@@ -19,11 +19,11 @@ import {
   OP_THREAD_EXIT,
   OP_TRIM,
   OP_WRITE,
-} from '../event.ts';
+} from '../contract/event.ts';
 import type { Kernel } from '../kernel/kernel.ts';
-import { RunAborted } from '../threads/atomic-locks.ts';
-import { DURATION_BUCKETS, durationBucket } from '../threads/durations.ts';
-import type { Ns } from '../units.ts';
+import { RunAborted } from '../time/atomic-locks.ts';
+import { DURATION_BUCKETS, durationBucket } from '../time/durations.ts';
+import type { Ns } from '../contract/units.ts';
 import type { ObjectTable } from './objects.ts';
 import {
   argumentOf,

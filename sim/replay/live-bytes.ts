@@ -1,4 +1,4 @@
-import type { Bytes } from '../units.ts';
+import type { Bytes } from '../contract/units.ts';
 
 /** Requested bytes of live blocks, while they change: two elements, as fields each double would be an object of the host's. */
 export type LiveBytes = Float64Array & { readonly __unit?: 'requested bytes' };

@@ -1,9 +1,9 @@
-import type { Allocator, Handle, RequestAllocator } from '../allocator.ts';
-import { AllocatorAbort } from '../assert.ts';
-import type { EventBuffer } from '../event.ts';
-import * as columns from '../event.ts';
+import type { Allocator, Handle, RequestAllocator } from '../contract/allocator.ts';
+import { AllocatorAbort } from '../contract/assert.ts';
+import type { EventBuffer } from '../contract/event.ts';
+import * as columns from '../contract/event.ts';
 import type { Kernel } from '../kernel/kernel.ts';
-import type { Addr, Bytes } from '../units.ts';
+import type { Addr, Bytes } from '../contract/units.ts';
 import type { ObjectTable } from './objects.ts';
 
 export interface LockstepOptions {

@@ -1,9 +1,9 @@
-import type { ThreadSlot } from '../allocator.ts';
-import { UserError } from '../assert.ts';
-import * as scheduling from '../threads/scheduler.ts';
-import type { Stop } from '../threads/scheduler.ts';
-import type { VirtualTime } from '../threads/virtual-time.ts';
-import type { Ns } from '../units.ts';
+import type { ThreadSlot } from '../contract/allocator.ts';
+import { UserError } from '../contract/assert.ts';
+import * as scheduling from '../time/scheduler.ts';
+import type { Stop } from '../time/scheduler.ts';
+import type { VirtualTime } from '../time/virtual-time.ts';
+import type { Ns } from '../contract/units.ts';
 import type { SharedObjectTable } from './objects.ts';
 import * as objectTable from './objects.ts';
 

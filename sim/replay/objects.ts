@@ -1,7 +1,7 @@
-import type { Handle } from '../allocator.ts';
-import { assert } from '../assert.ts';
-import type { Memory } from '../memory.ts';
-import type { Bytes } from '../units.ts';
+import type { Handle } from '../contract/allocator.ts';
+import { assert } from '../contract/assert.ts';
+import type { Memory } from '../contract/memory.ts';
+import type { Bytes } from '../contract/units.ts';
 
 /** The program's live blocks: by object slot (event.ts) << lgStride, the model's handle and what was asked for. Slot 0 is not used. */
 export interface ObjectTable {

@@ -1,10 +1,10 @@
-import type { Allocator, Handle, RequestAllocator, ThreadSlot } from '../allocator.ts';
-import * as columns from '../event.ts';
-import type { Touch } from '../event.ts';
+import type { Allocator, Handle, RequestAllocator, ThreadSlot } from '../contract/allocator.ts';
+import * as columns from '../contract/event.ts';
+import type { Touch } from '../contract/event.ts';
 import type { Kernel } from '../kernel/kernel.ts';
-import type { VirtualLocks } from '../threads/virtual-locks.ts';
-import type { VirtualTime } from '../threads/virtual-time.ts';
-import type { Bytes, Ns } from '../units.ts';
+import type { VirtualLocks } from '../time/virtual-locks.ts';
+import type { VirtualTime } from '../time/virtual-time.ts';
+import type { Bytes, Ns } from '../contract/units.ts';
 import type { WriteBlock } from './block-writes.ts';
 import type { Calls } from './calls.ts';
 import { addLive, LIVE, type LiveBytes } from './live-bytes.ts';

@@ -1,5 +1,13 @@
-import type { Allocator, Handle } from '../allocator.ts';
-import { OP_CALLOC, OP_ECALLOC, OP_EMALLOC, OP_EREALLOC, OP_MALLOC, OP_MEMALIGN, OP_REALLOC } from '../event.ts';
+import type { Allocator, Handle } from '../contract/allocator.ts';
+import {
+  OP_CALLOC,
+  OP_ECALLOC,
+  OP_EMALLOC,
+  OP_EREALLOC,
+  OP_MALLOC,
+  OP_MEMALIGN,
+  OP_REALLOC,
+} from '../contract/event.ts';
 import { realAddress } from '../kernel/layout.ts';
 
 /** Whether trace-format.md wants a placement line for this event. */

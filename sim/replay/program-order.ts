@@ -1,7 +1,7 @@
-import { assert, UserError } from '../assert.ts';
-import type { EventBuffer } from '../event.ts';
-import * as traced from '../event.ts';
-import { LINE_BITS } from '../threads/caches.ts';
+import { assert, UserError } from '../contract/assert.ts';
+import type { EventBuffer } from '../contract/event.ts';
+import * as traced from '../contract/event.ts';
+import { LINE_BITS } from '../time/caches.ts';
 import { lastRows, namesThread, rowsByThread, type ThreadEnd, threadIds, threadNumbers } from './thread-rows.ts';
 
 // The events of a thread lie in chunks of the pool `records`, whose last records hold the link to the next:

@@ -1,5 +1,5 @@
-import { type EventBuffer, OP_CLOCK, OP_MASK } from '../event.ts';
-import type { Ns } from '../units.ts';
+import { type EventBuffer, OP_CLOCK, OP_MASK } from '../contract/event.ts';
+import type { Ns } from '../contract/units.ts';
 
 /**
  * When each event happened in the recorded run: the sum of the clock events before it. Only those are kept, so a look

@@ -11,8 +11,8 @@ import {
   OP_MEMALIGN,
   OP_REALLOC,
   OP_REQUEST_END,
-} from '../event.ts';
-import type { Bytes } from '../units.ts';
+} from '../contract/event.ts';
+import type { Bytes } from '../contract/units.ts';
 
 /**
  * The largest sum of requested bytes over rows [0, end) when the allocations of `failedRows` (ascending) failed. The

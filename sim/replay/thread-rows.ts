@@ -1,5 +1,5 @@
-import type { EventBuffer } from '../event.ts';
-import * as traced from '../event.ts';
+import type { EventBuffer } from '../contract/event.ts';
+import * as traced from '../contract/event.ts';
 
 // Which rows of a trace are whose, by thread number: the later lives of a number are the same thread here.
 

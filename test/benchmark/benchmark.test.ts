@@ -3,7 +3,7 @@ import { type Goal, goals, markOf } from '../../bench/benchmark/goals.ts';
 import { median } from '../../bench/benchmark/median.ts';
 import type { ReplayRow } from '../../bench/benchmark/replay-rows.ts';
 import { BENCH_TRACES, benchTrace } from '../../bench/benchmark/traces.ts';
-import { OP_EFREE, OP_EMALLOC, OP_FREE, OP_MALLOC, OP_MASK } from '../../sim/event.ts';
+import { OP_EFREE, OP_EMALLOC, OP_FREE, OP_MALLOC, OP_MASK } from '../../sim/contract/event.ts';
 
 test.each(BENCH_TRACES)('%s: the same events for the same length, all on the main thread', (name) => {
   const once = benchTrace(name, 300_000, false);

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
-import { runTask } from '../../bench/parallel/run-task.ts';
+import { runTask } from '../../bench/study/parallel/run-task.ts';
 import { comparisonSchema } from '../../bench/schema/comparison.ts';
 import { explanationSchema } from '../../bench/schema/explanation.ts';
 import { suiteResultSchema } from '../../bench/schema/gate.ts';

@@ -1,7 +1,7 @@
 import { bump } from '../../docs/examples/bump.ts';
 import type { AllocatorSpec } from '../../allocators/spec.ts';
-import type { SessionOptions } from '../../bench/session.ts';
-import type { EventBuffer } from '../../sim/event.ts';
+import type { SessionOptions } from '../../bench/run/session.ts';
+import type { EventBuffer } from '../../sim/contract/event.ts';
 import { createTraceParser } from '../../workloads/trace/parser.ts';
 
 export const BUMP: AllocatorSpec = { model: bump, version: '1', options: {}, given: {}, below: undefined };

@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
 import { parseAllocator } from '../../allocators/spec.ts';
-import { Session, type SessionOptions } from '../../bench/session.ts';
-import type { EventBuffer } from '../../sim/event.ts';
+import { Session, type SessionOptions } from '../../bench/run/session.ts';
+import type { EventBuffer } from '../../sim/contract/event.ts';
 import { createTraceParser } from '../../workloads/trace/parser.ts';
 
 /** A gzipped file of `test/fixtures/FOLDER`, unpacked. */

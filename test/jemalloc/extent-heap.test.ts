@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { createExtentHeap } from '../../allocators/jemalloc/extent-heap.ts';
 import { EXTENT_KEY, EXTENT_WORDS, LG_EXTENT_KEYS } from '../../allocators/jemalloc/state.ts';
-import { OPERATIONS } from '../../sim/threads/operations.ts';
+import { OPERATIONS } from '../../sim/contract/operations.ts';
 
 const EXTENTS = 64;
 

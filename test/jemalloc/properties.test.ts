@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { RANGE_LIVE } from '../../sim/allocator.ts';
+import { RANGE_LIVE } from '../../sim/contract/allocator.ts';
 import { eventsFrom, jemallocSession } from './run.ts';
 
 // Sizes gather where the code changes its mind: class borders, the cache's limit, pages, the oversize threshold.

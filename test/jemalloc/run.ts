@@ -1,5 +1,5 @@
-import type { SessionOptions } from '../../bench/session.ts';
-import type { EventBuffer } from '../../sim/event.ts';
+import type { SessionOptions } from '../../bench/run/session.ts';
+import type { EventBuffer } from '../../sim/contract/event.ts';
 import { eventsFrom, recordingSession, unpackedFixture } from '../helpers/recording-session.ts';
 
 export { eventsFrom } from '../helpers/recording-session.ts';

@@ -9,8 +9,8 @@ import {
   PROT_WRITE,
 } from '../../sim/kernel/kernel.ts';
 import { BRK_START_PAGE, FENCE_PAGE, realAddress, relativeAddress, simulatedAddress } from '../../sim/kernel/layout.ts';
-import { Memory } from '../../sim/memory.ts';
-import { uncontendedLocks } from '../../sim/threads/locks.ts';
+import { Memory } from '../../sim/contract/memory.ts';
+import { uncontendedLocks } from '../../sim/contract/locks.ts';
 
 const RW = PROT_READ | PROT_WRITE;
 const kernelWith = (options: Partial<KernelOptions>) =>

@@ -8,9 +8,9 @@ import {
   PROT_READ,
   PROT_WRITE,
 } from '../../sim/kernel/kernel.ts';
-import { Memory } from '../../sim/memory.ts';
-import { uncontendedLocks } from '../../sim/threads/locks.ts';
-import { OP_BRK_SHRINKS, OP_FLUSHES, OP_MAPPINGS_ENTERED, OPERATIONS } from '../../sim/threads/operations.ts';
+import { Memory } from '../../sim/contract/memory.ts';
+import { uncontendedLocks } from '../../sim/contract/locks.ts';
+import { OP_BRK_SHRINKS, OP_FLUSHES, OP_MAPPINGS_ENTERED, OPERATIONS } from '../../sim/contract/operations.ts';
 
 // Random system calls and what Linux 6.18 answered, in a process whose mmap area was empty below the fence. Pages:
 //   mm hint length prot | mu start length | mr start old new mayMove | mp start length prot | ma start length advice

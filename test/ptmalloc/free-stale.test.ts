@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { AllocatorAbort } from '../../sim/assert.ts';
+import { AllocatorAbort } from '../../sim/contract/assert.ts';
 import { eventsFrom, glibcSession } from './run.ts';
 
 /** Runs the events, then frees on thread 0 the address that object `object` has or had. */

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { parseAllocator } from '../../allocators/spec.ts';
-import { Session } from '../../bench/session.ts';
+import { Session } from '../../bench/run/session.ts';
 import { createTraceParser } from '../../workloads/trace/parser.ts';
 
 function abortOf(lines: string[]): Session['abort'] {

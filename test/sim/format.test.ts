@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { bytes, columns, count, duration, percent } from '../../sim/report/format.ts';
+import { bytes, columns, count, duration, percent } from '../../sim/contract/format.ts';
 
 test('numbers have units and at least three digits', () => {
   expect([0, 960, 1024, 12288, 1604321, 2 ** 40].map(bytes)).toEqual([

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { Memory } from '../../sim/memory.ts';
+import { Memory } from '../../sim/contract/memory.ts';
 
 test('a snapshot copies the used part and restore zeroes what came after', () => {
   const memory = new Memory();

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { EventBuffer } from '../../sim/event.ts';
+import type { EventBuffer } from '../../sim/contract/event.ts';
 import { type CutOptions, cutTrace } from '../../workloads/trace/cut.ts';
 import { createTraceParser } from '../../workloads/trace/parser.ts';
 import { formatTrace } from '../../workloads/trace/writer.ts';

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import { UserError } from '../../sim/assert.ts';
+import { UserError } from '../../sim/contract/assert.ts';
 import { createEventBuilder } from '../../workloads/builder.ts';
 import { resolveWorkload, WORKLOADS } from '../../workloads/index.ts';
 import { createTraceParser } from '../../workloads/trace/parser.ts';

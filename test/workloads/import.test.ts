@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import { UserError } from '../../sim/assert.ts';
+import { UserError } from '../../sim/contract/assert.ts';
 import { importTrace } from '../../workloads/import/index.ts';
 import { formatTrace } from '../../workloads/trace/writer.ts';
 import { temporaryFolder } from '../helpers/temporary.ts';

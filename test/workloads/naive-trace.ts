@@ -1,5 +1,5 @@
 /** Traces as a list of words, and the rules of the compiler written down once more in the plainest way. */
-import { OP_BITS, OP_MASK, type EventBuffer } from '../../sim/event.ts';
+import { OP_BITS, OP_MASK, type EventBuffer } from '../../sim/contract/event.ts';
 import { EVENT_NAMES } from '../../workloads/trace/statistics.ts';
 
 export interface NaiveRow {
@@ -27,7 +27,7 @@ interface NaiveObject {
   readonly request: number | undefined;
 }
 
-/** Follows trace-format.md and the comment of sim/event.ts line by line; the lines must keep the rules. */
+/** Follows trace-format.md and the comment of sim/contract/event.ts line by line; the lines must keep the rules. */
 export function naiveTrace(lines: readonly string[]): NaiveTrace {
   const rows: NaiveRow[] = [];
   const objects = new Map<number, NaiveObject>();

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { describe, expect, it, type TestContext } from 'vitest';
-import { UserError } from '../../sim/assert.ts';
+import { UserError } from '../../sim/contract/assert.ts';
 import { recordProgram, recorderObstacle } from '../../workloads/recorder/recorder.ts';
 import { traceStatistics } from '../../workloads/trace/statistics.ts';
 import { formatTrace } from '../../workloads/trace/writer.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { type EventBuffer, OP_MASK, OP_REQUEST_END, OP_THREAD_EXIT } from '../../sim/event.ts';
+import { type EventBuffer, OP_MASK, OP_REQUEST_END, OP_THREAD_EXIT } from '../../sim/contract/event.ts';
 import { STRESS_PROFILES } from '../../workloads/generators/stress-profiles.ts';
 import { resolveWorkload } from '../../workloads/index.ts';
 

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import yargs from 'yargs';
 import { traceCommand } from '../../bench/commands/trace.ts';
-import { UserError } from '../../sim/assert.ts';
+import { UserError } from '../../sim/contract/assert.ts';
 import { temporaryFolder } from '../helpers/temporary.ts';
 
 afterEach(() => {

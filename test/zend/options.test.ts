@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { parseAllocator } from '../../allocators/spec.ts';
 import type { Inspectable } from '../../allocators/zend/layer.ts';
-import { assemble } from '../../bench/machine.ts';
-import { Session } from '../../bench/session.ts';
+import { assemble } from '../../bench/run/machine.ts';
+import { Session } from '../../bench/run/session.ts';
 import { KERNEL_DEFAULTS } from '../../sim/kernel/kernel.ts';
-import { uncontendedLocks } from '../../sim/threads/locks.ts';
+import { uncontendedLocks } from '../../sim/contract/locks.ts';
 import { eventsOf } from '../helpers/bump-run.ts';
 import { refusals, runZend } from '../helpers/zend-run.ts';
 

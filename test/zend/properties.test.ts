@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { RANGE_LIVE } from '../../sim/allocator.ts';
+import { RANGE_LIVE } from '../../sim/contract/allocator.ts';
 import { eventsOf } from '../helpers/bump-run.ts';
 import { runZend } from '../helpers/zend-run.ts';
 

@@ -1,5 +1,5 @@
-import { UserError } from '../../sim/assert.ts';
-import { createRandom } from '../../sim/random.ts';
+import { UserError } from '../../sim/contract/assert.ts';
+import { createRandom } from '../../sim/contract/random.ts';
 import { createEventBuilder, type EventBuilder } from '../builder.ts';
 import { defineWorkload, numberParameter, seedParameter } from '../workload.ts';
 import { interleave } from './interleave.ts';

@@ -1,4 +1,4 @@
-import type { Random } from '../../sim/random.ts';
+import type { Random } from '../../sim/contract/random.ts';
 import type { BlockId, EventBuilder } from '../builder.ts';
 
 /**

@@ -1,4 +1,4 @@
-import { createRandom } from '../../sim/random.ts';
+import { createRandom } from '../../sim/contract/random.ts';
 import type { BlockId } from '../builder.ts';
 import { createEventBuilder } from '../builder.ts';
 import { defineWorkload, numberParameter, seedParameter } from '../workload.ts';

@@ -1,4 +1,4 @@
-import { UserError } from '../../sim/assert.ts';
+import { UserError } from '../../sim/contract/assert.ts';
 import type { EventBuilder } from '../builder.ts';
 import { type NumberParameter, numberParameter } from '../workload.ts';
 

@@ -1,5 +1,5 @@
-import { UserError } from '../../sim/assert.ts';
-import { createRandom, type Random } from '../../sim/random.ts';
+import { UserError } from '../../sim/contract/assert.ts';
+import { createRandom, type Random } from '../../sim/contract/random.ts';
 import { type BlockId, createEventBuilder, type EventBuilder } from '../builder.ts';
 import { defineWorkload, numberParameter, seedParameter } from '../workload.ts';
 import { type HandedOver, mark, takeBack } from './hand-over.ts';

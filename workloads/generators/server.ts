@@ -1,4 +1,4 @@
-import { createRandom, type Random } from '../../sim/random.ts';
+import { createRandom, type Random } from '../../sim/contract/random.ts';
 import { createEventBuilder, type EventBuilder } from '../builder.ts';
 import { defineWorkload, numberParameter, seedParameter } from '../workload.ts';
 import { interleave } from './interleave.ts';

@@ -1,6 +1,6 @@
-import type { Touch } from '../../sim/event.ts';
-import type { Random } from '../../sim/random.ts';
-import { KIB, MIB } from '../../sim/units.ts';
+import type { Touch } from '../../sim/contract/event.ts';
+import type { Random } from '../../sim/contract/random.ts';
+import { KIB, MIB } from '../../sim/contract/units.ts';
 import type { BlockId, EventBuilder } from '../builder.ts';
 import type { LiveBlocks } from './live-blocks.ts';
 

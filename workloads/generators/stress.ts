@@ -1,5 +1,5 @@
-import type { Touch } from '../../sim/event.ts';
-import { createRandom } from '../../sim/random.ts';
+import type { Touch } from '../../sim/contract/event.ts';
+import { createRandom } from '../../sim/contract/random.ts';
 import { createEventBuilder } from '../builder.ts';
 import { defineWorkload, numberParameter, oneOf, seedParameter, type TextParameter } from '../workload.ts';
 import { LiveBlocks } from './live-blocks.ts';

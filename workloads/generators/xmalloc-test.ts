@@ -1,4 +1,4 @@
-import { createRandom } from '../../sim/random.ts';
+import { createRandom } from '../../sim/contract/random.ts';
 import { type BlockId, createEventBuilder, type EventBuilder } from '../builder.ts';
 import { defineWorkload, numberParameter, seedParameter } from '../workload.ts';
 import { type HandedOver, mark, takeBack } from './hand-over.ts';

@@ -1,4 +1,4 @@
-import type { EventBuffer } from '../../sim/event.ts';
+import type { EventBuffer } from '../../sim/contract/event.ts';
 import { type BlockId, createEventBuilder } from '../builder.ts';
 import { U32_MAX } from '../trace/compiler.ts';
 

@@ -1,8 +1,8 @@
 import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
-import { UserError } from '../../sim/assert.ts';
-import type { EventBuffer } from '../../sim/event.ts';
+import { UserError } from '../../sim/contract/assert.ts';
+import type { EventBuffer } from '../../sim/contract/event.ts';
 import { unpackerFor } from '../trace/compression.ts';
 import { systemError } from '../trace/reader.ts';
 import { createAddressTrace, type Oddities } from './address-trace.ts';

@@ -1,4 +1,4 @@
-import { UserError } from '../../sim/assert.ts';
+import { UserError } from '../../sim/contract/assert.ts';
 import type { AddressTrace } from './address-trace.ts';
 import type { Importer } from './importer.ts';
 

@@ -17,8 +17,8 @@ import {
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { UserError } from '../../sim/assert.ts';
-import type { EventBuffer } from '../../sim/event.ts';
+import { UserError } from '../../sim/contract/assert.ts';
+import type { EventBuffer } from '../../sim/contract/event.ts';
 import type { Oddities } from '../import/address-trace.ts';
 import { emptyLogHeader, logBytes, readLog } from './log.ts';
 

@@ -4,7 +4,7 @@
  */
 export interface EventBatch {
   count: number;
-  /** Operation codes of sim/event.ts. */
+  /** Operation codes of sim/contract/event.ts. */
   readonly op: Uint8Array;
   /** Four numbers an event, each below 2^31: thread, object id and the arguments; the clock's has nanoseconds alone. */
   readonly fields: Int32Array;

@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib';
-import { UserError } from '../../sim/assert.ts';
+import { UserError } from '../../sim/contract/assert.ts';
 import {
   type EventBuffer,
   MALLOPT_NAMES,
@@ -11,7 +11,7 @@ import {
   OP_SKIPPED,
   type ThreadBegin,
   type Touch,
-} from '../../sim/event.ts';
+} from '../../sim/contract/event.ts';
 import type { TraceInput } from './input.ts';
 
 /**

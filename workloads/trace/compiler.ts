@@ -26,7 +26,7 @@ import {
   OP_WRITE,
   type ThreadBegin,
   type Touch,
-} from '../../sim/event.ts';
+} from '../../sim/contract/event.ts';
 import type { EventBatch } from './batch.ts';
 import { createIdTable } from './id-table.ts';
 

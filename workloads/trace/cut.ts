@@ -21,7 +21,7 @@ import {
   OP_THREAD_EXIT,
   OP_TRIM,
   OP_WRITE,
-} from '../../sim/event.ts';
+} from '../../sim/contract/event.ts';
 import { createTraceCompiler } from './compiler.ts';
 
 export interface CutOptions {

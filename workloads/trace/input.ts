@@ -1,4 +1,4 @@
-import type { EventBuffer } from '../../sim/event.ts';
+import type { EventBuffer } from '../../sim/contract/event.ts';
 
 /** Takes the bytes of a trace, in whatever form, and gives its events. */
 export interface TraceInput {

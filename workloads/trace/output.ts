@@ -1,8 +1,8 @@
 import { createWriteStream, renameSync, rmSync } from 'node:fs';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { UserError } from '../../sim/assert.ts';
-import type { EventBuffer } from '../../sim/event.ts';
+import { UserError } from '../../sim/contract/assert.ts';
+import type { EventBuffer } from '../../sim/contract/event.ts';
 import { encodeHtb } from './binary.ts';
 import { packerFor } from './compression.ts';
 import { formatTrace } from './writer.ts';

@@ -1,4 +1,4 @@
-import { UserError } from '../../sim/assert.ts';
+import { UserError } from '../../sim/contract/assert.ts';
 import {
   MALLOPT_NAMES,
   type MalloptName,
@@ -14,7 +14,7 @@ import {
   OP_REALLOC,
   OP_WRITE,
   type Touch,
-} from '../../sim/event.ts';
+} from '../../sim/contract/event.ts';
 import type { TraceInput } from './input.ts';
 import { BATCH_EVENTS, createEventBatch, type EventBatch } from './batch.ts';
 import {

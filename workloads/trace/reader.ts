@@ -1,8 +1,8 @@
 import { closeSync, createReadStream, fstatSync, openSync, readSync, type Stats, statSync } from 'node:fs';
 import { Readable, type Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { UserError } from '../../sim/assert.ts';
-import type { EventBuffer } from '../../sim/event.ts';
+import { UserError } from '../../sim/contract/assert.ts';
+import type { EventBuffer } from '../../sim/contract/event.ts';
 import { createHtbInput, HTB_MAGIC } from './binary.ts';
 import { unpackerOf } from './compression.ts';
 import type { TraceInput } from './input.ts';

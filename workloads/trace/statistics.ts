@@ -22,8 +22,8 @@ import {
   OP_OPT,
   OP_WRITE,
   type Touch,
-} from '../../sim/event.ts';
-import type { Bytes, Ns } from '../../sim/units.ts';
+} from '../../sim/contract/event.ts';
+import type { Bytes, Ns } from '../../sim/contract/units.ts';
 
 /** What there is in a trace, independent of any allocator. */
 export interface TraceStatistics {

@@ -1,4 +1,4 @@
-import type { EventBuffer } from '../../sim/event.ts';
+import type { EventBuffer } from '../../sim/contract/event.ts';
 import type { Violation } from './parser.ts';
 import { readTrace } from './reader.ts';
 

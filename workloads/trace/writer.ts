@@ -22,7 +22,7 @@ import {
   OP_THREAD_EXIT,
   OP_TRIM,
   OP_WRITE,
-} from '../../sim/event.ts';
+} from '../../sim/contract/event.ts';
 
 /** How an operation's line looks: its name, whether an object follows the thread, how many of `a` and `b` then. */
 interface LineForm {

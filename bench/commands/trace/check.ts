@@ -1,5 +1,5 @@
 import type { Argv, CommandModule } from 'yargs';
-import { bytes, count } from '../../../sim/report/format.ts';
+import { bytes, count } from '../../../sim/contract/format.ts';
 import { violationMessage } from '../../../workloads/trace/parser.ts';
 import { checkTrace } from '../../../workloads/trace/validate.ts';
 import { print } from './input.ts';

@@ -1,5 +1,5 @@
 import type { Argv, CommandModule } from 'yargs';
-import { UserError } from '../../../sim/assert.ts';
+import { UserError } from '../../../sim/contract/assert.ts';
 import { cutTrace } from '../../../workloads/trace/cut.ts';
 import { writeTrace } from '../../../workloads/trace/output.ts';
 import { type InputArguments, inputOptions, loadInput, outputPositional } from './input.ts';

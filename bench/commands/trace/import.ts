@@ -1,5 +1,5 @@
 import type { Argv, CommandModule } from 'yargs';
-import { count } from '../../../sim/report/format.ts';
+import { count } from '../../../sim/contract/format.ts';
 import type { Oddities } from '../../../workloads/import/address-trace.ts';
 import { IMPORT_FORMATS, importTrace } from '../../../workloads/import/index.ts';
 import { writeTrace } from '../../../workloads/trace/output.ts';

@@ -1,5 +1,5 @@
 import type { Argv, CommandModule } from 'yargs';
-import { bytes, columns, count, duration, percent } from '../../../sim/report/format.ts';
+import { bytes, columns, count, duration, percent } from '../../../sim/contract/format.ts';
 import { type TraceStatistics, traceStatistics } from '../../../workloads/trace/statistics.ts';
 import { type InputArguments, inputOptions, loadInput, print } from './input.ts';
 

@@ -1,6 +1,6 @@
 import type { Argv } from 'yargs';
-import type { EventBuffer } from '../../../sim/event.ts';
-import { count } from '../../../sim/report/format.ts';
+import type { EventBuffer } from '../../../sim/contract/event.ts';
+import { count } from '../../../sim/contract/format.ts';
 import { resolveWorkload } from '../../../workloads/index.ts';
 
 const inputDescription = 'a trace (.htrace, .htb, compressed or not; - for stdin), or a built-in workload';

@@ -1,6 +1,6 @@
 import type { Argv, CommandModule } from 'yargs';
-import { UserError } from '../../../sim/assert.ts';
-import { count } from '../../../sim/report/format.ts';
+import { UserError } from '../../../sim/contract/assert.ts';
+import { count } from '../../../sim/contract/format.ts';
 import { recordProgram } from '../../../workloads/recorder/recorder.ts';
 import { writeTrace } from '../../../workloads/trace/output.ts';
 import { quantumOption, tellOddities } from './import.ts';

@@ -1,0 +1,17 @@
+import { writeWhole } from '../run/line-sink.ts';
+import { terminalPalette } from './palette.ts';
+import type { Palette } from '../report/text/summary.ts';
+
+/**
+ * A command's answer: as text, and where `--json` was given as JSON to its file, or to standard output, where nothing
+ * else goes then.
+ */
+export async function answer(
+  json: string | undefined,
+  value: unknown,
+  text: (palette: Palette) => string,
+): Promise<void> {
+  const toStdout = json === '' || json === '-';
+  if (json !== undefined) writeWhole(json || '-', JSON.stringify(value, null, toStdout ? 2 : 1));
+  if (!toStdout) process.stdout.write(text(await terminalPalette()));
+}

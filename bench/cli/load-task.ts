@@ -1,0 +1,20 @@
+import type { RunTask } from '../study/parallel/run-task.ts';
+import { type MachineArguments, prepare } from './run-options.ts';
+import { type TimeArguments, timing } from './time-options.ts';
+
+/** A workload and its machine as plain data, for workers. */
+export async function loadTask(argv: MachineArguments & TimeArguments): Promise<Omit<RunTask, 'allocator' | 'seed'>> {
+  const { session } = await prepare(argv);
+  const { events, workload, parameters = {}, cpus, kernel, touch } = session;
+  return {
+    events,
+    workload,
+    parameters,
+    cpus,
+    mode: argv.mode ?? 'virtual',
+    pace: argv.pace,
+    costs: timing(argv).costs!,
+    ...(kernel && { kernel }),
+    ...(touch && { touch }),
+  };
+}

@@ -1,0 +1,104 @@
+import { cpus as hostCpus } from 'node:os';
+import type { Argv } from 'yargs';
+import { parseAllocator, parseNumber } from '../../allocators/spec.ts';
+import { UserError } from '../../sim/contract/assert.ts';
+import type { Touch } from '../../sim/contract/event.ts';
+import type { KernelVersion } from '../../sim/kernel/kernel.ts';
+import { resolveWorkload } from '../../workloads/index.ts';
+import type { SessionOptions } from '../run/session.ts';
+
+/** What every command that runs a machine understands. */
+export interface MachineArguments {
+  workload: string;
+  allocator: string;
+  cpus: number | undefined;
+  kernel: KernelVersion;
+  touch: Touch | undefined;
+  seed: number;
+  thp: 'never' | 'madvise' | 'always';
+  'rlimit-as': string | undefined;
+  'rlimit-data': string | undefined;
+  lenient: boolean;
+  'faithful-abort'?: boolean;
+}
+
+export function machineOptions<T>(yargs: Argv<T>): Argv<T> {
+  return yargs
+    .positional('workload', {
+      type: 'string',
+      demandOption: true,
+      describe: 'a built-in name (`sim list workloads`) or a trace file, - for stdin',
+    })
+    .option('allocator', {
+      alias: 'a',
+      type: 'string',
+      default: 'glibc',
+      describe: 'name[@version][:option=value,…][+below]',
+    })
+    .option('cpus', {
+      type: 'number',
+      describe: 'simulated processors; default: the workload’s own, for a trace this machine’s',
+    })
+    .option('kernel', {
+      type: 'string', // else 6.1 would be a number, and no choice
+      choices: ['6.18', '6.1'] as const,
+      default: '6.18' as const,
+      describe: 'whose placement rules mmap follows',
+    })
+    .option('touch', {
+      choices: ['full', 'first', 'none'] as const,
+      describe: 'what is written into fresh blocks, over the trace’s own',
+    })
+    .option('seed', { type: 'number', default: 0, describe: 'of everything that is drawn' })
+    .option('thp', {
+      choices: ['never', 'madvise', 'always'] as const,
+      default: 'never' as const,
+      describe: 'transparent huge pages',
+    })
+    .option('rlimit-as', { type: 'string', describe: 'RLIMIT_AS over the allocator’s mappings, bytes (K, M, G)' })
+    .option('rlimit-data', { type: 'string', describe: 'RLIMIT_DATA likewise' })
+    .option('lenient', {
+      type: 'boolean',
+      default: false,
+      describe: 'skip and count events that make no sense',
+    }) as Argv<T>;
+}
+
+/** Loads the workload and resolves the machine; `session` has everything that a run needs but its outputs. */
+export async function prepare(argv: MachineArguments): Promise<{ readonly session: SessionOptions }> {
+  if (argv.cpus !== undefined && !(Number.isInteger(argv.cpus) && argv.cpus >= 1 && argv.cpus <= 4096)) {
+    throw new UserError(`--cpus: found '${argv.cpus}', expected a number from 1 to 4096`);
+  }
+  if (!Number.isSafeInteger(argv.seed)) throw new UserError(`--seed: found '${argv.seed}', expected an integer`);
+  const rlimitAs = limit('rlimit-as', argv['rlimit-as']);
+  const rlimitData = limit('rlimit-data', argv['rlimit-data']);
+  parseAllocator(argv.allocator, argv.cpus ?? 1); // a mistyped name should not wait for a long trace to load
+  const started = performance.now();
+  const workload = await resolveWorkload(argv.workload, {
+    lenient: argv.lenient,
+    staleFrees: argv['faithful-abort'] === true,
+    seed: argv.seed,
+  });
+  const cpus = argv.cpus ?? workload.cpus ?? hostCpus().length;
+  return {
+    session: {
+      events: workload.events,
+      workload: workload.name,
+      parameters: workload.parameters,
+      spec: parseAllocator(argv.allocator, cpus),
+      cpus,
+      seed: argv.seed,
+      kernel: { version: argv.kernel, thp: argv.thp, rlimitAs, rlimitData },
+      ...(argv.touch && { touch: argv.touch }),
+      loadNs: Math.round((performance.now() - started) * 1e6),
+    },
+  };
+}
+
+function limit(option: string, text: string | undefined): number {
+  if (text === undefined) return Infinity;
+  const value = parseNumber(text, true);
+  if (value === undefined || value < 0)
+    throw new UserError(`--${option}: found '${text}', expected a number of bytes (K, M, G)`);
+  return value;
+}

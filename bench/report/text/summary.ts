@@ -1,0 +1,204 @@
+import type { Breakdown, Sample } from '../../../sim/metrics/sample.ts';
+import { bytes, columns, count, duration, percent } from '../../../sim/contract/format.ts';
+import type { RunResult } from '../../run/result.ts';
+
+/** Colours a text, or leaves it as it is where the output is no terminal. */
+export interface Palette {
+  readonly bold: (text: string) => string;
+  readonly dim: (text: string) => string;
+  readonly red: (text: string) => string;
+  readonly yellow: (text: string) => string;
+}
+export const PLAIN: Palette = { bold: String, dim: String, red: String, yellow: String };
+
+const CLASSES: readonly (readonly [keyof Breakdown, string])[] = [
+  ['requested', 'asked for by the program, live'],
+  ['slack', 'usable in live blocks, not asked for'],
+  ['metadata', 'headers and structures of the allocator'],
+  ['cached', 'free, in thread caches'],
+  ['pinned', 'free, on pages that something live or metadata keeps'],
+  ['returnable', 'free, on pages that hold nothing else'],
+];
+
+const SHOWN_SAMPLES = 24;
+
+/** One run for people: its options first, what is not modelled last. */
+export function summaryText(result: RunResult, palette: Palette = PLAIN): string {
+  const { run, summary } = result;
+  const lines: string[] = [];
+  const heading = (text: string) => lines.push('', palette.bold(text));
+  const parameters = Object.entries(run.parameters).map(([name, value]) => `${name}=${value}`);
+  lines.push(
+    `${palette.bold(run.workload)} under ${palette.bold(run.allocator)}${result.partial ? palette.yellow('  (partial: interrupted)') : ''}`,
+  );
+  lines.push(
+    ...columns(
+      [
+        [
+          'mode',
+          run.mode === 'lockstep'
+            ? 'lockstep (file order: no contention, no latency)'
+            : `${run.mode}, pace ${run.pace}`,
+        ],
+        ['machine', `${run.cpus} cpus, kernel ${run.kernel}, touch ${run.touch}`],
+        ['seed', `${run.seed}`],
+        ...(parameters.length > 0 ? [['parameters', parameters.join(' ')]] : []),
+        ['version', `allocsim ${run.version}`],
+      ].map(([name, value]) => [palette.dim(name!), value!]),
+      'l',
+    ),
+  );
+  if (result.abort) {
+    heading('The real program would have aborted');
+    lines.push(`  ${palette.red(result.abort.message)}  at event ${count(result.abort.event)}`);
+  }
+
+  heading('Memory');
+  lines.push(
+    ...columns(
+      [
+        ['', palette.dim('at the end'), palette.dim('peak')],
+        ['resident', bytes(summary.rssBytes), bytes(summary.rssPeakBytes)],
+        ['mapped', bytes(summary.vszBytes), bytes(summary.vszPeakBytes)],
+        ['requested', bytes(summary.requestedBytes), bytes(summary.requestedPeakBytes)],
+        ['usable', bytes(summary.usableBytes), ''],
+        ['live blocks', count(summary.liveBlocks), ''],
+      ],
+      'lrr',
+    ),
+  );
+  heading('Where the resident bytes are');
+  lines.push(
+    ...columns(
+      CLASSES.map(([name, about]) => {
+        const value = summary.breakdown[name];
+        return [
+          name,
+          bytes(value),
+          summary.rssBytes === 0 ? '' : percent(value / summary.rssBytes),
+          palette.dim(about),
+        ];
+      }),
+      'lrrl',
+    ),
+  );
+  heading('Fragmentation and cost');
+  const calls = Object.entries(summary.syscalls).filter(([, n]) => n > 0);
+  lines.push(
+    ...columns(
+      [
+        ['internal', percent(summary.internalFragmentation), palette.dim('1 - requested / usable')],
+        ['external', percent(summary.externalFragmentation), palette.dim('1 - largest free block / free bytes')],
+        [
+          'blowup',
+          summary.blowup === null ? '-' : summary.blowup.toFixed(2),
+          palette.dim('peak resident / peak requested'),
+        ],
+        ['faults', count(summary.faults), palette.dim(`of them huge: ${count(summary.hugeFaults)}`)],
+        [
+          'system calls',
+          count(calls.reduce((sum, [, n]) => sum + n, 0)),
+          calls.map(([name, n]) => `${name} ${count(n)}`).join('  '),
+        ],
+        ...(summary.failedAllocations > 0
+          ? [['out of memory', count(summary.failedAllocations), palette.dim('allocations that failed')]]
+          : []),
+        ...(summary.skippedEvents > 0
+          ? [['skipped', count(summary.skippedEvents), palette.dim('events that made no sense')]]
+          : []),
+      ],
+      'lrl',
+    ),
+  );
+  if (summary.latencyNs) {
+    heading('Time');
+    lines.push(
+      ...columns(
+        [
+          ['run', duration(summary.virtualNs), palette.dim(run.mode === 'threads' ? 'measured' : 'virtual')],
+          ['work', duration(summary.cpuNs ?? 0), palette.dim('of all threads')],
+          ['waiting', duration(summary.waitNs ?? 0), palette.dim('for locks, of all threads')],
+        ],
+        'lrl',
+      ),
+      ...columns(
+        [
+          [palette.dim('latency'), palette.dim('p50'), palette.dim('p99'), palette.dim('p99.9'), palette.dim('max')],
+          ...(['malloc', 'free'] as const).map((name) => {
+            const l = summary.latencyNs![name];
+            return [name, duration(l.p50), duration(l.p99), duration(l.p999), duration(l.max)];
+          }),
+        ],
+        'lr',
+      ),
+    );
+  }
+  const locks = [...result.locks].filter((l) => l.acquisitions > 0).sort((x, y) => y.waitNs.total - x.waitNs.total);
+  if (locks.length > 0) {
+    heading('Locks');
+    lines.push(
+      ...columns(
+        [
+          ['', 'acquired', 'contended', '', 'waited', 'p99', 'futex waits'].map(palette.dim),
+          ...locks
+            .slice(0, 12)
+            .map((l) => [
+              l.name,
+              count(l.acquisitions),
+              count(l.contended),
+              percent(l.contended / l.acquisitions),
+              duration(l.waitNs.total),
+              duration(l.waitNs.p99),
+              count(l.futexWaits),
+            ]),
+        ],
+        'lr',
+      ),
+    );
+    if (locks.length > 12) lines.push(palette.dim(`  and ${locks.length - 12} more`));
+  }
+  const samples = spread(result.samples, SHOWN_SAMPLES);
+  if (samples.length > 1) {
+    heading('Samples');
+    lines.push(
+      ...columns(
+        [
+          ['', 'event', 'resident', 'mapped', 'requested', 'free but resident'].map(palette.dim),
+          ...samples.map((s) => [
+            s.label,
+            count(s.event),
+            bytes(s.rssBytes),
+            bytes(s.vszBytes),
+            bytes(s.requestedBytes),
+            bytes(s.breakdown.cached + s.breakdown.pinned + s.breakdown.returnable),
+          ]),
+        ],
+        'lr',
+      ),
+    );
+    if (samples.length < result.samples.length) {
+      lines.push(
+        palette.dim(`  ${samples.length} of ${count(result.samples.length)}; all of them with --samples FILE`),
+      );
+    }
+  }
+  const { engine } = result;
+  heading('Engine');
+  lines.push(
+    `  ${count(engine.events)} events in ${duration(engine.replayNs)}${engine.replayNs > 0 ? ` (${((engine.events / engine.replayNs) * 1000).toFixed(1)} M events/s)` : ''}, ` +
+      `loaded in ${duration(engine.loadNs)}, host memory ${bytes(engine.hostRssBytes)}`,
+  );
+  heading('Not modelled');
+  lines.push(
+    ...(result.notModelled.length > 0 ? result.notModelled : ['nothing that this run would have used']).map(
+      (line) => `  ${line}`,
+    ),
+  );
+  return `${lines.join('\n')}\n`;
+}
+
+/** First, last, and evenly between. */
+function spread(samples: readonly Sample[], limit: number): readonly Sample[] {
+  if (samples.length <= limit) return samples;
+  return Array.from({ length: limit }, (_, i) => samples[Math.round((i * (samples.length - 1)) / (limit - 1))]!);
+}

@@ -1,0 +1,70 @@
+import type { AllocatorSpec } from '../../allocators/spec.ts';
+import type { Allocator, Machine, RequestAllocator } from '../../sim/contract/allocator.ts';
+import type { EventBuffer, Touch } from '../../sim/contract/event.ts';
+import { createKernel, type KernelOptions } from '../../sim/kernel/kernel.ts';
+import { Memory, type SharedBuffers } from '../../sim/contract/memory.ts';
+import { createObjectTable, type ObjectTable } from '../../sim/replay/objects.ts';
+import type { Locks } from '../../sim/contract/locks.ts';
+import { OPERATIONS } from '../../sim/contract/operations.ts';
+
+export interface MachineOptions {
+  readonly spec: AllocatorSpec;
+  /** Gives the numbers of slots where they are not given below. */
+  readonly events?: EventBuffer;
+  readonly cpus: number;
+  readonly touch: Touch;
+  readonly kernel: KernelOptions;
+  /** Made from the machine's memory, so that locks of real workers can lie in it; some price what was counted. */
+  readonly locks: (memory: Memory, operations: Float64Array) => Locks;
+  /** Where threads or objects are numbered otherwise than in the trace (program-order.ts). */
+  readonly threadSlots?: number;
+  readonly objects?: (memory: Memory) => ObjectTable;
+  /** In a worker: the buffers of the machine to take part in, and the thread that it is. */
+  readonly shared?: SharedBuffers;
+  readonly worker?: number;
+}
+
+/** One simulated process, put together: the only place where kernel, locks, model and trace meet. */
+export interface Assembled {
+  readonly machine: Machine;
+  readonly objects: ObjectTable;
+  /** Serves m c r a f; what statistics and walks are asked of is `top`. */
+  readonly allocator: Allocator;
+  /** Serves the e… events, where the model has a layer for them. */
+  readonly request: RequestAllocator | undefined;
+  /** The outermost model. */
+  readonly top: Allocator;
+}
+
+export function assemble(options: MachineOptions): Assembled {
+  const memory = new Memory(options.shared);
+  // Each worker counts for itself.
+  const operations = options.shared
+    ? new Float64Array(OPERATIONS.length)
+    : new Float64Array(memory.reserve('machine.operations', OPERATIONS.length * 8));
+  const locks = options.locks(memory, operations);
+  const kernel = createKernel(memory, locks, operations, options.kernel, options.worker);
+  const machine: Machine = {
+    memory,
+    kernel,
+    locks,
+    operations,
+    cpus: options.cpus,
+    threadSlots: options.threadSlots ?? options.events!.threadSlots,
+    touch: options.touch,
+  };
+  const objects = options.objects?.(memory) ?? createObjectTable(memory, options.events!.objectSlots);
+  const { spec } = options;
+  const below = spec.below
+    ? spec.below.model.create(machine, spec.below.version, spec.below.options, undefined, spec.below.given)
+    : undefined;
+  const top = spec.model.create(machine, spec.version, spec.options, below, spec.given);
+  const request = isRequestAllocator(top) ? top : undefined;
+  // `zendmm:all=true` sends the libc events through the request allocator too.
+  const allocator = below && spec.options['all'] !== true ? below : top;
+  return { machine, objects, allocator, request, top };
+}
+
+function isRequestAllocator(allocator: Allocator): allocator is RequestAllocator {
+  return 'requestBegin' in allocator;
+}

@@ -1,0 +1,206 @@
+import { existsSync } from 'node:fs';
+import { formatAllocator } from '../../../allocators/spec.ts';
+import { assert, UserError } from '../../../sim/contract/assert.ts';
+import { KERNEL_DEFAULTS } from '../../../sim/kernel/kernel.ts';
+import { concurrencyResult, lockResult, type ThreadResult, totalOf } from '../../../sim/metrics/contention.ts';
+import { percentiles } from '../../../sim/metrics/percentiles.ts';
+import { createSampler } from '../../../sim/metrics/sample.ts';
+import {
+  CONTROL_ABORTED,
+  CONTROL_GATE,
+  CONTROL_READY,
+  CONTROL_WAITING,
+  CONTROL_WORDS,
+} from '../../../sim/replay/concurrent.ts';
+import { createObjectTable, forEachLive } from '../../../sim/replay/objects.ts';
+import { readProgramOrder } from '../../../sim/replay/program-order.ts';
+import type { RunResult } from '../result.ts';
+import { createAtomicLocks, mergeLocks } from '../../../sim/time/atomic-locks.ts';
+import { DURATION_BUCKETS } from '../../../sim/time/durations.ts';
+import { OPERATIONS } from '../../../sim/contract/operations.ts';
+import { type Assembled, assemble } from '../machine.ts';
+import { assembleResult } from '../run-result.ts';
+import type { SessionOptions } from '../session.ts';
+import { runCrew } from './crew.ts';
+import type { WorkerReport, WorkerTask } from './thread-worker.ts';
+
+export interface ThreadsOptions extends SessionOptions {
+  /** Delays threads at locks, by this seed: a test explores orders that threads left alone rarely take. */
+  readonly perturbSeed?: number;
+}
+
+/** Workers are started from the built files, also where this one runs from its source. */
+const WORKER_FILE = new URL(
+  import.meta.url.endsWith('.ts') ? '../../../dist/bench/run/modes/thread-worker.js' : './thread-worker.js',
+  import.meta.url,
+);
+/** A run in which no thread does anything for this long will not end. */
+const STALL_MS = 30_000;
+
+/**
+ * A run in which every simulated thread is a real worker thread, all on one heap in shared memory. Everything in the result but
+ * the program's own bytes may differ from run to run: which thread comes first is up to the host.
+ */
+export async function runThreads(options: ThreadsOptions): Promise<RunResult> {
+  const { events, cpus, spec, signal } = options;
+  if (!existsSync(WORKER_FILE)) throw new UserError(`${WORKER_FILE.pathname} is missing: build first (npm run build)`);
+  if (options.placements) throw new UserError('--placements: in --mode threads placements differ from run to run');
+  if (options.syscalls) throw new UserError('--syscalls: in --mode threads system calls differ from run to run');
+  const touch = options.touch ?? events.touch;
+  const program = readProgramOrder(events);
+  program.readAll();
+  const { order } = program;
+  const { threads } = order;
+  const objectSlots = program.objectSlots();
+  const control = new Int32Array(new SharedArrayBuffer((CONTROL_WORDS + threads) * 4));
+  const done = new Int32Array(new SharedArrayBuffer(objectSlots * 4));
+  const kernel = { ...KERNEL_DEFAULTS, ...options.kernel };
+  const assembled = assemble({
+    spec,
+    cpus,
+    touch,
+    kernel,
+    threadSlots: threads,
+    objects: (memory) => createObjectTable(memory, objectSlots),
+    locks: (memory) => createAtomicLocks({ memory, isAborted: () => false }),
+  });
+  const { machine } = assembled;
+
+  const abort = () => {
+    Atomics.store(control, CONTROL_ABORTED, 1);
+    Atomics.notify(control, CONTROL_GATE);
+  };
+  const eventsDone = () => control.slice(CONTROL_WORDS).reduce((sum, n) => sum + n, 0);
+  let startedAt = 0;
+  let seen = -1;
+  let seenAt = performance.now();
+  /** Opens the gate once everybody is there; complains where nothing moves any more. */
+  const look = (): string | undefined => {
+    if (startedAt === 0 && Atomics.load(control, CONTROL_READY) === threads) {
+      startedAt = performance.now();
+      Atomics.store(control, CONTROL_GATE, 1);
+      Atomics.notify(control, CONTROL_GATE);
+    }
+    if (signal?.aborted) abort();
+    const now = eventsDone() + Atomics.load(control, CONTROL_READY);
+    if (now !== seen) {
+      seen = now;
+      seenAt = performance.now();
+      if (startedAt > 0) options.onProgress?.(eventsDone());
+      return undefined;
+    }
+    if (performance.now() - seenAt < STALL_MS) return undefined;
+    const waiting = Atomics.load(control, CONTROL_WAITING);
+    return `no thread has moved for ${STALL_MS / 1000} s: ${eventsDone()} of ${events.length} events done, ${waiting} threads wait for others`;
+  };
+
+  const tasks = Array.from(
+    { length: threads },
+    (_, thread): WorkerTask => ({
+      thread,
+      allocator: formatAllocator(spec),
+      cpus,
+      touch,
+      kernel,
+      order,
+      objectSlots,
+      buffers: machine.memory.buffers(),
+      done,
+      control,
+      perturbSeed: options.perturbSeed,
+    }),
+  );
+  const reports = await runCrew<WorkerTask, WorkerReport>({ file: WORKER_FILE, tasks, abort, look });
+  const replayNs = reports.reduce((longest, report) => Math.max(longest, report.measurements.totalNs), 0);
+
+  const abortedBy = reports.findIndex((report) => report.measurements.abort !== null);
+  const end = reports[abortedBy]?.measurements.abort;
+  const aborted = end ? { event: program.rowOf(abortedBy, end.event), message: end.message } : null;
+  const isPartial = eventsDone() < events.length;
+  if (!isPartial) {
+    assembled.top.check();
+    machine.kernel.vmas.check();
+    checkApart(assembled);
+  }
+  const sample = createSampler(machine.kernel, assembled.top, assembled.objects)('(end)', events.length);
+  options.onSample?.(sample, assembled);
+  const locks = mergeLocks(reports.map((report) => report.locks))
+    .map(lockResult)
+    .filter((lock) => lock.acquisitions + lock.failedTries > 0);
+  const operationTotals = new Float64Array(OPERATIONS.length);
+  const mallocNs = new Int32Array(DURATION_BUCKETS);
+  const freeNs = new Int32Array(DURATION_BUCKETS);
+  for (const { operations, measurements } of reports) {
+    for (let i = 0; i < operations.length; i++) operationTotals[i]! += operations[i]!;
+    for (let i = 0; i < DURATION_BUCKETS; i++) {
+      mallocNs[i]! += measurements.mallocNs[i]!;
+      freeNs[i]! += measurements.freeNs[i]!;
+    }
+  }
+  const sum = (of: (report: WorkerReport) => number) => reports.reduce((total, report) => total + of(report), 0);
+  const most = (of: (report: WorkerReport) => number) => reports.reduce((top, report) => Math.max(top, of(report)), 0);
+  const threadResults = reports.map(({ measurements, locks: own }, t): ThreadResult => {
+    const waitingNs = own.reduce((total, lock) => total + lock.waitNs, 0);
+    return {
+      thread: order.ids[t]!,
+      events: measurements.events,
+      runningNs: measurements.totalNs - waitingNs - measurements.blockedNs,
+      waitingNs,
+      readyNs: 0,
+      blockedNs: measurements.blockedNs,
+      contextSwitches: 0,
+    };
+  });
+  return assembleResult({
+    options: { ...options, mode: 'threads' },
+    assembled,
+    touch,
+    eventsDone: eventsDone(),
+    abort: aborted,
+    samples: [sample],
+    failedRows: reports
+      .flatMap((report, t) => report.measurements.failed.map((n) => program.rowOf(t, n)))
+      .sort((x, y) => x - y),
+    requestedPeakBytes: undefined,
+    replayNs,
+    timing: {
+      latencyNs: {
+        malloc: percentiles(
+          mallocNs,
+          most((r) => r.measurements.longestMallocNs),
+        ),
+        free: percentiles(
+          freeNs,
+          most((r) => r.measurements.longestFreeNs),
+        ),
+      },
+      virtualNs: replayNs,
+      cpuNs: threadResults.reduce((total, thread) => total + thread.runningNs, 0),
+      waitNs: totalOf(locks).waitNs.total,
+      locks,
+      concurrency: concurrencyResult(threadResults, null, locks, {
+        allocations: sum((r) => r.measurements.mallocs),
+        frees: sum((r) => r.measurements.frees),
+        crossThreadFrees: program.crossThreadFrees(),
+        operationTotals,
+      }),
+    },
+  });
+}
+
+/** No two live blocks overlap. */
+function checkApart({ allocator, request, objects }: Assembled): void {
+  if (request && request !== allocator) return; // two layers: the upper one's blocks lie within the lower one's
+  const starts: number[] = [];
+  const ends = new Map<number, number>();
+  forEachLive(objects, (slot, handle) => {
+    const start = allocator.addressOf(handle);
+    assert(!ends.has(start), `two live blocks at address ${start}, one of them object ${slot}`);
+    ends.set(start, start + allocator.usableSize(handle));
+    starts.push(start);
+  });
+  starts.sort((x, y) => x - y);
+  for (let i = 1; i < starts.length; i++) {
+    assert(ends.get(starts[i - 1]!)! <= starts[i]!, `live blocks overlap at address ${starts[i]}`);
+  }
+}

@@ -1,0 +1,21 @@
+import type { SessionOptions } from './session.ts';
+import { runSession } from './run-session.ts';
+import type { ReportRun } from '../report/build-page.ts';
+import { createHeatMapRecorder } from '../report/heat-map.ts';
+
+/** Samples that a recorded run takes by itself, if nobody says how often. */
+const SAMPLES = 320;
+
+/** Runs to the end, and keeps what a report draws beyond the result: the address space at every sample. */
+export async function recordRun(options: SessionOptions): Promise<ReportRun> {
+  const heat = createHeatMapRecorder();
+  const result = await runSession({
+    ...options,
+    sampleEvery: options.sampleEvery || Math.max(1, Math.ceil(options.events.length / SAMPLES)),
+    onSample(sample, assembled) {
+      options.onSample?.(sample, assembled);
+      heat.capture(sample.event, assembled);
+    },
+  });
+  return { result, heat: heat.finish() };
+}

@@ -1,0 +1,120 @@
+import type { AllocatorSpec } from '../../allocators/spec.ts';
+import { formatAllocator } from '../../allocators/spec.ts';
+import type { Touch } from '../../sim/contract/event.ts';
+import { KERNEL_DEFAULTS } from '../../sim/kernel/kernel.ts';
+import type { Sample } from '../../sim/metrics/sample.ts';
+import { requestedPeakWithout } from '../../sim/replay/requested.ts';
+import {
+  type ConcurrencyResult,
+  type LockResult,
+  type Percentiles,
+  RESULT_SCHEMA,
+  type RunDescription,
+  type RunResult,
+} from './result.ts';
+import type { Bytes, Ns } from '../../sim/contract/units.ts';
+import type { Assembled } from './machine.ts';
+import type { SessionOptions } from './session-options.ts';
+import { VERSION } from './version.ts';
+
+/** What a run in which time passes knows beyond a lockstep run. */
+export interface Timing {
+  readonly latencyNs: { readonly malloc: Percentiles; readonly free: Percentiles };
+  readonly virtualNs: Ns;
+  readonly cpuNs: Ns;
+  readonly waitNs: Ns;
+  readonly locks: readonly LockResult[];
+  readonly concurrency: ConcurrencyResult;
+}
+
+export interface FinishedRun {
+  readonly options: SessionOptions;
+  readonly assembled: Assembled;
+  readonly touch: Touch;
+  /** Events that were executed; in lockstep those before this row. */
+  readonly eventsDone: number;
+  readonly abort: { readonly event: number; readonly message: string } | null;
+  /** The last one is of the end of the run. */
+  readonly samples: readonly Sample[];
+  /** Ascending. */
+  readonly failedRows: readonly number[];
+  /** Where the run knows it; otherwise it follows from file order. */
+  readonly requestedPeakBytes: Bytes | undefined;
+  readonly replayNs: number;
+  readonly timing: Timing | undefined;
+}
+
+export function describeRun(options: SessionOptions, touch: Touch): RunDescription {
+  return {
+    workload: options.workload,
+    parameters: options.parameters ?? {},
+    allocator: formatAllocator(options.spec),
+    options: resolvedOptions(options.spec),
+    mode: options.mode ?? 'lockstep',
+    cpus: options.cpus,
+    pace: options.pace ?? 'asap',
+    touch,
+    kernel: options.kernel?.version ?? KERNEL_DEFAULTS.version,
+    seed: options.seed ?? 0,
+    version: VERSION,
+  };
+}
+
+/** Every option of every layer, the lower one's under `below`. */
+function resolvedOptions(spec: AllocatorSpec): Record<string, unknown> {
+  return spec.below ? { ...spec.options, below: resolvedOptions(spec.below) } : { ...spec.options };
+}
+
+export function assembleResult(run: FinishedRun): RunResult {
+  const { options, assembled, failedRows, eventsDone, timing } = run;
+  const { events } = options;
+  const { machine, top } = assembled;
+  const last = run.samples.at(-1)!;
+  const requestedPeakBytes =
+    run.requestedPeakBytes ??
+    (failedRows.length === 0 && eventsDone === events.length
+      ? events.requestedPeakBytes
+      : requestedPeakWithout(events, eventsDone, failedRows));
+  const rssPeakBytes = machine.kernel.residency.residentPeakPages() * 4096;
+  const futexCalls = timing?.locks.reduce((sum, lock) => sum + lock.futexWaits + lock.futexWakes, 0) ?? 0;
+  return {
+    schema: RESULT_SCHEMA,
+    run: describeRun(options, run.touch),
+    partial: eventsDone < events.length && run.abort === null,
+    abort: run.abort,
+    summary: {
+      rssBytes: last.rssBytes,
+      rssPeakBytes,
+      vszBytes: last.vszBytes,
+      vszPeakBytes: machine.kernel.mappedPeakPages() * 4096,
+      requestedBytes: last.requestedBytes,
+      requestedPeakBytes,
+      usableBytes: last.usableBytes,
+      liveBlocks: last.liveBlocks,
+      breakdown: last.breakdown,
+      internalFragmentation: last.internalFragmentation,
+      externalFragmentation: last.externalFragmentation,
+      blowup: requestedPeakBytes === 0 ? null : rssPeakBytes / requestedPeakBytes,
+      faults: last.faults,
+      hugeFaults: last.hugeFaults,
+      syscalls: { ...last.syscalls, futex: futexCalls },
+      failedAllocations: failedRows.length,
+      skippedEvents: options.events.skipped,
+      latencyNs: timing?.latencyNs ?? null,
+      virtualNs: timing?.virtualNs ?? last.virtualNs,
+      cpuNs: timing?.cpuNs ?? null,
+      waitNs: timing?.waitNs ?? null,
+    },
+    samples: run.samples,
+    locks: timing?.locks ?? [],
+    concurrency: timing?.concurrency ?? null,
+    stats: last.stats,
+    notModelled: top.notModelled(),
+    engine: {
+      events: eventsDone,
+      replayNs: run.replayNs,
+      loadNs: options.loadNs ?? 0,
+      hostRssBytes: process.memoryUsage.rss(),
+    },
+  };
+}

@@ -1,0 +1,37 @@
+import type { AllocatorSpec } from '../../allocators/spec.ts';
+import type { EventBuffer, Touch } from '../../sim/contract/event.ts';
+import type { KernelOptions } from '../../sim/kernel/kernel.ts';
+import type { Sample } from '../../sim/metrics/sample.ts';
+import type { Mode, Pace } from './result.ts';
+import type { Costs } from '../../sim/time/costs.ts';
+import type { LineSink } from './line-sink.ts';
+import type { Assembled } from './machine.ts';
+
+export interface SessionOptions {
+  readonly events: EventBuffer;
+  readonly workload: string;
+  readonly parameters?: Readonly<Record<string, number | string | boolean>>;
+  readonly spec: AllocatorSpec;
+  readonly cpus: number;
+  readonly mode?: Mode;
+  readonly pace?: Pace;
+  readonly seed?: number;
+  /** Over the trace's own `%touch`. */
+  readonly touch?: Touch;
+  readonly kernel?: Partial<KernelOptions>;
+  /** What operations cost in virtual time. */
+  readonly costs?: Costs;
+  /** A sample every so many events too; 0 for none. */
+  readonly sampleEvery?: number;
+  /** `samples`: walk all invariants at each sample; `events`: after every event. */
+  readonly check?: 'off' | 'samples' | 'events';
+  readonly placements?: LineSink;
+  readonly syscalls?: LineSink;
+  /** Called with each sample as it is taken, and with the machine as it stands there. */
+  readonly onSample?: (sample: Sample, assembled: Assembled) => void;
+  /** Called between pieces of work with the events done so far. */
+  readonly onProgress?: (done: number) => void;
+  /** Ends the run at the next piece; the result is marked partial. */
+  readonly signal?: AbortSignal;
+  readonly loadNs?: number;
+}

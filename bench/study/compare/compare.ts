@@ -1,0 +1,35 @@
+import type { RunResult } from '../../run/result.ts';
+import { type RunAllOptions, runAll } from '../parallel/run-all.ts';
+import type { RunTask } from '../parallel/run-task.ts';
+import type { ReportRun } from '../../report/build-page.ts';
+import { type Comparison, compareResults } from './comparison.ts';
+
+export interface CompareOptions extends RunAllOptions {
+  /** The workload for a seed; asked once a seed, so that all allocators replay the very same events. */
+  readonly load: (seed: number) => Promise<Omit<RunTask, 'allocator' | 'seed'>>;
+  /** As in --allocator; ratios refer to the first. */
+  readonly allocators: readonly string[];
+  readonly seeds?: readonly number[];
+}
+
+export interface CompareOutcome {
+  readonly comparison: Comparison;
+  /** By allocator, then by seed. */
+  readonly runs: readonly (readonly RunResult[])[];
+  /** The same with what was recorded for a report. */
+  readonly recorded: readonly (readonly ReportRun[])[];
+}
+
+/** Replays one workload under several allocators in parallel, with the same events and the same seeds for all. */
+export async function compare(options: CompareOptions): Promise<CompareOutcome> {
+  const { allocators, seeds = [0] } = options;
+  const tasks: RunTask[] = [];
+  for (const seed of seeds) {
+    const loaded = await options.load(seed);
+    for (const allocator of allocators) tasks.push({ ...loaded, allocator, seed });
+  }
+  const done = await runAll(tasks, options);
+  const recorded = allocators.map((_, i) => seeds.map((_, j) => done[j * allocators.length + i]!));
+  const runs = recorded.map((column) => column.map((r) => r.result));
+  return { comparison: compareResults(runs), runs, recorded };
+}

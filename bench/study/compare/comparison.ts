@@ -1,0 +1,78 @@
+import type { Mode, RunResult } from '../../run/result.ts';
+import { METRICS } from '../../metrics/index.ts';
+import type { Metric } from '../../metrics/metric.ts';
+import { differ, isBelow, type Spread, spreadOf } from './statistics.ts';
+
+export const COMPARISON_SCHEMA = 'allocsim-comparison-1';
+
+export interface ComparisonCell extends Spread {
+  /** Median over the median of the first column; null where that is 0. */
+  readonly ratio: number | null;
+  /** Whether the ranges of this and the first column are apart. */
+  readonly differsFromFirst: boolean;
+  /** best: no column is surely better, and one is surely worse; worst likewise; null where the ranges do not say. */
+  readonly mark: 'best' | 'worst' | null;
+}
+
+export interface ComparisonRow {
+  readonly metric: string;
+  readonly unit: Metric['unit'];
+  readonly better: Metric['better'];
+  /** One for each column; null where the run has no such figure. */
+  readonly cells: readonly (ComparisonCell | null)[];
+}
+
+/** One workload under several allocators, versions or settings. */
+export interface Comparison {
+  readonly schema: typeof COMPARISON_SCHEMA;
+  readonly workload: string;
+  readonly parameters: RunResult['run']['parameters'];
+  readonly mode: Mode;
+  readonly cpus: number;
+  readonly seeds: readonly number[];
+  /** The allocators, fully named; the first is what ratios refer to. */
+  readonly columns: readonly string[];
+  readonly rows: readonly ComparisonRow[];
+}
+
+/** `runs[column][seed]`: the same workload everywhere. */
+export function compareResults(runs: readonly (readonly RunResult[])[]): Comparison {
+  const first = runs[0]![0]!;
+  return {
+    schema: COMPARISON_SCHEMA,
+    workload: first.run.workload,
+    parameters: first.run.parameters,
+    mode: first.run.mode,
+    cpus: first.run.cpus,
+    seeds: runs[0]!.map((r) => r.run.seed),
+    columns: runs.map((column) => column[0]!.run.allocator),
+    rows: METRICS.map((metric) => row(metric, runs)).filter((r) => r.cells.some((cell) => cell !== null)),
+  };
+}
+
+function row(metric: Metric, runs: readonly (readonly RunResult[])[]): ComparisonRow {
+  const spreads = runs.map((column) => {
+    const values = column.map(metric.of).filter((value) => value !== null);
+    return values.length === column.length && values.length > 0 ? spreadOf(values) : null;
+  });
+  const known = spreads.filter((s) => s !== null);
+  const isBetter = (x: Spread, y: Spread) => (metric.better === 'lower' ? isBelow(x, y) : isBelow(y, x));
+  const base = spreads[0];
+  return {
+    metric: metric.name,
+    unit: metric.unit,
+    better: metric.better,
+    cells: spreads.map((s) => {
+      if (!s) return null;
+      const beaten = known.some((other) => isBetter(other, s));
+      const beats = known.some((other) => isBetter(s, other));
+      return {
+        ...s,
+        ratio: base && base.median !== 0 ? s.median / base.median : null,
+        differsFromFirst: base ? differ(base, s) : false,
+        // The host's own speed is no property of an allocator.
+        mark: !metric.deterministic || beaten === beats ? null : beats ? 'best' : 'worst',
+      };
+    }),
+  };
+}

@@ -1,0 +1,52 @@
+import type { Sample } from '../../../sim/metrics/sample.ts';
+import type { RunDescription, RunResult } from '../../run/result.ts';
+import type { Bytes } from '../../../sim/contract/units.ts';
+import type { Growth } from './growth.ts';
+import type { HeldPage, PinningGroup } from './pinning.ts';
+import type { AreaReport } from './ranges.ts';
+import type { ReturnPrediction } from './returns.ts';
+import type { TunableChange } from './tunable-changes.ts';
+import type { WhatIf } from './what-if.ts';
+
+export const EXPLANATION_SCHEMA = 'allocsim-explanation-1';
+
+export type VerdictKind =
+  | 'in use'
+  | 'leak'
+  | 'cache'
+  | 'retention by policy'
+  | 'fragmentation by pinning'
+  | 'metadata'
+  | 'nothing';
+
+/** What most of the resident bytes are, in words; every sentence holds the figures that it rests on. */
+export interface Verdict {
+  readonly kind: VerdictKind;
+  /** Resident bytes by cause; they add up to rssBytes. */
+  readonly shares: Readonly<Record<Exclude<VerdictKind, 'leak' | 'nothing'>, Bytes>>;
+  readonly headline: string;
+  readonly sentences: readonly string[];
+  /** The setting that lowers the resident bytes most, if one does so by more than a twentieth. */
+  readonly advice: WhatIf | null;
+}
+
+/** Where the resident bytes are at one point of a run, and why they stay. */
+export interface Explanation {
+  readonly schema: typeof EXPLANATION_SCHEMA;
+  readonly run: RunDescription;
+  /** Events executed. */
+  readonly event: number;
+  /** Where the real program would have aborted, and with which message: the run goes no further. */
+  readonly abort: RunResult['abort'];
+  readonly sample: Sample;
+  readonly areas: readonly AreaReport[];
+  /** What the allocator would give back if it were asked now; the widest request first. */
+  readonly returns: readonly [ReturnPrediction, ...ReturnPrediction[]];
+  readonly pinning: readonly PinningGroup[];
+  readonly heldPages: readonly HeldPage[];
+  readonly tunables: Readonly<Record<string, number>> | null;
+  readonly tunableChanges: readonly TunableChange[];
+  readonly growth: Growth;
+  readonly whatIf: readonly WhatIf[];
+  readonly verdict: Verdict;
+}

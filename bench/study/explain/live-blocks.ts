@@ -1,0 +1,90 @@
+import type { Allocator, Handle, ThreadSlot } from '../../../sim/contract/allocator.ts';
+import {
+  type EventBuffer,
+  OP_BITS,
+  OP_ECALLOC,
+  OP_EFREE,
+  OP_EMALLOC,
+  OP_EREALLOC,
+  OP_MASK,
+  OP_THREAD_EXIT,
+} from '../../../sim/contract/event.ts';
+import { forEachLive } from '../../../sim/replay/objects.ts';
+import { isAllocating } from '../../../sim/replay/placements.ts';
+import type { Addr, Bytes } from '../../../sim/contract/units.ts';
+import type { Session } from '../../run/session.ts';
+
+/** One block that the program holds, and who asked for it. */
+export interface LiveBlock {
+  /** Object slot (event.ts). */
+  readonly slot: number;
+  readonly handle: Handle;
+  /** Serves the block: the request allocator for e… events where there is one. */
+  readonly owner: Allocator;
+  readonly address: Addr;
+  readonly usableBytes: Bytes;
+  readonly requestedBytes: Bytes;
+  /** The event that gave the block its present size and place. */
+  readonly event: number;
+  /** Number of the allocating thread in the trace. */
+  readonly thread: number;
+  /** Who can free it now: the allocating thread, or the main thread where that one has exited. */
+  readonly freedBy: ThreadSlot;
+}
+
+/** What the program holds: its live blocks in address order, and the threads that have begun and not exited. */
+export function liveBlocks(
+  session: Session,
+  events: EventBuffer,
+): { readonly blocks: readonly LiveBlock[]; readonly threads: readonly ThreadSlot[] } {
+  const { objects, allocator, request } = session.assembled;
+  const { births, threads, aliveAs } = histories(events, session.row);
+  const blocks: LiveBlock[] = [];
+  forEachLive(objects, (slot, handle, requestedBytes) => {
+    const event = births[slot]!;
+    const owner = isRequestOp(events.head[event]! & OP_MASK) ? (request ?? allocator) : allocator;
+    const threadSlot = events.head[event]! >>> OP_BITS;
+    const thread = threads[slot]!;
+    blocks.push({
+      slot,
+      handle,
+      owner,
+      address: owner.addressOf(handle),
+      usableBytes: owner.usableSize(handle),
+      requestedBytes,
+      event,
+      thread,
+      freedBy: aliveAs[threadSlot] === thread ? threadSlot : 0,
+    });
+  });
+  return {
+    blocks: blocks.sort((x, y) => x.address - y.address),
+    threads: [...aliveAs.keys()].filter((t) => aliveAs[t]! >= 0),
+  };
+}
+
+function isRequestOp(op: number): boolean {
+  return op === OP_EMALLOC || op === OP_EFREE || op === OP_ECALLOC || op === OP_EREALLOC;
+}
+
+/** By object slot, the last event that allocated it and that event's thread; by thread slot, who lives there (-1: nobody). */
+function histories(events: EventBuffer, end: number) {
+  const births = new Int32Array(events.objectSlots);
+  const threads = new Uint32Array(events.objectSlots);
+  const aliveAs = new Float64Array(events.threadSlots).fill(-1);
+  aliveAs[0] = 0;
+  let next = 0;
+  for (let row = 0; row < end; row++) {
+    for (; events.begins[next]?.row === row; next++) aliveAs[events.begins[next]!.thread] = events.begins[next]!.id;
+    const word = events.head[row]!;
+    const op = word & OP_MASK;
+    const t = word >>> OP_BITS;
+    if (isAllocating(op)) {
+      births[events.slot[row]!] = row;
+      threads[events.slot[row]!] = aliveAs[t]!;
+    } else if (op === OP_THREAD_EXIT && t !== 0) {
+      aliveAs[t] = -1;
+    }
+  }
+  return { births, threads, aliveAs };
+}

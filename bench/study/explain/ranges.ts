@@ -1,0 +1,128 @@
+import {
+  RANGE_CACHED,
+  RANGE_FREE,
+  RANGE_LIVE,
+  RANGE_METADATA,
+  type RangeKind,
+} from '../../../sim/contract/allocator.ts';
+import type { Breakdown } from '../../../sim/metrics/sample.ts';
+import { type Bytes, PAGE_BYTES } from '../../../sim/contract/units.ts';
+import type { Assembled } from '../../run/machine.ts';
+import { type Area, areaAt, isResident, NOTHING, residentBytes } from './areas.ts';
+import type { LiveBlock } from './live-blocks.ts';
+
+/** All that the allocator holds, in address order, as columns. */
+export interface Ranges {
+  readonly length: number;
+  readonly start: Float64Array;
+  readonly end: Float64Array;
+  readonly kind: Uint8Array;
+  /** Index in the list of live blocks, -1 for what is not live. */
+  readonly block: Int32Array;
+}
+
+export function collectRanges(assembled: Assembled, blocks: readonly LiveBlock[]): Ranges {
+  const starts: number[] = [];
+  const ends: number[] = [];
+  const kinds: number[] = [];
+  const owners: number[] = [];
+  const add = (start: number, end: number, kind: RangeKind, block: number) => {
+    starts.push(start);
+    ends.push(end);
+    kinds.push(kind);
+    owners.push(block);
+  };
+  for (const [i, b] of blocks.entries()) add(b.address, b.address + b.usableBytes, RANGE_LIVE, i);
+  assembled.top.walk((start, length, kind) => {
+    if (kind !== RANGE_LIVE && length > 0) add(start, start + length, kind, -1);
+  });
+  const order = Uint32Array.from(starts, (_, i) => i).sort((i, j) => starts[i]! - starts[j]! || ends[i]! - ends[j]!);
+  return {
+    length: order.length,
+    start: Float64Array.from(order, (i) => starts[i]!),
+    end: Float64Array.from(order, (i) => ends[i]!),
+    kind: Uint8Array.from(order, (i) => kinds[i]!),
+    block: Int32Array.from(order, (i) => owners[i]!),
+  };
+}
+
+/** Pages that something other than free memory lies on, one byte each. */
+export function keptPages(assembled: Assembled, ranges: Ranges): Uint8Array {
+  const { pages } = assembled.machine.kernel;
+  const kept = new Uint8Array(pages.length);
+  for (let i = 0; i < ranges.length; i++) {
+    if (ranges.kind[i] === RANGE_FREE || ranges.end[i] === ranges.start[i]) continue;
+    const last = Math.floor((ranges.end[i]! - 1) / PAGE_BYTES);
+    for (let page = Math.floor(ranges.start[i]! / PAGE_BYTES); page <= last; page++) kept[page] = 1;
+  }
+  return kept;
+}
+
+/** What of an area is resident, class by class; the classes add up to `residentBytes`. */
+export interface AreaReport extends Area {
+  readonly mappedBytes: Bytes;
+  readonly residentBytes: Bytes;
+  readonly breakdown: Breakdown;
+  readonly liveBlocks: number;
+  /** Length of the longest run of free bytes. */
+  readonly largestFreeBytes: Bytes;
+}
+
+export function reportAreas(
+  assembled: Assembled,
+  areas: readonly Area[],
+  ranges: Ranges,
+  blocks: readonly LiveBlock[],
+  kept: Uint8Array,
+): AreaReport[] {
+  const { pages } = assembled.machine.kernel;
+  const sums = areas.map(() => ({ ...NOTHING, live: 0, largestFree: 0 }));
+  const resident = (from: number, to: number, wanted: (page: number) => boolean): Bytes => {
+    let bytes = 0;
+    for (let at = from; at < to; ) {
+      const page = Math.floor(at / PAGE_BYTES);
+      const next = Math.min(to, (page + 1) * PAGE_BYTES);
+      if (isResident(pages, page) && wanted(page)) bytes += next - at;
+      at = next;
+    }
+    return bytes;
+  };
+  const any = () => true;
+  for (let i = 0; i < ranges.length; i++) {
+    const index = areaAt(areas, ranges.start[i]!);
+    if (index < 0) continue;
+    const sum = sums[index]!;
+    const start = ranges.start[i]!;
+    const end = ranges.end[i]!;
+    switch (ranges.kind[i]) {
+      case RANGE_LIVE: {
+        const middle = start + Math.min(blocks[ranges.block[i]!]!.requestedBytes, end - start);
+        sum.live++;
+        sum.requested += resident(start, middle, any);
+        sum.slack += resident(middle, end, any);
+        break;
+      }
+      case RANGE_METADATA:
+        sum.metadata += resident(start, end, any);
+        break;
+      case RANGE_CACHED:
+        sum.cached += resident(start, end, any);
+        break;
+      default:
+        sum.largestFree = Math.max(sum.largestFree, end - start);
+        sum.pinned += resident(start, end, (page) => kept[page] === 1);
+        sum.returnable += resident(start, end, (page) => kept[page] === 0);
+    }
+  }
+  return areas.map((area, i) => {
+    const { live, largestFree, ...breakdown } = sums[i]!;
+    return {
+      ...area,
+      mappedBytes: area.end - area.start,
+      residentBytes: residentBytes(assembled, area),
+      breakdown,
+      liveBlocks: live,
+      largestFreeBytes: largestFree,
+    };
+  });
+}

@@ -1,0 +1,289 @@
+import { bytes, count, percent } from '../../../sim/contract/format.ts';
+import type { Bytes } from '../../../sim/contract/units.ts';
+import type { Explanation, Verdict, VerdictKind } from './explanation.ts';
+import { countedName, groupAreas, returnTexts } from './area-groups.ts';
+import { RESERVED } from './areas.ts';
+import type { ReturnPrediction } from './returns.ts';
+import type { TunableChange } from './tunable-changes.ts';
+import type { WhatIf } from './what-if.ts';
+
+type Facts = Omit<Explanation, 'schema' | 'verdict'>;
+
+/** A setting that saves less than this share is no advice. */
+const WORTH_IT = 0.05;
+/** Areas and groups below this share of the resident bytes are not worth a sentence. */
+const WORTH_A_SENTENCE = 0.02;
+/** Other heaps that hold less than this share are said not to be the cause. */
+const FEW = 0.15;
+
+/**
+ * Names the largest cause. Free memory counts as retained by policy where the allocator gives it back when asked
+ * (measured), and where it lies on whole pages of a heap or an extent that the request does not reach; as pinned where
+ * something on the same page, slab or chunk keeps it.
+ */
+export function judge(facts: Facts): Verdict {
+  const { sample, growth } = facts;
+  const { breakdown, rssBytes } = sample;
+  const free = breakdown.pinned + breakdown.returnable;
+  const request = facts.returns.find((r) => !r.flushesCaches) ?? facts.returns[0];
+  const policy = Math.max(0, Math.min(free, request.returnsBytes + unreachedBytes(facts, request)));
+  const shares = {
+    'in use': breakdown.requested + breakdown.slack,
+    cache: breakdown.cached,
+    'retention by policy': policy,
+    'fragmentation by pinning': free - policy,
+    metadata: breakdown.metadata,
+  };
+  let kind: VerdictKind = 'nothing';
+  if (rssBytes > 0) {
+    kind = largest(shares);
+    if (kind === 'in use' && growth.rises) kind = 'leak';
+  }
+  const advice = bestAdvice(facts);
+  return {
+    kind,
+    shares,
+    headline: headline(kind, shares, rssBytes),
+    sentences: [
+      ...abortSentences(facts),
+      ...shareSentences(shares, rssBytes),
+      ...placeSentences(facts, kind, shares),
+      ...returnSentences(facts),
+      ...pinningSentences(facts, kind),
+      ...changeSentences(facts.tunableChanges),
+      ...givenSentences(facts),
+      ...growthSentences(facts, kind),
+      ...adviceSentences(facts, advice),
+    ],
+    advice,
+  };
+}
+
+/** Whole free pages of heaps, extents and mappings that a request does not return: nothing but a rule keeps them. */
+function unreachedBytes(facts: Facts, request: ReturnPrediction): Bytes {
+  const returned = new Map(request.byArea.map((a) => [a.index, a.returnsBytes]));
+  return facts.areas.reduce((sum, { kind, breakdown }, i) => {
+    const whole = kind !== 'slab' && kind !== 'chunk' && kind !== 'metadata';
+    return sum + (whole ? Math.max(0, breakdown.returnable - (returned.get(i) ?? 0)) : 0);
+  }, 0);
+}
+
+function largest(shares: Verdict['shares']): keyof Verdict['shares'] {
+  const entries = Object.entries(shares) as [keyof Verdict['shares'], Bytes][];
+  return entries.reduce((best, entry) => (entry[1] > best[1] ? entry : best))[0];
+}
+
+function headline(kind: VerdictKind, shares: Verdict['shares'], rss: Bytes): string {
+  const part = (value: Bytes) => `${bytes(value)} of ${bytes(rss)} resident (${percent(value / rss)})`;
+  switch (kind) {
+    case 'nothing':
+      return 'Nothing is resident.';
+    case 'leak':
+      return `Leak, or a program that needs ever more: ${part(shares['in use'])} are live blocks, and their least sum rises from quarter to quarter of the run.`;
+    case 'in use':
+      return `In use: ${part(shares['in use'])} are blocks that the program holds.`;
+    case 'cache':
+      return `Cache: ${part(shares.cache)} are free, in caches of threads and of the allocator.`;
+    case 'retention by policy':
+      return `Retention by policy: ${part(shares[kind])} are free, and a rule of the allocator keeps them, not a live block on the page. It is not a leak.`;
+    case 'fragmentation by pinning':
+      return `Fragmentation by pinning: ${part(shares[kind])} are free, but live blocks or the allocator’s own structures keep their pages, slabs or chunks.`;
+    case 'metadata':
+      return `Metadata: ${part(shares.metadata)} are headers and structures of the allocator.`;
+  }
+}
+
+function abortSentences({ abort }: Facts): string[] {
+  if (!abort) return [];
+  return [`The run ends at event ${count(abort.event)}: the real program would have aborted there (${abort.message}).`];
+}
+
+function shareSentences(shares: Verdict['shares'], rss: Bytes): string[] {
+  if (rss === 0) return [];
+  const parts = Object.entries(shares)
+    .filter(([, value]) => value > 0)
+    .sort(([, x], [, y]) => y - x)
+    .map(([name, value]) => `${name} ${percent(value / rss)}`);
+  return [`Of the resident bytes: ${parts.join(', ')}.`];
+}
+
+/** Where most of it is. Said of the free part where that is the question, else of all. */
+function placeSentences(facts: Facts, kind: VerdictKind, shares: Verdict['shares']): string[] {
+  const rss = facts.sample.rssBytes;
+  if (rss === 0) return [];
+  const groups = groupAreas(facts.areas);
+  const sentences: string[] = [];
+  const aboutFree = kind === 'retention by policy' || kind === 'fragmentation by pinning';
+  const worth = (g: (typeof groups)[number]) =>
+    aboutFree ? g.breakdown.pinned + g.breakdown.returnable : g.residentBytes;
+  const whole = aboutFree ? shares['retention by policy'] + shares['fragmentation by pinning'] : rss;
+  const ordered = groups.filter((g) => g.residentBytes > 0).sort((x, y) => worth(y) - worth(x));
+  const top = ordered[0];
+  if (!top) return [];
+  const what = aboutFree ? 'free resident bytes' : 'resident bytes';
+  sentences.push(
+    `${percent(worth(top) / whole)} of the ${what} lie in the ${countedName(top.name, top.count)}: ${bytes(worth(top))}, ${liveText(top)}.`,
+  );
+  const others = ordered.slice(1).filter((g) => g.kind === 'heap');
+  if (top.kind === 'heap' && others.length > 0 && others.reduce((n, g) => n + g.residentBytes, 0) < rss * FEW) {
+    const sum = (of: (g: (typeof groups)[number]) => number) => others.reduce((total, g) => total + of(g), 0);
+    sentences.push(
+      `It is not the ${others.length === 1 ? countedName(others[0]!.name, others[0]!.count) : 'other heaps'}: only ${bytes(sum((g) => g.residentBytes))} of the resident bytes lie there (${percent(sum((g) => g.residentBytes) / rss)}).`,
+    );
+  }
+  const reserved = groups.find((g) => g.name === RESERVED);
+  if (reserved && reserved.mappedBytes > rss) {
+    sentences.push(
+      `Of the ${bytes(facts.sample.vszBytes)} that are mapped, ${bytes(reserved.mappedBytes)} are reserved address space: no memory.`,
+    );
+  }
+  return sentences;
+}
+
+function liveText({
+  liveBlocks,
+  breakdown,
+}: {
+  readonly liveBlocks: number;
+  readonly breakdown: { requested: Bytes };
+}) {
+  if (liveBlocks === 0) return 'with no live block in between';
+  if (liveBlocks === 1) return `beside 1 live block of ${bytes(breakdown.requested)}`;
+  return `between ${count(liveBlocks)} live blocks of ${bytes(breakdown.requested)} in all`;
+}
+
+function returnSentences(facts: Facts): string[] {
+  const [best] = facts.returns;
+  if (facts.sample.rssBytes === 0) return [];
+  const call = best.call.startsWith('malloc_trim') ? best.call : `A ${best.call}`;
+  const from = returnTexts(best, facts.areas);
+  const unreached = unreachedBytes(facts, best);
+  const sentences = [
+    best.returnsBytes === 0
+      ? `${call} would return nothing now.`
+      : `${call} would return ${bytes(best.returnsBytes)} now, ${count(best.returnsBytes)} bytes: ${from.slice(0, 3).join(', ')}${from.length > 3 ? ' and others' : ''}.`,
+  ];
+  if (unreached >= facts.sample.rssBytes * WORTH_A_SENTENCE) {
+    const threshold = facts.tunables?.['trim_threshold'];
+    const rule =
+      threshold === undefined
+        ? ''
+        : `: malloc_trim cuts the free end of the main heap alone, and that of an arena goes only by a free that finds it larger than the trim threshold, ${bytes(threshold)} now`;
+    sentences.push(`It does not reach ${bytes(unreached)} more that lie on whole free pages${rule}.`);
+  }
+  return sentences;
+}
+
+function pinningSentences(facts: Facts, kind: VerdictKind): string[] {
+  const group = facts.pinning[0];
+  if (!group) return [];
+  const share = group.returnsBytes / facts.sample.rssBytes;
+  if (share < WORTH_A_SENTENCE && kind !== 'fragmentation by pinning') return [];
+  if (group.ownBytes * 2 > group.returnsBytes) return [];
+  const them = group.blocks.length === 1 ? 'it' : 'them';
+  const how =
+    group.by === 'free'
+      ? `freeing ${them} alone`
+      : group.by === 'free and trim'
+        ? `freeing ${them} before a trim`
+        : `freeing ${them} before the caches are flushed and purged`;
+  return [
+    `${groupText(group)} ${group.blocks.length === 1 ? 'holds' : 'hold'} ${bytes(group.returnsBytes)} of ${/\d/.test(group.area) ? group.area : `the ${group.area}`}: ${how} gives that back (measured).`,
+  ];
+}
+
+/** `these 3 blocks of 4,112 bytes from thread 12` */
+export function groupText(group: Explanation['pinning'][number]): string {
+  const { blocks } = group;
+  const threads = [...new Set(blocks.map((b) => b.thread))].sort((x, y) => x - y);
+  const from =
+    threads.length > 3 ? `${threads.length} threads` : `thread${threads.length > 1 ? 's' : ''} ${threads.join(', ')}`;
+  const sizes = new Set(blocks.map((b) => b.requestedBytes));
+  if (blocks.length === 1) {
+    return `1 block of ${count(blocks[0]!.requestedBytes)} bytes (event ${count(blocks[0]!.event)}, ${from})`;
+  }
+  const size = sizes.size === 1 ? `of ${count([...sizes][0]!)} bytes` : `of ${bytes(group.ownBytes)} in all`;
+  return `${blocks.length} blocks ${size} (first: event ${count(blocks[0]!.event)}; ${from})`;
+}
+
+/** What changed thresholds mean, for the names that people ask about. */
+export function changeSentences(changes: readonly TunableChange[]): string[] {
+  const sentences: string[] = [];
+  const raises = changes.filter((c) => c.causedBy !== 'mallopt' && c.changes['mmap_threshold']);
+  const last = raises.at(-1);
+  if (last) {
+    const [from] = raises[0]!.changes['mmap_threshold']!;
+    const [, to] = last.changes['mmap_threshold']!;
+    const steps = raises.length > 1 ? ` in ${raises.length} steps, the last` : '';
+    sentences.push(
+      `The mmap threshold was raised from ${bytes(from)} to ${bytes(to)}${steps} ${byWhat(last)}: since then blocks below it are carved from a heap instead of mapped on their own, and their free unmaps nothing.`,
+    );
+    const trims = raises.map((c) => c.changes['trim_threshold']).filter((pair) => pair !== undefined);
+    if (trims.length > 0) {
+      sentences.push(
+        `With it the trim threshold rose from ${bytes(trims[0]![0])} to ${bytes(trims.at(-1)![1])}: the free end of a heap is cut off only beyond that.`,
+      );
+    }
+  }
+  for (const change of changes) {
+    if (change.changes['no_dyn_threshold']?.[1] === 1) {
+      sentences.push(
+        `The mmap threshold stopped adapting ${byWhat(change)}: setting any of the thresholds, even to its default, freezes it.`,
+      );
+    }
+    for (const [name, [before, after]] of Object.entries(change.changes)) {
+      const told = change.causedBy !== 'mallopt' && (name === 'mmap_threshold' || name === 'trim_threshold');
+      if (name === 'no_dyn_threshold' || told) continue;
+      sentences.push(`${name} changed from ${count(before)} to ${count(after)} ${byWhat(change)}.`);
+    }
+  }
+  return sentences;
+}
+
+function byWhat(change: TunableChange): string {
+  const at = `at event ${count(change.event)}`;
+  return change.causedBy === 'mallopt'
+    ? `by ${change.cause} ${at}`
+    : `by the ${change.causedBy} of a block of ${bytes(change.blockBytes!)} ${at}`;
+}
+
+/** Settings that were given at the start and silently change something else. */
+function givenSentences(facts: Facts): string[] {
+  if (facts.tunables?.['no_dyn_threshold'] !== 1) return [];
+  if (facts.tunableChanges.some((c) => c.changes['no_dyn_threshold']?.[1] === 1)) return [];
+  return [
+    'The mmap threshold does not adapt in this run: a threshold was given as an option, and any of them, even at its default, freezes it.',
+  ];
+}
+
+function growthSentences({ growth, sample }: Facts, kind: VerdictKind): string[] {
+  if (sample.rssBytes === 0) return [];
+  const floors = growth.floors.map((f) => bytes(f)).join(', ');
+  if (kind === 'leak') return [`Least sum of live blocks in each quarter of the run: ${floors}.`];
+  return growth.rises
+    ? [`The least sum of live blocks rises from quarter to quarter (${floors}): the program itself grows too.`]
+    : [];
+}
+
+function bestAdvice({ whatIf, sample }: Facts): WhatIf | null {
+  const sound = whatIf.filter((w) => !w.failed && w.rssBytes < sample.rssBytes * (1 - WORTH_IT));
+  if (sound.length === 0) return null;
+  // Of those that come near the best one, the cheapest.
+  const least = Math.min(...sound.map((w) => w.rssBytes));
+  const near = sound.filter((w) => w.rssBytes - least <= sample.rssBytes * WORTH_IT);
+  return near.reduce((best, w) => (w.faults + w.syscalls < best.faults + best.syscalls ? w : best));
+}
+
+function adviceSentences(facts: Facts, advice: WhatIf | null): string[] {
+  const { whatIf, sample } = facts;
+  if (whatIf.length === 0 || sample.rssBytes === 0) return [];
+  if (!advice) {
+    return [
+      `None of the settings tried (${whatIf.map((w) => w.setting).join(', ')}) lowers the resident bytes by more than ${percent(WORTH_IT)}.`,
+    ];
+  }
+  const calls = Object.values(sample.syscalls).reduce((sum, n) => sum + n, 0);
+  return [
+    `With ${advice.setting} (${advice.about}) ${bytes(advice.rssBytes)} would be resident here instead of ${bytes(sample.rssBytes)}, at ${count(advice.faults)} page faults instead of ${count(sample.faults)} and ${count(advice.syscalls)} memory system calls instead of ${count(calls)}: run, not estimated.`,
+  ];
+}

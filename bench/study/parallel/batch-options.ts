@@ -1,0 +1,43 @@
+import type { Argv } from 'yargs';
+import { positive } from '../../cli/positive-option.ts';
+import { startProgress } from '../../cli/progress.ts';
+import type { RunAllOptions } from './run-all.ts';
+
+/** Of every command that makes many runs. */
+export interface BatchArguments {
+  workers: number | undefined;
+  json: string | undefined;
+}
+
+export function batchOptions<T>(yargs: Argv<T>): Argv<T & BatchArguments> {
+  return yargs
+    .option('workers', { type: 'number', describe: 'worker threads; default: one a processor' })
+    .option('json', {
+      type: 'string',
+      describe: 'everything as JSON, to FILE or to stdout (then nothing else)',
+    }) as unknown as Argv<T & BatchArguments>;
+}
+
+/** Makes `total` runs with a bar that counts them; Ctrl-C ends them. */
+export async function inBatch<T>(
+  { workers }: Pick<BatchArguments, 'workers'>,
+  total: number,
+  work: (options: RunAllOptions) => Promise<T>,
+): Promise<T> {
+  if (workers !== undefined) positive('workers', workers);
+  const progress = await startProgress(total, 'runs');
+  const controller = new AbortController();
+  const interrupt = () => controller.abort();
+  process.once('SIGINT', interrupt);
+  let done = 0;
+  try {
+    return await work({
+      onDone: () => progress.update(++done),
+      signal: controller.signal,
+      ...(workers !== undefined && { workers }),
+    });
+  } finally {
+    progress.stop();
+    process.off('SIGINT', interrupt);
+  }
+}

@@ -1,0 +1,34 @@
+import { parseAllocator } from '../../../allocators/spec.ts';
+import type { EventBuffer, Touch } from '../../../sim/contract/event.ts';
+import type { KernelOptions } from '../../../sim/kernel/kernel.ts';
+import type { Mode, Pace } from '../../run/result.ts';
+import type { Costs } from '../../../sim/time/costs.ts';
+import type { ReportRun } from '../../report/build-page.ts';
+import { recordRun } from '../../run/record.ts';
+import { runSession } from '../../run/run-session.ts';
+
+/** A whole run as plain data, so that it can be sent to a worker. The columns of `events` are shared, not copied. */
+export interface RunTask {
+  readonly events: EventBuffer;
+  readonly workload: string;
+  readonly parameters: Readonly<Record<string, number | string | boolean>>;
+  /** As in --allocator. */
+  readonly allocator: string;
+  readonly cpus: number;
+  readonly mode: Mode;
+  readonly pace: Pace;
+  readonly seed: number;
+  readonly touch?: Touch;
+  readonly kernel?: Partial<KernelOptions>;
+  readonly costs?: Costs;
+  readonly sampleEvery?: number;
+  /** Keep what a report draws beyond the result. */
+  readonly record?: boolean;
+}
+
+/** Executes one task; what a worker does, and what is done without workers. */
+export async function runTask(task: RunTask, signal?: AbortSignal): Promise<ReportRun> {
+  const { allocator, record, ...rest } = task;
+  const options = { ...rest, spec: parseAllocator(allocator, task.cpus), ...(signal && { signal }) };
+  return record ? recordRun(options) : { result: await runSession(options) };
+}

@@ -1,0 +1,15 @@
+import { UserError } from '../../../sim/contract/assert.ts';
+import type { ReportRun } from '../../report/build-page.ts';
+import { type RunTask, runTask } from './run-task.ts';
+
+export type TaskOutcome = { readonly run: ReportRun } | { readonly userError: string };
+
+/** Piscina's entry. Errors lose their class between threads, so the user's own mistakes come back as data. */
+export default async function work(task: RunTask): Promise<TaskOutcome> {
+  try {
+    return { run: await runTask(task) };
+  } catch (error) {
+    if (error instanceof UserError) return { userError: error.message };
+    throw error;
+  }
+}

@@ -1,0 +1,51 @@
+import { UserError } from '../../../sim/contract/assert.ts';
+import type { RunResult } from '../../run/result.ts';
+import { writeWhole } from '../../run/line-sink.ts';
+import { runAll } from '../parallel/run-all.ts';
+import type { RunTask } from '../parallel/run-task.ts';
+import { type MachineArguments, prepare } from '../../cli/run-options.ts';
+import { runSession } from '../../run/run-session.ts';
+import { parseThreadCounts, scalingOf, scalingPoint, scalingText, withThreads } from './scaling.ts';
+import type { SessionOptions } from '../../run/session.ts';
+import { type TimeArguments, timing } from '../../cli/time-options.ts';
+
+/** Each on all of the host's processors. */
+async function runInTurn(sessions: readonly SessionOptions[]): Promise<RunResult[]> {
+  const results: RunResult[] = [];
+  for (const session of sessions) results.push(await runSession(session));
+  return results;
+}
+
+/** Several at a time, the longest first. */
+async function runAside(sessions: readonly SessionOptions[], allocator: string): Promise<RunResult[]> {
+  const tasks = sessions.map(
+    ({ spec: _, parameters = {}, mode = 'virtual', pace = 'asap', seed = 0, ...session }): RunTask => {
+      return { ...session, parameters, mode, pace, seed, allocator };
+    },
+  );
+  const runs = await runAll(tasks.reverse());
+  return runs.reverse().map((run) => run.result);
+}
+
+/** `sim run W --threads 1,2,4,…`: the same workload at each number of threads, on one machine. */
+export async function runScaling(
+  argv: MachineArguments & TimeArguments & { readonly json: string | undefined; readonly quiet: boolean },
+  list: string,
+): Promise<void> {
+  const counts = parseThreadCounts(list);
+  if (argv.mode === 'lockstep') {
+    throw new UserError('--threads: lockstep has no contention, expected --mode virtual or threads');
+  }
+  const cpus = argv.cpus ?? counts.at(-1)!;
+  const sessions: SessionOptions[] = [];
+  for (const threads of counts) {
+    const { session } = await prepare({ ...argv, cpus, workload: withThreads(argv.workload, threads) });
+    sessions.push({ ...session, ...timing(argv) });
+  }
+  const results = argv.mode === 'threads' ? await runInTurn(sessions) : await runAside(sessions, argv.allocator);
+  const points = results.map((result, i) => scalingPoint(counts[i]!, result));
+  const allocator = results.at(-1)!.run.allocator;
+  const scaling = scalingOf(argv.workload, allocator, cpus, points);
+  if (argv.json !== undefined) writeWhole(argv.json || '-', JSON.stringify(scaling, null, 2));
+  if (!argv.quiet && argv.json !== '' && argv.json !== '-') process.stdout.write(scalingText(scaling));
+}

@@ -1,0 +1,126 @@
+import { UserError } from '../../../sim/contract/assert.ts';
+import { fitScalability, type ScalabilityFit, throughputAt } from '../../../sim/metrics/scalability.ts';
+import { columns, count, duration, percent } from '../../../sim/contract/format.ts';
+import type { RunResult } from '../../run/result.ts';
+import { WORKLOADS } from '../../../workloads/index.ts';
+
+export const SCALING_SCHEMA = 'allocsim-scaling-1';
+
+/** One workload at several numbers of threads, and the law that the throughputs follow. */
+export interface Scaling {
+  readonly schema: typeof SCALING_SCHEMA;
+  readonly workload: string;
+  readonly allocator: string;
+  readonly cpus: number;
+  readonly points: readonly ScalingResult[];
+  /** null where the points allow none. */
+  readonly fit: ScalabilityFit | null;
+  /** What the law says for numbers of threads that were not run: half as many again as the most, twice and four times. */
+  readonly predictions: readonly { readonly threads: number; readonly throughput: number }[];
+}
+
+export interface ScalingResult {
+  readonly threads: number;
+  readonly virtualNs: number;
+  /** Calls of malloc, free and the like in a second. */
+  readonly throughput: number;
+  /** Share of the acquisitions of locks that had to wait. */
+  readonly contended: number;
+  /** Share of the threads' time spent waiting for locks. */
+  readonly waiting: number;
+  readonly futexCalls: number;
+  readonly rssPeakBytes: number;
+}
+
+/** `1,2,4,8` → ascending numbers of threads. */
+export function parseThreadCounts(text: string): number[] {
+  const counts = text.split(',').map(Number);
+  for (const [i, n] of counts.entries()) {
+    if (!Number.isInteger(n) || n < 1 || n > 4096) {
+      throw new UserError(`--threads: found '${text.split(',')[i]}', expected numbers from 1 to 4096, as in 1,2,4,8`);
+    }
+  }
+  return [...new Set(counts)].sort((a, b) => a - b);
+}
+
+/** The workload with that many threads; a trace has the threads that it has. */
+export function withThreads(workload: string, threads: number): string {
+  const [name = '', parameters = ''] = workload.split(/:(.*)/s);
+  const known = WORKLOADS.find((w) => w.name === name);
+  if (!known?.parameters.some((parameter) => parameter.name === 'threads')) {
+    const scalable = WORKLOADS.filter((w) => w.parameters.some((parameter) => parameter.name === 'threads'));
+    throw new UserError(
+      `--threads: '${workload}' has no parameter threads, expected one of ${scalable.map((w) => w.name).join(', ')}`,
+    );
+  }
+  const others = parameters.split(',').filter((part) => part !== '' && !part.startsWith('threads='));
+  return `${name}:${[...others, `threads=${threads}`].join(',')}`;
+}
+
+export function scalingPoint(threads: number, result: RunResult): ScalingResult {
+  const { summary, locks, concurrency } = result;
+  const calls = concurrency ? concurrency.allocations + concurrency.frees : 0;
+  const acquisitions = locks.reduce((sum, lock) => sum + lock.acquisitions, 0);
+  const contended = locks.reduce((sum, lock) => sum + lock.contended, 0);
+  const waitNs = summary.waitNs ?? 0;
+  return {
+    threads,
+    virtualNs: summary.virtualNs,
+    throughput: summary.virtualNs === 0 ? 0 : (calls / summary.virtualNs) * 1e9,
+    contended: acquisitions === 0 ? 0 : contended / acquisitions,
+    waiting: waitNs === 0 ? 0 : waitNs / (waitNs + (summary.cpuNs ?? 0)),
+    futexCalls: summary.syscalls.futex,
+    rssPeakBytes: summary.rssPeakBytes,
+  };
+}
+
+export function scalingOf(
+  workload: string,
+  allocator: string,
+  cpus: number,
+  points: readonly ScalingResult[],
+): Scaling {
+  const fit = fitScalability(points) ?? null;
+  const most = points.at(-1)?.threads ?? 1;
+  const predictions = fit
+    ? [Math.ceil(most * 1.5), most * 2, most * 4].map((threads) => ({
+        threads,
+        throughput: throughputAt(fit, threads),
+      }))
+    : [];
+  return { schema: SCALING_SCHEMA, workload, allocator, cpus, points, fit, predictions };
+}
+
+const BAR_WIDTH = 30;
+
+/** The curve as a table with bars, and the law in words. */
+export function scalingText({ workload, allocator, cpus, points, fit, predictions }: Scaling): string {
+  const most = Math.max(...points.map((point) => point.throughput), 1e-9);
+  const rows = [
+    ['threads', 'calls/s', 'law', 'virtual time', 'contended', 'waiting', 'futex calls', ''],
+    ...points.map((p) => [
+      count(p.threads),
+      count(p.throughput),
+      fit ? count(throughputAt(fit, p.threads)) : '-',
+      duration(p.virtualNs),
+      percent(p.contended),
+      percent(p.waiting),
+      count(p.futexCalls),
+      '█'.repeat(Math.max(1, Math.round((p.throughput / most) * BAR_WIDTH))),
+    ]),
+    ...predictions.map((p) => [count(p.threads), '', count(p.throughput), '', '', '', '', 'not run']),
+  ];
+  const lines = [`${workload} under ${allocator} on ${cpus} processors`, '', ...columns(rows, 'rrrrrrrl'), ''];
+  if (fit) {
+    lines.push(
+      `Universal Scalability Law: one thread ${count(fit.perThread)} calls/s, contention ${percent(fit.contention)}, ` +
+        `coherence ${(fit.coherence * 100).toPrecision(2)} %, R² ${fit.rSquared.toFixed(3)}`,
+      fit.peakThreads === null
+        ? 'More threads never get less done.'
+        : `Most gets done with ${count(fit.peakThreads)} threads; more of them get less done.`,
+    );
+  } else {
+    lines.push('Too few points for the Universal Scalability Law: give two or more numbers of threads.');
+  }
+  return `${lines.join('\n')}\n`;
+}

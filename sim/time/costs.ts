@@ -1,0 +1,217 @@
+import { UserError } from '../contract/assert.ts';
+import type { Ns } from '../contract/units.ts';
+import { OPERATIONS, type Operation } from '../contract/operations.ts';
+
+/**
+ * The price list: what each thing that a thread does costs, in nanoseconds. Models and kernel only count; every
+ * nanosecond of virtual time comes from here.
+ */
+export interface Costs {
+  /**
+   * What the program does itself from one call to the next. Here it is a replay, which reads the call from a list and keeps the
+   * block in a table.
+   */
+  readonly eventNs: Ns;
+  /** How long a thread that needs a block of another one looks whether it is there before it gives its processor away. */
+  readonly pollLimitNs: Ns;
+  /** A call that its thread's cache serves. */
+  readonly mallocNs: Ns;
+  readonly freeNs: Ns;
+  /** What of slow paths and the kernel was counted, each time it was. */
+  readonly operations: Readonly<Record<Operation, Ns>>;
+  /** Acquire and release of a lock that nobody else wants, its line being in the own cache. */
+  readonly lockNs: Ns;
+  /** A line that another processor wrote last comes over; a lock's, and while it is held the lines that it guards. */
+  readonly lineTransferNs: Ns;
+  /** Until a line is there that no near cache holds. */
+  readonly coldLineNs: Ns;
+  readonly guardedTransferNs: Ns;
+  /** How long a processor that takes a lock again and again keeps its line, where another one wants it too. */
+  readonly lineKeepNs: Ns;
+  /** A failed look at a lock that spins, and how long the spinning lasts at most. */
+  readonly spinLimitNs: Ns;
+  /** Into the kernel and out again; part of each system call's price, and not spent under its lock. */
+  readonly syscallNs: Ns;
+  /** futex(FUTEX_WAIT) of a lock that is released before the kernel looks at it. */
+  readonly futexWaitNs: Ns;
+  readonly futexWakeNs: Ns;
+  /** What a processor's first call of each kind takes longer, as no cache holds what it needs. */
+  readonly coldCallNs: Ns;
+  /** Waking a thread that sleeps, beyond the call, on the waker: where it only queues, and where its processor is to be interrupted. */
+  readonly wakeThreadNs: Ns;
+  readonly wakeIdleNs: Ns;
+  /** From the wake-up to the first instruction of a thread whose processor has to be interrupted for it. */
+  readonly wakeLatencyNs: Ns;
+  readonly contextSwitchNs: Ns;
+  /** On average: the scheduler looks at ticks only, so a slice is up to half as long again, or half as long. */
+  readonly timeSliceNs: Ns;
+  /** What a thread's begin and exit cost the processor it runs on. */
+  readonly threadBeginNs: Ns;
+  readonly threadExitNs: Ns;
+  /** For each other processor that runs a thread of the process when pages or rights are taken away: on the initiator, and there. */
+  readonly shootDownNs: Ns;
+  readonly interruptNs: Ns;
+  /** Caches, for what the program writes: sizes in bytes, rates in bytes per nanosecond. */
+  readonly cacheL2Bytes: number;
+  readonly cacheL3Bytes: number;
+  readonly fillRateL2: number;
+  readonly fillRateL3: number;
+  readonly fillRateMemory: number;
+  /** A page that a fault has just cleared. */
+  readonly fillRateCleared: number;
+  /** A single write (`w` of a few bytes, touch `first`) that finds its line in the own cache; in the shared one; in memory. */
+  readonly writeL2Ns: Ns;
+  readonly writeL3Ns: Ns;
+  readonly writeMemoryNs: Ns;
+}
+
+/**
+ * A small virtual machine: two processors of an AMD EPYC (Zen 3), KVM, Linux 6.18. All from `sim calibrate` there, at two times: the
+ * machine was twice as fast at the first. Prices that were measured only the second time (what the program does itself, looks at
+ * chunks, filling of cleared pages, rousing of processors, what comes over with a lock, interrupts) are given here in the
+ * first's terms, by the ratio of those that were measured both times: locks, system calls, futex calls and faults, 0.55. mprotect: a
+ * quarter more than then, which is what it takes longer on a heap that is used.
+ *
+ * What no measurement isolates is derived: a split or a coalesce writes three or four words of two chunks that a search has
+ * looked at already; a slow call is what a trip into an arena costs beyond the lock and a split, all in the caches. What it
+ * costs more where neither caches nor branch predictors know the way is the price of a look at a chunk.
+ */
+const VIRTUAL_MACHINE: Costs = {
+  eventNs: 3.5,
+  pollLimitNs: 3_000,
+  mallocNs: 6,
+  freeNs: 5,
+  operations: {
+    slowCalls: 2,
+    binScanSteps: 30,
+    bitmapWords: 1,
+    treeSteps: 30,
+    splits: 2.5,
+    coalesces: 2.5,
+    listInserts: 2,
+    consolidations: 60,
+    cacheFills: 3,
+    cacheFlushes: 5,
+    bytesCopied: 1 / 45,
+    bytesCleared: 1 / 80,
+    faults: 1_650,
+    hugeFaults: 50_000,
+    pagesReleased: 250,
+    brk: 1_400,
+    mmap: 900,
+    munmap: 2_500,
+    mremap: 1_800,
+    madvise: 400,
+    mprotect: 1_100,
+    zeroPagesReplaced: 0, // beyond the fault and the shoot-down
+    flushes: 900,
+    brkShrinks: 3_300,
+    mappingsEntered: 3_000,
+  },
+  lockNs: 5,
+  lineTransferNs: 30,
+  coldLineNs: 70,
+  guardedTransferNs: 85,
+  lineKeepNs: 350,
+  spinLimitNs: 9_000,
+  syscallNs: 100,
+  futexWaitNs: 200,
+  futexWakeNs: 150,
+  coldCallNs: 12_000,
+  wakeThreadNs: 800,
+  wakeIdleNs: 4_500,
+  wakeLatencyNs: 12_000,
+  contextSwitchNs: 600,
+  timeSliceNs: 4_000_000,
+  threadBeginNs: 10_000,
+  threadExitNs: 15_000,
+  shootDownNs: 8_000,
+  interruptNs: 5_000,
+  cacheL2Bytes: 524_288,
+  cacheL3Bytes: 33_554_432,
+  fillRateL2: 100,
+  fillRateL3: 50,
+  fillRateMemory: 25,
+  fillRateCleared: 12,
+  writeL2Ns: 1,
+  writeL3Ns: 3,
+  writeMemoryNs: 8,
+};
+
+/**
+ * A server without a hypervisor. Sources of what differs: a minor fault with its cleared page is 0.25 to 0.5 us in
+ * lmbench's lat_pagefault and in will-it-scale's page_fault1 on x86 servers since 2017; system call entry 70 to 100 ns
+ * with the mitigations on; a remote TLB flush under 1 us (Amit, "Optimizing the TLB shootdown algorithm", ATC 2017);
+ * wake-up of an idle core 1.5 to 3 us (schbench, perf bench futex).
+ */
+const BARE_METAL: Costs = {
+  ...VIRTUAL_MACHINE,
+  timeSliceNs: 2_800_000,
+  operations: {
+    ...VIRTUAL_MACHINE.operations,
+    faults: 400,
+    hugeFaults: 45_000,
+    pagesReleased: 70,
+    brk: 450,
+    mmap: 500,
+    munmap: 600,
+    mremap: 800,
+    madvise: 250,
+    mprotect: 500,
+    flushes: 150,
+    brkShrinks: 800,
+    mappingsEntered: 800,
+  },
+  syscallNs: 80,
+  futexWaitNs: 200,
+  futexWakeNs: 200,
+  coldCallNs: 4_000,
+  wakeThreadNs: 800,
+  wakeIdleNs: 1_000,
+  wakeLatencyNs: 2_000,
+  threadBeginNs: 5_000,
+  threadExitNs: 7_000,
+  shootDownNs: 700,
+  interruptNs: 400,
+};
+
+export const COST_PROFILES: Readonly<Record<string, Costs>> = { vm: VIRTUAL_MACHINE, 'bare-metal': BARE_METAL };
+export const DEFAULT_PROFILE = 'vm';
+
+/** Prices in the order of the operation counters. */
+export function operationPrices(costs: Costs): Float64Array {
+  return Float64Array.from(OPERATIONS, (name) => costs.operations[name]);
+}
+
+/** A profile as `sim calibrate` writes it: any of the prices, over those of the profile `base`. */
+export function parseCosts(text: string, file: string): Costs {
+  let data: unknown;
+  try {
+    data = JSON.parse(text);
+  } catch (error) {
+    throw new UserError(`${file}: no price list: ${(error as Error).message}`);
+  }
+  if (!isRecord(data)) throw new UserError(`${file}: no price list: expected a JSON object`);
+  const { base = DEFAULT_PROFILE, operations = {}, comment: _, measured: _measured, ...prices } = data;
+  const below = COST_PROFILES[String(base)];
+  if (!below) {
+    throw new UserError(`${file}: base: found '${base}', expected one of ${Object.keys(COST_PROFILES).join(', ')}`);
+  }
+  if (!isRecord(operations)) throw new UserError(`${file}: operations: expected an object of prices`);
+  checkPrices(prices, below, file, '');
+  checkPrices(operations, below.operations, file, 'operations.');
+  return { ...below, ...prices, operations: { ...below.operations, ...operations } };
+}
+
+function checkPrices(found: Record<string, unknown>, known: object, file: string, prefix: string): void {
+  for (const [name, price] of Object.entries(found)) {
+    if (!(name in known) || name === 'operations') throw new UserError(`${file}: unknown price '${prefix}${name}'`);
+    if (typeof price !== 'number' || !Number.isFinite(price) || price < 0) {
+      throw new UserError(`${file}: ${prefix}${name}: found ${JSON.stringify(price)}, expected a number from 0`);
+    }
+  }
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

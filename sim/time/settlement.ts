@@ -1,0 +1,163 @@
+import type { ThreadSlot } from '../contract/allocator.ts';
+import { assert } from '../contract/assert.ts';
+import type { Ns } from '../contract/units.ts';
+import { operationPrices } from './costs.ts';
+import { createDraws } from './draws.ts';
+import * as counters from '../contract/operations.ts';
+import type { VirtualTime } from './virtual-time.ts';
+
+/** Turns what models and kernel have counted into time. */
+export interface Settlement {
+  /** Prices what was counted since the last time and moves the thread's clock. */
+  settle(t: ThreadSlot): void;
+  /** Before a lock is taken: only what takes long must not count as time under the lock. */
+  settleLong(t: ThreadSlot): void;
+  /** At the end of a call: what is left after the call's last lock is small, unless it takes long, and waits. */
+  settleCall(t: ThreadSlot): void;
+  /** The running call goes into the kernel, whose counts are then looked at. */
+  noteKernelEntry(): void;
+  /** The running call has released a lock. */
+  noteRelease(): void;
+}
+
+export interface SettlementOptions {
+  readonly time: VirtualTime;
+  /** The machine's counters. */
+  readonly operations: Float64Array;
+  /** Page faults of the thread that have been priced, so many nanoseconds. */
+  readonly onFaults: (t: ThreadSlot, ns: Ns) => void;
+}
+
+/** How far a price may be off either way: caches, pipelines and neighbours are never the same twice. */
+const JITTER = 0.1;
+/** A price is a sum of many: few factors are enough, and stay in the host's first cache. */
+const FACTORS = 1024;
+
+export function createSettlement({ time, operations, onFaults }: SettlementOptions): Settlement {
+  // Constants of their own are folded into the code, imported ones are loaded at every use.
+  const { OP_BRK, OP_MADVISE, OP_MAPPINGS_ENTERED, OP_MMAP, OP_MPROTECT, OP_MUNMAP } = counters;
+  const { OP_BYTES_CLEARED, OP_BYTES_COPIED, OP_FAULTS, OP_FLUSHES, OP_ZERO_PAGES_REPLACED, OPERATIONS } = counters;
+  const { clocks, debts, processor, running, pace, costs } = time;
+  const { coldCallNs, shootDownNs, interruptNs } = costs;
+  const prices = operationPrices(costs);
+  const settled = new Float64Array(6);
+  const OWN = 0; // price of all that the allocator was counted to have done
+  const KERNEL = 1; // of all that the kernel did
+  const SHOT_DOWN = 2; // counts
+  const FAULTS = 3;
+  const COPIED = 4;
+  const CLEARED = 5;
+  assert(OPERATIONS.length === 25 && OP_FAULTS === 12, 'the sums in settle() leave counters out');
+  // In an array: a variable that functions share is looked up, checked and stored at every use.
+  const state = new Int32Array(2);
+  const HAS_RELEASED = 0; // a lock, in the running call
+  const HAS_CALLED = 1; // the kernel, since the last time that its price was paid
+  const { next: jitter } = createDraws(time.seed, 'prices', { count: FACTORS, of: (u) => 1 + (2 * u - 1) * JITTER });
+
+  // The counters are never emptied: what was counted since the last time is the difference of two sums of products,
+  // which takes no branch and no store for each counter. Whole numbers times prices stay exact enough in doubles.
+  function settle(t: ThreadSlot): void {
+    // In pairs: each addition waits for the one before it, and a chain of twenty would take longer than all else here.
+    const own =
+      operations[0]! * prices[0]! +
+      operations[1]! * prices[1]! +
+      (operations[2]! * prices[2]! + operations[3]! * prices[3]!) +
+      (operations[4]! * prices[4]! +
+        operations[5]! * prices[5]! +
+        (operations[6]! * prices[6]! + operations[7]! * prices[7]!)) +
+      (operations[8]! * prices[8]! +
+        operations[9]! * prices[9]! +
+        (operations[10]! * prices[10]! + operations[11]! * prices[11]!));
+    if (own !== settled[OWN]!) {
+      clocks[t]! += (own - settled[OWN]!) * jitter() * pace[t]!;
+      settled[OWN] = own;
+      settled[COPIED] = operations[OP_BYTES_COPIED]!;
+      settled[CLEARED] = operations[OP_BYTES_CLEARED]!;
+    }
+    if (state[HAS_CALLED] !== 0 || operations[OP_FAULTS] !== settled[FAULTS]) settleKernel(t);
+  }
+
+  function settleKernel(t: ThreadSlot): void {
+    state[HAS_CALLED] = 0;
+    const kernel =
+      operations[12]! * prices[12]! +
+      operations[13]! * prices[13]! +
+      (operations[14]! * prices[14]! + operations[15]! * prices[15]!) +
+      (operations[16]! * prices[16]! +
+        operations[17]! * prices[17]! +
+        (operations[18]! * prices[18]! + operations[19]! * prices[19]!)) +
+      (operations[20]! * prices[20]! + operations[21]! * prices[21]!) +
+      (operations[22]! * prices[22]! + operations[23]! * prices[23]! + operations[24]! * prices[24]!);
+    if (kernel === settled[KERNEL]!) return;
+    coldCalls(t);
+    clocks[t]! += (kernel - settled[KERNEL]!) * jitter() * pace[t]!;
+    settled[KERNEL] = kernel;
+    // Once for each call that takes pages away, and at each fault that replaces the zero page.
+    const shootDowns = operations[OP_FLUSHES]! + operations[OP_ZERO_PAGES_REPLACED]!;
+    for (; settled[SHOT_DOWN]! < shootDowns; settled[SHOT_DOWN]!++) clocks[t]! += shootDown(t);
+    const faults = operations[OP_FAULTS]!;
+    if (faults !== settled[FAULTS]!) {
+      onFaults(t, (faults - settled[FAULTS]!) * prices[OP_FAULTS]!);
+      settled[FAULTS] = faults;
+    }
+  }
+
+  // How often calls of each kind had been made, and by processor which have been made there, a bit for each.
+  const KINDS = [OP_BRK, OP_MMAP, OP_MUNMAP, OP_MADVISE, OP_MPROTECT, OP_MAPPINGS_ENTERED];
+  const counted = new Float64Array(KINDS.length);
+  const made = new Uint8Array(running.length);
+
+  /** The first call of each kind on a processor. */
+  function coldCalls(t: ThreadSlot): void {
+    const p = processor[t]!;
+    for (let kind = 0; kind < KINDS.length; kind++) {
+      const count = operations[KINDS[kind]!]!;
+      if (count === counted[kind]!) continue;
+      counted[kind] = count;
+      if ((made[p]! & (1 << kind)) !== 0) continue;
+      made[p]! |= 1 << kind;
+      clocks[t]! += coldCallNs * jitter();
+    }
+  }
+
+  function settleLong(t: ThreadSlot): void {
+    if (
+      operations[OP_BYTES_COPIED] !== settled[COPIED] ||
+      operations[OP_BYTES_CLEARED] !== settled[CLEARED] ||
+      operations[OP_FAULTS] !== settled[FAULTS]
+    ) {
+      settle(t);
+    }
+  }
+
+  function settleCall(t: ThreadSlot): void {
+    if (state[HAS_RELEASED] !== 0) settleLong(t);
+    else settle(t);
+    state[HAS_RELEASED] = 0;
+  }
+
+  /** Every other processor that runs a thread of the process is interrupted to forget the translations. */
+  function shootDown(t: ThreadSlot): Ns {
+    let others = 0;
+    for (let p = 0; p < running.length; p++) {
+      const other = running[p]!;
+      if (other >= 0 && other !== t) {
+        debts[other]! += interruptNs;
+        others++;
+      }
+    }
+    return others * shootDownNs;
+  }
+
+  return {
+    settle,
+    settleLong,
+    settleCall,
+    noteKernelEntry: () => {
+      state[HAS_CALLED] = 1;
+    },
+    noteRelease: () => {
+      state[HAS_RELEASED] = 1;
+    },
+  };
+}

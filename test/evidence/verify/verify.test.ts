@@ -1,0 +1,75 @@
+import { expect, type TestContext, test } from 'vitest';
+import { parseAllocator } from '../../../allocators/spec.ts';
+import { nativeObstacle } from '../../../bench/evidence/native/native.ts';
+import { findOriginal } from '../../../bench/evidence/verify/real.ts';
+import { compareStatistics } from '../../../bench/evidence/verify/statistics.ts';
+import { verificationText } from '../../../bench/evidence/verify/text.ts';
+import { verify } from '../../../bench/evidence/verify/verify.ts';
+import type { EventBuffer } from '../../../sim/contract/event.ts';
+import { resolveWorkload } from '../../../workloads/index.ts';
+import { requireThat, requireTool } from '../../helpers/require.ts';
+
+/** The version that this machine has, or the test is skipped. */
+function spec(context: TestContext, allocator: string) {
+  const obstacle = nativeObstacle();
+  requireThat(context, obstacle === undefined, obstacle ?? '');
+  const parsed = parseAllocator(allocator, 2);
+  try {
+    findOriginal(parsed);
+  } catch (error) {
+    requireThat(context, false, (error as Error).message);
+  }
+  return parsed;
+}
+
+const stress = async (profile: string): Promise<EventBuffer> =>
+  (await resolveWorkload(`stress:profile=${profile},events=4000,seed=11,threads=3`)).events;
+
+test.for([
+  ['glibc', 'mix'],
+  ['glibc', 'exits'],
+  ['glibc:tcache_count=2,mxfast=0,arena_max=2', 'prodcons'],
+  ['glibc:hugetlb=2', 'trim'],
+  ['jemalloc', 'mix'],
+  ['jemalloc:narenas=2,dirty_decay_ms=100', 'decay'],
+  ['jemalloc:retain=false', 'exits'],
+] as const)('%s on %s: everything is as on the real one', async ([allocator, profile], context) => {
+  const model = spec(context, allocator);
+  const events = await stress(profile);
+  const v = await verify({ events, workload: profile, spec: model });
+  expect(v.passed, verificationText(v, events)).toBe(true);
+  expect(v.placements.total).toBeGreaterThan(1500);
+  expect(v.samples.numbers).toBeGreaterThan(20);
+});
+
+test('what differs is found and told: a model with another setting than the real one', async (context) => {
+  requireTool(context, 'strace');
+  const model = spec(context, 'jemalloc');
+  const events = await stress('mix');
+  const wrong = { ...model, options: { ...model.options, narenas: 1 } };
+  const v = await verify({ events, workload: 'mix', spec: wrong, show: 2 });
+  expect(v.passed).toBe(false);
+  expect(v.placements.identical).toBeLessThan(v.placements.total);
+  expect(v.placements.first).toHaveLength(2);
+  expect(v.samples.equal).toBeLessThan(v.samples.total);
+  const text = verificationText(v, events);
+  expect(text).toMatch(/First placements that are not identical/);
+  expect(text).toMatch(/First system call that differs: number \d+, event \d+\n {2}model .*\n {2}real /);
+  expect(text.trimEnd().endsWith('Not the same.')).toBe(true);
+});
+
+test('statistics: every leaf of the real ones, by its path', () => {
+  const real = { arena: 1, small: { nmalloc: 2 }, 'large.nmalloc': 3, bins: [{ size: 8 }, { size: 16 }] };
+  const model = { arena: 1, small: { nmalloc: 2 }, large: { nmalloc: 4 }, bins: [{ size: 8 }], more: 9 };
+  expect(compareStatistics(model, real)).toEqual({
+    compared: 5,
+    differing: [
+      { name: 'large.nmalloc', model: 4, real: 3 },
+      { name: 'bins.1.size', model: undefined, real: 16 },
+    ],
+  });
+});
+
+test('what can not be run here is said in a line', () => {
+  expect(() => findOriginal(parseAllocator('zendmm', 2))).toThrow(/zendmm.* can not be run here/);
+});

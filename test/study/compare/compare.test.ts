@@ -1,0 +1,55 @@
+import { describe, expect, test } from 'vitest';
+import { splitAllocators } from '../../../bench/study/compare/allocator-list.ts';
+import { compareResults } from '../../../bench/study/compare/comparison.ts';
+import { differ, spreadOf } from '../../../bench/study/compare/statistics.ts';
+import { comparisonText } from '../../../bench/study/compare/text.ts';
+import { runLockstep } from '../../../bench/run/session.ts';
+import type { RunResult } from '../../../bench/run/result.ts';
+import { bumpOptions } from '../../helpers/bump-run.ts';
+
+describe('compare', () => {
+  test('commas part allocators and options', () => {
+    expect(splitAllocators('glibc,jemalloc')).toEqual(['glibc', 'jemalloc']);
+    expect(
+      splitAllocators('glibc:arena_max=2,mmap_threshold=1M,jemalloc@5.3.0:narenas=1,zendmm+glibc:top_pad=0'),
+    ).toEqual(['glibc:arena_max=2,mmap_threshold=1M', 'jemalloc@5.3.0:narenas=1', 'zendmm+glibc:top_pad=0']);
+    expect(splitAllocators('zendmm:all=true+glibc:arena_max=2,top_pad=0,glibc')).toEqual([
+      'zendmm:all=true+glibc:arena_max=2,top_pad=0',
+      'glibc',
+    ]);
+  });
+
+  test('ranges that overlap are no difference', () => {
+    expect(spreadOf([3, 1, 2])).toMatchObject({ median: 2, min: 1, max: 3 });
+    expect(spreadOf([4, 1, 2, 3]).median).toBe(2.5);
+    expect(differ(spreadOf([1, 2]), spreadOf([2, 3]))).toBe(false);
+    expect(differ(spreadOf([1, 2]), spreadOf([3, 4]))).toBe(true);
+  });
+
+  /** A real run with other figures put in. */
+  async function withPeaks(allocator: string, peaks: readonly number[]): Promise<RunResult[]> {
+    const base = await runLockstep(bumpOptions(['m 0 1 1000', 'f 0 1']));
+    return peaks.map((rssPeakBytes, seed) => ({
+      ...base,
+      run: { ...base.run, allocator, seed },
+      summary: { ...base.summary, rssPeakBytes },
+    }));
+  }
+
+  test('best and worst are marked only where the ranges are apart', async () => {
+    const runs = [
+      await withPeaks('a', [100, 110, 120]),
+      await withPeaks('b', [115, 118, 119]),
+      await withPeaks('c', [300, 310, 320]),
+    ];
+    const peak = compareResults(runs).rows.find((r) => r.metric === 'rssPeakBytes')!;
+    expect(peak.cells.map((c) => c?.mark)).toEqual(['best', 'best', 'worst']);
+    expect(peak.cells.map((c) => c?.differsFromFirst)).toEqual([false, false, true]);
+    expect(peak.cells[2]!.ratio).toBeCloseTo(310 / 110);
+    const same = compareResults(runs).rows.find((r) => r.metric === 'rssBytes')!;
+    expect(same.cells.map((c) => c?.mark)).toEqual([null, null, null]);
+    const text = comparisonText(compareResults(runs));
+    expect(text).toContain('310 B (300 B to 320 B) -');
+    expect(text).toContain('(×1.07)');
+  });
+});

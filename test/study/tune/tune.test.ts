@@ -1,0 +1,55 @@
+import { describe, expect, test } from 'vitest';
+import { parseAllocator } from '../../../allocators/spec.ts';
+import { candidateValues } from '../../../bench/study/tune/candidates.ts';
+import { tuneText } from '../../../bench/study/tune/text.ts';
+import { tune } from '../../../bench/study/tune/tune.ts';
+import { eventsOf } from '../../helpers/bump-run.ts';
+
+/** What is freed below a small block stays, unless it had a mapping of its own. */
+const events = eventsOf([
+  'm 0 1 20000000',
+  'f 0 1',
+  ...Array.from({ length: 20 }, (_, i) => [`m 0 ${i + 2} 900000`, `m 0 ${i + 100} 24`]).flat(),
+  ...Array.from({ length: 20 }, (_, i) => `f 0 ${i + 2}`),
+]);
+const task = { events, workload: 'test', parameters: {}, cpus: 1, mode: 'lockstep', pace: 'asap', seed: 0 } as const;
+const options = { task, allocator: 'glibc@2.36', objective: 'rssBytes', workers: 1 };
+
+describe('tune', () => {
+  test('values are in range and other than the default', () => {
+    for (const name of ['glibc', 'jemalloc', 'zendmm']) {
+      const spec = parseAllocator(name, 4);
+      for (const option of spec.model.options) {
+        const values = candidateValues(option, { version: spec.version, cpus: 4 });
+        expect(values).not.toContain(spec.options[option.name]);
+        expect(new Set(values).size).toBe(values.length);
+        for (const value of values) {
+          expect(() => parseAllocator(`${name}:${option.name}=${value}`, 4)).not.toThrow();
+        }
+      }
+    }
+  });
+
+  test('finds a threshold that lets mapped blocks go, and stops when nothing is better', async () => {
+    const result = await tune({ ...options, options: ['mmap_threshold', 'top_pad'] });
+    expect(result.best.value).toBeLessThan(result.from.value / 10);
+    expect(result.settled).toBe(true);
+    expect(result.steps.map((s) => s.value)).toEqual([...result.steps.map((s) => s.value)].sort((x, y) => y - x));
+    expect(tuneText(result)).toContain('no single option makes it better');
+    expect(await tune({ ...options, options: ['mmap_threshold', 'top_pad'] })).toEqual(result);
+  });
+
+  test('keeps to its limits and its budget', async () => {
+    const kept = await tune({ ...options, options: ['mmap_threshold'], keep: [{ metric: 'syscalls', percent: 0 }] });
+    expect(kept.kept[0]!.best).toBeLessThanOrEqual(kept.kept[0]!.from!);
+    const short = await tune({ ...options, budget: 3 });
+    expect(short.runs).toBe(3);
+    expect(short.settled).toBe(false);
+  });
+
+  test('refuses what it does not know', async () => {
+    await expect(tune({ ...options, options: ['arena_maxx'] })).rejects.toThrow(/has no option 'arena_maxx'/);
+    await expect(tune({ ...options, objective: 'rss' })).rejects.toThrow(/unknown metric 'rss'/);
+    await expect(tune({ ...options, objective: 'lockWaitNs' })).rejects.toThrow(/no figure of a run in mode lockstep/);
+  });
+});
