@@ -1,4 +1,5 @@
-import type { Allocator, Machine, RequestAllocator } from '../sim/contract/allocator.ts';
+import type { Allocator, RequestAllocator } from '../sim/contract/allocator.ts';
+import type { Machine } from '../sim/kernel/machine.ts';
 
 export type OptionValue = number | boolean | string;
 export type OptionValues = Readonly<Record<string, OptionValue>>;

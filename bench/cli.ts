@@ -22,10 +22,10 @@ process.stdout.on('error', (error) => process.exit(isBrokenPipe(error) ? 0 : 1))
 const args = process.argv.slice(2);
 try {
   if (args.length === 1 && (args[0] === '--help' || args[0] === '-h')) {
-    const { helpText } = await import('./cli/help.ts');
+    const { helpText } = await import('./commands/help.ts');
     process.stdout.write(helpText());
   } else {
-    const { runCommandLine } = await import('./cli/command-line.ts');
+    const { runCommandLine } = await import('./commands/command-line.ts');
     await runCommandLine(args);
   }
 } catch (error) {

@@ -5,15 +5,51 @@ import { expect, test } from 'vitest';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
-/** Who may import whom; what is not listed imports only itself. */
+/** Who may import whom: top folders, and the rooms inside them. What is not listed imports only itself. */
 const ARROWS: Readonly<Record<string, readonly string[]>> = {
   sim: [],
+  machine: ['sim'],
   allocators: ['sim'],
   workloads: ['sim'],
-  bench: ['sim', 'allocators', 'workloads'],
+  bench: ['sim', 'machine', 'allocators', 'workloads'],
 };
 
+/** Rooms, lowest first: each may import those named, and its own files. */
+const ROOMS: Readonly<Record<string, readonly string[]>> = {
+  'sim/contract': [],
+  'sim/kernel': ['sim/contract'],
+  'sim/time': ['sim/contract', 'sim/kernel'],
+  'sim/replay': ['sim/contract', 'sim/kernel', 'sim/time'],
+  'sim/metrics': ['sim/contract', 'sim/kernel', 'sim/time', 'sim/replay'],
+  'bench/run': [],
+  'bench/metrics': ['bench/run'],
+  'bench/report': ['bench/run', 'bench/metrics'],
+  'bench/study': ['bench/run', 'bench/metrics', 'bench/report'],
+  'bench/schema': ['bench/run', 'bench/metrics', 'bench/study'],
+  'bench/evidence': ['bench/run', 'bench/metrics', 'bench/report'],
+  'bench/benchmark': ['bench/run', 'bench/metrics', 'bench/report', 'bench/evidence'],
+  'bench/gate': ['bench/run', 'bench/metrics', 'bench/report', 'bench/study', 'bench/schema'],
+  'bench/cli': ['bench/run', 'bench/metrics', 'bench/report', 'bench/study'],
+  'bench/commands': [
+    'bench/run',
+    'bench/metrics',
+    'bench/report',
+    'bench/study',
+    'bench/schema',
+    'bench/evidence',
+    'bench/benchmark',
+    'bench/gate',
+    'bench/cli',
+  ],
+};
+
+const topOf = (path: string): string => path.split('/')[0]!;
+
+const roomOf = (path: string): string | undefined =>
+  Object.keys(ROOMS).find((room) => path.startsWith(`${room}/`) && !path.includes('/client/'));
+
 function sourcesBelow(folder: string): string[] {
+  if (!existsSync(join(ROOT, folder))) return [];
   return readdirSync(join(ROOT, folder), { withFileTypes: true, recursive: true })
     .filter((entry) => entry.isFile() && /\.(ts|c|h)$/.test(entry.name))
     .map((entry) => relative(ROOT, join(entry.parentPath, entry.name)))
@@ -39,6 +75,20 @@ test('imports follow the arrows', () => {
     for (const target of importsOf(path)) {
       const to = target.split('/')[0]!;
       if (to !== from && !ARROWS[from]!.includes(to)) against.push(`${path} imports ${target}`);
+    }
+  }
+  expect(against).toEqual([]);
+});
+
+test('rooms import the rooms below them', () => {
+  const against: string[] = [];
+  for (const path of modules) {
+    const from = roomOf(path);
+    if (from === undefined) continue;
+    for (const target of importsOf(path)) {
+      const to = roomOf(target);
+      if (to === undefined || to === from || topOf(to) !== topOf(from)) continue;
+      if (!ROOMS[from]!.includes(to)) against.push(`${path} imports ${target}`);
     }
   }
   expect(against).toEqual([]);

@@ -3,11 +3,11 @@ import type { BackgroundThreads } from './background-thread.ts';
 import type { Base } from './base.ts';
 import { GROW_FIRST } from './extent.ts';
 import * as structures from './layout.ts';
-import { PURGE_NEVER, PURGE_ON_EPOCH_ADVANCE, type PageAllocator } from './page-allocator.ts';
+import { type PageAllocator, PURGE_NEVER, PURGE_ON_EPOCH_ADVANCE } from './page-allocator.ts';
 import { geometricTicks } from './prng.ts';
 import * as classes from './size-classes.ts';
-import * as tables from './state.ts';
 import type { State } from './state.ts';
+import * as tables from './state.ts';
 
 export type Arenas = ReturnType<typeof createArenas>;
 

@@ -1,7 +1,7 @@
 import type { ThreadSlot } from '../../sim/contract/allocator.ts';
 import type { Ns } from '../../sim/contract/units.ts';
 import type { Decay } from './decay.ts';
-import { PURGE_ALWAYS, PURGE_NEVER, PURGE_ON_EPOCH_ADVANCE, type PageAllocator } from './page-allocator.ts';
+import { type PageAllocator, PURGE_ALWAYS, PURGE_NEVER, PURGE_ON_EPOCH_ADVANCE } from './page-allocator.ts';
 import {
   A_INITIALIZED,
   ARENA_WORDS,

@@ -5,8 +5,8 @@ import type { ExtentHeap } from './extent-heap.ts';
 import type { PageAllocator } from './page-allocator.ts';
 import type { BlockPages } from './residency.ts';
 import * as classes from './size-classes.ts';
-import * as tables from './state.ts';
 import type { State } from './state.ts';
+import * as tables from './state.ts';
 
 export type Bins = ReturnType<typeof createBins>;
 

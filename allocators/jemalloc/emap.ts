@@ -1,11 +1,11 @@
 import type { ThreadSlot } from '../../sim/contract/allocator.ts';
-import * as places from '../../sim/kernel/layout.ts';
 import type { Page } from '../../sim/contract/units.ts';
+import * as places from '../../sim/kernel/layout.ts';
 import type { Base } from './base.ts';
 import * as structures from './layout.ts';
 import * as classes from './size-classes.ts';
-import * as tables from './state.ts';
 import type { State } from './state.ts';
+import * as tables from './state.ts';
 
 const ELEMENT_BYTES = 8;
 const LG_ELEMENTS_OF_PAGE = 9;

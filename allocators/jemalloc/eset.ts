@@ -3,8 +3,8 @@ import type { Pages } from '../../sim/contract/units.ts';
 import type { ExtentHeap } from './extent-heap.ts';
 import * as classes from './size-classes.ts';
 import { insertClass, pagesToClass, quantizeCeil, searchClass } from './size-classes.ts';
-import * as tables from './state.ts';
 import type { State } from './state.ts';
+import * as tables from './state.ts';
 
 const FIT_TABLE_PAGES = 4096;
 

@@ -1,7 +1,7 @@
 import type { ThreadSlot } from '../../sim/contract/allocator.ts';
-import * as places from '../../sim/kernel/layout.ts';
 import * as counters from '../../sim/contract/operations.ts';
 import type { Page, Pages } from '../../sim/contract/units.ts';
+import * as places from '../../sim/kernel/layout.ts';
 import type { Decay } from './decay.ts';
 import type { EdataCache } from './edata-cache.ts';
 import type { Emap } from './emap.ts';

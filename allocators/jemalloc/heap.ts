@@ -1,4 +1,4 @@
-import type { Machine } from '../../sim/contract/allocator.ts';
+import type { Machine } from '../../sim/kernel/machine.ts';
 import { createArenas } from './arena.ts';
 import { type BackgroundThreads, createBackgroundThreads } from './background-thread.ts';
 import { createBase } from './base.ts';

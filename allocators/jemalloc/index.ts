@@ -1,4 +1,5 @@
-import type { Allocator, Machine, ThreadSlot } from '../../sim/contract/allocator.ts';
+import type { Allocator, ThreadSlot } from '../../sim/contract/allocator.ts';
+import type { Machine } from '../../sim/kernel/machine.ts';
 import type { AllocatorModel, OptionValues } from '../model.ts';
 import { checkHeap } from './check.ts';
 import { resolveConfig } from './config.ts';

@@ -4,8 +4,8 @@ import type { PageAllocator } from './page-allocator.ts';
 import { prngBits } from './prng.ts';
 import * as classes from './size-classes.ts';
 import { sizeToIndex } from './size-classes.ts';
-import * as tables from './state.ts';
 import type { State } from './state.ts';
+import * as tables from './state.ts';
 
 /** sz_large_pad: cache_oblivious gives every large block a page more, so that it may begin at any cache line. */
 export const LARGE_PAD_PAGES = 1;

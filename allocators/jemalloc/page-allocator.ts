@@ -6,8 +6,8 @@ import type { Eset } from './eset.ts';
 import type { Extents } from './extent.ts';
 import * as structures from './layout.ts';
 import * as classes from './size-classes.ts';
-import * as tables from './state.ts';
 import type { State } from './state.ts';
+import * as tables from './state.ts';
 
 /** pac_purge_eagerness_t */
 export const PURGE_ALWAYS = 0;

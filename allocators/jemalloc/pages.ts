@@ -1,4 +1,5 @@
 import type { ThreadSlot } from '../../sim/contract/allocator.ts';
+import type { Page, Pages } from '../../sim/contract/units.ts';
 import {
   MADV_DONTNEED,
   MADV_FREE,
@@ -8,7 +9,6 @@ import {
   PROT_READ,
   PROT_WRITE,
 } from '../../sim/kernel/kernel.ts';
-import type { Page, Pages } from '../../sim/contract/units.ts';
 import type { State } from './state.ts';
 
 export type PageCalls = ReturnType<typeof createPages>;

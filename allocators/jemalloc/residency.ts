@@ -1,9 +1,9 @@
 import type { Handle } from '../../sim/contract/allocator.ts';
-import * as pageStates from '../../sim/kernel/residency.ts';
 import type { Bytes, Page } from '../../sim/contract/units.ts';
+import * as pageStates from '../../sim/kernel/residency.ts';
 import * as classes from './size-classes.ts';
-import * as tables from './state.ts';
 import type { State } from './state.ts';
+import * as tables from './state.ts';
 
 /** Distance of two regions; 0 for large classes, whose region is always 0. */
 const REGION_SIZE: Int32Array = Int32Array.from({ length: classes.NSIZES + 1 }, (_, i) =>

@@ -1,7 +1,8 @@
-import type { Machine, ThreadSlot } from '../../sim/contract/allocator.ts';
+import type { ThreadSlot } from '../../sim/contract/allocator.ts';
 import type { LockId } from '../../sim/contract/locks.ts';
-import { PAGE_LIMIT, realAddress } from '../../sim/kernel/layout.ts';
 import type { Ns } from '../../sim/contract/units.ts';
+import { PAGE_LIMIT, realAddress } from '../../sim/kernel/layout.ts';
+import type { Machine } from '../../sim/kernel/machine.ts';
 import type { Config } from './config.ts';
 import { DECAY_WORDS } from './decay.ts';
 import { ESET_NPSIZES, NBINS, NSIZES } from './size-classes.ts';

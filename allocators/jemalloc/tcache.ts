@@ -1,15 +1,15 @@
 import type { Handle, ThreadSlot } from '../../sim/contract/allocator.ts';
-import { ABSENT } from '../../sim/kernel/residency.ts';
 import * as counters from '../../sim/contract/operations.ts';
 import type { Page } from '../../sim/contract/units.ts';
+import { ABSENT } from '../../sim/kernel/residency.ts';
 import type { Arenas } from './arena.ts';
 import type { Bins } from './bin.ts';
 import { gcItemDelay } from './config.ts';
 import type { Large } from './large.ts';
 import type { BlockPages } from './residency.ts';
 import * as classes from './size-classes.ts';
-import * as tables from './state.ts';
 import type { State } from './state.ts';
+import * as tables from './state.ts';
 
 const LG_SLOTS_OF_PAGE = 9; // a page holds 512 slots of 8 bytes
 const SLOTS_OF_PAGE = classes.PAGE / 8;

@@ -7,8 +7,8 @@ import * as random from './prng.ts';
 import { seedPrng } from './prng.ts';
 import * as classes from './size-classes.ts';
 import { alignedUsable, sizeToIndex } from './size-classes.ts';
-import * as tables from './state.ts';
 import type { State } from './state.ts';
+import * as tables from './state.ts';
 import type { Tcache } from './tcache.ts';
 
 /** Usable sizes for the event counters, which are 32-bit: what is larger ends any wait. */

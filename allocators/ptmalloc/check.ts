@@ -1,5 +1,15 @@
 import { assert } from '../../sim/contract/assert.ts';
-import { ATTACHED_THREADS, BINMAP, BINS, CHUNK_FLAGS, FASTBINS, NUMBER, SYSTEM_PAGES, TOP } from './arena-layout.ts';
+import {
+  ATTACHED_THREADS,
+  BINMAP,
+  BINS,
+  CHUNK_FLAGS,
+  FASTBINS,
+  NEXT_FREE,
+  NUMBER,
+  SYSTEM_PAGES,
+  TOP,
+} from './arena-layout.ts';
 import { binIndex, isSmall, NBINS, NFASTBINS } from './bin-index.ts';
 import {
   ADDR,
@@ -20,8 +30,7 @@ import {
 import { type Context, MAIN_ARENA, MAPPED_LIST } from './context.ts';
 import { HEAP_ARENA, HEAP_PAGES, HEAP_PREV, type Heaps } from './heap.ts';
 import type { Mapped } from './mapped.ts';
-import { FREE_LIST, MAX_FAST_UNITS, MMAPPED_MEM, N_MMAPS, TCACHE_COUNT, TCACHE_BINS } from './parameters.ts';
-import { NEXT_FREE } from './arena-layout.ts';
+import { FREE_LIST, MAX_FAST_UNITS, MMAPPED_MEM, N_MMAPS, TCACHE_BINS, TCACHE_COUNT } from './parameters.ts';
 import { TCACHE_MAX_BINS, TCACHE_SHIFT } from './tcache.ts';
 import { type Area, type ChunkStates, IN_BIN, IN_TCACHE, IS_FENCEPOST, IS_TOP, type Walking } from './walk.ts';
 

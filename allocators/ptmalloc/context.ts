@@ -1,5 +1,5 @@
-import type { Machine } from '../../sim/contract/allocator.ts';
 import { AllocatorAbort } from '../../sim/contract/assert.ts';
+import type { Machine } from '../../sim/kernel/machine.ts';
 import { ARENA_WORDS, CHUNK_FLAGS, initBins } from './arena-layout.ts';
 import { type Chunks, createChunks, RECORD_WORDS, SPARE_WORDS } from './chunk.ts';
 import { createParameters, type Parameters } from './parameters.ts';

@@ -1,5 +1,5 @@
-import type { Addr } from '../../sim/contract/units.ts';
 import { AllocatorAbort } from '../../sim/contract/assert.ts';
+import type { Addr } from '../../sim/contract/units.ts';
 import { FASTBINS, TOP } from './arena-layout.ts';
 import { ADDR, FD, SIZE, UNIT_BYTES, UNIT_SHIFT } from './chunk.ts';
 import { type Context, MAIN_ARENA, mallocPrinterr } from './context.ts';

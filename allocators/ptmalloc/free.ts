@@ -1,8 +1,8 @@
 import * as layout from './arena-layout.ts';
 import type { Bins } from './bins.ts';
 import * as chunk from './chunk.ts';
-import { type Context, mallocPrinterr } from './context.ts';
 import * as places from './context.ts';
+import { type Context, mallocPrinterr } from './context.ts';
 import type { Heaps } from './heap.ts';
 import * as par from './parameters.ts';
 import * as cacheLayout from './tcache.ts';

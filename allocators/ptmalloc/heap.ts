@@ -11,9 +11,9 @@ import {
   DEFAULT_MMAP_THRESHOLD_MAX,
   HP_FLAGS,
   HP_PAGES,
-  toUnsigned,
   TOP_PAD,
   TRIM_THRESHOLD,
+  toUnsigned,
 } from './parameters.ts';
 
 // heap_info, six words for each place where a heap can start: a multiple of the largest size of a heap.

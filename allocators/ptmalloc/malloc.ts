@@ -1,12 +1,12 @@
+import * as counters from '../../sim/contract/operations.ts';
 import * as layout from './arena-layout.ts';
-import type { Bins } from './bins.ts';
 import * as binIndices from './bin-index.ts';
+import type { Bins } from './bins.ts';
 import * as chunk from './chunk.ts';
 import type { Context } from './context.ts';
 import * as par from './parameters.ts';
 import type { SystemMalloc } from './sysmalloc.ts';
 import * as cacheLayout from './tcache.ts';
-import * as counters from '../../sim/contract/operations.ts';
 
 /** MAX_ITERS: chunks of the unsorted bin that one pass puts into their bins. */
 const MAX_ITERS = 10000;

@@ -1,4 +1,4 @@
-import { PROT_READ, PROT_WRITE, MAP_HUGETLB } from '../../sim/kernel/kernel.ts';
+import { MAP_HUGETLB, PROT_READ, PROT_WRITE } from '../../sim/kernel/kernel.ts';
 import * as chunk from './chunk.ts';
 import { type Context, MAPPED_GUARD, MAPPED_HOLDER, MAPPED_LIST } from './context.ts';
 import { madviseThp } from './huge-pages.ts';

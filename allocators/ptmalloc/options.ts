@@ -1,6 +1,7 @@
-import { MAP_HUGE_SHIFT, MAP_HUGETLB } from '../../sim/kernel/kernel.ts';
 import { UserError } from '../../sim/contract/assert.ts';
+import { MAP_HUGE_SHIFT, MAP_HUGETLB } from '../../sim/kernel/kernel.ts';
 import type { OptionDescriptor, OptionValues } from '../model.ts';
+import { requestUnits } from './chunk.ts';
 import {
   ARENA_MAX,
   ARENA_TEST,
@@ -22,10 +23,9 @@ import {
   TCACHE_UNSORTED_LIMIT,
   THP_PAGES,
   TOP_PAD,
-  toUnsigned,
   TRIM_THRESHOLD,
+  toUnsigned,
 } from './parameters.ts';
-import { requestUnits } from './chunk.ts';
 import { MAX_TCACHE_BYTES } from './tcache.ts';
 import type { Features } from './version.ts';
 

@@ -1,6 +1,6 @@
 import * as counters from '../../sim/contract/operations.ts';
-import * as layout from './arena-layout.ts';
 import type { Arenas } from './arena.ts';
+import * as layout from './arena-layout.ts';
 import type { Bins } from './bins.ts';
 import * as chunk from './chunk.ts';
 import type { Context } from './context.ts';

@@ -1,7 +1,7 @@
 import { MADV_DONTNEED } from '../../sim/kernel/kernel.ts';
 import { BINS, MUTEX, NEXT_ARENA, SYSTEM_PAGES, TOP, UNSORTED } from './arena-layout.ts';
-import type { Bins } from './bins.ts';
 import { largeBinIndex, NBINS } from './bin-index.ts';
+import type { Bins } from './bins.ts';
 import { ADDR, BK, MIN_UNITS, PAGE_UNIT_SHIFT, PAGE_UNITS, SIZE, UNIT_BYTES, UNIT_SHIFT } from './chunk.ts';
 import { type Context, MAIN_ARENA } from './context.ts';
 import type { Morecore } from './morecore.ts';

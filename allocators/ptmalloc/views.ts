@@ -1,6 +1,6 @@
 import type { Allocator } from '../../sim/contract/allocator.ts';
+import { columns, count as grouped } from '../../sim/contract/format.ts';
 import { realAddress } from '../../sim/kernel/layout.ts';
-import { count as grouped, columns } from '../../sim/contract/format.ts';
 import type { ModelView } from '../model.ts';
 import type { GlibcStats, HeapStats } from './stats.ts';
 

@@ -1,6 +1,7 @@
-import type { Handle, Machine, ThreadSlot } from '../../sim/contract/allocator.ts';
-import { realAddress } from '../../sim/kernel/layout.ts';
+import type { Handle, ThreadSlot } from '../../sim/contract/allocator.ts';
 import type { Bytes } from '../../sim/contract/units.ts';
+import { realAddress } from '../../sim/kernel/layout.ts';
+import type { Machine } from '../../sim/kernel/machine.ts';
 import { BIN_ELEMENTS, BIN_SIZE } from './bins.ts';
 import {
   addressOf,

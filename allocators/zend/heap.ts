@@ -1,7 +1,8 @@
-import type { Handle, Machine, ThreadSlot } from '../../sim/contract/allocator.ts';
+import type { Handle, ThreadSlot } from '../../sim/contract/allocator.ts';
 import { AllocatorAbort } from '../../sim/contract/assert.ts';
 import { OP_BYTES_CLEARED } from '../../sim/contract/operations.ts';
 import type { Bytes } from '../../sim/contract/units.ts';
+import type { Machine } from '../../sim/kernel/machine.ts';
 import { BIN_BY_UNITS, BIN_SIZE, MAX_SMALL_SIZE } from './bins.ts';
 import { createChunks } from './chunk.ts';
 import { createDebug, DEBUG_INFO_BYTES } from './debug.ts';

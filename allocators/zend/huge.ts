@@ -5,6 +5,7 @@ import type { Bytes, Pages } from '../../sim/contract/units.ts';
 import { binOf } from './bins.ts';
 import { DEBUG_INFO_BYTES } from './debug.ts';
 import type { Gc } from './gc.ts';
+import type { Large } from './large.ts';
 import {
   CELL_MASK,
   HUGE_LIST,
@@ -23,7 +24,6 @@ import {
   slotOf,
   type ZendState,
 } from './layout.ts';
-import type { Large } from './large.ts';
 import type { Refusals } from './limit.ts';
 import type { Small } from './small.ts';
 import type { Storage } from './storage.ts';

@@ -1,5 +1,6 @@
-import type { Handle, Machine, ThreadSlot } from '../../sim/contract/allocator.ts';
+import type { Handle, ThreadSlot } from '../../sim/contract/allocator.ts';
 import type { Addr, Bytes, Page } from '../../sim/contract/units.ts';
+import type { Machine } from '../../sim/kernel/machine.ts';
 
 // A chunk: 2 MiB at a multiple of 2 MiB, 512 pages. The first page is the header, which holds the lists, a bitmap of the
 // pages in use and one word of information for each page; the main chunk's header holds the heap as well.

@@ -1,5 +1,6 @@
-import type { AllocatorStats, Machine, ThreadSlot } from '../../sim/contract/allocator.ts';
+import type { AllocatorStats, ThreadSlot } from '../../sim/contract/allocator.ts';
 import type { Bytes } from '../../sim/contract/units.ts';
+import type { Machine } from '../../sim/kernel/machine.ts';
 
 /** Refusals that are kept with their numbers; later ones are counted only. */
 const KEPT = 1000;

@@ -1,6 +1,6 @@
 import type { AllocatorStats, ThreadSlot } from '../../sim/contract/allocator.ts';
-import type { Kernel } from '../../sim/kernel/kernel.ts';
 import type { Bytes } from '../../sim/contract/units.ts';
+import type { Kernel } from '../../sim/kernel/kernel.ts';
 import {
   CACHED_CHUNKS_COUNT,
   CHUNK_PAGES,

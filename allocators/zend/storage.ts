@@ -1,6 +1,6 @@
 import type { ThreadSlot } from '../../sim/contract/allocator.ts';
-import { MADV_HUGEPAGE, MAP_HUGETLB, PROT_READ, PROT_WRITE } from '../../sim/kernel/kernel.ts';
 import type { Page, Pages } from '../../sim/contract/units.ts';
+import { MADV_HUGEPAGE, MAP_HUGETLB, PROT_READ, PROT_WRITE } from '../../sim/kernel/kernel.ts';
 import { CHUNK_PAGES, type ZendState } from './layout.ts';
 
 const READ_WRITE = PROT_READ | PROT_WRITE;

@@ -1,5 +1,6 @@
-import type { Allocator, AllocatorStats, Machine, RequestAllocator } from '../../sim/contract/allocator.ts';
+import type { Allocator, AllocatorStats, RequestAllocator } from '../../sim/contract/allocator.ts';
 import { assert } from '../../sim/contract/assert.ts';
+import type { Machine } from '../../sim/kernel/machine.ts';
 import type { AllocatorModel, OptionValues } from '../model.ts';
 import { createZend5 } from '../zend5/zend5.ts';
 import { areasOf } from './areas.ts';

@@ -1,4 +1,4 @@
-import type { Allocator, Handle, Machine, ThreadSlot } from '../../sim/contract/allocator.ts';
+import type { Allocator, Handle, ThreadSlot } from '../../sim/contract/allocator.ts';
 import { AllocatorAbort } from '../../sim/contract/assert.ts';
 import {
   OP_BYTES_CLEARED,
@@ -8,6 +8,7 @@ import {
   OP_SPLITS,
 } from '../../sim/contract/operations.ts';
 import type { Bytes } from '../../sim/contract/units.ts';
+import type { Machine } from '../../sim/kernel/machine.ts';
 import { CELL_MASK, LAYER_BIT } from '../zend/layout.ts';
 import { createRefusals } from '../zend/limit.ts';
 import { createFreeLists } from './free-lists.ts';

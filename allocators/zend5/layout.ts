@@ -1,6 +1,7 @@
-import type { Machine, ThreadSlot } from '../../sim/contract/allocator.ts';
+import type { ThreadSlot } from '../../sim/contract/allocator.ts';
 import { assert } from '../../sim/contract/assert.ts';
 import { type Addr, type Bytes, GIB, PAGE_SHIFT } from '../../sim/contract/units.ts';
+import type { Machine } from '../../sim/kernel/machine.ts';
 
 // A segment, from malloc or mmap: its header, blocks without a gap, and a guard header at the end.
 //

@@ -1,5 +1,6 @@
-import type { AllocatorStats, Machine, ThreadSlot } from '../../sim/contract/allocator.ts';
+import type { AllocatorStats, ThreadSlot } from '../../sim/contract/allocator.ts';
 import type { Addr, Bytes } from '../../sim/contract/units.ts';
+import type { Machine } from '../../sim/kernel/machine.ts';
 import {
   addressOfUnit,
   CACHED_SIZE,

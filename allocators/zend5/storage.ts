@@ -1,6 +1,6 @@
 import type { Allocator, Handle, ThreadSlot } from '../../sim/contract/allocator.ts';
-import { type Kernel, PROT_READ, PROT_WRITE } from '../../sim/kernel/kernel.ts';
 import type { Bytes } from '../../sim/contract/units.ts';
+import { type Kernel, PROT_READ, PROT_WRITE } from '../../sim/kernel/kernel.ts';
 import { UNIT } from './layout.ts';
 
 export type StorageType = 'malloc' | 'mmap_anon' | 'mmap_zero';

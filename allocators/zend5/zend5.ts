@@ -1,6 +1,7 @@
-import type { Allocator, AllocatorStats, Handle, Machine, RequestAllocator } from '../../sim/contract/allocator.ts';
-import { isPowerOfTwo } from '../../sim/contract/units.ts';
+import type { Allocator, AllocatorStats, Handle, RequestAllocator } from '../../sim/contract/allocator.ts';
 import { UserError } from '../../sim/contract/assert.ts';
+import { isPowerOfTwo } from '../../sim/contract/units.ts';
+import type { Machine } from '../../sim/kernel/machine.ts';
 import type { OptionValues } from '../model.ts';
 import { createLeakReports } from '../zend/debug.ts';
 import { type Inspectable, layered } from '../zend/layer.ts';
@@ -10,8 +11,8 @@ import { memoryUsage } from '../zend/views.ts';
 import { checkHeaps } from './check.ts';
 import { createHeaps } from './heap.ts';
 import { leaksOf } from './leaks.ts';
-import type { StorageType } from './storage.ts';
 import { allHeapStats } from './stats.ts';
+import type { StorageType } from './storage.ts';
 import { segmentList } from './views.ts';
 import { areasOf, heldHandles, walkHeaps } from './walk.ts';
 

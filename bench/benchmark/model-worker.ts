@@ -2,10 +2,10 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { parseAllocator } from '../../allocators/spec.ts';
 import { assert } from '../../sim/contract/assert.ts';
 import type { EventBuffer, Touch } from '../../sim/contract/event.ts';
-import { KERNEL_DEFAULTS } from '../../sim/kernel/kernel.ts';
-import { forEachLive } from '../../sim/replay/objects.ts';
-import { createLockstep } from '../../sim/replay/lockstep.ts';
 import { uncontendedLocks } from '../../sim/contract/locks.ts';
+import { KERNEL_DEFAULTS } from '../../sim/kernel/kernel.ts';
+import { createLockstep } from '../../sim/replay/lockstep.ts';
+import { forEachLive } from '../../sim/replay/objects.ts';
 import { assemble } from '../run/machine.ts';
 import { EMPTY_MODEL } from './empty-model.ts';
 

@@ -1,6 +1,6 @@
+import type { Palette } from '../report/text/summary.ts';
 import { writeWhole } from '../run/line-sink.ts';
 import { terminalPalette } from './palette.ts';
-import type { Palette } from '../report/text/summary.ts';
 
 /**
  * A command's answer: as text, and where `--json` was given as JSON to its file, or to standard output, where nothing

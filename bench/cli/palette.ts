@@ -1,4 +1,4 @@
-import { PLAIN, type Palette } from '../report/text/summary.ts';
+import { type Palette, PLAIN } from '../report/text/summary.ts';
 
 /** Colours on a terminal only; NO_COLOR and FORCE_COLOR are picocolors' to read. */
 export async function terminalPalette(): Promise<Palette> {

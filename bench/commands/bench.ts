@@ -2,9 +2,9 @@ import type { Argv, CommandModule } from 'yargs';
 import { benchmark } from '../benchmark/benchmark.ts';
 import { markOf } from '../benchmark/goals.ts';
 import { benchmarkText } from '../benchmark/text.ts';
-import { splitAllocators } from '../study/compare/allocator-list.ts';
-import { writeWhole } from '../run/line-sink.ts';
 import { terminalPalette } from '../cli/palette.ts';
+import { writeWhole } from '../run/line-sink.ts';
+import { splitAllocators } from '../study/compare/allocator-list.ts';
 
 interface BenchArguments {
   allocators: string[];

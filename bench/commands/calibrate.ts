@@ -2,9 +2,9 @@ import { spawnSync } from 'node:child_process';
 import { cpus as hostCpus } from 'node:os';
 import type { Argv, CommandModule } from 'yargs';
 import { UserError } from '../../sim/contract/assert.ts';
-import { COST_PROFILES, type Costs, DEFAULT_PROFILE } from '../../sim/time/costs.ts';
 import type { Operation } from '../../sim/contract/operations.ts';
 import type { Ns } from '../../sim/contract/units.ts';
+import { COST_PROFILES, type Costs, DEFAULT_PROFILE } from '../../sim/time/costs.ts';
 import { compileNative } from '../evidence/native/native.ts';
 import { writeWhole } from '../run/line-sink.ts';
 

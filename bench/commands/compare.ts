@@ -2,15 +2,15 @@ import type { Argv, CommandModule } from 'yargs';
 import { parseAllocator } from '../../allocators/spec.ts';
 import type { EventBuffer } from '../../sim/contract/event.ts';
 import { answer } from '../cli/answer.ts';
+import { type BatchArguments, batchOptions, inBatch } from '../cli/batch-options.ts';
+import { positive } from '../cli/positive-option.ts';
+import { type MachineArguments, machineOptions } from '../cli/run-options.ts';
+import { type TimeArguments, timeOptions } from '../cli/time-options.ts';
+import { drawPictures, type PictureArguments, pictureOptions, wantsRecording } from '../report/picture-options.ts';
 import { splitAllocators } from '../study/compare/allocator-list.ts';
 import { compare } from '../study/compare/compare.ts';
 import { comparisonText } from '../study/compare/text.ts';
-import { type BatchArguments, batchOptions, inBatch } from '../study/parallel/batch-options.ts';
-import { loadTask } from '../cli/load-task.ts';
-import { positive } from '../cli/positive-option.ts';
-import { drawPictures, type PictureArguments, pictureOptions, wantsRecording } from '../report/picture-options.ts';
-import { type MachineArguments, machineOptions } from '../cli/run-options.ts';
-import { type TimeArguments, timeOptions } from '../cli/time-options.ts';
+import { loadTask } from './load-task.ts';
 
 interface CompareArguments extends MachineArguments, TimeArguments, PictureArguments, BatchArguments {
   allocators: string[];

@@ -1,13 +1,13 @@
 import type { Argv, CommandModule } from 'yargs';
 import { UserError } from '../../sim/contract/assert.ts';
 import { answer } from '../cli/answer.ts';
-import { explain } from '../study/explain/explain.ts';
-import { explanationText } from '../study/explain/text.ts';
-import { writeWhole } from '../run/line-sink.ts';
+import { type MachineArguments, machineOptions, prepare } from '../cli/run-options.ts';
 import { buildPage, buildPageData } from '../report/build-page.ts';
 import { histogramsOf } from '../report/histograms.ts';
-import { recordRun } from '../run/record.ts';
-import { type MachineArguments, machineOptions, prepare } from '../cli/run-options.ts';
+import { writeWhole } from '../run/line-sink.ts';
+import { explain } from '../study/explain/explain.ts';
+import { explanationText } from '../study/explain/text.ts';
+import { recordRun } from '../study/record.ts';
 
 interface ExplainArguments extends MachineArguments {
   report: string | undefined;

@@ -2,7 +2,6 @@ import { appendFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Argv, CommandModule } from 'yargs';
 import { UserError } from '../../sim/contract/assert.ts';
-import type { RunResult } from '../run/result.ts';
 import { answer } from '../cli/answer.ts';
 import { bencherMetrics, githubActionBenchmark } from '../gate/benchmark-files.ts';
 import { checkGate, GATE_DEFAULTS } from '../gate/check.ts';
@@ -11,6 +10,7 @@ import { junitXml } from '../gate/junit.ts';
 import { readJson, readResults } from '../gate/result-files.ts';
 import { gateText } from '../gate/text.ts';
 import { writeWhole } from '../run/line-sink.ts';
+import type { RunResult } from '../run/result.ts';
 import { gateConfigSchema, SUITE_RESULT_SCHEMA, suiteSchema } from '../schema/gate.ts';
 import { parseWith } from '../schema/result.ts';
 
@@ -89,7 +89,7 @@ async function runSuiteFile(path: string, workers: number | undefined): Promise<
   // Models and workers are loaded only where something is run.
   const [{ runSuite }, { inBatch }] = await Promise.all([
     import('../gate/suite.ts'),
-    import('../study/parallel/batch-options.ts'),
+    import('../cli/batch-options.ts'),
   ]);
   return inBatch({ workers }, total, (batch) => runSuite(suite, dirname(path), batch));
 }

@@ -1,11 +1,11 @@
 import type { Argv, CommandModule } from 'yargs';
 import type { ModelView } from '../../allocators/model.ts';
-import { suggestion } from '../../sim/contract/suggestion.ts';
 import { UserError } from '../../sim/contract/assert.ts';
+import { suggestion } from '../../sim/contract/suggestion.ts';
+import { type MachineArguments, machineOptions, prepare } from '../cli/run-options.ts';
 import { meminfoText, pmapText, smapsText, statusText } from '../report/views/proc.ts';
 import type { LineSink } from '../run/line-sink.ts';
 import type { Assembled } from '../run/machine.ts';
-import { type MachineArguments, machineOptions, prepare } from '../cli/run-options.ts';
 import { Session, type SessionOptions } from '../run/session.ts';
 import { rowsUntil } from '../run/stop-point.ts';
 

@@ -2,14 +2,14 @@ import type { Argv, CommandModule } from 'yargs';
 import { parseAllocator, parseNumber } from '../../allocators/spec.ts';
 import { UserError } from '../../sim/contract/assert.ts';
 import { answer } from '../cli/answer.ts';
-import { splitAllocators } from '../study/compare/allocator-list.ts';
-import { loadTask } from '../cli/load-task.ts';
-import { type BatchArguments, batchOptions, inBatch } from '../study/parallel/batch-options.ts';
-import { plan } from '../study/plan/plan.ts';
-import { planText } from '../study/plan/text.ts';
+import { type BatchArguments, batchOptions, inBatch } from '../cli/batch-options.ts';
 import { positive } from '../cli/positive-option.ts';
 import { type MachineArguments, machineOptions } from '../cli/run-options.ts';
 import { type TimeArguments, timeOptions } from '../cli/time-options.ts';
+import { splitAllocators } from '../study/compare/allocator-list.ts';
+import { plan } from '../study/plan/plan.ts';
+import { planText } from '../study/plan/text.ts';
+import { loadTask } from './load-task.ts';
 
 interface PlanArguments extends MachineArguments, TimeArguments, BatchArguments {
   allocators: string[];

@@ -1,15 +1,15 @@
 import type { Argv, CommandModule } from 'yargs';
 import { UserError } from '../../sim/contract/assert.ts';
 import type { Sample } from '../../sim/metrics/sample.ts';
-import { type LineSink, openLineSink } from '../run/line-sink.ts';
 import { startProgress } from '../cli/progress.ts';
-import { drawPictures, type PictureArguments, pictureOptions, wantsRecording } from '../report/picture-options.ts';
-import { recordRun } from '../run/record.ts';
+import { type MachineArguments, machineOptions, prepare } from '../cli/run-options.ts';
+import { type TimeArguments, timeOptions, timing } from '../cli/time-options.ts';
 import type { ReportRun } from '../report/build-page.ts';
-import { machineOptions, type MachineArguments, prepare } from '../cli/run-options.ts';
+import { drawPictures, type PictureArguments, pictureOptions, wantsRecording } from '../report/picture-options.ts';
+import { type LineSink, openLineSink } from '../run/line-sink.ts';
 import { runSession } from '../run/run-session.ts';
 import type { SessionOptions } from '../run/session.ts';
-import { type TimeArguments, timeOptions, timing } from '../cli/time-options.ts';
+import { recordRun } from '../study/record.ts';
 
 /** As a shell reports a program that Ctrl-C ended. */
 const INTERRUPTED = 130;
@@ -69,7 +69,7 @@ async function run(argv: RunArguments): Promise<void> {
   if (toStdout.length > 1) throw new UserError(`--${toStdout.join(' and --')} cannot all go to standard output`);
 
   if (argv.threads !== undefined) {
-    const { runScaling } = await import('../study/scaling/run-scaling.ts');
+    const { runScaling } = await import('./run-scaling.ts');
     return runScaling(argv, argv.threads);
   }
   if (argv['faithful-abort'] && (argv.mode ?? 'lockstep') !== 'lockstep') {

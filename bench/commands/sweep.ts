@@ -2,17 +2,17 @@ import type { Argv, CommandModule } from 'yargs';
 import { parseAllocator } from '../../allocators/spec.ts';
 import { UserError } from '../../sim/contract/assert.ts';
 import { answer } from '../cli/answer.ts';
-import { splitAllocators } from '../study/compare/allocator-list.ts';
-import { writeWhole } from '../run/line-sink.ts';
-import { loadTask } from '../cli/load-task.ts';
-import { METRICS } from '../metrics/index.ts';
-import { type BatchArguments, batchOptions, inBatch } from '../study/parallel/batch-options.ts';
+import { type BatchArguments, batchOptions, inBatch } from '../cli/batch-options.ts';
 import { positive } from '../cli/positive-option.ts';
 import { type MachineArguments, machineOptions } from '../cli/run-options.ts';
+import { type TimeArguments, timeOptions } from '../cli/time-options.ts';
+import { METRICS } from '../metrics/index.ts';
+import { writeWhole } from '../run/line-sink.ts';
+import { splitAllocators } from '../study/compare/allocator-list.ts';
 import { combinations, parseGridAxis } from '../study/sweep/grid.ts';
 import { sweep } from '../study/sweep/sweep.ts';
 import { sweepCsv, sweepText } from '../study/sweep/text.ts';
-import { type TimeArguments, timeOptions } from '../cli/time-options.ts';
+import { loadTask } from './load-task.ts';
 
 interface SweepArguments extends Omit<MachineArguments, 'cpus'>, TimeArguments, BatchArguments {
   allocators: string[];

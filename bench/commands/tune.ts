@@ -1,14 +1,14 @@
 import type { Argv, CommandModule } from 'yargs';
 import { UserError } from '../../sim/contract/assert.ts';
 import { answer } from '../cli/answer.ts';
-import { loadTask } from '../cli/load-task.ts';
-import { METRICS } from '../metrics/index.ts';
-import { type BatchArguments, batchOptions, inBatch } from '../study/parallel/batch-options.ts';
+import { type BatchArguments, batchOptions, inBatch } from '../cli/batch-options.ts';
 import { positive } from '../cli/positive-option.ts';
 import { type MachineArguments, machineOptions } from '../cli/run-options.ts';
 import { type TimeArguments, timeOptions } from '../cli/time-options.ts';
+import { METRICS } from '../metrics/index.ts';
 import { tuneText } from '../study/tune/text.ts';
 import { tune } from '../study/tune/tune.ts';
+import { loadTask } from './load-task.ts';
 
 interface TuneArguments extends MachineArguments, TimeArguments, BatchArguments {
   minimize: string;

@@ -3,9 +3,9 @@ import type { Argv, CommandModule } from 'yargs';
 import { parseAllocator } from '../../allocators/spec.ts';
 import type { Touch } from '../../sim/contract/event.ts';
 import { resolveWorkload } from '../../workloads/index.ts';
-import { writeWhole } from '../run/line-sink.ts';
 import { verificationText } from '../evidence/verify/text.ts';
 import { verify } from '../evidence/verify/verify.ts';
+import { writeWhole } from '../run/line-sink.ts';
 
 interface VerifyArguments {
   workload: string;

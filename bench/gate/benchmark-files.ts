@@ -1,7 +1,7 @@
-import type { RunResult } from '../run/result.ts';
-import { type Spread, spreadOf } from '../study/compare/statistics.ts';
 import { METRICS } from '../metrics/index.ts';
 import type { Metric } from '../metrics/metric.ts';
+import { type Spread, spreadOf } from '../metrics/statistics.ts';
+import type { RunResult } from '../run/result.ts';
 import { groupByRun } from './run-key.ts';
 
 const UNIT_TEXT: Readonly<Record<Metric['unit'], string>> = {

@@ -1,8 +1,8 @@
 import { UserError } from '../../sim/contract/assert.ts';
-import type { RunResult } from '../run/result.ts';
-import { isBelow, type Spread, spreadOf } from '../study/compare/statistics.ts';
 import { METRICS } from '../metrics/index.ts';
 import type { Metric } from '../metrics/metric.ts';
+import { isBelow, type Spread, spreadOf } from '../metrics/statistics.ts';
+import type { RunResult } from '../run/result.ts';
 import { GATE_SCHEMA, type GateConfig, type Threshold } from '../schema/gate.ts';
 import { groupByRun, runKey } from './run-key.ts';
 

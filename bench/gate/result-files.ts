@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { UserError } from '../../sim/contract/assert.ts';
+import { COMPARISON_SCHEMA } from '../metrics/comparison.ts';
 import { RESULT_SCHEMA, type RunResult } from '../run/result.ts';
-import { COMPARISON_SCHEMA } from '../study/compare/comparison.ts';
 import { comparisonSchema } from '../schema/comparison.ts';
 import { SUITE_RESULT_SCHEMA, suiteResultSchema } from '../schema/gate.ts';
 import { parseResult, parseWith } from '../schema/result.ts';

@@ -3,11 +3,11 @@ import { cpus as hostCpus } from 'node:os';
 import { join } from 'node:path';
 import { parseAllocator } from '../../allocators/spec.ts';
 import { KERNEL_DEFAULTS } from '../../sim/kernel/kernel.ts';
-import type { RunResult } from '../run/result.ts';
 import { resolveWorkload } from '../../workloads/index.ts';
+import type { RunResult } from '../run/result.ts';
+import type { Suite } from '../schema/gate.ts';
 import { type RunAllOptions, runAll } from '../study/parallel/run-all.ts';
 import type { RunTask } from '../study/parallel/run-task.ts';
-import type { Suite } from '../schema/gate.ts';
 
 /**
  * Runs every workload of the suite under every allocator, mode, number of processors and seed. A trace file is looked

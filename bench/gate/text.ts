@@ -1,6 +1,6 @@
 import { columns } from '../../sim/contract/format.ts';
-import { PLAIN, type Palette } from '../report/text/summary.ts';
 import { METRICS, metricText } from '../metrics/index.ts';
+import { type Palette, PLAIN } from '../report/text/summary.ts';
 import { type GateCheck, type GateResult, isFailing } from './check.ts';
 
 /** A value of a check with its unit; checks that are of no metric hold counts. */

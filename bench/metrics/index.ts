@@ -1,6 +1,6 @@
-import { suggestion } from '../../sim/contract/suggestion.ts';
 import { UserError } from '../../sim/contract/assert.ts';
 import { bytes, count, duration } from '../../sim/contract/format.ts';
+import { suggestion } from '../../sim/contract/suggestion.ts';
 import { COST_METRICS } from './cost.ts';
 import { ENGINE_METRICS } from './engine.ts';
 import { MEMORY_METRICS } from './memory.ts';

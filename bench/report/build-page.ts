@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { UserError } from '../../sim/contract/assert.ts';
-import type { Sample } from '../../sim/metrics/sample.ts';
 import { bytes, count, percent } from '../../sim/contract/format.ts';
-import type { RunResult } from '../run/result.ts';
-import { compareResults } from '../study/compare/comparison.ts';
+import type { Sample } from '../../sim/metrics/sample.ts';
+import { compareResults } from '../metrics/comparison.ts';
 import { METRICS, metricNamed, metricText } from '../metrics/index.ts';
+import type { RunResult } from '../run/result.ts';
 import { VERSION } from '../run/version.ts';
 import { axisOf } from './axis.ts';
 import { decimate } from './decimate.ts';

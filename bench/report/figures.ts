@@ -3,7 +3,7 @@ import { axisOf, residentAt, timeLabel } from './axis.ts';
 import type { ReportRun } from './build-page.ts';
 import { decimate } from './decimate.ts';
 import type { Histograms } from './histograms.ts';
-import { svgBars, svgChart, svgGrid, type SvgLine } from './svg.ts';
+import { type SvgLine, svgBars, svgChart, svgGrid } from './svg.ts';
 
 const RUN_COLOURS = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#8c6bb1', '#7f7f7f'];
 const CLASS_COLOURS = {

@@ -1,7 +1,7 @@
+import { PAGE_BYTES } from '../../sim/contract/units.ts';
 import { BRK_START_PAGE, MMAP_BOTTOM_PAGE, relativeAddress } from '../../sim/kernel/layout.ts';
 import { forEachLive } from '../../sim/replay/objects.ts';
-import { PAGE_BYTES } from '../../sim/contract/units.ts';
-import { collectAreas, isResident, RESERVED } from '../study/explain/areas.ts';
+import { collectAreas, isResident, RESERVED } from '../run/areas.ts';
 import type { Assembled } from '../run/machine.ts';
 import type { HeatMap } from './page-data.ts';
 

@@ -1,11 +1,12 @@
 import type { AllocatorSpec } from '../../allocators/spec.ts';
-import type { Allocator, Machine, RequestAllocator } from '../../sim/contract/allocator.ts';
+import type { Allocator, RequestAllocator } from '../../sim/contract/allocator.ts';
 import type { EventBuffer, Touch } from '../../sim/contract/event.ts';
-import { createKernel, type KernelOptions } from '../../sim/kernel/kernel.ts';
-import { Memory, type SharedBuffers } from '../../sim/contract/memory.ts';
-import { createObjectTable, type ObjectTable } from '../../sim/replay/objects.ts';
 import type { Locks } from '../../sim/contract/locks.ts';
+import { Memory, type SharedBuffers } from '../../sim/contract/memory.ts';
 import { OPERATIONS } from '../../sim/contract/operations.ts';
+import { createKernel, type KernelOptions } from '../../sim/kernel/kernel.ts';
+import type { Machine } from '../../sim/kernel/machine.ts';
+import { createObjectTable, type ObjectTable } from '../../sim/replay/objects.ts';
 
 export interface MachineOptions {
   readonly spec: AllocatorSpec;

@@ -1,10 +1,10 @@
+import type { AllocatorStats } from '../../sim/contract/allocator.ts';
 import type { Touch } from '../../sim/contract/event.ts';
+import type { Bytes, Ns } from '../../sim/contract/units.ts';
 import type { KernelVersion, Syscall } from '../../sim/kernel/kernel.ts';
 import type { ConcurrencyResult, LockResult } from '../../sim/metrics/contention.ts';
 import type { Percentiles } from '../../sim/metrics/percentiles.ts';
 import type { Breakdown, Sample } from '../../sim/metrics/sample.ts';
-import type { AllocatorStats } from '../../sim/contract/allocator.ts';
-import type { Bytes, Ns } from '../../sim/contract/units.ts';
 
 export type { ConcurrencyResult, LockResult, ThreadResult, WaitTimeline } from '../../sim/metrics/contention.ts';
 export type { Percentiles } from '../../sim/metrics/percentiles.ts';

@@ -1,9 +1,11 @@
 import type { AllocatorSpec } from '../../allocators/spec.ts';
 import { formatAllocator } from '../../allocators/spec.ts';
 import type { Touch } from '../../sim/contract/event.ts';
+import type { Bytes, Ns } from '../../sim/contract/units.ts';
 import { KERNEL_DEFAULTS } from '../../sim/kernel/kernel.ts';
 import type { Sample } from '../../sim/metrics/sample.ts';
 import { requestedPeakWithout } from '../../sim/replay/requested.ts';
+import type { Assembled } from './machine.ts';
 import {
   type ConcurrencyResult,
   type LockResult,
@@ -12,8 +14,6 @@ import {
   type RunDescription,
   type RunResult,
 } from './result.ts';
-import type { Bytes, Ns } from '../../sim/contract/units.ts';
-import type { Assembled } from './machine.ts';
 import type { SessionOptions } from './session-options.ts';
 import { VERSION } from './version.ts';
 

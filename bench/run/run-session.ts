@@ -1,6 +1,6 @@
-import type { RunResult } from './result.ts';
 import { runThreads } from './modes/threads.ts';
 import { runVirtual } from './modes/virtual.ts';
+import type { RunResult } from './result.ts';
 import { runLockstep, type SessionOptions } from './session.ts';
 
 /** Runs to the end in the mode that the options name. */

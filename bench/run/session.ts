@@ -1,14 +1,14 @@
 import { AllocatorAbort } from '../../sim/contract/assert.ts';
 import { type EventBuffer, OP_BITS, OP_MASK, OP_SAMPLE, OP_STALE_FREE, type Touch } from '../../sim/contract/event.ts';
+import { uncontendedLocks } from '../../sim/contract/locks.ts';
+import type { Addr } from '../../sim/contract/units.ts';
 import { KERNEL_DEFAULTS } from '../../sim/kernel/kernel.ts';
 import { createSampler, type Sample } from '../../sim/metrics/sample.ts';
 import { createLockstep } from '../../sim/replay/lockstep.ts';
 import { isAllocating, placementLine } from '../../sim/replay/placements.ts';
-import type { RunDescription, RunResult } from './result.ts';
-import { uncontendedLocks } from '../../sim/contract/locks.ts';
-import type { Addr } from '../../sim/contract/units.ts';
 import { type Assembled, assemble } from './machine.ts';
 import { inPieces } from './pieces.ts';
+import type { RunDescription, RunResult } from './result.ts';
 import { assembleResult, describeRun } from './run-result.ts';
 import type { SessionOptions } from './session-options.ts';
 

@@ -1,6 +1,6 @@
-import { suggestion } from '../../sim/contract/suggestion.ts';
 import { UserError } from '../../sim/contract/assert.ts';
 import { type EventBuffer, OP_MASK, OP_SAMPLE } from '../../sim/contract/event.ts';
+import { suggestion } from '../../sim/contract/suggestion.ts';
 
 /** The number of rows to execute so that `at` has just happened: a sample's label, `#N` for event N, or the end. */
 export function rowsUntil(events: EventBuffer, at: string | undefined): number {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { COMPARISON_SCHEMA } from '../study/compare/comparison.ts';
+import { COMPARISON_SCHEMA } from '../metrics/comparison.ts';
 import { runDescriptionSchema, runResultSchema } from './result.ts';
 
 const unit = z.enum(['bytes', 'ns', 'count', 'ratio', 'events/s']);

@@ -1,16 +1,16 @@
 import type { AllocatorModel } from '../../allocators/model.ts';
 import {
   type Allocator,
-  type Machine,
   RANGE_FREE,
   RANGE_LIVE,
   RANGE_METADATA,
   type ThreadSlot,
 } from '../../sim/contract/allocator.ts';
 import { assert } from '../../sim/contract/assert.ts';
+import { alignUp } from '../../sim/contract/units.ts';
 import { MADV_DONTNEED } from '../../sim/kernel/kernel.ts';
 import { BRK_START_PAGE } from '../../sim/kernel/layout.ts';
-import { alignUp } from '../../sim/contract/units.ts';
+import type { Machine } from '../../sim/kernel/machine.ts';
 
 // The break ─►  ┌────────┬───────────────┬────────┬─────────┬─ ─ ─     blocks lie in the order of their allocation and are
 //               │ header │ usable bytes  │ header │  …      │          never used again; the break falls back over the

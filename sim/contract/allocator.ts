@@ -1,8 +1,5 @@
-import type { Kernel } from '../kernel/kernel.ts';
-import type { Memory } from './memory.ts';
-import type { LockId, Locks } from './locks.ts';
+import type { LockId } from './locks.ts';
 import type { ThreadSlot } from './thread-slot.ts';
-import type { Touch } from './event.ts';
 import type { Addr, Bytes } from './units.ts';
 
 export type { ThreadSlot } from './thread-slot.ts';
@@ -150,17 +147,3 @@ export type RangeKind = 0 | 1 | 2 | 3;
 /** `name` as in the report: 'main heap', 'arena 5, heap 2', 'slab of 320'; see Allocator.areas. */
 export type AreaVisitor = (start: Addr, length: Bytes, name: string, kind: AreaKind) => void;
 export type AreaKind = 'heap' | 'extent' | 'slab' | 'chunk' | 'mapped' | 'metadata';
-
-/** What a model is built from. */
-export interface Machine {
-  readonly memory: Memory;
-  readonly kernel: Kernel;
-  readonly locks: Locks;
-  /** Counters of what the running call did, indexed by the OP_ constants of threads/operations.ts. */
-  readonly operations: Float64Array;
-  /** Simulated processors that the allocator sees. */
-  readonly cpus: number;
-  /** Thread slots that may be used. */
-  readonly threadSlots: number;
-  readonly touch: Touch;
-}

@@ -1,6 +1,6 @@
 import { assert } from '../contract/assert.ts';
-import type { Memory } from '../contract/memory.ts';
 import type { Locks } from '../contract/locks.ts';
+import type { Memory } from '../contract/memory.ts';
 import {
   OP_BRK,
   OP_BRK_SHRINKS,

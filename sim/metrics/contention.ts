@@ -1,5 +1,5 @@
-import { OP_SLOW_CALLS } from '../contract/operations.ts';
-import { OPERATIONS, type Operation } from '../contract/operations.ts';
+import { OP_SLOW_CALLS, OPERATIONS, type Operation } from '../contract/operations.ts';
+import type { Ns } from '../contract/units.ts';
 import type { MeasuredLock } from '../time/virtual-locks.ts';
 import {
   type VirtualTime,
@@ -8,7 +8,6 @@ import {
   WAITS_FOR_PROCESSOR,
   WAITS_FOR_THREAD,
 } from '../time/virtual-time.ts';
-import type { Ns } from '../contract/units.ts';
 import { percentiles } from './percentiles.ts';
 
 export interface LockResult {

@@ -1,6 +1,6 @@
 import { build } from 'hdr-histogram-js';
-import { bucketDuration } from '../time/durations.ts';
 import type { Ns } from '../contract/units.ts';
+import { bucketDuration } from '../time/durations.ts';
 
 /** p50, p99 and so on of a distribution in nanoseconds. */
 export interface Percentiles {

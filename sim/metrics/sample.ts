@@ -5,11 +5,11 @@ import {
   RANGE_FREE,
   RANGE_METADATA,
 } from '../contract/allocator.ts';
+import { type Addr, type Bytes, type Ns, PAGE_BYTES, type Page } from '../contract/units.ts';
 import { type Kernel, SYSCALLS, type Syscall } from '../kernel/kernel.ts';
 import { PAGE_LIMIT } from '../kernel/layout.ts';
 import { LAZILY_FREED, RESIDENT } from '../kernel/residency.ts';
 import { forEachLive, type ObjectTable } from '../replay/objects.ts';
-import { type Addr, type Bytes, type Ns, PAGE_BYTES, type Page } from '../contract/units.ts';
 
 /**
  * Every resident byte in exactly one class; the classes add up to `rssBytes`.

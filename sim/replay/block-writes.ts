@@ -1,9 +1,9 @@
 import type { Allocator, Handle, ThreadSlot } from '../contract/allocator.ts';
-import type { Caches } from '../time/caches.ts';
 import * as counters from '../contract/operations.ts';
+import type { Bytes } from '../contract/units.ts';
+import type { Caches } from '../time/caches.ts';
 import type { VirtualLocks } from '../time/virtual-locks.ts';
 import type { VirtualTime } from '../time/virtual-time.ts';
-import type { Bytes } from '../contract/units.ts';
 
 /** The program writes bytes `from` to `to` - 1 of a block; `full`: each of them, else one on each page. Moves the thread's clock. */
 export type WriteBlock = (

@@ -1,8 +1,8 @@
 import type { ThreadSlot } from '../contract/allocator.ts';
+import type { Ns } from '../contract/units.ts';
 import { DURATION_BUCKETS, durationBucket } from '../time/durations.ts';
 import type { VirtualLocks } from '../time/virtual-locks.ts';
 import type { VirtualTime } from '../time/virtual-time.ts';
-import type { Ns } from '../contract/units.ts';
 
 /** Durations of calls, by bucket (durations.ts); calls that a thread's cache served are counted, not listed. */
 export interface CallDurations {

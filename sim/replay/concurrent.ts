@@ -20,10 +20,10 @@ import {
   OP_TRIM,
   OP_WRITE,
 } from '../contract/event.ts';
+import type { Ns } from '../contract/units.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { RunAborted } from '../time/atomic-locks.ts';
 import { DURATION_BUCKETS, durationBucket } from '../time/durations.ts';
-import type { Ns } from '../contract/units.ts';
 import type { ObjectTable } from './objects.ts';
 import {
   argumentOf,

@@ -1,11 +1,11 @@
 import type { Handle, ThreadSlot } from '../contract/allocator.ts';
 import { UserError } from '../contract/assert.ts';
 import * as columns from '../contract/event.ts';
-import { createCaches } from '../time/caches.ts';
 import * as counters from '../contract/operations.ts';
+import type { Bytes, Ns } from '../contract/units.ts';
+import { createCaches } from '../time/caches.ts';
 import type { Scheduler, Stop } from '../time/scheduler.ts';
 import * as scheduling from '../time/scheduler.ts';
-import type { Bytes, Ns } from '../contract/units.ts';
 import * as blockWrites from './block-writes.ts';
 import { createWriteBlock } from './block-writes.ts';
 import { type CallDurations, createCalls } from './calls.ts';

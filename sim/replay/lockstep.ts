@@ -2,8 +2,8 @@ import type { Allocator, Handle, RequestAllocator } from '../contract/allocator.
 import { AllocatorAbort } from '../contract/assert.ts';
 import type { EventBuffer } from '../contract/event.ts';
 import * as columns from '../contract/event.ts';
-import type { Kernel } from '../kernel/kernel.ts';
 import type { Addr, Bytes } from '../contract/units.ts';
+import type { Kernel } from '../kernel/kernel.ts';
 import type { ObjectTable } from './objects.ts';
 
 export interface LockstepOptions {

@@ -1,9 +1,9 @@
 import type { ThreadSlot } from '../contract/allocator.ts';
 import { UserError } from '../contract/assert.ts';
-import * as scheduling from '../time/scheduler.ts';
-import type { Stop } from '../time/scheduler.ts';
-import type { VirtualTime } from '../time/virtual-time.ts';
 import type { Ns } from '../contract/units.ts';
+import type { Stop } from '../time/scheduler.ts';
+import * as scheduling from '../time/scheduler.ts';
+import type { VirtualTime } from '../time/virtual-time.ts';
 import type { SharedObjectTable } from './objects.ts';
 import * as objectTable from './objects.ts';
 

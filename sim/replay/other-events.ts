@@ -1,18 +1,18 @@
 import type { Allocator, Handle, RequestAllocator, ThreadSlot } from '../contract/allocator.ts';
-import * as columns from '../contract/event.ts';
 import type { Touch } from '../contract/event.ts';
+import * as columns from '../contract/event.ts';
+import type { Bytes, Ns } from '../contract/units.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { VirtualLocks } from '../time/virtual-locks.ts';
 import type { VirtualTime } from '../time/virtual-time.ts';
-import type { Bytes, Ns } from '../contract/units.ts';
 import type { WriteBlock } from './block-writes.ts';
 import type { Calls } from './calls.ts';
 import { addLive, LIVE, type LiveBytes } from './live-bytes.ts';
 import type { ObjectWaits } from './object-waits.ts';
 import type { SharedObjectTable } from './objects.ts';
 import * as objectTable from './objects.ts';
-import * as programOrder from './program-order.ts';
 import type { ProgramOrder } from './program-order.ts';
+import * as programOrder from './program-order.ts';
 
 /** What a free-running thread does besides malloc and free. */
 export interface OtherEvents {

@@ -1,9 +1,9 @@
 import type { ThreadSlot } from '../contract/allocator.ts';
 import { assert, InvariantError } from '../contract/assert.ts';
+import type { LockId, LockKind, Locks } from '../contract/locks.ts';
 import type { Memory } from '../contract/memory.ts';
 import type { Ns } from '../contract/units.ts';
 import { DURATION_BUCKETS, durationBucket } from './durations.ts';
-import type { LockId, LockKind, Locks } from '../contract/locks.ts';
 import type { MeasuredLock } from './virtual-locks.ts';
 
 // Each lock has a line of its own ─►  ┌──────┬───────┬──────────────┐   WORDS_PER_LOCK int32

@@ -1,6 +1,6 @@
 import type { ThreadSlot } from '../contract/allocator.ts';
-import { PAGE_LIMIT } from '../kernel/layout.ts';
 import type { Bytes, Ns, Page } from '../contract/units.ts';
+import { PAGE_LIMIT } from '../kernel/layout.ts';
 import type { VirtualTime } from './virtual-time.ts';
 
 /**

@@ -1,6 +1,6 @@
 import { UserError } from '../contract/assert.ts';
-import type { Ns } from '../contract/units.ts';
 import { OPERATIONS, type Operation } from '../contract/operations.ts';
+import type { Ns } from '../contract/units.ts';
 
 /**
  * The price list: what each thing that a thread does costs, in nanoseconds. Models and kernel only count; every

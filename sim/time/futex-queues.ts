@@ -1,6 +1,6 @@
 import type { ThreadSlot } from '../contract/allocator.ts';
-import type { Ns } from '../contract/units.ts';
 import type { LockId } from '../contract/locks.ts';
+import type { Ns } from '../contract/units.ts';
 
 /**
  * Threads that sleep for a lock before their call has done anything, since whoever has the lock has lost its processor. They wake as in a

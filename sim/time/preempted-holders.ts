@@ -1,6 +1,6 @@
 import type { ThreadSlot } from '../contract/allocator.ts';
-import type { Ns } from '../contract/units.ts';
 import type { LockId } from '../contract/locks.ts';
+import type { Ns } from '../contract/units.ts';
 import type { VirtualTime } from './virtual-time.ts';
 
 /**

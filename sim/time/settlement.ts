@@ -1,9 +1,9 @@
 import type { ThreadSlot } from '../contract/allocator.ts';
 import { assert } from '../contract/assert.ts';
+import * as counters from '../contract/operations.ts';
 import type { Ns } from '../contract/units.ts';
 import { operationPrices } from './costs.ts';
 import { createDraws } from './draws.ts';
-import * as counters from '../contract/operations.ts';
 import type { VirtualTime } from './virtual-time.ts';
 
 /** Turns what models and kernel have counted into time. */

@@ -1,10 +1,10 @@
 import type { ThreadSlot } from '../contract/allocator.ts';
 import { assert, InvariantError } from '../contract/assert.ts';
+import type { LockId, LockKind, Locks } from '../contract/locks.ts';
 import type { Ns } from '../contract/units.ts';
 import { createDraws } from './draws.ts';
 import { DURATION_BUCKETS, durationBucket } from './durations.ts';
 import { createFutexQueues } from './futex-queues.ts';
-import type { LockId, LockKind, Locks } from '../contract/locks.ts';
 import { createPreemptedHolders } from './preempted-holders.ts';
 import { createSettlement, type Settlement } from './settlement.ts';
 import { createStretches } from './stretches.ts';

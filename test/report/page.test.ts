@@ -5,7 +5,7 @@ import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { buildPage, buildPageData, type ReportRun } from '../../bench/report/build-page.ts';
 import { histogramsOf } from '../../bench/report/histograms.ts';
-import { recordRun } from '../../bench/run/record.ts';
+import { recordRun } from '../../bench/study/record.ts';
 import type { Sample } from '../../sim/metrics/sample.ts';
 import { bumpOptions } from '../helpers/bump-run.ts';
 import { requireThat } from '../helpers/require.ts';

@@ -3,7 +3,7 @@ import type { ReportRun } from '../../bench/report/build-page.ts';
 import { svgFigures } from '../../bench/report/figures.ts';
 import { histogramsOf } from '../../bench/report/histograms.ts';
 import { plotText } from '../../bench/report/picture-options.ts';
-import { recordRun } from '../../bench/run/record.ts';
+import { recordRun } from '../../bench/study/record.ts';
 import { terminalPlot } from '../../bench/report/terminal-plot.ts';
 import { bumpOptions, eventsOf } from '../helpers/bump-run.ts';
 

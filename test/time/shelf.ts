@@ -1,13 +1,7 @@
 import type { AllocatorModel } from '../../allocators/model.ts';
 import type { AllocatorSpec } from '../../allocators/spec.ts';
-import {
-  type Allocator,
-  type Machine,
-  RANGE_CACHED,
-  RANGE_FREE,
-  RANGE_LIVE,
-  type ThreadSlot,
-} from '../../sim/contract/allocator.ts';
+import { type Allocator, RANGE_CACHED, RANGE_FREE, RANGE_LIVE, type ThreadSlot } from '../../sim/contract/allocator.ts';
+import type { Machine } from '../../sim/kernel/machine.ts';
 import { assert, InvariantError } from '../../sim/contract/assert.ts';
 import { BRK_START_PAGE } from '../../sim/kernel/layout.ts';
 import { OP_LIST_INSERTS, OP_SLOW_CALLS } from '../../sim/contract/operations.ts';

@@ -7,8 +7,8 @@ import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
 import { UserError } from '../../../sim/contract/assert.ts';
-import { type Placements, parsePlacements } from '../../../sim/replay/compare-placements.ts';
 import type { Touch } from '../../../sim/contract/event.ts';
+import { type Placements, parsePlacements } from '../../../sim/replay/compare-placements.ts';
 
 /**
  * The native replay (replay.h): compiled from source when it is first needed, then kept in the user's cache under a
@@ -32,7 +32,7 @@ const FLAGS = [
 
 /** Beside this module in the sources; in a built package beside `dist`. */
 function sourceFolder(): string {
-  const beside = fileURLToPath(new URL('./', import.meta.url));
+  const beside = fileURLToPath(new URL('.//', import.meta.url));
   return existsSync(join(beside, SOURCES[0]!))
     ? beside
     : fileURLToPath(new URL('../../../../bench/evidence/native/', import.meta.url));

@@ -1,6 +1,6 @@
 import type { EventBuffer } from '../../../sim/contract/event.ts';
-import type { Difference } from '../../../sim/replay/compare-placements.ts';
 import { columns, count } from '../../../sim/contract/format.ts';
+import type { Difference } from '../../../sim/replay/compare-placements.ts';
 import { formatTrace } from '../../../workloads/trace/writer.ts';
 import type { Verification } from './verify.ts';
 

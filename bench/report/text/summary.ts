@@ -1,5 +1,5 @@
-import type { Breakdown, Sample } from '../../../sim/metrics/sample.ts';
 import { bytes, columns, count, duration, percent } from '../../../sim/contract/format.ts';
+import type { Breakdown, Sample } from '../../../sim/metrics/sample.ts';
 import type { RunResult } from '../../run/result.ts';
 
 /** Colours a text, or leaves it as it is where the output is no terminal. */

@@ -1,8 +1,8 @@
+import { HUGE_PAGES } from '../../../sim/contract/units.ts';
 import type { Kernel } from '../../../sim/kernel/kernel.ts';
 import { MMAP_BOTTOM_PAGE, realAddress } from '../../../sim/kernel/layout.ts';
 import { LAZILY_FREED, RESIDENT } from '../../../sim/kernel/residency.ts';
 import { PROT_EXEC, PROT_READ, PROT_WRITE, VM_HUGEPAGE, VM_NOHUGEPAGE } from '../../../sim/kernel/vma.ts';
-import { HUGE_PAGES } from '../../../sim/contract/units.ts';
 
 interface Mapping {
   readonly firstPage: number;

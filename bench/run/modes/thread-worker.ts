@@ -1,9 +1,9 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { parseAllocator } from '../../../allocators/spec.ts';
 import type { Touch } from '../../../sim/contract/event.ts';
-import type { KernelOptions } from '../../../sim/kernel/kernel.ts';
 import type { SharedBuffers } from '../../../sim/contract/memory.ts';
 import { createRandom } from '../../../sim/contract/random.ts';
+import type { KernelOptions } from '../../../sim/kernel/kernel.ts';
 import {
   CONTROL_ABORTED,
   CONTROL_GATE,

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { formatAllocator } from '../../../allocators/spec.ts';
 import { assert, UserError } from '../../../sim/contract/assert.ts';
+import { OPERATIONS } from '../../../sim/contract/operations.ts';
 import { KERNEL_DEFAULTS } from '../../../sim/kernel/kernel.ts';
 import { concurrencyResult, lockResult, type ThreadResult, totalOf } from '../../../sim/metrics/contention.ts';
 import { percentiles } from '../../../sim/metrics/percentiles.ts';
@@ -14,11 +15,10 @@ import {
 } from '../../../sim/replay/concurrent.ts';
 import { createObjectTable, forEachLive } from '../../../sim/replay/objects.ts';
 import { readProgramOrder } from '../../../sim/replay/program-order.ts';
-import type { RunResult } from '../result.ts';
 import { createAtomicLocks, mergeLocks } from '../../../sim/time/atomic-locks.ts';
 import { DURATION_BUCKETS } from '../../../sim/time/durations.ts';
-import { OPERATIONS } from '../../../sim/contract/operations.ts';
 import { type Assembled, assemble } from '../machine.ts';
+import type { RunResult } from '../result.ts';
 import { assembleResult } from '../run-result.ts';
 import type { SessionOptions } from '../session.ts';
 import { runCrew } from './crew.ts';

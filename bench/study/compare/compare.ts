@@ -1,8 +1,8 @@
+import { type Comparison, compareResults } from '../../metrics/comparison.ts';
+import type { ReportRun } from '../../report/build-page.ts';
 import type { RunResult } from '../../run/result.ts';
 import { type RunAllOptions, runAll } from '../parallel/run-all.ts';
 import type { RunTask } from '../parallel/run-task.ts';
-import type { ReportRun } from '../../report/build-page.ts';
-import { type Comparison, compareResults } from './comparison.ts';
 
 export interface CompareOptions extends RunAllOptions {
   /** The workload for a seed; asked once a seed, so that all allocators replay the very same events. */

@@ -1,7 +1,7 @@
 import { columns } from '../../../sim/contract/format.ts';
-import { PLAIN, type Palette } from '../../report/text/summary.ts';
+import type { Comparison, ComparisonCell } from '../../metrics/comparison.ts';
 import { metricNamed, metricText } from '../../metrics/index.ts';
-import type { Comparison, ComparisonCell } from './comparison.ts';
+import { type Palette, PLAIN } from '../../report/text/summary.ts';
 
 /** A comparison for people: a row a metric, a column an allocator. */
 export function comparisonText(c: Comparison, palette: Palette = PLAIN): string {

@@ -1,8 +1,8 @@
 import type { AreaKind } from '../../../sim/contract/allocator.ts';
-import type { Breakdown } from '../../../sim/metrics/sample.ts';
 import { bytes, count } from '../../../sim/contract/format.ts';
 import type { Bytes } from '../../../sim/contract/units.ts';
-import { NOTHING } from './areas.ts';
+import type { Breakdown } from '../../../sim/metrics/sample.ts';
+import { NOTHING } from '../../run/areas.ts';
 import type { AreaReport } from './ranges.ts';
 import type { ReturnPrediction } from './returns.ts';
 

@@ -1,6 +1,6 @@
-import { rowsUntil } from '../../run/stop-point.ts';
+import { collectAreas } from '../../run/areas.ts';
 import { Session, type SessionOptions } from '../../run/session.ts';
-import { collectAreas } from './areas.ts';
+import { rowsUntil } from '../../run/stop-point.ts';
 import { createExperiment } from './experiment.ts';
 import { EXPLANATION_SCHEMA, type Explanation } from './explanation.ts';
 import { growthOf } from './growth.ts';

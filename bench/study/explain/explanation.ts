@@ -1,6 +1,6 @@
+import type { Bytes } from '../../../sim/contract/units.ts';
 import type { Sample } from '../../../sim/metrics/sample.ts';
 import type { RunDescription, RunResult } from '../../run/result.ts';
-import type { Bytes } from '../../../sim/contract/units.ts';
 import type { Growth } from './growth.ts';
 import type { HeldPage, PinningGroup } from './pinning.ts';
 import type { AreaReport } from './ranges.ts';

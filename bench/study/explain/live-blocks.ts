@@ -9,9 +9,9 @@ import {
   OP_MASK,
   OP_THREAD_EXIT,
 } from '../../../sim/contract/event.ts';
+import type { Addr, Bytes } from '../../../sim/contract/units.ts';
 import { forEachLive } from '../../../sim/replay/objects.ts';
 import { isAllocating } from '../../../sim/replay/placements.ts';
-import type { Addr, Bytes } from '../../../sim/contract/units.ts';
 import type { Session } from '../../run/session.ts';
 
 /** One block that the program holds, and who asked for it. */

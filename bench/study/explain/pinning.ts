@@ -1,9 +1,9 @@
 import { RANGE_CACHED, RANGE_FREE, RANGE_LIVE, type ThreadSlot } from '../../../sim/contract/allocator.ts';
 import { AllocatorAbort } from '../../../sim/contract/assert.ts';
-import { realAddress } from '../../../sim/kernel/layout.ts';
 import { type Bytes, PAGE_BYTES } from '../../../sim/contract/units.ts';
+import { realAddress } from '../../../sim/kernel/layout.ts';
+import { type Area, areaAt, isResident } from '../../run/areas.ts';
 import type { Assembled } from '../../run/machine.ts';
-import { type Area, areaAt, isResident } from './areas.ts';
 import type { Experiment } from './experiment.ts';
 import type { LiveBlock } from './live-blocks.ts';
 import type { Ranges } from './ranges.ts';

@@ -5,10 +5,10 @@ import {
   RANGE_METADATA,
   type RangeKind,
 } from '../../../sim/contract/allocator.ts';
-import type { Breakdown } from '../../../sim/metrics/sample.ts';
 import { type Bytes, PAGE_BYTES } from '../../../sim/contract/units.ts';
+import type { Breakdown } from '../../../sim/metrics/sample.ts';
+import { type Area, areaAt, isResident, NOTHING, residentBytes } from '../../run/areas.ts';
 import type { Assembled } from '../../run/machine.ts';
-import { type Area, areaAt, isResident, NOTHING, residentBytes } from './areas.ts';
 import type { LiveBlock } from './live-blocks.ts';
 
 /** All that the allocator holds, in address order, as columns. */

@@ -1,7 +1,7 @@
 import type { ThreadSlot } from '../../../sim/contract/allocator.ts';
 import { type Bytes, PAGE_BYTES } from '../../../sim/contract/units.ts';
+import { type Area, residentBytes } from '../../run/areas.ts';
 import type { Assembled } from '../../run/machine.ts';
-import { type Area, residentBytes } from './areas.ts';
 import type { Experiment } from './experiment.ts';
 import { canFlush, purge, releaseAll } from './release.ts';
 

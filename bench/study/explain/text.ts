@@ -1,5 +1,5 @@
 import { bytes, columns, count, percent } from '../../../sim/contract/format.ts';
-import { PLAIN, type Palette } from '../../report/text/summary.ts';
+import { type Palette, PLAIN } from '../../report/text/summary.ts';
 import { type AreaGroup, groupAreas, returnTexts } from './area-groups.ts';
 import type { Explanation } from './explanation.ts';
 import { groupText } from './verdict.ts';

@@ -1,7 +1,7 @@
 import { type EventBuffer, MALLOPT_NAMES, OP_FREE, OP_MASK, OP_OPT, OP_REALLOC } from '../../../sim/contract/event.ts';
-import { requestedAfter } from './requested-after.ts';
 import type { Bytes } from '../../../sim/contract/units.ts';
 import type { Session } from '../../run/session.ts';
+import { requestedAfter } from './requested-after.ts';
 
 /** A value that decides what is given back, and that changed while the program ran. */
 export interface TunableChange {

@@ -1,8 +1,8 @@
 import { bytes, count, percent } from '../../../sim/contract/format.ts';
 import type { Bytes } from '../../../sim/contract/units.ts';
-import type { Explanation, Verdict, VerdictKind } from './explanation.ts';
+import { RESERVED } from '../../run/areas.ts';
 import { countedName, groupAreas, returnTexts } from './area-groups.ts';
-import { RESERVED } from './areas.ts';
+import type { Explanation, Verdict, VerdictKind } from './explanation.ts';
 import type { ReturnPrediction } from './returns.ts';
 import type { TunableChange } from './tunable-changes.ts';
 import type { WhatIf } from './what-if.ts';

@@ -1,7 +1,7 @@
 import type { OptionValue } from '../../../allocators/model.ts';
 import { type AllocatorSpec, formatAllocator } from '../../../allocators/spec.ts';
-import type { Breakdown } from '../../../sim/metrics/sample.ts';
 import { type Bytes, PAGE_BYTES } from '../../../sim/contract/units.ts';
+import type { Breakdown } from '../../../sim/metrics/sample.ts';
 import { Session, type SessionOptions } from '../../run/session.ts';
 
 /** One setting that might change where the memory is, and what it does. */

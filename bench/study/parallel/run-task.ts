@@ -1,11 +1,11 @@
 import { parseAllocator } from '../../../allocators/spec.ts';
 import type { EventBuffer, Touch } from '../../../sim/contract/event.ts';
 import type { KernelOptions } from '../../../sim/kernel/kernel.ts';
-import type { Mode, Pace } from '../../run/result.ts';
 import type { Costs } from '../../../sim/time/costs.ts';
 import type { ReportRun } from '../../report/build-page.ts';
-import { recordRun } from '../../run/record.ts';
+import type { Mode, Pace } from '../../run/result.ts';
 import { runSession } from '../../run/run-session.ts';
+import { recordRun } from '../record.ts';
 
 /** A whole run as plain data, so that it can be sent to a worker. The columns of `events` are shared, not copied. */
 export interface RunTask {

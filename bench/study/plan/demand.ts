@@ -1,5 +1,5 @@
-import type { RunResult } from '../../run/result.ts';
 import type { Bytes } from '../../../sim/contract/units.ts';
+import type { RunResult } from '../../run/result.ts';
 
 /** How much one process keeps resident, over its time. */
 export interface Demand {

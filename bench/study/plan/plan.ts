@@ -1,6 +1,6 @@
 import { UserError } from '../../../sim/contract/assert.ts';
-import type { Mode } from '../../run/result.ts';
 import type { Bytes, Ns } from '../../../sim/contract/units.ts';
+import type { Mode } from '../../run/result.ts';
 import { type RunAllOptions, runAll } from '../parallel/run-all.ts';
 import type { RunTask } from '../parallel/run-task.ts';
 import { type Demand, demandOf, memoryFor, processesIn } from './demand.ts';

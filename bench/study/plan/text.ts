@@ -1,5 +1,5 @@
 import { bytes, columns, count, duration } from '../../../sim/contract/format.ts';
-import { PLAIN, type Palette } from '../../report/text/summary.ts';
+import { type Palette, PLAIN } from '../../report/text/summary.ts';
 import type { PlanResult } from './plan.ts';
 
 export function planText(result: PlanResult, palette: Palette = PLAIN): string {

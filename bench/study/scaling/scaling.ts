@@ -1,8 +1,8 @@
 import { UserError } from '../../../sim/contract/assert.ts';
-import { fitScalability, type ScalabilityFit, throughputAt } from '../../../sim/metrics/scalability.ts';
 import { columns, count, duration, percent } from '../../../sim/contract/format.ts';
-import type { RunResult } from '../../run/result.ts';
+import { fitScalability, type ScalabilityFit, throughputAt } from '../../../sim/metrics/scalability.ts';
 import { WORKLOADS } from '../../../workloads/index.ts';
+import type { RunResult } from '../../run/result.ts';
 
 export const SCALING_SCHEMA = 'allocsim-scaling-1';
 

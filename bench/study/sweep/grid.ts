@@ -1,6 +1,6 @@
-import { UserError } from '../../../sim/contract/assert.ts';
 import type { AllocatorSpec } from '../../../allocators/spec.ts';
 import { formatAllocator, parseAllocator } from '../../../allocators/spec.ts';
+import { UserError } from '../../../sim/contract/assert.ts';
 
 /** One dimension of a grid: an option of the allocator and the values that it takes. */
 export interface GridAxis {

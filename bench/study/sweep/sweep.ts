@@ -1,8 +1,8 @@
 import { UserError } from '../../../sim/contract/assert.ts';
-import type { Mode, RunResult } from '../../run/result.ts';
-import { type Spread, spreadOf } from '../compare/statistics.ts';
 import { metricNamed } from '../../metrics/index.ts';
 import type { Metric } from '../../metrics/metric.ts';
+import { type Spread, spreadOf } from '../../metrics/statistics.ts';
+import type { Mode, RunResult } from '../../run/result.ts';
 import { type RunAllOptions, runAll } from '../parallel/run-all.ts';
 import type { RunTask } from '../parallel/run-task.ts';
 import { allocatorAt, combinations, type GridAxis } from './grid.ts';

@@ -1,6 +1,6 @@
 import { columns } from '../../../sim/contract/format.ts';
-import { PLAIN, type Palette } from '../../report/text/summary.ts';
 import { metricNamed, metricText } from '../../metrics/index.ts';
+import { type Palette, PLAIN } from '../../report/text/summary.ts';
 import type { SweepResult } from './sweep.ts';
 
 const SHOWN = 40;

@@ -1,6 +1,6 @@
 import { columns, percent } from '../../../sim/contract/format.ts';
-import { PLAIN, type Palette } from '../../report/text/summary.ts';
 import { metricNamed, metricText } from '../../metrics/index.ts';
+import { type Palette, PLAIN } from '../../report/text/summary.ts';
 import type { TuneResult } from './tune.ts';
 
 export function tuneText(result: TuneResult, palette: Palette = PLAIN): string {

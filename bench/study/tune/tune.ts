@@ -1,9 +1,9 @@
 import { type AllocatorSpec, formatAllocator, parseAllocator } from '../../../allocators/spec.ts';
 import { UserError } from '../../../sim/contract/assert.ts';
-import type { RunResult } from '../../run/result.ts';
-import { withOption } from '../explain/what-if.ts';
 import { metricNamed } from '../../metrics/index.ts';
 import type { Metric } from '../../metrics/metric.ts';
+import type { RunResult } from '../../run/result.ts';
+import { withOption } from '../explain/what-if.ts';
 import { createRunner, type RunAllOptions, type Runner } from '../parallel/run-all.ts';
 import type { RunTask } from '../parallel/run-task.ts';
 import { candidateValues } from './candidates.ts';

@@ -1,10 +1,10 @@
-import type { AreaKind } from '../../../sim/contract/allocator.ts';
-import { BRK_START_PAGE, MMAP_BOTTOM_PAGE } from '../../../sim/kernel/layout.ts';
-import { LAZILY_FREED, RESIDENT } from '../../../sim/kernel/residency.ts';
-import { PROT_MASK, PROT_NONE } from '../../../sim/kernel/vma.ts';
-import type { Breakdown } from '../../../sim/metrics/sample.ts';
-import { type Addr, type Bytes, PAGE_BYTES } from '../../../sim/contract/units.ts';
-import type { Assembled } from '../../run/machine.ts';
+import type { AreaKind } from '../../sim/contract/allocator.ts';
+import { type Addr, type Bytes, PAGE_BYTES } from '../../sim/contract/units.ts';
+import { BRK_START_PAGE, MMAP_BOTTOM_PAGE } from '../../sim/kernel/layout.ts';
+import { LAZILY_FREED, RESIDENT } from '../../sim/kernel/residency.ts';
+import { PROT_MASK, PROT_NONE } from '../../sim/kernel/vma.ts';
+import type { Breakdown } from '../../sim/metrics/sample.ts';
+import type { Assembled } from './machine.ts';
 
 /** A piece of the address space under one name; all of them together hold every resident page. */
 export interface Area {

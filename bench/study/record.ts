@@ -1,7 +1,7 @@
-import type { SessionOptions } from './session.ts';
-import { runSession } from './run-session.ts';
 import type { ReportRun } from '../report/build-page.ts';
 import { createHeatMapRecorder } from '../report/heat-map.ts';
+import { runSession } from '../run/run-session.ts';
+import type { SessionOptions } from '../run/session.ts';
 
 /** Samples that a recorded run takes by itself, if nobody says how often. */
 const SAMPLES = 320;

@@ -1,7 +1,7 @@
 import type { Argv } from 'yargs';
-import { positive } from '../../cli/positive-option.ts';
-import { startProgress } from '../../cli/progress.ts';
-import type { RunAllOptions } from './run-all.ts';
+import type { RunAllOptions } from '../study/parallel/run-all.ts';
+import { positive } from './positive-option.ts';
+import { startProgress } from './progress.ts';
 
 /** Of every command that makes many runs. */
 export interface BatchArguments {

@@ -1,6 +1,6 @@
+import { type MachineArguments, prepare } from '../cli/run-options.ts';
+import { type TimeArguments, timing } from '../cli/time-options.ts';
 import type { RunTask } from '../study/parallel/run-task.ts';
-import { type MachineArguments, prepare } from './run-options.ts';
-import { type TimeArguments, timing } from './time-options.ts';
 
 /** A workload and its machine as plain data, for workers. */
 export async function loadTask(argv: MachineArguments & TimeArguments): Promise<Omit<RunTask, 'allocator' | 'seed'>> {

@@ -1,9 +1,9 @@
 import yargs, { type Argv } from 'yargs';
 import { UserError } from '../../sim/contract/assert.ts';
 import { nearest } from '../../sim/contract/suggestion.ts';
-import { type Command, COMMANDS, type LazyCommand } from '../commands/index.ts';
-import { ABOUT, EPILOGUE, EXAMPLES } from './help.ts';
 import { VERSION } from '../run/version.ts';
+import { ABOUT, EPILOGUE, EXAMPLES } from './help.ts';
+import { COMMANDS, type Command, type LazyCommand } from './index.ts';
 
 function forYargs({ command, describe, load }: LazyCommand): Command {
   return {

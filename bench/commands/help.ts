@@ -1,5 +1,5 @@
 import { columns } from '../../sim/contract/format.ts';
-import { COMMANDS } from '../commands/index.ts';
+import { COMMANDS } from './index.ts';
 
 export const ABOUT =
   'Replays allocation traces on exact models of real allocators, and says where the memory is and why it stays.';

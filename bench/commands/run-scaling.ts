@@ -1,13 +1,13 @@
-import { UserError } from '../../../sim/contract/assert.ts';
-import type { RunResult } from '../../run/result.ts';
-import { writeWhole } from '../../run/line-sink.ts';
-import { runAll } from '../parallel/run-all.ts';
-import type { RunTask } from '../parallel/run-task.ts';
-import { type MachineArguments, prepare } from '../../cli/run-options.ts';
-import { runSession } from '../../run/run-session.ts';
-import { parseThreadCounts, scalingOf, scalingPoint, scalingText, withThreads } from './scaling.ts';
-import type { SessionOptions } from '../../run/session.ts';
-import { type TimeArguments, timing } from '../../cli/time-options.ts';
+import { UserError } from '../../sim/contract/assert.ts';
+import { type MachineArguments, prepare } from '../cli/run-options.ts';
+import { type TimeArguments, timing } from '../cli/time-options.ts';
+import { writeWhole } from '../run/line-sink.ts';
+import type { RunResult } from '../run/result.ts';
+import { runSession } from '../run/run-session.ts';
+import type { SessionOptions } from '../run/session.ts';
+import { runAll } from '../study/parallel/run-all.ts';
+import type { RunTask } from '../study/parallel/run-task.ts';
+import { parseThreadCounts, scalingOf, scalingPoint, scalingText, withThreads } from '../study/scaling/scaling.ts';
 
 /** Each on all of the host's processors. */
 async function runInTurn(sessions: readonly SessionOptions[]): Promise<RunResult[]> {

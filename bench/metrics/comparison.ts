@@ -1,6 +1,6 @@
-import type { Mode, RunResult } from '../../run/result.ts';
-import { METRICS } from '../../metrics/index.ts';
-import type { Metric } from '../../metrics/metric.ts';
+import type { Mode, RunResult } from '../run/result.ts';
+import { METRICS } from './index.ts';
+import type { Metric } from './metric.ts';
 import { differ, isBelow, type Spread, spreadOf } from './statistics.ts';
 
 export const COMPARISON_SCHEMA = 'allocsim-comparison-1';
