@@ -61,6 +61,10 @@ export function layered(upper: UpperLayer, below: Allocator, all: boolean): Requ
     calloc: upper.calloc,
     addressOf: (h: Handle) => (isOurs(h) ? upper.addressOf(h) : below.addressOf(h)),
     usableSize: (h: Handle) => (isOurs(h) ? upper.usableSize(h) : below.usableSize(h)),
+    touchBlock: (h: Handle, from: Bytes, to: Bytes): void => {
+      if (isOurs(h)) upper.touchBlock(h, from, to);
+      else below.touchBlock(h, from, to);
+    },
     // Neither posix_memalign nor malloc_trim nor mallopt exists in the layer above.
     memalign: below.memalign,
     trim: below.trim,
@@ -93,7 +97,6 @@ export function layered(upper: UpperLayer, below: Allocator, all: boolean): Requ
       malloc: upper.malloc,
       realloc: upper.realloc,
       free: upper.free,
-      touchBlock: upper.touchBlock,
       threadStart: () => {},
       threadExit: upper.destroy,
     };
@@ -107,7 +110,6 @@ export function layered(upper: UpperLayer, below: Allocator, all: boolean): Requ
     // Aligned blocks come from below, and go back there.
     realloc: (t, h, size) => (isOurs(h) ? upper.realloc(t, h, size) : below.realloc(t, h, size)),
     free: (t, h) => (isOurs(h) ? upper.free(t, h) : below.free(t, h)),
-    touchBlock: (h, from, to) => (isOurs(h) ? upper.touchBlock(h, from, to) : below.touchBlock(h, from, to)),
     threadStart: below.threadStart,
     threadExit: (t) => {
       upper.destroy(t);

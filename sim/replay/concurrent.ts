@@ -1,29 +1,11 @@
-import type { Allocator, Handle, RequestAllocator, ThreadSlot } from '../contract/allocator.ts';
+import type { Allocator, RequestAllocator, ThreadSlot } from '../contract/allocator.ts';
 import { AllocatorAbort } from '../contract/assert.ts';
-import {
-  MALLOPT_NAMES,
-  OP_CALLOC,
-  OP_CLOCK,
-  OP_ECALLOC,
-  OP_EFREE,
-  OP_EMALLOC,
-  OP_EREALLOC,
-  OP_FREE,
-  OP_MALLOC,
-  OP_MASK,
-  OP_MEMALIGN,
-  OP_OPT,
-  OP_REALLOC,
-  OP_REQUEST_BEGIN,
-  OP_REQUEST_END,
-  OP_THREAD_EXIT,
-  OP_TRIM,
-  OP_WRITE,
-} from '../contract/event.ts';
+import { OP_MASK, OP_REQUEST_END, OP_THREAD_EXIT } from '../contract/event.ts';
 import type { Ns } from '../contract/units.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { RunAborted } from '../time/atomic-locks.ts';
 import { DURATION_BUCKETS, durationBucket } from '../time/durations.ts';
+import { createInterpreter } from './interpreter.ts';
 import type { ObjectTable } from './objects.ts';
 import {
   argumentOf,
@@ -88,8 +70,6 @@ const LOOK_UP_MS = 50;
 export function runThreadEvents(options: ConcurrentOptions): ThreadMeasurements {
   const { thread: t, order, objects, done, control, kernel, allocator, request, touches } = options;
   const { records, first, tail, requestFrees, requestNeeds } = order;
-  const { handles, requested } = objects;
-  const upper = request ?? allocator;
   const result: ThreadMeasurements = {
     mallocs: 0,
     frees: 0,
@@ -124,126 +104,45 @@ export function runThreadEvents(options: ConcurrentOptions): ThreadMeasurements 
     if (Atomics.load(control, CONTROL_WAITING) !== 0) Atomics.notify(done, slot);
   }
 
-  function keep(target: Allocator, p: number, handle: Handle, old: number, size: number): void {
-    if (handle === 0) {
-      result.failed.push(result.events);
-      return;
-    }
-    const slot = slotOf(order, p);
-    handles[slot] = handle;
-    requested[slot] = size;
-    if (touches && size > old) target.touchBlock(handle, old, size);
+  // Calls are timed one in so many.
+  let calledAt = 0;
+  let isTimed = false;
+
+  function beginTiming(calls: number): void {
+    isTimed = calls % TIMED_EVERY === 0;
+    if (isTimed) calledAt = nowNs();
   }
 
-  function release(target: Allocator, slot: number): void {
-    const handle = handles[slot]!;
-    handles[slot] = 0;
-    if (handle === 0) return;
-    if (result.frees++ % TIMED_EVERY !== 0) {
-      target.free(t, handle);
-      return;
-    }
-    const since = nowNs();
-    target.free(t, handle);
-    const ns = nowNs() - since;
-    result.freeNs[durationBucket(ns)]!++;
-    if (ns > result.longestFreeNs) result.longestFreeNs = ns;
-  }
-
-  function call(op: number, target: Allocator, old: Handle, a: number, b: number): Handle {
-    switch (op) {
-      case OP_CALLOC:
-      case OP_ECALLOC:
-        return target.calloc(t, a, b);
-      case OP_MEMALIGN:
-        return target.memalign(t, Math.max(8, a), b);
-      default:
-        return old === 0 ? target.malloc(t, a) : target.realloc(t, old, a);
-    }
-  }
-
-  function allocate(p: number, op: number, target: Allocator): void {
-    const slot = slotOf(order, p);
-    const a = argumentOf(order, p);
-    const b = secondArgumentOf(order, p);
-    const resizes = op === OP_REALLOC || op === OP_EREALLOC;
-    if (resizes && a === 0) {
-      if (slot !== 0) release(target, slot);
-      return;
-    }
-    const old = resizes ? handles[slot]! : 0;
-    const isTimed = result.mallocs++ % TIMED_EVERY === 0;
-    const since = isTimed ? nowNs() : 0;
-    const handle = call(op, target, old, a, b);
-    if (isTimed) {
-      const ns = nowNs() - since;
+  const { execute, startThread } = createInterpreter({
+    objects,
+    requestFrees,
+    kernel,
+    allocator,
+    request,
+    onFailure: () => result.failed.push(result.events),
+    touchFresh: touches ? (target, _t, handle, from, to) => target.touchBlock(handle, from, to) : () => {},
+    write: (target, _t, handle, from, to) => target.touchBlock(handle, from, to),
+    beforeMalloc: () => beginTiming(result.mallocs++),
+    afterMalloc: () => {
+      if (!isTimed) return;
+      const ns = nowNs() - calledAt;
       result.mallocNs[durationBucket(ns)]!++;
       if (ns > result.longestMallocNs) result.longestMallocNs = ns;
-    }
-    const size = op === OP_CALLOC || op === OP_ECALLOC ? a * b : op === OP_MEMALIGN ? b : a;
-    keep(target, p, handle, old === 0 ? 0 : b, size);
-  }
+    },
+    beforeFree: () => beginTiming(result.frees++),
+    afterFree: () => {
+      if (!isTimed) return;
+      const ns = nowNs() - calledAt;
+      result.freeNs[durationBucket(ns)]!++;
+      if (ns > result.longestFreeNs) result.longestFreeNs = ns;
+    },
+    onLive: () => {},
+    afterOther: () => {},
+  });
 
-  function endRequest(begin: number, count: number): void {
-    for (let i = begin; i < begin + count; i++) {
-      waitFor(requestFrees[i]!, requestNeeds[i]!);
-    }
-    if (request) request.requestEnd(t);
-    for (let i = begin; i < begin + count; i++) {
-      if (request) handles[requestFrees[i]!] = 0;
-      else release(allocator, requestFrees[i]!);
-    }
-  }
-
-  function execute(p: number, op: number): void {
-    const slot = slotOf(order, p);
-    switch (op) {
-      case OP_MALLOC:
-      case OP_CALLOC:
-      case OP_REALLOC:
-      case OP_MEMALIGN:
-        allocate(p, op, allocator);
-        break;
-      case OP_EMALLOC:
-      case OP_ECALLOC:
-      case OP_EREALLOC:
-        allocate(p, op, upper);
-        break;
-      case OP_FREE:
-        release(allocator, slot);
-        break;
-      case OP_EFREE:
-        release(upper, slot);
-        break;
-      case OP_WRITE: {
-        const from = argumentOf(order, p);
-        // A block whose realloc failed is shorter than the trace thinks.
-        const end = Math.min(from + secondArgumentOf(order, p), requested[slot]!);
-        if (handles[slot] !== 0 && from < end) allocator.touchBlock(handles[slot]!, from, end);
-        break;
-      }
-      case OP_REQUEST_BEGIN:
-        request?.requestBegin(t);
-        break;
-      case OP_REQUEST_END:
-        endRequest(argumentOf(order, p), secondArgumentOf(order, p));
-        break;
-      case OP_TRIM:
-        allocator.trim(t, argumentOf(order, p));
-        break;
-      case OP_OPT:
-        allocator.mallopt(t, MALLOPT_NAMES[slot]!, argumentOf(order, p) | 0);
-        break;
-      case OP_CLOCK:
-        kernel.advanceClock(secondArgumentOf(order, p) * 2 ** 32 + argumentOf(order, p));
-        allocator.advance?.(t);
-        break;
-      case OP_THREAD_EXIT:
-        if (request && request !== allocator) request.threadExit(t);
-        allocator.threadExit(t);
-        break;
-      default: // THREAD_BEGIN, SAMPLE and SKIPPED do nothing here
-    }
+  /** A request ends when other threads have done with its blocks. */
+  function waitForRequest(begin: number, count: number): void {
+    for (let i = begin; i < begin + count; i++) waitFor(requestFrees[i]!, requestNeeds[i]!);
   }
 
   function run(): void {
@@ -253,13 +152,15 @@ export function runThreadEvents(options: ConcurrentOptions): ThreadMeasurements 
       const op = records[p]! & OP_MASK;
       if (!isAlive && namesThread(op)) {
         isAlive = true;
-        allocator.threadStart(t);
-        if (request && request !== allocator) request.threadStart(t);
+        startThread(t);
       }
       const slot = slotOf(order, p);
       waitFor(slot, needOf(order, p));
-      execute(p, op);
-      if (isUse(op, slot, argumentOf(order, p))) used(slot);
+      const a = argumentOf(order, p);
+      const b = secondArgumentOf(order, p);
+      if (op === OP_REQUEST_END) waitForRequest(a, b);
+      execute(op, t, slot, a, b);
+      if (isUse(op, slot, a)) used(slot);
       if (op === OP_THREAD_EXIT) isAlive = false;
       result.events++;
       if ((result.events & 255) === 0) {

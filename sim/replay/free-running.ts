@@ -78,7 +78,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   const { WAITER_BITS, WAITER_MASK } = objectWaits;
   const { addLive, LIVE, PEAK } = liveBytes;
   const { SMALL_BYTES } = blockWrites;
-  const { program, objects, allocator, request, touch, time, locks, operations } = options;
+  const { program, objects, allocator, touch, time, locks, operations } = options;
   const { threadsExit, recordedNs, onFailure, onEvent } = options;
   const { order } = program;
   const { records, extra, requestFrees, requestNeeds } = order;
@@ -121,7 +121,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   const calls = createCalls(time, locks);
   const { mallocs, frees, callStart, endCall } = calls;
   const otherEvents = createOtherEvents({ ...options, order, calls, live, waits, write, alive, onFailure: failed });
-  const { execute, unreadyOfRequest, exitThread } = otherEvents;
+  const { execute, unreadyOfRequest, startThread, exitThread } = otherEvents;
   const foreignFrees = new Uint8Array(1); // 1: a thread has freed or resized a block that another one has used
   let share = 0; // events that the running call of `run` has still to execute
   let executed = 0;
@@ -165,8 +165,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   function beginThread(t: ThreadSlot): void {
     alive[t] = 1;
     clocks[t]! += threadBeginNs;
-    allocator.threadStart(t);
-    if (request && request !== allocator) request.threadStart(t);
+    startThread(t);
     settle(t);
   }
 

@@ -1,9 +1,10 @@
-import type { Allocator, Handle, RequestAllocator } from '../contract/allocator.ts';
+import type { Allocator, RequestAllocator } from '../contract/allocator.ts';
 import { AllocatorAbort } from '../contract/assert.ts';
 import type { EventBuffer } from '../contract/event.ts';
 import * as columns from '../contract/event.ts';
 import type { Addr, Bytes } from '../contract/units.ts';
 import type { Kernel } from '../kernel/kernel.ts';
+import { createInterpreter } from './interpreter.ts';
 import type { ObjectTable } from './objects.ts';
 
 export interface LockstepOptions {
@@ -33,152 +34,41 @@ const LARGEST_SIZE = 0xffffffff;
  */
 export function createLockstep(options: LockstepOptions): (from: number, to: number) => void {
   // Constants of their own: an imported one is loaded and checked at every use, a local one is folded into the code.
-  const {
-    MALLOPT_NAMES,
-    OP_BITS,
-    OP_CALLOC,
-    OP_CLOCK,
-    OP_ECALLOC,
-    OP_EFREE,
-    OP_EMALLOC,
-    OP_EREALLOC,
-    OP_FREE,
-    OP_MALLOC,
-    OP_MASK,
-    OP_MEMALIGN,
-    OP_OPT,
-    OP_REALLOC,
-    OP_REQUEST_BEGIN,
-    OP_REQUEST_END,
-    OP_STALE_FREE,
-    OP_THREAD_EXIT,
-    OP_TRIM,
-    OP_WRITE,
-  } = columns;
+  const { OP_BITS, OP_EFREE, OP_EMALLOC, OP_FREE, OP_MALLOC, OP_MASK } = columns;
   const { events, objects, kernel, allocator, request, touches, onFailure, addressOfRow } = options;
   const { head, slot, a, b, requestFrees } = events;
   const { handles, requested } = objects;
-  const { free, calloc, realloc, memalign, touchBlock } = allocator;
+  const { free, touchBlock } = allocator;
   const upper = request ?? allocator;
   const { free: efree, touchBlock: touchRequestBlock } = upper;
   const malloc = (touches && allocator.mallocTouched) || allocator.malloc;
   const emalloc = (touches && upper.mallocTouched) || upper.malloc;
   const touchAbove = touchedBeyond(allocator);
   const touchRequestAbove = touchedBeyond(upper);
+  let current = 0; // the row that the interpreter executes
+
+  const nothing = () => {};
+  const { execute } = createInterpreter({
+    objects,
+    requestFrees,
+    kernel,
+    allocator,
+    request,
+    addressOfRow,
+    onFailure: () => onFailure(current),
+    touchFresh: touches ? (target, _t, handle, from, to) => target.touchBlock(handle, from, to) : nothing,
+    write: (target, _t, handle, from, to) => target.touchBlock(handle, from, to),
+    beforeMalloc: nothing,
+    afterMalloc: nothing,
+    beforeFree: nothing,
+    afterFree: nothing,
+    onLive: nothing,
+    afterOther: nothing,
+  });
 
   /** Fresh blocks of malloc above this size need a touch of their own; none is above the largest. */
   function touchedBeyond(target: Allocator): Bytes {
     return touches && !target.mallocTouched ? (target.selfTouchedBytes ?? 0) : LARGEST_SIZE;
-  }
-
-  function started(row: number, handle: Handle, size: number): void {
-    const s = slot[row]!;
-    handles[s] = handle;
-    requested[s] = size;
-    if (handle === 0) onFailure(row);
-    else if (touches && size > 0) touchBlock(handle, 0, size);
-  }
-
-  function resize(target: Allocator, t: number, row: number): void {
-    const s = slot[row]!;
-    const handle = handles[s]!;
-    const size = a[row]!;
-    if (size === 0) {
-      if (handle !== 0) target.free(t, handle);
-      handles[s] = 0;
-      return;
-    }
-    const moved = handle === 0 ? target.malloc(t, size) : target.realloc(t, handle, size);
-    if (moved === 0) {
-      onFailure(row);
-      return; // the old block lives on
-    }
-    handles[s] = moved;
-    requested[s] = size;
-    const old = handle === 0 ? 0 : b[row]!;
-    if (touches && size > old) target.touchBlock(moved, old, size);
-  }
-
-  function endRequest(t: number, first: number, count: number): void {
-    if (request) request.requestEnd(t);
-    for (let i = first; i < first + count; i++) {
-      const s = requestFrees[i]!;
-      if (!request && handles[s] !== 0) allocator.free(t, handles[s]!);
-      handles[s] = 0;
-    }
-  }
-
-  /** Everything but malloc, free, emalloc and efree; kept out of the loop so that the loop stays small enough to be optimised whole. */
-  function execute(op: number, t: number, row: number): void {
-    switch (op) {
-      case OP_CALLOC:
-        started(row, calloc(t, a[row]!, b[row]!), a[row]! * b[row]!);
-        break;
-      case OP_REALLOC:
-        if (a[row] === 0 || handles[slot[row]!] === 0) {
-          resize(allocator, t, row);
-        } else {
-          const s = slot[row]!;
-          const size = a[row]!;
-          const moved = realloc(t, handles[s]!, size);
-          if (moved === 0) {
-            onFailure(row);
-          } else {
-            handles[s] = moved;
-            requested[s] = size;
-            if (touches && size > b[row]!) touchBlock(moved, b[row]!, size);
-          }
-        }
-        break;
-      case OP_MEMALIGN:
-        started(row, memalign(t, Math.max(8, a[row]!), b[row]!), b[row]!);
-        break;
-      case OP_WRITE: {
-        const s = slot[row]!;
-        const handle = handles[s]!;
-        // A block whose realloc failed is shorter than the trace thinks.
-        const end = Math.min(a[row]! + b[row]!, requested[s]!);
-        if (handle !== 0 && a[row]! < end) allocator.touchBlock(handle, a[row]!, end);
-        break;
-      }
-      case OP_ECALLOC: {
-        const s = slot[row]!;
-        const size = a[row]! * b[row]!;
-        const handle = upper.calloc(t, a[row]!, b[row]!);
-        handles[s] = handle;
-        requested[s] = size;
-        if (handle === 0) onFailure(row);
-        else if (touches && size > 0) upper.touchBlock(handle, 0, size);
-        break;
-      }
-      case OP_EREALLOC:
-        resize(upper, t, row);
-        break;
-      case OP_REQUEST_BEGIN:
-        request?.requestBegin(t);
-        break;
-      case OP_REQUEST_END:
-        endRequest(t, a[row]!, b[row]!);
-        break;
-      case OP_TRIM:
-        allocator.trim(t, a[row]!);
-        break;
-      case OP_OPT:
-        allocator.mallopt(t, MALLOPT_NAMES[slot[row]!]!, a[row]! | 0);
-        break;
-      case OP_CLOCK:
-        kernel.advanceClock(b[row]! * 2 ** 32 + a[row]!);
-        allocator.advance?.(t);
-        break;
-      case OP_THREAD_EXIT:
-        if (request) request.threadExit(t);
-        allocator.threadExit(t);
-        break;
-      case OP_STALE_FREE:
-        if (addressOfRow) allocator.freeStale?.(t, addressOfRow(a[row]!));
-        break;
-      default: // THREAD_BEGIN, SAMPLE and SKIPPED do nothing here
-    }
   }
 
   function runPiece(from: number, to: number): void {
@@ -215,7 +105,8 @@ export function createLockstep(options: LockstepOptions): (from: number, to: num
           if (handle !== 0) efree(word >>> OP_BITS, handle);
           handles[s] = 0;
         } else {
-          execute(op, word >>> OP_BITS, row);
+          current = row;
+          execute(op, word >>> OP_BITS, slot[row]!, a[row]!, b[row]!);
         }
       }
     } catch (error) {

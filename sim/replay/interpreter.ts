@@ -1,0 +1,216 @@
+import type { Allocator, Handle, RequestAllocator, ThreadSlot } from '../contract/allocator.ts';
+import * as columns from '../contract/event.ts';
+import type { Addr, Bytes } from '../contract/units.ts';
+import type { Kernel } from '../kernel/kernel.ts';
+import type { ObjectTable } from './objects.ts';
+
+/** What a replay does around an event: lockstep has no clock, virtual time charges, real threads look at theirs. */
+export interface ReplayHooks {
+  /** The running event's allocation has failed. */
+  readonly onFailure: (t: ThreadSlot) => void;
+  /** The program writes bytes `from` to `to` - 1 of a fresh block (or the fresh part of a resized one), as %touch says. */
+  readonly touchFresh: (target: Allocator, t: ThreadSlot, handle: Handle, from: Bytes, to: Bytes) => void;
+  /** A `w` line: every byte is written. */
+  readonly write: (target: Allocator, t: ThreadSlot, handle: Handle, from: Bytes, to: Bytes) => void;
+  readonly beforeMalloc: (t: ThreadSlot) => void;
+  readonly afterMalloc: (t: ThreadSlot) => void;
+  readonly beforeFree: (t: ThreadSlot) => void;
+  readonly afterFree: (t: ThreadSlot) => void;
+  /** Requested bytes of live blocks have changed. */
+  readonly onLive: (change: Bytes) => void;
+  /** The allocator has done something else: a request's begin or end, a trim, an option, what the clock causes. */
+  readonly afterOther: (t: ThreadSlot) => void;
+}
+
+export interface InterpreterOptions extends ReplayHooks {
+  readonly objects: ObjectTable;
+  readonly requestFrees: Int32Array;
+  readonly kernel: Kernel;
+  /** Serves m c r a f. */
+  readonly allocator: Allocator;
+  /** Serves the e… events where there is one; otherwise they go to `allocator`. */
+  readonly request: RequestAllocator | undefined;
+  /** The address that the block of a row had, for frees of blocks that are dead; undefined where they do nothing. */
+  readonly addressOfRow?: ((row: number) => Addr) | undefined;
+}
+
+export interface Interpreter {
+  /** What the event does: its operation, thread, object slot and arguments as the columns of event.ts have them. */
+  execute(op: number, t: ThreadSlot, slot: number, a: number, b: number): void;
+  startThread(t: ThreadSlot): void;
+  exitThread(t: ThreadSlot): void;
+}
+
+/**
+ * The one table of what each event does. Every replay comes here but for what its hot loop does itself: mallocs and
+ * frees, in the same words. Waiting for other threads' events is the replay's, before.
+ */
+export function createInterpreter(options: InterpreterOptions): Interpreter {
+  // Constants of their own: an imported one is loaded and checked at every use, a local one is folded into the code.
+  const {
+    MALLOPT_NAMES,
+    OP_CALLOC,
+    OP_CLOCK,
+    OP_ECALLOC,
+    OP_EFREE,
+    OP_EMALLOC,
+    OP_EREALLOC,
+    OP_FREE,
+    OP_MALLOC,
+    OP_MEMALIGN,
+    OP_OPT,
+    OP_REALLOC,
+    OP_REQUEST_BEGIN,
+    OP_REQUEST_END,
+    OP_STALE_FREE,
+    OP_THREAD_EXIT,
+    OP_TRIM,
+    OP_WRITE,
+  } = columns;
+  const { objects, requestFrees, kernel, allocator, request, addressOfRow } = options;
+  const { onFailure, touchFresh, write, beforeMalloc, afterMalloc, beforeFree, afterFree, onLive, afterOther } =
+    options;
+  const { handles, requested, lgStride } = objects;
+  const upper = request ?? allocator;
+  /** `zendmm:all=true` serves both families itself. */
+  const below = request === allocator ? undefined : allocator;
+
+  /** An allocation of `size` bytes has returned `handle`, whose bytes from `fresh` on nobody has written yet. */
+  function keep(target: Allocator, t: ThreadSlot, slot: number, handle: Handle, size: Bytes, fresh: Bytes): void {
+    afterMalloc(t);
+    const q = slot << lgStride;
+    const old = handles[q]!;
+    if (handle === 0) {
+      onFailure(t);
+      return; // a block whose realloc has failed lives on
+    }
+    onLive(old === 0 ? size : size - requested[q]!);
+    handles[q] = handle;
+    requested[q] = size;
+    if (size > fresh) touchFresh(target, t, handle, fresh, size);
+  }
+
+  function resize(target: Allocator, t: ThreadSlot, slot: number, size: Bytes, old: Bytes): void {
+    if (size === 0) {
+      release(target, t, slot);
+      return;
+    }
+    const handle = handles[slot << lgStride]!;
+    beforeMalloc(t);
+    if (handle === 0) keep(target, t, slot, target.malloc(t, size), size, 0);
+    else keep(target, t, slot, target.realloc(t, handle, size), size, old);
+  }
+
+  function release(target: Allocator, t: ThreadSlot, slot: number): void {
+    const q = slot << lgStride;
+    const handle = handles[q]!;
+    handles[q] = 0;
+    if (handle === 0) return;
+    onLive(-requested[q]!);
+    beforeFree(t);
+    target.free(t, handle);
+    afterFree(t);
+  }
+
+  /** The shutdown releases what the request still holds; without a layer for requests the blocks go one by one. */
+  function endRequest(t: ThreadSlot, first: number, count: number): void {
+    if (request) {
+      request.requestEnd(t);
+      afterOther(t);
+    }
+    for (let i = first; i < first + count; i++) {
+      if (!request) {
+        release(allocator, t, requestFrees[i]!);
+        continue;
+      }
+      const q = requestFrees[i]! << lgStride;
+      if (handles[q] !== 0) onLive(-requested[q]!);
+      handles[q] = 0;
+    }
+  }
+
+  function startThread(t: ThreadSlot): void {
+    allocator.threadStart(t);
+    if (below && request) request.threadStart(t);
+  }
+
+  function exitThread(t: ThreadSlot): void {
+    if (below && request) request.threadExit(t);
+    allocator.threadExit(t);
+    afterOther(t);
+  }
+
+  function execute(op: number, t: ThreadSlot, slot: number, a: number, b: number): void {
+    switch (op) {
+      case OP_MALLOC:
+        beforeMalloc(t);
+        keep(allocator, t, slot, allocator.malloc(t, a), a, 0);
+        break;
+      case OP_CALLOC:
+        beforeMalloc(t);
+        keep(allocator, t, slot, allocator.calloc(t, a, b), a * b, 0);
+        break;
+      case OP_REALLOC:
+        resize(allocator, t, slot, a, b);
+        break;
+      case OP_MEMALIGN:
+        beforeMalloc(t);
+        keep(allocator, t, slot, allocator.memalign(t, Math.max(8, a), b), b, 0);
+        break;
+      case OP_FREE:
+        release(allocator, t, slot);
+        break;
+      case OP_EMALLOC:
+        beforeMalloc(t);
+        keep(upper, t, slot, upper.malloc(t, a), a, 0);
+        break;
+      case OP_ECALLOC:
+        beforeMalloc(t);
+        keep(upper, t, slot, upper.calloc(t, a, b), a * b, 0);
+        break;
+      case OP_EREALLOC:
+        resize(upper, t, slot, a, b);
+        break;
+      case OP_EFREE:
+        release(upper, t, slot);
+        break;
+      case OP_WRITE: {
+        const q = slot << lgStride;
+        // A block whose realloc failed is shorter than the trace thinks.
+        const end = Math.min(a + b, requested[q]!);
+        // The upper layer knows whose the block is.
+        if (handles[q] !== 0 && a < end) write(upper, t, handles[q]!, a, end);
+        break;
+      }
+      case OP_REQUEST_BEGIN:
+        request?.requestBegin(t);
+        afterOther(t);
+        break;
+      case OP_REQUEST_END:
+        endRequest(t, a, b);
+        break;
+      case OP_TRIM:
+        allocator.trim(t, a);
+        afterOther(t);
+        break;
+      case OP_OPT:
+        allocator.mallopt(t, MALLOPT_NAMES[slot]!, a | 0);
+        afterOther(t);
+        break;
+      case OP_CLOCK:
+        kernel.advanceClock(b * 2 ** 32 + a);
+        allocator.advance?.(t);
+        afterOther(t);
+        break;
+      case OP_THREAD_EXIT:
+        exitThread(t);
+        break;
+      case OP_STALE_FREE:
+        if (addressOfRow) allocator.freeStale?.(t, addressOfRow(a));
+        break;
+      default: // THREAD_BEGIN, SAMPLE and SKIPPED do nothing here
+    }
+  }
+
+  return { execute, startThread, exitThread };
+}
