@@ -104,12 +104,12 @@ export function createInterpreter(options: InterpreterOptions): Interpreter {
   function release(target: Allocator, t: ThreadSlot, slot: number): void {
     const q = slot << lgStride;
     const handle = handles[q]!;
-    handles[q] = 0;
     if (handle === 0) return;
-    onLive(-requested[q]!);
     beforeFree(t);
-    target.free(t, handle);
+    target.free(t, handle); // where it aborts the process, the block is still there
     afterFree(t);
+    handles[q] = 0;
+    onLive(-requested[q]!);
   }
 
   /** The shutdown releases what the request still holds; without a layer for requests the blocks go one by one. */
