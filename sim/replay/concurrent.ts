@@ -119,6 +119,7 @@ export function runThreadEvents(options: ConcurrentOptions): ThreadMeasurements 
     kernel,
     allocator,
     request,
+    isAlone: false,
     onFailure: () => result.failed.push(result.events),
     touchFresh: touches ? (target, _t, handle, from, to) => target.touchBlock(handle, from, to) : () => {},
     write: (target, _t, handle, from, to) => target.touchBlock(handle, from, to),

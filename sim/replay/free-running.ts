@@ -171,7 +171,10 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
 
   /** The block is freed, unless the thread's cache has taken it already; what the call takes is added. */
   function finishFree(t: ThreadSlot, q: number, handle: Handle, isServed: boolean): void {
-    if (handle === 0) return;
+    if (handle === 0) {
+      execute(t, OP_FREE, cursor[t]!); // nothing to free, but for what ended before
+      return;
+    }
     let isSlow = false;
     if (!isServed) {
       const slowCalls = operations[OP_SLOW_CALLS]!;

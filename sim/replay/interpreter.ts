@@ -1,4 +1,11 @@
-import type { Allocator, Handle, RequestAllocator, ThreadSlot } from '../contract/allocator.ts';
+import {
+  type Allocator,
+  type Handle,
+  RANGE_LIVE,
+  type RequestAllocator,
+  type ThreadSlot,
+} from '../contract/allocator.ts';
+import { AllocatorAbort } from '../contract/assert.ts';
 import * as columns from '../contract/event.ts';
 import type { Addr, Bytes } from '../contract/units.ts';
 import type { Kernel } from '../kernel/kernel.ts';
@@ -32,6 +39,8 @@ export interface InterpreterOptions extends ReplayHooks {
   readonly request: RequestAllocator | undefined;
   /** The address that the block of a row had, for frees of blocks that are dead; undefined where they do nothing. */
   readonly addressOfRow?: ((row: number) => Addr) | undefined;
+  /** Nobody else works on the machine while an event is executed: what ends with a heap can be looked up. */
+  readonly isAlone: boolean;
 }
 
 export interface Interpreter {
@@ -67,10 +76,10 @@ export function createInterpreter(options: InterpreterOptions): Interpreter {
     OP_TRIM,
     OP_WRITE,
   } = columns;
-  const { objects, requestFrees, kernel, allocator, request, addressOfRow } = options;
+  const { objects, requestFrees, kernel, allocator, request, addressOfRow, isAlone } = options;
   const { onFailure, touchFresh, write, beforeMalloc, afterMalloc, beforeFree, afterFree, onLive, afterOther } =
     options;
-  const { handles, requested, lgStride } = objects;
+  const { handles, requested, buried, lgStride } = objects;
   const upper = request ?? allocator;
   /** `zendmm:all=true` serves both families itself. */
   const below = request === allocator ? undefined : allocator;
@@ -96,6 +105,7 @@ export function createInterpreter(options: InterpreterOptions): Interpreter {
       return;
     }
     const handle = handles[slot << lgStride]!;
+    if (handle === 0) refuseBuried(slot);
     beforeMalloc(t);
     if (handle === 0) keep(target, t, slot, target.malloc(t, size), size, 0);
     else keep(target, t, slot, target.realloc(t, handle, size), size, old);
@@ -104,12 +114,39 @@ export function createInterpreter(options: InterpreterOptions): Interpreter {
   function release(target: Allocator, t: ThreadSlot, slot: number): void {
     const q = slot << lgStride;
     const handle = handles[q]!;
-    if (handle === 0) return;
+    if (handle === 0) {
+      refuseBuried(slot);
+      return;
+    }
     beforeFree(t);
     target.free(t, handle); // where it aborts the process, the block is still there
     afterFree(t);
     handles[q] = 0;
     onLive(-requested[q]!);
+  }
+
+  /**
+   * A request's heap has ended, with all blocks that came from it: those that the trace does not list as the request's
+   * too (`m` events under all=true, what a thread's exit leaves behind). The program may still name them.
+   */
+  function bury(): void {
+    if (!isAlone) return;
+    const live = new Set<Handle>();
+    upper.walk((_start, _length, kind, handle) => {
+      if (kind === RANGE_LIVE) live.add(handle);
+    });
+    for (let slot = 1, slots = objects.slots(); slot < slots; slot++) {
+      const q = slot << lgStride;
+      if (handles[q] === 0 || live.has(handles[q]!)) continue;
+      onLive(-requested[q]!);
+      handles[q] = 0;
+      buried[slot] = 1;
+    }
+  }
+
+  /** free(NULL), or a block that is no more: the real process would die of it, or corrupt what came after. */
+  function refuseBuried(slot: number): void {
+    if (buried[slot] !== 0) throw new AllocatorAbort('zend_mm_heap corrupted (the block ended with its heap before)');
   }
 
   /** The shutdown releases what the request still holds; without a layer for requests the blocks go one by one. */
@@ -127,6 +164,7 @@ export function createInterpreter(options: InterpreterOptions): Interpreter {
       if (handles[q] !== 0) onLive(-requested[q]!);
       handles[q] = 0;
     }
+    if (request && !below) bury();
   }
 
   function startThread(t: ThreadSlot): void {
@@ -137,6 +175,7 @@ export function createInterpreter(options: InterpreterOptions): Interpreter {
   function exitThread(t: ThreadSlot): void {
     if (below && request) request.threadExit(t);
     allocator.threadExit(t);
+    if (request) bury();
     afterOther(t);
   }
 

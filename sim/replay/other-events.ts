@@ -62,6 +62,7 @@ export function createOtherEvents(options: OtherEventsOptions): OtherEvents {
     kernel,
     allocator,
     request,
+    isAlone: true,
     onFailure,
     touchFresh:
       touch === 'none' ? () => {} : (target, t, handle, from, to) => write(target, t, handle, from, to, fills),
