@@ -154,8 +154,14 @@ function addExtras(events: EventBuffer, add: (name: string, values: Column) => v
   add('marks.rows', marks.rows);
   add('marks.flags', Uint32Array.from(marks.flags));
   for (const name of ['a', 'b'] as const) {
-    add(`marks.${name}`, Uint32Array.from(marks[name], (value) => value >>> 0));
-    add(`marks.${name}.high`, Uint32Array.from(marks[name], (value) => Math.floor(value / 2 ** 32)));
+    add(
+      `marks.${name}`,
+      Uint32Array.from(marks[name], (value) => value >>> 0),
+    );
+    add(
+      `marks.${name}.high`,
+      Uint32Array.from(marks[name], (value) => Math.floor(value / 2 ** 32)),
+    );
   }
   add('siteParent', siteParent.subarray(1));
   add('siteFrame', siteFrame.subarray(1));
@@ -312,8 +318,7 @@ export function createHtbInput(source: string): TraceInput {
     if (column.name === 'head') {
       noteHeads(from, values);
       if (isFirstVersion) widenHeads(values, n);
-    }
-    else if (column.name === 'slot') noteSlots(from);
+    } else if (column.name === 'slot') noteSlots(from);
     values += n;
     filled = 0;
     if (values === column.length) {

@@ -705,8 +705,9 @@ export function createTraceCompiler(options: CompilerOptions = {}): TraceCompile
     return FINE;
   }
 
-  function sample(label: string): void {
+  function sample(text: string): void {
     releaseLeavingSlot();
+    const label = oneLine(text);
     let index = labelIndex.get(label);
     if (index === undefined) {
       index = labels.push(label) - 1;
@@ -807,13 +808,13 @@ export function createTraceCompiler(options: CompilerOptions = {}): TraceCompile
       a,
       b,
       touch: header.touch,
-      name: header.name,
-      source: header.source,
+      name: oneLine(header.name),
+      source: oneLine(header.source),
       labels,
       objectSlots,
       threadSlots,
       begins,
-      requestedPeakBytes: totals[PEAK_BYTES]!,
+      requestedPeakBytes: Math.min(totals[PEAK_BYTES]!, NUMBER_MAX),
       hasRequestEvents,
       requestFrees: requestFrees.slice(0, requestFreeCount),
       skipped,
@@ -824,6 +825,11 @@ export function createTraceCompiler(options: CompilerOptions = {}): TraceCompile
       exitRow,
     }),
   };
+}
+
+/** A text that can stand in a line of the text form, and comes back as it was. */
+function oneLine(text: string): string {
+  return text.replace(/[\r\n]+/g, ' ').trimStart();
 }
 
 /** A column of unsigned numbers by slot that costs nothing until it is used. */

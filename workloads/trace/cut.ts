@@ -237,7 +237,7 @@ export function cutTrace(events: EventBuffer, options: CutOptions): EventBuffer 
       case OP_FORK:
         alive.clear();
         alive.add(thread);
-        inRequest.forEach((id) => id !== thread && inRequest.delete(id));
+        for (const id of [...inRequest]) if (id !== thread) inRequest.delete(id);
         if (inPart) out.fork(thread);
         break;
       case OP_GC:
