@@ -275,7 +275,8 @@ export function createInterpreter(options: InterpreterOptions): Interpreter {
       case OP_WRITE: {
         const q = slot << lgStride;
         // A block whose realloc failed is shorter than the trace thinks.
-        const end = Math.min(a + b, requested[q]!);
+        const isWide = requested[q] === LARGEST_COUNTED && handles[q] !== 0; // the trace has cut the range to the block
+        const end = Math.min(a + b, isWide ? upper.usableSize(handles[q]!) : requested[q]!);
         // The upper layer knows whose the block is.
         if (handles[q] !== 0 && a < end) write(upper, t, handles[q]!, a, end);
         break;

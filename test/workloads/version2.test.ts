@@ -204,7 +204,7 @@ describe.each(['lockstep', 'virtual'] as const)('in %s', (mode) => {
 
   it('gc_mem_caches gives back what Zend keeps cached', async () => {
     const lines = ['eb 0', ...Array.from({ length: 3000 }, (_, i) => `em 0 ${i} 3000`)];
-    lines.push(...Array.from({ length: 2999 }, (_, i) => `ef 0 ${i}`), '= before', 'gc 0', '= after');
+    lines.push(...Array.from({ length: 2998 }, (_, i) => `ef 0 ${i + 1}`), '= before', 'gc 0', '= after');
     const [before, after] = await memory(trace(...lines), 'zendmm');
     expect(after).toBeLessThan(before!);
   });
