@@ -104,7 +104,9 @@ describe('the binary form', () => {
     const events = parse(sample);
     const broken = (change: Partial<EventBuffer>) => () => decode(bytesOf({ ...events, ...change }));
     expect(broken({ objectSlots: 1 })).toThrow('B: found event 0: an object that is not free');
-    expect(broken({ slot: Int32Array.from(events.slot, (s) => s * 9) })).toThrow('B: found event 0: an object that is not free');
+    expect(broken({ slot: Int32Array.from(events.slot, (s) => s * 9) })).toThrow(
+      'B: found event 0: an object that is not free',
+    );
     expect(broken({ threadSlots: 1, begins: [] })).toThrow('B: found event 1: an unknown thread');
     expect(broken({ labels: [] })).toThrow('B: found event 2: an unknown label');
     expect(broken({ head: Int32Array.from(events.head, (word) => word | 19) })).toThrow(UserError);

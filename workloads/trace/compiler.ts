@@ -553,7 +553,9 @@ export function createTraceCompiler(options: CompilerOptions = {}): TraceCompile
   function allocate(op: number, thread: number, id: number, bytes: number, first: number, second: number): Refusal {
     const t = act(thread);
     if (ids.get(id) !== 0) return refuse(OBJECT_LIVE, t);
-    if (!isPlain(bytes)) return allocateMarked(op, t, id, Math.min(bytes, NUMBER_MAX), first, second);
+    if (!isPlain(Math.max(bytes, first, second))) {
+      return allocateMarked(op, t, id, Math.min(bytes, NUMBER_MAX), first, second);
+    }
     const s = takeSlot(id, bytes);
     noteRequestBlock(op, s, id, t);
     emit(op, t, s, first, second);
