@@ -88,7 +88,7 @@ describe('the binary form', () => {
     for (let length = 8; length < bytes.length; length++) {
       expect(() => decode(bytes.subarray(0, length)), `${length} bytes`).toThrow(UserError);
     }
-    expect(() => decode(Buffer.concat([bytes, Buffer.from('x')]))).toThrow('B: found 1 bytes or more behind the last');
+    expect(() => decode(Buffer.concat([bytes, Buffer.from('x')]))).toThrow('B: found bytes behind the last');
   });
 
   it('is refused when any bit is wrong', () => {

@@ -293,7 +293,7 @@ export function createHtbInput(source: string, fileBytes?: number): TraceInput {
             open();
           }
         } else if (index === header.columns.length) {
-          throw refuse(`${chunk.length - at} bytes or more behind the last column`, 'the end of the file');
+          throw refuse('bytes behind the last column', 'the end of the file');
         } else {
           const count = take(chunk.subarray(at));
           at += count;
@@ -351,7 +351,7 @@ function toEvents(header: HtbHeader, columns: ReadonlyMap<string, Uint32Array>):
     siteParent: behindNothing(columns.get('siteParent')),
     siteFrame: behindNothing(columns.get('siteFrame')),
     observations: header.observations ?? [],
-    recorded: header.recorded ?? NO_FACTS,
+    recorded: { ...NO_FACTS, ...header.recorded },
     exitRow: header.exitRow ?? -1,
   };
 }

@@ -354,7 +354,7 @@ function isAllocation(op: number): boolean {
   );
 }
 
-function siteProblem({ sites, length, siteParent, siteFrame, frames }: EventBuffer): string | undefined {
+function siteProblem({ sites, length, head, siteParent, siteFrame, frames }: EventBuffer): string | undefined {
   for (let site = 1; site < siteParent.length; site++) {
     if (siteParent[site]! >>> 0 >= site) return `call site ${site} above the one that calls it`;
     if (siteFrame[site] === 0 || siteFrame[site]! >>> 0 >= frames.length)
@@ -363,6 +363,7 @@ function siteProblem({ sites, length, siteParent, siteFrame, frames }: EventBuff
   if (!sites) return undefined;
   for (let row = 0; row < length; row++) {
     if (sites[row]! >>> 0 >= siteParent.length) return `event ${row}: an unknown call site`;
+    if (sites[row] !== 0 && !isAllocation(head[row]! & OP_MASK)) return `event ${row}: a call site of no allocation`;
   }
   return undefined;
 }
