@@ -132,6 +132,7 @@ function checkExtras(header: Readonly<Record<string, unknown>>, rows: number): v
     needObject(observation, 'observation');
     needCount(observation['row'], 'observation.row', rows - 1);
     needList(observation['values'], 'observation.values');
+    need(observation['values'].length > 0, 'observation.values');
     for (const pair of observation['values']) {
       needList(pair, 'observed value');
       need(pair.length === 2 && typeof pair[0] === 'string' && /^[^\s]+$/.test(pair[0]), 'observed name');
