@@ -41,7 +41,7 @@ import {
 } from '../../sim/contract/event.ts';
 import type { EventBatch } from './batch.ts';
 import { createCallSites } from './call-sites.ts';
-import { sharedBytes, sharedInt32, sharedUint32 } from './columns.ts';
+import { sharedBytes, sharedCopy, sharedInt32, sharedUint32 } from './columns.ts';
 import { createIdTable } from './id-table.ts';
 import { createMarksBuilder } from './marks.ts';
 
@@ -819,7 +819,7 @@ export function createTraceCompiler(options: CompilerOptions = {}): TraceCompile
       begins,
       requestedPeakBytes: Math.min(totals[PEAK_BYTES]!, NUMBER_MAX),
       hasRequestEvents,
-      requestFrees: requestFrees.slice(0, requestFreeCount),
+      requestFrees: sharedCopy(requestFrees.subarray(0, requestFreeCount)),
       skipped,
       marks: marks.finish(),
       ...callSites.finish(rows),

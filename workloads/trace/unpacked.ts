@@ -1,4 +1,4 @@
-import { Readable, type Transform } from 'node:stream';
+import { type Duplex, Readable } from 'node:stream';
 import { UserError } from '../../sim/contract/assert.ts';
 import { unpackerOf } from './compression.ts';
 
@@ -28,7 +28,7 @@ export function systemError(error: unknown): string {
  */
 export async function* unpacked(stream: Readable, source: string, what: string): AsyncGenerator<Uint8Array> {
   const chunks = stream[Symbol.asyncIterator]() as AsyncIterator<Uint8Array>;
-  let unpack: Transform | undefined;
+  let unpack: Duplex | undefined;
   try {
     const first = await firstBytes(chunks);
     unpack = unpackerOf(first, source);
@@ -45,7 +45,7 @@ export async function* unpacked(stream: Readable, source: string, what: string):
   }
 }
 
-async function* through(packed: AsyncIterable<Uint8Array>, unpack: Transform): AsyncGenerator<Uint8Array> {
+async function* through(packed: AsyncIterable<Uint8Array>, unpack: Duplex): AsyncGenerator<Uint8Array> {
   const from = Readable.from(packed);
   from.on('error', (error) => unpack.destroy(error));
   try {
