@@ -1,7 +1,7 @@
 import { deepStrictEqual } from 'node:assert';
 import { readdirSync, readFileSync } from 'node:fs';
 import { Readable } from 'node:stream';
-import fc from 'fast-check';
+import type fc from 'fast-check';
 import { UserError } from '../../sim/contract/assert.ts';
 import type { EventBuffer } from '../../sim/contract/event.ts';
 import { createAddressTrace } from '../../workloads/import/address-trace.ts';
