@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { UserError } from '../sim/contract/assert.ts';
+import { isSystemError, systemError } from '../workloads/files/system-error.ts';
 
 /** One line on standard error and exit code 2 for the user's mistakes; a stack trace only for ours. */
 function fail(error: unknown): never {
@@ -17,7 +18,9 @@ function isBrokenPipe(error: unknown): boolean {
   return (error as NodeJS.ErrnoException | undefined)?.code === 'EPIPE';
 }
 
-process.stdout.on('error', (error) => process.exit(isBrokenPipe(error) ? 0 : 1));
+process.stdout.on('error', (error) => {
+  fail(isSystemError(error) ? new UserError(`standard output: found ${systemError(error)}`) : error);
+});
 
 const args = process.argv.slice(2);
 try {

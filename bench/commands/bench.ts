@@ -3,7 +3,7 @@ import { benchmark } from '../benchmark/benchmark.ts';
 import { markOf } from '../benchmark/goals.ts';
 import { benchmarkText } from '../benchmark/text.ts';
 import { terminalPalette } from '../cli/palette.ts';
-import { writeWhole } from '../run/line-sink.ts';
+import { writeWhole } from '../../workloads/files/line-sink.ts';
 import { splitAllocators } from '../study/compare/allocator-list.ts';
 
 interface BenchArguments {

@@ -9,7 +9,7 @@ import { gateMarkdown, githubAnnotations } from '../gate/github.ts';
 import { junitXml } from '../gate/junit.ts';
 import { readJson, readResults } from '../gate/result-files.ts';
 import { gateText } from '../gate/text.ts';
-import { writeWhole } from '../run/line-sink.ts';
+import { writeWhole } from '../../workloads/files/line-sink.ts';
 import type { RunResult } from '../run/result.ts';
 import { gateConfigSchema, SUITE_RESULT_SCHEMA, suiteSchema } from '../schema/gate.ts';
 import { parseWith } from '../schema/result.ts';

@@ -4,7 +4,7 @@ import { UserError } from '../../sim/contract/assert.ts';
 import { suggestion } from '../../sim/contract/suggestion.ts';
 import { type MachineArguments, machineOptions, prepare } from '../cli/run-options.ts';
 import { meminfoText, pmapText, smapsText, statusText } from '../report/views/proc.ts';
-import type { LineSink } from '../run/line-sink.ts';
+import type { LineSink } from '../../workloads/files/line-sink.ts';
 import type { Assembled } from '../run/machine.ts';
 import { Session, type SessionOptions } from '../run/session.ts';
 import { rowsUntil } from '../run/stop-point.ts';

@@ -6,7 +6,7 @@ import { type MachineArguments, machineOptions, prepare } from '../cli/run-optio
 import { type TimeArguments, timeOptions, timing } from '../cli/time-options.ts';
 import type { ReportRun } from '../report/build-page.ts';
 import { drawPictures, type PictureArguments, pictureOptions, wantsRecording } from '../report/picture-options.ts';
-import { type LineSink, openLineSink } from '../run/line-sink.ts';
+import { type LineSink, openLineSink } from '../../workloads/files/line-sink.ts';
 import { runSession } from '../run/run-session.ts';
 import type { SessionOptions } from '../run/session.ts';
 import { recordRun } from '../study/record.ts';

@@ -7,7 +7,7 @@ import { positive } from '../cli/positive-option.ts';
 import { type MachineArguments, machineOptions } from '../cli/run-options.ts';
 import { type TimeArguments, timeOptions } from '../cli/time-options.ts';
 import { METRICS } from '../metrics/index.ts';
-import { writeWhole } from '../run/line-sink.ts';
+import { writeWhole } from '../../workloads/files/line-sink.ts';
 import { splitAllocators } from '../study/compare/allocator-list.ts';
 import { combinations, parseGridAxis } from '../study/sweep/grid.ts';
 import { sweep } from '../study/sweep/sweep.ts';

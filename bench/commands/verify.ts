@@ -5,7 +5,7 @@ import type { Touch } from '../../sim/contract/event.ts';
 import { resolveWorkload } from '../../workloads/index.ts';
 import { verificationText } from '../evidence/verify/text.ts';
 import { verify } from '../evidence/verify/verify.ts';
-import { writeWhole } from '../run/line-sink.ts';
+import { writeWhole } from '../../workloads/files/line-sink.ts';
 
 interface VerifyArguments {
   workload: string;

@@ -4,7 +4,7 @@ import type { Readable } from 'node:stream';
 import { UserError } from '../../sim/contract/assert.ts';
 import type { EventBuffer } from '../../sim/contract/event.ts';
 import { unpackerFor } from '../trace/compression.ts';
-import { systemError } from '../trace/reader.ts';
+import { systemError } from '../files/system-error.ts';
 import { createAddressTrace, type Oddities } from './address-trace.ts';
 import { csv } from './csv.ts';
 import { heaptrack } from './heaptrack.ts';

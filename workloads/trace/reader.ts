@@ -3,6 +3,7 @@ import { Readable, type Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { UserError } from '../../sim/contract/assert.ts';
 import type { EventBuffer } from '../../sim/contract/event.ts';
+import { systemError } from '../files/system-error.ts';
 import { createHtbInput, HTB_MAGIC } from './binary.ts';
 import { unpackerOf } from './compression.ts';
 import type { TraceInput } from './input.ts';
@@ -57,20 +58,6 @@ function statOf(path: string): Stats {
     return stats;
   } catch (error) {
     throw new UserError(`${path}: found ${systemError(error)}, expected a trace file`);
-  }
-}
-
-export function systemError(error: unknown): string {
-  const { code, message } = error as NodeJS.ErrnoException;
-  switch (code) {
-    case 'ENOENT':
-      return 'no such file';
-    case 'EACCES':
-      return 'a file that may not be read';
-    case 'EISDIR':
-      return 'a directory';
-    default:
-      return message;
   }
 }
 

@@ -7,7 +7,7 @@ import type { KernelVersion } from '../../../sim/kernel/kernel.ts';
 import type { Sample } from '../../../sim/metrics/sample.ts';
 import { type Comparison, comparePlacements, parsePlacements } from '../../../sim/replay/compare-placements.ts';
 import { formatTrace } from '../../../workloads/trace/writer.ts';
-import type { LineSink } from '../../run/line-sink.ts';
+import type { LineSink } from '../../../workloads/files/line-sink.ts';
 import { Session } from '../../run/session.ts';
 import { type NativeSample, replayNatively, straceNatively, straceObstacle, type TraceText } from '../native/native.ts';
 import { type FoundOriginal, findOriginal } from './real.ts';
