@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { UserError } from '../sim/contract/assert.ts';
+import { Interrupted, UserError } from '../sim/contract/assert.ts';
 import { isSystemError, systemError } from '../workloads/files/system-error.ts';
 
 /** One line on standard error and exit code 2 for the user's mistakes; a stack trace only for ours. */
@@ -8,6 +8,10 @@ function fail(error: unknown): never {
   if (error instanceof UserError) {
     process.stderr.write(`sim: ${error.message}\n`);
     process.exit(2);
+  }
+  if (error instanceof Interrupted) {
+    process.stderr.write('sim: interrupted\n');
+    process.exit(130);
   }
   process.stderr.write(`sim: internal error: ${error instanceof Error ? error.stack : error}\n`);
   process.exit(70);

@@ -1,6 +1,6 @@
 import { UserError } from '../sim/contract/assert.ts';
-import { nearest } from '../sim/contract/suggestion.ts';
 import type { EventBuffer } from '../sim/contract/event.ts';
+import { nearest } from '../sim/contract/suggestion.ts';
 
 /** A number, by default an integer, between two bounds. */
 export interface NumberParameter {

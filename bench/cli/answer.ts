@@ -1,5 +1,5 @@
-import type { Palette } from '../report/text/summary.ts';
 import { writeWhole } from '../../workloads/files/line-sink.ts';
+import type { Palette } from '../report/text/summary.ts';
 import { terminalPalette } from './palette.ts';
 
 /**

@@ -1,9 +1,9 @@
 import type { Argv, CommandModule } from 'yargs';
+import { writeWhole } from '../../workloads/files/line-sink.ts';
 import { benchmark } from '../benchmark/benchmark.ts';
 import { markOf } from '../benchmark/goals.ts';
 import { benchmarkText } from '../benchmark/text.ts';
 import { terminalPalette } from '../cli/palette.ts';
-import { writeWhole } from '../../workloads/files/line-sink.ts';
 import { splitAllocators } from '../study/compare/allocator-list.ts';
 
 interface BenchArguments {

@@ -5,8 +5,8 @@ import { UserError } from '../../sim/contract/assert.ts';
 import type { Operation } from '../../sim/contract/operations.ts';
 import type { Ns } from '../../sim/contract/units.ts';
 import { COST_PROFILES, type Costs, DEFAULT_PROFILE } from '../../sim/time/costs.ts';
-import { compileNative } from '../evidence/native/native.ts';
 import { writeWhole } from '../../workloads/files/line-sink.ts';
+import { compileNative } from '../evidence/native/native.ts';
 
 const PROGRAM = {
   title: 'the calibration',

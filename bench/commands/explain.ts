@@ -1,10 +1,10 @@
 import type { Argv, CommandModule } from 'yargs';
 import { UserError } from '../../sim/contract/assert.ts';
+import { writeWhole } from '../../workloads/files/line-sink.ts';
 import { answer } from '../cli/answer.ts';
 import { type MachineArguments, machineOptions, prepare } from '../cli/run-options.ts';
 import { buildPage, buildPageData } from '../report/build-page.ts';
 import { histogramsOf } from '../report/histograms.ts';
-import { writeWhole } from '../../workloads/files/line-sink.ts';
 import { explain } from '../study/explain/explain.ts';
 import { explanationText } from '../study/explain/text.ts';
 import { recordRun } from '../study/record.ts';

@@ -1,7 +1,7 @@
 import { UserError } from '../../sim/contract/assert.ts';
+import { writeWhole } from '../../workloads/files/line-sink.ts';
 import { type MachineArguments, prepare } from '../cli/run-options.ts';
 import { type TimeArguments, timing } from '../cli/time-options.ts';
-import { writeWhole } from '../../workloads/files/line-sink.ts';
 import type { RunResult } from '../run/result.ts';
 import { runSession } from '../run/run-session.ts';
 import type { SessionOptions } from '../run/session.ts';

@@ -1,13 +1,13 @@
 import type { Argv, CommandModule } from 'yargs';
 import { parseAllocator } from '../../allocators/spec.ts';
 import { UserError } from '../../sim/contract/assert.ts';
+import { writeWholeFiles } from '../../workloads/files/line-sink.ts';
 import { answer } from '../cli/answer.ts';
 import { type BatchArguments, batchOptions, inBatch } from '../cli/batch-options.ts';
 import { positive } from '../cli/positive-option.ts';
 import { type MachineArguments, machineOptions } from '../cli/run-options.ts';
 import { type TimeArguments, timeOptions } from '../cli/time-options.ts';
 import { METRICS } from '../metrics/index.ts';
-import { writeWhole } from '../../workloads/files/line-sink.ts';
 import { splitAllocators } from '../study/compare/allocator-list.ts';
 import { combinations, parseGridAxis } from '../study/sweep/grid.ts';
 import { sweep } from '../study/sweep/sweep.ts';
@@ -73,7 +73,7 @@ export const sweepCommand: CommandModule<object, SweepArguments> = {
         metrics: argv.metrics.split(','),
       }),
     );
-    if (argv.csv) writeWhole(argv.csv, sweepCsv(result));
+    if (argv.csv) writeWholeFiles([[argv.csv, sweepCsv(result)]], result.partial);
     await answer(argv.json, result, (palette) => sweepText(result, palette));
   },
 };

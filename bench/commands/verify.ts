@@ -2,10 +2,10 @@ import { cpus } from 'node:os';
 import type { Argv, CommandModule } from 'yargs';
 import { parseAllocator } from '../../allocators/spec.ts';
 import type { Touch } from '../../sim/contract/event.ts';
-import { resolveWorkload } from '../../workloads/index.ts';
+import { writeWhole } from '../../workloads/files/line-sink.ts';
+import { loadWorkload } from '../cli/load-workload.ts';
 import { verificationText } from '../evidence/verify/text.ts';
 import { verify } from '../evidence/verify/verify.ts';
-import { writeWhole } from '../../workloads/files/line-sink.ts';
 
 interface VerifyArguments {
   workload: string;
@@ -44,7 +44,7 @@ export const verifyCommand: CommandModule<object, VerifyArguments> = {
       }) as unknown as Argv<VerifyArguments>,
   handler: async (argv) => {
     const spec = parseAllocator(argv.allocator, cpus().length);
-    const workload = await resolveWorkload(argv.workload, { seed: argv.seed });
+    const workload = await loadWorkload(argv.workload, { seed: argv.seed });
     const verification = await verify({
       events: workload.events,
       workload: workload.name,

@@ -1,5 +1,6 @@
 import { columns } from '../../sim/contract/format.ts';
 import { METRICS, metricText } from '../metrics/index.ts';
+import { interruptedMark } from '../report/text/interrupted.ts';
 import { type Palette, PLAIN } from '../report/text/summary.ts';
 import { type GateCheck, type GateResult, isFailing } from './check.ts';
 
@@ -49,10 +50,9 @@ export function gateText(gate: GateResult, palette: Palette = PLAIN): string {
     );
   }
   const failing = gate.checks.filter(isFailing).length;
-  lines.push(
-    gate.passed
-      ? `passed: ${gate.checks.length} checks`
-      : palette.red(`failed: ${failing} of ${gate.checks.length} checks`),
-  );
+  const outcome = gate.passed
+    ? `passed: ${gate.checks.length} checks`
+    : palette.red(`failed: ${failing} of ${gate.checks.length} checks`);
+  lines.push(outcome + interruptedMark(gate.partial, palette));
   return `${lines.join('\n')}\n`;
 }

@@ -1,4 +1,4 @@
-import { mkdirSync, rmdirSync } from 'node:fs';
+import { appendFileSync, mkdirSync, rmdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { UserError } from '../../sim/contract/assert.ts';
 import { type OutputFile, openOutput } from './output-file.ts';
@@ -39,8 +39,8 @@ export function writeWhole(path: string, text: string): void {
   writeWholeFiles([[path, text]]);
 }
 
-/** Writes several files, all or none. */
-export function writeWholeFiles(files: readonly (readonly [path: string, text: string])[]): void {
+/** Writes several files, all or none; partial ones have `.partial` behind their names. */
+export function writeWholeFiles(files: readonly (readonly [path: string, text: string])[], partial = false): void {
   const open: OutputFile[] = [];
   try {
     for (const [path, text] of files) {
@@ -48,7 +48,7 @@ export function writeWholeFiles(files: readonly (readonly [path: string, text: s
       open.push(file);
       file.write(text.endsWith('\n') ? text : `${text}\n`);
     }
-    for (const file of open) file.close();
+    for (const file of open) file.close(partial);
   } catch (error) {
     for (const file of open) file.discard();
     throw error;
@@ -68,5 +68,14 @@ export function writeFolder(folder: string, files: ReadonlyMap<string, string>):
   } catch (error) {
     if (made !== undefined) rmdirSync(folder);
     throw error;
+  }
+}
+
+/** Adds to a file that others write too. */
+export function appendText(path: string, text: string): void {
+  try {
+    appendFileSync(path, text);
+  } catch (error) {
+    throw new UserError(`${path}: found ${systemError(error)}, expected a file that can be written`);
   }
 }

@@ -8,6 +8,9 @@ import { encodeHtb } from './binary.ts';
 import { packerFor } from './compression.ts';
 import { formatTrace } from './writer.ts';
 
+/** Ctrl-C is heard between two breaths. */
+const CHUNKS_BETWEEN_BREATHS = 16;
+
 /** Behind the name, before what says how it is packed. A name without any is text. */
 const FORMS = ['', '.htrace', '.htb', '.txt', '.trace'];
 
@@ -31,7 +34,11 @@ export async function writeTrace(path: string, events: EventBuffer): Promise<voi
   const file = openOutput(path);
   try {
     const write = async (chunks: AsyncIterable<Uint8Array>) => {
-      for await (const chunk of chunks) file.write(chunk);
+      let count = 0;
+      for await (const chunk of chunks) {
+        file.write(chunk);
+        if (++count % CHUNKS_BETWEEN_BREATHS === 0) await new Promise((resolve) => setImmediate(resolve));
+      }
     };
     if (pack) await pipeline(Readable.from(parts), pack, write);
     else await pipeline(Readable.from(parts), write);

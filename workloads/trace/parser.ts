@@ -15,7 +15,6 @@ import {
   OP_WRITE,
   type Touch,
 } from '../../sim/contract/event.ts';
-import type { TraceInput } from './input.ts';
 import { BATCH_EVENTS, createEventBatch, type EventBatch } from './batch.ts';
 import {
   ALIGNMENT_INVALID,
@@ -32,6 +31,7 @@ import {
   THREAD_ID_MAX,
   U32_MAX,
 } from './compiler.ts';
+import type { TraceInput } from './input.ts';
 
 /** One broken rule, at a place of the text. */
 export interface Violation {

@@ -20,6 +20,8 @@ export interface ReadOptions {
 }
 
 const CHUNK_BYTES = 1 << 20;
+/** Ctrl-C is heard between two breaths: a chunk takes some hundredths of a second. */
+const CHUNKS_BETWEEN_BREATHS = 4;
 /** `f 0 1` and its line end: no event line is shorter but a few rare ones. */
 const SHORT_LINE_BYTES = 6;
 /** Rows that a compressed input is expected to have at first. */
@@ -45,7 +47,7 @@ export async function readTrace(path: string, options: ReadOptions = {}): Promis
     const length = readSync(fd, first, 0, MAGIC_BYTES, 0);
     const unpack = unpackerOf(first.subarray(0, length), source);
     if (unpack) return await readStream(createReadStream(path), source, options, packedRows(fd));
-    return readPlain(fd, inputFor(first, source, options, fstatSync(fd).size / SHORT_LINE_BYTES));
+    return await readPlain(fd, inputFor(first, source, options, fstatSync(fd).size / SHORT_LINE_BYTES));
   } finally {
     closeSync(fd);
   }
@@ -62,10 +64,12 @@ function statOf(path: string): Stats {
 }
 
 /** A regular file: read in place, without streams between the disk and the parser. */
-function readPlain(fd: number, input: TraceInput): EventBuffer {
+async function readPlain(fd: number, input: TraceInput): Promise<EventBuffer> {
   const buffer = new Uint8Array(CHUNK_BYTES);
+  let chunks = 0;
   for (let length: number; (length = readSync(fd, buffer, 0, CHUNK_BYTES, null)) > 0; ) {
     input.push(length === CHUNK_BYTES ? buffer : buffer.subarray(0, length));
+    if (++chunks % CHUNKS_BETWEEN_BREATHS === 0) await new Promise((resolve) => setImmediate(resolve));
   }
   return input.finish();
 }

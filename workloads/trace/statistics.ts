@@ -11,6 +11,7 @@ import {
   OP_MALLOC,
   OP_MASK,
   OP_MEMALIGN,
+  OP_OPT,
   OP_REALLOC,
   OP_REQUEST_BEGIN,
   OP_REQUEST_END,
@@ -19,7 +20,6 @@ import {
   OP_THREAD_BEGIN,
   OP_THREAD_EXIT,
   OP_TRIM,
-  OP_OPT,
   OP_WRITE,
   type Touch,
 } from '../../sim/contract/event.ts';

@@ -1,8 +1,7 @@
 import type { Argv, CommandModule } from 'yargs';
 import { UserError } from '../../../sim/contract/assert.ts';
 import { cutTrace } from '../../../workloads/trace/cut.ts';
-import { writeTrace } from '../../../workloads/trace/output.ts';
-import { type InputArguments, inputOptions, loadInput, outputPositional } from './input.ts';
+import { type InputArguments, inputOptions, loadInput, outputPositional, writeOut } from './input.ts';
 
 interface CutArguments extends InputArguments {
   out: string;
@@ -37,7 +36,7 @@ export const cutCommand: CommandModule<object, CutArguments> = {
     if (!(to >= from)) throw new UserError(`--to: found '${to}', expected an event number from ${from} on`);
     const threads = argv.threads === undefined ? undefined : threadSet(argv.threads);
     const part = cutTrace(await loadInput(argv), { from, to, live, ...(threads && { threads }) });
-    await writeTrace(argv.out, part);
+    await writeOut(argv.out, part);
   },
 };
 

@@ -2,8 +2,9 @@ import type { Argv, CommandModule } from 'yargs';
 import { count } from '../../../sim/contract/format.ts';
 import type { Oddities } from '../../../workloads/import/address-trace.ts';
 import { IMPORT_FORMATS, importTrace } from '../../../workloads/import/index.ts';
-import { writeTrace } from '../../../workloads/trace/output.ts';
-import { outputPositional } from './input.ts';
+import { checkTraceName } from '../../../workloads/trace/output.ts';
+import { untilInterrupt } from '../../cli/interruption.ts';
+import { outputPositional, writeOut } from './input.ts';
 
 interface ImportArguments {
   in: string;
@@ -27,8 +28,9 @@ export const importCommand: CommandModule<object, ImportArguments> = {
       .option('format', { choices: IMPORT_FORMATS, describe: 'of the log; default: as its first line looks' })
       .option('quantum', quantumOption) as unknown as Argv<ImportArguments>,
   handler: async ({ in: input, out, format, quantum }) => {
-    const imported = await importTrace(input, { quantumNs: quantum, ...(format && { format }) });
-    await writeTrace(out, imported.events);
+    checkTraceName(out);
+    const imported = await untilInterrupt(() => importTrace(input, { quantumNs: quantum, ...(format && { format }) }));
+    await writeOut(out, imported.events);
     process.stderr.write(`${input}: ${count(imported.events.length)} events from ${imported.format}\n`);
     tellOddities(input, imported.oddities);
   },

@@ -1,6 +1,7 @@
 import { bytes, columns, count, duration, percent } from '../../../sim/contract/format.ts';
 import type { Breakdown, Sample } from '../../../sim/metrics/sample.ts';
 import type { RunResult } from '../../run/result.ts';
+import { interruptedMark } from './interrupted.ts';
 
 /** Colours a text, or leaves it as it is where the output is no terminal. */
 export interface Palette {
@@ -29,7 +30,7 @@ export function summaryText(result: RunResult, palette: Palette = PLAIN): string
   const heading = (text: string) => lines.push('', palette.bold(text));
   const parameters = Object.entries(run.parameters).map(([name, value]) => `${name}=${value}`);
   lines.push(
-    `${palette.bold(run.workload)} under ${palette.bold(run.allocator)}${result.partial ? palette.yellow('  (partial: interrupted)') : ''}`,
+    `${palette.bold(run.workload)} under ${palette.bold(run.allocator)}${interruptedMark(result.partial, palette)}`,
   );
   lines.push(
     ...columns(

@@ -1,5 +1,6 @@
 import { columns } from '../../../sim/contract/format.ts';
 import { metricNamed, metricText } from '../../metrics/index.ts';
+import { interruptedMark } from '../../report/text/interrupted.ts';
 import { type Palette, PLAIN } from '../../report/text/summary.ts';
 import type { SweepResult } from './sweep.ts';
 
@@ -25,7 +26,7 @@ export function sweepText(result: SweepResult, palette: Palette = PLAIN): string
     }),
   ]);
   const lines = [
-    `${palette.bold(result.workload)}, ${result.mode}, ${result.points.length} points, ${many ? `${result.seeds.length} seeds: median (least to greatest)` : `seed ${result.seeds[0]}`}`,
+    `${palette.bold(result.workload)}, ${result.mode}, ${result.points.length} points, ${many ? `${result.seeds.length} seeds: median (least to greatest)` : `seed ${result.seeds[0]}`}${interruptedMark(result.partial, palette)}`,
     ...columns([['', 'allocator', 'cpus', ...result.metrics].map(palette.dim), ...rows], 'llr'),
   ];
   if (shown.length < result.points.length) {
