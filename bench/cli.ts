@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { Interrupted, UserError } from '../sim/contract/assert.ts';
+import { endOnInterrupt, INTERRUPTED } from './cli/interruption.ts';
 import { isSystemError, systemError } from '../workloads/files/system-error.ts';
 
 /** One line on standard error and exit code 2 for the user's mistakes; a stack trace only for ours. */
@@ -11,7 +12,7 @@ function fail(error: unknown): never {
   }
   if (error instanceof Interrupted) {
     process.stderr.write('sim: interrupted\n');
-    process.exit(130);
+    process.exit(INTERRUPTED);
   }
   process.stderr.write(`sim: internal error: ${error instanceof Error ? error.stack : error}\n`);
   process.exit(70);
@@ -26,6 +27,7 @@ process.stdout.on('error', (error) => {
   fail(isSystemError(error) ? new UserError(`standard output: found ${systemError(error)}`) : error);
 });
 
+endOnInterrupt();
 const args = process.argv.slice(2);
 try {
   if (args.length === 1 && (args[0] === '--help' || args[0] === '-h')) {

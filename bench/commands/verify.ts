@@ -3,6 +3,7 @@ import type { Argv, CommandModule } from 'yargs';
 import { parseAllocator } from '../../allocators/spec.ts';
 import type { Touch } from '../../sim/contract/event.ts';
 import { writeWhole } from '../../workloads/files/line-sink.ts';
+import { unheard } from '../cli/interruption.ts';
 import { loadWorkload } from '../cli/load-workload.ts';
 import { verificationText } from '../evidence/verify/text.ts';
 import { verify } from '../evidence/verify/verify.ts';
@@ -45,13 +46,15 @@ export const verifyCommand: CommandModule<object, VerifyArguments> = {
   handler: async (argv) => {
     const spec = parseAllocator(argv.allocator, cpus().length);
     const workload = await loadWorkload(argv.workload, { seed: argv.seed });
-    const verification = await verify({
-      events: workload.events,
-      workload: workload.name,
-      spec,
-      show: argv.show,
-      ...(argv.touch && { touch: argv.touch }),
-    });
+    const verification = await unheard(() =>
+      verify({
+        events: workload.events,
+        workload: workload.name,
+        spec,
+        show: argv.show,
+        ...(argv.touch && { touch: argv.touch }),
+      }),
+    );
     const json = argv.json === undefined ? undefined : argv.json || '-';
     if (json !== undefined) writeWhole(json, `${JSON.stringify(verification, null, 2)}\n`);
     if (json !== '-') process.stdout.write(verificationText(verification, workload.events));

@@ -1,7 +1,8 @@
 import type { Argv, CommandModule } from 'yargs';
 import { UserError } from '../../../sim/contract/assert.ts';
 import { cutTrace } from '../../../workloads/trace/cut.ts';
-import { type InputArguments, inputOptions, loadInput, outputPositional, writeOut } from './input.ts';
+import { writeTrace } from '../../../workloads/trace/output.ts';
+import { type InputArguments, inputOptions, loadInput, outputPositional } from './input.ts';
 
 interface CutArguments extends InputArguments {
   out: string;
@@ -36,7 +37,7 @@ export const cutCommand: CommandModule<object, CutArguments> = {
     if (!(to >= from)) throw new UserError(`--to: found '${to}', expected an event number from ${from} on`);
     const threads = argv.threads === undefined ? undefined : threadSet(argv.threads);
     const part = cutTrace(await loadInput(argv), { from, to, live, ...(threads && { threads }) });
-    await writeOut(argv.out, part);
+    await writeTrace(argv.out, part);
   },
 };
 

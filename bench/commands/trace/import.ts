@@ -2,9 +2,8 @@ import type { Argv, CommandModule } from 'yargs';
 import { count } from '../../../sim/contract/format.ts';
 import type { Oddities } from '../../../workloads/import/address-trace.ts';
 import { IMPORT_FORMATS, importTrace } from '../../../workloads/import/index.ts';
-import { checkTraceName } from '../../../workloads/trace/output.ts';
-import { untilInterrupt } from '../../cli/interruption.ts';
-import { outputPositional, writeOut } from './input.ts';
+import { checkTraceName, writeTrace } from '../../../workloads/trace/output.ts';
+import { outputPositional } from './input.ts';
 
 interface ImportArguments {
   in: string;
@@ -29,8 +28,8 @@ export const importCommand: CommandModule<object, ImportArguments> = {
       .option('quantum', quantumOption) as unknown as Argv<ImportArguments>,
   handler: async ({ in: input, out, format, quantum }) => {
     checkTraceName(out);
-    const imported = await untilInterrupt(() => importTrace(input, { quantumNs: quantum, ...(format && { format }) }));
-    await writeOut(out, imported.events);
+    const imported = await importTrace(input, { quantumNs: quantum, ...(format && { format }) });
+    await writeTrace(out, imported.events);
     process.stderr.write(`${input}: ${count(imported.events.length)} events from ${imported.format}\n`);
     tellOddities(input, imported.oddities);
   },

@@ -1,8 +1,6 @@
 import type { Argv } from 'yargs';
 import type { EventBuffer } from '../../../sim/contract/event.ts';
 import { count } from '../../../sim/contract/format.ts';
-import { writeTrace } from '../../../workloads/trace/output.ts';
-import { untilInterrupt } from '../../cli/interruption.ts';
 import { loadWorkload } from '../../cli/load-workload.ts';
 
 const inputDescription = 'a trace (.htrace, .htb, compressed or not; - for stdin), or a built-in workload';
@@ -35,11 +33,6 @@ export function outputPositional<T>(yargs: Argv<T>): Argv<T & { out: string }> {
     coerce: (path: string) => path || '-', // yargs hands a `-` over as an empty text
     describe: 'the file to write; - for text to stdout',
   }) as unknown as Argv<T & { out: string }>;
-}
-
-/** Writes a trace; Ctrl-C ends the program, and nothing is left. */
-export function writeOut(path: string, events: EventBuffer): Promise<void> {
-  return untilInterrupt(() => writeTrace(path, events));
 }
 
 export function print(text: string): void {

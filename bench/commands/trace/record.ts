@@ -2,9 +2,9 @@ import type { Argv, CommandModule } from 'yargs';
 import { UserError } from '../../../sim/contract/assert.ts';
 import { count } from '../../../sim/contract/format.ts';
 import { recordProgram } from '../../../workloads/recorder/recorder.ts';
-import { checkTraceName } from '../../../workloads/trace/output.ts';
+import { checkTraceName, writeTrace } from '../../../workloads/trace/output.ts';
 import { quantumOption, tellOddities } from './import.ts';
-import { outputPositional, writeOut } from './input.ts';
+import { outputPositional } from './input.ts';
 
 interface RecordArguments {
   out: string;
@@ -39,7 +39,7 @@ export const recordCommand: CommandModule<object, RecordArguments> = {
       samples,
       stdout: out === '-' ? 'stderr' : 'inherit',
     });
-    await writeOut(out, recording.events);
+    await writeTrace(out, recording.events);
     process.stderr.write(`${command[0]}: ${recording.ended}; ${count(recording.events.length)} events recorded\n`);
     tellOddities(command[0]!, recording.oddities);
   },
