@@ -14,8 +14,19 @@ function fail(error: unknown): never {
     process.stderr.write('sim: interrupted\n');
     process.exit(INTERRUPTED);
   }
+  if (isOutOfMemory(error)) {
+    process.stderr.write('sim: found too little memory on this machine for so large a run\n');
+    process.exit(2);
+  }
   process.stderr.write(`sim: internal error: ${error instanceof Error ? error.stack : error}\n`);
   process.exit(70);
+}
+
+/** What the engine says where the system gives it no memory. */
+function isOutOfMemory(error: unknown): boolean {
+  return (
+    error instanceof RangeError && /allocation failed|Invalid (typed )?array( buffer)? length/i.test(error.message)
+  );
 }
 
 /** A reader that has seen enough (`sim run … | head`) is no error. */

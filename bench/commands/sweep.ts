@@ -9,7 +9,7 @@ import { type MachineArguments, machineOptions } from '../cli/run-options.ts';
 import { type TimeArguments, timeOptions } from '../cli/time-options.ts';
 import { METRICS } from '../metrics/index.ts';
 import { splitAllocators } from '../study/compare/allocator-list.ts';
-import { combinations, parseGridAxis } from '../study/sweep/grid.ts';
+import { combinations, parseGrid } from '../study/sweep/grid.ts';
 import { sweep } from '../study/sweep/sweep.ts';
 import { sweepCsv, sweepText } from '../study/sweep/text.ts';
 import { loadTask } from './load-task.ts';
@@ -57,7 +57,7 @@ export const sweepCommand: CommandModule<object, SweepArguments> = {
       ) as unknown as Argv<SweepArguments>,
   handler: async (argv) => {
     const allocators = argv.allocators.flatMap(splitAllocators);
-    const grid = argv.grid.map(parseGridAxis);
+    const grid = parseGrid(argv.grid);
     const cpus = argv.cpus === undefined ? undefined : cpuList(argv.cpus);
     positive('seeds', argv.seeds);
     for (const allocator of allocators) parseAllocator(allocator, 1);

@@ -1,4 +1,5 @@
 import type { Argv, CommandModule } from 'yargs';
+import { UserError } from '../../../sim/contract/assert.ts';
 import { count } from '../../../sim/contract/format.ts';
 import type { Oddities } from '../../../workloads/import/address-trace.ts';
 import { IMPORT_FORMATS, importTrace } from '../../../workloads/import/index.ts';
@@ -39,6 +40,10 @@ export const quantumOption = {
   type: 'number',
   default: 10000,
   describe: 'nanoseconds; smaller steps of the clock are put together',
+  coerce: (value: number) => {
+    if (Number.isSafeInteger(value) && value >= 1) return value;
+    throw new UserError(`--quantum: found '${value}', expected nanoseconds from 1`);
+  },
 } as const;
 
 /** What could not be in the trace, on standard error. */
