@@ -1,13 +1,14 @@
 #!/usr/bin/env node
 import { Interrupted, UserError } from '../sim/contract/assert.ts';
-import { endOnInterrupt, INTERRUPTED } from './cli/interruption.ts';
 import { isSystemError, systemError } from '../workloads/files/system-error.ts';
+import { endOnInterrupt, INTERRUPTED } from './cli/interruption.ts';
+import { escapeLine } from './report/escape.ts';
 
 /** One line on standard error and exit code 2 for the user's mistakes; a stack trace only for ours. */
 function fail(error: unknown): never {
   if (isBrokenPipe(error)) process.exit(0);
   if (error instanceof UserError) {
-    process.stderr.write(`sim: ${error.message}\n`);
+    process.stderr.write(`sim: ${escapeLine(error.message)}\n`);
     process.exit(2);
   }
   if (error instanceof Interrupted) {

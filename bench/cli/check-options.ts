@@ -46,7 +46,8 @@ export function checkOptions(argv: Arguments, known: KnownOptions): void {
 function checkOnce(argv: Arguments, known: KnownOptions): void {
   for (const [name, value] of Object.entries(argv)) {
     if (name === '_' || name === '--' || !Array.isArray(value)) continue;
-    const names = [name, ...(known.alias[name] ?? [])];
+    const groups = Object.entries(known.alias).map(([one, others]) => [one, ...others]);
+    const names = groups.find((group) => group.includes(name)) ?? [name];
     if (names.some((n) => known.array.includes(n))) continue;
     const longest = names.reduce((x, y) => (y.length > x.length ? y : x));
     throw new UserError(`--${longest}: found ${value.length} of it, expected one`);

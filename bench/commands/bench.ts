@@ -3,8 +3,9 @@ import { writeWhole } from '../../workloads/files/line-sink.ts';
 import { benchmark } from '../benchmark/benchmark.ts';
 import { markOf } from '../benchmark/goals.ts';
 import { benchmarkText } from '../benchmark/text.ts';
-import { terminalPalette } from '../cli/palette.ts';
 import { unheard } from '../cli/interruption.ts';
+import { terminalPalette } from '../cli/palette.ts';
+import { show } from '../cli/show.ts';
 import { splitAllocators } from '../study/compare/allocator-list.ts';
 
 interface BenchArguments {
@@ -37,7 +38,7 @@ export const benchCommand: CommandModule<object, BenchArguments> = {
     if (process.stderr.isTTY) process.stderr.write('\r\u001b[K');
     const json = argv.json === undefined ? undefined : argv.json || '-';
     if (json !== undefined) writeWhole(json, `${JSON.stringify(result, null, 2)}\n`);
-    if (json !== '-') process.stdout.write(benchmarkText(result, await terminalPalette(), !argv.quick));
+    if (json !== '-') show(benchmarkText(result, await terminalPalette(), !argv.quick));
     if (argv.check && result.goals.some((goal) => markOf(goal) === 'missed')) process.exitCode = 1;
   },
 };

@@ -1,8 +1,8 @@
 import yargs, { type Argv } from 'yargs';
 import { UserError } from '../../sim/contract/assert.ts';
 import { nearest } from '../../sim/contract/suggestion.ts';
-import { VERSION } from '../run/version.ts';
 import { checkOptions, type KnownOptions } from '../cli/check-options.ts';
+import { VERSION } from '../run/version.ts';
 import { ABOUT, EPILOGUE, EXAMPLES } from './help.ts';
 import { COMMANDS, type Command, type LazyCommand } from './index.ts';
 
@@ -53,11 +53,15 @@ export async function runCommandLine(given: readonly string[]): Promise<void> {
     .fail((message, error) => {
       // biome-ignore lint/suspicious/noExplicitAny: yargs knows its options at run time and does not type them
       const known = Object.keys((parser as any).getOptions().key) as string[];
-      if (error && error.name !== 'YError') throw error;
-      throw new UserError(message.replace(/\s*\n\s*/g, '; ') + optionSuggestion(message, known));
+      throw error ?? new UserError(message.replace(/\s*\n\s*/g, '; ') + optionSuggestion(message, known));
     });
   for (const [command, about] of EXAMPLES) parser.example(command.replace('sim', '$0'), about);
-  await parser.parseAsync();
+  try {
+    await parser.parseAsync();
+  } catch (error) {
+    if ((error as Error).name === 'YError') throw new UserError((error as Error).message);
+    throw error;
+  }
 }
 
 /** Behind yargs' `Unknown argument: alocator`: which option was meant. */

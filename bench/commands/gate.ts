@@ -3,6 +3,7 @@ import type { Argv, CommandModule } from 'yargs';
 import { UserError } from '../../sim/contract/assert.ts';
 import { appendText, writeWholeFiles } from '../../workloads/files/line-sink.ts';
 import { answer } from '../cli/answer.ts';
+import { show } from '../cli/show.ts';
 import { bencherMetrics, githubActionBenchmark } from '../gate/benchmark-files.ts';
 import { checkGate, checkGateInPart, GATE_DEFAULTS } from '../gate/check.ts';
 import { gateMarkdown, githubAnnotations } from '../gate/github.ts';
@@ -72,7 +73,7 @@ export const gateCommand: CommandModule<object, GateArguments> = {
     writeWholeFiles(files, partial);
     await answer(argv.json, gate, (palette) => gateText(gate, palette));
     if (argv.github) {
-      process.stdout.write(githubAnnotations(gate));
+      show(githubAnnotations(gate));
       const summary = process.env['GITHUB_STEP_SUMMARY'];
       if (summary) appendText(summary, gateMarkdown(gate));
     }

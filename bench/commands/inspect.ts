@@ -5,6 +5,7 @@ import { suggestion } from '../../sim/contract/suggestion.ts';
 import type { LineSink } from '../../workloads/files/line-sink.ts';
 import { unheard } from '../cli/interruption.ts';
 import { type MachineArguments, machineOptions, prepare } from '../cli/run-options.ts';
+import { show } from '../cli/show.ts';
 import { meminfoText, pmapText, smapsText, statusText } from '../report/views/proc.ts';
 import type { Assembled } from '../run/machine.ts';
 import { Session, type SessionOptions } from '../run/session.ts';
@@ -54,7 +55,7 @@ export const inspectCommand: CommandModule<object, InspectArguments> = {
     }) as unknown as Argv<InspectArguments>,
   handler: async (argv) => {
     const { session } = await prepare(argv);
-    process.stdout.write(await unheard(() => inspect(session, argv.view, argv.at)));
+    show(await unheard(() => inspect(session, argv.view, argv.at)));
   },
 };
 

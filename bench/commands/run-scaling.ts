@@ -2,6 +2,7 @@ import { Interrupted, UserError } from '../../sim/contract/assert.ts';
 import { writeWhole } from '../../workloads/files/line-sink.ts';
 import { inBatch } from '../cli/batch-options.ts';
 import { type MachineArguments, prepare } from '../cli/run-options.ts';
+import { show } from '../cli/show.ts';
 import { type TimeArguments, timing } from '../cli/time-options.ts';
 import type { RunResult } from '../run/result.ts';
 import { runSession } from '../run/run-session.ts';
@@ -67,5 +68,5 @@ export async function runScaling(
   if (allocator === undefined) throw new Interrupted('interrupted');
   const scaling = scalingOf(argv.workload, allocator, cpus, points, partial);
   if (argv.json !== undefined) writeWhole(argv.json || '-', JSON.stringify(scaling, null, 2));
-  if (!argv.quiet && argv.json !== '' && argv.json !== '-') process.stdout.write(scalingText(scaling));
+  if (!argv.quiet && argv.json !== '' && argv.json !== '-') show(scalingText(scaling));
 }

@@ -5,6 +5,7 @@ import { type LineSink, openLineSink } from '../../workloads/files/line-sink.ts'
 import { INTERRUPTED, listenForInterrupt } from '../cli/interruption.ts';
 import { startProgress } from '../cli/progress.ts';
 import { type MachineArguments, machineOptions, prepare } from '../cli/run-options.ts';
+import { show } from '../cli/show.ts';
 import { type TimeArguments, timeOptions, timing } from '../cli/time-options.ts';
 import type { ReportRun } from '../report/build-page.ts';
 import { drawPictures, type PictureArguments, pictureOptions, wantsRecording } from '../report/picture-options.ts';
@@ -112,7 +113,7 @@ async function run(argv: RunArguments): Promise<void> {
   if (!argv.quiet && toStdout.length === 0) {
     const { terminalPalette } = await import('../cli/palette.ts');
     const { summaryText } = await import('../report/text/summary.ts');
-    process.stdout.write(summaryText(result, await terminalPalette()) + (plot && `\n${plot}`));
+    show(summaryText(result, await terminalPalette()) + (plot && `\n${plot}`));
   }
   if (result.partial) process.exitCode = INTERRUPTED;
 }

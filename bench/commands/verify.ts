@@ -5,6 +5,7 @@ import type { Touch } from '../../sim/contract/event.ts';
 import { writeWhole } from '../../workloads/files/line-sink.ts';
 import { unheard } from '../cli/interruption.ts';
 import { loadWorkload } from '../cli/load-workload.ts';
+import { show } from '../cli/show.ts';
 import { verificationText } from '../evidence/verify/text.ts';
 import { verify } from '../evidence/verify/verify.ts';
 
@@ -57,7 +58,7 @@ export const verifyCommand: CommandModule<object, VerifyArguments> = {
     );
     const json = argv.json === undefined ? undefined : argv.json || '-';
     if (json !== undefined) writeWhole(json, `${JSON.stringify(verification, null, 2)}\n`);
-    if (json !== '-') process.stdout.write(verificationText(verification, workload.events));
+    if (json !== '-') show(verificationText(verification, workload.events));
     if (!verification.passed) process.exitCode = 1;
   },
 };

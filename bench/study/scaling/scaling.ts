@@ -2,8 +2,8 @@ import { UserError } from '../../../sim/contract/assert.ts';
 import { columns, count, duration, percent } from '../../../sim/contract/format.ts';
 import { fitScalability, type ScalabilityFit, throughputAt } from '../../../sim/metrics/scalability.ts';
 import { WORKLOADS } from '../../../workloads/index.ts';
-import { interruptedMark } from '../../report/text/interrupted.ts';
-import { PLAIN } from '../../report/text/summary.ts';
+import { escapeLineStart } from '../../report/escape.ts';
+import { interruptedMark, PLAIN } from '../../report/text/summary.ts';
 import type { RunResult } from '../../run/result.ts';
 
 export const SCALING_SCHEMA = 'allocsim-scaling-1';
@@ -116,7 +116,7 @@ export function scalingText({ workload, allocator, cpus, partial, points, fit, p
     ...predictions.map((p) => [count(p.threads), '', count(p.throughput), '', '', '', '', 'not run']),
   ];
   const lines = [
-    `${workload} under ${allocator} on ${cpus} processors${interruptedMark(partial, PLAIN)}`,
+    `${escapeLineStart(workload)} under ${allocator} on ${cpus} processors${interruptedMark(partial, PLAIN)}`,
     '',
     ...columns(rows, 'rrrrrrrl'),
     '',
