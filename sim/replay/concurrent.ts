@@ -116,6 +116,7 @@ export function runThreadEvents(options: ConcurrentOptions): ThreadMeasurements 
   const { execute, startThread } = createInterpreter({
     objects,
     requestFrees,
+    marks: order.marks,
     kernel,
     allocator,
     request,

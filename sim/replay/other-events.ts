@@ -59,6 +59,7 @@ export function createOtherEvents(options: OtherEventsOptions): OtherEvents {
   const interpreter = createInterpreter({
     objects,
     requestFrees,
+    marks: order.marks,
     kernel,
     allocator,
     request,

@@ -25,14 +25,6 @@ export function unpackerOf(first: Uint8Array, source: string): Transform | undef
   return zstd.createZstdDecompress({ chunkSize: CHUNK_BYTES });
 }
 
-/** The same by the name of a file. */
-export function unpackerFor(path: string): Transform | undefined {
-  if (path.endsWith('.gz')) return zlib.createGunzip({ chunkSize: CHUNK_BYTES });
-  if (!path.endsWith('.zst')) return undefined;
-  if (!zstd.createZstdDecompress) throw noZstd(path);
-  return zstd.createZstdDecompress({ chunkSize: CHUNK_BYTES });
-}
-
 /** The stream that packs as the name of a file asks for. */
 export function packerFor(path: string): Transform | undefined {
   if (path.endsWith('.gz')) return zlib.createGzip();
