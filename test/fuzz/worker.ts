@@ -9,8 +9,7 @@ const collectGarbage = runInNewContext('gc') as () => void;
 
 const PROGRESS_MS = 100;
 /** Garbage of many inputs is collected here, so that what comes above the limit is one input's. */
-const COLLECT_BYTES = 320 * 2 ** 20;
-const LOOK_EVERY = 8;
+const COLLECT_BYTES = 256 * 2 ** 20;
 const SHRINK_MS = 60_000;
 
 const { area: name, inputs, seed, show } = JSON.parse(process.argv[2]!) as FuzzTask;
@@ -32,7 +31,6 @@ async function checked(input: unknown): Promise<void> {
     tell({ kind: 'progress', done });
     toldAt = now;
   }
-  if (done % LOOK_EVERY !== 0) return;
   if (peakBytes() > MEMORY_MAX_BYTES) throw new Error(`memory: ${Math.round(peakBytes() / 2 ** 20)} MiB`);
   if (process.memoryUsage.rss() > COLLECT_BYTES) collectGarbage();
 }
