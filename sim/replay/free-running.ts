@@ -28,6 +28,8 @@ export interface FreeRunningOptions
   readonly operations: Float64Array;
   /** `--pace replay`: a thread exits after its last event. Else it stays until the trace's `te`, with what its cache holds. */
   readonly threadsExit: boolean;
+  /** As in interpreter.ts. */
+  readonly endsEarly: boolean;
   /** `--pace recorded`: the time in the trace at which an event happened, by row; undefined for the others. */
   readonly recordedNs: ((row: number) => Ns) | undefined;
   readonly onFailure: (row: number) => void;

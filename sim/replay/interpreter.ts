@@ -43,6 +43,11 @@ export interface InterpreterOptions extends ReplayHooks {
   readonly addressOfRow?: ((row: number) => Addr) | undefined;
   /** Nobody else works on the machine while an event is executed: what ends with a heap can be looked up. */
   readonly isAlone: boolean;
+  /**
+   * A request's end may come before another thread's free of one of its blocks, which the trace has first: the block is no longer listed as
+   * the request's, and ends with it.
+   */
+  readonly endsEarly?: boolean | undefined;
 }
 
 export interface Interpreter {
@@ -87,7 +92,7 @@ export function createInterpreter(options: InterpreterOptions): Interpreter {
     OP_TRIM,
     OP_WRITE,
   } = columns;
-  const { objects, requestFrees, marks, kernel, allocator, request, addressOfRow, isAlone } = options;
+  const { objects, requestFrees, marks, kernel, allocator, request, addressOfRow, isAlone, endsEarly } = options;
   const { onFailure, touchFresh, write, beforeMalloc, afterMalloc, beforeFree, afterFree, onLive, afterOther } =
     options;
   const { handles, buried, lgStride } = objects;
@@ -176,7 +181,7 @@ export function createInterpreter(options: InterpreterOptions): Interpreter {
       if (handles[q] !== 0) onLive(-requestedOf(objects, requestFrees[i]!));
       handles[q] = 0;
     }
-    if (request && !below) bury();
+    if (request && (!below || endsEarly)) bury();
   }
 
   function startThread(t: ThreadSlot): void {

@@ -38,6 +38,8 @@ export interface OtherEventsOptions {
   readonly live: LiveBytes;
   readonly waits: ObjectWaits;
   readonly write: WriteBlock;
+  /** As in interpreter.ts. */
+  readonly endsEarly: boolean;
   /** By thread: 1 while it is alive. */
   readonly alive: Uint8Array;
   /** The running event's allocation has failed. */
@@ -64,6 +66,7 @@ export function createOtherEvents(options: OtherEventsOptions): OtherEvents {
     allocator,
     request,
     isAlone: true,
+    endsEarly: options.endsEarly,
     onFailure,
     touchFresh:
       touch === 'none' ? () => {} : (target, t, handle, from, to) => write(target, t, handle, from, to, fills),

@@ -189,8 +189,8 @@ function createReader(events: EventBuffer, order: ProgramOrder, ends: readonly T
   // Where the next thread begins, and behind the last event of the next one that ends.
   const beginRows = Int32Array.from([...begins.map(({ row }) => row), length]);
   const endRows = Int32Array.from([...ends.map(({ row }) => row + 1), length]);
-  const hasEnded = new Uint8Array(threads); // whether the thread's last event has been read
-  hasEnded[0] = ends.some(({ thread }) => thread === 0) ? 0 : 1;
+  const hasEnded = new Uint8Array(threads).fill(1); // whether the thread's last event has been read; some have none
+  for (const { thread } of ends) hasEnded[thread] = 0;
   const state = new Int32Array(10); // in an array: a variable that functions share is looked up, checked and stored at every use
   const READ = 0; // rows
   const BEGUN = 1; // entries of `begins`

@@ -18,7 +18,6 @@ import {
   type RecordedFacts,
   type Touch,
 } from '../../sim/contract/event.ts';
-import type { TraceInput } from './input.ts';
 import { BATCH_EVENTS, createEventBatch, type EventBatch } from './batch.ts';
 import {
   ALIGNMENT_INVALID,
@@ -38,6 +37,7 @@ import {
   U32_MAX,
 } from './compiler.ts';
 import { parseFrame, unescapeText } from './header-lines.ts';
+import type { TraceInput } from './input.ts';
 
 /** One broken rule, at a place of the text. */
 export interface Violation {

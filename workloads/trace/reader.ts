@@ -2,11 +2,12 @@ import { closeSync, createReadStream, fstatSync, openSync, readSync, type Stats,
 import type { Readable } from 'node:stream';
 import { UserError } from '../../sim/contract/assert.ts';
 import type { EventBuffer } from '../../sim/contract/event.ts';
+import { systemError } from '../files/system-error.ts';
 import { createHtbInput, HTB_MAGIC } from './binary.ts';
 import { unpackerOf } from './compression.ts';
 import type { TraceInput } from './input.ts';
 import { createTraceParser, type ParserOptions, type Violation } from './parser.ts';
-import { concatenate, DamagedDataError, firstBytes, MAGIC_BYTES, systemError, unpacked } from './unpacked.ts';
+import { concatenate, DamagedDataError, firstBytes, MAGIC_BYTES, unpacked } from './unpacked.ts';
 
 export interface ReadOptions {
   /** Leave out events that break a rule, instead of refusing the trace at the first one. */
@@ -19,6 +20,8 @@ export interface ReadOptions {
 }
 
 const CHUNK_BYTES = 1 << 20;
+/** Ctrl-C is heard between two breaths: a chunk takes some hundredths of a second. */
+const CHUNKS_BETWEEN_BREATHS = 4;
 /** `f 0 1` and its line end: no event line is shorter but a few rare ones. */
 const SHORT_LINE_BYTES = 6;
 /** Rows that a compressed input is expected to have at first. */
@@ -42,7 +45,10 @@ export async function readTrace(path: string, options: ReadOptions = {}): Promis
     const unpack = unpackerOf(first.subarray(0, length), source);
     if (unpack) return await readStream(createReadStream(path), source, options, packedRows(fd));
     const { size } = fstatSync(fd);
-    return readPlain(fd, inputFor(first, source, options, Math.min(ROWS_GUESSED_MAX, size / SHORT_LINE_BYTES), size));
+    return await readPlain(
+      fd,
+      inputFor(first, source, options, Math.min(ROWS_GUESSED_MAX, size / SHORT_LINE_BYTES), size),
+    );
   } finally {
     closeSync(fd);
   }
@@ -59,10 +65,12 @@ function statOf(path: string): Stats {
 }
 
 /** A regular file: read in place, without streams between the disk and the parser. */
-function readPlain(fd: number, input: TraceInput): EventBuffer {
+async function readPlain(fd: number, input: TraceInput): Promise<EventBuffer> {
   const buffer = new Uint8Array(CHUNK_BYTES);
+  let chunks = 0;
   for (let length: number; (length = readSync(fd, buffer, 0, CHUNK_BYTES, null)) > 0; ) {
     input.push(length === CHUNK_BYTES ? buffer : buffer.subarray(0, length));
+    if (++chunks % CHUNKS_BETWEEN_BREATHS === 0) await new Promise((resolve) => setImmediate(resolve));
   }
   return input.finish();
 }

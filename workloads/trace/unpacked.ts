@@ -1,5 +1,6 @@
 import { type Duplex, Readable } from 'node:stream';
 import { UserError } from '../../sim/contract/assert.ts';
+import { systemError } from '../files/system-error.ts';
 import { unpackerOf } from './compression.ts';
 
 /** As many bytes as it takes to tell what an input is. */
@@ -7,20 +8,6 @@ export const MAGIC_BYTES = 8;
 
 /** Compressed data that are damaged or break off: what came before has been handed out. */
 export class DamagedDataError extends Error {}
-
-export function systemError(error: unknown): string {
-  const { code, message } = error as NodeJS.ErrnoException;
-  switch (code) {
-    case 'ENOENT':
-      return 'no such file';
-    case 'EACCES':
-      return 'a file that may not be read';
-    case 'EISDIR':
-      return 'a directory';
-    default:
-      return message;
-  }
-}
 
 /**
  * The bytes of a stream, unpacked where their beginning says that they are packed (.gz, .zst), in pieces of any size.
