@@ -39,8 +39,8 @@ export async function runScaling(
   const cpus = argv.cpus ?? counts.at(-1)!;
   const sessions: SessionOptions[] = [];
   for (const threads of counts) {
-    const { session } = await prepare({ ...argv, cpus, workload: withThreads(argv.workload, threads) });
-    sessions.push({ ...session, ...timing(argv) });
+    const { session, time } = await prepare({ ...argv, cpus, workload: withThreads(argv.workload, threads) });
+    sessions.push({ ...session, ...timing(argv, session.events, time) });
   }
   const results = argv.mode === 'threads' ? await runInTurn(sessions) : await runAside(sessions, argv.allocator);
   const points = results.map((result, i) => scalingPoint(counts[i]!, result));

@@ -89,7 +89,7 @@ async function run(argv: RunArguments): Promise<void> {
     for (const name of outputs) if (argv[name] !== undefined) sinks[name] = openLineSink(argv[name] || '-');
     const options: SessionOptions = {
       ...prepared.session,
-      ...timing(argv['faithful-abort'] ? { ...argv, mode: 'lockstep' } : argv),
+      ...timing(argv['faithful-abort'] ? { ...argv, mode: 'lockstep' } : argv, prepared.session.events, prepared.time),
       sampleEvery: argv['sample-every'],
       check: argv.check,
       signal: controller.signal,

@@ -93,7 +93,7 @@ class VirtualRun extends Run {
     const goesOn = this.timed(() => this.replay.run(Math.min(events, this.nextSample - this.replay.done())));
     if (goesOn && this.replay.done() >= this.nextSample) {
       this.nextSample += sampleEvery;
-      this.sample(`#${this.replay.done()}`, this.replay.row(), this.time.horizon[0]!);
+      this.sample(`#${this.replay.done()}`, this.replay.row(), this.replay.clockNs());
     }
     return goesOn;
   }
