@@ -50,6 +50,11 @@ export interface WorkloadOptions extends ReadOptions {
   readonly seed?: number;
 }
 
+/** Whether `given` names a built-in workload, and no trace. */
+export function isBuiltIn(given: string): boolean {
+  return WORKLOADS.some((w) => w.name === given.split(':', 1)[0]);
+}
+
 /** `name`, `name:parameter=value,…`, the path of a trace, or `-`. */
 export async function resolveWorkload(given: string, options: WorkloadOptions = {}): Promise<LoadedWorkload> {
   const spec = given === '' ? '-' : given; // yargs hands the positional argument `-` over as an empty text

@@ -5,7 +5,7 @@ import { TUNE_SCHEMA } from '../study/tune/tune.ts';
 import { runDescriptionSchema } from './result.ts';
 
 const bytes = z.number().describe('bytes');
-const { mode } = runDescriptionSchema.shape;
+const { mode, pace } = runDescriptionSchema.shape;
 
 const spreadSchema = z.object({
   values: z.array(z.number()).describe('one for each seed'),
@@ -34,19 +34,46 @@ export const sweepSchema = z.object({
     .describe('best first, by the first metric'),
 });
 
-const tunePoint = z.object({ allocator: z.string(), value: z.number() });
+const namedValue = z.object({ allocator: z.string(), value: z.number() });
 
 /** What `sim tune --json` writes. */
 export const tuneSchema = z.object({
   schema: z.literal(TUNE_SCHEMA),
   workload: z.string(),
+  mode,
+  pace,
   objective: z.string().describe('a metric'),
-  from: tunePoint,
-  best: tunePoint,
-  steps: z.array(tunePoint.extend({ runs: z.number().int() })).describe('each improvement, in order'),
-  runs: z.number().int(),
+  from: namedValue,
+  best: namedValue,
+  steps: z.array(namedValue.extend({ runs: z.number().int() })).describe('each improvement, in order'),
+  runs: z.number().int().describe('of the search'),
   settled: z.boolean().describe('no single option makes it better any more'),
-  kept: z.array(z.object({ metric: z.string(), from: z.number().nullable(), best: z.number().nullable() })),
+  bounds: z
+    .array(z.object({ metric: z.string(), percent: z.number().nullable(), slack: z.number() }))
+    .describe('how much worse a figure may become: by so many percent of the beginning, and by slack in any case'),
+  columns: z.array(z.string()).describe('metrics of the points, the goal first'),
+  points: z
+    .array(
+      z.object({
+        allocator: z.string(),
+        figures: z.record(z.string(), z.number().nullable()).describe('by metric'),
+        front: z.boolean().describe('no other point is as good in every column and better in one'),
+        withinBounds: z.boolean(),
+        failed: z.boolean(),
+      }),
+    )
+    .describe('everything that was run, the beginning first'),
+  inert: z.array(z.string()).describe('options none of whose values changed anything'),
+  dropped: z.array(z.string()).describe('settings that helped on the way and are not needed'),
+  validation: z
+    .object({
+      rows: z.array(z.object({ seed: z.number().int(), from: z.number(), best: z.number(), within: z.boolean() })),
+      holds: z.boolean(),
+    })
+    .nullable()
+    .describe('the best point with other seeds; null where there is nothing to validate'),
+  refuted: z.array(z.string()).describe('better in the search, not with other seeds'),
+  paste: z.array(z.object({ place: z.string(), text: z.string() })).describe('the best point, ready to paste'),
 });
 
 /** What `sim plan --json` writes. */
