@@ -33,7 +33,7 @@ export abstract class Run {
   protected readonly options: SessionOptions;
   private readonly takeSample: (label: string, event: number) => Sample;
   /** Spent on samples in the running share of events: no part of the replay. */
-  private sampleNs = 0;
+  private samplingNs = 0;
 
   protected constructor(options: SessionOptions, touch: Touch, assembled: Assembled) {
     this.options = options;
@@ -71,13 +71,13 @@ export abstract class Run {
     const sample = virtualNs === undefined ? taken : { ...taken, virtualNs: Math.max(notBefore, virtualNs) };
     this.samples.push(sample);
     this.options.onSample?.(sample, this.assembled);
-    this.sampleNs += Number(process.hrtime.bigint() - started);
+    this.samplingNs += Number(process.hrtime.bigint() - started);
   }
 
   /** Runs a share of the events on the clock of the replay. What the allocator aborts for ends the run; false then. */
   protected timed(share: () => boolean): boolean {
     const started = process.hrtime.bigint();
-    this.sampleNs = 0;
+    this.samplingNs = 0;
     let goesOn = false;
     try {
       goesOn = share();
@@ -85,7 +85,7 @@ export abstract class Run {
       if (!(error instanceof AllocatorAbort)) throw error;
       this.abort = { event: error.event ?? this.currentRow(), message: error.message };
     }
-    this.replayNs += Number(process.hrtime.bigint() - started) - this.sampleNs;
+    this.replayNs += Number(process.hrtime.bigint() - started) - this.samplingNs;
     return goesOn;
   }
 

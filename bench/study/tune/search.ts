@@ -3,7 +3,7 @@ import { type AllocatorSpec, formatAllocator, parseAllocator } from '../../../al
 import { UserError } from '../../../sim/contract/assert.ts';
 import { suggestion } from '../../../sim/contract/suggestion.ts';
 import type { Metric } from '../../metrics/metric.ts';
-import type { RunResult } from '../../run/result.ts';
+import type { Mode, RunResult } from '../../run/result.ts';
 import { withOption } from '../explain/what-if.ts';
 import { type Bound, isWithin, worsening } from './bounds.ts';
 import { candidateValues, DEBUGGING, settingValues } from './candidates.ts';
@@ -27,6 +27,7 @@ export interface SearchOptions {
   readonly bounds: readonly Bound[];
   readonly dimensions: readonly Dimension[];
   readonly budget: number;
+  readonly mode: Mode;
   /** Runs them in parallel; null for what has no such figure. */
   readonly measure: (specs: readonly AllocatorSpec[]) => Promise<(Point | null)[]>;
 }
@@ -68,7 +69,7 @@ export async function search(options: SearchOptions): Promise<Found> {
   }
 
   const [base] = await measure([start]);
-  if (!base) throw new UserError(`${objective.name} is no figure of a run in this mode`);
+  if (!base) throw new UserError(`${objective.name} is no figure of a run in mode ${options.mode}`);
   let best: Point = base;
   const steps = [{ point: best, runs }];
   let settled = false;

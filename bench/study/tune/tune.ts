@@ -122,6 +122,7 @@ async function tuneWith(options: TuneOptions, runner: Runner): Promise<TuneResul
     bounds,
     dimensions: dimensionsOf(start, task.cpus, options.options),
     budget,
+    mode: task.mode,
     measure: async (specs) => {
       const tasks = specs.map((spec) => ({ ...task, allocator: formatAllocator(spec) }));
       return (await runner.run(tasks)).map(({ result }, i) => {
