@@ -21,12 +21,22 @@ function forYargs({ command, describe, load }: LazyCommand): Command {
 /** Options whose value is a file; `-` stands for standard output. */
 const FILE_OPTIONS = ['--placements', '--samples', '--syscalls'];
 
-/** yargs takes a lone `-` for a positional argument, also behind an option that wants a file. */
-function joinDashes(given: readonly string[]): string[] {
+/** Options whose value is a list. */
+const LIST_OPTIONS = ['--allocators', '--grid', '--metrics', '--options', '--cpus', '--threads'];
+
+/**
+ * yargs takes a lone `-` for a positional argument, also behind an option that wants a file; and what follows a comma and a space in a
+ * list for one too.
+ */
+function joinValues(given: readonly string[]): string[] {
   const args: string[] = [];
   for (const arg of given) {
     const option = args.at(-1);
-    if (arg === '-' && option !== undefined && FILE_OPTIONS.includes(option)) args[args.length - 1] = `${option}=-`;
+    const list = args.at(-2);
+    const isList = list !== undefined && LIST_OPTIONS.includes(list);
+    if (isList && (option!.endsWith(',') || arg.startsWith(','))) args[args.length - 1] += arg;
+    else if (arg === '-' && option !== undefined && FILE_OPTIONS.includes(option))
+      args[args.length - 1] = `${option}=-`;
     else args.push(arg);
   }
   return args;
@@ -34,7 +44,7 @@ function joinDashes(given: readonly string[]): string[] {
 
 /** Finds the command and runs it; throws a UserError for what cannot be understood. */
 export async function runCommandLine(given: readonly string[]): Promise<void> {
-  const parser = yargs(joinDashes(given))
+  const parser = yargs(joinValues(given))
     .scriptName('sim')
     .usage(`$0 COMMAND …\n\n${ABOUT}`)
     .command(COMMANDS.map(forYargs))

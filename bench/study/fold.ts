@@ -1,3 +1,7 @@
+import { visibleLength } from '../../sim/contract/format.ts';
+
+export { visibleLength };
+
 /**
  * Breaks a text into lines of at most `width` characters; those after the first begin with `indent`. It breaks after spaces,
  * and where a word is longer than a line after commas, slashes and plus signs: never inside a word.
@@ -7,7 +11,7 @@ export function fold(text: string, width: number, indent = ''): string[] {
   let line = '';
   let isEmpty = true;
   for (const piece of pieces(text, Math.max(20, width - indent.length))) {
-    if (!isEmpty && visible(line + piece.trimEnd()) > width) {
+    if (!isEmpty && visibleLength(line + piece.trimEnd()) > width) {
       lines.push(line.trimEnd());
       line = indent;
       isEmpty = true;
@@ -22,9 +26,6 @@ export function fold(text: string, width: number, indent = ''): string[] {
 /** Words with the spaces behind them; longer ones cut after punctuation. */
 function pieces(text: string, longest: number): string[] {
   return (text.match(/^\s+\S+\s*|\S+\s*/g) ?? []).flatMap((word) =>
-    visible(word.trimEnd()) <= longest ? [word] : (word.match(/[^,/+]*[,/+]+\s*|[^,/+]+\s*$/g) ?? [word]),
+    visibleLength(word.trimEnd()) <= longest ? [word] : (word.match(/[^,/+]*[,/+]+\s*|[^,/+]+\s*$/g) ?? [word]),
   );
 }
-
-// biome-ignore lint/suspicious/noControlCharactersInRegex: the escape character is what is looked for
-const visible = (text: string) => text.replace(/\u001b\[\d+m/g, '').length;

@@ -153,9 +153,10 @@ export function dimensionsOf(spec: AllocatorSpec, cpus: number, names: readonly 
     .filter(({ values }) => values.length > 0);
 }
 
-/** Not every version has every option. */
+/** Whether the value is another one than what was given, and the version has the option. */
 function isAccepted(spec: AllocatorSpec, option: string, value: OptionValue, cpus: number): boolean {
-  if (spec.options[option] === value) return false;
+  // Not what is the default: given, glibc's thresholds stay where they are.
+  if (spec.given[option] === value) return false;
   try {
     parseAllocator(`${spec.model.name}@${spec.version}:${option}=${value}`, cpus);
     return !(option === 'hugetlb' && spec.model.name === 'glibc' && Number(spec.version.split('.')[1]) < 35);
