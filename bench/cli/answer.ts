@@ -1,6 +1,8 @@
 import type { Palette } from '../report/text/summary.ts';
 import { writeWhole } from '../run/line-sink.ts';
+import { fitWidth } from '../report/text/fold.ts';
 import { terminalPalette } from './palette.ts';
+import { terminalWidth } from './width.ts';
 
 /**
  * A command's answer: as text, and where `--json` was given as JSON to its file, or to standard output, where nothing
@@ -9,9 +11,10 @@ import { terminalPalette } from './palette.ts';
 export async function answer(
   json: string | undefined,
   value: unknown,
-  text: (palette: Palette) => string,
+  text: (palette: Palette, width: number) => string,
 ): Promise<void> {
+  const width = terminalWidth();
   const toStdout = json === '' || json === '-';
   if (json !== undefined) writeWhole(json || '-', JSON.stringify(value, null, toStdout ? 2 : 1));
-  if (!toStdout) process.stdout.write(text(await terminalPalette()));
+  if (!toStdout) process.stdout.write(fitWidth(text(await terminalPalette(), width), width));
 }

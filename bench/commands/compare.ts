@@ -58,7 +58,7 @@ export const compareCommand: CommandModule<object, CompareArguments> = {
     await answer(
       argv.json,
       { ...comparison, runs },
-      (palette) => comparisonText(comparison, palette) + (plot && `\n${plot}`),
+      (palette, width) => comparisonText(comparison, palette, width) + (plot && `\n${plot}`),
     );
   },
 };

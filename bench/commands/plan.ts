@@ -89,7 +89,7 @@ export const planCommand: CommandModule<object, PlanArguments> = {
         ...(argv.processes !== undefined && { processes: argv.processes }),
       }),
     );
-    await answer(argv.json, result, (palette) => planText(result, palette));
+    await answer(argv.json, result, (palette, width) => planText(result, palette, width));
   },
 };
 

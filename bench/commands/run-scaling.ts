@@ -1,6 +1,8 @@
 import { UserError } from '../../sim/contract/assert.ts';
 import { type MachineArguments, prepare } from '../cli/run-options.ts';
 import { type TimeArguments, timing } from '../cli/time-options.ts';
+import { terminalWidth } from '../cli/width.ts';
+import { fitWidth } from '../report/text/fold.ts';
 import { writeWhole } from '../run/line-sink.ts';
 import type { RunResult } from '../run/result.ts';
 import { runSession } from '../run/run-session.ts';
@@ -47,5 +49,6 @@ export async function runScaling(
   const allocator = results.at(-1)!.run.allocator;
   const scaling = scalingOf(argv.workload, allocator, cpus, points);
   if (argv.json !== undefined) writeWhole(argv.json || '-', JSON.stringify(scaling, null, 2));
-  if (!argv.quiet && argv.json !== '' && argv.json !== '-') process.stdout.write(scalingText(scaling));
+  if (!argv.quiet && argv.json !== '' && argv.json !== '-')
+    process.stdout.write(fitWidth(scalingText(scaling), terminalWidth()));
 }

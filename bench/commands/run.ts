@@ -3,6 +3,7 @@ import { UserError } from '../../sim/contract/assert.ts';
 import type { Sample } from '../../sim/metrics/sample.ts';
 import { startProgress } from '../cli/progress.ts';
 import { type MachineArguments, machineOptions, prepare } from '../cli/run-options.ts';
+import { terminalWidth } from '../cli/width.ts';
 import { type TimeArguments, timeOptions, timing } from '../cli/time-options.ts';
 import type { ReportRun } from '../report/build-page.ts';
 import { drawPictures, type PictureArguments, pictureOptions, wantsRecording } from '../report/picture-options.ts';
@@ -116,7 +117,9 @@ async function run(argv: RunArguments): Promise<void> {
   if (!argv.quiet && toStdout.length === 0) {
     const { terminalPalette } = await import('../cli/palette.ts');
     const { summaryText } = await import('../report/text/summary.ts');
-    process.stdout.write(summaryText(result, await terminalPalette()) + (plot && `\n${plot}`));
+    const { fitWidth } = await import('../report/text/fold.ts');
+    const summary = fitWidth(summaryText(result, await terminalPalette()), terminalWidth());
+    process.stdout.write(summary + (plot && `\n${plot}`));
   }
   if (result.partial) process.exitCode = INTERRUPTED;
 }

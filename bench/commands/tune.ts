@@ -60,6 +60,6 @@ export const tuneCommand: CommandModule<object, TuneArguments> = {
         budget: argv.budget,
       }),
     );
-    await answer(argv.json, result, (palette) => tuneText(result, palette));
+    await answer(argv.json, result, (palette, width) => tuneText(result, palette, width));
   },
 };

@@ -2,7 +2,7 @@ import { columns } from '../../../sim/contract/format.ts';
 import type { Comparison, ComparisonCell, ComparisonRow } from '../../metrics/comparison.ts';
 import { metricNamed, metricText } from '../../metrics/index.ts';
 import { type Palette, PLAIN } from '../../report/text/summary.ts';
-import { fold, visibleLength } from '../fold.ts';
+import { fold, visibleLength } from '../../report/text/fold.ts';
 
 /** A comparison for people: a row a metric, a column an allocator; in blocks where they do not fit beside each other. */
 export function comparisonText(c: Comparison, palette: Palette = PLAIN, width = 80): string {
@@ -28,7 +28,8 @@ export function comparisonText(c: Comparison, palette: Palette = PLAIN, width = 
       ),
     );
   }
-  if (c.mode === 'lockstep') lines.push('Time, latency and waiting for locks are unknown: file order has no time.');
+  if (c.mode === 'lockstep')
+    lines.push(...fold('Time, latency and waiting for locks are unknown: file order has no time.', width));
   lines.push(
     ...fold(
       '+ best   - worst   ×ratio to A; in brackets where the ranges of the seeds do not show a difference',

@@ -1,6 +1,6 @@
 import { bytes, columns, count, duration, percent } from '../../../sim/contract/format.ts';
 import { type Palette, PLAIN } from '../../report/text/summary.ts';
-import { fold } from '../fold.ts';
+import { fold } from '../../report/text/fold.ts';
 import type { PlanResult, PlanRow } from './plan.ts';
 
 export function planText(result: PlanResult, palette: Palette = PLAIN, width = 80): string {

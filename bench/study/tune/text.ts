@@ -1,7 +1,7 @@
 import { columns, percent } from '../../../sim/contract/format.ts';
 import { metricNamed, metricText } from '../../metrics/index.ts';
 import { type Palette, PLAIN } from '../../report/text/summary.ts';
-import { fold } from '../fold.ts';
+import { fold } from '../../report/text/fold.ts';
 import type { Bound } from './bounds.ts';
 import type { TunePoint, TuneResult } from './tune.ts';
 

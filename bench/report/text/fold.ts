@@ -1,4 +1,4 @@
-import { visibleLength } from '../../sim/contract/format.ts';
+import { visibleLength } from '../../../sim/contract/format.ts';
 
 export { visibleLength };
 
@@ -28,4 +28,28 @@ function pieces(text: string, longest: number): string[] {
   return (text.match(/^\s+\S+\s*|\S+\s*/g) ?? []).flatMap((word) =>
     visibleLength(word.trimEnd()) <= longest ? [word] : (word.match(/[^,/+]*[,/+]+\s*|[^,/+]+\s*$/g) ?? [word]),
   );
+}
+
+/**
+ * Breaks the lines of a text for people that are longer than `width`. A broken line goes on below where its last column
+ * begins, if that leaves half of the width, else two characters further in.
+ */
+export function fitWidth(text: string, width: number): string {
+  return text
+    .split('\n')
+    .flatMap((line) => {
+      if (visibleLength(line) <= width) return [line];
+      const column = lastColumn(line);
+      return fold(line, width, ' '.repeat(column <= width / 2 ? column : margin(line) + 2));
+    })
+    .join('\n');
+}
+
+const margin = (line: string) => /^ */.exec(line)![0].length;
+
+/** Where the text behind the last wide gap begins; 0 where there is none. */
+function lastColumn(line: string): number {
+  const gaps = [...line.matchAll(/\S( {2,})(?=\S)/g)];
+  const last = gaps.at(-1);
+  return last === undefined ? 0 : visibleLength(line.slice(0, last.index + last[0].length));
 }
