@@ -103,7 +103,7 @@ function plainMessage(message: string): string {
     const [, name, found, choices] = invalid;
     const known = choices!.split(', ').map((choice) => choice.replace(/^"|"$/g, ''));
     const near = nearest(found!, known);
-    return `${name}: found '${found}', expected ${near ? `'${near}' perhaps: ` : ''}one of ${known.join(', ')}`;
+    return `${name}: found '${found}', expected one of ${known.join(', ')}${near ? `; did you mean '${near}'?` : ''}`;
   }
   const missing = /^Not enough non-option arguments/.test(message);
   if (missing) return `${message.replace(/\s*\n\s*/g, '; ')}; --help says what is needed`;

@@ -42,6 +42,8 @@ export interface GateCheck {
 export interface GateResult {
   readonly schema: typeof GATE_SCHEMA;
   readonly passed: boolean;
+  /** There is no base: nothing was compared, and only limits were checked. */
+  readonly first: boolean;
   readonly checks: readonly GateCheck[];
 }
 
@@ -64,7 +66,7 @@ export function checkGate(
   const checks: GateCheck[] = [];
   for (const [key, runs] of after) checks.push(...checkRun(key, before.get(key), runs, config));
   for (const [key, runs] of before) if (!after.has(key)) checks.push(absent(key, runs[0]!));
-  return { schema: GATE_SCHEMA, passed: !checks.some(isFailing), checks };
+  return { schema: GATE_SCHEMA, passed: !checks.some(isFailing), first: base === undefined, checks };
 }
 
 function refusePartial(runs: readonly RunResult[], side: string): void {

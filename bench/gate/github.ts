@@ -6,7 +6,10 @@ export function githubAnnotations(gate: GateResult): string {
   const lines = gate.checks
     .filter(isFailing)
     .map((c) => `::error title=${property(`${c.workload} under ${c.allocator}`)}::${data(failureText(c))}`);
-  if (lines.length === 0) lines.push(`::notice title=allocsim::${data(`${gate.checks.length} checks passed`)}`);
+  if (lines.length === 0)
+    lines.push(
+      `::notice title=allocsim::${data(`${gate.checks.length} ${gate.first ? 'figures: a first result, there is no base' : 'checks passed'}`)}`,
+    );
   return `${lines.join('\n')}\n`;
 }
 
@@ -18,7 +21,9 @@ export function gateMarkdown(gate: GateResult): string {
   const failing = gate.checks.filter(isFailing);
   const lines = [
     gate.passed
-      ? `### Memory gate: passed (${gate.checks.length} checks)`
+      ? gate.first
+        ? `### Memory gate: first result (${gate.checks.length} figures, no base)`
+        : `### Memory gate: passed (${gate.checks.length} checks)`
       : `### Memory gate: failed (${failing.length} of ${gate.checks.length} checks)`,
     '',
   ];
