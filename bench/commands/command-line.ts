@@ -2,6 +2,8 @@ import yargs, { type Argv } from 'yargs';
 import { UserError } from '../../sim/contract/assert.ts';
 import { nearest } from '../../sim/contract/suggestion.ts';
 import { terminalWidth } from '../cli/width.ts';
+import { withConfig } from '../cli/config-file.ts';
+import { describeCommands } from '../cli/describe.ts';
 import { VERSION } from '../run/version.ts';
 import { ABOUT, EPILOGUE, EXAMPLES } from './help.ts';
 import { COMMANDS, type Command, type LazyCommand } from './index.ts';
@@ -73,8 +75,8 @@ function checkCommand(given: readonly string[]): void {
 
 /** Finds the command and runs it; throws a UserError for what cannot be understood. */
 export async function runCommandLine(typed: readonly string[]): Promise<void> {
-  const given = asHelp(typed);
-  checkCommand(given);
+  checkCommand(asHelp(typed));
+  const given = await withConfig(asHelp(typed), describeCommands);
   const parser = yargs(joinValues(given))
     .scriptName('sim')
     .usage(`$0 COMMAND …\n\n${ABOUT}`)

@@ -1,0 +1,12 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { ABOUT, EPILOGUE } from '../commands/help.ts';
+import { VERSION } from '../run/version.ts';
+import { describeCommands } from './describe.ts';
+import { manualPage } from './manual.ts';
+
+/** Part of the build: dist/man/allocsim.1, and sim.1, which refers to it. */
+const folder = new URL('../../man/', import.meta.url);
+mkdirSync(folder, { recursive: true });
+const page = manualPage(await describeCommands(), { version: VERSION, about: ABOUT, epilogue: EPILOGUE });
+writeFileSync(new URL('allocsim.1', folder), page);
+writeFileSync(new URL('sim.1', folder), '.so man1/allocsim.1\n');
