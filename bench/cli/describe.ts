@@ -1,5 +1,14 @@
-import yargs, { type Argv } from 'yargs';
-import { COMMANDS, type Command } from '../commands/index.ts';
+import yargs, { type Argv, type CommandModule } from 'yargs';
+
+// biome-ignore lint/suspicious/noExplicitAny: every command has options of its own type
+type Command = CommandModule<any, any>;
+
+/** A command whose module is loaded when it is needed. */
+export interface LoadableCommand {
+  readonly command: string;
+  readonly describe: string;
+  readonly load: () => Promise<Command>;
+}
 
 /** One option of a command. */
 export interface DescribedOption {
@@ -36,9 +45,9 @@ interface Kept {
 }
 
 /** All commands with their options, those of `trace` too. */
-export async function describeCommands(): Promise<DescribedCommand[]> {
+export async function describeCommands(commands: readonly LoadableCommand[]): Promise<DescribedCommand[]> {
   const described: DescribedCommand[] = [];
-  for (const { command, describe, load } of COMMANDS)
+  for (const { command, describe, load } of commands)
     described.push(...describeCommand(command, describe, await load()));
   return described;
 }

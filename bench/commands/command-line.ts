@@ -76,7 +76,7 @@ function checkCommand(given: readonly string[]): void {
 /** Finds the command and runs it; throws a UserError for what cannot be understood. */
 export async function runCommandLine(typed: readonly string[]): Promise<void> {
   checkCommand(asHelp(typed));
-  const given = await withConfig(asHelp(typed), describeCommands);
+  const given = await withConfig(asHelp(typed), () => describeCommands(COMMANDS));
   const parser = yargs(joinValues(given))
     .scriptName('sim')
     .usage(`$0 COMMAND …\n\n${ABOUT}`)

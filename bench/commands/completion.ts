@@ -1,8 +1,9 @@
 import type { Argv, CommandModule } from 'yargs';
 import { completionScript, SHELLS, type Shell } from '../cli/completion.ts';
-import { describeCommands } from '../cli/describe.ts';
+import { describeCommands, type LoadableCommand } from '../cli/describe.ts';
 
-export const completionCommand: CommandModule<object, { shell: Shell }> = {
+/** Made of all commands, this one among them. */
+export const completionCommand = (commands: readonly LoadableCommand[]): CommandModule<object, { shell: Shell }> => ({
   command: 'completion <shell>',
   describe: 'a script that completes commands and options',
   builder: (yargs: Argv) =>
@@ -11,6 +12,6 @@ export const completionCommand: CommandModule<object, { shell: Shell }> = {
       .example('source <($0 completion bash)', 'in ~/.bashrc')
       .example('$0 completion fish > ~/.config/fish/completions/allocsim.fish', 'for fish') as Argv<{ shell: Shell }>,
   handler: async ({ shell }) => {
-    process.stdout.write(completionScript(shell, await describeCommands()));
+    process.stdout.write(completionScript(shell, await describeCommands(commands)));
   },
-};
+});
