@@ -22,7 +22,7 @@ function forYargs({ command, describe, load }: LazyCommand): Command {
 }
 
 /** Options whose value is a file; `-` stands for standard output. */
-const FILE_OPTIONS = ['--placements', '--samples', '--syscalls'];
+const FILE_OPTIONS = ['--placements', '--samples', '--syscalls', '--csv', '--openmetrics'];
 
 /** Options whose value is a list. */
 const LIST_OPTIONS = ['--allocators', '--grid', '--metrics', '--options', '--cpus', '--threads'];

@@ -9,6 +9,7 @@ import { type TimeArguments, timeOptions } from '../cli/time-options.ts';
 import { splitAllocators } from '../study/compare/allocator-list.ts';
 import { type PlanKind, plan } from '../study/plan/plan.ts';
 import { planText } from '../study/plan/text.ts';
+import { planCsv } from '../study/tables.ts';
 import { loadTask } from './load-task.ts';
 
 interface PlanArguments extends MachineArguments, TimeArguments, BatchArguments {
@@ -89,7 +90,10 @@ export const planCommand: CommandModule<object, PlanArguments> = {
         ...(argv.processes !== undefined && { processes: argv.processes }),
       }),
     );
-    await answer(argv.json, result, (palette, width) => planText(result, palette, width));
+    await answer(argv.json, result, (palette, width) => planText(result, palette, width), {
+      to: argv.csv,
+      text: () => planCsv(result),
+    });
   },
 };
 

@@ -9,6 +9,7 @@ import { runSession } from '../run/run-session.ts';
 import type { SessionOptions } from '../run/session.ts';
 import { runAll } from '../study/parallel/run-all.ts';
 import type { RunTask } from '../study/parallel/run-task.ts';
+import { scalingCsv } from '../study/tables.ts';
 import { parseThreadCounts, scalingOf, scalingPoint, scalingText, withThreads } from '../study/scaling/scaling.ts';
 
 /** Each on all of the host's processors. */
@@ -31,7 +32,8 @@ async function runAside(sessions: readonly SessionOptions[], allocator: string):
 
 /** `sim run W --threads 1,2,4,…`: the same workload at each number of threads, on one machine. */
 export async function runScaling(
-  argv: MachineArguments & TimeArguments & { readonly json: string | undefined; readonly quiet: boolean },
+  argv: MachineArguments &
+    TimeArguments & { readonly json: string | undefined; readonly csv: string | undefined; readonly quiet: boolean },
   list: string,
 ): Promise<void> {
   const counts = parseThreadCounts(list);
@@ -49,6 +51,8 @@ export async function runScaling(
   const allocator = results.at(-1)!.run.allocator;
   const scaling = scalingOf(argv.workload, allocator, cpus, points);
   if (argv.json !== undefined) writeWhole(argv.json || '-', JSON.stringify(scaling, null, 2));
+  if (argv.csv !== undefined) writeWhole(argv.csv || '-', scalingCsv(scaling));
+  if (argv.csv === '' || argv.csv === '-') return;
   if (!argv.quiet && argv.json !== '' && argv.json !== '-')
     process.stdout.write(fitWidth(scalingText(scaling), terminalWidth()));
 }

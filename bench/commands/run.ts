@@ -8,6 +8,8 @@ import { type TimeArguments, timeOptions, timing } from '../cli/time-options.ts'
 import type { ReportRun } from '../report/build-page.ts';
 import { drawPictures, type PictureArguments, pictureOptions, wantsRecording } from '../report/picture-options.ts';
 import { type LineSink, openLineSink } from '../run/line-sink.ts';
+import { samplesCsv } from '../report/samples-csv.ts';
+import { openMetrics } from '../report/openmetrics.ts';
 import { runSession } from '../run/run-session.ts';
 import type { SessionOptions } from '../run/session.ts';
 import { recordRun } from '../study/record.ts';
@@ -23,6 +25,8 @@ interface RunArguments extends MachineArguments, TimeArguments, PictureArguments
   syscalls: string | undefined;
   check: 'off' | 'samples' | 'events';
   threads: string | undefined;
+  csv: string | undefined;
+  openmetrics: string | undefined;
   quiet: boolean;
 }
 
@@ -42,6 +46,8 @@ export const runCommand: CommandModule<object, RunArguments> = {
         describe: 'the whole result as JSON, to FILE or to stdout (then nothing else)',
       })
       .option('samples', { type: 'string', describe: 'samples as JSON lines to FILE' })
+      .option('openmetrics', { type: 'string', describe: 'samples in OpenMetrics to FILE' })
+      .option('csv', { type: 'string', describe: 'samples, or with --threads the points, as CSV to FILE' })
       .option('placements', { type: 'string', describe: 'event, address, usable size of every allocation to FILE' })
       .option('syscalls', { type: 'string', describe: 'every memory system call to FILE' })
       .option('check', {
@@ -65,7 +71,7 @@ async function run(argv: RunArguments): Promise<void> {
   if (!Number.isInteger(argv['sample-every']) || argv['sample-every'] < 0) {
     throw new UserError(`--sample-every: found '${argv['sample-every']}', expected a number of events from 0`);
   }
-  const outputs = ['json', 'samples', 'placements', 'syscalls'] as const;
+  const outputs = ['json', 'samples', 'placements', 'syscalls', 'csv', 'openmetrics'] as const;
   const toStdout = outputs.filter((name) => argv[name] === '-' || argv[name] === '');
   if (toStdout.length > 1) throw new UserError(`--${toStdout.join(' and --')} cannot all go to standard output`);
 
@@ -102,6 +108,8 @@ async function run(argv: RunArguments): Promise<void> {
     done = records ? await recordRun(options) : { result: await runSession(options) };
     // The JSON says itself that it is partial; the others say it by their names.
     sinks.json?.write(JSON.stringify(done.result, null, argv.json ? 1 : 2));
+    sinks.openmetrics?.write(openMetrics([done.result]).trimEnd());
+    sinks.csv?.write(samplesCsv(done.result).trimEnd());
     sinks.json?.close(false);
     for (const name of outputs) if (name !== 'json') sinks[name]?.close(done.result.partial);
   } catch (error) {

@@ -7,7 +7,6 @@ import { positive } from '../cli/positive-option.ts';
 import { type MachineArguments, machineOptions } from '../cli/run-options.ts';
 import { type TimeArguments, timeOptions } from '../cli/time-options.ts';
 import { METRICS } from '../metrics/index.ts';
-import { writeWhole } from '../run/line-sink.ts';
 import { splitAllocators } from '../study/compare/allocator-list.ts';
 import { combinations, parseGridAxis } from '../study/sweep/grid.ts';
 import { sweep } from '../study/sweep/sweep.ts';
@@ -20,7 +19,6 @@ interface SweepArguments extends Omit<MachineArguments, 'cpus'>, TimeArguments, 
   cpus: string | undefined;
   seeds: number;
   metrics: string;
-  csv: string | undefined;
 }
 
 export const sweepCommand: CommandModule<object, SweepArguments> = {
@@ -50,7 +48,6 @@ export const sweepCommand: CommandModule<object, SweepArguments> = {
         default: 'rssPeakBytes,rssBytes,virtualNs',
         describe: `what to show; ordered by the first: ${METRICS.map((m) => m.name).join(', ')}`,
       })
-      .option('csv', { type: 'string', describe: 'all points as CSV to FILE' })
       .example(
         '$0 sweep lanczos-32t --grid arena_max=1,2,4,8 --grid mmap_threshold=128K,4M --cpus 4,32',
         '16 points',
@@ -73,8 +70,10 @@ export const sweepCommand: CommandModule<object, SweepArguments> = {
         metrics: argv.metrics.split(','),
       }),
     );
-    if (argv.csv) writeWhole(argv.csv, sweepCsv(result));
-    await answer(argv.json, result, (palette) => sweepText(result, palette));
+    await answer(argv.json, result, (palette) => sweepText(result, palette), {
+      to: argv.csv,
+      text: () => sweepCsv(result),
+    });
   },
 };
 

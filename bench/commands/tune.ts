@@ -9,6 +9,7 @@ import { METRICS } from '../metrics/index.ts';
 import { DEFAULT_BOUNDS, parseBound } from '../study/tune/bounds.ts';
 import { tuneText } from '../study/tune/text.ts';
 import { tune } from '../study/tune/tune.ts';
+import { tuneCsv } from '../study/tables.ts';
 import { loadTask } from './load-task.ts';
 
 interface TuneArguments extends MachineArguments, TimeArguments, BatchArguments {
@@ -60,6 +61,9 @@ export const tuneCommand: CommandModule<object, TuneArguments> = {
         budget: argv.budget,
       }),
     );
-    await answer(argv.json, result, (palette, width) => tuneText(result, palette, width));
+    await answer(argv.json, result, (palette, width) => tuneText(result, palette, width), {
+      to: argv.csv,
+      text: () => tuneCsv(result),
+    });
   },
 };

@@ -1,4 +1,5 @@
 import { columns } from '../../../sim/contract/format.ts';
+import { csvText } from '../../report/csv.ts';
 import { metricNamed, metricText } from '../../metrics/index.ts';
 import { type Palette, PLAIN } from '../../report/text/summary.ts';
 import type { SweepResult } from './sweep.ts';
@@ -37,13 +38,17 @@ export function sweepText(result: SweepResult, palette: Palette = PLAIN): string
 
 /** One line a point and seed, for spreadsheets. */
 export function sweepCsv(result: SweepResult): string {
-  const quote = (text: string) => (/[",\n]/.test(text) ? `"${text.replace(/"/g, '""')}"` : text);
-  const lines = [['allocator', 'cpus', 'seed', 'front', 'failed', ...result.metrics].join(',')];
-  for (const point of result.points) {
-    for (const [i, seed] of result.seeds.entries()) {
-      const values = result.metrics.map((name) => `${point.figures[name]?.values[i] ?? ''}`);
-      lines.push([quote(point.allocator), point.cpus, seed, point.front, point.failed, ...values].join(','));
-    }
-  }
-  return `${lines.join('\n')}\n`;
+  return csvText(
+    ['allocator', 'cpus', 'seed', 'front', 'failed', ...result.metrics],
+    result.points.flatMap((point) =>
+      result.seeds.map((seed, i) => [
+        point.allocator,
+        point.cpus,
+        seed,
+        point.front,
+        point.failed,
+        ...result.metrics.map((name) => point.figures[name]?.values[i] ?? null),
+      ]),
+    ),
+  );
 }
