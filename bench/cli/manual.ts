@@ -18,7 +18,7 @@ export function manualPage(
     '.SH COMMANDS',
   ];
   for (const c of commands) {
-    lines.push('.SS', `${roff(c.usage)}`, roff(capital(c.about)) + '.');
+    lines.push('.SS', `${roff(c.usage)}`, `${roff(capital(c.about))}.`);
     for (const o of c.options) {
       const dashes = o.alias ? `\\-${o.alias}, \\-\\-${roff(o.name)}` : `\\-\\-${roff(o.name)}`;
       const value = o.isFlag ? '' : ` \\fI${roff(o.choices.length > 0 ? o.choices.join('|') : 'VALUE')}\\fR`;

@@ -69,7 +69,7 @@ function checkCommand(given: readonly string[]): void {
   const near = nearest(first, names);
   const file = /[./]/.test(first) ? `; for a workload: sim run ${first}` : '';
   throw new UserError(
-    `unknown command '${first}'${near ? `, did you mean 'sim ${near}'?` : file || ', expected one of ' + names.join(', ')}`,
+    `unknown command '${first}'${near ? `, did you mean 'sim ${near}'?` : file || `, expected one of ${names.join(', ')}`}`,
   );
 }
 

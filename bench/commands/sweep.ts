@@ -70,7 +70,7 @@ export const sweepCommand: CommandModule<object, SweepArguments> = {
         metrics: argv.metrics.split(','),
       }),
     );
-    await answer(argv.json, result, (palette) => sweepText(result, palette), {
+    await answer(argv.json, result, (palette, width) => sweepText(result, palette, width), {
       to: argv.csv,
       text: () => sweepCsv(result),
     });
