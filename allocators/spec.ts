@@ -22,12 +22,7 @@ export function parseAllocator(text: string, cpus: number): AllocatorSpec {
   const [name = '', version] = (colon < 0 ? own : own.slice(0, colon)).split('@');
   const model = MODELS.find((m) => m.name === name);
   if (!model) {
-    throw new UserError(
-      `unknown allocator '${name}'${suggestion(
-        name,
-        MODELS.map((m) => m.name),
-      )}`,
-    );
+    throw unknownAllocator(name);
   }
   const resolved = version ?? model.versions[0]!;
   if (!model.versions.includes(resolved)) {
@@ -46,6 +41,43 @@ export function parseAllocator(text: string, cpus: number): AllocatorSpec {
     throw new UserError(`${name} sits above a system allocator, found '${below.model.name}' below it`);
   }
   return { model, version: resolved, options, given, below };
+}
+
+/** Other names of what is modelled. */
+const ALIASES: Readonly<Record<string, string>> = {
+  ptmalloc: 'glibc',
+  ptmalloc2: 'glibc',
+  libc: 'glibc',
+  malloc: 'glibc',
+  php: 'zendmm',
+  zend: 'zendmm',
+};
+
+/** Allocators that people know and that are not modelled: none of the others is meant. */
+const NOT_MODELLED: readonly string[] = [
+  'tcmalloc',
+  'gperftools',
+  'mimalloc',
+  'snmalloc',
+  'rpmalloc',
+  'hoard',
+  'scudo',
+  'musl',
+  'mallocng',
+  'dlmalloc',
+  'supermalloc',
+  'lockless',
+  'uclibc',
+  'bionic',
+];
+
+function unknownAllocator(name: string): UserError {
+  const known = MODELS.map((m) => m.name);
+  const lower = name.toLowerCase();
+  if (NOT_MODELLED.includes(lower))
+    return new UserError(`'${name}' is not modelled, expected one of ${known.join(', ')}`);
+  const alias = ALIASES[lower] ?? known.find((k) => k === lower);
+  return new UserError(`unknown allocator '${name}'${alias ? `, did you mean '${alias}'?` : suggestion(name, known)}`);
 }
 
 function parseOptions(model: AllocatorModel, text: string): Record<string, OptionValue> {

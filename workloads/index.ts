@@ -15,7 +15,7 @@ import { server } from './generators/server.ts';
 import { stress } from './generators/stress.ts';
 import { xmallocTest } from './generators/xmalloc-test.ts';
 import { type ReadOptions, readTrace } from './trace/reader.ts';
-import { oneOf, type ParameterValues, parseParameters, type Workload } from './workload.ts';
+import { oneOf, type ParameterValues, parseParameters, type Workload, type WorkloadTime } from './workload.ts';
 
 /** Every built-in workload, in the order of `sim list`. To add one: write its file in generators/, and name it here. */
 export const WORKLOADS: readonly Workload[] = [
@@ -41,6 +41,8 @@ export interface LoadedWorkload {
   readonly parameters: ParameterValues;
   /** Processors of the machine that a built-in workload is meant for. */
   readonly cpus: number | undefined;
+  /** How its time passes by default; undefined for a trace. */
+  readonly time: WorkloadTime | undefined;
 }
 
 export interface WorkloadOptions extends ReadOptions {
@@ -48,10 +50,9 @@ export interface WorkloadOptions extends ReadOptions {
   readonly seed?: number;
 }
 
-/** Whether a workload's name is that of a generator, not of a trace. */
+/** Whether `given` names a built-in workload, and no trace. */
 export function isBuiltIn(given: string): boolean {
-  const name = given.split(':', 1)[0];
-  return WORKLOADS.some((w) => w.name === name);
+  return WORKLOADS.some((w) => w.name === given.split(':', 1)[0]);
 }
 
 /** `name`, `name:parameter=value,…`, the path of a trace, or `-`. */
@@ -62,13 +63,14 @@ export async function resolveWorkload(given: string, options: WorkloadOptions = 
   const workload = WORKLOADS.find((w) => w.name === name);
   if (workload) {
     const parameters = workloadParameters(workload, colon < 0 ? '' : spec.slice(colon + 1), options.seed);
-    return { name, events: workload.generate(parameters), parameters, cpus: workload.cpus(parameters) };
+    const { time } = workload;
+    return { name, events: workload.generate(parameters), parameters, cpus: workload.cpus(parameters), time };
   }
   if (spec !== '-' && !/[/.]/.test(name) && !existsSync(spec)) {
     const names = WORKLOADS.map((w) => w.name);
     throw new UserError(`found workload '${name}', expected a trace file or ${oneOf(name, names)}`);
   }
-  return { name: spec, events: await readTrace(spec, options), parameters: {}, cpus: undefined };
+  return { name: spec, events: await readTrace(spec, options), parameters: {}, cpus: undefined, time: undefined };
 }
 
 function workloadParameters(workload: Workload, text: string, seed: number | undefined): ParameterValues {

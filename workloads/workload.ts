@@ -36,8 +36,19 @@ export interface Workload {
   readonly parameters: readonly (Parameter & { readonly name: string })[];
   /** Processors of the machine that the workload is meant for. */
   cpus(values: ParameterValues): number;
+  /** How its time passes unless asked otherwise. */
+  readonly time: WorkloadTime;
   generate(values: ParameterValues): EventBuffer;
 }
+
+/** Mode and pace as in `--mode` and `--pace`. */
+export interface WorkloadTime {
+  readonly mode: 'virtual' | 'lockstep';
+  readonly pace: 'asap' | 'recorded';
+}
+
+/** Threads that work as fast as they can: what the clock events of a generated workload stand for takes no time. */
+const AT_ONCE: WorkloadTime = { mode: 'virtual', pace: 'asap' };
 
 /** Gives a generator its parameters with their types. */
 export function defineWorkload<P extends Readonly<Record<string, Parameter>>>(definition: {
@@ -45,6 +56,8 @@ export function defineWorkload<P extends Readonly<Record<string, Parameter>>>(de
   readonly about: string;
   readonly parameters: P;
   cpus(values: Values<P>): number;
+  /** Default: virtual, as fast as it goes. */
+  readonly time?: WorkloadTime;
   generate(values: Values<P>): EventBuffer;
 }): Workload {
   return {
@@ -52,6 +65,7 @@ export function defineWorkload<P extends Readonly<Record<string, Parameter>>>(de
     about: definition.about,
     parameters: Object.entries(definition.parameters).map(([name, parameter]) => ({ name, ...parameter })),
     cpus: (values) => definition.cpus(values as Values<P>),
+    time: definition.time ?? AT_ONCE,
     generate: (values) => definition.generate(values as Values<P>),
   };
 }

@@ -88,7 +88,9 @@ export function createMalloc(heap: Heap) {
   }
 
   function junk(h: Handle): void {
-    touchBlock(h, 0, INDEX_SIZE[extentClass[h >> HANDLE_SHIFT]!]!);
+    const bytes = INDEX_SIZE[extentClass[h >> HANDLE_SHIFT]!]!;
+    operations[OP_BYTES_CLEARED]! += bytes;
+    touchBlock(h, 0, bytes);
   }
 
   /**
@@ -249,6 +251,7 @@ export function createMalloc(heap: Heap) {
     threads.allocEvent(t, sizeClass);
     threads.dallocEvent(t, oldClass);
     if (config.junkAlloc && !config.zero && INDEX_SIZE[sizeClass]! > INDEX_SIZE[oldClass]!) {
+      operations[OP_BYTES_CLEARED]! += INDEX_SIZE[sizeClass]! - INDEX_SIZE[oldClass]!;
       touchBlock(moved, INDEX_SIZE[oldClass]!, INDEX_SIZE[sizeClass]!);
     }
     return moved;

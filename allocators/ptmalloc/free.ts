@@ -1,3 +1,4 @@
+import * as counters from '../../sim/contract/operations.ts';
 import * as layout from './arena-layout.ts';
 import type { Bins } from './bins.ts';
 import * as chunk from './chunk.ts';
@@ -19,7 +20,9 @@ export function createFree(context: Context, bins: Bins, heaps: Heaps, trim: Tri
   const { ADDR, FD, SIZE, UNIT_BYTES, UNIT_SHIFT } = chunk;
   const { MAX_FAST_UNITS, MULTI_THREADED, PERTURB, TOP_PAD, toUnsigned, TRIM_THRESHOLD } = par;
   const { MAX_TCACHE_UNITS, TCACHE_SHIFT } = cacheLayout;
+  const { OP_BYTES_CLEARED } = counters;
   const { words, machine, parameters, writes, tcache, isAlone } = context;
+  const { operations } = machine;
   const { acquire, push, release } = machine.locks;
   const { ints, doubles } = parameters;
   const { coalesce, mallocConsolidate } = bins;
@@ -94,7 +97,9 @@ export function createFree(context: Context, bins: Bins, heaps: Heaps, trim: Tri
 
   /** free_perturb() */
   function freePerturb(p: number, units: number): void {
-    touchBytes(words[p + ADDR]! + 1, 0, (units - 1) * UNIT_BYTES);
+    const bytes = (units - 1) * UNIT_BYTES;
+    operations[OP_BYTES_CLEARED]! += bytes;
+    touchBytes(words[p + ADDR]! + 1, 0, bytes);
   }
 
   return { intFree, mergeChunk, joinChunk };

@@ -20,7 +20,7 @@ export function createMalloc(context: Context, bins: Bins, systemMalloc: SystemM
   const { ADDR, BK, BK_NEXTSIZE, FD, FD_NEXTSIZE, INUSE, MIN_UNITS, SIZE, UNIT_SHIFT } = chunk;
   const { MAX_FAST_UNITS, MULTI_THREADED, PERTURB, TCACHE_UNSORTED_LIMIT } = par;
   const { MAX_TCACHE_UNITS, TCACHE_SHIFT } = cacheLayout;
-  const { OP_BIN_SCAN_STEPS, OP_BITMAP_WORDS, OP_CACHE_FILLS, OP_SPLITS } = counters;
+  const { OP_BIN_SCAN_STEPS, OP_BITMAP_WORDS, OP_BYTES_CLEARED, OP_CACHE_FILLS, OP_SPLITS } = counters;
   const { words, machine, parameters, writes, tcache, isAlone } = context;
   const { operations } = machine;
   const { pull } = machine.locks;
@@ -36,8 +36,14 @@ export function createMalloc(context: Context, bins: Bins, systemMalloc: SystemM
    */
   function intMalloc(t: number, arena: number, nb: number, bytes: number): number {
     const p = arena === 0 ? sysmalloc(t, nb, 0) : fromArena(t, arena, nb);
-    if (ints[PERTURB] !== 0 && p > 0 && bytes > 0) touchBytes(words[p + ADDR]! + 1, 0, bytes);
+    if (ints[PERTURB] !== 0 && p > 0 && bytes > 0) allocPerturb(p, bytes);
     return p < 0 ? -p : p;
+  }
+
+  /** alloc_perturb() */
+  function allocPerturb(p: number, bytes: number): void {
+    operations[OP_BYTES_CLEARED]! += bytes;
+    touchBytes(words[p + ADDR]! + 1, 0, bytes);
   }
 
   /** tcache_put() into a bin with room. */

@@ -221,7 +221,10 @@ export function createGlibc(machine: Machine, version: string, given: OptionValu
     if (p === 0) return 0;
     const word = words[p + SIZE]!;
     if ((word & MMAPPED) !== 0) {
-      if (ints[PERTURB] !== 0 && bytes > 0) touchBytes(words[p + ADDR]! + 1, 0, bytes);
+      if (ints[PERTURB] !== 0 && bytes > 0) {
+        operations[OP_BYTES_CLEARED]! += bytes;
+        touchBytes(words[p + ADDR]! + 1, 0, bytes);
+      }
       return p;
     }
     const units = word >>> UNIT_SHIFT;

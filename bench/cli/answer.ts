@@ -1,18 +1,24 @@
 import { writeWhole } from '../../workloads/files/line-sink.ts';
+import { fitWidth } from '../report/text/fold.ts';
 import type { Palette } from '../report/text/summary.ts';
 import { terminalPalette } from './palette.ts';
 import { show } from './show.ts';
+import { terminalWidth } from './width.ts';
 
 /**
  * A command's answer: as text, and where `--json` was given as JSON to its file, or to standard output, where nothing
- * else goes then.
+ * else goes then. `csv`: the same table for spreadsheets, where it was asked for.
  */
 export async function answer(
   json: string | undefined,
   value: unknown,
-  text: (palette: Palette) => string,
+  text: (palette: Palette, width: number) => string,
+  csv: { readonly to: string | undefined; readonly text: () => string } = { to: undefined, text: () => '' },
 ): Promise<void> {
+  if (csv.to !== undefined) writeWhole(csv.to || '-', csv.text());
+  const isCsv = csv.to === '' || csv.to === '-';
+  const width = terminalWidth();
   const toStdout = json === '' || json === '-';
   if (json !== undefined) writeWhole(json || '-', JSON.stringify(value, null, toStdout ? 2 : 1));
-  if (!toStdout) show(text(await terminalPalette()));
+  if (!toStdout && !isCsv) show(fitWidth(text(await terminalPalette(), width), width));
 }

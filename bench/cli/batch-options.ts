@@ -8,11 +8,13 @@ import { startProgress } from './progress.ts';
 export interface BatchArguments {
   workers: number | undefined;
   json: string | undefined;
+  csv: string | undefined;
 }
 
 export function batchOptions<T>(yargs: Argv<T>): Argv<T & BatchArguments> {
   return yargs
     .option('workers', { type: 'number', describe: 'worker threads; default: one a processor' })
+    .option('csv', { type: 'string', describe: 'the table as CSV to FILE; - for stdout (then nothing else)' })
     .option('json', {
       type: 'string',
       describe: 'everything as JSON, to FILE or to stdout (then nothing else)',

@@ -4,6 +4,7 @@ import { parseAllocator, parseNumber } from '../../allocators/spec.ts';
 import { UserError } from '../../sim/contract/assert.ts';
 import type { Touch } from '../../sim/contract/event.ts';
 import type { KernelVersion } from '../../sim/kernel/kernel.ts';
+import type { WorkloadTime } from '../../workloads/workload.ts';
 import type { SessionOptions } from '../run/session.ts';
 import { loadWorkload } from './load-workload.ts';
 
@@ -64,8 +65,15 @@ export function machineOptions<T>(yargs: Argv<T>): Argv<T> {
     }) as Argv<T>;
 }
 
-/** Loads the workload and resolves the machine; `session` has everything that a run needs but its outputs. */
-export async function prepare(argv: MachineArguments): Promise<{ readonly session: SessionOptions }> {
+export interface Prepared {
+  /** Everything that a run needs but its time and its outputs. */
+  readonly session: SessionOptions;
+  /** How the workload's time passes by default; undefined for a trace. */
+  readonly time: WorkloadTime | undefined;
+}
+
+/** Loads the workload and resolves the machine. */
+export async function prepare(argv: MachineArguments): Promise<Prepared> {
   if (argv.cpus !== undefined && !(Number.isInteger(argv.cpus) && argv.cpus >= 1 && argv.cpus <= 4096)) {
     throw new UserError(`--cpus: found '${argv.cpus}', expected a number from 1 to 4096`);
   }
@@ -81,6 +89,7 @@ export async function prepare(argv: MachineArguments): Promise<{ readonly sessio
   });
   const cpus = argv.cpus ?? workload.cpus ?? hostCpus().length;
   return {
+    time: workload.time,
     session: {
       events: workload.events,
       workload: workload.name,

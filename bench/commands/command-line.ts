@@ -2,6 +2,9 @@ import yargs, { type Argv } from 'yargs';
 import { UserError } from '../../sim/contract/assert.ts';
 import { nearest } from '../../sim/contract/suggestion.ts';
 import { checkOptions, type KnownOptions } from '../cli/check-options.ts';
+import { withConfig } from '../cli/config-file.ts';
+import { describeCommands } from '../cli/describe.ts';
+import { terminalWidth } from '../cli/width.ts';
 import { VERSION } from '../run/version.ts';
 import { ABOUT, EPILOGUE, EXAMPLES } from './help.ts';
 import { COMMANDS, type Command, type LazyCommand } from './index.ts';
@@ -20,40 +23,79 @@ function forYargs({ command, describe, load }: LazyCommand): Command {
 }
 
 /** Options whose value is a file; `-` stands for standard output. */
-const FILE_OPTIONS = ['--placements', '--samples', '--syscalls'];
+const FILE_OPTIONS = ['--placements', '--samples', '--syscalls', '--csv', '--openmetrics'];
 
-/** yargs takes a lone `-` for a positional argument, also behind an option that wants a file. */
-function joinDashes(given: readonly string[]): string[] {
+/** Options whose value is a list. */
+const LIST_OPTIONS = ['--allocators', '--grid', '--metrics', '--options', '--cpus', '--threads'];
+
+/**
+ * yargs takes a lone `-` for a positional argument, also behind an option that wants a file; and what follows a comma and a space in a
+ * list for one too.
+ */
+function joinValues(given: readonly string[]): string[] {
   const args: string[] = [];
   for (const arg of given) {
     const option = args.at(-1);
-    if (arg === '-' && option !== undefined && FILE_OPTIONS.includes(option)) args[args.length - 1] = `${option}=-`;
+    const list = args.at(-2);
+    const isList = list !== undefined && LIST_OPTIONS.includes(list);
+    if (isList && (option!.endsWith(',') || arg.startsWith(','))) args[args.length - 1] += arg;
+    else if (arg === '-' && option !== undefined && FILE_OPTIONS.includes(option))
+      args[args.length - 1] = `${option}=-`;
     else args.push(arg);
   }
   return args;
 }
 
+const NO_COMMAND = 'no command given; `sim --help` lists them';
+
+/** `sim help COMMAND` is `sim COMMAND --help`. */
+function asHelp(given: readonly string[]): readonly string[] {
+  return given[0] === 'help' ? [...given.slice(1).filter((arg) => !arg.startsWith('-')), '--help'] : given;
+}
+
+/** What stands where a command is expected is one, or an option that is known without a command. */
+function checkCommand(given: readonly string[]): void {
+  const [first] = given;
+  if (first === undefined) throw new UserError(NO_COMMAND);
+  const names = COMMANDS.map(({ command }) => command.split(' ', 1)[0]!);
+  if (first.startsWith('-')) {
+    const option = first.replace(/=.*/, '');
+    if (['--help', '-h', '--version'].includes(option) || given.some((arg) => names.includes(arg))) return;
+    const near = nearest(option, ['--help', '--version']);
+    throw new UserError(
+      `found option '${first}' and no command${near ? `, did you mean ${near}?` : ', expected a command: `sim --help` lists them'}`,
+    );
+  }
+  if (names.includes(first)) return;
+  const near = nearest(first, names);
+  const file = /[./]/.test(first) ? `; for a workload: sim run ${first}` : '';
+  throw new UserError(
+    `unknown command '${first}'${near ? `, did you mean 'sim ${near}'?` : file || `, expected one of ${names.join(', ')}`}`,
+  );
+}
+
 /** Finds the command and runs it; throws a UserError for what cannot be understood. */
-export async function runCommandLine(given: readonly string[]): Promise<void> {
-  const parser: Argv = yargs(joinDashes(given))
+export async function runCommandLine(typed: readonly string[]): Promise<void> {
+  checkCommand(asHelp(typed));
+  const given = await withConfig(asHelp(typed), () => describeCommands(COMMANDS));
+  const parser: Argv = yargs(joinValues(given))
     .scriptName('sim')
     .usage(`$0 COMMAND …\n\n${ABOUT}`)
     .command(COMMANDS.map(forYargs))
-    .demandCommand(1, 'no command given; `sim --help` lists them')
-    .recommendCommands()
+    .demandCommand(1, NO_COMMAND)
     .strict()
     // biome-ignore lint/suspicious/noExplicitAny: yargs knows its options at run time and does not type them
     .middleware((argv: any): void => checkOptions(argv, (parser as any).getOptions() as KnownOptions), true)
     .version(VERSION)
     .help()
     .alias('h', 'help')
-    .wrap(Math.min(120, process.stdout.columns ?? 100))
+    .wrap(terminalWidth())
     .epilogue(EPILOGUE)
     .exitProcess(false)
     .fail((message, error) => {
       // biome-ignore lint/suspicious/noExplicitAny: yargs knows its options at run time and does not type them
       const known = Object.keys((parser as any).getOptions().key) as string[];
-      throw error ?? new UserError(message.replace(/\s*\n\s*/g, '; ') + optionSuggestion(message, known));
+      throw error ?? new UserError(plainMessage(message) + optionSuggestion(message, known));
     });
   for (const [command, about] of EXAMPLES) parser.example(command.replace('sim', '$0'), about);
   try {
@@ -62,6 +104,20 @@ export async function runCommandLine(given: readonly string[]): Promise<void> {
     if ((error as Error).name === 'YError') throw new UserError((error as Error).message);
     throw error;
   }
+}
+
+/** yargs' words on one line: what was found, what was expected. */
+function plainMessage(message: string): string {
+  const invalid = /Argument: (\S+), Given: "(.*?)", Choices: (.*)/.exec(message);
+  if (invalid) {
+    const [, name, found, choices] = invalid;
+    const known = choices!.split(', ').map((choice) => choice.replace(/^"|"$/g, ''));
+    const near = nearest(found!, known);
+    return `${name}: found '${found}', expected one of ${known.join(', ')}${near ? `; did you mean '${near}'?` : ''}`;
+  }
+  const missing = /^Not enough non-option arguments/.test(message);
+  if (missing) return `${message.replace(/\s*\n\s*/g, '; ')}; --help says what is needed`;
+  return message.replace(/\s*\n\s*/g, '; ');
 }
 
 /** Behind yargs' `Unknown argument: alocator`: which option was meant. */

@@ -10,6 +10,7 @@ import { drawPictures, type PictureArguments, pictureOptions, wantsRecording } f
 import { splitAllocators } from '../study/compare/allocator-list.ts';
 import { compare } from '../study/compare/compare.ts';
 import { comparisonText } from '../study/compare/text.ts';
+import { comparisonCsv } from '../study/tables.ts';
 import { loadTask } from './load-task.ts';
 
 interface CompareArguments extends MachineArguments, TimeArguments, PictureArguments, BatchArguments {
@@ -58,7 +59,8 @@ export const compareCommand: CommandModule<object, CompareArguments> = {
     await answer(
       argv.json,
       { ...comparison, runs },
-      (palette) => comparisonText(comparison, palette) + (plot && `\n${plot}`),
+      (palette, width) => comparisonText(comparison, palette, width) + (plot && `\n${plot}`),
+      { to: argv.csv, text: () => comparisonCsv(comparison) },
     );
   },
 };

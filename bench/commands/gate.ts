@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Argv, CommandModule } from 'yargs';
 import { UserError } from '../../sim/contract/assert.ts';
@@ -11,6 +12,7 @@ import { junitXml } from '../gate/junit.ts';
 import { readJson, readResults } from '../gate/result-files.ts';
 import type { SuiteOutcome } from '../gate/suite.ts';
 import { gateText } from '../gate/text.ts';
+import type { RunResult } from '../run/result.ts';
 import { gateConfigSchema, SUITE_RESULT_SCHEMA, suiteSchema } from '../schema/gate.ts';
 import { parseWith } from '../schema/result.ts';
 
@@ -34,7 +36,10 @@ export const gateCommand: CommandModule<object, GateArguments> = {
   describe: 'compare results with thresholds; for continuous integration',
   builder: (yargs: Argv) =>
     yargs
-      .positional('base', { type: 'string', describe: 'results of before: a file of run, compare or gate --save' })
+      .positional('base', {
+        type: 'string',
+        describe: 'results of before: a file of run, compare or gate --save; a first result where there is none',
+      })
       .positional('head', { type: 'string', describe: 'results of now; --suite makes them' })
       .option('suite', { type: 'string', describe: 'workloads × allocators to run now, JSON (schema/suite.json)' })
       .option('save', { type: 'string', describe: 'write the results of --suite to FILE: the base of another time' })
@@ -59,7 +64,7 @@ export const gateCommand: CommandModule<object, GateArguments> = {
     if (!suite && !(argv.base && argv.head)) throw new UserError('expected BASE and HEAD, or --suite');
     if (save && !suite) throw new UserError('--save is of --suite, which is not given');
     const thresholds = config ? parseWith(gateConfigSchema, readJson(config), config) : GATE_DEFAULTS;
-    const base = argv.base ? readResults(argv.base) : undefined;
+    const base = argv.base ? readBase(argv.base) : undefined;
     const { runs: head, partial } = suite
       ? await runSuiteFile(suite, argv.workers)
       : { runs: readResults(argv.head!), partial: false };
@@ -80,6 +85,13 @@ export const gateCommand: CommandModule<object, GateArguments> = {
     if (!gate.passed && !partial) process.exitCode = 1;
   },
 };
+
+/** A base that is not there yet is no error: this is the first result. A broken one is. */
+function readBase(path: string): RunResult[] | undefined {
+  if (existsSync(path)) return readResults(path);
+  process.stderr.write(`sim: ${path} does not exist: a first result, held against nothing\n`);
+  return undefined;
+}
 
 async function runSuiteFile(path: string, workers: number | undefined): Promise<SuiteOutcome> {
   const suite = parseWith(suiteSchema, readJson(path), path);

@@ -1,4 +1,6 @@
 import { columns } from '../../sim/contract/format.ts';
+import { terminalWidth } from '../cli/width.ts';
+import { fitWidth } from '../report/text/fold.ts';
 import { COMMANDS } from './index.ts';
 
 export const ABOUT =
@@ -11,29 +13,32 @@ export const EXAMPLES: readonly (readonly [command: string, about: string])[] = 
 
 /** `sim --help`, made without the argument parser, whose loading takes longer than all the rest. */
 export function helpText(): string {
-  return `${[
-    'sim COMMAND …',
-    '',
-    ABOUT,
-    '',
-    'Commands (`sim COMMAND --help` has the options of each)',
-    ...columns(
-      COMMANDS.map(({ command, describe }) => [`sim ${command}`, describe]),
-      'l',
-    ),
-    '',
-    'Options',
-    ...columns(
-      [
-        ['--version', 'show the version'],
-        ['-h, --help', 'show help'],
-      ],
-      'l',
-    ),
-    '',
-    'Examples',
-    ...columns(EXAMPLES, 'l'),
-    '',
-    EPILOGUE,
-  ].join('\n')}\n`;
+  return fitWidth(
+    `${[
+      'sim COMMAND …',
+      '',
+      ABOUT,
+      '',
+      'Commands (`sim COMMAND --help` has the options of each)',
+      ...columns(
+        COMMANDS.map(({ command, describe }) => [`sim ${command}`, describe]),
+        'l',
+      ),
+      '',
+      'Options',
+      ...columns(
+        [
+          ['--version', 'show the version'],
+          ['-h, --help', 'show help'],
+        ],
+        'l',
+      ),
+      '',
+      'Examples',
+      ...columns(EXAMPLES, 'l'),
+      '',
+      EPILOGUE,
+    ].join('\n')}\n`,
+    terminalWidth(),
+  );
 }

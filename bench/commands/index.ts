@@ -74,5 +74,8 @@ export const COMMANDS: readonly LazyCommand[] = [
     'measure what operations cost on this machine, for --costs',
     async () => (await import('./calibrate.ts')).calibrateCommand,
   ),
+  lazy('completion <shell>', 'a script that completes commands and options: bash, zsh, fish', async () =>
+    (await import('./completion.ts')).completionCommand(COMMANDS),
+  ),
   lazy('bench', 'the speed of the engine itself', async () => (await import('./bench.ts')).benchCommand),
 ];

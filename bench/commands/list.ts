@@ -3,6 +3,8 @@ import { MODELS } from '../../allocators/index.ts';
 import type { OptionDescriptor } from '../../allocators/model.ts';
 import { columns } from '../../sim/contract/format.ts';
 import { WORKLOADS } from '../../workloads/index.ts';
+import { terminalWidth } from '../cli/width.ts';
+import { fitWidth } from '../report/text/fold.ts';
 
 interface ListArguments {
   what: 'workloads' | 'allocators' | 'options' | undefined;
@@ -36,7 +38,7 @@ export const listCommand: CommandModule<object, ListArguments> = {
     if (wants('options'))
       for (const model of MODELS)
         lines.push('', `Options of ${model.name}`, ...optionLines(model.options, model.versions[0]!));
-    process.stdout.write(`${lines.join('\n').trimStart()}\n`);
+    process.stdout.write(fitWidth(`${lines.join('\n').trimStart()}\n`, terminalWidth()));
   },
 };
 

@@ -4,16 +4,14 @@ import type { RunTask } from '../study/parallel/run-task.ts';
 
 /** A workload and its machine as plain data, for workers. */
 export async function loadTask(argv: MachineArguments & TimeArguments): Promise<Omit<RunTask, 'allocator' | 'seed'>> {
-  const { session } = await prepare(argv);
+  const { session, time } = await prepare(argv);
   const { events, workload, parameters = {}, cpus, kernel, touch } = session;
   return {
     events,
     workload,
     parameters,
     cpus,
-    mode: argv.mode ?? 'virtual',
-    pace: argv.pace,
-    costs: timing(argv).costs!,
+    ...timing(argv, events, time),
     ...(kernel && { kernel }),
     ...(touch && { touch }),
   };

@@ -7,8 +7,9 @@ import { positive } from '../cli/positive-option.ts';
 import { type MachineArguments, machineOptions } from '../cli/run-options.ts';
 import { type TimeArguments, timeOptions } from '../cli/time-options.ts';
 import { splitAllocators } from '../study/compare/allocator-list.ts';
-import { plan } from '../study/plan/plan.ts';
+import { type PlanKind, plan } from '../study/plan/plan.ts';
 import { planText } from '../study/plan/text.ts';
+import { planCsv } from '../study/tables.ts';
 import { loadTask } from './load-task.ts';
 
 interface PlanArguments extends MachineArguments, TimeArguments, BatchArguments {
@@ -17,6 +18,10 @@ interface PlanArguments extends MachineArguments, TimeArguments, BatchArguments 
   extra: string;
   processes: number | undefined;
   risk: number;
+  mix: string[];
+  reserve: string;
+  shared: string;
+  seeds: number;
 }
 
 export const planCommand: CommandModule<object, PlanArguments> = {
@@ -34,6 +39,21 @@ export const planCommand: CommandModule<object, PlanArguments> = {
       })
       .option('memory', { type: 'string', default: '16G', describe: 'for all processes together, bytes (K, M, G)' })
       .option('extra', { type: 'string', default: '0', describe: 'of each process beside its heap, bytes (K, M, G)' })
+      .option('shared', { type: 'string', default: '0', describe: 'what all have once, together, bytes (K, M, G)' })
+      .option('reserve', {
+        type: 'string',
+        default: '0',
+        describe: 'kept free of the memory, bytes (K, M, G), or a share: 10%',
+      })
+      .option('mix', {
+        type: 'string',
+        array: true,
+        nargs: 1,
+        default: [],
+        describe:
+          'SHARE=WORKLOAD: beside WORKLOAD, which has share 1, so many processes of another; may be given again',
+      })
+      .option('seeds', { type: 'number', default: 1, describe: 'so many seeds, from --seed on' })
       .option('processes', { type: 'number', describe: 'tell what so many need' })
       .option('risk', { type: 'number', default: 1e-4, describe: 'probability to exceed the memory at a moment' })
       .example(
@@ -46,21 +66,50 @@ export const planCommand: CommandModule<object, PlanArguments> = {
     const memory = bytesOption('memory', argv.memory);
     const extra = bytesOption('extra', argv.extra);
     if (argv.processes !== undefined) positive('processes', argv.processes);
-    const task = { ...(await loadTask({ ...argv, allocator: allocators[0]! })), seed: argv.seed };
-    const result = await inBatch(argv, allocators.length, (batch) =>
+    const shared = bytesOption('shared', argv.shared);
+    const reserve = reserveOf(argv.reserve, memory);
+    positive('seeds', argv.seeds);
+    const kinds: PlanKind[] = [];
+    for (const { workload, share } of [{ workload: argv.workload, share: 1 }, ...argv.mix.map(parseMix)]) {
+      const tasks: PlanKind['tasks'][number][] = [];
+      for (let seed = argv.seed; seed < argv.seed + argv.seeds; seed++) {
+        tasks.push({ ...(await loadTask({ ...argv, workload, allocator: allocators[0]!, seed })), seed });
+      }
+      kinds.push({ tasks, share });
+    }
+    const result = await inBatch(argv, allocators.length * kinds.length * argv.seeds, (batch) =>
       plan({
         ...batch,
-        task,
+        kinds,
         allocators,
         memory,
+        shared,
+        reserve,
         extra,
         risk: argv.risk,
         ...(argv.processes !== undefined && { processes: argv.processes }),
       }),
     );
-    await answer(argv.json, result, (palette) => planText(result, palette));
+    await answer(argv.json, result, (palette, width) => planText(result, palette, width), {
+      to: argv.csv,
+      text: () => planCsv(result),
+    });
   },
 };
+
+/** Bytes, or a share of the memory. */
+function reserveOf(text: string, memory: number): number {
+  const share = /^(\d+(?:\.\d+)?)%$/.exec(text);
+  return share ? (memory * Number(share[1])) / 100 : bytesOption('reserve', text);
+}
+
+function parseMix(text: string): { workload: string; share: number } {
+  const [, share, workload] = /^(\d+(?:\.\d+)?)=(.+)$/.exec(text) ?? [];
+  if (workload === undefined || Number(share) === 0) {
+    throw new UserError(`--mix: found '${text}', expected SHARE=WORKLOAD, as in 0.5=php-pool`);
+  }
+  return { workload, share: Number(share) };
+}
 
 function bytesOption(option: string, text: string): number {
   const value = parseNumber(text, true);

@@ -4,6 +4,8 @@ import { inBatch } from '../cli/batch-options.ts';
 import { type MachineArguments, prepare } from '../cli/run-options.ts';
 import { show } from '../cli/show.ts';
 import { type TimeArguments, timing } from '../cli/time-options.ts';
+import { terminalWidth } from '../cli/width.ts';
+import { fitWidth } from '../report/text/fold.ts';
 import type { RunResult } from '../run/result.ts';
 import { runSession } from '../run/run-session.ts';
 import type { SessionOptions } from '../run/session.ts';
@@ -11,6 +13,7 @@ import { orFinished } from '../study/parallel/finished.ts';
 import { type RunAllOptions, runAll } from '../study/parallel/run-all.ts';
 import type { RunTask } from '../study/parallel/run-task.ts';
 import { parseThreadCounts, scalingOf, scalingPoint, scalingText, withThreads } from '../study/scaling/scaling.ts';
+import { scalingCsv } from '../study/tables.ts';
 
 /** In the order of the sessions; nothing where a run had not finished. */
 interface Outcome {
@@ -47,7 +50,8 @@ async function runAside(
 
 /** `sim run W --threads 1,2,4,…`: the same workload at each number of threads, on one machine. */
 export async function runScaling(
-  argv: MachineArguments & TimeArguments & { readonly json: string | undefined; readonly quiet: boolean },
+  argv: MachineArguments &
+    TimeArguments & { readonly json: string | undefined; readonly csv: string | undefined; readonly quiet: boolean },
   list: string,
 ): Promise<void> {
   const counts = parseThreadCounts(list);
@@ -57,8 +61,8 @@ export async function runScaling(
   const cpus = argv.cpus ?? counts.at(-1)!;
   const sessions: SessionOptions[] = [];
   for (const threads of counts) {
-    const { session } = await prepare({ ...argv, cpus, workload: withThreads(argv.workload, threads) });
-    sessions.push({ ...session, ...timing(argv) });
+    const { session, time } = await prepare({ ...argv, cpus, workload: withThreads(argv.workload, threads) });
+    sessions.push({ ...session, ...timing(argv, session.events, time) });
   }
   const { runs, partial } = await inBatch({ workers: undefined }, sessions.length, (batch) =>
     argv.mode === 'threads' ? runInTurn(sessions, batch) : runAside(sessions, argv.allocator, batch),
@@ -68,5 +72,7 @@ export async function runScaling(
   if (allocator === undefined) throw new Interrupted('interrupted');
   const scaling = scalingOf(argv.workload, allocator, cpus, points, partial);
   if (argv.json !== undefined) writeWhole(argv.json || '-', JSON.stringify(scaling, null, 2));
-  if (!argv.quiet && argv.json !== '' && argv.json !== '-') show(scalingText(scaling));
+  if (argv.csv !== undefined) writeWhole(argv.csv || '-', scalingCsv(scaling));
+  if (argv.csv === '' || argv.csv === '-') return;
+  if (!argv.quiet && argv.json !== '' && argv.json !== '-') show(fitWidth(scalingText(scaling), terminalWidth()));
 }

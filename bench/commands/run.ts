@@ -7,8 +7,11 @@ import { startProgress } from '../cli/progress.ts';
 import { type MachineArguments, machineOptions, prepare } from '../cli/run-options.ts';
 import { show } from '../cli/show.ts';
 import { type TimeArguments, timeOptions, timing } from '../cli/time-options.ts';
+import { terminalWidth } from '../cli/width.ts';
 import type { ReportRun } from '../report/build-page.ts';
+import { openMetrics } from '../report/openmetrics.ts';
 import { drawPictures, type PictureArguments, pictureOptions, wantsRecording } from '../report/picture-options.ts';
+import { samplesCsv } from '../report/samples-csv.ts';
 import { runSession } from '../run/run-session.ts';
 import type { SessionOptions } from '../run/session.ts';
 import { recordRun } from '../study/record.ts';
@@ -21,6 +24,8 @@ interface RunArguments extends MachineArguments, TimeArguments, PictureArguments
   syscalls: string | undefined;
   check: 'off' | 'samples' | 'events';
   threads: string | undefined;
+  csv: string | undefined;
+  openmetrics: string | undefined;
   quiet: boolean;
 }
 
@@ -40,6 +45,8 @@ export const runCommand: CommandModule<object, RunArguments> = {
         describe: 'the whole result as JSON, to FILE or to stdout (then nothing else)',
       })
       .option('samples', { type: 'string', describe: 'samples as JSON lines to FILE' })
+      .option('openmetrics', { type: 'string', describe: 'samples in OpenMetrics to FILE' })
+      .option('csv', { type: 'string', describe: 'samples, or with --threads the points, as CSV to FILE' })
       .option('placements', { type: 'string', describe: 'event, address, usable size of every allocation to FILE' })
       .option('syscalls', { type: 'string', describe: 'every memory system call to FILE' })
       .option('check', {
@@ -63,7 +70,7 @@ async function run(argv: RunArguments): Promise<void> {
   if (!Number.isInteger(argv['sample-every']) || argv['sample-every'] < 0) {
     throw new UserError(`--sample-every: found '${argv['sample-every']}', expected a number of events from 0`);
   }
-  const outputs = ['json', 'samples', 'placements', 'syscalls'] as const;
+  const outputs = ['json', 'samples', 'placements', 'syscalls', 'csv', 'openmetrics'] as const;
   const toStdout = outputs.filter((name) => argv[name] === '-' || argv[name] === '');
   if (toStdout.length > 1) throw new UserError(`--${toStdout.join(' and --')} cannot all go to standard output`);
 
@@ -86,7 +93,7 @@ async function run(argv: RunArguments): Promise<void> {
   try {
     const options: SessionOptions = {
       ...prepared.session,
-      ...timing(argv['faithful-abort'] ? { ...argv, mode: 'lockstep' } : argv),
+      ...timing(argv['faithful-abort'] ? { ...argv, mode: 'lockstep' } : argv, prepared.session.events, prepared.time),
       sampleEvery: argv['sample-every'],
       check: argv.check,
       signal: interruption.signal,
@@ -98,6 +105,8 @@ async function run(argv: RunArguments): Promise<void> {
     done = records ? await recordRun(options) : { result: await runSession(options) };
     // The JSON says itself that it is partial; the others say it by their names.
     sinks.json?.write(JSON.stringify(done.result, null, argv.json ? 1 : 2));
+    sinks.openmetrics?.write(openMetrics([done.result]).trimEnd());
+    sinks.csv?.write(samplesCsv(done.result).trimEnd());
     sinks.json?.close(false);
     for (const name of outputs) if (name !== 'json') sinks[name]?.close(done.result.partial);
   } catch (error) {
@@ -113,7 +122,9 @@ async function run(argv: RunArguments): Promise<void> {
   if (!argv.quiet && toStdout.length === 0) {
     const { terminalPalette } = await import('../cli/palette.ts');
     const { summaryText } = await import('../report/text/summary.ts');
-    show(summaryText(result, await terminalPalette()) + (plot && `\n${plot}`));
+    const { fitWidth } = await import('../report/text/fold.ts');
+    const summary = fitWidth(summaryText(result, await terminalPalette()), terminalWidth());
+    show(summary + (plot && `\n${plot}`));
   }
   if (result.partial) process.exitCode = INTERRUPTED;
 }

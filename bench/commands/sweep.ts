@@ -1,7 +1,6 @@
 import type { Argv, CommandModule } from 'yargs';
 import { parseAllocator } from '../../allocators/spec.ts';
 import { UserError } from '../../sim/contract/assert.ts';
-import { writeWholeFiles } from '../../workloads/files/line-sink.ts';
 import { answer } from '../cli/answer.ts';
 import { type BatchArguments, batchOptions, inBatch } from '../cli/batch-options.ts';
 import { positive } from '../cli/positive-option.ts';
@@ -20,7 +19,6 @@ interface SweepArguments extends Omit<MachineArguments, 'cpus'>, TimeArguments, 
   cpus: string | undefined;
   seeds: number;
   metrics: string;
-  csv: string | undefined;
 }
 
 export const sweepCommand: CommandModule<object, SweepArguments> = {
@@ -50,7 +48,6 @@ export const sweepCommand: CommandModule<object, SweepArguments> = {
         default: 'rssPeakBytes,rssBytes,virtualNs',
         describe: `what to show; ordered by the first: ${METRICS.map((m) => m.name).join(', ')}`,
       })
-      .option('csv', { type: 'string', describe: 'all points as CSV to FILE' })
       .example(
         '$0 sweep lanczos-32t --grid arena_max=1,2,4,8 --grid mmap_threshold=128K,4M --cpus 4,32',
         '16 points',
@@ -73,8 +70,10 @@ export const sweepCommand: CommandModule<object, SweepArguments> = {
         metrics: argv.metrics.split(','),
       }),
     );
-    if (argv.csv) writeWholeFiles([[argv.csv, sweepCsv(result)]], result.partial);
-    await answer(argv.json, result, (palette) => sweepText(result, palette));
+    await answer(argv.json, result, (palette, width) => sweepText(result, palette, width), {
+      to: argv.csv,
+      text: () => sweepCsv(result),
+    });
   },
 };
 

@@ -1,11 +1,13 @@
 import type { Argv, CommandModule } from 'yargs';
-import { UserError } from '../../sim/contract/assert.ts';
+import { isBuiltIn } from '../../workloads/index.ts';
 import { answer } from '../cli/answer.ts';
 import { type BatchArguments, batchOptions, inBatch } from '../cli/batch-options.ts';
 import { positive } from '../cli/positive-option.ts';
 import { type MachineArguments, machineOptions } from '../cli/run-options.ts';
 import { type TimeArguments, timeOptions } from '../cli/time-options.ts';
 import { METRICS } from '../metrics/index.ts';
+import { tuneCsv } from '../study/tables.ts';
+import { DEFAULT_BOUNDS, parseBound } from '../study/tune/bounds.ts';
 import { tuneText } from '../study/tune/text.ts';
 import { tune } from '../study/tune/tune.ts';
 import { loadTask } from './load-task.ts';
@@ -32,9 +34,12 @@ export const tuneCommand: CommandModule<object, TuneArguments> = {
         array: true,
         nargs: 1,
         default: [],
-        describe: 'metric=percent: how much worse another figure may become; may be given again',
+        describe: `metric=percent, or metric=any: how much worse another figure may become; default: ${DEFAULT_BOUNDS.map((b) => `${b.metric}=${b.percent}`).join(', ')}`,
       })
-      .option('options', { type: 'string', describe: 'only these options, a list; default: all' })
+      .option('options', {
+        type: 'string',
+        describe: 'only these options, a list; default: those that people set in production',
+      })
       .option('budget', { type: 'number', default: 200, describe: 'most runs to make' })
       .example(
         '$0 tune lanczos-im6 --minimize rssBytes --keep virtualNs=10 --options mmap_threshold,arena_max',
@@ -42,12 +47,13 @@ export const tuneCommand: CommandModule<object, TuneArguments> = {
       ) as unknown as Argv<TuneArguments>,
   handler: async (argv) => {
     positive('budget', argv.budget);
-    const keep = argv.keep.map(parseKeep);
+    const keep = argv.keep.map(parseBound);
     const task = { ...(await loadTask(argv)), seed: argv.seed };
     const result = await inBatch(argv, argv.budget, (batch) =>
       tune({
         ...batch,
         task,
+        ...(isBuiltIn(argv.workload) && { load: (seed: number) => loadTask({ ...argv, seed }) }),
         allocator: argv.allocator,
         objective: argv.minimize,
         keep,
@@ -55,12 +61,9 @@ export const tuneCommand: CommandModule<object, TuneArguments> = {
         budget: argv.budget,
       }),
     );
-    await answer(argv.json, result, (palette) => tuneText(result, palette));
+    await answer(argv.json, result, (palette, width) => tuneText(result, palette, width), {
+      to: argv.csv,
+      text: () => tuneCsv(result),
+    });
   },
 };
-
-function parseKeep(text: string): { metric: string; percent: number } {
-  const match = /^(\w+)=(\d+(?:\.\d+)?)%?$/.exec(text);
-  if (!match) throw new UserError(`--keep: found '${text}', expected metric=percent`);
-  return { metric: match[1]!, percent: Number(match[2]) };
-}

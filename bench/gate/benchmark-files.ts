@@ -7,8 +7,8 @@ import { groupByRun } from './run-key.ts';
 const UNIT_TEXT: Readonly<Record<Metric['unit'], string>> = {
   bytes: 'bytes',
   ns: 'ns',
-  count: '',
-  ratio: '',
+  count: 'count',
+  ratio: 'ratio',
   'events/s': 'events/s',
 };
 
@@ -20,7 +20,7 @@ interface Figure {
 
 function figuresOf(results: readonly RunResult[]): Figure[] {
   return [...groupByRun(results)].flatMap(([run, group]) =>
-    METRICS.flatMap((metric) => {
+    METRICS.filter((metric) => metric.deterministic).flatMap((metric) => {
       const values = group.map(metric.of).filter((v) => v !== null);
       return values.length === 0 ? [] : [{ run, metric, spread: spreadOf(values) }];
     }),

@@ -44,6 +44,8 @@ export interface GateResult {
   readonly passed: boolean;
   /** The suite was interrupted: only what had finished was checked. */
   readonly partial: boolean;
+  /** There is no base: nothing was compared, and only limits were checked. */
+  readonly first: boolean;
   readonly checks: readonly GateCheck[];
 }
 
@@ -66,7 +68,7 @@ export function checkGate(
   const checks: GateCheck[] = [];
   for (const [key, runs] of after) checks.push(...checkRun(key, before.get(key), runs, config));
   for (const [key, runs] of before) if (!after.has(key)) checks.push(absent(key, runs[0]!));
-  return { schema: GATE_SCHEMA, passed: !checks.some(isFailing), partial: false, checks };
+  return { schema: GATE_SCHEMA, passed: !checks.some(isFailing), partial: false, first: base === undefined, checks };
 }
 
 /** The same of a suite that was interrupted: what had not finished is no fault. */

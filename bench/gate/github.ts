@@ -18,7 +18,9 @@ export function githubAnnotations(gate: GateResult): string {
         `::error title=${escapeAnnotationProperty(`${c.workload} under ${c.allocator}`)}::${escapeAnnotation(failureText(c))}`,
     );
   if (lines.length === 0)
-    lines.push(`::notice title=allocsim::${escapeAnnotation(`${gate.checks.length} checks passed`)}`);
+    lines.push(
+      `::notice title=allocsim::${escapeAnnotation(`${gate.checks.length} ${gate.first ? 'figures: a first result, there is no base' : 'checks passed'}`)}`,
+    );
   return `${lines.join('\n')}\n`;
 }
 
@@ -27,7 +29,9 @@ export function gateMarkdown(gate: GateResult): string {
   const failing = gate.checks.filter(isFailing);
   const lines = [
     gate.passed
-      ? `### Memory gate: passed (${gate.checks.length} checks)`
+      ? gate.first
+        ? `### Memory gate: first result (${gate.checks.length} figures, no base)`
+        : `### Memory gate: passed (${gate.checks.length} checks)`
       : `### Memory gate: failed (${failing.length} of ${gate.checks.length} checks)`,
     '',
   ];

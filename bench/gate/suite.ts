@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { parseAllocator } from '../../allocators/spec.ts';
 import { KERNEL_DEFAULTS } from '../../sim/kernel/kernel.ts';
 import { resolveWorkload } from '../../workloads/index.ts';
+import { chooseTime } from '../run/choose-time.ts';
 import type { RunResult } from '../run/result.ts';
 import type { Suite } from '../schema/gate.ts';
 import { orFinished } from '../study/parallel/finished.ts';
@@ -41,7 +42,8 @@ async function tasksOf(suite: Suite, folder: string): Promise<RunTask[]> {
     const beside = join(folder, name);
     for (const seed of suite.seeds ?? [0]) {
       const loaded = await resolveWorkload(existsSync(beside) ? beside : name, { seed });
-      for (const mode of suite.modes ?? ['lockstep']) {
+      for (const asked of suite.modes ?? [undefined]) {
+        const time = chooseTime(loaded.events, loaded.time, { mode: asked });
         for (const cpus of suite.cpus ?? [loaded.cpus ?? hostCpus().length]) {
           for (const allocator of suite.allocators) {
             tasks.push({
@@ -50,8 +52,7 @@ async function tasksOf(suite: Suite, folder: string): Promise<RunTask[]> {
               parameters: loaded.parameters,
               allocator,
               cpus,
-              mode,
-              pace: 'asap',
+              ...time,
               seed,
               kernel: { version: suite.kernel ?? KERNEL_DEFAULTS.version },
             });

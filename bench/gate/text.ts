@@ -51,7 +51,9 @@ export function gateText(gate: GateResult, palette: Palette = PLAIN): string {
   }
   const failing = gate.checks.filter(isFailing).length;
   const outcome = gate.passed
-    ? `passed: ${gate.checks.length} checks`
+    ? gate.first
+      ? `first result: ${gate.checks.length} figures and no base to hold them against`
+      : `passed: ${gate.checks.length} checks`
     : palette.red(`failed: ${failing} of ${gate.checks.length} checks`);
   lines.push(outcome + interruptedMark(gate.partial, palette));
   return `${lines.join('\n')}\n`;

@@ -1,4 +1,4 @@
-import type { Mode, RunResult } from '../run/result.ts';
+import type { Mode, Pace, RunResult } from '../run/result.ts';
 import { METRICS } from './index.ts';
 import type { Metric } from './metric.ts';
 import { differ, isBelow, type Spread, spreadOf } from './statistics.ts';
@@ -30,11 +30,16 @@ export interface Comparison {
   readonly partial: boolean;
   readonly parameters: RunResult['run']['parameters'];
   readonly mode: Mode;
+  readonly pace: Pace;
+  /** Why this mode and pace; null where the caller did not say. */
+  readonly timeReason: string | null;
   readonly cpus: number;
   readonly seeds: readonly number[];
   /** The allocators, fully named; the first is what ratios refer to. */
   readonly columns: readonly string[];
   readonly rows: readonly ComparisonRow[];
+  /** Columns, by index, whose runs did the same in everything: what they were given to differ in, nothing used. */
+  readonly same: readonly (readonly number[])[];
 }
 
 /** `runs[column][seed]`: the same workload everywhere. */
@@ -46,11 +51,29 @@ export function compareResults(runs: readonly (readonly RunResult[])[]): Compari
     partial: false,
     parameters: first.run.parameters,
     mode: first.run.mode,
+    pace: first.run.pace,
+    timeReason: first.run.timeReason,
     cpus: first.run.cpus,
     seeds: runs[0]!.map((r) => r.run.seed),
     columns: runs.map((column) => column[0]!.run.allocator),
-    rows: METRICS.map((metric) => row(metric, runs)).filter((r) => r.cells.some((cell) => cell !== null)),
+    // The simulator's own speed says nothing of an allocator, a figure that is 0 everywhere nothing at all.
+    rows: METRICS.filter((metric) => metric.deterministic)
+      .map((metric) => row(metric, runs))
+      .filter((r) => r.cells.some((cell) => cell !== null && (cell.max !== 0 || cell.min !== 0))),
+    same: sameColumns(runs),
   };
+}
+
+/** Groups of two or more columns whose summaries are equal, seed by seed. */
+function sameColumns(runs: readonly (readonly RunResult[])[]): number[][] {
+  const groups = new Map<string, number[]>();
+  for (const [i, column] of runs.entries()) {
+    const key = JSON.stringify(column.map((r) => [r.summary, r.abort, r.samples.map((s) => s.rssBytes)]));
+    const group = groups.get(key);
+    if (group) group.push(i);
+    else groups.set(key, [i]);
+  }
+  return [...groups.values()].filter((group) => group.length > 1);
 }
 
 function row(metric: Metric, runs: readonly (readonly RunResult[])[]): ComparisonRow {
@@ -73,8 +96,7 @@ function row(metric: Metric, runs: readonly (readonly RunResult[])[]): Compariso
         ...s,
         ratio: base && base.median !== 0 ? s.median / base.median : null,
         differsFromFirst: base ? differ(base, s) : false,
-        // The host's own speed is no property of an allocator.
-        mark: !metric.deterministic || beaten === beats ? null : beats ? 'best' : 'worst',
+        mark: beaten === beats ? null : beats ? 'best' : 'worst',
       };
     }),
   };

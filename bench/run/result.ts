@@ -28,6 +28,8 @@ export interface RunDescription {
   readonly mode: Mode;
   readonly cpus: number;
   readonly pace: Pace;
+  /** Why this mode and pace; null where the caller did not say. */
+  readonly timeReason: string | null;
   readonly touch: Touch;
   readonly kernel: KernelVersion;
   readonly seed: number;

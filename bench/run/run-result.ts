@@ -53,6 +53,7 @@ export function describeRun(options: SessionOptions, touch: Touch): RunDescripti
     mode: options.mode ?? 'lockstep',
     cpus: options.cpus,
     pace: options.pace ?? 'asap',
+    timeReason: options.timeReason ?? null,
     touch,
     kernel: options.kernel?.version ?? KERNEL_DEFAULTS.version,
     seed: options.seed ?? 0,

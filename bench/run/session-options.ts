@@ -15,6 +15,8 @@ export interface SessionOptions {
   readonly cpus: number;
   readonly mode?: Mode;
   readonly pace?: Pace;
+  /** Why this mode and pace (`chooseTime`). */
+  readonly timeReason?: string;
   readonly seed?: number;
   /** Over the trace's own `%touch`. */
   readonly touch?: Touch;

@@ -21,6 +21,8 @@ export const comparisonSchema = z.object({
   partial: z.boolean().optional().describe('interrupted: only what had finished'),
   parameters: runDescriptionSchema.shape.parameters,
   mode: runDescriptionSchema.shape.mode,
+  pace: runDescriptionSchema.shape.pace,
+  timeReason: runDescriptionSchema.shape.timeReason,
   cpus: runDescriptionSchema.shape.cpus,
   seeds: z.array(z.number().int()),
   columns: z.array(z.string()).describe('the allocators; the first is what ratios refer to'),
@@ -32,5 +34,6 @@ export const comparisonSchema = z.object({
       cells: z.array(cellSchema.nullable()),
     }),
   ),
+  same: z.array(z.array(z.number().int())).describe('columns, by index, that are the same in every figure'),
   runs: z.array(z.array(runResultSchema)).describe('by allocator, then by seed'),
 });

@@ -61,6 +61,7 @@ export const suiteResultSchema = z.object({
 /** What `sim gate --json` writes. */
 export const gateResultSchema = z.object({
   schema: z.literal(GATE_SCHEMA),
+  first: z.boolean().describe('there is no base: nothing was compared'),
   passed: z.boolean(),
   partial: z.boolean().describe('the suite was interrupted: only what had finished was checked'),
   checks: z.array(

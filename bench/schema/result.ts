@@ -57,6 +57,7 @@ export const runDescriptionSchema = z.object({
   mode: z.enum(['lockstep', 'virtual', 'threads']),
   cpus: count,
   pace: z.enum(['asap', 'recorded', 'replay']),
+  timeReason: z.string().nullable().default(null).describe('why this mode and pace'),
   touch: z.enum(['full', 'first', 'none']),
   kernel: z.enum(['6.1', '6.18']),
   seed: z.number().int(),

@@ -55,7 +55,7 @@ export function columns(rows: readonly (readonly string[])[], align: string, ind
 }
 
 /** Length on the screen: without the escape sequences that colour it. */
-function visibleLength(text: string): number {
+export function visibleLength(text: string): number {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: the escape character is what is looked for
   return text.replace(/\u001b\[\d+m/g, '').length;
 }

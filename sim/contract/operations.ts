@@ -14,7 +14,7 @@ export const OPERATIONS = [
   'cacheFills', // objects moved into a thread cache
   'cacheFlushes', // objects moved out of a thread cache
   'bytesCopied', // by realloc
-  'bytesCleared', // by calloc
+  'bytesCleared', // filled by the allocator itself: calloc, and perturb, junk, zero
   'faults', // minor page faults
   'hugeFaults',
   'pagesReleased', // resident pages given back by munmap, madvise, brk

@@ -47,6 +47,8 @@ export interface FreeRunning {
   done(): number;
   /** The event that is executing, for messages. */
   row(): number;
+  /** The clock of the thread that is executing. */
+  clockNs(): Ns;
   /** The largest sum of requested bytes of live blocks so far. */
   requestedPeakBytes(): Bytes;
   eventsOf(t: ThreadSlot): number;
@@ -533,6 +535,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
     run,
     done: () => executed,
     row,
+    clockNs: () => clocks[current]!,
     requestedPeakBytes: () => live[PEAK]!,
     eventsOf: (t) => done[t]!,
   };

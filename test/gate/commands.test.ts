@@ -90,7 +90,7 @@ describe('commands', { timeout: 180_000 }, () => {
     for (const run of saved.runs) {
       const key = Object.keys(bencher).find(
         (k) =>
-          k.startsWith(`${run.run.workload}`) &&
+          k.startsWith(run.run.workload.replace('.htrace', '')) &&
           k.includes(` / ${run.run.allocator} / `) &&
           k.includes(` / ${run.run.mode}, `),
       )!;
@@ -98,6 +98,20 @@ describe('commands', { timeout: 180_000 }, () => {
     }
     const names = JSON.parse(readFileSync(path('action.json'), 'utf8')).map((e: { name: string }) => e.name);
     expect(new Set(names).size).toBe(names.length);
+  });
+
+  test('a base that does not exist is a first result', () => {
+    const { status, stdout, stderr } = sim([
+      'gate',
+      path('no-such-base.json'),
+      `--suite=${path('suite.json')}`,
+      '--json',
+    ]);
+    expect(status, stderr).toBe(0);
+    expect(stderr).toContain('a first result');
+    expect(JSON.parse(stdout)).toMatchObject({ first: true, passed: true });
+    writeFileSync(path('broken.json'), '{');
+    expect(sim(['gate', path('broken.json'), `--suite=${path('suite.json')}`]).status).toBe(2);
   });
 
   test('compare in workers gives what a run alone gives', async () => {
@@ -124,6 +138,7 @@ describe('commands', { timeout: 180_000 }, () => {
           cpus: 4,
           mode: 'virtual',
           pace: 'asap',
+          timeReason: 'the workload says so',
           seed: run.run.seed,
         });
         const { engine: _, ...expected } = JSON.parse(JSON.stringify(alone.result));

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { bencherMetrics, githubActionBenchmark } from '../../bench/gate/benchmark-files.ts';
 import { checkGate } from '../../bench/gate/check.ts';
 import { gateMarkdown, githubAnnotations } from '../../bench/gate/github.ts';
+import { runKey } from '../../bench/gate/run-key.ts';
 import { junitXml } from '../../bench/gate/junit.ts';
 import { gateText } from '../../bench/gate/text.ts';
 import { runLockstep } from '../../bench/run/session.ts';
@@ -98,6 +99,37 @@ describe('gate', () => {
     expect(githubAnnotations(checkGate([base], [base]))).toMatch(/^::notice/);
   });
 
+  /** https://bencher.dev/bmf.json, and the lengths of its reference; extractCustomBenchmarkResult of the action. */
+  test('benchmark files are as their readers publish it', () => {
+    const results = [changed({ rssPeakBytes: 5 }), changed({ rssPeakBytes: 7 }, { seed: 1 })];
+    for (const [name, measures] of Object.entries<Record<string, object>>(JSON.parse(bencherMetrics(results)))) {
+      expect(name.length).toBeLessThanOrEqual(1024);
+      for (const [measure, metric] of Object.entries(measures)) {
+        expect(measure.length).toBeLessThanOrEqual(64);
+        expect(Object.keys(metric)).toContain('value');
+        for (const [key, value] of Object.entries(metric)) {
+          expect(['value', 'lower_value', 'upper_value']).toContain(key);
+          expect(typeof value).toBe('number');
+        }
+      }
+    }
+    for (const entry of JSON.parse(githubActionBenchmark(results))) {
+      expect(entry).toMatchObject({ name: expect.any(String), unit: expect.any(String), value: expect.any(Number) });
+      expect(entry.unit).not.toBe('');
+      for (const key of Object.keys(entry)) expect(['name', 'unit', 'value', 'range', 'extra']).toContain(key);
+      for (const key of ['range', 'extra']) expect(['string', 'undefined']).toContain(typeof entry[key]);
+    }
+  });
+
+  test('names are short: what is at its default is not said, and what is not is', () => {
+    const { run } = changed({}, {});
+    expect(runKey({ ...run, workload: 'traces/upload.htrace.gz' })).toMatch(/^traces\/upload \/ /);
+    const rows = { ...run, workload: 'rows', parameters: { threads: 8, rounds: 2000, seed: 5 } };
+    expect(runKey(rows)).toBe(`rows:threads=8 / ${run.allocator} / lockstep, ${run.cpus} cpus`);
+    expect(runKey({ ...rows, touch: 'first', kernel: '6.1' })).toContain(', touch first, kernel 6.1');
+    expect(runKey({ ...rows, mode: 'virtual', pace: 'recorded' })).toContain('virtual, 1 cpus, recorded');
+  });
+
   test('benchmark files keep allocators apart, and each figure with its own run', () => {
     const allocators = ['glibc@2.36', 'glibc@2.36:arena_max=2', 'jemalloc@5.3.0', 'zendmm@8.2+glibc@2.36'];
     const results = allocators.flatMap((allocator, i) =>
@@ -109,7 +141,7 @@ describe('gate', () => {
     expect(Object.keys(bencher)).toHaveLength(results.length);
     for (const [i, allocator] of allocators.entries()) {
       for (const cpus of [1, 2]) {
-        const run = `test / ${allocator} / lockstep, ${cpus} cpus, touch full, kernel 6.18`;
+        const run = `test / ${allocator} / lockstep, ${cpus} cpus`;
         expect(entries.find((e) => e.name === `${run} / rssPeakBytes`)?.value).toBe(1000 * i + cpus);
         expect(bencher[run]!['rssPeakBytes']!.value).toBe(1000 * i + cpus);
       }

@@ -62,7 +62,7 @@ describe('published schemas', () => {
       allocator: 'glibc',
       objective: 'rssBytes',
       options: ['top_pad'],
-      keep: [{ metric: 'faults', percent: 5 }],
+      keep: [{ metric: 'faults', percent: 5, slack: 0 }],
       workers: 1,
     });
     expect(tuneSchema.parse(plain(tuned))).toEqual(plain(tuned));

@@ -1,5 +1,4 @@
 import { UserError } from '../../sim/contract/assert.ts';
-import type { Bytes } from '../../sim/contract/units.ts';
 import {
   MALLOPT_NAMES,
   type MalloptName,
@@ -18,6 +17,7 @@ import {
   type RecordedFacts,
   type Touch,
 } from '../../sim/contract/event.ts';
+import type { Bytes } from '../../sim/contract/units.ts';
 import { BATCH_EVENTS, createEventBatch, type EventBatch } from './batch.ts';
 import {
   ALIGNMENT_INVALID,

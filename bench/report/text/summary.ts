@@ -43,9 +43,10 @@ export function summaryText(result: RunResult, palette: Palette = PLAIN): string
         [
           'mode',
           run.mode === 'lockstep'
-            ? 'lockstep (file order: no contention, no latency)'
+            ? 'lockstep: in the order of the file, without time'
             : `${run.mode}, pace ${run.pace}`,
         ],
+        ...(run.timeReason === null ? [] : [['', `(${run.timeReason})`]]),
         ['machine', `${run.cpus} cpus, kernel ${run.kernel}, touch ${run.touch}`],
         ['seed', `${run.seed}`],
         ...(parameters.length > 0 ? [['parameters', parameters.join(' ')]] : []),
@@ -138,6 +139,10 @@ export function summaryText(result: RunResult, palette: Palette = PLAIN): string
         'lr',
       ),
     );
+  }
+  if (run.mode === 'lockstep') {
+    heading('Time');
+    lines.push('  unknown: file order has no time, so neither waiting for locks nor latency');
   }
   const locks = [...result.locks].filter((l) => l.acquisitions > 0).sort((x, y) => y.waitNs.total - x.waitNs.total);
   if (locks.length > 0) {

@@ -103,9 +103,14 @@ class VirtualRun extends Run {
     const goesOn = this.timed(() => this.replay.run(Math.min(events, this.nextSample - this.replay.done())));
     if (goesOn && this.replay.done() >= this.nextSample) {
       this.nextSample += sampleEvery;
-      this.sample(`#${this.replay.done()}`, this.replay.row(), this.time.horizon[0]!);
+      this.sample(`#${this.replay.done()}`, this.replay.row(), this.sampleNs());
     }
     return goesOn;
+  }
+
+  /** As a trace dates them: by the begin of the turn in which the last event came. Elsewhere a turn may be the whole run. */
+  private sampleNs(): Ns {
+    return this.options.pace === 'recorded' ? this.time.horizon[0]! : this.replay.clockNs();
   }
 
   override eventsDone(): number {

@@ -1,10 +1,10 @@
 /**
  * Splits `glibc:arena_max=2,mmap_threshold=1M,jemalloc` into allocators. Commas part allocators as well as options: a
- * piece that is NAME=VALUE goes with the allocator before it.
+ * piece that is NAME=VALUE goes with the allocator before it. Spaces part them too.
  */
 export function splitAllocators(text: string): string[] {
   const names: string[] = [];
-  for (const piece of text.split(',')) {
+  for (const piece of text.split(/\s*,\s*|\s+/).filter((part) => part !== '')) {
     const name = piece.split('=', 1)[0]!;
     const isOption = piece.includes('=') && !/[:@+]/.test(name);
     if (isOption && names.length > 0) names[names.length - 1] += `,${piece}`;

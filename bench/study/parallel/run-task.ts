@@ -17,6 +17,7 @@ export interface RunTask {
   readonly cpus: number;
   readonly mode: Mode;
   readonly pace: Pace;
+  readonly timeReason?: string;
   readonly seed: number;
   readonly touch?: Touch;
   readonly kernel?: Partial<KernelOptions>;

@@ -1,20 +1,19 @@
 import { columns } from '../../../sim/contract/format.ts';
 import { metricNamed, metricText } from '../../metrics/index.ts';
-import { csvField, escapeLineStart } from '../../report/escape.ts';
+import { csvText } from '../../report/csv.ts';
+import { escapeLineStart } from '../../report/escape.ts';
+import { fold, visibleLength } from '../../report/text/fold.ts';
 import { interruptedMark, type Palette, PLAIN } from '../../report/text/summary.ts';
 import type { SweepResult } from './sweep.ts';
 
 const SHOWN = 40;
 
 /** A sweep for people: best first, the points that nothing beats marked. */
-export function sweepText(result: SweepResult, palette: Palette = PLAIN): string {
+export function sweepText(result: SweepResult, palette: Palette = PLAIN, width = 80): string {
   const many = result.seeds.length > 1;
   const shown = result.points.slice(0, SHOWN);
-  const rows = shown.map((point) => [
-    point.front ? palette.bold('*') : '',
-    point.failed ? palette.red(point.allocator) : point.allocator,
-    `${point.cpus}`,
-    ...result.metrics.map((name) => {
+  const figures = (point: SweepResult['points'][number]) =>
+    result.metrics.map((name) => {
       const figure = point.figures[name];
       if (!figure) return '-';
       const metric = metricNamed(name);
@@ -23,11 +22,27 @@ export function sweepText(result: SweepResult, palette: Palette = PLAIN): string
           ? ` (${metricText(metric, figure.min)} to ${metricText(metric, figure.max)})`
           : '';
       return metricText(metric, figure.median) + range;
-    }),
-  ]);
+    });
+  const nameOf = (point: SweepResult['points'][number]) =>
+    point.failed ? palette.red(point.allocator) : point.allocator;
+  const mark = (point: SweepResult['points'][number]) => (point.front ? palette.bold('*') : '');
+  const table = columns(
+    [
+      ['', 'allocator', 'cpus', ...result.metrics].map(palette.dim),
+      ...shown.map((point) => [mark(point), nameOf(point), `${point.cpus}`, ...figures(point)]),
+    ],
+    'llr',
+  );
+  const seeds = many ? `${result.seeds.length} seeds: median (least to greatest)` : `seed ${result.seeds[0]}`;
   const lines = [
-    `${palette.bold(escapeLineStart(result.workload))}, ${result.mode}, ${result.points.length} points, ${many ? `${result.seeds.length} seeds: median (least to greatest)` : `seed ${result.seeds[0]}`}${interruptedMark(result.partial, palette)}`,
-    ...columns([['', 'allocator', 'cpus', ...result.metrics].map(palette.dim), ...rows], 'llr'),
+    ...fold(
+      `${palette.bold(escapeLineStart(result.workload))}, ${result.mode}, ${result.points.length} points, ${seeds}${interruptedMark(result.partial, palette)}`,
+      width,
+      '  ',
+    ),
+    ...(table.every((line) => visibleLength(line) <= width)
+      ? table
+      : shown.flatMap((point) => blockLines(point, mark(point), nameOf(point), figures(point), result.metrics, width))),
   ];
   if (shown.length < result.points.length) {
     lines.push(palette.dim(`  ${shown.length} of ${result.points.length} points; all of them with --json or --csv`));
@@ -36,14 +51,38 @@ export function sweepText(result: SweepResult, palette: Palette = PLAIN): string
   return `${lines.join('\n')}\n`;
 }
 
+/** A point whose row does not fit: its name, and below it each figure with the name of its metric. */
+function blockLines(
+  { cpus }: SweepResult['points'][number],
+  mark: string,
+  name: string,
+  figures: readonly string[],
+  metrics: readonly string[],
+  width: number,
+): string[] {
+  const texts = metrics.map((metric, i) => `${metric} ${figures[i]!}`.replaceAll(' ', NO_BREAK));
+  return [
+    ...fold(`${mark || ' '} ${name}, ${cpus} cpus`, width, '  '),
+    ...fold(`    ${texts.join(', ')}`, width, '    ').map((line) => line.replaceAll(NO_BREAK, ' ')),
+  ];
+}
+
+/** Stands for the spaces inside a figure while a line is broken. */
+const NO_BREAK = '\u0001';
+
 /** One line a point and seed, for spreadsheets. */
 export function sweepCsv(result: SweepResult): string {
-  const lines = [['allocator', 'cpus', 'seed', 'front', 'failed', ...result.metrics].join(',')];
-  for (const point of result.points) {
-    for (const [i, seed] of result.seeds.entries()) {
-      const values = result.metrics.map((name) => `${point.figures[name]?.values[i] ?? ''}`);
-      lines.push([csvField(point.allocator), point.cpus, seed, point.front, point.failed, ...values].join(','));
-    }
-  }
-  return `${lines.join('\n')}\n`;
+  return csvText(
+    ['allocator', 'cpus', 'seed', 'front', 'failed', ...result.metrics],
+    result.points.flatMap((point) =>
+      result.seeds.map((seed, i) => [
+        point.allocator,
+        point.cpus,
+        seed,
+        point.front,
+        point.failed,
+        ...result.metrics.map((name) => point.figures[name]?.values[i] ?? null),
+      ]),
+    ),
+  );
 }

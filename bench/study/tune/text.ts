@@ -1,47 +1,101 @@
 import { columns, percent } from '../../../sim/contract/format.ts';
 import { metricNamed, metricText } from '../../metrics/index.ts';
 import { escapeLineStart } from '../../report/escape.ts';
+import { fold } from '../../report/text/fold.ts';
 import { interruptedMark, type Palette, PLAIN } from '../../report/text/summary.ts';
-import type { TuneResult } from './tune.ts';
+import type { Bound } from './bounds.ts';
+import type { TunePoint, TuneResult } from './tune.ts';
 
-export function tuneText(result: TuneResult, palette: Palette = PLAIN): string {
-  const metric = metricNamed(result.objective);
-  const change = result.from.value === 0 ? '' : `  (${percent(result.best.value / result.from.value - 1)})`;
+/** Rows of the front that are shown: the rest is in the JSON. */
+const SHOWN = 12;
+
+export function tuneText(result: TuneResult, palette: Palette = PLAIN, width = 80): string {
+  const { objective, from, best } = result;
+  const metric = metricNamed(objective);
+  const gained = best.allocator !== from.allocator;
+  const change = from.value === 0 ? '' : `  (${percent(best.value / from.value - 1)})`;
   const lines = [
-    `${palette.bold(escapeLineStart(result.workload))}: ${result.objective} ${metricText(metric, result.from.value)} → ${palette.bold(metricText(metric, result.best.value))}${change}${interruptedMark(result.partial, palette)}`,
-    `  ${palette.bold(result.best.allocator)}`,
+    `${palette.bold(escapeLineStart(result.workload))}, ${result.mode}${result.mode === 'lockstep' ? '' : `, pace ${result.pace}`}${interruptedMark(result.partial, palette)}`,
+    gained
+      ? `${objective} ${metricText(metric, from.value)} → ${palette.bold(metricText(metric, best.value))}${change}`
+      : `${objective} ${metricText(metric, from.value)}: ${palette.bold('nothing to gain')} within the bounds`,
+    ...fold(`  ${palette.bold(best.allocator)}`, width, '    '),
     '',
-    ...columns(
-      [
-        ['runs', result.objective, 'allocator'].map(palette.dim),
-        ...result.steps.map((s) => [`${s.runs}`, metricText(metric, s.value), s.allocator]),
-      ],
-      'rrl',
-    ),
+    ...frontLines(result, palette, width),
+    '',
   ];
-  if (result.kept.length > 0) {
-    lines.push(
-      '',
-      ...columns(
-        result.kept.map((k) => [
-          k.metric,
-          metricText(metricNamed(k.metric), k.from),
-          '→',
-          metricText(metricNamed(k.metric), k.best),
-        ]),
-        'lrlr',
-      ),
-    );
-  }
-  lines.push(
-    '',
-    palette.dim(
-      result.settled
-        ? `  ${result.runs} runs: no single option makes it better any more`
-        : result.partial
-          ? `  ${result.runs} runs: the search was interrupted`
-          : `  ${result.runs} runs: the budget ended before the search did (--budget)`,
-    ),
-  );
+  if (gained) for (const { place, text } of result.paste) lines.push(palette.dim(place), indented(text), '');
+  lines.push(...remarks(result).flatMap((text) => fold(text, width, '  ').map(palette.dim)));
   return `${lines.join('\n')}\n`;
+}
+
+const indented = (text: string) => text.replace(/^/gm, '  ');
+
+/** The beginning, the best, and what is on the front: each a block of its name and its figures. */
+function frontLines({ points, from, best, columns: names, objective }: TuneResult, palette: Palette, width: number) {
+  const metric = metricNamed(objective);
+  const of = (p: TunePoint) => (p.figures[objective] ?? Infinity) * (metric.better === 'lower' ? 1 : -1);
+  const first = points.find((p) => p.allocator === from.allocator)!;
+  const pick = points.find((p) => p.allocator === best.allocator)!;
+  const others = alone([first, pick, ...points.filter((p) => p.front)]).sort((x, y) => of(x) - of(y));
+  const shown = [first, ...(pick === first ? [] : [pick]), ...others.slice(0, SHOWN)];
+  const letter = (i: number) => (i === 0 ? '·' : String.fromCharCode(64 + i));
+  const rows = shown.map((p, i) => [
+    `${p === pick ? palette.bold('>') : p.withinBounds ? ' ' : '!'}${letter(i)}`,
+    ...names.map((name) => metricText(metricNamed(name), p.figures[name] ?? null)),
+  ]);
+  return [
+    ...columns([['', ...names.map((name) => SHORT[name] ?? name)].map(palette.dim), ...rows], 'lr', ''),
+    '',
+    ...shown.flatMap((p, i) => fold(`${letter(i)}  ${p.allocator}`, width, '   ')),
+    ...(others.length > SHOWN ? [palette.dim(`${others.length - SHOWN} more on the front: --json`)] : []),
+    ...fold(
+      '> the pick   ! beyond a bound. Nothing that was run is as good as one of these in every column and better in one.',
+      width,
+      '',
+    ).map(palette.dim),
+  ];
+}
+
+/** Without those that have the figures of another one: the shortest name stands for them, and the first two for themselves. */
+function alone([first, pick, ...others]: readonly TunePoint[]): TunePoint[] {
+  const key = (p: TunePoint) => JSON.stringify(p.figures);
+  const taken = new Set([key(first!), key(pick!)]);
+  return others
+    .sort((x, y) => x.allocator.length - y.allocator.length)
+    .filter((p) => !taken.has(key(p)) && taken.add(key(p)));
+}
+
+/** Headings that leave room for the figures. */
+const SHORT: Readonly<Record<string, string>> = {
+  virtualNs: 'time',
+  cpuNs: 'work',
+  rssPeakBytes: 'peak',
+  rssBytes: 'end',
+  syscalls: 'calls',
+};
+
+function remarks({ settled, runs, bounds, inert, dropped, validation, refuted, mode, best, from }: TuneResult) {
+  const lines = [
+    settled
+      ? `${runs} runs: no single option makes it better any more.`
+      : `${runs} runs: the budget ended before the search did (--budget).`,
+    `Bounds (--keep): ${bounds.map(boundText).join(', ')}.`,
+  ];
+  if (mode === 'lockstep') lines.push('File order has no time: what a setting costs is told by its calls and faults.');
+  if (inert.length > 0) lines.push(`Without effect here: ${inert.join(', ')}.`);
+  if (dropped.length > 0) lines.push(`Taken on the way, and not needed: ${dropped.join(', ')}.`);
+  if (refuted.length > 0) lines.push(`Better with this seed only, passed over: ${refuted.join('; ')}.`);
+  if (validation) {
+    const seeds = validation.rows.map((r) => r.seed).join(', ');
+    lines.push(`Holds with seeds ${seeds} too.`);
+  } else if (best.allocator !== from.allocator) {
+    lines.push('Every seed gives the same here.');
+  }
+  return lines;
+}
+
+function boundText({ metric, percent: p, slack }: Bound): string {
+  if (p === null) return `${metric} any`;
+  return `${metric} +${p} %${slack > 0 ? ` or +${metricText(metricNamed(metric), slack)}` : ''}`;
 }

@@ -1,30 +1,36 @@
 import { type AllocatorSpec, formatAllocator, parseAllocator } from '../../../allocators/spec.ts';
-import { Interrupted, UserError } from '../../../sim/contract/assert.ts';
+import { Interrupted } from '../../../sim/contract/assert.ts';
 import { metricNamed } from '../../metrics/index.ts';
 import type { Metric } from '../../metrics/metric.ts';
 import type { ReportRun } from '../../report/build-page.ts';
-import type { RunResult } from '../../run/result.ts';
-import { withOption } from '../explain/what-if.ts';
+import type { Mode, Pace } from '../../run/result.ts';
 import { BatchInterrupted } from '../parallel/finished.ts';
 import { createRunner, type RunAllOptions, type Runner } from '../parallel/run-all.ts';
 import type { RunTask } from '../parallel/run-task.ts';
-import { candidateValues } from './candidates.ts';
+import { type Paste, pasteOf } from '../paste.ts';
+import { paretoFront } from '../sweep/pareto.ts';
+import { type Bound, boundsFor, isWithin, worsening } from './bounds.ts';
+import { dimensionsOf, type Found, type Point, search } from './search.ts';
 
 export const TUNE_SCHEMA = 'allocsim-tune-1';
 
 export interface TuneOptions extends RunAllOptions {
   /** The workload and its machine. */
   readonly task: Omit<RunTask, 'allocator'>;
+  /** The workload for another seed, for the validation; without it the task with that seed. */
+  readonly load?: (seed: number) => Promise<Omit<RunTask, 'allocator' | 'seed'>>;
   /** Where the search begins, as in --allocator. */
   readonly allocator: string;
   /** The metric to improve. */
   readonly objective: string;
-  /** How much worse other metrics may become, in percent of the beginning. */
-  readonly keep?: readonly { readonly metric: string; readonly percent: number }[];
-  /** Options to try; default: all of the allocator and of the one below it. */
+  /** How much worse other metrics may become, over DEFAULT_BOUNDS. */
+  readonly keep?: readonly Bound[];
+  /** Options to try; default: what people set in production, of the allocator and of the one below it. */
   readonly options?: readonly string[];
-  /** Most runs to make. */
+  /** Most runs of the search. */
   readonly budget?: number;
+  /** Other seeds that the best point is tried with. */
+  readonly validationSeeds?: number;
 }
 
 export interface TuneStep {
@@ -34,144 +40,231 @@ export interface TuneStep {
   readonly runs: number;
 }
 
+/** One setting that was run. */
+export interface TunePoint {
+  readonly allocator: string;
+  /** By metric; null where the run has no such figure. */
+  readonly figures: Readonly<Record<string, number | null>>;
+  /** No other point is as good in every column and better in one. */
+  readonly front: boolean;
+  readonly withinBounds: boolean;
+  readonly failed: boolean;
+}
+
+/** The best point with other seeds. */
+export interface Validation {
+  readonly rows: readonly {
+    readonly seed: number;
+    readonly from: number;
+    readonly best: number;
+    readonly within: boolean;
+  }[];
+  /** Better with every seed, and within the bounds. */
+  readonly holds: boolean;
+}
+
 export interface TuneResult {
   readonly schema: typeof TUNE_SCHEMA;
   readonly workload: string;
   /** Interrupted: the best up to there. */
   readonly partial: boolean;
+  readonly mode: Mode;
+  readonly pace: Pace;
   readonly objective: string;
   readonly from: { readonly allocator: string; readonly value: number };
   readonly best: { readonly allocator: string; readonly value: number };
   /** Each improvement, in order. */
   readonly steps: readonly TuneStep[];
+  /** Of the search. */
   readonly runs: number;
   /** No single option makes it better any more; false where the budget ended first. */
   readonly settled: boolean;
-  /** The kept metrics at the beginning and at the best point. */
-  readonly kept: readonly { readonly metric: string; readonly from: number | null; readonly best: number | null }[];
-}
-
-interface Point {
-  readonly spec: AllocatorSpec;
-  readonly result: RunResult;
-  readonly value: number;
+  readonly bounds: readonly Bound[];
+  /** The columns of `points`: the goal first. */
+  readonly columns: readonly string[];
+  /** Everything that was run, the beginning first. */
+  readonly points: readonly TunePoint[];
+  /** Options none of whose values changed anything. */
+  readonly inert: readonly string[];
+  /** Settings that helped on the way and that the best point does without. */
+  readonly dropped: readonly string[];
+  /** null where there is nothing to validate: nothing was gained, or no seed changes anything. */
+  readonly validation: Validation | null;
+  /** Better in the search, not with other seeds: passed over. */
+  readonly refuted: readonly string[];
+  /** The best point, ready to paste; empty where it is the beginning. */
+  readonly paste: readonly Paste[];
 }
 
 const BUDGET = 200;
+const VALIDATION_SEEDS = 3;
+/** So many points are validated, until one holds. */
+const VALIDATED_MAX = 3;
 
 /**
- * Looks for a better setting, one option after another: all values of an option are run in parallel, the best that keeps
- * the limits stays, until a whole round brings nothing. What it finds is a best point for steps of one option; that
- * there is no better one far away it does not show.
+ * Looks for a better setting within bounds. What it finds is a best point for steps of one option; that there is no better one far away
+ * it does not show. The answer is one that other seeds confirm, or the beginning.
  */
 export async function tune(options: TuneOptions): Promise<TuneResult> {
   const runner = createRunner(options);
   try {
-    return await search(options, runner);
+    return await tuneWith(options, runner);
   } finally {
     await runner.close();
   }
 }
 
-async function search(options: TuneOptions, runner: Runner): Promise<TuneResult> {
-  const { task, budget = BUDGET, keep = [] } = options;
+async function tuneWith(options: TuneOptions, runner: Runner): Promise<TuneResult> {
+  const { task, budget = BUDGET } = options;
   const objective = metricNamed(options.objective);
-  const limits = keep.map((k) => ({ metric: metricNamed(k.metric), percent: k.percent }));
+  const bounds = boundsFor(objective.name, options.keep ?? []);
   const start = parseAllocator(options.allocator, task.cpus);
-  const dimensions = dimensionsOf(start, task.cpus, options.options);
-  const seen = new Set([formatAllocator(start)]);
-  let runs = 0;
   let partial = false;
-
-  async function measure(specs: readonly AllocatorSpec[]): Promise<Point[]> {
-    runs += specs.length;
-    const tasks = specs.map((spec) => ({ ...task, allocator: formatAllocator(spec) }));
-    const done = await runner.run(tasks).catch((error: unknown) => {
+  const found = await search({
+    start,
+    cpus: task.cpus,
+    objective,
+    bounds,
+    dimensions: dimensionsOf(start, task.cpus, options.options),
+    budget,
+    mode: task.mode,
+    measure: async (specs) => {
+      if (partial) return specs.map(() => null);
+      const tasks = specs.map((spec) => ({ ...task, allocator: formatAllocator(spec) }));
+      const runs = await runner.run(tasks).catch((error: unknown) => {
+        if (!(error instanceof BatchInterrupted)) throw error;
+        partial = true;
+        return error.finished as readonly (ReportRun | undefined)[];
+      });
+      if (partial && specs[0] === start) throw new Interrupted('interrupted');
+      return runs.map((run, i) => {
+        const value = run ? objective.of(run.result) : null;
+        return run && value !== null ? { spec: specs[i]!, result: run.result, value } : null;
+      });
+    },
+    isInterrupted: () => partial,
+  });
+  const { base, steps, settled, inert, dropped } = found;
+  let outcome: Confirmed = { best: found.best, validation: null, refuted: [] };
+  if (!partial) {
+    try {
+      outcome = await confirmed(options, runner, objective, bounds, found);
+    } catch (error) {
       if (!(error instanceof BatchInterrupted)) throw error;
       partial = true;
-      runs -= error.finished.filter((run) => run === undefined).length;
-      return error.finished as readonly (ReportRun | undefined)[];
-    });
-    return done.flatMap((run, i) => {
-      const value = run ? objective.of(run.result) : null;
-      return run && value !== null ? [{ spec: specs[i]!, result: run.result, value }] : [];
-    });
-  }
-
-  const [base] = await measure([start]);
-  if (partial) throw new Interrupted('interrupted');
-  if (!base) throw new UserError(`${objective.name} is no figure of a run in mode ${task.mode}`);
-  let best = base;
-  const steps: TuneStep[] = [{ allocator: formatAllocator(start), value: base.value, runs }];
-  let settled = false;
-  while (!settled && runs < budget && !partial) {
-    settled = true;
-    for (const { option, values } of dimensions) {
-      const specs = values
-        .map((value) => withOption(best.spec, option, value))
-        .filter((spec) => !seen.has(formatAllocator(spec)))
-        .slice(0, budget - runs);
-      for (const spec of specs) seen.add(formatAllocator(spec));
-      if (specs.length === 0) continue;
-      for (const point of await measure(specs)) {
-        if (!isBetter(objective, point.value, best.value) || !keeps(point.result, base.result, limits)) continue;
-        best = point;
-        settled = false;
-      }
-      if (best.value !== steps.at(-1)!.value)
-        steps.push({ allocator: formatAllocator(best.spec), value: best.value, runs });
-      if (runs >= budget || partial) {
-        settled = false;
-        break;
-      }
     }
   }
+  const { best, validation, refuted } = outcome;
+  const columns = columnsFor(objective.name, base);
+  const named = (point: Point) => ({ allocator: formatAllocator(point.spec), value: point.value });
   return {
     schema: TUNE_SCHEMA,
     workload: base.result.run.workload,
     partial,
+    mode: base.result.run.mode,
+    pace: base.result.run.pace,
     objective: objective.name,
-    from: { allocator: formatAllocator(start), value: base.value },
-    best: { allocator: formatAllocator(best.spec), value: best.value },
-    steps,
-    runs,
+    from: named(base),
+    best: named(best),
+    steps: steps.map(({ point, runs }) => ({ ...named(point), runs })),
+    runs: found.points.length,
     settled,
-    kept: limits.map(({ metric }) => ({
-      metric: metric.name,
-      from: metric.of(base.result),
-      best: metric.of(best.result),
-    })),
+    bounds,
+    columns,
+    points: tunePoints(found.points, base, bounds, columns),
+    inert,
+    dropped,
+    validation,
+    refuted,
+    paste: best === base ? [] : pasteOf(best.spec),
   };
 }
 
-const isBetter = (metric: Metric, x: number, y: number) => (metric.better === 'lower' ? x < y : x > y);
-
-function keeps(
-  result: RunResult,
-  base: RunResult,
-  limits: readonly { readonly metric: Metric; readonly percent: number }[],
-): boolean {
-  if (result.abort || result.summary.failedAllocations > base.summary.failedAllocations) return false;
-  return limits.every(({ metric, percent }) => {
-    const value = metric.of(result);
-    const before = metric.of(base);
-    if (value === null || before === null) return true;
-    const worse = metric.better === 'lower' ? value - before : before - value;
-    return worse <= (Math.abs(before) * percent) / 100;
-  });
+/** The goal, and what it may cost: time where it passes, the peak, the end, calls, faults. */
+function columnsFor(objective: string, base: Point): string[] {
+  const { mode, pace } = base.result.run;
+  const time = mode === 'lockstep' ? [] : pace === 'recorded' ? ['cpuNs'] : ['virtualNs', 'cpuNs'];
+  return [...new Set([objective, ...time, 'rssPeakBytes', 'rssBytes', 'syscalls', 'faults'])];
 }
 
-function dimensionsOf(spec: AllocatorSpec, cpus: number, names: readonly string[] | undefined) {
-  const layers: AllocatorSpec[] = [];
-  for (let s: AllocatorSpec | undefined = spec; s; s = s.below) layers.push(s);
-  const known = layers.flatMap((s) => s.model.options.map((option) => ({ option, version: s.version })));
-  for (const name of names ?? []) {
-    if (!known.some(({ option }) => option.name === name)) {
-      throw new UserError(`--options: ${spec.model.name} has no option '${name}'`);
-    }
+function tunePoints(points: readonly Point[], base: Point, bounds: readonly Bound[], columns: readonly string[]) {
+  const failed = points.map(
+    ({ result }) => result.abort !== null || result.summary.failedAllocations > base.result.summary.failedAllocations,
+  );
+  const costs = points.map(({ result }, i) =>
+    columns.map((name) => {
+      const metric = metricNamed(name);
+      const value = metric.of(result);
+      return failed[i] || value === null ? null : metric.better === 'lower' ? value : -value;
+    }),
+  );
+  const front = new Set(paretoFront(costs));
+  return points.map(
+    ({ spec, result }, i): TunePoint => ({
+      allocator: formatAllocator(spec),
+      figures: Object.fromEntries(columns.map((name) => [name, metricNamed(name).of(result)])),
+      front: front.has(i) && !failed[i],
+      withinBounds: isWithin(result, base.result, bounds),
+      failed: failed[i]!,
+    }),
+  );
+}
+
+interface Confirmed {
+  readonly best: Point;
+  readonly validation: Validation | null;
+  readonly refuted: string[];
+}
+
+/** The best point that other seeds confirm; the beginning where none is. */
+async function confirmed(
+  options: TuneOptions,
+  runner: Runner,
+  objective: Metric,
+  bounds: readonly Bound[],
+  { base, best, points }: Found,
+): Promise<Confirmed> {
+  const seeds = Array.from(
+    { length: options.validationSeeds ?? VALIDATION_SEEDS },
+    (_, i) => options.task.seed + 1 + i,
+  );
+  if (best === base || seeds.length === 0 || !seedsMatter(options)) return { best, validation: null, refuted: [] };
+  const better = points.filter(
+    (p) => worsening(objective, base.value, p.value) < 0 && isWithin(p.result, base.result, bounds),
+  );
+  better.sort((x, y) => worsening(objective, y.value, x.value));
+  const refuted: string[] = [];
+  for (const point of [best, ...better.filter((p) => p !== best)].slice(0, VALIDATED_MAX)) {
+    const validation = await validate(options, runner, objective, bounds, [base.spec, point.spec], seeds);
+    if (validation.holds) return { best: point, validation, refuted };
+    refuted.push(formatAllocator(point.spec));
   }
-  return known
-    .filter(({ option }) => !names || names.includes(option.name))
-    .map(({ option, version }) => ({ option: option.name, values: candidateValues(option, { version, cpus }) }))
-    .filter(({ values }) => values.length > 0);
+  return { best: base, validation: null, refuted };
+}
+
+/** In file order a trace runs alike with every seed. */
+function seedsMatter({ task, load }: TuneOptions): boolean {
+  return task.mode !== 'lockstep' || load !== undefined;
+}
+
+async function validate(
+  { task, load }: TuneOptions,
+  runner: Runner,
+  objective: Metric,
+  bounds: readonly Bound[],
+  specs: readonly [AllocatorSpec, AllocatorSpec],
+  seeds: readonly number[],
+): Promise<Validation> {
+  const tasks: RunTask[] = [];
+  for (const seed of seeds) {
+    const loaded = load ? await load(seed) : task;
+    for (const spec of specs) tasks.push({ ...loaded, seed, allocator: formatAllocator(spec) });
+  }
+  const runs = (await runner.run(tasks)).map((run) => run.result);
+  const rows = seeds.map((seed, i) => {
+    const [before, after] = [runs[2 * i]!, runs[2 * i + 1]!];
+    const within = isWithin(after, before, bounds);
+    return { seed, from: objective.of(before) ?? 0, best: objective.of(after) ?? 0, within };
+  });
+  return { rows, holds: rows.every((r) => r.within && worsening(objective, r.from, r.best) < 0) };
 }

@@ -19,6 +19,13 @@ describe('compare', () => {
     ]);
   });
 
+  test('spaces part allocators too', () => {
+    const pair = ['glibc:arena_max=2,top_pad=0', 'jemalloc'];
+    for (const text of ['glibc:arena_max=2, top_pad=0, jemalloc', ' glibc:arena_max=2,top_pad=0 jemalloc ']) {
+      expect(splitAllocators(text)).toEqual(pair);
+    }
+  });
+
   test('ranges that overlap are no difference', () => {
     expect(spreadOf([3, 1, 2])).toMatchObject({ median: 2, min: 1, max: 3 });
     expect(spreadOf([4, 1, 2, 3]).median).toBe(2.5);
@@ -46,10 +53,31 @@ describe('compare', () => {
     expect(peak.cells.map((c) => c?.mark)).toEqual(['best', 'best', 'worst']);
     expect(peak.cells.map((c) => c?.differsFromFirst)).toEqual([false, false, true]);
     expect(peak.cells[2]!.ratio).toBeCloseTo(310 / 110);
-    const same = compareResults(runs).rows.find((r) => r.metric === 'rssBytes')!;
-    expect(same.cells.map((c) => c?.mark)).toEqual([null, null, null]);
+    const same = compareResults(runs).rows.find((r) => r.metric === 'rssBytes');
+    expect(same?.cells.map((c) => c?.mark) ?? [null]).not.toContain('best');
     const text = comparisonText(compareResults(runs));
     expect(text).toContain('310 B (300 B to 320 B) -');
     expect(text).toContain('(×1.07)');
+  });
+
+  test('what says nothing is left out, and columns that are the same are said to be', async () => {
+    const runs = [await withPeaks('a', [100]), await withPeaks('b', [100]), await withPeaks('c', [300])];
+    const comparison = compareResults(runs);
+    const names = comparison.rows.map((r) => r.metric);
+    expect(names).not.toContain('engineEventsPerSecond');
+    expect(names).not.toContain('failedAllocations');
+    expect(comparison.same).toEqual([[0, 1]]);
+    expect(comparisonText(comparison)).toContain('A and B are the same in every figure');
+  });
+
+  test.each([60, 80, 120])('fits %i columns, however many allocators there are', async (width) => {
+    const runs = await Promise.all(
+      Array.from({ length: 9 }, (_, i) =>
+        withPeaks(`glibc@2.36:arena_max=${i},mmap_threshold=1048576`, [1e9 + i, 2e9]),
+      ),
+    );
+    const text = comparisonText(compareResults(runs), undefined, width);
+    expect(text.split('\n').filter((line) => line.length > width)).toEqual([]);
+    for (const letter of 'ABCDEFGHI') expect(text).toMatch(new RegExp(`^ .* ${letter}( |$)`, 'm'));
   });
 });

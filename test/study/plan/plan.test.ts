@@ -59,8 +59,59 @@ describe('plan', () => {
     const laden = await plan({ ...options, extra: 10 * MIB });
     expect(laden.rows[0]!.peakBytes - bare.rows[0]!.peakBytes).toBe(10 * MIB);
     expect(laden.rows[0]!.needsAtPeakBytes! - bare.rows[0]!.needsAtPeakBytes!).toBe(40 * MIB);
-    expect(laden.rows[0]!.fitsAtPeak).toBeLessThan(bare.rows[0]!.fitsAtPeak);
-    expect(planText(laden)).toMatch(/glibc@2\.36 .* 4 at peak|4 at peak need/);
+    expect(laden.rows[0]!.fitsAtPeak!).toBeLessThan(bare.rows[0]!.fitsAtPeak!);
+    expect(planText(laden)).toMatch(/glibc@2\.36\n(.*\n)*? {2}4 need/);
+    for (const line of planText(laden).split('\n')) expect(line.length).toBeLessThanOrEqual(80);
     await expect(plan({ ...options, risk: 1 })).rejects.toThrow(/probability below 0\.5/);
+  });
+
+  test('idle time counts: half of the time idle is about half of the memory, by the clock and in virtual time', async () => {
+    const events = eventsOf([
+      'opt 0 M_MMAP_THRESHOLD 131072',
+      ...Array.from({ length: 40 }, (_, i) => [
+        `m 0 ${i + 1} 1000000`,
+        '+ 1000000',
+        `f 0 ${i + 1}`,
+        '+ 9000000',
+      ]).flat(),
+    ]);
+    const task = { events, workload: 'test', parameters: {}, cpus: 1, seed: 0 } as const;
+    const options = { allocators: ['glibc'], memory: 1024 * MIB, workers: 1 };
+    for (const time of [
+      { mode: 'lockstep', pace: 'asap' },
+      { mode: 'virtual', pace: 'recorded' },
+    ] as const) {
+      const [row] = (await plan({ ...options, task: { ...task, ...time } })).rows;
+      expect(row!.meanBytes).toBeLessThanOrEqual(row!.peakBytes);
+      expect(row!.meanBytes).toBeLessThan(0.6 * row!.peakBytes);
+    }
+  });
+
+  test('a mix stands between its kinds; what is shared counts once, and the reserve is kept', async () => {
+    const kind = (size: number) =>
+      ({
+        events: eventsOf([`m 0 1 ${size}`, 'm 0 2 10', '= held', 'm 0 3 10']),
+        workload: `${size}`,
+        parameters: {},
+        cpus: 1,
+        mode: 'lockstep',
+        pace: 'asap',
+        seed: 0,
+      }) as const;
+    const options = { allocators: ['glibc'], memory: 1024 * MIB, processes: 10, workers: 1 };
+    const mean = async (kinds: { tasks: ReturnType<typeof kind>[]; share: number }[]) =>
+      (await plan({ ...options, kinds })).rows[0]!.meanBytes;
+    const small = await mean([{ tasks: [kind(100_000)], share: 1 }]);
+    const large = await mean([{ tasks: [kind(10_000_000)], share: 1 }]);
+    const both = [
+      { tasks: [kind(100_000)], share: 3 },
+      { tasks: [kind(10_000_000)], share: 1 },
+    ];
+    expect(await mean(both)).toBeCloseTo((3 * small + large) / 4, 3);
+    const bare = (await plan({ ...options, kinds: both })).rows[0]!;
+    const laden = (await plan({ ...options, kinds: both, shared: 100 * MIB, reserve: 50 * MIB })).rows[0]!;
+    expect(laden.needsAtPeakBytes! - bare.needsAtPeakBytes!).toBe(150 * MIB);
+    expect(laden.fitsAtPeak!).toBe(Math.floor((874 * MIB) / bare.peakBytes));
+    expect(bare.exceedingProbability).toBe(0);
   });
 });

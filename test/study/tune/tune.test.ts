@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { parseAllocator } from '../../../allocators/spec.ts';
-import { candidateValues } from '../../../bench/study/tune/candidates.ts';
+import { candidateValues, DEBUGGING } from '../../../bench/study/tune/candidates.ts';
+import { dimensionsOf } from '../../../bench/study/tune/search.ts';
 import { tuneText } from '../../../bench/study/tune/text.ts';
 import { tune } from '../../../bench/study/tune/tune.ts';
 import { eventsOf } from '../../helpers/bump-run.ts';
@@ -40,11 +41,50 @@ describe('tune', () => {
   });
 
   test('keeps to its limits and its budget', async () => {
-    const kept = await tune({ ...options, options: ['mmap_threshold'], keep: [{ metric: 'syscalls', percent: 0 }] });
-    expect(kept.kept[0]!.best).toBeLessThanOrEqual(kept.kept[0]!.from!);
+    const keep = [{ metric: 'syscalls', percent: 0, slack: 0 }];
+    const kept = await tune({ ...options, options: ['mmap_threshold'], keep });
+    const callsOf = (allocator: string) => kept.points.find((p) => p.allocator === allocator)!.figures['syscalls']!;
+    expect(callsOf(kept.best.allocator)).toBeLessThanOrEqual(callsOf(kept.from.allocator));
     const short = await tune({ ...options, budget: 3 });
     expect(short.runs).toBe(3);
     expect(short.settled).toBe(false);
+  });
+
+  test('debugging options are no settings to propose', async () => {
+    for (const model of ['glibc', 'jemalloc', 'zendmm']) {
+      const tried = dimensionsOf(parseAllocator(model, 4), 4, undefined).map((d) => d.option);
+      expect(tried.length).toBeGreaterThan(0);
+      for (const name of DEBUGGING) expect(tried).not.toContain(name);
+    }
+    await expect(tune({ ...options, options: ['perturb'] })).rejects.toThrow(/for finding faults/);
+  });
+
+  test('a bound holds the cost of a setting: a mapping for every block is shown and not proposed', async () => {
+    const small = eventsOf(Array.from({ length: 400 }, (_, i) => [`m 0 ${i + 1} 150000`, `f 0 ${i + 1}`]).flat());
+    const result = await tune({
+      ...options,
+      task: { ...task, events: small, mode: 'virtual' },
+      objective: 'rssBytes',
+      options: ['mmap_threshold', 'tcache_count'],
+      validationSeeds: 1,
+    });
+    const pick = result.points.find((p) => p.allocator === result.best.allocator)!;
+    expect(pick.withinBounds).toBe(true);
+    const first = result.points[0]!;
+    expect(pick.figures['virtualNs']!).toBeLessThanOrEqual(first.figures['virtualNs']! * 1.1);
+    const mapped = result.points.find((p) => p.allocator === 'glibc@2.36:mmap_threshold=131072')!;
+    expect(mapped.withinBounds).toBe(false);
+    expect(mapped.figures['syscalls']!).toBeGreaterThan(700);
+  });
+
+  test('what changes nothing is dropped, and the pick is ready to paste', async () => {
+    const result = await tune({ ...options, options: ['mmap_threshold', 'mxfast', 'arena_max'] });
+    expect(result.best.allocator).toMatch(/^glibc@2\.36:mmap_threshold=\d+$/);
+    expect(result.inert).toContain('arena_max');
+    const setting = result.best.allocator.split(':')[1];
+    expect(result.paste.map((p) => p.place)).toEqual(['shell', 'systemd', 'Dockerfile']);
+    expect(result.paste[0]!.text).toBe(`export GLIBC_TUNABLES=glibc.malloc.${setting}`);
+    for (const line of tuneText(result).split('\n')) expect(line.length).toBeLessThanOrEqual(80);
   });
 
   test('refuses what it does not know', async () => {

@@ -1,0 +1,66 @@
+import type { Breakdown, Sample } from '../../sim/metrics/sample.ts';
+import type { RunResult } from '../run/result.ts';
+
+interface Family {
+  readonly name: string;
+  readonly type: 'gauge' | 'counter';
+  readonly unit?: 'bytes';
+  readonly help: string;
+  readonly of: (sample: Sample) => number;
+  /** Labels beside those of the run. */
+  readonly labels?: Readonly<Record<string, string>>;
+}
+
+const CLASSES: readonly (keyof Breakdown)[] = ['requested', 'slack', 'metadata', 'cached', 'pinned', 'returnable'];
+
+const FAMILIES: readonly (readonly Family[])[] = [
+  gauge('allocsim_resident_bytes', 'resident pages of the allocator', (s) => s.rssBytes),
+  gauge('allocsim_mapped_bytes', 'mapped by the allocator', (s) => s.vszBytes),
+  gauge('allocsim_requested_bytes', 'asked for by the program, in live blocks', (s) => s.requestedBytes),
+  gauge('allocsim_usable_bytes', 'usable in live blocks', (s) => s.usableBytes),
+  CLASSES.map((name) => ({
+    name: 'allocsim_breakdown_bytes',
+    type: 'gauge',
+    unit: 'bytes',
+    help: 'every resident byte in one class',
+    of: (s) => s.breakdown[name],
+    labels: { class: name },
+  })),
+  [{ name: 'allocsim_live_blocks', type: 'gauge', help: 'live blocks', of: (s) => s.liveBlocks }],
+  [{ name: 'allocsim_faults', type: 'counter', help: 'minor page faults', of: (s) => s.faults }],
+];
+
+function gauge(name: string, help: string, of: Family['of']): readonly Family[] {
+  return [{ name, type: 'gauge', unit: 'bytes', help, of }];
+}
+
+/**
+ * The samples of runs in OpenMetrics 1.0, dated by virtual time in seconds. Points of one moment are one: the last. Where no
+ * time passes, a sample is told apart by the label `event`, without a date.
+ */
+export function openMetrics(results: readonly RunResult[]): string {
+  const lines: string[] = [];
+  for (const family of FAMILIES) {
+    const { name, type, unit, help } = family[0]!;
+    lines.push(`# TYPE ${name} ${type}`, ...(unit ? [`# UNIT ${name} ${unit}`] : []), `# HELP ${name} ${help}`);
+    for (const result of results) for (const one of family) lines.push(...pointsOf(result, one));
+  }
+  return `${lines.join('\n')}\n# EOF\n`;
+}
+
+function pointsOf({ run, samples }: RunResult, { name, type, of, labels = {} }: Family): string[] {
+  const hasTime = samples.some((s) => s.virtualNs > 0);
+  const suffix = type === 'counter' ? '_total' : '';
+  const own = { workload: run.workload, allocator: run.allocator, seed: `${run.seed}`, ...labels };
+  return samples
+    .filter((s, i) => !hasTime || s.virtualNs !== samples[i + 1]?.virtualNs)
+    .map((s) => {
+      const all = hasTime ? own : { ...own, event: `${s.event}`, label: s.label };
+      const text = Object.entries(all)
+        .map(([key, value]) => `${key}="${escapeLabel(value)}"`)
+        .join(',');
+      return `${name}${suffix}{${text}} ${of(s)}${hasTime ? ` ${(s.virtualNs / 1e9).toFixed(9)}` : ''}`;
+    });
+}
+
+const escapeLabel = (text: string) => text.replace(/\\/g, '\\\\').replace(/"/g, '\\"').replace(/\n/g, '\\n');

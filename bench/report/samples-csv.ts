@@ -1,0 +1,25 @@
+import type { RunResult } from '../run/result.ts';
+import { csvText } from './csv.ts';
+
+const CLASSES = ['requested', 'slack', 'metadata', 'cached', 'pinned', 'returnable'] as const;
+
+/** One line a sample. */
+export function samplesCsv({ samples }: RunResult): string {
+  const head = ['label', 'event', 'virtualNs', 'rssBytes', 'vszBytes', 'requestedBytes', 'usableBytes', 'liveBlocks'];
+  return csvText(
+    [...head, ...CLASSES, 'faults', 'hugeFaults'],
+    samples.map((s) => [
+      s.label,
+      s.event,
+      s.virtualNs,
+      s.rssBytes,
+      s.vszBytes,
+      s.requestedBytes,
+      s.usableBytes,
+      s.liveBlocks,
+      ...CLASSES.map((name) => s.breakdown[name]),
+      s.faults,
+      s.hugeFaults,
+    ]),
+  );
+}

@@ -1,0 +1,55 @@
+import { visibleLength } from '../../../sim/contract/format.ts';
+
+export { visibleLength };
+
+/**
+ * Breaks a text into lines of at most `width` characters; those after the first begin with `indent`. It breaks after spaces,
+ * and where a word is longer than a line after commas, slashes and plus signs: never inside a word.
+ */
+export function fold(text: string, width: number, indent = ''): string[] {
+  const lines: string[] = [];
+  let line = '';
+  let isEmpty = true;
+  for (const piece of pieces(text, Math.max(20, width - indent.length))) {
+    if (!isEmpty && visibleLength(line + piece.trimEnd()) > width) {
+      lines.push(line.trimEnd());
+      line = indent;
+      isEmpty = true;
+    }
+    line += isEmpty && lines.length > 0 ? piece.trimStart() : piece;
+    isEmpty = false;
+  }
+  if (!isEmpty) lines.push(line.trimEnd());
+  return lines;
+}
+
+/** Words with the spaces behind them; longer ones cut after punctuation. */
+function pieces(text: string, longest: number): string[] {
+  return (text.match(/^\s+\S+\s*|\S+\s*/g) ?? []).flatMap((word) =>
+    visibleLength(word.trimEnd()) <= longest ? [word] : (word.match(/[^,/+]*[,/+]+\s*|[^,/+]+\s*$/g) ?? [word]),
+  );
+}
+
+/**
+ * Breaks the lines of a text for people that are longer than `width`. A broken line goes on below where its last column
+ * begins, if that leaves half of the width, else two characters further in.
+ */
+export function fitWidth(text: string, width: number): string {
+  return text
+    .split('\n')
+    .flatMap((line) => {
+      if (visibleLength(line) <= width) return [line];
+      const column = lastColumn(line);
+      return fold(line, width, ' '.repeat(column <= width / 2 ? column : margin(line) + 2));
+    })
+    .join('\n');
+}
+
+const margin = (line: string) => /^ */.exec(line)![0].length;
+
+/** Where the text behind the last wide gap begins; 0 where there is none. */
+function lastColumn(line: string): number {
+  const gaps = [...line.matchAll(/\S( {2,})(?=\S)/g)];
+  const last = gaps.at(-1);
+  return last === undefined ? 0 : visibleLength(line.slice(0, last.index + last[0].length));
+}

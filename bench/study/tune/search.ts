@@ -1,0 +1,169 @@
+import type { OptionValue } from '../../../allocators/model.ts';
+import { type AllocatorSpec, formatAllocator, parseAllocator } from '../../../allocators/spec.ts';
+import { UserError } from '../../../sim/contract/assert.ts';
+import { suggestion } from '../../../sim/contract/suggestion.ts';
+import type { Metric } from '../../metrics/metric.ts';
+import type { Mode, RunResult } from '../../run/result.ts';
+import { withOption } from '../explain/what-if.ts';
+import { type Bound, isWithin, worsening } from './bounds.ts';
+import { candidateValues, DEBUGGING, settingValues } from './candidates.ts';
+
+/** One setting that was run. */
+export interface Point {
+  readonly spec: AllocatorSpec;
+  readonly result: RunResult;
+  readonly value: number;
+}
+
+export interface Dimension {
+  readonly option: string;
+  readonly values: readonly OptionValue[];
+}
+
+export interface SearchOptions {
+  readonly start: AllocatorSpec;
+  readonly cpus: number;
+  readonly objective: Metric;
+  readonly bounds: readonly Bound[];
+  readonly dimensions: readonly Dimension[];
+  readonly budget: number;
+  readonly mode: Mode;
+  /** Runs them in parallel; null for what has no such figure. */
+  readonly measure: (specs: readonly AllocatorSpec[]) => Promise<(Point | null)[]>;
+  /** Ctrl-C: what was found so far is the answer. */
+  readonly isInterrupted?: () => boolean;
+}
+
+export interface Found {
+  readonly base: Point;
+  readonly best: Point;
+  /** All that was run, in order; the first is the base. */
+  readonly points: readonly Point[];
+  /** Each improvement: the point and the runs made up to there. */
+  readonly steps: readonly { readonly point: Point; readonly runs: number }[];
+  readonly settled: boolean;
+  /** Options none of whose values changed any figure. */
+  readonly inert: readonly string[];
+  /** Settings that the search had taken, and that the best point does without. */
+  readonly dropped: readonly string[];
+}
+
+/**
+ * One option after another: all values of an option are run in parallel, the best within the bounds stays, until a whole
+ * round brings nothing. At the end every setting that was taken is taken back again, and stays away where that costs nothing.
+ */
+export async function search(options: SearchOptions): Promise<Found> {
+  const { start, objective, bounds, dimensions, budget, isInterrupted = () => false } = options;
+  const seen = new Map<string, Point | null>();
+  const points: Point[] = [];
+  const changes = new Set<string>();
+  let runs = 0;
+
+  async function measure(specs: readonly AllocatorSpec[]): Promise<Point[]> {
+    const fresh = specs.filter((spec) => !seen.has(formatAllocator(spec))).slice(0, budget - runs);
+    runs += fresh.length;
+    const measured = fresh.length > 0 ? await options.measure(fresh) : [];
+    for (const [i, point] of measured.entries()) {
+      seen.set(formatAllocator(fresh[i]!), point);
+      if (point) points.push(point);
+    }
+    return measured.filter((point) => point !== null);
+  }
+
+  const [base] = await measure([start]);
+  if (!base) throw new UserError(`${objective.name} is no figure of a run in mode ${options.mode}`);
+  let best: Point = base;
+  const steps = [{ point: best, runs }];
+  let settled = false;
+  while (!settled && runs < budget && !isInterrupted()) {
+    settled = true;
+    for (const { option, values } of dimensions) {
+      const from = best;
+      for (const point of await measure(values.map((value) => withOption(from.spec, option, value)))) {
+        if (!isSame(point.result, from.result)) changes.add(option);
+        if (worsening(objective, best.value, point.value) >= 0 || !isWithin(point.result, base.result, bounds))
+          continue;
+        best = point;
+      }
+      if (best !== from) {
+        settled = false;
+        steps.push({ point: best, runs });
+      }
+      if (runs >= budget || isInterrupted()) {
+        settled = false;
+        break;
+      }
+    }
+  }
+  const dropped: string[] = [];
+  for (const name of takenSettings(best.spec, start)) {
+    const spec = withoutSetting(best.spec, name, start, options.cpus);
+    const point = seen.get(formatAllocator(spec)) ?? (await measure([spec]))[0];
+    if (!point || worsening(objective, best.value, point.value) > 0) continue;
+    if (!isWithin(point.result, base.result, bounds)) continue;
+    best = point;
+    dropped.push(name);
+  }
+  const inert = dimensions.map((d) => d.option).filter((option) => !changes.has(option) && runs < budget);
+  return { base, best, points, steps, settled, inert, dropped };
+}
+
+/** Whether the two runs did the same, as far as any figure tells. */
+export function isSame(x: RunResult, y: RunResult): boolean {
+  return JSON.stringify([x.summary, x.abort]) === JSON.stringify([y.summary, y.abort]);
+}
+
+function takenSettings(spec: AllocatorSpec, start: AllocatorSpec): string[] {
+  const own = Object.keys(spec.given).filter((name) => spec.given[name] !== start.given[name]);
+  return spec.below && start.below ? [...own, ...takenSettings(spec.below, start.below)] : own;
+}
+
+/** `spec` with the setting as it was at the start. */
+function withoutSetting(spec: AllocatorSpec, name: string, start: AllocatorSpec, cpus: number): AllocatorSpec {
+  const back = (s: AllocatorSpec, s0: AllocatorSpec): AllocatorSpec => {
+    const given = { ...s.given };
+    if (name in given) {
+      if (s0.given[name] === undefined) delete given[name];
+      else given[name] = s0.given[name];
+    }
+    return { ...s, given, below: s.below && s0.below ? back(s.below, s0.below) : s.below };
+  };
+  return parseAllocator(formatAllocator(back(spec, start)), cpus);
+}
+
+/** What is tried: the options that people set, or the named ones with steps around their defaults. */
+export function dimensionsOf(spec: AllocatorSpec, cpus: number, names: readonly string[] | undefined): Dimension[] {
+  const layers: AllocatorSpec[] = [];
+  for (let s: AllocatorSpec | undefined = spec; s; s = s.below) layers.push(s);
+  const known = layers.flatMap((s) => s.model.options.map((option) => ({ option, model: s.model.name, s })));
+  for (const name of names ?? []) {
+    if (DEBUGGING.includes(name)) {
+      throw new UserError(`--options: found '${name}', which is for finding faults and costs time: no setting to tune`);
+    }
+    if (!known.some(({ option }) => option.name === name)) {
+      const all = known.map(({ option }) => option.name).filter((o) => !DEBUGGING.includes(o));
+      throw new UserError(`--options: ${spec.model.name} has no option '${name}'${suggestion(name, all)}`);
+    }
+  }
+  return known
+    .filter(({ option }) => !names || names.includes(option.name))
+    .map(({ option, model, s }) => {
+      const usual = settingValues(model, option);
+      const values = names && usual.length === 0 ? candidateValues(option, { version: s.version, cpus }) : usual;
+      return { option: option.name, values: values.filter((v) => isAccepted(s, option.name, v, cpus)) };
+    })
+    .filter(({ values }) => values.length > 0);
+}
+
+/** Whether the value is another one than what was given, and the version has the option. */
+function isAccepted(spec: AllocatorSpec, option: string, value: OptionValue, cpus: number): boolean {
+  // Not what is the default: given, glibc's thresholds stay where they are.
+  if (spec.given[option] === value) return false;
+  try {
+    parseAllocator(`${spec.model.name}@${spec.version}:${option}=${value}`, cpus);
+    return !(option === 'hugetlb' && spec.model.name === 'glibc' && Number(spec.version.split('.')[1]) < 35);
+  } catch (error) {
+    if (error instanceof UserError) return false;
+    throw error;
+  }
+}

@@ -1,0 +1,123 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { completionScript } from '../../bench/cli/completion.ts';
+import { withConfig } from '../../bench/cli/config-file.ts';
+import { type DescribedCommand, describeCommands } from '../../bench/cli/describe.ts';
+import { manualPage } from '../../bench/cli/manual.ts';
+import { COMMANDS } from '../../bench/commands/index.ts';
+import { fitWidth, fold } from '../../bench/report/text/fold.ts';
+
+const CLI = fileURLToPath(new URL('../../dist/bench/cli.js', import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), 'allocsim-cli-'));
+let commands: DescribedCommand[];
+
+beforeAll(async () => {
+  commands = await describeCommands(COMMANDS);
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+function sim(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [CLI, ...args], {
+    encoding: 'utf8',
+    cwd: folder,
+    env: { ...process.env, ...env },
+  });
+  return { status, stdout, stderr };
+}
+
+describe('terminal', () => {
+  test.each([
+    [['run', 'rows', '-a', 'tcmalloc'], "'tcmalloc' is not modelled, expected one of glibc, jemalloc, zendmm"],
+    [['run', 'rows', '-a', 'ptmalloc'], "did you mean 'glibc'?"],
+    [['--versoin'], 'did you mean --version?'],
+    [['list', 'foo'], 'expected one of workloads, allocators, options'],
+    [['list', 'workload'], "did you mean 'workloads'?"],
+    [['rnu', 'rows'], "did you mean 'sim run'?"],
+    [['run', 'rows', '--alocator', 'x'], 'did you mean --allocator?'],
+    [['some.htrace'], 'sim run some.htrace'],
+  ])('%j is told what may be meant', (args, message) => {
+    const { status, stderr } = sim(args);
+    expect(status).toBe(2);
+    expect(stderr.trim().split('\n')).toHaveLength(1);
+    expect(stderr).toContain(message);
+  });
+
+  test('help COMMAND is COMMAND --help', () => {
+    expect(sim(['help', 'run']).stdout).toBe(sim(['run', '--help']).stdout);
+    expect(sim(['help']).stdout).toContain('Commands');
+  });
+
+  test.each([60, 80])('%i columns are enough', (width) => {
+    for (const args of [['--help'], ['run', '--help'], ['list'], ['run', 'rows:threads=2,rounds=20']]) {
+      const { status, stdout, stderr } = sim(args, { COLUMNS: `${width}` });
+      expect(status, stderr).toBe(0);
+      // A word that is longer than a line stays whole.
+      const long = stdout.split('\n').filter((line) => line.length > width && / \S+ \S/.test(line.trim()));
+      expect(long, args.join(' ')).toEqual([]);
+    }
+  });
+
+  test('a line is broken after words, and goes on below its last column', () => {
+    expect(fold('one two three', 8, '  ')).toEqual(['one two', '  three']);
+    expect(fold('aaa,bbb,ccc', 100)).toEqual(['aaa,bbb,ccc']);
+    expect(fitWidth('  name    a text that is longer', 20)).toBe(
+      '  name    a text\n          that is\n          longer',
+    );
+    const words = 'some words of different lengths, and punctuation/slashes+plus';
+    expect(fold(words, 10).join(' ').split(/\s+/).join('')).toBe(words.replaceAll(' ', ''));
+  });
+
+  test('bash completes commands, options, values, workloads', () => {
+    const script = completionScript('bash', commands);
+    const complete = (...words: string[]) => {
+      const line = words.map((w) => `'${w}'`).join(' ');
+      const body = `${script}\nCOMP_WORDS=(sim ${line}); COMP_CWORD=${words.length}; _allocsim; echo "\${COMPREPLY[@]}"`;
+      return execFileSync('bash', ['-c', body], { encoding: 'utf8' }).trim().split(' ');
+    };
+    expect(complete('co')).toEqual(['compare', 'completion']);
+    expect(complete('run', 'lanc')).toEqual(['lanczos-32t', 'lanczos-im6']);
+    expect(complete('run', 'rows', '--mode', 'v')).toEqual(['virtual']);
+    expect(complete('run', '-a', 'j')).toEqual(['jemalloc']);
+    expect(complete('trace', 'ch')).toEqual(['check']);
+    expect(complete('list', 'o')).toEqual(['options']);
+    for (const shell of ['zsh', 'fish'] as const) {
+      const text = completionScript(shell, commands);
+      for (const { name } of commands) expect(text).toContain(name.split(' ').at(-1));
+    }
+    expect(sim(['completion', 'bash']).stdout).toBe(script);
+  });
+
+  test('the manual has every command and every option', () => {
+    const page = manualPage(commands, { version: '1', about: 'about', epilogue: 'codes' });
+    for (const { usage, options } of commands) {
+      expect(page).toContain(usage.replace(/-/g, '\\-'));
+      for (const { name } of options) expect(page).toContain(`\\-\\-${name.replace(/-/g, '\\-')}`);
+    }
+    expect(page).not.toMatch(/^\.(?!TH|SH|SS|TP|B |I )/m);
+  });
+
+  test('a config file gives what is not given, and is checked', async () => {
+    const file = join(folder, 'allocsim.json');
+    const apply = (given: string[], config: unknown) => {
+      writeFileSync(file, JSON.stringify(config));
+      return withConfig(given, async () => commands, file);
+    };
+    const config = { '*': { seed: 3, kernel: '6.1' }, run: { kernel: '6.18', quiet: true } };
+    expect(await apply(['run', 'rows'], config)).toEqual(['run', 'rows', '--seed=3', '--kernel=6.18', '--quiet']);
+    expect(await apply(['run', 'rows', '--seed', '1'], config)).toEqual(
+      expect.arrayContaining(['--seed', '1', '--kernel=6.18']),
+    );
+    expect(await apply(['list'], config)).toEqual(['list']);
+    expect(await apply(['run', 'x', '-a', 'jemalloc'], { run: { allocator: 'glibc' } })).not.toContain(
+      '--allocator=glibc',
+    );
+    await expect(apply(['run', 'x'], { run: { kernl: '6.1' } })).rejects.toThrow(/run has no option 'kernl'/);
+    await expect(apply(['run', 'x'], { rnu: {} })).rejects.toThrow(/found 'rnu'/);
+    await expect(apply(['run', 'x'], [1])).rejects.toThrow(/expected \{"COMMAND"/);
+    rmSync(file);
+  });
+});
