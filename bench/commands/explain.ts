@@ -1,11 +1,12 @@
 import type { Argv, CommandModule } from 'yargs';
 import { UserError } from '../../sim/contract/assert.ts';
 import { answer } from '../cli/answer.ts';
+import { startProgress } from '../cli/progress.ts';
 import { type MachineArguments, machineOptions, prepare } from '../cli/run-options.ts';
 import { buildPage, buildPageData } from '../report/build-page.ts';
 import { histogramsOf } from '../report/histograms.ts';
 import { writeWhole } from '../run/line-sink.ts';
-import { explain } from '../study/explain/explain.ts';
+import { explainInParallel } from '../study/explain/explain.ts';
 import { explanationText } from '../study/explain/text.ts';
 import { recordRun } from '../study/record.ts';
 
@@ -23,7 +24,10 @@ export const explainCommand: CommandModule<object, ExplainArguments> = {
   describe: 'where the resident bytes are, and what keeps them there',
   builder: (yargs: Argv) =>
     machineOptions(yargs)
-      .option('at', { type: 'string', describe: 'a sample label, or #N for event N; default: the end' })
+      .option('at', {
+        type: 'string',
+        describe: 'a sample label, #N for event N, peak, exit or end; default: before the exit began',
+      })
       .option('groups', { type: 'number', default: 10, describe: 'how many groups of pinning blocks to list' })
       .option('areas', { type: 'boolean', default: false, describe: 'list every heap, extent and slab of its own' })
       .option('what-if', { type: 'boolean', default: true, describe: 'run other settings too (--no-what-if: do not)' })
@@ -37,12 +41,16 @@ export const explainCommand: CommandModule<object, ExplainArguments> = {
       throw new UserError(`--groups: found '${argv.groups}', expected a number from 1`);
     }
     const { session } = await prepare(argv);
-    const explanation = explain({
-      ...session,
-      ...(argv.at !== undefined && { at: argv.at }),
-      pinningGroups: argv.groups,
-      whatIf: argv['what-if'],
-    });
+    const progress = await startProgress(100, '%');
+    const explanation = await explainInParallel(
+      {
+        ...session,
+        ...(argv.at !== undefined && { at: argv.at }),
+        pinningGroups: argv.groups,
+        whatIf: argv['what-if'],
+      },
+      { onDone: (done, total) => progress.update(Math.min(99, Math.round((100 * done) / total))) },
+    ).finally(() => progress.stop());
     if (argv.report) {
       const { headline, sentences } = explanation.verdict;
       const run = await recordRun({ ...session, mode: 'lockstep' });

@@ -54,7 +54,11 @@ const whatIfSchema = z.object({
   breakdown: breakdownSchema,
   faults: z.number().int(),
   syscalls: z.number().int(),
+  mechanism: z.string().describe('what it is meant to mend'),
+  cpuNs: z.number().nullable().describe('work of all threads, virtual time; null: not asked for'),
+  lockWaitNs: z.number().nullable(),
   failed: z.boolean(),
+  paste: z.object({ shell: z.string(), systemd: z.string(), dockerfile: z.string() }).nullable(),
 });
 
 /** What `sim explain --json` writes. */
@@ -62,6 +66,8 @@ export const explanationSchema = z.object({
   schema: z.literal(EXPLANATION_SCHEMA),
   run: runDescriptionSchema,
   event,
+  moment: z.object({ kind: z.enum(['label', 'event', 'peak', 'exit', 'end']), about: z.string() }),
+  rssPeakBytes: bytes,
   abort: runResultSchema.shape.abort,
   sample: sampleSchema,
   areas: z.array(areaSchema),
@@ -92,5 +98,6 @@ export const explanationSchema = z.object({
     headline: z.string(),
     sentences: z.array(z.string()),
     advice: whatIfSchema.nullable(),
+    mechanisms: z.array(z.object({ name: z.string(), bytes, sentences: z.array(z.string()) })),
   }),
 });

@@ -2,6 +2,7 @@ import { bytes, columns, count, percent } from '../../../sim/contract/format.ts'
 import { type Palette, PLAIN } from '../../report/text/summary.ts';
 import { type AreaGroup, groupAreas, returnTexts } from './area-groups.ts';
 import type { Explanation } from './explanation.ts';
+import { callsOf } from './what-if.ts';
 import { groupText } from './verdict.ts';
 
 const SHOWN_AREAS = 16;
@@ -14,7 +15,8 @@ export function explanationText(e: Explanation, palette: Palette = PLAIN, everyA
   const lines: string[] = [];
   const heading = (text: string) => lines.push('', palette.bold(text));
   lines.push(
-    `${palette.bold(e.run.workload)} under ${palette.bold(e.run.allocator)}, after ${count(e.event)} events${sample.label === '(end)' ? '' : ` (${sample.label})`}`,
+    `${palette.bold(e.run.workload)} under ${palette.bold(e.run.allocator)}, after ${count(e.event)} events`,
+    ...wrap(palette.dim(`judged ${e.moment.about}`), '  '),
     '',
     ...wrap(palette.bold(verdict.headline), '  '),
     ...verdict.sentences.flatMap((sentence) => wrap(sentence, '  ')),
@@ -98,7 +100,15 @@ export function explanationText(e: Explanation, palette: Palette = PLAIN, everyA
       ...columns(
         [
           ['', 'resident', '', 'peak', 'mapped', 'faults', 'system calls'].map(palette.dim),
-          ['as it is', bytes(sample.rssBytes), '', '', bytes(sample.vszBytes), count(sample.faults), count(callsOf(e))],
+          [
+            'as it is',
+            bytes(sample.rssBytes),
+            '',
+            bytes(e.rssPeakBytes),
+            bytes(sample.vszBytes),
+            count(sample.faults),
+            count(callsOf(sample.syscalls)),
+          ],
           ...e.whatIf.map((w) => [
             w.setting,
             bytes(w.rssBytes),
@@ -115,10 +125,22 @@ export function explanationText(e: Explanation, palette: Palette = PLAIN, everyA
       ),
     );
   }
+  const pasted = verdict.advice?.paste;
+  if (pasted) {
+    heading('To paste');
+    lines.push(
+      ...columns(
+        [
+          ['shell', pasted.shell],
+          ['systemd, [Service]', pasted.systemd],
+          ['Dockerfile', pasted.dockerfile],
+        ],
+        'll',
+      ),
+    );
+  }
   return `${lines.join('\n')}\n`;
 }
-
-const callsOf = (e: Explanation) => Object.values(e.sample.syscalls).reduce((sum, n) => sum + n, 0);
 
 /** Breaks a sentence into lines at spaces. */
 function wrap(text: string, indent: string): string[] {

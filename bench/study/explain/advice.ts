@@ -1,0 +1,83 @@
+import { type Bytes, PAGE_BYTES } from '../../../sim/contract/units.ts';
+import type { Facts } from './explanation.ts';
+import type { Finding } from './mechanisms/mechanism.ts';
+import { callsOf, type WhatIf } from './what-if.ts';
+
+/** A setting that saves less than this share is no advice. */
+export const WORTH_IT = 0.05;
+/** Where the faults are to go down, at least by this share of them. */
+const FEWER_FAULTS = 0.5;
+/** For fewer faults at most so many times as much may be resident, now and at the peak. */
+const MORE_MEMORY = 2;
+
+export interface Advice {
+  readonly best: WhatIf | null;
+  /** What is to be lowered. */
+  readonly lowers: 'rssBytes' | 'faults';
+  /** A newer version that does as well, or helps where nothing else does. */
+  readonly version: WhatIf | null;
+  /** Lowers the resident bytes, but brings in more pages again than it saves. */
+  readonly costly: WhatIf | null;
+}
+
+/** What a setting takes in exchange: pages that come in anew, and calls, beyond those of the run as it is. */
+export function costOf(w: WhatIf, { sample }: Facts): number {
+  return Math.max(0, w.faults - sample.faults) + Math.max(0, w.syscalls - callsOf(sample.syscalls));
+}
+
+/**
+ * The setting that saves most for what it costs. One that brings in more pages again, or makes more calls, than it saves
+ * pages moves memory back and forth: it is named as costly and not advised.
+ */
+export function adviseOn(facts: Facts, findings: readonly Finding[], whatIf: readonly WhatIf[], peak: Bytes): Advice {
+  const { sample } = facts;
+  const sound = whatIf.filter((w) => !w.failed);
+  const fewer = findings.some((f) => f.lowers === 'faults') ? fewerFaults(facts, sound, peak) : null;
+  if (fewer) return { best: fewer, lowers: 'faults', version: null, costly: null };
+  const saving = sound.filter((w) => w.rssBytes < sample.rssBytes * (1 - WORTH_IT));
+  const isFair = (w: WhatIf) => costOf(w, facts) * PAGE_BYTES <= sample.rssBytes - w.rssBytes;
+  const isVersion = (w: WhatIf) => w.mechanism !== 'both' && w.paste === null && !w.setting.includes('thp');
+  const best = cheapestOfBest(
+    facts,
+    saving.filter((w) => isFair(w) && !isVersion(w)),
+  );
+  return {
+    best,
+    lowers: 'rssBytes',
+    version: cheapestOfBest(
+      facts,
+      saving.filter((w) => isFair(w) && isVersion(w)),
+    ),
+    costly: best
+      ? null
+      : cheapestOfBest(
+          facts,
+          saving.filter((w) => !isFair(w) && !isVersion(w)),
+        ),
+  };
+}
+
+/** Of those that come near the best one, the one that costs least; fewest settings where they cost the same. */
+function cheapestOfBest(facts: Facts, candidates: readonly WhatIf[]): WhatIf | null {
+  if (candidates.length === 0) return null;
+  const least = Math.min(...candidates.map((w) => w.rssBytes));
+  const near = candidates.filter((w) => w.rssBytes - least <= facts.sample.rssBytes * WORTH_IT);
+  const price = (w: WhatIf) => w.faults + w.syscalls;
+  const parts = (w: WhatIf) => w.setting.split(',').length;
+  return near.reduce((best, w) => ((price(w) - price(best) || parts(w) - parts(best)) < 0 ? w : best));
+}
+
+function fewerFaults({ sample }: Facts, sound: readonly WhatIf[], peak: Bytes): WhatIf | null {
+  const candidates = sound.filter(
+    (w) =>
+      w.paste !== null &&
+      w.faults <= sample.faults * (1 - FEWER_FAULTS) &&
+      w.rssPeakBytes <= MORE_MEMORY * peak &&
+      w.rssBytes <= MORE_MEMORY * peak,
+  );
+  if (candidates.length === 0) return null;
+  const least = Math.min(...candidates.map((w) => w.faults));
+  return candidates
+    .filter((w) => w.faults <= least + sample.faults * WORTH_IT)
+    .reduce((best, w) => (w.rssBytes < best.rssBytes ? w : best));
+}
