@@ -58,6 +58,7 @@ const whatIfSchema = z.object({
   cpuNs: z.number().nullable().describe('work of all threads, virtual time; null: not asked for'),
   lockWaitNs: z.number().nullable(),
   failed: z.boolean(),
+  thp: z.enum(['never', 'madvise', 'always']).nullable(),
   paste: z.object({ shell: z.string(), systemd: z.string(), dockerfile: z.string() }).nullable(),
 });
 

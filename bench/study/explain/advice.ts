@@ -36,9 +36,10 @@ export function adviseOn(facts: Facts, findings: readonly Finding[], whatIf: rea
   if (fewer) return { best: fewer, lowers: 'faults', version: null, costly: null };
   const saving = sound.filter((w) => w.rssBytes < sample.rssBytes * (1 - WORTH_IT));
   const isFair = (w: WhatIf) => costOf(w, facts) * PAGE_BYTES <= sample.rssBytes - w.rssBytes;
-  const isVersion = (w: WhatIf) => w.mechanism !== 'both' && w.paste === null && !w.setting.includes('thp');
+  const isVersion = (w: WhatIf) => w.paste === null && w.thp === null;
   const best = cheapestOfBest(
     facts,
+    findings,
     saving.filter((w) => isFair(w) && !isVersion(w)),
   );
   return {
@@ -46,25 +47,35 @@ export function adviseOn(facts: Facts, findings: readonly Finding[], whatIf: rea
     lowers: 'rssBytes',
     version: cheapestOfBest(
       facts,
+      findings,
       saving.filter((w) => isFair(w) && isVersion(w)),
     ),
     costly: best
       ? null
       : cheapestOfBest(
           facts,
+          findings,
           saving.filter((w) => !isFair(w) && !isVersion(w)),
         ),
   };
 }
 
-/** Of those that come near the best one, the one that costs least; fewest settings where they cost the same. */
-function cheapestOfBest(facts: Facts, candidates: readonly WhatIf[]): WhatIf | null {
+/**
+ * Of those that come near the best one, what mends the mechanism that accounts for most; then the one that costs least, with
+ * the fewest settings where they cost the same.
+ */
+function cheapestOfBest(facts: Facts, findings: readonly Finding[], candidates: readonly WhatIf[]): WhatIf | null {
   if (candidates.length === 0) return null;
   const least = Math.min(...candidates.map((w) => w.rssBytes));
   const near = candidates.filter((w) => w.rssBytes - least <= facts.sample.rssBytes * WORTH_IT);
+  const rank = ({ mechanism }: WhatIf) => {
+    const place = findings.findIndex((f) => f.mechanism === mechanism);
+    return place < 0 ? findings.length : place;
+  };
   const price = (w: WhatIf) => w.faults + w.syscalls;
   const parts = (w: WhatIf) => w.setting.split(',').length;
-  return near.reduce((best, w) => ((price(w) - price(best) || parts(w) - parts(best)) < 0 ? w : best));
+  const order = (x: WhatIf, y: WhatIf) => rank(x) - rank(y) || price(x) - price(y) || parts(x) - parts(y);
+  return near.reduce((best, w) => (order(w, best) < 0 ? w : best));
 }
 
 function fewerFaults({ sample }: Facts, sound: readonly WhatIf[], peak: Bytes): WhatIf | null {

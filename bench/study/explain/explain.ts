@@ -16,6 +16,7 @@ import { collectRanges, keptPages, reportAreas } from './ranges.ts';
 import { predictReturns } from './returns.ts';
 import { combined, type Setting } from './setting.ts';
 import { runTrial, type Trial, trialOf, type WhatIf, whatIfOf } from './what-if.ts';
+import { timed } from './timed.ts';
 import { runWatchingTunables } from './tunable-changes.ts';
 import { judge } from './verdict.ts';
 
@@ -58,7 +59,7 @@ export async function explainInParallel(options: ExplainOptions, parallel: RunAl
   try {
     const steps = explainInSteps(options);
     for (let step = steps.next(); ; ) {
-      if (step.done) return step.value;
+      if (step.done) return await timed(options, step.value, runner);
       const runs = await runner.run(step.value.map((trial) => trial.task));
       step = steps.next(runs.map((run) => run.result));
     }

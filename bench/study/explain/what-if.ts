@@ -27,6 +27,8 @@ export interface WhatIf {
   readonly lockWaitNs: Ns | null;
   /** The real program would have aborted, or memory would have run out. */
   readonly failed: boolean;
+  /** Of the system, where that is what was set; else null. */
+  readonly thp: 'never' | 'madvise' | 'always' | null;
   /** Ready to paste; null for what nothing outside the program sets. */
   readonly paste: Pasted | null;
 }
@@ -91,6 +93,7 @@ export function whatIfOf({ setting, mechanism, task }: Trial, result: RunResult,
     cpuNs: null,
     lockWaitNs: null,
     failed: result.abort !== null || result.summary.failedAllocations > 0,
+    thp: setting.thp ?? null,
     paste: paste(spec, setting),
   };
 }
