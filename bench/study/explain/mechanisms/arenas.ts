@@ -13,7 +13,7 @@ export const arenas: Mechanism = {
       mechanism: 'arenas',
       bytes: free,
       sentences: [
-        `${count(numbers.size)} arenas beside the first keep ${bytes(free)} of free memory, each for its own threads.`,
+        `${numbers.size === 1 ? 'One arena keeps' : `${count(numbers.size)} arenas keep`} ${bytes(free)} of free memory, ${numbers.size === 1 ? 'for its' : 'each for its'} own threads.`,
       ],
       settings: [
         { allocator: 'glibc', options: { arena_max: 1 }, about: 'all threads share the main heap' },

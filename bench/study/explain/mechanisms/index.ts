@@ -28,7 +28,9 @@ const MECHANISMS: readonly Mechanism[] = [
   backAndForth,
 ];
 
-/** What is at work at the moment that is judged. */
+/** What is at work at the moment that is judged; what accounts for most comes first. */
 export function findMechanisms(situation: Situation): Finding[] {
-  return MECHANISMS.map((m) => m.detect(situation)).filter((f) => f !== undefined);
+  return MECHANISMS.map((m) => m.detect(situation))
+    .filter((f) => f !== undefined)
+    .sort((x, y) => y.bytes - x.bytes);
 }

@@ -1,4 +1,4 @@
-import { RANGE_CACHED, RANGE_FREE, RANGE_LIVE } from '../../../../sim/contract/allocator.ts';
+import { RANGE_CACHED } from '../../../../sim/contract/allocator.ts';
 import { bytes, count } from '../../../../sim/contract/format.ts';
 import type { Setting } from '../setting.ts';
 import { type Mechanism, WORTH_FINDING } from './mechanism.ts';
@@ -18,22 +18,19 @@ export const unmergedChunks: Mechanism = {
   name: 'unmerged chunks',
   detect({ facts, assembled }) {
     if (!facts.run.allocator.includes('glibc')) return undefined;
-    const heaps = belowStats(facts.sample.stats, assembled.allocator.stats());
+    const heaps = arenasOf(assembled.allocator.stats());
     const fastBytes = heaps.reduce((sum, h) => sum + h.fast.size, 0);
     const fastCount = heaps.reduce((sum, h) => sum + h.fast.count, 0);
     let cachedBytes = 0;
     let cachedCount = 0;
-    let kept = 0;
     assembled.allocator.walk((_start, length, kind) => {
-      if (kind === RANGE_CACHED) {
-        cachedBytes += length;
-        cachedCount++;
-      } else if (kind === RANGE_FREE) kept += length;
-      else if (kind === RANGE_LIVE) return;
+      if (kind !== RANGE_CACHED) return;
+      cachedBytes += length;
+      cachedCount++;
     });
     const free = facts.sample.breakdown.pinned + facts.sample.breakdown.returnable + facts.sample.breakdown.cached;
     const worth = facts.sample.rssBytes * WORTH_FINDING;
-    if (free < worth || fastCount + cachedCount === 0 || kept + cachedBytes < worth) return undefined;
+    if (free < worth || fastCount + cachedCount === 0) return undefined;
     const sentences: string[] = [];
     if (fastBytes >= worth) {
       sentences.push(
@@ -57,7 +54,8 @@ export const unmergedChunks: Mechanism = {
   },
 };
 
-function belowStats(_top: unknown, stats: unknown): readonly FreeSmall[] {
-  const { heaps } = stats as { readonly heaps?: readonly FreeSmall[] };
-  return heaps ?? [];
+/** The arenas of glibc's statistics; none of other allocators'. */
+function arenasOf(stats: unknown): readonly FreeSmall[] {
+  const { heaps } = stats as { readonly heaps?: readonly Partial<FreeSmall>[] };
+  return Array.isArray(heaps) ? heaps.filter((h): h is FreeSmall => h.fast !== undefined) : [];
 }
