@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import type { Argv, CommandModule } from 'yargs';
 import { UserError } from '../../sim/contract/assert.ts';
 import { answer } from '../cli/answer.ts';
@@ -5,8 +6,14 @@ import { startProgress } from '../cli/progress.ts';
 import { type MachineArguments, machineOptions, prepare } from '../cli/run-options.ts';
 import { buildPage, buildPageData } from '../report/build-page.ts';
 import { histogramsOf } from '../report/histograms.ts';
+import { flamePage } from '../report/sites/flame.ts';
+import { pprof } from '../report/sites/pprof.ts';
+import { speedscope } from '../report/sites/speedscope.ts';
+import { collapsed, diffStacks, parseCollapsed, type StackBytes } from '../report/sites/stacks.ts';
 import { writeWhole } from '../run/line-sink.ts';
+import { callSitesOf } from '../study/explain/by-site.ts';
 import { explainInParallel } from '../study/explain/explain.ts';
+import { diffText } from '../study/explain/site-text.ts';
 import { explanationText } from '../study/explain/text.ts';
 import { recordRun } from '../study/record.ts';
 
@@ -17,6 +24,11 @@ interface ExplainArguments extends MachineArguments {
   'what-if': boolean;
   areas: boolean;
   groups: number;
+  flame: string | undefined;
+  pprof: string | undefined;
+  speedscope: string | undefined;
+  collapsed: string | undefined;
+  diff: string | undefined;
 }
 
 export const explainCommand: CommandModule<object, ExplainArguments> = {
@@ -32,6 +44,14 @@ export const explainCommand: CommandModule<object, ExplainArguments> = {
       .option('areas', { type: 'boolean', default: false, describe: 'list every heap, extent and slab of its own' })
       .option('what-if', { type: 'boolean', default: true, describe: 'run other settings too (--no-what-if: do not)' })
       .option('report', { type: 'string', describe: 'one HTML page with the verdict and every figure to FILE' })
+      .option('flame', { type: 'string', describe: 'a flame graph of resident bytes by call stack to FILE (HTML)' })
+      .option('pprof', { type: 'string', describe: 'the same for go tool pprof, gzipped, to FILE' })
+      .option('speedscope', { type: 'string', describe: 'the same for speedscope.app to FILE' })
+      .option('collapsed', { type: 'string', describe: 'the same as collapsed stacks, a line each, to FILE' })
+      .option('diff', {
+        type: 'string',
+        describe: 'what differs by call stack from FILE, written by --collapsed before',
+      })
       .option('json', {
         type: 'string',
         describe: 'the whole explanation as JSON, to FILE or to stdout (then nothing else)',
@@ -40,7 +60,13 @@ export const explainCommand: CommandModule<object, ExplainArguments> = {
     if (!Number.isInteger(argv.groups) || argv.groups < 1) {
       throw new UserError(`--groups: found '${argv.groups}', expected a number from 1`);
     }
+    const before = argv.diff === undefined ? undefined : readStacks(argv.diff);
     const { session } = await prepare(argv);
+    if (wantsSites(argv) && !callSitesOf(session.events)) {
+      throw new UserError(
+        `${session.workload}: has no call sites, which --flame, --pprof, --speedscope, --collapsed and --diff need`,
+      );
+    }
     const progress = await startProgress(100, '%');
     const explanation = await explainInParallel(
       {
@@ -59,6 +85,37 @@ export const explainCommand: CommandModule<object, ExplainArguments> = {
       });
       writeWhole(argv.report, buildPage(page));
     }
-    await answer(argv.json, explanation, (palette) => explanationText(explanation, palette, argv.areas));
+    if (explanation.sites) writeSites(argv, session.workload, explanation.sites);
+    await answer(
+      argv.json,
+      explanation,
+      (palette) =>
+        explanationText(explanation, palette, argv.areas) +
+        (before ? diffText(diffStacks(before, explanation.sites ?? []), palette) : ''),
+    );
   },
 };
+
+type SiteArguments = Pick<ExplainArguments, 'flame' | 'pprof' | 'speedscope' | 'collapsed' | 'diff'>;
+
+const wantsSites = ({ flame, pprof: profile, speedscope: scope, collapsed: lines, diff }: SiteArguments): boolean =>
+  [flame, profile, scope, lines, diff].some((file) => file !== undefined);
+
+function writeSites(argv: SiteArguments, name: string, stacks: readonly StackBytes[]): void {
+  if (argv.flame) writeWhole(argv.flame, flamePage(name, stacks));
+  if (argv.pprof) writeWhole(argv.pprof, pprof(stacks));
+  if (argv.speedscope) writeWhole(argv.speedscope, speedscope(name, stacks));
+  if (argv.collapsed) writeWhole(argv.collapsed, collapsed(stacks));
+}
+
+function readStacks(file: string): StackBytes[] {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new UserError(`--diff: ${(error as Error).message}`);
+  }
+  const stacks = parseCollapsed(text);
+  if (!stacks) throw new UserError(`${file}: expected lines as --collapsed writes them, class;frame;frame BYTES`);
+  return stacks;
+}

@@ -86,6 +86,10 @@ export const explanationSchema = z.object({
     }),
   ),
   growth: z.object({ floors: z.tuple([bytes, bytes, bytes, bytes]), rises: z.boolean() }),
+  sites: z
+    .array(z.object({ stack: z.array(z.string()), held: bytes, pinned: bytes, freed: bytes }))
+    .nullable()
+    .describe('resident bytes by call stack, outermost caller first; null for a trace without call sites'),
   whatIf: z.array(whatIfSchema),
   verdict: z.object({
     kind: z.enum(['in use', 'leak', 'cache', 'retention by policy', 'fragmentation by pinning', 'metadata', 'nothing']),

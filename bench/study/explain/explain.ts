@@ -3,6 +3,7 @@ import { collectAreas } from '../../run/areas.ts';
 import type { RunResult } from '../../run/result.ts';
 import { Session, type SessionOptions } from '../../run/session.ts';
 import { createRunner, type RunAllOptions } from '../parallel/run-all.ts';
+import { bytesBySite } from './by-site.ts';
 import { createExperiment } from './experiment.ts';
 import { EXPLANATION_SCHEMA, type Explanation, type Facts } from './explanation.ts';
 import { growthOf } from './growth.ts';
@@ -76,11 +77,11 @@ function* explainInSteps(options: ExplainOptions): Generator<readonly Trial[], E
   if (options.whatIf !== false && facts.sample.rssBytes > 0) {
     const trials = firstTrials(options, facts.event, findings);
     const results = yield trials;
-    trials.forEach((trial, i) => whatIf.push(whatIfOf(trial, results[i]!, options.spec)));
+    whatIf.push(...trials.map((trial, i) => whatIfOf(trial, results[i]!, options.spec)));
     const pairs = pairsOf(options, facts, trials, whatIf);
     if (pairs.length > 0) {
       const paired = yield pairs;
-      pairs.forEach((trial, i) => whatIf.push(whatIfOf(trial, paired[i]!, options.spec)));
+      whatIf.push(...pairs.map((trial, i) => whatIfOf(trial, paired[i]!, options.spec)));
     }
   }
   return { schema: EXPLANATION_SCHEMA, ...facts, whatIf, verdict: judge(facts, findings, whatIf) };
@@ -101,7 +102,7 @@ function observe(options: ExplainOptions, moment: Moment): Observed {
   const ranges = collectRanges(assembled, blocks);
   const kept = keptPages(assembled, ranges);
   const areas = collectAreas(assembled);
-  const facts: Facts = {
+  const found: Facts = {
     run: session.describe(),
     event: session.row,
     moment: { kind: moment.kind, about: moment.about },
@@ -115,7 +116,9 @@ function observe(options: ExplainOptions, moment: Moment): Observed {
     tunables: assembled.allocator.tunables?.() ?? null,
     tunableChanges,
     growth: growthOf(events, session.row),
+    sites: null,
   };
+  const facts = { ...found, sites: bytesBySite(options, session.row, found.pinning) ?? null };
   const situation = { facts, assembled, experiment, blocks, options, events, end: session.row, rssPeakBytes };
   return { facts, findings: findMechanisms(situation) };
 }

@@ -1,5 +1,6 @@
 import type { Bytes } from '../../../sim/contract/units.ts';
 import type { Sample } from '../../../sim/metrics/sample.ts';
+import type { StackBytes } from '../../report/sites/stacks.ts';
 import type { RunDescription, RunResult } from '../../run/result.ts';
 import type { Growth } from './growth.ts';
 import type { HeldPage, PinningGroup } from './pinning.ts';
@@ -60,6 +61,8 @@ export interface Explanation {
   readonly tunables: Readonly<Record<string, number>> | null;
   readonly tunableChanges: readonly TunableChange[];
   readonly growth: Growth;
+  /** By call stack, the most first; null for a trace without call sites. */
+  readonly sites: readonly StackBytes[] | null;
   readonly whatIf: readonly WhatIf[];
   readonly verdict: Verdict;
 }

@@ -2,6 +2,7 @@ import { bytes, columns, count, percent } from '../../../sim/contract/format.ts'
 import { type Palette, PLAIN } from '../../report/text/summary.ts';
 import { type AreaGroup, groupAreas, returnTexts } from './area-groups.ts';
 import type { Explanation } from './explanation.ts';
+import { siteLines } from './site-text.ts';
 import { callsOf } from './what-if.ts';
 import { groupText } from './verdict.ts';
 
@@ -71,6 +72,8 @@ export function explanationText(e: Explanation, palette: Palette = PLAIN, everyA
       `  ${bytes(freeOnHeld)} of free bytes lie on pages that something else on the page keeps (${count(e.heldPages.length)} pages; all of them with --json)`,
     ),
   );
+
+  if (e.sites) lines.push('', ...siteLines(e.sites, palette));
 
   heading('What a request to give back would return');
   for (const r of e.returns) {
