@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { Argv, CommandModule } from 'yargs';
 import { UserError } from '../../sim/contract/assert.ts';
 import { answer } from '../cli/answer.ts';
+import { writeBinary } from '../cli/binary-file.ts';
 import { startProgress } from '../cli/progress.ts';
 import { type MachineArguments, machineOptions, prepare } from '../cli/run-options.ts';
 import { buildPage, buildPageData } from '../report/build-page.ts';
@@ -103,7 +104,7 @@ const wantsSites = ({ flame, pprof: profile, speedscope: scope, collapsed: lines
 
 function writeSites(argv: SiteArguments, name: string, stacks: readonly StackBytes[]): void {
   if (argv.flame) writeWhole(argv.flame, flamePage(name, stacks));
-  if (argv.pprof) writeWhole(argv.pprof, pprof(stacks));
+  if (argv.pprof) writeBinary(argv.pprof, pprof(stacks));
   if (argv.speedscope) writeWhole(argv.speedscope, speedscope(name, stacks));
   if (argv.collapsed) writeWhole(argv.collapsed, collapsed(stacks));
 }

@@ -13,7 +13,7 @@ import type { Finding } from './mechanisms/mechanism.ts';
 import { USUAL } from './mechanisms/usual.ts';
 import { type Moment, momentOf } from './moment.ts';
 import { findPinning, heldPages } from './pinning.ts';
-import { collectRanges, keptPages, reportAreas } from './ranges.ts';
+import { collectRanges, keptPages, reportAreas, sumOfAreas } from './ranges.ts';
 import { predictReturns } from './returns.ts';
 import { combined, type Setting } from './setting.ts';
 import { runTrial, type Trial, trialOf, type WhatIf, whatIfOf } from './what-if.ts';
@@ -102,14 +102,15 @@ function observe(options: ExplainOptions, moment: Moment): Observed {
   const ranges = collectRanges(assembled, blocks);
   const kept = keptPages(assembled, ranges);
   const areas = collectAreas(assembled);
+  const reports = reportAreas(assembled, areas, ranges, blocks, kept);
   const found: Facts = {
     run: session.describe(),
     event: session.row,
     moment: { kind: moment.kind, about: moment.about },
     rssPeakBytes,
     abort: session.abort,
-    sample,
-    areas: reportAreas(assembled, areas, ranges, blocks, kept),
+    sample: { ...sample, breakdown: sumOfAreas(reports) },
+    areas: reports,
     returns: predictReturns(assembled, areas, threads, experiment),
     pinning: findPinning(assembled, areas, ranges, blocks, kept, threads, experiment, pinningGroups),
     heldPages: heldPages(assembled, ranges, blocks, kept),
