@@ -16,7 +16,7 @@ export interface Advice {
   readonly lowers: 'rssBytes' | 'faults';
   /** A newer version that does as well, or helps where nothing else does. */
   readonly version: WhatIf | null;
-  /** Lowers the resident bytes, but brings in more pages again than it saves. */
+  /** Lowers the resident bytes, but moves memory back and forth for it. */
   readonly costly: WhatIf | null;
 }
 
@@ -26,8 +26,8 @@ export function costOf(w: WhatIf, { sample }: Facts): number {
 }
 
 /**
- * The setting that saves most for what it costs. One that brings in more pages again, or makes more calls, than it saves
- * pages moves memory back and forth: it is named as costly and not advised.
+ * The setting that saves most for what it costs. One with more than twice the faults and calls, which are also more than
+ * the pages that it saves, moves memory back and forth: it is named as costly and not advised.
  */
 export function adviseOn(facts: Facts, findings: readonly Finding[], whatIf: readonly WhatIf[], peak: Bytes): Advice {
   const { sample } = facts;
@@ -35,7 +35,11 @@ export function adviseOn(facts: Facts, findings: readonly Finding[], whatIf: rea
   const fewer = findings.some((f) => f.lowers === 'faults') ? fewerFaults(facts, sound, peak) : null;
   if (fewer) return { best: fewer, lowers: 'faults', version: null, costly: null };
   const saving = sound.filter((w) => w.rssBytes < sample.rssBytes * (1 - WORTH_IT));
-  const isFair = (w: WhatIf) => costOf(w, facts) * PAGE_BYTES <= sample.rssBytes - w.rssBytes;
+  const paid = sample.faults + callsOf(sample.syscalls);
+  const isFair = (w: WhatIf) => {
+    const cost = costOf(w, facts);
+    return cost <= paid || cost * PAGE_BYTES <= sample.rssBytes - w.rssBytes;
+  };
   const isVersion = (w: WhatIf) => w.paste === null && w.thp === null;
   const best = cheapestOfBest(
     facts,

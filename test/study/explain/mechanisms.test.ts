@@ -80,7 +80,7 @@ describe('mechanisms', () => {
   });
 
   test('an idle process under jemalloc: a background thread', () => {
-    const lines = [...repeat(3000, (i) => [`m 0 ${i} 9000`]), ...repeat(3000, (i) => [`f 0 ${i}`]), '+ 20000000000'];
+    const lines = [...repeat(3000, (i) => [`m 0 ${i} 9000`]), ...repeat(3000, (i) => [`f 0 ${i}`]), '+ 60000000000'];
     const e = of(lines, 'jemalloc');
     expect(names(e)).toContain('idle pages');
     expect(e.verdict.advice!.setting).toBe('background_thread=true');

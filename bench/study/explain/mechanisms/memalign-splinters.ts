@@ -1,7 +1,6 @@
 import { bytes, count } from '../../../../sim/contract/format.ts';
 import { OP_MASK, OP_MEMALIGN } from '../../../../sim/contract/event.ts';
-import type { Mechanism } from './mechanism.ts';
-import { WORTH_FINDING } from './mechanism.ts';
+import { type Mechanism, WORTH_FINDING } from './mechanism.ts';
 
 /**
  * memalign takes alignment + size and splits what is too much off in front and behind: the freed rest does not fit the next
@@ -19,13 +18,19 @@ export const memalignSplinters: Mechanism = {
       aligned++;
       largest = Math.max(largest, events.b[row]!);
     }
-    const { pinned, returnable } = facts.sample.breakdown;
-    if (aligned < 2 || pinned + returnable < facts.sample.rssBytes * WORTH_FINDING) return undefined;
+    // The longest free range of a heap is its end, or what a request of any kind fits into.
+    const splintered = facts.areas
+      .filter(({ kind }) => kind === 'heap')
+      .reduce(
+        (sum, { breakdown: b, largestFreeBytes }) => sum + Math.max(0, b.pinned + b.returnable - largestFreeBytes),
+        0,
+      );
+    if (aligned < 2 || splintered < facts.sample.rssBytes * WORTH_FINDING) return undefined;
     return {
       mechanism: 'memalign splinters',
-      bytes: pinned + returnable,
+      bytes: splintered,
       sentences: [
-        `${count(aligned)} aligned requests, of up to ${bytes(largest)}: memalign asks for more than it needs and splits the rest off, so a freed aligned block does not fit the next one beside a small neighbour, and the heap grows by each (glibc bug 14581, fixed in 2.41).`,
+        `${bytes(splintered)} are free in pieces, with ${count(aligned)} aligned requests, of up to ${bytes(largest)}: memalign asks for more than it needs and splits the rest off, so a freed aligned block does not fit the next one beside a small neighbour, and the heap grows by each (glibc bug 14581, fixed in 2.41).`,
       ],
       settings: [
         { allocator: 'glibc', version: '2.41', options: {}, about: 'memalign reuses what it has freed' },
