@@ -65,8 +65,8 @@ export function adviseOn(facts: Facts, findings: readonly Finding[], whatIf: rea
 }
 
 /**
- * Of those that come near the best one, what mends the mechanism that accounts for most; then the one with the
- * fewest settings; then the one that costs least.
+ * Of those that come near the best one, what mends the mechanism that accounts for most; then what a
+ * variable of the environment sets, with the fewest settings; then the one that costs least.
  */
 function cheapestOfBest(facts: Facts, findings: readonly Finding[], candidates: readonly WhatIf[]): WhatIf | null {
   if (candidates.length === 0) return null;
@@ -78,7 +78,9 @@ function cheapestOfBest(facts: Facts, findings: readonly Finding[], candidates: 
   };
   const price = (w: WhatIf) => w.faults + w.syscalls;
   const parts = (w: WhatIf) => w.setting.split(',').length;
-  const order = (x: WhatIf, y: WhatIf) => rank(x) - rank(y) || parts(x) - parts(y) || price(x) - price(y);
+  const unset = (w: WhatIf) => (w.paste === null ? 1 : 0);
+  const order = (x: WhatIf, y: WhatIf) =>
+    rank(x) - rank(y) || unset(x) - unset(y) || parts(x) - parts(y) || price(x) - price(y);
   return near.reduce((best, w) => (order(w, best) < 0 ? w : best));
 }
 

@@ -7,12 +7,16 @@ export const thresholds: Mechanism = {
   detect({ facts }) {
     const { breakdown, rssBytes } = facts.sample;
     if (!facts.run.allocator.includes('glibc') || breakdown.returnable < rssBytes * WORTH_FINDING) return undefined;
+    const atEnds = facts.areas
+      .filter(({ kind }) => kind === 'heap')
+      .reduce((sum, { breakdown: b, largestFreeBytes }) => sum + Math.min(b.returnable, largestFreeBytes), 0);
+    if (atEnds < rssBytes * WORTH_FINDING) return undefined;
     const trim = facts.tunables?.['trim_threshold'] ?? 0;
     return {
       mechanism: 'thresholds',
-      bytes: breakdown.returnable,
+      bytes: atEnds,
       sentences:
-        breakdown.returnable > trim
+        atEnds > trim
           ? []
           : [`What is free at the end of a heap stays as long as it is below the trim threshold, ${bytes(trim)} now.`],
       settings: [
