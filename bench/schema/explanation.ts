@@ -54,7 +54,12 @@ const whatIfSchema = z.object({
   breakdown: breakdownSchema,
   faults: z.number().int(),
   syscalls: z.number().int(),
+  mechanism: z.string().describe('what it is meant to mend'),
+  cpuNs: z.number().nullable().describe('work of all threads, virtual time; null: not asked for'),
+  lockWaitNs: z.number().nullable(),
   failed: z.boolean(),
+  thp: z.enum(['never', 'madvise', 'always']).nullable(),
+  paste: z.object({ shell: z.string(), systemd: z.string(), dockerfile: z.string() }).nullable(),
 });
 
 /** What `sim explain --json` writes. */
@@ -62,6 +67,8 @@ export const explanationSchema = z.object({
   schema: z.literal(EXPLANATION_SCHEMA),
   run: runDescriptionSchema,
   event,
+  moment: z.object({ kind: z.enum(['label', 'event', 'peak', 'exit', 'end']), about: z.string() }),
+  rssPeakBytes: bytes,
   abort: runResultSchema.shape.abort,
   sample: sampleSchema,
   areas: z.array(areaSchema),
@@ -79,6 +86,10 @@ export const explanationSchema = z.object({
     }),
   ),
   growth: z.object({ floors: z.tuple([bytes, bytes, bytes, bytes]), rises: z.boolean() }),
+  sites: z
+    .array(z.object({ stack: z.array(z.string()), held: bytes, pinned: bytes, freed: bytes }))
+    .nullable()
+    .describe('resident bytes by call stack, outermost caller first; null for a trace without call sites'),
   whatIf: z.array(whatIfSchema),
   verdict: z.object({
     kind: z.enum(['in use', 'leak', 'cache', 'retention by policy', 'fragmentation by pinning', 'metadata', 'nothing']),
@@ -92,5 +103,6 @@ export const explanationSchema = z.object({
     headline: z.string(),
     sentences: z.array(z.string()),
     advice: whatIfSchema.nullable(),
+    mechanisms: z.array(z.object({ name: z.string(), bytes, sentences: z.array(z.string()) })),
   }),
 });

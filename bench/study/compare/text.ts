@@ -13,11 +13,8 @@ export function comparisonText(c: Comparison, palette: Palette = PLAIN, width = 
   const time = c.mode === 'lockstep' ? c.mode : `${c.mode}, pace ${c.pace}`;
   const seeds = many ? `${c.seeds.length} seeds: median (least to greatest)` : `seed ${c.seeds[0]}`;
   const lines = [
-    ...fold(
-      `${palette.bold(escapeLineStart(c.workload))}, ${time}, ${c.cpus} cpus, ${seeds}${interruptedMark(c.partial, palette)}`,
-      width,
-      '  ',
-    ),
+    ...fold(`${palette.bold(escapeLineStart(c.workload))}, ${time}, ${c.cpus} cpus, ${seeds}`, width, '  '),
+    ...(c.partial ? [interruptedMark(true, palette)] : []),
     ...(c.timeReason === null ? [] : fold(`  (${c.timeReason})`, width, '  ')),
     ...(parameters.length > 0 ? fold(`  ${parameters.join(' ')}`, width, '  ') : []),
     ...c.columns.flatMap((name, i) => fold(`  ${palette.bold(letters[i]!)}  ${escapeLine(name)}`, width, '     ')),

@@ -1,7 +1,9 @@
 import type { Bytes } from '../../../sim/contract/units.ts';
 import type { Sample } from '../../../sim/metrics/sample.ts';
+import type { StackBytes } from '../../report/sites/stacks.ts';
 import type { RunDescription, RunResult } from '../../run/result.ts';
 import type { Growth } from './growth.ts';
+import type { Moment } from './moment.ts';
 import type { HeldPage, PinningGroup } from './pinning.ts';
 import type { AreaReport } from './ranges.ts';
 import type { ReturnPrediction } from './returns.ts';
@@ -26,8 +28,16 @@ export interface Verdict {
   readonly shares: Readonly<Record<Exclude<VerdictKind, 'leak' | 'nothing'>, Bytes>>;
   readonly headline: string;
   readonly sentences: readonly string[];
-  /** The setting that lowers the resident bytes most, if one does so by more than a twentieth. */
+  /** The setting that saves most for what it costs; null: nothing to gain by one. */
   readonly advice: WhatIf | null;
+  readonly mechanisms: readonly MechanismAtWork[];
+}
+
+/** A mechanism that keeps memory or moves it, and the resident bytes that it accounts for; they may overlap. */
+export interface MechanismAtWork {
+  readonly name: string;
+  readonly bytes: Bytes;
+  readonly sentences: readonly string[];
 }
 
 /** Where the resident bytes are at one point of a run, and why they stay. */
@@ -36,6 +46,10 @@ export interface Explanation {
   readonly run: RunDescription;
   /** Events executed. */
   readonly event: number;
+  /** The point that is judged, and how it was found. */
+  readonly moment: Pick<Moment, 'kind' | 'about'>;
+  /** Most bytes resident at once up to there. */
+  readonly rssPeakBytes: Bytes;
   /** Where the real program would have aborted, and with which message: the run goes no further. */
   readonly abort: RunResult['abort'];
   readonly sample: Sample;
@@ -47,6 +61,11 @@ export interface Explanation {
   readonly tunables: Readonly<Record<string, number>> | null;
   readonly tunableChanges: readonly TunableChange[];
   readonly growth: Growth;
+  /** By call stack, the most first; null for a trace without call sites. */
+  readonly sites: readonly StackBytes[] | null;
   readonly whatIf: readonly WhatIf[];
   readonly verdict: Verdict;
 }
+
+/** What is known before any other setting was run. */
+export type Facts = Omit<Explanation, 'schema' | 'verdict' | 'whatIf'>;

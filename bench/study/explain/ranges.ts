@@ -68,6 +68,9 @@ export interface AreaReport extends Area {
   readonly largestFreeBytes: Bytes;
 }
 
+/** Slabs, chunks and what the allocator keeps for itself: no page of one is given back while it stands. */
+const goesWhole = ({ kind }: Area): boolean => kind === 'slab' || kind === 'chunk' || kind === 'metadata';
+
 export function reportAreas(
   assembled: Assembled,
   areas: readonly Area[],
@@ -110,8 +113,11 @@ export function reportAreas(
         break;
       default:
         sum.largestFree = Math.max(sum.largestFree, end - start);
-        sum.pinned += resident(start, end, (page) => kept[page] === 1);
-        sum.returnable += resident(start, end, (page) => kept[page] === 0);
+        if (goesWhole(areas[index]!)) sum.pinned += resident(start, end, any);
+        else {
+          sum.pinned += resident(start, end, (page) => kept[page] === 1);
+          sum.returnable += resident(start, end, (page) => kept[page] === 0);
+        }
     }
   }
   return areas.map((area, i) => {
@@ -125,4 +131,13 @@ export function reportAreas(
       largestFreeBytes: largestFree,
     };
   });
+}
+
+/** The classes over all areas: those of a sample, but that a page of a slab or chunk that stands is not returnable. */
+export function sumOfAreas(areas: readonly AreaReport[]): Breakdown {
+  const sum = { ...NOTHING };
+  for (const { breakdown } of areas) {
+    for (const name of Object.keys(sum) as (keyof Breakdown)[]) sum[name] += breakdown[name];
+  }
+  return sum;
 }

@@ -3,7 +3,9 @@ import { escapeLine, escapeLineStart } from '../../report/escape.ts';
 import { type Palette, PLAIN } from '../../report/text/summary.ts';
 import { type AreaGroup, groupAreas, returnTexts } from './area-groups.ts';
 import type { Explanation } from './explanation.ts';
+import { siteLines } from './site-text.ts';
 import { groupText } from './verdict.ts';
+import { callsOf } from './what-if.ts';
 
 const SHOWN_AREAS = 16;
 const CLASSES = ['requested', 'slack', 'metadata', 'cached', 'pinned', 'returnable'] as const;
@@ -16,6 +18,7 @@ export function explanationText(e: Explanation, palette: Palette = PLAIN, everyA
   const heading = (text: string) => lines.push('', palette.bold(text));
   lines.push(
     `${palette.bold(escapeLineStart(e.run.workload))} under ${palette.bold(e.run.allocator)}, after ${count(e.event)} events${sample.label === '(end)' ? '' : ` (${escapeLine(sample.label)})`}`,
+    ...wrap(palette.dim(`judged ${e.moment.about}`), '  '),
     '',
     ...wrap(palette.bold(verdict.headline), '  '),
     ...verdict.sentences.flatMap((sentence) => wrap(sentence, '  ')),
@@ -71,6 +74,8 @@ export function explanationText(e: Explanation, palette: Palette = PLAIN, everyA
     ),
   );
 
+  if (e.sites) lines.push('', ...siteLines(e.sites, palette));
+
   heading('What a request to give back would return');
   for (const r of e.returns) {
     const from = returnTexts(r, e.areas);
@@ -99,7 +104,15 @@ export function explanationText(e: Explanation, palette: Palette = PLAIN, everyA
       ...columns(
         [
           ['', 'resident', '', 'peak', 'mapped', 'faults', 'system calls'].map(palette.dim),
-          ['as it is', bytes(sample.rssBytes), '', '', bytes(sample.vszBytes), count(sample.faults), count(callsOf(e))],
+          [
+            'as it is',
+            bytes(sample.rssBytes),
+            '',
+            bytes(e.rssPeakBytes),
+            bytes(sample.vszBytes),
+            count(sample.faults),
+            count(callsOf(sample.syscalls)),
+          ],
           ...e.whatIf.map((w) => [
             w.setting,
             bytes(w.rssBytes),
@@ -116,10 +129,22 @@ export function explanationText(e: Explanation, palette: Palette = PLAIN, everyA
       ),
     );
   }
+  const pasted = verdict.advice?.paste;
+  if (pasted) {
+    heading('To paste');
+    lines.push(
+      ...columns(
+        [
+          ['shell', pasted.shell],
+          ['systemd, [Service]', pasted.systemd],
+          ['Dockerfile', pasted.dockerfile],
+        ],
+        'll',
+      ),
+    );
+  }
   return `${lines.join('\n')}\n`;
 }
-
-const callsOf = (e: Explanation) => Object.values(e.sample.syscalls).reduce((sum, n) => sum + n, 0);
 
 /** Breaks a sentence into lines at spaces. */
 function wrap(text: string, indent: string): string[] {

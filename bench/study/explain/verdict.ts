@@ -1,16 +1,14 @@
 import { bytes, count, percent } from '../../../sim/contract/format.ts';
 import type { Bytes } from '../../../sim/contract/units.ts';
 import { RESERVED } from '../../run/areas.ts';
+import { type Advice, adviseOn, WORTH_IT } from './advice.ts';
 import { countedName, groupAreas, returnTexts } from './area-groups.ts';
-import type { Explanation, Verdict, VerdictKind } from './explanation.ts';
+import type { Explanation, Facts, Verdict, VerdictKind } from './explanation.ts';
+import type { Finding } from './mechanisms/mechanism.ts';
 import type { ReturnPrediction } from './returns.ts';
 import type { TunableChange } from './tunable-changes.ts';
-import type { WhatIf } from './what-if.ts';
+import { callsOf, type WhatIf } from './what-if.ts';
 
-type Facts = Omit<Explanation, 'schema' | 'verdict'>;
-
-/** A setting that saves less than this share is no advice. */
-const WORTH_IT = 0.05;
 /** Areas and groups below this share of the resident bytes are not worth a sentence. */
 const WORTH_A_SENTENCE = 0.02;
 /** Other heaps that hold less than this share are said not to be the cause. */
@@ -21,7 +19,7 @@ const FEW = 0.15;
  * (measured), and where it lies on whole pages of a heap or an extent that the request does not reach; as pinned where
  * something on the same page, slab or chunk keeps it.
  */
-export function judge(facts: Facts): Verdict {
+export function judge(facts: Facts, findings: readonly Finding[] = [], whatIf: readonly WhatIf[] = []): Verdict {
   const { sample, growth } = facts;
   const { breakdown, rssBytes } = sample;
   const free = breakdown.pinned + breakdown.returnable;
@@ -37,9 +35,9 @@ export function judge(facts: Facts): Verdict {
   let kind: VerdictKind = 'nothing';
   if (rssBytes > 0) {
     kind = largest(shares);
-    if (kind === 'in use' && growth.rises) kind = 'leak';
+    if (kind === 'in use' && growth.rises && !findings.some((f) => f.isNoLeak)) kind = 'leak';
   }
-  const advice = bestAdvice(facts);
+  const advice = adviseOn(facts, findings, whatIf, facts.rssPeakBytes);
   return {
     kind,
     shares,
@@ -47,15 +45,17 @@ export function judge(facts: Facts): Verdict {
     sentences: [
       ...abortSentences(facts),
       ...shareSentences(shares, rssBytes),
+      ...findings.flatMap((f) => f.sentences),
       ...placeSentences(facts, kind, shares),
       ...returnSentences(facts),
       ...pinningSentences(facts, kind),
       ...changeSentences(facts.tunableChanges),
       ...givenSentences(facts),
       ...growthSentences(facts, kind),
-      ...adviceSentences(facts, advice),
+      ...adviceSentences(facts, advice, whatIf),
     ],
-    advice,
+    advice: advice.best,
+    mechanisms: findings.map(({ mechanism, bytes: held, sentences }) => ({ name: mechanism, bytes: held, sentences })),
   };
 }
 
@@ -265,25 +265,29 @@ function growthSentences({ growth, sample }: Facts, kind: VerdictKind): string[]
     : [];
 }
 
-function bestAdvice({ whatIf, sample }: Facts): WhatIf | null {
-  const sound = whatIf.filter((w) => !w.failed && w.rssBytes < sample.rssBytes * (1 - WORTH_IT));
-  if (sound.length === 0) return null;
-  // Of those that come near the best one, the cheapest.
-  const least = Math.min(...sound.map((w) => w.rssBytes));
-  const near = sound.filter((w) => w.rssBytes - least <= sample.rssBytes * WORTH_IT);
-  return near.reduce((best, w) => (w.faults + w.syscalls < best.faults + best.syscalls ? w : best));
+function adviceSentences(facts: Facts, advice: Advice, whatIf: readonly WhatIf[]): string[] {
+  const { sample } = facts;
+  if (whatIf.length === 0 || sample.rssBytes === 0) return [];
+  const sentences: string[] = [];
+  if (advice.best) {
+    sentences.push(
+      advice.lowers === 'faults' ? faultsSentence(facts, advice.best) : savingSentence(facts, advice.best),
+    );
+  } else {
+    sentences.push(
+      `Nothing to gain by a setting: none of the ${count(whatIf.length)} tried lowers the resident bytes by more than ${percent(WORTH_IT)} for a fair price.`,
+    );
+  }
+  if (advice.costly) sentences.push(`At a price: ${savingSentence(facts, advice.costly)}`);
+  if (advice.version) sentences.push(`A newer version: ${savingSentence(facts, advice.version)}`);
+  return sentences;
 }
 
-function adviceSentences(facts: Facts, advice: WhatIf | null): string[] {
-  const { whatIf, sample } = facts;
-  if (whatIf.length === 0 || sample.rssBytes === 0) return [];
-  if (!advice) {
-    return [
-      `None of the settings tried (${whatIf.map((w) => w.setting).join(', ')}) lowers the resident bytes by more than ${percent(WORTH_IT)}.`,
-    ];
-  }
-  const calls = Object.values(sample.syscalls).reduce((sum, n) => sum + n, 0);
-  return [
-    `With ${advice.setting} (${advice.about}) ${bytes(advice.rssBytes)} would be resident here instead of ${bytes(sample.rssBytes)}, at ${count(advice.faults)} page faults instead of ${count(sample.faults)} and ${count(advice.syscalls)} memory system calls instead of ${count(calls)}: run, not estimated.`,
-  ];
-}
+const priceOf = (facts: Facts, w: WhatIf): string =>
+  `${count(w.faults)} page faults instead of ${count(facts.sample.faults)}, ${count(w.syscalls)} memory system calls instead of ${count(callsOf(facts.sample.syscalls))}, a peak of ${bytes(w.rssPeakBytes)} instead of ${bytes(facts.rssPeakBytes)}`;
+
+const savingSentence = (facts: Facts, w: WhatIf): string =>
+  `With ${w.setting} (${w.about}) ${bytes(w.rssBytes)} would be resident here instead of ${bytes(facts.sample.rssBytes)}, at ${priceOf(facts, w)}: run, not estimated.`;
+
+const faultsSentence = (facts: Facts, w: WhatIf): string =>
+  `With ${w.setting} (${w.about}) it stops: ${priceOf(facts, w)}; ${bytes(w.rssBytes)} would be resident here instead of ${bytes(facts.sample.rssBytes)}: run, not estimated.`;

@@ -1,47 +1,19 @@
-import type { OptionValue } from '../../../allocators/model.ts';
-import { type AllocatorSpec, formatAllocator } from '../../../allocators/spec.ts';
-import { type Bytes, PAGE_BYTES } from '../../../sim/contract/units.ts';
+import { formatAllocator } from '../../../allocators/spec.ts';
+import type { EventBuffer } from '../../../sim/contract/event.ts';
+import { type Bytes, type Ns, PAGE_BYTES } from '../../../sim/contract/units.ts';
 import type { Breakdown } from '../../../sim/metrics/sample.ts';
+import type { RunResult } from '../../run/result.ts';
 import { Session, type SessionOptions } from '../../run/session.ts';
-
-/** One setting that might change where the memory is, and what it does. */
-interface Alternative {
-  readonly option: string;
-  readonly value: OptionValue;
-  readonly about: string;
-}
-
-/** By model: settings that people reach for. Each is tried, none is recommended unmeasured. */
-const ALTERNATIVES: Readonly<Record<string, readonly Alternative[]>> = {
-  glibc: [
-    {
-      option: 'mmap_threshold',
-      value: 131072,
-      about: 'fixes the threshold: every block from 128 KiB up is mapped on its own and unmapped by its free',
-    },
-    {
-      option: 'trim_threshold',
-      value: 131072,
-      about: 'cuts the top of a heap from 128 KiB on, and fixes the mmap threshold too',
-    },
-    { option: 'arena_max', value: 2, about: 'threads share two arenas' },
-    { option: 'arena_max', value: 1, about: 'all threads share the main heap' },
-    { option: 'tcache_count', value: 0, about: 'no thread caches' },
-    { option: 'top_pad', value: 0, about: 'heaps grow by what is needed and no more' },
-  ],
-  jemalloc: [
-    { option: 'dirty_decay_ms', value: 0, about: 'free pages go back at once' },
-    { option: 'background_thread', value: true, about: 'free pages go back in time even where nobody allocates' },
-    { option: 'narenas', value: 1, about: 'all threads share one arena' },
-    { option: 'tcache', value: false, about: 'no thread caches' },
-    { option: 'retain', value: false, about: 'extents that are not used are unmapped' },
-  ],
-};
+import type { RunTask } from '../parallel/run-task.ts';
+import { type Pasted, paste } from './paste.ts';
+import { applySetting, type Setting, settingName } from './setting.ts';
 
 /** The same workload up to the same event, under another setting: run, not estimated. */
 export interface WhatIf {
   readonly setting: string;
   readonly about: string;
+  /** What it is meant to mend: a mechanism's name, `usual` for what people reach for, `both` for two at once. */
+  readonly mechanism: string;
   /** As it may be given to --allocator. */
   readonly allocator: string;
   readonly rssBytes: Bytes;
@@ -50,55 +22,85 @@ export interface WhatIf {
   readonly breakdown: Breakdown;
   readonly faults: number;
   readonly syscalls: number;
+  /** Work of all threads and their waits for locks in virtual time; null where it was not asked for. */
+  readonly cpuNs: Ns | null;
+  readonly lockWaitNs: Ns | null;
   /** The real program would have aborted, or memory would have run out. */
   readonly failed: boolean;
+  /** Of the system, where that is what was set; else null. */
+  readonly thp: 'never' | 'madvise' | 'always' | null;
+  /** Ready to paste; null for what nothing outside the program sets. */
+  readonly paste: Pasted | null;
 }
 
-/** `spec` with one option set, in the layer whose option it is. */
-export function withOption(spec: AllocatorSpec, option: string, value: OptionValue): AllocatorSpec {
-  if (!spec.model.options.some((o) => o.name === option) && spec.below) {
-    return { ...spec, below: withOption(spec.below, option, value) };
-  }
+/** A setting to try, and why. */
+export interface Trial {
+  readonly setting: Setting;
+  readonly mechanism: string;
+  readonly task: RunTask;
+}
+
+export function trialOf(options: SessionOptions, end: number, setting: Setting, mechanism: string): Trial | undefined {
+  const spec = applySetting(options.spec, setting, options.cpus);
+  if (!spec) return undefined;
+  if (setting.thp !== undefined && setting.thp === (options.kernel?.thp ?? 'never')) return undefined;
+  return { setting, mechanism, task: taskOf(options, end, formatAllocator(spec), setting.thp) };
+}
+
+/** The run up to row `end` as plain data. */
+export function taskOf(options: SessionOptions, end: number, allocator: string, thp?: Setting['thp']): RunTask {
+  const kernel = { ...options.kernel, ...(thp && { thp }) };
   return {
-    ...spec,
-    options: { ...spec.options, [option]: value },
-    given: { ...spec.given, [option]: value },
+    events: upTo(options.events, end),
+    workload: options.workload,
+    parameters: options.parameters ?? {},
+    allocator,
+    cpus: options.cpus,
+    mode: 'lockstep',
+    pace: options.pace ?? 'asap',
+    seed: options.seed ?? 0,
+    kernel,
+    ...(options.touch && { touch: options.touch }),
+    ...(options.costs && { costs: options.costs }),
   };
 }
 
-/** Settings worth a try for this allocator: those that it has and that were not given so. */
-export function alternativesFor(
-  spec: AllocatorSpec,
-): { readonly spec: AllocatorSpec; readonly about: string; readonly setting: string }[] {
-  const own = (ALTERNATIVES[spec.model.name] ?? [])
-    .filter((a) => spec.model.options.some((o) => o.name === a.option) && spec.given[a.option] !== a.value)
-    .map((a) => ({
-      spec: withOption(spec, a.option, a.value),
-      about: a.about,
-      setting: `${a.option}=${a.value}`,
-    }));
-  if (!spec.below) return own;
-  return [...own, ...alternativesFor(spec.below).map((a) => ({ ...a, spec: { ...spec, below: a.spec } }))];
+const upTo = (events: EventBuffer, end: number): EventBuffer =>
+  end >= events.length ? events : { ...events, length: end, begins: events.begins.filter(({ row }) => row < end) };
+
+/** Runs one here. */
+export function runTrial(options: SessionOptions, { task, setting }: Trial): RunResult {
+  const spec = applySetting(options.spec, setting, options.cpus)!;
+  const session = new Session({ ...options, events: task.events, spec, ...(task.kernel && { kernel: task.kernel }) });
+  session.advance(task.events.length);
+  session.sample('(end)', session.row);
+  return session.result();
 }
 
-/** Runs every alternative to row `end`. */
-export function runWhatIfs(options: SessionOptions, end: number): WhatIf[] {
-  return alternativesFor(options.spec).map(({ spec, about, setting }) => {
-    const session = new Session({ ...options, spec });
-    session.advance(end);
-    session.sample('(what if)', session.row);
-    const sample = session.samples.at(-1)!;
-    return {
-      setting,
-      about,
-      allocator: formatAllocator(spec),
-      rssBytes: sample.rssBytes,
-      rssPeakBytes: session.assembled.machine.kernel.residency.residentPeakPages() * PAGE_BYTES,
-      vszBytes: sample.vszBytes,
-      breakdown: sample.breakdown,
-      faults: sample.faults,
-      syscalls: Object.values(sample.syscalls).reduce((sum, n) => sum + n, 0),
-      failed: session.abort !== null || session.failedRows.length > 0,
-    };
-  });
+export function whatIfOf({ setting, mechanism, task }: Trial, result: RunResult, spec: SessionOptions['spec']): WhatIf {
+  const sample = result.samples.at(-1)!;
+  return {
+    setting: settingName(setting),
+    about: setting.about,
+    mechanism,
+    allocator: task.allocator,
+    rssBytes: sample.rssBytes,
+    rssPeakBytes: Math.max(result.summary.rssPeakBytes, sample.rssBytes),
+    vszBytes: sample.vszBytes,
+    breakdown: sample.breakdown,
+    faults: sample.faults,
+    syscalls: callsOf(sample.syscalls),
+    cpuNs: null,
+    lockWaitNs: null,
+    failed: result.abort !== null || result.summary.failedAllocations > 0,
+    thp: setting.thp ?? null,
+    paste: paste(spec, setting),
+  };
 }
+
+export const callsOf = (syscalls: Readonly<Record<string, number>>): number =>
+  Object.values(syscalls).reduce((sum, n) => sum + n, 0);
+
+export const pagesOf = (bytes: Bytes): number => bytes / PAGE_BYTES;
+
+export { withOption } from './setting.ts';

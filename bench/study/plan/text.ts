@@ -14,11 +14,8 @@ export function planText(result: PlanResult, palette: Palette = PLAIN, width = 8
     ...(extra > 0 ? [`${bytes(extra)} a process beside its heap`] : []),
   ];
   const lines = [
-    ...fold(
-      `${palette.bold(escapeLineStart(result.workload))}, ${time}${interruptedMark(result.partial, palette)}`,
-      width,
-      '  ',
-    ),
+    ...fold(`${palette.bold(escapeLineStart(result.workload))}, ${time}`, width, '  '),
+    ...(result.partial ? [interruptedMark(true, palette)] : []),
     ...fold(given.join(', '), width, '  '),
     ...(mix.length > 1 ? mix.map((m) => `  ${percent(m.share)} ${escapeLine(m.workload)}`) : []),
     '',

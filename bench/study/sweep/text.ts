@@ -36,10 +36,11 @@ export function sweepText(result: SweepResult, palette: Palette = PLAIN, width =
   const seeds = many ? `${result.seeds.length} seeds: median (least to greatest)` : `seed ${result.seeds[0]}`;
   const lines = [
     ...fold(
-      `${palette.bold(escapeLineStart(result.workload))}, ${result.mode}, ${result.points.length} points, ${seeds}${interruptedMark(result.partial, palette)}`,
+      `${palette.bold(escapeLineStart(result.workload))}, ${result.mode}, ${result.points.length} points, ${seeds}`,
       width,
       '  ',
     ),
+    ...(result.partial ? [interruptedMark(true, palette)] : []),
     ...(table.every((line) => visibleLength(line) <= width)
       ? table
       : shown.flatMap((point) => blockLines(point, mark(point), nameOf(point), figures(point), result.metrics, width))),

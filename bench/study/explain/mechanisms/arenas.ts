@@ -1,0 +1,27 @@
+import { bytes, count } from '../../../../sim/contract/format.ts';
+import { type Mechanism, WORTH_FINDING } from './mechanism.ts';
+
+/** Every arena keeps free memory of its own, which threads of other arenas do not get. */
+export const arenas: Mechanism = {
+  name: 'arenas',
+  detect({ facts }) {
+    const heaps = facts.areas.filter((a) => /arena \d+/.test(a.name) && a.residentBytes > 0);
+    const free = heaps.reduce((sum, { breakdown: b }) => sum + b.pinned + b.returnable + b.cached, 0);
+    if (free < facts.sample.rssBytes * WORTH_FINDING) return undefined;
+    const numbers = new Set(heaps.map((a) => /arena (\d+)/.exec(a.name)![1]));
+    return {
+      mechanism: 'arenas',
+      bytes: free,
+      sentences: [
+        `${numbers.size === 1 ? 'One arena keeps' : `${count(numbers.size)} arenas keep`} ${bytes(free)} of free memory, ${numbers.size === 1 ? 'for its' : 'each for its'} own threads.`,
+      ],
+      settings: [
+        { allocator: 'glibc', options: { arena_max: 1 }, about: 'all threads share the main heap' },
+        { allocator: 'glibc', options: { arena_max: 2 }, about: 'threads share two arenas' },
+        { allocator: 'glibc', options: { arena_max: 4 }, about: 'threads share four arenas' },
+        { allocator: 'jemalloc', options: { narenas: 1 }, about: 'all threads share one arena' },
+        { allocator: 'jemalloc', options: { narenas: 2 }, about: 'threads share two arenas' },
+      ],
+    };
+  },
+};

@@ -1,0 +1,46 @@
+import { bytes, count } from '../../../../sim/contract/format.ts';
+import { PAGE_BYTES } from '../../../../sim/contract/units.ts';
+import type { Setting } from '../setting.ts';
+import { callsOf } from '../what-if.ts';
+import type { Mechanism } from './mechanism.ts';
+
+/** Pages that came in more often than this, on average, went back in between. */
+const TIMES = 4;
+const MIB = 1 << 20;
+
+const powerAbove = (value: number): number => 2 ** Math.ceil(Math.log2(Math.max(1, value)));
+
+/** The same pages are given back and taken anew, over and over: each time a system call, and a fault for every page. */
+export const backAndForth: Mechanism = {
+  name: 'back and forth',
+  detect({ facts, end, rssPeakBytes }) {
+    const { faults, syscalls } = facts.sample;
+    const peakPages = rssPeakBytes / PAGE_BYTES;
+    if (peakPages === 0 || faults < TIMES * peakPages) return undefined;
+    const keep = Math.max(64 * MIB, 2 * powerAbove(rssPeakBytes));
+    const settings: Setting[] = [
+      {
+        allocator: 'glibc',
+        options: { mmap_threshold: 32 * MIB, trim_threshold: keep },
+        about: `blocks below 32 MiB come from the heap, and its free end stays up to ${bytes(keep)}`,
+      },
+      {
+        allocator: 'glibc',
+        options: { mmap_threshold: 4 * MIB, trim_threshold: 64 * MIB },
+        about: 'blocks below 4 MiB come from the heap, and its free end stays up to 64 MiB',
+      },
+      { allocator: 'glibc', options: { top_pad: 64 * MIB }, about: 'the heap grows and is cut by 64 MiB at once' },
+      { allocator: 'jemalloc', options: { dirty_decay_ms: 10000 }, about: 'free pages stay for up to 10 s' },
+      { allocator: 'jemalloc', options: { dirty_decay_ms: -1 }, about: 'free pages stay for ever' },
+    ];
+    return {
+      mechanism: 'back and forth',
+      bytes: 0,
+      lowers: 'faults',
+      sentences: [
+        `Memory goes back and forth: ${count(faults)} page faults for a peak of ${count(peakPages)} pages, each page ${(faults / peakPages).toFixed(1)} times, ${(faults / Math.max(1, end)).toFixed(1)} faults an event, in ${count(callsOf(syscalls))} memory system calls.`,
+      ],
+      settings,
+    };
+  },
+};

@@ -1,0 +1,42 @@
+import { bytes, count } from '../../../../sim/contract/format.ts';
+import type { Setting } from '../setting.ts';
+import type { Mechanism } from './mechanism.ts';
+
+const HUGE_BYTES = 2 * 1024 * 1024;
+
+/** One write makes 2 MiB resident, and what is freed within them goes back only where the kernel splits them. */
+export const hugePages: Mechanism = {
+  name: 'huge pages',
+  detect({ facts, options }) {
+    const { hugeFaults, rssBytes, requestedBytes } = facts.sample;
+    if (hugeFaults === 0 || rssBytes === 0) return undefined;
+    const settings: Setting[] = [];
+    if ((options.kernel?.thp ?? 'never') === 'always') {
+      for (const allocator of ['jemalloc']) {
+        settings.push({
+          allocator,
+          options: { thp: 'never' },
+          about: 'extents of jemalloc are advised against huge pages',
+        });
+      }
+      for (const allocator of ['glibc', 'jemalloc', 'zendmm']) {
+        settings.push({
+          allocator,
+          options: {},
+          thp: 'never',
+          about:
+            'no transparent huge pages for this process: prctl(PR_SET_THP_DISABLE), or madvise in /sys/kernel/mm/transparent_hugepage/enabled',
+        });
+      }
+    }
+    settings.push({ allocator: 'glibc', options: { hugetlb: 0 }, about: 'glibc asks for no huge pages' });
+    return {
+      mechanism: 'huge pages',
+      bytes: Math.min(rssBytes, hugeFaults * HUGE_BYTES),
+      sentences: [
+        `${count(hugeFaults)} faults brought in huge pages of 2 MiB each, ${bytes(hugeFaults * HUGE_BYTES)} in all: one byte written makes a whole one resident. Live blocks ask for ${bytes(requestedBytes)}.`,
+      ],
+      settings,
+    };
+  },
+};

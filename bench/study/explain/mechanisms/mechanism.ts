@@ -1,0 +1,44 @@
+import type { EventBuffer } from '../../../../sim/contract/event.ts';
+import type { Bytes } from '../../../../sim/contract/units.ts';
+import type { Assembled } from '../../../run/machine.ts';
+import type { SessionOptions } from '../../../run/session.ts';
+import type { Experiment } from '../experiment.ts';
+import type { Facts } from '../explanation.ts';
+import type { LiveBlock } from '../live-blocks.ts';
+import type { Setting } from '../setting.ts';
+
+/** What a mechanism is told: the machine at the moment that is judged, and what was found there. */
+export interface Situation {
+  readonly facts: Facts;
+  readonly assembled: Assembled;
+  readonly experiment: Experiment;
+  readonly blocks: readonly LiveBlock[];
+  readonly options: SessionOptions;
+  readonly events: EventBuffer;
+  /** Rows executed. */
+  readonly end: number;
+  readonly rssPeakBytes: Bytes;
+}
+
+/** A mechanism that is at work. */
+export interface Finding {
+  readonly mechanism: string;
+  /** Resident bytes that it accounts for; 0 where it costs time and no memory. */
+  readonly bytes: Bytes;
+  /** With their figures. */
+  readonly sentences: readonly string[];
+  /** Settings that might mend it; each is run. */
+  readonly settings: readonly Setting[];
+  /** It is why live blocks grow or a limit is met: no leak. */
+  readonly isNoLeak?: boolean;
+  /** What is to be lowered: the resident bytes unless said. */
+  readonly lowers?: 'faults';
+}
+
+export interface Mechanism {
+  readonly name: string;
+  readonly detect: (situation: Situation) => Finding | undefined;
+}
+
+/** Below this share of the resident bytes nothing is worth a finding. */
+export const WORTH_FINDING = 0.05;

@@ -1,0 +1,37 @@
+import { bytes } from '../../../../sim/contract/format.ts';
+import { type Mechanism, WORTH_FINDING } from './mechanism.ts';
+
+/** Free memory at the end of a heap that the threshold keeps: raised by freed mappings, set, or padded. */
+export const thresholds: Mechanism = {
+  name: 'thresholds',
+  detect({ facts }) {
+    const { breakdown, rssBytes } = facts.sample;
+    if (!facts.run.allocator.includes('glibc') || breakdown.returnable < rssBytes * WORTH_FINDING) return undefined;
+    const atEnds = facts.areas
+      .filter(({ kind }) => kind === 'heap')
+      .reduce((sum, { breakdown: b, largestFreeBytes }) => sum + Math.min(b.returnable, largestFreeBytes), 0);
+    if (atEnds < rssBytes * WORTH_FINDING) return undefined;
+    const trim = facts.tunables?.['trim_threshold'] ?? 0;
+    return {
+      mechanism: 'thresholds',
+      bytes: atEnds,
+      sentences:
+        atEnds > trim
+          ? []
+          : [`What is free at the end of a heap stays as long as it is below the trim threshold, ${bytes(trim)} now.`],
+      settings: [
+        {
+          allocator: 'glibc',
+          options: { mmap_threshold: 131072 },
+          about: 'fixes the threshold: every block from 128 KiB up is mapped on its own and unmapped by its free',
+        },
+        {
+          allocator: 'glibc',
+          options: { trim_threshold: 131072 },
+          about: 'cuts the top of a heap from 128 KiB on, and fixes the mmap threshold too',
+        },
+        { allocator: 'glibc', options: { top_pad: 0 }, about: 'heaps grow by what is needed and no more' },
+      ],
+    };
+  },
+};

@@ -1,0 +1,61 @@
+import { RANGE_CACHED } from '../../../../sim/contract/allocator.ts';
+import { bytes, count } from '../../../../sim/contract/format.ts';
+import type { Setting } from '../setting.ts';
+import { type Mechanism, WORTH_FINDING } from './mechanism.ts';
+
+interface FreeSmall {
+  readonly fast: { readonly size: number; readonly count: number };
+}
+
+const setting = (options: Setting['options'], about: string): Setting => ({ allocator: 'glibc', options, about });
+
+/**
+ * Chunks in fastbins and thread caches count as used: neighbours do not merge with them, and the top is not cut past them.
+ * Only a request of a large block, a large free or malloc_trim consolidates the fastbins, and nothing empties a cache but
+ * its thread's exit.
+ */
+export const unmergedChunks: Mechanism = {
+  name: 'unmerged chunks',
+  detect({ facts, assembled }) {
+    if (!facts.run.allocator.includes('glibc')) return undefined;
+    const heaps = arenasOf(assembled.allocator.stats());
+    const fastBytes = heaps.reduce((sum, h) => sum + h.fast.size, 0);
+    const fastCount = heaps.reduce((sum, h) => sum + h.fast.count, 0);
+    let cachedBytes = 0;
+    let cachedCount = 0;
+    assembled.allocator.walk((_start, length, kind) => {
+      if (kind !== RANGE_CACHED) return;
+      cachedBytes += length;
+      cachedCount++;
+    });
+    const free = facts.sample.breakdown.pinned + facts.sample.breakdown.returnable + facts.sample.breakdown.cached;
+    const worth = facts.sample.rssBytes * WORTH_FINDING;
+    if (free < worth || fastCount + cachedCount === 0) return undefined;
+    const sentences: string[] = [];
+    if (fastBytes >= worth) {
+      sentences.push(
+        `${bytes(fastBytes)} lie in ${count(fastCount)} chunks of fastbins: they count as used until something consolidates them, so nothing merges with them and the heap is not cut off.`,
+      );
+    } else if (cachedBytes >= worth) {
+      sentences.push(
+        `${bytes(cachedBytes)} lie in ${count(cachedCount)} chunks of thread caches, which nothing merges with and only the thread itself uses again.`,
+      );
+    }
+    return {
+      mechanism: 'unmerged chunks',
+      bytes: fastBytes + cachedBytes,
+      sentences,
+      settings: [
+        setting({ mxfast: 0 }, 'no fastbins: freed chunks merge at once'),
+        setting({ tcache_count: 0 }, 'no thread caches'),
+        setting({ mxfast: 0, tcache_count: 0 }, 'neither fastbins nor thread caches: every free merges'),
+      ],
+    };
+  },
+};
+
+/** The arenas of glibc's statistics; none of other allocators'. */
+function arenasOf(stats: unknown): readonly FreeSmall[] {
+  const { heaps } = stats as { readonly heaps?: readonly Partial<FreeSmall>[] };
+  return Array.isArray(heaps) ? heaps.filter((h): h is FreeSmall => h.fast !== undefined) : [];
+}

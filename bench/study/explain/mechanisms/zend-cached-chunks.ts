@@ -1,0 +1,49 @@
+import { bytes, count } from '../../../../sim/contract/format.ts';
+import { PAGE_BYTES } from '../../../../sim/contract/units.ts';
+import { type Mechanism, WORTH_FINDING } from './mechanism.ts';
+import { areaResident, cachedChunks } from './zend-areas.ts';
+
+/** More empty requests than this are not tried. */
+const REQUESTS_MAX = 64;
+
+/** Chunks that the Zend heap keeps for the next request, by a running average of what requests have used. */
+export const zendCachedChunks: Mechanism = {
+  name: 'Zend cached chunks',
+  detect({ facts, assembled, experiment }) {
+    const now = cachedChunks(assembled);
+    const resident = areaResident(facts.areas, 'cached chunk');
+    const { request } = assembled;
+    if (!request || resident < facts.sample.rssBytes * WORTH_FINDING) return undefined;
+    const afterEach: number[] = experiment(() => {
+      const counts: number[] = [];
+      for (let i = 0; i < REQUESTS_MAX && (counts.at(-1) ?? now) > 0; i++) {
+        request.requestBegin(0);
+        request.requestEnd(0);
+        if (counts.at(-1) === cachedChunks(assembled) && i > 8) break;
+        counts.push(cachedChunks(assembled));
+      }
+      return counts;
+    });
+    const collect = (request as { gcMemCaches?: (t: number) => number }).gcMemCaches;
+    const residency = assembled.machine.kernel.residency;
+    const collected = collect
+      ? experiment(() => {
+          const before = residency.residentPages();
+          collect(0);
+          return (before - residency.residentPages()) * PAGE_BYTES;
+        })
+      : 0;
+    return {
+      mechanism: 'Zend cached chunks',
+      bytes: resident,
+      isNoLeak: true,
+      sentences: [
+        `The Zend heap keeps ${count(now)} chunks of 2 MiB for later requests (${bytes(resident)} resident): as many as a running average of past requests needs. Small requests from here on leave ${afterEach.slice(0, 8).join(', ')}${afterEach.length > 8 ? ', …' : ''} (run): each about halves them.`,
+        ...(collected > 0
+          ? [`gc_mem_caches() would return ${bytes(collected)} now, ${count(collected)} bytes (run).`]
+          : ['Where one request in many is large, pm.max_requests of php-fpm ends a worker that has served it.']),
+      ],
+      settings: [],
+    };
+  },
+};

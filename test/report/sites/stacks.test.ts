@@ -1,0 +1,120 @@
+import { gunzipSync } from 'node:zlib';
+import { describe, expect, test } from 'vitest';
+import { flamePage } from '../../../bench/report/sites/flame.ts';
+import { pprof } from '../../../bench/report/sites/pprof.ts';
+import { speedscope } from '../../../bench/report/sites/speedscope.ts';
+import { collapsed, diffStacks, parseCollapsed, type StackBytes } from '../../../bench/report/sites/stacks.ts';
+
+const STACKS: StackBytes[] = [
+  { stack: ['main', 'parse (a.c:7)', 'malloc'], held: 4096, pinned: 100, freed: 300 },
+  { stack: ['main', '<T>&"x"'], held: 0, pinned: 0, freed: 70000 },
+];
+
+describe('stacks with bytes', () => {
+  test('collapsed lines are read back as they were', () => {
+    const text = collapsed(STACKS);
+    expect(text.split('\n')[0]).toBe('held;main;parse (a.c:7);malloc 4096');
+    expect(parseCollapsed(text)).toEqual(STACKS);
+    expect(parseCollapsed('main;malloc 7')).toBeUndefined();
+  });
+
+  test('a semicolon in a name ends no frame', () => {
+    expect(collapsed([{ stack: ['a;b'], held: 1, pinned: 0, freed: 0 }])).toBe('held;a,b 1\n');
+  });
+
+  test('a diff names what changed alone, the most first', () => {
+    const after = [{ ...STACKS[0]!, held: 5096 }, STACKS[1]!, { stack: ['new'], held: 9000, pinned: 0, freed: 0 }];
+    expect(diffStacks(STACKS, after).map((c) => [c.stack.at(-1), c.total])).toEqual([
+      ['new', 9000],
+      ['malloc', 1000],
+    ]);
+    expect(diffStacks(STACKS, STACKS)).toEqual([]);
+    expect(diffStacks(STACKS, [])[0]).toMatchObject({ freed: -70000, total: -70000 });
+  });
+
+  test('speedscope: samples refer to frames, weights add up to the end value', () => {
+    const file = JSON.parse(speedscope('run', STACKS));
+    const freed = file.profiles[2];
+    expect(freed.endValue).toBe(70300);
+    expect(freed.samples.map((s: number[]) => s.map((f) => file.shared.frames[f].name))).toEqual(
+      STACKS.map((s) => s.stack),
+    );
+  });
+
+  test('pprof: strings, samples and values as profile.proto numbers them', () => {
+    const fields = decode(gunzipSync(pprof(STACKS)));
+    const strings = fields.filter((f) => f.field === 6).map((f) => Buffer.from(f.body!).toString());
+    expect(strings[0]).toBe('');
+    const types = fields.filter((f) => f.field === 1).map((f) => strings[decode(f.body!)[0]!.value!]);
+    expect(types).toEqual(['held', 'pinned', 'freed']);
+    const functions = new Map(
+      fields
+        .filter((f) => f.field === 5)
+        .map((f) => decode(f.body!))
+        .map((f) => [f[0]!.value!, strings[f[1]!.value!]]),
+    );
+    const samples = fields.filter((f) => f.field === 2).map((f) => decode(f.body!));
+    expect(samples.map((s) => varints(s[0]!.body!).map((id) => functions.get(id)))).toEqual(
+      STACKS.map((s) => [...s.stack].reverse()),
+    );
+    expect(samples.map((s) => varints(s[1]!.body!))).toEqual([
+      [4096, 100, 300],
+      [0, 0, 70000],
+    ]);
+  });
+
+  test('the page holds every frame, escaped, and nothing from outside', () => {
+    const page = flamePage('run <1>', STACKS);
+    expect(page).toContain('run &lt;1&gt;');
+    expect(page).toContain('&lt;T&gt;&amp;&quot;x&quot;');
+    expect(page).not.toMatch(/https?:|src=/);
+    expect(page.match(/class="flame"/g)).toHaveLength(3);
+    expect(flamePage('none', []).match(/<p>None\.<\/p>/g)).toHaveLength(3);
+  });
+});
+
+interface Field {
+  readonly field: number;
+  readonly value?: number;
+  readonly body?: Uint8Array;
+}
+
+function decode(bytes: Uint8Array): Field[] {
+  const fields: Field[] = [];
+  let at = 0;
+  const next = () => {
+    let value = 0;
+    for (let scale = 1; ; scale *= 128) {
+      const byte = bytes[at++]!;
+      value += (byte & 127) * scale;
+      if (byte < 128) return value;
+    }
+  };
+  while (at < bytes.length) {
+    const key = next();
+    const field = key >> 3;
+    if ((key & 7) === 0) fields.push({ field, value: next() });
+    else {
+      const length = next();
+      fields.push({ field, body: bytes.subarray(at, at + length) });
+      at += length;
+    }
+  }
+  return fields;
+}
+
+function varints(bytes: Uint8Array): number[] {
+  const values: number[] = [];
+  let value = 0;
+  let scale = 1;
+  for (const byte of bytes) {
+    value += (byte & 127) * scale;
+    scale *= 128;
+    if (byte < 128) {
+      values.push(value);
+      value = 0;
+      scale = 1;
+    }
+  }
+  return values;
+}

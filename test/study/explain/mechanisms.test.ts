@@ -1,0 +1,179 @@
+import { describe, expect, test } from 'vitest';
+import { parseAllocator } from '../../../allocators/spec.ts';
+import { explain } from '../../../bench/study/explain/explain.ts';
+import type { Explanation } from '../../../bench/study/explain/explanation.ts';
+import { Session } from '../../../bench/run/session.ts';
+import { eventsOf } from '../../helpers/bump-run.ts';
+
+function of(lines: readonly string[], allocator: string, more: { at?: string; thp?: 'always' } = {}): Explanation {
+  const { thp, ...rest } = more;
+  const spec = parseAllocator(allocator, 4);
+  return explain({
+    events: eventsOf(lines),
+    workload: 'test',
+    spec,
+    cpus: 4,
+    ...rest,
+    ...(thp && { kernel: { thp } }),
+  });
+}
+
+const names = (e: Explanation) => e.verdict.mechanisms.map((m) => m.name);
+const repeat = (n: number, lines: (i: number) => readonly string[]) =>
+  Array.from({ length: n }, (_, i) => lines(i)).flat();
+
+describe('mechanisms', () => {
+  test('fastbins that keep a heap: mxfast=0', () => {
+    const e = of([...repeat(20000, (i) => [`m 0 ${i} 100`]), ...repeat(20000, (i) => [`f 0 ${i}`])], 'glibc@2.36');
+    expect(names(e)[0]).toBe('unmerged chunks');
+    expect(e.verdict.advice).toMatchObject({
+      setting: 'mxfast=0',
+      paste: { shell: 'GLIBC_TUNABLES=glibc.malloc.mxfast=0' },
+    });
+    expect(e.verdict.advice!.rssBytes).toBeLessThan(e.sample.rssBytes / 10);
+  });
+
+  test('memalign’s splinters: the mmap threshold, and the version that mends it', () => {
+    const e = of(
+      repeat(20, (i) => [`a 0 ${2 * i} 64 9000000`, ...(i > 0 ? [`f 0 ${2 * i - 2}`] : []), `m 0 ${2 * i + 1} 40`]),
+      'glibc@2.36',
+    );
+    expect(names(e)[0]).toBe('memalign splinters');
+    expect(e.verdict.advice!.setting).toBe('mmap_threshold=131072');
+    expect(e.verdict.sentences.join('\n')).toMatch(/A newer version: With glibc 2\.41/);
+    expect(names(of(['a 0 1 64 9000000', 'f 0 1'], 'glibc@2.41'))).not.toContain('memalign splinters');
+  });
+
+  test('memory that goes back and forth: fixed thresholds stop it', () => {
+    const lines = repeat(200, (i) => [
+      `m 0 ${3 * i} 1048640`,
+      `m 0 ${3 * i + 1} 1048776`,
+      `m 0 ${3 * i + 2} 300`,
+      `f 0 ${3 * i}`,
+      `f 0 ${3 * i + 2}`,
+      `f 0 ${3 * i + 1}`,
+    ]);
+    const e = of(lines, 'glibc@2.36', { at: '#1190' });
+    expect(names(e)).toContain('back and forth');
+    expect(e.verdict.advice!.setting).toMatch(/^mmap_threshold=\d+,trim_threshold=\d+$/);
+    expect(e.verdict.advice!.faults).toBeLessThan(e.sample.faults / 50);
+  });
+
+  test('many arenas: one', () => {
+    const threads = repeat(16, (t) => [
+      ...repeat(600, (i) => [`m ${t} ${t * 1000 + i} 2000`]),
+      ...repeat(599, (i) => [`f ${t} ${t * 1000 + i}`]),
+    ]);
+    const e = of(threads, 'glibc@2.36');
+    expect(names(e)).toContain('arenas');
+    expect(e.verdict.advice!.setting).toMatch(/arena_max=1/);
+  });
+
+  test('huge pages: none of them', () => {
+    const e = of(
+      repeat(8, (t) => [`m ${t} ${t} 100`]),
+      'jemalloc:narenas=16',
+      { thp: 'always' },
+    );
+    expect(names(e)[0]).toBe('huge pages');
+    expect(e.verdict.advice!.setting).toMatch(/^thp=never/);
+  });
+
+  test('an idle process under jemalloc: a background thread', () => {
+    const lines = [...repeat(3000, (i) => [`m 0 ${i} 9000`]), ...repeat(3000, (i) => [`f 0 ${i}`]), '+ 60000000000'];
+    const e = of(lines, 'jemalloc');
+    expect(names(e)).toContain('idle pages');
+    expect(e.verdict.advice!.setting).toBe('background_thread=true');
+    expect(e.verdict.advice!.paste!.shell).toBe('MALLOC_CONF=background_thread:true');
+  });
+
+  test('free regions of slabs that live on: a purge leaves them, and no setting is made up', () => {
+    const lines = [
+      ...repeat(40000, (i) => [`m 0 ${i} 64`]),
+      ...repeat(40000, (i) => (i % 64 === 0 ? [] : [`f 0 ${i}`])),
+    ];
+    const e = of(lines, 'jemalloc');
+    expect(names(e)).toContain('slabs');
+    expect(e.returns[0].returnsBytes).toBeLessThan(e.sample.rssBytes / 2);
+  });
+
+  test('Zend’s cached chunks: how many small requests halve them', () => {
+    const request = (n: number) => ['eb 0', ...repeat(n, (i) => [`em 0 ${i} 200000`]), 'ee 0'];
+    const lines = [...request(10), ...request(300), '= after', ...request(1)];
+    const e = of(lines, 'zendmm@8.2', { at: 'after' });
+    expect(names(e)[0]).toBe('Zend cached chunks');
+    const cached = /keeps (\d+) chunks.*leave (\d+),/.exec(e.verdict.sentences.join('\n'))!;
+    // What it says is what the next request leaves.
+    const session = new Session({
+      events: eventsOf(lines),
+      workload: 'test',
+      spec: parseAllocator('zendmm@8.2', 4),
+      cpus: 4,
+    });
+    session.advance(lines.length);
+    let left = 0;
+    session.assembled.top.areas!((_start, _length, name) => {
+      if (name.includes('cached chunk')) left++;
+    });
+    expect(left).toBe(Number(cached[2]));
+  });
+
+  test('Zend’s blocks of more than half a chunk are no leak', () => {
+    const e = of(['eb 0', ...repeat(12, (i) => [`em 0 ${i} 1048608`]), 'ee 0'], 'zendmm@8.2');
+    expect(e.moment.kind).toBe('exit');
+    expect(names(e)[0]).toBe('Zend runs');
+    expect(e.verdict.kind).toBe('in use');
+    expect(e.verdict.sentences.join('\n')).toContain('one block of 257 pages each: the other 254 pages');
+  });
+
+  test('C libraries’ memory beside PHP’s own', () => {
+    const e = of(['eb 0', 'em 0 1 100', 'm 0 2 5000000', '= now', 'ee 0'], 'zendmm@8.2', { at: 'now' });
+    expect(names(e)).toContain('library memory');
+  });
+
+  test('nothing to gain: a program that uses what it has', () => {
+    const e = of(
+      repeat(100, (i) => [`m 0 ${i} 100000`]),
+      'glibc@2.36',
+    );
+    expect(e.verdict.advice).toBeNull();
+    expect(e.verdict.sentences.join('\n')).toContain('Nothing to gain by a setting');
+  });
+
+  test('debugging options are never tried', () => {
+    const e = of(
+      repeat(200, (i) => [`m 0 ${i} 500`, ...(i % 2 ? [`f 0 ${i}`] : [])]),
+      'glibc@2.36',
+    );
+    expect(e.whatIf.map((w) => w.setting).join(' ')).not.toMatch(/perturb|check/);
+  });
+});
+
+describe('by call site', () => {
+  test('who holds, whose free memory it was; every held byte is somebody’s', () => {
+    const lines = ['m 0 1 400000', 'm 0 2 40000', 'm 0 3 100000', 'm 0 4 40', 'f 0 1', 'f 0 3'];
+    const events = {
+      ...eventsOf(lines),
+      sites: Int32Array.of(2, 3, 3, 2, 0, 0),
+      frames: ['', 'main', 'big', 'small'].map((functionName) => ({ functionName, file: '', line: 0, module: '' })),
+      siteParent: Int32Array.of(0, 0, 1, 1),
+      siteFrame: Int32Array.of(0, 1, 2, 3),
+    };
+    const e = explain({
+      events,
+      workload: 'test',
+      spec: parseAllocator('glibc:mmap_threshold=33554432', 1),
+      cpus: 1,
+      whatIf: false,
+    });
+    const by = new Map(e.sites!.map((s) => [s.stack.join('<'), s]));
+    const { requested, slack } = e.sample.breakdown;
+    expect(e.sites!.reduce((sum, s) => sum + s.held, 0)).toBe(requested + slack);
+    expect(by.get('main<small')!.held).toBeGreaterThan(39000);
+    expect(by.get('main<big')!.freed).toBeGreaterThan(390000);
+    expect(
+      explain({ events: eventsOf(lines), workload: 'test', spec: parseAllocator('glibc', 1), cpus: 1, whatIf: false })
+        .sites,
+    ).toBeNull();
+  });
+});
