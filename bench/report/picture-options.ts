@@ -6,9 +6,10 @@ import type { EventBuffer } from '../../sim/contract/event.ts';
 import { bytes } from '../../sim/contract/format.ts';
 import { writeWhole } from '../run/line-sink.ts';
 import { axisOf, residentAt } from './axis.ts';
-import { buildPage, buildPageData, type ReportRun } from './build-page.ts';
+import { buildPageData, type ReportRun } from './build-page.ts';
 import { svgFigures } from './figures.ts';
 import { histogramsOf } from './histograms.ts';
+import { buildPage } from './page-document.ts';
 import { terminalPlot } from './terminal-plot.ts';
 
 /** Pictures of one run or of several. */

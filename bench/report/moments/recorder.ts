@@ -1,0 +1,38 @@
+import type { EventBuffer } from '../../../sim/contract/event.ts';
+import type { Sample } from '../../../sim/metrics/sample.ts';
+import type { Assembled } from '../../run/machine.ts';
+import type { Mode } from '../../run/result.ts';
+import type { MomentData } from '../page-data.ts';
+import { BIRTHS_UNKNOWN, birthsInFileOrder } from './births.ts';
+import { captureMoment } from './moment.ts';
+
+/** A peak is looked at again when it has grown by this share: captures stay few while a heap grows. */
+const GROWTH = 1.02;
+/** The label of a sample point at which a program has come to rest. */
+const IDLE = 'idle';
+
+/** Keeps what is resident at the highest sample (within 2 %), at rest where the trace says so, and at the end. */
+export function createMomentRecorder(events: EventBuffer, mode: Mode) {
+  const births = mode === 'lockstep' ? birthsInFileOrder(events) : BIRTHS_UNKNOWN;
+  let peak: MomentData | undefined;
+  let idle: MomentData | undefined;
+  let last: { readonly sample: Sample; readonly assembled: Assembled } | undefined;
+
+  function capture(sample: Sample, assembled: Assembled): void {
+    if (sample.rssBytes > (peak?.rssBytes ?? 0) * GROWTH)
+      peak = captureMoment('at the peak', sample, assembled, births);
+    if (sample.label === IDLE) idle = captureMoment('at rest', sample, assembled, births);
+    last = { sample, assembled };
+  }
+
+  /** After the run; the last sample that was captured is its end. */
+  function finish(): MomentData[] {
+    if (!last) return [];
+    const end = captureMoment('at the end', last.sample, last.assembled, births);
+    const moments = [end, ...(idle ? [idle] : []), ...(peak ? [peak] : [])];
+    // One that says the same as the end is none of its own.
+    return moments.filter((m, i) => i === 0 || m.event !== end.event || m.rssBytes !== end.rssBytes);
+  }
+
+  return { capture, finish };
+}
