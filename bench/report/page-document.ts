@@ -5,7 +5,21 @@ import { escapeXml } from './escape.ts';
 import type { PageData } from './page-data.ts';
 import { PAGE_STYLE } from './page-style.ts';
 
-const CLIENT_FILES = ['decode', 'format', 'theme', 'charts', 'heat-map', 'tables', 'main'];
+const CLIENT_FILES = [
+  'decode',
+  'format',
+  'theme',
+  'time-view',
+  'sections',
+  'charts',
+  'figures',
+  'tables',
+  'block-detail',
+  'places',
+  'address-map',
+  'difference',
+  'main',
+];
 
 /** The page as one text: its data, scripts and styles are in it, and it asks no network for anything. */
 export function buildPage(data: PageData): string {

@@ -1,6 +1,10 @@
 type PageData = import('../page-data.ts').PageData;
 type RunData = import('../page-data.ts').RunData;
 type SeriesName = import('../page-data.ts').SeriesName;
+type ClassData = import('../page-data.ts').ClassData;
+type VerdictData = import('../page-data.ts').VerdictData;
+type MomentData = import('../page-data.ts').MomentData;
+type PlaceData = import('../page-data.ts').PlaceData;
 
 /** A run's curves with the differences summed up again. */
 interface Curves {
@@ -47,4 +51,22 @@ function orderedBy(curves: Curves, key: 'event' | 'ns'): Curves {
       number[]
     >,
   };
+}
+
+/** One square of a place's pages. */
+interface Cell {
+  /** Its number in the address space, in cells. */
+  readonly cell: number;
+  /** Position of its run in the place's columns. */
+  readonly run: number;
+}
+
+function decodePlaceCells(place: PlaceData): Cell[] {
+  const cells: Cell[] = [];
+  let at = 0;
+  place.cells.at.forEach((delta, run) => {
+    at += delta;
+    for (let i = 0; i < place.cells.length[run]!; i++) cells.push({ cell: at + i, run });
+  });
+  return cells;
 }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { bump, createBump } from '../../../docs/examples/bump.ts';
-import { collectAreas } from '../../../bench/run/areas.ts';
-import { countedName, groupName } from '../../../bench/study/explain/area-groups.ts';
+import { collectAreas, groupName } from '../../../bench/run/areas.ts';
+import { countedName } from '../../../bench/study/explain/area-groups.ts';
 import { explain } from '../../../bench/study/explain/explain.ts';
 import { growthOf } from '../../../bench/study/explain/growth.ts';
 import { liveBlocks } from '../../../bench/study/explain/live-blocks.ts';
