@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import { UserError } from '../../sim/contract/assert.ts';
 import { bytes, count, percent } from '../../sim/contract/format.ts';
 import type { Sample } from '../../sim/metrics/sample.ts';
@@ -46,7 +47,8 @@ export function buildPageData(runs: readonly ReportRun[], options: ReportOptions
   if (runs.length === 0) throw new UserError('a report needs a run, found none');
   const workload = runs[0]!.result.run.workload;
   return {
-    title: options.title ?? workload,
+    // A trace by its name; where it lies is among the facts.
+    title: options.title ?? basename(workload),
     version: VERSION,
     classes: CLASSES.map(({ key, name, about, light, dark }) => ({ key, name, about, light, dark })),
     runColours: RUN_COLOURS,

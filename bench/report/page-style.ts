@@ -38,7 +38,7 @@ th:first-child, td:first-child { text-align: left; padding-left: 2px; } th { col
 .swatch { display: inline-block; width: 11px; height: 11px; border-radius: 2px; vertical-align: -1px; flex: none; }
 .bar-stack { display: flex; height: 22px; border-radius: 3px; overflow: hidden; min-width: 2px; } .bar-stack > span { min-width: 0; flex-basis: 0; }
 .composition { list-style: none; padding: 0; margin: 8px 0 0; } .composition li { display: flex; gap: 8px; align-items: baseline; padding: 2px 0; }
-.composition .what { flex: 1; min-width: 0; } .composition .none { opacity: 0.75; }
+.composition .what { flex: 1; min-width: 0; } .composition .none { color: var(--dim); } .composition .none b { font-weight: 500; }
 .number { font-variant-numeric: tabular-nums; text-align: right; min-width: 74px; white-space: nowrap; } .number.dim { min-width: 56px; }
 details { border-bottom: 1px solid var(--line); padding: 3px 0; } summary { display: flex; flex-wrap: wrap; gap: 2px 8px; align-items: center; cursor: pointer; padding: 2px 0; }
 summary::before { content: '▸'; width: 10px; color: var(--dim); } details[open] > summary::before { content: '▾'; }
@@ -57,7 +57,7 @@ kbd { border: 1px solid var(--line); border-radius: 4px; padding: 0 5px; font: 1
 @media (max-width: 560px) {
   main { padding: 8px; } .verdict { padding: 10px 12px; } .verdict .headline { font-size: 17px; } .panel { padding: 8px; }
   header .keys { display: none; } canvas.heat { height: 380px; } th, td { padding: 3px 6px; }
-  .composition li { flex-wrap: wrap; } .composition .what { flex-basis: calc(100% - 160px); } .place-name { width: auto; flex: 1; }
+  .composition li { flex-wrap: wrap; } .composition .what { flex-basis: calc(100% - 190px); } .place-name { width: auto; flex: 1; }
   .place-bar { flex-basis: 100%; }
 }
 @media print {

@@ -15,9 +15,9 @@ export function verdictOf({ result, moments = [] }: ReportRun): VerdictData {
   const end = moments.find((m) => m.label === 'at the end');
   const sentences = [
     ...abortSentence(result),
-    ...peakSentence(result),
     ...(end ? placeSentence(end) : []),
     ...otherClasses(result),
+    ...peakSentence(result),
     ...failureSentence(result),
     ...waitingSentence(result),
     ...nextSentence(result),
@@ -57,14 +57,17 @@ function peakSentence(result: RunResult): string[] {
   const axis = axisOf(result);
   const at = axis.values[samples.indexOf(highest)]!;
   const where = axis.label === 'events' ? `event ${axis.text(at)}` : axis.text(at);
-  const held = highest.rssBytes - highest.breakdown.requested;
-  return [
-    `The peak is ${bytes(summary.rssPeakBytes)}, around ${where}: ${
-      held < highest.rssBytes * SPOKEN_OF
-        ? `nearly all of it in use then.`
-        : `${bytes(highest.breakdown.requested)} of it in use then, ${bytes(held)} not.`
-    }`,
-  ];
+  const { requested } = highest.breakdown;
+  const ofIt =
+    requested > highest.rssBytes * (1 - SPOKEN_OF)
+      ? 'nearly all of it in use'
+      : `${bytes(requested)} of it in use, ${bytes(highest.rssBytes - requested)} not`;
+  if (summary.rssPeakBytes > highest.rssBytes * 1.05) {
+    return [
+      `The peak is ${bytes(summary.rssPeakBytes)}, for a moment between two samples; the highest sample, at ${where}, has ${bytes(highest.rssBytes)}, ${ofIt}.`,
+    ];
+  }
+  return [`The peak is ${bytes(summary.rssPeakBytes)}, around ${where}, ${ofIt}.`];
 }
 
 function placeSentence({ places, rssBytes }: MomentData): string[] {

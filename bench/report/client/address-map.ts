@@ -93,30 +93,37 @@ function drawAddressMap(place: HTMLElement, data: PageData, heat: HeatMapData, a
     }
     ctx.restore();
     drawBands(ctx, left, width);
-    drawTimeAxis(ctx, left, width);
+    drawTimeAxis(ctx, width);
   }
 
-  /** A line over each group, and its name where there is room for it. */
+  /** A line over each group, its size beside it, and its name on it where there is room. */
   function drawBands(ctx: CanvasRenderingContext2D, left: number, width: number): void {
     ctx.font = '11px system-ui, sans-serif';
     ctx.textBaseline = 'middle';
-    ctx.textAlign = 'right';
     let freeFrom = 0;
     for (const group of heat.groups) {
       const top = rowY(group.from);
       const bottom = rowY(group.from + group.rows);
       if (bottom <= 0 || top >= plotHeight()) continue;
-      ctx.fillStyle = styleValue('--line');
+      ctx.fillStyle = styleValue('--dim');
       if (top > 0) ctx.fillRect(0, Math.round(top), left + width, 1);
-      const middle = Math.max(freeFrom + 7, Math.min((Math.max(0, top) + Math.min(plotHeight(), bottom)) / 2, bottom));
-      if (middle + 6 > Math.max(bottom + 4, freeFrom + 13) || middle > plotHeight() - 4) continue;
+      const middle = Math.max(0, top) + 9;
+      if (middle < freeFrom || middle > plotHeight() - 8) continue;
+      ctx.textAlign = 'right';
+      ctx.fillText(bytesText(group.rows * heat.rowBytes), left - 6, middle);
+      ctx.textAlign = 'left';
+      const text = fitText(ctx, placeText(group.name, group.areas), width - 20);
+      ctx.globalAlpha = 0.85;
+      ctx.fillStyle = styleValue('--panel');
+      ctx.fillRect(left + 1, middle - 7, ctx.measureText(text).width + 8, 15);
+      ctx.globalAlpha = 1;
       ctx.fillStyle = styleValue('--fg');
-      ctx.fillText(fitText(ctx, placeText(group.name, group.areas), left - 8), left - 6, middle);
-      freeFrom = middle + 6;
+      ctx.fillText(text, left + 5, middle);
+      freeFrom = middle + 15;
     }
   }
 
-  function drawTimeAxis(ctx: CanvasRenderingContext2D, left: number, width: number): void {
+  function drawTimeAxis(ctx: CanvasRenderingContext2D, width: number): void {
     ctx.textBaseline = 'top';
     ctx.textAlign = 'center';
     ctx.fillStyle = styleValue('--dim');

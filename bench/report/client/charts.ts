@@ -19,6 +19,8 @@ interface ChartOptions {
   readonly marks?: readonly { readonly x: number; readonly label: string }[];
   /** Of a stacked chart: what a series stands for is its distance from the one below. */
   readonly stacked?: boolean;
+  /** A height that the curves may miss, between two samples. */
+  readonly level?: { readonly y: number; readonly label: string };
   /** Shared by all charts over the same axis. */
   readonly view?: TimeView;
 }
@@ -35,7 +37,7 @@ const widthOf = (place: HTMLElement) => Math.max(220, place.clientWidth - 22);
 
 /** A chart that follows the width of its place, the keyboard, and the view that it shares. */
 function drawChart(place: HTMLElement, options: ChartOptions): uPlot {
-  const { lines, x, marks = [], view } = options;
+  const { lines, x, marks = [], view, level } = options;
   const isBytes = options.yText === bytesText;
   const axis = (text: (value: number) => string, size: number, space: number): uPlot.Axis => ({
     stroke: () => styleValue('--dim'),
@@ -52,7 +54,7 @@ function drawChart(place: HTMLElement, options: ChartOptions): uPlot {
       padding: [10, 12, 0, 0],
       scales: {
         x: { time: false, ...(view && { range: () => [view.from, view.to] as [number, number] }) },
-        y: { range: (_u, _least, greatest) => [0, greatest > 0 ? greatest * 1.05 : 1] },
+        y: { range: (_u, _least, greatest) => [0, Math.max(greatest, level?.y ?? 0) * 1.05 || 1] },
       },
       axes: [
         axis(options.xText, 34, 84),
@@ -72,7 +74,7 @@ function drawChart(place: HTMLElement, options: ChartOptions): uPlot {
         ...seriesOf(options),
       ],
       hooks: {
-        draw: [(u) => drawMarks(u, marks)],
+        draw: [(u) => drawMarks(u, marks), (u) => level && drawLevel(u, level)],
         setSelect: view ? [(u) => selectTime(u, view)] : [],
       },
     },
@@ -147,11 +149,13 @@ function drawMarks(u: uPlot, marks: readonly { x: number; label: string }[]): vo
   ctx.font = `${11 * ratio}px system-ui, sans-serif`;
   ctx.textBaseline = 'top';
   let free = -Infinity;
+  let crowded = -Infinity;
   const { min = 0, max = 0 } = u.scales['x']!;
   for (const mark of marks) {
     if (mark.x < min! || mark.x > max!) continue;
     const x = Math.round(u.valToPos(mark.x, 'x', true));
-    if (x < free && marks.length > 40) continue;
+    if (x < crowded) continue;
+    crowded = x + 3 * ratio;
     ctx.strokeStyle = styleValue('--fg');
     ctx.globalAlpha = 0.4;
     ctx.setLineDash([2 * ratio, 3 * ratio]);
@@ -159,18 +163,36 @@ function drawMarks(u: uPlot, marks: readonly { x: number; label: string }[]): vo
     ctx.moveTo(x, bbox.top);
     ctx.lineTo(x, bbox.top + bbox.height);
     ctx.stroke();
-    if (x < free) continue;
     const text = mark.label.length > 24 ? `${mark.label.slice(0, 23)}…` : mark.label;
     const { width } = ctx.measureText(text);
     const left = Math.min(x + 2 * ratio, bbox.left + bbox.width - width - 4 * ratio);
+    if (left < free) continue;
     ctx.globalAlpha = 0.85;
     ctx.fillStyle = styleValue('--panel');
     ctx.fillRect(left, bbox.top, width + 4 * ratio, 14 * ratio);
     ctx.globalAlpha = 1;
     ctx.fillStyle = styleValue('--fg');
     ctx.fillText(text, left + 2 * ratio, bbox.top + 2 * ratio);
-    free = x + width + 10 * ratio;
+    free = left + width + 10 * ratio;
   }
+  ctx.restore();
+}
+
+function drawLevel(u: uPlot, { y, label }: { readonly y: number; readonly label: string }): void {
+  const { ctx, bbox } = u;
+  const ratio = devicePixelRatio;
+  const at = Math.round(u.valToPos(y, 'y', true));
+  ctx.save();
+  ctx.strokeStyle = styleValue('--bad');
+  ctx.setLineDash([6 * ratio, 4 * ratio]);
+  ctx.beginPath();
+  ctx.moveTo(bbox.left, at);
+  ctx.lineTo(bbox.left + bbox.width, at);
+  ctx.stroke();
+  ctx.font = `${11 * ratio}px system-ui, sans-serif`;
+  ctx.textBaseline = 'top';
+  ctx.fillStyle = styleValue('--bad');
+  ctx.fillText(label, bbox.left + 6 * ratio, at + 3 * ratio);
   ctx.restore();
 }
 

@@ -38,11 +38,15 @@ function decodeCells(base64: string): Uint8Array {
   return Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
 }
 
-/** The curves over time, or over events: threads at their own pace do not reach the samples in file order. */
+/**
+ * The curves over time, or over events: threads at their own pace do not reach the samples in file order. They begin
+ * with nothing at 0, as the program did.
+ */
 function orderedBy(curves: Curves, key: 'event' | 'ns'): Curves {
   const x = curves[key];
   const order = x.map((_, i) => i).sort((i, j) => x[i]! - x[j]! || i - j);
-  const pick = (values: readonly number[]) => order.map((i) => values[i]!);
+  const fromZero = order.length > 0 && x[order[0]!]! > 0;
+  const pick = (values: readonly number[]) => [...(fromZero ? [0] : []), ...order.map((i) => values[i]!)];
   return {
     event: pick(curves.event),
     ns: pick(curves.ns),

@@ -49,6 +49,9 @@ function drawClasses(
       { label: 'Resident', values: c.columns.rssBytes, colour: styleValue('--fg'), over: true },
     ],
     ...(marks && { marks }),
+    ...(run.rssPeakBytes > Math.max(...c.columns.rssBytes) * 1.01 && {
+      level: { y: run.rssPeakBytes, label: `${bytesText(run.rssPeakBytes)} at most, between two samples` },
+    }),
   });
   if (run.series.count < run.series.sampleCount) {
     place.append(
@@ -139,7 +142,7 @@ function drawHistograms(data: PageData, into: HTMLElement): void {
       xText: (v) => (Number.isInteger(v) ? unit(v === 0 ? 0 : 2 ** v) : ''),
       yText: y,
       height: 200,
-      lines: [{ label: 'bar', values: [...values], colour, fill: colour, bars: true }],
+      lines: [{ label: y === bytesText ? 'bytes' : 'blocks', values: [...values], colour, fill: colour, bars: true }],
     });
   };
   bars('Blocks by the size asked for', 'chart-sizes', h.sizes, axisBytesText);

@@ -31,6 +31,7 @@ function nsText(value: number): string {
 }
 
 function axisNsText(value: number): string {
+  if (value === 0) return '0';
   return nsText(value).replace(/(\.\d*?)0+ /, '$1 ').replace(/\. /, ' ');
 }
 
