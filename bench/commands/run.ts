@@ -4,7 +4,7 @@ import type { Sample } from '../../sim/metrics/sample.ts';
 import { startProgress } from '../cli/progress.ts';
 import { type MachineArguments, machineOptions, prepare } from '../cli/run-options.ts';
 import { type TimeArguments, timeOptions, timing } from '../cli/time-options.ts';
-import type { ReportRun } from '../report/build-page.ts';
+import type { ReportRun } from '../report/report-run.ts';
 import { drawPictures, type PictureArguments, pictureOptions, wantsRecording } from '../report/picture-options.ts';
 import { type LineSink, openLineSink } from '../run/line-sink.ts';
 import { runSession } from '../run/run-session.ts';

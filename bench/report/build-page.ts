@@ -1,6 +1,8 @@
 import { basename } from 'node:path';
 import { UserError } from '../../sim/contract/assert.ts';
 import { bytes, count, percent } from '../../sim/contract/format.ts';
+import { PAGE_BYTES } from '../../sim/contract/units.ts';
+import { MMAP_BOTTOM_PAGE, realAddress } from '../../sim/kernel/layout.ts';
 import type { Sample } from '../../sim/metrics/sample.ts';
 import { compareResults } from '../metrics/comparison.ts';
 import { METRICS, metricNamed, metricText } from '../metrics/index.ts';
@@ -13,7 +15,6 @@ import { CLASSES, metricTitle, RUN_COLOURS } from './names.ts';
 import {
   type HeatMap,
   type MetricRow,
-  type MomentData,
   type PageData,
   type RunData,
   SERIES,
@@ -21,18 +22,8 @@ import {
   type SeriesName,
   type WaitData,
 } from './page-data.ts';
+import type { ReportRun } from './report-run.ts';
 import { differenceOf, verdictOf } from './verdict.ts';
-
-/** One run of a report; what was not recorded while it ran is left out of the page. */
-export interface ReportRun {
-  readonly result: RunResult;
-  readonly heat?: HeatMap | null;
-  readonly moments?: readonly MomentData[];
-  /** Lines of an explanation. */
-  readonly verdict?: readonly string[];
-  /** A picture by call site, as markup without scripts that needs nothing else (bench/report/sites). */
-  readonly sites?: string;
-}
 
 export interface ReportOptions {
   readonly title?: string;
@@ -42,6 +33,7 @@ export interface ReportOptions {
 /** Stretches of the time axis that the page can tell apart; each keeps the extremes of every curve. */
 const BUCKETS = 1200;
 const MARKS_MAX = 400;
+const UPPER_START = MMAP_BOTTOM_PAGE * PAGE_BYTES;
 
 export function buildPageData(runs: readonly ReportRun[], options: ReportOptions = {}): PageData {
   if (runs.length === 0) throw new UserError('a report needs a run, found none');
@@ -52,6 +44,11 @@ export function buildPageData(runs: readonly ReportRun[], options: ReportOptions
     version: VERSION,
     classes: CLASSES.map(({ key, name, about, light, dark }) => ({ key, name, about, light, dark })),
     runColours: RUN_COLOURS,
+    addresses: {
+      upperFrom: UPPER_START,
+      lowerShift: realAddress(PAGE_BYTES) - PAGE_BYTES,
+      upperShift: realAddress(UPPER_START) - UPPER_START,
+    },
     histograms: options.histograms ?? null,
     runs: runs.map((run) => runData(run, runs.length)),
     metrics: metricRows(runs.map((r) => r.result)),
@@ -69,7 +66,12 @@ function runData(reported: ReportRun, runs: number): RunData {
     facts: [
       ['workload', [run.workload, ...parameters].join(' ')],
       ['allocator', run.allocator],
-      ['time', run.mode === 'lockstep' ? 'lockstep: events in file order; contention is not computed' : `${run.mode}, pace ${run.pace}`],
+      [
+        'time',
+        run.mode === 'lockstep'
+          ? 'lockstep: events in file order; contention is not computed'
+          : `${run.mode}, pace ${run.pace}`,
+      ],
       ['machine', `${run.cpus} cpus, kernel ${run.kernel}, touch ${run.touch}, seed ${run.seed}`],
       ['events', count(result.engine.events)],
       ['resident', `${bytes(summary.rssBytes)} at the end, ${bytes(summary.rssPeakBytes)} at most`],
@@ -168,7 +170,9 @@ function waitData({ concurrency }: RunResult): WaitData | null {
 }
 
 function metricRows(results: readonly RunResult[]): MetricRow[] {
-  return compareResults(results.map((r) => [r])).rows.map((row) => ({
+  // The simulator's own speed says nothing about the program.
+  const rows = compareResults(results.map((r) => [r])).rows.filter((row) => metricNamed(row.metric).deterministic);
+  return rows.map((row) => ({
     title: metricTitle(row.metric),
     name: row.metric,
     about: metricNamed(row.metric).about,
@@ -178,4 +182,3 @@ function metricRows(results: readonly RunResult[]): MetricRow[] {
     })),
   }));
 }
-

@@ -1,6 +1,6 @@
 import { bytes, count, duration } from '../../sim/contract/format.ts';
 import { axisOf, residentAt, timeLabel } from './axis.ts';
-import type { ReportRun } from './build-page.ts';
+import type { ReportRun } from './report-run.ts';
 import { decimate } from './decimate.ts';
 import type { Histograms } from './histograms.ts';
 import { type SvgLine, svgBars, svgChart, svgGrid } from './svg.ts';

@@ -1,5 +1,5 @@
 import { PAGE_BYTES } from '../../sim/contract/units.ts';
-import { BRK_START_PAGE, relativeAddress } from '../../sim/kernel/layout.ts';
+import { BRK_START_PAGE, realAddress } from '../../sim/kernel/layout.ts';
 import { forEachLive } from '../../sim/replay/objects.ts';
 import { collectAreas, groupName, isResident, RESERVED } from '../run/areas.ts';
 import type { Assembled } from '../run/machine.ts';
@@ -180,7 +180,7 @@ function layOut(used: readonly number[], names: ReadonlyMap<number, Named>, gran
     granules.forEach((granule, i) => {
       if (i % perRow === 0) {
         const start = Math.max(granule * granulePages, BRK_START_PAGE) * PAGE_BYTES;
-        rows.push({ address: relativeAddress(start), name: areaOf(granule) });
+        rows.push({ address: `0x${realAddress(start).toString(16)}`, name: areaOf(granule) });
       }
       rowOf.set(granule, rows.length - 1);
     });

@@ -5,6 +5,8 @@ export interface PageData {
   /** In the order in which they are stacked, the lowest first. */
   readonly classes: readonly ClassData[];
   readonly runColours: readonly { readonly light: string; readonly dark: string }[];
+  /** A real process's addresses are those of cells and blocks and the shift of the lower or the upper half. */
+  readonly addresses: { readonly upperFrom: number; readonly lowerShift: number; readonly upperShift: number };
   /** Sizes and lifetimes of the workload; null where a result came without its events. */
   readonly histograms: {
     readonly sizes: readonly number[];

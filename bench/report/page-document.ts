@@ -59,4 +59,3 @@ function readClient(name: string): string {
 }
 
 const inScript = (text: string) => text.replace(/<\/script/gi, '<\\/script').replace(/^\/\/# sourceMapping.*$/gm, '');
-

@@ -1,7 +1,7 @@
 import { bytes, count, duration, percent } from '../../sim/contract/format.ts';
 import type { RunResult } from '../run/result.ts';
 import { axisOf } from './axis.ts';
-import type { ReportRun } from './build-page.ts';
+import type { ReportRun } from './report-run.ts';
 import { CLASSES, type ClassName } from './names.ts';
 import type { MomentData, VerdictData } from './page-data.ts';
 
@@ -29,7 +29,11 @@ function headlineOf(result: RunResult): string {
   const { summary } = result;
   const { rssBytes, requestedBytes } = summary;
   if (summary.rssPeakBytes === 0) return 'Nothing was ever resident: this run allocated nothing.';
-  const when = result.abort ? 'When the program aborts' : result.partial ? 'Where the run was interrupted' : 'At the end';
+  const when = result.abort
+    ? 'When the program aborts'
+    : result.partial
+      ? 'Where the run was interrupted'
+      : 'At the end';
   if (rssBytes === 0) return `${when} nothing is resident: all of ${bytes(summary.rssPeakBytes)} went back.`;
   const [most] = ranked(result);
   const share = percent(most!.bytes / rssBytes);
@@ -94,7 +98,9 @@ function otherClasses(result: RunResult): string[] {
     .slice(1)
     .filter((c) => c.bytes >= rssBytes * SPOKEN_OF);
   if (rssBytes === 0 || others.length === 0) return [];
-  return [`Beside that: ${others.map((c) => `${bytes(c.bytes)} (${percent(c.bytes / rssBytes)}) of ${c.of.phrase}`).join('; ')}.`];
+  return [
+    `Beside that: ${others.map((c) => `${bytes(c.bytes)} (${percent(c.bytes / rssBytes)}) of ${c.of.phrase}`).join('; ')}.`,
+  ];
 }
 
 function failureSentence({ summary }: RunResult): string[] {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { ReportRun } from '../../bench/report/build-page.ts';
+import type { ReportRun } from '../../bench/report/report-run.ts';
 import { svgFigures } from '../../bench/report/figures.ts';
 import { histogramsOf } from '../../bench/report/histograms.ts';
 import { plotText } from '../../bench/report/picture-options.ts';

@@ -23,7 +23,13 @@ const AXIS_HEIGHT = 22;
  * The address space over time, arenas and other places in bands of their own, under the same time axis as the charts.
  * Wheel and keys zoom, dragging moves, a click says what is there.
  */
-function drawAddressMap(place: HTMLElement, data: PageData, heat: HeatMapData, axis: TimeAxis, map: MapPlace): () => void {
+function drawAddressMap(
+  place: HTMLElement,
+  data: PageData,
+  heat: HeatMapData,
+  axis: TimeAxis,
+  map: MapPlace,
+): () => void {
   const rows = heat.rows.length;
   const times = axis.isTime ? heat.ns : heat.events;
   const order = times.map((_, i) => i).sort((i, j) => times[i]! - times[j]! || i - j);
@@ -127,7 +133,7 @@ function drawAddressMap(place: HTMLElement, data: PageData, heat: HeatMapData, a
     ctx.textBaseline = 'top';
     ctx.textAlign = 'center';
     ctx.fillStyle = styleValue('--dim');
-    for (const tick of roundTicks(axis.view.from, axis.view.to, width / 90)) {
+    for (const tick of roundTicks(axis.view.from, axis.view.to, width / 90, axis.view.whole ? 1 : 0)) {
       const x = timeX(tick);
       ctx.fillRect(x, plotHeight(), 1, 4);
       const text = axis.xText(tick);
@@ -153,6 +159,11 @@ function drawAddressMap(place: HTMLElement, data: PageData, heat: HeatMapData, a
 
   function choose(x: number, y: number): void {
     mark = { x: Math.min(columns - 1, Math.max(0, x)), y: Math.min(rows - 1, Math.max(0, y)) };
+    const time = starts[mark.x]!;
+    if (time < axis.view.from || time > axis.view.to) {
+      const half = (axis.view.to - axis.view.from) / 2;
+      showTime(axis.view, time - half, time + half);
+    }
     if (mark.y < view.from) panRows(mark.y - view.from - 2);
     if (mark.y >= view.to) panRows(mark.y - view.to + 3);
     draw();
@@ -195,7 +206,12 @@ function drawAddressMap(place: HTMLElement, data: PageData, heat: HeatMapData, a
       const factor = event.deltaY < 0 ? 0.75 : 1 / 0.75;
       const { left, width } = map.box();
       if (event.shiftKey) zoomRows(factor, view.from + (event.offsetY / plotHeight()) * (view.to - view.from));
-      else zoomTime(axis.view, factor, axis.view.from + ((event.offsetX - left) / width) * (axis.view.to - axis.view.from));
+      else
+        zoomTime(
+          axis.view,
+          factor,
+          axis.view.from + ((event.offsetX - left) / width) * (axis.view.to - axis.view.from),
+        );
     },
     { passive: false },
   );

@@ -25,11 +25,20 @@ function cellDetail(data: PageData, moment: MomentData, blocks: Blocks, place: P
   const detail = element(
     'div',
     { class: 'detail' },
-    element('p', {}, element('strong', {}, `${what} at ${hexText(start)}`), `, ${place.name}, ${moment.label}`),
     element(
       'p',
       {},
-      ...parts.flatMap(({ c, value }, i) => [i > 0 ? ' · ' : '', swatch(shade(c)), ` ${bytesText(value)} ${c.name.toLowerCase()}`]),
+      element('strong', {}, `${what} at ${addressText(data, start)}`),
+      `, ${place.name}, ${moment.label}`,
+    ),
+    element(
+      'p',
+      {},
+      ...parts.flatMap(({ c, value }, i) => [
+        i > 0 ? ' · ' : '',
+        swatch(shade(c)),
+        ` ${bytesText(value)} ${c.name.toLowerCase()}`,
+      ]),
     ),
   );
   const listed = blocksOn(blocks, cells.block[run]!, start, start + cellBytes);
@@ -37,7 +46,13 @@ function cellDetail(data: PageData, moment: MomentData, blocks: Blocks, place: P
   if (live === 0) {
     const kept = parts.some(({ c }) => c.key === 'metadata' || c.key === 'cached');
     detail.append(
-      element('p', {}, kept ? 'No block of the program lies here: the allocator itself keeps it.' : 'Nothing lies here: it could be given back.'),
+      element(
+        'p',
+        {},
+        kept
+          ? 'No block of the program lies here: the allocator itself keeps it.'
+          : 'Nothing lies here: it could be given back.',
+      ),
     );
     return detail;
   }
@@ -49,11 +64,13 @@ function cellDetail(data: PageData, moment: MomentData, blocks: Blocks, place: P
       `${live === 1 ? 'One block holds it' : `${countText(Math.max(live, listed.length))} blocks hold it`}` +
         (free > 0 ? ` and ${live === 1 ? 'keeps' : 'keep'} ${bytesText(free)} of free memory from going back:` : ':'),
     ),
-    blocksTable(blocks, listed.slice(0, SHOWN_BLOCKS)),
+    blocksTable(data, blocks, listed.slice(0, SHOWN_BLOCKS)),
   );
   if (listed.length > SHOWN_BLOCKS) detail.append(emptyNote(`and ${countText(listed.length - SHOWN_BLOCKS)} more`));
   else if (listed.length < live) {
-    detail.append(emptyNote(`${countText(live - listed.length)} of them are not listed in this page: there are too many blocks.`));
+    detail.append(
+      emptyNote(`${countText(live - listed.length)} of them are not listed in this page: there are too many blocks.`),
+    );
   }
   return detail;
 }
@@ -67,11 +84,11 @@ function blocksOn({ address, data }: Blocks, first: number, start: number, end: 
   return on;
 }
 
-function blocksTable({ address, data }: Blocks, indices: readonly number[]): HTMLElement {
+function blocksTable(page: PageData, { address, data }: Blocks, indices: readonly number[]): HTMLElement {
   const hasEvents = indices.some((i) => data.event[i]! >= 0);
   const hasSites = data.site.length > 0;
   const rows = indices.map((i) => [
-    hexText(address[i]!),
+    addressText(page, address[i]!),
     bytesText(data.requestedBytes[i]!),
     bytesText(data.usableBytes[i]!),
     data.pinsBytes[i]! > 0 ? bytesText(data.pinsBytes[i]!) : '–',
@@ -91,4 +108,8 @@ function blocksTable({ address, data }: Blocks, indices: readonly number[]): HTM
   return table;
 }
 
-const hexText = (address: number): string => `0x${address.toString(16)}`;
+/** As a real process would show it. */
+function addressText(data: PageData, address: number): string {
+  const { upperFrom, lowerShift, upperShift } = data.addresses;
+  return `0x${(address + (address >= upperFrom ? upperShift : lowerShift)).toString(16)}`;
+}

@@ -25,8 +25,9 @@ interface ChartOptions {
   readonly view?: TimeView;
 }
 
-/** Ticks of byte axes lie at round binary numbers. */
+/** Ticks of byte axes lie at round binary numbers, those of counts at whole ones. */
 const BINARY_STEPS = Array.from({ length: 50 }, (_, i) => 2 ** i);
+const WHOLE_STEPS = Array.from({ length: 48 }, (_, i) => [1, 2, 5][i % 3]! * 10 ** Math.floor(i / 3));
 const GUTTER = 76;
 const NARROW_GUTTER = 62;
 
@@ -57,10 +58,11 @@ function drawChart(place: HTMLElement, options: ChartOptions): uPlot {
         y: { range: (_u, _least, greatest) => [0, Math.max(greatest, level?.y ?? 0) * 1.05 || 1] },
       },
       axes: [
-        axis(options.xText, 34, 84),
+        { ...axis(options.xText, 34, 84), ...(view?.whole && { incrs: WHOLE_STEPS }) },
         {
           ...axis(isBytes ? axisBytesText : options.yText, gutterOf(place), 34),
           ...(isBytes && { incrs: BINARY_STEPS }),
+          ...(options.yText === countText && { incrs: WHOLE_STEPS }),
         },
       ],
       cursor: {
@@ -69,10 +71,7 @@ function drawChart(place: HTMLElement, options: ChartOptions): uPlot {
         ...(view && { sync: { key: 'time', setSeries: false } }),
       },
       legend: { live: true },
-      series: [
-        { label: 'at', value: (_u, v) => (v === null ? '–' : options.xText(v)) },
-        ...seriesOf(options),
-      ],
+      series: [{ label: 'at', value: (_u, v) => (v === null ? '–' : options.xText(v)) }, ...seriesOf(options)],
       hooks: {
         draw: [(u) => drawMarks(u, marks), (u) => level && drawLevel(u, level)],
         setSelect: view ? [(u) => selectTime(u, view)] : [],
@@ -148,20 +147,20 @@ function drawMarks(u: uPlot, marks: readonly { x: number; label: string }[]): vo
   ctx.clip();
   ctx.font = `${11 * ratio}px system-ui, sans-serif`;
   ctx.textBaseline = 'top';
+  ctx.textAlign = 'left';
   let free = -Infinity;
-  let crowded = -Infinity;
   const { min = 0, max = 0 } = u.scales['x']!;
   for (const mark of marks) {
     if (mark.x < min! || mark.x > max!) continue;
     const x = Math.round(u.valToPos(mark.x, 'x', true));
-    if (x < crowded) continue;
-    crowded = x + 3 * ratio;
+    const isCrowded = marks.length > 24;
+    if (isCrowded && x < free) continue;
     ctx.strokeStyle = styleValue('--fg');
     ctx.globalAlpha = 0.4;
     ctx.setLineDash([2 * ratio, 3 * ratio]);
     ctx.beginPath();
     ctx.moveTo(x, bbox.top);
-    ctx.lineTo(x, bbox.top + bbox.height);
+    ctx.lineTo(x, bbox.top + (isCrowded ? 22 * ratio : bbox.height));
     ctx.stroke();
     const text = mark.label.length > 24 ? `${mark.label.slice(0, 23)}…` : mark.label;
     const { width } = ctx.measureText(text);
@@ -191,6 +190,7 @@ function drawLevel(u: uPlot, { y, label }: { readonly y: number; readonly label:
   ctx.stroke();
   ctx.font = `${11 * ratio}px system-ui, sans-serif`;
   ctx.textBaseline = 'top';
+  ctx.textAlign = 'left';
   ctx.fillStyle = styleValue('--bad');
   ctx.fillText(label, bbox.left + 6 * ratio, at + 3 * ratio);
   ctx.restore();

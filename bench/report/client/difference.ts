@@ -5,7 +5,7 @@ function drawDifference(into: HTMLElement, data: PageData, all: readonly Curves[
     `What differs: ${data.runs[other]!.name} against ${data.runs[0]!.name}`,
     into,
     'difference',
-    'To the right: more under the second; to the left: less.',
+    `To the right: more under ${data.runs[other]!.name}; to the left: less.`,
   );
   const last = (c: Curves) => c.columns.rssBytes.length - 1;
   const highest = (c: Curves) => c.columns.rssBytes.reduce((best, v, i, values) => (v > values[best]! ? i : best), 0);
@@ -13,21 +13,31 @@ function drawDifference(into: HTMLElement, data: PageData, all: readonly Curves[
     ['At the end', last],
     ['At the highest sample of each', highest],
   ] as const) {
-    place.append(element('h3', {}, title), differenceTable(data, a, rowOf(a), b, rowOf(b)));
+    place.append(element('h3', {}, title), differenceTable(data, other, a, rowOf(a), b, rowOf(b)));
   }
 }
 
-function differenceTable(data: PageData, a: Curves, rowA: number, b: Curves, rowB: number): HTMLElement {
+function differenceTable(data: PageData, other: number, a: Curves, rowA: number, b: Curves, rowB: number): HTMLElement {
   const rows = [
-    ...data.classes.map((c) => ({ name: c.name, colour: shade(c), from: a.columns[c.key][rowA] ?? 0, to: b.columns[c.key][rowB] ?? 0 })),
-    { name: 'Resident, all', colour: styleValue('--fg'), from: a.columns.rssBytes[rowA] ?? 0, to: b.columns.rssBytes[rowB] ?? 0 },
+    ...data.classes.map((c) => ({
+      name: c.name,
+      colour: shade(c),
+      from: a.columns[c.key][rowA] ?? 0,
+      to: b.columns[c.key][rowB] ?? 0,
+    })),
+    {
+      name: 'Resident, all',
+      colour: styleValue('--fg'),
+      from: a.columns.rssBytes[rowA] ?? 0,
+      to: b.columns.rssBytes[rowB] ?? 0,
+    },
   ];
   const most = Math.max(1, ...rows.map((r) => Math.abs(r.to - r.from)));
   return element(
     'div',
     { class: 'scroll-x' },
     drawTable(
-      ['', 'first', 'second', 'difference', ''],
+      ['', data.runs[0]!.name, data.runs[other]!.name, 'difference', ''],
       rows.map((r) => [
         { text: element('span', {}, swatch(r.colour), ` ${r.name}`) },
         bytesText(r.from),

@@ -67,11 +67,13 @@ function drawClasses(
 function drawRuns(place: HTMLElement, data: PageData, all: readonly Curves[], axis: TimeAxis): uPlot {
   const tables = all.map((c) => uniqueX([axisValues(c, axis), c.columns.rssBytes, c.columns.requestedBytes]));
   const joined = tables.length > 1 ? uPlot.join(tables) : tables[0]!;
-  const lines = data.runs.map((run, i): Line => ({
-    label: run.name,
-    values: joined[1 + i * 2] as (number | null)[],
-    colour: runColour(data, i),
-  }));
+  const lines = data.runs.map(
+    (run, i): Line => ({
+      label: run.name,
+      values: joined[1 + i * 2] as (number | null)[],
+      colour: runColour(data, i),
+    }),
+  );
   const asked: Line = {
     label: 'Asked for',
     values: joined[2] as (number | null)[],
@@ -103,7 +105,12 @@ function drawWaits(into: HTMLElement, data: PageData, run: RunData, axis: TimeAx
   const { widthNs, causes } = run.waits;
   const x = causes[0]!.ns.map((_, i) => i * widthNs);
   if (x.length < 2) return;
-  const place = panel('Threads that wait', into, 'chart-waits', 'How many threads stand still at a time, and what for.');
+  const place = panel(
+    'Threads that wait',
+    into,
+    'chart-waits',
+    'How many threads stand still at a time, and what for.',
+  );
   const sums = stacked(causes.map((cause) => cause.ns.map((ns) => ns / widthNs)));
   if (sums.at(-1)!.every((v) => v === 0)) {
     place.append(emptyNote('No thread ever waited.'));

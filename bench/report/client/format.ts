@@ -9,7 +9,9 @@ function bytesText(value: number): string {
 
 /** On an axis, where the ticks are round. */
 function axisBytesText(value: number): string {
-  return bytesText(value).replace(/\.0+ /, ' ').replace(/(\.\d)0 /, '$1 ');
+  return bytesText(value)
+    .replace(/\.0+ /, ' ')
+    .replace(/(\.\d)0 /, '$1 ');
 }
 
 function signedBytesText(value: number): string {
@@ -32,7 +34,9 @@ function nsText(value: number): string {
 
 function axisNsText(value: number): string {
   if (value === 0) return '0';
-  return nsText(value).replace(/(\.\d*?)0+ /, '$1 ').replace(/\. /, ' ');
+  return nsText(value)
+    .replace(/(\.\d*?)0+ /, '$1 ')
+    .replace(/\. /, ' ');
 }
 
 function percentText(share: number): string {
@@ -46,9 +50,9 @@ function placeText(name: string, areas: number): string {
   return `${countText(areas)} ${many}`;
 }
 
-/** Ticks at 1, 2 or 5 times a power of ten. */
-function roundTicks(from: number, to: number, about: number): number[] {
-  const raw = (to - from) / Math.max(1, about);
+/** Ticks at 1, 2 or 5 times a power of ten, `least` apart and more. */
+function roundTicks(from: number, to: number, about: number, least = 0): number[] {
+  const raw = Math.max(least, (to - from) / Math.max(1, about));
   if (!(raw > 0)) return [from];
   const power = 10 ** Math.floor(Math.log10(raw));
   const step = [1, 2, 5, 10].map((k) => k * power).find((s) => s >= raw)!;

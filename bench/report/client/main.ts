@@ -25,7 +25,7 @@ function drawPage(): void {
   function timeAxis(indices: readonly number[]): TimeAxis {
     const isTime = state.byTime;
     const xs = indices.map((i) => (isTime ? curvesOf(i).ns : curvesOf(i).event));
-    const view = createTimeView(0, Math.max(0, ...xs.map((x) => x.at(-1) ?? 0)));
+    const view = createTimeView(0, Math.max(0, ...xs.map((x) => x.at(-1) ?? 0)), !isTime);
     return { view, isTime, xText: isTime ? axisNsText : (value) => countText(value) };
   }
 
@@ -44,7 +44,12 @@ function drawPage(): void {
     const verdict = data.differences[Math.max(0, state.chosenRun - 1)]!;
     body.append(verdictPanel(verdict, []));
     const place = panel('Resident memory of each', body, 'chart-rss');
-    drawRuns(place, data, data.runs.map((_, i) => curvesOf(i)), timeAxis([...data.runs.keys()]));
+    drawRuns(
+      place,
+      data,
+      data.runs.map((_, i) => curvesOf(i)),
+      timeAxis([...data.runs.keys()]),
+    );
     const peaks = data.runs.map((run) => `${run.name}: ${bytesText(run.rssPeakBytes)} at most`).join(' · ');
     place.append(element('p', { class: 'dim' }, peaks));
     const chooser = choice(
@@ -77,8 +82,7 @@ function drawPage(): void {
 
   function drawMemory(run: RunData, c: Curves, axis: TimeAxis): void {
     const moment = run.moments[state.chosenMoment];
-    const last = c.columns.rssBytes.length - 1;
-    const ends = data.classes.map(({ key }) => decoded[state.chosenRun]!.columns[key][last] ?? 0);
+    const ends = data.classes.map(({ key }) => decoded[state.chosenRun]!.columns[key].at(-1) ?? 0);
     const place = panel('Resident memory over time', body, 'chart-classes');
     const marks = run.series.marks.map(({ row, label }) => ({
       x: (state.byTime ? decoded[state.chosenRun]!.ns : decoded[state.chosenRun]!.event)[row]!,
@@ -105,7 +109,11 @@ function drawPage(): void {
       'heat',
       'From top to bottom the memory, from left to right the same time as above. Click a spot to read it; drag to move; + and − zoom time, Page Up and Page Down zoom addresses.',
     );
-    const status = element('p', { class: 'status', 'aria-live': 'polite' }, `A row is ${bytesText(run.heat.rowBytes)}.`);
+    const status = element(
+      'p',
+      { class: 'status', 'aria-live': 'polite' },
+      `A row is ${bytesText(run.heat.rowBytes)}.`,
+    );
     const draw = drawAddressMap(place, data, run.heat, axis, {
       box: () => ({ left: chart.bbox.left / devicePixelRatio, width: chart.bbox.width / devicePixelRatio }),
       report: (text) => (status.textContent = text),
@@ -139,7 +147,12 @@ function drawPage(): void {
     }
     const facts = panel('This run', body, 'facts');
     facts.classList.add('facts');
-    facts.append(drawTable([], run.facts.map(([name, value]) => [name, value])));
+    facts.append(
+      drawTable(
+        [],
+        run.facts.map(([name, value]) => [name, value]),
+      ),
+    );
     if (run.notModelled.length > 0) {
       facts.append(element('p', { class: 'dim' }, `Not modelled: ${run.notModelled.join('; ')}`));
     }
@@ -214,7 +227,9 @@ function drawHeader(data: PageData, hasTime: boolean, state: PageState, redraw: 
 function drawSites(into: HTMLElement, run: RunData): void {
   const place = panel('By call site', into, 'sites');
   if (run.sites === null) {
-    place.append(emptyNote('This trace has no call sites; record it with --sites to see which line of code holds what.'));
+    place.append(
+      emptyNote('This trace has no call sites; record it with --sites to see which line of code holds what.'),
+    );
     return;
   }
   // Made by this program, and escaped there.

@@ -2,7 +2,13 @@ const OPEN_PLACES = 4;
 const SQUARE = 7;
 
 /** All places that hold resident memory, largest first, each with its pages as squares that can be asked. */
-function drawPlaces(into: HTMLElement, data: PageData, run: RunData, chosen: number, choose: (moment: number) => void): void {
+function drawPlaces(
+  into: HTMLElement,
+  data: PageData,
+  run: RunData,
+  chosen: number,
+  choose: (moment: number) => void,
+): void {
   const place = panel(
     'Where it lies',
     into,
@@ -11,14 +17,24 @@ function drawPlaces(into: HTMLElement, data: PageData, run: RunData, chosen: num
   );
   const moment = run.moments[chosen];
   if (!moment || moment.places.length === 0) {
-    place.append(emptyNote(run.moments.length === 0 ? 'This report was made from a result alone, without its pages.' : `Nothing is resident ${moment!.label}.`));
+    place.append(
+      emptyNote(
+        run.moments.length === 0
+          ? 'This report was made from a result alone, without its pages.'
+          : `Nothing is resident ${moment!.label}.`,
+      ),
+    );
     if (run.moments.length > 1) place.prepend(momentChoice(run, chosen, choose));
     return;
   }
   if (run.moments.length > 1) place.append(momentChoice(run, chosen, choose));
   const blocks = decodeBlocks(moment);
   const most = moment.places[0]!.residentBytes;
-  const status = element('div', { 'aria-live': 'polite', id: 'cell-detail' }, emptyNote(`One square is ${bytesText(moment.cellBytes)}.`));
+  const status = element(
+    'div',
+    { 'aria-live': 'polite', id: 'cell-detail' },
+    emptyNote(`One square is ${bytesText(moment.cellBytes)}.`),
+  );
   moment.places.slice(0, 60).forEach((p, i) => {
     const summary = element(
       'summary',

@@ -36,7 +36,12 @@ function stackedBar(classes: readonly ClassData[], values: readonly number[], sh
     .filter(({ v }) => v > 0)
     .map(({ c, v }) => `${c.name} ${bytesText(v)}`)
     .join(', ');
-  const bar = element('span', { class: 'bar-stack', style: `width:${(share * 100).toFixed(2)}%`, role: 'img', 'aria-label': label });
+  const bar = element('span', {
+    class: 'bar-stack',
+    style: `width:${(share * 100).toFixed(2)}%`,
+    role: 'img',
+    'aria-label': label,
+  });
   classes.forEach((c, i) => {
     if (values[i]! <= 0) return;
     const title = `${c.name}: ${bytesText(values[i]!)} (${percentText(values[i]! / total)})`;
@@ -65,12 +70,7 @@ function compositionKey(classes: readonly ClassData[], values: readonly number[]
 }
 
 /** Buttons of which one is pressed. */
-function choice(
-  label: string,
-  names: readonly string[],
-  chosen: number,
-  choose: (index: number) => void,
-): HTMLElement {
+function choice(label: string, names: readonly string[], chosen: number, choose: (index: number) => void): HTMLElement {
   const group = element('div', { class: 'bar', role: 'group', 'aria-label': label });
   names.forEach((name, i) => {
     const button = element('button', { type: 'button', 'aria-pressed': String(i === chosen) }, name);

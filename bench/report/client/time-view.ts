@@ -1,14 +1,16 @@
 /** The stretch of the time axis that every figure over time shows; the cursor and the zoom of one are those of all. */
 interface TimeView {
   readonly all: readonly [number, number];
+  /** Of events, which are whole. */
+  readonly whole: boolean;
   from: number;
   to: number;
   readonly listeners: Set<() => void>;
 }
 
-function createTimeView(least: number, greatest: number): TimeView {
+function createTimeView(least: number, greatest: number, whole = false): TimeView {
   const to = greatest > least ? greatest : least + 1;
-  return { all: [least, to], from: least, to, listeners: new Set() };
+  return { all: [least, to], whole, from: least, to, listeners: new Set() };
 }
 
 /** Within what there is; not closer than a thousandth of a millionth of it. */

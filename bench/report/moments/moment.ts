@@ -99,7 +99,12 @@ function blocksToList({ blocks, page, bytes, pinsBytes }: ResidentPages): number
     .sort((i, j) => i - j);
 }
 
-function runsOf(read: ResidentPages, pages: readonly number[], cellPages: number, listed: readonly number[]): CellColumns {
+function runsOf(
+  read: ResidentPages,
+  pages: readonly number[],
+  cellPages: number,
+  listed: readonly number[],
+): CellColumns {
   const at: number[] = [];
   const length: number[] = [];
   const columns = CLASSES.map((): number[] => []);
@@ -119,7 +124,11 @@ function runsOf(read: ResidentPages, pages: readonly number[], cellPages: number
     const first = blocks === 0 ? -1 : firstListedOn(read, listed, cell * cellPages, cellPages);
     const n = at.length - 1;
     const isSame =
-      n >= 0 && cell === lastCell + 1 && live[n] === blocks && block[n] === first && sums.every((v, k) => columns[k]![n] === v);
+      n >= 0 &&
+      cell === lastCell + 1 &&
+      live[n] === blocks &&
+      block[n] === first &&
+      sums.every((v, k) => columns[k]![n] === v);
     if (isSame) length[n]!++;
     else {
       at.push(cell - previousCell);

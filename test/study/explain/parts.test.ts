@@ -158,7 +158,7 @@ describe('the heat map', () => {
     const heat = recorder.finish()!;
     const cells = [...Buffer.from(heat.cells, 'base64')];
     expect(heat.events).toEqual([3, 4]);
-    expect(heat.rows[0]).toEqual({ address: expect.stringMatching(/^heap\+\d+$/), name: 'main heap' });
+    expect(heat.rows[0]).toEqual({ address: expect.stringMatching(/^0x5555\w+$/), name: 'main heap' });
     expect(cells[0]! & 15).toBe(15); // full of live bytes
     expect(cells[1]! & 15).toBe(0); // and none
     expect(cells[1]! >> 4).toBe(cells[0]! >> 4); // as resident as before
