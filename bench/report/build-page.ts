@@ -13,7 +13,6 @@ import { decimate } from './decimate.ts';
 import type { Histograms } from './histograms.ts';
 import { CLASSES, metricTitle, RUN_COLOURS } from './names.ts';
 import {
-  type HeatMap,
   type MetricRow,
   type PageData,
   type RunData,

@@ -8,7 +8,7 @@ import { writeWhole } from '../run/line-sink.ts';
 import { axisOf, residentAt } from './axis.ts';
 import { buildPageData } from './build-page.ts';
 import type { ReportRun } from './report-run.ts';
-import { svgFigures } from './figures.ts';
+import { svgFigures, svgPicture } from './figures.ts';
 import { histogramsOf } from './histograms.ts';
 import { buildPage } from './page-document.ts';
 import { terminalPlot } from './terminal-plot.ts';
@@ -23,7 +23,7 @@ export interface PictureArguments {
 export function pictureOptions<T>(yargs: Argv<T>): Argv<T> {
   return yargs
     .option('report', { type: 'string', describe: 'one HTML page with every figure to FILE; needs no network' })
-    .option('svg', { type: 'string', describe: 'the figures as SVG files into DIR' })
+    .option('svg', { type: 'string', describe: 'the one picture to FILE.svg, or every figure as SVG files into DIR' })
     .option('plot', { type: 'boolean', default: false, describe: 'draw the curves in the terminal' }) as Argv<T>;
 }
 
@@ -39,7 +39,8 @@ export function wantsRecording(argv: PictureArguments): boolean {
 export function drawPictures(argv: PictureArguments, runs: readonly ReportRun[], events: EventBuffer): string {
   const histograms = argv.report || argv.svg ? histogramsOf(events) : null;
   if (argv.report) writeWhole(argv.report, buildPage(buildPageData(runs, { histograms })));
-  if (argv.svg) {
+  if (argv.svg?.endsWith('.svg')) writeWhole(argv.svg, svgPicture(runs));
+  else if (argv.svg) {
     mkdirSync(argv.svg, { recursive: true });
     for (const [name, text] of svgFigures(runs, histograms)) writeWhole(join(argv.svg, name), text);
   }
