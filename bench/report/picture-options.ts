@@ -44,11 +44,11 @@ export function drawPictures(argv: PictureArguments, runs: readonly ReportRun[],
     mkdirSync(argv.svg, { recursive: true });
     for (const [name, text] of svgFigures(runs, histograms)) writeWhole(join(argv.svg, name), text);
   }
-  return argv.plot ? plotText(runs, Math.min(100, (process.stdout.columns ?? 100) - 14), process.stdout.isTTY) : '';
+  return argv.plot ? plotText(runs, Math.min(100, process.stdout.columns ?? 80), process.stdout.isTTY) : '';
 }
 
-/** Resident bytes of every run, and what was requested. */
-export function plotText(runs: readonly ReportRun[], width: number, colours: boolean): string {
+/** Resident bytes of every run, and what was requested, in so many columns with all labels. */
+export function plotText(runs: readonly ReportRun[], columns: number, colours: boolean): string {
   const [first] = runs;
   const axis = axisOf(first!.result);
   const lines = runs.map(({ result }) => ({
@@ -57,7 +57,7 @@ export function plotText(runs: readonly ReportRun[], width: number, colours: boo
   }));
   lines.push({ label: 'requested', values: first!.result.samples.map((s) => s.requestedBytes) });
   return terminalPlot(axis.values, lines, {
-    width: Math.max(20, width),
+    columns: Math.max(30, columns),
     height: 16,
     yText: bytes,
     xText: (value) => `${axis.label === 'events' ? 'event ' : ''}${axis.text(value)}`,
