@@ -99,11 +99,13 @@ function breakdownFigure(run: ReportRun): string {
     isBytes: true,
     stacked: true,
     lines: [
-      ...CLASSES.map(({ name, light, dark }, c): SvgLine => ({
-        label: name.toLowerCase(),
-        colour: { light, dark },
-        values: drawn(columns[c]!),
-      })),
+      ...CLASSES.map(
+        ({ name, light, dark }, c): SvgLine => ({
+          label: name.toLowerCase(),
+          colour: { light, dark },
+          values: drawn(columns[c]!),
+        }),
+      ),
       { label: 'asked for', colour: undefined, dash: '5 4', over: true, values: drawn(asked) },
     ],
     marks: marksOf(run),

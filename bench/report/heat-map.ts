@@ -1,8 +1,10 @@
 import { PAGE_BYTES } from '../../sim/contract/units.ts';
 import { BRK_START_PAGE, realAddress } from '../../sim/kernel/layout.ts';
+import type { Kernel } from '../../sim/kernel/kernel.ts';
 import { forEachLive } from '../../sim/replay/objects.ts';
 import { collectAreas, groupName, isResident, RESERVED } from '../run/areas.ts';
 import type { Assembled } from '../run/machine.ts';
+import { firstFrom } from './moments/resident-pages.ts';
 import type { HeatMap } from './page-data.ts';
 
 /** A granule is a page at first, and twice as large whenever there are more of them than this. */
@@ -51,46 +53,50 @@ export function createHeatMapRecorder() {
 
   function read(event: number, ns: number, assembled: Assembled): Capture {
     const { machine, objects, top } = assembled;
-    const resident = new Map<number, number>();
-    const { vmas, pages } = machine.kernel;
+    const { granules, residentPages } = residentGranules(machine.kernel);
+    const granuleBytes = granulePages * PAGE_BYTES;
+    const liveBytes = new Float64Array(granules.length);
+    forEachLive(objects, (_slot, handle, requested) => {
+      const start = top.addressOf(handle);
+      const end = start + Math.min(requested, top.usableSize(handle));
+      for (let i = firstFrom(granules, Math.floor(start / granuleBytes)); i < granules.length; i++) {
+        const from = granules[i]! * granuleBytes;
+        if (from >= end) break;
+        liveBytes[i]! += Math.min(end, from + granuleBytes) - Math.max(start, from);
+      }
+    });
+    for (const granule of granules) used.add(granule);
+    nameGranules(granules, assembled);
+    return { event, ns, granules, liveBytes, residentPages };
+  }
+
+  function residentGranules({ vmas, pages }: Kernel) {
+    const granules: number[] = [];
+    const counts: number[] = [];
     for (let index = 0; index < vmas.count(); index++) {
       for (let page = vmas.start(index); page < vmas.end(index); page++) {
         if (!isResident(pages, page)) continue;
         const granule = Math.floor(page / granulePages);
-        resident.set(granule, (resident.get(granule) ?? 0) + 1);
+        if (granules.at(-1) === granule) counts[counts.length - 1]!++;
+        else {
+          granules.push(granule);
+          counts.push(1);
+        }
       }
     }
+    return { granules: Float64Array.from(granules), residentPages: Uint32Array.from(counts) };
+  }
+
+  function nameGranules(granules: Float64Array, assembled: Assembled): void {
     const granuleBytes = granulePages * PAGE_BYTES;
-    const live = new Map<number, number>();
-    forEachLive(objects, (_slot, handle, requested) => {
-      const start = top.addressOf(handle);
-      const end = start + Math.min(requested, top.usableSize(handle));
-      for (let at = start; at < end; ) {
-        const granule = Math.floor(at / granuleBytes);
-        const to = Math.min(end, (granule + 1) * granuleBytes);
-        live.set(granule, (live.get(granule) ?? 0) + to - at);
-        at = to;
-      }
-    });
-    const granules = Float64Array.from(resident.keys()).sort();
-    for (const granule of granules) used.add(granule);
     for (const area of collectAreas(assembled)) {
       if (area.name === RESERVED) continue;
-      const last = Math.floor((area.end - 1) / granuleBytes);
-      let named: Named | undefined;
-      for (let granule = Math.floor(area.start / granuleBytes); granule <= last; granule++) {
-        if (!resident.has(granule) || names.has(granule)) continue;
-        named ??= { name: area.name, group: groupName(area.name, area.kind) };
-        names.set(granule, named);
+      const named: Named = { name: area.name, group: groupName(area.name, area.kind) };
+      for (let i = firstFrom(granules, Math.floor(area.start / granuleBytes)); i < granules.length; i++) {
+        if (granules[i]! * granuleBytes >= area.end) break;
+        if (!names.has(granules[i]!)) names.set(granules[i]!, named);
       }
     }
-    return {
-      event,
-      ns,
-      granules,
-      liveBytes: Float64Array.from(granules, (g) => live.get(g) ?? 0),
-      residentPages: Uint32Array.from(granules, (g) => resident.get(g)!),
-    };
   }
 
   function coarsen(): void {

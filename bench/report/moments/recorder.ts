@@ -6,8 +6,13 @@ import type { MomentData } from '../page-data.ts';
 import { BIRTHS_UNKNOWN, birthsInFileOrder } from './births.ts';
 import { captureMoment } from './moment.ts';
 
-/** A peak is looked at again when it has grown by this share: captures stay few while a heap grows. */
-const GROWTH = 1.02;
+/**
+ * A peak is looked at again when it has grown by this share: captures stay few while a heap grows. Where nearly as much is
+ * asked for as ever will be, smaller steps count.
+ */
+const GROWTH = 1.25;
+const GROWTH_NEAR_PEAK = 1.02;
+const NEAR_PEAK = 0.9;
 /** The label of a sample point at which a program has come to rest. */
 const IDLE = 'idle';
 
@@ -19,8 +24,10 @@ export function createMomentRecorder(events: EventBuffer, mode: Mode) {
   let last: { readonly sample: Sample; readonly assembled: Assembled } | undefined;
 
   function capture(sample: Sample, assembled: Assembled): void {
-    if (sample.rssBytes > (peak?.rssBytes ?? 0) * GROWTH)
+    const isNear = sample.requestedBytes >= events.requestedPeakBytes * NEAR_PEAK;
+    if (sample.rssBytes > (peak?.rssBytes ?? 0) * (isNear ? GROWTH_NEAR_PEAK : GROWTH)) {
       peak = captureMoment('at the peak', sample, assembled, births);
+    }
     if (sample.label === IDLE) idle = captureMoment('at rest', sample, assembled, births);
     last = { sample, assembled };
   }
