@@ -51,6 +51,7 @@ export { METRICS, metricNamed, metricText } from './metrics/index.ts';
 export type { Metric } from './metrics/metric.ts';
 export { buildPageData, type ReportOptions } from './report/build-page.ts';
 export type { ReportRun } from './report/report-run.ts';
+export { buildMachinePageData, type MachineReport, type MachineSample } from './report/machine-page.ts';
 export { buildPage } from './report/page-document.ts';
 export { svgFigures } from './report/figures.ts';
 export { histogramsOf } from './report/histograms.ts';

@@ -51,6 +51,7 @@ export function buildPageData(runs: readonly ReportRun[], options: ReportOptions
     histograms: options.histograms ?? null,
     runs: runs.map((run) => runData(run, runs.length)),
     metrics: metricRows(runs.map((r) => r.result)),
+    machine: null,
     differences: runs.slice(1).map((run) => differenceOf(runs[0]!.result, run.result)),
   };
 }

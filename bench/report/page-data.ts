@@ -20,6 +20,27 @@ export interface PageData {
   readonly metrics: readonly MetricRow[];
   /** Each run but the first against the first; empty for a single one. */
   readonly differences: readonly VerdictData[];
+  /** Of a machine: then there are no runs, and the verdict is the only one of `differences`. */
+  readonly machine: MachineData | null;
+}
+
+/** The memory of a whole machine over time. */
+export interface MachineData {
+  readonly totalBytes: number;
+  readonly ns: readonly number[];
+  /** In the order in which they are stacked. */
+  readonly parts: readonly {
+    readonly name: string;
+    readonly about: string;
+    readonly light: string;
+    readonly dark: string;
+    readonly bytes: readonly number[];
+  }[];
+  readonly availableBytes: readonly number[];
+  /** The largest ones, largest first. */
+  readonly processes: readonly { readonly name: string; readonly bytes: readonly number[] }[];
+  readonly events: readonly { readonly ns: number; readonly label: string }[];
+  readonly facts: readonly (readonly [string, string])[];
 }
 
 export interface ClassData {

@@ -18,6 +18,7 @@ const CLIENT_FILES = [
   'places',
   'address-map',
   'difference',
+  'machine-timeline',
   'main',
 ];
 

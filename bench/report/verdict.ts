@@ -11,7 +11,7 @@ const SPOKEN_OF = 0.1;
 const COSTLY = 0.05;
 
 /** Where the memory is and why, in words, from the result alone. */
-export function verdictOf({ result, moments = [] }: ReportRun): VerdictData {
+export function verdictOf({ result, moments = [], verdict }: ReportRun): VerdictData {
   const end = moments.find((m) => m.label === 'at the end');
   const sentences = [
     ...abortSentence(result),
@@ -20,7 +20,7 @@ export function verdictOf({ result, moments = [] }: ReportRun): VerdictData {
     ...peakSentence(result),
     ...failureSentence(result),
     ...waitingSentence(result),
-    ...nextSentence(result),
+    ...(verdict ? [] : nextSentence(result)),
   ];
   return { headline: headlineOf(result), sentences };
 }

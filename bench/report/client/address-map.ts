@@ -23,13 +23,7 @@ const AXIS_HEIGHT = 22;
  * The address space over time, arenas and other places in bands of their own, under the same time axis as the charts.
  * Wheel and keys zoom, dragging moves, a click says what is there.
  */
-function drawAddressMap(
-  place: HTMLElement,
-  data: PageData,
-  heat: HeatMapData,
-  axis: TimeAxis,
-  map: MapPlace,
-): () => void {
+function drawAddressMap(place: HTMLElement, data: PageData, heat: HeatMapData, axis: TimeAxis, map: MapPlace): void {
   const rows = heat.rows.length;
   const times = axis.isTime ? heat.ns : heat.events;
   const order = times.map((_, i) => i).sort((i, j) => times[i]! - times[j]! || i - j);
@@ -241,7 +235,6 @@ function drawAddressMap(
   });
   axis.view.listeners.add(draw);
   draw();
-  return draw;
 }
 
 function describeMapCell(heat: HeatMapData, column: number, row: number, value: number): string {

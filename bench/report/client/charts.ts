@@ -13,6 +13,8 @@ interface ChartOptions {
   readonly label: string;
   readonly x: number[];
   readonly xText: (value: number) => string;
+  /** Where its ticks may lie apart. */
+  readonly xSteps?: number[];
   readonly yText: (value: number) => string;
   readonly lines: readonly Line[];
   readonly height?: number;
@@ -52,13 +54,17 @@ function drawChart(place: HTMLElement, options: ChartOptions): uPlot {
     {
       width: widthOf(place),
       height: options.height ?? 300,
-      padding: [10, 12, 0, 0],
+      padding: [10, 24, 0, 0],
       scales: {
         x: { time: false, ...(view && { range: () => [view.from, view.to] as [number, number] }) },
         y: { range: (_u, _least, greatest) => [0, Math.max(greatest, level?.y ?? 0) * 1.05 || 1] },
       },
       axes: [
-        { ...axis(options.xText, 34, 84), ...(view?.whole && { incrs: WHOLE_STEPS }) },
+        {
+          ...axis(options.xText, 34, 84),
+          ...(view?.whole && { incrs: WHOLE_STEPS }),
+          ...(options.xSteps && { incrs: options.xSteps }),
+        },
         {
           ...axis(isBytes ? axisBytesText : options.yText, gutterOf(place), 34),
           ...(isBytes && { incrs: BINARY_STEPS }),

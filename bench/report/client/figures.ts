@@ -119,7 +119,7 @@ function drawWaits(into: HTMLElement, data: PageData, run: RunData, axis: TimeAx
   drawChart(place, {
     label: 'Threads that wait, by cause, stacked',
     x,
-    xText: nsText,
+    xText: axisNsText,
     yText: (v) => v.toFixed(v < 10 && v !== Math.round(v) ? 2 : 0),
     height: 220,
     stacked: true,

@@ -5,8 +5,7 @@ interface PageState {
 }
 
 /** The page: the verdict and the one picture first, then where the memory lies, then what it cost. */
-function drawPage(): void {
-  const data = readData();
+function drawPage(data: PageData): void {
   const decoded = data.runs.map(decodeCurves);
   const byEvent = decoded.map((c) => orderedBy(c, 'event'));
   const byNs = decoded.map((c) => orderedBy(c, 'ns'));
@@ -114,11 +113,10 @@ function drawPage(): void {
       { class: 'status', 'aria-live': 'polite' },
       `A row is ${bytesText(run.heat.rowBytes)}.`,
     );
-    const draw = drawAddressMap(place, data, run.heat, axis, {
+    drawAddressMap(place, data, run.heat, axis, {
       box: () => ({ left: chart.bbox.left / devicePixelRatio, width: chart.bbox.width / devicePixelRatio }),
       report: (text) => (status.textContent = text),
     });
-    mapRedraws.add(draw);
     const free = shade(data.classes.find((c) => c.key === 'returnable')!);
     const used = shade(data.classes[0]!);
     place.append(
@@ -172,17 +170,18 @@ function drawPage(): void {
     else if (event.key === 'd') toggleTheme();
   });
   onThemeChange(redraw);
+  onWidthChange(redraw);
+  redraw();
+}
+
+function onWidthChange(redraw: () => void): void {
   let width = innerWidth;
   addEventListener('resize', () => {
     if (innerWidth === width) return; // a phone's address bar comes and goes
     width = innerWidth;
     redraw();
   });
-  redraw();
 }
-
-/** Of maps that are drawn under the axis of a chart. */
-const mapRedraws = new Set<() => void>();
 
 function switchAxis(state: PageState, redraw: () => void): void {
   state.byTime = !state.byTime;
@@ -236,4 +235,10 @@ function drawSites(into: HTMLElement, run: RunData): void {
   place.innerHTML = run.sites;
 }
 
-drawPage();
+function start(): void {
+  const data = readData();
+  if (data.machine) drawMachinePage(data, data.machine);
+  else drawPage(data);
+}
+
+start();
