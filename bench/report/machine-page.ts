@@ -69,7 +69,9 @@ export function buildMachinePageData({ title, verdict, samples, events = [] }: M
       ['memory', bytes(samples[0] ? of(samples[0], 'MemTotal') : 0)],
       [
         'available',
-        samples.length > 0 ? `${bytes(Math.min(...available))} at least, ${bytes(available.at(-1)!)} at the end` : '-',
+        samples.length > 0
+          ? `${bytes(available.reduce((x, y) => Math.min(x, y)))} at least, ${bytes(available.at(-1)!)} at the end`
+          : '-',
       ],
     ],
   };

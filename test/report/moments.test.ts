@@ -77,7 +77,9 @@ describe('moments', () => {
       expect(moment.blocks.address.length + moment.blocksLeftOut).toBeGreaterThan(25_000);
       expect(moment.blocks.address.length).toBeLessThanOrEqual(3000);
     }
-    CLASSES.forEach(({ key }, k) => expect(cellBytes(moments![0]!, k)).toBe(result.summary.breakdown[key]));
+    CLASSES.forEach(({ key }, k) => {
+      expect(cellBytes(moments![0]!, k)).toBe(result.summary.breakdown[key]);
+    });
   });
 
   test('the peak is looked at where most is asked for', async () => {

@@ -19,7 +19,7 @@ export function captureMoment(
   sample: Sample,
   assembled: Assembled,
   births: Births,
-  siteOf: (event: number) => string = () => '',
+  siteOf: (event: number) => string,
 ): MomentData {
   const read = readResidentPages(assembled);
   births.readTo(sample.event);

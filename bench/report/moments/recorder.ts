@@ -16,8 +16,11 @@ const NEAR_PEAK = 0.9;
 /** The label of a sample point at which a program has come to rest. */
 const IDLE = 'idle';
 
-/** Keeps what is resident at the highest sample (within 2 %), at rest where the trace says so, and at the end. */
-export function createMomentRecorder(events: EventBuffer, mode: Mode) {
+/**
+ * Keeps what is resident at the highest sample (within 2 %), at rest where the trace says so, and at the end. `siteOf` names the call
+ * site of an allocating event, '' where it is not known.
+ */
+export function createMomentRecorder(events: EventBuffer, mode: Mode, siteOf: (event: number) => string = () => '') {
   const births = mode === 'lockstep' ? birthsInFileOrder(events) : BIRTHS_UNKNOWN;
   let peak: MomentData | undefined;
   let idle: MomentData | undefined;
@@ -26,16 +29,16 @@ export function createMomentRecorder(events: EventBuffer, mode: Mode) {
   function capture(sample: Sample, assembled: Assembled): void {
     const isNear = sample.requestedBytes >= events.requestedPeakBytes * NEAR_PEAK;
     if (sample.rssBytes > (peak?.rssBytes ?? 0) * (isNear ? GROWTH_NEAR_PEAK : GROWTH)) {
-      peak = captureMoment('at the peak', sample, assembled, births);
+      peak = captureMoment('at the peak', sample, assembled, births, siteOf);
     }
-    if (sample.label === IDLE) idle = captureMoment('at rest', sample, assembled, births);
+    if (sample.label === IDLE) idle = captureMoment('at rest', sample, assembled, births, siteOf);
     last = { sample, assembled };
   }
 
   /** After the run; the last sample that was captured is its end. */
   function finish(): MomentData[] {
     if (!last) return [];
-    const end = captureMoment('at the end', last.sample, last.assembled, births);
+    const end = captureMoment('at the end', last.sample, last.assembled, births, siteOf);
     const moments = [end, ...(idle ? [idle] : []), ...(peak ? [peak] : [])];
     // One that says the same as the end is none of its own.
     return moments.filter((m, i) => i === 0 || m.event !== end.event || m.rssBytes !== end.rssBytes);
