@@ -4,174 +4,186 @@ interface PageState {
   chosenMoment: number;
 }
 
+/** A report while it is read: its data, what was chosen, and where it is drawn. */
+interface ReportPage {
+  readonly data: PageData;
+  /** Of each run: its samples in their order, by event, by time. */
+  readonly decoded: readonly Curves[];
+  readonly byEvent: readonly Curves[];
+  readonly byNs: readonly Curves[];
+  readonly state: PageState;
+  readonly body: HTMLElement;
+  readonly redraw: () => void;
+}
+
 /** The page: the verdict and the one picture first, then where the memory lies, then what it cost. */
 function drawPage(data: PageData): void {
   const decoded = data.runs.map(decodeCurves);
-  const byEvent = decoded.map((c) => orderedBy(c, 'event'));
   const byNs = decoded.map((c) => orderedBy(c, 'ns'));
   const hasTime = byNs.some((c) => (c.ns.at(-1) ?? 0) > 0);
-  const state: PageState = {
-    byTime: hasTime && data.runs.some((r) => r.mode !== 'lockstep'),
-    chosenRun: data.runs.length > 1 ? 1 : 0,
-    chosenMoment: 0,
+  const report: ReportPage = {
+    data,
+    decoded,
+    byEvent: decoded.map((c) => orderedBy(c, 'event')),
+    byNs,
+    state: {
+      byTime: hasTime && data.runs.some((r) => r.mode !== 'lockstep'),
+      chosenRun: data.runs.length > 1 ? 1 : 0,
+      chosenMoment: 0,
+    },
+    body: element('div', { id: 'body' }),
+    redraw: () => drawBody(report),
   };
-  const page = document.getElementById('page')!;
-  const body = element('div', { id: 'body' });
-  page.replaceChildren(drawHeader(data, hasTime, state, redraw), body);
-
-  const curvesOf = (index: number) => (state.byTime ? byNs : byEvent)[index]!;
-
-  function timeAxis(indices: readonly number[]): TimeAxis {
-    const isTime = state.byTime;
-    const xs = indices.map((i) => (isTime ? curvesOf(i).ns : curvesOf(i).event));
-    const view = createTimeView(0, Math.max(0, ...xs.map((x) => x.at(-1) ?? 0)), !isTime);
-    return { view, isTime, xText: isTime ? axisNsText : (value) => countText(value) };
-  }
-
-  function redraw(): void {
-    const { scrollY } = window;
-    body.replaceChildren();
-    resizeCharts();
-    if (data.runs.length > 1) drawComparison();
-    drawRun(data.runs.length > 1);
-    drawCommon();
-    document.documentElement.dataset['ready'] = 'true';
-    window.scrollTo(0, scrollY);
-  }
-
-  function drawComparison(): void {
-    const verdict = data.differences[Math.max(0, state.chosenRun - 1)]!;
-    body.append(verdictPanel(verdict, []));
-    const place = panel('Resident memory of each', body, 'chart-rss');
-    drawRuns(
-      place,
-      data,
-      data.runs.map((_, i) => curvesOf(i)),
-      timeAxis([...data.runs.keys()]),
-    );
-    const peaks = data.runs.map((run) => `${run.name}: ${bytesText(run.rssPeakBytes)} at most`).join(' · ');
-    place.append(element('p', { class: 'dim' }, peaks));
-    const chooser = choice(
-      'Run',
-      data.runs.map((run, i) => `${i + 1} ${run.name}`),
-      state.chosenRun,
-      chooseRun,
-    );
-    body.append(element('p', { class: 'dim choose' }, 'What follows is about:'), chooser);
-    if (state.chosenRun > 0) drawDifference(body, data, decoded, state.chosenRun);
-  }
-
-  function drawRun(isOneOfMany: boolean): void {
-    const run = data.runs[state.chosenRun]!;
-    const c = curvesOf(state.chosenRun);
-    const axis = timeAxis([state.chosenRun]);
-    if (isOneOfMany) body.append(element('h2', { class: 'run-name' }, run.name));
-    body.append(verdictPanel(run.verdict, run.explanation));
-    if (run.rssPeakBytes === 0) {
-      panel('Resident memory over time', body, 'chart-classes').append(
-        emptyNote('There is nothing to draw: no page was ever resident.'),
-      );
-    } else {
-      drawMemory(run, c, axis);
-    }
-    drawSites(body, run);
-    drawWaits(body, data, run, axis);
-    drawLocks(body, run);
-  }
-
-  function drawMemory(run: RunData, c: Curves, axis: TimeAxis): void {
-    const moment = run.moments[state.chosenMoment];
-    const ends = data.classes.map(({ key }) => decoded[state.chosenRun]!.columns[key].at(-1) ?? 0);
-    const place = panel('Resident memory over time', body, 'chart-classes');
-    const marks = run.series.marks.map(({ row, label }) => ({
-      x: (state.byTime ? decoded[state.chosenRun]!.ns : decoded[state.chosenRun]!.event)[row]!,
-      label,
-    }));
-    const chart = drawClasses(place, data, run, c, axis, marks);
-    place.append(
-      element('h3', {}, `${bytesText(run.rssBytes)} at the end`),
-      stackedBar(data.classes, ends, 1),
-      compositionKey(data.classes, ends),
-    );
-    drawPlaces(body, data, run, moment ? state.chosenMoment : 0, (index) => {
-      state.chosenMoment = index;
-      redraw();
-    });
-    drawMap(run, axis, chart);
-  }
-
-  function drawMap(run: RunData, axis: TimeAxis, chart: uPlot): void {
-    if (!run.heat) return;
-    const place = panel(
-      'The address space over time',
-      body,
-      'heat',
-      'From top to bottom the memory, from left to right the same time as above. Click a spot to read it; drag to move; + and − zoom time, Page Up and Page Down zoom addresses.',
-    );
-    const status = element(
-      'p',
-      { class: 'status', 'aria-live': 'polite' },
-      `A row is ${bytesText(run.heat.rowBytes)}.`,
-    );
-    drawAddressMap(place, data, run.heat, axis, {
-      box: () => ({ left: chart.bbox.left / devicePixelRatio, width: chart.bbox.width / devicePixelRatio }),
-      report: (text) => (status.textContent = text),
-    });
-    const free = shade(data.classes.find((c) => c.key === 'returnable')!);
-    const used = shade(data.classes[0]!);
-    place.append(
-      element(
-        'div',
-        { class: 'legend dim' },
-        'free',
-        element('span', { class: 'scale', style: `background:linear-gradient(90deg,${free},${used})` }),
-        'in use',
-        element('span', {}, '· pale: partly resident · blank: not resident'),
-      ),
-      status,
-    );
-  }
-
-  function drawCommon(): void {
-    drawHistograms(data, body);
-    const figures = panel('All figures', body, 'metrics');
-    figures.classList.add('scroll-x');
-    figures.append(metricsTable(data));
-    const run = data.runs[state.chosenRun]!;
-    if (run.series.marks.length > 0) {
-      const place = panel('Sample points', body, 'samples');
-      place.classList.add('scroll');
-      place.append(marksTable(data, run, decoded[state.chosenRun]!));
-    }
-    const facts = panel('This run', body, 'facts');
-    facts.classList.add('facts');
-    facts.append(
-      drawTable(
-        [],
-        run.facts.map(([name, value]) => [name, value]),
-      ),
-    );
-    if (run.notModelled.length > 0) {
-      facts.append(element('p', { class: 'dim' }, `Not modelled: ${run.notModelled.join('; ')}`));
-    }
-  }
-
-  function chooseRun(index: number): void {
-    if (index >= data.runs.length || index === state.chosenRun) return;
-    state.chosenRun = index;
-    state.chosenMoment = 0;
-    redraw();
-  }
-
+  const { state, body, redraw } = report;
+  document.getElementById('page')!.replaceChildren(drawHeader(data, hasTime, state, redraw), body);
   document.addEventListener('keydown', (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    if (/^[1-9]$/.test(event.key)) chooseRun(Number(event.key) - 1);
+    if (/^[1-9]$/.test(event.key)) chooseRun(report, Number(event.key) - 1);
     else if (event.key === 't' && hasTime) switchAxis(state, redraw);
     else if (event.key === 'd') toggleTheme();
   });
   onThemeChange(redraw);
   onWidthChange(redraw);
   redraw();
+}
+
+function drawBody(report: ReportPage): void {
+  const { data, body } = report;
+  const { scrollY } = window;
+  body.replaceChildren();
+  resizeCharts();
+  if (data.runs.length > 1) drawComparison(report);
+  drawRun(report);
+  drawCommon(report);
+  document.documentElement.dataset['ready'] = 'true';
+  window.scrollTo(0, scrollY);
+}
+
+const curvesOf = ({ state, byNs, byEvent }: ReportPage, index: number): Curves =>
+  (state.byTime ? byNs : byEvent)[index]!;
+
+function timeAxis(report: ReportPage, indices: readonly number[]): TimeAxis {
+  const isTime = report.state.byTime;
+  const xs = indices.map((i) => (isTime ? curvesOf(report, i).ns : curvesOf(report, i).event));
+  const view = createTimeView(0, Math.max(0, ...xs.map((x) => x.at(-1) ?? 0)), !isTime);
+  return { view, isTime, xText: isTime ? axisNsText : (value) => countText(value) };
+}
+
+function chooseRun(report: ReportPage, index: number): void {
+  const { data, state, redraw } = report;
+  if (index >= data.runs.length || index === state.chosenRun) return;
+  state.chosenRun = index;
+  state.chosenMoment = 0;
+  redraw();
+}
+
+function drawComparison(report: ReportPage): void {
+  const { data, state, body } = report;
+  body.append(verdictPanel(data.differences[Math.max(0, state.chosenRun - 1)]!, []));
+  const place = panel('Resident memory of each', body, 'chart-rss');
+  const all = [...data.runs.keys()];
+  drawRuns(
+    place,
+    data,
+    all.map((i) => curvesOf(report, i)),
+    timeAxis(report, all),
+  );
+  const peaks = data.runs.map((run) => `${run.name}: ${bytesText(run.rssPeakBytes)} at most`).join(' · ');
+  place.append(element('p', { class: 'dim' }, peaks));
+  const names = data.runs.map((run, i) => `${i + 1} ${run.name}`);
+  body.append(
+    element('p', { class: 'dim choose' }, 'What follows is about:'),
+    choice('Run', names, state.chosenRun, (index) => chooseRun(report, index)),
+  );
+  if (state.chosenRun > 0) drawDifference(body, data, report.decoded, state.chosenRun);
+}
+
+function drawRun(report: ReportPage): void {
+  const { data, state, body } = report;
+  const run = data.runs[state.chosenRun]!;
+  const axis = timeAxis(report, [state.chosenRun]);
+  if (data.runs.length > 1) body.append(element('h2', { class: 'run-name' }, run.name));
+  body.append(verdictPanel(run.verdict, run.explanation));
+  if (run.rssPeakBytes === 0) {
+    panel('Resident memory over time', body, 'chart-classes').append(
+      emptyNote('There is nothing to draw: no page was ever resident.'),
+    );
+  } else {
+    drawMemory(report, run, axis);
+  }
+  drawSites(body, run);
+  drawWaits(body, data, run, axis);
+  drawLocks(body, run);
+}
+
+function drawMemory(report: ReportPage, run: RunData, axis: TimeAxis): void {
+  const { data, state, body, decoded, redraw } = report;
+  const own = decoded[state.chosenRun]!;
+  const ends = data.classes.map(({ key }) => own.columns[key].at(-1) ?? 0);
+  const place = panel('Resident memory over time', body, 'chart-classes');
+  const marks = run.series.marks.map(({ row, label }) => ({ x: (state.byTime ? own.ns : own.event)[row]!, label }));
+  const chart = drawClasses(place, data, run, curvesOf(report, state.chosenRun), axis, marks);
+  place.append(
+    element('h3', {}, `${bytesText(run.rssBytes)} at the end`),
+    stackedBar(data.classes, ends, 1),
+    compositionKey(data.classes, ends),
+  );
+  drawPlaces(body, data, run, state.chosenMoment, (index) => {
+    state.chosenMoment = index;
+    redraw();
+  });
+  drawMap(body, data, run, axis, chart);
+}
+
+function drawMap(body: HTMLElement, data: PageData, run: RunData, axis: TimeAxis, chart: uPlot): void {
+  if (!run.heat) return;
+  const place = panel(
+    'The address space over time',
+    body,
+    'heat',
+    'From top to bottom the memory, from left to right the same time as above. Click a spot to read it; drag to move; + and − zoom time, Page Up and Page Down zoom addresses.',
+  );
+  const status = element('p', { class: 'status', 'aria-live': 'polite' }, `A row is ${bytesText(run.heat.rowBytes)}.`);
+  drawAddressMap(place, data, run.heat, axis, {
+    box: () => ({ left: chart.bbox.left / devicePixelRatio, width: chart.bbox.width / devicePixelRatio }),
+    report: (text) => {
+      status.textContent = text;
+    },
+  });
+  const free = shade(data.classes.find((c) => c.key === 'returnable')!);
+  const used = shade(data.classes[0]!);
+  place.append(
+    element(
+      'div',
+      { class: 'legend dim' },
+      'free',
+      element('span', { class: 'scale', style: `background:linear-gradient(90deg,${free},${used})` }),
+      'in use',
+      element('span', {}, '· pale: partly resident · blank: not resident'),
+    ),
+    status,
+  );
+}
+
+/** What is the same under every allocator, and the figures of all runs. */
+function drawCommon({ data, state, body, decoded }: ReportPage): void {
+  drawHistograms(data, body);
+  const figures = panel('All figures', body, 'metrics');
+  figures.classList.add('scroll-x');
+  figures.append(metricsTable(data));
+  const run = data.runs[state.chosenRun]!;
+  if (run.series.marks.length > 0) {
+    const place = panel('Sample points', body, 'samples');
+    place.classList.add('scroll');
+    place.append(marksTable(data, run, decoded[state.chosenRun]!));
+  }
+  const facts = panel('This run', body, 'facts');
+  facts.classList.add('facts');
+  const rows = run.facts.map(([name, value]) => [name, value]);
+  facts.append(drawTable([], rows));
+  if (run.notModelled.length > 0) {
+    facts.append(element('p', { class: 'dim' }, `Not modelled: ${run.notModelled.join('; ')}`));
+  }
 }
 
 function onWidthChange(redraw: () => void): void {
