@@ -15,8 +15,9 @@ export function verdictOf({ result, moments = [], verdict }: ReportRun): Verdict
   const end = moments.find((m) => m.label === 'at the end');
   const sentences = [
     ...abortSentence(result),
-    ...(end ? placeSentence(end) : []),
-    ...otherClasses(result),
+    // An explanation says where and what in its own words.
+    ...(end && !verdict ? placeSentence(end) : []),
+    ...(verdict ? [] : otherClasses(result)),
     ...peakSentence(result),
     ...failureSentence(result),
     ...waitingSentence(result),

@@ -16,7 +16,7 @@ const CHROMIUM = '/usr/bin/chromium';
 const BUILT = existsSync(new URL('../../dist/bench/report/client/main.js', import.meta.url));
 const LINES = Array.from({ length: 600 }, (_, i) =>
   i % 100 === 50
-    ? `= at${i}`
+    ? `= at${i} </script><img src=x onerror=fetch("x")>`
     : i % 3 === 2 && i % 100 !== 51
       ? `f 0 ${i - 1}`
       : `m ${i % 4} ${i} ${(i * 7919) % 60000}`,
@@ -64,7 +64,10 @@ describe('the page', () => {
   test('is one file that asks for nothing and is small', async () => {
     const text = await pageText();
     expect(text.length).toBeLessThan(2_000_000);
-    expect(text).not.toMatch(/(src|href)=/);
+    const [, data] = /<script type="application\/json" id="data">(.*?)<\/script>/s.exec(text)!;
+    expect(data).toContain('onerror=fetch');
+    expect(data).not.toContain('<');
+    expect(text.replace(data!, '')).not.toMatch(/(src|href)=/);
     expect(text).not.toContain('</script><b>');
     expect(text).toContain('<title>a &lt;test&gt; &amp; more · allocsim</title>');
   });
