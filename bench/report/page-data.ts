@@ -154,13 +154,17 @@ export interface PlaceData {
   readonly cells: CellColumns;
 }
 
-/** Runs of equal cells. `at` is in cells from the one before; bytes are of one cell of the run. */
+/** Runs of equal cells, each behind the one before it; what is said of one cell holds for all of its run. */
 export interface CellColumns {
+  /** The first page of a run, counted from that of the run before. */
   readonly at: readonly number[];
+  /** Cells in the run. */
   readonly length: readonly number[];
+  /** Pages from the first of a cell to its last: more than a cell has where others lie between. */
+  readonly span: readonly number[];
   /** By class. */
   readonly bytes: readonly (readonly number[])[];
-  /** Live blocks that lie on it, and the first of them in `blocks`, -1 where none is listed. */
+  /** Live blocks on its fullest page, and the first of the cell's in `blocks`, -1 where none is listed. */
   readonly live: readonly number[];
   readonly block: readonly number[];
 }

@@ -16,12 +16,15 @@ function cellDetail(data: PageData, moment: MomentData, blocks: Blocks, place: P
   const { cells } = place;
   const { run } = cell;
   const { cellBytes } = moment;
-  const start = cell.cell * cellBytes;
+  const start = cell.page * PAGE_BYTES;
+  const end = start + cells.span[run]! * PAGE_BYTES;
   const parts = data.classes
     .map((c, k) => ({ c, value: cells.bytes[k]![run]! }))
     .filter(({ value }) => value > 0)
     .sort((x, y) => y.value - x.value);
-  const what = cellBytes === 4096 ? 'Page' : `${bytesText(cellBytes)}`;
+  const bytes = parts.reduce((sum, { value }) => sum + value, 0);
+  const isSpread = end - start > cellBytes;
+  const what = cellBytes === PAGE_BYTES ? 'Page' : bytesText(bytes);
   const detail = element(
     'div',
     { class: 'detail' },
@@ -41,7 +44,7 @@ function cellDetail(data: PageData, moment: MomentData, blocks: Blocks, place: P
       ]),
     ),
   );
-  const listed = blocksOn(blocks, cells.block[run]!, start, start + cellBytes);
+  const listed = blocksOn(blocks, cells.block[run]!, start, end);
   const live = cells.live[run]!;
   if (live === 0) {
     const kept = parts.some(({ c }) => c.key === 'metadata' || c.key === 'cached');
@@ -54,6 +57,11 @@ function cellDetail(data: PageData, moment: MomentData, blocks: Blocks, place: P
           : 'Nothing lies here: it could be given back.',
       ),
     );
+    return detail;
+  }
+  if (isSpread) {
+    const text = `These ${countText(bytes / PAGE_BYTES)} pages lie apart from each other, within ${bytesText(end - start)}: their blocks are not listed one by one.`;
+    detail.append(emptyNote(text));
     return detail;
   }
   const free = parts.filter(({ c }) => c.key === 'pinned').reduce((sum, { value }) => sum + value, 0);

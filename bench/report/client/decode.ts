@@ -59,18 +59,20 @@ function orderedBy(curves: Curves, key: 'event' | 'ns'): Curves {
 
 /** One square of a place's pages. */
 interface Cell {
-  /** Its number in the address space, in cells. */
-  readonly cell: number;
+  /** Number of its first page in the address space. */
+  readonly page: number;
   /** Position of its run in the place's columns. */
   readonly run: number;
 }
 
-function decodePlaceCells(place: PlaceData): Cell[] {
+const PAGE_BYTES = 4096;
+
+function decodePlaceCells(place: PlaceData, cellBytes: number): Cell[] {
   const cells: Cell[] = [];
   let at = 0;
   place.cells.at.forEach((delta, run) => {
     at += delta;
-    for (let i = 0; i < place.cells.length[run]!; i++) cells.push({ cell: at + i, run });
+    for (let i = 0; i < place.cells.length[run]!; i++) cells.push({ page: at + (i * cellBytes) / PAGE_BYTES, run });
   });
   return cells;
 }

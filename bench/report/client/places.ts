@@ -69,7 +69,7 @@ function drawSquares(
   place: PlaceData,
   status: HTMLElement,
 ): void {
-  const cells = decodePlaceCells(place);
+  const cells = decodePlaceCells(place, moment.cellBytes);
   const canvas = element('canvas', {
     class: 'squares',
     tabindex: '0',
@@ -91,7 +91,7 @@ function drawSquares(
     const ctx = canvas.getContext('2d')!;
     ctx.setTransform(ratio, 0, 0, ratio, 0, 0);
     ctx.clearRect(0, 0, perRow * SQUARE, rows * SQUARE);
-    cells.forEach(({ cell, run }, i) => {
+    cells.forEach(({ page, run }, i) => {
       const x = (i % perRow) * SQUARE;
       const y = Math.floor(i / perRow) * SQUARE;
       let bottom = y + SQUARE - 1;
@@ -106,7 +106,8 @@ function drawSquares(
         bottom = top;
       });
       // A gap in the addresses.
-      if (i > 0 && cell !== cells[i - 1]!.cell + 1) {
+      const before = cells[i - 1];
+      if (before && page !== before.page + place.cells.span[before.run]!) {
         ctx.fillStyle = styleValue('--fg');
         ctx.fillRect(x - 1, y, 1, SQUARE - 1);
       }

@@ -99,6 +99,7 @@ function blocksToList({ blocks, page, bytes, pinsBytes }: ResidentPages): number
     .sort((i, j) => i - j);
 }
 
+/** A cell is so many resident pages of the place, one after the other by address, whatever lies between them. */
 function runsOf(
   read: ResidentPages,
   pages: readonly number[],
@@ -107,41 +108,45 @@ function runsOf(
 ): CellColumns {
   const at: number[] = [];
   const length: number[] = [];
+  const span: number[] = [];
   const columns = CLASSES.map((): number[] => []);
   const live: number[] = [];
   const block: number[] = [];
-  let previousCell = 0;
-  let lastCell = -1;
-  for (let from = 0; from < pages.length; ) {
-    const cell = Math.floor(read.page[pages[from]!]! / cellPages);
-    const sums = new Array<number>(CLASSES.length).fill(0);
+  let runStart = 0;
+  let previousStart = 0;
+  for (let from = 0; from < pages.length; from += cellPages) {
+    const to = Math.min(pages.length, from + cellPages);
+    const start = read.page[pages[from]!]!;
+    const cellSpan = read.page[pages[to - 1]!]! + 1 - start;
+    const sums = CLASSES.map((_, k) => {
+      let sum = 0;
+      for (let i = from; i < to; i++) sum += read.bytes[k]![pages[i]!]!;
+      return sum;
+    });
     let blocks = 0;
-    let to = from;
-    for (; to < pages.length && Math.floor(read.page[pages[to]!]! / cellPages) === cell; to++) {
-      for (let k = 0; k < sums.length; k++) sums[k]! += read.bytes[k]![pages[to]!]!;
-      blocks = Math.max(blocks, read.live[pages[to]!]!);
-    }
-    const first = blocks === 0 ? -1 : firstListedOn(read, listed, cell * cellPages, cellPages);
+    for (let i = from; i < to; i++) blocks = Math.max(blocks, read.live[pages[i]!]!);
+    const first = blocks === 0 || cellSpan > cellPages ? -1 : firstListedOn(read, listed, start, cellSpan);
     const n = at.length - 1;
     const isSame =
       n >= 0 &&
-      cell === lastCell + 1 &&
+      start === previousStart + cellPages &&
+      span[n] === cellSpan &&
       live[n] === blocks &&
       block[n] === first &&
       sums.every((v, k) => columns[k]![n] === v);
     if (isSame) length[n]!++;
     else {
-      at.push(cell - previousCell);
-      previousCell = cell;
+      at.push(start - runStart);
+      runStart = start;
       length.push(1);
+      span.push(cellSpan);
       for (const [k, v] of sums.entries()) columns[k]!.push(v);
       live.push(blocks);
       block.push(first);
     }
-    lastCell = cell;
-    from = to;
+    previousStart = start;
   }
-  return { at, length, bytes: columns, live, block };
+  return { at, length, span, bytes: columns, live, block };
 }
 
 /** Position in `listed` of the first block with a byte on the pages, -1 where none is listed. */
