@@ -1,14 +1,14 @@
 import { readFileSync } from 'node:fs';
 import type { Argv, CommandModule } from 'yargs';
 import { UserError } from '../../sim/contract/assert.ts';
-import { writeWhole } from '../../workloads/files/line-sink.ts';
+import { writeBinary, writeWhole } from '../../workloads/files/line-sink.ts';
 import { answer } from '../cli/answer.ts';
-import { writeBinary } from '../cli/binary-file.ts';
 import { listenForInterrupt } from '../cli/interruption.ts';
 import { startProgress } from '../cli/progress.ts';
 import { type MachineArguments, machineOptions, prepare } from '../cli/run-options.ts';
-import { buildPage, buildPageData } from '../report/build-page.ts';
+import { buildPageData } from '../report/build-page.ts';
 import { histogramsOf } from '../report/histograms.ts';
+import { buildPage } from '../report/page-document.ts';
 import { flamePage } from '../report/sites/flame.ts';
 import { pprof } from '../report/sites/pprof.ts';
 import { speedscope } from '../report/sites/speedscope.ts';

@@ -8,9 +8,9 @@ import { type MachineArguments, machineOptions, prepare } from '../cli/run-optio
 import { show } from '../cli/show.ts';
 import { type TimeArguments, timeOptions, timing } from '../cli/time-options.ts';
 import { terminalWidth } from '../cli/width.ts';
-import type { ReportRun } from '../report/build-page.ts';
 import { openMetrics } from '../report/openmetrics.ts';
 import { drawPictures, type PictureArguments, pictureOptions, wantsRecording } from '../report/picture-options.ts';
+import type { ReportRun } from '../report/report-run.ts';
 import { samplesCsv } from '../report/samples-csv.ts';
 import { runSession } from '../run/run-session.ts';
 import type { SessionOptions } from '../run/session.ts';

@@ -1,7 +1,8 @@
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { basename } from 'node:path';
 import { UserError } from '../../sim/contract/assert.ts';
 import { bytes, count, percent } from '../../sim/contract/format.ts';
+import { PAGE_BYTES } from '../../sim/contract/units.ts';
+import { MMAP_BOTTOM_PAGE, realAddress } from '../../sim/kernel/layout.ts';
 import type { Sample } from '../../sim/metrics/sample.ts';
 import { compareResults } from '../metrics/comparison.ts';
 import { METRICS, metricNamed, metricText } from '../metrics/index.ts';
@@ -9,10 +10,9 @@ import type { RunResult } from '../run/result.ts';
 import { VERSION } from '../run/version.ts';
 import { axisOf } from './axis.ts';
 import { decimate } from './decimate.ts';
-import { escapeXml } from './escape.ts';
 import type { Histograms } from './histograms.ts';
+import { CLASSES, metricTitle, RUN_COLOURS } from './names.ts';
 import {
-  type HeatMap,
   type MetricRow,
   type PageData,
   type RunData,
@@ -21,14 +21,8 @@ import {
   type SeriesName,
   type WaitData,
 } from './page-data.ts';
-
-/** One run of a report; what was not recorded while it ran is left out of the page. */
-export interface ReportRun {
-  readonly result: RunResult;
-  readonly heat?: HeatMap | null;
-  /** Lines of an explanation. */
-  readonly verdict?: readonly string[];
-}
+import type { ReportRun } from './report-run.ts';
+import { differenceOf, verdictOf } from './verdict.ts';
 
 export interface ReportOptions {
   readonly title?: string;
@@ -38,28 +32,46 @@ export interface ReportOptions {
 /** Stretches of the time axis that the page can tell apart; each keeps the extremes of every curve. */
 const BUCKETS = 1200;
 const MARKS_MAX = 400;
+const UPPER_START = MMAP_BOTTOM_PAGE * PAGE_BYTES;
 
 export function buildPageData(runs: readonly ReportRun[], options: ReportOptions = {}): PageData {
   if (runs.length === 0) throw new UserError('a report needs a run, found none');
   const workload = runs[0]!.result.run.workload;
   return {
-    title: options.title ?? workload,
+    // A trace by its name; where it lies is among the facts.
+    title: options.title ?? basename(workload),
     version: VERSION,
+    classes: CLASSES.map(({ key, name, about, light, dark }) => ({ key, name, about, light, dark })),
+    runColours: RUN_COLOURS,
+    addresses: {
+      upperFrom: UPPER_START,
+      lowerShift: realAddress(PAGE_BYTES) - PAGE_BYTES,
+      upperShift: realAddress(UPPER_START) - UPPER_START,
+    },
     histograms: options.histograms ?? null,
-    runs: runs.map((run) => runData(run, Math.max(100, Math.floor(BUCKETS / Math.sqrt(runs.length))))),
+    runs: runs.map((run) => runData(run, runs.length)),
     metrics: metricRows(runs.map((r) => r.result)),
+    machine: null,
+    differences: runs.slice(1).map((run) => differenceOf(runs[0]!.result, run.result)),
   };
 }
 
-function runData({ result, heat, verdict }: ReportRun, buckets: number): RunData {
+function runData(reported: ReportRun, runs: number): RunData {
+  const { result, heat, verdict, moments = [], sites } = reported;
   const { run, summary } = result;
+  const buckets = Math.max(100, Math.floor(BUCKETS / Math.sqrt(runs)));
   const parameters = Object.entries(run.parameters).map(([name, value]) => `${name}=${value}`);
   return {
     name: run.allocator,
     facts: [
       ['workload', [run.workload, ...parameters].join(' ')],
       ['allocator', run.allocator],
-      ['mode', run.mode === 'lockstep' ? 'lockstep: file order, no contention' : `${run.mode}, pace ${run.pace}`],
+      [
+        'time',
+        run.mode === 'lockstep'
+          ? 'lockstep: events in file order; contention is not computed'
+          : `${run.mode}, pace ${run.pace}`,
+      ],
       ['machine', `${run.cpus} cpus, kernel ${run.kernel}, touch ${run.touch}, seed ${run.seed}`],
       ['events', count(result.engine.events)],
       ['resident', `${bytes(summary.rssBytes)} at the end, ${bytes(summary.rssPeakBytes)} at most`],
@@ -72,8 +84,14 @@ function runData({ result, heat, verdict }: ReportRun, buckets: number): RunData
       ...(result.partial ? [['partial', 'the run was interrupted'] as const] : []),
     ],
     rssPeakBytes: summary.rssPeakBytes,
+    rssBytes: summary.rssBytes,
+    mode: run.mode,
+    verdict: verdictOf(reported),
+    explanation: verdict ?? [],
     series: seriesData(result, buckets),
     heat: heat ?? null,
+    // Of many runs the end is enough: a page stays a page.
+    moments: runs > 2 ? moments.slice(0, 1) : moments,
     locks: result.locks
       .filter((lock) => lock.acquisitions > 0)
       .sort((x, y) => y.waitNs.total - x.waitNs.total)
@@ -89,7 +107,7 @@ function runData({ result, heat, verdict }: ReportRun, buckets: number): RunData
       })),
     waits: waitData(result),
     notModelled: result.notModelled,
-    verdict: verdict ?? [],
+    sites: sites ?? null,
   };
 }
 
@@ -152,7 +170,10 @@ function waitData({ concurrency }: RunResult): WaitData | null {
 }
 
 function metricRows(results: readonly RunResult[]): MetricRow[] {
-  return compareResults(results.map((r) => [r])).rows.map((row) => ({
+  // The simulator's own speed says nothing about the program.
+  const rows = compareResults(results.map((r) => [r])).rows.filter((row) => metricNamed(row.metric).deterministic);
+  return rows.map((row) => ({
+    title: metricTitle(row.metric),
     name: row.metric,
     about: metricNamed(row.metric).about,
     cells: row.cells.map((cell) => ({
@@ -161,70 +182,3 @@ function metricRows(results: readonly RunResult[]): MetricRow[] {
     })),
   }));
 }
-
-const CLIENT_FILES = ['decode', 'format', 'theme', 'charts', 'heat-map', 'tables', 'main'];
-
-/** The page as one text: its data, scripts and styles are in it, and it asks no network for anything. */
-export function buildPage(data: PageData): string {
-  const require = createRequire(import.meta.url);
-  const uplot = readFileSync(require.resolve('uplot/dist/uPlot.iife.min.js'), 'utf8');
-  const uplotStyle = readFileSync(require.resolve('uplot/dist/uPlot.min.css'), 'utf8');
-  const scripts = CLIENT_FILES.map((name) => readClient(`${name}.js`)).join('\n');
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:">
-<title>${escapeXml(data.title)} · allocsim</title>
-<style>${uplotStyle}
-${PAGE_STYLE}</style>
-</head>
-<body>
-<main id="page"><noscript>The figures are drawn by scripts in this file; none is fetched.</noscript></main>
-<script type="application/json" id="data">${JSON.stringify(data).replace(/</g, '\\u003c')}</script>
-<script>${inScript(uplot)}</script>
-<script>'use strict';
-${inScript(scripts)}</script>
-</body>
-</html>
-`;
-}
-
-/** Compiled by the build; found from the built file as well as from the source. */
-function readClient(name: string): string {
-  const folder = import.meta.url.includes('/dist/') ? './client/' : '../../dist/bench/report/client/';
-  try {
-    return readFileSync(new URL(folder + name, import.meta.url), 'utf8');
-  } catch {
-    throw new UserError(`the report's scripts are not built: ${name} is missing; run npm run build`);
-  }
-}
-
-const inScript = (text: string) => text.replace(/<\/script/gi, '<\\/script').replace(/^\/\/# sourceMapping.*$/gm, '');
-
-const PAGE_STYLE = `
-:root { --bg: #fbfbfa; --fg: #1d1f21; --dim: #62676d; --line: #d9dbd8; --panel: #fff; --accent: #1565c0; --bad: #b3261e; --good: #1b6e3c; color-scheme: light; }
-@media (prefers-color-scheme: dark) { :root:not([data-theme=light]) { --bg: #15171a; --fg: #e6e6e3; --dim: #9aa0a6; --line: #33373c; --panel: #1c1f23; --accent: #7cb7ff; --bad: #ff8a80; --good: #7bd88f; color-scheme: dark; } }
-:root[data-theme=dark] { --bg: #15171a; --fg: #e6e6e3; --dim: #9aa0a6; --line: #33373c; --panel: #1c1f23; --accent: #7cb7ff; --bad: #ff8a80; --good: #7bd88f; color-scheme: dark; }
-* { box-sizing: border-box; }
-body { margin: 0; background: var(--bg); color: var(--fg); font: 14px/1.45 system-ui, sans-serif; }
-main { max-width: 1240px; margin: 0 auto; padding: 20px; }
-h1 { font-size: 22px; margin: 0; } h2 { font-size: 16px; margin: 28px 0 8px; } p { margin: 4px 0; }
-header { display: flex; flex-wrap: wrap; gap: 12px; align-items: center; justify-content: space-between; }
-button, select { font: inherit; color: inherit; background: var(--panel); border: 1px solid var(--line); border-radius: 5px; padding: 4px 10px; cursor: pointer; }
-button[aria-pressed=true] { border-color: var(--accent); color: var(--accent); font-weight: 600; }
-:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
-.bar { display: flex; flex-wrap: wrap; gap: 6px; margin: 12px 0; }
-.dim { color: var(--dim); } .panel { background: var(--panel); border: 1px solid var(--line); border-radius: 8px; padding: 10px; overflow-x: auto; }
-.verdict { border-left: 4px solid var(--accent); } .two { display: grid; grid-template-columns: repeat(auto-fit, minmax(420px, 1fr)); gap: 12px; }
-table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
-th, td { text-align: right; padding: 3px 10px; border-bottom: 1px solid var(--line); white-space: nowrap; }
-th:first-child, td:first-child { text-align: left; } th { color: var(--dim); font-weight: 500; } .best { color: var(--good); font-weight: 600; } .worst { color: var(--bad); }
-.scroll { max-height: 420px; overflow: auto; } .meter { display: inline-block; height: 9px; background: var(--accent); border-radius: 2px; vertical-align: middle; }
-.facts td { text-align: left; width: 99%; white-space: normal; overflow-wrap: anywhere; } .facts td:first-child { width: 1%; white-space: nowrap; color: var(--dim); }
-canvas.heat { width: 100%; height: 420px; display: block; image-rendering: pixelated; cursor: crosshair; touch-action: none; }
-.legend { display: flex; flex-wrap: wrap; gap: 14px; align-items: center; margin-top: 6px; } .scale { width: 160px; height: 10px; border-radius: 3px; }
-.u-legend { text-align: left; font-size: 12px; } .u-legend th, .u-legend td { border: 0; } .uplot { font-family: inherit; } .u-select { background: color-mix(in srgb, var(--accent) 18%, transparent); }
-kbd { border: 1px solid var(--line); border-radius: 4px; padding: 0 5px; font: 12px ui-monospace, monospace; }
-`;

@@ -1,21 +1,20 @@
+import { basename } from 'node:path';
 import { bytes, count, duration } from '../../sim/contract/format.ts';
 import { axisOf, residentAt, timeLabel } from './axis.ts';
-import type { ReportRun } from './build-page.ts';
 import { decimate } from './decimate.ts';
 import type { Histograms } from './histograms.ts';
-import { type SvgLine, svgBars, svgChart, svgGrid } from './svg.ts';
+import { CLASSES, RUN_COLOURS } from './names.ts';
+import type { ReportRun } from './report-run.ts';
+import { type Shade, type SvgLine, svgBars, svgChart, svgGrid } from './svg.ts';
+import { verdictOf } from './verdict.ts';
 
-const RUN_COLOURS = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#8c6bb1', '#7f7f7f'];
-const CLASS_COLOURS = {
-  requested: '#0072b2',
-  slack: '#56b4e9',
-  metadata: '#8c6bb1',
-  cached: '#009e73',
-  pinned: '#d55e00',
-  returnable: '#e69f00',
-} as const;
 const POINTS = 700;
 const MARKS = 12;
+
+/** The one picture: of a run what its memory is over time, of several the resident memory of each. */
+export function svgPicture(runs: readonly ReportRun[]): string {
+  return runs.length === 1 ? breakdownFigure(runs[0]!) : residentFigure(runs);
+}
 
 /** Every figure of a report as an SVG file: name → text. */
 export function svgFigures(runs: readonly ReportRun[], histograms: Histograms | null): Map<string, string> {
@@ -33,7 +32,7 @@ export function svgFigures(runs: readonly ReportRun[], histograms: Histograms | 
     const bars = (file: string, title: string, values: readonly number[], unit: (v: number) => string, y = count) => {
       if (values.length === 0) return;
       const labels = values.map((_, i) => unit(i === 0 ? 0 : 2 ** i));
-      files.set(file, svgBars(title, labels, values, y));
+      files.set(file, svgBars(title, labels, values, y, y === bytes, RUN_COLOURS[0]!));
     };
     bars('sizes.svg', 'Allocations by requested size', histograms.sizes, bytes);
     bars('size-bytes.svg', 'Bytes asked for, by requested size', histograms.sizeBytes, bytes, bytes);
@@ -54,8 +53,8 @@ function residentFigure(runs: readonly ReportRun[]): string {
     values: residentAt(run.result, axis.values),
   }));
   lines.push({
-    label: 'requested',
-    colour: '#555',
+    label: 'asked for',
+    colour: undefined,
     dash: '5 4',
     values: samples.map((s) => s.requestedBytes),
   });
@@ -65,36 +64,50 @@ function residentFigure(runs: readonly ReportRun[]): string {
     POINTS,
   );
   return svgChart({
-    title: `${longest.result.run.workload}: resident bytes`,
-    x: rows.map((i) => axis.values[i]!),
+    title: `${basename(longest.result.run.workload)}: resident memory`,
+    x: fromOrigin(axis.values, rows),
     xLabel: axis.label,
     xText: axis.text,
     yText: bytes,
-    lines: lines.map((l) => ({ ...l, values: rows.map((i) => l.values[i]!) })),
+    isBytes: true,
+    lines: lines.map((l) => ({ ...l, values: fromOrigin(l.values, rows, axis.values) })),
     marks: marksOf(longest),
   });
+}
+
+/** The program began with nothing. */
+function fromOrigin(values: readonly number[], rows: readonly number[], x = values): number[] {
+  return [...((x[0] ?? 0) > 0 ? [0] : []), ...rows.map((i) => values[i]!)];
 }
 
 const lastOf = (values: readonly number[]): number => values.at(-1) ?? 0;
 
 function breakdownFigure(run: ReportRun): string {
-  const { samples } = run.result;
+  const { run: description, samples } = run.result;
   const axis = axisOf(run.result);
-  const names = Object.keys(CLASS_COLOURS) as (keyof typeof CLASS_COLOURS)[];
-  const columns = names.map((name) => samples.map((s) => s.breakdown[name]));
-  const rows = decimate(axis.values, [samples.map((s) => s.rssBytes), ...columns], POINTS);
+  const columns = CLASSES.map(({ key }) => samples.map((s) => s.breakdown[key]));
+  const asked = samples.map((s) => s.requestedBytes);
+  const rows = decimate(axis.values, [samples.map((s) => s.rssBytes), asked, ...columns], POINTS);
+  const drawn = (values: readonly number[]) => fromOrigin(values, rows, axis.values);
   return svgChart({
-    title: `${run.result.run.allocator}: where the resident bytes are`,
-    x: rows.map((i) => axis.values[i]!),
+    title: `${basename(description.workload)} under ${description.allocator}: resident memory`,
+    subtitle: verdictOf(run).headline,
+    x: drawn(axis.values),
     xLabel: axis.label,
     xText: axis.text,
     yText: bytes,
+    isBytes: true,
     stacked: true,
-    lines: names.map((name, c) => ({
-      label: name,
-      colour: CLASS_COLOURS[name],
-      values: rows.map((i) => columns[c]![i]!),
-    })),
+    lines: [
+      ...CLASSES.map(
+        ({ name, light, dark }, c): SvgLine => ({
+          label: name.toLowerCase(),
+          colour: { light, dark },
+          values: drawn(columns[c]!),
+        }),
+      ),
+      { label: 'asked for', colour: undefined, dash: '5 4', over: true, values: drawn(asked) },
+    ],
     marks: marksOf(run),
   });
 }
@@ -106,26 +119,41 @@ function marksOf({ result }: ReportRun): { x: number; label: string }[] {
   return named.filter((_, i) => i % step === 0);
 }
 
+/** From none of what is resident in use to all of it: five steps are told apart in print. */
+const OCCUPANCY = 5;
+
 function heatFigure(run: ReportRun): string {
   const heat = run.heat!;
+  const axis = axisOf(run.result);
   const cells = Buffer.from(heat.cells, 'base64');
   const columns = heat.events.length;
-  const names = heat.rows.flatMap(({ name }, row) =>
-    name && name !== heat.rows[row - 1]?.name ? [{ row, name }] : [],
-  );
-  return svgGrid(
-    `${run.result.run.allocator}: address space over time (live share: red none, blue all)`,
-    columns,
-    heat.rows.length,
-    (x, y) => heatColour(cells[y * columns + x]!),
-    names,
-  );
+  const x = run.result.run.mode === 'lockstep' ? heat.events : heat.ns;
+  return svgGrid({
+    title: `${basename(run.result.run.workload)} under ${run.result.run.allocator}: the address space`,
+    subtitle: 'Blue: in use. Amber: free, and resident all the same. Blank: not resident.',
+    rows: heat.rows.length,
+    x,
+    end: Math.max(lastOf(axis.values), lastOf(x)),
+    xLabel: axis.label,
+    xText: axis.text,
+    shades: Array.from({ length: OCCUPANCY }, (_, i) => mixed(FREE, CLASSES[0]!, i / (OCCUPANCY - 1))),
+    shadeAt: (column, row) => {
+      const value = cells[row * columns + column]!;
+      return value >> 4 === 0 ? -1 : Math.round(((value & 15) / 15) * (OCCUPANCY - 1));
+    },
+    names: heat.groups.map(({ name, from }) => ({ row: from, name })),
+  });
 }
 
-/** Five steps of occupancy are told apart in print. */
-function heatColour(value: number): string | undefined {
-  if (value >> 4 === 0) return undefined;
-  return ['#d53e21', '#f4b23e', '#a9c46c', '#50aa8c', '#1464b4'][Math.round(((value & 15) / 15) * 4)];
+const FREE = CLASSES.find((c) => c.key === 'returnable')!;
+
+function mixed(from: Shade, to: Shade, share: number): Shade {
+  const mix = (x: string, y: string) => {
+    const channel = (hex: string, i: number) => Number.parseInt(hex.slice(i, i + 2), 16);
+    const parts = [1, 3, 5].map((i) => Math.round(channel(x, i) + (channel(y, i) - channel(x, i)) * share));
+    return `#${parts.map((v) => v.toString(16).padStart(2, '0')).join('')}`;
+  };
+  return { light: mix(from.light, to.light), dark: mix(from.dark, to.dark) };
 }
 
 function waitsFigure(run: ReportRun): string | undefined {
@@ -143,6 +171,7 @@ function waitsFigure(run: ReportRun): string | undefined {
     xLabel: timeLabel(run.result.run.mode),
     xText: duration,
     yText: (v) => v.toFixed(1),
+    isBytes: false,
     stacked: true,
     lines: causes.map(([label, ns], i) => ({
       label,

@@ -1,116 +1,201 @@
 import { PAGE_BYTES } from '../../sim/contract/units.ts';
-import { BRK_START_PAGE, MMAP_BOTTOM_PAGE, relativeAddress } from '../../sim/kernel/layout.ts';
+import type { Kernel } from '../../sim/kernel/kernel.ts';
+import { BRK_START_PAGE, realAddress } from '../../sim/kernel/layout.ts';
 import { forEachLive } from '../../sim/replay/objects.ts';
-import { collectAreas, isResident, RESERVED } from '../run/areas.ts';
+import { collectAreas, groupName, isResident, RESERVED } from '../run/areas.ts';
 import type { Assembled } from '../run/machine.ts';
+import { firstFrom } from './moments/resident-pages.ts';
 import type { HeatMap } from './page-data.ts';
 
-/** Pages in a granule, the finest that is kept: 64 KiB. */
-const GRANULE_PAGES = 16;
-const GRANULE_BYTES = GRANULE_PAGES * PAGE_BYTES;
-const ROWS_MAX = 512;
+/** A granule is a page at first, and twice as large whenever there are more of them than this. */
+const GRANULES_MAX = 4096;
+const ROWS_MAX = 480;
 const COLUMNS_MAX = 320;
 const LEVELS = 15; // of occupancy and of residency, four bits each
 
+/** The granules that held something resident, ascending. */
 interface Capture {
   readonly event: number;
-  /** Granule → live bytes in it, and resident pages. */
-  readonly live: Map<number, number>;
-  readonly resident: Map<number, number>;
+  readonly ns: number;
+  granules: Float64Array;
+  liveBytes: Float64Array;
+  residentPages: Uint32Array;
 }
 
-/** Who uses which part of the address space, sample after sample. */
-export function createHeatMapRecorder() {
-  const captures: Capture[] = [];
-  /** Names of the areas that granules belonged to, first come first kept. */
-  const names = new Map<number, string>();
+interface Named {
+  readonly name: string;
+  readonly group: string;
+}
 
-  function capture(event: number, assembled: Assembled): void {
+/**
+ * Who uses which part of the address space, capture after capture. What it keeps is bounded however long the run:
+ * beyond twice the columns of a picture every other capture is dropped, beyond GRANULES_MAX granules become coarser.
+ */
+export function createHeatMapRecorder() {
+  let captures: Capture[] = [];
+  let latest: Capture | undefined;
+  let taken = 0;
+  let every = 1;
+  let granulePages = 1;
+  const used = new Set<number>();
+  /** Areas that granules belonged to, first come first kept. */
+  const names = new Map<number, Named>();
+
+  function capture(event: number, assembled: Assembled, ns = 0): void {
+    latest = read(event, ns, assembled);
+    if (taken++ % every === 0) captures.push(latest);
+    while (used.size > GRANULES_MAX) coarsen();
+    if (captures.length > COLUMNS_MAX * 2) {
+      captures = captures.filter((_, i) => i % 2 === 0);
+      every *= 2;
+    }
+  }
+
+  function read(event: number, ns: number, assembled: Assembled): Capture {
     const { machine, objects, top } = assembled;
-    const live = new Map<number, number>();
-    const resident = new Map<number, number>();
+    const { granules, residentPages } = residentGranules(machine.kernel);
+    const granuleBytes = granulePages * PAGE_BYTES;
+    const liveBytes = new Float64Array(granules.length);
     forEachLive(objects, (_slot, handle, requested) => {
       const start = top.addressOf(handle);
       const end = start + Math.min(requested, top.usableSize(handle));
-      for (let at = start; at < end; ) {
-        const granule = Math.floor(at / GRANULE_BYTES);
-        const to = Math.min(end, (granule + 1) * GRANULE_BYTES);
-        live.set(granule, (live.get(granule) ?? 0) + to - at);
-        at = to;
+      for (let i = firstFrom(granules, Math.floor(start / granuleBytes)); i < granules.length; i++) {
+        const from = granules[i]! * granuleBytes;
+        if (from >= end) break;
+        liveBytes[i]! += Math.min(end, from + granuleBytes) - Math.max(start, from);
       }
     });
-    const { vmas, pages } = machine.kernel;
+    for (const granule of granules) used.add(granule);
+    nameGranules(granules, assembled);
+    return { event, ns, granules, liveBytes, residentPages };
+  }
+
+  function residentGranules({ vmas, pages }: Kernel) {
+    const granules: number[] = [];
+    const counts: number[] = [];
     for (let index = 0; index < vmas.count(); index++) {
       for (let page = vmas.start(index); page < vmas.end(index); page++) {
         if (!isResident(pages, page)) continue;
-        const granule = Math.floor(page / GRANULE_PAGES);
-        resident.set(granule, (resident.get(granule) ?? 0) + 1);
+        const granule = Math.floor(page / granulePages);
+        if (granules.at(-1) === granule) counts[counts.length - 1]!++;
+        else {
+          granules.push(granule);
+          counts.push(1);
+        }
       }
     }
-    for (const area of collectAreas(assembled)) {
-      if (area.name === RESERVED) continue;
-      const last = Math.floor((area.end - 1) / GRANULE_BYTES);
-      for (let granule = Math.floor(area.start / GRANULE_BYTES); granule <= last; granule++) {
-        if (resident.has(granule) && !names.has(granule)) names.set(granule, area.name);
-      }
-    }
-    captures.push({ event, live, resident });
+    return { granules: Float64Array.from(granules), residentPages: Uint32Array.from(counts) };
   }
 
-  /** Rows are address ranges that were ever resident, lowest first; the gaps between them are left out. */
-  function finish(): HeatMap | null {
-    const used = new Set<number>();
-    for (const c of captures) for (const granule of c.resident.keys()) used.add(granule);
-    if (used.size === 0) return null;
-    const granules = [...used].sort((x, y) => x - y);
-    const perRow = Math.ceil(granules.length / ROWS_MAX);
-    const rowOf = new Map<number, number>();
-    const rows: { address: string; name: string }[] = [];
-    let inRow = 0;
-    for (const [i, granule] of granules.entries()) {
-      // A row never spans a gap between the brk heap and the mappings.
-      const crosses =
-        i > 0 && granules[i - 1]! < MMAP_BOTTOM_PAGE / GRANULE_PAGES && granule >= MMAP_BOTTOM_PAGE / GRANULE_PAGES;
-      if (i === 0 || inRow === perRow || crosses) {
-        rows.push({
-          address: relativeAddress(Math.max(granule * GRANULE_BYTES, BRK_START_PAGE * PAGE_BYTES)),
-          name: names.get(granule) ?? '',
-        });
-        inRow = 0;
+  function nameGranules(granules: Float64Array, assembled: Assembled): void {
+    const granuleBytes = granulePages * PAGE_BYTES;
+    for (const area of collectAreas(assembled)) {
+      if (area.name === RESERVED) continue;
+      const named: Named = { name: area.name, group: groupName(area.name, area.kind) };
+      for (let i = firstFrom(granules, Math.floor(area.start / granuleBytes)); i < granules.length; i++) {
+        if (granules[i]! * granuleBytes >= area.end) break;
+        if (!names.has(granules[i]!)) names.set(granules[i]!, named);
       }
-      inRow++;
-      rowOf.set(granule, rows.length - 1);
     }
-    const step = Math.ceil(captures.length / COLUMNS_MAX);
-    const columns = captures.filter((_, i) => i % step === 0 || i === captures.length - 1);
-    const cells = new Uint8Array(rows.length * columns.length);
+  }
+
+  function coarsen(): void {
+    granulePages *= 2;
+    const half = (granule: number) => Math.floor(granule / 2);
+    const all = [...used].map(half);
+    used.clear();
+    for (const granule of all) used.add(granule);
+    const named = [...names];
+    names.clear();
+    for (const [granule, name] of named) if (!names.has(half(granule))) names.set(half(granule), name);
+    for (const c of withLatest()) {
+      const granules = Float64Array.from(new Set(c.granules.map(half)));
+      const liveBytes = new Float64Array(granules.length);
+      const residentPages = new Uint32Array(granules.length);
+      let at = 0;
+      c.granules.forEach((granule, i) => {
+        if (granules[at] !== half(granule)) at++;
+        liveBytes[at]! += c.liveBytes[i]!;
+        residentPages[at]! += c.residentPages[i]!;
+      });
+      Object.assign(c, { granules, liveBytes, residentPages });
+    }
+  }
+
+  const withLatest = () => (latest && captures.at(-1) !== latest ? [...captures, latest] : captures);
+
+  /**
+   * Rows are address ranges that were ever resident, group by group and lowest first; what lies between is left out.
+   * null where nothing ever was.
+   */
+  function finish(): HeatMap | null {
+    if (used.size === 0) return null;
+    const { rows, groups, rowOf, perRow } = layOut([...used], names, granulePages);
+    const all = withLatest();
+    const step = Math.ceil(all.length / COLUMNS_MAX);
+    const columns = all.filter((_, i) => i % step === 0 || i === all.length - 1);
     const capacity = new Float64Array(rows.length);
-    for (const granule of granules) capacity[rowOf.get(granule)!]! += GRANULE_BYTES;
+    for (const granule of used) capacity[rowOf.get(granule)!]! += granulePages * PAGE_BYTES;
+    const cells = new Uint8Array(rows.length * columns.length);
     columns.forEach((c, x) => {
       const live = new Float64Array(rows.length);
       const resident = new Float64Array(rows.length);
-      for (const [granule, bytes] of c.live) {
-        const row = rowOf.get(granule);
-        if (row !== undefined) live[row]! += bytes;
-      }
-      for (const [granule, pages] of c.resident) resident[rowOf.get(granule)!]! += pages * PAGE_BYTES;
+      c.granules.forEach((granule, i) => {
+        const row = rowOf.get(granule)!;
+        live[row]! += c.liveBytes[i]!;
+        resident[row]! += c.residentPages[i]! * PAGE_BYTES;
+      });
       for (let y = 0; y < rows.length; y++) {
+        if (resident[y] === 0) continue;
         // Occupancy is of what is resident: a row that is all live is full however little of it is there.
-        const occupancy = resident[y] === 0 ? 0 : Math.min(1, live[y]! / resident[y]!);
-        cells[y * columns.length + x] =
-          level(resident[y]! / capacity[y]!) * 16 + (resident[y] === 0 ? 0 : Math.round(occupancy * LEVELS));
+        const occupancy = Math.min(1, live[y]! / resident[y]!);
+        cells[y * columns.length + x] = level(resident[y]! / capacity[y]!) * 16 + Math.round(occupancy * LEVELS);
       }
     });
     return {
       events: columns.map((c) => c.event),
+      ns: columns.map((c) => c.ns),
       rows,
-      rowBytes: perRow * GRANULE_BYTES,
+      groups,
+      rowBytes: perRow * granulePages * PAGE_BYTES,
       cells: Buffer.from(cells).toString('base64'),
     };
   }
 
   return { capture, finish };
 }
+
+/** Each group of areas gets rows of its own, so that its pieces stand together wherever they are mapped. */
+function layOut(used: readonly number[], names: ReadonlyMap<number, Named>, granulePages: number) {
+  const byGroup = new Map<string, number[]>();
+  for (const granule of [...used].sort((x, y) => x - y)) {
+    const group = names.get(granule)?.group ?? 'other mappings';
+    if (!byGroup.has(group)) byGroup.set(group, []);
+    byGroup.get(group)!.push(granule);
+  }
+  const perRow = Math.ceil(used.length / Math.max(1, ROWS_MAX - byGroup.size));
+  const rowOf = new Map<number, number>();
+  const rows: { address: string; name: string }[] = [];
+  const groups: { name: string; from: number; rows: number; areas: number }[] = [];
+  for (const [name, granules] of byGroup) {
+    const from = rows.length;
+    const areaOf = (granule: number) => names.get(granule)?.name ?? '';
+    // By number where there is one: `arena 2` before `arena 10`.
+    const keys = new Map(granules.map((g) => [g, areaOf(g).replace(/\d+/g, (n) => n.padStart(12, '0'))]));
+    granules.sort((x, y) => compare(keys.get(x)!, keys.get(y)!) || x - y);
+    granules.forEach((granule, i) => {
+      if (i % perRow === 0) {
+        const start = Math.max(granule * granulePages, BRK_START_PAGE) * PAGE_BYTES;
+        rows.push({ address: `0x${realAddress(start).toString(16)}`, name: areaOf(granule) });
+      }
+      rowOf.set(granule, rows.length - 1);
+    });
+    groups.push({ name, from, rows: rows.length - from, areas: new Set(granules.map(areaOf)).size });
+  }
+  return { rows, groups, rowOf, perRow };
+}
+
+const compare = (x: string, y: string): number => (x < y ? -1 : x > y ? 1 : 0);
 
 /** 0 for nothing, else 1 to LEVELS. */
 const level = (share: number): number => (share === 0 ? 0 : Math.max(1, Math.round(share * LEVELS)));

@@ -2,6 +2,11 @@
 export interface PageData {
   readonly title: string;
   readonly version: string;
+  /** In the order in which they are stacked, the lowest first. */
+  readonly classes: readonly ClassData[];
+  readonly runColours: readonly { readonly light: string; readonly dark: string }[];
+  /** A real process's addresses are those of cells and blocks and the shift of the lower or the upper half. */
+  readonly addresses: { readonly upperFrom: number; readonly lowerShift: number; readonly upperShift: number };
   /** Sizes and lifetimes of the workload; null where a result came without its events. */
   readonly histograms: {
     readonly sizes: readonly number[];
@@ -13,12 +18,50 @@ export interface PageData {
   readonly runs: readonly RunData[];
   /** A row a metric, a cell a run. */
   readonly metrics: readonly MetricRow[];
+  /** Each run but the first against the first; empty for a single one. */
+  readonly differences: readonly VerdictData[];
+  /** Of a machine: then there are no runs, and the verdict is the only one of `differences`. */
+  readonly machine: MachineData | null;
+}
+
+/** The memory of a whole machine over time. */
+export interface MachineData {
+  readonly totalBytes: number;
+  readonly ns: readonly number[];
+  /** In the order in which they are stacked. */
+  readonly parts: readonly {
+    readonly name: string;
+    readonly about: string;
+    readonly light: string;
+    readonly dark: string;
+    readonly bytes: readonly number[];
+  }[];
+  readonly availableBytes: readonly number[];
+  /** The largest ones, largest first. */
+  readonly processes: readonly { readonly name: string; readonly bytes: readonly number[] }[];
+  readonly events: readonly { readonly ns: number; readonly label: string }[];
+  readonly facts: readonly (readonly [string, string])[];
+}
+
+export interface ClassData {
+  readonly key: SeriesName;
+  readonly name: string;
+  readonly about: string;
+  readonly light: string;
+  readonly dark: string;
 }
 
 export interface MetricRow {
+  readonly title: string;
+  /** As in JSON and thresholds. */
   readonly name: string;
   readonly about: string;
   readonly cells: readonly { readonly text: string; readonly mark: 'best' | 'worst' | null }[];
+}
+
+export interface VerdictData {
+  readonly headline: string;
+  readonly sentences: readonly string[];
 }
 
 export interface RunData {
@@ -26,13 +69,19 @@ export interface RunData {
   /** Options and machine, as name and value. */
   readonly facts: readonly (readonly [string, string])[];
   readonly rssPeakBytes: number;
+  readonly rssBytes: number;
+  readonly mode: 'lockstep' | 'virtual' | 'threads';
+  readonly verdict: VerdictData;
+  /** What `explain` says beyond that, where it was asked. */
+  readonly explanation: readonly string[];
   readonly series: SeriesData;
   readonly heat: HeatMap | null;
+  readonly moments: readonly MomentData[];
   readonly locks: readonly LockRow[];
   readonly waits: WaitData | null;
   readonly notModelled: readonly string[];
-  /** What `explain` says, where it was asked. */
-  readonly verdict: readonly string[];
+  /** Markup of a picture by call site, made by this program; null without call sites. */
+  readonly sites: string | null;
 }
 
 export const SERIES = [
@@ -60,12 +109,77 @@ export interface SeriesData {
   readonly marks: readonly { readonly row: number; readonly label: string }[];
 }
 
+/** The address space over time. */
 export interface HeatMap {
+  /** Where each column begins, on either axis; the last one is the end of the run. */
   readonly events: readonly number[];
+  readonly ns: readonly number[];
   readonly rows: readonly { readonly address: string; readonly name: string }[];
+  /** Rows that belong together: `arena heap`, of so many areas. */
+  readonly groups: readonly {
+    readonly name: string;
+    readonly from: number;
+    readonly rows: number;
+    readonly areas: number;
+  }[];
   readonly rowBytes: number;
   /** rows × columns bytes, base64: residency << 4 | occupancy of what is resident, 0 to 15 each. */
   readonly cells: string;
+}
+
+/** All that is resident at one moment, place by place and page by page. */
+export interface MomentData {
+  /** `at the end`, `at the peak`. */
+  readonly label: string;
+  readonly event: number;
+  readonly ns: number;
+  readonly rssBytes: number;
+  /** Largest first. */
+  readonly places: readonly PlaceData[];
+  /** A cell of `cells` stands for so many bytes. */
+  readonly cellBytes: number;
+  readonly blocks: BlockColumns;
+  /** Where the blocks were too many to list, those on pages with the least free memory are left out. */
+  readonly blocksLeftOut: number;
+}
+
+export interface PlaceData {
+  readonly name: string;
+  /** Heaps, slabs, mappings of this name. */
+  readonly areas: number;
+  readonly residentBytes: number;
+  /** As `classes` of the page. */
+  readonly classBytes: readonly number[];
+  readonly liveBlocks: number;
+  readonly cells: CellColumns;
+}
+
+/** Runs of equal cells, each behind the one before it; what is said of one cell holds for all of its run. */
+export interface CellColumns {
+  /** The first page of a run, counted from that of the run before. */
+  readonly at: readonly number[];
+  /** Cells in the run. */
+  readonly length: readonly number[];
+  /** Pages from the first of a cell to its last: more than a cell has where others lie between. */
+  readonly span: readonly number[];
+  /** By class. */
+  readonly bytes: readonly (readonly number[])[];
+  /** Live blocks on its fullest page, and the first of the cell's in `blocks`, -1 where none is listed. */
+  readonly live: readonly number[];
+  readonly block: readonly number[];
+}
+
+/** Live blocks, as columns; `event` and `thread` are -1 where they are not known. */
+export interface BlockColumns {
+  /** In bytes from the one before. */
+  readonly address: readonly number[];
+  readonly usableBytes: readonly number[];
+  readonly requestedBytes: readonly number[];
+  readonly event: readonly number[];
+  readonly thread: readonly number[];
+  /** Free bytes that would be on pages of their own, were the block freed too. */
+  readonly pinsBytes: readonly number[];
+  readonly site: readonly string[];
 }
 
 export interface LockRow {

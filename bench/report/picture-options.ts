@@ -4,9 +4,11 @@ import type { EventBuffer } from '../../sim/contract/event.ts';
 import { bytes } from '../../sim/contract/format.ts';
 import { writeFolder, writeWhole } from '../../workloads/files/line-sink.ts';
 import { axisOf, residentAt } from './axis.ts';
-import { buildPage, buildPageData, type ReportRun } from './build-page.ts';
-import { svgFigures } from './figures.ts';
+import { buildPageData } from './build-page.ts';
+import { svgFigures, svgPicture } from './figures.ts';
 import { histogramsOf } from './histograms.ts';
+import { buildPage } from './page-document.ts';
+import type { ReportRun } from './report-run.ts';
 import { terminalPlot } from './terminal-plot.ts';
 
 /** Pictures of one run or of several. */
@@ -19,7 +21,7 @@ export interface PictureArguments {
 export function pictureOptions<T>(yargs: Argv<T>): Argv<T> {
   return yargs
     .option('report', { type: 'string', describe: 'one HTML page with every figure to FILE; needs no network' })
-    .option('svg', { type: 'string', describe: 'the figures as SVG files into DIR' })
+    .option('svg', { type: 'string', describe: 'the one picture to FILE.svg, or every figure as SVG files into DIR' })
     .option('plot', { type: 'boolean', default: false, describe: 'draw the curves in the terminal' }) as Argv<T>;
 }
 
@@ -35,14 +37,15 @@ export function wantsRecording(argv: PictureArguments): boolean {
 export function drawPictures(argv: PictureArguments, runs: readonly ReportRun[], events: EventBuffer): string {
   const histograms = argv.report || argv.svg ? histogramsOf(events) : null;
   if (argv.report) writeWhole(argv.report, buildPage(buildPageData(runs, { histograms })));
-  if (argv.svg) {
+  if (argv.svg?.endsWith('.svg')) writeWhole(argv.svg, svgPicture(runs));
+  else if (argv.svg) {
     writeFolder(argv.svg, svgFigures(runs, histograms));
   }
-  return argv.plot ? plotText(runs, Math.min(100, (process.stdout.columns ?? 100) - 14), process.stdout.isTTY) : '';
+  return argv.plot ? plotText(runs, Math.min(100, process.stdout.columns ?? 80), process.stdout.isTTY) : '';
 }
 
-/** Resident bytes of every run, and what was requested. */
-export function plotText(runs: readonly ReportRun[], width: number, colours: boolean): string {
+/** Resident bytes of every run, and what was requested, in so many columns with all labels. */
+export function plotText(runs: readonly ReportRun[], columns: number, colours: boolean): string {
   const [first] = runs;
   const axis = axisOf(first!.result);
   const lines = runs.map(({ result }) => ({
@@ -51,7 +54,7 @@ export function plotText(runs: readonly ReportRun[], width: number, colours: boo
   }));
   lines.push({ label: 'requested', values: first!.result.samples.map((s) => s.requestedBytes) });
   return terminalPlot(axis.values, lines, {
-    width: Math.max(20, width),
+    columns: Math.max(30, columns),
     height: 16,
     yText: bytes,
     xText: (value) => `${axis.label === 'events' ? 'event ' : ''}${axis.text(value)}`,

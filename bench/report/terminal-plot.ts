@@ -16,7 +16,8 @@ const DOTS = [
 const STYLES = ['', '\u001b[36m', '\u001b[33m', '\u001b[35m', '\u001b[32m', '\u001b[31m'] as const;
 
 export interface TerminalPlotOptions {
-  readonly width: number;
+  /** Of the whole drawing with its labels. */
+  readonly columns: number;
   readonly height: number;
   readonly yText: (value: number) => string;
   readonly xText: (value: number) => string;
@@ -29,9 +30,12 @@ export function terminalPlot(
   lines: readonly TerminalLine[],
   options: TerminalPlotOptions,
 ): string {
-  const { width, height, yText, xText, colours } = options;
+  const { height, yText, xText, colours } = options;
   let top = 0;
   for (const line of lines) for (const value of line.values) if (value > top) top = value;
+  const axis = [yText(top), yText(top / 2), yText(0)];
+  const margin = Math.max(...axis.map((a) => a.length));
+  const width = Math.max(10, options.columns - margin - 2);
   const dots = new Uint8Array(width * height);
   const owner = new Int8Array(width * height).fill(-1);
   const columns = width * DOT_COLUMNS;
@@ -63,8 +67,6 @@ export function terminalPlot(
       previous = y;
     }
   }
-  const axis = [yText(top), yText(top / 2), yText(0)];
-  const margin = Math.max(...axis.map((a) => a.length));
   const out: string[] = [];
   for (let row = 0; row < height; row++) {
     const label = row === 0 ? axis[0]! : row === Math.floor(height / 2) ? axis[1]! : row === height - 1 ? axis[2]! : '';
@@ -78,12 +80,28 @@ export function terminalPlot(
     out.push(text.trimEnd());
   }
   out.push(`${' '.repeat(margin + 1)}└${'─'.repeat(width)}`);
+  const indent = ' '.repeat(margin + 2);
   const end = xText(x.at(-1) ?? 0);
-  out.push(`${' '.repeat(margin + 2)}${xText(first).padEnd(Math.max(0, width - end.length))}${end}`);
-  const names = lines.map((line, i) => {
-    const style = colours ? STYLES[i % STYLES.length]! : '';
-    return `${style}⠒⠒ ${line.label}${style ? '\u001b[39m' : ''}`;
-  });
-  out.push(`${' '.repeat(margin + 2)}${names.join('   ')}`);
+  out.push(`${indent}${xText(first).padEnd(Math.max(0, width - end.length))}${end}`);
+  out.push(...legend(lines, width, colours).map((line) => indent + line));
   return `${out.join('\n')}\n`;
+}
+
+/** Names beside each other as long as they fit; one that is too long alone loses its end. */
+function legend(lines: readonly TerminalLine[], width: number, colours: boolean): string[] {
+  const rows: string[] = [];
+  let used = Infinity;
+  for (const [i, line] of lines.entries()) {
+    const label = line.label.length > width - 3 ? `${line.label.slice(0, width - 4)}…` : line.label;
+    const style = colours ? STYLES[i % STYLES.length]! : '';
+    const text = `${style}⠒⠒ ${label}${style ? '\u001b[39m' : ''}`;
+    if (used + 3 + label.length + 3 > width) {
+      rows.push(text);
+      used = label.length + 3;
+    } else {
+      rows[rows.length - 1] += `   ${text}`;
+      used += label.length + 6;
+    }
+  }
+  return rows;
 }

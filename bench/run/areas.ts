@@ -65,6 +65,17 @@ function flatten(areas: readonly Area[]): Area[] {
   return flat;
 }
 
+/** `arena 3, heap 1` → `arena heap`, `slab of 320, arena 2` → `slab of 320`: the name without the numbers of instances. */
+export function groupName(name: string, kind: AreaKind): string {
+  const plain = name.replace(/(,| of) arena \d+/g, '');
+  if (kind === 'slab') return plain;
+  return plain
+    .replace(/\s*\d+/g, '')
+    .replace(/,/g, '')
+    .replace(/ of$/, '')
+    .trim();
+}
+
 /** Address space that may not even be read. */
 export const RESERVED = 'reserved address space';
 

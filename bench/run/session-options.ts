@@ -25,6 +25,8 @@ export interface SessionOptions {
   readonly costs?: Costs;
   /** A sample every so many events too; 0 for none. */
   readonly sampleEvery?: number;
+  /** In file order, samples before these rows too. Ascending. */
+  readonly sampleBefore?: readonly number[];
   /** `samples`: walk all invariants at each sample; `events`: after every event. */
   readonly check?: 'off' | 'samples' | 'events';
   readonly placements?: LineSink;

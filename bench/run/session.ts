@@ -67,14 +67,17 @@ export class Session extends Run {
 
   /** Executes rows up to `limit`, at most; takes the samples on the way. */
   advance(limit: number): void {
-    const { events, sampleEvery = 0 } = this.options;
+    const { events, sampleEvery = 0, sampleBefore = [] } = this.options;
     const end = Math.min(limit, events.length);
     while (this.row < end && !this.abort) {
       this.beginThreads();
       let to = Math.min(end, this.nextBegin());
       if (sampleEvery > 0) to = Math.min(to, (Math.floor(this.row / sampleEvery) + 1) * sampleEvery);
+      const wanted = sampleBefore.find((row) => row > this.row) ?? Infinity;
+      to = Math.min(to, wanted);
       this.runTo(to);
-      if (sampleEvery > 0 && this.row === to && to % sampleEvery === 0 && to < events.length) this.sample(`#${to}`, to);
+      const isDue = to === wanted || (sampleEvery > 0 && to % sampleEvery === 0);
+      if (isDue && this.row === to && to < events.length) this.sample(`#${to}`, to);
     }
   }
 

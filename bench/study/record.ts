@@ -1,21 +1,27 @@
-import type { ReportRun } from '../report/build-page.ts';
 import { createHeatMapRecorder } from '../report/heat-map.ts';
+import { createMomentRecorder } from '../report/moments/recorder.ts';
+import type { ReportRun } from '../report/report-run.ts';
+import { requestedPeakRows } from '../report/requested-peaks.ts';
 import { runSession } from '../run/run-session.ts';
 import type { SessionOptions } from '../run/session.ts';
 
 /** Samples that a recorded run takes by itself, if nobody says how often. */
 const SAMPLES = 320;
 
-/** Runs to the end, and keeps what a report draws beyond the result: the address space at every sample. */
+/** Runs to the end, and keeps what a report draws beyond the result: the address space at every sample, and at two by pages. */
 export async function recordRun(options: SessionOptions): Promise<ReportRun> {
   const heat = createHeatMapRecorder();
+  const mode = options.mode ?? 'lockstep';
+  const moments = createMomentRecorder(options.events, mode);
   const result = await runSession({
     ...options,
+    ...(mode === 'lockstep' && !options.sampleEvery && { sampleBefore: requestedPeakRows(options.events) }),
     sampleEvery: options.sampleEvery || Math.max(1, Math.ceil(options.events.length / SAMPLES)),
     onSample(sample, assembled) {
       options.onSample?.(sample, assembled);
-      heat.capture(sample.event, assembled);
+      heat.capture(sample.event, assembled, sample.virtualNs);
+      moments.capture(sample, assembled);
     },
   });
-  return { result, heat: heat.finish() };
+  return { result, heat: heat.finish(), moments: moments.finish() };
 }

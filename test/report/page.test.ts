@@ -3,7 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { buildPage, buildPageData, type ReportRun } from '../../bench/report/build-page.ts';
+import { buildPageData } from '../../bench/report/build-page.ts';
+import type { ReportRun } from '../../bench/report/report-run.ts';
+import { buildPage } from '../../bench/report/page-document.ts';
 import { histogramsOf } from '../../bench/report/histograms.ts';
 import { recordRun } from '../../bench/study/record.ts';
 import type { Sample } from '../../sim/metrics/sample.ts';
@@ -14,7 +16,7 @@ const CHROMIUM = '/usr/bin/chromium';
 const BUILT = existsSync(new URL('../../dist/bench/report/client/main.js', import.meta.url));
 const LINES = Array.from({ length: 600 }, (_, i) =>
   i % 100 === 50
-    ? `= at${i}`
+    ? `= at${i} </script><img src=x onerror=fetch("x")>`
     : i % 3 === 2 && i % 100 !== 51
       ? `f 0 ${i - 1}`
       : `m ${i % 4} ${i} ${(i * 7919) % 60000}`,
@@ -62,7 +64,10 @@ describe('the page', () => {
   test('is one file that asks for nothing and is small', async () => {
     const text = await pageText();
     expect(text.length).toBeLessThan(2_000_000);
-    expect(text).not.toMatch(/(src|href)=/);
+    const [, data] = /<script type="application\/json" id="data">(.*?)<\/script>/s.exec(text)!;
+    expect(data).toContain('onerror=fetch');
+    expect(data).not.toContain('<');
+    expect(text.replace(data!, '')).not.toMatch(/(src|href)=/);
     expect(text).not.toContain('</script><b>');
     expect(text).toContain('<title>a &lt;test&gt; &amp; more · allocsim</title>');
   });
@@ -134,48 +139,75 @@ describe('the page in Chromium', () => {
     });
 
   test('draws every figure without a complaint', async () => {
-    for (const id of ['chart-rss', 'chart-sizes', 'chart-lifetimes', 'chart-breakdown']) {
+    for (const id of ['chart-rss', 'chart-sizes', 'chart-lifetimes', 'chart-classes']) {
       expect(await isPainted(`#${id} canvas`), id).toBe(true);
     }
     expect(await isPainted('canvas.heat')).toBe(true);
+    expect(await isPainted('canvas.squares')).toBe(true);
+    expect(await page.locator('#difference table').count()).toBe(2);
     expect(await page.locator('#metrics tbody tr').count()).toBeGreaterThan(8);
     expect(complaints).toEqual([]);
   });
 
-  test('runs are chosen by key; locks and verdict belong to the second', async () => {
-    expect(await page.locator('#locks').count()).toBe(0);
+  test('runs are chosen by key; locks and explanation belong to the second, which is shown first', async () => {
+    expect(await page.locator('#locks tbody tr').count()).toBe(1);
+    expect(await page.locator('.verdict').first().innerText()).toMatch(/bump@1:waits=true peaks at .* against bump@1/);
+    expect(await page.locator('.verdict').nth(1).innerText()).toContain('</script><b>all</b>');
+    await page.keyboard.press('1');
+    expect(await page.locator('#locks tbody tr').count()).toBe(0);
+    expect(await page.locator('#locks').innerText()).toContain(
+      'whether threads would wait for each other is not known',
+    );
     await page.keyboard.press('2');
     expect(await page.locator('#locks tbody tr').count()).toBe(1);
-    expect(await page.locator('#verdict').innerText()).toContain('</script><b>all</b>');
-    await page.keyboard.press('1');
-    expect(await page.locator('#locks').count()).toBe(0);
   });
 
-  test('a figure is moved and zoomed by keys', async () => {
-    const chart = page.locator('#chart-rss');
+  test('a figure is moved and zoomed by keys, and the map with it', async () => {
+    const chart = page.locator('#chart-classes');
     await chart.focus();
     await page.keyboard.press('Home');
     const at = () => chart.locator('.u-legend .u-value').first().innerText();
-    expect(await at()).toBe('2');
+    expect(await at()).toBe('0');
     await page.keyboard.press('ArrowRight');
-    expect(await at()).not.toBe('2');
+    expect(await at()).not.toBe('0');
+    const map = await page.locator('canvas.heat').screenshot();
     const before = await chart.screenshot();
     await page.keyboard.press('+');
     await page.keyboard.press('+');
     expect(Buffer.compare(before, await chart.screenshot())).not.toBe(0);
+    expect(Buffer.compare(map, await page.locator('canvas.heat').screenshot())).not.toBe(0);
+    await page.keyboard.press('0');
+    expect(Buffer.compare(map, await page.locator('canvas.heat').screenshot())).toBe(0);
+  });
+
+  test('the map tells what is under a click, and zooms addresses by keys', async () => {
+    const heat = page.locator('canvas.heat');
+    await heat.click({ position: { x: 600, y: 200 } });
+    expect(await page.locator('#heat [aria-live]').innerText()).toMatch(
+      /^main heap, .* from 0x5555\w+, at event [\d,]+: /,
+    );
+    const before = await heat.screenshot();
+    await page.keyboard.press('PageUp');
+    expect(Buffer.compare(before, await heat.screenshot())).not.toBe(0);
     await page.keyboard.press('0');
   });
 
-  test('the heat map zooms by keys and tells what is under the pointer', async () => {
-    const heat = page.locator('canvas.heat');
-    await heat.hover({ position: { x: 600, y: 400 } });
-    expect(await page.locator('#heat [aria-live]').innerText()).toMatch(/^event .* % resident/);
-    const before = await heat.screenshot();
-    await heat.focus();
-    await page.keyboard.press('+');
-    await page.keyboard.press('+');
-    expect(Buffer.compare(before, await heat.screenshot())).not.toBe(0);
-    await page.keyboard.press('0');
+  test('a page that is clicked says who holds it, and what that keeps', async () => {
+    const squares = page.locator('canvas.squares').first();
+    await squares.click({ position: { x: 3, y: 3 } });
+    const detail = page.locator('#cell-detail');
+    expect(await detail.innerText()).toMatch(/Page at 0x5555\w+, main heap, at the end/);
+    const first = await detail.innerText();
+    await page.keyboard.press('ArrowRight');
+    expect(await detail.innerText()).not.toBe(first);
+    expect(await detail.locator('th').allInnerTexts()).toContain('allocated at event');
+  });
+
+  test.each([400, 800, 1400])('at %i pixels nothing is wider than the window', async (width) => {
+    await page.setViewportSize({ width, height: 800 });
+    await page.waitForTimeout(50);
+    expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(width);
+    await page.setViewportSize({ width: 1200, height: 800 });
   });
 
   test('dark and light, by the system and by key', async () => {

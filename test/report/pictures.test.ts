@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { ReportRun } from '../../bench/report/build-page.ts';
+import type { ReportRun } from '../../bench/report/report-run.ts';
 import { svgFigures } from '../../bench/report/figures.ts';
 import { histogramsOf } from '../../bench/report/histograms.ts';
 import { plotText } from '../../bench/report/picture-options.ts';
@@ -55,7 +55,7 @@ describe('figures', () => {
 });
 
 describe('the plot in the terminal', () => {
-  const options = { width: 10, height: 3, yText: String, xText: String, colours: false };
+  const options = { columns: 13, height: 3, yText: String, xText: String, colours: false };
 
   test('the peak reaches the top, however narrow', () => {
     const values = Array.from({ length: 1000 }, (_, i) => (i === 517 ? 8 : 0));
@@ -74,8 +74,20 @@ describe('the plot in the terminal', () => {
 
   test('of a run', async () => {
     const run = await recordRun(bumpOptions(LINES));
-    const text = plotText([run], 40, false);
+    const text = plotText([run], 60, false);
     expect(text).toContain('⠒⠒ resident   ⠒⠒ requested');
     expect(text.split('\n')[0]).toContain('72.0 KiB');
+  });
+
+  test.each([30, 60, 80])('no line is longer than %i columns', async (columns) => {
+    const run = await recordRun(bumpOptions(LINES));
+    const named = (allocator: string): ReportRun => ({
+      ...run,
+      result: { ...run.result, run: { ...run.result.run, allocator } },
+    });
+    const runs = ['glibc@2.36:arena_max=2,mmap_threshold=131072,tcache_count=0', 'jemalloc@5.3.0', 'bump@1'].map(named);
+    const lines = plotText(runs, columns, false).split('\n');
+    expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(columns);
+    expect(lines.filter((line) => line.includes('⠒⠒')).join(' ')).toContain('jemalloc@5.3.0');
   });
 });

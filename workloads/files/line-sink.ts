@@ -34,6 +34,18 @@ export function openLineSink(path: string): LineSink {
   };
 }
 
+/** Writes bytes as a whole file, or to standard output for '-'. */
+export function writeBinary(path: string, content: Uint8Array): void {
+  const file = openOutput(path);
+  try {
+    file.write(content);
+    file.close();
+  } catch (error) {
+    file.discard();
+    throw error;
+  }
+}
+
 /** Writes `text` with a line end as a whole file, or to standard output for '-'. */
 export function writeWhole(path: string, text: string): void {
   writeWholeFiles([[path, text]]);

@@ -5,69 +5,83 @@ interface Line {
   readonly dash?: number[];
   readonly fill?: string;
   readonly bars?: boolean;
+  /** Drawn over a stack, and not a part of it. */
+  readonly over?: boolean;
 }
 
 interface ChartOptions {
   readonly label: string;
   readonly x: number[];
   readonly xText: (value: number) => string;
+  /** Where its ticks may lie apart. */
+  readonly xSteps?: number[];
   readonly yText: (value: number) => string;
   readonly lines: readonly Line[];
   readonly height?: number;
   readonly marks?: readonly { readonly x: number; readonly label: string }[];
   /** Of a stacked chart: what a series stands for is its distance from the one below. */
   readonly stacked?: boolean;
+  /** A height that the curves may miss, between two samples. */
+  readonly level?: { readonly y: number; readonly label: string };
+  /** Shared by all charts over the same axis. */
+  readonly view?: TimeView;
 }
 
-/** Ticks of byte axes lie at round binary numbers. */
+/** Ticks of byte axes lie at round binary numbers, those of counts at whole ones. */
 const BINARY_STEPS = Array.from({ length: 50 }, (_, i) => 2 ** i);
+const WHOLE_STEPS = Array.from({ length: 48 }, (_, i) => [1, 2, 5][i % 3]! * 10 ** Math.floor(i / 3));
+const GUTTER = 76;
+const NARROW_GUTTER = 62;
 
-const charts = new Set<uPlot>();
+const charts = new Map<uPlot, () => void>();
 
-/** A chart that follows the width of its place, the theme, the wheel and the keyboard. */
+const gutterOf = (place: HTMLElement) => (place.clientWidth < 520 ? NARROW_GUTTER : GUTTER);
+const widthOf = (place: HTMLElement) => Math.max(220, place.clientWidth - 22);
+
+/** A chart that follows the width of its place, the keyboard, and the view that it shares. */
 function drawChart(place: HTMLElement, options: ChartOptions): uPlot {
-  const { lines, x, marks = [], stacked = false } = options;
-  const axis = (text: (value: number) => string, size: number): uPlot.Axis => ({
-    ...(text === bytesText && { incrs: BINARY_STEPS }),
+  const { lines, x, marks = [], view, level } = options;
+  const isBytes = options.yText === bytesText;
+  const axis = (text: (value: number) => string, size: number, space: number): uPlot.Axis => ({
     stroke: () => styleValue('--dim'),
     grid: { stroke: () => styleValue('--line'), width: 1 },
     ticks: { stroke: () => styleValue('--line'), width: 1 },
     values: (_u, splits) => splits.map((v) => (v === null ? '' : text(v))),
     size,
+    space,
   });
-  const own = (u: uPlot, series: number, row: number): number | null => {
-    const value = u.data[series]![row] as number | null | undefined;
-    if (value === null || value === undefined) return null;
-    return stacked && series + 1 < u.data.length ? value - ((u.data[series + 1]![row] as number) ?? 0) : value;
-  };
   const chart = new uPlot(
     {
-      width: Math.max(320, place.clientWidth - 22),
+      width: widthOf(place),
       height: options.height ?? 300,
-      scales: { x: { time: false }, y: { range: (_u, _least, greatest) => [0, greatest > 0 ? greatest * 1.05 : 1] } },
-      axes: [axis(options.xText, 40), axis(options.yText, 78)],
-      cursor: { drag: { x: true, y: false }, focus: { prox: 24 } },
-      legend: { live: true },
-      series: [
-        { label: 'at', value: (_u, v) => (v === null ? '-' : options.xText(v)) },
-        ...lines.map(
-          (line, i): uPlot.Series => ({
-            label: line.label,
-            stroke: line.colour,
-            width: line.fill ? 1 : 1.6,
-            ...(line.dash && { dash: line.dash }),
-            ...(line.fill && { fill: line.fill }),
-            ...(line.bars && { paths: uPlot.paths.bars!({ size: [0.85, 60] }) }),
-            spanGaps: true,
-            points: { show: false },
-            value: (u, _v, _s, row) => {
-              const value = row === null ? null : own(u, i + 1, row);
-              return value === null ? '-' : options.yText(value);
-            },
-          }),
-        ),
+      padding: [10, 24, 0, 0],
+      scales: {
+        x: { time: false, ...(view && { range: () => [view.from, view.to] as [number, number] }) },
+        y: { range: (_u, _least, greatest) => [0, Math.max(greatest, level?.y ?? 0) * 1.05 || 1] },
+      },
+      axes: [
+        {
+          ...axis(options.xText, 34, 84),
+          ...(view?.whole && { incrs: WHOLE_STEPS }),
+          ...(options.xSteps && { incrs: options.xSteps }),
+        },
+        {
+          ...axis(isBytes ? axisBytesText : options.yText, gutterOf(place), 34),
+          ...(isBytes && { incrs: BINARY_STEPS }),
+          ...(options.yText === countText && { incrs: WHOLE_STEPS }),
+        },
       ],
-      hooks: { draw: [(u) => drawMarks(u, marks)] },
+      cursor: {
+        drag: { x: true, y: false, setScale: !view },
+        focus: { prox: 24 },
+        ...(view && { sync: { key: 'time', setSeries: false } }),
+      },
+      legend: { live: true },
+      series: [{ label: 'at', value: (_u, v) => (v === null ? '–' : options.xText(v)) }, ...seriesOf(options)],
+      hooks: {
+        draw: [(u) => drawMarks(u, marks), (u) => level && drawLevel(u, level)],
+        setSelect: view ? [(u) => selectTime(u, view)] : [],
+      },
     },
     [x, ...lines.map((line) => line.values)] as uPlot.AlignedData,
     place,
@@ -75,17 +89,58 @@ function drawChart(place: HTMLElement, options: ChartOptions): uPlot {
   place.tabIndex = 0;
   place.setAttribute('role', 'group');
   place.setAttribute('aria-label', `${options.label}. Arrow keys move, plus and minus zoom, 0 shows all.`);
-  place.addEventListener('keydown', (event) => chartKey(chart, event));
-  chart.over.addEventListener(
-    'wheel',
-    (event) => {
-      event.preventDefault();
-      zoomX(chart, event.deltaY < 0 ? 0.75 : 1 / 0.75, chart.posToVal(event.offsetX, 'x'));
-    },
-    { passive: false },
-  );
-  charts.add(chart);
+  const own = view ?? createTimeView(x[0] ?? 0, x.at(-1) ?? 1);
+  const follow = () => chart.setScale('x', { min: own.from, max: own.to });
+  own.listeners.add(follow);
+  place.addEventListener('keydown', (event) => chartKey(chart, own, event));
+  chart.over.addEventListener('wheel', (event) => wheelTime(event, own, chart.posToVal(event.offsetX, 'x'), place), {
+    passive: false,
+  });
+  chart.over.addEventListener('dblclick', () => showAllTime(own));
+  charts.set(chart, () => own.listeners.delete(follow));
   return chart;
+}
+
+function seriesOf(options: ChartOptions): uPlot.Series[] {
+  const { lines, stacked = false, yText } = options;
+  const own = (u: uPlot, series: number, row: number): number | null => {
+    const value = u.data[series]![row] as number | null | undefined;
+    if (value === null || value === undefined) return null;
+    const below = lines[series]; // series 0 is the axis
+    return stacked && below && !lines[series - 1]!.over && !below.over
+      ? value - ((u.data[series + 1]![row] as number) ?? 0)
+      : value;
+  };
+  return lines.map(
+    (line, i): uPlot.Series => ({
+      label: line.label,
+      stroke: line.colour,
+      width: line.fill ? 1 : 1.8,
+      ...(line.dash && { dash: line.dash }),
+      ...(line.fill && { fill: line.fill }),
+      ...(line.bars && { paths: uPlot.paths.bars!({ size: [0.85, 60] }) }),
+      spanGaps: true,
+      points: { show: false },
+      value: (u, _v, _s, row) => {
+        const value = row === null ? null : own(u, i + 1, row);
+        return value === null ? '–' : yText(value);
+      },
+    }),
+  );
+}
+
+function selectTime(u: uPlot, view: TimeView): void {
+  const { left, width } = u.select;
+  if (width < 4) return;
+  showTime(view, u.posToVal(left, 'x'), u.posToVal(left + width, 'x'));
+  u.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+}
+
+/** The wheel zooms a figure that has the focus, or with Ctrl; else it scrolls the page. */
+function wheelTime(event: WheelEvent, view: TimeView, centre: number, place: HTMLElement): void {
+  if (!event.ctrlKey && !place.contains(document.activeElement)) return;
+  event.preventDefault();
+  zoomTime(view, event.deltaY < 0 ? 0.75 : 1 / 0.75, centre);
 }
 
 /** Vertical lines at the sample points that the trace names, with as many labels as there is room for. */
@@ -93,95 +148,94 @@ function drawMarks(u: uPlot, marks: readonly { x: number; label: string }[]): vo
   const { ctx, bbox } = u;
   const ratio = devicePixelRatio;
   ctx.save();
-  ctx.strokeStyle = styleValue('--dim');
-  ctx.fillStyle = styleValue('--dim');
-  ctx.globalAlpha = 0.55;
-  ctx.setLineDash([2 * ratio, 3 * ratio]);
-  ctx.font = `${10 * ratio}px system-ui, sans-serif`;
+  ctx.beginPath();
+  ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
+  ctx.clip();
+  ctx.font = `${11 * ratio}px system-ui, sans-serif`;
   ctx.textBaseline = 'top';
+  ctx.textAlign = 'left';
   let free = -Infinity;
   const { min = 0, max = 0 } = u.scales['x']!;
   for (const mark of marks) {
     if (mark.x < min! || mark.x > max!) continue;
     const x = Math.round(u.valToPos(mark.x, 'x', true));
-    if (x < free && marks.length > 40) continue;
+    const isCrowded = marks.length > 24;
+    if (isCrowded && x < free) continue;
+    ctx.strokeStyle = styleValue('--fg');
+    ctx.globalAlpha = 0.4;
+    ctx.setLineDash([2 * ratio, 3 * ratio]);
     ctx.beginPath();
     ctx.moveTo(x, bbox.top);
-    ctx.lineTo(x, bbox.top + bbox.height);
+    ctx.lineTo(x, bbox.top + (isCrowded ? 22 * ratio : bbox.height));
     ctx.stroke();
-    if (x < free) continue;
-    ctx.fillText(mark.label, x + 3 * ratio, bbox.top + 2 * ratio);
-    free = x + ctx.measureText(mark.label).width + 10 * ratio;
+    const text = mark.label.length > 24 ? `${mark.label.slice(0, 23)}…` : mark.label;
+    const { width } = ctx.measureText(text);
+    const left = Math.min(x + 2 * ratio, bbox.left + bbox.width - width - 4 * ratio);
+    if (left < free) continue;
+    ctx.globalAlpha = 0.85;
+    ctx.fillStyle = styleValue('--panel');
+    ctx.fillRect(left, bbox.top, width + 4 * ratio, 14 * ratio);
+    ctx.globalAlpha = 1;
+    ctx.fillStyle = styleValue('--fg');
+    ctx.fillText(text, left + 2 * ratio, bbox.top + 2 * ratio);
+    free = left + width + 10 * ratio;
   }
   ctx.restore();
 }
 
-function zoomX(u: uPlot, factor: number, centre: number): void {
-  const xs = u.data[0];
-  const all: [number, number] = [xs[0]!, xs[xs.length - 1]!];
-  const { min, max } = u.scales['x']!;
-  const from = Math.max(all[0], centre - (centre - min!) * factor);
-  const to = Math.min(all[1], centre + (max! - centre) * factor);
-  if (to > from) u.setScale('x', { min: from, max: to });
+function drawLevel(u: uPlot, { y, label }: { readonly y: number; readonly label: string }): void {
+  const { ctx, bbox } = u;
+  const ratio = devicePixelRatio;
+  const at = Math.round(u.valToPos(y, 'y', true));
+  ctx.save();
+  ctx.strokeStyle = styleValue('--bad');
+  ctx.setLineDash([6 * ratio, 4 * ratio]);
+  ctx.beginPath();
+  ctx.moveTo(bbox.left, at);
+  ctx.lineTo(bbox.left + bbox.width, at);
+  ctx.stroke();
+  ctx.font = `${11 * ratio}px system-ui, sans-serif`;
+  ctx.textBaseline = 'top';
+  ctx.textAlign = 'left';
+  ctx.fillStyle = styleValue('--bad');
+  ctx.fillText(label, bbox.left + 6 * ratio, at + 3 * ratio);
+  ctx.restore();
 }
 
-function panX(u: uPlot, share: number): void {
+function chartKey(u: uPlot, view: TimeView, event: KeyboardEvent): void {
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
   const xs = u.data[0];
-  const { min, max } = u.scales['x']!;
-  const width = max! - min!;
-  const from = Math.min(Math.max(xs[0]!, min! + width * share), xs[xs.length - 1]! - width);
-  u.setScale('x', { min: from, max: from + width });
-}
-
-function chartKey(u: uPlot, event: KeyboardEvent): void {
-  const xs = u.data[0];
-  const { min, max } = u.scales['x']!;
   const index = u.cursor.idx ?? Math.floor(xs.length / 2);
   const moveTo = (i: number) => {
     const row = Math.min(xs.length - 1, Math.max(0, i));
-    if (xs[row]! < u.scales['x']!.min! || xs[row]! > u.scales['x']!.max!) panX(u, xs[row]! < min! ? -0.5 : 0.5);
+    if (xs[row]! < view.from || xs[row]! > view.to) panTime(view, xs[row]! < view.from ? -0.5 : 0.5);
     u.setCursor({ left: u.valToPos(xs[row]!, 'x'), top: u.over.clientHeight / 2 });
   };
-  switch (event.key) {
-    case 'ArrowLeft':
-      if (event.shiftKey) panX(u, -0.25);
-      else moveTo(index - 1);
-      break;
-    case 'ArrowRight':
-      if (event.shiftKey) panX(u, 0.25);
-      else moveTo(index + 1);
-      break;
-    case '+':
-    case '=':
-      zoomX(u, 0.5, (min! + max!) / 2);
-      break;
-    case '-':
-      zoomX(u, 2, (min! + max!) / 2);
-      break;
-    case '0':
-      u.setScale('x', { min: xs[0]!, max: xs[xs.length - 1]! });
-      break;
-    case 'Home':
-      moveTo(0);
-      break;
-    case 'End':
-      moveTo(xs.length - 1);
-      break;
-    default:
-      return;
-  }
+  const actions: Readonly<Record<string, () => void>> = {
+    ArrowLeft: () => (event.shiftKey ? panTime(view, -0.25) : moveTo(index - 1)),
+    ArrowRight: () => (event.shiftKey ? panTime(view, 0.25) : moveTo(index + 1)),
+    '+': () => zoomTime(view, 0.5),
+    '=': () => zoomTime(view, 0.5),
+    '-': () => zoomTime(view, 2),
+    '0': () => showAllTime(view),
+    Home: () => moveTo(0),
+    End: () => moveTo(xs.length - 1),
+  };
+  const action = actions[event.key];
+  if (!action) return;
+  action();
   event.preventDefault();
   event.stopPropagation();
 }
 
 function resizeCharts(): void {
-  for (const chart of charts) {
+  for (const [chart, forget] of charts) {
     const place = chart.root.parentElement;
-    if (!place) charts.delete(chart);
-    else chart.setSize({ width: Math.max(320, place.clientWidth - 22), height: chart.height });
+    if (place?.isConnected) chart.setSize({ width: widthOf(place), height: chart.height });
+    else {
+      forget();
+      charts.delete(chart);
+      chart.destroy();
+    }
   }
-}
-
-function redrawCharts(): void {
-  for (const chart of charts) chart.redraw(false, true);
 }

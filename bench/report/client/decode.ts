@@ -1,6 +1,10 @@
 type PageData = import('../page-data.ts').PageData;
 type RunData = import('../page-data.ts').RunData;
 type SeriesName = import('../page-data.ts').SeriesName;
+type ClassData = import('../page-data.ts').ClassData;
+type VerdictData = import('../page-data.ts').VerdictData;
+type MomentData = import('../page-data.ts').MomentData;
+type PlaceData = import('../page-data.ts').PlaceData;
 
 /** A run's curves with the differences summed up again. */
 interface Curves {
@@ -34,11 +38,15 @@ function decodeCells(base64: string): Uint8Array {
   return Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
 }
 
-/** The curves over time, or over events: threads at their own pace do not reach the samples in file order. */
+/**
+ * The curves over time, or over events: threads at their own pace do not reach the samples in file order. They begin
+ * with nothing at 0, as the program did.
+ */
 function orderedBy(curves: Curves, key: 'event' | 'ns'): Curves {
   const x = curves[key];
   const order = x.map((_, i) => i).sort((i, j) => x[i]! - x[j]! || i - j);
-  const pick = (values: readonly number[]) => order.map((i) => values[i]!);
+  const fromZero = order.length > 0 && x[order[0]!]! > 0;
+  const pick = (values: readonly number[]) => [...(fromZero ? [0] : []), ...order.map((i) => values[i]!)];
   return {
     event: pick(curves.event),
     ns: pick(curves.ns),
@@ -47,4 +55,24 @@ function orderedBy(curves: Curves, key: 'event' | 'ns'): Curves {
       number[]
     >,
   };
+}
+
+/** One square of a place's pages. */
+interface Cell {
+  /** Number of its first page in the address space. */
+  readonly page: number;
+  /** Position of its run in the place's columns. */
+  readonly run: number;
+}
+
+const PAGE_BYTES = 4096;
+
+function decodePlaceCells(place: PlaceData, cellBytes: number): Cell[] {
+  const cells: Cell[] = [];
+  let at = 0;
+  place.cells.at.forEach((delta, run) => {
+    at += delta;
+    for (let i = 0; i < place.cells.length[run]!; i++) cells.push({ page: at + (i * cellBytes) / PAGE_BYTES, run });
+  });
+  return cells;
 }

@@ -1,283 +1,256 @@
-const CLASSES = ['requested', 'slack', 'metadata', 'cached', 'pinned', 'returnable'] as const;
-
-/** The page: what concerns all runs first, then the run that is chosen. */
-function drawPage(): void {
-  const data = readData();
-  const decoded = data.runs.map(decodeCurves);
-  const byEvent = decoded.map((c) => orderedBy(c, 'event'));
-  const byNs = decoded.map((c) => orderedBy(c, 'ns'));
-  const page = document.getElementById('page')!;
-  page.replaceChildren();
-  const hasTime = byNs.some((c) => c.ns.at(-1)! > 0);
-  let byTime = hasTime && data.runs.some((r) => r.waits !== null);
-  let chosen = 0;
-
-  const axisButton = element('button', { type: 'button', 'aria-pressed': String(byTime) }, 'time axis');
-  const themeButton = element('button', { type: 'button' }, 'dark / light');
-  page.append(
-    element(
-      'header',
-      {},
-      element('h1', {}, data.title),
-      element('div', { class: 'bar' }, ...(hasTime ? [axisButton] : []), themeButton),
-    ),
-    element(
-      'p',
-      { class: 'dim' },
-      `allocsim ${data.version}. Keys: `,
-      ...['Tab', '← →', '+ −', '0', '1…9', 't', 'd'].flatMap((key, i) => [
-        element('kbd', {}, key),
-        ` ${['to a figure', 'move', 'zoom', 'all', 'choose a run', 'events or time', 'dark or light'][i]}  `,
-      ]),
-    ),
-  );
-  const overview = element('section', { id: 'overview' });
-  const choice = element('div', { class: 'bar', role: 'group', 'aria-label': 'Run' });
-  const detail = element('section', { id: 'detail' });
-  const verdict = element('section');
-  page.append(verdict, overview, choice, detail);
-
-  const curvesOf = (index: number) => (byTime ? byNs : byEvent)[index]!;
-  const xOf = (c: Curves) => (byTime ? c.ns : c.event);
-  const xText = (value: number) => (byTime ? nsText(value) : countText(value));
-
-  function panel(title: string, into: HTMLElement, id = ''): HTMLElement {
-    const place = element('div', { class: 'panel', ...(id && { id }) });
-    into.append(element('h2', {}, title), place);
-    return place;
-  }
-
-  function drawOverview(): void {
-    overview.replaceChildren();
-    const [place, many] = [
-      panel(
-        data.runs.length > 1 ? 'Resident and requested, all runs' : 'Resident and requested',
-        overview,
-        'chart-rss',
-      ),
-      data.runs.length > 1,
-    ];
-    // Runs were sampled at different points: one common axis, with gaps.
-    const tables = data.runs
-      .map((_, i) => curvesOf(i))
-      .map((c) => [xOf(c), c.columns.rssBytes, c.columns.requestedBytes, c.columns.vszBytes] as uPlot.AlignedData);
-    const joined = tables.length > 1 ? uPlot.join(tables.map(uniqueX)) : uniqueX(tables[0]!);
-    const lines = data.runs.flatMap((run, i): Line[] => {
-      const colour = runColour(i);
-      const column = (k: number) => joined[1 + i * 3 + k] as (number | null)[];
-      const rss = { label: many ? run.name : 'resident', values: column(0), colour };
-      const requested = {
-        label: many ? `requested (${run.name})` : 'requested',
-        values: column(1),
-        colour: many ? colour : '#d55e00',
-        dash: [5, 4],
-      };
-      return many && i > 0 && run.name !== '' ? [rss] : [rss, requested];
-    });
-    drawChart(place, {
-      label: 'Resident and requested bytes',
-      x: joined[0] as number[],
-      xText,
-      yText: bytesText,
-      lines,
-      marks: marksOf(0),
-    });
-    const peaks = data.runs.map((run) => `${many ? `${run.name}: ` : ''}${bytesText(run.rssPeakBytes)}`).join(' · ');
-    place.append(element('p', { class: 'dim' }, `Peak resident: ${peaks}`));
-    const figures = panel('Figures', overview, 'metrics');
-    figures.append(metricsTable(data));
-    if (data.histograms) drawHistograms(data.histograms, overview);
-  }
-
-  /** uPlot joins on distinct x: the last row of several at one point stays. */
-  function uniqueX(table: uPlot.AlignedData): uPlot.AlignedData {
-    const xs = table[0];
-    const keep = Array.from(xs, (_, i) => i).filter((i) => i === xs.length - 1 || xs[i] !== xs[i + 1]);
-    return table.map((column) => keep.map((i) => column[i]!)) as unknown as uPlot.AlignedData;
-  }
-
-  const marksOf = (index: number) =>
-    data.runs[index]!.series.marks.map(({ row, label }) => ({ x: xOf(decoded[index]!)[row]!, label }));
-
-  function drawDetail(): void {
-    detail.replaceChildren();
-    choice.replaceChildren();
-    if (data.runs.length > 1) {
-      data.runs.forEach((run, i) => {
-        const button = element(
-          'button',
-          { type: 'button', 'aria-pressed': String(i === chosen) },
-          `${i + 1} ${run.name}`,
-        );
-        button.addEventListener('click', () => choose(i));
-        choice.append(button);
-      });
-    }
-    const run = data.runs[chosen]!;
-    const c = curvesOf(chosen);
-    verdict.replaceChildren();
-    if (run.verdict.length > 0) {
-      const place = panel('Where the memory is and why it stays', verdict, 'verdict');
-      place.classList.add('verdict');
-      place.append(...run.verdict.map((line, i) => element('p', {}, i === 0 ? element('strong', {}, line) : line)));
-    }
-    const facts = panel('This run', detail, 'facts');
-    facts.classList.add('facts');
-    facts.append(
-      drawTable(
-        [],
-        run.facts.map(([name, value]) => [name, value]),
-      ),
-    );
-    if (run.notModelled.length > 0) {
-      facts.append(element('p', { class: 'dim' }, `Not modelled: ${run.notModelled.join('; ')}`));
-    }
-    drawBreakdown(run, c);
-    if (run.heat) {
-      const place = panel('Address space over time', detail, 'heat');
-      const status = element('p', { class: 'dim', 'aria-live': 'polite' }, 'Point at a place to read it.');
-      drawHeatMap(place, run.heat, (text) => (status.textContent = text));
-      const gradient = [0, 5, 10, 15]
-        .map(
-          (o) =>
-            `rgb(${heatColour(0xf0 | o)
-              .slice(0, 3)
-              .join(',')})`,
-        )
-        .join(',');
-      place.append(
-        element(
-          'div',
-          { class: 'legend dim' },
-          'all free',
-          element('span', { class: 'scale', style: `background:linear-gradient(90deg,${gradient})` }),
-          'all live',
-          element('span', {}, '· pale: partly resident · blank: not resident'),
-        ),
-        status,
-      );
-    }
-    drawWaits(run);
-    if (run.locks.length > 0) {
-      const place = panel('Locks', detail, 'locks');
-      place.classList.add('scroll');
-      place.append(locksTable(run.locks));
-    }
-    if (run.series.marks.length > 0) {
-      const place = panel('Samples', detail, 'samples');
-      place.classList.add('scroll');
-      place.append(marksTable(run, decoded[chosen]!));
-    }
-  }
-
-  function drawBreakdown(run: RunData, c: Curves): void {
-    const place = panel('Where the resident bytes are', detail, 'chart-breakdown');
-    const x = xOf(c);
-    const sums: number[][] = [];
-    let below: number[] = x.map(() => 0);
-    for (const name of CLASSES) {
-      below = below.map((sum, i) => sum + c.columns[name][i]!);
-      sums.push(below);
-    }
-    // The highest sum first: each lower one is painted over it.
-    drawChart(place, {
-      label: 'Breakdown of the resident bytes, stacked',
-      x,
-      xText,
-      yText: bytesText,
-      stacked: true,
-      lines: [...CLASSES.keys()].reverse().map((k) => {
-        const colour = CLASS_COLOURS[CLASSES[k]!]!;
-        return { label: CLASSES[k]!, values: sums[k]!, colour, fill: colour };
-      }),
-      marks: marksOf(chosen),
-    });
-    if (run.series.count < run.series.sampleCount) {
-      place.append(
-        element(
-          'p',
-          { class: 'dim' },
-          `${countText(run.series.count)} of ${countText(run.series.sampleCount)} samples are drawn: every stretch keeps its least and its greatest.`,
-        ),
-      );
-    }
-  }
-
-  function drawWaits(run: RunData): void {
-    if (!run.waits) return;
-    const { widthNs, causes } = run.waits;
-    const x = causes[0]!.ns.map((_, i) => i * widthNs);
-    if (x.length < 2) return;
-    const place = panel('Threads that wait, over time', detail, 'chart-waits');
-    const sums: number[][] = [];
-    let below: number[] = x.map(() => 0);
-    for (const cause of causes) {
-      below = below.map((sum, i) => sum + cause.ns[i]! / widthNs);
-      sums.push(below);
-    }
-    drawChart(place, {
-      label: 'Threads that wait, by cause, stacked',
-      x,
-      xText: nsText,
-      yText: (v) => v.toFixed(v < 10 && v !== Math.round(v) ? 2 : 0),
-      height: 220,
-      stacked: true,
-      lines: [...causes.keys()].reverse().map((k) => {
-        const colour = runColour(k);
-        return { label: causes[k]!.name, values: sums[k]!, colour, fill: colour };
-      }),
-    });
-  }
-
-  function drawHistograms(h: NonNullable<PageData['histograms']>, into: HTMLElement): void {
-    const two = element('div', { class: 'two' });
-    into.append(two);
-    const bars = (title: string, id: string, values: readonly number[], unit: (v: number) => string, y = countText) => {
-      if (values.length === 0) return;
-      const column = element('div');
-      two.append(column);
-      drawChart(panel(title, column, id), {
-        label: title,
-        x: values.map((_, i) => i),
-        xText: (v) => (Number.isInteger(v) ? unit(v === 0 ? 0 : 2 ** v) : ''),
-        yText: y,
-        height: 200,
-        lines: [{ label: 'bar', values: [...values], colour: '#0072b2', fill: '#0072b2aa', bars: true }],
-      });
-    };
-    bars('Allocations by size', 'chart-sizes', h.sizes, bytesText);
-    bars('Bytes asked for, by size', 'chart-size-bytes', h.sizeBytes, bytesText, bytesText);
-    bars('Blocks by lifetime, events', 'chart-lifetimes', h.lifetimeEvents, countText);
-    bars('Blocks by lifetime, time', 'chart-lifetimes-ns', h.lifetimeNs, nsText);
-  }
-
-  function choose(index: number): void {
-    if (index >= data.runs.length) return;
-    chosen = index;
-    drawDetail();
-  }
-
-  function switchAxis(): void {
-    if (!hasTime) return;
-    byTime = !byTime;
-    axisButton.setAttribute('aria-pressed', String(byTime));
-    drawOverview();
-    drawDetail();
-  }
-
-  axisButton.addEventListener('click', switchAxis);
-  themeButton.addEventListener('click', toggleTheme);
-  document.addEventListener('keydown', (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
-    if (/^[1-9]$/.test(event.key)) choose(Number(event.key) - 1);
-    else if (event.key === 't') switchAxis();
-    else if (event.key === 'd') toggleTheme();
-  });
-  onThemeChange(redrawCharts);
-  addEventListener('resize', resizeCharts);
-  drawOverview();
-  drawDetail();
-  document.documentElement.dataset['ready'] = 'true';
+interface PageState {
+  byTime: boolean;
+  chosenRun: number;
+  chosenMoment: number;
 }
 
-drawPage();
+/** A report while it is read: its data, what was chosen, and where it is drawn. */
+interface ReportPage {
+  readonly data: PageData;
+  /** Of each run: its samples in their order, by event, by time. */
+  readonly decoded: readonly Curves[];
+  readonly byEvent: readonly Curves[];
+  readonly byNs: readonly Curves[];
+  readonly state: PageState;
+  readonly body: HTMLElement;
+  readonly redraw: () => void;
+}
+
+/** The page: the verdict and the one picture first, then where the memory lies, then what it cost. */
+function drawPage(data: PageData): void {
+  const decoded = data.runs.map(decodeCurves);
+  const byNs = decoded.map((c) => orderedBy(c, 'ns'));
+  const hasTime = byNs.some((c) => (c.ns.at(-1) ?? 0) > 0);
+  const report: ReportPage = {
+    data,
+    decoded,
+    byEvent: decoded.map((c) => orderedBy(c, 'event')),
+    byNs,
+    state: {
+      byTime: hasTime && data.runs.some((r) => r.mode !== 'lockstep'),
+      chosenRun: data.runs.length > 1 ? 1 : 0,
+      chosenMoment: 0,
+    },
+    body: element('div', { id: 'body' }),
+    redraw: () => drawBody(report),
+  };
+  const { state, body, redraw } = report;
+  document.getElementById('page')!.replaceChildren(drawHeader(data, hasTime, state, redraw), body);
+  document.addEventListener('keydown', (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (/^[1-9]$/.test(event.key)) chooseRun(report, Number(event.key) - 1);
+    else if (event.key === 't' && hasTime) switchAxis(state, redraw);
+    else if (event.key === 'd') toggleTheme();
+  });
+  onThemeChange(redraw);
+  onWidthChange(redraw);
+  redraw();
+}
+
+function drawBody(report: ReportPage): void {
+  const { data, body } = report;
+  const { scrollY } = window;
+  body.replaceChildren();
+  resizeCharts();
+  if (data.runs.length > 1) drawComparison(report);
+  drawRun(report);
+  drawCommon(report);
+  document.documentElement.dataset['ready'] = 'true';
+  window.scrollTo(0, scrollY);
+}
+
+const curvesOf = ({ state, byNs, byEvent }: ReportPage, index: number): Curves =>
+  (state.byTime ? byNs : byEvent)[index]!;
+
+function timeAxis(report: ReportPage, indices: readonly number[]): TimeAxis {
+  const isTime = report.state.byTime;
+  const xs = indices.map((i) => (isTime ? curvesOf(report, i).ns : curvesOf(report, i).event));
+  const view = createTimeView(0, Math.max(0, ...xs.map((x) => x.at(-1) ?? 0)), !isTime);
+  return { view, isTime, xText: isTime ? axisNsText : (value) => countText(value) };
+}
+
+function chooseRun(report: ReportPage, index: number): void {
+  const { data, state, redraw } = report;
+  if (index >= data.runs.length || index === state.chosenRun) return;
+  state.chosenRun = index;
+  state.chosenMoment = 0;
+  redraw();
+}
+
+function drawComparison(report: ReportPage): void {
+  const { data, state, body } = report;
+  body.append(verdictPanel(data.differences[Math.max(0, state.chosenRun - 1)]!, []));
+  const place = panel('Resident memory of each', body, 'chart-rss');
+  const all = [...data.runs.keys()];
+  drawRuns(
+    place,
+    data,
+    all.map((i) => curvesOf(report, i)),
+    timeAxis(report, all),
+  );
+  const peaks = data.runs.map((run) => `${run.name}: ${bytesText(run.rssPeakBytes)} at most`).join(' · ');
+  place.append(element('p', { class: 'dim' }, peaks));
+  const names = data.runs.map((run, i) => `${i + 1} ${run.name}`);
+  body.append(
+    element('p', { class: 'dim choose' }, 'What follows is about:'),
+    choice('Run', names, state.chosenRun, (index) => chooseRun(report, index)),
+  );
+  if (state.chosenRun > 0) drawDifference(body, data, report.decoded, state.chosenRun);
+}
+
+function drawRun(report: ReportPage): void {
+  const { data, state, body } = report;
+  const run = data.runs[state.chosenRun]!;
+  const axis = timeAxis(report, [state.chosenRun]);
+  if (data.runs.length > 1) body.append(element('h2', { class: 'run-name' }, run.name));
+  body.append(verdictPanel(run.verdict, run.explanation));
+  if (run.rssPeakBytes === 0) {
+    panel('Resident memory over time', body, 'chart-classes').append(
+      emptyNote('There is nothing to draw: no page was ever resident.'),
+    );
+  } else {
+    drawMemory(report, run, axis);
+  }
+  drawSites(body, run);
+  drawWaits(body, data, run, axis);
+  drawLocks(body, run);
+}
+
+function drawMemory(report: ReportPage, run: RunData, axis: TimeAxis): void {
+  const { data, state, body, decoded, redraw } = report;
+  const own = decoded[state.chosenRun]!;
+  const ends = data.classes.map(({ key }) => own.columns[key].at(-1) ?? 0);
+  const place = panel('Resident memory over time', body, 'chart-classes');
+  const marks = run.series.marks.map(({ row, label }) => ({ x: (state.byTime ? own.ns : own.event)[row]!, label }));
+  const chart = drawClasses(place, data, run, curvesOf(report, state.chosenRun), axis, marks);
+  place.append(
+    element('h3', {}, `${bytesText(run.rssBytes)} at the end`),
+    stackedBar(data.classes, ends, 1),
+    compositionKey(data.classes, ends),
+  );
+  drawPlaces(body, data, run, state.chosenMoment, (index) => {
+    state.chosenMoment = index;
+    redraw();
+  });
+  drawMap(body, data, run, axis, chart);
+}
+
+function drawMap(body: HTMLElement, data: PageData, run: RunData, axis: TimeAxis, chart: uPlot): void {
+  if (!run.heat) return;
+  const place = panel(
+    'The address space over time',
+    body,
+    'heat',
+    'From top to bottom the memory, from left to right the same time as above. Click a spot to read it; drag to move; + and − zoom time, Page Up and Page Down zoom addresses.',
+  );
+  const status = element('p', { class: 'status', 'aria-live': 'polite' }, `A row is ${bytesText(run.heat.rowBytes)}.`);
+  drawAddressMap(place, data, run.heat, axis, {
+    box: () => ({ left: chart.bbox.left / devicePixelRatio, width: chart.bbox.width / devicePixelRatio }),
+    report: (text) => {
+      status.textContent = text;
+    },
+  });
+  const free = shade(data.classes.find((c) => c.key === 'returnable')!);
+  const used = shade(data.classes[0]!);
+  place.append(
+    element(
+      'div',
+      { class: 'legend dim' },
+      'free',
+      element('span', { class: 'scale', style: `background:linear-gradient(90deg,${free},${used})` }),
+      'in use',
+      element('span', {}, '· pale: partly resident · blank: not resident'),
+    ),
+    status,
+  );
+}
+
+/** What is the same under every allocator, and the figures of all runs. */
+function drawCommon({ data, state, body, decoded }: ReportPage): void {
+  drawHistograms(data, body);
+  const figures = panel('All figures', body, 'metrics');
+  figures.classList.add('scroll-x');
+  figures.append(metricsTable(data));
+  const run = data.runs[state.chosenRun]!;
+  if (run.series.marks.length > 0) {
+    const place = panel('Sample points', body, 'samples');
+    place.classList.add('scroll');
+    place.append(marksTable(data, run, decoded[state.chosenRun]!));
+  }
+  const facts = panel('This run', body, 'facts');
+  facts.classList.add('facts');
+  const rows = run.facts.map(([name, value]) => [name, value]);
+  facts.append(drawTable([], rows));
+  if (run.notModelled.length > 0) {
+    facts.append(element('p', { class: 'dim' }, `Not modelled: ${run.notModelled.join('; ')}`));
+  }
+}
+
+function onWidthChange(redraw: () => void): void {
+  let width = innerWidth;
+  addEventListener('resize', () => {
+    if (innerWidth === width) return; // a phone's address bar comes and goes
+    width = innerWidth;
+    redraw();
+  });
+}
+
+function switchAxis(state: PageState, redraw: () => void): void {
+  state.byTime = !state.byTime;
+  document.getElementById('axis-button')?.setAttribute('aria-pressed', String(state.byTime));
+  redraw();
+}
+
+function drawHeader(data: PageData, hasTime: boolean, state: PageState, redraw: () => void): HTMLElement {
+  const axisButton = element(
+    'button',
+    { type: 'button', id: 'axis-button', 'aria-pressed': String(state.byTime) },
+    'Time instead of events',
+  );
+  axisButton.addEventListener('click', () => switchAxis(state, redraw));
+  const themeButton = element('button', { type: 'button' }, 'Dark / light');
+  themeButton.addEventListener('click', toggleTheme);
+  const under = data.runs.length === 1 ? ` under ${data.runs[0]!.name}` : '';
+  const keys: readonly (readonly [string, string])[] = [
+    ['Tab', 'to a figure'],
+    ['← →', 'move'],
+    ['+ −', 'zoom'],
+    ['0', 'all'],
+    ...(data.runs.length > 1 ? [['1 … 9', 'choose a run'] as const] : []),
+    ...(hasTime ? [['t', 'time or events'] as const] : []),
+    ['d', 'dark or light'],
+  ];
+  return element(
+    'header',
+    {},
+    element('h1', {}, data.title, element('span', { class: 'dim' }, under)),
+    element('div', { class: 'bar' }, ...(hasTime ? [axisButton] : []), themeButton),
+    element(
+      'p',
+      { class: 'dim keys' },
+      ...keys.flatMap(([key, does]) => [element('kbd', {}, key), ` ${does}  `]),
+      ` · allocsim ${data.version}`,
+    ),
+  );
+}
+
+/** Memory by call site, where the trace knows the sites. */
+function drawSites(into: HTMLElement, run: RunData): void {
+  const place = panel('By call site', into, 'sites');
+  if (run.sites === null) {
+    place.append(
+      emptyNote('This trace has no call sites; record it with --sites to see which line of code holds what.'),
+    );
+    return;
+  }
+  // Made by this program, and escaped there.
+  place.innerHTML = run.sites;
+}
+
+function start(): void {
+  const data = readData();
+  if (data.machine) drawMachinePage(data, data.machine);
+  else drawPage(data);
+}
+
+start();

@@ -1,19 +1,21 @@
 type LockRow = import('../page-data.ts').LockRow;
 
-interface Cell {
+interface TableCell {
   readonly text: string | Node;
   readonly className?: string;
 }
 
-function drawTable(head: readonly string[], body: readonly (readonly (Cell | string)[])[]): HTMLTableElement {
-  const cell = (c: Cell | string) => {
+function drawTable(head: readonly string[], body: readonly (readonly (TableCell | string)[])[]): HTMLTableElement {
+  const cell = (c: TableCell | string) => {
     const { text, className = '' } = typeof c === 'string' ? { text: c } : c;
     return element('td', className ? { class: className } : {}, text);
   };
   return element(
     'table',
     {},
-    element('thead', {}, element('tr', {}, ...head.map((h) => element('th', { scope: 'col' }, h)))),
+    ...(head.length > 0
+      ? [element('thead', {}, element('tr', {}, ...head.map((h) => element('th', { scope: 'col' }, h))))]
+      : []),
     element('tbody', {}, ...body.map((row) => element('tr', {}, ...row.map(cell)))),
   );
 }
@@ -22,39 +24,54 @@ function metricsTable(data: PageData): HTMLTableElement {
   return drawTable(
     ['', ...data.runs.map((run) => run.name)],
     data.metrics.map((row) => [
-      { text: element('span', { title: row.about }, row.name) },
+      { text: element('span', { title: `${row.about} (${row.name})` }, row.title) },
       ...row.cells.map((c) => ({ text: c.text, className: data.runs.length > 1 ? (c.mark ?? '') : '' })),
     ]),
   );
 }
 
-function locksTable(locks: readonly LockRow[]): HTMLTableElement {
-  const most = Math.max(1, ...locks.map((l) => l.waitNs));
-  return drawTable(
-    ['lock', 'acquired', 'contended', 'waited', '', 'p99', 'longest', 'held'],
-    locks.map((l) => [
-      l.name,
-      countText(l.acquisitions),
-      `${countText(l.contended)} (${((l.contended / l.acquisitions) * 100).toFixed(1)} %)`,
-      nsText(l.waitNs),
-      { text: element('span', { class: 'meter', style: `width:${Math.round((l.waitNs / most) * 120)}px` }) },
-      nsText(l.p99Ns),
-      nsText(l.maxNs),
-      nsText(l.holdNs),
-    ]),
+function drawLocks(into: HTMLElement, run: RunData): void {
+  const place = panel('Locks', into, 'locks', 'Who waits for whom: the lock that cost most waiting first.');
+  if (run.locks.length === 0) {
+    place.append(
+      emptyNote(
+        run.mode === 'lockstep'
+          ? 'In lockstep one event runs after the other: whether threads would wait for each other is not known. --mode virtual computes it.'
+          : 'No lock was taken.',
+      ),
+    );
+    return;
+  }
+  place.classList.add('scroll');
+  const most = Math.max(1, ...run.locks.map((l) => l.waitNs));
+  place.append(
+    drawTable(
+      ['lock', 'taken', 'found taken', 'waited, all threads', '', '99th percentile', 'longest', 'held'],
+      run.locks.map((l) => [
+        l.name,
+        countText(l.acquisitions),
+        `${countText(l.contended)} (${percentText(l.contended / l.acquisitions)})`,
+        nsText(l.waitNs),
+        { text: element('span', { class: 'meter', style: `width:${Math.round((l.waitNs / most) * 120)}px` }) },
+        nsText(l.p99Ns),
+        nsText(l.maxNs),
+        nsText(l.holdNs),
+      ]),
+    ),
   );
+  if (run.locks.every((l) => l.waitNs === 0)) place.append(emptyNote('Nobody waited for any of them.'));
 }
 
-function marksTable(run: RunData, curves: Curves): HTMLTableElement {
+function marksTable(data: PageData, run: RunData, curves: Curves): HTMLTableElement {
   const { columns } = curves;
   return drawTable(
-    ['sample', 'event', 'resident', 'requested', 'slack', 'metadata', 'cached', 'pinned', 'returnable', 'mapped'],
+    ['sample', 'event', 'resident', 'asked for', ...data.classes.slice(1).map((c) => c.name.toLowerCase()), 'mapped'],
     run.series.marks.map(({ row, label }) => [
       label,
       countText(curves.event[row]!),
-      ...(
-        ['rssBytes', 'requestedBytes', 'slack', 'metadata', 'cached', 'pinned', 'returnable', 'vszBytes'] as const
-      ).map((name) => bytesText(columns[name][row]!)),
+      ...(['rssBytes', 'requestedBytes', ...data.classes.slice(1).map((c) => c.key), 'vszBytes'] as const).map((name) =>
+        bytesText(columns[name][row]!),
+      ),
     ]),
   );
 }

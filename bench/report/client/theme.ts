@@ -1,16 +1,11 @@
-/** Hues that are told apart in dark and light and with the common kinds of colour blindness (Okabe and Ito). */
-const RUN_COLOURS = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#8c6bb1', '#7f7f7f'];
-const CLASS_COLOURS: Readonly<Record<string, string>> = {
-  requested: '#0072b2',
-  slack: '#56b4e9',
-  metadata: '#8c6bb1',
-  cached: '#009e73',
-  pinned: '#d55e00',
-  returnable: '#e69f00',
-};
+interface Shade {
+  readonly light: string;
+  readonly dark: string;
+}
 
-function runColour(index: number): string {
-  return RUN_COLOURS[index % RUN_COLOURS.length]!;
+/** The colour of the theme that is on now. */
+function shade({ light, dark }: Shade): string {
+  return isDark() ? dark : light;
 }
 
 function styleValue(name: string): string {
@@ -22,10 +17,21 @@ function isDark(): boolean {
   return chosen ? chosen === 'dark' : matchMedia('(prefers-color-scheme: dark)').matches;
 }
 
-/** Calls `redraw` whenever the colours change. */
+/** Calls `redraw` whenever the colours change; paper is light. */
 function onThemeChange(redraw: () => void): void {
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', redraw);
   document.addEventListener('themechange', redraw);
+  let before: string | undefined;
+  addEventListener('beforeprint', () => {
+    before = document.documentElement.dataset['theme'];
+    document.documentElement.dataset['theme'] = 'light';
+    redraw();
+  });
+  addEventListener('afterprint', () => {
+    if (before === undefined) delete document.documentElement.dataset['theme'];
+    else document.documentElement.dataset['theme'] = before;
+    redraw();
+  });
 }
 
 function toggleTheme(): void {

@@ -1,5 +1,5 @@
 import { type Comparison, compareResults } from '../../metrics/comparison.ts';
-import type { ReportRun } from '../../report/build-page.ts';
+import type { ReportRun } from '../../report/report-run.ts';
 import type { RunResult } from '../../run/result.ts';
 import { orFinished, wholePart } from '../parallel/finished.ts';
 import { type RunAllOptions, runAll } from '../parallel/run-all.ts';

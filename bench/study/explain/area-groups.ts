@@ -2,7 +2,7 @@ import type { AreaKind } from '../../../sim/contract/allocator.ts';
 import { bytes, count } from '../../../sim/contract/format.ts';
 import type { Bytes } from '../../../sim/contract/units.ts';
 import type { Breakdown } from '../../../sim/metrics/sample.ts';
-import { NOTHING } from '../../run/areas.ts';
+import { groupName, NOTHING } from '../../run/areas.ts';
 import type { AreaReport } from './ranges.ts';
 import type { ReturnPrediction } from './returns.ts';
 
@@ -34,17 +34,6 @@ export function groupAreas(areas: readonly AreaReport[]): AreaGroup[] {
     });
   }
   return [...groups.values()].sort((x, y) => y.residentBytes - x.residentBytes || (x.name < y.name ? -1 : 1));
-}
-
-/** `arena 3, heap 1` → `arena heap`, `slab of 320, arena 2` → `slab of 320`: the name without the numbers of instances. */
-export function groupName(name: string, kind: AreaKind): string {
-  const plain = name.replace(/(,| of) arena \d+/g, '');
-  if (kind === 'slab') return plain;
-  return plain
-    .replace(/\s*\d+/g, '')
-    .replace(/,/g, '')
-    .replace(/ of$/, '')
-    .trim();
 }
 
 /** `main heap`, `14 arena heaps`, `3 slabs of 320`. */

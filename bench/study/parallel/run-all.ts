@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { Piscina } from 'piscina';
 import { UserError } from '../../../sim/contract/assert.ts';
-import type { ReportRun } from '../../report/build-page.ts';
+import type { ReportRun } from '../../report/report-run.ts';
 import { BatchInterrupted } from './finished.ts';
 import { type RunTask, runTask } from './run-task.ts';
 import type { TaskOutcome } from './worker.ts';

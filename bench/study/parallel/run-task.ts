@@ -2,7 +2,7 @@ import { parseAllocator } from '../../../allocators/spec.ts';
 import type { EventBuffer, Touch } from '../../../sim/contract/event.ts';
 import type { KernelOptions } from '../../../sim/kernel/kernel.ts';
 import type { Costs } from '../../../sim/time/costs.ts';
-import type { ReportRun } from '../../report/build-page.ts';
+import type { ReportRun } from '../../report/report-run.ts';
 import type { Mode, Pace } from '../../run/result.ts';
 import { runSession } from '../../run/run-session.ts';
 import { recordRun } from '../record.ts';

@@ -1,5 +1,5 @@
 import { UserError } from '../../../sim/contract/assert.ts';
-import type { ReportRun } from '../../report/build-page.ts';
+import type { ReportRun } from '../../report/report-run.ts';
 import { type RunTask, runTask } from './run-task.ts';
 
 export type TaskOutcome = { readonly run: ReportRun } | { readonly userError: string };

@@ -2,7 +2,7 @@ import { type AllocatorSpec, formatAllocator, parseAllocator } from '../../../al
 import { Interrupted } from '../../../sim/contract/assert.ts';
 import { metricNamed } from '../../metrics/index.ts';
 import type { Metric } from '../../metrics/metric.ts';
-import type { ReportRun } from '../../report/build-page.ts';
+import type { ReportRun } from '../../report/report-run.ts';
 import type { Mode, Pace } from '../../run/result.ts';
 import { BatchInterrupted } from '../parallel/finished.ts';
 import { createRunner, type RunAllOptions, type Runner } from '../parallel/run-all.ts';

@@ -1,0 +1,309 @@
+type HeatMapData = import('../page-data.ts').HeatMap;
+
+/** From all free (the colour of free memory) to all in use; how much is resident is the opacity. */
+function mapColour(value: number, free: readonly number[], used: readonly number[]): [number, number, number, number] {
+  const residency = value >> 4;
+  if (residency === 0) return [0, 0, 0, 0];
+  const share = (value & 15) / 15;
+  const mix = (i: number) => Math.round(free[i]! + (used[i]! - free[i]!) * share);
+  return [mix(0), mix(1), mix(2), 90 + Math.round((165 * residency) / 15)];
+}
+
+const channels = (hex: string): number[] => [1, 3, 5].map((i) => Number.parseInt(hex.slice(i, i + 2), 16));
+
+interface MapPlace {
+  /** Edges of the plot within the panel, as those of the charts above. */
+  readonly box: () => { readonly left: number; readonly width: number };
+  readonly report: (text: string) => void;
+}
+
+const AXIS_HEIGHT = 22;
+/** Rows that are still told apart at the closest. */
+const ROWS_CLOSEST = 8;
+
+interface AddressMap {
+  readonly canvas: HTMLCanvasElement;
+  /** A pixel a cell. */
+  readonly source: HTMLCanvasElement;
+  readonly heat: HeatMapData;
+  readonly axis: TimeAxis;
+  readonly place: MapPlace;
+  /** Columns by time, and where each begins. */
+  readonly order: readonly number[];
+  readonly starts: readonly number[];
+  readonly cells: Uint8Array;
+  /** Rows that are shown. */
+  from: number;
+  to: number;
+  mark: { readonly x: number; readonly y: number } | undefined;
+}
+
+/**
+ * The address space over time, arenas and other places in bands of their own, under the same time axis as the charts.
+ * Wheel and keys zoom, dragging moves, a click says what is there.
+ */
+function drawAddressMap(into: HTMLElement, data: PageData, heat: HeatMapData, axis: TimeAxis, place: MapPlace): void {
+  const rows = heat.rows.length;
+  const times = axis.isTime ? heat.ns : heat.events;
+  const order = times.map((_, i) => i).sort((i, j) => times[i]! - times[j]! || i - j);
+  const canvas = element('canvas', {
+    class: 'heat',
+    tabindex: '0',
+    role: 'application',
+    'aria-label': `Address space over time: ${rows} rows of ${bytesText(heat.rowBytes)}. Arrow keys move the mark and say what is there, plus and minus zoom time, Page Up and Page Down zoom addresses, 0 shows all.`,
+  });
+  into.append(canvas);
+  const cells = decodeCells(heat.cells);
+  const map: AddressMap = {
+    canvas,
+    source: mapPixels(data, cells, order, rows),
+    heat,
+    axis,
+    place,
+    order,
+    starts: order.map((i) => times[i]!),
+    cells,
+    from: 0,
+    to: rows,
+    mark: undefined,
+  };
+  listenToMapPointer(map);
+  listenToMapKeys(map);
+  axis.view.listeners.add(() => paintMap(map));
+  paintMap(map);
+}
+
+/** The first group at the top: it is the one that is read first. */
+function mapPixels(data: PageData, cells: Uint8Array, order: readonly number[], rows: number): HTMLCanvasElement {
+  const columns = order.length;
+  const free = channels(shade(data.classes.find((c) => c.key === 'returnable')!));
+  const used = channels(shade(data.classes[0]!));
+  const image = new ImageData(columns, rows);
+  for (let y = 0; y < rows; y++) {
+    for (let x = 0; x < columns; x++) {
+      image.data.set(mapColour(cells[y * columns + order[x]!]!, free, used), (y * columns + x) * 4);
+    }
+  }
+  const source = element('canvas');
+  source.width = columns;
+  source.height = rows;
+  source.getContext('2d')!.putImageData(image, 0, 0);
+  return source;
+}
+
+const plotHeight = ({ canvas }: AddressMap): number => canvas.clientHeight - AXIS_HEIGHT;
+
+function timeX({ axis, place }: AddressMap, time: number): number {
+  const { left, width } = place.box();
+  return left + ((time - axis.view.from) / (axis.view.to - axis.view.from)) * width;
+}
+
+const rowY = (map: AddressMap, row: number): number => ((row - map.from) / (map.to - map.from)) * plotHeight(map);
+
+function paintMap(map: AddressMap): void {
+  const { canvas, source, starts, axis, mark } = map;
+  const ratio = devicePixelRatio;
+  canvas.width = Math.max(1, Math.round(canvas.clientWidth * ratio));
+  canvas.height = Math.max(1, Math.round(canvas.clientHeight * ratio));
+  const ctx = canvas.getContext('2d')!;
+  ctx.setTransform(ratio, 0, 0, ratio, 0, 0);
+  const { left, width } = map.place.box();
+  const height = plotHeight(map);
+  ctx.save();
+  ctx.beginPath();
+  ctx.rect(left, 0, width, height);
+  ctx.clip();
+  ctx.imageSmoothingEnabled = false;
+  starts.forEach((start, x) => {
+    const from = timeX(map, start);
+    const to = x + 1 < starts.length ? timeX(map, starts[x + 1]!) : Math.max(from + 2, timeX(map, axis.view.all[1]));
+    if (to < left || from > left + width || to <= from) return;
+    ctx.drawImage(source, x, map.from, 1, map.to - map.from, from, 0, to - from + 0.5, height);
+  });
+  if (mark) {
+    ctx.strokeStyle = styleValue('--fg');
+    ctx.lineWidth = 1.5;
+    ctx.setLineDash([4, 3]);
+    const x = timeX(map, starts[mark.x]!);
+    ctx.strokeRect(left - 2, rowY(map, mark.y + 0.5) - 4, width + 4, 8);
+    ctx.beginPath();
+    ctx.moveTo(x, 0);
+    ctx.lineTo(x, height);
+    ctx.stroke();
+  }
+  ctx.restore();
+  paintBands(map, ctx);
+  paintTimeAxis(map, ctx);
+}
+
+/** A line over each group, its size beside it, and its name on it where there is room. */
+function paintBands(map: AddressMap, ctx: CanvasRenderingContext2D): void {
+  const { heat } = map;
+  const { left, width } = map.place.box();
+  ctx.font = '11px system-ui, sans-serif';
+  ctx.textBaseline = 'middle';
+  let freeFrom = 0;
+  for (const group of heat.groups) {
+    const top = rowY(map, group.from);
+    if (rowY(map, group.from + group.rows) <= 0 || top >= plotHeight(map)) continue;
+    ctx.fillStyle = styleValue('--dim');
+    if (top > 0) ctx.fillRect(0, Math.round(top), left + width, 1);
+    const middle = Math.max(0, top) + 9;
+    if (middle < freeFrom || middle > plotHeight(map) - 8) continue;
+    ctx.textAlign = 'right';
+    ctx.fillText(bytesText(group.rows * heat.rowBytes), left - 6, middle);
+    ctx.textAlign = 'left';
+    const text = fitText(ctx, placeText(group.name, group.areas), width - 20);
+    ctx.globalAlpha = 0.85;
+    ctx.fillStyle = styleValue('--panel');
+    ctx.fillRect(left + 1, middle - 7, ctx.measureText(text).width + 8, 15);
+    ctx.globalAlpha = 1;
+    ctx.fillStyle = styleValue('--fg');
+    ctx.fillText(text, left + 5, middle);
+    freeFrom = middle + 15;
+  }
+}
+
+function paintTimeAxis(map: AddressMap, ctx: CanvasRenderingContext2D): void {
+  const { axis, canvas } = map;
+  ctx.textBaseline = 'top';
+  ctx.textAlign = 'center';
+  ctx.fillStyle = styleValue('--dim');
+  const ticks = roundTicks(axis.view.from, axis.view.to, map.place.box().width / 90, axis.view.whole ? 1 : 0);
+  for (const tick of ticks) {
+    const x = timeX(map, tick);
+    ctx.fillRect(x, plotHeight(map), 1, 4);
+    const text = axis.xText(tick);
+    ctx.fillText(text, Math.min(x, canvas.clientWidth - ctx.measureText(text).width / 2), plotHeight(map) + 7);
+  }
+}
+
+function zoomRows(map: AddressMap, factor: number, centre = (map.from + map.to) / 2): void {
+  const rows = map.heat.rows.length;
+  const size = Math.min(rows, Math.max(Math.min(ROWS_CLOSEST, rows), (map.to - map.from) * factor));
+  const share = (centre - map.from) / (map.to - map.from);
+  map.from = Math.min(Math.max(0, centre - size * share), rows - size);
+  map.to = map.from + size;
+  paintMap(map);
+}
+
+function panRows(map: AddressMap, by: number): void {
+  const size = map.to - map.from;
+  map.from = Math.min(Math.max(0, map.from + by), map.heat.rows.length - size);
+  map.to = map.from + size;
+  paintMap(map);
+}
+
+function chooseMapCell(map: AddressMap, column: number, row: number): void {
+  const { heat, order, starts, axis } = map;
+  const x = Math.min(order.length - 1, Math.max(0, column));
+  const y = Math.min(heat.rows.length - 1, Math.max(0, row));
+  map.mark = { x, y };
+  const time = starts[x]!;
+  if (time < axis.view.from || time > axis.view.to) {
+    const half = (axis.view.to - axis.view.from) / 2;
+    showTime(axis.view, time - half, time + half);
+  }
+  if (y < map.from) panRows(map, y - map.from - 2);
+  else if (y >= map.to) panRows(map, y - map.to + 3);
+  else paintMap(map);
+  map.place.report(describeMapCell(heat, order[x]!, y, map.cells[y * order.length + order[x]!]!));
+}
+
+/** The time and the row under the pointer. */
+function underPointer(map: AddressMap, event: MouseEvent): { readonly time: number; readonly row: number } {
+  const { view } = map.axis;
+  const { left, width } = map.place.box();
+  return {
+    time: view.from + ((event.offsetX - left) / width) * (view.to - view.from),
+    row: map.from + (event.offsetY / plotHeight(map)) * (map.to - map.from),
+  };
+}
+
+function listenToMapPointer(map: AddressMap): void {
+  const { canvas, axis } = map;
+  let drag: { readonly x: number; readonly y: number; readonly moved: boolean } | undefined;
+  canvas.addEventListener('pointerdown', (event) => {
+    drag = { x: event.offsetX, y: event.offsetY, moved: false };
+    canvas.setPointerCapture(event.pointerId);
+  });
+  canvas.addEventListener('pointermove', (event) => {
+    if (!drag) return;
+    const [dx, dy] = [drag.x - event.offsetX, drag.y - event.offsetY];
+    if (!drag.moved && Math.abs(dx) + Math.abs(dy) < 4) return;
+    drag = { x: event.offsetX, y: event.offsetY, moved: true };
+    panTime(axis.view, dx / map.place.box().width);
+    panRows(map, (dy / plotHeight(map)) * (map.to - map.from));
+  });
+  canvas.addEventListener('pointerup', (event) => {
+    if (drag && !drag.moved) {
+      const { time, row } = underPointer(map, event);
+      const after = map.starts.findIndex((start) => start > time);
+      chooseMapCell(map, (after < 0 ? map.starts.length : after) - 1, Math.floor(row));
+    }
+    drag = undefined;
+  });
+  canvas.addEventListener('pointercancel', () => {
+    drag = undefined;
+  });
+  canvas.addEventListener(
+    'wheel',
+    (event) => {
+      if (!event.ctrlKey && document.activeElement !== canvas) return;
+      event.preventDefault();
+      const factor = event.deltaY < 0 ? 0.75 : 1 / 0.75;
+      const { time, row } = underPointer(map, event);
+      if (event.shiftKey) zoomRows(map, factor, row);
+      else zoomTime(axis.view, factor, time);
+    },
+    { passive: false },
+  );
+}
+
+function listenToMapKeys(map: AddressMap): void {
+  const { view } = map.axis;
+  map.canvas.addEventListener('keydown', (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const { x, y } = map.mark ?? { x: Math.floor(map.order.length / 2), y: Math.floor(map.heat.rows.length / 2) };
+    const actions: Readonly<Record<string, () => void>> = {
+      '+': () => zoomTime(view, 0.6),
+      '=': () => zoomTime(view, 0.6),
+      '-': () => zoomTime(view, 1 / 0.6),
+      PageUp: () => zoomRows(map, 0.6, y),
+      PageDown: () => zoomRows(map, 1 / 0.6, y),
+      '0': () => {
+        showAllTime(view);
+        zoomRows(map, map.heat.rows.length);
+      },
+      ArrowLeft: () => chooseMapCell(map, x - 1, y),
+      ArrowRight: () => chooseMapCell(map, x + 1, y),
+      ArrowUp: () => chooseMapCell(map, x, y - 1),
+      ArrowDown: () => chooseMapCell(map, x, y + 1),
+    };
+    const action = actions[event.key];
+    if (!action) return;
+    action();
+    event.preventDefault();
+    event.stopPropagation();
+  });
+}
+
+function describeMapCell(heat: HeatMapData, column: number, row: number, value: number): string {
+  const { address, name } = heat.rows[row]!;
+  const ns = heat.ns[column]!;
+  const when = `${ns > 0 ? `${nsText(ns)}, ` : ''}event ${countText(heat.events[column]!)}`;
+  const residency = (value >> 4) / 15;
+  const occupancy = (value & 15) / 15;
+  const state =
+    residency === 0
+      ? 'nothing resident'
+      : `about ${Math.round(residency * 100)} % resident, of that ${Math.round(occupancy * 100)} % in use by the program`;
+  return `${name || 'mapping'}, ${bytesText(heat.rowBytes)} from ${address}, at ${when}: ${state}.`;
+}
+
+function fitText(ctx: CanvasRenderingContext2D, text: string, width: number): string {
+  if (ctx.measureText(text).width <= width) return text;
+  let shorter = text;
+  while (shorter.length > 1 && ctx.measureText(`${shorter}…`).width > width) shorter = shorter.slice(0, -1);
+  return `${shorter}…`;
+}

@@ -1,0 +1,134 @@
+type MachineData = import('../page-data.ts').MachineData;
+
+/** A whole machine over time: what its memory is, what the kernel believes to be available, and whose it is. */
+function drawMachinePage(data: PageData, machine: MachineData): void {
+  const page = document.getElementById('page')!;
+  const body = element('div', { id: 'body' });
+  const state: PageState = { byTime: true, chosenRun: 0, chosenMoment: 0 };
+  page.replaceChildren(drawHeader(data, false, state, redraw), body);
+  const verdict = data.differences[0];
+
+  function redraw(): void {
+    body.replaceChildren();
+    resizeCharts();
+    if (verdict) body.append(verdictPanel(verdict, []));
+    const view = createTimeView(machine.ns[0] ?? 0, machine.ns.at(-1) ?? 0);
+    drawMachineTimeline(body, machine, view);
+    drawProcesses(body, data, machine, view);
+    const facts = panel('This machine', body, 'facts');
+    facts.classList.add('facts');
+    facts.append(
+      drawTable(
+        [],
+        machine.facts.map(([name, value]) => [name, value]),
+      ),
+    );
+    document.documentElement.dataset['ready'] = 'true';
+  }
+
+  document.addEventListener('keydown', (event) => {
+    if (event.key === 'd' && !event.ctrlKey && !event.metaKey && !event.altKey) toggleTheme();
+  });
+  onThemeChange(redraw);
+  onWidthChange(redraw);
+  redraw();
+}
+
+function drawMachineTimeline(into: HTMLElement, machine: MachineData, view: TimeView): void {
+  const place = panel(
+    'Memory of the machine',
+    into,
+    'chart-machine',
+    'Stacked: what is in use, the page cache on top. The dashed line is what would be left in use if all that is available were taken back.',
+  );
+  if (machine.ns.length === 0) {
+    place.append(emptyNote('There is no sample of this machine.'));
+    return;
+  }
+  const sums = stacked(machine.parts.map((part) => part.bytes));
+  drawChart(place, {
+    label: 'Memory of the machine over time, stacked',
+    x: [...machine.ns],
+    xText: axisLongText,
+    xSteps: LONG_STEPS,
+    yText: bytesText,
+    height: 340,
+    stacked: true,
+    view,
+    lines: [
+      ...[...machine.parts.keys()].reverse().map((k) => {
+        const colour = shade(machine.parts[k]!);
+        return { label: machine.parts[k]!.name, values: sums[k]!, colour, fill: colour };
+      }),
+      {
+        label: 'not available',
+        values: machine.availableBytes.map((v) => machine.totalBytes - v),
+        colour: styleValue('--fg'),
+        dash: [5, 4],
+        over: true,
+      },
+    ],
+    marks: machine.events.map(({ ns, label }) => ({ x: ns, label })),
+    ...(machine.totalBytes > 0 && {
+      level: { y: machine.totalBytes, label: `${bytesText(machine.totalBytes)} in all` },
+    }),
+  });
+  const list = element('ul', { class: 'composition' });
+  for (const part of machine.parts) {
+    list.append(
+      element(
+        'li',
+        {},
+        swatch(shade(part)),
+        element(
+          'span',
+          { class: 'what' },
+          element('b', {}, part.name),
+          element('span', { class: 'dim' }, ` ${part.about}`),
+        ),
+        element('span', { class: 'number' }, bytesText(part.bytes.at(-1) ?? 0)),
+        element('span', { class: 'number dim' }, 'at the end'),
+      ),
+    );
+  }
+  place.append(list);
+}
+
+function drawProcesses(into: HTMLElement, data: PageData, machine: MachineData, view: TimeView): void {
+  if (machine.processes.length === 0) return;
+  const place = panel(
+    'Resident memory of processes',
+    into,
+    'chart-processes',
+    'Shared pages count for each that maps them.',
+  );
+  drawChart(place, {
+    label: 'Resident memory of the largest processes',
+    x: [...machine.ns],
+    xText: axisLongText,
+    xSteps: LONG_STEPS,
+    yText: bytesText,
+    view,
+    lines: machine.processes.map((process, i) => ({
+      label: process.name,
+      values: [...process.bytes],
+      colour: runColour(data, i),
+      ...(i >= data.runColours.length && { dash: [4, 3] }),
+    })),
+  });
+}
+
+/** Ticks lie at whole seconds, minutes and hours. */
+const LONG_STEPS = [
+  ...WHOLE_STEPS.filter((ns) => ns < 1e9),
+  ...[1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800].map((s) => s * 1e9),
+  ...[1, 2, 3, 6, 12, 24, 48, 120, 240].map((h) => h * 3.6e12),
+];
+
+/** Of runs of hours: `36 h`. */
+function axisLongText(ns: number): string {
+  const hours = ns / 3.6e12;
+  if (hours >= 1) return `${Number(hours.toFixed(2))} h`;
+  const minutes = ns / 6e10;
+  return minutes >= 2 ? `${Number(minutes.toFixed(1))} min` : axisNsText(ns);
+}

@@ -1,0 +1,81 @@
+/** A titled panel; `intro` says in a line what is to be seen. */
+function panel(title: string, into: HTMLElement, id = '', intro = ''): HTMLElement {
+  const place = element('div', { class: 'panel', ...(id && { id }) });
+  const heading = element('h2', {}, title);
+  into.append(element('section', {}, heading, ...(intro ? [element('p', { class: 'dim' }, intro)] : []), place));
+  return place;
+}
+
+function emptyNote(text: string): HTMLElement {
+  return element('p', { class: 'dim empty' }, text);
+}
+
+function swatch(colour: string): HTMLElement {
+  return element('span', { class: 'swatch', style: `background:${colour}`, 'aria-hidden': 'true' });
+}
+
+function verdictPanel(verdict: VerdictData, explanation: readonly string[]): HTMLElement {
+  const [first, ...rest] = explanation;
+  return element(
+    'div',
+    { class: 'panel verdict', id: 'verdict' },
+    element('p', { class: 'headline' }, verdict.headline),
+    ...(first ? [element('p', {}, element('strong', {}, first)), ...rest.map((line) => element('p', {}, line))] : []),
+    ...verdict.sentences.map((line) => {
+      const command = /^(.*: )(sim explain .*)$/.exec(line);
+      return command ? element('p', {}, command[1]!, element('code', {}, command[2]!)) : element('p', {}, line);
+    }),
+  );
+}
+
+/** A bar whose parts add up to its length, `share` of the whole width. */
+function stackedBar(classes: readonly ClassData[], values: readonly number[], share: number): HTMLElement {
+  const total = values.reduce((sum, v) => sum + v, 0);
+  const label = classes
+    .map((c, i) => ({ c, v: values[i]! }))
+    .filter(({ v }) => v > 0)
+    .map(({ c, v }) => `${c.name} ${bytesText(v)}`)
+    .join(', ');
+  const bar = element('span', {
+    class: 'bar-stack',
+    style: `width:${(share * 100).toFixed(2)}%`,
+    role: 'img',
+    'aria-label': label,
+  });
+  classes.forEach((c, i) => {
+    if (values[i]! <= 0) return;
+    const title = `${c.name}: ${bytesText(values[i]!)} (${percentText(values[i]! / total)})`;
+    bar.append(element('span', { style: `flex-grow:${values[i]! / total};background:${shade(c)}`, title }));
+  });
+  return bar;
+}
+
+/** What the resident bytes are made of, as a bar and as words: the key to the colours of the page. */
+function compositionKey(classes: readonly ClassData[], values: readonly number[]): HTMLElement {
+  const total = values.reduce((sum, v) => sum + v, 0);
+  const list = element('ul', { class: 'composition' });
+  classes.forEach((c, i) => {
+    list.append(
+      element(
+        'li',
+        values[i] === 0 ? { class: 'none' } : {},
+        swatch(shade(c)),
+        element('span', { class: 'what' }, element('b', {}, c.name), element('span', { class: 'dim' }, ` ${c.about}`)),
+        element('span', { class: 'number' }, bytesText(values[i]!)),
+        element('span', { class: 'number dim' }, total > 0 ? percentText(values[i]! / total) : '–'),
+      ),
+    );
+  });
+  return list;
+}
+
+/** Buttons of which one is pressed. */
+function choice(label: string, names: readonly string[], chosen: number, choose: (index: number) => void): HTMLElement {
+  const group = element('div', { class: 'bar', role: 'group', 'aria-label': label });
+  names.forEach((name, i) => {
+    const button = element('button', { type: 'button', 'aria-pressed': String(i === chosen) }, name);
+    button.addEventListener('click', () => choose(i));
+    group.append(button);
+  });
+  return group;
+}

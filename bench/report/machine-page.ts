@@ -1,0 +1,104 @@
+import { bytes, duration } from '../../sim/contract/format.ts';
+import type { Bytes, Ns } from '../../sim/contract/units.ts';
+import { VERSION } from '../run/version.ts';
+import { decimate } from './decimate.ts';
+import { CLASSES, RUN_COLOURS } from './names.ts';
+import type { MachineData, PageData, VerdictData } from './page-data.ts';
+
+/** What the kernel of a machine says at a moment, by /proc/meminfo's names; what is not given counts as 0. */
+export interface MachineSample {
+  readonly ns: Ns;
+  readonly meminfo: Readonly<Record<string, Bytes>>;
+  /** Resident bytes of each process or pool, by name. */
+  readonly processes?: Readonly<Record<string, Bytes>>;
+}
+
+export interface MachineReport {
+  readonly title: string;
+  readonly verdict: VerdictData;
+  /** In the order of time. */
+  readonly samples: readonly MachineSample[];
+  /** Kills, throttling, recycling. */
+  readonly events?: readonly { readonly ns: Ns; readonly label: string }[];
+}
+
+/** Stretches of the time axis that the page can tell apart. */
+const BUCKETS = 800;
+const EVENTS_MAX = 400;
+const PROCESSES_MAX = 12;
+
+/** From the bottom of the stack: what cannot be taken back first. Together with MemFree and the rest they are MemTotal. */
+const PARTS = [
+  ['anonymous', 'heaps and stacks of the processes', ['AnonPages']],
+  ['shared', 'shared anonymous memory and tmpfs: counted once', ['Shmem']],
+  ['kernel', 'slab, page tables, kernel stacks', ['Slab', 'PageTables', 'KernelStack']],
+  ['files', 'page cache', ['Cached', 'Buffers']],
+] as const;
+
+/** The page of a machine: what its memory is over time, and what the kernel believes to be available. */
+export function buildMachinePageData({ title, verdict, samples, events = [] }: MachineReport): PageData {
+  const of = ({ meminfo }: MachineSample, name: string) => meminfo[name] ?? 0;
+  const columns = PARTS.map(([name, , fields]) =>
+    samples.map((s) => {
+      const sum = fields.reduce((total, field) => total + of(s, field), 0);
+      // Cached counts shared memory too.
+      return name === 'files' ? Math.max(0, sum - of(s, 'Shmem')) : sum;
+    }),
+  );
+  const available = samples.map((s) => of(s, 'MemAvailable'));
+  const names = largestProcesses(samples);
+  const processes = names.map((name) => samples.map((s) => s.processes?.[name] ?? 0));
+  const ns = samples.map((s) => s.ns);
+  const rows = decimate(ns, [...columns, available, ...processes], BUCKETS);
+  const drawn = (values: readonly number[]) => rows.map((i) => values[i]!);
+  const machine: MachineData = {
+    totalBytes: samples[0] ? of(samples[0], 'MemTotal') : 0,
+    ns: drawn(ns),
+    parts: PARTS.map(([name, about], i) => ({
+      name,
+      about,
+      light: RUN_COLOURS[i]!.light,
+      dark: RUN_COLOURS[i]!.dark,
+      bytes: drawn(columns[i]!),
+    })),
+    availableBytes: drawn(available),
+    processes: names.map((name, i) => ({ name, bytes: drawn(processes[i]!) })),
+    events: events.slice(0, EVENTS_MAX),
+    facts: [
+      ['samples', `${samples.length}, over ${longDuration((ns.at(-1) ?? 0) - (ns[0] ?? 0))}`],
+      ['memory', bytes(samples[0] ? of(samples[0], 'MemTotal') : 0)],
+      [
+        'available',
+        samples.length > 0
+          ? `${bytes(available.reduce((x, y) => Math.min(x, y)))} at least, ${bytes(available.at(-1)!)} at the end`
+          : '-',
+      ],
+    ],
+  };
+  return {
+    title,
+    version: VERSION,
+    classes: CLASSES.map(({ key, name, about, light, dark }) => ({ key, name, about, light, dark })),
+    runColours: RUN_COLOURS,
+    addresses: { upperFrom: 0, lowerShift: 0, upperShift: 0 },
+    histograms: null,
+    runs: [],
+    metrics: [],
+    differences: [verdict],
+    machine,
+  };
+}
+
+const HOUR_NS = 3.6e12;
+const longDuration = (ns: Ns): string => (ns >= HOUR_NS ? `${Number((ns / HOUR_NS).toFixed(1))} h` : duration(ns));
+
+function largestProcesses(samples: readonly MachineSample[]): string[] {
+  const most = new Map<string, number>();
+  for (const { processes = {} } of samples) {
+    for (const [name, resident] of Object.entries(processes)) most.set(name, Math.max(most.get(name) ?? 0, resident));
+  }
+  return [...most]
+    .sort(([a, x], [b, y]) => y - x || (a < b ? -1 : 1))
+    .slice(0, PROCESSES_MAX)
+    .map(([name]) => name);
+}

@@ -1,0 +1,48 @@
+import type { EventBuffer } from '../../../sim/contract/event.ts';
+import type { Sample } from '../../../sim/metrics/sample.ts';
+import type { Assembled } from '../../run/machine.ts';
+import type { Mode } from '../../run/result.ts';
+import type { MomentData } from '../page-data.ts';
+import { BIRTHS_UNKNOWN, birthsInFileOrder } from './births.ts';
+import { captureMoment } from './moment.ts';
+
+/**
+ * A peak is looked at again when it has grown by this share: captures stay few while a heap grows. Where nearly as much is
+ * asked for as ever will be, smaller steps count.
+ */
+const GROWTH = 1.25;
+const GROWTH_NEAR_PEAK = 1.02;
+const NEAR_PEAK = 0.9;
+/** The label of a sample point at which a program has come to rest. */
+const IDLE = 'idle';
+
+/**
+ * Keeps what is resident at the highest sample (within 2 %), at rest where the trace says so, and at the end. `siteOf` names the call
+ * site of an allocating event, '' where it is not known.
+ */
+export function createMomentRecorder(events: EventBuffer, mode: Mode, siteOf: (event: number) => string = () => '') {
+  const births = mode === 'lockstep' ? birthsInFileOrder(events) : BIRTHS_UNKNOWN;
+  let peak: MomentData | undefined;
+  let idle: MomentData | undefined;
+  let last: { readonly sample: Sample; readonly assembled: Assembled } | undefined;
+
+  function capture(sample: Sample, assembled: Assembled): void {
+    const isNear = sample.requestedBytes >= events.requestedPeakBytes * NEAR_PEAK;
+    if (sample.rssBytes > (peak?.rssBytes ?? 0) * (isNear ? GROWTH_NEAR_PEAK : GROWTH)) {
+      peak = captureMoment('at the peak', sample, assembled, births, siteOf);
+    }
+    if (sample.label === IDLE) idle = captureMoment('at rest', sample, assembled, births, siteOf);
+    last = { sample, assembled };
+  }
+
+  /** After the run; the last sample that was captured is its end. */
+  function finish(): MomentData[] {
+    if (!last) return [];
+    const end = captureMoment('at the end', last.sample, last.assembled, births, siteOf);
+    const moments = [end, ...(idle ? [idle] : []), ...(peak ? [peak] : [])];
+    // One that says the same as the end is none of its own.
+    return moments.filter((m, i) => i === 0 || m.event !== end.event || m.rssBytes !== end.rssBytes);
+  }
+
+  return { capture, finish };
+}

@@ -1,0 +1,103 @@
+import type { Breakdown } from '../../sim/metrics/sample.ts';
+
+/** A class of resident bytes as a page or a picture calls it; colours that keep 3 : 1 against their background. */
+export interface ClassName {
+  readonly key: keyof Breakdown;
+  readonly name: string;
+  readonly about: string;
+  /** As the end of a sentence that begins with a size: `17.5 MiB are …`. */
+  readonly phrase: string;
+  readonly light: string;
+  readonly dark: string;
+}
+
+/** From the bottom of a stack to its top. */
+export const CLASSES: readonly ClassName[] = [
+  {
+    key: 'requested',
+    name: 'In use',
+    about: 'asked for by the program and not freed yet',
+    phrase: 'blocks that the program holds',
+    light: '#0068a8',
+    dark: '#4da3e0',
+  },
+  {
+    key: 'slack',
+    name: 'Rounding',
+    about: 'in blocks that are in use, beyond what was asked for',
+    phrase: 'rounding inside blocks that are in use',
+    light: '#3f94c4',
+    dark: '#a6d4f5',
+  },
+  {
+    key: 'metadata',
+    name: 'Bookkeeping',
+    about: 'headers and tables of the allocator',
+    phrase: 'headers and tables of the allocator',
+    light: '#7a5aa8',
+    dark: '#b79be0',
+  },
+  {
+    key: 'cached',
+    name: 'Thread caches',
+    about: 'free, kept for the thread that freed it',
+    phrase: 'freed blocks in the caches of threads',
+    light: '#00855f',
+    dark: '#3ec49b',
+  },
+  {
+    key: 'pinned',
+    name: 'Free, pinned',
+    about: 'free, on pages that something still in use keeps',
+    phrase: 'free memory on pages that something still in use keeps',
+    light: '#c44a00',
+    dark: '#f0803c',
+  },
+  {
+    key: 'returnable',
+    name: 'Free, kept',
+    about: 'free, on pages that hold nothing else: the allocator could give them back',
+    phrase: 'free memory that the allocator keeps: whole pages that hold nothing else',
+    light: '#b07600',
+    dark: '#e6b03c',
+  },
+];
+
+/** Colours of runs and of causes of waiting. */
+export const RUN_COLOURS: readonly { readonly light: string; readonly dark: string }[] = [
+  { light: '#0068a8', dark: '#4da3e0' },
+  { light: '#c44a00', dark: '#f0803c' },
+  { light: '#00855f', dark: '#3ec49b' },
+  { light: '#b0508a', dark: '#e39ac6' },
+  { light: '#b07600', dark: '#e6b03c' },
+  { light: '#3f94c4', dark: '#a6d4f5' },
+  { light: '#7a5aa8', dark: '#b79be0' },
+  { light: '#6b6b6b', dark: '#a8a8a8' },
+];
+
+const METRIC_TITLES: Readonly<Record<string, string>> = {
+  rssPeakBytes: 'Resident, at most',
+  rssBytes: 'Resident, at the end',
+  retainedBytes: 'Resident beyond what is in use',
+  vszPeakBytes: 'Address space, at most',
+  pinnedBytes: 'Free, pinned, at the end',
+  returnableBytes: 'Free, kept, at the end',
+  metadataBytes: 'Bookkeeping, at the end',
+  blowup: 'Peak resident per byte asked for at peak',
+  faults: 'Page faults',
+  syscalls: 'Memory system calls',
+  futexCalls: 'Futex calls',
+  lockWaitNs: 'Waiting for locks, all threads',
+  virtualNs: 'Length of the run',
+  cpuNs: 'Work of all threads',
+  mallocP99Ns: 'Allocation, 99th percentile',
+  freeP99Ns: 'Free, 99th percentile',
+  failedAllocations: 'Allocations that failed',
+  engineEventsPerSecond: 'Speed of the simulator itself',
+};
+
+/** A metric for people; one without a name of its own keeps its words: `ownBytes` → `Own bytes`. */
+export function metricTitle(name: string): string {
+  const words = name.replace(/([a-z0-9])([A-Z])/g, (_, x: string, y: string) => `${x} ${y.toLowerCase()}`);
+  return METRIC_TITLES[name] ?? words.charAt(0).toUpperCase() + words.slice(1);
+}

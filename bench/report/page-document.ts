@@ -1,0 +1,62 @@
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { UserError } from '../../sim/contract/assert.ts';
+import { escapeXml } from './escape.ts';
+import type { PageData } from './page-data.ts';
+import { PAGE_STYLE } from './page-style.ts';
+
+const CLIENT_FILES = [
+  'decode',
+  'format',
+  'theme',
+  'time-view',
+  'sections',
+  'charts',
+  'figures',
+  'tables',
+  'block-detail',
+  'places',
+  'address-map',
+  'difference',
+  'machine-timeline',
+  'main',
+];
+
+/** The page as one text: its data, scripts and styles are in it, and it asks no network for anything. */
+export function buildPage(data: PageData): string {
+  const require = createRequire(import.meta.url);
+  const uplot = readFileSync(require.resolve('uplot/dist/uPlot.iife.min.js'), 'utf8');
+  const uplotStyle = readFileSync(require.resolve('uplot/dist/uPlot.min.css'), 'utf8');
+  const scripts = CLIENT_FILES.map((name) => readClient(`${name}.js`)).join('\n');
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:">
+<title>${escapeXml(data.title)} · allocsim</title>
+<style>${uplotStyle}
+${PAGE_STYLE}</style>
+</head>
+<body>
+<main id="page"><noscript>The figures are drawn by scripts in this file; none is fetched.</noscript></main>
+<script type="application/json" id="data">${JSON.stringify(data).replace(/</g, '\\u003c')}</script>
+<script>${inScript(uplot)}</script>
+<script>'use strict';
+${inScript(scripts)}</script>
+</body>
+</html>
+`;
+}
+
+/** Compiled by the build; found from the built file as well as from the source. */
+function readClient(name: string): string {
+  const folder = import.meta.url.includes('/dist/') ? './client/' : '../../dist/bench/report/client/';
+  try {
+    return readFileSync(new URL(folder + name, import.meta.url), 'utf8');
+  } catch {
+    throw new UserError(`the report's scripts are not built: ${name} is missing; run npm run build`);
+  }
+}
+
+const inScript = (text: string) => text.replace(/<\/script/gi, '<\\/script').replace(/^\/\/# sourceMapping.*$/gm, '');

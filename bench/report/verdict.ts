@@ -1,0 +1,173 @@
+import { bytes, count, duration, percent } from '../../sim/contract/format.ts';
+import type { RunResult } from '../run/result.ts';
+import { axisOf } from './axis.ts';
+import { CLASSES, type ClassName } from './names.ts';
+import type { MomentData, VerdictData } from './page-data.ts';
+import type { ReportRun } from './report-run.ts';
+
+/** A class is spoken of from this share of the resident bytes on. */
+const SPOKEN_OF = 0.1;
+/** Waiting is spoken of as a cost from this share of the work on. */
+const COSTLY = 0.05;
+
+/** Where the memory is and why, in words, from the result alone. */
+export function verdictOf({ result, moments = [], verdict }: ReportRun): VerdictData {
+  const end = moments.find((m) => m.label === 'at the end');
+  const sentences = [
+    ...abortSentence(result),
+    // An explanation says where and what in its own words.
+    ...(end && !verdict ? placeSentence(end) : []),
+    ...(verdict ? [] : otherClasses(result)),
+    ...peakSentence(result),
+    ...failureSentence(result),
+    ...waitingSentence(result),
+    ...(verdict ? [] : nextSentence(result)),
+  ];
+  return { headline: headlineOf(result), sentences };
+}
+
+function headlineOf(result: RunResult): string {
+  const { summary } = result;
+  const { rssBytes, requestedBytes } = summary;
+  if (summary.rssPeakBytes === 0) return 'Nothing was ever resident: this run allocated nothing.';
+  const when = result.abort
+    ? 'When the program aborts'
+    : result.partial
+      ? 'Where the run was interrupted'
+      : 'At the end';
+  if (rssBytes === 0) return `${when} nothing is resident: all of ${bytes(summary.rssPeakBytes)} went back.`;
+  const [most] = ranked(result);
+  const share = percent(most!.bytes / rssBytes);
+  const resident = `${when} ${bytes(rssBytes)} ${rssBytes === 1 ? 'is' : 'are'} resident`;
+  if (most!.of.key === 'requested') {
+    return `${resident}; ${share} of it is in use: the program holds ${bytes(requestedBytes)}.`;
+  }
+  const though = requestedBytes === 0 ? ' though the program holds nothing' : ` for ${bytes(requestedBytes)} in use`;
+  return `${resident}${though}; ${share} of it is ${most!.of.phrase}.`;
+}
+
+function ranked({ summary }: RunResult): { readonly of: ClassName; readonly bytes: number }[] {
+  return CLASSES.map((of) => ({ of, bytes: summary.breakdown[of.key] })).sort((x, y) => y.bytes - x.bytes);
+}
+
+function abortSentence({ abort }: RunResult): string[] {
+  if (!abort) return [];
+  return [`The real program would have aborted at event ${count(abort.event)}: ${abort.message}`];
+}
+
+function peakSentence(result: RunResult): string[] {
+  const { summary, samples } = result;
+  if (summary.rssPeakBytes === 0 || samples.length === 0) return [];
+  const highest = samples.reduce((x, y) => (y.rssBytes > x.rssBytes ? y : x));
+  const axis = axisOf(result);
+  const at = axis.values[samples.indexOf(highest)]!;
+  const where = axis.label === 'events' ? `event ${axis.text(at)}` : axis.text(at);
+  const { requested } = highest.breakdown;
+  const ofIt =
+    requested > highest.rssBytes * (1 - SPOKEN_OF)
+      ? 'nearly all of it in use'
+      : `${bytes(requested)} of it in use, ${bytes(highest.rssBytes - requested)} not`;
+  if (summary.rssPeakBytes > highest.rssBytes * 1.05) {
+    return [
+      `The peak is ${bytes(summary.rssPeakBytes)}, for a moment between two samples; the highest sample, at ${where}, has ${bytes(highest.rssBytes)}, ${ofIt}.`,
+    ];
+  }
+  return [`The peak is ${bytes(summary.rssPeakBytes)}, around ${where}, ${ofIt}.`];
+}
+
+function placeSentence({ places, rssBytes }: MomentData): string[] {
+  const [first, ...others] = places;
+  if (!first || rssBytes === 0) return [];
+  const share = first.residentBytes / rssBytes;
+  const name = placeName(first.name, first.areas);
+  const rest = others.filter((p) => p.residentBytes >= rssBytes * 0.02).slice(0, 2);
+  const also = rest.map((p) => `${bytes(p.residentBytes)} in ${placeName(p.name, p.areas)}`).join(', ');
+  return [
+    `${share > 0.995 ? 'All of it lies' : `${percent(share)} of it lies`} in ${name}: ${bytes(first.residentBytes)}${also ? `; ${also}` : ''}.`,
+  ];
+}
+
+/** `the main heap`, `32 arena heaps`, `3 slabs of 320`. */
+export function placeName(name: string, areas: number): string {
+  if (areas === 1) return `the ${name}`;
+  return `${count(areas)} ${name.includes(' of ') ? name.replace(' of ', 's of ') : name.endsWith('s') ? name : `${name}s`}`;
+}
+
+function otherClasses(result: RunResult): string[] {
+  const { rssBytes } = result.summary;
+  const others = ranked(result)
+    .slice(1)
+    .filter((c) => c.bytes >= rssBytes * SPOKEN_OF);
+  if (rssBytes === 0 || others.length === 0) return [];
+  return [
+    `Beside that: ${others.map((c) => `${bytes(c.bytes)} (${percent(c.bytes / rssBytes)}) of ${c.of.phrase}`).join('; ')}.`,
+  ];
+}
+
+function failureSentence({ summary }: RunResult): string[] {
+  const sentences: string[] = [];
+  if (summary.failedAllocations > 0) {
+    sentences.push(`${count(summary.failedAllocations)} allocations failed: the machine had no memory for them.`);
+  }
+  if (summary.skippedEvents > 0) {
+    sentences.push(`${count(summary.skippedEvents)} events of the trace made no sense and were left out.`);
+  }
+  return sentences;
+}
+
+function waitingSentence({ run, summary, locks }: RunResult): string[] {
+  if (run.mode === 'lockstep' || summary.waitNs === null) return [];
+  const work = summary.cpuNs ?? 0;
+  if (summary.waitNs <= work * COSTLY) {
+    return summary.waitNs > 0 ? [`Locks cost little: threads waited ${duration(summary.waitNs)} in all.`] : [];
+  }
+  const most = locks.reduce((x, y) => (y.waitNs.total > x.waitNs.total ? y : x), locks[0]!);
+  const work_ = work > 0 ? `, for ${duration(work)} of work` : '';
+  return [
+    `Threads waited ${duration(summary.waitNs)} for locks${work_}; ${duration(most.waitNs.total)} of it for ${most.name}.`,
+  ];
+}
+
+function nextSentence(result: RunResult): string[] {
+  const { run, summary } = result;
+  const { cached, pinned, returnable, metadata } = summary.breakdown;
+  if (cached + pinned + returnable + metadata < summary.rssBytes * 0.2 || summary.rssBytes === 0) return [];
+  return [`What would change it, and at what cost: sim explain ${run.workload} --allocator='${run.allocator}'`];
+}
+
+/** `to` against `from`, both of the same workload. */
+export function differenceOf(from: RunResult, to: RunResult): VerdictData {
+  const [a, b] = [from.summary, to.summary];
+  const peak = b.rssPeakBytes - a.rssPeakBytes;
+  const end = b.rssBytes - a.rssBytes;
+  const name = to.run.allocator;
+  if (peak === 0 && end === 0 && CLASSES.every((c) => a.breakdown[c.key] === b.breakdown[c.key])) {
+    return { headline: `${name} needs exactly the memory that ${from.run.allocator} needs.`, sentences: [] };
+  }
+  const sentences: string[] = [];
+  const changes = CLASSES.map((of) => ({ of, bytes: b.breakdown[of.key] - a.breakdown[of.key] }))
+    .filter((c) => c.bytes !== 0)
+    .sort((x, y) => Math.abs(y.bytes) - Math.abs(x.bytes));
+  if (changes.length > 0) {
+    const texts = changes.slice(0, 3).map((c) => `${signed(c.bytes)} of ${c.of.phrase}`);
+    sentences.push(`At the end the difference is made of: ${texts.join('; ')}.`);
+  }
+  sentences.push(`Page faults: ${count(b.faults)} instead of ${count(a.faults)}.`);
+  if (a.waitNs !== null && b.waitNs !== null) {
+    sentences.push(
+      `Waiting for locks: ${duration(b.waitNs)} instead of ${duration(a.waitNs)}; length of the run: ${duration(b.virtualNs)} instead of ${duration(a.virtualNs)}.`,
+    );
+  }
+  return {
+    headline: `${name} peaks at ${bytes(b.rssPeakBytes)}${against(peak, a.rssPeakBytes)} and ends with ${bytes(b.rssBytes)}${against(end, a.rssBytes)}, against ${from.run.allocator}.`,
+    sentences,
+  };
+}
+
+function against(difference: number, base: number): string {
+  if (difference === 0) return ' (the same)';
+  const share = base > 0 ? `, ${percent(Math.abs(difference) / base)}` : '';
+  return ` (${bytes(Math.abs(difference))}${share} ${difference > 0 ? 'more' : 'less'})`;
+}
+
+const signed = (value: number): string => `${value > 0 ? '+' : '−'}${bytes(Math.abs(value))}`;

@@ -1,0 +1,94 @@
+import * as fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { parseAllocator } from '../../allocators/spec.ts';
+import { CLASSES } from '../../bench/report/names.ts';
+import type { MomentData } from '../../bench/report/page-data.ts';
+import { requestedPeakRows } from '../../bench/report/requested-peaks.ts';
+import { recordRun } from '../../bench/study/record.ts';
+import { bumpOptions, eventsOf } from '../helpers/bump-run.ts';
+
+const optionsOf = (lines: readonly string[], allocator: string) => ({
+  ...bumpOptions(lines),
+  spec: parseAllocator(allocator, 2),
+  cpus: 2,
+});
+
+/** Bytes of a class in all cells of a moment. */
+const cellBytes = (moment: MomentData, k: number): number =>
+  moment.places.reduce(
+    (sum, { cells }) => sum + cells.length.reduce((n, length, run) => n + length * cells.bytes[k]![run]!, 0),
+    0,
+  );
+
+/** Blocks of random sizes, some freed: m 0 id size, f 0 id. */
+const traces = fc
+  .array(fc.tuple(fc.integer({ min: 1, max: 300_000 }), fc.boolean(), fc.boolean()), { minLength: 1, maxLength: 60 })
+  .map((blocks) => {
+    const lines: string[] = [];
+    blocks.forEach(([size, isSmall, isFreed], i) => {
+      lines.push(`m 0 ${i + 1} ${isSmall ? size % 500 : size}`);
+      if (isFreed && i % 2 === 1) lines.push(`f 0 ${i}`);
+    });
+    return lines;
+  });
+
+describe('moments', () => {
+  test.each(['glibc', 'jemalloc', 'zendmm@8.2:all=true+glibc'])(
+    'under %s, the cells of all places add up to the breakdown of the run',
+    async (allocator) => {
+      await fc.assert(
+        fc.asyncProperty(traces, async (lines) => {
+          const { result, moments } = await recordRun(optionsOf(lines, allocator));
+          const end = moments!.find((m) => m.label === 'at the end')!;
+          CLASSES.forEach(({ key }, k) => {
+            expect(cellBytes(end, k), key).toBe(result.summary.breakdown[key]);
+            expect(end.places.reduce((sum, p) => sum + p.classBytes[k]!, 0)).toBe(result.summary.breakdown[key]);
+          });
+          expect(end.places.reduce((sum, p) => sum + p.residentBytes, 0)).toBe(result.summary.rssBytes);
+          expect(end.places.reduce((sum, p) => sum + p.liveBlocks, 0)).toBe(result.summary.liveBlocks);
+        }),
+        { numRuns: 15 },
+      );
+    },
+  );
+
+  test('a block says by whom it was asked for, and what it alone keeps', async () => {
+    const { moments } = await recordRun(bumpOptions(['m 0 1 4000', 'm 7 2 64', 'm 0 3 100000', 'f 0 1', 'f 0 3']));
+    const end = moments!.find((m) => m.label === 'at the end')!;
+    expect(end.blocks.requestedBytes).toEqual([64]);
+    expect(end.blocks.event).toEqual([1]);
+    expect(end.blocks.thread).toEqual([7]);
+    expect(end.blocks.pinsBytes[0]).toBeGreaterThan(3000);
+    expect(end.blocks.pinsBytes[0]).toBeLessThanOrEqual(2 * 4096);
+  });
+
+  test('a slot that was used again belongs to its last block', async () => {
+    const { moments } = await recordRun(bumpOptions(['m 0 1 10', 'f 0 1', 'm 3 2 20']));
+    const [end] = moments!;
+    expect([end!.blocks.event, end!.blocks.thread]).toEqual([[2], [3]]);
+  });
+
+  test('what a page keeps is bounded, however many blocks there are', async () => {
+    const lines = Array.from({ length: 40_000 }, (_, i) => `m 0 ${i} ${(i * 7919) % 3000}`);
+    const holes = Array.from({ length: 13_000 }, (_, i) => `f 0 ${i * 3}`);
+    const { moments, result } = await recordRun(optionsOf([...lines, ...holes], 'glibc'));
+    for (const moment of moments!) {
+      expect(JSON.stringify(moment).length).toBeLessThan(400_000);
+      expect(moment.blocks.address.length + moment.blocksLeftOut).toBeGreaterThan(25_000);
+      expect(moment.blocks.address.length).toBeLessThanOrEqual(3000);
+    }
+    CLASSES.forEach(({ key }, k) => {
+      expect(cellBytes(moments![0]!, k)).toBe(result.summary.breakdown[key]);
+    });
+  });
+
+  test('the peak is looked at where most is asked for', async () => {
+    const lines = Array.from({ length: 3000 }, (_, i) => (i % 2 === 0 ? `m 0 ${i} 5000` : `f 0 ${i - 1}`));
+    lines.splice(1501, 0, 'm 0 90001 9000000', 'f 0 90001');
+    const events = eventsOf(lines);
+    expect(requestedPeakRows(events)).toContain(1502);
+    const { result, moments } = await recordRun(optionsOf(lines, 'glibc'));
+    expect(Math.max(...result.samples.map((s) => s.rssBytes))).toBe(result.summary.rssPeakBytes);
+    expect(moments!.find((m) => m.label === 'at the peak')!.rssBytes).toBe(result.summary.rssPeakBytes);
+  });
+});

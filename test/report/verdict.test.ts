@@ -1,0 +1,85 @@
+import { describe, expect, test } from 'vitest';
+import type { ReportRun } from '../../bench/report/report-run.ts';
+import { differenceOf, verdictOf } from '../../bench/report/verdict.ts';
+import { recordRun } from '../../bench/study/record.ts';
+import { bumpOptions } from '../helpers/bump-run.ts';
+
+const LINES = ['m 0 1 40000', 'm 0 2 20000', 'f 0 1'];
+
+async function runWith(change: (result: ReportRun['result']) => Partial<ReportRun['result']>): Promise<ReportRun> {
+  const run = await recordRun(bumpOptions(LINES));
+  return { ...run, result: { ...run.result, ...change(run.result) } };
+}
+
+describe('the verdict of a report', () => {
+  test('what is free and kept is said first where it is most, with its place', async () => {
+    const { headline, sentences } = verdictOf(await runWith(() => ({})));
+    expect(headline).toBe(
+      'At the end 60.0 KiB are resident for 19.5 KiB in use; 53.3 % of it is free memory that the allocator keeps: whole pages that hold nothing else.',
+    );
+    expect(sentences[0]).toBe('All of it lies in the main heap: 60.0 KiB.');
+    expect(sentences.join(' ')).toMatch(/The peak is 60\.0 KiB, around event \d, nearly all of it in use\./);
+    expect(sentences.at(-1)).toBe("What would change it, and at what cost: sim explain test --allocator='bump@1'");
+  });
+
+  test('a program that allocates nothing', async () => {
+    const { headline, sentences } = verdictOf(await recordRun(bumpOptions([])));
+    expect(headline).toBe('Nothing was ever resident: this run allocated nothing.');
+    expect(sentences).toEqual([]);
+  });
+
+  test('an abort comes before all else', async () => {
+    const run = await runWith(() => ({ abort: { event: 1234, message: 'double free or corruption (top)' } }));
+    const { headline, sentences } = verdictOf(run);
+    expect(headline).toMatch(/^When the program aborts /);
+    expect(sentences[0]).toBe('The real program would have aborted at event 1,234: double free or corruption (top)');
+  });
+
+  test('a peak between two samples is said to be one', async () => {
+    const run = await runWith(({ summary }) => ({ summary: { ...summary, rssPeakBytes: summary.rssPeakBytes * 2 } }));
+    expect(verdictOf(run).sentences.join(' ')).toContain('The peak is 120.0 KiB, for a moment between two samples;');
+  });
+
+  test('waiting is a cost only where there is much of it', async () => {
+    const waiting = (waitNs: number) =>
+      runWith(({ run, summary }) => ({
+        run: { ...run, mode: 'virtual' },
+        summary: { ...summary, waitNs, cpuNs: 1000 },
+        locks: [{ name: 'main_arena.mutex', waitNs: { total: waitNs } } as never],
+      }));
+    expect(verdictOf(await waiting(10)).sentences).toContain('Locks cost little: threads waited 10 ns in all.');
+    expect(verdictOf(await waiting(500)).sentences).toContain(
+      'Threads waited 500 ns for locks, for 1.00 µs of work; 500 ns of it for main_arena.mutex.',
+    );
+  });
+});
+
+describe('the difference of two runs', () => {
+  test('none is said to be none', async () => {
+    const { result } = await runWith(() => ({}));
+    expect(differenceOf(result, result)).toEqual({
+      headline: 'bump@1 needs exactly the memory that bump@1 needs.',
+      sentences: [],
+    });
+  });
+
+  test('of what it is made, with signs', async () => {
+    const { result } = await runWith(() => ({}));
+    const { summary, run } = result;
+    const other = {
+      ...result,
+      run: { ...run, allocator: 'other' },
+      summary: {
+        ...summary,
+        rssPeakBytes: summary.rssPeakBytes / 2,
+        breakdown: { ...summary.breakdown, returnable: 0, cached: 4096 },
+      },
+    };
+    const { headline, sentences } = differenceOf(result, other);
+    expect(headline).toBe(
+      'other peaks at 30.0 KiB (30.0 KiB, 50.0 % less) and ends with 60.0 KiB (the same), against bump@1.',
+    );
+    expect(sentences[0]).toContain('−32.0 KiB of free memory that the allocator keeps');
+    expect(sentences[0]).toContain('+4.00 KiB of freed blocks in the caches of threads');
+  });
+});
