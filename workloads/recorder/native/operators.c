@@ -1,0 +1,118 @@
+/*
+ * All forms of C++'s operator new and delete, under their names in the Itanium ABI. A runtime's own forms call malloc and
+ * free, where they are logged; those of an allocator's library do the work themselves, and are logged here. A form that
+ * throws leaves through this frame: the unwinder runs the clean-up, which logs the failure.
+ */
+#include "inner.h"
+#include <dlfcn.h>
+#include <stdlib.h>
+
+struct attempt {
+	size_t alignment, size;
+	void *result;
+};
+
+static void finish(struct attempt *a)
+{
+	if (!recording()) return;
+	const void *got = a->result ? a->result : FAILED_ALLOCATION;
+	if (inner_allocated == got) return;
+	int saved = errno;
+	if (a->alignment) {
+		note_aligned(a->result, a->alignment, a->size);
+	} else {
+		log_allocated(OP_MALLOC, a->result, a->size);
+		inner_allocated = got;
+	}
+	errno = saved;
+}
+
+/* The runtime may have been loaded by dlopen, into a scope of its own. */
+static void *find_operator(const char *name)
+{
+	static const char *const runtimes[] = { "libstdc++.so.6", "libc++.so.1" };
+	void *f = next_function(name);
+	for (int i = 0; !f && i < 2; i++) {
+		void *runtime = dlopen(runtimes[i], RTLD_LAZY | RTLD_NOLOAD);
+		if (runtime) {
+			f = dlsym(runtime, name);
+			dlclose(runtime);
+		}
+	}
+	if (!f) dlerror();
+	return f;
+}
+
+#define FIND(name, type) \
+	static type found; \
+	type f = __atomic_load_n(&found, __ATOMIC_RELAXED); \
+	if (UNLIKELY(!f)) __atomic_store_n(&found, f = (type)find_operator(#name), __ATOMIC_RELAXED)
+
+#define NEW(name, align, declared, types, passed, instead) \
+	EXPORT void *name declared \
+	{ \
+		typedef void *(*type) types; \
+		FIND(name, type); \
+		if (UNLIKELY(!f)) return instead; \
+		__attribute__((cleanup(finish))) struct attempt a = { align, size, NULL }; \
+		inner_allocated = NULL; \
+		return a.result = f passed; \
+	}
+
+static void *plain(size_t size)
+{
+	void *p = malloc(size ? size : 1);
+	if (!p) abort(); /* without a runtime nobody could throw */
+	return p;
+}
+
+static void *aligned(size_t size, size_t alignment)
+{
+	void *p = aligned_alloc(alignment, size);
+	if (!p) abort();
+	return p;
+}
+
+NEW(_Znwm, 0, (size_t size), (size_t), (size), plain(size))
+NEW(_Znam, 0, (size_t size), (size_t), (size), plain(size))
+NEW(_ZnwmRKSt9nothrow_t, 0, (size_t size, const void *t), (size_t, const void *), (size, t), malloc(size))
+NEW(_ZnamRKSt9nothrow_t, 0, (size_t size, const void *t), (size_t, const void *), (size, t), malloc(size))
+NEW(_ZnwmSt11align_val_t, al, (size_t size, size_t al), (size_t, size_t), (size, al), aligned(size, al))
+NEW(_ZnamSt11align_val_t, al, (size_t size, size_t al), (size_t, size_t), (size, al), aligned(size, al))
+NEW(_ZnwmSt11align_val_tRKSt9nothrow_t, al, (size_t size, size_t al, const void *t), (size_t, size_t, const void *),
+    (size, al, t), aligned_alloc(al, size))
+NEW(_ZnamSt11align_val_tRKSt9nothrow_t, al, (size_t size, size_t al, const void *t), (size_t, size_t, const void *),
+    (size, al, t), aligned_alloc(al, size))
+
+#define DELETE(name, declared, types, passed) \
+	EXPORT void name declared \
+	{ \
+		typedef void (*type) types; \
+		if (!p) return; \
+		FIND(name, type); \
+		if (UNLIKELY(!f)) { \
+			free(p); \
+			return; \
+		} \
+		if (p == freeing || !recording()) { \
+			f passed; \
+			return; \
+		} \
+		note_free(p); \
+		freeing = p; \
+		f passed; \
+		freeing = NULL; \
+	}
+
+DELETE(_ZdlPv, (void *p), (void *), (p))
+DELETE(_ZdaPv, (void *p), (void *), (p))
+DELETE(_ZdlPvm, (void *p, size_t size), (void *, size_t), (p, size))
+DELETE(_ZdaPvm, (void *p, size_t size), (void *, size_t), (p, size))
+DELETE(_ZdlPvRKSt9nothrow_t, (void *p, const void *t), (void *, const void *), (p, t))
+DELETE(_ZdaPvRKSt9nothrow_t, (void *p, const void *t), (void *, const void *), (p, t))
+DELETE(_ZdlPvSt11align_val_t, (void *p, size_t al), (void *, size_t), (p, al))
+DELETE(_ZdaPvSt11align_val_t, (void *p, size_t al), (void *, size_t), (p, al))
+DELETE(_ZdlPvmSt11align_val_t, (void *p, size_t size, size_t al), (void *, size_t, size_t), (p, size, al))
+DELETE(_ZdaPvmSt11align_val_t, (void *p, size_t size, size_t al), (void *, size_t, size_t), (p, size, al))
+DELETE(_ZdlPvSt11align_val_tRKSt9nothrow_t, (void *p, size_t al, const void *t), (void *, size_t, const void *), (p, al, t))
+DELETE(_ZdaPvSt11align_val_tRKSt9nothrow_t, (void *p, size_t al, const void *t), (void *, size_t, const void *), (p, al, t))
