@@ -1,4 +1,5 @@
 import type { ThreadSlot } from '../../sim/contract/allocator.ts';
+import { AllocatorAbort } from '../../sim/contract/assert.ts';
 import { BINS } from './bins.ts';
 import type { Chunks } from './chunk.ts';
 import {
@@ -18,6 +19,7 @@ import {
   LAST_CHUNKS_DELETE_BOUNDARY,
   LAST_CHUNKS_DELETE_COUNT,
   MAIN_CHUNK,
+  MAIN_DELETED,
   NEXT,
   NODE_BLOCK,
   NODE_NEXT,
@@ -74,9 +76,18 @@ export function createRequests(state: ZendState, storage: Storage, chunks: Chunk
     heaps[heap + HUGE_LIST] = 0;
   }
 
+  /** Whether the ring of chunks closes at the first one. */
+  function leadsBack(main: number): boolean {
+    let slot = slots[(main << SLOT_SHIFT_WORDS) + NEXT]!;
+    while (slot !== 0 && slot !== main) slot = slots[(slot << SLOT_SHIFT_WORDS) + NEXT]!;
+    return slot === main;
+  }
+
   /** All chunks but the first go into the cache, so that the youngest is its first. */
   function cacheAllChunks(heap: number): void {
     const main = heaps[heap + MAIN_CHUNK]!;
+    // 7.1 may have put the first chunk itself into the cache when it became empty: the ring then ends in NULL.
+    if (heaps[heap + MAIN_DELETED] === 1 && !leadsBack(main)) throw new AllocatorAbort('Segmentation fault');
     for (let slot = slots[(main << SLOT_SHIFT_WORDS) + NEXT]!; slot !== main; ) {
       const record = slot << SLOT_SHIFT_WORDS;
       const next = slots[record + NEXT]!;
@@ -93,6 +104,8 @@ export function createRequests(state: ZendState, storage: Storage, chunks: Chunk
     heaps[heap + CACHED_CHUNKS] = slots[(slot << SLOT_SHIFT_WORDS) + NEXT]!;
     heaps[heap + CACHED_CHUNKS_COUNT]!--;
     chunks.unmap(t, slot);
+    // The heap's own header lay in that chunk.
+    if (slot === heaps[heap + MAIN_CHUNK]!) throw new AllocatorAbort('Segmentation fault');
   }
 
   /** memset of a cached chunk's header. */

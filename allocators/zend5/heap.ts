@@ -533,7 +533,7 @@ export function createHeaps(machine: Machine, below: Allocator, options: Heap5Op
 
   /** _zend_mm_block_size: with the header, but for a debug build, where it is what was asked for. */
   function usableSize(h: Handle): Bytes {
-    if (debug) return trees[(h & (CELL_MASK >> TREE_OF_BLOCK)) + REQUESTED]! >>> 0;
+    if (debug) return trees[((h & CELL_MASK) >> TREE_OF_BLOCK) + REQUESTED]! >>> 0;
     return blocks[(h & CELL_MASK) + LENGTH]! * UNIT;
   }
 

@@ -20,6 +20,7 @@ import {
   HEAP_HANDLE,
   heapBase,
   LENGTH,
+  REQUESTED,
   RESERVE,
   SEGMENT_ADDRESS,
   SEGMENT_FIRST,
@@ -31,6 +32,7 @@ import {
   STATE,
   STORAGE_HANDLE,
   segmentAt,
+  TREE_OF_BLOCK,
   UNIT,
   type Zend5State,
 } from './layout.ts';
@@ -61,7 +63,8 @@ export function forEachBlock(state: Zend5State, segment: number, visit: (block: 
  * sizes agree, a block's range begins at its data and ends with the header of the next one.
  */
 export function walkHeaps(state: Zend5State, below: Allocator, ofMalloc: boolean, visit: RangeVisitor): void {
-  const { heaps, blocks, segments, geometry } = state;
+  const { heaps, blocks, trees, segments, geometry } = state;
+  const isDebug = geometry.endMagic > 0; // its _zend_mm_block_size() is what was asked for
   const headerBytes = geometry.header * UNIT;
   for (const handle of structuresOf(state)) {
     visit(below.addressOf(handle), below.usableSize(handle), RANGE_METADATA, 0);
@@ -80,7 +83,11 @@ export function walkHeaps(state: Zend5State, below: Allocator, ofMalloc: boolean
         if (kind === FREE) visit(data, bytes, RANGE_FREE, 0);
         else if (kind === CACHED) visit(data, bytes, RANGE_CACHED, 0);
         else if (block === reserve) visit(data, bytes, RANGE_METADATA, 0);
-        else visit(data, bytes, RANGE_LIVE, block | LAYER_BIT);
+        else {
+          const usable = isDebug ? trees[(block >> TREE_OF_BLOCK) + REQUESTED]! >>> 0 : bytes;
+          visit(data, usable, RANGE_LIVE, block | LAYER_BIT);
+          if (bytes > usable) visit(data + usable, bytes - usable, RANGE_METADATA, 0);
+        }
       });
       const tail = tailOf(segments[s + SEGMENT_HANDLE]!, start, length, below, ofMalloc);
       if (tail > 0) visit(start + length, tail, RANGE_METADATA, 0);

@@ -38,7 +38,7 @@ const { machine, objects, allocator, request } = assemble({
   locks: uncontendedLocks,
 });
 let failures = 0;
-const run = createLockstep({
+const { run } = createLockstep({
   events,
   objects,
   kernel: machine.kernel,

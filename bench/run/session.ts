@@ -1,33 +1,22 @@
-import { AllocatorAbort } from '../../sim/contract/assert.ts';
-import { type EventBuffer, OP_BITS, OP_MASK, OP_SAMPLE, OP_STALE_FREE, type Touch } from '../../sim/contract/event.ts';
+import { OP_MASK, OP_SAMPLE, OP_STALE_FREE } from '../../sim/contract/event.ts';
 import { uncontendedLocks } from '../../sim/contract/locks.ts';
 import type { Addr } from '../../sim/contract/units.ts';
 import { KERNEL_DEFAULTS } from '../../sim/kernel/kernel.ts';
-import { createSampler, type Sample } from '../../sim/metrics/sample.ts';
-import { createLockstep } from '../../sim/replay/lockstep.ts';
-import { isAllocating, placementLine } from '../../sim/replay/placements.ts';
-import { type Assembled, assemble } from './machine.ts';
-import { inPieces } from './pieces.ts';
-import type { RunDescription, RunResult } from './result.ts';
-import { assembleResult, describeRun } from './run-result.ts';
+import { createLockstep, type Lockstep } from '../../sim/replay/lockstep.ts';
+import { assemble } from './machine.ts';
+import type { RunResult } from './result.ts';
+import { Run } from './run.ts';
 import type { SessionOptions } from './session-options.ts';
 
 export type { SessionOptions } from './session-options.ts';
 
-/** A lockstep run: the machine, where it stands, and what was measured so far. */
-export class Session {
-  readonly assembled: Assembled;
-  readonly touch: Touch;
+/** A run in lockstep: events strictly in file order. It can be stopped at any row and looked at. */
+export class Session extends Run {
   row = 0;
-  abort: { event: number; message: string } | null = null;
-  readonly samples: Sample[] = [];
-  readonly failedRows: number[] = [];
-  replayNs = 0;
 
-  private readonly options: SessionOptions;
-  private readonly run: (from: number, to: number) => void;
-  private readonly takeSample: (label: string, event: number) => Sample;
-  private readonly stepwise: boolean;
+  private readonly lockstep: Lockstep;
+  /** Somebody looks at single events. */
+  private readonly isStepwise: boolean;
   private beginIndex = 0;
   /** Where the blocks of these rows were placed: they are freed once more after their death. */
   private readonly addresses = new Map<number, Addr>();
@@ -35,33 +24,33 @@ export class Session {
   private readonly creation: Int32Array;
 
   constructor(options: SessionOptions) {
-    this.options = options;
     const { events } = options;
-    this.touch = options.touch ?? events.touch;
-    this.assembled = assemble({
+    const touch = options.touch ?? events.touch;
+    const assembled = assemble({
       spec: options.spec,
       events,
       cpus: options.cpus,
-      touch: this.touch,
+      touch,
       kernel: { ...KERNEL_DEFAULTS, ...options.kernel },
       locks: uncontendedLocks,
     });
-    const { machine, objects, allocator, request, top } = this.assembled;
-    this.run = createLockstep({
+    super(options, touch, assembled);
+    const { machine, objects, allocator, request } = assembled;
+    this.lockstep = createLockstep({
       events,
       objects,
       kernel: machine.kernel,
       allocator,
       request,
-      touches: this.touch !== 'none',
+      touches: touch !== 'none',
       onFailure: (row) => this.failedRows.push(row),
       addressOfRow: (row) => this.addresses.get(row)!,
     });
-    this.takeSample = createSampler(machine.kernel, top, objects);
     this.creation = new Int32Array(events.threadSlots);
     const { placements, syscalls, check } = options;
     this.rememberStaleRows();
-    this.stepwise = placements !== undefined || syscalls !== undefined || check === 'events' || this.addresses.size > 0;
+    this.isStepwise =
+      placements !== undefined || syscalls !== undefined || check === 'events' || this.addresses.size > 0;
     if (syscalls) {
       machine.kernel.observeSyscalls((t, text) => syscalls.write(`${this.row} ${this.creation[t]!} ${text}`));
     }
@@ -89,18 +78,33 @@ export class Session {
     }
   }
 
+  protected override proceed(rows: number): boolean {
+    this.advance(this.row + rows);
+    return !this.done;
+  }
+
+  override eventsDone(): number {
+    return this.row;
+  }
+
+  protected override currentRow(): number {
+    return this.row;
+  }
+
+  protected override sampleEnd(): void {
+    this.sample('(end)', this.row);
+  }
+
   private nextBegin(): number {
     return this.options.events.begins[this.beginIndex]?.row ?? this.options.events.length;
   }
 
   private beginThreads(): void {
     const { begins } = this.options.events;
-    const { request, allocator } = this.assembled;
     while (begins[this.beginIndex]?.row === this.row) {
       const { thread } = begins[this.beginIndex++]!;
       this.creation[thread] = this.beginIndex;
-      allocator.threadStart(thread);
-      if (request && request !== allocator) request.threadStart(thread);
+      this.lockstep.startThread(thread);
     }
   }
 
@@ -109,20 +113,16 @@ export class Session {
     const { events } = this.options;
     while (this.row < to && !this.abort) {
       let stop = this.row;
-      if (this.stepwise) stop = this.row + 1;
+      if (this.isStepwise) stop = this.row + 1;
       else while (stop < to && (events.head[stop]! & OP_MASK) !== OP_SAMPLE) stop++;
-      const started = process.hrtime.bigint();
-      try {
-        this.run(this.row, stop);
-      } catch (error) {
-        if (!(error instanceof AllocatorAbort)) throw error;
-        this.abort = { event: error.event ?? this.row, message: error.message };
-      }
-      this.replayNs += Number(process.hrtime.bigint() - started);
-      if (this.abort) return;
-      if (this.stepwise) this.afterEvent(this.row);
-      if (stop < to || this.stepwise) {
-        const at = this.stepwise ? this.row : stop;
+      const goesOn = this.timed(() => {
+        this.lockstep.run(this.row, stop);
+        return true;
+      });
+      if (!goesOn) return;
+      if (this.isStepwise) this.afterEvent(this.row);
+      if (stop < to || this.isStepwise) {
+        const at = this.isStepwise ? this.row : stop;
         if ((events.head[at]! & OP_MASK) === OP_SAMPLE) {
           this.sample(events.labels[events.a[at]!]!, at);
           stop = at + 1;
@@ -134,65 +134,18 @@ export class Session {
 
   private afterEvent(row: number): void {
     const { events, placements, check } = this.options;
-    const op = events.head[row]! & OP_MASK;
-    if (placements && isAllocating(op)) {
-      const { objects, allocator, request } = this.assembled;
-      const failed = this.failedRows.at(-1) === row;
-      const target = request && op >= 6 ? request : allocator;
-      placements.write(placementLine(row, target, failed ? 0 : objects.handles[events.slot[row]!]!));
+    const { objects, allocator, top } = this.assembled;
+    const handle = objects.handles[events.slot[row]!]!;
+    if (placements) {
+      const line = this.placementOf(row, events.head[row]! & OP_MASK, handle);
+      if (line !== undefined) placements.write(line);
     }
-    if (this.addresses.has(row)) {
-      const { objects, allocator } = this.assembled;
-      const handle = objects.handles[events.slot[row]!]!;
-      this.addresses.set(row, handle === 0 ? 0 : allocator.addressOf(handle));
-    }
-    if (check === 'events') this.assembled.top.check();
-  }
-
-  sample(label: string, event: number): void {
-    if (this.options.check !== undefined && this.options.check !== 'off') {
-      this.assembled.top.check();
-      this.assembled.machine.kernel.vmas.check();
-    }
-    const sample = this.takeSample(label, event);
-    this.samples.push(sample);
-    this.options.onSample?.(sample, this.assembled);
-  }
-
-  describe(): RunDescription {
-    return describeRun(this.options, this.touch);
-  }
-
-  result(): RunResult {
-    return assembleResult({
-      options: this.options,
-      assembled: this.assembled,
-      touch: this.touch,
-      eventsDone: this.row,
-      abort: this.abort,
-      samples: this.samples,
-      failedRows: this.failedRows,
-      requestedPeakBytes: undefined,
-      replayNs: this.replayNs,
-      timing: undefined,
-    });
+    if (this.addresses.has(row)) this.addresses.set(row, handle === 0 ? 0 : allocator.addressOf(handle));
+    if (check === 'events') top.check();
   }
 }
 
-/** Runs a session to its end, or to where the signal stops it. */
-export async function runLockstep(options: SessionOptions): Promise<RunResult> {
-  const session = new Session(options);
-  await inPieces({
-    advance: (rows) => {
-      session.advance(session.row + rows);
-      return !session.done;
-    },
-    onProgress: options.onProgress && (() => options.onProgress!(session.row)),
-    signal: options.signal,
-  });
-  session.sample('(end)', session.row);
-  return session.result();
+/** Runs in file order to its end, or to where the signal stops it. */
+export function runLockstep(options: SessionOptions): Promise<RunResult> {
+  return new Session(options).toEnd();
 }
-
-/** Thread slot of a row; exported for tools that show events. */
-export const threadOf = (events: EventBuffer, row: number): number => events.head[row]! >>> OP_BITS;

@@ -123,6 +123,8 @@ export interface RequestAllocator extends Allocator {
   requestBegin(t: ThreadSlot): void;
   /** Frees all that is live in the request and keeps the cached chunks. The replay forgets the request's objects. */
   requestEnd(t: ThreadSlot): void;
+  /** gc_mem_caches(), where there is one (PHP 7 and 8): returns the bytes that it has freed. */
+  gcMemCaches?(t: ThreadSlot): Bytes;
 }
 
 export interface AllocatorStats {

@@ -5,6 +5,7 @@ import {
   RANGE_FREE,
   RANGE_METADATA,
 } from '../contract/allocator.ts';
+import { assert } from '../contract/assert.ts';
 import { type Addr, type Bytes, type Ns, PAGE_BYTES, type Page } from '../contract/units.ts';
 import { type Kernel, SYSCALLS, type Syscall } from '../kernel/kernel.ts';
 import { PAGE_LIMIT } from '../kernel/layout.ts';
@@ -140,13 +141,16 @@ export function createSampler(kernel: Kernel, allocator: Allocator, objects: Obj
       resident.returnable += measured.all - measured.kept;
     }
     forgetKept();
+    const rssBytes = kernel.residency.residentPages() * PAGE_BYTES;
+    const classed = Object.values(resident).reduce((sum, bytes) => sum + bytes, 0);
+    assert(classed === rssBytes, `the classes of the breakdown hold ${classed} of ${rssBytes} resident bytes`);
 
     return {
       label,
       event,
       virtualNs: kernel.nowNs() - kernel.startNs,
-      rssBytes: kernel.residency.residentPages() * 4096,
-      vszBytes: kernel.mappedPages() * 4096,
+      rssBytes,
+      vszBytes: kernel.mappedPages() * PAGE_BYTES,
       requestedBytes,
       usableBytes,
       liveBlocks,

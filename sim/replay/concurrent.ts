@@ -116,9 +116,11 @@ export function runThreadEvents(options: ConcurrentOptions): ThreadMeasurements 
   const { execute, startThread } = createInterpreter({
     objects,
     requestFrees,
+    marks: order.marks,
     kernel,
     allocator,
     request,
+    isAlone: false,
     onFailure: () => result.failed.push(result.events),
     touchFresh: touches ? (target, _t, handle, from, to) => target.touchBlock(handle, from, to) : () => {},
     write: (target, _t, handle, from, to) => target.touchBlock(handle, from, to),

@@ -171,9 +171,10 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
 
   /** The block is freed, unless the thread's cache has taken it already; what the call takes is added. */
   function finishFree(t: ThreadSlot, q: number, handle: Handle, isServed: boolean): void {
-    handles[q] = 0;
-    if (handle === 0) return;
-    live[LIVE]! -= requested[q]!;
+    if (handle === 0) {
+      execute(t, OP_FREE, cursor[t]!); // nothing to free, but for what ended before
+      return;
+    }
     let isSlow = false;
     if (!isServed) {
       const slowCalls = operations[OP_SLOW_CALLS]!;
@@ -183,6 +184,8 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
       // Beyond the cache's price: it was slow, or pushed into a fastbin whose line came from another processor.
       isSlow = operations[OP_SLOW_CALLS] !== slowCalls || clocks[t] !== callStart[0];
     }
+    handles[q] = 0; // not before: where free aborts the process, the block is still there
+    live[LIVE]! -= requested[q]!;
     if (isSlow) {
       endCall(frees, t, freeNs);
     } else {

@@ -1,5 +1,13 @@
-import type { Allocator, Handle, RequestAllocator, ThreadSlot } from '../contract/allocator.ts';
+import {
+  type Allocator,
+  type Handle,
+  RANGE_LIVE,
+  type RequestAllocator,
+  type ThreadSlot,
+} from '../contract/allocator.ts';
+import { AllocatorAbort } from '../contract/assert.ts';
 import * as columns from '../contract/event.ts';
+import type { Marks } from '../contract/event.ts';
 import type { Addr, Bytes } from '../contract/units.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { ObjectTable } from './objects.ts';
@@ -25,6 +33,7 @@ export interface ReplayHooks {
 export interface InterpreterOptions extends ReplayHooks {
   readonly objects: ObjectTable;
   readonly requestFrees: Int32Array;
+  readonly marks: Marks;
   readonly kernel: Kernel;
   /** Serves m c r a f. */
   readonly allocator: Allocator;
@@ -32,14 +41,22 @@ export interface InterpreterOptions extends ReplayHooks {
   readonly request: RequestAllocator | undefined;
   /** The address that the block of a row had, for frees of blocks that are dead; undefined where they do nothing. */
   readonly addressOfRow?: ((row: number) => Addr) | undefined;
+  /** Nobody else works on the machine while an event is executed: what ends with a heap can be looked up. */
+  readonly isAlone: boolean;
 }
 
 export interface Interpreter {
-  /** What the event does: its operation, thread, object slot and arguments as the columns of event.ts have them. */
+  /**
+   * What the event does: its operation, thread, object slot and arguments as the columns of event.ts have them. Of a row
+   * with a mark: OP_BY_MARK, and the row as `a`.
+   */
   execute(op: number, t: ThreadSlot, slot: number, a: number, b: number): void;
   startThread(t: ThreadSlot): void;
   exitThread(t: ThreadSlot): void;
 }
+
+/** In the table of objects. */
+const LARGEST_COUNTED: Bytes = 0xffffffff;
 
 /**
  * The one table of what each event does. Every replay comes here but for what its hot loop does itself: mallocs and
@@ -49,6 +66,10 @@ export function createInterpreter(options: InterpreterOptions): Interpreter {
   // Constants of their own: an imported one is loaded and checked at every use, a local one is folded into the code.
   const {
     MALLOPT_NAMES,
+    MARK_FAILED,
+    MARK_UNWRITTEN,
+    markOf,
+    OP_BY_MARK,
     OP_CALLOC,
     OP_CLOCK,
     OP_ECALLOC,
@@ -56,6 +77,7 @@ export function createInterpreter(options: InterpreterOptions): Interpreter {
     OP_EMALLOC,
     OP_EREALLOC,
     OP_FREE,
+    OP_GC,
     OP_MALLOC,
     OP_MEMALIGN,
     OP_OPT,
@@ -67,13 +89,14 @@ export function createInterpreter(options: InterpreterOptions): Interpreter {
     OP_TRIM,
     OP_WRITE,
   } = columns;
-  const { objects, requestFrees, kernel, allocator, request, addressOfRow } = options;
+  const { objects, requestFrees, marks, kernel, allocator, request, addressOfRow, isAlone } = options;
   const { onFailure, touchFresh, write, beforeMalloc, afterMalloc, beforeFree, afterFree, onLive, afterOther } =
     options;
-  const { handles, requested, lgStride } = objects;
+  const { handles, requested, buried, lgStride } = objects;
   const upper = request ?? allocator;
   /** `zendmm:all=true` serves both families itself. */
   const below = request === allocator ? undefined : allocator;
+  let isWritten = true; // whether %touch applies to the running event's block
 
   /** An allocation of `size` bytes has returned `handle`, whose bytes from `fresh` on nobody has written yet. */
   function keep(target: Allocator, t: ThreadSlot, slot: number, handle: Handle, size: Bytes, fresh: Bytes): void {
@@ -84,10 +107,11 @@ export function createInterpreter(options: InterpreterOptions): Interpreter {
       onFailure(t);
       return; // a block whose realloc has failed lives on
     }
-    onLive(old === 0 ? size : size - requested[q]!);
+    const counted = Math.min(size, LARGEST_COUNTED);
+    onLive(old === 0 ? counted : counted - requested[q]!);
     handles[q] = handle;
-    requested[q] = size;
-    if (size > fresh) touchFresh(target, t, handle, fresh, size);
+    requested[q] = counted;
+    if (size > fresh && isWritten) touchFresh(target, t, handle, fresh, size);
   }
 
   function resize(target: Allocator, t: ThreadSlot, slot: number, size: Bytes, old: Bytes): void {
@@ -96,6 +120,7 @@ export function createInterpreter(options: InterpreterOptions): Interpreter {
       return;
     }
     const handle = handles[slot << lgStride]!;
+    if (handle === 0) refuseBuried(slot);
     beforeMalloc(t);
     if (handle === 0) keep(target, t, slot, target.malloc(t, size), size, 0);
     else keep(target, t, slot, target.realloc(t, handle, size), size, old);
@@ -104,12 +129,39 @@ export function createInterpreter(options: InterpreterOptions): Interpreter {
   function release(target: Allocator, t: ThreadSlot, slot: number): void {
     const q = slot << lgStride;
     const handle = handles[q]!;
-    handles[q] = 0;
-    if (handle === 0) return;
-    onLive(-requested[q]!);
+    if (handle === 0) {
+      refuseBuried(slot);
+      return;
+    }
     beforeFree(t);
-    target.free(t, handle);
+    target.free(t, handle); // where it aborts the process, the block is still there
     afterFree(t);
+    handles[q] = 0;
+    onLive(-requested[q]!);
+  }
+
+  /**
+   * A request's heap has ended, with all blocks that came from it: those that the trace does not list as the request's
+   * too (`m` events under all=true, what a thread's exit leaves behind). The program may still name them.
+   */
+  function bury(): void {
+    if (!isAlone) return;
+    const live = new Set<Handle>();
+    upper.walk((_start, _length, kind, handle) => {
+      if (kind === RANGE_LIVE) live.add(handle);
+    });
+    for (let slot = 1, slots = objects.slots(); slot < slots; slot++) {
+      const q = slot << lgStride;
+      if (handles[q] === 0 || live.has(handles[q]!)) continue;
+      onLive(-requested[q]!);
+      handles[q] = 0;
+      buried[slot] = 1;
+    }
+  }
+
+  /** free(NULL), or a block that is no more: the real process would die of it, or corrupt what came after. */
+  function refuseBuried(slot: number): void {
+    if (buried[slot] !== 0) throw new AllocatorAbort('zend_mm_heap corrupted (the block ended with its heap before)');
   }
 
   /** The shutdown releases what the request still holds; without a layer for requests the blocks go one by one. */
@@ -127,6 +179,7 @@ export function createInterpreter(options: InterpreterOptions): Interpreter {
       if (handles[q] !== 0) onLive(-requested[q]!);
       handles[q] = 0;
     }
+    if (request && !below) bury();
   }
 
   function startThread(t: ThreadSlot): void {
@@ -137,7 +190,52 @@ export function createInterpreter(options: InterpreterOptions): Interpreter {
   function exitThread(t: ThreadSlot): void {
     if (below && request) request.threadExit(t);
     allocator.threadExit(t);
+    if (request) bury();
     afterOther(t);
+  }
+
+  /** A row with a mark: its arguments may be of any size, and the mark says how it differs. */
+  function executeMarked(t: ThreadSlot, slot: number, row: number): void {
+    const place = markOf(marks, row);
+    const op = marks.ops[place]!;
+    const flags = marks.flags[place]!;
+    if ((flags & MARK_FAILED) !== 0) {
+      failAsRecorded(op, t, slot, marks.a[place]!, marks.b[place]!);
+      return;
+    }
+    isWritten = (flags & MARK_UNWRITTEN) === 0;
+    execute(op, t, slot, marks.a[place]!, marks.b[place]!);
+    isWritten = true;
+  }
+
+  /**
+   * The call is made, and the kernel gives it no memory, as it did in the recorded program. A block that the allocator has
+   * all the same is freed at once: the program never had it.
+   */
+  function failAsRecorded(op: number, t: ThreadSlot, slot: number, a: number, b: number): void {
+    const target = op === OP_EMALLOC || op === OP_ECALLOC || op === OP_EREALLOC ? upper : allocator;
+    const old = handles[slot << lgStride]!;
+    beforeMalloc(t);
+    kernel.refuseMemory(true);
+    let handle = 0;
+    try {
+      if (op === OP_CALLOC || op === OP_ECALLOC) handle = target.calloc(t, a, b);
+      else if (op === OP_MEMALIGN) handle = target.memalign(t, Math.max(8, a), b);
+      else if (slot === 0) handle = target.malloc(t, a);
+      else if (old !== 0 && a > 0) handle = target.realloc(t, old, a);
+    } finally {
+      kernel.refuseMemory(false);
+    }
+    afterMalloc(t);
+    if (handle === 0) {
+      onFailure(t);
+    } else if (slot === 0) {
+      beforeFree(t);
+      target.free(t, handle);
+      afterFree(t);
+    } else {
+      handles[slot << lgStride] = handle; // moved, or larger: what the program knows of it is the old size
+    }
   }
 
   function execute(op: number, t: ThreadSlot, slot: number, a: number, b: number): void {
@@ -177,7 +275,8 @@ export function createInterpreter(options: InterpreterOptions): Interpreter {
       case OP_WRITE: {
         const q = slot << lgStride;
         // A block whose realloc failed is shorter than the trace thinks.
-        const end = Math.min(a + b, requested[q]!);
+        const isWide = requested[q] === LARGEST_COUNTED && handles[q] !== 0; // the trace has cut the range to the block
+        const end = Math.min(a + b, isWide ? upper.usableSize(handles[q]!) : requested[q]!);
         // The upper layer knows whose the block is.
         if (handles[q] !== 0 && a < end) write(upper, t, handles[q]!, a, end);
         break;
@@ -205,10 +304,17 @@ export function createInterpreter(options: InterpreterOptions): Interpreter {
       case OP_THREAD_EXIT:
         exitThread(t);
         break;
+      case OP_GC:
+        request?.gcMemCaches?.(t);
+        afterOther(t);
+        break;
+      case OP_BY_MARK:
+        executeMarked(t, slot, a);
+        break;
       case OP_STALE_FREE:
         if (addressOfRow) allocator.freeStale?.(t, addressOfRow(a));
         break;
-      default: // THREAD_BEGIN, SAMPLE and SKIPPED do nothing here
+      default: // THREAD_BEGIN, SAMPLE, EXIT, FORK and SKIPPED do nothing here
     }
   }
 

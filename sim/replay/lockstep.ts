@@ -1,4 +1,4 @@
-import type { Allocator, RequestAllocator } from '../contract/allocator.ts';
+import type { Allocator, RequestAllocator, ThreadSlot } from '../contract/allocator.ts';
 import { AllocatorAbort } from '../contract/assert.ts';
 import type { EventBuffer } from '../contract/event.ts';
 import * as columns from '../contract/event.ts';
@@ -22,19 +22,24 @@ export interface LockstepOptions {
   readonly addressOfRow?: (row: number) => Addr;
 }
 
+export interface Lockstep {
+  /** Executes rows [from, to). Thread begins and sample points are the caller's: it cuts the range there. */
+  run(from: number, to: number): void;
+  startThread(t: ThreadSlot): void;
+}
+
 /** See `run`: a longer piece would be entered too seldom. */
 const PIECE_ROWS = 1024;
 /** Of a block; see event.ts. */
 const LARGEST_SIZE = 0xffffffff;
 
 /**
- * Executes rows [from, to) strictly in file order. Thread begins and sample points are the caller's: it cuts the range
- * there. The calls of the model are captured as constants, so that in a process that runs one model every call site
+ * Executes rows [from, to) strictly in file order. The calls of the model are captured as constants, so that in a process that runs one model every call site
  * sees one target and can be inlined.
  */
-export function createLockstep(options: LockstepOptions): (from: number, to: number) => void {
+export function createLockstep(options: LockstepOptions): Lockstep {
   // Constants of their own: an imported one is loaded and checked at every use, a local one is folded into the code.
-  const { OP_BITS, OP_EFREE, OP_EMALLOC, OP_FREE, OP_MALLOC, OP_MASK } = columns;
+  const { OP_BITS, OP_BY_MARK, OP_EFREE, OP_EMALLOC, OP_FREE, OP_MALLOC, OP_MASK, OP_OR_MARK } = columns;
   const { events, objects, kernel, allocator, request, touches, onFailure, addressOfRow } = options;
   const { head, slot, a, b, requestFrees } = events;
   const { handles, requested } = objects;
@@ -48,13 +53,15 @@ export function createLockstep(options: LockstepOptions): (from: number, to: num
   let current = 0; // the row that the interpreter executes
 
   const nothing = () => {};
-  const { execute } = createInterpreter({
+  const { execute, startThread } = createInterpreter({
     objects,
     requestFrees,
+    marks: events.marks,
     kernel,
     allocator,
     request,
     addressOfRow,
+    isAlone: true,
     onFailure: () => onFailure(current),
     touchFresh: touches ? (target, _t, handle, from, to) => target.touchBlock(handle, from, to) : nothing,
     write: (target, _t, handle, from, to) => target.touchBlock(handle, from, to),
@@ -77,7 +84,7 @@ export function createLockstep(options: LockstepOptions): (from: number, to: num
     try {
       for (; row < end; row++) {
         const word = head[row]!;
-        const op = word & OP_MASK;
+        const op = word & OP_OR_MARK;
         if (op === OP_MALLOC) {
           const size = a[row]!;
           const s = slot[row]!;
@@ -90,6 +97,7 @@ export function createLockstep(options: LockstepOptions): (from: number, to: num
           const s = slot[row]!;
           const handle = handles[s]!;
           if (handle !== 0) free(word >>> OP_BITS, handle);
+          else execute(op, word >>> OP_BITS, s, 0, 0);
           handles[s] = 0;
         } else if (op === OP_EMALLOC) {
           const size = a[row]!;
@@ -103,10 +111,12 @@ export function createLockstep(options: LockstepOptions): (from: number, to: num
           const s = slot[row]!;
           const handle = handles[s]!;
           if (handle !== 0) efree(word >>> OP_BITS, handle);
+          else execute(op, word >>> OP_BITS, s, 0, 0);
           handles[s] = 0;
         } else {
           current = row;
-          execute(op, word >>> OP_BITS, slot[row]!, a[row]!, b[row]!);
+          if (op <= OP_MASK) execute(op, word >>> OP_BITS, slot[row]!, a[row]!, b[row]!);
+          else execute(OP_BY_MARK, word >>> OP_BITS, slot[row]!, row, 0);
         }
       }
     } catch (error) {
@@ -117,7 +127,9 @@ export function createLockstep(options: LockstepOptions): (from: number, to: num
 
   // In pieces, so that the loop is entered often: code that replaces a running loop knows less about its closure than code
   // that replaces a function, and is half as fast.
-  return function run(from: number, to: number): void {
+  function run(from: number, to: number): void {
     for (let row = from; row < to; row += PIECE_ROWS) runPiece(row, Math.min(to, row + PIECE_ROWS));
-  };
+  }
+
+  return { run, startThread };
 }

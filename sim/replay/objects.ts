@@ -10,6 +10,8 @@ export interface ObjectTable {
   /** 0 where the slot is dead or its allocation failed. */
   readonly handles: Int32Array;
   readonly requested: Uint32Array;
+  /** By object slot: 1 where the block ended with the heap that it came from, though the program still names it. */
+  readonly buried: Uint8Array;
 }
 
 export function createObjectTable(memory: Memory, slots: number): ObjectTable {
@@ -18,6 +20,7 @@ export function createObjectTable(memory: Memory, slots: number): ObjectTable {
     lgStride: 0,
     handles: memory.int32('replay.handles', slots),
     requested: new Uint32Array(memory.reserve('replay.requested', slots * 4)),
+    buried: new Uint8Array(memory.reserve('replay.buried', slots)),
   };
 }
 
@@ -56,6 +59,7 @@ export function createSharedObjectTable(memory: Memory, limit: number, slots: ()
     last: new Int32Array(buffer, TO_LINE_BYTES + 4),
     handles: new Int32Array(buffer, TO_LINE_BYTES + 8),
     requested: new Uint32Array(buffer, TO_LINE_BYTES + 12),
+    buried: new Uint8Array(memory.reserve('replay.buried', limit, slots)),
     ended: times('replay.ended'),
     made: times('replay.made'),
   };

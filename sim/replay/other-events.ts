@@ -59,9 +59,11 @@ export function createOtherEvents(options: OtherEventsOptions): OtherEvents {
   const interpreter = createInterpreter({
     objects,
     requestFrees,
+    marks: order.marks,
     kernel,
     allocator,
     request,
+    isAlone: true,
     onFailure,
     touchFresh:
       touch === 'none' ? () => {} : (target, t, handle, from, to) => write(target, t, handle, from, to, fills),

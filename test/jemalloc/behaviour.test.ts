@@ -101,7 +101,7 @@ describe('a snapshot', () => {
       locks: uncontendedLocks,
     });
     const { machine, objects, allocator } = assembled;
-    const run = createLockstep({
+    const { run } = createLockstep({
       events,
       objects,
       kernel: machine.kernel,

@@ -24,7 +24,7 @@ function residencyOf(events: EventBuffer, spec: string, touch: Touch, looksAlway
   });
   const { mallocTouched, ...plain } = allocator;
   expect(mallocTouched).toBeDefined();
-  const run = createLockstep({
+  const { run } = createLockstep({
     events,
     objects,
     kernel: machine.kernel,

@@ -2,23 +2,34 @@ import { crc32 } from 'node:zlib';
 import { UserError } from '../../sim/contract/assert.ts';
 import {
   type EventBuffer,
+  type Frame,
   MALLOPT_NAMES,
+  type Marks,
+  NO_FACTS,
+  NO_MARKS,
+  type Observation,
   OP_BITS,
+  OP_GC,
   OP_MASK,
   OP_OPT,
   OP_REQUEST_END,
   OP_SAMPLE,
   OP_SKIPPED,
+  OP_STALE_FREE,
+  type RecordedFacts,
   type ThreadBegin,
   type Touch,
 } from '../../sim/contract/event.ts';
+import { NO_FRAME } from './call-sites.ts';
 import type { TraceInput } from './input.ts';
+import { createMarks } from './marks.ts';
+import { versionOf } from './version.ts';
 
 /**
  * The binary form (.htb): the columns of an EventBuffer as they are, so that it loads without parsing.
  *
  *   +0    magic, 8 bytes       89 'h' 't' 'b' 0d 0a 1a 0a   (as in PNG: shows what a text transfer has damaged)
- *   +8    u32 version          1
+ *   +8    u32 version          1, or 2 for what came with version 2 of the format
  *   +12   u32 header length    n
  *   +16   u32 header CRC-32
  *   +20   header               n bytes of JSON: what HtbHeader says
@@ -28,7 +39,8 @@ import type { TraceInput } from './input.ts';
  * stored as two, the rows of the other values and these values: then most pages of it are never even touched.
  */
 export const HTB_MAGIC = Uint8Array.of(0x89, 0x68, 0x74, 0x62, 0x0d, 0x0a, 0x1a, 0x0a);
-const VERSION = 1;
+/** Version 1 has no marks: the operation is in the lower five bits of `head`, the thread slot above. */
+const OP_BITS_1 = 5;
 const PREAMBLE_BYTES = 20;
 const HEADER_BYTES_MAX = 2 ** 28;
 const ROWS_MAX = 2 ** 30;
@@ -59,6 +71,11 @@ interface HtbHeader {
   readonly requestedPeakBytes: number;
   readonly hasRequestEvents: boolean;
   readonly skipped: number;
+  // From version 2 on:
+  readonly frames?: readonly Frame[];
+  readonly observations?: readonly Observation[];
+  readonly recorded?: RecordedFacts;
+  readonly exitRow?: number;
   readonly columns: readonly StoredColumn[];
 }
 
@@ -72,8 +89,10 @@ export function* encodeHtb(events: EventBuffer): Generator<Uint8Array> {
     const stored = { name, type, ...(sparse && { sparse }), length: values.length, crc32: crc32(bytes) };
     parts.push({ stored, bytes });
   };
+  const version = versionOf(events);
   for (const name of ['head', 'slot', 'a', 'b'] as const) {
-    const values = unsigned(events[name]).subarray(0, events.length);
+    const column = unsigned(events[name]).subarray(0, events.length);
+    const values = name === 'head' && version === 1 ? column.map(headOf1) : column;
     const used = nonZeroRows(values);
     if (used.length * 4 > events.length) {
       add(name, values);
@@ -96,6 +115,8 @@ export function* encodeHtb(events: EventBuffer): Generator<Uint8Array> {
     Uint32Array.from(events.begins, (begin) => begin.id),
   );
 
+  if (version === 2) addExtras(events, add);
+
   const header: HtbHeader = {
     format: 'htrace binary',
     rows: events.length,
@@ -108,18 +129,47 @@ export function* encodeHtb(events: EventBuffer): Generator<Uint8Array> {
     requestedPeakBytes: events.requestedPeakBytes,
     hasRequestEvents: events.hasRequestEvents,
     skipped: events.skipped,
+    ...(version === 2 && {
+      frames: events.frames.slice(1),
+      observations: events.observations,
+      recorded: events.recorded,
+      exitRow: events.exitRow,
+    }),
     columns: parts.map((part) => part.stored),
   };
   const text = new TextEncoder().encode(JSON.stringify(header));
   const preamble = new Uint8Array(PREAMBLE_BYTES);
   preamble.set(HTB_MAGIC);
   const view = new DataView(preamble.buffer);
-  view.setUint32(8, VERSION, true);
+  view.setUint32(8, version, true);
   view.setUint32(12, text.length, true);
   view.setUint32(16, crc32(text), true);
   yield preamble;
   yield text;
   for (const part of parts) yield part.bytes;
+}
+
+function addExtras(events: EventBuffer, add: (name: string, values: Column) => void): void {
+  const { marks, sites, length, siteParent, siteFrame } = events;
+  add('marks.rows', marks.rows);
+  add('marks.flags', Uint32Array.from(marks.flags));
+  for (const name of ['a', 'b'] as const) {
+    add(
+      `marks.${name}`,
+      Uint32Array.from(marks[name], (value) => value >>> 0),
+    );
+    add(
+      `marks.${name}.high`,
+      Uint32Array.from(marks[name], (value) => Math.floor(value / 2 ** 32)),
+    );
+  }
+  add('siteParent', siteParent.subarray(1));
+  add('siteFrame', siteFrame.subarray(1));
+  if (sites) add('sites', sites.subarray(0, length));
+}
+
+function headOf1(head: number): number {
+  return ((head >>> OP_BITS) << OP_BITS_1) | (head & OP_MASK);
 }
 
 /** The head column is signed, but no row has its sign bit: thread slots have fewer than 26 bits. */
@@ -154,6 +204,7 @@ export function createHtbInput(source: string): TraceInput {
   let carried = 0;
   let headerCrc: number | undefined;
   let header: HtbHeader | undefined;
+  let isFirstVersion = false;
   let received = 0;
 
   const staging = new Uint8Array(STAGING_BYTES);
@@ -171,7 +222,8 @@ export function createHtbInput(source: string): TraceInput {
   function readPreamble(): void {
     const view = new DataView(carry.buffer);
     const version = view.getUint32(8, true);
-    if (version !== VERSION) throw refuse(`version ${version} of the binary form`, `version ${VERSION}`);
+    if (version !== 1 && version !== 2) throw refuse(`version ${version} of the binary form`, 'version 1 or 2');
+    isFirstVersion = version === 1;
     const length = view.getUint32(12, true);
     if (length === 0 || length > HEADER_BYTES_MAX) {
       throw refuse(`a header of ${length} bytes`, `1 to ${HEADER_BYTES_MAX}`);
@@ -208,6 +260,15 @@ export function createHtbInput(source: string): TraceInput {
   let largestSlot = 0;
   const rowsToCheck: number[] = [];
 
+  /** From the form of version 1. */
+  function widenHeads(from: number, count: number): void {
+    for (let i = from; i < from + count; i++) {
+      const row = rowsOf ? rowsOf[i]! : i;
+      const head = target[row]!;
+      target[row] = ((head >>> OP_BITS_1) << OP_BITS) | (head & OP_MASK);
+    }
+  }
+
   function noteHeads(heads: Uint8Array | Uint16Array | Uint32Array, firstValue: number): void {
     for (let i = 0; i < heads.length; i++) {
       const head = heads[i]!;
@@ -226,8 +287,8 @@ export function createHtbInput(source: string): TraceInput {
 
   function inconsistency(events: EventBuffer): string | undefined {
     const { head, slot, a, b, length, begins, labels, objectSlots, threadSlots, requestFrees } = events;
-    if (largestOp > OP_SKIPPED) return 'an unknown operation';
-    if (largestHead >>> OP_BITS >= threadSlots) return 'an unknown thread';
+    if (largestOp > (isFirstVersion ? OP_SKIPPED : OP_GC) || largestOp === OP_STALE_FREE) return 'an unknown operation';
+    if (largestHead >>> (isFirstVersion ? OP_BITS_1 : OP_BITS) >= threadSlots) return 'an unknown thread';
     if (largestSlot >= Math.max(objectSlots, MALLOPT_NAMES.length)) return 'an unknown object';
     if (!requestFrees.every((s) => s > 0 && s < objectSlots)) return 'a request that frees an unknown object';
     if (!begins.every((begin) => begin.row <= length && begin.thread < threadSlots))
@@ -254,8 +315,10 @@ export function createHtbInput(source: string): TraceInput {
     const from = staged[width].subarray(0, n);
     if (rowsOf) scatter(from, rowsOf.subarray(values, values + n), target);
     else target.set(from, values);
-    if (column.name === 'head') noteHeads(from, values);
-    else if (column.name === 'slot') noteSlots(from);
+    if (column.name === 'head') {
+      noteHeads(from, values);
+      if (isFirstVersion) widenHeads(values, n);
+    } else if (column.name === 'slot') noteSlots(from);
     values += n;
     filled = 0;
     if (values === column.length) {
@@ -341,7 +404,37 @@ function toEvents(header: HtbHeader, columns: ReadonlyMap<string, Uint32Array>):
     hasRequestEvents,
     requestFrees: signed(column('requestFrees')),
     skipped,
+    marks: marksOf(columns, signed(column('head'))),
+    sites: columns.has('sites') ? signed(column('sites')) : undefined,
+    frames: [NO_FRAME, ...(header.frames ?? [])],
+    siteParent: behindNothing(columns.get('siteParent')),
+    siteFrame: behindNothing(columns.get('siteFrame')),
+    observations: header.observations ?? [],
+    recorded: header.recorded ?? NO_FACTS,
+    exitRow: header.exitRow ?? -1,
   };
+}
+
+/** The column with a first value of 0 before it. */
+function behindNothing(values: Uint32Array = new Uint32Array(0)): Int32Array {
+  const column = new Int32Array(new SharedArrayBuffer((values.length + 1) * 4));
+  column.set(values, 1);
+  return column;
+}
+
+function marksOf(columns: ReadonlyMap<string, Uint32Array>, head: Int32Array): Marks {
+  const rows = columns.get('marks.rows');
+  if (!rows || rows.length === 0) return NO_MARKS;
+  const marks = createMarks(rows.length);
+  marks.rows.set(rows);
+  marks.flags.set(columns.get('marks.flags')!);
+  marks.ops.set(rows.map((row) => head[row]! & OP_MASK));
+  for (const name of ['a', 'b'] as const) {
+    const low = columns.get(`marks.${name}`)!;
+    const high = columns.get(`marks.${name}.high`)!;
+    marks[name].set(Float64Array.from(low, (value, i) => high[i]! * 2 ** 32 + value));
+  }
+  return marks;
 }
 
 const ROW_COLUMNS = ['head', 'slot', 'a', 'b'];

@@ -35,6 +35,7 @@ function infoText(input: string, s: TraceStatistics): string {
           'freed by another thread',
           `${count(s.crossThreadFrees)} of ${count(s.frees)} (${share(s.crossThreadFrees, s.frees)})`,
         ],
+        ...factRows(s),
         ['labels', `${count(s.labels.length)}${labels && `: ${labels}`}${s.labels.length > SHOWN_LABELS ? ', …' : ''}`],
         ...(s.skipped > 0 ? [['left out', `${count(s.skipped)} events`]] : []),
       ],
@@ -65,6 +66,24 @@ function infoText(input: string, s: TraceStatistics): string {
       'r',
     ),
   ].join('\n');
+}
+
+/** What version 2 of the format adds, as far as it is there. */
+function factRows(s: TraceStatistics): string[][] {
+  const { command, process, environment, machine } = s.recorded;
+  const pairs = (list: readonly (readonly [string, string])[]) => list.map((pair) => pair.join('=')).join(' ');
+  const rows = [
+    ['command', command],
+    ['process', process ? `${process.pid}, a child of ${process.parent}` : ''],
+    ['machine', pairs(machine)],
+    ['environment', pairs(environment)],
+    ['exit begins', s.exitEvent === null ? '' : `event ${count(s.exitEvent)}`],
+    ['failed allocations', s.failedAllocations === 0 ? '' : count(s.failedAllocations)],
+    ['blocks with known writes', s.knownWrites === 0 ? '' : count(s.knownWrites)],
+    ['call sites', s.callSites === 0 ? '' : count(s.callSites)],
+    ['samples of the kernel', s.observations === 0 ? '' : count(s.observations)],
+  ];
+  return rows.filter(([, value]) => value !== '');
 }
 
 function share(part: number, whole: number): string {

@@ -1,0 +1,128 @@
+import { AllocatorAbort } from '../../sim/contract/assert.ts';
+import { OP_EMALLOC, OP_REQUEST_END, type Touch } from '../../sim/contract/event.ts';
+import type { Handle } from '../../sim/contract/allocator.ts';
+import type { Bytes, Ns } from '../../sim/contract/units.ts';
+import { createSampler, type Sample } from '../../sim/metrics/sample.ts';
+import { isAllocating, placementLine } from '../../sim/replay/placements.ts';
+import type { Assembled } from './machine.ts';
+import { inPieces } from './pieces.ts';
+import type { RunDescription, RunResult } from './result.ts';
+import { assembleResult, describeRun, type Timing } from './run-result.ts';
+import type { SessionOptions } from './session-options.ts';
+
+/** What the allocator would have written before it aborted the process, and at which event. */
+export interface Abort {
+  readonly event: number;
+  readonly message: string;
+}
+
+/**
+ * One run: the machine, where it stands, and what was measured so far. How events come one after the other is the
+ * mode's (`Session`: in file order; `VirtualRun`: each thread at its own pace).
+ */
+export abstract class Run {
+  readonly assembled: Assembled;
+  readonly touch: Touch;
+  abort: Abort | null = null;
+  readonly samples: Sample[] = [];
+  /** Rows of allocations that returned 0. */
+  readonly failedRows: number[] = [];
+  /** Wall time of the replay alone. */
+  replayNs = 0;
+
+  protected readonly options: SessionOptions;
+  private readonly takeSample: (label: string, event: number) => Sample;
+  /** Spent on samples in the running share of events: no part of the replay. */
+  private sampleNs = 0;
+
+  protected constructor(options: SessionOptions, touch: Touch, assembled: Assembled) {
+    this.options = options;
+    this.touch = touch;
+    this.assembled = assembled;
+    this.takeSample = createSampler(assembled.machine.kernel, assembled.top, assembled.objects);
+  }
+
+  /** Executes about `events` events, and takes the samples on the way; false at the end of the run. */
+  protected abstract proceed(events: number): boolean;
+  /** Events that were executed; in lockstep those before this row. */
+  abstract eventsDone(): number;
+  /** The row that is executing, for messages. */
+  protected abstract currentRow(): number;
+  /** The last sample, with the time of the end where the mode has one. */
+  protected abstract sampleEnd(): void;
+  /** What a run in which time passes knows beyond a lockstep run. */
+  protected timing(): Timing | undefined {
+    return undefined;
+  }
+  /** Where the run knows it; otherwise it follows from file order. */
+  protected requestedPeakBytes(): Bytes | undefined {
+    return undefined;
+  }
+
+  sample(label: string, event: number, virtualNs?: Ns): void {
+    const started = process.hrtime.bigint();
+    if (this.options.check !== undefined && this.options.check !== 'off') {
+      this.assembled.top.check();
+      this.assembled.machine.kernel.vmas.check();
+    }
+    const taken = this.takeSample(label, event);
+    const sample = virtualNs === undefined ? taken : { ...taken, virtualNs };
+    this.samples.push(sample);
+    this.options.onSample?.(sample, this.assembled);
+    this.sampleNs += Number(process.hrtime.bigint() - started);
+  }
+
+  /** Runs a share of the events on the clock of the replay. What the allocator aborts for ends the run; false then. */
+  protected timed(share: () => boolean): boolean {
+    const started = process.hrtime.bigint();
+    this.sampleNs = 0;
+    let goesOn = false;
+    try {
+      goesOn = share();
+    } catch (error) {
+      if (!(error instanceof AllocatorAbort)) throw error;
+      this.abort = { event: error.event ?? this.currentRow(), message: error.message };
+    }
+    this.replayNs += Number(process.hrtime.bigint() - started) - this.sampleNs;
+    return goesOn;
+  }
+
+  /** The line of --placements for the event that was just executed, undefined where it allocates nothing. */
+  protected placementOf(row: number, op: number, handle: Handle): string | undefined {
+    if (!isAllocating(op)) return undefined;
+    const { allocator, request } = this.assembled;
+    const target = request && op >= OP_EMALLOC && op < OP_REQUEST_END ? request : allocator;
+    return placementLine(row, target, this.failedRows.at(-1) === row ? 0 : handle);
+  }
+
+  describe(): RunDescription {
+    return describeRun(this.options, this.touch);
+  }
+
+  /** To the end, or to where the signal stops it; the event loop breathes on the way. */
+  async toEnd(): Promise<RunResult> {
+    const { onProgress, signal } = this.options;
+    await inPieces({
+      advance: (events) => this.proceed(events),
+      onProgress: onProgress && (() => onProgress(this.eventsDone())),
+      signal,
+    });
+    this.sampleEnd();
+    return this.result();
+  }
+
+  result(): RunResult {
+    return assembleResult({
+      options: this.options,
+      assembled: this.assembled,
+      touch: this.touch,
+      eventsDone: this.eventsDone(),
+      abort: this.abort,
+      samples: this.samples,
+      failedRows: this.failedRows,
+      requestedPeakBytes: this.requestedPeakBytes(),
+      replayNs: this.replayNs,
+      timing: this.timing(),
+    });
+  }
+}

@@ -1,0 +1,46 @@
+import { expect, test } from 'vitest';
+import { parseAllocator } from '../../allocators/spec.ts';
+import { runSession } from '../../bench/run/run-session.ts';
+import { eventsFrom } from '../helpers/recording-session.ts';
+
+/*
+ * Blocks whose heap ends before the program gives them back: at a request's end under all=true, with the thread that
+ * owned the heap, or because 7.1 unmapped the chunk that the heap's own header lies in. The process does not survive the
+ * next use; the sum of the breakdown's classes is asserted at each sample on the way.
+ */
+const run = async (allocator: string, mode: 'lockstep' | 'virtual', lines: readonly string[]) => {
+  const events = eventsFrom(`%htrace 1\n${lines.join('\n')}\n`);
+  return runSession({ events, workload: 'test', spec: parseAllocator(allocator, 4), cpus: 4, mode });
+};
+
+const MODELS = ['zendmm@8.2:all=true', 'zendmm@7.1:all=true', 'zendmm@5.6:all=true'];
+
+for (const allocator of MODELS) {
+  for (const mode of ['lockstep', 'virtual'] as const) {
+    test(`${allocator}, ${mode}: a free behind the end of the request that held the block ends the process`, async () => {
+      const { abort, samples } = await run(allocator, mode, ['m 0 1 1854', 'm 0 2 25060', 'ee 0', '= ended', 'f 0 2']);
+      expect(abort).toMatchObject({ event: 4, message: expect.stringContaining('zend_mm_heap corrupted') });
+      expect(samples.map((sample) => sample.liveBlocks)).toEqual([0, 0]);
+    });
+
+    test(`${allocator}, ${mode}: so does a realloc; a new block under the same name is another one`, async () => {
+      const lines = ['m 0 1 500', 'ee 0', 'm 0 3 700', '= used', 'r 0 1 900'];
+      const { abort, samples } = await run(allocator, mode, lines);
+      expect(abort).toMatchObject({ event: 4 });
+      expect(samples.map((sample) => sample.liveBlocks)).toEqual([1, 1]);
+    });
+  }
+}
+
+test('a block that its thread left behind is gone with the thread', async () => {
+  const lines = ['m 1 1 100', 'm 1 2 300000', 'te 1', '= left', 'f 0 1'];
+  const { abort, samples } = await run('zendmm@8.2:all=true', 'lockstep', lines);
+  expect(abort).toMatchObject({ event: 4 });
+  expect(samples[0]!.liveBlocks).toBe(0);
+});
+
+test('a free that the heap refuses leaves the block where it is', async () => {
+  const { abort, samples } = await run('zendmm@7.1:all=true', 'lockstep', ['m 0 1 8', 'm 1 2 16', 'f 1 1']);
+  expect(abort).toMatchObject({ event: 2 });
+  expect(samples.at(-1)!.liveBlocks).toBe(2);
+});
