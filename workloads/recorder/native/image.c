@@ -66,7 +66,7 @@ static void put_record(struct image *m, unsigned op, int extended, uint32_t thre
 
 void put_pages(struct image *m, uint64_t address, uint64_t first, uint64_t count)
 {
-	put_record(m, OP_WRITTEN, 1, m->last_thread, m->last_ticks, address / 8, first, count);
+	put_record(m, OP_SEEN, 1, m->last_thread, m->last_ticks, address / 8, first, count);
 }
 
 /* ---- the blocks whose pages are watched */

@@ -122,6 +122,7 @@ static void observe_blocks(struct image *m)
 	for (size_t i = 0; i < m->watched_room; i++) {
 		struct block *b = &m->watched[i];
 		if (!b->address) continue;
+		put_pages(m, b->address, 0, 0);
 		uintptr_t first = b->address & ~(page - 1), at = first, end = (b->address + b->size + page - 1) & ~(page - 1);
 		while (at < end) {
 			int n = scan_pages(fd, page, &at, end, runs, 256);

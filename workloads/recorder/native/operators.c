@@ -1,7 +1,7 @@
 /*
  * All forms of C++'s operator new and delete, under their names in the Itanium ABI. A runtime's own forms call malloc and
  * free, where they are logged; those of an allocator's library do the work themselves, and are logged here. A form that
- * throws leaves through this frame: the unwinder runs the clean-up, which logs the failure.
+ * throws never comes back: the failure is logged where its exception is made.
  */
 #include "inner.h"
 #include <dlfcn.h>
@@ -9,22 +9,22 @@
 
 struct attempt {
 	size_t alignment, size;
-	void *result;
 };
 
-static void finish(struct attempt *a)
+/* The call of a throwing form that this thread is in. */
+static THREAD_LOCAL const struct attempt *under_way;
+
+static void *finish(const struct attempt *a, void *result)
 {
-	if (!recording()) return;
-	const void *got = a->result ? a->result : FAILED_ALLOCATION;
-	if (inner_allocated == got) return;
+	under_way = NULL;
+	const void *got = result ? result : FAILED_ALLOCATION;
+	if (inner_allocated == got || !recording()) return result;
 	int saved = errno;
-	if (a->alignment) {
-		note_aligned(a->result, a->alignment, a->size);
-	} else {
-		log_allocated(OP_MALLOC, a->result, a->size);
-		inner_allocated = got;
-	}
+	if (a->alignment) note_aligned(result, a->alignment, a->size);
+	else log_allocated(OP_MALLOC, result, a->size);
+	inner_allocated = got;
 	errno = saved;
+	return result;
 }
 
 /* The runtime may have been loaded by dlopen, into a scope of its own. */
@@ -54,10 +54,21 @@ static void *find_operator(const char *name)
 		typedef void *(*type) types; \
 		FIND(name, type); \
 		if (UNLIKELY(!f)) return instead; \
-		__attribute__((cleanup(finish))) struct attempt a = { align, size, NULL }; \
+		struct attempt a = { align, size }; \
 		inner_allocated = NULL; \
-		return a.result = f passed; \
+		under_way = &a; \
+		return finish(&a, f passed); \
 	}
+
+EXPORT void *__cxa_allocate_exception(size_t size)
+{
+	typedef void *type(size_t);
+	static type *found;
+	if (under_way) finish(under_way, NULL);
+	if (!found) found = (type *)find_operator("__cxa_allocate_exception");
+	if (!found) abort();
+	return found(size);
+}
 
 static void *plain(size_t size)
 {

@@ -16,6 +16,9 @@ static _Atomic uintptr_t watched[ROWS][8];
 unsigned char big_filter[ROWS];
 static uint64_t spent_ticks;
 
+/* Without PAGEMAP_SCAN a look reads 8 bytes for every page of the block. */
+#define WATCH_BYTES_MAX (1ul << 40)
+
 static int watch(const void *p)
 {
 	unsigned row = big_hash(p);
@@ -56,31 +59,28 @@ static int is_affordable(uint64_t now)
 	return spent_ticks < elapsed / 4 + (1u << 20);
 }
 
-static uint64_t log_pages(enum op op, const void *p, size_t size)
+static void log_pages(enum op op, const void *p, size_t size)
 {
 	struct page_run runs[256];
 	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
 	uintptr_t first = (uintptr_t)p & ~(page - 1), end = ((uintptr_t)p + size + page - 1) & ~(page - 1);
 	uintptr_t at = first;
-	uint64_t resident = 0;
 	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
 	while (fd >= 0 && at < end) {
 		int n = scan_pages(fd, page, &at, end, runs, 256);
 		if (n < 0) break;
 		for (int i = 0; i < n; i++) {
 			uint64_t pages = (runs[i].end - runs[i].start) / page;
-			resident += pages;
 			log_extended(op, p, (runs[i].start - first) / page, pages | (runs[i].huge ? PAGES_HUGE : 0));
 		}
 	}
 	if (fd >= 0) close(fd);
-	return resident;
 }
 
 void big_allocated(const void *p, size_t size)
 {
 	uint64_t begun = ticks();
-	if (!is_affordable(begun) || !watch(p)) return;
+	if (size > WATCH_BYTES_MAX || !is_affordable(begun) || !watch(p)) return;
 	find(p, size, NULL);
 	log_extended(OP_RESIDENT, p, 0, 0); /* it is being watched, whatever is there */
 	log_pages(OP_RESIDENT, p, size);
@@ -93,6 +93,7 @@ void big_freed(const void *p)
 	int saved = errno;
 	if (!find(p, 0, &size)) return;
 	uint64_t begun = ticks();
+	log_extended(OP_WRITTEN, p, 0, 0);
 	log_pages(OP_WRITTEN, p, size);
 	spent_ticks += ticks() - begun;
 	errno = saved;

@@ -59,7 +59,8 @@ enum op {
 	OP_GC,
 	/* Written by the keeper alone, into the log that it keeps: */
 	OP_SAMPLE,        /* followed by a text */
-	OP_CUT            /* a record that was never completed */
+	OP_CUT,           /* a record that was never completed */
+	OP_SEEN           /* as WRITTEN, at a sample */
 };
 
 struct slot {
@@ -89,7 +90,7 @@ struct ring_header {
 };
 
 /* In the second slot of RESIDENT and WRITTEN: high is the first page, low the count of pages and this: they are huge. */
-#define PAGES_HUGE (1ull << 62)
+#define PAGES_HUGE (1ull << 44)
 /* Blocks from here on are looked at. */
 #define BIG_BYTES 65536
 
