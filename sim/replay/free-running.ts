@@ -185,7 +185,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
       isSlow = operations[OP_SLOW_CALLS] !== slowCalls || clocks[t] !== callStart[0];
     }
     handles[q] = 0; // not before: where free aborts the process, the block is still there
-    live[LIVE]! -= requested[q]!;
+    live[LIVE]! -= objectTable.requestedOf(objects, q >> LG_ENTRY_WORDS);
     if (isSlow) {
       endCall(frees, t, freeNs);
     } else {

@@ -10,7 +10,7 @@ import * as columns from '../contract/event.ts';
 import type { Marks } from '../contract/event.ts';
 import type { Addr, Bytes } from '../contract/units.ts';
 import type { Kernel } from '../kernel/kernel.ts';
-import type { ObjectTable } from './objects.ts';
+import { type ObjectTable, requestedOf, setRequested } from './objects.ts';
 
 /** What a replay does around an event: lockstep has no clock, virtual time charges, real threads look at theirs. */
 export interface ReplayHooks {
@@ -55,9 +55,6 @@ export interface Interpreter {
   exitThread(t: ThreadSlot): void;
 }
 
-/** In the table of objects. */
-const LARGEST_COUNTED: Bytes = 0xffffffff;
-
 /**
  * The one table of what each event does. Every replay comes here but for what its hot loop does itself: mallocs and
  * frees, in the same words. Waiting for other threads' events is the replay's, before.
@@ -92,7 +89,7 @@ export function createInterpreter(options: InterpreterOptions): Interpreter {
   const { objects, requestFrees, marks, kernel, allocator, request, addressOfRow, isAlone } = options;
   const { onFailure, touchFresh, write, beforeMalloc, afterMalloc, beforeFree, afterFree, onLive, afterOther } =
     options;
-  const { handles, requested, buried, lgStride } = objects;
+  const { handles, buried, lgStride } = objects;
   const upper = request ?? allocator;
   /** `zendmm:all=true` serves both families itself. */
   const below = request === allocator ? undefined : allocator;
@@ -107,10 +104,9 @@ export function createInterpreter(options: InterpreterOptions): Interpreter {
       onFailure(t);
       return; // a block whose realloc has failed lives on
     }
-    const counted = Math.min(size, LARGEST_COUNTED);
-    onLive(old === 0 ? counted : counted - requested[q]!);
+    onLive(old === 0 ? size : size - requestedOf(objects, slot));
     handles[q] = handle;
-    requested[q] = counted;
+    setRequested(objects, slot, size);
     if (size > fresh && isWritten) touchFresh(target, t, handle, fresh, size);
   }
 
@@ -137,7 +133,7 @@ export function createInterpreter(options: InterpreterOptions): Interpreter {
     target.free(t, handle); // where it aborts the process, the block is still there
     afterFree(t);
     handles[q] = 0;
-    onLive(-requested[q]!);
+    onLive(-requestedOf(objects, slot));
   }
 
   /**
@@ -153,7 +149,7 @@ export function createInterpreter(options: InterpreterOptions): Interpreter {
     for (let slot = 1, slots = objects.slots(); slot < slots; slot++) {
       const q = slot << lgStride;
       if (handles[q] === 0 || live.has(handles[q]!)) continue;
-      onLive(-requested[q]!);
+      onLive(-requestedOf(objects, slot));
       handles[q] = 0;
       buried[slot] = 1;
     }
@@ -176,7 +172,7 @@ export function createInterpreter(options: InterpreterOptions): Interpreter {
         continue;
       }
       const q = requestFrees[i]! << lgStride;
-      if (handles[q] !== 0) onLive(-requested[q]!);
+      if (handles[q] !== 0) onLive(-requestedOf(objects, requestFrees[i]!));
       handles[q] = 0;
     }
     if (request && !below) bury();
@@ -275,8 +271,7 @@ export function createInterpreter(options: InterpreterOptions): Interpreter {
       case OP_WRITE: {
         const q = slot << lgStride;
         // A block whose realloc failed is shorter than the trace thinks.
-        const isWide = requested[q] === LARGEST_COUNTED && handles[q] !== 0; // the trace has cut the range to the block
-        const end = Math.min(a + b, isWide ? upper.usableSize(handles[q]!) : requested[q]!);
+        const end = Math.min(a + b, requestedOf(objects, slot));
         // The upper layer knows whose the block is.
         if (handles[q] !== 0 && a < end) write(upper, t, handles[q]!, a, end);
         break;

@@ -209,3 +209,20 @@ describe.each(['lockstep', 'virtual'] as const)('in %s', (mode) => {
     expect(after).toBeLessThan(before!);
   });
 });
+
+describe('a block of more than 4 GiB', () => {
+  it.each(['glibc', 'jemalloc'])(
+    'counts with its whole size under %s, and what is written far behind is resident',
+    async (allocator) => {
+      const events = parse(
+        trace('m 0 1 6000000000 ~', 'w 0 1 5000000000 8192', '= s', 'r 0 1 100', '= t', 'f 0 1', '= u'),
+      );
+      for (const mode of ['lockstep', 'virtual'] as const) {
+        const result = await runSession({ events, workload: 'T', spec: parseAllocator(allocator, 2), cpus: 2, mode });
+        expect(result.samples.slice(0, 3).map((sample) => sample.requestedBytes)).toEqual([6000000000, 100, 0]);
+        expect(result.samples[0]!.breakdown.requested).toBeGreaterThanOrEqual(8192);
+        expect(result.summary.requestedPeakBytes).toBe(6000000000);
+      }
+    },
+  );
+});

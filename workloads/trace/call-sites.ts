@@ -1,4 +1,5 @@
 import type { Frame } from '../../sim/contract/event.ts';
+import { sharedInt32 } from './columns.ts';
 
 /** The call sites of a trace under construction: a tree of call stacks, and the site of each allocating row. */
 export interface CallSites {
@@ -27,7 +28,7 @@ export function createCallSites(): CallSites {
   let sites: Int32Array | undefined;
 
   function grown(rows: number): Int32Array {
-    const longer = new Int32Array(new SharedArrayBuffer(Math.max(4096, rows * 2) * 4));
+    const longer = sharedInt32(Math.max(4096, rows * 2));
     if (sites) longer.set(sites);
     return longer;
   }
@@ -56,7 +57,7 @@ export function createCallSites(): CallSites {
 }
 
 function shared(values: readonly number[]): Int32Array {
-  const column = new Int32Array(new SharedArrayBuffer(values.length * 4));
+  const column = sharedInt32(values.length);
   column.set(values);
   return column;
 }

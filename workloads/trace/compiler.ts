@@ -41,6 +41,7 @@ import {
 } from '../../sim/contract/event.ts';
 import type { EventBatch } from './batch.ts';
 import { createCallSites } from './call-sites.ts';
+import { sharedBytes, sharedInt32, sharedUint32 } from './columns.ts';
 import { createIdTable } from './id-table.ts';
 import { createMarksBuilder } from './marks.ts';
 
@@ -156,10 +157,10 @@ const CLOCK_NS = 2;
 
 export function createTraceCompiler(options: CompilerOptions = {}): TraceCompiler {
   let capacity = Math.max(1024, Math.ceil(options.rows ?? 4096));
-  let head = new Int32Array(new SharedArrayBuffer(capacity * 4));
-  let slot = new Int32Array(new SharedArrayBuffer(capacity * 4));
-  let a = new Uint32Array(new SharedArrayBuffer(capacity * 4));
-  let b = new Uint32Array(new SharedArrayBuffer(capacity * 4));
+  let head = sharedInt32(capacity);
+  let slot = sharedInt32(capacity);
+  let a = sharedUint32(capacity);
+  let b = sharedUint32(capacity);
   const narrow = options.narrow ?? false;
   let rows = 0;
   let skipped = 0;
@@ -216,7 +217,7 @@ export function createTraceCompiler(options: CompilerOptions = {}): TraceCompile
     // By a factor of four: what is copied costs, what is too long is not committed.
     while (capacity < needed) capacity *= 4;
     const grown = (old: Int32Array | Uint32Array) => {
-      const buffer = new SharedArrayBuffer(capacity * 4);
+      const buffer = sharedBytes(capacity, 4);
       new Uint32Array(buffer).set(old);
       return buffer;
     };

@@ -1,4 +1,5 @@
 import { type Marks, NO_MARKS } from '../../sim/contract/event.ts';
+import { sharedBytes } from './columns.ts';
 
 /** Collects the marks of a buffer (event.ts), in row order. */
 export interface MarksBuilder {
@@ -49,10 +50,10 @@ export function createMarksBuilder(): MarksBuilder {
 /** Columns over shared memory, as those of the events. */
 export function createMarks(count: number): Marks {
   return {
-    rows: new Int32Array(new SharedArrayBuffer(count * 4)),
-    ops: new Uint8Array(new SharedArrayBuffer(count)),
-    flags: new Uint8Array(new SharedArrayBuffer(count)),
-    a: new Float64Array(new SharedArrayBuffer(count * 8)),
-    b: new Float64Array(new SharedArrayBuffer(count * 8)),
+    rows: new Int32Array(sharedBytes(count, 4)),
+    ops: new Uint8Array(sharedBytes(count, 1)),
+    flags: new Uint8Array(sharedBytes(count, 1)),
+    a: new Float64Array(sharedBytes(count, 8)),
+    b: new Float64Array(sharedBytes(count, 8)),
   };
 }

@@ -44,7 +44,8 @@ export async function readTrace(path: string, options: ReadOptions = {}): Promis
     const length = readSync(fd, first, 0, MAGIC_BYTES, 0);
     const unpack = unpackerOf(first.subarray(0, length), source);
     if (unpack) return await readStream(createReadStream(path), source, options, packedRows(fd));
-    return readPlain(fd, inputFor(first, source, options, fstatSync(fd).size / SHORT_LINE_BYTES));
+    const { size } = fstatSync(fd);
+    return readPlain(fd, inputFor(first, source, options, Math.min(ROWS_GUESSED_MAX, size / SHORT_LINE_BYTES), size));
   } finally {
     closeSync(fd);
   }
@@ -124,9 +125,10 @@ async function readStream(
   return input!.finish();
 }
 
-function inputFor(first: Uint8Array, source: string, options: ReadOptions, rows: number): TraceInput {
+/** `bytes`: how many there are in all, where that is known. */
+function inputFor(first: Uint8Array, source: string, options: ReadOptions, rows: number, bytes?: number): TraceInput {
   const binary = HTB_MAGIC.every((byte, i) => first[i] === byte);
-  return binary ? createHtbInput(source) : createTraceParser(parserOptions(source, options, rows));
+  return binary ? createHtbInput(source, bytes) : createTraceParser(parserOptions(source, options, rows));
 }
 
 /** As many chunks as it takes to see a magic number. */
