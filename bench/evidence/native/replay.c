@@ -16,6 +16,7 @@
 #include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/sysinfo.h>
 #include <sys/wait.h>
@@ -57,9 +58,62 @@ static inline void wait_for(uint32_t slot, uint32_t accesses) {
   }
 }
 
+/* While it refuses, the kernel gives the process no address space and no writable pages. */
+static void refuse_memory(bool refuse) {
+  static struct { uint64_t now, most; } usual[2], nothing;
+  static const int limits[2] = {RLIMIT_AS, RLIMIT_DATA};
+  for (int i = 0; i < 2; i++) {
+    if (refuse) {
+      syscall(SYS_prlimit64, 0, limits[i], NULL, &usual[i]);
+      nothing.now = 0;
+      nothing.most = usual[i].most;
+    }
+    syscall(SYS_prlimit64, 0, limits[i], refuse ? &nothing : &usual[i], NULL);
+  }
+}
+
+static void *allocate_marked(const struct mark *m, void *old) {
+  void *block = NULL;
+  switch (m->op) {
+  case OP_MALLOC: return real.malloc(m->a);
+  case OP_CALLOC: return real.calloc(m->a, m->b);
+  case OP_REALLOC: return real.realloc(old, m->a);
+  default: return real.posix_memalign(&block, m->a < sizeof(void *) ? sizeof(void *) : m->a, m->b) ? NULL : block;
+  }
+}
+
+/* An event with a mark: what is written into it is known, it failed, or its numbers are large. */
+static void execute_marked(uint32_t index, bool ordered) {
+  const struct event *e = &trace.events[index];
+  const struct mark *m = &trace.marks[e->a];
+  void *old = e->slot == NONE ? NULL : blocks[e->slot];
+  if (!ordered && (m->op == OP_WRITE || m->op == OP_REALLOC)) wait_for(e->slot, trace.need[index]);
+  if (m->op == OP_WRITE) {
+    if (old) memset((char *)old + m->a, 0x5a, m->b);
+  } else if (m->failed) {
+    refuse_memory(true);
+    void *block = allocate_marked(m, m->op == OP_REALLOC ? old : NULL);
+    refuse_memory(false);
+    if (results) results[index] = (struct result){block, block ? real.usable_size(block) : 0};
+    if (block && (m->op != OP_REALLOC || !old)) real.free(block);
+    else if (block) blocks[e->slot] = block;
+    if (e->slot == NONE) return;
+  } else {
+    void *block = allocate_marked(m, m->op == OP_REALLOC ? old : NULL);
+    size_t size = m->op == OP_CALLOC ? m->a * m->b : m->op == OP_MEMALIGN ? m->b : m->a;
+    if (!m->unwritten) write_fresh(block, m->op == OP_REALLOC && old ? m->b : 0, size, trace.touch);
+    if (m->op != OP_REALLOC || block) blocks[e->slot] = block;
+    if (results) results[index] = (struct result){block, block ? real.usable_size(block) : 0};
+  }
+  if (!ordered) atomic_fetch_add_explicit(&done[e->slot], 1, memory_order_release);
+}
+
 /* What seldom comes, out of the way of the loop that is measured. */
 __attribute__((noinline)) static void execute_rare(const struct event *e, bool ordered) {
   switch (e->op) {
+  case OP_MARKED:
+    execute_marked(e - trace.events, ordered);
+    break;
   case OP_REQUEST_END:
     for (uint32_t i = e->a; i < e->a + e->b; i++) {
       uint32_t slot = trace.request_slots[i];
@@ -349,7 +403,7 @@ static void write_placements(const char *path) {
   FILE *stream = file < 0 ? NULL : fdopen(file, "w");
   if (!stream) die("replay: cannot write %s", path);
   for (uint32_t i = 0; i < trace.event_count; i++)
-    if (is_allocating(trace.events[i].op))
+    if (allocates(&trace, &trace.events[i]))
       fprintf(stream, "%u %lx %zu\n", i, (unsigned long)results[i].block, results[i].usable);
   if (fclose(stream)) die("replay: cannot write %s", path);
 }
