@@ -73,13 +73,16 @@ export const recordCommand: CommandModule<object, RecordArguments> = {
           await writeTrace(trace, argv.anonymize ? anonymizeTrace(recorded.events) : recorded.events);
         }
         list.push(listed(recorded, trace));
-        tellProcess(recorded, trace);
+        if (list.length <= TOLD_PROCESSES) tellProcess(recorded, trace);
       },
     );
     if (argv.json !== undefined) writeWhole(argv.json || '-', `${JSON.stringify({ processes: list }, null, 2)}\n`);
     process.exitCode = finish(command, recording, list);
   },
 };
+
+/** Larger families are told of in --json. */
+const TOLD_PROCESSES = 12;
 
 /** One entry of --json. */
 interface ListedProcess {
@@ -133,6 +136,7 @@ function tellProcess(recorded: RecordedProcess, trace: string | undefined): void
 function finish(command: readonly string[], recording: Recording, list: readonly ListedProcess[]): number {
   const { ended, cutBy, leftOut, notes, exit } = recording;
   for (const note of notes) tell(note);
+  if (list.length > TOLD_PROCESSES) tell(`and ${count(list.length - TOLD_PROCESSES)} further processes (--json FILE lists them)`);
   if (leftOut > 0) tell(`${count(leftOut)} forks that became another program have no trace of their own`);
   if (cutBy === 'disk') tell('the traces end where --disk was reached');
   if (list.length === 0) {

@@ -103,8 +103,12 @@ static void add_image(const char *name)
 	if (has_ended) return;
 	struct image *m = open_image(options.folder, options.logs, name);
 	if (!m) return;
-	for (size_t i = 0; i < image_count; i++)
-		if (images[i]->pid == m->pid) end_image(images[i]); /* it was replaced by exec */
+	int is_replaced = 0; /* by exec; rings are not found in their order */
+	for (size_t i = 0; i < image_count; i++) {
+		if (images[i]->pid != m->pid) continue;
+		if (images[i]->number < m->number) end_image(images[i]);
+		else is_replaced = 1;
+	}
 	if (image_count == image_room) images = realloc(images, (image_room = 2 * image_room + 64) * sizeof *images);
 	images[image_count++] = m;
 	live_count++;
@@ -112,6 +116,7 @@ static void add_image(const char *name)
 	tell("image %d %u %d %u %u %u %llu %u %u %llu %.255s\n", m->pid, m->number, m->ppid, r->kind,
 	     (unsigned)(r->parent_image >> 32), (unsigned)r->parent_image, (unsigned long long)r->parent_slot, r->thread, r->flags,
 	     (unsigned long long)r->start_ticks, r->allocator[0] ? r->allocator : "-");
+	if (is_replaced || (m->pidfd < 0 && kill(m->pid, 0) != 0 && errno == ESRCH)) end_image(m);
 }
 
 /* A ring is found when it is made, and again later: its header may not have been complete. */
