@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statfsSync } from 'node:fs';
+import { chmodSync, copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, statfsSync } from 'node:fs';
 import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -73,9 +73,8 @@ export async function recordSession<T>(options: SessionOptions, use: (session: S
   };
   process.on('exit', remove);
   try {
-    // A program that root starts may go on as somebody else, who must be able to make a ring.
-    if (process.getuid?.() === 0) chmodSync(rings, 0o1733);
-    const { library, keeper } = buildRecorder(logs);
+    const { library: built, keeper } = buildRecorder(logs);
+    const library = process.getuid?.() === 0 ? openToOthers(built, rings, logs) : built;
     const kept = await keep(options, [keeper, library, rings, logs]);
     const unrecorded = readdirSync(rings)
       .filter((name) => name.startsWith('no.'))
@@ -89,6 +88,16 @@ export async function recordSession<T>(options: SessionOptions, use: (session: S
     remove();
     process.off('exit', remove);
   }
+}
+
+/** A program that root starts may go on as somebody else, who must be able to load the library, and to make a ring. */
+function openToOthers(built: string, rings: string, logs: string): string {
+  chmodSync(rings, 0o1733);
+  chmodSync(logs, 0o711);
+  const library = join(logs, 'record.so');
+  if (built !== library) copyFileSync(built, library);
+  chmodSync(library, 0o755);
+  return library;
 }
 
 /** Memory, where there is some: the rings are small, and written all the time. */

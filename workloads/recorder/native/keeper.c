@@ -89,7 +89,7 @@ static void end_image(struct image *m)
 	munmap(m->ring, RING_BYTES);
 	char path[600];
 	snprintf(path, sizeof path, "%s/%d.%u", options.folder, m->pid, m->number);
-	unlink(path);
+	if (truncate(path, 0)) {} /* the name stays taken */
 	live_count--;
 }
 

@@ -33,7 +33,7 @@ static void *find_operator(const char *name)
 	static const char *const runtimes[] = { "libstdc++.so.6", "libc++.so.1" };
 	void *f = next_function(name);
 	for (int i = 0; !f && i < 2; i++) {
-		void *runtime = dlopen(runtimes[i], RTLD_LAZY | RTLD_NOLOAD);
+		void *runtime = real.dlopen(runtimes[i], RTLD_LAZY | RTLD_NOLOAD);
 		if (runtime) {
 			f = dlsym(runtime, name);
 			dlclose(runtime);

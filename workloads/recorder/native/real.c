@@ -44,6 +44,7 @@ void resolve(void)
 		.malloc_usable_size = next_function("malloc_usable_size"),
 		.malloc_trim = next_function("malloc_trim"),
 		.mallopt = next_function("mallopt"),
+		.dlopen = next_function("dlopen"),
 		.exit = next_function("exit"),
 		._exit = next_function("_exit"),
 		.quick_exit = next_function("quick_exit"),

@@ -33,6 +33,7 @@ struct real {
 	size_t (*malloc_usable_size)(void *);
 	int (*malloc_trim)(size_t);
 	int (*mallopt)(int, int);
+	void *(*dlopen)(const char *, int);
 	void (*exit)(int), (*_exit)(int), (*quick_exit)(int);
 	int (*execve)(const char *, char *const[], char *const[]);
 	int (*execvpe)(const char *, char *const[], char *const[]);
