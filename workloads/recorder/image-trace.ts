@@ -4,7 +4,7 @@ import type { Oddities } from '../import/address-trace.ts';
 import { createAddressTable } from './address-table.ts';
 import { cutNumber, forEachRecord, LOG, type LogPart, type LogRecord } from './log.ts';
 import { type ObservationText, observedValues, parseObservation } from './observation-text.ts';
-import { type BlockWrite, findPageWrites, type PageRun } from './page-writes.ts';
+import { type BlockWrite, lookAhead, type PageRun } from './lookahead.ts';
 
 /** mallopt's parameters by their numbers in malloc.h. */
 const PARAMETERS: ReadonlyMap<number, MalloptName> = new Map(
@@ -50,9 +50,9 @@ export interface ImageTrace {
 export function traceOfImage(options: ImageTraceOptions): ImageTrace {
   const { parts, quantumNs, nsPerTick, pageBytes } = options;
   const builder = createEventBuilder({ name: options.name, source: options.source, wide: true });
-  const writes = findPageWrites(parts, pageBytes);
-  const { lastOf, total, ownFrom } = surveyThreads(parts);
-  const every = Math.max(1, Math.floor((total - ownFrom) / Math.max(1, options.samples)));
+  const ahead = lookAhead(parts, pageBytes);
+  const { lastOf, ownFrom } = ahead;
+  const every = Math.max(1, Math.floor((ahead.records - ownFrom) / Math.max(1, options.samples)));
 
   const blocks = createAddressTable();
   /** By thread: the block whose realloc is under way (-1: it is not known), and where it was. */
@@ -107,7 +107,7 @@ export function traceOfImage(options: ImageTraceOptions): ImageTrace {
       allocate();
       return;
     }
-    const runs = bytes >= 65536 ? writes.atAllocation.get(index) : undefined;
+    const runs = bytes >= 65536 ? ahead.atAllocation.get(index) : undefined;
     if (runs) builder.annotate({ unwritten: true });
     const block = allocate();
     blocks.set(r.address, block);
@@ -176,7 +176,7 @@ export function traceOfImage(options: ImageTraceOptions): ImageTrace {
       if (values.length > 0) builder.observe(values);
       endLife();
     }
-    for (const behind of writes.behindSample.get(index) ?? []) writeBehind(behind);
+    for (const behind of ahead.behindSample.get(index) ?? []) writeBehind(behind);
   }
 
   function writeBehind(behind: BlockWrite): void {
@@ -279,7 +279,7 @@ export function traceOfImage(options: ImageTraceOptions): ImageTrace {
     threads: threads.size,
     calls,
     residentPeakBytes,
-    assumedBytes: writes.assumedBytes,
+    assumedBytes: ahead.assumedBytes,
     exitStatus,
     start,
   };
@@ -297,19 +297,4 @@ function namesOf(threads: ReadonlySet<number>, names: ReadonlyMap<number, string
 function powerOfTwo(alignment: number): number {
   if (alignment <= 8) return 8;
   return alignment >= ALIGNMENT_MAX ? ALIGNMENT_MAX : 2 ** (32 - Math.clz32(alignment - 1));
-}
-
-/** Where each thread was last seen, but for the records of its exit; and where the image's own records begin. */
-function surveyThreads(parts: readonly LogPart[]): { lastOf: Map<number, number>; total: number; ownFrom: number } {
-  const lastOf = new Map<number, number>();
-  let index = -1;
-  let ownFrom = 0;
-  parts.forEach((part, i) => {
-    if (i === parts.length - 1) ownFrom = index + 1;
-    forEachRecord(part, (r) => {
-      index++;
-      if (r.op !== LOG.THREAD_EXIT && r.op !== LOG.SAMPLE && r.op !== LOG.SEEN) lastOf.set(r.thread, index);
-    });
-  });
-  return { lastOf, total: index + 1, ownFrom };
 }

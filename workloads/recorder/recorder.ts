@@ -128,12 +128,14 @@ function traceOf(image: RecordedImage, earlier: number, session: Session, option
     },
   });
   const command = first ? commandOf(first, options.withArguments) : nameOf(options.command[0]!);
-  if (trace.calls === 0) {
-    if (image.hasOwnMalloc) notes.add(`${command} could not be recorded: it brings a malloc of its own`);
+  const isLast = earlier === 0;
+  const isStarted = image.pid === session.programPid && isLast;
+  if (trace.calls === 0 && image.hasOwnMalloc) {
+    notes.add(`${command} could not be recorded: it brings a malloc of its own`);
     return undefined;
   }
+  if (trace.calls === 0 && !isStarted) return undefined;
   noteInterpreter(command, first, notes);
-  const isLast = earlier === 0;
   return {
     pid: image.pid,
     ppid: image.ppid,
@@ -147,7 +149,7 @@ function traceOf(image: RecordedImage, earlier: number, session: Session, option
     residentPeakBytes: trace.residentPeakBytes,
     assumedBytes: trace.assumedBytes,
     allocator: image.allocator,
-    isStarted: image.pid === session.programPid && isLast,
+    isStarted,
   };
 }
 

@@ -135,11 +135,13 @@ static uint64_t full_ticks(struct image *m, uint32_t low)
 	return m->last_ticks + (uint64_t)(int64_t)(int32_t)(low - (uint32_t)m->last_ticks);
 }
 
-static int is_complete(const struct image *m, uint64_t index)
+static uint64_t low_of(const struct image *m, uint64_t index)
 {
-	uint64_t low = atomic_load_explicit(&m->slots[index & (RING_SLOTS - 1)].low, memory_order_acquire);
-	return !(low & LOW_LAP) == !!(index & RING_SLOTS);
+	return atomic_load_explicit(&m->slots[index & (RING_SLOTS - 1)].low, memory_order_acquire);
 }
+
+/* Whether it is the word of this lap. */
+static int is_complete(uint64_t low, uint64_t index) { return !(low & LOW_LAP) == !!(index & RING_SLOTS); }
 
 static void take(struct image *m, const struct slot *s, uint64_t low)
 {
@@ -167,8 +169,8 @@ uint64_t drain(struct image *m, int64_t now_ns, int finally)
 	uint64_t begin = m->next, taken = 0;
 	for (uint64_t limit = begin + RING_SLOTS; m->next < limit; taken++) {
 		struct slot *s = &m->slots[m->next & (RING_SLOTS - 1)];
-		uint64_t low = atomic_load_explicit(&s->low, memory_order_acquire);
-		int ready = is_complete(m, m->next) && (!(low & LOW_EXTENDED) || is_complete(m, m->next + 1));
+		uint64_t low = low_of(m, m->next);
+		int ready = is_complete(low, m->next) && (!(low & LOW_EXTENDED) || is_complete(low_of(m, m->next + 1), m->next + 1));
 		if (ready) {
 			take(m, s, low);
 			if ((taken & 4095) == 4095) atomic_store_explicit(&m->ring->tail, m->next, memory_order_release);
@@ -176,7 +178,7 @@ uint64_t drain(struct image *m, int64_t now_ns, int finally)
 		}
 		/* Not taken yet, or taken and not complete: then something behind it is. */
 		int is_hole = 0;
-		for (uint64_t i = m->next + 1; i < m->next + 256 && !is_hole; i++) is_hole = is_complete(m, i);
+		for (uint64_t i = m->next + 1; i < m->next + 256 && !is_hole; i++) is_hole = is_complete(low_of(m, i), i);
 		if (!is_hole) {
 			m->stuck_ns = 0;
 			break;

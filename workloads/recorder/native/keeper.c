@@ -45,6 +45,8 @@ static size_t image_count, image_room, live_count;
 static pid_t program;
 static int program_is_over, has_ended, samples;
 static uint64_t total_events;
+/* A file is there that is not a ring yet. */
+static int is_one_unready;
 
 static int64_t now_ns(void)
 {
@@ -102,7 +104,10 @@ static void add_image(const char *name)
 	}
 	if (has_ended) return;
 	struct image *m = open_image(options.folder, options.logs, name);
-	if (!m) return;
+	if (!m) { /* its process has just made the file, and has yet to write the header */
+		if (kill((pid_t)strtol(name, NULL, 10), 0) == 0 || errno == EPERM) is_one_unready = 1;
+		return;
+	}
 	int is_replaced = 0; /* by exec; rings are not found in their order */
 	for (size_t i = 0; i < image_count; i++) {
 		if (images[i]->pid != m->pid) continue;
@@ -119,9 +124,9 @@ static void add_image(const char *name)
 	if (is_replaced || (m->pidfd < 0 && kill(m->pid, 0) != 0 && errno == ESRCH)) end_image(m);
 }
 
-/* A ring is found when it is made, and again later: its header may not have been complete. */
 static void look_for_images(void)
 {
+	is_one_unready = 0;
 	DIR *d = opendir(options.folder);
 	for (struct dirent *e; d && (e = readdir(d));) {
 		char path[600];
@@ -377,6 +382,7 @@ static void keep(int folder_watch)
 	int64_t next_sample = now_ns() + options.sample_ns;
 	for (int busy = 0;;) {
 		wait_for_something(folder_watch, busy);
+		if (is_one_unready) look_for_images();
 		busy = drain_all();
 		reap();
 		if (options.sample_ns && now_ns() >= next_sample) {

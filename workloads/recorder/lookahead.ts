@@ -1,14 +1,19 @@
 import { forEachRecord, LOG, type LogPart, type LogRecord, PAGES_HUGE } from './log.ts';
 
 /**
- * Which writes stand behind which record. A page of a big block was written at some moment between two looks at it: it
+ * What later records of a log say of earlier ones. Which writes stand behind which record. A page of a big block was written at some moment between two looks at it: it
  * counts as written right after the first of them (the allocation, or a sample), as `%touch full` has it.
  *
  *   watched block   the kernel's word on it was asked for when it was allocated, and had at least once later
  *   pages that were there at its allocation say nothing: they count as written at once
  *   pages that came later were written; the others never were
  */
-export interface PageWrites {
+export interface Lookahead {
+  /** Where each thread was last seen, but for the records of its exit. */
+  readonly lastOf: ReadonlyMap<number, number>;
+  readonly records: number;
+  /** Where the last part, which is the image's own, begins. */
+  readonly ownFrom: number;
   /** By the index of an allocating record: the pages that are written right after it. Its block has no other writes. */
   readonly atAllocation: ReadonlyMap<number, readonly PageRun[]>;
   /** By the index of a SAMPLE record: what is written behind it. */
@@ -41,7 +46,10 @@ interface WatchedBlock {
 /** Blocks beyond this many pages (4 TiB of 4 KiB) are not followed. */
 const PAGES_MAX = 2 ** 30;
 
-export function findPageWrites(parts: readonly LogPart[], pageBytes: number): PageWrites {
+export function lookAhead(parts: readonly LogPart[], pageBytes: number): Lookahead {
+  const lastOf = new Map<number, number>();
+  let ownFrom = 0;
+  let lastThread = -1;
   const watched = new Map<number, WatchedBlock>();
   const atAllocation = new Map<number, readonly PageRun[]>();
   const behindSample = new Map<number, BlockWrite[]>();
@@ -94,6 +102,10 @@ export function findPageWrites(parts: readonly LogPart[], pageBytes: number): Pa
 
   function visit(r: LogRecord): void {
     index++;
+    if (r.thread !== lastThread) {
+      lastOf.set(lastThread, index - 1);
+      lastThread = r.thread;
+    }
     switch (r.op) {
       case LOG.MALLOC:
       case LOG.CALLOC:
@@ -130,7 +142,14 @@ export function findPageWrites(parts: readonly LogPart[], pageBytes: number): Pa
     }
   }
 
-  for (const part of parts) forEachRecord(part, visit);
+  for (const part of parts) {
+    ownFrom = index + 1;
+    forEachRecord(part, visit);
+  }
+  lastOf.set(lastThread, index);
   for (const block of watched.values()) retire(block);
-  return { atAllocation, behindSample, assumedBytes: assumedPages * pageBytes };
+  return {
+    lastOf,
+    records: index + 1,
+    ownFrom, atAllocation, behindSample, assumedBytes: assumedPages * pageBytes };
 }
