@@ -290,7 +290,9 @@ function finishMoving(moving: ReadonlyMap<number, { readonly block: BlockId }>, 
 }
 
 function namesOf(threads: ReadonlySet<number>, names: ReadonlyMap<number, string>): RecordedFacts['threadNames'] {
-  return [...names].filter(([thread, name]) => threads.has(thread) && name !== '').sort(([one], [other]) => one - other);
+  return [...names]
+    .filter(([thread, name]) => threads.has(thread) && name !== '')
+    .sort(([one], [other]) => one - other);
 }
 
 /** memalign takes any number, and goes on with the next power of two. */

@@ -123,7 +123,13 @@ export function lookAhead(parts: readonly LogPart[], pageBytes: number): Lookahe
         const count = r.b >= PAGES_HUGE ? r.b - PAGES_HUGE : r.b;
         if (count === 0) {
           const known = new Uint8Array(32);
-          watched.set(r.address, { allocation: lastAllocation, known, atAllocation: [], lastLook: lastAllocation, hasBeenSeen: false });
+          watched.set(r.address, {
+            allocation: lastAllocation,
+            known,
+            atAllocation: [],
+            lastLook: lastAllocation,
+            hasBeenSeen: false,
+          });
           return;
         }
         const block = watched.get(r.address);
@@ -151,5 +157,9 @@ export function lookAhead(parts: readonly LogPart[], pageBytes: number): Lookahe
   return {
     lastOf,
     records: index + 1,
-    ownFrom, atAllocation, behindSample, assumedBytes: assumedPages * pageBytes };
+    ownFrom,
+    atAllocation,
+    behindSample,
+    assumedBytes: assumedPages * pageBytes,
+  };
 }

@@ -99,7 +99,10 @@ export function observedValues(
 }
 
 /** Mappings at the beginning, summed by name, the largest first. */
-export function summedMappings(mappings: readonly Mapping[], isRecorder: (name: string) => boolean): RecordedFacts['mappings'] {
+export function summedMappings(
+  mappings: readonly Mapping[],
+  isRecorder: (name: string) => boolean,
+): RecordedFacts['mappings'] {
   const sums = new Map<string, { bytes: number; residentBytes: number }>();
   for (const { start, end, residentBytes, name } of mappings) {
     if (isRecorder(name)) continue;
@@ -115,7 +118,8 @@ export function summedMappings(mappings: readonly Mapping[], isRecorder: (name: 
 }
 
 /** Names of settings that allocators read. */
-const SETTINGS = /^(MALLOC_\w+|GLIBC_TUNABLES|LD_PRELOAD|USE_ZEND_ALLOC\w*|PYTHONMALLOC|(_RJEM_|JE_)?MALLOC_CONF|MIMALLOC_\w+|TCMALLOC_\w+)$/;
+const SETTINGS =
+  /^(MALLOC_\w+|GLIBC_TUNABLES|LD_PRELOAD|USE_ZEND_ALLOC\w*|PYTHONMALLOC|(_RJEM_|JE_)?MALLOC_CONF|MIMALLOC_\w+|TCMALLOC_\w+)$/;
 
 export function allocatorSettings(environment: readonly string[], library: string): RecordedFacts['environment'] {
   const settings: [string, string][] = [];
@@ -125,7 +129,11 @@ export function allocatorSettings(environment: readonly string[], library: strin
     if (equals <= 0 || !SETTINGS.test(name)) continue;
     const value =
       name === 'LD_PRELOAD'
-        ? line.slice(equals + 1).split(/[: ]/).filter((path) => path !== '' && path !== library).join(':')
+        ? line
+            .slice(equals + 1)
+            .split(/[: ]/)
+            .filter((path) => path !== '' && path !== library)
+            .join(':')
         : line.slice(equals + 1);
     if (value !== '') settings.push([name, value]);
   }

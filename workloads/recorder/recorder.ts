@@ -58,7 +58,10 @@ export interface Recording {
  * Runs a program to the end of all its processes, and makes a trace of what each did with malloc: `take` gets one after the
  * other, those of the program that was started first, then in the order of their start.
  */
-export async function recordProgram(options: RecordOptions, take: (recorded: RecordedProcess) => Promise<void>): Promise<Recording> {
+export async function recordProgram(
+  options: RecordOptions,
+  take: (recorded: RecordedProcess) => Promise<void>,
+): Promise<Recording> {
   return recordSession(options, async (session) => {
     const notes = new Set(session.unrecorded.map(({ path, why }) => `${path} could not be recorded: ${why}`));
     const kept = imagesToKeep(session, options.process);
@@ -90,7 +93,10 @@ interface KeptImage {
 }
 
 /** A fork that became another program is only the way there. */
-function imagesToKeep({ images, programPid }: Session, which: string | undefined): { images: readonly KeptImage[]; leftOut: number } {
+function imagesToKeep(
+  { images, programPid }: Session,
+  which: string | undefined,
+): { images: readonly KeptImage[]; leftOut: number } {
   const byPid = new Map<number, RecordedImage[]>();
   for (const image of images) byPid.set(image.pid, [...(byPid.get(image.pid) ?? []), image]);
   const kept: KeptImage[] = [];
@@ -108,7 +114,13 @@ function imagesToKeep({ images, programPid }: Session, which: string | undefined
   return { images: wanted, leftOut };
 }
 
-function traceOf(image: RecordedImage, earlier: number, session: Session, options: RecordOptions, notes: Set<string>): RecordedProcess | undefined {
+function traceOf(
+  image: RecordedImage,
+  earlier: number,
+  session: Session,
+  options: RecordOptions,
+  notes: Set<string>,
+): RecordedProcess | undefined {
   const parts = partsOf(image, session);
   const pageBytes = 4096;
   let first: ObservationText | undefined;
@@ -175,7 +187,13 @@ function commandOf(start: ObservationText, withArguments: boolean): string {
   return withArguments ? [name, ...rest].join(' ') : name;
 }
 
-function factsOf(image: RecordedImage, start: ObservationText | undefined, threadNames: RecordedFacts['threadNames'], session: Session, withArguments: boolean): RecordedFacts {
+function factsOf(
+  image: RecordedImage,
+  start: ObservationText | undefined,
+  threadNames: RecordedFacts['threadNames'],
+  session: Session,
+  withArguments: boolean,
+): RecordedFacts {
   return {
     command: start ? commandOf(start, withArguments) : '',
     process: { pid: image.pid, parent: image.ppid },
@@ -187,7 +205,10 @@ function factsOf(image: RecordedImage, start: ObservationText | undefined, threa
 }
 
 function machineFacts(allocator: string): RecordedFacts['machine'] {
-  const facts: [string, string][] = [['cpus', String(cpus().length)], ['kernel', release()]];
+  const facts: [string, string][] = [
+    ['cpus', String(cpus().length)],
+    ['kernel', release()],
+  ];
   try {
     const thp = /\[(\w+)\]/.exec(readFileSync('/sys/kernel/mm/transparent_hugepage/enabled', 'utf8'));
     if (thp) facts.push(['thp', thp[1]!]);
@@ -201,12 +222,17 @@ function machineFacts(allocator: string): RecordedFacts['machine'] {
 
 function noteInterpreter(command: string, start: ObservationText | undefined, notes: Set<string>): void {
   const name = command.split(' ')[0]!;
-  const files = (pattern: RegExp) => pattern.test(name) || (start?.mappings.some((mapping) => pattern.test(basename(mapping.name))) ?? false);
+  const files = (pattern: RegExp) =>
+    pattern.test(name) || (start?.mappings.some((mapping) => pattern.test(basename(mapping.name))) ?? false);
   if (files(/^(lib)?python\d/) && !start?.environment.some((line) => line.startsWith('PYTHONMALLOC='))) {
-    notes.add(`${name}: Python's own heap takes arenas from malloc, and its objects are not seen: PYTHONMALLOC=malloc shows them`);
+    notes.add(
+      `${name}: Python's own heap takes arenas from malloc, and its objects are not seen: PYTHONMALLOC=malloc shows them`,
+    );
   }
   if (files(/^(php|libphp)/) && !start?.environment.some((line) => line.startsWith('USE_ZEND_ALLOC=0'))) {
-    notes.add(`${name}: PHP's own heap is not seen, nor what it takes from the kernel: USE_ZEND_ALLOC=0 sends its blocks through malloc`);
+    notes.add(
+      `${name}: PHP's own heap is not seen, nor what it takes from the kernel: USE_ZEND_ALLOC=0 sends its blocks through malloc`,
+    );
   }
   if (files(/^(java|libjvm)/)) notes.add(`${name}: the Java heap is not seen: it does not come from malloc`);
 }

@@ -31,7 +31,9 @@ export interface RecordedImage {
   readonly ppid: number;
   readonly isFork: boolean;
   /** Of a fork's child: the image that it copies, at which slot, and the thread that goes on. */
-  readonly parent: { readonly pid: number; readonly number: number; readonly slot: number; readonly thread: number } | undefined;
+  readonly parent:
+    | { readonly pid: number; readonly number: number; readonly slot: number; readonly thread: number }
+    | undefined;
   /** The program brings a malloc of its own. */
   readonly hasOwnMalloc: boolean;
   readonly startTicks: number;
@@ -83,7 +85,13 @@ export async function recordSession<T>(options: SessionOptions, use: (session: S
         return { path, why };
       });
     const isRecorder = (name: string) => name.startsWith(rings) || name === library;
-    return await use({ ...kept, unrecorded, library, isRecorder, logPath: ({ pid, number }) => join(logs, `${pid}.${number}`) });
+    return await use({
+      ...kept,
+      unrecorded,
+      library,
+      isRecorder,
+      logPath: ({ pid, number }) => join(logs, `${pid}.${number}`),
+    });
   } finally {
     remove();
     process.off('exit', remove);
@@ -122,7 +130,10 @@ interface Draft {
   readonly clocks: { readonly ticks: number; readonly ns: number }[];
 }
 
-async function keep(options: SessionOptions, [keeper, library, rings, logs]: [string, string, string, string]): Promise<Kept> {
+async function keep(
+  options: SessionOptions,
+  [keeper, library, rings, logs]: [string, string, string, string],
+): Promise<Kept> {
   const draft: Draft = { programPid: 0, programStatus: 0, cutBy: undefined, error: 0, images: new Map(), clocks: [] };
   const numbers = [options.diskBytes, options.stopEvents, options.sampleNs].map(String);
   const child = spawn(keeper, [clockKind(), rings, logs, ...numbers, library, ...options.command], {
@@ -152,11 +163,14 @@ async function keep(options: SessionOptions, [keeper, library, rings, logs]: [st
     }
   });
   const release = handleSignals(draft, say, end);
-  const timer = options.stopNs > 0 ? setTimeout(() => {
-    draft.cutBy = 'time';
-    say('stop');
-    end(constants.signals.SIGTERM);
-  }, options.stopNs / 1e6) : undefined;
+  const timer =
+    options.stopNs > 0
+      ? setTimeout(() => {
+          draft.cutBy = 'time';
+          say('stop');
+          end(constants.signals.SIGTERM);
+        }, options.stopNs / 1e6)
+      : undefined;
   try {
     await ended;
   } finally {
@@ -166,7 +180,8 @@ async function keep(options: SessionOptions, [keeper, library, rings, logs]: [st
   }
   if (draft.error !== 0) throw startError(options.command[0]!, draft.error);
   const [first, last] = [draft.clocks[0], draft.clocks.at(-1)];
-  if (!first || !last || draft.clocks.length < 2) throw new UserError(`${options.command[0]}: the recording was broken off: its keeper was killed`);
+  if (!first || !last || draft.clocks.length < 2)
+    throw new UserError(`${options.command[0]}: the recording was broken off: its keeper was killed`);
   const nsPerTick = (last.ns - first.ns) / (last.ticks - first.ticks);
   const { programPid, programStatus, cutBy } = draft;
   return { programPid, programStatus, cutBy, nsPerTick, images: [...draft.images.values()] };
@@ -190,20 +205,29 @@ function handleSignals(draft: Draft, say: (line: string) => void, end: (signal: 
   let marks = 0;
   let waiting: NodeJS.Timeout | undefined;
   const handlers: [NodeJS.Signals, () => void][] = [
-    ['SIGINT', () => {
-      draft.cutBy ??= 'signal';
-      const send = () => end(constants.signals.SIGINT);
-      if (process.stdin.isTTY && waiting === undefined) waiting = setTimeout(send, TERMINAL_MS);
-      else send();
-    }],
-    ['SIGTERM', () => {
-      draft.cutBy ??= 'signal';
-      end(constants.signals.SIGTERM);
-    }],
-    ['SIGHUP', () => {
-      draft.cutBy ??= 'signal';
-      end(constants.signals.SIGHUP);
-    }],
+    [
+      'SIGINT',
+      () => {
+        draft.cutBy ??= 'signal';
+        const send = () => end(constants.signals.SIGINT);
+        if (process.stdin.isTTY && waiting === undefined) waiting = setTimeout(send, TERMINAL_MS);
+        else send();
+      },
+    ],
+    [
+      'SIGTERM',
+      () => {
+        draft.cutBy ??= 'signal';
+        end(constants.signals.SIGTERM);
+      },
+    ],
+    [
+      'SIGHUP',
+      () => {
+        draft.cutBy ??= 'signal';
+        end(constants.signals.SIGHUP);
+      },
+    ],
     ['SIGUSR2', () => say(`sample mark${++marks}`)],
   ];
   for (const [signal, handler] of handlers) process.on(signal, handler);
@@ -232,7 +256,9 @@ function note(draft: Draft, line: string): void {
 }
 
 function imageOf(fields: readonly string[]): RecordedImage {
-  const [pid, number, ppid, kind, parentPid, parentNumber, parentSlot, thread, flags, startTicks] = fields.slice(0, 10).map(Number);
+  const [pid, number, ppid, kind, parentPid, parentNumber, parentSlot, thread, flags, startTicks] = fields
+    .slice(0, 10)
+    .map(Number);
   const isFork = kind === 2;
   return {
     pid: pid!,
@@ -255,7 +281,11 @@ function pathOf(fields: readonly string[]): string {
 
 function startError(program: string, error: number): UserError {
   const what =
-    error === constants.errno.ENOENT ? 'no such program' : error === constants.errno.EACCES ? 'no right to run it' : `error ${error}`;
+    error === constants.errno.ENOENT
+      ? 'no such program'
+      : error === constants.errno.EACCES
+        ? 'no right to run it'
+        : `error ${error}`;
   return new UserError(`${program}: found ${what}, expected a program to record`);
 }
 

@@ -33,14 +33,28 @@ export const recordCommand: CommandModule<object, RecordArguments> = {
       .option('output', {
         alias: 'o',
         type: 'string',
-        describe: 'the trace (default: PROGRAM.htb here); process 4711 of its children goes to PROGRAM.4711.htb; - for text to stdout',
+        describe:
+          'the trace (default: PROGRAM.htb here); process 4711 of its children goes to PROGRAM.4711.htb; - for text to stdout',
       })
       .option('force', { type: 'boolean', default: false, describe: 'replace a trace that is there already' })
       .option('json', { type: 'string', describe: 'a list of the processes, to FILE' })
-      .option('process', { type: 'string', describe: 'keep one program by NAME, one process by number, or the `largest`' })
-      .option('stop-after', { type: 'string', describe: 'end the program after a time (10s, 5m) or so many events (1000000)' })
-      .option('sample-every', { type: 'string', describe: 'sample the process that often (100ms, 1s); SIGUSR2 samples it now' })
-      .option('disk', { type: 'string', default: '10G', describe: 'what the logs may take meanwhile: then the recording ends, not the program' })
+      .option('process', {
+        type: 'string',
+        describe: 'keep one program by NAME, one process by number, or the `largest`',
+      })
+      .option('stop-after', {
+        type: 'string',
+        describe: 'end the program after a time (10s, 5m) or so many events (1000000)',
+      })
+      .option('sample-every', {
+        type: 'string',
+        describe: 'sample the process that often (100ms, 1s); SIGUSR2 samples it now',
+      })
+      .option('disk', {
+        type: 'string',
+        default: '10G',
+        describe: 'what the logs may take meanwhile: then the recording ends, not the program',
+      })
       .option('anonymize', { type: 'boolean', default: false, describe: 'keep sizes, order and times alone' })
       .option('arguments', { type: 'boolean', default: false, describe: 'keep the arguments of the commands too' })
       .option('quantum', quantumOption)
@@ -102,7 +116,9 @@ function tell(line: string): void {
 function commandOf({ program, '--': behind }: RecordArguments): string[] {
   const before = program.map(String);
   if (behind !== undefined && behind.length > 0 && before.length > 0) {
-    throw new UserError(`record: found '${before[0]}' before --, expected options alone (the output is -o ${before[0]})`);
+    throw new UserError(
+      `record: found '${before[0]}' before --, expected options alone (the output is -o ${before[0]})`,
+    );
   }
   const command = [...before, ...(behind ?? []).map(String)];
   if (command.length === 0) throw new UserError('record: found no program, expected one behind --');
@@ -115,7 +131,10 @@ function traceName(output: string, recorded: RecordedProcess, isChosen: boolean,
   return output === '-' ? undefined : outputOf(output, recorded.pid, recorded.earlier);
 }
 
-function listed({ pid, ppid, command, events, threads, exit }: RecordedProcess, trace: string | undefined): ListedProcess {
+function listed(
+  { pid, ppid, command, events, threads, exit }: RecordedProcess,
+  trace: string | undefined,
+): ListedProcess {
   return { pid, ppid, command, trace: trace ?? null, events: events.length, threads, exit: exit ?? null };
 }
 
@@ -128,7 +147,10 @@ function tellProcess(recorded: RecordedProcess, trace: string | undefined): void
     ...(residentPeakBytes > 0 ? [`VmHWM ${bytes(residentPeakBytes)}`] : []),
   ];
   process.stderr.write(`${trace ?? '(no file)'}: ${command}, process ${pid}: ${seen.join(', ')}\n`);
-  if (assumedBytes >= 2 ** 20) process.stderr.write(`${command}: ${bytes(assumedBytes)} of large blocks lay on pages that were there before, or huge: taken as written\n`);
+  if (assumedBytes >= 2 ** 20)
+    process.stderr.write(
+      `${command}: ${bytes(assumedBytes)} of large blocks lay on pages that were there before, or huge: taken as written\n`,
+    );
   tellOddities(command, oddities);
 }
 
@@ -136,11 +158,14 @@ function tellProcess(recorded: RecordedProcess, trace: string | undefined): void
 function finish(command: readonly string[], recording: Recording, list: readonly ListedProcess[]): number {
   const { ended, cutBy, leftOut, notes, exit } = recording;
   for (const note of notes) tell(note);
-  if (list.length > TOLD_PROCESSES) tell(`and ${count(list.length - TOLD_PROCESSES)} further processes (--json FILE lists them)`);
+  if (list.length > TOLD_PROCESSES)
+    tell(`and ${count(list.length - TOLD_PROCESSES)} further processes (--json FILE lists them)`);
   if (leftOut > 0) tell(`${count(leftOut)} forks that became another program have no trace of their own`);
   if (cutBy === 'disk') tell('the traces end where --disk was reached');
   if (list.length === 0) {
-    throw new UserError(`${command[0]}: found no call of malloc (${ended}), expected a program that is linked with glibc dynamically`);
+    throw new UserError(
+      `${command[0]}: found no call of malloc (${ended}), expected a program that is linked with glibc dynamically`,
+    );
   }
   const first = list.find(({ trace }) => trace !== null);
   tell(`${command[0]}: ${ended}; ${count(list.length)} ${list.length === 1 ? 'process' : 'processes'} recorded`);

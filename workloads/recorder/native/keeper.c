@@ -45,6 +45,7 @@ static size_t image_count, image_room, live_count;
 static pid_t program;
 static int program_is_over, has_ended, samples;
 static uint64_t total_events;
+static int has_children;
 /* A file is there that is not a ring yet. */
 static int is_one_unready;
 
@@ -218,7 +219,8 @@ static int status_of(int pidfd)
 static void reap(void)
 {
 	int status;
-	for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;) {
+	pid_t pid;
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
 		for (size_t i = 0; i < image_count; i++)
 			if (images[i]->pid == pid) images[i]->exit_status = status;
 		if (pid == program) {
@@ -226,7 +228,11 @@ static void reap(void)
 			tell("exited %d\n", status);
 		}
 	}
+	has_children = pid == 0;
 }
+
+/* Orphans that are not recorded, yet or ever, are waited for so long. */
+#define ORPHANS_NS 1000000000
 
 static void end_those_gone(const struct pollfd *polled, struct image *const *of, size_t count)
 {
@@ -379,12 +385,13 @@ static void wait_for_something(int folder_watch, int busy)
 
 static void keep(int folder_watch)
 {
-	int64_t next_sample = now_ns() + options.sample_ns;
+	int64_t next_sample = now_ns() + options.sample_ns, last_alive = now_ns();
 	for (int busy = 0;;) {
 		wait_for_something(folder_watch, busy);
 		if (is_one_unready) look_for_images();
 		busy = drain_all();
 		reap();
+		if (!program_is_over) last_alive = now_ns();
 		if (options.sample_ns && now_ns() >= next_sample) {
 			char label[32];
 			snprintf(label, sizeof label, "t%d", ++samples);
@@ -394,7 +401,8 @@ static void keep(int folder_watch)
 		}
 		if (!program_is_over) continue;
 		look_for_images();
-		if (live_count == 0) return;
+		if (live_count > 0) last_alive = now_ns();
+		else if (!has_children || has_ended || now_ns() - last_alive > ORPHANS_NS) return;
 		for (size_t i = 0; i < image_count && !is_waiting_told; i++) {
 			if (images[i]->is_over || images[i]->pid == program) continue;
 			is_waiting_told = 1;

@@ -9,16 +9,18 @@
 
 struct attempt {
 	size_t alignment, size;
+	struct attempt *outer;
+	int has_failed; /* and that has been logged */
 };
 
-/* The call of a throwing form that this thread is in. */
-static THREAD_LOCAL const struct attempt *under_way;
+/* The innermost form that this thread is in: one may call another. */
+static THREAD_LOCAL struct attempt *under_way;
 
-static void *finish(const struct attempt *a, void *result)
+static void *finish(struct attempt *a, void *result)
 {
-	under_way = NULL;
+	under_way = a->outer;
 	const void *got = result ? result : FAILED_ALLOCATION;
-	if (inner_allocated == got || !recording()) return result;
+	if (inner_allocated == got || (!result && a->has_failed) || !recording()) return result;
 	int saved = errno;
 	if (a->alignment) note_aligned(result, a->alignment, a->size);
 	else log_allocated(OP_MALLOC, result, a->size);
@@ -54,7 +56,7 @@ static void *find_operator(const char *name)
 		typedef void *(*type) types; \
 		FIND(name, type); \
 		if (UNLIKELY(!f)) return instead; \
-		struct attempt a = { align, size }; \
+		struct attempt a = { align, size, under_way, 0 }; \
 		inner_allocated = NULL; \
 		under_way = &a; \
 		return finish(&a, f passed); \
@@ -64,7 +66,11 @@ EXPORT void *__cxa_allocate_exception(size_t size)
 {
 	typedef void *type(size_t);
 	static type *found;
-	if (under_way) finish(under_way, NULL);
+	if (under_way) {
+		for (struct attempt *a = under_way->outer; a; a = a->outer) a->has_failed = 1;
+		finish(under_way, NULL);
+		under_way = NULL; /* its frame will be gone */
+	}
 	if (!found) found = (type *)find_operator("__cxa_allocate_exception");
 	if (!found) abort();
 	return found(size);

@@ -14,6 +14,7 @@
 #define ROWS 4096
 static _Atomic uintptr_t watched[ROWS][8];
 unsigned char big_filter[ROWS];
+static _Atomic long watched_count;
 static uint64_t spent_ticks;
 
 /* Without PAGEMAP_SCAN a look reads 8 bytes for every page of the block. */
@@ -26,6 +27,7 @@ static int watch(const void *p)
 		uintptr_t none = 0;
 		if (atomic_compare_exchange_strong(&watched[row][i], &none, (uintptr_t)p)) {
 			__atomic_fetch_add(&big_filter[row], 1, __ATOMIC_RELAXED);
+			watched_count++;
 			return 1;
 		}
 	}
@@ -44,6 +46,7 @@ static int find(const void *p, size_t size, size_t *was)
 			*was = size_of[row][i];
 			atomic_store(&watched[row][i], 0);
 			__atomic_fetch_sub(&big_filter[row], 1, __ATOMIC_RELAXED);
+			watched_count--;
 		} else {
 			size_of[row][i] = size;
 		}
@@ -76,6 +79,8 @@ static void log_pages(enum op op, const void *p, size_t size)
 	}
 	if (fd >= 0) close(fd);
 }
+
+int has_big_blocks(void) { return watched_count > 0; }
 
 void big_allocated(const void *p, size_t size)
 {

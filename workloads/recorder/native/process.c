@@ -21,7 +21,8 @@ static void exit_begins(int status)
 	if (!is_recorded_process() || atomic_exchange(&noted, 1)) return; /* a vfork's child leaves with its parent's memory */
 	int saved = errno;
 	log_extended(OP_EXIT, NULL, (uint32_t)status, 0);
-	ask_keeper();
+	/* A fork's child that did next to nothing is not worth the wait: there may be thousands. */
+	if (ring->kind == IMAGE_STARTED || next_slot > 1000 || has_big_blocks()) ask_keeper();
 	errno = saved;
 }
 

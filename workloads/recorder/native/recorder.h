@@ -135,6 +135,7 @@ static inline void log_sized(enum op op, const void *address, uint64_t size)
 /* pages.c: which pages of big blocks were written. Called with sizes from BIG_BYTES on, and with any block that goes. */
 void big_allocated(const void *p, size_t size);
 void big_freed(const void *p);
+int has_big_blocks(void);
 extern unsigned char big_filter[4096];
 static inline unsigned big_hash(const void *p) { return (unsigned)(((uintptr_t)p >> 4) * 0x9e3779b97f4a7c15ull >> 52); }
 static inline int may_be_big(const void *p) { return UNLIKELY(big_filter[big_hash(p)]); }
