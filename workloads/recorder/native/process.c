@@ -72,6 +72,13 @@ EXPORT int __libc_start_main(main_function *main, int argc, char **argv, void (*
 	return next(watched_main, argc, argv, init, fini, rtld_fini, stack_end);
 }
 
+/* The last moment at which the session's folder can be reached. */
+EXPORT int chroot(const char *path)
+{
+	recording();
+	return real.chroot(path);
+}
+
 /* ---- exec */
 
 /* Notes PID and words in a file of the session's folder, where the file cannot be recorded. */
@@ -132,7 +139,7 @@ static void add_to(char **to, char *text, char *const envp[], const struct addit
 /* All of it lies on the stack: this may be a vfork's child. */
 #define WITH_RECORDER(fixed, envp) \
 	char *const *fixed = envp; \
-	if (atomic_load(&in_process.state) == ON) { \
+	if (has_session()) { \
 		struct additions a = missing_in(envp); \
 		if (a.bytes) { \
 			char **to = alloca((a.count + 3) * sizeof *to); \

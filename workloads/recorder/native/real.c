@@ -45,6 +45,7 @@ void resolve(void)
 		.malloc_trim = next_function("malloc_trim"),
 		.mallopt = next_function("mallopt"),
 		.dlopen = next_function("dlopen"),
+		.chroot = next_function("chroot"),
 		.exit = next_function("exit"),
 		._exit = next_function("_exit"),
 		.quick_exit = next_function("quick_exit"),

@@ -34,6 +34,7 @@ struct real {
 	int (*malloc_trim)(size_t);
 	int (*mallopt)(int, int);
 	void *(*dlopen)(const char *, int);
+	int (*chroot)(const char *);
 	void (*exit)(int), (*_exit)(int), (*quick_exit)(int);
 	int (*execve)(const char *, char *const[], char *const[]);
 	int (*execvpe)(const char *, char *const[], char *const[]);
@@ -65,6 +66,8 @@ void begin_thread(void);
 /* Has the keeper look at this process now, and waits for it a little. */
 void ask_keeper(void);
 int is_recorded_process(void);
+/* Whether this process, or a fork's child of it that has yet to make its ring, is to be recorded. */
+int has_session(void);
 /* Leaves a word about a program that this process starts or becomes. Touches no memory but the stack. */
 void note_unrecorded(const char *path, const char *why);
 const char *session_variable(const char *name);

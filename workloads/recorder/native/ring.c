@@ -37,6 +37,8 @@ static _Atomic int has_exit_key;
 /* PID << 32 | N of this image; 0: none yet. */
 static uint64_t image;
 static int never;
+/* Of a fork's child: later it may have another one. */
+static int parent_pid;
 static int keeper_pid;
 static char folder[200];
 
@@ -146,7 +148,7 @@ static int map_ring(void)
 	made->slots = RING_SLOTS;
 	made->kind = image ? IMAGE_FORKED : IMAGE_STARTED;
 	made->pid = getpid();
-	made->ppid = getppid();
+	made->ppid = image && parent_pid ? parent_pid : getppid();
 	made->parent_image = image;
 	made->parent_slot = next_slot;
 	made->thread = thread_mark ? thread_mark - 1 : 0;
@@ -179,12 +181,15 @@ int start_recording(void)
 	return !never;
 }
 
+/* Most children become another program: one that calls malloc before makes a ring of its own then. */
 static void in_child(void)
 {
 	if (never || !ring) return;
+	parent_pid = (int)syscall(SYS_getppid);
 	atomic_store(&in_process.state, UNDECIDED);
-	start_recording();
 }
+
+int has_session(void) { return !never && folder[0]; }
 
 int is_recorded_process(void)
 {
@@ -254,7 +259,7 @@ void ask_keeper(void)
 void note_unrecorded(const char *path, const char *why)
 {
 	char name[300];
-	if (atomic_load(&in_process.state) != ON) return;
+	if (!has_session()) return;
 	char *end = append_number(stpcpy(stpcpy(name, folder), "/no."), (unsigned long)syscall(SYS_getpid));
 	for (unsigned long k = 0; k < 1000; k++) {
 		append_number(stpcpy(end, "."), k);
