@@ -15,6 +15,8 @@ const PARAMETERS: ReadonlyMap<number, MalloptName> = new Map(
 const ALIGNMENT_MAX = 2 ** 31;
 /** Blocks are found again by the mebibytes that they lie in. */
 const GRANULE_BYTES = 2 ** 20;
+/** As in native/ring.h: smaller blocks are not looked at. */
+const BIG_BYTES = 65536;
 
 export interface ImageTraceOptions {
   readonly name: string;
@@ -92,32 +94,51 @@ export function traceOfImage(options: ImageTraceOptions): ImageTrace {
     if (end > from) builder.write(thread, block, from, end - from);
   }
 
-  /** A new block at an address, by whatever call; `allocate` makes the event. */
-  function place(r: LogRecord, bytes: number, allocate: () => BlockId): void {
-    const lost = r.address === 0 ? -1 : blocks.get(r.address);
+  /** Before the event of a call that returned: makes room at the address; the pages that are known to be written. */
+  function expect(r: LogRecord, size: number): readonly PageRun[] | undefined {
+    calls++;
+    if (r.address === 0) {
+      odd('allocations that failed');
+      builder.annotate({ failed: true });
+      return undefined;
+    }
+    const lost = blocks.get(r.address);
     if (lost >= 0) {
       odd('blocks whose free was not seen');
       blocks.take(r.address);
       builder.free(r.thread, lost);
     }
-    calls++;
-    if (r.address === 0) {
-      odd('allocations that failed');
-      builder.annotate({ failed: true });
-      allocate();
-      return;
-    }
-    const runs = bytes >= 65536 ? ahead.atAllocation.get(index) : undefined;
+    const runs = size >= BIG_BYTES ? ahead.atAllocation.get(index) : undefined;
     if (runs) builder.annotate({ unwritten: true });
-    const block = allocate();
+    return runs;
+  }
+
+  /** After it. */
+  function settle(r: LogRecord, block: BlockId, size: number, runs: readonly PageRun[] | undefined): void {
+    if (r.address === 0) return;
     blocks.set(r.address, block);
     const granule = Math.floor(r.address / (GRANULE_BYTES / 8));
-    if (granule !== lastGranule || bytes > GRANULE_BYTES) {
+    if (granule !== lastGranule || size > GRANULE_BYTES) {
       lastGranule = granule;
-      const count = Math.min(4096, Math.ceil(bytes / GRANULE_BYTES));
-      for (let i = 0; i <= count; i++) if (i === 0 || i < count) granules.add(granule + i);
+      const count = Math.min(4096, Math.max(1, Math.ceil(size / GRANULE_BYTES)));
+      for (let i = 0; i < count; i++) granules.add(granule + i);
     }
-    for (const run of runs ?? []) write(r.thread, block, r.address, run);
+    if (runs) for (const run of runs) write(r.thread, block, r.address, run);
+  }
+
+  function malloc(r: LogRecord, size: number): void {
+    const runs = expect(r, size);
+    settle(r, builder.malloc(r.thread, size), size, runs);
+  }
+
+  function calloc(r: LogRecord): void {
+    const runs = expect(r, r.a * r.b);
+    settle(r, builder.calloc(r.thread, cutNumber(r.a), cutNumber(r.b)), r.a * r.b, runs);
+  }
+
+  function memalign(r: LogRecord): void {
+    const runs = expect(r, r.b);
+    settle(r, builder.memalign(r.thread, powerOfTwo(r.a), cutNumber(r.b)), r.b, runs);
   }
 
   function free(r: LogRecord): void {
@@ -132,11 +153,11 @@ export function traceOfImage(options: ImageTraceOptions): ImageTrace {
     moving.delete(r.thread);
     if (!from || from.block < 0) {
       odd('reallocs of blocks that were not seen');
-      place(r, size, () => builder.malloc(r.thread, size));
+      malloc(r, size);
     } else if (size === 0) {
       calls++;
       builder.realloc(r.thread, from.block, 0);
-      if (r.address !== 0) place(r, 0, () => builder.malloc(r.thread, 0)); // not as glibc has it
+      if (r.address !== 0) malloc(r, 0); // not as glibc has it
     } else if (r.address === 0) {
       calls++;
       odd('allocations that failed');
@@ -144,10 +165,9 @@ export function traceOfImage(options: ImageTraceOptions): ImageTrace {
       builder.realloc(r.thread, from.block, size);
       blocks.set(from.old, from.block);
     } else {
-      place(r, size, () => {
-        builder.realloc(r.thread, from.block, size);
-        return from.block;
-      });
+      const runs = expect(r, size);
+      builder.realloc(r.thread, from.block, size);
+      settle(r, from.block, size, runs);
     }
   }
 
@@ -217,16 +237,16 @@ export function traceOfImage(options: ImageTraceOptions): ImageTrace {
   function event(r: LogRecord): void {
     switch (r.op) {
       case LOG.MALLOC:
-        place(r, r.a, () => builder.malloc(r.thread, cutNumber(r.a)));
+        malloc(r, cutNumber(r.a));
         return;
       case LOG.FREE:
         free(r);
         return;
       case LOG.CALLOC:
-        place(r, r.a * r.b, () => builder.calloc(r.thread, cutNumber(r.a), cutNumber(r.b)));
+        calloc(r);
         return;
       case LOG.MEMALIGN:
-        place(r, r.b, () => builder.memalign(r.thread, powerOfTwo(r.a), cutNumber(r.b)));
+        memalign(r);
         return;
       case LOG.REALLOC_BEGIN:
         moving.set(r.thread, { block: blocks.take(r.address), old: r.address });
