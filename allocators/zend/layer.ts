@@ -70,6 +70,7 @@ export function layered(upper: UpperLayer, below: Allocator, all: boolean): Requ
     // Neither posix_memalign nor malloc_trim nor mallopt exists in the layer above.
     memalign: below.memalign,
     trim: below.trim,
+    ...(below.forkChild && { forkChild: below.forkChild }),
     mallopt: below.mallopt,
     requestBegin: upper.begin,
     requestEnd: upper.end,

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { Argv } from 'yargs';
 import { UserError } from '../../sim/contract/assert.ts';
 import { COST_PROFILES, type Costs, DEFAULT_PROFILE, parseCosts } from '../../sim/time/costs.ts';
-import { systemError } from '../../workloads/trace/reader.ts';
+import { systemError } from '../../workloads/trace/unpacked.ts';
 import type { Mode, Pace } from '../run/result.ts';
 import type { SessionOptions } from '../run/session.ts';
 

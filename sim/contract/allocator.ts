@@ -58,6 +58,8 @@ export interface Allocator {
   threadStart(t: ThreadSlot): void;
   /** The thread's destructors: flush its cache, give its arena back. */
   threadExit(t: ThreadSlot): void;
+  /** The process is a copy of its parent, of whose threads `t` alone lives on: what the allocator does in a child after a fork. */
+  forkChild?(t: ThreadSlot): void;
   /** malloc_trim(pad): whether memory was given back. Models without it return false. */
   trim(t: ThreadSlot, pad: Bytes): boolean;
   /** mallopt by malloc.h's names. Models without it ignore it, as the ground-truth replay does. */

@@ -73,6 +73,7 @@ export function createInterpreter(options: InterpreterOptions): Interpreter {
     OP_EFREE,
     OP_EMALLOC,
     OP_EREALLOC,
+    OP_FORK,
     OP_FREE,
     OP_GC,
     OP_MALLOC,
@@ -299,6 +300,9 @@ export function createInterpreter(options: InterpreterOptions): Interpreter {
       case OP_THREAD_EXIT:
         exitThread(t);
         break;
+      case OP_FORK:
+        allocator.forkChild?.(t);
+        break;
       case OP_GC:
         request?.gcMemCaches?.(t);
         afterOther(t);
@@ -309,7 +313,7 @@ export function createInterpreter(options: InterpreterOptions): Interpreter {
       case OP_STALE_FREE:
         if (addressOfRow) allocator.freeStale?.(t, addressOfRow(a));
         break;
-      default: // THREAD_BEGIN, SAMPLE, EXIT, FORK and SKIPPED do nothing here
+      default: // THREAD_BEGIN, SAMPLE, EXIT and SKIPPED do nothing here
     }
   }
 

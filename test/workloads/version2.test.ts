@@ -10,6 +10,7 @@ import { cutTrace } from '../../workloads/trace/cut.ts';
 import { createTraceParser } from '../../workloads/trace/parser.ts';
 import { traceStatistics } from '../../workloads/trace/statistics.ts';
 import { formatTrace } from '../../workloads/trace/writer.ts';
+import { recordingSession } from '../helpers/recording-session.ts';
 import { viewOf } from './naive-trace.ts';
 import { HEADERS_2, traceLines2 } from './trace-program.ts';
 
@@ -225,4 +226,33 @@ describe('a block of more than 4 GiB', () => {
       }
     },
   );
+});
+
+describe('a process that began as a copy of one with threads', () => {
+  const parent = ['m 0 1 100', 'm 1 2 100', 'm 2 3 100', 'm 3 4 100', 'fork 0'];
+  const child = ['m 11 5 100', 'm 12 6 100', 'm 13 7 100', 'm 14 8 100', 'f 0 2', 'te 12', '= s'];
+
+  it('uses the arenas of the threads that are gone, the oldest first, as glibc does; then a new one', () => {
+    const events = parse(trace(...parent, ...child));
+    const { session, placements } = recordingSession(events, 'glibc', { check: 'events' });
+    session.advance(events.length);
+    const arenaOf = new Map(
+      placements
+        .map((line) => line.split(' '))
+        .map(([row, address]) => [Number(row), Number(BigInt(`0x${address!}`) >> 26n)]),
+    );
+    const [first, second, third] = [1, 2, 3].map((row) => arenaOf.get(row));
+    expect(new Set([first, second, third]).size).toBe(3);
+    expect([5, 6, 7].map((row) => arenaOf.get(row))).toEqual([first, second, third]);
+    expect([first, second, third]).not.toContain(arenaOf.get(8));
+  });
+
+  it.each(['jemalloc', 'zendmm', 'zendmm@5.6'])('keeps every invariant under %s', async (allocator) => {
+    const events = parse(trace('em 1 9 50', ...parent, ...child));
+    for (const mode of ['lockstep', 'virtual'] as const) {
+      const spec = parseAllocator(allocator, 2);
+      const result = await runSession({ events, workload: 'T', spec, cpus: 2, mode, check: 'samples' });
+      expect(result.samples.at(-1)!.liveBlocks).toBe(8);
+    }
+  });
 });

@@ -40,6 +40,7 @@ type Width = 1 | 2 | 4;
 const TYPE_OF_WIDTH = { 1: 'u8', 2: 'u16', 4: 'u32' } as const;
 
 type Column = Int32Array | Uint32Array;
+type Stored = Uint8Array | Uint16Array | Uint32Array;
 
 /** The bytes of the binary form, in parts. */
 export function* encodeHtb(events: EventBuffer): Generator<Uint8Array> {
@@ -231,12 +232,13 @@ export function createHtbInput(source: string, fileBytes?: number): TraceInput {
     }
   }
 
-  /** From the form of version 1. */
-  function widenHeads(from: number, count: number): void {
-    for (let i = from; i < from + count; i++) {
-      const row = rowsOf ? rowsOf[i]! : i;
-      const head = target[row]!;
-      target[row] = ((head >>> OP_BITS_1) << OP_BITS) | (head & OP_MASK);
+  /** Heads of version 1, from value number `first` on. */
+  function widenHeads(from: Stored, first: number): void {
+    const to = target;
+    const rows = rowsOf;
+    for (let i = 0; i < from.length; i++) {
+      const head = from[i]!;
+      to[rows ? rows[first + i]! : first + i] = ((head >>> OP_BITS_1) << OP_BITS) | (head & OP_MASK);
     }
   }
 
@@ -261,9 +263,9 @@ export function createHtbInput(source: string, fileBytes?: number): TraceInput {
     crc = crc32(staging.subarray(0, filled), crc);
     const n = filled / width;
     const from = staged[width].subarray(0, n);
-    if (rowsOf) scatter(from, rowsOf.subarray(values, values + n), target);
+    if (column.name === 'head' && version === 1) widenHeads(from, values);
+    else if (rowsOf) scatter(from, rowsOf.subarray(values, values + n), target);
     else target.set(from, values);
-    if (column.name === 'head' && version === 1) widenHeads(values, n);
     values += n;
     filled = 0;
     if (values === column.length) {
@@ -293,7 +295,7 @@ export function createHtbInput(source: string, fileBytes?: number): TraceInput {
             open();
           }
         } else if (index === header.columns.length) {
-          throw refuse(`${chunk.length - at} bytes or more behind the last column`, 'the end of the file');
+          throw refuse('bytes behind the last column', 'the end of the file');
         } else {
           const count = take(chunk.subarray(at));
           at += count;
@@ -315,7 +317,7 @@ export function createHtbInput(source: string, fileBytes?: number): TraceInput {
   };
 }
 
-function scatter(from: Uint8Array | Uint16Array | Uint32Array, rows: Uint32Array, target: Uint32Array): void {
+function scatter(from: Stored, rows: Uint32Array, target: Uint32Array): void {
   for (let i = 0; i < from.length; i++) target[rows[i]!] = from[i]!;
 }
 
@@ -351,7 +353,7 @@ function toEvents(header: HtbHeader, columns: ReadonlyMap<string, Uint32Array>):
     siteParent: behindNothing(columns.get('siteParent')),
     siteFrame: behindNothing(columns.get('siteFrame')),
     observations: header.observations ?? [],
-    recorded: header.recorded ?? NO_FACTS,
+    recorded: { ...NO_FACTS, ...header.recorded },
     exitRow: header.exitRow ?? -1,
   };
 }

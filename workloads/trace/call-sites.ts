@@ -1,5 +1,5 @@
 import type { Frame } from '../../sim/contract/event.ts';
-import { sharedInt32 } from './columns.ts';
+import { sharedCopy, sharedInt32 } from './columns.ts';
 
 /** The call sites of a trace under construction: a tree of call stacks, and the site of each allocating row. */
 export interface CallSites {
@@ -51,13 +51,7 @@ export function createCallSites(): CallSites {
     },
     finish(rows) {
       if (sites && sites.length < rows) sites = grown(rows);
-      return { sites, frames, siteParent: shared(siteParent), siteFrame: shared(siteFrame) };
+      return { sites, frames, siteParent: sharedCopy(siteParent), siteFrame: sharedCopy(siteFrame) };
     },
   };
-}
-
-function shared(values: readonly number[]): Int32Array {
-  const column = sharedInt32(values.length);
-  column.set(values);
-  return column;
 }

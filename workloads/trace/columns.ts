@@ -16,3 +16,9 @@ export function sharedInt32(count: number): Int32Array {
 export function sharedUint32(count: number): Uint32Array {
   return new Uint32Array(sharedBytes(count, 4));
 }
+
+export function sharedCopy(values: ArrayLike<number>): Int32Array {
+  const column = sharedInt32(values.length);
+  column.set(values);
+  return column;
+}

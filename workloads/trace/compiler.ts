@@ -41,7 +41,7 @@ import {
 } from '../../sim/contract/event.ts';
 import type { EventBatch } from './batch.ts';
 import { createCallSites } from './call-sites.ts';
-import { sharedBytes, sharedInt32, sharedUint32 } from './columns.ts';
+import { sharedBytes, sharedCopy, sharedInt32, sharedUint32 } from './columns.ts';
 import { createIdTable } from './id-table.ts';
 import { createMarksBuilder } from './marks.ts';
 
@@ -553,7 +553,9 @@ export function createTraceCompiler(options: CompilerOptions = {}): TraceCompile
   function allocate(op: number, thread: number, id: number, bytes: number, first: number, second: number): Refusal {
     const t = act(thread);
     if (ids.get(id) !== 0) return refuse(OBJECT_LIVE, t);
-    if (!isPlain(bytes)) return allocateMarked(op, t, id, Math.min(bytes, NUMBER_MAX), first, second);
+    if (!isPlain(Math.max(bytes, first, second))) {
+      return allocateMarked(op, t, id, Math.min(bytes, NUMBER_MAX), first, second);
+    }
     const s = takeSlot(id, bytes);
     noteRequestBlock(op, s, id, t);
     emit(op, t, s, first, second);
@@ -817,7 +819,7 @@ export function createTraceCompiler(options: CompilerOptions = {}): TraceCompile
       begins,
       requestedPeakBytes: Math.min(totals[PEAK_BYTES]!, NUMBER_MAX),
       hasRequestEvents,
-      requestFrees: requestFrees.slice(0, requestFreeCount),
+      requestFrees: sharedCopy(requestFrees.subarray(0, requestFreeCount)),
       skipped,
       marks: marks.finish(),
       ...callSites.finish(rows),

@@ -34,15 +34,20 @@ import {
 } from '../../sim/contract/event.ts';
 import { THREAD_ID_MAX, U32_MAX } from './compiler.ts';
 
-/** By object slot. Otherwise 2 + the number of the thread's list of e-blocks. */
+/** By object slot. */
 const DEAD = 0;
 const OF_MALLOC = 1;
+const OF_EMALLOC = 2;
+const NO_OBJECT = 3; // slot 0
 /** By thread slot. */
 const NOBODY = 0;
 const ALIVE = 1;
 const GONE = 2; // at a fork: the slot is not used again
 
 const CLOCK_LIMIT = 2 ** 53;
+const NO_LIST = -1;
+const NOT_FREE = 'an object that is not free';
+const NOT_LIVE = 'an object that is not live';
 const MISMATCH = 'a summary in the header that its events do not give';
 /** Rows that one call looks at: code that replaces a function is better than code that replaces a running loop. */
 const PIECE_ROWS = 1 << 14;
@@ -50,7 +55,7 @@ const PIECE_ROWS = 1 << 14;
 /**
  * What is wrong with a buffer that did not come from the compiler; undefined where nothing is. Whatever replays and
  * studies take for granted is checked: that threads live, that objects live and have the sizes that are said of them,
- * that lists and tables have what events refer to. A buffer that the compiler has made has no problem.
+ * that lists and tables have what events refer to. The header's peak is believed. A buffer that the compiler has made has no problem.
  */
 export function problemOf(events: EventBuffer): string | undefined {
   return createChecker(events)();
@@ -58,19 +63,25 @@ export function problemOf(events: EventBuffer): string | undefined {
 
 function createChecker(events: EventBuffer): () => string | undefined {
   const { length, head, slot, a, b, begins, labels, objectSlots, threadSlots, requestFrees, marks } = events;
-  const state = new Int32Array(objectSlots);
-  const size = new Float64Array(objectSlots);
+  const states = new Uint8Array(objectSlots);
+  /** Of live objects; U32_MAX for one of 2^32 bytes or more, whose size is in `wide`. */
+  const sizes = new Uint32Array(objectSlots);
+  const wide = new Map<number, number>();
+  /** Of e-blocks: the number of their thread's list. */
+  const owners = new Int32Array(events.hasRequestEvents ? objectSlots : 0);
   /** Of e-blocks: the row of their allocation. */
-  const born = new Int32Array(events.hasRequestEvents ? objectSlots : 0);
+  const born = new Int32Array(owners.length);
   const threads = new Uint8Array(threadSlots);
   const idOf = new Float64Array(threadSlots);
   const aliveIds = new Set<number>([0]);
   const records = new Map<number, number>();
   const requestBlocks: number[] = [];
   threads[0] = ALIVE;
-  const totals = new Float64Array(2);
-  const LIVE = 0;
-  const PEAK = 1;
+  states[0] = NO_OBJECT;
+  // Constants of their own: an imported one is loaded and checked at every use, a local one is folded into the code.
+  const LARGEST = U32_MAX;
+  const orMark = OP_OR_MARK;
+  const opBits = OP_BITS;
   let clock = 0;
   let nextBegin = 0;
   let nextMark = 0;
@@ -111,74 +122,63 @@ function createChecker(events: EventBuffer): () => string | undefined {
     return record;
   }
 
-  /** Rows [from, to), in which no thread begins: mallocs and frees here, what else there is below. */
-  function look(from: number, to: number): boolean {
-    let live = totals[LIVE]!;
-    let peak = totals[PEAK]!;
-    let lastThread = -1;
+  /**
+   * Rows from `from` on, up to `to` or the first that is neither malloc nor free or may break a rule; returns it. No thread
+   * begins in there. What the two do is computed, without a branch between them: which comes next is as good as random,
+   * and so is the thread. Sums of sizes would take longer than all the rest.
+   */
+  function lookAtCommon(from: number, to: number): number {
     let row = from;
     for (; row < to; row++) {
       const word = head[row]!;
-      const op = word & OP_OR_MARK;
-      const t = word >>> OP_BITS;
-      if (t !== lastThread) {
-        if (t >= threadSlots || threads[t] !== ALIVE) break;
-        lastThread = t;
-      }
+      const isFree = word & orMark; // MALLOC is 0, FREE is 1
+      const t = word >>> opBits;
       const s = slot[row]!;
-      if (op === OP_MALLOC) {
-        if (s === 0 || s >>> 0 >= objectSlots || state[s] !== DEAD) return fail(row, 'an object that is not free');
-        state[s] = OF_MALLOC;
-        const bytes = a[row]!;
-        size[s] = bytes;
-        live += bytes;
-        if (live > peak) peak = live;
-      } else if (op === OP_FREE) {
-        if (s >>> 0 >= objectSlots || state[s] !== OF_MALLOC) return fail(row, 'an object that is not live');
-        state[s] = DEAD;
-        live -= size[s]!;
-      } else {
-        break;
-      }
+      if (isFree > 1 || t >= threadSlots || threads[t] !== 1 || s >>> 0 >= objectSlots || states[s] !== isFree) break;
+      const size = a[row]!;
+      if (size === LARGEST) break;
+      states[s] = 1 - isFree;
+      sizes[s] = size; // of a block that is no more, it is never looked at
     }
-    totals[LIVE] = live;
-    totals[PEAK] = peak;
-    position = row;
-    return true;
+    return row;
   }
 
-  function addLive(bytes: number): void {
-    totals[LIVE]! += bytes;
-    if (totals[LIVE]! > totals[PEAK]!) totals[PEAK] = totals[LIVE]!;
+  function sizeOf(s: number): number {
+    return sizes[s] === U32_MAX ? (wide.get(s) ?? U32_MAX) : sizes[s]!;
+  }
+
+  function setSize(s: number, bytes: number): void {
+    sizes[s] = Math.min(bytes, U32_MAX);
+    if (bytes >= U32_MAX) wide.set(s, bytes);
   }
 
   function allocates(row: number, s: number, bytes: number, owner: number): boolean {
-    if (!isObject(s) || state[s] !== DEAD) return fail(row, 'an object that is not free');
-    state[s] = owner;
-    size[s] = bytes;
-    addLive(bytes);
-    if (owner !== OF_MALLOC) {
-      born[s] = row;
-      requestBlocks[owner - 2]!++;
-    }
+    if (!isObject(s) || states[s] !== DEAD) return fail(row, NOT_FREE);
+    setSize(s, bytes);
+    states[s] = OF_MALLOC;
+    if (owner === NO_LIST) return true;
+    if (owners.length === 0) return fail(row, 'an e… event, which the header denies');
+    states[s] = OF_EMALLOC;
+    owners[s] = owner;
+    born[s] = row;
+    requestBlocks[owner]!++;
     return true;
   }
 
   function dies(s: number): void {
-    totals[LIVE]! -= size[s]!;
-    if (state[s] !== OF_MALLOC) requestBlocks[state[s]! - 2]!--;
-    state[s] = DEAD;
+    if (states[s] === OF_EMALLOC) requestBlocks[owners[s]!]!--;
+    states[s] = DEAD;
   }
 
   function isLive(row: number, s: number, isRequest: boolean): boolean {
-    if (!isObject(s) || state[s] === DEAD) return fail(row, 'an object that is not live');
-    return (state[s] !== OF_MALLOC) === isRequest || fail(row, 'an object of the other family');
+    if (!isObject(s) || states[s] === DEAD) return fail(row, NOT_LIVE);
+    return (states[s] === OF_EMALLOC) === isRequest || fail(row, 'an object of the other family');
   }
 
   function resizes(row: number, bytes: number, old: number, isRequest: boolean, failed: boolean): boolean {
     const s = slot[row]!;
     if (!isLive(row, s, isRequest)) return false;
-    const had = size[s]!;
+    const had = sizeOf(s);
     const isMarked = (head[row]! & OP_MARKED) !== 0;
     if (old !== (isMarked ? had : Math.min(had, U32_MAX))) return fail(row, 'an old size that the object has not');
     if (failed) return true;
@@ -186,8 +186,7 @@ function createChecker(events: EventBuffer): () => string | undefined {
       dies(s);
       return true;
     }
-    size[s] = bytes;
-    addLive(bytes - had);
+    setSize(s, bytes);
     return true;
   }
 
@@ -197,7 +196,7 @@ function createChecker(events: EventBuffer): () => string | undefined {
     let before = -1;
     for (const end = nextFree + b[row]!; nextFree < end; nextFree++) {
       const s = requestFrees[nextFree]!;
-      if (!isObject(s) || state[s] !== 2 + record || born[s]! <= before)
+      if (!isObject(s) || states[s] !== OF_EMALLOC || owners[s] !== record || born[s]! <= before)
         return fail(row, 'a request that frees an unknown object');
       before = born[s]!;
       dies(s);
@@ -258,7 +257,7 @@ function createChecker(events: EventBuffer): () => string | undefined {
       if (!isRight) return fail(row, 'an alignment that is no power of two');
     }
     if (failed) return s === 0 || fail(row, 'an object of an allocation that failed');
-    return allocates(row, s, bytes, isRequest ? 2 + recordOf(t) : OF_MALLOC);
+    return allocates(row, s, bytes, isRequest ? recordOf(t) : NO_LIST);
   }
 
   function other(row: number, op: number, t: number, first: number, second: number, flags: number): boolean {
@@ -274,8 +273,8 @@ function createChecker(events: EventBuffer): () => string | undefined {
         dies(s);
         return true;
       case OP_WRITE:
-        if (!isObject(s) || state[s] === DEAD) return fail(row, 'an object that is not live');
-        return first + second <= size[s]! || fail(row, 'a write beyond its object');
+        if (!isObject(s) || states[s] === DEAD) return fail(row, NOT_LIVE);
+        return first + second <= sizeOf(s) || fail(row, 'a write beyond its object');
       case OP_REQUEST_BEGIN:
       case OP_GC:
         seesRequests = true;
@@ -319,11 +318,7 @@ function createChecker(events: EventBuffer): () => string | undefined {
     if (nextBegin < begins.length) return 'a thread that begins nowhere';
     if (nextMark < marks.rows.length) return 'a mark of no event';
     if (nextFree < requestFrees.length) return 'a free of no request';
-    const isSame =
-      Math.min(totals[PEAK]!, NUMBER_MAX) === events.requestedPeakBytes &&
-      skipped === events.skipped &&
-      exitRow === events.exitRow &&
-      seesRequests === events.hasRequestEvents;
+    const isSame = skipped === events.skipped && exitRow === events.exitRow && seesRequests === events.hasRequestEvents;
     return isSame ? (siteProblem(events) ?? observationProblem(events)) : MISMATCH;
   }
 
@@ -333,7 +328,7 @@ function createChecker(events: EventBuffer): () => string | undefined {
       const to = Math.min(length, begins[nextBegin]?.row ?? length, position + PIECE_ROWS);
       if (to <= position) return `event ${position}: threads that begin in no order`;
       while (position < to) {
-        if (!look(position, to)) break;
+        position = lookAtCommon(position, to);
         if (position < to && !lookAt(position++)) break;
       }
       if (problem !== undefined) break;
@@ -354,7 +349,7 @@ function isAllocation(op: number): boolean {
   );
 }
 
-function siteProblem({ sites, length, siteParent, siteFrame, frames }: EventBuffer): string | undefined {
+function siteProblem({ sites, length, head, siteParent, siteFrame, frames }: EventBuffer): string | undefined {
   for (let site = 1; site < siteParent.length; site++) {
     if (siteParent[site]! >>> 0 >= site) return `call site ${site} above the one that calls it`;
     if (siteFrame[site] === 0 || siteFrame[site]! >>> 0 >= frames.length)
@@ -363,6 +358,7 @@ function siteProblem({ sites, length, siteParent, siteFrame, frames }: EventBuff
   if (!sites) return undefined;
   for (let row = 0; row < length; row++) {
     if (sites[row]! >>> 0 >= siteParent.length) return `event ${row}: an unknown call site`;
+    if (sites[row] !== 0 && !isAllocation(head[row]! & OP_MASK)) return `event ${row}: a call site of no allocation`;
   }
   return undefined;
 }

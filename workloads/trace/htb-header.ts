@@ -132,6 +132,7 @@ function checkExtras(header: Readonly<Record<string, unknown>>, rows: number): v
     needObject(observation, 'observation');
     needCount(observation['row'], 'observation.row', rows - 1);
     needList(observation['values'], 'observation.values');
+    need(observation['values'].length > 0, 'observation.values');
     for (const pair of observation['values']) {
       needList(pair, 'observed value');
       need(pair.length === 2 && typeof pair[0] === 'string' && /^[^\s]+$/.test(pair[0]), 'observed name');
@@ -182,13 +183,13 @@ function checkColumns(columns: unknown, rows: number, version: 1 | 2): asserts c
     needObject(column, 'column');
     const { name, type, length, sparse, crc32 } = column;
     need(typeof name === 'string' && !lengths.has(name), 'column');
+    const rowsOf = (ROW_COLUMNS as readonly string[]).find((row) => name === `${row}.rows`);
+    need(rowsOf !== undefined || known.includes(name), 'column');
     const what = `column ${name}`;
     need(type === 'u8' || type === 'u16' || type === 'u32', what);
     needCount(length, what, LENGTH_MAX);
     needCount(crc32, what, U32_MAX);
     need(sparse === undefined || sparse === true, what);
-    const rowsOf = (ROW_COLUMNS as readonly string[]).find((row) => name === `${row}.rows`);
-    need(rowsOf !== undefined || known.includes(name), what);
     if (sparse === true) need(rowsOf === undefined && lengths.get(`${name}.rows`) === length, what);
     else if (rowsOf !== undefined) need(length <= rows && !lengths.has(rowsOf), what);
     else if ((ROW_COLUMNS as readonly string[]).includes(name) || name === 'sites') need(length === rows, what);

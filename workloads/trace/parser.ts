@@ -629,7 +629,8 @@ export function createTraceParser(options: ParserOptions = {}): TraceInput {
 
   /** Complete lines only: bytes[from, to) ends behind a line end. */
   function parseLines(bytes: Uint8Array, from: number, to: number): void {
-    let p = hasHeader ? from : parseOthers(bytes, from);
+    let p = from;
+    while (p < to && !hasHeader) p = parseOthers(bytes, p);
     while (p < to) {
       p = fillBatch(batch, bytes, p, to);
       const isFull = batch.count === BATCH_EVENTS;
