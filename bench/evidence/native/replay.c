@@ -6,7 +6,8 @@
  *   --bench        lockstep, again and again, each time in a fork of the process that has never allocated
  *
  * Thread 0 is the process's main thread, and it initialises the allocator before event 0. Other threads are created at
- * their first event and joined, after a `te`, before the next event.
+ * their first event and joined, after a `te`, before the next event. At a `fork` the thread really forks: the child goes
+ * on, and the parent ends as it does.
  */
 #include "replay.h"
 #include <fcntl.h>
@@ -31,6 +32,7 @@ static void **blocks;            /* by slot */
 static _Atomic uint32_t *done;   /* free-running, by slot: accesses that have happened */
 static struct result *results;   /* by event, if placements are wanted */
 static bool marks;
+static bool measuring;           /* --bench */
 
 static uint64_t clock_ns(clockid_t clock) {
   struct timespec now;
@@ -108,9 +110,26 @@ static void execute_marked(uint32_t index, bool ordered) {
   if (!ordered) atomic_fetch_add_explicit(&done[e->slot], 1, memory_order_release);
 }
 
+static bool has_forked;
+
+/* The allocator does in the child what it does in any. Not where processor time is measured, which begins anew there. */
+static void fork_really(bool ordered) {
+  if (!ordered || measuring) return;
+  pid_t child = fork();
+  if (child < 0) die("replay: cannot fork");
+  has_forked = true;
+  if (child == 0) return;
+  int status = 0;
+  waitpid(child, &status, 0);
+  _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128);
+}
+
 /* What seldom comes, out of the way of the loop that is measured. */
 __attribute__((noinline)) static void execute_rare(const struct event *e, bool ordered) {
   switch (e->op) {
+  case OP_FORK:
+    fork_really(ordered);
+    break;
   case OP_MARKED:
     execute_marked(e - trace.events, ordered);
     break;
@@ -231,8 +250,7 @@ static void start_thread(struct thread *t, void *(*body)(void *)) {
 
 static uint32_t next_event;           /* the turn's owner moves it */
 static struct thread *leaving;        /* has executed its `te`, is not joined yet */
-static bool measuring;                /* --bench: */
-static uint64_t executing_ns;         /* processor time of the threads while they had the turn */
+static uint64_t executing_ns;         /* --bench: processor time of the threads while they had the turn */
 static uint32_t (*execute_turn)(uint32_t index, uint32_t thread);
 
 static void mark(const char *text) { /* fails on purpose: seen by strace alone */
@@ -261,6 +279,7 @@ TURN(turn_first, TOUCH_FIRST, false, )
 TURN(turn_none, TOUCH_NONE, false, )
 
 static void *lockstep_thread(void *thread);
+_Noreturn static void finish(void);
 
 static void give_turn(struct thread *t) {
   atomic_store(&t->turn, 1);
@@ -289,6 +308,7 @@ static void lockstep(struct thread *t) {
     const uint64_t start = measuring ? clock_ns(CLOCK_THREAD_CPUTIME_ID) : 0;
     next_event = execute_turn(first, t - trace.threads);
     if (measuring) executing_ns += clock_ns(CLOCK_THREAD_CPUTIME_ID) - start;
+    if (has_forked && next_event == trace.event_count) finish(); /* the main thread may be gone */
     exits = next_event > first && trace.events[next_event - 1].op == OP_EXIT;
     if (exits) leaving = t;
     else if (next_event == trace.event_count && t == trace.threads) return;
@@ -422,6 +442,28 @@ static const char usage[] =
   "                                                          TRACE: .htrace, or - for a pipe\n"
   "       replay --identify                                  which allocator, which version, how many processors";
 
+static struct {
+  const char *placements;
+  bool is_free, timing;
+  uint64_t start_ns;
+  long faults;
+} run;
+
+_Noreturn static void finish(void) {
+  mark("htrace:end");
+  uint64_t ns = clock_ns(CLOCK_MONOTONIC) - run.start_ns;
+  long faults = minor_faults() - run.faults;
+  finish_samples();
+  if (run.placements) write_placements(run.placements);
+  if (run.timing) {
+    printf("{\"allocator\":\"%s\",\"mode\":\"%s\",\"touch\":\"%s\",\"events\":%u,\"threads\":%u,\"ns\":%lu,\"faults\":%ld}\n",
+           real.library, run.is_free ? "free" : "lockstep", touch_names[trace.touch], trace.event_count,
+           trace.thread_count, ns, faults);
+    fflush(stdout);
+  }
+  _exit(trace.warnings ? 3 : 0);
+}
+
 int main(int argc, char **argv) {
   const char *placements = NULL, *samples = NULL, *path = NULL;
   bool free_running = false, info = false, pin = true, timing = false, bench = false, identify = false;
@@ -484,22 +526,14 @@ int main(int argc, char **argv) {
     populate_stacks(trace.thread_peak + 1); /* a thread is created before the one that exits is joined */
   }
 
+  run.placements = placements;
+  run.is_free = free_running;
+  run.timing = timing;
   start_counting_samples();
-  long faults = minor_faults();
-  uint64_t start = clock_ns(CLOCK_MONOTONIC);
+  run.faults = minor_faults();
+  run.start_ns = clock_ns(CLOCK_MONOTONIC);
   mark("htrace:begin");
-  if (free_running) run_free();
+  if (run.is_free) run_free();
   else run_lockstep();
-  mark("htrace:end");
-  uint64_t ns = clock_ns(CLOCK_MONOTONIC) - start;
-  faults = minor_faults() - faults;
-  finish_samples();
-  if (placements) write_placements(placements);
-  if (timing) {
-    printf("{\"allocator\":\"%s\",\"mode\":\"%s\",\"touch\":\"%s\",\"events\":%u,\"threads\":%u,\"ns\":%lu,\"faults\":%ld}\n",
-           real.library, free_running ? "free" : "lockstep", touch_names[trace.touch], trace.event_count,
-           trace.thread_count, ns, faults);
-    fflush(stdout);
-  }
-  _exit(trace.warnings ? 3 : 0);
+  finish();
 }

@@ -337,6 +337,7 @@ static void thread_event(struct event *e, struct word what, uint32_t id) {
   } else if (is(what, "opt")) {
     option(e);
   } else if (is(what, "fork")) {
+    e->op = OP_FORK;
     for (uint32_t i = 0; i < out->thread_count; i++)
       if (i != e->thread && !out->threads[i].exits && !out->threads[i].gone) {
         out->threads[i].gone = true;
