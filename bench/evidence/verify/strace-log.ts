@@ -14,7 +14,7 @@ const MARK = /^write\(-1, "htrace:(\w+)"/;
 const UNFINISHED = ' <unfinished ...>';
 
 /** A fork's child goes on as the thread that forked. */
-const isThread = (clone: string): boolean => clone.includes('CLONE_THREAD');
+const isThread = (clone: string): boolean => !clone.includes('SIGCHLD');
 
 /** Reads the log of `strace -f -o`, from the event before the first to the last. */
 export function parseStraceLog(log: string): RealSyscall[] {
