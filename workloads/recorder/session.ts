@@ -66,6 +66,8 @@ const GRACE_MS = 5000;
 /** A Ctrl-C of the terminal reaches the program by itself; what comes by kill does not. */
 const TERMINAL_MS = 300;
 
+const ENDING = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
 /** Runs a program and all that comes of it to the end, hands the logs to `use`, and leaves nothing behind. */
 export async function recordSession<T>(options: SessionOptions, use: (session: Session) => Promise<T>): Promise<T> {
   const logs = mkdtempSync(join(tmpdir(), 'allocsim-record-'));
@@ -73,6 +75,7 @@ export async function recordSession<T>(options: SessionOptions, use: (session: S
   const remove = () => {
     for (const folder of [rings, logs]) rmSync(folder, { recursive: true, force: true });
   };
+  const abandon = (_signal: NodeJS.Signals, number: number) => process.exit(128 + number);
   process.on('exit', remove);
   try {
     const { library: built, keeper } = buildRecorder(logs);
@@ -85,6 +88,8 @@ export async function recordSession<T>(options: SessionOptions, use: (session: S
         return { path, why };
       });
     const isRecorder = (name: string) => name.startsWith(rings) || name === library;
+    // Now a signal is for the recorder alone: it leaves nothing behind.
+    for (const signal of ENDING) process.on(signal, abandon);
     return await use({
       ...kept,
       unrecorded,
@@ -93,6 +98,7 @@ export async function recordSession<T>(options: SessionOptions, use: (session: S
       logPath: ({ pid, number }) => join(logs, `${pid}.${number}`),
     });
   } finally {
+    for (const signal of ENDING) process.off(signal, abandon);
     remove();
     process.off('exit', remove);
   }
