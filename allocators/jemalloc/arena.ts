@@ -38,6 +38,7 @@ export function createArenas(state: State, base: Base, pa: PageAllocator, backgr
     LC_NFLUSHES,
     LC_NMALLOC,
     LC_NREQUESTS,
+    G_THREADS,
     LG_CACHE_BIN_WORDS,
     LOCK_BINS,
     LOCK_TCACHE_LIST,
@@ -106,6 +107,22 @@ export function createArenas(state: State, base: Base, pa: PageAllocator, backgr
     const a = caches[h + T_ARENA]! - 1;
     if (a >= 0) fetchAdd(arenas, a * ARENA_WORDS + A_NTHREADS, -1);
     caches[h + T_ARENA] = 0;
+  }
+
+  /** arena_postfork_child: of the threads `t` alone is left, and bound where it was; what the others cached stays there. */
+  function postforkChild(t: ThreadSlot): void {
+    for (let a = 0; a < globals[G_NARENAS_TOTAL]!; a++) {
+      arenas[a * ARENA_WORDS + A_NTHREADS] = 0;
+      arenas[a * ARENA_WORDS + A_NTHREADS_INTERNAL] = 0;
+    }
+    for (let other = 0; other < globals[G_THREADS]!; other++) {
+      const h = other * threadWords;
+      if (other !== t) for (const field of [T_ARENA, T_IARENA, T_CACHE_ARENA]) caches[h + field] = 0;
+    }
+    const own = caches[t * threadWords + T_ARENA]! - 1;
+    const internal = caches[t * threadWords + T_IARENA]! - 1;
+    if (own >= 0) arenas[own * ARENA_WORDS + A_NTHREADS] = 1;
+    if (internal >= 0) arenas[internal * ARENA_WORDS + A_NTHREADS_INTERNAL] = 1;
   }
 
   /** percpu_arena_choose; the simulated thread runs on processor slot modulo number. */
@@ -309,6 +326,7 @@ export function createArenas(state: State, base: Base, pa: PageAllocator, backgr
     choose,
     chooseMaybeHuge,
     unbind,
+    postforkChild,
     associate,
     dissociate,
     decayNow,

@@ -33,6 +33,7 @@ function create(machine: Machine, version: string, options: OptionValues): Alloc
     usableSize,
     threadStart: () => {}, // a thread's data is made at its first call
     threadExit: (t: ThreadSlot) => threads.exit(t),
+    forkChild: (t: ThreadSlot) => arenas.postforkChild(t),
     trim: () => false,
     mallopt: () => {},
     advance: (t: ThreadSlot) => background.advance(t),

@@ -35,6 +35,8 @@ import {
 const MMAP_AS_MORECORE_PAGES = 256;
 /** Where the main arena's top would no longer have room in a SIZE word. */
 const MAX_SEGMENT_PAGES = 2 ** 21;
+/** More than the simulated address space: see checked_request2size() in chunk.ts. */
+const REFUSED_PAGES = 2 ** 23;
 
 // The main arena's contiguous areas, two words each: its first chunk and its first page. There is one, the brk heap, until
 // brk fails and mmap serves in its place.
@@ -206,7 +208,9 @@ export function createSystemMalloc(
 
   /** sysmalloc_mmap_fallback(): pages that were mapped at `fallbackStart`, or 0. */
   function mmapFallback(t: number, nb: number, pages: number, flags: number): number {
-    if (pages * 4096 <= nb * UNIT_BYTES || pages >= MAX_SEGMENT_PAGES) return 0;
+    if (pages * 4096 <= nb * UNIT_BYTES) return 0;
+    // What no address space holds is asked for all the same, and refused.
+    if (pages >= MAX_SEGMENT_PAGES && pages < REFUSED_PAGES) return 0;
     const start = kernel.mmap(t, 0, pages, PROT_READ | PROT_WRITE, flags);
     if (start < 0) return 0;
     if ((flags & MAP_HUGETLB) === 0) madviseThp(context, t, start, pages);

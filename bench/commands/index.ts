@@ -40,6 +40,11 @@ export const COMMANDS: readonly LazyCommand[] = [
     async () => (await import('./compare.ts')).compareCommand,
   ),
   lazy(
+    'record [program..]',
+    'run a program and record what it does with malloc (the same as `trace record`)',
+    async () => (await import('./trace/record.ts')).recordCommand,
+  ),
+  lazy(
     'sweep <workload>',
     'a grid of runs: allocators x option values x processors x seeds',
     async () => (await import('./sweep.ts')).sweepCommand,

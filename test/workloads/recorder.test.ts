@@ -1,84 +1,368 @@
-import { spawnSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
-import { describe, expect, it, type TestContext } from 'vitest';
-import { UserError } from '../../sim/contract/assert.ts';
-import { recordProgram, recorderObstacle } from '../../workloads/recorder/recorder.ts';
-import { traceStatistics } from '../../workloads/trace/statistics.ts';
-import { formatTrace } from '../../workloads/trace/writer.ts';
-import { requireThat } from '../helpers/require.ts';
-import { temporaryFolder } from '../helpers/temporary.ts';
+import { spawn } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { type RecordingBench, recordingBench } from '../helpers/recorded.ts';
 
-const PROGRAM = `
+const INCLUDES = `
+#define _GNU_SOURCE
+#include <errno.h>
+#include <malloc.h>
 #include <pthread.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
+#include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
-static void *shared;
-static void *body(void *arg) {
-	void *p = malloc(1111);
-	shared = realloc(p, 2222);
-	for (int i = 0; i < 1000; i++) free(malloc(3333 + i));
-	return arg;
-}
-int main(void) {
-	void *q;
-	if (fork() == 0) { free(malloc(9999)); _exit(0); }
-	wait(NULL);
-	free(calloc(77, 7));
-	if (posix_memalign(&q, 256, 4444)) return 1;
-	pthread_t t;
-	pthread_create(&t, NULL, body, NULL);
-	pthread_join(t, NULL);
-	free(shared);
-	free(NULL);
-	q = realloc(q, 0);
-	return 3;
-}`;
+#include <unistd.h>
+`;
 
-function compiledProgram(context: TestContext): string {
-  requireThat(context, recorderObstacle() === undefined, `${recorderObstacle()}`);
-  const folder = temporaryFolder();
-  writeFileSync(`${folder}/program.c`, PROGRAM);
-  const cc = spawnSync('cc', ['-O0', '-pthread', '-o', `${folder}/program`, `${folder}/program.c`], {
-    encoding: 'utf8',
-  });
-  expect(cc.stderr).not.toContain('error');
-  return `${folder}/program`;
-}
+/** What recordings have in the folders for temporary files now. */
+const temporaries = (bench: RecordingBench) =>
+  [bench.temporaries, '/dev/shm']
+    .flatMap((folder) => (existsSync(folder) ? readdirSync(folder) : []))
+    .filter((name) => /^allocsim-(record|rings)-/.test(name));
 
-const options = { capacity: 100000, quantumNs: 1e12, samples: 0, stdout: 'stderr' } as const;
-
-describe('the recorder', () => {
-  it('sees every call of every thread in one order, and nothing of a child', async (context) => {
-    const program = compiledProgram(context);
-    const { events, oddities, ended } = await recordProgram({ ...options, command: [program] });
-    const lines = Buffer.concat([...formatTrace(events)])
-      .toString()
-      .split('\n');
-    expect(ended).toBe('exit code 3');
-    expect(oddities).toEqual({});
-    expect(lines.some((line) => line.endsWith(' 9999'))).toBe(false);
-    const at = lines.findIndex((line) => /^c 0 \d+ 77 7$/.test(line));
-    const own = lines.slice(at).filter((line) => !/^c 0 \d+ \d+ 16$/.test(line)); // the thread's dtv
+describe('what the recorder sees of one process', () => {
+  it('is every call of every thread, in one order', (context) => {
+    const bench = recordingBench(context);
+    const program = bench.compile(
+      'threads.c',
+      `${INCLUDES}
+      static void *shared;
+      static void *body(void *arg) {
+        void *p = malloc(1111);
+        shared = realloc(p, 2222);
+        for (int i = 0; i < 1000; i++) free(malloc(3333 + i));
+        return arg;
+      }
+      int main(void) {
+        void *q;
+        free(calloc(77, 7));
+        if (posix_memalign(&q, 256, 4444)) return 1;
+        pthread_t t;
+        pthread_create(&t, NULL, body, NULL);
+        pthread_join(t, NULL);
+        free(shared);
+        free(NULL);
+        q = realloc(q, 0);
+        return 3;
+      }`,
+    );
+    const { status, processes, stderr } = bench.record(['--', program]);
+    expect(status).toBe(3);
+    expect(stderr).toContain('next: npx sim explain threads.htb');
+    expect(processes).toMatchObject([{ command: 'threads', trace: 'threads.htb', threads: 2, exit: 3 }]);
+    const all = bench.lines('threads.htb');
+    const own = all
+      .slice(all.findIndex((line) => /^c 0 \d+ 77 7$/.test(line)))
+      .filter((line) => !/^c 0 \d+ \d+ 16$/.test(line)); // the thread's dtv
     const id = (line: string | undefined) => line?.split(' ')[2];
     expect(own[1]).toBe(`f 0 ${id(own[0])}`);
     expect(own[2]).toMatch(/^a 0 \d+ 256 4444$/);
     expect(own[3]).toMatch(/^m 1 \d+ 1111$/);
     expect(own[4]).toBe(`r 1 ${id(own[3])} 2222`);
     expect(own[5]).toMatch(/^m 1 \d+ 3333$/);
-    expect(own.slice(-5)).toEqual(['te 1', `f 0 ${id(own[3])}`, `f 0 ${id(own[2])}`, '= end', '']);
-    expect(traceStatistics(events)).toMatchObject({ threads: 2, eventCounts: { te: 1 } });
+    expect(own.slice(-4)).toEqual(['te 1', `f 0 ${id(own[3])}`, `r 0 ${id(own[2])} 0`, 'exit 0']);
+    expect(bench.text('threads.htb')).toMatch(/^%thread 0 threads$/m);
   });
 
-  it('says what there was no room for', async (context) => {
-    const program = compiledProgram(context);
-    const { events, oddities } = await recordProgram({ ...options, capacity: 100, command: [program] });
-    expect(events.length).toBeLessThan(110);
-    expect(oddities['calls beyond the room of the log']).toBeGreaterThan(1500);
+  it('is the whole family, calls that fail and settings too', (context) => {
+    const bench = recordingBench(context);
+    const program = bench.compile(
+      'family.c',
+      `${INCLUDES}
+      int main(void) {
+        void *p;
+        mallopt(M_MMAP_THRESHOLD, 65536);
+        mallopt(M_TRIM_THRESHOLD, -1);
+        free(reallocarray(NULL, 7, 11));
+        free(aligned_alloc(48, 101));
+        free(memalign(64, 102));
+        free(valloc(103));
+        free(pvalloc(104));
+        if (malloc((size_t)1 << 46) || pvalloc((size_t)-1)) return 1;
+        if (reallocarray(NULL, (size_t)-1, 16) || errno != ENOMEM) return 2;
+        p = malloc(105);
+        if (realloc(p, (size_t)1 << 46) || malloc_usable_size(p) < 105) return 3;
+        free(p);
+        malloc_trim(4096);
+        return 0;
+      }`,
+    );
+    expect(bench.record(['--', program]).status).toBe(0);
+    expect(bench.lines('family.htb').map((line) => line.replace(/^([mcarf]) 0 \d+/, '$1'))).toEqual([
+      'opt 0 M_MMAP_THRESHOLD 65536', 'opt 0 M_TRIM_THRESHOLD -1', 'm 77', 'f', 'a 64 101', 'f', 'a 64 102', 'f', 'a 4096 103', 'f', 'a 4096 4096', 'f',
+      'm 70368744177664 !', 'a 4096 9007199254740991 !', 'm 105', 'r 70368744177664 !', 'f', 'trim 0 4096', 'exit 0',
+    ]); // biome-ignore format: a table
   });
 
-  it('refuses what it can not run', async (context) => {
-    requireThat(context, recorderObstacle() === undefined, `${recorderObstacle()}`);
-    await expect(recordProgram({ ...options, command: ['/none/such'] })).rejects.toThrow(UserError);
+  it('is every operator new and delete, whoever serves them', (context) => {
+    const bench = recordingBench(context);
+    const program = bench.compile(
+      'operators.cc',
+      `#include <new>
+      #include <stdexcept>
+      struct alignas(128) Wide { char c[300]; };
+      int main() {
+        delete new int[25]; // as it stands: 100 bytes
+        delete new Wide;
+        delete[] new Wide[2];
+        int refused = 0;
+        try { if (operator new(1ull << 46)) refused = 9; } catch (std::bad_alloc &) { refused++; }
+        if (new (std::nothrow) char[1ull << 46]) refused = 9;
+        try { throw std::runtime_error("x"); } catch (...) { refused++; }
+        return refused;
+      }`,
+    );
+    const expected = ['m 100', 'f', 'a 128 384', 'f', 'a 128 768', 'f', 'm 70368744177664 !', 'm 70368744177664 !'];
+    const seen = (trace: string) => {
+      const lines = bench.lines(trace).map((line) => line.replace(/^([mcarf]) 0 \d+/, '$1'));
+      const from = lines.indexOf('m 100');
+      // What the runtime needs for exceptions differs; so does what jemalloc rounds a size to.
+      return lines
+        .slice(from)
+        .filter((line) => /70368744177664|^a 128|^m 100$/.test(line) || lines.indexOf(line) < from + 6)
+        .map((line) => line.replace('a 128 300', 'a 128 384').replace('a 128 600', 'a 128 768'));
+    };
+    expect(bench.record(['--', program]).status).toBe(2);
+    expect(seen('operators.htb').filter((line) => line !== 'f')).toEqual(expected.filter((line) => line !== 'f'));
+    for (const library of ['libjemalloc.so.2', 'libtcmalloc_minimal.so.4', 'libmimalloc.so.2']) {
+      if (!existsSync(`/usr/lib/x86_64-linux-gnu/${library}`)) continue;
+      const { status, stderr } = bench.record(['-o', 'other.htb', '--', program], { LD_PRELOAD: library });
+      expect(`${library} ${status} ${stderr.match(/not seen|cut short/) ?? ''}`).toMatch(/^lib\S+ (2|9|10|11) $/);
+      const text = bench.text('other.htb');
+      expect(text).toMatch(/^m 0 \d+ 100$/m);
+      expect(text.match(/^a 0 \d+ 128 /gm)).toHaveLength(2);
+      expect(text).toContain(`%env LD_PRELOAD ${library}`);
+    }
+  });
+
+  it('leaves the limits of the program alone, and works in a small address space', (context) => {
+    const bench = recordingBench(context);
+    const program = bench.compile(
+      'limits.c',
+      `${INCLUDES}
+      int main(void) {
+        struct rlimit space = { 100 << 20, 100 << 20 }, file = { 0, 0 };
+        setrlimit(RLIMIT_AS, &space);
+        setrlimit(RLIMIT_FSIZE, &file);
+        return malloc(1 << 20) ? 0 : 1;
+      }`,
+    );
+    expect(bench.record(['--', program]).status).toBe(0);
+    expect(bench.lines('limits.htb').some((line) => / 1048576( ~)?$/.test(line))).toBe(true);
+  });
+
+  it('is not lost when more is logged than the ring holds, by several threads at once', (context) => {
+    const bench = recordingBench(context);
+    const program = bench.compile(
+      'many.c',
+      `${INCLUDES}
+      static void *body(void *arg) {
+        for (int i = 0; i < 150000; i++) free(malloc(16 + i % 500));
+        return arg;
+      }
+      int main(void) {
+        pthread_t t[4];
+        for (int i = 0; i < 4; i++) pthread_create(&t[i], NULL, body, NULL);
+        for (int i = 0; i < 4; i++) pthread_join(t[i], NULL);
+        return 0;
+      }`,
+    );
+    const { processes, stderr } = bench.record(['--quantum', '1000000000000', '--', program]);
+    expect(stderr).not.toMatch(/not seen|cut short/);
+    expect(processes[0]!.threads).toBe(5);
+    const lines = bench.lines('many.htb');
+    for (const thread of [1, 2, 3, 4])
+      expect(lines.filter((line) => line.startsWith(`m ${thread} `))).toHaveLength(150000);
+  });
+});
+
+describe('pages that were never written', () => {
+  it('are not in the trace', (context) => {
+    const bench = recordingBench(context);
+    const program = bench.compile(
+      'sparse.c',
+      `${INCLUDES}
+      int main(void) {
+        char *zero = calloc(1, 500u << 20), *plain = malloc(200u << 20), *full = malloc(1 << 20);
+        zero[12345678] = 1;
+        for (int i = 0; i < 10; i++) plain[i * 20000000L] = 1;
+        memset(full, 1, 1 << 20);
+        free(full);
+        return 0;
+      }`,
+    );
+    expect(bench.record(['--', program]).status).toBe(0);
+    const text = bench.text('sparse.htb');
+    expect(text).toMatch(/^c 0 \d+ 1 524288000 ~$/m);
+    const written = [...text.matchAll(/^w 0 (\d+) \d+ (\d+)$/gm)];
+    const bytesOf = (size: number) => {
+      const id = new RegExp(`^[mc] 0 (\\d+) (?:1 )?${size} ~$`, 'm').exec(text)![1];
+      return written.filter((line) => line[1] === id).reduce((sum, line) => sum + Number(line[2]), 0);
+    };
+    expect(bytesOf(500 * 2 ** 20)).toBeLessThanOrEqual(3 * 4096);
+    expect(bytesOf(200 * 2 ** 20)).toBeGreaterThanOrEqual(9 * 4096);
+    expect(bytesOf(200 * 2 ** 20)).toBeLessThanOrEqual(12 * 4096);
+    expect(bytesOf(2 ** 20)).toBe(2 ** 20);
+  });
+});
+
+describe('processes', () => {
+  it('each have a trace; a fork begins with the heap that it inherited', (context) => {
+    const bench = recordingBench(context);
+    const program = bench.compile(
+      'forks.c',
+      `${INCLUDES}
+      int main(void) {
+        void *inherited = malloc(4321);
+        for (int i = 0; i < 2; i++)
+          if (fork() == 0) {
+            free(malloc(1000 + i));
+            free(inherited);
+            _exit(5 + i);
+          }
+        while (wait(NULL) > 0) {}
+        if (vfork() == 0) execl("/bin/true", "true", NULL);
+        while (wait(NULL) > 0) {}
+        return 0;
+      }`,
+    );
+    const { status, processes } = bench.record(['--', program]);
+    expect(status).toBe(0);
+    expect(processes[0]).toMatchObject({ trace: 'forks.htb', command: 'forks', exit: 0 });
+    const children = processes.filter(({ ppid, command }) => ppid === processes[0]!.pid && command === 'forks');
+    expect(children.map(({ exit }) => exit).sort()).toEqual([5, 6]);
+    for (const { trace, pid, exit } of children) {
+      expect(trace).toBe(`forks.${pid}.htb`);
+      const lines = bench.lines(trace);
+      const id = lines.find((line) => line.endsWith(' 4321'))!.split(' ')[2];
+      const fork = lines.indexOf('fork 0');
+      expect(lines[fork + 1]).toMatch(new RegExp(`^m 0 \\d+ ${995 + exit!}$`));
+      expect(lines[fork + 3]).toBe(`f 0 ${id}`);
+    }
+  });
+
+  it('are followed through shells, swept environments, exec and daemons', (context) => {
+    const bench = recordingBench(context);
+    bench.compile('leaf.c', `${INCLUDES} int main(void) { free(malloc(7777)); return 4; }`);
+    bench.compile(
+      'shim.c',
+      `${INCLUDES} int main(void) { char *none[] = { NULL }; free(malloc(5555)); execle("./leaf", "leaf", NULL, none); return 1; }`,
+    );
+    bench.compile(
+      'daemon.c',
+      `${INCLUDES}
+      int main(void) {
+        if (fork()) return 0;
+        if (fork()) _exit(0);
+        setsid();
+        usleep(200000);
+        free(malloc(6666));
+        return 0;
+      }`,
+    );
+    const holds = (size: number, processes: readonly { trace: string }[]) =>
+      processes.filter(({ trace }) => bench.lines(trace).some((line) => line.endsWith(` ${size}`))).length;
+    const shell = bench.record(['-o', 'shell.htb', '--', 'sh', '-c', './leaf; true']);
+    expect(shell.status).toBe(0);
+    expect(holds(7777, shell.processes)).toBe(1);
+    const shim = bench.record(['-o', 'shim.htb', '--', './shim']);
+    expect(shim.status).toBe(4);
+    expect(shim.processes.map(({ command, trace }) => `${command} ${trace}`)).toEqual([
+      'leaf shim.htb',
+      `shim shim.${shim.processes[0]!.pid}.1.htb`,
+    ]);
+    const daemon = bench.record(['-o', 'daemon.htb', '--', './daemon']);
+    expect(daemon.stderr).toMatch(/lives on and is recorded/);
+    expect(holds(6666, daemon.processes)).toBe(1);
+    const chosen = bench.record(['-o', 'chosen.htb', '--process', 'leaf', '--', 'sh', '-c', './leaf; ./leaf; true']);
+    expect(chosen.processes.map(({ command }) => command)).toEqual(['leaf', 'leaf']);
+    expect(chosen.processes[0]!.trace).toBe('chosen.htb');
+  });
+
+  it('that cannot be recorded are named', (context) => {
+    const bench = recordingBench(context);
+    bench.compile('fixed.c', `${INCLUDES} int main(void) { free(malloc(1)); return 0; }`, ['-static']);
+    expect(bench.record(['-o', 'a.htb', '--', './fixed'])).toMatchObject({
+      status: 2,
+      stderr: expect.stringMatching(/fixed could not be recorded: it is linked statically/),
+    });
+    expect(bench.record(['-o', 'b.htb', '--', 'sh', '-c', './fixed; true']).stderr).toMatch(
+      /\.\/fixed could not be recorded: it is linked statically/,
+    );
+  });
+});
+
+describe('the command', () => {
+  it('refuses what it would spoil, and what it can not run', (context) => {
+    const bench = recordingBench(context);
+    const program = bench.compile('once.c', `${INCLUDES} int main(void) { free(malloc(10)); return 0; }`);
+    const before = temporaries(bench);
+    writeFileSync(`${bench.folder}/notes.txt`, 'mine\n');
+    expect(bench.record(['-o', 'notes.txt', '--', program])).toMatchObject({
+      status: 2,
+      stderr: expect.stringMatching(/^sim: notes\.txt: found a file that is no trace/),
+    });
+    expect(readFileSync(`${bench.folder}/notes.txt`, 'utf8')).toBe('mine\n');
+    expect(bench.record(['--', program]).status).toBe(0);
+    expect(bench.record(['--no-force', '--', program])).toMatchObject({
+      status: 2,
+      stderr: expect.stringMatching(/found a trace, expected another name/),
+    });
+    expect(bench.record(['--', '/none/such'])).toMatchObject({
+      status: 2,
+      stderr: expect.stringMatching(/found no such program/),
+    });
+    expect(bench.record(['once.htb', '--', program])).toMatchObject({
+      status: 2,
+      stderr: expect.stringMatching(/before --/),
+    });
+    expect(bench.record(['--', 'sh', '-c', 'kill -9 $$']).status).toBe(137);
+    expect(temporaries(bench)).toEqual(before);
+  });
+
+  it('ends the program at SIGTERM and keeps the trace; SIGUSR2 marks a sample', async (context) => {
+    const bench = recordingBench(context);
+    const program = bench.compile(
+      'forever.c',
+      `${INCLUDES} int main(void) { for (;;) { free(malloc(1000)); usleep(1000); } }`,
+    );
+    const recorder = spawn(
+      process.execPath,
+      [`${import.meta.dirname}/../../dist/bench/cli.js`, 'record', '--samples', '0', '--', program],
+      { cwd: bench.folder, stdio: 'ignore' },
+    );
+    const ended = new Promise<number | null>((resolve) => recorder.on('close', resolve));
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    recorder.kill('SIGUSR2');
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    recorder.kill('SIGTERM');
+    expect(await ended).toBe(143);
+    const text = bench.text('forever.htb');
+    expect(text).toMatch(/^= mark1\n! VmRSS \d+ RssAnon \d+ /m);
+    expect(bench.lines('forever.htb').length).toBeGreaterThan(100);
+  });
+
+  it('ends the recording at --disk, and the program with it at --stop-after', (context) => {
+    const bench = recordingBench(context);
+    const busy = bench.compile(
+      'busy.c',
+      `${INCLUDES} int main(void) { for (int i = 0; i < 2000000; i++) free(malloc(16 + i % 999)); return 6; }`,
+    );
+    const forever = bench.compile(
+      'endless.c',
+      `${INCLUDES} int main(void) { for (;;) { free(malloc(1000)); usleep(100); } }`,
+    );
+    const disk = bench.record(['--disk', '1M', '--', busy]);
+    expect(disk).toMatchObject({
+      status: 6,
+      stderr: expect.stringMatching(/reached --disk: the recording ends here, the program goes on/),
+    });
+    expect(disk.processes[0]!.events).toBeGreaterThan(10000);
+    expect(bench.record(['--stop-after', '500', '--', forever]).status).toBe(0);
+    expect(bench.record(['--stop-after', '400ms', '--', forever]).processes[0]!.events).toBeGreaterThan(100);
   });
 });

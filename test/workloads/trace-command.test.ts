@@ -111,6 +111,6 @@ describe('sim trace', () => {
 
   it('refuses what it does not know', async () => {
     await expect(sim('chek', SAMPLE)).rejects.toThrow('Did you mean check?');
-    await expect(sim('record', 'out.htrace')).rejects.toThrow('record: found no program, expected one behind --');
+    await expect(sim('record')).rejects.toThrow('record: found no program, expected one behind --');
   });
 });

@@ -1,136 +1,188 @@
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, openSync, readSync } from 'node:fs';
 import { UserError } from '../../sim/contract/assert.ts';
-import type { EventBuffer } from '../../sim/contract/event.ts';
-import { createAddressTrace, type Oddities } from '../import/address-trace.ts';
+import { NUMBER_MAX } from '../../sim/contract/event.ts';
 
-/** The log of record.c: see there. */
-const MAGIC = 'ASREC001';
-const HEADER_BYTES = 4096;
-export const RECORD_BYTES = 40;
+/** Operations of a log: native/ring.h has the same table, and says what they mean. */
+export const LOG = {
+  MALLOC: 1,
+  CALLOC: 2,
+  MEMALIGN: 3,
+  REALLOC_BEGIN: 4,
+  REALLOC_END: 5,
+  FREE: 6,
+  TRIM: 7,
+  MALLOPT: 8,
+  THREAD: 9,
+  THREAD_EXIT: 10,
+  EXIT: 11,
+  EPOCH: 12,
+  RESIDENT: 13,
+  WRITTEN: 14,
+  SITE: 15,
+  EMALLOC: 16,
+  ECALLOC: 17,
+  EREALLOC_BEGIN: 18,
+  EREALLOC_END: 19,
+  EFREE: 20,
+  REQUEST_BEGIN: 21,
+  REQUEST_END: 22,
+  GC: 23,
+  SAMPLE: 24,
+  CUT: 25,
+  SEEN: 26,
+} as const;
 
-const OP_MALLOC = 1;
-const OP_CALLOC = 2;
-const OP_MEMALIGN = 3;
-const OP_REALLOC_BEGIN = 4;
-const OP_REALLOC_END = 5;
-const OP_FREE = 6;
-const OP_EXIT = 7;
+/** Of the second argument of RESIDENT, WRITTEN and SEEN: these pages are huge. */
+export const PAGES_HUGE = 2 ** 44;
 
-/** Header of an empty log with room for so many records. */
-export function emptyLogHeader(capacity: number): Uint8Array {
-  const header = new Uint8Array(HEADER_BYTES);
-  header.set(new TextEncoder().encode(MAGIC));
-  new DataView(header.buffer).setBigUint64(16, BigInt(capacity), true);
-  return header;
+/** One record; the same object is used for all. */
+export interface LogRecord {
+  op: number;
+  thread: number;
+  ticks: number;
+  /** Divided by 8; below 2^44. 0: none, or the call failed. */
+  address: number;
+  /** Unpacked: size; count, alignment or first page in `a` and the other number in `b`. At most NUMBER_MAX where cut. */
+  a: number;
+  b: number;
+  /** Of SAMPLE; of THREAD_EXIT the thread's name. */
+  text: string;
+  /** Slots of the ring that the record took. */
+  slots: number;
 }
 
-export function logBytes(capacity: number): number {
-  return HEADER_BYTES + capacity * RECORD_BYTES;
+const CHUNK_BYTES = 1 << 20;
+/** What the keeper writes at a sample: a process's files of /proc. */
+const TEXT_BYTES_MAX = 1 << 28;
+/** No record but SAMPLE is longer. */
+const RECORD_BYTES_MAX = 64;
+
+/** The part of a log that a process shares with what it was forked from, or all of it. */
+export interface LogPart {
+  readonly path: string;
+  readonly startTicks: number;
+  /** Slots from here on came after the fork. */
+  readonly untilSlot: number;
 }
 
-export interface LogOptions {
-  readonly name: string;
-  readonly source: string;
-  readonly quantumNs: number;
-  /** Sample points, spread evenly; there is one more at the end. */
-  readonly samples: number;
-}
-
-/** Turns a log into a trace, in one pass over the file after one that finds where each thread was last seen. */
-export function readLog(path: string, options: LogOptions): { events: EventBuffer; oddities: Oddities } {
-  const fd = openSync(path, 'r');
+/** All records, in order, from the start to `untilSlot`. */
+export function forEachRecord(part: LogPart, visit: (record: LogRecord) => void): void {
+  const fd = openSync(part.path, 'r');
   try {
-    const header = Buffer.alloc(40);
-    readSync(fd, header, 0, 40, 0);
-    if (header.toString('latin1', 0, 8) !== MAGIC) throw new UserError(`${path}: found no log of the recorder`);
-    const taken = Number(header.readBigUInt64LE(8));
-    const capacity = Number(header.readBigUInt64LE(16));
-    const first = Number(header.readBigUInt64LE(32));
-    // A header that was damaged may promise more than there is.
-    const held = Math.floor((fstatSync(fd).size - HEADER_BYTES) / RECORD_BYTES);
-    const end = Math.min(taken, capacity, held);
-    const lastOf = new Map<number, number>();
-    forEachRecord(fd, first, end, (r, index) => {
-      if (r.op !== OP_EXIT) lastOf.set(r.thread, index);
-    });
-    return convert(fd, { first, end, lost: taken - end, lastOf }, options);
+    readRecords(fd, part, visit);
   } finally {
     closeSync(fd);
   }
 }
 
-interface LogExtent {
-  readonly first: number;
-  readonly end: number;
-  readonly lost: number;
-  readonly lastOf: ReadonlyMap<number, number>;
-}
+function readRecords(fd: number, { path, startTicks, untilSlot }: LogPart, visit: (record: LogRecord) => void): void {
+  let bytes = Buffer.alloc(CHUNK_BYTES);
+  let end = 0;
+  let at = 0;
+  let isAtEnd = false;
+  let slot = 0;
+  const r: LogRecord = { op: 0, thread: 0, ticks: startTicks, address: 0, a: 0, b: 0, text: '', slots: 0 };
+  let address = 0;
 
-function convert(fd: number, { first, end, lost, lastOf }: LogExtent, options: LogOptions) {
-  const trace = createAddressTrace(options);
-  const exiting = new Set<number>();
-  const gone = new Set<number>();
-  let unfinished = 0;
-  const every = Math.max(1, Math.floor((end - first) / Math.max(1, options.samples)));
-  forEachRecord(fd, first, end, (r, index) => {
-    if (options.samples > 0 && index > first && (index - first) % every === 0)
-      trace.sample(`s${(index - first) / every}`);
-    if (r.op === 0) unfinished++;
-    else trace.time(r.ns);
-    if (r.op === OP_MALLOC) trace.malloc(r.thread, r.address, r.a);
-    else if (r.op === OP_CALLOC) trace.calloc(r.thread, r.address, r.a, r.b);
-    else if (r.op === OP_MEMALIGN) trace.memalign(r.thread, r.address, r.a, r.b);
-    else if (r.op === OP_REALLOC_BEGIN) trace.reallocBegin(r.thread, r.address);
-    else if (r.op === OP_REALLOC_END) trace.reallocEnd(r.thread, r.address, r.a);
-    else if (r.op === OP_FREE) trace.free(r.thread, r.address);
-    else if (r.op === OP_EXIT) exiting.add(r.thread);
-    // The exit was logged by the first destructor; what others did after it comes before the exit here.
-    if (exiting.has(r.thread) && !gone.has(r.thread) && index >= (lastOf.get(r.thread) ?? 0)) {
-      gone.add(r.thread);
-      trace.threadExit(r.thread);
+  function fill(needed: number): void {
+    bytes.copy(bytes, 0, at, end);
+    end -= at;
+    at = 0;
+    if (needed > bytes.length) {
+      const larger = Buffer.alloc(needed);
+      bytes.copy(larger, 0, 0, end);
+      bytes = larger;
     }
-  });
-  trace.sample('end');
-  const { events, oddities } = trace.finish();
-  return {
-    events,
-    oddities: {
-      ...oddities,
-      ...(unfinished > 0 && { 'calls that were cut short': unfinished }),
-      ...(lost > 0 && { 'calls beyond the room of the log': lost }),
-    },
-  };
-}
-
-/** One record; the same object is used for all. */
-interface LogRecord {
-  ns: number;
-  address: number;
-  a: number;
-  b: number;
-  thread: number;
-  op: number;
-}
-
-const CHUNK_RECORDS = 8192;
-
-function forEachRecord(fd: number, first: number, end: number, visit: (r: LogRecord, index: number) => void): void {
-  const bytes = new Uint8Array(CHUNK_RECORDS * RECORD_BYTES);
-  const words = new Uint32Array(bytes.buffer);
-  const r: LogRecord = { ns: 0, address: 0, a: 0, b: 0, thread: 0, op: 0 };
-  const long = (at: number) => words[at + 1]! * 2 ** 32 + words[at]!;
-  for (let start = first; start < end; start += CHUNK_RECORDS) {
-    const count = Math.min(CHUNK_RECORDS, end - start);
-    readSync(fd, bytes, 0, count * RECORD_BYTES, logBytes(start));
-    for (let i = 0; i < count; i++) {
-      const at = (i * RECORD_BYTES) / 4;
-      r.ns = long(at);
-      r.address = long(at + 2);
-      r.a = long(at + 4);
-      r.b = long(at + 6);
-      r.thread = words[at + 8]!;
-      r.op = words[at + 9]!;
-      visit(r, start + i);
+    while (!isAtEnd && end < bytes.length) {
+      const n = readSync(fd, bytes, end, bytes.length - end, null);
+      if (n === 0) isAtEnd = true;
+      end += n;
     }
   }
+
+  function number(): number {
+    let byte = bytes[at++]!;
+    if (byte < 128) return byte;
+    let value = byte & 127;
+    let unit = 128;
+    do {
+      byte = bytes[at++]!;
+      value += (byte & 127) * unit;
+      unit *= 128;
+    } while (byte >= 128);
+    return value;
+  }
+
+  /** Up to 15 bytes, the lowest first, in two numbers that a double could not hold. */
+  function name(): string {
+    const text: number[] = [];
+    for (let k = 0; k < 2; k++) {
+      let value = 0n;
+      for (let shift = 0n; shift < 70n; shift += 7n) {
+        const byte = bytes[at++]!;
+        value |= BigInt(byte & 127) << shift;
+        if (byte < 128) break;
+      }
+      for (let i = 0n; i < 8n; i++) text.push(Number((value >> (8n * i)) & 255n));
+    }
+    const length = text.indexOf(0);
+    return Buffer.from(text.slice(0, length < 0 ? 15 : length)).toString('utf8');
+  }
+
+  for (;;) {
+    if (end - at < RECORD_BYTES_MAX) fill(RECORD_BYTES_MAX);
+    if (at >= end) return;
+    const head = bytes[at++]!;
+    r.op = head & 63;
+    if (r.op === LOG.SAMPLE) {
+      const length = number();
+      if (!(length <= TEXT_BYTES_MAX)) {
+        throw new UserError(`${path}: found an observation of ${length} bytes, expected at most ${TEXT_BYTES_MAX}`);
+      }
+      if (end - at < length) fill(length);
+      r.text = bytes.toString('utf8', at, at + length);
+      at += length;
+      r.slots = 0;
+      visit(r);
+      continue;
+    }
+    if ((head & 128) !== 0) r.thread = number();
+    r.ticks += number();
+    const step = number();
+    address += step % 2 === 0 ? step / 2 : -(step + 1) / 2;
+    r.address = address;
+    r.slots = 1;
+    if (r.op === LOG.THREAD_EXIT) {
+      r.text = name();
+      r.slots = 2;
+    } else if ((head & 64) !== 0) {
+      r.a = number();
+      r.b = number();
+      r.slots = r.op === LOG.SEEN ? 0 : 2; // SEEN is the keeper's, not the ring's
+    } else {
+      unpack(r, number());
+    }
+    slot += r.slots;
+    if (slot > untilSlot) return;
+    visit(r);
+  }
+}
+
+/** What a plain record holds in one number. */
+function unpack(r: LogRecord, value: number): void {
+  if (r.op === LOG.CALLOC || r.op === LOG.ECALLOC) {
+    r.a = value >>> 16;
+    r.b = value & 0xffff;
+  } else if (r.op === LOG.MEMALIGN) {
+    r.a = 2 ** (value >>> 18);
+    r.b = value & 0x3ffff;
+  } else {
+    r.a = value;
+    r.b = 0;
+  }
+}
+
+/** Sizes that no trace can hold are those that nobody can have. */
+export function cutNumber(value: number): number {
+  return value > NUMBER_MAX ? NUMBER_MAX : value;
 }

@@ -1,149 +1,250 @@
-import { spawn, spawnSync } from 'node:child_process';
-import { createHash, randomBytes } from 'node:crypto';
-import {
-  accessSync,
-  closeSync,
-  constants,
-  existsSync,
-  ftruncateSync,
-  mkdirSync,
-  mkdtempSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeSync,
-} from 'node:fs';
-import { homedir, tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { UserError } from '../../sim/contract/assert.ts';
-import type { EventBuffer } from '../../sim/contract/event.ts';
+import { readFileSync } from 'node:fs';
+import { cpus, release } from 'node:os';
+import { basename } from 'node:path';
+import type { EventBuffer, RecordedFacts } from '../../sim/contract/event.ts';
 import type { Oddities } from '../import/address-trace.ts';
-import { emptyLogHeader, logBytes, readLog } from './log.ts';
+import { traceOfImage } from './image-trace.ts';
+import type { LogPart } from './log.ts';
+import { allocatorSettings, type ObservationText, summedMappings } from './observation-text.ts';
+import { type RecordedImage, recordSession, type Session, type SessionOptions } from './session.ts';
 
-const FLAGS = [
-  '-O2',
-  '-fPIC',
-  '-shared',
-  '-std=gnu11',
-  '-Wall',
-  '-pthread',
-  '-fno-builtin-malloc',
-  '-fno-builtin-calloc',
-];
+export { recorderObstacle } from './build.ts';
 
-/** Why programs can not be recorded on this machine, or undefined. */
-export function recorderObstacle(): string | undefined {
-  if (process.platform !== 'linux') return `recording needs Linux with glibc, found ${process.platform}`;
-  if (spawnSync('cc', ['--version']).status !== 0) {
-    return 'recording needs a C compiler, found no `cc` (on Debian: apt-get install gcc libc6-dev)';
-  }
-  return undefined;
-}
-
-/** Beside this module in the sources; in a built package beside `dist`. */
-function sourcePath(): string {
-  const beside = fileURLToPath(new URL('./record.c', import.meta.url));
-  return existsSync(beside) ? beside : fileURLToPath(new URL('../../../workloads/recorder/record.c', import.meta.url));
-}
-
-/**
- * The preloaded library, compiled when it is first needed; its name in the user's cache depends on its source. Where
- * there can be no cache it is compiled anew into `folder`.
- */
-function compileRecorder(folder: string): string {
-  const obstacle = recorderObstacle();
-  if (obstacle) throw new UserError(obstacle);
-  const source = sourcePath();
-  const hash = createHash('sha256').update(FLAGS.join(' ')).update(readFileSync(source)).digest('hex').slice(0, 16);
-  const library = join(cacheFolder() ?? folder, `record-${hash}.so`);
-  if (existsSync(library)) return library;
-  const unfinished = `${library}.${randomBytes(12).toString('hex')}`;
-  const { status, stderr } = spawnSync('cc', [...FLAGS, '-o', unfinished, source], { encoding: 'utf8' });
-  if (status !== 0) throw new UserError(`cc can not compile the recorder: ${stderr.trim().split('\n')[0] ?? ''}`);
-  renameSync(unfinished, library);
-  return library;
-}
-
-function cacheFolder(): string | undefined {
-  const cache = join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'allocsim');
-  try {
-    mkdirSync(cache, { recursive: true });
-    accessSync(cache, constants.W_OK);
-    return cache;
-  } catch {
-    return undefined; // a read-only home, or none
-  }
-}
-
-export interface RecordOptions {
-  readonly command: readonly string[];
-  /** Calls that there is room for; the log is a sparse file. */
-  readonly capacity: number;
+export interface RecordOptions extends SessionOptions {
   readonly quantumNs: number;
+  /** Sample points, spread evenly over a trace. */
   readonly samples: number;
-  /** Where the program's standard output goes. */
-  readonly stdout: 'inherit' | 'stderr';
+  /** Which processes: a number, the name of a program, or `largest`; undefined for all. */
+  readonly process: string | undefined;
+  /** Keep the arguments of the commands too. */
+  readonly withArguments: boolean;
+}
+
+/** A program that a process was, with its trace. */
+export interface RecordedProcess {
+  readonly pid: number;
+  readonly ppid: number;
+  /** The name of the program; with its arguments where they were asked for. */
+  readonly command: string;
+  /** 0 for the last program that the process was; the earlier ones, which it left by exec, count from 1. */
+  readonly earlier: number;
+  readonly events: EventBuffer;
+  readonly oddities: Oddities;
+  readonly threads: number;
+  /** Allocations and frees of this process itself. */
+  readonly calls: number;
+  /** As a shell has it: 128 and the signal; undefined where nobody could tell. */
+  readonly exit: number | undefined;
+  readonly residentPeakBytes: number;
+  /** Bytes of large blocks of which it is assumed that they were written. */
+  readonly assumedBytes: number;
+  readonly allocator: string;
+  readonly isStarted: boolean;
 }
 
 export interface Recording {
-  readonly events: EventBuffer;
-  readonly oddities: Oddities;
-  /** How the program ended: its exit code, or the signal. */
+  /** How the program ended, as a shell has it. */
+  readonly exit: number;
   readonly ended: string;
+  readonly cutBy: Session['cutBy'];
+  readonly processes: number;
+  /** Forks that allocated and then became another program; they have no trace of their own. */
+  readonly leftOut: number;
+  /** Words about what is not in the traces. */
+  readonly notes: readonly string[];
 }
 
-/** Runs a program to its end, and makes a trace of what it did with malloc. */
-export async function recordProgram(options: RecordOptions): Promise<Recording> {
-  const { command, capacity, quantumNs, samples } = options;
-  const folder = mkdtempSync(join(tmpdir(), 'allocsim-record-'));
-  const log = join(folder, 'log');
-  try {
-    const library = compileRecorder(folder);
-    const fd = openSync(log, 'w');
-    writeSync(fd, emptyLogHeader(capacity));
-    ftruncateSync(fd, logBytes(capacity));
-    closeSync(fd);
-    const ended = await run(options, { LD_PRELOAD: preload(library), ALLOCSIM_RECORD: log });
-    const name = command.join(' ').replace(/\s+/g, ' ');
-    const source = `recorded with LD_PRELOAD, ${process.platform} ${process.arch}`;
-    const { events, oddities } = readLog(log, { name, source, quantumNs, samples });
-    if (events.begins.length === 0 && events.length <= 1) {
-      throw new UserError(
-        `${command[0]}: found no call of malloc (${ended}), expected a program that is linked with glibc dynamically`,
-      );
+/**
+ * Runs a program to the end of all its processes, and makes a trace of what each did with malloc: `take` gets one after the
+ * other, those of the program that was started first, then in the order of their start.
+ */
+export async function recordProgram(
+  options: RecordOptions,
+  take: (recorded: RecordedProcess) => Promise<void>,
+): Promise<Recording> {
+  return recordSession(options, async (session) => {
+    const notes = new Set(session.unrecorded.map(({ path, why }) => `${path} could not be recorded: ${why}`));
+    const kept = imagesToKeep(session, options.process);
+    let processes = 0;
+    for (const { image, earlier } of kept.images) {
+      const recorded = traceOf(image, earlier, session, options, notes);
+      if (!recorded || !isWanted(recorded, options.process)) continue;
+      processes++;
+      await take(recorded);
     }
-    return { events, oddities, ended };
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
-}
-
-/** The recorder comes first, whatever else is preloaded. */
-function preload(library: string): string {
-  const others = process.env['LD_PRELOAD'];
-  return others ? `${library}:${others}` : library;
-}
-
-/** The program has this process's streams, and Ctrl-C is for it alone. */
-function run({ command, stdout }: RecordOptions, environment: Readonly<Record<string, string>>): Promise<string> {
-  const ignore = () => {};
-  process.on('SIGINT', ignore);
-  return new Promise((resolve, reject) => {
-    const child = spawn(command[0]!, command.slice(1), {
-      stdio: ['inherit', stdout === 'stderr' ? process.stderr : 'inherit', 'inherit'],
-      env: { ...process.env, ...environment },
-    });
-    child.on('error', (error: NodeJS.ErrnoException) => {
-      process.off('SIGINT', ignore);
-      const what =
-        error.code === 'ENOENT' ? 'no such program' : error.code === 'EACCES' ? 'no right to run it' : error.message;
-      reject(new UserError(`${command[0]}: found ${what}, expected a program to record`));
-    });
-    child.on('close', (code, signal) => {
-      process.off('SIGINT', ignore);
-      resolve(signal ? `ended by ${signal}` : `exit code ${code}`);
-    });
+    return {
+      exit: exitOf(session.programStatus)!,
+      ended: endOf(session.programStatus),
+      cutBy: session.cutBy,
+      processes,
+      leftOut: kept.leftOut,
+      notes: [...notes],
+    };
   });
+}
+
+function isWanted({ pid, command }: RecordedProcess, which: string | undefined): boolean {
+  return which === undefined || which === 'largest' || which === String(pid) || which === command.split(' ')[0];
+}
+
+interface KeptImage {
+  readonly image: RecordedImage;
+  readonly earlier: number;
+}
+
+/** A fork that became another program is only the way there. */
+function imagesToKeep(
+  { images, programPid }: Session,
+  which: string | undefined,
+): { images: readonly KeptImage[]; leftOut: number } {
+  const byPid = new Map<number, RecordedImage[]>();
+  for (const image of images) byPid.set(image.pid, [...(byPid.get(image.pid) ?? []), image]);
+  const kept: KeptImage[] = [];
+  let leftOut = 0;
+  for (const of of byPid.values()) {
+    const programs = of.filter((image, i) => i === of.length - 1 || !image.isFork);
+    leftOut += of.length - programs.length;
+    const last = programs.length - 1;
+    kept.push({ image: programs[last]!, earlier: 0 });
+    programs.slice(0, last).forEach((image, i) => void kept.push({ image, earlier: i + 1 }));
+  }
+  const largest = Math.max(...kept.map(({ image }) => image.records));
+  const wanted = kept.filter(({ image }) => which !== 'largest' || image.records === largest);
+  wanted.sort((one, other) => Number(other.image.pid === programPid) - Number(one.image.pid === programPid));
+  return { images: wanted, leftOut };
+}
+
+function traceOf(
+  image: RecordedImage,
+  earlier: number,
+  session: Session,
+  options: RecordOptions,
+  notes: Set<string>,
+): RecordedProcess | undefined {
+  const parts = partsOf(image, session);
+  const pageBytes = 4096;
+  let first: ObservationText | undefined;
+  const trace = traceOfImage({
+    name: nameOf(options.command[0]!),
+    source: `recorded with LD_PRELOAD, ${process.platform} ${process.arch}`,
+    quantumNs: options.quantumNs,
+    samples: options.samples,
+    nsPerTick: session.nsPerTick,
+    pageBytes,
+    parts,
+    forkThread: image.parent?.thread ?? 0,
+    isRecorder: session.isRecorder,
+    facts: (start, threadNames) => {
+      first = start;
+      return factsOf(image, start, threadNames, session, options.withArguments);
+    },
+  });
+  const command = first ? commandOf(first, options.withArguments) : nameOf(options.command[0]!);
+  const isLast = earlier === 0;
+  const isStarted = image.pid === session.programPid && isLast;
+  if (trace.calls === 0 && image.hasOwnMalloc) {
+    notes.add(`${command} could not be recorded: it brings a malloc of its own`);
+    return undefined;
+  }
+  if (trace.calls === 0 && !isStarted) return undefined;
+  noteInterpreter(command, first, notes);
+  return {
+    pid: image.pid,
+    ppid: image.ppid,
+    command,
+    earlier,
+    events: trace.events,
+    oddities: trace.oddities,
+    threads: trace.threads,
+    calls: trace.calls,
+    exit: isLast ? (exitOf(image.status) ?? trace.exitStatus) : undefined,
+    residentPeakBytes: trace.residentPeakBytes,
+    assumedBytes: trace.assumedBytes,
+    allocator: image.allocator,
+    isStarted,
+  };
+}
+
+/** The image's own log, behind what it shares with those that it comes from. */
+function partsOf(image: RecordedImage, session: Session): LogPart[] {
+  const parts: LogPart[] = [];
+  let untilSlot = Number.POSITIVE_INFINITY;
+  for (let at: RecordedImage | undefined = image; at; ) {
+    parts.unshift({ path: session.logPath(at), startTicks: at.startTicks, untilSlot });
+    const { parent }: RecordedImage = at;
+    if (!parent) break;
+    untilSlot = parent.slot;
+    at = session.images.find(({ pid, number }) => pid === parent.pid && number === parent.number);
+  }
+  return parts;
+}
+
+const nameOf = (path: string) => basename(path).replace(/\s+/g, ' ');
+
+function commandOf(start: ObservationText, withArguments: boolean): string {
+  const [program = '', ...rest] = start.command;
+  const name = program === '' ? start.processName : nameOf(program);
+  return withArguments ? [name, ...rest].join(' ') : name;
+}
+
+function factsOf(
+  image: RecordedImage,
+  start: ObservationText | undefined,
+  threadNames: RecordedFacts['threadNames'],
+  session: Session,
+  withArguments: boolean,
+): RecordedFacts {
+  return {
+    command: start ? commandOf(start, withArguments) : '',
+    process: { pid: image.pid, parent: image.ppid },
+    environment: allocatorSettings(start?.environment ?? [], session.library),
+    machine: machineFacts(image.allocator),
+    threadNames,
+    mappings: summedMappings(start?.mappings ?? [], session.isRecorder),
+  };
+}
+
+function machineFacts(allocator: string): RecordedFacts['machine'] {
+  const facts: [string, string][] = [
+    ['cpus', String(cpus().length)],
+    ['kernel', release()],
+  ];
+  try {
+    const thp = /\[(\w+)\]/.exec(readFileSync('/sys/kernel/mm/transparent_hugepage/enabled', 'utf8'));
+    if (thp) facts.push(['thp', thp[1]!]);
+  } catch {
+    // a kernel without huge pages
+  }
+  facts.push(['page', '4096']);
+  if (allocator !== '') facts.push(['allocator', basename(allocator)]);
+  return facts;
+}
+
+function noteInterpreter(command: string, start: ObservationText | undefined, notes: Set<string>): void {
+  const name = command.split(' ')[0]!;
+  const files = (pattern: RegExp) =>
+    pattern.test(name) || (start?.mappings.some((mapping) => pattern.test(basename(mapping.name))) ?? false);
+  if (files(/^(lib)?python\d/) && !start?.environment.some((line) => line.startsWith('PYTHONMALLOC='))) {
+    notes.add(
+      `${name}: Python's own heap takes arenas from malloc, and its objects are not seen: PYTHONMALLOC=malloc shows them`,
+    );
+  }
+  if (files(/^(php|libphp)/) && !start?.environment.some((line) => line.startsWith('USE_ZEND_ALLOC=0'))) {
+    notes.add(
+      `${name}: PHP's own heap is not seen, nor what it takes from the kernel: USE_ZEND_ALLOC=0 sends its blocks through malloc`,
+    );
+  }
+  if (files(/^(java|libjvm)/)) notes.add(`${name}: the Java heap is not seen: it does not come from malloc`);
+}
+
+/** As a shell has it, from what wait() says. */
+function exitOf(status: number | undefined): number | undefined {
+  if (status === undefined) return undefined;
+  const signal = status & 127;
+  return signal === 0 ? (status >> 8) & 255 : 128 + signal;
+}
+
+function endOf(status: number): string {
+  const signal = status & 127;
+  return signal === 0 ? `exit code ${(status >> 8) & 255}` : `ended by signal ${signal}`;
 }

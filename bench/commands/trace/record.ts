@@ -1,46 +1,198 @@
 import type { Argv, CommandModule } from 'yargs';
 import { UserError } from '../../../sim/contract/assert.ts';
-import { count } from '../../../sim/contract/format.ts';
-import { recordProgram } from '../../../workloads/recorder/recorder.ts';
-import { checkTraceName, writeTrace } from '../../../workloads/trace/output.ts';
+import { bytes, count } from '../../../sim/contract/format.ts';
+import { writeWhole } from '../../../workloads/files/line-sink.ts';
+import { checkOutput, defaultOutput, outputOf } from '../../../workloads/recorder/output-names.ts';
+import { type RecordedProcess, type Recording, recordProgram } from '../../../workloads/recorder/recorder.ts';
+import { anonymizeTrace } from '../../../workloads/trace/anonymize.ts';
+import { writeTrace } from '../../../workloads/trace/output.ts';
 import { quantumOption, tellOddities } from './import.ts';
-import { outputPositional } from './input.ts';
 
 interface RecordArguments {
-  out: string;
   program: string[];
   '--'?: string[];
-  room: number;
+  output: string | undefined;
+  force: boolean;
+  json: string | undefined;
+  process: string | undefined;
+  'stop-after': string | undefined;
+  'sample-every': string | undefined;
+  disk: string;
+  anonymize: boolean;
+  arguments: boolean;
   quantum: number;
   samples: number;
 }
 
 export const recordCommand: CommandModule<object, RecordArguments> = {
-  command: 'record <out> [program..]',
-  describe: 'run a program and record what it does with malloc: record OUT -- PROGRAM ARGUMENTS',
+  command: 'record [program..]',
+  describe: 'run a program and record what it and its processes do with malloc: record [-o OUT] -- PROGRAM ARGUMENTS',
   builder: (yargs: Argv) =>
-    outputPositional(yargs)
+    yargs
       .positional('program', { type: 'string', array: true, default: [], describe: 'with its arguments, behind --' })
-      .option('room', { type: 'number', default: 2 ** 25, describe: 'calls that can be recorded' })
+      .option('output', {
+        alias: 'o',
+        type: 'string',
+        describe:
+          'the trace (default: PROGRAM.htb here); process 4711 of its children goes to PROGRAM.4711.htb; - for text to stdout',
+      })
+      .option('force', { type: 'boolean', default: false, describe: 'replace a trace that is there already' })
+      .option('json', { type: 'string', describe: 'a list of the processes, to FILE' })
+      .option('process', {
+        type: 'string',
+        describe: 'keep one program by NAME, one process by number, or the `largest`',
+      })
+      .option('stop-after', {
+        type: 'string',
+        describe: 'end the program after a time (10s, 5m) or so many events (1000000)',
+      })
+      .option('sample-every', {
+        type: 'string',
+        describe: 'sample the process that often (100ms, 1s); SIGUSR2 samples it now',
+      })
+      .option('disk', {
+        type: 'string',
+        default: '10G',
+        describe: 'what the logs may take meanwhile: then the recording ends, not the program',
+      })
+      .option('anonymize', { type: 'boolean', default: false, describe: 'keep sizes, order and times alone' })
+      .option('arguments', { type: 'boolean', default: false, describe: 'keep the arguments of the commands too' })
       .option('quantum', quantumOption)
       .option('samples', { type: 'number', default: 64, describe: 'sample points, spread evenly' })
       .parserConfiguration({ 'populate--': true }) as unknown as Argv<RecordArguments>,
-  handler: async ({ out, program, '--': behind = [], room, quantum, samples }) => {
-    const command = [...program, ...behind].map(String);
-    if (command.length === 0) throw new UserError('record: found no program, expected one behind --');
-    if (!(Number.isInteger(room) && room >= 1 && room <= 2 ** 31)) {
-      throw new UserError(`--room: found '${room}', expected a number of calls from 1 to 2147483648`);
-    }
-    checkTraceName(out);
-    const recording = await recordProgram({
-      command,
-      capacity: room,
-      quantumNs: quantum,
-      samples,
-      stdout: out === '-' ? 'stderr' : 'inherit',
-    });
-    await writeTrace(out, recording.events);
-    process.stderr.write(`${command[0]}: ${recording.ended}; ${count(recording.events.length)} events recorded\n`);
-    tellOddities(command[0]!, recording.oddities);
+  handler: async (argv) => {
+    const command = commandOf(argv);
+    const output = argv.output === undefined ? defaultOutput(command[0]!) : argv.output || '-';
+    checkOutput(output, argv.force);
+    const stop = stopOf(argv['stop-after']);
+    const list: ListedProcess[] = [];
+    const recording = await recordProgram(
+      {
+        command,
+        process: argv.process,
+        withArguments: argv.arguments,
+        diskBytes: sizeOf('--disk', argv.disk),
+        stopEvents: stop.events,
+        stopNs: stop.ns,
+        sampleNs: argv['sample-every'] === undefined ? 0 : durationOf('--sample-every', argv['sample-every']),
+        quantumNs: argv.quantum,
+        samples: argv.samples,
+        stdout: output === '-' ? 'stderr' : 'inherit',
+        tell,
+      },
+      async (recorded) => {
+        const trace = traceName(output, recorded, argv.process !== undefined, list.length === 0);
+        if (trace !== undefined) {
+          if (trace !== output) checkOutput(trace, true);
+          await writeTrace(trace, argv.anonymize ? anonymizeTrace(recorded.events) : recorded.events);
+        }
+        list.push(listed(recorded, trace));
+        if (list.length <= TOLD_PROCESSES) tellProcess(recorded, trace);
+      },
+    );
+    if (argv.json !== undefined) writeWhole(argv.json || '-', `${JSON.stringify({ processes: list }, null, 2)}\n`);
+    process.exitCode = finish(command, recording, list);
   },
 };
+
+/** Larger families are told of in --json. */
+const TOLD_PROCESSES = 12;
+
+/** One entry of --json. */
+interface ListedProcess {
+  readonly pid: number;
+  readonly ppid: number;
+  readonly command: string;
+  readonly trace: string | null;
+  readonly events: number;
+  readonly threads: number;
+  readonly exit: number | null;
+}
+
+function tell(line: string): void {
+  process.stderr.write(`record: ${line}\n`);
+}
+
+function commandOf({ program, '--': behind }: RecordArguments): string[] {
+  const before = program.map(String);
+  if (behind !== undefined && behind.length > 0 && before.length > 0) {
+    throw new UserError(
+      `record: found '${before[0]}' before --, expected options alone (the output is -o ${before[0]})`,
+    );
+  }
+  const command = [...before, ...(behind ?? []).map(String)];
+  if (command.length === 0) throw new UserError('record: found no program, expected one behind --');
+  return command;
+}
+
+/** The program that was started has OUT itself; so has the first of those that --process asks for. */
+function traceName(output: string, recorded: RecordedProcess, isChosen: boolean, isFirst: boolean): string | undefined {
+  if (recorded.isStarted || (isChosen && isFirst)) return output;
+  return output === '-' ? undefined : outputOf(output, recorded.pid, recorded.earlier);
+}
+
+function listed(
+  { pid, ppid, command, events, threads, exit }: RecordedProcess,
+  trace: string | undefined,
+): ListedProcess {
+  return { pid, ppid, command, trace: trace ?? null, events: events.length, threads, exit: exit ?? null };
+}
+
+function tellProcess(recorded: RecordedProcess, trace: string | undefined): void {
+  const { pid, command, events, threads, residentPeakBytes, assumedBytes, oddities } = recorded;
+  const seen = [
+    `${count(events.length)} events`,
+    `${count(threads)} ${threads === 1 ? 'thread' : 'threads'}`,
+    `asked for ${bytes(events.requestedPeakBytes)} at most`,
+    ...(residentPeakBytes > 0 ? [`VmHWM ${bytes(residentPeakBytes)}`] : []),
+  ];
+  process.stderr.write(`${trace ?? '(no file)'}: ${command}, process ${pid}: ${seen.join(', ')}\n`);
+  if (assumedBytes >= 2 ** 20)
+    process.stderr.write(
+      `${command}: ${bytes(assumedBytes)} of large blocks lay on pages that were there before, or huge: taken as written\n`,
+    );
+  tellOddities(command, oddities);
+}
+
+/** The last words, and the exit status. */
+function finish(command: readonly string[], recording: Recording, list: readonly ListedProcess[]): number {
+  const { ended, cutBy, leftOut, notes, exit } = recording;
+  for (const note of notes) tell(note);
+  if (list.length > TOLD_PROCESSES)
+    tell(`and ${count(list.length - TOLD_PROCESSES)} further processes (--json FILE lists them)`);
+  if (leftOut > 0) tell(`${count(leftOut)} forks that became another program have no trace of their own`);
+  if (cutBy === 'disk') tell('the traces end where --disk was reached');
+  if (list.length === 0) {
+    throw new UserError(
+      `${command[0]}: found no call of malloc (${ended}), expected a program that is linked with glibc dynamically`,
+    );
+  }
+  const first = list.find(({ trace }) => trace !== null);
+  tell(`${command[0]}: ${ended}; ${count(list.length)} ${list.length === 1 ? 'process' : 'processes'} recorded`);
+  if (first && first.trace !== '-') tell(`next: npx sim explain ${first.trace}`);
+  const wasOurs = (cutBy === 'time' || cutBy === 'events') && exit === 143;
+  return wasOurs ? 0 : exit;
+}
+
+const UNITS: Readonly<Record<string, number>> = { ns: 1, us: 1e3, ms: 1e6, s: 1e9, m: 60e9, min: 60e9, h: 3600e9 };
+
+/** A time, or a number of events. */
+function stopOf(text: string | undefined): { events: number; ns: number } {
+  if (text === undefined) return { events: 0, ns: 0 };
+  if (/^\d+$/.test(text) && Number(text) > 0) return { events: Number(text), ns: 0 };
+  return { events: 0, ns: durationOf('--stop-after', text) };
+}
+
+function durationOf(option: string, text: string): number {
+  const found = /^(\d+(?:\.\d+)?)(ns|us|ms|s|min|m|h)$/.exec(text);
+  const ns = found ? Number(found[1]) * UNITS[found[2]!]! : 0;
+  if (!(ns > 0 && ns <= 1e18)) throw new UserError(`${option}: found '${text}', expected a time as 100ms, 10s or 5m`);
+  return Math.round(ns);
+}
+
+function sizeOf(option: string, text: string): number {
+  const found = /^(\d+(?:\.\d+)?)([kKMGT]?)(?:i?B)?$/.exec(text);
+  const size = found ? Number(found[1]) * 1024 ** ['', 'K', 'M', 'G', 'T'].indexOf(found[2]!.toUpperCase()) : 0;
+  if (!(size >= 1)) throw new UserError(`${option}: found '${text}', expected a size as 500M or 10G`);
+  return Math.round(size);
+}

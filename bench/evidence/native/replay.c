@@ -6,7 +6,8 @@
  *   --bench        lockstep, again and again, each time in a fork of the process that has never allocated
  *
  * Thread 0 is the process's main thread, and it initialises the allocator before event 0. Other threads are created at
- * their first event and joined, after a `te`, before the next event.
+ * their first event and joined, after a `te`, before the next event. At a `fork` the thread really forks: the child goes
+ * on, and the parent ends as it does.
  */
 #include "replay.h"
 #include <fcntl.h>
@@ -16,6 +17,7 @@
 #include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/sysinfo.h>
 #include <sys/wait.h>
@@ -30,6 +32,7 @@ static void **blocks;            /* by slot */
 static _Atomic uint32_t *done;   /* free-running, by slot: accesses that have happened */
 static struct result *results;   /* by event, if placements are wanted */
 static bool marks;
+static bool measuring;           /* --bench */
 
 static uint64_t clock_ns(clockid_t clock) {
   struct timespec now;
@@ -57,9 +60,79 @@ static inline void wait_for(uint32_t slot, uint32_t accesses) {
   }
 }
 
+/* While it refuses, the kernel gives the process no address space and no writable pages. */
+static void refuse_memory(bool refuse) {
+  static struct { uint64_t now, most; } usual[2], nothing;
+  static const int limits[2] = {RLIMIT_AS, RLIMIT_DATA};
+  for (int i = 0; i < 2; i++) {
+    if (refuse) {
+      syscall(SYS_prlimit64, 0, limits[i], NULL, &usual[i]);
+      nothing.now = 0;
+      nothing.most = usual[i].most;
+    }
+    syscall(SYS_prlimit64, 0, limits[i], refuse ? &nothing : &usual[i], NULL);
+  }
+}
+
+static void *allocate_marked(const struct mark *m, void *old) {
+  void *block = NULL;
+  switch (m->op) {
+  case OP_MALLOC: return real.malloc(m->a);
+  case OP_CALLOC: return real.calloc(m->a, m->b);
+  case OP_REALLOC: return real.realloc(old, m->a);
+  default: return real.posix_memalign(&block, m->a < sizeof(void *) ? sizeof(void *) : m->a, m->b) ? NULL : block;
+  }
+}
+
+/* An event with a mark: what is written into it is known, it failed, or its numbers are large. */
+static void execute_marked(uint32_t index, bool ordered) {
+  const struct event *e = &trace.events[index];
+  const struct mark *m = &trace.marks[e->a];
+  void *old = e->slot == NONE ? NULL : blocks[e->slot];
+  if (!ordered && (m->op == OP_WRITE || m->op == OP_REALLOC)) wait_for(e->slot, trace.need[index]);
+  if (m->op == OP_WRITE) {
+    if (old) memset((char *)old + m->a, 0x5a, m->b);
+  } else if (m->failed) {
+    refuse_memory(true);
+    void *block = allocate_marked(m, m->op == OP_REALLOC ? old : NULL);
+    refuse_memory(false);
+    if (results) results[index] = (struct result){block, block ? real.usable_size(block) : 0};
+    if (block && (m->op != OP_REALLOC || !old)) real.free(block);
+    else if (block) blocks[e->slot] = block;
+    if (e->slot == NONE) return;
+  } else {
+    void *block = allocate_marked(m, m->op == OP_REALLOC ? old : NULL);
+    size_t size = m->op == OP_CALLOC ? m->a * m->b : m->op == OP_MEMALIGN ? m->b : m->a;
+    if (!m->unwritten) write_fresh(block, m->op == OP_REALLOC && old ? m->b : 0, size, trace.touch);
+    if (m->op != OP_REALLOC || block) blocks[e->slot] = block;
+    if (results) results[index] = (struct result){block, block ? real.usable_size(block) : 0};
+  }
+  if (!ordered) atomic_fetch_add_explicit(&done[e->slot], 1, memory_order_release);
+}
+
+static bool has_forked;
+
+/* The allocator does in the child what it does in any. Not where processor time is measured, which begins anew there. */
+static void fork_really(bool ordered) {
+  if (!ordered || measuring) return;
+  pid_t child = fork();
+  if (child < 0) die("replay: cannot fork");
+  has_forked = true;
+  if (child == 0) return;
+  int status = 0;
+  waitpid(child, &status, 0);
+  _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128);
+}
+
 /* What seldom comes, out of the way of the loop that is measured. */
 __attribute__((noinline)) static void execute_rare(const struct event *e, bool ordered) {
   switch (e->op) {
+  case OP_FORK:
+    fork_really(ordered);
+    break;
+  case OP_MARKED:
+    execute_marked(e - trace.events, ordered);
+    break;
   case OP_REQUEST_END:
     for (uint32_t i = e->a; i < e->a + e->b; i++) {
       uint32_t slot = trace.request_slots[i];
@@ -177,8 +250,7 @@ static void start_thread(struct thread *t, void *(*body)(void *)) {
 
 static uint32_t next_event;           /* the turn's owner moves it */
 static struct thread *leaving;        /* has executed its `te`, is not joined yet */
-static bool measuring;                /* --bench: */
-static uint64_t executing_ns;         /* processor time of the threads while they had the turn */
+static uint64_t executing_ns;         /* --bench: processor time of the threads while they had the turn */
 static uint32_t (*execute_turn)(uint32_t index, uint32_t thread);
 
 static void mark(const char *text) { /* fails on purpose: seen by strace alone */
@@ -207,6 +279,7 @@ TURN(turn_first, TOUCH_FIRST, false, )
 TURN(turn_none, TOUCH_NONE, false, )
 
 static void *lockstep_thread(void *thread);
+_Noreturn static void finish(void);
 
 static void give_turn(struct thread *t) {
   atomic_store(&t->turn, 1);
@@ -235,6 +308,7 @@ static void lockstep(struct thread *t) {
     const uint64_t start = measuring ? clock_ns(CLOCK_THREAD_CPUTIME_ID) : 0;
     next_event = execute_turn(first, t - trace.threads);
     if (measuring) executing_ns += clock_ns(CLOCK_THREAD_CPUTIME_ID) - start;
+    if (has_forked && next_event == trace.event_count) finish(); /* the main thread may be gone */
     exits = next_event > first && trace.events[next_event - 1].op == OP_EXIT;
     if (exits) leaving = t;
     else if (next_event == trace.event_count && t == trace.threads) return;
@@ -349,7 +423,7 @@ static void write_placements(const char *path) {
   FILE *stream = file < 0 ? NULL : fdopen(file, "w");
   if (!stream) die("replay: cannot write %s", path);
   for (uint32_t i = 0; i < trace.event_count; i++)
-    if (is_allocating(trace.events[i].op))
+    if (allocates(&trace, &trace.events[i]))
       fprintf(stream, "%u %lx %zu\n", i, (unsigned long)results[i].block, results[i].usable);
   if (fclose(stream)) die("replay: cannot write %s", path);
 }
@@ -367,6 +441,28 @@ static const char usage[] =
   "              [--no-touch] [--marks] [--no-pin] [--thp] [--aslr] [--timing] [--bench] TRACE\n"
   "                                                          TRACE: .htrace, or - for a pipe\n"
   "       replay --identify                                  which allocator, which version, how many processors";
+
+static struct {
+  const char *placements;
+  bool is_free, timing;
+  uint64_t start_ns;
+  long faults;
+} run;
+
+_Noreturn static void finish(void) {
+  mark("htrace:end");
+  uint64_t ns = clock_ns(CLOCK_MONOTONIC) - run.start_ns;
+  long faults = minor_faults() - run.faults;
+  finish_samples();
+  if (run.placements) write_placements(run.placements);
+  if (run.timing) {
+    printf("{\"allocator\":\"%s\",\"mode\":\"%s\",\"touch\":\"%s\",\"events\":%u,\"threads\":%u,\"ns\":%lu,\"faults\":%ld}\n",
+           real.library, run.is_free ? "free" : "lockstep", touch_names[trace.touch], trace.event_count,
+           trace.thread_count, ns, faults);
+    fflush(stdout);
+  }
+  _exit(trace.warnings ? 3 : 0);
+}
 
 int main(int argc, char **argv) {
   const char *placements = NULL, *samples = NULL, *path = NULL;
@@ -430,22 +526,14 @@ int main(int argc, char **argv) {
     populate_stacks(trace.thread_peak + 1); /* a thread is created before the one that exits is joined */
   }
 
+  run.placements = placements;
+  run.is_free = free_running;
+  run.timing = timing;
   start_counting_samples();
-  long faults = minor_faults();
-  uint64_t start = clock_ns(CLOCK_MONOTONIC);
+  run.faults = minor_faults();
+  run.start_ns = clock_ns(CLOCK_MONOTONIC);
   mark("htrace:begin");
-  if (free_running) run_free();
+  if (run.is_free) run_free();
   else run_lockstep();
-  mark("htrace:end");
-  uint64_t ns = clock_ns(CLOCK_MONOTONIC) - start;
-  faults = minor_faults() - faults;
-  finish_samples();
-  if (placements) write_placements(placements);
-  if (timing) {
-    printf("{\"allocator\":\"%s\",\"mode\":\"%s\",\"touch\":\"%s\",\"events\":%u,\"threads\":%u,\"ns\":%lu,\"faults\":%ld}\n",
-           real.library, free_running ? "free" : "lockstep", touch_names[trace.touch], trace.event_count,
-           trace.thread_count, ns, faults);
-    fflush(stdout);
-  }
-  _exit(trace.warnings ? 3 : 0);
+  finish();
 }

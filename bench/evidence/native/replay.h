@@ -64,19 +64,26 @@ char *harness_tail(size_t *room);
 
 enum op {
   OP_NOP, OP_MALLOC, OP_CALLOC, OP_REALLOC, OP_MEMALIGN, OP_FREE, OP_WRITE, OP_REQUEST_END, OP_TRIM, OP_OPT, OP_CLOCK,
-  OP_SAMPLE, OP_EXIT
+  OP_SAMPLE, OP_EXIT, OP_FORK, OP_MARKED
 };
 enum touch { TOUCH_FULL, TOUCH_FIRST, TOUCH_NONE };
 
 /*
  * One event line; the position in `events` is the event's number.
  *   MALLOC size · CALLOC count, size · REALLOC size, old size · MEMALIGN align, size · WRITE offset, length ·
- *   REQUEST_END first, count of `request_slots` · TRIM pad · OPT parameter, value · CLOCK low, high · SAMPLE label
+ *   REQUEST_END first, count of `request_slots` · TRIM pad · OPT parameter, value · CLOCK low, high · SAMPLE label ·
+ *   MARKED place in `marks`
  */
 struct event {
   uint32_t op : 8, thread : 24; /* `thread` counts lives: a number that is used again is another thread */
   uint32_t slot;                /* where the block's address is kept */
   uint32_t a, b;
+};
+/* What an event of version 2 has that does not fit: numbers beyond 32 bits, ` ~` and ` !`. */
+struct mark {
+  enum op op;
+  bool unwritten, failed;
+  uint64_t a, b;
 };
 struct label {
   const char *text;
@@ -88,6 +95,7 @@ struct thread {
   _Alignas(64) _Atomic uint32_t turn;
   uint32_t id, before;   /* its number in the trace; the life before with the same number, or NONE */
   bool exits, followed;  /* its last event is a `te`; the same number lives again */
+  bool gone;             /* a fork has left it behind: it never acts again */
   bool created;
   uint32_t first, count; /* free-running: its part of the order of execution */
   pthread_t handle;
@@ -102,6 +110,7 @@ struct trace {
   uint32_t slot_count;
   uint32_t *request_slots;
   struct label *labels;
+  struct mark *marks;
   struct thread *threads;
   uint32_t thread_count;
   uint32_t thread_peak; /* alive at once */
@@ -113,6 +122,7 @@ int touch_named(const char *name); /* -1: no such touch */
 /* `free_running`: fills `need`, and no two blocks share a slot. Otherwise slots of dead blocks are used again. */
 void read_trace(const char *path, bool free_running, struct trace *trace);
 bool is_allocating(enum op op);
+bool allocates(const struct trace *trace, const struct event *e);
 
 /* ------------------------------------------------------------------------------------------------------- samples.c */
 

@@ -14,6 +14,9 @@ int touch_named(const char *name) {
 }
 
 bool is_allocating(enum op op) { return op >= OP_MALLOC && op <= OP_MEMALIGN; }
+bool allocates(const struct trace *trace, const struct event *e) {
+  return is_allocating(e->op == OP_MARKED ? trace->marks[e->a].op : e->op);
+}
 
 /* ---------------------------------------------------------------------------------------- numbers to dense numbers */
 
@@ -87,7 +90,8 @@ static const char *read_all(const char *path, size_t *length) {
 
 /* An object id: dead, or the block that it names now. */
 struct object {
-  uint32_t slot, size;
+  uint64_t size;
+  uint32_t slot;
   uint32_t accesses, born; /* allocation, writes and reallocs so far; of these, up to the last (re)allocation */
   bool live, request;      /* `request`: a block of the e... events, in its thread's list */
   uint32_t owner, previous, next;
@@ -125,7 +129,7 @@ static struct thread_number *number_of(uint32_t id) {
 /* The life that this thread number has now; after a `te` another one begins. */
 static uint32_t thread_of(uint32_t id) {
   struct thread_number *n = number_of(id);
-  if (n->life == NONE || out->threads[n->life].exits) {
+  if (n->life == NONE || out->threads[n->life].exits || out->threads[n->life].gone) {
     if (out->thread_count >> 24) die("replay: too many threads");
     out->threads[out->thread_count] = (struct thread){.id = id, .before = n->life};
     if (n->life != NONE) out->threads[n->life].followed = true;
@@ -163,18 +167,51 @@ static void kill_object(struct object *o) {
 
 /* ----------------------------------------------------------------------------------------------------------- events */
 
+static uint32_t mark_count;
+/* Of the event that is being read. */
+static struct mark now;
+
+/* Puts what `now` holds where it fits. */
+static void settle(struct event *e) {
+  if (e->op == OP_NOP || (!now.unwritten && !now.failed && (now.a | now.b) <= UINT32_MAX)) {
+    e->a = now.a;
+    e->b = now.b;
+    return;
+  }
+  now.op = e->op;
+  out->marks[mark_count] = now;
+  e->op = OP_MARKED;
+  e->a = mark_count++;
+}
+
+/* A call that failed takes no object: a realloc leaves its own as it is. */
+static void fail_to_allocate(struct event *e, const struct object *o) {
+  if (e->op == OP_REALLOC && o->live) {
+    e->slot = o->slot;
+    out->need[out->event_count] = o->accesses;
+    now.b = o->size;
+  } else {
+    if (e->op == OP_REALLOC) e->op = OP_MALLOC;
+    e->slot = NONE;
+  }
+}
+
 /* `size`: what the program may write. A realloc that ends the block (size 0) is a kind of free with a placement. */
 static void allocate(struct event *e, uint32_t object_index, uint64_t size, struct thread_number *request_owner) {
   struct object *o = &objects[object_index];
   uint32_t event = out->event_count;
+  if (now.failed) {
+    fail_to_allocate(e, o);
+    return;
+  }
   if (e->op == OP_REALLOC) {
     if (o->live) {
       e->slot = o->slot;
-      e->b = o->size;
+      now.b = o->size;
       out->need[event] = o->accesses;
-      o->size = e->a;
+      o->size = now.a;
       o->born = ++o->accesses;
-      if (e->a == 0) {
+      if (now.a == 0) {
         kill_object(o);
         give_slot(e->slot);
       }
@@ -186,7 +223,7 @@ static void allocate(struct event *e, uint32_t object_index, uint64_t size, stru
     kill_object(o);
   }
   o->slot = e->slot = take_slot();
-  o->size = size > UINT32_MAX ? UINT32_MAX : size;
+  o->size = size;
   o->accesses = o->born = 1;
   o->live = true;
   if (request_owner) link_request(object_index, request_owner);
@@ -212,8 +249,8 @@ static void write_event(struct event *e, struct object *o, uint64_t offset, uint
   e->op = OP_WRITE;
   e->slot = o->slot;
   if (offset < o->size) {
-    e->a = offset;
-    e->b = length < o->size - offset ? length : o->size - offset;
+    now.a = offset;
+    now.b = length < o->size - offset ? length : o->size - offset;
   }
   out->need[out->event_count] = o->born;
   o->accesses++;
@@ -267,15 +304,23 @@ static void thread_event(struct event *e, struct word what, uint32_t id) {
     }
     uint64_t first = number();
     uint64_t second = kind == 'c' || kind == 'a' || kind == 'w' ? number() : 0;
+    now = (struct mark){0};
     if (kind == 'w') {
       write_event(e, &objects[index], first, second);
+      settle(e);
       return;
     }
-    if ((first | second) > UINT32_MAX) die("replay: line %lu: a size is out of range", line_number);
+    for (struct word more; (more = word()).length > 0;) {
+      if (is(more, "~")) now.unwritten = true;
+      if (is(more, "!")) now.failed = true;
+    }
     e->op = kind == 'm' ? OP_MALLOC : kind == 'c' ? OP_CALLOC : kind == 'r' ? OP_REALLOC : OP_MEMALIGN;
-    e->a = first;
-    e->b = second;
-    allocate(e, index, kind == 'c' ? first * second : kind == 'a' ? second : first, owner);
+    now.a = first;
+    now.b = second;
+    uint64_t bytes = kind == 'c' ? 0 : kind == 'a' ? second : first;
+    if (kind == 'c' && __builtin_mul_overflow(first, second, &bytes)) bytes = UINT64_MAX;
+    allocate(e, index, bytes, owner);
+    settle(e);
   } else if (is(what, "te")) {
     if (id == 0) {
       warn("the main thread does not exit");
@@ -291,7 +336,14 @@ static void thread_event(struct event *e, struct word what, uint32_t id) {
     e->a = number32();
   } else if (is(what, "opt")) {
     option(e);
-  } else if (!is(what, "tb") && !is(what, "eb")) { /* these two only name the thread */
+  } else if (is(what, "fork")) {
+    e->op = OP_FORK;
+    for (uint32_t i = 0; i < out->thread_count; i++)
+      if (i != e->thread && !out->threads[i].exits && !out->threads[i].gone) {
+        out->threads[i].gone = true;
+        alive--;
+      }
+  } else if (!is(what, "tb") && !is(what, "eb") && !is(what, "exit") && !is(what, "gc")) { /* they only name the thread */
     die("replay: line %lu: unknown event", line_number);
   }
 }
@@ -306,6 +358,7 @@ static void reserve(uint32_t lines, bool free_running) {
   out->events = harness_alloc(sizeof *out->events * (size_t)lines);
   out->need = harness_alloc(sizeof *out->need * (size_t)lines);
   out->request_slots = harness_alloc(sizeof *out->request_slots * (size_t)lines);
+  out->marks = harness_alloc(sizeof *out->marks * (size_t)lines);
   out->labels = harness_alloc(sizeof *out->labels * (size_t)lines);
   out->threads = harness_alloc(sizeof *out->threads * (size_t)lines);
 }
@@ -325,7 +378,7 @@ void read_trace(const char *path, bool free_running, struct trace *trace) {
     cursor = line;
     line_number++;
     struct word what = word();
-    if (what.length == 0 || what.text[0] == '#') continue;
+    if (what.length == 0 || what.text[0] == '#' || is(what, "!")) continue;
     if (what.text[0] == '%') {
       if (is(what, "%htrace")) header = true;
       if (is(what, "%touch")) {

@@ -13,6 +13,9 @@ const HEAP_BYTES_MAX = 2 ** 36;
 const MARK = /^write\(-1, "htrace:(\w+)"/;
 const UNFINISHED = ' <unfinished ...>';
 
+/** A fork's child goes on as the thread that forked. */
+const isThread = (clone: string): boolean => !clone.includes('SIGCHLD');
+
 /** Reads the log of `strace -f -o`, from the event before the first to the last. */
 export function parseStraceLog(log: string): RealSyscall[] {
   const calls: RealSyscall[] = [];
@@ -37,7 +40,7 @@ export function parseStraceLog(log: string): RealSyscall[] {
     let text = line.slice(space).trim();
     if (text.endsWith(UNFINISHED)) {
       unfinished.set(id, text.slice(0, -UNFINISHED.length));
-      if (begun && text.startsWith('clone')) promised.set(id, created++);
+      if (begun && text.startsWith('clone')) promised.set(id, isThread(text) ? created++ : threads.get(id)!);
       continue;
     }
     const resumed = /^<\.\.\. \w+ resumed>(.*)$/.exec(text);
@@ -53,7 +56,8 @@ export function parseStraceLog(log: string): RealSyscall[] {
     if (!call) continue;
     const [, name, list, result] = call as unknown as [string, string, string, string];
     if (name.startsWith('clone')) {
-      if (begun && !threads.has(result)) threads.set(result, promised.get(id) ?? created++);
+      if (begun && !threads.has(result))
+        threads.set(result, promised.get(id) ?? (isThread(list) ? created++ : threads.get(id)!));
       promised.delete(id);
       continue;
     }

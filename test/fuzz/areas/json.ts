@@ -1,3 +1,4 @@
+import { loadCosts } from '../../../bench/cli/time-options.ts';
 import { bencherMetrics, githubActionBenchmark } from '../../../bench/gate/benchmark-files.ts';
 import { checkGate } from '../../../bench/gate/check.ts';
 import { gateMarkdown, githubAnnotations } from '../../../bench/gate/github.ts';
@@ -6,7 +7,6 @@ import { readJson, readResults } from '../../../bench/gate/result-files.ts';
 import { gateText } from '../../../bench/gate/text.ts';
 import { gateConfigSchema, suiteSchema } from '../../../bench/schema/gate.ts';
 import { parseWith } from '../../../bench/schema/result.ts';
-import { loadCosts } from '../../../bench/cli/time-options.ts';
 import { type Area, defineArea } from '../area.ts';
 import { corpusOf } from '../corpus.ts';
 import { mutated } from '../mutation.ts';

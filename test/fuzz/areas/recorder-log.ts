@@ -1,42 +1,52 @@
-import { emptyLogHeader, logBytes, readLog, RECORD_BYTES } from '../../../workloads/recorder/log.ts';
+import { traceOfImage } from '../../../workloads/recorder/image-trace.ts';
+import { LOG } from '../../../workloads/recorder/log.ts';
 import { formatTrace } from '../../../workloads/trace/writer.ts';
 import { type Area, defineArea } from '../area.ts';
 import { mutated } from '../mutation.ts';
 import { orRefused } from '../refusal.ts';
 import { scratchFile } from '../scratch.ts';
 
-/** ns, address, a, b, thread, op: see record.c. */
+/** A record without a second argument: its operation (with a thread: + 128), ticks, step of the address, argument. */
 const RECORDS = [
-  [10, 0x1000, 24, 0, 1, 1],
-  [20, 0x2000, 3, 8, 2, 2],
-  [30, 0x4000, 64, 100, 1, 3],
-  [40, 0x1000, 0, 0, 1, 4],
-  [50, 0x3000, 500, 0, 1, 5],
-  [60, 0x2000, 0, 0, 1, 6],
-  [70, 0, 0, 0, 2, 7],
-  [80, 0x5000, 9, 0, 2, 1],
-  [90, 0x3000, 0, 0, 1, 6],
+  [LOG.MALLOC + 128, 1, 5, 2, 24],
+  [LOG.MALLOC + 128, 0, 9, 8, 40],
+  [LOG.CALLOC, 3, 4, 8],
+  [LOG.REALLOC_BEGIN, 2, 3, 100],
+  [LOG.REALLOC_END, 2, 8, 100],
+  [LOG.FREE, 1, 3, 0],
+  [LOG.TRIM, 1, 0, 0],
+  [LOG.MALLOC, 7, 22, 99],
+  [LOG.EXIT, 1, 0, 0],
 ] as const;
 
-function sampleLog(count: number): Uint8Array {
-  const bytes = Buffer.alloc(logBytes(RECORDS.length));
-  bytes.set(emptyLogHeader(RECORDS.length));
-  bytes.writeBigUInt64LE(BigInt(count), 8);
-  RECORDS.slice(0, count).forEach(([ns, address, a, b, thread, op], i) => {
-    const at = logBytes(0) + i * RECORD_BYTES;
-    [ns, address, a, b].forEach((value, word) => bytes.writeBigUInt64LE(BigInt(value), at + 8 * word));
-    bytes.writeUInt32LE(thread, at + 32);
-    bytes.writeUInt32LE(op, at + 36);
-  });
-  return bytes;
-}
+const sampleLog = (count: number): Uint8Array => Uint8Array.from(RECORDS.slice(0, count).flat());
 
 export const recorderLog: Area = defineArea({
   name: 'recorder',
   inputs: mutated([sampleLog(9), sampleLog(5), sampleLog(0)]),
   async check(bytes) {
     const path = scratchFile('recorded', bytes);
-    const read = await orRefused(() => readLog(path, { name: 'x', source: 'y', quantumNs: 10, samples: 3 }));
+    const read = await orRefused(() =>
+      traceOfImage({
+        name: 'x',
+        source: 'y',
+        quantumNs: 10,
+        samples: 3,
+        nsPerTick: 1,
+        pageBytes: 4096,
+        parts: [{ path, startTicks: 0, untilSlot: Infinity }],
+        forkThread: 0,
+        isRecorder: () => false,
+        facts: (_start, threadNames) => ({
+          command: 'x',
+          process: undefined,
+          environment: [],
+          machine: [],
+          mappings: [],
+          threadNames,
+        }),
+      }),
+    );
     if (read) for (const _ of formatTrace(read.events));
   },
   bytesOf: (bytes) => bytes,

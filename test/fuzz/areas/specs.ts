@@ -1,7 +1,7 @@
 import { formatAllocator, parseAllocator } from '../../../allocators/spec.ts';
 import { metricNamed } from '../../../bench/metrics/index.ts';
-import { parseThreadCounts, withThreads } from '../../../bench/study/scaling/scaling.ts';
 import { splitAllocators } from '../../../bench/study/compare/allocator-list.ts';
+import { parseThreadCounts, withThreads } from '../../../bench/study/scaling/scaling.ts';
 import { allocatorAt, combinations, parseGrid } from '../../../bench/study/sweep/grid.ts';
 import { parseCosts } from '../../../sim/time/costs.ts';
 import { WORKLOADS } from '../../../workloads/index.ts';

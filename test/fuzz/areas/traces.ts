@@ -1,8 +1,8 @@
 import { crc32 } from 'node:zlib';
 import { parseAllocator } from '../../../allocators/spec.ts';
-import { runSession } from '../../../bench/run/run-session.ts';
 import { escapeTerminal } from '../../../bench/report/escape.ts';
 import { summaryText } from '../../../bench/report/text/summary.ts';
+import { runSession } from '../../../bench/run/run-session.ts';
 import type { EventBuffer } from '../../../sim/contract/event.ts';
 import { encodeHtb } from '../../../workloads/trace/binary.ts';
 import { createTraceParser } from '../../../workloads/trace/parser.ts';

@@ -1,0 +1,78 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { expect, type TestContext } from 'vitest';
+import { recorderObstacle } from '../../workloads/recorder/recorder.ts';
+import { requireThat } from './require.ts';
+import { temporaryFolder } from './temporary.ts';
+
+/** A folder with programs of the test's own, and `sim record` in it. */
+export interface RecordingBench {
+  readonly folder: string;
+  /** Where the recordings have their temporary files. */
+  readonly temporaries: string;
+  /** Compiles a program; its name goes into commands as `./NAME`. Files that end in `.cc` are C++. */
+  compile(file: string, source: string, flags?: readonly string[]): string;
+  record(args: readonly string[], environment?: Readonly<Record<string, string>>): RecordResult;
+  /** Event lines of a trace, without headers, samples, observations and steps of the clock. */
+  lines(trace: string): string[];
+  text(trace: string): string;
+}
+
+export interface RecordResult {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly processes: readonly {
+    pid: number;
+    ppid: number;
+    command: string;
+    trace: string;
+    events: number;
+    threads: number;
+    exit: number | null;
+  }[];
+}
+
+export function recordingBench(context: TestContext): RecordingBench {
+  requireThat(context, recorderObstacle() === undefined, `${recorderObstacle()}`);
+  const folder = temporaryFolder();
+  const temporaries = `${folder}/temporaries`;
+  mkdirSync(temporaries);
+  const sim = (args: readonly string[], environment: Readonly<Record<string, string>> = {}) =>
+    spawnSync(process.execPath, [`${import.meta.dirname}/../../dist/bench/cli.js`, ...args], {
+      cwd: folder,
+      encoding: 'utf8',
+      env: { ...process.env, TMPDIR: temporaries, ...environment },
+      maxBuffer: 2 ** 28,
+    });
+  const text = (trace: string) => sim(['trace', 'convert', trace, '-']).stdout;
+  return {
+    folder,
+    temporaries,
+    compile(file, source, flags = []) {
+      writeFileSync(`${folder}/${file}`, source);
+      const name = file.replace(/\.\w+$/, '');
+      const compiler = file.endsWith('.cc') ? 'c++' : 'cc';
+      const made = spawnSync(compiler, ['-O0', '-w', '-fno-builtin', '-pthread', '-o', name, file, ...flags], {
+        cwd: folder,
+        encoding: 'utf8',
+      });
+      expect(made.stderr).toBe('');
+      return `./${name}`;
+    },
+    record(args, environment) {
+      const list = `${folder}/processes.json`;
+      const { status, stdout, stderr } = sim(
+        ['record', '--force', '--json', list, '--samples', '0', ...args],
+        environment,
+      );
+      const processes = existsSync(list) ? JSON.parse(readFileSync(list, 'utf8')).processes : [];
+      return { status, stdout, stderr, processes };
+    },
+    text,
+    lines: (trace) =>
+      text(trace)
+        .split('\n')
+        .filter((line) => /^[a-z]/.test(line)),
+  };
+}

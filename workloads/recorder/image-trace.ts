@@ -1,0 +1,322 @@
+import { type EventBuffer, MALLOPT_NAMES, type MalloptName, type RecordedFacts } from '../../sim/contract/event.ts';
+import { type BlockId, createEventBuilder } from '../builder.ts';
+import type { Oddities } from '../import/address-trace.ts';
+import { createAddressTable } from './address-table.ts';
+import { cutNumber, forEachRecord, LOG, type LogPart, type LogRecord } from './log.ts';
+import { type BlockWrite, lookAhead, type PageRun } from './lookahead.ts';
+import { type ObservationText, observedValues, parseObservation } from './observation-text.ts';
+
+/** mallopt's parameters by their numbers in malloc.h. */
+const PARAMETERS: ReadonlyMap<number, MalloptName> = new Map(
+  ([1, -1, -2, -3, -4, -5, -6, -7, -8] as const).map((number, i) => [number, MALLOPT_NAMES[i]!]),
+);
+
+/** 2^32 - 1: the largest alignment that a trace can have is the power of two below. */
+const ALIGNMENT_MAX = 2 ** 31;
+/** Blocks are found again by the mebibytes that they lie in. */
+const GRANULE_BYTES = 2 ** 20;
+/** As in native/ring.h: smaller blocks are not looked at. */
+const BIG_BYTES = 65536;
+
+export interface ImageTraceOptions {
+  readonly name: string;
+  readonly source: string;
+  readonly quantumNs: number;
+  /** Sample points, spread evenly over the events, beside those that were recorded. */
+  readonly samples: number;
+  readonly nsPerTick: number;
+  readonly pageBytes: number;
+  /** The log of the image, behind the parts of the logs that it shares with those that it was forked from. */
+  readonly parts: readonly LogPart[];
+  /** The thread that a fork's child goes on with. */
+  readonly forkThread: number;
+  readonly isRecorder: (mappingName: string) => boolean;
+  /** The header's facts, from what was seen at the start. */
+  readonly facts: (start: ObservationText | undefined, threadNames: RecordedFacts['threadNames']) => RecordedFacts;
+}
+
+export interface ImageTrace {
+  readonly events: EventBuffer;
+  readonly oddities: Oddities;
+  readonly threads: number;
+  /** Allocations and frees of the image itself. */
+  readonly calls: number;
+  readonly residentPeakBytes: number;
+  readonly assumedBytes: number;
+  /** What exit was given, where it was seen. */
+  readonly exitStatus: number | undefined;
+  readonly start: ObservationText | undefined;
+}
+
+/** Makes the trace of one process image, in two passes over its log: the first finds what later records say of earlier ones. */
+export function traceOfImage(options: ImageTraceOptions): ImageTrace {
+  const { parts, quantumNs, nsPerTick, pageBytes } = options;
+  const builder = createEventBuilder({ name: options.name, source: options.source, wide: true });
+  const ahead = lookAhead(parts, pageBytes);
+  const { lastOf, ownFrom } = ahead;
+  const every = Math.max(1, Math.floor((ahead.records - ownFrom) / Math.max(1, options.samples)));
+
+  const blocks = createAddressTable();
+  /** By thread: the block whose realloc is under way (-1: it is not known), and where it was. */
+  const moving = new Map<number, { readonly block: BlockId; readonly old: number }>();
+  const oddities: Record<string, number> = {};
+  const granules = new Set<number>();
+  const exiting = new Set<number>();
+  const threads = new Set<number>();
+  const threadOfId = new Map<number, number>();
+  const threadNames = new Map<number, string>();
+  let lastGranule = -1;
+  let clock: number | undefined;
+  let index = -1;
+  let isOwn = false;
+  let calls = 0;
+  let residentPeakBytes = 0;
+  let exitThread = -1;
+  let exitStatus: number | undefined;
+  let start: ObservationText | undefined;
+  let lastThread = 0;
+
+  function odd(what: string): void {
+    oddities[what] = (oddities[what] ?? 0) + 1;
+  }
+
+  function tick(ns: number): void {
+    clock ??= ns;
+    if (ns - clock < quantumNs) return;
+    builder.clock(Math.round(ns - clock));
+    clock = ns;
+  }
+
+  function write(thread: number, block: BlockId, address: number, { first, count }: PageRun): void {
+    const into = (address * 8) % pageBytes; // where in its first page the block begins
+    const from = Math.max(0, first * pageBytes - into);
+    const end = Math.min(builder.sizeOf(block), (first + count) * pageBytes - into);
+    if (end > from) builder.write(thread, block, from, end - from);
+  }
+
+  /** Before the event of a call that returned: makes room at the address; the pages that are known to be written. */
+  function expect(r: LogRecord, size: number): readonly PageRun[] | undefined {
+    calls++;
+    if (r.address === 0) {
+      odd('allocations that failed');
+      builder.annotate({ failed: true });
+      return undefined;
+    }
+    const lost = blocks.get(r.address);
+    if (lost >= 0) {
+      odd('blocks whose free was not seen');
+      blocks.take(r.address);
+      builder.free(r.thread, lost);
+    }
+    const runs = size >= BIG_BYTES ? ahead.atAllocation.get(index) : undefined;
+    if (runs) builder.annotate({ unwritten: true });
+    return runs;
+  }
+
+  /** After it. */
+  function settle(r: LogRecord, block: BlockId, size: number, runs: readonly PageRun[] | undefined): void {
+    if (r.address === 0) return;
+    blocks.set(r.address, block);
+    const granule = Math.floor(r.address / (GRANULE_BYTES / 8));
+    if (granule !== lastGranule || size > GRANULE_BYTES) {
+      lastGranule = granule;
+      const count = Math.min(4096, Math.max(1, Math.ceil(size / GRANULE_BYTES)));
+      for (let i = 0; i < count; i++) granules.add(granule + i);
+    }
+    if (runs) for (const run of runs) write(r.thread, block, r.address, run);
+  }
+
+  function malloc(r: LogRecord, size: number): void {
+    const runs = expect(r, size);
+    settle(r, builder.malloc(r.thread, size), size, runs);
+  }
+
+  function calloc(r: LogRecord): void {
+    const runs = expect(r, r.a * r.b);
+    settle(r, builder.calloc(r.thread, cutNumber(r.a), cutNumber(r.b)), r.a * r.b, runs);
+  }
+
+  function memalign(r: LogRecord): void {
+    const runs = expect(r, r.b);
+    settle(r, builder.memalign(r.thread, powerOfTwo(r.a), cutNumber(r.b)), r.b, runs);
+  }
+
+  function free(r: LogRecord): void {
+    const block = blocks.take(r.address);
+    calls++;
+    if (block < 0) odd('frees of blocks that were not seen');
+    else builder.free(r.thread, block);
+  }
+
+  function reallocEnd(r: LogRecord, size: number): void {
+    const from = moving.get(r.thread);
+    moving.delete(r.thread);
+    if (!from || from.block < 0) {
+      odd('reallocs of blocks that were not seen');
+      malloc(r, size);
+    } else if (size === 0) {
+      calls++;
+      builder.realloc(r.thread, from.block, 0);
+      if (r.address !== 0) malloc(r, 0); // not as glibc has it
+    } else if (r.address === 0) {
+      calls++;
+      odd('allocations that failed');
+      builder.annotate({ failed: true });
+      builder.realloc(r.thread, from.block, size);
+      blocks.set(from.old, from.block);
+    } else {
+      const runs = expect(r, size);
+      builder.realloc(r.thread, from.block, size);
+      settle(r, from.block, size, runs);
+    }
+  }
+
+  function mallopt(r: LogRecord): void {
+    const name = PARAMETERS.get(r.a | 0);
+    if (name) builder.mallopt(r.thread, name, r.b | 0);
+    else odd('calls of mallopt with a parameter that does nothing');
+  }
+
+  function sample(r: LogRecord): void {
+    const observed = parseObservation(r.text);
+    for (const [id, name] of observed.threadNames) {
+      const thread = threadOfId.get(id);
+      if (thread !== undefined) threadNames.set(thread, name);
+    }
+    residentPeakBytes = Math.max(residentPeakBytes, isOwn ? (observed.status.get('VmHWM') ?? 0) : 0);
+    if (observed.label === 'start') {
+      start = observed;
+    } else if (isOwn) {
+      builder.sample(observed.label);
+      const holdsBlocks = (from: number, end: number) => {
+        for (let g = Math.floor(from / GRANULE_BYTES); g * GRANULE_BYTES < end; g++) if (granules.has(g)) return true;
+        return false;
+      };
+      const values = observedValues(observed, holdsBlocks, options.isRecorder);
+      if (values.length > 0) builder.observe(values);
+      endLife();
+    }
+    for (const behind of ahead.behindSample.get(index) ?? []) writeBehind(behind);
+  }
+
+  function writeBehind(behind: BlockWrite): void {
+    const block = blocks.get(behind.address);
+    if (block >= 0) write(lastThread, block, behind.address, behind);
+  }
+
+  function endLife(): void {
+    if (exitThread < 0) return;
+    builder.exit(exitThread);
+    exitThread = -1;
+  }
+
+  /** The exit was logged by the first destructor; what the thread did after it comes before the exit here. */
+  function leave(r: LogRecord): void {
+    if (!exiting.has(r.thread) || index < (lastOf.get(r.thread) ?? 0)) return;
+    exiting.delete(r.thread);
+    builder.threadExit(r.thread);
+  }
+
+  function visit(r: LogRecord): void {
+    index++;
+    if (r.op === LOG.SAMPLE) {
+      sample(r);
+      return;
+    }
+    if (isOwn && options.samples > 0 && index > ownFrom && (index - ownFrom) % every === 0) {
+      const number = (index - ownFrom) / every;
+      if (number < options.samples) builder.sample(`s${number}`);
+    }
+    if (r.op !== LOG.SEEN && r.op !== LOG.CUT) tick(r.ticks * nsPerTick);
+    lastThread = r.thread;
+    event(r);
+    if (isOwn) threads.add(r.thread);
+    if (exiting.size > 0) leave(r);
+  }
+
+  function event(r: LogRecord): void {
+    switch (r.op) {
+      case LOG.MALLOC:
+        malloc(r, cutNumber(r.a));
+        return;
+      case LOG.FREE:
+        free(r);
+        return;
+      case LOG.CALLOC:
+        calloc(r);
+        return;
+      case LOG.MEMALIGN:
+        memalign(r);
+        return;
+      case LOG.REALLOC_BEGIN:
+        moving.set(r.thread, { block: blocks.take(r.address), old: r.address });
+        return;
+      case LOG.REALLOC_END:
+        reallocEnd(r, cutNumber(r.a));
+        return;
+      case LOG.TRIM:
+        builder.trim(r.thread, Math.min(r.a, 0xffffffff));
+        return;
+      case LOG.MALLOPT:
+        mallopt(r);
+        return;
+      case LOG.THREAD:
+        threadOfId.set(r.a, r.thread);
+        return;
+      case LOG.THREAD_EXIT:
+        threadNames.set(r.thread, r.text);
+        exiting.add(r.thread);
+        return;
+      case LOG.EXIT:
+        endLife();
+        exitThread = r.thread;
+        exitStatus = r.a & 0xff;
+        return;
+      case LOG.CUT:
+        odd('calls that were cut short');
+    }
+  }
+
+  parts.forEach((part, i) => {
+    isOwn = i === parts.length - 1;
+    if (isOwn && i > 0) {
+      for (const { block, old } of moving.values()) if (block >= 0) blocks.set(old, block);
+      moving.clear();
+      exiting.clear();
+      calls = 0;
+      endLife();
+      builder.fork(options.forkThread);
+      threads.add(options.forkThread);
+    }
+    forEachRecord(part, visit);
+  });
+  endLife();
+  finishMoving(moving, odd);
+  builder.sample('end');
+  return {
+    events: builder.finish(options.facts(start, namesOf(threads, threadNames))),
+    oddities,
+    threads: threads.size,
+    calls,
+    residentPeakBytes,
+    assumedBytes: ahead.assumedBytes,
+    exitStatus,
+    start,
+  };
+}
+
+function finishMoving(moving: ReadonlyMap<number, { readonly block: BlockId }>, odd: (what: string) => void): void {
+  for (const { block } of moving.values()) if (block >= 0) odd('reallocs without an end');
+}
+
+function namesOf(threads: ReadonlySet<number>, names: ReadonlyMap<number, string>): RecordedFacts['threadNames'] {
+  return [...names]
+    .filter(([thread, name]) => threads.has(thread) && name !== '')
+    .sort(([one], [other]) => one - other);
+}
+
+/** memalign takes any number, and goes on with the next power of two. */
+function powerOfTwo(alignment: number): number {
+  if (alignment <= 8) return 8;
+  return alignment >= ALIGNMENT_MAX ? ALIGNMENT_MAX : 2 ** (32 - Math.clz32(alignment - 1));
+}

@@ -1,0 +1,165 @@
+import { forEachRecord, LOG, type LogPart, type LogRecord, PAGES_HUGE } from './log.ts';
+
+/**
+ * What later records of a log say of earlier ones. Which writes stand behind which record. A page of a big block was written at some moment between two looks at it: it
+ * counts as written right after the first of them (the allocation, or a sample), as `%touch full` has it.
+ *
+ *   watched block   the kernel's word on it was asked for when it was allocated, and had at least once later
+ *   pages that were there at its allocation say nothing: they count as written at once
+ *   pages that came later were written; the others never were
+ */
+export interface Lookahead {
+  /** Where each thread was last seen, but for the records of its exit. */
+  readonly lastOf: ReadonlyMap<number, number>;
+  readonly records: number;
+  /** Where the last part, which is the image's own, begins. */
+  readonly ownFrom: number;
+  /** By the index of an allocating record: the pages that are written right after it. Its block has no other writes. */
+  readonly atAllocation: ReadonlyMap<number, readonly PageRun[]>;
+  /** By the index of a SAMPLE record: what is written behind it. */
+  readonly behindSample: ReadonlyMap<number, readonly BlockWrite[]>;
+  /** Bytes of watched blocks whose writing is an assumption: their pages were there before, or are huge. */
+  readonly assumedBytes: number;
+}
+
+/** Pages of the block's address space: page 0 is the one that the block begins in. */
+export interface PageRun {
+  readonly first: number;
+  readonly count: number;
+}
+
+export interface BlockWrite extends PageRun {
+  /** As in LogRecord: divided by 8. */
+  readonly address: number;
+}
+
+interface WatchedBlock {
+  readonly allocation: number;
+  /** A byte a page: it was there at the allocation, or has been placed. */
+  known: Uint8Array;
+  atAllocation: PageRun[];
+  /** Where the next pages that are seen belong: the last look. */
+  lastLook: number;
+  hasBeenSeen: boolean;
+}
+
+/** Blocks beyond this many pages (4 TiB of 4 KiB) are not followed. */
+const PAGES_MAX = 2 ** 30;
+
+export function lookAhead(parts: readonly LogPart[], pageBytes: number): Lookahead {
+  const lastOf = new Map<number, number>();
+  let ownFrom = 0;
+  let lastThread = -1;
+  const watched = new Map<number, WatchedBlock>();
+  const atAllocation = new Map<number, readonly PageRun[]>();
+  const behindSample = new Map<number, BlockWrite[]>();
+  let assumedPages = 0;
+  let index = -1;
+  let lastAllocation = -1;
+  /** Blocks that were looked at since the last sample began. */
+  let looked = new Set<WatchedBlock>();
+
+  function retire(block: WatchedBlock | undefined): void {
+    if (block?.hasBeenSeen) atAllocation.set(block.allocation, block.atAllocation);
+  }
+
+  function mark(block: WatchedBlock, first: number, count: number): PageRun[] {
+    if (first + count > PAGES_MAX) return [];
+    if (first + count > block.known.length) {
+      const grown = new Uint8Array(Math.max(first + count, 2 * block.known.length));
+      grown.set(block.known);
+      block.known = grown;
+    }
+    const runs: PageRun[] = [];
+    for (let page = first; page < first + count; page++) {
+      if (block.known[page] === 1) continue;
+      let end = page;
+      while (end < first + count && block.known[end] === 0) block.known[end++] = 1;
+      runs.push({ first: page, count: end - page });
+      page = end;
+    }
+    return runs;
+  }
+
+  function see(r: LogRecord): void {
+    const block = watched.get(r.address);
+    if (!block) return;
+    block.hasBeenSeen = true;
+    const isHuge = r.b >= PAGES_HUGE;
+    const count = isHuge ? r.b - PAGES_HUGE : r.b;
+    if (count > 0) {
+      const runs = mark(block, r.a, count);
+      if (isHuge) for (const run of runs) assumedPages += run.count;
+      if (block.lastLook === block.allocation) block.atAllocation.push(...runs);
+      else {
+        const list = behindSample.get(block.lastLook) ?? [];
+        for (const run of runs) list.push({ ...run, address: r.address });
+        behindSample.set(block.lastLook, list);
+      }
+    }
+    looked.add(block);
+  }
+
+  function visit(r: LogRecord): void {
+    index++;
+    if (r.thread !== lastThread) {
+      lastOf.set(lastThread, index - 1);
+      lastThread = r.thread;
+    }
+    switch (r.op) {
+      case LOG.MALLOC:
+      case LOG.CALLOC:
+      case LOG.MEMALIGN:
+      case LOG.REALLOC_END:
+        lastAllocation = index;
+        return;
+      case LOG.FREE:
+      case LOG.REALLOC_BEGIN:
+        if (watched.size === 0) return;
+        retire(watched.get(r.address));
+        watched.delete(r.address);
+        return;
+      case LOG.RESIDENT: {
+        const count = r.b >= PAGES_HUGE ? r.b - PAGES_HUGE : r.b;
+        if (count === 0) {
+          const known = new Uint8Array(32);
+          watched.set(r.address, {
+            allocation: lastAllocation,
+            known,
+            atAllocation: [],
+            lastLook: lastAllocation,
+            hasBeenSeen: false,
+          });
+          return;
+        }
+        const block = watched.get(r.address);
+        if (!block) return;
+        block.atAllocation.push(...mark(block, r.a, count));
+        assumedPages += r.a === 0 ? count - 1 : count; // its first page has the allocator's header, and would be there
+        return;
+      }
+      case LOG.WRITTEN:
+      case LOG.SEEN:
+        see(r);
+        return;
+      case LOG.SAMPLE:
+        for (const block of looked) block.lastLook = index;
+        looked = new Set();
+    }
+  }
+
+  for (const part of parts) {
+    ownFrom = index + 1;
+    forEachRecord(part, visit);
+  }
+  lastOf.set(lastThread, index);
+  for (const block of watched.values()) retire(block);
+  return {
+    lastOf,
+    records: index + 1,
+    ownFrom,
+    atAllocation,
+    behindSample,
+    assumedBytes: assumedPages * pageBytes,
+  };
+}

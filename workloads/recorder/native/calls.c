@@ -1,0 +1,203 @@
+/*
+ * The malloc family. So that no address is owned twice in the order of the log, an allocation is logged after the real call
+ * and a free before it; a realloc gives up the old block before the call and takes the new one after it.
+ */
+#include "inner.h"
+#include <string.h>
+#include <unistd.h>
+
+THREAD_LOCAL const void *inner_allocated;
+THREAD_LOCAL const void *freeing;
+
+/* Until the real functions are known, one call of each family comes here; NULL: they are being looked for. */
+#define READY(f) (LIKELY(real.f != NULL) || (resolve(), real.f != NULL))
+
+void log_allocated(enum op op, const void *p, uint64_t size)
+{
+	log_sized(op, p, size);
+	if (UNLIKELY(size >= BIG_BYTES) && p) big_allocated(p, size);
+}
+
+static void log_aligned(const void *p, size_t alignment, size_t size)
+{
+	int saved = errno;
+	inner_allocated = p ? p : FAILED_ALLOCATION;
+	if (alignment && !(alignment & (alignment - 1)) && alignment < 1ul << 32 && size < 1u << 18)
+		log_plain(OP_MEMALIGN, p, (uint64_t)__builtin_ctzl(alignment) << 18 | size);
+	else
+		log_extended(OP_MEMALIGN, p, alignment, size);
+	if (size >= BIG_BYTES && p) big_allocated(p, size);
+	errno = saved;
+}
+
+void note_aligned(const void *p, size_t alignment, size_t size) { log_aligned(p, alignment, size); }
+
+EXPORT void *malloc(size_t size)
+{
+	if (UNLIKELY(!READY(malloc))) return bootstrap_allocate(16, size);
+	void *p = real.malloc(size);
+	if (recording()) {
+		inner_allocated = p ? p : FAILED_ALLOCATION;
+		if (LIKELY(p && size < BIG_BYTES)) {
+			log_plain(OP_MALLOC, p, size);
+		} else {
+			int saved = errno;
+			log_allocated(OP_MALLOC, p, size);
+			errno = saved;
+		}
+	}
+	return p;
+}
+
+EXPORT void *calloc(size_t count, size_t size)
+{
+	if (UNLIKELY(!READY(malloc))) return bootstrap_allocate(16, count * size); /* the arena is fresh: zero */
+	void *p = real.calloc(count, size);
+	if (recording()) {
+		int saved = errno;
+		inner_allocated = p ? p : FAILED_ALLOCATION;
+		if (LIKELY(count < 1u << 8 && size < 1u << 16)) log_plain(OP_CALLOC, p, count << 16 | size);
+		else log_extended(OP_CALLOC, p, count, size);
+		if (p && (count | size) >= 256 && count * size >= BIG_BYTES) big_allocated(p, count * size);
+		errno = saved;
+	}
+	return p;
+}
+
+void note_free(const void *p)
+{
+	int saved = errno;
+	if (may_be_big(p)) big_freed(p);
+	log_plain(OP_FREE, p, 0);
+	errno = saved;
+}
+
+EXPORT void free(void *p)
+{
+	if (!p || UNLIKELY(is_bootstrap(p))) return;
+	if (UNLIKELY(!READY(malloc))) return;
+	if (recording() && LIKELY(p != freeing)) {
+		if (may_be_big(p)) big_freed(p);
+		log_plain(OP_FREE, p, 0);
+	}
+	real.free(p);
+}
+
+EXPORT void cfree(void *p) { free(p); }
+EXPORT void free_sized(void *p, size_t size) { (void)size; free(p); }
+EXPORT void free_aligned_sized(void *p, size_t alignment, size_t size) { (void)alignment; (void)size; free(p); }
+
+static void *leave_bootstrap(void *old, size_t size)
+{
+	size_t had = bootstrap_size(old);
+	void *p = malloc(size);
+	if (p) memcpy(p, old, had < size ? had : size);
+	return p;
+}
+
+EXPORT void *realloc(void *old, size_t size)
+{
+	if (UNLIKELY(old && is_bootstrap(old))) return leave_bootstrap(old, size);
+	if (UNLIKELY(!READY(malloc))) return bootstrap_allocate(16, size);
+	if (!recording()) return real.realloc(old, size);
+	if (!old) {
+		void *p = real.realloc(NULL, size);
+		int saved = errno;
+		inner_allocated = p ? p : FAILED_ALLOCATION;
+		log_allocated(OP_MALLOC, p, size);
+		errno = saved;
+		return p;
+	}
+	int before = errno;
+	if (may_be_big(old)) big_freed(old);
+	log_plain(OP_REALLOC_BEGIN, old, 0);
+	errno = before;
+	void *p = real.realloc(old, size);
+	int saved = errno;
+	inner_allocated = p ? p : FAILED_ALLOCATION;
+	log_allocated(OP_REALLOC_END, p, size);
+	errno = saved;
+	return p;
+}
+
+EXPORT void *reallocarray(void *old, size_t count, size_t size)
+{
+	size_t bytes;
+	if (__builtin_mul_overflow(count, size, &bytes)) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	return realloc(old, bytes);
+}
+
+EXPORT void *memalign(size_t alignment, size_t size)
+{
+	if (UNLIKELY(!READY(malloc))) return bootstrap_allocate(alignment, size);
+	void *p = real.memalign(alignment, size);
+	if (recording() && (p || errno == ENOMEM)) log_aligned(p, alignment, size);
+	return p;
+}
+
+EXPORT void *aligned_alloc(size_t alignment, size_t size)
+{
+	if (UNLIKELY(!READY(malloc))) return bootstrap_allocate(alignment, size);
+	void *p = real.aligned_alloc(alignment, size);
+	if (recording() && (p || errno == ENOMEM)) log_aligned(p, alignment, size);
+	return p;
+}
+
+EXPORT int posix_memalign(void **out, size_t alignment, size_t size)
+{
+	if (UNLIKELY(!READY(malloc))) return (*out = bootstrap_allocate(alignment, size)) ? 0 : ENOMEM;
+	int error = real.posix_memalign(out, alignment, size);
+	if (recording() && (error == 0 || error == ENOMEM)) log_aligned(error ? NULL : *out, alignment, size);
+	return error;
+}
+
+EXPORT void *valloc(size_t size)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	if (UNLIKELY(!READY(valloc))) return memalign(page, size);
+	void *p = real.valloc(size);
+	if (recording()) log_aligned(p, page, size);
+	return p;
+}
+
+EXPORT void *pvalloc(size_t size)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	size_t rounded = size > SIZE_MAX - page ? size : (size + page - 1) & ~(page - 1);
+	if (UNLIKELY(!READY(pvalloc))) return memalign(page, rounded);
+	void *p = real.pvalloc(size);
+	if (recording()) log_aligned(p, page, rounded);
+	return p;
+}
+
+EXPORT size_t malloc_usable_size(void *p)
+{
+	if (!p) return 0;
+	if (UNLIKELY(is_bootstrap(p))) return bootstrap_size(p);
+	return READY(malloc_usable_size) ? real.malloc_usable_size(p) : 0;
+}
+
+EXPORT int malloc_trim(size_t pad)
+{
+	if (!READY(malloc_trim)) return 0;
+	if (recording()) {
+		int saved = errno;
+		log_sized(OP_TRIM, NULL, pad);
+		errno = saved;
+	}
+	return real.malloc_trim(pad);
+}
+
+EXPORT int mallopt(int parameter, int value)
+{
+	if (!READY(mallopt)) return 0;
+	if (recording()) {
+		int saved = errno;
+		log_extended(OP_MALLOPT, NULL, (uint32_t)parameter, (uint32_t)value);
+		errno = saved;
+	}
+	return real.mallopt(parameter, value);
+}

@@ -1,0 +1,53 @@
+/* What the parts of the keeper share: the process that starts the program, and writes down what its rings receive. */
+#ifndef ALLOCSIM_KEEPER_H
+#define ALLOCSIM_KEEPER_H
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include "ring.h"
+
+#define LOG_BUFFER 65536
+
+struct block {
+	uint64_t address, size; /* size 0: its allocation has been seen, not its watch; address 0: an empty place */
+};
+
+/* One program image: from its start, or its fork, to its exec or end. */
+struct image {
+	int32_t pid, ppid;
+	uint32_t number;             /* file PID.NUMBER */
+	int pidfd, log;
+	struct ring_header *ring;
+	struct slot *slots;
+	uint64_t next;               /* the slot to be read next */
+	uint64_t events;
+	int64_t stuck_ns;            /* since when `next` is taken but not complete; 0: it is not */
+	int is_over, is_answered_once;
+	int exit_status;             /* as wait() gives it; -1: not known */
+	uint64_t last_ticks, last_address;
+	uint32_t last_thread;
+	uint64_t last_size;
+	struct block *watched;       /* blocks whose pages are looked at: a hash with open addressing */
+	size_t watched_room, watched_count;
+	unsigned char *buffer;
+	size_t filled;
+};
+
+/* image.c */
+struct image *open_image(const char *folder, const char *logs, const char *name);
+/* Takes what is complete; `finally`: the process is gone, and nothing becomes complete any more. How many slots. */
+uint64_t drain(struct image *m, int64_t now_ns, int finally);
+void finish_image(struct image *m);
+void put_byte(struct image *m, unsigned char byte);
+void put_number(struct image *m, uint64_t number);
+void put_bytes(struct image *m, const void *bytes, size_t length);
+void put_pages(struct image *m, uint64_t address, uint64_t first, uint64_t count);
+extern uint64_t written_bytes;
+
+/* observe.c: writes a sample with what the kernel says of the process now; with_start: its environment as well. */
+void observe(struct image *m, const char *label, int with_start);
+
+#endif

@@ -1,0 +1,154 @@
+/*
+ * What the kernel says of a process, as the text of a sample:
+ *
+ *   label
+ *   [status] the lines of /proc/PID/status that speak of memory
+ *   [threads] id and name
+ *   [maps] start end rss anonymous name        of every mapping, from smaps; bytes, name may be missing
+ *   [command] [environment] at the start: as the kernel has them, with line feeds for zero bytes
+ */
+#include "keeper.h"
+#include "scan.h"
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct text {
+	char *bytes;
+	size_t length, room;
+};
+
+__attribute__((format(printf, 2, 3))) static void add(struct text *t, const char *format, ...)
+{
+	va_list arguments;
+	for (;;) {
+		va_start(arguments, format);
+		int n = vsnprintf(t->bytes ? t->bytes + t->length : NULL, t->room - t->length, format, arguments);
+		va_end(arguments);
+		if (n < 0) return;
+		if ((size_t)n < t->room - t->length) {
+			t->length += (size_t)n;
+			return;
+		}
+		t->room = 2 * t->room + (size_t)n + 4096;
+		t->bytes = realloc(t->bytes, t->room);
+	}
+}
+
+static FILE *proc(int pid, const char *name)
+{
+	char path[100];
+	snprintf(path, sizeof path, "/proc/%d/%s", pid, name);
+	return fopen(path, "re");
+}
+
+static void add_status(struct text *t, int pid)
+{
+	char line[256];
+	FILE *f = proc(pid, "status");
+	add(t, "[status]\n");
+	while (f && fgets(line, sizeof line, f))
+		if (!strncmp(line, "Vm", 2) || !strncmp(line, "Rss", 3) || !strncmp(line, "Name", 4)) add(t, "%s", line);
+	if (f) fclose(f);
+}
+
+static void add_threads(struct text *t, int pid)
+{
+	char path[100], name[64];
+	snprintf(path, sizeof path, "/proc/%d/task", pid);
+	DIR *d = opendir(path);
+	add(t, "[threads]\n");
+	for (struct dirent *e; d && (e = readdir(d));) {
+		if (e->d_name[0] == '.') continue;
+		snprintf(path, sizeof path, "task/%.20s/comm", e->d_name);
+		FILE *f = proc(pid, path);
+		if (f && fgets(name, sizeof name, f)) add(t, "%s %s", e->d_name, name);
+		if (f) fclose(f);
+	}
+	if (d) closedir(d);
+}
+
+static void add_mappings(struct text *t, int pid)
+{
+	char line[1024], name[600] = "";
+	unsigned long start = 0, end = 0, rss = 0, anonymous = 0, a, b;
+	FILE *f = proc(pid, "smaps");
+	add(t, "[maps]\n");
+	while (f && fgets(line, sizeof line, f)) {
+		int at = 0;
+		if (sscanf(line, "%lx-%lx %*s %*s %*s %*s %n", &a, &b, &at) >= 2 && at > 0) {
+			if (end) add(t, "%lx %lx %lu %lu %s\n", start, end, rss, anonymous, name);
+			start = a;
+			end = b;
+			rss = anonymous = 0;
+			line[strcspn(line, "\n")] = 0;
+			snprintf(name, sizeof name, "%s", line + at);
+		} else if (sscanf(line, "Rss: %lu", &a) == 1) {
+			rss = a * 1024;
+		} else if (sscanf(line, "Anonymous: %lu", &a) == 1) {
+			anonymous = a * 1024;
+		}
+	}
+	if (end) add(t, "%lx %lx %lu %lu %s\n", start, end, rss, anonymous, name);
+	if (f) fclose(f);
+}
+
+static void add_strings(struct text *t, const char *section, int pid, const char *name)
+{
+	FILE *f = proc(pid, name);
+	add(t, "[%s]\n", section);
+	for (int c, last = '\n'; f && (c = getc(f)) != EOF; last = c) {
+		if (c == '\n') c = ' ';
+		if (c || last) add(t, "%c", c ? c : '\n');
+	}
+	add(t, "\n");
+	if (f) fclose(f);
+}
+
+/* The pages of the watched blocks that are there now. */
+static void observe_blocks(struct image *m)
+{
+	if (!m->watched_count) return;
+	char path[64];
+	struct page_run runs[256];
+	snprintf(path, sizeof path, "/proc/%d/pagemap", m->pid);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0) return;
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+	for (size_t i = 0; i < m->watched_room; i++) {
+		struct block *b = &m->watched[i];
+		if (!b->address) continue;
+		put_pages(m, b->address, 0, 0);
+		uintptr_t first = b->address & ~(page - 1), at = first, end = (b->address + b->size + page - 1) & ~(page - 1);
+		while (at < end) {
+			int n = scan_pages(fd, page, &at, end, runs, 256);
+			if (n < 0) break;
+			for (int k = 0; k < n; k++)
+				put_pages(m, b->address, (runs[k].start - first) / page,
+				          (runs[k].end - runs[k].start) / page | (runs[k].huge ? PAGES_HUGE : 0));
+		}
+	}
+	close(fd);
+}
+
+void observe(struct image *m, const char *label, int with_start)
+{
+	struct text t = { 0 };
+	add(&t, "%s\n", label);
+	add_status(&t, m->pid);
+	add_threads(&t, m->pid);
+	add_mappings(&t, m->pid);
+	if (with_start) {
+		add_strings(&t, "command", m->pid, "cmdline");
+		add_strings(&t, "environment", m->pid, "environ");
+	}
+	observe_blocks(m);
+	put_byte(m, OP_SAMPLE);
+	put_number(m, t.length);
+	put_bytes(m, t.bytes, t.length);
+	free(t.bytes);
+}

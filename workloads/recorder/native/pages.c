@@ -1,0 +1,105 @@
+/*
+ * Which pages of big blocks were ever written, as the kernel has it: a page of a block that was not there when the block
+ * was allocated, and is there when it is freed, was written (or read, which maps the page of zeros: that one is told apart
+ * where the kernel can). Pages that were there before say nothing; what this costs is bounded by a share of the run time.
+ */
+#include "recorder.h"
+#include <fcntl.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+#include "scan.h"
+
+/* Addresses of the blocks that are being watched, in rows of eight: a hash, without order. */
+#define ROWS 4096
+static _Atomic uintptr_t watched[ROWS][8];
+unsigned char big_filter[ROWS];
+static _Atomic long watched_count;
+static uint64_t spent_ticks;
+
+/* Without PAGEMAP_SCAN a look reads 8 bytes for every page of the block. */
+#define WATCH_BYTES_MAX (1ul << 40)
+
+static int watch(const void *p)
+{
+	unsigned row = big_hash(p);
+	for (int i = 0; i < 8; i++) {
+		uintptr_t none = 0;
+		if (atomic_compare_exchange_strong(&watched[row][i], &none, (uintptr_t)p)) {
+			__atomic_fetch_add(&big_filter[row], 1, __ATOMIC_RELAXED);
+			watched_count++;
+			return 1;
+		}
+	}
+	return 0;
+}
+
+static size_t size_of[ROWS][8];
+
+/* `was`: the block goes, and this is its size. Otherwise it gets one. */
+static int find(const void *p, size_t size, size_t *was)
+{
+	unsigned row = big_hash(p);
+	for (int i = 0; i < 8; i++) {
+		if (atomic_load_explicit(&watched[row][i], memory_order_relaxed) != (uintptr_t)p) continue;
+		if (was) {
+			*was = size_of[row][i];
+			atomic_store(&watched[row][i], 0);
+			__atomic_fetch_sub(&big_filter[row], 1, __ATOMIC_RELAXED);
+			watched_count--;
+		} else {
+			size_of[row][i] = size;
+		}
+		return 1;
+	}
+	return 0;
+}
+
+/* At most a quarter of the time, and a start of some milliseconds. */
+static int is_affordable(uint64_t now)
+{
+	uint64_t elapsed = now - ring->start_ticks;
+	return spent_ticks < elapsed / 4 + (1u << 20);
+}
+
+static void log_pages(enum op op, const void *p, size_t size)
+{
+	struct page_run runs[256];
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+	uintptr_t first = (uintptr_t)p & ~(page - 1), end = ((uintptr_t)p + size + page - 1) & ~(page - 1);
+	uintptr_t at = first;
+	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	while (fd >= 0 && at < end) {
+		int n = scan_pages(fd, page, &at, end, runs, 256);
+		if (n < 0) break;
+		for (int i = 0; i < n; i++) {
+			uint64_t pages = (runs[i].end - runs[i].start) / page;
+			log_extended(op, p, (runs[i].start - first) / page, pages | (runs[i].huge ? PAGES_HUGE : 0));
+		}
+	}
+	if (fd >= 0) close(fd);
+}
+
+int has_big_blocks(void) { return watched_count > 0; }
+
+void big_allocated(const void *p, size_t size)
+{
+	uint64_t begun = ticks();
+	if (size > WATCH_BYTES_MAX || !is_affordable(begun) || !watch(p)) return;
+	find(p, size, NULL);
+	log_extended(OP_RESIDENT, p, 0, 0); /* it is being watched, whatever is there */
+	log_pages(OP_RESIDENT, p, size);
+	spent_ticks += ticks() - begun;
+}
+
+void big_freed(const void *p)
+{
+	size_t size;
+	int saved = errno;
+	if (!find(p, 0, &size)) return;
+	uint64_t begun = ticks();
+	log_extended(OP_WRITTEN, p, 0, 0);
+	log_pages(OP_WRITTEN, p, size);
+	spent_ticks += ticks() - begun;
+	errno = saved;
+}

@@ -1,0 +1,146 @@
+/* What the parts of the preloaded library share. Nothing of it allocates, or calls what may not be ready yet. */
+#ifndef ALLOCSIM_RECORDER_H
+#define ALLOCSIM_RECORDER_H
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <errno.h>
+#include <spawn.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+#include "ring.h"
+
+#define EXPORT __attribute__((visibility("default")))
+#define LIKELY(x) __builtin_expect(!!(x), 1)
+#define UNLIKELY(x) __builtin_expect(!!(x), 0)
+#define THREAD_LOCAL __thread __attribute__((tls_model("initial-exec")))
+
+typedef int spawn_function(pid_t *, const char *, const posix_spawn_file_actions_t *, const posix_spawnattr_t *,
+                           char *const[], char *const[]);
+
+/* real.c: the functions that the program would have had. */
+struct real {
+	void *(*malloc)(size_t);
+	void (*free)(void *);
+	void *(*calloc)(size_t, size_t);
+	void *(*realloc)(void *, size_t);
+	void *(*memalign)(size_t, size_t);
+	void *(*aligned_alloc)(size_t, size_t);
+	int (*posix_memalign)(void **, size_t, size_t);
+	void *(*valloc)(size_t);
+	void *(*pvalloc)(size_t);
+	size_t (*malloc_usable_size)(void *);
+	int (*malloc_trim)(size_t);
+	int (*mallopt)(int, int);
+	void *(*dlopen)(const char *, int);
+	int (*chroot)(const char *);
+	void (*exit)(int), (*_exit)(int), (*quick_exit)(int);
+	int (*execve)(const char *, char *const[], char *const[]);
+	int (*execvpe)(const char *, char *const[], char *const[]);
+	int (*fexecve)(int, char *const[], char *const[]);
+	spawn_function *posix_spawn, *posix_spawnp;
+};
+extern struct real real;
+void resolve(void);
+/* The next function of this name behind the recorder, NULL if there is none. */
+void *next_function(const char *name);
+void *bootstrap_allocate(size_t alignment, size_t size);
+size_t bootstrap_size(const void *p);
+extern char bootstrap_arena[];
+#define BOOTSTRAP_BYTES 65536
+static inline int is_bootstrap(const void *p) { return (uintptr_t)p - (uintptr_t)bootstrap_arena < BOOTSTRAP_BYTES; }
+
+/* ring.c: the log of this process. */
+enum state { UNDECIDED, OFF, ON };
+extern struct fork_aware { _Atomic int state; } in_process; /* zero in a fork's child, however it was forked */
+extern struct ring_header *ring;
+extern struct slot *slots;
+extern uint64_t next_slot, room_until;
+extern int clock_is_counter;
+extern char __libc_single_threaded __attribute__((weak));
+extern THREAD_LOCAL uint32_t thread_mark; /* 1 + the number of this thread; 0: it has not been seen */
+int start_recording(void);
+int wait_for_room(uint64_t end);
+void begin_thread(void);
+/* Has the keeper look at this process now, and waits for it a little. */
+void ask_keeper(void);
+int is_recorded_process(void);
+/* Whether this process, or a fork's child of it that has yet to make its ring, is to be recorded. */
+int has_session(void);
+/* Leaves a word about a program that this process starts or becomes. Touches no memory but the stack. */
+void note_unrecorded(const char *path, const char *why);
+const char *session_variable(const char *name);
+
+static inline int recording(void)
+{
+	int now = atomic_load_explicit(&in_process.state, memory_order_acquire);
+	if (LIKELY(now == ON)) return 1;
+	return now == UNDECIDED && start_recording();
+}
+
+static inline uint64_t ticks(void)
+{
+	if (LIKELY(clock_is_counter)) {
+#if defined __x86_64__
+		return __builtin_ia32_rdtsc() >> 6;
+#elif defined __aarch64__
+		uint64_t t;
+		__asm__ volatile("mrs %0, cntvct_el0" : "=r"(t));
+		return t;
+#endif
+	}
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return ((uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec) >> 4;
+}
+
+/* One instruction in any case: a signal handler may come between, and log as well. */
+static inline uint64_t take_slots(uint64_t count)
+{
+#if defined __x86_64__
+	if (&__libc_single_threaded && __libc_single_threaded) {
+		__asm__ volatile("xaddq %0, %1" : "+r"(count), "+m"(next_slot) : : "cc");
+		return count;
+	}
+#endif
+	return __atomic_fetch_add(&next_slot, count, __ATOMIC_RELAXED);
+}
+
+static inline void put(uint64_t index, uint64_t high, uint64_t low)
+{
+	struct slot *s = &slots[index & (RING_SLOTS - 1)];
+	s->high = high;
+	atomic_store_explicit(&s->low, low | (index & RING_SLOTS ? 0 : LOW_LAP), memory_order_release);
+}
+
+extern uint32_t epoch;
+void log_epoch(uint64_t now);
+void log_extended(enum op op, const void *address, uint64_t first, uint64_t second);
+
+static inline void log_plain(enum op op, const void *address, uint64_t value)
+{
+	if (UNLIKELY(!thread_mark)) begin_thread();
+	uint64_t now = ticks();
+	if (UNLIKELY((uint32_t)(now >> 31) != epoch)) log_epoch(now);
+	uint64_t index = take_slots(1);
+	if (UNLIKELY((int64_t)(index + 1 - room_until) > 0) && !wait_for_room(index + 1)) return;
+	put(index, (uint64_t)(uintptr_t)address >> 3 << THREAD_BITS | (thread_mark - 1),
+	    (uint64_t)op << LOW_OP_SHIFT | value << LOW_VALUE_SHIFT | (uint32_t)now);
+}
+
+static inline void log_sized(enum op op, const void *address, uint64_t size)
+{
+	if (LIKELY(size < 1u << VALUE_BITS)) log_plain(op, address, size);
+	else log_extended(op, address, size, 0);
+}
+
+/* pages.c: which pages of big blocks were written. Called with sizes from BIG_BYTES on, and with any block that goes. */
+void big_allocated(const void *p, size_t size);
+void big_freed(const void *p);
+int has_big_blocks(void);
+extern unsigned char big_filter[4096];
+static inline unsigned big_hash(const void *p) { return (unsigned)(((uintptr_t)p >> 4) * 0x9e3779b97f4a7c15ull >> 52); }
+static inline int may_be_big(const void *p) { return UNLIKELY(big_filter[big_hash(p)]); }
+
+#endif

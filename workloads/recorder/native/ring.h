@@ -1,0 +1,97 @@
+/*
+ * What the recorded processes and the keeper (keeper.c) share: a ring of records for each program image, in a file.
+ *
+ *   file PID.N in the session's folder       N counts the images that one process becomes by exec, and its forks
+ *   +0                header
+ *   +RING_HEADER      RING_SLOTS slots of 16 bytes, used again and again
+ *
+ * A slot's number is taken by one addition to a counter in the process's own memory (so that a fork copies it at the very
+ * moment at which it copies the heap). It is complete when the lap bit in `low` is that of its lap: odd laps write 1.
+ *
+ *   high   address / 8 : 44 | thread : 20        (bit 63 … bit 0)
+ *   low    lap : 1 | extended : 1 | op : 6 | value : 24 | ticks : 32
+ *
+ * An extended record has a second slot directly behind it: high is a 64-bit argument, low has its lap bit and 63 more bits.
+ */
+#ifndef ALLOCSIM_RING_H
+#define ALLOCSIM_RING_H
+#include <stdatomic.h>
+#include <stdint.h>
+
+#define RING_MAGIC "ASRING02"
+#define RING_HEADER 4096
+#define RING_SLOTS (1u << 18)
+#define RING_BYTES (RING_HEADER + RING_SLOTS * 16ul)
+
+#define LOW_LAP (1ull << 63)
+#define LOW_EXTENDED (1ull << 62)
+#define LOW_OP_SHIFT 56
+#define LOW_VALUE_SHIFT 32
+#define VALUE_BITS 24
+#define THREAD_BITS 20
+#define ADDRESS_LIMIT (1ull << 47)
+
+/* Addresses are those that the call returned (0: it failed), or the block that it was given. log.ts has the same table. */
+enum op {
+	OP_NONE,
+	OP_MALLOC,        /* value: size */
+	OP_CALLOC,        /* value: count << 16 | size; extended: count, size */
+	OP_MEMALIGN,      /* value: log2 of the alignment << 18 | size; extended: alignment, size */
+	OP_REALLOC_BEGIN, /* gives the block up */
+	OP_REALLOC_END,   /* value: size */
+	OP_FREE,
+	OP_TRIM,          /* value: pad */
+	OP_MALLOPT,       /* extended: parameter, value */
+	OP_THREAD,        /* the first record of a thread; extended: its id in the kernel */
+	OP_THREAD_EXIT,   /* extended: 15 bytes of its name */
+	OP_EXIT,          /* the process begins to exit; extended: status */
+	OP_EPOCH,         /* extended: all 64 bits of the ticks */
+	OP_RESIDENT,      /* pages of the block at `address` that were there when it was allocated; extended: first, count */
+	OP_WRITTEN,       /* likewise, when it is freed (and, from the keeper, at samples) */
+	OP_SITE,          /* reserved: the call site of this thread's next record; value: its number */
+	OP_EMALLOC,       /* reserved for the Zend memory manager, as MALLOC … FREE */
+	OP_ECALLOC,
+	OP_EREALLOC_BEGIN,
+	OP_EREALLOC_END,
+	OP_EFREE,
+	OP_REQUEST_BEGIN,
+	OP_REQUEST_END,
+	OP_GC,
+	/* Written by the keeper alone, into the log that it keeps: */
+	OP_SAMPLE,        /* followed by a text */
+	OP_CUT,           /* a record that was never completed */
+	OP_SEEN           /* as WRITTEN, at a sample */
+};
+
+struct slot {
+	uint64_t high;
+	_Atomic uint64_t low;
+};
+
+enum { IMAGE_STARTED = 1, IMAGE_FORKED = 2 };
+enum { ALLOCATOR_OF_PROGRAM = 1 };
+
+struct ring_header {
+	char magic[8];
+	uint32_t slots;
+	uint32_t kind;               /* IMAGE_… */
+	int32_t pid, ppid;
+	uint64_t parent_image;       /* a fork's child: file PID.N of the image that it copies … */
+	uint64_t parent_slot;        /* … and how many slots that one had taken */
+	uint32_t thread;             /* the thread that lives on */
+	uint32_t flags;              /* ALLOCATOR_OF_PROGRAM: the program has a malloc of its own, which is not seen */
+	uint64_t start_ticks;
+	char allocator[256];         /* the library that serves malloc */
+
+	_Alignas(64) _Atomic uint64_t tail;  /* slots that the keeper is done with */
+	_Atomic uint32_t asked;      /* the process waits for the keeper to look at it, as often as … */
+	_Atomic uint32_t answered;   /* … it has looked */
+	_Atomic uint32_t closed;     /* the keeper takes no more */
+};
+
+/* In the second slot of RESIDENT and WRITTEN: high is the first page, low the count of pages and this: they are huge. */
+#define PAGES_HUGE (1ull << 44)
+/* Blocks from here on are looked at. */
+#define BIG_BYTES 65536
+
+#endif

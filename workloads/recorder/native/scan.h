@@ -1,0 +1,62 @@
+/* Runs of pages that are there, anonymous or swapped out and not the page of zeros, from an open /proc/PID/pagemap. */
+#ifndef ALLOCSIM_SCAN_H
+#define ALLOCSIM_SCAN_H
+#include <stdint.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+struct page_run {
+	uintptr_t start, end;
+	int huge;
+};
+
+/* The kernel's PAGEMAP_SCAN (Linux 6.7; Documentation/admin-guide/mm/pagemap.rst). */
+struct scan_region { uint64_t start, end, categories; };
+struct scan_argument {
+	uint64_t size, flags, start, end, walk_end, vec, vec_len, max_pages;
+	uint64_t category_inverted, category_mask, category_anyof_mask, return_mask;
+};
+#define SCAN_REQUEST _IOWR('f', 16, struct scan_argument)
+enum { SCAN_PRESENT = 8, SCAN_SWAPPED = 16, SCAN_ZERO = 32, SCAN_HUGE = 64 };
+
+static inline int read_pagemap(int fd, uintptr_t page, uintptr_t *at, uintptr_t end, struct page_run *runs, int limit)
+{
+	uint64_t entries[512];
+	int n = 0;
+	while (*at < end && n < limit - 1) {
+		size_t wanted = (end - *at) / page;
+		ssize_t got = pread(fd, entries, 8 * (wanted < 512 ? wanted : 512), (off_t)(*at / page * 8));
+		if (got < 8) return -1;
+		for (ssize_t i = 0; i < got / 8; i++, *at += page) {
+			if (!(entries[i] >> 62)) continue;
+			if (n > 0 && runs[n - 1].end == *at) runs[n - 1].end += page;
+			else if (n == limit) return n;
+			else runs[n++] = (struct page_run){ *at, *at + page, 0 };
+		}
+	}
+	return n;
+}
+
+/* Moves *at to where it got; -1: it cannot be known. */
+static inline int scan_pages(int fd, uintptr_t page, uintptr_t *at, uintptr_t end, struct page_run *runs, int limit)
+{
+	static int is_missing;
+	struct scan_region found[256];
+	struct scan_argument scan = {
+		.size = sizeof scan, .start = *at, .end = end, .vec = (uintptr_t)found, .vec_len = limit < 256 ? limit : 256,
+		.category_inverted = SCAN_ZERO, .category_mask = SCAN_ZERO,
+		.category_anyof_mask = SCAN_PRESENT | SCAN_SWAPPED, .return_mask = SCAN_HUGE,
+	};
+	if (is_missing) return read_pagemap(fd, page, at, end, runs, limit);
+	int n = ioctl(fd, SCAN_REQUEST, &scan);
+	if (n < 0) {
+		is_missing = 1;
+		return read_pagemap(fd, page, at, end, runs, limit);
+	}
+	for (int i = 0; i < n; i++)
+		runs[i] = (struct page_run){ found[i].start, found[i].end, (found[i].categories & SCAN_HUGE) != 0 };
+	*at = scan.walk_end > *at ? scan.walk_end : end;
+	return n;
+}
+
+#endif

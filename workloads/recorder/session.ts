@@ -1,0 +1,307 @@
+import { spawn } from 'node:child_process';
+import { chmodSync, copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, statfsSync } from 'node:fs';
+import { constants, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import type { Writable } from 'node:stream';
+import { UserError } from '../../sim/contract/assert.ts';
+import { buildRecorder } from './build.ts';
+
+export interface SessionOptions {
+  readonly command: readonly string[];
+  /** Bytes of logs at which the recording ends; 0: no bound. */
+  readonly diskBytes: number;
+  /** Records at which the recording, and the program with it, ends; 0: no bound. */
+  readonly stopEvents: number;
+  /** Time after which they end; 0: none. */
+  readonly stopNs: number;
+  /** Between samples; 0: none. */
+  readonly sampleNs: number;
+  /** Where the program's standard output goes. */
+  readonly stdout: 'inherit' | 'stderr';
+  /** Hears of what the user may want to know while the program runs. */
+  readonly tell: (line: string) => void;
+}
+
+/** One program image: from its start or its fork to its exec or end. */
+export interface RecordedImage {
+  readonly pid: number;
+  /** Counts the images of one process number. */
+  readonly number: number;
+  readonly ppid: number;
+  readonly isFork: boolean;
+  /** Of a fork's child: the image that it copies, at which slot, and the thread that goes on. */
+  readonly parent:
+    | { readonly pid: number; readonly number: number; readonly slot: number; readonly thread: number }
+    | undefined;
+  /** The program brings a malloc of its own. */
+  readonly hasOwnMalloc: boolean;
+  readonly startTicks: number;
+  /** The library that serves malloc; '' where it is not known. */
+  readonly allocator: string;
+  /** As wait() has it; undefined where nobody could tell. */
+  readonly status: number | undefined;
+  /** Records of the log. */
+  readonly records: number;
+}
+
+export interface Session {
+  readonly programPid: number;
+  /** As wait() has it. */
+  readonly programStatus: number;
+  readonly images: readonly RecordedImage[];
+  readonly logPath: (image: { readonly pid: number; readonly number: number }) => string;
+  readonly nsPerTick: number;
+  /** Why it ended before the programs did. */
+  readonly cutBy: 'disk' | 'events' | 'time' | 'signal' | undefined;
+  /** Programs that could not be recorded, and why. */
+  readonly unrecorded: readonly { readonly path: string; readonly why: string }[];
+  readonly library: string;
+  /** Whether the mapping is there only for the recorder. */
+  readonly isRecorder: (mappingName: string) => boolean;
+}
+
+/** After a signal the programs have so long to end by themselves. */
+const GRACE_MS = 5000;
+/** A Ctrl-C of the terminal reaches the program by itself; what comes by kill does not. */
+const TERMINAL_MS = 300;
+
+const ENDING = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+/** Runs a program and all that comes of it to the end, hands the logs to `use`, and leaves nothing behind. */
+export async function recordSession<T>(options: SessionOptions, use: (session: Session) => Promise<T>): Promise<T> {
+  const logs = mkdtempSync(join(tmpdir(), 'allocsim-record-'));
+  const rings = mkdtempSync(join(ringParent(), 'allocsim-rings-'));
+  const remove = () => {
+    for (const folder of [rings, logs]) rmSync(folder, { recursive: true, force: true });
+  };
+  const abandon = (_signal: NodeJS.Signals, number: number) => process.exit(128 + number);
+  process.on('exit', remove);
+  try {
+    const { library: built, keeper } = buildRecorder(logs);
+    const library = process.getuid?.() === 0 ? openToOthers(built, rings, logs) : built;
+    const kept = await keep(options, [keeper, library, rings, logs]);
+    const unrecorded = readdirSync(rings)
+      .filter((name) => name.startsWith('no.'))
+      .map((name) => {
+        const [why = '', path = ''] = readFileSync(join(rings, name), 'utf8').split('\n');
+        return { path, why };
+      });
+    const isRecorder = (name: string) => name.startsWith(rings) || name === library;
+    // Now a signal is for the recorder alone: it leaves nothing behind.
+    for (const signal of ENDING) process.on(signal, abandon);
+    return await use({
+      ...kept,
+      unrecorded,
+      library,
+      isRecorder,
+      logPath: ({ pid, number }) => join(logs, `${pid}.${number}`),
+    });
+  } finally {
+    for (const signal of ENDING) process.off(signal, abandon);
+    remove();
+    process.off('exit', remove);
+  }
+}
+
+/** A program that root starts may go on as somebody else, who must be able to load the library, and to make a ring. */
+function openToOthers(built: string, rings: string, logs: string): string {
+  chmodSync(rings, 0o1733);
+  chmodSync(logs, 0o711);
+  const library = join(logs, 'record.so');
+  if (built !== library) copyFileSync(built, library);
+  chmodSync(library, 0o755);
+  return library;
+}
+
+/** Memory, where there is some: the rings are small, and written all the time. */
+function ringParent(): string {
+  try {
+    const { bavail, bsize } = statfsSync('/dev/shm');
+    if (bavail * bsize > 256 * 2 ** 20) return '/dev/shm';
+  } catch {
+    // there is none
+  }
+  return tmpdir();
+}
+
+type Kept = Omit<Session, 'unrecorded' | 'library' | 'isRecorder' | 'logPath'>;
+
+interface Draft {
+  programPid: number;
+  programStatus: number;
+  cutBy: Session['cutBy'];
+  error: number;
+  readonly images: Map<string, RecordedImage>;
+  readonly clocks: { readonly ticks: number; readonly ns: number }[];
+}
+
+async function keep(
+  options: SessionOptions,
+  [keeper, library, rings, logs]: [string, string, string, string],
+): Promise<Kept> {
+  const draft: Draft = { programPid: 0, programStatus: 0, cutBy: undefined, error: 0, images: new Map(), clocks: [] };
+  const numbers = [options.diskBytes, options.stopEvents, options.sampleNs].map(String);
+  const child = spawn(keeper, [clockKind(), rings, logs, ...numbers, library, ...options.command], {
+    stdio: ['inherit', options.stdout === 'stderr' ? process.stderr : 'inherit', 'inherit', 'pipe', 'pipe'],
+  });
+  const control = child.stdio[3] as Writable;
+  control.on('error', () => {}); // it has ended: nothing to say any more
+  const say = (line: string) => control.write(`${line}\n`);
+  const ended = new Promise<void>((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', () => resolve());
+  });
+  const lines = createInterface({ input: child.stdio[4] as NodeJS.ReadableStream });
+  const end = endingBy(say);
+  lines.on('line', (line) => {
+    const word = line.slice(0, line.indexOf(' '));
+    if (line === 'full') {
+      draft.cutBy = 'disk';
+      options.tell('the logs have reached --disk: the recording ends here, the program goes on');
+    } else if (line === 'enough') {
+      draft.cutBy = 'events';
+      end(constants.signals.SIGTERM);
+    } else if (word === 'waiting' && draft.cutBy === undefined) {
+      options.tell(`process ${line.slice(8)} lives on and is recorded; Ctrl-C ends it`);
+    } else {
+      note(draft, line);
+    }
+  });
+  const release = handleSignals(draft, say, end);
+  const timer =
+    options.stopNs > 0
+      ? setTimeout(() => {
+          draft.cutBy = 'time';
+          say('stop');
+          end(constants.signals.SIGTERM);
+        }, options.stopNs / 1e6)
+      : undefined;
+  try {
+    await ended;
+  } finally {
+    clearTimeout(timer);
+    release();
+    end(0);
+  }
+  if (draft.error !== 0) throw startError(options.command[0]!, draft.error);
+  const [first, last] = [draft.clocks[0], draft.clocks.at(-1)];
+  if (!first || !last || draft.clocks.length < 2)
+    throw new UserError(`${options.command[0]}: the recording was broken off: its keeper was killed`);
+  const nsPerTick = (last.ns - first.ns) / (last.ticks - first.ticks);
+  const { programPid, programStatus, cutBy } = draft;
+  return { programPid, programStatus, cutBy, nsPerTick, images: [...draft.images.values()] };
+}
+
+/** Tells the programs to end, and ends those that do not. Called with 0 it forgets about it. */
+function endingBy(say: (line: string) => void): (signal: number) => void {
+  let timer: NodeJS.Timeout | undefined;
+  return (signal) => {
+    if (signal === 0) {
+      clearTimeout(timer);
+    } else {
+      say(`signal ${signal}`);
+      timer ??= setTimeout(() => say('kill'), GRACE_MS);
+    }
+  };
+}
+
+/** SIGINT, SIGTERM and SIGHUP end the program, SIGUSR2 marks a sample. Returns what takes the handlers away again. */
+function handleSignals(draft: Draft, say: (line: string) => void, end: (signal: number) => void): () => void {
+  let marks = 0;
+  let waiting: NodeJS.Timeout | undefined;
+  const handlers: [NodeJS.Signals, () => void][] = [
+    [
+      'SIGINT',
+      () => {
+        draft.cutBy ??= 'signal';
+        const send = () => end(constants.signals.SIGINT);
+        if (process.stdin.isTTY && waiting === undefined) waiting = setTimeout(send, TERMINAL_MS);
+        else send();
+      },
+    ],
+    [
+      'SIGTERM',
+      () => {
+        draft.cutBy ??= 'signal';
+        end(constants.signals.SIGTERM);
+      },
+    ],
+    [
+      'SIGHUP',
+      () => {
+        draft.cutBy ??= 'signal';
+        end(constants.signals.SIGHUP);
+      },
+    ],
+    ['SIGUSR2', () => say(`sample mark${++marks}`)],
+  ];
+  for (const [signal, handler] of handlers) process.on(signal, handler);
+  return () => {
+    clearTimeout(waiting);
+    for (const [signal, handler] of handlers) process.off(signal, handler);
+  };
+}
+
+/** A line of the keeper: see native/keeper.c. */
+function note(draft: Draft, line: string): void {
+  const [word, ...fields] = line.split(' ');
+  const n = fields.map(Number);
+  const key = `${fields[0]}.${fields[1]}`;
+  const image = draft.images.get(key);
+  if (word === 'clock') draft.clocks.push({ ticks: n[0]!, ns: n[1]! });
+  else if (word === 'error') draft.error = n[0]!;
+  else if (word === 'started') draft.programPid = n[0]!;
+  else if (word === 'exited') draft.programStatus = n[0]!;
+  else if (word === 'image') draft.images.set(key, imageOf(fields));
+  else if (word === 'allocator' && image) {
+    draft.images.set(key, { ...image, hasOwnMalloc: (n[2]! & 1) !== 0, allocator: pathOf(fields.slice(3)) });
+  } else if (word === 'ended' && image) {
+    draft.images.set(key, { ...image, status: n[2]! < 0 ? undefined : n[2]!, records: n[3]! });
+  }
+}
+
+function imageOf(fields: readonly string[]): RecordedImage {
+  const [pid, number, ppid, kind, parentPid, parentNumber, parentSlot, thread, flags, startTicks] = fields
+    .slice(0, 10)
+    .map(Number);
+  const isFork = kind === 2;
+  return {
+    pid: pid!,
+    number: number!,
+    ppid: ppid!,
+    isFork,
+    parent: isFork ? { pid: parentPid!, number: parentNumber!, slot: parentSlot!, thread: thread! } : undefined,
+    hasOwnMalloc: (flags! & 1) !== 0,
+    startTicks: startTicks!,
+    allocator: pathOf(fields.slice(10)),
+    status: undefined,
+    records: 0,
+  };
+}
+
+function pathOf(fields: readonly string[]): string {
+  const path = fields.join(' ');
+  return path === '-' ? '' : path;
+}
+
+function startError(program: string, error: number): UserError {
+  const what =
+    error === constants.errno.ENOENT
+      ? 'no such program'
+      : error === constants.errno.EACCES
+        ? 'no right to run it'
+        : `error ${error}`;
+  return new UserError(`${program}: found ${what}, expected a program to record`);
+}
+
+/** The processor's counter where the kernel itself trusts it, else the kernel's clock. */
+function clockKind(): string {
+  if (process.arch === 'arm64') return 'counter';
+  try {
+    const source = readFileSync('/sys/devices/system/clocksource/clocksource0/current_clocksource', 'utf8').trim();
+    return source === 'tsc' ? 'counter' : 'monotonic';
+  } catch {
+    return 'monotonic';
+  }
+}
