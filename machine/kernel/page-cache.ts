@@ -1,0 +1,63 @@
+/** Pages of an object: in and out of the cache (mm/filemap.c). */
+import type { AddressSpace } from './address-space.ts';
+import { PG_DIRTY, PG_WRITEBACK } from './frames.ts';
+import type { Kernel } from './kernel.ts';
+import { freePage } from './page-alloc.ts';
+import { folioAddLru } from './swap-lru.ts';
+import { workingsetRefault } from './workingset.ts';
+
+/** filemap_add_folio: the page joins the object's, and may be one that was evicted a while ago. */
+export function filemapAddFolio(k: Kernel, object: AddressSpace, index: number, frame: number): void {
+  const { frames } = k;
+  frames.owner[frame] = object.id;
+  frames.index[frame] = index;
+  object.set(index, frame);
+  const { stat } = k.groups[frames.group[frame]!]!;
+  k.vmstat.nr_file_pages++;
+  stat.file++;
+  if (object.kind === 'shmem') {
+    k.vmstat.nr_shmem++;
+    stat.shmem++;
+  }
+  const shadow = object.shadows.get(index);
+  if (shadow) {
+    object.shadows.delete(index);
+    workingsetRefault(k, frame, shadow);
+  }
+  folioAddLru(k, frame);
+}
+
+/** filemap_remove_folio: out of the object; the frame is the caller's. */
+export function filemapRemoveFolio(k: Kernel, object: AddressSpace, index: number, frame: number): void {
+  const { stat } = k.groups[k.frames.group[frame]!]!;
+  if (k.frames.flags[frame]! & PG_DIRTY) clearDirty(k, object, index, frame);
+  if (k.frames.flags[frame]! & PG_WRITEBACK) {
+    k.frames.flags[frame]! &= ~PG_WRITEBACK;
+    k.vmstat.nr_writeback--;
+    stat.file_writeback--;
+  }
+  object.set(index, 0);
+  k.vmstat.nr_file_pages--;
+  stat.file--;
+  if (object.kind === 'shmem') {
+    k.vmstat.nr_shmem--;
+    stat.shmem--;
+    if (object.mount) object.mount.usedPages--;
+    if (object.accountsEachPage) k.committed--;
+  }
+}
+
+/** Takes a page that nothing maps out of the cache and frees it. */
+export function deleteFromPageCache(k: Kernel, object: AddressSpace, index: number): void {
+  const frame = object.get(index);
+  filemapRemoveFolio(k, object, index, frame);
+  freePage(k, frame);
+}
+
+/** account_page_cleaned. */
+export function clearDirty(k: Kernel, object: AddressSpace, index: number, frame: number): void {
+  k.frames.flags[frame]! &= ~PG_DIRTY;
+  if (!object.dirty.delete(index)) return;
+  k.vmstat.nr_dirty--;
+  k.groups[k.frames.group[frame]!]!.stat.file_dirty--;
+}
