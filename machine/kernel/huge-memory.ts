@@ -95,7 +95,7 @@ function newPmd(k: Kernel, task: Task, mm: Mm, first: number): Pmd {
 }
 
 /** do_huge_pmd_wp_page. @returns false where the entry was split and the small page must be handled. */
-export function doHugePmdWpPage(k: Kernel, task: Task, vma: Vma, page: number, pmd: Pmd): boolean {
+export function doHugePmdWpPage(k: Kernel, pmd: Pmd): boolean {
   if (!(pmd.huge & PTE_SPECIAL)) {
     const head = frameOfPte(pmd.huge);
     const { frames } = k;

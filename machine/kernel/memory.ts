@@ -24,7 +24,7 @@ import {
   PTE_YOUNG,
   pteOf,
 } from './page-table.ts';
-import { anonVmaPrepare, hugePageUnmapped, pageAddFileRmap, pageAddNewAnonRmap, pageRemoveRmap } from './rmap.ts';
+import { anonVmaPrepare, hugePageUnmapped, munlockVmaPage, pageAddFileRmap, pageAddNewAnonRmap, pageRemoveRmap } from './rmap.ts';
 import { addMmCounterFast, checkSyncRssStat, syncMmRss, updateHiwaterRss } from './rss.ts';
 import { doSwapPage, swapFreeEntry } from './swap.ts';
 import { folioMarkAccessed, lruAddDrain, mlockFolio } from './swap-lru.ts';
@@ -66,7 +66,7 @@ function handlePmd(k: Kernel, task: Task, vma: Vma, page: number, write: boolean
       pmd.huge |= PTE_YOUNG | (write ? PTE_DIRTY : 0);
       return FAULT_DONE;
     }
-    if (doHugePmdWpPage(k, task, vma, page, pmd)) return FAULT_DONE;
+    if (doHugePmdWpPage(k, pmd)) return FAULT_DONE;
   }
   return handlePteFault(k, task, vma, page, write);
 }
@@ -267,8 +267,9 @@ function zapPteRange(k: Kernel, vma: Vma, pmd: Pmd, from: number, to: number, rs
     else {
       if (pte & PTE_DIRTY) setPageDirty(k, frame);
       if (pte & PTE_YOUNG && !(vma.flags & VM_SEQ_READ)) folioMarkAccessed(k, frame);
-      rss[mmCounterFile(k, frame)]--;
+      rss[mmCounterFile(k, frame) as 0]--;
     }
+    if (vma.flags & VM_LOCKED) munlockVmaPage(k, k.frames.headOf(frame));
     pageRemoveRmap(k, frame);
     if (flags[frame]! & PG_ANON) freed.push(frame);
   }

@@ -11,8 +11,8 @@ import {
 } from './frames.ts';
 import type { Kernel } from './kernel.ts';
 import { frameOfPte, PTE_PRESENT, PTE_SPECIAL, PTE_YOUNG, type Pmd } from './page-table.ts';
-import { folioAddLru } from './swap-lru.ts';
-import type { AnonVma, Vma } from './vma.ts';
+import { folioAddLru, munlockFolio } from './swap-lru.ts';
+import { type AnonVma, VM_LOCKED, VM_SEQ_READ, type Vma } from './vma.ts';
 
 /** anon_vma_prepare. */
 export function anonVmaPrepare(k: Kernel, vma: Vma): AnonVma {
@@ -157,7 +157,7 @@ export function folioReferenced(k: Kernel, frame: number, mappings: readonly Map
   let referenced = 0;
   let locked = false;
   for (const { vma, page, pmd, huge } of mappings) {
-    if (vma.flags & 16) locked = true;
+    if (vma.flags & VM_LOCKED) locked = true;
     if (huge) {
       if (pmd.huge & PTE_YOUNG) {
         referenced++;
@@ -168,7 +168,7 @@ export function folioReferenced(k: Kernel, frame: number, mappings: readonly Map
     const pte = pmd.get(page % 512);
     if (pte & PTE_YOUNG) {
       pmd.set(page % 512, pte & ~PTE_YOUNG);
-      if (!(vma.flags & 16384)) referenced++;
+      if (!(vma.flags & VM_SEQ_READ)) referenced++;
     }
   }
   if (k.frames.sizeOf(frame) > 1 && mappings.length === 0) referenced += referencedParts(k, frame);
@@ -191,3 +191,9 @@ function referencedParts(k: Kernel, head: number): number {
   return referenced;
 }
 
+/** munlock_vma_page: free to be reclaimed, unless another process locks it too. */
+export function munlockVmaPage(k: Kernel, frame: number): void {
+  const alone = k.frames.mapcountOf(frame) <= 1 && (k.frames.flags[frame]! & PG_ANON) !== 0;
+  if (!alone && mappingsOf(k, frame).some(({ vma }) => vma.flags & VM_LOCKED)) return;
+  munlockFolio(k, frame);
+}

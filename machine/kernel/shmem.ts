@@ -15,6 +15,15 @@ export function newObject(k: Kernel, kind: AddressSpace['kind'], path: string, s
   return object;
 }
 
+/** shmem_zero_setup: the object behind a shared anonymous mapping; null where so much may not be promised. */
+export function shmemZeroSetup(k: Kernel, pages: number, noreserve: boolean): AddressSpace | null {
+  if (!noreserve && !vmEnoughMemory(k, pages)) return null;
+  const object = newObject(k, 'shmem', '/dev/zero (deleted)', pages * 4096, noreserve);
+  object.links = 0;
+  object.accountedPages = noreserve ? 0 : pages;
+  return object;
+}
+
 /** Pages of objects that lie in swap, by object and page. */
 const swappedOf = new WeakMap<AddressSpace, Map<number, number>>();
 
