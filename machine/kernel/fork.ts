@@ -35,6 +35,7 @@ export function dupMm(k: Kernel, parent: Task, child: Task): boolean {
     if (!(vma.flags & VM_WIPEONFORK)) {
       copy.anonVma = vma.anonVma;
       copy.anonVma?.vmas.add(copy);
+      copy.inherited = copy.anonVma !== null;
     }
     if (copy.object) {
       copy.object.users++;

@@ -83,6 +83,7 @@ export function splitVma(k: Kernel, vma: Vma, page: number): Vma {
   }
   const upper = new Vma(mm, page, vma.end, vma.flags, vma.object, vma.linearIndex(page), vma.name, vma.ra);
   upper.anonVma = vma.anonVma;
+  upper.inherited = vma.inherited;
   vma.end = page;
   if (upper.anonVma) upper.anonVma.vmas.add(upper);
   if (vma.object) {
@@ -111,7 +112,7 @@ function mergeable(lower: Vma, upper: Vma): boolean {
     lower.name === upper.name &&
     !(lower.flags & VM_HEAP && lower.name === '') &&
     lower.linearIndex(upper.start) === upper.pgoff &&
-    (lower.anonVma === upper.anonVma || lower.anonVma === null || upper.anonVma === null)
+    (lower.anonVma === upper.anonVma || (!lower.inherited && !upper.inherited && (lower.anonVma === null || upper.anonVma === null)))
   );
 }
 

@@ -67,6 +67,7 @@ function moveVma(k: Kernel, task: Task, vma: Vma, start: number, oldPages: numbe
   // Untouched anonymous memory takes its new address for its index.
   if (!vma.object && !vma.anonVma) moved.pgoff = to;
   moved.anonVma = vma.anonVma;
+  moved.inherited = vma.inherited;
   moved.anonVma?.vmas.add(moved);
   if (moved.object) {
     moved.object.users++;

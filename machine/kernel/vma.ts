@@ -36,6 +36,8 @@ export class Vma {
   /** Offset in the object of `start`; of anonymous memory the linear index of it, which a move keeps. */
   pgoff: number;
   anonVma: AnonVma | null = null;
+  /** Inherited by fork: such a mapping joins no neighbour that has no anonymous page yet. */
+  inherited = false;
   readonly name: string;
   /** State of the readahead of the open file. */
   readonly ra: Readahead | null;

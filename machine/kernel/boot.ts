@@ -1,0 +1,106 @@
+/** A machine as it is before the first process of a script. */
+import type { HugePageSettings } from './kernel.ts';
+import { Kernel } from './kernel.ts';
+import { memCgroupOutOfMemory, outOfMemory } from './oom-kill.ts';
+import { takeKernelPages } from './page-alloc.ts';
+import { type Profile, profileOf } from './profile.ts';
+import { tryToFreeMemCgroupPages, tryToFreePages, balancePgdat } from './vmscan.ts';
+import { calculateMinFreeKbytes, recommendedMinFreeKbytes, setupZones, type Zone } from './zone.ts';
+import type { Task } from './kernel.ts';
+
+export interface BootOptions {
+  readonly memoryMb: number;
+  readonly thp: HugePageSettings['enabled'];
+  readonly processors: number;
+  readonly kernel: string;
+  /** Ends a process that the kernel kills. */
+  readonly kill: (k: Kernel, task: Task) => void;
+}
+
+const newZone = ({ name, present, managed }: Profile['zones'][number], processors: number): Zone => ({
+  name,
+  managed,
+  present,
+  min: 0,
+  low: 0,
+  high: 0,
+  boost: 0,
+  protection: [0, 0, 0, 0, 0],
+  pcp: { movable: 0, kernel: 0, high: processors, batch: 1, freeFactor: 0 },
+});
+
+/** Below this much memory huge pages are off, whatever is asked. */
+const THP_MIN_PAGES = 512 * 256;
+
+export function bootKernel(options: BootOptions): Kernel {
+  const profile = profileOf(options.memoryMb, options.kernel, options.processors);
+  const zones = profile.zones.map((zone) => newZone(zone, options.processors));
+  const total = zones.reduce((sum, zone) => sum + zone.managed, 0);
+  const k = new Kernel(profile, zones, {
+    enabled: total < THP_MIN_PAGES ? 'never' : options.thp,
+    defrag: 'madvise',
+    shmemEnabled: 'never',
+    useZeroPage: true,
+    maxPtesNone: 511,
+    maxPtesSwap: 64,
+    maxPtesShared: 256,
+    pagesToScan: 4096,
+    scanSleepMs: 10000,
+    allocSleepMs: 60000,
+    khugepagedDefrag: true,
+  });
+  setMarks(k);
+  k.userReserveKbytes = Math.min(131072, Math.floor((total * 4) / 32));
+  k.hooks = {
+    memcgReclaim: (group, pages) => tryToFreeMemCgroupPages(k, group, pages),
+    memcgOutOfMemory: (group) => memCgroupOutOfMemory(k, group, (task) => options.kill(k, task)),
+    outOfMemory: () => outOfMemory(k, (task) => options.kill(k, task)),
+    directReclaim: () => tryToFreePages(k),
+    wakeKswapd: (_zone, order) => balancePgdat(k, order),
+  };
+  takeStart(k);
+  return k;
+}
+
+/** The marks as the kernel set them at boot, of what it could use then; with huge pages they are raised. */
+export function setMarks(k: Kernel): void {
+  const { profile, zones } = k;
+  const total = k.totalPages;
+  k.minFreeKbytes = calculateMinFreeKbytes(total * 4 - profile.bootHeldKbAtMinFree);
+  const boot = zones.map((zone, i) => ({ ...zone, managed: zone.managed - (i === zones.length - 1 ? profile.bootHeldPages : 0), pcp: { ...zone.pcp } }));
+  setupZones(boot, k.minFreeKbytes, profile.processors);
+  if (k.thp.enabled !== 'never') {
+    const usable = boot.reduce((sum, zone) => sum + zone.managed - zone.high, 0);
+    k.minFreeKbytes = Math.max(k.minFreeKbytes, recommendedMinFreeKbytes(zones.length, usable));
+  }
+  setupZones(zones, k.minFreeKbytes, profile.processors);
+  zones.forEach((zone, i) => {
+    zone.protection = boot[i]!.protection;
+    zone.pcp.batch = boot[i]!.pcp.batch;
+  });
+}
+
+/** What the kernel and process 1 hold. */
+function takeStart(k: Kernel): void {
+  const { start } = k.profile;
+  const kb =
+    start.anonKb +
+    start.buffersKb +
+    start.slabReclaimableKb +
+    start.slabUnreclaimableKb +
+    start.kernelStackKb +
+    start.pageTablesKb +
+    start.vmallocKb +
+    start.percpuKb +
+    start.otherKb;
+  takeKernelPages(k, Math.round(kb / 4));
+  k.slabReclaimableBytes = start.slabReclaimableKb * 1024;
+  k.slabUnreclaimableBytes = start.slabUnreclaimableKb * 1024;
+  const { vmstat } = k;
+  vmstat.nr_slab_reclaimable = start.slabReclaimableKb / 4;
+  vmstat.nr_slab_unreclaimable = start.slabUnreclaimableKb / 4;
+  vmstat.nr_kernel_stack = start.kernelStackKb;
+  vmstat.nr_page_table_pages = start.pageTablesKb / 4;
+  vmstat.nr_anon_pages = start.anonKb / 4;
+  k.committed = start.committedKb / 4;
+}

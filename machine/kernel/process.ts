@@ -1,0 +1,60 @@
+/** Processes: how they begin, fork and end (kernel/fork.c, kernel/exit.c). */
+import { dupMm } from './fork.ts';
+import type { Kernel, Task } from './kernel.ts';
+import { Mm } from './mm.ts';
+import { exitMmap } from './mmap.ts';
+import { releaseTaskMemory, taskMemory } from './slab.ts';
+import { resetKswapdFailures } from './vmscan.ts';
+
+export function newTask(k: Kernel, name: string, parent: Task | null): Task {
+  return {
+    pid: k.nextPid++,
+    name,
+    mm: new Mm(),
+    parent,
+    group: parent ? parent.group : k.root,
+    alive: true,
+    minflt: 0,
+    majflt: 0,
+    oomScoreAdj: parent ? parent.oomScoreAdj : 0,
+    rssCache: [0, 0, 0, 0],
+    rssEvents: 0,
+    threads: 1,
+    fds: parent ? parent.fds : 0,
+    fdTable: 0,
+    pipes: 0,
+    sockets: 0,
+    udp: 0,
+    queuedBytes: 0,
+    fatalSignal: false,
+    memcgOverHigh: 0,
+    oomVictim: false,
+    charged: new Map(),
+    stackGroup: 0,
+  };
+}
+
+/** kernel_clone: undefined where the child's memory may not be promised. */
+export function forkTask(k: Kernel, parent: Task, name: string): Task | undefined {
+  const child = newTask(k, name, parent);
+  taskMemory(k, child);
+  if (!dupMm(k, parent, child)) {
+    releaseTaskMemory(k, child);
+    return undefined;
+  }
+  k.tasks.push(child);
+  return child;
+}
+
+/** do_exit: memory, tables, files and stacks go. */
+export function exitTask(k: Kernel, task: Task): void {
+  if (!task.alive) return;
+  task.alive = false;
+  const { current } = k;
+  k.current = null;
+  exitMmap(k, task);
+  releaseTaskMemory(k, task);
+  resetKswapdFailures(k);
+  k.tasks.splice(k.tasks.indexOf(task), 1);
+  k.current = current;
+}
