@@ -3,7 +3,7 @@ import { PG_ANON, PG_EXCLUSIVE } from './frames.ts';
 import type { Kernel, Task } from './kernel.ts';
 import { mmCounterFile } from './memory.ts';
 import { MM_ANONPAGES, MM_SWAPENTS, Mm } from './mm.ts';
-import { exitMmap, vmStatAccount } from './mmap.ts';
+import { chargeVma, exitMmap, vmStatAccount } from './mmap.ts';
 import { vmEnoughMemory } from './overcommit.ts';
 import { accountPageTables } from './page-alloc.ts';
 import {
@@ -42,6 +42,7 @@ export function dupMm(k: Kernel, parent: Task, child: Task): boolean {
       copy.object.vmas.add(copy);
     }
     to.vmas.push(copy);
+    chargeVma(k, child, copy);
     vmStatAccount(to, copy.flags, copy.pages);
     // Memory that a fault can bring again is left to faults.
     if (!(vma.flags & VM_WIPEONFORK) && (vma.anonVma || vma.flags & VM_PFNMAP)) copyPageRange(k, child, vma, copy);
@@ -54,7 +55,6 @@ export function dupMm(k: Kernel, parent: Task, child: Task): boolean {
 function copyPageRange(k: Kernel, child: Task, vma: Vma, copy: Vma): void {
   const { mm } = copy;
   vma.mm.eachPmd(vma.start, vma.end, (key, pmd) => {
-    const before = mm.tablePages;
     if (pmd.huge !== 0) {
       mm.addPmd(key * 512).huge = copyHugePmd(k, pmd, mm);
     } else {
@@ -63,7 +63,7 @@ function copyPageRange(k: Kernel, child: Task, vma: Vma, copy: Vma): void {
       const target = mm.pmdAt(key * 512) ?? mm.addPmd(key * 512);
       copyPteRange(k, vma, mm, pmd, target, from, to);
     }
-    accountPageTables(k, child.group, mm.tablePages - before);
+    accountPageTables(k, child.group, mm);
   });
 }
 

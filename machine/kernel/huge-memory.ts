@@ -88,9 +88,8 @@ export function doHugePmdAnonymousPage(k: Kernel, task: Task, vma: Vma, page: nu
 
 /** A huge entry and the table deposited for its split. */
 function newPmd(k: Kernel, task: Task, mm: Mm, first: number): Pmd {
-  const before = mm.tablePages;
   const pmd = mm.addPmd(first);
-  accountPageTables(k, task.group, mm.tablePages - before);
+  accountPageTables(k, task.group, mm);
   return pmd;
 }
 
@@ -146,7 +145,7 @@ export function zapHugePmd(k: Kernel, task: Task, mm: Mm, key: number, pmd: Pmd)
   const { huge } = pmd;
   mm.pmds.delete(key);
   mm.tablePages--;
-  accountPageTables(k, task.group, -1);
+  accountPageTables(k, task.group, mm);
   if (huge & PTE_SPECIAL) return 0;
   const head = frameOfPte(huge);
   removeCompoundRmap(k, head);

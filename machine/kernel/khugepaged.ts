@@ -90,33 +90,54 @@ export function madviseCollapse(k: Kernel, task: Task, vma: Vma, start: number, 
   return collapsed === wanted ? undefined : 'EINVAL';
 }
 
-/** What the thread does in `ms` of time; it stops where a whole round changes nothing. */
-export function khugepaged(k: Kernel, ms: number): void {
-  if (k.thp.enabled === 'never' || ms < k.thp.scanSleepMs) return;
-  let rounds = Math.floor(ms / Math.max(1, k.thp.scanSleepMs));
-  let budget = k.thp.pagesToScan;
-  for (;;) {
-    let changed = false;
-    for (const task of k.tasks) {
-      if (!task.alive || !task.mm.onKhugepagedList) continue;
-      for (const vma of [...task.mm.vmas]) {
-        if (!hugepageVmaCheck(k, vma)) continue;
-        const last = Math.floor(vma.end / HPAGE_PMD_NR) * HPAGE_PMD_NR;
-        for (let first = Math.ceil(vma.start / HPAGE_PMD_NR) * HPAGE_PMD_NR; first < last; first += HPAGE_PMD_NR) {
-          budget -= HPAGE_PMD_NR;
-          const pmd = vma.mm.pmdAt(first);
-          if (pmd && pmd.huge === 0 && pmd.used > 0 && scanPmd(k, pmd, true)) {
-            if (collapseHugePage(k, task, vma, first, pmd)) changed = true;
-          }
-          if (budget > 0) continue;
-          budget = k.thp.pagesToScan;
-          if (--rounds <= 0) return;
-        }
+/** A timer fires on the tick after its time is over. */
+const TICK_MS = 4;
+
+/** khugepaged_scan_mm_slot for every process: one round. @returns whether anything was collapsed. */
+export function khugepagedRound(k: Kernel): boolean {
+  let changed = false;
+  for (const task of k.tasks) {
+    if (!task.alive || !task.mm.onKhugepagedList) continue;
+    for (const vma of [...task.mm.vmas]) {
+      if (!hugepageVmaCheck(k, vma)) continue;
+      const last = Math.floor(vma.end / HPAGE_PMD_NR) * HPAGE_PMD_NR;
+      for (let first = Math.ceil(vma.start / HPAGE_PMD_NR) * HPAGE_PMD_NR; first < last; first += HPAGE_PMD_NR) {
+        const pmd = vma.mm.pmdAt(first);
+        if (!pmd || pmd.huge !== 0 || pmd.used === 0 || !scanPmd(k, pmd, true)) continue;
+        if (collapseHugePage(k, task, vma, first, pmd)) changed = true;
       }
     }
-    // lru_add_drain_all: pages in a batch can be collapsed in the next round.
-    lruAddDrain(k);
-    if (!changed || rounds <= 0) return;
   }
+  // lru_add_drain_all: pages in a batch can be collapsed in the next round.
+  lruAddDrain(k);
+  return changed;
 }
 
+/** Pages that one round of the thread would look at. */
+function pagesARound(k: Kernel): number {
+  let pages = 0;
+  for (const task of k.tasks) {
+    if (!task.mm.onKhugepagedList) continue;
+    for (const vma of task.mm.vmas) if (hugepageVmaCheck(k, vma)) pages += vma.pages;
+  }
+  return pages;
+}
+
+/** What the thread does while `ms` of time pass. Rounds that change nothing are all alike: they are counted, not made. */
+export function khugepaged(k: Kernel, ms: number): void {
+  const { thp, vmstat } = k;
+  if (thp.enabled === 'never' || ms < thp.scanSleepMs) return;
+  const periodMs = (Math.ceil(thp.scanSleepMs / TICK_MS) + 1) * TICK_MS;
+  const wakeUps = Math.floor(ms / periodMs) + 1;
+  let rounds = Math.max(1, Math.floor(wakeUps / Math.max(1, Math.ceil(pagesARound(k) / thp.pagesToScan))));
+  while (rounds > 0) {
+    const none = vmstat.thp_scan_exceed_none_pte;
+    const shared = vmstat.thp_scan_exceed_share_pte;
+    const changed = khugepagedRound(k);
+    rounds--;
+    if (changed) continue;
+    vmstat.thp_scan_exceed_none_pte += rounds * (vmstat.thp_scan_exceed_none_pte - none);
+    vmstat.thp_scan_exceed_share_pte += rounds * (vmstat.thp_scan_exceed_share_pte - shared);
+    return;
+  }
+}

@@ -75,9 +75,8 @@ function handlePmd(k: Kernel, task: Task, vma: Vma, page: number, write: boolean
 export function pteAlloc(k: Kernel, task: Task, mm: Mm, page: number): Pmd {
   const existing = mm.pmdAt(page);
   if (existing) return existing;
-  const before = mm.tablePages;
   const pmd = mm.addPmd(page);
-  accountPageTables(k, task.group, mm.tablePages - before);
+  accountPageTables(k, task.group, mm);
   return pmd;
 }
 

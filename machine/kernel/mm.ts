@@ -32,6 +32,9 @@ export class Mm {
   brk = 0;
   /** Page-table pages of all levels that count (PTE, PMD, PUD). */
   tablePages = 0;
+  /** Of tablePages and upper directories, what accountPageTables has seen. */
+  accountedTables = 0;
+  accountedUpper = 0;
   /** Where khugepaged has got to. */
   onKhugepagedList = false;
 
@@ -141,6 +144,11 @@ export class Mm {
       const pmd = this.pmds.get(key);
       if (pmd) visit(key, pmd);
     }
+  }
+
+  /** Of those, the ones that the machine counts as PageTables: upper directories are not (up to 6.1 they have no constructor). */
+  get countedTablePages(): number {
+    return this.tablePages - this.pudPages.size;
   }
 
   /** What `status` calls VmPTE, in bytes. */

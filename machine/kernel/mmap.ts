@@ -3,6 +3,7 @@ import type { AddressSpace } from './address-space.ts';
 import { splitHugePmd } from './huge-memory.ts';
 import type { Kernel, Task } from './kernel.ts';
 import { zapPageRange } from './memory.ts';
+import { chargeKernelBytes } from './memcontrol.ts';
 import type { Mm } from './mm.ts';
 import { vmEnoughMemory } from './overcommit.ts';
 import { accountPageTables } from './page-alloc.ts';
@@ -68,10 +69,19 @@ export function mmapRegion(k: Kernel, task: Task, request: MmapRequest): Errno {
     mapped.vmas.add(vma);
   }
   mm.insert(vma);
+  chargeVma(k, task, vma);
   vmStatAccount(mm, flags, pages);
   if (flags & VM_LOCKED) mm.lockedVm += pages;
   vmaMerge(mm, vma);
   return undefined;
+}
+
+/** vm_area_alloc: the object is charged to the group of whoever asks. */
+const VMA_BYTES = 200;
+
+export function chargeVma(k: Kernel, task: Task, vma: Vma): void {
+  vma.chargedGroup = task.group.id;
+  chargeKernelBytes(k, vma.chargedGroup, VMA_BYTES);
 }
 
 /** Splits the mapping at `page`; a huge entry across the cut is split too (vma_adjust_trans_huge). */
@@ -166,13 +176,14 @@ function unmapRegion(k: Kernel, task: Task, gone: readonly Vma[], floor: number,
   updateHiwaterVm(mm);
   gone.forEach((vma, i) => {
     const low = i === 0 ? floor : gone[i - 1]!.end;
-    const freed = mm.freePgdRange(vma.start, vma.end, i === 0 ? floor : Math.max(floor, low), gone[i + 1]?.start ?? ceiling);
-    accountPageTables(k, task.group, -freed);
+    mm.freePgdRange(vma.start, vma.end, i === 0 ? floor : Math.max(floor, low), gone[i + 1]?.start ?? ceiling);
+    accountPageTables(k, task.group, mm);
   });
 }
 
 function removeVma(k: Kernel, mm: Mm, vma: Vma): void {
   mm.remove(vma);
+  chargeKernelBytes(k, vma.chargedGroup, vma.chargedGroup === 0 ? 0 : -VMA_BYTES);
   vmStatAccount(mm, vma.flags, -vma.pages);
   if (vma.flags & VM_ACCOUNT) k.committed -= vma.pages;
   if (vma.flags & VM_LOCKED) mm.lockedVm -= vma.pages;
@@ -187,9 +198,11 @@ function removeVma(k: Kernel, mm: Mm, vma: Vma): void {
 export function exitMmap(k: Kernel, task: Task): void {
   const { mm } = task;
   for (const vma of mm.vmas) zapPageRange(k, task, vma, vma.start, vma.end);
-  accountPageTables(k, task.group, -mm.tablePages);
   mm.tablePages = 0;
   mm.pmds.clear();
+  mm.pmdPages.clear();
+  mm.pudPages.clear();
+  accountPageTables(k, task.group, mm);
   for (const vma of [...mm.vmas]) removeVma(k, mm, vma);
 }
 

@@ -3,7 +3,7 @@ import { mmPopulate } from './gup.ts';
 import { splitHugePmd } from './huge-memory.ts';
 import type { Kernel, Task } from './kernel.ts';
 import { pteAlloc } from './memory.ts';
-import { doMunmap, type Errno, splitVma, vmaMerge, vmStatAccount } from './mmap.ts';
+import { chargeVma, doMunmap, type Errno, splitVma, vmaMerge, vmStatAccount } from './mmap.ts';
 import { vmEnoughMemory } from './overcommit.ts';
 import { accountPageTables } from './page-alloc.ts';
 import { updateHiwaterVm } from './rss.ts';
@@ -74,6 +74,7 @@ function moveVma(k: Kernel, task: Task, vma: Vma, start: number, oldPages: numbe
     moved.object.vmas.add(moved);
   }
   mm.insert(moved);
+  chargeVma(k, task, moved);
   vmStatAccount(mm, moved.flags, newPages);
   if (moved.flags & VM_LOCKED) mm.lockedVm += newPages;
   movePageTables(k, task, start, to, oldPages);
@@ -94,9 +95,8 @@ function movePageTables(k: Kernel, task: Task, start: number, to: number, pages:
     const end = Math.min(start + pages, first + 512);
     const target = to + from - start;
     if (end - from === 512 && target % 512 === 0 && !mm.pmdAt(target)) {
-      const before = mm.tablePages;
       mm.noteUpper(target);
-      accountPageTables(k, task.group, mm.tablePages - before);
+      accountPageTables(k, task.group, mm);
       mm.pmds.delete(key);
       mm.pmds.set(Math.floor(target / 512), pmd);
       return;

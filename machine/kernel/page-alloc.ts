@@ -2,6 +2,7 @@
 import { assert } from '../../sim/contract/assert.ts';
 import { HPAGE_PMD_NR, PG_ANON, PG_HEAD, PG_MLOCKED, PG_TAIL } from './frames.ts';
 import type { Kernel } from './kernel.ts';
+import type { Mm } from './mm.ts';
 import { chargeKernelBytes, pageCounterUncharge, tryChargeMemcg, type MemCgroup } from './memcontrol.ts';
 import { releaseFromLru } from './swap-lru.ts';
 import type { Zone } from './zone.ts';
@@ -186,13 +187,18 @@ export function giveKernelPages(k: Kernel, pages: number): void {
   k.vmstat.pgfree += pages;
 }
 
-/** Page tables of a process: charged to its group. */
-export function accountPageTables(k: Kernel, group: MemCgroup, pages: number): void {
+/** Page tables that the process has more or fewer than at the last call: pages, and charges of the group. */
+export function accountPageTables(k: Kernel, group: MemCgroup, mm: Mm): void {
+  const pages = mm.tablePages - mm.accountedTables;
   if (pages === 0) return;
+  const upper = mm.pudPages.size - mm.accountedUpper;
+  mm.accountedTables = mm.tablePages;
+  mm.accountedUpper = mm.pudPages.size;
   if (pages > 0) takeKernelPages(k, pages);
   else giveKernelPages(k, -pages);
-  k.vmstat.nr_page_table_pages += pages;
-  group.stat.pagetables += pages;
+  // Upper directories have no constructor that counts them, in 6.1; they are charged all the same.
+  k.vmstat.nr_page_table_pages += pages - upper;
+  group.stat.pagetables += pages - upper;
   chargeKernelBytes(k, group.id, pages * 4096);
 }
 

@@ -4,7 +4,10 @@ import type { Kernel, Task } from './kernel.ts';
 import { Mm } from './mm.ts';
 import { exitMmap } from './mmap.ts';
 import { releaseTaskMemory, taskMemory } from './slab.ts';
+import { lruAddDrain } from './swap-lru.ts';
+import { VM_PFNMAP, VM_SHARED } from './vma.ts';
 import { resetKswapdFailures } from './vmscan.ts';
+import { zapPageRange } from './memory.ts';
 
 export function newTask(k: Kernel, name: string, parent: Task | null): Task {
   return {
@@ -56,5 +59,18 @@ export function exitTask(k: Kernel, task: Task): void {
   releaseTaskMemory(k, task);
   resetKswapdFailures(k);
   k.tasks.splice(k.tasks.indexOf(task), 1);
+  k.current = current;
+}
+
+/** __oom_reap_task_mm: takes the victim's private memory before it has had time to. */
+export function reapMemory(k: Kernel, task: Task): void {
+  const { current } = k;
+  k.current = null;
+  lruAddDrain(k);
+  for (const vma of task.mm.vmas) {
+    if (vma.flags & (VM_SHARED | VM_PFNMAP)) continue;
+    zapPageRange(k, task, vma, vma.start, vma.end);
+  }
+  resetKswapdFailures(k);
   k.current = current;
 }

@@ -38,6 +38,8 @@ export class Vma {
   anonVma: AnonVma | null = null;
   /** Inherited by fork: such a mapping joins no neighbour that has no anonymous page yet. */
   inherited = false;
+  /** The group that pays for this object. */
+  chargedGroup = 0;
   readonly name: string;
   /** State of the readahead of the open file. */
   readonly ra: Readahead | null;

@@ -1,4 +1,6 @@
 import { MemCgroup, NO_LIMIT } from '../kernel/memcontrol.ts';
+import { khugepagedRound } from '../kernel/khugepaged.ts';
+import { lruAddDrain } from '../kernel/swap-lru.ts';
 import { swapOn } from '../kernel/swap.ts';
 import { setupZones } from '../kernel/zone.ts';
 import { tryToFreeMemCgroupPages } from '../kernel/vmscan.ts';
@@ -100,7 +102,10 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
   msample(run, [label]) {
     emitSample(run, label!, true);
   },
-  tools() {},
+  tools(run) {
+    // The tools are processes that end, and whose end empties the batches.
+    lruAddDrain(run.k);
+  },
   view() {},
   refresh(run, [on]) {
     run.refresh = on !== '0';
@@ -160,7 +165,11 @@ function setParameter(run: MachineRun, path: string, value: string): string | un
       'khugepaged/max_ptes_swap': () => (k.thp.maxPtesSwap = number),
       'khugepaged/max_ptes_shared': () => (k.thp.maxPtesShared = number),
       'khugepaged/pages_to_scan': () => (k.thp.pagesToScan = number),
-      'khugepaged/scan_sleep_millisecs': () => (k.thp.scanSleepMs = number),
+      'khugepaged/scan_sleep_millisecs': () => {
+        k.thp.scanSleepMs = number;
+        // The thread is woken to sleep anew.
+        if (k.thp.enabled !== 'never' && number < 1000) khugepagedRound(k);
+      },
       'khugepaged/alloc_sleep_millisecs': () => (k.thp.allocSleepMs = number),
       'khugepaged/defrag': () => (k.thp.khugepagedDefrag = value !== '0'),
     };

@@ -18,6 +18,12 @@ function growFdTable(run: MachineRun, task: Task, more: number): void {
   }
 }
 
+/** A thread's dtv with its chunk, and where in the heap the first is. */
+const DTV_BYTES = 288;
+const HEAP_PAGE = 0x516;
+/** The buffer that sockets are filled from: its first page. */
+const SEND_BUFFER = 0x4ea;
+
 /** @returns what the call answers. */
 export function objectsCommand(run: MachineRun, task: Task, name: string, words: readonly string[]): number | string {
   const { k } = run;
@@ -37,6 +43,7 @@ export function objectsCommand(run: MachineRun, task: Task, name: string, words:
       const bytes = queued ? sizeOf(queued.slice(7))! : 0;
       task.sockets += 2 * count;
       task.queuedBytes += count * bytes;
+      for (let page = 0; page < Math.ceil((bytes > 0 ? bytes + 0x340 : 0) / 4096); page++) touchPage(k, task, SEND_BUFFER + page, false);
       growFdTable(run, task, 2 * count);
       slabAccountTask(k, task, count * (SLAB_BYTES.socketPair + (bytes > 0 ? bytes + 896 : 0)));
       return count;
@@ -73,6 +80,8 @@ function threads(run: MachineRun, task: Task, words: readonly string[]): number 
       mmapRegion(run.k, task, { start: top - pages - 1, pages: 1, flags: 0, object: null, pgoff: 0 });
     if (error) return error;
     touchPage(run.k, task, top - 1, true);
+    // The thread's vector of modules comes from malloc, in the pages after the program's first two.
+    touchPage(run.k, task, HEAP_PAGE + Math.floor((task.threads * DTV_BYTES - 1) / 4096), true);
     threadMemory(run.k, task, 1);
     task.threads++;
   }

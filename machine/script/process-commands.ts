@@ -19,11 +19,11 @@ import { objectsCommand } from './object-commands.ts';
 import { type Command, sizeOf } from './parse.ts';
 import type { Answer, MachineRun, ScriptProcess } from './run.ts';
 import { passTime } from './time.ts';
-import { beginCommand, failCommand, finish, receive, returnFromFork, useBuffer } from './worker-image.ts';
+import { beginCommand, failCommand, finish, noteHeapStart, receive, returnFromFork, useBuffer } from './worker-image.ts';
 
 /** Microseconds of the recorded machine: a call, a fault, a page copied by a read or write. */
 const CALL_US = 12;
-const FAULT_US = 6.5;
+const FAULT_US = 6.76;
 const COPY_PAGE_US = 3.5;
 /** The coordinator of a script waits so long for an answer. */
 const PATIENCE_US = 120_000_000;
@@ -54,7 +54,10 @@ export function runProcessCommand(run: MachineRun, command: Command): void {
   process.busy = busy;
   if (command.background) return run.emitStep(command.text, 'started', undefined);
   passUntilAnswered(run, process, k.nowUs + PATIENCE_US);
-  if (!process.alive) return run.emitStep(command.text, name === 'exit' ? undefined : 'died', undefined);
+  if (!process.alive) {
+    run.settleDying(true);
+    return run.emitStep(command.text, name === 'exit' ? undefined : 'died', undefined);
+  }
   if (!busy.answer) return run.emitStep(command.text, 'still-running', undefined);
   process.busy = undefined;
   run.emitStep(command.text, undefined, busy.answer);
@@ -121,6 +124,7 @@ function* perform(run: MachineRun, process: ScriptProcess, name: string, words: 
     k.current = task;
   }
   k.current = null;
+  if (task.fatalSignal) run.die(task, 'signal', 9);
   if (!task.alive) return { ret: 0, minflt: 0, majflt: 0, us: 0 };
   const failed = typeof result === 'string';
   if (failed) failCommand(k, task);
@@ -305,7 +309,7 @@ const IMMEDIATE: Readonly<Record<string, Immediate>> = {
     return doMremap(run.k, task, start, pages, pagesOf(sizeOf(words[3]!)!), to) ?? 0;
   },
   brk: (run, { task }, words) => {
-    run.noteHeap(task);
+    if (run.noteHeap(task)) noteHeapStart(run.k, task);
     return doBrk(run.k, task, sizeOf(words[0]!)!) ?? 0;
   },
   madvise: (run, { task }, words) => {

@@ -1,12 +1,15 @@
 import type { Kernel, Task } from '../kernel/kernel.ts';
 import { bootKernel } from '../kernel/boot.ts';
-import { exitTask } from '../kernel/process.ts';
+import { exitTask, reapMemory } from '../kernel/process.ts';
 import type { MemCgroup } from '../kernel/memcontrol.ts';
 import { runMachineCommand } from './machine-commands.ts';
 import { FileSystem } from './files.ts';
 import { parseScript, type Command, type MachineOptions } from './parse.ts';
 import { runProcessCommand } from './process-commands.ts';
 import { bootImage, type Image } from './worker-image.ts';
+
+/** What a page of a process that ends costs, in microseconds of the recorded machine. */
+const TEARDOWN_PAGE_US = 4.38;
 
 /** One line of a run: a JSON object whose `t` is its kind (head, step, death, machine, proc, cgroup, kmsg, cat, tool, end). */
 export type MachineLine = Readonly<Record<string, unknown>> & { readonly t: string };
@@ -62,13 +65,14 @@ export class MachineRun {
   step = 0;
   refresh = true;
   private kmsgShown = 0;
+  private readonly dying: { task: Task; atUs: number }[] = [];
   private readonly deaths: { process: ScriptProcess; how: 'signal' | 'exit'; code: number }[] = [];
   private readonly onLine: (line: MachineLine) => void;
 
   constructor(options: MachineOptions, name: string, onLine: (line: MachineLine) => void) {
     this.options = options;
     this.onLine = onLine;
-    this.k = bootKernel({ ...options, kill: (_k, task) => this.die(task, 'signal', 9) });
+    this.k = bootKernel({ ...options, kill: (_k, task) => this.oomKill(task) });
     this.files = new FileSystem(this.k);
     this.image = bootImage(this.k, this.k.profile.start.ramfsKb / 4);
     const { release } = this.k.profile;
@@ -117,8 +121,11 @@ export class MachineRun {
     return 0;
   }
 
-  noteHeap(task: Task): void {
-    if (this.heapOf(task) === 0) this.heaps.set(task, Math.ceil(task.mm.brk / 4096) * 4096);
+  /** @returns whether the heap had no beginning yet. */
+  noteHeap(task: Task): boolean {
+    if (this.heapOf(task) !== 0) return false;
+    this.heaps.set(task, Math.ceil(task.mm.brk / 4096) * 4096);
+    return true;
   }
 
   /** The process ends now; that it did is said at the next look (reap). */
@@ -130,6 +137,27 @@ export class MachineRun {
     if (process) {
       process.alive = false;
       this.deaths.push({ process, how, code });
+    }
+  }
+
+  /**
+   * A process that the kernel kills: the one that asked ends when its fault returns. Of another the memory goes at once (the reaper
+   * takes it), but it is there until it has had time enough to take its mappings down.
+   */
+  private oomKill(task: Task): void {
+    task.fatalSignal = true;
+    if (task === this.k.current) return;
+    const pages = task.mm.getRss();
+    reapMemory(this.k, task);
+    this.dying.push({ task, atUs: this.k.nowUs + pages * TEARDOWN_PAGE_US });
+  }
+
+  /** Ends those whose time has come: all, where the processor is idle. */
+  settleDying(idle: boolean): void {
+    for (const { task, atUs } of [...this.dying]) {
+      if (!idle && atUs > this.k.nowUs) continue;
+      this.dying.splice(this.dying.findIndex((other) => other.task === task), 1);
+      this.die(task, 'signal', 9);
     }
   }
 
@@ -148,6 +176,7 @@ export class MachineRun {
   }
 
   emitStep(command: string, state: string | undefined, answer: Partial<Answer> | undefined): void {
+    this.settleDying(false);
     this.reap();
     this.emit({
       t: 'step',

@@ -79,6 +79,9 @@ const isHeap = (vma: Vma) => vma.start >= 0x4db && vma.start < 0x10000000 && vma
 
 function emitProcess(run: MachineRun, label: string, { name, task }: ScriptProcess): void {
   const { k } = run;
+  const own = { t: 'proc', label, p: name, pid: task.pid, minflt: task.minflt, majflt: task.majflt };
+  // Killed, and its memory already taken: what is left has no address space to show.
+  if (task.fatalSignal) return run.emit({ ...own, oom_score: 0, status: { Threads: task.threads }, rollup: {}, vmas: [] });
   run.emit({
     t: 'proc',
     label,
@@ -136,11 +139,13 @@ export function memoryStat(run: MachineRun, group: MemCgroup): Record<string, nu
   const slabUnreclaimable = sum('slab_unreclaimable_bytes');
   const tables = sum('pagetables') * 4096;
   const stacks = sum('kernel_stack') * 4096;
+  let kernelBytes = 0;
+  for (const at of group.subtree()) kernelBytes += Math.ceil(at.kmemBytes / 4096) * 4096;
   const events = Object.fromEntries(EVENT_STATS.map((name) => [name, sum(name)]));
   return {
     anon: sum('anon') * 4096,
     file: sum('file') * 4096,
-    kernel: tables + stacks + slabReclaimable + slabUnreclaimable,
+    kernel: kernelBytes,
     kernel_stack: stacks,
     pagetables: tables,
     sock: sum('sock') * 4096,

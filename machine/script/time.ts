@@ -49,6 +49,7 @@ export function passTime(run: MachineRun, untilUs: number): void {
     else busy.wakeUs = Math.max(k.nowUs, step.value);
     updatePressure(k, run.groups.values());
   }
+  if (untilUs > k.nowUs) run.settleDying(true);
   k.nowUs = Math.max(k.nowUs, untilUs);
   const elapsed = k.nowUs - start;
   khugepaged(k, elapsed / 1000);

@@ -52,7 +52,7 @@ const COMMANDS: Readonly<Record<string, string>> = {
   mprotect: `${REGION} 4c5r`,
   mremap: `${REGION} 458x`,
   madvise: `${REGION} 4d4r`,
-  brk: `401x 443x 50er 406x 457x 513w 50ew 404x 411x 515r 4d9r 4d5r 4b0r 4a9r`,
+  brk: `401x 443x 50er 406x 457x 513w 404x 411x 515r 4d9r 4d5r 4b0r 4a9r`,
   read: FILE,
   write: FILE,
   fadvise: FILE,
@@ -169,6 +169,11 @@ export function receive(k: Kernel, task: Task): { minflt: number; majflt: number
 export function beginCommand(k: Kernel, task: Task, command: string, words: readonly string[]): void {
   access(k, task, COMMANDS[command] ?? REGION);
   if (command === 'touch' && words.includes('read')) access(k, task, '50ew');
+}
+
+/** The first brk of a family of processes notes where its heap begins. */
+export function noteHeapStart(k: Kernel, task: Task): void {
+  access(k, task, '50ew');
 }
 
 /** After the answer's second look at the counters. */
