@@ -1,6 +1,7 @@
 import type { Vma } from './vma.ts';
 
-export type ObjectKind = 'shmem' | 'disk' | 'ramfs';
+/** `special` are pages of the kernel that processes map: on no list, never faulted in around another. */
+export type ObjectKind = 'shmem' | 'disk' | 'ramfs' | 'special';
 
 /**
  * address_space with its inode: a file's, tmpfs file's or shared mapping's pages in memory. A page is a frame, 0 where it is
@@ -18,10 +19,14 @@ export class AddressSpace {
   users = 0;
   readonly vmas = new Set<Vma>();
   private readonly chunks = new Map<number, Int32Array>();
+  /** Pages and shadows in each node of the tree, of 64 places. */
+  private readonly nodes = new Map<number, number>();
   /** Frames of shadows, by page: the evicting group and its age. */
   readonly shadows = new Map<number, { group: number; age: number; workingset: boolean }>();
   /** Dirty pages, for writeback in order of offset. */
   readonly dirty = new Set<number>();
+  /** Pages of a disk's file that have buffer heads: those written. */
+  readonly buffers = new Set<number>();
   /** Pages charged against the commit limit as a whole, where it was not made without reserve. */
   accountedPages = 0;
   /** A tmpfs object charges each page instead. */
@@ -54,6 +59,16 @@ export class AddressSpace {
     chunk[page & 511] = frame;
     if (before === 0 && frame !== 0) this.nrPages++;
     else if (before !== 0 && frame === 0) this.nrPages--;
+  }
+
+  /** A page or shadow joins (+1) or leaves (-1) its node. @returns the change in the number of nodes. */
+  countNode(page: number, by: 1 | -1): number {
+    const node = Math.floor(page / 64);
+    const before = this.nodes.get(node) ?? 0;
+    const after = before + by;
+    if (after === 0) this.nodes.delete(node);
+    else this.nodes.set(node, after);
+    return before === 0 ? 1 : after === 0 ? -1 : 0;
   }
 
   /** Pages present in [from, to), in order. */

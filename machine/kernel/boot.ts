@@ -73,21 +73,21 @@ export function setMarks(k: Kernel): void {
     const usable = boot.reduce((sum, zone) => sum + zone.managed - zone.high, 0);
     k.minFreeKbytes = Math.max(k.minFreeKbytes, recommendedMinFreeKbytes(zones.length, usable));
   }
-  setupZones(zones, k.minFreeKbytes, profile.processors);
+  setupZones(boot, k.minFreeKbytes, profile.processors);
   zones.forEach((zone, i) => {
-    zone.protection = boot[i]!.protection;
-    zone.pcp.batch = boot[i]!.pcp.batch;
+    const { min, low, high, protection, pcp } = boot[i]!;
+    Object.assign(zone, { min, low, high, protection, pcp });
   });
 }
 
 /** What the kernel and process 1 hold. */
 function takeStart(k: Kernel): void {
   const { start } = k.profile;
+  const slabUnreclaimableKb = start.slabUnreclaimableKb + (k.thp.enabled === 'never' ? 0 : start.hugeSlabKb);
   const kb =
-    start.anonKb +
     start.buffersKb +
     start.slabReclaimableKb +
-    start.slabUnreclaimableKb +
+    slabUnreclaimableKb +
     start.kernelStackKb +
     start.pageTablesKb +
     start.vmallocKb +
@@ -95,12 +95,11 @@ function takeStart(k: Kernel): void {
     start.otherKb;
   takeKernelPages(k, Math.round(kb / 4));
   k.slabReclaimableBytes = start.slabReclaimableKb * 1024;
-  k.slabUnreclaimableBytes = start.slabUnreclaimableKb * 1024;
+  k.slabUnreclaimableBytes = slabUnreclaimableKb * 1024;
   const { vmstat } = k;
   vmstat.nr_slab_reclaimable = start.slabReclaimableKb / 4;
-  vmstat.nr_slab_unreclaimable = start.slabUnreclaimableKb / 4;
+  vmstat.nr_slab_unreclaimable = slabUnreclaimableKb / 4;
   vmstat.nr_kernel_stack = start.kernelStackKb;
   vmstat.nr_page_table_pages = start.pageTablesKb / 4;
-  vmstat.nr_anon_pages = start.anonKb / 4;
   k.committed = start.committedKb / 4;
 }

@@ -4,7 +4,7 @@ import { PG_DIRTY, PG_RECLAIM, PG_WRITEBACK } from './frames.ts';
 import type { Kernel, Task } from './kernel.ts';
 import { countMemcg, type MemCgroup } from './memcontrol.ts';
 import { allocPage } from './page-alloc.ts';
-import { filemapAddFolio } from './page-cache.ts';
+import { addBuffers, filemapAddFolio } from './page-cache.ts';
 import { shmemGetFolio } from './shmem.ts';
 import { folioMarkAccessed } from './swap-lru.ts';
 import { newReadahead, type Readahead, VM_RAND_READ, VM_SEQ_READ, type Vma } from './vma.ts';
@@ -19,7 +19,10 @@ const MMAP_LOTSAMISS = 100;
 export function pageMkwrite(k: Kernel, object: AddressSpace, frame: number): void {
   k.frames.flags[frame]! &= ~PG_RECLAIM;
   if (k.frames.flags[frame]! & PG_DIRTY) return;
-  if (object.kind === 'disk') accountDirty(k, object, frame);
+  if (object.kind === 'disk') {
+    accountDirty(k, object, frame);
+    addBuffers(k, object, frame);
+  }
   k.frames.flags[frame]! |= PG_DIRTY;
 }
 
@@ -29,6 +32,7 @@ export function pageMkwrite(k: Kernel, object: AddressSpace, frame: number): voi
  */
 export function filemapMapPages(k: Kernel, _task: Task, vma: Vma, page: number, map: (page: number, frame: number) => void): boolean {
   const object = vma.object!;
+  if (object.kind === 'special') return false;
   const around = Math.floor(page / FAULT_AROUND_PAGES) * FAULT_AROUND_PAGES;
   const first = Math.max(around, vma.start);
   const tableEnd = Math.floor(page / 512) * 512 + 512;

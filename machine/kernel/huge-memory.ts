@@ -13,7 +13,7 @@ import {
 } from './frames.ts';
 import type { Kernel, Task } from './kernel.ts';
 import { MM_ANONPAGES, type Mm } from './mm.ts';
-import { accountPageTables, allocHugePage, freePage } from './page-alloc.ts';
+import { accountPageTables, allocHugePage, freePage, takeKernelPages } from './page-alloc.ts';
 import {
   frameOfPte,
   type Pmd,
@@ -64,6 +64,7 @@ export function doHugePmdAnonymousPage(k: Kernel, task: Task, vma: Vma, page: nu
   if (!write && k.thp.useZeroPage) {
     if (!k.hugeZeroPage) {
       k.hugeZeroPage = true;
+      takeKernelPages(k, HPAGE_PMD_NR);
       k.vmstat.thp_zero_page_alloc++;
     }
     const pmd = newPmd(k, task, mm, first);

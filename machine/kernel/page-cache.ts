@@ -4,7 +4,8 @@ import { PG_DIRTY, PG_WRITEBACK } from './frames.ts';
 import type { Kernel } from './kernel.ts';
 import { freePage } from './page-alloc.ts';
 import { folioAddLru } from './swap-lru.ts';
-import { workingsetRefault } from './workingset.ts';
+import { SLAB_BYTES, slabAccount } from './slab.ts';
+import { type Shadow, workingsetRefault } from './workingset.ts';
 
 /** filemap_add_folio: the page joins the object's, and may be one that was evicted a while ago. */
 export function filemapAddFolio(k: Kernel, object: AddressSpace, index: number, frame: number): void {
@@ -23,12 +24,18 @@ export function filemapAddFolio(k: Kernel, object: AddressSpace, index: number, 
   if (shadow) {
     object.shadows.delete(index);
     workingsetRefault(k, frame, shadow);
-  }
+  } else accountNode(k, object, index, 1, frames.group[frame]!);
   folioAddLru(k, frame);
 }
 
-/** filemap_remove_folio: out of the object; the frame is the caller's. */
-export function filemapRemoveFolio(k: Kernel, object: AddressSpace, index: number, frame: number): void {
+/** A node of the tree that holds the object's pages: memory of the kernel. */
+function accountNode(k: Kernel, object: AddressSpace, index: number, by: 1 | -1, group: number): void {
+  const nodes = object.countNode(index, by);
+  if (nodes !== 0 && object.kind !== 'ramfs') slabAccount(k, group, nodes * SLAB_BYTES.radixNode, true);
+}
+
+/** filemap_remove_folio: out of the object; the frame is the caller's. Reclaim leaves a shadow in its place. */
+export function filemapRemoveFolio(k: Kernel, object: AddressSpace, index: number, frame: number, shadow?: Shadow): void {
   const { stat } = k.groups[k.frames.group[frame]!]!;
   if (k.frames.flags[frame]! & PG_DIRTY) clearDirty(k, object, index, frame);
   if (k.frames.flags[frame]! & PG_WRITEBACK) {
@@ -37,8 +44,11 @@ export function filemapRemoveFolio(k: Kernel, object: AddressSpace, index: numbe
     stat.file_writeback--;
   }
   object.set(index, 0);
+  if (object.buffers.delete(index)) slabAccount(k, k.frames.group[frame]!, -SLAB_BYTES.bufferHead, true);
+  if (!shadow) accountNode(k, object, index, -1, k.frames.group[frame]!);
   k.vmstat.nr_file_pages--;
   stat.file--;
+  if (shadow) object.shadows.set(index, shadow);
   if (object.kind === 'shmem') {
     k.vmstat.nr_shmem--;
     stat.shmem--;
@@ -60,4 +70,12 @@ export function clearDirty(k: Kernel, object: AddressSpace, index: number, frame
   if (!object.dirty.delete(index)) return;
   k.vmstat.nr_dirty--;
   k.groups[k.frames.group[frame]!]!.stat.file_dirty--;
+}
+
+/** create_page_buffers: a page that is written has a buffer head until it leaves the cache. */
+export function addBuffers(k: Kernel, object: AddressSpace, frame: number): void {
+  const index = k.frames.index[frame]!;
+  if (object.buffers.has(index)) return;
+  object.buffers.add(index);
+  slabAccount(k, k.frames.group[frame]!, SLAB_BYTES.bufferHead, true);
 }

@@ -20,6 +20,8 @@ export interface Profile {
     readonly buffersKb: number;
     readonly slabReclaimableKb: number;
     readonly slabUnreclaimableKb: number;
+    /** More of it where huge pages are on. */
+    readonly hugeSlabKb: number;
     readonly kernelStackKb: number;
     readonly pageTablesKb: number;
     readonly vmallocKb: number;
@@ -78,19 +80,20 @@ export function profileOf(memoryMb: number, kernel: string, processors: number):
     processors,
     firstPid: memoryMb < 768 ? 86 : 87,
     zones,
-    bootHeldPages: 3035,
-    bootHeldKbAtMinFree: 13900,
+    bootHeldPages: 3020,
+    bootHeldKbAtMinFree: 12600,
     start: {
       anonKb: 2064,
       ramfsKb: 6840,
       buffersKb: 16,
       slabReclaimableKb: 9648,
       slabUnreclaimableKb: 6692,
+      hugeSlabKb: 116,
       kernelStackKb: 800,
-      pageTablesKb: 8,
+      pageTablesKb: 0,
       vmallocKb: 8912,
       percpuKb: 260,
-      committedKb: 2056,
+      committedKb: -8,
       mappedKb: 808,
       otherKb: octave < 2 ? 1540 : octave < 3 ? 2076 : 4316 * 2 ** (octave - 3),
     },

@@ -83,8 +83,7 @@ function shrinkFolio(k: Kernel, frame: number, result: ShrinkResult, ignoreRefer
   }
   const index = k.frames.index[frame]!;
   const shadow = workingsetEviction(k, frame);
-  filemapRemoveFolio(k, object, index, frame);
-  object.shadows.set(index, shadow);
+  filemapRemoveFolio(k, object, index, frame, shadow);
   freePage(k, frame);
   return 'freed';
 }

@@ -16,7 +16,10 @@ export const SLAB_BYTES = {
   ext4Inode: 1184,
   shmemInode: 776,
   dentry: 192,
-  radixNode: 576,
+  /** 39 in a page. */
+  bufferHead: 105,
+  /** 28 in four pages. */
+  radixNode: 585,
 } as const;
 
 const PAGE = 4096;

@@ -57,9 +57,9 @@ export function setupZones(zones: Zone[], minFreeKbytes: number, processors: num
   });
 }
 
-/** zone_batchsize: a quarter of a thousandth of the zone, at most 256 KiB, a power of two less one. */
+/** zone_batchsize: a quarter of a thousandth of the zone, at most a quarter of 1 MiB, a power of two less one. */
 function zoneBatch(managed: number): number {
-  let batch = Math.min(managed >> 10, 262144 / 4096);
+  let batch = Math.min(managed >> 10, 2 ** 20 / 4096);
   batch = Math.floor(batch / 4) || 1;
   return Math.max(1, 2 ** Math.floor(Math.log2(batch + Math.floor(batch / 2))) - 1);
 }

@@ -95,7 +95,7 @@ export function invalidateMappingPages(k: Kernel, object: AddressSpace, from: nu
 export function dropCaches(k: Kernel, what: number): void {
   if (what & 1) {
     lruAddDrain(k);
-    for (const object of k.objects) if (object && object.kind !== 'ramfs') invalidateMappingPages(k, object, 0, Number.MAX_SAFE_INTEGER);
+    for (const object of k.objects) if (object && object.kind !== 'ramfs' && object.kind !== 'special') invalidateMappingPages(k, object, 0, Number.MAX_SAFE_INTEGER);
     k.vmstat.drop_pagecache++;
   }
   if (what & 2) k.vmstat.drop_slab++;

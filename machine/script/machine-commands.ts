@@ -1,6 +1,7 @@
 import { MemCgroup, NO_LIMIT } from '../kernel/memcontrol.ts';
 import { khugepagedRound } from '../kernel/khugepaged.ts';
 import { lruAddDrain } from '../kernel/swap-lru.ts';
+import { slabAccount } from '../kernel/slab.ts';
 import { swapOn } from '../kernel/swap.ts';
 import { setupZones } from '../kernel/zone.ts';
 import { tryToFreeMemCgroupPages } from '../kernel/vmscan.ts';
@@ -12,6 +13,9 @@ import type { MachineRun } from './run.ts';
 import { emitSample } from './sample.ts';
 import { passTime } from './time.ts';
 import { startWorker } from './worker-image.ts';
+
+/** Inodes and names of /proc that the tools leave behind, of the kernel's own group. */
+const TOOLS_SLAB_BYTES = 390 * 1024;
 
 type Handler = (run: MachineRun, words: readonly string[], command: Command) => void;
 
@@ -105,6 +109,8 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
   tools(run) {
     // The tools are processes that end, and whose end empties the batches.
     lruAddDrain(run.k);
+    if (!run.toolsRan) slabAccount(run.k, 0, TOOLS_SLAB_BYTES, true);
+    run.toolsRan = true;
   },
   view() {},
   refresh(run, [on]) {

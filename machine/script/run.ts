@@ -64,6 +64,7 @@ export class MachineRun {
   readonly image: Image;
   step = 0;
   refresh = true;
+  toolsRan = false;
   private kmsgShown = 0;
   private readonly dying: { task: Task; atUs: number }[] = [];
   private readonly deaths: { process: ScriptProcess; how: 'signal' | 'exit'; code: number }[] = [];

@@ -107,7 +107,7 @@ export interface Image {
 /** Puts the image's file in the page cache, with the rest of what the first file system holds, and starts process 1. */
 export function bootImage(k: Kernel, ramfsPages: number): Image {
   const file = newObject(k, 'ramfs', '/init', ramfsPages * 4096, false);
-  const vdso = newObject(k, 'ramfs', '[vdso]', 2 * 4096, false);
+  const vdso = newObject(k, 'special', '[vdso]', 2 * 4096, false);
   for (let index = 0; index < ramfsPages; index++) addRamfsPage(k, file, index);
   // The kernel's own pages are on no list and in no count of the cache.
   for (let index = 0; index < 2; index++) {
@@ -122,6 +122,10 @@ export function bootImage(k: Kernel, ramfsPages: number): Image {
   mapImage(k, init, { file, vdso });
   access(k, init, START);
   for (let page = 0x401; page < 0x4d8; page++) touchPage(k, init, page, false);
+  // Its buffers, touched once.
+  const pages = k.profile.start.anonKb / 4;
+  mmapRegion(k, init, { start: VVAR - pages, pages, flags: VM_READ | VM_WRITE, object: null, pgoff: 0 });
+  for (let page = VVAR - pages; page < VVAR; page++) touchPage(k, init, page, true);
   return { file, vdso, init };
 }
 
@@ -194,7 +198,7 @@ export function useBuffer(k: Kernel, task: Task, bytes: number, reading: boolean
 
 /** What parent and child do when a fork returns, the child first. */
 export function returnFromFork(k: Kernel, parent: Task, child: Task): void {
-  access(k, child, '457x S1w 515w');
+  access(k, child, '457x S1w S0r 515w');
   access(k, child, `401x 406x ${BEGIN} ${END}`);
   access(k, parent, '457x S1w');
 }
