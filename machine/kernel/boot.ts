@@ -26,6 +26,7 @@ const newZone = ({ name, present, managed }: Profile['zones'][number], processor
   high: 0,
   boost: 0,
   protection: [0, 0, 0, 0, 0],
+  reclaimActive: false,
   pcp: { movable: 0, kernel: 0, high: processors, batch: 1, freeFactor: 0 },
 });
 

@@ -54,6 +54,12 @@ export function hugepageVmaCheck(k: Kernel, vma: Vma, inPageFault = false): bool
   return k.thp.enabled === 'madvise' && (vma.flags & VM_HUGEPAGE) !== 0;
 }
 
+/** vma_thp_gfp_mask: whether a fault may reclaim for a huge page. */
+function reclaimsForHugePage(k: Kernel, vma: Vma): boolean {
+  const { defrag } = k.thp;
+  return defrag === 'always' || (defrag !== 'never' && defrag !== 'defer' && (vma.flags & VM_HUGEPAGE) !== 0);
+}
+
 /** do_huge_pmd_anonymous_page. @returns false where small pages must do. */
 export function doHugePmdAnonymousPage(k: Kernel, task: Task, vma: Vma, page: number, write: boolean): boolean {
   if (!transhugeVmaSuitable(vma, page)) return false;
@@ -71,7 +77,7 @@ export function doHugePmdAnonymousPage(k: Kernel, task: Task, vma: Vma, page: nu
     pmd.huge = pteOf(0, PTE_PRESENT | PTE_SPECIAL | PTE_YOUNG);
     return true;
   }
-  const head = allocHugePage(k, task.group);
+  const head = allocHugePage(k, task.group, reclaimsForHugePage(k, vma));
   if (head < 0) {
     k.vmstat.thp_fault_fallback++;
     if (head === -2) k.vmstat.thp_fault_fallback_charge++;

@@ -1,4 +1,4 @@
-import type { AddressSpace } from './address-space.ts';
+import { AddressSpace } from './address-space.ts';
 import { Frames } from './frames.ts';
 import { MemCgroup, newPsi, type Psi } from './memcontrol.ts';
 import type { Mm } from './mm.ts';
@@ -6,6 +6,13 @@ import type { Profile } from './profile.ts';
 import { newVmStat, type VmStat } from './vmstat.ts';
 import type { AnonVma } from './vma.ts';
 import type { Zone } from './zone.ts';
+
+/** Memory of the kernel that a process holds, and the group that pays for it. */
+export interface TaskObjects {
+  readonly group: number;
+  readonly bytes: number;
+  readonly kind: 'reclaimable' | 'unreclaimable' | 'pages';
+}
 
 /** task_struct: a process; its threads are a number. */
 export interface Task {
@@ -33,9 +40,9 @@ export interface Task {
   memcgOverHigh: number;
   /** tsk_is_oom_victim. */
   oomVictim: boolean;
-  /** Group that each kernel object of the task was charged to, with its bytes. */
-  charged: Map<number, number>;
-  stackGroup: number;
+  /** Kernel objects that end with the task. */
+  readonly objects: TaskObjects[];
+  readonly stacks: { readonly group: number; readonly threads: number }[];
 }
 
 /** THP settings, as under /sys/kernel/mm/transparent_hugepage. */
@@ -75,6 +82,8 @@ export class Kernel {
   readonly groups: MemCgroup[];
   readonly objects: (AddressSpace | undefined)[] = [undefined];
   readonly files = new Map<string, AddressSpace>();
+  /** Blocks of the disk itself: what meminfo calls Buffers, with those of the start. */
+  readonly blockDevice: AddressSpace;
   readonly anonVmas: (AnonVma | undefined)[] = [undefined];
   readonly tasks: Task[] = [];
   readonly thp: HugePageSettings;
@@ -122,6 +131,8 @@ export class Kernel {
     this.thp = thp;
     this.groups = [new MemCgroup(0, '/', null, 0)];
     this.nextPid = profile.firstPid;
+    this.blockDevice = new AddressSpace(1, 'disk', '/dev/pmem0', Number.MAX_SAFE_INTEGER, false);
+    this.objects.push(this.blockDevice);
   }
 
   get root(): MemCgroup {

@@ -47,7 +47,7 @@ function scanPmd(k: Kernel, pmd: Pmd, byKhugepaged: boolean): boolean {
 
 /** collapse_huge_page: one huge page takes over what the small ones hold. */
 function collapseHugePage(k: Kernel, task: Task, vma: Vma, first: number, pmd: Pmd): boolean {
-  const head = allocHugePage(k, task.group);
+  const head = allocHugePage(k, task.group, k.thp.khugepagedDefrag);
   if (head < 0) {
     k.vmstat.thp_collapse_alloc_failed++;
     return false;

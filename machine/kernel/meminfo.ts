@@ -29,14 +29,15 @@ export function meminfo(k: Kernel): Record<string, number> {
   const anonInactive = list(k, LRU_INACTIVE_ANON) * 4;
   const fileActive = list(k, LRU_ACTIVE_FILE) * 4;
   const fileInactive = list(k, LRU_INACTIVE_FILE) * 4;
-  const buffers = profile.start.buffersKb;
+  const blocks = k.blockDevice.nrPages * 4;
+  const buffers = profile.start.buffersKb + blocks;
   const slab = (vmstat.nr_slab_reclaimable + vmstat.nr_slab_unreclaimable) * 4;
   return {
     MemTotal: k.totalPages * 4,
     MemFree: nrFreePages(k) * 4,
     MemAvailable: siMemAvailable(k) * 4,
     Buffers: buffers,
-    Cached: vmstat.nr_file_pages * 4,
+    Cached: vmstat.nr_file_pages * 4 - blocks,
     SwapCached: vmstat.nr_swapcached * 4,
     Active: anonActive + fileActive,
     Inactive: anonInactive + fileInactive,

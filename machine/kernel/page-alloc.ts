@@ -98,10 +98,11 @@ function takeFromPcp(k: Kernel, zone: number, kernel: boolean): void {
 
 /** free_unref_page: to the list of the processor, and what is too many in bulk to the zone. */
 function giveToPcp(k: Kernel, zone: number, pages: number, kernel: boolean): void {
-  const { pcp } = k.zones[zone]!;
+  const { pcp, reclaimActive } = k.zones[zone]!;
+  const high = reclaimActive ? Math.min(pcp.batch * 4, pcp.high) : pcp.high;
   pcp[kernel ? 'kernel' : 'movable'] += pages;
-  if (pcp.movable + pcp.kernel < pcp.high) return;
-  const most = pcp.high - pcp.batch;
+  if (pcp.movable + pcp.kernel < high) return;
+  const most = high - pcp.batch;
   const batch = Math.min(Math.max(pcp.batch << pcp.freeFactor, pcp.batch), Math.max(most, pcp.batch));
   if (batch < most) pcp.freeFactor++;
   let left = Math.min(batch, pcp.movable + pcp.kernel);
@@ -125,9 +126,12 @@ export function allocPage(k: Kernel, group: MemCgroup, options: AllocOptions = U
   return frame;
 }
 
-/** A huge page of 512 frames, charged; -1 where there is none. */
-export function allocHugePage(k: Kernel, group: MemCgroup): number {
-  const zone = reserveFrom(k, { order: 9, noRetry: true });
+/**
+ * A huge page of 512 frames, charged; -1 where there is none, -2 where the group may have none. Without `direct`
+ * (GFP_TRANSHUGE_LIGHT) nothing is reclaimed for it.
+ */
+export function allocHugePage(k: Kernel, group: MemCgroup, direct: boolean): number {
+  const zone = direct ? reserveFrom(k, { order: 9, noRetry: true }) : getPageFromFreelist(k, 9, ({ low, boost }) => low + boost);
   if (zone < 0) return -1;
   if (!group.isRoot && !tryChargeMemcg(k, group, HPAGE_PMD_NR, true)) return -2;
   let head = -1;

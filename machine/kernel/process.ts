@@ -3,7 +3,7 @@ import { dupMm } from './fork.ts';
 import type { Kernel, Task } from './kernel.ts';
 import { Mm } from './mm.ts';
 import { exitMmap } from './mmap.ts';
-import { releaseTaskMemory, taskMemory } from './slab.ts';
+import { releaseTaskMemory, threadMemory } from './slab.ts';
 import { lruAddDrain } from './swap-lru.ts';
 import { VM_PFNMAP, VM_SHARED } from './vma.ts';
 import { resetKswapdFailures } from './vmscan.ts';
@@ -32,15 +32,15 @@ export function newTask(k: Kernel, name: string, parent: Task | null): Task {
     fatalSignal: false,
     memcgOverHigh: 0,
     oomVictim: false,
-    charged: new Map(),
-    stackGroup: 0,
+    objects: [],
+    stacks: [],
   };
 }
 
 /** kernel_clone: undefined where the child's memory may not be promised. */
 export function forkTask(k: Kernel, parent: Task, name: string): Task | undefined {
   const child = newTask(k, name, parent);
-  taskMemory(k, child);
+  threadMemory(k, child, 1);
   if (!dupMm(k, parent, child)) {
     releaseTaskMemory(k, child);
     return undefined;

@@ -1,18 +1,20 @@
 /** Kernel memory of tasks, files, pipes, sockets, names: objects by cache, in bytes of Slab (measured on 6.1, see docs/machine.md). */
-import type { Kernel, Task } from './kernel.ts';
+import type { Kernel, Task, TaskObjects } from './kernel.ts';
 import { chargeKernelBytes } from './memcontrol.ts';
 import { giveKernelPages, takeKernelPages } from './page-alloc.ts';
 
 /** Bytes of an object and whether it can be reclaimed; caches as slabinfo names them without merging. */
 export const SLAB_BYTES = {
   task_struct: 6208,
-  vm_area_struct: 152,
   filp: 256,
-  /** Both ends with their inode, dentry, buffers' table and files. */
-  pipe: 2764,
-  /** Two unix sockets with inode, dentry and file. */
-  socketPair: 4920,
-  udpSocket: 2100,
+  /** Both ends: their files and buffers; inode and name count as reclaimable. */
+  pipe: 1876,
+  pipeNames: 888,
+  /** Two unix sockets with their files. */
+  socketPair: 2848,
+  socketPairNames: 2072,
+  udpSocket: 1076,
+  udpSocketNames: 1024,
   ext4Inode: 1184,
   shmemInode: 776,
   dentry: 192,
@@ -40,29 +42,42 @@ export function slabAccount(k: Kernel, groupId: number, bytes: number, reclaimab
   chargeKernelBytes(k, groupId, bytes);
 }
 
-/** Of objects that belong to the task: returned when it ends. */
-export function slabAccountTask(k: Kernel, task: Task, bytes: number): void {
-  slabAccount(k, task.group.id, bytes, false);
-  task.charged.set(task.group.id, (task.charged.get(task.group.id) ?? 0) + bytes);
+/** Of objects that belong to the task: returned when it ends. `pages` are whole pages, in no cache. */
+export function slabAccountTask(k: Kernel, task: Task, bytes: number, kind: 'reclaimable' | 'unreclaimable' | 'pages' = 'unreclaimable'): void {
+  const group = task.group.id;
+  accountKind(k, group, bytes, kind);
+  task.objects.push({ group, bytes, kind });
 }
 
-/** A kernel stack and a task_struct for each thread. */
+function accountKind(k: Kernel, group: number, bytes: number, kind: TaskObjects['kind']): void {
+  if (kind !== 'pages') return slabAccount(k, group, bytes, kind === 'reclaimable');
+  const pages = Math.trunc(bytes / PAGE);
+  if (pages > 0) takeKernelPages(k, pages);
+  else giveKernelPages(k, -pages);
+  chargeKernelBytes(k, group, pages * PAGE);
+}
+
+/** What the task holds beside its memory goes: descriptors, pipes, sockets. */
+export function releaseTaskObjects(k: Kernel, task: Task): void {
+  for (const { group, bytes, kind } of task.objects.splice(0)) accountKind(k, group, -bytes, kind);
+}
+
+/** A kernel stack and a task_struct for each of `threads`, of the group that the task is in now. */
 export function threadMemory(k: Kernel, task: Task, threads: number): void {
+  accountStacks(k, task.group.id, threads);
+  task.stacks.push({ group: task.group.id, threads });
+}
+
+function accountStacks(k: Kernel, group: number, threads: number): void {
   if (threads > 0) takeKernelPages(k, threads * STACK_PAGES);
   else giveKernelPages(k, -threads * STACK_PAGES);
   k.vmstat.nr_kernel_stack += threads * STACK_PAGES * 4;
-  k.groups[task.stackGroup]!.stat.kernel_stack += threads * STACK_PAGES;
-  chargeKernelBytes(k, task.stackGroup, threads * STACK_PAGES * PAGE);
-  slabAccount(k, task.stackGroup, threads * SLAB_BYTES.task_struct, false);
-}
-
-export function taskMemory(k: Kernel, task: Task): void {
-  task.stackGroup = task.group.id;
-  threadMemory(k, task, 1);
+  k.groups[group]!.stat.kernel_stack += threads * STACK_PAGES;
+  chargeKernelBytes(k, group, threads * STACK_PAGES * PAGE);
+  slabAccount(k, group, threads * SLAB_BYTES.task_struct, false);
 }
 
 export function releaseTaskMemory(k: Kernel, task: Task): void {
-  threadMemory(k, task, -task.threads);
-  for (const [group, bytes] of task.charged) slabAccount(k, group, -bytes, false);
-  task.charged.clear();
+  for (const { group, threads } of task.stacks.splice(0)) accountStacks(k, group, -threads);
+  releaseTaskObjects(k, task);
 }

@@ -407,6 +407,7 @@ export function balancePgdat(k: Kernel, order: number): void {
   sc.priority = DEF_PRIORITY;
   let total = 0;
   const startUs = k.nowUs;
+  for (const zone of k.zones) zone.reclaimActive = true;
   while (sc.priority >= 1) {
     if (balanced()) break;
     sc.nrToReclaim = k.zones.reduce((sum, zone) => sum + Math.max(zone.high, SWAP_CLUSTER_MAX), 0);
@@ -417,6 +418,7 @@ export function balancePgdat(k: Kernel, order: number): void {
     total += sc.nrReclaimed;
     if (sc.nrScanned < sc.nrToReclaim || sc.nrReclaimed === 0) sc.priority--;
   }
+  for (const zone of k.zones) zone.reclaimActive = false;
   snapshotRefaults(sc);
   // The thread's own time counts as a stall of some, not of all: whoever allocates could run.
   k.psi.someUs += k.nowUs - startUs;

@@ -8,6 +8,8 @@ export interface Zone {
   high: number;
   boost: number;
   protection: number[];
+  /** ZONE_RECLAIM_ACTIVE: the lists of the processor are kept short meanwhile. */
+  reclaimActive: boolean;
   /** Per-CPU page lists: pages on them, by mobility (movable, not), and their tuning. */
   pcp: { movable: number; kernel: number; high: number; batch: number; freeFactor: number };
 }

@@ -3,9 +3,10 @@ import type { AddressSpace } from '../kernel/address-space.ts';
 import { PG_DIRTY, PG_WRITEBACK } from '../kernel/frames.ts';
 import type { Kernel, Task } from '../kernel/kernel.ts';
 import { unmapMappingRange } from '../kernel/madvise.ts';
-import { deleteFromPageCache } from '../kernel/page-cache.ts';
+import { allocPage } from '../kernel/page-alloc.ts';
+import { deleteFromPageCache, filemapAddFolio } from '../kernel/page-cache.ts';
 import { newObject, putObject, shmemTruncateRange } from '../kernel/shmem.ts';
-import { deactivateFileFolio, lruAddDrain } from '../kernel/swap-lru.ts';
+import { deactivateFileFolio, folioMarkAccessed, lruAddDrain } from '../kernel/swap-lru.ts';
 import { SLAB_BYTES, slabAccount } from '../kernel/slab.ts';
 import { writePages } from '../kernel/writeback.ts';
 
@@ -21,6 +22,8 @@ export class FileSystem {
   private readonly k: Kernel;
   readonly mounts: Mount[];
   readonly directories = new Set<string>();
+  private readonly names = new Map<string, { readonly group: number; readonly bytes: number }>();
+  private inodes = 0;
 
   constructor(k: Kernel) {
     this.k = k;
@@ -49,14 +52,70 @@ export class FileSystem {
     const object = newObject(this.k, tmpfs ? 'shmem' : 'disk', path, 0, tmpfs);
     if (tmpfs) object.mount = mount;
     this.k.files.set(path, object);
-    slabAccount(this.k, group, (tmpfs ? SLAB_BYTES.shmemInode : SLAB_BYTES.ext4Inode) + SLAB_BYTES.dentry, true);
+    this.forgetName(path);
+    if (tmpfs) slabAccount(this.k, group, SLAB_BYTES.shmemInode + SLAB_BYTES.dentry, true);
+    else {
+      this.rememberName(path, group, SLAB_BYTES.ext4Inode + SLAB_BYTES.dentry);
+      this.readInodeBlock(this.inodes++, group);
+    }
     return object;
+  }
+
+  /** stat: names that are there and names that are not stay in memory. @returns whether the file is there. */
+  lookUp(path: string, group: number): boolean {
+    const object = this.open(path);
+    if (!this.names.has(path) && object?.kind !== 'shmem') {
+      this.rememberName(path, group, object ? SLAB_BYTES.ext4Inode + SLAB_BYTES.dentry : SLAB_BYTES.dentry);
+    }
+    return object !== undefined;
+  }
+
+  private rememberName(path: string, group: number, bytes: number): void {
+    this.names.set(path, { group, bytes });
+    slabAccount(this.k, group, bytes, true);
+  }
+
+  private forgetName(path: string): void {
+    const name = this.names.get(path);
+    if (!name) return;
+    this.names.delete(path);
+    slabAccount(this.k, name.group, -name.bytes, true);
+  }
+
+  /** Names and inodes that can be read again: of the disk, and of what is not there. Those of tmpfs are the files themselves. */
+  dropNames(count = Number.POSITIVE_INFINITY): void {
+    let left = count;
+    for (const [path] of this.names) {
+      if (left-- <= 0) return;
+      this.forgetName(path);
+    }
+  }
+
+  get nameCount(): number {
+    return this.names.size;
+  }
+
+  /** The block of the disk with the inode; the first also needs the map of inodes. */
+  private readInodeBlock(inode: number, group: number): void {
+    const block = Math.floor((inode * 256) / 4096) + 1;
+    if (inode === 0) this.readBlock(0, group);
+    this.readBlock(block, group);
+  }
+
+  private readBlock(block: number, group: number): void {
+    if (this.k.blockDevice.get(block) !== 0) return;
+    const frame = allocPage(this.k, this.k.groups[group]!);
+    if (frame < 0) return;
+    filemapAddFolio(this.k, this.k.blockDevice, block, frame);
+    folioMarkAccessed(this.k, frame);
+    folioMarkAccessed(this.k, frame);
   }
 
   unlink(path: string): boolean {
     const object = this.open(path);
     if (!object) return false;
     this.k.files.delete(path);
+    this.forgetName(path);
     object.links--;
     object.users++;
     putObject(this.k, object);
@@ -92,13 +151,15 @@ export function invalidateMappingPages(k: Kernel, object: AddressSpace, from: nu
 }
 
 /** drop_caches: 1 the page cache, 2 names and inodes, 3 both. */
-export function dropCaches(k: Kernel, what: number): void {
+export function dropCaches(k: Kernel, files: FileSystem, what: number): void {
   if (what & 1) {
     lruAddDrain(k);
     for (const object of k.objects) if (object && object.kind !== 'ramfs' && object.kind !== 'special') invalidateMappingPages(k, object, 0, Number.MAX_SAFE_INTEGER);
     k.vmstat.drop_pagecache++;
   }
-  if (what & 2) k.vmstat.drop_slab++;
+  if (!(what & 2)) return;
+  files.dropNames();
+  k.vmstat.drop_slab++;
 }
 
 /** posix_fadvise dontneed: written first, then dropped. */

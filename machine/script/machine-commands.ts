@@ -89,7 +89,7 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
   },
   drop_caches(run, [what], command) {
     run.k.kmsg.push(`init (1): drop_caches: ${what}`);
-    dropCaches(run.k, Number(what));
+    dropCaches(run.k, run.files, Number(what));
     ok(run, command);
   },
   sleep(run, [ms], command) {
@@ -199,7 +199,7 @@ function setParameter(run: MachineRun, path: string, value: string): string | un
       k.minFreeKbytes = number;
       setupZones(k.zones, number, k.profile.processors);
     },
-    'vm/drop_caches': () => dropCaches(k, number),
+    'vm/drop_caches': () => dropCaches(k, run.files, number),
   };
   const set = fields[path.replace(/^\/proc\/sys\//, '')];
   if (!set) return 'ENOENT';

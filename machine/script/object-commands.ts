@@ -1,7 +1,7 @@
 /** Commands that make kernel objects: descriptors, pipes, sockets, threads, names. */
 import type { Task } from '../kernel/kernel.ts';
 import { mmapRegion } from '../kernel/mmap.ts';
-import { SLAB_BYTES, slabAccount, slabAccountTask, threadMemory } from '../kernel/slab.ts';
+import { releaseTaskObjects, SLAB_BYTES, slabAccountTask, threadMemory } from '../kernel/slab.ts';
 import { touchPage } from '../kernel/touch.ts';
 import { VM_READ, VM_WRITE } from '../kernel/vma.ts';
 import { sizeOf } from './parse.ts';
@@ -37,6 +37,7 @@ export function objectsCommand(run: MachineRun, task: Task, name: string, words:
       task.pipes += count;
       growFdTable(run, task, 2 * count);
       slabAccountTask(k, task, count * SLAB_BYTES.pipe);
+      slabAccountTask(k, task, count * SLAB_BYTES.pipeNames, 'reclaimable');
       return count;
     case 'sockets': {
       const queued = words.find((word) => word.startsWith('queued='));
@@ -45,17 +46,19 @@ export function objectsCommand(run: MachineRun, task: Task, name: string, words:
       task.queuedBytes += count * bytes;
       for (let page = 0; page < Math.ceil((bytes > 0 ? bytes + 0x340 : 0) / 4096); page++) touchPage(k, task, SEND_BUFFER + page, false);
       growFdTable(run, task, 2 * count);
-      slabAccountTask(k, task, count * (SLAB_BYTES.socketPair + (bytes > 0 ? bytes + 896 : 0)));
+      slabAccountTask(k, task, count * SLAB_BYTES.socketPair);
+      slabAccountTask(k, task, count * SLAB_BYTES.socketPairNames, 'reclaimable');
+      if (bytes > 0) slabAccountTask(k, task, count * bytes, 'pages');
       return count;
     }
     case 'udp':
       task.udp += count;
       growFdTable(run, task, count);
       slabAccountTask(k, task, count * SLAB_BYTES.udpSocket);
+      slabAccountTask(k, task, count * SLAB_BYTES.udpSocketNames, 'reclaimable');
       return count;
     case 'closefds':
-      for (const [group, bytes] of task.charged) slabAccount(k, group, -bytes, false);
-      task.charged.clear();
+      releaseTaskObjects(k, task);
       Object.assign(task, { fds: 0, pipes: 0, sockets: 0, udp: 0, queuedBytes: 0, fdTable: 0 });
       return 0;
     case 'threads':
@@ -96,14 +99,14 @@ function lowestMapping(task: Task): number {
 }
 
 function names(run: MachineRun, task: Task, name: string, directory: string, count: number): number {
-  const { k } = run;
   const group = task.group.id;
+  const { files } = run;
   let found = 0;
   for (let i = 0; i < count; i++) {
     const path = `${directory}/${name === 'dentries' ? 'none' : 'f'}${i}`;
-    if (name === 'files') run.files.create(path, group);
-    else if (name === 'stats') found += run.files.open(path) ? 1 : 0;
-    else slabAccount(k, group, SLAB_BYTES.dentry, true);
+    if (name === 'files') files.create(path, group);
+    else if (name === 'stats') found += files.lookUp(path, group) ? 1 : 0;
+    else files.lookUp(path, group);
   }
   return name === 'stats' ? found : count;
 }

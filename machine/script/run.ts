@@ -6,6 +6,7 @@ import { runMachineCommand } from './machine-commands.ts';
 import { FileSystem } from './files.ts';
 import { parseScript, type Command, type MachineOptions } from './parse.ts';
 import { runProcessCommand } from './process-commands.ts';
+import { registerShrinker } from '../kernel/vmscan.ts';
 import { bootImage, type Image } from './worker-image.ts';
 
 /** What a page of a process that ends costs, in microseconds of the recorded machine. */
@@ -75,6 +76,15 @@ export class MachineRun {
     this.onLine = onLine;
     this.k = bootKernel({ ...options, kill: (_k, task) => this.oomKill(task) });
     this.files = new FileSystem(this.k);
+    const { files } = this;
+    registerShrinker(this.k, {
+      count: (group) => (group === 0 ? files.nameCount : 0),
+      scan: (_group, objects) => {
+        const before = this.k.vmstat.nr_slab_reclaimable;
+        files.dropNames(objects);
+        return before - this.k.vmstat.nr_slab_reclaimable;
+      },
+    });
     this.image = bootImage(this.k, this.k.profile.start.ramfsKb / 4);
     const { release } = this.k.profile;
     const enabled = this.k.thp.enabled;

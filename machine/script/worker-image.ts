@@ -11,7 +11,7 @@ import { newObject } from '../kernel/shmem.ts';
 import { mmapRegion } from '../kernel/mmap.ts';
 import { doMprotect } from '../kernel/mprotect.ts';
 import { newTask } from '../kernel/process.ts';
-import { taskMemory } from '../kernel/slab.ts';
+import { threadMemory } from '../kernel/slab.ts';
 import { touchPage } from '../kernel/touch.ts';
 import { VM_EXEC, VM_HEAP, VM_PFNMAP, VM_READ, VM_STACK, VM_WRITE } from '../kernel/vma.ts';
 
@@ -152,7 +152,7 @@ function mapImage(k: Kernel, task: Task, { file, vdso }: { file: AddressSpace; v
 /** A fresh process: exec of the binary, up to the first command. */
 export function startWorker(k: Kernel, image: Image, name: string): Task {
   const task = newTask(k, name, null);
-  taskMemory(k, task);
+  threadMemory(k, task, 1);
   k.tasks.push(task);
   k.current = task;
   mapImage(k, task, image);
