@@ -73,7 +73,9 @@ export class AddressSpace {
 
   /** Pages present in [from, to), in order. */
   *pagesIn(from: number, to: number): Generator<number> {
-    const keys = [...this.chunks.keys()].filter((key) => key >= Math.floor(from / 512) && key <= Math.floor((to - 1) / 512)).sort((a, b) => a - b);
+    const keys = [...this.chunks.keys()]
+      .filter((key) => key >= Math.floor(from / 512) && key <= Math.floor((to - 1) / 512))
+      .sort((a, b) => a - b);
     for (const key of keys) {
       const chunk = this.chunks.get(key)!;
       const first = key * 512;

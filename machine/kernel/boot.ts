@@ -68,7 +68,11 @@ export function setMarks(k: Kernel): void {
   const { profile, zones } = k;
   const total = k.totalPages;
   k.minFreeKbytes = calculateMinFreeKbytes(total * 4 - profile.bootHeldKbAtMinFree);
-  const boot = zones.map((zone, i) => ({ ...zone, managed: zone.managed - (i === zones.length - 1 ? profile.bootHeldPages : 0), pcp: { ...zone.pcp } }));
+  const boot = zones.map((zone, i) => ({
+    ...zone,
+    managed: zone.managed - (i === zones.length - 1 ? profile.bootHeldPages : 0),
+    pcp: { ...zone.pcp },
+  }));
   setupZones(boot, k.minFreeKbytes, profile.processors);
   if (k.thp.enabled !== 'never') {
     const usable = boot.reduce((sum, zone) => sum + zone.managed - zone.high, 0);

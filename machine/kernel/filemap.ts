@@ -30,7 +30,13 @@ export function pageMkwrite(k: Kernel, object: AddressSpace, frame: number): voi
  * filemap_map_pages: a read fault maps what is cached of the 16 pages around it, not beyond its table or mapping.
  * @returns whether `page` itself was mapped.
  */
-export function filemapMapPages(k: Kernel, _task: Task, vma: Vma, page: number, map: (page: number, frame: number) => void): boolean {
+export function filemapMapPages(
+  k: Kernel,
+  _task: Task,
+  vma: Vma,
+  page: number,
+  map: (page: number, frame: number) => void,
+): boolean {
   const object = vma.object!;
   if (object.kind === 'special') return false;
   const around = Math.floor(page / FAULT_AROUND_PAGES) * FAULT_AROUND_PAGES;
@@ -98,7 +104,14 @@ export function filemapFault(k: Kernel, task: Task, vma: Vma, index: number): Fa
 }
 
 /** do_sync_mmap_readahead: 128 KiB around the fault, unless the file is read in order or at random. */
-function syncMmapReadahead(k: Kernel, group: MemCgroup, object: AddressSpace, ra: Readahead, vma: Vma, index: number): void {
+function syncMmapReadahead(
+  k: Kernel,
+  group: MemCgroup,
+  object: AddressSpace,
+  ra: Readahead,
+  vma: Vma,
+  index: number,
+): void {
   if (vma.flags & VM_RAND_READ || ra.random) return;
   if (vma.flags & VM_SEQ_READ) {
     ondemandReadahead(k, group, object, ra, index, RA_PAGES, false);
@@ -116,7 +129,14 @@ function syncMmapReadahead(k: Kernel, group: MemCgroup, object: AddressSpace, ra
  * page_cache_ra_unbounded: reads `count` pages from `start` that are not cached, not beyond the end of the file. The page where
  * `asyncSize` are left is marked: whoever comes to it reads on.
  */
-export function readPages(k: Kernel, group: MemCgroup, object: AddressSpace, start: number, count: number, asyncSize: number): boolean {
+export function readPages(
+  k: Kernel,
+  group: MemCgroup,
+  object: AddressSpace,
+  start: number,
+  count: number,
+  asyncSize: number,
+): boolean {
   const end = Math.min(start + count, Math.ceil(object.sizeBytes / 4096));
   const mark = start + count - asyncSize;
   for (let index = start; index < end; index++) {
@@ -194,7 +214,14 @@ export function ondemandReadahead(
 }
 
 /** filemap_read: `count` pages from `index`, one call of the program. @returns false where memory ran out. */
-export function filemapRead(k: Kernel, task: Task, object: AddressSpace, ra: Readahead, index: number, count: number): boolean {
+export function filemapRead(
+  k: Kernel,
+  task: Task,
+  object: AddressSpace,
+  ra: Readahead,
+  index: number,
+  count: number,
+): boolean {
   const last = Math.min(index + count, Math.ceil(object.sizeBytes / 4096));
   let accessed = ra.prevPos;
   for (let at = index; at < last; at++) {
@@ -242,4 +269,3 @@ export function genericPerformWrite(k: Kernel, task: Task, object: AddressSpace,
   }
   return count;
 }
-

@@ -98,7 +98,14 @@ export class Frames {
     }
     let start = 1;
     for (const pages of zonePages) {
-      this.zones.push({ start, end: start + pages, free: pages, fresh: start >> BLOCK_SHIFT, partial: -1, freeBlocks: [] });
+      this.zones.push({
+        start,
+        end: start + pages,
+        free: pages,
+        fresh: start >> BLOCK_SHIFT,
+        partial: -1,
+        freeBlocks: [],
+      });
       start += pages;
     }
   }
@@ -144,7 +151,11 @@ export class Frames {
     this.next[frame] = this.blockFree[block]!;
     this.blockFree[block] = frame;
     zone.free++;
-    if (--this.blockUsed[block]! === 0 && block << BLOCK_SHIFT >= zone.start && (block + 1) << BLOCK_SHIFT <= zone.end) {
+    if (
+      --this.blockUsed[block]! === 0 &&
+      block << BLOCK_SHIFT >= zone.start &&
+      (block + 1) << BLOCK_SHIFT <= zone.end
+    ) {
       this.unlinkBlock(zone, block);
       this.blockFree[block] = 0;
       zone.freeBlocks.push(block);
@@ -183,7 +194,12 @@ export class Frames {
   private breakBlock(zone: ZoneFrames): boolean {
     const block = zone.freeBlocks.pop() ?? this.freshBlock(zone, false);
     if (block < 0) return false;
-    this.threadBlock(zone, block, Math.max(block << BLOCK_SHIFT, zone.start), Math.min((block + 1) << BLOCK_SHIFT, zone.end));
+    this.threadBlock(
+      zone,
+      block,
+      Math.max(block << BLOCK_SHIFT, zone.start),
+      Math.min((block + 1) << BLOCK_SHIFT, zone.end),
+    );
     return true;
   }
 

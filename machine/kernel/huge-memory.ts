@@ -207,4 +207,3 @@ export function splitHugePage(k: Kernel, head: number): number {
   }
   return freed;
 }
-

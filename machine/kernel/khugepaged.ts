@@ -6,7 +6,17 @@ import { freeIfUnused } from './memory.ts';
 import { MM_ANONPAGES } from './mm.ts';
 import type { Errno } from './mmap.ts';
 import { allocHugePage } from './page-alloc.ts';
-import { frameOfPte, type Pmd, PTE_DIRTY, PTE_PRESENT, PTE_SPECIAL, PTE_SWAP, PTE_WRITE, PTE_YOUNG, pteOf } from './page-table.ts';
+import {
+  frameOfPte,
+  type Pmd,
+  PTE_DIRTY,
+  PTE_PRESENT,
+  PTE_SPECIAL,
+  PTE_SWAP,
+  PTE_WRITE,
+  PTE_YOUNG,
+  pteOf,
+} from './page-table.ts';
 import { anonVmaPrepare, pageAddNewAnonRmap, pageRemoveRmap } from './rmap.ts';
 import { lruAddDrain } from './swap-lru.ts';
 import { VM_LOCKED, VM_NOHUGEPAGE, VM_SHARED, VM_STACK, VM_WRITE, type Vma } from './vma.ts';

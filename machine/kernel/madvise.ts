@@ -1,5 +1,5 @@
 /** mm/madvise.c. */
-import type { Advice } from '../script/grammar.ts';
+import type { Advice } from './advice.ts';
 import { PG_DIRTY, PG_HEAD, PG_LRU, PG_REFERENCED, PG_SWAPCACHE, PG_TAIL, PG_UNEVICTABLE } from './frames.ts';
 import { readPages } from './filemap.ts';
 import { faultinPageRange } from './gup.ts';
@@ -159,7 +159,13 @@ function madviseRemove(k: Kernel, task: Task, vma: Vma, start: number, end: numb
 }
 
 /** unmap_mapping_range: takes pages [from, to) of the object out of every process. */
-export function unmapMappingRange(k: Kernel, task: Task, object: { readonly vmas: Set<Vma> }, from: number, to: number): void {
+export function unmapMappingRange(
+  k: Kernel,
+  task: Task,
+  object: { readonly vmas: Set<Vma> },
+  from: number,
+  to: number,
+): void {
   for (const vma of object.vmas) {
     const first = Math.max(vma.start, from - vma.pgoff + vma.start);
     const last = Math.min(vma.end, to - vma.pgoff + vma.start);
@@ -200,4 +206,3 @@ function coldOrPageout(k: Kernel, vma: Vma, start: number, end: number, pageout:
   });
   if (pageout) reclaimPages(k, victims);
 }
-

@@ -18,7 +18,8 @@ export function siMemAvailable(k: Kernel): number {
   }
   const cache = list(k, LRU_ACTIVE_FILE) + list(k, LRU_INACTIVE_FILE);
   const reclaimable = k.vmstat.nr_slab_reclaimable;
-  const available = nrFreePages(k) - reserve + cache - Math.min(cache >> 1, low) + reclaimable - Math.min(reclaimable >> 1, low);
+  const available =
+    nrFreePages(k) - reserve + cache - Math.min(cache >> 1, low) + reclaimable - Math.min(reclaimable >> 1, low);
   return Math.max(0, available);
 }
 
@@ -85,7 +86,12 @@ export function vmstatOf(k: Kernel): Record<string, number> {
   return {
     nr_free_pages: nrFreePages(k),
     ...k.vmstat,
-    ...Object.fromEntries(Object.entries(lists).flatMap(([name, pages]) => [[`nr_zone_${name}`, pages], [`nr_${name}`, pages]])),
+    ...Object.fromEntries(
+      Object.entries(lists).flatMap(([name, pages]) => [
+        [`nr_zone_${name}`, pages],
+        [`nr_${name}`, pages],
+      ]),
+    ),
     nr_file_pages: k.vmstat.nr_file_pages + k.profile.start.buffersKb / 4,
     nr_dirty_threshold: dirty,
     nr_dirty_background_threshold: background,

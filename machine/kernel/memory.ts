@@ -24,7 +24,14 @@ import {
   PTE_YOUNG,
   pteOf,
 } from './page-table.ts';
-import { anonVmaPrepare, hugePageUnmapped, munlockVmaPage, pageAddFileRmap, pageAddNewAnonRmap, pageRemoveRmap } from './rmap.ts';
+import {
+  anonVmaPrepare,
+  hugePageUnmapped,
+  munlockVmaPage,
+  pageAddFileRmap,
+  pageAddNewAnonRmap,
+  pageRemoveRmap,
+} from './rmap.ts';
 import { addMmCounterFast, checkSyncRssStat, syncMmRss, updateHiwaterRss } from './rss.ts';
 import { doSwapPage, swapFreeEntry } from './swap.ts';
 import { folioMarkAccessed, lruAddDrain, mlockFolio } from './swap-lru.ts';
@@ -156,6 +163,7 @@ function wpPageCopy(k: Kernel, task: Task, vma: Vma, page: number, pmd: Pmd, old
   pageAddNewAnonRmap(k, frame, vma, page, (vma.flags & VM_LOCKED) !== 0);
   pmd.set(page % 512, pteOf(frame, PTE_PRESENT | PTE_YOUNG | PTE_DIRTY | (vma.flags & VM_WRITE ? PTE_WRITE : 0)));
   if (old >= 0) {
+    if (vma.flags & VM_LOCKED) munlockVmaPage(k, k.frames.headOf(old));
     pageRemoveRmap(k, old);
     freeIfUnused(k, old);
   }
@@ -182,7 +190,8 @@ export function freeIfUnused(k: Kernel, frame: number): void {
 function doFault(k: Kernel, task: Task, vma: Vma, page: number, write: boolean): FaultResult {
   const object = vma.object!;
   const index = vma.linearIndex(page);
-  if (!write && filemapMapPages(k, task, vma, page, (at, frame) => setFilePte(k, task, vma, at, frame, false))) return FAULT_DONE;
+  if (!write && filemapMapPages(k, task, vma, page, (at, frame) => setFilePte(k, task, vma, at, frame, false)))
+    return FAULT_DONE;
   const cow = write && !(vma.flags & VM_SHARED);
   let copy = -1;
   if (cow) {
@@ -246,7 +255,14 @@ export function zapPageRange(k: Kernel, task: Task, vma: Vma, start: number, end
   for (let member = 0; member < 4; member++) mm.rss[member]! += rss[member]!;
 }
 
-function zapPteRange(k: Kernel, vma: Vma, pmd: Pmd, from: number, to: number, rss: [number, number, number, number]): void {
+function zapPteRange(
+  k: Kernel,
+  vma: Vma,
+  pmd: Pmd,
+  from: number,
+  to: number,
+  rss: [number, number, number, number],
+): void {
   const { flags } = k.frames;
   const entries = pmd.entries ?? pmd.unfold();
   const freed: number[] = [];

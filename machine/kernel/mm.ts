@@ -76,7 +76,10 @@ export class Mm {
 
   /** Of those, the ones above the last level: what an access without effect makes too. */
   missingUpper(page: number): number {
-    return (this.pmdPages.has(Math.floor(page / PUD_PAGES)) ? 0 : 1) + (this.pudPages.has(Math.floor(page / PGD_PAGES)) ? 0 : 1);
+    return (
+      (this.pmdPages.has(Math.floor(page / PUD_PAGES)) ? 0 : 1) +
+      (this.pudPages.has(Math.floor(page / PGD_PAGES)) ? 0 : 1)
+    );
   }
 
   noteUpper(page: number): void {
@@ -116,7 +119,14 @@ export class Mm {
     return before - this.tablePages;
   }
 
-  private freeUpper(pages: Set<number>, unit: number, first: number, last: number, floor: number, ceiling: number): void {
+  private freeUpper(
+    pages: Set<number>,
+    unit: number,
+    first: number,
+    last: number,
+    floor: number,
+    ceiling: number,
+  ): void {
     for (let at = Math.floor(first / unit); at * unit < last; at++) {
       if (!pages.has(at)) continue;
       const from = Math.max(at * unit, first);
@@ -157,6 +167,8 @@ export class Mm {
   }
 
   getRss(): number {
-    return Math.max(0, this.rss[MM_FILEPAGES]) + Math.max(0, this.rss[MM_ANONPAGES]) + Math.max(0, this.rss[MM_SHMEMPAGES]);
+    return (
+      Math.max(0, this.rss[MM_FILEPAGES]) + Math.max(0, this.rss[MM_ANONPAGES]) + Math.max(0, this.rss[MM_SHMEMPAGES])
+    );
   }
 }

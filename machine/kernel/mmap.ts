@@ -63,7 +63,16 @@ export function mmapRegion(k: Kernel, task: Task, request: MmapRequest): Errno {
     if (!mapped) return 'ENOMEM';
   }
   const anonymous = mapped === null;
-  const vma = new Vma(mm, start, start + pages, flags, mapped, anonymous ? start : request.pgoff, request.name ?? '', anonymous ? null : newReadahead());
+  const vma = new Vma(
+    mm,
+    start,
+    start + pages,
+    flags,
+    mapped,
+    anonymous ? start : request.pgoff,
+    request.name ?? '',
+    anonymous ? null : newReadahead(),
+  );
   if (mapped) {
     mapped.users++;
     mapped.vmas.add(vma);
@@ -122,7 +131,8 @@ function mergeable(lower: Vma, upper: Vma): boolean {
     lower.name === upper.name &&
     !(lower.flags & VM_HEAP && lower.name === '') &&
     lower.linearIndex(upper.start) === upper.pgoff &&
-    (lower.anonVma === upper.anonVma || (!lower.inherited && !upper.inherited && (lower.anonVma === null || upper.anonVma === null)))
+    (lower.anonVma === upper.anonVma ||
+      (!lower.inherited && !upper.inherited && (lower.anonVma === null || upper.anonVma === null)))
   );
 }
 

@@ -10,7 +10,14 @@ import { updateHiwaterVm } from './rss.ts';
 import { VM_ACCOUNT, VM_LOCKED, Vma } from './vma.ts';
 
 /** mremap with MREMAP_MAYMOVE; `to` is where it must go (MREMAP_FIXED), or undefined. */
-export function doMremap(k: Kernel, task: Task, start: number, oldPages: number, newPages: number, to: number | undefined): Errno {
+export function doMremap(
+  k: Kernel,
+  task: Task,
+  start: number,
+  oldPages: number,
+  newPages: number,
+  to: number | undefined,
+): Errno {
   const { mm } = task;
   if (newPages === 0) return 'EINVAL';
   const vma = mm.findVma(start);
@@ -60,7 +67,15 @@ function unmappedArea(task: Task, pages: number): number {
 }
 
 /** move_vma: a new mapping that keeps the linear index, the entries moved, the old one unmapped. */
-function moveVma(k: Kernel, task: Task, vma: Vma, start: number, oldPages: number, newPages: number, to: number): Errno {
+function moveVma(
+  k: Kernel,
+  task: Task,
+  vma: Vma,
+  start: number,
+  oldPages: number,
+  newPages: number,
+  to: number,
+): Errno {
   const { mm } = task;
   if (vma.flags & VM_ACCOUNT && !vmEnoughMemory(k, newPages)) return 'ENOMEM';
   const moved = new Vma(mm, to, to + newPages, vma.flags, vma.object, vma.linearIndex(start), vma.name, vma.ra);

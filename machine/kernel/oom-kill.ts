@@ -78,7 +78,13 @@ function oomKillOne(k: Kernel, task: Task, message: string, kill: (task: Task) =
 }
 
 /** oom_kill_process: the chosen, and all of its group where that is set. */
-function oomKillProcess(k: Kernel, victim: Task, message: string, limit: MemCgroup | null, kill: (task: Task) => void): void {
+function oomKillProcess(
+  k: Kernel,
+  victim: Task,
+  message: string,
+  limit: MemCgroup | null,
+  kill: (task: Task) => void,
+): void {
   const constraint = limit
     ? `oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=/,mems_allowed=0,oom_memcg=${pathOf(limit)},task_memcg=${pathOf(victim.group)},task=${victim.name},pid=${victim.pid},uid=0`
     : `oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),cpuset=/,mems_allowed=0,global_oom,task_memcg=${pathOf(victim.group)},task=${victim.name},pid=${victim.pid},uid=0`;
@@ -89,7 +95,8 @@ function oomKillProcess(k: Kernel, victim: Task, message: string, limit: MemCgro
   memcgEvent(whole, 'oom_group_kill');
   k.kmsg.push(`Tasks in ${pathOf(whole)} are going to be killed due to memory.oom.group set`);
   for (const task of k.tasks) {
-    if ((task.alive || task === victim) && inGroup(task, whole) && task.oomScoreAdj !== OOM_SCORE_ADJ_MIN) oomKillOne(k, task, message, kill);
+    if ((task.alive || task === victim) && inGroup(task, whole) && task.oomScoreAdj !== OOM_SCORE_ADJ_MIN)
+      oomKillOne(k, task, message, kill);
   }
 }
 

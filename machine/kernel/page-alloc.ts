@@ -131,7 +131,9 @@ export function allocPage(k: Kernel, group: MemCgroup, options: AllocOptions = U
  * (GFP_TRANSHUGE_LIGHT) nothing is reclaimed for it.
  */
 export function allocHugePage(k: Kernel, group: MemCgroup, direct: boolean): number {
-  const zone = direct ? reserveFrom(k, { order: 9, noRetry: true }) : getPageFromFreelist(k, 9, ({ low, boost }) => low + boost);
+  const zone = direct
+    ? reserveFrom(k, { order: 9, noRetry: true })
+    : getPageFromFreelist(k, 9, ({ low, boost }) => low + boost);
   if (zone < 0) return -1;
   if (!group.isRoot && !tryChargeMemcg(k, group, HPAGE_PMD_NR, true)) return -2;
   let head = -1;

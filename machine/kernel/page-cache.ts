@@ -35,7 +35,13 @@ function accountNode(k: Kernel, object: AddressSpace, index: number, by: 1 | -1,
 }
 
 /** filemap_remove_folio: out of the object; the frame is the caller's. Reclaim leaves a shadow in its place. */
-export function filemapRemoveFolio(k: Kernel, object: AddressSpace, index: number, frame: number, shadow?: Shadow): void {
+export function filemapRemoveFolio(
+  k: Kernel,
+  object: AddressSpace,
+  index: number,
+  frame: number,
+  shadow?: Shadow,
+): void {
   const { stat } = k.groups[k.frames.group[frame]!]!;
   if (k.frames.flags[frame]! & PG_DIRTY) clearDirty(k, object, index, frame);
   if (k.frames.flags[frame]! & PG_WRITEBACK) {

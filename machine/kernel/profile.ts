@@ -70,7 +70,11 @@ export function profileOf(memoryMb: number, kernel: string, processors: number):
       ? [
           DMA,
           { name: 'DMA32', present: low, managed: low - Math.floor((held * low) / present) },
-          { name: 'Normal', present: present - low, managed: present - low - Math.ceil((held * (present - low)) / present) },
+          {
+            name: 'Normal',
+            present: present - low,
+            managed: present - low - Math.ceil((held * (present - low)) / present),
+          },
         ]
       : [DMA, { name: 'DMA32', present, managed: present - held }];
   return {

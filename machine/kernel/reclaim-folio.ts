@@ -30,7 +30,12 @@ export interface ShrinkResult {
 }
 
 /** shrink_folio_list over pages that are on no list; `putBack` takes those that stay. */
-export function shrinkFolioList(k: Kernel, list: readonly number[], putBack: (frame: number) => void, groupId: number): ShrinkResult {
+export function shrinkFolioList(
+  k: Kernel,
+  list: readonly number[],
+  putBack: (frame: number) => void,
+  groupId: number,
+): ShrinkResult {
   const result: ShrinkResult = { reclaimed: 0, dirty: 0, rotated: 0, paged: 0 };
   const { frames } = k;
   for (const frame of list) {
@@ -89,7 +94,11 @@ function shrinkFolio(k: Kernel, frame: number, result: ShrinkResult, ignoreRefer
 }
 
 /** folio_check_references. */
-function folioCheckReferences(k: Kernel, frame: number, mappings: readonly Mapping[]): 'activate' | 'keep' | 'clean' | 'reclaim' {
+function folioCheckReferences(
+  k: Kernel,
+  frame: number,
+  mappings: readonly Mapping[],
+): 'activate' | 'keep' | 'clean' | 'reclaim' {
   const { flags } = k.frames;
   const { referenced, locked } = folioReferenced(k, frame, mappings);
   const marked = (flags[frame]! & PG_REFERENCED) !== 0;
@@ -185,4 +194,3 @@ function unmapFile(k: Kernel, frame: number, mappings: readonly Mapping[]): void
     pageRemoveRmap(k, frame);
   }
 }
-

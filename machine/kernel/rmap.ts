@@ -147,13 +147,18 @@ export function mappingsOf(k: Kernel, frame: number): Mapping[] {
       continue;
     }
     const pte = pmd.get(page % 512);
-    if (pte & PTE_PRESENT && !(pte & PTE_SPECIAL) && frameOfPte(pte) === frame) result.push({ vma, page, pmd, huge: false });
+    if (pte & PTE_PRESENT && !(pte & PTE_SPECIAL) && frameOfPte(pte) === frame)
+      result.push({ vma, page, pmd, huge: false });
   }
   return result;
 }
 
 /** folio_referenced: entries that were used since the last look, whose bits it clears. */
-export function folioReferenced(k: Kernel, frame: number, mappings: readonly Mapping[]): { referenced: number; locked: boolean } {
+export function folioReferenced(
+  k: Kernel,
+  frame: number,
+  mappings: readonly Mapping[],
+): { referenced: number; locked: boolean } {
   let referenced = 0;
   let locked = false;
   for (const { vma, page, pmd, huge } of mappings) {

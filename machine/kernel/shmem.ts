@@ -9,7 +9,13 @@ import { deleteFromPageCache, filemapAddFolio } from './page-cache.ts';
 import { swapFreeEntry, swapIn } from './swap.ts';
 
 /** An object of shared memory with no name in a directory. */
-export function newObject(k: Kernel, kind: AddressSpace['kind'], path: string, sizeBytes: number, eachPage: boolean): AddressSpace {
+export function newObject(
+  k: Kernel,
+  kind: AddressSpace['kind'],
+  path: string,
+  sizeBytes: number,
+  eachPage: boolean,
+): AddressSpace {
   const object = new AddressSpace(k.objects.length, kind, path, sizeBytes, eachPage);
   k.objects.push(object);
   return object;
@@ -41,7 +47,13 @@ export const SHMEM_NOMEM = -1;
 export const SHMEM_NOSPC = -2;
 
 /** shmem_get_folio: the page, made where it is a hole; below 0 where it cannot be. */
-export function shmemGetFolio(k: Kernel, group: MemCgroup, object: AddressSpace, index: number, write: boolean): number {
+export function shmemGetFolio(
+  k: Kernel,
+  group: MemCgroup,
+  object: AddressSpace,
+  index: number,
+  write: boolean,
+): number {
   const { frames } = k;
   const present = object.get(index);
   if (present !== 0) return present;

@@ -43,7 +43,12 @@ export function slabAccount(k: Kernel, groupId: number, bytes: number, reclaimab
 }
 
 /** Of objects that belong to the task: returned when it ends. `pages` are whole pages, in no cache. */
-export function slabAccountTask(k: Kernel, task: Task, bytes: number, kind: 'reclaimable' | 'unreclaimable' | 'pages' = 'unreclaimable'): void {
+export function slabAccountTask(
+  k: Kernel,
+  task: Task,
+  bytes: number,
+  kind: 'reclaimable' | 'unreclaimable' | 'pages' = 'unreclaimable',
+): void {
   const group = task.group.id;
   accountKind(k, group, bytes, kind);
   task.objects.push({ group, bytes, kind });

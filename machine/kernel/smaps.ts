@@ -48,7 +48,15 @@ const newStats = (): MemSizeStats => ({
 const PAGE_PSS = 4096 * 4096;
 
 /** smaps_account of one page. */
-function account(k: Kernel, mss: MemSizeStats, frame: number, mapcount: number, young: boolean, dirtyPte: boolean, locked: boolean): void {
+function account(
+  k: Kernel,
+  mss: MemSizeStats,
+  frame: number,
+  mapcount: number,
+  young: boolean,
+  dirtyPte: boolean,
+  locked: boolean,
+): void {
   const flags = k.frames.flags[frame]!;
   const anonymous = (flags & PG_ANON) !== 0;
   const dirty = dirtyPte || (flags & PG_DIRTY) !== 0;
@@ -109,7 +117,9 @@ function fields(mss: MemSizeStats, rollup: boolean): Record<string, number> {
     Rss: mss.rss * 4,
     Pss: kbOfPss(mss.pss),
     Pss_Dirty: kbOfPss(mss.pssDirty),
-    ...(rollup ? { Pss_Anon: kbOfPss(mss.pssAnon), Pss_File: kbOfPss(mss.pssFile), Pss_Shmem: kbOfPss(mss.pssShmem) } : {}),
+    ...(rollup
+      ? { Pss_Anon: kbOfPss(mss.pssAnon), Pss_File: kbOfPss(mss.pssFile), Pss_Shmem: kbOfPss(mss.pssShmem) }
+      : {}),
     Shared_Clean: mss.sharedClean * 4,
     Shared_Dirty: mss.sharedDirty * 4,
     Private_Clean: mss.privateClean * 4,

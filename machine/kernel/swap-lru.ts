@@ -186,7 +186,8 @@ function deactivateFileNow(k: Kernel, frame: number): void {
 /** folio_deactivate: MADV_COLD. */
 export function folioDeactivate(k: Kernel, frame: number): void {
   const flags = k.frames.flags[frame]!;
-  if (flags & PG_LRU && flags & PG_ACTIVE && !(flags & PG_UNEVICTABLE)) enqueue(k, batches(k).deactivate, frame, deactivateNow);
+  if (flags & PG_LRU && flags & PG_ACTIVE && !(flags & PG_UNEVICTABLE))
+    enqueue(k, batches(k).deactivate, frame, deactivateNow);
 }
 
 function deactivateNow(k: Kernel, frame: number): void {
@@ -262,11 +263,17 @@ export function releaseFromLru(k: Kernel, frame: number): void {
   const { flags } = k.frames;
   if (flags[frame]! & PG_LRU) {
     const own = batches(k);
-    if (own.rotate.length + own.deactivateFile.length + own.deactivate.length + own.lazyfree.length + own.activate.length > 0) {
+    if (
+      own.rotate.length +
+        own.deactivateFile.length +
+        own.deactivate.length +
+        own.lazyfree.length +
+        own.activate.length >
+      0
+    ) {
       leaveBatches(k, frame);
     }
     lruvecDel(k, frame);
     flags[frame]! &= ~(PG_LRU | PG_ACTIVE | PG_UNEVICTABLE | PG_WORKINGSET);
   } else if (batches(k).add.length > 0) leaveBatches(k, frame);
 }
-

@@ -112,4 +112,3 @@ export function doSwapPage(k: Kernel, task: Task, vma: Vma, page: number, write:
   pmd.set(page % 512, pteOf(frame, flags));
   return major ? 4 : 0;
 }
-

@@ -55,7 +55,14 @@ export type TouchMode = 'write' | 'read' | 'rmw';
  * One byte of every `stride` bytes from the cursor on. Whole folded tables are done at once.
  * @returns 0, PAUSED where `afterFault` asked for it, or the signal that ends the process.
  */
-export function touchRange(k: Kernel, task: Task, cursor: TouchCursor, stride: number, mode: TouchMode, afterFault: () => boolean): number {
+export function touchRange(
+  k: Kernel,
+  task: Task,
+  cursor: TouchCursor,
+  stride: number,
+  mode: TouchMode,
+  afterFault: () => boolean,
+): number {
   const { end } = cursor;
   while (cursor.at < end) {
     const { at } = cursor;
@@ -65,7 +72,13 @@ export function touchRange(k: Kernel, task: Task, cursor: TouchCursor, stride: n
     const tableEnd = Math.min((Math.floor(page / 512) + 1) * 512, vma.end) * 4096;
     const stop = Math.min(end, tableEnd);
     const pmd = task.mm.pmdAt(page);
-    if (stride <= 4096 && page % 512 === 0 && stop - at >= 511 * 4096 && vma.end * 4096 >= tableEnd && touchFolded(pmd, mode !== 'read')) {
+    if (
+      stride <= 4096 &&
+      page % 512 === 0 &&
+      stop - at >= 511 * 4096 &&
+      vma.end * 4096 >= tableEnd &&
+      touchFolded(pmd, mode !== 'read')
+    ) {
       cursor.at += Math.ceil((stop - at) / stride) * stride;
       continue;
     }

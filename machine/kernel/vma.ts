@@ -44,7 +44,16 @@ export class Vma {
   /** State of the readahead of the open file. */
   readonly ra: Readahead | null;
 
-  constructor(mm: Mm, start: number, end: number, flags: number, object: AddressSpace | null, pgoff: number, name: string, ra: Readahead | null = null) {
+  constructor(
+    mm: Mm,
+    start: number,
+    end: number,
+    flags: number,
+    object: AddressSpace | null,
+    pgoff: number,
+    name: string,
+    ra: Readahead | null = null,
+  ) {
     this.mm = mm;
     this.start = start;
     this.end = end;
@@ -79,6 +88,14 @@ export interface Readahead {
   random: boolean;
 }
 
-export const newReadahead = (): Readahead => ({ start: 0, size: 0, asyncSize: 0, prevPos: -1, mmapMiss: 0, random: false });
+export const newReadahead = (): Readahead => ({
+  start: 0,
+  size: 0,
+  asyncSize: 0,
+  prevPos: -1,
+  mmapMiss: 0,
+  random: false,
+});
 
-export const isCowMapping = (flags: number): boolean => (flags & (VM_SHARED | VM_WRITE)) === VM_WRITE || (flags & VM_SHARED) === 0;
+export const isCowMapping = (flags: number): boolean =>
+  (flags & (VM_SHARED | VM_WRITE)) === VM_WRITE || (flags & VM_SHARED) === 0;

@@ -443,4 +443,3 @@ export function reclaimPages(k: Kernel, victims: readonly number[]): void {
   }
   shrinkFolioList(k, isolated, (frame) => putBack(k, frame), -1);
 }
-

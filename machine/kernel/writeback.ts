@@ -52,7 +52,8 @@ export function writePages(k: Kernel, object: AddressSpace, most = Number.POSITI
 export function writePage(k: Kernel, object: AddressSpace, index: number): void {
   const frame = object.get(index);
   clearDirty(k, object, index, frame);
-  for (const vma of object.vmas) cleanEntry(vma.mm.pmdAt(index - vma.pgoff + vma.start), index - vma.pgoff + vma.start, vma.start, vma.end, frame);
+  for (const vma of object.vmas)
+    cleanEntry(vma.mm.pmdAt(index - vma.pgoff + vma.start), index - vma.pgoff + vma.start, vma.start, vma.end, frame);
   k.vmstat.nr_written++;
   k.vmstat.pgpgout += 4;
   k.nowUs += 2;

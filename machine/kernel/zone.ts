@@ -18,7 +18,8 @@ export interface Zone {
 const intSqrt = (value: number): number => Math.floor(Math.sqrt(value));
 
 /** min_free_kbytes before huge pages raise it, of the kB of memory that the kernel can use. */
-export const calculateMinFreeKbytes = (lowmemKb: number): number => Math.min(262144, Math.max(128, intSqrt(lowmemKb * 16)));
+export const calculateMinFreeKbytes = (lowmemKb: number): number =>
+  Math.min(262144, Math.max(128, intSqrt(lowmemKb * 16)));
 
 /**
  * set_recommended_min_free_kbytes: with huge pages on, each zone keeps two free blocks of 2 MiB, and one more for each mobility and

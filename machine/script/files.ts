@@ -35,7 +35,9 @@ export class FileSystem {
   }
 
   mountOf(path: string): Mount | undefined {
-    return this.mounts.filter((mount) => path.startsWith(`${mount.path}/`)).sort((a, b) => b.path.length - a.path.length)[0];
+    return this.mounts
+      .filter((mount) => path.startsWith(`${mount.path}/`))
+      .sort((a, b) => b.path.length - a.path.length)[0];
   }
 
   open(path: string): AddressSpace | undefined {
@@ -154,7 +156,9 @@ export function invalidateMappingPages(k: Kernel, object: AddressSpace, from: nu
 export function dropCaches(k: Kernel, files: FileSystem, what: number): void {
   if (what & 1) {
     lruAddDrain(k);
-    for (const object of k.objects) if (object && object.kind !== 'ramfs' && object.kind !== 'special') invalidateMappingPages(k, object, 0, Number.MAX_SAFE_INTEGER);
+    for (const object of k.objects)
+      if (object && object.kind !== 'ramfs' && object.kind !== 'special')
+        invalidateMappingPages(k, object, 0, Number.MAX_SAFE_INTEGER);
     k.vmstat.drop_pagecache++;
   }
   if (!(what & 2)) return;

@@ -11,26 +11,6 @@ export interface Syntax {
   readonly rest?: boolean;
 }
 
-export const ADVICES = [
-  'normal',
-  'random',
-  'sequential',
-  'willneed',
-  'dontneed',
-  'free',
-  'remove',
-  'cold',
-  'pageout',
-  'populate_read',
-  'populate_write',
-  'collapse',
-  'hugepage',
-  'nohugepage',
-  'dontfork',
-  'wipeonfork',
-] as const;
-export type Advice = (typeof ADVICES)[number];
-
 /** Commands of a process: `p1 COMMAND …`. */
 export const PROCESS_COMMANDS: Readonly<Record<string, Syntax>> = {
   mmap: {

@@ -59,7 +59,8 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
   rmcgroup(run, [name], command) {
     const group = run.groups.get(name!);
     if (!group) return ok(run, command, 'ENOENT');
-    if (run.k.tasks.some((task) => task.group === group) || group.children.some((child) => child.online)) return ok(run, command, 'EBUSY');
+    if (run.k.tasks.some((task) => task.group === group) || group.children.some((child) => child.online))
+      return ok(run, command, 'EBUSY');
     group.online = false;
     run.groups.delete(name!);
     ok(run, command);
@@ -72,8 +73,11 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
   },
   mount(run, [type, path, opts], command) {
     const size = /size=([^,]+)/.exec(opts ?? '')?.[1];
-    const bytes = size?.endsWith('%') ? (run.k.totalPages * 4096 * Number(size.slice(0, -1))) / 100 : sizeOf((size ?? '').toUpperCase());
-    const limitPages = type === 'tmpfs' ? Math.floor(bytes ? bytes / 4096 : run.k.totalPages / 2) : Number.POSITIVE_INFINITY;
+    const bytes = size?.endsWith('%')
+      ? (run.k.totalPages * 4096 * Number(size.slice(0, -1))) / 100
+      : sizeOf((size ?? '').toUpperCase());
+    const limitPages =
+      type === 'tmpfs' ? Math.floor(bytes ? bytes / 4096 : run.k.totalPages / 2) : Number.POSITIVE_INFINITY;
     run.files.mounts.push({ path: path!, type: type === 'tmpfs' ? 'tmpfs' : 'disk', usedPages: 0, limitPages });
     ok(run, command);
   },
@@ -206,4 +210,3 @@ function setParameter(run: MachineRun, path: string, value: string): string | un
   set();
   return undefined;
 }
-

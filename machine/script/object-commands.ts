@@ -44,7 +44,8 @@ export function objectsCommand(run: MachineRun, task: Task, name: string, words:
       const bytes = queued ? sizeOf(queued.slice(7))! : 0;
       task.sockets += 2 * count;
       task.queuedBytes += count * bytes;
-      for (let page = 0; page < Math.ceil((bytes > 0 ? bytes + 0x340 : 0) / 4096); page++) touchPage(k, task, SEND_BUFFER + page, false);
+      for (let page = 0; page < Math.ceil((bytes > 0 ? bytes + 0x340 : 0) / 4096); page++)
+        touchPage(k, task, SEND_BUFFER + page, false);
       growFdTable(run, task, 2 * count);
       slabAccountTask(k, task, count * SLAB_BYTES.socketPair);
       slabAccountTask(k, task, count * SLAB_BYTES.socketPairNames, 'reclaimable');
@@ -79,8 +80,14 @@ function threads(run: MachineRun, task: Task, words: readonly string[]): number 
   for (let i = 0; i < Number(words[0]); i++) {
     const top = lowestMapping(task);
     const error =
-      mmapRegion(run.k, task, { start: top - pages, pages, flags: VM_READ | VM_WRITE, object: null, pgoff: 0, name: `thread ${task.threads}` }) ??
-      mmapRegion(run.k, task, { start: top - pages - 1, pages: 1, flags: 0, object: null, pgoff: 0 });
+      mmapRegion(run.k, task, {
+        start: top - pages,
+        pages,
+        flags: VM_READ | VM_WRITE,
+        object: null,
+        pgoff: 0,
+        name: `thread ${task.threads}`,
+      }) ?? mmapRegion(run.k, task, { start: top - pages - 1, pages: 1, flags: 0, object: null, pgoff: 0 });
     if (error) return error;
     touchPage(run.k, task, top - 1, true);
     // The thread's vector of modules comes from malloc, in the pages after the program's first two.

@@ -1,5 +1,6 @@
 import { UserError } from '../../sim/contract/assert.ts';
-import { ADVICES, MACHINE_COMMANDS, PROCESS_COMMANDS, type Syntax, type Word } from './grammar.ts';
+import { ADVICES } from '../kernel/advice.ts';
+import { MACHINE_COMMANDS, PROCESS_COMMANDS, type Syntax, type Word } from './grammar.ts';
 
 /** One command of a script. `text` is the line as written, `words` the command and what follows, without `async` and the process. */
 export interface Command {

@@ -14,12 +14,20 @@ import { VM_LOCKED, VM_NORESERVE, VM_READ, VM_SHARED, VM_WRITE, newReadahead } f
 import { noteStall } from '../kernel/vmscan.ts';
 import { writePages } from '../kernel/writeback.ts';
 import { fadviseDontneed } from './files.ts';
-import type { Advice } from './grammar.ts';
+import type { Advice } from '../kernel/advice.ts';
 import { objectsCommand } from './object-commands.ts';
 import { type Command, sizeOf } from './parse.ts';
 import type { Answer, MachineRun, ScriptProcess } from './run.ts';
 import { passTime } from './time.ts';
-import { beginCommand, failCommand, finish, noteHeapStart, receive, returnFromFork, useBuffer } from './worker-image.ts';
+import {
+  beginCommand,
+  failCommand,
+  finish,
+  noteHeapStart,
+  receive,
+  returnFromFork,
+  useBuffer,
+} from './worker-image.ts';
 
 /** Microseconds of the recorded machine: a call, a fault, a page copied by a read or write. */
 const CALL_US = 12;
@@ -48,9 +56,16 @@ export function runProcessCommand(run: MachineRun, command: Command): void {
   if (!process.alive) return run.emitStep(command.text, 'dead', undefined);
   if (process.busy) return run.emitStep(command.text, 'busy', undefined);
   const [name, ...words] = command.words as [string, ...string[]];
-  if (name === 'into' || name === 'oom_score_adj' || name === 'clear_refs') return outside(run, process, command, name, words[0]!);
+  if (name === 'into' || name === 'oom_score_adj' || name === 'clear_refs')
+    return outside(run, process, command, name, words[0]!);
   const steps = perform(run, process, name, words);
-  const busy = { text: command.background ? command.text.slice(6) : command.text, steps, wakeUs: k.nowUs, startedUs: k.nowUs, answer: undefined as Answer | undefined };
+  const busy = {
+    text: command.background ? command.text.slice(6) : command.text,
+    steps,
+    wakeUs: k.nowUs,
+    startedUs: k.nowUs,
+    answer: undefined as Answer | undefined,
+  };
   process.busy = busy;
   if (command.background) return run.emitStep(command.text, 'started', undefined);
   passUntilAnswered(run, process, k.nowUs + PATIENCE_US);
@@ -104,14 +119,24 @@ function clearRefs(k: Kernel, task: Task): void {
 }
 
 /** The process's part: takes the command, carries it out, and answers with what it cost. */
-function* perform(run: MachineRun, process: ScriptProcess, name: string, words: readonly string[]): Generator<number, Answer> {
+function* perform(
+  run: MachineRun,
+  process: ScriptProcess,
+  name: string,
+  words: readonly string[],
+): Generator<number, Answer> {
   const { k } = run;
   const { task } = process;
   const before = receive(k, task);
   const startUs = k.nowUs;
   k.nowUs += CALL_US;
   beginCommand(k, task, name, words);
-  const calls: Call = name === 'touch' ? touch(run, process, words) : name === 'read' || name === 'write' ? fileRw(run, task, name, words) : immediate(run, process, name, words);
+  const calls: Call =
+    name === 'touch'
+      ? touch(run, process, words)
+      : name === 'read' || name === 'write'
+        ? fileRw(run, task, name, words)
+        : immediate(run, process, name, words);
   let result: Result;
   for (;;) {
     const step = calls.next();
@@ -200,7 +225,9 @@ function* fileRw(run: MachineRun, task: Task, name: 'read' | 'write', words: rea
   while (done < length) {
     k.current = task;
     const bytes = Math.min(65536, length - done);
-    const got = writing ? writeCall(run, task, object, offset + done, bytes) : readCall(run, task, object, ra, offset + done, bytes);
+    const got = writing
+      ? writeCall(run, task, object, offset + done, bytes)
+      : readCall(run, task, object, ra, offset + done, bytes);
     k.nowUs += CALL_US / 4 + pagesOf(bytes) * COPY_PAGE_US;
     const sleepUs = task.memcgOverHigh > 0 ? handleOverHigh(k, task) : 0;
     if (sleepUs > 0) yield k.nowUs + sleepUs;
@@ -232,7 +259,14 @@ function writeCall(run: MachineRun, task: Task, object: FileObject, at: number, 
   return Math.min(end, at + bytes) - at;
 }
 
-function readCall(run: MachineRun, task: Task, object: FileObject, ra: ReturnType<typeof newReadahead>, at: number, bytes: number): Result {
+function readCall(
+  run: MachineRun,
+  task: Task,
+  object: FileObject,
+  ra: ReturnType<typeof newReadahead>,
+  at: number,
+  bytes: number,
+): Result {
   const { k } = run;
   const there = Math.max(0, Math.min(bytes, object.sizeBytes - at));
   if (there === 0) return 0;
@@ -250,7 +284,13 @@ function range(run: MachineRun, task: Task, words: readonly string[]): { start: 
   return { start: Math.floor(start / 4096), pages: pagesOf(sizeOf(words[2]!)!) };
 }
 
-function map(run: MachineRun, task: Task, words: readonly string[], lengthAt: number, object: FileObject | null): Result {
+function map(
+  run: MachineRun,
+  task: Task,
+  words: readonly string[],
+  lengthAt: number,
+  object: FileObject | null,
+): Result {
   const { k } = run;
   const start = Math.floor((run.addressOf(words[0]!, task) + (option(words, 'shift') ?? 0)) / 4096);
   const pages = pagesOf(sizeOf(words[lengthAt]!)!);
@@ -294,7 +334,8 @@ const IMMEDIATE: Readonly<Record<string, Immediate>> = {
   msync: (run, { task }, words) => {
     const { start, pages } = range(run, task, words);
     for (const vma of task.mm.vmas) {
-      if (vma.end > start && vma.start < start + pages && vma.object && vma.flags & VM_SHARED) writePages(run.k, vma.object);
+      if (vma.end > start && vma.start < start + pages && vma.object && vma.flags & VM_SHARED)
+        writePages(run.k, vma.object);
     }
     return 0;
   },

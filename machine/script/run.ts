@@ -167,7 +167,10 @@ export class MachineRun {
   settleDying(idle: boolean): void {
     for (const { task, atUs } of [...this.dying]) {
       if (!idle && atUs > this.k.nowUs) continue;
-      this.dying.splice(this.dying.findIndex((other) => other.task === task), 1);
+      this.dying.splice(
+        this.dying.findIndex((other) => other.task === task),
+        1,
+      );
       this.die(task, 'signal', 9);
     }
   }

@@ -22,7 +22,11 @@ export function emitSample(run: MachineRun, label: string, mini: boolean): void 
 }
 
 export function psiOf(psi: Psi): Record<string, number[]> {
-  const row = (avg10: number, avg60: number, total: number) => [Number(avg10.toFixed(2)), Number(avg60.toFixed(2)), Math.round(total)];
+  const row = (avg10: number, avg60: number, total: number) => [
+    Number(avg10.toFixed(2)),
+    Number(avg60.toFixed(2)),
+    Math.round(total),
+  ];
   return { some: row(psi.avg10[0], psi.avg60[0], psi.someUs), full: row(psi.avg10[1], psi.avg60[1], psi.fullUs) };
 }
 
@@ -75,13 +79,15 @@ function regionOf(run: MachineRun, vma: Vma): { r: string; off: number } | undef
   return isHeap(vma) ? { r: '[heap]', off: 0 } : undefined;
 }
 
-const isHeap = (vma: Vma) => vma.start >= 0x4db && vma.start < 0x10000000 && vma.object === null && vma.start * 4096 < vma.mm.brk + 4096;
+const isHeap = (vma: Vma) =>
+  vma.start >= 0x4db && vma.start < 0x10000000 && vma.object === null && vma.start * 4096 < vma.mm.brk + 4096;
 
 function emitProcess(run: MachineRun, label: string, { name, task }: ScriptProcess): void {
   const { k } = run;
   const own = { t: 'proc', label, p: name, pid: task.pid, minflt: task.minflt, majflt: task.majflt };
   // Killed, and its memory already taken: what is left has no address space to show.
-  if (task.fatalSignal) return run.emit({ ...own, oom_score: 0, status: { Threads: task.threads }, rollup: {}, vmas: [] });
+  if (task.fatalSignal)
+    return run.emit({ ...own, oom_score: 0, status: { Threads: task.threads }, rollup: {}, vmas: [] });
   run.emit({
     t: 'proc',
     label,

@@ -19,7 +19,13 @@ const STACK_TOP = 0x7ffffffff;
 const VVAR = 0x7ffff7ff9;
 const VDSO = 0x7ffff7ffd;
 
-const SEGMENTS: readonly { readonly start: number; readonly end: number; readonly flags: number; readonly file: boolean; readonly name: string }[] = [
+const SEGMENTS: readonly {
+  readonly start: number;
+  readonly end: number;
+  readonly flags: number;
+  readonly file: boolean;
+  readonly name: string;
+}[] = [
   { start: 0x400, end: 0x401, flags: VM_READ, file: true, name: '/init' },
   { start: 0x401, end: 0x4a7, flags: VM_READ | VM_EXEC, file: true, name: '/init' },
   { start: 0x4a7, end: 0x4d4, flags: VM_READ, file: true, name: '/init' },
@@ -202,4 +208,3 @@ export function returnFromFork(k: Kernel, parent: Task, child: Task): void {
   access(k, child, `401x 406x ${BEGIN} ${END}`);
   access(k, parent, '457x S1w');
 }
-
