@@ -91,8 +91,8 @@ export { tuneText } from './study/tune/text.ts';
 export { type TuneOptions, type TuneResult, tune } from './study/tune/tune.ts';
 export {
   type MachineLine,
-  type MachineOptions,
   MachineRun,
   type MachineRunOptions,
+  type MachineSettings,
   runMachineScript,
 } from '../machine/index.ts';

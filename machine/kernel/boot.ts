@@ -1,12 +1,10 @@
 /** A machine as it is before the first process of a script. */
-import type { HugePageSettings } from './kernel.ts';
-import { Kernel } from './kernel.ts';
+import { type HugePageSettings, Kernel, type Task } from './kernel.ts';
 import { memCgroupOutOfMemory, outOfMemory } from './oom-kill.ts';
 import { takeKernelPages } from './page-alloc.ts';
 import { type Profile, profileOf } from './profile.ts';
 import { tryToFreeMemCgroupPages, tryToFreePages, balancePgdat } from './vmscan.ts';
 import { calculateMinFreeKbytes, recommendedMinFreeKbytes, setupZones, type Zone } from './zone.ts';
-import type { Task } from './kernel.ts';
 
 export interface BootOptions {
   readonly memoryMb: number;

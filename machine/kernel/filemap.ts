@@ -1,13 +1,13 @@
 /** mm/filemap.c and mm/readahead.c: the page cache, reads, writes and faults of files. */
-import type { AddressSpace } from './address-space.ts';
 import { PG_DIRTY, PG_RECLAIM, PG_WRITEBACK } from './frames.ts';
 import type { Kernel, Task } from './kernel.ts';
-import { countMemcg, type MemCgroup } from './memcontrol.ts';
+import type { MemCgroup } from './mem-cgroup.ts';
+import { countMemcg } from './memcontrol.ts';
+import { type AddressSpace, newReadahead, type Readahead, VM_RAND_READ, VM_SEQ_READ, type Vma } from './mm-types.ts';
 import { allocPage } from './page-alloc.ts';
 import { addBuffers, filemapAddFolio } from './page-cache.ts';
 import { shmemGetFolio } from './shmem.ts';
 import { folioMarkAccessed } from './swap-lru.ts';
-import { newReadahead, type Readahead, VM_RAND_READ, VM_SEQ_READ, type Vma } from './vma.ts';
 import { accountDirty, balanceDirtyPages } from './writeback.ts';
 
 /** Pages of a file's readahead: read_ahead_kb 128. */

@@ -2,7 +2,18 @@
 import { PG_ANON, PG_EXCLUSIVE } from './frames.ts';
 import type { Kernel, Task } from './kernel.ts';
 import { mmCounterFile } from './memory.ts';
-import { MM_ANONPAGES, MM_SWAPENTS, Mm } from './mm.ts';
+import {
+  MM_ANONPAGES,
+  MM_SWAPENTS,
+  type Mm,
+  VM_ACCOUNT,
+  VM_DONTCOPY,
+  VM_LOCKED,
+  VM_PFNMAP,
+  VM_SHARED,
+  VM_WIPEONFORK,
+  Vma,
+} from './mm-types.ts';
 import { chargeVma, exitMmap, vmStatAccount } from './mmap.ts';
 import { vmEnoughMemory } from './overcommit.ts';
 import { accountPageTables } from './page-alloc.ts';
@@ -18,7 +29,6 @@ import {
 } from './page-table.ts';
 import { pageAddFileRmap } from './rmap.ts';
 import { swapDuplicate } from './swap.ts';
-import { VM_ACCOUNT, VM_DONTCOPY, VM_LOCKED, VM_PFNMAP, VM_SHARED, VM_WIPEONFORK, Vma } from './vma.ts';
 
 /** dup_mmap: the child's address space, or undefined where it may not be promised. */
 export function dupMm(k: Kernel, parent: Task, child: Task): boolean {

@@ -12,7 +12,17 @@ import {
   PG_WORKINGSET,
 } from './frames.ts';
 import type { Kernel, Task } from './kernel.ts';
-import { MM_ANONPAGES, type Mm } from './mm.ts';
+import {
+  MM_ANONPAGES,
+  type Mm,
+  VM_HUGEPAGE,
+  VM_LOCKED,
+  VM_NOHUGEPAGE,
+  VM_SHARED,
+  VM_STACK,
+  VM_WRITE,
+  type Vma,
+} from './mm-types.ts';
 import { accountPageTables, allocHugePage, freePage, takeKernelPages } from './page-alloc.ts';
 import {
   frameOfPte,
@@ -35,7 +45,6 @@ import {
 } from './rmap.ts';
 import { addMmCounter } from './rss.ts';
 import { lruAddDrain } from './swap-lru.ts';
-import { VM_HUGEPAGE, VM_LOCKED, VM_NOHUGEPAGE, VM_SHARED, VM_STACK, VM_WRITE, type Vma } from './vma.ts';
 
 /** transhuge_vma_suitable: the aligned 2 MiB around `page` lie in the mapping. */
 export function transhugeVmaSuitable(vma: Vma, page: number): boolean {

@@ -1,10 +1,8 @@
-import { AddressSpace } from './address-space.ts';
 import { Frames } from './frames.ts';
-import { MemCgroup, newPsi, type Psi } from './memcontrol.ts';
-import type { Mm } from './mm.ts';
+import { MemCgroup, newPsi, type Psi } from './mem-cgroup.ts';
+import { AddressSpace, type Mm, type AnonVma } from './mm-types.ts';
 import type { Profile } from './profile.ts';
 import { newVmStat, type VmStat } from './vmstat.ts';
-import type { AnonVma } from './vma.ts';
 import type { Zone } from './zone.ts';
 
 /** Memory of the kernel that a process holds, and the group that pays for it. */

@@ -3,7 +3,7 @@ import { HPAGE_PMD_NR, PG_ANON, PG_LRU, PG_REFERENCED } from './frames.ts';
 import { hugepageVmaCheck } from './huge-memory.ts';
 import type { Kernel, Task } from './kernel.ts';
 import { freeIfUnused } from './memory.ts';
-import { MM_ANONPAGES } from './mm.ts';
+import { MM_ANONPAGES, VM_LOCKED, VM_NOHUGEPAGE, VM_SHARED, VM_STACK, VM_WRITE, type Vma } from './mm-types.ts';
 import type { Errno } from './mmap.ts';
 import { allocHugePage } from './page-alloc.ts';
 import {
@@ -19,7 +19,6 @@ import {
 } from './page-table.ts';
 import { anonVmaPrepare, pageAddNewAnonRmap, pageRemoveRmap } from './rmap.ts';
 import { lruAddDrain } from './swap-lru.ts';
-import { VM_LOCKED, VM_NOHUGEPAGE, VM_SHARED, VM_STACK, VM_WRITE, type Vma } from './vma.ts';
 
 /** hpage_collapse_scan_pmd: whether the range may become one huge page. */
 function scanPmd(k: Kernel, pmd: Pmd, byKhugepaged: boolean): boolean {
@@ -113,7 +112,7 @@ export function khugepagedRound(k: Kernel): boolean {
       const last = Math.floor(vma.end / HPAGE_PMD_NR) * HPAGE_PMD_NR;
       for (let first = Math.ceil(vma.start / HPAGE_PMD_NR) * HPAGE_PMD_NR; first < last; first += HPAGE_PMD_NR) {
         const pmd = vma.mm.pmdAt(first);
-        if (!pmd || pmd.huge !== 0 || pmd.used === 0 || !scanPmd(k, pmd, true)) continue;
+        if (pmd?.huge !== 0 || pmd.used === 0 || !scanPmd(k, pmd, true)) continue;
         if (collapseHugePage(k, task, vma, first, pmd)) changed = true;
       }
     }

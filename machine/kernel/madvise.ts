@@ -1,19 +1,12 @@
 /** mm/madvise.c. */
 import type { Advice } from './advice.ts';
-import { PG_DIRTY, PG_HEAD, PG_LRU, PG_REFERENCED, PG_SWAPCACHE, PG_TAIL, PG_UNEVICTABLE } from './frames.ts';
 import { readPages } from './filemap.ts';
+import { PG_DIRTY, PG_HEAD, PG_LRU, PG_REFERENCED, PG_SWAPCACHE, PG_TAIL, PG_UNEVICTABLE } from './frames.ts';
 import { faultinPageRange } from './gup.ts';
 import { splitHugePage, splitHugePmd } from './huge-memory.ts';
-import { madviseCollapse } from './khugepaged.ts';
 import type { Kernel, Task } from './kernel.ts';
+import { madviseCollapse } from './khugepaged.ts';
 import { zapPageRange } from './memory.ts';
-import { type Errno, isolateRange, vmaMerge } from './mmap.ts';
-import { covered } from './mprotect.ts';
-import { frameOfPte, type Pmd, PTE_DIRTY, PTE_PRESENT, PTE_SPECIAL, PTE_SWAP, PTE_YOUNG } from './page-table.ts';
-import { updateHiwaterRss } from './rss.ts';
-import { shmemTruncateRange } from './shmem.ts';
-import { swapFreeEntry } from './swap.ts';
-import { folioDeactivate, lruAddDrain, markPageLazyfree } from './swap-lru.ts';
 import {
   VM_DONTCOPY,
   VM_HUGEPAGE,
@@ -27,7 +20,14 @@ import {
   VM_WIPEONFORK,
   VM_WRITE,
   type Vma,
-} from './vma.ts';
+} from './mm-types.ts';
+import { type Errno, isolateRange, vmaMerge } from './mmap.ts';
+import { covered } from './mprotect.ts';
+import { frameOfPte, type Pmd, PTE_DIRTY, PTE_PRESENT, PTE_SPECIAL, PTE_SWAP, PTE_YOUNG } from './page-table.ts';
+import { updateHiwaterRss } from './rss.ts';
+import { shmemTruncateRange } from './shmem.ts';
+import { folioDeactivate, lruAddDrain, markPageLazyfree } from './swap-lru.ts';
+import { swapFreeEntry } from './swap.ts';
 import { reclaimPages } from './vmscan.ts';
 
 /** Flags that an advice clears and sets. */

@@ -11,7 +11,19 @@ import {
 } from './huge-memory.ts';
 import type { Kernel, Task } from './kernel.ts';
 import { countMemcg } from './memcontrol.ts';
-import { MM_ANONPAGES, MM_FILEPAGES, MM_SHMEMPAGES, MM_SWAPENTS, type Mm } from './mm.ts';
+import {
+  MM_ANONPAGES,
+  MM_FILEPAGES,
+  MM_SHMEMPAGES,
+  MM_SWAPENTS,
+  type Mm,
+  VM_LOCKED,
+  VM_PFNMAP,
+  VM_SEQ_READ,
+  VM_SHARED,
+  VM_WRITE,
+  type Vma,
+} from './mm-types.ts';
 import { accountPageTables, allocPage, freePage } from './page-alloc.ts';
 import {
   frameOfPte,
@@ -33,9 +45,8 @@ import {
   pageRemoveRmap,
 } from './rmap.ts';
 import { addMmCounterFast, checkSyncRssStat, syncMmRss, updateHiwaterRss } from './rss.ts';
-import { doSwapPage, swapFreeEntry } from './swap.ts';
 import { folioMarkAccessed, lruAddDrain, mlockFolio } from './swap-lru.ts';
-import { VM_LOCKED, VM_PFNMAP, VM_SEQ_READ, VM_SHARED, VM_WRITE, type Vma } from './vma.ts';
+import { doSwapPage, swapFreeEntry } from './swap.ts';
 
 export const FAULT_DONE = 0;
 export const FAULT_SIGBUS = 1;

@@ -1,12 +1,12 @@
 /** mm/mlock.c. */
 import { mmPopulate } from './gup.ts';
 import type { Kernel, Task } from './kernel.ts';
+import { VM_LOCKED, type Vma } from './mm-types.ts';
 import { type Errno, isolateRange, vmaMerge } from './mmap.ts';
 import { covered } from './mprotect.ts';
 import { frameOfPte, PTE_PRESENT, PTE_SPECIAL } from './page-table.ts';
 import { munlockVmaPage } from './rmap.ts';
 import { lruAddDrain, mlockFolio } from './swap-lru.ts';
-import { VM_LOCKED, type Vma } from './vma.ts';
 
 /** mlock: locks what is there and brings the rest. */
 export function doMlock(k: Kernel, task: Task, start: number, pages: number): Errno {

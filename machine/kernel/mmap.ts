@@ -1,15 +1,11 @@
 /** mm/mmap.c: mappings are made, split, merged and taken away. Page numbers, ends excluded. */
-import type { AddressSpace } from './address-space.ts';
 import { splitHugePmd } from './huge-memory.ts';
 import type { Kernel, Task } from './kernel.ts';
-import { zapPageRange } from './memory.ts';
 import { chargeKernelBytes } from './memcontrol.ts';
-import type { Mm } from './mm.ts';
-import { vmEnoughMemory } from './overcommit.ts';
-import { accountPageTables } from './page-alloc.ts';
-import { updateHiwaterVm } from './rss.ts';
-import { putObject, shmemZeroSetup } from './shmem.ts';
+import { zapPageRange } from './memory.ts';
 import {
+  type AddressSpace,
+  type Mm,
   newReadahead,
   VM_ACCOUNT,
   VM_EXEC,
@@ -22,7 +18,11 @@ import {
   VM_STACK,
   VM_WRITE,
   Vma,
-} from './vma.ts';
+} from './mm-types.ts';
+import { vmEnoughMemory } from './overcommit.ts';
+import { accountPageTables } from './page-alloc.ts';
+import { updateHiwaterVm } from './rss.ts';
+import { putObject, shmemZeroSetup } from './shmem.ts';
 
 /** The real name of an error, or undefined. */
 export type Errno = 'ENOMEM' | 'EINVAL' | 'EEXIST' | 'EACCES' | 'EFAULT' | 'EAGAIN' | 'EBUSY' | undefined;

@@ -3,11 +3,11 @@ import { mmPopulate } from './gup.ts';
 import { splitHugePmd } from './huge-memory.ts';
 import type { Kernel, Task } from './kernel.ts';
 import { pteAlloc } from './memory.ts';
+import { VM_ACCOUNT, VM_LOCKED, Vma } from './mm-types.ts';
 import { chargeVma, doMunmap, type Errno, splitVma, vmaMerge, vmStatAccount } from './mmap.ts';
 import { vmEnoughMemory } from './overcommit.ts';
 import { accountPageTables } from './page-alloc.ts';
 import { updateHiwaterVm } from './rss.ts';
-import { VM_ACCOUNT, VM_LOCKED, Vma } from './vma.ts';
 
 /** mremap with MREMAP_MAYMOVE; `to` is where it must go (MREMAP_FIXED), or undefined. */
 export function doMremap(

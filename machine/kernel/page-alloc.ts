@@ -2,8 +2,9 @@
 import { assert } from '../../sim/contract/assert.ts';
 import { HPAGE_PMD_NR, PG_ANON, PG_HEAD, PG_MLOCKED, PG_TAIL } from './frames.ts';
 import type { Kernel } from './kernel.ts';
-import type { Mm } from './mm.ts';
-import { chargeKernelBytes, pageCounterUncharge, tryChargeMemcg, type MemCgroup } from './memcontrol.ts';
+import type { MemCgroup } from './mem-cgroup.ts';
+import { chargeKernelBytes, pageCounterUncharge, tryChargeMemcg } from './memcontrol.ts';
+import type { Mm } from './mm-types.ts';
 import { releaseFromLru } from './swap-lru.ts';
 import type { Zone } from './zone.ts';
 

@@ -1,10 +1,10 @@
 /** Pages of an object: in and out of the cache (mm/filemap.c). */
-import type { AddressSpace } from './address-space.ts';
 import { PG_DIRTY, PG_WRITEBACK } from './frames.ts';
 import type { Kernel } from './kernel.ts';
+import type { AddressSpace } from './mm-types.ts';
 import { freePage } from './page-alloc.ts';
-import { folioAddLru } from './swap-lru.ts';
 import { SLAB_BYTES, slabAccount } from './slab.ts';
+import { folioAddLru } from './swap-lru.ts';
 import { type Shadow, workingsetRefault } from './workingset.ts';
 
 /** filemap_add_folio: the page joins the object's, and may be one that was evicted a while ago. */

@@ -1,13 +1,12 @@
 /** Processes: how they begin, fork and end (kernel/fork.c, kernel/exit.c). */
 import { dupMm } from './fork.ts';
 import type { Kernel, Task } from './kernel.ts';
-import { Mm } from './mm.ts';
+import { zapPageRange } from './memory.ts';
+import { Mm, VM_PFNMAP, VM_SHARED } from './mm-types.ts';
 import { exitMmap } from './mmap.ts';
 import { releaseTaskMemory, threadMemory } from './slab.ts';
 import { lruAddDrain } from './swap-lru.ts';
-import { VM_PFNMAP, VM_SHARED } from './vma.ts';
 import { resetKswapdFailures } from './vmscan.ts';
-import { zapPageRange } from './memory.ts';
 
 export function newTask(k: Kernel, name: string, parent: Task | null): Task {
   return {

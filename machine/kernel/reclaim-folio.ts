@@ -9,18 +9,17 @@ import {
   PG_SWAPBACKED,
   PG_UNEVICTABLE,
 } from './frames.ts';
+import { splitHugePage } from './huge-memory.ts';
 import type { Kernel } from './kernel.ts';
 import { countMemcg } from './memcontrol.ts';
-import { MM_ANONPAGES, MM_FILEPAGES, MM_SHMEMPAGES, MM_SWAPENTS } from './mm.ts';
+import { MM_ANONPAGES, MM_FILEPAGES, MM_SHMEMPAGES, MM_SWAPENTS, VM_EXEC } from './mm-types.ts';
 import { freePage } from './page-alloc.ts';
 import { filemapRemoveFolio } from './page-cache.ts';
 import { PTE_DIRTY, PTE_SWAP, pteOf } from './page-table.ts';
 import { folioReferenced, type Mapping, mappingsOf, pageRemoveRmap } from './rmap.ts';
 import { swappedPages } from './shmem.ts';
 import { forgetSwapFrame, getSwapPage, swapDuplicate } from './swap.ts';
-import { VM_EXEC } from './vma.ts';
 import { workingsetEviction } from './workingset.ts';
-import { splitHugePage } from './huge-memory.ts';
 
 export interface ShrinkResult {
   reclaimed: number;

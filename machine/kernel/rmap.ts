@@ -10,9 +10,9 @@ import {
   PG_TAIL,
 } from './frames.ts';
 import type { Kernel } from './kernel.ts';
+import { type AnonVma, VM_LOCKED, VM_SEQ_READ, type Vma } from './mm-types.ts';
 import { frameOfPte, PTE_PRESENT, PTE_SPECIAL, PTE_YOUNG, type Pmd } from './page-table.ts';
 import { folioAddLru, munlockFolio } from './swap-lru.ts';
-import { type AnonVma, VM_LOCKED, VM_SEQ_READ, type Vma } from './vma.ts';
 
 /** anon_vma_prepare. */
 export function anonVmaPrepare(k: Kernel, vma: Vma): AnonVma {

@@ -1,5 +1,5 @@
 import type { Kernel, Task } from './kernel.ts';
-import type { Mm } from './mm.ts';
+import type { Mm } from './mm-types.ts';
 
 /** TASK_RSS_EVENTS_THRESH. */
 const RSS_EVENTS = 64;

@@ -1,8 +1,8 @@
 /** mm/shmem.c: tmpfs files, memfd and shared anonymous mappings are one thing. */
-import { AddressSpace } from './address-space.ts';
 import { PG_DIRTY, PG_REFERENCED, PG_SWAPBACKED, PG_SWAPCACHE } from './frames.ts';
 import type { Kernel } from './kernel.ts';
-import type { MemCgroup } from './memcontrol.ts';
+import type { MemCgroup } from './mem-cgroup.ts';
+import { AddressSpace } from './mm-types.ts';
 import { vmEnoughMemory } from './overcommit.ts';
 import { allocPage } from './page-alloc.ts';
 import { deleteFromPageCache, filemapAddFolio } from './page-cache.ts';

@@ -55,7 +55,10 @@ export function slabAccountTask(
 }
 
 function accountKind(k: Kernel, group: number, bytes: number, kind: TaskObjects['kind']): void {
-  if (kind !== 'pages') return slabAccount(k, group, bytes, kind === 'reclaimable');
+  if (kind !== 'pages') {
+    slabAccount(k, group, bytes, kind === 'reclaimable');
+    return;
+  }
   const pages = Math.trunc(bytes / PAGE);
   if (pages > 0) takeKernelPages(k, pages);
   else giveKernelPages(k, -pages);

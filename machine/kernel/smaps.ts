@@ -2,8 +2,8 @@
 import { PG_ANON, PG_DIRTY, PG_REFERENCED, PG_SWAPBACKED } from './frames.ts';
 import { hugepageVmaCheck } from './huge-memory.ts';
 import type { Kernel, Task } from './kernel.ts';
+import { VM_LOCKED, type Vma } from './mm-types.ts';
 import { frameOfPte, PTE_DIRTY, PTE_PRESENT, PTE_SPECIAL, PTE_SWAP, PTE_YOUNG } from './page-table.ts';
-import { VM_LOCKED, type Vma } from './vma.ts';
 
 /** mem_size_stats: pages, and proportional sizes in 1/4096 bytes. */
 interface MemSizeStats {

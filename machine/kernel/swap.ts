@@ -1,12 +1,11 @@
 /** mm/swapfile.c, mm/swap_state.c and do_swap_page: pages that lie in swap, which may be memory too (zram). */
 import { PG_ANON, PG_EXCLUSIVE, PG_SWAPBACKED, PG_SWAPCACHE, PG_DIRTY } from './frames.ts';
 import type { Kernel, Task } from './kernel.ts';
-import { MM_ANONPAGES, MM_SWAPENTS } from './mm.ts';
+import { MM_ANONPAGES, MM_SWAPENTS, VM_SHARED, VM_WRITE, type Vma } from './mm-types.ts';
 import { allocPage, freePage } from './page-alloc.ts';
 import { type Pmd, PTE_DIRTY, PTE_PRESENT, PTE_WRITE, PTE_YOUNG, frameOfPte, pteOf } from './page-table.ts';
 import { addMmCounterFast } from './rss.ts';
 import { folioAddLru } from './swap-lru.ts';
-import { VM_SHARED, VM_WRITE, type Vma } from './vma.ts';
 
 /** A page of swap: entries that name it, and the frame that has its content meanwhile (-1: none). */
 interface Slot {

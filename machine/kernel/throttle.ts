@@ -1,6 +1,6 @@
 /** memory.high (mm/memcontrol.c): no one dies, but who allocates sleeps, longer the further the group is above. */
 import type { Kernel, Task } from './kernel.ts';
-import { type MemCgroup, memcgEvent, NO_LIMIT } from './memcontrol.ts';
+import { type MemCgroup, memcgEvent, NO_LIMIT } from './mem-cgroup.ts';
 import { tryToFreeMemCgroupPages } from './vmscan.ts';
 
 const HZ = 250;

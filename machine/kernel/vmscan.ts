@@ -10,14 +10,16 @@ import {
   PG_UNEVICTABLE,
   PG_WORKINGSET,
 } from './frames.ts';
-import { splitHugePage } from './huge-memory.ts';
 import type { Kernel } from './kernel.ts';
-import { countMemcg, type MemCgroup } from './memcontrol.ts';
+import type { MemCgroup } from './mem-cgroup.ts';
+import { countMemcg } from './memcontrol.ts';
+import { VM_EXEC } from './mm-types.ts';
 import { nrFreePages, zoneWatermarkOk } from './page-alloc.ts';
+import { stalled } from './psi.ts';
 import { shrinkFolioList } from './reclaim-folio.ts';
-import { deferredSplitQueue, folioReferenced, mappingsOf } from './rmap.ts';
+import { shrinkSlab } from './shrink-slab.ts';
+import { folioReferenced, mappingsOf } from './rmap.ts';
 import { lruAddDrain, lruvecAdd } from './swap-lru.ts';
-import { VM_EXEC } from './vma.ts';
 import { wakeupFlusherThreads } from './writeback.ts';
 
 const SWAP_CLUSTER_MAX = 32;
@@ -308,36 +310,8 @@ function shrinkNode(k: Kernel, sc: ScanControl): void {
       }
     }
     shrinkLruvec(k, group, sc);
-    sc.nrReclaimed += shrinkSlab(k, group, sc);
+    sc.nrReclaimed += shrinkSlab(k, group, sc.priority);
   }
-}
-
-/** Objects that may go, of caches of names and files; what frees them is set by the file above. */
-export interface SlabShrinker {
-  count(group: number): number;
-  /** Frees `objects` of them; returns pages freed. */
-  scan(group: number, objects: number): number;
-}
-const shrinkers = new WeakMap<Kernel, SlabShrinker[]>();
-
-export function registerShrinker(k: Kernel, shrinker: SlabShrinker): void {
-  shrinkers.set(k, [...(shrinkers.get(k) ?? []), shrinker]);
-}
-
-/** shrink_slab: in proportion to the pressure on the lists; huge pages with parts unmapped are split here. */
-function shrinkSlab(k: Kernel, group: MemCgroup, sc: ScanControl): number {
-  let freed = 0;
-  const scanOf = (count: number) => {
-    const delta = Math.min(2 * count, Math.floor((Math.floor(count / 2 ** sc.priority) * 4) / 2));
-    return delta >= 128 || delta >= count ? delta : 0;
-  };
-  const queue = [...deferredSplitQueue(k)].filter((head) => k.frames.group[head] === group.id);
-  for (const head of queue.slice(0, scanOf(queue.length))) freed += splitHugePage(k, head);
-  for (const shrinker of shrinkers.get(k) ?? []) {
-    const objects = scanOf(shrinker.count(group.id));
-    if (objects > 0) freed += shrinker.scan(group.id, objects);
-  }
-  return freed;
 }
 
 function snapshotRefaults(sc: ScanControl): void {
@@ -374,25 +348,6 @@ export function tryToFreePages(k: Kernel): number {
 /** try_to_free_mem_cgroup_pages. */
 export function tryToFreeMemCgroupPages(k: Kernel, group: MemCgroup, pages: number): number {
   return stalled(k, group, () => doTryToFreePages(k, newScan(group, false, true, Math.max(pages, SWAP_CLUSTER_MAX))));
-}
-
-/** psi_memstall_enter and _leave around work that only memory makes necessary. */
-function stalled(k: Kernel, group: MemCgroup | null, work: () => number): number {
-  const before = k.nowUs;
-  const result = work();
-  noteStall(k, group, k.nowUs - before);
-  return result;
-}
-
-/** Time that the current task lost to memory: all of the machine's, while nothing else runs. */
-export function noteStall(k: Kernel, group: MemCgroup | null, us: number): void {
-  const owner = group ?? k.current?.group ?? k.root;
-  for (let at: MemCgroup | null = owner; at && !at.isRoot; at = at.parent) {
-    at.psi.someUs += us;
-    at.psi.fullUs += us;
-  }
-  k.psi.someUs += us;
-  k.psi.fullUs += us;
 }
 
 const kswapdFailures = new WeakMap<Kernel, number>();

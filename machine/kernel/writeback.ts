@@ -1,7 +1,7 @@
 /** mm/page-writeback.c and fs/fs-writeback.c: dirty pages of disk files, and when they are written. */
-import type { AddressSpace } from './address-space.ts';
 import { LRU_ACTIVE_FILE, LRU_INACTIVE_FILE, PG_RECLAIM } from './frames.ts';
 import type { Kernel, Task } from './kernel.ts';
+import type { AddressSpace } from './mm-types.ts';
 import { nrFreePages } from './page-alloc.ts';
 import { clearDirty } from './page-cache.ts';
 import { folioRotateReclaimable, nodeListSize } from './swap-lru.ts';

@@ -1,13 +1,13 @@
 /** Files of the machine: a disk's and tmpfs's, by path. */
-import type { AddressSpace } from '../kernel/address-space.ts';
 import { PG_DIRTY, PG_WRITEBACK } from '../kernel/frames.ts';
 import type { Kernel, Task } from '../kernel/kernel.ts';
 import { unmapMappingRange } from '../kernel/madvise.ts';
+import type { AddressSpace } from '../kernel/mm-types.ts';
 import { allocPage } from '../kernel/page-alloc.ts';
 import { deleteFromPageCache, filemapAddFolio } from '../kernel/page-cache.ts';
 import { newObject, putObject, shmemTruncateRange } from '../kernel/shmem.ts';
-import { deactivateFileFolio, folioMarkAccessed, lruAddDrain } from '../kernel/swap-lru.ts';
 import { SLAB_BYTES, slabAccount } from '../kernel/slab.ts';
+import { deactivateFileFolio, folioMarkAccessed, lruAddDrain } from '../kernel/swap-lru.ts';
 import { writePages } from '../kernel/writeback.ts';
 
 /** A mounted file system. */

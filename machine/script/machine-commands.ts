@@ -1,15 +1,15 @@
-import { MemCgroup, NO_LIMIT } from '../kernel/memcontrol.ts';
 import { khugepagedRound } from '../kernel/khugepaged.ts';
-import { lruAddDrain } from '../kernel/swap-lru.ts';
+import { MemCgroup, NO_LIMIT } from '../kernel/mem-cgroup.ts';
 import { slabAccount } from '../kernel/slab.ts';
+import { lruAddDrain } from '../kernel/swap-lru.ts';
 import { swapOn } from '../kernel/swap.ts';
-import { setupZones } from '../kernel/zone.ts';
 import { tryToFreeMemCgroupPages } from '../kernel/vmscan.ts';
 import { syncAll } from '../kernel/writeback.ts';
+import { setupZones } from '../kernel/zone.ts';
 import { dropCaches } from './files.ts';
+import type { MachineRun } from './machine-run.ts';
 import { type Command, sizeOf } from './parse.ts';
 import { passUntilAnswered } from './process-commands.ts';
-import type { MachineRun } from './run.ts';
 import { emitSample } from './sample.ts';
 import { passTime } from './time.ts';
 import { startWorker } from './worker-image.ts';
@@ -48,17 +48,29 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
     const process = run.process(name!);
     if (!process) return;
     const { busy } = process;
-    if (!busy) return run.emitStep(command.text, process.alive ? 'idle' : 'dead', undefined);
+    if (!busy) {
+      run.emitStep(command.text, process.alive ? 'idle' : 'dead', undefined);
+      return;
+    }
     passUntilAnswered(run, process, run.k.nowUs + Number(ms ?? 120000) * 1000);
-    if (!process.alive) return run.emitStep(command.text, 'died', undefined);
-    if (!busy.answer) return run.emitStep(command.text, 'still-running', undefined);
+    if (!process.alive) {
+      run.emitStep(command.text, 'died', undefined);
+      return;
+    }
+    if (!busy.answer) {
+      run.emitStep(command.text, 'still-running', undefined);
+      return;
+    }
     process.busy = undefined;
     run.emitStep(busy.text, 'done', busy.answer);
   },
   cgroup: makeGroup,
   rmcgroup(run, [name], command) {
     const group = run.groups.get(name!);
-    if (!group) return ok(run, command, 'ENOENT');
+    if (!group) {
+      ok(run, command, 'ENOENT');
+      return;
+    }
     if (run.k.tasks.some((task) => task.group === group) || group.children.some((child) => child.online))
       return ok(run, command, 'EBUSY');
     group.online = false;
@@ -83,7 +95,10 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
   },
   swap(run, [size], command) {
     const bytes = size === 'off' ? 0 : sizeOf(size!);
-    if (bytes === undefined) return ok(run, command, 'EINVAL');
+    if (bytes === undefined) {
+      ok(run, command, 'EINVAL');
+      return;
+    }
     swapOn(run.k, Math.floor(bytes / 4096));
     ok(run, command);
   },
@@ -129,7 +144,10 @@ function makeGroup(run: MachineRun, words: readonly string[], command: Command):
   if (!group) {
     const at = name.lastIndexOf('/');
     const parent = at < 0 ? k.root : run.groups.get(name.slice(0, at));
-    if (!parent) return ok(run, command, 'ENOENT');
+    if (!parent) {
+      ok(run, command, 'ENOENT');
+      return;
+    }
     group = new MemCgroup(k.groups.length, name, parent, k.nowUs);
     k.groups.push(group);
     run.groups.set(name, group);
@@ -143,7 +161,10 @@ function makeGroup(run: MachineRun, words: readonly string[], command: Command):
       group[key] = pages;
       if (key === 'high' && group.usage > pages) tryToFreeMemCgroupPages(k, group, group.usage - pages);
       if (key === 'max') shrinkTo(run, group);
-    } else return ok(run, command, 'ENOENT');
+    } else {
+      ok(run, command, 'ENOENT');
+      return;
+    }
   }
   ok(run, command);
 }

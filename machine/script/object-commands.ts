@@ -1,11 +1,11 @@
 /** Commands that make kernel objects: descriptors, pipes, sockets, threads, names. */
 import type { Task } from '../kernel/kernel.ts';
+import { VM_READ, VM_WRITE } from '../kernel/mm-types.ts';
 import { mmapRegion } from '../kernel/mmap.ts';
 import { releaseTaskObjects, SLAB_BYTES, slabAccountTask, threadMemory } from '../kernel/slab.ts';
 import { touchPage } from '../kernel/touch.ts';
-import { VM_READ, VM_WRITE } from '../kernel/vma.ts';
+import type { MachineRun } from './machine-run.ts';
 import { sizeOf } from './parse.ts';
-import type { MachineRun } from './run.ts';
 
 /** Bytes of the table of descriptors: a pointer and three bits for each, doubled when it is full. */
 function growFdTable(run: MachineRun, task: Task, more: number): void {

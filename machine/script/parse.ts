@@ -13,7 +13,7 @@ export interface Command {
 }
 
 /** The options of a first line such as `#! -m 576 --thp always`. */
-export interface MachineOptions {
+export interface MachineSettings {
   /** Megabytes of memory given to the machine (`-m`); what the kernel leaves of it is MemTotal. */
   readonly memoryMb: number;
   readonly thp: 'always' | 'madvise' | 'never';
@@ -22,7 +22,7 @@ export interface MachineOptions {
 }
 
 export interface Script {
-  readonly options: MachineOptions;
+  readonly options: MachineSettings;
   readonly commands: readonly Command[];
 }
 
@@ -43,7 +43,7 @@ const MODES = ['always', 'madvise', 'never'] as const;
 /** @throws UserError with file and line for anything the grammar does not know. */
 export function parseScript(text: string, name = 'script'): Script {
   const commands: Command[] = [];
-  let options: MachineOptions = { memoryMb: 512, thp: 'madvise', processors: 1, kernel: '6.1' };
+  let options: MachineSettings = { memoryMb: 512, thp: 'madvise', processors: 1, kernel: '6.1' };
   text.split('\n').forEach((raw, index) => {
     const at = `${name}:${index + 1}`;
     const lineText = raw.replace(/\r$/, '');
@@ -56,7 +56,7 @@ export function parseScript(text: string, name = 'script'): Script {
   return { options, commands };
 }
 
-function headOptions(text: string, before: MachineOptions, at: string): MachineOptions {
+function headOptions(text: string, before: MachineSettings, at: string): MachineSettings {
   const words = text.trim().split(/\s+/);
   const result = { ...before };
   for (let i = 0; i < words.length; i++) {
@@ -71,7 +71,7 @@ function headOptions(text: string, before: MachineOptions, at: string): MachineO
       if (!MODES.includes(value as 'always')) {
         throw new UserError(`${at}: --thp: found '${value}', expected ${MODES.join(', ')}`);
       }
-      result.thp = value as MachineOptions['thp'];
+      result.thp = value as MachineSettings['thp'];
     } else if (key !== '--disk' && key !== '--append') {
       throw new UserError(`${at}: found '${key}', expected -m, --thp, --smp, --kernel, --disk or --append`);
     }

@@ -1,8 +1,10 @@
+import type { Advice } from '../kernel/advice.ts';
 import { genericPerformWrite, filemapRead } from '../kernel/filemap.ts';
+import { mmPopulate } from '../kernel/gup.ts';
 import type { Kernel, Task } from '../kernel/kernel.ts';
 import { doMadvise } from '../kernel/madvise.ts';
 import { doMlock, doMunlock } from '../kernel/mlock.ts';
-import { mmPopulate } from '../kernel/gup.ts';
+import { VM_LOCKED, VM_NORESERVE, VM_READ, VM_SHARED, VM_WRITE, newReadahead } from '../kernel/mm-types.ts';
 import { doBrk, doMunmap, mmapRegion } from '../kernel/mmap.ts';
 import { doMprotect } from '../kernel/mprotect.ts';
 import { doMremap } from '../kernel/mremap.ts';
@@ -10,14 +12,12 @@ import { forkTask } from '../kernel/process.ts';
 import { newObject, putObject } from '../kernel/shmem.ts';
 import { handleOverHigh } from '../kernel/throttle.ts';
 import { PAUSED, type TouchMode, touchRange } from '../kernel/touch.ts';
-import { VM_LOCKED, VM_NORESERVE, VM_READ, VM_SHARED, VM_WRITE, newReadahead } from '../kernel/vma.ts';
-import { noteStall } from '../kernel/vmscan.ts';
+import { noteStall } from '../kernel/psi.ts';
 import { writePages } from '../kernel/writeback.ts';
 import { fadviseDontneed } from './files.ts';
-import type { Advice } from '../kernel/advice.ts';
+import type { Answer, MachineRun, ScriptProcess } from './machine-run.ts';
 import { objectsCommand } from './object-commands.ts';
 import { type Command, sizeOf } from './parse.ts';
-import type { Answer, MachineRun, ScriptProcess } from './run.ts';
 import { passTime } from './time.ts';
 import {
   beginCommand,
@@ -52,12 +52,23 @@ const pagesOf = (bytes: number) => Math.ceil(bytes / 4096);
 export function runProcessCommand(run: MachineRun, command: Command): void {
   const { k } = run;
   const process = run.process(command.process!);
-  if (!process) return run.emitStep(command.text, 'unknown', undefined);
-  if (!process.alive) return run.emitStep(command.text, 'dead', undefined);
-  if (process.busy) return run.emitStep(command.text, 'busy', undefined);
+  if (!process) {
+    run.emitStep(command.text, 'unknown', undefined);
+    return;
+  }
+  if (!process.alive) {
+    run.emitStep(command.text, 'dead', undefined);
+    return;
+  }
+  if (process.busy) {
+    run.emitStep(command.text, 'busy', undefined);
+    return;
+  }
   const [name, ...words] = command.words as [string, ...string[]];
-  if (name === 'into' || name === 'oom_score_adj' || name === 'clear_refs')
-    return outside(run, process, command, name, words[0]!);
+  if (name === 'into' || name === 'oom_score_adj' || name === 'clear_refs') {
+    outside(run, process, command, name, words[0]!);
+    return;
+  }
   const steps = perform(run, process, name, words);
   const busy = {
     text: command.background ? command.text.slice(6) : command.text,
@@ -67,13 +78,20 @@ export function runProcessCommand(run: MachineRun, command: Command): void {
     answer: undefined as Answer | undefined,
   };
   process.busy = busy;
-  if (command.background) return run.emitStep(command.text, 'started', undefined);
+  if (command.background) {
+    run.emitStep(command.text, 'started', undefined);
+    return;
+  }
   passUntilAnswered(run, process, k.nowUs + PATIENCE_US);
   if (!process.alive) {
     run.settleDying(true);
-    return run.emitStep(command.text, name === 'exit' ? undefined : 'died', undefined);
+    run.emitStep(command.text, name === 'exit' ? undefined : 'died', undefined);
+    return;
   }
-  if (!busy.answer) return run.emitStep(command.text, 'still-running', undefined);
+  if (!busy.answer) {
+    run.emitStep(command.text, 'still-running', undefined);
+    return;
+  }
   process.busy = undefined;
   run.emitStep(command.text, undefined, busy.answer);
 }

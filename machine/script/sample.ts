@@ -1,10 +1,10 @@
 import type { Task } from '../kernel/kernel.ts';
+import { type MemCgroup, NO_LIMIT, type Psi } from '../kernel/mem-cgroup.ts';
 import { freeLine, meminfo, vmstatOf, zoneinfo } from '../kernel/meminfo.ts';
-import { type MemCgroup, NO_LIMIT, type Psi } from '../kernel/memcontrol.ts';
+import { VM_EXEC, VM_READ, VM_SHARED, VM_WRITE, type Vma } from '../kernel/mm-types.ts';
 import { oomScore } from '../kernel/oom-kill.ts';
 import { smapsOf, smapsRollup } from '../kernel/smaps.ts';
-import { VM_EXEC, VM_READ, VM_SHARED, VM_WRITE, type Vma } from '../kernel/vma.ts';
-import type { MachineRun, ScriptProcess } from './run.ts';
+import type { MachineRun, ScriptProcess } from './machine-run.ts';
 
 const SLOT_PAGES = 2 ** 24;
 const BASE_PAGE = 0x100000000;
@@ -86,8 +86,10 @@ function emitProcess(run: MachineRun, label: string, { name, task }: ScriptProce
   const { k } = run;
   const own = { t: 'proc', label, p: name, pid: task.pid, minflt: task.minflt, majflt: task.majflt };
   // Killed, and its memory already taken: what is left has no address space to show.
-  if (task.fatalSignal)
-    return run.emit({ ...own, oom_score: 0, status: { Threads: task.threads }, rollup: {}, vmas: [] });
+  if (task.fatalSignal) {
+    run.emit({ ...own, oom_score: 0, status: { Threads: task.threads }, rollup: {}, vmas: [] });
+    return;
+  }
   run.emit({
     t: 'proc',
     label,

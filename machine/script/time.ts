@@ -1,9 +1,9 @@
 /** What passes while the script waits: timers of the kernel, background commands, averages of pressure. */
 import type { Kernel } from '../kernel/kernel.ts';
 import { khugepaged } from '../kernel/khugepaged.ts';
-import { type MemCgroup, PSI_PERIOD_US, type Psi } from '../kernel/memcontrol.ts';
+import { type MemCgroup, PSI_PERIOD_US, type Psi } from '../kernel/mem-cgroup.ts';
 import { WRITEBACK_INTERVAL_US, writebackExpired } from '../kernel/writeback.ts';
-import type { MachineRun } from './run.ts';
+import type { MachineRun } from './machine-run.ts';
 
 /** Decay of an average over 10 and 60 seconds in one period. */
 const DECAY_10 = Math.exp(-PSI_PERIOD_US / 10_000_000);

@@ -1,19 +1,19 @@
+import { PG_DIRTY } from '../kernel/frames.ts';
+import type { Kernel, Task } from '../kernel/kernel.ts';
+import { type AddressSpace, VM_EXEC, VM_HEAP, VM_PFNMAP, VM_READ, VM_STACK, VM_WRITE } from '../kernel/mm-types.ts';
+import { mmapRegion } from '../kernel/mmap.ts';
+import { doMprotect } from '../kernel/mprotect.ts';
+import { allocPage } from '../kernel/page-alloc.ts';
+import { filemapAddFolio } from '../kernel/page-cache.ts';
+import { newTask } from '../kernel/process.ts';
+import { newObject } from '../kernel/shmem.ts';
+import { threadMemory } from '../kernel/slab.ts';
+import { touchPage } from '../kernel/touch.ts';
+
 /**
  * The program that a script's processes run: a small static binary of 0.8 MB. Which of its pages a command touches decides the few
  * faults beside those of the command itself, and how much of a process is the binary's. Recorded page by page from the real one.
  */
-import { PG_DIRTY } from '../kernel/frames.ts';
-import type { AddressSpace } from '../kernel/address-space.ts';
-import type { Kernel, Task } from '../kernel/kernel.ts';
-import { allocPage } from '../kernel/page-alloc.ts';
-import { filemapAddFolio } from '../kernel/page-cache.ts';
-import { newObject } from '../kernel/shmem.ts';
-import { mmapRegion } from '../kernel/mmap.ts';
-import { doMprotect } from '../kernel/mprotect.ts';
-import { newTask } from '../kernel/process.ts';
-import { threadMemory } from '../kernel/slab.ts';
-import { touchPage } from '../kernel/touch.ts';
-import { VM_EXEC, VM_HEAP, VM_PFNMAP, VM_READ, VM_STACK, VM_WRITE } from '../kernel/vma.ts';
 
 const STACK_TOP = 0x7ffffffff;
 const VVAR = 0x7ffff7ff9;

@@ -165,9 +165,9 @@ class Comparer implements Comparison {
     }
     const others = named(run);
     this.check(`${at} regions`, STEP['ret']!, regions.length, others.length);
-    regions.forEach((region: Line, i: number) =>
-      this.region(`${at} ${region.r}+${region.off}`, region, others[i] ?? {}, truth.p),
-    );
+    for (const [i, region] of regions.entries()) {
+      this.region(`${at} ${region.r}+${region.off}`, region, others[i] ?? {}, truth.p);
+    }
   }
 
   private region(at: string, truth: Line, run: Line, process: string): void {
