@@ -1,6 +1,8 @@
 /** A machine as it is before the first process of a script. */
 import { type HugePageSettings, Kernel, type Task } from './kernel.ts';
+import type { MemCgroup } from './mem-cgroup.ts';
 import { memCgroupOutOfMemory, outOfMemory } from './oom-kill.ts';
+import { noteStall } from './psi.ts';
 import { takeKernelPages } from './page-alloc.ts';
 import { type Profile, profileOf } from './profile.ts';
 import { tryToFreeMemCgroupPages, tryToFreePages, balancePgdat } from './vmscan.ts';
@@ -52,13 +54,27 @@ export function bootKernel(options: BootOptions): Kernel {
   k.userReserveKbytes = Math.min(131072, Math.floor((total * 4) / 32));
   k.hooks = {
     memcgReclaim: (group, pages) => tryToFreeMemCgroupPages(k, group, pages),
-    memcgOutOfMemory: (group) => memCgroupOutOfMemory(k, group, (task) => options.kill(k, task)),
-    outOfMemory: () => outOfMemory(k, (task) => options.kill(k, task)),
+    memcgOutOfMemory: (group) =>
+      reportedKill(k, group, () => memCgroupOutOfMemory(k, group, (task) => options.kill(k, task))),
+    outOfMemory: () => reportedKill(k, null, () => outOfMemory(k, (task) => options.kill(k, task))),
     directReclaim: () => tryToFreePages(k),
     wakeKswapd: (_zone, order) => balancePgdat(k, order),
   };
   takeStart(k);
   return k;
+}
+
+/** The report of a kill goes over a slow console, and whoever asked waits for it: so long on the recorded machine. */
+const OOM_REPORT_US = 21_000;
+
+function reportedKill(k: Kernel, group: MemCgroup | null, kill: () => boolean): boolean {
+  const fatal = k.current?.fatalSignal ?? false;
+  const killed = kill();
+  if (!fatal) {
+    k.nowUs += OOM_REPORT_US;
+    noteStall(k, group, OOM_REPORT_US);
+  }
+  return killed;
 }
 
 /** The marks as the kernel set them at boot, of what it could use then; with huge pages they are raised. */

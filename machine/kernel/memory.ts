@@ -1,6 +1,16 @@
 /** mm/memory.c: page faults, copies at fork, and what a mapping gives up. */
 import { filemapFault, filemapMapPages, pageMkwrite } from './filemap.ts';
-import { PG_ANON, PG_DIRTY, PG_EXCLUSIVE, PG_HEAD, PG_LRU, PG_SWAPBACKED, PG_TAIL, ZERO_FRAME } from './frames.ts';
+import {
+  HPAGE_PMD_NR,
+  PG_ANON,
+  PG_DIRTY,
+  PG_EXCLUSIVE,
+  PG_HEAD,
+  PG_LRU,
+  PG_SWAPBACKED,
+  PG_TAIL,
+  ZERO_FRAME,
+} from './frames.ts';
 import {
   doHugePmdAnonymousPage,
   doHugePmdWpPage,
@@ -145,12 +155,21 @@ function doWpPage(k: Kernel, task: Task, vma: Vma, page: number, pmd: Pmd, pte: 
     if (frames.flags[frame]! & PG_EXCLUSIVE) return wpPageReuse(k, page, pmd, pte);
     const single = !(frames.flags[frame]! & (PG_HEAD | PG_TAIL));
     if (!(frames.flags[frames.headOf(frame)]! & PG_LRU)) lruAddDrain(k);
-    if (single && frames.mapcount[frame] === 1) {
+    if (single ? frames.mapcount[frame] === 1 : lastMappingOfHugePage(k, frames.headOf(frame))) {
       frames.flags[frame]! |= PG_EXCLUSIVE;
       return wpPageReuse(k, page, pmd, pte);
     }
   }
   return wpPageCopy(k, task, vma, page, pmd, frame);
+}
+
+/** folio_ref_count is 1: of all the huge page only this one page is mapped, once. */
+function lastMappingOfHugePage(k: Kernel, head: number): boolean {
+  const { frames } = k;
+  if (frames.compoundMapcountOf(head) > 0) return false;
+  let mapped = 0;
+  for (let i = 0; i < HPAGE_PMD_NR && mapped < 2; i++) mapped += frames.mapcount[head + i]!;
+  return mapped === 1;
 }
 
 function wpPageReuse(k: Kernel, page: number, pmd: Pmd, pte: number): FaultResult {

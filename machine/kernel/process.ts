@@ -4,7 +4,7 @@ import type { Kernel, Task } from './kernel.ts';
 import { zapPageRange } from './memory.ts';
 import { Mm, VM_PFNMAP, VM_SHARED } from './mm-types.ts';
 import { exitMmap } from './mmap.ts';
-import { releaseTaskMemory, threadMemory } from './slab.ts';
+import { processMemory, releaseTaskMemory, threadMemory } from './slab.ts';
 import { lruAddDrain } from './swap-lru.ts';
 import { resetKswapdFailures } from './vmscan.ts';
 
@@ -40,6 +40,7 @@ export function newTask(k: Kernel, name: string, parent: Task | null): Task {
 export function forkTask(k: Kernel, parent: Task, name: string): Task | undefined {
   const child = newTask(k, name, parent);
   threadMemory(k, child, 1);
+  processMemory(k, child);
   if (!dupMm(k, parent, child)) {
     releaseTaskMemory(k, child);
     return undefined;

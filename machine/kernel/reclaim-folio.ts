@@ -26,6 +26,8 @@ export interface ShrinkResult {
   dirty: number;
   rotated: number;
   paged: number;
+  /** Pages freed that processes had mapped. */
+  unmapped: number;
 }
 
 /** shrink_folio_list over pages that are on no list; `putBack` takes those that stay. */
@@ -35,13 +37,15 @@ export function shrinkFolioList(
   putBack: (frame: number) => void,
   groupId: number,
 ): ShrinkResult {
-  const result: ShrinkResult = { reclaimed: 0, dirty: 0, rotated: 0, paged: 0 };
+  const result: ShrinkResult = { reclaimed: 0, dirty: 0, rotated: 0, paged: 0, unmapped: 0 };
   const { frames } = k;
   for (const frame of list) {
     const pages = frames.sizeOf(frame);
+    const mapped = frames.mapcountOf(frame) > 0;
     const outcome = shrinkFolio(k, frame, result, groupId < 0);
     if (outcome === 'freed') {
       result.reclaimed += pages;
+      if (mapped) result.unmapped += pages;
       continue;
     }
     if (outcome === 'activate') {

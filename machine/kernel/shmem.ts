@@ -7,6 +7,7 @@ import { vmEnoughMemory } from './overcommit.ts';
 import { allocPage } from './page-alloc.ts';
 import { deleteFromPageCache, filemapAddFolio } from './page-cache.ts';
 import { swapFreeEntry, swapIn } from './swap.ts';
+import { folioMarkAccessed } from './swap-lru.ts';
 
 /** An object of shared memory with no name in a directory. */
 export function newObject(
@@ -56,7 +57,10 @@ export function shmemGetFolio(
 ): number {
   const { frames } = k;
   const present = object.get(index);
-  if (present !== 0) return present;
+  if (present !== 0) {
+    if (write) folioMarkAccessed(k, present);
+    return present;
+  }
   const slot = swappedPages(object).get(index);
   if (slot !== undefined) {
     const { frame } = swapIn(k, k.current!, slot);

@@ -70,6 +70,16 @@ export function releaseTaskObjects(k: Kernel, task: Task): void {
   for (const { group, bytes, kind } of task.objects.splice(0)) accountKind(k, group, -bytes, kind);
 }
 
+/** The page directory, and mm_struct, signal, files, credentials and the mappings of a process. */
+const PROCESS_PAGES = 1;
+const PROCESS_SLAB_BYTES = 10240;
+
+/** What a new process has beside its threads. */
+export function processMemory(k: Kernel, task: Task): void {
+  slabAccountTask(k, task, PROCESS_PAGES * PAGE, 'pages');
+  slabAccountTask(k, task, PROCESS_SLAB_BYTES);
+}
+
 /** A kernel stack and a task_struct for each of `threads`, of the group that the task is in now. */
 export function threadMemory(k: Kernel, task: Task, threads: number): void {
   accountStacks(k, task.group.id, threads);

@@ -7,7 +7,7 @@ import { allocPage } from '../kernel/page-alloc.ts';
 import { filemapAddFolio } from '../kernel/page-cache.ts';
 import { newTask } from '../kernel/process.ts';
 import { newObject } from '../kernel/shmem.ts';
-import { threadMemory } from '../kernel/slab.ts';
+import { processMemory, threadMemory } from '../kernel/slab.ts';
 import { touchPage } from '../kernel/touch.ts';
 
 /**
@@ -159,6 +159,7 @@ function mapImage(k: Kernel, task: Task, { file, vdso }: { file: AddressSpace; v
 export function startWorker(k: Kernel, image: Image, name: string): Task {
   const task = newTask(k, name, null);
   threadMemory(k, task, 1);
+  processMemory(k, task);
   k.tasks.push(task);
   k.current = task;
   mapImage(k, task, image);

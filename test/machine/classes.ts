@@ -17,7 +17,11 @@ export type Condition =
   /** Huge pages while memory is short depend on what is free in one piece. */
   | 'huge pages under reclaim'
   /** Killed and being torn down. */
-  | 'victim';
+  | 'victim'
+  /** Reclaim has begun: how far free memory is between the marks is a band. */
+  | 'reclaim'
+  /** The script makes files, names, descriptors or sockets, or writes to the disk: what their caches keep is not exact. */
+  | 'kernel objects';
 
 export type Tolerance =
   | { readonly kind: 'exact' }
@@ -92,8 +96,25 @@ export const MACHINE: Readonly<Record<string, FigureClass>> = {
   CommitLimit: figure(EXACT),
   MemTotal: figure(constant(4)),
   Unevictable: figure(constant(64)),
-  PageTables: figure(constant(40)),
+  PageTables: figure(constant(40), ['victim', { kind: 'free' }]),
   KernelStack: figure(constant(64)),
+  Slab: figure(constant(160), ['kernel objects', band(0.12, 1536)]),
+};
+
+/** MemFree with the pages on the lists of the processors, in kB: partly used slabs come and go with a hundred kB or two. */
+export const FREE_AND_LISTS: FigureClass = figure(
+  constant(300),
+  ['victim', { kind: 'free' }],
+  ['kernel objects', constant(3072)],
+  ['reclaim', band(0.5, 2048)],
+);
+
+/** What reclaim did, in pages, and how long it held things up, in microseconds; both sides of the machine summed. */
+export const RECLAIM: Readonly<Record<string, FigureClass>> = {
+  pgscan: figure(band(0.25, 1536)),
+  pgsteal: figure(band(0.25, 1536)),
+  workingset_refault_file: figure(band(0.1, 1024)),
+  some: figure(band(0.2, 25000)),
 };
 export const MACHINE_GROWTH: Readonly<Record<string, FigureClass>> = {
   Committed_AS: figure(EXACT, ['victim', constant(0)]),

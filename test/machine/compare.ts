@@ -3,7 +3,9 @@ import {
   type Condition,
   type FigureClass,
   GROUP,
+  FREE_AND_LISTS,
   GROUP_CURRENT,
+  RECLAIM,
   MACHINE,
   MACHINE_GROWTH,
   PROCESS,
@@ -28,7 +30,7 @@ const FAULTS_ARE_EXACT = /\b(touch|mlock|populate\w*|lock)\b/;
 
 /** Everything that the truth says, against the run: what is outside its class. */
 export function compareLines(truth: readonly Line[], run: readonly MachineLine[]): Comparison {
-  const comparer = new Comparer(run);
+  const comparer = new Comparer(truth, run);
   for (const line of truth) comparer.line(line);
   comparer.checkFaults();
   return comparer;
@@ -42,13 +44,19 @@ class Comparer implements Comparison {
   /** Conditions that hold from some sample on. */
   private reclaiming = false;
   private huge = false;
+  private objects = false;
+  /** Samples in which a process is killed and not yet gone. */
+  private readonly victims: ReadonlySet<string>;
   private readonly lazy = new Set<string>();
   private readonly limited = new Set<string>();
   private readonly writers = new Set<string>();
   private readonly groupOf = new Map<string, string>();
   private readonly faults: { truth: Line; run: Line; at: string; process: string }[] = [];
 
-  constructor(run: readonly MachineLine[]) {
+  constructor(truth: readonly Line[], run: readonly MachineLine[]) {
+    this.victims = new Set(
+      truth.filter(({ t, status }) => t === 'proc' && status.VmSize === undefined).map(({ label }) => label),
+    );
     for (const line of run) this.lines.set(keyOf(line), line);
   }
 
@@ -91,6 +99,8 @@ class Comparer implements Comparison {
     ) {
       this.writers.add(this.groupOf.get(words[0]) ?? '');
     }
+    if (/^\S+ (files|stats|dentries|fds|pipes|sockets|udp|threads|mkdir)\b/.test(truth.cmd) || this.writers.size > 0)
+      this.objects = true;
     for (const name of ['state', 'err'] as const) this.check(`${at} ${name}`, STEP[name]!, truth[name], run[name]);
     if (!truth.err && truth.ret !== undefined) this.check(`${at} ret`, STEP['ret']!, truth.ret, run.ret);
     if (FAULTS_ARE_EXACT.test(truth.cmd)) this.faults.push({ truth, run, at, process: words[0] });
@@ -118,10 +128,17 @@ class Comparer implements Comparison {
     ];
   }
 
+  private killing(label: string): boolean {
+    return this.victims.has(label);
+  }
+
   machine(truth: Line, run: Line, at: string): void {
     if ((truth.vmstat.pgscan_kswapd ?? 0) + (truth.vmstat.pgscan_direct ?? 0) > 0) this.reclaiming = true;
     if (truth.vmstat.thp_fault_alloc > 0) this.huge = true;
-    const holding = this.holding(false);
+    const holding: Condition[] = this.holding(false);
+    if (this.reclaiming) holding.push('reclaim');
+    if (this.objects) holding.push('kernel objects');
+    if (this.killing(truth.label)) holding.unshift('victim');
     for (const [name, own] of Object.entries(MACHINE))
       this.check(`${at} ${name}`, own, truth.meminfo[name], run.meminfo[name], holding);
     const first = this.firstOf('machine', truth.meminfo, run.meminfo);
@@ -189,4 +206,15 @@ function within(tolerance: Tolerance, truth: unknown, run: unknown): boolean {
   if (tolerance.kind === 'exact' || typeof truth !== 'number' || typeof run !== 'number') return truth === run;
   if (tolerance.kind === 'constant') return run - truth <= tolerance.above && truth - run <= tolerance.below;
   return Math.abs(run - truth) <= Math.max(tolerance.part * Math.abs(truth), tolerance.floor);
+}
+
+function freeAndLists(machine: Line): number {
+  return machine.zones.reduce((sum: number, { pcp }: { pcp: number }) => sum + 4 * pcp, machine.meminfo.MemFree);
+}
+
+/** A sum over kswapd and direct reclaim, a count, or the total of stalls. */
+function reclaimOf({ vmstat, psi_memory }: Line, name: string): number {
+  if (name === 'some') return psi_memory.some[2];
+  if (name.startsWith('pgs')) return (vmstat[`${name}_kswapd`] ?? 0) + (vmstat[`${name}_direct`] ?? 0);
+  return vmstat[name] ?? 0;
 }
