@@ -221,7 +221,7 @@ function shrinkInactiveList(k: Kernel, group: MemCgroup, lru: number, wanted: nu
  * freed, one looked at and kept, one that had to be unmapped first, one moved off the active list, and the way in and out of a call.
  */
 const FREED_US = 4.2;
-const KEPT_US = 5.7;
+const KEPT_US = 2;
 const UNMAPPED_US = 2.3;
 const DEACTIVATED_US = 1.8;
 const CALL_US = 65;

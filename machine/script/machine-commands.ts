@@ -17,6 +17,9 @@ import { startWorker } from './worker-image.ts';
 /** Inodes and names of /proc that the tools leave behind, of the kernel's own group. */
 const TOOLS_SLAB_BYTES = 390 * 1024;
 
+/** A group with its files in the tree of groups. */
+const GROUP_SLAB_BYTES = 50 * 1024;
+
 type Handler = (run: MachineRun, words: readonly string[], command: Command) => void;
 
 const ok = (run: MachineRun, command: Command, error?: string) =>
@@ -75,6 +78,7 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
       return ok(run, command, 'EBUSY');
     group.online = false;
     run.groups.delete(name!);
+    slabAccount(run.k, 0, -GROUP_SLAB_BYTES, false);
     ok(run, command);
   },
   set(run, [path, value], command) {
@@ -151,6 +155,7 @@ function makeGroup(run: MachineRun, words: readonly string[], command: Command):
     group = new MemCgroup(k.groups.length, name, parent, k.nowUs);
     k.groups.push(group);
     run.groups.set(name, group);
+    slabAccount(k, 0, GROUP_SLAB_BYTES, false);
   }
   for (const setting of settings) {
     const [key, value] = setting.split('=');

@@ -37,6 +37,8 @@ export interface BackgroundCommand {
   readonly steps: Generator<number, Answer>;
   /** When it goes on, in microseconds. */
   wakeUs: number;
+  /** Since when it has slept because of memory, and is not yet said to have. */
+  stalledSinceUs: number | undefined;
   startedUs: number;
   answer: Answer | undefined;
 }

@@ -12,7 +12,6 @@ import { forkTask } from '../kernel/process.ts';
 import { newObject, putObject } from '../kernel/shmem.ts';
 import { handleOverHigh } from '../kernel/throttle.ts';
 import { PAUSED, type TouchMode, touchRange } from '../kernel/touch.ts';
-import { noteStall } from '../kernel/psi.ts';
 import { writePages } from '../kernel/writeback.ts';
 import { fadviseDontneed } from './files.ts';
 import type { Answer, MachineRun, ScriptProcess } from './machine-run.ts';
@@ -32,7 +31,8 @@ import {
 /** Microseconds of the recorded machine: a call, a fault, a page copied by a read or write. */
 const CALL_US = 12;
 const FAULT_US = 6.76;
-const COPY_PAGE_US = 3.5;
+const READ_COPY_US = 3.1;
+const WRITE_COPY_US = 17.6;
 /** The coordinator of a script waits so long for an answer. */
 const PATIENCE_US = 120_000_000;
 
@@ -74,6 +74,7 @@ export function runProcessCommand(run: MachineRun, command: Command): void {
     text: command.background ? command.text.slice(6) : command.text,
     steps,
     wakeUs: k.nowUs,
+    stalledSinceUs: undefined as number | undefined,
     startedUs: k.nowUs,
     answer: undefined as Answer | undefined,
   };
@@ -162,7 +163,7 @@ function* perform(
       result = step.value;
       break;
     }
-    noteStall(k, task.group, Math.max(0, step.value - k.nowUs));
+    process.busy!.stalledSinceUs = k.nowUs;
     yield step.value;
     k.current = task;
   }
@@ -246,7 +247,7 @@ function* fileRw(run: MachineRun, task: Task, name: 'read' | 'write', words: rea
     const got = writing
       ? writeCall(run, task, object, offset + done, bytes)
       : readCall(run, task, object, ra, offset + done, bytes);
-    k.nowUs += CALL_US / 4 + pagesOf(bytes) * COPY_PAGE_US;
+    k.nowUs += CALL_US / 4 + pagesOf(bytes) * (writing ? WRITE_COPY_US : READ_COPY_US);
     const sleepUs = task.memcgOverHigh > 0 ? handleOverHigh(k, task) : 0;
     if (sleepUs > 0) yield k.nowUs + sleepUs;
     if (!task.alive) return 0;

@@ -2,6 +2,7 @@
 import type { Kernel } from '../kernel/kernel.ts';
 import { khugepaged } from '../kernel/khugepaged.ts';
 import { type MemCgroup, PSI_PERIOD_US, type Psi } from '../kernel/mem-cgroup.ts';
+import { noteStall } from '../kernel/psi.ts';
 import { WRITEBACK_INTERVAL_US, writebackExpired } from '../kernel/writeback.ts';
 import type { MachineRun } from './machine-run.ts';
 
@@ -31,6 +32,15 @@ export function updatePressure(k: Kernel, groups: Iterable<MemCgroup>): void {
   for (const group of groups) updateAverages(group.psi, k.nowUs);
 }
 
+/** Time that processes have slept because of their group's limit, up to now. */
+function noteSleeping({ k, processes }: MachineRun): void {
+  for (const { task, busy } of processes) {
+    if (busy?.stalledSinceUs === undefined) continue;
+    noteStall(k, task.group, k.nowUs - busy.stalledSinceUs);
+    busy.stalledSinceUs = k.nowUs;
+  }
+}
+
 /** Lets time pass until `untilUs`, with everything that happens meanwhile. */
 export function passTime(run: MachineRun, untilUs: number): void {
   const { k } = run;
@@ -42,6 +52,8 @@ export function passTime(run: MachineRun, untilUs: number): void {
     if (!next) break;
     const busy = next.busy!;
     k.nowUs = Math.max(k.nowUs, busy.wakeUs);
+    noteSleeping(run);
+    busy.stalledSinceUs = undefined;
     k.current = next.task;
     const step = busy.steps.next();
     k.current = null;
@@ -51,6 +63,7 @@ export function passTime(run: MachineRun, untilUs: number): void {
   }
   if (untilUs > k.nowUs) run.settleDying(true);
   k.nowUs = Math.max(k.nowUs, untilUs);
+  noteSleeping(run);
   const elapsed = k.nowUs - start;
   khugepaged(k, elapsed / 1000);
   if (elapsed >= WRITEBACK_INTERVAL_US) writebackExpired(k);

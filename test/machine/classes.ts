@@ -12,6 +12,8 @@ export type Condition =
   | 'lazyfree under reclaim'
   /** The group has met its limit, or the machine has begun to reclaim: how much cache it keeps is a band. */
   | 'group under reclaim'
+  /** A group with a limit writes to the disk: how long it waits depends on when the flusher runs. */
+  | 'limited group writes'
   /** The group wrote a disk's file: ext4's own pages (maps, inode tables, journal) are counted with its cache. */
   | 'group wrote a disk'
   /** Huge pages while memory is short depend on what is free in one piece. */
@@ -98,23 +100,23 @@ export const MACHINE: Readonly<Record<string, FigureClass>> = {
   Unevictable: figure(constant(64)),
   PageTables: figure(constant(40), ['victim', { kind: 'free' }]),
   KernelStack: figure(constant(64)),
-  Slab: figure(constant(160), ['kernel objects', band(0.12, 1536)]),
+  Slab: figure(constant(256), ['kernel objects', band(0.12, 1536)]),
 };
 
 /** MemFree with the pages on the lists of the processors, in kB: partly used slabs come and go with a hundred kB or two. */
 export const FREE_AND_LISTS: FigureClass = figure(
   constant(300),
   ['victim', { kind: 'free' }],
-  ['kernel objects', constant(3072)],
   ['reclaim', band(0.5, 2048)],
+  ['kernel objects', constant(3072)],
 );
 
 /** What reclaim did, in pages, and how long it held things up, in microseconds; both sides of the machine summed. */
 export const RECLAIM: Readonly<Record<string, FigureClass>> = {
-  pgscan: figure(band(0.25, 1536)),
-  pgsteal: figure(band(0.25, 1536)),
+  pgscan: figure(band(0.25, 2048)),
+  pgsteal: figure(band(0.25, 2048)),
   workingset_refault_file: figure(band(0.1, 1024)),
-  some: figure(band(0.2, 25000)),
+  some: figure(band(0.2, 25000), ['limited group writes', band(0.35, 25000)]),
 };
 export const MACHINE_GROWTH: Readonly<Record<string, FigureClass>> = {
   Committed_AS: figure(EXACT, ['victim', constant(0)]),

@@ -45,6 +45,7 @@ class Comparer implements Comparison {
   private reclaiming = false;
   private huge = false;
   private objects = false;
+  private groupsWrite = false;
   /** Samples in which a process is killed and not yet gone. */
   private readonly victims: ReadonlySet<string>;
   private readonly lazy = new Set<string>();
@@ -97,7 +98,9 @@ class Comparer implements Comparison {
       (words[1] === 'write' || words[1] === 'filemap') &&
       !words.some((word: string) => word.startsWith('/dev/shm'))
     ) {
-      this.writers.add(this.groupOf.get(words[0]) ?? '');
+      const group = this.groupOf.get(words[0]) ?? '';
+      this.writers.add(group);
+      if (group !== '') this.groupsWrite = true;
     }
     if (/^\S+ (files|stats|dentries|fds|pipes|sockets|udp|threads|mkdir)\b/.test(truth.cmd) || this.writers.size > 0)
       this.objects = true;
@@ -128,32 +131,31 @@ class Comparer implements Comparison {
     ];
   }
 
-  private killing(label: string): boolean {
-    return this.victims.has(label);
-  }
-
   machine(truth: Line, run: Line, at: string): void {
-    if ((truth.vmstat.pgscan_kswapd ?? 0) + (truth.vmstat.pgscan_direct ?? 0) > 0) this.reclaiming = true;
+    if (reclaimOf(truth, 'pgscan') > 0) this.reclaiming = true;
     if (truth.vmstat.thp_fault_alloc > 0) this.huge = true;
-    const holding: Condition[] = this.holding(false);
-    if (this.reclaiming) holding.push('reclaim');
+    const holding = this.holding(false);
+    if (this.victims.has(truth.label)) holding.push('victim');
     if (this.objects) holding.push('kernel objects');
-    if (this.killing(truth.label)) holding.unshift('victim');
-    for (const [name, own] of Object.entries(MACHINE))
+    if (this.reclaiming) holding.push('reclaim');
+    if (this.groupsWrite) holding.push('limited group writes');
+    for (const [name, own] of Object.entries(MACHINE)) {
       this.check(`${at} ${name}`, own, truth.meminfo[name], run.meminfo[name], holding);
+    }
+    if (truth.zones)
+      this.check(`${at} free and lists`, FREE_AND_LISTS, freeAndLists(truth), freeAndLists(run), holding);
+    for (const [name, own] of Object.entries(RECLAIM)) {
+      this.check(`${at} ${name}`, own, reclaimOf(truth, name), reclaimOf(run, name), holding);
+    }
     const first = this.firstOf('machine', truth.meminfo, run.meminfo);
     for (const [name, own] of Object.entries(MACHINE_GROWTH)) {
-      this.check(
-        `${at} ${name} growth`,
-        own,
-        truth.meminfo[name] - first.truth[name],
-        run.meminfo[name] - first.run[name],
-      );
+      const growth = (side: 'truth' | 'run', now: Line) => now.meminfo[name] - first[side][name];
+      this.check(`${at} ${name} growth`, own, growth('truth', truth), growth('run', run));
     }
-    const events = new Set(
-      [...Object.keys(truth.vmstat), ...Object.keys(run.vmstat)].filter((name) => name.startsWith('thp_')),
-    );
-    for (const name of events) this.check(`${at} ${name}`, THP_EVENTS, truth.vmstat[name], run.vmstat[name], holding);
+    const events = [...Object.keys(truth.vmstat), ...Object.keys(run.vmstat)].filter((name) => name.startsWith('thp_'));
+    for (const name of new Set(events)) {
+      this.check(`${at} ${name}`, THP_EVENTS, truth.vmstat[name], run.vmstat[name], holding);
+    }
   }
 
   proc(truth: Line, run: Line, at: string): void {
