@@ -55,7 +55,6 @@ export const PROCESS_COMMANDS: Readonly<Record<string, Syntax>> = {
   oom_score_adj: { words: ['number'] },
   into: { words: ['word'] },
   clear_refs: { words: ['number'] },
-  run: { words: ['word'], rest: true },
 };
 
 /** Commands of the machine. */
@@ -76,7 +75,6 @@ export const MACHINE_COMMANDS: Readonly<Record<string, Syntax>> = {
   sample: { words: ['word'], rest: true },
   msample: { words: ['word'], rest: true },
   tools: { words: ['word'] },
-  view: { words: ['word'], rest: true },
   refresh: { words: ['number'] },
   end: { words: [] },
 };

@@ -1,5 +1,6 @@
 import { khugepagedRound } from '../kernel/khugepaged.ts';
 import { MemCgroup, NO_LIMIT } from '../kernel/mem-cgroup.ts';
+import { meminfo, vmstatOf } from '../kernel/meminfo.ts';
 import { slabAccount } from '../kernel/slab.ts';
 import { lruAddDrain } from '../kernel/swap-lru.ts';
 import { swapOn } from '../kernel/swap.ts';
@@ -19,6 +20,19 @@ const TOOLS_SLAB_BYTES = 390 * 1024;
 
 /** A group with its files in the tree of groups. */
 const GROUP_SLAB_BYTES = 50 * 1024;
+
+/** Files of /proc whose text there is; any other cannot be read, which is an empty text. */
+function procFile({ k }: MachineRun, path: string): string {
+  if (path === '/proc/meminfo') {
+    const line = ([name, kb]: [string, number]) => `${`${name}:`.padEnd(16)}${String(kb).padStart(8)} kB`;
+    return `${Object.entries(meminfo(k)).map(line).join('\n')}\n`;
+  }
+  if (path === '/proc/vmstat')
+    return `${Object.entries(vmstatOf(k))
+      .map(([name, value]) => `${name} ${value}`)
+      .join('\n')}\n`;
+  return '';
+}
 
 type Handler = (run: MachineRun, words: readonly string[], command: Command) => void;
 
@@ -85,7 +99,7 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
     ok(run, command, setParameter(run, path!, value!));
   },
   cat(run, [path]) {
-    run.emit({ t: 'cat', step: run.step, path, text: '' });
+    run.emit({ t: 'cat', step: run.step, path, text: procFile(run, path!) });
   },
   mount(run, [type, path, opts], command) {
     const size = /size=([^,]+)/.exec(opts ?? '')?.[1];
@@ -135,7 +149,6 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
     if (!run.toolsRan) slabAccount(run.k, 0, TOOLS_SLAB_BYTES, true);
     run.toolsRan = true;
   },
-  view() {},
   refresh(run, [on]) {
     run.refresh = on !== '0';
   },
