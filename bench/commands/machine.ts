@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { Argv, CommandModule } from 'yargs';
 import { runMachineScript } from '../../machine/index.ts';
 import { UserError } from '../../sim/contract/assert.ts';
-import { writeWhole } from '../run/line-sink.ts';
+import { writeWhole } from '../../workloads/files/line-sink.ts';
 import { builtInMachine, MACHINE_SCENARIOS } from '../../machine/scenarios/index.ts';
 import { machineDigest } from '../../machine/views/digest.ts';
 
@@ -38,7 +38,7 @@ function textOf(script: string): string {
   const own = builtInMachine(script);
   if (own !== undefined) return own;
   try {
-    return readFileSync(script === '-' ? 0 : script, 'utf8');
+    return readFileSync(script === '-' || script === '' ? 0 : script, 'utf8');
   } catch (error) {
     const names = Object.keys(MACHINE_SCENARIOS).join(', ');
     throw new UserError(
