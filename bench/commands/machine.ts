@@ -27,7 +27,7 @@ export const machineCommand: CommandModule<object, MachineArguments> = {
         describe: 'JSON lines of every step and sample, to FILE or - (then nothing else)',
       }) as unknown as Argv<MachineArguments>,
   handler: ({ script, output }) => {
-    const run = runMachineScript(textOf(script), { name: script });
+    const run = runMachineScript(textOf(script), { name: script === '-' || script === '' ? 'standard input' : script });
     if (output !== undefined) writeWhole(output, `${run.lines.map((line) => JSON.stringify(line)).join('\n')}\n`);
     if (output !== '-') process.stdout.write(machineDigest(run));
   },
