@@ -92,3 +92,10 @@ export { type SweepOptions, type SweepResult, sweep } from './study/sweep/sweep.
 export { sweepText } from './study/sweep/text.ts';
 export { tuneText } from './study/tune/text.ts';
 export { type TuneOptions, type TuneResult, tune } from './study/tune/tune.ts';
+export {
+  type MachineLine,
+  MachineRun,
+  type MachineRunOptions,
+  type MachineSettings,
+  runMachineScript,
+} from '../machine/index.ts';

@@ -60,6 +60,11 @@ export const COMMANDS: readonly LazyCommand[] = [
     async () => (await import('./plan.ts')).planCommand,
   ),
   lazy(
+    'machine <script>',
+    'a whole machine of many processes: fork, shared memory, page cache, groups, reclaim, huge pages',
+    async () => (await import('./machine.ts')).machineCommand,
+  ),
+  lazy(
     'gate [base] [head]',
     'compare results with thresholds; for continuous integration',
     async () => (await import('./gate.ts')).gateCommand,

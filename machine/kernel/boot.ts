@@ -1,0 +1,126 @@
+/** A machine as it is before the first process of a script. */
+import { type HugePageSettings, Kernel, type Task } from './kernel.ts';
+import type { MemCgroup } from './mem-cgroup.ts';
+import { memCgroupOutOfMemory, outOfMemory } from './oom-kill.ts';
+import { noteStall } from './psi.ts';
+import { takeKernelPages } from './page-alloc.ts';
+import { type Profile, profileOf } from './profile.ts';
+import { tryToFreeMemCgroupPages, tryToFreePages, balancePgdat } from './vmscan.ts';
+import { calculateMinFreeKbytes, recommendedMinFreeKbytes, setupZones, type Zone } from './zone.ts';
+
+export interface BootOptions {
+  readonly memoryMb: number;
+  readonly thp: HugePageSettings['enabled'];
+  readonly processors: number;
+  readonly kernel: string;
+  /** Ends a process that the kernel kills. */
+  readonly kill: (k: Kernel, task: Task) => void;
+}
+
+const newZone = ({ name, present, managed }: Profile['zones'][number], processors: number): Zone => ({
+  name,
+  managed,
+  present,
+  min: 0,
+  low: 0,
+  high: 0,
+  boost: 0,
+  protection: [0, 0, 0, 0, 0],
+  reclaimActive: false,
+  pcp: { movable: 0, kernel: 0, high: processors, batch: 1, freeFactor: 0 },
+});
+
+/** Below this much memory huge pages are off, whatever is asked. */
+const THP_MIN_PAGES = 512 * 256;
+
+export function bootKernel(options: BootOptions): Kernel {
+  const profile = profileOf(options.memoryMb, options.kernel, options.processors);
+  const zones = profile.zones.map((zone) => newZone(zone, options.processors));
+  const total = zones.reduce((sum, zone) => sum + zone.managed, 0);
+  const k = new Kernel(profile, zones, {
+    enabled: total < THP_MIN_PAGES ? 'never' : options.thp,
+    defrag: 'madvise',
+    shmemEnabled: 'never',
+    useZeroPage: true,
+    maxPtesNone: 511,
+    maxPtesSwap: 64,
+    maxPtesShared: 256,
+    pagesToScan: 4096,
+    scanSleepMs: 10000,
+    allocSleepMs: 60000,
+    khugepagedDefrag: true,
+  });
+  setMarks(k);
+  k.userReserveKbytes = Math.min(131072, Math.floor((total * 4) / 32));
+  k.hooks = {
+    memcgReclaim: (group, pages) => tryToFreeMemCgroupPages(k, group, pages),
+    memcgOutOfMemory: (group) =>
+      reportedKill(k, group, () => memCgroupOutOfMemory(k, group, (task) => options.kill(k, task))),
+    outOfMemory: () => reportedKill(k, null, () => outOfMemory(k, (task) => options.kill(k, task))),
+    directReclaim: () => tryToFreePages(k),
+    wakeKswapd: (_zone, order) => balancePgdat(k, order),
+  };
+  takeStart(k);
+  return k;
+}
+
+/** A kill is preceded by a search, and reported on a console: so long on the recorded machine, of a group and of all memory. */
+const OOM_GROUP_US = 4_400;
+const OOM_US = 20_000;
+
+function reportedKill(k: Kernel, group: MemCgroup | null, kill: () => boolean): boolean {
+  const fatal = k.current?.fatalSignal ?? false;
+  const killed = kill();
+  if (!fatal) {
+    const us = group ? OOM_GROUP_US : OOM_US;
+    k.nowUs += us;
+    noteStall(k, group, us);
+  }
+  return killed;
+}
+
+/** The marks as the kernel set them at boot, of what it could use then; with huge pages they are raised. */
+export function setMarks(k: Kernel): void {
+  const { profile, zones } = k;
+  const total = k.totalPages;
+  k.minFreeKbytes = calculateMinFreeKbytes(total * 4 - profile.bootHeldKbAtMinFree);
+  const boot = zones.map((zone, i) => ({
+    ...zone,
+    managed: zone.managed - (i === zones.length - 1 ? profile.bootHeldPages : 0),
+    pcp: { ...zone.pcp },
+  }));
+  setupZones(boot, k.minFreeKbytes, profile.processors);
+  if (k.thp.enabled !== 'never') {
+    const usable = boot.reduce((sum, zone) => sum + zone.managed - zone.high, 0);
+    k.minFreeKbytes = Math.max(k.minFreeKbytes, recommendedMinFreeKbytes(zones.length, usable));
+  }
+  setupZones(boot, k.minFreeKbytes, profile.processors);
+  zones.forEach((zone, i) => {
+    const { min, low, high, protection, pcp } = boot[i]!;
+    Object.assign(zone, { min, low, high, protection, pcp });
+  });
+}
+
+/** What the kernel and process 1 hold. */
+function takeStart(k: Kernel): void {
+  const { start } = k.profile;
+  const slabUnreclaimableKb = start.slabUnreclaimableKb + (k.thp.enabled === 'never' ? 0 : start.hugeSlabKb);
+  const kb =
+    start.buffersKb +
+    start.slabReclaimableKb +
+    slabUnreclaimableKb +
+    start.kernelStackKb +
+    start.pageTablesKb +
+    start.vmallocKb +
+    start.percpuKb +
+    start.otherKb;
+  takeKernelPages(k, Math.round(kb / 4));
+  k.slabReclaimableBytes = start.slabReclaimableKb * 1024;
+  k.slabUnreclaimableBytes = slabUnreclaimableKb * 1024;
+  const { vmstat } = k;
+  vmstat.nr_slab_reclaimable = start.slabReclaimableKb / 4;
+  vmstat.nr_slab_unreclaimable = slabUnreclaimableKb / 4;
+  vmstat.nr_kernel_stack = start.kernelStackKb;
+  vmstat.nr_page_table_pages = start.pageTablesKb / 4;
+  k.committed = start.committedKb / 4;
+}

@@ -1,0 +1,54 @@
+/** mm/gup.c: pages faulted in on behalf of a call, not of an access. */
+import { PG_DIRTY } from './frames.ts';
+import type { Kernel, Task } from './kernel.ts';
+import { FAULT_OOM, FAULT_SIGBUS, handleMmFault, setPageDirty } from './memory.ts';
+import { VM_READ, VM_SHARED, VM_WRITE, type Vma } from './mm-types.ts';
+import type { Errno } from './mmap.ts';
+import { frameOfPte, PTE_DIRTY, PTE_PRESENT, PTE_SPECIAL, PTE_WRITE, PTE_YOUNG } from './page-table.ts';
+import { folioMarkAccessed } from './swap-lru.ts';
+
+/** follow_page_mask with FOLL_TOUCH, or the fault that makes the page. */
+function touchPage(k: Kernel, task: Task, vma: Vma, page: number, write: boolean): Errno {
+  for (;;) {
+    const pmd = vma.mm.pmdAt(page);
+    if (pmd && pmd.huge !== 0) {
+      if (!write || pmd.huge & PTE_WRITE) {
+        pmd.huge |= PTE_YOUNG | (write ? PTE_DIRTY : 0);
+        return undefined;
+      }
+    } else {
+      const pte = pmd?.get(page % 512) ?? 0;
+      if (pte & PTE_PRESENT && (!write || pte & PTE_WRITE)) {
+        if (pte & PTE_SPECIAL) return undefined;
+        const frame = frameOfPte(pte);
+        if (write && !(pte & PTE_DIRTY) && !(k.frames.flags[frame]! & PG_DIRTY)) setPageDirty(k, frame);
+        folioMarkAccessed(k, frame);
+        return undefined;
+      }
+    }
+    const result = handleMmFault(k, task, vma, page, write);
+    if (result & FAULT_SIGBUS) return 'EFAULT';
+    if (result & FAULT_OOM || task.fatalSignal) return 'ENOMEM';
+  }
+}
+
+/** __mm_populate: as mlock and MAP_POPULATE ask; errors end it quietly. */
+export function mmPopulate(k: Kernel, task: Task, start: number, end: number): void {
+  for (const vma of [...task.mm.vmas]) {
+    if (vma.end <= start || vma.start >= end || !(vma.flags & (VM_READ | VM_WRITE))) continue;
+    const write = (vma.flags & (VM_WRITE | VM_SHARED)) === VM_WRITE;
+    for (let page = Math.max(start, vma.start); page < Math.min(end, vma.end); page++) {
+      if (touchPage(k, task, vma, page, write) !== undefined) return;
+    }
+  }
+}
+
+/** faultin_page_range: MADV_POPULATE_READ and MADV_POPULATE_WRITE. */
+export function faultinPageRange(k: Kernel, task: Task, vma: Vma, start: number, end: number, write: boolean): Errno {
+  if (!(vma.flags & (write ? VM_WRITE : VM_READ))) return 'EINVAL';
+  for (let page = start; page < end; page++) {
+    const error = touchPage(k, task, vma, page, write);
+    if (error) return error;
+  }
+  return undefined;
+}

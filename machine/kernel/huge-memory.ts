@@ -1,0 +1,218 @@
+/** mm/huge_memory.c: transparent huge pages of anonymous memory. */
+import {
+  HPAGE_PMD_NR,
+  PG_ACTIVE,
+  PG_ANON,
+  PG_EXCLUSIVE,
+  PG_LRU,
+  PG_MLOCKED,
+  PG_REFERENCED,
+  PG_SWAPBACKED,
+  PG_UNEVICTABLE,
+  PG_WORKINGSET,
+} from './frames.ts';
+import type { Kernel, Task } from './kernel.ts';
+import {
+  MM_ANONPAGES,
+  type Mm,
+  VM_HUGEPAGE,
+  VM_LOCKED,
+  VM_NOHUGEPAGE,
+  VM_SHARED,
+  VM_STACK,
+  VM_WRITE,
+  type Vma,
+} from './mm-types.ts';
+import { accountPageTables, allocHugePage, freePage, takeKernelPages } from './page-alloc.ts';
+import {
+  frameOfPte,
+  type Pmd,
+  PTE_DIRTY,
+  PTE_PRESENT,
+  PTE_SHIFT,
+  PTE_SPECIAL,
+  PTE_WRITE,
+  PTE_YOUNG,
+  pteOf,
+} from './page-table.ts';
+import {
+  anonVmaPrepare,
+  deferredSplitQueue,
+  hugePageUnmapped,
+  mappingsOf,
+  pageAddNewAnonRmap,
+  removeCompoundRmap,
+} from './rmap.ts';
+import { addMmCounter } from './rss.ts';
+import { lruAddDrain } from './swap-lru.ts';
+
+/** transhuge_vma_suitable: the aligned 2 MiB around `page` lie in the mapping. */
+export function transhugeVmaSuitable(vma: Vma, page: number): boolean {
+  const first = Math.floor(page / HPAGE_PMD_NR) * HPAGE_PMD_NR;
+  return first >= vma.start && first + HPAGE_PMD_NR <= vma.end;
+}
+
+/** hugepage_vma_check: whether the mapping may have huge pages; `smaps` asks too, and only of a mapping that holds one. */
+export function hugepageVmaCheck(k: Kernel, vma: Vma, inPageFault = false): boolean {
+  if (!vma.isAnonymous() || vma.flags & (VM_NOHUGEPAGE | VM_SHARED | VM_STACK)) return false;
+  if (!inPageFault) {
+    const first = Math.ceil(vma.start / HPAGE_PMD_NR) * HPAGE_PMD_NR;
+    if (first + HPAGE_PMD_NR > vma.end) return false;
+  }
+  if (k.thp.enabled === 'always') return true;
+  return k.thp.enabled === 'madvise' && (vma.flags & VM_HUGEPAGE) !== 0;
+}
+
+/** vma_thp_gfp_mask: whether a fault may reclaim for a huge page. */
+function reclaimsForHugePage(k: Kernel, vma: Vma): boolean {
+  const { defrag } = k.thp;
+  return defrag === 'always' || (defrag !== 'never' && defrag !== 'defer' && (vma.flags & VM_HUGEPAGE) !== 0);
+}
+
+/** do_huge_pmd_anonymous_page. @returns false where small pages must do. */
+export function doHugePmdAnonymousPage(k: Kernel, task: Task, vma: Vma, page: number, write: boolean): boolean {
+  if (!transhugeVmaSuitable(vma, page)) return false;
+  const { mm } = task;
+  const first = Math.floor(page / HPAGE_PMD_NR) * HPAGE_PMD_NR;
+  anonVmaPrepare(k, vma);
+  if (vma.flags & VM_WRITE || k.thp.enabled === 'always') mm.onKhugepagedList = true;
+  if (!write && k.thp.useZeroPage) {
+    if (!k.hugeZeroPage) {
+      k.hugeZeroPage = true;
+      takeKernelPages(k, HPAGE_PMD_NR);
+      k.vmstat.thp_zero_page_alloc++;
+    }
+    const pmd = newPmd(k, task, mm, first);
+    pmd.huge = pteOf(0, PTE_PRESENT | PTE_SPECIAL | PTE_YOUNG);
+    return true;
+  }
+  const head = allocHugePage(k, task.group, reclaimsForHugePage(k, vma));
+  if (head < 0) {
+    k.vmstat.thp_fault_fallback++;
+    if (head === -2) k.vmstat.thp_fault_fallback_charge++;
+    return false;
+  }
+  const pmd = newPmd(k, task, mm, first);
+  pageAddNewAnonRmap(k, head, vma, first, (vma.flags & VM_LOCKED) !== 0);
+  pmd.huge = pteOf(head, PTE_PRESENT | PTE_YOUNG | (vma.flags & VM_WRITE ? PTE_WRITE | PTE_DIRTY : PTE_DIRTY));
+  addMmCounter(k, task, mm, MM_ANONPAGES, HPAGE_PMD_NR);
+  k.vmstat.thp_fault_alloc++;
+  const { stat } = task.group;
+  stat['thp_fault_alloc'] = (stat['thp_fault_alloc'] ?? 0) + 1;
+  return true;
+}
+
+/** A huge entry and the table deposited for its split. */
+function newPmd(k: Kernel, task: Task, mm: Mm, first: number): Pmd {
+  const pmd = mm.addPmd(first);
+  accountPageTables(k, task.group, mm);
+  return pmd;
+}
+
+/** do_huge_pmd_wp_page. @returns false where the entry was split and the small page must be handled. */
+export function doHugePmdWpPage(k: Kernel, pmd: Pmd): boolean {
+  if (!(pmd.huge & PTE_SPECIAL)) {
+    const head = frameOfPte(pmd.huge);
+    const { frames } = k;
+    const flags = frames.flags[head]!;
+    if (!(flags & PG_LRU)) lruAddDrain(k);
+    const own = frames.compoundMapcountOf(head) === 1 && !anySmallMapping(k, head);
+    if (flags & PG_EXCLUSIVE || own) {
+      frames.flags[head]! |= PG_EXCLUSIVE;
+      pmd.huge |= PTE_WRITE | PTE_DIRTY | PTE_YOUNG;
+      return true;
+    }
+  }
+  splitHugePmd(k, pmd);
+  return false;
+}
+
+function anySmallMapping(k: Kernel, head: number): boolean {
+  for (let i = 0; i < HPAGE_PMD_NR; i++) if (k.frames.mapcount[head + i]! > 0) return true;
+  return false;
+}
+
+/** __split_huge_pmd: the entry becomes a table; the huge page stays one. */
+export function splitHugePmd(k: Kernel, pmd: Pmd): void {
+  const { huge } = pmd;
+  if (huge === 0) return;
+  k.vmstat.thp_split_pmd++;
+  pmd.huge = 0;
+  const entries = pmd.unfold();
+  pmd.used = HPAGE_PMD_NR;
+  if (huge & PTE_SPECIAL) {
+    entries.fill(pteOf(0, PTE_PRESENT | PTE_SPECIAL | PTE_YOUNG));
+    return;
+  }
+  const head = frameOfPte(huge);
+  const flags = huge & ((1 << PTE_SHIFT) - 1);
+  const { frames } = k;
+  const exclusive = frames.flags[head]! & PG_EXCLUSIVE;
+  for (let i = 0; i < HPAGE_PMD_NR; i++) {
+    entries[i] = pteOf(head + i, flags);
+    frames.mapcount[head + i]!++;
+    frames.flags[head + i]! |= exclusive;
+  }
+  removeCompoundRmap(k, head);
+}
+
+/** zap_huge_pmd: the whole entry goes, with its deposited table. @returns the pages that it mapped. */
+export function zapHugePmd(k: Kernel, task: Task, mm: Mm, key: number, pmd: Pmd): number {
+  const { huge } = pmd;
+  mm.pmds.delete(key);
+  mm.tablePages--;
+  accountPageTables(k, task.group, mm);
+  if (huge & PTE_SPECIAL) return 0;
+  const head = frameOfPte(huge);
+  removeCompoundRmap(k, head);
+  if (hugePageUnmapped(k, head)) freeHugePage(k, head);
+  return HPAGE_PMD_NR;
+}
+
+export function freeHugePage(k: Kernel, head: number): void {
+  deferredSplitQueue(k).delete(head);
+  freePage(k, head);
+}
+
+/**
+ * split_huge_page: the huge page becomes single ones; those that nothing maps are free.
+ * @returns the number of pages freed.
+ */
+export function splitHugePage(k: Kernel, head: number): number {
+  const { frames } = k;
+  deferredSplitQueue(k).delete(head);
+  lruAddDrain(k);
+  for (const { pmd, huge } of mappingsOf(k, head)) if (huge) splitHugePmd(k, pmd);
+  const flags = frames.flags[head]!;
+  const onLru = (flags & PG_LRU) !== 0;
+  const group = frames.group[head]!;
+  const lru = frames.lruOf(head);
+  const following = frames.next[head]!;
+  if (onLru) frames.removeFromList(head, group, lru);
+  frames.splitBlock(head);
+  k.vmstat.thp_split_page++;
+  const kept = PG_ANON | PG_SWAPBACKED | PG_REFERENCED | PG_ACTIVE | PG_WORKINGSET | PG_MLOCKED | PG_UNEVICTABLE;
+  let freed = 0;
+  for (let i = 0; i < HPAGE_PMD_NR; i++) {
+    const frame = head + i;
+    const exclusive = frames.flags[frame]! & PG_EXCLUSIVE;
+    frames.flags[frame] = (flags & kept) | exclusive | (onLru ? PG_LRU : 0);
+    if (onLru) {
+      // The tails follow their head.
+      const list = frames.listOf(group, lru);
+      const before = frames.prev[following === head ? list : following]!;
+      frames.prev[frame] = before;
+      frames.next[frame] = following;
+      frames.next[before] = frame;
+      frames.prev[following] = frame;
+      frames.listSize[group * 5 + lru]!++;
+    }
+  }
+  for (let i = 0; i < HPAGE_PMD_NR; i++) {
+    if (frames.mapcount[head + i] === 0) {
+      freePage(k, head + i);
+      freed++;
+    }
+  }
+  return freed;
+}

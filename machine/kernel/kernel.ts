@@ -1,0 +1,144 @@
+import { Frames } from './frames.ts';
+import { MemCgroup, newPsi, type Psi } from './mem-cgroup.ts';
+import { AddressSpace, type Mm, type AnonVma } from './mm-types.ts';
+import type { Profile } from './profile.ts';
+import { newVmStat, type VmStat } from './vmstat.ts';
+import type { Zone } from './zone.ts';
+
+/** Memory of the kernel that a process holds, and the group that pays for it. */
+export interface TaskObjects {
+  readonly group: number;
+  readonly bytes: number;
+  readonly kind: 'reclaimable' | 'unreclaimable' | 'pages';
+}
+
+/** task_struct: a process; its threads are a number. */
+export interface Task {
+  readonly pid: number;
+  readonly name: string;
+  readonly mm: Mm;
+  readonly parent: Task | null;
+  group: MemCgroup;
+  alive: boolean;
+  minflt: number;
+  majflt: number;
+  oomScoreAdj: number;
+  /** task_rss_stat: counts that the process keeps before they are added to its address space (up to 6.1). */
+  readonly rssCache: [number, number, number, number];
+  rssEvents: number;
+  threads: number;
+  fds: number;
+  fdTable: number;
+  pipes: number;
+  sockets: number;
+  udp: number;
+  queuedBytes: number;
+  /** Killed, and not yet gone. */
+  fatalSignal: boolean;
+  memcgOverHigh: number;
+  /** tsk_is_oom_victim. */
+  oomVictim: boolean;
+  /** Kernel objects that end with the task. */
+  readonly objects: TaskObjects[];
+  readonly stacks: { readonly group: number; readonly threads: number }[];
+}
+
+/** THP settings, as under /sys/kernel/mm/transparent_hugepage. */
+export interface HugePageSettings {
+  enabled: 'always' | 'madvise' | 'never';
+  defrag: string;
+  shmemEnabled: string;
+  useZeroPage: boolean;
+  maxPtesNone: number;
+  maxPtesSwap: number;
+  maxPtesShared: number;
+  pagesToScan: number;
+  scanSleepMs: number;
+  allocSleepMs: number;
+  khugepagedDefrag: boolean;
+}
+
+/** What a file below calls of one above it. */
+export interface Hooks {
+  memcgReclaim(group: MemCgroup, pages: number): number;
+  memcgOutOfMemory(group: MemCgroup): boolean;
+  outOfMemory(order: number): boolean;
+  directReclaim(order: number): number;
+  wakeKswapd(zone: number, order: number): void;
+}
+
+const unset = (): never => {
+  throw new Error('a hook of the kernel is not set');
+};
+
+/** The state of one machine. Times are microseconds since the start of its script. */
+export class Kernel {
+  readonly profile: Profile;
+  readonly frames: Frames;
+  readonly zones: Zone[];
+  readonly vmstat: VmStat = newVmStat();
+  readonly groups: MemCgroup[];
+  readonly objects: (AddressSpace | undefined)[] = [undefined];
+  readonly files = new Map<string, AddressSpace>();
+  /** Blocks of the disk itself: what meminfo calls Buffers, with those of the start. */
+  readonly blockDevice: AddressSpace;
+  readonly anonVmas: (AnonVma | undefined)[] = [undefined];
+  readonly tasks: Task[] = [];
+  readonly thp: HugePageSettings;
+  current: Task | null = null;
+  nowUs = 0;
+  psi: Psi = newPsi(0);
+  hooks: Hooks = {
+    memcgReclaim: unset,
+    memcgOutOfMemory: unset,
+    outOfMemory: unset,
+    directReclaim: unset,
+    wakeKswapd: unset,
+  };
+  /** The charges in reserve of the processor, for one group. */
+  stockGroup: MemCgroup | null = null;
+  stockPages = 0;
+  /** Committed_AS in pages. */
+  committed = 0;
+  overcommitMemory = 0;
+  overcommitRatio = 50;
+  overcommitKbytes = 0;
+  swappiness = 60;
+  minFreeKbytes = 0;
+  lowmemReserveRatio = [256, 256, 32];
+  userReserveKbytes = 0;
+  dirtyRatio = 20;
+  dirtyBackgroundRatio = 10;
+  hugepagesTotal = 0;
+  hugepagesFree = 0;
+  hugepagesReserved = 0;
+  /** Pages of swap: in all and free; the area is a ram disk where zram. */
+  swapTotal = 0;
+  swapFree = 0;
+  readonly kmsg: string[] = [];
+  hugeZeroPage = false;
+  /** Pages the kernel itself has, by what they are. */
+  slabReclaimableBytes = 0;
+  slabUnreclaimableBytes = 0;
+  nextPid: number;
+
+  constructor(profile: Profile, zones: Zone[], thp: HugePageSettings) {
+    this.profile = profile;
+    this.zones = zones;
+    this.frames = new Frames(zones.map((zone) => zone.managed));
+    this.thp = thp;
+    this.groups = [new MemCgroup(0, '/', null, 0)];
+    this.nextPid = profile.firstPid;
+    this.blockDevice = new AddressSpace(1, 'disk', '/dev/pmem0', Number.MAX_SAFE_INTEGER, false);
+    this.objects.push(this.blockDevice);
+  }
+
+  get root(): MemCgroup {
+    return this.groups[0]!;
+  }
+
+  /** totalram_pages. */
+  get totalPages(): number {
+    return this.zones.reduce((sum, zone) => sum + zone.managed, 0);
+  }
+}

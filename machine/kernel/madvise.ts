@@ -1,0 +1,208 @@
+/** mm/madvise.c. */
+import type { Advice } from './advice.ts';
+import { readPages } from './filemap.ts';
+import { PG_DIRTY, PG_HEAD, PG_LRU, PG_REFERENCED, PG_SWAPCACHE, PG_TAIL, PG_UNEVICTABLE } from './frames.ts';
+import { faultinPageRange } from './gup.ts';
+import { splitHugePage, splitHugePmd } from './huge-memory.ts';
+import type { Kernel, Task } from './kernel.ts';
+import { madviseCollapse } from './khugepaged.ts';
+import { zapPageRange } from './memory.ts';
+import {
+  VM_DONTCOPY,
+  VM_HUGEPAGE,
+  VM_HUGETLB,
+  VM_LOCKED,
+  VM_NOHUGEPAGE,
+  VM_PFNMAP,
+  VM_RAND_READ,
+  VM_SEQ_READ,
+  VM_SHARED,
+  VM_WIPEONFORK,
+  VM_WRITE,
+  type Vma,
+} from './mm-types.ts';
+import { type Errno, isolateRange, vmaMerge } from './mmap.ts';
+import { covered } from './mprotect.ts';
+import { frameOfPte, type Pmd, PTE_DIRTY, PTE_PRESENT, PTE_SPECIAL, PTE_SWAP, PTE_YOUNG } from './page-table.ts';
+import { updateHiwaterRss } from './rss.ts';
+import { shmemTruncateRange } from './shmem.ts';
+import { folioDeactivate, lruAddDrain, markPageLazyfree } from './swap-lru.ts';
+import { swapFreeEntry } from './swap.ts';
+import { reclaimPages } from './vmscan.ts';
+
+/** Flags that an advice clears and sets. */
+const FLAGS: Partial<Record<Advice, readonly [clear: number, set: number]>> = {
+  normal: [VM_RAND_READ | VM_SEQ_READ, 0],
+  random: [VM_SEQ_READ, VM_RAND_READ],
+  sequential: [VM_RAND_READ, VM_SEQ_READ],
+  hugepage: [VM_NOHUGEPAGE, VM_HUGEPAGE],
+  nohugepage: [VM_HUGEPAGE, VM_NOHUGEPAGE],
+  dontfork: [0, VM_DONTCOPY],
+  wipeonfork: [0, VM_WIPEONFORK],
+};
+
+/** madvise on whole pages; holes are an error after the rest is done. */
+export function doMadvise(k: Kernel, task: Task, start: number, pages: number, advice: Advice): Errno {
+  const { mm } = task;
+  const end = start + pages;
+  let error: Errno = covered(mm.vmas, start, end) ? undefined : 'ENOMEM';
+  const flags = FLAGS[advice];
+  for (const vma of mm.vmas.filter((other) => other.end > start && other.start < end)) {
+    const from = Math.max(start, vma.start);
+    const to = Math.min(end, vma.end);
+    if (flags) {
+      if (advice === 'wipeonfork' && (vma.object || vma.flags & VM_SHARED)) return 'EINVAL';
+      const changed = (vma.flags & ~flags[0]) | flags[1];
+      if (changed === vma.flags) continue;
+      for (const part of isolateRange(k, mm, from, to)) {
+        part.flags = changed;
+        if (advice === 'hugepage') mm.onKhugepagedList = true;
+        vmaMerge(mm, part);
+      }
+      continue;
+    }
+    const own = madviseVma(k, task, vma, from, to, advice);
+    if (own) return own;
+  }
+  if (pages === 0) error = undefined;
+  return error;
+}
+
+function madviseVma(k: Kernel, task: Task, vma: Vma, start: number, end: number, advice: Advice): Errno {
+  const fixed = vma.flags & (VM_LOCKED | VM_PFNMAP | VM_HUGETLB);
+  switch (advice) {
+    case 'dontneed':
+      if (fixed) return 'EINVAL';
+      zapPageRange(k, task, vma, start, end);
+      return undefined;
+    case 'free':
+      if (fixed || !vma.isAnonymous()) return 'EINVAL';
+      madviseFree(k, vma, start, end);
+      return undefined;
+    case 'remove':
+      return madviseRemove(k, task, vma, start, end);
+    case 'cold':
+    case 'pageout':
+      if (fixed) return 'EINVAL';
+      coldOrPageout(k, vma, start, end, advice === 'pageout');
+      return undefined;
+    case 'populate_read':
+    case 'populate_write':
+      return faultinPageRange(k, task, vma, start, end, advice === 'populate_write');
+    case 'collapse':
+      return madviseCollapse(k, task, vma, start, end);
+    case 'willneed':
+      if (vma.object?.kind === 'disk') readPages(k, task.group, vma.object, vma.linearIndex(start), end - start, 0);
+      return undefined;
+    default:
+      return undefined;
+  }
+}
+
+/** madvise_free_single_vma: pages become clean and may be dropped; nothing is unmapped. */
+function madviseFree(k: Kernel, vma: Vma, start: number, end: number): void {
+  lruAddDrain(k);
+  updateHiwaterRss(vma.mm);
+  vma.mm.eachPmd(start, end, (key, pmd) => {
+    const from = Math.max(start, key * 512) - key * 512;
+    const to = Math.min(end, key * 512 + 512) - key * 512;
+    if (pmd.huge !== 0) {
+      if (pmd.huge & PTE_SPECIAL) return;
+      const head = frameOfPte(pmd.huge);
+      if (k.frames.compoundMapcountOf(head) !== 1) return;
+      if (to - from === 512) {
+        pmd.huge &= ~(PTE_YOUNG | PTE_DIRTY);
+        k.frames.flags[head]! &= ~PG_DIRTY;
+        markPageLazyfree(k, head);
+        return;
+      }
+      splitHugePage(k, head);
+    }
+    for (let i = from; i < to; i++) freeEntry(k, vma, pmd, i);
+  });
+}
+
+function freeEntry(k: Kernel, vma: Vma, pmd: Pmd, i: number): void {
+  const { flags } = k.frames;
+  const pte = pmd.get(i);
+  if (pte & PTE_SWAP) {
+    pmd.set(i, 0);
+    vma.mm.rss[2]--;
+    swapFreeEntry(k, frameOfPte(pte));
+    return;
+  }
+  if (!(pte & PTE_PRESENT) || pte & PTE_SPECIAL) return;
+  const frame = frameOfPte(pte);
+  if (flags[frame]! & (PG_HEAD | PG_TAIL)) {
+    const head = k.frames.headOf(frame);
+    if (k.frames.mapcountOf(frame) !== 1) return;
+    splitHugePage(k, head);
+  }
+  if (flags[frame]! & (PG_SWAPCACHE | PG_DIRTY)) {
+    if (k.frames.mapcount[frame] !== 1) return;
+    flags[frame]! &= ~PG_DIRTY;
+  }
+  if (pte & (PTE_YOUNG | PTE_DIRTY)) pmd.set(i, pmd.get(i) & ~(PTE_YOUNG | PTE_DIRTY));
+  markPageLazyfree(k, frame);
+}
+
+/** madvise_remove: a hole in the object, for everyone. */
+function madviseRemove(k: Kernel, task: Task, vma: Vma, start: number, end: number): Errno {
+  const { object } = vma;
+  if (vma.flags & VM_LOCKED || !object) return 'EINVAL';
+  if ((vma.flags & (VM_SHARED | VM_WRITE)) !== (VM_SHARED | VM_WRITE)) return 'EACCES';
+  const from = vma.linearIndex(start);
+  const to = vma.linearIndex(end);
+  unmapMappingRange(k, task, object, from, to);
+  shmemTruncateRange(k, object, from, to);
+  return undefined;
+}
+
+/** unmap_mapping_range: takes pages [from, to) of the object out of every process. */
+export function unmapMappingRange(
+  k: Kernel,
+  task: Task,
+  object: { readonly vmas: Set<Vma> },
+  from: number,
+  to: number,
+): void {
+  for (const vma of object.vmas) {
+    const first = Math.max(vma.start, from - vma.pgoff + vma.start);
+    const last = Math.min(vma.end, to - vma.pgoff + vma.start);
+    if (first < last) zapPageRange(k, task, vma, first, last);
+  }
+}
+
+/** madvise_cold_or_pageout_pte_range. */
+function coldOrPageout(k: Kernel, vma: Vma, start: number, end: number, pageout: boolean): void {
+  lruAddDrain(k);
+  const victims: number[] = [];
+  vma.mm.eachPmd(start, end, (key, pmd) => {
+    const from = Math.max(start, key * 512) - key * 512;
+    const to = Math.min(end, key * 512 + 512) - key * 512;
+    if (pmd.huge !== 0) {
+      if (to - from === 512 || pmd.huge & PTE_SPECIAL) {
+        pmd.huge &= ~PTE_YOUNG;
+        if (pmd.huge & PTE_SPECIAL) return;
+        const head = frameOfPte(pmd.huge);
+        k.frames.flags[head]! &= ~PG_REFERENCED;
+        if (pageout) victims.push(head);
+        else folioDeactivate(k, head);
+        return;
+      }
+      splitHugePmd(k, pmd);
+    }
+    for (let i = from; i < to; i++) {
+      const pte = pmd.get(i);
+      if (!(pte & PTE_PRESENT) || pte & PTE_SPECIAL) continue;
+      const frame = frameOfPte(pte);
+      const flags = k.frames.flags[frame]!;
+      if (!(flags & PG_LRU) || flags & (PG_HEAD | PG_TAIL)) continue;
+      if (pte & PTE_YOUNG) pmd.set(i, pte & ~PTE_YOUNG);
+      k.frames.flags[frame]! &= ~PG_REFERENCED;
+      if (!pageout) folioDeactivate(k, frame);
+      else if (!(flags & PG_UNEVICTABLE)) victims.push(frame);
+    }
+  });
+  if (pageout) reclaimPages(k, victims);
+}

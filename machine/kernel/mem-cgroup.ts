@@ -1,0 +1,119 @@
+/** A group's state, and pressure. */
+export const NO_LIMIT = Number.POSITIVE_INFINITY;
+
+/** Counters of memory.stat that are kept in pages, local to a group; what a group shows is the sum over its subtree. */
+export interface GroupStat {
+  anon: number;
+  file: number;
+  shmem: number;
+  file_mapped: number;
+  file_dirty: number;
+  file_writeback: number;
+  anon_thp: number;
+  pagetables: number;
+  kernel_stack: number;
+  sock: number;
+  slab_reclaimable_bytes: number;
+  slab_unreclaimable_bytes: number;
+  percpu_bytes: number;
+  swap: number;
+  swapcached: number;
+  [event: string]: number;
+}
+
+export const newGroupStat = (): GroupStat => ({
+  anon: 0,
+  file: 0,
+  shmem: 0,
+  file_mapped: 0,
+  file_dirty: 0,
+  file_writeback: 0,
+  anon_thp: 0,
+  pagetables: 0,
+  kernel_stack: 0,
+  sock: 0,
+  slab_reclaimable_bytes: 0,
+  slab_unreclaimable_bytes: 0,
+  percpu_bytes: 0,
+  swap: 0,
+  swapcached: 0,
+});
+
+/** State of pressure of a group or the machine: times in microseconds. */
+export interface Psi {
+  someUs: number;
+  fullUs: number;
+  avg10: [number, number];
+  avg60: [number, number];
+  /** Totals at the last update of the averages. */
+  lastSome: number;
+  lastFull: number;
+  nextUpdateUs: number;
+}
+
+export const PSI_PERIOD_US = 2_000_000;
+export const newPsi = (nowUs: number): Psi => ({
+  someUs: 0,
+  fullUs: 0,
+  avg10: [0, 0],
+  avg60: [0, 0],
+  lastSome: 0,
+  lastFull: 0,
+  nextUpdateUs: nowUs + PSI_PERIOD_US,
+});
+
+/** mem_cgroup: a group of cgroup v2; the id is that of its lists. Pages and limits in pages. */
+export class MemCgroup {
+  readonly id: number;
+  readonly name: string;
+  readonly parent: MemCgroup | null;
+  readonly children: MemCgroup[] = [];
+  usage = 0;
+  peak = 0;
+  max = NO_LIMIT;
+  high = NO_LIMIT;
+  low = 0;
+  min = 0;
+  oomGroup = false;
+  online = true;
+  stat = newGroupStat();
+  /** events.local; events adds those of the subtree. */
+  readonly eventsLocal: Record<string, number> = {};
+  readonly events: Record<string, number> = {};
+  psi: Psi;
+  kmemBytes = 0;
+  /** Effective protection of the last reclaim. */
+  emin = 0;
+  elow = 0;
+  /** workingset's clock: pages that left the inactive lists. */
+  nonresidentAge = 0;
+  anonCost = 0;
+  fileCost = 0;
+  refaults = [0, 0];
+  /** Pages above memory.high that the tasks of this group must wait for. */
+  failcnt = 0;
+
+  constructor(id: number, name: string, parent: MemCgroup | null, nowUs: number) {
+    this.id = id;
+    this.name = name;
+    this.parent = parent;
+    this.psi = newPsi(nowUs);
+    parent?.children.push(this);
+  }
+
+  get isRoot(): boolean {
+    return this.parent === null;
+  }
+
+  /** This group and those below it, itself first. */
+  *subtree(): Generator<MemCgroup> {
+    yield this;
+    for (const child of this.children) yield* child.subtree();
+  }
+}
+
+/** memcg_memory_event: an event of the group, which its ancestors count too. */
+export function memcgEvent(group: MemCgroup, name: string): void {
+  group.eventsLocal[name] = (group.eventsLocal[name] ?? 0) + 1;
+  for (let at: MemCgroup | null = group; at && !at.isRoot; at = at.parent) at.events[name] = (at.events[name] ?? 0) + 1;
+}

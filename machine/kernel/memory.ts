@@ -1,0 +1,329 @@
+/** mm/memory.c: page faults, copies at fork, and what a mapping gives up. */
+import { filemapFault, filemapMapPages, pageMkwrite } from './filemap.ts';
+import {
+  HPAGE_PMD_NR,
+  PG_ANON,
+  PG_DIRTY,
+  PG_EXCLUSIVE,
+  PG_HEAD,
+  PG_LRU,
+  PG_SWAPBACKED,
+  PG_TAIL,
+  ZERO_FRAME,
+} from './frames.ts';
+import {
+  doHugePmdAnonymousPage,
+  doHugePmdWpPage,
+  freeHugePage,
+  hugepageVmaCheck,
+  splitHugePmd,
+  zapHugePmd,
+} from './huge-memory.ts';
+import type { Kernel, Task } from './kernel.ts';
+import { countMemcg } from './memcontrol.ts';
+import {
+  MM_ANONPAGES,
+  MM_FILEPAGES,
+  MM_SHMEMPAGES,
+  MM_SWAPENTS,
+  type Mm,
+  VM_LOCKED,
+  VM_PFNMAP,
+  VM_SEQ_READ,
+  VM_SHARED,
+  VM_WRITE,
+  type Vma,
+} from './mm-types.ts';
+import { accountPageTables, allocPage, freePage } from './page-alloc.ts';
+import {
+  frameOfPte,
+  type Pmd,
+  PTE_DIRTY,
+  PTE_PRESENT,
+  PTE_SPECIAL,
+  PTE_SWAP,
+  PTE_WRITE,
+  PTE_YOUNG,
+  pteOf,
+} from './page-table.ts';
+import {
+  anonVmaPrepare,
+  hugePageUnmapped,
+  munlockVmaPage,
+  pageAddFileRmap,
+  pageAddNewAnonRmap,
+  pageRemoveRmap,
+} from './rmap.ts';
+import { addMmCounterFast, checkSyncRssStat, syncMmRss, updateHiwaterRss } from './rss.ts';
+import { folioMarkAccessed, lruAddDrain, mlockFolio } from './swap-lru.ts';
+import { doSwapPage, swapFreeEntry } from './swap.ts';
+
+export const FAULT_DONE = 0;
+export const FAULT_SIGBUS = 1;
+export const FAULT_OOM = 2;
+export const FAULT_MAJOR = 4;
+export const FAULT_RETRY = 8;
+export type FaultResult = number;
+
+/** handle_mm_fault with what counts it: the access to `page` is repeated by the caller where FAULT_RETRY is set. */
+export function handleMmFault(k: Kernel, task: Task, vma: Vma, page: number, write: boolean): FaultResult {
+  k.vmstat.pgfault++;
+  countMemcg(k, task.group.id, 'pgfault');
+  checkSyncRssStat(task);
+  let result = handlePmd(k, task, vma, page, write);
+  if (result & FAULT_RETRY) {
+    // The kernel let go of its lock to wait for the disk: the same fault runs again and finds the page.
+    k.vmstat.pgfault++;
+    countMemcg(k, task.group.id, 'pgfault');
+    checkSyncRssStat(task);
+    result = (handlePmd(k, task, vma, page, write) & ~FAULT_RETRY) | FAULT_MAJOR;
+  }
+  if (result & (FAULT_SIGBUS | FAULT_OOM)) return result;
+  if (result & FAULT_MAJOR) task.majflt++;
+  else task.minflt++;
+  return result;
+}
+
+function handlePmd(k: Kernel, task: Task, vma: Vma, page: number, write: boolean): FaultResult {
+  const { mm } = vma;
+  const pmd = mm.pmdAt(page);
+  if (!pmd) {
+    if (hugepageVmaCheck(k, vma, true) && doHugePmdAnonymousPage(k, task, vma, page, write)) return FAULT_DONE;
+  } else if (pmd.huge !== 0) {
+    if (!write || pmd.huge & PTE_WRITE) {
+      pmd.huge |= PTE_YOUNG | (write ? PTE_DIRTY : 0);
+      return FAULT_DONE;
+    }
+    if (doHugePmdWpPage(k, pmd)) return FAULT_DONE;
+  }
+  return handlePteFault(k, task, vma, page, write);
+}
+
+/** pte_alloc: the table for `page`, made where there is none. */
+export function pteAlloc(k: Kernel, task: Task, mm: Mm, page: number): Pmd {
+  const existing = mm.pmdAt(page);
+  if (existing) return existing;
+  const pmd = mm.addPmd(page);
+  accountPageTables(k, task.group, mm);
+  return pmd;
+}
+
+function handlePteFault(k: Kernel, task: Task, vma: Vma, page: number, write: boolean): FaultResult {
+  const pte = vma.mm.pmdAt(page)?.get(page % 512) ?? 0;
+  if (pte === 0) {
+    if (vma.flags & VM_PFNMAP) {
+      pteAlloc(k, task, vma.mm, page).set(page % 512, pteOf(ZERO_FRAME, PTE_PRESENT | PTE_SPECIAL | PTE_YOUNG));
+      return FAULT_DONE;
+    }
+    return vma.object === null ? doAnonymousPage(k, task, vma, page, write) : doFault(k, task, vma, page, write);
+  }
+  if (pte & PTE_SWAP) return doSwapPage(k, task, vma, page, write, pteAlloc(k, task, vma.mm, page));
+  const pmd = vma.mm.pmdAt(page)!;
+  if (write && !(pte & PTE_WRITE)) return doWpPage(k, task, vma, page, pmd, pte);
+  pmd.set(page % 512, pte | PTE_YOUNG | (write ? PTE_DIRTY : 0));
+  return FAULT_DONE;
+}
+
+/** do_anonymous_page: a read maps the page of zeros, a write gets a page. */
+function doAnonymousPage(k: Kernel, task: Task, vma: Vma, page: number, write: boolean): FaultResult {
+  const pmd = pteAlloc(k, task, vma.mm, page);
+  if (!write) {
+    pmd.set(page % 512, pteOf(ZERO_FRAME, PTE_PRESENT | PTE_SPECIAL | PTE_YOUNG));
+    return FAULT_DONE;
+  }
+  anonVmaPrepare(k, vma);
+  const frame = allocPage(k, task.group);
+  if (frame < 0) return FAULT_OOM;
+  addMmCounterFast(k, task, vma.mm, MM_ANONPAGES, 1);
+  pageAddNewAnonRmap(k, frame, vma, page, (vma.flags & VM_LOCKED) !== 0);
+  pmd.set(page % 512, pteOf(frame, PTE_PRESENT | PTE_YOUNG | PTE_DIRTY | (vma.flags & VM_WRITE ? PTE_WRITE : 0)));
+  return FAULT_DONE;
+}
+
+/** do_wp_page: a write to what may not be written yet. */
+function doWpPage(k: Kernel, task: Task, vma: Vma, page: number, pmd: Pmd, pte: number): FaultResult {
+  const { frames } = k;
+  const frame = frameOfPte(pte);
+  if (pte & PTE_SPECIAL) return wpPageCopy(k, task, vma, page, pmd, -1);
+  if (vma.flags & VM_SHARED) {
+    if (vma.object) pageMkwrite(k, vma.object, frame);
+    pmd.set(page % 512, pte | PTE_WRITE | PTE_DIRTY | PTE_YOUNG);
+    k.vmstat.pgreuse++;
+    return FAULT_DONE;
+  }
+  if (frames.flags[frame]! & PG_ANON) {
+    if (frames.flags[frame]! & PG_EXCLUSIVE) return wpPageReuse(k, page, pmd, pte);
+    const single = !(frames.flags[frame]! & (PG_HEAD | PG_TAIL));
+    if (!(frames.flags[frames.headOf(frame)]! & PG_LRU)) lruAddDrain(k);
+    if (single ? frames.mapcount[frame] === 1 : lastMappingOfHugePage(k, frames.headOf(frame))) {
+      frames.flags[frame]! |= PG_EXCLUSIVE;
+      return wpPageReuse(k, page, pmd, pte);
+    }
+  }
+  return wpPageCopy(k, task, vma, page, pmd, frame);
+}
+
+/** folio_ref_count is 1: of all the huge page only this one page is mapped, once. */
+function lastMappingOfHugePage(k: Kernel, head: number): boolean {
+  const { frames } = k;
+  if (frames.compoundMapcountOf(head) > 0) return false;
+  let mapped = 0;
+  for (let i = 0; i < HPAGE_PMD_NR && mapped < 2; i++) mapped += frames.mapcount[head + i]!;
+  return mapped === 1;
+}
+
+function wpPageReuse(k: Kernel, page: number, pmd: Pmd, pte: number): FaultResult {
+  k.vmstat.pgreuse++;
+  pmd.set(page % 512, pte | PTE_WRITE | PTE_DIRTY | PTE_YOUNG);
+  return FAULT_DONE;
+}
+
+/** wp_page_copy: a page of its own for the writer; `old` is -1 for the page of zeros. */
+function wpPageCopy(k: Kernel, task: Task, vma: Vma, page: number, pmd: Pmd, old: number): FaultResult {
+  const { frames } = k;
+  anonVmaPrepare(k, vma);
+  const frame = allocPage(k, task.group);
+  if (frame < 0) return FAULT_OOM;
+  const { mm } = vma;
+  if (old < 0) addMmCounterFast(k, task, mm, MM_ANONPAGES, 1);
+  else if (!(frames.flags[old]! & PG_ANON)) {
+    addMmCounterFast(k, task, mm, mmCounterFile(k, old), -1);
+    addMmCounterFast(k, task, mm, MM_ANONPAGES, 1);
+  }
+  pageAddNewAnonRmap(k, frame, vma, page, (vma.flags & VM_LOCKED) !== 0);
+  pmd.set(page % 512, pteOf(frame, PTE_PRESENT | PTE_YOUNG | PTE_DIRTY | (vma.flags & VM_WRITE ? PTE_WRITE : 0)));
+  if (old >= 0) {
+    if (vma.flags & VM_LOCKED) munlockVmaPage(k, k.frames.headOf(old));
+    pageRemoveRmap(k, old);
+    freeIfUnused(k, old);
+  }
+  return FAULT_DONE;
+}
+
+/** mm_counter_file. */
+export function mmCounterFile(k: Kernel, frame: number): number {
+  return k.frames.flags[frame]! & PG_SWAPBACKED ? MM_SHMEMPAGES : MM_FILEPAGES;
+}
+
+/** An anonymous page that nothing maps is free; a part of a huge page waits for the rest. */
+export function freeIfUnused(k: Kernel, frame: number): void {
+  const { frames } = k;
+  const flags = frames.flags[frame]!;
+  if (!(flags & PG_ANON)) return;
+  if (flags & (PG_HEAD | PG_TAIL)) {
+    const head = frames.headOf(frame);
+    if (frames.mapcountOf(frame) === 0 && hugePageUnmapped(k, head)) freeHugePage(k, head);
+  } else if (frames.mapcount[frame] === 0) freePage(k, frame);
+}
+
+/** do_fault: a page of a file or of shared memory. */
+function doFault(k: Kernel, task: Task, vma: Vma, page: number, write: boolean): FaultResult {
+  const object = vma.object!;
+  const index = vma.linearIndex(page);
+  if (!write && filemapMapPages(k, task, vma, page, (at, frame) => setFilePte(k, task, vma, at, frame, false)))
+    return FAULT_DONE;
+  const cow = write && !(vma.flags & VM_SHARED);
+  let copy = -1;
+  if (cow) {
+    anonVmaPrepare(k, vma);
+    copy = allocPage(k, task.group);
+    if (copy < 0) return FAULT_OOM;
+  }
+  const found = filemapFault(k, task, vma, index);
+  if (found.frame < 0) {
+    if (copy >= 0) freePage(k, copy);
+    return found.result;
+  }
+  if (found.result & FAULT_RETRY) {
+    if (copy >= 0) freePage(k, copy);
+    return found.result;
+  }
+  if (cow) {
+    const pmd = pteAlloc(k, task, vma.mm, page);
+    addMmCounterFast(k, task, vma.mm, MM_ANONPAGES, 1);
+    pageAddNewAnonRmap(k, copy, vma, page, (vma.flags & VM_LOCKED) !== 0);
+    pmd.set(page % 512, pteOf(copy, PTE_PRESENT | PTE_YOUNG | PTE_DIRTY | PTE_WRITE));
+    return found.result;
+  }
+  if (write) pageMkwrite(k, object, found.frame);
+  setFilePte(k, task, vma, page, found.frame, write);
+  return found.result;
+}
+
+/** do_set_pte for a page of an object; memory that needs no notice of writes is writable at once. */
+export function setFilePte(k: Kernel, task: Task, vma: Vma, page: number, frame: number, write: boolean): void {
+  const pmd = pteAlloc(k, task, vma.mm, page);
+  const shared = (vma.flags & (VM_SHARED | VM_WRITE)) === (VM_SHARED | VM_WRITE);
+  const noNotice = shared && vma.object!.kind !== 'disk';
+  const flags = PTE_PRESENT | PTE_YOUNG | (write ? PTE_DIRTY : 0) | ((write && shared) || noNotice ? PTE_WRITE : 0);
+  addMmCounterFast(k, task, vma.mm, mmCounterFile(k, frame), 1);
+  pageAddFileRmap(k, frame);
+  if (vma.flags & VM_LOCKED) mlockFolio(k, frame);
+  pmd.set(page % 512, pteOf(frame, flags));
+}
+
+/** zap_page_range: unmaps [start, end) of the mapping; `task` is whoever asks. */
+export function zapPageRange(k: Kernel, task: Task, vma: Vma, start: number, end: number): void {
+  const { mm } = vma;
+  lruAddDrain(k);
+  updateHiwaterRss(mm);
+  const rss: [number, number, number, number] = [0, 0, 0, 0];
+  mm.eachPmd(start, end, (key, pmd) => {
+    const first = key * 512;
+    const from = Math.max(start, first);
+    const to = Math.min(end, first + 512);
+    if (pmd.huge !== 0) {
+      if (to - from === 512) {
+        rss[MM_ANONPAGES] -= zapHugePmd(k, task, mm, key, pmd);
+        return;
+      }
+      splitHugePmd(k, pmd);
+    }
+    zapPteRange(k, vma, pmd, from - first, to - first, rss);
+  });
+  if (task.mm === mm) syncMmRss(task);
+  for (let member = 0; member < 4; member++) mm.rss[member]! += rss[member]!;
+}
+
+function zapPteRange(
+  k: Kernel,
+  vma: Vma,
+  pmd: Pmd,
+  from: number,
+  to: number,
+  rss: [number, number, number, number],
+): void {
+  const { flags } = k.frames;
+  const entries = pmd.entries ?? pmd.unfold();
+  const freed: number[] = [];
+  for (let i = from; i < to; i++) {
+    const pte = entries[i]!;
+    if (pte === 0) continue;
+    entries[i] = 0;
+    pmd.used--;
+    if (pte & PTE_SPECIAL) continue;
+    if (pte & PTE_SWAP) {
+      rss[MM_SWAPENTS]--;
+      swapFreeEntry(k, frameOfPte(pte));
+      continue;
+    }
+    const frame = frameOfPte(pte);
+    if (flags[frame]! & PG_ANON) rss[MM_ANONPAGES]--;
+    else {
+      if (pte & PTE_DIRTY) setPageDirty(k, frame);
+      if (pte & PTE_YOUNG && !(vma.flags & VM_SEQ_READ)) folioMarkAccessed(k, frame);
+      rss[mmCounterFile(k, frame) as 0]--;
+    }
+    if (vma.flags & VM_LOCKED) munlockVmaPage(k, k.frames.headOf(frame));
+    pageRemoveRmap(k, frame);
+    if (flags[frame]! & PG_ANON) freed.push(frame);
+  }
+  for (const frame of freed) freeIfUnused(k, frame);
+}
+
+/** set_page_dirty of a page of an object: a disk file's is counted, shared memory's only marked. */
+export function setPageDirty(k: Kernel, frame: number): void {
+  const object = k.objects[k.frames.owner[frame]!];
+  if (object) pageMkwrite(k, object, frame);
+  else k.frames.flags[frame]! |= PG_DIRTY;
+}

@@ -1,0 +1,57 @@
+/** mm/mlock.c. */
+import { mmPopulate } from './gup.ts';
+import type { Kernel, Task } from './kernel.ts';
+import { VM_LOCKED, type Vma } from './mm-types.ts';
+import { type Errno, isolateRange, vmaMerge } from './mmap.ts';
+import { covered } from './mprotect.ts';
+import { frameOfPte, PTE_PRESENT, PTE_SPECIAL } from './page-table.ts';
+import { munlockVmaPage } from './rmap.ts';
+import { lruAddDrain, mlockFolio } from './swap-lru.ts';
+
+/** mlock: locks what is there and brings the rest. */
+export function doMlock(k: Kernel, task: Task, start: number, pages: number): Errno {
+  if (!covered(task.mm.vmas, start, start + pages)) return 'ENOMEM';
+  lruAddDrain(k);
+  applyLockFlags(k, task, start, start + pages, true);
+  mmPopulate(k, task, start, start + pages);
+  return undefined;
+}
+
+export function doMunlock(k: Kernel, task: Task, start: number, pages: number): Errno {
+  if (!covered(task.mm.vmas, start, start + pages)) return 'ENOMEM';
+  applyLockFlags(k, task, start, start + pages, false);
+  return undefined;
+}
+
+function applyLockFlags(k: Kernel, task: Task, start: number, end: number, lock: boolean): void {
+  const { mm } = task;
+  for (const vma of mm.vmas.filter((other) => other.end > start && other.start < end)) {
+    if (((vma.flags & VM_LOCKED) !== 0) === lock) continue;
+    for (const part of isolateRange(k, mm, Math.max(start, vma.start), Math.min(end, vma.end))) {
+      part.flags ^= VM_LOCKED;
+      mm.lockedVm += lock ? part.pages : -part.pages;
+      mlockPages(k, part, lock);
+      vmaMerge(mm, part);
+    }
+  }
+}
+
+/** mlock_vma_pages_range. */
+function mlockPages(k: Kernel, vma: Vma, lock: boolean): void {
+  vma.mm.eachPmd(vma.start, vma.end, (key, pmd) => {
+    if (pmd.huge !== 0) {
+      if (!(pmd.huge & PTE_SPECIAL)) setLocked(k, frameOfPte(pmd.huge), lock);
+      return;
+    }
+    const to = Math.min(vma.end, key * 512 + 512) - key * 512;
+    for (let i = Math.max(vma.start, key * 512) - key * 512; i < to; i++) {
+      const pte = pmd.get(i);
+      if (pte & PTE_PRESENT && !(pte & PTE_SPECIAL)) setLocked(k, k.frames.headOf(frameOfPte(pte)), lock);
+    }
+  });
+}
+
+function setLocked(k: Kernel, frame: number, lock: boolean): void {
+  if (lock) mlockFolio(k, frame);
+  else munlockVmaPage(k, frame);
+}

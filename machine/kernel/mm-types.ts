@@ -1,0 +1,357 @@
+/** include/linux/mm_types.h: mappings, address spaces and the objects behind them. */
+import { Pmd } from './page-table.ts';
+
+/** `special` are pages of the kernel that processes map: on no list, never faulted in around another. */
+export type ObjectKind = 'shmem' | 'disk' | 'ramfs' | 'special';
+
+/**
+ * address_space with its inode: a file's, tmpfs file's or shared mapping's pages in memory. A page is a frame, 0 where it is
+ * absent, and a shadow, below 0, where it was evicted: `-1 - age` of the list at that time, for workingset's refault distance.
+ */
+export class AddressSpace {
+  readonly id: number;
+  readonly kind: ObjectKind;
+  readonly path: string;
+  sizeBytes: number;
+  nrPages = 0;
+  /** Names in a directory; an object without one and without users is freed. */
+  links = 1;
+  /** Open files and mappings that hold it. */
+  users = 0;
+  readonly vmas = new Set<Vma>();
+  private readonly chunks = new Map<number, Int32Array>();
+  /** Pages and shadows in each node of the tree, of 64 places. */
+  private readonly nodes = new Map<number, number>();
+  /** Frames of shadows, by page: the evicting group and its age. */
+  readonly shadows = new Map<number, { group: number; age: number; workingset: boolean }>();
+  /** Dirty pages, for writeback in order of offset. */
+  readonly dirty = new Set<number>();
+  /** Pages of a disk's file that have buffer heads: those written. */
+  readonly buffers = new Set<number>();
+  /** Pages charged against the commit limit as a whole, where it was not made without reserve. */
+  accountedPages = 0;
+  /** A tmpfs object charges each page instead. */
+  readonly accountsEachPage: boolean;
+  dirtiedAtUs = 0;
+  /** The tmpfs mount whose limit it counts against. */
+  mount: { usedPages: number; limitPages: number } | null = null;
+  hugetlb = false;
+
+  constructor(id: number, kind: ObjectKind, path: string, sizeBytes: number, accountsEachPage: boolean) {
+    this.id = id;
+    this.kind = kind;
+    this.path = path;
+    this.sizeBytes = sizeBytes;
+    this.accountsEachPage = accountsEachPage;
+  }
+
+  get(page: number): number {
+    return this.chunks.get(page >>> 9)?.[page & 511] ?? 0;
+  }
+
+  set(page: number, frame: number): void {
+    let chunk = this.chunks.get(page >>> 9);
+    if (!chunk) {
+      if (frame === 0) return;
+      chunk = new Int32Array(512);
+      this.chunks.set(page >>> 9, chunk);
+    }
+    const before = chunk[page & 511]!;
+    chunk[page & 511] = frame;
+    if (before === 0 && frame !== 0) this.nrPages++;
+    else if (before !== 0 && frame === 0) this.nrPages--;
+  }
+
+  /** A page or shadow joins (+1) or leaves (-1) its node. @returns the change in the number of nodes. */
+  countNode(page: number, by: 1 | -1): number {
+    const node = Math.floor(page / 64);
+    const before = this.nodes.get(node) ?? 0;
+    const after = before + by;
+    if (after === 0) this.nodes.delete(node);
+    else this.nodes.set(node, after);
+    return before === 0 ? 1 : after === 0 ? -1 : 0;
+  }
+
+  /** Pages present in [from, to), in order. */
+  *pagesIn(from: number, to: number): Generator<number> {
+    const keys = [...this.chunks.keys()]
+      .filter((key) => key >= Math.floor(from / 512) && key <= Math.floor((to - 1) / 512))
+      .sort((a, b) => a - b);
+    for (const key of keys) {
+      const chunk = this.chunks.get(key)!;
+      const first = key * 512;
+      for (let i = Math.max(0, from - first); i < Math.min(512, to - first); i++) if (chunk[i] !== 0) yield first + i;
+    }
+  }
+}
+
+export const VM_READ = 1;
+export const VM_WRITE = 2;
+export const VM_EXEC = 4;
+export const VM_SHARED = 8;
+export const VM_LOCKED = 16;
+export const VM_NORESERVE = 32;
+export const VM_ACCOUNT = 64;
+export const VM_HUGEPAGE = 128;
+export const VM_NOHUGEPAGE = 256;
+export const VM_DONTCOPY = 512;
+export const VM_WIPEONFORK = 1024;
+export const VM_PFNMAP = 2048;
+export const VM_STACK = 4096;
+export const VM_HUGETLB = 8192;
+export const VM_SEQ_READ = 16384;
+export const VM_RAND_READ = 32768;
+/** The process's break and its .bss: shown as [heap]. */
+export const VM_HEAP = 65536;
+
+/** The family of mappings that may share anonymous pages by fork: the root of the kernel's tree of anon_vmas. */
+export interface AnonVma {
+  readonly id: number;
+  readonly vmas: Set<Vma>;
+}
+
+/** vm_area_struct: pages [start, end) of a process. */
+export class Vma {
+  readonly mm: Mm;
+  start: number;
+  end: number;
+  flags: number;
+  readonly object: AddressSpace | null;
+  /** Offset in the object of `start`; of anonymous memory the linear index of it, which a move keeps. */
+  pgoff: number;
+  anonVma: AnonVma | null = null;
+  /** Inherited by fork: such a mapping joins no neighbour that has no anonymous page yet. */
+  inherited = false;
+  /** The group that pays for this object. */
+  chargedGroup = 0;
+  readonly name: string;
+  /** State of the readahead of the open file. */
+  readonly ra: Readahead | null;
+
+  constructor(
+    mm: Mm,
+    start: number,
+    end: number,
+    flags: number,
+    object: AddressSpace | null,
+    pgoff: number,
+    name: string,
+    ra: Readahead | null = null,
+  ) {
+    this.mm = mm;
+    this.start = start;
+    this.end = end;
+    this.flags = flags;
+    this.object = object;
+    this.pgoff = pgoff;
+    this.name = name;
+    this.ra = ra;
+  }
+
+  get pages(): number {
+    return this.end - this.start;
+  }
+
+  /** Of an anonymous page or of the object: where in it `page` is. */
+  linearIndex(page: number): number {
+    return this.pgoff + page - this.start;
+  }
+
+  isAnonymous(): boolean {
+    return this.object === null && !(this.flags & VM_PFNMAP);
+  }
+}
+
+/** file_ra_state: what a file's readers have been read ahead. */
+export interface Readahead {
+  start: number;
+  size: number;
+  asyncSize: number;
+  prevPos: number;
+  mmapMiss: number;
+  random: boolean;
+}
+
+export const newReadahead = (): Readahead => ({
+  start: 0,
+  size: 0,
+  asyncSize: 0,
+  prevPos: -1,
+  mmapMiss: 0,
+  random: false,
+});
+
+export const isCowMapping = (flags: number): boolean =>
+  (flags & (VM_SHARED | VM_WRITE)) === VM_WRITE || (flags & VM_SHARED) === 0;
+
+export const MM_FILEPAGES = 0;
+export const MM_ANONPAGES = 1;
+export const MM_SWAPENTS = 2;
+export const MM_SHMEMPAGES = 3;
+
+const PMD_PAGES = 512;
+const PUD_PAGES = 512 * 512;
+const PGD_PAGES = 512 * 512 * 512;
+
+/** mm_struct: one address space. Page numbers are of 4 KiB and may exceed 2^32, so they are divided, never shifted. */
+export class Mm {
+  /** In order of addresses. */
+  readonly vmas: Vma[] = [];
+  /** What there is for each aligned 2 MiB, by its number. */
+  readonly pmds = new Map<number, Pmd>();
+  /** Pages of page middle directories, by number of their GiB, and of upper ones, by number of their 512 GiB. */
+  readonly pmdPages = new Set<number>();
+  readonly pudPages = new Set<number>();
+  readonly rss: [number, number, number, number] = [0, 0, 0, 0];
+  totalVm = 0;
+  dataVm = 0;
+  stackVm = 0;
+  execVm = 0;
+  lockedVm = 0;
+  hiwaterRss = 0;
+  hiwaterVm = 0;
+  /** Where the break begins and is, in bytes. */
+  startBrk = 0;
+  brk = 0;
+  /** Page-table pages of all levels that count (PTE, PMD, PUD). */
+  tablePages = 0;
+  /** Of tablePages and upper directories, what accountPageTables has seen. */
+  accountedTables = 0;
+  accountedUpper = 0;
+  /** Where khugepaged has got to. */
+  onKhugepagedList = false;
+
+  findVma(page: number): Vma | undefined {
+    const at = this.indexOf(page);
+    const vma = this.vmas[at];
+    return vma && vma.start <= page ? vma : undefined;
+  }
+
+  /** Index of the first mapping that ends after `page`. */
+  indexOf(page: number): number {
+    let low = 0;
+    let high = this.vmas.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.vmas[middle]!.end > page) high = middle;
+      else low = middle + 1;
+    }
+    return low;
+  }
+
+  insert(vma: Vma): void {
+    this.vmas.splice(this.indexOf(vma.start), 0, vma);
+  }
+
+  remove(vma: Vma): void {
+    this.vmas.splice(this.vmas.indexOf(vma), 1);
+  }
+
+  pmdAt(page: number): Pmd | undefined {
+    return this.pmds.get(Math.floor(page / PMD_PAGES));
+  }
+
+  /** Table pages that pte_alloc would have to make for `page`. */
+  missingTables(page: number): number {
+    if (this.pmds.has(Math.floor(page / PMD_PAGES))) return 0;
+    return 1 + this.missingUpper(page);
+  }
+
+  /** Of those, the ones above the last level: what an access without effect makes too. */
+  missingUpper(page: number): number {
+    return (
+      (this.pmdPages.has(Math.floor(page / PUD_PAGES)) ? 0 : 1) +
+      (this.pudPages.has(Math.floor(page / PGD_PAGES)) ? 0 : 1)
+    );
+  }
+
+  noteUpper(page: number): void {
+    this.tablePages += this.missingUpper(page);
+    this.pmdPages.add(Math.floor(page / PUD_PAGES));
+    this.pudPages.add(Math.floor(page / PGD_PAGES));
+  }
+
+  addPmd(page: number): Pmd {
+    this.noteUpper(page);
+    const pmd = new Pmd();
+    this.pmds.set(Math.floor(page / PMD_PAGES), pmd);
+    this.tablePages++;
+    return pmd;
+  }
+
+  /**
+   * free_pgd_range: takes away the tables of [start, end) that nothing between `floor` and `ceiling` needs; `ceiling` 0 is
+   * the end of memory. Returns the number of pages.
+   */
+  freePgdRange(start: number, end: number, floor: number, ceiling: number): number {
+    const before = this.tablePages;
+    const align = (page: number, unit: number) => Math.floor(page / unit) * unit;
+    let first = align(start, PMD_PAGES);
+    let last = end;
+    if (first < floor) first += PMD_PAGES;
+    const top = ceiling === 0 ? Number.POSITIVE_INFINITY : align(ceiling, PMD_PAGES);
+    if (top === 0) return 0;
+    if (last > top) last -= PMD_PAGES;
+    if (first >= last) return 0;
+    this.eachPmd(first, last, (key) => {
+      this.pmds.delete(key);
+      this.tablePages--;
+    });
+    this.freeUpper(this.pmdPages, PUD_PAGES, first, last, floor, ceiling);
+    this.freeUpper(this.pudPages, PGD_PAGES, first, last, floor, ceiling);
+    return before - this.tablePages;
+  }
+
+  private freeUpper(
+    pages: Set<number>,
+    unit: number,
+    first: number,
+    last: number,
+    floor: number,
+    ceiling: number,
+  ): void {
+    for (let at = Math.floor(first / unit); at * unit < last; at++) {
+      if (!pages.has(at)) continue;
+      const from = Math.max(at * unit, first);
+      const to = Math.min((at + 1) * unit, last);
+      if (Math.floor(from / unit) * unit < floor) continue;
+      if (ceiling !== 0) {
+        const top = Math.floor(ceiling / unit) * unit;
+        if (top === 0 || to > top) continue;
+      }
+      pages.delete(at);
+      this.tablePages--;
+    }
+  }
+
+  /** Calls `visit` with the number of each aligned 2 MiB in [start, end) that has an entry, in order. */
+  eachPmd(start: number, end: number, visit: (key: number, pmd: Pmd) => void): void {
+    const first = Math.floor(start / PMD_PAGES);
+    const last = Math.ceil(end / PMD_PAGES);
+    if (last - first > 4 * this.pmds.size) {
+      const keys = [...this.pmds.keys()].filter((key) => key >= first && key < last).sort((a, b) => a - b);
+      for (const key of keys) visit(key, this.pmds.get(key)!);
+      return;
+    }
+    for (let key = first; key < last; key++) {
+      const pmd = this.pmds.get(key);
+      if (pmd) visit(key, pmd);
+    }
+  }
+
+  /** Of those, the ones that the machine counts as PageTables: upper directories are not (up to 6.1 they have no constructor). */
+  get countedTablePages(): number {
+    return this.tablePages - this.pudPages.size;
+  }
+
+  /** What `status` calls VmPTE, in bytes. */
+  get tableBytes(): number {
+    return this.tablePages * 4096;
+  }
+
+  getRss(): number {
+    return (
+      Math.max(0, this.rss[MM_FILEPAGES]) + Math.max(0, this.rss[MM_ANONPAGES]) + Math.max(0, this.rss[MM_SHMEMPAGES])
+    );
+  }
+}

@@ -1,0 +1,239 @@
+/** mm/mmap.c: mappings are made, split, merged and taken away. Page numbers, ends excluded. */
+import { splitHugePmd } from './huge-memory.ts';
+import type { Kernel, Task } from './kernel.ts';
+import { chargeKernelBytes } from './memcontrol.ts';
+import { zapPageRange } from './memory.ts';
+import {
+  type AddressSpace,
+  type Mm,
+  newReadahead,
+  VM_ACCOUNT,
+  VM_EXEC,
+  VM_HEAP,
+  VM_HUGETLB,
+  VM_LOCKED,
+  VM_NORESERVE,
+  VM_READ,
+  VM_SHARED,
+  VM_STACK,
+  VM_WRITE,
+  Vma,
+} from './mm-types.ts';
+import { vmEnoughMemory } from './overcommit.ts';
+import { accountPageTables } from './page-alloc.ts';
+import { updateHiwaterVm } from './rss.ts';
+import { putObject, shmemZeroSetup } from './shmem.ts';
+
+/** The real name of an error, or undefined. */
+export type Errno = 'ENOMEM' | 'EINVAL' | 'EEXIST' | 'EACCES' | 'EFAULT' | 'EAGAIN' | 'EBUSY' | undefined;
+
+/** vm_stat_account. */
+export function vmStatAccount(mm: Mm, flags: number, pages: number): void {
+  mm.totalVm += pages;
+  if ((flags & (VM_EXEC | VM_WRITE | VM_STACK)) === VM_EXEC) mm.execVm += pages;
+  else if (flags & VM_STACK) mm.stackVm += pages;
+  else if ((flags & (VM_WRITE | VM_SHARED | VM_STACK)) === VM_WRITE) mm.dataVm += pages;
+}
+
+export interface MmapRequest {
+  readonly start: number;
+  readonly pages: number;
+  readonly flags: number;
+  readonly object: AddressSpace | null;
+  readonly pgoff: number;
+  readonly name?: string;
+}
+
+/** mmap_region at a fixed place that must be free. */
+export function mmapRegion(k: Kernel, task: Task, request: MmapRequest): Errno {
+  const { mm } = task;
+  const { start, pages, object } = request;
+  let { flags } = request;
+  if (pages === 0) return 'EINVAL';
+  const following = mm.vmas[mm.indexOf(start)];
+  if (following && following.start < start + pages) return 'EEXIST';
+  if (flags & VM_NORESERVE && k.overcommitMemory === 2) flags &= ~VM_NORESERVE;
+  let mapped = object;
+  if ((flags & (VM_NORESERVE | VM_SHARED | VM_WRITE | VM_HUGETLB)) === VM_WRITE) {
+    if (!vmEnoughMemory(k, pages)) return 'ENOMEM';
+    flags |= VM_ACCOUNT;
+  }
+  if (flags & VM_SHARED && !object) {
+    mapped = shmemZeroSetup(k, pages, (flags & VM_NORESERVE) !== 0);
+    if (!mapped) return 'ENOMEM';
+  }
+  const anonymous = mapped === null;
+  const vma = new Vma(
+    mm,
+    start,
+    start + pages,
+    flags,
+    mapped,
+    anonymous ? start : request.pgoff,
+    request.name ?? '',
+    anonymous ? null : newReadahead(),
+  );
+  if (mapped) {
+    mapped.users++;
+    mapped.vmas.add(vma);
+  }
+  mm.insert(vma);
+  chargeVma(k, task, vma);
+  vmStatAccount(mm, flags, pages);
+  if (flags & VM_LOCKED) mm.lockedVm += pages;
+  vmaMerge(mm, vma);
+  return undefined;
+}
+
+/** vm_area_alloc: the object is charged to the group of whoever asks. */
+const VMA_BYTES = 200;
+
+export function chargeVma(k: Kernel, task: Task, vma: Vma): void {
+  vma.chargedGroup = task.group.id;
+  chargeKernelBytes(k, vma.chargedGroup, VMA_BYTES);
+}
+
+/** Splits the mapping at `page`; a huge entry across the cut is split too (vma_adjust_trans_huge). */
+export function splitVma(k: Kernel, vma: Vma, page: number): Vma {
+  const { mm } = vma;
+  if (page % 512 !== 0) {
+    const pmd = mm.pmdAt(page);
+    if (pmd && pmd.huge !== 0) splitHugePmd(k, pmd);
+  }
+  const upper = new Vma(mm, page, vma.end, vma.flags, vma.object, vma.linearIndex(page), vma.name, vma.ra);
+  upper.anonVma = vma.anonVma;
+  upper.inherited = vma.inherited;
+  vma.end = page;
+  if (upper.anonVma) upper.anonVma.vmas.add(upper);
+  if (vma.object) {
+    vma.object.users++;
+    vma.object.vmas.add(upper);
+  }
+  mm.insert(upper);
+  return upper;
+}
+
+/** Mappings that lie in [start, end), after those at its edges were split. */
+export function isolateRange(k: Kernel, mm: Mm, start: number, end: number): Vma[] {
+  const first = mm.findVma(start);
+  if (first && first.start < start) splitVma(k, first, start);
+  const last = mm.findVma(end);
+  if (last && last.start < end) splitVma(k, last, end);
+  return mm.vmas.filter((vma) => vma.start >= start && vma.end <= end);
+}
+
+/** can_vma_merge: neighbours that could be one mapping. */
+function mergeable(lower: Vma, upper: Vma): boolean {
+  return (
+    lower.end === upper.start &&
+    lower.flags === upper.flags &&
+    lower.object === upper.object &&
+    lower.name === upper.name &&
+    !(lower.flags & VM_HEAP && lower.name === '') &&
+    lower.linearIndex(upper.start) === upper.pgoff &&
+    (lower.anonVma === upper.anonVma ||
+      (!lower.inherited && !upper.inherited && (lower.anonVma === null || upper.anonVma === null)))
+  );
+}
+
+/** vma_merge: joins the mapping with its neighbours where it can be; returns what it is part of then. */
+export function vmaMerge(mm: Mm, vma: Vma): Vma {
+  let at = mm.vmas.indexOf(vma);
+  let result = vma;
+  const below = mm.vmas[at - 1];
+  if (below && mergeable(below, vma)) {
+    join(mm, below, vma);
+    result = below;
+    at--;
+  }
+  const above = mm.vmas[at + 1];
+  if (above && mergeable(result, above)) join(mm, result, above);
+  return result;
+}
+
+function join(mm: Mm, lower: Vma, upper: Vma): void {
+  lower.end = upper.end;
+  if (upper.anonVma) {
+    upper.anonVma.vmas.delete(upper);
+    lower.anonVma = upper.anonVma;
+    lower.anonVma.vmas.add(lower);
+  }
+  if (upper.object) {
+    upper.object.users--;
+    upper.object.vmas.delete(upper);
+  }
+  mm.remove(upper);
+}
+
+/** do_munmap. */
+export function doMunmap(k: Kernel, task: Task, start: number, pages: number): Errno {
+  const { mm } = task;
+  const end = start + pages;
+  if (pages <= 0) return 'EINVAL';
+  const gone = isolateRange(k, mm, start, end);
+  if (gone.length === 0) return undefined;
+  const index = mm.vmas.indexOf(gone[0]!);
+  const floor = mm.vmas[index - 1]?.end ?? 0;
+  const ceiling = mm.vmas[index + gone.length]?.start ?? 0;
+  unmapRegion(k, task, gone, floor, ceiling);
+  for (const vma of gone) removeVma(k, mm, vma);
+  return undefined;
+}
+
+function unmapRegion(k: Kernel, task: Task, gone: readonly Vma[], floor: number, ceiling: number): void {
+  const { mm } = gone[0]!;
+  for (const vma of gone) zapPageRange(k, task, vma, vma.start, vma.end);
+  updateHiwaterVm(mm);
+  gone.forEach((vma, i) => {
+    const low = i === 0 ? floor : gone[i - 1]!.end;
+    mm.freePgdRange(vma.start, vma.end, i === 0 ? floor : Math.max(floor, low), gone[i + 1]?.start ?? ceiling);
+    accountPageTables(k, task.group, mm);
+  });
+}
+
+function removeVma(k: Kernel, mm: Mm, vma: Vma): void {
+  mm.remove(vma);
+  chargeKernelBytes(k, vma.chargedGroup, vma.chargedGroup === 0 ? 0 : -VMA_BYTES);
+  vmStatAccount(mm, vma.flags, -vma.pages);
+  if (vma.flags & VM_ACCOUNT) k.committed -= vma.pages;
+  if (vma.flags & VM_LOCKED) mm.lockedVm -= vma.pages;
+  vma.anonVma?.vmas.delete(vma);
+  if (vma.object) {
+    vma.object.vmas.delete(vma);
+    putObject(k, vma.object);
+  }
+}
+
+/** exit_mmap: everything goes, with all tables. */
+export function exitMmap(k: Kernel, task: Task): void {
+  const { mm } = task;
+  for (const vma of mm.vmas) zapPageRange(k, task, vma, vma.start, vma.end);
+  mm.tablePages = 0;
+  mm.pmds.clear();
+  mm.pmdPages.clear();
+  mm.pudPages.clear();
+  accountPageTables(k, task.group, mm);
+  for (const vma of [...mm.vmas]) removeVma(k, mm, vma);
+}
+
+/** brk, by so many bytes. */
+export function doBrk(k: Kernel, task: Task, bytes: number): Errno {
+  const { mm } = task;
+  const before = Math.ceil(mm.brk / 4096);
+  const after = Math.ceil((mm.brk + bytes) / 4096);
+  if (mm.brk + bytes < mm.startBrk) return 'ENOMEM';
+  if (after < before) doMunmap(k, task, after, before - after);
+  if (after > before) {
+    const error = mmapRegion(k, task, {
+      start: before,
+      pages: after - before,
+      flags: VM_READ | VM_WRITE | VM_HEAP,
+      object: null,
+      pgoff: 0,
+      name: '[brk]',
+    });
+    if (error) return error;
+  }
+  mm.brk += bytes;
+  return undefined;
+}

@@ -1,0 +1,218 @@
+/** mm/page_alloc.c: pages from the zones, through the lists of the processor, and back. */
+import { assert } from '../../sim/contract/assert.ts';
+import { HPAGE_PMD_NR, PG_ANON, PG_HEAD, PG_MLOCKED, PG_TAIL } from './frames.ts';
+import type { Kernel } from './kernel.ts';
+import type { MemCgroup } from './mem-cgroup.ts';
+import { chargeKernelBytes, pageCounterUncharge, tryChargeMemcg } from './memcontrol.ts';
+import type { Mm } from './mm-types.ts';
+import { releaseFromLru } from './swap-lru.ts';
+import type { Zone } from './zone.ts';
+
+/** NR_FREE_PAGES of a zone: without those on the lists of the processor. */
+export function zoneFree(k: Kernel, zone: number): number {
+  const { pcp } = k.zones[zone]!;
+  return k.frames.zones[zone]!.free - pcp.movable - pcp.kernel;
+}
+
+export function nrFreePages(k: Kernel): number {
+  let sum = 0;
+  for (let zone = 0; zone < k.zones.length; zone++) sum += zoneFree(k, zone);
+  return sum;
+}
+
+/** zone_watermark_ok for requests that may come from any zone: `mark` pages stay, and those kept for lower zones. */
+export function zoneWatermarkOk(k: Kernel, zone: number, order: number, mark: number): boolean {
+  const reserve = k.zones[zone]!.protection[4]!;
+  return zoneFree(k, zone) - ((1 << order) - 1) > mark + reserve;
+}
+
+const MAX_RECLAIM_RETRIES = 16;
+
+/** What is asked of the allocator: how it goes on when the marks are met. */
+export interface AllocOptions {
+  /** 0 or 9. */
+  readonly order?: number;
+  /** A page of the kernel, not one that can move. */
+  readonly kernel?: boolean;
+  /** Gives up without killing anyone. */
+  readonly noRetry?: boolean;
+}
+
+const USER: AllocOptions = {};
+
+/** __alloc_pages: the zone that a page of 2^order comes from, or -1 where there is none. Counts it as taken. */
+function reserveFrom(k: Kernel, options: AllocOptions): number {
+  const order = options.order ?? 0;
+  const found = getPageFromFreelist(k, order, (zone) => zone.low + zone.boost);
+  if (found >= 0) return found;
+  k.hooks.wakeKswapd(k.zones.length - 1, order);
+  if (k.current?.oomVictim) {
+    const any = getPageFromFreelist(k, order, () => -1);
+    if (any >= 0) return any;
+  }
+  let retries = 0;
+  for (;;) {
+    const zone = getPageFromFreelist(k, order, ({ min }) => min);
+    if (zone >= 0) return zone;
+    if (options.noRetry && order > 0) return -1;
+    const progress = k.hooks.directReclaim(order);
+    if (progress > 0) {
+      retries = 0;
+      const after = getPageFromFreelist(k, order, ({ min }) => min);
+      if (after >= 0) return after;
+      continue;
+    }
+    if (options.noRetry) return -1;
+    if (++retries < MAX_RECLAIM_RETRIES) continue;
+    if (!k.hooks.outOfMemory(order)) return -1;
+    if (k.current?.fatalSignal) {
+      const any = getPageFromFreelist(k, order, () => -1);
+      if (any >= 0) return any;
+      return -1;
+    }
+    retries = 0;
+  }
+}
+
+function getPageFromFreelist(k: Kernel, order: number, markOf: (zone: Zone) => number): number {
+  for (let zone = k.zones.length - 1; zone >= 0; zone--) {
+    if (zoneWatermarkOk(k, zone, order, markOf(k.zones[zone]!))) return zone;
+  }
+  return -1;
+}
+
+function countAlloc(k: Kernel, zone: number, pages: number): void {
+  const { name } = k.zones[zone]!;
+  if (name === 'DMA') k.vmstat.pgalloc_dma += pages;
+  else if (name === 'DMA32') k.vmstat.pgalloc_dma32 += pages;
+  else k.vmstat.pgalloc_normal += pages;
+}
+
+/** rmqueue_pcplist: from the list of the processor, which is filled a batch at a time. */
+function takeFromPcp(k: Kernel, zone: number, kernel: boolean): void {
+  const { pcp } = k.zones[zone]!;
+  const own = kernel ? 'kernel' : 'movable';
+  pcp.freeFactor >>= 1;
+  if (pcp[own] === 0) pcp[own] += Math.min(pcp.batch, zoneFree(k, zone));
+  if (pcp[own] > 0) pcp[own]--;
+}
+
+/** free_unref_page: to the list of the processor, and what is too many in bulk to the zone. */
+function giveToPcp(k: Kernel, zone: number, pages: number, kernel: boolean): void {
+  const { pcp, reclaimActive } = k.zones[zone]!;
+  const high = reclaimActive ? Math.min(pcp.batch * 4, pcp.high) : pcp.high;
+  pcp[kernel ? 'kernel' : 'movable'] += pages;
+  if (pcp.movable + pcp.kernel < high) return;
+  const most = high - pcp.batch;
+  const batch = Math.min(Math.max(pcp.batch << pcp.freeFactor, pcp.batch), Math.max(most, pcp.batch));
+  if (batch < most) pcp.freeFactor++;
+  let left = Math.min(batch, pcp.movable + pcp.kernel);
+  const fromMovable = Math.min(left, pcp.movable);
+  pcp.movable -= fromMovable;
+  left -= fromMovable;
+  pcp.kernel -= left;
+}
+
+/** A page for user memory or cache, charged to `group`; -1 where there is none. Flags are clear, the group is set. */
+export function allocPage(k: Kernel, group: MemCgroup, options: AllocOptions = USER): number {
+  const zone = reserveFrom(k, options);
+  if (zone < 0) return -1;
+  if (!group.isRoot && !tryChargeMemcg(k, group, 1)) return -1;
+  takeFromPcp(k, zone, false);
+  let frame = k.frames.takeFrame(zone);
+  for (let other = k.zones.length - 1; frame < 0 && other >= 0; other--) frame = k.frames.takeFrame(other);
+  assert(frame >= 0, 'a zone above its mark has no frame');
+  k.frames.group[frame] = group.id;
+  countAlloc(k, zone, 1);
+  return frame;
+}
+
+/**
+ * A huge page of 512 frames, charged; -1 where there is none, -2 where the group may have none. Without `direct`
+ * (GFP_TRANSHUGE_LIGHT) nothing is reclaimed for it.
+ */
+export function allocHugePage(k: Kernel, group: MemCgroup, direct: boolean): number {
+  const zone = direct
+    ? reserveFrom(k, { order: 9, noRetry: true })
+    : getPageFromFreelist(k, 9, ({ low, boost }) => low + boost);
+  if (zone < 0) return -1;
+  if (!group.isRoot && !tryChargeMemcg(k, group, HPAGE_PMD_NR, true)) return -2;
+  let head = -1;
+  for (let other = k.zones.length - 1; head < 0 && other >= 0; other--) head = k.frames.takeBlock(other);
+  if (head < 0) {
+    if (!group.isRoot) pageCounterUncharge(group, HPAGE_PMD_NR);
+    return -1;
+  }
+  k.frames.flags[head] = PG_HEAD;
+  for (let frame = head + 1; frame < head + HPAGE_PMD_NR; frame++) k.frames.flags[frame] = PG_TAIL;
+  k.frames.group.fill(group.id, head, head + HPAGE_PMD_NR);
+  countAlloc(k, zone, HPAGE_PMD_NR);
+  return head;
+}
+
+/** free_unref_page and mem_cgroup_uncharge: nobody maps or holds the page any more. */
+export function freePage(k: Kernel, frame: number): void {
+  const { frames } = k;
+  const pages = frames.sizeOf(frame);
+  if (frames.flags[frame]! & PG_MLOCKED) {
+    k.vmstat.nr_mlock -= pages;
+    k.vmstat.unevictable_pgs_munlocked += pages;
+  }
+  releaseFromLru(k, frame);
+  const group = k.groups[frames.group[frame]!]!;
+  if (!group.isRoot) pageCounterUncharge(group, pages);
+  k.vmstat.pgfree += pages;
+  if (frames.flags[frame]! & PG_ANON) frames.owner[frame] = 0;
+  const zone = frames.zoneOf(frame);
+  if (pages > 1) {
+    frames.putBlock(frame);
+    // Pages of 2 MiB wait on the processor's lists too.
+    giveToPcp(k, zone, pages, false);
+  } else {
+    frames.putFrame(frame);
+    giveToPcp(k, zone, 1, false);
+  }
+}
+
+/** Pages of the kernel itself: counted, with no frame of their own. Never fails: what has no page asks for reclaim first. */
+export function takeKernelPages(k: Kernel, pages: number): void {
+  for (let i = 0; i < pages; i++) {
+    const zone = reserveFrom(k, { kernel: true });
+    const from = zone < 0 ? k.zones.length - 1 : zone;
+    takeFromPcp(k, from, true);
+    k.frames.zones[from]!.free--;
+    countAlloc(k, from, 1);
+  }
+}
+
+export function giveKernelPages(k: Kernel, pages: number): void {
+  const zone = k.zones.length - 1;
+  for (let i = 0; i < pages; i++) {
+    k.frames.zones[zone]!.free++;
+    giveToPcp(k, zone, 1, true);
+  }
+  k.vmstat.pgfree += pages;
+}
+
+/** Page tables that the process has more or fewer than at the last call: pages, and charges of the group. */
+export function accountPageTables(k: Kernel, group: MemCgroup, mm: Mm): void {
+  const pages = mm.tablePages - mm.accountedTables;
+  if (pages === 0) return;
+  const upper = mm.pudPages.size - mm.accountedUpper;
+  mm.accountedTables = mm.tablePages;
+  mm.accountedUpper = mm.pudPages.size;
+  if (pages > 0) takeKernelPages(k, pages);
+  else giveKernelPages(k, -pages);
+  // Upper directories have no constructor that counts them, in 6.1; they are charged all the same.
+  k.vmstat.nr_page_table_pages += pages - upper;
+  group.stat.pagetables += pages - upper;
+  chargeKernelBytes(k, group.id, pages * 4096);
+}
+
+/** drain_all_pages. */
+export function drainAllPages(k: Kernel): void {
+  for (const { pcp } of k.zones) {
+    pcp.movable = 0;
+    pcp.kernel = 0;
+  }
+}

@@ -1,0 +1,76 @@
+/** Processes: how they begin, fork and end (kernel/fork.c, kernel/exit.c). */
+import { dupMm } from './fork.ts';
+import type { Kernel, Task } from './kernel.ts';
+import { zapPageRange } from './memory.ts';
+import { Mm, VM_PFNMAP, VM_SHARED } from './mm-types.ts';
+import { exitMmap } from './mmap.ts';
+import { processMemory, releaseTaskMemory, threadMemory } from './slab.ts';
+import { lruAddDrain } from './swap-lru.ts';
+import { resetKswapdFailures } from './vmscan.ts';
+
+export function newTask(k: Kernel, name: string, parent: Task | null): Task {
+  return {
+    pid: k.nextPid++,
+    name,
+    mm: new Mm(),
+    parent,
+    group: parent ? parent.group : k.root,
+    alive: true,
+    minflt: 0,
+    majflt: 0,
+    oomScoreAdj: parent ? parent.oomScoreAdj : 0,
+    rssCache: [0, 0, 0, 0],
+    rssEvents: 0,
+    threads: 1,
+    fds: parent ? parent.fds : 0,
+    fdTable: 0,
+    pipes: 0,
+    sockets: 0,
+    udp: 0,
+    queuedBytes: 0,
+    fatalSignal: false,
+    memcgOverHigh: 0,
+    oomVictim: false,
+    objects: [],
+    stacks: [],
+  };
+}
+
+/** kernel_clone: undefined where the child's memory may not be promised. */
+export function forkTask(k: Kernel, parent: Task, name: string): Task | undefined {
+  const child = newTask(k, name, parent);
+  threadMemory(k, child, 1);
+  processMemory(k, child);
+  if (!dupMm(k, parent, child)) {
+    releaseTaskMemory(k, child);
+    return undefined;
+  }
+  k.tasks.push(child);
+  return child;
+}
+
+/** do_exit: memory, tables, files and stacks go. */
+export function exitTask(k: Kernel, task: Task): void {
+  if (!task.alive) return;
+  task.alive = false;
+  const { current } = k;
+  k.current = null;
+  exitMmap(k, task);
+  releaseTaskMemory(k, task);
+  resetKswapdFailures(k);
+  k.tasks.splice(k.tasks.indexOf(task), 1);
+  k.current = current;
+}
+
+/** __oom_reap_task_mm: takes the victim's private memory before it has had time to. */
+export function reapMemory(k: Kernel, task: Task): void {
+  const { current } = k;
+  k.current = null;
+  lruAddDrain(k);
+  for (const vma of task.mm.vmas) {
+    if (vma.flags & (VM_SHARED | VM_PFNMAP)) continue;
+    zapPageRange(k, task, vma, vma.start, vma.end);
+  }
+  resetKswapdFailures(k);
+  k.current = current;
+}

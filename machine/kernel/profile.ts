@@ -1,0 +1,106 @@
+/**
+ * What a machine's kernel holds before the first process of a script runs. The figures of 6.1 are of Debian 12's kernel in a virtual
+ * machine with a processor, a 64 MiB bounce buffer and a disk in memory (recorded; see docs/machine.md).
+ */
+export interface Profile {
+  readonly kernel: string;
+  readonly release: string;
+  readonly memoryMb: number;
+  readonly processors: number;
+  readonly firstPid: number;
+  /** Pages of each zone: present, and managed. */
+  readonly zones: readonly { name: 'DMA' | 'DMA32' | 'Normal'; present: number; managed: number }[];
+  /** Pages that the kernel held when it set the marks and gave back later. */
+  readonly bootHeldPages: number;
+  readonly bootHeldKbAtMinFree: number;
+  /** kB in use at the start, by what they are; `otherKb` is in none of meminfo's lines. */
+  readonly start: {
+    readonly anonKb: number;
+    readonly ramfsKb: number;
+    readonly buffersKb: number;
+    readonly slabReclaimableKb: number;
+    readonly slabUnreclaimableKb: number;
+    /** More of it where huge pages are on. */
+    readonly hugeSlabKb: number;
+    readonly kernelStackKb: number;
+    readonly pageTablesKb: number;
+    readonly vmallocKb: number;
+    readonly percpuKb: number;
+    readonly committedKb: number;
+    readonly mappedKb: number;
+    readonly otherKb: number;
+  };
+  readonly features: KernelFeatures;
+}
+
+/** What differs between versions of the kernel. */
+export interface KernelFeatures {
+  /** Counts of resident pages kept by the task and added every 64 faults (to 6.1), or one per-CPU counter. */
+  readonly splitRssCounting: boolean;
+  /** Multi-generational LRU is the default. */
+  readonly lruGen: boolean;
+  /** A group's dirty cache is waited for before anyone is killed. */
+  readonly waitsForDirtyOfGroup: boolean;
+}
+
+const FEATURES: Readonly<Record<string, KernelFeatures>> = {
+  '6.1': { splitRssCounting: true, lruGen: false, waitsForDirtyOfGroup: true },
+  '6.12': { splitRssCounting: false, lruGen: true, waitsForDirtyOfGroup: false },
+  '6.18': { splitRssCounting: false, lruGen: true, waitsForDirtyOfGroup: false },
+};
+const RELEASES: Readonly<Record<string, string>> = { '6.1': '6.1.0', '6.12': '6.12.0', '6.18': '6.18.0' };
+export const KERNELS: readonly string[] = Object.keys(FEATURES);
+
+const PAGES_A_MB = 256;
+const DMA = { name: 'DMA' as const, present: 3998, managed: 3840 };
+/** Memory below the hole for devices. */
+const LOW_MB = 3072;
+
+/** The machine with `memoryMb` given to it; what the kernel leaves of it is MemTotal. */
+export function profileOf(memoryMb: number, kernel: string, processors: number): Profile {
+  const features = FEATURES[kernel]!;
+  // Each section of 128 MiB has 2 MiB of struct page; hash tables double with memory; the rest is text, data and bounce buffer.
+  const structPages = Math.ceil(memoryMb / 128) * 512;
+  const octave = Math.max(0, Math.floor(Math.log2(memoryMb)) - 8);
+  const held = structPages + 28016 + 192 * 2 ** octave;
+  const present = memoryMb * PAGES_A_MB - 4129;
+  const low = Math.min(present, LOW_MB * PAGES_A_MB);
+  const zones: Profile['zones'] =
+    present > low
+      ? [
+          DMA,
+          { name: 'DMA32', present: low, managed: low - Math.floor((held * low) / present) },
+          {
+            name: 'Normal',
+            present: present - low,
+            managed: present - low - Math.ceil((held * (present - low)) / present),
+          },
+        ]
+      : [DMA, { name: 'DMA32', present, managed: present - held }];
+  return {
+    kernel,
+    release: RELEASES[kernel]!,
+    memoryMb,
+    processors,
+    firstPid: memoryMb < 768 ? 86 : 87,
+    zones,
+    bootHeldPages: 3020,
+    bootHeldKbAtMinFree: 12600,
+    start: {
+      anonKb: 2064,
+      ramfsKb: 6840,
+      buffersKb: 16,
+      slabReclaimableKb: 9648,
+      slabUnreclaimableKb: 6692,
+      hugeSlabKb: 116,
+      kernelStackKb: 800,
+      pageTablesKb: 0,
+      vmallocKb: 8912,
+      percpuKb: 260,
+      committedKb: -8,
+      mappedKb: 808,
+      otherKb: octave < 2 ? 1540 : octave < 3 ? 2076 : 4316 * 2 ** (octave - 3),
+    },
+    features,
+  };
+}

@@ -1,0 +1,199 @@
+/** shrink_folio_list and try_to_unmap: what becomes of pages taken off an inactive list. */
+import {
+  PG_ACTIVE,
+  PG_ANON,
+  PG_DIRTY,
+  PG_MLOCKED,
+  PG_RECLAIM,
+  PG_REFERENCED,
+  PG_SWAPBACKED,
+  PG_UNEVICTABLE,
+} from './frames.ts';
+import { splitHugePage } from './huge-memory.ts';
+import type { Kernel } from './kernel.ts';
+import { countMemcg } from './memcontrol.ts';
+import { MM_ANONPAGES, MM_FILEPAGES, MM_SHMEMPAGES, MM_SWAPENTS, VM_EXEC } from './mm-types.ts';
+import { freePage } from './page-alloc.ts';
+import { filemapRemoveFolio } from './page-cache.ts';
+import { PTE_DIRTY, PTE_SWAP, pteOf } from './page-table.ts';
+import { folioReferenced, type Mapping, mappingsOf, pageRemoveRmap } from './rmap.ts';
+import { swappedPages } from './shmem.ts';
+import { forgetSwapFrame, getSwapPage, swapDuplicate } from './swap.ts';
+import { workingsetEviction } from './workingset.ts';
+
+export interface ShrinkResult {
+  reclaimed: number;
+  dirty: number;
+  rotated: number;
+  paged: number;
+  /** Pages freed that processes had mapped. */
+  unmapped: number;
+}
+
+/** shrink_folio_list over pages that are on no list; `putBack` takes those that stay. */
+export function shrinkFolioList(
+  k: Kernel,
+  list: readonly number[],
+  putBack: (frame: number) => void,
+  groupId: number,
+): ShrinkResult {
+  const result: ShrinkResult = { reclaimed: 0, dirty: 0, rotated: 0, paged: 0, unmapped: 0 };
+  const { frames } = k;
+  for (const frame of list) {
+    const pages = frames.sizeOf(frame);
+    const mapped = frames.mapcountOf(frame) > 0;
+    const outcome = shrinkFolio(k, frame, result, groupId < 0);
+    if (outcome === 'freed') {
+      result.reclaimed += pages;
+      if (mapped) result.unmapped += pages;
+      continue;
+    }
+    if (outcome === 'activate') {
+      frames.flags[frame]! |= PG_ACTIVE;
+      result.rotated += pages;
+      k.vmstat.pgactivate += pages;
+      countMemcg(k, frames.group[frame]!, 'pgactivate', pages);
+    }
+    putBack(frame);
+  }
+  return result;
+}
+
+type Outcome = 'freed' | 'keep' | 'activate';
+
+function shrinkFolio(k: Kernel, frame: number, result: ShrinkResult, ignoreReferences: boolean): Outcome {
+  const { flags } = k.frames;
+  if (flags[frame]! & PG_MLOCKED) {
+    flags[frame] = (flags[frame]! & ~PG_ACTIVE) | PG_UNEVICTABLE;
+    return 'keep';
+  }
+  const mappings = mappingsOf(k, frame);
+  const dirty = !(flags[frame]! & PG_SWAPBACKED) && (flags[frame]! & PG_DIRTY) !== 0 && !(flags[frame]! & PG_ANON);
+  if (dirty) result.dirty++;
+  let clean = false;
+  if (!ignoreReferences) {
+    const seen = folioCheckReferences(k, frame, mappings);
+    if (seen === 'activate' || seen === 'keep') return seen;
+    clean = seen === 'clean';
+  }
+  if (flags[frame]! & PG_ANON) return reclaimAnon(k, frame, mappings, result);
+  const object = k.objects[k.frames.owner[frame]!]!;
+  if (object.kind === 'ramfs') {
+    flags[frame]! |= PG_UNEVICTABLE;
+    return 'keep';
+  }
+  if (object.kind === 'shmem') return reclaimShmem(k, frame, mappings, result);
+  unmapFile(k, frame, mappings);
+  if (flags[frame]! & PG_DIRTY) {
+    // The flusher writes it, and it is freed when that is done.
+    flags[frame]! |= PG_RECLAIM;
+    return clean ? 'keep' : 'activate';
+  }
+  const index = k.frames.index[frame]!;
+  const shadow = workingsetEviction(k, frame);
+  filemapRemoveFolio(k, object, index, frame, shadow);
+  freePage(k, frame);
+  return 'freed';
+}
+
+/** folio_check_references. */
+function folioCheckReferences(
+  k: Kernel,
+  frame: number,
+  mappings: readonly Mapping[],
+): 'activate' | 'keep' | 'clean' | 'reclaim' {
+  const { flags } = k.frames;
+  const { referenced, locked } = folioReferenced(k, frame, mappings);
+  const marked = (flags[frame]! & PG_REFERENCED) !== 0;
+  flags[frame]! &= ~PG_REFERENCED;
+  if (locked) {
+    flags[frame]! |= PG_MLOCKED;
+    return 'activate';
+  }
+  if (referenced > 0) {
+    flags[frame]! |= PG_REFERENCED;
+    if (marked || referenced > 1) return 'activate';
+    if (!(flags[frame]! & PG_SWAPBACKED) && mappings.some(({ vma }) => vma.flags & VM_EXEC)) return 'activate';
+    return 'keep';
+  }
+  return marked && !(flags[frame]! & PG_SWAPBACKED) ? 'clean' : 'reclaim';
+}
+
+/** An anonymous page: lazily freed ones are dropped, others go to swap where there is some. */
+function reclaimAnon(k: Kernel, frame: number, mappings: readonly Mapping[], result: ShrinkResult): Outcome {
+  const { flags } = k.frames;
+  const pages = k.frames.sizeOf(frame);
+  if (!(flags[frame]! & PG_SWAPBACKED)) {
+    if (mappings.some((mapping) => entryOf(mapping) & PTE_DIRTY)) {
+      // Written again since it was given up.
+      flags[frame]! |= PG_SWAPBACKED;
+      return 'activate';
+    }
+    if (pages > 1) {
+      splitHugePage(k, frame);
+      return 'keep';
+    }
+    for (const { vma, page, pmd } of mappings) {
+      pmd.set(page % 512, 0);
+      vma.mm.rss[MM_ANONPAGES]--;
+      pageRemoveRmap(k, frame);
+    }
+    k.vmstat.pglazyfreed += pages;
+    countMemcg(k, k.frames.group[frame]!, 'pglazyfreed', pages);
+    freePage(k, frame);
+    return 'freed';
+  }
+  if (k.swapFree === 0) return 'activate';
+  if (pages > 1) {
+    splitHugePage(k, frame);
+    return 'keep';
+  }
+  const slot = getSwapPage(k, frame);
+  if (slot === 0) return 'activate';
+  for (const { vma, page, pmd } of mappings) {
+    pmd.set(page % 512, pteOf(slot, PTE_SWAP));
+    swapDuplicate(k, slot);
+    vma.mm.rss[MM_ANONPAGES]--;
+    vma.mm.rss[MM_SWAPENTS]++;
+    pageRemoveRmap(k, frame);
+  }
+  k.vmstat.pswpout++;
+  result.paged++;
+  forgetSwapFrame(k, slot);
+  freePage(k, frame);
+  return 'freed';
+}
+
+function reclaimShmem(k: Kernel, frame: number, mappings: readonly Mapping[], result: ShrinkResult): Outcome {
+  if (k.swapFree === 0) return 'activate';
+  const object = k.objects[k.frames.owner[frame]!]!;
+  const index = k.frames.index[frame]!;
+  const slot = getSwapPage(k, frame);
+  if (slot === 0) return 'activate';
+  unmapFile(k, frame, mappings);
+  swapDuplicate(k, slot);
+  const { mount, accountsEachPage } = object;
+  filemapRemoveFolio(k, object, index, frame);
+  if (mount) mount.usedPages++;
+  if (accountsEachPage) k.committed++;
+  swappedPages(object).set(index, slot);
+  k.vmstat.pswpout++;
+  result.paged++;
+  forgetSwapFrame(k, slot);
+  freePage(k, frame);
+  return 'freed';
+}
+
+const entryOf = ({ pmd, page, huge }: Mapping): number => (huge ? pmd.huge : pmd.get(page % 512));
+
+/** try_to_unmap of a page of an object. */
+function unmapFile(k: Kernel, frame: number, mappings: readonly Mapping[]): void {
+  const member = k.frames.flags[frame]! & PG_SWAPBACKED ? MM_SHMEMPAGES : MM_FILEPAGES;
+  for (const { vma, page, pmd } of mappings) {
+    const pte = pmd.get(page % 512);
+    if (pte & PTE_DIRTY) k.frames.flags[frame]! |= PG_DIRTY;
+    pmd.set(page % 512, 0);
+    vma.mm.rss[member]--;
+    pageRemoveRmap(k, frame);
+  }
+}

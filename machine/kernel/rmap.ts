@@ -1,0 +1,204 @@
+/** mm/rmap.c: mappings of frames, counted, and found again from the frame. */
+import {
+  HPAGE_PMD_NR,
+  PG_ANON,
+  PG_DEFERRED,
+  PG_EXCLUSIVE,
+  PG_HEAD,
+  PG_MLOCKED,
+  PG_SWAPBACKED,
+  PG_TAIL,
+} from './frames.ts';
+import type { Kernel } from './kernel.ts';
+import { type AnonVma, VM_LOCKED, VM_SEQ_READ, type Vma } from './mm-types.ts';
+import { frameOfPte, PTE_PRESENT, PTE_SPECIAL, PTE_YOUNG, type Pmd } from './page-table.ts';
+import { folioAddLru, munlockFolio } from './swap-lru.ts';
+
+/** anon_vma_prepare. */
+export function anonVmaPrepare(k: Kernel, vma: Vma): AnonVma {
+  if (!vma.anonVma) {
+    const anonVma: AnonVma = { id: k.anonVmas.length, vmas: new Set() };
+    k.anonVmas.push(anonVma);
+    vma.anonVma = anonVma;
+  }
+  vma.anonVma.vmas.add(vma);
+  return vma.anonVma;
+}
+
+/** page_add_new_anon_rmap and lru_cache_add_inactive_or_unevictable: a fresh private page, mapped once. */
+export function pageAddNewAnonRmap(k: Kernel, frame: number, vma: Vma, page: number, locked: boolean): void {
+  const { frames } = k;
+  const huge = (frames.flags[frame]! & PG_HEAD) !== 0;
+  const pages = huge ? HPAGE_PMD_NR : 1;
+  frames.flags[frame]! |= PG_ANON | PG_SWAPBACKED | PG_EXCLUSIVE;
+  frames.owner[frame] = vma.anonVma!.id;
+  frames.index[frame] = vma.linearIndex(page);
+  if (huge) {
+    for (let i = 1; i < HPAGE_PMD_NR; i++) {
+      frames.flags[frame + i]! |= PG_ANON | PG_SWAPBACKED;
+      frames.owner[frame + i] = vma.anonVma!.id;
+      frames.index[frame + i] = vma.linearIndex(page + i);
+    }
+    frames.compoundMapcount[frame >> 9] = 1;
+    k.vmstat.nr_anon_transparent_hugepages++;
+    k.groups[frames.group[frame]!]!.stat.anon_thp += pages;
+  } else frames.mapcount[frame] = 1;
+  k.vmstat.nr_anon_pages += pages;
+  k.groups[frames.group[frame]!]!.stat.anon += pages;
+  if (locked) {
+    frames.flags[frame]! |= PG_MLOCKED;
+    k.vmstat.nr_mlock += pages;
+    k.vmstat.unevictable_pgs_mlocked += pages;
+  }
+  folioAddLru(k, frame);
+}
+
+/** page_add_file_rmap. */
+export function pageAddFileRmap(k: Kernel, frame: number): void {
+  if (k.frames.mapcount[frame]!++ === 0) {
+    k.vmstat.nr_mapped++;
+    k.groups[k.frames.group[frame]!]!.stat.file_mapped++;
+  }
+}
+
+/** page_remove_rmap of one page; a huge page with pages left behind goes on the list of those to be split. */
+export function pageRemoveRmap(k: Kernel, frame: number): void {
+  const { frames } = k;
+  const left = --frames.mapcount[frame]!;
+  if (!(frames.flags[frame]! & PG_ANON)) {
+    if (left === 0) {
+      k.vmstat.nr_mapped--;
+      k.groups[frames.group[frame]!]!.stat.file_mapped--;
+    }
+    return;
+  }
+  if (frames.mapcountOf(frame) > 0) return;
+  k.vmstat.nr_anon_pages--;
+  k.groups[frames.group[frame]!]!.stat.anon--;
+  if (frames.flags[frame]! & (PG_HEAD | PG_TAIL)) deferredSplitHugePage(k, frames.headOf(frame));
+}
+
+/** Huge pages of which a part is mapped no more. */
+const deferredOf = new WeakMap<Kernel, Set<number>>();
+
+export function deferredSplitQueue(k: Kernel): Set<number> {
+  let own = deferredOf.get(k);
+  if (!own) {
+    own = new Set();
+    deferredOf.set(k, own);
+  }
+  return own;
+}
+
+export function deferredSplitHugePage(k: Kernel, head: number): void {
+  if (k.frames.flags[head]! & PG_DEFERRED) return;
+  k.frames.flags[head]! |= PG_DEFERRED;
+  deferredSplitQueue(k).add(head);
+  k.vmstat.thp_deferred_split_page++;
+}
+
+/** page_remove_rmap of a huge entry: the last one unmaps what no small entry maps. */
+export function removeCompoundRmap(k: Kernel, head: number): void {
+  const { frames } = k;
+  const left = --frames.compoundMapcount[head >> 9]!;
+  if (left > 0) return;
+  k.vmstat.nr_anon_transparent_hugepages--;
+  const { stat } = k.groups[frames.group[head]!]!;
+  stat.anon_thp -= HPAGE_PMD_NR;
+  let unmapped = 0;
+  for (let i = 0; i < HPAGE_PMD_NR; i++) if (frames.mapcount[head + i] === 0) unmapped++;
+  k.vmstat.nr_anon_pages -= unmapped;
+  stat.anon -= unmapped;
+  if (unmapped > 0 && unmapped < HPAGE_PMD_NR) deferredSplitHugePage(k, head);
+}
+
+/** Whether nothing maps any page of the huge page. */
+export function hugePageUnmapped(k: Kernel, head: number): boolean {
+  const { frames } = k;
+  if (frames.compoundMapcountOf(head) > 0) return false;
+  for (let i = 0; i < HPAGE_PMD_NR; i++) if (frames.mapcount[head + i]! > 0) return false;
+  return true;
+}
+
+export interface Mapping {
+  readonly vma: Vma;
+  readonly page: number;
+  readonly pmd: Pmd;
+  /** The entry maps the frame as part of a huge page. */
+  readonly huge: boolean;
+}
+
+/** rmap_walk: every entry that maps the frame. */
+export function mappingsOf(k: Kernel, frame: number): Mapping[] {
+  const { frames } = k;
+  const result: Mapping[] = [];
+  const anonymous = (frames.flags[frame]! & PG_ANON) !== 0;
+  const vmas = anonymous ? k.anonVmas[frames.owner[frame]!]?.vmas : k.objects[frames.owner[frame]!]?.vmas;
+  if (!vmas) return result;
+  const index = frames.index[frame]!;
+  for (const vma of vmas) {
+    const page = index - vma.pgoff + vma.start;
+    if (page < vma.start || page >= vma.end) continue;
+    const pmd = vma.mm.pmdAt(page);
+    if (!pmd) continue;
+    if (pmd.huge !== 0) {
+      const at = frameOfPte(pmd.huge) + (page % 512);
+      if (!(pmd.huge & PTE_SPECIAL) && at === frame) result.push({ vma, page, pmd, huge: true });
+      continue;
+    }
+    const pte = pmd.get(page % 512);
+    if (pte & PTE_PRESENT && !(pte & PTE_SPECIAL) && frameOfPte(pte) === frame)
+      result.push({ vma, page, pmd, huge: false });
+  }
+  return result;
+}
+
+/** folio_referenced: entries that were used since the last look, whose bits it clears. */
+export function folioReferenced(
+  k: Kernel,
+  frame: number,
+  mappings: readonly Mapping[],
+): { referenced: number; locked: boolean } {
+  let referenced = 0;
+  let locked = false;
+  for (const { vma, page, pmd, huge } of mappings) {
+    if (vma.flags & VM_LOCKED) locked = true;
+    if (huge) {
+      if (pmd.huge & PTE_YOUNG) {
+        referenced++;
+        pmd.huge &= ~PTE_YOUNG;
+      }
+      continue;
+    }
+    const pte = pmd.get(page % 512);
+    if (pte & PTE_YOUNG) {
+      pmd.set(page % 512, pte & ~PTE_YOUNG);
+      if (!(vma.flags & VM_SEQ_READ)) referenced++;
+    }
+  }
+  if (k.frames.sizeOf(frame) > 1 && mappings.length === 0) referenced += referencedParts(k, frame);
+  return { referenced, locked };
+}
+
+/** Of a huge page that is mapped by small entries only. */
+function referencedParts(k: Kernel, head: number): number {
+  let referenced = 0;
+  for (let i = 0; i < HPAGE_PMD_NR; i++) {
+    if (k.frames.mapcount[head + i] === 0) continue;
+    for (const { page, pmd, huge } of mappingsOf(k, head + i)) {
+      const pte = huge ? pmd.huge : pmd.get(page % 512);
+      if (!(pte & PTE_YOUNG)) continue;
+      referenced++;
+      if (huge) pmd.huge &= ~PTE_YOUNG;
+      else pmd.set(page % 512, pte & ~PTE_YOUNG);
+    }
+  }
+  return referenced;
+}
+
+/** munlock_vma_page: free to be reclaimed, unless another process locks it too. */
+export function munlockVmaPage(k: Kernel, frame: number): void {
+  const alone = k.frames.mapcountOf(frame) <= 1 && (k.frames.flags[frame]! & PG_ANON) !== 0;
+  if (!alone && mappingsOf(k, frame).some(({ vma }) => vma.flags & VM_LOCKED)) return;
+  munlockFolio(k, frame);
+}

@@ -1,0 +1,113 @@
+/** mm/shmem.c: tmpfs files, memfd and shared anonymous mappings are one thing. */
+import { PG_DIRTY, PG_REFERENCED, PG_SWAPBACKED, PG_SWAPCACHE } from './frames.ts';
+import type { Kernel } from './kernel.ts';
+import type { MemCgroup } from './mem-cgroup.ts';
+import { AddressSpace } from './mm-types.ts';
+import { vmEnoughMemory } from './overcommit.ts';
+import { allocPage } from './page-alloc.ts';
+import { deleteFromPageCache, filemapAddFolio } from './page-cache.ts';
+import { swapFreeEntry, swapIn } from './swap.ts';
+import { folioMarkAccessed } from './swap-lru.ts';
+
+/** An object of shared memory with no name in a directory. */
+export function newObject(
+  k: Kernel,
+  kind: AddressSpace['kind'],
+  path: string,
+  sizeBytes: number,
+  eachPage: boolean,
+): AddressSpace {
+  const object = new AddressSpace(k.objects.length, kind, path, sizeBytes, eachPage);
+  k.objects.push(object);
+  return object;
+}
+
+/** shmem_zero_setup: the object behind a shared anonymous mapping; null where so much may not be promised. */
+export function shmemZeroSetup(k: Kernel, pages: number, noreserve: boolean): AddressSpace | null {
+  if (!noreserve && !vmEnoughMemory(k, pages)) return null;
+  const object = newObject(k, 'shmem', '/dev/zero (deleted)', pages * 4096, noreserve);
+  object.links = 0;
+  object.accountedPages = noreserve ? 0 : pages;
+  return object;
+}
+
+/** Pages of objects that lie in swap, by object and page. */
+const swappedOf = new WeakMap<AddressSpace, Map<number, number>>();
+
+export function swappedPages(object: AddressSpace): Map<number, number> {
+  let own = swappedOf.get(object);
+  if (!own) {
+    own = new Map();
+    swappedOf.set(object, own);
+  }
+  return own;
+}
+
+/** No memory for the page, no room on the mount. */
+export const SHMEM_NOMEM = -1;
+export const SHMEM_NOSPC = -2;
+
+/** shmem_get_folio: the page, made where it is a hole; below 0 where it cannot be. */
+export function shmemGetFolio(
+  k: Kernel,
+  group: MemCgroup,
+  object: AddressSpace,
+  index: number,
+  write: boolean,
+): number {
+  const { frames } = k;
+  const present = object.get(index);
+  if (present !== 0) {
+    if (write) folioMarkAccessed(k, present);
+    return present;
+  }
+  const slot = swappedPages(object).get(index);
+  if (slot !== undefined) {
+    const { frame } = swapIn(k, k.current!, slot);
+    if (frame < 0) return SHMEM_NOMEM;
+    swappedPages(object).delete(index);
+    frames.flags[frame] = PG_SWAPBACKED | PG_DIRTY | PG_SWAPCACHE;
+    swapFreeEntry(k, slot);
+    filemapAddFolio(k, object, index, frame);
+    return frame;
+  }
+  if (object.mount && object.mount.usedPages >= object.mount.limitPages) return SHMEM_NOSPC;
+  if (object.accountsEachPage && !vmEnoughMemory(k, 1)) return SHMEM_NOSPC;
+  const frame = allocPage(k, group);
+  if (frame < 0) {
+    if (object.accountsEachPage) k.committed--;
+    return SHMEM_NOMEM;
+  }
+  frames.flags[frame]! |= PG_SWAPBACKED | (write ? PG_REFERENCED : 0);
+  if (object.mount) object.mount.usedPages++;
+  filemapAddFolio(k, object, index, frame);
+  return frame;
+}
+
+/** shmem_truncate_range over whole pages: nothing may map them any more. */
+export function shmemTruncateRange(k: Kernel, object: AddressSpace, from: number, to: number): void {
+  for (const index of [...object.pagesIn(from, to)]) deleteFromPageCache(k, object, index);
+  const swapped = swappedPages(object);
+  for (const [index, slot] of [...swapped]) {
+    if (index < from || index >= to) continue;
+    swapped.delete(index);
+    swapFreeEntry(k, slot);
+    if (object.accountsEachPage) k.committed--;
+    if (object.mount) object.mount.usedPages--;
+  }
+}
+
+/** iput of the last user: the object's pages and its charge go. */
+export function evictInode(k: Kernel, object: AddressSpace): void {
+  for (const index of [...object.pagesIn(0, Number.MAX_SAFE_INTEGER)]) deleteFromPageCache(k, object, index);
+  if (object.kind === 'shmem') shmemTruncateRange(k, object, 0, Number.MAX_SAFE_INTEGER);
+  k.committed -= object.accountedPages;
+  object.accountedPages = 0;
+  k.objects[object.id] = undefined;
+}
+
+/** Lets go of the object: without a name and users it ends. */
+export function putObject(k: Kernel, object: AddressSpace): void {
+  object.users--;
+  if (object.users === 0 && object.links === 0) evictInode(k, object);
+}

@@ -1,0 +1,153 @@
+/** fs/proc/task_mmu.c: what smaps says of a mapping, in kB. */
+import { PG_ANON, PG_DIRTY, PG_REFERENCED, PG_SWAPBACKED } from './frames.ts';
+import { hugepageVmaCheck } from './huge-memory.ts';
+import type { Kernel, Task } from './kernel.ts';
+import { VM_LOCKED, type Vma } from './mm-types.ts';
+import { frameOfPte, PTE_DIRTY, PTE_PRESENT, PTE_SPECIAL, PTE_SWAP, PTE_YOUNG } from './page-table.ts';
+
+/** mem_size_stats: pages, and proportional sizes in 1/4096 bytes. */
+interface MemSizeStats {
+  rss: number;
+  pss: number;
+  pssDirty: number;
+  pssAnon: number;
+  pssFile: number;
+  pssShmem: number;
+  sharedClean: number;
+  sharedDirty: number;
+  privateClean: number;
+  privateDirty: number;
+  referenced: number;
+  anonymous: number;
+  lazyfree: number;
+  anonHuge: number;
+  swap: number;
+  pssLocked: number;
+}
+
+const newStats = (): MemSizeStats => ({
+  rss: 0,
+  pss: 0,
+  pssDirty: 0,
+  pssAnon: 0,
+  pssFile: 0,
+  pssShmem: 0,
+  sharedClean: 0,
+  sharedDirty: 0,
+  privateClean: 0,
+  privateDirty: 0,
+  referenced: 0,
+  anonymous: 0,
+  lazyfree: 0,
+  anonHuge: 0,
+  swap: 0,
+  pssLocked: 0,
+});
+
+/** 4096 << PSS_SHIFT. */
+const PAGE_PSS = 4096 * 4096;
+
+/** smaps_account of one page. */
+function account(
+  k: Kernel,
+  mss: MemSizeStats,
+  frame: number,
+  mapcount: number,
+  young: boolean,
+  dirtyPte: boolean,
+  locked: boolean,
+): void {
+  const flags = k.frames.flags[frame]!;
+  const anonymous = (flags & PG_ANON) !== 0;
+  const dirty = dirtyPte || (flags & PG_DIRTY) !== 0;
+  mss.rss++;
+  if (anonymous) {
+    mss.anonymous++;
+    if (!(flags & PG_SWAPBACKED) && !dirty) mss.lazyfree++;
+  }
+  if (young || flags & PG_REFERENCED) mss.referenced++;
+  const pss = mapcount >= 2 ? Math.floor(PAGE_PSS / mapcount) : PAGE_PSS;
+  mss.pss += pss;
+  if (anonymous) mss.pssAnon += pss;
+  else if (flags & PG_SWAPBACKED) mss.pssShmem += pss;
+  else mss.pssFile += pss;
+  if (locked) mss.pssLocked += pss;
+  if (dirty) {
+    mss.pssDirty += pss;
+    if (mapcount >= 2) mss.sharedDirty++;
+    else mss.privateDirty++;
+  } else if (mapcount >= 2) mss.sharedClean++;
+  else mss.privateClean++;
+}
+
+/** smap_gather_stats. */
+function gather(k: Kernel, vma: Vma, mss: MemSizeStats): void {
+  const { frames } = k;
+  const locked = (vma.flags & VM_LOCKED) !== 0;
+  vma.mm.eachPmd(vma.start, vma.end, (key, pmd) => {
+    const from = Math.max(vma.start, key * 512) - key * 512;
+    const to = Math.min(vma.end, key * 512 + 512) - key * 512;
+    if (pmd.huge !== 0) {
+      if (pmd.huge & PTE_SPECIAL) return;
+      const head = frameOfPte(pmd.huge);
+      mss.anonHuge += 512;
+      const young = (pmd.huge & PTE_YOUNG) !== 0 || (frames.flags[head]! & PG_REFERENCED) !== 0;
+      const dirty = (pmd.huge & PTE_DIRTY) !== 0 || (frames.flags[head]! & PG_DIRTY) !== 0;
+      const lazy = !(frames.flags[head]! & PG_SWAPBACKED);
+      const before = mss.lazyfree;
+      for (let i = 0; i < 512; i++) account(k, mss, head + i, frames.mapcountOf(head + i), young, dirty, locked);
+      mss.lazyfree = before + (lazy && !dirty ? 512 : 0);
+      return;
+    }
+    for (let i = from; i < to; i++) {
+      const pte = pmd.get(i);
+      if (pte & PTE_SWAP) mss.swap++;
+      if (!(pte & PTE_PRESENT) || pte & PTE_SPECIAL) continue;
+      const frame = frameOfPte(pte);
+      account(k, mss, frame, frames.mapcountOf(frame), (pte & PTE_YOUNG) !== 0, (pte & PTE_DIRTY) !== 0, locked);
+    }
+  });
+}
+
+const kbOfPss = (pss: number) => Math.floor(pss / 4096 / 1024);
+
+/** __show_smap: in the order and under the names of the kernel; all in kB. */
+function fields(mss: MemSizeStats, rollup: boolean): Record<string, number> {
+  return {
+    Rss: mss.rss * 4,
+    Pss: kbOfPss(mss.pss),
+    Pss_Dirty: kbOfPss(mss.pssDirty),
+    ...(rollup
+      ? { Pss_Anon: kbOfPss(mss.pssAnon), Pss_File: kbOfPss(mss.pssFile), Pss_Shmem: kbOfPss(mss.pssShmem) }
+      : {}),
+    Shared_Clean: mss.sharedClean * 4,
+    Shared_Dirty: mss.sharedDirty * 4,
+    Private_Clean: mss.privateClean * 4,
+    Private_Dirty: mss.privateDirty * 4,
+    Referenced: mss.referenced * 4,
+    Anonymous: mss.anonymous * 4,
+    LazyFree: mss.lazyfree * 4,
+    AnonHugePages: mss.anonHuge * 4,
+    ShmemPmdMapped: 0,
+    FilePmdMapped: 0,
+    Shared_Hugetlb: 0,
+    Private_Hugetlb: 0,
+    Swap: mss.swap * 4,
+    SwapPss: mss.swap * 4,
+    Locked: kbOfPss(mss.pssLocked),
+  };
+}
+
+/** smaps of one mapping. */
+export function smapsOf(k: Kernel, vma: Vma): Record<string, number> {
+  const mss = newStats();
+  gather(k, vma, mss);
+  return { Size: vma.pages * 4, ...fields(mss, false), THPeligible: hugepageVmaCheck(k, vma) ? 1 : 0 };
+}
+
+/** smaps_rollup: sums before they are rounded to kB. */
+export function smapsRollup(k: Kernel, task: Task): Record<string, number> {
+  const mss = newStats();
+  for (const vma of task.mm.vmas) gather(k, vma, mss);
+  return fields(mss, true);
+}

@@ -1,0 +1,279 @@
+/** mm/swap.c: the per-CPU batches through which pages reach the LRU lists, and moves between lists. */
+import {
+  type Frames,
+  PG_ACTIVE,
+  PG_DIRTY,
+  PG_HEAD,
+  PG_LRU,
+  PG_MLOCKED,
+  PG_RECLAIM,
+  PG_REFERENCED,
+  PG_SWAPBACKED,
+  PG_SWAPCACHE,
+  PG_UNEVICTABLE,
+  PG_WORKINGSET,
+  PG_WRITEBACK,
+  PG_ANON,
+} from './frames.ts';
+import type { Kernel } from './kernel.ts';
+import { countMemcg } from './memcontrol.ts';
+
+/** PAGEVEC_SIZE of 6.1. */
+const BATCH = 15;
+
+export interface LruBatches {
+  readonly add: number[];
+  readonly rotate: number[];
+  readonly deactivateFile: number[];
+  readonly deactivate: number[];
+  readonly lazyfree: number[];
+  readonly activate: number[];
+}
+
+const batchesOf = new WeakMap<Kernel, LruBatches>();
+
+export function batches(k: Kernel): LruBatches {
+  let own = batchesOf.get(k);
+  if (!own) {
+    own = { add: [], rotate: [], deactivateFile: [], deactivate: [], lazyfree: [], activate: [] };
+    batchesOf.set(k, own);
+  }
+  return own;
+}
+
+/** lruvec_add_folio: puts the frame at the head of the list that its flags name. */
+export function lruvecAdd(k: Kernel, frame: number, tail = false): void {
+  const { frames } = k;
+  frames.addToList(frame, frames.group[frame]!, frames.lruOf(frame), tail);
+}
+
+/** lruvec_del_folio. */
+export function lruvecDel(k: Kernel, frame: number): void {
+  const { frames } = k;
+  frames.removeFromList(frame, frames.group[frame]!, frames.lruOf(frame));
+}
+
+/** folio_add_lru: the page waits in a batch of the processor; a huge page goes on its list at once. */
+export function folioAddLru(k: Kernel, frame: number): void {
+  const { add } = batches(k);
+  add.push(frame);
+  if (add.length === BATCH || k.frames.flags[frame]! & PG_HEAD) drainAdd(k);
+}
+
+function drainAdd(k: Kernel): void {
+  const { add } = batches(k);
+  const { flags } = k.frames;
+  for (const frame of add) {
+    if (flags[frame]! & PG_MLOCKED || isRamfs(k, frame)) {
+      flags[frame] = (flags[frame]! & ~PG_ACTIVE) | PG_UNEVICTABLE;
+      k.vmstat.unevictable_pgs_culled += k.frames.sizeOf(frame);
+    } else flags[frame]! &= ~PG_UNEVICTABLE;
+    flags[frame]! |= PG_LRU;
+    lruvecAdd(k, frame);
+  }
+  add.length = 0;
+}
+
+function isRamfs(k: Kernel, frame: number): boolean {
+  return !(k.frames.flags[frame]! & PG_ANON) && k.objects[k.frames.owner[frame]!]?.kind === 'ramfs';
+}
+
+/** lru_add_drain. */
+export function lruAddDrain(k: Kernel): void {
+  const own = batches(k);
+  if (own.add.length > 0) drainAdd(k);
+  drain(k, own.rotate, rotateNow);
+  drain(k, own.deactivateFile, deactivateFileNow);
+  drain(k, own.deactivate, deactivateNow);
+  drain(k, own.lazyfree, lazyfreeNow);
+  drain(k, own.activate, activateNow);
+}
+
+function drain(k: Kernel, batch: number[], move: (k: Kernel, frame: number) => void): void {
+  for (const frame of batch) if (k.frames.flags[frame]! & PG_LRU) move(k, frame);
+  batch.length = 0;
+}
+
+function enqueue(k: Kernel, batch: number[], frame: number, move: (k: Kernel, frame: number) => void): void {
+  batch.push(frame);
+  if (batch.length === BATCH || k.frames.flags[frame]! & PG_HEAD) drain(k, batch, move);
+}
+
+/** Takes the frame out of every batch: it is about to be freed. */
+export function leaveBatches(k: Kernel, frame: number): void {
+  for (const batch of Object.values(batches(k)) as number[][]) {
+    let at = batch.indexOf(frame);
+    while (at >= 0) {
+      batch.splice(at, 1);
+      at = batch.indexOf(frame);
+    }
+  }
+}
+
+/** folio_rotate_reclaimable: written back and asked to be reclaimed, so to the tail. */
+export function folioRotateReclaimable(k: Kernel, frame: number): void {
+  const flags = k.frames.flags[frame]!;
+  if (flags & (PG_DIRTY | PG_UNEVICTABLE) || !(flags & PG_LRU)) return;
+  enqueue(k, batches(k).rotate, frame, rotateNow);
+}
+
+function rotateNow(k: Kernel, frame: number): void {
+  const { flags } = k.frames;
+  if (flags[frame]! & PG_UNEVICTABLE) return;
+  lruvecDel(k, frame);
+  flags[frame]! &= ~PG_ACTIVE;
+  lruvecAdd(k, frame, true);
+  k.vmstat.pgrotated += k.frames.sizeOf(frame);
+}
+
+/** folio_activate. */
+export function folioActivate(k: Kernel, frame: number): void {
+  const flags = k.frames.flags[frame]!;
+  if (flags & PG_LRU && !(flags & (PG_ACTIVE | PG_UNEVICTABLE))) enqueue(k, batches(k).activate, frame, activateNow);
+}
+
+function activateNow(k: Kernel, frame: number): void {
+  const { flags } = k.frames;
+  if (flags[frame]! & (PG_ACTIVE | PG_UNEVICTABLE)) return;
+  const pages = k.frames.sizeOf(frame);
+  lruvecDel(k, frame);
+  flags[frame]! |= PG_ACTIVE;
+  lruvecAdd(k, frame);
+  k.vmstat.pgactivate += pages;
+  countMemcg(k, k.frames.group[frame]!, 'pgactivate', pages);
+}
+
+/** folio_mark_accessed: unreferenced → referenced → active. */
+export function folioMarkAccessed(k: Kernel, frame: number): void {
+  const { flags } = k.frames;
+  const now = flags[frame]!;
+  if (!(now & PG_REFERENCED)) flags[frame] = now | PG_REFERENCED;
+  else if (now & PG_UNEVICTABLE) return;
+  else if (!(now & PG_ACTIVE)) {
+    if (now & PG_LRU) folioActivate(k, frame);
+    else if (batches(k).add.includes(frame)) flags[frame]! |= PG_ACTIVE;
+    flags[frame]! &= ~PG_REFERENCED;
+    k.groups[k.frames.group[frame]!]!.nonresidentAge += k.frames.sizeOf(frame);
+  }
+}
+
+/** deactivate_file_folio: invalidation could not free it, so reclaim shall soon. */
+export function deactivateFileFolio(k: Kernel, frame: number): void {
+  if (k.frames.flags[frame]! & PG_UNEVICTABLE) return;
+  enqueue(k, batches(k).deactivateFile, frame, deactivateFileNow);
+}
+
+function deactivateFileNow(k: Kernel, frame: number): void {
+  const { flags, mapcount } = k.frames;
+  if (flags[frame]! & PG_UNEVICTABLE || mapcount[frame]! > 0) return;
+  const active = (flags[frame]! & PG_ACTIVE) !== 0;
+  lruvecDel(k, frame);
+  flags[frame]! &= ~(PG_ACTIVE | PG_REFERENCED);
+  if (flags[frame]! & (PG_WRITEBACK | PG_DIRTY)) {
+    // The bit is readahead's too: what is dirty or of tmpfs keeps it.
+    lruvecAdd(k, frame);
+    flags[frame]! |= PG_RECLAIM;
+  } else {
+    lruvecAdd(k, frame, true);
+    k.vmstat.pgrotated++;
+  }
+  if (active) {
+    k.vmstat.pgdeactivate++;
+    countMemcg(k, k.frames.group[frame]!, 'pgdeactivate');
+  }
+}
+
+/** folio_deactivate: MADV_COLD. */
+export function folioDeactivate(k: Kernel, frame: number): void {
+  const flags = k.frames.flags[frame]!;
+  if (flags & PG_LRU && flags & PG_ACTIVE && !(flags & PG_UNEVICTABLE))
+    enqueue(k, batches(k).deactivate, frame, deactivateNow);
+}
+
+function deactivateNow(k: Kernel, frame: number): void {
+  const { flags } = k.frames;
+  if (!(flags[frame]! & PG_ACTIVE) || flags[frame]! & PG_UNEVICTABLE) return;
+  lruvecDel(k, frame);
+  flags[frame]! &= ~(PG_ACTIVE | PG_REFERENCED);
+  lruvecAdd(k, frame);
+  k.vmstat.pgdeactivate += k.frames.sizeOf(frame);
+  countMemcg(k, k.frames.group[frame]!, 'pgdeactivate', k.frames.sizeOf(frame));
+}
+
+/** mark_page_lazyfree: MADV_FREE makes an anonymous page one that may be dropped. */
+export function markPageLazyfree(k: Kernel, frame: number): void {
+  const flags = k.frames.flags[frame]!;
+  if (flags & PG_LRU && flags & PG_ANON && flags & PG_SWAPBACKED && !(flags & (PG_SWAPCACHE | PG_UNEVICTABLE))) {
+    enqueue(k, batches(k).lazyfree, frame, lazyfreeNow);
+  }
+}
+
+function lazyfreeNow(k: Kernel, frame: number): void {
+  const { flags } = k.frames;
+  const now = flags[frame]!;
+  if (!(now & PG_ANON) || !(now & PG_SWAPBACKED) || now & (PG_SWAPCACHE | PG_UNEVICTABLE)) return;
+  const pages = k.frames.sizeOf(frame);
+  lruvecDel(k, frame);
+  flags[frame] = now & ~(PG_ACTIVE | PG_REFERENCED | PG_SWAPBACKED);
+  lruvecAdd(k, frame);
+  k.vmstat.pglazyfree += pages;
+  countMemcg(k, k.frames.group[frame]!, 'pglazyfree', pages);
+}
+
+/** mlock_folio and munlock_folio: to and from the list of what is never reclaimed. */
+export function mlockFolio(k: Kernel, frame: number): void {
+  const { flags } = k.frames;
+  if (flags[frame]! & PG_MLOCKED) return;
+  const pages = k.frames.sizeOf(frame);
+  if (!(flags[frame]! & PG_LRU)) lruAddDrain(k);
+  flags[frame]! |= PG_MLOCKED;
+  k.vmstat.nr_mlock += pages;
+  k.vmstat.unevictable_pgs_mlocked += pages;
+  if (flags[frame]! & PG_LRU && !(flags[frame]! & PG_UNEVICTABLE)) {
+    lruvecDel(k, frame);
+    flags[frame] = (flags[frame]! & ~PG_ACTIVE) | PG_UNEVICTABLE;
+    lruvecAdd(k, frame);
+    k.vmstat.unevictable_pgs_culled += pages;
+  }
+}
+
+export function munlockFolio(k: Kernel, frame: number): void {
+  const { flags } = k.frames;
+  if (!(flags[frame]! & PG_MLOCKED)) return;
+  const pages = k.frames.sizeOf(frame);
+  flags[frame]! &= ~PG_MLOCKED;
+  k.vmstat.nr_mlock -= pages;
+  k.vmstat.unevictable_pgs_munlocked += pages;
+  if (flags[frame]! & PG_LRU && flags[frame]! & PG_UNEVICTABLE) {
+    lruvecDel(k, frame);
+    flags[frame]! &= ~PG_UNEVICTABLE;
+    lruvecAdd(k, frame);
+  }
+}
+
+/** Pages of all groups on one list. */
+export function nodeListSize(frames: Frames, groups: readonly { readonly id: number }[], lru: number): number {
+  let sum = 0;
+  for (const group of groups) sum += frames.sizeOfList(group.id, lru);
+  return sum;
+}
+
+/** Takes a frame that is about to be freed off its list. */
+export function releaseFromLru(k: Kernel, frame: number): void {
+  const { flags } = k.frames;
+  if (flags[frame]! & PG_LRU) {
+    const own = batches(k);
+    if (
+      own.rotate.length +
+        own.deactivateFile.length +
+        own.deactivate.length +
+        own.lazyfree.length +
+        own.activate.length >
+      0
+    ) {
+      leaveBatches(k, frame);
+    }
+    lruvecDel(k, frame);
+    flags[frame]! &= ~(PG_LRU | PG_ACTIVE | PG_UNEVICTABLE | PG_WORKINGSET);
+  } else if (batches(k).add.length > 0) leaveBatches(k, frame);
+}

@@ -1,0 +1,53 @@
+/** memory.high (mm/memcontrol.c): no one dies, but who allocates sleeps, longer the further the group is above. */
+import type { Kernel, Task } from './kernel.ts';
+import { type MemCgroup, memcgEvent, NO_LIMIT } from './mem-cgroup.ts';
+import { tryToFreeMemCgroupPages } from './vmscan.ts';
+
+const HZ = 250;
+const CHARGE_BATCH = 64;
+const MAX_RETRIES = 16;
+
+/** mem_find_max_overage, in 2^-20. */
+function maxOverage(group: MemCgroup): number {
+  let most = 0;
+  for (let at: MemCgroup | null = group; at && !at.isRoot; at = at.parent) {
+    if (at.high === NO_LIMIT || at.usage <= at.high) continue;
+    most = Math.max(most, Math.floor(((at.usage - at.high) * 2 ** 20) / Math.max(1, at.high)));
+  }
+  return most;
+}
+
+/** calculate_high_delay, in ticks. */
+function highDelay(overage: number, pages: number): number {
+  const penalty = Math.floor((overage * overage * HZ) / 2 ** 34);
+  return Math.floor((penalty * pages) / CHARGE_BATCH);
+}
+
+function reclaimHigh(k: Kernel, group: MemCgroup, pages: number): number {
+  let reclaimed = 0;
+  for (let at: MemCgroup | null = group; at && !at.isRoot; at = at.parent) {
+    if (at.usage <= at.high) continue;
+    memcgEvent(at, 'high');
+    reclaimed += tryToFreeMemCgroupPages(k, at, pages);
+  }
+  return reclaimed;
+}
+
+/** mem_cgroup_handle_over_high, on the way back to the program. @returns microseconds that it must sleep. */
+export function handleOverHigh(k: Kernel, task: Task): number {
+  const pages = task.memcgOverHigh;
+  if (pages === 0) return 0;
+  task.memcgOverHigh = 0;
+  let retries = MAX_RETRIES;
+  let amount = pages;
+  for (;;) {
+    const reclaimed = reclaimHigh(k, task.group, amount);
+    const ticks = Math.min(highDelay(maxOverage(task.group), pages), 2 * HZ);
+    if (ticks <= HZ / 100) return 0;
+    if (reclaimed > 0 || retries-- > 0) {
+      amount = 32;
+      continue;
+    }
+    return (ticks * 1_000_000) / HZ;
+  }
+}

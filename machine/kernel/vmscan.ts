@@ -1,0 +1,412 @@
+/** mm/vmscan.c: what is taken back when memory runs short, in the order of the lists. */
+import {
+  LRU_ACTIVE_ANON,
+  LRU_ACTIVE_FILE,
+  LRU_INACTIVE_ANON,
+  LRU_INACTIVE_FILE,
+  PG_ACTIVE,
+  PG_LRU,
+  PG_REFERENCED,
+  PG_UNEVICTABLE,
+  PG_WORKINGSET,
+} from './frames.ts';
+import type { Kernel } from './kernel.ts';
+import type { MemCgroup } from './mem-cgroup.ts';
+import { countMemcg } from './memcontrol.ts';
+import { VM_EXEC } from './mm-types.ts';
+import { nrFreePages, zoneWatermarkOk } from './page-alloc.ts';
+import { stalled } from './psi.ts';
+import { shrinkFolioList } from './reclaim-folio.ts';
+import { shrinkSlab } from './shrink-slab.ts';
+import { folioReferenced, mappingsOf } from './rmap.ts';
+import { lruAddDrain, lruvecAdd } from './swap-lru.ts';
+import { wakeupFlusherThreads } from './writeback.ts';
+
+const SWAP_CLUSTER_MAX = 32;
+const DEF_PRIORITY = 12;
+const MAX_RECLAIM_RETRIES = 16;
+
+/** scan_control. */
+interface ScanControl {
+  readonly target: MemCgroup;
+  readonly kswapd: boolean;
+  readonly cgroup: boolean;
+  nrToReclaim: number;
+  priority: number;
+  nrReclaimed: number;
+  nrScanned: number;
+  deactivateAnon: boolean;
+  deactivateFile: boolean;
+  forceDeactivate: boolean;
+  cacheTrimMode: boolean;
+  fileIsTiny: boolean;
+  memcgLowReclaim: boolean;
+  memcgLowSkipped: boolean;
+  dirtySkipped: number;
+}
+
+const newScan = (target: MemCgroup, kswapd: boolean, cgroup: boolean, nrToReclaim: number): ScanControl => ({
+  target,
+  kswapd,
+  cgroup,
+  nrToReclaim,
+  priority: DEF_PRIORITY,
+  nrReclaimed: 0,
+  nrScanned: 0,
+  deactivateAnon: false,
+  deactivateFile: false,
+  forceDeactivate: false,
+  cacheTrimMode: false,
+  fileIsTiny: false,
+  memcgLowReclaim: false,
+  memcgLowSkipped: false,
+  dirtySkipped: 0,
+});
+
+const isFile = (lru: number) => lru >= LRU_INACTIVE_FILE;
+const isActive = (lru: number) => (lru & 1) === 1;
+
+/** lruvec_page_state over the groups below the target. */
+function sizeBelow(k: Kernel, group: MemCgroup, lru: number): number {
+  let sum = 0;
+  for (const at of group.subtree()) sum += k.frames.sizeOfList(at.id, lru);
+  return sum;
+}
+
+/** inactive_is_low: the larger the lists, the smaller a part need be inactive. */
+function inactiveIsLow(k: Kernel, inactive: number, active: number): boolean {
+  const gb = Math.floor((inactive + active) / 2 ** 18);
+  const ratio = gb > 0 ? Math.floor(Math.sqrt(10 * gb)) : 1;
+  return inactive * ratio < active && k.zones.length > 0;
+}
+
+/** Activations by refault below the group, as it was at the end of the last reclaim. */
+const refaultsSeen = new WeakMap<MemCgroup, [number, number]>();
+
+function activations(group: MemCgroup): [number, number] {
+  let anon = 0;
+  let file = 0;
+  for (const { stat } of group.subtree()) {
+    anon += stat['workingset_activate_anon'] ?? 0;
+    file += stat['workingset_activate_file'] ?? 0;
+  }
+  return [anon, file];
+}
+
+function prepareScanCount(k: Kernel, sc: ScanControl): void {
+  const { target } = sc;
+  const seen = refaultsSeen.get(target) ?? [0, 0];
+  const [anonNow, fileNow] = activations(target);
+  const anonLow = inactiveIsLow(k, sizeBelow(k, target, LRU_INACTIVE_ANON), sizeBelow(k, target, LRU_ACTIVE_ANON));
+  const inactiveFile = sizeBelow(k, target, LRU_INACTIVE_FILE);
+  const fileLow = inactiveIsLow(k, inactiveFile, sizeBelow(k, target, LRU_ACTIVE_FILE));
+  sc.deactivateAnon = sc.forceDeactivate || anonNow !== seen[0] || anonLow;
+  sc.deactivateFile = sc.forceDeactivate || fileNow !== seen[1] || fileLow;
+  sc.cacheTrimMode = inactiveFile >> sc.priority > 0 && !sc.deactivateFile;
+  if (sc.cgroup) return;
+  const file = inactiveFile + sizeBelow(k, target, LRU_ACTIVE_FILE);
+  const high = k.zones.reduce((sum, zone) => sum + zone.high + zone.boost, 0);
+  sc.fileIsTiny =
+    file + nrFreePages(k) <= high && !sc.deactivateAnon && sizeBelow(k, target, LRU_INACTIVE_ANON) >> sc.priority > 0;
+}
+
+/** get_scan_count: how many pages of each list to look at. */
+function getScanCount(k: Kernel, group: MemCgroup, sc: ScanControl): number[] {
+  const canSwap = k.swapFree > 0;
+  const fraction = [0, 0];
+  let mode: 'file' | 'anon' | 'equal' | 'fraction' = 'fraction';
+  if (!canSwap || (sc.cgroup && k.swappiness === 0)) mode = 'file';
+  else if (sc.priority === 0 && k.swappiness > 0) mode = 'equal';
+  else if (sc.fileIsTiny) mode = 'anon';
+  else if (sc.cacheTrimMode) mode = 'file';
+  else {
+    const total = group.anonCost + group.fileCost;
+    const anonCost = total + group.anonCost;
+    const fileCost = total + group.fileCost;
+    const sum = anonCost + fileCost;
+    fraction[0] = Math.floor((k.swappiness * (sum + 1)) / (anonCost + 1));
+    fraction[1] = Math.floor(((200 - k.swappiness) * (sum + 1)) / (fileCost + 1));
+  }
+  const result: number[] = [];
+  for (let lru = 0; lru < 4; lru++) {
+    const size = k.frames.sizeOfList(group.id, lru);
+    let scan = protectedSize(group, size, sc) / 2 ** sc.priority;
+    scan = Math.floor(scan);
+    if (scan === 0 && !group.online) scan = Math.min(size, SWAP_CLUSTER_MAX);
+    if (mode === 'fraction') scan = Math.floor((scan * fraction[isFile(lru) ? 1 : 0]!) / (fraction[0]! + fraction[1]!));
+    else if (mode === 'file' && !isFile(lru)) scan = 0;
+    else if (mode === 'anon' && isFile(lru)) scan = 0;
+    result.push(scan);
+  }
+  return result;
+}
+
+/** The part of a list that the group's protection leaves to reclaim. */
+function protectedSize(group: MemCgroup, size: number, sc: ScanControl): number {
+  if (group.isRoot || group === sc.target) return size;
+  let protection = sc.memcgLowReclaim ? group.emin : Math.max(group.emin, group.elow);
+  if (protection === 0) return size;
+  protection = Math.min(protection, group.usage);
+  return Math.max(size - Math.floor((size * protection) / (group.usage + 1)), Math.min(size, SWAP_CLUSTER_MAX));
+}
+
+/** isolate_lru_pages from the tail of a list. */
+function isolate(k: Kernel, group: MemCgroup, lru: number, wanted: number): { frames: number[]; pages: number } {
+  const { frames } = k;
+  const taken: number[] = [];
+  let pages = 0;
+  while (pages < wanted) {
+    const frame = frames.tailOf(group.id, lru);
+    if (frame < 0) break;
+    frames.removeFromList(frame, group.id, lru);
+    frames.flags[frame]! &= ~PG_LRU;
+    taken.push(frame);
+    pages += frames.sizeOf(frame);
+  }
+  return { frames: taken, pages };
+}
+
+function putBack(k: Kernel, frame: number): void {
+  k.frames.flags[frame]! |= PG_LRU;
+  lruvecAdd(k, frame);
+}
+
+/** shrink_active_list: what was not used since leaves the active list. */
+function shrinkActiveList(k: Kernel, group: MemCgroup, lru: number, wanted: number): void {
+  lruAddDrain(k);
+  const { flags } = k.frames;
+  const isolated = isolate(k, group, lru, wanted);
+  k.vmstat.pgrefill += isolated.pages;
+  countMemcg(k, group.id, 'pgrefill', isolated.pages);
+  k.nowUs += isolated.pages * DEACTIVATED_US;
+  for (const frame of isolated.frames) {
+    const mappings = mappingsOf(k, frame);
+    const { referenced } = folioReferenced(k, frame, mappings);
+    if (referenced > 0 && isFile(lru) && mappings.some(({ vma }) => vma.flags & VM_EXEC)) {
+      putBack(k, frame);
+      continue;
+    }
+    flags[frame] = (flags[frame]! & ~PG_ACTIVE) | PG_WORKINGSET;
+    const pages = k.frames.sizeOf(frame);
+    k.vmstat.pgdeactivate += pages;
+    countMemcg(k, group.id, 'pgdeactivate', pages);
+    putBack(k, frame);
+  }
+}
+
+/** shrink_inactive_list. @returns pages freed. */
+function shrinkInactiveList(k: Kernel, group: MemCgroup, lru: number, wanted: number, sc: ScanControl): number {
+  lruAddDrain(k);
+  const isolated = isolate(k, group, lru, wanted);
+  if (isolated.pages === 0) return 0;
+  const side = sc.kswapd ? 'kswapd' : 'direct';
+  const kind = isFile(lru) ? 'file' : 'anon';
+  k.vmstat[`pgscan_${kind}`] += isolated.pages;
+  countMemcg(k, group.id, `pgscan_${side}`, isolated.pages);
+  if (!sc.cgroup) k.vmstat[`pgscan_${side}`] += isolated.pages;
+  const result = shrinkFolioList(k, isolated.frames, (frame) => putBack(k, frame), group.id);
+  k.vmstat[`pgsteal_${kind}`] += result.reclaimed;
+  countMemcg(k, group.id, `pgsteal_${side}`, result.reclaimed);
+  if (!sc.cgroup) k.vmstat[`pgsteal_${side}`] += result.reclaimed;
+  noteCost(group, isFile(lru), result.rotated + result.paged);
+  sc.nrScanned += isolated.pages;
+  k.nowUs +=
+    result.reclaimed * FREED_US + (isolated.pages - result.reclaimed) * KEPT_US + result.unmapped * UNMAPPED_US;
+  if (result.dirty === isolated.pages) wakeupFlusherThreads(k);
+  return result.reclaimed;
+}
+
+/**
+ * What reclaim costs whoever does it, in microseconds of the recorded machine (of runs of each kind, divided by their counts): a page
+ * freed, one looked at and kept, one that had to be unmapped first, one moved off the active list, and the way in and out of a call.
+ */
+const FREED_US = 4.2;
+const KEPT_US = 2;
+const UNMAPPED_US = 2.3;
+const DEACTIVATED_US = 1.8;
+const CALL_US = 65;
+/** A thread that runs longer than a tick shares the processor from then on. */
+const TICK_US = 4000;
+
+/** lru_note_cost: a list that gives nothing is scanned less. */
+function noteCost(group: MemCgroup, file: boolean, cost: number): void {
+  for (let at: MemCgroup | null = group; at; at = at.parent) {
+    if (file) at.fileCost += cost;
+    else at.anonCost += cost;
+    if (at.anonCost + at.fileCost > 8192) {
+      at.anonCost = Math.floor(at.anonCost / 2);
+      at.fileCost = Math.floor(at.fileCost / 2);
+    }
+  }
+}
+
+/** shrink_lruvec. */
+function shrinkLruvec(k: Kernel, group: MemCgroup, sc: ScanControl): void {
+  const nr = getScanCount(k, group, sc);
+  const targets = [...nr];
+  const proportional = !sc.cgroup && !sc.kswapd && sc.priority === DEF_PRIORITY;
+  let adjusted = false;
+  let reclaimed = 0;
+  while (nr[LRU_INACTIVE_ANON]! > 0 || nr[LRU_ACTIVE_FILE]! > 0 || nr[LRU_INACTIVE_FILE]! > 0) {
+    for (let lru = 0; lru < 4; lru++) {
+      if (nr[lru] === 0) continue;
+      const some = Math.min(nr[lru]!, SWAP_CLUSTER_MAX);
+      nr[lru]! -= some;
+      if (!isActive(lru)) reclaimed += shrinkInactiveList(k, group, lru, some, sc);
+      else if (isFile(lru) ? sc.deactivateFile : sc.deactivateAnon) shrinkActiveList(k, group, lru, some);
+    }
+    if (reclaimed < sc.nrToReclaim || proportional || adjusted) continue;
+    const file = nr[LRU_INACTIVE_FILE]! + nr[LRU_ACTIVE_FILE]!;
+    const anon = nr[LRU_INACTIVE_ANON]! + nr[LRU_ACTIVE_ANON]!;
+    if (file === 0 || anon === 0) break;
+    // The smaller list is left alone, and the larger gets the same part of its target.
+    const smaller = file > anon ? LRU_INACTIVE_ANON : LRU_INACTIVE_FILE;
+    const larger = file > anon ? LRU_INACTIVE_FILE : LRU_INACTIVE_ANON;
+    const target = targets[smaller]! + targets[smaller + 1]! + 1;
+    const percent = Math.floor(((file > anon ? anon : file) * 100) / target);
+    nr[smaller] = 0;
+    nr[smaller + 1] = 0;
+    for (const lru of [larger, larger + 1]) {
+      const done = targets[lru]! - nr[lru]!;
+      const goal = Math.floor((targets[lru]! * (100 - percent)) / 100);
+      nr[lru] = goal - Math.min(goal, done);
+    }
+    adjusted = true;
+  }
+  sc.nrReclaimed += reclaimed;
+  if (k.swapTotal > 0) {
+    const inactive = k.frames.sizeOfList(group.id, LRU_INACTIVE_ANON);
+    if (inactiveIsLow(k, inactive, k.frames.sizeOfList(group.id, LRU_ACTIVE_ANON))) {
+      shrinkActiveList(k, group, LRU_ACTIVE_ANON, SWAP_CLUSTER_MAX);
+    }
+  }
+}
+
+/** mem_cgroup_calculate_protection, from the target down. */
+function calculateProtection(target: MemCgroup, group: MemCgroup): void {
+  if (group === target || group.isRoot) {
+    group.emin = 0;
+    group.elow = 0;
+    return;
+  }
+  const parent = group.parent!;
+  if (parent === target || parent.isRoot) {
+    group.emin = Math.min(group.min, group.usage);
+    group.elow = Math.min(group.low, group.usage);
+    return;
+  }
+  const share = (own: number, of: (child: MemCgroup) => number, available: number) => {
+    const siblings = parent.children.reduce((sum, child) => sum + Math.min(child.usage, of(child)), 0);
+    return siblings > available ? Math.floor((own * available) / siblings) : own;
+  };
+  group.emin = share(Math.min(group.min, group.usage), (child) => child.min, parent.emin);
+  group.elow = share(Math.min(group.low, group.usage), (child) => child.low, parent.elow);
+}
+
+/** shrink_node: every group below the target, and the shrinkers. */
+function shrinkNode(k: Kernel, sc: ScanControl): void {
+  prepareScanCount(k, sc);
+  for (const group of [...sc.target.subtree()]) {
+    calculateProtection(sc.target, group);
+    if (group !== sc.target && !group.isRoot) {
+      if (group.emin > 0 && group.usage <= group.emin) continue;
+      if (group.elow > 0 && group.usage <= group.elow) {
+        if (!sc.memcgLowReclaim) {
+          sc.memcgLowSkipped = true;
+          continue;
+        }
+        group.eventsLocal['low'] = (group.eventsLocal['low'] ?? 0) + 1;
+        group.events['low'] = (group.events['low'] ?? 0) + 1;
+      }
+    }
+    shrinkLruvec(k, group, sc);
+    sc.nrReclaimed += shrinkSlab(k, group, sc.priority);
+  }
+}
+
+function snapshotRefaults(sc: ScanControl): void {
+  for (const group of sc.target.subtree()) refaultsSeen.set(group, activations(group));
+}
+
+/** do_try_to_free_pages: ever deeper until enough is free. */
+function doTryToFreePages(k: Kernel, sc: ScanControl): number {
+  k.nowUs += CALL_US;
+  for (;;) {
+    for (sc.priority = DEF_PRIORITY; sc.priority >= 0; sc.priority--) {
+      sc.nrScanned = 0;
+      shrinkNode(k, sc);
+      if (sc.nrReclaimed >= sc.nrToReclaim) break;
+    }
+    snapshotRefaults(sc);
+    if (sc.nrReclaimed > 0) return sc.nrReclaimed;
+    if (!sc.forceDeactivate && sizeBelow(k, sc.target, LRU_ACTIVE_FILE) > 0) {
+      sc.forceDeactivate = true;
+      continue;
+    }
+    if (!sc.memcgLowSkipped) return 0;
+    sc.memcgLowReclaim = true;
+    sc.memcgLowSkipped = false;
+    sc.forceDeactivate = false;
+  }
+}
+
+/** try_to_free_pages: an allocation that found the marks met does the work itself. */
+export function tryToFreePages(k: Kernel): number {
+  k.vmstat.allocstall_movable++;
+  return stalled(k, null, () => doTryToFreePages(k, newScan(k.root, false, false, SWAP_CLUSTER_MAX)));
+}
+
+/** try_to_free_mem_cgroup_pages. */
+export function tryToFreeMemCgroupPages(k: Kernel, group: MemCgroup, pages: number): number {
+  return stalled(k, group, () => doTryToFreePages(k, newScan(group, false, true, Math.max(pages, SWAP_CLUSTER_MAX))));
+}
+
+const kswapdFailures = new WeakMap<Kernel, number>();
+
+/** wakeup_kswapd and balance_pgdat: reclaims until the zones are above their high marks, or gives up. */
+export function balancePgdat(k: Kernel, order: number): void {
+  const failures = kswapdFailures.get(k) ?? 0;
+  if (failures >= MAX_RECLAIM_RETRIES) return;
+  k.vmstat.pageoutrun++;
+  const balanced = () => k.zones.some((zone, i) => zone.managed > 0 && zoneWatermarkOk(k, i, order, zone.high));
+  const sc = newScan(k.root, true, false, 0);
+  sc.priority = DEF_PRIORITY;
+  let total = 0;
+  const startUs = k.nowUs;
+  for (const zone of k.zones) zone.reclaimActive = true;
+  while (sc.priority >= 1) {
+    if (balanced()) break;
+    sc.nrToReclaim = k.zones.reduce((sum, zone) => sum + Math.max(zone.high, SWAP_CLUSTER_MAX), 0);
+    sc.nrReclaimed = 0;
+    sc.nrScanned = 0;
+    sc.memcgLowReclaim = sc.memcgLowSkipped;
+    shrinkNode(k, sc);
+    total += sc.nrReclaimed;
+    if (sc.nrScanned < sc.nrToReclaim || sc.nrReclaimed === 0) sc.priority--;
+  }
+  for (const zone of k.zones) zone.reclaimActive = false;
+  snapshotRefaults(sc);
+  // The thread's own time counts as a stall of some, not of all: whoever allocates could run.
+  const ranUs = k.nowUs - startUs;
+  k.psi.someUs += ranUs + Math.max(0, ranUs - TICK_US);
+  kswapdFailures.set(k, total === 0 && !balanced() ? failures + 1 : 0);
+}
+
+/** Something was freed: kswapd may try again. */
+export function resetKswapdFailures(k: Kernel): void {
+  kswapdFailures.set(k, 0);
+}
+
+/** reclaim_pages: MADV_PAGEOUT. */
+export function reclaimPages(k: Kernel, victims: readonly number[]): void {
+  lruAddDrain(k);
+  const isolated: number[] = [];
+  for (const frame of victims) {
+    const flags = k.frames.flags[frame]!;
+    if (!(flags & PG_LRU) || flags & PG_UNEVICTABLE) continue;
+    k.frames.removeFromList(frame, k.frames.group[frame]!, k.frames.lruOf(frame));
+    k.frames.flags[frame]! &= ~(PG_LRU | PG_ACTIVE | PG_REFERENCED);
+    isolated.push(frame);
+  }
+  shrinkFolioList(k, isolated, (frame) => putBack(k, frame), -1);
+}

@@ -1,0 +1,54 @@
+/** mm/workingset.c: what was evicted and is wanted again soon was wanted all along. */
+import {
+  LRU_ACTIVE_ANON,
+  LRU_ACTIVE_FILE,
+  LRU_INACTIVE_ANON,
+  LRU_INACTIVE_FILE,
+  PG_ACTIVE,
+  PG_SWAPBACKED,
+  PG_WORKINGSET,
+} from './frames.ts';
+import type { Kernel } from './kernel.ts';
+import { countMemcg } from './memcontrol.ts';
+
+export interface Shadow {
+  readonly group: number;
+  readonly age: number;
+  readonly workingset: boolean;
+}
+
+/** workingset_eviction: what to remember of a page that reclaim takes. */
+export function workingsetEviction(k: Kernel, frame: number): Shadow {
+  const group = k.groups[k.frames.group[frame]!]!;
+  const age = group.nonresidentAge;
+  group.nonresidentAge += k.frames.sizeOf(frame);
+  return { group: group.id, age, workingset: (k.frames.flags[frame]! & PG_WORKINGSET) !== 0 };
+}
+
+/** workingset_refault: a page that comes back within the size of the lists it competed with is active at once. */
+export function workingsetRefault(k: Kernel, frame: number, shadow: Shadow): void {
+  const evicted = k.groups[shadow.group]!;
+  const { frames } = k;
+  const file = (frames.flags[frame]! & PG_SWAPBACKED) === 0;
+  const name = file ? 'file' : 'anon';
+  const owner = frames.group[frame]!;
+  const distance = evicted.nonresidentAge - shadow.age;
+  k.vmstat[`workingset_refault_${name}`]++;
+  countMemcg(k, owner, `workingset_refault_${name}`);
+  k.groups[owner]!.refaults[file ? 1 : 0]!++;
+  let size = frames.sizeOfList(evicted.id, LRU_ACTIVE_FILE);
+  if (!file) size += frames.sizeOfList(evicted.id, LRU_INACTIVE_FILE);
+  if (k.swapFree > 0) {
+    size += frames.sizeOfList(evicted.id, LRU_ACTIVE_ANON);
+    if (file) size += frames.sizeOfList(evicted.id, LRU_INACTIVE_ANON);
+  }
+  if (distance > size) return;
+  frames.flags[frame]! |= PG_ACTIVE;
+  k.groups[owner]!.nonresidentAge++;
+  k.vmstat[`workingset_activate_${name}`]++;
+  countMemcg(k, owner, `workingset_activate_${name}`);
+  if (!shadow.workingset) return;
+  frames.flags[frame]! |= PG_WORKINGSET;
+  k.vmstat[`workingset_restore_${name}`]++;
+  countMemcg(k, owner, `workingset_restore_${name}`);
+}

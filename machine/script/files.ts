@@ -1,0 +1,174 @@
+/** Files of the machine: a disk's and tmpfs's, by path. */
+import { PG_DIRTY, PG_WRITEBACK } from '../kernel/frames.ts';
+import type { Kernel, Task } from '../kernel/kernel.ts';
+import { unmapMappingRange } from '../kernel/madvise.ts';
+import type { AddressSpace } from '../kernel/mm-types.ts';
+import { allocPage } from '../kernel/page-alloc.ts';
+import { deleteFromPageCache, filemapAddFolio } from '../kernel/page-cache.ts';
+import { newObject, putObject, shmemTruncateRange } from '../kernel/shmem.ts';
+import { SLAB_BYTES, slabAccount } from '../kernel/slab.ts';
+import { deactivateFileFolio, folioMarkAccessed, lruAddDrain } from '../kernel/swap-lru.ts';
+import { writePages } from '../kernel/writeback.ts';
+
+/** A mounted file system. */
+export interface Mount {
+  readonly path: string;
+  readonly type: 'disk' | 'tmpfs';
+  usedPages: number;
+  limitPages: number;
+}
+
+export class FileSystem {
+  private readonly k: Kernel;
+  readonly mounts: Mount[];
+  readonly directories = new Set<string>();
+  private readonly names = new Map<string, { readonly group: number; readonly bytes: number }>();
+  private inodes = 0;
+
+  constructor(k: Kernel) {
+    this.k = k;
+    const half = Math.floor(k.totalPages / 2);
+    this.mounts = [
+      { path: '/dev/shm', type: 'tmpfs', usedPages: 0, limitPages: half },
+      { path: '/mnt', type: 'disk', usedPages: 0, limitPages: Number.POSITIVE_INFINITY },
+    ];
+  }
+
+  mountOf(path: string): Mount | undefined {
+    return this.mounts
+      .filter((mount) => path.startsWith(`${mount.path}/`))
+      .sort((a, b) => b.path.length - a.path.length)[0];
+  }
+
+  open(path: string): AddressSpace | undefined {
+    return this.k.files.get(path);
+  }
+
+  /** O_CREAT. */
+  create(path: string, group: number): AddressSpace | undefined {
+    const existing = this.open(path);
+    if (existing) return existing;
+    const mount = this.mountOf(path);
+    if (!mount) return undefined;
+    const tmpfs = mount.type === 'tmpfs';
+    const object = newObject(this.k, tmpfs ? 'shmem' : 'disk', path, 0, tmpfs);
+    if (tmpfs) object.mount = mount;
+    this.k.files.set(path, object);
+    this.forgetName(path);
+    if (tmpfs) slabAccount(this.k, group, SLAB_BYTES.shmemInode + SLAB_BYTES.dentry, true);
+    else {
+      this.rememberName(path, group, SLAB_BYTES.ext4Inode + SLAB_BYTES.dentry);
+      this.readInodeBlock(this.inodes++, group);
+    }
+    return object;
+  }
+
+  /** stat: names that are there and names that are not stay in memory. @returns whether the file is there. */
+  lookUp(path: string, group: number): boolean {
+    const object = this.open(path);
+    if (!this.names.has(path) && object?.kind !== 'shmem') {
+      this.rememberName(path, group, object ? SLAB_BYTES.ext4Inode + SLAB_BYTES.dentry : SLAB_BYTES.dentry);
+    }
+    return object !== undefined;
+  }
+
+  private rememberName(path: string, group: number, bytes: number): void {
+    this.names.set(path, { group, bytes });
+    slabAccount(this.k, group, bytes, true);
+  }
+
+  private forgetName(path: string): void {
+    const name = this.names.get(path);
+    if (!name) return;
+    this.names.delete(path);
+    slabAccount(this.k, name.group, -name.bytes, true);
+  }
+
+  /** Names and inodes that can be read again: of the disk, and of what is not there. Those of tmpfs are the files themselves. */
+  dropNames(count = Number.POSITIVE_INFINITY): void {
+    let left = count;
+    for (const [path] of this.names) {
+      if (left-- <= 0) return;
+      this.forgetName(path);
+    }
+  }
+
+  get nameCount(): number {
+    return this.names.size;
+  }
+
+  /** The block of the disk with the inode; the first also needs the map of inodes. */
+  private readInodeBlock(inode: number, group: number): void {
+    const block = Math.floor((inode * 256) / 4096) + 1;
+    if (inode === 0) this.readBlock(0, group);
+    this.readBlock(block, group);
+  }
+
+  private readBlock(block: number, group: number): void {
+    if (this.k.blockDevice.get(block) !== 0) return;
+    const frame = allocPage(this.k, this.k.groups[group]!);
+    if (frame < 0) return;
+    filemapAddFolio(this.k, this.k.blockDevice, block, frame);
+    folioMarkAccessed(this.k, frame);
+    folioMarkAccessed(this.k, frame);
+  }
+
+  unlink(path: string): boolean {
+    const object = this.open(path);
+    if (!object) return false;
+    this.k.files.delete(path);
+    this.forgetName(path);
+    object.links--;
+    object.users++;
+    putObject(this.k, object);
+    return true;
+  }
+
+  /** ftruncate: pages beyond the end go, out of every process too. */
+  truncate(task: Task, object: AddressSpace, bytes: number): void {
+    const from = Math.ceil(bytes / 4096);
+    const to = Math.ceil(object.sizeBytes / 4096);
+    object.sizeBytes = bytes;
+    if (from >= to) return;
+    unmapMappingRange(this.k, task, object, from, to);
+    if (object.kind === 'shmem') shmemTruncateRange(this.k, object, from, to);
+    else for (const index of [...object.pagesIn(from, to)]) deleteFromPageCache(this.k, object, index);
+  }
+}
+
+/** invalidate_mapping_pages: drops what is clean and not mapped; the rest is for reclaim to take soon. @returns pages dropped. */
+export function invalidateMappingPages(k: Kernel, object: AddressSpace, from: number, to: number): number {
+  let dropped = 0;
+  for (const index of [...object.pagesIn(from, to)]) {
+    const frame = object.get(index);
+    const flags = k.frames.flags[frame]!;
+    if (object.kind !== 'disk' || flags & (PG_DIRTY | PG_WRITEBACK) || k.frames.mapcount[frame]! > 0) {
+      deactivateFileFolio(k, frame);
+      continue;
+    }
+    deleteFromPageCache(k, object, index);
+    dropped++;
+  }
+  return dropped;
+}
+
+/** drop_caches: 1 the page cache, 2 names and inodes, 3 both. */
+export function dropCaches(k: Kernel, files: FileSystem, what: number): void {
+  if (what & 1) {
+    lruAddDrain(k);
+    for (const object of k.objects)
+      if (object && object.kind !== 'ramfs' && object.kind !== 'special')
+        invalidateMappingPages(k, object, 0, Number.MAX_SAFE_INTEGER);
+    k.vmstat.drop_pagecache++;
+  }
+  if (!(what & 2)) return;
+  files.dropNames();
+  k.vmstat.drop_slab++;
+}
+
+/** posix_fadvise dontneed: written first, then dropped. */
+export function fadviseDontneed(k: Kernel, object: AddressSpace, from: number, to: number): void {
+  if (object.kind === 'disk') writePages(k, object);
+  lruAddDrain(k);
+  invalidateMappingPages(k, object, from, to);
+}

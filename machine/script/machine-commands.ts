@@ -1,0 +1,251 @@
+import { khugepagedRound } from '../kernel/khugepaged.ts';
+import { MemCgroup, NO_LIMIT } from '../kernel/mem-cgroup.ts';
+import { meminfo, vmstatOf } from '../kernel/meminfo.ts';
+import { slabAccount } from '../kernel/slab.ts';
+import { lruAddDrain } from '../kernel/swap-lru.ts';
+import { swapOn } from '../kernel/swap.ts';
+import { tryToFreeMemCgroupPages } from '../kernel/vmscan.ts';
+import { syncAll } from '../kernel/writeback.ts';
+import { setupZones } from '../kernel/zone.ts';
+import { dropCaches } from './files.ts';
+import type { MachineRun } from './machine-run.ts';
+import { type Command, sizeOf } from './parse.ts';
+import { passUntilAnswered } from './process-commands.ts';
+import { emitSample } from './sample.ts';
+import { passTime } from './time.ts';
+import { startWorker } from './worker-image.ts';
+
+/** Inodes and names of /proc that the tools leave behind, of the kernel's own group. */
+const TOOLS_SLAB_BYTES = 390 * 1024;
+
+/** A group with its files in the tree of groups. */
+const GROUP_SLAB_BYTES = 50 * 1024;
+
+/** Files of /proc whose text there is; any other cannot be read, which is an empty text. */
+function procFile({ k }: MachineRun, path: string): string {
+  if (path === '/proc/meminfo') {
+    const line = ([name, kb]: [string, number]) => `${`${name}:`.padEnd(16)}${String(kb).padStart(8)} kB`;
+    return `${Object.entries(meminfo(k)).map(line).join('\n')}\n`;
+  }
+  if (path === '/proc/vmstat')
+    return `${Object.entries(vmstatOf(k))
+      .map(([name, value]) => `${name} ${value}`)
+      .join('\n')}\n`;
+  return '';
+}
+
+type Handler = (run: MachineRun, words: readonly string[], command: Command) => void;
+
+const ok = (run: MachineRun, command: Command, error?: string) =>
+  run.emitStep(command.text, undefined, error ? { ret: -1, err: error, us: 10 } : { ret: 0, us: 10 });
+
+/** Commands of the machine itself. */
+export function runMachineCommand(run: MachineRun, command: Command): void {
+  const [name, ...words] = command.words as [string, ...string[]];
+  HANDLERS[name]!(run, words, command);
+}
+
+const HANDLERS: Readonly<Record<string, Handler>> = {
+  new(run, words, command) {
+    for (const name of words) {
+      const task = startWorker(run.k, run.image, name);
+      run.k.current = null;
+      const existing = run.process(name);
+      if (existing) Object.assign(existing, { task, alive: true, busy: undefined });
+      else run.processes.push({ name, task, alive: true, busy: undefined });
+    }
+    ok(run, command);
+  },
+  kill(run, [name], command) {
+    const process = run.process(name!);
+    if (process?.alive) run.die(process.task, 'signal', 9);
+    ok(run, command);
+  },
+  wait(run, [name, ms], command) {
+    const process = run.process(name!);
+    if (!process) return;
+    const { busy } = process;
+    if (!busy) {
+      run.emitStep(command.text, process.alive ? 'idle' : 'dead', undefined);
+      return;
+    }
+    passUntilAnswered(run, process, run.k.nowUs + Number(ms ?? 120000) * 1000);
+    if (!process.alive) {
+      run.emitStep(command.text, 'died', undefined);
+      return;
+    }
+    if (!busy.answer) {
+      run.emitStep(command.text, 'still-running', undefined);
+      return;
+    }
+    process.busy = undefined;
+    run.emitStep(busy.text, 'done', busy.answer);
+  },
+  cgroup: makeGroup,
+  rmcgroup(run, [name], command) {
+    const group = run.groups.get(name!);
+    if (!group) {
+      ok(run, command, 'ENOENT');
+      return;
+    }
+    if (run.k.tasks.some((task) => task.group === group) || group.children.some((child) => child.online))
+      return ok(run, command, 'EBUSY');
+    group.online = false;
+    run.groups.delete(name!);
+    slabAccount(run.k, 0, -GROUP_SLAB_BYTES, false);
+    ok(run, command);
+  },
+  set(run, [path, value], command) {
+    ok(run, command, setParameter(run, path!, value!));
+  },
+  cat(run, [path]) {
+    run.emit({ t: 'cat', step: run.step, path, text: procFile(run, path!) });
+  },
+  mount(run, [type, path, opts], command) {
+    const size = /size=([^,]+)/.exec(opts ?? '')?.[1];
+    const bytes = size?.endsWith('%')
+      ? (run.k.totalPages * 4096 * Number(size.slice(0, -1))) / 100
+      : sizeOf((size ?? '').toUpperCase());
+    const limitPages =
+      type === 'tmpfs' ? Math.floor(bytes ? bytes / 4096 : run.k.totalPages / 2) : Number.POSITIVE_INFINITY;
+    run.files.mounts.push({ path: path!, type: type === 'tmpfs' ? 'tmpfs' : 'disk', usedPages: 0, limitPages });
+    ok(run, command);
+  },
+  swap(run, [size], command) {
+    const bytes = size === 'off' ? 0 : sizeOf(size!);
+    if (bytes === undefined) {
+      ok(run, command, 'EINVAL');
+      return;
+    }
+    swapOn(run.k, Math.floor(bytes / 4096));
+    ok(run, command);
+  },
+  sync(run, _words, command) {
+    syncAll(run.k);
+    ok(run, command);
+  },
+  drop_caches(run, [what], command) {
+    run.k.kmsg.push(`init (1): drop_caches: ${what}`);
+    dropCaches(run.k, run.files, Number(what));
+    ok(run, command);
+  },
+  sleep(run, [ms], command) {
+    const start = run.k.nowUs;
+    passTime(run, start + Number(ms) * 1000);
+    run.emitStep(command.text, undefined, { ret: 0, us: run.k.nowUs - start });
+  },
+  note(run, _words, command) {
+    run.emitStep(command.text, 'note', undefined);
+  },
+  sample(run, [label]) {
+    emitSample(run, label!, false);
+  },
+  msample(run, [label]) {
+    emitSample(run, label!, true);
+  },
+  tools(run) {
+    // The tools are processes that end, and whose end empties the batches.
+    lruAddDrain(run.k);
+    if (!run.toolsRan) slabAccount(run.k, 0, TOOLS_SLAB_BYTES, true);
+    run.toolsRan = true;
+  },
+  refresh(run, [on]) {
+    run.refresh = on !== '0';
+  },
+};
+
+function makeGroup(run: MachineRun, words: readonly string[], command: Command): void {
+  const { k } = run;
+  const [name, ...settings] = words as [string, ...string[]];
+  let group = run.groups.get(name);
+  if (!group) {
+    const at = name.lastIndexOf('/');
+    const parent = at < 0 ? k.root : run.groups.get(name.slice(0, at));
+    if (!parent) {
+      ok(run, command, 'ENOENT');
+      return;
+    }
+    group = new MemCgroup(k.groups.length, name, parent, k.nowUs);
+    k.groups.push(group);
+    run.groups.set(name, group);
+    slabAccount(k, 0, GROUP_SLAB_BYTES, false);
+  }
+  for (const setting of settings) {
+    const [key, value] = setting.split('=');
+    if (value === undefined || key === undefined) continue;
+    const pages = value === 'max' ? NO_LIMIT : Math.floor((sizeOf(value) ?? 0) / 4096);
+    if (key === 'group') group.oomGroup = value === '1';
+    else if (key === 'max' || key === 'high' || key === 'low' || key === 'min') {
+      group[key] = pages;
+      if (key === 'high' && group.usage > pages) tryToFreeMemCgroupPages(k, group, group.usage - pages);
+      if (key === 'max') shrinkTo(run, group);
+    } else {
+      ok(run, command, 'ENOENT');
+      return;
+    }
+  }
+  ok(run, command);
+}
+
+/** memory_max_write: reclaims down to the new limit, and kills where that is not enough. */
+function shrinkTo(run: MachineRun, group: MemCgroup): void {
+  let retries = 5;
+  while (group.usage > group.max) {
+    if (retries-- > 0 && tryToFreeMemCgroupPages(run.k, group, group.usage - group.max) > 0) continue;
+    if (retries > 0) continue;
+    if (!run.k.hooks.memcgOutOfMemory(group)) return;
+  }
+}
+
+const THP = '/sys/kernel/mm/transparent_hugepage/';
+
+/** /proc/sys and /sys settings. @returns the error, if any. */
+function setParameter(run: MachineRun, path: string, value: string): string | undefined {
+  const { k } = run;
+  const number = Number(value);
+  if (path.startsWith(THP)) {
+    const key = path.slice(THP.length);
+    const fields: Readonly<Record<string, () => void>> = {
+      enabled: () => (k.thp.enabled = value as 'always'),
+      defrag: () => (k.thp.defrag = value),
+      shmem_enabled: () => (k.thp.shmemEnabled = value),
+      use_zero_page: () => (k.thp.useZeroPage = value !== '0'),
+      'khugepaged/max_ptes_none': () => (k.thp.maxPtesNone = number),
+      'khugepaged/max_ptes_swap': () => (k.thp.maxPtesSwap = number),
+      'khugepaged/max_ptes_shared': () => (k.thp.maxPtesShared = number),
+      'khugepaged/pages_to_scan': () => (k.thp.pagesToScan = number),
+      'khugepaged/scan_sleep_millisecs': () => {
+        k.thp.scanSleepMs = number;
+        // The thread is woken to sleep anew.
+        if (k.thp.enabled !== 'never' && number < 1000) khugepagedRound(k);
+      },
+      'khugepaged/alloc_sleep_millisecs': () => (k.thp.allocSleepMs = number),
+      'khugepaged/defrag': () => (k.thp.khugepagedDefrag = value !== '0'),
+    };
+    const set = fields[key];
+    if (!set) return 'ENOENT';
+    set();
+    return undefined;
+  }
+  const fields: Readonly<Record<string, () => void>> = {
+    'vm/overcommit_memory': () => (k.overcommitMemory = number),
+    'vm/overcommit_ratio': () => {
+      k.overcommitRatio = number;
+      k.overcommitKbytes = 0;
+    },
+    'vm/overcommit_kbytes': () => (k.overcommitKbytes = number),
+    'vm/swappiness': () => (k.swappiness = number),
+    'vm/user_reserve_kbytes': () => (k.userReserveKbytes = number),
+    'vm/dirty_ratio': () => (k.dirtyRatio = number),
+    'vm/dirty_background_ratio': () => (k.dirtyBackgroundRatio = number),
+    'vm/min_free_kbytes': () => {
+      k.minFreeKbytes = number;
+      setupZones(k.zones, number, k.profile.processors);
+    },
+    'vm/drop_caches': () => dropCaches(k, run.files, number),
+  };
+  const set = fields[path.replace(/^\/proc\/sys\//, '')];
+  if (!set) return 'ENOENT';
+  set();
+  return undefined;
+}

@@ -1,0 +1,216 @@
+import { bootKernel } from '../kernel/boot.ts';
+import type { Kernel, Task } from '../kernel/kernel.ts';
+import type { MemCgroup } from '../kernel/mem-cgroup.ts';
+import { exitTask, reapMemory } from '../kernel/process.ts';
+import { registerShrinker } from '../kernel/shrink-slab.ts';
+import { FileSystem } from './files.ts';
+import type { MachineSettings } from './parse.ts';
+import { bootImage, type Image } from './worker-image.ts';
+
+/** What a page of a process that ends costs, in microseconds of the recorded machine. */
+const TEARDOWN_PAGE_US = 4.38;
+
+/** One line of a run: a JSON object whose `t` is its kind (head, step, death, machine, proc, cgroup, kmsg, cat, tool, end). */
+export type MachineLine = Readonly<Record<string, unknown>> & { readonly t: string };
+
+export interface MachineRunOptions {
+  /** Name of the script, in errors and the head line. */
+  readonly name?: string;
+  /** Overrides what the script's first line says. */
+  readonly machine?: Partial<MachineSettings>;
+  /** Called with each line as it is made. */
+  readonly onLine?: (line: MachineLine) => void;
+}
+
+/** A process of the script. */
+export interface ScriptProcess {
+  readonly name: string;
+  task: Task;
+  alive: boolean;
+  /** A background command that is not collected, and how it goes on. */
+  busy: BackgroundCommand | undefined;
+}
+
+/** A command that runs in the background: a generator that yields whenever the process sleeps until a time. */
+export interface BackgroundCommand {
+  readonly text: string;
+  readonly steps: Generator<number, Answer>;
+  /** When it goes on, in microseconds. */
+  wakeUs: number;
+  /** Since when it has slept because of memory, and is not yet said to have. */
+  stalledSinceUs: number | undefined;
+  startedUs: number;
+  answer: Answer | undefined;
+}
+
+/** What a command of a process answers. */
+export interface Answer {
+  readonly ret: number;
+  readonly err?: string;
+  readonly minflt: number;
+  readonly majflt: number;
+  readonly us: number;
+}
+
+/** A machine while its script runs, and after. */
+export class MachineRun {
+  readonly k: Kernel;
+  readonly options: MachineSettings;
+  readonly lines: MachineLine[] = [];
+  readonly processes: ScriptProcess[] = [];
+  readonly groups = new Map<string, MemCgroup>();
+  /** Names of regions in the order of their first use: the place of each. */
+  readonly regions: string[] = [];
+  readonly files: FileSystem;
+  readonly image: Image;
+  step = 0;
+  refresh = true;
+  toolsRan = false;
+  private kmsgShown = 0;
+  private readonly dying: { task: Task; atUs: number }[] = [];
+  private readonly deaths: { process: ScriptProcess; how: 'signal' | 'exit'; code: number }[] = [];
+  private readonly onLine: (line: MachineLine) => void;
+
+  constructor(options: MachineSettings, name: string, onLine: (line: MachineLine) => void) {
+    this.options = options;
+    this.onLine = onLine;
+    this.k = bootKernel({ ...options, kill: (_k, task) => this.oomKill(task) });
+    this.files = new FileSystem(this.k);
+    const { files } = this;
+    registerShrinker(this.k, {
+      count: (group) => (group === 0 ? files.nameCount : 0),
+      scan: (_group, objects) => {
+        const before = this.k.vmstat.nr_slab_reclaimable;
+        files.dropNames(objects);
+        return before - this.k.vmstat.nr_slab_reclaimable;
+      },
+    });
+    this.image = bootImage(this.k, this.k.profile.start.ramfsKb / 4);
+    const { release } = this.k.profile;
+    const enabled = this.k.thp.enabled;
+    this.emit({
+      t: 'head',
+      scenario: name,
+      mem_mb: options.memoryMb,
+      smp: options.processors,
+      kernel: release,
+      thp: ['always', 'madvise', 'never'].map((mode) => (mode === enabled ? `[${mode}]` : mode)).join(' '),
+    });
+  }
+
+  emit(line: MachineLine): void {
+    this.lines.push(line);
+    this.onLine(line);
+  }
+
+  process(name: string): ScriptProcess | undefined {
+    return this.processes.find((process) => process.name === name);
+  }
+
+  processOf(task: Task): ScriptProcess | undefined {
+    return this.processes.find((process) => process.task === task);
+  }
+
+  /** First byte of a region: 64 GiB apart, the same in every process. */
+  addressOf(region: string, task: Task): number {
+    if (region === 'heap') return this.heapOf(task);
+    let slot = this.regions.indexOf(region);
+    if (slot < 0) {
+      slot = this.regions.length;
+      this.regions.push(region);
+    }
+    return 0x100000000000 + slot * 2 ** 36;
+  }
+
+  private readonly heaps = new Map<Task, number>();
+
+  heapOf(task: Task): number {
+    for (let at: Task | null = task; at; at = at.parent) {
+      const heap = this.heaps.get(at);
+      if (heap !== undefined) return heap;
+    }
+    return 0;
+  }
+
+  /** @returns whether the heap had no beginning yet. */
+  noteHeap(task: Task): boolean {
+    if (this.heapOf(task) !== 0) return false;
+    this.heaps.set(task, Math.ceil(task.mm.brk / 4096) * 4096);
+    return true;
+  }
+
+  /** The process ends now; that it did is said at the next look (reap). */
+  die(task: Task, how: 'signal' | 'exit', code: number): void {
+    const process = this.processOf(task);
+    if (how === 'signal') task.fatalSignal = true;
+    if (!task.alive) return;
+    exitTask(this.k, task);
+    if (process) {
+      process.alive = false;
+      this.deaths.push({ process, how, code });
+    }
+  }
+
+  /**
+   * A process that the kernel kills: the one that asked ends when its fault returns. Of another the memory goes at once (the reaper
+   * takes it), but it is there until it has had time enough to take its mappings down.
+   */
+  private oomKill(task: Task): void {
+    task.fatalSignal = true;
+    if (task === this.k.current) return;
+    const pages = task.mm.getRss();
+    reapMemory(this.k, task);
+    this.dying.push({ task, atUs: this.k.nowUs + pages * TEARDOWN_PAGE_US });
+  }
+
+  /** Ends those whose time has come: all, where the processor is idle. */
+  settleDying(idle: boolean): void {
+    for (const { task, atUs } of [...this.dying]) {
+      if (!idle && atUs > this.k.nowUs) continue;
+      this.dying.splice(
+        this.dying.findIndex((other) => other.task === task),
+        1,
+      );
+      this.die(task, 'signal', 9);
+    }
+  }
+
+  /** Says who has died since. */
+  reap(): void {
+    for (const { process, how, code } of this.deaths.splice(0)) {
+      process.busy = undefined;
+      this.emit({ t: 'death', step: this.step, p: process.name, pid: process.task.pid, [how]: code });
+    }
+  }
+
+  emitKmsg(label: string): void {
+    const lines = this.k.kmsg.slice(this.kmsgShown);
+    this.kmsgShown = this.k.kmsg.length;
+    if (lines.length > 0) this.emit({ t: 'kmsg', label, lines });
+  }
+
+  emitStep(command: string, state: string | undefined, answer: Partial<Answer> | undefined): void {
+    this.settleDying(false);
+    this.reap();
+    this.emit({
+      t: 'step',
+      step: this.step,
+      cmd: command,
+      ...(state === undefined ? {} : { state }),
+      ...(answer
+        ? {
+            ret: answer.ret ?? 0,
+            ...(answer.err ? { err: answer.err } : {}),
+            ...(answer.minflt ? { minflt: answer.minflt } : {}),
+            ...(answer.majflt ? { majflt: answer.majflt } : {}),
+            us: Math.round(answer.us ?? 0),
+          }
+        : {}),
+    });
+  }
+
+  finish(): void {
+    this.emitKmsg('end');
+    this.emit({ t: 'end', step: this.step });
+  }
+}

@@ -1,0 +1,119 @@
+/** Commands that make kernel objects: descriptors, pipes, sockets, threads, names. */
+import type { Task } from '../kernel/kernel.ts';
+import { VM_READ, VM_WRITE } from '../kernel/mm-types.ts';
+import { mmapRegion } from '../kernel/mmap.ts';
+import { releaseTaskObjects, SLAB_BYTES, slabAccountTask, threadMemory } from '../kernel/slab.ts';
+import { touchPage } from '../kernel/touch.ts';
+import type { MachineRun } from './machine-run.ts';
+import { sizeOf } from './parse.ts';
+
+/** Bytes of the table of descriptors: a pointer and three bits for each, doubled when it is full. */
+function growFdTable(run: MachineRun, task: Task, more: number): void {
+  task.fds += more;
+  let size = Math.max(64, task.fdTable);
+  while (size < task.fds) size *= 2;
+  if (size > 64 && size !== task.fdTable) {
+    slabAccountTask(run.k, task, (size - (task.fdTable > 64 ? task.fdTable : 0)) * 8.375);
+    task.fdTable = size;
+  }
+}
+
+/** A thread's dtv with its chunk, and where in the heap the first is. */
+const DTV_BYTES = 288;
+const HEAP_PAGE = 0x516;
+/** The buffer that sockets are filled from: its first page. */
+const SEND_BUFFER = 0x4ea;
+
+/** @returns what the call answers. */
+export function objectsCommand(run: MachineRun, task: Task, name: string, words: readonly string[]): number | string {
+  const { k } = run;
+  const count = Number(words[0]);
+  switch (name) {
+    case 'fds':
+      growFdTable(run, task, count);
+      slabAccountTask(k, task, count * SLAB_BYTES.filp);
+      return count;
+    case 'pipes':
+      task.pipes += count;
+      growFdTable(run, task, 2 * count);
+      slabAccountTask(k, task, count * SLAB_BYTES.pipe);
+      slabAccountTask(k, task, count * SLAB_BYTES.pipeNames, 'reclaimable');
+      return count;
+    case 'sockets': {
+      const queued = words.find((word) => word.startsWith('queued='));
+      const bytes = queued ? sizeOf(queued.slice(7))! : 0;
+      task.sockets += 2 * count;
+      task.queuedBytes += count * bytes;
+      for (let page = 0; page < Math.ceil((bytes > 0 ? bytes + 0x340 : 0) / 4096); page++)
+        touchPage(k, task, SEND_BUFFER + page, false);
+      growFdTable(run, task, 2 * count);
+      slabAccountTask(k, task, count * SLAB_BYTES.socketPair);
+      slabAccountTask(k, task, count * SLAB_BYTES.socketPairNames, 'reclaimable');
+      if (bytes > 0) slabAccountTask(k, task, count * bytes, 'pages');
+      return count;
+    }
+    case 'udp':
+      task.udp += count;
+      growFdTable(run, task, count);
+      slabAccountTask(k, task, count * SLAB_BYTES.udpSocket);
+      slabAccountTask(k, task, count * SLAB_BYTES.udpSocketNames, 'reclaimable');
+      return count;
+    case 'closefds':
+      releaseTaskObjects(k, task);
+      Object.assign(task, { fds: 0, pipes: 0, sockets: 0, udp: 0, queuedBytes: 0, fdTable: 0 });
+      return 0;
+    case 'threads':
+      return threads(run, task, words);
+    case 'files':
+    case 'stats':
+    case 'dentries':
+      return names(run, task, name, words[0]!, Number(words[1]));
+    default:
+      return 'EINVAL';
+  }
+}
+
+/** pthread_create: a stack with its guard, of which the top page is used, and what the kernel keeps of a thread. */
+function threads(run: MachineRun, task: Task, words: readonly string[]): number | string {
+  const stack = words.find((word) => word.startsWith('stack='));
+  const pages = Math.ceil((stack ? sizeOf(stack.slice(6))! : 8 * 2 ** 20) / 4096);
+  for (let i = 0; i < Number(words[0]); i++) {
+    const top = lowestMapping(task);
+    const error =
+      mmapRegion(run.k, task, {
+        start: top - pages,
+        pages,
+        flags: VM_READ | VM_WRITE,
+        object: null,
+        pgoff: 0,
+        name: `thread ${task.threads}`,
+      }) ?? mmapRegion(run.k, task, { start: top - pages - 1, pages: 1, flags: 0, object: null, pgoff: 0 });
+    if (error) return error;
+    touchPage(run.k, task, top - 1, true);
+    // The thread's vector of modules comes from malloc, in the pages after the program's first two.
+    touchPage(run.k, task, HEAP_PAGE + Math.floor((task.threads * DTV_BYTES - 1) / 4096), true);
+    threadMemory(run.k, task, 1);
+    task.threads++;
+  }
+  return 0;
+}
+
+/** Where the area of mappings, which grows down from the kernel's pages, has got to. */
+function lowestMapping(task: Task): number {
+  let lowest = 0x7ffff7ff9;
+  for (const vma of task.mm.vmas) if (vma.start > 0x600000000 && vma.start < lowest) lowest = vma.start;
+  return lowest;
+}
+
+function names(run: MachineRun, task: Task, name: string, directory: string, count: number): number {
+  const group = task.group.id;
+  const { files } = run;
+  let found = 0;
+  for (let i = 0; i < count; i++) {
+    const path = `${directory}/${name === 'dentries' ? 'none' : 'f'}${i}`;
+    if (name === 'files') files.create(path, group);
+    else if (name === 'stats') found += files.lookUp(path, group) ? 1 : 0;
+    else files.lookUp(path, group);
+  }
+  return name === 'stats' ? found : count;
+}

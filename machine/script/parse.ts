@@ -1,0 +1,144 @@
+import { UserError } from '../../sim/contract/assert.ts';
+import { ADVICES } from '../kernel/advice.ts';
+import { MACHINE_COMMANDS, PROCESS_COMMANDS, type Syntax, type Word } from './grammar.ts';
+
+/** One command of a script. `text` is the line as written, `words` the command and what follows, without `async` and the process. */
+export interface Command {
+  readonly line: number;
+  readonly text: string;
+  readonly words: readonly string[];
+  /** The process that obeys; absent for commands of the machine. */
+  readonly process?: string;
+  readonly background: boolean;
+}
+
+/** The options of a first line such as `#! -m 576 --thp always`. */
+export interface MachineSettings {
+  /** Megabytes of memory given to the machine (`-m`); what the kernel leaves of it is MemTotal. */
+  readonly memoryMb: number;
+  readonly thp: 'always' | 'madvise' | 'never';
+  readonly processors: number;
+  readonly kernel: string;
+}
+
+export interface Script {
+  readonly options: MachineSettings;
+  readonly commands: readonly Command[];
+}
+
+const UNITS: Readonly<Record<string, number>> = { K: 1024, M: 2 ** 20, G: 2 ** 30, T: 2 ** 40, p: 4096, h: 2 ** 21 };
+const SIZE = /^[+-]?(\d+(?:\.\d+)?)([KMGTph]?)$/;
+
+/** Bytes of `500M`, `4K`, `12`, `3p` (pages), `2h` (units of 2 MiB); undefined where it is none. */
+export function sizeOf(word: string): number | undefined {
+  const match = SIZE.exec(word);
+  if (!match) return undefined;
+  const bytes = Math.trunc(Number(match[1]) * (UNITS[match[2]!] ?? 1));
+  return word.startsWith('-') ? -bytes : bytes;
+}
+
+const KERNELS: Readonly<Record<string, string>> = { stable: '6.1', backports: '6.12' };
+const MODES = ['always', 'madvise', 'never'] as const;
+
+/** @throws UserError with file and line for anything the grammar does not know. */
+export function parseScript(text: string, name = 'script'): Script {
+  const commands: Command[] = [];
+  let options: MachineSettings = { memoryMb: 512, thp: 'madvise', processors: 1, kernel: '6.1' };
+  text.split('\n').forEach((raw, index) => {
+    const at = `${name}:${index + 1}`;
+    const lineText = raw.replace(/\r$/, '');
+    if (lineText.startsWith('#!')) options = headOptions(lineText.slice(2), options, at);
+    if (lineText.startsWith('#')) return;
+    const comment = lineText.indexOf(' #');
+    const words = (comment < 0 ? lineText : lineText.slice(0, comment)).split(/\s+/).filter((word) => word !== '');
+    if (words.length > 0) commands.push(commandOf(words, lineText, index + 1, at));
+  });
+  return { options, commands };
+}
+
+function headOptions(text: string, before: MachineSettings, at: string): MachineSettings {
+  const words = text.trim().split(/\s+/);
+  const result = { ...before };
+  for (let i = 0; i < words.length; i++) {
+    const key = words[i]!;
+    if (key === '' || key === '--no-icount') continue;
+    const value = words[++i];
+    if (value === undefined) throw new UserError(`${at}: ${key}: expected a value after it`);
+    if (key === '-m') result.memoryMb = positive(value, key, at);
+    else if (key === '--smp') result.processors = positive(value, key, at);
+    else if (key === '--kernel') result.kernel = KERNELS[value] ?? value;
+    else if (key === '--thp') {
+      if (!MODES.includes(value as 'always')) {
+        throw new UserError(`${at}: --thp: found '${value}', expected ${MODES.join(', ')}`);
+      }
+      result.thp = value as MachineSettings['thp'];
+    } else if (key !== '--disk' && key !== '--append') {
+      throw new UserError(`${at}: found '${key}', expected -m, --thp, --smp, --kernel, --disk or --append`);
+    }
+  }
+  return result;
+}
+
+function positive(word: string, key: string, at: string): number {
+  const value = Number(word);
+  if (!Number.isInteger(value) || value < 1)
+    throw new UserError(`${at}: ${key}: found '${word}', expected a whole number from 1`);
+  return value;
+}
+
+function commandOf(words: string[], text: string, line: number, at: string): Command {
+  const first = words[0]!;
+  const own = MACHINE_COMMANDS[first];
+  if (own) {
+    check(words, own, at);
+    return { line, text, words, background: false };
+  }
+  const background = first === 'async';
+  const rest = background ? words.slice(1) : words;
+  const [process, command] = rest;
+  if (process === undefined || command === undefined) {
+    throw new UserError(
+      `${at}: found '${text.trim()}', expected a command (${Object.keys(MACHINE_COMMANDS).join(', ')}) or PROCESS COMMAND …`,
+    );
+  }
+  const syntax = PROCESS_COMMANDS[command];
+  if (!syntax) {
+    throw new UserError(`${at}: found '${command}', expected one of ${Object.keys(PROCESS_COMMANDS).join(', ')}`);
+  }
+  check(rest.slice(1), syntax, at);
+  return { line, text, words: rest.slice(1), process, background };
+}
+
+function check(words: readonly string[], syntax: Syntax, at: string): void {
+  const [command] = words;
+  syntax.words.forEach((kind, i) => {
+    const word = words[i + 1];
+    if (word === undefined)
+      throw new UserError(`${at}: ${command}: expected a ${kind} as word ${i + 1} after it, found the end of the line`);
+    const wanted = wrong(word, kind);
+    if (wanted) throw new UserError(`${at}: ${command}: found '${word}', expected ${wanted}`);
+  });
+  if (syntax.rest) return;
+  for (const word of words.slice(syntax.words.length + 1)) {
+    const known = (syntax.options ?? []).some((option) =>
+      option.endsWith('=')
+        ? word.startsWith(option) && sizeOf(word.slice(option.length)) !== undefined
+        : word === option,
+    );
+    if (!known) {
+      const expected = syntax.options
+        ? syntax.options.map((o) => (o.endsWith('=') ? `${o}SIZE` : o)).join(', ')
+        : 'the end of the line';
+      throw new UserError(`${at}: ${command}: found '${word}', expected ${expected}`);
+    }
+  }
+}
+
+/** What was expected, where the word is not of this kind. */
+function wrong(word: string, kind: Word): string | undefined {
+  if (kind === 'size' && sizeOf(word) === undefined)
+    return 'a size such as 4096, 4K, 10M, 2G, 3p (pages) or 2h (2 MiB units)';
+  if (kind === 'number' && !/^-?\d+$/.test(word)) return 'a whole number';
+  if (kind === 'advice' && !ADVICES.includes(word as 'free')) return `an advice: ${ADVICES.join(', ')}`;
+  return undefined;
+}

@@ -1,0 +1,71 @@
+/** What passes while the script waits: timers of the kernel, background commands, averages of pressure. */
+import type { Kernel } from '../kernel/kernel.ts';
+import { khugepaged } from '../kernel/khugepaged.ts';
+import { type MemCgroup, PSI_PERIOD_US, type Psi } from '../kernel/mem-cgroup.ts';
+import { noteStall } from '../kernel/psi.ts';
+import { WRITEBACK_INTERVAL_US, writebackExpired } from '../kernel/writeback.ts';
+import type { MachineRun } from './machine-run.ts';
+
+/** Decay of an average over 10 and 60 seconds in one period. */
+const DECAY_10 = Math.exp(-PSI_PERIOD_US / 10_000_000);
+const DECAY_60 = Math.exp(-PSI_PERIOD_US / 60_000_000);
+
+/** update_averages: what was lost in each whole period since the last. */
+function updateAverages(psi: Psi, nowUs: number): void {
+  if (nowUs < psi.nextUpdateUs) return;
+  const periods = Math.floor((nowUs - psi.nextUpdateUs) / PSI_PERIOD_US);
+  const length = (periods + 1) * PSI_PERIOD_US;
+  const part = (now: number, before: number) => Math.min(100, ((now - before) / length) * 100);
+  const some = part(psi.someUs, psi.lastSome);
+  const full = part(psi.fullUs, psi.lastFull);
+  for (let i = 0; i <= periods; i++) {
+    psi.avg10 = [psi.avg10[0] * DECAY_10 + some * (1 - DECAY_10), psi.avg10[1] * DECAY_10 + full * (1 - DECAY_10)];
+    psi.avg60 = [psi.avg60[0] * DECAY_60 + some * (1 - DECAY_60), psi.avg60[1] * DECAY_60 + full * (1 - DECAY_60)];
+  }
+  psi.lastSome = psi.someUs;
+  psi.lastFull = psi.fullUs;
+  psi.nextUpdateUs += length;
+}
+
+export function updatePressure(k: Kernel, groups: Iterable<MemCgroup>): void {
+  updateAverages(k.psi, k.nowUs);
+  for (const group of groups) updateAverages(group.psi, k.nowUs);
+}
+
+/** Time that processes have slept because of their group's limit, up to now. */
+function noteSleeping({ k, processes }: MachineRun): void {
+  for (const { task, busy } of processes) {
+    if (busy?.stalledSinceUs === undefined) continue;
+    noteStall(k, task.group, k.nowUs - busy.stalledSinceUs);
+    busy.stalledSinceUs = k.nowUs;
+  }
+}
+
+/** Lets time pass until `untilUs`, with everything that happens meanwhile. */
+export function passTime(run: MachineRun, untilUs: number): void {
+  const { k } = run;
+  const start = k.nowUs;
+  for (;;) {
+    const next = run.processes
+      .filter(({ alive, busy }) => alive && busy && !busy.answer && busy.wakeUs <= untilUs)
+      .sort((a, b) => a.busy!.wakeUs - b.busy!.wakeUs)[0];
+    if (!next) break;
+    const busy = next.busy!;
+    k.nowUs = Math.max(k.nowUs, busy.wakeUs);
+    noteSleeping(run);
+    busy.stalledSinceUs = undefined;
+    k.current = next.task;
+    const step = busy.steps.next();
+    k.current = null;
+    if (step.done) busy.answer = step.value;
+    else busy.wakeUs = Math.max(k.nowUs, step.value);
+    updatePressure(k, run.groups.values());
+  }
+  if (untilUs > k.nowUs) run.settleDying(true);
+  k.nowUs = Math.max(k.nowUs, untilUs);
+  noteSleeping(run);
+  const elapsed = k.nowUs - start;
+  khugepaged(k, elapsed / 1000);
+  if (elapsed >= WRITEBACK_INTERVAL_US) writebackExpired(k);
+  updatePressure(k, run.groups.values());
+}

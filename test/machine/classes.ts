@@ -1,0 +1,135 @@
+/**
+ * What a simulated machine is held to, figure by figure, against a real kernel's answers.
+ *
+ * - exact: equal in every sample.
+ * - constant: within so many kB (or pages, or bytes), always.
+ * - band: within a part of the truth, or within a floor where the truth is small.
+ *
+ * Where a figure is exact only under a condition, `unless` names the condition and what it is then.
+ */
+export type Condition =
+  /** Reclaim has begun (pgscan > 0) and the region holds, or held before, lazily freed pages: how many are left is a band. */
+  | 'lazyfree under reclaim'
+  /** The group has met its limit, or the machine has begun to reclaim: how much cache it keeps is a band. */
+  | 'group under reclaim'
+  /** A group with a limit writes to the disk: how long it waits depends on when the flusher runs. */
+  | 'limited group writes'
+  /** The group wrote a disk's file: ext4's own pages (maps, inode tables, journal) are counted with its cache. */
+  | 'group wrote a disk'
+  /** Huge pages while memory is short depend on what is free in one piece. */
+  | 'huge pages under reclaim'
+  /** Killed and being torn down. */
+  | 'victim'
+  /** Reclaim has begun: how far free memory is between the marks is a band. */
+  | 'reclaim'
+  /** The script makes files, names, descriptors or sockets, or writes to the disk: what their caches keep is not exact. */
+  | 'kernel objects';
+
+export type Tolerance =
+  | { readonly kind: 'exact' }
+  | { readonly kind: 'constant'; readonly below: number; readonly above: number }
+  | { readonly kind: 'band'; readonly part: number; readonly floor: number }
+  /** Not held: a matter of which of two threads ran first. */
+  | { readonly kind: 'free' };
+
+export const EXACT: Tolerance = { kind: 'exact' };
+const constant = (below: number, above = below): Tolerance => ({ kind: 'constant', below, above });
+const band = (part: number, floor: number): Tolerance => ({ kind: 'band', part, floor });
+
+export interface FigureClass {
+  readonly tolerance: Tolerance;
+  readonly unless?: readonly (readonly [Condition, Tolerance])[];
+}
+
+const LAZY: readonly [Condition, Tolerance] = ['lazyfree under reclaim', band(0.25, 4096)];
+const HUGE: readonly [Condition, Tolerance] = ['huge pages under reclaim', band(0.5, 65536)];
+const figure = (tolerance: Tolerance, ...unless: (readonly [Condition, Tolerance])[]): FigureClass => ({
+  tolerance,
+  unless,
+});
+
+/** Of a step: what was asked and answered. Faults are exact of touch, mlock, populate; of other commands they are the program's own. */
+export const STEP: Readonly<Record<string, FigureClass>> = {
+  state: figure(EXACT),
+  err: figure(EXACT),
+  ret: figure(EXACT),
+  minflt: figure(EXACT, ['lazyfree under reclaim', band(0.25, 1024)], ['huge pages under reclaim', { kind: 'free' }]),
+  majflt: figure(EXACT),
+};
+
+/** Of a mapping in smaps, in kB. */
+export const REGION: Readonly<Record<string, FigureClass>> = Object.fromEntries(
+  [
+    'Size',
+    'Rss',
+    'Pss',
+    'Pss_Dirty',
+    'Shared_Clean',
+    'Shared_Dirty',
+    'Private_Clean',
+    'Private_Dirty',
+    'Referenced',
+    'Anonymous',
+    'LazyFree',
+    'AnonHugePages',
+    'ShmemPmdMapped',
+    'FilePmdMapped',
+    'Locked',
+    'THPeligible',
+  ].map((name) => [name, name === 'AnonHugePages' ? figure(EXACT, HUGE) : figure(EXACT, LAZY)]),
+);
+
+/** Of a process: growth since its first sample (exact), and totals that hold the program's own pages (kB). */
+export const PROCESS_GROWTH: Readonly<Record<string, FigureClass>> = {
+  VmSize: figure(EXACT),
+  VmPTE: figure(EXACT),
+};
+export const PROCESS: Readonly<Record<string, FigureClass>> = {
+  Rss: figure(constant(32), LAZY),
+  Pss: figure(constant(32), LAZY),
+  /** The lag of counters kept by the task: up to 63 faults of 16 pages. */
+  VmRSS: figure(constant(4032), LAZY),
+};
+
+/** Of the machine, in kB; Committed_AS as growth since the first sample. */
+export const MACHINE: Readonly<Record<string, FigureClass>> = {
+  Shmem: figure(EXACT),
+  AnonHugePages: figure(EXACT, HUGE),
+  CommitLimit: figure(EXACT),
+  MemTotal: figure(constant(4)),
+  Unevictable: figure(constant(64)),
+  PageTables: figure(constant(40), ['victim', { kind: 'free' }]),
+  KernelStack: figure(constant(64)),
+  Slab: figure(constant(256), ['kernel objects', band(0.12, 1536)]),
+};
+
+/** MemFree with the pages on the lists of the processors, in kB: partly used slabs come and go with a hundred kB or two. */
+export const FREE_AND_LISTS: FigureClass = figure(
+  constant(300),
+  ['victim', { kind: 'free' }],
+  ['reclaim', band(0.5, 2048)],
+  ['kernel objects', constant(3072)],
+);
+
+/** What reclaim did, in pages, and how long it held things up, in microseconds; both sides of the machine summed. */
+export const RECLAIM: Readonly<Record<string, FigureClass>> = {
+  pgscan: figure(band(0.25, 2048)),
+  pgsteal: figure(band(0.25, 2048)),
+  workingset_refault_file: figure(band(0.1, 1024)),
+  some: figure(band(0.2, 25000), ['limited group writes', band(0.35, 25000)]),
+};
+export const MACHINE_GROWTH: Readonly<Record<string, FigureClass>> = {
+  Committed_AS: figure(EXACT, ['victim', constant(0)]),
+};
+
+/** thp_* counts, exact without pressure. */
+export const THP_EVENTS: FigureClass = figure(EXACT, ['huge pages under reclaim', band(0.2, 32)]);
+
+/** Of a group, in bytes. */
+export const GROUP: Readonly<Record<string, FigureClass>> = {
+  anon: figure(EXACT),
+  shmem: figure(EXACT),
+  file: figure(EXACT, ['group under reclaim', band(0.1, 4 * 1048576)], ['group wrote a disk', constant(65536)]),
+};
+/** memory.current against anon + file + kernel of the truth: charges come in batches. */
+export const GROUP_CURRENT: FigureClass = figure(constant(393216), ['group under reclaim', band(0.1, 4 * 1048576)]);

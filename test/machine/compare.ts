@@ -1,0 +1,222 @@
+import type { MachineLine } from '../../machine/script/run.ts';
+import {
+  type Condition,
+  type FigureClass,
+  GROUP,
+  FREE_AND_LISTS,
+  GROUP_CURRENT,
+  RECLAIM,
+  MACHINE,
+  MACHINE_GROWTH,
+  PROCESS,
+  PROCESS_GROWTH,
+  REGION,
+  STEP,
+  THP_EVENTS,
+  type Tolerance,
+} from './classes.ts';
+
+// biome-ignore lint/suspicious/noExplicitAny: lines of recorded JSON, of eight kinds
+type Line = any;
+
+export interface Comparison {
+  /** Figures compared, by class. */
+  readonly compared: Record<Tolerance['kind'], number>;
+  readonly wrong: string[];
+}
+
+const keyOf = (line: Line) => [line.t, line.label ?? line.step ?? '', line.p ?? line.cg ?? line.cmd ?? ''].join(' ');
+const FAULTS_ARE_EXACT = /\b(touch|mlock|populate\w*|lock)\b/;
+
+/** Everything that the truth says, against the run: what is outside its class. */
+export function compareLines(truth: readonly Line[], run: readonly MachineLine[]): Comparison {
+  const comparer = new Comparer(truth, run);
+  for (const line of truth) comparer.line(line);
+  comparer.checkFaults();
+  return comparer;
+}
+
+class Comparer implements Comparison {
+  readonly compared = { exact: 0, constant: 0, band: 0, free: 0 };
+  readonly wrong: string[] = [];
+  private readonly lines = new Map<string, Line>();
+  private readonly first = new Map<string, { truth: Line; run: Line }>();
+  /** Conditions that hold from some sample on. */
+  private reclaiming = false;
+  private huge = false;
+  private objects = false;
+  private groupsWrite = false;
+  /** Samples in which a process is killed and not yet gone. */
+  private readonly victims: ReadonlySet<string>;
+  private readonly lazy = new Set<string>();
+  private readonly limited = new Set<string>();
+  private readonly writers = new Set<string>();
+  private readonly groupOf = new Map<string, string>();
+  private readonly faults: { truth: Line; run: Line; at: string; process: string }[] = [];
+
+  constructor(truth: readonly Line[], run: readonly MachineLine[]) {
+    this.victims = new Set(
+      truth.filter(({ t, status }) => t === 'proc' && status.VmSize === undefined).map(({ label }) => label),
+    );
+    for (const line of run) this.lines.set(keyOf(line), line);
+  }
+
+  line(truth: Line): void {
+    const compare = (this as unknown as Record<string, ((truth: Line, run: Line, at: string) => void) | undefined>)[
+      truth.t
+    ];
+    if (!['step', 'death', 'machine', 'proc', 'cgroup'].includes(truth.t) || !compare) return;
+    const at = keyOf(truth);
+    const run = this.lines.get(at);
+    if (truth.t !== 'step' && truth.t !== 'death' && truth.t !== 'machine') this.checkFaults();
+    if (run) compare.call(this, truth, run, at);
+    else this.wrong.push(`${at}: not in the run`);
+  }
+
+  private check(at: string, own: FigureClass, truth: unknown, run: unknown, holding: readonly Condition[] = []): void {
+    const tolerance = own.unless?.find(([condition]) => holding.includes(condition))?.[1] ?? own.tolerance;
+    this.compared[tolerance.kind]++;
+    if (within(tolerance, truth ?? 0, run ?? 0)) return;
+    this.wrong.push(`${at}: ${tolerance.kind}: real ${truth ?? 0}, simulated ${run ?? 0}`);
+  }
+
+  /** The first values of a thing: both sides count their growth from there. */
+  private firstOf(key: string, truth: Line, run: Line): { truth: Line; run: Line } {
+    let own = this.first.get(key);
+    if (!own) {
+      own = { truth, run };
+      this.first.set(key, own);
+    }
+    return own;
+  }
+
+  step(truth: Line, run: Line, at: string): void {
+    const words = truth.cmd.split(/\s+/);
+    if (words[1] === 'into') this.groupOf.set(words[0], words[2]);
+    if (words[1] === 'fork') this.groupOf.set(words[2], this.groupOf.get(words[0]) ?? '');
+    if (
+      (words[1] === 'write' || words[1] === 'filemap') &&
+      !words.some((word: string) => word.startsWith('/dev/shm'))
+    ) {
+      const group = this.groupOf.get(words[0]) ?? '';
+      this.writers.add(group);
+      if (group !== '') this.groupsWrite = true;
+    }
+    if (/^\S+ (files|stats|dentries|fds|pipes|sockets|udp|threads|mkdir)\b/.test(truth.cmd) || this.writers.size > 0)
+      this.objects = true;
+    for (const name of ['state', 'err'] as const) this.check(`${at} ${name}`, STEP[name]!, truth[name], run[name]);
+    if (!truth.err && truth.ret !== undefined) this.check(`${at} ret`, STEP['ret']!, truth.ret, run.ret);
+    if (FAULTS_ARE_EXACT.test(truth.cmd)) this.faults.push({ truth, run, at, process: words[0] });
+  }
+
+  /** Faults of the steps since the last sample, once it is known whether reclaim began with them. */
+  checkFaults(): void {
+    for (const { truth, run, at, process } of this.faults.splice(0)) {
+      const holding = this.holding(this.lazy.has(process));
+      for (const name of ['minflt', 'majflt'] as const)
+        this.check(`${at} ${name}`, STEP[name]!, truth[name], run[name], holding);
+    }
+  }
+
+  death(truth: Line, run: Line, at: string): void {
+    this.check(`${at} signal`, STEP['ret']!, truth.signal, run.signal);
+    this.check(`${at} exit`, STEP['ret']!, truth.exit, run.exit);
+  }
+
+  private holding(lazy: boolean): Condition[] {
+    if (!this.reclaiming) return [];
+    return [
+      ...(lazy ? (['lazyfree under reclaim'] as const) : []),
+      ...(this.huge ? (['huge pages under reclaim'] as const) : []),
+    ];
+  }
+
+  machine(truth: Line, run: Line, at: string): void {
+    if (reclaimOf(truth, 'pgscan') > 0) this.reclaiming = true;
+    if (truth.vmstat.thp_fault_alloc > 0) this.huge = true;
+    const holding = this.holding(false);
+    if (this.victims.has(truth.label)) holding.push('victim');
+    if (this.objects) holding.push('kernel objects');
+    if (this.reclaiming) holding.push('reclaim');
+    if (this.groupsWrite) holding.push('limited group writes');
+    for (const [name, own] of Object.entries(MACHINE)) {
+      this.check(`${at} ${name}`, own, truth.meminfo[name], run.meminfo[name], holding);
+    }
+    if (truth.zones)
+      this.check(`${at} free and lists`, FREE_AND_LISTS, freeAndLists(truth), freeAndLists(run), holding);
+    for (const [name, own] of Object.entries(RECLAIM)) {
+      this.check(`${at} ${name}`, own, reclaimOf(truth, name), reclaimOf(run, name), holding);
+    }
+    const first = this.firstOf('machine', truth.meminfo, run.meminfo);
+    for (const [name, own] of Object.entries(MACHINE_GROWTH)) {
+      const growth = (side: 'truth' | 'run', now: Line) => now.meminfo[name] - first[side][name];
+      this.check(`${at} ${name} growth`, own, growth('truth', truth), growth('run', run));
+    }
+    const events = [...Object.keys(truth.vmstat), ...Object.keys(run.vmstat)].filter((name) => name.startsWith('thp_'));
+    for (const name of new Set(events)) {
+      this.check(`${at} ${name}`, THP_EVENTS, truth.vmstat[name], run.vmstat[name], holding);
+    }
+  }
+
+  proc(truth: Line, run: Line, at: string): void {
+    const dying = truth.status.VmSize === undefined;
+    this.check(`${at} dying`, STEP['ret']!, dying, run.status.VmSize === undefined);
+    if (dying) return;
+    const named = (line: Line) => line.vmas.filter(({ r }: { r: string }) => r !== '[heap]');
+    const regions = named(truth);
+    for (const region of regions) if (region.LazyFree > 0) this.lazy.add(truth.p).add(`${truth.p} ${region.r}`);
+    const first = this.firstOf(truth.p, truth.status, run.status);
+    for (const [name, own] of Object.entries(PROCESS_GROWTH)) {
+      this.check(
+        `${at} ${name} growth`,
+        own,
+        truth.status[name] - first.truth[name],
+        run.status[name] - first.run[name],
+      );
+    }
+    const holding = this.holding(this.lazy.has(truth.p));
+    for (const [name, own] of Object.entries(PROCESS)) {
+      const side = name === 'VmRSS' ? 'status' : 'rollup';
+      this.check(`${at} ${name}`, own, truth[side][name], run[side][name], holding);
+    }
+    const others = named(run);
+    this.check(`${at} regions`, STEP['ret']!, regions.length, others.length);
+    for (const [i, region] of regions.entries()) {
+      this.region(`${at} ${region.r}+${region.off}`, region, others[i] ?? {}, truth.p);
+    }
+  }
+
+  private region(at: string, truth: Line, run: Line, process: string): void {
+    for (const name of ['r', 'off', 'perm']) this.check(`${at} ${name}`, STEP['ret']!, truth[name], run[name]);
+    const holding = this.holding(this.lazy.has(`${process} ${truth.r}`));
+    for (const [name, own] of Object.entries(REGION)) this.check(`${at} ${name}`, own, truth[name], run[name], holding);
+  }
+
+  cgroup(truth: Line, run: Line, at: string): void {
+    if (truth.events.max > 0 || truth.events.high > 0) this.limited.add(truth.cg);
+    const holding: Condition[] = [];
+    if (this.limited.has(truth.cg) || this.reclaiming) holding.push('group under reclaim');
+    if (this.writers.has(truth.cg)) holding.push('group wrote a disk');
+    for (const [name, own] of Object.entries(GROUP))
+      this.check(`${at} ${name}`, own, truth.stat[name], run.stat[name], holding);
+    this.check(`${at} current`, GROUP_CURRENT, truth.current, run.current, holding);
+  }
+}
+
+function within(tolerance: Tolerance, truth: unknown, run: unknown): boolean {
+  if (tolerance.kind === 'free') return true;
+  if (tolerance.kind === 'exact' || typeof truth !== 'number' || typeof run !== 'number') return truth === run;
+  if (tolerance.kind === 'constant') return run - truth <= tolerance.above && truth - run <= tolerance.below;
+  return Math.abs(run - truth) <= Math.max(tolerance.part * Math.abs(truth), tolerance.floor);
+}
+
+function freeAndLists(machine: Line): number {
+  return machine.zones.reduce((sum: number, { pcp }: { pcp: number }) => sum + 4 * pcp, machine.meminfo.MemFree);
+}
+
+/** A sum over kswapd and direct reclaim, a count, or the total of stalls. */
+function reclaimOf({ vmstat, psi_memory }: Line, name: string): number {
+  if (name === 'some') return psi_memory.some[2];
+  if (name.startsWith('pgs')) return (vmstat[`${name}_kswapd`] ?? 0) + (vmstat[`${name}_direct`] ?? 0);
+  return vmstat[name] ?? 0;
+}

@@ -1,0 +1,79 @@
+import { expect, test } from 'vitest';
+import { parseScript, sizeOf } from '../../machine/script/parse.ts';
+import { runMachineScript } from '../../machine/script/run.ts';
+import { UserError } from '../../sim/contract/assert.ts';
+
+const errorOf = (text: string): string => {
+  try {
+    parseScript(text, 'pool.txt');
+  } catch (error) {
+    expect(error).toBeInstanceOf(UserError);
+    return (error as Error).message;
+  }
+  return '';
+};
+
+test('sizes', () => {
+  expect(['4096', '4K', '1.5M', '2G', '1T', '3p', '2h', '-4K'].map(sizeOf)).toEqual([
+    4096,
+    4096,
+    1572864,
+    2 ** 31,
+    2 ** 40,
+    12288,
+    2 ** 22,
+    -4096,
+  ]);
+  expect(['', 'x', '4KB', '4 K'].map(sizeOf)).toEqual([undefined, undefined, undefined, undefined]);
+});
+
+test('a mistake is one line that says where, what was found and what was expected', () => {
+  expect(errorOf('new p1\n\np1 touch A 0 4M writ')).toBe(
+    "pool.txt:3: touch: found 'writ', expected read, rmw, write, stride=SIZE",
+  );
+  expect(errorOf('p1 mmap A 4Q private')).toMatch(/^pool\.txt:1: mmap: found '4Q', expected a size such as/);
+  expect(errorOf('p1 juggle A')).toMatch(/^pool\.txt:1: found 'juggle', expected one of mmap, /);
+  expect(errorOf('p1 madvise A 0 4K sideways')).toMatch(/found 'sideways', expected an advice: normal, /);
+  expect(errorOf('p1 touch A 0')).toMatch(
+    /^pool\.txt:1: touch: expected a size as word 3 after it, found the end of the line$/,
+  );
+  expect(errorOf('#! -m lots')).toBe("pool.txt:1: -m: found 'lots', expected a whole number from 1");
+  expect(errorOf('sample')).toMatch(/^pool\.txt:1: sample: expected a word/);
+});
+
+test('comments, options and the background', () => {
+  const script = parseScript('#! -m 1088 --thp always\n# nothing\nasync p1 touch A 0 4K # in the background\n');
+  expect(script.options).toMatchObject({ memoryMb: 1088, thp: 'always' });
+  expect(script.commands).toMatchObject([
+    { line: 3, process: 'p1', words: ['touch', 'A', '0', '4K'], background: true },
+  ]);
+});
+
+test('the same script gives the same lines', () => {
+  const text = '#! -m 576\nnew p1\np1 mmap A 40M private\np1 touch A 0 40M\np1 fork p2\np2 touch A 0 4M\nsample end\n';
+  expect(runMachineScript(text).lines).toEqual(runMachineScript(text).lines);
+});
+
+test('what nothing uses any more is free again', () => {
+  const run = runMachineScript(
+    '#! -m 1088 --thp always\nnew p1\nsample a\np1 mmap A 100M private\np1 touch A 0 100M\np1 mmap S 50M shared\np1 touch S 0 50M\np1 fork p2\np2 touch A 0 30M\np2 exit\np1 munmap A 0 100M\np1 munmap S 0 50M\nsample b\n',
+  );
+  const info = run.lines.filter(({ t }) => t === 'machine').map((line) => line['meminfo'] as Record<string, number>);
+  for (const name of ['AnonPages', 'Shmem', 'Committed_AS', 'PageTables', 'Mapped', 'AnonHugePages']) {
+    expect([name, info[1]![name]]).toEqual([name, info[0]![name]]);
+  }
+});
+
+test('swap takes what does not fit, and gives it back', () => {
+  const run = runMachineScript(
+    '#! -m 576\nnew p1 p2\nswap 512M\np1 mmap A 300M private\np1 touch A 0 300M\np2 mmap B 300M private\np2 touch B 0 300M\nsample full\np1 touch A 0 300M\nsample again\np1 exit\np2 exit\nsample end\n',
+  );
+  const [full, again, end] = run.lines
+    .filter(({ t }) => t === 'machine')
+    .map((line) => line as unknown as { meminfo: Record<string, number>; vmstat: Record<string, number> });
+  expect(full!.meminfo['SwapFree']).toBeLessThan(full!.meminfo['SwapTotal']! - 100 * 1024);
+  expect(full!.vmstat['oom_kill'] ?? 0).toBe(0);
+  expect(again!.vmstat['pswpin']).toBeGreaterThan(20000);
+  // What is left there is of process 1.
+  expect(end!.meminfo['SwapFree']).toBeGreaterThan(end!.meminfo['SwapTotal']! - 2200);
+});
