@@ -136,8 +136,6 @@ export function pricesFrom(measured: Measured): Partial<Costs> {
     },
     lockNs: positive(lock),
     lineTransferNs: positive(m('lineTransferNs', base.lineTransferNs)),
-    coldLineNs: m('coldLineNs', base.coldLineNs),
-    lineKeepNs: positive(m('lineKeepNs', base.lineKeepNs)),
     guardedTransferNs: positive(m('arenaHandOverNs', base.guardedTransferNs)),
     spinLimitNs: positive(600 * (m('pauseNs', 10) + 2)), // MALLOC_MUTEX_MAX_SPIN looks, a pause before each
     syscallNs: positive(entry),

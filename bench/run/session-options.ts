@@ -21,6 +21,10 @@ export interface SessionOptions {
   readonly kernel?: Partial<KernelOptions>;
   /** What operations cost in virtual time. */
   readonly costs?: Costs;
+  /** Where its processors lie to each other (sim/time/topology.ts). */
+  readonly topology?: string;
+  /** Ticks of its scheduler a second. */
+  readonly hz?: number;
   /** A sample every so many events too; 0 for none. */
   readonly sampleEvery?: number;
   /** `samples`: walk all invariants at each sample; `events`: after every event. */

@@ -1,13 +1,13 @@
 import { OP_SLOW_CALLS, OPERATIONS, type Operation } from '../contract/operations.ts';
 import type { Ns } from '../contract/units.ts';
-import type { MeasuredLock } from '../time/virtual-locks.ts';
+import type { MeasuredLock } from '../time/lock-table.ts';
+import type { VirtualTime } from '../time/virtual-time.ts';
 import {
-  type VirtualTime,
   WAITS_FOR_KERNEL_LOCK,
   WAITS_FOR_LOCK,
   WAITS_FOR_PROCESSOR,
   WAITS_FOR_THREAD,
-} from '../time/virtual-time.ts';
+} from '../time/timeline.ts';
 import { percentiles } from './percentiles.ts';
 
 export interface LockResult {

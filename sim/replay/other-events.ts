@@ -6,7 +6,7 @@ import type { Kernel } from '../kernel/kernel.ts';
 import type { VirtualLocks } from '../time/virtual-locks.ts';
 import type { VirtualTime } from '../time/virtual-time.ts';
 import type { WriteBlock } from './block-writes.ts';
-import type { Calls } from './calls.ts';
+import { type Calls, MARK_FREE, MARK_MALLOC } from './calls.ts';
 import { createInterpreter } from './interpreter.ts';
 import { addLive, type LiveBytes } from './live-bytes.ts';
 import type { ObjectWaits } from './object-waits.ts';
@@ -51,9 +51,9 @@ export function createOtherEvents(options: OtherEventsOptions): OtherEvents {
   const { order, kernel, allocator, request, touch, live, write, alive, onFailure, onSample, objects } = options;
   const { requestFrees, requestNeeds } = order;
   const { settle } = options.locks;
-  const { mallocs, frees, callStart, endCall } = options.calls;
+  const { beginCall, endCall } = options.calls;
   const { isReady } = options.waits;
-  const { clocks, costs } = options.time;
+  const { clocks, costs, spend } = options.time;
   const { eventNs, mallocNs, freeNs, threadExitNs } = costs;
   const fills = touch === 'full';
   const interpreter = createInterpreter({
@@ -67,12 +67,10 @@ export function createOtherEvents(options: OtherEventsOptions): OtherEvents {
     touchFresh:
       touch === 'none' ? () => {} : (target, t, handle, from, to) => write(target, t, handle, from, to, fills),
     write: (target, t, handle, from, to) => write(target, t, handle, from, to, true),
-    beforeMalloc: () => {}, // the event's start is the call's (free-running.ts)
-    afterMalloc: (t) => endCall(mallocs, t, mallocNs),
-    beforeFree: (t) => {
-      callStart[0] = clocks[t]!;
-    },
-    afterFree: (t) => endCall(frees, t, freeNs),
+    beforeMalloc: beginCall,
+    afterMalloc: (t) => endCall(MARK_MALLOC, t, mallocNs),
+    beforeFree: beginCall,
+    afterFree: (t) => endCall(MARK_FREE, t, freeNs),
     onLive: (change) => addLive(live, change),
     afterOther: settle,
   });
@@ -91,14 +89,14 @@ export function createOtherEvents(options: OtherEventsOptions): OtherEvents {
     if (op === OP_SAMPLE) onSample(second, argument, clocks[t]!);
     else if (op === OP_THREAD_EXIT) exitThread(t);
     else {
-      if (op === OP_WRITE) clocks[t]! += eventNs;
+      if (op === OP_WRITE) spend(t, eventNs);
       interpreter.execute(op, t, slotOf(order, p), argument, second);
     }
   }
 
   function exitThread(t: ThreadSlot): void {
     interpreter.exitThread(t);
-    clocks[t]! += threadExitNs;
+    spend(t, threadExitNs);
     alive[t] = 0;
   }
 

@@ -23,11 +23,7 @@ export interface Costs {
   readonly lockNs: Ns;
   /** A line that another processor wrote last comes over; a lock's, and while it is held the lines that it guards. */
   readonly lineTransferNs: Ns;
-  /** Until a line is there that no near cache holds. */
-  readonly coldLineNs: Ns;
   readonly guardedTransferNs: Ns;
-  /** How long a processor that takes a lock again and again keeps its line, where another one wants it too. */
-  readonly lineKeepNs: Ns;
   /** A failed look at a lock that spins, and how long the spinning lasts at most. */
   readonly spinLimitNs: Ns;
   /** Into the kernel and out again; part of each system call's price, and not spent under its lock. */
@@ -43,13 +39,14 @@ export interface Costs {
   /** From the wake-up to the first instruction of a thread whose processor has to be interrupted for it. */
   readonly wakeLatencyNs: Ns;
   readonly contextSwitchNs: Ns;
-  /** On average: the scheduler looks at ticks only, so a slice is up to half as long again, or half as long. */
-  readonly timeSliceNs: Ns;
+  /** pthread_create(), for the thread that makes another one. */
+  readonly threadCreateNs: Ns;
   /** What a thread's begin and exit cost the processor it runs on. */
   readonly threadBeginNs: Ns;
   readonly threadExitNs: Ns;
-  /** For each other processor that runs a thread of the process when pages or rights are taken away: on the initiator, and there. */
+  /** When pages or rights are taken away while other processors run threads of the process: for the first of them, for each further one, and there. */
   readonly shootDownNs: Ns;
+  readonly shootDownTargetNs: Ns;
   readonly interruptNs: Ns;
   /** Caches, for what the program writes: sizes in bytes, rates in bytes per nanosecond. */
   readonly cacheL2Bytes: number;
@@ -110,9 +107,7 @@ const VIRTUAL_MACHINE: Costs = {
   },
   lockNs: 5,
   lineTransferNs: 30,
-  coldLineNs: 70,
   guardedTransferNs: 85,
-  lineKeepNs: 350,
   spinLimitNs: 9_000,
   syscallNs: 100,
   futexWaitNs: 200,
@@ -122,10 +117,11 @@ const VIRTUAL_MACHINE: Costs = {
   wakeIdleNs: 4_500,
   wakeLatencyNs: 12_000,
   contextSwitchNs: 600,
-  timeSliceNs: 4_000_000,
+  threadCreateNs: 15_000,
   threadBeginNs: 10_000,
   threadExitNs: 15_000,
   shootDownNs: 8_000,
+  shootDownTargetNs: 1_200,
   interruptNs: 5_000,
   cacheL2Bytes: 524_288,
   cacheL3Bytes: 33_554_432,
@@ -146,7 +142,6 @@ const VIRTUAL_MACHINE: Costs = {
  */
 const BARE_METAL: Costs = {
   ...VIRTUAL_MACHINE,
-  timeSliceNs: 2_800_000,
   operations: {
     ...VIRTUAL_MACHINE.operations,
     faults: 400,
@@ -169,9 +164,11 @@ const BARE_METAL: Costs = {
   wakeThreadNs: 800,
   wakeIdleNs: 1_000,
   wakeLatencyNs: 2_000,
+  threadCreateNs: 8_000,
   threadBeginNs: 5_000,
   threadExitNs: 7_000,
   shootDownNs: 700,
+  shootDownTargetNs: 370,
   interruptNs: 400,
 };
 

@@ -70,9 +70,9 @@ export interface Scheduler {
   closeAccounts(end: Ns): void;
 }
 
-/** `resumed`: a thread has its processor back. */
-export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot) => void): Scheduler {
-  const { threads, cpus, clocks, debts, processor, running, inKernel, limit, horizon, timeline, costs, log } = time;
+/** `resumed`: a thread has its processor back, from a time on. */
+export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: Ns) => void): Scheduler {
+  const { threads, cpus, clocks, debts, processor, running, inKernel, limit, horizon, timeline, costs } = time;
   const { contextSwitchNs, wakeLatencyNs, wakeIdleNs, wakeThreadNs, threadCreateNs, syscallNs } = costs;
   const fair = createFairClass(time.version, threads, cpus);
   const { queued } = fair;
@@ -180,11 +180,18 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot) => v
 
   /** `t` is off its processor from `at` on. */
   function leave(p: number, t: ThreadSlot, at: Ns): void {
-    onProcessorNs[t]! += at - onSince[t]!;
-    busyNs[p]! += at - onSince[t]!;
+    ran(p, t, at);
     placement.ranAt[t] = at;
     running[p] = -1;
     idleFrom[p] = at;
+  }
+
+  /** Accounts for `t`, which has been on `p` up to `at`; from when on it only looked is waiting. */
+  function ran(p: number, t: ThreadSlot, at: Ns): void {
+    busyNs[p]! += at - onSince[t]!;
+    const to = mayRun[t] === 1 ? at : Math.max(onSince[t]!, Math.min(at, blockedFrom[t]!));
+    onProcessorNs[t]! += to - onSince[t]!;
+    onSince[t] = at;
   }
 
   /** schedule(): who runs next on `p`, from `at` on. */
@@ -223,7 +230,7 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot) => v
     restNs[t] = 0;
     mustLeave[p] = 0;
     if (mayRun[t] === 0) clocks[t] = Infinity;
-    else resumed(t);
+    else resumed(t, from);
     moved(p);
     bound(times[p]!);
     if (queued[p]! > 0) queue(p, at);
@@ -310,13 +317,14 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot) => v
   function found(t: ThreadSlot, at: Ns): void {
     const p = processor[t]!;
     const from = blockedFrom[t]!;
+    const there = Math.max(at, from, running[p] === t ? onSince[t]! : 0);
+    if (running[p] === t) ran(p, t, there);
     blockedFrom[t] = -1;
     mayRun[t] = 1;
-    const there = Math.max(at, from);
     blockedNs[t]! += there - from;
     timeline.add(WAITS_FOR_THREAD, from, there - from);
     restNs[t] = 0;
-    if (running[p] === t) setClock(t, Math.max(there, onSince[t]!));
+    if (running[p] === t) setClock(t, there);
     else {
       readyAt[t] = there;
       if (running[p]! >= 0) queue(p, there);
@@ -421,12 +429,8 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot) => v
     closeAccounts(at) {
       for (let p = 0; p < cpus; p++) {
         const t = running[p]!;
-        if (t < 0) idleNs[p]! += at - idleFrom[p]!;
-        else {
-          onProcessorNs[t]! += at - onSince[t]!;
-          busyNs[p]! += at - onSince[t]!;
-          onSince[t] = at;
-        }
+        if (t >= 0) ran(p, t, at);
+        else idleNs[p]! += at - idleFrom[p]!;
         idleFrom[p] = at;
       }
     },

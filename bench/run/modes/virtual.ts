@@ -15,6 +15,9 @@ import { type ProgramOrderReader, readProgramOrder } from '../../../sim/replay/p
 import { createRecordedTime } from '../../../sim/replay/recorded-time.ts';
 import { COST_PROFILES, DEFAULT_PROFILE } from '../../../sim/time/costs.ts';
 import { durationBucket } from '../../../sim/time/durations.ts';
+import { checkVirtualTime } from '../../../sim/time/invariants.ts';
+import { STARTS, type Start } from '../../../sim/time/scheduler.ts';
+import { createTopology, DEFAULT_TOPOLOGY } from '../../../sim/time/topology.ts';
 import { createVirtualLocks, type VirtualLocks } from '../../../sim/time/virtual-locks.ts';
 import { createVirtualTime, type VirtualTime } from '../../../sim/time/virtual-time.ts';
 import { assemble } from '../machine.ts';
@@ -39,8 +42,17 @@ class VirtualRun extends Run {
     const program = readProgramOrder(events);
     const { threads, slotLimit } = program.order;
     const costs = options.costs ?? COST_PROFILES[DEFAULT_PROFILE]!;
-    const time = createVirtualTime(threads, cpus, costs, options.seed ?? 0);
     const kernel = { ...KERNEL_DEFAULTS, ...options.kernel };
+    const { topology = DEFAULT_TOPOLOGY, hz = DEFAULT_HZ, seed = 0 } = options;
+    const time = createVirtualTime({
+      threads,
+      cpus,
+      costs,
+      seed,
+      topology: createTopology(topology, cpus, costs.lineTransferNs),
+      version: kernel.version,
+      hz,
+    });
     let locks: VirtualLocks | undefined;
     let objects: SharedObjectTable | undefined;
     const assembled = assemble({
@@ -63,6 +75,7 @@ class VirtualRun extends Run {
     this.nextSample = sampleEvery > 0 ? sampleEvery : Infinity;
     this.replay = createFreeRunning({
       program,
+      start: startOf(options),
       objects: objects!,
       kernel: machine.kernel,
       allocator,
@@ -122,6 +135,8 @@ class VirtualRun extends Run {
 
   protected override timing(): Timing {
     const { program, time, replay } = this;
+    const end = this.endNs();
+    replay.scheduler.closeAccounts(end);
     const { order } = program;
     const { mallocNs, freeNs } = time.costs;
     const threads: ThreadResult[] = [];
@@ -138,7 +153,7 @@ class VirtualRun extends Run {
       });
     }
     const locks = this.locks.measured.map(lockResult).filter((lock) => lock.acquisitions + lock.failedTries > 0);
-    const end = this.endNs();
+    checkVirtualTime({ scheduler: replay.scheduler, threads: order.threads, locks: this.locks.measured, endNs: end });
     return {
       latencyNs: { malloc: callPercentiles(replay.mallocs, mallocNs), free: callPercentiles(replay.frees, freeNs) },
       virtualNs: end,
@@ -153,6 +168,15 @@ class VirtualRun extends Run {
       }),
     };
   }
+}
+
+/** Ticks a second: CONFIG_HZ of Debian's and Ubuntu's kernels. */
+export const DEFAULT_HZ = 250;
+
+/** How the threads begin: a parameter of some workloads; those of a trace wait for each other, as the ground-truth replay's do. */
+function startOf({ parameters = {} }: SessionOptions): Start {
+  const given = parameters['start'];
+  return STARTS.find((start) => start === given) ?? 'barrier';
 }
 
 /** The calls that were not listed took `fastNs` each. */
