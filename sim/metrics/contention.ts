@@ -49,7 +49,17 @@ export interface WaitTimeline {
   readonly otherThreads: readonly number[];
 }
 
+/** How the processors spent the run, all together. */
+export interface ProcessorsResult {
+  readonly busyNs: Ns;
+  /** Of these: in the kernel, where they may wait for its locks. */
+  readonly kernelNs: Ns;
+  readonly idleNs: Ns;
+}
+
 export interface ConcurrencyResult {
+  /** null where nothing simulates processors. */
+  readonly processors: ProcessorsResult | null;
   readonly threads: readonly ThreadResult[];
   readonly timeline: WaitTimeline | null;
   /** Calls of malloc, calloc, realloc and memalign; of free. */
@@ -113,6 +123,7 @@ export function waitTimeline(time: VirtualTime, end: Ns): WaitTimeline {
 }
 
 export interface CallCounts {
+  readonly processors?: ProcessorsResult;
   readonly allocations: number;
   readonly frees: number;
   readonly crossThreadFrees: number;
@@ -129,6 +140,7 @@ export function concurrencyResult(
   const own = totalOf(locks.filter((lock) => lock.name !== 'mmap_lock'));
   const share = (part: number, whole: number) => (whole === 0 ? 1 : 1 - part / whole);
   return {
+    processors: calls.processors ?? null,
     threads,
     timeline,
     allocations: calls.allocations,

@@ -174,7 +174,10 @@ export function createFutexes(time: VirtualTime, table: LockTable, scheduler: ()
     clocks[t] = at + word + list + (works === LOOKS ? waitWorkNs : wakeWorkNs);
   }
 
-  /** Whoever queues first has the bucket's lock when it has seen its own line change, and fetched the lock's. */
+  /**
+   * Whoever queues first has the bucket's lock when it has seen its own line change, and fetched the lock's; before that the one that leaves
+   * must get that line back: those who came have counted themselves and queued there (waiters and lock lie in one line).
+   */
   function leaveBucket(bucket: Bucket, t: ThreadSlot, id: LockId): void {
     const p = processor[t]!;
     const at = clocks[t]!;
@@ -186,7 +189,7 @@ export function createFutexes(time: VirtualTime, table: LockTable, scheduler: ()
     bucket.first = next[heir]!;
     if (bucket.first < 0) bucket.last = -1;
     const works = stage[heir] === QUEUES_TO_WAIT ? LOOKS : WAKES;
-    work(bucket, heir, id, at + 2 * transferNs(p, processor[heir]!), works);
+    work(bucket, heir, id, at + 3 * transferNs(p, processor[heir]!), works);
     scheduler().setClock(heir, clocks[heir]!);
   }
 

@@ -155,9 +155,16 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
     else queue(p, at);
   }
 
+  /** Somebody queues on `p`: who only looks there gives way, others do at a tick. */
   function queue(p: number, at: Ns): void {
-    if (mayRun[running[p]!] === 0) reschedule(p, at + syscallNs);
-    else armTick(p, at);
+    if (mayRun[running[p]!] === 1) armTick(p, at);
+    else if (hasWork(p)) reschedule(p, at + syscallNs);
+  }
+
+  /** Whether the queue has a thread that does not only look. */
+  function hasWork(p: number): boolean {
+    for (let t = fair.first(p); t >= 0; t = fair.after(t)) if (mayRun[t] === 1) return true;
+    return false;
   }
 
   /** resched_curr(): in the kernel a thread keeps its processor until it leaves it. */
@@ -308,7 +315,7 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
     mayRun[t] = 0;
     blockedFrom[t] = at;
     account(p, at);
-    if (queued[p]! > 0) preempt(p, at);
+    if (hasWork(p)) preempt(p, at);
     if (running[p] !== t) return;
     clocks[t] = Infinity;
     moved(p);

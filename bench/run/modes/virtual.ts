@@ -161,6 +161,11 @@ class VirtualRun extends Run {
       waitNs: totalOf(locks).waitNs.total,
       locks,
       concurrency: concurrencyResult(threads, waitTimeline(time, end), locks, {
+        processors: {
+          busyNs: sumOf(replay.scheduler.busyNs),
+          kernelNs: sumOf(time.kernelNs),
+          idleNs: sumOf(replay.scheduler.idleNs),
+        },
         allocations: replay.mallocs.calls,
         frees: replay.frees.calls,
         crossThreadFrees: program.crossThreadFrees(),
@@ -178,6 +183,8 @@ function startOf({ parameters = {} }: SessionOptions): Start {
   const given = parameters['start'];
   return STARTS.find((start) => start === given) ?? 'barrier';
 }
+
+const sumOf = (values: Float64Array): number => values.reduce((sum, value) => sum + value, 0);
 
 /** The calls that were not listed took `fastNs` each. */
 function callPercentiles(durations: CallDurations, fastNs: number) {
