@@ -13,7 +13,7 @@ import { type CallDurations, createCalls, MARK_FREE, MARK_MALLOC, MARK_USED } fr
 import * as liveBytes from './live-bytes.ts';
 import { createLiveBytes } from './live-bytes.ts';
 import * as objectWaits from './object-waits.ts';
-import { createObjectWaits } from './object-waits.ts';
+import { AHEAD_NS, createObjectWaits } from './object-waits.ts';
 import * as objectTable from './objects.ts';
 import { createOtherEvents, type OtherEventsOptions } from './other-events.ts';
 import type { ProgramOrderReader } from './program-order.ts';
@@ -51,12 +51,6 @@ export interface FreeRunning {
   requestedPeakBytes(): Bytes;
   eventsOf(t: ThreadSlot): number;
 }
-
-/**
- * How far a thread may run ahead of the others with what they cannot see. Only what is counted over all threads together (the peaks,
- * samples) can tell, and it is off by no more than this.
- */
-const AHEAD_NS = 20_000;
 
 /** Why a thread stops. */
 const GOES_ON = 0; // nothing stops it but the end of the share of events; how a run is cut into shares changes nothing in it

@@ -31,6 +31,12 @@ export interface ObjectWaits {
 export const WAITER_BITS = 19;
 export const WAITER_MASK = (1 << WAITER_BITS) - 1;
 
+/**
+ * How far a thread may run ahead of the others with what they cannot see. Only what is counted over all threads together (the peaks,
+ * samples) can tell, and it is off by no more than this.
+ */
+export const AHEAD_NS = 20_000;
+
 export function createObjectWaits(
   time: VirtualTime,
   objects: SharedObjectTable,
@@ -40,7 +46,7 @@ export function createObjectWaits(
   const { LG_ENTRY_WORDS } = objectTable;
   const waiterBits = WAITER_BITS;
   const waiterMask = WAITER_MASK;
-  const { threads, clocks, processor, log } = time;
+  const { threads, clocks, limit, processor, log } = time;
   const { append, tail } = log;
   const { pollLimitNs } = time.costs;
   const { ended, made, uses, last: lastUse } = objects;
@@ -85,7 +91,9 @@ export function createObjectWaits(
   }
 
   function used(t: ThreadSlot, slot: number): void {
-    if (tail[t] === 0) usedNow(t, slot);
+    const beyond = clocks[t]! - limit[0]!;
+    const hasWaiter = (lastUse[slot << LG_ENTRY_WORDS]! & waiterMask) !== 0;
+    if (tail[t] === 0 && beyond <= (hasWaiter ? 0 : AHEAD_NS)) usedNow(t, slot);
     else append(t, MARK | (MARK_USED << KIND_BITS), slot);
   }
 

@@ -162,14 +162,18 @@ export function createFutexes(time: VirtualTime, table: LockTable, scheduler: ()
     bucket.last = t;
   }
 
+  /** A line that `sleeper` wrote as it fell asleep. */
+  const lineOf = (sleeper: ThreadSlot, p: number): Ns => (sleeper < 0 ? 0 : transferNs(processor[sleeper]!, p));
+
   /** `t` has the bucket's lock from `at` on. */
   function work(bucket: Bucket, t: ThreadSlot, id: LockId, at: Ns, works: number): void {
     const p = processor[t]!;
     bucket.owner = t;
     stage[t] = works;
-    // The waiter reads the word, and links itself behind the last sleeper; the waker unlinks the first.
-    const neighbour = works === LOOKS ? bucket.lastSleeper : bucket.firstSleeper;
-    const list = neighbour < 0 ? 0 : transferNs(processor[neighbour]!, p);
+    // The waiter reads the word, and links itself behind the last sleeper; the waker unlinks the first from the second.
+    let list = 0;
+    if (works === LOOKS) list = lineOf(bucket.lastSleeper, p);
+    else if (bucket.firstSleeper >= 0) list = lineOf(bucket.firstSleeper, p) + lineOf(next[bucket.firstSleeper]!, p);
     const word = works === LOOKS && lineAt[id]! >= 0 ? transferNs(lineAt[id]!, p) : 0;
     clocks[t] = at + word + list + (works === LOOKS ? waitWorkNs : wakeWorkNs);
   }
