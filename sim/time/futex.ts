@@ -9,16 +9,18 @@ import type { VirtualTime } from './virtual-time.ts';
 export const NOWHERE = 0;
 const EXCHANGES = 1; // asks for the word's line
 const HAS_LINE = 2; // exchanges the word for 2
-const ENTERS_TO_WAIT = 3; // FUTEX_WAIT comes to the bucket
-const QUEUES_TO_WAIT = 4; // for the bucket's lock
-const LOOKS = 5; // has it
-const SLEEPS = 6;
-const ENTERS_TO_WAKE = 7; // the same for FUTEX_WAKE
-const QUEUES_TO_WAKE = 8;
-const WAKES = 9;
-const RETURNS = 10; // out of the kernel
-const SPINS = 11; // jemalloc
-const SEES_FREE = 12;
+const ENTERS_TO_WAIT = 3; // FUTEX_WAIT asks for the bucket's line
+const COMES_TO_WAIT = 4; // has it: is counted, and tries the bucket's lock
+const QUEUES_TO_WAIT = 5; // for that
+const LOOKS = 6; // has it
+const SLEEPS = 7;
+const ENTERS_TO_WAKE = 8; // the same for FUTEX_WAKE
+const COMES_TO_WAKE = 9;
+const QUEUES_TO_WAKE = 10;
+const WAKES = 11;
+const RETURNS = 12; // out of the kernel
+const SPINS = 13; // jemalloc
+const SEES_FREE = 14;
 
 /** malloc_mutex: opt_mutex_max_spin looks (jemalloc 5.3.0: 600; 250 before). */
 const MAX_SPIN = 600;
@@ -31,8 +33,9 @@ const MAX_SPIN = 600;
  *   unlock  exchange for 0; it was 2: FUTEX_WAKE of one
  *
  * Both calls take the spin lock of the word's hash bucket, first come first served (qspinlock); the waiter looks at the word under it.
- * So calls on one word go one after the other, each as long as it takes with the lines that it needs: of the bucket, of the word,
- * of the list's neighbour. Waiting for the bucket is time in the kernel, on the processor. A woken thread has no right to the lock.
+ * So calls on one word go one after the other, each as long as it takes with the lines that it needs: of the word, of the list's neighbours,
+ * and of the bucket (its lock, its count of waiters and its list's head lie in one line), which everybody who comes takes away from whoever
+ * has the lock. Waiting for the bucket is time in the kernel, on the processor. A woken thread has no right to the lock.
  */
 export interface Futexes {
   /** By thread: NOWHERE, or where it is. */
@@ -148,10 +151,8 @@ export function createFutexes(time: VirtualTime, table: LockTable, scheduler: ()
   /** `t` comes to the bucket: has its lock at once, or queues. */
   function comeToBucket(t: ThreadSlot, id: LockId, queues: number, works: number): void {
     const bucket = bucketOf(id);
-    const p = processor[t]!;
     if (bucket.owner < 0) {
-      const line = bucket.lineAt < 0 ? 0 : transferNs(bucket.lineAt, p);
-      work(bucket, t, id, Math.max(clocks[t]!, bucket.freeAt) + line, works);
+      work(bucket, t, id, Math.max(clocks[t]!, bucket.freeAt), works);
       return;
     }
     stage[t] = queues;
@@ -160,6 +161,15 @@ export function createFutexes(time: VirtualTime, table: LockTable, scheduler: ()
     if (bucket.last < 0) bucket.first = t;
     else next[bucket.last] = t;
     bucket.last = t;
+  }
+
+  /** The bucket's line comes to processor `p`, one that asks after the other: when it is there. */
+  function fetch(bucket: Bucket, p: number, at: Ns): Ns {
+    const from = bucket.lineAt;
+    bucket.lineAt = p;
+    if (from === p || from < 0) return at;
+    bucket.lineFreeAt = Math.max(at, bucket.lineFreeAt) + transferNs(from, p);
+    return bucket.lineFreeAt;
   }
 
   /** A line that `sleeper` wrote as it fell asleep. */
@@ -179,21 +189,22 @@ export function createFutexes(time: VirtualTime, table: LockTable, scheduler: ()
   }
 
   /**
-   * Whoever queues first has the bucket's lock when it has seen its own line change, and fetched the lock's; before that the one that leaves
-   * must get that line back: those who came have counted themselves and queued there (waiters and lock lie in one line).
+   * The one that leaves must get the line back from those who came meanwhile. Whoever queues first reads it, and then makes it its
+   * own to write there.
    */
   function leaveBucket(bucket: Bucket, t: ThreadSlot, id: LockId): void {
     const p = processor[t]!;
-    const at = clocks[t]!;
+    const at = fetch(bucket, p, clocks[t]!);
+    clocks[t] = at;
     bucket.owner = -1;
-    bucket.lineAt = p;
     bucket.freeAt = at;
     const heir = bucket.first;
     if (heir < 0) return;
     bucket.first = next[heir]!;
     if (bucket.first < 0) bucket.last = -1;
     const works = stage[heir] === QUEUES_TO_WAIT ? LOOKS : WAKES;
-    work(bucket, heir, id, at + 3 * transferNs(p, processor[heir]!), works);
+    const ph = processor[heir]!;
+    work(bucket, heir, id, fetch(bucket, ph, at) + transferNs(p, ph), works);
     scheduler().setClock(heir, clocks[heir]!);
   }
 
@@ -201,8 +212,9 @@ export function createFutexes(time: VirtualTime, table: LockTable, scheduler: ()
   function look(t: ThreadSlot, id: LockId): void {
     const bucket = bucketOf(id);
     if (owner[id]! < 0 || (isMarked[id]! & 1) === 0) {
-      bucket.pending--;
       leaveBucket(bucket, t, id);
+      bucket.pending--;
+      clocks[t] = fetch(bucket, processor[t]!, clocks[t]!);
       stage[t] = EXCHANGES;
       leaveKernel(t);
       return;
@@ -251,16 +263,24 @@ export function createFutexes(time: VirtualTime, table: LockTable, scheduler: ()
         isMarked[id]! |= 1;
         locks[id]!.futexWaits++;
         enterKernel(t);
-        bucketOf(id).pending++;
         stage[t] = ENTERS_TO_WAIT;
         break;
       case ENTERS_TO_WAIT:
+        stage[t] = COMES_TO_WAIT;
+        clocks[t] = fetch(bucketOf(id), processor[t]!, clocks[t]!);
+        break;
+      case COMES_TO_WAIT:
+        bucketOf(id).pending++;
         comeToBucket(t, id, QUEUES_TO_WAIT, LOOKS);
         break;
       case LOOKS:
         look(t, id);
         break;
       case ENTERS_TO_WAKE:
+        stage[t] = COMES_TO_WAKE;
+        clocks[t] = fetch(bucketOf(id), processor[t]!, clocks[t]!);
+        break;
+      case COMES_TO_WAKE:
         if (bucketOf(id).pending > 0) {
           comeToBucket(t, id, QUEUES_TO_WAKE, WAKES);
           break;
@@ -306,10 +326,11 @@ export function createFutexes(time: VirtualTime, table: LockTable, scheduler: ()
 
 /** A futex word's hash bucket; that two words share one is left out (there are 256 buckets for each processor). */
 interface Bucket {
-  /** Who has its lock, -1 for nobody; since when it is free, and where its line is. */
+  /** Who has its lock, -1 for nobody; since when it is free; where its line is, and until when it is on its way. */
   owner: number;
   freeAt: Ns;
   lineAt: number;
+  lineFreeAt: Ns;
   /** Who queues for its lock. */
   first: number;
   last: number;
@@ -324,6 +345,7 @@ const newBucket = (): Bucket => ({
   owner: -1,
   freeAt: 0,
   lineAt: -1,
+  lineFreeAt: 0,
   first: -1,
   last: -1,
   firstSleeper: -1,
