@@ -2,6 +2,8 @@ import { readFileSync } from 'node:fs';
 import type { Argv } from 'yargs';
 import { UserError } from '../../sim/contract/assert.ts';
 import { COST_PROFILES, type Costs, DEFAULT_PROFILE, parseCosts } from '../../sim/time/costs.ts';
+import { DEFAULT_HZ } from '../../sim/time/scheduler.ts';
+import { DEFAULT_TOPOLOGY, TOPOLOGY_NAMES } from '../../sim/time/topology.ts';
 import { systemError } from '../../workloads/trace/reader.ts';
 import type { Mode, Pace } from '../run/result.ts';
 import type { SessionOptions } from '../run/session.ts';
@@ -12,6 +14,8 @@ export interface TimeArguments {
   mode: Mode | undefined;
   pace: Pace;
   costs: string;
+  topology: string;
+  hz: number;
 }
 
 export function timeOptions<T>(yargs: Argv<T>): Argv<T> {
@@ -30,11 +34,20 @@ export function timeOptions<T>(yargs: Argv<T>): Argv<T> {
       type: 'string',
       default: DEFAULT_PROFILE,
       describe: `prices of operations: ${Object.keys(COST_PROFILES).join(', ')}, or a file of \`sim calibrate\``,
-    }) as Argv<T>;
+    })
+    .option('topology', {
+      choices: TOPOLOGY_NAMES,
+      default: DEFAULT_TOPOLOGY,
+      describe: 'where the processors lie to each other; auto: pair for up to two of them, else milan',
+    })
+    .option('hz', { type: 'number', default: DEFAULT_HZ, describe: 'ticks of the scheduler a second (CONFIG_HZ)' }) as Argv<T>;
 }
 
-export function timing({ mode, pace, costs }: TimeArguments): Pick<SessionOptions, 'mode' | 'pace' | 'costs'> {
-  return { mode: mode ?? 'virtual', pace, costs: loadCosts(costs) };
+type Timing = Required<Pick<SessionOptions, 'mode' | 'pace' | 'costs' | 'topology' | 'hz'>>;
+
+export function timing({ mode, pace, costs, topology, hz }: TimeArguments): Timing {
+  if (!(hz >= 1 && hz <= 100_000)) throw new UserError(`--hz: found '${hz}', expected a number from 1 to 100000`);
+  return { mode: mode ?? 'virtual', pace, costs: loadCosts(costs), topology, hz };
 }
 
 export function loadCosts(nameOrFile: string): Costs {

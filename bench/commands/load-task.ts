@@ -11,9 +11,7 @@ export async function loadTask(argv: MachineArguments & TimeArguments): Promise<
     workload,
     parameters,
     cpus,
-    mode: argv.mode ?? 'virtual',
-    pace: argv.pace,
-    costs: timing(argv).costs!,
+    ...timing(argv),
     ...(kernel && { kernel }),
     ...(touch && { touch }),
   };

@@ -20,6 +20,7 @@ interface RunArguments extends MachineArguments, TimeArguments, PictureArguments
   samples: string | undefined;
   placements: string | undefined;
   syscalls: string | undefined;
+  'trace-time': string | undefined;
   check: 'off' | 'samples' | 'events';
   threads: string | undefined;
   quiet: boolean;
@@ -43,6 +44,10 @@ export const runCommand: CommandModule<object, RunArguments> = {
       .option('samples', { type: 'string', describe: 'samples as JSON lines to FILE' })
       .option('placements', { type: 'string', describe: 'event, address, usable size of every allocation to FILE' })
       .option('syscalls', { type: 'string', describe: 'every memory system call to FILE' })
+      .option('trace-time', {
+        type: 'string',
+        describe: 'processors, threads, locks and waits of a virtual run to FILE, for Perfetto or chrome://tracing',
+      })
       .option('check', {
         choices: ['off', 'samples', 'events'] as const,
         default: 'off' as const,
@@ -64,7 +69,10 @@ async function run(argv: RunArguments): Promise<void> {
   if (!Number.isInteger(argv['sample-every']) || argv['sample-every'] < 0) {
     throw new UserError(`--sample-every: found '${argv['sample-every']}', expected a number of events from 0`);
   }
-  const outputs = ['json', 'samples', 'placements', 'syscalls'] as const;
+  const outputs = ['json', 'samples', 'placements', 'syscalls', 'trace-time'] as const;
+  if (argv['trace-time'] !== undefined && (argv.mode ?? 'virtual') !== 'virtual') {
+    throw new UserError(`--trace-time: found --mode=${argv.mode}, expected virtual: elsewhere no time is simulated`);
+  }
   const toStdout = outputs.filter((name) => argv[name] === '-' || argv[name] === '');
   if (toStdout.length > 1) throw new UserError(`--${toStdout.join(' and --')} cannot all go to standard output`);
 
@@ -94,6 +102,7 @@ async function run(argv: RunArguments): Promise<void> {
       check: argv.check,
       signal: controller.signal,
       ...(sinks.placements && { placements: sinks.placements }),
+      ...(sinks['trace-time'] && { timeTrace: sinks['trace-time'] }),
       ...(sinks.syscalls && { syscalls: sinks.syscalls }),
       ...(sinks.samples && { onSample: (sample: Sample) => sinks.samples!.write(JSON.stringify(sample)) }),
       ...(progress && { onProgress: progress.update }),

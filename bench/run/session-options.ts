@@ -31,6 +31,8 @@ export interface SessionOptions {
   readonly check?: 'off' | 'samples' | 'events';
   readonly placements?: LineSink;
   readonly syscalls?: LineSink;
+  /** Receives what threads, processors and locks did in virtual time, for Perfetto. */
+  readonly timeTrace?: LineSink;
   /** Called with each sample as it is taken, and with the machine as it stands there. */
   readonly onSample?: (sample: Sample, assembled: Assembled) => void;
   /** Called between pieces of work with the events done so far. */

@@ -77,6 +77,16 @@ const lockSchema = z.object({
 
 const concurrencySchema = z
   .object({
+    processors: z
+      .object({
+        topology: z.string(),
+        hz: count,
+        busyNs: ns,
+        kernelNs: ns.describe('of these in the kernel, where they may wait for its locks'),
+        idleNs: ns,
+      })
+      .optional()
+      .describe('all together, in virtual time'),
     threads: z.array(
       z.object({
         thread: count,

@@ -51,6 +51,9 @@ export interface WaitTimeline {
 
 /** How the processors spent the run, all together. */
 export interface ProcessorsResult {
+  /** Where they lie to each other (sim/time/topology.ts), and which the scheduler's ticks are. */
+  readonly topology: string;
+  readonly hz: number;
   readonly busyNs: Ns;
   /** Of these: in the kernel, where they may wait for its locks. */
   readonly kernelNs: Ns;
@@ -58,8 +61,8 @@ export interface ProcessorsResult {
 }
 
 export interface ConcurrencyResult {
-  /** null where nothing simulates processors. */
-  readonly processors: ProcessorsResult | null;
+  /** Where processors are simulated. */
+  readonly processors?: ProcessorsResult;
   readonly threads: readonly ThreadResult[];
   readonly timeline: WaitTimeline | null;
   /** Calls of malloc, calloc, realloc and memalign; of free. */
@@ -140,7 +143,7 @@ export function concurrencyResult(
   const own = totalOf(locks.filter((lock) => lock.name !== 'mmap_lock'));
   const share = (part: number, whole: number) => (whole === 0 ? 1 : 1 - part / whole);
   return {
-    processors: calls.processors ?? null,
+    ...(calls.processors && { processors: calls.processors }),
     threads,
     timeline,
     allocations: calls.allocations,

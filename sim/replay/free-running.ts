@@ -47,6 +47,8 @@ export interface FreeRunning {
   done(): number;
   /** The event that is executing, for messages. */
   row(): number;
+  /** The time of the thread that executes. */
+  nowNs(): Ns;
   /** The largest sum of requested bytes of live blocks so far. */
   requestedPeakBytes(): Bytes;
   eventsOf(t: ThreadSlot): number;
@@ -507,6 +509,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
     run,
     done: () => executed,
     row,
+    nowNs: () => clocks[current]!,
     requestedPeakBytes: () => live[PEAK]!,
     eventsOf: (t) => done[t]!,
   };

@@ -138,6 +138,7 @@ export function createLockTable(time: VirtualTime): LockTable {
     owner[id] = -1;
     freeAt[id] = at;
     holdNs[id]! += at - heldFrom[id]!;
+    if (time.observer !== undefined) time.observer.held(t, id, heldFrom[id]!, at);
   }
 
   function beginWait(t: ThreadSlot, id: LockId, at: Ns, onNs: Ns): void {
@@ -159,6 +160,7 @@ export function createLockTable(time: VirtualTime): LockTable {
     lock.waits[durationBucket(waited)]!++;
     spinNs[t]! += onNs - onFrom[t]!;
     lockWaitNs[t]! += onNs - onFrom[t]! + sleptNs[t]!;
+    time.observer?.waited(t, id, waitFrom[t]!, at);
     timeline.add(inKernel[id] === 1 ? WAITS_FOR_KERNEL_LOCK : WAITS_FOR_LOCK, waitFrom[t]!, waited);
   }
 

@@ -11,6 +11,9 @@ import type { VirtualTime } from './virtual-time.ts';
 export const STARTS = ['barrier', 'serial'] as const;
 export type Start = (typeof STARTS)[number];
 
+/** Ticks a second: CONFIG_HZ of Debian's and Ubuntu's kernels. */
+export const DEFAULT_HZ = 250;
+
 export interface ThreadTimes {
   readonly onProcessorNs: Ns;
   /** Ready, but every processor was taken. */
@@ -198,6 +201,10 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
     busyNs[p]! += at - onSince[t]!;
     const to = mayRun[t] === 1 ? at : Math.max(onSince[t]!, Math.min(at, blockedFrom[t]!));
     onProcessorNs[t]! += to - onSince[t]!;
+    if (time.observer !== undefined) {
+      time.observer.ran(t, p, onSince[t]!, to, false);
+      time.observer.ran(t, p, to, at, true);
+    }
     onSince[t] = at;
   }
 
@@ -220,6 +227,7 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
     if (mayRun[t] === 1 && at > readyAt[t]!) {
       readyNs[t]! += at - readyAt[t]!;
       timeline.add(WAITS_FOR_PROCESSOR, readyAt[t]!, at - readyAt[t]!);
+      time.observer?.wasReady(t, readyAt[t]!, at);
     }
     let from = at;
     idleNs[p]! += at - idleFrom[p]!;

@@ -4,6 +4,7 @@ import type { KernelVersion } from '../kernel/kernel.ts';
 import type { Costs } from './costs.ts';
 import { createSegmentLog, KERNEL, type SegmentLog, USER } from './segments.ts';
 import { createTimeline, type Timeline } from './timeline.ts';
+import type { TimeObserver } from './time-observer.ts';
 import type { Topology } from './topology.ts';
 
 /** Where every thread stands in virtual time: shared by the core, the locks and the replay. */
@@ -37,6 +38,8 @@ export interface VirtualTime {
   readonly lockWaitNs: Float64Array;
   readonly spinNs: Float64Array;
   readonly timeline: Timeline;
+  /** Whoever wants to see what happens; set before the first event. */
+  observer: TimeObserver | undefined;
   /** The running thread spends so long: at once where nothing is left to be played before. */
   spend(t: ThreadSlot, ns: Ns): void;
   spendInKernel(t: ThreadSlot, ns: Ns): void;
@@ -80,6 +83,7 @@ export function createVirtualTime(options: VirtualTimeOptions): VirtualTime {
     lockWaitNs: perThread(),
     spinNs: perThread(),
     timeline: createTimeline(),
+    observer: undefined,
     spend,
     spendInKernel,
   };

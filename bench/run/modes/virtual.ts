@@ -16,13 +16,14 @@ import { createRecordedTime } from '../../../sim/replay/recorded-time.ts';
 import { COST_PROFILES, DEFAULT_PROFILE } from '../../../sim/time/costs.ts';
 import { durationBucket } from '../../../sim/time/durations.ts';
 import { checkVirtualTime } from '../../../sim/time/invariants.ts';
-import { STARTS, type Start } from '../../../sim/time/scheduler.ts';
+import { DEFAULT_HZ, STARTS, type Start } from '../../../sim/time/scheduler.ts';
 import { createTopology, DEFAULT_TOPOLOGY } from '../../../sim/time/topology.ts';
 import { createVirtualLocks, type VirtualLocks } from '../../../sim/time/virtual-locks.ts';
 import { createVirtualTime, type VirtualTime } from '../../../sim/time/virtual-time.ts';
 import { assemble } from '../machine.ts';
 import type { RunResult } from '../result.ts';
 import { Run } from '../run.ts';
+import { createTimeTrace, type TimeTrace } from '../time-trace.ts';
 import type { Timing } from '../run-result.ts';
 import type { SessionOptions } from '../session-options.ts';
 
@@ -35,6 +36,7 @@ class VirtualRun extends Run {
   /** Lines by event: threads do not reach them in file order. */
   private readonly placements: (string | undefined)[] = [];
   private nextSample: number;
+  private readonly timeTrace: TimeTrace | undefined;
 
   constructor(options: SessionOptions) {
     const { events, cpus } = options;
@@ -71,7 +73,12 @@ class VirtualRun extends Run {
     this.time = time;
     this.locks = locks!;
     const { machine, allocator, request } = assembled;
-    const { placements, syscalls, check, sampleEvery = 0 } = options;
+    const { placements, syscalls, check, sampleEvery = 0, timeTrace } = options;
+    if (timeTrace) {
+      const lockName = (id: number): string => this.locks.table.locks[id]!.name;
+      this.timeTrace = createTimeTrace({ sink: timeTrace, ids: program.order.ids, cpus, lockName });
+      time.observer = this.timeTrace;
+    }
     this.nextSample = sampleEvery > 0 ? sampleEvery : Infinity;
     this.replay = createFreeRunning({
       program,
@@ -106,7 +113,7 @@ class VirtualRun extends Run {
     const goesOn = this.timed(() => this.replay.run(Math.min(events, this.nextSample - this.replay.done())));
     if (goesOn && this.replay.done() >= this.nextSample) {
       this.nextSample += sampleEvery;
-      this.sample(`#${this.replay.done()}`, this.replay.row(), this.time.horizon[0]!);
+      this.sample(`#${this.replay.done()}`, this.replay.row(), this.nowNs());
     }
     return goesOn;
   }
@@ -121,6 +128,8 @@ class VirtualRun extends Run {
 
   protected override sampleEnd(): void {
     this.sample('(end)', this.options.events.length, this.endNs());
+    this.replay.scheduler.closeAccounts(this.endNs());
+    this.timeTrace?.end();
     for (const line of this.placements) if (line !== undefined) this.options.placements!.write(line);
   }
 
@@ -130,13 +139,17 @@ class VirtualRun extends Run {
 
   /** The end of the run so far. */
   private endNs(): Ns {
-    return this.replay.scheduler.unfinished() === 0 ? this.replay.scheduler.endNs() : this.time.horizon[0]!;
+    return this.replay.scheduler.unfinished() === 0 ? this.replay.scheduler.endNs() : this.nowNs();
+  }
+
+  /** Where the running thread is: samples come in the order of time. */
+  private nowNs(): Ns {
+    return Math.max(this.replay.nowNs(), this.samples.at(-1)?.virtualNs ?? 0);
   }
 
   protected override timing(): Timing {
     const { program, time, replay } = this;
     const end = this.endNs();
-    replay.scheduler.closeAccounts(end);
     const { order } = program;
     const { mallocNs, freeNs } = time.costs;
     const threads: ThreadResult[] = [];
@@ -162,6 +175,8 @@ class VirtualRun extends Run {
       locks,
       concurrency: concurrencyResult(threads, waitTimeline(time, end), locks, {
         processors: {
+          topology: time.topology.name,
+          hz: time.hz,
           busyNs: sumOf(replay.scheduler.busyNs),
           kernelNs: sumOf(time.kernelNs),
           idleNs: sumOf(replay.scheduler.idleNs),
@@ -174,9 +189,6 @@ class VirtualRun extends Run {
     };
   }
 }
-
-/** Ticks a second: CONFIG_HZ of Debian's and Ubuntu's kernels. */
-export const DEFAULT_HZ = 250;
 
 /** How the threads begin: a parameter of some workloads; those of a trace wait for each other, as the ground-truth replay's do. */
 function startOf({ parameters = {} }: SessionOptions): Start {

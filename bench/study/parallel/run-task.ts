@@ -21,6 +21,8 @@ export interface RunTask {
   readonly touch?: Touch;
   readonly kernel?: Partial<KernelOptions>;
   readonly costs?: Costs;
+  readonly topology?: string;
+  readonly hz?: number;
   readonly sampleEvery?: number;
   /** Keep what a report draws beyond the result. */
   readonly record?: boolean;
