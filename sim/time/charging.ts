@@ -15,6 +15,8 @@ export interface Charging {
   settleCall(t: ThreadSlot): void;
   /** The running call goes into the kernel, whose counts are then looked at. */
   noteKernelEntry(): void;
+  /** It comes out, with mmap_lock released: pays for what no cache of its processor had, which no other one waits for. */
+  leaveKernel(t: ThreadSlot): void;
   /** The running call has released a lock. */
   noteRelease(): void;
 }
@@ -44,9 +46,11 @@ export function createCharging({ time, operations, onFaults }: ChargingOptions):
   const CLEARED = 5;
   assert(OPERATIONS.length === 25 && OP_FAULTS === 12, 'the sums in settle() leave counters out');
   // In an array: a variable that functions share is looked up, checked and stored at every use.
-  const state = new Int32Array(2);
+  const state = new Int32Array(4);
   const HAS_RELEASED = 0; // a lock, in the running call
   const HAS_CALLED = 1; // the kernel, since the last time that its price was paid
+  const IN_KERNEL = 2; // it is in the kernel
+  const COLD_CALLS = 3; // that are still to be paid
 
   // The counters are never emptied: what was counted since the last time is the difference of two sums of products,
   // which takes no branch and no store for each counter. Whole numbers times prices stay exact enough in doubles.
@@ -106,6 +110,13 @@ export function createCharging({ time, operations, onFaults }: ChargingOptions):
   const counted = new Float64Array(KINDS.length);
   const made = new Uint8Array(running.length);
 
+  function leaveKernel(t: ThreadSlot): void {
+    state[IN_KERNEL] = 0;
+    const count = state[COLD_CALLS]!;
+    state[COLD_CALLS] = 0;
+    if (count > 0) spendInKernel(t, count * coldCallNs);
+  }
+
   /** The first call of each kind on a processor. */
   function coldCalls(t: ThreadSlot): void {
     const p = processor[t]!;
@@ -115,8 +126,9 @@ export function createCharging({ time, operations, onFaults }: ChargingOptions):
       counted[kind] = count;
       if ((made[p]! & (1 << kind)) !== 0) continue;
       made[p]! |= 1 << kind;
-      spendInKernel(t, coldCallNs);
+      state[COLD_CALLS]!++;
     }
+    if (state[IN_KERNEL] === 0) leaveKernel(t);
   }
 
   /** Every other processor that runs a thread of the process is interrupted to forget the translations: base + slope × targets. */
@@ -153,7 +165,9 @@ export function createCharging({ time, operations, onFaults }: ChargingOptions):
     settleCall,
     noteKernelEntry: () => {
       state[HAS_CALLED] = 1;
+      state[IN_KERNEL] = 1;
     },
+    leaveKernel,
     noteRelease: () => {
       state[HAS_RELEASED] = 1;
     },

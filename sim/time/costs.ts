@@ -67,7 +67,9 @@ export interface Costs {
  * machine was twice as fast at the first. Prices that were measured only the second time (what the program does itself, looks at
  * chunks, filling of cleared pages, rousing of processors, what comes over with a lock, interrupts) are given here in the
  * first's terms, by the ratio of those that were measured both times: locks, system calls, futex calls and faults, 0.55. mprotect: a
- * quarter more than then, which is what it takes longer on a heap that is used.
+ * quarter more than then, which is what it takes longer on a heap that is used. pthread_create was measured later, at 0.8 times the first's speed.
+ * What a further target of a shoot-down costs no machine with two processors can tell: a broadcast to 79 others took 93 us on KVM with x2APIC
+ * clusters where one interrupt took 2.5 (commit 4180bf1b655a).
  *
  * What no measurement isolates is derived: a split or a coalesce writes three or four words of two chunks that a search has
  * looked at already; a slow call is what a trip into an arena costs beyond the lock and a split, all in the caches. What it
@@ -117,7 +119,7 @@ const VIRTUAL_MACHINE: Costs = {
   wakeIdleNs: 4_500,
   wakeLatencyNs: 12_000,
   contextSwitchNs: 600,
-  threadCreateNs: 15_000,
+  threadCreateNs: 42_000,
   threadBeginNs: 10_000,
   threadExitNs: 15_000,
   shootDownNs: 8_000,
@@ -139,7 +141,8 @@ const VIRTUAL_MACHINE: Costs = {
  * lmbench's lat_pagefault and in will-it-scale's page_fault1 on x86 servers since 2017; system call entry 70 to 100 ns
  * with the mitigations on; a remote TLB flush under 1 us (Amit, "Optimizing the TLB shootdown algorithm", ATC 2017);
  * wake-up of an idle core 1.5 to 3 us (schbench, perf bench futex); a FUTEX_WAIT that fails 0.64 us (perf bench futex hash, 1.57 M calls a second
- * for each of 112 threads on Skylake: commit a734d9fca84e).
+ * for each of 112 threads on Skylake: commit a734d9fca84e); a thread made and joined 9 us on Skylake (lemire.me, "Cost of a thread in C++ under
+ * Linux", 2020); a shoot-down 6 us with 16 cores (Kumar et al., "Latr: Lazy Translation Coherence", ASPLOS 2018): 0.37 us a further target.
  */
 const BARE_METAL: Costs = {
   ...VIRTUAL_MACHINE,
@@ -165,7 +168,7 @@ const BARE_METAL: Costs = {
   wakeThreadNs: 800,
   wakeIdleNs: 1_000,
   wakeLatencyNs: 2_000,
-  threadCreateNs: 8_000,
+  threadCreateNs: 9_000,
   threadBeginNs: 5_000,
   threadExitNs: 7_000,
   shootDownNs: 700,

@@ -552,54 +552,6 @@ static void working_set(void)
 }
 
 /*
- * Two threads take one lock again and again, as glibc's low-level lock is taken: how long one of them has it to itself. A
- * processor that has the line in its cache takes and releases the lock many times before the other one gets it.
- */
-enum { TAKES = 200000 };
-static _Atomic uint32_t lock_word;
-static _Alignas(64) uint32_t last_taker, changes, guarded[16];
-static void take_and_release(uint32_t me)
-{
-	uint32_t zero = 0;
-	if (!atomic_compare_exchange_strong(&lock_word, &zero, 1))
-		while (atomic_exchange(&lock_word, 2) != 0) futex_wait(&lock_word, 2);
-	if (last_taker != me) {
-		last_taker = me;
-		changes++;
-	}
-	for (int i = 0; i < 8; i++) ((volatile uint32_t *)guarded)[i]++;
-	if (atomic_exchange(&lock_word, 0) > 1) futex_wake(&lock_word);
-}
-static void *taker(void *arg)
-{
-	(void)arg;
-	pin(1);
-	atomic_store(&other, 1);
-	while (atomic_load(&other) != 2) __builtin_ia32_pause();
-	for (int i = 0; i < TAKES; i++) take_and_release(1);
-	return NULL;
-}
-static double line_keep(void)
-{
-	double times[ROUNDS];
-	for (int round = 0; round < ROUNDS; round++) {
-		pthread_t second;
-		atomic_store(&other, 0);
-		pin(0);
-		pthread_create(&second, NULL, taker, NULL);
-		while (atomic_load(&other) != 1) __builtin_ia32_pause();
-		changes = 0;
-		atomic_store(&other, 2);
-		double t = now_ns();
-		for (int i = 0; i < TAKES; i++) take_and_release(0);
-		pthread_join(second, NULL);
-		times[round] = (now_ns() - t) / (changes + 1);
-	}
-	unpin();
-	return median(times, ROUNDS);
-}
-
-/*
  * What a thread on another processor adds to taking pages away: the interrupt that makes it forget translations, here and there.
  * Only calls during which the other one was seen to run count.
  */
@@ -665,8 +617,16 @@ static double tick_rate(char *p, double *each)
 	*each = median(gaps, count);
 	return median(rates, count);
 }
+/* The other processors but the first two, each with a thread that does nothing but run. */
+static void *bystander(void *arg)
+{
+	pin((int)(intptr_t)arg);
+	while (!atomic_load_explicit(&stop, memory_order_relaxed)) __builtin_ia32_pause();
+	return NULL;
+}
 static void shoot_down(void)
 {
+	enum { MOST = 64 };
 	char *p = map(PAGE);
 	pin(0);
 	double alone = forget_page(p, 0), each;
@@ -674,13 +634,23 @@ static void shoot_down(void)
 	atomic_store(&stop, 0);
 	pthread_create(&second, NULL, busy, NULL);
 	usleep(2000);
-	double shared = forget_page(p, 1), calm = tick_rate(NULL, &each), disturbed = tick_rate(p, &each);
+	double shared = forget_page(p, 1), calm = tick_rate(NULL, &each), disturbed = tick_rate(p, &each), all = -1;
+	int others = (int)sysconf(_SC_NPROCESSORS_ONLN) - 2;
+	if (others > MOST) others = MOST;
+	pthread_t bystanders[MOST];
+	for (int i = 0; i < others; i++) pthread_create(&bystanders[i], NULL, bystander, (void *)(intptr_t)(i + 2));
+	if (others > 0) {
+		usleep(2000);
+		all = forget_page(p, 1);
+	}
 	atomic_store(&stop, 1);
 	pthread_join(second, NULL);
+	for (int i = 0; i < others; i++) pthread_join(bystanders[i], NULL);
 	unpin();
 	munmap(p, PAGE);
 	if (shared < alone || calm <= 0 || disturbed < 0) return; /* never seen to run side by side: says nothing */
 	report("shootDownNs", shared - alone);
+	if (all > shared) report("shootDownTargetNs", (all - shared) / others);
 	report("interruptNs", disturbed < calm ? each * (1 - disturbed / calm) : 0);
 }
 
@@ -717,21 +687,24 @@ static void *passer(void *arg)
 	while (!atomic_load(&gate)) futex_wait(&gate, 0);
 	return NULL;
 }
-static double thread_life(void)
+static double thread_life(double *create)
 {
-	double times[ROUNDS];
+	double times[ROUNDS], creates[ROUNDS];
 	for (int round = 0; round < ROUNDS; round++) {
 		pthread_t threads[32];
 		pin(0);
 		atomic_store(&gate, 0);
-		for (int i = 0; i < 32; i++) pthread_create(&threads[i], NULL, passer, NULL);
-		usleep(5000);
 		double t = now_ns();
+		for (int i = 0; i < 32; i++) pthread_create(&threads[i], NULL, passer, NULL);
+		creates[round] = (now_ns() - t) / 32;
+		usleep(5000);
+		t = now_ns();
 		atomic_store(&gate, 1);
 		syscall(SYS_futex, &gate, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL, 0);
 		for (int i = 31; i >= 0; i--) pthread_join(threads[i], NULL); /* the last one first: it need not be woken 32 times */
 		times[round] = (now_ns() - t) / 32;
 	}
+	*create = median(creates, ROUNDS);
 	return median(times, ROUNDS);
 }
 
@@ -801,7 +774,6 @@ static void memory_rates(void)
 	report("fillRateMemory", fill_rate(64UL << 20));
 	report("scatteredWriteL3Ns", scattered_write(8UL << 20));
 	report("scatteredWriteMemoryNs", scattered_write(64UL << 20));
-	report("coldLineNs", cold_line(32UL << 20));
 	report("usableCacheBytes", usable_cache());
 }
 static void switches(void)
@@ -814,9 +786,13 @@ static void hand_overs(void)
 {
 	report("futexHandOverNs", futex_round(1));
 	report("lineTransferNs", line_transfer());
-	report("lineKeepNs", line_keep());
 }
-static void thread_lives(void) { report("threadLifeNs", thread_life()); }
+static void thread_lives(void)
+{
+	double create, life = thread_life(&create);
+	report("threadLifeNs", life);
+	report("threadCreateNs", create);
+}
 
 static const struct {
 	void (*measure)(void);
