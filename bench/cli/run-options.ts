@@ -85,6 +85,7 @@ export async function prepare(argv: MachineArguments): Promise<{ readonly sessio
       events: workload.events,
       workload: workload.name,
       parameters: workload.parameters,
+      start: workload.start,
       spec: parseAllocator(argv.allocator, cpus),
       cpus,
       seed: argv.seed,

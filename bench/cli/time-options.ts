@@ -40,7 +40,11 @@ export function timeOptions<T>(yargs: Argv<T>): Argv<T> {
       default: DEFAULT_TOPOLOGY,
       describe: 'where the processors lie to each other; auto: pair for up to two of them, else milan',
     })
-    .option('hz', { type: 'number', default: DEFAULT_HZ, describe: 'ticks of the scheduler a second (CONFIG_HZ)' }) as Argv<T>;
+    .option('hz', {
+      type: 'number',
+      default: DEFAULT_HZ,
+      describe: 'ticks of the scheduler a second (CONFIG_HZ)',
+    }) as Argv<T>;
 }
 
 type Timing = Required<Pick<SessionOptions, 'mode' | 'pace' | 'costs' | 'topology' | 'hz'>>;

@@ -27,6 +27,7 @@ export async function runSuite(suite: Suite, folder: string, options: RunAllOpti
               events: loaded.events,
               workload: existsSync(beside) ? name : loaded.name,
               parameters: loaded.parameters,
+              start: loaded.start,
               allocator,
               cpus,
               mode,

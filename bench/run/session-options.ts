@@ -1,5 +1,6 @@
 import type { AllocatorSpec } from '../../allocators/spec.ts';
 import type { EventBuffer, Touch } from '../../sim/contract/event.ts';
+import type { Start } from '../../sim/contract/start.ts';
 import type { KernelOptions } from '../../sim/kernel/kernel.ts';
 import type { Sample } from '../../sim/metrics/sample.ts';
 import type { Costs } from '../../sim/time/costs.ts';
@@ -25,6 +26,8 @@ export interface SessionOptions {
   readonly topology?: string;
   /** Ticks of its scheduler a second. */
   readonly hz?: number;
+  /** How the threads begin in virtual time; barrier, unless the workload says otherwise. */
+  readonly start?: Start;
   /** A sample every so many events too; 0 for none. */
   readonly sampleEvery?: number;
   /** `samples`: walk all invariants at each sample; `events`: after every event. */

@@ -1,13 +1,9 @@
 import { OP_SLOW_CALLS, OPERATIONS, type Operation } from '../contract/operations.ts';
+import type { Start } from '../contract/start.ts';
 import type { Ns } from '../contract/units.ts';
 import type { MeasuredLock } from '../time/lock-table.ts';
 import type { VirtualTime } from '../time/virtual-time.ts';
-import {
-  WAITS_FOR_KERNEL_LOCK,
-  WAITS_FOR_LOCK,
-  WAITS_FOR_PROCESSOR,
-  WAITS_FOR_THREAD,
-} from '../time/timeline.ts';
+import { WAITS_FOR_KERNEL_LOCK, WAITS_FOR_LOCK, WAITS_FOR_PROCESSOR, WAITS_FOR_THREAD } from '../time/timeline.ts';
 import { percentiles } from './percentiles.ts';
 
 export interface LockResult {
@@ -51,9 +47,10 @@ export interface WaitTimeline {
 
 /** How the processors spent the run, all together. */
 export interface ProcessorsResult {
-  /** Where they lie to each other (sim/time/topology.ts), and which the scheduler's ticks are. */
+  /** Where they lie to each other (sim/time/topology.ts), the scheduler's ticks a second, and how the threads began. */
   readonly topology: string;
   readonly hz: number;
+  readonly start: Start;
   readonly busyNs: Ns;
   /** Of these: in the kernel, where they may wait for its locks. */
   readonly kernelNs: Ns;

@@ -2,10 +2,11 @@ import type { Handle, ThreadSlot } from '../contract/allocator.ts';
 import { UserError } from '../contract/assert.ts';
 import * as columns from '../contract/event.ts';
 import * as counters from '../contract/operations.ts';
+import type { Start } from '../contract/start.ts';
 import type { Bytes, Ns } from '../contract/units.ts';
 import { createCaches } from '../time/caches.ts';
 import { createPlayer } from '../time/player.ts';
-import type { Scheduler, Start } from '../time/scheduler.ts';
+import type { Scheduler } from '../time/scheduler.ts';
 import { createScheduler } from '../time/scheduler.ts';
 import * as blockWrites from './block-writes.ts';
 import { createWriteBlock } from './block-writes.ts';
@@ -460,7 +461,8 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   function stopped(t: ThreadSlot, stop: Stop): void {
     if (stop === STOP_DONE) scheduler.done(t);
     else if (stop === STOP_UNTIL) scheduler.sleepUntil(t, dueNs);
-    else if (running[processor[t]!] !== t) return; // it looks for something, and let others go first
+    else if (running[processor[t]!] !== t)
+      return; // it looks for something, and let others go first
     else if (tail[t] !== 0) play(t);
     else scheduler.moved(processor[t]!);
   }

@@ -26,7 +26,10 @@ export interface Placement {
   readonly ranAt: Float64Array;
 }
 
-export function createPlacement({ topology, running, processor, cpus, threads }: VirtualTime, fair: FairClass): Placement {
+export function createPlacement(
+  { topology, running, processor, cpus, threads }: VirtualTime,
+  fair: FairClass,
+): Placement {
   const { llc, core, socket, llcSize } = topology;
   const { queued } = fair;
   const ranAt = new Float64Array(threads).fill(-Infinity);

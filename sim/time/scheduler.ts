@@ -1,15 +1,12 @@
 import type { ThreadSlot } from '../contract/allocator.ts';
 import { createRandom } from '../contract/random.ts';
+import type { Start } from '../contract/start.ts';
 import type { Ns } from '../contract/units.ts';
 import { COMES_AWAKE, COMES_NEW, COMES_OVER, type Coming, createFairClass } from './fair.ts';
 import { createPlacement } from './placement.ts';
 import { createTimers, createTournament } from './ready-queue.ts';
 import { WAITS_FOR_PROCESSOR, WAITS_FOR_THREAD } from './timeline.ts';
 import type { VirtualTime } from './virtual-time.ts';
-
-/** How a program's threads begin: made one after the other by the main one, or all waiting for its word. */
-export const STARTS = ['barrier', 'serial'] as const;
-export type Start = (typeof STARTS)[number];
 
 /** Ticks a second: CONFIG_HZ of Debian's and Ubuntu's kernels. */
 export const DEFAULT_HZ = 250;

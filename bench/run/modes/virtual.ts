@@ -16,7 +16,7 @@ import { createRecordedTime } from '../../../sim/replay/recorded-time.ts';
 import { COST_PROFILES, DEFAULT_PROFILE } from '../../../sim/time/costs.ts';
 import { durationBucket } from '../../../sim/time/durations.ts';
 import { checkVirtualTime } from '../../../sim/time/invariants.ts';
-import { DEFAULT_HZ, STARTS, type Start } from '../../../sim/time/scheduler.ts';
+import { DEFAULT_HZ } from '../../../sim/time/scheduler.ts';
 import { createTopology, DEFAULT_TOPOLOGY } from '../../../sim/time/topology.ts';
 import { createVirtualLocks, type VirtualLocks } from '../../../sim/time/virtual-locks.ts';
 import { createVirtualTime, type VirtualTime } from '../../../sim/time/virtual-time.ts';
@@ -45,7 +45,7 @@ class VirtualRun extends Run {
     const { threads, slotLimit } = program.order;
     const costs = options.costs ?? COST_PROFILES[DEFAULT_PROFILE]!;
     const kernel = { ...KERNEL_DEFAULTS, ...options.kernel };
-    const { topology = DEFAULT_TOPOLOGY, hz = DEFAULT_HZ, seed = 0 } = options;
+    const { topology = DEFAULT_TOPOLOGY, hz = DEFAULT_HZ, seed = 0, start = 'barrier' } = options;
     const time = createVirtualTime({
       threads,
       cpus,
@@ -82,7 +82,7 @@ class VirtualRun extends Run {
     this.nextSample = sampleEvery > 0 ? sampleEvery : Infinity;
     this.replay = createFreeRunning({
       program,
-      start: startOf(options),
+      start,
       objects: objects!,
       kernel: machine.kernel,
       allocator,
@@ -177,6 +177,7 @@ class VirtualRun extends Run {
         processors: {
           topology: time.topology.name,
           hz: time.hz,
+          start: this.options.start ?? 'barrier',
           busyNs: sumOf(replay.scheduler.busyNs),
           kernelNs: sumOf(time.kernelNs),
           idleNs: sumOf(replay.scheduler.idleNs),
@@ -188,12 +189,6 @@ class VirtualRun extends Run {
       }),
     };
   }
-}
-
-/** How the threads begin: a parameter of some workloads; those of a trace wait for each other, as the ground-truth replay's do. */
-function startOf({ parameters = {} }: SessionOptions): Start {
-  const given = parameters['start'];
-  return STARTS.find((start) => start === given) ?? 'barrier';
 }
 
 const sumOf = (values: Float64Array): number => values.reduce((sum, value) => sum + value, 0);
