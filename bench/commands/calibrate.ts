@@ -141,7 +141,6 @@ export function pricesFrom(measured: Measured): Partial<Costs> {
     syscallNs: positive(entry),
     futexWaitNs: positive(m('futexWaitFailedNs', base.futexWaitNs)),
     futexWakeNs: positive(wake),
-    coldCallNs: positive(m('coldCallNs', base.coldCallNs)),
     wakeThreadNs: positive(wakeThread),
     wakeIdleNs: positive(m('futexWakeIdleNs', base.wakeIdleNs + wake) - wake),
     wakeLatencyNs: positive(m('wakeLatencyNs', base.wakeLatencyNs)),

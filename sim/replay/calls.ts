@@ -19,6 +19,7 @@ export const MARK_BEGIN = 0; // a call has begun
 export const MARK_MALLOC = 1; // it has ended: one of malloc's kind,
 export const MARK_FREE = 2; // of free's
 export const MARK_USED = 3; // an object has been used: its slot
+export const MARK_BEGUN = 4; // another thread has been made, or is to be woken: that one
 
 /** What calls to the allocator take in virtual time. */
 export interface Calls {

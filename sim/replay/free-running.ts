@@ -6,11 +6,12 @@ import type { Start } from '../contract/start.ts';
 import type { Bytes, Ns } from '../contract/units.ts';
 import { createCaches } from '../time/caches.ts';
 import { createPlayer } from '../time/player.ts';
+import { KERNEL, KIND_BITS, MARK } from '../time/segments.ts';
 import type { Scheduler } from '../time/scheduler.ts';
 import { createScheduler } from '../time/scheduler.ts';
 import * as blockWrites from './block-writes.ts';
 import { createWriteBlock } from './block-writes.ts';
-import { type CallDurations, createCalls, MARK_FREE, MARK_MALLOC, MARK_USED } from './calls.ts';
+import { type CallDurations, createCalls, MARK_BEGUN, MARK_FREE, MARK_MALLOC, MARK_USED } from './calls.ts';
 import * as liveBytes from './live-bytes.ts';
 import { createLiveBytes } from './live-bytes.ts';
 import * as objectWaits from './object-waits.ts';
@@ -88,7 +89,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   const { clocks, limit, log, processor, running, costs, spend, topology } = time;
   const { tail } = log;
   const { transferNs } = topology;
-  const { eventNs, mallocNs, freeNs, threadBeginNs, threadExitNs, writeL2Ns, fillRateL2 } = costs;
+  const { eventNs, mallocNs, freeNs, threadBeginNs, threadCreateNs, threadExitNs, writeL2Ns, fillRateL2 } = costs;
   const isPlain = recordedNs === undefined && onEvent === undefined; // nobody looks at single events
   const touches = touch !== 'none';
   const fills = touch === 'full';
@@ -122,6 +123,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
     scheduler,
     onMark: (t, mark, argument) => {
       if (mark === MARK_USED) usedNow(t, argument);
+      else if (mark === MARK_BEGUN) beginOther(t, argument);
       else reached(mark, t);
     },
   });
@@ -147,6 +149,12 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   /** Too far ahead of the others for a call that its cache does not serve. */
   function isFarAhead(t: ThreadSlot): boolean {
     return clocks[t]! > limit[0]! + leeway[t]!;
+  }
+
+  /** The main thread has made another one, or wakes it. */
+  function beginOther(main: ThreadSlot, t: ThreadSlot): void {
+    if (options.start === 'serial') scheduler.begin(t, main);
+    else clocks[main]! += scheduler.wake(t, main, clocks[main]!);
   }
 
   function beginThread(t: ThreadSlot): void {
@@ -438,7 +446,10 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   log.head[0] = 0;
   log.tail[0] = 0;
   clocks[0] = 0;
-  scheduler.start(options.start);
+  for (const t of scheduler.start(options.start)) {
+    if (options.start === 'serial') log.appendTime(0, KERNEL, threadCreateNs);
+    log.append(0, MARK | (MARK_BEGUN << KIND_BITS), t);
+  }
 
   /** The thread that has not ended its turn, because the share or what was at hand of its events is used up: it goes on where it was, or -1. */
   let paused = -1;

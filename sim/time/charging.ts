@@ -15,8 +15,6 @@ export interface Charging {
   settleCall(t: ThreadSlot): void;
   /** The running call goes into the kernel, whose counts are then looked at. */
   noteKernelEntry(): void;
-  /** It comes out, with mmap_lock released: pays for what no cache of its processor had, which no other one waits for. */
-  leaveKernel(t: ThreadSlot): void;
   /** The running call has released a lock. */
   noteRelease(): void;
 }
@@ -31,10 +29,9 @@ export interface ChargingOptions {
 
 export function createCharging({ time, operations, onFaults }: ChargingOptions): Charging {
   // Constants of their own are folded into the code, imported ones are loaded at every use.
-  const { OP_BRK, OP_MADVISE, OP_MAPPINGS_ENTERED, OP_MMAP, OP_MPROTECT, OP_MUNMAP } = counters;
   const { OP_BYTES_CLEARED, OP_BYTES_COPIED, OP_FAULTS, OP_FLUSHES, OP_ZERO_PAGES_REPLACED, OPERATIONS } = counters;
-  const { debts, processor, running, costs, spend, spendInKernel } = time;
-  const { coldCallNs, shootDownNs, shootDownTargetNs, interruptNs } = costs;
+  const { debts, running, costs, spend, spendInKernel } = time;
+  const { shootDownNs, shootDownTargetNs, interruptNs } = costs;
   const prices = operationPrices(costs);
   const faultNs = prices[OP_FAULTS]!;
   const settled = new Float64Array(6);
@@ -46,11 +43,9 @@ export function createCharging({ time, operations, onFaults }: ChargingOptions):
   const CLEARED = 5;
   assert(OPERATIONS.length === 25 && OP_FAULTS === 12, 'the sums in settle() leave counters out');
   // In an array: a variable that functions share is looked up, checked and stored at every use.
-  const state = new Int32Array(4);
+  const state = new Int32Array(2);
   const HAS_RELEASED = 0; // a lock, in the running call
   const HAS_CALLED = 1; // the kernel, since the last time that its price was paid
-  const IN_KERNEL = 2; // it is in the kernel
-  const COLD_CALLS = 3; // that are still to be paid
 
   // The counters are never emptied: what was counted since the last time is the difference of two sums of products,
   // which takes no branch and no store for each counter. Whole numbers times prices stay exact enough in doubles.
@@ -86,7 +81,6 @@ export function createCharging({ time, operations, onFaults }: ChargingOptions):
       (operations[20]! * prices[20]! + operations[21]! * prices[21]!) +
       (operations[22]! * prices[22]! + operations[23]! * prices[23]! + operations[24]! * prices[24]!);
     if (kernel !== settled[KERNEL]!) {
-      coldCalls(t);
       spendInKernel(t, kernel - settled[KERNEL]!);
       settled[KERNEL] = kernel;
     }
@@ -103,32 +97,6 @@ export function createCharging({ time, operations, onFaults }: ChargingOptions):
       settled[SHOT_DOWN] = shootDowns;
       shootDown(t, count);
     }
-  }
-
-  // How often calls of each kind had been made, and by processor which have been made there, a bit for each.
-  const KINDS = [OP_BRK, OP_MMAP, OP_MUNMAP, OP_MADVISE, OP_MPROTECT, OP_MAPPINGS_ENTERED];
-  const counted = new Float64Array(KINDS.length);
-  const made = new Uint8Array(running.length);
-
-  function leaveKernel(t: ThreadSlot): void {
-    state[IN_KERNEL] = 0;
-    const count = state[COLD_CALLS]!;
-    state[COLD_CALLS] = 0;
-    if (count > 0) spendInKernel(t, count * coldCallNs);
-  }
-
-  /** The first call of each kind on a processor. */
-  function coldCalls(t: ThreadSlot): void {
-    const p = processor[t]!;
-    for (let kind = 0; kind < KINDS.length; kind++) {
-      const count = operations[KINDS[kind]!]!;
-      if (count === counted[kind]!) continue;
-      counted[kind] = count;
-      if ((made[p]! & (1 << kind)) !== 0) continue;
-      made[p]! |= 1 << kind;
-      state[COLD_CALLS]!++;
-    }
-    if (state[IN_KERNEL] === 0) leaveKernel(t);
   }
 
   /** Every other processor that runs a thread of the process is interrupted to forget the translations: base + slope × targets. */
@@ -165,9 +133,7 @@ export function createCharging({ time, operations, onFaults }: ChargingOptions):
     settleCall,
     noteKernelEntry: () => {
       state[HAS_CALLED] = 1;
-      state[IN_KERNEL] = 1;
     },
-    leaveKernel,
     noteRelease: () => {
       state[HAS_RELEASED] = 1;
     },

@@ -31,8 +31,6 @@ export interface Costs {
   /** futex(FUTEX_WAIT) of a lock that is released before the kernel looks at it. */
   readonly futexWaitNs: Ns;
   readonly futexWakeNs: Ns;
-  /** What a processor's first call of each kind takes longer, as no cache holds what it needs. */
-  readonly coldCallNs: Ns;
   /** Waking a thread that sleeps, beyond the call, on the waker: where it only queues, and where its processor is to be interrupted. */
   readonly wakeThreadNs: Ns;
   readonly wakeIdleNs: Ns;
@@ -114,7 +112,6 @@ const VIRTUAL_MACHINE: Costs = {
   syscallNs: 100,
   futexWaitNs: 200,
   futexWakeNs: 150,
-  coldCallNs: 12_000,
   wakeThreadNs: 800,
   wakeIdleNs: 4_500,
   wakeLatencyNs: 12_000,
@@ -164,7 +161,6 @@ const BARE_METAL: Costs = {
   syscallNs: 80,
   futexWaitNs: 640,
   futexWakeNs: 200,
-  coldCallNs: 4_000,
   wakeThreadNs: 800,
   wakeIdleNs: 1_000,
   wakeLatencyNs: 2_000,

@@ -39,7 +39,13 @@ export interface ThreadTimes {
  * What a thread that loses its processor still had to do of the running segment it does when it is back.
  */
 export interface Scheduler {
-  start(how: Start): void;
+  /**
+   * The main thread is on its processor; the others are still to be begun or, at a barrier, to be woken, in the order returned: that in
+   * which they came to wait there is drawn.
+   */
+  start(how: Start): ThreadSlot[];
+  /** wake_up_new_task(): `maker`, at its clock, has made `t`. */
+  begin(t: ThreadSlot, maker: ThreadSlot): void;
   /** The processor that is next, where a thread has something to do; -1: nothing happens any more. Sets `limit` and `horizon`. */
   turn(): number;
   /** The clock of the thread on processor `p` has changed. */
@@ -73,7 +79,7 @@ export interface Scheduler {
 /** `resumed`: a thread has its processor back, from a time on. */
 export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: Ns) => void): Scheduler {
   const { threads, cpus, clocks, debts, processor, running, inKernel, limit, horizon, timeline, costs } = time;
-  const { contextSwitchNs, wakeLatencyNs, wakeIdleNs, wakeThreadNs, threadCreateNs, syscallNs } = costs;
+  const { contextSwitchNs, wakeLatencyNs, wakeIdleNs, wakeThreadNs, syscallNs } = costs;
   const fair = createFairClass(time.version, threads, cpus);
   const { queued } = fair;
   const placement = createPlacement(time, fair);
@@ -93,7 +99,6 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
   const blockedNs = perThread();
   const blockedFrom = perThread().fill(-1);
   const mayRun = new Uint8Array(threads).fill(1); // 0: it only looks
-  const asleep = new Uint8Array(threads);
   const counts = new Int32Array(3 * threads); // context switches, sleeps, wakes
   const hasTick = new Uint8Array(cpus);
   const mustLeave = new Uint8Array(cpus); // TIF_NEED_RESCHED
@@ -249,7 +254,6 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
   }
 
   function wake(t: ThreadSlot, waker: ThreadSlot, at: Ns): Ns {
-    asleep[t] = 0;
     counts[3 * t + 2]!++;
     const here = processor[waker]!;
     const p = placement.forWakeUp(t, here);
@@ -283,7 +287,6 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
     const p = processor[t]!;
     const at = clocks[t]!;
     account(p, at);
-    asleep[t] = 1;
     counts[3 * t + 1]!++;
     inKernel[t] = 0;
     leave(p, t, at);
@@ -299,7 +302,6 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
 
   /** A timer's thread goes on where it was, as hrtimer_wakeup() does. */
   function wakeByTimer(t: ThreadSlot, at: Ns): void {
-    asleep[t] = 0;
     counts[3 * t + 2]!++;
     const p = placement.forWakeUp(t, processor[t]!);
     readyAt[t] = at;
@@ -354,37 +356,28 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
     switchTo(p, at);
   }
 
-  function start(how: Start): void {
+  function start(how: Start): ThreadSlot[] {
     arrive(0, 0, 0, COMES_NEW);
     const order = Array.from({ length: threads - 1 }, (_, i) => i + 1);
-    if (how === 'barrier') {
-      // In the order in which they came to wait, each where it first ran.
-      for (let i = order.length - 1; i > 0; i--) {
-        const j = random.integer(0, i);
-        [order[i], order[j]] = [order[j]!, order[i]!];
-      }
-      for (const t of order) asleep[t] = 1;
-      order.forEach((t, i) => {
-        processor[t] = (i + 1) % cpus;
-      });
+    if (how === 'serial') return order;
+    // In the order in which they came to wait, each where it first ran.
+    for (let i = order.length - 1; i > 0; i--) {
+      const j = random.integer(0, i);
+      [order[i], order[j]] = [order[j]!, order[i]!];
     }
-    let at = clocks[0]!;
-    for (const t of order) {
-      if (how === 'serial') {
-        at += threadCreateNs;
-        const p = placement.forBegin();
-        if (running[p]! < 0) rouse(p, t, at + wakeLatencyNs, COMES_NEW);
-        else {
-          readyAt[t] = at;
-          arrive(p, t, at, COMES_NEW);
-        }
-      } else {
-        counts[3 * t + 1]!++;
-        at += wake(t, 0, at);
-      }
-    }
-    if (running[0] === 0) setClock(0, at);
-    else restNs[0] = Math.max(0, at - clocks[0]!);
+    order.forEach((t, i) => {
+      processor[t] = (i + 1) % cpus;
+      counts[3 * t + 1]!++;
+    });
+    return order;
+  }
+
+  function begin(t: ThreadSlot, maker: ThreadSlot): void {
+    const at = clocks[maker]!;
+    const p = placement.forBegin();
+    readyAt[t] = at;
+    if (running[p]! < 0) rouse(p, t, at + wakeLatencyNs, COMES_NEW);
+    else arrive(p, t, at, COMES_NEW);
   }
 
   function turn(): number {
@@ -415,6 +408,7 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
 
   return {
     start,
+    begin,
     turn,
     moved,
     setClock,

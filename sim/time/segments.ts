@@ -25,7 +25,7 @@ export interface SegmentLog {
   readonly head: Int32Array;
   /** Also the number of segments since the log was empty: 0 where nothing is to be played. */
   readonly tail: Int32Array;
-  append(t: ThreadSlot, code: number, ns: Ns): void;
+  append(t: ThreadSlot, code: number, argument: number): void;
   /** Time on the processor: joins the last segment where that is alike. */
   appendTime(t: ThreadSlot, kind: typeof USER | typeof KERNEL, ns: Ns): void;
 }
@@ -47,11 +47,11 @@ export function createSegmentLog(threads: number): SegmentLog {
     durations[t] = longer;
   }
 
-  function append(t: ThreadSlot, code: number, ns: Ns): void {
+  function append(t: ThreadSlot, code: number, argument: number): void {
     const i = tail[t]!;
     if (i === codes[t]!.length) grow(t);
     codes[t]![i] = code;
-    durations[t]![i] = ns;
+    durations[t]![i] = argument;
     tail[t] = i + 1;
   }
 

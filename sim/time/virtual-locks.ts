@@ -57,7 +57,7 @@ export function createVirtualLocks({ time, operations, perVmaLocks }: VirtualLoc
   const leeway = new Float64Array(threads);
   let mmapLock = -1;
   const charging = createCharging({ time, operations, onFaults: perVmaLocks ? spendInKernel : faultsAsReader });
-  const { settle, settleLong, settleCall, noteKernelEntry, leaveKernel, noteRelease } = charging;
+  const { settle, settleLong, settleCall, noteKernelEntry, noteRelease } = charging;
 
   /** Page faults hold mmap_lock as readers: they wait for writers, and keep writers waiting. */
   function faultsAsReader(t: ThreadSlot, ns: Ns): void {
@@ -130,7 +130,6 @@ export function createVirtualLocks({ time, operations, perVmaLocks }: VirtualLoc
     noteRelease();
     if (tail[t] !== 0 || isMarked[id] !== 0 || ofKernel[id] === 1 || clocks[t]! > horizonOf(t, id)) {
       append(t, RELEASE | (id << KIND_BITS), 0);
-      if (ofKernel[id] === 1) leaveKernel(t);
     } else {
       table.give(t, id, clocks[t]!);
     }
@@ -150,7 +149,6 @@ export function createVirtualLocks({ time, operations, perVmaLocks }: VirtualLoc
   function releaseShared(t: ThreadSlot, id: LockId): void {
     settle(t);
     if (!perVmaLocks) append(t, UP_READ | (id << KIND_BITS), 0);
-    leaveKernel(t);
   }
 
   /** An atomic operation on the line that the lock lies in. */

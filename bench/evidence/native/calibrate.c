@@ -237,38 +237,6 @@ static void first_faults(void)
 }
 
 /*
- * What the first call of each kind takes longer than the second, in a thread that has just been woken: the mean over the calls with
- * which glibc makes an arena.
- */
-static _Atomic uint32_t begin_cold;
-static void *cold_thread(void *arg)
-{
-	double *extra = arg, times[2] = {0, 0};
-	while (!atomic_load(&begin_cold)) syscall(SYS_futex, &begin_cold, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0);
-	for (int turn = 0; turn < 2; turn++) {
-		double t = now_ns();
-		char *p = mmap(NULL, 4096 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-		munmap(p + 2048 * PAGE, 2048 * PAGE);
-		mprotect(p, 33 * PAGE, PROT_READ | PROT_WRITE);
-		p[0] = 1;
-		times[turn] = now_ns() - t;
-	}
-	*extra = (times[0] - times[1]) / 4;
-	return NULL;
-}
-static void cold_calls(void)
-{
-	double extra = 0;
-	pthread_t thread;
-	pthread_create(&thread, NULL, cold_thread, &extra);
-	usleep(20000);
-	atomic_store(&begin_cold, 1);
-	syscall(SYS_futex, &begin_cold, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
-	pthread_join(thread, NULL);
-	report("coldCallNs", extra > 0 ? extra : 0);
-}
-
-/*
  * Calls that take a page away, each with the fault that brings one and the call before: the kernel flushes translations, and what
  * comes next is slower for it, so one call alone would say too little. `one` are two pages; the heap gets and loses 33.
  */
@@ -798,7 +766,7 @@ static const struct {
 	void (*measure)(void);
 	int cpus; /* that it needs */
 } parts[] = {
-	{calls, 1}, {working_set, 1}, {faults, 1}, {fault_fills, 1}, {releases, 1}, {first_faults, 1}, {syscalls, 1}, {cold_calls, 1}, {rates, 1}, {memory_rates, 1},
+	{calls, 1}, {working_set, 1}, {faults, 1}, {fault_fills, 1}, {releases, 1}, {first_faults, 1}, {syscalls, 1}, {rates, 1}, {memory_rates, 1},
 	{switches, 1}, {hand_overs, 2}, {shoot_down, 2}, {wake_idle, 2}, {thread_lives, 1},
 };
 
