@@ -134,6 +134,7 @@ export function pricesFrom(measured: Measured): Partial<Costs> {
       mappingsEntered: positive(m('firstFaultNs', fault + base.operations.mappingsEntered) - fault),
       brkShrinks: inRound('brkRoundNs', 2 * called('brk') + flush, base.operations.brkShrinks),
     },
+    priceSpread: positive(m('priceSpread', base.priceSpread)),
     lockNs: positive(lock),
     lineTransferNs: positive(m('lineTransferNs', base.lineTransferNs)),
     guardedTransferNs: positive(m('arenaHandOverNs', base.guardedTransferNs)),

@@ -1,6 +1,7 @@
 import type { ThreadSlot } from '../contract/allocator.ts';
 import { assert } from '../contract/assert.ts';
 import * as counters from '../contract/operations.ts';
+import { createRandom } from '../contract/random.ts';
 import type { Ns } from '../contract/units.ts';
 import { operationPrices } from './costs.ts';
 import type { VirtualTime } from './virtual-time.ts';
@@ -27,12 +28,20 @@ export interface ChargingOptions {
   readonly onFaults: (t: ThreadSlot, ns: Ns) => void;
 }
 
+/** A price is a sum of many: few factors are enough, and stay in the host's first cache. A power of two. */
+const FACTORS = 1024;
+
 export function createCharging({ time, operations, onFaults }: ChargingOptions): Charging {
   // Constants of their own are folded into the code, imported ones are loaded at every use.
   const { OP_BYTES_CLEARED, OP_BYTES_COPIED, OP_FAULTS, OP_FLUSHES, OP_ZERO_PAGES_REPLACED, OPERATIONS } = counters;
   const { debts, running, costs, spend, spendInKernel } = time;
   const { shootDownNs, shootDownTargetNs, interruptNs } = costs;
   const prices = operationPrices(costs);
+  // The same work never takes quite the same time; without that, threads that do the same would meet at the same points for ever. Each thread
+  // has its own row of factors, whatever the others do: equally distributed, half of them within the measured spread.
+  const random = createRandom(time.seed, 'prices');
+  const factors = Float64Array.from({ length: FACTORS }, () => 1 + (2 * random.next() - 1) * 2 * costs.priceSpread);
+  const draws = Int32Array.from({ length: time.threads }, () => random.integer(0, FACTORS - 1));
   const faultNs = prices[OP_FAULTS]!;
   const settled = new Float64Array(6);
   const OWN = 0; // price of all that the allocator was counted to have done
@@ -62,7 +71,9 @@ export function createCharging({ time, operations, onFaults }: ChargingOptions):
         operations[9]! * prices[9]! +
         (operations[10]! * prices[10]! + operations[11]! * prices[11]!));
     if (own !== settled[OWN]!) {
-      spend(t, own - settled[OWN]!);
+      const draw = (draws[t]! + 1) & (FACTORS - 1);
+      draws[t] = draw;
+      spend(t, (own - settled[OWN]!) * factors[draw]!);
       settled[OWN] = own;
       settled[COPIED] = operations[OP_BYTES_COPIED]!;
       settled[CLEARED] = operations[OP_BYTES_CLEARED]!;

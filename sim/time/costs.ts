@@ -19,6 +19,8 @@ export interface Costs {
   readonly freeNs: Ns;
   /** What of slow paths and the kernel was counted, each time it was. */
   readonly operations: Readonly<Record<Operation, Ns>>;
+  /** How far the same work is from its price half of the times, as a share of the price (a quartile's distance from the median). */
+  readonly priceSpread: number;
   /** Acquire and release of a lock that nobody else wants, its line being in the own cache. */
   readonly lockNs: Ns;
   /** A line that another processor wrote last comes over; a lock's, and while it is held the lines that it guards. */
@@ -65,7 +67,7 @@ export interface Costs {
  * machine was twice as fast at the first. Prices that were measured only the second time (what the program does itself, looks at
  * chunks, filling of cleared pages, rousing of processors, what comes over with a lock, interrupts) are given here in the
  * first's terms, by the ratio of those that were measured both times: locks, system calls, futex calls and faults, 0.55. mprotect: a
- * quarter more than then, which is what it takes longer on a heap that is used. pthread_create was measured later, at 0.8 times the first's speed.
+ * quarter more than then, which is what it takes longer on a heap that is used. pthread_create and the spread were measured later, at 0.8 times the first's speed.
  * What a further target of a shoot-down costs no machine with two processors can tell: a broadcast to 79 others took 93 us on KVM with x2APIC
  * clusters where one interrupt took 2.5 (commit 4180bf1b655a).
  *
@@ -105,6 +107,7 @@ const VIRTUAL_MACHINE: Costs = {
     brkShrinks: 3_300,
     mappingsEntered: 3_000,
   },
+  priceSpread: 0.006,
   lockNs: 5,
   lineTransferNs: 30,
   guardedTransferNs: 85,

@@ -86,6 +86,20 @@ static void unpin(void)
 
 static void *nothing(void *arg) { return arg; }
 
+static int ascending(const void *a, const void *b) { return *(const double *)a < *(const double *)b ? -1 : *(const double *)a > *(const double *)b; }
+/* How far the same few calls are from their median, half of the times: half the distance of the quartiles, as a share of the median. */
+static double spread(void)
+{
+	enum { SAMPLES = 20000, CALLS = 32 };
+	static double times[SAMPLES];
+	for (int i = 0; i < SAMPLES; i++) {
+		double t = now_ns();
+		for (int k = 0; k < CALLS; k++) { sink = malloc(2000); free(sink); }
+		times[i] = now_ns() - t;
+	}
+	qsort(times, SAMPLES, sizeof *times, ascending);
+	return (times[3 * SAMPLES / 4] - times[SAMPLES / 4]) / 2 / times[SAMPLES / 2];
+}
 static void calls(void)
 {
 	enum { N = 100000 };
@@ -99,6 +113,7 @@ static void calls(void)
 	/* 2000-byte blocks pass by the thread cache: one trip into an arena and back, no lock contended. */
 	TYPICAL(t, N, , for (int i = 0; i < N; i++) { sink = malloc(2000); free(sink); });
 	report("arenaPairNs", t);
+	report("priceSpread", spread());
 	pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 	TYPICAL(t, N, , for (int i = 0; i < N; i++) { pthread_mutex_lock(&mutex); pthread_mutex_unlock(&mutex); });
 	report("mutexPairNs", t);
