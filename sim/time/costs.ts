@@ -183,6 +183,9 @@ export function operationPrices(costs: Costs): Float64Array {
   return Float64Array.from(OPERATIONS, (name) => costs.operations[name]);
 }
 
+/** Prices that files of earlier versions have, and that nothing needs any more. */
+const RETIRED = ['coldCallNs', 'coldLineNs', 'lineKeepNs', 'timeSliceNs'];
+
 /** A profile as `sim calibrate` writes it: any of the prices, over those of the profile `base`. */
 export function parseCosts(text: string, file: string): Costs {
   let data: unknown;
@@ -198,6 +201,7 @@ export function parseCosts(text: string, file: string): Costs {
     throw new UserError(`${file}: base: found '${base}', expected one of ${Object.keys(COST_PROFILES).join(', ')}`);
   }
   if (!isRecord(operations)) throw new UserError(`${file}: operations: expected an object of prices`);
+  for (const name of RETIRED) delete prices[name];
   checkPrices(prices, below, file, '');
   checkPrices(operations, below.operations, file, 'operations.');
   return { ...below, ...prices, operations: { ...below.operations, ...operations } };
