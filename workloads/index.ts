@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { UserError } from '../sim/contract/assert.ts';
 import type { EventBuffer } from '../sim/contract/event.ts';
 import type { Start } from '../sim/contract/start.ts';
+import { allocTest } from './generators/alloc-test.ts';
 import { fragmenter } from './generators/fragmenter.ts';
 import { lanczos32t } from './generators/lanczos-32t.ts';
 import { lanczosIm6 } from './generators/lanczos-im6.ts';
@@ -27,6 +28,7 @@ export const WORKLOADS: readonly Workload[] = [
   larson,
   producerConsumer,
   server,
+  allocTest,
   fragmenter,
   phpConcat,
   phpRepeat,
