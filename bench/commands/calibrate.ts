@@ -49,7 +49,13 @@ export const calibrateCommand: CommandModule<object, CalibrateArguments> = {
 function measure(): Measured {
   const result = spawnSync(compileNative(PROGRAM), { encoding: 'utf8' });
   if (result.status !== 0) throw new UserError(`the calibration failed: ${result.stderr.trim() || result.signal}`);
-  return JSON.parse(result.stdout) as Measured;
+  const found = JSON.parse(result.stdout) as Measured;
+  // Where jemalloc is installed; the program itself looks whether it was really preloaded.
+  const jemalloc = spawnSync(compileNative(PROGRAM), ['preloaded'], {
+    encoding: 'utf8',
+    env: { ...process.env, LD_PRELOAD: 'libjemalloc.so.2' },
+  });
+  return jemalloc.status === 0 ? { ...found, ...(JSON.parse(jemalloc.stdout) as Measured) } : found;
 }
 
 /**
@@ -83,6 +89,10 @@ export function pricesFrom(measured: Measured): Partial<Costs> {
   const positive = (value: number) => Math.max(0, Number(value.toPrecision(4)));
   const call = m('mallocFreePairNs', base.mallocNs + base.freeNs);
   const lock = m('mutexPairNs', base.lockNs);
+  const jemallocCall = m(
+    'jemallocPairNs',
+    (call * (base.jemallocMallocNs + base.jemallocFreeNs)) / (base.mallocNs + base.freeNs),
+  );
   const entry = m('syscallEntryNs', base.syscallNs);
   const release = m('munmapPageNs', base.operations.pagesReleased);
   const fault = m('faultNs', base.operations.faults);
@@ -114,6 +124,8 @@ export function pricesFrom(measured: Measured): Partial<Costs> {
     pollLimitNs: positive(200 * (m('pauseNs', base.pollLimitNs / 200 - 1) + 1)), // looks of the ground-truth replay, a pause after each
     mallocNs: positive(call * 0.55),
     freeNs: positive(call * 0.45),
+    jemallocMallocNs: positive(jemallocCall * 0.55),
+    jemallocFreeNs: positive(jemallocCall * 0.45),
     operations: {
       ...base.operations,
       slowCalls: positive(slow),

@@ -17,6 +17,9 @@ export interface Costs {
   /** A call that its thread's cache serves. */
   readonly mallocNs: Ns;
   readonly freeNs: Ns;
+  /** The same of jemalloc's. */
+  readonly jemallocMallocNs: Ns;
+  readonly jemallocFreeNs: Ns;
   /** What of slow paths and the kernel was counted, each time it was. */
   readonly operations: Readonly<Record<Operation, Ns>>;
   /** How far the same work is from its price half of the times, as a share of the price (a quartile's distance from the median). */
@@ -67,7 +70,7 @@ export interface Costs {
  * machine was twice as fast at the first. Prices that were measured only the second time (what the program does itself, looks at
  * chunks, filling of cleared pages, rousing of processors, what comes over with a lock, interrupts) are given here in the
  * first's terms, by the ratio of those that were measured both times: locks, system calls, futex calls and faults, 0.55. mprotect: a
- * quarter more than then, which is what it takes longer on a heap that is used. pthread_create and the spread were measured later, at 0.8 times the first's speed.
+ * quarter more than then, which is what it takes longer on a heap that is used. pthread_create, the spread, and jemalloc's calls beside glibc's (0.70 of them) were measured later.
  * What a further target of a shoot-down costs no machine with two processors can tell: a broadcast to 79 others took 93 us on KVM with x2APIC
  * clusters where one interrupt took 2.5 (commit 4180bf1b655a).
  *
@@ -80,6 +83,8 @@ const VIRTUAL_MACHINE: Costs = {
   pollLimitNs: 3_000,
   mallocNs: 6,
   freeNs: 5,
+  jemallocMallocNs: 4.2,
+  jemallocFreeNs: 3.5,
   operations: {
     slowCalls: 2,
     binScanSteps: 30,
@@ -177,6 +182,12 @@ const BARE_METAL: Costs = {
 
 export const COST_PROFILES: Readonly<Record<string, Costs>> = { vm: VIRTUAL_MACHINE, 'bare-metal': BARE_METAL };
 export const DEFAULT_PROFILE = 'vm';
+
+/** With the prices of calls that the cache of the model of this name serves. */
+export function costsOf(model: string, costs: Costs): Costs {
+  if (model !== 'jemalloc') return costs;
+  return { ...costs, mallocNs: costs.jemallocMallocNs, freeNs: costs.jemallocFreeNs };
+}
 
 /** Prices in the order of the operation counters. */
 export function operationPrices(costs: Costs): Float64Array {

@@ -13,7 +13,7 @@ export const allocTest = defineWorkload({
   about: 'threads fill and empty slots of a table of their own; few slots and small sizes are frequent',
   parameters: {
     threads: numberParameter(1, 'threads', 'beside the main thread', { min: 1, max: 4096 }),
-    slots: numberParameter(20_000, 'blocks', 'in the table of a thread', { min: 1, max: 1e7 }),
+    slots: numberParameter(130_000, 'blocks', 'in the table of a thread', { min: 1, max: 1e7 }),
     steps: numberParameter(400_000, 'steps', 'of all threads together', { min: 1, max: 1e8 }),
     octaves: numberParameter(10, '', 'the largest size is 2 to the power of it', { min: 4, max: 24 }),
     seed: seedParameter(),

@@ -13,7 +13,7 @@ import { createFreeRunning, type FreeRunning } from '../../../sim/replay/free-ru
 import { createSharedObjectTable, type SharedObjectTable } from '../../../sim/replay/objects.ts';
 import { type ProgramOrderReader, readProgramOrder } from '../../../sim/replay/program-order.ts';
 import { createRecordedTime } from '../../../sim/replay/recorded-time.ts';
-import { COST_PROFILES, DEFAULT_PROFILE } from '../../../sim/time/costs.ts';
+import { COST_PROFILES, costsOf, DEFAULT_PROFILE } from '../../../sim/time/costs.ts';
 import { durationBucket } from '../../../sim/time/durations.ts';
 import { checkVirtualTime } from '../../../sim/time/invariants.ts';
 import { DEFAULT_HZ } from '../../../sim/time/scheduler.ts';
@@ -43,7 +43,8 @@ class VirtualRun extends Run {
     const touch = options.touch ?? events.touch;
     const program = readProgramOrder(events);
     const { threads, slotLimit } = program.order;
-    const costs = options.costs ?? COST_PROFILES[DEFAULT_PROFILE]!;
+    const { model } = options.spec.below ?? options.spec;
+    const costs = costsOf(model.name, options.costs ?? COST_PROFILES[DEFAULT_PROFILE]!);
     const kernel = { ...KERNEL_DEFAULTS, ...options.kernel };
     const { topology = DEFAULT_TOPOLOGY, hz = DEFAULT_HZ, seed = 0, start = 'barrier' } = options;
     const time = createVirtualTime({
