@@ -149,6 +149,7 @@ export function pricesFrom(measured: Measured): Partial<Costs> {
     priceSpread: positive(m('priceSpread', base.priceSpread)),
     lockNs: positive(lock),
     lineTransferNs: positive(m('lineTransferNs', base.lineTransferNs)),
+    lineKeepNs: positive(m('lineKeepNs', base.lineKeepNs)),
     guardedTransferNs: positive(m('arenaHandOverNs', base.guardedTransferNs)),
     spinLimitNs: positive(600 * (m('pauseNs', 10) + 2)), // MALLOC_MUTEX_MAX_SPIN looks, a pause before each
     syscallNs: positive(entry),

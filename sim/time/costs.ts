@@ -29,6 +29,8 @@ export interface Costs {
   /** A line that another processor wrote last comes over; a lock's, and while it is held the lines that it guards. */
   readonly lineTransferNs: Ns;
   readonly guardedTransferNs: Ns;
+  /** How long a processor that takes a lock again and again keeps its line, where another one wants it too. */
+  readonly lineKeepNs: Ns;
   /** A failed look at a lock that spins, and how long the spinning lasts at most. */
   readonly spinLimitNs: Ns;
   /** Into the kernel and out again; part of each system call's price, and not spent under its lock. */
@@ -116,6 +118,7 @@ const VIRTUAL_MACHINE: Costs = {
   lockNs: 5,
   lineTransferNs: 30,
   guardedTransferNs: 85,
+  lineKeepNs: 350,
   spinLimitNs: 9_000,
   syscallNs: 100,
   futexWaitNs: 200,
@@ -195,7 +198,7 @@ export function operationPrices(costs: Costs): Float64Array {
 }
 
 /** Prices that files of earlier versions have, and that nothing needs any more. */
-const RETIRED = ['coldCallNs', 'coldLineNs', 'lineKeepNs', 'timeSliceNs'];
+const RETIRED = ['coldCallNs', 'coldLineNs', 'timeSliceNs'];
 
 /** A profile as `sim calibrate` writes it: any of the prices, over those of the profile `base`. */
 export function parseCosts(text: string, file: string): Costs {

@@ -42,8 +42,9 @@ export interface LockTable {
   readonly contendedAt: Float64Array;
   /** 1: of the kernel. */
   readonly inKernel: Uint8Array;
-  /** The processor that has the lock's line, -1 for none; how many things others have pushed that nobody has pulled yet, and the last one's. */
+  /** The processor that has the lock's line, -1 for none, or that it is on its way to; when that used it last; how many things others have pushed that nobody has pulled yet, and the last one's. */
   readonly lineAt: Int32Array;
+  readonly lineUsedAt: Float64Array;
   readonly pushed: Int32Array;
   readonly pushedFrom: Int32Array;
   create(name: string, kind: LockKind): LockId;
@@ -62,7 +63,7 @@ export interface LockTable {
 
 export function createLockTable(time: VirtualTime): LockTable {
   const { threads, topology, processor, costs, lockWaitNs, spinNs, timeline } = time;
-  const { lockNs } = costs;
+  const { lineKeepNs, lockNs } = costs;
   /** Lines that a lock guards and that come over with it: measured as a time, in lines of the machine that it was measured on. */
   const guardedLines = costs.guardedTransferNs / Math.max(1, costs.lineTransferNs);
   const { transferNs } = topology;
@@ -79,8 +80,12 @@ export function createLockTable(time: VirtualTime): LockTable {
   const inKernel = new Uint8Array(LOCKS_MAX);
   const heldFrom = new Float64Array(LOCKS_MAX);
   const freeAt = new Float64Array(LOCKS_MAX);
-  const lineFreeAt = new Float64Array(LOCKS_MAX);
+  const lineFreeAt = new Float64Array(LOCKS_MAX); // when it arrives there
+  const lineBefore = new Int32Array(LOCKS_MAX).fill(-1); // where it was before
+  const lineUsedAt = new Float64Array(LOCKS_MAX);
   const holdNs = new Float64Array(LOCKS_MAX);
+  const takenAgain = new Uint8Array(LOCKS_MAX); // 1: by the same thread as before, which got it from another one
+  const ownedFrom = new Float64Array(LOCKS_MAX); // then
   const contendedAt = new Float64Array(LOCKS_MAX).fill(-Infinity);
   const waitFrom = new Float64Array(threads);
   const onFrom = new Float64Array(threads);
@@ -107,12 +112,29 @@ export function createLockTable(time: VirtualTime): LockTable {
     return id;
   }
 
+  /** Whether `from` has taken the lock again and again, and used its line since a time: then it keeps it for a while. */
+  function isKept(id: LockId, from: number, since: Ns): boolean {
+    return takenAgain[id] === 1 && lineUsedAt[id]! > since && processor[lastOwner[id]!] === from;
+  }
+
   function useLine(id: LockId, p: number, at: Ns): Ns {
     const from = lineAt[id]!;
+    if (from === p || from < 0) {
+      lineAt[id] = p;
+      lineUsedAt[id] = at;
+      return at;
+    }
+    const arrives = lineFreeAt[id]!;
+    if (lineBefore[id] === p && at < arrives) return at; // it is asked for, and still here
+    const asked = Math.max(at, arrives);
+    const transfer = transferNs(from, p);
+    const done = isKept(id, from, asked - transfer)
+      ? Math.max(asked + transfer, ownedFrom[id]! + lineKeepNs)
+      : asked + transfer;
+    lineBefore[id] = from;
     lineAt[id] = p;
-    if (from === p || from < 0) return at;
-    const done = Math.max(at, lineFreeAt[id]!) + transferNs(from, p);
     lineFreeAt[id] = done;
+    lineUsedAt[id] = done;
     return done;
   }
 
@@ -120,10 +142,16 @@ export function createLockTable(time: VirtualTime): LockTable {
     if (owner[id]! >= 0) throw new InvariantError(`${locks[id]!.name} has two holders, ${owner[id]!} and ${t}`);
     acquisitions[id]!++;
     owner[id] = t;
+    if (freeAt[id]! > at) at = freeAt[id]!; // who had it last is ahead of the others
     heldFrom[id] = at;
-    if (lastOwner[id] === t) return at + lockNs;
+    if (lastOwner[id] === t) {
+      takenAgain[id] = 1;
+      return at + lockNs;
+    }
     const before = lastOwner[id]!;
     lastOwner[id] = t;
+    takenAgain[id] = 0;
+    ownedFrom[id] = at;
     if (before < 0) {
       sole[id] = t + 1;
       return at + lockNs;
@@ -174,6 +202,7 @@ export function createLockTable(time: VirtualTime): LockTable {
     contendedAt,
     inKernel,
     lineAt,
+    lineUsedAt,
     pushed,
     pushedFrom,
     create,

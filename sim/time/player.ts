@@ -28,7 +28,9 @@ export function createPlayer({ time, table, futexes, rwsem, scheduler, onMark }:
   const { ACQUIRE, DOWN_READ, KERNEL, KIND_BITS, KIND_MASK, PUSH, RELEASE, UP_READ, USER } = segments;
   const { clocks, log, limit, processor, running, inKernel } = time;
   const { codes, ns, head, tail } = log;
-  const { owner, freeAt, isMarked, lineAt, inKernel: ofKernel } = table;
+  const { owner, isMarked, inKernel: ofKernel } = table;
+
+  const hasLine = new Uint8Array(time.threads);
 
   const isBusy = (t: ThreadSlot): boolean => tail[t] !== 0 || futexes.stage[t] !== 0 || rwsem.stage[t] !== 0;
 
@@ -38,9 +40,6 @@ export function createPlayer({ time, table, futexes, rwsem, scheduler, onMark }:
       rwsem.downWrite(t, id);
       return;
     }
-    // Whoever ran ahead with it has released it by then.
-    if (owner[id]! < 0 && freeAt[id]! > clocks[t]!) clocks[t] = freeAt[id]!;
-    if (lineAt[id] !== processor[t]) clocks[t] = table.useLine(id, processor[t]!, clocks[t]!);
     if (owner[id]! < 0) clocks[t] = table.take(t, id, clocks[t]!);
     else futexes.wait(t, id);
   }
@@ -52,7 +51,6 @@ export function createPlayer({ time, table, futexes, rwsem, scheduler, onMark }:
       return;
     }
     const p = processor[t]!;
-    if (lineAt[id] !== p) clocks[t] = table.useLine(id, p, clocks[t]!);
     table.give(t, id, clocks[t]!);
     const mark = isMarked[id]!;
     if (mark === 0) return;
@@ -61,6 +59,23 @@ export function createPlayer({ time, table, futexes, rwsem, scheduler, onMark }:
       isMarked[id] = mark & 2;
       futexes.wake(t, id);
     }
+  }
+
+  /** An atomic operation happens when the line is there: the segment begins once more then. */
+  function waitsForLine(t: ThreadSlot, id: number): boolean {
+    if (hasLine[t] === 1 || ofKernel[id] === 1) {
+      hasLine[t] = 0;
+      return false;
+    }
+    const at = table.useLine(id, processor[t]!, clocks[t]!);
+    if (at <= limit[0]!) {
+      clocks[t] = at;
+      return false;
+    }
+    hasLine[t] = 1;
+    clocks[t] = at;
+    head[t]!--;
+    return true;
   }
 
   function begin(t: ThreadSlot, code: number, duration: Ns): void {
@@ -81,9 +96,11 @@ export function createPlayer({ time, table, futexes, rwsem, scheduler, onMark }:
         clocks[t]! += duration;
         break;
       case ACQUIRE:
+        if (waitsForLine(t, about)) return;
         acquire(t, about);
         break;
       case RELEASE:
+        if (waitsForLine(t, about)) return;
         release(t, about);
         break;
       case DOWN_READ:

@@ -51,7 +51,19 @@ export function createVirtualLocks({ time, operations, perVmaLocks }: VirtualLoc
   const { transferNs } = topology;
   let scheduler: Scheduler | undefined;
   const table = createLockTable(time);
-  const { contendedAt, freeAt, inKernel: ofKernel, isMarked, lineAt, locks, owner, pushed, pushedFrom, sole } = table;
+  const {
+    contendedAt,
+    freeAt,
+    inKernel: ofKernel,
+    isMarked,
+    lineAt,
+    lineUsedAt,
+    locks,
+    owner,
+    pushed,
+    pushedFrom,
+    sole,
+  } = table;
   const futexes = createFutexes(time, table, () => scheduler!);
   const rwsem = createRwSemaphore(time, table, () => scheduler!);
   const leeway = new Float64Array(threads);
@@ -109,6 +121,7 @@ export function createVirtualLocks({ time, operations, perVmaLocks }: VirtualLoc
       clocks[t] = freeAt[id]!;
     }
     if (lineAt[id] !== p) clocks[t] = table.useLine(id, p, clocks[t]!);
+    else lineUsedAt[id] = clocks[t]!;
     clocks[t] = table.take(t, id, clocks[t]!);
     leeway[t] = sole[id] === t + 1 ? AHEAD_ALONE_NS : AHEAD_CALM_NS;
   }

@@ -535,6 +535,54 @@ static void working_set(void)
 }
 
 /*
+ * Two threads take one lock again and again, as glibc's low-level lock is taken: how long one of them has it to itself. A
+ * processor that has the line in its cache takes and releases the lock many times before the other one gets it.
+ */
+enum { TAKES = 200000 };
+static _Atomic uint32_t lock_word;
+static _Alignas(64) uint32_t last_taker, changes, guarded[16];
+static void take_and_release(uint32_t me)
+{
+	uint32_t zero = 0;
+	if (!atomic_compare_exchange_strong(&lock_word, &zero, 1))
+		while (atomic_exchange(&lock_word, 2) != 0) futex_wait(&lock_word, 2);
+	if (last_taker != me) {
+		last_taker = me;
+		changes++;
+	}
+	for (int i = 0; i < 8; i++) ((volatile uint32_t *)guarded)[i]++;
+	if (atomic_exchange(&lock_word, 0) > 1) futex_wake(&lock_word);
+}
+static void *taker(void *arg)
+{
+	(void)arg;
+	pin(1);
+	atomic_store(&other, 1);
+	while (atomic_load(&other) != 2) __builtin_ia32_pause();
+	for (int i = 0; i < TAKES; i++) take_and_release(1);
+	return NULL;
+}
+static double line_keep(void)
+{
+	double times[ROUNDS];
+	for (int round = 0; round < ROUNDS; round++) {
+		pthread_t second;
+		atomic_store(&other, 0);
+		pin(0);
+		pthread_create(&second, NULL, taker, NULL);
+		while (atomic_load(&other) != 1) __builtin_ia32_pause();
+		changes = 0;
+		atomic_store(&other, 2);
+		double t = now_ns();
+		for (int i = 0; i < TAKES; i++) take_and_release(0);
+		pthread_join(second, NULL);
+		times[round] = (now_ns() - t) / (changes + 1);
+	}
+	unpin();
+	return median(times, ROUNDS);
+}
+
+/*
  * What a thread on another processor adds to taking pages away: the interrupt that makes it forget translations, here and there.
  * Only calls during which the other one was seen to run count.
  */
@@ -769,6 +817,7 @@ static void hand_overs(void)
 {
 	report("futexHandOverNs", futex_round(1));
 	report("lineTransferNs", line_transfer());
+	report("lineKeepNs", line_keep());
 }
 static void thread_lives(void)
 {
