@@ -68,7 +68,7 @@ describe('one lock for all', () => {
 
   test('is held no longer than the run takes, and its futex calls go one after the other', async () => {
     for (const threads of [32, 64]) {
-      const result = await onOneArena(threads, 60);
+      const result = await onOneArena(threads, 150);
       expect(result.locks.find((l) => l.name === lock)!.holdNs).toBeLessThanOrEqual(result.summary.virtualNs);
       expect(futexCallsPerSecond(result, lock)).toBeLessThan(2e6);
       // Most processors are busy, nearly always in the kernel, where they queue for the bucket.
