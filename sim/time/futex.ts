@@ -54,12 +54,13 @@ export interface Futexes {
 
 export function createFutexes(time: VirtualTime, table: LockTable, scheduler: () => Scheduler): Futexes {
   const { threads, clocks, processor, running, inKernel, kernelNs, costs, topology, cpus } = time;
-  const { syscallNs, spinLimitNs } = costs;
+  const { syscallNs, spinLimitNs, futexWakeNs } = costs;
   const { transferNs } = topology;
   const { owner, isMarked, lineAt, locks } = table;
   const pauseNs = spinLimitNs / MAX_SPIN;
-  // What the calls do under the bucket's lock: measured without a partner, less the way in and out.
-  const waitWorkNs = Math.max(0, costs.futexWaitNs - syscallNs);
+  // A FUTEX_WAKE that wakes nobody finds the bucket and goes: what a FUTEX_WAIT that fails takes longer is done under the bucket's lock.
+  const waitWorkNs = Math.max(0, costs.futexWaitNs - costs.futexWakeNs);
+  // What a FUTEX_WAKE does there is not known apart: as much as it does beyond the way in and out.
   const wakeWorkNs = Math.max(0, costs.futexWakeNs - syscallNs);
   const stage = new Uint8Array(threads);
   const stageLock = new Int32Array(threads);
@@ -77,10 +78,10 @@ export function createFutexes(time: VirtualTime, table: LockTable, scheduler: ()
     return bucket;
   }
 
-  function enterKernel(t: ThreadSlot): void {
+  function enterKernel(t: ThreadSlot, ns: Ns): void {
     inKernel[t] = 1;
     kernelFrom[t] = clocks[t]!;
-    clocks[t]! += syscallNs;
+    clocks[t]! += ns;
   }
 
   function leaveKernel(t: ThreadSlot): void {
@@ -262,7 +263,7 @@ export function createFutexes(time: VirtualTime, table: LockTable, scheduler: ()
         }
         isMarked[id]! |= 1;
         locks[id]!.futexWaits++;
-        enterKernel(t);
+        enterKernel(t, futexWakeNs);
         stage[t] = ENTERS_TO_WAIT;
         break;
       case ENTERS_TO_WAIT:
@@ -317,7 +318,7 @@ export function createFutexes(time: VirtualTime, table: LockTable, scheduler: ()
   function wake(t: ThreadSlot, id: LockId): void {
     locks[id]!.futexWakes++;
     stageLock[t] = id;
-    enterKernel(t);
+    enterKernel(t, syscallNs);
     stage[t] = ENTERS_TO_WAKE;
   }
 
