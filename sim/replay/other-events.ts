@@ -1,7 +1,6 @@
 import type { Allocator, RequestAllocator, ThreadSlot } from '../contract/allocator.ts';
 import * as columns from '../contract/event.ts';
 import type { Touch } from '../contract/event.ts';
-import type { Ns } from '../contract/units.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { VirtualLocks } from '../time/virtual-locks.ts';
 import type { VirtualTime } from '../time/virtual-time.ts';
@@ -42,7 +41,7 @@ export interface OtherEventsOptions {
   readonly alive: Uint8Array;
   /** The running event's allocation has failed. */
   readonly onFailure: () => void;
-  readonly onSample: (row: number, label: number, at: Ns) => void;
+  readonly onSample: (row: number, label: number) => void;
 }
 
 export function createOtherEvents(options: OtherEventsOptions): OtherEvents {
@@ -53,7 +52,7 @@ export function createOtherEvents(options: OtherEventsOptions): OtherEvents {
   const { settle } = options.locks;
   const { beginCall, endCall } = options.calls;
   const { isReady } = options.waits;
-  const { clocks, costs, spend } = options.time;
+  const { costs, spend } = options.time;
   const { eventNs, mallocNs, freeNs, threadExitNs } = costs;
   const fills = touch === 'full';
   const interpreter = createInterpreter({
@@ -86,7 +85,7 @@ export function createOtherEvents(options: OtherEventsOptions): OtherEvents {
   function execute(t: ThreadSlot, op: number, p: number): void {
     const argument = argumentOf(order, p);
     const second = secondArgumentOf(order, p);
-    if (op === OP_SAMPLE) onSample(second, argument, clocks[t]!);
+    if (op === OP_SAMPLE) onSample(second, argument);
     else if (op === OP_THREAD_EXIT) exitThread(t);
     else {
       if (op === OP_WRITE) spend(t, eventNs);

@@ -95,7 +95,7 @@ class VirtualRun extends Run {
       threadsExit: options.pace === 'replay',
       recordedNs: options.pace === 'recorded' ? createRecordedTime(events) : undefined,
       onFailure: (row) => this.failedRows.push(row),
-      onSample: (row, label, at) => this.sample(events.labels[label]!, row, at),
+      onSample: (row, label) => this.sample(events.labels[label]!, row, this.nowNs()),
       onEvent: placements || check === 'events' ? (row, op, handle) => this.afterEvent(row, op, handle) : undefined,
     });
     if (syscalls) {
