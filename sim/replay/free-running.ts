@@ -522,7 +522,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
     run,
     done: () => executed,
     row,
-    nowNs: () => clocks[current]!,
+    nowNs: () => (clocks[current]! < Infinity ? clocks[current]! : time.horizon[0]!), // one that looks has no time of its own
     requestedPeakBytes: () => live[PEAK]!,
     eventsOf: (t) => done[t]!,
   };
