@@ -42,6 +42,9 @@ export function parseAllocator(text: string, cpus: number): AllocatorSpec {
   if (plus >= 0 && !model.layered)
     throw new UserError(`${name} does not sit above another allocator, found '${text.slice(plus)}'`);
   const below = model.layered ? parseAllocator(plus < 0 ? 'glibc' : text.slice(plus + 1), cpus) : undefined;
+  if (below?.model.layered) {
+    throw new UserError(`${name} sits above a system allocator, found '${below.model.name}' below it`);
+  }
   return { model, version: resolved, options, given, below };
 }
 
@@ -60,6 +63,7 @@ function parseOptions(model: AllocatorModel, text: string): Record<string, Optio
       );
     }
     if (equals < 0) throw new UserError(`option '${name}' of ${model.name} has no value, expected ${name}=VALUE`);
+    if (Object.hasOwn(values, name)) throw new UserError(`option '${name}' of ${model.name} is given twice`);
     values[name] = parseValue(model.name, option, part.slice(equals + 1));
   }
   return values;

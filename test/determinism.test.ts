@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { MODELS } from '../allocators/index.ts';
 import { parseAllocator } from '../allocators/spec.ts';
-import type { LineSink } from '../bench/run/line-sink.ts';
+import type { LineSink } from '../workloads/files/line-sink.ts';
 import { runSession } from '../bench/run/run-session.ts';
 import { resolveWorkload } from '../workloads/index.ts';
 

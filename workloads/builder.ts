@@ -1,6 +1,13 @@
 import { InvariantError, UserError } from '../sim/contract/assert.ts';
-import type { EventBuffer, MalloptName, Touch } from '../sim/contract/event.ts';
-import { BLOCK_TOO_LARGE, createTraceCompiler, FINE, type Refusal, U32_MAX } from './trace/compiler.ts';
+import type { EventBuffer, Frame, MalloptName, Observation, RecordedFacts, Touch } from '../sim/contract/event.ts';
+import {
+  type Annotation,
+  BLOCK_TOO_LARGE,
+  createTraceCompiler,
+  FINE,
+  type Refusal,
+  U32_MAX,
+} from './trace/compiler.ts';
 
 /** Names a live block of a workload under construction. */
 export type BlockId = number & { readonly __unit?: 'block' };
@@ -11,6 +18,8 @@ export type BlockId = number & { readonly __unit?: 'block' };
  * generator and throws.
  */
 export interface EventBuilder {
+  /** Says of the next event, an allocating one, what it has beside its arguments. */
+  annotate(annotation: Annotation): void;
   malloc(thread: number, size: number): BlockId;
   calloc(thread: number, count: number, size: number): BlockId;
   memalign(thread: number, align: number, size: number): BlockId;
@@ -32,16 +41,29 @@ export interface EventBuilder {
   sample(label: string): void;
   threadBegin(thread: number): void;
   threadExit(thread: number): void;
+  /** The program begins to exit. */
+  exit(thread: number): void;
+  /** The process begins here as a copy of its parent, of whose threads only this one lives on. */
+  fork(thread: number): void;
+  /** gc_mem_caches() */
+  gc(thread: number): void;
+  /** What the kernel said at the sample that was the last event. */
+  observe(values: Observation['values']): void;
+  /** As in TraceCompiler. */
+  addFrame(frame: Frame): number;
+  addSite(parent: number, frame: number): number;
   /** Events so far. */
   readonly length: number;
   sizeOf(block: BlockId): number;
-  finish(): EventBuffer;
+  finish(recorded?: RecordedFacts): EventBuffer;
 }
 
 export interface BuilderOptions {
   readonly name: string;
   readonly source?: string;
   readonly touch?: Touch;
+  /** Blocks may be larger than 2^32 - 1 bytes (version 2 of the format). */
+  readonly wide?: boolean;
   /** Events that are expected. */
   readonly rows?: number;
 }
@@ -53,7 +75,7 @@ export function createEventBuilder(options: BuilderOptions): EventBuilder {
   if (options.rows !== undefined && options.rows > EVENTS_MAX) {
     throw new UserError(`${options.name}: found ${options.rows} events, expected at most ${EVENTS_MAX}`);
   }
-  const compiler = createTraceCompiler({ rows: options.rows ?? 65536 });
+  const compiler = createTraceCompiler({ rows: options.rows ?? 65536, narrow: options.wide !== true });
 
   /** A block that is too large comes from the parameters; anything else is a mistake of the generator. */
   function fine(refusal: Refusal): void {
@@ -73,6 +95,7 @@ export function createEventBuilder(options: BuilderOptions): EventBuilder {
   }
 
   return {
+    annotate: compiler.annotate,
     // The next free slot is a number that no live block has, and a small one: it serves as the id.
     malloc(thread, size) {
       const id = compiler.nextSlot();
@@ -118,11 +141,24 @@ export function createEventBuilder(options: BuilderOptions): EventBuilder {
     sample: (label) => compiler.sample(label),
     threadBegin: (thread) => compiler.threadBegin(thread),
     threadExit: (thread) => compiler.threadExit(thread),
+    exit: (thread) => compiler.exit(thread),
+    fork: (thread) => compiler.fork(thread),
+    gc: (thread) => compiler.gc(thread),
+    observe(values) {
+      if (!compiler.observe(values)) throw mistake(FINE);
+    },
+    addFrame: compiler.addFrame,
+    addSite: compiler.addSite,
     get length() {
       return compiler.length;
     },
     sizeOf: (block) => compiler.sizeOf(block),
-    finish: () =>
-      compiler.finish({ touch: options.touch ?? 'full', name: options.name, source: options.source ?? 'generated' }),
+    finish: (recorded) =>
+      compiler.finish({
+        touch: options.touch ?? 'full',
+        name: options.name,
+        source: options.source ?? 'generated',
+        ...(recorded && { recorded }),
+      }),
   };
 }

@@ -53,6 +53,12 @@ export interface WorkloadOptions extends ReadOptions {
   readonly seed?: number;
 }
 
+/** Whether a workload's name is that of a generator, not of a trace. */
+export function isBuiltIn(given: string): boolean {
+  const name = given.split(':', 1)[0];
+  return WORKLOADS.some((w) => w.name === name);
+}
+
 /** `name`, `name:parameter=value,…`, the path of a trace, or `-`. */
 export async function resolveWorkload(given: string, options: WorkloadOptions = {}): Promise<LoadedWorkload> {
   const spec = given === '' ? '-' : given; // yargs hands the positional argument `-` over as an empty text

@@ -1,7 +1,7 @@
 import { UserError } from '../sim/contract/assert.ts';
-import { nearest } from '../sim/contract/suggestion.ts';
 import type { EventBuffer } from '../sim/contract/event.ts';
 import { STARTS, type Start } from '../sim/contract/start.ts';
+import { nearest } from '../sim/contract/suggestion.ts';
 
 /** A number, by default an integer, between two bounds. */
 export interface NumberParameter {
@@ -98,6 +98,7 @@ export function parseParameters(workload: Workload, text: string, defaults: Para
     if (parameter.kind === 'text' && parameter.isAside) continue;
     values[parameter.name] = defaults[parameter.name] ?? parameter.default;
   }
+  const given = new Set<string>();
   for (const part of text === '' ? [] : text.split(/,(?=[^,=]*=)/)) {
     const equals = part.indexOf('=');
     const name = equals < 0 ? part : part.slice(0, equals);
@@ -107,6 +108,8 @@ export function parseParameters(workload: Workload, text: string, defaults: Para
       throw new UserError(`${workload.name}: found parameter '${name}', expected ${oneOf(name, names)}`);
     }
     if (equals < 0) throw new UserError(`${workload.name}: found '${part}', expected ${name}=value`);
+    if (given.has(name)) throw new UserError(`${workload.name}: found ${name} twice, expected it once`);
+    given.add(name);
     values[name] = parseValue(workload, parameter, part.slice(equals + 1));
   }
   return values;

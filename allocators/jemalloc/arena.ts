@@ -1,3 +1,4 @@
+import { AllocatorAbort } from '../../sim/contract/assert.ts';
 import type { ThreadSlot } from '../../sim/contract/allocator.ts';
 import type { BackgroundThreads } from './background-thread.ts';
 import type { Base } from './base.ts';
@@ -169,8 +170,12 @@ export function createArenas(state: State, base: Base, pa: PageAllocator, backgr
     let a = caches[h + T_ARENA]! - 1;
     if (a < 0) {
       a = chooseHard(t);
+      if (hasCache(t)) {
+        // arena_choose_impl hands a NULL arena on to tcache_arena_associate, which locks a mutex in it.
+        if (a < 0) throw new AllocatorAbort('Segmentation fault');
+        associate(t, a);
+      }
       if (a < 0) return -1;
-      if (hasCache(t)) associate(t, a);
     }
     if (percpuArena !== 'disabled' && arenas[a * ARENA_WORDS + A_LAST_THREAD] !== t + 1) {
       const wanted = percpuChoose(t);

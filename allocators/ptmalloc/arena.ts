@@ -216,5 +216,26 @@ export function createArenas(context: Context, heapsApi: Heaps) {
     release(t, freeListLock);
   }
 
-  return { arenaForChunk, arenaGet, arenaGetRetry, detachThread };
+  /**
+   * __malloc_fork_unlock_child(): of the threads `t` alone is left, and every arena but its own is free for threads to
+   * come. What the others had in their caches stays there for good.
+   */
+  function forkUnlockChild(t: number): void {
+    const own = threadArena[t]!;
+    threadArena.fill(0);
+    threadArena[t] = own;
+    ints[FREE_LIST] = 0;
+    if (own !== 0) words[own + ATTACHED_THREADS] = 1;
+    let arena = MAIN_ARENA;
+    do {
+      if (arena !== own) {
+        words[arena + ATTACHED_THREADS] = 0;
+        words[arena + NEXT_FREE] = ints[FREE_LIST]!;
+        ints[FREE_LIST] = arena;
+      }
+      arena = words[arena + NEXT_ARENA]!;
+    } while (arena !== MAIN_ARENA);
+  }
+
+  return { arenaForChunk, arenaGet, arenaGetRetry, detachThread, forkUnlockChild };
 }

@@ -328,6 +328,7 @@ export function createGlibc(machine: Machine, version: string, given: OptionValu
       if (t !== 0) ints[MULTI_THREADED] = 1;
     },
     threadExit,
+    forkChild: arenas.forkUnlockChild,
     trim: trimming.mallocTrim,
     mallopt,
     purge: (t) => {

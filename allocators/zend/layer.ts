@@ -26,6 +26,8 @@ export interface UpperLayer {
   readonly freeLocal: (t: ThreadSlot, h: Handle) => boolean;
   readonly begin: (t: ThreadSlot) => void;
   readonly end: (t: ThreadSlot) => void;
+  /** zend_mm_gc, where there is one. */
+  readonly gc?: (t: ThreadSlot) => Bytes;
   /** The thread's heap ends with it. */
   readonly destroy: (t: ThreadSlot) => void;
   readonly stats: () => AllocatorStats;
@@ -68,9 +70,11 @@ export function layered(upper: UpperLayer, below: Allocator, all: boolean): Requ
     // Neither posix_memalign nor malloc_trim nor mallopt exists in the layer above.
     memalign: below.memalign,
     trim: below.trim,
+    ...(below.forkChild && { forkChild: below.forkChild }),
     mallopt: below.mallopt,
     requestBegin: upper.begin,
     requestEnd: upper.end,
+    ...(upper.gc && { gcMemCaches: upper.gc }),
     stats: upper.stats,
     walk,
     areas: (visit: AreaVisitor): void => {

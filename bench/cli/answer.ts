@@ -1,6 +1,7 @@
+import { writeWhole } from '../../workloads/files/line-sink.ts';
 import type { Palette } from '../report/text/summary.ts';
-import { writeWhole } from '../run/line-sink.ts';
 import { terminalPalette } from './palette.ts';
+import { show } from './show.ts';
 
 /**
  * A command's answer: as text, and where `--json` was given as JSON to its file, or to standard output, where nothing
@@ -13,5 +14,5 @@ export async function answer(
 ): Promise<void> {
   const toStdout = json === '' || json === '-';
   if (json !== undefined) writeWhole(json || '-', JSON.stringify(value, null, toStdout ? 2 : 1));
-  if (!toStdout) process.stdout.write(text(await terminalPalette()));
+  if (!toStdout) show(text(await terminalPalette()));
 }

@@ -1,5 +1,6 @@
 import type { Argv } from 'yargs';
 import type { RunAllOptions } from '../study/parallel/run-all.ts';
+import { listenForInterrupt } from './interruption.ts';
 import { positive } from './positive-option.ts';
 import { startProgress } from './progress.ts';
 
@@ -18,7 +19,7 @@ export function batchOptions<T>(yargs: Argv<T>): Argv<T & BatchArguments> {
     }) as unknown as Argv<T & BatchArguments>;
 }
 
-/** Makes `total` runs with a bar that counts them; Ctrl-C ends them. */
+/** Makes `total` runs with a bar that counts them; Ctrl-C ends them: what had finished is told. */
 export async function inBatch<T>(
   { workers }: Pick<BatchArguments, 'workers'>,
   total: number,
@@ -26,18 +27,16 @@ export async function inBatch<T>(
 ): Promise<T> {
   if (workers !== undefined) positive('workers', workers);
   const progress = await startProgress(total, 'runs');
-  const controller = new AbortController();
-  const interrupt = () => controller.abort();
-  process.once('SIGINT', interrupt);
+  const interruption = listenForInterrupt();
   let done = 0;
   try {
     return await work({
       onDone: () => progress.update(++done),
-      signal: controller.signal,
+      signal: interruption.signal,
       ...(workers !== undefined && { workers }),
     });
   } finally {
     progress.stop();
-    process.off('SIGINT', interrupt);
+    interruption.release();
   }
 }

@@ -4,8 +4,8 @@ import { parseAllocator, parseNumber } from '../../allocators/spec.ts';
 import { UserError } from '../../sim/contract/assert.ts';
 import type { Touch } from '../../sim/contract/event.ts';
 import type { KernelVersion } from '../../sim/kernel/kernel.ts';
-import { resolveWorkload } from '../../workloads/index.ts';
 import type { SessionOptions } from '../run/session.ts';
+import { loadWorkload } from './load-workload.ts';
 
 /** What every command that runs a machine understands. */
 export interface MachineArguments {
@@ -74,7 +74,7 @@ export async function prepare(argv: MachineArguments): Promise<{ readonly sessio
   const rlimitData = limit('rlimit-data', argv['rlimit-data']);
   parseAllocator(argv.allocator, argv.cpus ?? 1); // a mistyped name should not wait for a long trace to load
   const started = performance.now();
-  const workload = await resolveWorkload(argv.workload, {
+  const workload = await loadWorkload(argv.workload, {
     lenient: argv.lenient,
     staleFrees: argv['faithful-abort'] === true,
     seed: argv.seed,

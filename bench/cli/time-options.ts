@@ -1,10 +1,9 @@
-import { readFileSync } from 'node:fs';
 import type { Argv } from 'yargs';
 import { UserError } from '../../sim/contract/assert.ts';
 import { COST_PROFILES, type Costs, DEFAULT_PROFILE, parseCosts } from '../../sim/time/costs.ts';
 import { DEFAULT_HZ } from '../../sim/time/scheduler.ts';
 import { DEFAULT_TOPOLOGY, TOPOLOGY_NAMES } from '../../sim/time/topology.ts';
-import { systemError } from '../../workloads/trace/reader.ts';
+import { readTextFile } from '../../workloads/files/text-file.ts';
 import type { Mode, Pace } from '../run/result.ts';
 import type { SessionOptions } from '../run/session.ts';
 
@@ -57,13 +56,6 @@ export function timing({ mode, pace, costs, topology, hz }: TimeArguments): Timi
 export function loadCosts(nameOrFile: string): Costs {
   const profile = COST_PROFILES[nameOrFile];
   if (profile) return profile;
-  let text: string;
-  try {
-    text = readFileSync(nameOrFile, 'utf8');
-  } catch (error) {
-    throw new UserError(
-      `--costs: found '${nameOrFile}' (${systemError(error)}), expected ${Object.keys(COST_PROFILES).join(', ')} or a file`,
-    );
-  }
+  const text = readTextFile(nameOrFile, `a price list, or one of ${Object.keys(COST_PROFILES).join(', ')}`);
   return parseCosts(text, nameOrFile);
 }

@@ -1,9 +1,11 @@
 import type { Argv, CommandModule } from 'yargs';
+import { writeWhole } from '../../workloads/files/line-sink.ts';
 import { benchmark } from '../benchmark/benchmark.ts';
 import { markOf } from '../benchmark/goals.ts';
 import { benchmarkText } from '../benchmark/text.ts';
+import { unheard } from '../cli/interruption.ts';
 import { terminalPalette } from '../cli/palette.ts';
-import { writeWhole } from '../run/line-sink.ts';
+import { show } from '../cli/show.ts';
 import { splitAllocators } from '../study/compare/allocator-list.ts';
 
 interface BenchArguments {
@@ -26,15 +28,17 @@ export const benchCommand: CommandModule<object, BenchArguments> = {
         describe: 'all figures, to FILE or to stdout (then nothing else)',
       }) as unknown as Argv<BenchArguments>,
   handler: async (argv) => {
-    const result = await benchmark({
-      quick: argv.quick,
-      allocators: argv.allocators.flatMap(splitAllocators),
-      onStep: (about) => process.stderr.isTTY && process.stderr.write(`\r\u001b[K${about} …`),
-    });
+    const result = await unheard(() =>
+      benchmark({
+        quick: argv.quick,
+        allocators: argv.allocators.flatMap(splitAllocators),
+        onStep: (about) => process.stderr.isTTY && process.stderr.write(`\r\u001b[K${about} …`),
+      }),
+    );
     if (process.stderr.isTTY) process.stderr.write('\r\u001b[K');
     const json = argv.json === undefined ? undefined : argv.json || '-';
     if (json !== undefined) writeWhole(json, `${JSON.stringify(result, null, 2)}\n`);
-    if (json !== '-') process.stdout.write(benchmarkText(result, await terminalPalette(), !argv.quick));
+    if (json !== '-') show(benchmarkText(result, await terminalPalette(), !argv.quick));
     if (argv.check && result.goals.some((goal) => markOf(goal) === 'missed')) process.exitCode = 1;
   },
 };

@@ -1,12 +1,13 @@
-import { spawnSync } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { cpus as hostCpus } from 'node:os';
 import type { Argv, CommandModule } from 'yargs';
 import { UserError } from '../../sim/contract/assert.ts';
 import type { Operation } from '../../sim/contract/operations.ts';
 import type { Ns } from '../../sim/contract/units.ts';
 import { COST_PROFILES, type Costs, DEFAULT_PROFILE } from '../../sim/time/costs.ts';
+import { writeWhole } from '../../workloads/files/line-sink.ts';
 import { compileNative } from '../evidence/native/native.ts';
-import { writeWhole } from '../run/line-sink.ts';
 
 const PROGRAM = {
   title: 'the calibration',
@@ -35,21 +36,32 @@ export const calibrateCommand: CommandModule<object, CalibrateArguments> = {
         default: 7,
         describe: 'measure so often: the median of each figure counts, of lines between processors a mean',
       }) as unknown as Argv<CalibrateArguments>,
-  handler: ({ output, rounds }) => {
+  handler: async ({ output, rounds }) => {
     if (!Number.isInteger(rounds) || rounds < 1 || rounds > 100) {
       throw new UserError(`--rounds: found '${rounds}', expected a number from 1 to 100`);
     }
-    const measured = overRounds(Array.from({ length: rounds }, measure));
+    const results: Measured[] = [];
+    for (let round = 0; round < rounds; round++) results.push(await measure());
+    const measured = overRounds(results);
     const model = hostCpus()[0]?.model ?? 'unknown processor';
     const profile = { comment: `sim calibrate on ${model}`, base: DEFAULT_PROFILE, ...pricesFrom(measured), measured };
     writeWhole(output ?? '-', JSON.stringify(profile, null, 2));
   },
 };
 
-function measure(): Measured {
-  const result = spawnSync(compileNative(PROGRAM), { encoding: 'utf8' });
-  if (result.status !== 0) throw new UserError(`the calibration failed: ${result.stderr.trim() || result.signal}`);
-  const found = JSON.parse(result.stdout) as Measured;
+/** One round. The program dies with this one. */
+async function measure(): Promise<Measured> {
+  const child = execFile(compileNative(PROGRAM));
+  const kill = () => child.kill('SIGKILL');
+  process.once('exit', kill);
+  let stdout = '';
+  let stderr = '';
+  child.stdout!.on('data', (text: string) => (stdout += text));
+  child.stderr!.on('data', (text: string) => (stderr += text));
+  const [code, signal] = (await once(child, 'close')) as [number | null, string | null];
+  process.off('exit', kill);
+  if (code !== 0) throw new UserError(`the calibration failed: ${stderr.trim() || signal}`);
+  const found = JSON.parse(stdout) as Measured;
   // Where jemalloc is installed; the program itself looks whether it was really preloaded.
   const jemalloc = spawnSync(compileNative(PROGRAM), ['preloaded'], {
     encoding: 'utf8',

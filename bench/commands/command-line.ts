@@ -1,6 +1,7 @@
 import yargs, { type Argv } from 'yargs';
 import { UserError } from '../../sim/contract/assert.ts';
 import { nearest } from '../../sim/contract/suggestion.ts';
+import { checkOptions, type KnownOptions } from '../cli/check-options.ts';
 import { VERSION } from '../run/version.ts';
 import { ABOUT, EPILOGUE, EXAMPLES } from './help.ts';
 import { COMMANDS, type Command, type LazyCommand } from './index.ts';
@@ -34,13 +35,15 @@ function joinDashes(given: readonly string[]): string[] {
 
 /** Finds the command and runs it; throws a UserError for what cannot be understood. */
 export async function runCommandLine(given: readonly string[]): Promise<void> {
-  const parser = yargs(joinDashes(given))
+  const parser: Argv = yargs(joinDashes(given))
     .scriptName('sim')
     .usage(`$0 COMMAND …\n\n${ABOUT}`)
     .command(COMMANDS.map(forYargs))
     .demandCommand(1, 'no command given; `sim --help` lists them')
     .recommendCommands()
     .strict()
+    // biome-ignore lint/suspicious/noExplicitAny: yargs knows its options at run time and does not type them
+    .middleware((argv: any): void => checkOptions(argv, (parser as any).getOptions() as KnownOptions), true)
     .version(VERSION)
     .help()
     .alias('h', 'help')
@@ -53,7 +56,12 @@ export async function runCommandLine(given: readonly string[]): Promise<void> {
       throw error ?? new UserError(message.replace(/\s*\n\s*/g, '; ') + optionSuggestion(message, known));
     });
   for (const [command, about] of EXAMPLES) parser.example(command.replace('sim', '$0'), about);
-  await parser.parseAsync();
+  try {
+    await parser.parseAsync();
+  } catch (error) {
+    if ((error as Error).name === 'YError') throw new UserError((error as Error).message);
+    throw error;
+  }
 }
 
 /** Behind yargs' `Unknown argument: alocator`: which option was meant. */

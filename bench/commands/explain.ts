@@ -1,10 +1,11 @@
 import type { Argv, CommandModule } from 'yargs';
 import { UserError } from '../../sim/contract/assert.ts';
+import { writeWhole } from '../../workloads/files/line-sink.ts';
 import { answer } from '../cli/answer.ts';
+import { unheard } from '../cli/interruption.ts';
 import { type MachineArguments, machineOptions, prepare } from '../cli/run-options.ts';
 import { buildPage, buildPageData } from '../report/build-page.ts';
 import { histogramsOf } from '../report/histograms.ts';
-import { writeWhole } from '../run/line-sink.ts';
 import { explain } from '../study/explain/explain.ts';
 import { explanationText } from '../study/explain/text.ts';
 import { recordRun } from '../study/record.ts';
@@ -37,12 +38,14 @@ export const explainCommand: CommandModule<object, ExplainArguments> = {
       throw new UserError(`--groups: found '${argv.groups}', expected a number from 1`);
     }
     const { session } = await prepare(argv);
-    const explanation = explain({
-      ...session,
-      ...(argv.at !== undefined && { at: argv.at }),
-      pinningGroups: argv.groups,
-      whatIf: argv['what-if'],
-    });
+    const explanation = await unheard(() =>
+      explain({
+        ...session,
+        ...(argv.at !== undefined && { at: argv.at }),
+        pinningGroups: argv.groups,
+        whatIf: argv['what-if'],
+      }),
+    );
     if (argv.report) {
       const { headline, sentences } = explanation.verdict;
       const run = await recordRun({ ...session, mode: 'lockstep' });

@@ -1,16 +1,16 @@
-import { appendFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Argv, CommandModule } from 'yargs';
 import { UserError } from '../../sim/contract/assert.ts';
+import { appendText, writeWholeFiles } from '../../workloads/files/line-sink.ts';
 import { answer } from '../cli/answer.ts';
+import { show } from '../cli/show.ts';
 import { bencherMetrics, githubActionBenchmark } from '../gate/benchmark-files.ts';
-import { checkGate, GATE_DEFAULTS } from '../gate/check.ts';
+import { checkGate, checkGateInPart, GATE_DEFAULTS } from '../gate/check.ts';
 import { gateMarkdown, githubAnnotations } from '../gate/github.ts';
 import { junitXml } from '../gate/junit.ts';
 import { readJson, readResults } from '../gate/result-files.ts';
+import type { SuiteOutcome } from '../gate/suite.ts';
 import { gateText } from '../gate/text.ts';
-import { writeWhole } from '../run/line-sink.ts';
-import type { RunResult } from '../run/result.ts';
 import { gateConfigSchema, SUITE_RESULT_SCHEMA, suiteSchema } from '../schema/gate.ts';
 import { parseWith } from '../schema/result.ts';
 
@@ -60,25 +60,28 @@ export const gateCommand: CommandModule<object, GateArguments> = {
     if (save && !suite) throw new UserError('--save is of --suite, which is not given');
     const thresholds = config ? parseWith(gateConfigSchema, readJson(config), config) : GATE_DEFAULTS;
     const base = argv.base ? readResults(argv.base) : undefined;
-    const head = suite ? await runSuiteFile(suite, argv.workers) : readResults(argv.head!);
-
-    if (save) writeWhole(save, JSON.stringify({ schema: SUITE_RESULT_SCHEMA, runs: head }, null, 1));
-    if (argv['benchmark-action']) writeWhole(argv['benchmark-action'], githubActionBenchmark(head));
-    if (argv.bencher) writeWhole(argv.bencher, bencherMetrics(head));
-    const gate = checkGate(base, head, thresholds);
-    if (argv.junit) writeWhole(argv.junit, junitXml(gate));
-    if (argv.markdown) writeWhole(argv.markdown, gateMarkdown(gate));
+    const { runs: head, partial } = suite
+      ? await runSuiteFile(suite, argv.workers)
+      : { runs: readResults(argv.head!), partial: false };
+    const gate = (partial ? checkGateInPart : checkGate)(base, head, thresholds);
+    const files: [string, string][] = [];
+    if (save) files.push([save, JSON.stringify({ schema: SUITE_RESULT_SCHEMA, runs: head }, null, 1)]);
+    if (argv['benchmark-action']) files.push([argv['benchmark-action'], githubActionBenchmark(head)]);
+    if (argv.bencher) files.push([argv.bencher, bencherMetrics(head)]);
+    if (argv.junit) files.push([argv.junit, junitXml(gate)]);
+    if (argv.markdown) files.push([argv.markdown, gateMarkdown(gate)]);
+    writeWholeFiles(files, partial);
     await answer(argv.json, gate, (palette) => gateText(gate, palette));
     if (argv.github) {
-      process.stdout.write(githubAnnotations(gate));
+      show(githubAnnotations(gate));
       const summary = process.env['GITHUB_STEP_SUMMARY'];
-      if (summary) appendFileSync(summary, gateMarkdown(gate));
+      if (summary) appendText(summary, gateMarkdown(gate));
     }
-    if (!gate.passed) process.exitCode = 1;
+    if (!gate.passed && !partial) process.exitCode = 1;
   },
 };
 
-async function runSuiteFile(path: string, workers: number | undefined): Promise<RunResult[]> {
+async function runSuiteFile(path: string, workers: number | undefined): Promise<SuiteOutcome> {
   const suite = parseWith(suiteSchema, readJson(path), path);
   const total =
     suite.workloads.length *
@@ -87,9 +90,9 @@ async function runSuiteFile(path: string, workers: number | undefined): Promise<
     (suite.cpus?.length ?? 1) *
     (suite.seeds?.length ?? 1);
   // Models and workers are loaded only where something is run.
-  const [{ runSuite }, { inBatch }] = await Promise.all([
+  const [{ runSuiteInPart }, { inBatch }] = await Promise.all([
     import('../gate/suite.ts'),
     import('../cli/batch-options.ts'),
   ]);
-  return inBatch({ workers }, total, (batch) => runSuite(suite, dirname(path), batch));
+  return inBatch({ workers }, total, (batch) => runSuiteInPart(suite, dirname(path), batch));
 }

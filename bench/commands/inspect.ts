@@ -2,9 +2,11 @@ import type { Argv, CommandModule } from 'yargs';
 import type { ModelView } from '../../allocators/model.ts';
 import { UserError } from '../../sim/contract/assert.ts';
 import { suggestion } from '../../sim/contract/suggestion.ts';
+import type { LineSink } from '../../workloads/files/line-sink.ts';
+import { unheard } from '../cli/interruption.ts';
 import { type MachineArguments, machineOptions, prepare } from '../cli/run-options.ts';
+import { show } from '../cli/show.ts';
 import { meminfoText, pmapText, smapsText, statusText } from '../report/views/proc.ts';
-import type { LineSink } from '../run/line-sink.ts';
 import type { Assembled } from '../run/machine.ts';
 import { Session, type SessionOptions } from '../run/session.ts';
 import { rowsUntil } from '../run/stop-point.ts';
@@ -53,7 +55,7 @@ export const inspectCommand: CommandModule<object, InspectArguments> = {
     }) as unknown as Argv<InspectArguments>,
   handler: async (argv) => {
     const { session } = await prepare(argv);
-    process.stdout.write(inspect(session, argv.view, argv.at));
+    show(await unheard(() => inspect(session, argv.view, argv.at)));
   },
 };
 

@@ -1,30 +1,48 @@
-import { UserError } from '../../sim/contract/assert.ts';
+import { Interrupted, UserError } from '../../sim/contract/assert.ts';
+import { writeWhole } from '../../workloads/files/line-sink.ts';
+import { inBatch } from '../cli/batch-options.ts';
 import { type MachineArguments, prepare } from '../cli/run-options.ts';
+import { show } from '../cli/show.ts';
 import { type TimeArguments, timing } from '../cli/time-options.ts';
-import { writeWhole } from '../run/line-sink.ts';
 import type { RunResult } from '../run/result.ts';
 import { runSession } from '../run/run-session.ts';
 import type { SessionOptions } from '../run/session.ts';
-import { runAll } from '../study/parallel/run-all.ts';
+import { orFinished } from '../study/parallel/finished.ts';
+import { type RunAllOptions, runAll } from '../study/parallel/run-all.ts';
 import type { RunTask } from '../study/parallel/run-task.ts';
 import { parseThreadCounts, scalingOf, scalingPoint, scalingText, withThreads } from '../study/scaling/scaling.ts';
 
+/** In the order of the sessions; nothing where a run had not finished. */
+interface Outcome {
+  readonly runs: readonly (RunResult | undefined)[];
+  readonly partial: boolean;
+}
+
 /** Each on all of the host's processors. */
-async function runInTurn(sessions: readonly SessionOptions[]): Promise<RunResult[]> {
-  const results: RunResult[] = [];
-  for (const session of sessions) results.push(await runSession(session));
-  return results;
+async function runInTurn(sessions: readonly SessionOptions[], { signal, onDone }: RunAllOptions): Promise<Outcome> {
+  const runs: RunResult[] = [];
+  for (const session of sessions) {
+    const run = await runSession({ ...session, ...(signal && { signal }) });
+    if (run.partial) return { runs, partial: true };
+    runs.push(run);
+    onDone?.(runs.length, sessions.length);
+  }
+  return { runs, partial: false };
 }
 
 /** Several at a time, the longest first. */
-async function runAside(sessions: readonly SessionOptions[], allocator: string): Promise<RunResult[]> {
+async function runAside(
+  sessions: readonly SessionOptions[],
+  allocator: string,
+  batch: RunAllOptions,
+): Promise<Outcome> {
   const tasks = sessions.map(
     ({ spec: _, parameters = {}, mode = 'virtual', pace = 'asap', seed = 0, ...session }): RunTask => {
       return { ...session, parameters, mode, pace, seed, allocator };
     },
   );
-  const runs = await runAll(tasks.reverse());
-  return runs.reverse().map((run) => run.result);
+  const { runs, partial } = await orFinished(runAll(tasks.reverse(), batch));
+  return { runs: runs.map((run) => run?.result).reverse(), partial };
 }
 
 /** `sim run W --threads 1,2,4,…`: the same workload at each number of threads, on one machine. */
@@ -42,10 +60,13 @@ export async function runScaling(
     const { session } = await prepare({ ...argv, cpus, workload: withThreads(argv.workload, threads) });
     sessions.push({ ...session, ...timing(argv) });
   }
-  const results = argv.mode === 'threads' ? await runInTurn(sessions) : await runAside(sessions, argv.allocator);
-  const points = results.map((result, i) => scalingPoint(counts[i]!, result));
-  const allocator = results.at(-1)!.run.allocator;
-  const scaling = scalingOf(argv.workload, allocator, cpus, points);
+  const { runs, partial } = await inBatch({ workers: undefined }, sessions.length, (batch) =>
+    argv.mode === 'threads' ? runInTurn(sessions, batch) : runAside(sessions, argv.allocator, batch),
+  );
+  const points = runs.flatMap((run, i) => (run ? [scalingPoint(counts[i]!, run)] : []));
+  const allocator = runs.find((run) => run !== undefined)?.run.allocator;
+  if (allocator === undefined) throw new Interrupted('interrupted');
+  const scaling = scalingOf(argv.workload, allocator, cpus, points, partial);
   if (argv.json !== undefined) writeWhole(argv.json || '-', JSON.stringify(scaling, null, 2));
-  if (!argv.quiet && argv.json !== '' && argv.json !== '-') process.stdout.write(scalingText(scaling));
+  if (!argv.quiet && argv.json !== '' && argv.json !== '-') show(scalingText(scaling));
 }

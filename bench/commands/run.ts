@@ -1,18 +1,17 @@
 import type { Argv, CommandModule } from 'yargs';
 import { UserError } from '../../sim/contract/assert.ts';
 import type { Sample } from '../../sim/metrics/sample.ts';
+import { type LineSink, openLineSink } from '../../workloads/files/line-sink.ts';
+import { INTERRUPTED, listenForInterrupt } from '../cli/interruption.ts';
 import { startProgress } from '../cli/progress.ts';
 import { type MachineArguments, machineOptions, prepare } from '../cli/run-options.ts';
+import { show } from '../cli/show.ts';
 import { type TimeArguments, timeOptions, timing } from '../cli/time-options.ts';
 import type { ReportRun } from '../report/build-page.ts';
 import { drawPictures, type PictureArguments, pictureOptions, wantsRecording } from '../report/picture-options.ts';
-import { type LineSink, openLineSink } from '../run/line-sink.ts';
 import { runSession } from '../run/run-session.ts';
 import type { SessionOptions } from '../run/session.ts';
 import { recordRun } from '../study/record.ts';
-
-/** As a shell reports a program that Ctrl-C ended. */
-const INTERRUPTED = 130;
 
 interface RunArguments extends MachineArguments, TimeArguments, PictureArguments {
   'sample-every': number;
@@ -88,19 +87,17 @@ async function run(argv: RunArguments): Promise<void> {
   const records = wantsRecording(argv);
   const prepared = await prepare(argv);
   const sinks: Partial<Record<(typeof outputs)[number], LineSink>> = {};
-  const controller = new AbortController();
-  const interrupt = () => controller.abort();
-  process.on('SIGINT', interrupt);
+  openAll(sinks, outputs, argv);
+  const interruption = listenForInterrupt();
   const progress = argv.quiet ? undefined : await startProgress(prepared.session.events.length);
   let done: ReportRun;
   try {
-    for (const name of outputs) if (argv[name] !== undefined) sinks[name] = openLineSink(argv[name] || '-');
     const options: SessionOptions = {
       ...prepared.session,
       ...timing(argv['faithful-abort'] ? { ...argv, mode: 'lockstep' } : argv),
       sampleEvery: argv['sample-every'],
       check: argv.check,
-      signal: controller.signal,
+      signal: interruption.signal,
       ...(sinks.placements && { placements: sinks.placements }),
       ...(sinks['trace-time'] && { timeTrace: sinks['trace-time'] }),
       ...(sinks.syscalls && { syscalls: sinks.syscalls }),
@@ -117,7 +114,7 @@ async function run(argv: RunArguments): Promise<void> {
     throw error;
   } finally {
     progress?.stop();
-    process.off('SIGINT', interrupt);
+    interruption.release();
   }
 
   const { result } = done;
@@ -125,7 +122,21 @@ async function run(argv: RunArguments): Promise<void> {
   if (!argv.quiet && toStdout.length === 0) {
     const { terminalPalette } = await import('../cli/palette.ts');
     const { summaryText } = await import('../report/text/summary.ts');
-    process.stdout.write(summaryText(result, await terminalPalette()) + (plot && `\n${plot}`));
+    show(summaryText(result, await terminalPalette()) + (plot && `\n${plot}`));
   }
   if (result.partial) process.exitCode = INTERRUPTED;
+}
+
+/** Opens the outputs that were asked for, all or none. */
+function openAll<K extends string>(
+  sinks: Partial<Record<K, LineSink>>,
+  names: readonly K[],
+  argv: Readonly<Record<K, string | undefined>>,
+): void {
+  try {
+    for (const name of names) if (argv[name] !== undefined) sinks[name] = openLineSink(argv[name] || '-');
+  } catch (error) {
+    for (const name of names) sinks[name]?.discard();
+    throw error;
+  }
 }

@@ -1,15 +1,15 @@
 import type { Argv, CommandModule } from 'yargs';
 import { parseAllocator } from '../../allocators/spec.ts';
 import { UserError } from '../../sim/contract/assert.ts';
+import { writeWholeFiles } from '../../workloads/files/line-sink.ts';
 import { answer } from '../cli/answer.ts';
 import { type BatchArguments, batchOptions, inBatch } from '../cli/batch-options.ts';
 import { positive } from '../cli/positive-option.ts';
 import { type MachineArguments, machineOptions } from '../cli/run-options.ts';
 import { type TimeArguments, timeOptions } from '../cli/time-options.ts';
 import { METRICS } from '../metrics/index.ts';
-import { writeWhole } from '../run/line-sink.ts';
 import { splitAllocators } from '../study/compare/allocator-list.ts';
-import { combinations, parseGridAxis } from '../study/sweep/grid.ts';
+import { combinations, parseGrid } from '../study/sweep/grid.ts';
 import { sweep } from '../study/sweep/sweep.ts';
 import { sweepCsv, sweepText } from '../study/sweep/text.ts';
 import { loadTask } from './load-task.ts';
@@ -57,7 +57,7 @@ export const sweepCommand: CommandModule<object, SweepArguments> = {
       ) as unknown as Argv<SweepArguments>,
   handler: async (argv) => {
     const allocators = argv.allocators.flatMap(splitAllocators);
-    const grid = argv.grid.map(parseGridAxis);
+    const grid = parseGrid(argv.grid);
     const cpus = argv.cpus === undefined ? undefined : cpuList(argv.cpus);
     positive('seeds', argv.seeds);
     for (const allocator of allocators) parseAllocator(allocator, 1);
@@ -73,7 +73,7 @@ export const sweepCommand: CommandModule<object, SweepArguments> = {
         metrics: argv.metrics.split(','),
       }),
     );
-    if (argv.csv) writeWhole(argv.csv, sweepCsv(result));
+    if (argv.csv) writeWholeFiles([[argv.csv, sweepCsv(result)]], result.partial);
     await answer(argv.json, result, (palette) => sweepText(result, palette));
   },
 };

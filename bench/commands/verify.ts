@@ -2,10 +2,12 @@ import { cpus } from 'node:os';
 import type { Argv, CommandModule } from 'yargs';
 import { parseAllocator } from '../../allocators/spec.ts';
 import type { Touch } from '../../sim/contract/event.ts';
-import { resolveWorkload } from '../../workloads/index.ts';
+import { writeWhole } from '../../workloads/files/line-sink.ts';
+import { unheard } from '../cli/interruption.ts';
+import { loadWorkload } from '../cli/load-workload.ts';
+import { show } from '../cli/show.ts';
 import { verificationText } from '../evidence/verify/text.ts';
 import { verify } from '../evidence/verify/verify.ts';
-import { writeWhole } from '../run/line-sink.ts';
 
 interface VerifyArguments {
   workload: string;
@@ -44,17 +46,19 @@ export const verifyCommand: CommandModule<object, VerifyArguments> = {
       }) as unknown as Argv<VerifyArguments>,
   handler: async (argv) => {
     const spec = parseAllocator(argv.allocator, cpus().length);
-    const workload = await resolveWorkload(argv.workload, { seed: argv.seed });
-    const verification = await verify({
-      events: workload.events,
-      workload: workload.name,
-      spec,
-      show: argv.show,
-      ...(argv.touch && { touch: argv.touch }),
-    });
+    const workload = await loadWorkload(argv.workload, { seed: argv.seed });
+    const verification = await unheard(() =>
+      verify({
+        events: workload.events,
+        workload: workload.name,
+        spec,
+        show: argv.show,
+        ...(argv.touch && { touch: argv.touch }),
+      }),
+    );
     const json = argv.json === undefined ? undefined : argv.json || '-';
     if (json !== undefined) writeWhole(json, `${JSON.stringify(verification, null, 2)}\n`);
-    if (json !== '-') process.stdout.write(verificationText(verification, workload.events));
+    if (json !== '-') show(verificationText(verification, workload.events));
     if (!verification.passed) process.exitCode = 1;
   },
 };

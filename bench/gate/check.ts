@@ -42,6 +42,8 @@ export interface GateCheck {
 export interface GateResult {
   readonly schema: typeof GATE_SCHEMA;
   readonly passed: boolean;
+  /** The suite was interrupted: only what had finished was checked. */
+  readonly partial: boolean;
   readonly checks: readonly GateCheck[];
 }
 
@@ -64,7 +66,18 @@ export function checkGate(
   const checks: GateCheck[] = [];
   for (const [key, runs] of after) checks.push(...checkRun(key, before.get(key), runs, config));
   for (const [key, runs] of before) if (!after.has(key)) checks.push(absent(key, runs[0]!));
-  return { schema: GATE_SCHEMA, passed: !checks.some(isFailing), checks };
+  return { schema: GATE_SCHEMA, passed: !checks.some(isFailing), partial: false, checks };
+}
+
+/** The same of a suite that was interrupted: what had not finished is no fault. */
+export function checkGateInPart(
+  base: readonly RunResult[] | undefined,
+  head: readonly RunResult[],
+  config: GateConfig = GATE_DEFAULTS,
+): GateResult {
+  const finished = new Set(head.map(({ run }) => runKey(run)));
+  const before = base?.filter(({ run }) => finished.has(runKey(run)));
+  return { ...checkGate(before, head, config), partial: true };
 }
 
 function refusePartial(runs: readonly RunResult[], side: string): void {

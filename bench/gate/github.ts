@@ -1,3 +1,11 @@
+import {
+  escapeAnnotation,
+  escapeAnnotationProperty,
+  escapeLine,
+  escapeMarkdown,
+  escapeXml,
+  markdownCode,
+} from '../report/escape.ts';
 import { type GateResult, isFailing } from './check.ts';
 import { changeText, failureText, valueText } from './text.ts';
 
@@ -5,13 +13,14 @@ import { changeText, failureText, valueText } from './text.ts';
 export function githubAnnotations(gate: GateResult): string {
   const lines = gate.checks
     .filter(isFailing)
-    .map((c) => `::error title=${property(`${c.workload} under ${c.allocator}`)}::${data(failureText(c))}`);
-  if (lines.length === 0) lines.push(`::notice title=allocsim::${data(`${gate.checks.length} checks passed`)}`);
+    .map(
+      (c) =>
+        `::error title=${escapeAnnotationProperty(`${c.workload} under ${c.allocator}`)}::${escapeAnnotation(failureText(c))}`,
+    );
+  if (lines.length === 0)
+    lines.push(`::notice title=allocsim::${escapeAnnotation(`${gate.checks.length} checks passed`)}`);
   return `${lines.join('\n')}\n`;
 }
-
-const data = (text: string) => text.replace(/%/g, '%25').replace(/\r/g, '%0D').replace(/\n/g, '%0A');
-const property = (text: string) => data(text).replace(/:/g, '%3A').replace(/,/g, '%2C');
 
 /** For $GITHUB_STEP_SUMMARY and comments: what failed first, then every run. */
 export function gateMarkdown(gate: GateResult): string {
@@ -22,19 +31,22 @@ export function gateMarkdown(gate: GateResult): string {
       : `### Memory gate: failed (${failing.length} of ${gate.checks.length} checks)`,
     '',
   ];
-  for (const c of failing) lines.push(`- **${cell(c.workload)}** under \`${c.allocator}\`: ${cell(failureText(c))}`);
+  for (const c of failing)
+    lines.push(
+      `- **${escapeMarkdown(c.workload)}** under ${markdownCode(c.allocator)}: ${escapeMarkdown(failureText(c))}`,
+    );
   if (failing.length > 0) lines.push('');
   for (const run of new Set(gate.checks.map((c) => c.run))) {
     const checks = gate.checks.filter((c) => c.run === run);
     const open = checks.some(isFailing) ? ' open' : '';
     lines.push(
-      `<details${open}><summary>${html(run)}</summary>`,
+      `<details${open}><summary>${escapeXml(escapeLine(run))}</summary>`,
       '',
       '| metric | base | head | change | |',
       '| --- | ---: | ---: | ---: | --- |',
       ...checks.map(
         (c) =>
-          `| ${c.metric} | ${valueText(c, c.base)} | ${valueText(c, c.head)} | ${changeText(c)} | ${isFailing(c) ? `**${c.status}**` : c.status} |`,
+          `| ${escapeMarkdown(c.metric)} | ${valueText(c, c.base)} | ${valueText(c, c.head)} | ${changeText(c)} | ${isFailing(c) ? `**${c.status}**` : c.status} |`,
       ),
       '',
       '</details>',
@@ -43,6 +55,3 @@ export function gateMarkdown(gate: GateResult): string {
   }
   return `${lines.join('\n')}\n`;
 }
-
-const cell = (text: string) => text.replace(/\|/g, '\\|');
-const html = (text: string) => text.replace(/&/g, '&amp;').replace(/</g, '&lt;');

@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs';
 import { UserError } from '../../sim/contract/assert.ts';
+import { readTextFile } from '../../workloads/files/text-file.ts';
 import { COMPARISON_SCHEMA } from '../metrics/comparison.ts';
 import { RESULT_SCHEMA, type RunResult } from '../run/result.ts';
 import { comparisonSchema } from '../schema/comparison.ts';
@@ -8,13 +8,7 @@ import { parseResult, parseWith } from '../schema/result.ts';
 
 /** JSON from a file, or one line that says why not. */
 export function readJson(path: string): unknown {
-  let text: string;
-  try {
-    text = readFileSync(path, 'utf8');
-  } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
-    throw new UserError(`${path}: found ${code === 'ENOENT' ? 'no such file' : code}, expected a JSON file`);
-  }
+  const text = readTextFile(path, 'a JSON file');
   try {
     return JSON.parse(text);
   } catch (error) {

@@ -1,6 +1,7 @@
 import { columns } from '../../sim/contract/format.ts';
 import { METRICS, metricText } from '../metrics/index.ts';
-import { type Palette, PLAIN } from '../report/text/summary.ts';
+import { escapeLine, escapeLineStart } from '../report/escape.ts';
+import { interruptedMark, type Palette, PLAIN } from '../report/text/summary.ts';
 import { type GateCheck, type GateResult, isFailing } from './check.ts';
 
 /** A value of a check with its unit; checks that are of no metric hold counts. */
@@ -34,7 +35,7 @@ export function gateText(gate: GateResult, palette: Palette = PLAIN): string {
   for (const run of new Set(gate.checks.map((c) => c.run))) {
     const checks = gate.checks.filter((c) => c.run === run);
     lines.push(
-      palette.bold(run),
+      palette.bold(escapeLineStart(run)),
       ...columns(
         checks.map((c) => {
           const status = isFailing(c)
@@ -42,17 +43,16 @@ export function gateText(gate: GateResult, palette: Palette = PLAIN): string {
             : c.status === 'improved'
               ? palette.bold(c.status)
               : c.status;
-          return [c.metric, valueText(c, c.base), valueText(c, c.head), changeText(c), status];
+          return [escapeLine(c.metric), valueText(c, c.base), valueText(c, c.head), changeText(c), status];
         }),
         'lrrrl',
       ),
     );
   }
   const failing = gate.checks.filter(isFailing).length;
-  lines.push(
-    gate.passed
-      ? `passed: ${gate.checks.length} checks`
-      : palette.red(`failed: ${failing} of ${gate.checks.length} checks`),
-  );
+  const outcome = gate.passed
+    ? `passed: ${gate.checks.length} checks`
+    : palette.red(`failed: ${failing} of ${gate.checks.length} checks`);
+  lines.push(outcome + interruptedMark(gate.partial, palette));
   return `${lines.join('\n')}\n`;
 }

@@ -26,6 +26,8 @@ export interface ComparisonRow {
 export interface Comparison {
   readonly schema: typeof COMPARISON_SCHEMA;
   readonly workload: string;
+  /** Interrupted: only what had finished. */
+  readonly partial: boolean;
   readonly parameters: RunResult['run']['parameters'];
   readonly mode: Mode;
   readonly cpus: number;
@@ -41,6 +43,7 @@ export function compareResults(runs: readonly (readonly RunResult[])[]): Compari
   return {
     schema: COMPARISON_SCHEMA,
     workload: first.run.workload,
+    partial: false,
     parameters: first.run.parameters,
     mode: first.run.mode,
     cpus: first.run.cpus,

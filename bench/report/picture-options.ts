@@ -1,10 +1,8 @@
-import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Argv } from 'yargs';
 import { UserError } from '../../sim/contract/assert.ts';
 import type { EventBuffer } from '../../sim/contract/event.ts';
 import { bytes } from '../../sim/contract/format.ts';
-import { writeWhole } from '../run/line-sink.ts';
+import { writeFolder, writeWhole } from '../../workloads/files/line-sink.ts';
 import { axisOf, residentAt } from './axis.ts';
 import { buildPage, buildPageData, type ReportRun } from './build-page.ts';
 import { svgFigures } from './figures.ts';
@@ -38,8 +36,7 @@ export function drawPictures(argv: PictureArguments, runs: readonly ReportRun[],
   const histograms = argv.report || argv.svg ? histogramsOf(events) : null;
   if (argv.report) writeWhole(argv.report, buildPage(buildPageData(runs, { histograms })));
   if (argv.svg) {
-    mkdirSync(argv.svg, { recursive: true });
-    for (const [name, text] of svgFigures(runs, histograms)) writeWhole(join(argv.svg, name), text);
+    writeFolder(argv.svg, svgFigures(runs, histograms));
   }
   return argv.plot ? plotText(runs, Math.min(100, (process.stdout.columns ?? 100) - 14), process.stdout.isTTY) : '';
 }

@@ -1,5 +1,8 @@
 import {
   type EventBuffer,
+  exactA,
+  exactB,
+  hasFailed,
   OP_CALLOC,
   OP_CLOCK,
   OP_ECALLOC,
@@ -8,6 +11,7 @@ import {
   OP_EREALLOC,
   OP_FREE,
   OP_MALLOC,
+  OP_MARKED,
   OP_MASK,
   OP_MEMALIGN,
   OP_REALLOC,
@@ -34,22 +38,23 @@ export function visitObjects(events: EventBuffer, end: number, visitor: ObjectVi
   for (let row = 0; row < end; row++) {
     const s = slot[row]!;
     visitor.row?.(row, s);
+    if ((head[row]! & OP_MARKED) !== 0 && hasFailed(events, row)) continue;
     switch (head[row]! & OP_MASK) {
       case OP_MALLOC:
       case OP_EMALLOC:
-        sized(row, s, a[row]!);
+        sized(row, s, exactA(events, row));
         break;
       case OP_REALLOC:
       case OP_EREALLOC:
         if (a[row] === 0) freed(row, s);
-        else sized(row, s, a[row]!);
+        else sized(row, s, exactA(events, row));
         break;
       case OP_CALLOC:
       case OP_ECALLOC:
-        sized(row, s, a[row]! * b[row]!);
+        sized(row, s, exactA(events, row) * exactB(events, row));
         break;
       case OP_MEMALIGN:
-        sized(row, s, b[row]!);
+        sized(row, s, exactB(events, row));
         break;
       case OP_FREE:
       case OP_EFREE:

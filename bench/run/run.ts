@@ -1,6 +1,6 @@
+import type { Handle } from '../../sim/contract/allocator.ts';
 import { AllocatorAbort } from '../../sim/contract/assert.ts';
 import { OP_EMALLOC, OP_REQUEST_END, type Touch } from '../../sim/contract/event.ts';
-import type { Handle } from '../../sim/contract/allocator.ts';
 import type { Bytes, Ns } from '../../sim/contract/units.ts';
 import { createSampler, type Sample } from '../../sim/metrics/sample.ts';
 import { isAllocating, placementLine } from '../../sim/replay/placements.ts';

@@ -4,7 +4,7 @@ import type { Start } from '../../sim/contract/start.ts';
 import type { KernelOptions } from '../../sim/kernel/kernel.ts';
 import type { Sample } from '../../sim/metrics/sample.ts';
 import type { Costs } from '../../sim/time/costs.ts';
-import type { LineSink } from './line-sink.ts';
+import type { LineSink } from '../../workloads/files/line-sink.ts';
 import type { Assembled } from './machine.ts';
 import type { Mode, Pace } from './result.ts';
 

@@ -1,6 +1,6 @@
 import type { Ns } from '../../sim/contract/units.ts';
 import type { TimeObserver } from '../../sim/time/time-observer.ts';
-import type { LineSink } from './line-sink.ts';
+import type { LineSink } from '../../workloads/files/line-sink.ts';
 
 const PROCESSORS = 1;
 const THREADS = 2;

@@ -18,6 +18,7 @@ const cellSchema = z.object({
 export const comparisonSchema = z.object({
   schema: z.literal(COMPARISON_SCHEMA),
   workload: z.string(),
+  partial: z.boolean().optional().describe('interrupted: only what had finished'),
   parameters: runDescriptionSchema.shape.parameters,
   mode: runDescriptionSchema.shape.mode,
   cpus: runDescriptionSchema.shape.cpus,

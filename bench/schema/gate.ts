@@ -62,6 +62,7 @@ export const suiteResultSchema = z.object({
 export const gateResultSchema = z.object({
   schema: z.literal(GATE_SCHEMA),
   passed: z.boolean(),
+  partial: z.boolean().describe('the suite was interrupted: only what had finished was checked'),
   checks: z.array(
     z.object({
       run: z.string().describe('what was run: workload, allocator, mode, processors, touch, kernel'),

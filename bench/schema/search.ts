@@ -18,6 +18,7 @@ const spreadSchema = z.object({
 export const sweepSchema = z.object({
   schema: z.literal(SWEEP_SCHEMA),
   workload: z.string(),
+  partial: z.boolean().describe('interrupted: only what had finished'),
   mode,
   seeds: z.array(z.number().int()),
   metrics: z.array(z.string()),
@@ -40,6 +41,7 @@ const tunePoint = z.object({ allocator: z.string(), value: z.number() });
 export const tuneSchema = z.object({
   schema: z.literal(TUNE_SCHEMA),
   workload: z.string(),
+  partial: z.boolean().describe('interrupted: only what had finished'),
   objective: z.string().describe('a metric'),
   from: tunePoint,
   best: tunePoint,
@@ -53,6 +55,7 @@ export const tuneSchema = z.object({
 export const planSchema = z.object({
   schema: z.literal(PLAN_SCHEMA),
   workload: z.string(),
+  partial: z.boolean().describe('interrupted: only what had finished'),
   mode,
   memory: bytes.describe('for all processes together'),
   extra: bytes.describe('of each process beside its heap'),

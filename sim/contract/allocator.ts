@@ -57,6 +57,8 @@ export interface Allocator {
   threadStart(t: ThreadSlot): void;
   /** The thread's destructors: flush its cache, give its arena back. */
   threadExit(t: ThreadSlot): void;
+  /** The process is a copy of its parent, of whose threads `t` alone lives on: what the allocator does in a child after a fork. */
+  forkChild?(t: ThreadSlot): void;
   /** malloc_trim(pad): whether memory was given back. Models without it return false. */
   trim(t: ThreadSlot, pad: Bytes): boolean;
   /** mallopt by malloc.h's names. Models without it ignore it, as the ground-truth replay does. */
@@ -110,6 +112,8 @@ export interface RequestAllocator extends Allocator {
   requestBegin(t: ThreadSlot): void;
   /** Frees all that is live in the request and keeps the cached chunks. The replay forgets the request's objects. */
   requestEnd(t: ThreadSlot): void;
+  /** gc_mem_caches(), where there is one (PHP 7 and 8): returns the bytes that it has freed. */
+  gcMemCaches?(t: ThreadSlot): Bytes;
 }
 
 export interface AllocatorStats {

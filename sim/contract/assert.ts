@@ -3,6 +3,11 @@ export class UserError extends Error {
   override readonly name = 'UserError';
 }
 
+/** Ctrl-C before there was a result, or a part of one, to tell. Exit code 130. */
+export class Interrupted extends Error {
+  override readonly name = 'Interrupted';
+}
+
 /** Our mistake: an invariant of the engine or of a model does not hold. Never caught on the way up. */
 export class InvariantError extends Error {
   override readonly name = 'InvariantError';

@@ -1,8 +1,10 @@
+import type { Bytes } from './units.ts';
+
 /**
  * A trace as columns of typed arrays over shared memory: one row an event line of the file, so that the row number *is*
  * the event index of trace-format.md.
  *
- *   head   thread slot << OP_BITS | op code
+ *   head   thread slot << OP_BITS | OP_MARKED where the row has a mark | op code
  *   slot   object slot (malloc … write); otherwise see the table below
  *   a, b   arguments, unsigned 32-bit
  *
@@ -22,9 +24,16 @@
  *   SAMPLE            -         label index in `labels`
  *   THREAD_BEGIN      -         -             -
  *   THREAD_EXIT       -         -             -
+ *   EXIT              -         -             -              the program begins to exit
+ *   FORK              -         -             -              here the process came to be: only this thread lives on
+ *   GC                -         -             -              gc_mem_caches()
  *   SKIPPED           an event that --lenient left out; it keeps its number and does nothing
  *   STALE_FREE        -         row of the event that allocated the block, which was freed already; only where a trace
  *                               is read for --faithful-abort
+ *
+ * A *mark* (see Marks) is what a row has beside its columns: a number of 2^32 or more, for which the column holds
+ * 0xffffffff; an allocation that failed in the recorded program (its slot is 0, or the object that a realloc left as it
+ * was); a block whose writes are known. Rows with marks are rare, and never executed by a replay's hot loop.
  *
  * Object ids are renumbered to slots when a trace is compiled: the slot of a dead object is used again (last in, first
  * out), so the object table is as small as the largest number of live objects. Slots start at 1.
@@ -54,8 +63,25 @@ export const OP_THREAD_EXIT = 17;
 export const OP_SKIPPED = 18;
 export const OP_STALE_FREE = 19;
 
-export const OP_BITS = 5;
+export const OP_EXIT = 20;
+export const OP_FORK = 21;
+export const OP_GC = 22;
+/** Never in a buffer: what a replay hands over in place of the operation of a row with a mark, whose number is in `a`. */
+export const OP_BY_MARK = 31;
+
+export const OP_BITS = 6;
 export const OP_MASK = 31;
+/** Set in `head` where the row has a mark. */
+export const OP_MARKED = 32;
+/** The operation of rows without a mark; larger than any operation for one with. */
+export const OP_OR_MARK = OP_MASK | OP_MARKED;
+
+export const MARK_FAILED = 1;
+export const MARK_UNWRITTEN = 2;
+/** A number of the row is 2^32 or more. */
+export const MARK_WIDE = 4;
+/** Sizes, counts and offsets; what is larger is written so, and cannot be had. */
+export const NUMBER_MAX = Number.MAX_SAFE_INTEGER;
 
 /** mallopt's parameters by the names of malloc.h; an OPT event holds an index into this table. */
 export const MALLOPT_NAMES = [
@@ -98,6 +124,60 @@ export interface EventBuffer {
   readonly requestFrees: Int32Array;
   /** Events left out by --lenient. */
   readonly skipped: number;
+  readonly marks: Marks;
+  /** By row, the call site of an allocating event; 0 where it is not known. Undefined where no event has one. */
+  readonly sites: Int32Array | undefined;
+  /** The frames of call stacks, from 1; place 0 is empty. */
+  readonly frames: readonly Frame[];
+  /** The tree of call stacks: by site, from 1, who called it (0: nobody) and its frame. A parent comes before its children. */
+  readonly siteParent: Int32Array;
+  readonly siteFrame: Int32Array;
+  /** What the kernel said at samples, in row order. */
+  readonly observations: readonly Observation[];
+  readonly recorded: RecordedFacts;
+  /** The first row of EXIT, -1 without. */
+  readonly exitRow: number;
+}
+
+/** Rows with marks, ascending; `flags` are MARK_…, `a` and `b` the arguments of the row without the limit of 32 bits. */
+export interface Marks {
+  readonly rows: Int32Array;
+  /** Operation of the row. */
+  readonly ops: Uint8Array;
+  readonly flags: Uint8Array;
+  readonly a: Float64Array;
+  readonly b: Float64Array;
+}
+
+export interface Frame {
+  readonly functionName: string;
+  /** '' where it is not known. */
+  readonly file: string;
+  /** 0 where it is not known. */
+  readonly line: number;
+  /** The program or library; '' where it is not known. */
+  readonly module: string;
+}
+
+export interface Observation {
+  /** Of the sample. */
+  readonly row: number;
+  /** As in /proc/self/status (VmRSS, RssAnon, …) and other names; bytes. */
+  readonly values: readonly (readonly [name: string, bytes: Bytes])[];
+}
+
+/** What was known of the program and its machine when the trace was recorded. */
+export interface RecordedFacts {
+  readonly command: string;
+  readonly process: { readonly pid: number; readonly parent: number } | undefined;
+  /** The allocators' settings: MALLOC_…, GLIBC_TUNABLES, MALLOC_CONF, USE_ZEND_ALLOC. */
+  readonly environment: readonly (readonly [name: string, value: string])[];
+  /** cpus, kernel, thp, page, allocator. */
+  readonly machine: readonly (readonly [key: string, value: string])[];
+  /** By number of the trace. */
+  readonly threadNames: readonly (readonly [thread: number, name: string])[];
+  /** Mappings at the beginning, summed by name. */
+  readonly mappings: readonly { readonly bytes: Bytes; readonly residentBytes: Bytes; readonly name: string }[];
 }
 
 export interface ThreadBegin {
@@ -105,3 +185,48 @@ export interface ThreadBegin {
   readonly thread: number;
   readonly id: number;
 }
+
+/** Place of the row in `marks`, -1 where it has none. */
+export function markOf({ rows }: Marks, row: number): number {
+  let low = 0;
+  let high = rows.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (rows[middle]! < row) low = middle + 1;
+    else high = middle;
+  }
+  return rows[low] === row ? low : -1;
+}
+
+/** Whether the row is an allocation that failed in the recorded program: it allocates, moves and resizes nothing. */
+export function hasFailed(events: EventBuffer, row: number): boolean {
+  if ((events.head[row]! & OP_MARKED) === 0) return false;
+  return (events.marks.flags[markOf(events.marks, row)]! & MARK_FAILED) !== 0;
+}
+
+/** `a` of the row, without the limit of 32 bits. */
+export function exactA({ head, a, marks }: EventBuffer, row: number): number {
+  return (head[row]! & OP_MARKED) === 0 ? a[row]! : marks.a[markOf(marks, row)]!;
+}
+
+/** `b` likewise. */
+export function exactB({ head, b, marks }: EventBuffer, row: number): number {
+  return (head[row]! & OP_MARKED) === 0 ? b[row]! : marks.b[markOf(marks, row)]!;
+}
+
+export const NO_MARKS: Marks = {
+  rows: new Int32Array(0),
+  ops: new Uint8Array(0),
+  flags: new Uint8Array(0),
+  a: new Float64Array(0),
+  b: new Float64Array(0),
+};
+
+export const NO_FACTS: RecordedFacts = {
+  command: '',
+  process: undefined,
+  environment: [],
+  machine: [],
+  threadNames: [],
+  mappings: [],
+};

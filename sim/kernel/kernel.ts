@@ -110,6 +110,7 @@ export function createKernel(
   const asLimitPages = Math.floor(options.rlimitAs / PAGE_BYTES);
   const dataLimitPages = Math.floor(options.rlimitData / PAGE_BYTES);
   let observer: SyscallObserver | undefined;
+  let refuses = false; // within one call of the allocator only: it need not be shared
 
   const addressText = (page: Page) => relativeAddress(page * PAGE_BYTES);
   const bytesText = (pages: Pages) => `${pages * PAGE_BYTES}`;
@@ -130,6 +131,7 @@ export function createKernel(
 
   function overLimit(pages: Pages, writable: boolean): boolean {
     return (
+      refuses ||
       vmas.mappedPages() + pages > asLimitPages ||
       (writable && vmas.writablePages() + pages > dataLimitPages) ||
       vmas.count() >= MAX_MAP_COUNT
@@ -348,6 +350,10 @@ export function createKernel(
       if (worker !== undefined) locks.acquire(worker, mmapLock);
       clock[0]! += ns;
       if (worker !== undefined) locks.release(worker, mmapLock);
+    },
+    /** As if a limit were reached, until it is told otherwise: what needs new memory gets ENOMEM. */
+    refuseMemory: (refuse: boolean): void => {
+      refuses = refuse;
     },
     mappedPages: (): Pages => vmas.mappedPages(),
     mappedPeakPages: (): Pages => state[MAPPED_PEAK]!,

@@ -116,6 +116,7 @@ export function runThreadEvents(options: ConcurrentOptions): ThreadMeasurements 
   const { execute, startThread } = createInterpreter({
     objects,
     requestFrees,
+    marks: order.marks,
     kernel,
     allocator,
     request,
@@ -148,6 +149,7 @@ export function runThreadEvents(options: ConcurrentOptions): ThreadMeasurements 
 
   function run(): void {
     let isAlive = t === 0;
+    if (Atomics.load(control, CONTROL_ABORTED) !== 0) return;
     for (let p = first[t]!; p !== tail[t]; p += RECORD_WORDS) {
       if ((p & CHUNK_MASK) === CHUNK_END) p = records[p + 1]! << LG_CHUNK_WORDS;
       const op = records[p]! & OP_MASK;

@@ -32,6 +32,8 @@ export interface FreeRunningOptions
   readonly operations: Float64Array;
   /** `--pace replay`: a thread exits after its last event. Else it stays until the trace's `te`, with what its cache holds. */
   readonly threadsExit: boolean;
+  /** As in interpreter.ts. */
+  readonly endsEarly: boolean;
   /** `--pace recorded`: the time in the trace at which an event happened, by row; undefined for the others. */
   readonly recordedNs: ((row: number) => Ns) | undefined;
   readonly onFailure: (row: number) => void;
@@ -180,7 +182,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
       isSlow = operations[OP_SLOW_CALLS] !== slowCalls || clocks[t] !== from || tail[t] !== 0;
     }
     handles[q] = 0; // not before: where free aborts the process, the block is still there
-    live[LIVE]! -= requested[q]!;
+    live[LIVE]! -= objectTable.requestedOf(objects, q >> LG_ENTRY_WORDS);
     if (isSlow) {
       endCall(MARK_FREE, t, freeNs);
     } else {

@@ -7,9 +7,10 @@ import {
 } from '../contract/allocator.ts';
 import { AllocatorAbort } from '../contract/assert.ts';
 import * as columns from '../contract/event.ts';
+import type { Marks } from '../contract/event.ts';
 import type { Addr, Bytes } from '../contract/units.ts';
 import type { Kernel } from '../kernel/kernel.ts';
-import type { ObjectTable } from './objects.ts';
+import { type ObjectTable, requestedOf, setRequested } from './objects.ts';
 
 /** What a replay does around an event: lockstep has no clock, virtual time charges, real threads look at theirs. */
 export interface ReplayHooks {
@@ -32,6 +33,7 @@ export interface ReplayHooks {
 export interface InterpreterOptions extends ReplayHooks {
   readonly objects: ObjectTable;
   readonly requestFrees: Int32Array;
+  readonly marks: Marks;
   readonly kernel: Kernel;
   /** Serves m c r a f. */
   readonly allocator: Allocator;
@@ -41,10 +43,18 @@ export interface InterpreterOptions extends ReplayHooks {
   readonly addressOfRow?: ((row: number) => Addr) | undefined;
   /** Nobody else works on the machine while an event is executed: what ends with a heap can be looked up. */
   readonly isAlone: boolean;
+  /**
+   * A request's end may come before another thread's free of one of its blocks, which the trace has first: the block is no longer listed as
+   * the request's, and ends with it.
+   */
+  readonly endsEarly?: boolean | undefined;
 }
 
 export interface Interpreter {
-  /** What the event does: its operation, thread, object slot and arguments as the columns of event.ts have them. */
+  /**
+   * What the event does: its operation, thread, object slot and arguments as the columns of event.ts have them. Of a row
+   * with a mark: OP_BY_MARK, and the row as `a`.
+   */
   execute(op: number, t: ThreadSlot, slot: number, a: number, b: number): void;
   startThread(t: ThreadSlot): void;
   exitThread(t: ThreadSlot): void;
@@ -58,13 +68,19 @@ export function createInterpreter(options: InterpreterOptions): Interpreter {
   // Constants of their own: an imported one is loaded and checked at every use, a local one is folded into the code.
   const {
     MALLOPT_NAMES,
+    MARK_FAILED,
+    MARK_UNWRITTEN,
+    markOf,
+    OP_BY_MARK,
     OP_CALLOC,
     OP_CLOCK,
     OP_ECALLOC,
     OP_EFREE,
     OP_EMALLOC,
     OP_EREALLOC,
+    OP_FORK,
     OP_FREE,
+    OP_GC,
     OP_MALLOC,
     OP_MEMALIGN,
     OP_OPT,
@@ -76,13 +92,14 @@ export function createInterpreter(options: InterpreterOptions): Interpreter {
     OP_TRIM,
     OP_WRITE,
   } = columns;
-  const { objects, requestFrees, kernel, allocator, request, addressOfRow, isAlone } = options;
+  const { objects, requestFrees, marks, kernel, allocator, request, addressOfRow, isAlone, endsEarly } = options;
   const { onFailure, touchFresh, write, beforeMalloc, afterMalloc, beforeFree, afterFree, onLive, afterOther } =
     options;
-  const { handles, requested, buried, lgStride } = objects;
+  const { handles, buried, lgStride } = objects;
   const upper = request ?? allocator;
   /** `zendmm:all=true` serves both families itself. */
   const below = request === allocator ? undefined : allocator;
+  let isWritten = true; // whether %touch applies to the running event's block
 
   /** An allocation of `size` bytes has returned `handle`, whose bytes from `fresh` on nobody has written yet. */
   function keep(target: Allocator, t: ThreadSlot, slot: number, handle: Handle, size: Bytes, fresh: Bytes): void {
@@ -93,10 +110,10 @@ export function createInterpreter(options: InterpreterOptions): Interpreter {
       onFailure(t);
       return; // a block whose realloc has failed lives on
     }
-    onLive(old === 0 ? size : size - requested[q]!);
+    onLive(old === 0 ? size : size - requestedOf(objects, slot));
     handles[q] = handle;
-    requested[q] = size;
-    if (size > fresh) touchFresh(target, t, handle, fresh, size);
+    setRequested(objects, slot, size);
+    if (size > fresh && isWritten) touchFresh(target, t, handle, fresh, size);
   }
 
   function resize(target: Allocator, t: ThreadSlot, slot: number, size: Bytes, old: Bytes): void {
@@ -122,7 +139,7 @@ export function createInterpreter(options: InterpreterOptions): Interpreter {
     target.free(t, handle); // where it aborts the process, the block is still there
     afterFree(t);
     handles[q] = 0;
-    onLive(-requested[q]!);
+    onLive(-requestedOf(objects, slot));
   }
 
   /**
@@ -138,7 +155,7 @@ export function createInterpreter(options: InterpreterOptions): Interpreter {
     for (let slot = 1, slots = objects.slots(); slot < slots; slot++) {
       const q = slot << lgStride;
       if (handles[q] === 0 || live.has(handles[q]!)) continue;
-      onLive(-requested[q]!);
+      onLive(-requestedOf(objects, slot));
       handles[q] = 0;
       buried[slot] = 1;
     }
@@ -161,10 +178,10 @@ export function createInterpreter(options: InterpreterOptions): Interpreter {
         continue;
       }
       const q = requestFrees[i]! << lgStride;
-      if (handles[q] !== 0) onLive(-requested[q]!);
+      if (handles[q] !== 0) onLive(-requestedOf(objects, requestFrees[i]!));
       handles[q] = 0;
     }
-    if (request && !below) bury();
+    if (request && (!below || endsEarly)) bury();
   }
 
   function startThread(t: ThreadSlot): void {
@@ -177,6 +194,50 @@ export function createInterpreter(options: InterpreterOptions): Interpreter {
     allocator.threadExit(t);
     if (request) bury();
     afterOther(t);
+  }
+
+  /** A row with a mark: its arguments may be of any size, and the mark says how it differs. */
+  function executeMarked(t: ThreadSlot, slot: number, row: number): void {
+    const place = markOf(marks, row);
+    const op = marks.ops[place]!;
+    const flags = marks.flags[place]!;
+    if ((flags & MARK_FAILED) !== 0) {
+      failAsRecorded(op, t, slot, marks.a[place]!, marks.b[place]!);
+      return;
+    }
+    isWritten = (flags & MARK_UNWRITTEN) === 0;
+    execute(op, t, slot, marks.a[place]!, marks.b[place]!);
+    isWritten = true;
+  }
+
+  /**
+   * The call is made, and the kernel gives it no memory, as it did in the recorded program. A block that the allocator has
+   * all the same is freed at once: the program never had it.
+   */
+  function failAsRecorded(op: number, t: ThreadSlot, slot: number, a: number, b: number): void {
+    const target = op === OP_EMALLOC || op === OP_ECALLOC || op === OP_EREALLOC ? upper : allocator;
+    const old = handles[slot << lgStride]!;
+    beforeMalloc(t);
+    kernel.refuseMemory(true);
+    let handle = 0;
+    try {
+      if (op === OP_CALLOC || op === OP_ECALLOC) handle = target.calloc(t, a, b);
+      else if (op === OP_MEMALIGN) handle = target.memalign(t, Math.max(8, a), b);
+      else if (slot === 0) handle = target.malloc(t, a);
+      else if (old !== 0 && a > 0) handle = target.realloc(t, old, a);
+    } finally {
+      kernel.refuseMemory(false);
+    }
+    afterMalloc(t);
+    if (handle === 0) {
+      onFailure(t);
+    } else if (slot === 0) {
+      beforeFree(t);
+      target.free(t, handle);
+      afterFree(t);
+    } else {
+      handles[slot << lgStride] = handle; // moved, or larger: what the program knows of it is the old size
+    }
   }
 
   function execute(op: number, t: ThreadSlot, slot: number, a: number, b: number): void {
@@ -216,7 +277,7 @@ export function createInterpreter(options: InterpreterOptions): Interpreter {
       case OP_WRITE: {
         const q = slot << lgStride;
         // A block whose realloc failed is shorter than the trace thinks.
-        const end = Math.min(a + b, requested[q]!);
+        const end = Math.min(a + b, requestedOf(objects, slot));
         // The upper layer knows whose the block is.
         if (handles[q] !== 0 && a < end) write(upper, t, handles[q]!, a, end);
         break;
@@ -244,10 +305,20 @@ export function createInterpreter(options: InterpreterOptions): Interpreter {
       case OP_THREAD_EXIT:
         exitThread(t);
         break;
+      case OP_FORK:
+        allocator.forkChild?.(t);
+        break;
+      case OP_GC:
+        request?.gcMemCaches?.(t);
+        afterOther(t);
+        break;
+      case OP_BY_MARK:
+        executeMarked(t, slot, a);
+        break;
       case OP_STALE_FREE:
         if (addressOfRow) allocator.freeStale?.(t, addressOfRow(a));
         break;
-      default: // THREAD_BEGIN, SAMPLE and SKIPPED do nothing here
+      default: // THREAD_BEGIN, SAMPLE, EXIT and SKIPPED do nothing here
     }
   }
 

@@ -39,7 +39,7 @@ const LARGEST_SIZE = 0xffffffff;
  */
 export function createLockstep(options: LockstepOptions): Lockstep {
   // Constants of their own: an imported one is loaded and checked at every use, a local one is folded into the code.
-  const { OP_BITS, OP_EFREE, OP_EMALLOC, OP_FREE, OP_MALLOC, OP_MASK } = columns;
+  const { OP_BITS, OP_BY_MARK, OP_EFREE, OP_EMALLOC, OP_FREE, OP_MALLOC, OP_MASK, OP_OR_MARK } = columns;
   const { events, objects, kernel, allocator, request, touches, onFailure, addressOfRow } = options;
   const { head, slot, a, b, requestFrees } = events;
   const { handles, requested } = objects;
@@ -56,6 +56,7 @@ export function createLockstep(options: LockstepOptions): Lockstep {
   const { execute, startThread } = createInterpreter({
     objects,
     requestFrees,
+    marks: events.marks,
     kernel,
     allocator,
     request,
@@ -83,7 +84,7 @@ export function createLockstep(options: LockstepOptions): Lockstep {
     try {
       for (; row < end; row++) {
         const word = head[row]!;
-        const op = word & OP_MASK;
+        const op = word & OP_OR_MARK;
         if (op === OP_MALLOC) {
           const size = a[row]!;
           const s = slot[row]!;
@@ -114,7 +115,8 @@ export function createLockstep(options: LockstepOptions): Lockstep {
           handles[s] = 0;
         } else {
           current = row;
-          execute(op, word >>> OP_BITS, slot[row]!, a[row]!, b[row]!);
+          if (op <= OP_MASK) execute(op, word >>> OP_BITS, slot[row]!, a[row]!, b[row]!);
+          else execute(OP_BY_MARK, word >>> OP_BITS, slot[row]!, row, 0);
         }
       }
     } catch (error) {

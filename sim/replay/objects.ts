@@ -9,10 +9,17 @@ export interface ObjectTable {
   readonly lgStride: number;
   /** 0 where the slot is dead or its allocation failed. */
   readonly handles: Int32Array;
+  /** Of a block of 4 GiB or more LARGEST_REQUESTED; its size is in `wide`. */
   readonly requested: Uint32Array;
+  /** Pairs of object slot and requested bytes; the slots may be dead. */
+  readonly wide: Float64Array;
   /** By object slot: 1 where the block ended with the heap that it came from, though the program still names it. */
   readonly buried: Uint8Array;
 }
+
+export const LARGEST_REQUESTED: Bytes = 0xffffffff;
+/** More blocks of 4 GiB than any simulated address space has room for. */
+const WIDE_BLOCKS = 1024;
 
 export function createObjectTable(memory: Memory, slots: number): ObjectTable {
   return {
@@ -20,6 +27,7 @@ export function createObjectTable(memory: Memory, slots: number): ObjectTable {
     lgStride: 0,
     handles: memory.int32('replay.handles', slots),
     requested: new Uint32Array(memory.reserve('replay.requested', slots * 4)),
+    wide: memory.float64('replay.wide', 2 * WIDE_BLOCKS),
     buried: new Uint8Array(memory.reserve('replay.buried', slots)),
   };
 }
@@ -59,10 +67,30 @@ export function createSharedObjectTable(memory: Memory, limit: number, slots: ()
     last: new Int32Array(buffer, TO_LINE_BYTES + 4),
     handles: new Int32Array(buffer, TO_LINE_BYTES + 8),
     requested: new Uint32Array(buffer, TO_LINE_BYTES + 12),
+    wide: memory.float64('replay.wide', 2 * WIDE_BLOCKS),
     buried: new Uint8Array(memory.reserve('replay.buried', limit, slots)),
     ended: times('replay.ended'),
     made: times('replay.made'),
   };
+}
+
+/** The block in `slot` has been asked for with so many bytes; `slot` has its handle already. */
+export function setRequested({ requested, wide, handles, lgStride }: ObjectTable, slot: number, size: Bytes): void {
+  requested[slot << lgStride] = Math.min(size, LARGEST_REQUESTED);
+  if (size < LARGEST_REQUESTED) return;
+  let place = 0;
+  while (place < wide.length && wide[place] !== slot) place += 2;
+  for (let i = 0; place === wide.length; i += 2) if (handles[wide[i]! << lgStride] === 0) place = i;
+  wide[place] = slot;
+  wide[place + 1] = size;
+}
+
+/** What the live block in `slot` was asked for with. */
+export function requestedOf({ requested, wide, lgStride }: ObjectTable, slot: number): Bytes {
+  const size = requested[slot << lgStride]!;
+  if (size < LARGEST_REQUESTED) return size;
+  for (let i = 0; i < wide.length; i += 2) if (wide[i] === slot) return wide[i + 1]!;
+  return size;
 }
 
 /** Calls `visit` for every live block, in slot order. */
@@ -70,10 +98,10 @@ export function forEachLive(
   objects: ObjectTable,
   visit: (slot: number, handle: Handle, requested: Bytes) => void,
 ): void {
-  const { handles, requested, lgStride } = objects;
+  const { handles, lgStride } = objects;
   const slots = objects.slots();
   for (let slot = 1; slot < slots; slot++) {
     const handle = handles[slot << lgStride]!;
-    if (handle !== 0) visit(slot, handle, requested[slot << lgStride]!);
+    if (handle !== 0) visit(slot, handle, requestedOf(objects, slot));
   }
 }

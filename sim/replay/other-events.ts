@@ -37,6 +37,8 @@ export interface OtherEventsOptions {
   readonly live: LiveBytes;
   readonly waits: ObjectWaits;
   readonly write: WriteBlock;
+  /** As in interpreter.ts. */
+  readonly endsEarly: boolean;
   /** By thread: 1 while it is alive. */
   readonly alive: Uint8Array;
   /** The running event's allocation has failed. */
@@ -58,10 +60,12 @@ export function createOtherEvents(options: OtherEventsOptions): OtherEvents {
   const interpreter = createInterpreter({
     objects,
     requestFrees,
+    marks: order.marks,
     kernel,
     allocator,
     request,
     isAlone: true,
+    endsEarly: options.endsEarly,
     onFailure,
     touchFresh:
       touch === 'none' ? () => {} : (target, t, handle, from, to) => write(target, t, handle, from, to, fills),

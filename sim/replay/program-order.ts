@@ -1,5 +1,5 @@
 import { assert, UserError } from '../contract/assert.ts';
-import type { EventBuffer } from '../contract/event.ts';
+import type { EventBuffer, Marks } from '../contract/event.ts';
 import * as traced from '../contract/event.ts';
 import { lastRows, namesThread, rowsByThread, type ThreadEnd, threadIds, threadNumbers } from './thread-rows.ts';
 
@@ -13,7 +13,8 @@ import { lastRows, namesThread, rowsByThread, type ThreadEnd, threadIds, threadN
 //   │ slot   │ flag │ op │ argument   │    read far ahead of what is executed, through the host's memory
 //   └────────┴──────┴────┴────────────┘
 //     26       1      5    32 bits         argument: of a malloc the size, of a free how many uses it waits for, of others `a`;
-//                                          `extra`: their b, of a sample its row. a, b as in event.ts, slots of this file
+//                                          `extra`: their b, of a sample its row. a, b as in event.ts, slots of this file;
+//                                          of a row with a mark OP_BY_MARK and the row
 //
 // An event's position is the index of its record's first word.
 export const LG_RECORD_WORDS = 1;
@@ -23,8 +24,8 @@ export const CHUNK_MASK = (1 << LG_CHUNK_WORDS) - 1;
 /** Where the link is in a chunk. */
 export const CHUNK_END = (1 << LG_CHUNK_WORDS) - RECORD_WORDS;
 /** Another thread has used the object since it was allocated, or allocated it. */
-export const OF_OTHERS = 1 << traced.OP_BITS;
-export const SLOT_SHIFT = traced.OP_BITS + 1;
+export const OF_OTHERS = traced.OP_MASK + 1;
+export const SLOT_SHIFT = Math.log2(OF_OTHERS) + 1;
 
 /**
  * A trace as the free-running modes need it (trace-format.md): for each thread its own events in their order, and what
@@ -57,6 +58,7 @@ export interface ProgramOrder {
   /** As in event.ts, in slots of this file; and how many uses each waits for. */
   readonly requestFrees: Int32Array;
   readonly requestNeeds: Int32Array;
+  readonly marks: Marks;
   /** Slots at most. */
   readonly slotLimit: number;
 }
@@ -122,6 +124,7 @@ export function readProgramOrder(events: EventBuffer): ProgramOrderReader {
     needs: sharedInt32(chunks << (LG_CHUNK_WORDS - LG_RECORD_WORDS)),
     requestFrees: sharedInt32(events.requestFrees.length),
     requestNeeds: sharedInt32(events.requestFrees.length),
+    marks: events.marks,
     slotLimit,
   };
   return createReader(events, order, lastRows(events, ids));
@@ -131,6 +134,7 @@ function createReader(events: EventBuffer, order: ProgramOrder, ends: readonly T
   // Constants of their own: an imported one is loaded and checked at every use, a local one is folded into the code.
   const {
     OP_BITS,
+    OP_BY_MARK,
     OP_CALLOC,
     OP_ECALLOC,
     OP_EFREE,
@@ -138,11 +142,14 @@ function createReader(events: EventBuffer, order: ProgramOrder, ends: readonly T
     OP_EREALLOC,
     OP_FREE,
     OP_MALLOC,
+    OP_MARKED,
     OP_MASK,
     OP_MEMALIGN,
+    OP_OR_MARK,
     OP_REALLOC,
     OP_REQUEST_END,
     OP_SAMPLE,
+    OP_TRIM,
     OP_WRITE,
   } = traced;
   const ofOthers = OF_OTHERS;
@@ -168,8 +175,8 @@ function createReader(events: EventBuffer, order: ProgramOrder, ends: readonly T
   // Where the next thread begins, and behind the last event of the next one that ends.
   const beginRows = Int32Array.from([...begins.map(({ row }) => row), length]);
   const endRows = Int32Array.from([...ends.map(({ row }) => row + 1), length]);
-  const hasEnded = new Uint8Array(threads); // whether the thread's last event has been read
-  hasEnded[0] = ends.some(({ thread }) => thread === 0) ? 0 : 1;
+  const hasEnded = new Uint8Array(threads).fill(1); // whether the thread's last event has been read; some have none
+  for (const { thread } of ends) hasEnded[thread] = 0;
   const state = new Int32Array(9); // in an array: a variable that functions share is looked up, checked and stored at every use
   const READ = 0; // rows
   const BEGUN = 1; // entries of `begins`
@@ -328,7 +335,7 @@ function createReader(events: EventBuffer, order: ProgramOrder, ends: readonly T
     let row = from;
     for (; row < to; row++) {
       const word = head[row]!;
-      const op = word & OP_MASK;
+      const op = word & OP_OR_MARK;
       if (op === OP_MALLOC || op === OP_EMALLOC) {
         const t = current[word >>> OP_BITS]!;
         const s = freeSlots[t] === 0 ? refill(t) : freeSlots[t]!;
@@ -363,6 +370,10 @@ function createReader(events: EventBuffer, order: ProgramOrder, ends: readonly T
     const op = head[row]! & OP_MASK;
     if (namesThread(op)) state[LAST_THREAD] = current[head[row]! >>> OP_BITS]!;
     const t = state[LAST_THREAD]!;
+    if ((head[row]! & OP_MARKED) !== 0) {
+      readMarked(t, row, op);
+      return;
+    }
     switch (op) {
       case OP_CALLOC:
       case OP_ECALLOC:
@@ -397,6 +408,22 @@ function createReader(events: EventBuffer, order: ProgramOrder, ends: readonly T
       default: // nothing to wait for; of a mallopt the slot is its name
         putOther(t, row, op | (slot[row]! << slotShift), 0);
     }
+  }
+
+  /** A row with a mark: the interpreter looks up the rest by its number. */
+  function readMarked(t: number, row: number, op: number): void {
+    const old = now[slot[row]!]!; // 0 for an allocation that fails: it has no slot
+    if (op === OP_WRITE && old === 0) throw dead(row, 'writes to');
+    const isFailed = traced.hasFailed(events, row);
+    const isFirst = old === 0 && slot[row] !== 0 && op !== OP_TRIM && !isFailed;
+    const s = isFirst ? allocate(t, slot[row]!) : old;
+    const need = isFirst ? 0 : lives[(s << LG_LIFE_WORDS) + (op === OP_WRITE ? ALLOCATED : USES)]!;
+    putOther(t, row, OP_BY_MARK | (isFirst || s === 0 ? 0 : flagOf(t, s)) | (s << slotShift), s === 0 ? 0 : need);
+    records[tail[t]! - RECORD_WORDS + 1] = row;
+    if (isFirst || s === 0) return;
+    if (op === OP_WRITE || isFailed) lives[(s << LG_LIFE_WORDS) + USES]!++;
+    else renew(s);
+    use(t, s);
   }
 
   function readRealloc(t: number, row: number, op: number): void {
@@ -494,6 +521,7 @@ export function needOf(order: ProgramOrder, position: number): number {
 
 /** Whether others may wait for the event: an allocation, a realloc or a write; a free is the last that happens to an object. */
 export function isUse(op: number, slot: number, a: number): boolean {
+  if (op === traced.OP_BY_MARK) return slot !== 0;
   if (op > traced.OP_EREALLOC || op === traced.OP_FREE || op === traced.OP_EFREE || slot === 0) return false;
   return a !== 0 || (op !== traced.OP_REALLOC && op !== traced.OP_EREALLOC);
 }

@@ -1,5 +1,8 @@
 import {
   type EventBuffer,
+  exactA,
+  exactB,
+  hasFailed,
   OP_CALLOC,
   OP_ECALLOC,
   OP_EFREE,
@@ -35,10 +38,11 @@ export function requestedPeakWithout(events: EventBuffer, end: number, failedRow
       failure++;
       continue;
     }
+    if (hasFailed(events, row)) continue;
     const s = slot[row]!;
-    if (op === OP_MALLOC || op === OP_EMALLOC || op === OP_REALLOC || op === OP_EREALLOC) set(s, a[row]!);
-    else if (op === OP_CALLOC || op === OP_ECALLOC) set(s, a[row]! * b[row]!);
-    else if (op === OP_MEMALIGN) set(s, b[row]!);
+    if (op === OP_MALLOC || op === OP_EMALLOC || op === OP_REALLOC || op === OP_EREALLOC) set(s, exactA(events, row));
+    else if (op === OP_CALLOC || op === OP_ECALLOC) set(s, exactA(events, row) * exactB(events, row));
+    else if (op === OP_MEMALIGN) set(s, exactB(events, row));
     else if (op === OP_FREE || op === OP_EFREE) set(s, 0);
     else if (op === OP_REQUEST_END) for (let i = 0; i < b[row]!; i++) set(requestFrees[a[row]! + i]!, 0);
   }

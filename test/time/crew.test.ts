@@ -2,11 +2,17 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { expect, test } from 'vitest';
+import { Interrupted } from '../../sim/contract/assert.ts';
 import { runCrew } from '../../bench/run/modes/crew.ts';
 import { temporaryFolder } from '../helpers/temporary.ts';
 
 /** Workers that run `source`; each has `task` and `flag`, an Int32Array that `abort` sets to 1. */
-function crew(source: string, count: number, look: () => string | undefined = () => undefined) {
+function crew(
+  source: string,
+  count: number,
+  look: () => string | undefined = () => undefined,
+  interrupted = () => false,
+) {
   const file = join(temporaryFolder(), 'worker.mjs');
   writeFileSync(
     file,
@@ -21,6 +27,7 @@ function crew(source: string, count: number, look: () => string | undefined = ()
       Atomics.notify(flag, 0);
     },
     look,
+    interrupted,
   });
 }
 
@@ -52,4 +59,16 @@ test('who does not look at the flag is ended', async () => {
 test('a complaint of the onlooker ends the run', async () => {
   const source = 'while (Atomics.load(flag, 0) === 0) Atomics.wait(flag, 0, 0, 1000);\nparentPort.postMessage(task);';
   await expect(crew(source, 2, () => 'nothing moves')).rejects.toThrow('nothing moves');
+});
+
+test('given up from outside: who has not begun is ended, and that is no failure', async () => {
+  const started = performance.now();
+  const work = crew(
+    'setInterval(() => {}, 1000);',
+    3,
+    () => undefined,
+    () => performance.now() - started > 100,
+  );
+  await expect(work).rejects.toThrow(Interrupted);
+  expect(performance.now() - started).toBeLessThan(5000);
 });

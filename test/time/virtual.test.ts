@@ -202,6 +202,7 @@ test('threads that wait for each other for ever end with the names of their even
   const replay = createFreeRunning({
     threadsExit: false,
     start: 'barrier',
+    endsEarly: false,
     program,
     objects: objects!,
     kernel: machine.kernel,

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import fc from 'fast-check';
@@ -9,6 +10,7 @@ import { writeTrace } from '../../workloads/trace/output.ts';
 import { createTraceParser } from '../../workloads/trace/parser.ts';
 import { readTrace } from '../../workloads/trace/reader.ts';
 import { formatTrace } from '../../workloads/trace/writer.ts';
+import { requireTool } from '../helpers/require.ts';
 import { temporaryFolder } from '../helpers/temporary.ts';
 import { viewOf } from './naive-trace.ts';
 import { traceLines } from './trace-program.ts';
@@ -88,7 +90,7 @@ describe('the binary form', () => {
     for (let length = 8; length < bytes.length; length++) {
       expect(() => decode(bytes.subarray(0, length)), `${length} bytes`).toThrow(UserError);
     }
-    expect(() => decode(Buffer.concat([bytes, Buffer.from('x')]))).toThrow('B: found 1 bytes or more behind the last');
+    expect(() => decode(Buffer.concat([bytes, Buffer.from('x')]))).toThrow('B: found bytes behind the last');
   });
 
   it('is refused when any bit is wrong', () => {
@@ -103,13 +105,13 @@ describe('the binary form', () => {
   it('is refused when its indices lead nowhere, though its checksums are right', () => {
     const events = parse(sample);
     const broken = (change: Partial<EventBuffer>) => () => decode(bytesOf({ ...events, ...change }));
-    expect(broken({ objectSlots: 1 })).toThrow('B: found a request that frees');
-    expect(broken({ slot: Int32Array.from(events.slot, (s) => s * 9) })).toThrow('B: found an unknown object');
-    expect(broken({ threadSlots: 1, begins: [] })).toThrow('B: found an unknown thread');
-    expect(broken({ labels: [] })).toThrow('B: found an unknown label in event 2');
-    expect(broken({ head: Int32Array.from(events.head, (word) => word | 19) })).toThrow(
-      'B: found an unknown operation',
+    expect(broken({ objectSlots: 1 })).toThrow('B: found event 0: an object that is not free');
+    expect(broken({ slot: Int32Array.from(events.slot, (s) => s * 9) })).toThrow(
+      'B: found event 0: an object that is not free',
     );
+    expect(broken({ threadSlots: 1, begins: [] })).toThrow('B: found event 1: an unknown thread');
+    expect(broken({ labels: [] })).toThrow('B: found event 2: an unknown label');
+    expect(broken({ head: Int32Array.from(events.head, (word) => word | 19) })).toThrow(UserError);
   });
 
   it('names the version that it is', () => {
@@ -143,5 +145,34 @@ describe('files', () => {
     await expect(writeTrace(`${folder}/b.htrace`, broken)).rejects.toThrow();
     expect(readdirSync(folder)).toEqual([]);
     expect(existsSync(`${folder}/b.htrace`)).toBe(false);
+  });
+
+  it('mean the same packed by zstd, and say where they are cut off', async (context) => {
+    requireTool(context, 'zstd');
+    const folder = temporaryFolder();
+    const events = parse(sample);
+    await writeTrace(`${folder}/a.htrace`, events);
+    execFileSync('zstd', ['-q', `${folder}/a.htrace`]);
+    expect(contents(await readTrace(`${folder}/a.htrace.zst`))).toEqual(contents(events));
+    writeFileSync(`${folder}/cut.zst`, readFileSync(`${folder}/a.htrace.zst`).subarray(0, -5));
+    await expect(readTrace(`${folder}/cut.zst`)).rejects.toThrow(/found compressed data that break off/);
+  });
+
+  it('with a line that is too long are refused, wherever it is cut', async () => {
+    const folder = temporaryFolder();
+    const fine = `%htrace 1\n#${'x'.repeat(1 << 19)}\n= ${'y'.repeat(100_000)}\nm 0 1 5\n`;
+    const tooLong = `%htrace 1\nm 0 1 5\n#${'x'.repeat(1 << 20)}\n`;
+    for (const [name, text] of [
+      ['fine', fine],
+      ['long', tooLong],
+    ] as const) {
+      writeFileSync(`${folder}/${name}`, text);
+      writeFileSync(`${folder}/${name}.gz`, gzipSync(text));
+    }
+    expect((await readTrace(`${folder}/fine`)).length).toBe(2);
+    expect((await readTrace(`${folder}/fine.gz`)).length).toBe(2);
+    const message = /:3:1: found a line of more than 1048576 bytes, expected an event$/;
+    await expect(readTrace(`${folder}/long`)).rejects.toThrow(message);
+    await expect(readTrace(`${folder}/long.gz`)).rejects.toThrow(message);
   });
 });

@@ -1,8 +1,12 @@
+import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
+import { Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { UserError } from '../../sim/contract/assert.ts';
 import { importTrace } from '../../workloads/import/index.ts';
+import { linesOf } from '../../workloads/import/lines.ts';
+import { unpacked } from '../../workloads/trace/unpacked.ts';
 import { formatTrace } from '../../workloads/trace/writer.ts';
 import { temporaryFolder } from '../helpers/temporary.ts';
 
@@ -104,7 +108,7 @@ describe('the data of heaptrack', () => {
       ].join('\n'),
     );
     expect(format).toBe('heaptrack');
-    expect(lines).toEqual(['m 0 1 10', 'm 0 2 32', '+ 5000000', 'f 0 1', 'f 0 2', '= end']);
+    expect(lines).toEqual(['m 0 1 10 @1', 'm 0 2 32 @1', '+ 5000000', 'f 0 1', 'f 0 2', '= end']);
   });
 
   it('are read interpreted, by kind: the block just allocated, else the oldest', async () => {
@@ -122,7 +126,7 @@ describe('the data of heaptrack', () => {
       'f 0 3',
       '= end',
     ]);
-    expect(oddities).toEqual({ 'frees of blocks that were not seen': 1 });
+    expect(oddities).toEqual({ 'call stacks that were not listed': 2, 'frees of blocks that were not seen': 1 });
     await expect(imported('v 10500 3\n+ 7\n')).rejects.toThrow(/log:2: found allocation kind 7, expected one of 0$/);
   });
 });
@@ -152,18 +156,19 @@ describe('CSV', () => {
       '+ 5000',
       'a 1 3 64 100',
       'r 1 1 50',
+      'r 1 2 1000 !',
       'm 0 4 60',
       'f 0 2',
       'm 0 2 1',
       'f 1 1',
       'te 1',
+      'm 0 1 5000000000',
+      'm 0 0 10 !',
       '= end',
     ]);
     expect(oddities).toEqual({
-      'failed allocations': 2,
       'reallocs of blocks that were not seen': 1,
       'blocks whose free was not seen': 1,
-      'blocks above 4 GiB': 1,
     });
   });
 
@@ -188,4 +193,125 @@ describe('any log', () => {
     await expect(importTrace(`${folder}/cut.gz`, { quantumNs: 1 })).rejects.toThrow(UserError);
     await expect(importTrace(`${folder}/none`, { quantumNs: 1 })).rejects.toThrow(/found no such file/);
   });
+});
+
+describe('numbers that no trace can have', () => {
+  it.each([
+    ['op,address\nmalloc,-1\n', /log:2: found address "-1", expected a number from 0 to 9007199254740991$/],
+    ['op,address\nmalloc,18446744073709551615\n', /log:2: found address "18446744073709551615", expected a number/],
+    ['op,address\nmalloc,1e3\n', /log:2: found address "1e3", expected a number$/],
+    ['op,address,thread\nmalloc,16,99999999999999999999999\n', /log:2: found thread "9+", expected a number$/],
+    ['1700000000.000001 malloc(5) = 0x2000\n1800000000.000001 free(0x2000) = <void>\n', /log:2: found nanoseconds/],
+    ['malloc(5) = 0x2000\nmalloc(abc) = 0x3000\n', /log:2: found size "abc", expected a number$/],
+    ['malloc(5) = 0xfffffffffffffff0\n', /log:1: found address "0xfffffffffffffff0", expected a number from 0/],
+    ['- 0x1fffffffffffffffffffff\n', /log:1: found address "1fffffffffffffffffffff", expected a number$/],
+    ['v 10500 3\n+ zz 1 55\n', /log:2: found size "zz", expected a number$/],
+    ['v 10500 3\n+\n', /log:2: found "\+", expected a line of heaptrack$/],
+    ['v 10500 3\n- \n', /log:2: found address "", expected a number$/],
+    ['v 10500 3\nc fffffffffffff\n+ 1 0 5\nc 1fffffffffffff\n', /log:4: found nanoseconds|log:2: found nanoseconds/],
+    ['v 10500 3\nt 5 9\n', /log:2: found caller 9, expected one of 0$/],
+    [`op,address\nmalloc,16\n${'x'.repeat(1100000)}`, /log:3: found a line of more than 1048576 characters/],
+  ])('%#: one line, with its place', async (log, message) => {
+    await expect(imported(log)).rejects.toThrow(UserError);
+    await expect(imported(log)).rejects.toThrow(message);
+  });
+
+  it('where they are sizes, are sizes that cannot be had', async () => {
+    const { lines, oddities } = await imported(
+      [
+        'malloc(18446744073709551615) = 0',
+        'calloc(-1, 8) = nil',
+        'malloc(99999999999999999) = 0x10',
+        'memalign(2147483649, 8) = 0x20',
+        'posix_memalign(0x7ffc, 64, 100) = 0',
+        '\u2028bad\u2029line',
+        'malloc(7) = 0x30',
+      ].join('\n'),
+    );
+    expect(lines).toEqual(['m 0 0 9007199254740991 !', 'c 0 0 1 9007199254740991 !', 'm 0 1 7', '= end']);
+    expect(oddities).toEqual({
+      'blocks larger than any address space': 1,
+      'blocks with an alignment above 2 GiB': 1,
+      'blocks of posix_memalign, whose addresses ltrace does not show': 1,
+    });
+  });
+});
+
+describe('call stacks of heaptrack', () => {
+  const sitesOf = async (log: string) => {
+    const path = `${temporaryFolder()}/log`;
+    writeFileSync(path, log);
+    const { events } = await importTrace(path, { quantumNs: 1000 });
+    const stack = (site: number): string[] => {
+      if (site === 0) return [];
+      const { functionName, file, line, module } = events.frames[events.siteFrame[site]!]!;
+      return [`${functionName} ${file}:${line} ${module}`, ...stack(events.siteParent[site]!)];
+    };
+    return [...events.sites!.slice(0, events.length)].map(stack);
+  };
+
+  it('are kept with functions that were inlined, from the inside', async () => {
+    const log = [
+      'v 10400 3',
+      's 3 app',
+      's 4 main',
+      's 3 a.c',
+      's 5 inner',
+      's 5 outer',
+      'i 1185 1 2 3 6',
+      't 1 0',
+      'i 1165 1 4 3 3 5 3 5',
+      't 2 1',
+      'a 10 2',
+      '+ 0',
+      'i 99 1',
+      't 3 0',
+      'a 20 3',
+      '+ 1',
+    ];
+    expect(await sitesOf(log.join('\n'))).toEqual([
+      ['inner a.c:3 app', 'outer a.c:5 app', 'main a.c:6 app'],
+      ['0x99 :0 app'],
+      [],
+    ]);
+  });
+
+  it('are places in modules where the data are raw', async () => {
+    const log = [
+      'v 10400 3',
+      'x 5 /x/ap',
+      'm 1 -',
+      'm 1 x 1000 0 500',
+      'm 7 /lib/c6 7000 0 100 200 100',
+      't 1165 0',
+      't 7210 1',
+      't 6fff 0',
+      '+ 10 2 55',
+      '+ 10 3 66',
+    ];
+    expect(await sitesOf(log.join('\n'))).toEqual([['0x210 :0 /lib/c6', '0x165 :0 /x/ap'], ['0x6fff :0 '], []]);
+  });
+});
+
+it('a log means the same in pieces of one byte, packed, and from a pipe', async () => {
+  const log = '812 malloc(24) = 0x1000\r\n812 free(0x1000) = <void>\n812 puts("ä€") = 1\n813 malloc(1) = 0x10';
+  const expected = (await imported(log)).lines;
+  const folder = temporaryFolder();
+  const commands = [`cat`, `gzip -c`, `(gzip -c; printf "" | gzip -c)`];
+  for (const command of commands) {
+    const bytes = execFileSync('sh', ['-c', command], { input: log });
+    const parts: string[] = [];
+    async function* single() {
+      for (const byte of bytes) yield Uint8Array.of(byte);
+    }
+    for await (const line of linesOf(unpacked(Readable.from(single()), 'T', 'a log'), 'T')) parts.push(line);
+    expect(parts.slice(0, 3), command).toEqual([
+      '812 malloc(24) = 0x1000',
+      '812 free(0x1000) = <void>',
+      '812 puts("ä€") = 1',
+    ]);
+    writeFileSync(`${folder}/log`, bytes);
+    const { events } = await importTrace(`${folder}/log`, { quantumNs: 1000 });
+    expect(events.length, command).toBe(expected.length);
+  }
 });

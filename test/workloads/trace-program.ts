@@ -62,3 +62,46 @@ export const traceLines: fc.Arbitrary<string[]> = fc.array(draw, { maxLength: 12
   }
   return lines;
 });
+
+/** Headers of version 2: facts, frames and three sites. */
+export const HEADERS_2 = [
+  '%htrace 2',
+  '%command app',
+  '%process 4711 1',
+  '%env MALLOC_ARENA_MAX 2',
+  '%env MALLOC_CONF a\\nb\\\\c',
+  '%machine cpus 8',
+  '%thread 3 worker thread',
+  '%mapping 8192 4096 /usr/lib/libc.so.6',
+  '%frame 1 main\tapp.c:12\tapp',
+  '%frame 2 operator new(unsigned long)',
+  '%frame 3 f\t\tlibf.so',
+  '%site 1 0 1',
+  '%site 2 1 2',
+  '%site 3 1 3',
+] as const;
+
+const ALLOCATION = /^(m|c|r|a|em|ec|er) /;
+const HUGE = 2 ** 40;
+
+/** Lines of version 2: what came with it is strewn over lines that keep the rules. */
+export const traceLines2: fc.Arbitrary<string[]> = fc
+  .tuple(traceLines, fc.infiniteStream(fc.nat(19)))
+  .map(([lines, draws]) =>
+    lines.flatMap((line) => {
+      const drawn = draws.next().value;
+      const extra: string[] = [];
+      if (drawn === 0) extra.push('exit 2');
+      else if (drawn === 1) extra.push('gc 1');
+      else if (drawn === 2) extra.push('fork 3');
+      else if (drawn === 3) extra.push(`m 1 4000000000 ${HUGE} !`, 'ec 0 4000000000 7 8 ! @1');
+      else if (drawn === 4) extra.push('a 2 4000000000 64 100 ~ ! @3');
+      else if (drawn === 5) extra.push(`m 1 4000000000 ${HUGE} ~`, `w 1 4000000000 ${HUGE - 10} 20`, 'f 2 4000000000');
+      else if (drawn === 6) extra.push('m 1 4000000000 9', `r 1 4000000000 ${HUGE} !`, 'f 1 4000000000');
+      else if (drawn === 7) extra.push(`c 1 4000000000 ${HUGE} ${HUGE}`, 'r 1 4000000000 5', 'f 1 4000000000');
+      if (line.startsWith('= ')) return [line, ...(drawn % 2 ? ['! VmRSS 4096 RssAnon 100'] : []), ...extra];
+      const mark = drawn % 3 === 0 && ALLOCATION.test(line) && !/^e?r .* 0$/.test(line) ? ' ~' : '';
+      const site = drawn % 4 === 0 && ALLOCATION.test(line) ? ` @${1 + (drawn % 3)}` : '';
+      return [line + mark + site, ...extra];
+    }),
+  );

@@ -15,9 +15,9 @@ import {
   jpegBuffers,
   LIMIT_OPTION,
   type MagickObject,
+  PIXEL_BYTES,
   type PixelImage,
   passException,
-  PIXEL_BYTES,
   type TextPair,
 } from './imagemagick.ts';
 import { createOpenMp, type OpenMp, staticShare } from './openmp.ts';

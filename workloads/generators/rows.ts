@@ -1,6 +1,6 @@
+import { createRandom } from '../../sim/contract/random.ts';
 import { createEventBuilder } from '../builder.ts';
 import { defineWorkload, numberParameter, seedParameter, startParameter } from '../workload.ts';
-import { createRandom } from '../../sim/contract/random.ts';
 import { interleave } from './interleave.ts';
 
 /**

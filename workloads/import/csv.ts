@@ -1,6 +1,8 @@
 import { UserError } from '../../sim/contract/assert.ts';
 import type { AddressTrace } from './address-trace.ts';
 import type { Importer } from './importer.ts';
+import { quotedLine } from './lines.ts';
+import { exactNumber, sizeNumber } from './numbers.ts';
 
 /**
  * What a few lines of bpftrace, perf or a program's own hooks can print: a line of column names, then one call a line.
@@ -26,7 +28,7 @@ function createCsvImport(trace: AddressTrace): (line: string, place: string) => 
     const names = line.split(',').map((name) => name.trim());
     const unknown = names.find((name) => !(COLUMNS as readonly string[]).includes(name));
     if (unknown !== undefined || !names.includes('op') || !names.includes('address')) {
-      throw new UserError(`${place}: found ${JSON.stringify(line.slice(0, 60))}, expected column names: ${COLUMNS}`);
+      throw new UserError(`${place}: found ${quotedLine(line)}, expected column names: ${COLUMNS}`);
     }
     return names;
   }
@@ -41,16 +43,12 @@ function createCsvImport(trace: AddressTrace): (line: string, place: string) => 
     const text = (column: Column) => fields[columns!.indexOf(column)] ?? '';
     const value = (column: Column, missing = 0) => {
       const field = text(column);
-      if (field === '') return missing;
-      const parsed = Number(field);
-      if (!Number.isSafeInteger(parsed) || parsed < 0) {
-        throw new UserError(`${place}: found ${column} ${JSON.stringify(field)}, expected a number`);
-      }
-      return parsed;
+      const parse = column === 'size' || column === 'count' ? sizeNumber : exactNumber;
+      return field === '' ? missing : parse(field, { place, what: column, radix: 10 });
     };
     const op = text('op');
     if (!OPERATIONS.includes(op)) {
-      throw new UserError(`${place}: found op ${JSON.stringify(op)}, expected one of ${OPERATIONS.join(', ')}`);
+      throw new UserError(`${place}: found op ${quotedLine(op)}, expected one of ${OPERATIONS.join(', ')}`);
     }
     const id = value('thread');
     if (!threads.has(id)) threads.set(id, threads.size);

@@ -1,22 +1,27 @@
 import { UserError } from '../../sim/contract/assert.ts';
 import type { AddressTrace } from './address-trace.ts';
+import { createHeaptrackStacks } from './heaptrack-stacks.ts';
 import type { Importer } from './importer.ts';
+import { quotedLine } from './lines.ts';
+import { exactNumber, sizeNumber } from './numbers.ts';
 
 /**
  * The data of heaptrack, as its recorder writes them (`heaptrack --raw`) or as they are kept after interpretation. All
- * numbers are hexadecimal; there are no threads, and a realloc is a free and an allocation.
+ * numbers are hexadecimal; there are no threads, and a realloc is a free and an allocation. Call stacks are kept
+ * (heaptrack-stacks.ts).
  *
  *   v 10500 3            the first line
  *   c 1f4                milliseconds since the start
- *   + size trace ptr     raw: an allocation          - ptr      raw: a free
- *   a size trace         interpreted: the next kind of allocation, numbered from 0
+ *   + size stack ptr     raw: an allocation          - ptr      raw: a free
+ *   a size stack         interpreted: the next kind of allocation, numbered from 0
  *   + kind               interpreted: an allocation of that kind
  *   - kind               interpreted: a free of one of that kind; which, is not said
  *
  * Where it is not said, a block that was allocated just before is taken to be the one freed, else the oldest of its kind.
  */
 function createHeaptrackImport(trace: AddressTrace): (line: string, place: string) => void {
-  const kinds: { readonly size: number; readonly live: number[]; oldest: number }[] = [];
+  const stacks = createHeaptrackStacks(trace);
+  const kinds: { readonly size: number; readonly site: number; readonly live: number[]; oldest: number }[] = [];
   let blocks = 0;
   let lastKind = -1;
 
@@ -24,7 +29,7 @@ function createHeaptrackImport(trace: AddressTrace): (line: string, place: strin
     const known = kinds[kind];
     if (!known) throw new UserError(`${place}: found allocation kind ${kind}, expected one of ${kinds.length}`);
     known.live.push(++blocks);
-    trace.malloc(0, blocks, known.size);
+    trace.malloc(0, blocks, known.size, known.site);
   }
 
   function free(kind: number): void {
@@ -40,25 +45,28 @@ function createHeaptrackImport(trace: AddressTrace): (line: string, place: strin
     }
   }
 
+  /** Lines of allocations, frees and times. */
+  function event(mode: string, rest: string, place: string): void {
+    const fields = rest.trim().split(' ');
+    const number = (i: number, what: string) => exactNumber(fields[i] ?? '', { place, what, radix: 16 });
+    const size = () => sizeNumber(fields[0]!, { place, what: 'size', radix: 16 });
+    const stack = () => (fields.length > 1 ? stacks.siteOf(number(1, 'call stack')) : 0);
+    const isRaw = fields.length > 2;
+    if (mode === 'c') trace.time(number(0, 'time') * 1e6);
+    else if (mode === 'a') kinds.push({ size: size(), site: stack(), live: [], oldest: 0 });
+    else if (mode === '+' && isRaw) trace.malloc(0, number(2, 'address'), size(), stack());
+    else if (mode === '+') allocate(number(0, 'allocation kind'), place);
+    else if (kinds.length === 0) trace.free(0, number(0, 'address'));
+    else free(number(0, 'allocation kind'));
+    if (mode === '+' || mode === '-') lastKind = mode === '+' && !isRaw ? number(0, 'allocation kind') : -1;
+  }
+
   return (line, place) => {
-    const mode = line[0];
-    if (mode !== '+' && mode !== '-' && mode !== 'a' && mode !== 'c') return;
-    const numbers = line
-      .slice(2)
-      .trim()
-      .split(' ')
-      .map((field) => Number.parseInt(field, 16));
-    if (line[1] !== ' ' || !numbers.every((n) => n >= 0)) {
-      throw new UserError(`${place}: found ${JSON.stringify(line.slice(0, 60))}, expected a line of heaptrack`);
-    }
-    const [first = 0, , pointer] = numbers;
-    if (mode === 'c') trace.time(first * 1e6);
-    else if (mode === 'a') kinds.push({ size: first, live: [], oldest: 0 });
-    else if (mode === '+' && pointer !== undefined) trace.malloc(0, pointer, first);
-    else if (mode === '+') allocate(first, place);
-    else if (kinds.length === 0) trace.free(0, first);
-    else free(first);
-    if (mode === '+' || mode === '-') lastKind = mode === '+' && pointer === undefined ? first : -1;
+    const mode = line[0] ?? '';
+    if (!'+-acsxmit'.includes(mode) || mode === '') return;
+    if (line[1] !== ' ') throw new UserError(`${place}: found ${quotedLine(line)}, expected a line of heaptrack`);
+    const rest = line.slice(2);
+    if (!stacks.take(mode, rest, place)) event(mode, rest, place);
   };
 }
 

@@ -1,14 +1,12 @@
 import { createReadStream } from 'node:fs';
-import { createInterface } from 'node:readline';
-import type { Readable } from 'node:stream';
 import { UserError } from '../../sim/contract/assert.ts';
 import type { EventBuffer } from '../../sim/contract/event.ts';
-import { unpackerFor } from '../trace/compression.ts';
-import { systemError } from '../trace/reader.ts';
+import { DamagedDataError, unpacked } from '../trace/unpacked.ts';
 import { createAddressTrace, type Oddities } from './address-trace.ts';
 import { csv } from './csv.ts';
 import { heaptrack } from './heaptrack.ts';
 import type { Importer } from './importer.ts';
+import { linesOf } from './lines.ts';
 import { ltrace } from './ltrace.ts';
 import { mtrace } from './mtrace.ts';
 
@@ -23,7 +21,7 @@ export interface ImportOptions {
   readonly importers?: readonly Importer[];
 }
 
-/** Reads the log of another tool; `-` is the standard input, `.gz` and `.zst` are unpacked. Without a format, the first line tells. */
+/** Reads the log of another tool; `-` is the standard input; what is packed (gzip, zstd) is unpacked. Without a format, the first line tells. */
 export async function importTrace(
   path: string,
   options: ImportOptions,
@@ -31,41 +29,31 @@ export async function importTrace(
   const { importers = IMPORTERS } = options;
   const names = importers.map((importer) => importer.name);
   const source = path === '-' ? '(standard input)' : path;
-  const trace = createAddressTrace({ name: source, source: 'imported', quantumNs: options.quantumNs });
   let importer = importers.find(({ name }) => name === options.format);
   if (options.format !== undefined && !importer) {
     throw new UserError(`found import format '${options.format}', expected one of ${names.join(', ')}`);
   }
   let importLine: ((line: string, place: string) => void) | undefined;
   let number = 0;
+  const place = () => `${source}:${number}`;
+  const trace = createAddressTrace({ name: source, source: 'imported', quantumNs: options.quantumNs, place });
+  const expected = () => `a log of ${importer?.name ?? names.join(', ')}`;
+  const stream = path === '-' ? process.stdin : createReadStream(path);
   try {
-    for await (const line of createInterface({ input: inputOf(path), crlfDelay: Infinity })) {
+    for await (const line of linesOf(unpacked(stream, source, expected()), source)) {
       number++;
       importer ??= importers.find(({ begins }) => begins(line));
       if (!importer) break;
       importLine ??= importer.create(trace);
-      importLine(line, `${source}:${number}`);
+      importLine(line, place());
     }
   } catch (error) {
-    if (error instanceof UserError || (error as NodeJS.ErrnoException).code === undefined) throw error;
-    throw new UserError(
-      `${source}: found ${systemError(error)}, expected a log of ${importer?.name ?? names.join(', ')}`,
-    );
+    if (!(error instanceof DamagedDataError)) throw error;
+    throw new UserError(`${source}: found compressed data that break off (${error.message}), expected ${expected()}`);
   }
   if (!importer || trace.length === 0) {
-    throw new UserError(
-      `${source}: found no call of the malloc family, expected a log of ${importer?.name ?? names.join(', ')}`,
-    );
+    throw new UserError(`${source}: found no call of the malloc family, expected ${expected()}`);
   }
   trace.sample('end');
   return { ...trace.finish(), format: importer.name };
-}
-
-function inputOf(path: string): Readable {
-  if (path === '-') return process.stdin;
-  const file = createReadStream(path);
-  const unpack = unpackerFor(path);
-  if (!unpack) return file;
-  file.on('error', (error) => unpack.destroy(error));
-  return file.pipe(unpack);
 }

@@ -1,6 +1,8 @@
 import { UserError } from '../../sim/contract/assert.ts';
 import type { AddressTrace } from './address-trace.ts';
 import type { Importer } from './importer.ts';
+import { quotedLine } from './lines.ts';
+import { exactNumber, sizeNumber } from './numbers.ts';
 
 /**
  * The log of glibc's mtrace(3). It knows no threads and no time: all is the main thread's.
@@ -16,10 +18,10 @@ function importMtraceLine(trace: AddressTrace, line: string, place: string): voi
   const match = /^(?:@ .*? )?([-+<>!]) 0x([0-9a-f]+)(?: 0x([0-9a-f]+))?$/i.exec(line);
   const sign = match?.[1];
   if (!sign || (match[3] === undefined) !== (sign === '-' || sign === '<')) {
-    throw new UserError(`${place}: found ${JSON.stringify(line.slice(0, 60))}, expected a line of mtrace`);
+    throw new UserError(`${place}: found ${quotedLine(line)}, expected a line of mtrace`);
   }
-  const address = Number.parseInt(match[2]!, 16);
-  const size = Number.parseInt(match[3] ?? '0', 16);
+  const address = exactNumber(match[2]!, { place, what: 'address', radix: 16 });
+  const size = sizeNumber(match[3] ?? '0', { place, what: 'size', radix: 16 });
   if (sign === '+') trace.malloc(0, address, size);
   else if (sign === '-') trace.free(0, address);
   else if (sign === '<') trace.reallocBegin(0, address);

@@ -1,4 +1,4 @@
-import { closeSync, openSync, readSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { UserError } from '../../sim/contract/assert.ts';
 import type { EventBuffer } from '../../sim/contract/event.ts';
 import { createAddressTrace, type Oddities } from '../import/address-trace.ts';
@@ -46,7 +46,9 @@ export function readLog(path: string, options: LogOptions): { events: EventBuffe
     const taken = Number(header.readBigUInt64LE(8));
     const capacity = Number(header.readBigUInt64LE(16));
     const first = Number(header.readBigUInt64LE(32));
-    const end = Math.min(taken, capacity);
+    // A header that was damaged may promise more than there is.
+    const held = Math.floor((fstatSync(fd).size - HEADER_BYTES) / RECORD_BYTES);
+    const end = Math.min(taken, capacity, held);
     const lastOf = new Map<number, number>();
     forEachRecord(fd, first, end, (r, index) => {
       if (r.op !== OP_EXIT) lastOf.set(r.thread, index);

@@ -1,5 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import {
   accessSync,
   closeSync,
@@ -59,7 +59,7 @@ function compileRecorder(folder: string): string {
   const hash = createHash('sha256').update(FLAGS.join(' ')).update(readFileSync(source)).digest('hex').slice(0, 16);
   const library = join(cacheFolder() ?? folder, `record-${hash}.so`);
   if (existsSync(library)) return library;
-  const unfinished = `${library}.${process.pid}`;
+  const unfinished = `${library}.${randomBytes(12).toString('hex')}`;
   const { status, stderr } = spawnSync('cc', [...FLAGS, '-o', unfinished, source], { encoding: 'utf8' });
   if (status !== 0) throw new UserError(`cc can not compile the recorder: ${stderr.trim().split('\n')[0] ?? ''}`);
   renameSync(unfinished, library);

@@ -2,23 +2,26 @@ import { crc32 } from 'node:zlib';
 import { UserError } from '../../sim/contract/assert.ts';
 import {
   type EventBuffer,
-  MALLOPT_NAMES,
+  type Marks,
+  NO_FACTS,
+  NO_MARKS,
   OP_BITS,
   OP_MASK,
-  OP_OPT,
-  OP_REQUEST_END,
-  OP_SAMPLE,
-  OP_SKIPPED,
   type ThreadBegin,
-  type Touch,
 } from '../../sim/contract/event.ts';
+import { NO_FRAME } from './call-sites.ts';
+import { sharedInt32, sharedUint32 } from './columns.ts';
+import { problemOf } from './consistency.ts';
+import { checkedHeader, type HtbHeader, ROW_COLUMNS, type StoredColumn, WIDTH_OF_TYPE } from './htb-header.ts';
 import type { TraceInput } from './input.ts';
+import { createMarks } from './marks.ts';
+import { versionOf } from './version.ts';
 
 /**
  * The binary form (.htb): the columns of an EventBuffer as they are, so that it loads without parsing.
  *
  *   +0    magic, 8 bytes       89 'h' 't' 'b' 0d 0a 1a 0a   (as in PNG: shows what a text transfer has damaged)
- *   +8    u32 version          1
+ *   +8    u32 version          1, or 2 for what came with version 2 of the format
  *   +12   u32 header length    n
  *   +16   u32 header CRC-32
  *   +20   header               n bytes of JSON: what HtbHeader says
@@ -28,41 +31,16 @@ import type { TraceInput } from './input.ts';
  * stored as two, the rows of the other values and these values: then most pages of it are never even touched.
  */
 export const HTB_MAGIC = Uint8Array.of(0x89, 0x68, 0x74, 0x62, 0x0d, 0x0a, 0x1a, 0x0a);
-const VERSION = 1;
+/** Version 1 has no marks: the operation is in the lower five bits of `head`, the thread slot above. */
+const OP_BITS_1 = 5;
 const PREAMBLE_BYTES = 20;
 const HEADER_BYTES_MAX = 2 ** 28;
-const ROWS_MAX = 2 ** 30;
 
 type Width = 1 | 2 | 4;
 const TYPE_OF_WIDTH = { 1: 'u8', 2: 'u16', 4: 'u32' } as const;
-const WIDTH_OF_TYPE = { u8: 1, u16: 2, u32: 4 } as const;
-
-interface StoredColumn {
-  /** head, slot, a, b; requestFrees; begin.row, begin.thread, begin.id. */
-  readonly name: string;
-  readonly type: 'u8' | 'u16' | 'u32';
-  /** Whether the values belong to the rows that the column `name.rows`, which comes before, lists. */
-  readonly sparse?: boolean;
-  readonly length: number;
-  readonly crc32: number;
-}
-
-interface HtbHeader {
-  readonly format: 'htrace binary';
-  readonly rows: number;
-  readonly touch: Touch;
-  readonly name: string;
-  readonly source: string;
-  readonly labels: readonly string[];
-  readonly objectSlots: number;
-  readonly threadSlots: number;
-  readonly requestedPeakBytes: number;
-  readonly hasRequestEvents: boolean;
-  readonly skipped: number;
-  readonly columns: readonly StoredColumn[];
-}
 
 type Column = Int32Array | Uint32Array;
+type Stored = Uint8Array | Uint16Array | Uint32Array;
 
 /** The bytes of the binary form, in parts. */
 export function* encodeHtb(events: EventBuffer): Generator<Uint8Array> {
@@ -72,8 +50,10 @@ export function* encodeHtb(events: EventBuffer): Generator<Uint8Array> {
     const stored = { name, type, ...(sparse && { sparse }), length: values.length, crc32: crc32(bytes) };
     parts.push({ stored, bytes });
   };
+  const version = versionOf(events);
   for (const name of ['head', 'slot', 'a', 'b'] as const) {
-    const values = unsigned(events[name]).subarray(0, events.length);
+    const column = unsigned(events[name]).subarray(0, events.length);
+    const values = name === 'head' && version === 1 ? column.map(headOf1) : column;
     const used = nonZeroRows(values);
     if (used.length * 4 > events.length) {
       add(name, values);
@@ -96,6 +76,8 @@ export function* encodeHtb(events: EventBuffer): Generator<Uint8Array> {
     Uint32Array.from(events.begins, (begin) => begin.id),
   );
 
+  if (version === 2) addExtras(events, add);
+
   const header: HtbHeader = {
     format: 'htrace binary',
     rows: events.length,
@@ -108,18 +90,47 @@ export function* encodeHtb(events: EventBuffer): Generator<Uint8Array> {
     requestedPeakBytes: events.requestedPeakBytes,
     hasRequestEvents: events.hasRequestEvents,
     skipped: events.skipped,
+    ...(version === 2 && {
+      frames: events.frames.slice(1),
+      observations: events.observations,
+      recorded: events.recorded,
+      exitRow: events.exitRow,
+    }),
     columns: parts.map((part) => part.stored),
   };
   const text = new TextEncoder().encode(JSON.stringify(header));
   const preamble = new Uint8Array(PREAMBLE_BYTES);
   preamble.set(HTB_MAGIC);
   const view = new DataView(preamble.buffer);
-  view.setUint32(8, VERSION, true);
+  view.setUint32(8, version, true);
   view.setUint32(12, text.length, true);
   view.setUint32(16, crc32(text), true);
   yield preamble;
   yield text;
   for (const part of parts) yield part.bytes;
+}
+
+function addExtras(events: EventBuffer, add: (name: string, values: Column) => void): void {
+  const { marks, sites, length, siteParent, siteFrame } = events;
+  add('marks.rows', marks.rows);
+  add('marks.flags', Uint32Array.from(marks.flags));
+  for (const name of ['a', 'b'] as const) {
+    add(
+      `marks.${name}`,
+      Uint32Array.from(marks[name], (value) => value >>> 0),
+    );
+    add(
+      `marks.${name}.high`,
+      Uint32Array.from(marks[name], (value) => Math.floor(value / 2 ** 32)),
+    );
+  }
+  add('siteParent', siteParent.subarray(1));
+  add('siteFrame', siteFrame.subarray(1));
+  if (sites) add('sites', sites.subarray(0, length));
+}
+
+function headOf1(head: number): number {
+  return ((head >>> OP_BITS) << OP_BITS_1) | (head & OP_MASK);
 }
 
 /** The head column is signed, but no row has its sign bit: thread slots have fewer than 26 bits. */
@@ -146,14 +157,17 @@ function narrow(values: Column): { type: StoredColumn['type']; bytes: Uint8Array
 }
 
 /** Values are moved in pieces of this size: they stay in the cache between checksum and column. */
+const WRITTEN_HERE = 'a file written by `sim trace convert`';
 const STAGING_BYTES = 1 << 16;
 
-/** Takes the bytes of the binary form as they come. */
-export function createHtbInput(source: string): TraceInput {
+/** Takes the bytes of the binary form as they come; `fileBytes` says how many there are, where that is known. */
+export function createHtbInput(source: string, fileBytes?: number): TraceInput {
   let carry = new Uint8Array(PREAMBLE_BYTES);
   let carried = 0;
+  let headerBytes = PREAMBLE_BYTES; // of what is being read: the preamble first
   let headerCrc: number | undefined;
   let header: HtbHeader | undefined;
+  let version: 1 | 2 = 1;
   let received = 0;
 
   const staging = new Uint8Array(STAGING_BYTES);
@@ -162,30 +176,46 @@ export function createHtbInput(source: string): TraceInput {
   let index = 0;
   let values = 0; // of the current column, that have been moved
   let crc = 0;
-  let columns: Map<string, Uint32Array> = new Map();
+  const columns: Map<string, Uint32Array> = new Map();
   let target: Uint32Array = new Uint32Array(0);
   let rowsOf: Uint32Array | undefined;
 
   const refuse = (found: string, expected: string) => new UserError(`${source}: found ${found}, expected ${expected}`);
 
+  /** What a file claims is not believed before it has come: the room grows with what is there. */
+  function keep(bytes: Uint8Array): void {
+    if (carried + bytes.length > carry.length) {
+      const grown = new Uint8Array(Math.min(headerBytes, Math.max(2 * carry.length, carried + bytes.length)));
+      grown.set(carry.subarray(0, carried));
+      carry = grown;
+    }
+    carry.set(bytes, carried);
+    carried += bytes.length;
+  }
+
   function readPreamble(): void {
     const view = new DataView(carry.buffer);
-    const version = view.getUint32(8, true);
-    if (version !== VERSION) throw refuse(`version ${version} of the binary form`, `version ${VERSION}`);
+    const given = view.getUint32(8, true);
+    if (given !== 1 && given !== 2) throw refuse(`version ${given} of the binary form`, 'version 1 or 2');
+    version = given;
     const length = view.getUint32(12, true);
     if (length === 0 || length > HEADER_BYTES_MAX) {
       throw refuse(`a header of ${length} bytes`, `1 to ${HEADER_BYTES_MAX}`);
     }
     headerCrc = view.getUint32(16, true);
-    carry = new Uint8Array(length);
+    headerBytes = length;
     carried = 0;
   }
 
   function readHeader(): HtbHeader {
-    if (crc32(carry) !== headerCrc) throw refuse('a damaged header (its checksum differs)', 'an intact file');
-    const parsed = checkedHeader(JSON.parse(new TextDecoder().decode(carry)), refuse);
-    columns = new Map(parsed.columns.map((column) => [column.name, new Uint32Array(0)]));
-    for (const name of ['head', 'slot', 'a', 'b']) columns.set(name, sharedColumn(parsed.rows));
+    const text = carry.subarray(0, headerBytes);
+    if (crc32(text) !== headerCrc) throw refuse('a damaged header (its checksum differs)', 'an intact file');
+    const parsed = checkedHeader(text, version, refuse);
+    const bytes = parsed.columns.reduce((sum, { type, length }) => sum + length * WIDTH_OF_TYPE[type], 0);
+    if (fileBytes !== undefined && received + bytes !== fileBytes) {
+      throw refuse(`a file of ${fileBytes} bytes`, `${received + bytes}: it is cut off, or something follows it`);
+    }
+    for (const name of ROW_COLUMNS) columns.set(name, sharedUint32(parsed.rows));
     return parsed;
   }
 
@@ -194,7 +224,7 @@ export function createHtbInput(source: string): TraceInput {
     for (; index < header!.columns.length; index++) {
       const column = header!.columns[index]!;
       rowsOf = column.sparse ? columns.get(`${column.name}.rows`)! : undefined;
-      if (columns.get(column.name)!.length === 0) columns.set(column.name, new Uint32Array(column.length));
+      if (!columns.has(column.name)) columns.set(column.name, sharedUint32(column.length));
       target = columns.get(column.name)!;
       values = 0;
       crc = 0;
@@ -202,43 +232,24 @@ export function createHtbInput(source: string): TraceInput {
     }
   }
 
-  // While a piece is in the cache it is looked at for what must not be: the engine follows indices without looking.
-  let largestHead = 0;
-  let largestOp = 0;
-  let largestSlot = 0;
-  const rowsToCheck: number[] = [];
-
-  function noteHeads(heads: Uint8Array | Uint16Array | Uint32Array, firstValue: number): void {
-    for (let i = 0; i < heads.length; i++) {
-      const head = heads[i]!;
-      const op = head & OP_MASK;
-      if (head > largestHead) largestHead = head;
-      if (op > largestOp) largestOp = op;
-      if (op === OP_SAMPLE || op === OP_OPT || op === OP_REQUEST_END) {
-        rowsToCheck.push(rowsOf ? rowsOf[firstValue + i]! : firstValue + i);
-      }
+  /** Heads of version 1, from value number `first` on. */
+  function widenHeads(from: Stored, first: number): void {
+    const to = target;
+    const rows = rowsOf;
+    for (let i = 0; i < from.length; i++) {
+      const head = from[i]!;
+      to[rows ? rows[first + i]! : first + i] = ((head >>> OP_BITS_1) << OP_BITS) | (head & OP_MASK);
     }
   }
 
-  function noteSlots(slots: Uint8Array | Uint16Array | Uint32Array): void {
-    for (let i = 0; i < slots.length; i++) if (slots[i]! > largestSlot) largestSlot = slots[i]!;
-  }
-
-  function inconsistency(events: EventBuffer): string | undefined {
-    const { head, slot, a, b, length, begins, labels, objectSlots, threadSlots, requestFrees } = events;
-    if (largestOp > OP_SKIPPED) return 'an unknown operation';
-    if (largestHead >>> OP_BITS >= threadSlots) return 'an unknown thread';
-    if (largestSlot >= Math.max(objectSlots, MALLOPT_NAMES.length)) return 'an unknown object';
-    if (!requestFrees.every((s) => s > 0 && s < objectSlots)) return 'a request that frees an unknown object';
-    if (!begins.every((begin) => begin.row <= length && begin.thread < threadSlots))
-      return 'an unknown thread that begins';
-    for (const row of rowsToCheck) {
-      const op = head[row]! & OP_MASK;
-      if (op === OP_SAMPLE && a[row]! >= labels.length) return `an unknown label in event ${row}`;
-      if (op === OP_OPT && slot[row]! >= MALLOPT_NAMES.length) return `an unknown option in event ${row}`;
-      if (op === OP_REQUEST_END && a[row]! + b[row]! > requestFrees.length) return `an unknown request in event ${row}`;
+  /** The rows of a sparse column ascend; other columns are looked at when all are there. */
+  function checkRows(name: string): void {
+    if (!ROW_COLUMNS.some((column) => name === `${column}.rows`)) return;
+    let before = -1;
+    for (const row of target) {
+      if (row <= before || row >= header!.rows) throw refuse(`a damaged column ${name}`, WRITTEN_HERE);
+      before = row;
     }
-    return undefined;
   }
 
   function take(bytes: Uint8Array): number {
@@ -252,15 +263,15 @@ export function createHtbInput(source: string): TraceInput {
     crc = crc32(staging.subarray(0, filled), crc);
     const n = filled / width;
     const from = staged[width].subarray(0, n);
-    if (rowsOf) scatter(from, rowsOf.subarray(values, values + n), target);
+    if (column.name === 'head' && version === 1) widenHeads(from, values);
+    else if (rowsOf) scatter(from, rowsOf.subarray(values, values + n), target);
     else target.set(from, values);
-    if (column.name === 'head') noteHeads(from, values);
-    else if (column.name === 'slot') noteSlots(from);
     values += n;
     filled = 0;
     if (values === column.length) {
       if (crc !== column.crc32)
         throw refuse(`a damaged column ${column.name} (its checksum differs)`, 'an intact file');
+      checkRows(column.name);
       index++;
       open();
     }
@@ -272,12 +283,11 @@ export function createHtbInput(source: string): TraceInput {
       let at = 0;
       while (at < chunk.length) {
         if (!header) {
-          const count = Math.min(chunk.length - at, carry.length - carried);
-          carry.set(chunk.subarray(at, at + count), carried);
-          carried += count;
+          const count = Math.min(chunk.length - at, headerBytes - carried);
+          keep(chunk.subarray(at, at + count));
           at += count;
           received += count;
-          if (carried < carry.length) return;
+          if (carried < headerBytes) return;
           if (headerCrc === undefined) {
             readPreamble();
           } else {
@@ -285,7 +295,7 @@ export function createHtbInput(source: string): TraceInput {
             open();
           }
         } else if (index === header.columns.length) {
-          throw refuse(`${chunk.length - at} bytes or more behind the last column`, 'the end of the file');
+          throw refuse('bytes behind the last column', 'the end of the file');
         } else {
           const count = take(chunk.subarray(at));
           at += count;
@@ -300,18 +310,14 @@ export function createHtbInput(source: string): TraceInput {
       if (!header || index < header.columns.length)
         throw refuse(`the end of the file after ${received} bytes`, 'more columns');
       const events = toEvents(header, columns);
-      const problem = inconsistency(events);
-      if (problem !== undefined) throw refuse(problem, 'a file written by `sim trace convert`');
+      const problem = problemOf(events);
+      if (problem !== undefined) throw refuse(problem, WRITTEN_HERE);
       return events;
     },
   };
 }
 
-function sharedColumn(rows: number): Uint32Array {
-  return new Uint32Array(new SharedArrayBuffer(rows * 4));
-}
-
-function scatter(from: Uint8Array | Uint16Array | Uint32Array, rows: Uint32Array, target: Uint32Array): void {
+function scatter(from: Stored, rows: Uint32Array, target: Uint32Array): void {
   for (let i = 0; i < from.length; i++) target[rows[i]!] = from[i]!;
 }
 
@@ -341,33 +347,35 @@ function toEvents(header: HtbHeader, columns: ReadonlyMap<string, Uint32Array>):
     hasRequestEvents,
     requestFrees: signed(column('requestFrees')),
     skipped,
+    marks: marksOf(columns, signed(column('head'))),
+    sites: columns.has('sites') ? signed(column('sites')) : undefined,
+    frames: [NO_FRAME, ...(header.frames ?? [])],
+    siteParent: behindNothing(columns.get('siteParent')),
+    siteFrame: behindNothing(columns.get('siteFrame')),
+    observations: header.observations ?? [],
+    recorded: { ...NO_FACTS, ...header.recorded },
+    exitRow: header.exitRow ?? -1,
   };
 }
 
-const ROW_COLUMNS = ['head', 'slot', 'a', 'b'];
-const OTHER_COLUMNS = ['requestFrees', 'begin.row', 'begin.thread', 'begin.id'];
+/** The column with a first value of 0 before it. */
+function behindNothing(values: Uint32Array = new Uint32Array(0)): Int32Array {
+  const column = sharedInt32(values.length + 1);
+  column.set(values, 1);
+  return column;
+}
 
-/** Its checksum was right, so what is wrong here was written wrong; still it must not crash the reader. */
-function checkedHeader(value: unknown, refuse: (found: string, expected: string) => UserError): HtbHeader {
-  const header = value as HtbHeader;
-  const fail = (what: string) => refuse(`a header without a proper ${what}`, 'a file written by `sim trace convert`');
-  if (header?.format !== 'htrace binary') throw fail('format');
-  for (const key of ['rows', 'objectSlots', 'threadSlots', 'requestedPeakBytes', 'skipped'] as const) {
-    if (!Number.isSafeInteger(header[key]) || header[key] < 0) throw fail(key);
+function marksOf(columns: ReadonlyMap<string, Uint32Array>, head: Int32Array): Marks {
+  const rows = columns.get('marks.rows');
+  if (!rows || rows.length === 0) return NO_MARKS;
+  const marks = createMarks(rows.length);
+  marks.rows.set(rows);
+  marks.flags.set(columns.get('marks.flags')!);
+  marks.ops.set(rows.map((row) => head[row]! & OP_MASK));
+  for (const name of ['a', 'b'] as const) {
+    const low = columns.get(`marks.${name}`)!;
+    const high = columns.get(`marks.${name}.high`)!;
+    marks[name].set(Float64Array.from(low, (value, i) => high[i]! * 2 ** 32 + value));
   }
-  if (header.rows > ROWS_MAX) throw fail('rows');
-  for (const key of ['name', 'source'] as const) if (typeof header[key] !== 'string') throw fail(key);
-  if (!['full', 'first', 'none'].includes(header.touch)) throw fail('touch');
-  if (!Array.isArray(header.labels) || !Array.isArray(header.columns)) throw fail('list');
-  const lengths = new Map<string, number>();
-  for (const { name, type, length, sparse } of header.columns) {
-    if (typeof name !== 'string' || !(type in WIDTH_OF_TYPE) || !Number.isSafeInteger(length) || length < 0)
-      throw fail(`column ${name}`);
-    if (sparse ? lengths.get(`${name}.rows`) !== length : ROW_COLUMNS.includes(name) && length !== header.rows) {
-      throw fail(`column ${name}`);
-    }
-    lengths.set(name, length);
-  }
-  for (const name of [...ROW_COLUMNS, ...OTHER_COLUMNS]) if (!lengths.has(name)) throw fail(`column ${name}`);
-  return header;
+  return marks;
 }

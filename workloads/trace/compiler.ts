@@ -1,6 +1,13 @@
 import {
   type EventBuffer,
+  type Frame,
   MALLOPT_NAMES,
+  MARK_FAILED,
+  MARK_UNWRITTEN,
+  MARK_WIDE,
+  NO_FACTS,
+  NUMBER_MAX,
+  type Observation,
   type MalloptName,
   OP_BITS,
   OP_CALLOC,
@@ -9,8 +16,12 @@ import {
   OP_EFREE,
   OP_EMALLOC,
   OP_EREALLOC,
+  OP_EXIT,
+  OP_FORK,
   OP_FREE,
+  OP_GC,
   OP_MALLOC,
+  OP_MARKED,
   OP_MASK,
   OP_MEMALIGN,
   OP_OPT,
@@ -24,13 +35,17 @@ import {
   OP_THREAD_EXIT,
   OP_TRIM,
   OP_WRITE,
+  type RecordedFacts,
   type ThreadBegin,
   type Touch,
 } from '../../sim/contract/event.ts';
 import type { EventBatch } from './batch.ts';
+import { createCallSites } from './call-sites.ts';
+import { sharedBytes, sharedCopy, sharedInt32, sharedUint32 } from './columns.ts';
 import { createIdTable } from './id-table.ts';
+import { createMarksBuilder } from './marks.ts';
 
-/** Sizes, object ids and most arguments are unsigned 32-bit numbers. */
+/** Object ids and most arguments are unsigned 32-bit numbers; larger ones are in the marks. */
 export const U32_MAX = 0xffffffff;
 /** 2^32 - 1 is kept for "no thread". */
 export const THREAD_ID_MAX = 0xfffffffe;
@@ -44,11 +59,14 @@ export const OBJECT_OF_EMALLOC = 4;
 export const BLOCK_TOO_LARGE = 5;
 export const ALIGNMENT_INVALID = 6;
 export const CLOCK_TOO_LARGE = 7;
-export type Refusal = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7;
+export const SITE_UNKNOWN = 8;
+export type Refusal = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8;
 
 export interface CompilerOptions {
   /** Rows that are expected; the columns grow beyond. */
   readonly rows?: number;
+  /** Refuse blocks above 2^32 - 1 bytes, as version 1 of the format does. */
+  readonly narrow?: boolean;
   /** Keep a free of a block that was freed already as a STALE_FREE, instead of refusing it. */
   readonly staleFrees?: boolean;
 }
@@ -56,9 +74,12 @@ export interface CompilerOptions {
 /**
  * Compiles events, given by the thread numbers and object ids of a trace, into an EventBuffer. All rules that concern
  * more than one line are here and nowhere else: what is live, who owns it, which slots are used again. The text reader
- * and the generators both write through it. Numbers must be in range; names are the trace's own.
+ * and the generators both write through it. Numbers must be in range (sizes, counts and offsets: NUMBER_MAX); names are
+ * the trace's own.
  */
 export interface TraceCompiler {
+  /** Says of the next event, an allocating one, what it has beside its arguments. */
+  annotate(annotation: Annotation): void;
   malloc(thread: number, id: number, size: number): Refusal;
   calloc(thread: number, id: number, count: number, size: number): Refusal;
   realloc(thread: number, id: number, size: number): Refusal;
@@ -77,6 +98,20 @@ export interface TraceCompiler {
   sample(label: string): void;
   threadBegin(thread: number): void;
   threadExit(thread: number): void;
+  /** The program begins to exit. */
+  exit(thread: number): void;
+  /** The process begins here as a copy of its parent, of whose threads only this one lives on. */
+  fork(thread: number): void;
+  /** gc_mem_caches() */
+  gc(thread: number): void;
+  /** What the kernel said at the sample that was the last event; whether it was one. */
+  observe(values: Observation['values']): boolean;
+  /** The next frame of call stacks; returns its number, from 1. */
+  addFrame(frame: Frame): number;
+  /** The next call site: a frame that was added, called from a site that was added (0: nobody). Returns its number, from 1. */
+  addSite(parent: number, frame: number): number;
+  readonly frameCount: number;
+  readonly siteCount: number;
   /** A batch of events, in order; `refused` hears of each that breaks a rule. */
   accept(batch: EventBatch, refused: (index: number, why: Refusal) => void): void;
   /** An event that cannot be understood keeps its number. */
@@ -96,6 +131,16 @@ export interface TraceHeader {
   readonly touch: Touch;
   readonly name: string;
   readonly source: string;
+  readonly recorded?: RecordedFacts;
+}
+
+export interface Annotation {
+  /** The call site, 0 for none. */
+  readonly site?: number;
+  /** The allocation failed in the recorded program. */
+  readonly failed?: boolean;
+  /** What is written into the block is known: it is said by `w` lines alone. */
+  readonly unwritten?: boolean;
 }
 
 /** Events whose slot is the object that they allocate or move. */
@@ -112,16 +157,26 @@ const CLOCK_NS = 2;
 
 export function createTraceCompiler(options: CompilerOptions = {}): TraceCompiler {
   let capacity = Math.max(1024, Math.ceil(options.rows ?? 4096));
-  let head = new Int32Array(new SharedArrayBuffer(capacity * 4));
-  let slot = new Int32Array(new SharedArrayBuffer(capacity * 4));
-  let a = new Uint32Array(new SharedArrayBuffer(capacity * 4));
-  let b = new Uint32Array(new SharedArrayBuffer(capacity * 4));
+  let head = sharedInt32(capacity);
+  let slot = sharedInt32(capacity);
+  let a = sharedUint32(capacity);
+  let b = sharedUint32(capacity);
+  const narrow = options.narrow ?? false;
   let rows = 0;
   let skipped = 0;
   const totals = new Float64Array(3);
   const labels: string[] = [];
   const labelIndex = new Map<string, number>();
   let hasRequestEvents = false;
+  const marks = createMarksBuilder();
+  const callSites = createCallSites();
+  const observations: { row: number; values: Observation['values'] }[] = [];
+  let exitRow = -1;
+  /** What `annotate` has said of the next event: flags of its mark, and its site. */
+  let nextFlags = 0;
+  let nextSite = 0;
+  /** By slot, the exact size of a block of 2^32 bytes or more; in `size` it is U32_MAX. */
+  const wideSizes = new Map<number, number>();
 
   // Objects. A free slot's `next` leads to the slot that was freed before it; an e-block's `next` and `previous` are its
   // neighbours in the order of allocation among the live e-blocks of one thread number.
@@ -162,7 +217,7 @@ export function createTraceCompiler(options: CompilerOptions = {}): TraceCompile
     // By a factor of four: what is copied costs, what is too long is not committed.
     while (capacity < needed) capacity *= 4;
     const grown = (old: Int32Array | Uint32Array) => {
-      const buffer = new SharedArrayBuffer(capacity * 4);
+      const buffer = sharedBytes(capacity, 4);
       new Uint32Array(buffer).set(old);
       return buffer;
     };
@@ -202,7 +257,7 @@ export function createTraceCompiler(options: CompilerOptions = {}): TraceCompile
    * and counters in locals.
    */
   function acceptCommon(batch: EventBatch, from: number): number {
-    if (leavingSlot !== NOT_ALIVE || freeRows !== undefined) return from;
+    if (leavingSlot !== NOT_ALIVE || freeRows !== undefined || wideSizes.size > 0) return from;
     const { count, op, fields } = batch;
     const slotOfId = ids.direct();
     const idLimit = slotOfId.length;
@@ -353,7 +408,8 @@ export function createTraceCompiler(options: CompilerOptions = {}): TraceCompile
       recordOfThread.set(thread, record);
     }
     recordOfSlot[t] = record;
-    if (thread !== 0) begins.push({ row: rows, thread: t, id: thread });
+    // The main thread is there from the start; after a fork of another one it may begin like any.
+    if (thread !== 0 || rows > 0) begins.push({ row: rows, thread: t, id: thread });
     return t;
   }
 
@@ -400,10 +456,20 @@ export function createTraceCompiler(options: CompilerOptions = {}): TraceCompile
       if (s === objectCapacity) growObjects();
     }
     ids.set(id, s);
-    size[s] = bytes;
+    setSize(s, bytes);
     owner[s] = MALLOC_OWNED;
     addLive(bytes);
     return s;
+  }
+
+  function setSize(s: number, bytes: number): void {
+    size[s] = Math.min(bytes, U32_MAX);
+    if (bytes > U32_MAX) wideSizes.set(s, bytes);
+    else if (wideSizes.size > 0) wideSizes.delete(s);
+  }
+
+  function sizeOfSlot(s: number): number {
+    return (size[s] === U32_MAX ? wideSizes.get(s) : undefined) ?? size[s]!;
   }
 
   function addLive(bytes: number): void {
@@ -413,7 +479,8 @@ export function createTraceCompiler(options: CompilerOptions = {}): TraceCompile
   }
 
   function releaseSlot(s: number): void {
-    totals[LIVE_BYTES]! -= size[s]!;
+    totals[LIVE_BYTES]! -= sizeOfSlot(s);
+    if (size[s] === U32_MAX) wideSizes.delete(s);
     next[s] = freeSlot;
     freeSlot = s;
   }
@@ -444,6 +511,7 @@ export function createTraceCompiler(options: CompilerOptions = {}): TraceCompile
 
   function refuse(why: Refusal, t: number): Refusal {
     skipped++;
+    forgetAnnotation();
     emit(OP_SKIPPED, t, 0, 0, 0);
     return why;
   }
@@ -452,19 +520,68 @@ export function createTraceCompiler(options: CompilerOptions = {}): TraceCompile
     return owner[s] === MALLOC_OWNED ? OBJECT_OF_MALLOC : OBJECT_OF_EMALLOC;
   }
 
+  // ---- marks and call sites
+
+  function annotate({ site = 0, failed, unwritten }: Annotation): void {
+    nextSite = site;
+    nextFlags = (failed ? MARK_FAILED : 0) | (unwritten ? MARK_UNWRITTEN : 0);
+  }
+
+  /** Whether the event that comes has no annotation and no large number, and so neither mark nor site. */
+  function isPlain(largest: number): boolean {
+    return largest <= U32_MAX && nextFlags === 0 && nextSite === 0;
+  }
+
+  /** As `emit`, with arguments of any size and what was said beforehand; `flags` are those of the mark. */
+  function emitMarked(op: number, t: number, s: number, first: number, second: number, flags: number): void {
+    const marked = flags | (Math.max(first, second) > U32_MAX ? MARK_WIDE : 0);
+    if (marked !== 0) marks.add(rows, op, marked, first, second);
+    if (nextSite !== 0) callSites.set(rows, nextSite);
+    forgetAnnotation();
+    const word = marked === 0 ? op : op | OP_MARKED;
+    emit(word, t, s, Math.min(first, U32_MAX), Math.min(second, U32_MAX));
+  }
+
+  function forgetAnnotation(): void {
+    nextFlags = 0;
+    nextSite = 0;
+  }
+
   // ---- events
 
+  /** Arguments as they stand in the columns: a calloc of 2^32 bytes or more is one of one element. */
   function allocate(op: number, thread: number, id: number, bytes: number, first: number, second: number): Refusal {
     const t = act(thread);
     if (ids.get(id) !== 0) return refuse(OBJECT_LIVE, t);
-    if (bytes > U32_MAX) return refuse(BLOCK_TOO_LARGE, t);
-    const s = takeSlot(id, bytes);
-    if (op === OP_EMALLOC || op === OP_ECALLOC) {
-      hasRequestEvents = true;
-      appendToRequest(s, id, t);
+    if (!isPlain(Math.max(bytes, first, second))) {
+      return allocateMarked(op, t, id, Math.min(bytes, NUMBER_MAX), first, second);
     }
+    const s = takeSlot(id, bytes);
+    noteRequestBlock(op, s, id, t);
     emit(op, t, s, first, second);
     return FINE;
+  }
+
+  function noteRequestBlock(op: number, s: number, id: number, t: number): void {
+    if (op !== OP_EMALLOC && op !== OP_ECALLOC) return;
+    hasRequestEvents = true;
+    if (s !== 0) appendToRequest(s, id, t);
+  }
+
+  function allocateMarked(op: number, t: number, id: number, bytes: number, first: number, second: number): Refusal {
+    const problem = refusalOfMarked(bytes);
+    if (problem !== FINE) return refuse(problem, t);
+    const s = (nextFlags & MARK_FAILED) === 0 ? takeSlot(id, bytes) : 0;
+    noteRequestBlock(op, s, id, t);
+    const isWideCalloc = bytes > U32_MAX && (op === OP_CALLOC || op === OP_ECALLOC);
+    if (isWideCalloc) emitMarked(op, t, s, 1, bytes, nextFlags);
+    else emitMarked(op, t, s, first, second, nextFlags);
+    return FINE;
+  }
+
+  function refusalOfMarked(bytes: number): Refusal {
+    if (narrow && bytes > U32_MAX) return BLOCK_TOO_LARGE;
+    return nextSite > callSites.siteCount ? SITE_UNKNOWN : FINE;
   }
 
   /** In the compiled trace the realloc of a dead object is the malloc that it amounts to. */
@@ -473,14 +590,30 @@ export function createTraceCompiler(options: CompilerOptions = {}): TraceCompile
     if (s === 0) return allocate(op === OP_REALLOC ? OP_MALLOC : OP_EMALLOC, thread, id, bytes, bytes, 0);
     const t = act(thread);
     if ((op === OP_REALLOC) !== (owner[s] === MALLOC_OWNED)) return refuse(familyRefusal(s), t);
-    if (bytes > U32_MAX) return refuse(BLOCK_TOO_LARGE, t);
-    const old = size[s]!;
-    emit(op, t, s, bytes, old);
+    if (!isPlain(bytes)) return resizeMarked(op, t, id, s, bytes);
+    const old = sizeOfSlot(s);
+    emit(op, t, s, bytes, Math.min(old, U32_MAX));
     if (bytes === 0) {
       drop(id, s);
       return FINE;
     }
-    size[s] = bytes;
+    setSize(s, bytes);
+    addLive(bytes - old);
+    return FINE;
+  }
+
+  function resizeMarked(op: number, t: number, id: number, s: number, bytes: number): Refusal {
+    const problem = refusalOfMarked(bytes);
+    if (problem !== FINE) return refuse(problem, t);
+    const old = sizeOfSlot(s);
+    const hasFailed = (nextFlags & MARK_FAILED) !== 0;
+    emitMarked(op, t, s, bytes, old, bytes === 0 ? nextFlags & MARK_FAILED : nextFlags);
+    if (hasFailed) return FINE;
+    if (bytes === 0) {
+      drop(id, s);
+      return FINE;
+    }
+    setSize(s, bytes);
     addLive(bytes - old);
     return FINE;
   }
@@ -492,9 +625,9 @@ export function createTraceCompiler(options: CompilerOptions = {}): TraceCompile
   }
 
   function malloc(thread: number, id: number, bytes: number): Refusal {
+    if (!isPlain(bytes)) return allocate(OP_MALLOC, thread, id, bytes, bytes, 0);
     const t = act(thread);
     if (ids.get(id) !== 0) return refuse(OBJECT_LIVE, t);
-    if (bytes > U32_MAX) return refuse(BLOCK_TOO_LARGE, t);
     emit(OP_MALLOC, t, takeSlot(id, bytes), bytes, 0);
     return FINE;
   }
@@ -541,8 +674,9 @@ export function createTraceCompiler(options: CompilerOptions = {}): TraceCompile
     const t = act(thread);
     const s = ids.get(id);
     if (s === 0) return refuse(OBJECT_DEAD, t);
-    const from = Math.min(offset, size[s]!);
-    emit(OP_WRITE, t, s, from, Math.min(length, size[s]! - from));
+    const bytes = sizeOfSlot(s);
+    const from = Math.min(offset, bytes);
+    emitMarked(OP_WRITE, t, s, from, Math.min(length, bytes - from), 0);
     return FINE;
   }
 
@@ -574,8 +708,9 @@ export function createTraceCompiler(options: CompilerOptions = {}): TraceCompile
     return FINE;
   }
 
-  function sample(label: string): void {
+  function sample(text: string): void {
     releaseLeavingSlot();
+    const label = oneLine(text);
     let index = labelIndex.get(label);
     if (index === undefined) {
       index = labels.push(label) - 1;
@@ -597,7 +732,25 @@ export function createTraceCompiler(options: CompilerOptions = {}): TraceCompile
     currentSlot = 0;
   }
 
+  function fork(thread: number): void {
+    const t = act(thread);
+    emit(OP_FORK, t, 0, 0, 0);
+    // What is gone without having exited leaves its cache and its arena as they are: its slot is not used again.
+    const gone = [...slotOfHighThread.keys()];
+    for (let id = 0; id < DIRECT_THREADS; id++) if (slotOfThread[id] !== 0) gone.push(id);
+    for (const id of gone) if (id !== thread) setSlot(id, NOT_ALIVE);
+  }
+
+  function observe(values: Observation['values']): boolean {
+    if (rows === 0 || (head[rows - 1]! & OP_MASK) !== OP_SAMPLE) return false;
+    const last = observations.at(-1);
+    if (last?.row === rows - 1) last.values = [...last.values, ...values];
+    else observations.push({ row: rows - 1, values });
+    return true;
+  }
+
   return {
+    annotate,
     malloc,
     calloc: (thread, id, count, each) => allocate(OP_CALLOC, thread, id, count * each, count, each),
     realloc: (thread, id, bytes) => resize(OP_REALLOC, thread, id, bytes),
@@ -613,12 +766,30 @@ export function createTraceCompiler(options: CompilerOptions = {}): TraceCompile
       emit(OP_REQUEST_BEGIN, act(thread), 0, 0, 0);
     },
     requestEnd,
-    trim: (thread, pad) => emit(OP_TRIM, act(thread), 0, pad, 0),
+    trim: (thread, pad) => emitMarked(OP_TRIM, act(thread), 0, pad, 0, 0),
     mallopt: (thread, name, value) => emit(OP_OPT, act(thread), MALLOPT_NAMES.indexOf(name), value >>> 0, 0),
     clock,
     sample,
     threadBegin: (thread) => emit(OP_THREAD_BEGIN, act(thread), 0, 0, 0),
     threadExit,
+    exit(thread) {
+      if (exitRow < 0) exitRow = rows;
+      emit(OP_EXIT, act(thread), 0, 0, 0);
+    },
+    fork,
+    gc(thread) {
+      hasRequestEvents = true;
+      emit(OP_GC, act(thread), 0, 0, 0);
+    },
+    observe,
+    addFrame: callSites.addFrame,
+    addSite: callSites.addSite,
+    get frameCount() {
+      return callSites.frameCount;
+    },
+    get siteCount() {
+      return callSites.siteCount;
+    },
     accept,
     skip() {
       releaseLeavingSlot();
@@ -630,7 +801,7 @@ export function createTraceCompiler(options: CompilerOptions = {}): TraceCompile
     isAlive: (thread) => aliveSlot(thread) !== NOT_ALIVE,
     sizeOf(id) {
       const s = ids.get(id);
-      return s === 0 ? -1 : size[s]!;
+      return s === 0 ? -1 : sizeOfSlot(s);
     },
     nextSlot: () => (freeSlot !== 0 ? freeSlot : objectSlots),
     finish: (header) => ({
@@ -640,18 +811,28 @@ export function createTraceCompiler(options: CompilerOptions = {}): TraceCompile
       a,
       b,
       touch: header.touch,
-      name: header.name,
-      source: header.source,
+      name: oneLine(header.name),
+      source: oneLine(header.source),
       labels,
       objectSlots,
       threadSlots,
       begins,
-      requestedPeakBytes: totals[PEAK_BYTES]!,
+      requestedPeakBytes: Math.min(totals[PEAK_BYTES]!, NUMBER_MAX),
       hasRequestEvents,
-      requestFrees: requestFrees.slice(0, requestFreeCount),
+      requestFrees: sharedCopy(requestFrees.subarray(0, requestFreeCount)),
       skipped,
+      marks: marks.finish(),
+      ...callSites.finish(rows),
+      observations,
+      recorded: header.recorded ?? NO_FACTS,
+      exitRow,
     }),
   };
+}
+
+/** A text that can stand in a line of the text form, and comes back as it was. */
+function oneLine(text: string): string {
+  return text.replace(/[\r\n]+/g, ' ').trimStart();
 }
 
 /** A column of unsigned numbers by slot that costs nothing until it is used. */

@@ -1,6 +1,7 @@
-import type { Transform } from 'node:stream';
+import type { Duplex, Transform } from 'node:stream';
 import * as zlib from 'node:zlib';
 import { UserError } from '../../sim/contract/assert.ts';
+import { zstdProgram } from './zstd-program.ts';
 
 /** zstd is in Node from 22.15 on. */
 const zstd = zlib as {
@@ -18,19 +19,10 @@ function noZstd(source: string): UserError {
 }
 
 /** The stream that unpacks data with this beginning; none where they are not compressed. */
-export function unpackerOf(first: Uint8Array, source: string): Transform | undefined {
+export function unpackerOf(first: Uint8Array, source: string): Duplex | undefined {
   if (first[0] === 0x1f && first[1] === 0x8b) return zlib.createGunzip({ chunkSize: CHUNK_BYTES });
   if (first[0] !== 0x28 || first[1] !== 0xb5 || first[2] !== 0x2f || first[3] !== 0xfd) return undefined;
-  if (!zstd.createZstdDecompress) throw noZstd(source);
-  return zstd.createZstdDecompress({ chunkSize: CHUNK_BYTES });
-}
-
-/** The same by the name of a file. */
-export function unpackerFor(path: string): Transform | undefined {
-  if (path.endsWith('.gz')) return zlib.createGunzip({ chunkSize: CHUNK_BYTES });
-  if (!path.endsWith('.zst')) return undefined;
-  if (!zstd.createZstdDecompress) throw noZstd(path);
-  return zstd.createZstdDecompress({ chunkSize: CHUNK_BYTES });
+  return zstd.createZstdDecompress?.({ chunkSize: CHUNK_BYTES }) ?? zstdProgram(source);
 }
 
 /** The stream that packs as the name of a file asks for. */

@@ -1,6 +1,11 @@
 import {
   type EventBuffer,
+  exactA,
+  exactB,
   MALLOPT_NAMES,
+  MARK_FAILED,
+  MARK_UNWRITTEN,
+  markOf,
   OP_BITS,
   OP_CALLOC,
   OP_CLOCK,
@@ -8,8 +13,12 @@ import {
   OP_EFREE,
   OP_EMALLOC,
   OP_EREALLOC,
+  OP_EXIT,
+  OP_FORK,
   OP_FREE,
+  OP_GC,
   OP_MALLOC,
+  OP_MARKED,
   OP_MASK,
   OP_MEMALIGN,
   OP_OPT,
@@ -22,7 +31,7 @@ import {
   OP_TRIM,
   OP_WRITE,
 } from '../../sim/contract/event.ts';
-import { createTraceCompiler } from './compiler.ts';
+import { type Annotation, createTraceCompiler } from './compiler.ts';
 
 export interface CutOptions {
   /** Event numbers: the part is [from, to). */
@@ -44,6 +53,10 @@ interface Block {
   readonly kind: number;
   readonly align: number;
   size: number;
+  readonly site: number;
+  readonly isUnwritten: boolean;
+  /** What was written into it before the part, where %touch does not say it: offsets and lengths. */
+  readonly writes: number[] | undefined;
 }
 
 /**
@@ -51,7 +64,7 @@ interface Block {
  * their old order; mallopt calls from before the part are kept, since they are in force; open requests are opened.
  */
 export function cutTrace(events: EventBuffer, options: CutOptions): EventBuffer {
-  const { head, slot, a, b, begins, labels, requestFrees } = events;
+  const { head, slot, a, b, begins, labels, requestFrees, marks, sites, observations } = events;
   const { threads } = options;
   const from = Math.min(options.from, events.length);
   const to = Math.min(options.to, events.length);
@@ -67,6 +80,11 @@ export function cutTrace(events: EventBuffer, options: CutOptions): EventBuffer 
   /** Slots whose present block is part of the cut. */
   const kept: boolean[] = [];
   let nextBegin = 0;
+  let nextObservation = 0;
+  for (const frame of events.frames.slice(1)) out.addFrame(frame);
+  for (let site = 1; site < events.siteFrame.length; site++) {
+    out.addSite(events.siteParent[site]!, events.siteFrame[site]!);
+  }
 
   for (let row = 0; row < to; row++) {
     if (row === from) startPart();
@@ -81,6 +99,7 @@ export function cutTrace(events: EventBuffer, options: CutOptions): EventBuffer 
     touch: events.touch,
     name: `${events.name}${events.name && ', '}events ${from} to ${to - 1}`,
     source: events.source,
+    recorded: events.recorded,
   });
 
   function startPart(): void {
@@ -93,7 +112,11 @@ export function cutTrace(events: EventBuffer, options: CutOptions): EventBuffer 
     for (const [s, block] of live) {
       // A request's block stays with its thread number even where that thread has exited: so does its list.
       const isRequestBlock = block!.kind === OP_EMALLOC || block!.kind === OP_ECALLOC;
-      allocate(block!.kind, isRequestBlock ? block!.thread : actor(block!.thread), s, block!);
+      const thread = isRequestBlock ? block!.thread : actor(block!.thread);
+      out.annotate({ site: block!.site, unwritten: block!.isUnwritten });
+      allocate(block!.kind, thread, s, block!);
+      const writes = block!.writes ?? [];
+      for (let i = 0; i < writes.length; i += 2) out.write(thread, s, writes[i]!, writes[i + 1]!);
       kept[s] = true;
     }
   }
@@ -112,11 +135,38 @@ export function cutTrace(events: EventBuffer, options: CutOptions): EventBuffer 
   }
 
   /** Moves the state on by one event, which is copied where it lies in the part. */
+  /** What the row has beside its arguments. */
+  function annotationOf(row: number): Required<Annotation> {
+    const flags = (head[row]! & OP_MARKED) === 0 ? 0 : marks.flags[markOf(marks, row)]!;
+    return {
+      site: sites ? sites[row]! : 0,
+      failed: (flags & MARK_FAILED) !== 0,
+      unwritten: (flags & MARK_UNWRITTEN) !== 0,
+    };
+  }
+
+  /** An allocation that failed in the recorded program. */
+  function copyFailure(row: number, annotation: Annotation): void {
+    const op = head[row]! & OP_MASK;
+    const thread = threadId[head[row]! >>> OP_BITS]!;
+    if (row < from || !keeps(thread)) return;
+    const s = slot[row]!;
+    if (s !== 0 && !kept[s]) return;
+    out.annotate(annotation);
+    if (s === 0) copyAllocation(op, thread, s, exactA(events, row), exactB(events, row));
+    else (op === OP_REALLOC ? out.realloc : out.erealloc)(thread, s, exactA(events, row));
+  }
+
   function follow(row: number): void {
     const op = head[row]! & OP_MASK;
     const thread = threadId[head[row]! >>> OP_BITS]!;
     const s = slot[row]!;
     const inPart = row >= from;
+    const annotation = annotationOf(row);
+    if (annotation.failed) {
+      copyFailure(row, annotation);
+      return;
+    }
     switch (op) {
       case OP_MALLOC:
       case OP_CALLOC:
@@ -124,17 +174,26 @@ export function cutTrace(events: EventBuffer, options: CutOptions): EventBuffer 
       case OP_EMALLOC:
       case OP_ECALLOC: {
         const isCalloc = op === OP_CALLOC || op === OP_ECALLOC;
-        const size = isCalloc ? a[row]! * b[row]! : op === OP_MEMALIGN ? b[row]! : a[row]!;
-        blocks[s] = { row, thread, kind: op, align: op === OP_MEMALIGN ? a[row]! : 0, size };
+        const [first, second] = [exactA(events, row), exactB(events, row)];
+        const size = isCalloc ? first * second : op === OP_MEMALIGN ? second : first;
+        const isUnwritten = annotation.unwritten;
+        const writes = (isUnwritten || events.touch !== 'full') && !inPart ? [] : undefined;
+        const align = op === OP_MEMALIGN ? first : 0;
+        blocks[s] = { row, thread, kind: op, align, size, site: annotation.site, isUnwritten, writes };
         kept[s] = inPart && keeps(thread);
-        if (kept[s]) copyAllocation(op, thread, s, a[row]!, b[row]!);
+        if (!kept[s]) break;
+        out.annotate(annotation);
+        copyAllocation(op, thread, s, first, second);
         break;
       }
       case OP_REALLOC:
       case OP_EREALLOC:
-        if (kept[s]) (op === OP_REALLOC ? out.realloc : out.erealloc)(thread, s, a[row]!);
+        if (kept[s]) {
+          out.annotate(annotation);
+          (op === OP_REALLOC ? out.realloc : out.erealloc)(thread, s, exactA(events, row));
+        }
         if (a[row] === 0) blocks[s] = undefined;
-        else blocks[s]!.size = a[row]!;
+        else blocks[s]!.size = exactA(events, row);
         break;
       case OP_FREE:
       case OP_EFREE:
@@ -142,7 +201,8 @@ export function cutTrace(events: EventBuffer, options: CutOptions): EventBuffer 
         blocks[s] = undefined;
         break;
       case OP_WRITE:
-        if (kept[s]) out.write(thread, s, a[row]!, b[row]!);
+        if (kept[s]) out.write(thread, s, exactA(events, row), exactB(events, row));
+        else if (!inPart) blocks[s]!.writes?.push(exactA(events, row), exactB(events, row));
         break;
       case OP_REQUEST_BEGIN:
         inRequest.add(thread);
@@ -154,7 +214,7 @@ export function cutTrace(events: EventBuffer, options: CutOptions): EventBuffer 
         if (inPart && keeps(thread)) out.requestEnd(thread);
         break;
       case OP_TRIM:
-        if (inPart && keeps(thread)) out.trim(thread, a[row]!);
+        if (inPart && keeps(thread)) out.trim(thread, exactA(events, row));
         break;
       case OP_OPT: {
         const option = { thread, name: MALLOPT_NAMES[s]!, value: a[row]! | 0 };
@@ -166,7 +226,22 @@ export function cutTrace(events: EventBuffer, options: CutOptions): EventBuffer 
         if (inPart) out.clock(b[row]! * 2 ** 32 + a[row]!);
         break;
       case OP_SAMPLE:
-        if (inPart) out.sample(labels[a[row]!]!);
+        while (observations[nextObservation] && observations[nextObservation]!.row < row) nextObservation++;
+        if (!inPart) break;
+        out.sample(labels[a[row]!]!);
+        if (observations[nextObservation]?.row === row) out.observe(observations[nextObservation]!.values);
+        break;
+      case OP_EXIT:
+        if (inPart) out.exit(keeps(thread) ? thread : 0);
+        break;
+      case OP_FORK:
+        alive.clear();
+        alive.add(thread);
+        for (const id of [...inRequest]) if (id !== thread) inRequest.delete(id);
+        if (inPart) out.fork(thread);
+        break;
+      case OP_GC:
+        if (inPart && keeps(thread)) out.gc(thread);
         break;
       case OP_THREAD_BEGIN:
         if (inPart && keeps(thread)) out.threadBegin(thread);

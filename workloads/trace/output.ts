@@ -1,33 +1,50 @@
-import { createWriteStream, renameSync, rmSync } from 'node:fs';
+import { basename } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { UserError } from '../../sim/contract/assert.ts';
 import type { EventBuffer } from '../../sim/contract/event.ts';
+import { openOutput } from '../files/output-file.ts';
 import { encodeHtb } from './binary.ts';
 import { packerFor } from './compression.ts';
 import { formatTrace } from './writer.ts';
+
+/** Ctrl-C is heard between two breaths. */
+const CHUNKS_BETWEEN_BREATHS = 16;
+
+/** Behind the name, before what says how it is packed. A name without any is text. */
+const FORMS = ['', '.htrace', '.htb', '.txt', '.trace'];
+
+/** Refuses a name that promises something that is no trace. */
+export function checkTraceName(path: string): void {
+  const form = /(?<=.)(\.[a-z][a-z0-9]*)?$/i.exec(basename(path).replace(/\.(gz|zst)$/, ''))?.[0] ?? '';
+  if (path.startsWith('/dev/') || FORMS.includes(form.toLowerCase())) return;
+  throw new UserError(
+    `${path}: found the ending ${form}, expected .htrace (text) or .htb (binary), each with .gz or .zst behind it`,
+  );
+}
 
 /**
  * Writes a trace in the form that the name asks for: `.htb` is binary, anything else text; `.gz` or `.zst` behind it is
  * compressed; `-` is text on the standard output. The file appears under its name when it is complete.
  */
 export async function writeTrace(path: string, events: EventBuffer): Promise<void> {
-  if (path === '-') {
-    await pipeline(Readable.from(formatTrace(events)), process.stdout, { end: false });
-    return;
-  }
+  checkTraceName(path);
+  const pack = path === '-' ? undefined : packerFor(path);
   const parts = /\.htb(\.gz|\.zst)?$/.test(path) ? encodeHtb(events) : formatTrace(events);
-  const pack = packerFor(path);
-  const temporary = `${path}.${process.pid}.tmp`;
+  const file = openOutput(path);
   try {
-    const file = createWriteStream(temporary);
-    if (pack) await pipeline(Readable.from(parts), pack, file);
-    else await pipeline(Readable.from(parts), file);
-    renameSync(temporary, path);
+    const write = async (chunks: AsyncIterable<Uint8Array>) => {
+      let count = 0;
+      for await (const chunk of chunks) {
+        file.write(chunk);
+        if (++count % CHUNKS_BETWEEN_BREATHS === 0) await new Promise((resolve) => setImmediate(resolve));
+      }
+    };
+    if (pack) await pipeline(Readable.from(parts), pack, write);
+    else await pipeline(Readable.from(parts), write);
+    file.close();
   } catch (error) {
-    rmSync(temporary, { force: true });
-    const { code, message } = error as NodeJS.ErrnoException;
-    if (code === undefined) throw error;
-    throw new UserError(`${path}: found ${message.split(',')[0]}, expected a file that can be written`);
+    file.discard();
+    throw error;
   }
 }

@@ -1,7 +1,9 @@
 import { UserError } from '../../sim/contract/assert.ts';
+import type { Bytes } from '../../sim/contract/units.ts';
 import {
   MALLOPT_NAMES,
   type MalloptName,
+  NUMBER_MAX,
   OP_CALLOC,
   OP_CLOCK,
   OP_ECALLOC,
@@ -13,12 +15,13 @@ import {
   OP_MEMALIGN,
   OP_REALLOC,
   OP_WRITE,
+  type RecordedFacts,
   type Touch,
 } from '../../sim/contract/event.ts';
-import type { TraceInput } from './input.ts';
 import { BATCH_EVENTS, createEventBatch, type EventBatch } from './batch.ts';
 import {
   ALIGNMENT_INVALID,
+  type Annotation,
   BLOCK_TOO_LARGE,
   CLOCK_TOO_LARGE,
   type CompilerOptions,
@@ -29,9 +32,12 @@ import {
   OBJECT_OF_EMALLOC,
   OBJECT_OF_MALLOC,
   type Refusal,
+  SITE_UNKNOWN,
   THREAD_ID_MAX,
   U32_MAX,
 } from './compiler.ts';
+import { parseFrame, unescapeText } from './header-lines.ts';
+import type { TraceInput } from './input.ts';
 
 /** One broken rule, at a place of the text. */
 export interface Violation {
@@ -61,6 +67,9 @@ export type Rule =
   | 'alignment'
   | 'mallopt-name'
   | 'clock-range'
+  | 'site-unknown'
+  | 'observation-place'
+  | 'line-length'
   | 'text-encoding'
   | 'cut-off';
 
@@ -86,15 +95,22 @@ const PLUS = 43;
 const MINUS = 45;
 const ZERO = 48;
 const EQUALS = 61;
+const EXCLAMATION = 33;
+const AT = 64;
+const TILDE = 126;
 
-/** A line that is longer than this is not a trace. */
-const LINE_LIMIT = 1 << 16;
+/** A line that is longer than this, in bytes, is not a trace. */
+export const LINE_LIMIT = 1 << 20;
 /** Nine digits fit in an int32 whatever they are; longer numbers take the general path. */
 const FAST_DIGITS = 9;
 const NUMBER_LIMIT = 2 ** 53;
 
 const HEADERS = '%htrace, %touch, %name or %source';
+const HEADERS_2 = `${HEADERS.replace(' or', ',')}, %command, %process, %env, %machine, %thread, %mapping, %frame or %site`;
 const EVENTS = 'm, c, r, a, f, em, ec, er, ef, eb, ee, w, tb, te, trim, opt, + or =';
+const EVENTS_2 = 'm, c, r, a, f, em, ec, er, ef, eb, ee, w, tb, te, exit, fork, gc, trim, opt, +, = or !';
+/** Lists of version 2 may be so long. */
+const FACTS_MAX = 1 << 20;
 
 /** Thrown inside the parser to leave a line; never seen outside. */
 const LINE_REFUSED = Symbol('line refused');
@@ -106,12 +122,14 @@ const LINE_REFUSED = Symbol('line refused');
  */
 export function createTraceParser(options: ParserOptions = {}): TraceInput {
   const { source = 'trace', onViolation, onNote } = options;
-  const compiler = createTraceCompiler(options);
+  let compiler = createTraceCompiler(options);
   const decoder = new TextDecoder('utf-8', { fatal: true });
   let touch: Touch = 'full';
   let name = '';
   let origin = '';
   let hasHeader = false;
+  let version = 1;
+  const facts = createFacts();
   let lines = 0;
   /** Whether any byte has come, so that an empty input can be told from one without header. */
   let started = false;
@@ -131,6 +149,8 @@ export function createTraceParser(options: ParserOptions = {}): TraceInput {
   let fieldStart = 0;
   /** Column start of the object field: what most refusals are about. */
   let objectStart = 0;
+  /** Whether the line that was left is one of what the kernel said. */
+  let isObservation = false;
 
   function fail(rule: Rule, position: number, found: string, expected: string): never {
     report(rule, position, found, expected);
@@ -181,9 +201,36 @@ export function createTraceParser(options: ParserOptions = {}): TraceInput {
   }
 
   function size(what = 'a size in bytes'): number {
+    if (version > 1) return number(NUMBER_MAX, what);
     const value = number(NUMBER_LIMIT, what);
     if (value > U32_MAX) fail('block-size', fieldStart, quoted(fieldStart), `${what}, at most ${U32_MAX}`);
     return value;
+  }
+
+  /** ` ~`, ` !` and ` @S` behind an allocating event of version 2. */
+  function endOfAllocation(): void {
+    skipSpaces();
+    if (at >= lineEnd || version === 1) {
+      endOfLine();
+      return;
+    }
+    const annotation = { site: 0, failed: false, unwritten: false };
+    if (isMark(TILDE)) annotation.unwritten = true;
+    if (isMark(EXCLAMATION)) annotation.failed = true;
+    if (text[at] === AT && at < lineEnd) {
+      at++;
+      if (at < lineEnd && text[at] === SPACE) fail('number-malformed', at - 1, quoted(at - 1), '@ and a site number');
+      annotation.site = number(U32_MAX, 'a site number');
+    }
+    endOfLine();
+    compiler.annotate(annotation satisfies Annotation);
+  }
+
+  function isMark(sign: number): boolean {
+    if (at >= lineEnd || text[at] !== sign || fieldEnd(at) !== at + 1) return false;
+    at++;
+    skipSpaces();
+    return true;
   }
 
   const thread = () => number(THREAD_ID_MAX, 'a thread number');
@@ -216,6 +263,7 @@ export function createTraceParser(options: ParserOptions = {}): TraceInput {
   }
 
   function parseLine(bytes: Uint8Array, from: number, to: number): void {
+    if (to - from > LINE_LIMIT) tooLong();
     text = bytes;
     lineStart = from;
     lineEnd = to > from && bytes[to - 1] === CR ? to - 1 : to;
@@ -230,8 +278,21 @@ export function createTraceParser(options: ParserOptions = {}): TraceInput {
       else missingHeader(quoted(at, lineEnd));
     } catch (reason) {
       if (reason !== LINE_REFUSED) throw reason;
-      if (text[at] !== PERCENT && compiler.length === rows) compiler.skip();
+      if (text[at] !== PERCENT && !isObservation && compiler.length === rows) compiler.skip();
+      isObservation = false;
     }
+  }
+
+  /** Nor can such a line, wherever it is cut. */
+  function tooLong(): never {
+    const violation = {
+      line: lines,
+      column: 1,
+      rule: 'line-length' as const,
+      found: `a line of more than ${LINE_LIMIT} bytes`,
+      expected: hasHeader ? 'an event' : '%htrace 1',
+    };
+    throw new UserError(violationMessage(source, violation));
   }
 
   /** Nothing that follows can be trusted to be a trace, so --lenient does not help here. */
@@ -246,22 +307,108 @@ export function createTraceParser(options: ParserOptions = {}): TraceInput {
     throw new UserError(violationMessage(source, violation));
   }
 
+  /** Text of version 2: escaped. */
+  function escapedText(what: string): string {
+    const start = at;
+    const plain = unescapeText(restOfLine());
+    return (
+      plain ??
+      fail(
+        'header-value',
+        start,
+        quoted(start, lineEnd),
+        `${what}, and behind a backslash only n, r, s, t or another one`,
+      )
+    );
+  }
+
+  function parseFact(key: string, start: number): void {
+    switch (key) {
+      case '%command':
+        facts.command = escapedText('the command');
+        break;
+      case '%process': {
+        const pid = number(U32_MAX, 'a process number');
+        facts.process = { pid, parent: number(U32_MAX, 'the parent’s process number') };
+        endOfLine();
+        break;
+      }
+      case '%env':
+      case '%machine': {
+        const name = utf8(word('a name'));
+        (key === '%env' ? facts.environment : facts.machine).push([name, escapedText('a value')]);
+        break;
+      }
+      case '%thread': {
+        const id = thread();
+        facts.threadNames.push([id, escapedText('a name')]);
+        break;
+      }
+      case '%mapping': {
+        const bytes = number(NUMBER_MAX, 'bytes');
+        const residentBytes = number(NUMBER_MAX, 'resident bytes');
+        facts.mappings.push({ bytes, residentBytes, name: escapedText('a name') });
+        break;
+      }
+      case '%frame': {
+        expectNext(compiler.frameCount + 1, 'frame');
+        skipSpaces();
+        const frame = parseFrame(restOfLine());
+        compiler.addFrame(
+          frame ?? fail('header-value', at, quoted(at, lineEnd), 'FUNCTION, or with tabs FUNCTION FILE:LINE MODULE'),
+        );
+        break;
+      }
+      case '%site': {
+        expectNext(compiler.siteCount + 1, 'site');
+        const parent = number(compiler.siteCount, 'the calling site, one from above or 0');
+        const frame = number(compiler.frameCount, 'a frame from above');
+        if (frame === 0) fail('header-value', fieldStart, '0', 'a frame from above');
+        endOfLine();
+        compiler.addSite(parent, frame);
+        break;
+      }
+      default:
+        fail('header-unknown', start, quoted(start), HEADERS_2);
+    }
+    if (factCount(facts) > FACTS_MAX) fail('header-value', start, `more than ${FACTS_MAX} such lines`, 'fewer');
+  }
+
+  function expectNext(expected: number, what: string): void {
+    const given = number(U32_MAX, `a ${what} number`);
+    if (given !== expected)
+      fail('header-value', fieldStart, `${what} ${given}`, `${expected}: they are numbered from 1 in order`);
+  }
+
+  /** The same bytes as text; the line is read as latin1 where only ASCII may stand. */
+  function utf8(latin1: string): string {
+    try {
+      return decoder.decode(Uint8Array.from(latin1, (c) => c.charCodeAt(0)));
+    } catch {
+      return fail('text-encoding', fieldStart, 'bytes that are not UTF-8', 'UTF-8 text');
+    }
+  }
+
   function parseHeader(): void {
     const start = at;
     const key = word('a header');
     if (key === '%htrace') {
       skipSpaces();
-      if (word('the version') !== '1' || at < lineEnd) {
+      const given = word('the version');
+      const isAgain = hasHeader && given !== `${version}`;
+      if ((given !== '1' && given !== '2') || at < lineEnd || isAgain) {
         throw new UserError(
           violationMessage(source, {
             line: lines,
             column: fieldStart - lineStart + 1,
             rule: 'header-version',
             found: `version ${quoted(fieldStart, lineEnd)}`,
-            expected: 'version 1',
+            expected: isAgain ? 'one version' : 'version 1 or 2',
           }),
         );
       }
+      if (!hasHeader) compiler = createTraceCompiler({ ...options, narrow: given === '1' });
+      version = Number(given);
       hasHeader = true;
       return;
     }
@@ -278,7 +425,8 @@ export function createTraceParser(options: ParserOptions = {}): TraceInput {
         touch = value;
       } else if (key === '%name') name = restOfLine();
       else if (key === '%source') origin = restOfLine();
-      else fail('header-unknown', start, quoted(start), HEADERS);
+      else if (version === 1) fail('header-unknown', start, quoted(start), HEADERS);
+      else parseFact(key, start);
     } catch (reason) {
       at = start; // a header is no event and leaves no row
       throw reason;
@@ -302,14 +450,18 @@ export function createTraceParser(options: ParserOptions = {}): TraceInput {
       compiler.sample(restOfLine());
       return FINE;
     }
+    if (first === EXCLAMATION && version > 1) return parseObservation();
     at = fieldEnd(at);
     const kind = at - start <= 4 ? eventKey(start, at) : 0;
-    const t = isEvent(kind) ? thread() : fail('event-unknown', start, quoted(start), `an event: ${EVENTS}`);
+    const isKnown = isEvent(kind) || (version > 1 && isEventOfVersion2(kind));
+    const t = isKnown
+      ? thread()
+      : fail('event-unknown', start, quoted(start), `an event: ${version === 1 ? EVENTS : EVENTS_2}`);
     switch (kind) {
       case KEY_M: {
         const id = object();
         const bytes = size();
-        endOfLine();
+        endOfAllocation();
         return compiler.malloc(t, id, bytes);
       }
       case KEY_F: {
@@ -320,21 +472,21 @@ export function createTraceParser(options: ParserOptions = {}): TraceInput {
       case KEY_R: {
         const id = object();
         const bytes = size();
-        endOfLine();
+        endOfAllocation();
         return compiler.realloc(t, id, bytes);
       }
       case KEY_C: {
         const id = object();
         const count = size('a count');
         const each = size();
-        endOfLine();
+        endOfAllocation();
         return compiler.calloc(t, id, count, each);
       }
       case KEY_A: {
         const id = object();
         const align = size('an alignment');
         const bytes = size();
-        endOfLine();
+        endOfAllocation();
         return compiler.memalign(t, id, align, bytes);
       }
       case KEY_W: {
@@ -347,7 +499,7 @@ export function createTraceParser(options: ParserOptions = {}): TraceInput {
       case KEY_EM: {
         const id = object();
         const bytes = size();
-        endOfLine();
+        endOfAllocation();
         return compiler.emalloc(t, id, bytes);
       }
       case KEY_EF: {
@@ -358,14 +510,14 @@ export function createTraceParser(options: ParserOptions = {}): TraceInput {
       case KEY_ER: {
         const id = object();
         const bytes = size();
-        endOfLine();
+        endOfAllocation();
         return compiler.erealloc(t, id, bytes);
       }
       case KEY_EC: {
         const id = object();
         const count = size('a count');
         const each = size();
-        endOfLine();
+        endOfAllocation();
         return compiler.ecalloc(t, id, count, each);
       }
       case KEY_EB:
@@ -386,6 +538,18 @@ export function createTraceParser(options: ParserOptions = {}): TraceInput {
         if (onNote && t === 0) onNote(lines, 'the main thread exits; ignored');
         compiler.threadExit(t);
         return FINE;
+      case KEY_EXIT:
+        endOfLine();
+        compiler.exit(t);
+        return FINE;
+      case KEY_FORK:
+        endOfLine();
+        compiler.fork(t);
+        return FINE;
+      case KEY_GC:
+        endOfLine();
+        compiler.gc(t);
+        return FINE;
       case KEY_TRIM: {
         const pad = size('a pad in bytes');
         endOfLine();
@@ -404,6 +568,26 @@ export function createTraceParser(options: ParserOptions = {}): TraceInput {
         return FINE;
       }
     }
+  }
+
+  /** What the kernel said at the sample before: no event, so it has no number. */
+  function parseObservation(): Refusal {
+    const start = at;
+    at++;
+    const values: [string, Bytes][] = [];
+    try {
+      if (at < lineEnd && text[at] !== SPACE) fail('event-unknown', start, quoted(start), '! and names with bytes');
+      do {
+        const name = utf8(word('a name'));
+        values.push([name, number(NUMBER_MAX, 'bytes')]);
+        skipSpaces();
+      } while (at < lineEnd);
+      if (!compiler.observe(values)) fail('observation-place', start, '! behind another event', '! behind = alone');
+    } catch (reason) {
+      isObservation = true; // it leaves no row
+      throw reason;
+    }
+    return FINE;
   }
 
   function eventKey(from: number, to: number): number {
@@ -435,6 +619,9 @@ export function createTraceParser(options: ParserOptions = {}): TraceInput {
       case ALIGNMENT_INVALID:
         report('alignment', objectStart, 'an alignment that is no power of two', 'a power of two up to 2147483648');
         break;
+      case SITE_UNKNOWN:
+        report('site-unknown', objectStart, 'a call site that no %site line names', 'one from above');
+        break;
       case CLOCK_TOO_LARGE:
         report('clock-range', objectStart, `a clock beyond ${NUMBER_LIMIT} ns`, 'less in all');
     }
@@ -442,7 +629,8 @@ export function createTraceParser(options: ParserOptions = {}): TraceInput {
 
   /** Complete lines only: bytes[from, to) ends behind a line end. */
   function parseLines(bytes: Uint8Array, from: number, to: number): void {
-    let p = hasHeader ? from : parseOthers(bytes, from);
+    let p = from;
+    while (p < to && !hasHeader) p = parseOthers(bytes, p);
     while (p < to) {
       p = fillBatch(batch, bytes, p, to);
       const isFull = batch.count === BATCH_EVENTS;
@@ -476,18 +664,10 @@ export function createTraceParser(options: ParserOptions = {}): TraceInput {
   function keep(bytes: Uint8Array): void {
     if (carried + bytes.length > LINE_LIMIT) {
       lines++;
-      throw new UserError(
-        violationMessage(source, {
-          line: lines,
-          column: 1,
-          rule: 'cut-off',
-          found: `a line of more than ${LINE_LIMIT} bytes`,
-          expected: hasHeader ? 'an event' : '%htrace 1',
-        }),
-      );
+      tooLong();
     }
     if (carried + bytes.length > carry.length) {
-      const grown = new Uint8Array(LINE_LIMIT);
+      const grown = new Uint8Array(Math.max(2 * carry.length, carried + bytes.length));
       grown.set(carry);
       carry = grown;
     }
@@ -535,7 +715,7 @@ export function createTraceParser(options: ParserOptions = {}): TraceInput {
         parseCarried();
       }
       if (!hasHeader) missingHeader('the end of the file');
-      return compiler.finish({ touch, name, source: origin });
+      return compiler.finish({ touch, name, source: origin, recorded: facts });
     },
   };
 }
@@ -604,6 +784,16 @@ function fillBatch(batch: EventBatch, bytes: Uint8Array, from: number, to: numbe
   return start;
 }
 
+type Writable<T> = { -readonly [K in keyof T]: T[K] extends readonly (infer E)[] ? E[] : T[K] };
+
+function createFacts(): Writable<RecordedFacts> {
+  return { command: '', process: undefined, environment: [], machine: [], threadNames: [], mappings: [] };
+}
+
+function factCount({ environment, machine, threadNames, mappings }: RecordedFacts): number {
+  return environment.length + machine.length + threadNames.length + mappings.length;
+}
+
 function isMalloptName(name: string): name is MalloptName {
   return (MALLOPT_NAMES as readonly string[]).includes(name);
 }
@@ -625,6 +815,13 @@ const KEY_TB = 0x7462;
 const KEY_TE = 0x7465;
 const KEY_TRIM = 0x7472696d;
 const KEY_OPT = 0x6f7074;
+const KEY_EXIT = 0x65786974;
+const KEY_FORK = 0x666f726b;
+const KEY_GC = 0x6763;
+
+function isEventOfVersion2(key: number): boolean {
+  return key === KEY_EXIT || key === KEY_FORK || key === KEY_GC;
+}
 
 function isEvent(key: number): boolean {
   switch (key) {

@@ -1,12 +1,13 @@
 import { closeSync, createReadStream, fstatSync, openSync, readSync, type Stats, statSync } from 'node:fs';
-import { Readable, type Transform } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
+import type { Readable } from 'node:stream';
 import { UserError } from '../../sim/contract/assert.ts';
 import type { EventBuffer } from '../../sim/contract/event.ts';
+import { systemError } from '../files/system-error.ts';
 import { createHtbInput, HTB_MAGIC } from './binary.ts';
 import { unpackerOf } from './compression.ts';
 import type { TraceInput } from './input.ts';
 import { createTraceParser, type ParserOptions, type Violation } from './parser.ts';
+import { concatenate, DamagedDataError, firstBytes, MAGIC_BYTES, unpacked } from './unpacked.ts';
 
 export interface ReadOptions {
   /** Leave out events that break a rule, instead of refusing the trace at the first one. */
@@ -19,14 +20,13 @@ export interface ReadOptions {
 }
 
 const CHUNK_BYTES = 1 << 20;
+/** Ctrl-C is heard between two breaths: a chunk takes some hundredths of a second. */
+const CHUNKS_BETWEEN_BREATHS = 4;
 /** `f 0 1` and its line end: no event line is shorter but a few rare ones. */
 const SHORT_LINE_BYTES = 6;
 /** Rows that a compressed input is expected to have at first. */
 const FIRST_ROWS = 1 << 20;
 const ROWS_GUESSED_MAX = 1 << 26;
-
-/** As many bytes as it takes to tell what an input is. */
-const MAGIC_BYTES = 8;
 
 /**
  * Reads a trace in text or binary form, plain or compressed; `-` is the standard input. What it is, is seen from its
@@ -44,7 +44,11 @@ export async function readTrace(path: string, options: ReadOptions = {}): Promis
     const length = readSync(fd, first, 0, MAGIC_BYTES, 0);
     const unpack = unpackerOf(first.subarray(0, length), source);
     if (unpack) return await readStream(createReadStream(path), source, options, packedRows(fd));
-    return readPlain(fd, inputFor(first, source, options, fstatSync(fd).size / SHORT_LINE_BYTES));
+    const { size } = fstatSync(fd);
+    return await readPlain(
+      fd,
+      inputFor(first, source, options, Math.min(ROWS_GUESSED_MAX, size / SHORT_LINE_BYTES), size),
+    );
   } finally {
     closeSync(fd);
   }
@@ -60,25 +64,13 @@ function statOf(path: string): Stats {
   }
 }
 
-export function systemError(error: unknown): string {
-  const { code, message } = error as NodeJS.ErrnoException;
-  switch (code) {
-    case 'ENOENT':
-      return 'no such file';
-    case 'EACCES':
-      return 'a file that may not be read';
-    case 'EISDIR':
-      return 'a directory';
-    default:
-      return message;
-  }
-}
-
 /** A regular file: read in place, without streams between the disk and the parser. */
-function readPlain(fd: number, input: TraceInput): EventBuffer {
+async function readPlain(fd: number, input: TraceInput): Promise<EventBuffer> {
   const buffer = new Uint8Array(CHUNK_BYTES);
+  let chunks = 0;
   for (let length: number; (length = readSync(fd, buffer, 0, CHUNK_BYTES, null)) > 0; ) {
     input.push(length === CHUNK_BYTES ? buffer : buffer.subarray(0, length));
+    if (++chunks % CHUNKS_BETWEEN_BREATHS === 0) await new Promise((resolve) => setImmediate(resolve));
   }
   return input.finish();
 }
@@ -100,54 +92,24 @@ async function readStream(
   options: ReadOptions,
   rows = FIRST_ROWS,
 ): Promise<EventBuffer> {
-  const chunks = stream[Symbol.asyncIterator]() as AsyncIterator<Uint8Array>;
-  let unpack: Transform | undefined;
   let input: TraceInput | undefined;
-  const take = async (parts: AsyncIterable<Uint8Array>) => {
-    const rest = parts[Symbol.asyncIterator]();
-    const first = await firstBytes(rest);
-    input = inputFor(first, source, options, rows);
-    for await (const part of concatenate(first, rest)) input.push(asBytes(part));
-  };
+  const parts = unpacked(stream, source, 'a trace');
   try {
-    const first = await firstBytes(chunks);
-    unpack = unpackerOf(first, source);
-    if (unpack) await pipeline(Readable.from(concatenate(first, chunks)), unpack, take);
-    else await take(concatenate(first, chunks));
+    const first = await firstBytes(parts);
+    input = inputFor(first, source, options, rows);
+    for await (const part of concatenate(first, parts)) input.push(part);
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
-    if (error instanceof UserError || code === undefined) throw error;
-    if (!unpack) throw new UserError(`${source}: found ${systemError(error)}, expected a trace`);
+    if (!(error instanceof DamagedDataError)) throw error;
     input ??= inputFor(new Uint8Array(0), source, options, FIRST_ROWS);
-    input.cutOff(`compressed data that break off (${(error as Error).message})`, 'a whole file');
+    input.cutOff(`compressed data that break off (${error.message})`, 'a whole file');
   }
-  return input!.finish();
+  return input.finish();
 }
 
-function inputFor(first: Uint8Array, source: string, options: ReadOptions, rows: number): TraceInput {
+/** `bytes`: how many there are in all, where that is known. */
+function inputFor(first: Uint8Array, source: string, options: ReadOptions, rows: number, bytes?: number): TraceInput {
   const binary = HTB_MAGIC.every((byte, i) => first[i] === byte);
-  return binary ? createHtbInput(source) : createTraceParser(parserOptions(source, options, rows));
-}
-
-/** As many chunks as it takes to see a magic number. */
-async function firstBytes(chunks: AsyncIterator<Uint8Array>): Promise<Uint8Array> {
-  let bytes: Uint8Array = new Uint8Array(0);
-  while (bytes.length < MAGIC_BYTES) {
-    const { done, value } = await chunks.next();
-    if (done) break;
-    bytes = bytes.length === 0 ? value : Buffer.concat([bytes, value]);
-  }
-  return bytes;
-}
-
-async function* concatenate(first: Uint8Array, rest: AsyncIterator<Uint8Array>): AsyncGenerator<Uint8Array> {
-  if (first.length > 0) yield first;
-  for (let next = await rest.next(); !next.done; next = await rest.next()) yield next.value;
-}
-
-/** A plain Uint8Array over the same bytes: the parser's loop then sees one kind of array only. */
-function asBytes(bytes: Uint8Array): Uint8Array {
-  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return binary ? createHtbInput(source, bytes) : createTraceParser(parserOptions(source, options, rows));
 }
 
 function parserOptions(source: string, options: ReadOptions, rows: number): ParserOptions {

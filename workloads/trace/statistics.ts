@@ -1,5 +1,10 @@
 import {
   type EventBuffer,
+  exactA,
+  exactB,
+  hasFailed,
+  MARK_FAILED,
+  MARK_UNWRITTEN,
   OP_BITS,
   OP_CALLOC,
   OP_CLOCK,
@@ -7,10 +12,15 @@ import {
   OP_EFREE,
   OP_EMALLOC,
   OP_EREALLOC,
+  OP_EXIT,
+  OP_FORK,
   OP_FREE,
+  OP_GC,
   OP_MALLOC,
+  OP_MARKED,
   OP_MASK,
   OP_MEMALIGN,
+  OP_OPT,
   OP_REALLOC,
   OP_REQUEST_BEGIN,
   OP_REQUEST_END,
@@ -19,8 +29,8 @@ import {
   OP_THREAD_BEGIN,
   OP_THREAD_EXIT,
   OP_TRIM,
-  OP_OPT,
   OP_WRITE,
+  type RecordedFacts,
   type Touch,
 } from '../../sim/contract/event.ts';
 import type { Bytes, Ns } from '../../sim/contract/units.ts';
@@ -43,6 +53,10 @@ export interface TraceStatistics {
   readonly liveBlocksPeak: number;
   readonly liveBlocksAtEnd: number;
   readonly liveBytesAtEnd: Bytes;
+  /** Allocations that failed in the recorded program; not among the others. */
+  readonly failedAllocations: number;
+  /** Allocating events whose writes are in the trace. */
+  readonly knownWrites: number;
   readonly frees: number;
   /** Frees by another thread than the one that allocated the block. */
   readonly crossThreadFrees: number;
@@ -51,6 +65,12 @@ export interface TraceStatistics {
   /** Freed blocks by the count of events between allocation and free. */
   readonly lifetimes: readonly { readonly upToEvents: number; readonly blocks: number }[];
   readonly labels: readonly string[];
+  /** The event with which the program begins to exit; null where that is not known. */
+  readonly exitEvent: number | null;
+  readonly callSites: number;
+  /** Samples at which the kernel's figures are known too. */
+  readonly observations: number;
+  readonly recorded: RecordedFacts;
 }
 
 export const EVENT_NAMES: readonly string[] = names([
@@ -72,6 +92,9 @@ export const EVENT_NAMES: readonly string[] = names([
   [OP_SAMPLE, '='],
   [OP_THREAD_BEGIN, 'tb'],
   [OP_THREAD_EXIT, 'te'],
+  [OP_EXIT, 'exit'],
+  [OP_FORK, 'fork'],
+  [OP_GC, 'gc'],
   [OP_SKIPPED, 'left out'],
 ]);
 
@@ -84,13 +107,13 @@ function names(entries: readonly (readonly [number, string])[]): string[] {
 export function traceStatistics(events: EventBuffer): TraceStatistics {
   const { head, slot, a, b, length, begins, requestFrees } = events;
   const counts = new Float64Array(32);
-  const size = new Uint32Array(events.objectSlots);
+  const size = new Float64Array(events.objectSlots);
   const bornRow = new Int32Array(events.objectSlots);
   const bornThread = new Int32Array(events.objectSlots);
   const isLive = new Uint8Array(events.objectSlots);
   // By the count of binary digits: of the size, and of the lifetime.
-  const sizeBlocks = new Float64Array(33);
-  const sizeBytes = new Float64Array(33);
+  const sizeBlocks = new Float64Array(54);
+  const sizeBytes = new Float64Array(54);
   const lifetimeBlocks = new Float64Array(33);
   let liveBlocks = 0;
   let liveBlocksPeak = 0;
@@ -140,26 +163,28 @@ export function traceStatistics(events: EventBuffer): TraceStatistics {
     const op = head[row]! & OP_MASK;
     const s = slot[row]!;
     counts[op]!++;
+    if ((head[row]! & OP_MARKED) !== 0 && hasFailed(events, row)) continue;
     switch (op) {
       case OP_MALLOC:
       case OP_EMALLOC:
-        born(row, s, a[row]!);
+        born(row, s, exactA(events, row));
         break;
       case OP_CALLOC:
       case OP_ECALLOC:
-        born(row, s, a[row]! * b[row]!);
+        born(row, s, exactA(events, row) * exactB(events, row));
         break;
       case OP_MEMALIGN:
-        born(row, s, b[row]!);
+        born(row, s, exactB(events, row));
         break;
       case OP_REALLOC:
       case OP_EREALLOC:
         if (a[row] === 0) {
           died(row, s);
         } else {
-          count(a[row]!);
-          liveBytes += a[row]! - size[s]!;
-          size[s] = a[row]!;
+          const bytes = exactA(events, row);
+          count(bytes);
+          liveBytes += bytes - size[s]!;
+          size[s] = bytes;
         }
         break;
       case OP_FREE:
@@ -174,6 +199,9 @@ export function traceStatistics(events: EventBuffer): TraceStatistics {
         break;
       case OP_THREAD_EXIT:
         threadsAlive--;
+        break;
+      case OP_FORK:
+        threadsAlive = 1;
         break;
       default:
     }
@@ -195,6 +223,8 @@ export function traceStatistics(events: EventBuffer): TraceStatistics {
     liveBlocksPeak,
     liveBlocksAtEnd: liveBlocks,
     liveBytesAtEnd: liveBytes,
+    failedAllocations: marksWith(events, MARK_FAILED),
+    knownWrites: marksWith(events, MARK_UNWRITTEN),
     frees,
     crossThreadFrees,
     sizes: used(sizeBlocks).map((bits) => ({
@@ -204,10 +234,18 @@ export function traceStatistics(events: EventBuffer): TraceStatistics {
     })),
     lifetimes: used(lifetimeBlocks).map((bits) => ({ upToEvents: 2 ** bits - 1, blocks: lifetimeBlocks[bits]! })),
     labels: events.labels,
+    exitEvent: events.exitRow < 0 ? null : events.exitRow,
+    callSites: events.siteFrame.length - 1,
+    observations: events.observations.length,
+    recorded: events.recorded,
   };
 }
 
-/** Binary digits of an unsigned 32-bit number. */
+function marksWith({ marks }: EventBuffer, flag: number): number {
+  return marks.flags.reduce((count, flags) => count + ((flags & flag) === 0 ? 0 : 1), 0);
+}
+
+/** Binary digits of an unsigned number. */
 function digits(value: number): number {
-  return 32 - Math.clz32(value);
+  return value < 2 ** 32 ? 32 - Math.clz32(value) : 32 + digits(Math.floor(value / 2 ** 32));
 }

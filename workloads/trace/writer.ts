@@ -1,6 +1,9 @@
 import {
   type EventBuffer,
   MALLOPT_NAMES,
+  MARK_FAILED,
+  MARK_UNWRITTEN,
+  markOf,
   OP_BITS,
   OP_CALLOC,
   OP_CLOCK,
@@ -8,8 +11,12 @@ import {
   OP_EFREE,
   OP_EMALLOC,
   OP_EREALLOC,
+  OP_EXIT,
+  OP_FORK,
   OP_FREE,
+  OP_GC,
   OP_MALLOC,
+  OP_MARKED,
   OP_MASK,
   OP_MEMALIGN,
   OP_OPT,
@@ -23,6 +30,8 @@ import {
   OP_TRIM,
   OP_WRITE,
 } from '../../sim/contract/event.ts';
+import { factLines, formatFrame } from './header-lines.ts';
+import { versionOf } from './version.ts';
 
 /** How an operation's line looks: its name, whether an object follows the thread, how many of `a` and `b` then. */
 interface LineForm {
@@ -47,6 +56,9 @@ const FORMS: readonly (LineForm | undefined)[] = lineForms([
   [OP_TRIM, 'trim', false, 1],
   [OP_THREAD_BEGIN, 'tb', false, 0],
   [OP_THREAD_EXIT, 'te', false, 0],
+  [OP_EXIT, 'exit', false, 0],
+  [OP_FORK, 'fork', false, 0],
+  [OP_GC, 'gc', false, 0],
   // An event that was left out keeps its number: the thread is alive, so this line does nothing.
   [OP_SKIPPED, 'tb', false, 0],
 ]);
@@ -58,20 +70,20 @@ function lineForms(entries: readonly (readonly [number, string, boolean, 0 | 1 |
 }
 
 const CHUNK_BYTES = 1 << 18;
-const LINE_BYTES_MAX = 80;
+const LINE_BYTES_MAX = 120;
 const SPACE = 32;
 const LF = 10;
-
 /**
  * The text form. Objects are named by their slots, threads by their numbers; reading it again gives the same buffer,
  * since slots are given out by the same rule.
  */
 export function* formatTrace(events: EventBuffer): Generator<Uint8Array> {
-  const { head, slot, a, b, length, begins, labels } = events;
+  const { head, slot, a, b, length, begins, labels, marks, sites, observations } = events;
   const bytes = new Uint8Array(CHUNK_BYTES);
   const digits = new Uint8Array(20);
   const threadId: number[] = [0];
   let nextBegin = 0;
+  let nextObservation = 0;
   let at = 0;
 
   function text(value: string): void {
@@ -80,6 +92,10 @@ export function* formatTrace(events: EventBuffer): Generator<Uint8Array> {
 
   function number(value: number): void {
     bytes[at++] = SPACE;
+    digitsOf(value);
+  }
+
+  function digitsOf(value: number): void {
     let n = 0;
     let rest = value;
     do {
@@ -90,7 +106,23 @@ export function* formatTrace(events: EventBuffer): Generator<Uint8Array> {
     while (n > 0) bytes[at++] = digits[--n]!;
   }
 
-  yield new TextEncoder().encode(headerLines(events));
+  function observationLine(row: number): string {
+    if (observations[nextObservation]?.row !== row) return '';
+    return `\n! ${observations[nextObservation++]!.values.flat().join(' ')}`;
+  }
+
+  /** The arguments of a row with a mark, and what the mark says. */
+  function marked(row: number, form: LineForm): void {
+    const place = markOf(marks, row);
+    const flags = marks.flags[place]!;
+    if (form.object) number(slot[row]!);
+    if (form.numbers > 0) number(marks.a[place]!);
+    if (form.numbers > 1) number(marks.b[place]!);
+    if ((flags & MARK_UNWRITTEN) !== 0) text(' ~');
+    if ((flags & MARK_FAILED) !== 0) text(' !');
+  }
+
+  for (const line of headerLines(events)) yield new TextEncoder().encode(`${line}\n`);
   for (let row = 0; row < length; row++) {
     if (at > CHUNK_BYTES - LINE_BYTES_MAX) {
       yield bytes.slice(0, at);
@@ -104,9 +136,17 @@ export function* formatTrace(events: EventBuffer): Generator<Uint8Array> {
     if (form) {
       text(form.name);
       number(threadId[head[row]! >>> OP_BITS]!);
-      if (form.object) number(slot[row]!);
-      if (form.numbers > 0) number(a[row]!);
-      if (form.numbers > 1) number(b[row]!);
+      if ((head[row]! & OP_MARKED) !== 0) {
+        marked(row, form);
+      } else {
+        if (form.object) number(slot[row]!);
+        if (form.numbers > 0) number(a[row]!);
+        if (form.numbers > 1) number(b[row]!);
+      }
+      if (sites && sites[row] !== 0) {
+        text(' @');
+        digitsOf(sites[row]!);
+      }
     } else if (op === OP_CLOCK) {
       text('+');
       number(b[row]! * 2 ** 32 + a[row]!);
@@ -117,17 +157,22 @@ export function* formatTrace(events: EventBuffer): Generator<Uint8Array> {
     } else {
       yield bytes.slice(0, at);
       at = 0;
-      if (op === OP_SAMPLE) yield new TextEncoder().encode(`= ${labels[a[row]!]!}`);
+      if (op === OP_SAMPLE) {
+        yield new TextEncoder().encode(`= ${labels[a[row]!]!}${observationLine(row)}`);
+      }
     }
     bytes[at++] = LF;
   }
   if (at > 0) yield bytes.slice(0, at);
 }
 
-function headerLines({ touch, name, source }: EventBuffer): string {
-  const lines = ['%htrace 1'];
-  if (touch !== 'full') lines.push(`%touch ${touch}`);
-  if (name !== '') lines.push(`%name ${name}`);
-  if (source !== '') lines.push(`%source ${source}`);
-  return `${lines.join('\n')}\n`;
+function* headerLines(events: EventBuffer): Generator<string> {
+  const { touch, name, source, recorded, frames, siteParent, siteFrame } = events;
+  yield `%htrace ${versionOf(events)}`;
+  if (touch !== 'full') yield `%touch ${touch}`;
+  if (name !== '') yield `%name ${name}`;
+  if (source !== '') yield `%source ${source}`;
+  yield* factLines(recorded);
+  for (let frame = 1; frame < frames.length; frame++) yield `%frame ${frame} ${formatFrame(frames[frame]!)}`;
+  for (let site = 1; site < siteFrame.length; site++) yield `%site ${site} ${siteParent[site]!} ${siteFrame[site]!}`;
 }

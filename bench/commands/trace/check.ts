@@ -2,7 +2,7 @@ import type { Argv, CommandModule } from 'yargs';
 import { bytes, count } from '../../../sim/contract/format.ts';
 import { violationMessage } from '../../../workloads/trace/parser.ts';
 import { checkTrace } from '../../../workloads/trace/validate.ts';
-import { print } from './input.ts';
+import { print, printJson } from './input.ts';
 
 interface CheckArguments {
   file: string;
@@ -27,7 +27,7 @@ export const checkCommand: CommandModule<object, CheckArguments> = {
     const { violations, violationCount, notes, noteCount, events } = await checkTrace(file, limit);
     if (violationCount > 0) process.exitCode = 1;
     if (json) {
-      print(JSON.stringify({ file, ok: violationCount === 0, violationCount, violations, noteCount, notes }, null, 2));
+      printJson({ file, ok: violationCount === 0, violationCount, violations, noteCount, notes });
       return;
     }
     for (const violation of violations) print(`${violationMessage(file, violation)}  [${violation.rule}]`);

@@ -1,8 +1,9 @@
 import type { Argv, CommandModule } from 'yargs';
+import { UserError } from '../../../sim/contract/assert.ts';
 import { count } from '../../../sim/contract/format.ts';
 import type { Oddities } from '../../../workloads/import/address-trace.ts';
 import { IMPORT_FORMATS, importTrace } from '../../../workloads/import/index.ts';
-import { writeTrace } from '../../../workloads/trace/output.ts';
+import { checkTraceName, writeTrace } from '../../../workloads/trace/output.ts';
 import { outputPositional } from './input.ts';
 
 interface ImportArguments {
@@ -27,6 +28,7 @@ export const importCommand: CommandModule<object, ImportArguments> = {
       .option('format', { choices: IMPORT_FORMATS, describe: 'of the log; default: as its first line looks' })
       .option('quantum', quantumOption) as unknown as Argv<ImportArguments>,
   handler: async ({ in: input, out, format, quantum }) => {
+    checkTraceName(out);
     const imported = await importTrace(input, { quantumNs: quantum, ...(format && { format }) });
     await writeTrace(out, imported.events);
     process.stderr.write(`${input}: ${count(imported.events.length)} events from ${imported.format}\n`);
@@ -38,6 +40,10 @@ export const quantumOption = {
   type: 'number',
   default: 10000,
   describe: 'nanoseconds; smaller steps of the clock are put together',
+  coerce: (value: number) => {
+    if (Number.isSafeInteger(value) && value >= 1) return value;
+    throw new UserError(`--quantum: found '${value}', expected nanoseconds from 1`);
+  },
 } as const;
 
 /** What could not be in the trace, on standard error. */

@@ -1,7 +1,8 @@
 import type { Argv, CommandModule } from 'yargs';
 import { bytes, columns, count, duration, percent } from '../../../sim/contract/format.ts';
 import { type TraceStatistics, traceStatistics } from '../../../workloads/trace/statistics.ts';
-import { type InputArguments, inputOptions, loadInput, print } from './input.ts';
+import { escapeLine, escapeLineStart } from '../../report/escape.ts';
+import { type InputArguments, inputOptions, loadInput, print, printJson } from './input.ts';
 
 export const infoCommand: CommandModule<object, InputArguments & { json: boolean }> = {
   command: 'info <in>',
@@ -10,7 +11,8 @@ export const infoCommand: CommandModule<object, InputArguments & { json: boolean
     inputOptions(yargs).option('json', { type: 'boolean', default: false, describe: 'as JSON' }),
   handler: async (argv) => {
     const statistics = traceStatistics(await loadInput(argv));
-    print(argv.json ? JSON.stringify(statistics, null, 2) : infoText(argv.in, statistics));
+    if (argv.json) printJson(statistics);
+    else print(infoText(argv.in, statistics));
   },
 };
 
@@ -18,12 +20,12 @@ const SHOWN_LABELS = 12;
 
 function infoText(input: string, s: TraceStatistics): string {
   const kinds = Object.entries(s.eventCounts).sort(([, x], [, y]) => y - x);
-  const labels = s.labels.slice(0, SHOWN_LABELS).join(', ');
+  const labels = s.labels.slice(0, SHOWN_LABELS).map(escapeLine).join(', ');
   return [
-    s.name || input,
+    escapeLineStart(s.name || input),
     ...columns(
       [
-        ['source', s.source || 'not said'],
+        ['source', escapeLine(s.source) || 'not said'],
         ['touch', s.touch],
         ['events', `${count(s.events)}: ${kinds.map(([kind, n]) => `${kind} ${count(n)}`).join(', ')}`],
         ['threads', `${count(s.threads)}, at most ${count(s.threadsPeak)} at once`],
@@ -35,6 +37,7 @@ function infoText(input: string, s: TraceStatistics): string {
           'freed by another thread',
           `${count(s.crossThreadFrees)} of ${count(s.frees)} (${share(s.crossThreadFrees, s.frees)})`,
         ],
+        ...factRows(s),
         ['labels', `${count(s.labels.length)}${labels && `: ${labels}`}${s.labels.length > SHOWN_LABELS ? ', …' : ''}`],
         ...(s.skipped > 0 ? [['left out', `${count(s.skipped)} events`]] : []),
       ],
@@ -65,6 +68,24 @@ function infoText(input: string, s: TraceStatistics): string {
       'r',
     ),
   ].join('\n');
+}
+
+/** What version 2 of the format adds, as far as it is there. */
+function factRows(s: TraceStatistics): string[][] {
+  const { command, process, environment, machine } = s.recorded;
+  const pairs = (list: readonly (readonly [string, string])[]) => list.map((pair) => pair.join('=')).join(' ');
+  const rows = [
+    ['command', command],
+    ['process', process ? `${process.pid}, a child of ${process.parent}` : ''],
+    ['machine', pairs(machine)],
+    ['environment', pairs(environment)],
+    ['exit begins', s.exitEvent === null ? '' : `event ${count(s.exitEvent)}`],
+    ['failed allocations', s.failedAllocations === 0 ? '' : count(s.failedAllocations)],
+    ['blocks with known writes', s.knownWrites === 0 ? '' : count(s.knownWrites)],
+    ['call sites', s.callSites === 0 ? '' : count(s.callSites)],
+    ['samples of the kernel', s.observations === 0 ? '' : count(s.observations)],
+  ];
+  return rows.filter(([, value]) => value !== '');
 }
 
 function share(part: number, whole: number): string {

@@ -1,7 +1,8 @@
 import type { Argv } from 'yargs';
 import type { EventBuffer } from '../../../sim/contract/event.ts';
 import { count } from '../../../sim/contract/format.ts';
-import { resolveWorkload } from '../../../workloads/index.ts';
+import { loadWorkload } from '../../cli/load-workload.ts';
+import { show } from '../../cli/show.ts';
 
 const inputDescription = 'a trace (.htrace, .htb, compressed or not; - for stdin), or a built-in workload';
 
@@ -20,7 +21,7 @@ export function inputOptions<T>(yargs: Argv<T>): Argv<T & InputArguments> {
 }
 
 export async function loadInput({ in: input, lenient }: InputArguments): Promise<EventBuffer> {
-  const { events } = await resolveWorkload(input, { lenient });
+  const { events } = await loadWorkload(input, { lenient });
   if (events.skipped > 0) process.stderr.write(`${input}: ${count(events.skipped)} events left out\n`);
   return events;
 }
@@ -36,5 +37,9 @@ export function outputPositional<T>(yargs: Argv<T>): Argv<T & { out: string }> {
 }
 
 export function print(text: string): void {
-  process.stdout.write(`${text}\n`);
+  show(`${text}\n`);
+}
+
+export function printJson(value: unknown): void {
+  process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
 }

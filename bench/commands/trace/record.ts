@@ -2,7 +2,7 @@ import type { Argv, CommandModule } from 'yargs';
 import { UserError } from '../../../sim/contract/assert.ts';
 import { count } from '../../../sim/contract/format.ts';
 import { recordProgram } from '../../../workloads/recorder/recorder.ts';
-import { writeTrace } from '../../../workloads/trace/output.ts';
+import { checkTraceName, writeTrace } from '../../../workloads/trace/output.ts';
 import { quantumOption, tellOddities } from './import.ts';
 import { outputPositional } from './input.ts';
 
@@ -31,6 +31,7 @@ export const recordCommand: CommandModule<object, RecordArguments> = {
     if (!(Number.isInteger(room) && room >= 1 && room <= 2 ** 31)) {
       throw new UserError(`--room: found '${room}', expected a number of calls from 1 to 2147483648`);
     }
+    checkTraceName(out);
     const recording = await recordProgram({
       command,
       capacity: room,

@@ -2,6 +2,7 @@ import type { EventBuffer } from '../../../sim/contract/event.ts';
 import { columns, count } from '../../../sim/contract/format.ts';
 import type { Difference } from '../../../sim/replay/compare-placements.ts';
 import { formatTrace } from '../../../workloads/trace/writer.ts';
+import { escapeLine, escapeLineStart } from '../../report/escape.ts';
 import type { Verification } from './verify.ts';
 
 /** For people: what was compared, how much of it is the same, and the first differences. */
@@ -9,7 +10,7 @@ export function verificationText(v: Verification, events: EventBuffer): string {
   const { placements, samples, syscalls } = v;
   const of = (equal: number, total: number) => `${count(equal)} of ${count(total)}`;
   const lines = [
-    `${v.workload} on ${v.allocator} and on this machine's ${v.real}, lockstep, ${v.cpus} cpus, kernel rules of ${v.kernel}`,
+    `${escapeLineStart(v.workload)} on ${v.allocator} and on this machine's ${v.real}, lockstep, ${v.cpus} cpus, kernel rules of ${v.kernel}`,
     '',
     ...columns(
       [
@@ -45,7 +46,7 @@ export function verificationText(v: Verification, events: EventBuffer): string {
     );
   }
   for (const { label, event, differing } of samples.first) {
-    lines.push('', `Sample '${label}' (event ${event})`);
+    lines.push('', `Sample '${escapeLine(label)}' (event ${event})`);
     const shown = differing
       .slice(0, 10)
       .map((d) => [d.name, `model ${valueText(d.model)}`, `real ${valueText(d.real)}`]);

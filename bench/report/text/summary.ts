@@ -1,6 +1,7 @@
 import { bytes, columns, count, duration, percent } from '../../../sim/contract/format.ts';
 import type { Breakdown, Sample } from '../../../sim/metrics/sample.ts';
 import type { RunResult } from '../../run/result.ts';
+import { escapeLine, escapeLineStart } from '../escape.ts';
 
 /** Colours a text, or leaves it as it is where the output is no terminal. */
 export interface Palette {
@@ -10,6 +11,11 @@ export interface Palette {
   readonly yellow: (text: string) => string;
 }
 export const PLAIN: Palette = { bold: String, dim: String, red: String, yellow: String };
+
+/** Behind a headline, where Ctrl-C left a part. */
+export function interruptedMark(partial: boolean, palette: Palette): string {
+  return partial ? palette.yellow('  (partial: interrupted)') : '';
+}
 
 const CLASSES: readonly (readonly [keyof Breakdown, string])[] = [
   ['requested', 'asked for by the program, live'],
@@ -29,7 +35,7 @@ export function summaryText(result: RunResult, palette: Palette = PLAIN): string
   const heading = (text: string) => lines.push('', palette.bold(text));
   const parameters = Object.entries(run.parameters).map(([name, value]) => `${name}=${value}`);
   lines.push(
-    `${palette.bold(run.workload)} under ${palette.bold(run.allocator)}${result.partial ? palette.yellow('  (partial: interrupted)') : ''}`,
+    `${palette.bold(escapeLineStart(run.workload))} under ${palette.bold(escapeLine(run.allocator))}${interruptedMark(result.partial, palette)}`,
   );
   lines.push(
     ...columns(
@@ -165,7 +171,7 @@ export function summaryText(result: RunResult, palette: Palette = PLAIN): string
         [
           ['', 'event', 'resident', 'mapped', 'requested', 'free but resident'].map(palette.dim),
           ...samples.map((s) => [
-            s.label,
+            escapeLine(s.label),
             count(s.event),
             bytes(s.rssBytes),
             bytes(s.vszBytes),

@@ -110,7 +110,13 @@ export async function runThreads(options: ThreadsOptions): Promise<RunResult> {
       perturbSeed: options.perturbSeed,
     }),
   );
-  const reports = await runCrew<WorkerTask, WorkerReport>({ file: WORKER_FILE, tasks, abort, look });
+  const reports = await runCrew<WorkerTask, WorkerReport>({
+    file: WORKER_FILE,
+    tasks,
+    abort,
+    look,
+    interrupted: () => signal?.aborted === true,
+  });
   const replayNs = reports.reduce((longest, report) => Math.max(longest, report.measurements.totalNs), 0);
 
   const abortedBy = reports.findIndex((report) => report.measurements.abort !== null);

@@ -1,3 +1,12 @@
+import {
+  type EventBuffer,
+  OP_BITS,
+  OP_ECALLOC,
+  OP_EFREE,
+  OP_EMALLOC,
+  OP_EREALLOC,
+  OP_MASK,
+} from '../../../sim/contract/event.ts';
 import type { Bytes, Ns } from '../../../sim/contract/units.ts';
 import { KERNEL_DEFAULTS } from '../../../sim/kernel/kernel.ts';
 import {
@@ -93,6 +102,7 @@ class VirtualRun extends Run {
       locks: this.locks,
       operations: machine.operations,
       threadsExit: options.pace === 'replay',
+      endsEarly: strangersFree(events),
       recordedNs: options.pace === 'recorded' ? createRecordedTime(events) : undefined,
       onFailure: (row) => this.failedRows.push(row),
       onSample: (row, label) => this.sample(events.labels[label]!, row, this.nowNs()),
@@ -193,6 +203,19 @@ class VirtualRun extends Run {
 }
 
 const sumOf = (values: Float64Array): number => values.reduce((sum, value) => sum + value, 0);
+
+/** Whether a thread frees or resizes a block of another one's request. */
+function strangersFree({ length, head, slot, objectSlots, threadSlots, hasRequestEvents }: EventBuffer): boolean {
+  if (!hasRequestEvents || threadSlots === 1) return false;
+  const owner = new Int32Array(objectSlots);
+  for (let row = 0; row < length; row++) {
+    const op = head[row]! & OP_MASK;
+    const t = head[row]! >>> OP_BITS;
+    if (op === OP_EMALLOC || op === OP_ECALLOC) owner[slot[row]!] = t;
+    else if ((op === OP_EFREE || op === OP_EREALLOC) && owner[slot[row]!] !== t) return true;
+  }
+  return false;
+}
 
 /** The calls that were not listed took `fastNs` each. */
 function callPercentiles(durations: CallDurations, fastNs: number) {

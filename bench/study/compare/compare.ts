@@ -1,6 +1,7 @@
 import { type Comparison, compareResults } from '../../metrics/comparison.ts';
 import type { ReportRun } from '../../report/build-page.ts';
 import type { RunResult } from '../../run/result.ts';
+import { orFinished, wholePart } from '../parallel/finished.ts';
 import { type RunAllOptions, runAll } from '../parallel/run-all.ts';
 import type { RunTask } from '../parallel/run-task.ts';
 
@@ -14,6 +15,8 @@ export interface CompareOptions extends RunAllOptions {
 
 export interface CompareOutcome {
   readonly comparison: Comparison;
+  /** The allocators of the columns, by their places in `options.allocators`: fewer where it was interrupted. */
+  readonly columns: readonly number[];
   /** By allocator, then by seed. */
   readonly runs: readonly (readonly RunResult[])[];
   /** The same with what was recorded for a report. */
@@ -28,8 +31,10 @@ export async function compare(options: CompareOptions): Promise<CompareOutcome> 
     const loaded = await options.load(seed);
     for (const allocator of allocators) tasks.push({ ...loaded, allocator, seed });
   }
-  const done = await runAll(tasks, options);
-  const recorded = allocators.map((_, i) => seeds.map((_, j) => done[j * allocators.length + i]!));
+  const done = await orFinished(runAll(tasks, options));
+  const table = seeds.map((_, j) => done.runs.slice(j * allocators.length, (j + 1) * allocators.length));
+  const { rows, columns } = wholePart(table);
+  const recorded = columns.map((i) => rows.map((j) => table[j]![i]!));
   const runs = recorded.map((column) => column.map((r) => r.result));
-  return { comparison: compareResults(runs), runs, recorded };
+  return { comparison: { ...compareResults(runs), partial: done.partial }, columns, runs, recorded };
 }

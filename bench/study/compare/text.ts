@@ -1,7 +1,8 @@
 import { columns } from '../../../sim/contract/format.ts';
 import type { Comparison, ComparisonCell } from '../../metrics/comparison.ts';
 import { metricNamed, metricText } from '../../metrics/index.ts';
-import { type Palette, PLAIN } from '../../report/text/summary.ts';
+import { escapeLine, escapeLineStart } from '../../report/escape.ts';
+import { interruptedMark, type Palette, PLAIN } from '../../report/text/summary.ts';
 
 /** A comparison for people: a row a metric, a column an allocator. */
 export function comparisonText(c: Comparison, palette: Palette = PLAIN): string {
@@ -9,9 +10,9 @@ export function comparisonText(c: Comparison, palette: Palette = PLAIN): string 
   const letters = c.columns.map((_, i) => String.fromCharCode(65 + (i % 26)).repeat(1 + Math.floor(i / 26)));
   const parameters = Object.entries(c.parameters).map(([name, value]) => `${name}=${value}`);
   const lines = [
-    `${palette.bold(c.workload)}${parameters.length > 0 ? ` (${parameters.join(' ')})` : ''}, ${c.mode}, ${c.cpus} cpus, ${many ? `${c.seeds.length} seeds: median (least to greatest)` : `seed ${c.seeds[0]}`}`,
+    `${palette.bold(escapeLineStart(c.workload))}${parameters.length > 0 ? ` (${parameters.join(' ')})` : ''}, ${c.mode}, ${c.cpus} cpus, ${many ? `${c.seeds.length} seeds: median (least to greatest)` : `seed ${c.seeds[0]}`}${interruptedMark(c.partial, palette)}`,
     ...columns(
-      c.columns.map((name, i) => [palette.bold(letters[i]!), name]),
+      c.columns.map((name, i) => [palette.bold(letters[i]!), escapeLine(name)]),
       'l',
     ),
     '',

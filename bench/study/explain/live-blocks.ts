@@ -1,6 +1,7 @@
 import type { Allocator, Handle, ThreadSlot } from '../../../sim/contract/allocator.ts';
 import {
   type EventBuffer,
+  hasFailed,
   OP_BITS,
   OP_ECALLOC,
   OP_EFREE,
@@ -79,7 +80,7 @@ function histories(events: EventBuffer, end: number) {
     const word = events.head[row]!;
     const op = word & OP_MASK;
     const t = word >>> OP_BITS;
-    if (isAllocating(op)) {
+    if (isAllocating(op) && !hasFailed(events, row)) {
       births[events.slot[row]!] = row;
       threads[events.slot[row]!] = aliveAs[t]!;
     } else if (op === OP_THREAD_EXIT && t !== 0) {

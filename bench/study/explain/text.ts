@@ -1,4 +1,5 @@
 import { bytes, columns, count, percent } from '../../../sim/contract/format.ts';
+import { escapeLine, escapeLineStart } from '../../report/escape.ts';
 import { type Palette, PLAIN } from '../../report/text/summary.ts';
 import { type AreaGroup, groupAreas, returnTexts } from './area-groups.ts';
 import type { Explanation } from './explanation.ts';
@@ -14,7 +15,7 @@ export function explanationText(e: Explanation, palette: Palette = PLAIN, everyA
   const lines: string[] = [];
   const heading = (text: string) => lines.push('', palette.bold(text));
   lines.push(
-    `${palette.bold(e.run.workload)} under ${palette.bold(e.run.allocator)}, after ${count(e.event)} events${sample.label === '(end)' ? '' : ` (${sample.label})`}`,
+    `${palette.bold(escapeLineStart(e.run.workload))} under ${palette.bold(e.run.allocator)}, after ${count(e.event)} events${sample.label === '(end)' ? '' : ` (${escapeLine(sample.label)})`}`,
     '',
     ...wrap(palette.bold(verdict.headline), '  '),
     ...verdict.sentences.flatMap((sentence) => wrap(sentence, '  ')),

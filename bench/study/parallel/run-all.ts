@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { Piscina } from 'piscina';
 import { UserError } from '../../../sim/contract/assert.ts';
 import type { ReportRun } from '../../report/build-page.ts';
+import { BatchInterrupted } from './finished.ts';
 import { type RunTask, runTask } from './run-task.ts';
 import type { TaskOutcome } from './worker.ts';
 
@@ -17,7 +18,7 @@ export interface RunAllOptions {
 
 /** Workers that are kept from batch to batch. */
 export interface Runner {
-  /** Results in the order of the tasks. */
+  /** Results in the order of the tasks. Throws BatchInterrupted, with what had finished, where the signal comes first. */
   run(tasks: readonly RunTask[]): Promise<ReportRun[]>;
   close(): Promise<void>;
 }
@@ -67,8 +68,9 @@ export function createRunner(options: RunAllOptions = {}): Runner {
       async run(tasks) {
         const runs: ReportRun[] = [];
         for (const task of tasks) {
-          if (signal?.aborted) throw new UserError('interrupted');
-          runs.push(finished(await runTask(task, signal), tasks.length));
+          const run = signal?.aborted ? undefined : await runTask(task, signal);
+          if (!run || run.result.partial) throw new BatchInterrupted(tasks.map((_, i) => runs[i]));
+          runs.push(finished(run, tasks.length));
         }
         return runs;
       },
@@ -106,7 +108,7 @@ export function createRunner(options: RunAllOptions = {}): Runner {
         );
       } catch (error) {
         next = tasks.length; // the others end with the tasks that they have
-        if (signal?.aborted) throw new UserError('interrupted');
+        if (signal?.aborted) throw new BatchInterrupted(runs);
         throw error;
       }
       return runs;

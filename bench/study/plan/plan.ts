@@ -1,6 +1,7 @@
 import { UserError } from '../../../sim/contract/assert.ts';
 import type { Bytes, Ns } from '../../../sim/contract/units.ts';
 import type { Mode } from '../../run/result.ts';
+import { orFinished } from '../parallel/finished.ts';
 import { type RunAllOptions, runAll } from '../parallel/run-all.ts';
 import type { RunTask } from '../parallel/run-task.ts';
 import { type Demand, demandOf, memoryFor, processesIn } from './demand.ts';
@@ -36,6 +37,8 @@ export interface PlanRow extends Demand {
 export interface PlanResult {
   readonly schema: typeof PLAN_SCHEMA;
   readonly workload: string;
+  /** Interrupted: only what had finished. */
+  readonly partial: boolean;
   readonly mode: Mode;
   readonly memory: Bytes;
   readonly extra: Bytes;
@@ -52,10 +55,13 @@ export async function plan(options: PlanOptions): Promise<PlanResult> {
   const { task, allocators, memory, extra = 0, processes = null, risk = RISK } = options;
   if (!(risk > 0 && risk < 0.5)) throw new UserError(`a risk is a probability below 0.5, found ${risk}`);
   const sampleEvery = task.sampleEvery || Math.max(1, Math.ceil(task.events.length / SAMPLES));
-  const runs = await runAll(
-    allocators.map((allocator) => ({ ...task, allocator, sampleEvery })),
-    options,
+  const { partial, ...done } = await orFinished(
+    runAll(
+      allocators.map((allocator) => ({ ...task, allocator, sampleEvery })),
+      options,
+    ),
   );
+  const runs = done.runs.filter((run) => run !== undefined);
   const rows = runs.map(({ result }): PlanRow => {
     const own = demandOf(result);
     const demand = { ...own, meanBytes: own.meanBytes + extra, peakBytes: own.peakBytes + extra };
@@ -70,5 +76,6 @@ export async function plan(options: PlanOptions): Promise<PlanResult> {
     };
   });
   const { run } = runs[0]!.result;
-  return { schema: PLAN_SCHEMA, workload: run.workload, mode: run.mode, memory, extra, processes, risk, rows };
+  const { workload, mode } = run;
+  return { schema: PLAN_SCHEMA, workload, partial, mode, memory, extra, processes, risk, rows };
 }

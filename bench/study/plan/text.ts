@@ -1,5 +1,6 @@
 import { bytes, columns, count, duration } from '../../../sim/contract/format.ts';
-import { type Palette, PLAIN } from '../../report/text/summary.ts';
+import { escapeLineStart } from '../../report/escape.ts';
+import { interruptedMark, type Palette, PLAIN } from '../../report/text/summary.ts';
 import type { PlanResult } from './plan.ts';
 
 export function planText(result: PlanResult, palette: Palette = PLAIN): string {
@@ -16,7 +17,7 @@ export function planText(result: PlanResult, palette: Palette = PLAIN): string {
   ]);
   const needs = wanted ? [`${count(result.processes!)} at peak need`, 'independent'] : [];
   const lines = [
-    `${palette.bold(result.workload)} in ${palette.bold(bytes(result.memory))}, ${result.mode}${result.extra > 0 ? `, ${bytes(result.extra)} a process beside its heap` : ''}`,
+    `${palette.bold(escapeLineStart(result.workload))} in ${palette.bold(bytes(result.memory))}, ${result.mode}${result.extra > 0 ? `, ${bytes(result.extra)} a process beside its heap` : ''}${interruptedMark(result.partial, palette)}`,
     ...columns(
       [
         ['allocator', 'mean', 'deviation', 'peak', 'fit at peak', 'fit independent', ...needs, 'a run'].map(

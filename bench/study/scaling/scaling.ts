@@ -2,6 +2,8 @@ import { UserError } from '../../../sim/contract/assert.ts';
 import { columns, count, duration, percent } from '../../../sim/contract/format.ts';
 import { fitScalability, type ScalabilityFit, throughputAt } from '../../../sim/metrics/scalability.ts';
 import { WORKLOADS } from '../../../workloads/index.ts';
+import { escapeLineStart } from '../../report/escape.ts';
+import { interruptedMark, PLAIN } from '../../report/text/summary.ts';
 import type { RunResult } from '../../run/result.ts';
 
 export const SCALING_SCHEMA = 'allocsim-scaling-1';
@@ -12,6 +14,8 @@ export interface Scaling {
   readonly workload: string;
   readonly allocator: string;
   readonly cpus: number;
+  /** Interrupted: only what had finished. */
+  readonly partial: boolean;
   readonly points: readonly ScalingResult[];
   /** null where the points follow none. */
   readonly fit: ScalabilityFit | null;
@@ -84,6 +88,7 @@ export function scalingOf(
   allocator: string,
   cpus: number,
   points: readonly ScalingResult[],
+  partial = false,
 ): Scaling {
   const found = fitScalability(points);
   const fit = found && holds(found) ? found : null;
@@ -94,13 +99,13 @@ export function scalingOf(
         throughput: throughputAt(fit, threads),
       }))
     : [];
-  return { schema: SCALING_SCHEMA, workload, allocator, cpus, points, fit, predictions };
+  return { schema: SCALING_SCHEMA, workload, allocator, cpus, partial, points, fit, predictions };
 }
 
 const BAR_WIDTH = 30;
 
 /** The curve as a table with bars, and the law in words. */
-export function scalingText({ workload, allocator, cpus, points, fit, predictions }: Scaling): string {
+export function scalingText({ workload, allocator, cpus, partial, points, fit, predictions }: Scaling): string {
   const most = Math.max(...points.map((point) => point.throughput), 1e-9);
   const rows = [
     ['threads', 'calls/s', 'law', 'virtual time', 'contended', 'waiting', 'futex calls', ''],
@@ -116,7 +121,12 @@ export function scalingText({ workload, allocator, cpus, points, fit, prediction
     ]),
     ...predictions.map((p) => [count(p.threads), '', count(p.throughput), '', '', '', '', 'not run']),
   ];
-  const lines = [`${workload} under ${allocator} on ${cpus} processors`, '', ...columns(rows, 'rrrrrrrl'), ''];
+  const lines = [
+    `${escapeLineStart(workload)} under ${allocator} on ${cpus} processors${interruptedMark(partial, PLAIN)}`,
+    '',
+    ...columns(rows, 'rrrrrrrl'),
+    '',
+  ];
   lines.push(...lawText(fit, points), ...peakText(fit, points));
   return `${lines.join('\n')}\n`;
 }

@@ -21,6 +21,14 @@ export function parseGridAxis(text: string): GridAxis {
   return { option: text.slice(0, equals), values };
 }
 
+/** Every `--grid`; each option has one axis. */
+export function parseGrid(texts: readonly string[]): GridAxis[] {
+  const axes = texts.map(parseGridAxis);
+  const twice = axes.find(({ option }, i) => axes.findIndex((axis) => axis.option === option) < i);
+  if (twice) throw new UserError(`--grid: found ${twice.option} twice, expected its values in one list`);
+  return axes;
+}
+
 /** Every combination of the axes' values, the last axis fastest; one empty combination where there is no axis. */
 export function combinations(axes: readonly GridAxis[]): Record<string, string>[] {
   return axes.reduce<Record<string, string>[]>(

@@ -3,6 +3,7 @@ import { metricNamed } from '../../metrics/index.ts';
 import type { Metric } from '../../metrics/metric.ts';
 import { type Spread, spreadOf } from '../../metrics/statistics.ts';
 import type { Mode, RunResult } from '../../run/result.ts';
+import { orFinished, wholePart } from '../parallel/finished.ts';
 import { type RunAllOptions, runAll } from '../parallel/run-all.ts';
 import type { RunTask } from '../parallel/run-task.ts';
 import { allocatorAt, combinations, type GridAxis } from './grid.ts';
@@ -37,6 +38,8 @@ export interface SweepPoint {
 export interface SweepResult {
   readonly schema: typeof SWEEP_SCHEMA;
   readonly workload: string;
+  /** Interrupted: only what had finished. */
+  readonly partial: boolean;
   readonly mode: Mode;
   readonly seeds: readonly number[];
   readonly metrics: readonly string[];
@@ -64,12 +67,17 @@ export async function sweep(options: SweepOptions): Promise<SweepResult> {
       for (const allocator of names) tasks.push({ ...loaded, cpus, allocator, seed });
     }
   }
-  const results = (await runAll(tasks, options)).map((run) => run.result);
+  const done = await orFinished(runAll(tasks, options));
+  const perSeed = tasks.length / seeds.length;
+  const table = seeds.map((_, j) => done.runs.slice(j * perSeed, (j + 1) * perSeed));
+  const { rows, columns } = wholePart(table);
+  const results = rows.flatMap((j) => columns.map((i) => table[j]![i]!.result));
   return {
     schema: SWEEP_SCHEMA,
     workload: results[0]!.run.workload,
+    partial: done.partial,
     mode: results[0]!.run.mode,
-    seeds,
+    seeds: rows.map((j) => seeds[j]!),
     metrics: options.metrics,
     points: sweepPoints(results, metrics),
   };

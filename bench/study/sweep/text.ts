@@ -1,6 +1,7 @@
 import { columns } from '../../../sim/contract/format.ts';
 import { metricNamed, metricText } from '../../metrics/index.ts';
-import { type Palette, PLAIN } from '../../report/text/summary.ts';
+import { csvField, escapeLineStart } from '../../report/escape.ts';
+import { interruptedMark, type Palette, PLAIN } from '../../report/text/summary.ts';
 import type { SweepResult } from './sweep.ts';
 
 const SHOWN = 40;
@@ -25,7 +26,7 @@ export function sweepText(result: SweepResult, palette: Palette = PLAIN): string
     }),
   ]);
   const lines = [
-    `${palette.bold(result.workload)}, ${result.mode}, ${result.points.length} points, ${many ? `${result.seeds.length} seeds: median (least to greatest)` : `seed ${result.seeds[0]}`}`,
+    `${palette.bold(escapeLineStart(result.workload))}, ${result.mode}, ${result.points.length} points, ${many ? `${result.seeds.length} seeds: median (least to greatest)` : `seed ${result.seeds[0]}`}${interruptedMark(result.partial, palette)}`,
     ...columns([['', 'allocator', 'cpus', ...result.metrics].map(palette.dim), ...rows], 'llr'),
   ];
   if (shown.length < result.points.length) {
@@ -37,12 +38,11 @@ export function sweepText(result: SweepResult, palette: Palette = PLAIN): string
 
 /** One line a point and seed, for spreadsheets. */
 export function sweepCsv(result: SweepResult): string {
-  const quote = (text: string) => (/[",\n]/.test(text) ? `"${text.replace(/"/g, '""')}"` : text);
   const lines = [['allocator', 'cpus', 'seed', 'front', 'failed', ...result.metrics].join(',')];
   for (const point of result.points) {
     for (const [i, seed] of result.seeds.entries()) {
       const values = result.metrics.map((name) => `${point.figures[name]?.values[i] ?? ''}`);
-      lines.push([quote(point.allocator), point.cpus, seed, point.front, point.failed, ...values].join(','));
+      lines.push([csvField(point.allocator), point.cpus, seed, point.front, point.failed, ...values].join(','));
     }
   }
   return `${lines.join('\n')}\n`;

@@ -1,9 +1,11 @@
 import { type AllocatorSpec, formatAllocator, parseAllocator } from '../../../allocators/spec.ts';
-import { UserError } from '../../../sim/contract/assert.ts';
+import { Interrupted, UserError } from '../../../sim/contract/assert.ts';
 import { metricNamed } from '../../metrics/index.ts';
 import type { Metric } from '../../metrics/metric.ts';
+import type { ReportRun } from '../../report/build-page.ts';
 import type { RunResult } from '../../run/result.ts';
 import { withOption } from '../explain/what-if.ts';
+import { BatchInterrupted } from '../parallel/finished.ts';
 import { createRunner, type RunAllOptions, type Runner } from '../parallel/run-all.ts';
 import type { RunTask } from '../parallel/run-task.ts';
 import { candidateValues } from './candidates.ts';
@@ -35,6 +37,8 @@ export interface TuneStep {
 export interface TuneResult {
   readonly schema: typeof TUNE_SCHEMA;
   readonly workload: string;
+  /** Interrupted: the best up to there. */
+  readonly partial: boolean;
   readonly objective: string;
   readonly from: { readonly allocator: string; readonly value: number };
   readonly best: { readonly allocator: string; readonly value: number };
@@ -77,24 +81,30 @@ async function search(options: TuneOptions, runner: Runner): Promise<TuneResult>
   const dimensions = dimensionsOf(start, task.cpus, options.options);
   const seen = new Set([formatAllocator(start)]);
   let runs = 0;
+  let partial = false;
 
   async function measure(specs: readonly AllocatorSpec[]): Promise<Point[]> {
     runs += specs.length;
     const tasks = specs.map((spec) => ({ ...task, allocator: formatAllocator(spec) }));
-    const done = await runner.run(tasks);
-    return done.flatMap(({ result }, i) => {
-      const value = objective.of(result);
-      if (result.partial) throw new UserError('interrupted');
-      return value === null ? [] : [{ spec: specs[i]!, result, value }];
+    const done = await runner.run(tasks).catch((error: unknown) => {
+      if (!(error instanceof BatchInterrupted)) throw error;
+      partial = true;
+      runs -= error.finished.filter((run) => run === undefined).length;
+      return error.finished as readonly (ReportRun | undefined)[];
+    });
+    return done.flatMap((run, i) => {
+      const value = run ? objective.of(run.result) : null;
+      return run && value !== null ? [{ spec: specs[i]!, result: run.result, value }] : [];
     });
   }
 
   const [base] = await measure([start]);
+  if (partial) throw new Interrupted('interrupted');
   if (!base) throw new UserError(`${objective.name} is no figure of a run in mode ${task.mode}`);
   let best = base;
   const steps: TuneStep[] = [{ allocator: formatAllocator(start), value: base.value, runs }];
   let settled = false;
-  for (let round = 0; !settled && runs < budget; round++) {
+  while (!settled && runs < budget && !partial) {
     settled = true;
     for (const { option, values } of dimensions) {
       const specs = values
@@ -110,7 +120,7 @@ async function search(options: TuneOptions, runner: Runner): Promise<TuneResult>
       }
       if (best.value !== steps.at(-1)!.value)
         steps.push({ allocator: formatAllocator(best.spec), value: best.value, runs });
-      if (runs >= budget) {
+      if (runs >= budget || partial) {
         settled = false;
         break;
       }
@@ -119,6 +129,7 @@ async function search(options: TuneOptions, runner: Runner): Promise<TuneResult>
   return {
     schema: TUNE_SCHEMA,
     workload: base.result.run.workload,
+    partial,
     objective: objective.name,
     from: { allocator: formatAllocator(start), value: base.value },
     best: { allocator: formatAllocator(best.spec), value: best.value },

@@ -67,6 +67,7 @@ describe('sweep', () => {
     const result = {
       schema: 'allocsim-sweep-1' as const,
       workload: 'test',
+      partial: false,
       mode: 'lockstep' as const,
       seeds: [0, 1],
       metrics: metrics.map((m) => m.name),

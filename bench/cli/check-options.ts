@@ -1,0 +1,76 @@
+import { UserError } from '../../sim/contract/assert.ts';
+import { fileIdentity } from '../../workloads/files/output-target.ts';
+
+/** What yargs knows of the options of the command that was given. */
+export interface KnownOptions {
+  readonly array: readonly string[];
+  readonly number: readonly string[];
+  readonly alias: Readonly<Record<string, readonly string[]>>;
+}
+
+type Arguments = Readonly<Record<string, unknown>>;
+
+/** Options whose value is a file that is written. Without a value the first four go to standard output. */
+const OUTPUTS = [
+  'json',
+  'samples',
+  'placements',
+  'syscalls',
+  'report',
+  'csv',
+  'junit',
+  'markdown',
+  'benchmark-action',
+  'bencher',
+  'save',
+  'output',
+  'out',
+];
+const NAMES_NEEDED = ['report', 'svg', ...OUTPUTS.slice(5, -1), 'config', 'suite', 'costs', 'at'];
+/** Files that are read. `in` is none of them: a trace may be written over itself. */
+const INPUTS = ['workload', 'base', 'head', 'suite', 'config', 'costs'];
+
+/** Throws a UserError for what is wrong with the options themselves, whatever the command. */
+export function checkOptions(argv: Arguments, known: KnownOptions): void {
+  checkOnce(argv, known);
+  for (const name of known.number) {
+    if (Number.isNaN(argv[name])) throw new UserError(`--${name}: found no number, expected one`);
+  }
+  for (const name of NAMES_NEEDED) {
+    if (argv[name] === '') throw new UserError(`--${name}: found no name, expected --${name} NAME`);
+  }
+  checkFiles(argv);
+}
+
+/** An option that is no list is given once. */
+function checkOnce(argv: Arguments, known: KnownOptions): void {
+  for (const [name, value] of Object.entries(argv)) {
+    if (name === '_' || name === '--' || !Array.isArray(value)) continue;
+    const groups = Object.entries(known.alias).map(([one, others]) => [one, ...others]);
+    const names = groups.find((group) => group.includes(name)) ?? [name];
+    if (names.some((n) => known.array.includes(n))) continue;
+    const longest = names.reduce((x, y) => (y.length > x.length ? y : x));
+    throw new UserError(`--${longest}: found ${value.length} of it, expected one`);
+  }
+}
+
+function checkFiles(argv: Arguments): void {
+  const fileOf = (name: string): string | undefined => {
+    const value = argv[name];
+    return typeof value === 'string' && value !== '' && value !== '-' ? fileIdentity(value) : undefined;
+  };
+  const taken = new Map<string, string>();
+  for (const name of INPUTS) {
+    const file = fileOf(name);
+    if (file !== undefined) taken.set(file, name);
+  }
+  for (const name of OUTPUTS) {
+    const file = fileOf(name);
+    if (file === undefined) continue;
+    const other = taken.get(file);
+    if (other !== undefined && !(name === 'out' && INPUTS.includes(other))) {
+      throw new UserError(`--${name}: found ${argv[name]}, which is the file of ${other} too, expected another one`);
+    }
+    taken.set(file, name);
+  }
+}

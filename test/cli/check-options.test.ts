@@ -1,0 +1,27 @@
+import { describe, expect, test } from 'vitest';
+import { runCommandLine } from '../../bench/commands/command-line.ts';
+import { UserError } from '../../sim/contract/assert.ts';
+
+const W = 'rows:rounds=1';
+
+describe('what is wrong with options is one line', () => {
+  test.each([
+    [['run', W, '--seed', '1', '--seed', '2'], /--seed: found 2 of it, expected one/],
+    [['run', W, '--json', '--json'], /--json: found 2 of it/],
+    [['run', W, '-a', 'glibc', '--allocator', 'jemalloc'], /--allocator: found 2 of it/],
+    [['run', W, '--cpus', 'x'], /--cpus: found no number/],
+    [['run', W, '--json=a', '--samples=./a'], /which is the file of json too/],
+    [['run', './a', '--json=a'], /which is the file of workload too/],
+    [['run', W, '-a', 'zendmm+zendmm'], /zendmm sits above a system allocator, found 'zendmm' below it/],
+    [['run', W, '-a', 'glibc:arena_max=1,arena_max=2'], /'arena_max' of glibc is given twice/],
+    [['run', 'rows:threads=1,threads=2'], /found threads twice/],
+    [['sweep', W, '--grid', 'arena_max=1', '--grid', 'arena_max=2'], /found arena_max twice/],
+    [['sweep', W, '--csv'], /--csv: found no name/],
+    [['compare', W, '--allocators'], /Not enough arguments/],
+    [['trace', 'convert', W, 'o.csv'], /found the ending \.csv, expected \.htrace/],
+    [['trace', 'import', 'x.log', 'o.htrace', '--quantum', '0'], /--quantum: found '0'/],
+  ])('%j', async (args, message) => {
+    await expect(runCommandLine(args)).rejects.toThrow(message);
+    await expect(runCommandLine(args)).rejects.toThrow(UserError);
+  });
+});

@@ -1,0 +1,15 @@
+import type fc from 'fast-check';
+
+/** One kind of input, and what must hold for all of it. */
+export interface Area<T = unknown> {
+  readonly name: string;
+  readonly inputs: fc.Arbitrary<T>;
+  /** Throws for what must not happen; what is refused in one line is fine. */
+  check(input: T): Promise<void>;
+  /** The input as a file that shows the fault again. */
+  bytesOf(input: T): Uint8Array;
+}
+
+export function defineArea<T>(area: Area<T>): Area {
+  return area as Area;
+}

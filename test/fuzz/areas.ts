@@ -1,0 +1,18 @@
+import type { Area } from './area.ts';
+import { imports } from './areas/imports.ts';
+import { json } from './areas/json.ts';
+import { programs } from './areas/programs.ts';
+import { recorderLog } from './areas/recorder-log.ts';
+import { specs } from './areas/specs.ts';
+import { htb, text } from './areas/traces.ts';
+
+/** Every area, and its share of the inputs in parts of a hundred. */
+export const AREAS: readonly { readonly area: Area; readonly share: number }[] = [
+  { area: text, share: 20 },
+  { area: htb, share: 20 },
+  { area: imports, share: 20 },
+  { area: specs, share: 10 },
+  { area: json, share: 10 },
+  { area: recorderLog, share: 10 },
+  { area: programs, share: 10 },
+];

@@ -1,0 +1,134 @@
+import fc from 'fast-check';
+import { parseAllocator } from '../../../allocators/spec.ts';
+import { runSession } from '../../../bench/run/run-session.ts';
+import type { SessionOptions } from '../../../bench/run/session.ts';
+import { createTraceParser } from '../../../workloads/trace/parser.ts';
+import { defineArea } from '../area.ts';
+import { orRefused } from '../refusal.ts';
+
+const OBJECTS = 24;
+const BORDERS = [
+  0,
+  1,
+  24,
+  25,
+  128,
+  1008,
+  1032,
+  3072,
+  3073,
+  4096,
+  14336,
+  65536,
+  131072,
+  2 ** 21 - 4096,
+  2 ** 21,
+  2 ** 22,
+];
+const size = fc.oneof(
+  fc.constantFrom(...BORDERS).chain((b) => fc.integer({ min: Math.max(0, b - 17), max: b + 17 })),
+  fc.nat(400),
+  fc.nat(20000),
+  fc.nat(5_000_000),
+);
+const OPTIONS = ['M_MXFAST 0', 'M_MXFAST 160', 'M_TRIM_THRESHOLD 0', 'M_TOP_PAD 300000', 'M_MMAP_THRESHOLD 1', 'M_MMAP_MAX 0', 'M_PERTURB 85', 'M_ARENA_MAX 1']; // biome-ignore format: a list
+const OPS = ['m', 'm', 'm', 'm', 'em', 'em', 'em', 'c', 'ec', 'a', 'r', 'r', 'er', 'er', 'f', 'f', 'f', 'f', 'ef', 'ef', 'ef', 'w', 'eb', 'ee', 'te', 'tb', '+', '=', 'trim', 'opt']; // biome-ignore format: a list
+
+const draw = fc.record({
+  op: fc.constantFrom(...OPS),
+  thread: fc.constantFrom(0, 0, 0, 1, 2, 3),
+  object: fc.nat(OBJECTS - 1),
+  size,
+  other: fc.nat(63),
+});
+type Draw = typeof draw extends fc.Arbitrary<infer T> ? T : never;
+
+/** A line for the draw. What breaks a rule is left out on loading (lenient): every order that the rules allow can come. */
+function lineOf({ op, thread: t, object: o, size: n, other }: Draw): string {
+  switch (op) {
+    case 'm':
+    case 'em':
+    case 'r':
+    case 'er':
+      return `${op} ${t} ${o} ${n}`;
+    case 'c':
+    case 'ec':
+      return `${op} ${t} ${o} ${1 + (other % 4)} ${n >> 2}`;
+    case 'a':
+      return `a ${t} ${o} ${2 ** (other % 22)} ${n}`;
+    case 'w':
+      return `w ${t} ${o} ${other * 97} ${n}`;
+    case '+':
+      return `+ ${n * 1000}`;
+    case '=':
+      return `= s${other}`;
+    case 'trim':
+      return `trim ${t} ${n}`;
+    case 'opt':
+      return `opt ${t} ${OPTIONS[other % OPTIONS.length]}`;
+    case 'f':
+    case 'ef':
+      return `${op} ${t} ${o}`;
+    default:
+      return `${op} ${t}`;
+  }
+}
+
+const GLIBC = ['glibc', 'glibc:arena_max=1', 'glibc:tcache_count=0', 'glibc:mmap_threshold=4096,trim_threshold=0', 'glibc:hugetlb=1', 'glibc:check=3', 'glibc:perturb=1']; // biome-ignore format: a list
+const JEMALLOC = ['jemalloc', 'jemalloc:tcache=false', 'jemalloc:narenas=2,retain=false', 'jemalloc:dirty_decay_ms=0,muzzy_decay_ms=0', 'jemalloc:background_thread=true', 'jemalloc:dss=primary', 'jemalloc:junk=true']; // biome-ignore format: a list
+const ZEND = ['@8.2', '@7.1', '@5.6', '@8.2:all=true', '@7.1:all=true', '@5.6:all=true', '@8.2:debug=true', '@7.1:debug=true,all=true', '@8.2:memory_limit=8M', '@7.1:memory_limit=4M,all=true', '@8.2:USE_ZEND_ALLOC=false', '@8.2:USE_ZEND_ALLOC_HUGE_PAGES=true', '@5.6:mem_type=mmap_anon', '@5.6:debug=true', '@5.6:memory_limit=2M']; // biome-ignore format: a list
+
+const allocator = fc.oneof(
+  fc.constantFrom(...GLIBC),
+  fc.constantFrom(...JEMALLOC),
+  fc
+    .tuple(fc.constantFrom(...ZEND), fc.constantFrom('', '+glibc', '+jemalloc'))
+    .map(([own, below]) => `zendmm${own}${below}`),
+);
+
+const program = fc.record({
+  draws: fc.array(draw, { maxLength: 160, size: 'max' }),
+  touch: fc.constantFrom('none', 'first', 'full'),
+  allocator,
+  mode: fc.constantFrom('lockstep' as const, 'virtual' as const),
+  pace: fc.constantFrom('asap' as const, 'recorded' as const, 'replay' as const),
+  cpus: fc.constantFrom(1, 2, 3, 64),
+  stale: fc.boolean(),
+  thp: fc.constantFrom('never' as const, 'madvise' as const, 'always' as const),
+  version: fc.constantFrom('6.1' as const, '6.18' as const),
+  limit: fc.constantFrom(Infinity, Infinity, Infinity, 2 ** 24),
+});
+type Program = typeof program extends fc.Arbitrary<infer T> ? T : never;
+
+function textOf({ draws, touch }: Program): string {
+  return `%htrace 1\n%touch ${touch}\n${draws.map((d) => `${lineOf(d)}\n`).join('')}`;
+}
+
+function optionsOf(input: Program): SessionOptions {
+  const stale = input.stale && input.mode === 'lockstep';
+  const parser = createTraceParser({ source: 'program', onViolation: () => {}, ...(stale && { staleFrees: true }) });
+  parser.push(Buffer.from(textOf(input)));
+  return {
+    events: parser.finish(),
+    workload: 'program',
+    spec: parseAllocator(input.allocator, input.cpus),
+    cpus: input.cpus,
+    mode: input.mode,
+    pace: input.pace,
+    sampleEvery: 5,
+    check: input.mode === 'lockstep' ? 'events' : 'samples',
+    kernel: { version: input.version, thp: input.thp, rlimitAs: input.limit, rlimitData: Infinity },
+  };
+}
+
+export const programs = defineArea<Program>({
+  name: 'programs',
+  inputs: program,
+  async check(input) {
+    await orRefused(() => runSession(optionsOf(input)));
+  },
+  bytesOf: (input) => {
+    const { draws: _, ...options } = input;
+    return Buffer.from(`# ${JSON.stringify(options)}\n${textOf(input)}`);
+  },
+});

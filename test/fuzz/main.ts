@@ -1,0 +1,124 @@
+import { fork } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { AREAS } from './areas.ts';
+import { type FuzzTask, HANG_MS, type Report } from './task.ts';
+
+/**
+ * npm run fuzz [-- --inputs N --seed S --only AREA --workers W --out FOLDER]
+ *
+ * Mutated inputs and random programs, in batches, each in a process of its own that is ended where one input takes longer
+ * than HANG_MS. What fails is shrunk, written to FOLDER, and told with the seed that gives it again. Exit 1 if any.
+ */
+const { values } = parseArgs({
+  options: {
+    inputs: { type: 'string', default: '20000' },
+    seed: { type: 'string', default: '1' },
+    only: { type: 'string' },
+    workers: { type: 'string', default: `${availableParallelism()}` },
+    out: { type: 'string', default: 'fuzz-failures' },
+  },
+});
+const BATCH = 5000;
+const LOOK_MS = 100;
+/** To load everything. */
+const START_MS = 5000;
+
+interface Batch {
+  readonly area: string;
+  readonly inputs: number;
+  readonly seed: number;
+}
+
+interface Outcome {
+  readonly done: number;
+  readonly fault?: { readonly what: string; readonly file: Uint8Array };
+}
+
+function batches(): Batch[] {
+  const total = Number(values.inputs);
+  const seed = Number(values.seed);
+  const areas = AREAS.filter(({ area }) => values.only === undefined || area.name === values.only);
+  if (!Number.isInteger(total) || !Number.isInteger(seed) || areas.length === 0) {
+    throw new Error(`expected numbers, and an area of ${AREAS.map(({ area }) => area.name).join(', ')}`);
+  }
+  const shares = areas.reduce((sum, { share }) => sum + share, 0);
+  return areas.flatMap(({ area, share }) => {
+    const own = Math.ceil((total * share) / shares);
+    return Array.from({ length: Math.ceil(own / BATCH) }, (_, i) => ({
+      area: area.name,
+      inputs: Math.min(BATCH, own - i * BATCH),
+      seed: seed * 1_000_003 + i,
+    }));
+  });
+}
+
+const WORKER = fileURLToPath(new URL('./worker.js', import.meta.url));
+let peakBytes = 0;
+
+/** Runs a batch in a process of its own: what it holds is measured, and it can be ended at any moment. */
+function runBatch(task: FuzzTask): Promise<Outcome> {
+  const child = fork(WORKER, [JSON.stringify(task)]);
+  return new Promise((resolve) => {
+    let done = 0;
+    let heardAt = performance.now() + START_MS;
+    let fault: Outcome['fault'];
+    const watch = setInterval(() => {
+      if (performance.now() - heardAt > HANG_MS) child.kill('SIGKILL');
+    }, LOOK_MS);
+    child.on('message', (report: Report) => {
+      heardAt = performance.now();
+      if (report.kind === 'passed') {
+        peakBytes = Math.max(peakBytes, report.peakBytes);
+        heardAt = Infinity;
+      } else if (report.kind === 'failed') {
+        fault = { what: `path ${report.path}\n${report.error}`, file: Buffer.from(report.file, 'base64') };
+        heardAt = Infinity;
+      } else if (report.kind === 'input') fault = { what: 'input', file: Buffer.from(report.file, 'base64') };
+      if ('done' in report) done = report.done;
+    });
+    child.on('exit', async (code, signal) => {
+      clearInterval(watch);
+      if (code === 0 || fault) return resolve({ done, ...(fault && { fault }) });
+      const what =
+        signal === 'SIGKILL'
+          ? `hang\nan input from ${done} on takes longer than ${HANG_MS} ms`
+          : `death\nof the process: ${signal ?? code}`;
+      const shown = await runBatch({ ...task, show: done });
+      resolve({ done, fault: { what, file: shown.fault?.file ?? Buffer.alloc(0) } });
+    });
+  });
+}
+
+const queue = batches();
+const started = performance.now();
+const done = new Map<string, number>();
+const faults = new Map<string, number>();
+
+async function work(): Promise<void> {
+  for (let batch = queue.shift(); batch; batch = queue.shift()) {
+    const outcome = await runBatch(batch);
+    done.set(batch.area, (done.get(batch.area) ?? 0) + outcome.done);
+    if (!outcome.fault) continue;
+    const kind = `${batch.area}: ${outcome.fault.what.split('\n').slice(1, 4).join(' | ') || outcome.fault.what}`;
+    faults.set(kind, (faults.get(kind) ?? 0) + 1);
+    if (faults.get(kind)! > 1) continue;
+    mkdirSync(values.out, { recursive: true });
+    const file = `${values.out}/${batch.area}-${batch.seed}-${faults.size}`;
+    writeFileSync(file, outcome.fault.file);
+    process.stdout.write(`\n${batch.area}, seed ${batch.seed}, ${file}\n${outcome.fault.what.slice(0, 1500)}\n`);
+  }
+}
+
+process.stdout.write(`seed ${values.seed}, ${values.inputs} inputs\n`);
+await Promise.all(Array.from({ length: Number(values.workers) }, work));
+const seconds = (performance.now() - started) / 1000;
+for (const [area, inputs] of done) process.stdout.write(`${area.padEnd(10)} ${inputs} inputs\n`);
+const total = [...done.values()].reduce((sum, n) => sum + n, 0);
+process.stdout.write(
+  `${total} inputs in ${seconds.toFixed(0)} s, peak of a process ${Math.round(peakBytes / 2 ** 20)} MiB: ${faults.size} kinds of faults\n`,
+);
+for (const [kind, times] of faults) process.stdout.write(`  ${times} × ${kind.slice(0, 200)}\n`);
+if (faults.size > 0) process.exitCode = 1;

@@ -1,0 +1,19 @@
+import fc from 'fast-check';
+import { describe, test } from 'vitest';
+import { AREAS } from './areas.ts';
+
+/** A short run of what `npm run fuzz` does for long. */
+const INPUTS = 400;
+const SEED = 20;
+
+describe('mutated inputs and random programs end in a result, or in one line', () => {
+  test.each(AREAS.map(({ area, share }) => [area.name, area, Math.ceil((INPUTS * share) / 100)] as const))(
+    '%s',
+    async (_, area, inputs) => {
+      await fc.assert(
+        fc.asyncProperty(area.inputs, (input) => area.check(input)),
+        { seed: SEED, numRuns: inputs },
+      );
+    },
+  );
+});

@@ -1,0 +1,24 @@
+/** What main.ts tells a worker process, as JSON in its argument. */
+export interface FuzzTask {
+  readonly area: string;
+  readonly inputs: number;
+  readonly seed: number;
+  /** Only tell what this input is. */
+  readonly show?: number;
+}
+
+export const HANG_MS = 2000;
+export const MEMORY_MAX_BYTES = 512 * 2 ** 20;
+
+/** What a worker tells: how far it is, and at last how it ended. `file` is in base64. */
+export type Report =
+  | { readonly kind: 'progress'; readonly done: number }
+  | { readonly kind: 'passed'; readonly done: number; readonly peakBytes: number }
+  | { readonly kind: 'input'; readonly file: string }
+  | {
+      readonly kind: 'failed';
+      readonly done: number;
+      readonly path: string;
+      readonly error: string;
+      readonly file: string;
+    };

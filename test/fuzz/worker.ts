@@ -1,0 +1,54 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import fc from 'fast-check';
+import { AREAS } from './areas.ts';
+import { type FuzzTask, MEMORY_MAX_BYTES, type Report } from './task.ts';
+
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
+
+const PROGRESS_MS = 100;
+/** Garbage of many inputs is collected here, so that what comes above the limit is one input's. */
+const COLLECT_BYTES = 256 * 2 ** 20;
+const SHRINK_MS = 60_000;
+
+const { area: name, inputs, seed, show } = JSON.parse(process.argv[2]!) as FuzzTask;
+const { area } = AREAS.find((a) => a.area.name === name)!;
+const tell = (report: Report) => process.send!(report);
+const peakBytes = () => process.resourceUsage().maxRSS * 1024;
+let done = 0;
+let toldAt = 0;
+
+async function checked(input: unknown): Promise<void> {
+  if (show !== undefined) {
+    if (done++ === show) tell({ kind: 'input', file: Buffer.from(area.bytesOf(input)).toString('base64') });
+    return;
+  }
+  await area.check(input);
+  done++;
+  const now = performance.now();
+  if (now - toldAt > PROGRESS_MS) {
+    tell({ kind: 'progress', done });
+    toldAt = now;
+  }
+  if (peakBytes() > MEMORY_MAX_BYTES) throw new Error(`memory: ${Math.round(peakBytes() / 2 ** 20)} MiB`);
+  if (process.memoryUsage.rss() > COLLECT_BYTES) collectGarbage();
+}
+
+tell({ kind: 'progress', done });
+const outcome = await fc.check(fc.asyncProperty(area.inputs, checked), {
+  seed,
+  numRuns: inputs,
+  interruptAfterTimeLimit: SHRINK_MS + inputs * 20,
+});
+const [shrunk] = outcome.counterexample ?? [];
+if (outcome.failed && shrunk !== undefined) {
+  tell({
+    kind: 'failed',
+    done: outcome.numRuns,
+    path: outcome.counterexamplePath ?? '',
+    error: String((outcome.errorInstance as Error | undefined)?.stack ?? outcome.errorInstance),
+    file: Buffer.from(area.bytesOf(shrunk)).toString('base64'),
+  });
+} else tell({ kind: 'passed', done: outcome.numRuns, peakBytes: peakBytes() });
+process.disconnect();

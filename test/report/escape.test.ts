@@ -1,0 +1,62 @@
+import { describe, expect, test } from 'vitest';
+import {
+  csvField,
+  escapeAnnotation,
+  escapeAnnotationProperty,
+  escapeLine,
+  escapeLineStart,
+  escapeMarkdown,
+  escapeTerminal,
+  escapeXml,
+  markdownCode,
+} from '../../bench/report/escape.ts';
+
+describe('what names and labels may hold is shown, and does nothing', () => {
+  test.each([
+    ['\u001b]0;title\u0007', '\\x1b]0;title\\x07'],
+    ['a\nb\r\tc', 'a\\x0ab\\x0d\\x09c'],
+    ['\u009b31m\u202eabc', '\\x9b31m\\u202eabc'],
+    ['Grüße, 日本', 'Grüße, 日本'],
+  ])('line %j', (text, shown) => expect(escapeLine(text)).toBe(shown));
+
+  test.each([
+    ['::error::forged', '“::error::forged”'],
+    ['  ##[command]rm', '“  ##[command]rm”'],
+    ['std::vector', 'std::vector'],
+  ])('line start %j', (text, shown) => expect(escapeLineStart(text)).toBe(shown));
+
+  test('terminal: lines, tabs and colours stay', () => {
+    expect(escapeTerminal('\u001b[1;31mred\u001b[0m\tx\ny\u001b[2Jz\u001b')).toBe(
+      '\u001b[1;31mred\u001b[0m\tx\ny\\x1b[2Jz\\x1b',
+    );
+  });
+
+  test('XML: markup, and what XML forbids', () => {
+    expect(escapeXml('<a b="c">&\'\u0000\u001b\ufffe\ud800')).toBe('&lt;a b=&quot;c&quot;&gt;&amp;&#39;');
+  });
+
+  test('Markdown: no elements, links, mentions, cells or emphasis', () => {
+    expect(escapeMarkdown('<img src=x>|[a](https://b)@c *d*\n# e')).toBe(
+      '&lt;img src=x&gt;\\|\\[a\\](https&#58;//b)&#64;c \\*d\\*\\\\x0a\\# e',
+    );
+  });
+
+  test('Markdown code: a fence that is longer than any in it', () => {
+    expect(markdownCode('a')).toBe('`a`');
+    expect(markdownCode('a``b')).toBe('```a``b```');
+    expect(markdownCode('`')).toBe('`` ` ``');
+  });
+
+  test('annotations', () => {
+    expect(escapeAnnotation('50 %\n::error::x')).toBe('50 %25%0A::error::x');
+    expect(escapeAnnotationProperty('a,b::c')).toBe('a%2Cb%3A%3Ac');
+  });
+
+  test.each([
+    ['plain', 'plain'],
+    ['a,"b"', '"a,""b"""'],
+    ['=cmd()', "'=cmd()"],
+    ['-5.5e3', '-5.5e3'],
+    ['a\rb', '"a\rb"'],
+  ])('CSV %j', (text, field) => expect(csvField(text)).toBe(field));
+});

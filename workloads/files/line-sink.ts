@@ -1,0 +1,81 @@
+import { appendFileSync, mkdirSync, rmdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { UserError } from '../../sim/contract/assert.ts';
+import { type OutputFile, openOutput } from './output-file.ts';
+import { systemError } from './system-error.ts';
+
+/** Receives lines; the file appears under its name only when it is complete. See OutputFile. */
+export interface LineSink {
+  write(line: string): void;
+  close(partial: boolean): void;
+  discard(): void;
+}
+
+const CHUNK_CHARACTERS = 1 << 16;
+
+/** A file, or standard output for '-'. Fails at once where the file can not be written. */
+export function openLineSink(path: string): LineSink {
+  const file = openOutput(path);
+  let text = '';
+  const flush = () => {
+    if (text) file.write(text);
+    text = '';
+  };
+  return {
+    write(line) {
+      text += `${line}\n`;
+      if (text.length > CHUNK_CHARACTERS) flush();
+    },
+    close(partial) {
+      flush();
+      file.close(partial);
+    },
+    discard: () => file.discard(),
+  };
+}
+
+/** Writes `text` with a line end as a whole file, or to standard output for '-'. */
+export function writeWhole(path: string, text: string): void {
+  writeWholeFiles([[path, text]]);
+}
+
+/** Writes several files, all or none; partial ones have `.partial` behind their names. */
+export function writeWholeFiles(files: readonly (readonly [path: string, text: string])[], partial = false): void {
+  const open: OutputFile[] = [];
+  try {
+    for (const [path, text] of files) {
+      const file = openOutput(path);
+      open.push(file);
+      file.write(text.endsWith('\n') ? text : `${text}\n`);
+    }
+    for (const file of open) file.close(partial);
+  } catch (error) {
+    for (const file of open) file.discard();
+    throw error;
+  }
+}
+
+/** Writes files by name into a folder, all or none; makes the folder where there is none. */
+export function writeFolder(folder: string, files: ReadonlyMap<string, string>): void {
+  let made: string | undefined;
+  try {
+    made = mkdirSync(folder, { recursive: true });
+  } catch (error) {
+    throw new UserError(`${folder}: found ${systemError(error)}, expected a folder that can be written`);
+  }
+  try {
+    writeWholeFiles([...files].map(([name, text]) => [join(folder, name), text] as const));
+  } catch (error) {
+    if (made !== undefined) rmdirSync(folder);
+    throw error;
+  }
+}
+
+/** Adds to a file that others write too. */
+export function appendText(path: string, text: string): void {
+  try {
+    appendFileSync(path, text);
+  } catch (error) {
+    throw new UserError(`${path}: found ${systemError(error)}, expected a file that can be written`);
+  }
+}

@@ -1,0 +1,373 @@
+import {
+  type EventBuffer,
+  MALLOPT_NAMES,
+  MARK_FAILED,
+  MARK_UNWRITTEN,
+  MARK_WIDE,
+  NUMBER_MAX,
+  OP_BITS,
+  OP_CALLOC,
+  OP_CLOCK,
+  OP_ECALLOC,
+  OP_EFREE,
+  OP_EMALLOC,
+  OP_EREALLOC,
+  OP_EXIT,
+  OP_FORK,
+  OP_FREE,
+  OP_GC,
+  OP_MALLOC,
+  OP_MARKED,
+  OP_MASK,
+  OP_MEMALIGN,
+  OP_OPT,
+  OP_OR_MARK,
+  OP_REALLOC,
+  OP_REQUEST_BEGIN,
+  OP_REQUEST_END,
+  OP_SAMPLE,
+  OP_SKIPPED,
+  OP_THREAD_BEGIN,
+  OP_THREAD_EXIT,
+  OP_TRIM,
+  OP_WRITE,
+} from '../../sim/contract/event.ts';
+import { THREAD_ID_MAX, U32_MAX } from './compiler.ts';
+
+/** By object slot. */
+const DEAD = 0;
+const OF_MALLOC = 1;
+const OF_EMALLOC = 2;
+const NO_OBJECT = 3; // slot 0
+/** By thread slot. */
+const NOBODY = 0;
+const ALIVE = 1;
+const GONE = 2; // at a fork: the slot is not used again
+
+const CLOCK_LIMIT = 2 ** 53;
+const NO_LIST = -1;
+const NOT_FREE = 'an object that is not free';
+const NOT_LIVE = 'an object that is not live';
+const MISMATCH = 'a summary in the header that its events do not give';
+/** Rows that one call looks at: code that replaces a function is better than code that replaces a running loop. */
+const PIECE_ROWS = 1 << 14;
+
+/**
+ * What is wrong with a buffer that did not come from the compiler; undefined where nothing is. Whatever replays and
+ * studies take for granted is checked: that threads live, that objects live and have the sizes that are said of them,
+ * that lists and tables have what events refer to. The header's peak is believed. A buffer that the compiler has made has no problem.
+ */
+export function problemOf(events: EventBuffer): string | undefined {
+  return createChecker(events)();
+}
+
+function createChecker(events: EventBuffer): () => string | undefined {
+  const { length, head, slot, a, b, begins, labels, objectSlots, threadSlots, requestFrees, marks } = events;
+  const states = new Uint8Array(objectSlots);
+  /** Of live objects; U32_MAX for one of 2^32 bytes or more, whose size is in `wide`. */
+  const sizes = new Uint32Array(objectSlots);
+  const wide = new Map<number, number>();
+  /** Of e-blocks: the number of their thread's list. */
+  const owners = new Int32Array(events.hasRequestEvents ? objectSlots : 0);
+  /** Of e-blocks: the row of their allocation. */
+  const born = new Int32Array(owners.length);
+  const threads = new Uint8Array(threadSlots);
+  const idOf = new Float64Array(threadSlots);
+  const aliveIds = new Set<number>([0]);
+  const records = new Map<number, number>();
+  const requestBlocks: number[] = [];
+  threads[0] = ALIVE;
+  states[0] = NO_OBJECT;
+  // Constants of their own: an imported one is loaded and checked at every use, a local one is folded into the code.
+  const LARGEST = U32_MAX;
+  const orMark = OP_OR_MARK;
+  const opBits = OP_BITS;
+  let clock = 0;
+  let nextBegin = 0;
+  let nextMark = 0;
+  let nextFree = 0;
+  let skipped = 0;
+  let exitRow = -1;
+  let seesRequests = false;
+  let problem: string | undefined;
+  let position = 0;
+
+  function fail(row: number, what: string): false {
+    problem ??= `event ${row}: ${what}`;
+    return false;
+  }
+
+  const unsigned = (s: number) => s >>> 0;
+  const isObject = (s: number) => s !== 0 && unsigned(s) < objectSlots;
+
+  function beginThreads(row: number): boolean {
+    for (; nextBegin < begins.length && begins[nextBegin]!.row === row; nextBegin++) {
+      const { thread, id } = begins[nextBegin]!;
+      if (thread >= threadSlots || threads[thread] !== NOBODY) return fail(row, 'a thread begins where another one is');
+      if (id > THREAD_ID_MAX || aliveIds.has(id)) return fail(row, 'a thread begins that is alive');
+      threads[thread] = ALIVE;
+      idOf[thread] = id;
+      aliveIds.add(id);
+    }
+    return true;
+  }
+
+  function recordOf(t: number): number {
+    const id = idOf[t]!;
+    let record = records.get(id);
+    if (record === undefined) {
+      record = requestBlocks.push(0) - 1;
+      records.set(id, record);
+    }
+    return record;
+  }
+
+  /**
+   * Rows from `from` on, up to `to` or the first that is neither malloc nor free or may break a rule; returns it. No thread
+   * begins in there. What the two do is computed, without a branch between them: which comes next is as good as random,
+   * and so is the thread. Sums of sizes would take longer than all the rest.
+   */
+  function lookAtCommon(from: number, to: number): number {
+    let row = from;
+    for (; row < to; row++) {
+      const word = head[row]!;
+      const isFree = word & orMark; // MALLOC is 0, FREE is 1
+      const t = word >>> opBits;
+      const s = slot[row]!;
+      if (isFree > 1 || t >= threadSlots || threads[t] !== 1 || s >>> 0 >= objectSlots || states[s] !== isFree) break;
+      const size = a[row]!;
+      if (size === LARGEST) break;
+      states[s] = 1 - isFree;
+      sizes[s] = size; // of a block that is no more, it is never looked at
+    }
+    return row;
+  }
+
+  function sizeOf(s: number): number {
+    return sizes[s] === U32_MAX ? (wide.get(s) ?? U32_MAX) : sizes[s]!;
+  }
+
+  function setSize(s: number, bytes: number): void {
+    sizes[s] = Math.min(bytes, U32_MAX);
+    if (bytes >= U32_MAX) wide.set(s, bytes);
+  }
+
+  function allocates(row: number, s: number, bytes: number, owner: number): boolean {
+    if (!isObject(s) || states[s] !== DEAD) return fail(row, NOT_FREE);
+    setSize(s, bytes);
+    states[s] = OF_MALLOC;
+    if (owner === NO_LIST) return true;
+    if (owners.length === 0) return fail(row, 'an e… event, which the header denies');
+    states[s] = OF_EMALLOC;
+    owners[s] = owner;
+    born[s] = row;
+    requestBlocks[owner]!++;
+    return true;
+  }
+
+  function dies(s: number): void {
+    if (states[s] === OF_EMALLOC) requestBlocks[owners[s]!]!--;
+    states[s] = DEAD;
+  }
+
+  function isLive(row: number, s: number, isRequest: boolean): boolean {
+    if (!isObject(s) || states[s] === DEAD) return fail(row, NOT_LIVE);
+    return (states[s] === OF_EMALLOC) === isRequest || fail(row, 'an object of the other family');
+  }
+
+  function resizes(row: number, bytes: number, old: number, isRequest: boolean, failed: boolean): boolean {
+    const s = slot[row]!;
+    if (!isLive(row, s, isRequest)) return false;
+    const had = sizeOf(s);
+    const isMarked = (head[row]! & OP_MARKED) !== 0;
+    if (old !== (isMarked ? had : Math.min(had, U32_MAX))) return fail(row, 'an old size that the object has not');
+    if (failed) return true;
+    if (bytes === 0) {
+      dies(s);
+      return true;
+    }
+    setSize(s, bytes);
+    return true;
+  }
+
+  function endsRequest(row: number, t: number): boolean {
+    const record = recordOf(t);
+    if (a[row] !== nextFree || b[row]! > requestFrees.length - nextFree) return fail(row, 'an unknown request');
+    let before = -1;
+    for (const end = nextFree + b[row]!; nextFree < end; nextFree++) {
+      const s = requestFrees[nextFree]!;
+      if (!isObject(s) || states[s] !== OF_EMALLOC || owners[s] !== record || born[s]! <= before)
+        return fail(row, 'a request that frees an unknown object');
+      before = born[s]!;
+      dies(s);
+    }
+    return requestBlocks[record] === 0 || fail(row, 'a request that leaves an object behind');
+  }
+
+  /** The mark of the row, checked against its columns; -1 where there is none and should be none. */
+  function markAt(row: number): number {
+    if ((head[row]! & OP_MARKED) === 0) return -1;
+    const place = nextMark++;
+    if (marks.rows[place] !== row) {
+      fail(row, 'a mark that is missing');
+      return -1;
+    }
+    const [first, second, flags] = [marks.a[place]!, marks.b[place]!, marks.flags[place]!];
+    const isWide = Math.max(first, second) > U32_MAX;
+    const isRight =
+      flags !== 0 &&
+      (flags & ~(MARK_FAILED | MARK_UNWRITTEN | MARK_WIDE)) === 0 &&
+      ((flags & MARK_WIDE) !== 0) === isWide &&
+      first <= NUMBER_MAX &&
+      second <= NUMBER_MAX &&
+      a[row] === Math.min(first, U32_MAX) &&
+      b[row] === Math.min(second, U32_MAX);
+    if (!isRight) fail(row, 'a mark that does not fit');
+    return place;
+  }
+
+  /** Any row. */
+  function lookAt(row: number): boolean {
+    const op = head[row]! & OP_MASK;
+    const t = head[row]! >>> OP_BITS;
+    if (t >= threadSlots) return fail(row, 'an unknown thread');
+    const isOfNobody = op === OP_CLOCK || op === OP_SAMPLE || op === OP_SKIPPED;
+    if (!isOfNobody && threads[t] !== ALIVE) return fail(row, 'a thread that is not alive');
+    const place = markAt(row);
+    if (problem !== undefined) return false;
+    const flags = place < 0 ? 0 : marks.flags[place]!;
+    const first = place < 0 ? a[row]! : marks.a[place]!;
+    const second = place < 0 ? b[row]! : marks.b[place]!;
+    return isAllocation(op) ? allocation(row, op, t, first, second, flags) : other(row, op, t, first, second, flags);
+  }
+
+  function allocation(row: number, op: number, t: number, first: number, second: number, flags: number): boolean {
+    const s = slot[row]!;
+    const failed = (flags & MARK_FAILED) !== 0;
+    const isRequest = op === OP_EMALLOC || op === OP_ECALLOC || op === OP_EREALLOC;
+    if (isRequest) seesRequests = true;
+    if (op === OP_REALLOC || op === OP_EREALLOC) return resizes(row, first, second, isRequest, failed);
+    let bytes = first;
+    if (op === OP_CALLOC || op === OP_ECALLOC) {
+      bytes = first * second;
+      if (bytes > U32_MAX && first !== 1) return fail(row, 'a block that is too large');
+    } else if (op === OP_MEMALIGN) {
+      bytes = second;
+      const isRight = first <= 8 || (first <= 2 ** 31 && Number.isInteger(Math.log2(first)));
+      if (!isRight) return fail(row, 'an alignment that is no power of two');
+    }
+    if (failed) return s === 0 || fail(row, 'an object of an allocation that failed');
+    return allocates(row, s, bytes, isRequest ? recordOf(t) : NO_LIST);
+  }
+
+  function other(row: number, op: number, t: number, first: number, second: number, flags: number): boolean {
+    const s = slot[row]!;
+    if ((flags & ~MARK_WIDE) !== 0 || (flags !== 0 && op !== OP_WRITE && op !== OP_TRIM))
+      return fail(row, 'a mark that does not fit');
+    if (op > OP_EREALLOC && op !== OP_OPT && s !== 0) return fail(row, 'an object where none belongs');
+    switch (op) {
+      case OP_FREE:
+      case OP_EFREE:
+        if (op === OP_EFREE) seesRequests = true;
+        if (!isLive(row, s, op === OP_EFREE)) return false;
+        dies(s);
+        return true;
+      case OP_WRITE:
+        if (!isObject(s) || states[s] === DEAD) return fail(row, NOT_LIVE);
+        return first + second <= sizeOf(s) || fail(row, 'a write beyond its object');
+      case OP_REQUEST_BEGIN:
+      case OP_GC:
+        seesRequests = true;
+        return true;
+      case OP_REQUEST_END:
+        seesRequests = true;
+        return endsRequest(row, t);
+      case OP_OPT:
+        return unsigned(s) < MALLOPT_NAMES.length || fail(row, 'an unknown option');
+      case OP_CLOCK:
+        clock += second * 2 ** 32 + first;
+        return clock < CLOCK_LIMIT || fail(row, 'a clock beyond its range');
+      case OP_SAMPLE:
+        return first < labels.length || fail(row, 'an unknown label');
+      case OP_SKIPPED:
+        skipped++;
+        return true;
+      case OP_THREAD_EXIT:
+        if (idOf[t] === 0) return fail(row, 'an exit of the main thread');
+        threads[t] = NOBODY;
+        aliveIds.delete(idOf[t]!);
+        return true;
+      case OP_FORK:
+        for (let other = 0; other < threadSlots; other++)
+          if (other !== t && threads[other] === ALIVE) threads[other] = GONE;
+        aliveIds.clear();
+        aliveIds.add(idOf[t]!);
+        return true;
+      case OP_EXIT:
+        if (exitRow < 0) exitRow = row;
+        return true;
+      case OP_TRIM:
+      case OP_THREAD_BEGIN:
+        return true;
+      default:
+        return fail(row, 'an unknown operation');
+    }
+  }
+
+  function summaryProblem(): string | undefined {
+    if (nextBegin < begins.length) return 'a thread that begins nowhere';
+    if (nextMark < marks.rows.length) return 'a mark of no event';
+    if (nextFree < requestFrees.length) return 'a free of no request';
+    const isSame = skipped === events.skipped && exitRow === events.exitRow && seesRequests === events.hasRequestEvents;
+    return isSame ? (siteProblem(events) ?? observationProblem(events)) : MISMATCH;
+  }
+
+  return () => {
+    while (position < length) {
+      if (!beginThreads(position)) break;
+      const to = Math.min(length, begins[nextBegin]?.row ?? length, position + PIECE_ROWS);
+      if (to <= position) return `event ${position}: threads that begin in no order`;
+      while (position < to) {
+        position = lookAtCommon(position, to);
+        if (position < to && !lookAt(position++)) break;
+      }
+      if (problem !== undefined) break;
+    }
+    return problem ?? summaryProblem();
+  };
+}
+
+function isAllocation(op: number): boolean {
+  return (
+    op === OP_MALLOC ||
+    op === OP_CALLOC ||
+    op === OP_REALLOC ||
+    op === OP_MEMALIGN ||
+    op === OP_EMALLOC ||
+    op === OP_ECALLOC ||
+    op === OP_EREALLOC
+  );
+}
+
+function siteProblem({ sites, length, head, siteParent, siteFrame, frames }: EventBuffer): string | undefined {
+  for (let site = 1; site < siteParent.length; site++) {
+    if (siteParent[site]! >>> 0 >= site) return `call site ${site} above the one that calls it`;
+    if (siteFrame[site] === 0 || siteFrame[site]! >>> 0 >= frames.length)
+      return `an unknown frame at call site ${site}`;
+  }
+  if (!sites) return undefined;
+  for (let row = 0; row < length; row++) {
+    if (sites[row]! >>> 0 >= siteParent.length) return `event ${row}: an unknown call site`;
+    if (sites[row] !== 0 && !isAllocation(head[row]! & OP_MASK)) return `event ${row}: a call site of no allocation`;
+  }
+  return undefined;
+}
+
+function observationProblem({ observations, head }: EventBuffer): string | undefined {
+  let before = -1;
+  for (const { row } of observations) {
+    if (row <= before || (head[row]! & OP_MASK) !== OP_SAMPLE) return `event ${row}: an observation of no sample`;
+    before = row;
+  }
+  return undefined;
+}
