@@ -13,6 +13,13 @@
 export { MODELS } from '../allocators/index.ts';
 export type { AllocatorModel, ModelView, OptionDescriptor, OptionValue } from '../allocators/model.ts';
 export { type AllocatorSpec, formatAllocator, parseAllocator } from '../allocators/spec.ts';
+export {
+  type MachineLine,
+  MachineRun,
+  type MachineRunOptions,
+  type MachineSettings,
+  runMachineScript,
+} from '../machine/index.ts';
 // The contract of a model, for those who write one.
 export type {
   Allocator,
@@ -92,10 +99,3 @@ export { type SweepOptions, type SweepResult, sweep } from './study/sweep/sweep.
 export { sweepText } from './study/sweep/text.ts';
 export { tuneText } from './study/tune/text.ts';
 export { type TuneOptions, type TuneResult, tune } from './study/tune/tune.ts';
-export {
-  type MachineLine,
-  MachineRun,
-  type MachineRunOptions,
-  type MachineSettings,
-  runMachineScript,
-} from '../machine/index.ts';

@@ -1,6 +1,8 @@
 import { existsSync } from 'node:fs';
 import { UserError } from '../sim/contract/assert.ts';
 import type { EventBuffer } from '../sim/contract/event.ts';
+import type { Start } from '../sim/contract/start.ts';
+import { allocTest } from './generators/alloc-test.ts';
 import { fragmenter } from './generators/fragmenter.ts';
 import { lanczos32t } from './generators/lanczos-32t.ts';
 import { lanczosIm6 } from './generators/lanczos-im6.ts';
@@ -15,7 +17,7 @@ import { server } from './generators/server.ts';
 import { stress } from './generators/stress.ts';
 import { xmallocTest } from './generators/xmalloc-test.ts';
 import { type ReadOptions, readTrace } from './trace/reader.ts';
-import { oneOf, type ParameterValues, parseParameters, type Workload, type WorkloadTime } from './workload.ts';
+import { oneOf, type ParameterValues, parseParameters, startOf, type Workload, type WorkloadTime } from './workload.ts';
 
 /** Every built-in workload, in the order of `sim list`. To add one: write its file in generators/, and name it here. */
 export const WORKLOADS: readonly Workload[] = [
@@ -26,6 +28,7 @@ export const WORKLOADS: readonly Workload[] = [
   larson,
   producerConsumer,
   server,
+  allocTest,
   fragmenter,
   phpConcat,
   phpRepeat,
@@ -43,6 +46,8 @@ export interface LoadedWorkload {
   readonly cpus: number | undefined;
   /** How its time passes by default; undefined for a trace. */
   readonly time: WorkloadTime | undefined;
+  /** How its threads begin; the threads of a trace wait for each other, as in the ground-truth replay. */
+  readonly start: Start;
 }
 
 export interface WorkloadOptions extends ReadOptions {
@@ -64,13 +69,15 @@ export async function resolveWorkload(given: string, options: WorkloadOptions = 
   if (workload) {
     const parameters = workloadParameters(workload, colon < 0 ? '' : spec.slice(colon + 1), options.seed);
     const { time } = workload;
-    return { name, events: workload.generate(parameters), parameters, cpus: workload.cpus(parameters), time };
+    const start = startOf(workload, parameters);
+    return { name, events: workload.generate(parameters), parameters, cpus: workload.cpus(parameters), time, start };
   }
   if (spec !== '-' && !/[/.]/.test(name) && !existsSync(spec)) {
     const names = WORKLOADS.map((w) => w.name);
     throw new UserError(`found workload '${name}', expected a trace file or ${oneOf(name, names)}`);
   }
-  return { name: spec, events: await readTrace(spec, options), parameters: {}, cpus: undefined, time: undefined };
+  const events = await readTrace(spec, options);
+  return { name: spec, events, parameters: {}, cpus: undefined, time: undefined, start: 'barrier' };
 }
 
 function workloadParameters(workload: Workload, text: string, seed: number | undefined): ParameterValues {

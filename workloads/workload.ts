@@ -1,5 +1,6 @@
 import { UserError } from '../sim/contract/assert.ts';
 import type { EventBuffer } from '../sim/contract/event.ts';
+import { STARTS, type Start } from '../sim/contract/start.ts';
 import { nearest } from '../sim/contract/suggestion.ts';
 
 /** A number, by default an integer, between two bounds. */
@@ -21,6 +22,8 @@ export interface TextParameter {
   readonly unit: string;
   readonly about: string;
   readonly problem: (value: string) => string | undefined;
+  /** Not part of the events: named in a result only where it was given. */
+  readonly isAside?: boolean;
 }
 
 export type Parameter = NumberParameter | TextParameter;
@@ -84,10 +87,31 @@ export function seedParameter(): NumberParameter {
   return numberParameter(0, '', 'of everything that is drawn', { min: 0, max: Number.MAX_SAFE_INTEGER });
 }
 
+/** How the threads begin where they run at their own pace; changes no event. */
+export function startParameter(value: Start): TextParameter {
+  return {
+    kind: 'text',
+    default: value,
+    unit: '',
+    about: 'of the threads: serial, made one after the other; barrier, all of them wait for a word',
+    problem: (given) => (STARTS.some((start) => start === given) ? undefined : STARTS.join(' or ')),
+    isAside: true,
+  };
+}
+
+/** As a workload's parameters say, or its default. */
+export function startOf(workload: Workload, values: ParameterValues): Start {
+  const given = values['start'] ?? workload.parameters.find(({ name }) => name === 'start')?.default;
+  return STARTS.find((start) => start === given) ?? 'barrier';
+}
+
 /** `text` is `name=value,name=value`; a value that holds commas continues up to the next `name=`. */
 export function parseParameters(workload: Workload, text: string, defaults: ParameterValues = {}): ParameterValues {
   const values: Record<string, number | string> = {};
-  for (const parameter of workload.parameters) values[parameter.name] = defaults[parameter.name] ?? parameter.default;
+  for (const parameter of workload.parameters) {
+    if (parameter.kind === 'text' && parameter.isAside) continue;
+    values[parameter.name] = defaults[parameter.name] ?? parameter.default;
+  }
   const given = new Set<string>();
   for (const part of text === '' ? [] : text.split(/,(?=[^,=]*=)/)) {
     const equals = part.indexOf('=');

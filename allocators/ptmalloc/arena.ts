@@ -37,14 +37,11 @@ export function createArenas(context: Context, heapsApi: Heaps) {
   const { ARENA_MAX, ARENA_TEST, FREE_LIST, NARENAS, NARENAS_LIMIT, NEXT_TO_USE } = par;
   const { words, chunks, machine, parameters, threadArena } = context;
   const { locks, memory } = machine;
-  const { acquire, isHeldOff, release, tryAcquire, whenBack } = locks;
+  const { acquire, release, tryAcquire } = locks;
   const { ints } = parameters;
   const { heapInfoBytes } = context.features;
   const { heaps, heapOf, newHeap, setTop } = heapsApi;
 
-  const sleptFor = new Map<number, number>(); // by thread: the arena whose lock it waits for in reused_arena
-  // Arenas whose makers are still in the call that makes them.
-  const making = new Set<number>();
   // Workers of one run must create locks in the same order, so all that the limit lets expect are made beforehand.
   const mutexes: LockId[] = [locks.create('main_arena.mutex', 'futex')];
   const listLock = locks.create('list_lock', 'futex');
@@ -84,25 +81,6 @@ export function createArenas(context: Context, heapsApi: Heaps) {
     return arena;
   }
 
-  /** The lock for which arena_get() would have to sleep, as its holder has lost its processor; -1: none. */
-  function arenaSleepsFor(t: number): LockId | -1 {
-    const own = threadArena[t]!;
-    if (own !== 0) {
-      const mutex: LockId = words[own + MUTEX]!;
-      return isHeldOff(mutex) ? mutex : -1;
-    }
-    setLimit();
-    if (ints[FREE_LIST] !== 0 || isBelowLimit(ints[NARENAS]!)) return -1;
-    const start = ints[NEXT_TO_USE] || MAIN_ARENA;
-    let arena = start;
-    do {
-      if (!isHeldOff(words[arena + MUTEX]!)) return -1;
-      arena = nextArena(arena);
-    } while (arena !== start);
-    sleptFor.set(t, start);
-    return words[start + MUTEX]!;
-  }
-
   /** How many arenas there may be: known once there are some, or it is an option. */
   function setLimit(): void {
     if (ints[NARENAS_LIMIT] !== 0) return;
@@ -118,10 +96,7 @@ export function createArenas(context: Context, heapsApi: Heaps) {
   /** arena_get2(): one without a thread, else a new one, else one that others use too. */
   function arenaGet2(t: number, bytes: number, avoid: number): number {
     const free = getFreeList(t);
-    if (free !== 0) {
-      sleptFor.delete(t); // an arena has become free since
-      return free;
-    }
+    if (free !== 0) return free;
     setLimit();
     for (;;) {
       const count = ints[NARENAS]!;
@@ -156,8 +131,6 @@ export function createArenas(context: Context, heapsApi: Heaps) {
     words[arena + NEXT_ARENA] = words[MAIN_ARENA + NEXT_ARENA]!;
     words[MAIN_ARENA + NEXT_ARENA] = arena;
     release(t, listLock);
-    making.add(arena);
-    whenBack(t, () => making.delete(arena));
     acquire(t, freeListLock);
     detachArena(replaced);
     release(t, freeListLock);
@@ -196,31 +169,20 @@ export function createArenas(context: Context, heapsApi: Heaps) {
     }
   }
 
-  /** The next one in the list, where others see it. */
-  function nextArena(arena: number): number {
-    let next = words[arena + NEXT_ARENA]!;
-    while (making.has(next)) next = words[next + NEXT_ARENA]!;
-    return next;
-  }
-
   /** The first half of reused_arena(): its arena, locked. */
   function lockedArena(t: number, avoid: number): number {
     const start = ints[NEXT_TO_USE] || MAIN_ARENA;
-    let arena = sleptFor.get(t);
-    if (arena === undefined) {
-      arena = start;
-      do {
-        if (tryAcquire(t, words[arena + MUTEX]!)) return arena;
-        arena = nextArena(arena);
-      } while (arena !== start);
-      if (arena === avoid) arena = nextArena(arena);
-    }
-    sleptFor.delete(t);
+    let arena = start;
+    do {
+      if (tryAcquire(t, words[arena + MUTEX]!)) return arena;
+      arena = words[arena + NEXT_ARENA]!;
+    } while (arena !== start);
+    if (arena === avoid) arena = words[arena + NEXT_ARENA]!;
     acquire(t, words[arena + MUTEX]!);
     return arena;
   }
 
-  /** reused_arena(): the next in turn whose lock is free, else the next in turn. It stays that for others until its lock was free. */
+  /** reused_arena(): the next in turn whose lock is free, else the next in turn. */
   function reusedArena(t: number, avoid: number): number {
     const arena = lockedArena(t, avoid);
     acquire(t, freeListLock);
@@ -229,9 +191,7 @@ export function createArenas(context: Context, heapsApi: Heaps) {
     words[arena + ATTACHED_THREADS]!++;
     release(t, freeListLock);
     threadArena[t] = arena;
-    whenBack(t, () => {
-      ints[NEXT_TO_USE] = nextArena(arena);
-    });
+    ints[NEXT_TO_USE] = words[arena + NEXT_ARENA]!;
     return arena;
   }
 
@@ -277,5 +237,5 @@ export function createArenas(context: Context, heapsApi: Heaps) {
     } while (arena !== MAIN_ARENA);
   }
 
-  return { arenaForChunk, arenaGet, arenaGetRetry, arenaSleepsFor, detachThread, forkUnlockChild };
+  return { arenaForChunk, arenaGet, arenaGetRetry, detachThread, forkUnlockChild };
 }

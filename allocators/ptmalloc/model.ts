@@ -55,7 +55,6 @@ export function createGlibc(machine: Machine, version: string, given: OptionValu
   const { ADDR, FD, MMAPPED, PAGE_UNIT_SHIFT, requestUnits, RESIDENT_UNITS, SIZE, UNIT_BYTES, UNIT_SHIFT } = chunk;
   const { HEAP_MPROTECT_PAGES } = heapLayout;
   const {
-    MAX_FAST_UNITS,
     MMAP_THRESHOLD,
     MULTI_THREADED,
     NO_DYN_THRESHOLD,
@@ -68,9 +67,9 @@ export function createGlibc(machine: Machine, version: string, given: OptionValu
   const { MAX_TCACHE_BYTES, MAX_TCACHE_UNITS, TCACHE_MAX_BINS, TCACHE_SHIFT, TCACHE_STRUCT_BYTES } = cacheLayout;
   const features = featuresOf(version);
   const context = createContext(machine, features);
-  const { words, parameters, tcache, tcacheChunk, threadArena, writes } = context;
+  const { words, parameters, tcache, tcacheChunk, writes } = context;
   const { kernel, memory, operations } = machine;
-  const { acquire, isHeldOff, release } = machine.locks;
+  const { acquire, release } = machine.locks;
   const { ints, doubles } = parameters;
   if (!memory.attached) initParameters(parameters, features, given, kernel.thp);
   const bins = createBins(context);
@@ -83,7 +82,7 @@ export function createGlibc(machine: Machine, version: string, given: OptionValu
   const systemMalloc = createSystemMalloc(context, bins, heaps, mapped, morecore, freeing);
   const { intMalloc } = createMalloc(context, bins, systemMalloc);
   const { intFree } = freeing;
-  const { arenaGet, arenaGetRetry, arenaForChunk, arenaSleepsFor, detachThread } = arenas;
+  const { arenaGet, arenaGetRetry, arenaForChunk, detachThread } = arenas;
   const { intMemalign } = createMemalign(context, bins, { ...freeing, intMalloc });
   const { freeMapped } = mapped;
   const { touchBytes } = writes;
@@ -105,27 +104,6 @@ export function createGlibc(machine: Machine, version: string, given: OptionValu
       tcache[bin + 1]!++;
     }
     return p;
-  }
-
-  /** The arena lock that malloc() takes beyond the thread cache. */
-  function mallocLock(t: number, bytes: number): number {
-    const arena = threadArena[t]!;
-    return arena === 0 || ints[MULTI_THREADED] === 0 || bytes >= doubles[MMAP_THRESHOLD]! ? -1 : words[arena + MUTEX]!;
-  }
-
-  /** The arena lock that free() takes beyond the thread cache. */
-  function freeLock(_: number, p: number): number {
-    return (words[p + SIZE]! & MMAPPED) !== 0 ? -1 : words[arenaForChunk(p) + MUTEX]!;
-  }
-
-  function mallocSleepsFor(t: number, bytes: number): number {
-    return ints[MULTI_THREADED] === 0 || bytes >= TOO_MUCH ? -1 : arenaSleepsFor(t);
-  }
-
-  function freeSleepsFor(t: number, p: number): number {
-    if (words[p + SIZE]! >>> UNIT_SHIFT <= ints[MAX_FAST_UNITS]!) return -1;
-    const mutex = freeLock(t, p);
-    return mutex >= 0 && isHeldOff(mutex) ? mutex : -1;
   }
 
   function mallocSlow(t: number, bytes: number): number {
@@ -349,10 +327,6 @@ export function createGlibc(machine: Machine, version: string, given: OptionValu
     freeLocal,
     mallocNotLocal: mallocSlow,
     freeNotLocal: freeSlow,
-    mallocLock,
-    freeLock,
-    mallocSleepsFor,
-    freeSleepsFor,
     threadStart: (t) => {
       if (t !== 0) ints[MULTI_THREADED] = 1;
     },

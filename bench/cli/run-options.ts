@@ -94,6 +94,7 @@ export async function prepare(argv: MachineArguments): Promise<Prepared> {
       events: workload.events,
       workload: workload.name,
       parameters: workload.parameters,
+      start: workload.start,
       spec: parseAllocator(argv.allocator, cpus),
       cpus,
       seed: argv.seed,

@@ -1,6 +1,9 @@
 import type { Argv } from 'yargs';
+import { UserError } from '../../sim/contract/assert.ts';
 import type { EventBuffer } from '../../sim/contract/event.ts';
 import { COST_PROFILES, type Costs, DEFAULT_PROFILE, parseCosts } from '../../sim/time/costs.ts';
+import { DEFAULT_HZ } from '../../sim/time/scheduler.ts';
+import { DEFAULT_TOPOLOGY, TOPOLOGY_NAMES } from '../../sim/time/topology.ts';
 import { readTextFile } from '../../workloads/files/text-file.ts';
 import type { WorkloadTime } from '../../workloads/workload.ts';
 import { type ChosenTime, chooseTime } from '../run/choose-time.ts';
@@ -13,6 +16,8 @@ export interface TimeArguments {
   mode: Mode | undefined;
   pace: Pace | undefined;
   costs: string;
+  topology: string;
+  hz: number;
 }
 
 export function timeOptions<T>(yargs: Argv<T>): Argv<T> {
@@ -31,16 +36,27 @@ export function timeOptions<T>(yargs: Argv<T>): Argv<T> {
       type: 'string',
       default: DEFAULT_PROFILE,
       describe: `prices of operations: ${Object.keys(COST_PROFILES).join(', ')}, or a file of \`sim calibrate\``,
+    })
+    .option('topology', {
+      choices: TOPOLOGY_NAMES,
+      default: DEFAULT_TOPOLOGY,
+      describe: 'where the processors lie to each other; auto: pair for up to two of them, else milan',
+    })
+    .option('hz', {
+      type: 'number',
+      default: DEFAULT_HZ,
+      describe: 'ticks of the scheduler a second (CONFIG_HZ)',
     }) as Argv<T>;
 }
 
 /** How time passes for these events: as asked for, else as they and the workload say. */
 export function timing(
-  { mode, pace, costs }: TimeArguments,
+  { mode, pace, costs, topology, hz }: TimeArguments,
   events: EventBuffer,
   workload: WorkloadTime | undefined,
-): ChosenTime & Required<Pick<SessionOptions, 'costs'>> {
-  return { ...chooseTime(events, workload, { mode, pace }), costs: loadCosts(costs) };
+): ChosenTime & Required<Pick<SessionOptions, 'costs' | 'topology' | 'hz'>> {
+  if (!(hz >= 1 && hz <= 100_000)) throw new UserError(`--hz: found '${hz}', expected a number from 1 to 100000`);
+  return { ...chooseTime(events, workload, { mode, pace }), costs: loadCosts(costs), topology, hz };
 }
 
 export function loadCosts(nameOrFile: string): Costs {

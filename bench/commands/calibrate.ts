@@ -1,4 +1,4 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { cpus as hostCpus } from 'node:os';
 import type { Argv, CommandModule } from 'yargs';
@@ -61,7 +61,13 @@ async function measure(): Promise<Measured> {
   const [code, signal] = (await once(child, 'close')) as [number | null, string | null];
   process.off('exit', kill);
   if (code !== 0) throw new UserError(`the calibration failed: ${stderr.trim() || signal}`);
-  return JSON.parse(stdout) as Measured;
+  const found = JSON.parse(stdout) as Measured;
+  // Where jemalloc is installed; the program itself looks whether it was really preloaded.
+  const jemalloc = spawnSync(compileNative(PROGRAM), ['preloaded'], {
+    encoding: 'utf8',
+    env: { ...process.env, LD_PRELOAD: 'libjemalloc.so.2' },
+  });
+  return jemalloc.status === 0 ? { ...found, ...(JSON.parse(jemalloc.stdout) as Measured) } : found;
 }
 
 /**
@@ -95,6 +101,10 @@ export function pricesFrom(measured: Measured): Partial<Costs> {
   const positive = (value: number) => Math.max(0, Number(value.toPrecision(4)));
   const call = m('mallocFreePairNs', base.mallocNs + base.freeNs);
   const lock = m('mutexPairNs', base.lockNs);
+  const jemallocCall = m(
+    'jemallocPairNs',
+    (call * (base.jemallocMallocNs + base.jemallocFreeNs)) / (base.mallocNs + base.freeNs),
+  );
   const entry = m('syscallEntryNs', base.syscallNs);
   const release = m('munmapPageNs', base.operations.pagesReleased);
   const fault = m('faultNs', base.operations.faults);
@@ -126,6 +136,8 @@ export function pricesFrom(measured: Measured): Partial<Costs> {
     pollLimitNs: positive(200 * (m('pauseNs', base.pollLimitNs / 200 - 1) + 1)), // looks of the ground-truth replay, a pause after each
     mallocNs: positive(call * 0.55),
     freeNs: positive(call * 0.45),
+    jemallocMallocNs: positive(jemallocCall * 0.55),
+    jemallocFreeNs: positive(jemallocCall * 0.45),
     operations: {
       ...base.operations,
       slowCalls: positive(slow),
@@ -146,23 +158,24 @@ export function pricesFrom(measured: Measured): Partial<Costs> {
       mappingsEntered: positive(m('firstFaultNs', fault + base.operations.mappingsEntered) - fault),
       brkShrinks: inRound('brkRoundNs', 2 * called('brk') + flush, base.operations.brkShrinks),
     },
+    priceSpread: positive(m('priceSpread', base.priceSpread)),
     lockNs: positive(lock),
     lineTransferNs: positive(m('lineTransferNs', base.lineTransferNs)),
-    coldLineNs: m('coldLineNs', base.coldLineNs),
     lineKeepNs: positive(m('lineKeepNs', base.lineKeepNs)),
     guardedTransferNs: positive(m('arenaHandOverNs', base.guardedTransferNs)),
     spinLimitNs: positive(600 * (m('pauseNs', 10) + 2)), // MALLOC_MUTEX_MAX_SPIN looks, a pause before each
     syscallNs: positive(entry),
     futexWaitNs: positive(m('futexWaitFailedNs', base.futexWaitNs)),
     futexWakeNs: positive(wake),
-    coldCallNs: positive(m('coldCallNs', base.coldCallNs)),
     wakeThreadNs: positive(wakeThread),
     wakeIdleNs: positive(m('futexWakeIdleNs', base.wakeIdleNs + wake) - wake),
     wakeLatencyNs: positive(m('wakeLatencyNs', base.wakeLatencyNs)),
     contextSwitchNs: positive(switching),
+    threadCreateNs: positive(m('threadCreateNs', base.threadCreateNs)),
     threadBeginNs: positive(life * 0.4),
     threadExitNs: positive(life * 0.6),
     shootDownNs: positive(m('shootDownNs', base.shootDownNs)),
+    shootDownTargetNs: positive(m('shootDownTargetNs', base.shootDownTargetNs)),
     interruptNs: positive(m('interruptNs', base.interruptNs)),
     cacheL2Bytes: m('cacheL2Bytes', 0) || base.cacheL2Bytes,
     cacheL3Bytes: Math.min(m('cacheL3Bytes', 0) || base.cacheL3Bytes, m('usableCacheBytes', Infinity)),

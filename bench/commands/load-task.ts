@@ -5,7 +5,7 @@ import type { RunTask } from '../study/parallel/run-task.ts';
 /** A workload and its machine as plain data, for workers. */
 export async function loadTask(argv: MachineArguments & TimeArguments): Promise<Omit<RunTask, 'allocator' | 'seed'>> {
   const { session, time } = await prepare(argv);
-  const { events, workload, parameters = {}, cpus, kernel, touch } = session;
+  const { events, workload, parameters = {}, cpus, kernel, touch, start } = session;
   return {
     events,
     workload,
@@ -14,5 +14,6 @@ export async function loadTask(argv: MachineArguments & TimeArguments): Promise<
     ...timing(argv, events, time),
     ...(kernel && { kernel }),
     ...(touch && { touch }),
+    ...(start && { start }),
   };
 }

@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import type { Argv, CommandModule } from 'yargs';
 import { runMachineScript } from '../../machine/index.ts';
-import { UserError } from '../../sim/contract/assert.ts';
-import { writeWhole } from '../../workloads/files/line-sink.ts';
 import { builtInMachine, MACHINE_SCENARIOS } from '../../machine/scenarios/index.ts';
 import { machineDigest } from '../../machine/views/digest.ts';
+import { UserError } from '../../sim/contract/assert.ts';
+import { writeWhole } from '../../workloads/files/line-sink.ts';
 
 interface MachineArguments {
   script: string;

@@ -22,6 +22,7 @@ interface RunArguments extends MachineArguments, TimeArguments, PictureArguments
   samples: string | undefined;
   placements: string | undefined;
   syscalls: string | undefined;
+  'trace-time': string | undefined;
   check: 'off' | 'samples' | 'events';
   threads: string | undefined;
   csv: string | undefined;
@@ -49,6 +50,10 @@ export const runCommand: CommandModule<object, RunArguments> = {
       .option('csv', { type: 'string', describe: 'samples, or with --threads the points, as CSV to FILE' })
       .option('placements', { type: 'string', describe: 'event, address, usable size of every allocation to FILE' })
       .option('syscalls', { type: 'string', describe: 'every memory system call to FILE' })
+      .option('trace-time', {
+        type: 'string',
+        describe: 'processors, threads, locks and waits of a virtual run to FILE, for Perfetto or chrome://tracing',
+      })
       .option('check', {
         choices: ['off', 'samples', 'events'] as const,
         default: 'off' as const,
@@ -70,7 +75,7 @@ async function run(argv: RunArguments): Promise<void> {
   if (!Number.isInteger(argv['sample-every']) || argv['sample-every'] < 0) {
     throw new UserError(`--sample-every: found '${argv['sample-every']}', expected a number of events from 0`);
   }
-  const outputs = ['json', 'samples', 'placements', 'syscalls', 'csv', 'openmetrics'] as const;
+  const outputs = ['json', 'samples', 'placements', 'syscalls', 'csv', 'openmetrics', 'trace-time'] as const;
   const toStdout = outputs.filter((name) => argv[name] === '-' || argv[name] === '');
   if (toStdout.length > 1) throw new UserError(`--${toStdout.join(' and --')} cannot all go to standard output`);
 
@@ -85,6 +90,14 @@ async function run(argv: RunArguments): Promise<void> {
   }
   const records = wantsRecording(argv);
   const prepared = await prepare(argv);
+  const time = timing(
+    argv['faithful-abort'] ? { ...argv, mode: 'lockstep' } : argv,
+    prepared.session.events,
+    prepared.time,
+  );
+  if (argv['trace-time'] !== undefined && time.mode !== 'virtual') {
+    throw new UserError(`--trace-time: found mode ${time.mode}, expected virtual: elsewhere no time is simulated`);
+  }
   const sinks: Partial<Record<(typeof outputs)[number], LineSink>> = {};
   openAll(sinks, outputs, argv);
   const interruption = listenForInterrupt();
@@ -93,11 +106,12 @@ async function run(argv: RunArguments): Promise<void> {
   try {
     const options: SessionOptions = {
       ...prepared.session,
-      ...timing(argv['faithful-abort'] ? { ...argv, mode: 'lockstep' } : argv, prepared.session.events, prepared.time),
+      ...time,
       sampleEvery: argv['sample-every'],
       check: argv.check,
       signal: interruption.signal,
       ...(sinks.placements && { placements: sinks.placements }),
+      ...(sinks['trace-time'] && { timeTrace: sinks['trace-time'] }),
       ...(sinks.syscalls && { syscalls: sinks.syscalls }),
       ...(sinks.samples && { onSample: (sample: Sample) => sinks.samples!.write(JSON.stringify(sample)) }),
       ...(progress && { onProgress: progress.update }),

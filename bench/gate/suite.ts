@@ -50,6 +50,7 @@ async function tasksOf(suite: Suite, folder: string): Promise<RunTask[]> {
               events: loaded.events,
               workload: existsSync(beside) ? name : loaded.name,
               parameters: loaded.parameters,
+              start: loaded.start,
               allocator,
               cpus,
               ...time,

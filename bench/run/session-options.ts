@@ -1,5 +1,6 @@
 import type { AllocatorSpec } from '../../allocators/spec.ts';
 import type { EventBuffer, Touch } from '../../sim/contract/event.ts';
+import type { Start } from '../../sim/contract/start.ts';
 import type { KernelOptions } from '../../sim/kernel/kernel.ts';
 import type { Sample } from '../../sim/metrics/sample.ts';
 import type { Costs } from '../../sim/time/costs.ts';
@@ -23,6 +24,12 @@ export interface SessionOptions {
   readonly kernel?: Partial<KernelOptions>;
   /** What operations cost in virtual time. */
   readonly costs?: Costs;
+  /** Where its processors lie to each other (sim/time/topology.ts). */
+  readonly topology?: string;
+  /** Ticks of its scheduler a second. */
+  readonly hz?: number;
+  /** How the threads begin in virtual time; barrier, unless the workload says otherwise. */
+  readonly start?: Start;
   /** A sample every so many events too; 0 for none. */
   readonly sampleEvery?: number;
   /** In file order, samples before these rows too. Ascending. */
@@ -31,6 +38,8 @@ export interface SessionOptions {
   readonly check?: 'off' | 'samples' | 'events';
   readonly placements?: LineSink;
   readonly syscalls?: LineSink;
+  /** Receives what threads, processors and locks did in virtual time, for Perfetto. */
+  readonly timeTrace?: LineSink;
   /** Called with each sample as it is taken, and with the machine as it stands there. */
   readonly onSample?: (sample: Sample, assembled: Assembled) => void;
   /** Called between pieces of work with the events done so far. */

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { UserError } from '../../sim/contract/assert.ts';
+import { STARTS } from '../../sim/contract/start.ts';
 import { SYSCALLS } from '../../sim/kernel/kernel.ts';
 import { RESULT_SCHEMA, type RunResult } from '../run/result.ts';
 
@@ -78,6 +79,17 @@ const lockSchema = z.object({
 
 const concurrencySchema = z
   .object({
+    processors: z
+      .object({
+        topology: z.string(),
+        hz: count,
+        start: z.enum(STARTS),
+        busyNs: ns,
+        kernelNs: ns.describe('of these in the kernel, where they may wait for its locks'),
+        idleNs: ns,
+      })
+      .optional()
+      .describe('all together, in virtual time'),
     threads: z.array(
       z.object({
         thread: count,

@@ -1,4 +1,3 @@
-import type { LockId } from './locks.ts';
 import type { ThreadSlot } from './thread-slot.ts';
 import type { Addr, Bytes } from './units.ts';
 
@@ -74,18 +73,6 @@ export interface Allocator {
   /** The rest of `malloc`, `free` after these have returned 0, false. */
   mallocNotLocal?(t: ThreadSlot, size: Bytes): Handle;
   freeNotLocal?(t: ThreadSlot, h: Handle): void;
-  /**
-   * The lock that such a call takes where it is not local, -1 when in doubt or where it needs the kernel. Virtual time lets
-   * calls run a little ahead whose lock nobody else has wanted for long.
-   */
-  mallocLock?(t: ThreadSlot, size: Bytes): LockId | -1;
-  freeLock?(t: ThreadSlot, h: Handle): LockId | -1;
-  /**
-   * The lock, one of those that `isHeldOff`, that such a call sleeps for before it does anything; -1 where it does not. Virtual time
-   * makes the call when the thread is awake.
-   */
-  mallocSleepsFor?(t: ThreadSlot, size: Bytes): LockId | -1;
-  freeSleepsFor?(t: ThreadSlot, h: Handle): LockId | -1;
   /** Work that time alone causes (a background thread); called after the clock has moved. */
   advance?(t: ThreadSlot): void;
   /**

@@ -23,13 +23,6 @@ export interface Locks {
    */
   push(t: ThreadSlot, id: LockId): void;
   pull(t: ThreadSlot, id: LockId, count: number): void;
-  /** Whether who has the lock has lost its processor: whoever needs the lock will have to sleep. In virtual time only. */
-  isHeldOff(id: LockId): boolean;
-  /**
-   * What others see of the running call only when its thread has the lock that it waits for, or its processor back: a call of a model is one
-   * step, and in virtual time others act while it still lasts. At once where its thread does not sleep and keeps its processor.
-   */
-  whenBack(t: ThreadSlot, action: () => void): void;
   /** As a reader: mmap_lock for madvise, which other readers do not keep waiting. */
   acquireShared(t: ThreadSlot, id: LockId): void;
   releaseShared(t: ThreadSlot, id: LockId): void;
@@ -46,8 +39,6 @@ export function uncontendedLocks(): Locks {
     release: () => {},
     push: () => {},
     pull: () => {},
-    isHeldOff: () => false,
-    whenBack: (_t, action) => action(),
     acquireShared: () => {},
     releaseShared: () => {},
   };

@@ -1,13 +1,9 @@
 import { OP_SLOW_CALLS, OPERATIONS, type Operation } from '../contract/operations.ts';
+import type { Start } from '../contract/start.ts';
 import type { Ns } from '../contract/units.ts';
-import type { MeasuredLock } from '../time/virtual-locks.ts';
-import {
-  type VirtualTime,
-  WAITS_FOR_KERNEL_LOCK,
-  WAITS_FOR_LOCK,
-  WAITS_FOR_PROCESSOR,
-  WAITS_FOR_THREAD,
-} from '../time/virtual-time.ts';
+import type { MeasuredLock } from '../time/lock-table.ts';
+import { WAITS_FOR_KERNEL_LOCK, WAITS_FOR_LOCK, WAITS_FOR_PROCESSOR, WAITS_FOR_THREAD } from '../time/timeline.ts';
+import type { VirtualTime } from '../time/virtual-time.ts';
 import { percentiles } from './percentiles.ts';
 
 export interface LockResult {
@@ -49,7 +45,21 @@ export interface WaitTimeline {
   readonly otherThreads: readonly number[];
 }
 
+/** How the processors spent the run, all together. */
+export interface ProcessorsResult {
+  /** Where they lie to each other (sim/time/topology.ts), the scheduler's ticks a second, and how the threads began. */
+  readonly topology: string;
+  readonly hz: number;
+  readonly start: Start;
+  readonly busyNs: Ns;
+  /** Of these: in the kernel, where they may wait for its locks. */
+  readonly kernelNs: Ns;
+  readonly idleNs: Ns;
+}
+
 export interface ConcurrencyResult {
+  /** Where processors are simulated. */
+  readonly processors?: ProcessorsResult;
   readonly threads: readonly ThreadResult[];
   readonly timeline: WaitTimeline | null;
   /** Calls of malloc, calloc, realloc and memalign; of free. */
@@ -113,6 +123,7 @@ export function waitTimeline(time: VirtualTime, end: Ns): WaitTimeline {
 }
 
 export interface CallCounts {
+  readonly processors?: ProcessorsResult;
   readonly allocations: number;
   readonly frees: number;
   readonly crossThreadFrees: number;
@@ -129,6 +140,7 @@ export function concurrencyResult(
   const own = totalOf(locks.filter((lock) => lock.name !== 'mmap_lock'));
   const share = (part: number, whole: number) => (whole === 0 ? 1 : 1 - part / whole);
   return {
+    ...(calls.processors && { processors: calls.processors }),
     threads,
     timeline,
     allocations: calls.allocations,

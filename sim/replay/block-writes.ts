@@ -5,7 +5,7 @@ import type { Caches } from '../time/caches.ts';
 import type { VirtualLocks } from '../time/virtual-locks.ts';
 import type { VirtualTime } from '../time/virtual-time.ts';
 
-/** The program writes bytes `from` to `to` - 1 of a block; `full`: each of them, else one on each page. Moves the thread's clock. */
+/** The program writes bytes `from` to `to` - 1 of a block; `full`: each of them, else one on each page. The thread spends the time. */
 export type WriteBlock = (
   target: Allocator,
   t: ThreadSlot,
@@ -19,7 +19,7 @@ export type WriteBlock = (
 export const SMALL_BYTES = 1024;
 
 export function createWriteBlock(
-  { clocks, costs }: VirtualTime,
+  { costs, spend }: VirtualTime,
   { settle }: VirtualLocks,
   { fill, poke }: Caches,
   operations: Float64Array,
@@ -35,7 +35,7 @@ export function createWriteBlock(
     target.touchBlock(handle, from, to);
     const faults = operations[OP_FAULTS]! - before;
     if (to - from <= smallBytes && faults === 0) {
-      clocks[t]! += full ? writeL2Ns + (to - from) * smallByteNs : writeL2Ns;
+      spend(t, full ? writeL2Ns + (to - from) * smallByteNs : writeL2Ns);
       return;
     }
     const address = target.addressOf(handle) + from;

@@ -1,6 +1,7 @@
 import type { ThreadSlot } from '../contract/allocator.ts';
 import type { Ns } from '../contract/units.ts';
 import { DURATION_BUCKETS, durationBucket } from '../time/durations.ts';
+import { KIND_BITS, MARK } from '../time/segments.ts';
 import type { VirtualLocks } from '../time/virtual-locks.ts';
 import type { VirtualTime } from '../time/virtual-time.ts';
 
@@ -13,32 +14,58 @@ export interface CallDurations {
   readonly counts: Int32Array;
 }
 
+// Marks in the log of a thread: what has happened when the log has been played up to there.
+export const MARK_BEGIN = 0; // a call has begun
+export const MARK_MALLOC = 1; // it has ended: one of malloc's kind,
+export const MARK_FREE = 2; // of free's
+export const MARK_USED = 3; // an object has been used: its slot
+export const MARK_BEGUN = 4; // another thread has been made, or is to be woken: that one
+
 /** What calls to the allocator take in virtual time. */
 export interface Calls {
   readonly mallocs: CallDurations;
   readonly frees: CallDurations;
-  /** One element: when the running call began. */
-  readonly callStart: Float64Array;
+  beginCall(t: ThreadSlot): void;
   /** The running call of `t` has ended, but for the work that every call is: it is measured, then the program goes on. */
-  endCall(durations: CallDurations, t: ThreadSlot, callNs: Ns): void;
+  endCall(mark: typeof MARK_MALLOC | typeof MARK_FREE, t: ThreadSlot, callNs: Ns): void;
+  /** The mark has been reached. */
+  reached(mark: number, t: ThreadSlot): void;
 }
 
-export function createCalls({ clocks, costs }: VirtualTime, { settleCall }: VirtualLocks): Calls {
+export function createCalls({ clocks, costs, log, spend, threads }: VirtualTime, locks: VirtualLocks): Calls {
   const { eventNs } = costs;
-  const callStart = new Float64Array(1);
+  const { append, tail } = log;
+  const { settleCall } = locks;
+  const callStart = new Float64Array(threads);
+  const mallocs = noCalls();
+  const frees = noCalls();
 
-  function endCall(durations: CallDurations, t: ThreadSlot, callNs: Ns): void {
-    settleCall(t);
-    const end = clocks[t]! + callNs;
-    const ns = end - callStart[0]!;
-    clocks[t] = end + eventNs;
+  function reached(mark: number, t: ThreadSlot): void {
+    if (mark === MARK_BEGIN) {
+      callStart[t] = clocks[t]!;
+      return;
+    }
+    const durations = mark === MARK_MALLOC ? mallocs : frees;
+    const ns = clocks[t]! - callStart[t]!;
     durations.calls++;
     durations.slow++;
     durations.counts[durationBucket(ns)]!++;
     if (ns > durations.longestNs[0]!) durations.longestNs[0] = ns;
   }
 
-  return { mallocs: noCalls(), frees: noCalls(), callStart, endCall };
+  function mark(code: number, t: ThreadSlot): void {
+    if (tail[t] === 0) reached(code, t);
+    else append(t, MARK | (code << KIND_BITS), 0);
+  }
+
+  function endCall(code: number, t: ThreadSlot, callNs: Ns): void {
+    settleCall(t);
+    spend(t, callNs);
+    mark(code, t);
+    spend(t, eventNs);
+  }
+
+  return { mallocs, frees, beginCall: (t) => mark(MARK_BEGIN, t), endCall, reached };
 }
 
 function noCalls(): CallDurations {

@@ -6,8 +6,8 @@ import {
   type ThreadSlot,
 } from '../contract/allocator.ts';
 import { AllocatorAbort } from '../contract/assert.ts';
-import * as columns from '../contract/event.ts';
 import type { Marks } from '../contract/event.ts';
+import * as columns from '../contract/event.ts';
 import type { Addr, Bytes } from '../contract/units.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { type ObjectTable, requestedOf, setRequested } from './objects.ts';

@@ -1,9 +1,10 @@
 import type { ThreadSlot } from '../contract/allocator.ts';
 import { UserError } from '../contract/assert.ts';
 import type { Ns } from '../contract/units.ts';
-import type { Stop } from '../time/scheduler.ts';
-import * as scheduling from '../time/scheduler.ts';
+import type { Scheduler } from '../time/scheduler.ts';
+import { KIND_BITS, MARK } from '../time/segments.ts';
 import type { VirtualTime } from '../time/virtual-time.ts';
+import { MARK_USED } from './calls.ts';
 import type { SharedObjectTable } from './objects.ts';
 import * as objectTable from './objects.ts';
 
@@ -17,9 +18,11 @@ export interface ObjectWaits {
    * Looks for the object for a while, then gives its processor away until it is there. A thread that looks is where it will be
    * at the end of that while, unless `used` brings it back. `ends`: when the uses that it waits for end, those that have happened.
    */
-  wait(t: ThreadSlot, slot: number, needed: number, ends: Float64Array): Stop;
-  /** The running event has used an object. */
+  wait(t: ThreadSlot, slot: number, needed: number, ends: Float64Array): void;
+  /** The running event has used an object, now or when what is logged has been played. */
   used(t: ThreadSlot, slot: number): void;
+  /** The same, at the thread's clock. */
+  usedNow(t: ThreadSlot, slot: number): void;
   /** Whether the thread waits for uses that have not happened. */
   isWaiting(t: ThreadSlot): boolean;
 }
@@ -28,18 +31,23 @@ export interface ObjectWaits {
 export const WAITER_BITS = 19;
 export const WAITER_MASK = (1 << WAITER_BITS) - 1;
 
-/** `wake`: a thread that waited for uses has them at this time. */
+/**
+ * How far a thread may run ahead of the others with what they cannot see. Only what is counted over all threads together (the peaks,
+ * samples) can tell, and it is off by no more than this.
+ */
+export const AHEAD_NS = 20_000;
+
 export function createObjectWaits(
   time: VirtualTime,
   objects: SharedObjectTable,
-  wake: (t: ThreadSlot, at: Ns) => void,
+  scheduler: () => Pick<Scheduler, 'looks' | 'found' | 'setClock'>,
 ): ObjectWaits {
   // Constants of their own: an imported one is loaded and checked at every use, a local one is folded into the code.
-  const { STOP_BLOCKED, STOP_LIMIT, STOP_UNTIL } = scheduling;
   const { LG_ENTRY_WORDS } = objectTable;
   const waiterBits = WAITER_BITS;
   const waiterMask = WAITER_MASK;
-  const { threads, clocks, until, processor } = time;
+  const { threads, clocks, limit, processor, log } = time;
+  const { append, tail } = log;
   const { pollLimitNs } = time.costs;
   const { ended, made, uses, last: lastUse } = objects;
   if (threads >= WAITER_MASK) {
@@ -49,6 +57,7 @@ export function createObjectWaits(
   const looksFrom = new Float64Array(threads); // since when it does
   const waitsFor = new Int32Array(threads); // and for how many uses of the object
   const nextWaiter = new Int32Array(threads); // another thread that waits for the same object, + 1
+  const hasGivenUp = new Uint8Array(threads); // 1: it has looked for a while, and lets others go first
 
   function isReady(t: ThreadSlot, slot: number, needed: number): boolean {
     return uses[slot << LG_ENTRY_WORDS]! >= needed && ended[slot]! <= clocks[t]!;
@@ -58,26 +67,22 @@ export function createObjectWaits(
     return uses[slot << LG_ENTRY_WORDS] === needed ? ended : made;
   }
 
-  function wait(t: ThreadSlot, slot: number, needed: number, ends: Float64Array): Stop {
-    if (waitingFor[t] === slot) return STOP_BLOCKED;
+  function wait(t: ThreadSlot, slot: number, needed: number, ends: Float64Array): void {
+    if (waitingFor[t] === slot) {
+      hasGivenUp[t] = 1;
+      scheduler().looks(t);
+      return;
+    }
     const q = slot << LG_ENTRY_WORDS;
-    const end = ends[slot]!;
-    const gives = clocks[t]! + pollLimitNs;
     if (uses[q]! >= needed) {
-      if (end <= gives) {
-        clocks[t] = end;
-        return STOP_LIMIT;
-      }
-      clocks[t] = gives;
-      until[t] = end;
-      return STOP_UNTIL;
+      clocks[t] = ends[slot]!; // whoever used it is ahead
+      return;
     }
     waitingFor[t] = slot;
     waitsFor[t] = needed;
     looksFrom[t] = clocks[t]!;
     addWaiter(t, q);
-    clocks[t] = gives;
-    return STOP_LIMIT;
+    clocks[t]! += pollLimitNs;
   }
 
   function addWaiter(t: ThreadSlot, q: number): void {
@@ -86,6 +91,13 @@ export function createObjectWaits(
   }
 
   function used(t: ThreadSlot, slot: number): void {
+    const beyond = clocks[t]! - limit[0]!;
+    const hasWaiter = (lastUse[slot << LG_ENTRY_WORDS]! & waiterMask) !== 0;
+    if (tail[t] === 0 && beyond <= (hasWaiter ? 0 : AHEAD_NS)) usedNow(t, slot);
+    else append(t, MARK | (MARK_USED << KIND_BITS), slot);
+  }
+
+  function usedNow(t: ThreadSlot, slot: number): void {
     const q = slot << LG_ENTRY_WORDS;
     const at = clocks[t]!;
     uses[q]!++;
@@ -103,12 +115,18 @@ export function createObjectWaits(
       waiter = nextWaiter[t]!;
       if (uses[q]! < waitsFor[t]!) {
         addWaiter(t, q);
+        continue;
+      }
+      waitingFor[t] = 0;
+      if (hasGivenUp[t] === 1) {
+        hasGivenUp[t] = 0;
+        scheduler().found(t, at);
       } else {
-        waitingFor[t] = 0;
-        wake(t, Math.max(at, looksFrom[t]!));
+        const there = Math.max(at, looksFrom[t]!);
+        if (there < clocks[t]!) scheduler().setClock(t, there);
       }
     }
   }
 
-  return { isReady, makings, wait, used, isWaiting: (t) => waitingFor[t]! > 0 };
+  return { isReady, makings, wait, used, usedNow, isWaiting: (t) => waitingFor[t]! > 0 };
 }

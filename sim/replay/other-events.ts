@@ -1,18 +1,17 @@
 import type { Allocator, RequestAllocator, ThreadSlot } from '../contract/allocator.ts';
-import * as columns from '../contract/event.ts';
 import type { Touch } from '../contract/event.ts';
-import type { Ns } from '../contract/units.ts';
+import * as columns from '../contract/event.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { VirtualLocks } from '../time/virtual-locks.ts';
 import type { VirtualTime } from '../time/virtual-time.ts';
 import type { WriteBlock } from './block-writes.ts';
-import type { Calls } from './calls.ts';
+import { type Calls, MARK_FREE, MARK_MALLOC } from './calls.ts';
 import { createInterpreter } from './interpreter.ts';
 import { addLive, type LiveBytes } from './live-bytes.ts';
 import type { ObjectWaits } from './object-waits.ts';
 import type { SharedObjectTable } from './objects.ts';
-import * as programOrder from './program-order.ts';
 import type { ProgramOrder } from './program-order.ts';
+import * as programOrder from './program-order.ts';
 
 /** What a free-running thread does besides malloc and free. */
 export interface OtherEvents {
@@ -44,7 +43,7 @@ export interface OtherEventsOptions {
   readonly alive: Uint8Array;
   /** The running event's allocation has failed. */
   readonly onFailure: () => void;
-  readonly onSample: (row: number, label: number, at: Ns) => void;
+  readonly onSample: (row: number, label: number) => void;
 }
 
 export function createOtherEvents(options: OtherEventsOptions): OtherEvents {
@@ -53,9 +52,9 @@ export function createOtherEvents(options: OtherEventsOptions): OtherEvents {
   const { order, kernel, allocator, request, touch, live, write, alive, onFailure, onSample, objects } = options;
   const { requestFrees, requestNeeds } = order;
   const { settle } = options.locks;
-  const { mallocs, frees, callStart, endCall } = options.calls;
+  const { beginCall, endCall } = options.calls;
   const { isReady } = options.waits;
-  const { clocks, costs } = options.time;
+  const { costs, spend } = options.time;
   const { eventNs, mallocNs, freeNs, threadExitNs } = costs;
   const fills = touch === 'full';
   const interpreter = createInterpreter({
@@ -71,12 +70,10 @@ export function createOtherEvents(options: OtherEventsOptions): OtherEvents {
     touchFresh:
       touch === 'none' ? () => {} : (target, t, handle, from, to) => write(target, t, handle, from, to, fills),
     write: (target, t, handle, from, to) => write(target, t, handle, from, to, true),
-    beforeMalloc: () => {}, // the event's start is the call's (free-running.ts)
-    afterMalloc: (t) => endCall(mallocs, t, mallocNs),
-    beforeFree: (t) => {
-      callStart[0] = clocks[t]!;
-    },
-    afterFree: (t) => endCall(frees, t, freeNs),
+    beforeMalloc: beginCall,
+    afterMalloc: (t) => endCall(MARK_MALLOC, t, mallocNs),
+    beforeFree: beginCall,
+    afterFree: (t) => endCall(MARK_FREE, t, freeNs),
     onLive: (change) => addLive(live, change),
     afterOther: settle,
   });
@@ -92,17 +89,17 @@ export function createOtherEvents(options: OtherEventsOptions): OtherEvents {
   function execute(t: ThreadSlot, op: number, p: number): void {
     const argument = argumentOf(order, p);
     const second = secondArgumentOf(order, p);
-    if (op === OP_SAMPLE) onSample(second, argument, clocks[t]!);
+    if (op === OP_SAMPLE) onSample(second, argument);
     else if (op === OP_THREAD_EXIT) exitThread(t);
     else {
-      if (op === OP_WRITE) clocks[t]! += eventNs;
+      if (op === OP_WRITE) spend(t, eventNs);
       interpreter.execute(op, t, slotOf(order, p), argument, second);
     }
   }
 
   function exitThread(t: ThreadSlot): void {
     interpreter.exitThread(t);
-    clocks[t]! += threadExitNs;
+    spend(t, threadExitNs);
     alive[t] = 0;
   }
 

@@ -1,7 +1,6 @@
 import { assert, UserError } from '../contract/assert.ts';
 import type { EventBuffer, Marks } from '../contract/event.ts';
 import * as traced from '../contract/event.ts';
-import { LINE_BITS } from '../time/caches.ts';
 import { lastRows, namesThread, rowsByThread, type ThreadEnd, threadIds, threadNumbers } from './thread-rows.ts';
 
 // The events of a thread lie in chunks of the pool `records`, whose last records hold the link to the next:
@@ -10,16 +9,14 @@ import { lastRows, namesThread, rowsByThread, type ThreadEnd, threadIds, threadN
 //             │ record │ record │     │  next ─┼────► │    1 << LG_CHUNK_WORDS int32 a chunk
 //             └────────┴────────┴─ … ─┴────────┘      └─
 //
-//   malloc    ┌────────┬──────┬────┬───────────┬──────────┐    two words, as small as can be: with slices of milliseconds a trace is
-//   and free: │ slot   │ flag │ op │ size, uses│ line     │    read far ahead of what is executed, through the host's memory
-//             └────────┴──────┴────┴───────────┴──────────┘
-//               26       1      5    16          16 bits       uses: how many the free waits for; line: of the program's table
-//   others:   ┌────────┬──────┬────┬──────────────────────┐
-//             │ slot   │ flag │ op │ a                    │    `extra`: b, of a sample its row; slot, a, b as in event.ts, with
-//             └────────┴──────┴────┴──────────────────────┘    the slots of this file; of a row with a mark OP_BY_MARK and the row
+//   ┌────────┬──────┬────┬────────────┐    two words, as small as can be: with slices of milliseconds a trace is
+//   │ slot   │ flag │ op │ argument   │    read far ahead of what is executed, through the host's memory
+//   └────────┴──────┴────┴────────────┘
+//     26       1      5    32 bits         argument: of a malloc the size, of a free how many uses it waits for, of others `a`;
+//                                          `extra`: their b, of a sample its row. a, b as in event.ts, slots of this file;
+//                                          of a row with a mark OP_BY_MARK and the row
 //
-// A size or a number of uses that is too large for 16 bits is LARGE, and in `extra`. An event's position is the index of its record's
-// first word.
+// An event's position is the index of its record's first word.
 export const LG_RECORD_WORDS = 1;
 export const RECORD_WORDS = 1 << LG_RECORD_WORDS;
 export const LG_CHUNK_WORDS = 9;
@@ -29,9 +26,6 @@ export const CHUNK_END = (1 << LG_CHUNK_WORDS) - RECORD_WORDS;
 /** Another thread has used the object since it was allocated, or allocated it. */
 export const OF_OTHERS = traced.OP_MASK + 1;
 export const SLOT_SHIFT = Math.log2(OF_OTHERS) + 1;
-export { LINE_BITS };
-export const LINE_MASK = (1 << LINE_BITS) - 1;
-export const LARGE = 0xffff;
 
 /**
  * A trace as the free-running modes need it (trace-format.md): for each thread its own events in their order, and what
@@ -92,14 +86,10 @@ export interface ProgramOrderReader {
 const LG_LIFE_WORDS = 2;
 const OWNER = 0; // of a live object: the thread that allocated it << 1, | 1 where others have used it; of a dead one: the next on its list
 const USES = 1;
-const LINE = 2; // of the program's table
-const ALLOCATED = 3; // number of the last allocation or realloc
+const ALLOCATED = 2; // number of the last allocation or realloc
 // Of the first in a batch of free slots:
-const NEXT_BATCH = LINE;
-const LAST_CHUNK = ALLOCATED; // with the last event that has freed one of them
-
-/** The program is a replay: it keeps a pointer and a count for each allocation, 16 bytes in a line of 64. */
-const LG_ENTRIES_PER_LINE = 2;
+const NEXT_BATCH = ALLOCATED;
+const LAST_CHUNK = 3; // with the last event that has freed one of them
 
 /** Slots that a thread gets at a time where none are free: a line of the table of objects, and more. */
 const FRESH_SLOTS = 16;
@@ -164,15 +154,11 @@ function createReader(events: EventBuffer, order: ProgramOrder, ends: readonly T
   } = traced;
   const ofOthers = OF_OTHERS;
   const slotShift = SLOT_SHIFT;
-  const lineBits = LINE_BITS;
-  const lineMask = LINE_MASK;
-  const large = LARGE;
   const chunkEnd = CHUNK_END;
   const chunkMask = CHUNK_MASK;
   const lgChunkWords = LG_CHUNK_WORDS;
   const recordWords = RECORD_WORDS;
   const lgLifeWords = LG_LIFE_WORDS;
-  const lgEntriesPerLine = LG_ENTRIES_PER_LINE;
   const { length, head, slot, a, b, requestFrees: tracedFrees, begins } = events;
   const { threads, records, extra, needs, tail, slotLimit, requestFrees, requestNeeds } = order;
   const lgRecordWords = LG_RECORD_WORDS;
@@ -191,17 +177,16 @@ function createReader(events: EventBuffer, order: ProgramOrder, ends: readonly T
   const endRows = Int32Array.from([...ends.map(({ row }) => row + 1), length]);
   const hasEnded = new Uint8Array(threads).fill(1); // whether the thread's last event has been read; some have none
   for (const { thread } of ends) hasEnded[thread] = 0;
-  const state = new Int32Array(10); // in an array: a variable that functions share is looked up, checked and stored at every use
+  const state = new Int32Array(9); // in an array: a variable that functions share is looked up, checked and stored at every use
   const READ = 0; // rows
   const BEGUN = 1; // entries of `begins`
   const LAST_THREAD = 2; // the thread of the event before
   const SLOTS = 3; // ever used
-  const ENTRIES = 4; // of the program's table
-  const FREE_CHUNK = 5;
-  const CHUNKS = 6; // ever used
-  const CROSS_THREAD_FREES = 7;
-  const ENDED = 8; // entries of `ends`
-  const POOL = 9; // batches that any thread may use
+  const FREE_CHUNK = 4;
+  const CHUNKS = 5; // ever used
+  const CROSS_THREAD_FREES = 6;
+  const ENDED = 7; // entries of `ends`
+  const POOL = 8; // batches that any thread may use
   let byThread: ReturnType<typeof rowsByThread> | undefined;
   state[SLOTS] = FRESH_SLOTS;
   state[CHUNKS] = threads + 1;
@@ -286,10 +271,9 @@ function createReader(events: EventBuffer, order: ProgramOrder, ends: readonly T
     return s;
   }
 
-  /** An entry in the program's table for what was allocated or resized. */
+  /** It was allocated or resized. */
   function renew(s: number): void {
     const p = s << LG_LIFE_WORDS;
-    lives[p + LINE] = state[ENTRIES]!++ >> LG_ENTRIES_PER_LINE;
     lives[p + ALLOCATED] = ++lives[p + USES]!;
   }
 
@@ -327,15 +311,10 @@ function createReader(events: EventBuffer, order: ProgramOrder, ends: readonly T
   }
 
   /** A malloc of so many bytes, or a free that waits for so many uses. */
-  function put(t: number, word: number, argument: number, line: number): void {
+  function put(t: number, word: number, argument: number): void {
     const p = nextPosition(t);
     records[p] = word;
-    if (argument < large) {
-      records[p + 1] = (argument << lineBits) | (line & lineMask);
-    } else {
-      records[p + 1] = (large << lineBits) | (line & lineMask);
-      extra[p >> lgRecordWords] = argument;
-    }
+    records[p + 1] = argument;
   }
 
   /** What is rare, and may have to wait. */
@@ -352,7 +331,6 @@ function createReader(events: EventBuffer, order: ProgramOrder, ends: readonly T
    * what `allocate`, `release` and others do for the rest is written out, with what they count in variables.
    */
   function read(from: number, to: number): number {
-    let entries = state[ENTRIES]!;
     let crossThreadFrees = 0;
     let row = from;
     for (; row < to; row++) {
@@ -365,11 +343,9 @@ function createReader(events: EventBuffer, order: ProgramOrder, ends: readonly T
         freeSlots[t] = lives[life + OWNER]!;
         freeCount[t]!--;
         now[slot[row]!] = s;
-        const line = entries++ >> lgEntriesPerLine;
         lives[life + OWNER] = t << 1;
-        lives[life + LINE] = line;
         lives[life + ALLOCATED] = ++lives[life + USES]!;
-        put(t, op | (s << slotShift), a[row]!, line);
+        put(t, op | (s << slotShift), a[row]!);
       } else if (op === OP_FREE || op === OP_EFREE) {
         const t = current[word >>> OP_BITS]!;
         const s = now[slot[row]!]!;
@@ -378,19 +354,13 @@ function createReader(events: EventBuffer, order: ProgramOrder, ends: readonly T
         const life = s << lgLifeWords;
         const stranger = lives[life + OWNER]! ^ (t << 1);
         const owner = stranger >> 1;
-        put(
-          t,
-          op | (((stranger | -stranger) >>> 31) * ofOthers) | (s << slotShift),
-          lives[life + USES]!,
-          lives[life + LINE]!,
-        );
+        put(t, op | (((stranger | -stranger) >>> 31) * ofOthers) | (s << slotShift), lives[life + USES]!);
         crossThreadFrees += (owner | -owner) >>> 31;
         addFree(t, s);
       } else {
         break;
       }
     }
-    state[ENTRIES] = entries;
     state[CROSS_THREAD_FREES]! += crossThreadFrees;
     if (row > from) state[LAST_THREAD] = current[head[row - 1]! >>> OP_BITS]!;
     return row;
@@ -537,13 +507,8 @@ export function secondArgumentOf({ extra }: ProgramOrder, position: number): num
 }
 
 /** The size of a malloc, the number of uses that a free waits for; of other events `a`. Unsigned. */
-export function argumentOf({ records, extra }: ProgramOrder, position: number): number {
-  const op = records[position]! & traced.OP_MASK;
-  const word = records[position + 1]! >>> 0;
-  if (op !== traced.OP_MALLOC && op !== traced.OP_FREE && op !== traced.OP_EMALLOC && op !== traced.OP_EFREE)
-    return word;
-  const argument = word >>> LINE_BITS;
-  return argument === LARGE ? extra[position >> LG_RECORD_WORDS]! >>> 0 : argument;
+export function argumentOf({ records }: ProgramOrder, position: number): number {
+  return records[position + 1]! >>> 0;
 }
 
 /** How many uses of its object the event at `position` waits for. */

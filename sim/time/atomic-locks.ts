@@ -4,7 +4,7 @@ import type { LockId, LockKind, Locks } from '../contract/locks.ts';
 import type { Memory } from '../contract/memory.ts';
 import type { Ns } from '../contract/units.ts';
 import { DURATION_BUCKETS, durationBucket } from './durations.ts';
-import type { MeasuredLock } from './virtual-locks.ts';
+import type { MeasuredLock } from './lock-table.ts';
 
 // Each lock has a line of its own ─►  ┌──────┬───────┬──────────────┐   WORDS_PER_LOCK int32
 //                                     │ word │ owner │  (padding)   │
@@ -155,8 +155,6 @@ export function createAtomicLocks(options: AtomicLockOptions): AtomicLocks {
     releaseShared: release,
     push: () => {},
     pull: () => {},
-    isHeldOff: () => false,
-    whenBack: (_t, action) => action(),
     measured: locks,
   };
 }

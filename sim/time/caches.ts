@@ -1,5 +1,5 @@
 import type { ThreadSlot } from '../contract/allocator.ts';
-import type { Bytes, Ns, Page } from '../contract/units.ts';
+import type { Bytes, Page } from '../contract/units.ts';
 import { PAGE_LIMIT } from '../kernel/layout.ts';
 import type { VirtualTime } from './virtual-time.ts';
 
@@ -13,37 +13,22 @@ import type { VirtualTime } from './virtual-time.ts';
  * again each time).
  */
 export interface Caches {
-  /** The thread writes `bytes` bytes on pages `first` to `last`; `faults` of these have just been cleared. Moves its clock. */
+  /** The thread writes `bytes` bytes on pages `first` to `last`; `faults` of these have just been cleared. It spends the time. */
   fill(t: ThreadSlot, first: Page, last: Page, bytes: Bytes, faults: number): void;
   /** The same for one line on each of the pages. */
   poke(t: ThreadSlot, first: Page, last: Page, faults: number): void;
   /** The thread has executed so many events: what it read and wrote for them, beside the blocks, went through the same caches. */
   pass(t: ThreadSlot, events: number): void;
-  /** To be given to `lineNs`: when and where the thread is, good for some events. */
-  now(t: ThreadSlot): number;
-  /**
-   * What it takes the thread to use a line of the program's table: it comes from where it was used last. Lines in their order are
-   * fetched before they are needed.
-   */
-  lineNs(t: ThreadSlot, line: number, now: number): Ns;
 }
 
-/** The lines of the program's table have numbers of so many bits, and begin again: 4 MiB of it. */
-export const LINE_BITS = 16;
-/**
- * Lines of the table that a thread passes over and still finds fetched ahead. In the article's loop it made no difference to 4 and 8
- * threads (3 and 6 lines) that others' entries lay between, to 12 (9 lines) it did.
- */
-const FETCHED_AHEAD = 6;
 /** What a replay brings into its caches for an event: a line of the table, one of its list, and the chunk's with its neighbour's. */
 const EVENT_BYTES = 256;
 
 const TIME_BITS = 20;
 const TIME_MASK = (1 << TIME_BITS) - 1;
 
-export function createCaches({ threads, clocks, processor, running, costs }: VirtualTime): Caches {
+export function createCaches({ processor, running, costs, spend }: VirtualTime): Caches {
   const processors = running.length;
-  const { lineTransferNs, coldLineNs } = costs;
   const { fillRateL2, fillRateL3, fillRateMemory, fillRateCleared, writeL2Ns, writeL3Ns, writeMemoryNs } = costs;
   const l2Pages = (costs.cacheL2Bytes / 4096) | 0; // whole: what is computed with them stays whole
   const l3Pages = (costs.cacheL3Bytes / 4096) | 0;
@@ -56,10 +41,6 @@ export function createCaches({ threads, clocks, processor, running, costs }: Vir
   const MISS_L3 = 1 / fillRateL3 - 1 / fillRateL2;
   const MISS_MEMORY = 1 / fillRateMemory - 1 / fillRateL2;
   const CLEARED = 1 / fillRateCleared - 1 / fillRateL2;
-
-  const lines = new Int32Array(1 << LINE_BITS); // by line of the table: as the history
-  const linePrices = Float64Array.of(0, lineTransferNs, coldLineNs);
-  const lastLine = new Int32Array(threads).fill(-1); // that came over
 
   /** 0: in the own cache; 1: in the shared one; 2: in memory. The page is then in the own cache. */
   function place(own: number, now: number, page: Page): number {
@@ -103,7 +84,7 @@ export function createCaches({ threads, clocks, processor, running, costs }: Vir
       const share = Math.min(1, faults / (last - first + 1));
       missNs = missNs * (1 - share) + bytes * share * CLEARED;
     }
-    clocks[t]! += bytes * L2_NS + missNs;
+    spend(t, bytes * L2_NS + missNs);
   }
 
   function poke(t: ThreadSlot, first: Page, last: Page, faults: number): void {
@@ -115,27 +96,8 @@ export function createCaches({ threads, clocks, processor, running, costs }: Vir
       ns += where === 0 ? writeL2Ns : where === 1 ? writeL3Ns : writeMemoryNs;
     }
     wrote(own, (last - first + 1) << 6);
-    clocks[t]! += faults > 0 ? Math.min(ns, (last - first + 1) * writeL2Ns) : ns;
+    spend(t, faults > 0 ? Math.min(ns, (last - first + 1) * writeL2Ns) : ns);
   }
 
-  function now(t: ThreadSlot): number {
-    const own = processor[t]! + 1;
-    return (own << TIME_BITS) | ticks[own]!;
-  }
-
-  // Computed, not branched on: where threads share lines the host's processor would guess wrong too often.
-  function lineNs(t: ThreadSlot, line: number, stamp: number): Ns {
-    const before = lines[line]!;
-    lines[line] = stamp;
-    const distance = (stamp - before) | 0;
-    const comes = ((l2Pages - distance) | distance) >>> 31; // 1: used elsewhere, or too long ago
-    const step = ((line - lastLine[t]!) << (32 - LINE_BITS)) >> (32 - LINE_BITS);
-    lastLine[t]! += step * comes;
-    const isFar = (step | (FETCHED_AHEAD - step)) >>> 31; // 1: backwards, or too far ahead
-    const since = (ticks[before >>> TIME_BITS]! - before) & TIME_MASK;
-    const isCold = ((l3Pages - since) | (before - 1)) >>> 31; // 1: in no cache, or never used
-    return linePrices[(comes & isFar) << isCold]!;
-  }
-
-  return { fill, poke, pass: (t, events) => wrote(processor[t]! + 1, events * EVENT_BYTES), now, lineNs };
+  return { fill, poke, pass: (t, events) => wrote(processor[t]! + 1, events * EVENT_BYTES) };
 }

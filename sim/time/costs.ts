@@ -17,14 +17,17 @@ export interface Costs {
   /** A call that its thread's cache serves. */
   readonly mallocNs: Ns;
   readonly freeNs: Ns;
+  /** The same of jemalloc's. */
+  readonly jemallocMallocNs: Ns;
+  readonly jemallocFreeNs: Ns;
   /** What of slow paths and the kernel was counted, each time it was. */
   readonly operations: Readonly<Record<Operation, Ns>>;
+  /** How far the same work is from its price half of the times, as a share of the price (a quartile's distance from the median). */
+  readonly priceSpread: number;
   /** Acquire and release of a lock that nobody else wants, its line being in the own cache. */
   readonly lockNs: Ns;
   /** A line that another processor wrote last comes over; a lock's, and while it is held the lines that it guards. */
   readonly lineTransferNs: Ns;
-  /** Until a line is there that no near cache holds. */
-  readonly coldLineNs: Ns;
   readonly guardedTransferNs: Ns;
   /** How long a processor that takes a lock again and again keeps its line, where another one wants it too. */
   readonly lineKeepNs: Ns;
@@ -35,21 +38,20 @@ export interface Costs {
   /** futex(FUTEX_WAIT) of a lock that is released before the kernel looks at it. */
   readonly futexWaitNs: Ns;
   readonly futexWakeNs: Ns;
-  /** What a processor's first call of each kind takes longer, as no cache holds what it needs. */
-  readonly coldCallNs: Ns;
   /** Waking a thread that sleeps, beyond the call, on the waker: where it only queues, and where its processor is to be interrupted. */
   readonly wakeThreadNs: Ns;
   readonly wakeIdleNs: Ns;
   /** From the wake-up to the first instruction of a thread whose processor has to be interrupted for it. */
   readonly wakeLatencyNs: Ns;
   readonly contextSwitchNs: Ns;
-  /** On average: the scheduler looks at ticks only, so a slice is up to half as long again, or half as long. */
-  readonly timeSliceNs: Ns;
+  /** pthread_create(), for the thread that makes another one. */
+  readonly threadCreateNs: Ns;
   /** What a thread's begin and exit cost the processor it runs on. */
   readonly threadBeginNs: Ns;
   readonly threadExitNs: Ns;
-  /** For each other processor that runs a thread of the process when pages or rights are taken away: on the initiator, and there. */
+  /** When pages or rights are taken away while other processors run threads of the process: for the first of them, for each further one, and there. */
   readonly shootDownNs: Ns;
+  readonly shootDownTargetNs: Ns;
   readonly interruptNs: Ns;
   /** Caches, for what the program writes: sizes in bytes, rates in bytes per nanosecond. */
   readonly cacheL2Bytes: number;
@@ -70,7 +72,9 @@ export interface Costs {
  * machine was twice as fast at the first. Prices that were measured only the second time (what the program does itself, looks at
  * chunks, filling of cleared pages, rousing of processors, what comes over with a lock, interrupts) are given here in the
  * first's terms, by the ratio of those that were measured both times: locks, system calls, futex calls and faults, 0.55. mprotect: a
- * quarter more than then, which is what it takes longer on a heap that is used.
+ * quarter more than then, which is what it takes longer on a heap that is used. pthread_create, the spread, and jemalloc's calls beside glibc's (0.70 of them) were measured later.
+ * What a further target of a shoot-down costs no machine with two processors can tell: a broadcast to 79 others took 93 us on KVM with x2APIC
+ * clusters where one interrupt took 2.5 (commit 4180bf1b655a).
  *
  * What no measurement isolates is derived: a split or a coalesce writes three or four words of two chunks that a search has
  * looked at already; a slow call is what a trip into an arena costs beyond the lock and a split, all in the caches. What it
@@ -81,6 +85,8 @@ const VIRTUAL_MACHINE: Costs = {
   pollLimitNs: 3_000,
   mallocNs: 6,
   freeNs: 5,
+  jemallocMallocNs: 4.2,
+  jemallocFreeNs: 3.5,
   operations: {
     slowCalls: 2,
     binScanSteps: 30,
@@ -108,24 +114,24 @@ const VIRTUAL_MACHINE: Costs = {
     brkShrinks: 3_300,
     mappingsEntered: 3_000,
   },
+  priceSpread: 0.006,
   lockNs: 5,
   lineTransferNs: 30,
-  coldLineNs: 70,
   guardedTransferNs: 85,
   lineKeepNs: 350,
   spinLimitNs: 9_000,
   syscallNs: 100,
   futexWaitNs: 200,
   futexWakeNs: 150,
-  coldCallNs: 12_000,
   wakeThreadNs: 800,
   wakeIdleNs: 4_500,
   wakeLatencyNs: 12_000,
   contextSwitchNs: 600,
-  timeSliceNs: 4_000_000,
+  threadCreateNs: 42_000,
   threadBeginNs: 10_000,
   threadExitNs: 15_000,
   shootDownNs: 8_000,
+  shootDownTargetNs: 1_200,
   interruptNs: 5_000,
   cacheL2Bytes: 524_288,
   cacheL3Bytes: 33_554_432,
@@ -142,11 +148,12 @@ const VIRTUAL_MACHINE: Costs = {
  * A server without a hypervisor. Sources of what differs: a minor fault with its cleared page is 0.25 to 0.5 us in
  * lmbench's lat_pagefault and in will-it-scale's page_fault1 on x86 servers since 2017; system call entry 70 to 100 ns
  * with the mitigations on; a remote TLB flush under 1 us (Amit, "Optimizing the TLB shootdown algorithm", ATC 2017);
- * wake-up of an idle core 1.5 to 3 us (schbench, perf bench futex).
+ * wake-up of an idle core 1.5 to 3 us (schbench, perf bench futex); a FUTEX_WAIT that fails 0.64 us (perf bench futex hash, 1.57 M calls a second
+ * for each of 112 threads on Skylake: commit a734d9fca84e); a thread made and joined 9 us on Skylake (lemire.me, "Cost of a thread in C++ under
+ * Linux", 2020); a shoot-down 6 us with 16 cores (Kumar et al., "Latr: Lazy Translation Coherence", ASPLOS 2018): 0.37 us a further target.
  */
 const BARE_METAL: Costs = {
   ...VIRTUAL_MACHINE,
-  timeSliceNs: 2_800_000,
   operations: {
     ...VIRTUAL_MACHINE.operations,
     faults: 400,
@@ -163,25 +170,35 @@ const BARE_METAL: Costs = {
     mappingsEntered: 800,
   },
   syscallNs: 80,
-  futexWaitNs: 200,
+  futexWaitNs: 640,
   futexWakeNs: 200,
-  coldCallNs: 4_000,
   wakeThreadNs: 800,
   wakeIdleNs: 1_000,
   wakeLatencyNs: 2_000,
+  threadCreateNs: 9_000,
   threadBeginNs: 5_000,
   threadExitNs: 7_000,
   shootDownNs: 700,
+  shootDownTargetNs: 370,
   interruptNs: 400,
 };
 
 export const COST_PROFILES: Readonly<Record<string, Costs>> = { vm: VIRTUAL_MACHINE, 'bare-metal': BARE_METAL };
 export const DEFAULT_PROFILE = 'vm';
 
+/** With the prices of calls that the cache of the model of this name serves. */
+export function costsOf(model: string, costs: Costs): Costs {
+  if (model !== 'jemalloc') return costs;
+  return { ...costs, mallocNs: costs.jemallocMallocNs, freeNs: costs.jemallocFreeNs };
+}
+
 /** Prices in the order of the operation counters. */
 export function operationPrices(costs: Costs): Float64Array {
   return Float64Array.from(OPERATIONS, (name) => costs.operations[name]);
 }
+
+/** Prices that files of earlier versions have, and that nothing needs any more. */
+const RETIRED = ['coldCallNs', 'coldLineNs', 'timeSliceNs'];
 
 /** A profile as `sim calibrate` writes it: any of the prices, over those of the profile `base`. */
 export function parseCosts(text: string, file: string): Costs {
@@ -198,6 +215,7 @@ export function parseCosts(text: string, file: string): Costs {
     throw new UserError(`${file}: base: found '${base}', expected one of ${Object.keys(COST_PROFILES).join(', ')}`);
   }
   if (!isRecord(operations)) throw new UserError(`${file}: operations: expected an object of prices`);
+  for (const name of RETIRED) delete prices[name];
   checkPrices(prices, below, file, '');
   checkPrices(operations, below.operations, file, 'operations.');
   return { ...below, ...prices, operations: { ...below.operations, ...operations } };

@@ -20,7 +20,7 @@ const MEASURED = {
   madviseRoundNs: 900 + 150 + 400 + 500,
   brkRoundNs: 900 + 150 + 2 * 600 + 500 + 2000,
   firstFaultNs: 2900,
-  coldCallNs: 7000,
+  threadCreateNs: 7000,
   mremapNs: 1500,
   fillRateL1: 110,
   fillRateL2: 100,
@@ -54,7 +54,7 @@ test('what calibrate writes is what --costs reads', () => {
   expect(costs.operations.faults).toBe(900);
   expect(costs.operations.mmap).toBe(700); // the entry has its own price
   expect(costs.operations).toMatchObject({ flushes: 500, munmap: 1200, brkShrinks: 2000, mappingsEntered: 2000 });
-  expect(costs.coldCallNs).toBe(7000);
+  expect(costs.threadCreateNs).toBe(7000);
   expect(costs.syscallNs).toBe(100);
   expect(costs.wakeThreadNs).toBe(2000 - 150 - 200 - 600);
   expect(costs.fillRateL2).toBe(110);

@@ -4,7 +4,6 @@ import { OP_CLOCK, OP_MASK, OP_SAMPLE } from '../../sim/contract/event.ts';
 import {
   argumentOf,
   isUse,
-  LINE_MASK,
   needOf,
   OF_OTHERS,
   RECORD_WORDS,
@@ -30,7 +29,7 @@ function orderOf(lines: readonly string[]) {
   });
   const at = (row: number) => {
     const p = positions.get(row)!;
-    const [word, other] = order.records.slice(p, p + RECORD_WORDS);
+    const word = order.records[p];
     const op = word! & OP_MASK;
     const slot = slotOf(order, p);
     return {
@@ -38,7 +37,6 @@ function orderOf(lines: readonly string[]) {
       slot,
       argument: argumentOf(order, p),
       second: secondArgumentOf(order, p),
-      line: other! & LINE_MASK,
       need: needOf(order, p),
       ofOthers: (word! & OF_OTHERS) !== 0,
       counts: isUse(op, slot, argumentOf(order, p)),
@@ -85,14 +83,6 @@ test('a free waits for the allocation and the writes, a write for the last reall
 test('a block is of others from the first use by another thread on', () => {
   const { at } = orderOf(['m 1 1 8', 'w 1 1 0 4', 'f 1 1', 'm 2 1 8', 'w 2 1 0 4', 'w 3 1 0 4', 'w 2 1 0 4', 'f 2 1']);
   expect([0, 1, 2, 3, 4, 5, 6, 7].map((row) => at(row).ofOthers)).toEqual([...Array(5).fill(false), true, true, true]);
-});
-
-test('the program keeps its blocks in file order, four to a line of its table', () => {
-  const { at } = orderOf([...Array.from({ length: 6 }, (_, i) => `m ${i % 2} ${i} 8`), 'r 0 0 16', 'f 1 0', 'f 0 5']);
-  const lineOf = (row: number) => at(row).line;
-  expect([0, 1, 2, 3, 4, 5].map(lineOf)).toEqual([0, 0, 0, 0, 1, 1]);
-  expect(lineOf(7)).toBe(1); // where the realloc, the seventh, put it
-  expect(lineOf(8)).toBe(1);
 });
 
 test('a slot is used again only by the thread that freed it', () => {

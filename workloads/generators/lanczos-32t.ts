@@ -1,6 +1,6 @@
 import { createRandom } from '../../sim/contract/random.ts';
 import { type BlockId, createEventBuilder, type EventBuilder } from '../builder.ts';
-import { defineWorkload, numberParameter, seedParameter } from '../workload.ts';
+import { defineWorkload, numberParameter, seedParameter, startParameter } from '../workload.ts';
 import { FIFTEEN_SIZES, type ImageSize, imageSizes, imageSizesParameter } from './image-sizes.ts';
 import { interleave } from './interleave.ts';
 
@@ -30,6 +30,7 @@ export const lanczos32t = defineWorkload({
     sizes: imageSizesParameter(FIFTEEN_SIZES, 'to make, one after the other'),
     requests: numberParameter(1, 'requests', 'one after the other, by the same threads', { min: 1, max: 100000 }),
     seed: seedParameter(),
+    start: startParameter('serial'),
   },
   cpus: ({ threads }) => threads,
   generate({ threads, width, height, sizes, requests, seed }) {

@@ -1,6 +1,6 @@
 import { createRandom, type Random } from '../../sim/contract/random.ts';
 import { type BlockId, createEventBuilder, type EventBuilder } from '../builder.ts';
-import { defineWorkload, numberParameter, seedParameter } from '../workload.ts';
+import { defineWorkload, numberParameter, seedParameter, startParameter } from '../workload.ts';
 import { FIFTEEN_SIZES, type ImageSize, imageSizes, imageSizesParameter } from './image-sizes.ts';
 import {
   type CacheView,
@@ -46,6 +46,7 @@ export const lanczosIm6 = defineWorkload({
     height: numberParameter(2160, 'pixels', 'of the source image', { min: 1, max: 65536 }),
     sizes: imageSizesParameter(FIFTEEN_SIZES, 'to make, one after the other'),
     seed: seedParameter(),
+    start: startParameter('serial'),
   },
   cpus: () => 2,
   generate({ limit, width, height, sizes, seed }) {

@@ -1,6 +1,6 @@
 import { createRandom } from '../../sim/contract/random.ts';
 import { createEventBuilder } from '../builder.ts';
-import { defineWorkload, numberParameter, seedParameter } from '../workload.ts';
+import { defineWorkload, numberParameter, seedParameter, startParameter } from '../workload.ts';
 import { interleave } from './interleave.ts';
 
 /**
@@ -16,6 +16,7 @@ export const rows = defineWorkload({
     blocks: numberParameter(3, 'blocks', 'in a round', { min: 1, max: 10000 }),
     size: numberParameter(30720, 'bytes', 'of each block', { min: 0, max: 2 ** 32 - 1 }),
     seed: seedParameter(),
+    start: startParameter('serial'),
   },
   cpus: ({ threads }) => threads,
   generate({ threads, rounds, blocks, size, seed }) {

@@ -86,6 +86,20 @@ static void unpin(void)
 
 static void *nothing(void *arg) { return arg; }
 
+static int ascending(const void *a, const void *b) { return *(const double *)a < *(const double *)b ? -1 : *(const double *)a > *(const double *)b; }
+/* How far the same few calls are from their median, half of the times: half the distance of the quartiles, as a share of the median. */
+static double spread(void)
+{
+	enum { SAMPLES = 20000, CALLS = 32 };
+	static double times[SAMPLES];
+	for (int i = 0; i < SAMPLES; i++) {
+		double t = now_ns();
+		for (int k = 0; k < CALLS; k++) { sink = malloc(2000); free(sink); }
+		times[i] = now_ns() - t;
+	}
+	qsort(times, SAMPLES, sizeof *times, ascending);
+	return (times[3 * SAMPLES / 4] - times[SAMPLES / 4]) / 2 / times[SAMPLES / 2];
+}
 static void calls(void)
 {
 	enum { N = 100000 };
@@ -99,6 +113,7 @@ static void calls(void)
 	/* 2000-byte blocks pass by the thread cache: one trip into an arena and back, no lock contended. */
 	TYPICAL(t, N, , for (int i = 0; i < N; i++) { sink = malloc(2000); free(sink); });
 	report("arenaPairNs", t);
+	report("priceSpread", spread());
 	pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 	TYPICAL(t, N, , for (int i = 0; i < N; i++) { pthread_mutex_lock(&mutex); pthread_mutex_unlock(&mutex); });
 	report("mutexPairNs", t);
@@ -234,38 +249,6 @@ static void first_faults(void)
 	      for (int i = 0; i < N; i++) p[2 * i * apart] = 1;
 	      double t2_ = now_ns(); munmap(p, N * 2 * apart); t_ += now_ns() - t2_);
 	report("firstFaultNs", t);
-}
-
-/*
- * What the first call of each kind takes longer than the second, in a thread that has just been woken: the mean over the calls with
- * which glibc makes an arena.
- */
-static _Atomic uint32_t begin_cold;
-static void *cold_thread(void *arg)
-{
-	double *extra = arg, times[2] = {0, 0};
-	while (!atomic_load(&begin_cold)) syscall(SYS_futex, &begin_cold, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0);
-	for (int turn = 0; turn < 2; turn++) {
-		double t = now_ns();
-		char *p = mmap(NULL, 4096 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-		munmap(p + 2048 * PAGE, 2048 * PAGE);
-		mprotect(p, 33 * PAGE, PROT_READ | PROT_WRITE);
-		p[0] = 1;
-		times[turn] = now_ns() - t;
-	}
-	*extra = (times[0] - times[1]) / 4;
-	return NULL;
-}
-static void cold_calls(void)
-{
-	double extra = 0;
-	pthread_t thread;
-	pthread_create(&thread, NULL, cold_thread, &extra);
-	usleep(20000);
-	atomic_store(&begin_cold, 1);
-	syscall(SYS_futex, &begin_cold, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
-	pthread_join(thread, NULL);
-	report("coldCallNs", extra > 0 ? extra : 0);
 }
 
 /*
@@ -665,8 +648,16 @@ static double tick_rate(char *p, double *each)
 	*each = median(gaps, count);
 	return median(rates, count);
 }
+/* The other processors but the first two, each with a thread that does nothing but run. */
+static void *bystander(void *arg)
+{
+	pin((int)(intptr_t)arg);
+	while (!atomic_load_explicit(&stop, memory_order_relaxed)) __builtin_ia32_pause();
+	return NULL;
+}
 static void shoot_down(void)
 {
+	enum { MOST = 64 };
 	char *p = map(PAGE);
 	pin(0);
 	double alone = forget_page(p, 0), each;
@@ -674,13 +665,23 @@ static void shoot_down(void)
 	atomic_store(&stop, 0);
 	pthread_create(&second, NULL, busy, NULL);
 	usleep(2000);
-	double shared = forget_page(p, 1), calm = tick_rate(NULL, &each), disturbed = tick_rate(p, &each);
+	double shared = forget_page(p, 1), calm = tick_rate(NULL, &each), disturbed = tick_rate(p, &each), all = -1;
+	int others = (int)sysconf(_SC_NPROCESSORS_ONLN) - 2;
+	if (others > MOST) others = MOST;
+	pthread_t bystanders[MOST];
+	for (int i = 0; i < others; i++) pthread_create(&bystanders[i], NULL, bystander, (void *)(intptr_t)(i + 2));
+	if (others > 0) {
+		usleep(2000);
+		all = forget_page(p, 1);
+	}
 	atomic_store(&stop, 1);
 	pthread_join(second, NULL);
+	for (int i = 0; i < others; i++) pthread_join(bystanders[i], NULL);
 	unpin();
 	munmap(p, PAGE);
 	if (shared < alone || calm <= 0 || disturbed < 0) return; /* never seen to run side by side: says nothing */
 	report("shootDownNs", shared - alone);
+	if (all > shared) report("shootDownTargetNs", (all - shared) / others);
 	report("interruptNs", disturbed < calm ? each * (1 - disturbed / calm) : 0);
 }
 
@@ -717,21 +718,24 @@ static void *passer(void *arg)
 	while (!atomic_load(&gate)) futex_wait(&gate, 0);
 	return NULL;
 }
-static double thread_life(void)
+static double thread_life(double *create)
 {
-	double times[ROUNDS];
+	double times[ROUNDS], creates[ROUNDS];
 	for (int round = 0; round < ROUNDS; round++) {
 		pthread_t threads[32];
 		pin(0);
 		atomic_store(&gate, 0);
-		for (int i = 0; i < 32; i++) pthread_create(&threads[i], NULL, passer, NULL);
-		usleep(5000);
 		double t = now_ns();
+		for (int i = 0; i < 32; i++) pthread_create(&threads[i], NULL, passer, NULL);
+		creates[round] = (now_ns() - t) / 32;
+		usleep(5000);
+		t = now_ns();
 		atomic_store(&gate, 1);
 		syscall(SYS_futex, &gate, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL, 0);
 		for (int i = 31; i >= 0; i--) pthread_join(threads[i], NULL); /* the last one first: it need not be woken 32 times */
 		times[round] = (now_ns() - t) / 32;
 	}
+	*create = median(creates, ROUNDS);
 	return median(times, ROUNDS);
 }
 
@@ -801,7 +805,6 @@ static void memory_rates(void)
 	report("fillRateMemory", fill_rate(64UL << 20));
 	report("scatteredWriteL3Ns", scattered_write(8UL << 20));
 	report("scatteredWriteMemoryNs", scattered_write(64UL << 20));
-	report("coldLineNs", cold_line(32UL << 20));
 	report("usableCacheBytes", usable_cache());
 }
 static void switches(void)
@@ -816,18 +819,36 @@ static void hand_overs(void)
 	report("lineTransferNs", line_transfer());
 	report("lineKeepNs", line_keep());
 }
-static void thread_lives(void) { report("threadLifeNs", thread_life()); }
+static void thread_lives(void)
+{
+	double create, life = thread_life(&create);
+	report("threadLifeNs", life);
+	report("threadCreateNs", create);
+}
 
 static const struct {
 	void (*measure)(void);
 	int cpus; /* that it needs */
 } parts[] = {
-	{calls, 1}, {working_set, 1}, {faults, 1}, {fault_fills, 1}, {releases, 1}, {first_faults, 1}, {syscalls, 1}, {cold_calls, 1}, {rates, 1}, {memory_rates, 1},
+	{calls, 1}, {working_set, 1}, {faults, 1}, {fault_fills, 1}, {releases, 1}, {first_faults, 1}, {syscalls, 1}, {rates, 1}, {memory_rates, 1},
 	{switches, 1}, {hand_overs, 2}, {shoot_down, 2}, {wake_idle, 2}, {thread_lives, 1},
 };
 
-int main(void)
+/* Of an allocator that is preloaded: what a call takes that its thread's cache serves. */
+extern int mallctl(const char *, void *, size_t *, void *, size_t) __attribute__((weak));
+static int preloaded(void)
 {
+	double t;
+	if (!mallctl) return 3;
+	TYPICAL(t, 100000, , for (int i = 0; i < 100000; i++) { sink = malloc(48); free(sink); });
+	printf("{\n  \"jemallocPairNs\": %.4g\n}\n", t);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc > 1) return preloaded();
+	(void)argv;
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
 	mallopt(M_MMAP_THRESHOLD, 1 << 30);

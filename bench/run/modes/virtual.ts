@@ -22,8 +22,11 @@ import { createFreeRunning, type FreeRunning } from '../../../sim/replay/free-ru
 import { createSharedObjectTable, type SharedObjectTable } from '../../../sim/replay/objects.ts';
 import { type ProgramOrderReader, readProgramOrder } from '../../../sim/replay/program-order.ts';
 import { createRecordedTime } from '../../../sim/replay/recorded-time.ts';
-import { COST_PROFILES, DEFAULT_PROFILE } from '../../../sim/time/costs.ts';
+import { COST_PROFILES, costsOf, DEFAULT_PROFILE } from '../../../sim/time/costs.ts';
 import { durationBucket } from '../../../sim/time/durations.ts';
+import { checkVirtualTime } from '../../../sim/time/invariants.ts';
+import { DEFAULT_HZ } from '../../../sim/time/scheduler.ts';
+import { createTopology, DEFAULT_TOPOLOGY } from '../../../sim/time/topology.ts';
 import { createVirtualLocks, type VirtualLocks } from '../../../sim/time/virtual-locks.ts';
 import { createVirtualTime, type VirtualTime } from '../../../sim/time/virtual-time.ts';
 import { assemble } from '../machine.ts';
@@ -31,6 +34,7 @@ import type { RunResult } from '../result.ts';
 import { Run } from '../run.ts';
 import type { Timing } from '../run-result.ts';
 import type { SessionOptions } from '../session-options.ts';
+import { createTimeTrace, type TimeTrace } from '../time-trace.ts';
 
 /** A run in virtual time: each thread at its own pace on `cpus` simulated processors. */
 class VirtualRun extends Run {
@@ -41,15 +45,26 @@ class VirtualRun extends Run {
   /** Lines by event: threads do not reach them in file order. */
   private readonly placements: (string | undefined)[] = [];
   private nextSample: number;
+  private readonly timeTrace: TimeTrace | undefined;
 
   constructor(options: SessionOptions) {
     const { events, cpus } = options;
     const touch = options.touch ?? events.touch;
     const program = readProgramOrder(events);
     const { threads, slotLimit } = program.order;
-    const costs = options.costs ?? COST_PROFILES[DEFAULT_PROFILE]!;
-    const time = createVirtualTime(threads, cpus, costs, options.seed ?? 0);
+    const { model } = options.spec.below ?? options.spec;
+    const costs = costsOf(model.name, options.costs ?? COST_PROFILES[DEFAULT_PROFILE]!);
     const kernel = { ...KERNEL_DEFAULTS, ...options.kernel };
+    const { topology = DEFAULT_TOPOLOGY, hz = DEFAULT_HZ, seed = 0, start = 'barrier' } = options;
+    const time = createVirtualTime({
+      threads,
+      cpus,
+      costs,
+      seed,
+      topology: createTopology(topology, cpus, costs.lineTransferNs),
+      version: kernel.version,
+      hz,
+    });
     let locks: VirtualLocks | undefined;
     let objects: SharedObjectTable | undefined;
     const assembled = assemble({
@@ -68,10 +83,16 @@ class VirtualRun extends Run {
     this.time = time;
     this.locks = locks!;
     const { machine, allocator, request } = assembled;
-    const { placements, syscalls, check, sampleEvery = 0 } = options;
+    const { placements, syscalls, check, sampleEvery = 0, timeTrace } = options;
+    if (timeTrace) {
+      const lockName = (id: number): string => this.locks.table.locks[id]!.name;
+      this.timeTrace = createTimeTrace({ sink: timeTrace, ids: program.order.ids, cpus, lockName });
+      time.observer = this.timeTrace;
+    }
     this.nextSample = sampleEvery > 0 ? sampleEvery : Infinity;
     this.replay = createFreeRunning({
       program,
+      start,
       objects: objects!,
       kernel: machine.kernel,
       allocator,
@@ -84,7 +105,7 @@ class VirtualRun extends Run {
       endsEarly: strangersFree(events),
       recordedNs: options.pace === 'recorded' ? createRecordedTime(events) : undefined,
       onFailure: (row) => this.failedRows.push(row),
-      onSample: (row, label, at) => this.sample(events.labels[label]!, row, at),
+      onSample: (row, label) => this.sample(events.labels[label]!, row, this.nowNs()),
       onEvent: placements || check === 'events' ? (row, op, handle) => this.afterEvent(row, op, handle) : undefined,
     });
     if (syscalls) {
@@ -110,7 +131,7 @@ class VirtualRun extends Run {
 
   /** As a trace dates them: by the begin of the turn in which the last event came. Elsewhere a turn may be the whole run. */
   private sampleNs(): Ns {
-    return this.options.pace === 'recorded' ? this.time.horizon[0]! : this.replay.clockNs();
+    return this.options.pace === 'recorded' ? this.time.horizon[0]! : this.nowNs();
   }
 
   override eventsDone(): number {
@@ -123,6 +144,8 @@ class VirtualRun extends Run {
 
   protected override sampleEnd(): void {
     this.sample('(end)', this.options.events.length, this.endNs());
+    this.replay.scheduler.closeAccounts(this.endNs());
+    this.timeTrace?.end();
     for (const line of this.placements) if (line !== undefined) this.options.placements!.write(line);
   }
 
@@ -132,11 +155,17 @@ class VirtualRun extends Run {
 
   /** The end of the run so far. */
   private endNs(): Ns {
-    return this.replay.scheduler.unfinished() === 0 ? this.replay.scheduler.endNs() : this.time.horizon[0]!;
+    return this.replay.scheduler.unfinished() === 0 ? this.replay.scheduler.endNs() : this.nowNs();
+  }
+
+  /** Where the running thread is: samples come in the order of time. */
+  private nowNs(): Ns {
+    return Math.max(this.replay.nowNs(), this.samples.at(-1)?.virtualNs ?? 0);
   }
 
   protected override timing(): Timing {
     const { program, time, replay } = this;
+    const end = this.endNs();
     const { order } = program;
     const { mallocNs, freeNs } = time.costs;
     const threads: ThreadResult[] = [];
@@ -153,7 +182,7 @@ class VirtualRun extends Run {
       });
     }
     const locks = this.locks.measured.map(lockResult).filter((lock) => lock.acquisitions + lock.failedTries > 0);
-    const end = this.endNs();
+    checkVirtualTime({ scheduler: replay.scheduler, threads: order.threads, locks: this.locks.measured, endNs: end });
     return {
       latencyNs: { malloc: callPercentiles(replay.mallocs, mallocNs), free: callPercentiles(replay.frees, freeNs) },
       virtualNs: end,
@@ -161,6 +190,14 @@ class VirtualRun extends Run {
       waitNs: totalOf(locks).waitNs.total,
       locks,
       concurrency: concurrencyResult(threads, waitTimeline(time, end), locks, {
+        processors: {
+          topology: time.topology.name,
+          hz: time.hz,
+          start: this.options.start ?? 'barrier',
+          busyNs: sumOf(replay.scheduler.busyNs),
+          kernelNs: sumOf(time.kernelNs),
+          idleNs: sumOf(replay.scheduler.idleNs),
+        },
         allocations: replay.mallocs.calls,
         frees: replay.frees.calls,
         crossThreadFrees: program.crossThreadFrees(),
@@ -169,6 +206,8 @@ class VirtualRun extends Run {
     };
   }
 }
+
+const sumOf = (values: Float64Array): number => values.reduce((sum, value) => sum + value, 0);
 
 /** Whether a thread frees or resizes a block of another one's request. */
 function strangersFree({ length, head, slot, objectSlots, threadSlots, hasRequestEvents }: EventBuffer): boolean {

@@ -1,5 +1,6 @@
 import { parseAllocator } from '../../../allocators/spec.ts';
 import type { EventBuffer, Touch } from '../../../sim/contract/event.ts';
+import type { Start } from '../../../sim/contract/start.ts';
 import type { KernelOptions } from '../../../sim/kernel/kernel.ts';
 import type { Costs } from '../../../sim/time/costs.ts';
 import type { ReportRun } from '../../report/report-run.ts';
@@ -22,6 +23,9 @@ export interface RunTask {
   readonly touch?: Touch;
   readonly kernel?: Partial<KernelOptions>;
   readonly costs?: Costs;
+  readonly topology?: string;
+  readonly hz?: number;
+  readonly start?: Start;
   readonly sampleEvery?: number;
   /** Keep what a report draws beyond the result. */
   readonly record?: boolean;

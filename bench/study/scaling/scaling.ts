@@ -17,7 +17,7 @@ export interface Scaling {
   /** Interrupted: only what had finished. */
   readonly partial: boolean;
   readonly points: readonly ScalingResult[];
-  /** null where the points allow none. */
+  /** null where the points follow none. */
   readonly fit: ScalabilityFit | null;
   /** What the law says for numbers of threads that were not run: half as many again as the most, twice and four times. */
   readonly predictions: readonly { readonly threads: number; readonly throughput: number }[];
@@ -78,6 +78,11 @@ export function scalingPoint(threads: number, result: RunResult): ScalingResult 
   };
 }
 
+/** A law that explains so little is none; and with σ = 1 nothing is left that threads could do beside each other. */
+const LEAST_R_SQUARED = 0.9;
+
+const holds = ({ rSquared, contention }: ScalabilityFit): boolean => rSquared >= LEAST_R_SQUARED && contention < 1;
+
 export function scalingOf(
   workload: string,
   allocator: string,
@@ -85,7 +90,8 @@ export function scalingOf(
   points: readonly ScalingResult[],
   partial = false,
 ): Scaling {
-  const fit = fitScalability(points) ?? null;
+  const found = fitScalability(points);
+  const fit = found && holds(found) ? found : null;
   const most = points.at(-1)?.threads ?? 1;
   const predictions = fit
     ? [Math.ceil(most * 1.5), most * 2, most * 4].map((threads) => ({
@@ -121,16 +127,34 @@ export function scalingText({ workload, allocator, cpus, partial, points, fit, p
     ...columns(rows, 'rrrrrrrl'),
     '',
   ];
+  lines.push(...lawText(fit, points), ...peakText(fit, points));
+  return `${lines.join('\n')}\n`;
+}
+
+function lawText(fit: ScalabilityFit | null, points: readonly ScalingResult[]): string[] {
   if (fit) {
-    lines.push(
+    return [
       `Universal Scalability Law: one thread ${count(fit.perThread)} calls/s, contention ${percent(fit.contention)}, ` +
         `coherence ${(fit.coherence * 100).toPrecision(2)} %, R² ${fit.rSquared.toFixed(3)}`,
-      fit.peakThreads === null
-        ? 'More threads never get less done.'
-        : `Most gets done with ${count(fit.peakThreads)} threads; more of them get less done.`,
-    );
-  } else {
-    lines.push('Too few points for the Universal Scalability Law: give two or more numbers of threads.');
+    ];
   }
-  return `${lines.join('\n')}\n`;
+  const found = fitScalability(points);
+  if (!found) return ['Too few points for the Universal Scalability Law: give two or more numbers of threads.'];
+  return [
+    `The points do not follow the Universal Scalability Law (R² ${found.rSquared.toFixed(2)}, contention ${percent(found.contention)}).`,
+  ];
+}
+
+/** What the points say, and the law only where it says the same. */
+function peakText(fit: ScalabilityFit | null, points: readonly ScalingResult[]): string[] {
+  if (points.length < 2) return [];
+  const best = points.reduce((most, point) => (point.throughput > most.throughput ? point : most));
+  if (best !== points.at(-1)) return [`Most was done with ${count(best.threads)} threads; more of them got less done.`];
+  const grows = points.every((point, i) => i === 0 || point.throughput >= points[i - 1]!.throughput);
+  if (!grows) return [`Most was done with ${count(best.threads)} threads, though not each step up got more done.`];
+  const peak = fit?.peakThreads ?? null;
+  if (peak !== null && peak > best.threads) {
+    return [`More threads got more done; by the law that ends at ${count(peak)}.`];
+  }
+  return ['More threads got more done each time.'];
 }

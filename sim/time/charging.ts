@@ -1,14 +1,14 @@
 import type { ThreadSlot } from '../contract/allocator.ts';
 import { assert } from '../contract/assert.ts';
 import * as counters from '../contract/operations.ts';
+import { createRandom } from '../contract/random.ts';
 import type { Ns } from '../contract/units.ts';
 import { operationPrices } from './costs.ts';
-import { createDraws } from './draws.ts';
 import type { VirtualTime } from './virtual-time.ts';
 
 /** Turns what models and kernel have counted into time. */
-export interface Settlement {
-  /** Prices what was counted since the last time and moves the thread's clock. */
+export interface Charging {
+  /** Prices what was counted since the last time: the thread spends it. */
   settle(t: ThreadSlot): void;
   /** Before a lock is taken: only what takes long must not count as time under the lock. */
   settleLong(t: ThreadSlot): void;
@@ -20,26 +20,29 @@ export interface Settlement {
   noteRelease(): void;
 }
 
-export interface SettlementOptions {
+export interface ChargingOptions {
   readonly time: VirtualTime;
   /** The machine's counters. */
   readonly operations: Float64Array;
-  /** Page faults of the thread that have been priced, so many nanoseconds. */
+  /** The thread has had page faults, which take `ns`. */
   readonly onFaults: (t: ThreadSlot, ns: Ns) => void;
 }
 
-/** How far a price may be off either way: caches, pipelines and neighbours are never the same twice. */
-const JITTER = 0.1;
-/** A price is a sum of many: few factors are enough, and stay in the host's first cache. */
+/** A price is a sum of many: few factors are enough, and stay in the host's first cache. A power of two. */
 const FACTORS = 1024;
 
-export function createSettlement({ time, operations, onFaults }: SettlementOptions): Settlement {
+export function createCharging({ time, operations, onFaults }: ChargingOptions): Charging {
   // Constants of their own are folded into the code, imported ones are loaded at every use.
-  const { OP_BRK, OP_MADVISE, OP_MAPPINGS_ENTERED, OP_MMAP, OP_MPROTECT, OP_MUNMAP } = counters;
   const { OP_BYTES_CLEARED, OP_BYTES_COPIED, OP_FAULTS, OP_FLUSHES, OP_ZERO_PAGES_REPLACED, OPERATIONS } = counters;
-  const { clocks, debts, processor, running, pace, costs } = time;
-  const { coldCallNs, shootDownNs, interruptNs } = costs;
+  const { debts, running, costs, spend, spendInKernel } = time;
+  const { shootDownNs, shootDownTargetNs, interruptNs } = costs;
   const prices = operationPrices(costs);
+  // The same work never takes quite the same time; without that, threads that do the same would meet at the same points for ever. Each thread
+  // has its own row of factors, whatever the others do: equally distributed, half of them within the measured spread.
+  const random = createRandom(time.seed, 'prices');
+  const factors = Float64Array.from({ length: FACTORS }, () => 1 + (2 * random.next() - 1) * 2 * costs.priceSpread);
+  const draws = Int32Array.from({ length: time.threads }, () => random.integer(0, FACTORS - 1));
+  const faultNs = prices[OP_FAULTS]!;
   const settled = new Float64Array(6);
   const OWN = 0; // price of all that the allocator was counted to have done
   const KERNEL = 1; // of all that the kernel did
@@ -52,7 +55,6 @@ export function createSettlement({ time, operations, onFaults }: SettlementOptio
   const state = new Int32Array(2);
   const HAS_RELEASED = 0; // a lock, in the running call
   const HAS_CALLED = 1; // the kernel, since the last time that its price was paid
-  const { next: jitter } = createDraws(time.seed, 'prices', { count: FACTORS, of: (u) => 1 + (2 * u - 1) * JITTER });
 
   // The counters are never emptied: what was counted since the last time is the difference of two sums of products,
   // which takes no branch and no store for each counter. Whole numbers times prices stay exact enough in doubles.
@@ -69,7 +71,9 @@ export function createSettlement({ time, operations, onFaults }: SettlementOptio
         operations[9]! * prices[9]! +
         (operations[10]! * prices[10]! + operations[11]! * prices[11]!));
     if (own !== settled[OWN]!) {
-      clocks[t]! += (own - settled[OWN]!) * jitter() * pace[t]!;
+      const draw = (draws[t]! + 1) & (FACTORS - 1);
+      draws[t] = draw;
+      spend(t, (own - settled[OWN]!) * factors[draw]!);
       settled[OWN] = own;
       settled[COPIED] = operations[OP_BYTES_COPIED]!;
       settled[CLEARED] = operations[OP_BYTES_CLEARED]!;
@@ -80,7 +84,6 @@ export function createSettlement({ time, operations, onFaults }: SettlementOptio
   function settleKernel(t: ThreadSlot): void {
     state[HAS_CALLED] = 0;
     const kernel =
-      operations[12]! * prices[12]! +
       operations[13]! * prices[13]! +
       (operations[14]! * prices[14]! + operations[15]! * prices[15]!) +
       (operations[16]! * prices[16]! +
@@ -88,36 +91,35 @@ export function createSettlement({ time, operations, onFaults }: SettlementOptio
         (operations[18]! * prices[18]! + operations[19]! * prices[19]!)) +
       (operations[20]! * prices[20]! + operations[21]! * prices[21]!) +
       (operations[22]! * prices[22]! + operations[23]! * prices[23]! + operations[24]! * prices[24]!);
-    if (kernel === settled[KERNEL]!) return;
-    coldCalls(t);
-    clocks[t]! += (kernel - settled[KERNEL]!) * jitter() * pace[t]!;
-    settled[KERNEL] = kernel;
-    // Once for each call that takes pages away, and at each fault that replaces the zero page.
-    const shootDowns = operations[OP_FLUSHES]! + operations[OP_ZERO_PAGES_REPLACED]!;
-    for (; settled[SHOT_DOWN]! < shootDowns; settled[SHOT_DOWN]!++) clocks[t]! += shootDown(t);
+    if (kernel !== settled[KERNEL]!) {
+      spendInKernel(t, kernel - settled[KERNEL]!);
+      settled[KERNEL] = kernel;
+    }
     const faults = operations[OP_FAULTS]!;
     if (faults !== settled[FAULTS]!) {
-      onFaults(t, (faults - settled[FAULTS]!) * prices[OP_FAULTS]!);
+      const ns = (faults - settled[FAULTS]!) * faultNs;
       settled[FAULTS] = faults;
+      onFaults(t, ns);
+    }
+    // Once for each call that takes pages away, and at each fault that replaces the zero page.
+    const shootDowns = operations[OP_FLUSHES]! + operations[OP_ZERO_PAGES_REPLACED]!;
+    if (shootDowns !== settled[SHOT_DOWN]!) {
+      const count = shootDowns - settled[SHOT_DOWN]!;
+      settled[SHOT_DOWN] = shootDowns;
+      shootDown(t, count);
     }
   }
 
-  // How often calls of each kind had been made, and by processor which have been made there, a bit for each.
-  const KINDS = [OP_BRK, OP_MMAP, OP_MUNMAP, OP_MADVISE, OP_MPROTECT, OP_MAPPINGS_ENTERED];
-  const counted = new Float64Array(KINDS.length);
-  const made = new Uint8Array(running.length);
-
-  /** The first call of each kind on a processor. */
-  function coldCalls(t: ThreadSlot): void {
-    const p = processor[t]!;
-    for (let kind = 0; kind < KINDS.length; kind++) {
-      const count = operations[KINDS[kind]!]!;
-      if (count === counted[kind]!) continue;
-      counted[kind] = count;
-      if ((made[p]! & (1 << kind)) !== 0) continue;
-      made[p]! |= 1 << kind;
-      clocks[t]! += coldCallNs * jitter();
+  /** Every other processor that runs a thread of the process is interrupted to forget the translations: base + slope × targets. */
+  function shootDown(t: ThreadSlot, count: number): void {
+    let targets = 0;
+    for (let p = 0; p < running.length; p++) {
+      const other = running[p]!;
+      if (other < 0 || other === t) continue;
+      debts[other]! += count * interruptNs;
+      targets++;
     }
+    if (targets > 0) spendInKernel(t, count * (shootDownNs + (targets - 1) * shootDownTargetNs));
   }
 
   function settleLong(t: ThreadSlot): void {
@@ -134,19 +136,6 @@ export function createSettlement({ time, operations, onFaults }: SettlementOptio
     if (state[HAS_RELEASED] !== 0) settleLong(t);
     else settle(t);
     state[HAS_RELEASED] = 0;
-  }
-
-  /** Every other processor that runs a thread of the process is interrupted to forget the translations. */
-  function shootDown(t: ThreadSlot): Ns {
-    let others = 0;
-    for (let p = 0; p < running.length; p++) {
-      const other = running[p]!;
-      if (other >= 0 && other !== t) {
-        debts[other]! += interruptNs;
-        others++;
-      }
-    }
-    return others * shootDownNs;
   }
 
   return {
