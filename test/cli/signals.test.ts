@@ -5,7 +5,7 @@ import { CLI, CLI_BUILT } from '../helpers/cli.ts';
 import { temporaryFolder } from '../helpers/temporary.ts';
 
 /** Long enough for any machine to be in the middle of it. */
-const LONG = 'rows:threads=4,rounds=300000';
+const LONG = 'rows:threads=4,rounds=900000';
 /** The second in which a signal must be answered, and what a busy machine may add. */
 const ANSWER_MS = 3000;
 
@@ -16,20 +16,36 @@ interface Ended {
   readonly tookMs: number;
 }
 
-/** Sends the signal when `ready` is seen on standard output or error, or after so many milliseconds. */
-function interrupted(args: readonly string[], afterMs: number, signal: NodeJS.Signals, cwd: string): Promise<Ended> {
+/** A file that has no name yet: an output is open, so the run has begun. */
+const hasBegun = (folder: string): boolean => readdirSync(folder).some((name) => name.endsWith('.tmp'));
+
+/** Sends the signal so many milliseconds after `ready` has become true in the folder. */
+function interrupted(
+  args: readonly string[],
+  afterMs: number,
+  signal: NodeJS.Signals,
+  cwd: string,
+  ready: (folder: string) => boolean = () => true,
+): Promise<Ended> {
   const child = spawn(process.execPath, [CLI, ...args], { cwd, env: { ...process.env, NO_COLOR: '1' } });
   let stdout = '';
   let stderr = '';
   child.stdout.on('data', (text) => (stdout += text));
   child.stderr.on('data', (text) => (stderr += text));
   let sentAt = 0;
-  setTimeout(() => {
-    sentAt = performance.now();
-    child.kill(signal);
-  }, afterMs);
+  const look = setInterval(() => {
+    if (!ready(cwd)) return;
+    clearInterval(look);
+    setTimeout(() => {
+      sentAt = performance.now();
+      child.kill(signal);
+    }, afterMs);
+  }, 20);
   return new Promise((resolve) => {
-    child.on('close', (code) => resolve({ code, stdout, stderr, tookMs: performance.now() - sentAt }));
+    child.on('close', (code) => {
+      clearInterval(look);
+      resolve({ code, stdout, stderr, tookMs: performance.now() - sentAt });
+    });
   });
 }
 
@@ -37,7 +53,7 @@ describe.runIf(CLI_BUILT)('Ctrl-C and SIGTERM', () => {
   test.each(['SIGINT', 'SIGTERM'] as const)('%s: run leaves a marked partial result', async (signal) => {
     const folder = temporaryFolder();
     const args = ['run', LONG, '--json=r.json', '--samples=s.jsonl'];
-    const { code, stdout, tookMs } = await interrupted(args, 2500, signal, folder);
+    const { code, stdout, tookMs } = await interrupted(args, 300, signal, folder, hasBegun);
     expect(code).toBe(130);
     expect(tookMs).toBeLessThan(ANSWER_MS);
     expect(stdout).toContain('(partial: interrupted)');
@@ -70,13 +86,14 @@ describe.runIf(CLI_BUILT)('Ctrl-C and SIGTERM', () => {
     for (let i = 0; i < 20000; i++) lines.push(`f 0 ${i}`);
     writeFileSync(
       `${folder}/t.htrace`,
-      `${lines.slice(0, 2).join('\n')}\n${`${lines.slice(2).join('\n')}\n`.repeat(150)}`,
+      `${lines.slice(0, 2).join('\n')}\n${`${lines.slice(2).join('\n')}\n`.repeat(400)}`,
     );
     const { code, tookMs } = await interrupted(
       ['trace', 'convert', 't.htrace', 'o.htrace.gz'],
-      1500,
+      0,
       'SIGTERM',
       folder,
+      hasBegun,
     );
     expect(code).toBe(130);
     expect(tookMs).toBeLessThan(ANSWER_MS);
@@ -86,7 +103,7 @@ describe.runIf(CLI_BUILT)('Ctrl-C and SIGTERM', () => {
   test('while threads start', async () => {
     const { code, tookMs, stderr } = await interrupted(
       ['run', LONG, '--mode=threads'],
-      1800,
+      900,
       'SIGINT',
       temporaryFolder(),
     );

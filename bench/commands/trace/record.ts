@@ -6,6 +6,7 @@ import { checkOutput, defaultOutput, outputOf } from '../../../workloads/recorde
 import { type RecordedProcess, type Recording, recordProgram } from '../../../workloads/recorder/recorder.ts';
 import { anonymizeTrace } from '../../../workloads/trace/anonymize.ts';
 import { writeTrace } from '../../../workloads/trace/output.ts';
+import { unheard } from '../../cli/interruption.ts';
 import { quantumOption, tellOddities } from './import.ts';
 
 interface RecordArguments {
@@ -66,29 +67,32 @@ export const recordCommand: CommandModule<object, RecordArguments> = {
     checkOutput(output, argv.force);
     const stop = stopOf(argv['stop-after']);
     const list: ListedProcess[] = [];
-    const recording = await recordProgram(
-      {
-        command,
-        process: argv.process,
-        withArguments: argv.arguments,
-        diskBytes: sizeOf('--disk', argv.disk),
-        stopEvents: stop.events,
-        stopNs: stop.ns,
-        sampleNs: argv['sample-every'] === undefined ? 0 : durationOf('--sample-every', argv['sample-every']),
-        quantumNs: argv.quantum,
-        samples: argv.samples,
-        stdout: output === '-' ? 'stderr' : 'inherit',
-        tell,
-      },
-      async (recorded) => {
-        const trace = traceName(output, recorded, argv.process !== undefined, list.length === 0);
-        if (trace !== undefined) {
-          if (trace !== output) checkOutput(trace, true);
-          await writeTrace(trace, argv.anonymize ? anonymizeTrace(recorded.events) : recorded.events);
-        }
-        list.push(listed(recorded, trace));
-        if (list.length <= TOLD_PROCESSES) tellProcess(recorded, trace);
-      },
+    // Signals are the recorder's: they end the program, and the trace is kept.
+    const recording = await unheard(() =>
+      recordProgram(
+        {
+          command,
+          process: argv.process,
+          withArguments: argv.arguments,
+          diskBytes: sizeOf('--disk', argv.disk),
+          stopEvents: stop.events,
+          stopNs: stop.ns,
+          sampleNs: argv['sample-every'] === undefined ? 0 : durationOf('--sample-every', argv['sample-every']),
+          quantumNs: argv.quantum,
+          samples: argv.samples,
+          stdout: output === '-' ? 'stderr' : 'inherit',
+          tell,
+        },
+        async (recorded) => {
+          const trace = traceName(output, recorded, argv.process !== undefined, list.length === 0);
+          if (trace !== undefined) {
+            if (trace !== output) checkOutput(trace, true);
+            await writeTrace(trace, argv.anonymize ? anonymizeTrace(recorded.events) : recorded.events);
+          }
+          list.push(listed(recorded, trace));
+          if (list.length <= TOLD_PROCESSES) tellProcess(recorded, trace);
+        },
+      ),
     );
     if (argv.json !== undefined) writeWhole(argv.json || '-', `${JSON.stringify({ processes: list }, null, 2)}\n`);
     process.exitCode = finish(command, recording, list);
