@@ -98,8 +98,8 @@ export const explainCommand: CommandModule<object, ExplainArguments> = {
     await answer(
       argv.json,
       explanation,
-      (palette) =>
-        explanationText(explanation, palette, argv.areas) +
+      (palette, width) =>
+        explanationText(explanation, palette, { everyArea: argv.areas, width }) +
         (before ? diffText(diffStacks(before, explanation.sites ?? []), palette) : ''),
     );
   },

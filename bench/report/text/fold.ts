@@ -1,4 +1,4 @@
-import { visibleLength } from '../../../sim/contract/format.ts';
+import { columns, visibleLength } from '../../../sim/contract/format.ts';
 
 export { visibleLength };
 
@@ -28,6 +28,25 @@ function pieces(text: string, longest: number): string[] {
   return (text.match(/^\s+\S+\s*|\S+\s*/g) ?? []).flatMap((word) =>
     visibleLength(word.trimEnd()) <= longest ? [word] : (word.match(/[^,/+]*[,/+]+\s*|[^,/+]+\s*$/g) ?? [word]),
   );
+}
+
+/** A table whose first column names the rows: in blocks below each other where its columns do not fit beside each other. */
+export function columnBlocks(rows: readonly (readonly string[])[], width: number): string[] {
+  const count = Math.max(...rows.map((row) => row.length));
+  const lines: string[] = [];
+  for (let from = 1; from < count; ) {
+    let to = from + 1;
+    const table = (end: number) =>
+      columns(
+        rows.map((row) => [row[0] ?? '', ...row.slice(from, end)]),
+        'lr',
+      );
+    while (to < count && table(to + 1).every((line) => visibleLength(line) <= width)) to++;
+    if (lines.length > 0) lines.push('');
+    lines.push(...table(to));
+    from = to;
+  }
+  return lines;
 }
 
 /**

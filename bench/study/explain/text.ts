@@ -1,5 +1,6 @@
 import { bytes, columns, count, percent } from '../../../sim/contract/format.ts';
 import { escapeLine, escapeLineStart } from '../../report/escape.ts';
+import { columnBlocks, fold } from '../../report/text/fold.ts';
 import { type Palette, PLAIN } from '../../report/text/summary.ts';
 import { type AreaGroup, groupAreas, returnTexts } from './area-groups.ts';
 import type { Explanation } from './explanation.ts';
@@ -9,19 +10,27 @@ import { callsOf } from './what-if.ts';
 
 const SHOWN_AREAS = 16;
 const CLASSES = ['requested', 'slack', 'metadata', 'cached', 'pinned', 'returnable'] as const;
-const LINE_WIDTH = 116;
 
 /** An explanation for people: the verdict first, then what it rests on; `everyArea` lists areas of one kind one by one. */
-export function explanationText(e: Explanation, palette: Palette = PLAIN, everyArea = false): string {
+export function explanationText(
+  e: Explanation,
+  palette: Palette = PLAIN,
+  { everyArea = false, width = 80 }: { readonly everyArea?: boolean; readonly width?: number } = {},
+): string {
   const { sample, verdict } = e;
   const lines: string[] = [];
+  const wrap = (text: string) => fold(`  ${text}`, width, '  ');
   const heading = (text: string) => lines.push('', palette.bold(text));
   lines.push(
-    `${palette.bold(escapeLineStart(e.run.workload))} under ${palette.bold(e.run.allocator)}, after ${count(e.event)} events${sample.label === '(end)' ? '' : ` (${escapeLine(sample.label)})`}`,
-    ...wrap(palette.dim(`judged ${e.moment.about}`), '  '),
+    ...fold(
+      `${palette.bold(escapeLineStart(e.run.workload))} under ${palette.bold(e.run.allocator)}, after ${count(e.event)} events${sample.label === '(end)' ? '' : ` (${escapeLine(sample.label)})`}`,
+      width,
+      '  ',
+    ),
+    ...wrap(palette.dim(`judged ${e.moment.about}`)),
     '',
-    ...wrap(palette.bold(verdict.headline), '  '),
-    ...verdict.sentences.flatMap((sentence) => wrap(sentence, '  ')),
+    ...wrap(palette.bold(verdict.headline)),
+    ...verdict.sentences.flatMap(wrap),
   );
 
   heading('Where the resident bytes are');
@@ -30,7 +39,7 @@ export function explanationText(e: Explanation, palette: Palette = PLAIN, everyA
     : groupAreas(e.areas).filter((g) => g.mappedBytes > 0);
   const shown = everyArea ? groups : groups.slice(0, SHOWN_AREAS);
   lines.push(
-    ...columns(
+    ...columnBlocks(
       [
         ['', 'resident', ...CLASSES, 'live blocks', 'mapped'].map(palette.dim),
         ...shown.map((g) => [
@@ -48,7 +57,7 @@ export function explanationText(e: Explanation, palette: Palette = PLAIN, everyA
           bytes(sample.vszBytes),
         ],
       ],
-      'lr',
+      width,
     ),
   );
   if (groups.length > shown.length) lines.push(palette.dim(`  and ${groups.length - shown.length} more kinds`));
@@ -69,8 +78,10 @@ export function explanationText(e: Explanation, palette: Palette = PLAIN, everyA
   }
   const freeOnHeld = e.heldPages.reduce((sum, page) => sum + page.freeBytes, 0);
   lines.push(
-    palette.dim(
-      `  ${bytes(freeOnHeld)} of free bytes lie on pages that something else on the page keeps (${count(e.heldPages.length)} pages; all of them with --json)`,
+    ...wrap(
+      palette.dim(
+        `${bytes(freeOnHeld)} of free bytes lie on pages that something else on the page keeps (${count(e.heldPages.length)} pages; all of them with --json)`,
+      ),
     ),
   );
 
@@ -82,7 +93,6 @@ export function explanationText(e: Explanation, palette: Palette = PLAIN, everyA
     lines.push(
       ...wrap(
         `${r.call}: ${count(r.returnsBytes)} bytes${from.length > 0 ? `: ${from.slice(0, 6).join(', ')}${from.length > 6 ? ', …' : ''}` : ''}`,
-        '  ',
       ),
     );
   }
@@ -101,7 +111,7 @@ export function explanationText(e: Explanation, palette: Palette = PLAIN, everyA
   if (e.whatIf.length > 0) {
     heading('What other settings would do (each was run)');
     lines.push(
-      ...columns(
+      ...columnBlocks(
         [
           ['', 'resident', '', 'peak', 'mapped', 'faults', 'system calls'].map(palette.dim),
           [
@@ -125,7 +135,7 @@ export function explanationText(e: Explanation, palette: Palette = PLAIN, everyA
             count(w.syscalls),
           ]),
         ],
-        'lr',
+        width,
       ),
     );
   }
@@ -133,29 +143,12 @@ export function explanationText(e: Explanation, palette: Palette = PLAIN, everyA
   if (pasted) {
     heading('To paste');
     lines.push(
-      ...columns(
-        [
-          ['shell', pasted.shell],
-          ['systemd, [Service]', pasted.systemd],
-          ['Dockerfile', pasted.dockerfile],
-        ],
-        'll',
-      ),
+      ...[
+        ['shell', pasted.shell],
+        ['systemd, [Service]', pasted.systemd],
+        ['Dockerfile', pasted.dockerfile],
+      ].flatMap(([place, text]) => [palette.dim(`  ${place}`), `    ${text}`]),
     );
   }
   return `${lines.join('\n')}\n`;
-}
-
-/** Breaks a sentence into lines at spaces. */
-function wrap(text: string, indent: string): string[] {
-  const lines: string[] = [];
-  let line = indent;
-  for (const word of text.split(' ')) {
-    if (line.length + word.length > LINE_WIDTH && line !== indent) {
-      lines.push(line.trimEnd());
-      line = indent;
-    }
-    line += `${word} `;
-  }
-  return [...lines, line.trimEnd()];
 }
