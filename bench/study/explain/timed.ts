@@ -35,7 +35,7 @@ export async function timed(options: SessionOptions, explanation: Explanation, r
       ? `, waits for locks of ${duration(after!.waitNs)} instead of ${duration(before!.waitNs)}`
       : '';
   const change = before!.cpuNs > 0 ? after!.cpuNs / before!.cpuNs - 1 : 0;
-  const sentence = `Its time: ${duration(after!.cpuNs)} of work instead of ${duration(before!.cpuNs)} (${change > 0 ? '+' : ''}${percent(change)})${waits}, simulated.`;
+  const sentence = `${advice.setting} takes ${duration(after!.cpuNs)} of work instead of ${duration(before!.cpuNs)} (${change > 0 ? '+' : ''}${percent(change)})${waits}, simulated.`;
   const { verdict } = explanation;
   return {
     ...explanation,
