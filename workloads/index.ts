@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { UserError } from '../sim/contract/assert.ts';
 import type { EventBuffer } from '../sim/contract/event.ts';
+import { createRegistry } from '../sim/contract/registry.ts';
 import type { Start } from '../sim/contract/start.ts';
 import { allocTest } from './generators/alloc-test.ts';
 import { fragmenter } from './generators/fragmenter.ts';
@@ -19,8 +20,8 @@ import { xmallocTest } from './generators/xmalloc-test.ts';
 import { type ReadOptions, readTrace } from './trace/reader.ts';
 import { oneOf, type ParameterValues, parseParameters, startOf, type Workload, type WorkloadTime } from './workload.ts';
 
-/** Every built-in workload, in the order of `sim list`. To add one: write its file in generators/, and name it here. */
-export const WORKLOADS: readonly Workload[] = [
+/** Every workload, in the order of `sim list`; those of plugins at the end. To add one: write its file in generators/, and name it here. */
+const workloads = createRegistry<Workload>('workload', [
   lanczos32t,
   lanczosIm6,
   rows,
@@ -35,7 +36,9 @@ export const WORKLOADS: readonly Workload[] = [
   phpRange,
   phpPool,
   stress,
-];
+]);
+export const WORKLOADS = workloads.all;
+export const registerWorkload = workloads.add;
 
 export interface LoadedWorkload {
   readonly name: string;

@@ -1,5 +1,5 @@
-import { AllocatorAbort } from '../../sim/contract/assert.ts';
 import type { ThreadSlot } from '../../sim/contract/allocator.ts';
+import { AllocatorAbort } from '../../sim/contract/assert.ts';
 import type { BackgroundThreads } from './background-thread.ts';
 import type { Base } from './base.ts';
 import { GROW_FIRST } from './extent.ts';

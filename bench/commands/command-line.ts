@@ -46,6 +46,22 @@ function joinValues(given: readonly string[]): string[] {
   return args;
 }
 
+/** `--plugin FILE`, as often as one likes: what it adds must be known before anything else is read. */
+function takePlugins(given: readonly string[]): { readonly files: string[]; readonly rest: string[] } {
+  const files: string[] = [];
+  const rest: string[] = [];
+  const end = given.indexOf('--');
+  for (let i = 0; i < given.length; i++) {
+    const arg = given[i]!;
+    if (end >= 0 && i >= end) rest.push(arg);
+    else if (arg.startsWith('--plugin=')) files.push(arg.slice('--plugin='.length));
+    else if (arg !== '--plugin') rest.push(arg);
+    else if (given[++i] === undefined) throw new UserError('--plugin: found nothing behind it, expected a file');
+    else files.push(given[i]!);
+  }
+  return { files, rest };
+}
+
 const NO_COMMAND = 'no command given; `sim --help` lists them';
 
 /** `sim help COMMAND` is `sim COMMAND --help`. */
@@ -75,7 +91,9 @@ function checkCommand(given: readonly string[]): void {
 }
 
 /** Finds the command and runs it; throws a UserError for what cannot be understood. */
-export async function runCommandLine(typed: readonly string[]): Promise<void> {
+export async function runCommandLine(all: readonly string[]): Promise<void> {
+  const { files, rest: typed } = takePlugins(all);
+  if (files.length > 0) await (await import('../metrics/plugins.ts')).loadPlugins(files);
   checkCommand(asHelp(typed));
   const given = await withConfig(asHelp(typed), () => describeCommands(COMMANDS));
   const parser: Argv = yargs(joinValues(given))
@@ -86,6 +104,7 @@ export async function runCommandLine(typed: readonly string[]): Promise<void> {
     .strict()
     // biome-ignore lint/suspicious/noExplicitAny: yargs knows its options at run time and does not type them
     .middleware((argv: any): void => checkOptions(argv, (parser as any).getOptions() as KnownOptions), true)
+    .option('plugin', { type: 'string', describe: 'a module with more allocators, workloads, importers or metrics' })
     .version(VERSION)
     .help()
     .alias('h', 'help')

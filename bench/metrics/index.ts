@@ -1,5 +1,6 @@
 import { UserError } from '../../sim/contract/assert.ts';
 import { bytes, count, duration } from '../../sim/contract/format.ts';
+import { createRegistry } from '../../sim/contract/registry.ts';
 import { suggestion } from '../../sim/contract/suggestion.ts';
 import { COST_METRICS } from './cost.ts';
 import { ENGINE_METRICS } from './engine.ts';
@@ -7,7 +8,9 @@ import { MEMORY_METRICS } from './memory.ts';
 import type { Metric } from './metric.ts';
 
 /** Every metric, in the order of tables. To add one: write its file, and name it here. */
-export const METRICS: readonly Metric[] = [...MEMORY_METRICS, ...COST_METRICS, ...ENGINE_METRICS];
+const metrics = createRegistry<Metric>('metric', [...MEMORY_METRICS, ...COST_METRICS, ...ENGINE_METRICS]);
+export const METRICS = metrics.all;
+export const registerMetric = metrics.add;
 
 export function metricNamed(name: string): Metric {
   const metric = METRICS.find((m) => m.name === name);

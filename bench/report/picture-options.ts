@@ -1,15 +1,13 @@
 import type { Argv } from 'yargs';
 import { UserError } from '../../sim/contract/assert.ts';
 import type { EventBuffer } from '../../sim/contract/event.ts';
-import { bytes } from '../../sim/contract/format.ts';
 import { writeFolder, writeWhole } from '../../workloads/files/line-sink.ts';
-import { axisOf, residentAt } from './axis.ts';
 import { buildPageData } from './build-page.ts';
 import { svgFigures, svgPicture } from './figures.ts';
 import { histogramsOf } from './histograms.ts';
 import { buildPage } from './page-document.ts';
+import { plotText } from './plot-text.ts';
 import type { ReportRun } from './report-run.ts';
-import { terminalPlot } from './terminal-plot.ts';
 
 /** Pictures of one run or of several. */
 export interface PictureArguments {
@@ -42,22 +40,4 @@ export function drawPictures(argv: PictureArguments, runs: readonly ReportRun[],
     writeFolder(argv.svg, svgFigures(runs, histograms));
   }
   return argv.plot ? plotText(runs, Math.min(100, process.stdout.columns ?? 80), process.stdout.isTTY) : '';
-}
-
-/** Resident bytes of every run, and what was requested, in so many columns with all labels. */
-export function plotText(runs: readonly ReportRun[], columns: number, colours: boolean): string {
-  const [first] = runs;
-  const axis = axisOf(first!.result);
-  const lines = runs.map(({ result }) => ({
-    label: runs.length > 1 ? result.run.allocator : 'resident',
-    values: residentAt(result, axis.values),
-  }));
-  lines.push({ label: 'requested', values: first!.result.samples.map((s) => s.requestedBytes) });
-  return terminalPlot(axis.values, lines, {
-    columns: Math.max(30, columns),
-    height: 16,
-    yText: bytes,
-    xText: (value) => `${axis.label === 'events' ? 'event ' : ''}${axis.text(value)}`,
-    colours,
-  });
 }

@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import type { ReportRun } from '../../bench/report/report-run.ts';
 import { svgFigures } from '../../bench/report/figures.ts';
 import { histogramsOf } from '../../bench/report/histograms.ts';
-import { plotText } from '../../bench/report/picture-options.ts';
-import { recordRun } from '../../bench/study/record.ts';
+import { plotText } from '../../bench/report/plot-text.ts';
+import type { ReportRun } from '../../bench/report/report-run.ts';
 import { terminalPlot } from '../../bench/report/terminal-plot.ts';
+import { recordRun } from '../../bench/study/record.ts';
 import { bumpOptions, eventsOf } from '../helpers/bump-run.ts';
 
 const LINES = ['m 0 1 1', '+ 1000', 'm 0 2 70000', 'c 1 3 4 256', '= <full & "ready">', 'f 0 1', 'r 0 2 5', 'f 0 2'];

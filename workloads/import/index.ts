@@ -1,6 +1,7 @@
 import { createReadStream } from 'node:fs';
 import { UserError } from '../../sim/contract/assert.ts';
 import type { EventBuffer } from '../../sim/contract/event.ts';
+import { createRegistry } from '../../sim/contract/registry.ts';
 import { DamagedDataError, unpacked } from '../trace/unpacked.ts';
 import { createAddressTrace, type Oddities } from './address-trace.ts';
 import { csv } from './csv.ts';
@@ -11,8 +12,9 @@ import { ltrace } from './ltrace.ts';
 import { mtrace } from './mtrace.ts';
 
 /** Every importer, in the order in which they are asked whether a log is theirs. To add one: write its file, name it here. */
-export const IMPORTERS: readonly Importer[] = [heaptrack, mtrace, csv, ltrace];
-export const IMPORT_FORMATS = IMPORTERS.map((importer) => importer.name);
+const importersByName = createRegistry<Importer>('importer', [heaptrack, mtrace, csv, ltrace]);
+export const IMPORTERS = importersByName.all;
+export const registerImporter = importersByName.add;
 
 export interface ImportOptions {
   /** Name of an importer; without it the first line tells. */

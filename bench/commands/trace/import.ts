@@ -2,7 +2,7 @@ import type { Argv, CommandModule } from 'yargs';
 import { UserError } from '../../../sim/contract/assert.ts';
 import { count } from '../../../sim/contract/format.ts';
 import type { Oddities } from '../../../workloads/import/address-trace.ts';
-import { IMPORT_FORMATS, importTrace } from '../../../workloads/import/index.ts';
+import { IMPORTERS, importTrace } from '../../../workloads/import/index.ts';
 import { checkTraceName, writeTrace } from '../../../workloads/trace/output.ts';
 import { outputPositional } from './input.ts';
 
@@ -25,7 +25,10 @@ export const importCommand: CommandModule<object, ImportArguments> = {
         coerce: (path: string) => path || '-',
       }),
     )
-      .option('format', { choices: IMPORT_FORMATS, describe: 'of the log; default: as its first line looks' })
+      .option('format', {
+        choices: IMPORTERS.map((importer) => importer.name),
+        describe: 'of the log; default: as its first line looks',
+      })
       .option('quantum', quantumOption) as unknown as Argv<ImportArguments>,
   handler: async ({ in: input, out, format, quantum }) => {
     checkTraceName(out);

@@ -15,6 +15,7 @@ import { createObjectTable } from '../../../sim/replay/objects.ts';
 import type { ProgramOrder } from '../../../sim/replay/program-order.ts';
 import { type AtomicLocks, createAtomicLocks, type WorkerLock } from '../../../sim/time/atomic-locks.ts';
 import { assemble } from '../machine.ts';
+import { registerPluginModels } from '../plugin-files.ts';
 
 /** What a worker is given: everything shared, and which thread it is. */
 export interface WorkerTask {
@@ -30,6 +31,8 @@ export interface WorkerTask {
   readonly control: Int32Array;
   /** Of delays at locks, for tests; undefined for none. */
   readonly perturbSeed: number | undefined;
+  /** Files of plugins, for their models. */
+  readonly plugins: readonly string[];
 }
 
 export interface WorkerReport {
@@ -92,4 +95,6 @@ function createDelays(seed: number, thread: number): () => void {
   };
 }
 
-parentPort!.postMessage(work(workerData as WorkerTask));
+const task = workerData as WorkerTask;
+await registerPluginModels(task.plugins);
+parentPort!.postMessage(work(task));

@@ -18,6 +18,7 @@ import { readProgramOrder } from '../../../sim/replay/program-order.ts';
 import { createAtomicLocks, mergeLocks } from '../../../sim/time/atomic-locks.ts';
 import { DURATION_BUCKETS } from '../../../sim/time/durations.ts';
 import { type Assembled, assemble } from '../machine.ts';
+import { pluginFiles } from '../plugin-files.ts';
 import type { RunResult } from '../result.ts';
 import { assembleResult } from '../run-result.ts';
 import type { SessionOptions } from '../session.ts';
@@ -108,6 +109,7 @@ export async function runThreads(options: ThreadsOptions): Promise<RunResult> {
       done,
       control,
       perturbSeed: options.perturbSeed,
+      plugins: pluginFiles(),
     }),
   );
   const reports = await runCrew<WorkerTask, WorkerReport>({

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { Piscina } from 'piscina';
 import { UserError } from '../../../sim/contract/assert.ts';
 import type { ReportRun } from '../../report/report-run.ts';
+import { pluginFiles } from '../../run/plugin-files.ts';
 import { BatchInterrupted } from './finished.ts';
 import { type RunTask, runTask } from './run-task.ts';
 import type { TaskOutcome } from './worker.ts';
@@ -53,7 +54,13 @@ async function retire(pool: Piscina<RunTask, TaskOutcome>): Promise<void> {
   await pool.destroy();
 }
 
-const createPool = () => new Piscina<RunTask, TaskOutcome>({ filename: WORKER, minThreads: 1, maxThreads: 1 });
+const createPool = () =>
+  new Piscina<RunTask, TaskOutcome>({
+    filename: WORKER,
+    minThreads: 1,
+    maxThreads: 1,
+    workerData: { plugins: pluginFiles() },
+  });
 
 /** A run is alone in its machine, so the number of workers changes no figure but the engine's. */
 export function createRunner(options: RunAllOptions = {}): Runner {

@@ -1,4 +1,4 @@
-import { IMPORT_FORMATS, importTrace } from '../../../workloads/import/index.ts';
+import { IMPORTERS, importTrace } from '../../../workloads/import/index.ts';
 import { readTrace } from '../../../workloads/trace/reader.ts';
 import { formatTrace } from '../../../workloads/trace/writer.ts';
 import { type Area, defineArea } from '../area.ts';
@@ -9,7 +9,9 @@ import { scratchFile } from '../scratch.ts';
 
 async function checkLog(bytes: Uint8Array): Promise<void> {
   const path = scratchFile('log', bytes);
-  const forced = IMPORT_FORMATS[bytes.length % IMPORT_FORMATS.length]!;
+  const forced = IMPORTERS.map((importer) => importer.name)[
+    bytes.length % IMPORTERS.map((importer) => importer.name).length
+  ]!;
   for (const format of [undefined, forced]) {
     const imported = await orRefused(() => importTrace(path, { quantumNs: 1000, ...(format && { format }) }));
     if (!imported) continue;
