@@ -24,6 +24,8 @@ export function parseStraceLog(log: string): RealSyscall[] {
   // Numbers of threads whose making has begun, by the thread that makes them: the call may return after the new thread has done its work, in
   // silence, and others have made further ones.
   const promised = new Map<string, number>();
+  // Those whose new thread has spoken before the call returned; it may have exited by then.
+  const kept = new Set<string>();
   let created = 0;
   let heap: number | undefined;
   let begun = false;
@@ -34,10 +36,14 @@ export function parseStraceLog(log: string): RealSyscall[] {
     if (!threads.has(id)) {
       // A new thread may speak before the call that made it has returned: the newest one, as the others are done.
       const [maker, number] = [...promised].at(-1) ?? ['', created++];
-      promised.delete(maker);
+      if (promised.delete(maker)) kept.add(maker);
       threads.set(id, number);
     }
     let text = line.slice(space).trim();
+    if (text.startsWith('+++ ')) {
+      threads.delete(id); // the kernel uses the number again
+      continue;
+    }
     if (text.endsWith(UNFINISHED)) {
       unfinished.set(id, text.slice(0, -UNFINISHED.length));
       if (begun && text.startsWith('clone')) promised.set(id, isThread(text) ? created++ : threads.get(id)!);
@@ -56,7 +62,7 @@ export function parseStraceLog(log: string): RealSyscall[] {
     if (!call) continue;
     const [, name, list, result] = call as unknown as [string, string, string, string];
     if (name.startsWith('clone')) {
-      if (begun && !threads.has(result))
+      if (begun && !kept.delete(id) && !threads.has(result))
         threads.set(result, promised.get(id) ?? (isThread(list) ? created++ : threads.get(id)!));
       promised.delete(id);
       continue;

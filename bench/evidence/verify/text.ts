@@ -58,7 +58,9 @@ export function verificationText(v: Verification, events: EventBuffer): string {
     lines.push('', `First system call that differs: number ${index}${event === undefined ? '' : `, event ${event}`}`);
     lines.push(`  model  ${model ?? 'none'}`, `  real   ${real ?? 'none'}`);
   }
-  lines.push('', v.passed ? 'The same.' : 'Not the same.');
+  if (v.passed) lines.push('', 'The same.');
+  else if (v.unrepeatable === null) lines.push('', 'Not the same.');
+  else lines.push('', `The real one is not repeatable there: ${v.unrepeatable}. What differs above says nothing.`);
   return `${lines.join('\n')}\n`;
 }
 

@@ -63,8 +63,20 @@ export interface Verification {
   readonly abort: string | null;
   /** What the native replay says of this machine. */
   readonly remarks: readonly string[];
+  /** Why two runs of the real allocator differ from each other with these settings; null where they do not. */
+  readonly unrepeatable: string | null;
   /** Every placement identical, every number and call the same. */
   readonly passed: boolean;
+}
+
+/** Settings with which the real jemalloc does what the host's scheduler and clock decide. */
+function unrepeatableSetting({ model, options }: AllocatorSpec): string | null {
+  if (model.name !== 'jemalloc') return null;
+  if (options['percpu_arena'] !== 'disabled') {
+    return 'with percpu_arena an arena is chosen by the processor that a thread happens to run on';
+  }
+  if (options['background_thread'] === true) return 'background threads purge by the host’s clock';
+  return null;
 }
 
 /** Linux 6.7 began to place mappings whose length is a multiple of 2 MiB at such a multiple. */
@@ -105,6 +117,7 @@ export async function verify(options: VerifyOptions): Promise<Verification> {
     syscalls,
     abort: model.abort,
     remarks: truth.remarks,
+    unrepeatable: unrepeatableSetting(options.spec),
     passed:
       model.abort === null &&
       placements.identical === placements.total &&

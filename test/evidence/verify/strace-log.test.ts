@@ -60,3 +60,23 @@ test('a call that returns after its thread has finished in silence, and others h
   );
   expect(calls.map((call) => call.thread)).toEqual([3, 2]);
 });
+
+test('a number that the kernel uses again is another thread; it may have exited before its clone returns', () => {
+  const calls = log(
+    '100 brk(NULL) = 0x55555556a000',
+    '100 write(-1, "htrace:begin", 12) = -1 EBADF (Bad file descriptor)',
+    '100 clone3({flags=CLONE_VM}, 88) = 101',
+    '101 munmap(0x7efff8000000, 4096) = 0',
+    '101 +++ exited with 0 +++',
+    '100 clone3({flags=CLONE_VM}, 88 <unfinished ...>',
+    '101 munmap(0x7efff8000000, 8192) = 0',
+    '101 +++ exited with 0 +++',
+    '100 <... clone3 resumed>) = 101',
+    '100 clone3({flags=CLONE_VM}, 88 <unfinished ...>',
+    '101 +++ exited with 0 +++',
+    '100 <... clone3 resumed>) = 101',
+    '100 clone3({flags=CLONE_VM}, 88) = 101',
+    '101 munmap(0x7efff8000000, 12288) = 0',
+  );
+  expect(calls.map((call) => call.thread)).toEqual([1, 2, 4]);
+});
