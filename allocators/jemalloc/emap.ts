@@ -10,6 +10,7 @@ import * as tables from './state.ts';
 const ELEMENT_BYTES = 8;
 const LG_ELEMENTS_OF_PAGE = 9;
 const LEAF_MASK = 2 ** structures.RTREE_LEAF_LG_PAGES - 1;
+const BRK_SHIFT = places.BRK_SHIFT_PAGES % 2 ** structures.RTREE_LEAF_LG_PAGES;
 
 export type Emap = ReturnType<typeof createEmap>;
 
@@ -19,8 +20,8 @@ export type Emap = ReturnType<typeof createEmap>;
  * arena 0's base for each GiB in use, of which the pages written become resident.
  */
 export function createEmap(state: State, base: Base) {
-  const { FENCE_PAGE } = places;
-  const { RTREE_LEAF_BYTES, RTREE_LEAF_LG_PAGES } = structures;
+  const { FENCE_PAGE, MMAP_BOTTOM_PAGE } = places;
+  const { RTREE_BRK_LEAF, RTREE_LEAF_BYTES, RTREE_LEAF_LG_PAGES } = structures;
   const { CACHELINE, PAGE } = classes;
   const { E_PAGES, E_START, G_DEEPEST, LG_EXTENT_WORDS } = tables;
   const { pageMap, globals, extents, rtreeLeaves, rtreeLock, kernel, lock, unlock, raise } = state;
@@ -40,9 +41,12 @@ export function createEmap(state: State, base: Base) {
 
   /** rtree_leaf_elm_lookup with init_missing, and the write that follows: false when out of memory. */
   function writeElement(t: ThreadSlot, page: Page): boolean {
-    const leaf = (page >>> RTREE_LEAF_LG_PAGES) * 2;
+    const isBrk = page < MMAP_BOTTOM_PAGE;
+    // The page's place in its GiB is that of the real process.
+    const place = isBrk ? page + BRK_SHIFT : page;
+    const leaf = ((place >>> RTREE_LEAF_LG_PAGES) + (isBrk ? RTREE_BRK_LEAF : 0)) * 2;
     if (rtreeLeaves[leaf] === 0 && !leafInit(t, leaf)) return false;
-    const touched = rtreeLeaves[leaf]! + ((rtreeLeaves[leaf + 1]! + (page & LEAF_MASK)) >> LG_ELEMENTS_OF_PAGE);
+    const touched = rtreeLeaves[leaf]! + ((rtreeLeaves[leaf + 1]! + (place & LEAF_MASK)) >> LG_ELEMENTS_OF_PAGE);
     if (pages[touched] !== 1) kernel.fault(touched);
     return true;
   }

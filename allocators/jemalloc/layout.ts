@@ -35,6 +35,9 @@ export const ARENA_DECAY_MUZZY = PA_SHARD + 24 + 60432;
 
 /** Elements of an rtree leaf are 8 bytes; a leaf maps 1 GiB. */
 export const RTREE_LEAF_LG_PAGES = 18;
+/** A leaf for each GiB of the mmap area; those of the brk heap, whose GiBs lie elsewhere, come behind them. */
+export const RTREE_BRK_LEAF = 32;
+export const RTREE_LEAVES = RTREE_BRK_LEAF + 9;
 export const RTREE_LEAF_BYTES = 8 * 2 ** RTREE_LEAF_LG_PAGES;
 
 /** Tables of the first mallctl: ctl_arenas_t, ctl_stats_t, and for each arena ctl_arena_t with its ctl_arena_stats_t. */

@@ -5,6 +5,7 @@ import { PAGE_LIMIT, realAddress } from '../../sim/kernel/layout.ts';
 import type { Machine } from '../../sim/kernel/machine.ts';
 import type { Config } from './config.ts';
 import { DECAY_WORDS } from './decay.ts';
+import { RTREE_LEAVES } from './layout.ts';
 import { ESET_NPSIZES, NBINS, NSIZES } from './size-classes.ts';
 
 /**
@@ -247,7 +248,7 @@ export function createState(machine: Machine, config: Config) {
   const esets = memory.int32('jemalloc.esets', arenaSlots * 3 * ESET_WORDS);
   const decayWords = memory.float64('jemalloc.decay', arenaSlots * 2 * DECAY_WORDS);
   const decayJitter = memory.int32('jemalloc.decayJitter', arenaSlots * 2 * 2);
-  const rtreeLeaves = memory.int32('jemalloc.rtreeLeaves', (PAGE_LIMIT >>> 18) * 2);
+  const rtreeLeaves = memory.int32('jemalloc.rtreeLeaves', RTREE_LEAVES * 2);
   const backgroundWakeups = memory.float64('jemalloc.background', config.maxBackgroundThreads * 4);
 
   // Locks in the same order in every worker; names as in the real code.

@@ -2,7 +2,7 @@ import type { AllocatorSpec } from '../../allocators/spec.ts';
 import { formatAllocator } from '../../allocators/spec.ts';
 import type { Touch } from '../../sim/contract/event.ts';
 import type { Bytes, Ns } from '../../sim/contract/units.ts';
-import { KERNEL_DEFAULTS } from '../../sim/kernel/kernel.ts';
+import { KERNEL_DEFAULTS, type Kernel } from '../../sim/kernel/kernel.ts';
 import type { Sample } from '../../sim/metrics/sample.ts';
 import { requestedPeakWithout } from '../../sim/replay/requested.ts';
 import type { Assembled } from './machine.ts';
@@ -66,6 +66,17 @@ function resolvedOptions(spec: AllocatorSpec): Record<string, unknown> {
   return spec.below ? { ...spec.options, below: resolvedOptions(spec.below) } : { ...spec.options };
 }
 
+/** Where the simulated address space was too small: a real process would have gone on. */
+function limitsMet(kernel: Kernel): string[] {
+  const { mappings, breaks } = kernel.spaceRefusals();
+  return [
+    ...(mappings > 0
+      ? [`mappings beyond 24 GiB: ${mappings} calls were refused that a real process may be granted`]
+      : []),
+    ...(breaks > 0 ? [`a brk heap beyond 8 GiB: ${breaks} calls were refused that a real process may be granted`] : []),
+  ];
+}
+
 export function assembleResult(run: FinishedRun): RunResult {
   const { options, assembled, failedRows, eventsDone, timing } = run;
   const { events } = options;
@@ -110,7 +121,7 @@ export function assembleResult(run: FinishedRun): RunResult {
     locks: timing?.locks ?? [],
     concurrency: timing?.concurrency ?? null,
     stats: last.stats,
-    notModelled: top.notModelled(),
+    notModelled: [...top.notModelled(), ...limitsMet(machine.kernel)],
     engine: {
       events: eventsDone,
       replayNs: run.replayNs,

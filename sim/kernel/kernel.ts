@@ -12,7 +12,7 @@ import {
 } from '../contract/operations.ts';
 import type { ThreadSlot } from '../contract/thread-slot.ts';
 import { type Bytes, HUGE_PAGES, type Ns, PAGE_BYTES, type Page, type Pages } from '../contract/units.ts';
-import { BRK_START_PAGE, FENCE_PAGE, MMAP_BOTTOM_PAGE, relativeAddress } from './layout.ts';
+import { BRK_START_PAGE, FENCE_PAGE, MMAP_BOTTOM_PAGE, REAL_AREA_PAGES, relativeAddress } from './layout.ts';
 import { createResidency } from './residency.ts';
 import {
   createVmaTable,
@@ -97,6 +97,8 @@ export function createKernel(
   const BRK_END = 0; // page number; 0 stands for BRK_START_PAGE
   const MAPPED_PEAK = 1;
   const CALLS = 2; // counts, in the order of SYSCALLS
+  const AREA_USED_UP = CALLS + SYSCALLS.length; // mappings for which the simulated address space had no hole
+  const BREAK_USED_UP = AREA_USED_UP + 1; // breaks beyond its brk heap
   const mmapLock = locks.create('mmap_lock', 'kernel');
   const residency = createResidency(
     memory,
@@ -155,7 +157,9 @@ export function createKernel(
         operations[OP_BRK_SHRINKS]!++;
         unmapPages(end, old);
         state[BRK_END] = end;
-      } else if (end > old && end <= MMAP_BOTTOM_PAGE && !overLimit(end - old, true)) {
+      } else if (end > MMAP_BOTTOM_PAGE) {
+        state[BREAK_USED_UP]!++;
+      } else if (end > old && !overLimit(end - old, true)) {
         vmas.add(old, end, PROT_READ | PROT_WRITE);
         if (old === BRK_START_PAGE) residency.mapped(old, MMAP_BOTTOM_PAGE);
         mapped();
@@ -178,7 +182,9 @@ export function createKernel(
       if (end > 0) return Math.floor((end - pages) / HUGE_PAGES) * HUGE_PAGES;
     }
     const end = vmas.highestHole(pages, MMAP_BOTTOM_PAGE, FENCE_PAGE);
-    return end === 0 ? -1 : end - pages;
+    if (end !== 0) return end - pages;
+    if (pages < REAL_AREA_PAGES) state[AREA_USED_UP]!++;
+    return -1;
   }
 
   /**
@@ -357,6 +363,8 @@ export function createKernel(
     },
     mappedPages: (): Pages => vmas.mappedPages(),
     mappedPeakPages: (): Pages => state[MAPPED_PEAK]!,
+    /** Calls that failed because the simulated address space is smaller than a real one (layout.ts). */
+    spaceRefusals: () => ({ mappings: state[AREA_USED_UP]!, breaks: state[BREAK_USED_UP]! }),
     syscallCount: (name: Syscall): number => state[CALLS + SYSCALLS.indexOf(name)]!,
     /** Calls `observe` with every memory system call from now on; undefined ends it. */
     observeSyscalls: (observe: SyscallObserver | undefined): void => {

@@ -23,6 +23,12 @@ const FENCE: Addr = FENCE_PAGE * 4096;
 const REAL_BRK_START = 0x55555556a000;
 const REAL_FENCE = 0x7f0000000000;
 
+/** The mmap area of a real process of x86-64, 47 bits less the heap's part: more than this nobody gets. */
+export const REAL_AREA_PAGES = (REAL_FENCE - REAL_BRK_START) / 4096;
+
+/** What lies between a page of the brk heap here and in the ground-truth replay's process; mappings differ by whole TiB. */
+export const BRK_SHIFT_PAGES = (REAL_BRK_START - BRK_START) / 4096;
+
 /** The address that the ground-truth replay's process would show for a simulated one; exact in a double. */
 export function realAddress(address: Addr): number {
   if (address === 0) return 0;

@@ -178,3 +178,16 @@ describe('stats_print', () => {
     expect(text).toContain('not four');
   });
 });
+
+describe('the radix tree of extents', () => {
+  it('has a leaf for each GiB of the real process: a break that crosses into the next one takes a second', () => {
+    // The real one under dss:primary: 6 MiB more are mapped for the base block of the second leaf.
+    const { session } = jemallocSession(
+      eventsFrom('%htrace 1\n%touch none\nm 0 1 700000000\n= a\n'),
+      'jemalloc:dss=primary',
+    );
+    session.advance(Infinity);
+    const [sample] = session.samples;
+    expect(sample).toMatchObject({ vszBytes: 956301312, rssBytes: 352256 });
+  });
+});

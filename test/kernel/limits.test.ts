@@ -8,7 +8,15 @@ import {
   PROT_READ,
   PROT_WRITE,
 } from '../../sim/kernel/kernel.ts';
-import { BRK_START_PAGE, FENCE_PAGE, realAddress, relativeAddress, simulatedAddress } from '../../sim/kernel/layout.ts';
+import {
+  BRK_START_PAGE,
+  FENCE_PAGE,
+  MMAP_BOTTOM_PAGE,
+  REAL_AREA_PAGES,
+  realAddress,
+  relativeAddress,
+  simulatedAddress,
+} from '../../sim/kernel/layout.ts';
 import { Memory } from '../../sim/contract/memory.ts';
 import { uncontendedLocks } from '../../sim/contract/locks.ts';
 
@@ -82,4 +90,12 @@ test('addresses are shown in the real process and found again', () => {
   expect(realAddress(mapped)).toBe(0x7f0000000000 - 135168 + 16);
   expect([relativeAddress(heap), relativeAddress(mapped)]).toEqual(['heap+672', 'fence-135152']);
   for (const address of [0, heap, mapped]) expect(simulatedAddress(realAddress(address))).toBe(address);
+});
+
+test('what only the size of the simulated address space refuses is counted', () => {
+  const kernel = kernelWith({});
+  expect(kernel.mmap(0, 0, FENCE_PAGE - MMAP_BOTTOM_PAGE + 1, RW, 0)).toBe(-1);
+  expect(kernel.brk(0, MMAP_BOTTOM_PAGE + 1)).toBe(BRK_START_PAGE);
+  expect(kernel.mmap(0, 0, REAL_AREA_PAGES, RW, 0)).toBe(-1); // nobody gets that
+  expect(kernel.spaceRefusals()).toEqual({ mappings: 1, breaks: 1 });
 });
