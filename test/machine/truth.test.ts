@@ -6,7 +6,7 @@ import { expect, test } from 'vitest';
 import { runMachineScript } from '../../machine/script/run.ts';
 import { compareLines } from './compare.ts';
 
-/** Scripts and what a real kernel 6.1 answered; test/machine/record/ records them anew. */
+/** Scripts and what a real kernel 6.1 answered. */
 const FOLDER = fileURLToPath(new URL('../fixtures/machine/6.1', import.meta.url));
 const names = readdirSync(FOLDER)
   .filter((name) => name.endsWith('.txt'))
