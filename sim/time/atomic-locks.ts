@@ -4,7 +4,7 @@ import type { LockId, LockKind, Locks } from '../contract/locks.ts';
 import type { Memory } from '../contract/memory.ts';
 import type { Ns } from '../contract/units.ts';
 import { DURATION_BUCKETS, durationBucket } from './durations.ts';
-import type { MeasuredLock } from './lock-table.ts';
+import { type MeasuredLock, unusedLock } from './lock-table.ts';
 
 // Each lock has a line of its own ─►  ┌──────┬───────┬──────────────┐   WORDS_PER_LOCK int32
 //                                     │ word │ owner │  (padding)   │
@@ -61,22 +61,7 @@ export function createAtomicLocks(options: AtomicLockOptions): AtomicLocks {
 
   function create(name: string, kind: LockKind): LockId {
     assert(locks.length < LOCKS_MAX, `more than ${LOCKS_MAX} locks`);
-    return (
-      locks.push({
-        name,
-        kind,
-        acquisitions: 0,
-        contended: 0,
-        failedTries: 0,
-        waitNs: 0,
-        waitNsMax: 0,
-        waits: undefined,
-        holdNs: 0,
-        ownerSwitches: 0,
-        futexWaits: 0,
-        futexWakes: 0,
-      }) - 1
-    );
+    return locks.push(unusedLock(name, kind)) - 1;
   }
 
   function acquired(t: ThreadSlot, id: LockId, lock: WorkerLock): void {

@@ -24,6 +24,22 @@ export interface MeasuredLock {
   futexWakes: number;
 }
 
+/** A lock that nobody has taken yet. */
+export const unusedLock = (name: string, kind: LockKind): MeasuredLock => ({
+  name,
+  kind,
+  acquisitions: 0,
+  contended: 0,
+  failedTries: 0,
+  waitNs: 0,
+  waitNsMax: 0,
+  waits: undefined,
+  holdNs: 0,
+  ownerSwitches: 0,
+  futexWaits: 0,
+  futexWakes: 0,
+});
+
 /** Locks of a run at most, in 4,095 arenas of jemalloc; arrays of this size cost nothing where no lock is. */
 const LOCKS_MAX = 262_144;
 
@@ -94,20 +110,7 @@ export function createLockTable(time: VirtualTime): LockTable {
   function create(name: string, kind: LockKind): LockId {
     const id = locks.length;
     assert(id < LOCKS_MAX, 'a run with more locks than there is room for');
-    locks.push({
-      name,
-      kind,
-      acquisitions: 0,
-      contended: 0,
-      failedTries: 0,
-      waitNs: 0,
-      waitNsMax: 0,
-      waits: undefined,
-      holdNs: 0,
-      ownerSwitches: 0,
-      futexWaits: 0,
-      futexWakes: 0,
-    });
+    locks.push(unusedLock(name, kind));
     inKernel[id] = kind === 'kernel' ? 1 : 0;
     return id;
   }
