@@ -8,8 +8,8 @@ import type { Eset } from './eset.ts';
 import type { ExtentMerging } from './extent-merging.ts';
 import type { PageCalls } from './pages.ts';
 import * as classes from './size-classes.ts';
-import * as tables from './state.ts';
 import type { State } from './state.ts';
+import * as tables from './state.ts';
 
 const LARGE_MIN_PAGES = classes.LARGE_MINCLASS / classes.PAGE;
 const OVERSIZE_THRESHOLD_DEFAULT = 8 * 2 ** 20;

@@ -10,8 +10,8 @@ import { createExtentRecycling } from './extent-recycling.ts';
 import type { PageCalls } from './pages.ts';
 import * as classes from './size-classes.ts';
 import { pagesToClass } from './size-classes.ts';
-import * as tables from './state.ts';
 import type { State } from './state.ts';
+import * as tables from './state.ts';
 
 /** exp_grow.limit */
 const GROW_LIMIT = pagesToClass(classes.LARGE_MAXCLASS / classes.PAGE);
