@@ -249,7 +249,7 @@ export function createMalloc(heap: Heap) {
   }
 
   /** With an option that fills, or without caches, every call takes the slow path (malloc_slow). */
-  const { realloc } = createRealloc(heap, arenaMalloc, arenaDalloc);
+  const { realloc } = createRealloc(heap, { arenaMalloc, arenaDalloc });
   const isSlow = config.zero || config.junkAlloc || config.junkFree || !config.tcache;
 
   return {

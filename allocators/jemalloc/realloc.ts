@@ -9,9 +9,12 @@ import * as tables from './state.ts';
 /** realloc (jemalloc.c: do_rallocx, arena.c: arena_ralloc), on top of what malloc and free end in. */
 export function createRealloc(
   heap: Heap,
-  arenaMalloc: (t: ThreadSlot, size: Bytes, sizeClass: number, zeroed: boolean) => number,
-  arenaDalloc: (t: ThreadSlot, h: Handle) => void,
+  inner: {
+    arenaMalloc(t: ThreadSlot, size: Bytes, sizeClass: number, zeroed: boolean): number;
+    arenaDalloc(t: ThreadSlot, h: Handle): void;
+  },
 ) {
+  const { arenaMalloc, arenaDalloc } = inner;
   const { OP_BYTES_CLEARED, OP_BYTES_COPIED, OP_SLOW_CALLS } = counters;
   const { CACHELINE, INDEX_SIZE, LARGE_MINCLASS, NSIZES, PAGE, SMALL_MAXCLASS } = classes;
   const { E_ARENA, E_START, HANDLE_SHIFT, LG_EXTENT_WORDS } = tables;
