@@ -79,6 +79,14 @@ const char *session_variable(const char *name)
 	return NULL;
 }
 
+int session_has(char letter)
+{
+	const char *session = session_variable("ALLOCSIM_RECORD");
+	for (; session && *session && *session != ':'; session++)
+		if (*session == letter) return 1;
+	return 0;
+}
+
 static char *append_number(char *to, unsigned long number)
 {
 	char digits[24], *d = digits + sizeof digits;
@@ -88,14 +96,14 @@ static char *append_number(char *to, unsigned long number)
 	return stpcpy(to, d);
 }
 
-/* ALLOCSIM_RECORD is CLOCK:KEEPER:FOLDER. */
+/* ALLOCSIM_RECORD is OPTIONS:KEEPER:FOLDER. Options are letters: c (the processor's counter is the clock), n (no Zend heap). */
 static int read_session(void)
 {
 	const char *session = session_variable("ALLOCSIM_RECORD");
 	if (!session || strlen(session) >= sizeof folder) return 0;
-	clock_is_counter = session[0] == 'c';
-	if (session[0] == 0 || session[1] != ':') return 0;
-	const char *at = session + 2;
+	clock_is_counter = session_has('c');
+	const char *at = strchr(session, ':');
+	if (!at++) return 0;
 	for (keeper_pid = 0; *at >= '0' && *at <= '9'; at++) keeper_pid = keeper_pid * 10 + *at - '0';
 	if (*at != ':') return 0;
 	strcpy(folder, at + 1);
@@ -153,6 +161,7 @@ static int map_ring(void)
 	made->parent_slot = next_slot;
 	made->thread = thread_mark ? thread_mark - 1 : 0;
 	made->start_ticks = ticks();
+	strcpy(made->zend, zend_word);
 	next_slot = 0;
 	room_until = RING_SLOTS;
 	image = name;
@@ -350,6 +359,7 @@ __attribute__((constructor)) static void loaded(void)
 		}
 		pthread_atfork(NULL, NULL, in_child);
 		note_allocator();
+		watch_zend_of_program();
 		ask_keeper();
 	}
 	errno = saved;
