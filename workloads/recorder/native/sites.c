@@ -16,6 +16,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 struct node {
 	uint64_t address;
@@ -143,6 +144,22 @@ static char *append_build_id(char *to, const struct module *m)
 	return stpcpy(to, "-");
 }
 
+/* The loader's name of the program itself is empty; other names may be relative to the current folder. */
+static size_t put_path(char *to, size_t room, const char *name)
+{
+	size_t length = strnlen(name, room / 2), before = 0;
+	if (!length) {
+		long n = syscall(SYS_readlink, "/proc/self/exe", to, room);
+		return n > 0 ? (size_t)n : 0;
+	}
+	if (name[0] != '/' && memchr(name, '/', length)) {
+		long n = syscall(SYS_getcwd, to, room / 2); /* with its end */
+		if (n > 1) to[(before = (size_t)n) - 1] = '/';
+	}
+	memcpy(to + before, name, length);
+	return before + length;
+}
+
 /* The text of a module in pieces of 15 bytes: START END BASE BUILD_ID PATH; the number is twice its own, + 1 for the last piece. */
 static void log_module(const struct module *m, uint32_t number)
 {
@@ -151,9 +168,7 @@ static void log_module(const struct module *m, uint32_t number)
 	end = stpcpy(append_hex(end, m->end), " ");
 	end = stpcpy(append_hex(end, m->base), " ");
 	end = stpcpy(append_build_id(end, m), " ");
-	size_t length = strnlen(m->name, 4000);
-	memcpy(end, m->name, length);
-	length += (size_t)(end - text);
+	size_t length = (size_t)(end - text) + put_path(end, 4000, m->name);
 	for (size_t at = 0; at < length; at += 15) {
 		char piece[16] = "";
 		uint64_t first, second;
