@@ -4,6 +4,8 @@ import type { Oddities } from '../import/address-trace.ts';
 import { createAddressTable } from './address-table.ts';
 import { cutNumber, forEachRecord, LOG, type LogPart, type LogRecord } from './log.ts';
 import { type BlockWrite, lookAhead, type PageRun } from './lookahead.ts';
+import { createRecordedSites } from './recorded-sites.ts';
+import type { Symbolizer } from './symbols/symbolizer.ts';
 import { type ObservationText, observedValues, parseObservation } from './observation-text.ts';
 
 /** mallopt's parameters by their numbers in malloc.h. */
@@ -30,6 +32,7 @@ export interface ImageTraceOptions {
   readonly parts: readonly LogPart[];
   /** The thread that a fork's child goes on with. */
   readonly forkThread: number;
+  readonly symbolizer: Symbolizer;
   readonly isRecorder: (mappingName: string) => boolean;
   /** The header's facts, from what was seen at the start. */
   readonly facts: (start: ObservationText | undefined, threadNames: RecordedFacts['threadNames']) => RecordedFacts;
@@ -52,7 +55,9 @@ export interface ImageTrace {
 export function traceOfImage(options: ImageTraceOptions): ImageTrace {
   const { parts, quantumNs, nsPerTick, pageBytes } = options;
   const builder = createEventBuilder({ name: options.name, source: options.source, wide: true });
-  const ahead = lookAhead(parts, pageBytes);
+  const sites = createRecordedSites();
+  const ahead = lookAhead(parts, pageBytes, sites);
+  if (sites.count > 0) sites.symbolize(options.symbolizer);
   const { lastOf, ownFrom } = ahead;
   const every = Math.max(1, Math.floor((ahead.records - ownFrom) / Math.max(1, options.samples)));
 
@@ -63,12 +68,15 @@ export function traceOfImage(options: ImageTraceOptions): ImageTrace {
   const granules = new Set<number>();
   const exiting = new Set<number>();
   const threads = new Set<number>();
+  /** By thread, the site of its allocations from here on. */
+  const siteOf = new Map<number, number>();
   const threadOfId = new Map<number, number>();
   const threadNames = new Map<number, string>();
   let lastGranule = -1;
   let clock: number | undefined;
   let index = -1;
   let isOwn = false;
+  let partIndex = 0;
   let calls = 0;
   let residentPeakBytes = 0;
   let exitThread = -1;
@@ -99,7 +107,7 @@ export function traceOfImage(options: ImageTraceOptions): ImageTrace {
     calls++;
     if (r.address === 0) {
       odd('allocations that failed');
-      builder.annotate({ failed: true });
+      builder.annotate({ failed: true, site: siteOf.get(r.thread) ?? 0 });
       return undefined;
     }
     const lost = blocks.get(r.address);
@@ -109,7 +117,8 @@ export function traceOfImage(options: ImageTraceOptions): ImageTrace {
       builder.free(r.thread, lost);
     }
     const runs = size >= BIG_BYTES ? ahead.atAllocation.get(index) : undefined;
-    if (runs) builder.annotate({ unwritten: true });
+    const site = siteOf.get(r.thread) ?? 0;
+    if (runs || site !== 0) builder.annotate({ site, unwritten: runs !== undefined });
     return runs;
   }
 
@@ -161,7 +170,7 @@ export function traceOfImage(options: ImageTraceOptions): ImageTrace {
     } else if (r.address === 0) {
       calls++;
       odd('allocations that failed');
-      builder.annotate({ failed: true });
+      builder.annotate({ failed: true, site: siteOf.get(r.thread) ?? 0 });
       builder.realloc(r.thread, from.block, size);
       blocks.set(from.old, from.block);
     } else {
@@ -254,6 +263,9 @@ export function traceOfImage(options: ImageTraceOptions): ImageTrace {
       case LOG.REALLOC_END:
         reallocEnd(r, cutNumber(r.a));
         return;
+      case LOG.SITE:
+        siteOf.set(r.thread, sites.siteIn(partIndex, r.a, builder));
+        return;
       case LOG.TRIM:
         builder.trim(r.thread, Math.min(r.a, 0xffffffff));
         return;
@@ -278,6 +290,8 @@ export function traceOfImage(options: ImageTraceOptions): ImageTrace {
   }
 
   parts.forEach((part, i) => {
+    partIndex = i;
+    siteOf.clear();
     isOwn = i === parts.length - 1;
     if (isOwn && i > 0) {
       for (const { block, old } of moving.values()) if (block >= 0) blocks.set(old, block);

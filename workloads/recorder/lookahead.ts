@@ -1,3 +1,4 @@
+import type { RecordedSites } from './recorded-sites.ts';
 import { forEachRecord, LOG, type LogPart, type LogRecord, PAGES_HUGE } from './log.ts';
 
 /**
@@ -46,7 +47,8 @@ interface WatchedBlock {
 /** Blocks beyond this many pages (4 TiB of 4 KiB) are not followed. */
 const PAGES_MAX = 2 ** 30;
 
-export function lookAhead(parts: readonly LogPart[], pageBytes: number): Lookahead {
+/** Notes the call sites as well, where there are any. */
+export function lookAhead(parts: readonly LogPart[], pageBytes: number, sites: RecordedSites): Lookahead {
   const lastOf = new Map<number, number>();
   let ownFrom = 0;
   let lastThread = -1;
@@ -145,11 +147,18 @@ export function lookAhead(parts: readonly LogPart[], pageBytes: number): Lookahe
       case LOG.SAMPLE:
         for (const block of looked) block.lastLook = index;
         looked = new Set();
+        return;
+      case LOG.NODE:
+        sites.node(r);
+        return;
+      case LOG.MODULE:
+        sites.module(r);
     }
   }
 
   for (const part of parts) {
     ownFrom = index + 1;
+    sites.beginPart(part.pid);
     forEachRecord(part, visit);
   }
   lastOf.set(lastThread, index);

@@ -6,6 +6,7 @@ import type { Oddities } from '../import/address-trace.ts';
 import { traceOfImage } from './image-trace.ts';
 import type { LogPart } from './log.ts';
 import { allocatorSettings, type ObservationText, summedMappings } from './observation-text.ts';
+import { createSymbolizer, type Symbolizer } from './symbols/symbolizer.ts';
 import { type RecordedImage, recordSession, type Session, type SessionOptions } from './session.ts';
 
 export { recorderObstacle } from './build.ts';
@@ -65,13 +66,15 @@ export async function recordProgram(
   return recordSession(options, async (session) => {
     const notes = new Set(session.unrecorded.map(({ path, why }) => `${path} could not be recorded: ${why}`));
     const kept = imagesToKeep(session, options.process);
+    const symbolizer = createSymbolizer();
     let processes = 0;
     for (const { image, earlier } of kept.images) {
-      const recorded = traceOf(image, earlier, session, options, notes);
+      const recorded = traceOf(image, earlier, session, options, notes, symbolizer);
       if (!recorded || !isWanted(recorded, options.process)) continue;
       processes++;
       await take(recorded);
     }
+    for (const note of symbolizer.notes) notes.add(note);
     return {
       exit: exitOf(session.programStatus)!,
       ended: endOf(session.programStatus),
@@ -120,6 +123,7 @@ function traceOf(
   session: Session,
   options: RecordOptions,
   notes: Set<string>,
+  symbolizer: Symbolizer,
 ): RecordedProcess | undefined {
   const parts = partsOf(image, session);
   const pageBytes = 4096;
@@ -133,6 +137,7 @@ function traceOf(
     pageBytes,
     parts,
     forkThread: image.parent?.thread ?? 0,
+    symbolizer,
     isRecorder: session.isRecorder,
     facts: (start, threadNames) => {
       first = start;
@@ -170,7 +175,7 @@ function partsOf(image: RecordedImage, session: Session): LogPart[] {
   const parts: LogPart[] = [];
   let untilSlot = Number.POSITIVE_INFINITY;
   for (let at: RecordedImage | undefined = image; at; ) {
-    parts.unshift({ path: session.logPath(at), startTicks: at.startTicks, untilSlot });
+    parts.unshift({ path: session.logPath(at), pid: at.pid, startTicks: at.startTicks, untilSlot });
     const { parent }: RecordedImage = at;
     if (!parent) break;
     untilSlot = parent.slot;

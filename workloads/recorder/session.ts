@@ -17,6 +17,8 @@ export interface SessionOptions {
   readonly stopNs: number;
   /** Between samples; 0: none. */
   readonly sampleNs: number;
+  /** Note who called, for every allocation. */
+  readonly withSites: boolean;
   /** Where the program's standard output goes. */
   readonly stdout: 'inherit' | 'stderr';
   /** Hears of what the user may want to know while the program runs. */
@@ -142,7 +144,8 @@ async function keep(
 ): Promise<Kept> {
   const draft: Draft = { programPid: 0, programStatus: 0, cutBy: undefined, error: 0, images: new Map(), clocks: [] };
   const numbers = [options.diskBytes, options.stopEvents, options.sampleNs].map(String);
-  const child = spawn(keeper, [clockKind(), rings, logs, ...numbers, library, ...options.command], {
+  const flags = `${clockKind() === 'counter' ? 'c' : 'm'}${options.withSites ? 's' : ''}`;
+  const child = spawn(keeper, [flags, rings, logs, ...numbers, library, ...options.command], {
     stdio: ['inherit', options.stdout === 'stderr' ? process.stderr : 'inherit', 'inherit', 'pipe', 'pipe'],
   });
   const control = child.stdio[3] as Writable;

@@ -19,6 +19,7 @@ interface RecordArguments {
   'stop-after': string | undefined;
   'sample-every': string | undefined;
   disk: string;
+  sites: boolean;
   anonymize: boolean;
   arguments: boolean;
   quantum: number;
@@ -56,6 +57,11 @@ export const recordCommand: CommandModule<object, RecordArguments> = {
         default: '10G',
         describe: 'what the logs may take meanwhile: then the recording ends, not the program',
       })
+      .option('sites', {
+        type: 'boolean',
+        default: false,
+        describe: 'note which functions and lines of code allocate: explain and run then tell whose memory it is',
+      })
       .option('anonymize', { type: 'boolean', default: false, describe: 'keep sizes, order and times alone' })
       .option('arguments', { type: 'boolean', default: false, describe: 'keep the arguments of the commands too' })
       .option('quantum', quantumOption)
@@ -74,6 +80,7 @@ export const recordCommand: CommandModule<object, RecordArguments> = {
           command,
           process: argv.process,
           withArguments: argv.arguments,
+          withSites: argv.sites && !argv.anonymize,
           diskBytes: sizeOf('--disk', argv.disk),
           stopEvents: stop.events,
           stopNs: stop.ns,

@@ -34,7 +34,7 @@ export const recorderLog: Area = defineArea({
         samples: 3,
         nsPerTick: 1,
         pageBytes: 4096,
-        parts: [{ path, startTicks: 0, untilSlot: Infinity }],
+        parts: [{ path, pid: 1, startTicks: 0, untilSlot: Infinity }],
         forkThread: 0,
         isRecorder: () => false,
         facts: (_start, threadNames) => ({

@@ -165,6 +165,7 @@ static void take(struct image *m, const struct slot *s, uint64_t low)
 	}
 	uint64_t now = op == OP_EPOCH ? first : full_ticks(m, (uint32_t)low), address = s->high >> THREAD_BITS;
 	uint32_t thread = s->high & ((1u << THREAD_BITS) - 1);
+	if (op == OP_SITE) address = m->last_address; /* it has none, and should not make the next one's step longer */
 	put_record(m, op, extended, thread, now, address, first, second);
 	if (op <= OP_FREE || (op >= OP_RESIDENT && op <= OP_EFREE)) note_blocks(m, op, address * 8, size_in(op, value, extended, first, second), second);
 	m->events++;

@@ -1,5 +1,5 @@
 /*
- * keeper OPTIONS FOLDER LOGS DISK_BYTES STOP_EVENTS SAMPLE_NS LIBRARY PROGRAM ARGUMENT…
+ * keeper FLAGS FOLDER LOGS DISK_BYTES STOP_EVENTS SAMPLE_NS LIBRARY PROGRAM ARGUMENT…
  *
  * Starts the program, with the library in front of all others, and keeps a log for each process that it becomes or forks
  * (image.c), until all of them are gone. Orphans become its children. It speaks with the recorder over two pipes:
@@ -34,7 +34,8 @@
 enum { FROM_RECORDER = 3, TO_RECORDER = 4 };
 
 static struct {
-	const char *letters, *folder, *logs; /* letters: as ring.c has them */
+	const char *flags; /* c or m: the clock is the processor's counter, or the kernel's; s: call sites; n: no heap of PHP */
+	const char *folder, *logs;
 	uint64_t disk_bytes, stop_events;
 	int64_t sample_ns;
 	int clock_is_counter;
@@ -267,7 +268,7 @@ static void preload(const char *library)
 	sprintf(value, others && *others ? "%s:%s" : "%s", library, others ? others : "");
 	setenv("LD_PRELOAD", value, 1);
 	char session[600];
-	snprintf(session, sizeof session, "%s:%d:%s", options.letters, (int)getpid(), options.folder);
+	snprintf(session, sizeof session, "%s:%d:%s", options.flags, (int)getpid(), options.folder);
 	setenv("ALLOCSIM_RECORD", session, 1);
 }
 
@@ -421,8 +422,8 @@ static void keep(int folder_watch)
 int main(int argc, char **argv)
 {
 	if (argc < 9) return 2;
-	options.letters = argv[1];
-	options.clock_is_counter = strchr(argv[1], 'c') != NULL;
+	options.flags = argv[1];
+	options.clock_is_counter = argv[1][0] == 'c';
 	options.folder = argv[2];
 	options.logs = argv[3];
 	options.disk_bytes = strtoull(argv[4], NULL, 10);

@@ -57,7 +57,7 @@ extern struct fork_aware { _Atomic int state; } in_process; /* zero in a fork's 
 extern struct ring_header *ring;
 extern struct slot *slots;
 extern uint64_t next_slot, room_until;
-extern int clock_is_counter;
+extern int clock_is_counter, without_zend;
 extern char __libc_single_threaded __attribute__((weak));
 extern THREAD_LOCAL uint32_t thread_mark; /* 1 + the number of this thread; 0: it has not been seen */
 int start_recording(void);
@@ -71,9 +71,6 @@ int has_session(void);
 /* Leaves a word about a program that this process starts or becomes. Touches no memory but the stack. */
 void note_unrecorded(const char *path, const char *why);
 const char *session_variable(const char *name);
-
-/* Whether the session has the letter among its options (ring.c). */
-int session_has(char letter);
 
 static inline int recording(void)
 {

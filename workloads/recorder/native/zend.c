@@ -8,6 +8,7 @@
  */
 #include "recorder.h"
 #include "patch.h"
+#include "sites.h"
 #include <dlfcn.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -78,6 +79,7 @@ static void *ends(void *p)
 	size_t count = under_way.count, size = under_way.size;
 	int saved = errno;
 	under_way.op = OP_NONE;
+	if (UNLIKELY(with_sites)) note_site();
 	if (op == OP_ECALLOC) {
 		if (LIKELY(count < 1u << 8 && size < 1u << 16)) log_plain(op, p, count << 16 | size);
 		else log_extended(op, p, count, size);
@@ -261,7 +263,7 @@ static const char *put_before(void *library)
 
 void watch_zend(void *library)
 {
-	if (get_heap || session_has('n') || !recording()) return;
+	if (get_heap || without_zend || !recording()) return;
 	const char *(*version)(void) = (const char *(*)(void))dlsym(library, "get_zend_version");
 	char word[sizeof zend_word];
 	const char *why = put_before(library);
