@@ -11,7 +11,6 @@
 #include "sites.h"
 #include <dlfcn.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <string.h>
 
 /* MAX_SMALL_SIZE and below: ZEND_MM_BINS_INFO of Zend/zend_alloc_sizes.h. */
@@ -32,6 +31,7 @@ static struct {
 	EACH_BIN(ORIGINALS)
 } zend;
 static void *(*get_heap)(void);
+static const char *(*get_version)(void);
 
 /* The call of this thread that has not come back yet. */
 static THREAD_LOCAL struct {
@@ -191,8 +191,22 @@ static size_t my_gc(void *heap)
 	return zend.gc(heap);
 }
 
+/* The engine has started, and its first line is "Zend Engine v4.2.36, Copyright …". */
+static void say_version(void)
+{
+	static int is_said;
+	const char *line = is_said || !get_version ? NULL : get_version(), *from = line ? strchr(line, 'v') : NULL;
+	is_said = 1;
+	if (!from || zend_word[0] == '!') return;
+	char version[32] = "";
+	size_t length = strcspn(from + 1, ",\n");
+	memcpy(version, from + 1, length < sizeof version ? length : sizeof version - 1);
+	say(version);
+}
+
 static int my_request_startup(void)
 {
+	say_version();
 	if (recording() && is_plain(get_heap())) log_plain(OP_REQUEST_BEGIN, NULL, 0);
 	return zend.request_startup();
 }
@@ -264,15 +278,10 @@ static const char *put_before(void *library)
 void watch_zend(void *library)
 {
 	if (get_heap || without_zend || !recording()) return;
-	const char *(*version)(void) = (const char *(*)(void))dlsym(library, "get_zend_version");
-	char word[sizeof zend_word];
+	get_version = (const char *(*)(void))dlsym(library, "get_zend_version");
 	const char *why = put_before(library);
 	dlerror();
-	/* The first line is "Zend Engine v4.2.36, Copyright …". */
-	const char *text = version ? strchr(version(), 'v') : NULL;
-	size_t length = text ? strcspn(text + 1, ",\n") : 0;
-	snprintf(word, sizeof word, "%.*s", (int)length, text ? text + 1 : "");
-	say(why ? why : word);
+	say(why ? why : "of a version that it does not tell");
 }
 
 /* Bound when this library is: to the program's, or that of a library that it is linked with. */
