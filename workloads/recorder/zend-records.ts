@@ -16,9 +16,12 @@ export interface ZendCounts {
 /** PHP's own heap: one for each thread, with requests whose ends release all that is left. */
 export function createZendRecords(builder: EventBuilder, context: BlockContext, counts: ZendCounts) {
   const heaps = new Map<number, BlockRecords>();
-  /** Threads whose request has begun. */
+  /** Threads that have allocated, or begun a request, since their last one ended. */
   const open = new Set<number>();
+  /** Threads that are in a request of PHP. */
+  const serving = new Set<number>();
   const seen = { ends: 0, asked: 0 };
+  let requests = 0;
   let usage: { readonly label: string; readonly bytes: number; readonly real: number } | undefined;
 
   function heapOf(thread: number): BlockRecords {
@@ -49,16 +52,20 @@ export function createZendRecords(builder: EventBuilder, context: BlockContext, 
     beginRequest(thread);
     builder.requestEnd(thread);
     open.delete(thread);
+    serving.delete(thread);
     heaps.get(thread)?.forgetAll();
   }
 
   function noteUsage(r: LogRecord, isOwn: boolean): void {
     const kind = r.address === 0 ? 'asked' : 'ends';
     const number = seen[kind]++;
+    const isRequest = kind === 'ends' && serving.has(r.thread);
+    if (isRequest) requests++;
     const every = Math.ceil(counts[kind] / SAMPLES_MAX);
     usage = undefined;
     if (!isOwn || number % every !== 0) return;
-    const label = kind === 'ends' ? `request ${number + 1}` : `memory_get_usage ${number + 1}`;
+    const ended = isRequest ? `request ${requests}` : 'startup';
+    const label = kind === 'ends' ? ended : `memory_get_usage ${number + 1}`;
     usage = { label, bytes: r.a, real: r.b };
   }
 
@@ -76,6 +83,7 @@ export function createZendRecords(builder: EventBuilder, context: BlockContext, 
   function event(r: LogRecord, isOwn: boolean): void {
     switch (r.op) {
       case LOG.REQUEST_BEGIN:
+        serving.add(r.thread);
         beginRequest(r.thread);
         return;
       case LOG.REQUEST_END:

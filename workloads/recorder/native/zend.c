@@ -221,7 +221,7 @@ static void my_shutdown(bool silent, bool full)
 {
 	if (recording() && is_plain(get_heap())) {
 		if (under_way.op != OP_NONE) note_failure();
-		log_usage(1);
+		if (!full) log_usage(1);
 		big_freed_by_request();
 		log_plain(OP_REQUEST_END, NULL, 0);
 	}
