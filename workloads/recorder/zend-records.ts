@@ -4,6 +4,8 @@ import { LOG, type LogRecord } from './log.ts';
 
 /** Where PHP is asked for its numbers more often, only so many answers become samples, spread evenly. */
 const SAMPLES_MAX = 128;
+/** Of the Zend memory manager. */
+const PAGE_BYTES = 4096;
 
 /** How often a log has PHP's numbers. */
 export interface ZendCounts {
@@ -80,6 +82,12 @@ export function createZendRecords(builder: EventBuilder, context: BlockContext, 
     ]);
   }
 
+  function setLimit(r: LogRecord): void {
+    const limit = Math.floor(r.a / PAGE_BYTES);
+    // Whatever is more cannot be reached.
+    builder.mallopt(r.thread, 'memory_limit', limit < 2 ** 31 ? limit : -1);
+  }
+
   function event(r: LogRecord, isOwn: boolean): void {
     switch (r.op) {
       case LOG.REQUEST_BEGIN:
@@ -94,6 +102,9 @@ export function createZendRecords(builder: EventBuilder, context: BlockContext, 
         return;
       case LOG.ZEND_PEAK:
         notePeaks(r);
+        return;
+      case LOG.ZEND_LIMIT:
+        setLimit(r);
         return;
     }
     beginRequest(r.thread);
@@ -136,5 +147,5 @@ export function createZendRecords(builder: EventBuilder, context: BlockContext, 
 
 /** Whether it is a record of PHP's heap. */
 export function isOfZend(op: number): boolean {
-  return (op >= LOG.EMALLOC && op <= LOG.GC) || op === LOG.ZEND_USAGE || op === LOG.ZEND_PEAK;
+  return (op >= LOG.EMALLOC && op <= LOG.GC) || (op >= LOG.ZEND_USAGE && op <= LOG.ZEND_LIMIT);
 }

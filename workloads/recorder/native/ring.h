@@ -66,7 +66,8 @@ enum op {
 	OP_MODULE,        /* a program or library, in pieces: 15 bytes of its text (sites.c) */
 	/* What PHP says of its heap: address 8: before the request's end; extended: memory_get_usage(), memory_get_usage(true) */
 	OP_ZEND_USAGE = 40,
-	OP_ZEND_PEAK      /* directly behind it, extended: memory_get_peak_usage(), memory_get_peak_usage(true) */
+	OP_ZEND_LIMIT = 42, /* zend_set_memory_limit(); extended: bytes */
+	OP_ZEND_PEAK = 41 /* directly behind it, extended: memory_get_peak_usage(), memory_get_peak_usage(true) */
 };
 
 struct slot {

@@ -26,6 +26,7 @@ static struct {
 	size_t (*gc)(void *);
 	int (*request_startup)(void);
 	void (*shutdown)(bool, bool);
+	int (*set_limit)(size_t);
 	size_t (*usage)(bool), (*peak_usage)(bool);
 #define ORIGINALS(n) void *(*emalloc_##n)(void); void (*efree_##n)(void *);
 	EACH_BIN(ORIGINALS)
@@ -228,6 +229,12 @@ static void my_shutdown(bool silent, bool full)
 	zend.shutdown(silent, full);
 }
 
+static int my_set_limit(size_t bytes)
+{
+	if (recording() && is_plain(get_heap())) log_extended(OP_ZEND_LIMIT, NULL, bytes, 0);
+	return zend.set_limit(bytes);
+}
+
 static size_t my_usage(bool real)
 {
 	if (recording() && is_plain(get_heap())) log_usage(0);
@@ -256,6 +263,7 @@ static const struct wanted wanted[] = {
 	WANTED(php_request_startup, request_startup)
 	WANTED(shutdown_memory_manager, shutdown)
 	WANTED(zend_memory_usage, usage)
+	WANTED(zend_set_memory_limit, set_limit)
 #define WANTED_OF_BIN(n) WANTED(_emalloc_##n, emalloc_##n) WANTED(_efree_##n, efree_##n)
 	EACH_BIN(WANTED_OF_BIN)
 };
