@@ -15,7 +15,7 @@
 static _Atomic uintptr_t watched[ROWS][8];
 unsigned char big_filter[ROWS];
 static _Atomic long watched_count;
-static uint64_t spent_ticks;
+uint64_t spent_ticks;
 
 /* Without PAGEMAP_SCAN a look reads 8 bytes for every page of the block. */
 #define WATCH_BYTES_MAX (1ul << 40)

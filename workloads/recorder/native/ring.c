@@ -160,6 +160,7 @@ static int map_ring(void)
 	made->parent_slot = next_slot;
 	made->thread = thread_mark ? thread_mark - 1 : 0;
 	made->start_ticks = ticks();
+	spent_ticks = 0;
 	strcpy(made->zend, zend_word);
 	next_slot = 0;
 	room_until = RING_SLOTS;
