@@ -1,6 +1,12 @@
 import { z } from 'zod';
 import { EXPLANATION_SCHEMA } from '../study/explain/explanation.ts';
-import { breakdownSchema, runDescriptionSchema, runResultSchema, sampleSchema } from './result.ts';
+import {
+  breakdownSchema,
+  recordedProcessSampleSchema,
+  runDescriptionSchema,
+  runResultSchema,
+  sampleSchema,
+} from './result.ts';
 
 const bytes = z.number().describe('bytes');
 const event = z.number().int().nonnegative().describe('event index');
@@ -86,6 +92,7 @@ export const explanationSchema = z.object({
     }),
   ),
   growth: z.object({ floors: z.tuple([bytes, bytes, bytes, bytes]), rises: z.boolean() }),
+  process: recordedProcessSampleSchema.nullable().default(null).describe('the last sample until there'),
   sites: z
     .array(z.object({ stack: z.array(z.string()), held: bytes, pinned: bytes, freed: bytes }))
     .nullable()

@@ -1,5 +1,6 @@
 import { PAGE_BYTES } from '../../../sim/contract/units.ts';
 import { collectAreas } from '../../run/areas.ts';
+import { recordedProcess } from '../../run/recorded-process.ts';
 import type { RunResult } from '../../run/result.ts';
 import { Session, type SessionOptions } from '../../run/session.ts';
 import { createRunner, type RunAllOptions } from '../parallel/run-all.ts';
@@ -117,6 +118,7 @@ function observe(options: ExplainOptions, moment: Moment): Observed {
     tunables: assembled.allocator.tunables?.() ?? null,
     tunableChanges,
     growth: growthOf(events, session.row),
+    process: recordedProcess(events, session.samples)?.samples.at(-1) ?? null,
     sites: null,
   };
   const facts = { ...found, sites: bytesBySite(options, session.row, found.pinning) ?? null };
