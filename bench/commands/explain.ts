@@ -13,7 +13,7 @@ import { flamePage } from '../report/sites/flame.ts';
 import { pprof } from '../report/sites/pprof.ts';
 import { speedscope } from '../report/sites/speedscope.ts';
 import { collapsed, diffStacks, parseCollapsed, type StackBytes } from '../report/sites/stacks.ts';
-import { callSitesOf } from '../study/explain/by-site.ts';
+import { hasCallSites } from '../study/explain/by-site.ts';
 import { explainInParallel } from '../study/explain/explain.ts';
 import { diffText } from '../study/explain/site-text.ts';
 import { explanationText } from '../study/explain/text.ts';
@@ -64,7 +64,7 @@ export const explainCommand: CommandModule<object, ExplainArguments> = {
     }
     const before = argv.diff === undefined ? undefined : readStacks(argv.diff);
     const { session } = await prepare(argv);
-    if (wantsSites(argv) && !callSitesOf(session.events)) {
+    if (wantsSites(argv) && !hasCallSites(session.events)) {
       throw new UserError(
         `${session.workload}: has no call sites, which --flame, --pprof, --speedscope, --collapsed and --diff need`,
       );

@@ -45,9 +45,7 @@ export function momentOf(options: SessionOptions, at: string | undefined): Momen
 }
 
 function exitMoment(events: EventBuffer): Moment {
-  // The row of the event `exit`, where the trace has one (format 2).
-  const recorded = (events as { readonly exitRow?: number }).exitRow ?? -1;
-  if (recorded >= 0) return { kind: 'exit', end: recorded, about: 'just before the program began to exit' };
+  if (events.exitRow >= 0) return { kind: 'exit', end: events.exitRow, about: 'just before the program began to exit' };
   return scriptEnd(events) ?? tearDown(events) ?? { kind: 'end', end: events.length, about: 'at the end of the trace' };
 }
 
