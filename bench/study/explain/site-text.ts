@@ -1,6 +1,7 @@
 import { bytes, columns, percent } from '../../../sim/contract/format.ts';
 import type { Bytes } from '../../../sim/contract/units.ts';
-import { ownLine, shortFrame } from '../../report/sites/frames.ts';
+import { shortFrame } from '../../report/sites/frames.ts';
+import { byLine, sumOf } from '../../report/sites/lines.ts';
 import { SITE_CLASSES, type SiteClass, type StackBytes, type StackChange } from '../../report/sites/stacks.ts';
 import type { Palette } from '../../report/text/summary.ts';
 import { ALLOCATOR } from './by-site.ts';
@@ -11,24 +12,6 @@ const SHOWN = 10;
 const WORTH_NAMING = 0.02;
 const MUCH = 0.1;
 
-type LineBytes = { readonly line: string } & Record<SiteClass, Bytes>;
-
-/** By line of code, the most first. */
-function byLine(stacks: readonly StackBytes[]): LineBytes[] {
-  const lines = new Map<string, LineBytes>();
-  for (const stack of stacks) {
-    const line = ownLine(stack.stack);
-    const sum = lines.get(line) ?? { line, held: 0, pinned: 0, freed: 0 };
-    for (const name of SITE_CLASSES) sum[name] += stack[name];
-    lines.set(line, sum);
-  }
-  const order = (s: LineBytes) => s.held + s.freed;
-  return [...lines.values()].sort((x, y) => order(y) - order(x) || y.pinned - x.pinned);
-}
-
-const totalOf = (stacks: readonly StackBytes[], name: SiteClass): Bytes =>
-  stacks.reduce((sum, stack) => sum + stack[name], 0);
-
 /** Who holds the resident bytes, who pins, and whose free memory it was. */
 export function siteLines(sites: readonly StackBytes[], palette: Palette): string[] {
   const lines = byLine(sites);
@@ -37,19 +20,14 @@ export function siteLines(sites: readonly StackBytes[], palette: Palette): strin
     who,
   ];
   const rest = lines.slice(SHOWN);
-  const sum = (of: readonly Readonly<Record<SiteClass, Bytes>>[]) => ({
-    held: of.reduce((n, s) => n + s.held, 0),
-    pinned: of.reduce((n, s) => n + s.pinned, 0),
-    freed: of.reduce((n, s) => n + s.freed, 0),
-  });
   return [
     palette.bold('Whose resident bytes they are, by the line of code that allocated'),
     ...columns(
       [
         ['held', 'pins', 'was freed', 'who'].map(palette.dim),
         ...lines.slice(0, SHOWN).map((s) => row(s, shortFrame(s.line))),
-        ...(rest.length > 0 ? [row(sum(rest), `${rest.length} more`)] : []),
-        row(sum(lines), 'all'),
+        ...(rest.length > 0 ? [row(sumOf(rest), `${rest.length} more`)] : []),
+        row(sumOf(lines), 'all'),
       ],
       'rrrl',
     ),
@@ -62,14 +40,13 @@ export function siteSentences({ sites, sample }: Facts): string[] {
   const lines = byLine(sites);
   const sentences: string[] = [];
   const most = (name: SiteClass) => lines.reduce((best, s) => (s[name] > best[name] ? s : best));
-  const held = totalOf(sites, 'held');
+  const { held, pinned, freed } = sumOf(lines);
   const holder = lines.length > 0 ? most('held') : undefined;
   if (holder && held > 0 && holder.held >= MUCH * held) {
     sentences.push(
       `Of the ${bytes(held)} that are held, ${bytes(holder.held)} (${percent(holder.held / held)}) were allocated at ${shortFrame(holder.line)}.`,
     );
   }
-  const pinned = totalOf(sites, 'pinned');
   if (pinned >= WORTH_NAMING * sample.rssBytes) {
     const pinner = most('pinned');
     const who =
@@ -80,7 +57,6 @@ export function siteSentences({ sites, sample }: Facts): string[] {
       `Of the ${bytes(pinned)} that are free and pinned, ${who} keep ${bytes(pinner.pinned)} (${percent(pinner.pinned / pinned)}).`,
     );
   }
-  const freed = totalOf(sites, 'freed');
   if (freed >= WORTH_NAMING * sample.rssBytes) {
     const last = most('freed');
     if (last.freed >= MUCH * freed) {
@@ -97,7 +73,6 @@ export function diffText(changes: readonly StackChange[], palette: Palette): str
   const signed = (n: number) => (n > 0 ? `+${bytes(n)}` : n < 0 ? `-${bytes(-n)}` : '0 B');
   const lines = ['', palette.bold('What differs from before, by the line of code that allocated')];
   const changed = byLine(changes).filter((s) => SITE_CLASSES.some((name) => s[name] !== 0));
-  changed.sort((x, y) => Math.abs(y.held + y.freed) - Math.abs(x.held + x.freed) || (x.line < y.line ? -1 : 1));
   if (changed.length === 0) lines.push('  nothing');
   else {
     lines.push(
