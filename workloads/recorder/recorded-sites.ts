@@ -1,3 +1,4 @@
+import { normalize } from 'node:path';
 import type { Frame } from '../../sim/contract/event.ts';
 import type { EventBuilder } from '../builder.ts';
 import type { LogRecord } from './log.ts';
@@ -67,7 +68,7 @@ export function createRecordedSites(): RecordedSites {
       start: Number.parseInt(start, 16),
       end: Number.parseInt(end, 16),
       base: Number.parseInt(base, 16),
-      module: { path: Buffer.from(path, 'latin1').toString('utf8'), buildId: id === '-' ? '' : id },
+      module: { path: normalize(Buffer.from(path, 'latin1').toString('utf8')), buildId: id === '-' ? '' : id },
     });
   }
 

@@ -14,7 +14,7 @@ interface Node {
 
 const TITLES: Readonly<Record<SiteClass, string>> = {
   held: 'Resident bytes of live blocks, by who allocated them',
-  pinned: 'Free bytes that live blocks keep, by who allocated those',
+  pinned: 'Free bytes that cannot go back, by who allocated the blocks beside them',
   freed: 'Free resident bytes, by who had allocated what was freed there last',
 };
 /** Narrower boxes than this share are left out: nobody could see them. */
@@ -26,7 +26,7 @@ const LINES = 20;
 export function flamePage(title: string, stacks: readonly StackBytes[]): string {
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>${escapeXml(title)}</title><style>body{font:14px system-ui,sans-serif;margin:1rem;color-scheme:light dark}h2,h3{font-size:1rem}th,td{text-align:right;padding:2px 12px 2px 0;white-space:nowrap}th:last-child,td:last-child{text-align:left}</style></head>
+<title>${escapeXml(title)}</title><style>body{font:14px system-ui,sans-serif;margin:1rem;color-scheme:light dark}h3{font-size:1rem}</style></head>
 <body><h1>${escapeXml(title)}</h1>
 ${sitesMarkup(stacks)}
 <script>${inScript(clientScript('flame'))}
@@ -67,7 +67,7 @@ function table(
     `<tr>${SITE_CLASSES.map((name) => `<td>${shown(s[name])}</td>`).join('')}<td title="${escapeXml(title)}">${escapeXml(who)}</td></tr>`;
   const rest = lines.slice(LINES);
   return [
-    '<div class="scroll-x"><table><thead><tr><th>held</th><th>pins</th><th>was freed</th><th>line of code</th></tr></thead><tbody>',
+    '<div class="scroll-x"><table class="by-line"><thead><tr><th>held</th><th>pins</th><th>was freed</th><th>line of code</th></tr></thead><tbody>',
     ...lines.slice(0, LINES).map((s) => row(s, shortFrame(s.line, 72), s.line)),
     ...(rest.length > 0 ? [row(sumOf(rest), `${rest.length} more`)] : []),
     row(sum, 'all'),
@@ -121,4 +121,4 @@ function hue(name: string): number {
 }
 
 const STYLE =
-  '.flame{position:relative;overflow:hidden;max-width:100%}.flame button{position:absolute;box-sizing:border-box;height:19px;border:0;border-right:1px solid #fff8;border-radius:0;padding:0 3px;font:12px/19px system-ui,sans-serif;color:#111;text-align:left;overflow:hidden;white-space:nowrap;max-width:none;cursor:pointer}.flame button:focus-visible{outline:2px solid #05f;outline-offset:-2px}';
+  '.by-line th,.by-line td{text-align:right!important;padding:2px 12px 2px 0;white-space:nowrap}.by-line th:last-child,.by-line td:last-child{text-align:left!important;width:99%}.flame{position:relative;overflow:hidden;max-width:100%}.flame button{position:absolute;box-sizing:border-box;height:19px;border:0;border-right:1px solid #fff8;border-radius:0;padding:0 3px;font:12px/19px system-ui,sans-serif;color:#111;text-align:left;overflow:hidden;white-space:nowrap;max-width:none;cursor:pointer}.flame button:focus-visible{outline:2px solid #05f;outline-offset:-2px}';
