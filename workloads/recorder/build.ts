@@ -19,6 +19,8 @@ const LIBRARY_SOURCES = [
   'cfi.c',
   'unwind.c',
   'sites.c',
+  'zend.c',
+  'patch.c',
 ];
 const KEEPER_SOURCES = ['keeper.c', 'image.c', 'observe.c'];
 

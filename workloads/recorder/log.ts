@@ -32,6 +32,9 @@ export const LOG = {
   SEEN: 26,
   NODE: 32,
   MODULE: 33,
+  ZEND_USAGE: 40,
+  ZEND_PEAK: 41,
+  ZEND_LIMIT: 42,
 } as const;
 
 /** Of the second argument of RESIDENT, WRITTEN and SEEN: these pages are huge. */

@@ -1,4 +1,5 @@
 import type { RecordedSites } from './recorded-sites.ts';
+import type { ZendCounts } from './zend-records.ts';
 import { forEachRecord, LOG, type LogPart, type LogRecord, PAGES_HUGE } from './log.ts';
 
 /**
@@ -21,6 +22,7 @@ export interface Lookahead {
   readonly behindSample: ReadonlyMap<number, readonly BlockWrite[]>;
   /** Bytes of watched blocks whose writing is an assumption: their pages were there before, or are huge. */
   readonly assumedBytes: number;
+  readonly zendCounts: ZendCounts;
 }
 
 /** Pages of the block's address space: page 0 is the one that the block begins in. */
@@ -55,6 +57,7 @@ export function lookAhead(parts: readonly LogPart[], pageBytes: number, sites: R
   const watched = new Map<number, WatchedBlock>();
   const atAllocation = new Map<number, readonly PageRun[]>();
   const behindSample = new Map<number, BlockWrite[]>();
+  const zendCounts = { ends: 0, asked: 0 };
   let assumedPages = 0;
   let index = -1;
   let lastAllocation = -1;
@@ -113,10 +116,15 @@ export function lookAhead(parts: readonly LogPart[], pageBytes: number, sites: R
       case LOG.CALLOC:
       case LOG.MEMALIGN:
       case LOG.REALLOC_END:
+      case LOG.EMALLOC:
+      case LOG.ECALLOC:
+      case LOG.EREALLOC_END:
         lastAllocation = index;
         return;
       case LOG.FREE:
       case LOG.REALLOC_BEGIN:
+      case LOG.EFREE:
+      case LOG.EREALLOC_BEGIN:
         if (watched.size === 0) return;
         retire(watched.get(r.address));
         watched.delete(r.address);
@@ -148,6 +156,10 @@ export function lookAhead(parts: readonly LogPart[], pageBytes: number, sites: R
         for (const block of looked) block.lastLook = index;
         looked = new Set();
         return;
+      case LOG.ZEND_USAGE:
+        if (r.address === 0) zendCounts.asked++;
+        else zendCounts.ends++;
+        return;
       case LOG.NODE:
         sites.node(r);
         return;
@@ -170,5 +182,6 @@ export function lookAhead(parts: readonly LogPart[], pageBytes: number, sites: R
     atAllocation,
     behindSample,
     assumedBytes: assumedPages * pageBytes,
+    zendCounts,
   };
 }

@@ -152,7 +152,7 @@ function traceOf(
     return undefined;
   }
   if (trace.calls === 0 && !isStarted) return undefined;
-  noteInterpreter(command, first, notes);
+  noteInterpreter(command, image.zend, first, notes);
   return {
     pid: image.pid,
     ppid: image.ppid,
@@ -203,13 +203,13 @@ function factsOf(
     command: start ? commandOf(start, withArguments) : '',
     process: { pid: image.pid, parent: image.ppid },
     environment: allocatorSettings(start?.environment ?? [], session.library),
-    machine: machineFacts(image.allocator),
+    machine: machineFacts(image),
     threadNames,
     mappings: summedMappings(start?.mappings ?? [], session.isRecorder),
   };
 }
 
-function machineFacts(allocator: string): RecordedFacts['machine'] {
+function machineFacts({ allocator, zend }: RecordedImage): RecordedFacts['machine'] {
   const facts: [string, string][] = [
     ['cpus', String(cpus().length)],
     ['kernel', release()],
@@ -222,10 +222,11 @@ function machineFacts(allocator: string): RecordedFacts['machine'] {
   }
   facts.push(['page', '4096']);
   if (allocator !== '') facts.push(['allocator', basename(allocator)]);
+  if (zend !== '' && !zend.startsWith('!')) facts.push(['zend', zend]);
   return facts;
 }
 
-function noteInterpreter(command: string, start: ObservationText | undefined, notes: Set<string>): void {
+function noteInterpreter(command: string, zend: string, start: ObservationText | undefined, notes: Set<string>): void {
   const name = command.split(' ')[0]!;
   const files = (pattern: RegExp) =>
     pattern.test(name) || (start?.mappings.some((mapping) => pattern.test(basename(mapping.name))) ?? false);
@@ -234,7 +235,9 @@ function noteInterpreter(command: string, start: ObservationText | undefined, no
       `${name}: Python's own heap takes arenas from malloc, and its objects are not seen: PYTHONMALLOC=malloc shows them`,
     );
   }
-  if (files(/^(php|libphp)/) && !start?.environment.some((line) => line.startsWith('USE_ZEND_ALLOC=0'))) {
+  if (zend.startsWith('!')) {
+    notes.add(`${name}: PHP's own heap is not seen: ${zend.slice(1)}`);
+  } else if (zend === '' && files(/^(php|libphp)/) && !start?.environment.includes('USE_ZEND_ALLOC=0')) {
     notes.add(
       `${name}: PHP's own heap is not seen, nor what it takes from the kernel: USE_ZEND_ALLOC=0 sends its blocks through malloc`,
     );

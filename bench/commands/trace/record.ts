@@ -20,6 +20,7 @@ interface RecordArguments {
   'sample-every': string | undefined;
   disk: string;
   sites: boolean;
+  zend: boolean;
   anonymize: boolean;
   arguments: boolean;
   quantum: number;
@@ -62,6 +63,11 @@ export const recordCommand: CommandModule<object, RecordArguments> = {
         default: false,
         describe: 'note which functions and lines of code allocate: explain and run then tell whose memory it is',
       })
+      .option('zend', {
+        type: 'boolean',
+        default: true,
+        describe: "see PHP's own heap (emalloc, requests) in programs that have one; --no-zend: malloc alone",
+      })
       .option('anonymize', { type: 'boolean', default: false, describe: 'keep sizes, order and times alone' })
       .option('arguments', { type: 'boolean', default: false, describe: 'keep the arguments of the commands too' })
       .option('quantum', quantumOption)
@@ -81,6 +87,7 @@ export const recordCommand: CommandModule<object, RecordArguments> = {
           process: argv.process,
           withArguments: argv.arguments,
           withSites: argv.sites && !argv.anonymize,
+          withZend: argv.zend,
           diskBytes: sizeOf('--disk', argv.disk),
           stopEvents: stop.events,
           stopNs: stop.ns,

@@ -29,7 +29,7 @@ struct ring_header *ring;
 struct slot *slots;
 uint64_t next_slot, room_until;
 uint32_t epoch;
-int clock_is_counter;
+int clock_is_counter, without_zend;
 THREAD_LOCAL uint32_t thread_mark;
 
 static _Atomic uint32_t thread_count;
@@ -96,8 +96,10 @@ static int read_session(void)
 	if (!session || strlen(session) >= sizeof folder) return 0;
 	clock_is_counter = session[0] == 'c';
 	const char *at = session;
-	for (; *at && *at != ':'; at++)
+	for (; *at && *at != ':'; at++) {
 		if (*at == 's') with_sites = 1;
+		if (*at == 'n') without_zend = 1;
+	}
 	if (*at++ != ':') return 0;
 	for (keeper_pid = 0; *at >= '0' && *at <= '9'; at++) keeper_pid = keeper_pid * 10 + *at - '0';
 	if (*at != ':') return 0;
@@ -158,6 +160,7 @@ static int map_ring(void)
 	made->parent_slot = next_slot;
 	made->thread = thread_mark ? thread_mark - 1 : 0;
 	made->start_ticks = ticks();
+	strcpy(made->zend, zend_word);
 	next_slot = 0;
 	room_until = RING_SLOTS;
 	image = name;
@@ -356,6 +359,7 @@ __attribute__((constructor)) static void loaded(void)
 		}
 		pthread_atfork(NULL, NULL, in_child);
 		note_allocator();
+		watch_zend_of_program();
 		ask_keeper();
 	}
 	errno = saved;
