@@ -1,5 +1,4 @@
 import type { RecordedSites } from './recorded-sites.ts';
-import type { ZendCounts } from './zend-records.ts';
 import { forEachRecord, LOG, type LogPart, type LogRecord, PAGES_HUGE } from './log.ts';
 
 /**
@@ -20,7 +19,10 @@ export interface Lookahead {
   readonly atAllocation: ReadonlyMap<number, readonly PageRun[]>;
   /** By the index of a SAMPLE record: what is written behind it. */
   readonly behindSample: ReadonlyMap<number, readonly BlockWrite[]>;
-  /** Bytes of watched blocks whose writing is an assumption: their pages were there before, or are huge. */
+  /**
+   * Bytes of watched blocks of malloc's whose writing is an assumption: their pages were there before, or are huge. PHP's heap
+   * keeps its pages, and hands them out again all the time.
+   */
   readonly assumedBytes: number;
   readonly zendCounts: ZendCounts;
 }
@@ -29,6 +31,14 @@ export interface Lookahead {
 export interface PageRun {
   readonly first: number;
   readonly count: number;
+}
+
+/** How often a log has PHP's numbers. */
+export interface ZendCounts {
+  /** Requests that end. */
+  readonly ends: number;
+  /** Calls of memory_get_usage(). */
+  readonly asked: number;
 }
 
 export interface BlockWrite extends PageRun {
@@ -61,6 +71,7 @@ export function lookAhead(parts: readonly LogPart[], pageBytes: number, sites: R
   let assumedPages = 0;
   let index = -1;
   let lastAllocation = -1;
+  let isOfMalloc = true;
   /** Blocks that were looked at since the last sample began. */
   let looked = new Set<WatchedBlock>();
 
@@ -94,7 +105,7 @@ export function lookAhead(parts: readonly LogPart[], pageBytes: number, sites: R
     const count = isHuge ? r.b - PAGES_HUGE : r.b;
     if (count > 0) {
       const runs = mark(block, r.a, count);
-      if (isHuge) for (const run of runs) assumedPages += run.count;
+      if (isHuge && isOfMalloc) for (const run of runs) assumedPages += run.count;
       if (block.lastLook === block.allocation) block.atAllocation.push(...runs);
       else {
         const list = behindSample.get(block.lastLook) ?? [];
@@ -116,9 +127,13 @@ export function lookAhead(parts: readonly LogPart[], pageBytes: number, sites: R
       case LOG.CALLOC:
       case LOG.MEMALIGN:
       case LOG.REALLOC_END:
+        isOfMalloc = true;
+        lastAllocation = index;
+        return;
       case LOG.EMALLOC:
       case LOG.ECALLOC:
       case LOG.EREALLOC_END:
+        isOfMalloc = false;
         lastAllocation = index;
         return;
       case LOG.FREE:
@@ -145,7 +160,7 @@ export function lookAhead(parts: readonly LogPart[], pageBytes: number, sites: R
         const block = watched.get(r.address);
         if (!block) return;
         block.atAllocation.push(...mark(block, r.a, count));
-        assumedPages += r.a === 0 ? count - 1 : count; // its first page has the allocator's header, and would be there
+        if (isOfMalloc) assumedPages += r.a === 0 ? count - 1 : count; // its first page has the allocator's header, and would be there
         return;
       }
       case LOG.WRITTEN:

@@ -235,14 +235,15 @@ function noteInterpreter(command: string, zend: string, start: ObservationText |
       `${name}: Python's own heap takes arenas from malloc, and its objects are not seen: PYTHONMALLOC=malloc shows them`,
     );
   }
+  if (files(/^(java|libjvm)/)) notes.add(`${name}: the Java heap is not seen: it does not come from malloc`);
+  if (start?.environment.includes('USE_ZEND_ALLOC=0')) return; // its blocks come from malloc
   if (zend.startsWith('!')) {
     notes.add(`${name}: PHP's own heap is not seen: ${zend.slice(1)}`);
-  } else if (zend === '' && files(/^(php|libphp)/) && !start?.environment.includes('USE_ZEND_ALLOC=0')) {
+  } else if (zend === '' && files(/^(php|libphp)/)) {
     notes.add(
       `${name}: PHP's own heap is not seen, nor what it takes from the kernel: USE_ZEND_ALLOC=0 sends its blocks through malloc`,
     );
   }
-  if (files(/^(java|libjvm)/)) notes.add(`${name}: the Java heap is not seen: it does not come from malloc`);
 }
 
 /** As a shell has it, from what wait() says. */

@@ -1,19 +1,12 @@
 import type { EventBuilder } from '../builder.ts';
 import { type BlockContext, type BlockRecords, createBlockRecords } from './block-records.ts';
 import { LOG, type LogRecord } from './log.ts';
+import type { ZendCounts } from './lookahead.ts';
 
 /** Where PHP is asked for its numbers more often, only so many answers become samples, spread evenly. */
 const SAMPLES_MAX = 128;
 /** Of the Zend memory manager. */
 const PAGE_BYTES = 4096;
-
-/** How often a log has PHP's numbers. */
-export interface ZendCounts {
-  /** Requests that end. */
-  readonly ends: number;
-  /** Calls of memory_get_usage(). */
-  readonly asked: number;
-}
 
 /** PHP's own heap: one for each thread, with requests whose ends release all that is left. */
 export function createZendRecords(builder: EventBuilder, context: BlockContext, counts: ZendCounts) {
