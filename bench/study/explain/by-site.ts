@@ -26,7 +26,7 @@ type SitedEvents = EventBuffer & { readonly sites: Int32Array };
 
 const UNKNOWN = '(unknown)';
 /** Free memory where no block has lain. */
-const NOBODY = '(no block so far)';
+export const NOBODY = '(no block so far)';
 /** What pins but is no live block. */
 export const ALLOCATOR = '(caches and structures of the allocator)';
 

@@ -4,7 +4,7 @@ import { shortFrame } from '../../report/sites/frames.ts';
 import { byLine, sumOf } from '../../report/sites/lines.ts';
 import { SITE_CLASSES, type SiteClass, type StackBytes, type StackChange } from '../../report/sites/stacks.ts';
 import type { Palette } from '../../report/text/summary.ts';
-import { ALLOCATOR } from './by-site.ts';
+import { ALLOCATOR, NOBODY } from './by-site.ts';
 import type { Facts } from './explanation.ts';
 
 const SHOWN = 10;
@@ -59,7 +59,7 @@ export function siteSentences({ sites, sample }: Facts): string[] {
   }
   if (freed >= WORTH_NAMING * sample.rssBytes) {
     const last = most('freed');
-    if (last.freed >= MUCH * freed) {
+    if (last.freed >= MUCH * freed && last.line !== NOBODY) {
       sentences.push(
         `Of the ${bytes(freed)} that are free, ${bytes(last.freed)} (${percent(last.freed / freed)}) were blocks last that were allocated at ${shortFrame(last.line)}.`,
       );
