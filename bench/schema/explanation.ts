@@ -48,6 +48,7 @@ const pinningSchema = z.object({
   purgeReturnsBytes: bytes.describe('measured: freed, then asked for everything; beyond what asking alone returns'),
   returnsBytes: bytes,
   by: z.enum(['free', 'free and trim', 'free, flush and purge']),
+  line: z.string().optional().describe('the line of code that allocated the first block; with call sites'),
 });
 
 const whatIfSchema = z.object({

@@ -19,6 +19,7 @@ const LIBRARY_SOURCES = [
   'cfi.c',
   'unwind.c',
   'sites.c',
+  'script.c',
   'zend.c',
   'patch.c',
 ];

@@ -32,6 +32,7 @@ export const LOG = {
   SEEN: 26,
   NODE: 32,
   MODULE: 33,
+  PLACE: 34,
   ZEND_USAGE: 40,
   ZEND_PEAK: 41,
   ZEND_LIMIT: 42,
@@ -50,7 +51,7 @@ export interface LogRecord {
   /** Unpacked: size; count, alignment or first page in `a` and the other number in `b`. At most NUMBER_MAX where cut. */
   a: number;
   b: number;
-  /** Of SAMPLE; of THREAD_EXIT the thread's name; of MODULE a piece of its text, a byte for each character. */
+  /** Of SAMPLE; of THREAD_EXIT the thread's name; of MODULE and PLACE a piece of their text, a byte for each character. */
   text: string;
   /** Slots of the ring that the record took. */
   slots: number;
@@ -158,8 +159,8 @@ function readRecords(fd: number, { path, startTicks, untilSlot }: LogPart, visit
     address += step % 2 === 0 ? step / 2 : -(step + 1) / 2;
     r.address = address;
     r.slots = 1;
-    if (r.op === LOG.THREAD_EXIT || r.op === LOG.MODULE) {
-      r.text = name(r.op === LOG.MODULE ? 'latin1' : 'utf8');
+    if (r.op === LOG.THREAD_EXIT || r.op === LOG.MODULE || r.op === LOG.PLACE) {
+      r.text = name(r.op === LOG.THREAD_EXIT ? 'utf8' : 'latin1');
       r.slots = 2;
     } else if ((head & 64) !== 0) {
       r.a = number();

@@ -180,6 +180,9 @@ export function lookAhead(parts: readonly LogPart[], pageBytes: number, sites: R
         return;
       case LOG.MODULE:
         sites.module(r);
+        return;
+      case LOG.PLACE:
+        sites.place(r);
     }
   }
 

@@ -1,3 +1,4 @@
+import { normalize } from 'node:path';
 import type { Frame } from '../../sim/contract/event.ts';
 import type { EventBuilder } from '../builder.ts';
 import type { LogRecord } from './log.ts';
@@ -8,6 +9,8 @@ export interface RecordedSites {
   beginPart(pid: number): void;
   /** A piece of the text of a MODULE. */
   module(r: LogRecord): void;
+  /** A piece of the text of a PLACE. */
+  place(r: LogRecord): void;
   /** A NODE. */
   node(r: LogRecord): void;
   readonly count: number;
@@ -33,12 +36,16 @@ interface Part {
   readonly ranges: number[];
   /** Modules as they came; the last one that has an address is meant. */
   readonly loaded: number[];
+  /** Lines of scripts by number. */
+  readonly scripts: Map<number, Frame>;
   /** Sites of the trace, -1 where they have not been asked for. */
   sites: Int32Array;
 }
 
 /** As in native/unwind.h: in place of what lies beyond the deepest stack that is followed. */
 const MORE_FRAMES = 1;
+/** As in native/script.h: in place of an address, a line of a script. */
+const SCRIPT_PLACES = 2 ** 47;
 const frameNamed = (functionName: string): Frame => ({ functionName, file: '', line: 0, module: '' });
 const DEEPER = frameNamed('(more callers)');
 const GENERATED = frameNamed('(generated code)');
@@ -46,7 +53,8 @@ const GENERATED = frameNamed('(generated code)');
 export function createRecordedSites(): RecordedSites {
   const parts: Part[] = [];
   const ranges: LoadedRange[] = [];
-  const pieces = new Map<number, string>();
+  const modulePieces = new Map<number, string>();
+  const placePieces = new Map<number, string>();
   const named = new Map<number, Map<number, readonly Frame[]>>();
   const generated = new Map<number, Map<number, Frame>>();
   const frameNumbers = new Map<string, number>();
@@ -55,19 +63,39 @@ export function createRecordedSites(): RecordedSites {
 
   const current = () => parts[parts.length - 1]!;
 
-  function module(r: LogRecord): void {
+  /** The whole text, of which this is the last piece. */
+  function complete(pieces: Map<number, string>, r: LogRecord): string | undefined {
     const number = Math.floor(r.address / 2);
     const text = (pieces.get(number) ?? '') + r.text;
     pieces.set(number, text);
-    if (r.address % 2 === 0) return;
+    if (r.address % 2 === 0) return undefined;
     pieces.delete(number);
+    return text;
+  }
+
+  function place(r: LogRecord): void {
+    const text = complete(placePieces, r);
+    if (text === undefined) return;
+    const [, line = '0', file = ''] = /^(\d+) (.*)$/s.exec(text) ?? [];
+    const path = Buffer.from(file, 'latin1').toString('utf8');
+    current().scripts.set(Math.floor(r.address / 2), {
+      functionName: 'php',
+      file: path,
+      line: Number(line),
+      module: '',
+    });
+  }
+
+  function module(r: LogRecord): void {
+    const text = complete(modulePieces, r);
+    if (text === undefined) return;
     const [, start = '', end = '', base = '', id = '', path = ''] = /^(\S+) (\S+) (\S+) (\S+) (.*)$/s.exec(text) ?? [];
     current().loaded.push(ranges.length);
     ranges.push({
       start: Number.parseInt(start, 16),
       end: Number.parseInt(end, 16),
       base: Number.parseInt(base, 16),
-      module: { path: Buffer.from(path, 'latin1').toString('utf8'), buildId: id === '-' ? '' : id },
+      module: { path: normalize(Buffer.from(path, 'latin1').toString('utf8')), buildId: id === '-' ? '' : id },
     });
   }
 
@@ -87,7 +115,7 @@ export function createRecordedSites(): RecordedSites {
       part.addresses.forEach((address, number) => {
         const range = part.ranges[number]!;
         if (range >= 0) wanted.set(range, (wanted.get(range) ?? new Set()).add(address - ranges[range]!.base));
-        else if (address !== MORE_FRAMES) unnamed.push(address);
+        else if (address !== MORE_FRAMES && address < SCRIPT_PLACES) unnamed.push(address);
       });
       if (unnamed.length > 0) generated.set(part.pid, symbolizer.generated(part.pid, unnamed));
       part.sites = new Int32Array(part.addresses.length).fill(-1);
@@ -102,6 +130,7 @@ export function createRecordedSites(): RecordedSites {
     const address = part.addresses[number]!;
     const range = part.ranges[number]!;
     if (range >= 0) return named.get(range)!.get(address - ranges[range]!.base)!;
+    if (address >= SCRIPT_PLACES) return [part.scripts.get(address - SCRIPT_PLACES) ?? GENERATED];
     return [address === MORE_FRAMES ? DEEPER : (generated.get(part.pid)?.get(address) ?? GENERATED)];
   }
 
@@ -133,10 +162,20 @@ export function createRecordedSites(): RecordedSites {
 
   return {
     beginPart(pid) {
-      parts.push({ pid, callers: [], addresses: [], ranges: [], loaded: [], sites: new Int32Array(0) });
-      pieces.clear();
+      parts.push({
+        pid,
+        callers: [],
+        addresses: [],
+        ranges: [],
+        loaded: [],
+        scripts: new Map(),
+        sites: new Int32Array(0),
+      });
+      modulePieces.clear();
+      placePieces.clear();
     },
     module,
+    place,
     node,
     get count() {
       return count;

@@ -117,6 +117,8 @@ static inline void put(uint64_t index, uint64_t high, uint64_t low)
 extern uint32_t epoch;
 void log_epoch(uint64_t now);
 void log_extended(enum op op, const void *address, uint64_t first, uint64_t second);
+/* sites.c */
+void log_text(enum op op, uint32_t number, const char *text, size_t length);
 
 static inline void log_plain(enum op op, const void *address, uint64_t value)
 {

@@ -8,6 +8,7 @@
  * New modules and sites are logged when they come, under a lock that a signal handler cannot come between.
  */
 #include "recorder.h"
+#include "script.h"
 #include "sites.h"
 #include "unwind.h"
 #include <dlfcn.h>
@@ -160,7 +161,20 @@ static size_t put_path(char *to, size_t room, const char *name)
 	return before + length;
 }
 
-/* The text of a module in pieces of 15 bytes: START END BASE BUILD_ID PATH; the number is twice its own, + 1 for the last piece. */
+/* In pieces of 15 bytes; for the address twice the number, + 1 for the last piece. */
+void log_text(enum op op, uint32_t number, const char *text, size_t length)
+{
+	for (size_t at = 0; at < length; at += 15) {
+		char piece[16] = "";
+		uint64_t first, second;
+		memcpy(piece, text + at, length - at < 15 ? length - at : 15);
+		memcpy(&first, piece, 8);
+		memcpy(&second, piece + 8, 8);
+		log_extended(op, (void *)(uintptr_t)((number * 2ul + (at + 15 >= length)) << 3), first, second);
+	}
+}
+
+/* START END BASE BUILD_ID PATH */
 static void log_module(const struct module *m, uint32_t number)
 {
 	char text[4096 + 160], *end = text;
@@ -169,14 +183,7 @@ static void log_module(const struct module *m, uint32_t number)
 	end = stpcpy(append_hex(end, m->base), " ");
 	end = stpcpy(append_build_id(end, m), " ");
 	size_t length = (size_t)(end - text) + put_path(end, 4000, m->name);
-	for (size_t at = 0; at < length; at += 15) {
-		char piece[16] = "";
-		uint64_t first, second;
-		memcpy(piece, text + at, length - at < 15 ? length - at : 15);
-		memcpy(&first, piece, 8);
-		memcpy(&second, piece + 8, 8);
-		log_extended(OP_MODULE, (void *)(uintptr_t)((number * 2ul + (at + 15 >= length)) << 3), first, second);
-	}
+	log_text(OP_MODULE, number, text, length);
 }
 
 /* The same addresses are other code from here on. Under the lock. */
@@ -219,7 +226,7 @@ static uint32_t add_site(uintptr_t address, uint32_t caller)
 {
 	struct module found;
 	sigset_t all, before;
-	int has_module = address != MORE_FRAMES && find_module(address, &found); /* takes the loader's lock: not under ours */
+	int has_module = address != MORE_FRAMES && address < ADDRESS_LIMIT && find_module(address, &found); /* takes the loader's lock: not under ours */
 	uint64_t key = address | atomic_load_explicit(&loads, memory_order_relaxed);
 	sigfillset(&all);
 	syscall(SYS_rt_sigprocmask, SIG_BLOCK, &all, &before, 8);
@@ -269,9 +276,11 @@ static uint32_t site_of(const uintptr_t *addresses, int n)
 	return site;
 }
 
-void note_site(void)
+void note_site(void) { note_site_at(0); }
+
+void note_site_at(uint64_t place)
 {
-	uintptr_t addresses[FRAMES_MAX];
+	uintptr_t addresses[1 + FRAMES_MAX];
 	if (UNLIKELY(!thread_mark)) begin_thread();
 	uint32_t now = atomic_load_explicit(&generation, memory_order_relaxed);
 	if (UNLIKELY(last.generation != now)) {
@@ -279,8 +288,9 @@ void note_site(void)
 		last.depth = 0;
 		last.site = ~0u;
 	}
-	int n = walk_stack(addresses);
-	uint32_t site = site_of(addresses, n);
+	int n = walk_stack(addresses + 1);
+	addresses[0] = place;
+	uint32_t site = place ? site_of(addresses, n + 1) : site_of(addresses + 1, n);
 	if (site == last.site) return;
 	last.site = site;
 	int saved = errno;
@@ -310,6 +320,7 @@ void begin_sites(void *table, size_t bytes)
 	atomic_store(&lock, 0);
 	atomic_fetch_add(&generation, 1);
 	last.is_busy = 0;
+	forget_script_places();
 	find_own();
 	add_table(NODES_FIRST);
 }

@@ -6,6 +6,7 @@
 #include "recorder.h"
 #include "unwind.h"
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <link.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -73,13 +74,66 @@ int find_module(uintptr_t address, struct module *found)
 	return dl_iterate_phdr(visit, &s);
 }
 
+/* ---- code without a file, that an engine has made at run time */
+
+static struct { _Atomic uintptr_t start, end; } generated[16];
+static _Atomic uint32_t generated_count;
+
+static int is_known_generated(uintptr_t address)
+{
+	for (int i = 0; i < 16; i++)
+		if (address >= atomic_load_explicit(&generated[i].start, memory_order_relaxed)
+		    && address < atomic_load_explicit(&generated[i].end, memory_order_relaxed)) return 1;
+	return 0;
+}
+
+/* Lines of /proc/self/maps are START-END rwxp …; what is behind the rights does not matter. */
+static int is_generated(uintptr_t address)
+{
+	if (is_known_generated(address)) return 1;
+	int fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC), found = 0, field = 0;
+	uintptr_t numbers[2] = { 0, 0 };
+	char buffer[2048];
+	for (ssize_t n; fd >= 0 && !found && (n = read(fd, buffer, sizeof buffer)) > 0;) {
+		for (ssize_t i = 0; i < n && !found; i++) {
+			char c = buffer[i];
+			if (c == '\n') {
+				field = 0;
+				numbers[0] = numbers[1] = 0;
+			} else if (field < 2) {
+				if (c == '-' || c == ' ') field++;
+				else numbers[field] = numbers[field] << 4 | (uintptr_t)(c <= '9' ? c - '0' : c - 'a' + 10);
+			} else if (field < 6) {
+				found = ++field == 5 && c == 'x' && address >= numbers[0] && address < numbers[1];
+			}
+		}
+	}
+	if (fd >= 0) close(fd);
+	if (found) {
+		uint32_t i = atomic_fetch_add(&generated_count, 1) % 16;
+		atomic_store(&generated[i].end, 0);
+		atomic_store(&generated[i].start, numbers[0]);
+		atomic_store(&generated[i].end, numbers[1]);
+	}
+	return found;
+}
+
+static int is_code(uintptr_t address)
+{
+	struct module m;
+	int saved = errno, found = find_module(address, &m) || is_generated(address);
+	errno = saved;
+	return found;
+}
+
 /* ---- rules */
 
 static __attribute__((noinline)) uint64_t find_rule(uintptr_t address, struct place *place)
 {
 	struct module m;
 	int saved = errno;
-	uint64_t rule = find_module(address, &m) ? rule_from_cfi(&m, address) : pack_rule(RULE_CHAIN, FRAME_SAME, 0, 0, 0);
+	const uint64_t chain = pack_rule(RULE_CHAIN, FRAME_SAME, 0, 0, 0);
+	uint64_t rule = find_module(address, &m) ? rule_from_cfi(&m, address) : is_generated(address) ? chain : 0;
 	atomic_store_explicit(&place->rule, rule, memory_order_relaxed);
 	atomic_store_explicit(&place->mixed, rule ^ address, memory_order_relaxed);
 	errno = saved;
@@ -156,13 +210,9 @@ static int leave_signal(struct registers *r)
 
 static int leave_by_chain(struct registers *r)
 {
-	struct module m;
 	if ((r->frame & 7) || r->frame < r->stack || !is_readable(r->frame) || !is_readable(r->frame + 8)) return 0;
 	uintptr_t ra = word_at(r->frame + 8);
-	int saved = errno;
-	int is_code = find_module(ra - 1, &m) || !find_module(r->pc, &m);
-	errno = saved;
-	if (!is_code || ra < 4096 || ra >= ADDRESS_LIMIT) return 0;
+	if (ra < 4096 || ra >= ADDRESS_LIMIT || (!rule_of(ra - 1) && !is_code(ra - 1))) return 0; /* an outermost function has no rule */
 	r->stack = r->frame + 16;
 	r->frame = word_at(r->frame);
 	r->pc = ra - 1;

@@ -8,6 +8,7 @@
  */
 #include "recorder.h"
 #include "patch.h"
+#include "script.h"
 #include "sites.h"
 #include <dlfcn.h>
 #include <stdbool.h>
@@ -80,7 +81,7 @@ static void *ends(void *p)
 	size_t count = under_way.count, size = under_way.size;
 	int saved = errno;
 	under_way.op = OP_NONE;
-	if (UNLIKELY(with_sites)) note_site();
+	if (UNLIKELY(with_sites)) note_site_at(script_place());
 	if (op == OP_ECALLOC) {
 		if (LIKELY(count < 1u << 8 && size < 1u << 16)) log_plain(op, p, count << 16 | size);
 		else log_extended(op, p, count, size);
@@ -208,6 +209,7 @@ static void say_version(void)
 static int my_request_startup(void)
 {
 	say_version();
+	begin_script();
 	if (recording() && is_plain(get_heap())) log_plain(OP_REQUEST_BEGIN, NULL, 0);
 	return zend.request_startup();
 }
@@ -287,6 +289,7 @@ void watch_zend(void *library)
 {
 	if (get_heap || without_zend || !recording()) return;
 	get_version = (const char *(*)(void))dlsym(library, "get_zend_version");
+	if (with_sites) find_script_functions(library);
 	const char *why = put_before(library);
 	dlerror();
 	say(why ? why : "of a version that it does not tell");

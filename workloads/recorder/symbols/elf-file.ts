@@ -1,4 +1,5 @@
 import { closeSync, openSync, readSync } from 'node:fs';
+import { lowerBound } from './lower-bound.ts';
 
 interface Section {
   readonly name: string;
@@ -129,15 +130,4 @@ function functionsAt(addresses: readonly number[], symbols: Buffer, names: Buffe
 function isPlainer(name: string, other: string): boolean {
   const underscores = (s: string) => s.length - s.replace(/^_+/, '').length;
   return underscores(name) - underscores(other) < 0 || (underscores(name) === underscores(other) && name < other);
-}
-
-function lowerBound(sorted: Float64Array, value: number): number {
-  let low = 0;
-  let high = sorted.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (sorted[middle]! < value) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }

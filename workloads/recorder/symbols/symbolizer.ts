@@ -1,7 +1,7 @@
 import { basename, dirname, join } from 'node:path';
-import { readFileSync } from 'node:fs';
 import type { Frame } from '../../../sim/contract/event.ts';
 import { type ElfFile, readElf } from './elf-file.ts';
+import { framesOfPerfMap, readPerfMap } from './perf-map.ts';
 import { addressesToLines, demangled, type PlaceInCode } from './tools.ts';
 
 /** A program or library as it was loaded. */
@@ -54,17 +54,11 @@ export function createSymbolizer(): Symbolizer {
     return framesOf(module, addresses, symbols, lines);
   }
 
-  function generated(pid: number, addresses: readonly number[]): Map<number, Frame> {
-    const ranges = readPerfMap(pid);
-    const frames = new Map<number, Frame>();
-    for (const address of addresses) {
-      const range = ranges.findLast(({ start, end }) => address >= start && address < end);
-      if (range) frames.set(address, { functionName: range.name, file: '', line: 0, module: '' });
-    }
-    return frames;
-  }
-
-  return { framesIn, generated, notes };
+  return {
+    framesIn,
+    generated: (pid, addresses) => framesOfPerfMap(readPerfMap(pid), addresses),
+    notes,
+  };
 }
 
 function framesOf(
@@ -109,26 +103,4 @@ function debugFile(
     if (file && (buildId === '' || file.buildId === buildId)) return { path: candidate, file };
   }
   return undefined;
-}
-
-interface CodeRange {
-  readonly start: number;
-  readonly end: number;
-  readonly name: string;
-}
-
-/** Lines START SIZE NAME, in hexadecimal; code that came later may lie where other code was (Linux, tools/perf/Documentation/jit-interface.txt). */
-function readPerfMap(pid: number): CodeRange[] {
-  let text: string;
-  try {
-    text = readFileSync(`/tmp/perf-${pid}.map`, 'utf8');
-  } catch {
-    return [];
-  }
-  return text.split('\n').flatMap((line) => {
-    const match = /^(?:0x)?([0-9a-f]+) (?:0x)?([0-9a-f]+) (.+)$/i.exec(line);
-    if (!match) return [];
-    const start = Number.parseInt(match[1]!, 16);
-    return [{ start, end: start + Number.parseInt(match[2]!, 16), name: match[3]! }];
-  });
 }
