@@ -108,7 +108,14 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
       : sizeOf((size ?? '').toUpperCase());
     const limitPages =
       type === 'tmpfs' ? Math.floor(bytes ? bytes / 4096 : run.k.totalPages / 2) : Number.POSITIVE_INFINITY;
-    run.files.mounts.push({ path: path!, type: type === 'tmpfs' ? 'tmpfs' : 'disk', usedPages: 0, limitPages });
+    const device = type === 'tmpfs' ? `00:${(0x14 + run.files.mounts.length).toString(16)}` : '103:00';
+    run.files.mounts.push({
+      path: path!,
+      type: type === 'tmpfs' ? 'tmpfs' : 'disk',
+      device,
+      usedPages: 0,
+      limitPages,
+    });
     ok(run, command);
   },
   swap(run, [size], command) {

@@ -9,7 +9,7 @@ import { doBrk, doMunmap, mmapRegion } from '../kernel/mmap.ts';
 import { doMprotect } from '../kernel/mprotect.ts';
 import { doMremap } from '../kernel/mremap.ts';
 import { forkTask } from '../kernel/process.ts';
-import { newObject, putObject } from '../kernel/shmem.ts';
+import { newObject, nextInode, putObject } from '../kernel/shmem.ts';
 import { handleOverHigh } from '../kernel/throttle.ts';
 import { PAUSED, type TouchMode, touchRange } from '../kernel/touch.ts';
 import { writePages } from '../kernel/writeback.ts';
@@ -331,7 +331,7 @@ const IMMEDIATE: Readonly<Record<string, Immediate>> = {
     return object ? map(run, task, words, 2, object) : 'ENOENT';
   },
   memfd: (run, { task }, words) => {
-    const object = newObject(run.k, 'shmem', `/memfd:${words[0]}`, pagesOf(sizeOf(words[1]!)!) * 4096, true);
+    const object = newObject(run.k, 'shmem', `/memfd:#${run.slotOf(words[0]!)} (deleted)`, pagesOf(sizeOf(words[1]!)!) * 4096, true);
     object.links = 0;
     object.users++;
     const result = map(run, task, words, 1, object);
@@ -392,6 +392,8 @@ const IMMEDIATE: Readonly<Record<string, Immediate>> = {
   unlink: (run, _process, words) => (run.files.unlink(words[0]!) ? 0 : 'ENOENT'),
   mkdir: (run, _process, words) => {
     run.files.directories.add(words[0]!);
+    const mount = run.files.mountOf(words[0]!);
+    if (mount) nextInode(run.k, mount.device);
     return 0;
   },
   truncate: (run, { task }, words) => {
