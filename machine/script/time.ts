@@ -22,7 +22,10 @@ function updateAverages(psi: Psi, nowUs: number): void {
   for (let i = 0; i <= periods; i++) {
     psi.avg10 = [psi.avg10[0] * DECAY_10 + some * (1 - DECAY_10), psi.avg10[1] * DECAY_10 + full * (1 - DECAY_10)];
     psi.avg60 = [psi.avg60[0] * DECAY_60 + some * (1 - DECAY_60), psi.avg60[1] * DECAY_60 + full * (1 - DECAY_60)];
-    psi.avg300 = [psi.avg300[0] * DECAY_300 + some * (1 - DECAY_300), psi.avg300[1] * DECAY_300 + full * (1 - DECAY_300)];
+    psi.avg300 = [
+      psi.avg300[0] * DECAY_300 + some * (1 - DECAY_300),
+      psi.avg300[1] * DECAY_300 + full * (1 - DECAY_300),
+    ];
   }
   psi.lastSome = psi.someUs;
   psi.lastFull = psi.fullUs;

@@ -117,11 +117,25 @@ export function dfText(run: MachineRun, words: readonly string[]): string {
   const size = (pages: number) => (human ? humanCeil(pages * 4096) : String(pages * 4));
   const rows = mounts.map(({ path, usedPages, limitPages }) => {
     const share = limitPages === 0 ? '-' : `${Math.ceil((usedPages * 100) / limitPages)}%`;
-    return ['tmpfs', size(limitPages), human && usedPages === 0 ? '0' : size(usedPages), size(limitPages - usedPages), share, path];
+    return [
+      'tmpfs',
+      size(limitPages),
+      human && usedPages === 0 ? '0' : size(usedPages),
+      size(limitPages - usedPages),
+      share,
+      path,
+    ];
   });
-  const heads = ['Filesystem', human ? 'Size' : '1K-blocks', 'Used', human ? 'Avail' : 'Available', 'Use%', 'Mounted on'];
+  const heads = [
+    'Filesystem',
+    human ? 'Size' : '1K-blocks',
+    'Used',
+    human ? 'Avail' : 'Available',
+    'Use%',
+    'Mounted on',
+  ];
   const table = [heads, ...rows];
-  const least = [14, human ? 5 : 0, human ? 5 : 0, human ? 5 : 0, 4, 0];
+  const least = [14, human ? 5 : 0, 5, human ? 5 : 0, 4, 0];
   const widths = heads.map((_, i) => Math.max(least[i]!, ...table.map((row) => row[i]!.length)));
   return table
     .map((row) =>

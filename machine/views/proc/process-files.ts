@@ -77,7 +77,7 @@ function statusText(run: MachineRun, { task, name, busy }: ScriptProcess): strin
     `Tgid:\t${task.pid}`,
     'Ngid:\t0',
     `Pid:\t${task.pid}`,
-    'PPid:\t1',
+    `PPid:\t${task.pid === 1 ? 0 : 1}`,
     'TracerPid:\t0',
     'Uid:\t0\t0\t0\t0',
     'Gid:\t0\t0\t0\t0',
@@ -102,9 +102,11 @@ function statusText(run: MachineRun, { task, name, busy }: ScriptProcess): strin
     'NoNewPrivs:\t0',
     'Seccomp:\t0',
     'Seccomp_filters:\t0',
+    'Speculation_Store_Bypass:\tnot vulnerable',
+    'SpeculationIndirectBranch:\talways enabled',
     `Cpus_allowed:\t${hex(2 ** cpus - 1)}`,
     `Cpus_allowed_list:\t${cpus === 1 ? '0' : `0-${cpus - 1}`}`,
-    'Mems_allowed:\t1',
+    `Mems_allowed:\t${`${'0'.repeat(8)},`.repeat(31)}00000001`,
     'Mems_allowed_list:\t0',
   ]);
 }
@@ -135,6 +137,7 @@ export const PROCESS_FILES: Readonly<Record<string, ProcessFile>> = {
 
 /** The arguments of a script's process: those of the one that it was forked from. */
 export function commandLine(run: MachineRun, { task }: ScriptProcess): string {
+  if (task.pid === 1) return '/init';
   let first = task;
   while (first.parent) first = first.parent;
   const slot = run.processes.findIndex((process) => process.name === first.name);

@@ -28,7 +28,14 @@ const UNITS: Readonly<Record<string, readonly [size: number, power: number]>> = 
 };
 
 function optionsOf(words: readonly string[]): FreeOptions {
-  const options: FreeOptions = { unitBytes: 1024, human: false, si: false, wide: false, total: false, committed: false };
+  const options: FreeOptions = {
+    unitBytes: 1024,
+    human: false,
+    si: false,
+    wide: false,
+    total: false,
+    committed: false,
+  };
   const apply = (name: string, word: string) => {
     const unit = UNITS[name];
     if (unit) options.unitBytes = unit[0] ** unit[1];
@@ -82,7 +89,14 @@ export function freeText(k: Kernel, words: readonly string[]): string {
   const caches = options.wide ? [kb('Buffers'), cache] : [kb('Buffers') + cache];
   const used = kb('MemTotal') - kb('MemAvailable');
   const swapUsed = kb('SwapTotal') - kb('SwapFree');
-  const heads = ['total', 'used', 'free', 'shared', ...(options.wide ? ['buffers', 'cache'] : ['buff/cache']), 'available'];
+  const heads = [
+    'total',
+    'used',
+    'free',
+    'shared',
+    ...(options.wide ? ['buffers', 'cache'] : ['buff/cache']),
+    'available',
+  ];
   return [
     `         ${heads.map((head) => head.padStart(11)).join(' ')}\n`,
     row('Mem:', [kb('MemTotal'), used, kb('MemFree'), kb('Shmem'), ...caches, kb('MemAvailable')]),

@@ -14,7 +14,8 @@ function mappingOf(vma: Vma, fullPath: boolean): string {
   return fullPath ? name : baseName(name);
 }
 
-const baseName = (path: string): string => path.slice(path.lastIndexOf('/', path.indexOf(' ') < 0 ? undefined : path.indexOf(' ')) + 1);
+const baseName = (path: string): string =>
+  path.slice(path.lastIndexOf('/', path.indexOf(' ') < 0 ? undefined : path.indexOf(' ')) + 1);
 
 const addressOf = (vma: Vma): string => hex(vma.start * 4096, 16);
 const kbOf = (vma: Vma): number => vma.pages * 4;
@@ -103,7 +104,10 @@ const UNIMPORTANT = new Set([
 
 /** -X and -XX: all columns as wide as their widest cell, with sums below. */
 function everything(k: Kernel, vmas: readonly Vma[], more: boolean, fullPath: boolean): string[] {
-  const rows = vmas.map((vma) => ({ vma, fields: smapsFields(k, vma).filter(([name]) => more || !UNIMPORTANT.has(name)) }));
+  const rows = vmas.map((vma) => ({
+    vma,
+    fields: smapsFields(k, vma).filter(([name]) => more || !UNIMPORTANT.has(name)),
+  }));
   const names = rows[0]?.fields.map(([name]) => name) ?? [];
   const sums = names.map((_, i) => rows.reduce((sum, { fields }) => sum + fields[i]![1], 0));
   const widest = (cells: readonly string[]) => Math.max(...cells.map((cell) => cell.length));
@@ -115,7 +119,9 @@ function everything(k: Kernel, vmas: readonly Vma[], more: boolean, fullPath: bo
     ['Inode', (vma: Vma) => String(inodeOf(vma))],
   ] as const;
   const fixedWidths = fixed.map(([name, of]) => widest([name, ...vmas.map(of)]));
-  const widths = names.map((name, i) => widest([name, ...rows.map(({ fields }) => String(fields[i]![1])), String(sums[i])]));
+  const widths = names.map((name, i) =>
+    widest([name, ...rows.map(({ fields }) => String(fields[i]![1])), String(sums[i])]),
+  );
   const flags = vmas.map((vma) => vmFlagsOf(k, vma));
   const flagsWidth = widest(['VmFlags', ...flags]);
   const line = (first: readonly string[], figures: readonly string[], flag: string, name: string) =>

@@ -72,7 +72,7 @@ const COLUMNS: Readonly<Record<string, Column>> = {
   tname: leftColumn('TTY', 8, () => '?'),
   time: column('TIME', 8, () => '00:00:00'),
   bsdtime: column('TIME', 6, () => '0:00'),
-  bsdstart: column('START', 6, () => '00:00'),
+  bsdstart: column('START', 5, () => '00:00'),
   stime: column('STIME', 5, () => '00:00'),
   c: column('C', 2, () => 0),
   oom: column('OOM', 4, ({ run, process }) => (process.task.pid === 1 ? 0 : oomScore(run.k, process.task))),
@@ -97,7 +97,7 @@ const SAME: Readonly<Record<string, string>> = {
 };
 
 const BSD_USER = 'user,pid,%cpu,%mem,vsz,rss,tname,stat,bsdstart,bsdtime,args';
-const FULL = 'user,pid,ppid,c,stime,tname,time,cmd';
+const FULL = 'user=UID,pid,ppid,c,stime,tname,time,cmd';
 
 interface PsOptions {
   list: string;
@@ -166,7 +166,9 @@ export function psText(run: MachineRun, words: readonly string[]): string {
   rows.sort((a, b) => a.process.task.pid - b.process.task.pid);
   for (const key of [...options.sort].reverse()) rows = sorted(rows, key);
   const heads = columns.map(({ head }) => head);
-  return [heads, ...rows.map((row) => columns.map(({ of }) => of(row)))].map((cells) => lineOf(columns, cells)).join('');
+  return [heads, ...rows.map((row) => columns.map(({ of }) => of(row)))]
+    .map((cells) => lineOf(columns, cells))
+    .join('');
 }
 
 function sorted(rows: readonly Row[], key: string): Row[] {
