@@ -94,6 +94,13 @@ export class FileSystem {
     }
   }
 
+  /** Slab of names and inodes that can be read again. */
+  get nameBytes(): number {
+    let sum = 0;
+    for (const { bytes } of this.names.values()) sum += bytes;
+    return sum;
+  }
+
   get nameCount(): number {
     return this.names.size;
   }

@@ -1,0 +1,43 @@
+import { kbSize, most, number } from './figures.ts';
+import { type Finding, finding } from './finding.ts';
+import { happened, type History } from './history.ts';
+import type { Moment } from './moment.ts';
+
+const cacheKb = ({ cache }: Moment) => cache.cleanInactiveKb + cache.cleanActiveKb + cache.dirtyKb;
+
+/** Page cache: read again after it was evicted, or counted as available though programs live on it. */
+export function cacheFindings(history: History): Finding[] {
+  const evicts = evicting(history);
+  const trusted = trusting(history);
+  return [evicts, evicts ? undefined : trusted].filter((one) => one !== undefined);
+}
+
+function evicting(history: History): Finding | undefined {
+  const refaultsFile = happened(history, 'workingset_refault_file');
+  const refaultsAnon = happened(history, 'workingset_refault_anon');
+  const refaults = refaultsFile + refaultsAnon;
+  if (refaults === 0) return undefined;
+  const stolen = happened(history, 'pgsteal_kswapd') + happened(history, 'pgsteal_direct');
+  const moment = most(history.moments, (one) => one.vmstat['workingset_refault_file']!)!.one;
+  const sentences = [
+    `${kbSize(stolen * 4)} were evicted, and ${kbSize(refaults * 4)} of it had to be read again (${number(refaultsFile, 'refault')} of files${refaultsAnon > 0 ? `, ${number(refaultsAnon, 'refault')} of anonymous memory from swap` : ''}): what is read over and over does not fit in the memory that is left for it.`,
+  ];
+  if (happened(history, 'pswpout') > 0)
+    sentences.push(`${kbSize(happened(history, 'pswpout') * 4)} of the programs went to swap for it.`);
+  sentences.push(
+    'MemFree and MemAvailable look the same as with a cache that helps: workingset_refault and bytes read from the disk tell them apart.',
+  );
+  return finding('cache-evicts', refaults * 4096, moment.label, sentences);
+}
+
+function trusting({ moments }: History): Finding | undefined {
+  const { one: moment, amount } = most(moments, cacheKb)!;
+  if (amount === 0) return undefined;
+  const { meminfo, cache } = moment;
+  const sentences = [
+    `At ${moment.label}, ${kbSize(amount)} are page cache of files, and MemAvailable trusts it: ${kbSize(meminfo['MemAvailable']!)} available, of which only ${kbSize(meminfo['MemFree']!)} are free.`,
+    `${kbSize(cache.cleanInactiveKb)} of the cache were used once, ${kbSize(cache.cleanActiveKb)} again and again${cache.dirtyKb > 0 ? `, and ${kbSize(cache.dirtyKb)} must be written first` : ''}.`,
+    'Nothing was evicted and read again: memory that is used as cache is not lost, and no process has to give it back.',
+  ];
+  return finding('cache-trusted', amount * 1024, moment.label, sentences);
+}

@@ -1,0 +1,36 @@
+/** What a finding can be. `rank` orders them before their size does: what explains others first, what does no harm last. */
+export const KINDS = {
+  'three-layers': { title: 'three layers of reclaim', rank: 0 },
+  'late-runtime': { title: 'a collected runtime that gives back late', rank: 1 },
+  'lazily-freed': { title: 'lazily freed pages', rank: 2 },
+  'allocator-keeps': { title: 'free pages kept by the allocator', rank: 2 },
+  'pinned-break': { title: 'a break pinned from its top', rank: 2 },
+  arenas: { title: 'arenas', rank: 2 },
+  'shared-memory': { title: 'shared memory counted twice', rank: 2 },
+  tmpfs: { title: 'tmpfs', rank: 2 },
+  descriptors: { title: 'leaked descriptors', rank: 2 },
+  names: { title: 'names and inodes of files', rank: 2 },
+  'cache-evicts': { title: 'page cache that evicts', rank: 2 },
+  'cache-trusted': { title: 'page cache that is trusted', rank: 3 },
+} as const;
+
+export type FindingKind = keyof typeof KINDS;
+
+export interface Finding {
+  readonly kind: FindingKind;
+  readonly title: string;
+  /** The memory that it is about. */
+  readonly bytes: number;
+  /** Sentences with the figures, the last of which tells the kind from the others. */
+  readonly text: string;
+  /** The sample at which the figures are. */
+  readonly at: string;
+}
+
+export const finding = (kind: FindingKind, bytes: number, at: string, sentences: readonly string[]): Finding => ({
+  kind,
+  title: KINDS[kind].title,
+  bytes,
+  text: sentences.join(' '),
+  at,
+});
