@@ -26,6 +26,8 @@ export interface MachineRunOptions {
   readonly machine?: Partial<MachineSettings>;
   /** What `run WORKLOAD under ALLOCATOR` replays; without it such commands are refused. */
   readonly program?: (workload: string, allocator: string) => HeapProgram;
+  /** Called before the first command: the machine as it is booted. */
+  readonly onStart?: (run: MachineRun) => void;
   /** Called when a command has been carried out, `end` excepted: the machine is as the command left it. */
   readonly afterCommand?: (run: MachineRun, command: Command) => void;
   /** Called with each line as it is made. */

@@ -18,11 +18,13 @@ export class Historian {
     if (this.readings.length === 0) this.readings.push(readMachine(run, '', undefined));
   }
 
-  afterCommand(run: MachineRun, command: Command): void {
+  /** `label` asks for everything now; a sample is looked at by itself. */
+  afterCommand(run: MachineRun, command: Command, label?: string): void {
     const reading = readMachine(run, command.text, command.process);
     this.readings.push(reading);
-    const [name, label] = command.words;
-    if (name === 'sample' || name === 'msample') this.moments.push(takeMoment(run, label!, reading));
+    const [name, sample] = command.words;
+    if (name === 'sample' || name === 'msample') this.moments.push(takeMoment(run, sample!, reading));
+    else if (label !== undefined) this.moments.push(takeMoment(run, label, reading));
   }
 
   finish(run: MachineRun): History {
