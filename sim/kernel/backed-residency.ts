@@ -58,6 +58,7 @@ export function createBackedResidency(
     fault,
     release,
     freeLazily: (start, end) => backing.advise(start, end, advice.free),
+    freeTables: undefined,
     move: () => {},
     residentIn: (start, end) => backing.residentIn(start, end),
     hugeIn: (start, end) => backing.hugeIn(start, end),
