@@ -59,7 +59,11 @@ export function fitWidth(text: string, width: number): string {
     .flatMap((line) => {
       if (visibleLength(line) <= width) return [line];
       const column = lastColumn(line);
-      return fold(line, width, ' '.repeat(column <= width / 2 ? column : margin(line) + 2));
+      return fold(
+        line,
+        width,
+        ' '.repeat(column > 0 && column <= width / 2 ? column : margin(line) + (column > 0 ? 2 : 0)),
+      );
     })
     .join('\n');
 }

@@ -33,12 +33,11 @@ export function allocatorFindings({ moments }: History): Finding[] {
   return parts
     .filter(([, own]) => own === largest)
     .slice(0, 1)
-    .map(([kind, , sentences]) => finding(kind, heap.freeBytes, worst.one.moment.label, sentences(worst.one)));
+    .map(([kind, , sentences]) => finding(kind, heap.freeBytes, worst.one.moment, sentences(worst.one)));
 }
 
 function pinnedBytes({ main }: HeapFacts): number {
-  if (!main || main.pinningBytes > PIN_SHARE * main.longestFreeBytes) return 0;
-  return main.belowFreeBytes;
+  return main && main.pinningBytes <= PIN_SHARE * main.longestFreeBytes ? main.longestFreeBytes : 0;
 }
 
 const opening = ({ moment, process, heap }: HeapMoment): string =>

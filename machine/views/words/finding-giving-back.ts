@@ -31,7 +31,7 @@ function threeLayers(history: History, back: readonly GivenBack[], leastBytes: n
     `The runtime of ${processesOf(runtime)} gave ${kbSize(parts[2]!)} back by madvise and kept the addresses: VSZ stayed.`,
     'Each works alone: a fall of RSS with VSZ is the allocator, without it the runtime, and pgsteal without a call of the process the kernel.',
   ];
-  return finding('three-layers', parts.reduce((a, b) => a + b, 0) * 1024, history.moments.at(-1)!.label, sentences);
+  return finding('three-layers', parts.reduce((a, b) => a + b, 0) * 1024, history.moments.at(-1)!, sentences);
 }
 
 function late(history: History, back: readonly GivenBack[]): Finding | undefined {
@@ -53,12 +53,7 @@ function late(history: History, back: readonly GivenBack[]): Finding | undefined
   if (dontneed.length > 0)
     sentences.push(`${kbSize(sumKb(dontneed))} by MADV_DONTNEED (Go from 1.16): RSS fell at once, late as it was.`);
   sentences.push('An allocator gives back while the program frees, or not at all; the wait tells a collector.');
-  return finding(
-    'late-runtime',
-    sumKb(delayed) * 1024,
-    lazy.length > 0 ? moment.label : history.moments.at(-1)!.label,
-    sentences,
-  );
+  return finding('late-runtime', sumKb(delayed) * 1024, lazy.length > 0 ? moment : history.moments.at(-1)!, sentences);
 }
 
 function lazily(history: History, back: readonly GivenBack[]): Finding | undefined {
@@ -68,7 +63,7 @@ function lazily(history: History, back: readonly GivenBack[]): Finding | undefin
   const { one: moment, amount } = most(history.moments, lazyKb)!;
   const rss = moment.full.reduce((sum, process) => sum + rssKb(process), 0);
   const freed = happened(history, 'pglazyfreed') * 4;
-  return finding('lazily-freed', kb * 1024, moment.label, [
+  return finding('lazily-freed', kb * 1024, moment, [
     `${processesOf(prompt)} gave ${kbSize(kb)} back by MADV_FREE as soon as they were free${amount > 0 ? `; at ${moment.label}, ${kbSize(amount)} of them are still in the RSS of ${kbSize(rss)}, as Private_Clean and LazyFree, and on the lists of files` : ''}.`,
     freed > 0
       ? `The kernel has taken ${kbSize(freed)} of them when it needed memory.`

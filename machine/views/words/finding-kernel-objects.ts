@@ -20,7 +20,7 @@ function descriptors({ readings }: History): Finding | undefined {
   const left = fdBytes(last);
   const rises = readings.filter((one, i) => i > 0 && fdBytes(one) > fdBytes(readings[i - 1]!)).length;
   const at = labelOf(reading);
-  return finding('descriptors', amount, at, [
+  return finding('descriptors', amount, { label: at, step: reading.step }, [
     `At ${at}, ${number(
       holders.reduce((sum, { fds }) => sum + fds, 0),
       'descriptor',
@@ -37,7 +37,7 @@ function names({ readings }: History): Finding | undefined {
   const { one: reading, amount } = most(readings, ({ nameBytes }) => nameBytes)!;
   if (amount === 0) return undefined;
   const at = labelOf(reading);
-  return finding('names', amount, at, [
+  return finding('names', amount, { label: at, step: reading.step }, [
     `At ${at}, ${size(amount)} of the kernel's memory are names and inodes of files that were looked up; SReclaimable is ${kbSize(reading.meminfo['SReclaimable']!)}.`,
     'It stays until memory runs short or drop_caches 2, and is in MemAvailable: no process holds it, and no descriptor is open.',
   ]);

@@ -37,7 +37,7 @@ function countedTwice(moments: readonly Moment[]): Finding | undefined {
   sentences.push(
     'No process has grown by what RSS says: Pss divides each page by those who map it, and Shmem counts it once.',
   );
-  return finding('shared-memory', kb * 1024, (twice.amount >= nobodys.amount ? twice : nobodys).one.label, sentences);
+  return finding('shared-memory', kb * 1024, (twice.amount >= nobodys.amount ? twice : nobodys).one, sentences);
 }
 
 function twiceSentences(moment: Moment): string[] {
@@ -66,7 +66,7 @@ function inTmpfs(moments: readonly Moment[]): Finding | undefined {
   if (amount === 0) return undefined;
   const files = moment.shared.filter(({ named, nobodysKb: own }) => named && own > 0);
   const paths = [...files].sort((a, b) => b.nobodysKb - a.nobodysKb).map(({ name }) => name);
-  return finding('tmpfs', amount * 1024, moment.label, [
+  return finding('tmpfs', amount * 1024, moment, [
     `At ${moment.label}, ${kbSize(amount)} are files of tmpfs that are in no process's RSS: ${list(paths)}.`,
     `Shmem is ${kbSize(moment.meminfo['Shmem']!)}, and free counts it as shared and as buff/cache, but nothing can drop it: it is not in MemAvailable.`,
     'df shows it where ps and pmap do not: it goes when the files are removed.',

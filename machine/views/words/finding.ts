@@ -23,14 +23,21 @@ export interface Finding {
   readonly bytes: number;
   /** Sentences with the figures, the last of which tells the kind from the others. */
   readonly text: string;
-  /** The sample at which the figures are. */
+  /** The sample or step at which the figures are. */
   readonly at: string;
+  readonly step: number;
 }
 
-export const finding = (kind: FindingKind, bytes: number, at: string, sentences: readonly string[]): Finding => ({
+export const finding = (
+  kind: FindingKind,
+  bytes: number,
+  { label, step }: { readonly label: string; readonly step: number },
+  sentences: readonly string[],
+): Finding => ({
   kind,
   title: KINDS[kind].title,
   bytes,
   text: sentences.join(' '),
-  at,
+  at: label,
+  step,
 });

@@ -46,7 +46,7 @@ export interface GivenBack {
   readonly afterUs: number;
 }
 
-/** So much more between two readings counts as taking pages: a command by itself touches a few of the program's. */
+/** So much between two readings is taking or giving pages: a command by itself touches a few of the program's. */
 const TAKEN_KB = 64;
 
 const find = (reading: Reading, process: string): ProcessReading | undefined =>
@@ -71,7 +71,8 @@ export function givenBack({ readings }: History): GivenBack[] {
     const droppedKb = was.anonKb - is.anonKb;
     const swappedKb = Math.max(0, is.swapKb - was.swapKb);
     const lazyKb = event('pglazyfree') * 4;
-    if (lazyKb > 0) result.push({ process, kb: lazyKb, how: 'lazily', afterUs });
+    // Pages wait in a batch before they are counted: a few show only at another's command.
+    if (lazyKb > TAKEN_KB) result.push({ process, kb: lazyKb, how: 'lazily', afterUs });
     if (droppedKb - swappedKb > 0) {
       const how = is.vszKb < was.vszKb ? 'unmapped' : 'dontneed';
       result.push({ process, kb: droppedKb - swappedKb, how, afterUs });

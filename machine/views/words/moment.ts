@@ -71,6 +71,8 @@ export function processReading({ name, task }: ScriptProcess): ProcessReading {
 const EVENTS = [
   'pgsteal_kswapd',
   'pgsteal_direct',
+  'pgsteal_anon',
+  'pgsteal_file',
   'pgscan_kswapd',
   'pgscan_direct',
   'pglazyfree',

@@ -20,7 +20,7 @@ export interface MachineReport {
 /** `at` names a sample; without it the moment of the first finding, or the last. */
 export function machineReport(run: MachineRun, name: string, history: History, at?: string): MachineReport {
   const findings = findingsOf(history);
-  const moment = momentAt(history, at ?? findings[0]?.at);
+  const moment = momentAt(history, at, findings[0]?.step);
   const samples = history.moments.length;
   const steps = history.readings.length - 1;
   return {
@@ -39,8 +39,10 @@ export function machineReport(run: MachineRun, name: string, history: History, a
   };
 }
 
-function momentAt({ moments }: History, label: string | undefined): Moment {
-  return moments.find((moment) => moment.label === label) ?? moments.at(-1)!;
+/** The named one, or the first from `step` on. */
+function momentAt({ moments }: History, label: string | undefined, step = Number.POSITIVE_INFINITY): Moment {
+  const found = moments.find((moment) => (label === undefined ? moment.step >= step : moment.label === label));
+  return found ?? moments.at(-1)!;
 }
 
 /** None of the kinds: whose memory it is. */
