@@ -49,8 +49,17 @@ function keptSentences(at: HeapMoment): string[] {
   return [
     opening(at),
     `They lie between live blocks or wait to be used again${top}: the kernel sees dirty anonymous pages, in no way different from live ones.`,
-    'What the allocator itself says (malloc_stats: system bytes against in use) is the only sign; malloc_trim or a purge gives them back.',
+    `What the allocator itself says is the only sign: ${signOf(at.heap.allocator)}.`,
   ];
+}
+
+/** Where an allocator says so, and what makes it give back. */
+function signOf(allocator: string): string {
+  if (allocator.startsWith('jemalloc'))
+    return 'stats.resident against stats.allocated; its decay or arena.<i>.purge gives them back';
+  if (allocator.startsWith('zendmm'))
+    return 'memory_get_usage(true) against memory_get_usage(); gc_mem_caches() or the end of the request gives them back';
+  return 'malloc_stats, system bytes against in use bytes; malloc_trim(0) gives them back';
 }
 
 function pinnedSentences(at: HeapMoment): string[] {

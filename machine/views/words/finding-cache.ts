@@ -5,6 +5,11 @@ import type { Moment } from './moment.ts';
 
 const cacheKb = ({ cache }: Moment) => cache.cleanInactiveKb + cache.cleanActiveKb + cache.dirtyKb;
 
+/** Less of what is available, or of a group's limit, makes no difference to anyone. */
+const TRUSTED_SHARE = 0.1;
+
+const cacheBytesOf = (stat: Readonly<Record<string, number>>): number => (stat['file'] ?? 0) - (stat['shmem'] ?? 0);
+
 /** Page cache: read again after it was evicted, or counted as available though programs live on it. */
 export function cacheFindings(history: History): Finding[] {
   const evicts = evicting(history);
@@ -39,14 +44,15 @@ function evicting(history: History): Finding | undefined {
 function trusting(history: History): Finding | undefined {
   const { moments } = history;
   const { one: moment, amount } = most(moments, cacheKb)!;
-  if (amount === 0) return undefined;
   const { meminfo, cache } = moment;
+  const holdsAGroup = moment.groupMoments.some(({ stat, maxBytes }) => cacheBytesOf(stat) > maxBytes * TRUSTED_SHARE);
+  if (amount < meminfo['MemAvailable']! * TRUSTED_SHARE && !holdsAGroup) return undefined;
   const sentences = [
     `At ${moment.label}, ${kbSize(amount)} are page cache of files, and MemAvailable (${kbSize(meminfo['MemAvailable']!)}, with ${kbSize(meminfo['MemFree']!)} free) trusts it.`,
     `${kbSize(cache.cleanInactiveKb)} of the cache were used once, ${kbSize(cache.cleanActiveKb)} again and again${cache.dirtyKb > 0 ? `, and ${kbSize(cache.dirtyKb)} must be written first` : ''}.`,
   ];
   for (const group of moment.groupMoments) {
-    const cacheBytes = group.stat['file']! - group.stat['shmem']!;
+    const cacheBytes = cacheBytesOf(group.stat);
     if (!Number.isFinite(group.maxBytes) || cacheBytes * 2 < amount * 1024) continue;
     sentences.push(
       `${size(cacheBytes)} of it are paid by ${group.name}, which stands at ${size(group.currentBytes)} of ${size(group.maxBytes)}: most of that is cache that a limit makes it drop, not what would kill it.`,

@@ -18,47 +18,47 @@ const nobodysKb = ({ shared }: Moment) => sum(shared, (object) => (object.named 
 const tmpfsKb = ({ shared }: Moment) => sum(shared, (object) => (object.named ? object.nobodysKb : 0));
 
 export function sharedFindings({ moments }: History): Finding[] {
-  return [countedTwice(moments), inTmpfs(moments)].filter((one) => one !== undefined);
+  return [countedTwice(moments), forked(moments), inNobody(moments), inTmpfs(moments)].filter(
+    (one) => one !== undefined,
+  );
 }
 
 function countedTwice(moments: readonly Moment[]): Finding | undefined {
-  const twice = most(moments, (moment) => twiceKb(moment) + forkedKb(moment))!;
-  const nobodys = most(moments, nobodysKb)!;
-  const kb = Math.max(twice.amount, nobodys.amount);
-  if (kb === 0) return undefined;
-  const sentences: string[] = [];
-  if (twice.amount > 0) sentences.push(...twiceSentences(twice.one));
-  if (nobodys.amount > 0) {
-    const objects = nobodys.one.shared.filter(({ named, nobodysKb: own }) => !named && own > 0);
-    sentences.push(
-      `At ${nobodys.one.label}, ${kbSize(nobodys.amount)} of ${list(objects.map(({ name }) => name))} are in nobody's RSS: those who wrote them are gone or have not touched them, and they stay until the last process that maps them unmaps it or ends.`,
-    );
-  }
-  sentences.push(
-    'No process has grown by what RSS says: Pss divides each page by those who map it, and Shmem counts it once.',
+  const { one: moment, amount } = most(moments, twiceKb)!;
+  if (amount === 0) return undefined;
+  const objects = moment.shared.filter((object) => mappedRss(object) > mappedPss(object));
+  const processes = new Set(
+    objects.flatMap(({ mappers }) => mappers.filter(({ rssKb }) => rssKb > 0).map(({ process }) => process)),
   );
-  return finding('shared-memory', kb * 1024, (twice.amount >= nobodys.amount ? twice : nobodys).one, sentences);
+  return finding('counted-twice', amount * 1024, moment, [
+    `At ${moment.label}, ${kbSize(sum(objects, mappedPss))} of shared memory (${list(objects.map(({ name }) => name))}) are ${kbSize(sum(objects, mappedRss))} in the RSS of ${list([...processes])} together, and once in their PSS.`,
+    'Nothing has grown by what RSS says: it counts a page for each process that touched it, Pss divides it among them, and Shmem counts it once.',
+  ]);
 }
 
-function twiceSentences(moment: Moment): string[] {
-  const sentences: string[] = [];
-  const objects = moment.shared.filter((object) => mappedRss(object) > mappedPss(object));
-  if (twiceKb(moment) > 0) {
-    const processes = new Set(
-      objects.flatMap(({ mappers }) => mappers.filter(({ rssKb }) => rssKb > 0).map((m) => m.process)),
-    );
-    sentences.push(
-      `At ${moment.label}, ${kbSize(sum(objects, ({ residentKb }) => residentKb))} of shared memory (${list(objects.map(({ name }) => name))}) are ${kbSize(sum(objects, mappedRss))} in the RSS of ${list([...processes])} together, and ${kbSize(sum(objects, mappedPss))} in their PSS.`,
-    );
-  }
-  const forked = forkedKb(moment);
-  if (forked > 0 && forked * 4 > twiceKb(moment)) {
-    const anonymous = sum(moment.full, ({ rollup }) => rollup['Anonymous']!);
-    sentences.push(
-      `At ${moment.label}, ${kbSize(anonymous)} of private memory in the RSS of ${list(moment.full.map(({ name }) => name))} are ${kbSize(anonymous - forked)} on the machine: pages that a fork left shared until someone writes them.`,
-    );
-  }
-  return sentences;
+function forked(moments: readonly Moment[]): Finding | undefined {
+  const { one: moment, amount } = most(moments, forkedKb)!;
+  if (amount === 0) return undefined;
+  const anonymous = sum(moment.full, ({ rollup }) => rollup['Anonymous']!);
+  return finding('forked', amount * 1024, moment, [
+    `At ${moment.label}, ${kbSize(anonymous)} of private memory in the RSS of ${list(moment.full.map(({ name }) => name))} are ${kbSize(anonymous - amount)} on the machine: pages that a fork left shared until someone writes them.`,
+    'Unlike shared memory it is in no Shmem, and each write makes a copy: RSS stays while AnonPages grows.',
+  ]);
+}
+
+function inNobody(moments: readonly Moment[]): Finding | undefined {
+  const { one: moment, amount } = most(moments, nobodysKb)!;
+  if (amount === 0) return undefined;
+  const objects = moment.shared.filter(({ named, nobodysKb: own }) => !named && own > 0);
+  const mappers = new Set(objects.flatMap((object) => object.mappers.map(({ process }) => process)));
+  const holders =
+    mappers.size > 0
+      ? `${list([...mappers])} ${mappers.size === 1 ? 'maps' : 'map'} it`
+      : 'an open descriptor holds it';
+  return finding('in-nobody', amount * 1024, moment, [
+    `At ${moment.label}, ${kbSize(amount)} of ${list(objects.map(({ name }) => name))} are in nobody's RSS: whoever wrote them is gone or has unmapped them.`,
+    `They stay while ${holders}; Shmem counts them, and du of /proc/PID/map_files shows them, where ps, pmap and smaps show nothing.`,
+  ]);
 }
 
 function inTmpfs(moments: readonly Moment[]): Finding | undefined {

@@ -6,12 +6,14 @@ export const KINDS = {
   'allocator-keeps': { title: 'free pages kept by the allocator', rank: 2 },
   'pinned-break': { title: 'a break pinned from its top', rank: 2 },
   arenas: { title: 'arenas', rank: 2 },
-  'shared-memory': { title: 'shared memory counted twice', rank: 2 },
+  'counted-twice': { title: 'shared memory counted twice', rank: 2 },
+  forked: { title: 'memory of a fork counted twice', rank: 3 },
+  'in-nobody': { title: 'shared memory in nobody’s RSS', rank: 3 },
   tmpfs: { title: 'tmpfs', rank: 2 },
   descriptors: { title: 'leaked descriptors', rank: 2 },
   names: { title: 'names and inodes of files', rank: 2 },
   'cache-evicts': { title: 'page cache that evicts', rank: 2 },
-  'cache-trusted': { title: 'page cache that is trusted', rank: 3 },
+  'cache-trusted': { title: 'page cache that is trusted', rank: 4 },
 } as const;
 
 export type FindingKind = keyof typeof KINDS;

@@ -54,7 +54,8 @@ function otherwise(history: History): string {
   const own = heap
     ? `its program has ${size(heap.liveBytes)} live in ${size(heap.residentBytes)} of its allocator's`
     : `${kbSize(largest.anonKb)} of it are anonymous memory that it has written: what of it is in use only the program knows`;
-  return `The largest process at the end is ${largest.name} with an RSS of ${kbSize(rssKb(largest))}; ${own}.`;
+  const [climb] = climbLines(history);
+  return `The largest process at the end is ${largest.name} with an RSS of ${kbSize(rssKb(largest))}; ${own}.${climb ? ` What climbs most is ${climb}.` : ''}`;
 }
 
 function deathLines(run: MachineRun): string[] {

@@ -80,7 +80,7 @@ export function availableLines(run: MachineRun, { meminfo, cache }: Moment): str
     ['slab', slab, 'names and inodes: given back when memory runs short'],
   ];
   const lines = table(
-    rows.map(([name, amount, about]) => [name, kbSize(amount), about]),
+    rows.filter(([, amount]) => amount > 0).map(([name, amount, about]) => [name, kbSize(amount), about]),
     'lrl',
   );
   const inLists = [
