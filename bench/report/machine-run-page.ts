@@ -1,5 +1,5 @@
 import type { MachineRun } from '../../machine/index.ts';
-import { type History } from '../../machine/views/words/history.ts';
+import type { History } from '../../machine/views/words/history.ts';
 import { rssKb } from '../../machine/views/words/moment.ts';
 import type { MachineReport } from '../../machine/views/words/report.ts';
 import { buildMachinePageData, type MachineSample } from './machine-page.ts';
