@@ -1,9 +1,9 @@
 /** du, stat, ls and df, as far as they tell of memory. */
 import type { Task } from '../kernel/kernel.ts';
-import { VM_WRITE, type AddressSpace, type Vma } from '../kernel/mm-types.ts';
+import type { AddressSpace, Vma } from '../kernel/mm-types.ts';
 import { swappedPages } from '../kernel/shmem.ts';
 import type { MachineRun } from '../script/machine-run.ts';
-import { hex, nameOf } from './proc/vma-text.ts';
+import { hex, isOpenedReadOnly, nameOf } from './proc/vma-text.ts';
 import { wrongOption } from './wrong-option.ts';
 
 /** A file and the path by which it was named. */
@@ -99,7 +99,7 @@ export function mapFilesText(task: Task): string {
     .map((vma) => [mapFile(vma), vma] as const)
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([name, vma]) => {
-      const writable = vma.object!.kind !== 'ramfs' && (vma.flags & VM_WRITE) !== 0;
+      const writable = vma.object!.kind !== 'ramfs' && !isOpenedReadOnly(vma);
       return `lr${writable ? 'w' : '-'}------- 1 root root 64 Jan  1 00:00 ${name} -> ${nameOf(vma)}\n`;
     });
   return `total 0\n${rows.join('')}`;

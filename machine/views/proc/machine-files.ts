@@ -37,7 +37,10 @@ const isCount = (name: string): boolean => name.startsWith('HugePages_');
 
 export function meminfoText(k: Kernel): string {
   return allMeminfo(k)
-    .map(([name, value]) => `${`${name}:`.padEnd(16)}${String(value).padStart(8)}${isCount(name) ? '' : ' kB'}\n`)
+    .map(([name, value]) => {
+      const width = name === 'HardwareCorrupted' ? 6 : 8;
+      return `${`${name}:`.padEnd(16)}${String(value).padStart(width)}${isCount(name) ? '' : ' kB'}\n`;
+    })
     .join('');
 }
 

@@ -56,21 +56,31 @@ export function mapsLine(vma: Vma): string {
   return name === '' ? head : `${head.padEnd(73)}${name}`;
 }
 
+/** Whether a script's mapping is of a file that it opened to read only: then it can never be written. */
+export const isOpenedReadOnly = ({ object, flags }: Vma): boolean =>
+  object !== null &&
+  object.kind !== 'special' &&
+  object.links > 0 &&
+  object.kind !== 'ramfs' &&
+  (flags & VM_WRITE) === 0;
+
 /** show_smap_vma_flags: in the order of the kernel's bits. */
 export function vmFlagsOf(_k: Kernel, vma: Vma): string {
   const { flags } = vma;
   const special = (flags & VM_PFNMAP) !== 0;
   const vdso = vma.object?.kind === 'special';
   const stack = (flags & VM_STACK) !== 0;
+  const shared = (flags & VM_SHARED) !== 0;
+  const readOnly = shared && isOpenedReadOnly(vma);
   const mnemonics: readonly (readonly [string, boolean])[] = [
     ['rd', (flags & VM_READ) !== 0],
     ['wr', (flags & VM_WRITE) !== 0],
     ['ex', (flags & VM_EXEC) !== 0],
-    ['sh', (flags & VM_SHARED) !== 0],
+    ['sh', shared && !readOnly],
     ['mr', true],
-    ['mw', !special || vdso],
-    ['me', !special || vdso],
-    ['ms', (flags & VM_SHARED) !== 0],
+    ['mw', !special && !readOnly],
+    ['me', !special],
+    ['ms', shared],
     ['gd', stack],
     ['pf', special],
     ['lo', (flags & VM_LOCKED) !== 0],
@@ -79,7 +89,7 @@ export function vmFlagsOf(_k: Kernel, vma: Vma): string {
     ['rr', (flags & VM_RAND_READ) !== 0],
     ['dc', (flags & VM_DONTCOPY) !== 0],
     ['de', special || vdso],
-    ['ac', (flags & VM_ACCOUNT) !== 0 && (flags & VM_SHARED) === 0],
+    ['ac', (flags & VM_ACCOUNT) !== 0 && !shared],
     ['nr', (flags & VM_NORESERVE) !== 0],
     ['ht', (flags & VM_HUGETLB) !== 0],
     ['wf', (flags & VM_WIPEONFORK) !== 0],
