@@ -84,7 +84,7 @@ export function availableLines(run: MachineRun, { meminfo, cache }: Moment): str
     'lrl',
   );
   const inLists = [
-    ...(cache.cleanInactiveKb > 0 ? [`${kbSize(cache.cleanInactiveKb)} used once, dropped for nothing`] : []),
+    ...(cache.cleanInactiveKb > 0 ? [`${kbSize(cache.cleanInactiveKb)} used once, dropped at no cost`] : []),
     ...(cache.cleanActiveKb > 0
       ? [`${kbSize(cache.cleanActiveKb)} in use again and again, read anew when it is missed`]
       : []),
