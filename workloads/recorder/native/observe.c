@@ -135,13 +135,21 @@ static void observe_blocks(struct image *m)
 	close(fd);
 }
 
+#define TRIES 8
+
 void observe(struct image *m, const char *label, int with_start)
 {
 	struct text t = { 0 };
-	add(&t, "%s\n", label);
-	add_status(&t, m->pid);
-	add_threads(&t, m->pid);
-	add_mappings(&t, m->pid);
+	/* What the kernel says should be of the moment that the log has reached: a program that went on meanwhile is asked again. */
+	for (int tries = 0; tries < TRIES; tries++) {
+		t.length = 0;
+		add(&t, "%s\n", label);
+		add_status(&t, m->pid);
+		add_threads(&t, m->pid);
+		add_mappings(&t, m->pid);
+		if (!has_news(m)) break;
+		drain(m, 0, 0);
+	}
 	if (with_start) {
 		add_strings(&t, "command", m->pid, "cmdline");
 		add_strings(&t, "environment", m->pid, "environ");
