@@ -235,7 +235,7 @@ function noteInterpreter(command: string, zend: string, start: ObservationText |
     pattern.test(name) || (start?.mappings.some((mapping) => pattern.test(basename(mapping.name))) ?? false);
   if (files(/^(lib)?python\d/) && !start?.environment.some((line) => line.startsWith('PYTHONMALLOC='))) {
     notes.add(
-      `${name}: Python's own heap takes arenas from malloc, and its objects are not seen: PYTHONMALLOC=malloc shows them`,
+      `${name}: Python's own heap serves small objects, which are not seen, from arenas: PYTHONMALLOC=malloc shows them`,
     );
   }
   if (files(/^(java|libjvm)/)) notes.add(`${name}: the Java heap is not seen: it does not come from malloc`);

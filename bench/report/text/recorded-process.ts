@@ -65,7 +65,7 @@ export function recordedProcessLines({ samples, phpHeap }: RecordedProcess, pale
 export function differenceText({ label, inBlocks, difference }: RecordedProcessSample): string {
   const rest = difference - inBlocks;
   return (
-    `of the difference at '${escapeLine(label)}', ${signed(inBlocks)} lie in mappings with the program's blocks, ` +
+    `of the difference at '${escapeLine(label)}', ${signed(inBlocks)} lie in mappings of the program's blocks (with what else lies there), ` +
     `${signed(rest)} changed while the kernel was asked`
   );
 }
