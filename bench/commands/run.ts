@@ -1,6 +1,7 @@
 import type { Argv, CommandModule } from 'yargs';
 import { UserError } from '../../sim/contract/assert.ts';
 import type { Sample } from '../../sim/metrics/sample.ts';
+import { parseTlb, TLB_PRESETS } from '../../sim/tlb/settings.ts';
 import { type LineSink, openLineSink } from '../../workloads/files/line-sink.ts';
 import { INTERRUPTED, listenForInterrupt } from '../cli/interruption.ts';
 import { startProgress } from '../cli/progress.ts';
@@ -12,6 +13,7 @@ import { openMetrics } from '../report/openmetrics.ts';
 import { drawPictures, type PictureArguments, pictureOptions, wantsRecording } from '../report/picture-options.ts';
 import type { ReportRun } from '../report/report-run.ts';
 import { samplesCsv } from '../report/samples-csv.ts';
+import { perfStatText } from '../report/text/perf-stat.ts';
 import { runSession } from '../run/run-session.ts';
 import type { SessionOptions } from '../run/session.ts';
 import { recordRun } from '../study/record.ts';
@@ -28,6 +30,7 @@ interface RunArguments extends MachineArguments, TimeArguments, PictureArguments
   csv: string | undefined;
   openmetrics: string | undefined;
   quiet: boolean;
+  tlb: string | undefined;
 }
 
 export const runCommand: CommandModule<object, RunArguments> = {
@@ -59,6 +62,10 @@ export const runCommand: CommandModule<object, RunArguments> = {
         default: 'off' as const,
         describe: 'walk every invariant of the model',
       })
+      .option('tlb', {
+        type: 'string',
+        describe: `a data TLB counts the program's accesses, in lockstep: ${Object.keys(TLB_PRESETS).join(', ')}, [:option=value,…]`,
+      })
       .option('threads', {
         type: 'string',
         describe: 'a built-in workload at several numbers of threads (1,2,4,8): the curve, and the law that it follows',
@@ -88,10 +95,14 @@ async function run(argv: RunArguments): Promise<void> {
       `--faithful-abort: found --mode=${argv.mode}, expected lockstep: elsewhere there is no file order`,
     );
   }
+  if (argv.tlb !== undefined && (argv.mode ?? 'lockstep') !== 'lockstep') {
+    throw new UserError(`--tlb: found --mode=${argv.mode}, expected lockstep: accesses are counted in file order`);
+  }
+  const tlb = argv.tlb === undefined ? undefined : parseTlb(argv.tlb);
   const records = wantsRecording(argv);
   const prepared = await prepare(argv);
   const time = timing(
-    argv['faithful-abort'] ? { ...argv, mode: 'lockstep' } : argv,
+    argv['faithful-abort'] || tlb ? { ...argv, mode: 'lockstep' } : argv,
     prepared.session.events,
     prepared.time,
   );
@@ -114,6 +125,7 @@ async function run(argv: RunArguments): Promise<void> {
       ...(sinks['trace-time'] && { timeTrace: sinks['trace-time'] }),
       ...(sinks.syscalls && { syscalls: sinks.syscalls }),
       ...(sinks.samples && { onSample: (sample: Sample) => sinks.samples!.write(JSON.stringify(sample)) }),
+      ...(tlb && { tlb }),
       ...(progress && { onProgress: progress.update }),
     };
     done = records ? await recordRun(options) : { result: await runSession(options) };
@@ -138,7 +150,8 @@ async function run(argv: RunArguments): Promise<void> {
     const { summaryText } = await import('../report/text/summary.ts');
     const { fitWidth } = await import('../report/text/fold.ts');
     const summary = fitWidth(summaryText(result, await terminalPalette()), terminalWidth());
-    show(summary + (plot && `\n${plot}`));
+    const perf = result.tlb ? `\n${perfStatText(result, result.tlb)}` : '';
+    show(summary + perf + (plot && `\n${plot}`));
   }
   if (result.partial) process.exitCode = INTERRUPTED;
 }

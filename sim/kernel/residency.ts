@@ -28,6 +28,9 @@ const HUGE_MAPPED = 5; // huge pages that are in place, in units of 2 MiB
 /** More new mappings than this are not told from older ones. */
 const UNENTERED_MAX = 64;
 
+/** Pages [start, end) are mapped no more as they were. */
+export type FlushObserver = (start: Page, end: Page) => void;
+
 export type Residency = ReturnType<typeof createResidency>;
 
 /**
@@ -48,6 +51,8 @@ export function createResidency(
   // 1 where the aligned 2 MiB have a page table: a fault there gives a small page, however empty it is.
   const tables = new Uint8Array(memory.reserve('kernel.pageTables', PAGE_LIMIT / HUGE_PAGES));
   const counters = memory.int32('kernel.residency', 8);
+
+  let flushed: FlushObserver | undefined;
 
   function grown(count: Pages): void {
     const resident = counters[RESIDENT_PAGES]! + count;
@@ -163,6 +168,7 @@ export function createResidency(
       counters[LAZY_PAGES]! -= lazy;
       operations[OP_PAGES_RELEASED]! += resident;
       operations[OP_FLUSHES]!++;
+      flushed?.(start, end);
       splitHuge(start, end, true);
     }
     return resident;
@@ -181,6 +187,7 @@ export function createResidency(
 
   /** mremap: page table entries wander from [start, end) to `to`, which is empty. */
   function move(start: Page, end: Page, to: Page): void {
+    flushed?.(start, end);
     pages.copyWithin(to, start, end);
     pages.fill(ABSENT, start, end);
     splitHuge(start, end);
@@ -237,6 +244,12 @@ export function createResidency(
     move,
     residentIn,
     hugeIn,
+    /** Whether a huge page maps `page`. */
+    isHuge: (page: Page): boolean => huge[Math.floor(page / HUGE_PAGES)] === 1,
+    /** Calls `observe` from now on where a processor's TLB is flushed. */
+    observeFlushes: (observe: FlushObserver): void => {
+      flushed = observe;
+    },
     residentPages: (): Pages => counters[RESIDENT_PAGES]!,
     residentPeakPages: (): Pages => counters[RESIDENT_PEAK]!,
     lazilyFreedPages: (): Pages => counters[LAZY_PAGES]!,
