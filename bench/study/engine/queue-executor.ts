@@ -1,0 +1,192 @@
+import type { QueueEvents } from 'bullmq';
+import { Interrupted, UserError } from '../../../sim/contract/assert.ts';
+import type { ReportRun } from '../../report/report-run.ts';
+import { type Executor, RunCrashed } from '../parallel/executor.ts';
+import { encodePlain } from '../parallel/plain-json.ts';
+import { describeTask, runKey } from '../parallel/run-key.ts';
+import type { RunTask } from '../parallel/run-task.ts';
+import { parseEngine } from './address.ts';
+import { connectEngine } from './connection.ts';
+import { JOB_OPTIONS, queueName } from './names.ts';
+import { openStore } from './open-store.ts';
+import { crashText, type JobState, openRunQueue, type QueuedRun, type RunQueue } from './run-queue.ts';
+import { openTraceFiles } from './trace-files.ts';
+import { createWorkerWatch } from './worker-watch.ts';
+
+export interface QueueOptions {
+  readonly engine: string;
+  readonly store?: string;
+  readonly resume?: boolean;
+  readonly signal?: AbortSignal;
+  /** Lines about the engine: a lost connection, nobody who works. */
+  readonly onNote?: (line: string) => void;
+}
+
+/** Jobs of one client that wait or run at a time: what is beyond stays with the client, and costs neither side memory. */
+const WINDOW = 4096;
+/** Events tell at once what became of a run; so often it is looked at whether one was missed. */
+const LOOK_MS = 3000;
+/** What is left of Ctrl-C's second for taking back what nobody will ask for. */
+const TAKE_BACK_MS = 400;
+
+interface Waiting {
+  readonly queued: QueuedRun;
+  readonly resolve: (run: ReportRun) => void;
+  readonly reject: (error: unknown) => void;
+  readonly result: Promise<ReportRun>;
+}
+
+/**
+ * Runs made by whoever works behind a queue. BullMQ has the queue, the retries and the jobs whose worker died; here is only
+ * who waits for which run:
+ *
+ *     execute ─▶ added (unless finished before) ─▶ event, or a look every LOOK_MS ─▶ outcome under the run's key
+ *                   ▲                                                        │
+ *                   └────────── the server lost the job (a crash of its) ◀───┘
+ */
+export async function createQueueExecutor(options: QueueOptions): Promise<Executor> {
+  const { resume = false, signal, onNote = () => {} } = options;
+  const address = parseEngine(options.engine);
+  const redis = await connectEngine(address, onNote, { enableAutoPipelining: true });
+  const store = openStore(options.store, redis, address.prefix);
+  const files = openTraceFiles(store);
+  const { Queue, QueueEvents } = await import('bullmq');
+  const shared = { connection: redis, prefix: address.prefix };
+  const bull = new Queue(queueName(), { ...shared, defaultJobOptions: JOB_OPTIONS });
+  const events: QueueEvents = new QueueEvents(queueName(), shared);
+  for (const part of [bull, events]) part.on('error', () => {}); // the connection tells what happens to it
+  await Promise.race([Promise.all([bull.waitUntilReady(), events.waitUntilReady()]), aborted(signal)]);
+  const queue: RunQueue = openRunQueue(bull, redis, address.prefix);
+
+  const waiting = new Map<string, Waiting>();
+  const offered = new Map<string, Promise<void>>();
+  const times = new Map<string, number>();
+  let fresh: Waiting[] = [];
+
+  /** Runs on threads of the host come out differently each time: the second one is no copy of the first. */
+  function keyOf(task: RunTask, key: string): string {
+    if (task.mode !== 'threads') return key;
+    const before = times.get(key) ?? 0;
+    times.set(key, before + 1);
+    return before === 0 ? key : `${key}-${before}`;
+  }
+
+  function wait(queued: QueuedRun): Waiting {
+    const { promise, resolve, reject } = withResolvers<ReportRun>();
+    const one: Waiting = { queued, resolve, reject, result: promise };
+    promise.catch(() => {}); // whoever executes hears of it; nobody does when the batch has ended
+    waiting.set(queued.key, one);
+    if (fresh.push(one) === 1) setImmediate(() => add().catch(fail));
+    return one;
+  }
+
+  async function add(): Promise<void> {
+    const added = fresh;
+    fresh = [];
+    const finished = await queue.add(
+      added.map((one) => one.queued),
+      resume,
+    );
+    for (const key of finished) await settle(key);
+  }
+
+  function fail(error: unknown): void {
+    for (const one of waiting.values()) one.reject(error);
+    waiting.clear();
+  }
+
+  /** Takes the outcome of a run, where there is one. */
+  async function settle(key: string): Promise<void> {
+    const one = waiting.get(key);
+    if (!one) return;
+    const outcome = await queue.outcomeOf(key);
+    if (!outcome || !waiting.delete(key)) return;
+    if ('run' in outcome) one.resolve(outcome.run);
+    else if ('userError' in outcome) one.reject(new UserError(outcome.userError));
+    else one.reject(new Error(`in a worker: ${outcome.internalError}`));
+  }
+
+  async function look(keys: readonly string[]): Promise<void> {
+    const lost: QueuedRun[] = [];
+    for (const state of await queue.look(keys)) await take(state, lost);
+    if (lost.length > 0) await queue.add(lost, true);
+  }
+
+  async function take({ key, state, reason }: JobState, lost: QueuedRun[]): Promise<void> {
+    const one = waiting.get(key);
+    if (!one || fresh.includes(one)) return;
+    if (state === 'finished') await settle(key);
+    else if (state === 'lost') lost.push(one.queued);
+    else if (state === 'failed' && waiting.delete(key)) one.reject(new RunCrashed(crashText(reason)));
+  }
+
+  let looking: Promise<void> = Promise.resolve();
+  let isLooking = false;
+  const watch = createWorkerWatch(bull, redis, address, onNote);
+  const timer = setInterval(() => {
+    if (isLooking || waiting.size === 0) return;
+    isLooking = true;
+    looking = look([...waiting.keys()])
+      .then(() => watch.look())
+      .catch(() => {}) // the next look sees what this one did not
+      .finally(() => {
+        isLooking = false;
+      });
+  }, LOOK_MS);
+  events.on('active', () => watch.atWork());
+  events.on('completed', ({ jobId }) => void settle(jobId).catch(fail));
+  events.on('failed', ({ jobId }) => void (waiting.has(jobId) && look([jobId]).catch(fail)));
+  const abort = () => fail(new Interrupted('interrupted'));
+  let left: string[] = [];
+  const onAbort = () => {
+    left = [...waiting.keys()];
+    abort();
+  };
+  signal?.addEventListener('abort', onAbort, { once: true });
+
+  return {
+    width: WINDOW,
+    async execute(task) {
+      const described = describeTask(task);
+      const key = keyOf(task, runKey(described));
+      if (described.trace !== null) {
+        const offer = offered.get(described.trace) ?? files.offer(described.trace, task.events!);
+        offered.set(described.trace, offer);
+        await Promise.race([offer, aborted(signal)]);
+      }
+      if (signal?.aborted) throw new Interrupted('interrupted');
+      const known = waiting.get(key);
+      return (known ?? wait({ key, data: { task: encodePlain(described) } })).result;
+    },
+    async close() {
+      clearInterval(timer);
+      signal?.removeEventListener('abort', onAbort);
+      left.push(...waiting.keys());
+      await Promise.race([Promise.all([looking, queue.takeBack(left)]), pause(TAKE_BACK_MS)]).catch(() => {});
+      await Promise.race([Promise.all([events.close(), bull.close()]), pause(TAKE_BACK_MS)]).catch(() => {});
+      redis.disconnect();
+    },
+  };
+}
+
+/** Rejects when the signal comes; else it never ends. */
+function aborted(signal: AbortSignal | undefined): Promise<never> {
+  return new Promise((_, reject) => {
+    const refuse = () => reject(new Interrupted('interrupted'));
+    if (signal?.aborted) refuse();
+    signal?.addEventListener('abort', refuse, { once: true });
+  });
+}
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms).unref());
+
+/** Promise.withResolvers of Node 22. */
+function withResolvers<T>() {
+  let resolve!: (value: T) => void;
+  let reject!: (error: unknown) => void;
+  const promise = new Promise<T>((yes, no) => {
+    resolve = yes;
+    reject = no;
+  });
+  return { promise, resolve, reject };
+}
