@@ -76,13 +76,28 @@ export function describeWorkload(given: string, options: WorkloadOptions = {}): 
   const workload = WORKLOADS.find((w) => w.name === name);
   if (!workload) return undefined;
   const parameters = workloadParameters(workload, colon < 0 ? '' : given.slice(colon + 1), options.seed);
-  return { name, parameters, cpus: workload.cpus(parameters), time: workload.time, start: startOf(workload, parameters) };
+  return {
+    name,
+    parameters,
+    cpus: workload.cpus(parameters),
+    time: workload.time,
+    start: startOf(workload, parameters),
+  };
 }
 
 /** The events of a built-in workload; `parameters` as `describeWorkload` gives them. */
-export function generateEvents(name: string, parameters: Readonly<Record<string, number | string | boolean>>): EventBuffer {
+export function generateEvents(
+  name: string,
+  parameters: Readonly<Record<string, number | string | boolean>>,
+): EventBuffer {
   const workload = WORKLOADS.find((w) => w.name === name);
-  if (!workload) throw new UserError(`found workload '${name}', expected ${oneOf(name, WORKLOADS.map((w) => w.name))}`);
+  if (!workload)
+    throw new UserError(
+      `found workload '${name}', expected ${oneOf(
+        name,
+        WORKLOADS.map((w) => w.name),
+      )}`,
+    );
   return workload.generate(parameters as ParameterValues);
 }
 

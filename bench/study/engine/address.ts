@@ -45,7 +45,8 @@ export function parseEngine(text: string, environment: Environment = process.env
   const unknown = [...url.searchParams.keys()].find((key) => key !== 'prefix');
   if (unknown !== undefined) throw refuse(`option '${unknown}'`);
   const prefix = url.searchParams.get('prefix') || environment['ALLOCSIM_REDIS_PREFIX'] || PREFIX;
-  if (!/^[\w.-]+$/.test(prefix)) throw new UserError(`--engine: found prefix '${prefix}', expected letters, digits, . _ -`);
+  if (!/^[\w.-]+$/.test(prefix))
+    throw new UserError(`--engine: found prefix '${prefix}', expected letters, digits, . _ -`);
   const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
   const port = url.port === '' ? PORT : Number(url.port);
   const username = decoded(url.username, refuse) || environment['ALLOCSIM_REDIS_USERNAME'];

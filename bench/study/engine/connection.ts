@@ -48,7 +48,10 @@ export async function connectEngine(
     });
   });
   try {
-    await Promise.race([refused, client.connect().catch(() => new Promise<void>((resolve) => client.once('ready', () => resolve())))]);
+    await Promise.race([
+      refused,
+      client.connect().catch(() => new Promise<void>((resolve) => client.once('ready', () => resolve()))),
+    ]);
   } catch (error) {
     client.disconnect();
     throw error;
@@ -61,7 +64,9 @@ function isFinal(error: NodeJS.ErrnoException): boolean {
   return (
     ['ENOTFOUND', 'ERR_TLS_CERT_ALTNAME_INVALID', 'SELF_SIGNED_CERT_IN_CHAIN', 'DEPTH_ZERO_SELF_SIGNED_CERT'].includes(
       error.code ?? '',
-    ) || /UNABLE_TO_VERIFY|CERT_|WRONG_VERSION_NUMBER|ERR_SSL/.test(error.code ?? '') || error.name === 'ParserError'
+    ) ||
+    /UNABLE_TO_VERIFY|CERT_|WRONG_VERSION_NUMBER|ERR_SSL/.test(error.code ?? '') ||
+    error.name === 'ParserError'
   );
 }
 

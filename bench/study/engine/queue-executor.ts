@@ -1,5 +1,6 @@
 import type { QueueEvents } from 'bullmq';
 import { Interrupted, UserError } from '../../../sim/contract/assert.ts';
+import type { EventBuffer } from '../../../sim/contract/event.ts';
 import type { ReportRun } from '../../report/report-run.ts';
 import { type Executor, RunCrashed } from '../parallel/executor.ts';
 import { encodePlain } from '../parallel/plain-json.ts';
@@ -54,12 +55,17 @@ export async function createQueueExecutor(options: QueueOptions): Promise<Execut
   const shared = { connection: redis, prefix: address.prefix };
   const bull = new Queue(queueName(), { ...shared, defaultJobOptions: JOB_OPTIONS });
   const events: QueueEvents = new QueueEvents(queueName(), shared);
-  for (const part of [bull, events]) part.on('error', () => {}); // the connection tells what happens to it
-  await Promise.race([Promise.all([bull.waitUntilReady(), events.waitUntilReady()]), aborted(signal)]);
+  // The connection tells what happens to it.
+  bull.on('error', () => {});
+  events.on('error', () => {});
+  const stop = aborted(signal);
+  stop.catch(() => {});
+  await Promise.race([Promise.all([bull.waitUntilReady(), events.waitUntilReady()]), stop]);
   const queue: RunQueue = openRunQueue(bull, redis, address.prefix);
 
   const waiting = new Map<string, Waiting>();
-  const offered = new Map<string, Promise<void>>();
+  const offers = new Map<string, Promise<void>>();
+  const offered = new Set<string>();
   const times = new Map<string, number>();
   let fresh: Waiting[] = [];
 
@@ -69,6 +75,14 @@ export async function createQueueExecutor(options: QueueOptions): Promise<Execut
     const before = times.get(key) ?? 0;
     times.set(key, before + 1);
     return before === 0 ? key : `${key}-${before}`;
+  }
+
+  /** Once for all runs of a trace. */
+  async function offer(hash: string, trace: EventBuffer): Promise<void> {
+    const offering = offers.get(hash) ?? files.offer(hash, trace);
+    offers.set(hash, offering);
+    await Promise.race([offering, stop]);
+    offered.add(hash);
   }
 
   function wait(queued: QueuedRun): Waiting {
@@ -87,7 +101,7 @@ export async function createQueueExecutor(options: QueueOptions): Promise<Execut
       added.map((one) => one.queued),
       resume,
     );
-    for (const key of finished) await settle(key);
+    await Promise.all(finished.map(settle));
   }
 
   function fail(error: unknown): void {
@@ -114,7 +128,7 @@ export async function createQueueExecutor(options: QueueOptions): Promise<Execut
 
   async function take({ key, state, reason }: JobState, lost: QueuedRun[]): Promise<void> {
     const one = waiting.get(key);
-    if (!one || fresh.includes(one)) return;
+    if (!one) return;
     if (state === 'finished') await settle(key);
     else if (state === 'lost') lost.push(one.queued);
     else if (state === 'failed' && waiting.delete(key)) one.reject(new RunCrashed(crashText(reason)));
@@ -136,11 +150,10 @@ export async function createQueueExecutor(options: QueueOptions): Promise<Execut
   events.on('active', () => watch.atWork());
   events.on('completed', ({ jobId }) => void settle(jobId).catch(fail));
   events.on('failed', ({ jobId }) => void (waiting.has(jobId) && look([jobId]).catch(fail)));
-  const abort = () => fail(new Interrupted('interrupted'));
   let left: string[] = [];
   const onAbort = () => {
     left = [...waiting.keys()];
-    abort();
+    fail(new Interrupted('interrupted'));
   };
   signal?.addEventListener('abort', onAbort, { once: true });
 
@@ -149,11 +162,7 @@ export async function createQueueExecutor(options: QueueOptions): Promise<Execut
     async execute(task) {
       const described = describeTask(task);
       const key = keyOf(task, runKey(described));
-      if (described.trace !== null) {
-        const offer = offered.get(described.trace) ?? files.offer(described.trace, task.events!);
-        offered.set(described.trace, offer);
-        await Promise.race([offer, aborted(signal)]);
-      }
+      if (described.trace !== null && !offered.has(described.trace)) await offer(described.trace, task.events!);
       if (signal?.aborted) throw new Interrupted('interrupted');
       const known = waiting.get(key);
       return (known ?? wait({ key, data: { task: encodePlain(described) } })).result;

@@ -53,7 +53,8 @@ export function openRunQueue(bull: Queue, redis: Redis, prefix: string): RunQueu
   async function lookAt(keys: readonly string[]): Promise<JobState[]> {
     const asked = redis.pipeline();
     // The job first: an outcome is there before its job goes.
-    for (const key of keys) asked.hmget(bull.toKey(key), 'timestamp', 'finishedOn', 'failedReason').exists(resultKey(prefix, key));
+    for (const key of keys)
+      asked.hmget(bull.toKey(key), 'timestamp', 'finishedOn', 'failedReason').exists(resultKey(prefix, key));
     const answers = (await asked.exec())!;
     return keys.map((key, i) => {
       const [created, finishedOn, reason] = answers[2 * i]![1] as (string | null)[];

@@ -8,7 +8,8 @@ import { storedName, type TraceStore } from './trace-store.ts';
 /** A folder that is mounted on every machine. */
 export function createFolderStore(folder: string): TraceStore {
   const shown = `--store ${folder}`;
-  const refusal = (error: unknown) => new UserError(`${shown}: found ${systemError(error)}, expected a folder for traces`);
+  const refusal = (error: unknown) =>
+    new UserError(`${shown}: found ${systemError(error)}, expected a folder for traces`);
   return {
     shown,
     has: async (hash) => existsSync(join(folder, storedName(hash))),

@@ -39,7 +39,9 @@ export function createHttpStore(address: string, environment: Environment = proc
     }
     if (response.ok || (response.status === 404 && method !== 'PUT')) return response;
     await response.body?.cancel();
-    throw new UserError(`${shown}: found ${response.status} ${response.statusText} to a ${method}, expected ${expected}`);
+    throw new UserError(
+      `${shown}: found ${response.status} ${response.statusText} to a ${method}, expected ${expected}`,
+    );
   }
 
   return {
@@ -80,17 +82,22 @@ function httpTarget(address: string, environment: Environment): Target {
 
 function s3Target(address: string, environment: Environment): Target {
   const [, bucket, prefix = ''] = /^s3:\/\/([^/?#@:]+)\/?([^?#]*)$/i.exec(address) ?? [];
-  if (bucket === undefined) throw new UserError('--store: found an S3 address without a bucket, expected s3://BUCKET[/PREFIX]');
+  if (bucket === undefined)
+    throw new UserError('--store: found an S3 address without a bucket, expected s3://BUCKET[/PREFIX]');
   const accessKeyId = environment['AWS_ACCESS_KEY_ID'];
   const secretAccessKey = environment['AWS_SECRET_ACCESS_KEY'];
   if (!accessKeyId || !secretAccessKey) {
-    throw new UserError(`--store ${address}: found no AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, expected them in the environment`);
+    throw new UserError(
+      `--store ${address}: found no AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, expected them in the environment`,
+    );
   }
   const sessionToken = environment['AWS_SESSION_TOKEN'];
   const region = environment['AWS_REGION'] || environment['AWS_DEFAULT_REGION'] || 'us-east-1';
   const endpoint = environment['AWS_ENDPOINT_URL_S3'] || environment['AWS_ENDPOINT_URL'];
   const base = new URL(
-    endpoint ? `${endpoint.replace(/\/+$/, '')}/${bucket}/${prefix}` : `https://${bucket}.s3.${region}.amazonaws.com/${prefix}`,
+    endpoint
+      ? `${endpoint.replace(/\/+$/, '')}/${bucket}/${prefix}`
+      : `https://${bucket}.s3.${region}.amazonaws.com/${prefix}`,
   );
   let client: Promise<{ fetch: Send }> | undefined;
   return {

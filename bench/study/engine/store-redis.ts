@@ -27,7 +27,8 @@ export function createRedisStore(redis: Redis, prefix: string): TraceStore {
       const manifest = await manifestOf(hash);
       if (!manifest) return false;
       const touched = redis.pipeline();
-      for (let i = 0; i < manifest.pieces; i++) touched.expire(pieceKey(prefix, hash, manifest.upload, i), KEPT_SECONDS);
+      for (let i = 0; i < manifest.pieces; i++)
+        touched.expire(pieceKey(prefix, hash, manifest.upload, i), KEPT_SECONDS);
       touched.expire(traceKey(prefix, hash), KEPT_SECONDS);
       return (await touched.exec())!.every(([error, kept]) => error === null && kept === 1);
     },

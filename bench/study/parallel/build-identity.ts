@@ -17,9 +17,17 @@ let own: string | undefined;
  * one name compute is the same.
  */
 export function buildIdentity(): string {
-  own ??= digestOf(FOLDERS.flatMap((folder) => codeBelow(join(ROOT, folder))).map((path) => [path.slice(ROOT.length), path]));
+  own ??= digestOf(
+    FOLDERS.flatMap((folder) => codeBelow(join(ROOT, folder))).map((path) => [path.slice(ROOT.length), path]),
+  );
   const plugins = pluginFiles();
-  const digest = plugins.length === 0 ? own : digestOf(plugins.map((path) => ['plugin', path]), own);
+  const digest =
+    plugins.length === 0
+      ? own
+      : digestOf(
+          plugins.map((path) => ['plugin', path]),
+          own,
+        );
   return `${VERSION}-${digest.slice(0, DIGITS)}`;
 }
 

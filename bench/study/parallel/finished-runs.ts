@@ -34,7 +34,9 @@ export function openFinishedRuns(resume: boolean): FinishedRuns {
     } catch (error) {
       refused = true;
       if (resume) {
-        throw new UserError(`--resume: found ${systemError(error)} at ${cacheFolder('runs')}, expected a folder for finished runs`);
+        throw new UserError(
+          `--resume: found ${systemError(error)} at ${cacheFolder('runs')}, expected a folder for finished runs`,
+        );
       }
     }
     return folder;

@@ -14,6 +14,8 @@ export interface RunAllOptions {
   readonly onDone?: (done: number, total: number) => void;
   /** Called for each run that died with what executed it; the others go on. */
   readonly onFailed?: (line: string) => void;
+  /** Called with lines about the engine: a connection that is lost, nobody who works. */
+  readonly onNote?: (line: string) => void;
   readonly signal?: AbortSignal;
   /** redis://… or rediss://…: workers behind this queue make the runs, and no thread of this process. */
   readonly engine?: string;
