@@ -1,6 +1,5 @@
 import { availableParallelism } from 'node:os';
 import type { Argv, CommandModule } from 'yargs';
-import { parseNumber } from '../../allocators/spec.ts';
 import { UserError } from '../../sim/contract/assert.ts';
 import { listenForInterrupt } from '../cli/interruption.ts';
 import { positive } from '../cli/positive-option.ts';
@@ -11,7 +10,7 @@ interface WorkerArguments {
   concurrency: number | undefined;
   store: string | undefined;
   cache: string | undefined;
-  'cache-size': string;
+  'cache-size': string | undefined;
   metrics: string | undefined;
   'idle-exit': number | undefined;
 }
@@ -32,7 +31,7 @@ export const workerCommand: CommandModule<object, WorkerArguments> = {
         describe: 'where the traces are: as the client’s --store; default: the engine',
       })
       .option('cache', { type: 'string', describe: 'folder for traces on this machine; default: in the user’s cache' })
-      .option('cache-size', { type: 'string', default: '4G', describe: 'of it at most, bytes (K, M, G)' })
+      .option('cache-size', { type: 'string', defaultDescription: '4G', describe: 'of it at most, bytes (K, M, G)' })
       .option('metrics', { type: 'string', describe: '[HOST:]PORT where Prometheus may ask for /metrics' })
       .option('idle-exit', { type: 'number', describe: 'end after so many seconds without a run; default: never' })
       .example('$0 worker --engine redis://10.0.0.5', 'on every machine')
@@ -45,10 +44,7 @@ export const workerCommand: CommandModule<object, WorkerArguments> = {
     const idle = argv['idle-exit'];
     if (idle !== undefined && !(idle > 0))
       throw new UserError(`--idle-exit: found '${idle}', expected seconds above 0`);
-    const cacheBytes = parseNumber(argv['cache-size'], true);
-    if (cacheBytes === undefined || cacheBytes < 0) {
-      throw new UserError(`--cache-size: found '${argv['cache-size']}', expected a number of bytes (K, M, G)`);
-    }
+    const cacheBytes = await bytesOf('cache-size', argv['cache-size']);
     for (const option of ['store', 'cache'] as const) {
       if (argv[option] === '') throw new UserError(`--${option}: found nothing, expected a value`);
     }
@@ -59,11 +55,11 @@ export const workerCommand: CommandModule<object, WorkerArguments> = {
       await runWorker({
         engine: argv.engine,
         concurrency: argv.concurrency ?? availableParallelism(),
-        cacheBytes,
         signal: interruption.signal,
         onNote: (line) => void process.stderr.write(`sim: ${escapeLine(line)}\n`),
         ...(argv.store !== undefined && { store: argv.store }),
         ...(argv.cache !== undefined && { cache: argv.cache }),
+        ...(cacheBytes !== undefined && { cacheBytes }),
         ...(metrics && { metrics }),
         ...(idle !== undefined && { idleExitMs: idle * 1000 }),
       });
@@ -73,3 +69,13 @@ export const workerCommand: CommandModule<object, WorkerArguments> = {
     process.exit(); // what the runs' processes still hold open
   },
 };
+
+async function bytesOf(option: string, text: string | undefined): Promise<number | undefined> {
+  if (text === undefined) return undefined;
+  const { parseNumber } = await import('../../allocators/spec.ts'); // brings every model
+  const value = parseNumber(text, true);
+  if (value === undefined || value < 0) {
+    throw new UserError(`--${option}: found '${text}', expected a number of bytes (K, M, G)`);
+  }
+  return value;
+}

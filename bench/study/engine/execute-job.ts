@@ -1,12 +1,11 @@
+import './end-with-parent.ts';
 import { UserError } from '../../../sim/contract/assert.ts';
 import type { EventBuffer } from '../../../sim/contract/event.ts';
 import type { Bytes } from '../../../sim/contract/units.ts';
-import { loadPlugins } from '../../metrics/plugins.ts';
 import { RunCrashed } from '../parallel/executor.ts';
 import { createLanes } from '../parallel/lanes.ts';
 import { canonicalPlain, decodePlain } from '../parallel/plain-json.ts';
 import type { DescribedTask } from '../parallel/run-key.ts';
-import { eventsOf } from '../parallel/run-task.ts';
 import { parseEngine } from './address.ts';
 import { connectEngine } from './connection.ts';
 import { encodeOutcome, type JobData, type Outcome } from './job.ts';
@@ -26,13 +25,15 @@ const MEMORY_BYTES: Bytes = 256 * 2 ** 20;
 const ROW_BYTES = 16;
 
 const settings = readSettings();
-await loadPlugins(settings.plugins);
+if (settings.plugins.length > 0) {
+  const { loadPlugins } = await import('../../metrics/plugins.ts'); // brings every model, which only the thread needs otherwise
+  await loadPlugins(settings.plugins);
+}
 const address = parseEngine(settings.engine);
 const redis = await connectEngine(address);
 const store = openStore(settings.store, redis, address.prefix);
 const files = openTraceFiles(store, settings.cache, settings.cacheBytes);
 const thread = createLanes(1);
-process.on('disconnect', () => process.exit());
 
 /** In the order of their last use. */
 const traces = new Map<string, EventBuffer>();
@@ -40,7 +41,7 @@ const traces = new Map<string, EventBuffer>();
 async function traceOf(task: DescribedTask): Promise<EventBuffer> {
   const { workload, parameters, trace } = task;
   const name = trace ?? canonicalPlain({ workload, parameters });
-  const events = traces.get(name) ?? (trace === null ? eventsOf(task) : await files.load(trace));
+  const events = traces.get(name) ?? (trace === null ? await generated(task) : await files.load(trace));
   if (!events) {
     throw new UserError(
       `${store.shown}: found no trace ${trace}, expected it there; workers need the --store of the client`,
@@ -55,6 +56,11 @@ async function traceOf(task: DescribedTask): Promise<EventBuffer> {
     bytes -= head.length * ROW_BYTES;
   }
   return events;
+}
+
+async function generated({ workload, parameters }: DescribedTask): Promise<EventBuffer> {
+  const { generateEvents } = await import('../../../workloads/index.ts');
+  return generateEvents(workload, parameters);
 }
 
 /** The part of BullMQ's job that is needed. */

@@ -54,7 +54,9 @@ export async function createQueueExecutor(options: QueueOptions): Promise<Execut
   const { Queue, QueueEvents } = await import('bullmq');
   const shared = { connection: redis, prefix: address.prefix };
   const bull = new Queue(queueName(), { ...shared, defaultJobOptions: JOB_OPTIONS });
-  const events: QueueEvents = new QueueEvents(queueName(), shared);
+  // From what is there now on: nothing is missed that happens before it listens.
+  const [latest] = await redis.xrevrange(bull.toKey('events'), '+', '-', 'COUNT', 1);
+  const events: QueueEvents = new QueueEvents(queueName(), { ...shared, lastEventId: latest?.[0] ?? '0-0' });
   // The connection tells what happens to it.
   bull.on('error', () => {});
   events.on('error', () => {});

@@ -5,7 +5,7 @@ import { UserError } from '../../../sim/contract/assert.ts';
 import type { ReportRun } from '../../report/report-run.ts';
 import { pluginFiles } from '../../run/plugin-files.ts';
 import { type Executor, RunCrashed } from './executor.ts';
-import { type RunTask, runTask } from './run-task.ts';
+import type { RunTask } from './run-task.ts';
 import type { TaskOutcome } from './worker.ts';
 
 /** Workers are started from the built files, where there are any. */
@@ -90,18 +90,5 @@ export function createLanes(width: number, signal?: AbortSignal): Executor {
     close: async () => {
       await Promise.all([...retired, ...lanes.map((lane) => retire(lane.pool))]);
     },
-  };
-}
-
-/** No threads: one run after another, here. */
-export function createInline(signal?: AbortSignal): Executor {
-  return {
-    width: 1,
-    async execute(task) {
-      const run = await runTask(task, signal);
-      if (run.result.partial) throw new Error('interrupted');
-      return run;
-    },
-    close: async () => {},
   };
 }
