@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { onTestFinished } from 'vitest';
+import { afterEach, onTestFinished } from 'vitest';
 import { CLI } from './cli.ts';
 
 /** A Redis server of the running test, gone with it. */
@@ -22,7 +22,8 @@ export async function startRedis(more: readonly string[] = []): Promise<TestRedi
   const folder = mkdtempSync(join(tmpdir(), 'allocsim-redis-'));
   const port = await freePort();
   let server: ChildProcess | undefined;
-  const ask = (...args: string[]) => spawnSync('redis-cli', ['-p', String(port), ...args], { encoding: 'utf8' }).stdout.trim();
+  const ask = (...args: string[]) =>
+    spawnSync('redis-cli', ['-p', String(port), ...args], { encoding: 'utf8' }).stdout.trim();
 
   async function start(): Promise<void> {
     const options = ['--port', `${port}`, '--bind', '127.0.0.1', '--dir', folder, '--save', '', '--appendonly', 'yes'];
@@ -59,6 +60,16 @@ export async function until(holds: () => boolean, limitMs = 30_000): Promise<voi
   }
 }
 
+/** Keys of a pattern. */
+export const countOf = ({ ask }: TestRedis, pattern: string): number =>
+  ask('--scan', '--pattern', pattern).split('\n').filter(Boolean).length;
+
+/** Of the running test file: a process must not outlive it. */
+const running: ChildProcess[] = [];
+afterEach(() => {
+  for (const child of running.splice(0)) child.kill('SIGKILL');
+});
+
 /** A command that runs beside the test, and ends with it. */
 export interface Running {
   readonly process: ChildProcess;
@@ -68,7 +79,11 @@ export interface Running {
   readonly ended: Promise<number | null>;
 }
 
-export function startSim(args: readonly string[], environment: Readonly<Record<string, string>> = {}, cwd?: string): Running {
+export function startSim(
+  args: readonly string[],
+  environment: Readonly<Record<string, string>> = {},
+  cwd?: string,
+): Running {
   const child = spawn(process.execPath, [CLI, ...args], {
     env: { ...process.env, NO_COLOR: '1', ...environment },
     ...(cwd !== undefined && { cwd }),
@@ -77,7 +92,7 @@ export function startSim(args: readonly string[], environment: Readonly<Record<s
   let stderr = '';
   child.stdout.on('data', (text) => (stdout += text));
   child.stderr.on('data', (text) => (stderr += text));
-  onTestFinished(() => void child.kill('SIGKILL'));
+  running.push(child);
   return {
     process: child,
     stdout: () => stdout,

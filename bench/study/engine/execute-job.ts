@@ -29,11 +29,11 @@ if (settings.plugins.length > 0) {
   const { loadPlugins } = await import('../../metrics/plugins.ts'); // brings every model, which only the thread needs otherwise
   await loadPlugins(settings.plugins);
 }
+const thread = createLanes(1, { started: 1 });
 const address = parseEngine(settings.engine);
 const redis = await connectEngine(address);
 const store = openStore(settings.store, redis, address.prefix);
 const files = openTraceFiles(store, settings.cache, settings.cacheBytes);
-const thread = createLanes(1);
 
 /** In the order of their last use. */
 const traces = new Map<string, EventBuffer>();

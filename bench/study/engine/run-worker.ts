@@ -32,7 +32,7 @@ export interface RunWorkerOptions {
 }
 
 /** A worker that says nothing for so long is dead, and another one takes its run. */
-const LOCK_MS = 10_000;
+const LOCK_MS = 15_000;
 const STALLED_LOOK_MS = 3_000;
 /** A worker that dies takes innocent runs along; one that takes so many workers along is not innocent. */
 const STALLED_MAX = 10;

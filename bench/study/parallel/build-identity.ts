@@ -6,7 +6,16 @@ import { pluginFiles } from '../../run/plugin-files.ts';
 import { VERSION } from '../../run/version.ts';
 
 /** The folders whose code decides what a run computes. */
-const FOLDERS = ['sim', 'machine', 'allocators', 'workloads', 'bench'];
+const FOLDERS = [
+  'sim',
+  'machine',
+  'allocators',
+  'workloads',
+  'bench/run',
+  'bench/metrics',
+  'bench/report',
+  'bench/study',
+];
 const DIGITS = 12;
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));

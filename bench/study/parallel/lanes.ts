@@ -49,10 +49,16 @@ const createPool = () =>
     workerData: { plugins: pluginFiles() },
   });
 
+export interface LaneOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Threads that start at once. */
+  readonly started?: number;
+}
+
 /** Threads of this process, each with one run at a time; they start when they are needed. */
-export function createLanes(width: number, signal?: AbortSignal): Executor {
-  const idle: Lane[] = [];
-  const lanes: Lane[] = [];
+export function createLanes(width: number, { signal, started = 0 }: LaneOptions = {}): Executor {
+  const lanes: Lane[] = Array.from({ length: started }, () => ({ pool: createPool(), executed: 0 }));
+  const idle: Lane[] = [...lanes];
   const retired: Promise<void>[] = [];
 
   function takeLane(): Lane {

@@ -102,7 +102,7 @@ async function open(options: RunAllOptions): Promise<{ executor: Executor; finis
     const queue = await createQueueExecutor({ ...options, engine });
     return { executor: queue, finishedRuns: NOTHING_KEPT };
   }
-  const executor = workers <= 1 || !hasThreads() ? createInline(signal) : createLanes(workers, signal);
+  const executor = workers <= 1 || !hasThreads() ? createInline(signal) : createLanes(workers, { signal });
   const { resume } = options;
   return { executor, finishedRuns: resume === undefined ? NOTHING_KEPT : openFinishedRuns(resume) };
 }
