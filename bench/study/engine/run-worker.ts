@@ -5,8 +5,11 @@ import { UserError } from '../../../sim/contract/assert.ts';
 import type { Bytes } from '../../../sim/contract/units.ts';
 import { pluginFiles } from '../../run/plugin-files.ts';
 import { buildIdentity } from '../parallel/build-identity.ts';
+import { decodePlain } from '../parallel/plain-json.ts';
+import type { DescribedTask } from '../parallel/run-key.ts';
 import { parseEngine } from './address.ts';
 import { connectEngine } from './connection.ts';
+import type { JobData } from './job.ts';
 import { buildsKey, queueName } from './names.ts';
 import { openStore } from './open-store.ts';
 import { crashText } from './run-queue.ts';
@@ -96,9 +99,8 @@ async function untilOver(worker: Worker, { signal, idleExitMs = Infinity, onNote
   worker.on('completed', over);
   worker.on('failed', (job, error) => {
     over(job);
-    if (job && job.attemptsMade < (job.opts.attempts ?? 1))
-      onNote(`a run failed (${error.message}); it is tried again`);
-    else onNote(`a run ${crashText(error.message)}`);
+    const isTriedAgain = job !== undefined && job.attemptsMade < (job.opts.attempts ?? 1);
+    onNote(`${nameOf(job)}: ${isTriedAgain ? `${error.message}; tried again` : crashText(error.message)}`);
   });
   worker.on('stalled', () => onNote('a run lost its worker; it is tried again'));
   await new Promise<void>((resolve) => {
@@ -119,6 +121,12 @@ async function untilOver(worker: Worker, { signal, idleExitMs = Infinity, onNote
 async function giveBack(worker: Worker, jobs: readonly Job[]): Promise<void> {
   const given = worker.pause(true).then(() => Promise.all(jobs.map((job) => job.moveToWait(job.token).catch(() => 0))));
   await Promise.race([given, new Promise((resolve) => setTimeout(resolve, GIVE_BACK_MS))]);
+}
+
+function nameOf(job: Job<JobData> | undefined): string {
+  if (!job) return 'a run';
+  const { workload, allocator, seed } = decodePlain<DescribedTask>(job.data.task);
+  return `${workload} under ${allocator}, seed ${seed}`;
 }
 
 /** `[HOST:]PORT` */
