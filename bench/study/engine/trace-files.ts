@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip, createGzip } from 'node:zlib';
+import { UserError } from '../../../sim/contract/assert.ts';
 import type { EventBuffer } from '../../../sim/contract/event.ts';
 import type { Bytes } from '../../../sim/contract/units.ts';
 import { createHtbInput, encodeHtb } from '../../../workloads/trace/binary.ts';
@@ -59,7 +60,11 @@ export function openTraceFiles(store: TraceStore, path = cacheFolder('traces'), 
       let events: EventBuffer | undefined;
       await fill(hash, async (temporary) => {
         if (!(await store.get(hash, temporary))) return false;
-        events = await readVerified(temporary, hash);
+        events = await readVerified(temporary, hash).catch((error: Error) => {
+          throw new UserError(
+            `${store.shown}: found a damaged trace ${hash} (${error.message}), expected what its name says`,
+          );
+        });
         return true;
       });
       return events;
