@@ -1,9 +1,8 @@
 import { readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type IncomingMessage } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { describe, expect, onTestFinished, type TestContext, test } from 'vitest';
+import { describe, expect, type TestContext, test } from 'vitest';
 import { CLI_BUILT, sim } from '../../helpers/cli.ts';
+import { objectServer } from '../../helpers/object-server.ts';
 import { countOf, freePort, type Running, startRedis, startSim, until } from '../../helpers/redis.ts';
 import { requireTool } from '../../helpers/require.ts';
 import { temporaryFolder } from '../../helpers/temporary.ts';
@@ -79,13 +78,14 @@ describe.runIf(CLI_BUILT)('commands with an engine', () => {
     expect((await fetch(`http://127.0.0.1:${port}/else`)).status).toBe(404);
     expect(await worker.ended).toBe(0);
     for (const text of [worker.stderr(), worker.stdout(), compare.stdout()]) expect(text).not.toContain('geheim');
-  }, 120_000);
+  });
 
   test.for(['a folder', 'HTTP'])(
     'traces by %s; one that is damaged is refused',
+    { timeout: 120_000 },
     async (kind, context) => {
       const { folder, redis, environment } = await cluster(context);
-      const server = await objectServer('Basic dTpnZWhlaW0=');
+      const server = await objectServer(({ authorization }) => authorization === 'Basic dTpnZWhlaW0=');
       const store = kind === 'HTTP' ? `http://u:geheim@127.0.0.1:${server.port}/traces/` : join(folder, 'shared');
       const trace = join(folder, 't.htrace');
       writeFileSync(trace, TRACE);
@@ -117,26 +117,5 @@ describe.runIf(CLI_BUILT)('commands with an engine', () => {
       expect(refused.stderr()).toMatch(/^sim: --store \S+: found a damaged trace [0-9a-f]{64} \(.*\), expected .*\n$/);
       expect(refused.stderr()).not.toContain('geheim');
     },
-    120_000,
   );
 });
-
-/** Keeps what it is sent. */
-async function objectServer(authorization: string) {
-  const objects = new Map<string, Buffer>();
-  const read = async (request: IncomingMessage) => {
-    const parts: Buffer[] = [];
-    for await (const part of request) parts.push(part as Buffer);
-    return Buffer.concat(parts);
-  };
-  const server = createServer(async (request, response) => {
-    const body = await read(request);
-    if (request.headers.authorization !== authorization) return void response.writeHead(401).end();
-    if (request.method === 'PUT') objects.set(request.url!, body);
-    const found = objects.get(request.url!);
-    response.writeHead(found ? 200 : 404).end(request.method === 'GET' ? found : undefined);
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  onTestFinished(() => void server.close());
-  return { port: (server.address() as AddressInfo).port, objects };
-}
