@@ -3,11 +3,11 @@ import { Interrupted, UserError } from '../../../sim/contract/assert.ts';
 import type { EventBuffer } from '../../../sim/contract/event.ts';
 import type { ReportRun } from '../../report/report-run.ts';
 import { type Executor, RunCrashed } from '../parallel/executor.ts';
-import { encodePlain } from '../parallel/plain-json.ts';
 import { describeTask, runKey } from '../parallel/run-key.ts';
 import type { RunTask } from '../parallel/run-task.ts';
 import { parseEngine } from './address.ts';
 import { connectEngine } from './connection.ts';
+import type { Outcome } from './job.ts';
 import { JOB_OPTIONS, queueName } from './names.ts';
 import { openStore } from './open-store.ts';
 import { crashText, type JobState, openRunQueue, type QueuedRun, type RunQueue } from './run-queue.ts';
@@ -27,6 +27,7 @@ export interface QueueOptions {
 const WINDOW = 4096;
 /** Events tell at once what became of a run; so often it is looked at whether one was missed. */
 const LOOK_MS = 3000;
+const OUTCOMES_AT_ONCE = 16;
 /** What is left of Ctrl-C's second for taking back what nobody will ask for. */
 const TAKE_BACK_MS = 400;
 
@@ -35,6 +36,8 @@ interface Waiting {
   readonly resolve: (run: ReportRun) => void;
   readonly reject: (error: unknown) => void;
   readonly result: Promise<ReportRun>;
+  /** It is in the queue, or was; before, there is nothing to look for. */
+  isAdded: boolean;
 }
 
 /**
@@ -70,6 +73,7 @@ export async function createQueueExecutor(options: QueueOptions): Promise<Execut
   const offered = new Set<string>();
   const times = new Map<string, number>();
   let fresh: Waiting[] = [];
+  const over: string[] = [];
 
   /** Runs on threads of the host come out differently each time: the second one is no copy of the first. */
   function keyOf(task: RunTask, key: string): string {
@@ -89,7 +93,7 @@ export async function createQueueExecutor(options: QueueOptions): Promise<Execut
 
   function wait(queued: QueuedRun): Waiting {
     const { promise, resolve, reject } = withResolvers<ReportRun>();
-    const one: Waiting = { queued, resolve, reject, result: promise };
+    const one: Waiting = { queued, resolve, reject, result: promise, isAdded: false };
     promise.catch(() => {}); // whoever executes hears of it; nobody does when the batch has ended
     waiting.set(queued.key, one);
     if (fresh.push(one) === 1) setImmediate(() => add().catch(fail));
@@ -103,7 +107,8 @@ export async function createQueueExecutor(options: QueueOptions): Promise<Execut
       added.map((one) => one.queued),
       resume,
     );
-    await Promise.all(finished.map(settle));
+    for (const one of added) one.isAdded = true;
+    settle(finished);
   }
 
   function fail(error: unknown): void {
@@ -111,12 +116,26 @@ export async function createQueueExecutor(options: QueueOptions): Promise<Execut
     waiting.clear();
   }
 
-  /** Takes the outcome of a run, where there is one. */
-  async function settle(key: string): Promise<void> {
+  /** Takes the outcomes of runs that are over; a few at a time, for thousands may be over at once. */
+  function settle(keys: readonly string[]): void {
+    const isIdle = over.length === 0;
+    for (const key of keys) if (waiting.has(key)) over.push(key);
+    if (isIdle && over.length > 0) takeOutcomes().catch(fail);
+  }
+
+  async function takeOutcomes(): Promise<void> {
+    while (over.length > 0) {
+      const keys = over.slice(0, OUTCOMES_AT_ONCE);
+      const outcomes = await queue.outcomesOf(keys);
+      for (const [i, key] of keys.entries()) takeOutcome(key, outcomes[i]);
+      over.splice(0, keys.length);
+    }
+  }
+
+  function takeOutcome(key: string, outcome: Outcome | undefined): void {
     const one = waiting.get(key);
-    if (!one) return;
-    const outcome = await queue.outcomeOf(key);
-    if (!outcome || !waiting.delete(key)) return;
+    if (!one || !outcome) return; // the next look sees why there is none
+    waiting.delete(key);
     if ('run' in outcome) one.resolve(outcome.run);
     else if ('userError' in outcome) one.reject(new UserError(outcome.userError));
     else one.reject(new Error(`in a worker: ${outcome.internalError}`));
@@ -124,14 +143,14 @@ export async function createQueueExecutor(options: QueueOptions): Promise<Execut
 
   async function look(keys: readonly string[]): Promise<void> {
     const lost: QueuedRun[] = [];
-    for (const state of await queue.look(keys)) await take(state, lost);
+    for (const state of await queue.look(keys)) take(state, lost);
     if (lost.length > 0) await queue.add(lost, true);
   }
 
-  async function take({ key, state, reason }: JobState, lost: QueuedRun[]): Promise<void> {
+  function take({ key, state, reason }: JobState, lost: QueuedRun[]): void {
     const one = waiting.get(key);
     if (!one) return;
-    if (state === 'finished') await settle(key);
+    if (state === 'finished') settle([key]);
     else if (state === 'lost') lost.push(one.queued);
     else if (state === 'failed' && waiting.delete(key)) one.reject(new RunCrashed(crashText(reason)));
   }
@@ -142,7 +161,7 @@ export async function createQueueExecutor(options: QueueOptions): Promise<Execut
   const timer = setInterval(() => {
     if (isLooking || waiting.size === 0) return;
     isLooking = true;
-    looking = look([...waiting.keys()])
+    looking = look([...waiting].flatMap(([key, { isAdded }]) => (isAdded ? [key] : [])))
       .then(() => watch.look())
       .catch(() => {}) // the next look sees what this one did not
       .finally(() => {
@@ -150,7 +169,7 @@ export async function createQueueExecutor(options: QueueOptions): Promise<Execut
       });
   }, LOOK_MS);
   events.on('active', () => watch.atWork());
-  events.on('completed', ({ jobId }) => void settle(jobId).catch(fail));
+  events.on('completed', ({ jobId }) => settle([jobId]));
   events.on('failed', ({ jobId }) => void (waiting.has(jobId) && look([jobId]).catch(fail)));
   let left: string[] = [];
   const onAbort = () => {
@@ -167,7 +186,7 @@ export async function createQueueExecutor(options: QueueOptions): Promise<Execut
       if (described.trace !== null && !offered.has(described.trace)) await offer(described.trace, task.events!);
       if (signal?.aborted) throw new Interrupted('interrupted');
       const known = waiting.get(key);
-      return (known ?? wait({ key, data: { task: encodePlain(described) } })).result;
+      return (known ?? wait({ key, task: described })).result;
     },
     async close() {
       clearInterval(timer);

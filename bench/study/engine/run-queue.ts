@@ -1,12 +1,14 @@
 import type { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
+import { encodePlain } from '../parallel/plain-json.ts';
+import type { DescribedTask } from '../parallel/run-key.ts';
 import { decodeOutcome, type JobData, type Outcome } from './job.ts';
 import { ATTEMPTS, resultKey } from './names.ts';
 
 export interface QueuedRun {
   /** runKey of the task; the id of its job. */
   readonly key: string;
-  readonly data: JobData;
+  readonly task: DescribedTask;
 }
 
 export interface JobState {
@@ -24,11 +26,14 @@ export interface RunQueue {
    * their keys returned; otherwise outcomes of before are forgotten.
    */
   add(runs: readonly QueuedRun[], resume: boolean): Promise<string[]>;
-  outcomeOf(key: string): Promise<Outcome | undefined>;
+  /** In the order of the keys. */
+  outcomesOf(keys: readonly string[]): Promise<(Outcome | undefined)[]>;
   look(keys: readonly string[]): Promise<JobState[]>;
   /** Runs that nobody has begun are taken out of the queue. */
   takeBack(keys: readonly string[]): Promise<void>;
 }
+
+const jobData = (task: DescribedTask): JobData => ({ task: encodePlain(task) });
 
 /** Jobs that one command adds or asks for. */
 const SLICE = 256;
@@ -46,7 +51,7 @@ export function openRunQueue(bull: Queue, redis: Redis, prefix: string): RunQueu
     const isOver = (i: number) => answers[2 * i + 1]![1] !== null; // a failure of before: a job of that name bars a new one
     const missing = runs.filter((_, i) => !has(i));
     await Promise.all(runs.filter((_, i) => !has(i) && isOver(i)).map(({ key }) => bull.remove(key)));
-    await bull.addBulk(missing.map(({ key, data }) => ({ name: 'run', data, opts: { jobId: key } })));
+    await bull.addBulk(missing.map(({ key, task }) => ({ name: 'run', data: jobData(task), opts: { jobId: key } })));
     return runs.filter((_, i) => has(i)).map(({ key }) => key);
   }
 
@@ -66,9 +71,9 @@ export function openRunQueue(bull: Queue, redis: Redis, prefix: string): RunQueu
 
   return {
     add: async (runs, resume) => (await inSlices(runs, (slice) => addSlice(slice, resume))).flat(),
-    async outcomeOf(key) {
-      const bytes = await redis.getBuffer(resultKey(prefix, key));
-      return bytes ? decodeOutcome(bytes) : undefined;
+    async outcomesOf(keys) {
+      const packed = await redis.mgetBuffer(keys.map((key) => resultKey(prefix, key)));
+      return packed.map((bytes) => (bytes ? decodeOutcome(bytes) : undefined));
     },
     look: async (keys) => (await inSlices(keys, lookAt)).flat(),
     async takeBack(keys) {
