@@ -370,6 +370,7 @@ export function createKernel(
       if (worker !== undefined) locks.release(worker, mmapLock);
     },
     /** As if a limit were reached, until it is told otherwise: what needs new memory gets ENOMEM. */
+    isRefusing: (): boolean => refuses,
     refuseMemory: (refuse: boolean): void => {
       refuses = refuse;
     },
