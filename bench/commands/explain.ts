@@ -80,7 +80,7 @@ export const explainCommand: CommandModule<object, ExplainArguments> = {
       });
       writeWhole(argv.report, buildPage(page));
     }
-    if (explanation.sites) writeSites(argv, session.workload, explanation.sites);
+    writeSites(argv, session.workload, explanation.sites ?? []);
     await answer(
       argv.json,
       explanation,

@@ -99,36 +99,34 @@ export const runCommand: CommandModule<object, RunArguments> = {
   handler: run,
 };
 
-async function run(argv: RunArguments): Promise<void> {
+const OUTPUTS = ['json', 'samples', 'placements', 'syscalls', 'csv', 'openmetrics', 'perfetto', 'trace-time'] as const;
+
+/** Refuses what cannot be; returns the outputs that go to standard output. */
+function checkArguments(argv: RunArguments): readonly string[] {
   if (!Number.isInteger(argv['sample-every']) || argv['sample-every'] < 0) {
     throw new UserError(`--sample-every: found '${argv['sample-every']}', expected a number of events from 0`);
   }
-  const outputs = [
-    'json',
-    'samples',
-    'placements',
-    'syscalls',
-    'csv',
-    'openmetrics',
-    'perfetto',
-    'trace-time',
-  ] as const;
-  const toStdout = outputs.filter((name) => argv[name] === '-' || argv[name] === '');
+  const toStdout = OUTPUTS.filter((name) => argv[name] === '-' || argv[name] === '');
   if (toStdout.length > 1) throw new UserError(`--${toStdout.join(' and --')} cannot all go to standard output`);
-
   if (argv.tlb !== undefined && argv.threads !== undefined)
     throw new UserError('--tlb: found --threads too, expected one run in lockstep');
-  if (argv.threads !== undefined) {
-    const { runScaling } = await import('./run-scaling.ts');
-    return runScaling(argv, argv.threads);
-  }
-  if (argv['faithful-abort'] && (argv.mode ?? 'lockstep') !== 'lockstep') {
+  const isElsewhere = argv.threads === undefined && (argv.mode ?? 'lockstep') !== 'lockstep';
+  if (argv['faithful-abort'] && isElsewhere) {
     throw new UserError(
       `--faithful-abort: found --mode=${argv.mode}, expected lockstep: elsewhere there is no file order`,
     );
   }
-  if (argv.tlb !== undefined && (argv.mode ?? 'lockstep') !== 'lockstep') {
+  if (argv.tlb !== undefined && isElsewhere) {
     throw new UserError(`--tlb: found --mode=${argv.mode}, expected lockstep: accesses are counted in file order`);
+  }
+  return toStdout;
+}
+
+async function run(argv: RunArguments): Promise<void> {
+  const toStdout = checkArguments(argv);
+  if (argv.threads !== undefined) {
+    const { runScaling } = await import('./run-scaling.ts');
+    return runScaling(argv, argv.threads);
   }
   const tlb = argv.tlb === undefined ? undefined : parseTlb(argv.tlb);
   const records = wantsRecording(argv);
@@ -144,8 +142,8 @@ async function run(argv: RunArguments): Promise<void> {
   if (argv['trace-time'] !== undefined && time.mode !== 'virtual') {
     throw new UserError(`--trace-time: found mode ${time.mode}, expected virtual: elsewhere no time is simulated`);
   }
-  const sinks: Partial<Record<(typeof outputs)[number], LineSink>> = {};
-  openAll(sinks, outputs, argv);
+  const sinks: Partial<Record<(typeof OUTPUTS)[number], LineSink>> = {};
+  openAll(sinks, OUTPUTS, argv);
   const interruption = listenForInterrupt();
   const progress = argv.quiet ? undefined : await startProgress(prepared.session.events.length);
   let done: ReportRun;
@@ -170,7 +168,7 @@ async function run(argv: RunArguments): Promise<void> {
     sinks.perfetto?.write(perfettoCounters(done.result));
     sinks.csv?.write(samplesCsv(done.result).trimEnd());
     sinks.json?.close(false);
-    for (const name of outputs) if (name !== 'json') sinks[name]?.close(done.result.partial);
+    for (const name of OUTPUTS) if (name !== 'json') sinks[name]?.close(done.result.partial);
   } catch (error) {
     for (const sink of Object.values(sinks)) sink.discard();
     throw error;
