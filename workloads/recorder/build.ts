@@ -22,6 +22,7 @@ const LIBRARY_SOURCES = [
   'script.c',
   'zend.c',
   'patch.c',
+  'extended.c',
 ];
 const KEEPER_SOURCES = ['keeper.c', 'image.c', 'observe.c'];
 
