@@ -8,7 +8,8 @@
  *           `stop` nothing more is written down · the pipe's end: the recorder is gone; clean up, let the program live on
  *   4  out  `error ERRNO` the program cannot be started · `started PID` · `image PID NUMBER PPID KIND PARENT PARENT_NUMBER
  *           PARENT_SLOT THREAD FLAGS START_TICKS ALLOCATOR` · `zend PID NUMBER WORD` · `exited STATUS` the program has ended · `waiting PID` for a
- *           process that lives on · `full` · `enough` · `ended PID NUMBER STATUS EVENTS` · `clock TICKS NS`, twice
+ *           process that lives on · `full` · `enough` · `ended PID NUMBER STATUS EVENTS` · `clock TICKS NS`, twice ·
+ *           `page BYTES` this machine's pages are not of 4 KiB
  */
 #include "keeper.h"
 #include "program-file.h"
@@ -293,18 +294,19 @@ static int start_program(char **argv, const sigset_t *mask)
 	return error;
 }
 
-static void note_obstacle(const char *name)
+static const char *note_obstacle(const char *name)
 {
 	char room[1024], path[600];
 	const char *found = find_program(name, getenv("PATH"), room, sizeof room);
 	const char *why = found ? file_obstacle(found, 0) : NULL;
-	if (!why) return;
+	if (!why) return NULL;
 	snprintf(path, sizeof path, "%s/no.%d.x", options.folder, (int)getpid());
 	FILE *f = fopen(path, "we");
 	if (f) {
 		fprintf(f, "%s\n%s", why, found);
 		fclose(f);
 	}
+	return why;
 }
 
 /* ---- the recorder's words */
@@ -438,9 +440,13 @@ int main(int argc, char **argv)
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	int folder_watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 	inotify_add_watch(folder_watch, options.folder, IN_CREATE | IN_MODIFY);
+	if (sysconf(_SC_PAGESIZE) != 4096) {
+		tell("page %ld\n", sysconf(_SC_PAGESIZE));
+		return 1;
+	}
 	tell_clock();
-	note_obstacle(argv[8]);
-	preload(argv[7]);
+	const char *why = note_obstacle(argv[8]);
+	if (!why || strcmp(why, MUSL_OBSTACLE)) preload(argv[7]);
 	int error = start_program(argv + 8, &mask);
 	if (error) {
 		tell("error %d\n", error);
