@@ -33,13 +33,10 @@ export interface PageRun {
   readonly count: number;
 }
 
+/** When PHP was asked for its numbers, as in native/ring.h: by its script, when the heap is emptied, when the script is done. */
+export const USAGES = ['asked', 'ends', 'done'] as const;
 /** How often a log has PHP's numbers. */
-export interface ZendCounts {
-  /** Requests that end. */
-  readonly ends: number;
-  /** Calls of memory_get_usage(). */
-  readonly asked: number;
-}
+export type ZendCounts = Readonly<Record<(typeof USAGES)[number], number>>;
 
 export interface BlockWrite extends PageRun {
   /** As in LogRecord: divided by 8. */
@@ -67,7 +64,7 @@ export function lookAhead(parts: readonly LogPart[], pageBytes: number, sites: R
   const watched = new Map<number, WatchedBlock>();
   const atAllocation = new Map<number, readonly PageRun[]>();
   const behindSample = new Map<number, BlockWrite[]>();
-  const zendCounts = { ends: 0, asked: 0 };
+  const zendCounts = { asked: 0, ends: 0, done: 0 };
   let assumedPages = 0;
   let index = -1;
   let lastAllocation = -1;
@@ -173,8 +170,7 @@ export function lookAhead(parts: readonly LogPart[], pageBytes: number, sites: R
         looked = new Set();
         return;
       case LOG.ZEND_USAGE:
-        if (r.address === 0) zendCounts.asked++;
-        else zendCounts.ends++;
+        if (r.address < USAGES.length) zendCounts[USAGES[r.address]!]++;
         return;
       case LOG.NODE:
         sites.node(r);

@@ -150,7 +150,15 @@ async function keep(
   options: SessionOptions,
   [keeper, library, rings, logs]: [string, string, string, string],
 ): Promise<Kept> {
-  const draft: Draft = { programPid: 0, programStatus: 0, cutBy: undefined, error: 0, pageBytes: 0, images: new Map(), clocks: [] };
+  const draft: Draft = {
+    programPid: 0,
+    programStatus: 0,
+    cutBy: undefined,
+    error: 0,
+    pageBytes: 0,
+    images: new Map(),
+    clocks: [],
+  };
   const numbers = [options.diskBytes, options.stopEvents, options.sampleNs].map(String);
   const flags = `${clockKind() === 'counter' ? 'c' : 'm'}${options.withSites ? 's' : ''}${options.withZend ? '' : 'n'}`;
   const child = spawn(keeper, [flags, rings, logs, ...numbers, library, ...options.command], {
