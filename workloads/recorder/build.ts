@@ -24,7 +24,7 @@ const LIBRARY_SOURCES = [
   'patch.c',
   'extended.c',
 ];
-const KEEPER_SOURCES = ['keeper.c', 'image.c', 'observe.c'];
+const KEEPER_SOURCES = ['keeper.c', 'start.c', 'image.c', 'observe.c'];
 
 /** Why programs can not be recorded on this machine, or undefined. */
 export function recorderObstacle(): string | undefined {
