@@ -21,10 +21,10 @@ export interface MachineReport {
 export function machineReport(run: MachineRun, name: string, history: History, at?: string): MachineReport {
   const findings = findingsOf(history);
   const moment = momentAt(history, at, findings[0]?.step);
-  const samples = history.moments.length;
+  const samples = history.moments.filter(({ command }) => /^m?sample /.test(command)).length;
   const steps = history.readings.length - 1;
   return {
-    headline: `${name}: ${run.options.memoryMb} MB, Linux ${run.k.profile.release}, ${number(steps, 'step')} in ${span(run.k.nowUs)}, ${number(samples, 'moment')} looked at`,
+    headline: `${name}: ${run.options.memoryMb} MB, Linux ${run.k.profile.release}, ${number(steps, 'step')} in ${span(run.k.nowUs)}, ${number(samples, 'sample')}`,
     findings,
     otherwise: otherwise(history),
     sections: [
