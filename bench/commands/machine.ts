@@ -48,7 +48,7 @@ export const machineCommand: CommandModule<object, MachineArguments> = {
         type: 'string',
         array: true,
         nargs: 1,
-        describe: 'the moment: the label of a sample, #N for after command N, or end',
+        describe: 'the moment: the label of a sample, N for after command N, or end',
       })
       .option('steps', { type: 'boolean', default: false, describe: 'every step and the figures of each sample' })
       .option('json', { type: 'boolean', default: false, describe: 'the verdict and its figures as JSON' })

@@ -25,8 +25,8 @@ export function machinePage(report: MachineReport, run: MachineRun, { readings }
       : 'None of the misbehaviours that are known here.',
     sentences: first ? [first.text, ...rest.map(({ title, text }) => `Also ${title}: ${text}`)] : [report.otherwise],
   };
-  const facts = report.sections.flatMap(({ title, lines }) =>
-    lines.map((line, i): [string, string] => [i === 0 ? title : '', line.replace(/ {2,}/g, ' · ')]),
+  const facts = report.sections.flatMap(({ short, lines }) =>
+    lines.map((line, i): [string, string] => [i === 0 ? short : '', line.replace(/ {2,}/g, ' · ')]),
   );
   return buildPage(buildMachinePageData({ title: report.headline, verdict, samples, events: deaths, facts }));
 }
