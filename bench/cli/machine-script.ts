@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
+import { builtInMachine, MACHINE_SCENARIOS } from '../../machine/scenarios/index.ts';
 import { MACHINE_COMMANDS } from '../../machine/script/grammar.ts';
 import type { Script } from '../../machine/script/parse.ts';
-import { builtInMachine, MACHINE_SCENARIOS } from '../../machine/scenarios/index.ts';
 import { UserError } from '../../sim/contract/assert.ts';
 import { suggestion } from '../../sim/contract/suggestion.ts';
 

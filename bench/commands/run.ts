@@ -1,10 +1,12 @@
 import type { Argv, CommandModule } from 'yargs';
 import { UserError } from '../../sim/contract/assert.ts';
 import type { Sample } from '../../sim/metrics/sample.ts';
+import { parseTlb, TLB_PRESETS } from '../../sim/tlb/settings.ts';
 import { type LineSink, openLineSink } from '../../workloads/files/line-sink.ts';
 import { INTERRUPTED, listenForInterrupt } from '../cli/interruption.ts';
 import { startProgress } from '../cli/progress.ts';
 import { type MachineArguments, machineOptions, prepare } from '../cli/run-options.ts';
+import { show } from '../cli/show.ts';
 import {
   checkSiteOptions,
   requireSites,
@@ -13,7 +15,6 @@ import {
   wantsSites,
   writeSites,
 } from '../cli/site-options.ts';
-import { show } from '../cli/show.ts';
 import { type TimeArguments, timeOptions, timing } from '../cli/time-options.ts';
 import { terminalWidth } from '../cli/width.ts';
 import { openMetrics } from '../report/openmetrics.ts';
@@ -22,6 +23,7 @@ import { drawPictures, type PictureArguments, pictureOptions, wantsRecording } f
 import type { ReportRun } from '../report/report-run.ts';
 import { samplesCsv } from '../report/samples-csv.ts';
 import { diffStacks, type StackBytes } from '../report/sites/stacks.ts';
+import { perfStatText } from '../report/text/perf-stat.ts';
 import { runSession } from '../run/run-session.ts';
 import type { SessionOptions } from '../run/session.ts';
 import { bytesBySite } from '../study/explain/by-site.ts';
@@ -43,6 +45,7 @@ interface RunArguments extends MachineArguments, TimeArguments, PictureArguments
   csv: string | undefined;
   openmetrics: string | undefined;
   quiet: boolean;
+  tlb: string | undefined;
 }
 
 export const runCommand: CommandModule<object, RunArguments> = {
@@ -80,6 +83,10 @@ export const runCommand: CommandModule<object, RunArguments> = {
         default: 'off' as const,
         describe: 'walk every invariant of the model',
       })
+      .option('tlb', {
+        type: 'string',
+        describe: `a data TLB counts the program's accesses, in lockstep: ${Object.keys(TLB_PRESETS).join(', ')}, [:option=value,…]`,
+      })
       .option('threads', {
         type: 'string',
         describe: 'a built-in workload at several numbers of threads (1,2,4,8): the curve, and the law that it follows',
@@ -109,6 +116,8 @@ async function run(argv: RunArguments): Promise<void> {
   const toStdout = outputs.filter((name) => argv[name] === '-' || argv[name] === '');
   if (toStdout.length > 1) throw new UserError(`--${toStdout.join(' and --')} cannot all go to standard output`);
 
+  if (argv.tlb !== undefined && argv.threads !== undefined)
+    throw new UserError('--tlb: found --threads too, expected one run in lockstep');
   if (argv.threads !== undefined) {
     const { runScaling } = await import('./run-scaling.ts');
     return runScaling(argv, argv.threads);
@@ -118,13 +127,17 @@ async function run(argv: RunArguments): Promise<void> {
       `--faithful-abort: found --mode=${argv.mode}, expected lockstep: elsewhere there is no file order`,
     );
   }
+  if (argv.tlb !== undefined && (argv.mode ?? 'lockstep') !== 'lockstep') {
+    throw new UserError(`--tlb: found --mode=${argv.mode}, expected lockstep: accesses are counted in file order`);
+  }
+  const tlb = argv.tlb === undefined ? undefined : parseTlb(argv.tlb);
   const records = wantsRecording(argv);
   const before = checkSiteOptions(argv);
   const prepared = await prepare(argv);
   const asksForSites = argv.sites || wantsSites(argv);
   if (asksForSites) requireSites(prepared.session.events, prepared.session.workload, 'what was asked for');
   const time = timing(
-    argv['faithful-abort'] ? { ...argv, mode: 'lockstep' } : argv,
+    argv['faithful-abort'] || tlb ? { ...argv, mode: 'lockstep' } : argv,
     prepared.session.events,
     prepared.time,
   );
@@ -147,6 +160,7 @@ async function run(argv: RunArguments): Promise<void> {
       ...(sinks['trace-time'] && { timeTrace: sinks['trace-time'] }),
       ...(sinks.syscalls && { syscalls: sinks.syscalls }),
       ...(sinks.samples && { onSample: (sample: Sample) => sinks.samples!.write(JSON.stringify(sample)) }),
+      ...(tlb && { tlb }),
       ...(progress && { onProgress: progress.update }),
     };
     done = records ? await recordRun(options) : { result: await runSession(options) };
@@ -173,7 +187,8 @@ async function run(argv: RunArguments): Promise<void> {
     const { summaryText } = await import('../report/text/summary.ts');
     const { fitWidth } = await import('../report/text/fold.ts');
     const summary = fitWidth(summaryText(result, await terminalPalette()), terminalWidth());
-    show(summary + (sites && `\n${fitWidth(sites, terminalWidth())}`) + (plot && `\n${plot}`));
+    const perf = result.tlb ? `\n${perfStatText(result, result.tlb)}` : '';
+    show(summary + perf + (sites && `\n${fitWidth(sites, terminalWidth())}`) + (plot && `\n${plot}`));
   }
   if (result.partial) process.exitCode = INTERRUPTED;
 }
