@@ -5,11 +5,9 @@ import { UserError } from '../../../sim/contract/assert.ts';
 import type { Bytes } from '../../../sim/contract/units.ts';
 import { pluginFiles } from '../../run/plugin-files.ts';
 import { buildIdentity } from '../parallel/build-identity.ts';
-import { decodePlain } from '../parallel/plain-json.ts';
-import type { DescribedTask } from '../parallel/run-key.ts';
 import { parseEngine } from './address.ts';
 import { connectEngine } from './connection.ts';
-import type { JobData } from './job.ts';
+import { type JobData, jobText } from './job.ts';
 import { buildsKey, queueName } from './names.ts';
 import { openStore } from './open-store.ts';
 import { crashText } from './run-queue.ts';
@@ -124,9 +122,7 @@ async function giveBack(worker: Worker, jobs: readonly Job[]): Promise<void> {
 }
 
 function nameOf(job: Job<JobData> | undefined): string {
-  if (!job) return 'a run';
-  const { workload, allocator, seed } = decodePlain<DescribedTask>(job.data.task);
-  return `${workload} under ${allocator}, seed ${seed}`;
+  return job ? jobText(job.data) : 'a run';
 }
 
 /** `[HOST:]PORT` */
