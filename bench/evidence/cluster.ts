@@ -1,5 +1,5 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -13,16 +13,30 @@ import { VERSION } from '../run/version.ts';
  */
 
 const CLI = fileURLToPath(new URL('../cli.js', import.meta.url));
-/** A run of about a second, and one of almost nothing. */
+/** A run of about a second of a processor, one of a second that waits and needs none, and one of almost nothing. */
 const LONG = 'lanczos-im6';
+const WAITING = 'waiting';
 const SHORT = 'rows:threads=1,rounds=1';
 const PAIRS = 3;
 const LONG_RUNS = 6;
+const WAITING_RUNS = 16;
 const SHORT_RUNS = 200;
+
+/** The workload that waits: on a machine with other work it tells the queue's part from the processors'. */
+const PLUGIN = `
+import { rows } from '${new URL('../../workloads/generators/rows.js', import.meta.url)}';
+const generate = (values) => {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1000);
+  return rows.generate({ ...values, threads: 1, rounds: 1 });
+};
+export default { workloads: [{ ...rows, name: '${WAITING}', generate }] };
+`;
 
 const { values } = parseArgs({ options: { port: { type: 'string', default: '7700' } } });
 const url = `redis://127.0.0.1:${values.port}`;
 const folder = mkdtempSync(join(tmpdir(), 'allocsim-cluster-'));
+const plugin = join(folder, 'waiting.mjs');
+writeFileSync(plugin, PLUGIN);
 const environment = { ...process.env, XDG_CACHE_HOME: folder };
 const children: ChildProcess[] = [];
 
@@ -33,7 +47,9 @@ const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Ready when it says so. */
 async function startWorker(): Promise<ChildProcess> {
-  const worker = spawn(process.execPath, [CLI, 'worker', '--engine', url, '--concurrency', '1'], { env: environment });
+  const worker = spawn(process.execPath, [CLI, 'worker', '--engine', url, '--concurrency', '1', '--plugin', plugin], {
+    env: environment,
+  });
   children.push(worker);
   await new Promise<void>((resolve) =>
     worker.stderr!.on('data', (text) => /takes runs/.test(String(text)) && resolve()),
@@ -49,7 +65,7 @@ function seconds(args: readonly string[]): number {
 }
 
 const sweep = (workload: string, seeds: number, ...more: string[]) =>
-  seconds(['sweep', workload, `--seeds=${seeds}`, ...more]);
+  seconds(['sweep', workload, `--seeds=${seeds}`, '--plugin', plugin, ...more]);
 
 async function measure(): Promise<void> {
   const first = await startWorker();
@@ -63,24 +79,30 @@ async function measure(): Promise<void> {
   }
   const one: number[] = [];
   const two: number[] = [];
+  const waitingOne: number[] = [];
+  const waitingTwo: number[] = [];
   for (let i = 0; i < PAIRS; i++) {
     one.push(sweep(LONG, LONG_RUNS, '--engine', url));
+    waitingOne.push(sweep(WAITING, WAITING_RUNS, '--engine', url));
     alone.push(sweep(LONG, LONG_RUNS, '--workers=1'));
     const second = await startWorker();
-    sweep(LONG, 2, '--engine', url);
+    sweep(WAITING, 4, '--engine', url); // its process is warm too
     two.push(sweep(LONG, LONG_RUNS, '--engine', url));
+    waitingTwo.push(sweep(WAITING, WAITING_RUNS, '--engine', url));
     second.kill('SIGTERM');
     await sleep(1500);
   }
   first.kill('SIGTERM');
   const results = Number(redis('eval', "return #redis.call('keys', '*:result:*')", '0'));
   const memory = Number(/used_memory:(\d+)/.exec(redis('info', 'memory'))![1]);
-  const ratios = one.map((time, i) => time / two[i]!);
+  const ratios = (before: readonly number[], after: readonly number[]) =>
+    before.map((time, i) => (time / after[i]!).toFixed(2)).join(', ');
   const rows = [
     ['overhead of a run behind the queue, over one in this process', `${median(overheadMs).toFixed(1)} ms`],
     [`a run of ${LONG}, one worker`, `${(median(one) / LONG_RUNS).toFixed(2)} s`],
     [`the same on one thread of the command`, `${(median(alone) / LONG_RUNS).toFixed(2)} s`],
-    ['throughput of two workers over one', ratios.map((ratio) => ratio.toFixed(2)).join(', ')],
+    ['throughput of two workers over one, these runs', ratios(one, two)],
+    ['throughput of two workers over one, runs that wait for a second', ratios(waitingOne, waitingTwo)],
     ['memory of the server for a finished run', `${(memory / results / 1024).toFixed(1)} KiB`],
   ];
   console.log('# What a queue costs\n');
