@@ -5,9 +5,9 @@ import type { ReportRun } from '../../report/report-run.ts';
 import { type Executor, RunCrashed } from '../parallel/executor.ts';
 import { describeTask, runKey } from '../parallel/run-key.ts';
 import type { RunTask } from '../parallel/run-task.ts';
-import { type EngineAddress, parseEngine } from './address.ts';
+import { parseEngine } from './address.ts';
 import { type CommandJob, type CommandOutcome, commandKey } from './command-job.ts';
-import { connectEngine } from './connection.ts';
+import { connectEngine, refusalOf } from './connection.ts';
 import { commandData, type Outcome, taskData } from './job.ts';
 import { JOB_OPTIONS, queueName } from './names.ts';
 import { openStore } from './open-store.ts';
@@ -215,12 +215,6 @@ export async function createQueueExecutor(options: QueueOptions): Promise<QueueE
       redis.disconnect();
     },
   };
-}
-
-/** What the server refuses (no memory, no right, a replica) is the user's to mend. */
-function refusalOf(error: unknown, { shown }: EngineAddress): unknown {
-  if (!(error instanceof Error) || error.name !== 'ReplyError') return error;
-  return new UserError(`--engine ${shown}: found ${error.message.split('\n')[0]}, expected a server that takes runs`);
 }
 
 /** Rejects when the signal comes; else it never ends. */

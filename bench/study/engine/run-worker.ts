@@ -5,8 +5,8 @@ import { UserError } from '../../../sim/contract/assert.ts';
 import type { Bytes } from '../../../sim/contract/units.ts';
 import { pluginFiles } from '../../run/plugin-files.ts';
 import { buildIdentity } from '../parallel/build-identity.ts';
-import { parseEngine } from './address.ts';
-import { connectEngine } from './connection.ts';
+import { type EngineAddress, parseEngine } from './address.ts';
+import { connectEngine, refusalOf } from './connection.ts';
 import { type JobData, jobText } from './job.ts';
 import { buildsKey, queueName } from './names.ts';
 import { openStore } from './open-store.ts';
@@ -69,6 +69,7 @@ export async function runWorker(options: RunWorkerOptions): Promise<void> {
     metrics: { maxDataPoints: METRICS_MINUTES },
     workerForkOptions: { env: { ...process.env, ...settingsEnvironment(settings) }, serialization: 'json' },
   });
+  worker.on('error', createErrorNote(address, onNote));
   let metrics: MetricsServer | undefined;
   try {
     metrics = options.metrics && (await serveMetrics(queue, options.metrics));
@@ -77,11 +78,27 @@ export async function runWorker(options: RunWorkerOptions): Promise<void> {
     const asked = metrics ? `, metrics at http://${metrics.address}/metrics` : '';
     onNote(`allocsim ${buildIdentity()} takes runs from ${address.shown}, ${concurrency} at a time${asked}`);
     await untilOver(worker, options);
+  } catch (error) {
+    throw refusalOf(error, address);
   } finally {
     metrics?.close();
     if (!signal.aborted) await worker.close();
     redis.disconnect();
   }
+}
+
+/** What the server refuses is said when it changes; what becomes of the connection, the connection says. */
+function createErrorNote({ shown }: EngineAddress, onNote: (line: string) => void): (error: Error) => void {
+  let said = '';
+  return (error) => {
+    if (error.name !== 'ReplyError') return;
+    const line = `${shown}: found ${error.message
+      .replace(/[.:]? script: .*/s, '')
+      .split('\n')[0]!
+      .replace(/\.$/, '')}`;
+    if (line !== said) onNote(line);
+    said = line;
+  };
 }
 
 /** Listens to the worker till the end; then its runs are back in the queue. */
@@ -92,7 +109,6 @@ async function untilOver(worker: Worker, { signal, idleExitMs = Infinity, onNote
     if (job?.id) active.delete(job.id);
     idleSince = performance.now();
   };
-  worker.on('error', () => {}); // the connection tells what happens to it
   worker.on('active', (job) => void active.set(job.id!, job));
   worker.on('completed', over);
   worker.on('failed', (job, error) => {
