@@ -44,6 +44,7 @@ function create(machine: Machine, version: string, options: OptionValues): Alloc
       if (threads.hasCache(t)) tcache.flushAll(t);
     },
     stats: () => heapStats(heap),
+    refreshStats: () => heap.mallctl.refresh(),
     walk: (visit) => walkHeap(heap, visit),
     areas: (visit) => walkAreas(heap, visit),
     check: () => checkHeap(heap),

@@ -76,6 +76,7 @@ export function layered(upper: UpperLayer, below: Allocator, all: boolean): Requ
     requestEnd: upper.end,
     ...(upper.gc && { gcMemCaches: upper.gc }),
     stats: upper.stats,
+    ...(below.refreshStats && { refreshStats: below.refreshStats }),
     walk,
     areas: (visit: AreaVisitor): void => {
       upper.areas(visit);

@@ -59,6 +59,12 @@ export abstract class Run {
     return undefined;
   }
 
+  /** At a sample point on the way. */
+  protected pass(label: string, event: number, virtualNs?: Ns): void {
+    if (this.options.lastSampleOnly) this.assembled.top.refreshStats?.();
+    else this.sample(label, event, virtualNs);
+  }
+
   sample(label: string, event: number, virtualNs?: Ns): void {
     const started = process.hrtime.bigint();
     if (this.options.check !== undefined && this.options.check !== 'off') {

@@ -77,7 +77,7 @@ export class Session extends Run {
       to = Math.min(to, wanted);
       this.runTo(to);
       const isDue = to === wanted || (sampleEvery > 0 && to % sampleEvery === 0);
-      if (isDue && this.row === to && to < events.length) this.sample(`#${to}`, to);
+      if (isDue && this.row === to && to < events.length) this.pass(`#${to}`, to);
     }
   }
 
@@ -127,7 +127,7 @@ export class Session extends Run {
       if (stop < to || this.isStepwise) {
         const at = this.isStepwise ? this.row : stop;
         if ((events.head[at]! & OP_MASK) === OP_SAMPLE) {
-          this.sample(events.labels[events.a[at]!]!, at);
+          this.pass(events.labels[events.a[at]!]!, at);
           stop = at + 1;
         }
       }

@@ -82,6 +82,8 @@ export interface Allocator {
   freeStale?(t: ThreadSlot, address: Addr): void;
   /** The real allocator's statistics under its own names; nested plain data. Walks; never inside a measured span. */
   stats(): AllocatorStats;
+  /** What reading the statistics changes in the allocator's own memory (jemalloc's tables), without reading them. */
+  refreshStats?(): void;
   /** Every range that the allocator holds, in any order, without overlap: what metrics and reports are made of. */
   walk(visit: RangeVisitor): void;
   /**

@@ -36,7 +36,7 @@ export function bytesBySite(
 ): StackBytes[] | undefined {
   const trace = callSitesOf(options.events);
   if (!trace) return undefined;
-  const session = new Session({ ...options, mode: 'lockstep' });
+  const session = new Session({ ...options, mode: 'lockstep', lastSampleOnly: true });
   const lastFreed = runWatchingFrees(session, options.events, trace.sites, end);
   const sites = trace.siteParent.length;
   const held = new Float64Array(sites);

@@ -59,6 +59,7 @@ export function taskOf(options: SessionOptions, end: number, allocator: string, 
     mode: 'lockstep',
     pace: options.pace ?? 'asap',
     seed: options.seed ?? 0,
+    lastSampleOnly: true,
     kernel,
     ...(options.touch && { touch: options.touch }),
     ...(options.costs && { costs: options.costs }),
@@ -71,7 +72,13 @@ const upTo = (events: EventBuffer, end: number): EventBuffer =>
 /** Runs one here. */
 export function runTrial(options: SessionOptions, { task, setting }: Trial): RunResult {
   const spec = applySetting(options.spec, setting, options.cpus)!;
-  const session = new Session({ ...options, events: task.events, spec, ...(task.kernel && { kernel: task.kernel }) });
+  const session = new Session({
+    ...options,
+    events: task.events,
+    spec,
+    lastSampleOnly: true,
+    ...(task.kernel && { kernel: task.kernel }),
+  });
   session.advance(task.events.length);
   session.sample('(end)', session.row);
   return session.result();

@@ -27,6 +27,7 @@ export interface RunTask {
   readonly hz?: number;
   readonly start?: Start;
   readonly sampleEvery?: number;
+  readonly lastSampleOnly?: boolean;
   /** Keep what a report draws beyond the result. */
   readonly record?: boolean;
 }
