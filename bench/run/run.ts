@@ -31,7 +31,7 @@ export abstract class Run {
   replayNs = 0;
 
   protected readonly options: SessionOptions;
-  private readonly takeSample: (label: string, event: number) => Sample;
+  private readonly takeSample: ReturnType<typeof createSampler>;
   /** Spent on samples in the running share of events: no part of the replay. */
   private samplingNs = 0;
 
@@ -62,16 +62,24 @@ export abstract class Run {
   /** At a sample point on the way. */
   protected pass(label: string, event: number, virtualNs?: Ns): void {
     if (this.options.lastSampleOnly) this.assembled.top.refreshStats?.();
-    else this.sample(label, event, virtualNs);
+    else this.take(label, event, virtualNs, this.isChecked());
   }
 
   sample(label: string, event: number, virtualNs?: Ns): void {
+    this.take(label, event, virtualNs, true);
+  }
+
+  private isChecked(): boolean {
+    return this.options.check !== undefined && this.options.check !== 'off';
+  }
+
+  private take(label: string, event: number, virtualNs: Ns | undefined, walksAll: boolean): void {
     const started = process.hrtime.bigint();
-    if (this.options.check !== undefined && this.options.check !== 'off') {
+    if (this.isChecked()) {
       this.assembled.top.check();
       this.assembled.machine.kernel.vmas.check();
     }
-    const taken = this.takeSample(label, event);
+    const taken = this.takeSample(label, event, walksAll);
     // Threads run a little ahead of each other (free-running.ts): what is seen later is not said to be of before.
     const notBefore = this.samples.at(-1)?.virtualNs ?? 0;
     const sample = virtualNs === undefined ? taken : { ...taken, virtualNs: Math.max(notBefore, virtualNs) };

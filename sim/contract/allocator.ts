@@ -86,6 +86,8 @@ export interface Allocator {
   refreshStats?(): void;
   /** Every range that the allocator holds, in any order, without overlap: what metrics and reports are made of. */
   walk(visit: RangeVisitor): void;
+  /** Of `walk`, the ranges that are free or cached alone, in time that live blocks do not add to. */
+  walkFree?(visit: RangeVisitor): void;
   /**
    * What the allocator holds from the kernel, piece by piece as its users know them (a heap, an extent, a slab, a mapped
    * block), without overlap: what `explain` groups by. Without it, the mappings are the pieces.

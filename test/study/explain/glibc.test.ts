@@ -8,7 +8,7 @@ import { explain } from '../../../bench/study/explain/explain.ts';
 import type { Explanation } from '../../../bench/study/explain/explanation.ts';
 import { explanationText } from '../../../bench/study/explain/text.ts';
 import { type SessionOptions, runLockstep } from '../../../bench/run/session.ts';
-import { breakdownBytes } from '../../../sim/metrics/sample.ts';
+import { breakdownBytes } from '../../../sim/metrics/breakdown.ts';
 import { resolveWorkload } from '../../../workloads/index.ts';
 import { readTrace } from '../../../workloads/trace/reader.ts';
 import { eventsOf } from '../../helpers/bump-run.ts';
