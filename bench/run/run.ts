@@ -55,6 +55,10 @@ export abstract class Run {
     return undefined;
   }
   /** Where the run knows it; otherwise it follows from file order. */
+  /** Object slots, 0 for none, among which are all that have changed since the last sample, where the mode knows that. */
+  protected changedSlots(_event: number): Int32Array | undefined {
+    return undefined;
+  }
   protected requestedPeakBytes(): Bytes | undefined {
     return undefined;
   }
@@ -79,7 +83,7 @@ export abstract class Run {
       this.assembled.top.check();
       this.assembled.machine.kernel.vmas.check();
     }
-    const taken = this.takeSample(label, event, walksAll);
+    const taken = this.takeSample(label, event, walksAll, walksAll ? undefined : this.changedSlots(event));
     // Threads run a little ahead of each other (free-running.ts): what is seen later is not said to be of before.
     const notBefore = this.samples.at(-1)?.virtualNs ?? 0;
     const sample = virtualNs === undefined ? taken : { ...taken, virtualNs: Math.max(notBefore, virtualNs) };

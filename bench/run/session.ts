@@ -98,6 +98,13 @@ export class Session extends Run {
     this.sample('(end)', this.row);
   }
 
+  /** Those of the rows since the last sample. What ends with a request is in no row. */
+  protected override changedSlots(row: number): Int32Array | undefined {
+    const { events } = this.options;
+    if (events.hasRequestEvents) return undefined;
+    return events.slot.subarray(this.samples.at(-1)?.event ?? 0, row);
+  }
+
   private nextBegin(): number {
     return this.options.events.begins[this.beginIndex]?.row ?? this.options.events.length;
   }

@@ -4,7 +4,7 @@ import { type Addr, type Bytes, PAGE_BYTES, type Page } from '../contract/units.
 import type { Kernel } from '../kernel/kernel.ts';
 import { PAGE_LIMIT } from '../kernel/layout.ts';
 import { LAZILY_FREED, RESIDENT } from '../kernel/residency.ts';
-import { type ObjectTable, requestedOf } from '../replay/objects.ts';
+import { LARGEST_REQUESTED, type ObjectTable, requestedOf } from '../replay/objects.ts';
 import type { MeasuredBreakdown } from './breakdown.ts';
 
 /**
@@ -15,7 +15,8 @@ import type { MeasuredBreakdown } from './breakdown.ts';
 export function createFollowingBreakdown(kernel: Kernel, allocator: Allocator, objects: ObjectTable) {
   const { pages, vmas } = kernel;
   const eights = new Float64Array(pages.buffer, pages.byteOffset, PAGE_LIMIT / 8); // 0 where eight pages are absent
-  const { handles, lgStride } = objects;
+  const { handles, requested, lgStride } = objects;
+  const { addressOf, usableSize } = allocator;
   const limit = Math.floor(handles.length / 2 ** lgStride) + 1;
 
   // By object slot, as it was seen last.
@@ -27,6 +28,7 @@ export function createFollowingBreakdown(kernel: Kernel, allocator: Allocator, o
   // By page: bytes of live blocks that were asked for, and those behind them; at most 4096.
   const requestedOn = new Uint16Array(PAGE_LIMIT);
   const slackOn = new Uint16Array(PAGE_LIMIT);
+  let hasSeenAll = false;
   const totals = { requested: 0, usable: 0, blocks: 0 };
 
   // Of free ranges that do not fill their first or last page: their bytes by page, and which pages that are.
@@ -60,30 +62,38 @@ export function createFollowingBreakdown(kernel: Kernel, allocator: Allocator, o
     totals.blocks += sign;
   }
 
-  function followBlocks(): void {
-    const slots = objects.slots();
-    for (let slot = 1; slot < slots; slot++) {
-      const handle = handles[slot << lgStride]!;
-      const seen = seenHandle[slot]!;
-      if (handle === 0) {
-        if (seen === 0) continue;
-        countBlock(slot, -1);
-        seenHandle[slot] = 0;
-        continue;
-      }
-      const size = requestedOf(objects, slot);
-      const start = allocator.addressOf(handle);
-      const usable = allocator.usableSize(handle);
-      if (seen === handle && size === seenRequested[slot] && start === seenStart[slot] && usable === seenUsable[slot]) {
-        continue;
-      }
-      if (seen !== 0) countBlock(slot, -1);
-      seenHandle[slot] = handle;
-      seenRequested[slot] = size;
-      seenStart[slot] = start;
-      seenUsable[slot] = usable;
-      countBlock(slot, 1);
+  function follow(slot: number): void {
+    const handle = handles[slot << lgStride]!;
+    const seen = seenHandle[slot]!;
+    if (handle === 0) {
+      if (seen === 0) return;
+      countBlock(slot, -1);
+      seenHandle[slot] = 0;
+      return;
     }
+    const column = requested[slot << lgStride]!;
+    const size = column < LARGEST_REQUESTED ? column : requestedOf(objects, slot);
+    const start = addressOf(handle);
+    const usable = usableSize(handle);
+    if (seen === handle && size === seenRequested[slot] && start === seenStart[slot] && usable === seenUsable[slot]) {
+      return;
+    }
+    if (seen !== 0) countBlock(slot, -1);
+    seenHandle[slot] = handle;
+    seenRequested[slot] = size;
+    seenStart[slot] = start;
+    seenUsable[slot] = usable;
+    countBlock(slot, 1);
+  }
+
+  function followBlocks(changed: Int32Array | undefined): void {
+    const slots = objects.slots();
+    if (changed !== undefined && hasSeenAll && changed.length < slots) {
+      for (const slot of changed) if (slot > 0 && slot < slots) follow(slot);
+      return;
+    }
+    for (let slot = 1; slot < slots; slot++) follow(slot);
+    hasSeenAll = true;
   }
 
   /** Resident pages of [first, end). */
@@ -127,8 +137,9 @@ export function createFollowingBreakdown(kernel: Kernel, allocator: Allocator, o
     return residentPages(head > 0 ? first + 1 : first, last) * PAGE_BYTES;
   }
 
-  return function breakdown(): MeasuredBreakdown {
-    followBlocks();
+  /** `changed`: object slots, 0 for none, among which are all that have changed since the last time; without it, any may have. */
+  return function breakdown(changed: Int32Array | undefined): MeasuredBreakdown {
+    followBlocks(changed);
     let freeBytes = 0;
     let largestFreeBytes = 0;
     const resident = { requested: 0, slack: 0, metadata: 0, cached: 0, pinned: 0, returnable: 0 };

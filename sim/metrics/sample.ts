@@ -32,17 +32,18 @@ export interface Sample {
 /**
  * Takes samples of one machine. The first one walks everything, and so does the last one (`walksAll`), which checks that the classes are all
  * there is; those between follow what has changed, where the model can list what is free (`Allocator.walkFree`).
+ * `changed`: object slots among which are all that have changed since the last sample, if that is known.
  */
 export function createSampler(kernel: Kernel, allocator: Allocator, objects: ObjectTable) {
   const walking = createWalkingBreakdown(kernel, allocator, objects);
   let following: ReturnType<typeof createFollowingBreakdown> | undefined;
   let taken = 0;
 
-  return function sample(label: string, event: number, walksAll = true): Sample {
+  return function sample(label: string, event: number, walksAll = true, changed?: Int32Array): Sample {
     const isFollowed = !walksAll && taken++ > 0 && allocator.walkFree !== undefined;
     if (isFollowed) following ??= createFollowingBreakdown(kernel, allocator, objects);
     const { requestedBytes, usableBytes, liveBlocks, freeBytes, largestFreeBytes, resident } = isFollowed
-      ? following!()
+      ? following!(changed)
       : walking();
     return {
       label,
