@@ -8,7 +8,7 @@ import {
   type RequestAllocator,
   type ThreadSlot,
 } from '../../sim/contract/allocator.ts';
-import type { Addr, Bytes } from '../../sim/contract/units.ts';
+import type { Addr, Bytes, Pages } from '../../sim/contract/units.ts';
 import { isOurs } from './layout.ts';
 
 /** A request allocator's own part; it knows its own blocks only. */
@@ -28,6 +28,8 @@ export interface UpperLayer {
   readonly end: (t: ThreadSlot) => void;
   /** zend_mm_gc, where there is one. */
   readonly gc?: (t: ThreadSlot) => Bytes;
+  /** zend_set_memory_limit, likewise. */
+  readonly setMemoryLimit?: (t: ThreadSlot, limit: Pages) => void;
   /** The thread's heap ends with it. */
   readonly destroy: (t: ThreadSlot) => void;
   readonly stats: () => AllocatorStats;
@@ -76,6 +78,7 @@ export function layered(upper: UpperLayer, below: Allocator, all: boolean): Requ
     requestBegin: upper.begin,
     requestEnd: upper.end,
     ...(upper.gc && { gcMemCaches: upper.gc }),
+    ...(upper.setMemoryLimit && { setMemoryLimit: upper.setMemoryLimit }),
     stats: upper.stats,
     ...(below.refreshStats && { refreshStats: below.refreshStats }),
     walk,

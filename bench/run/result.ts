@@ -5,6 +5,7 @@ import type { KernelVersion, Syscall } from '../../sim/kernel/kernel.ts';
 import type { ConcurrencyResult, LockResult } from '../../sim/metrics/contention.ts';
 import type { Percentiles } from '../../sim/metrics/percentiles.ts';
 import type { Breakdown, Sample } from '../../sim/metrics/sample.ts';
+import type { RecordedProcess } from './recorded-process.ts';
 
 export type { ConcurrencyResult, LockResult, ThreadResult, WaitTimeline } from '../../sim/metrics/contention.ts';
 export type { Percentiles } from '../../sim/metrics/percentiles.ts';
@@ -74,6 +75,8 @@ export interface RunResult {
   readonly abort: { readonly event: number; readonly message: string } | null;
   readonly summary: Summary;
   readonly samples: readonly Sample[];
+  /** A recorded process at its samples, beside the simulation; null for a trace that was not recorded so. */
+  readonly recordedProcess: RecordedProcess | null;
   readonly locks: readonly LockResult[];
   /** null in lockstep, which has no contention. */
   readonly concurrency: ConcurrencyResult | null;

@@ -6,6 +6,7 @@ import { KERNEL_DEFAULTS, type Kernel } from '../../sim/kernel/kernel.ts';
 import type { Sample } from '../../sim/metrics/sample.ts';
 import { requestedPeakWithout } from '../../sim/replay/requested.ts';
 import type { Assembled } from './machine.ts';
+import { recordedProcess } from './recorded-process.ts';
 import {
   type ConcurrencyResult,
   type LockResult,
@@ -118,6 +119,7 @@ export function assembleResult(run: FinishedRun): RunResult {
       waitNs: timing?.waitNs ?? null,
     },
     samples: run.samples,
+    recordedProcess: recordedProcess(options.events, run.samples),
     locks: timing?.locks ?? [],
     concurrency: timing?.concurrency ?? null,
     stats: last.stats,

@@ -48,6 +48,35 @@ export const sampleSchema = z.object({
   stats: statsSchema,
 });
 
+const recordedFields = {
+  label: z.string(),
+  event: count,
+};
+
+export const recordedProcessSampleSchema = z.object({
+  ...recordedFields,
+  heap: bytes.describe('simulated'),
+  anonymous: bytes,
+  stack: bytes,
+  data: bytes.describe('pages of files that the process has written'),
+  files: bytes,
+  recorder: bytes.describe('there for the recording alone'),
+  vmRss: bytes.describe('recorded: the sum of the above and the difference'),
+  difference: bytes,
+  inBlocks: bytes.describe('of the difference, what lies in mappings with blocks'),
+});
+
+const phpNumbersSchema = z.object({ usage: bytes, realUsage: bytes });
+
+const recordedProcessSchema = z
+  .object({
+    samples: z.array(recordedProcessSampleSchema),
+    phpHeap: z
+      .array(z.object({ ...recordedFields, recorded: phpNumbersSchema, simulated: phpNumbersSchema }))
+      .describe('memory_get_usage() and memory_get_usage(true)'),
+  })
+  .describe('a recorded process at its samples, resident bytes');
+
 const percentilesSchema = z.object({ count, p50: ns, p99: ns, p999: ns, max: ns });
 
 export const runDescriptionSchema = z.object({
@@ -144,6 +173,7 @@ export const runResultSchema = z.object({
     waitNs: ns.nullable(),
   }),
   samples: z.array(sampleSchema),
+  recordedProcess: recordedProcessSchema.nullable().default(null),
   locks: z.array(lockSchema),
   concurrency: concurrencySchema,
   stats: statsSchema,
