@@ -6,7 +6,11 @@ import { type CommandBenchmark, type CommandRow, isReached } from './rows.ts';
 const fixed = (value: number): string => value.toFixed(value < 10 ? 2 : 0);
 
 /** Each figure beside its goal; `judge` where they were measured to be judged. */
-export function commandsText({ rounds, load, noReal, rows }: CommandBenchmark, palette: Palette, judge: boolean): string {
+export function commandsText(
+  { rounds, load, noReal, rows }: CommandBenchmark,
+  palette: Palette,
+  judge: boolean,
+): string {
   const lines = [
     judge
       ? `Commands in fresh processes, medians of ${rounds} (least to most), time on the wall`

@@ -6,7 +6,6 @@ import type { Costs } from '../../../sim/time/costs.ts';
 import type { ReportRun } from '../../report/report-run.ts';
 import type { Mode, Pace } from '../../run/result.ts';
 import { runSession } from '../../run/run-session.ts';
-import { recordRun } from '../record.ts';
 
 /** A whole run as plain data, so that it can be sent to a worker. The columns of `events` are shared, not copied. */
 export interface RunTask {
@@ -36,5 +35,5 @@ export interface RunTask {
 export async function runTask(task: RunTask, signal?: AbortSignal): Promise<ReportRun> {
   const { allocator, record, ...rest } = task;
   const options = { ...rest, spec: parseAllocator(allocator, task.cpus), ...(signal && { signal }) };
-  return record ? recordRun(options) : { result: await runSession(options) };
+  return record ? (await import('../record.ts')).recordRun(options) : { result: await runSession(options) };
 }
