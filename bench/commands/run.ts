@@ -1,12 +1,13 @@
 import type { Argv, CommandModule } from 'yargs';
 import { UserError } from '../../sim/contract/assert.ts';
 import type { Sample } from '../../sim/metrics/sample.ts';
+import { parseTlb, TLB_PRESETS } from '../../sim/tlb/settings.ts';
 import { type LineSink, openLineSink } from '../../workloads/files/line-sink.ts';
 import { INTERRUPTED, listenForInterrupt } from '../cli/interruption.ts';
 import { startProgress } from '../cli/progress.ts';
 import { type MachineArguments, machineOptions, prepare } from '../cli/run-options.ts';
-import { checkSiteOptions, requireSites, type SiteArguments, siteOptions, wantsSites } from '../cli/site-options.ts';
 import { show } from '../cli/show.ts';
+import { checkSiteOptions, requireSites, type SiteArguments, siteOptions, wantsSites } from '../cli/site-options.ts';
 import { type TimeArguments, timeOptions, timing } from '../cli/time-options.ts';
 import { terminalWidth } from '../cli/width.ts';
 import { type PictureArguments, pictureOptions, wantsRecording } from '../report/picture-options.ts';
@@ -33,6 +34,7 @@ interface RunArguments extends MachineArguments, TimeArguments, PictureArguments
   csv: string | undefined;
   openmetrics: string | undefined;
   quiet: boolean;
+  tlb: string | undefined;
 }
 
 export const runCommand: CommandModule<object, RunArguments> = {
@@ -70,6 +72,10 @@ export const runCommand: CommandModule<object, RunArguments> = {
         default: 'off' as const,
         describe: 'walk every invariant of the model',
       })
+      .option('tlb', {
+        type: 'string',
+        describe: `a data TLB counts the program's accesses, in lockstep: ${Object.keys(TLB_PRESETS).join(', ')}, [:option=value,…]`,
+      })
       .option('threads', {
         type: 'string',
         describe: 'a built-in workload at several numbers of threads (1,2,4,8): the curve, and the law that it follows',
@@ -89,6 +95,8 @@ async function run(argv: RunArguments): Promise<void> {
   const toStdout = OUTPUTS.filter((name) => argv[name] === '-' || argv[name] === '');
   if (toStdout.length > 1) throw new UserError(`--${toStdout.join(' and --')} cannot all go to standard output`);
 
+  if (argv.tlb !== undefined && argv.threads !== undefined)
+    throw new UserError('--tlb: found --threads too, expected one run in lockstep');
   if (argv.threads !== undefined) {
     const { runScaling } = await import('./run-scaling.ts');
     return runScaling(argv, argv.threads);
@@ -98,13 +106,17 @@ async function run(argv: RunArguments): Promise<void> {
       `--faithful-abort: found --mode=${argv.mode}, expected lockstep: elsewhere there is no file order`,
     );
   }
+  if (argv.tlb !== undefined && (argv.mode ?? 'lockstep') !== 'lockstep') {
+    throw new UserError(`--tlb: found --mode=${argv.mode}, expected lockstep: accesses are counted in file order`);
+  }
+  const tlb = argv.tlb === undefined ? undefined : parseTlb(argv.tlb);
   const records = wantsRecording(argv);
   const before = checkSiteOptions(argv);
   const prepared = await prepare(argv);
   const asksForSites = argv.sites || wantsSites(argv);
   if (asksForSites) requireSites(prepared.session.events, prepared.session.workload, 'what was asked for');
   const time = timing(
-    argv['faithful-abort'] ? { ...argv, mode: 'lockstep' } : argv,
+    argv['faithful-abort'] || tlb ? { ...argv, mode: 'lockstep' } : argv,
     prepared.session.events,
     prepared.time,
   );
@@ -127,6 +139,7 @@ async function run(argv: RunArguments): Promise<void> {
       ...(sinks['trace-time'] && { timeTrace: sinks['trace-time'] }),
       ...(sinks.syscalls && { syscalls: sinks.syscalls }),
       ...(sinks.samples && { onSample: (sample: Sample) => sinks.samples!.write(JSON.stringify(sample)) }),
+      ...(tlb && { tlb }),
       ...(progress && { onProgress: progress.update }),
     };
     done = records
@@ -149,14 +162,17 @@ async function run(argv: RunArguments): Promise<void> {
   const plot = records
     ? (await import('../report/draw-pictures.ts')).drawPictures(argv, [done], prepared.session.events)
     : '';
-  if (!argv.quiet && toStdout.length === 0) {
-    const { terminalPalette } = await import('../cli/palette.ts');
-    const { summaryText } = await import('../report/text/summary.ts');
-    const { fitWidth } = await import('../report/text/fold.ts');
-    const summary = fitWidth(summaryText(result, await terminalPalette()), terminalWidth());
-    show(summary + (sites && `\n${fitWidth(sites, terminalWidth())}`) + (plot && `\n${plot}`));
-  }
+  if (!argv.quiet && toStdout.length === 0) await showSummary(result, sites, plot);
   if (result.partial) process.exitCode = INTERRUPTED;
+}
+
+async function showSummary(result: RunResult, sites: string, plot: string): Promise<void> {
+  const { terminalPalette } = await import('../cli/palette.ts');
+  const { summaryText } = await import('../report/text/summary.ts');
+  const { fitWidth } = await import('../report/text/fold.ts');
+  const summary = fitWidth(summaryText(result, await terminalPalette()), terminalWidth());
+  const perf = result.tlb ? `\n${(await import('../report/text/perf-stat.ts')).perfStatText(result, result.tlb)}` : '';
+  show(summary + perf + (sites && `\n${fitWidth(sites, terminalWidth())}`) + (plot && `\n${plot}`));
 }
 
 async function writeOutputs(argv: RunArguments, sinks: Sinks, result: RunResult): Promise<void> {

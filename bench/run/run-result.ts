@@ -14,6 +14,7 @@ import {
   RESULT_SCHEMA,
   type RunDescription,
   type RunResult,
+  type TlbResult,
 } from './result.ts';
 import type { SessionOptions } from './session-options.ts';
 import { VERSION } from './version.ts';
@@ -43,6 +44,7 @@ export interface FinishedRun {
   readonly requestedPeakBytes: Bytes | undefined;
   readonly replayNs: number;
   readonly timing: Timing | undefined;
+  readonly tlb?: TlbResult | undefined;
 }
 
 export function describeRun(options: SessionOptions, touch: Touch): RunDescription {
@@ -122,6 +124,7 @@ export function assembleResult(run: FinishedRun): RunResult {
     recordedProcess: recordedProcess(options.events, run.samples),
     locks: timing?.locks ?? [],
     concurrency: timing?.concurrency ?? null,
+    ...(run.tlb && { tlb: run.tlb }),
     stats: last.stats,
     notModelled: [...top.notModelled(), ...limitsMet(machine.kernel)],
     engine: {

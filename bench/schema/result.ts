@@ -150,6 +150,36 @@ const concurrencySchema = z
   .nullable()
   .describe('null in lockstep, which has no contention');
 
+const geometry = z.object({ entries: count, ways: count });
+
+const tlbSchema = z
+  .object({
+    settings: z.object({
+      name: z.string(),
+      l1: geometry,
+      l1Huge: geometry.describe('no entries where huge pages share those of l1'),
+      l2: geometry,
+      walkCache: count,
+      l2Cycles: count,
+      refCycles: count,
+      loadsAre: z.enum(['accesses', 'l1-misses']),
+      reads: count,
+      step: bytes,
+    }),
+    counts: z.object({
+      loads: count,
+      stores: count,
+      loadL1Misses: count,
+      storeL1Misses: count,
+      loadWalks: count,
+      storeWalks: count,
+      faultWalks: count,
+      walkRefs: count,
+      flushes: count,
+    }),
+  })
+  .describe('the data TLBs of all threads, where --tlb asked for them');
+
 /** What `sim run --json` writes. */
 export const runResultSchema = z.object({
   schema: z.literal(RESULT_SCHEMA),
@@ -176,6 +206,7 @@ export const runResultSchema = z.object({
   recordedProcess: recordedProcessSchema.nullable().default(null),
   locks: z.array(lockSchema),
   concurrency: concurrencySchema,
+  tlb: tlbSchema.optional(),
   stats: statsSchema,
   notModelled: z.array(z.string()),
   engine: z

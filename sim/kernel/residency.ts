@@ -29,6 +29,9 @@ const HUGE_MAPPED = 5; // huge pages that are in place, in units of 2 MiB
 const UNENTERED_MAX = 64;
 const UNENTERED = 2 * UNENTERED_MAX;
 
+/** Pages [start, end) are mapped no more as they were. */
+export type FlushObserver = (start: Page, end: Page) => void;
+
 export type Residency = ReturnType<typeof createResidency>;
 
 /**
@@ -51,6 +54,8 @@ export function createResidency(
   const counters = memory.int32('kernel.residency', 8);
   // Mappings without a fault so far: the first page and the page behind the last of each, oldest first, then their length.
   const unentered = memory.int32('kernel.unentered', 2 * UNENTERED_MAX + 1);
+
+  let flushed: FlushObserver | undefined;
 
   function grown(count: Pages): void {
     const resident = counters[RESIDENT_PAGES]! + count;
@@ -172,6 +177,7 @@ export function createResidency(
       counters[LAZY_PAGES]! -= lazy;
       operations[OP_PAGES_RELEASED]! += resident;
       operations[OP_FLUSHES]!++;
+      flushed?.(start, end);
       splitHuge(start, end, true);
     }
     return resident;
@@ -190,6 +196,7 @@ export function createResidency(
 
   /** mremap: page table entries wander from [start, end) to `to`, which is empty. */
   function move(start: Page, end: Page, to: Page): void {
+    flushed?.(start, end);
     pages.copyWithin(to, start, end);
     pages.fill(ABSENT, start, end);
     splitHuge(start, end);
@@ -246,6 +253,12 @@ export function createResidency(
     move,
     residentIn,
     hugeIn,
+    /** Whether a huge page maps `page`. */
+    isHuge: (page: Page): boolean => huge[Math.floor(page / HUGE_PAGES)] === 1,
+    /** Calls `observe` from now on where a processor's TLB is flushed. */
+    observeFlushes: (observe: FlushObserver): void => {
+      flushed = observe;
+    },
     residentPages: (): Pages => counters[RESIDENT_PAGES]!,
     residentPeakPages: (): Pages => counters[RESIDENT_PEAK]!,
     lazilyFreedPages: (): Pages => counters[LAZY_PAGES]!,

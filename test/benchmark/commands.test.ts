@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { type CommandBenchmark, type CommandRow, isReached } from '../../bench/benchmark/commands/rows.ts';
 import { commandsText } from '../../bench/benchmark/commands/text.ts';
-import { PLAIN } from '../../bench/report/text/summary.ts';
+import { PLAIN } from '../../bench/report/text/palette.ts';
 
 const row = (found: number[], goal: number | undefined, below: boolean): CommandRow => ({
   group: 'whole commands',

@@ -1,8 +1,8 @@
 import { readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { mallocInfo } from '../../allocators/ptmalloc/views.ts';
 import type { GlibcStats } from '../../allocators/ptmalloc/stats.ts';
+import { mallocInfo } from '../../allocators/ptmalloc/views.ts';
 import { breakdownBytes } from '../../sim/metrics/breakdown.ts';
 import { eventsFrom, fixture, glibcSession } from './run.ts';
 

@@ -1,5 +1,5 @@
+import type { Palette } from '../../../bench/report/text/palette.ts';
 import { columns } from '../../../sim/contract/format.ts';
-import type { Palette } from '../../report/text/summary.ts';
 import { median } from '../median.ts';
 import { type CommandBenchmark, type CommandRow, isReached } from './rows.ts';
 
