@@ -53,7 +53,9 @@ function changeProtection(k: Kernel, vma: Vma): void {
     const to = Math.min(vma.end, key * 512 + 512) - key * 512;
     if (pmd.huge !== 0) {
       if (to - from === 512) {
-        const exclusive = !(pmd.huge & PTE_SPECIAL) && (k.frames.flags[frameOfPte(pmd.huge)]! & PG_EXCLUSIVE) !== 0;
+        const exclusive =
+          (vma.flags & VM_SHARED) !== 0 ||
+          (!(pmd.huge & PTE_SPECIAL) && (k.frames.flags[frameOfPte(pmd.huge)]! & PG_EXCLUSIVE) !== 0);
         pmd.huge = vma.flags & VM_WRITE && exclusive ? pmd.huge | PTE_WRITE : pmd.huge & ~PTE_WRITE;
         return;
       }

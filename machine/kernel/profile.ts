@@ -41,12 +41,14 @@ export interface KernelFeatures {
   readonly lruGen: boolean;
   /** A group's dirty cache is waited for before anyone is killed. */
   readonly waitsForDirtyOfGroup: boolean;
+  /** PAGEVEC_SIZE: pages that wait in a batch of the processor. */
+  readonly folioBatch: number;
 }
 
 const FEATURES: Readonly<Record<string, KernelFeatures>> = {
-  '6.1': { splitRssCounting: true, lruGen: false, waitsForDirtyOfGroup: true },
-  '6.12': { splitRssCounting: false, lruGen: true, waitsForDirtyOfGroup: false },
-  '6.18': { splitRssCounting: false, lruGen: true, waitsForDirtyOfGroup: false },
+  '6.1': { splitRssCounting: true, lruGen: false, waitsForDirtyOfGroup: true, folioBatch: 15 },
+  '6.12': { splitRssCounting: false, lruGen: true, waitsForDirtyOfGroup: false, folioBatch: 31 },
+  '6.18': { splitRssCounting: false, lruGen: true, waitsForDirtyOfGroup: false, folioBatch: 31 },
 };
 const RELEASES: Readonly<Record<string, string>> = { '6.1': '6.1.0', '6.12': '6.12.0', '6.18': '6.18.0' };
 export const KERNELS: readonly string[] = Object.keys(FEATURES);
@@ -115,7 +117,13 @@ export function profileOf(memoryMb: number, kernel: string, processors: number):
       vmallocKb: 8912,
       committedKb: -8,
       mappedKb: 808,
-      otherKb: modern ? 1340 * 2 ** Math.max(0, octave - 2) : octave < 2 ? 1540 : octave < 3 ? 2076 : 4316 * 2 ** (octave - 3),
+      otherKb: modern
+        ? 1340 * 2 ** Math.max(0, octave - 2)
+        : octave < 2
+          ? 1540
+          : octave < 3
+            ? 2076
+            : 4316 * 2 ** (octave - 3),
     },
     features,
   };

@@ -18,8 +18,8 @@ import {
 import type { Kernel } from './kernel.ts';
 import { countMemcg } from './memcontrol.ts';
 
-/** PAGEVEC_SIZE of 6.1. */
-const BATCH = 15;
+/** PAGEVEC_SIZE. */
+const batchOf = (k: Kernel): number => k.profile.features.folioBatch;
 
 export interface LruBatches {
   readonly add: number[];
@@ -57,7 +57,7 @@ export function lruvecDel(k: Kernel, frame: number): void {
 export function folioAddLru(k: Kernel, frame: number): void {
   const { add } = batches(k);
   add.push(frame);
-  if (add.length === BATCH || k.frames.flags[frame]! & PG_HEAD) drainAdd(k);
+  if (add.length === batchOf(k) || k.frames.flags[frame]! & PG_HEAD) drainAdd(k);
 }
 
 function drainAdd(k: Kernel): void {
@@ -96,7 +96,7 @@ function drain(k: Kernel, batch: number[], move: (k: Kernel, frame: number) => v
 
 function enqueue(k: Kernel, batch: number[], frame: number, move: (k: Kernel, frame: number) => void): void {
   batch.push(frame);
-  if (batch.length === BATCH || k.frames.flags[frame]! & PG_HEAD) drain(k, batch, move);
+  if (batch.length === batchOf(k) || k.frames.flags[frame]! & PG_HEAD) drain(k, batch, move);
 }
 
 /** Takes the frame out of every batch: it is about to be freed. */

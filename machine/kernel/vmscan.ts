@@ -212,7 +212,8 @@ function shrinkInactiveList(k: Kernel, group: MemCgroup, lru: number, wanted: nu
   sc.nrScanned += isolated.pages;
   k.nowUs +=
     result.reclaimed * FREED_US + (isolated.pages - result.reclaimed) * KEPT_US + result.unmapped * UNMAPPED_US;
-  if (result.dirty === isolated.pages) wakeupFlusherThreads(k);
+  if (result.dirty === isolated.pages && (!sc.cgroup || k.profile.features.waitsForDirtyOfGroup))
+    wakeupFlusherThreads(k);
   return result.reclaimed;
 }
 
