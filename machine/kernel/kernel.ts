@@ -86,6 +86,8 @@ export class Kernel {
   readonly tasks: Task[] = [];
   readonly thp: HugePageSettings;
   current: Task | null = null;
+  /** lru_gen_in_fault: pages that are made now are in use, to the multi-generational lists. */
+  inFault = false;
   nowUs = 0;
   psi: Psi = newPsi(0);
   hooks: Hooks = {

@@ -65,6 +65,13 @@ export { FAULT_DONE, FAULT_MAJOR, FAULT_OOM, FAULT_RETRY, FAULT_SIGBUS, type Fau
 
 /** handle_mm_fault with what counts it: the access to `page` is repeated by the caller where FAULT_RETRY is set. */
 export function handleMmFault(k: Kernel, task: Task, vma: Vma, page: number, write: boolean): FaultResult {
+  k.inFault = true;
+  const result = countedFault(k, task, vma, page, write);
+  k.inFault = false;
+  return result;
+}
+
+function countedFault(k: Kernel, task: Task, vma: Vma, page: number, write: boolean): FaultResult {
   k.vmstat.pgfault++;
   countMemcg(k, task.group.id, 'pgfault');
   checkSyncRssStat(task);

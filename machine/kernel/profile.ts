@@ -37,7 +37,10 @@ export interface Profile {
 export interface KernelFeatures {
   /** Counts of resident pages kept by the task and added every 64 faults (to 6.1), or one per-CPU counter. */
   readonly splitRssCounting: boolean;
-  /** Multi-generational LRU is the default. */
+  /**
+   * The multi-generational LRU is the default: what a fault makes is active, what is read and read again is not. Which generation reclaim
+   * takes is not modelled: the inactive list stands for the older ones.
+   */
   readonly lruGen: boolean;
   /** A group's dirty cache is waited for before anyone is killed. */
   readonly waitsForDirtyOfGroup: boolean;

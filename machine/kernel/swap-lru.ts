@@ -56,6 +56,7 @@ export function lruvecDel(k: Kernel, frame: number): void {
 /** folio_add_lru: the page waits in a batch of the processor; a huge page goes on its list at once. */
 export function folioAddLru(k: Kernel, frame: number): void {
   const { add } = batches(k);
+  if (k.inFault && k.profile.features.lruGen) k.frames.flags[frame]! |= PG_ACTIVE;
   add.push(frame);
   if (add.length === batchOf(k) || k.frames.flags[frame]! & PG_HEAD) drainAdd(k);
 }
@@ -148,6 +149,8 @@ export function folioMarkAccessed(k: Kernel, frame: number): void {
   const { flags } = k.frames;
   const now = flags[frame]!;
   if (!(now & PG_REFERENCED)) flags[frame] = now | PG_REFERENCED;
+  else if (k.profile.features.lruGen)
+    return; // a use by descriptor counts within the generation
   else if (now & PG_UNEVICTABLE) return;
   else if (!(now & PG_ACTIVE)) {
     if (now & PG_LRU) folioActivate(k, frame);
