@@ -81,7 +81,9 @@ function countedFault(k: Kernel, task: Task, vma: Vma, page: number, write: bool
     k.vmstat.pgfault++;
     countMemcg(k, task.group.id, 'pgfault');
     checkSyncRssStat(task);
-    result = (handlePmd(k, task, vma, page, write) & ~FAULT_RETRY) | FAULT_MAJOR;
+    // Under a mapping's own lock only a fault that has read itself is a major one.
+    const major = k.profile.features.perVmaLock ? result & FAULT_MAJOR : FAULT_MAJOR;
+    result = (handlePmd(k, task, vma, page, write) & ~FAULT_RETRY) | major;
   }
   if (result & (FAULT_SIGBUS | FAULT_OOM)) return result;
   if (result & FAULT_MAJOR) task.majflt++;

@@ -46,12 +46,37 @@ export interface KernelFeatures {
   readonly waitsForDirtyOfGroup: boolean;
   /** PAGEVEC_SIZE: pages that wait in a batch of the processor. */
   readonly folioBatch: number;
+  /** Faults take the lock of their mapping (from 6.4). */
+  readonly perVmaLock: boolean;
+  /** Upper page directories are counted among PageTables. */
+  readonly countsUpperTables: boolean;
 }
 
 const FEATURES: Readonly<Record<string, KernelFeatures>> = {
-  '6.1': { splitRssCounting: true, lruGen: false, waitsForDirtyOfGroup: true, folioBatch: 15 },
-  '6.12': { splitRssCounting: false, lruGen: true, waitsForDirtyOfGroup: false, folioBatch: 31 },
-  '6.18': { splitRssCounting: false, lruGen: true, waitsForDirtyOfGroup: false, folioBatch: 31 },
+  '6.1': {
+    splitRssCounting: true,
+    lruGen: false,
+    waitsForDirtyOfGroup: true,
+    folioBatch: 15,
+    perVmaLock: false,
+    countsUpperTables: false,
+  },
+  '6.12': {
+    splitRssCounting: false,
+    lruGen: true,
+    waitsForDirtyOfGroup: false,
+    folioBatch: 31,
+    perVmaLock: true,
+    countsUpperTables: true,
+  },
+  '6.18': {
+    splitRssCounting: false,
+    lruGen: true,
+    waitsForDirtyOfGroup: false,
+    folioBatch: 31,
+    perVmaLock: true,
+    countsUpperTables: true,
+  },
 };
 const RELEASES: Readonly<Record<string, string>> = { '6.1': '6.1.0', '6.12': '6.12.0', '6.18': '6.18.0' };
 export const KERNELS: readonly string[] = Object.keys(FEATURES);
@@ -88,7 +113,9 @@ export function profileOf(memoryMb: number, kernel: string, processors: number):
   const modern = kernel !== '6.1';
   // As recorded from 464 to 1088 MB; the tables of the later kernels double one power of two later.
   const tables = 192 * 2 ** (modern ? Math.max(Math.min(octave, 1), octave - 1) : octave);
-  const held = structPages + (modern ? 26256 : 28016) + tables;
+  // From 768 to 1023 MB two pages more are left.
+  const odd = modern && memoryMb >= 768 && memoryMb < 1024 ? 2 : 0;
+  const held = structPages + (modern ? 26256 : 28016) + tables - odd;
   const present = memoryMb * PAGES_A_MB - 4129;
   const low = Math.min(present, LOW_MB * PAGES_A_MB);
   const zones: Profile['zones'] =
