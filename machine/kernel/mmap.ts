@@ -33,7 +33,7 @@ export function vmStatAccount(mm: Mm, flags: number, pages: number): void {
   mm.totalVm += pages;
   if ((flags & (VM_EXEC | VM_WRITE | VM_STACK)) === VM_EXEC) mm.execVm += pages;
   else if (flags & VM_STACK) mm.stackVm += pages;
-  else if ((flags & (VM_WRITE | VM_SHARED | VM_STACK)) === VM_WRITE) mm.dataVm += pages;
+  else if (isData(flags)) mm.dataVm += pages;
 }
 
 export interface MmapRequest {
@@ -43,6 +43,15 @@ export interface MmapRequest {
   readonly object: AddressSpace | null;
   readonly pgoff: number;
   readonly name?: string;
+}
+
+/** is_data_mapping. */
+const isData = (flags: number): boolean => (flags & (VM_WRITE | VM_SHARED | VM_STACK)) === VM_WRITE;
+
+/** may_expand_vm: whether the limits of the process leave room for so many pages more. */
+export function mayExpandVm({ mm, rlimits }: Task, flags: number, pages: number): boolean {
+  if (mm.totalVm + pages > Math.floor(rlimits.as / 4096)) return false;
+  return !isData(flags) || mm.dataVm + pages <= Math.floor(rlimits.data / 4096);
 }
 
 /** mmap_region at a fixed place that must be free. */
@@ -55,6 +64,7 @@ export function mmapRegion(k: Kernel, task: Task, request: MmapRequest): Errno {
   if (pages === 0 || (isHuge && start % 512 !== 0)) return 'EINVAL';
   const following = mm.vmas[mm.indexOf(start)];
   if (following && following.start < start + pages) return 'EEXIST';
+  if (!mayExpandVm(task, flags, pages)) return 'ENOMEM';
   if (flags & VM_NORESERVE && k.overcommitMemory === 2) flags &= ~VM_NORESERVE;
   let mapped = object;
   if ((flags & (VM_NORESERVE | VM_SHARED | VM_WRITE | VM_HUGETLB)) === VM_WRITE) {

@@ -4,7 +4,7 @@ import { splitHugePmd } from './huge-memory.ts';
 import type { Kernel, Task } from './kernel.ts';
 import { pteAlloc } from './memory.ts';
 import { VM_ACCOUNT, VM_HUGETLB, VM_LOCKED, Vma } from './mm-types.ts';
-import { chargeVma, doMunmap, type Errno, splitVma, vmaMerge, vmStatAccount } from './mmap.ts';
+import { chargeVma, doMunmap, type Errno, mayExpandVm, splitVma, vmaMerge, vmStatAccount } from './mmap.ts';
 import { vmEnoughMemory } from './overcommit.ts';
 import { accountPageTables } from './page-alloc.ts';
 import { updateHiwaterVm } from './rss.ts';
@@ -35,6 +35,7 @@ export function doMremap(
     return undefined;
   }
   if (start + oldPages > vma.end) return 'EFAULT';
+  if (!mayExpandVm(task, vma.flags, newPages - oldPages)) return 'ENOMEM';
   if (start + oldPages === vma.end) {
     const above = mm.vmas[mm.vmas.indexOf(vma) + 1];
     if (!above || above.start >= start + newPages) return expand(k, task, vma, newPages - oldPages);
