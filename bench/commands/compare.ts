@@ -11,7 +11,7 @@ import { splitAllocators } from '../study/compare/allocator-list.ts';
 import { compare } from '../study/compare/compare.ts';
 import { comparisonText } from '../study/compare/text.ts';
 import { comparisonCsv } from '../study/tables.ts';
-import { loadTask } from './load-task.ts';
+import { describeTask, loadTask } from './load-task.ts';
 
 interface CompareArguments extends MachineArguments, TimeArguments, PictureArguments, BatchArguments {
   allocators: string[];
@@ -46,7 +46,8 @@ export const compareCommand: CommandModule<object, CompareArguments> = {
       compare({
         ...batch,
         load: async (seed) => {
-          const task = await loadTask({ ...argv, allocator: allocators[0]!, seed });
+          const isNeeded = !argv.engine || (record && !events);
+          const task = await (isNeeded ? loadTask : describeTask)({ ...argv, allocator: allocators[0]!, seed });
           events ??= task.events;
           return { ...task, record };
         },

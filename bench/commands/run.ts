@@ -6,6 +6,7 @@ import { type LineSink, openLineSink } from '../../workloads/files/line-sink.ts'
 import { INTERRUPTED, listenForInterrupt } from '../cli/interruption.ts';
 import { startProgress } from '../cli/progress.ts';
 import { type MachineArguments, machineOptions, prepare } from '../cli/run-options.ts';
+import { show } from '../cli/show.ts';
 import {
   checkSiteOptions,
   requireSites,
@@ -14,7 +15,6 @@ import {
   wantsSites,
   writeSites,
 } from '../cli/site-options.ts';
-import { show } from '../cli/show.ts';
 import { type TimeArguments, timeOptions, timing } from '../cli/time-options.ts';
 import { terminalWidth } from '../cli/width.ts';
 import { openMetrics } from '../report/openmetrics.ts';

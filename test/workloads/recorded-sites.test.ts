@@ -238,7 +238,6 @@ int main(int argc, char **argv) {
 `,
       ['-g'],
     );
-    expect(bench.record(['--sites', '--', program]).status).toBe(0);
     const { processes } = bench.record(['--sites', '--', program]);
     const own = processes.map(({ trace }) =>
       stackedEvents(bench.text(trace)).map((event) => `${event.size} ${ownFrames(event, 'family.c')}`),
@@ -252,6 +251,35 @@ int main(int argc, char **argv) {
     expect(own).toContainEqual([again]);
     expect(own).toContainEqual([inherited, parent]);
     expect(own).toContainEqual([inherited, child]);
+  });
+
+  it('are lines of PHP within PHP’s own heap', (context) => {
+    const bench = recordingBench(context);
+    requireTool(context, 'php');
+    writeFileSync(
+      `${bench.folder}/lines.php`,
+      `<?php
+class Shelf {
+  public $kept = [];
+  function put($i) {
+    $this->kept[] = str_repeat('x', 100000 + $i);
+  }
+}
+$shelf = new Shelf;
+for ($i = 0; $i < 50; $i++) $shelf->put($i);
+$last = str_repeat('y', 300000);
+`,
+    );
+    expect(bench.record(['--sites', '-o', 'x.htb', '--', 'php', '-n', 'lines.php']).status).toBe(0);
+    const text = bench.text('x.htb').replace(/^e([mcr]) /gm, '$1 ');
+    const line = (low: number, high: number) =>
+      new Set(
+        stackedEvents(text)
+          .filter(({ size }) => size >= low && size < high)
+          .map((event) => ownFrames(event, 'lines.php')),
+      );
+    expect(line(100_000, 100_100)).toEqual(new Set(['php:5']));
+    expect(line(300_000, 300_100)).toEqual(new Set(['php:10']));
   });
 
   it('are heaptrack’s', (context) => {

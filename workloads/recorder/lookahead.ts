@@ -148,6 +148,7 @@ export function lookAhead(parts: readonly LogPart[], pageBytes: number, sites: R
         const count = r.b >= PAGES_HUGE ? r.b - PAGES_HUGE : r.b;
         if (count === 0) {
           const known = new Uint8Array(32);
+          retire(watched.get(r.address)); // one that went with its request
           watched.set(r.address, {
             allocation: lastAllocation,
             known,

@@ -4,6 +4,7 @@ import { basename } from 'node:path';
 import type { EventBuffer, RecordedFacts } from '../../sim/contract/event.ts';
 import type { Oddities } from '../import/address-trace.ts';
 import { traceOfImage } from './image-trace.ts';
+import { interpreterNote } from './interpreters.ts';
 import type { LogPart } from './log.ts';
 import { allocatorSettings, type ObservationText, summedMappings } from './observation-text.ts';
 import { createSymbolizer, type Symbolizer } from './symbols/symbolizer.ts';
@@ -152,6 +153,8 @@ function traceOf(
     return undefined;
   }
   if (trace.calls === 0 && !isStarted) return undefined;
+  const onSites = session.hasSites ? interpreterNote(command, first) : undefined;
+  if (onSites) notes.add(onSites);
   noteInterpreter(command, image.zend, first, notes);
   return {
     pid: image.pid,
@@ -232,7 +235,7 @@ function noteInterpreter(command: string, zend: string, start: ObservationText |
     pattern.test(name) || (start?.mappings.some((mapping) => pattern.test(basename(mapping.name))) ?? false);
   if (files(/^(lib)?python\d/) && !start?.environment.some((line) => line.startsWith('PYTHONMALLOC='))) {
     notes.add(
-      `${name}: Python's own heap takes arenas from malloc, and its objects are not seen: PYTHONMALLOC=malloc shows them`,
+      `${name}: Python's own heap serves small objects, which are not seen, from arenas: PYTHONMALLOC=malloc shows them`,
     );
   }
   if (files(/^(java|libjvm)/)) notes.add(`${name}: the Java heap is not seen: it does not come from malloc`);

@@ -63,6 +63,7 @@ export interface Session {
   /** Programs that could not be recorded, and why. */
   readonly unrecorded: readonly { readonly path: string; readonly why: string }[];
   readonly library: string;
+  readonly hasSites: boolean;
   /** Whether the mapping is there only for the recorder. */
   readonly isRecorder: (mappingName: string) => boolean;
 }
@@ -100,6 +101,7 @@ export async function recordSession<T>(options: SessionOptions, use: (session: S
       ...kept,
       unrecorded,
       library,
+      hasSites: options.withSites,
       isRecorder,
       logPath: ({ pid, number }) => join(logs, `${pid}.${number}`),
     });
@@ -131,7 +133,7 @@ function ringParent(): string {
   return tmpdir();
 }
 
-type Kept = Omit<Session, 'unrecorded' | 'library' | 'isRecorder' | 'logPath'>;
+type Kept = Omit<Session, 'unrecorded' | 'library' | 'hasSites' | 'isRecorder' | 'logPath'>;
 
 interface Draft {
   programPid: number;

@@ -134,7 +134,6 @@ export function cutTrace(events: EventBuffer, options: CutOptions): EventBuffer 
     else out.malloc(thread, s, size);
   }
 
-  /** Moves the state on by one event, which is copied where it lies in the part. */
   /** What the row has beside its arguments. */
   function annotationOf(row: number): Required<Annotation> {
     const flags = (head[row]! & OP_MARKED) === 0 ? 0 : marks.flags[markOf(marks, row)]!;
@@ -157,6 +156,7 @@ export function cutTrace(events: EventBuffer, options: CutOptions): EventBuffer 
     else (op === OP_REALLOC ? out.realloc : out.erealloc)(thread, s, exactA(events, row));
   }
 
+  /** Moves the state on by one event, which is copied where it lies in the part. */
   function follow(row: number): void {
     const op = head[row]! & OP_MASK;
     const thread = threadId[head[row]! >>> OP_BITS]!;

@@ -11,13 +11,25 @@ export function frameText({ functionName, file, line, module }: Frame): string {
 }
 
 /** A frame's text in parts; `place` is its file with the line, `module` its library or program where no file is known. */
-function partsOf(text: string): { readonly name: string; readonly place: string; readonly module: string } {
+export interface FrameParts {
+  readonly name: string;
+  readonly place: string;
+  readonly module: string;
+}
+
+export function partsOf(text: string): FrameParts {
   const [, name = text, place = ''] = /^(.*) \(([^()]*)\)$/.exec(text) ?? [];
   if (place !== '') return { name, place, module: '' };
   const [, inner = '', library = ''] = /^(.*) \[([^[\]]*)\]$/.exec(text) ?? [];
   if (library !== '') return { name: inner, place: '', module: library };
   const [, bare = ''] = /^(.+)\+0x[0-9a-f]+$/.exec(text) ?? [];
   return { name: text, place: '', module: bare };
+}
+
+/** The file and line of a place; line 0 where it is not known. */
+export function lineOf(place: string): { readonly file: string; readonly line: number } {
+  const [, file = place, line = '0'] = /^(.*):(\d+)$/.exec(place) ?? [];
+  return { file, line: Number(line) };
 }
 
 /** Code that is everybody's: headers of the system, libraries, what was built elsewhere with a relative path. */

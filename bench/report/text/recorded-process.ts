@@ -1,7 +1,7 @@
 import { bytes, columns, count, percent } from '../../../sim/contract/format.ts';
 import type { RecordedProcess, RecordedProcessSample } from '../../run/recorded-process.ts';
 import { escapeLine } from '../escape.ts';
-import type { Palette } from './summary.ts';
+import type { Palette } from './palette.ts';
 
 const SHOWN = 12;
 const CLASSES = ['heap', 'anonymous', 'stack', 'data', 'files', 'recorder'] as const;
@@ -65,7 +65,7 @@ export function recordedProcessLines({ samples, phpHeap }: RecordedProcess, pale
 export function differenceText({ label, inBlocks, difference }: RecordedProcessSample): string {
   const rest = difference - inBlocks;
   return (
-    `of the difference at '${escapeLine(label)}', ${signed(inBlocks)} lie in mappings with the program's blocks, ` +
+    `of the difference at '${escapeLine(label)}', ${signed(inBlocks)} lie in mappings of the program's blocks (with what else lies there), ` +
     `${signed(rest)} changed while the kernel was asked`
   );
 }

@@ -4,7 +4,7 @@ import { type Bytes, type Ns, PAGE_BYTES } from '../../../sim/contract/units.ts'
 import type { Breakdown } from '../../../sim/metrics/sample.ts';
 import type { RunResult } from '../../run/result.ts';
 import { Session, type SessionOptions } from '../../run/session.ts';
-import type { RunTask } from '../parallel/run-task.ts';
+import { eventsOf, type RunTask } from '../parallel/run-task.ts';
 import { type Pasted, paste } from './paste.ts';
 import { applySetting, type Setting, settingName } from './setting.ts';
 
@@ -71,8 +71,9 @@ const upTo = (events: EventBuffer, end: number): EventBuffer =>
 /** Runs one here. */
 export function runTrial(options: SessionOptions, { task, setting }: Trial): RunResult {
   const spec = applySetting(options.spec, setting, options.cpus)!;
-  const session = new Session({ ...options, events: task.events, spec, ...(task.kernel && { kernel: task.kernel }) });
-  session.advance(task.events.length);
+  const events = eventsOf(task);
+  const session = new Session({ ...options, events, spec, ...(task.kernel && { kernel: task.kernel }) });
+  session.advance(events.length);
   session.sample('(end)', session.row);
   return session.result();
 }

@@ -6,11 +6,15 @@ import type { Costs } from '../../../sim/time/costs.ts';
 import type { ReportRun } from '../../report/report-run.ts';
 import type { Mode, Pace } from '../../run/result.ts';
 import { runSession } from '../../run/run-session.ts';
+import { generateEvents } from '../../../workloads/index.ts';
 import { recordRun } from '../record.ts';
 
 /** A whole run as plain data, so that it can be sent to a worker. The columns of `events` are shared, not copied. */
 export interface RunTask {
-  readonly events: EventBuffer;
+  /** May be left out where they are generated: then whoever executes the run generates them. */
+  readonly events?: EventBuffer;
+  /** The events are those of the built-in `workload` with these `parameters`, and of no trace. */
+  readonly generated?: boolean;
   readonly workload: string;
   readonly parameters: Readonly<Record<string, number | string | boolean>>;
   /** As in --allocator. */
@@ -33,7 +37,19 @@ export interface RunTask {
 
 /** Executes one task; what a worker does, and what is done without workers. */
 export async function runTask(task: RunTask, signal?: AbortSignal): Promise<ReportRun> {
-  const { allocator, record, ...rest } = task;
-  const options = { ...rest, spec: parseAllocator(allocator, task.cpus), ...(signal && { signal }) };
+  const { allocator, record, generated: _, events = eventsOf(task), ...rest } = task;
+  const options = { ...rest, events, spec: parseAllocator(allocator, task.cpus), ...(signal && { signal }) };
   return record ? recordRun(options) : { result: await runSession(options) };
+}
+
+/** Of a task that came without them. */
+export function eventsOf({
+  workload,
+  parameters,
+  events,
+  generated,
+}: Pick<RunTask, 'workload' | 'parameters' | 'events' | 'generated'>): EventBuffer {
+  if (events) return events;
+  if (!generated) throw new Error(`${workload}: a task without events, and none that can be generated`);
+  return generateEvents(workload, parameters);
 }

@@ -3,7 +3,7 @@ import type { Bytes, Ns } from '../../../sim/contract/units.ts';
 import type { Mode, Pace, RunResult } from '../../run/result.ts';
 import { orFinished } from '../parallel/finished.ts';
 import { type RunAllOptions, runAll } from '../parallel/run-all.ts';
-import type { RunTask } from '../parallel/run-task.ts';
+import { eventsOf, type RunTask } from '../parallel/run-task.ts';
 import {
   type Demand,
   demandOfRuns,
@@ -101,7 +101,7 @@ export async function plan(options: PlanOptions): Promise<PlanResult> {
         (task): RunTask => ({
           ...task,
           allocator,
-          sampleEvery: task.sampleEvery || Math.max(1, Math.ceil(task.events.length / SAMPLES)),
+          sampleEvery: task.sampleEvery || Math.max(1, Math.ceil(eventsOf(task).length / SAMPLES)),
         }),
       ),
     ),

@@ -1,6 +1,6 @@
-import { createSymbolizer } from '../../../workloads/recorder/symbols/symbolizer.ts';
 import { traceOfImage } from '../../../workloads/recorder/image-trace.ts';
 import { LOG } from '../../../workloads/recorder/log.ts';
+import { createSymbolizer } from '../../../workloads/recorder/symbols/symbolizer.ts';
 import { formatTrace } from '../../../workloads/trace/writer.ts';
 import { type Area, defineArea } from '../area.ts';
 import { mutated } from '../mutation.ts';

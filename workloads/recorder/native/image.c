@@ -153,6 +153,8 @@ static uint64_t low_of(const struct image *m, uint64_t index)
 /* Whether it is the word of this lap. */
 static int is_complete(uint64_t low, uint64_t index) { return !(low & LOW_LAP) == !!(index & RING_SLOTS); }
 
+int has_news(const struct image *m) { return is_complete(low_of(m, m->next), m->next); }
+
 static void take(struct image *m, const struct slot *s, uint64_t low)
 {
 	unsigned op = low >> LOW_OP_SHIFT & 63;
@@ -167,7 +169,8 @@ static void take(struct image *m, const struct slot *s, uint64_t low)
 	uint32_t thread = s->high & ((1u << THREAD_BITS) - 1);
 	if (op == OP_SITE) address = m->last_address; /* it has none, and should not make the next one's step longer */
 	put_record(m, op, extended, thread, now, address, first, second);
-	if (op <= OP_FREE || (op >= OP_RESIDENT && op <= OP_EFREE)) note_blocks(m, op, address * 8, size_in(op, value, extended, first, second), second);
+	if (op == OP_WATCHED) watch(m, address * 8, first);
+	else if (op <= OP_FREE || (op >= OP_RESIDENT && op <= OP_EFREE)) note_blocks(m, op, address * 8, size_in(op, value, extended, first, second), second);
 	m->events++;
 	m->next += extended ? 2 : 1;
 }

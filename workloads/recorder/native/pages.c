@@ -82,6 +82,17 @@ static void log_pages(enum op op, const void *p, size_t size)
 	if (fd >= 0) close(fd);
 }
 
+void log_inherited_blocks(void)
+{
+	for (unsigned row = 0; watched_count > 0 && row < ROWS; row++) {
+		if (!big_filter[row]) continue;
+		for (int i = 0; i < 8; i++) {
+			uintptr_t p = atomic_load_explicit(&watched[row][i], memory_order_relaxed);
+			if (p) log_extended(OP_WATCHED, (const void *)p, size_of[row][i], 0);
+		}
+	}
+}
+
 int has_big_blocks(void) { return watched_count > 0; }
 
 void big_allocated(const void *p, size_t size)

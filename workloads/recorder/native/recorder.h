@@ -144,6 +144,7 @@ void big_allocated_by_zend(const void *p, size_t size);
 /* All that big_allocated_by_zend was told of. */
 void big_freed_by_request(void);
 int has_big_blocks(void);
+void log_inherited_blocks(void);
 extern uint64_t spent_ticks; /* on looking, by this process */
 extern unsigned char big_filter[4096];
 static inline unsigned big_hash(const void *p) { return (unsigned)(((uintptr_t)p >> 4) * 0x9e3779b97f4a7c15ull >> 52); }

@@ -187,6 +187,7 @@ int start_recording(void)
 	if (!never && !map_ring()) never = 1;
 	if (!inherited) madvise(&wiped_by_fork, sizeof wiped_by_fork, MADV_WIPEONFORK);
 	atomic_store(&in_process.state, never ? OFF : ON);
+	if (inherited && !never) log_inherited_blocks();
 	errno = saved;
 	return !never;
 }

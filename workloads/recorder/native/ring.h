@@ -68,6 +68,7 @@ enum op {
 	/* What PHP says of its heap: address 8: before the request's end; extended: memory_get_usage(), memory_get_usage(true) */
 	OP_ZEND_USAGE = 40,
 	OP_ZEND_LIMIT = 42, /* zend_set_memory_limit(); extended: bytes */
+	OP_WATCHED = 34,  /* of a fork's child: a block that it has inherited, whose pages are looked at; extended: size */
 	OP_ZEND_PEAK = 41 /* directly behind it, extended: memory_get_peak_usage(), memory_get_peak_usage(true) */
 };
 
