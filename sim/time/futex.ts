@@ -26,6 +26,12 @@ const SEES_FREE = 14;
 const MAX_SPIN = 600;
 
 /**
+ * Lines of a sleeper that FUTEX_WAKE takes from it under the bucket's lock: its futex_q (two), and in its task_struct the count of users and the
+ * place in the wake queue (futex_wake_mark(), wake_q_add_safe(); kernel/futex/waitwake.c, kernel/sched/core.c).
+ */
+const LINES_OF_SLEEPER = 4;
+
+/**
  * glibc's low-level lock, and jemalloc's mutex above it.
  *
  *   word    0 free, 1 taken, 2 taken and maybe waited for
@@ -181,10 +187,11 @@ export function createFutexes(time: VirtualTime, table: LockTable, scheduler: ()
     const p = processor[t]!;
     bucket.owner = t;
     stage[t] = works;
-    // The waiter reads the word, and links itself behind the last sleeper; the waker unlinks the first from the second.
+    // The waiter reads the word, and links itself behind the last sleeper; the waker takes the first away from the second.
+    const first = bucket.firstSleeper;
     let list = 0;
     if (works === LOOKS) list = lineOf(bucket.lastSleeper, p);
-    else if (bucket.firstSleeper >= 0) list = lineOf(bucket.firstSleeper, p) + lineOf(next[bucket.firstSleeper]!, p);
+    else if (first >= 0) list = LINES_OF_SLEEPER * lineOf(first, p) + lineOf(next[first]!, p);
     const word = works === LOOKS && lineAt[id]! >= 0 ? transferNs(lineAt[id]!, p) : 0;
     clocks[t] = at + word + list + (works === LOOKS ? waitWorkNs : wakeWorkNs);
   }
