@@ -60,14 +60,12 @@ export interface Futexes {
 
 export function createFutexes(time: VirtualTime, table: LockTable, scheduler: () => Scheduler): Futexes {
   const { threads, clocks, processor, running, inKernel, kernelNs, costs, topology, cpus } = time;
-  const { syscallNs, spinLimitNs, futexWakeNs } = costs;
+  const { spinLimitNs, futexWakeNs, futexWakeWorkNs } = costs;
   const { transferNs } = topology;
   const { owner, isMarked, lineAt, locks } = table;
   const pauseNs = spinLimitNs / MAX_SPIN;
   // A FUTEX_WAKE that wakes nobody finds the bucket and goes: what a FUTEX_WAIT that fails takes longer is done under the bucket's lock.
   const waitWorkNs = Math.max(0, costs.futexWaitNs - costs.futexWakeNs);
-  // What a FUTEX_WAKE does there is not known apart: as much as it does beyond the way in and out.
-  const wakeWorkNs = Math.max(0, costs.futexWakeNs - syscallNs);
   const stage = new Uint8Array(threads);
   const stageLock = new Int32Array(threads);
   const kernelFrom = new Float64Array(threads);
@@ -163,6 +161,7 @@ export function createFutexes(time: VirtualTime, table: LockTable, scheduler: ()
       return;
     }
     stage[t] = queues;
+    fetch(bucket, processor[t]!, clocks[t]!); // it writes itself behind the last one, into the lock (xchg_tail())
     clocks[t] = Infinity;
     next[t] = -1;
     if (bucket.last < 0) bucket.first = t;
@@ -193,7 +192,7 @@ export function createFutexes(time: VirtualTime, table: LockTable, scheduler: ()
     if (works === LOOKS) list = lineOf(bucket.lastSleeper, p);
     else if (first >= 0) list = LINES_OF_SLEEPER * lineOf(first, p) + lineOf(next[first]!, p);
     const word = works === LOOKS && lineAt[id]! >= 0 ? transferNs(lineAt[id]!, p) : 0;
-    clocks[t] = at + word + list + (works === LOOKS ? waitWorkNs : wakeWorkNs);
+    clocks[t] = at + word + list + (works === LOOKS ? waitWorkNs : futexWakeWorkNs);
   }
 
   /**
@@ -293,7 +292,6 @@ export function createFutexes(time: VirtualTime, table: LockTable, scheduler: ()
           comeToBucket(t, id, QUEUES_TO_WAKE, WAKES);
           break;
         }
-        clocks[t]! += wakeWorkNs;
         stage[t] = RETURNS;
         break;
       case WAKES:
@@ -325,7 +323,7 @@ export function createFutexes(time: VirtualTime, table: LockTable, scheduler: ()
   function wake(t: ThreadSlot, id: LockId): void {
     locks[id]!.futexWakes++;
     stageLock[t] = id;
-    enterKernel(t, syscallNs);
+    enterKernel(t, futexWakeNs);
     stage[t] = ENTERS_TO_WAKE;
   }
 
