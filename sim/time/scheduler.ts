@@ -138,7 +138,8 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
   function armTick(p: number, at: Ns): void {
     if (hasTick[p] === 1) return;
     hasTick[p] = 1;
-    const due = (Math.floor((at - tickPhase) / tickNs) + 1) * tickNs + tickPhase;
+    let due = (Math.floor((at - tickPhase) / tickNs) + 1) * tickNs + tickPhase;
+    if (due <= at) due += tickNs; // at a tick itself, by rounding
     timers.add(due, threads + p);
     bound(due);
   }
