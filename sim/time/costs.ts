@@ -78,6 +78,7 @@ export interface Costs {
  * chunks, filling of cleared pages, rousing of processors, what comes over with a lock, interrupts) are given here in the
  * first's terms, by the ratio of those that were measured both times: locks, system calls, futex calls and faults, 0.55. mprotect: a
  * quarter more than then, which is what it takes longer on a heap that is used. pthread_create, the spread, and jemalloc's calls beside glibc's (0.70 of them) were measured later.
+ * malloc's share of a pair of calls (0.46), a thread's begin of its life (0.205), and what FUTEX_WAKE does under its bucket's lock: measured later still.
  * What a further target of a shoot-down costs no machine with two processors can tell: a broadcast to 79 others took 93 us on KVM with x2APIC
  * clusters where one interrupt took 2.5 (commit 4180bf1b655a).
  *
@@ -155,8 +156,8 @@ const VIRTUAL_MACHINE: Costs = {
  * lmbench's lat_pagefault and in will-it-scale's page_fault1 on x86 servers since 2017; system call entry 70 to 100 ns
  * with the mitigations on; a remote TLB flush under 1 us (Amit, "Optimizing the TLB shootdown algorithm", ATC 2017);
  * wake-up of an idle core 1.5 to 3 us (schbench, perf bench futex); a FUTEX_WAIT that fails 0.64 us (perf bench futex hash, 1.57 M calls a second
- * for each of 112 threads on Skylake: commit a734d9fca84e); a thread made and joined 9 us on Skylake (lemire.me, "Cost of a thread in C++ under
- * Linux", 2020); a shoot-down 6 us with 16 cores (Kumar et al., "Latr: Lazy Translation Coherence", ASPLOS 2018): 0.37 us a further target.
+ * for each of 112 threads on Skylake: commit a734d9fca84e), and a FUTEX_WAKE as much less as in the virtual machine; a thread made and joined 9 us on Skylake (lemire.me, "Cost of a thread in C++ under
+ * Linux", 2020), divided into its parts as there; a shoot-down 6 us with 16 cores (Kumar et al., "Latr: Lazy Translation Coherence", ASPLOS 2018): 0.37 us a further target.
  */
 const BARE_METAL: Costs = {
   ...VIRTUAL_MACHINE,
@@ -216,7 +217,15 @@ export function parseCosts(text: string, file: string): Costs {
     throw new UserError(`${file}: no price list: ${(error as Error).message}`);
   }
   if (!isRecord(data)) throw new UserError(`${file}: no price list: expected a JSON object`);
-  const { base = DEFAULT_PROFILE, operations = {}, comment: _, measured: _m, unmeasured: _u, topology, ...prices } = data;
+  const {
+    base = DEFAULT_PROFILE,
+    operations = {},
+    comment: _,
+    measured: _m,
+    unmeasured: _u,
+    topology,
+    ...prices
+  } = data;
   const below = COST_PROFILES[String(base)];
   if (!below) {
     throw new UserError(`${file}: base: found '${base}', expected one of ${Object.keys(COST_PROFILES).join(', ')}`);
@@ -250,7 +259,8 @@ function parseTopology(found: unknown, file: string): MeasuredTopology {
 
 function checkPrices(found: Record<string, unknown>, known: object, file: string, prefix: string): void {
   for (const [name, price] of Object.entries(found)) {
-    if (!(name in known) || name === 'operations' || name === 'topology') throw new UserError(`${file}: unknown price '${prefix}${name}'`);
+    if (!(name in known) || name === 'operations' || name === 'topology')
+      throw new UserError(`${file}: unknown price '${prefix}${name}'`);
     if (typeof price !== 'number' || !Number.isFinite(price) || price < 0) {
       throw new UserError(`${file}: ${prefix}${name}: found ${JSON.stringify(price)}, expected a number from 0`);
     }

@@ -130,9 +130,7 @@ export function createLockTable(time: VirtualTime): LockTable {
     if (lineBefore[id] === p && at < arrives) return at; // it is asked for, and still here
     const asked = Math.max(at, arrives);
     const transfer = transferNs(from, p);
-    const done = isKept(id, from, asked - transfer)
-      ? asked + Math.max(transfer, lineKeepNs)
-      : asked + transfer;
+    const done = isKept(id, from, asked - transfer) ? asked + Math.max(transfer, lineKeepNs) : asked + transfer;
     lineBefore[id] = from;
     lineAt[id] = p;
     lineFreeAt[id] = done;

@@ -914,7 +914,9 @@ static int preloaded(void)
 	double t;
 	if (!mallctl) return 3;
 	TYPICAL(t, 100000, , for (int i = 0; i < 100000; i++) { sink = malloc(48); free(sink); });
-	printf("{\n  \"jemallocPairNs\": %.4g\n}\n", t);
+	printf("{\n  \"jemallocPairNs\": %.4g", t);
+	report("jemallocShare", malloc_share());
+	printf("\n}\n");
 	return 0;
 }
 
