@@ -78,7 +78,8 @@ export interface Scheduler {
 
 /** `resumed`: a thread has its processor back, from a time on. */
 export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: Ns) => void): Scheduler {
-  const { threads, cpus, clocks, debts, processor, running, inKernel, limit, horizon, timeline, costs } = time;
+  const { threads, cpus, clocks, debts, processor, running, inKernel, spinsInKernel, limit, horizon, timeline, costs } =
+    time;
   const { contextSwitchNs, wakeLatencyNs, wakeIdleNs, wakeThreadNs, syscallNs } = costs;
   const fair = createFairClass(time.version, threads, cpus);
   const { queued } = fair;
@@ -176,8 +177,10 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
   /** resched_curr(): in the kernel a thread keeps its processor until it leaves it. */
   function reschedule(p: number, at: Ns): void {
     const t = running[p]!;
-    if (inKernel[t] === 1) mustLeave[p] = 1;
-    else preempt(p, Math.max(at, ranFrom[t]!));
+    if (inKernel[t] === 1) {
+      mustLeave[p] = 1;
+      if (spinsInKernel[t] === 1) setClock(t, Math.max(at, ranFrom[t]!)); // need_resched()
+    } else preempt(p, Math.max(at, ranFrom[t]!));
   }
 
   function preempt(p: number, at: Ns): void {

@@ -42,13 +42,13 @@ const wall: Measure = async (...what) => (await run(...what)).summary.virtualNs;
 const busy: Measure = async (...what) => (await run(...what)).concurrency!.processors!.busyNs;
 
 /**
- * Busy time of lives late in the run: for five seconds, as it is published, larson has some hundred of them. In the first one the blocks are those that the
+ * Busy time of a life late in the run: for five seconds, as it is published, larson has some hundred of them. In the first one the blocks are those that the
  * main thread has made, so that all threads free into its arena; up to the fourth every life has an arena of jemalloc's to itself, which has no pages yet.
  */
 const lateLives: Measure = async (workload, allocator, cpus) => {
   const lives = async (rounds: number) =>
     (await run(`${workload},rounds=${rounds}`, allocator, cpus, 'first')).concurrency!.processors!.busyNs;
-  return (await lives(7)) - (await lives(5));
+  return (await lives(6)) - (await lives(5));
 };
 
 const MIMALLOC = 'github.com/microsoft/mimalloc, doc/bench-2021';
@@ -84,12 +84,18 @@ async function futexRate(threads: number): Promise<number> {
 }
 
 export const PUBLISHED: readonly Published[] = [
-  ...[32, 72].map((cpus) => ({
+  ...(
+    [
+      [32, 500],
+      [72, 300],
+    ] as const
+  ).map(([cpus, blocks]) => ({
     what: `larsonN, ${cpus} threads, lives of 100 times the table: processor time under glibc, of that under jemalloc`,
     range: [1.2, 1.7] as const,
     unit: 'times',
     source: MIMALLOC,
-    measure: () => ratio(lateLives, `larson:threads=${cpus},blocks=100,replacements=10000,warmup=4`, cpus),
+    measure: () =>
+      ratio(lateLives, `larson:threads=${cpus},blocks=${blocks},replacements=${100 * blocks},warmup=4`, cpus),
   })),
   ...[32, 72].map((cpus) => ({
     what: `xmalloc-testN, ${cpus} threads and as many: time for so many blocks under glibc, of that under jemalloc`,
