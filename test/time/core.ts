@@ -88,7 +88,7 @@ export function playCore(scripts: readonly (readonly Step[])[], options: CoreOpt
       else if (kind === 'unwrite') time.log.append(t, RELEASE | (mmapLock << KIND_BITS), 0);
       else if (kind === 'read') time.log.append(t, DOWN_READ | (mmapLock << KIND_BITS), 0);
       else if (kind === 'unread') time.log.append(t, UP_READ | (mmapLock << KIND_BITS), 0);
-      else time.log.append(t, MARK | ((names.push(what ?? '') - 1) << KIND_BITS), 0);
+      else time.log.append(t, MARK | ((names.push(String(what ?? '')) - 1) << KIND_BITS), 0);
     }
   });
   for (let p = scheduler.turn(); p >= 0; p = scheduler.turn()) {
