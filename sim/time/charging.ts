@@ -62,8 +62,6 @@ export function createCharging({ time, operations, onFaults }: ChargingOptions):
   // The counters are never emptied: what was counted since the last time is the difference of two sums of products,
   // which takes no branch and no store for each counter. Whole numbers times prices stay exact enough in doubles.
   function settle(t: ThreadSlot): void {
-    const isFresh = operations[OP_FAULTS] !== settled[FAULTS] && operations[OP_BYTES_CLEARED] !== settled[CLEARED];
-    if (isFresh) spend(t, freshNs());
     // In pairs: each addition waits for the one before it, and a chain of twenty would take longer than all else here.
     const own =
       operations[0]! * prices[0]! +
@@ -80,6 +78,7 @@ export function createCharging({ time, operations, onFaults }: ChargingOptions):
       draws[t] = draw;
       spend(t, (own - settled[OWN]!) * factors[draw]!);
       settled[OWN] = own;
+      if (operations[OP_BYTES_CLEARED] !== settled[CLEARED]) spend(t, freshNs());
       settled[COPIED] = operations[OP_BYTES_COPIED]!;
       settled[CLEARED] = operations[OP_BYTES_CLEARED]!;
     }
