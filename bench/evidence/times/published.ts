@@ -42,14 +42,18 @@ const wall: Measure = async (...what) => (await run(...what)).summary.virtualNs;
 const busy: Measure = async (...what) => (await run(...what)).concurrency!.processors!.busyNs;
 
 /**
- * Busy time of a life late in the run: for five seconds, as it is published, larson has some hundred of them. In the first one the blocks are those that the
- * main thread has made, so that all threads free into its arena; up to the fourth every life has an arena of jemalloc's to itself, which has no pages yet.
+ * Busy time that further replacements in the lives of larson's threads take. The originals run for five seconds; beginnings (tables that the main thread has filled, arenas
+ * that are new, caches that are empty) are nothing in them, and most of a short run.
  */
-const lateLives: Measure = async (workload, allocator, cpus) => {
-  const lives = async (rounds: number) =>
-    (await run(`${workload},rounds=${rounds}`, allocator, cpus, 'first')).concurrency!.processors!.busyNs;
-  return (await lives(6)) - (await lives(5));
+const laterReplacements: Measure = async (workload, allocator, cpus) => {
+  const busyNs = async (replacements: number) =>
+    (await run(`${workload},replacements=${replacements}`, allocator, cpus, 'first')).concurrency!.processors!.busyNs;
+  return (await busyNs(20_000)) - (await busyNs(10_000));
 };
+
+/** Time that further batches of xmalloc-test take. */
+const laterBatches: Measure = async (workload, allocator, cpus) =>
+  (await wall(`${workload},batches=12`, allocator, cpus)) - (await wall(`${workload},batches=6`, allocator, cpus));
 
 const MIMALLOC = 'github.com/microsoft/mimalloc, doc/bench-2021';
 /** What glibc took of what jemalloc took on the two machines there, 2x18 cores of Cascade Lake and 16 of Zen 3. */
@@ -84,25 +88,19 @@ async function futexRate(threads: number): Promise<number> {
 }
 
 export const PUBLISHED: readonly Published[] = [
-  ...(
-    [
-      [32, 500],
-      [72, 300],
-    ] as const
-  ).map(([cpus, blocks]) => ({
-    what: `larsonN, ${cpus} threads, lives of 100 times the table: processor time under glibc, of that under jemalloc`,
+  ...[32, 72].map((cpus) => ({
+    what: `larsonN, ${cpus} threads, further replacements: processor time under glibc, of that under jemalloc`,
     range: [1.2, 1.7] as const,
     unit: 'times',
     source: MIMALLOC,
-    measure: () =>
-      ratio(lateLives, `larson:threads=${cpus},blocks=${blocks},replacements=${100 * blocks},warmup=4`, cpus),
+    measure: () => ratio(laterReplacements, `larson:threads=${cpus},blocks=500,rounds=2,warmup=4`, cpus),
   })),
   ...[32, 72].map((cpus) => ({
     what: `xmalloc-testN, ${cpus} threads and as many: time for so many blocks under glibc, of that under jemalloc`,
     range: [0.3, 0.8] as const,
     unit: 'times',
     source: MIMALLOC,
-    measure: () => ratio(wall, `xmalloc-test:pairs=${cpus},batch=4096,batches=6,queue=2`, cpus),
+    measure: () => ratio(laterBatches, `xmalloc-test:pairs=${cpus},batch=4096,queue=2`, cpus),
   })),
   {
     what: 'alloc-test1: the same',
