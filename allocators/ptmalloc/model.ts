@@ -10,6 +10,7 @@ import { createCheck } from './check.ts';
 import * as chunk from './chunk.ts';
 import * as places from './context.ts';
 import { createContext } from './context.ts';
+import { createDecidingState } from './deciding-state.ts';
 import { createFree } from './free.ts';
 import { createFreeStale } from './free-stale.ts';
 import * as heapLayout from './heap.ts';
@@ -344,6 +345,7 @@ export function createGlibc(machine: Machine, version: string, given: OptionValu
       top_pad: doubles[TOP_PAD]!,
       no_dyn_threshold: ints[NO_DYN_THRESHOLD]!,
     }),
+    decidingState: createDecidingState(context, heaps, systemMalloc, walking),
     stats: createStats(context, heaps),
     walk: walking.walk,
     areas: walking.areas,

@@ -101,6 +101,12 @@ export interface Allocator {
    * (`mmap_threshold`). Cheap: asked before and after single events.
    */
   tunables?(): Readonly<Record<string, number>>;
+  /**
+   * Feeds whatever decides what the allocator will do and place from now on, and nothing else: two heaps that feed the same words,
+   * on kernels with the same mappings and pages, answer every further call alike. False where the heap is not at rest in that sense,
+   * or time decides; then what was fed says nothing.
+   */
+  decidingState?(sink: WordSink): boolean;
   /** Verifies every invariant, or throws an InvariantError that names the structure and the place. */
   check(): void;
   /** What of the real allocator this model, with these options, leaves out; shown in the report. */
@@ -115,6 +121,8 @@ export interface RequestAllocator extends Allocator {
   /** gc_mem_caches(), where there is one (PHP 7 and 8): returns the bytes that it has freed. */
   gcMemCaches?(t: ThreadSlot): Bytes;
 }
+
+export type WordSink = (word: number) => void;
 
 export interface AllocatorStats {
   readonly [name: string]:

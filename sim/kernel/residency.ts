@@ -221,6 +221,12 @@ export function createResidency(
     residentPeakPages: (): Pages => counters[RESIDENT_PEAK]!,
     lazilyFreedPages: (): Pages => counters[LAZY_PAGES]!,
     hugePages: () => counters[HUGE_MAPPED]!,
+    /** By 2 MiB of the address space, 1 where a huge page is in place. */
+    hugeMap: (): Uint8Array => huge,
+    /** The peak is that of what comes from here on. */
+    restartPeak: (): void => {
+      counters[RESIDENT_PEAK] = counters[RESIDENT_PAGES]!;
+    },
     faults: () => counters[FAULTS]!,
     hugeFaults: () => counters[HUGE_FAULTS]!,
   };
