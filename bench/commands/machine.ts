@@ -5,6 +5,7 @@ import { builtInMachine, MACHINE_SCENARIOS } from '../../machine/scenarios/index
 import { machineDigest } from '../../machine/views/digest.ts';
 import { UserError } from '../../sim/contract/assert.ts';
 import { writeWhole } from '../../workloads/files/line-sink.ts';
+import { loadMachinePrograms } from '../cli/machine-programs.ts';
 
 interface MachineArguments {
   script: string;
@@ -26,8 +27,10 @@ export const machineCommand: CommandModule<object, MachineArguments> = {
         type: 'string',
         describe: 'JSON lines of every step and sample, to FILE or - (then nothing else)',
       }) as unknown as Argv<MachineArguments>,
-  handler: ({ script, output }) => {
-    const run = runMachineScript(textOf(script), { name: script === '-' || script === '' ? 'standard input' : script });
+  handler: async ({ script, output }) => {
+    const name = script === '-' || script === '' ? 'standard input' : script;
+    const text = textOf(script);
+    const run = runMachineScript(text, { name, program: await loadMachinePrograms(text, name) });
     if (output !== undefined) writeWhole(output, `${run.lines.map((line) => JSON.stringify(line)).join('\n')}\n`);
     if (output !== '-') process.stdout.write(machineDigest(run));
   },

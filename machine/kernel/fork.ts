@@ -64,6 +64,7 @@ export function dupMm(k: Kernel, parent: Task, child: Task): boolean {
 
 function copyPageRange(k: Kernel, child: Task, vma: Vma, copy: Vma): void {
   const { mm } = copy;
+  vma.mm.tlb?.flush(vma.start, vma.end);
   vma.mm.eachPmd(vma.start, vma.end, (key, pmd) => {
     if (pmd.huge !== 0) {
       mm.addPmd(key * 512).huge = copyHugePmd(k, pmd, mm);

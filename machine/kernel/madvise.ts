@@ -103,6 +103,7 @@ function madviseVma(k: Kernel, task: Task, vma: Vma, start: number, end: number,
 function madviseFree(k: Kernel, vma: Vma, start: number, end: number): void {
   lruAddDrain(k);
   updateHiwaterRss(vma.mm);
+  vma.mm.tlb?.flush(start, end);
   vma.mm.eachPmd(start, end, (key, pmd) => {
     const from = Math.max(start, key * 512) - key * 512;
     const to = Math.min(end, key * 512 + 512) - key * 512;
@@ -176,6 +177,7 @@ export function unmapMappingRange(
 /** madvise_cold_or_pageout_pte_range. */
 function coldOrPageout(k: Kernel, vma: Vma, start: number, end: number, pageout: boolean): void {
   lruAddDrain(k);
+  vma.mm.tlb?.flush(start, end);
   const victims: number[] = [];
   vma.mm.eachPmd(start, end, (key, pmd) => {
     const from = Math.max(start, key * 512) - key * 512;

@@ -267,6 +267,7 @@ export function zapPageRange(k: Kernel, task: Task, vma: Vma, start: number, end
   const { mm } = vma;
   lruAddDrain(k);
   updateHiwaterRss(mm);
+  mm.tlb?.flush(start, end);
   const rss: [number, number, number, number] = [0, 0, 0, 0];
   mm.eachPmd(start, end, (key, pmd) => {
     const first = key * 512;

@@ -193,6 +193,12 @@ const PMD_PAGES = 512;
 const PUD_PAGES = 512 * 512;
 const PGD_PAGES = 512 * 512 * 512;
 
+/** What a program remembers of its page table, as a processor's TLB does; the kernel takes it back. */
+export interface Tlb {
+  /** flush_tlb_range: entries of pages [start, end) have been taken away, or must be told of the next use. */
+  flush(start: number, end: number): void;
+}
+
 /** mm_struct: one address space. Page numbers are of 4 KiB and may exceed 2^32, so they are divided, never shifted. */
 export class Mm {
   /** In order of addresses. */
@@ -218,6 +224,7 @@ export class Mm {
   /** Of tablePages and upper directories, what accountPageTables has seen. */
   accountedTables = 0;
   accountedUpper = 0;
+  tlb: Tlb | null = null;
   /** Where khugepaged has got to. */
   onKhugepagedList = false;
 

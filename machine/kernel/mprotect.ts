@@ -47,6 +47,7 @@ export function covered(vmas: readonly Vma[], start: number, end: number): boole
 
 /** change_protection: entries get what the mapping allows now. */
 function changeProtection(k: Kernel, vma: Vma): void {
+  vma.mm.tlb?.flush(vma.start, vma.end);
   vma.mm.eachPmd(vma.start, vma.end, (key, pmd) => {
     const from = Math.max(vma.start, key * 512) - key * 512;
     const to = Math.min(vma.end, key * 512 + 512) - key * 512;

@@ -104,6 +104,7 @@ function moveVma(
 /** move_page_tables: whole tables move as they are where both sides allow it. */
 function movePageTables(k: Kernel, task: Task, start: number, to: number, pages: number): void {
   const { mm } = task;
+  mm.tlb?.flush(start, start + pages);
   mm.eachPmd(start, start + pages, (key, pmd) => {
     const first = key * 512;
     const from = Math.max(start, first);

@@ -7,6 +7,8 @@ export interface Syntax {
   readonly words: readonly Word[];
   /** Words that may follow in any order: flags, and `key=` followed by a size. */
   readonly options?: readonly string[];
+  /** Words that may follow in any order, each with one after it. */
+  readonly pairs?: readonly string[];
   /** Any number of further words are taken. */
   readonly rest?: boolean;
 }
@@ -35,6 +37,7 @@ export const PROCESS_COMMANDS: Readonly<Record<string, Syntax>> = {
   brk: { words: ['size'] },
   madvise: { words: ['name', 'size', 'size', 'advice'] },
   fork: { words: ['name'] },
+  run: { words: ['word'], pairs: ['under', 'until'] },
   exit: { words: [], rest: true },
   read: { words: ['path', 'size', 'size'] },
   write: { words: ['path', 'size', 'size'], options: ['sync'] },

@@ -50,9 +50,7 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
     for (const name of words) {
       const task = startWorker(run.k, run.image, name);
       run.k.current = null;
-      const existing = run.process(name);
-      if (existing) Object.assign(existing, { task, alive: true, busy: undefined });
-      else run.processes.push({ name, task, alive: true, busy: undefined });
+      run.enter(name, task, undefined);
     }
     ok(run, command);
   },

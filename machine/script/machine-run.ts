@@ -1,8 +1,10 @@
+import { UserError } from '../../sim/contract/assert.ts';
 import { bootKernel } from '../kernel/boot.ts';
 import type { Kernel, Task } from '../kernel/kernel.ts';
 import type { MemCgroup } from '../kernel/mem-cgroup.ts';
 import { exitTask, reapMemory } from '../kernel/process.ts';
 import { registerShrinker } from '../kernel/shrink-slab.ts';
+import type { Heap, HeapProgram } from '../heap/heap.ts';
 import { FileSystem } from './files.ts';
 import type { MachineSettings } from './parse.ts';
 import { bootImage, type Image } from './worker-image.ts';
@@ -18,6 +20,8 @@ export interface MachineRunOptions {
   readonly name?: string;
   /** Overrides what the script's first line says. */
   readonly machine?: Partial<MachineSettings>;
+  /** What `run WORKLOAD under ALLOCATOR` replays; without it such commands are refused. */
+  readonly program?: (workload: string, allocator: string) => HeapProgram;
   /** Called with each line as it is made. */
   readonly onLine?: (line: MachineLine) => void;
 }
@@ -29,6 +33,8 @@ export interface ScriptProcess {
   alive: boolean;
   /** A background command that is not collected, and how it goes on. */
   busy: BackgroundCommand | undefined;
+  /** What it runs. */
+  heap?: Heap | undefined;
 }
 
 /** A command that runs in the background: a generator that yields whenever the process sleeps until a time. */
@@ -50,6 +56,18 @@ export interface Answer {
   readonly minflt: number;
   readonly majflt: number;
   readonly us: number;
+  readonly heap?: HeapFigures;
+}
+
+/** Of a process that runs a workload: events done and in all, its faults, and its memory in kB. */
+export interface HeapFigures {
+  readonly events: number;
+  readonly of: number;
+  readonly faults: number;
+  readonly rss_kb: number;
+  readonly vsz_kb: number;
+  /** Allocations that returned NULL. */
+  readonly failed?: number;
 }
 
 /** A machine while its script runs, and after. */
@@ -66,6 +84,12 @@ export class MachineRun {
   step = 0;
   refresh = true;
   toolsRan = false;
+  /** What `run` replays, by its words. */
+  program: (workload: string, allocator: string) => HeapProgram = () => {
+    throw new UserError('run: this machine has no workloads');
+  };
+  /** Processes that run a workload at some time: a fork takes its parent's heap along for them. */
+  readonly runners = new Set<string>();
   private kmsgShown = 0;
   private readonly dying: { task: Task; atUs: number }[] = [];
   private readonly deaths: { process: ScriptProcess; how: 'signal' | 'exit'; code: number }[] = [];
@@ -105,6 +129,14 @@ export class MachineRun {
 
   process(name: string): ScriptProcess | undefined {
     return this.processes.find((process) => process.name === name);
+  }
+
+  /** A process of the script begins, perhaps under a name that one before it had. */
+  enter(name: string, task: Task, heap: Heap | undefined): void {
+    const fresh = { task, alive: true, busy: undefined, heap };
+    const existing = this.process(name);
+    if (existing) Object.assign(existing, fresh);
+    else this.processes.push({ name, ...fresh });
   }
 
   processOf(task: Task): ScriptProcess | undefined {
@@ -204,6 +236,7 @@ export class MachineRun {
             ...(answer.minflt ? { minflt: answer.minflt } : {}),
             ...(answer.majflt ? { majflt: answer.majflt } : {}),
             us: Math.round(answer.us ?? 0),
+            ...(answer.heap ? { heap: answer.heap } : {}),
           }
         : {}),
     });

@@ -119,6 +119,10 @@ function check(words: readonly string[], syntax: Syntax, at: string): void {
     if (wanted) throw new UserError(`${at}: ${command}: found '${word}', expected ${wanted}`);
   });
   if (syntax.rest) return;
+  if (syntax.pairs) {
+    checkPairs(words.slice(syntax.words.length + 1), syntax.pairs, `${at}: ${command}`);
+    return;
+  }
   for (const word of words.slice(syntax.words.length + 1)) {
     const known = (syntax.options ?? []).some((option) =>
       option.endsWith('=')
@@ -131,6 +135,15 @@ function check(words: readonly string[], syntax: Syntax, at: string): void {
         : 'the end of the line';
       throw new UserError(`${at}: ${command}: found '${word}', expected ${expected}`);
     }
+  }
+}
+
+function checkPairs(words: readonly string[], keys: readonly string[], at: string): void {
+  for (let i = 0; i < words.length; i += 2) {
+    const expected = keys.filter((key) => !words.slice(0, i).includes(key)).map((key) => `${key} WORD`);
+    if (!keys.includes(words[i]!) || words.indexOf(words[i]!) < i)
+      throw new UserError(`${at}: found '${words[i]}', expected ${[...expected, 'the end of the line'].join(', ')}`);
+    if (words[i + 1] === undefined) throw new UserError(`${at}: expected a word after ${words[i]}`);
   }
 }
 

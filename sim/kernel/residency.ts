@@ -27,6 +27,7 @@ const HUGE_MAPPED = 5; // huge pages that are in place, in units of 2 MiB
 
 /** More new mappings than this are not told from older ones. */
 const UNENTERED_MAX = 64;
+const UNENTERED = 2 * UNENTERED_MAX;
 
 export type Residency = ReturnType<typeof createResidency>;
 
@@ -46,6 +47,8 @@ export function createResidency(
   const eights = new Float64Array(pages.buffer); // 0 where eight pages are ABSENT
   const huge = new Uint8Array(memory.reserve('kernel.hugePages', PAGE_LIMIT / HUGE_PAGES));
   const counters = memory.int32('kernel.residency', 8);
+  // Mappings without a fault so far: the first page and the page behind the last of each, oldest first, then their length.
+  const unentered = memory.int32('kernel.unentered', 2 * UNENTERED_MAX + 1);
 
   function grown(count: Pages): void {
     const resident = counters[RESIDENT_PAGES]! + count;
@@ -65,7 +68,7 @@ export function createResidency(
     counters[FAULTS]!++;
     operations[OP_FAULTS]!++;
     if (state === ZERO_PAGE) operations[OP_ZERO_PAGES_REPLACED]!++;
-    if (unentered.length > 0) enter(page);
+    if (unentered[UNENTERED] !== 0) enter(page);
     if (mayBeHuge !== undefined && state === ABSENT && mayBeHuge(page) && faultHuge(page)) return;
     pages[page] = RESIDENT;
     grown(1);
@@ -82,22 +85,28 @@ export function createResidency(
     };
   }
 
-  // Mappings without a fault so far: first pages, and pages behind the last.
-  const unentered: Page[] = [];
-
   /** A new mapping that was not joined to another one. */
   function mapped(start: Page, end: Page): void {
-    if (unentered.length >= 2 * UNENTERED_MAX) unentered.splice(0, 2);
-    unentered.push(start, end);
+    let length = unentered[UNENTERED]!;
+    if (length >= 2 * UNENTERED_MAX) length = dropMapping(0, length);
+    unentered[length] = start;
+    unentered[length + 1] = end;
+    unentered[UNENTERED] = length + 2;
   }
 
   function enter(page: Page): void {
-    for (let i = unentered.length - 2; i >= 0; i -= 2) {
+    const length = unentered[UNENTERED]!;
+    for (let i = length - 2; i >= 0; i -= 2) {
       if (page < unentered[i]! || page >= unentered[i + 1]!) continue;
-      unentered.splice(i, 2);
+      unentered[UNENTERED] = dropMapping(i, length);
       operations[OP_MAPPINGS_ENTERED]!++;
       return;
     }
+  }
+
+  function dropMapping(i: number, length: number): number {
+    unentered.copyWithin(i, i + 2, length);
+    return length - 2;
   }
 
   function faultHuge(page: Page): boolean {
