@@ -23,7 +23,7 @@ let words = new Int32Array(1 << 16);
  * What decides the future of a heap, as 256 bits; undefined where the allocator is not at rest. `threads` are those that are parked in
  * the process.
  */
-export function stateDigest(allocator: Allocator, kernel: Kernel, layout: Layout, threads: Uint8Array): string | undefined {
+export function stateDigest(allocator: Allocator, kernel: Kernel, layout: Layout, threads: Uint8Array, buffers: SharedBuffers): string | undefined {
   let count = 0;
   const sink = (word: number): void => {
     if (count === words.length) {
@@ -41,7 +41,7 @@ export function stateDigest(allocator: Allocator, kernel: Kernel, layout: Layout
   const hash = createHash('sha256');
   hash.update(new Uint8Array(words.buffer, 0, count * 4));
   hash.update(layout);
-  if (kernel.residency.hugePages() > 0) hash.update(kernel.residency.hugeMap());
+  if (kernel.residency.hugePages() > 0) hash.update(new Uint8Array(buffers['kernel.hugePages']!));
   return hash.digest('base64');
 }
 

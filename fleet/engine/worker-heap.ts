@@ -7,6 +7,7 @@ import { OPERATIONS } from '../../sim/contract/operations.ts';
 import type { Ns, Pages } from '../../sim/contract/units.ts';
 import { createKernel, KERNEL_DEFAULTS, type KernelOptions } from '../../sim/kernel/kernel.ts';
 import type { Machine } from '../../sim/kernel/machine.ts';
+import { RESIDENT_PAGES, RESIDENT_PEAK } from '../../sim/kernel/residency.ts';
 import { createLockstep, type Lockstep } from '../../sim/replay/lockstep.ts';
 import type { ObjectTable } from '../../sim/replay/objects.ts';
 import { type HeapImage, putImage, stateDigest, takeImage } from './heap-image.ts';
@@ -70,6 +71,8 @@ export class WorkerHeap {
   private readonly allocator: Allocator;
   private readonly request: RequestAllocator | undefined;
   private readonly players = new Map<RequestEvents, { readonly lockstep: Lockstep; readonly objects: ObjectTable }>();
+  /** Of the kernel: resident pages and their peak. */
+  private readonly counters: Int32Array;
   private failures = 0;
 
   constructor(options: WorkerHeapOptions) {
@@ -86,6 +89,7 @@ export class WorkerHeap {
       threadSlots,
       touch: options.touch,
     };
+    this.counters = new Int32Array(this.memory.buffers()['kernel.residency']!);
     const { below: lower, model, version } = spec;
     const below = lower && lower.model.create(this.machine, lower.version, lower.options, undefined, lower.given);
     this.top = model.create(this.machine, version, spec.options, below, spec.given);
@@ -140,7 +144,7 @@ export class WorkerHeap {
     this.failures = 0;
     const before = operations.slice();
     const faults = kernel.residency.faults();
-    kernel.residency.restartPeak();
+    this.counters[RESIDENT_PEAK] = this.counters[RESIDENT_PAGES]!;
     const profile = new Uint32Array(PROFILE_STEPS);
     const parked = this.threads.slice();
     let row = 0;
@@ -184,7 +188,7 @@ export class WorkerHeap {
   }
 
   digest(layout: Layout): string | undefined {
-    return stateDigest(this.top, this.machine.kernel, layout, this.threads);
+    return stateDigest(this.top, this.machine.kernel, layout, this.threads, this.memory.buffers());
   }
 
   image(): HeapImage {
