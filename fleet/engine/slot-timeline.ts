@@ -28,6 +28,8 @@ export interface SlotTimeline {
   readonly withinPages: Uint32Array;
   /** Number of processes that have been in the slot up to each sample. */
   readonly generation: Uint32Array;
+  /** Requests that the process at each sample has begun. */
+  readonly served: Uint32Array;
 }
 
 /** Layouts without repetition. */
@@ -74,11 +76,13 @@ export function playSlot(task: SlotTask, options: SlotOptions): SlotTimeline {
   let last = memo.fresh();
   for (const life of task.lives) {
     let place = memo.fresh();
+    let served = 0;
     generation++;
     sampler.vacantUntil(life.bornUs);
     for (let i = life.first; i < life.last; i++) {
       const startUs = task.startUs[i]!;
-      sampler.restingUntil(startUs, place, generation);
+      sampler.restingUntil(startUs, place, generation, served);
+      served++;
       // Where time decides nothing the clock stays where it is.
       if (!memo.compares) options.heap.passTimeTo(startUs * 1e3);
       const hasSamples = sampler.nextUs < task.endUs[i]!;
@@ -87,14 +91,15 @@ export function playSlot(task: SlotTask, options: SlotOptions): SlotTimeline {
       residentPages[i] = play.residentPages;
       peakPages[i] = play.peakPages;
       faults[i] = play.faults;
-      if (before) sampler.within(before, play.profile, startUs, task.endUs[i]!, generation);
+      if (before) sampler.within(before, play.profile, startUs, task.endUs[i]!, generation, served);
       if (play.residentPages > recyclePages && i + 1 < life.last) {
         recycled.push(i);
         place = memo.fresh();
+        served = 0;
         generation++;
       }
     }
-    sampler.restingUntil(life.endUs, place, generation);
+    sampler.restingUntil(life.endUs, place, generation, served);
     last = place;
   }
   sampler.vacantUntil(samplesUs.at(-1)! + 1);
@@ -111,7 +116,7 @@ class Sampler {
   constructor(options: SlotOptions) {
     this.options = options;
     const { length } = options.samplesUs;
-    this.columns = { layout: new Int32Array(length).fill(-1), withinPages: new Uint32Array(length), generation: new Uint32Array(length) };
+    this.columns = { layout: new Int32Array(length).fill(-1), withinPages: new Uint32Array(length), generation: new Uint32Array(length), served: new Uint32Array(length) };
   }
 
   get nextUs(): number {
@@ -122,23 +127,25 @@ class Sampler {
     while (this.nextUs < us) this.at++;
   }
 
-  restingUntil(us: number, place: Place, generation: number): void {
+  restingUntil(us: number, place: Place, generation: number, served: number): void {
     const { heap, memo, layouts } = this.options;
     for (; this.nextUs < us; this.at++) {
       if (!memo.compares) heap.passTimeTo(this.nextUs * 1e3);
       this.columns.layout[this.at] = layouts.number(memo.layoutAt(place));
       this.columns.generation[this.at] = generation;
+      this.columns.served[this.at] = served;
     }
   }
 
   /** Samples in the middle of a request: the heap as it was before, and what the request has taken since. */
-  within(before: Layout, profile: Uint32Array, startUs: number, endUs: number, generation: number): void {
+  within(before: Layout, profile: Uint32Array, startUs: number, endUs: number, generation: number, served: number): void {
     const base = residentPagesOf(before);
     for (; this.nextUs < endUs; this.at++) {
       const step = Math.floor(((this.nextUs - startUs) / (endUs - startUs)) * PROFILE_STEPS);
       this.columns.layout[this.at] = this.options.layouts.number(before);
       this.columns.withinPages[this.at] = step > 0 ? Math.max(0, profile[step - 1]! - base) : 0;
       this.columns.generation[this.at] = generation;
+      this.columns.served[this.at] = served;
     }
   }
 }
