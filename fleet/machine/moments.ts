@@ -59,6 +59,7 @@ export function highestMoments(pools: readonly PoolRun[], samplesUs: Float64Arra
       const poolPages = pools.map((_, p) => list.reduce((total, one) => total + (one.pool === p ? one.pages : 0), 0));
       found[sample] = { atUs, pages: sum, poolPages, running: list };
     };
+    if (sample > 0) note(samplesUs[sample - 1]!);
     for (;;) {
       const startUs = starts[byStart[s]!] ?? Infinity;
       const endUs = ends[byEnd[e]!] ?? Infinity;
