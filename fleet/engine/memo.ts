@@ -2,7 +2,7 @@ import { AVERAGES_REGION, averageAfter, averageCells } from '../../allocators/ze
 import { assert } from '../../sim/contract/assert.ts';
 import type { HeapImage } from './heap-image.ts';
 import type { Layout } from './layout.ts';
-import type { Play, RequestEvents, WorkerHeap } from './worker-heap.ts';
+import type { AfterRequest, Play, RequestEvents, WorkerHeap } from './worker-heap.ts';
 
 // What a request does to a heap depends on the heap's state and on the request alone, so it need not be played again where both are known.
 //
@@ -49,7 +49,7 @@ export class Memo {
   private readonly heap: WorkerHeap;
   private readonly requests: readonly RequestEvents[];
   private readonly isOn: boolean;
-  private readonly after: (() => void) | undefined;
+  private readonly after: AfterRequest;
   private readonly states: State[] = [];
   private readonly numbers = new Map<string, number>();
   private readonly peaks = new Map<string, number>();
@@ -65,7 +65,7 @@ export class Memo {
   private met = 0;
   private gaveUp = false;
 
-  constructor(heap: WorkerHeap, requests: readonly RequestEvents[], options: { readonly isOn: boolean; readonly after?: () => void }) {
+  constructor(heap: WorkerHeap, requests: readonly RequestEvents[], options: { readonly isOn: boolean; readonly after: AfterRequest }) {
     this.heap = heap;
     this.requests = requests;
     this.after = options.after;
@@ -179,11 +179,7 @@ export class Memo {
   }
 
   private perform(request: number): Play {
-    const play = this.heap.play(this.requests[request]!);
-    if (!this.after) return play;
-    this.after();
-    const { kernel } = this.heap.machine;
-    return { ...play, residentPages: kernel.residency.residentPages(), mappedPages: kernel.mappedPages() };
+    return this.heap.play(this.requests[request]!, this.after);
   }
 
   private remember(from: number, request: number, before: number, after: number, known: Known): void {

@@ -5,7 +5,7 @@ import { type Holdings, holdingsOf } from './holdings.ts';
 import type { Layout } from './layout.ts';
 import { Memo, type MemoCounts } from './memo.ts';
 import { LayoutTable, playSlot, type SlotTask, type SlotTimeline } from './slot-timeline.ts';
-import { requestEvents, WorkerHeap } from './worker-heap.ts';
+import { type AfterRequest, requestEvents, WorkerHeap } from './worker-heap.ts';
 
 /** What all workers of a pool have in common. */
 export interface HeapSettings {
@@ -16,7 +16,7 @@ export interface HeapSettings {
   readonly startup: EventBuffer | undefined;
   /** Everything that can be served. */
   readonly requests: readonly EventBuffer[];
-  readonly after: 'nothing' | 'malloc_trim' | 'gc_mem_caches';
+  readonly after: AfterRequest;
   readonly recyclePages: number;
   /** Whether requests that meet a known heap are taken from memory. */
   readonly remembers: boolean;
@@ -69,11 +69,7 @@ export class Shard {
       this.heap.threads.fill(0);
     }
     this.startPages = this.heap.machine.kernel.residency.residentPages();
-    const { after } = settings;
-    this.memo = new Memo(this.heap, requests, {
-      isOn: settings.remembers,
-      ...(after !== 'nothing' && { after: () => this.heap.callAfter(after) }),
-    });
+    this.memo = new Memo(this.heap, requests, { isOn: settings.remembers, after: settings.after });
   }
 
   play(task: ShardTask): ShardResult {

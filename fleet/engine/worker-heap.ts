@@ -16,6 +16,8 @@ import { type Layout, layoutOf } from './layout.ts';
 /** Shares of a request's events at whose ends its memory is noted. */
 export const PROFILE_STEPS = 16;
 
+export type AfterRequest = 'nothing' | 'malloc_trim' | 'gc_mem_caches';
+
 /** What one request was, of a heap in one state. */
 export interface Play {
   /** Resident pages behind it, and the most within it. */
@@ -35,20 +37,26 @@ export interface RequestEvents {
   readonly events: EventBuffer;
   /** Ends of PHP requests among them. */
   readonly requestEnds: number;
+  /** Row of the last one; -1 without. */
+  readonly endRow: number;
   /** Thread slots whose thread has exited at the end. */
   readonly exits: readonly number[];
 }
 
 export function requestEvents(events: EventBuffer): RequestEvents {
   let requestEnds = 0;
+  let endRow = -1;
   const exited = new Map<number, number>();
   for (let row = 0; row < events.length; row++) {
     const op = events.head[row]! & OP_MASK;
-    if (op === OP_REQUEST_END) requestEnds++;
+    if (op === OP_REQUEST_END) {
+      requestEnds++;
+      endRow = row;
+    }
     if (op === OP_THREAD_EXIT) exited.set(events.head[row]! >>> OP_BITS, row);
   }
   for (const { thread, row } of events.begins) if ((exited.get(thread) ?? Infinity) < row) exited.delete(thread);
-  return { events, requestEnds, exits: [...exited.keys()] };
+  return { events, requestEnds, endRow, exits: [...exited.keys()] };
 }
 
 export interface WorkerHeapOptions {
@@ -134,9 +142,10 @@ export class WorkerHeap {
     this.allocator.advance?.(0);
   }
 
-  /** Plays one request. */
-  play(own: RequestEvents): Play {
+  /** Plays one request, and calls what its worker calls: gc_mem_caches as the script's last act, malloc_trim behind it. */
+  play(own: RequestEvents, call: AfterRequest = 'nothing'): Play {
     const { events, exits } = own;
+    const gcRow = call === 'gc_mem_caches' ? own.endRow : -1;
     const { kernel, operations } = this.machine;
     const { lockstep, objects } = this.players.get(own)!;
     objects.handles.fill(0);
@@ -159,13 +168,15 @@ export class WorkerHeap {
           parked[thread] = 0;
           this.threads[thread] = 1;
         }
-        const to = Math.min(end, events.begins[begin]?.row ?? events.length);
+        if (row === gcRow) this.request?.gcMemCaches?.(0);
+        const to = Math.min(end, events.begins[begin]?.row ?? events.length, row < gcRow ? gcRow : events.length);
         lockstep.run(row, to);
         row = to;
       }
       profile[step] = kernel.residency.residentPages();
     }
     for (const thread of exits) this.threads[thread] = 0;
+    if (call === 'malloc_trim') this.allocator.trim(0, 0);
     return {
       residentPages: kernel.residency.residentPages(),
       peakPages: kernel.residency.residentPeakPages(),
@@ -175,12 +186,6 @@ export class WorkerHeap {
       failures: this.failures,
       operations: operations.map((count, i) => count - before[i]!),
     };
-  }
-
-  /** What a worker may call behind a request. */
-  callAfter(what: 'malloc_trim' | 'gc_mem_caches'): void {
-    if (what === 'malloc_trim') this.allocator.trim(0, 0);
-    else this.request?.gcMemCaches?.(0);
   }
 
   layout(): Layout {
