@@ -23,6 +23,8 @@ export interface Holdings {
   readonly freeBytes: Bytes;
   /** Free and resident, all of it on pages that nothing else needs. */
   readonly returnableBytes: Bytes;
+  /** Thresholds as they are now, under the allocator's own names. */
+  readonly tunables: Readonly<Record<string, number>>;
 }
 
 /** What the heap holds now. */
@@ -50,6 +52,7 @@ export function holdingsOf(heap: WorkerHeap): Holdings {
     zendCachedChunks,
     otherBytes: Math.max(0, kernel.residency.residentPages() * 4096 - known),
     ...usesOf(heap),
+    tunables: { ...heap.top.tunables?.() },
   };
 }
 

@@ -57,7 +57,6 @@ export class Memo {
   private readonly averages: Float64Array | undefined;
   private readonly start: HeapImage;
   private readonly startAverage: number;
-  private readonly first = new Map<number, Play>();
   private imageBytes = 0;
   /** What the heap holds now; -1: nothing with a number. */
   private current = -1;
@@ -89,11 +88,6 @@ export class Memo {
 
   counts(): MemoCounts {
     return { played: this.played, met: this.met, states: this.states.length };
-  }
-
-  /** Of each kind of request, the first that was played. */
-  firstPlays(): { request: number; operations: Float64Array; peakPages: number }[] {
-    return [...this.first].map(([request, { operations, peakPages }]) => ({ request, operations, peakPages }));
   }
 
   /** A worker as it is forked. */
@@ -155,7 +149,6 @@ export class Memo {
     this.bringTo(place);
     const play = this.perform(request);
     this.played++;
-    if (!this.first.has(request)) this.first.set(request, play);
     const number = this.plays.push(play) - 1;
     place.average = this.averages?.[0] ?? 0;
     if (!this.gaveUp && this.isOn && this.played >= PATIENCE && this.met < LEAST_HITS) this.gaveUp = true;

@@ -37,8 +37,6 @@ export interface ShardResult {
   readonly counts: MemoCounts;
   /** Whether states were compared; without, time decides or the allocator does not say. */
   readonly compares: boolean;
-  /** Work of each request that was played first, by its number: operations, for prices. */
-  readonly firstPlays: readonly { readonly request: number; readonly operations: Float64Array; readonly peakPages: number }[];
   /** Pages of a heap as it is forked. */
   readonly startPages: number;
   readonly failures: number;
@@ -96,7 +94,6 @@ export class Shard {
       holdings,
       counts: memo.counts(),
       compares: memo.compares,
-      firstPlays: memo.firstPlays(),
       startPages: this.startPages,
       failures: memo.plays.reduce((sum, play) => sum + play.failures, 0),
     };

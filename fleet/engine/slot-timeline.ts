@@ -20,6 +20,8 @@ export interface SlotTimeline {
   readonly residentPages: Uint32Array;
   readonly peakPages: Uint32Array;
   readonly faults: Uint32Array;
+  /** What the calls of the allocator cost in each, in microseconds, without waiting for locks. */
+  readonly allocatorUs: Float32Array;
   /** Requests behind which the process was replaced for its size. */
   readonly recycled: readonly number[];
   /** At each sample: number of the heap's layout among the shard's, -1 without a process. */
@@ -70,6 +72,7 @@ export function playSlot(task: SlotTask, options: SlotOptions): SlotTimeline {
   const residentPages = new Uint32Array(count);
   const peakPages = new Uint32Array(count);
   const faults = new Uint32Array(count);
+  const allocatorUs = new Float32Array(count);
   const recycled: number[] = [];
   const sampler = new Sampler(options);
   let generation = 0;
@@ -91,6 +94,7 @@ export function playSlot(task: SlotTask, options: SlotOptions): SlotTimeline {
       residentPages[i] = play.residentPages;
       peakPages[i] = play.peakPages;
       faults[i] = play.faults;
+      allocatorUs[i] = play.costNs / 1e3;
       if (before) sampler.within(before, play.profile, startUs, task.endUs[i]!, generation, served);
       if (play.residentPages > recyclePages && i + 1 < life.last) {
         recycled.push(i);
@@ -104,7 +108,7 @@ export function playSlot(task: SlotTask, options: SlotOptions): SlotTimeline {
   }
   sampler.vacantUntil(samplesUs.at(-1)! + 1);
   options.atEnd(last);
-  return { residentPages, peakPages, faults, recycled, ...sampler.columns };
+  return { residentPages, peakPages, faults, allocatorUs, recycled, ...sampler.columns };
 }
 
 /** Fills the columns of a timeline as time passes. */

@@ -10,6 +10,7 @@ import type { Machine } from '../../sim/kernel/machine.ts';
 import { RESIDENT_PAGES, RESIDENT_PEAK } from '../../sim/kernel/residency.ts';
 import { createLockstep, type Lockstep } from '../../sim/replay/lockstep.ts';
 import type { ObjectTable } from '../../sim/replay/objects.ts';
+import { COST_PROFILES, operationPrices } from '../../sim/time/costs.ts';
 import { type HeapImage, putImage, stateDigest, takeImage } from './heap-image.ts';
 import { type Layout, layoutOf } from './layout.ts';
 
@@ -28,8 +29,8 @@ export interface Play {
   readonly profile: Uint32Array;
   readonly faults: number;
   readonly failures: number;
-  /** Counted work, by the OP_ constants. */
-  readonly operations: Float64Array;
+  /** What its calls of the allocator and the kernel cost, without waiting for locks. */
+  readonly costNs: Ns;
 }
 
 /** The events of one request, ready to be played. */
@@ -81,6 +82,7 @@ export class WorkerHeap {
   private readonly players = new Map<RequestEvents, { readonly lockstep: Lockstep; readonly objects: ObjectTable }>();
   /** Of the kernel: resident pages and their peak. */
   private readonly counters: Int32Array;
+  private readonly prices = operationPrices(COST_PROFILES['bare-metal']!);
   private failures = 0;
 
   constructor(options: WorkerHeapOptions) {
@@ -184,7 +186,7 @@ export class WorkerHeap {
       profile,
       faults: kernel.residency.faults() - faults,
       failures: this.failures,
-      operations: operations.map((count, i) => count - before[i]!),
+      costNs: this.prices.reduce((sum, price, i) => sum + price * (operations[i]! - before[i]!), 0),
     };
   }
 

@@ -31,7 +31,6 @@ export class PoolRun {
   compares = true;
   failures = 0;
   startPages = 0;
-  firstPlays = new Map<number, { operations: Float64Array; peakPages: number }>();
   private readonly samplesUs: Float64Array;
   private spare: Shard | undefined;
 
@@ -89,13 +88,12 @@ export class PoolRun {
     this.timelines = this.tasks.map((_, slot) => results[slot % parts]!.timelines[Math.floor(slot / parts)]!);
     this.layouts = this.tasks.map((_, slot) => results[slot % parts]!.layouts);
     this.holdings = this.tasks.map((_, slot) => results[slot % parts]!.holdings[Math.floor(slot / parts)]!);
-    for (const { counts, compares, failures, startPages, firstPlays } of results) {
+    for (const { counts, compares, failures, startPages } of results) {
       this.played += counts.played;
       this.met += counts.met;
       this.compares &&= compares;
       this.failures += failures;
       this.startPages = startPages;
-      for (const { request, ...play } of firstPlays) if (!this.firstPlays.has(request)) this.firstPlays.set(request, play);
     }
   }
 

@@ -1,0 +1,102 @@
+import { bytes, columns, count, duration, percent } from '../../sim/contract/format.ts';
+import { durationText } from '../scenario/quantities.ts';
+import type { FleetResult, SettingResult } from '../study.ts';
+import type { FleetFigures, PoolFigures } from './figures.ts';
+
+/** How lines are broken and set off; what a terminal has. */
+export interface TextStyle {
+  readonly width: number;
+  readonly bold: (text: string) => string;
+  readonly dim: (text: string) => string;
+  readonly fold: (text: string, width: number, indent: string) => string[];
+}
+
+const ROWS = 9;
+
+/** The answer for people. */
+export function fleetText(result: FleetResult, style: TextStyle): string {
+  const { bold, dim, fold, width } = style;
+  const paragraph = (text: string, indent = '') => fold(text, width, indent);
+  const { machine, figures, verdict } = result;
+  const lines = [
+    bold(`${result.scenario}: ${durationText(result.durationUs)} on ${bytes(figures.totalBytes)}, ${machine.processors} processors, Linux ${machine.kernel}`),
+    ...(result.about ? paragraph(result.about) : []),
+    ...(result.partial ? [bold('Partial: it was interrupted, or given up after too many kills.')] : []),
+    '',
+    ...paragraph(bold(verdict.summary)),
+    ...verdict.findings.flatMap(({ severity, about, text }) => paragraph(`- ${mark(severity)}${about}: ${text}`, '  ')),
+    '',
+    ...timeline(figures),
+    '',
+    ...figures.pools.flatMap((pool) => paragraph(poolText(pool), '  ')),
+  ];
+  const shown = result.events.slice(0, 8);
+  if (shown.length > 0) lines.push('', ...shown.flatMap(({ atUs, text }) => paragraph(`  ${durationText(atUs)}  ${text}`, '    ')));
+  if (result.events.length > shown.length) lines.push(`  … ${count(result.events.length - shown.length)} more`);
+  if (result.settings.length > 0) lines.push('', ...settingsTable(result.settings, style));
+  lines.push('', ...assumptions(result).flatMap((text) => paragraph(text, '  ').map(dim)));
+  return `${lines.join('\n')}\n`;
+}
+
+const mark = (severity: string) => (severity === 'fails' ? 'FAILS, ' : severity === 'ends' ? 'ENDS, ' : severity === 'watch' ? 'watch, ' : '');
+
+function timeline(figures: FleetFigures): string[] {
+  const { timesUs, pools } = figures;
+  const last = timesUs.length - 1;
+  const picked = [...new Set(Array.from({ length: ROWS }, (_, i) => Math.round((last * i) / (ROWS - 1))))];
+  const header = ['time', 'available', 'AnonPages', ...pools.map(({ name }) => `${name} private`), ...pools.map(({ name }) => `largest ${name}`), 'Shmem', 'cache', 'slab+tables'];
+  const rows = picked.map((i) => [
+    durationText(timesUs[i]!),
+    bytes(figures.availableBytes.values[i]!),
+    bytes(figures.anonBytes.values[i]!),
+    ...pools.map((pool) => bytes(pool.privateBytes.values[i]!)),
+    ...pools.map((pool) => bytes(pool.largestBytes.values[i]!)),
+    bytes(figures.shmemBytes.values[i]!),
+    bytes(figures.cacheBytes.values[i]!),
+    bytes(figures.slabBytes.values[i]! + figures.pageTableBytes.values[i]!),
+  ]);
+  return columns([header, ...rows], 'lr', '');
+}
+
+function poolText(pool: PoolFigures): string {
+  const memo = pool.compares
+    ? `${count(pool.replayed)} replayed, ${count(pool.met)} met a heap in a state that had been met before`
+    : `all ${count(pool.replayed)} replayed: time decides what this allocator does, so no two heaps are alike`;
+  const costs = Object.entries(pool.allocatorUs).map(([name, us]) => `${name} ${duration(us * 1e3)}`);
+  return `${pool.name} (${pool.allocator}): ${pool.mostWorkers} workers, at most ${pool.mostBusy} busy; ${count(pool.requests)} requests, ${memo}; ${pool.recycled > 0 ? `${count(pool.recycled)} workers recycled; ` : ''}waiting p99 ${durationText(pool.waitUs.p99)}; allocator's part of a request: ${costs.join(', ')}.`;
+}
+
+function settingsTable(settings: readonly SettingResult[], { bold, width, fold }: TextStyle): string[] {
+  const base = settings[0]!;
+  const header = ['', 'private', '', 'largest', 'in request', 'VSZ', 'allocator', 'killed', ''];
+  const rows = settings.map((row) => [
+    row.name,
+    bytes(row.workersBytes),
+    row === base ? '' : change(row.workersBytes, base.workersBytes),
+    bytes(row.largestBytes),
+    bytes(row.heapPeakBytes),
+    bytes(row.sizeBytes),
+    duration(row.allocatorUs * 1e3),
+    row.kills > 0 ? `${row.kills}` : '-',
+    row.front ? 'best' : '',
+  ]);
+  return [
+    bold('Settings, each run:'),
+    ...columns([header, ...rows], 'lr'),
+    ...fold('private: of all workers and services at most; in request: a heap at most; allocator: its part of a request on average, without waiting for locks; best: no other one needs less memory and less time.', width, '  '),
+  ];
+}
+
+function change(value: number, base: number): string {
+  if (base === 0) return '';
+  const share = value / base - 1;
+  return Math.abs(share) < 0.005 ? '=' : `${share > 0 ? '+' : ''}${percent(share)}`;
+}
+
+/** What the answer rests on. */
+function assumptions(result: FleetResult): string[] {
+  return [
+    'Assumed: requests take as long as the scenario says, whatever the allocator and the load; a worker that ends is replaced at once; the heap of a request in progress is known in sixteenths of its events; page tables, slab and lists are those of a machine with one processor.',
+    ...(result.figures.pools.some((pool) => /jemalloc/.test(pool.allocator)) ? ['jemalloc returns memory by time: in idle workers only where background_thread is on.'] : []),
+  ];
+}
