@@ -15,6 +15,7 @@ import { phpRepeat } from './generators/php-repeat.ts';
 import { producerConsumer } from './generators/producer-consumer.ts';
 import { rows } from './generators/rows.ts';
 import { server } from './generators/server.ts';
+import { spike } from './generators/spike.ts';
 import { stress } from './generators/stress.ts';
 import { xmallocTest } from './generators/xmalloc-test.ts';
 import { type ReadOptions, readTrace } from './trace/reader.ts';
@@ -31,6 +32,7 @@ const workloads = createRegistry<Workload>('workload', [
   server,
   allocTest,
   fragmenter,
+  spike,
   phpConcat,
   phpRepeat,
   phpRange,

@@ -9,7 +9,7 @@ import {
   type ThreadSlot,
   type WordSink,
 } from '../../sim/contract/allocator.ts';
-import type { Addr, Bytes } from '../../sim/contract/units.ts';
+import type { Addr, Bytes, Pages } from '../../sim/contract/units.ts';
 import { isOurs } from './layout.ts';
 
 /** A request allocator's own part; it knows its own blocks only. */
@@ -29,6 +29,8 @@ export interface UpperLayer {
   readonly end: (t: ThreadSlot) => void;
   /** zend_mm_gc, where there is one. */
   readonly gc?: (t: ThreadSlot) => Bytes;
+  /** zend_set_memory_limit, likewise. */
+  readonly setMemoryLimit?: (t: ThreadSlot, limit: Pages) => void;
   /** The thread's heap ends with it. */
   readonly destroy: (t: ThreadSlot) => void;
   readonly stats: () => AllocatorStats;
@@ -78,6 +80,7 @@ export function layered(upper: UpperLayer, below: Allocator, all: boolean): Requ
     requestBegin: upper.begin,
     requestEnd: upper.end,
     ...(upper.gc && { gcMemCaches: upper.gc }),
+    ...(upper.setMemoryLimit && { setMemoryLimit: upper.setMemoryLimit }),
     stats: upper.stats,
     walk,
     areas: (visit: AreaVisitor): void => {

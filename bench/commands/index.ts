@@ -21,7 +21,7 @@ export const COMMANDS: readonly LazyCommand[] = [
   lazy('run <workload>', 'replay a workload under one allocator', async () => (await import('./run.ts')).runCommand),
   lazy(
     'list [what]',
-    'what there is: workloads, allocators, options',
+    'what there is: workloads, allocators, options, scenarios of machines',
     async () => (await import('./list.ts')).listCommand,
   ),
   lazy(

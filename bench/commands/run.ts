@@ -1,22 +1,39 @@
 import type { Argv, CommandModule } from 'yargs';
 import { UserError } from '../../sim/contract/assert.ts';
 import type { Sample } from '../../sim/metrics/sample.ts';
+import { parseTlb, TLB_PRESETS } from '../../sim/tlb/settings.ts';
 import { type LineSink, openLineSink } from '../../workloads/files/line-sink.ts';
 import { INTERRUPTED, listenForInterrupt } from '../cli/interruption.ts';
 import { startProgress } from '../cli/progress.ts';
 import { type MachineArguments, machineOptions, prepare } from '../cli/run-options.ts';
+import {
+  checkSiteOptions,
+  requireSites,
+  type SiteArguments,
+  siteOptions,
+  wantsSites,
+  writeSites,
+} from '../cli/site-options.ts';
 import { show } from '../cli/show.ts';
 import { type TimeArguments, timeOptions, timing } from '../cli/time-options.ts';
 import { terminalWidth } from '../cli/width.ts';
 import { openMetrics } from '../report/openmetrics.ts';
+import { perfettoCounters } from '../report/perfetto.ts';
 import { drawPictures, type PictureArguments, pictureOptions, wantsRecording } from '../report/picture-options.ts';
 import type { ReportRun } from '../report/report-run.ts';
 import { samplesCsv } from '../report/samples-csv.ts';
+import { diffStacks, type StackBytes } from '../report/sites/stacks.ts';
+import { perfStatText } from '../report/text/perf-stat.ts';
 import { runSession } from '../run/run-session.ts';
 import type { SessionOptions } from '../run/session.ts';
+import { bytesBySite } from '../study/explain/by-site.ts';
+import { momentOf } from '../study/explain/moment.ts';
+import { diffText, siteLines } from '../study/explain/site-text.ts';
 import { recordRun } from '../study/record.ts';
 
-interface RunArguments extends MachineArguments, TimeArguments, PictureArguments {
+interface RunArguments extends MachineArguments, TimeArguments, PictureArguments, SiteArguments {
+  sites: boolean;
+  perfetto: string | undefined;
   'sample-every': number;
   json: string | undefined;
   samples: string | undefined;
@@ -28,13 +45,19 @@ interface RunArguments extends MachineArguments, TimeArguments, PictureArguments
   csv: string | undefined;
   openmetrics: string | undefined;
   quiet: boolean;
+  tlb: string | undefined;
 }
 
 export const runCommand: CommandModule<object, RunArguments> = {
   command: 'run <workload>',
   describe: 'replay a workload under one allocator',
   builder: (yargs: Argv) =>
-    pictureOptions(timeOptions(machineOptions(yargs)))
+    siteOptions(pictureOptions(timeOptions(machineOptions(yargs))))
+      .option('sites', {
+        type: 'boolean',
+        default: false,
+        describe: 'whose memory it is, by line of code, in a trace that knows (sim record --sites)',
+      })
       .option('faithful-abort', {
         type: 'boolean',
         default: false,
@@ -47,6 +70,7 @@ export const runCommand: CommandModule<object, RunArguments> = {
       })
       .option('samples', { type: 'string', describe: 'samples as JSON lines to FILE' })
       .option('openmetrics', { type: 'string', describe: 'samples in OpenMetrics to FILE' })
+      .option('perfetto', { type: 'string', describe: 'samples as counters to FILE, for ui.perfetto.dev' })
       .option('csv', { type: 'string', describe: 'samples, or with --threads the points, as CSV to FILE' })
       .option('placements', { type: 'string', describe: 'event, address, usable size of every allocation to FILE' })
       .option('syscalls', { type: 'string', describe: 'every memory system call to FILE' })
@@ -58,6 +82,10 @@ export const runCommand: CommandModule<object, RunArguments> = {
         choices: ['off', 'samples', 'events'] as const,
         default: 'off' as const,
         describe: 'walk every invariant of the model',
+      })
+      .option('tlb', {
+        type: 'string',
+        describe: `a data TLB counts the program's accesses, in lockstep: ${Object.keys(TLB_PRESETS).join(', ')}, [:option=value,…]`,
       })
       .option('threads', {
         type: 'string',
@@ -75,10 +103,21 @@ async function run(argv: RunArguments): Promise<void> {
   if (!Number.isInteger(argv['sample-every']) || argv['sample-every'] < 0) {
     throw new UserError(`--sample-every: found '${argv['sample-every']}', expected a number of events from 0`);
   }
-  const outputs = ['json', 'samples', 'placements', 'syscalls', 'csv', 'openmetrics', 'trace-time'] as const;
+  const outputs = [
+    'json',
+    'samples',
+    'placements',
+    'syscalls',
+    'csv',
+    'openmetrics',
+    'perfetto',
+    'trace-time',
+  ] as const;
   const toStdout = outputs.filter((name) => argv[name] === '-' || argv[name] === '');
   if (toStdout.length > 1) throw new UserError(`--${toStdout.join(' and --')} cannot all go to standard output`);
 
+  if (argv.tlb !== undefined && argv.threads !== undefined)
+    throw new UserError('--tlb: found --threads too, expected one run in lockstep');
   if (argv.threads !== undefined) {
     const { runScaling } = await import('./run-scaling.ts');
     return runScaling(argv, argv.threads);
@@ -88,10 +127,17 @@ async function run(argv: RunArguments): Promise<void> {
       `--faithful-abort: found --mode=${argv.mode}, expected lockstep: elsewhere there is no file order`,
     );
   }
+  if (argv.tlb !== undefined && (argv.mode ?? 'lockstep') !== 'lockstep') {
+    throw new UserError(`--tlb: found --mode=${argv.mode}, expected lockstep: accesses are counted in file order`);
+  }
+  const tlb = argv.tlb === undefined ? undefined : parseTlb(argv.tlb);
   const records = wantsRecording(argv);
+  const before = checkSiteOptions(argv);
   const prepared = await prepare(argv);
+  const asksForSites = argv.sites || wantsSites(argv);
+  if (asksForSites) requireSites(prepared.session.events, prepared.session.workload, 'what was asked for');
   const time = timing(
-    argv['faithful-abort'] ? { ...argv, mode: 'lockstep' } : argv,
+    argv['faithful-abort'] || tlb ? { ...argv, mode: 'lockstep' } : argv,
     prepared.session.events,
     prepared.time,
   );
@@ -114,12 +160,14 @@ async function run(argv: RunArguments): Promise<void> {
       ...(sinks['trace-time'] && { timeTrace: sinks['trace-time'] }),
       ...(sinks.syscalls && { syscalls: sinks.syscalls }),
       ...(sinks.samples && { onSample: (sample: Sample) => sinks.samples!.write(JSON.stringify(sample)) }),
+      ...(tlb && { tlb }),
       ...(progress && { onProgress: progress.update }),
     };
     done = records ? await recordRun(options) : { result: await runSession(options) };
     // The JSON says itself that it is partial; the others say it by their names.
     sinks.json?.write(JSON.stringify(done.result, null, argv.json ? 1 : 2));
     sinks.openmetrics?.write(openMetrics([done.result]).trimEnd());
+    sinks.perfetto?.write(perfettoCounters(done.result));
     sinks.csv?.write(samplesCsv(done.result).trimEnd());
     sinks.json?.close(false);
     for (const name of outputs) if (name !== 'json') sinks[name]?.close(done.result.partial);
@@ -132,15 +180,33 @@ async function run(argv: RunArguments): Promise<void> {
   }
 
   const { result } = done;
+  const sites = asksForSites && !result.partial ? await sitesOf(argv, prepared.session, done, before) : '';
   const plot = records ? drawPictures(argv, [done], prepared.session.events) : '';
   if (!argv.quiet && toStdout.length === 0) {
     const { terminalPalette } = await import('../cli/palette.ts');
     const { summaryText } = await import('../report/text/summary.ts');
     const { fitWidth } = await import('../report/text/fold.ts');
     const summary = fitWidth(summaryText(result, await terminalPalette()), terminalWidth());
-    show(summary + (plot && `\n${plot}`));
+    const perf = result.tlb ? `\n${perfStatText(result, result.tlb)}` : '';
+    show(summary + perf + (sites && `\n${fitWidth(sites, terminalWidth())}`) + (plot && `\n${plot}`));
   }
   if (result.partial) process.exitCode = INTERRUPTED;
+}
+
+/** Writes what was asked for by call site; comes back with the text. In file order, whatever the run's own time was. */
+async function sitesOf(
+  argv: RunArguments,
+  session: SessionOptions,
+  done: ReportRun,
+  before: readonly StackBytes[] | undefined,
+): Promise<string> {
+  const moment = momentOf(session, undefined);
+  const stacks = done.sites ?? bytesBySite(session, moment.end) ?? [];
+  writeSites(argv, session.workload, stacks);
+  const { terminalPalette } = await import('../cli/palette.ts');
+  const palette = await terminalPalette();
+  const lines = [...siteLines(stacks, palette), palette.dim(`  ${moment.about}, in file order`)];
+  return `${lines.join('\n')}\n${before ? diffText(diffStacks(before, stacks), palette) : ''}`;
 }
 
 /** Opens the outputs that were asked for, all or none. */

@@ -6,7 +6,7 @@ import { createSampler, type Sample } from '../../sim/metrics/sample.ts';
 import { isAllocating, placementLine } from '../../sim/replay/placements.ts';
 import type { Assembled } from './machine.ts';
 import { inPieces } from './pieces.ts';
-import type { RunDescription, RunResult } from './result.ts';
+import type { RunDescription, RunResult, TlbResult } from './result.ts';
 import { assembleResult, describeRun, type Timing } from './run-result.ts';
 import type { SessionOptions } from './session-options.ts';
 
@@ -52,6 +52,10 @@ export abstract class Run {
   protected abstract sampleEnd(): void;
   /** What a run in which time passes knows beyond a lockstep run. */
   protected timing(): Timing | undefined {
+    return undefined;
+  }
+  /** In file order, where a TLB was asked for. */
+  protected tlbResult(): TlbResult | undefined {
     return undefined;
   }
   /** Where the run knows it; otherwise it follows from file order. */
@@ -125,6 +129,7 @@ export abstract class Run {
       requestedPeakBytes: this.requestedPeakBytes(),
       replayNs: this.replayNs,
       timing: this.timing(),
+      tlb: this.tlbResult(),
     });
   }
 }

@@ -3,8 +3,9 @@ import { uncontendedLocks } from '../../sim/contract/locks.ts';
 import type { Addr } from '../../sim/contract/units.ts';
 import { KERNEL_DEFAULTS } from '../../sim/kernel/kernel.ts';
 import { createLockstep, type Lockstep } from '../../sim/replay/lockstep.ts';
+import { createTlbObserver, type TlbObserver } from '../../sim/tlb/observed.ts';
 import { assemble } from './machine.ts';
-import type { RunResult } from './result.ts';
+import type { RunResult, TlbResult } from './result.ts';
 import { Run } from './run.ts';
 import type { SessionOptions } from './session-options.ts';
 
@@ -14,6 +15,7 @@ export type { SessionOptions } from './session-options.ts';
 export class Session extends Run {
   row = 0;
 
+  private readonly tlb: TlbObserver | undefined;
   private readonly lockstep: Lockstep;
   /** Somebody looks at single events. */
   private readonly isStepwise: boolean;
@@ -36,12 +38,15 @@ export class Session extends Run {
     });
     super(options, touch, assembled);
     const { machine, objects, allocator, request } = assembled;
+    this.tlb = options.tlb && createTlbObserver(machine.kernel, options.tlb);
+    const { tlb } = this;
     this.lockstep = createLockstep({
       events,
       objects,
       kernel: machine.kernel,
-      allocator,
-      request,
+      allocator: tlb ? tlb.observe(allocator) : allocator,
+      request: tlb && request ? tlb.observe(request) : request,
+      ...(tlb && { beforeWrite: tlb.runs, pagesMayGo: true }),
       touches: touch !== 'none',
       onFailure: (row) => this.failedRows.push(row),
       addressOfRow: (row) => this.addresses.get(row)!,
@@ -92,6 +97,10 @@ export class Session extends Run {
 
   protected override currentRow(): number {
     return this.row;
+  }
+
+  protected override tlbResult(): TlbResult | undefined {
+    return this.tlb && { settings: this.tlb.settings, counts: this.tlb.counts };
   }
 
   protected override sampleEnd(): void {

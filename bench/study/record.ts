@@ -2,6 +2,8 @@ import { createHeatMapRecorder } from '../report/heat-map.ts';
 import { createMomentRecorder } from '../report/moments/recorder.ts';
 import type { ReportRun } from '../report/report-run.ts';
 import { requestedPeakRows } from '../report/requested-peaks.ts';
+import { bytesBySite } from './explain/by-site.ts';
+import { momentOf } from './explain/moment.ts';
 import { runSession } from '../run/run-session.ts';
 import type { SessionOptions } from '../run/session.ts';
 
@@ -23,5 +25,6 @@ export async function recordRun(options: SessionOptions): Promise<ReportRun> {
       moments.capture(sample, assembled);
     },
   });
-  return { result, heat: heat.finish(), moments: moments.finish() };
+  const sites = bytesBySite(options, momentOf(options, undefined).end);
+  return { result, heat: heat.finish(), moments: moments.finish(), ...(sites && { sites }) };
 }

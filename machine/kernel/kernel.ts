@@ -84,6 +84,11 @@ export class Kernel {
   readonly blockDevice: AddressSpace;
   readonly anonVmas: (AnonVma | undefined)[] = [undefined];
   readonly tasks: Task[] = [];
+  /** The last inode of each device: of a fresh ext4 the first file has 12. */
+  readonly lastInodes = new Map([
+    ['103:00', 11],
+    ['00:02', 6722],
+  ]);
   readonly thp: HugePageSettings;
   current: Task | null = null;
   nowUs = 0;

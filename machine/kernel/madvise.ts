@@ -110,7 +110,7 @@ function madviseFree(k: Kernel, vma: Vma, start: number, end: number): void {
     if (pmd.huge !== 0) {
       if (pmd.huge & PTE_SPECIAL) return;
       const head = frameOfPte(pmd.huge);
-      if (k.frames.compoundMapcountOf(head) !== 1) return;
+      if (estimatedSharers(k, head) !== 1) return;
       if (to - from === 512) {
         pmd.huge &= ~(PTE_YOUNG | PTE_DIRTY);
         k.frames.flags[head]! &= ~PG_DIRTY;
@@ -119,32 +119,37 @@ function madviseFree(k: Kernel, vma: Vma, start: number, end: number): void {
       }
       splitHugePage(k, head);
     }
-    for (let i = from; i < to; i++) freeEntry(k, vma, pmd, i);
+    for (let i = from; i < to && freeEntry(k, vma, pmd, i); i++);
   });
 }
 
-function freeEntry(k: Kernel, vma: Vma, pmd: Pmd, i: number): void {
+/** folio_estimated_sharers: of a huge page, who maps its first page. */
+const estimatedSharers = (k: Kernel, head: number): number => k.frames.mapcountOf(head);
+
+/** One entry of madvise_free_pte_range. @returns false where it gives the rest of the table up. */
+function freeEntry(k: Kernel, vma: Vma, pmd: Pmd, i: number): boolean {
   const { flags } = k.frames;
   const pte = pmd.get(i);
   if (pte & PTE_SWAP) {
     pmd.set(i, 0);
     vma.mm.rss[2]--;
     swapFreeEntry(k, frameOfPte(pte));
-    return;
+    return true;
   }
-  if (!(pte & PTE_PRESENT) || pte & PTE_SPECIAL) return;
+  if (!(pte & PTE_PRESENT) || pte & PTE_SPECIAL) return true;
   const frame = frameOfPte(pte);
   if (flags[frame]! & (PG_HEAD | PG_TAIL)) {
     const head = k.frames.headOf(frame);
-    if (k.frames.mapcountOf(frame) !== 1) return;
+    if (estimatedSharers(k, head) !== 1) return false;
     splitHugePage(k, head);
   }
   if (flags[frame]! & (PG_SWAPCACHE | PG_DIRTY)) {
-    if (k.frames.mapcount[frame] !== 1) return;
+    if (k.frames.mapcount[frame] !== 1) return true;
     flags[frame]! &= ~PG_DIRTY;
   }
   if (pte & (PTE_YOUNG | PTE_DIRTY)) pmd.set(i, pmd.get(i) & ~(PTE_YOUNG | PTE_DIRTY));
   markPageLazyfree(k, frame);
+  return true;
 }
 
 /** madvise_remove: a hole in the object, for everyone. */

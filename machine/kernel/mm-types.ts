@@ -14,6 +14,9 @@ export class AddressSpace {
   readonly path: string;
   sizeBytes: number;
   nrPages = 0;
+  /** Device (major:minor, hexadecimal) and number of the inode, as maps prints them. */
+  device = '00:00';
+  inode = 0;
   /** Names in a directory; an object without one and without users is freed. */
   links = 1;
   /** Open files and mappings that hold it. */

@@ -21,19 +21,19 @@ export function doMremap(
   const { mm } = task;
   if (newPages === 0) return 'EINVAL';
   const vma = mm.findVma(start);
+  if (!vma) return 'EFAULT';
   if (to !== undefined) {
     if (to < start + oldPages && start < to + newPages) return 'EINVAL';
     doMunmap(k, task, to, newPages);
     if (oldPages > newPages) doMunmap(k, task, start + newPages, oldPages - newPages);
-    if (!vma || start + Math.min(oldPages, newPages) > vma.end) return 'EFAULT';
+    if (start + Math.min(oldPages, newPages) > vma.end) return 'EFAULT';
     return moveVma(k, task, vma, start, Math.min(oldPages, newPages), newPages, to);
   }
   if (oldPages >= newPages) {
-    if (!vma) return 'EFAULT';
     if (oldPages > newPages) doMunmap(k, task, start + newPages, oldPages - newPages);
     return undefined;
   }
-  if (!vma || start + oldPages > vma.end) return 'EFAULT';
+  if (start + oldPages > vma.end) return 'EFAULT';
   if (start + oldPages === vma.end) {
     const above = mm.vmas[mm.vmas.indexOf(vma) + 1];
     if (!above || above.start >= start + newPages) return expand(k, task, vma, newPages - oldPages);

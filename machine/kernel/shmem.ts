@@ -9,17 +9,37 @@ import { deleteFromPageCache, filemapAddFolio } from './page-cache.ts';
 import { swapFreeEntry, swapIn } from './swap.ts';
 import { folioMarkAccessed } from './swap-lru.ts';
 
-/** An object of shared memory with no name in a directory. */
+/** Devices: the kernel's own mount of tmpfs, a disk in memory, the first file system; `special` has none. */
+const DEVICES: Readonly<Record<AddressSpace['kind'], string>> = {
+  shmem: '00:01',
+  disk: '103:00',
+  ramfs: '00:02',
+  special: '00:00',
+};
+
+/** An object with its inode, on the device of its kind where no other is named. */
 export function newObject(
   k: Kernel,
   kind: AddressSpace['kind'],
   path: string,
   sizeBytes: number,
   eachPage: boolean,
+  device = DEVICES[kind],
 ): AddressSpace {
   const object = new AddressSpace(k.objects.length, kind, path, sizeBytes, eachPage);
   k.objects.push(object);
+  if (kind !== 'special') {
+    object.device = device;
+    object.inode = nextInode(k, device);
+  }
   return object;
+}
+
+/** Inodes count up on each device; the numbers before the first are of directories and what the kernel made. */
+export function nextInode(k: Kernel, device: string): number {
+  const inode = (k.lastInodes.get(device) ?? 1) + 1;
+  k.lastInodes.set(device, inode);
+  return inode;
 }
 
 /** shmem_zero_setup: the object behind a shared anonymous mapping; null where so much may not be promised. */

@@ -1,7 +1,7 @@
 import { filemapRead, genericPerformWrite } from '../kernel/filemap.ts';
 import type { Task } from '../kernel/kernel.ts';
 import { newReadahead } from '../kernel/mm-types.ts';
-import { putObject } from '../kernel/shmem.ts';
+import { nextInode, putObject } from '../kernel/shmem.ts';
 import { handleOverHigh } from '../kernel/throttle.ts';
 import { writePages } from '../kernel/writeback.ts';
 import { type Call, CALL_US, has, type Immediate, pagesOf, type Result } from './command-words.ts';
@@ -86,6 +86,8 @@ export const FILE_CALLS: Readonly<Record<string, Immediate>> = {
   unlink: (run, _process, words) => (run.files.unlink(words[0]!) ? 0 : 'ENOENT'),
   mkdir: (run, _process, words) => {
     run.files.directories.add(words[0]!);
+    const mount = run.files.mountOf(words[0]!);
+    if (mount) nextInode(run.k, mount.device);
     return 0;
   },
   truncate: (run, { task }, words) => {

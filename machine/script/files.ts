@@ -14,6 +14,7 @@ import { writePages } from '../kernel/writeback.ts';
 export interface Mount {
   readonly path: string;
   readonly type: 'disk' | 'tmpfs';
+  readonly device: string;
   usedPages: number;
   limitPages: number;
 }
@@ -29,8 +30,8 @@ export class FileSystem {
     this.k = k;
     const half = Math.floor(k.totalPages / 2);
     this.mounts = [
-      { path: '/dev/shm', type: 'tmpfs', usedPages: 0, limitPages: half },
-      { path: '/mnt', type: 'disk', usedPages: 0, limitPages: Number.POSITIVE_INFINITY },
+      { path: '/dev/shm', type: 'tmpfs', device: '00:16', usedPages: 0, limitPages: half },
+      { path: '/mnt', type: 'disk', device: '103:00', usedPages: 0, limitPages: Number.POSITIVE_INFINITY },
     ];
   }
 
@@ -51,7 +52,7 @@ export class FileSystem {
     const mount = this.mountOf(path);
     if (!mount) return undefined;
     const tmpfs = mount.type === 'tmpfs';
-    const object = newObject(this.k, tmpfs ? 'shmem' : 'disk', path, 0, tmpfs);
+    const object = newObject(this.k, tmpfs ? 'shmem' : 'disk', path, 0, tmpfs, mount.device);
     if (tmpfs) object.mount = mount;
     this.k.files.set(path, object);
     this.forgetName(path);
@@ -91,6 +92,13 @@ export class FileSystem {
       if (left-- <= 0) return;
       this.forgetName(path);
     }
+  }
+
+  /** Slab of names and inodes that can be read again. */
+  get nameBytes(): number {
+    let sum = 0;
+    for (const { bytes } of this.names.values()) sum += bytes;
+    return sum;
   }
 
   get nameCount(): number {

@@ -6,11 +6,15 @@ import { exitTask, reapMemory } from '../kernel/process.ts';
 import { registerShrinker } from '../kernel/shrink-slab.ts';
 import type { Heap, HeapProgram } from '../heap/heap.ts';
 import { FileSystem } from './files.ts';
-import type { MachineSettings } from './parse.ts';
+import type { Command, MachineSettings } from './parse.ts';
 import { bootImage, type Image } from './worker-image.ts';
 
 /** What a page of a process that ends costs, in microseconds of the recorded machine. */
 const TEARDOWN_PAGE_US = 4.38;
+
+/** Where regions begin, and how far apart they are, in bytes. */
+export const REGIONS_START = 0x100000000000;
+export const REGION_STRIDE = 2 ** 36;
 
 /** One line of a run: a JSON object whose `t` is its kind (head, step, death, machine, proc, cgroup, kmsg, cat, tool, end). */
 export type MachineLine = Readonly<Record<string, unknown>> & { readonly t: string };
@@ -22,6 +26,10 @@ export interface MachineRunOptions {
   readonly machine?: Partial<MachineSettings>;
   /** What `run WORKLOAD under ALLOCATOR` replays; without it such commands are refused. */
   readonly program?: (workload: string, allocator: string) => HeapProgram;
+  /** Called before the first command: the machine as it is booted. */
+  readonly onStart?: (run: MachineRun) => void;
+  /** Called when a command has been carried out, `end` excepted: the machine is as the command left it. */
+  readonly afterCommand?: (run: MachineRun, command: Command) => void;
   /** Called with each line as it is made. */
   readonly onLine?: (line: MachineLine) => void;
 }
@@ -146,12 +154,13 @@ export class MachineRun {
   /** First byte of a region: 64 GiB apart, the same in every process. */
   addressOf(region: string, task: Task): number {
     if (region === 'heap') return this.heapOf(task);
-    let slot = this.regions.indexOf(region);
-    if (slot < 0) {
-      slot = this.regions.length;
-      this.regions.push(region);
-    }
-    return 0x100000000000 + slot * 2 ** 36;
+    return REGIONS_START + this.slotOf(region) * REGION_STRIDE;
+  }
+
+  /** Place of a region by its name: the next one where it has none. */
+  slotOf(region: string): number {
+    const slot = this.regions.indexOf(region);
+    return slot < 0 ? this.regions.push(region) - 1 : slot;
   }
 
   private readonly heaps = new Map<Task, number>();

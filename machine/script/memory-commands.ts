@@ -44,7 +44,13 @@ export const MEMORY_CALLS: Readonly<Record<string, Immediate>> = {
     return object ? map(run, task, words, 2, object) : 'ENOENT';
   },
   memfd: (run, { task }, words) => {
-    const object = newObject(run.k, 'shmem', `/memfd:${words[0]}`, pagesOf(sizeOf(words[1]!)!) * 4096, true);
+    const object = newObject(
+      run.k,
+      'shmem',
+      `/memfd:#${run.slotOf(words[0]!)} (deleted)`,
+      pagesOf(sizeOf(words[1]!)!) * 4096,
+      true,
+    );
     object.links = 0;
     object.users++;
     const result = map(run, task, words, 1, object);

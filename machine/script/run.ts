@@ -18,11 +18,13 @@ export function runMachineScript(text: string, options: MachineRunOptions = {}):
   for (const { process } of runsOf(script)) run.runners.add(process);
   if (options.program) run.program = options.program;
   else if (run.runners.size > 0) throw new UserError(`${name}: run: no workloads were given`);
+  options.onStart?.(run);
   for (const command of script.commands) {
     if (command.words[0] === 'end') continue;
     run.step++;
     if (command.process === undefined) runMachineCommand(run, command);
     else runProcessCommand(run, command);
+    options.afterCommand?.(run, command);
   }
   run.finish();
   return run;

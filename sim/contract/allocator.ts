@@ -1,5 +1,5 @@
 import type { ThreadSlot } from './thread-slot.ts';
-import type { Addr, Bytes } from './units.ts';
+import type { Addr, Bytes, Pages } from './units.ts';
 
 export type { ThreadSlot } from './thread-slot.ts';
 
@@ -120,6 +120,11 @@ export interface RequestAllocator extends Allocator {
   requestEnd(t: ThreadSlot): void;
   /** gc_mem_caches(), where there is one (PHP 7 and 8): returns the bytes that it has freed. */
   gcMemCaches?(t: ThreadSlot): Bytes;
+  /**
+   * zend_set_memory_limit() of a recorded program, -1 for none. What the limit refuses is the recording's to say: here it only has
+   * the effects that PHP's attempts to keep it have.
+   */
+  setMemoryLimit?(t: ThreadSlot, limit: Pages): void;
 }
 
 export type WordSink = (word: number) => void;

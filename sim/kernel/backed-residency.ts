@@ -1,6 +1,6 @@
 import type { Memory } from '../contract/memory.ts';
 import { OP_FAULTS } from '../contract/operations.ts';
-import type { Page, Pages } from '../contract/units.ts';
+import { HUGE_PAGES, type Page, type Pages } from '../contract/units.ts';
 import type { MemoryBacking } from './backing.ts';
 import { BRK_START_PAGE, PAGE_LIMIT } from './layout.ts';
 import { ABSENT, RESIDENT, type Residency, ZERO_PAGE } from './residency.ts';
@@ -58,9 +58,12 @@ export function createBackedResidency(
     fault,
     release,
     freeLazily: (start, end) => backing.advise(start, end, advice.free),
+    freeTables: undefined,
     move: () => {},
     residentIn: (start, end) => backing.residentIn(start, end),
     hugeIn: (start, end) => backing.hugeIn(start, end),
+    isHuge: (page) => backing.hugeIn(page - (page % HUGE_PAGES), page - (page % HUGE_PAGES) + HUGE_PAGES) > 0,
+    observeFlushes: () => {},
     residentPages: () => backing.residentIn(BRK_START_PAGE, PAGE_LIMIT),
     residentPeakPages: () => backing.residentPeak(),
     lazilyFreedPages: () => backing.lazilyFreedIn(BRK_START_PAGE, PAGE_LIMIT),

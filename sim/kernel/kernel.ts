@@ -27,15 +27,7 @@ import {
 } from './mmap-flags.ts';
 import { createResidency } from './residency.ts';
 import { mapText, protText, resultText } from './syscall-text.ts';
-import {
-  createVmaTable,
-  MAX_MAP_COUNT,
-  PROT_MASK,
-  PROT_READ,
-  PROT_WRITE,
-  VM_HUGEPAGE,
-  VM_NOHUGEPAGE,
-} from './vma.ts';
+import { createVmaTable, MAX_MAP_COUNT, PROT_MASK, PROT_READ, PROT_WRITE, VM_HUGEPAGE, VM_NOHUGEPAGE } from './vma.ts';
 
 export { PROT_EXEC, PROT_NONE, PROT_READ, PROT_WRITE } from './vma.ts';
 
@@ -229,8 +221,12 @@ export function createKernel(
 
   function unmapPages(start: Page, end: Page): void {
     vmas.remove(start, end);
-    if (backing) backing.unmap(start, end);
-    else residency.release(start, end);
+    if (backing) {
+      backing.unmap(start, end);
+      return;
+    }
+    residency.release(start, end);
+    residency.freeTables?.(start, end, vmas.endBelow(start), vmas.startAbove(end));
   }
 
   /** munmap(2); returns 0, or -1 where the number of mappings would pass its limit. */
@@ -284,6 +280,7 @@ export function createKernel(
     mapped(); // both are mapped while the entries wander
     vmas.remove(start, end);
     residency.move(start, end, target);
+    residency.freeTables?.(start, end, vmas.endBelow(start), vmas.startAbove(end));
     return target;
   }
 
@@ -373,6 +370,7 @@ export function createKernel(
       if (worker !== undefined) locks.release(worker, mmapLock);
     },
     /** As if a limit were reached, until it is told otherwise: what needs new memory gets ENOMEM. */
+    isRefusing: (): boolean => refuses,
     refuseMemory: (refuse: boolean): void => {
       refuses = refuse;
     },

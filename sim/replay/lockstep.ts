@@ -18,6 +18,8 @@ export interface LockstepOptions {
   readonly touches: boolean;
   /** Pages may go at any time, so that every write must be told: what a model knows to be resident need not be. */
   readonly pagesMayGo?: boolean;
+  /** Called before a `w` event of the thread. */
+  readonly beforeWrite?: (t: ThreadSlot) => void;
   /** Called for an allocation that returned 0. */
   readonly onFailure: (row: number) => void;
   /** Where the block of an allocating row was, for events that free it once more. */
@@ -67,7 +69,10 @@ export function createLockstep(options: LockstepOptions): Lockstep {
     isAlone: true,
     onFailure: () => onFailure(current),
     touchFresh: touches ? (target, _t, handle, from, to) => target.touchBlock(handle, from, to) : nothing,
-    write: (target, _t, handle, from, to) => target.touchBlock(handle, from, to),
+    write: (target, t, handle, from, to) => {
+      options.beforeWrite?.(t);
+      target.touchBlock(handle, from, to);
+    },
     beforeMalloc: nothing,
     afterMalloc: nothing,
     beforeFree: nothing,

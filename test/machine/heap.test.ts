@@ -4,13 +4,13 @@ import { loadMachinePrograms } from '../../bench/cli/machine-programs.ts';
 import { heapProgram } from '../../bench/run/heap-program.ts';
 import { runLockstep } from '../../bench/run/session.ts';
 import { Heap } from '../../machine/heap/heap.ts';
+import { smapsRollup } from '../../machine/kernel/smaps.ts';
 import { startWorker } from '../../machine/script/worker-image.ts';
 import { MachineRun } from '../../machine/script/machine-run.ts';
 import { runMachineScript } from '../../machine/script/run.ts';
-import type { Allocator } from '../../sim/contract/allocator.ts';
 import { resolveWorkload } from '../../workloads/index.ts';
 
-const WORKLOADS = ['stress:events=20000,seed=3', 'fragmenter', 'php-repeat', 'server:requests=40'];
+const WORKLOADS = ['stress:events=10000,seed=3', 'php-repeat', 'server:requests=20'];
 const ALLOCATORS = ['glibc', 'glibc@2.31', 'jemalloc', 'jemalloc:narenas=1', 'zendmm+glibc', 'zendmm@5.6+jemalloc'];
 
 const machineOf = (thp: 'never' | 'always' = 'never') =>
@@ -22,31 +22,49 @@ async function programOf(workload: string, allocator: string) {
   return { workload, allocator, events, spec, cpus };
 }
 
-test.each(WORKLOADS.flatMap((workload) => ALLOCATORS.map((allocator) => [workload, allocator] as const)))(
-  '%s under %s: the same process as alone',
-  async (workload, allocator) => {
+const CASES = [
+  ...WORKLOADS.flatMap((workload) => ALLOCATORS.map((allocator) => ({ workload, allocator, thp: 'never' as const }))),
+  { workload: 'stress:events=50000,seed=1', allocator: 'glibc', thp: 'always' as const },
+  { workload: 'stress:events=20000,seed=2', allocator: 'jemalloc', thp: 'always' as const },
+  { workload: 'php-repeat', allocator: 'zendmm+glibc', thp: 'always' as const },
+];
+
+test.each(CASES)(
+  '$workload under $allocator, huge pages $thp: the same process as alone',
+  async ({ workload, allocator, thp }) => {
     const options = await programOf(workload, allocator);
-    const alone = await runLockstep({ ...options, kernel: { version: '6.1', thp: 'never' } });
-    const run = machineOf();
+    const alone = await runLockstep({ ...options, kernel: { version: '6.1', thp } });
+    const run = machineOf(thp);
     const task = startWorker(run.k, run.image, 'p1');
+    const before = smapsRollup(run.k, task)['Rss']!;
+    const tablesBefore = task.mm.tableBytes;
     const heap = new Heap(run.k, task, heapProgram(options));
     expect(heap.advance()).toBe('there');
     const { kernel } = heap.parts.machine;
+    const { residency } = kernel;
     expect({
-      faults: heap.memory.faults(),
-      rss: kernel.residency.residentPages() * 4096,
-      peak: kernel.residency.residentPeakPages() * 4096,
+      faults: residency.faults(),
+      hugeFaults: residency.hugeFaults(),
+      rss: residency.residentPages() * 4096,
+      peak: residency.residentPeakPages() * 4096,
       vsz: kernel.mappedPages() * 4096,
       failed: heap.failedAllocations,
-      stats: (heap.parts.top as Allocator).stats(),
+      stats: heap.parts.top.stats(),
     }).toEqual({
       faults: alone.summary.faults,
+      hugeFaults: alone.summary.hugeFaults,
       rss: alone.summary.rssBytes,
       peak: alone.summary.rssPeakBytes,
       vsz: alone.summary.vszBytes,
       failed: alone.summary.failedAllocations,
       stats: alone.stats,
     });
+    const rollup = smapsRollup(run.k, task);
+    const kb = residency.residentPages() * 4;
+    expect(rollup['Rss']! - before).toBe(kb);
+    expect(rollup['AnonHugePages'] ?? 0).toBe(residency.hugePages() * 2048);
+    // A table for every 2 MiB touched, at least.
+    expect(task.mm.tableBytes - tablesBefore).toBeGreaterThanOrEqual(Math.floor(kb / 2048) * 4096);
   },
 );
 

@@ -30,6 +30,12 @@ export const LOG = {
   SAMPLE: 24,
   CUT: 25,
   SEEN: 26,
+  NODE: 32,
+  MODULE: 33,
+  PLACE: 34,
+  ZEND_USAGE: 40,
+  ZEND_PEAK: 41,
+  ZEND_LIMIT: 42,
 } as const;
 
 /** Of the second argument of RESIDENT, WRITTEN and SEEN: these pages are huge. */
@@ -45,7 +51,7 @@ export interface LogRecord {
   /** Unpacked: size; count, alignment or first page in `a` and the other number in `b`. At most NUMBER_MAX where cut. */
   a: number;
   b: number;
-  /** Of SAMPLE; of THREAD_EXIT the thread's name. */
+  /** Of SAMPLE; of THREAD_EXIT the thread's name; of MODULE and PLACE a piece of their text, a byte for each character. */
   text: string;
   /** Slots of the ring that the record took. */
   slots: number;
@@ -60,6 +66,7 @@ const RECORD_BYTES_MAX = 64;
 /** The part of a log that a process shares with what it was forked from, or all of it. */
 export interface LogPart {
   readonly path: string;
+  readonly pid: number;
   readonly startTicks: number;
   /** Slots from here on came after the fork. */
   readonly untilSlot: number;
@@ -114,7 +121,7 @@ function readRecords(fd: number, { path, startTicks, untilSlot }: LogPart, visit
   }
 
   /** Up to 15 bytes, the lowest first, in two numbers that a double could not hold. */
-  function name(): string {
+  function name(encoding: 'utf8' | 'latin1'): string {
     const text: number[] = [];
     for (let k = 0; k < 2; k++) {
       let value = 0n;
@@ -126,7 +133,7 @@ function readRecords(fd: number, { path, startTicks, untilSlot }: LogPart, visit
       for (let i = 0n; i < 8n; i++) text.push(Number((value >> (8n * i)) & 255n));
     }
     const length = text.indexOf(0);
-    return Buffer.from(text.slice(0, length < 0 ? 15 : length)).toString('utf8');
+    return Buffer.from(text.slice(0, length < 0 ? 15 : length)).toString(encoding);
   }
 
   for (;;) {
@@ -152,8 +159,8 @@ function readRecords(fd: number, { path, startTicks, untilSlot }: LogPart, visit
     address += step % 2 === 0 ? step / 2 : -(step + 1) / 2;
     r.address = address;
     r.slots = 1;
-    if (r.op === LOG.THREAD_EXIT) {
-      r.text = name();
+    if (r.op === LOG.THREAD_EXIT || r.op === LOG.MODULE || r.op === LOG.PLACE) {
+      r.text = name(r.op === LOG.THREAD_EXIT ? 'utf8' : 'latin1');
       r.slots = 2;
     } else if ((head & 64) !== 0) {
       r.a = number();

@@ -1,3 +1,4 @@
+import type { RecordedSites } from './recorded-sites.ts';
 import { forEachRecord, LOG, type LogPart, type LogRecord, PAGES_HUGE } from './log.ts';
 
 /**
@@ -18,14 +19,26 @@ export interface Lookahead {
   readonly atAllocation: ReadonlyMap<number, readonly PageRun[]>;
   /** By the index of a SAMPLE record: what is written behind it. */
   readonly behindSample: ReadonlyMap<number, readonly BlockWrite[]>;
-  /** Bytes of watched blocks whose writing is an assumption: their pages were there before, or are huge. */
+  /**
+   * Bytes of watched blocks of malloc's whose writing is an assumption: their pages were there before, or are huge. PHP's heap
+   * keeps its pages, and hands them out again all the time.
+   */
   readonly assumedBytes: number;
+  readonly zendCounts: ZendCounts;
 }
 
 /** Pages of the block's address space: page 0 is the one that the block begins in. */
 export interface PageRun {
   readonly first: number;
   readonly count: number;
+}
+
+/** How often a log has PHP's numbers. */
+export interface ZendCounts {
+  /** Requests that end. */
+  readonly ends: number;
+  /** Calls of memory_get_usage(). */
+  readonly asked: number;
 }
 
 export interface BlockWrite extends PageRun {
@@ -46,16 +59,19 @@ interface WatchedBlock {
 /** Blocks beyond this many pages (4 TiB of 4 KiB) are not followed. */
 const PAGES_MAX = 2 ** 30;
 
-export function lookAhead(parts: readonly LogPart[], pageBytes: number): Lookahead {
+/** Notes the call sites as well, where there are any. */
+export function lookAhead(parts: readonly LogPart[], pageBytes: number, sites: RecordedSites): Lookahead {
   const lastOf = new Map<number, number>();
   let ownFrom = 0;
   let lastThread = -1;
   const watched = new Map<number, WatchedBlock>();
   const atAllocation = new Map<number, readonly PageRun[]>();
   const behindSample = new Map<number, BlockWrite[]>();
+  const zendCounts = { ends: 0, asked: 0 };
   let assumedPages = 0;
   let index = -1;
   let lastAllocation = -1;
+  let isOfMalloc = true;
   /** Blocks that were looked at since the last sample began. */
   let looked = new Set<WatchedBlock>();
 
@@ -89,7 +105,7 @@ export function lookAhead(parts: readonly LogPart[], pageBytes: number): Lookahe
     const count = isHuge ? r.b - PAGES_HUGE : r.b;
     if (count > 0) {
       const runs = mark(block, r.a, count);
-      if (isHuge) for (const run of runs) assumedPages += run.count;
+      if (isHuge && isOfMalloc) for (const run of runs) assumedPages += run.count;
       if (block.lastLook === block.allocation) block.atAllocation.push(...runs);
       else {
         const list = behindSample.get(block.lastLook) ?? [];
@@ -111,10 +127,19 @@ export function lookAhead(parts: readonly LogPart[], pageBytes: number): Lookahe
       case LOG.CALLOC:
       case LOG.MEMALIGN:
       case LOG.REALLOC_END:
+        isOfMalloc = true;
+        lastAllocation = index;
+        return;
+      case LOG.EMALLOC:
+      case LOG.ECALLOC:
+      case LOG.EREALLOC_END:
+        isOfMalloc = false;
         lastAllocation = index;
         return;
       case LOG.FREE:
       case LOG.REALLOC_BEGIN:
+      case LOG.EFREE:
+      case LOG.EREALLOC_BEGIN:
         if (watched.size === 0) return;
         retire(watched.get(r.address));
         watched.delete(r.address);
@@ -123,6 +148,7 @@ export function lookAhead(parts: readonly LogPart[], pageBytes: number): Lookahe
         const count = r.b >= PAGES_HUGE ? r.b - PAGES_HUGE : r.b;
         if (count === 0) {
           const known = new Uint8Array(32);
+          retire(watched.get(r.address)); // one that went with its request
           watched.set(r.address, {
             allocation: lastAllocation,
             known,
@@ -135,7 +161,7 @@ export function lookAhead(parts: readonly LogPart[], pageBytes: number): Lookahe
         const block = watched.get(r.address);
         if (!block) return;
         block.atAllocation.push(...mark(block, r.a, count));
-        assumedPages += r.a === 0 ? count - 1 : count; // its first page has the allocator's header, and would be there
+        if (isOfMalloc) assumedPages += r.a === 0 ? count - 1 : count; // its first page has the allocator's header, and would be there
         return;
       }
       case LOG.WRITTEN:
@@ -145,11 +171,25 @@ export function lookAhead(parts: readonly LogPart[], pageBytes: number): Lookahe
       case LOG.SAMPLE:
         for (const block of looked) block.lastLook = index;
         looked = new Set();
+        return;
+      case LOG.ZEND_USAGE:
+        if (r.address === 0) zendCounts.asked++;
+        else zendCounts.ends++;
+        return;
+      case LOG.NODE:
+        sites.node(r);
+        return;
+      case LOG.MODULE:
+        sites.module(r);
+        return;
+      case LOG.PLACE:
+        sites.place(r);
     }
   }
 
   for (const part of parts) {
     ownFrom = index + 1;
+    sites.beginPart(part.pid);
     forEachRecord(part, visit);
   }
   lastOf.set(lastThread, index);
@@ -161,5 +201,6 @@ export function lookAhead(parts: readonly LogPart[], pageBytes: number): Lookahe
     atAllocation,
     behindSample,
     assumedBytes: assumedPages * pageBytes,
+    zendCounts,
   };
 }

@@ -19,6 +19,8 @@ interface RecordArguments {
   'stop-after': string | undefined;
   'sample-every': string | undefined;
   disk: string;
+  sites: boolean;
+  zend: boolean;
   anonymize: boolean;
   arguments: boolean;
   quantum: number;
@@ -56,6 +58,16 @@ export const recordCommand: CommandModule<object, RecordArguments> = {
         default: '10G',
         describe: 'what the logs may take meanwhile: then the recording ends, not the program',
       })
+      .option('sites', {
+        type: 'boolean',
+        default: false,
+        describe: 'note which functions and lines of code allocate: explain and run then tell whose memory it is',
+      })
+      .option('zend', {
+        type: 'boolean',
+        default: true,
+        describe: "see PHP's own heap (emalloc, requests) in programs that have one; --no-zend: malloc alone",
+      })
       .option('anonymize', { type: 'boolean', default: false, describe: 'keep sizes, order and times alone' })
       .option('arguments', { type: 'boolean', default: false, describe: 'keep the arguments of the commands too' })
       .option('quantum', quantumOption)
@@ -74,6 +86,8 @@ export const recordCommand: CommandModule<object, RecordArguments> = {
           command,
           process: argv.process,
           withArguments: argv.arguments,
+          withSites: argv.sites && !argv.anonymize,
+          withZend: argv.zend,
           diskBytes: sizeOf('--disk', argv.disk),
           stopEvents: stop.events,
           stopNs: stop.ns,

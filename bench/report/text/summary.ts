@@ -2,6 +2,7 @@ import { bytes, columns, count, duration, percent } from '../../../sim/contract/
 import type { Breakdown, Sample } from '../../../sim/metrics/sample.ts';
 import type { RunResult } from '../../run/result.ts';
 import { escapeLine, escapeLineStart } from '../escape.ts';
+import { recordedProcessLines } from './recorded-process.ts';
 
 /** Colours a text, or leaves it as it is where the output is no terminal. */
 export interface Palette {
@@ -193,6 +194,7 @@ export function summaryText(result: RunResult, palette: Palette = PLAIN): string
       );
     }
   }
+  if (result.recordedProcess) lines.push(...recordedProcessLines(result.recordedProcess, palette));
   const { engine } = result;
   heading('Engine');
   lines.push(

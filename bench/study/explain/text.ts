@@ -1,6 +1,7 @@
 import { bytes, columns, count, percent } from '../../../sim/contract/format.ts';
 import { escapeLine, escapeLineStart } from '../../report/escape.ts';
 import { columnBlocks, fold } from '../../report/text/fold.ts';
+import { processColumn } from '../../report/text/recorded-process.ts';
 import { type Palette, PLAIN } from '../../report/text/summary.ts';
 import { type AreaGroup, groupAreas, returnTexts } from './area-groups.ts';
 import type { Explanation } from './explanation.ts';
@@ -61,6 +62,11 @@ export function explanationText(
     ),
   );
   if (groups.length > shown.length) lines.push(palette.dim(`  and ${groups.length - shown.length} more kinds`));
+
+  if (e.process) {
+    heading(`The recorded process at '${escapeLine(e.process.label)}'`);
+    lines.push(...processColumn(e.process, palette));
+  }
 
   heading('Which live blocks keep more than they use');
   const pins = e.pinning.filter((g) => g.returnsBytes >= 2 * g.ownBytes);

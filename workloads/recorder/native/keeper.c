@@ -1,5 +1,5 @@
 /*
- * keeper CLOCK FOLDER LOGS DISK_BYTES STOP_EVENTS SAMPLE_NS LIBRARY PROGRAM ARGUMENT…
+ * keeper FLAGS FOLDER LOGS DISK_BYTES STOP_EVENTS SAMPLE_NS LIBRARY PROGRAM ARGUMENT…
  *
  * Starts the program, with the library in front of all others, and keeps a log for each process that it becomes or forks
  * (image.c), until all of them are gone. Orphans become its children. It speaks with the recorder over two pipes:
@@ -7,7 +7,7 @@
  *   3  in   `sample LABEL` a sample in all processes · `signal N` to the program (and its orphans) · `kill` all, at once
  *           `stop` nothing more is written down · the pipe's end: the recorder is gone; clean up, let the program live on
  *   4  out  `error ERRNO` the program cannot be started · `started PID` · `image PID NUMBER PPID KIND PARENT PARENT_NUMBER
- *           PARENT_SLOT THREAD FLAGS START_TICKS ALLOCATOR` · `exited STATUS` the program has ended · `waiting PID` for a
+ *           PARENT_SLOT THREAD FLAGS START_TICKS ALLOCATOR` · `zend PID NUMBER WORD` · `exited STATUS` the program has ended · `waiting PID` for a
  *           process that lives on · `full` · `enough` · `ended PID NUMBER STATUS EVENTS` · `clock TICKS NS`, twice
  */
 #include "keeper.h"
@@ -34,6 +34,7 @@
 enum { FROM_RECORDER = 3, TO_RECORDER = 4 };
 
 static struct {
+	const char *flags; /* c or m: the clock is the processor's counter, or the kernel's; s: call sites; n: no heap of PHP */
 	const char *folder, *logs;
 	uint64_t disk_bytes, stop_events;
 	int64_t sample_ns;
@@ -84,11 +85,17 @@ static void tell_clock(void)
 
 /* ---- images */
 
+static void tell_zend(const struct image *m)
+{
+	if (m->ring->zend[0]) tell("zend %d %u %.127s\n", m->pid, m->number, m->ring->zend);
+}
+
 static void end_image(struct image *m)
 {
 	if (m->is_over) return;
 	drain(m, now_ns(), 1);
 	finish_image(m);
+	tell_zend(m);
 	munmap(m->ring, RING_BYTES);
 	char path[600];
 	snprintf(path, sizeof path, "%s/%d.%u", options.folder, m->pid, m->number);
@@ -176,6 +183,7 @@ static void end_recording(void)
 		drain(m, now_ns(), 0);
 		observe(m, "stop", 0);
 		finish_image(m);
+		tell_zend(m);
 		munmap(m->ring, RING_BYTES);
 		live_count--;
 	}
@@ -203,7 +211,7 @@ static int drain_all(void)
 		end_recording();
 		tell("enough\n");
 	}
-	return taken > 0;
+	return taken > RING_SLOTS / 4; /* else there is time to sleep: who runs all the time has to wait for a processor */
 }
 
 /* ---- the ends of processes */
@@ -260,7 +268,7 @@ static void preload(const char *library)
 	sprintf(value, others && *others ? "%s:%s" : "%s", library, others ? others : "");
 	setenv("LD_PRELOAD", value, 1);
 	char session[600];
-	snprintf(session, sizeof session, "%c:%d:%s", options.clock_is_counter ? 'c' : 'm', (int)getpid(), options.folder);
+	snprintf(session, sizeof session, "%s:%d:%s", options.flags, (int)getpid(), options.folder);
 	setenv("ALLOCSIM_RECORD", session, 1);
 }
 
@@ -372,7 +380,7 @@ static void wait_for_something(int folder_watch, int busy)
 			polled[2 + n] = (struct pollfd){ images[i]->pidfd, POLLIN, 0 };
 			of[n++] = images[i];
 		}
-	struct timespec t = { 0, busy ? 0 : live_count ? 2000000 : 10000000 };
+	struct timespec t = { 0, busy ? 0 : live_count ? 1000000 : 10000000 };
 	if (ppoll(polled, n + 2, &t, NULL) <= 0) return;
 	if (polled[0].revents) listen_to_recorder();
 	if (polled[1].revents) {
@@ -414,6 +422,7 @@ static void keep(int folder_watch)
 int main(int argc, char **argv)
 {
 	if (argc < 9) return 2;
+	options.flags = argv[1];
 	options.clock_is_counter = argv[1][0] == 'c';
 	options.folder = argv[2];
 	options.logs = argv[3];

@@ -40,6 +40,8 @@ struct image {
 struct image *open_image(const char *folder, const char *logs, const char *name);
 /* Takes what is complete; `finally`: the process is gone, and nothing becomes complete any more. How many slots. */
 uint64_t drain(struct image *m, int64_t now_ns, int finally);
+/* Whether there is something to take. */
+int has_news(const struct image *m);
 void finish_image(struct image *m);
 void put_byte(struct image *m, unsigned char byte);
 void put_number(struct image *m, uint64_t number);
