@@ -8,10 +8,12 @@ import { type MachineReport, machineReport, machineReportText } from '../../mach
 import { UserError } from '../../sim/contract/assert.ts';
 import { writeWholeFiles } from '../../workloads/files/line-sink.ts';
 import { runWithViews, type ViewText, viewsText } from '../cli/machine-views.ts';
+import { fleetScenario } from '../cli/fleet-scenario.ts';
 import { show } from '../cli/show.ts';
 import { terminalWidth } from '../cli/width.ts';
 import { machinePage } from '../report/machine-run-page.ts';
 import { fitWidth } from '../report/text/fold.ts';
+import { runFleetCommand } from './machine-fleet.ts';
 
 interface MachineArguments {
   script: string;
@@ -23,6 +25,8 @@ interface MachineArguments {
   csv: string | undefined;
   openmetrics: string | undefined;
   report: string | undefined;
+  settings: string[] | undefined;
+  workers: number | undefined;
 }
 
 const FILES = ['output', 'csv', 'openmetrics', 'report'] as const;
@@ -35,7 +39,7 @@ export const machineCommand: CommandModule<object, MachineArguments> = {
       .positional('script', {
         type: 'string',
         demandOption: true,
-        describe: "a script's file, - for standard input, or a scenario (sim list scenarios)",
+        describe: "a script's file, - for standard input, a fleet's scenario (YAML), or one that is built in (sim list scenarios)",
       })
       .option('view', {
         type: 'string',
@@ -48,7 +52,7 @@ export const machineCommand: CommandModule<object, MachineArguments> = {
         type: 'string',
         array: true,
         nargs: 1,
-        describe: 'the moment: the label of a sample, #N for after command N, or end',
+        describe: 'the moment: the label of a sample, #N for after command N, or end; of a fleet a time such as 36h',
       })
       .option('steps', { type: 'boolean', default: false, describe: 'every step and the figures of each sample' })
       .option('json', { type: 'boolean', default: false, describe: 'the verdict and its figures as JSON' })
@@ -65,11 +69,20 @@ export const machineCommand: CommandModule<object, MachineArguments> = {
       .option('report', {
         type: 'string',
         describe: 'a page that shows the memory over time, to FILE',
-      }) as unknown as Argv<MachineArguments>,
+      })
+      .option('settings', {
+        type: 'string',
+        array: true,
+        nargs: 1,
+        describe: "of a fleet: which of the scenario's settings are run beside it: all (default), none, or one by its name",
+      })
+      .option('workers', { type: 'number', describe: 'of a fleet: threads; default: as many as there are processors' }) as unknown as Argv<MachineArguments>,
   handler: async (argv) => {
     const standardOutput = FILES.filter((name) => argv[name] === '-');
     if (standardOutput.length > 1)
       throw new UserError(`--${standardOutput[0]} and --${standardOutput[1]} cannot both be the standard output`);
+    const fleet = fleetScenario(argv.script);
+    if (fleet) return runFleetCommand(fleet, argv);
     const { run, history, views, name } = await runWithViews(argv.script, argv.view ?? [], argv.at ?? []);
     const report = machineReport(run, name, history, argv.view ? undefined : argv.at?.at(-1));
     writeFiles(argv, run, history, report);
