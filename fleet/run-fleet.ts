@@ -1,5 +1,6 @@
 import { Interrupted } from '../sim/contract/assert.ts';
 import { nrFreePages } from '../machine/kernel/page-alloc.ts';
+import { siMemAvailable } from '../machine/kernel/meminfo.ts';
 import { NO_LIMIT } from '../machine/kernel/mem-cgroup.ts';
 import { runShards } from './engine/run-shards.ts';
 import { MachineDriver } from './machine/machine-driver.ts';
@@ -85,6 +86,7 @@ class Follower {
   private readonly services: { readonly process: ServiceProcess; readonly events: ServiceEvent[]; next: number }[];
   private moments: (Moment | undefined)[];
   private kills = 0;
+  private lowestBytes = Infinity;
   private readonly signal: AbortSignal | undefined;
 
   constructor(scenario: Scenario, pools: readonly PoolRun[], samplesUs: Float64Array, options: FleetOptions) {
@@ -114,7 +116,10 @@ class Follower {
       this.serve(us);
       this.driver.passTo(us);
       this.bringAll(sample);
-      this.samples.push(takeSample(this.driver, this.scenario, us, (this.moments[sample]?.pages ?? 0) * 4096));
+      this.noteLowest((this.moments[sample]?.pages ?? 0) * 4096);
+      const withinPeakBytes = (this.moments[sample]?.pages ?? 0) * 4096;
+      this.samples.push(takeSample(this.driver, this.scenario, us, { withinPeakBytes, lowestAvailableBytes: this.lowestBytes }));
+      this.lowestBytes = Infinity;
       if (this.signal?.aborted) {
         if (sample === 0) throw new Interrupted('interrupted');
         return true;
@@ -128,6 +133,11 @@ class Follower {
     return false;
   }
 
+  /** `moreBytes`: of requests that could have it without anything else happening. */
+  private noteLowest(moreBytes: number): void {
+    this.lowestBytes = Math.min(this.lowestBytes, Math.max(0, siMemAvailable(this.driver.run.k) * 4096 - moreBytes));
+  }
+
   private serve(untilUs: number): void {
     for (;;) {
       const due = this.services.filter(({ events, next }) => (events[next]?.atUs ?? Infinity) <= untilUs);
@@ -136,6 +146,7 @@ class Follower {
       const event = first.events[first.next++]!;
       this.driver.passTo(event.atUs);
       first.process.do(event);
+      this.noteLowest(0);
       this.noteDeaths();
     }
   }
@@ -147,6 +158,7 @@ class Follower {
     for (const { pool, slot, pages } of moment.running) {
       this.processes[pool]!.setWithin(slot, pages);
       this.noteDeaths();
+      this.noteLowest(0);
     }
     for (const { pool, slot } of moment.running) this.processes[pool]!.setWithin(slot, 0);
     this.noteDeaths();

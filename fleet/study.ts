@@ -15,8 +15,10 @@ export interface SettingResult {
   readonly kills: number;
   /** MemAvailable at its lowest. */
   readonly lowestAvailableBytes: number;
-  /** AnonPages of the machine at the end, and private memory of all workers: the most at a sample. */
+  /** AnonPages of the machine at the end, and what the machine uses at most (MemTotal without MemAvailable). */
   readonly anonBytes: number;
+  readonly usedBytes: number;
+  /** Private memory of all workers at most. */
   readonly workersBytes: number;
   /** The largest worker at the end, its address space, and its heap within a request at most. */
   readonly largestBytes: number;
@@ -104,7 +106,7 @@ export async function studyFleet(text: string, from: string, options: StudyOptio
 
 /** Whether one needs no more memory and no more time than another, and less of one. */
 function beats(x: SettingResult, y: SettingResult): boolean {
-  const memory = (row: SettingResult) => (row.kills > 0 ? Infinity : row.workersBytes);
+  const memory = (row: SettingResult) => (row.kills > 0 ? Infinity : row.usedBytes);
   const time = (row: SettingResult) => row.allocatorUs + row.waitP99Us;
   return memory(x) <= memory(y) && time(x) <= time(y) && (memory(x) < memory(y) || time(x) < time(y));
 }
@@ -119,9 +121,10 @@ function settingResult(name: string, change: Readonly<Record<string, unknown>>, 
     change,
     severity: verdictOf(figures, scenario).severity,
     kills: figures.kills,
-    lowestAvailableBytes: Math.min(...figures.availableBytes.values),
+    lowestAvailableBytes: figures.lowestAvailableBytes,
+    usedBytes: figures.totalBytes - figures.lowestAvailableBytes,
     anonBytes: figures.anonBytes.values.at(-1)!,
-    workersBytes: sum((pool) => pool.privateBytes.trend.highestBytes) + figures.services.reduce((total, { trend }) => total + trend.highestBytes, 0),
+    workersBytes: sum((pool) => pool.privateBytes.trend.highestBytes),
     largestBytes: most((pool) => pool.largestBytes.values.at(-1)!),
     sizeBytes: most((pool) => pool.sizeBytes),
     heapPeakBytes: most((pool) => pool.heapPeakBytes),

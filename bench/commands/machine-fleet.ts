@@ -12,7 +12,7 @@ import { startProgress } from '../cli/progress.ts';
 import { show } from '../cli/show.ts';
 import { terminalWidth } from '../cli/width.ts';
 import { fleetPage } from '../report/fleet-page.ts';
-import { fitWidth, fold } from '../report/text/fold.ts';
+import { columnBlocks, fitWidth, fold } from '../report/text/fold.ts';
 
 /** Options of `sim machine` as they are for a fleet. */
 export interface FleetArguments {
@@ -73,7 +73,7 @@ export async function runFleetCommand({ text, from }: FleetText, argv: FleetArgu
   else {
     const palette = await terminalPalette();
     const width = terminalWidth();
-    show(fitWidth(fleetText(result, { width, bold: palette.bold, dim: palette.dim, fold }), width));
+    show(fitWidth(fleetText(result, { width, bold: palette.bold, dim: palette.dim, fold, columnBlocks }), width));
   }
 }
 

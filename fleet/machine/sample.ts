@@ -38,6 +38,8 @@ export interface FleetSample {
   readonly counters: Readonly<Record<string, number>>;
   /** Most of what running requests had at once since the sample before, beyond what their workers keep. */
   readonly withinPeakBytes: number;
+  /** MemAvailable at its lowest since the sample before. */
+  readonly lowestAvailableBytes: number;
 }
 
 const COUNTERS = ['pgfault', 'pgmajfault', 'pswpin', 'pswpout', 'pgscan_kswapd', 'pgscan_direct', 'pgsteal_kswapd', 'pgsteal_direct', 'workingset_refault_file', 'oom_kill'];
@@ -45,7 +47,7 @@ const GROUP_STATS = ['anon', 'file', 'shmem', 'kernel', 'slab', 'pagetables', 'i
 /** Counts of pages or bytes: meminfo's lines without a unit. */
 const COUNTED = new Set(['HugePages_Total', 'HugePages_Free', 'HugePages_Rsvd', 'HugePages_Surp']);
 
-export function takeSample(driver: MachineDriver, scenario: Scenario, atUs: number, withinPeakBytes: number): FleetSample {
+export function takeSample(driver: MachineDriver, scenario: Scenario, atUs: number, between: Pick<FleetSample, 'withinPeakBytes' | 'lowestAvailableBytes'>): FleetSample {
   const { run } = driver;
   const { k } = run;
   const info = Object.fromEntries(Object.entries(meminfo(k)).map(([name, kb]) => [name, COUNTED.has(name) ? kb : kb * 1024]));
@@ -78,6 +80,7 @@ export function takeSample(driver: MachineDriver, scenario: Scenario, atUs: numb
     processes,
     groups,
     counters: Object.fromEntries(COUNTERS.map((name) => [name, vmstat[name] ?? 0])),
-    withinPeakBytes,
+    withinPeakBytes: between.withinPeakBytes,
+    lowestAvailableBytes: Math.min(between.lowestAvailableBytes, info['MemAvailable']!),
   };
 }

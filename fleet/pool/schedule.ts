@@ -8,6 +8,7 @@ export type Ending = 'running' | 'max_requests' | 'idle';
 /** One process in a worker's place, from its fork to its end. */
 export interface Life {
   readonly bornUs: number;
+  /** Infinity: it outlives the scenario. */
   endUs: number;
   ending: Ending;
   /** Its requests: from `first` to before `last` of the slot's. */
@@ -148,10 +149,6 @@ class Manager {
         // Nothing changes until the next event: the seconds between are skipped.
         if (this.isSteady(low, high)) maintenanceUs = Math.max(maintenanceUs, Math.ceil(Math.min(arrivalUs, this.agenda.nextUs, this.endUs) / MAINTENANCE_US) * MAINTENANCE_US);
       }
-    }
-    for (const slot of this.slots) {
-      const life = slot.lives.at(-1);
-      if (life && life.endUs === Infinity) life.endUs = this.endUs;
     }
     return {
       slots: this.slots,

@@ -51,6 +51,8 @@ export interface FleetFigures {
   readonly timesUs: readonly number[];
   readonly usedBytes: Series;
   readonly availableBytes: Series;
+  /** MemAvailable at its lowest, between samples too. */
+  readonly lowestAvailableBytes: number;
   readonly anonBytes: Series;
   readonly activeAnonBytes: Series;
   readonly shmemBytes: Series;
@@ -94,6 +96,7 @@ export function figuresOf(run: FleetRun): FleetFigures {
   return {
     timesUs,
     availableBytes: available,
+    lowestAvailableBytes: Math.min(...samples.map((sample) => sample.lowestAvailableBytes)),
     usedBytes: series('used', available.values.map((bytes) => totalBytes - bytes)),
     anonBytes: info('AnonPages'),
     activeAnonBytes: info('Active(anon)'),

@@ -9,6 +9,8 @@ export interface TextStyle {
   readonly bold: (text: string) => string;
   readonly dim: (text: string) => string;
   readonly fold: (text: string, width: number, indent: string) => string[];
+  /** Rows of a table whose first column names them, in blocks below each other where they are too wide. */
+  readonly columnBlocks: (rows: readonly (readonly string[])[], width: number) => string[];
 }
 
 const ROWS = 9;
@@ -26,7 +28,7 @@ export function fleetText(result: FleetResult, style: TextStyle): string {
     ...paragraph(bold(verdict.summary)),
     ...verdict.findings.flatMap(({ severity, about, text }) => paragraph(`- ${mark(severity)}${about}: ${text}`, '  ')),
     '',
-    ...timeline(figures),
+    ...timeline(figures, width),
     '',
     ...figures.pools.flatMap((pool) => paragraph(poolText(pool), '  ')),
   ];
@@ -40,11 +42,11 @@ export function fleetText(result: FleetResult, style: TextStyle): string {
 
 const mark = (severity: string) => (severity === 'fails' ? 'FAILS, ' : severity === 'ends' ? 'ENDS, ' : severity === 'watch' ? 'watch, ' : '');
 
-function timeline(figures: FleetFigures): string[] {
-  const { timesUs, pools } = figures;
+function timeline(figures: FleetFigures, width: number): string[] {
+  const { timesUs, pools, groups } = figures;
   const last = timesUs.length - 1;
   const picked = [...new Set(Array.from({ length: ROWS }, (_, i) => Math.round((last * i) / (ROWS - 1))))];
-  const header = ['time', 'available', 'AnonPages', ...pools.map(({ name }) => `${name} private`), ...pools.map(({ name }) => `largest ${name}`), 'Shmem', 'cache', 'slab+tables'];
+  const header = ['time', 'available', 'AnonPages', ...pools.map(({ name }) => `${name} private`), ...pools.map(({ name }) => `largest ${name}`), 'Shmem', 'cache', ...groups.map(({ name }) => `[${name}]`)];
   const rows = picked.map((i) => [
     durationText(timesUs[i]!),
     bytes(figures.availableBytes.values[i]!),
@@ -53,9 +55,15 @@ function timeline(figures: FleetFigures): string[] {
     ...pools.map((pool) => bytes(pool.largestBytes.values[i]!)),
     bytes(figures.shmemBytes.values[i]!),
     bytes(figures.cacheBytes.values[i]!),
-    bytes(figures.slabBytes.values[i]! + figures.pageTableBytes.values[i]!),
+    ...groups.map((group) => bytes(group.currentBytes.values[i]!)),
   ]);
-  return columns([header, ...rows], 'lr', '');
+  const table = [header, ...rows];
+  // The last columns go where they have no room.
+  for (let kept = header.length; kept > 3; kept--) {
+    const lines = columns(table.map((row) => row.slice(0, kept)), 'lr', '');
+    if (lines.every((line) => line.length <= width)) return lines;
+  }
+  return columns(table, 'lr', '');
 }
 
 function poolText(pool: PoolFigures): string {
@@ -66,24 +74,24 @@ function poolText(pool: PoolFigures): string {
   return `${pool.name} (${pool.allocator}): ${pool.mostWorkers} workers, at most ${pool.mostBusy} busy; ${count(pool.requests)} requests, ${memo}; ${pool.recycled > 0 ? `${count(pool.recycled)} workers recycled; ` : ''}waiting p99 ${durationText(pool.waitUs.p99)}; allocator's part of a request: ${costs.join(', ')}.`;
 }
 
-function settingsTable(settings: readonly SettingResult[], { bold, width, fold }: TextStyle): string[] {
+function settingsTable(settings: readonly SettingResult[], { bold, width, fold, columnBlocks }: TextStyle): string[] {
   const base = settings[0]!;
-  const header = ['', 'private', '', 'largest', 'in request', 'VSZ', 'allocator', 'killed', ''];
+  const hasPools = settings.some((row) => row.heapPeakBytes > 0);
+  const header = ['', 'used', '', ...(hasPools ? ['workers', 'largest', 'in request', 'VSZ', 'allocator'] : ['available']), 'killed', ''];
   const rows = settings.map((row) => [
     row.name,
-    bytes(row.workersBytes),
-    row === base ? '' : change(row.workersBytes, base.workersBytes),
-    bytes(row.largestBytes),
-    bytes(row.heapPeakBytes),
-    bytes(row.sizeBytes),
-    duration(row.allocatorUs * 1e3),
+    bytes(row.usedBytes),
+    row === base ? '' : change(row.usedBytes, base.usedBytes),
+    ...(hasPools
+      ? [bytes(row.workersBytes), bytes(row.largestBytes), bytes(row.heapPeakBytes), bytes(row.sizeBytes), duration(row.allocatorUs * 1e3)]
+      : [bytes(row.lowestAvailableBytes)]),
     row.kills > 0 ? `${row.kills}` : '-',
     row.front ? 'best' : '',
   ]);
   return [
     bold('Settings, each run:'),
-    ...columns([header, ...rows], 'lr'),
-    ...fold('private: of all workers and services at most; in request: a heap at most; allocator: its part of a request on average, without waiting for locks; best: no other one needs less memory and less time.', width, '  '),
+    ...columnBlocks([header, ...rows], width),
+    ...fold(`used: of the machine at most (MemTotal without MemAvailable); ${hasPools ? 'workers: their private memory at most; largest: RSS of the largest at the end; in request: a heap at most; allocator: its part of a request on average, without waiting for locks; ' : ''}best: no other one needs less memory and less time.`, width, '  '),
   ];
 }
 

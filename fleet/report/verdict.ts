@@ -36,8 +36,7 @@ export function verdictOf(figures: FleetFigures, scenario: Scenario): Verdict {
 }
 
 function summaryOf(severity: Severity, figures: FleetFigures, scenario: Scenario): string {
-  const { availableBytes, totalBytes } = figures;
-  const lowest = Math.min(...availableBytes.values);
+  const { lowestAvailableBytes: lowest, totalBytes } = figures;
   const length = durationText(scenario.durationUs);
   if (figures.kills > 0)
     return `It does not hold: ${figures.kills === 1 ? 'one process was' : `${count(figures.kills)} processes were`} killed for want of memory, the first after ${durationText(figures.firstKillUs!)}.`;
@@ -69,7 +68,7 @@ function groupFindings(group: GroupFigures, scenario: Scenario): Finding[] {
   }
   if (full > 0.9 && firm < 0.8 * limit && (events['oom_kill'] ?? 0) === 0) {
     const swap = sizeBytes(scenario.machine.swap)! === 0 ? ', and there is no swap' : '';
-    const refaults = group.refaults > 0 ? ` ${bytes(group.refaults * 4096)} of files had to be read again.` : ' Nothing had to be read again.';
+    const refaults = group.refaults > 0 ? ` ${bytes(group.refaults * 4096)} of files were read again after they had been evicted: a larger cache may save disk reads, which is a question of speed, not of safety.` : ' Nothing had to be read again.';
     found.push({
       severity: 'fine',
       about: name,
@@ -185,7 +184,7 @@ function serviceFindings(series: Series, service: Scenario['services'][number], 
     const own = sizeBytes(service.anonymous)!;
     const group = figures.groups.find(({ name }) => name === service.group);
     const limit = Math.min(group?.maxBytes ?? Infinity, figures.totalBytes);
-    const most = group ? group.peakBytes : figures.totalBytes - Math.min(...figures.availableBytes.values);
+    const most = group ? group.peakBytes : figures.totalBytes - figures.lowestAvailableBytes;
     const severity: Severity = figures.kills > 0 ? 'fails' : most > 0.9 * limit ? 'watch' : 'fine';
     return [
       {

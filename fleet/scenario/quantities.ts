@@ -24,6 +24,7 @@ export function ratePerSecond(text: string | number): number | undefined {
 
 /** `36h`, `1h30m`, `45s`: the largest units that say it. */
 export function durationText(us: number): string {
+  if (us === 0) return '0s';
   if (us < 1e6) return us < 1e3 ? `${us} µs` : `${Math.round(us / 1e3)} ms`;
   const seconds = Math.round(us / 1e6);
   const hours = Math.floor(seconds / 3600);
