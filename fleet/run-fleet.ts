@@ -5,7 +5,7 @@ import { NO_LIMIT } from '../machine/kernel/mem-cgroup.ts';
 import { runShards } from './engine/run-shards.ts';
 import { MachineDriver } from './machine/machine-driver.ts';
 import { highestMoments, type Moment } from './machine/moments.ts';
-import { pageCount, PoolProcesses, type WorkerTarget } from './machine/pool-processes.ts';
+import { PoolProcesses, type WorkerTarget } from './machine/pool-processes.ts';
 import { type FleetSample, takeSample } from './machine/sample.ts';
 import { type ServiceEvent, ServiceProcess } from './machine/service-process.ts';
 import { PoolRun } from './pool/pool-run.ts';
@@ -191,12 +191,7 @@ class Follower {
     const layout = pool.layoutAt(slot, sample);
     if (!layout) return undefined;
     const timeline = pool.timelines[slot]!;
-    const { preload } = pool.pool;
-    let ownPages = 0;
-    if (preload) {
-      const all = pageCount(preload.size);
-      ownPages = Math.round(all * (1 - (1 - Math.min(1, pageCount(preload.writes) / all)) ** timeline.served[sample]!));
-    }
+    const ownPages = pool.ownPreloadPages(slot, sample);
     return { generation: timeline.generation[sample]!, layout, withinPages: timeline.withinPages[sample]!, ownPages };
   }
 

@@ -14,8 +14,10 @@ import type { AfterRequest, Play, RequestEvents, WorkerHeap } from './worker-hea
 /** Images beyond this are not kept: a state without one is played anew from the nearest that has one. */
 const IMAGE_BUDGET_BYTES = 384 * 2 ** 20;
 /** A heap that has met nothing again in so many requests is played without looking. */
-const PATIENCE = 4096;
-const LEAST_HITS = 64;
+const PATIENCE = 1024;
+const LEAST_HITS = 16;
+/** While little is met again, an image is taken of each so-manieth state only. */
+const IMAGE_EVERY = 8;
 
 interface State {
   readonly layout: Layout;
@@ -192,7 +194,8 @@ export class Memo {
   private number(digest: string, before: State['before'], image?: HeapImage): number {
     const found = this.numbers.get(digest);
     if (found !== undefined) return found;
-    const kept = image ?? (this.imageBytes < IMAGE_BUDGET_BYTES ? this.heap.image() : undefined);
+    const isWorthIt = this.met >= this.played || this.states.length % IMAGE_EVERY === 0;
+    const kept = image ?? (isWorthIt && this.imageBytes < IMAGE_BUDGET_BYTES ? this.heap.image() : undefined);
     this.imageBytes += kept?.sizeBytes ?? 0;
     const number = this.states.push({ layout: kept?.layout ?? this.heap.layout(), image: kept, before }) - 1;
     this.numbers.set(digest, number);

@@ -24,8 +24,6 @@ interface Worker {
   ownPages: number;
 }
 
-export const pageCount = (size: string | number): number => Math.ceil(sizeBytes(size)! / 4096);
-
 /** The master of a pool and its workers, as processes of the machine. */
 export class PoolProcesses {
   readonly pool: PoolFile;

@@ -102,6 +102,15 @@ export class PoolRun {
     return number < 0 ? undefined : this.layouts[slot]![number];
   }
 
+  /** Preloaded pages that the slot's process has written by a sample, where its requests write at places drawn evenly: on average. */
+  ownPreloadPages(slot: number, sample: number): number {
+    const { preload } = this.pool;
+    if (!preload) return 0;
+    const all = Math.ceil(sizeBytes(preload.size)! / 4096);
+    const share = all === 0 ? 0 : Math.min(1, Math.ceil(sizeBytes(preload.writes)! / 4096) / all);
+    return Math.round(all * (1 - (1 - share) ** this.timelines[slot]!.served[sample]!));
+  }
+
   /**
    * The slot's process was killed at a time: the request that ran is lost, and what comes later meets a fresh process, or none. What is
    * before that time stays as it was.

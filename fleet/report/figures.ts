@@ -1,4 +1,5 @@
 import type { Holdings } from '../engine/holdings.ts';
+import type { ProcessSample } from '../machine/sample.ts';
 import type { FleetRun } from '../run-fleet.ts';
 import { sizeBytes } from '../scenario/quantities.ts';
 import { type Trend, trendOf } from './trend.ts';
@@ -122,6 +123,10 @@ function poolFigures(run: FleetRun, index: number, series: MakeSeries): PoolFigu
   const { name, preload } = pool.pool;
   const own = (process: string) => process.startsWith(`${name}-`) && /^\d+$/.test(process.slice(name.length + 1));
   const workersAt = run.samples.map(({ processes }) => processes.filter((p) => own(p.name)));
+  // RssAnon counts preloaded pages that are still shared.
+  const preloaded = preload ? sizeBytes(preload.size)! : 0;
+  const privateOf = (p: ProcessSample, sample: number) =>
+    Math.max(0, p.anonBytes - preloaded + pool.ownPreloadPages(Number(p.name.slice(name.length + 1)) - 1, sample) * 4096);
   const last = workersAt.at(-1)!;
   const waits = pool.schedule.waitUs.slice().sort();
   const at = (share: number) => waits[Math.min(waits.length - 1, Math.floor(share * waits.length))] ?? 0;
@@ -129,7 +134,6 @@ function poolFigures(run: FleetRun, index: number, series: MakeSeries): PoolFigu
   const peak = Math.max(kept, ...pool.timelines.map(({ peakPages }) => maximum(peakPages)));
   const heaps = pool.holdings;
   const largest = heaps.length === 0 ? undefined : heaps.reduce((x, y) => (heapBytes(y) > heapBytes(x) ? y : x));
-  const preloadBytes = preload ? sizeBytes(preload.size)! : 0;
   return {
     name,
     allocator: pool.settings.allocator,
@@ -145,7 +149,7 @@ function poolFigures(run: FleetRun, index: number, series: MakeSeries): PoolFigu
     compares: pool.compares,
     failures: pool.failures,
     recycled: pool.timelines.reduce((sum, { recycled }) => sum + recycled.length, 0) + pool.schedule.slots.reduce((sum, { lives }) => sum + lives.filter(({ ending }) => ending === 'max_requests').length, 0),
-    privateBytes: series(`workers of ${name}`, workersAt.map((list) => list.reduce((sum, p) => sum + p.anonBytes, 0))),
+    privateBytes: series(`workers of ${name}`, workersAt.map((list, i) => list.reduce((sum, p) => sum + privateOf(p, i), 0))),
     largestBytes: series(`largest worker of ${name}`, workersAt.map((list) => Math.max(0, ...list.map((p) => p.anonBytes + p.fileBytes + p.shmemBytes)))),
     heapMeanBytes: heaps.length === 0 ? 0 : heaps.reduce((sum, own) => sum + heapBytes(own), 0) / heaps.length,
     heapKeptBytes: kept * 4096,
@@ -153,7 +157,7 @@ function poolFigures(run: FleetRun, index: number, series: MakeSeries): PoolFigu
     sizeBytes: Math.max(0, ...last.map((p) => p.sizeBytes)),
     holdings: largest,
     copiedBytes: preload ? meanCopied(run, index) : 0,
-    preloadBytes,
+    preloadBytes: preloaded,
     ...allocatorTimes(run, index),
   };
 }
@@ -163,11 +167,10 @@ export const heapBytes = (h: Holdings): number => h.mainHeapBytes + h.arenaBytes
 const maximum = (values: Uint32Array) => values.reduce((most, value) => Math.max(most, value), 0);
 
 /** Preloaded bytes that are a worker's own at the end, on average. */
-function meanCopied(run: FleetRun, index: number): number {
-  const { pool, timelines } = run.pools[index]!;
-  const all = Math.ceil(sizeBytes(pool.preload!.size)! / 4096);
-  const share = Math.min(1, Math.ceil(sizeBytes(pool.preload!.writes)! / 4096) / all);
-  const own = timelines.filter(({ layout }) => layout.at(-1)! >= 0).map(({ served }) => all * (1 - (1 - share) ** served.at(-1)!));
+function meanCopied({ pools, samples }: FleetRun, index: number): number {
+  const pool = pools[index]!;
+  const last = samples.length - 1;
+  const own = pool.timelines.flatMap(({ layout }, slot) => (layout[last]! < 0 ? [] : [pool.ownPreloadPages(slot, last)]));
   return own.length === 0 ? 0 : (own.reduce((sum, pages) => sum + pages, 0) / own.length) * 4096;
 }
 
