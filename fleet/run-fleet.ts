@@ -54,7 +54,9 @@ export async function runFleet(scenario: Scenario, options: FleetOptions = {}): 
   const { remembers = true, signal, onProgress } = options;
   const samplesUs = sampleTimes(scenario, options.stopAtUs);
   const arrivals = arrivalsOf(scenario);
-  const pools = await Promise.all(scenario.pools.map((pool) => PoolRun.prepare(pool, scenario, arrivals, samplesUs, remembers)));
+  const pools = await Promise.all(
+    scenario.pools.map((pool) => PoolRun.prepare(pool, scenario, arrivals, samplesUs, remembers)),
+  );
   const tasks = pools.map((pool) => pool.shardTasks());
   const results = await runShards(tasks.flat(), {
     workers: options.workers,
@@ -65,11 +67,21 @@ export async function runFleet(scenario: Scenario, options: FleetOptions = {}): 
   pools.forEach((pool, i) => pool.take(results.slice(at, (at += tasks[i]!.length))));
   const follower = new Follower(scenario, pools, samplesUs, options);
   const partial = await follower.follow((share) => onProgress?.(0.7 + 0.3 * share));
-  return { scenario, arrivals, pools, samples: follower.samples, events: follower.events, machine: follower.driver, partial };
+  return {
+    scenario,
+    arrivals,
+    pools,
+    samples: follower.samples,
+    events: follower.events,
+    machine: follower.driver,
+    partial,
+  };
 }
 
 function sampleTimes(scenario: Scenario, stopAtUs = scenario.durationUs): Float64Array {
-  const all = Array.from({ length: scenario.samples }, (_, i) => Math.round((scenario.durationUs * i) / (scenario.samples - 1)));
+  const all = Array.from({ length: scenario.samples }, (_, i) =>
+    Math.round((scenario.durationUs * i) / (scenario.samples - 1)),
+  );
   const until = all.filter((us) => us < stopAtUs);
   return Float64Array.from([...until, Math.min(stopAtUs, scenario.durationUs)]);
 }
@@ -104,7 +116,13 @@ class Follower {
     this.noteDeaths();
     for (const pool of pools) {
       const { refused } = pool.schedule;
-      if (refused > 0) this.events.push({ atUs: samplesUs.at(-1)!, kind: 'refused', who: pool.pool.name, text: `${refused} requests found the backlog of ${pool.pool.name} full` });
+      if (refused > 0)
+        this.events.push({
+          atUs: samplesUs.at(-1)!,
+          kind: 'refused',
+          who: pool.pool.name,
+          text: `${refused} requests found the backlog of ${pool.pool.name} full`,
+        });
     }
   }
 
@@ -118,7 +136,9 @@ class Follower {
       this.bringAll(sample);
       this.noteLowest((this.moments[sample]?.pages ?? 0) * 4096);
       const withinPeakBytes = (this.moments[sample]?.pages ?? 0) * 4096;
-      this.samples.push(takeSample(this.driver, this.scenario, us, { withinPeakBytes, lowestAvailableBytes: this.lowestBytes }));
+      this.samples.push(
+        takeSample(this.driver, this.scenario, us, { withinPeakBytes, lowestAvailableBytes: this.lowestBytes }),
+      );
       this.lowestBytes = Infinity;
       if (this.signal?.aborted) {
         if (sample === 0) throw new Interrupted('interrupted');
@@ -169,7 +189,11 @@ class Follower {
     const kept = k.zones.reduce((sum, zone) => sum + zone.high + zone.boost, 0);
     if (nrFreePages(k) - kept < moment.pages) return true;
     return this.pools.some(({ pool }, i) => {
-      for (let group = pool.group === undefined ? null : (groups.get(pool.group) ?? null); group; group = group.parent) {
+      for (
+        let group = pool.group === undefined ? null : (groups.get(pool.group) ?? null);
+        group;
+        group = group.parent
+      ) {
         const limit = Math.min(group.max, group.high);
         if (limit !== NO_LIMIT && limit - group.usage < moment.poolPages[i]!) return true;
       }

@@ -56,10 +56,16 @@ export interface StudyOptions extends FleetOptions {
 }
 
 /** Runs a scenario and the changes that it names. */
-export async function studyFleet(text: string, from: string, options: StudyOptions = {}): Promise<{ result: FleetResult; run: FleetRun }> {
+export async function studyFleet(
+  text: string,
+  from: string,
+  options: StudyOptions = {},
+): Promise<{ result: FleetResult; run: FleetRun }> {
   const scenario = parseScenario(text, from);
   const wanted = options.settings ?? 'all';
-  const settings = scenario.settings.filter(({ name }) => wanted === 'all' || (wanted !== 'none' && wanted.includes(name)));
+  const settings = scenario.settings.filter(
+    ({ name }) => wanted === 'all' || (wanted !== 'none' && wanted.includes(name)),
+  );
   // All changes are read before anything runs: a mistake in the last one is found at once.
   const changed = settings.map(({ change }) => withChange(text, from, change));
   const total = settings.length + 1;
@@ -111,9 +117,15 @@ function beats(x: SettingResult, y: SettingResult): boolean {
   return memory(x) <= memory(y) && time(x) <= time(y) && (memory(x) < memory(y) || time(x) < time(y));
 }
 
-function settingResult(name: string, change: Readonly<Record<string, unknown>>, figures: FleetFigures, scenario: Scenario): SettingResult {
+function settingResult(
+  name: string,
+  change: Readonly<Record<string, unknown>>,
+  figures: FleetFigures,
+  scenario: Scenario,
+): SettingResult {
   const { pools } = figures;
-  const sum = (of: (pool: FleetFigures['pools'][number]) => number) => pools.reduce((total, pool) => total + of(pool), 0);
+  const sum = (of: (pool: FleetFigures['pools'][number]) => number) =>
+    pools.reduce((total, pool) => total + of(pool), 0);
   const most = (of: (pool: FleetFigures['pools'][number]) => number) => Math.max(0, ...pools.map(of));
   const requests = sum((pool) => pool.requests);
   return {

@@ -30,13 +30,24 @@ import { TCACHE_MAX_BINS, TCACHE_SHIFT } from './tcache.ts';
 import type { Walking } from './walk.ts';
 
 /** Words of `ints` that are indices of records or arenas, or that only statistics read. */
-const NOT_AS_THEY_ARE: ReadonlySet<number> = new Set([FREE_LIST, NEXT_TO_USE, MAX_N_MMAPS, MMAPPED_LIST, MMAPPED_GUARD]);
+const NOT_AS_THEY_ARE: ReadonlySet<number> = new Set([
+  FREE_LIST,
+  NEXT_TO_USE,
+  MAX_N_MMAPS,
+  MMAPPED_LIST,
+  MMAPPED_GUARD,
+]);
 
 /**
  * The heap as glibc itself has it: addresses, sizes and the order of lists. Which record stands for which chunk is this model's own
  * matter and decides nothing, so two heaps that differ in that alone give the same words; nor do high-water marks.
  */
-export function createDecidingState(context: Context, { heaps, heapWords }: Heaps, systemMalloc: SystemMalloc, walking: Walking) {
+export function createDecidingState(
+  context: Context,
+  { heaps, heapWords }: Heaps,
+  systemMalloc: SystemMalloc,
+  walking: Walking,
+) {
   const { words, parameters, threadArena, tcache, tcacheChunk } = context;
   const { ints, doubles } = parameters;
   const { segments } = systemMalloc;
@@ -51,7 +62,8 @@ export function createDecidingState(context: Context, { heaps, heapWords }: Heap
   }
 
   function arena(sink: WordSink, a: number): void {
-    for (const word of [NUMBER, FLAGS, HAVE_FASTCHUNKS, LAST_REMAINDER, ATTACHED_THREADS, SYSTEM_PAGES]) sink(words[a + word]!);
+    for (const word of [NUMBER, FLAGS, HAVE_FASTCHUNKS, LAST_REMAINDER, ATTACHED_THREADS, SYSTEM_PAGES])
+      sink(words[a + word]!);
     for (let i = 0; i < 4; i++) sink(words[a + BINMAP + i]!);
     sink(addressOf(words[a + TOP]!));
     sink(numberOf(words[a + NEXT_FREE]!));

@@ -1,4 +1,12 @@
-import { fleetCsv, fleetOpenMetrics, type FleetResult, type FleetRun, fleetText, parseScenario, studyFleet } from '../../fleet/index.ts';
+import {
+  fleetCsv,
+  fleetOpenMetrics,
+  type FleetResult,
+  type FleetRun,
+  fleetText,
+  parseScenario,
+  studyFleet,
+} from '../../fleet/index.ts';
 import { durationUs } from '../../fleet/scenario/quantities.ts';
 import { machineDigest } from '../../machine/views/digest.ts';
 import { renderView } from '../../machine/views/view.ts';
@@ -38,7 +46,11 @@ export async function runFleetCommand({ text, from }: FleetText, argv: FleetArgu
   const isLook = argv.view !== undefined || moments.length > 0;
   const stopAtUs = moments.length > 0 ? Math.max(...moments) : undefined;
   if (moments.length > 1) throw new UserError('--at: found it twice, expected one moment of a fleet');
-  const settings = settingsOf(argv.settings, scenario.settings.map(({ name }) => name), isLook);
+  const settings = settingsOf(
+    argv.settings,
+    scenario.settings.map(({ name }) => name),
+    isLook,
+  );
   const progress = await startProgress(PARTS, 'parts');
   const interruption = listenForInterrupt();
   let study: { result: FleetResult; run: FleetRun };
@@ -80,13 +92,22 @@ export async function runFleetCommand({ text, from }: FleetText, argv: FleetArgu
 function momentUs(word: string, endUs: number): number {
   if (word === 'end') return endUs;
   const us = durationUs(word);
-  if (us === undefined || us > endUs) throw new UserError(`--at: found '${word}', expected a time of the scenario such as 36h or 90m, or end`);
+  if (us === undefined || us > endUs)
+    throw new UserError(`--at: found '${word}', expected a time of the scenario such as 36h or 90m, or end`);
   return us;
 }
 
-function settingsOf(given: readonly string[] | undefined, names: readonly string[], isLook: boolean): 'all' | 'none' | readonly string[] {
+function settingsOf(
+  given: readonly string[] | undefined,
+  names: readonly string[],
+  isLook: boolean,
+): 'all' | 'none' | readonly string[] {
   if (given === undefined) return isLook ? 'none' : 'all';
   if (given.length === 1 && (given[0] === 'all' || given[0] === 'none')) return given[0];
-  for (const name of given) if (!names.includes(name)) throw new UserError(`--settings: found '${name}', expected all, none or ${names.join(', ') || 'a setting of the scenario, which has none'}`);
+  for (const name of given)
+    if (!names.includes(name))
+      throw new UserError(
+        `--settings: found '${name}', expected all, none or ${names.join(', ') || 'a setting of the scenario, which has none'}`,
+      );
   return given;
 }

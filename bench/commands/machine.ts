@@ -39,7 +39,8 @@ export const machineCommand: CommandModule<object, MachineArguments> = {
       .positional('script', {
         type: 'string',
         demandOption: true,
-        describe: "a script's file, - for standard input, a fleet's scenario (YAML), or one that is built in (sim list scenarios)",
+        describe:
+          "a script's file, - for standard input, a fleet's scenario (YAML), or one that is built in (sim list scenarios)",
       })
       .option('view', {
         type: 'string',
@@ -74,9 +75,13 @@ export const machineCommand: CommandModule<object, MachineArguments> = {
         type: 'string',
         array: true,
         nargs: 1,
-        describe: "of a fleet: which of the scenario's settings are run beside it: all (default), none, or one by its name",
+        describe:
+          "of a fleet: which of the scenario's settings are run beside it: all (default), none, or one by its name",
       })
-      .option('workers', { type: 'number', describe: 'of a fleet: threads; default: as many as there are processors' }) as unknown as Argv<MachineArguments>,
+      .option('workers', {
+        type: 'number',
+        describe: 'of a fleet: threads; default: as many as there are processors',
+      }) as unknown as Argv<MachineArguments>,
   handler: async (argv) => {
     const standardOutput = FILES.filter((name) => argv[name] === '-');
     if (standardOutput.length > 1)

@@ -23,7 +23,13 @@ let words = new Int32Array(1 << 16);
  * What decides the future of a heap, as 256 bits; undefined where the allocator is not at rest. `threads` are those that are parked in
  * the process.
  */
-export function stateDigest(allocator: Allocator, kernel: Kernel, layout: Layout, threads: Uint8Array, buffers: SharedBuffers): string | undefined {
+export function stateDigest(
+  allocator: Allocator,
+  kernel: Kernel,
+  layout: Layout,
+  threads: Uint8Array,
+  buffers: SharedBuffers,
+): string | undefined {
   let count = 0;
   const sink = (word: number): void => {
     if (count === words.length) {
@@ -73,7 +79,12 @@ function isZero(buffer: SharedArrayBuffer, at: number, length: number): boolean 
 }
 
 /** Puts a heap back to what it was. */
-export function putImage(image: HeapImage, buffers: SharedBuffers, usedBytes: (name: string) => number, kernel: Kernel): void {
+export function putImage(
+  image: HeapImage,
+  buffers: SharedBuffers,
+  usedBytes: (name: string) => number,
+  kernel: Kernel,
+): void {
   for (let i = 0; i < kernel.vmas.count(); i++) kernel.pages.fill(0, kernel.vmas.start(i), kernel.vmas.end(i));
   // All lengths first: a counter that says how long a region is may itself be overwritten below.
   const lengths = new Map(Object.keys(buffers).map((name) => [name, usedBytes(name)]));

@@ -66,7 +66,11 @@ export class Memo {
   private met = 0;
   private gaveUp = false;
 
-  constructor(heap: WorkerHeap, requests: readonly RequestEvents[], options: { readonly isOn: boolean; readonly after: AfterRequest }) {
+  constructor(
+    heap: WorkerHeap,
+    requests: readonly RequestEvents[],
+    options: { readonly isOn: boolean; readonly after: AfterRequest },
+  ) {
     this.heap = heap;
     this.requests = requests;
     this.after = options.after;
@@ -74,7 +78,9 @@ export class Memo {
     this.averages = buffer && new Float64Array(buffer);
     // A thread-safe PHP has a heap, and an average, a thread; a request with several ends moves the average several times.
     const isSimple =
-      (this.averages === undefined || this.averages.length === 1 || this.averages.subarray(1).every((value) => value === 0)) &&
+      (this.averages === undefined ||
+        this.averages.length === 1 ||
+        this.averages.subarray(1).every((value) => value === 0)) &&
       requests.every(({ requestEnds }) => requestEnds <= 1);
     this.start = heap.image();
     this.startAverage = this.averages?.[0] ?? 0;

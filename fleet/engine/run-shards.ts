@@ -32,7 +32,11 @@ export async function runShards(tasks: readonly ShardTask[], options: ShardRunOp
     }
     return results;
   }
-  const pool = new Piscina<ShardTask, ShardOutcome>({ filename: WORKER, minThreads: 1, maxThreads: Math.min(workers, tasks.length) });
+  const pool = new Piscina<ShardTask, ShardOutcome>({
+    filename: WORKER,
+    minThreads: 1,
+    maxThreads: Math.min(workers, tasks.length),
+  });
   try {
     return await Promise.all(
       tasks.map(async (task) => {

@@ -11,7 +11,12 @@ export interface SlotTask {
   /** Number of each request among those that can be played. */
   readonly request: Uint16Array;
   /** Processes: born, ended, and their requests from `first` to before `last`. */
-  readonly lives: readonly { readonly bornUs: number; readonly endUs: number; readonly first: number; readonly last: number }[];
+  readonly lives: readonly {
+    readonly bornUs: number;
+    readonly endUs: number;
+    readonly first: number;
+    readonly last: number;
+  }[];
 }
 
 /** The memory of the heaps of one slot over the whole time. */
@@ -120,7 +125,12 @@ class Sampler {
   constructor(options: SlotOptions) {
     this.options = options;
     const { length } = options.samplesUs;
-    this.columns = { layout: new Int32Array(length).fill(-1), withinPages: new Uint32Array(length), generation: new Uint32Array(length), served: new Uint32Array(length) };
+    this.columns = {
+      layout: new Int32Array(length).fill(-1),
+      withinPages: new Uint32Array(length),
+      generation: new Uint32Array(length),
+      served: new Uint32Array(length),
+    };
   }
 
   get nextUs(): number {
@@ -142,7 +152,14 @@ class Sampler {
   }
 
   /** Samples in the middle of a request: the heap as it was before, and what the request has taken since. */
-  within(before: Layout, profile: Uint32Array, startUs: number, endUs: number, generation: number, served: number): void {
+  within(
+    before: Layout,
+    profile: Uint32Array,
+    startUs: number,
+    endUs: number,
+    generation: number,
+    served: number,
+  ): void {
     const base = residentPagesOf(before);
     for (; this.nextUs < endUs; this.at++) {
       const step = Math.floor(((this.nextUs - startUs) / (endUs - startUs)) * PROFILE_STEPS);

@@ -1,6 +1,13 @@
 import type { AllocatorSpec } from '../../allocators/spec.ts';
 import type { Allocator, RequestAllocator } from '../../sim/contract/allocator.ts';
-import { type EventBuffer, OP_BITS, OP_MASK, OP_REQUEST_END, OP_THREAD_EXIT, type Touch } from '../../sim/contract/event.ts';
+import {
+  type EventBuffer,
+  OP_BITS,
+  OP_MASK,
+  OP_REQUEST_END,
+  OP_THREAD_EXIT,
+  type Touch,
+} from '../../sim/contract/event.ts';
 import { uncontendedLocks } from '../../sim/contract/locks.ts';
 import { Memory } from '../../sim/contract/memory.ts';
 import { OPERATIONS } from '../../sim/contract/operations.ts';

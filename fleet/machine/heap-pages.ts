@@ -26,16 +26,20 @@ export function moveHeap(driver: MachineDriver, name: string, from: Layout | und
   const stillMapped = (start: number, end: number) => overlaps(after.mappings, start, end);
   for (const { start, end, to: value } of resident) {
     if (value !== 0) continue;
-    for (const part of stillMapped(start, end)) driver.do(`${name} madvise ${place(part.start)} ${bytes(part.end - part.start)} dontneed`);
+    for (const part of stillMapped(start, end))
+      driver.do(`${name} madvise ${place(part.start)} ${bytes(part.end - part.start)} dontneed`);
   }
-  for (const { start, end, from: old, to: value } of mappings) if (value !== 0) map(driver, name, start, end, old, value);
-  for (const { start, end, to: value } of resident) if (value !== 0) driver.do(`${name} touch ${place(start)} ${bytes(end - start)}`);
+  for (const { start, end, from: old, to: value } of mappings)
+    if (value !== 0) map(driver, name, start, end, old, value);
+  for (const { start, end, to: value } of resident)
+    if (value !== 0) driver.do(`${name} touch ${place(start)} ${bytes(end - start)}`);
 }
 
 const bytes = (pages: number) => pages * 4096;
 const isBreak = (page: number) => page < MMAP_BOTTOM_PAGE;
 /** Region and offset of a page. */
-const place = (page: number) => (isBreak(page) ? `heap ${bytes(page - BRK_START_PAGE)}` : `${AREA} ${bytes(page - MMAP_BOTTOM_PAGE)}`);
+const place = (page: number) =>
+  isBreak(page) ? `heap ${bytes(page - BRK_START_PAGE)}` : `${AREA} ${bytes(page - MMAP_BOTTOM_PAGE)}`;
 
 function unmap(driver: MachineDriver, name: string, start: number, end: number): void {
   if (isBreak(start)) driver.do(`${name} brk -${bytes(end - start)}`);
@@ -63,7 +67,10 @@ function pieces(layout: Layout | undefined): { mappings: Piece[]; resident: Piec
 }
 
 /** Ranges where two maps of the address space differ, with the value of each; 0 where there is nothing. */
-function differences(before: readonly Piece[], after: readonly Piece[]): { start: number; end: number; from: number; to: number }[] {
+function differences(
+  before: readonly Piece[],
+  after: readonly Piece[],
+): { start: number; end: number; from: number; to: number }[] {
   const edges = new Set<number>();
   for (const { start, end } of before) edges.add(start).add(end);
   for (const { start, end } of after) edges.add(start).add(end);

@@ -39,9 +39,12 @@ export class MachineDriver {
     if (sizeBytes(machine.swap)! > 0) this.do(`swap ${sizeBytes(machine.swap)}`);
     if (machine.swappiness !== undefined) this.do(`set vm/swappiness ${machine.swappiness}`);
     if (machine.overcommit !== 0) this.do(`set vm/overcommit_memory ${machine.overcommit}`);
-    if (sizeBytes(machine.reserve)! > 0) this.do(`set vm/min_free_kbytes ${Math.floor(sizeBytes(machine.reserve)! / 1024)}`);
+    if (sizeBytes(machine.reserve)! > 0)
+      this.do(`set vm/min_free_kbytes ${Math.floor(sizeBytes(machine.reserve)! / 1024)}`);
     for (const group of scenario.cgroups) {
-      const limits = (['max', 'high', 'low', 'min'] as const).flatMap((key) => (group[key] === undefined ? [] : [`${key}=${sizeBytes(group[key])}`]));
+      const limits = (['max', 'high', 'low', 'min'] as const).flatMap((key) =>
+        group[key] === undefined ? [] : [`${key}=${sizeBytes(group[key])}`],
+      );
       this.do(['cgroup', group.name, ...limits, ...(group.oom_group ? ['group=1'] : [])].join(' '));
     }
   }
@@ -97,7 +100,8 @@ export class MachineDriver {
   }
 
   private hear(line: MachineLine): void {
-    if (line.t === 'death' && !this.asked.has(String(line['p']))) this.deaths.push({ name: String(line['p']), atUs: this.nowUs });
+    if (line.t === 'death' && !this.asked.has(String(line['p'])))
+      this.deaths.push({ name: String(line['p']), atUs: this.nowUs });
     if (line.t === 'step' && (line['err'] !== undefined || line['state'] === 'died' || line['state'] === 'dead')) {
       this.failed = String(line['err'] ?? line['state']);
     }

@@ -42,21 +42,65 @@ export interface FleetSample {
   readonly lowestAvailableBytes: number;
 }
 
-const COUNTERS = ['pgfault', 'pgmajfault', 'pswpin', 'pswpout', 'pgscan_kswapd', 'pgscan_direct', 'pgsteal_kswapd', 'pgsteal_direct', 'workingset_refault_file', 'oom_kill'];
-const GROUP_STATS = ['anon', 'file', 'shmem', 'kernel', 'slab', 'pagetables', 'inactive_file', 'active_file', 'workingset_refault_file', 'pgscan', 'pgsteal'];
+const COUNTERS = [
+  'pgfault',
+  'pgmajfault',
+  'pswpin',
+  'pswpout',
+  'pgscan_kswapd',
+  'pgscan_direct',
+  'pgsteal_kswapd',
+  'pgsteal_direct',
+  'workingset_refault_file',
+  'oom_kill',
+];
+const GROUP_STATS = [
+  'anon',
+  'file',
+  'shmem',
+  'kernel',
+  'slab',
+  'pagetables',
+  'inactive_file',
+  'active_file',
+  'workingset_refault_file',
+  'pgscan',
+  'pgsteal',
+];
 /** Counts of pages or bytes: meminfo's lines without a unit. */
 const COUNTED = new Set(['HugePages_Total', 'HugePages_Free', 'HugePages_Rsvd', 'HugePages_Surp']);
 
-export function takeSample(driver: MachineDriver, scenario: Scenario, atUs: number, between: Pick<FleetSample, 'withinPeakBytes' | 'lowestAvailableBytes'>): FleetSample {
+export function takeSample(
+  driver: MachineDriver,
+  scenario: Scenario,
+  atUs: number,
+  between: Pick<FleetSample, 'withinPeakBytes' | 'lowestAvailableBytes'>,
+): FleetSample {
   const { run } = driver;
   const { k } = run;
-  const info = Object.fromEntries(Object.entries(meminfo(k)).map(([name, kb]) => [name, COUNTED.has(name) ? kb : kb * 1024]));
+  const info = Object.fromEntries(
+    Object.entries(meminfo(k)).map(([name, kb]) => [name, COUNTED.has(name) ? kb : kb * 1024]),
+  );
   const vmstat = k.vmstat as unknown as Readonly<Record<string, number>>;
   const processes = run.processes
     .filter(({ alive }) => alive)
     .map(({ name, task }): ProcessSample => {
-      const [file, anon, swap, shmem] = task.mm.rss.map((pages) => Math.max(0, pages) * 4096) as [number, number, number, number];
-      return { name, pid: task.pid, anonBytes: anon, fileBytes: file, shmemBytes: shmem, swapBytes: swap, sizeBytes: task.mm.totalVm * 4096, tableBytes: task.mm.tableBytes };
+      const [file, anon, swap, shmem] = task.mm.rss.map((pages) => Math.max(0, pages) * 4096) as [
+        number,
+        number,
+        number,
+        number,
+      ];
+      return {
+        name,
+        pid: task.pid,
+        anonBytes: anon,
+        fileBytes: file,
+        shmemBytes: shmem,
+        swapBytes: swap,
+        sizeBytes: task.mm.totalVm * 4096,
+        tableBytes: task.mm.tableBytes,
+      };
     });
   const groups = scenario.cgroups.flatMap(({ name }): GroupSample[] => {
     const group = run.groups.get(name);

@@ -13,7 +13,8 @@ export interface ServiceEvent {
 }
 
 const pages = (size: string | number) => Math.ceil(sizeBytes(size)! / 4096);
-const pathIn = (path: string) => (path.startsWith('/dev/shm') || path.startsWith('/mnt') ? path : `/mnt${path.startsWith('/') ? '' : '/'}${path}`);
+const pathIn = (path: string) =>
+  path.startsWith('/dev/shm') || path.startsWith('/mnt') ? path : `/mnt${path.startsWith('/') ? '' : '/'}${path}`;
 
 /** A process that is no pool's: a server, a cache, a job. */
 export class ServiceProcess {
@@ -54,13 +55,15 @@ export class ServiceProcess {
     const { every, snapshot } = this.service;
     const list: ServiceEvent[] = [];
     const step = durationUs(every)!;
-    if (this.hasSteps()) for (let at = step, number = 1; at <= endUs; at += step, number++) list.push({ atUs: at, what: 'step', number });
+    if (this.hasSteps())
+      for (let at = step, number = 1; at <= endUs; at += step, number++) list.push({ atUs: at, what: 'step', number });
     if (!snapshot) return list;
     const takes = durationUs(snapshot.takes)!;
     const period = durationUs(snapshot.every)!;
     for (let at = durationUs(snapshot.first)! || period, number = 1; at <= endUs; at += period, number++) {
       list.push({ atUs: at, what: 'fork', number });
-      for (let part = 1; part <= SNAPSHOT_PARTS; part++) list.push({ atUs: at + Math.floor((takes * part) / SNAPSHOT_PARTS) - 1, what: 'writes', number });
+      for (let part = 1; part <= SNAPSHOT_PARTS; part++)
+        list.push({ atUs: at + Math.floor((takes * part) / SNAPSHOT_PARTS) - 1, what: 'writes', number });
       list.push({ atUs: at + takes, what: 'join', number });
     }
     return list;
@@ -68,7 +71,13 @@ export class ServiceProcess {
 
   private hasSteps(): boolean {
     const { grows, tmpfs_grows, reads, writes, descriptors_grow } = this.service;
-    return sizeBytes(grows)! > 0 || sizeBytes(tmpfs_grows)! > 0 || reads.length > 0 || writes.length > 0 || descriptors_grow > 0;
+    return (
+      sizeBytes(grows)! > 0 ||
+      sizeBytes(tmpfs_grows)! > 0 ||
+      reads.length > 0 ||
+      writes.length > 0 ||
+      descriptors_grow > 0
+    );
   }
 
   do({ what }: ServiceEvent): void {

@@ -34,7 +34,14 @@ export class PoolRun {
   private readonly samplesUs: Float64Array;
   private spare: Shard | undefined;
 
-  private constructor(pool: PoolFile, schedule: Schedule, settings: HeapSettings, kinds: readonly number[], tasks: SlotTask[], samplesUs: Float64Array) {
+  private constructor(
+    pool: PoolFile,
+    schedule: Schedule,
+    settings: HeapSettings,
+    kinds: readonly number[],
+    tasks: SlotTask[],
+    samplesUs: Float64Array,
+  ) {
     this.pool = pool;
     this.schedule = schedule;
     this.settings = settings;
@@ -43,7 +50,13 @@ export class PoolRun {
     this.samplesUs = samplesUs;
   }
 
-  static async prepare(pool: PoolFile, scenario: Scenario, arrivals: Arrivals, samplesUs: Float64Array, remembers: boolean): Promise<PoolRun> {
+  static async prepare(
+    pool: PoolFile,
+    scenario: Scenario,
+    arrivals: Arrivals,
+    samplesUs: Float64Array,
+    remembers: boolean,
+  ): Promise<PoolRun> {
     const kinds: number[] = [];
     const events: HeapSettings['requests'][number][] = [];
     const firstOf = new Map<number, number>();
@@ -121,10 +134,22 @@ export class PoolRun {
     const later = this.pool.respawn ? laterLives(task, next, atUs) : [];
     this.spare ??= new Shard(this.settings);
     const rest: SlotTask = { ...task, lives: later };
-    const { timelines, layouts, holdings } = this.spare.play({ settings: this.settings, slots: [rest], samplesUs: this.samplesUs });
+    const { timelines, layouts, holdings } = this.spare.play({
+      settings: this.settings,
+      slots: [rest],
+      samplesUs: this.samplesUs,
+    });
     this.splice(slot, timelines[0]!, layouts, atUs);
     this.holdings[slot] = holdings[0]!;
-    this.tasks[slot] = { ...task, lives: [...task.lives.filter(({ bornUs }) => bornUs < atUs).map((life) => (life.endUs > atUs ? { ...life, endUs: atUs, last: next } : life)), ...later] };
+    this.tasks[slot] = {
+      ...task,
+      lives: [
+        ...task.lives
+          .filter(({ bornUs }) => bornUs < atUs)
+          .map((life) => (life.endUs > atUs ? { ...life, endUs: atUs, last: next } : life)),
+        ...later,
+      ],
+    };
   }
 
   private splice(slot: number, fresh: SlotTimeline, layouts: readonly Layout[], atUs: number): void {
@@ -173,7 +198,11 @@ export function firstAfter(sorted: Float64Array, value: number): number {
   return low;
 }
 
-async function eventsOf(request: Scenario['requests'][number], variant: number, folder: string): Promise<HeapSettings['requests'][number]> {
+async function eventsOf(
+  request: Scenario['requests'][number],
+  variant: number,
+  folder: string,
+): Promise<HeapSettings['requests'][number]> {
   if (request.trace !== undefined) {
     if (request.variants > 1) throw new UserError(`requests.${request.name}: found variants of a trace, expected one`);
     return (await resolveWorkload(join(folder, request.trace))).events;

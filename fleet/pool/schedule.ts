@@ -70,7 +70,8 @@ class Agenda {
     this.values[0] = lastValue;
     for (let at = 0; ; ) {
       let least = at;
-      for (const below of [2 * at + 1, 2 * at + 2]) if (below < this.times.length && this.before(below, least)) least = below;
+      for (const below of [2 * at + 1, 2 * at + 2])
+        if (below < this.times.length && this.before(below, least)) least = below;
       if (least === at) return value;
       this.swap(at, least);
       at = least;
@@ -91,7 +92,12 @@ class Agenda {
  * Gives the requests of one pool to its workers. A request goes to the worker that has waited longest, as the kernel wakes those who wait in
  * accept. A process that ends is replaced at once where the pool wants one.
  */
-export function schedulePool(pool: PoolFile, arrivals: Arrivals, isOwn: (kind: number) => boolean, endUs: number): Schedule {
+export function schedulePool(
+  pool: PoolFile,
+  arrivals: Arrivals,
+  isOwn: (kind: number) => boolean,
+  endUs: number,
+): Schedule {
   return new Manager(pool, arrivals, isOwn, endUs).run();
 }
 
@@ -133,7 +139,12 @@ class Manager {
     const { pm } = this.pool;
     const { atUs, kind, count } = this.arrivals;
     const { min_spare_servers: low = 1, max_spare_servers: high = pm.max_children } = pm;
-    const atStart = pm.mode === 'static' ? pm.max_children : pm.mode === 'ondemand' ? 0 : (pm.start_servers ?? Math.floor((low + high) / 2));
+    const atStart =
+      pm.mode === 'static'
+        ? pm.max_children
+        : pm.mode === 'ondemand'
+          ? 0
+          : (pm.start_servers ?? Math.floor((low + high) / 2));
     for (let i = 0; i < atStart; i++) this.spawn(0);
     let maintenanceUs = pm.mode === 'static' ? Infinity : MAINTENANCE_US;
     for (let next = 0; ; ) {
@@ -147,7 +158,11 @@ class Manager {
         this.maintain(nowUs, low, high);
         maintenanceUs += MAINTENANCE_US;
         // Nothing changes until the next event: the seconds between are skipped.
-        if (this.isSteady(low, high)) maintenanceUs = Math.max(maintenanceUs, Math.ceil(Math.min(arrivalUs, this.agenda.nextUs, this.endUs) / MAINTENANCE_US) * MAINTENANCE_US);
+        if (this.isSteady(low, high))
+          maintenanceUs = Math.max(
+            maintenanceUs,
+            Math.ceil(Math.min(arrivalUs, this.agenda.nextUs, this.endUs) / MAINTENANCE_US) * MAINTENANCE_US,
+          );
       }
     }
     return {
@@ -201,7 +216,8 @@ class Manager {
   }
 
   private arrive(index: number, nowUs: number): void {
-    if (this.longestIdle() === undefined && this.pool.pm.mode === 'ondemand' && this.vacant.length > 0) this.spawn(nowUs);
+    if (this.longestIdle() === undefined && this.pool.pm.mode === 'ondemand' && this.vacant.length > 0)
+      this.spawn(nowUs);
     const worker = this.longestIdle();
     if (worker !== undefined) this.take(worker, index, nowUs);
     else if (this.queue.length - this.queueHead < this.pool.pm.backlog) this.queue.push(index);
@@ -242,7 +258,8 @@ class Manager {
     const { pm } = this.pool;
     if (pm.mode === 'ondemand') {
       const number = this.longestIdle();
-      if (number !== undefined && nowUs - this.idleSince[number]! >= durationUs(pm.process_idle_timeout)!) this.retire(number, nowUs);
+      if (number !== undefined && nowUs - this.idleSince[number]! >= durationUs(pm.process_idle_timeout)!)
+        this.retire(number, nowUs);
       return;
     }
     if (this.idleCount > high) {
@@ -264,7 +281,8 @@ class Manager {
   private oldestIdle(): number {
     let oldest = -1;
     this.slots.forEach(({ lives }, number) => {
-      if (this.isIdle[number] && (oldest < 0 || lives.at(-1)!.bornUs < this.slots[oldest]!.lives.at(-1)!.bornUs)) oldest = number;
+      if (this.isIdle[number] && (oldest < 0 || lives.at(-1)!.bornUs < this.slots[oldest]!.lives.at(-1)!.bornUs))
+        oldest = number;
     });
     return oldest;
   }

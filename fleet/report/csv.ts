@@ -4,7 +4,13 @@ import type { FleetResult } from '../study.ts';
 export function fleetCsv({ samples, figures }: FleetResult): string {
   const info = [...new Set(samples.flatMap(({ meminfo }) => Object.keys(meminfo)))];
   const groups = [...new Set(samples.flatMap((sample) => sample.groups.map(({ name }) => name)))];
-  const header = ['seconds', ...info, ...figures.pools.flatMap(({ name }) => [`${name}_private`, `${name}_largest`]), ...groups.map((name) => `${name}_current`), 'processes'];
+  const header = [
+    'seconds',
+    ...info,
+    ...figures.pools.flatMap(({ name }) => [`${name}_private`, `${name}_largest`]),
+    ...groups.map((name) => `${name}_current`),
+    'processes',
+  ];
   const rows = samples.map((sample, i) => [
     sample.atUs / 1e6,
     ...info.map((name) => sample.meminfo[name] ?? 0),
@@ -15,4 +21,5 @@ export function fleetCsv({ samples, figures }: FleetResult): string {
   return `${[header, ...rows].map((row) => row.map(cell).join(',')).join('\n')}\n`;
 }
 
-const cell = (value: string | number) => (/[",\n]/.test(String(value)) ? `"${String(value).replace(/"/g, '""')}"` : String(value));
+const cell = (value: string | number) =>
+  /[",\n]/.test(String(value)) ? `"${String(value).replace(/"/g, '""')}"` : String(value);

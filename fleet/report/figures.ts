@@ -87,8 +87,16 @@ export interface GroupFigures {
 export function figuresOf(run: FleetRun): FleetFigures {
   const { samples, scenario } = run;
   const timesUs = samples.map(({ atUs }) => atUs);
-  const series = (name: string, values: readonly number[]): Series => ({ name, values, trend: trendOf(timesUs, values) });
-  const info = (name: string) => series(name, samples.map(({ meminfo }) => meminfo[name] ?? 0));
+  const series = (name: string, values: readonly number[]): Series => ({
+    name,
+    values,
+    trend: trendOf(timesUs, values),
+  });
+  const info = (name: string) =>
+    series(
+      name,
+      samples.map(({ meminfo }) => meminfo[name] ?? 0),
+    );
   const totalBytes = samples[0]!.meminfo['MemTotal']!;
   const available = info('MemAvailable');
   const kills = run.events.filter(({ kind }) => kind === 'oom-kill');
@@ -98,17 +106,31 @@ export function figuresOf(run: FleetRun): FleetFigures {
     timesUs,
     availableBytes: available,
     lowestAvailableBytes: Math.min(...samples.map((sample) => sample.lowestAvailableBytes)),
-    usedBytes: series('used', available.values.map((bytes) => totalBytes - bytes)),
+    usedBytes: series(
+      'used',
+      available.values.map((bytes) => totalBytes - bytes),
+    ),
     anonBytes: info('AnonPages'),
     activeAnonBytes: info('Active(anon)'),
     shmemBytes: info('Shmem'),
-    cacheBytes: series('page cache', samples.map(({ meminfo }) => (meminfo['Cached'] ?? 0) - (meminfo['Shmem'] ?? 0) + (meminfo['Buffers'] ?? 0))),
+    cacheBytes: series(
+      'page cache',
+      samples.map(({ meminfo }) => (meminfo['Cached'] ?? 0) - (meminfo['Shmem'] ?? 0) + (meminfo['Buffers'] ?? 0)),
+    ),
     slabBytes: info('Slab'),
     pageTableBytes: info('PageTables'),
-    swapUsedBytes: series('swap', samples.map(({ meminfo }) => (meminfo['SwapTotal'] ?? 0) - (meminfo['SwapFree'] ?? 0))),
+    swapUsedBytes: series(
+      'swap',
+      samples.map(({ meminfo }) => (meminfo['SwapTotal'] ?? 0) - (meminfo['SwapFree'] ?? 0)),
+    ),
     totalBytes,
     pools: run.pools.map((_, i) => poolFigures(run, i, series)),
-    services: scenario.services.map(({ name }) => series(name, privateOf((own) => own === name || own === `${name}-snapshot`))),
+    services: scenario.services.map(({ name }) =>
+      series(
+        name,
+        privateOf((own) => own === name || own === `${name}-snapshot`),
+      ),
+    ),
     groups: scenario.cgroups.map(({ name }) => groupFigures(run, name, series)),
     kills: kills.length,
     firstKillUs: kills[0]?.atUs,
@@ -126,7 +148,10 @@ function poolFigures(run: FleetRun, index: number, series: MakeSeries): PoolFigu
   // RssAnon counts preloaded pages that are still shared.
   const preloaded = preload ? sizeBytes(preload.size)! : 0;
   const privateOf = (p: ProcessSample, sample: number) =>
-    Math.max(0, p.anonBytes - preloaded + pool.ownPreloadPages(Number(p.name.slice(name.length + 1)) - 1, sample) * 4096);
+    Math.max(
+      0,
+      p.anonBytes - preloaded + pool.ownPreloadPages(Number(p.name.slice(name.length + 1)) - 1, sample) * 4096,
+    );
   const last = workersAt.at(-1)!;
   const waits = pool.schedule.waitUs.slice().sort();
   const at = (share: number) => waits[Math.min(waits.length - 1, Math.floor(share * waits.length))] ?? 0;
@@ -148,9 +173,20 @@ function poolFigures(run: FleetRun, index: number, series: MakeSeries): PoolFigu
     met: pool.met,
     compares: pool.compares,
     failures: pool.failures,
-    recycled: pool.timelines.reduce((sum, { recycled }) => sum + recycled.length, 0) + pool.schedule.slots.reduce((sum, { lives }) => sum + lives.filter(({ ending }) => ending === 'max_requests').length, 0),
-    privateBytes: series(`workers of ${name}`, workersAt.map((list, i) => list.reduce((sum, p) => sum + privateOf(p, i), 0))),
-    largestBytes: series(`largest worker of ${name}`, workersAt.map((list) => Math.max(0, ...list.map((p) => p.anonBytes + p.fileBytes + p.shmemBytes)))),
+    recycled:
+      pool.timelines.reduce((sum, { recycled }) => sum + recycled.length, 0) +
+      pool.schedule.slots.reduce(
+        (sum, { lives }) => sum + lives.filter(({ ending }) => ending === 'max_requests').length,
+        0,
+      ),
+    privateBytes: series(
+      `workers of ${name}`,
+      workersAt.map((list, i) => list.reduce((sum, p) => sum + privateOf(p, i), 0)),
+    ),
+    largestBytes: series(
+      `largest worker of ${name}`,
+      workersAt.map((list) => Math.max(0, ...list.map((p) => p.anonBytes + p.fileBytes + p.shmemBytes))),
+    ),
     heapMeanBytes: heaps.length === 0 ? 0 : heaps.reduce((sum, own) => sum + heapBytes(own), 0) / heaps.length,
     heapKeptBytes: kept * 4096,
     heapPeakBytes: peak * 4096,
@@ -162,7 +198,8 @@ function poolFigures(run: FleetRun, index: number, series: MakeSeries): PoolFigu
   };
 }
 
-export const heapBytes = (h: Holdings): number => h.mainHeapBytes + h.arenaBytes + h.zendBytes + h.mappedBytes + h.extentBytes + h.otherBytes;
+export const heapBytes = (h: Holdings): number =>
+  h.mainHeapBytes + h.arenaBytes + h.zendBytes + h.mappedBytes + h.extentBytes + h.otherBytes;
 
 const maximum = (values: Uint32Array) => values.reduce((most, value) => Math.max(most, value), 0);
 
@@ -170,7 +207,9 @@ const maximum = (values: Uint32Array) => values.reduce((most, value) => Math.max
 function meanCopied({ pools, samples }: FleetRun, index: number): number {
   const pool = pools[index]!;
   const last = samples.length - 1;
-  const own = pool.timelines.flatMap(({ layout }, slot) => (layout[last]! < 0 ? [] : [pool.ownPreloadPages(slot, last)]));
+  const own = pool.timelines.flatMap(({ layout }, slot) =>
+    layout[last]! < 0 ? [] : [pool.ownPreloadPages(slot, last)],
+  );
   return own.length === 0 ? 0 : (own.reduce((sum, pages) => sum + pages, 0) / own.length) * 4096;
 }
 
@@ -187,7 +226,9 @@ function allocatorTimes(run: FleetRun, index: number): Pick<PoolFigures, 'alloca
     });
   });
   return {
-    allocatorUs: Object.fromEntries([...sums].map(([kind, { us, count }]) => [run.scenario.requests[kind]!.name, us / count])),
+    allocatorUs: Object.fromEntries(
+      [...sums].map(([kind, { us, count }]) => [run.scenario.requests[kind]!.name, us / count]),
+    ),
     requestUs: [...sums.values()].reduce((total, { us }) => total + us, 0),
   };
 }
@@ -198,8 +239,14 @@ function groupFigures(run: FleetRun, name: string, series: MakeSeries): GroupFig
   const last = own.at(-1)!;
   return {
     name,
-    currentBytes: series(name, own.map(({ currentBytes }) => currentBytes)),
-    firmBytes: series(`${name} without cache`, own.map(({ currentBytes }, i) => Math.max(0, currentBytes - cache[i]!))),
+    currentBytes: series(
+      name,
+      own.map(({ currentBytes }) => currentBytes),
+    ),
+    firmBytes: series(
+      `${name} without cache`,
+      own.map(({ currentBytes }, i) => Math.max(0, currentBytes - cache[i]!)),
+    ),
     cacheBytes: series(`cache of ${name}`, cache),
     maxBytes: last.maxBytes,
     highBytes: last.highBytes,

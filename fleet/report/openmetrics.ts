@@ -23,16 +23,36 @@ function nodeName(name: string): string {
 
 function families(samples: readonly FleetSample[]): Family[] {
   const info = Object.keys(samples[0]!.meminfo).map(
-    (name): Family => ({ name: nodeName(name), type: 'gauge', help: `Memory information field ${nodeName(name).slice(12)}.`, of: (s) => one(s.meminfo[name] ?? 0) }),
+    (name): Family => ({
+      name: nodeName(name),
+      type: 'gauge',
+      help: `Memory information field ${nodeName(name).slice(12)}.`,
+      of: (s) => one(s.meminfo[name] ?? 0),
+    }),
   );
   const counters = Object.keys(samples[0]!.counters).map(
-    (name): Family => ({ name: `node_vmstat_${name}`, type: 'gauge', help: `/proc/vmstat information field ${name}.`, of: (s) => one(s.counters[name] ?? 0) }),
+    (name): Family => ({
+      name: `node_vmstat_${name}`,
+      type: 'gauge',
+      help: `/proc/vmstat information field ${name}.`,
+      of: (s) => one(s.counters[name] ?? 0),
+    }),
   );
-  const process = (name: string, help: string, pick: (p: FleetSample['processes'][number]) => Readonly<Record<string, number>>): Family => ({
+  const process = (
+    name: string,
+    help: string,
+    pick: (p: FleetSample['processes'][number]) => Readonly<Record<string, number>>,
+  ): Family => ({
     name,
     type: 'gauge',
     help,
-    of: (s) => s.processes.flatMap((p) => Object.entries(pick(p)).map(([memtype, value]) => ({ labels: { groupname: p.name, ...(memtype && { memtype }) }, value }))),
+    of: (s) =>
+      s.processes.flatMap((p) =>
+        Object.entries(pick(p)).map(([memtype, value]) => ({
+          labels: { groupname: p.name, ...(memtype && { memtype }) },
+          value,
+        })),
+      ),
   });
   const group = (name: string, help: string, pick: (g: FleetSample['groups'][number]) => number | null): Family => ({
     name,
@@ -43,13 +63,24 @@ function families(samples: readonly FleetSample[]): Family[] {
   return [
     ...info,
     ...counters,
-    process('namedprocess_namegroup_memory_bytes', 'Memory of the process.', (p) => ({ resident: p.anonBytes + p.fileBytes + p.shmemBytes, virtual: p.sizeBytes, swapped: p.swapBytes })),
+    process('namedprocess_namegroup_memory_bytes', 'Memory of the process.', (p) => ({
+      resident: p.anonBytes + p.fileBytes + p.shmemBytes,
+      virtual: p.sizeBytes,
+      swapped: p.swapBytes,
+    })),
     process('process_resident_anon_bytes', 'RssAnon of /proc/PID/status.', (p) => ({ '': p.anonBytes })),
     process('process_resident_file_bytes', 'RssFile of /proc/PID/status.', (p) => ({ '': p.fileBytes })),
     process('process_resident_shmem_bytes', 'RssShmem of /proc/PID/status.', (p) => ({ '': p.shmemBytes })),
-    { name: 'namedprocess_namegroup_num_procs', type: 'gauge', help: 'Processes.', of: (s) => s.processes.map((p) => ({ labels: { groupname: p.name }, value: 1 })) },
+    {
+      name: 'namedprocess_namegroup_num_procs',
+      type: 'gauge',
+      help: 'Processes.',
+      of: (s) => s.processes.map((p) => ({ labels: { groupname: p.name }, value: 1 })),
+    },
     group('container_memory_usage_bytes', 'memory.current.', (g) => g.currentBytes),
-    group('container_memory_working_set_bytes', 'memory.current without inactive_file.', (g) => Math.max(0, g.currentBytes - (g.stat['inactive_file'] ?? 0))),
+    group('container_memory_working_set_bytes', 'memory.current without inactive_file.', (g) =>
+      Math.max(0, g.currentBytes - (g.stat['inactive_file'] ?? 0)),
+    ),
     group('container_memory_rss', 'anon of memory.stat.', (g) => g.stat['anon'] ?? 0),
     group('container_memory_cache', 'file of memory.stat.', (g) => g.stat['file'] ?? 0),
     group('container_spec_memory_limit_bytes', 'memory.max.', (g) => g.maxBytes),
@@ -64,7 +95,11 @@ export function fleetOpenMetrics({ samples, scenario }: FleetResult, startSecond
   const lines: string[] = [];
   for (const { name, type, help, of } of families(samples)) {
     const points = samples.flatMap((sample) =>
-      of(sample).map(({ labels, value }) => ({ key: labelText({ job: 'allocsim', instance: scenario, ...labels }), value, atUs: sample.atUs })),
+      of(sample).map(({ labels, value }) => ({
+        key: labelText({ job: 'allocsim', instance: scenario, ...labels }),
+        value,
+        atUs: sample.atUs,
+      })),
     );
     if (points.length === 0) continue;
     lines.push(`# TYPE ${name} ${type}`, `# HELP ${name} ${help}`);
@@ -81,6 +116,8 @@ export function fleetOpenMetrics({ samples, scenario }: FleetResult, startSecond
 }
 
 function labelText(labels: Readonly<Record<string, string>>): string {
-  const text = Object.entries(labels).map(([key, value]) => `${key}="${value.replace(/\\/g, '\\\\').replace(/"/g, '\\"').replace(/\n/g, '\\n')}"`);
+  const text = Object.entries(labels).map(
+    ([key, value]) => `${key}="${value.replace(/\\/g, '\\\\').replace(/"/g, '\\"').replace(/\n/g, '\\n')}"`,
+  );
   return `{${text.join(',')}}`;
 }

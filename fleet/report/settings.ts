@@ -16,7 +16,8 @@ export function withChange(text: string, from: string, change: Readonly<Record<s
     for (const step of steps.slice(0, -1)) {
       if (isSeq(at)) {
         const index = at.items.findIndex((item) => isMap(item) && (item as YAMLMap).get('name') === step);
-        if (index < 0) throw new UserError(`${from}: change: found '${path}', and nothing there has the name '${step}'`);
+        if (index < 0)
+          throw new UserError(`${from}: change: found '${path}', and nothing there has the name '${step}'`);
         where.push(index);
         at = at.items[index];
       } else if (isMap(at)) {

@@ -21,7 +21,9 @@ export function fleetText(result: FleetResult, style: TextStyle): string {
   const paragraph = (text: string, indent = '') => fold(text, width, indent);
   const { machine, figures, verdict } = result;
   const lines = [
-    bold(`${result.scenario}: ${durationText(result.durationUs)} on ${bytes(figures.totalBytes)}, ${machine.processors} processors, Linux ${machine.kernel}`),
+    bold(
+      `${result.scenario}: ${durationText(result.durationUs)} on ${bytes(figures.totalBytes)}, ${machine.processors} processors, Linux ${machine.kernel}`,
+    ),
     ...(result.about ? paragraph(result.about) : []),
     ...(result.partial ? [bold('Partial: it was interrupted, or given up after too many kills.')] : []),
     '',
@@ -33,20 +35,31 @@ export function fleetText(result: FleetResult, style: TextStyle): string {
     ...figures.pools.flatMap((pool) => paragraph(poolText(pool), '  ')),
   ];
   const shown = result.events.slice(0, 8);
-  if (shown.length > 0) lines.push('', ...shown.flatMap(({ atUs, text }) => paragraph(`  ${durationText(atUs)}  ${text}`, '    ')));
+  if (shown.length > 0)
+    lines.push('', ...shown.flatMap(({ atUs, text }) => paragraph(`  ${durationText(atUs)}  ${text}`, '    ')));
   if (result.events.length > shown.length) lines.push(`  … ${count(result.events.length - shown.length)} more`);
   if (result.settings.length > 0) lines.push('', ...settingsTable(result.settings, style));
   lines.push('', ...assumptions(result).flatMap((text) => paragraph(text, '  ').map(dim)));
   return `${lines.join('\n')}\n`;
 }
 
-const mark = (severity: string) => (severity === 'fails' ? 'FAILS, ' : severity === 'ends' ? 'ENDS, ' : severity === 'watch' ? 'watch, ' : '');
+const mark = (severity: string) =>
+  severity === 'fails' ? 'FAILS, ' : severity === 'ends' ? 'ENDS, ' : severity === 'watch' ? 'watch, ' : '';
 
 function timeline(figures: FleetFigures, width: number): string[] {
   const { timesUs, pools, groups } = figures;
   const last = timesUs.length - 1;
   const picked = [...new Set(Array.from({ length: ROWS }, (_, i) => Math.round((last * i) / (ROWS - 1))))];
-  const header = ['time', 'available', 'AnonPages', ...pools.map(({ name }) => `${name} private`), ...pools.map(({ name }) => `largest ${name}`), 'Shmem', 'cache', ...groups.map(({ name }) => `[${name}]`)];
+  const header = [
+    'time',
+    'available',
+    'AnonPages',
+    ...pools.map(({ name }) => `${name} private`),
+    ...pools.map(({ name }) => `largest ${name}`),
+    'Shmem',
+    'cache',
+    ...groups.map(({ name }) => `[${name}]`),
+  ];
   const rows = picked.map((i) => [
     durationText(timesUs[i]!),
     bytes(figures.availableBytes.values[i]!),
@@ -60,7 +73,11 @@ function timeline(figures: FleetFigures, width: number): string[] {
   const table = [header, ...rows];
   // The last columns go where they have no room.
   for (let kept = header.length; kept > 3; kept--) {
-    const lines = columns(table.map((row) => row.slice(0, kept)), 'lr', '');
+    const lines = columns(
+      table.map((row) => row.slice(0, kept)),
+      'lr',
+      '',
+    );
     if (lines.every((line) => line.length <= width)) return lines;
   }
   return columns(table, 'lr', '');
@@ -77,13 +94,26 @@ function poolText(pool: PoolFigures): string {
 function settingsTable(settings: readonly SettingResult[], { bold, width, fold, columnBlocks }: TextStyle): string[] {
   const base = settings[0]!;
   const hasPools = settings.some((row) => row.heapPeakBytes > 0);
-  const header = ['', 'used', '', ...(hasPools ? ['workers', 'largest', 'in request', 'VSZ', 'allocator'] : ['available']), 'killed', ''];
+  const header = [
+    '',
+    'used',
+    '',
+    ...(hasPools ? ['workers', 'largest', 'in request', 'VSZ', 'allocator'] : ['available']),
+    'killed',
+    '',
+  ];
   const rows = settings.map((row) => [
     row.name,
     bytes(row.usedBytes),
     row === base ? '' : change(row.usedBytes, base.usedBytes),
     ...(hasPools
-      ? [bytes(row.workersBytes), bytes(row.largestBytes), bytes(row.heapPeakBytes), bytes(row.sizeBytes), duration(row.allocatorUs * 1e3)]
+      ? [
+          bytes(row.workersBytes),
+          bytes(row.largestBytes),
+          bytes(row.heapPeakBytes),
+          bytes(row.sizeBytes),
+          duration(row.allocatorUs * 1e3),
+        ]
       : [bytes(row.lowestAvailableBytes)]),
     row.kills > 0 ? `${row.kills}` : '-',
     row.front ? 'best' : '',
@@ -91,7 +121,11 @@ function settingsTable(settings: readonly SettingResult[], { bold, width, fold, 
   return [
     bold('Settings, each run:'),
     ...columnBlocks([header, ...rows], width),
-    ...fold(`used: of the machine at most (MemTotal without MemAvailable); ${hasPools ? 'workers: their private memory at most; largest: RSS of the largest at the end; in request: a heap at most; allocator: its part of a request on average, without waiting for locks; ' : ''}best: no other one needs less memory and less time.`, width, '  '),
+    ...fold(
+      `used: of the machine at most (MemTotal without MemAvailable); ${hasPools ? 'workers: their private memory at most; largest: RSS of the largest at the end; in request: a heap at most; allocator: its part of a request on average, without waiting for locks; ' : ''}best: no other one needs less memory and less time.`,
+      width,
+      '  ',
+    ),
   ];
 }
 
@@ -105,6 +139,8 @@ function change(value: number, base: number): string {
 function assumptions(result: FleetResult): string[] {
   return [
     'Assumed: requests take as long as the scenario says, whatever the allocator and the load; a worker that ends is replaced at once; the heap of a request in progress is known in sixteenths of its events; page tables, slab and lists are those of a machine with one processor.',
-    ...(result.figures.pools.some((pool) => /jemalloc/.test(pool.allocator)) ? ['jemalloc returns memory by time: in idle workers only where background_thread is on.'] : []),
+    ...(result.figures.pools.some((pool) => /jemalloc/.test(pool.allocator))
+      ? ['jemalloc returns memory by time: in idle workers only where background_thread is on.']
+      : []),
   ];
 }

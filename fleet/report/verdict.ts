@@ -52,8 +52,15 @@ function killFindings({ kills, killed, firstKillUs, groups }: FleetFigures, scen
     ofGroup.length > 0
       ? `the memory.max of ${ofGroup.map(({ name, maxBytes, firmBytes }) => `${name} (${bytes(maxBytes ?? 0)}; it needs ${bytes(firmBytes.trend.highestBytes)} that cannot be reclaimed, and more for requests in progress)`).join(', ')} was reached`
       : `the machine's memory was used up${sizeBytes(scenario.machine.swap)! > 0 ? ', its swap too' : ''}`;
-  const names = killed.length > 6 ? `${killed.slice(0, 6).join(', ')} and ${killed.length - 6} more` : killed.join(', ');
-  return [{ severity: 'fails', about: ofGroup[0]?.name ?? 'machine', text: `From ${durationText(firstKillUs!)} on the kernel kills (${names}), since ${where}.` }];
+  const names =
+    killed.length > 6 ? `${killed.slice(0, 6).join(', ')} and ${killed.length - 6} more` : killed.join(', ');
+  return [
+    {
+      severity: 'fails',
+      about: ofGroup[0]?.name ?? 'machine',
+      text: `From ${durationText(firstKillUs!)} on the kernel kills (${names}), since ${where}.`,
+    },
+  ];
 }
 
 function groupFindings(group: GroupFigures, scenario: Scenario): Finding[] {
@@ -64,11 +71,18 @@ function groupFindings(group: GroupFigures, scenario: Scenario): Finding[] {
   const full = currentBytes.trend.highestBytes / limit;
   const firm = firmBytes.trend.highestBytes;
   if ((events['high'] ?? 0) > 0 && highBytes !== null) {
-    found.push({ severity: 'watch', about: name, text: `${name} went over memory.high (${bytes(highBytes)}) ${count(events['high']!)} times: its processes were made to wait while memory was reclaimed.` });
+    found.push({
+      severity: 'watch',
+      about: name,
+      text: `${name} went over memory.high (${bytes(highBytes)}) ${count(events['high']!)} times: its processes were made to wait while memory was reclaimed.`,
+    });
   }
   if (full > 0.9 && firm < 0.8 * limit && (events['oom_kill'] ?? 0) === 0) {
     const swap = sizeBytes(scenario.machine.swap)! === 0 ? ', and there is no swap' : '';
-    const refaults = group.refaults > 0 ? ` ${bytes(group.refaults * 4096)} of files were read again after they had been evicted: a larger cache may save disk reads, which is a question of speed, not of safety.` : ' Nothing had to be read again.';
+    const refaults =
+      group.refaults > 0
+        ? ` ${bytes(group.refaults * 4096)} of files were read again after they had been evicted: a larger cache may save disk reads, which is a question of speed, not of safety.`
+        : ' Nothing had to be read again.';
     found.push({
       severity: 'fine',
       about: name,
@@ -77,17 +91,22 @@ function groupFindings(group: GroupFigures, scenario: Scenario): Finding[] {
   }
   const { trend } = firmBytes;
   if (trend.shape === 'climbs') {
-    const hours = (limit - trend.lastBytes) / trend.perHourBytes;
+    const isBelow = trend.towardsBytes < limit;
+    const killed = (events['oom_kill'] ?? 0) > 0;
+    const whereto = isBelow
+      ? `more slowly all the time: it goes towards about ${bytes(trend.towardsBytes)}, ${percent(trend.towardsBytes / limit)} of the limit of ${bytes(limit)}${trend.towardsBytes > 0.9 * limit ? ', which leaves hardly anything for requests in progress' : ''}.`
+      : `and reaches ${bytes(limit)} ${hoursText((limit - trend.lastBytes) / trend.perHourBytes)}.`;
     found.push({
-      severity: (events['oom_kill'] ?? 0) > 0 ? 'fails' : 'ends',
+      severity: killed ? 'fails' : isBelow ? 'watch' : 'ends',
       about: name,
-      text: `What ${name} holds beside page cache climbs by ${bytes(trend.perHourBytes)} an hour and reaches ${bytes(limit)} ${hoursText(hours)}.`,
+      text: `What ${name} holds beside page cache climbs, by ${bytes(trend.perHourBytes)} an hour at the end, ${whereto}`,
     });
   }
   return found;
 }
 
-const hoursText = (hours: number) => (hours <= 0 ? 'now' : hours > 24 * 400 ? 'in more than a year' : `in ${durationText(hours * 3600e6)}`);
+const hoursText = (hours: number) =>
+  hours <= 0 ? 'now' : hours > 24 * 400 ? 'in more than a year' : `in ${durationText(hours * 3600e6)}`;
 
 function poolFindings(pool: PoolFigures, figures: FleetFigures, scenario: Scenario): Finding[] {
   const found: Finding[] = [];
@@ -101,14 +120,31 @@ function poolFindings(pool: PoolFigures, figures: FleetFigures, scenario: Scenar
       about: pool.name,
       text: `The private memory of the workers of ${pool.name} rises from ${bytes(trend.firstBytes)} to ${bytes(trend.lastBytes)}, nearly all of it by ${durationText(trend.settledUs)}, and stays there: each worker takes a step when it first serves the largest request, and no further one. ${layerText(pool)} ${ceiling}`,
     });
-  else found.push({ severity: 'fine', about: pool.name, text: `The workers of ${pool.name} hold ${bytes(trend.lastBytes)} of private memory, and that does not climb. ${layerText(pool)} ${ceiling}` });
+  else
+    found.push({
+      severity: 'fine',
+      about: pool.name,
+      text: `The workers of ${pool.name} hold ${bytes(trend.lastBytes)} of private memory, and that does not climb. ${layerText(pool)} ${ceiling}`,
+    });
   if (pool.preloadBytes > 0) found.push(copied(pool));
   if (pool.refused > 0 || pool.unserved > 0)
-    found.push({ severity: 'watch', about: pool.name, text: `${count(pool.refused)} requests to ${pool.name} were refused and ${count(pool.unserved)} still wait at the end: ${pool.mostBusy} workers are too few for them.` });
+    found.push({
+      severity: 'watch',
+      about: pool.name,
+      text: `${count(pool.refused)} requests to ${pool.name} were refused and ${count(pool.unserved)} still wait at the end: ${pool.mostBusy} workers are too few for them.`,
+    });
   else if (pool.waitUs.p99 > 1e6)
-    found.push({ severity: 'watch', about: pool.name, text: `One request in a hundred waits ${durationText(pool.waitUs.p99)} or longer for a worker of ${pool.name} (at most ${durationText(pool.waitUs.max)}).` });
+    found.push({
+      severity: 'watch',
+      about: pool.name,
+      text: `One request in a hundred waits ${durationText(pool.waitUs.p99)} or longer for a worker of ${pool.name} (at most ${durationText(pool.waitUs.max)}).`,
+    });
   if (pool.failures > 0)
-    found.push({ severity: 'watch', about: pool.name, text: `${count(pool.failures)} allocations of distinct requests of ${pool.name} failed (a limit of the allocator or of PHP was reached).` });
+    found.push({
+      severity: 'watch',
+      about: pool.name,
+      text: `${count(pool.failures)} allocations of distinct requests of ${pool.name} failed (a limit of the allocator or of PHP was reached).`,
+    });
   return found;
 }
 
@@ -116,11 +152,27 @@ function climbing(pool: PoolFigures, figures: FleetFigures, scenario: Scenario):
   const { trend } = pool.privateBytes;
   const file = scenario.pools.find(({ name }) => name === pool.name)!;
   const limits = [
-    ...figures.groups.filter(({ name, maxBytes }) => maxBytes !== null && isWithin(file.group, name)).map(({ name, maxBytes, firmBytes }) => ({ what: `memory.max of ${name}`, leftBytes: maxBytes! - firmBytes.trend.lastBytes, bytes: maxBytes! })),
+    ...figures.groups
+      .filter(({ name, maxBytes }) => maxBytes !== null && isWithin(file.group, name))
+      .map(({ name, maxBytes, firmBytes }) => ({
+        what: `memory.max of ${name}`,
+        leftBytes: maxBytes! - firmBytes.trend.lastBytes,
+        bytes: maxBytes!,
+      })),
     { what: 'all memory', leftBytes: figures.availableBytes.trend.lastBytes, bytes: figures.totalBytes },
   ];
   const nearest = limits.reduce((x, y) => (y.leftBytes < x.leftBytes ? y : x));
   const hours = nearest.leftBytes / trend.perHourBytes;
+  const copies = pool.copiedBytes * pool.workers;
+  if (copies > 0.5 * trend.riseBytes) {
+    const ceiling = (pool.preloadBytes + pool.heapKeptBytes + sizeBytes(file.worker.anonymous)!) * file.pm.max_children;
+    const isAbove = ceiling > nearest.bytes;
+    return {
+      severity: figures.kills > 0 ? 'fails' : isAbove ? 'ends' : 'watch',
+      about: pool.name,
+      text: `The private memory of the workers of ${pool.name} climbs since ${durationText(trend.sinceUs)} (${bytes(trend.firstBytes)} → ${bytes(trend.lastBytes)}), and ${bytes(copies)} of it is copies of preloaded pages. It slows down as fewer pages are left to copy; its ceiling is ${bytes(ceiling)} with all pages copied in ${file.pm.max_children} workers, ${isAbove ? 'which is more than' : `${percent(ceiling / nearest.bytes)} of`} ${nearest.what} (${bytes(nearest.bytes)}). No setting of the allocator changes that; fewer writes to what is shared, fewer workers or recycling (max_requests) do.`,
+    };
+  }
   return {
     severity: figures.kills > 0 ? 'fails' : 'ends',
     about: pool.name,
@@ -155,12 +207,24 @@ function reasonText(pool: PoolFigures, holdings: NonNullable<PoolFigures['holdin
   const { mmap_threshold: threshold, trim_threshold: trim } = holdings.tunables;
   const reasons: string[] = [];
   if (holdings.liveBytes > 0.6 * heapBytes(holdings) && pool.privateBytes.trend.shape === 'climbs')
-    reasons.push('The requests leave live blocks behind: a library or the program keeps them, and no setting of the allocator gives them back.');
-  else if (largest.startsWith('the main') && holdings.freeBytes > 0.5 * holdings.mainHeapBytes && trim !== undefined && trim > 131072)
-    reasons.push(`Free memory at the end of the break is given back only beyond trim_threshold, which has grown to ${bytes(trim)}, since a mapped block of ${bytes(threshold ?? 0)} was freed: from then on blocks below that come from the break.`);
+    reasons.push(
+      'The requests leave live blocks behind: a library or the program keeps them, and no setting of the allocator gives them back.',
+    );
+  else if (
+    largest.startsWith('the main') &&
+    holdings.freeBytes > 0.5 * holdings.mainHeapBytes &&
+    trim !== undefined &&
+    trim > 131072
+  )
+    reasons.push(
+      `Free memory at the end of the break is given back only beyond trim_threshold, which has grown to ${bytes(trim)}, since a mapped block of ${bytes(threshold ?? 0)} was freed: from then on blocks below that come from the break.`,
+    );
   if (holdings.arenaHeaps > 1)
-    reasons.push(`Each arena reserves 64 MiB of address space (a worker's VSZ is ${bytes(pool.sizeBytes)}), of which ${bytes(holdings.arenaBytes)} in all is resident: VSZ is not memory.`);
-  if (holdings.zendCachedChunks > 2) reasons.push(`Zend keeps ${holdings.zendCachedChunks} empty chunks for the next request (avg_chunks_count).`);
+    reasons.push(
+      `Each arena reserves 64 MiB of address space (a worker's VSZ is ${bytes(pool.sizeBytes)}), of which ${bytes(holdings.arenaBytes)} in all is resident: VSZ is not memory.`,
+    );
+  if (holdings.zendCachedChunks > 2)
+    reasons.push(`Zend keeps ${holdings.zendCachedChunks} empty chunks for the next request (avg_chunks_count).`);
   return reasons.length > 0 ? ` ${reasons.join(' ')}` : '';
 }
 
@@ -173,11 +237,19 @@ function copied(pool: PoolFigures): Finding {
   const { copiedBytes, preloadBytes, workers } = pool;
   const share = copiedBytes / preloadBytes;
   const text = `Of the ${bytes(preloadBytes)} that ${pool.name} preloads before it forks a worker has copied ${bytes(copiedBytes)} (${percent(share)}) by the end: writing to a shared page copies it. ${workers} workers have ${bytes(copiedBytes * workers)} of copies together; at worst it is ${bytes(preloadBytes * workers)}, as if nothing had been preloaded.`;
-  const advice = share > 0.3 ? ' What writes there (reference counts, a collector that marks) decides, not the allocator: freeze or move what is preloaded out of its reach, or recycle workers.' : '';
+  const advice =
+    share > 0.3
+      ? ' What writes there (reference counts, a collector that marks) decides, not the allocator: freeze or move what is preloaded out of its reach, or recycle workers.'
+      : '';
   return { severity: share > 0.3 ? 'watch' : 'fine', about: pool.name, text: `${text}${advice}` };
 }
 
-function serviceFindings(series: Series, service: Scenario['services'][number], figures: FleetFigures, scenario: Scenario): Finding[] {
+function serviceFindings(
+  series: Series,
+  service: Scenario['services'][number],
+  figures: FleetFigures,
+  scenario: Scenario,
+): Finding[] {
   const { trend } = series;
   if (service.snapshot) {
     const extra = trend.highestBytes;
@@ -196,7 +268,13 @@ function serviceFindings(series: Series, service: Scenario['services'][number], 
   }
   if (trend.shape === 'climbs') {
     const hours = figures.availableBytes.trend.lastBytes / trend.perHourBytes;
-    return [{ severity: figures.kills > 0 ? 'fails' : 'ends', about: service.name, text: `${service.name} climbs since ${durationText(trend.sinceUs)}, by ${bytes(trend.perHourBytes)} an hour (${bytes(trend.firstBytes)} → ${bytes(trend.lastBytes)}), with no ceiling of its own; the machine's memory would be used up ${hoursText(hours)}.` }];
+    return [
+      {
+        severity: figures.kills > 0 ? 'fails' : 'ends',
+        about: service.name,
+        text: `${service.name} climbs since ${durationText(trend.sinceUs)}, by ${bytes(trend.perHourBytes)} an hour (${bytes(trend.firstBytes)} → ${bytes(trend.lastBytes)}), with no ceiling of its own; the machine's memory would be used up ${hoursText(hours)}.`,
+      },
+    ];
   }
   return [];
 }
@@ -215,7 +293,8 @@ function overcommitText(scenario: Scenario, own: number, total: number): string 
 
 function machineFindings(figures: FleetFigures): Finding[] {
   const found: Finding[] = [];
-  const { shmemBytes, slabBytes, pageTableBytes, cacheBytes, anonBytes, activeAnonBytes, totalBytes, availableBytes } = figures;
+  const { shmemBytes, slabBytes, pageTableBytes, cacheBytes, anonBytes, activeAnonBytes, totalBytes, availableBytes } =
+    figures;
   for (const [series, what, why] of [
     [shmemBytes, 'Shared memory and tmpfs (Shmem)', 'it is in Cached, and yet nothing can reclaim it without swap'],
     [slabBytes, 'The kernel’s own memory (Slab)', 'descriptors, sockets and names'],
@@ -223,11 +302,26 @@ function machineFindings(figures: FleetFigures): Finding[] {
   ] as const) {
     const { trend } = series;
     if (trend.shape === 'climbs' && trend.perHourBytes * 24 > 0.005 * totalBytes)
-      found.push({ severity: 'ends', about: 'machine', text: `${what} climbs by ${bytes(trend.perHourBytes)} an hour (${bytes(trend.firstBytes)} → ${bytes(trend.lastBytes)}; ${why}); MemAvailable would be used up ${hoursText(availableBytes.trend.lastBytes / trend.perHourBytes)}.` });
+      found.push({
+        severity: 'ends',
+        about: 'machine',
+        text: `${what} climbs by ${bytes(trend.perHourBytes)} an hour (${bytes(trend.firstBytes)} → ${bytes(trend.lastBytes)}; ${why}); MemAvailable would be used up ${hoursText(availableBytes.trend.lastBytes / trend.perHourBytes)}.`,
+      });
   }
   if (cacheBytes.trend.riseBytes > 0.05 * totalBytes)
-    found.push({ severity: 'fine', about: 'machine', text: `Page cache grows to ${bytes(cacheBytes.trend.highestBytes)}, and MemFree falls with it: that is what free memory is for, and MemAvailable (${bytes(availableBytes.trend.lastBytes)} at the end) already counts it as available.` });
-  if (anonBytes.trend.highestBytes > 0.01 * totalBytes && activeAnonBytes.trend.highestBytes < 0.3 * anonBytes.trend.highestBytes)
-    found.push({ severity: 'fine', about: 'machine', text: `Active(anon) shows ${bytes(activeAnonBytes.trend.lastBytes)} of ${bytes(anonBytes.trend.lastBytes)}: since Linux 5.9 anonymous pages begin on the inactive list and move on only when memory is scanned. Watch AnonPages.` });
+    found.push({
+      severity: 'fine',
+      about: 'machine',
+      text: `Page cache grows to ${bytes(cacheBytes.trend.highestBytes)}, and MemFree falls with it: that is what free memory is for, and MemAvailable (${bytes(availableBytes.trend.lastBytes)} at the end) already counts it as available.`,
+    });
+  if (
+    anonBytes.trend.highestBytes > 0.01 * totalBytes &&
+    activeAnonBytes.trend.highestBytes < 0.3 * anonBytes.trend.highestBytes
+  )
+    found.push({
+      severity: 'fine',
+      about: 'machine',
+      text: `Active(anon) shows ${bytes(activeAnonBytes.trend.lastBytes)} of ${bytes(anonBytes.trend.lastBytes)}: since Linux 5.9 anonymous pages begin on the inactive list and move on only when memory is scanned. Watch AnonPages.`,
+    });
   return found;
 }

@@ -68,12 +68,18 @@ function cronTimes(cron: NonNullable<RequestFile['cron']>, endUs: number): Float
 }
 
 /** Poisson arrivals whose rate follows the hours of the day: by thinning, from the hour with the highest weight. */
-function poissonTimes(perSecond: number, daily: readonly number[] | undefined, endUs: number, random: Random): Float64Array {
+function poissonTimes(
+  perSecond: number,
+  daily: readonly number[] | undefined,
+  endUs: number,
+  random: Random,
+): Float64Array {
   const mean = daily ? daily.reduce((sum, weight) => sum + weight, 0) / daily.length : 1;
   const weights = daily?.map((weight) => weight / mean);
   const highest = weights ? Math.max(...weights) : 1;
   if (perSecond * highest === 0) return new Float64Array(0);
-  if ((perSecond * endUs) / 1e6 > MAX_REQUESTS) throw new UserError(`found ${Math.round((perSecond * endUs) / 1e6)} requests, expected at most ${MAX_REQUESTS}`);
+  if ((perSecond * endUs) / 1e6 > MAX_REQUESTS)
+    throw new UserError(`found ${Math.round((perSecond * endUs) / 1e6)} requests, expected at most ${MAX_REQUESTS}`);
   const gapUs = 1e6 / (perSecond * highest);
   const times: number[] = [];
   for (let at = 0; ; ) {
@@ -98,7 +104,8 @@ function logTimes(request: RequestFile, scenario: Scenario): Float64Array {
     const word = line.trim().split(/[,\s]/)[0]!;
     if (word === '' || word.startsWith('#')) return;
     const seconds = Number(word);
-    if (!Number.isFinite(seconds) || seconds < 0) throw new UserError(`${path}:${i + 1}: found '${word}', expected seconds from the start`);
+    if (!Number.isFinite(seconds) || seconds < 0)
+      throw new UserError(`${path}:${i + 1}: found '${word}', expected seconds from the start`);
     if (seconds * 1e6 < scenario.durationUs) times.push(Math.round(seconds * 1e6));
   });
   return Float64Array.from(times).sort();

@@ -3,7 +3,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** Scenario files that come with the program. */
-const FOLDER = fileURLToPath(new URL(import.meta.url.includes('/dist/') ? '../../../fleet/scenarios' : '../scenarios', import.meta.url));
+const FOLDER = fileURLToPath(
+  new URL(import.meta.url.includes('/dist/') ? '../../../fleet/scenarios' : '../scenarios', import.meta.url),
+);
 const ENDING = '.yaml';
 
 export interface BuiltIn {

@@ -12,7 +12,8 @@ export function durationUs(text: string | number): number | undefined {
   const words = String(text).trim();
   if (!/^(?:\d+(?:\.\d+)?(?:us|ms|s|m|h|d))+$/.test(words)) return words === '0' ? 0 : undefined;
   let sum = 0;
-  for (const [, value, unit] of words.matchAll(/(\d+(?:\.\d+)?)(us|ms|s|m|h|d)/g)) sum += Number(value) * TIME_UNITS[unit!]!;
+  for (const [, value, unit] of words.matchAll(/(\d+(?:\.\d+)?)(us|ms|s|m|h|d)/g))
+    sum += Number(value) * TIME_UNITS[unit!]!;
   return Math.round(sum);
 }
 
@@ -30,6 +31,10 @@ export function durationText(us: number): string {
   const hours = Math.floor(seconds / 3600);
   const minutes = Math.floor((seconds % 3600) / 60);
   const rest = seconds % 60;
-  const words = [hours > 0 ? `${hours}h` : '', minutes > 0 ? `${minutes}m` : '', rest > 0 && hours === 0 ? `${rest}s` : ''];
+  const words = [
+    hours > 0 ? `${hours}h` : '',
+    minutes > 0 ? `${minutes}m` : '',
+    rest > 0 && hours === 0 ? `${rest}s` : '',
+  ];
   return words.join('') || '0s';
 }

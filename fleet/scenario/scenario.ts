@@ -54,7 +54,13 @@ export function parseScenario(text: string, from: string): Scenario {
 }
 
 export function finish(file: ScenarioFile, name: string, folder: string): Scenario {
-  return { ...file, name, folder, durationUs: durationUs(file.duration)!, memoryBytes: sizeBytes(file.machine.memory)! };
+  return {
+    ...file,
+    name,
+    folder,
+    durationUs: durationUs(file.duration)!,
+    memoryBytes: sizeBytes(file.machine.memory)!,
+  };
 }
 
 /** Where an unknown word is the fault, the word itself. */
@@ -71,7 +77,8 @@ function issueText(issue: z.core.$ZodIssue): string {
     const near = nearest(word, known);
     return `${where}found '${word}', expected ${near ? `'${near}'` : `one of ${known.join(', ')}`}`;
   }
-  if (issue.code === 'invalid_type') return `${where}${issue.message.replace(/^Invalid input: /, '').replace('undefined', 'nothing')}`;
+  if (issue.code === 'invalid_type')
+    return `${where}${issue.message.replace(/^Invalid input: /, '').replace('undefined', 'nothing')}`;
   return `${where}${issue.message.replace(/^Invalid (option|input): /, '')}`;
 }
 
@@ -103,22 +110,39 @@ interface Contradiction {
 function firstContradiction(scenario: Scenario): Contradiction | undefined {
   const groups = scenario.cgroups.map((group) => group.name);
   const pools = scenario.pools.map((pool) => pool.name);
-  if (scenario.durationUs <= 0) return { path: ['duration'], text: `duration: found '${scenario.duration}', expected more than nothing` };
-  if (scenario.pools.length + scenario.services.length === 0) return { path: [], text: 'found neither pools nor services, expected something that runs' };
+  if (scenario.durationUs <= 0)
+    return { path: ['duration'], text: `duration: found '${scenario.duration}', expected more than nothing` };
+  if (scenario.pools.length + scenario.services.length === 0)
+    return { path: [], text: 'found neither pools nor services, expected something that runs' };
   for (const [i, group] of scenario.cgroups.entries()) {
     const parent = group.name.includes('/') ? group.name.slice(0, group.name.lastIndexOf('/')) : undefined;
     if (parent !== undefined && !groups.slice(0, i).includes(parent))
-      return { path: ['cgroups', i, 'name'], text: `cgroups.${i}.name: found '${group.name}', expected its parent '${parent}' before it` };
+      return {
+        path: ['cgroups', i, 'name'],
+        text: `cgroups.${i}.name: found '${group.name}', expected its parent '${parent}' before it`,
+      };
   }
   const taken = new Set<string>();
-  for (const [kind, list] of [['pools', scenario.pools], ['services', scenario.services]] as const) {
+  for (const [kind, list] of [
+    ['pools', scenario.pools],
+    ['services', scenario.services],
+  ] as const) {
     for (const [i, { name, group }] of list.entries()) {
-      if (taken.has(name)) return { path: [kind, i, 'name'], text: `${kind}.${i}.name: found '${name}' twice, expected names of their own` };
+      if (taken.has(name))
+        return {
+          path: [kind, i, 'name'],
+          text: `${kind}.${i}.name: found '${name}' twice, expected names of their own`,
+        };
       taken.add(name);
-      if (group !== undefined && !groups.includes(group)) return { path: [kind, i, 'group'], text: `${kind}.${i}.group: ${notOneOf(group, groups, 'cgroup')}` };
+      if (group !== undefined && !groups.includes(group))
+        return { path: [kind, i, 'group'], text: `${kind}.${i}.group: ${notOneOf(group, groups, 'cgroup')}` };
     }
   }
-  return requestContradiction(scenario.requests, pools) ?? poolContradiction(scenario.pools) ?? serviceContradiction(scenario.services);
+  return (
+    requestContradiction(scenario.requests, pools) ??
+    poolContradiction(scenario.pools) ??
+    serviceContradiction(scenario.services)
+  );
 }
 
 const notOneOf = (found: string, names: readonly string[], what: string) =>
@@ -130,28 +154,53 @@ function requestContradiction(requests: readonly RequestFile[], pools: readonly 
     const { path, where } = at('pool');
     if (!pools.includes(request.pool)) return { path, text: `${where}${notOneOf(request.pool, pools, 'pool')}` };
     const sources = [request.workload, request.trace].filter((source) => source !== undefined).length;
-    if (sources !== 1) return { path: ['requests', i], text: `requests.${i}: found ${sources === 0 ? 'neither' : 'both'} workload and trace, expected one of them` };
+    if (sources !== 1)
+      return {
+        path: ['requests', i],
+        text: `requests.${i}: found ${sources === 0 ? 'neither' : 'both'} workload and trace, expected one of them`,
+      };
     const arrivals = [request.rate, request.cron, request.log].filter((way) => way !== undefined).length;
-    if (arrivals !== 1) return { path: ['requests', i], text: `requests.${i}: found ${arrivals} of rate, cron and log, expected one of them` };
-    if (request.daily && request.rate === undefined) return { path: ['requests', i, 'daily'], text: `requests.${i}.daily: found it without a rate` };
-    if (request.daily && !request.daily.some((weight) => weight > 0)) return { path: ['requests', i, 'daily'], text: `requests.${i}.daily: found no hour above 0` };
-    if (request.cron && durationUs(request.cron.every)! <= 0) return { path: ['requests', i, 'cron', 'every'], text: `requests.${i}.cron.every: expected more than nothing` };
+    if (arrivals !== 1)
+      return {
+        path: ['requests', i],
+        text: `requests.${i}: found ${arrivals} of rate, cron and log, expected one of them`,
+      };
+    if (request.daily && request.rate === undefined)
+      return { path: ['requests', i, 'daily'], text: `requests.${i}.daily: found it without a rate` };
+    if (request.daily && !request.daily.some((weight) => weight > 0))
+      return { path: ['requests', i, 'daily'], text: `requests.${i}.daily: found no hour above 0` };
+    if (request.cron && durationUs(request.cron.every)! <= 0)
+      return { path: ['requests', i, 'cron', 'every'], text: `requests.${i}.cron.every: expected more than nothing` };
   }
   return undefined;
 }
 
 function poolContradiction(pools: readonly PoolFile[]): Contradiction | undefined {
   for (const [i, { pm, shared }] of pools.entries()) {
-    const limits = { start_servers: pm.start_servers, min_spare_servers: pm.min_spare_servers, max_spare_servers: pm.max_spare_servers };
+    const limits = {
+      start_servers: pm.start_servers,
+      min_spare_servers: pm.min_spare_servers,
+      max_spare_servers: pm.max_spare_servers,
+    };
     for (const [word, value] of Object.entries(limits)) {
       if (value !== undefined && value > pm.max_children)
-        return { path: ['pools', i, 'pm', word], text: `pools.${i}.pm.${word}: found ${value}, expected at most max_children (${pm.max_children})` };
+        return {
+          path: ['pools', i, 'pm', word],
+          text: `pools.${i}.pm.${word}: found ${value}, expected at most max_children (${pm.max_children})`,
+        };
     }
     const { min_spare_servers: low = 1, max_spare_servers: high = pm.max_children } = pm;
-    if (low > high) return { path: ['pools', i, 'pm'], text: `pools.${i}.pm: found min_spare_servers ${low} above max_spare_servers ${high}` };
+    if (low > high)
+      return {
+        path: ['pools', i, 'pm'],
+        text: `pools.${i}.pm: found min_spare_servers ${low} above max_spare_servers ${high}`,
+      };
     for (const [j, region] of shared.entries()) {
       if (region.used !== undefined && sizeBytes(region.used)! > sizeBytes(region.size)!)
-        return { path: ['pools', i, 'shared', j, 'used'], text: `pools.${i}.shared.${j}.used: found more than its size` };
+        return {
+          path: ['pools', i, 'shared', j, 'used'],
+          text: `pools.${i}.shared.${j}.used: found more than its size`,
+        };
     }
   }
   return undefined;
@@ -159,9 +208,13 @@ function poolContradiction(pools: readonly PoolFile[]): Contradiction | undefine
 
 function serviceContradiction(services: readonly ServiceFile[]): Contradiction | undefined {
   for (const [i, { every, snapshot }] of services.entries()) {
-    if (durationUs(every)! <= 0) return { path: ['services', i, 'every'], text: `services.${i}.every: expected more than nothing` };
+    if (durationUs(every)! <= 0)
+      return { path: ['services', i, 'every'], text: `services.${i}.every: expected more than nothing` };
     if (snapshot && durationUs(snapshot.every)! <= durationUs(snapshot.takes)!)
-      return { path: ['services', i, 'snapshot'], text: `services.${i}.snapshot: found one that takes ${snapshot.takes}, every ${snapshot.every}; expected it to end before the next` };
+      return {
+        path: ['services', i, 'snapshot'],
+        text: `services.${i}.snapshot: found one that takes ${snapshot.takes}, every ${snapshot.every}; expected it to end before the next`,
+      };
   }
   return undefined;
 }

@@ -6,7 +6,9 @@ import { durationUs, ratePerSecond, sizeBytes } from './quantities.ts';
 const quantity = (parse: (text: string | number) => number | undefined, expected: string, pattern: string) =>
   z
     .union([z.string(), z.number()])
-    .refine((value) => parse(value) !== undefined, { error: (issue) => `found '${String(issue.input)}', expected ${expected}` })
+    .refine((value) => parse(value) !== undefined, {
+      error: (issue) => `found '${String(issue.input)}', expected ${expected}`,
+    })
     .meta({ description: expected, examples: [pattern] });
 
 const size = quantity(sizeBytes, 'a size such as 4096, 64K, 128M or 32G', '128M');
@@ -14,7 +16,9 @@ const duration = quantity(durationUs, 'a duration such as 80ms, 10s, 5m, 72h or 
 const rate = quantity(ratePerSecond, 'a rate such as 2/s, 90/m or 50/h', '2/s');
 const name = z
   .string()
-  .regex(/^[A-Za-z][A-Za-z0-9_-]*$/, { error: (issue) => `found '${String(issue.input)}', expected a name of letters, digits, - and _` });
+  .regex(/^[A-Za-z][A-Za-z0-9_-]*$/, {
+    error: (issue) => `found '${String(issue.input)}', expected a name of letters, digits, - and _`,
+  });
 const count = z.number().int().min(0);
 const share = z.number().min(0).max(1);
 
@@ -26,11 +30,17 @@ const machineSchema = z.strictObject({
   swap: size.default(0),
   swappiness: count.max(200).optional(),
   reserve: size.default(0).describe('vm.min_free_kbytes: what the kernel keeps free; 0 for its own choice'),
-  overcommit: z.union([z.literal(0), z.literal(1), z.literal(2)]).default(0).describe('vm.overcommit_memory'),
+  overcommit: z
+    .union([z.literal(0), z.literal(1), z.literal(2)])
+    .default(0)
+    .describe('vm.overcommit_memory'),
 });
 
 const groupSchema = z.strictObject({
-  name: z.string().regex(/^[A-Za-z][\w./-]*$/).describe('a child of a group is named parent/child, and comes after it'),
+  name: z
+    .string()
+    .regex(/^[A-Za-z][\w./-]*$/)
+    .describe('a child of a group is named parent/child, and comes after it'),
   max: size.optional().describe('memory.max'),
   high: size.optional().describe('memory.high'),
   low: size.optional().describe('memory.low'),
@@ -53,7 +63,9 @@ const sharedSchema = z.strictObject({
 
 const preloadSchema = z.strictObject({
   size: size.describe('anonymous memory that the master fills before it forks'),
-  writes: size.default(0).describe('of it that a request writes to, at places drawn evenly: the worker then has its own copy'),
+  writes: size
+    .default(0)
+    .describe('of it that a request writes to, at places drawn evenly: the worker then has its own copy'),
 });
 
 const workerSchema = z.strictObject({
@@ -82,12 +94,18 @@ const poolSchema = z.strictObject({
   files: z.array(fileSchema).default([]).describe('program and libraries, mapped by every process of the pool'),
   shared: z.array(sharedSchema).default([]).describe('opcache, APCu, shared_buffers: made by the master, counted once'),
   preload: preloadSchema.optional(),
-  startup: z.string().optional().describe('a workload that the master replays before it forks: every worker begins with its heap'),
+  startup: z
+    .string()
+    .optional()
+    .describe('a workload that the master replays before it forks: every worker begins with its heap'),
   worker: workerSchema.default({ anonymous: 0, threads: 1, sockets: 0, files: 0 }),
   recycle: size.optional().describe('a worker ends after a request that leaves it with more resident memory'),
   respawn: z.boolean().default(true).describe('a worker that the kernel killed is replaced'),
   oom_score_adj: z.number().int().min(-1000).max(1000).default(0),
-  after_request: z.enum(['nothing', 'malloc_trim', 'gc_mem_caches']).default('nothing').describe('what a worker calls behind each request'),
+  after_request: z
+    .enum(['nothing', 'malloc_trim', 'gc_mem_caches'])
+    .default('nothing')
+    .describe('what a worker calls behind each request'),
 });
 
 const requestSchema = z.strictObject({
@@ -95,11 +113,21 @@ const requestSchema = z.strictObject({
   pool: name,
   workload: z.string().optional().describe('a built-in workload with its parameters: what one request allocates'),
   trace: z.string().optional().describe('a recorded trace, from the place of this file'),
-  variants: z.number().int().min(1).max(1000).default(1).describe('of a built-in workload: so many seeds, drawn evenly'),
+  variants: z
+    .number()
+    .int()
+    .min(1)
+    .max(1000)
+    .default(1)
+    .describe('of a built-in workload: so many seeds, drawn evenly'),
   time: duration.describe('that a worker is busy with it'),
   spread: share.default(0).describe('the time varies evenly by this share up and down'),
   rate: rate.optional().describe('Poisson arrivals'),
-  daily: z.array(z.number().min(0)).length(24).optional().describe('weight of each hour of the day; their mean stands for the rate'),
+  daily: z
+    .array(z.number().min(0))
+    .length(24)
+    .optional()
+    .describe('weight of each hour of the day; their mean stands for the rate'),
   cron: z
     .strictObject({
       every: duration,
@@ -109,7 +137,10 @@ const requestSchema = z.strictObject({
     })
     .optional()
     .describe('bursts'),
-  log: z.string().optional().describe('a recorded arrival log: one time a line, in seconds from the start, from the place of this file'),
+  log: z
+    .string()
+    .optional()
+    .describe('a recorded arrival log: one time a line, in seconds from the start, from the place of this file'),
 });
 
 const serviceSchema = z.strictObject({
@@ -121,8 +152,19 @@ const serviceSchema = z.strictObject({
   shared: size.default(0).describe('shared memory that it fills (shared_buffers)'),
   tmpfs: size.default(0).describe('files in /dev/shm from the start'),
   tmpfs_grows: size.default(0).describe('in each step'),
-  reads: z.array(z.strictObject({ path: z.string().min(1), size, per_step: size.optional() })).default([]).describe('files read, in turn from their beginning'),
-  writes: z.array(z.strictObject({ path: z.string().min(1), per_step: size, keep: size.default('64G').describe('a file larger than this begins anew') })).default([]),
+  reads: z
+    .array(z.strictObject({ path: z.string().min(1), size, per_step: size.optional() }))
+    .default([])
+    .describe('files read, in turn from their beginning'),
+  writes: z
+    .array(
+      z.strictObject({
+        path: z.string().min(1),
+        per_step: size,
+        keep: size.default('64G').describe('a file larger than this begins anew'),
+      }),
+    )
+    .default([]),
   sockets: count.default(0),
   files: count.default(0).describe('open descriptors'),
   descriptors_grow: count.default(0).describe('opened in each step and never closed'),
@@ -143,11 +185,16 @@ const serviceSchema = z.strictObject({
 /** A change to the scenario that is tried: what it is called, and the new values by their paths. */
 const settingSchema = z.strictObject({
   name: z.string().min(1),
-  change: z.record(z.string(), z.unknown()).describe('`pools.www.allocator: glibc:arena_max=2`; parts of a list by their names'),
+  change: z
+    .record(z.string(), z.unknown())
+    .describe('`pools.www.allocator: glibc:arena_max=2`; parts of a list by their names'),
 });
 
 export const scenarioSchema = z.strictObject({
-  name: z.string().regex(/^[\w.-]+$/).optional(),
+  name: z
+    .string()
+    .regex(/^[\w.-]+$/)
+    .optional(),
   about: z.string().default(''),
   duration,
   seed: count.default(1),

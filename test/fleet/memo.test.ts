@@ -15,7 +15,12 @@ const WORKLOADS = [
 ];
 const events = await Promise.all(WORKLOADS.map(async (name) => (await resolveWorkload(name)).events));
 
-function settingsOf(allocator: string, remembers: boolean, recyclePages: number, after: HeapSettings['after']): HeapSettings {
+function settingsOf(
+  allocator: string,
+  remembers: boolean,
+  recyclePages: number,
+  after: HeapSettings['after'],
+): HeapSettings {
   return {
     allocator,
     processors: 4,
@@ -29,7 +34,13 @@ function settingsOf(allocator: string, remembers: boolean, recyclePages: number,
 }
 
 /** One slot that serves these requests, one a millisecond, and looks at its memory all the time. */
-function play(allocator: string, requests: readonly number[], remembers: boolean, recyclePages = Infinity, after: HeapSettings['after'] = 'nothing') {
+function play(
+  allocator: string,
+  requests: readonly number[],
+  remembers: boolean,
+  recyclePages = Infinity,
+  after: HeapSettings['after'] = 'nothing',
+) {
   const count = requests.length;
   const startUs = Float64Array.from(requests, (_, i) => 1000 * i);
   const half = count >> 1;
@@ -110,14 +121,18 @@ describe('a heap in a state that was met before', () => {
 
 test('avg_chunks_count decides by its cells alone', () => {
   fc.assert(
-    fc.property(fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 1, maxLength: 60 }), fc.integer({ min: 0, max: 60 }), (peaks, count) => {
-      let average = 1;
-      for (const peak of peaks) {
-        average = averageAfter(average, peak);
-        const { keepsBelow, dropsFrom } = averageCells(average);
-        expect(count < average + 0.1).toBe(count < keepsBelow);
-        expect(count + 0.9 > average).toBe(count >= dropsFrom);
-      }
-    }),
+    fc.property(
+      fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 1, maxLength: 60 }),
+      fc.integer({ min: 0, max: 60 }),
+      (peaks, count) => {
+        let average = 1;
+        for (const peak of peaks) {
+          average = averageAfter(average, peak);
+          const { keepsBelow, dropsFrom } = averageCells(average);
+          expect(count < average + 0.1).toBe(count < keepsBelow);
+          expect(count + 0.9 > average).toBe(count >= dropsFrom);
+        }
+      },
+    ),
   );
 });
