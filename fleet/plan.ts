@@ -73,11 +73,10 @@ export async function planFleet(text: string, from: string, options: FleetPlanOp
       done++;
       const figures = figuresOf(run);
       totalBytes = figures.totalBytes;
-      run.pools.forEach((_, i) =>
+      for (const i of run.pools.keys())
         ofHorizon.push(
           planRow(run, figures, i, { setting: name, horizon: durationText(durationUs(horizon)!), risk: options.risk }),
-        ),
-      );
+        );
     }
     rows.push(
       ...ofHorizon.map((row) => ({

@@ -64,7 +64,11 @@ export async function runFleet(scenario: Scenario, options: FleetOptions = {}): 
     onDone: (done, total) => onProgress?.((0.7 * done) / total),
   });
   let at = 0;
-  pools.forEach((pool, i) => pool.take(results.slice(at, (at += tasks[i]!.length))));
+  for (const [i, pool] of pools.entries()) {
+    const { length } = tasks[i]!;
+    pool.take(results.slice(at, at + length));
+    at += length;
+  }
   const follower = new Follower(scenario, pools, samplesUs, options);
   const partial = await follower.follow((share) => onProgress?.(0.7 + 0.3 * share));
   return {

@@ -103,11 +103,11 @@ export function createDecidingState(
   }
 
   return function decidingState(sink: WordSink): boolean {
-    ints.forEach((value, i) => sink(NOT_AS_THEY_ARE.has(i) ? 0 : value));
+    for (const [i, value] of ints.entries()) sink(NOT_AS_THEY_ARE.has(i) ? 0 : value);
     sink(numberOf(ints[FREE_LIST]!));
     sink(numberOf(ints[NEXT_TO_USE]!));
     const asWords = new Int32Array(doubles.buffer, doubles.byteOffset, doubles.length * 2);
-    asWords.forEach((value, i) => sink(i >> 1 === MAX_MMAPPED_MEM ? 0 : value));
+    for (const [i, value] of asWords.entries()) sink(i >> 1 === MAX_MMAPPED_MEM ? 0 : value);
     walking.eachArena((a) => arena(sink, a));
     for (let heap = heapWords; heap < heaps.length; heap += heapWords) {
       if (heaps[heap] === 0) continue;

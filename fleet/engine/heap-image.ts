@@ -62,7 +62,7 @@ export function takeImage(buffers: SharedBuffers, usedBytes: (name: string) => n
     const places: number[] = [];
     for (let at = 0; at < used; at += BLOCK) if (!isZero(buffer, at, Math.min(BLOCK, used - at))) places.push(at);
     const bytes = new Uint8Array(places.length * BLOCK);
-    places.forEach((at, i) => bytes.set(all.subarray(at, Math.min(at + BLOCK, used)), i * BLOCK));
+    for (const [i, at] of places.entries()) bytes.set(all.subarray(at, Math.min(at + BLOCK, used)), i * BLOCK);
     parts.set(name, { places: Int32Array.from(places), bytes });
     sizeBytes += bytes.length + places.length * 4;
   }

@@ -108,7 +108,7 @@ export class WorkerHeap {
     };
     this.counters = new Int32Array(this.memory.buffers()['kernel.residency']!);
     const { below: lower, model, version } = spec;
-    const below = lower && lower.model.create(this.machine, lower.version, lower.options, undefined, lower.given);
+    const below = lower?.model.create(this.machine, lower.version, lower.options, undefined, lower.given);
     this.top = model.create(this.machine, version, spec.options, below, spec.given);
     this.request = 'requestBegin' in this.top ? (this.top as RequestAllocator) : undefined;
     this.allocator = below && spec.options['all'] !== true ? below : this.top;

@@ -14,11 +14,9 @@ const quantity = (parse: (text: string | number) => number | undefined, expected
 const size = quantity(sizeBytes, 'a size such as 4096, 64K, 128M or 32G', '128M');
 const duration = quantity(durationUs, 'a duration such as 80ms, 10s, 5m, 72h or 30d', '72h');
 const rate = quantity(ratePerSecond, 'a rate such as 2/s, 90/m or 50/h', '2/s');
-const name = z
-  .string()
-  .regex(/^[A-Za-z][A-Za-z0-9_-]*$/, {
-    error: (issue) => `found '${String(issue.input)}', expected a name of letters, digits, - and _`,
-  });
+const name = z.string().regex(/^[A-Za-z][A-Za-z0-9_-]*$/, {
+  error: (issue) => `found '${String(issue.input)}', expected a name of letters, digits, - and _`,
+});
 const count = z.number().int().min(0);
 const share = z.number().min(0).max(1);
 
