@@ -43,7 +43,9 @@ export function parseScenario(text: string, from: string): Scenario {
     return 1;
   };
   if (!read.success) {
-    const issue = read.error.issues[0]!;
+    const { issues } = read.error;
+    // A word that is not known explains why another one is missing.
+    const issue = issues.find(({ code }) => code === 'unrecognized_keys') ?? issues[0]!;
     throw new UserError(`${from}:${lineOf(pathOf(issue))}: ${issueText(issue)}`);
   }
   const name = read.data.name ?? basename(from).replace(/\.ya?ml$/, '');

@@ -30,7 +30,7 @@ describe('a mistake is one line that names its place', () => {
       SMALL.replace('max_children: 2', 'max_childen: 2'),
       "s.yaml:5: pools.0.pm: found 'max_childen', expected 'max_children'",
     ],
-    [SMALL.replace('1G', '1X'), "s.yaml:2: found '1X', expected a size such as 4096, 64K, 128M or 32G"],
+    [SMALL.replace('1G', '1X'), "s.yaml:2: machine.memory: found '1X', expected a size such as 4096, 64K, 128M or 32G"],
     [SMALL.replace('pool: www', 'pool: web'), "s.yaml:7: requests.0.pool: found 'web', expected one of www"],
     [SMALL.replace(', rate: 1/s', ''), 's.yaml:7: requests.0: found 0 of rate, cron and log, expected one of them'],
     [SMALL.replace('duration: 1h', 'duration: 0'), "s.yaml:1: duration: found '0', expected more than nothing"],
@@ -42,7 +42,7 @@ describe('a mistake is one line that names its place', () => {
       'duration: 1h\nmachine: { memory: 1G }\n',
       's.yaml:1: found neither pools nor services, expected something that runs',
     ],
-    [`${SMALL}  bad: [`, 's.yaml:9: Flow sequence in block collection must be sufficiently indented and end with a ]'],
+    [`${SMALL}  bad: [`, 's.yaml:8: All mapping items must start at the same column'],
   ])('%#', (text, message) => {
     expect(() => parseScenario(text, 's.yaml')).toThrow(message);
   });
