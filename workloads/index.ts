@@ -4,17 +4,22 @@ import type { EventBuffer } from '../sim/contract/event.ts';
 import { createRegistry } from '../sim/contract/registry.ts';
 import type { Start } from '../sim/contract/start.ts';
 import { allocTest } from './generators/alloc-test.ts';
+import { cacheScratch } from './generators/cache-scratch.ts';
 import { fragmenter } from './generators/fragmenter.ts';
 import { lanczos32t } from './generators/lanczos-32t.ts';
 import { lanczosIm6 } from './generators/lanczos-im6.ts';
 import { larson } from './generators/larson.ts';
+import { mstress } from './generators/mstress.ts';
 import { phpConcat } from './generators/php-concat.ts';
 import { phpPool } from './generators/php-pool.ts';
 import { phpRange } from './generators/php-range.ts';
 import { phpRepeat } from './generators/php-repeat.ts';
 import { producerConsumer } from './generators/producer-consumer.ts';
 import { rows } from './generators/rows.ts';
+import { rptest } from './generators/rptest.ts';
 import { server } from './generators/server.ts';
+import { sh6bench } from './generators/sh6bench.ts';
+import { sh8bench } from './generators/sh8bench.ts';
 import { spike } from './generators/spike.ts';
 import { stress } from './generators/stress.ts';
 import { xmallocTest } from './generators/xmalloc-test.ts';
@@ -31,6 +36,11 @@ const workloads = createRegistry<Workload>('workload', [
   producerConsumer,
   server,
   allocTest,
+  mstress,
+  rptest,
+  sh6bench,
+  sh8bench,
+  cacheScratch,
   fragmenter,
   spike,
   phpConcat,
@@ -60,23 +70,55 @@ export interface WorkloadOptions extends ReadOptions {
   readonly seed?: number;
 }
 
+/** A workload as far as its name says what it is: a trace has to be read for the rest. */
+export interface DescribedWorkload extends Omit<LoadedWorkload, 'events' | 'time' | 'cpus'> {
+  readonly cpus: number;
+  readonly time: WorkloadTime;
+}
+
 /** Whether `given` names a built-in workload, and no trace. */
 export function isBuiltIn(given: string): boolean {
   return WORKLOADS.some((w) => w.name === given.split(':', 1)[0]);
 }
 
+/** What a built-in workload is, before its events are generated; undefined for a trace. */
+export function describeWorkload(given: string, options: WorkloadOptions = {}): DescribedWorkload | undefined {
+  const colon = given.indexOf(':');
+  const name = colon < 0 ? given : given.slice(0, colon);
+  const workload = WORKLOADS.find((w) => w.name === name);
+  if (!workload) return undefined;
+  const parameters = workloadParameters(workload, colon < 0 ? '' : given.slice(colon + 1), options.seed);
+  return {
+    name,
+    parameters,
+    cpus: workload.cpus(parameters),
+    time: workload.time,
+    start: startOf(workload, parameters),
+  };
+}
+
+/** The events of a built-in workload; `parameters` as `describeWorkload` gives them. */
+export function generateEvents(
+  name: string,
+  parameters: Readonly<Record<string, number | string | boolean>>,
+): EventBuffer {
+  const workload = WORKLOADS.find((w) => w.name === name);
+  if (!workload)
+    throw new UserError(
+      `found workload '${name}', expected ${oneOf(
+        name,
+        WORKLOADS.map((w) => w.name),
+      )}`,
+    );
+  return workload.generate(parameters as ParameterValues);
+}
+
 /** `name`, `name:parameter=value,…`, the path of a trace, or `-`. */
 export async function resolveWorkload(given: string, options: WorkloadOptions = {}): Promise<LoadedWorkload> {
   const spec = given === '' ? '-' : given; // yargs hands the positional argument `-` over as an empty text
-  const colon = spec.indexOf(':');
-  const name = colon < 0 ? spec : spec.slice(0, colon);
-  const workload = WORKLOADS.find((w) => w.name === name);
-  if (workload) {
-    const parameters = workloadParameters(workload, colon < 0 ? '' : spec.slice(colon + 1), options.seed);
-    const { time } = workload;
-    const start = startOf(workload, parameters);
-    return { name, events: workload.generate(parameters), parameters, cpus: workload.cpus(parameters), time, start };
-  }
+  const described = describeWorkload(spec, options);
+  if (described) return { ...described, events: generateEvents(described.name, described.parameters) };
+  const name = spec.split(':', 1)[0]!;
   if (spec !== '-' && !/[/.]/.test(name) && !existsSync(spec)) {
     const names = WORKLOADS.map((w) => w.name);
     throw new UserError(`found workload '${name}', expected a trace file or ${oneOf(name, names)}`);

@@ -115,6 +115,7 @@ export function createGlibc(machine: Machine, version: string, given: OptionValu
     decidingState: createDecidingState(context, heaps, systemMalloc, walking),
     stats: createStats(context, heaps),
     walk: walking.walk,
+    walkFree: walking.walkFree,
     areas: walking.areas,
     check: createCheck(context, heaps, mapped, walking),
     notModelled: () => notModelled(given),

@@ -65,6 +65,11 @@ export const COMMANDS: readonly LazyCommand[] = [
     async () => (await import('./machine.ts')).machineCommand,
   ),
   lazy(
+    'worker',
+    'make the runs of sweep, tune, plan, compare with --engine, on any number of machines',
+    async () => (await import('./worker.ts')).workerCommand,
+  ),
+  lazy(
     'gate [base] [head]',
     'compare results with thresholds; for continuous integration',
     async () => (await import('./gate.ts')).gateCommand,

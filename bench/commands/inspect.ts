@@ -4,9 +4,9 @@ import { UserError } from '../../sim/contract/assert.ts';
 import { suggestion } from '../../sim/contract/suggestion.ts';
 import type { LineSink } from '../../workloads/files/line-sink.ts';
 import { unheard } from '../cli/interruption.ts';
-import { type MachineArguments, machineOptions, prepare } from '../cli/run-options.ts';
 import { isMachineScript } from '../cli/machine-script.ts';
 import { runWithViews, viewsText } from '../cli/machine-views.ts';
+import { type MachineArguments, machineOptions, prepare } from '../cli/run-options.ts';
 import { show } from '../cli/show.ts';
 import { meminfoText, pmapText, smapsText, statusText } from '../report/views/proc.ts';
 import type { Assembled } from '../run/machine.ts';
@@ -82,7 +82,7 @@ export function inspect(options: SessionOptions, view: string, at: string | unde
     );
   }
   const end = rowsUntil(options.events, at);
-  const session = new Session(view === STRACE ? { ...options, syscalls } : options);
+  const session = new Session({ ...options, lastSampleOnly: true, ...(view === STRACE && { syscalls }) });
   session.advance(end);
   if (view === STRACE) return lines.map((line) => `${line}\n`).join('');
   if (kernelView) return kernelView.render(session.assembled);

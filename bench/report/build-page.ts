@@ -22,8 +22,8 @@ import {
   type WaitData,
 } from './page-data.ts';
 import type { ReportRun } from './report-run.ts';
-import { differenceOf, verdictOf } from './verdict.ts';
 import { sitesMarkup } from './sites/flame.ts';
+import { differenceOf, verdictOf } from './verdict.ts';
 
 export interface ReportOptions {
   readonly title?: string;

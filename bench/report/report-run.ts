@@ -1,6 +1,6 @@
 import type { RunResult } from '../run/result.ts';
-import type { StackBytes } from './sites/stacks.ts';
 import type { HeatMap, MomentData } from './page-data.ts';
+import type { StackBytes } from './sites/stacks.ts';
 
 /** One run of a report; what was not recorded while it ran is left out of the page. */
 export interface ReportRun {

@@ -1,7 +1,7 @@
 import { bytes, columns, count, percent } from '../../../sim/contract/format.ts';
 import type { RecordedProcess, RecordedProcessSample } from '../../run/recorded-process.ts';
 import { escapeLine } from '../escape.ts';
-import type { Palette } from './summary.ts';
+import type { Palette } from './palette.ts';
 
 const SHOWN = 12;
 const CLASSES = ['heap', 'anonymous', 'stack', 'data', 'files', 'recorder'] as const;

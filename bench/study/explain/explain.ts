@@ -1,11 +1,11 @@
 import { PAGE_BYTES } from '../../../sim/contract/units.ts';
+import { ownLine } from '../../report/sites/frames.ts';
 import { collectAreas } from '../../run/areas.ts';
 import { recordedProcess } from '../../run/recorded-process.ts';
 import type { RunResult } from '../../run/result.ts';
 import { Session, type SessionOptions } from '../../run/session.ts';
 import { createRunner, type RunAllOptions } from '../parallel/run-all.ts';
-import { siteBytes, stackOfRow, hasCallSites } from './by-site.ts';
-import { ownLine } from '../../report/sites/frames.ts';
+import { hasCallSites, siteBytes, stackOfRow } from './by-site.ts';
 import { createExperiment } from './experiment.ts';
 import { EXPLANATION_SCHEMA, type Explanation, type Facts } from './explanation.ts';
 import { growthOf } from './growth.ts';
@@ -90,7 +90,7 @@ function* explainInSteps(options: ExplainOptions): Generator<readonly Trial[], E
 }
 
 function observe(options: ExplainOptions, moment: Moment): Observed {
-  const session = new Session({ ...options, mode: 'lockstep' });
+  const session = new Session({ ...options, mode: 'lockstep', lastSampleOnly: true });
   const tunableChanges = runWatchingTunables(session, options.events, moment.end);
 
   const { events, pinningGroups = PINNING_GROUPS } = options;

@@ -3,7 +3,7 @@ import type { Bytes } from '../../../sim/contract/units.ts';
 import { shortFrame } from '../../report/sites/frames.ts';
 import { byLine, sumOf } from '../../report/sites/lines.ts';
 import { SITE_CLASSES, type SiteClass, type StackBytes, type StackChange } from '../../report/sites/stacks.ts';
-import type { Palette } from '../../report/text/summary.ts';
+import type { Palette } from '../../report/text/palette.ts';
 import { ALLOCATOR, NOBODY } from './by-site.ts';
 import type { Facts } from './explanation.ts';
 

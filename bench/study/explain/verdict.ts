@@ -6,8 +6,8 @@ import { type Advice, adviseOn, WORTH_IT } from './advice.ts';
 import { countedName, groupAreas, returnTexts } from './area-groups.ts';
 import type { Explanation, Facts, Verdict, VerdictKind } from './explanation.ts';
 import type { Finding } from './mechanisms/mechanism.ts';
-import { siteSentences } from './site-text.ts';
 import type { ReturnPrediction } from './returns.ts';
+import { siteSentences } from './site-text.ts';
 import type { TunableChange } from './tunable-changes.ts';
 import { callsOf, type WhatIf } from './what-if.ts';
 
