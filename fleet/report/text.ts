@@ -88,7 +88,7 @@ function poolText(pool: PoolFigures): string {
     ? `${count(pool.replayed)} replayed, ${count(pool.met)} met a heap in a state that had been met before`
     : `all ${count(pool.replayed)} replayed: time decides what this allocator does, so no two heaps are alike`;
   const costs = Object.entries(pool.allocatorUs).map(([name, us]) => `${name} ${duration(us * 1e3)}`);
-  return `${pool.name} (${pool.allocator}): ${pool.mostWorkers} workers, at most ${pool.mostBusy} busy; ${count(pool.requests)} requests, ${memo}; ${pool.recycled > 0 ? `${count(pool.recycled)} workers recycled; ` : ''}waiting p99 ${durationText(pool.waitUs.p99)}; allocator's part of a request: ${costs.join(', ')}.`;
+  return `${pool.name} (${pool.allocator}): ${pool.mostWorkers} workers, at most ${pool.mostBusy} busy; ${count(pool.requests)} requests, ${memo}; ${pool.recycled > 0 ? `${count(pool.recycled)} workers recycled; ` : ''}waiting p99 ${durationText(pool.waitUs.p99)}${costs.length > 0 ? `; allocator's part of a request: ${costs.join(', ')}` : ''}.`;
 }
 
 function settingsTable(settings: readonly SettingResult[], { bold, width, fold, columnBlocks }: TextStyle): string[] {

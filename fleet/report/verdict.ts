@@ -45,20 +45,30 @@ function summaryOf(severity: Severity, figures: FleetFigures, scenario: Scenario
   return `It holds for ${length}, and nothing says that it would not go on: ${usual}.`;
 }
 
-function killFindings({ kills, killed, firstKillUs, groups }: FleetFigures, scenario: Scenario): Finding[] {
+function killFindings(figures: FleetFigures, scenario: Scenario): Finding[] {
+  const { kills, killed, firstKillUs, groups } = figures;
   if (kills === 0) return [];
   const ofGroup = groups.filter(({ events }) => (events['oom_kill'] ?? 0) > 0);
   const where =
     ofGroup.length > 0
       ? `the memory.max of ${ofGroup.map(({ name, maxBytes, firmBytes }) => `${name} (${bytes(maxBytes ?? 0)}; it needs ${bytes(firmBytes.trend.highestBytes)} that cannot be reclaimed, and more for requests in progress)`).join(', ')} was reached`
       : `the machine's memory was used up${sizeBytes(scenario.machine.swap)! > 0 ? ', its swap too' : ''}`;
+  const grown = figures.services.filter(
+    ({ name, trend }) => killed.includes(name) && trend.highestBytes > 2 * trend.firstBytes + 2 ** 20,
+  );
+  const because = grown
+    .map(
+      ({ name, trend }) =>
+        ` ${name} had grown from ${bytes(trend.firstBytes)} to ${bytes(trend.highestBytes)}, with no ceiling of its own.`,
+    )
+    .join('');
   const names =
     killed.length > 6 ? `${killed.slice(0, 6).join(', ')} and ${killed.length - 6} more` : killed.join(', ');
   return [
     {
       severity: 'fails',
       about: ofGroup[0]?.name ?? 'machine',
-      text: `From ${durationText(firstKillUs!)} on the kernel kills (${names}), since ${where}.`,
+      text: `From ${durationText(firstKillUs!)} on the kernel kills (${names}), since ${where}.${because}`,
     },
   ];
 }
@@ -118,7 +128,7 @@ function poolFindings(pool: PoolFigures, figures: FleetFigures, scenario: Scenar
     found.push({
       severity: 'fine',
       about: pool.name,
-      text: `The private memory of the workers of ${pool.name} rises from ${bytes(trend.firstBytes)} to ${bytes(trend.lastBytes)}, nearly all of it by ${durationText(trend.settledUs)}, and stays there: each worker takes a step when it first serves the largest request, and no further one. ${layerText(pool)} ${ceiling}`,
+      text: `The private memory of the workers of ${pool.name} rises from ${bytes(trend.firstBytes)} to ${bytes(trend.lastBytes)}, nearly all of it by ${durationText(trend.settledUs)}, and stays there: ${file.pm.mode === 'static' ? 'each worker takes a step when it first serves the largest request, and no further one' : `it follows the number of workers (at most ${pool.mostWorkers} at once)`}. ${layerText(pool)} ${ceiling}`,
     });
   else
     found.push({
