@@ -103,6 +103,9 @@ function bare(schema: unknown): unknown {
   return at;
 }
 
+/** The kernel's own memory and the first process's leave nothing of less. */
+const LEAST_MEMORY_BYTES = 256 * 2 ** 20;
+
 interface Contradiction {
   readonly path: readonly PropertyKey[];
   readonly text: string;
@@ -114,6 +117,11 @@ function firstContradiction(scenario: Scenario): Contradiction | undefined {
   const pools = scenario.pools.map((pool) => pool.name);
   if (scenario.durationUs <= 0)
     return { path: ['duration'], text: `duration: found '${scenario.duration}', expected more than nothing` };
+  if (scenario.memoryBytes < LEAST_MEMORY_BYTES)
+    return {
+      path: ['machine', 'memory'],
+      text: `machine.memory: found '${scenario.machine.memory}', expected at least 256M`,
+    };
   if (scenario.pools.length + scenario.services.length === 0)
     return { path: [], text: 'found neither pools nor services, expected something that runs' };
   for (const [i, group] of scenario.cgroups.entries()) {
