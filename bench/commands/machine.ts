@@ -4,7 +4,7 @@ import { machineDigest } from '../../machine/views/digest.ts';
 import { openMetricsText } from '../../machine/views/metrics/exposition.ts';
 import { timelineCsv, timelineFamilies } from '../../machine/views/timeline.ts';
 import type { History } from '../../machine/views/words/history.ts';
-import { type MachineReport, machineReport, machineReportText } from '../../machine/views/words/report.ts';
+import { type MachineSummary, machineSummary, machineSummaryText } from '../../machine/views/words/summary.ts';
 import { UserError } from '../../sim/contract/assert.ts';
 import { writeWholeFiles } from '../../workloads/files/line-sink.ts';
 import { runWithViews, type ViewText, viewsText } from '../cli/machine-views.ts';
@@ -72,18 +72,18 @@ export const machineCommand: CommandModule<object, MachineArguments> = {
       throw new UserError(`--${standardOutput[0]} and --${standardOutput[1]} cannot both be the standard output`);
     const { run, history, views, name, partial } = await runWithViews(argv.script, argv.view ?? [], argv.at ?? []);
     const shown = partial ? `${name} (partial: interrupted)` : name;
-    const report = machineReport(run, shown, history, argv.view ? undefined : argv.at?.at(-1));
-    writeFiles(argv, run, history, report, partial);
+    const summary = machineSummary(run, shown, history, argv.view ? undefined : argv.at?.at(-1));
+    writeFiles(argv, run, history, summary, partial);
     if (standardOutput.length > 0) return;
-    if (argv.json) process.stdout.write(`${JSON.stringify(jsonOf(report, views, partial), null, 2)}\n`);
+    if (argv.json) process.stdout.write(`${JSON.stringify(jsonOf(summary, views, partial), null, 2)}\n`);
     else if (views.length > 0) show(viewsText(views));
     else if (argv.steps) show(machineDigest(run));
-    else show(fitWidth(machineReportText(report), terminalWidth()));
+    else show(fitWidth(machineSummaryText(summary), terminalWidth()));
   },
 };
 
 function jsonOf(
-  { headline, findings, otherwise, sections }: MachineReport,
+  { headline, findings, otherwise, sections }: MachineSummary,
   views: readonly ViewText[],
   partial: boolean,
 ): object {
@@ -102,14 +102,14 @@ function writeFiles(
   argv: MachineArguments,
   run: MachineRun,
   history: History,
-  report: MachineReport,
+  summary: MachineSummary,
   partial: boolean,
 ): void {
   const texts: Readonly<Record<(typeof FILES)[number], () => string>> = {
     output: () => run.lines.map((line) => `${JSON.stringify(line)}\n`).join(''),
     csv: () => timelineCsv(history),
     openmetrics: () => openMetricsText(timelineFamilies(history)),
-    report: () => machinePage(report, run, history),
+    report: () => machinePage(summary, run, history),
   };
   writeWholeFiles(
     FILES.flatMap((name) => {

@@ -5,9 +5,9 @@ import { MACHINE_SCENARIOS } from '../../../machine/scenarios/index.ts';
 import { runMachineScript } from '../../../machine/script/run.ts';
 import type { FindingKind } from '../../../machine/views/words/finding.ts';
 import { Historian } from '../../../machine/views/words/history.ts';
-import { type MachineReport, machineReport, machineReportText } from '../../../machine/views/words/report.ts';
+import { type MachineSummary, machineSummary, machineSummaryText } from '../../../machine/views/words/summary.ts';
 
-async function reportOf(text: string): Promise<MachineReport> {
+async function reportOf(text: string): Promise<MachineSummary> {
   const historian = new Historian();
   const run = runMachineScript(text, {
     name: 'script',
@@ -15,7 +15,7 @@ async function reportOf(text: string): Promise<MachineReport> {
     onStart: (started) => historian.start(started),
     afterCommand: (running, command) => historian.afterCommand(running, command),
   });
-  return machineReport(run, 'script', historian.finish(run));
+  return machineSummary(run, 'script', historian.finish(run));
 }
 
 const verdictOf = async (text: string): Promise<FindingKind | undefined> => (await reportOf(text)).findings[0]?.kind;
@@ -122,10 +122,10 @@ describe('heaps', () => {
 
 test('the text of a report', async () => {
   const report = await reportOf(MACHINE_SCENARIOS['container']!.text);
-  expect(machineReportText(report)).toMatchSnapshot();
+  expect(machineSummaryText(report)).toMatchSnapshot();
 });
 
 test('a machine on which nothing happens', async () => {
-  expect(machineReportText(await reportOf('#! -m 576\nsleep 5\n'))).toContain('No process is left');
-  expect(machineReportText(await reportOf('#! -m 576\n'))).toContain('none of the misbehaviours');
+  expect(machineSummaryText(await reportOf('#! -m 576\nsleep 5\n'))).toContain('No process is left');
+  expect(machineSummaryText(await reportOf('#! -m 576\n'))).toContain('none of the misbehaviours');
 });
