@@ -53,6 +53,14 @@ const UNSEEN: Readonly<Record<string, (mb: number, n: number) => { kind: Finding
     kind: 'counted-twice',
     script: `new a\na memfd Z ${mb}M shared\na fork b\nb touch Z 0 ${mb}M\n${Array.from({ length: n }, (_, i) => `b fork w${i}\nw${i} touch Z 0 ${mb}M rmw\n`).join('')}sample s\n`,
   }),
+  'a file that several map': (mb, n) => ({
+    kind: 'counted-twice',
+    script: `new ${Array.from({ length: n }, (_, i) => `p${i}`).join(' ')}\np0 write /mnt/lib 0 ${mb}M sync\n${Array.from({ length: n }, (_, i) => `p${i} filemap L /mnt/lib ${mb}M shared ro\np${i} touch L 0 ${mb}M read\n`).join('')}`,
+  }),
+  'a limit of overcommit': () => ({
+    kind: undefined,
+    script: 'new a b c\nset vm/overcommit_memory 2\na mmap A 900M private\na mmap B 90M private\nsample s\n',
+  }),
   'a segment whose only writer has ended': (mb) => ({
     kind: 'in-nobody',
     script: `new a\na mmap Z ${2 * mb}M shared\na fork b\nb touch Z 0 ${mb}M\nb exit\nsleep 100\n`,
