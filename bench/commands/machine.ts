@@ -1,5 +1,5 @@
 import type { Argv, CommandModule } from 'yargs';
-import type { MachineRun } from '../../machine/index.ts';
+import { type MachineRun, parseScript, runsOf } from '../../machine/index.ts';
 import { machineDigest } from '../../machine/views/digest.ts';
 import { openMetricsText } from '../../machine/views/metrics/exposition.ts';
 import { timelineCsv, timelineFamilies } from '../../machine/views/timeline.ts';
@@ -7,13 +7,15 @@ import type { History } from '../../machine/views/words/history.ts';
 import { type MachineSummary, machineSummary, machineSummaryText } from '../../machine/views/words/summary.ts';
 import { UserError } from '../../sim/contract/assert.ts';
 import { writeWholeFiles } from '../../workloads/files/line-sink.ts';
+import type { EngineArguments } from '../cli/batch-options.ts';
+import { machineText } from '../cli/machine-script.ts';
 import { runWithViews, type ViewText, viewsText } from '../cli/machine-views.ts';
 import { show } from '../cli/show.ts';
 import { terminalWidth } from '../cli/width.ts';
 import { machinePage } from '../report/machine-run-page.ts';
 import { fitWidth } from '../report/text/fold.ts';
 
-interface MachineArguments {
+interface MachineArguments extends Pick<EngineArguments, 'engine' | 'resume'> {
   script: string;
   view: string[] | undefined;
   at: string[] | undefined;
@@ -65,8 +67,15 @@ export const machineCommand: CommandModule<object, MachineArguments> = {
       .option('report', {
         type: 'string',
         describe: 'a page that shows the memory over time, to FILE',
+      })
+      .option('engine', { type: 'string', describe: 'redis://HOST or rediss://HOST: a `sim worker` there executes it' })
+      .option('resume', {
+        type: 'boolean',
+        default: false,
+        describe: 'with --engine: take what had finished before',
       }) as unknown as Argv<MachineArguments>,
   handler: async (argv) => {
+    if (argv.engine !== undefined) return byQueue(argv);
     const standardOutput = FILES.filter((name) => argv[name] === '-');
     if (standardOutput.length > 1)
       throw new UserError(`--${standardOutput[0]} and --${standardOutput[1]} cannot both be the standard output`);
@@ -81,6 +90,24 @@ export const machineCommand: CommandModule<object, MachineArguments> = {
     else show(fitWidth(machineSummaryText(summary), terminalWidth()));
   },
 };
+
+async function byQueue(argv: MachineArguments): Promise<void> {
+  const { executeByQueue } = await import('./by-queue.ts');
+  const { script: input } = argv;
+  const reads = workloadsOf(input);
+  return executeByQueue(argv, { command: 'machine', positional: 'script', input, reads, writes: FILES });
+}
+
+/** What the `run` commands of a script file name; what is wrong with it, the worker says. */
+function workloadsOf(input: string): string[] {
+  if (input === '-' || input === '') return [];
+  try {
+    const { name, text } = machineText(input);
+    return [...new Set(runsOf(parseScript(text, name)).map(({ workload }) => workload))];
+  } catch {
+    return [];
+  }
+}
 
 function jsonOf(
   { headline, findings, otherwise, sections }: MachineSummary,
