@@ -14,10 +14,15 @@ export { MODELS } from '../allocators/index.ts';
 export type { AllocatorModel, ModelView, OptionDescriptor, OptionValue } from '../allocators/model.ts';
 export { type AllocatorSpec, formatAllocator, parseAllocator } from '../allocators/spec.ts';
 export {
+  Historian,
   type MachineLine,
   MachineRun,
   type MachineRunOptions,
   type MachineSettings,
+  type MachineSummary,
+  machineSummary,
+  machineSummaryText,
+  renderView,
   runMachineScript,
 } from '../machine/index.ts';
 // The contract of a model, for those who write one.

@@ -10,3 +10,6 @@ export {
   runsOf,
   type ScriptedRun,
 } from './script/run.ts';
+export { renderView } from './views/view.ts';
+export { Historian, type History } from './views/words/history.ts';
+export { type MachineSummary, machineSummary, machineSummaryText } from './views/words/summary.ts';

@@ -4,7 +4,7 @@ import { machineDigest } from '../../machine/views/digest.ts';
 import { openMetricsText } from '../../machine/views/metrics/exposition.ts';
 import { timelineCsv, timelineFamilies } from '../../machine/views/timeline.ts';
 import type { History } from '../../machine/views/words/history.ts';
-import { type MachineReport, machineReport, machineReportText } from '../../machine/views/words/report.ts';
+import { type MachineSummary, machineSummary, machineSummaryText } from '../../machine/views/words/summary.ts';
 import { UserError } from '../../sim/contract/assert.ts';
 import { writeWholeFiles } from '../../workloads/files/line-sink.ts';
 import type { EngineArguments } from '../cli/batch-options.ts';
@@ -101,13 +101,13 @@ export const machineCommand: CommandModule<object, MachineArguments> = {
     if (fleet) return runFleetCommand(fleet, argv);
     const { run, history, views, name, partial } = await runWithViews(argv.script, argv.view ?? [], argv.at ?? []);
     const shown = partial ? `${name} (partial: interrupted)` : name;
-    const report = machineReport(run, shown, history, argv.view ? undefined : argv.at?.at(-1));
-    writeFiles(argv, run, history, report, partial);
+    const summary = machineSummary(run, shown, history, argv.view ? undefined : argv.at?.at(-1));
+    writeFiles(argv, run, history, summary, partial);
     if (standardOutput.length > 0) return;
-    if (argv.json) process.stdout.write(`${JSON.stringify(jsonOf(report, views, partial), null, 2)}\n`);
+    if (argv.json) process.stdout.write(`${JSON.stringify(jsonOf(summary, views, partial), null, 2)}\n`);
     else if (views.length > 0) show(viewsText(views));
     else if (argv.steps) show(machineDigest(run));
-    else show(fitWidth(machineReportText(report), terminalWidth()));
+    else show(fitWidth(machineSummaryText(summary), terminalWidth()));
   },
 };
 
@@ -130,7 +130,7 @@ function workloadsOf(input: string): string[] {
 }
 
 function jsonOf(
-  { headline, findings, otherwise, sections }: MachineReport,
+  { headline, findings, otherwise, sections }: MachineSummary,
   views: readonly ViewText[],
   partial: boolean,
 ): object {
@@ -149,14 +149,14 @@ function writeFiles(
   argv: MachineArguments,
   run: MachineRun,
   history: History,
-  report: MachineReport,
+  summary: MachineSummary,
   partial: boolean,
 ): void {
   const texts: Readonly<Record<(typeof FILES)[number], () => string>> = {
     output: () => run.lines.map((line) => `${JSON.stringify(line)}\n`).join(''),
     csv: () => timelineCsv(history),
     openmetrics: () => openMetricsText(timelineFamilies(history)),
-    report: () => machinePage(report, run, history),
+    report: () => machinePage(summary, run, history),
   };
   writeWholeFiles(
     FILES.flatMap((name) => {

@@ -135,7 +135,7 @@ export function profileOf(memoryMb: number, kernel: string, processors: number):
     release: RELEASES[kernel]!,
     memoryMb,
     processors,
-    firstPid: memoryMb < 768 ? 86 : 87,
+    firstPid: 86,
     zones,
     bootHeldPages: 3020,
     bootHeldKbAtMinFree: 12600,

@@ -12,7 +12,7 @@ const mappedPss = (object: SharedObject) => sum(object.mappers, ({ pssKb }) => p
 const twiceKb = ({ shared }: Moment) => sum(shared, (object) => Math.max(0, mappedRss(object) - mappedPss(object)));
 /** Files in more than one RSS, in kB more than there is of them in memory. */
 const filesTwiceKb = ({ full }: Moment) =>
-  Math.max(0, sum(full, ({ fileKb }) => fileKb) - sum(full, ({ rollup }) => rollup['Pss_File']!));
+  Math.max(0, sum(full, ({ fileRssKb }) => fileRssKb) - sum(full, ({ filePssKb }) => filePssKb));
 /** Private memory that a fork left in more than one RSS. */
 const forkedKb = ({ full }: Moment) =>
   Math.max(0, sum(full, ({ rollup }) => rollup['Anonymous']!) - sum(full, ({ rollup }) => rollup['Pss_Anon']!));
@@ -34,7 +34,7 @@ function countedTwice(moments: readonly Moment[]): Finding | undefined {
   const processes = new Set(
     objects.flatMap(({ mappers }) => mappers.filter(({ rssKb }) => rssKb > 0).map(({ process }) => process)),
   );
-  const inFiles = `At ${moment.label}, the pages of files that several processes map are ${kbSize(sum(moment.full, ({ fileKb }) => fileKb))} in their RSS, and ${kbSize(files)} less in memory.`;
+  const inFiles = `At ${moment.label}, the pages of files that several processes map are ${kbSize(sum(moment.full, ({ fileRssKb }) => fileRssKb))} in their RSS, and ${kbSize(files)} less in memory.`;
   const inObjects = [
     `At ${moment.label}, ${kbSize(sum(objects, mappedPss))} of shared memory (${list(objects.map(({ name }) => name))}) are ${kbSize(sum(objects, mappedRss))} in the RSS of ${list([...processes])} together, and once in their PSS.`,
   ];

@@ -68,7 +68,8 @@ export function givenBack({ readings }: History): GivenBack[] {
     }
     const event = (name: string) => after.vmstat[name]! - before.vmstat[name]!;
     const afterUs = after.atUs - (lastTakenUs.get(process) ?? after.atUs);
-    const droppedKb = was.anonKb - is.anonKb;
+    // What the kernel has taken meanwhile was given back before.
+    const droppedKb = was.anonKb - is.anonKb - event('pglazyfreed') * 4;
     const swappedKb = Math.max(0, is.swapKb - was.swapKb);
     const lazyKb = event('pglazyfree') * 4;
     // Pages wait in a batch before they are counted: a few show only at another's command.

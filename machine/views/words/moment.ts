@@ -106,6 +106,9 @@ export function readMachine(run: MachineRun, command: string, process: string | 
 export interface ProcessMoment extends ProcessReading {
   readonly rollup: Readonly<Record<string, number>>;
   readonly heap: HeapFacts | undefined;
+  /** Pages of a disk's files that it maps, and its share of them; those of its binary are not among them. */
+  readonly fileRssKb: number;
+  readonly filePssKb: number;
 }
 
 /** Shared memory or a file of tmpfs, and who has it; kB. */
@@ -177,12 +180,25 @@ export function takeMoment(run: MachineRun, label: string, reading: Reading): Mo
     full: alive.map((process) => ({
       ...processReading(process),
       rollup: { ...NO_PAGES, ...(sampled.get(process.name) ?? smapsRollup(k, process.task)) },
+      ...mappedFiles(k, process),
       heap: process.heap && process.heap.events > 0 ? heapFactsOf(process.heap) : undefined,
     })),
     shared: sharedObjects(run, alive),
     groupMoments: [...run.groups].map(([name, group]) => groupMoment(run, name, group)),
     cache: cacheParts(k),
   };
+}
+
+function mappedFiles(k: Kernel, { task }: ScriptProcess): { fileRssKb: number; filePssKb: number } {
+  let fileRssKb = 0;
+  let filePssKb = 0;
+  for (const vma of task.mm.vmas) {
+    if (vma.object?.kind !== 'disk') continue;
+    const { Rss, Pss, Anonymous } = smapsOf(k, vma) as { Rss: number; Pss: number; Anonymous: number };
+    fileRssKb += Rss - Anonymous;
+    filePssKb += Math.max(0, Pss - Anonymous);
+  }
+  return { fileRssKb, filePssKb };
 }
 
 function groupMoment(run: MachineRun, name: string, group: MemCgroup): GroupMoment {

@@ -5,7 +5,10 @@ import { describe, expect, test } from 'vitest';
 import { runMachineScript } from '../../../machine/script/run.ts';
 import { renderView } from '../../../machine/views/view.ts';
 
-/** What the real tools (procps 4.0.2, coreutils 9.1) and files of a kernel 6.1 said on a machine after the same script. */
+/**
+ * What the real tools (procps 4.0.2, coreutils 9.1) and files of a kernel 6.1 said on a machine after the same script: recorded on
+ * that of test/machine/oracle, with these tools in its image, one `{cmd, out}` a line.
+ */
 const FOLDER = fileURLToPath(new URL('../../fixtures/machine/tools/', import.meta.url));
 
 interface Recorded {

@@ -5,9 +5,9 @@ import { MACHINE_SCENARIOS } from '../../../machine/scenarios/index.ts';
 import { runMachineScript } from '../../../machine/script/run.ts';
 import type { FindingKind } from '../../../machine/views/words/finding.ts';
 import { Historian } from '../../../machine/views/words/history.ts';
-import { type MachineReport, machineReport, machineReportText } from '../../../machine/views/words/report.ts';
+import { type MachineSummary, machineSummary, machineSummaryText } from '../../../machine/views/words/summary.ts';
 
-async function reportOf(text: string): Promise<MachineReport> {
+async function reportOf(text: string): Promise<MachineSummary> {
   const historian = new Historian();
   const run = runMachineScript(text, {
     name: 'script',
@@ -15,7 +15,7 @@ async function reportOf(text: string): Promise<MachineReport> {
     onStart: (started) => historian.start(started),
     afterCommand: (running, command) => historian.afterCommand(running, command),
   });
-  return machineReport(run, 'script', historian.finish(run));
+  return machineSummary(run, 'script', historian.finish(run));
 }
 
 const verdictOf = async (text: string): Promise<FindingKind | undefined> => (await reportOf(text)).findings[0]?.kind;
@@ -52,6 +52,14 @@ const UNSEEN: Readonly<Record<string, (mb: number, n: number) => { kind: Finding
   'a pool over one segment, filled by a child': (mb, n) => ({
     kind: 'counted-twice',
     script: `new a\na memfd Z ${mb}M shared\na fork b\nb touch Z 0 ${mb}M\n${Array.from({ length: n }, (_, i) => `b fork w${i}\nw${i} touch Z 0 ${mb}M rmw\n`).join('')}sample s\n`,
+  }),
+  'a file that several map': (mb, n) => ({
+    kind: 'counted-twice',
+    script: `new ${Array.from({ length: n }, (_, i) => `p${i}`).join(' ')}\np0 write /mnt/lib 0 ${mb}M sync\n${Array.from({ length: n }, (_, i) => `p${i} filemap L /mnt/lib ${mb}M shared ro\np${i} touch L 0 ${mb}M read\n`).join('')}`,
+  }),
+  'a limit of overcommit': () => ({
+    kind: undefined,
+    script: 'new a b c\nset vm/overcommit_memory 2\na mmap A 900M private\na mmap B 90M private\nsample s\n',
   }),
   'a segment whose only writer has ended': (mb) => ({
     kind: 'in-nobody',
@@ -122,10 +130,10 @@ describe('heaps', () => {
 
 test('the text of a report', async () => {
   const report = await reportOf(MACHINE_SCENARIOS['container']!.text);
-  expect(machineReportText(report)).toMatchSnapshot();
+  expect(machineSummaryText(report)).toMatchSnapshot();
 });
 
 test('a machine on which nothing happens', async () => {
-  expect(machineReportText(await reportOf('#! -m 576\nsleep 5\n'))).toContain('No process is left');
-  expect(machineReportText(await reportOf('#! -m 576\n'))).toContain('none of the misbehaviours');
+  expect(machineSummaryText(await reportOf('#! -m 576\nsleep 5\n'))).toContain('No process is left');
+  expect(machineSummaryText(await reportOf('#! -m 576\n'))).toContain('none of the misbehaviours');
 });

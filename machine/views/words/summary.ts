@@ -8,7 +8,7 @@ import type { Moment } from './moment.ts';
 import { rssKb } from './moment.ts';
 
 /** What a run was, for people: the verdict first, then where the memory is at the moment that it is about. */
-export interface MachineReport {
+export interface MachineSummary {
   readonly headline: string;
   /** The kind with the most memory first; empty where the figures show none of them. */
   readonly findings: readonly Finding[];
@@ -18,7 +18,7 @@ export interface MachineReport {
 }
 
 /** `at` names a sample; without it the moment of the first finding, or the last. */
-export function machineReport(run: MachineRun, name: string, history: History, at?: string): MachineReport {
+export function machineSummary(run: MachineRun, name: string, history: History, at?: string): MachineSummary {
   const findings = findingsOf(history);
   const moment = momentAt(history, at, findings[0]?.step);
   const samples = history.moments.filter(({ command }) => /^m?sample /.test(command)).length;
@@ -67,7 +67,7 @@ function deathLines(run: MachineRun): string[] {
 }
 
 /** The report as text; lines may be longer than a screen is wide. */
-export function machineReportText({ headline, findings, otherwise: other, sections }: MachineReport): string {
+export function machineSummaryText({ headline, findings, otherwise: other, sections }: MachineSummary): string {
   const lines = [headline, ''];
   const [first, ...rest] = findings;
   if (first) {
