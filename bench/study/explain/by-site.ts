@@ -84,6 +84,7 @@ export function siteBytes(options: SessionOptions, end: number, situation: Situa
       });
     }
   }
+  keepers.finish(sums.pinned);
   checkSums(sums, situation.breakdown);
   return merged(events, sums);
 }
@@ -125,15 +126,21 @@ function keepersOf({ areas, ranges, blocks, assembled }: Situation, sites: Int32
     add(byPage, first, site);
     if (last !== first) add(byPage, last, site);
   }
+  const freeIn = new Map<number, Bytes>();
+  const split = (bytes: Bytes, keepers: readonly number[], pinned: Float64Array): void => {
+    if (keepers.length === 0) pinned[pinned.length - 1]! += bytes;
+    const each = Math.floor(bytes / keepers.length);
+    const rest = bytes - each * keepers.length;
+    for (let i = 0; i < keepers.length; i++) pinned[keepers[i]!]! += each + (i < rest ? 1 : 0);
+  };
   return {
     share(area: number, page: number, bytes: Bytes, pinned: Float64Array): void {
-      const isWhole = goesWhole(areas[area]!);
-      if (!isWhole && kept[page] === 0) return;
-      const keepers = (isWhole ? byArea.get(area) : byPage.get(page)) ?? [];
-      if (keepers.length === 0) pinned[pinned.length - 1]! += bytes;
-      const each = Math.floor(bytes / keepers.length);
-      const rest = bytes - each * keepers.length;
-      for (let i = 0; i < keepers.length; i++) pinned[keepers[i]!]! += each + (i < rest ? 1 : 0);
+      if (goesWhole(areas[area]!)) freeIn.set(area, (freeIn.get(area) ?? 0) + bytes);
+      else if (kept[page] === 1) split(bytes, byPage.get(page) ?? [], pinned);
+    },
+    /** Slabs and chunks, once all of their free bytes are known. */
+    finish(pinned: Float64Array): void {
+      for (const [area, bytes] of freeIn) split(bytes, byArea.get(area) ?? [], pinned);
     },
   };
 }
