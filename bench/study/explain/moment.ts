@@ -129,7 +129,7 @@ function peakMoment(options: SessionOptions): Moment {
 }
 
 function lastRise(options: SessionOptions, from: number, to: number, step: number): [number, number] {
-  const session = new Session({ ...options, mode: 'lockstep' });
+  const session = new Session({ ...options, mode: 'lockstep', lastSampleOnly: true });
   const { residency } = session.assembled.machine.kernel;
   session.advance(from);
   let peak = from === 0 ? -1 : residency.residentPeakPages();
