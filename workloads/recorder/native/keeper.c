@@ -46,8 +46,7 @@ static size_t image_count, image_room, live_count;
 static pid_t program;
 static int program_is_over, has_ended, samples, has_children;
 static uint64_t total_events;
-/* A file is there that is not a ring yet. */
-static int is_one_unready;
+static int is_one_unready; /* a file is there that is not a ring yet */
 
 static int64_t now_ns(void)
 {
