@@ -113,6 +113,7 @@ export function createGlibc(machine: Machine, version: string, given: OptionValu
     }),
     stats: createStats(context, heaps),
     walk: walking.walk,
+    walkFree: walking.walkFree,
     areas: walking.areas,
     check: createCheck(context, heaps, mapped, walking),
     notModelled: () => notModelled(given),

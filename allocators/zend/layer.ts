@@ -34,6 +34,7 @@ export interface UpperLayer {
   readonly destroy: (t: ThreadSlot) => void;
   readonly stats: () => AllocatorStats;
   readonly walk: (visit: RangeVisitor) => void;
+  readonly walkFree?: (visit: RangeVisitor) => void;
   readonly areas: (visit: AreaVisitor) => void;
   /** Live blocks of the layer below that are pieces of this one: its own ranges stand for them. */
   readonly heldBelow: () => ReadonlySet<Handle>;
@@ -79,7 +80,9 @@ export function layered(upper: UpperLayer, below: Allocator, all: boolean): Requ
     ...(upper.gc && { gcMemCaches: upper.gc }),
     ...(upper.setMemoryLimit && { setMemoryLimit: upper.setMemoryLimit }),
     stats: upper.stats,
+    ...(below.refreshStats && { refreshStats: below.refreshStats }),
     walk,
+    ...walkFree(upper, below),
     areas: (visit: AreaVisitor): void => {
       upper.areas(visit);
       below.areas?.(visit);
@@ -121,6 +124,16 @@ export function layered(upper: UpperLayer, below: Allocator, all: boolean): Requ
     threadExit: (t) => {
       upper.destroy(t);
       below.threadExit(t);
+    },
+  };
+}
+
+function walkFree(upper: UpperLayer, below: Allocator): Pick<Allocator, 'walkFree'> {
+  if (!upper.walkFree || !below.walkFree) return {};
+  return {
+    walkFree(visit) {
+      upper.walkFree!(visit);
+      below.walkFree!(visit);
     },
   };
 }

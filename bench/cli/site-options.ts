@@ -1,13 +1,9 @@
 import { readFileSync } from 'node:fs';
 import type { Argv } from 'yargs';
 import { UserError } from '../../sim/contract/assert.ts';
-import type { EventBuffer } from '../../sim/contract/event.ts';
-import { writeBinary, writeWhole } from '../../workloads/files/line-sink.ts';
-import { flamePage } from '../report/sites/flame.ts';
-import { pprof } from '../report/sites/pprof.ts';
-import { speedscope } from '../report/sites/speedscope.ts';
-import { collapsed, parseCollapsed, type StackBytes } from '../report/sites/stacks.ts';
-import { hasCallSites } from '../study/explain/by-site.ts';
+import { type EventBuffer, OP_MASK } from '../../sim/contract/event.ts';
+import { isAllocating } from '../../sim/replay/placements.ts';
+import { parseCollapsed, type StackBytes } from '../report/sites/stacks.ts';
 
 /** What is wanted of the resident bytes by call stack. */
 export interface SiteArguments {
@@ -45,15 +41,13 @@ export function checkSiteOptions(argv: SiteArguments): readonly StackBytes[] | u
 
 /** Refuses a trace without call sites. */
 export function requireSites(events: EventBuffer, workload: string, what: string): void {
-  if (hasCallSites(events)) return;
+  if (events.sites !== undefined || !hasAllocations(events)) return;
   throw new UserError(`${workload}: has no call sites, which ${what} needs; record it with --sites`);
 }
 
-export function writeSites(argv: SiteArguments, name: string, stacks: readonly StackBytes[]): void {
-  if (argv.flame) writeWhole(argv.flame, flamePage(name, stacks));
-  if (argv.pprof) writeBinary(argv.pprof, pprof(stacks));
-  if (argv.speedscope) writeWhole(argv.speedscope, speedscope(name, stacks));
-  if (argv.collapsed) writeWhole(argv.collapsed, collapsed(stacks));
+function hasAllocations({ head, length }: EventBuffer): boolean {
+  for (let row = 0; row < length; row++) if (isAllocating(head[row]! & OP_MASK)) return true;
+  return false;
 }
 
 function readStacks(file: string): StackBytes[] {

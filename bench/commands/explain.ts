@@ -5,14 +5,7 @@ import { answer } from '../cli/answer.ts';
 import { listenForInterrupt } from '../cli/interruption.ts';
 import { startProgress } from '../cli/progress.ts';
 import { type MachineArguments, machineOptions, prepare } from '../cli/run-options.ts';
-import {
-  checkSiteOptions,
-  requireSites,
-  type SiteArguments,
-  siteOptions,
-  wantsSites,
-  writeSites,
-} from '../cli/site-options.ts';
+import { checkSiteOptions, requireSites, type SiteArguments, siteOptions, wantsSites } from '../cli/site-options.ts';
 import { buildPageData } from '../report/build-page.ts';
 import { histogramsOf } from '../report/histograms.ts';
 import { buildPage } from '../report/page-document.ts';
@@ -80,7 +73,8 @@ export const explainCommand: CommandModule<object, ExplainArguments> = {
       });
       writeWhole(argv.report, buildPage(page));
     }
-    if (explanation.sites) writeSites(argv, session.workload, explanation.sites);
+    if (wantsSites(argv))
+      (await import('../cli/write-sites.ts')).writeSites(argv, session.workload, explanation.sites ?? []);
     await answer(
       argv.json,
       explanation,

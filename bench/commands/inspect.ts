@@ -82,7 +82,7 @@ export function inspect(options: SessionOptions, view: string, at: string | unde
     );
   }
   const end = rowsUntil(options.events, at);
-  const session = new Session(view === STRACE ? { ...options, syscalls } : options);
+  const session = new Session({ ...options, lastSampleOnly: true, ...(view === STRACE && { syscalls }) });
   session.advance(end);
   if (view === STRACE) return lines.map((line) => `${line}\n`).join('');
   if (kernelView) return kernelView.render(session.assembled);

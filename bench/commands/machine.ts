@@ -50,7 +50,7 @@ export const machineCommand: CommandModule<object, MachineArguments> = {
         type: 'string',
         array: true,
         nargs: 1,
-        describe: 'the moment: the label of a sample, #N for after command N, or end',
+        describe: 'the moment: the label of a sample, N for after command N, or end',
       })
       .option('steps', { type: 'boolean', default: false, describe: 'every step and the figures of each sample' })
       .option('json', { type: 'boolean', default: false, describe: 'the verdict and its figures as JSON' })
@@ -79,11 +79,12 @@ export const machineCommand: CommandModule<object, MachineArguments> = {
     const standardOutput = FILES.filter((name) => argv[name] === '-');
     if (standardOutput.length > 1)
       throw new UserError(`--${standardOutput[0]} and --${standardOutput[1]} cannot both be the standard output`);
-    const { run, history, views, name } = await runWithViews(argv.script, argv.view ?? [], argv.at ?? []);
-    const report = machineReport(run, name, history, argv.view ? undefined : argv.at?.at(-1));
-    writeFiles(argv, run, history, report);
+    const { run, history, views, name, partial } = await runWithViews(argv.script, argv.view ?? [], argv.at ?? []);
+    const shown = partial ? `${name} (partial: interrupted)` : name;
+    const report = machineReport(run, shown, history, argv.view ? undefined : argv.at?.at(-1));
+    writeFiles(argv, run, history, report, partial);
     if (standardOutput.length > 0) return;
-    if (argv.json) process.stdout.write(`${JSON.stringify(jsonOf(report, views), null, 2)}\n`);
+    if (argv.json) process.stdout.write(`${JSON.stringify(jsonOf(report, views, partial), null, 2)}\n`);
     else if (views.length > 0) show(viewsText(views));
     else if (argv.steps) show(machineDigest(run));
     else show(fitWidth(machineReportText(report), terminalWidth()));
@@ -108,9 +109,14 @@ function workloadsOf(input: string): string[] {
   }
 }
 
-function jsonOf({ headline, findings, otherwise, sections }: MachineReport, views: readonly ViewText[]): object {
+function jsonOf(
+  { headline, findings, otherwise, sections }: MachineReport,
+  views: readonly ViewText[],
+  partial: boolean,
+): object {
   return {
     headline,
+    ...(partial ? { partial } : {}),
     verdict: findings[0]?.title ?? null,
     findings,
     ...(findings.length === 0 ? { otherwise } : {}),
@@ -119,7 +125,13 @@ function jsonOf({ headline, findings, otherwise, sections }: MachineReport, view
   };
 }
 
-function writeFiles(argv: MachineArguments, run: MachineRun, history: History, report: MachineReport): void {
+function writeFiles(
+  argv: MachineArguments,
+  run: MachineRun,
+  history: History,
+  report: MachineReport,
+  partial: boolean,
+): void {
   const texts: Readonly<Record<(typeof FILES)[number], () => string>> = {
     output: () => run.lines.map((line) => `${JSON.stringify(line)}\n`).join(''),
     csv: () => timelineCsv(history),
@@ -131,5 +143,6 @@ function writeFiles(argv: MachineArguments, run: MachineRun, history: History, r
       const file = argv[name];
       return file === undefined ? [] : [[file, texts[name]()] as const];
     }),
+    partial,
   );
 }

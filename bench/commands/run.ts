@@ -7,29 +7,18 @@ import { INTERRUPTED, listenForInterrupt } from '../cli/interruption.ts';
 import { startProgress } from '../cli/progress.ts';
 import { type MachineArguments, machineOptions, prepare } from '../cli/run-options.ts';
 import { show } from '../cli/show.ts';
-import {
-  checkSiteOptions,
-  requireSites,
-  type SiteArguments,
-  siteOptions,
-  wantsSites,
-  writeSites,
-} from '../cli/site-options.ts';
+import { checkSiteOptions, requireSites, type SiteArguments, siteOptions, wantsSites } from '../cli/site-options.ts';
 import { type TimeArguments, timeOptions, timing } from '../cli/time-options.ts';
 import { terminalWidth } from '../cli/width.ts';
-import { openMetrics } from '../report/openmetrics.ts';
-import { perfettoCounters } from '../report/perfetto.ts';
-import { drawPictures, type PictureArguments, pictureOptions, wantsRecording } from '../report/picture-options.ts';
+import { type PictureArguments, pictureOptions, wantsRecording } from '../report/picture-options.ts';
 import type { ReportRun } from '../report/report-run.ts';
-import { samplesCsv } from '../report/samples-csv.ts';
-import { diffStacks, type StackBytes } from '../report/sites/stacks.ts';
-import { perfStatText } from '../report/text/perf-stat.ts';
+import type { RunResult } from '../run/result.ts';
 import { runSession } from '../run/run-session.ts';
-import type { SessionOptions } from '../run/session.ts';
-import { bytesBySite } from '../study/explain/by-site.ts';
-import { momentOf } from '../study/explain/moment.ts';
-import { diffText, siteLines } from '../study/explain/site-text.ts';
-import { recordRun } from '../study/record.ts';
+import type { SessionOptions } from '../run/session-options.ts';
+
+/** Options whose value is a file of results. */
+const OUTPUTS = ['json', 'samples', 'placements', 'syscalls', 'csv', 'openmetrics', 'perfetto', 'trace-time'] as const;
+type Sinks = Partial<Record<(typeof OUTPUTS)[number], LineSink>>;
 
 interface RunArguments extends MachineArguments, TimeArguments, PictureArguments, SiteArguments {
   sites: boolean;
@@ -99,36 +88,32 @@ export const runCommand: CommandModule<object, RunArguments> = {
   handler: run,
 };
 
-async function run(argv: RunArguments): Promise<void> {
+/** Refuses what cannot be; returns the outputs that go to standard output. */
+function checkArguments(argv: RunArguments): readonly string[] {
   if (!Number.isInteger(argv['sample-every']) || argv['sample-every'] < 0) {
     throw new UserError(`--sample-every: found '${argv['sample-every']}', expected a number of events from 0`);
   }
-  const outputs = [
-    'json',
-    'samples',
-    'placements',
-    'syscalls',
-    'csv',
-    'openmetrics',
-    'perfetto',
-    'trace-time',
-  ] as const;
-  const toStdout = outputs.filter((name) => argv[name] === '-' || argv[name] === '');
+  const toStdout = OUTPUTS.filter((name) => argv[name] === '-' || argv[name] === '');
   if (toStdout.length > 1) throw new UserError(`--${toStdout.join(' and --')} cannot all go to standard output`);
-
   if (argv.tlb !== undefined && argv.threads !== undefined)
     throw new UserError('--tlb: found --threads too, expected one run in lockstep');
-  if (argv.threads !== undefined) {
-    const { runScaling } = await import('./run-scaling.ts');
-    return runScaling(argv, argv.threads);
-  }
-  if (argv['faithful-abort'] && (argv.mode ?? 'lockstep') !== 'lockstep') {
+  const isElsewhere = argv.threads === undefined && (argv.mode ?? 'lockstep') !== 'lockstep';
+  if (argv['faithful-abort'] && isElsewhere) {
     throw new UserError(
       `--faithful-abort: found --mode=${argv.mode}, expected lockstep: elsewhere there is no file order`,
     );
   }
-  if (argv.tlb !== undefined && (argv.mode ?? 'lockstep') !== 'lockstep') {
+  if (argv.tlb !== undefined && isElsewhere) {
     throw new UserError(`--tlb: found --mode=${argv.mode}, expected lockstep: accesses are counted in file order`);
+  }
+  return toStdout;
+}
+
+async function run(argv: RunArguments): Promise<void> {
+  const toStdout = checkArguments(argv);
+  if (argv.threads !== undefined) {
+    const { runScaling } = await import('./run-scaling.ts');
+    return runScaling(argv, argv.threads);
   }
   const tlb = argv.tlb === undefined ? undefined : parseTlb(argv.tlb);
   const records = wantsRecording(argv);
@@ -144,8 +129,8 @@ async function run(argv: RunArguments): Promise<void> {
   if (argv['trace-time'] !== undefined && time.mode !== 'virtual') {
     throw new UserError(`--trace-time: found mode ${time.mode}, expected virtual: elsewhere no time is simulated`);
   }
-  const sinks: Partial<Record<(typeof outputs)[number], LineSink>> = {};
-  openAll(sinks, outputs, argv);
+  const sinks: Sinks = {};
+  openAll(sinks, OUTPUTS, argv);
   const interruption = listenForInterrupt();
   const progress = argv.quiet ? undefined : await startProgress(prepared.session.events.length);
   let done: ReportRun;
@@ -163,14 +148,10 @@ async function run(argv: RunArguments): Promise<void> {
       ...(tlb && { tlb }),
       ...(progress && { onProgress: progress.update }),
     };
-    done = records ? await recordRun(options) : { result: await runSession(options) };
-    // The JSON says itself that it is partial; the others say it by their names.
-    sinks.json?.write(JSON.stringify(done.result, null, argv.json ? 1 : 2));
-    sinks.openmetrics?.write(openMetrics([done.result]).trimEnd());
-    sinks.perfetto?.write(perfettoCounters(done.result));
-    sinks.csv?.write(samplesCsv(done.result).trimEnd());
-    sinks.json?.close(false);
-    for (const name of outputs) if (name !== 'json') sinks[name]?.close(done.result.partial);
+    done = records
+      ? await (await import('../study/record.ts')).recordRun(options)
+      : { result: await runSession(options) };
+    await writeOutputs(argv, sinks, done.result);
   } catch (error) {
     for (const sink of Object.values(sinks)) sink.discard();
     throw error;
@@ -180,33 +161,43 @@ async function run(argv: RunArguments): Promise<void> {
   }
 
   const { result } = done;
-  const sites = asksForSites && !result.partial ? await sitesOf(argv, prepared.session, done, before) : '';
-  const plot = records ? drawPictures(argv, [done], prepared.session.events) : '';
-  if (!argv.quiet && toStdout.length === 0) {
-    const { terminalPalette } = await import('../cli/palette.ts');
-    const { summaryText } = await import('../report/text/summary.ts');
-    const { fitWidth } = await import('../report/text/fold.ts');
-    const summary = fitWidth(summaryText(result, await terminalPalette()), terminalWidth());
-    const perf = result.tlb ? `\n${perfStatText(result, result.tlb)}` : '';
-    show(summary + perf + (sites && `\n${fitWidth(sites, terminalWidth())}`) + (plot && `\n${plot}`));
-  }
+  const sites =
+    asksForSites && !result.partial
+      ? await (await import('./run-sites.ts')).sitesOf(argv, prepared.session, done, before)
+      : '';
+  const plot = records
+    ? (await import('../report/draw-pictures.ts')).drawPictures(argv, [done], prepared.session.events)
+    : '';
+  if (!argv.quiet && toStdout.length === 0) await showSummary(result, sites, plot);
   if (result.partial) process.exitCode = INTERRUPTED;
 }
 
-/** Writes what was asked for by call site; comes back with the text. In file order, whatever the run's own time was. */
-async function sitesOf(
-  argv: RunArguments,
-  session: SessionOptions,
-  done: ReportRun,
-  before: readonly StackBytes[] | undefined,
-): Promise<string> {
-  const moment = momentOf(session, undefined);
-  const stacks = done.sites ?? bytesBySite(session, moment.end) ?? [];
-  writeSites(argv, session.workload, stacks);
+async function showSummary(result: RunResult, sites: string, plot: string): Promise<void> {
   const { terminalPalette } = await import('../cli/palette.ts');
-  const palette = await terminalPalette();
-  const lines = [...siteLines(stacks, palette), palette.dim(`  ${moment.about}, in file order`)];
-  return `${lines.join('\n')}\n${before ? diffText(diffStacks(before, stacks), palette) : ''}`;
+  const { summaryText } = await import('../report/text/summary.ts');
+  const { fitWidth } = await import('../report/text/fold.ts');
+  const summary = fitWidth(summaryText(result, await terminalPalette()), terminalWidth());
+  const perf = result.tlb ? `\n${(await import('../report/text/perf-stat.ts')).perfStatText(result, result.tlb)}` : '';
+  show(summary + perf + (sites && `\n${fitWidth(sites, terminalWidth())}`) + (plot && `\n${plot}`));
+}
+
+async function writeOutputs(argv: RunArguments, sinks: Sinks, result: RunResult): Promise<void> {
+  // The JSON says itself that it is partial; the others say it by their names.
+  sinks.json?.write(JSON.stringify(result, null, argv.json ? 1 : 2));
+  if (sinks.openmetrics) {
+    const { openMetrics } = await import('../report/openmetrics.ts');
+    sinks.openmetrics.write(openMetrics([result]).trimEnd());
+  }
+  if (sinks.perfetto) {
+    const { perfettoCounters } = await import('../report/perfetto.ts');
+    sinks.perfetto.write(perfettoCounters(result));
+  }
+  if (sinks.csv) {
+    const { samplesCsv } = await import('../report/samples-csv.ts');
+    sinks.csv.write(samplesCsv(result).trimEnd());
+  }
+  sinks.json?.close(false);
+  for (const name of OUTPUTS) if (name !== 'json') sinks[name]?.close(result.partial);
 }
 
 /** Opens the outputs that were asked for, all or none. */

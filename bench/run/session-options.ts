@@ -33,6 +33,8 @@ export interface SessionOptions {
   readonly hz?: number;
   /** How the threads begin in virtual time; barrier, unless the workload says otherwise. */
   readonly start?: Start;
+  /** Only the sample of the end is wanted; the others are passed over, and leave in the machine what they would. */
+  readonly lastSampleOnly?: boolean;
   /** A sample every so many events too; 0 for none. */
   readonly sampleEvery?: number;
   /** In file order, samples before these rows too. Ascending. */

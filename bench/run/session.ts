@@ -82,7 +82,7 @@ export class Session extends Run {
       to = Math.min(to, wanted);
       this.runTo(to);
       const isDue = to === wanted || (sampleEvery > 0 && to % sampleEvery === 0);
-      if (isDue && this.row === to && to < events.length) this.sample(`#${to}`, to);
+      if (isDue && this.row === to && to < events.length) this.pass(`#${to}`, to);
     }
   }
 
@@ -105,6 +105,13 @@ export class Session extends Run {
 
   protected override sampleEnd(): void {
     this.sample('(end)', this.row);
+  }
+
+  /** Those of the rows since the last sample. What ends with a request is in no row. */
+  protected override changedSlots(row: number): Int32Array | undefined {
+    const { events } = this.options;
+    if (events.hasRequestEvents) return undefined;
+    return events.slot.subarray(this.samples.at(-1)?.event ?? 0, row);
   }
 
   private nextBegin(): number {
@@ -136,7 +143,7 @@ export class Session extends Run {
       if (stop < to || this.isStepwise) {
         const at = this.isStepwise ? this.row : stop;
         if ((events.head[at]! & OP_MASK) === OP_SAMPLE) {
-          this.sample(events.labels[events.a[at]!]!, at);
+          this.pass(events.labels[events.a[at]!]!, at);
           stop = at + 1;
         }
       }

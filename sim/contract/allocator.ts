@@ -82,8 +82,12 @@ export interface Allocator {
   freeStale?(t: ThreadSlot, address: Addr): void;
   /** The real allocator's statistics under its own names; nested plain data. Walks; never inside a measured span. */
   stats(): AllocatorStats;
+  /** What reading the statistics changes in the allocator's own memory (jemalloc's tables), without reading them. */
+  refreshStats?(): void;
   /** Every range that the allocator holds, in any order, without overlap: what metrics and reports are made of. */
   walk(visit: RangeVisitor): void;
+  /** Of `walk`, the ranges that are free or cached alone, in time that live blocks do not add to. */
+  walkFree?(visit: RangeVisitor): void;
   /**
    * What the allocator holds from the kernel, piece by piece as its users know them (a heap, an extent, a slab, a mapped
    * block), without overlap: what `explain` groups by. Without it, the mappings are the pieces.

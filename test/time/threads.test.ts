@@ -5,7 +5,7 @@ import { parseAllocator } from '../../allocators/spec.ts';
 import { summaryText } from '../../bench/report/text/summary.ts';
 import { runThreads } from '../../bench/run/modes/threads.ts';
 import { runLockstep } from '../../bench/run/session.ts';
-import { breakdownBytes } from '../../sim/metrics/sample.ts';
+import { breakdownBytes } from '../../sim/metrics/breakdown.ts';
 import { resolveWorkload } from '../../workloads/index.ts';
 import { eventsOf } from '../helpers/bump-run.ts';
 import { requireThat } from '../helpers/require.ts';

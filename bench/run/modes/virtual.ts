@@ -62,7 +62,7 @@ class VirtualRun extends Run {
       cpus,
       costs,
       seed,
-      topology: createTopology(topology, cpus, costs.lineTransferNs),
+      topology: createTopology(topology, cpus, costs.lineTransferNs, costs.topology),
       version: kernel.version,
       hz,
     });
@@ -106,7 +106,7 @@ class VirtualRun extends Run {
       endsEarly: strangersFree(events),
       recordedNs: options.pace === 'recorded' ? createRecordedTime(events) : undefined,
       onFailure: (row) => this.failedRows.push(row),
-      onSample: (row, label) => this.sample(events.labels[label]!, row, this.nowNs()),
+      onSample: (row, label) => this.pass(events.labels[label]!, row, this.nowNs()),
       onEvent: placements || check === 'events' ? (row, op, handle) => this.afterEvent(row, op, handle) : undefined,
     });
     if (syscalls) {
@@ -125,7 +125,7 @@ class VirtualRun extends Run {
     const goesOn = this.timed(() => this.replay.run(Math.min(events, this.nextSample - this.replay.done())));
     if (goesOn && this.replay.done() >= this.nextSample) {
       this.nextSample += sampleEvery;
-      this.sample(`#${this.replay.done()}`, this.replay.row(), this.sampleNs());
+      this.pass(`#${this.replay.done()}`, this.replay.row(), this.sampleNs());
     }
     return goesOn;
   }

@@ -43,7 +43,7 @@ export function stackOfRow(events: EventBuffer, row: number): readonly string[] 
 export function bytesBySite(options: SessionOptions, end: number): StackBytes[] | undefined {
   const { events } = options;
   if (!hasCallSites(events)) return undefined;
-  const session = new Session({ ...options, mode: 'lockstep' });
+  const session = new Session({ ...options, mode: 'lockstep', lastSampleOnly: true });
   session.advance(end);
   const { assembled } = session;
   const { blocks } = liveBlocks(session, events);

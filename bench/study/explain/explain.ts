@@ -90,7 +90,7 @@ function* explainInSteps(options: ExplainOptions): Generator<readonly Trial[], E
 }
 
 function observe(options: ExplainOptions, moment: Moment): Observed {
-  const session = new Session({ ...options, mode: 'lockstep' });
+  const session = new Session({ ...options, mode: 'lockstep', lastSampleOnly: true });
   const tunableChanges = runWatchingTunables(session, options.events, moment.end);
 
   const { events, pinningGroups = PINNING_GROUPS } = options;

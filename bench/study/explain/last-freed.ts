@@ -19,7 +19,7 @@ const REQUEST_OPS: ReadonlySet<number> = new Set([OP_EFREE, OP_EREALLOC, OP_REQU
  */
 export function lastFreedSites(options: SessionOptions, sites: Int32Array, end: number): Int32Array {
   const { events } = options;
-  const session = new Session({ ...options, mode: 'lockstep' });
+  const session = new Session({ ...options, mode: 'lockstep', lastSampleOnly: true });
   const { objects, allocator, request, machine } = session.assembled;
   const lastFreed = new Int32Array(machine.kernel.pages.length);
   const siteOf = new Int32Array(events.objectSlots);

@@ -4,7 +4,8 @@ import { type Bytes, type Ns, PAGE_BYTES } from '../../../sim/contract/units.ts'
 import type { Breakdown } from '../../../sim/metrics/sample.ts';
 import type { RunResult } from '../../run/result.ts';
 import { Session, type SessionOptions } from '../../run/session.ts';
-import { eventsOf, type RunTask } from '../parallel/run-task.ts';
+import type { RunTask } from '../parallel/run-task.ts';
+import { eventsOf } from '../parallel/task-events.ts';
 import { type Pasted, paste } from './paste.ts';
 import { applySetting, type Setting, settingName } from './setting.ts';
 
@@ -59,6 +60,7 @@ export function taskOf(options: SessionOptions, end: number, allocator: string, 
     mode: 'lockstep',
     pace: options.pace ?? 'asap',
     seed: options.seed ?? 0,
+    lastSampleOnly: true,
     kernel,
     ...(options.touch && { touch: options.touch }),
     ...(options.costs && { costs: options.costs }),
@@ -72,7 +74,13 @@ const upTo = (events: EventBuffer, end: number): EventBuffer =>
 export function runTrial(options: SessionOptions, { task, setting }: Trial): RunResult {
   const spec = applySetting(options.spec, setting, options.cpus)!;
   const events = eventsOf(task);
-  const session = new Session({ ...options, events, spec, ...(task.kernel && { kernel: task.kernel }) });
+  const session = new Session({
+    ...options,
+    events,
+    spec,
+    lastSampleOnly: true,
+    ...(task.kernel && { kernel: task.kernel }),
+  });
   session.advance(events.length);
   session.sample('(end)', session.row);
   return session.result();

@@ -6,8 +6,6 @@ import type { Costs } from '../../../sim/time/costs.ts';
 import type { ReportRun } from '../../report/report-run.ts';
 import type { Mode, Pace } from '../../run/result.ts';
 import { runSession } from '../../run/run-session.ts';
-import { generateEvents } from '../../../workloads/index.ts';
-import { recordRun } from '../record.ts';
 
 /** A whole run as plain data, so that it can be sent to a worker. The columns of `events` are shared, not copied. */
 export interface RunTask {
@@ -31,25 +29,15 @@ export interface RunTask {
   readonly hz?: number;
   readonly start?: Start;
   readonly sampleEvery?: number;
+  readonly lastSampleOnly?: boolean;
   /** Keep what a report draws beyond the result. */
   readonly record?: boolean;
 }
 
 /** Executes one task; what a worker does, and what is done without workers. */
 export async function runTask(task: RunTask, signal?: AbortSignal): Promise<ReportRun> {
-  const { allocator, record, generated: _, events = eventsOf(task), ...rest } = task;
+  const { allocator, record, generated: _, ...rest } = task;
+  const events = task.events ?? (await import('./task-events.ts')).eventsOf(task);
   const options = { ...rest, events, spec: parseAllocator(allocator, task.cpus), ...(signal && { signal }) };
-  return record ? recordRun(options) : { result: await runSession(options) };
-}
-
-/** Of a task that came without them. */
-export function eventsOf({
-  workload,
-  parameters,
-  events,
-  generated,
-}: Pick<RunTask, 'workload' | 'parameters' | 'events' | 'generated'>): EventBuffer {
-  if (events) return events;
-  if (!generated) throw new Error(`${workload}: a task without events, and none that can be generated`);
-  return generateEvents(workload, parameters);
+  return record ? (await import('../record.ts')).recordRun(options) : { result: await runSession(options) };
 }

@@ -3,7 +3,8 @@ import type { Bytes, Ns } from '../../../sim/contract/units.ts';
 import type { Mode, Pace, RunResult } from '../../run/result.ts';
 import { orFinished } from '../parallel/finished.ts';
 import { type RunAllOptions, runAll } from '../parallel/run-all.ts';
-import { eventsOf, type RunTask } from '../parallel/run-task.ts';
+import type { RunTask } from '../parallel/run-task.ts';
+import { eventsOf } from '../parallel/task-events.ts';
 import {
   type Demand,
   demandOfRuns,
