@@ -79,10 +79,12 @@ function oneLine(error: Error): string {
 /** What the server refuses (no memory, no right, a replica) is the user's to mend. */
 export function refusalOf(error: unknown, { shown }: EngineAddress): unknown {
   if (!(error instanceof Error) || error.name !== 'ReplyError') return error;
-  return new UserError(
-    `--engine ${shown}: found ${error.message
-      .replace(/[.:]? script: .*/s, '')
-      .split('\n')[0]!
-      .replace(/\.$/, '')}, expected a server that takes runs`,
-  );
+  return new UserError(`--engine ${shown}: found ${replyText(error)}, expected a server that takes runs`);
 }
+
+/** What a server answers, without the script in which it happened. */
+export const replyText = (error: Error): string =>
+  error.message
+    .replace(/[.:]? script: .*/s, '')
+    .split('\n')[0]!
+    .replace(/\.$/, '');

@@ -6,7 +6,7 @@ import type { Bytes } from '../../../sim/contract/units.ts';
 import { pluginFiles } from '../../run/plugin-files.ts';
 import { buildIdentity } from '../parallel/build-identity.ts';
 import { type EngineAddress, parseEngine } from './address.ts';
-import { connectEngine, refusalOf } from './connection.ts';
+import { connectEngine, refusalOf, replyText } from './connection.ts';
 import { type JobData, jobText } from './job.ts';
 import { buildsKey, queueName } from './names.ts';
 import { openStore } from './open-store.ts';
@@ -92,10 +92,7 @@ function createErrorNote({ shown }: EngineAddress, onNote: (line: string) => voi
   let said = '';
   return (error) => {
     if (error.name !== 'ReplyError') return;
-    const line = `${shown}: found ${error.message
-      .replace(/[.:]? script: .*/s, '')
-      .split('\n')[0]!
-      .replace(/\.$/, '')}`;
+    const line = `${shown}: found ${replyText(error)}`;
     if (line !== said) onNote(line);
     said = line;
   };

@@ -39,11 +39,12 @@ describe.runIf(CLI_BUILT)('commands with an engine', () => {
       ['tune', trace, '--options=mmap_threshold,top_pad', '--budget=8', '--json'],
       ['plan', trace, '--allocators=glibc,jemalloc', '--mix=1=rows:threads=2,rounds=5', '--json'],
       ['gate', '--suite', suite, '--save=-'],
+      ['machine', 'shared-memory', '--json'],
     ];
     for (const args of commands) {
       const queued = startSim([...args, '--engine', redis.url], environment);
       expect([args[0], await queued.ended, queued.stderr()]).toEqual([args[0], 0, '']);
-      const alone = sim([...args, '--workers=1'], environment);
+      const alone = sim(args[0] === 'machine' ? args : [...args, '--workers=1'], environment);
       if (args[0] === 'gate')
         expect(queued.stdout().replace(/"engine": {[^}]*}/g, '')).toBe(alone.stdout.replace(/"engine": {[^}]*}/g, ''));
       else expect(withoutHost(queued.stdout())).toEqual(withoutHost(alone.stdout));
