@@ -5,6 +5,7 @@ export {
   type MachineLine,
   MachineRun,
   type MachineRunOptions,
+  machineSteps,
   runMachineScript,
   runsOf,
   type ScriptedRun,

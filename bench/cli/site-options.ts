@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import type { Argv } from 'yargs';
 import { UserError } from '../../sim/contract/assert.ts';
-import type { EventBuffer } from '../../sim/contract/event.ts';
+import { type EventBuffer, OP_MASK } from '../../sim/contract/event.ts';
+import { isAllocating } from '../../sim/replay/placements.ts';
 import { parseCollapsed, type StackBytes } from '../report/sites/stacks.ts';
 
 /** What is wanted of the resident bytes by call stack. */
@@ -40,8 +41,13 @@ export function checkSiteOptions(argv: SiteArguments): readonly StackBytes[] | u
 
 /** Refuses a trace without call sites. */
 export function requireSites(events: EventBuffer, workload: string, what: string): void {
-  if (events.sites !== undefined) return;
+  if (events.sites !== undefined || !hasAllocations(events)) return;
   throw new UserError(`${workload}: has no call sites, which ${what} needs; record it with --sites`);
+}
+
+function hasAllocations({ head, length }: EventBuffer): boolean {
+  for (let row = 0; row < length; row++) if (isAllocating(head[row]! & OP_MASK)) return true;
+  return false;
 }
 
 function readStacks(file: string): StackBytes[] {

@@ -73,8 +73,8 @@ export const explainCommand: CommandModule<object, ExplainArguments> = {
       });
       writeWhole(argv.report, buildPage(page));
     }
-    if (explanation.sites)
-      (await import('../cli/write-sites.ts')).writeSites(argv, session.workload, explanation.sites);
+    const { writeSites } = await import('../cli/write-sites.ts');
+    writeSites(argv, session.workload, explanation.sites ?? []);
     await answer(
       argv.json,
       explanation,

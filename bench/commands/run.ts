@@ -88,26 +88,32 @@ export const runCommand: CommandModule<object, RunArguments> = {
   handler: run,
 };
 
-async function run(argv: RunArguments): Promise<void> {
+/** Refuses what cannot be; returns the outputs that go to standard output. */
+function checkArguments(argv: RunArguments): readonly string[] {
   if (!Number.isInteger(argv['sample-every']) || argv['sample-every'] < 0) {
     throw new UserError(`--sample-every: found '${argv['sample-every']}', expected a number of events from 0`);
   }
   const toStdout = OUTPUTS.filter((name) => argv[name] === '-' || argv[name] === '');
   if (toStdout.length > 1) throw new UserError(`--${toStdout.join(' and --')} cannot all go to standard output`);
-
   if (argv.tlb !== undefined && argv.threads !== undefined)
     throw new UserError('--tlb: found --threads too, expected one run in lockstep');
-  if (argv.threads !== undefined) {
-    const { runScaling } = await import('./run-scaling.ts');
-    return runScaling(argv, argv.threads);
-  }
-  if (argv['faithful-abort'] && (argv.mode ?? 'lockstep') !== 'lockstep') {
+  const isElsewhere = argv.threads === undefined && (argv.mode ?? 'lockstep') !== 'lockstep';
+  if (argv['faithful-abort'] && isElsewhere) {
     throw new UserError(
       `--faithful-abort: found --mode=${argv.mode}, expected lockstep: elsewhere there is no file order`,
     );
   }
-  if (argv.tlb !== undefined && (argv.mode ?? 'lockstep') !== 'lockstep') {
+  if (argv.tlb !== undefined && isElsewhere) {
     throw new UserError(`--tlb: found --mode=${argv.mode}, expected lockstep: accesses are counted in file order`);
+  }
+  return toStdout;
+}
+
+async function run(argv: RunArguments): Promise<void> {
+  const toStdout = checkArguments(argv);
+  if (argv.threads !== undefined) {
+    const { runScaling } = await import('./run-scaling.ts');
+    return runScaling(argv, argv.threads);
   }
   const tlb = argv.tlb === undefined ? undefined : parseTlb(argv.tlb);
   const records = wantsRecording(argv);

@@ -25,5 +25,8 @@ export function machinePage(report: MachineReport, run: MachineRun, { readings }
       : 'None of the misbehaviours that are known here.',
     sentences: first ? [first.text, ...rest.map(({ title, text }) => `Also ${title}: ${text}`)] : [report.otherwise],
   };
-  return buildPage(buildMachinePageData({ title: report.headline, verdict, samples, events: deaths }));
+  const facts = report.sections.flatMap(({ short, lines }) =>
+    lines.map((line, i): [string, string] => [i === 0 ? short : '', line.replace(/ {2,}/g, ' · ')]),
+  );
+  return buildPage(buildMachinePageData({ title: report.headline, verdict, samples, events: deaths, facts }));
 }

@@ -25,6 +25,7 @@ export async function recordRun(options: SessionOptions): Promise<ReportRun> {
       moments.capture(sample, assembled);
     },
   });
-  const sites = bytesBySite(options, momentOf(options, undefined).end);
+  const { placements, syscalls, timeTrace, onSample, onProgress, check, sampleEvery, tlb, ...machine } = options;
+  const sites = result.partial ? undefined : bytesBySite(machine, momentOf(machine, undefined).end);
   return { result, heat: heat.finish(), moments: moments.finish(), ...(sites && { sites }) };
 }

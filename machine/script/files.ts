@@ -25,6 +25,8 @@ export class FileSystem {
   readonly directories = new Set<string>();
   private readonly names = new Map<string, { readonly group: number; readonly bytes: number }>();
   private inodes = 0;
+  /** Slab of names and inodes that can be read again. */
+  nameBytes = 0;
 
   constructor(k: Kernel) {
     this.k = k;
@@ -75,6 +77,7 @@ export class FileSystem {
 
   private rememberName(path: string, group: number, bytes: number): void {
     this.names.set(path, { group, bytes });
+    this.nameBytes += bytes;
     slabAccount(this.k, group, bytes, true);
   }
 
@@ -82,6 +85,7 @@ export class FileSystem {
     const name = this.names.get(path);
     if (!name) return;
     this.names.delete(path);
+    this.nameBytes -= name.bytes;
     slabAccount(this.k, name.group, -name.bytes, true);
   }
 
@@ -92,13 +96,6 @@ export class FileSystem {
       if (left-- <= 0) return;
       this.forgetName(path);
     }
-  }
-
-  /** Slab of names and inodes that can be read again. */
-  get nameBytes(): number {
-    let sum = 0;
-    for (const { bytes } of this.names.values()) sum += bytes;
-    return sum;
   }
 
   get nameCount(): number {

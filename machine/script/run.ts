@@ -1,7 +1,7 @@
 import { UserError } from '../../sim/contract/assert.ts';
 import { runMachineCommand } from './machine-commands.ts';
 import { MachineRun, type MachineRunOptions } from './machine-run.ts';
-import { parseScript, type Script } from './parse.ts';
+import { type Command, parseScript, type Script } from './parse.ts';
 import { runProcessCommand } from './process-commands.ts';
 import { runWordsOf } from './run-command.ts';
 
@@ -12,6 +12,15 @@ export { type MachineLine, MachineRun, type MachineRunOptions } from './machine-
  * @throws UserError for a script that the grammar does not allow, and for one that runs workloads where `options.program` is absent.
  */
 export function runMachineScript(text: string, options: MachineRunOptions = {}): MachineRun {
+  const steps = machineSteps(text, options);
+  for (;;) {
+    const step = steps.next();
+    if (step.done) return step.value;
+  }
+}
+
+/** The same one command at a time: each is yielded before it is carried out, so that whoever drives may breathe, or stop there. */
+export function* machineSteps(text: string, options: MachineRunOptions = {}): Generator<Command, MachineRun, void> {
   const name = options.name ?? 'script';
   const script = parseScript(text, name);
   const run = new MachineRun({ ...script.options, ...options.machine }, name, options.onLine ?? (() => {}));
@@ -21,6 +30,7 @@ export function runMachineScript(text: string, options: MachineRunOptions = {}):
   options.onStart?.(run);
   for (const command of script.commands) {
     if (command.words[0] === 'end') continue;
+    yield command;
     run.step++;
     if (command.process === undefined) runMachineCommand(run, command);
     else runProcessCommand(run, command);

@@ -71,7 +71,7 @@ export const VIEW_NAMES: readonly string[] = [
  * @throws UserError for a command, option, process or file that there is not.
  */
 export function renderView(run: MachineRun, view: string): string {
-  const words = view.trim().split(/\s+/);
+  const words = spelledOut(view).split(/\s+/);
   const [name, ...rest] = words as [string, ...string[]];
   const tool = TOOLS[name];
   if (tool) return tool(run, rest);
@@ -99,6 +99,12 @@ function findProcess(run: MachineRun, word: string): ScriptProcess | undefined {
   const found = alive.find(({ name }) => name === word) ?? alive.find(({ task }) => String(task.pid) === word);
   if (found || word !== '1') return found;
   return { name: 'init', task: run.image.init, alive: true, busy: undefined };
+}
+
+/** `pmap-XX:p1` and `smaps:p1`, which need no quotes in a shell, are `pmap -XX p1` and `smaps p1`. */
+function spelledOut(view: string): string {
+  const short = /^([a-z_.]+)(-\w+)?:(\S+)$/.exec(view.trim());
+  return short ? short.slice(1).filter(Boolean).join(' ') : view.trim();
 }
 
 /** A process that is alive, by its name in the script or its number. */

@@ -22,8 +22,9 @@ const LIBRARY_SOURCES = [
   'script.c',
   'zend.c',
   'patch.c',
+  'extended.c',
 ];
-const KEEPER_SOURCES = ['keeper.c', 'image.c', 'observe.c'];
+const KEEPER_SOURCES = ['keeper.c', 'start.c', 'image.c', 'observe.c'];
 
 /** Why programs can not be recorded on this machine, or undefined. */
 export function recorderObstacle(): string | undefined {

@@ -1,5 +1,5 @@
 import type { RecordedSites } from './recorded-sites.ts';
-import { forEachRecord, LOG, type LogPart, type LogRecord, PAGES_HUGE } from './log.ts';
+import { forEachSpecialRecord, LOG, type LogPart, type LogRecord, PAGES_HUGE } from './log.ts';
 
 /**
  * What later records of a log say of earlier ones. Which writes stand behind which record. A page of a big block was written at some moment between two looks at it: it
@@ -33,13 +33,10 @@ export interface PageRun {
   readonly count: number;
 }
 
+/** When PHP was asked for its numbers, as in native/ring.h: by its script, when the heap is emptied, when the script is done. */
+export const USAGES = ['asked', 'ends', 'done'] as const;
 /** How often a log has PHP's numbers. */
-export interface ZendCounts {
-  /** Requests that end. */
-  readonly ends: number;
-  /** Calls of memory_get_usage(). */
-  readonly asked: number;
-}
+export type ZendCounts = Readonly<Record<(typeof USAGES)[number], number>>;
 
 export interface BlockWrite extends PageRun {
   /** As in LogRecord: divided by 8. */
@@ -48,6 +45,7 @@ export interface BlockWrite extends PageRun {
 
 interface WatchedBlock {
   readonly allocation: number;
+  readonly isOfMalloc: boolean;
   /** A byte a page: it was there at the allocation, or has been placed. */
   known: Uint8Array;
   atAllocation: PageRun[];
@@ -67,11 +65,11 @@ export function lookAhead(parts: readonly LogPart[], pageBytes: number, sites: R
   const watched = new Map<number, WatchedBlock>();
   const atAllocation = new Map<number, readonly PageRun[]>();
   const behindSample = new Map<number, BlockWrite[]>();
-  const zendCounts = { ends: 0, asked: 0 };
+  const zendCounts = { asked: 0, ends: 0, done: 0 };
   let assumedPages = 0;
   let index = -1;
+  let records = 0;
   let lastAllocation = -1;
-  let isOfMalloc = true;
   /** Blocks that were looked at since the last sample began. */
   let looked = new Set<WatchedBlock>();
 
@@ -105,7 +103,7 @@ export function lookAhead(parts: readonly LogPart[], pageBytes: number, sites: R
     const count = isHuge ? r.b - PAGES_HUGE : r.b;
     if (count > 0) {
       const runs = mark(block, r.a, count);
-      if (isHuge && isOfMalloc) for (const run of runs) assumedPages += run.count;
+      if (isHuge && block.isOfMalloc) for (const run of runs) assumedPages += run.count;
       if (block.lastLook === block.allocation) block.atAllocation.push(...runs);
       else {
         const list = behindSample.get(block.lastLook) ?? [];
@@ -117,40 +115,21 @@ export function lookAhead(parts: readonly LogPart[], pageBytes: number, sites: R
   }
 
   function visit(r: LogRecord): void {
-    index++;
+    index = ownFrom + r.index;
+    if (r.lastAllocation >= 0) lastAllocation = ownFrom + r.lastAllocation;
     if (r.thread !== lastThread) {
       lastOf.set(lastThread, index - 1);
       lastThread = r.thread;
     }
     switch (r.op) {
-      case LOG.MALLOC:
-      case LOG.CALLOC:
-      case LOG.MEMALIGN:
-      case LOG.REALLOC_END:
-        isOfMalloc = true;
-        lastAllocation = index;
-        return;
-      case LOG.EMALLOC:
-      case LOG.ECALLOC:
-      case LOG.EREALLOC_END:
-        isOfMalloc = false;
-        lastAllocation = index;
-        return;
-      case LOG.FREE:
-      case LOG.REALLOC_BEGIN:
-      case LOG.EFREE:
-      case LOG.EREALLOC_BEGIN:
-        if (watched.size === 0) return;
-        retire(watched.get(r.address));
-        watched.delete(r.address);
-        return;
       case LOG.RESIDENT: {
         const count = r.b >= PAGES_HUGE ? r.b - PAGES_HUGE : r.b;
         if (count === 0) {
           const known = new Uint8Array(32);
-          retire(watched.get(r.address)); // one that went with its request
+          retire(watched.get(r.address)); // the one that lay there before
           watched.set(r.address, {
             allocation: lastAllocation,
+            isOfMalloc: r.lastAllocationOp < LOG.EMALLOC,
             known,
             atAllocation: [],
             lastLook: lastAllocation,
@@ -161,7 +140,7 @@ export function lookAhead(parts: readonly LogPart[], pageBytes: number, sites: R
         const block = watched.get(r.address);
         if (!block) return;
         block.atAllocation.push(...mark(block, r.a, count));
-        if (isOfMalloc) assumedPages += r.a === 0 ? count - 1 : count; // its first page has the allocator's header, and would be there
+        if (block.isOfMalloc) assumedPages += r.a === 0 ? count - 1 : count; // its first page has the allocator's header, and would be there
         return;
       }
       case LOG.WRITTEN:
@@ -173,8 +152,7 @@ export function lookAhead(parts: readonly LogPart[], pageBytes: number, sites: R
         looked = new Set();
         return;
       case LOG.ZEND_USAGE:
-        if (r.address === 0) zendCounts.asked++;
-        else zendCounts.ends++;
+        if (r.address < USAGES.length) zendCounts[USAGES[r.address]!]++;
         return;
       case LOG.NODE:
         sites.node(r);
@@ -188,15 +166,15 @@ export function lookAhead(parts: readonly LogPart[], pageBytes: number, sites: R
   }
 
   for (const part of parts) {
-    ownFrom = index + 1;
+    ownFrom = records;
     sites.beginPart(part.pid);
-    forEachRecord(part, visit);
+    records += forEachSpecialRecord(part, visit);
   }
-  lastOf.set(lastThread, index);
+  lastOf.set(lastThread, records - 1);
   for (const block of watched.values()) retire(block);
   return {
     lastOf,
-    records: index + 1,
+    records,
     ownFrom,
     atAllocation,
     behindSample,

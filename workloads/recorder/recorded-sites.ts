@@ -148,6 +148,8 @@ export function createRecordedSites(): RecordedSites {
 
   function siteIn(index: number, number: number, builder: EventBuilder): number {
     const part = parts[index]!;
+    const known = part.sites[number] ?? -1;
+    if (known >= 0) return known;
     if (number === 0 || part.addresses[number] === undefined) return 0;
     const chain: number[] = [];
     let at = number;

@@ -65,7 +65,11 @@ export async function recordProgram(
   take: (recorded: RecordedProcess) => Promise<void>,
 ): Promise<Recording> {
   return recordSession(options, async (session) => {
-    const notes = new Set(session.unrecorded.map(({ path, why }) => `${path} could not be recorded: ${why}`));
+    const notes = new Set(
+      session.unrecorded.map(({ path, why }) =>
+        why.startsWith('~') ? `${path}: ${why.slice(1)}` : `${path} could not be recorded: ${why}`,
+      ),
+    );
     const kept = imagesToKeep(session, options.process);
     const symbolizer = createSymbolizer();
     let processes = 0;

@@ -140,6 +140,8 @@ interface Draft {
   programStatus: number;
   cutBy: Session['cutBy'];
   error: number;
+  /** Of this machine, where they are not of 4 KiB; else 0. */
+  pageBytes: number;
   readonly images: Map<string, RecordedImage>;
   readonly clocks: { readonly ticks: number; readonly ns: number }[];
 }
@@ -148,7 +150,15 @@ async function keep(
   options: SessionOptions,
   [keeper, library, rings, logs]: [string, string, string, string],
 ): Promise<Kept> {
-  const draft: Draft = { programPid: 0, programStatus: 0, cutBy: undefined, error: 0, images: new Map(), clocks: [] };
+  const draft: Draft = {
+    programPid: 0,
+    programStatus: 0,
+    cutBy: undefined,
+    error: 0,
+    pageBytes: 0,
+    images: new Map(),
+    clocks: [],
+  };
   const numbers = [options.diskBytes, options.stopEvents, options.sampleNs].map(String);
   const flags = `${clockKind() === 'counter' ? 'c' : 'm'}${options.withSites ? 's' : ''}${options.withZend ? '' : 'n'}`;
   const child = spawn(keeper, [flags, rings, logs, ...numbers, library, ...options.command], {
@@ -192,6 +202,9 @@ async function keep(
     clearTimeout(timer);
     release();
     end(0);
+  }
+  if (draft.pageBytes !== 0) {
+    throw new UserError(`recording needs pages of 4 KiB, found a kernel with pages of ${draft.pageBytes} bytes`);
   }
   if (draft.error !== 0) throw startError(options.command[0]!, draft.error);
   const [first, last] = [draft.clocks[0], draft.clocks.at(-1)];
@@ -259,6 +272,7 @@ function note(draft: Draft, line: string): void {
   const key = `${fields[0]}.${fields[1]}`;
   const image = draft.images.get(key);
   if (word === 'clock') draft.clocks.push({ ticks: n[0]!, ns: n[1]! });
+  else if (word === 'page') draft.pageBytes = n[0]!;
   else if (word === 'error') draft.error = n[0]!;
   else if (word === 'started') draft.programPid = n[0]!;
   else if (word === 'exited') draft.programStatus = n[0]!;

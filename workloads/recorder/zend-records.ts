@@ -1,7 +1,7 @@
 import type { EventBuilder } from '../builder.ts';
 import { type BlockContext, type BlockRecords, createBlockRecords } from './block-records.ts';
 import { LOG, type LogRecord } from './log.ts';
-import type { ZendCounts } from './lookahead.ts';
+import { USAGES, type ZendCounts } from './lookahead.ts';
 
 /** Where PHP is asked for its numbers more often, only so many answers become samples, spread evenly. */
 const SAMPLES_MAX = 128;
@@ -15,7 +15,7 @@ export function createZendRecords(builder: EventBuilder, context: BlockContext, 
   const open = new Set<number>();
   /** Threads that are in a request of PHP. */
   const serving = new Set<number>();
-  const seen = { ends: 0, asked: 0 };
+  const seen = { asked: 0, ends: 0, done: 0 };
   let requests = 0;
   let usage: { readonly label: string; readonly bytes: number; readonly real: number } | undefined;
 
@@ -52,16 +52,20 @@ export function createZendRecords(builder: EventBuilder, context: BlockContext, 
   }
 
   function noteUsage(r: LogRecord, isOwn: boolean): void {
-    const kind = r.address === 0 ? 'asked' : 'ends';
+    const kind = USAGES[r.address];
+    usage = undefined;
+    if (!kind) return;
     const number = seen[kind]++;
     const isRequest = kind === 'ends' && serving.has(r.thread);
     if (isRequest) requests++;
     const every = Math.ceil(counts[kind] / SAMPLES_MAX);
-    usage = undefined;
     if (!isOwn || number % every !== 0) return;
-    const ended = isRequest ? `request ${requests}` : 'startup';
-    const label = kind === 'ends' ? ended : `memory_get_usage ${number + 1}`;
-    usage = { label, bytes: r.a, real: r.b };
+    const labels = {
+      asked: `memory_get_usage ${number + 1}`,
+      done: `script ${number + 1} done`,
+      ends: isRequest ? `request ${requests}` : 'startup',
+    };
+    usage = { label: labels[kind], bytes: r.a, real: r.b };
   }
 
   function notePeaks(r: LogRecord): void {

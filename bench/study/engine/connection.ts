@@ -75,3 +75,14 @@ function oneLine(error: Error): string {
   const inner = (error as AggregateError).errors?.[0] as Error | undefined;
   return (inner?.message || error.message || error.name).split('\n')[0]!;
 }
+
+/** What the server refuses (no memory, no right, a replica) is the user's to mend. */
+export function refusalOf(error: unknown, { shown }: EngineAddress): unknown {
+  if (!(error instanceof Error) || error.name !== 'ReplyError') return error;
+  return new UserError(
+    `--engine ${shown}: found ${error.message
+      .replace(/[.:]? script: .*/s, '')
+      .split('\n')[0]!
+      .replace(/\.$/, '')}, expected a server that takes runs`,
+  );
+}

@@ -7,6 +7,7 @@ import { createLanes } from '../parallel/lanes.ts';
 import { canonicalPlain, decodePlain } from '../parallel/plain-json.ts';
 import type { DescribedTask } from '../parallel/run-key.ts';
 import { parseEngine } from './address.ts';
+import type { CommandJob } from './command-job.ts';
 import { connectEngine } from './connection.ts';
 import { encodeOutcome, type JobData, type Outcome } from './job.ts';
 import { KEPT_SECONDS, resultKey } from './names.ts';
@@ -77,10 +78,9 @@ export default async function executeJob(job: Job): Promise<void> {
   // A worker that was thought dead may have finished it.
   if ((await redis.exists(key)) === 1) return;
   const isLast = job.attemptsMade + 1 >= (job.opts.attempts ?? 1);
-  const { trace, ...task } = decodePlain<DescribedTask>(job.data.task);
   let outcome: Outcome;
   try {
-    outcome = { run: await thread.execute({ ...task, events: await traceOf({ ...task, trace }) }) };
+    outcome = await outcomeOf(job.data);
   } catch (error) {
     if (error instanceof RunCrashed) throw error;
     if (error instanceof UserError) {
@@ -89,6 +89,15 @@ export default async function executeJob(job: Job): Promise<void> {
     } else outcome = { internalError: error instanceof Error ? (error.stack ?? error.message) : String(error) };
   }
   await redis.set(key, encodeOutcome(outcome), 'EX', KEPT_SECONDS);
+}
+
+async function outcomeOf(data: JobData): Promise<Outcome> {
+  if ('command' in data) {
+    const { executeCommand } = await import('./execute-command.ts');
+    return { command: await executeCommand(decodePlain<CommandJob>(data.command), settings.plugins) };
+  }
+  const { trace, ...task } = decodePlain<DescribedTask>(data.task);
+  return { run: await thread.execute({ ...task, events: await traceOf({ ...task, trace }) }) };
 }
 
 /** Another worker may have the right store. */

@@ -6,8 +6,9 @@ import { type Executor, RunCrashed } from '../parallel/executor.ts';
 import { describeTask, runKey } from '../parallel/run-key.ts';
 import type { RunTask } from '../parallel/run-task.ts';
 import { parseEngine } from './address.ts';
-import { connectEngine } from './connection.ts';
-import type { Outcome } from './job.ts';
+import { type CommandJob, type CommandOutcome, commandKey } from './command-job.ts';
+import { connectEngine, refusalOf } from './connection.ts';
+import { commandData, type Outcome, taskData } from './job.ts';
 import { JOB_OPTIONS, queueName } from './names.ts';
 import { openStore } from './open-store.ts';
 import { crashText, type JobState, openRunQueue, type QueuedRun, type RunQueue } from './run-queue.ts';
@@ -31,11 +32,18 @@ const OUTCOMES_AT_ONCE = 16;
 /** What is left of Ctrl-C's second for taking back what nobody will ask for. */
 const TAKE_BACK_MS = 400;
 
+type Finished = Extract<Outcome, { readonly run: unknown } | { readonly command: unknown }>;
+
+/** An executor that takes whole commands too. */
+export interface QueueExecutor extends Executor {
+  executeCommand(job: CommandJob): Promise<CommandOutcome>;
+}
+
 interface Waiting {
   readonly queued: QueuedRun;
-  readonly resolve: (run: ReportRun) => void;
+  readonly resolve: (outcome: Finished) => void;
   readonly reject: (error: unknown) => void;
-  readonly result: Promise<ReportRun>;
+  readonly result: Promise<Finished>;
   /** It is in the queue, or was; before, there is nothing to look for. */
   isAdded: boolean;
 }
@@ -48,7 +56,7 @@ interface Waiting {
  *                   ▲                                                        │
  *                   └────────── the server lost the job (a crash of its) ◀───┘
  */
-export async function createQueueExecutor(options: QueueOptions): Promise<Executor> {
+export async function createQueueExecutor(options: QueueOptions): Promise<QueueExecutor> {
   const { resume = false, signal, onNote = () => {} } = options;
   const address = parseEngine(options.engine);
   const redis = await connectEngine(address, onNote, { enableAutoPipelining: true });
@@ -87,17 +95,24 @@ export async function createQueueExecutor(options: QueueOptions): Promise<Execut
   async function offer(hash: string, trace: EventBuffer): Promise<void> {
     const offering = offers.get(hash) ?? files.offer(hash, trace);
     offers.set(hash, offering);
-    await Promise.race([offering, stop]);
+    await Promise.race([offering, stop]).catch((error: unknown) => {
+      throw refusalOf(error, address);
+    });
     offered.add(hash);
   }
 
   function wait(queued: QueuedRun): Waiting {
-    const { promise, resolve, reject } = withResolvers<ReportRun>();
+    const { promise, resolve, reject } = withResolvers<Finished>();
     const one: Waiting = { queued, resolve, reject, result: promise, isAdded: false };
     promise.catch(() => {}); // whoever executes hears of it; nobody does when the batch has ended
     waiting.set(queued.key, one);
     if (fresh.push(one) === 1) setImmediate(() => add().catch(fail));
     return one;
+  }
+
+  async function outcomeOf(queued: QueuedRun): Promise<Finished> {
+    if (signal?.aborted) throw new Interrupted('interrupted');
+    return (waiting.get(queued.key) ?? wait(queued)).result;
   }
 
   async function add(): Promise<void> {
@@ -111,7 +126,8 @@ export async function createQueueExecutor(options: QueueOptions): Promise<Execut
     settle(finished);
   }
 
-  function fail(error: unknown): void {
+  function fail(thrown: unknown): void {
+    const error = refusalOf(thrown, address);
     for (const one of waiting.values()) one.reject(error);
     waiting.clear();
   }
@@ -136,7 +152,7 @@ export async function createQueueExecutor(options: QueueOptions): Promise<Execut
     const one = waiting.get(key);
     if (!one || !outcome) return; // the next look sees why there is none
     waiting.delete(key);
-    if ('run' in outcome) one.resolve(outcome.run);
+    if ('run' in outcome || 'command' in outcome) one.resolve(outcome);
     else if ('userError' in outcome) one.reject(new UserError(outcome.userError));
     else one.reject(new Error(`in a worker: ${outcome.internalError}`));
   }
@@ -184,9 +200,11 @@ export async function createQueueExecutor(options: QueueOptions): Promise<Execut
       const described = describeTask(task);
       const key = keyOf(task, runKey(described));
       if (described.trace !== null && !offered.has(described.trace)) await offer(described.trace, task.events!);
-      if (signal?.aborted) throw new Interrupted('interrupted');
-      const known = waiting.get(key);
-      return (known ?? wait({ key, task: described })).result;
+      return ((await outcomeOf({ key, data: () => taskData(described) })) as { readonly run: ReportRun }).run;
+    },
+    async executeCommand(job) {
+      const queued = { key: commandKey(job), data: () => commandData(job) };
+      return ((await outcomeOf(queued)) as { readonly command: CommandOutcome }).command;
     },
     async close() {
       clearInterval(timer);

@@ -1,14 +1,13 @@
 import type { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
-import { encodePlain } from '../parallel/plain-json.ts';
-import type { DescribedTask } from '../parallel/run-key.ts';
 import { decodeOutcome, type JobData, type Outcome } from './job.ts';
 import { ATTEMPTS, resultKey } from './names.ts';
 
 export interface QueuedRun {
-  /** runKey of the task; the id of its job. */
+  /** Of what is to be done; the id of its job. */
   readonly key: string;
-  readonly task: DescribedTask;
+  /** Made when it is needed: thousands may wait. */
+  readonly data: () => JobData;
 }
 
 export interface JobState {
@@ -33,8 +32,6 @@ export interface RunQueue {
   takeBack(keys: readonly string[]): Promise<void>;
 }
 
-const jobData = (task: DescribedTask): JobData => ({ task: encodePlain(task) });
-
 /** Jobs that one command adds or asks for. */
 const SLICE = 256;
 
@@ -51,7 +48,7 @@ export function openRunQueue(bull: Queue, redis: Redis, prefix: string): RunQueu
     const isOver = (i: number) => answers[2 * i + 1]![1] !== null; // a failure of before: a job of that name bars a new one
     const missing = runs.filter((_, i) => !has(i));
     await Promise.all(runs.filter((_, i) => !has(i) && isOver(i)).map(({ key }) => bull.remove(key)));
-    await bull.addBulk(missing.map(({ key, task }) => ({ name: 'run', data: jobData(task), opts: { jobId: key } })));
+    await bull.addBulk(missing.map(({ key, data }) => ({ name: 'run', data: data(), opts: { jobId: key } })));
     return runs.filter((_, i) => has(i)).map(({ key }) => key);
   }
 

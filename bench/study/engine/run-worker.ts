@@ -5,11 +5,9 @@ import { UserError } from '../../../sim/contract/assert.ts';
 import type { Bytes } from '../../../sim/contract/units.ts';
 import { pluginFiles } from '../../run/plugin-files.ts';
 import { buildIdentity } from '../parallel/build-identity.ts';
-import { decodePlain } from '../parallel/plain-json.ts';
-import type { DescribedTask } from '../parallel/run-key.ts';
-import { parseEngine } from './address.ts';
-import { connectEngine } from './connection.ts';
-import type { JobData } from './job.ts';
+import { type EngineAddress, parseEngine } from './address.ts';
+import { connectEngine, refusalOf } from './connection.ts';
+import { type JobData, jobText } from './job.ts';
 import { buildsKey, queueName } from './names.ts';
 import { openStore } from './open-store.ts';
 import { crashText } from './run-queue.ts';
@@ -71,6 +69,7 @@ export async function runWorker(options: RunWorkerOptions): Promise<void> {
     metrics: { maxDataPoints: METRICS_MINUTES },
     workerForkOptions: { env: { ...process.env, ...settingsEnvironment(settings) }, serialization: 'json' },
   });
+  worker.on('error', createErrorNote(address, onNote));
   let metrics: MetricsServer | undefined;
   try {
     metrics = options.metrics && (await serveMetrics(queue, options.metrics));
@@ -79,11 +78,27 @@ export async function runWorker(options: RunWorkerOptions): Promise<void> {
     const asked = metrics ? `, metrics at http://${metrics.address}/metrics` : '';
     onNote(`allocsim ${buildIdentity()} takes runs from ${address.shown}, ${concurrency} at a time${asked}`);
     await untilOver(worker, options);
+  } catch (error) {
+    throw refusalOf(error, address);
   } finally {
     metrics?.close();
     if (!signal.aborted) await worker.close();
     redis.disconnect();
   }
+}
+
+/** What the server refuses is said when it changes; what becomes of the connection, the connection says. */
+function createErrorNote({ shown }: EngineAddress, onNote: (line: string) => void): (error: Error) => void {
+  let said = '';
+  return (error) => {
+    if (error.name !== 'ReplyError') return;
+    const line = `${shown}: found ${error.message
+      .replace(/[.:]? script: .*/s, '')
+      .split('\n')[0]!
+      .replace(/\.$/, '')}`;
+    if (line !== said) onNote(line);
+    said = line;
+  };
 }
 
 /** Listens to the worker till the end; then its runs are back in the queue. */
@@ -94,7 +109,6 @@ async function untilOver(worker: Worker, { signal, idleExitMs = Infinity, onNote
     if (job?.id) active.delete(job.id);
     idleSince = performance.now();
   };
-  worker.on('error', () => {}); // the connection tells what happens to it
   worker.on('active', (job) => void active.set(job.id!, job));
   worker.on('completed', over);
   worker.on('failed', (job, error) => {
@@ -124,9 +138,7 @@ async function giveBack(worker: Worker, jobs: readonly Job[]): Promise<void> {
 }
 
 function nameOf(job: Job<JobData> | undefined): string {
-  if (!job) return 'a run';
-  const { workload, allocator, seed } = decodePlain<DescribedTask>(job.data.task);
-  return `${workload} under ${allocator}, seed ${seed}`;
+  return job ? jobText(job.data) : 'a run';
 }
 
 /** `[HOST:]PORT` */

@@ -1,6 +1,7 @@
 import {
   type EventBuffer,
   OP_EFREE,
+  OP_FORK,
   OP_FREE,
   OP_MASK,
   OP_REQUEST_BEGIN,
@@ -45,10 +46,24 @@ export function momentOf(options: SessionOptions, at: string | undefined): Momen
 }
 
 function exitMoment(events: EventBuffer): Moment {
-  const script = scriptEnd(events);
+  const script = scriptDone(events) ?? scriptEnd(events);
   if (script) return script;
   if (events.exitRow >= 0) return { kind: 'exit', end: events.exitRow, about: 'just before the program began to exit' };
   return tearDown(events) ?? { kind: 'end', end: events.length, about: 'at the end of the trace' };
+}
+
+/** A recorded PHP with one script (not a worker of many requests): behind it PHP frees what the script holds. */
+function scriptDone({ head, a, labels, length }: EventBuffer): Moment | undefined {
+  const label = labels.indexOf('script 1 done');
+  if (label < 0 || labels.includes('script 2 done')) return undefined;
+  for (let row = 0; row < length; row++) {
+    const op = head[row]! & OP_MASK;
+    if (op === OP_FORK) return undefined;
+    if (op === OP_SAMPLE && a[row] === label) {
+      return { kind: 'exit', end: row, about: 'when its script was done, before PHP frees what it holds' };
+    }
+  }
+  return undefined;
 }
 
 /**

@@ -18,21 +18,21 @@ export function cacheFindings(history: History): Finding[] {
 }
 
 function evicting(history: History): Finding | undefined {
-  const refaultsFile = happened(history, 'workingset_refault_file');
+  const refaults = happened(history, 'workingset_refault_file');
   const refaultsAnon = happened(history, 'workingset_refault_anon');
-  const refaults = refaultsFile + refaultsAnon;
   if (refaults === 0) return undefined;
   // Those of groups are in here too, and not in pgsteal_kswapd and pgsteal_direct.
   const stolen = happened(history, 'pgsteal_file') + happened(history, 'pgsteal_anon');
   const moment = most(history.moments, (one) => one.vmstat['workingset_refault_file']!)!.one;
   const sentences = [
-    `${kbSize(stolen * 4)} were evicted, and ${kbSize(refaults * 4)} of it had to be read again (${number(refaultsFile, 'refault')} of files${refaultsAnon > 0 ? `, ${number(refaultsAnon, 'refault')} of anonymous memory from swap` : ''}): what is read over and over does not fit in the memory that is left for it.`,
+    `${kbSize(stolen * 4)} were evicted, and ${kbSize(refaults * 4)} of files had to be read again (${number(refaults, 'refault')}): what is read over and over does not fit in the memory that is left for it.`,
   ];
   const groups = moment.groupMoments.filter(({ stat }) => (stat['workingset_refault_file'] ?? 0) > 0);
   if (groups.length > 0) {
     const each = groups.map(({ name, stat }) => `${name} (${kbSize(stat['workingset_refault_file']! * 4)})`);
     sentences.push(`It was read again for ${list(each)}, whose limit is what it does not fit in.`);
   }
+  if (refaultsAnon > 0) sentences.push(`${kbSize(refaultsAnon * 4)} of the programs were fetched again from swap.`);
   if (happened(history, 'pswpout') > 0)
     sentences.push(`${kbSize(happened(history, 'pswpout') * 4)} of the programs went to swap for it.`);
   sentences.push(

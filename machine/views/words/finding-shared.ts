@@ -10,6 +10,9 @@ const mappedPss = (object: SharedObject) => sum(object.mappers, ({ pssKb }) => p
 
 /** Shared memory in more than one RSS, in kB more than there is of it. */
 const twiceKb = ({ shared }: Moment) => sum(shared, (object) => Math.max(0, mappedRss(object) - mappedPss(object)));
+/** Files in more than one RSS, in kB more than there is of them in memory. */
+const filesTwiceKb = ({ full }: Moment) =>
+  Math.max(0, sum(full, ({ fileKb }) => fileKb) - sum(full, ({ rollup }) => rollup['Pss_File']!));
 /** Private memory that a fork left in more than one RSS. */
 const forkedKb = ({ full }: Moment) =>
   Math.max(0, sum(full, ({ rollup }) => rollup['Anonymous']!) - sum(full, ({ rollup }) => rollup['Pss_Anon']!));
@@ -24,15 +27,21 @@ export function sharedFindings({ moments }: History): Finding[] {
 }
 
 function countedTwice(moments: readonly Moment[]): Finding | undefined {
-  const { one: moment, amount } = most(moments, twiceKb)!;
+  const { one: moment, amount } = most(moments, (one) => twiceKb(one) + filesTwiceKb(one))!;
   if (amount === 0) return undefined;
+  const files = filesTwiceKb(moment);
   const objects = moment.shared.filter((object) => mappedRss(object) > mappedPss(object));
   const processes = new Set(
     objects.flatMap(({ mappers }) => mappers.filter(({ rssKb }) => rssKb > 0).map(({ process }) => process)),
   );
-  return finding('counted-twice', amount * 1024, moment, [
+  const inFiles = `At ${moment.label}, the pages of files that several processes map are ${kbSize(sum(moment.full, ({ fileKb }) => fileKb))} in their RSS, and ${kbSize(files)} less in memory.`;
+  const inObjects = [
     `At ${moment.label}, ${kbSize(sum(objects, mappedPss))} of shared memory (${list(objects.map(({ name }) => name))}) are ${kbSize(sum(objects, mappedRss))} in the RSS of ${list([...processes])} together, and once in their PSS.`,
-    'Nothing has grown by what RSS says: it counts a page for each process that touched it, Pss divides it among them, and Shmem counts it once.',
+  ];
+  return finding('counted-twice', amount * 1024, moment, [
+    ...(objects.length > 0 ? inObjects : []),
+    ...(files * 4 > amount ? [inFiles] : []),
+    'Nothing has grown by what RSS says: it counts a page for each process that touched it, Pss divides it among them, and Shmem or Cached counts it once.',
   ]);
 }
 

@@ -152,7 +152,23 @@ export interface CacheParts {
   readonly lazyKb: number;
 }
 
+/** What smaps_rollup says of each process, where a sample has just worked it out: its lines leave out zeros. */
+function sampledRollups(run: MachineRun, label: string): Map<string, Readonly<Record<string, number>>> {
+  const rollups = new Map<string, Readonly<Record<string, number>>>();
+  for (let i = run.lines.length - 1; i >= 0; i--) {
+    const line = run.lines[i]!;
+    if (line.t === 'step' || line['label'] !== label) break;
+    if (line.t === 'proc') rollups.set(line['p'] as string, line['rollup'] as Readonly<Record<string, number>>);
+  }
+  return rollups;
+}
+
+const NO_PAGES = Object.fromEntries(
+  'Rss Pss Pss_Anon Pss_Shmem Shared_Clean Private_Clean Anonymous LazyFree Locked'.split(' ').map((name) => [name, 0]),
+);
+
 export function takeMoment(run: MachineRun, label: string, reading: Reading): Moment {
+  const sampled = sampledRollups(run, label);
   const { k } = run;
   const alive = run.processes.filter((process) => process.alive && !process.task.fatalSignal);
   return {
@@ -160,7 +176,7 @@ export function takeMoment(run: MachineRun, label: string, reading: Reading): Mo
     label,
     full: alive.map((process) => ({
       ...processReading(process),
-      rollup: smapsRollup(k, process.task),
+      rollup: { ...NO_PAGES, ...(sampled.get(process.name) ?? smapsRollup(k, process.task)) },
       heap: process.heap && process.heap.events > 0 ? heapFactsOf(process.heap) : undefined,
     })),
     shared: sharedObjects(run, alive),

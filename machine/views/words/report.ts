@@ -14,27 +14,27 @@ export interface MachineReport {
   readonly findings: readonly Finding[];
   /** Said where there is no finding: what the memory is then. */
   readonly otherwise: string;
-  readonly sections: readonly { readonly title: string; readonly lines: readonly string[] }[];
+  readonly sections: readonly { readonly title: string; readonly short: string; readonly lines: readonly string[] }[];
 }
 
 /** `at` names a sample; without it the moment of the first finding, or the last. */
 export function machineReport(run: MachineRun, name: string, history: History, at?: string): MachineReport {
   const findings = findingsOf(history);
   const moment = momentAt(history, at, findings[0]?.step);
-  const samples = history.moments.length;
+  const samples = history.moments.filter(({ command }) => /^m?sample /.test(command)).length;
   const steps = history.readings.length - 1;
   return {
-    headline: `${name}: ${run.options.memoryMb} MB, Linux ${run.k.profile.release}, ${number(steps, 'step')} in ${span(run.k.nowUs)}, ${number(samples, 'moment')} looked at`,
+    headline: `${name}: ${run.options.memoryMb} MB, Linux ${run.k.profile.release}, ${number(steps, 'step')} in ${span(run.k.nowUs)}, ${number(samples, 'sample')}`,
     findings,
     otherwise: otherwise(history),
     sections: [
-      { title: `The machine's memory, at ${moment.label}`, lines: memoryLines(moment) },
-      { title: 'Who owns the shared memory', lines: sharedLines(moment) },
-      { title: 'What of MemAvailable is real', lines: availableLines(run, moment) },
-      { title: 'Which part of a group is cache', lines: groupLines(moment) },
-      { title: 'Which RSS is reclaimable', lines: reclaimableLines(moment) },
-      { title: 'What climbs', lines: climbLines(history) },
-      { title: 'Who died', lines: deathLines(run) },
+      { title: `The machine's memory, at ${moment.label}`, short: moment.label, lines: memoryLines(moment) },
+      { title: 'Who owns the shared memory', short: 'shared', lines: sharedLines(moment) },
+      { title: 'What of MemAvailable is real', short: 'available', lines: availableLines(run, moment) },
+      { title: 'Which part of a group is cache', short: 'groups', lines: groupLines(moment) },
+      { title: 'Which RSS is reclaimable', short: 'reclaimable', lines: reclaimableLines(moment) },
+      { title: 'What climbs', short: 'climbs', lines: climbLines(history) },
+      { title: 'Who died', short: 'died', lines: deathLines(run) },
     ].filter(({ lines }) => lines.length > 0),
   };
 }

@@ -8,15 +8,15 @@
  *           `stop` nothing more is written down · the pipe's end: the recorder is gone; clean up, let the program live on
  *   4  out  `error ERRNO` the program cannot be started · `started PID` · `image PID NUMBER PPID KIND PARENT PARENT_NUMBER
  *           PARENT_SLOT THREAD FLAGS START_TICKS ALLOCATOR` · `zend PID NUMBER WORD` · `exited STATUS` the program has ended · `waiting PID` for a
- *           process that lives on · `full` · `enough` · `ended PID NUMBER STATUS EVENTS` · `clock TICKS NS`, twice
+ *           process that lives on · `full` · `enough` · `ended PID NUMBER STATUS EVENTS` · `clock TICKS NS`, twice ·
+ *           `page BYTES` this machine's pages are not of 4 KiB
  */
 #include "keeper.h"
-#include "program-file.h"
+#include "program-file.h" /* MUSL_OBSTACLE */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,9 +44,8 @@ static struct {
 static struct image **images;
 static size_t image_count, image_room, live_count;
 static pid_t program;
-static int program_is_over, has_ended, samples;
+static int program_is_over, has_ended, samples, has_children;
 static uint64_t total_events;
-static int has_children;
 /* A file is there that is not a ring yet. */
 static int is_one_unready;
 
@@ -259,67 +258,7 @@ static void send_signal(int number)
 	}
 }
 
-/* ---- the start */
-
-static void preload(const char *library)
-{
-	const char *others = getenv("LD_PRELOAD");
-	char *value = malloc(strlen(library) + (others ? strlen(others) : 0) + 2);
-	sprintf(value, others && *others ? "%s:%s" : "%s", library, others ? others : "");
-	setenv("LD_PRELOAD", value, 1);
-	char session[600];
-	snprintf(session, sizeof session, "%s:%d:%s", options.flags, (int)getpid(), options.folder);
-	setenv("ALLOCSIM_RECORD", session, 1);
-}
-
-static int start_program(char **argv, const sigset_t *mask)
-{
-	int error_pipe[2], error = 0;
-	if (pipe2(error_pipe, O_CLOEXEC)) return errno;
-	program = fork();
-	if (program < 0) return errno;
-	if (program == 0) {
-		for (int s = 1; s < 32; s++)
-			if (s == SIGINT || s == SIGTERM || s == SIGQUIT || s == SIGHUP || s == SIGPIPE) signal(s, SIG_DFL);
-		sigprocmask(SIG_SETMASK, mask, NULL);
-		execvp(argv[0], argv);
-		error = errno;
-		if (write(error_pipe[1], &error, sizeof error) < 0) {}
-		_exit(127);
-	}
-	close(error_pipe[1]);
-	if (read(error_pipe[0], &error, sizeof error) != sizeof error) error = 0;
-	close(error_pipe[0]);
-	return error;
-}
-
-static void note_obstacle(const char *name)
-{
-	char room[1024], path[600];
-	const char *found = find_program(name, getenv("PATH"), room, sizeof room);
-	const char *why = found ? file_obstacle(found, 0) : NULL;
-	if (!why) return;
-	snprintf(path, sizeof path, "%s/no.%d.x", options.folder, (int)getpid());
-	FILE *f = fopen(path, "we");
-	if (f) {
-		fprintf(f, "%s\n%s", why, found);
-		fclose(f);
-	}
-}
-
 /* ---- the recorder's words */
-
-static void remove_folder(const char *folder)
-{
-	DIR *d = opendir(folder);
-	for (struct dirent *e; d && (e = readdir(d));) {
-		char path[600];
-		snprintf(path, sizeof path, "%s/%.200s", folder, e->d_name);
-		if (e->d_name[0] != '.') unlink(path);
-	}
-	if (d) closedir(d);
-	rmdir(folder);
-}
 
 static void obey(const char *line)
 {
@@ -360,8 +299,6 @@ static void listen_to_recorder(void)
 
 /* ---- the loop */
 
-static int is_waiting_told;
-
 static void wait_for_something(int folder_watch, int busy)
 {
 	static struct pollfd *polled;
@@ -393,6 +330,7 @@ static void wait_for_something(int folder_watch, int busy)
 
 static void keep(int folder_watch)
 {
+	int is_waiting_told = 0;
 	int64_t next_sample = now_ns() + options.sample_ns, last_alive = now_ns();
 	for (int busy = 0;;) {
 		wait_for_something(folder_watch, busy);
@@ -438,10 +376,14 @@ int main(int argc, char **argv)
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	int folder_watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 	inotify_add_watch(folder_watch, options.folder, IN_CREATE | IN_MODIFY);
+	if (sysconf(_SC_PAGESIZE) != 4096) {
+		tell("page %ld\n", sysconf(_SC_PAGESIZE));
+		return 1;
+	}
 	tell_clock();
-	note_obstacle(argv[8]);
-	preload(argv[7]);
-	int error = start_program(argv + 8, &mask);
+	const char *why = note_obstacle(argv[8], options.folder);
+	if (!why || strcmp(why, MUSL_OBSTACLE)) preload(argv[7], options.flags, options.folder);
+	int error = start_program(argv + 8, &mask, &program);
 	if (error) {
 		tell("error %d\n", error);
 		return 1;

@@ -4,6 +4,7 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+#include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -51,5 +52,13 @@ extern uint64_t written_bytes;
 
 /* observe.c: writes a sample with what the kernel says of the process now; with_start: its environment as well. */
 void observe(struct image *m, const char *label, int with_start);
+
+/* start.c */
+/* Why the program cannot be recorded, NULL if it can; leaves a word about it in the session's folder. */
+const char *note_obstacle(const char *name, const char *folder);
+void preload(const char *library, const char *flags, const char *folder);
+/* An errno, or 0. */
+int start_program(char **argv, const sigset_t *mask, pid_t *program);
+void remove_folder(const char *folder);
 
 #endif

@@ -156,4 +156,7 @@ void watch_zend(void *library);
 /* The version of the engine; "!…": why its heap is not seen; "" for programs without one. */
 extern char zend_word[128];
 
+/* extended.c: jemalloc's own calls, where the program has a jemalloc. */
+void watch_extended(void);
+
 #endif

@@ -361,6 +361,7 @@ __attribute__((constructor)) static void loaded(void)
 		}
 		pthread_atfork(NULL, NULL, in_child);
 		note_allocator();
+		watch_extended();
 		watch_zend_of_program();
 		ask_keeper();
 	}

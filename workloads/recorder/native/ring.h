@@ -65,7 +65,7 @@ enum op {
 	OP_NODE = 32,     /* a new call site: its number for the address; extended: an address in the code, the site it was called from */
 	OP_MODULE,        /* a program or library, in pieces: 15 bytes of its text (sites.c) */
 	OP_PLACE,         /* a line of a script, likewise (script.c) */
-	/* What PHP says of its heap: address 8: before the request's end; extended: memory_get_usage(), memory_get_usage(true) */
+	/* What PHP says of its heap: address: 8 times one of enum usage; extended: memory_get_usage(), memory_get_usage(true) */
 	OP_ZEND_USAGE = 40,
 	OP_ZEND_LIMIT = 42, /* zend_set_memory_limit(); extended: bytes */
 	OP_WATCHED = 34,  /* of a fork's child: a block that it has inherited, whose pages are looked at; extended: size */
@@ -79,6 +79,9 @@ struct slot {
 
 enum { IMAGE_STARTED = 1, IMAGE_FORKED = 2 };
 enum { ALLOCATOR_OF_PROGRAM = 1 };
+
+/* When PHP was asked for its numbers: by its script; before the heap is emptied; when the script is done, its variables still there. */
+enum usage { USAGE_ASKED, USAGE_END, USAGE_DONE };
 
 struct ring_header {
 	char magic[8];

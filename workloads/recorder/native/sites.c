@@ -11,6 +11,7 @@
 #include "script.h"
 #include "sites.h"
 #include "unwind.h"
+#include <fcntl.h>
 #include <dlfcn.h>
 #include <elf.h>
 #include <link.h>
@@ -150,7 +151,7 @@ static size_t put_path(char *to, size_t room, const char *name)
 {
 	size_t length = strnlen(name, room / 2), before = 0;
 	if (!length) {
-		long n = syscall(SYS_readlink, "/proc/self/exe", to, room);
+		long n = syscall(SYS_readlinkat, AT_FDCWD, "/proc/self/exe", to, room);
 		return n > 0 ? (size_t)n : 0;
 	}
 	if (name[0] != '/' && memchr(name, '/', length)) {

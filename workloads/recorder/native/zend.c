@@ -26,6 +26,7 @@ static struct {
 	void (*efree)(void *), (*efree_large)(void *, size_t), (*efree_huge)(void *, size_t);
 	size_t (*gc)(void *);
 	int (*request_startup)(void);
+	void (*request_shutdown)(void *);
 	void (*shutdown)(bool, bool);
 	int (*set_limit)(size_t);
 	size_t (*usage)(bool), (*peak_usage)(bool);
@@ -214,17 +215,26 @@ static int my_request_startup(void)
 	return zend.request_startup();
 }
 
-static void log_usage(int is_end)
+static void log_usage(enum usage when)
 {
-	log_extended(OP_ZEND_USAGE, (const void *)(uintptr_t)(is_end ? 8 : 0), zend.usage(false), zend.usage(true));
+	log_extended(OP_ZEND_USAGE, (const void *)((uintptr_t)when * 8), zend.usage(false), zend.usage(true));
 	log_extended(OP_ZEND_PEAK, NULL, zend.peak_usage(false), zend.peak_usage(true));
+}
+
+static void my_request_shutdown(void *unused)
+{
+	if (recording() && is_plain(get_heap())) {
+		if (under_way.op != OP_NONE) note_failure();
+		log_usage(USAGE_DONE);
+	}
+	zend.request_shutdown(unused);
 }
 
 static void my_shutdown(bool silent, bool full)
 {
 	if (recording() && is_plain(get_heap())) {
 		if (under_way.op != OP_NONE) note_failure();
-		if (!full) log_usage(1);
+		if (!full) log_usage(USAGE_END);
 		big_freed_by_request();
 		log_plain(OP_REQUEST_END, NULL, 0);
 	}
@@ -239,7 +249,7 @@ static int my_set_limit(size_t bytes)
 
 static size_t my_usage(bool real)
 {
-	if (recording() && is_plain(get_heap())) log_usage(0);
+	if (recording() && is_plain(get_heap())) log_usage(USAGE_ASKED);
 	return zend.usage(real);
 }
 
@@ -263,6 +273,7 @@ static const struct wanted wanted[] = {
 	WANTED(_efree_huge, efree_huge)
 	WANTED(zend_mm_gc, gc)
 	WANTED(php_request_startup, request_startup)
+	WANTED(php_request_shutdown, request_shutdown)
 	WANTED(shutdown_memory_manager, shutdown)
 	WANTED(zend_memory_usage, usage)
 	WANTED(zend_set_memory_limit, set_limit)
