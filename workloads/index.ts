@@ -4,17 +4,22 @@ import type { EventBuffer } from '../sim/contract/event.ts';
 import { createRegistry } from '../sim/contract/registry.ts';
 import type { Start } from '../sim/contract/start.ts';
 import { allocTest } from './generators/alloc-test.ts';
+import { cacheScratch } from './generators/cache-scratch.ts';
 import { fragmenter } from './generators/fragmenter.ts';
 import { lanczos32t } from './generators/lanczos-32t.ts';
 import { lanczosIm6 } from './generators/lanczos-im6.ts';
 import { larson } from './generators/larson.ts';
+import { mstress } from './generators/mstress.ts';
 import { phpConcat } from './generators/php-concat.ts';
 import { phpPool } from './generators/php-pool.ts';
 import { phpRange } from './generators/php-range.ts';
 import { phpRepeat } from './generators/php-repeat.ts';
 import { producerConsumer } from './generators/producer-consumer.ts';
 import { rows } from './generators/rows.ts';
+import { rptest } from './generators/rptest.ts';
 import { server } from './generators/server.ts';
+import { sh6bench } from './generators/sh6bench.ts';
+import { sh8bench } from './generators/sh8bench.ts';
 import { spike } from './generators/spike.ts';
 import { stress } from './generators/stress.ts';
 import { xmallocTest } from './generators/xmalloc-test.ts';
@@ -31,6 +36,11 @@ const workloads = createRegistry<Workload>('workload', [
   producerConsumer,
   server,
   allocTest,
+  mstress,
+  rptest,
+  sh6bench,
+  sh8bench,
+  cacheScratch,
   fragmenter,
   spike,
   phpConcat,

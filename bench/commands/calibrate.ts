@@ -7,6 +7,7 @@ import type { Operation } from '../../sim/contract/operations.ts';
 import type { Ns } from '../../sim/contract/units.ts';
 import { COST_PROFILES, type Costs, DEFAULT_PROFILE } from '../../sim/time/costs.ts';
 import { writeWhole } from '../../workloads/files/line-sink.ts';
+import { measureTopology, unmeasured } from '../evidence/host-topology.ts';
 import { compileNative } from '../evidence/native/native.ts';
 
 const PROGRAM = {
@@ -44,7 +45,17 @@ export const calibrateCommand: CommandModule<object, CalibrateArguments> = {
     for (let round = 0; round < rounds; round++) results.push(await measure());
     const measured = overRounds(results);
     const model = hostCpus()[0]?.model ?? 'unknown processor';
-    const profile = { comment: `sim calibrate on ${model}`, base: DEFAULT_PROFILE, ...pricesFrom(measured), measured };
+    const topology = measureTopology();
+    const missing = unmeasured(topology);
+    for (const what of missing) process.stderr.write(`calibrate: not measured ${what}\n`);
+    const profile = {
+      comment: `sim calibrate on ${model}`,
+      base: DEFAULT_PROFILE,
+      ...pricesFrom(measured),
+      topology,
+      unmeasured: missing,
+      measured,
+    };
     writeWhole(output ?? '-', JSON.stringify(profile, null, 2));
   },
 };
@@ -130,14 +141,17 @@ export function pricesFrom(measured: Measured): Partial<Costs> {
   // chunks that it looks at.
   const step = (m('arenaCallNs', known + ARENA_CALL.steps * base.operations.binScanSteps) - known) / ARENA_CALL.steps;
   const life = m('threadLifeNs', base.threadBeginNs + base.threadExitNs);
+  const beginShare = m('threadBeginShare', base.threadBeginNs / (base.threadBeginNs + base.threadExitNs));
+  const mallocShare = m('mallocShare', base.mallocNs / (base.mallocNs + base.freeNs));
+  const jemallocShare = m('jemallocShare', base.jemallocMallocNs / (base.jemallocMallocNs + base.jemallocFreeNs));
   const call1 = (name: string, otherwise: number) => positive(m(name, otherwise + entry) - entry);
   return {
     eventNs: positive(m('eventNs', base.eventNs)),
     pollLimitNs: positive(200 * (m('pauseNs', base.pollLimitNs / 200 - 1) + 1)), // looks of the ground-truth replay, a pause after each
-    mallocNs: positive(call * 0.55),
-    freeNs: positive(call * 0.45),
-    jemallocMallocNs: positive(jemallocCall * 0.55),
-    jemallocFreeNs: positive(jemallocCall * 0.45),
+    mallocNs: positive(call * mallocShare),
+    freeNs: positive(call * (1 - mallocShare)),
+    jemallocMallocNs: positive(jemallocCall * jemallocShare),
+    jemallocFreeNs: positive(jemallocCall * (1 - jemallocShare)),
     operations: {
       ...base.operations,
       slowCalls: positive(slow),
@@ -167,13 +181,14 @@ export function pricesFrom(measured: Measured): Partial<Costs> {
     syscallNs: positive(entry),
     futexWaitNs: positive(m('futexWaitFailedNs', base.futexWaitNs)),
     futexWakeNs: positive(wake),
+    futexWakeWorkNs: positive(m('futexWakeNotMeantNs', wake + base.futexWakeWorkNs) - wake),
     wakeThreadNs: positive(wakeThread),
     wakeIdleNs: positive(m('futexWakeIdleNs', base.wakeIdleNs + wake) - wake),
     wakeLatencyNs: positive(m('wakeLatencyNs', base.wakeLatencyNs)),
     contextSwitchNs: positive(switching),
     threadCreateNs: positive(m('threadCreateNs', base.threadCreateNs)),
-    threadBeginNs: positive(life * 0.4),
-    threadExitNs: positive(life * 0.6),
+    threadBeginNs: positive(life * beginShare),
+    threadExitNs: positive(life * (1 - beginShare)),
     shootDownNs: positive(m('shootDownNs', base.shootDownNs)),
     shootDownTargetNs: positive(m('shootDownTargetNs', base.shootDownTargetNs)),
     interruptNs: positive(m('interruptNs', base.interruptNs)),

@@ -73,8 +73,8 @@ export const explainCommand: CommandModule<object, ExplainArguments> = {
       });
       writeWhole(argv.report, buildPage(page));
     }
-    const { writeSites } = await import('../cli/write-sites.ts');
-    writeSites(argv, session.workload, explanation.sites ?? []);
+    if (wantsSites(argv))
+      (await import('../cli/write-sites.ts')).writeSites(argv, session.workload, explanation.sites ?? []);
     await answer(
       argv.json,
       explanation,

@@ -17,6 +17,7 @@ import {
   MM_ANONPAGES,
   type Mm,
   VM_HUGEPAGE,
+  VM_HUGETLB,
   VM_LOCKED,
   VM_NOHUGEPAGE,
   VM_SHARED,
@@ -55,7 +56,7 @@ export function transhugeVmaSuitable(vma: Vma, page: number): boolean {
 
 /** hugepage_vma_check: whether the mapping may have huge pages; `smaps` asks too, and only of a mapping that holds one. */
 export function hugepageVmaCheck(k: Kernel, vma: Vma, inPageFault = false): boolean {
-  if (!vma.isAnonymous() || vma.flags & (VM_NOHUGEPAGE | VM_SHARED | VM_STACK)) return false;
+  if (!vma.isAnonymous() || vma.flags & (VM_NOHUGEPAGE | VM_SHARED | VM_STACK | VM_HUGETLB)) return false;
   if (!inPageFault) {
     const first = Math.ceil(vma.start / HPAGE_PMD_NR) * HPAGE_PMD_NR;
     if (first + HPAGE_PMD_NR > vma.end) return false;

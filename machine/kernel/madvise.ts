@@ -70,10 +70,12 @@ export function doMadvise(k: Kernel, task: Task, start: number, pages: number, a
 
 function madviseVma(k: Kernel, task: Task, vma: Vma, start: number, end: number, advice: Advice): Errno {
   const fixed = vma.flags & (VM_LOCKED | VM_PFNMAP | VM_HUGETLB);
+  const isHuge = (vma.flags & VM_HUGETLB) !== 0;
   switch (advice) {
     case 'dontneed':
-      if (fixed) return 'EINVAL';
-      zapPageRange(k, task, vma, start, end);
+      if (fixed & ~VM_HUGETLB || (isHuge && start % 512 !== 0)) return 'EINVAL';
+      // Of huge pages those that lie in the range as a whole.
+      zapPageRange(k, task, vma, start, isHuge ? end - (end % 512) : end);
       return undefined;
     case 'free':
       if (fixed || !vma.isAnonymous()) return 'EINVAL';

@@ -2,7 +2,7 @@
 import { Pmd } from './page-table.ts';
 
 /** `special` are pages of the kernel that processes map: on no list, never faulted in around another. */
-export type ObjectKind = 'shmem' | 'disk' | 'ramfs' | 'special';
+export type ObjectKind = 'shmem' | 'disk' | 'ramfs' | 'special' | 'hugetlb';
 
 /**
  * address_space with its inode: a file's, tmpfs file's or shared mapping's pages in memory. A page is a frame, 0 where it is
@@ -38,7 +38,8 @@ export class AddressSpace {
   dirtiedAtUs = 0;
   /** The tmpfs mount whose limit it counts against. */
   mount: { usedPages: number; limitPages: number } | null = null;
-  hugetlb = false;
+  /** Of a shared mapping of huge pages: those of its pages, by number of 2 MiB, that are reserved and not there yet. */
+  readonly hugetlbReserved = new Set<number>();
 
   constructor(id: number, kind: ObjectKind, path: string, sizeBytes: number, accountsEachPage: boolean) {
     this.id = id;
@@ -227,6 +228,9 @@ export class Mm {
   /** Of tablePages and upper directories, what accountPageTables has seen. */
   accountedTables = 0;
   accountedUpper = 0;
+  /** Huge pages of the pool that are mapped; they are in no other count. Those that private mappings have reserved, by number of 2 MiB. */
+  hugetlbPages = 0;
+  readonly hugetlbReserved = new Set<number>();
   tlb: Tlb | null = null;
   /** Where khugepaged has got to. */
   onKhugepagedList = false;

@@ -3,8 +3,8 @@ import { mmPopulate } from './gup.ts';
 import { splitHugePmd } from './huge-memory.ts';
 import type { Kernel, Task } from './kernel.ts';
 import { pteAlloc } from './memory.ts';
-import { VM_ACCOUNT, VM_LOCKED, Vma } from './mm-types.ts';
-import { chargeVma, doMunmap, type Errno, splitVma, vmaMerge, vmStatAccount } from './mmap.ts';
+import { VM_ACCOUNT, VM_HUGETLB, VM_LOCKED, Vma } from './mm-types.ts';
+import { chargeVma, doMunmap, type Errno, mayExpandVm, splitVma, vmaMerge, vmStatAccount } from './mmap.ts';
 import { vmEnoughMemory } from './overcommit.ts';
 import { accountPageTables } from './page-alloc.ts';
 import { updateHiwaterVm } from './rss.ts';
@@ -22,6 +22,7 @@ export function doMremap(
   if (newPages === 0) return 'EINVAL';
   const vma = mm.findVma(start);
   if (!vma) return 'EFAULT';
+  if (vma.flags & VM_HUGETLB) return 'EINVAL';
   if (to !== undefined) {
     if (to < start + oldPages && start < to + newPages) return 'EINVAL';
     doMunmap(k, task, to, newPages);
@@ -34,6 +35,7 @@ export function doMremap(
     return undefined;
   }
   if (start + oldPages > vma.end) return 'EFAULT';
+  if (!mayExpandVm(task, vma.flags, newPages - oldPages)) return 'ENOMEM';
   if (start + oldPages === vma.end) {
     const above = mm.vmas[mm.vmas.indexOf(vma) + 1];
     if (!above || above.start >= start + newPages) return expand(k, task, vma, newPages - oldPages);

@@ -1,5 +1,6 @@
 /** mm/shmem.c: tmpfs files, memfd and shared anonymous mappings are one thing. */
 import { PG_DIRTY, PG_REFERENCED, PG_SWAPBACKED, PG_SWAPCACHE } from './frames.ts';
+import { hugetlbEvict } from './hugetlb.ts';
 import type { Kernel } from './kernel.ts';
 import type { MemCgroup } from './mem-cgroup.ts';
 import { AddressSpace } from './mm-types.ts';
@@ -15,6 +16,7 @@ const DEVICES: Readonly<Record<AddressSpace['kind'], string>> = {
   disk: '103:00',
   ramfs: '00:02',
   special: '00:00',
+  hugetlb: '00:0f',
 };
 
 /** An object with its inode, on the device of its kind where no other is named. */
@@ -129,5 +131,7 @@ export function evictInode(k: Kernel, object: AddressSpace): void {
 /** Lets go of the object: without a name and users it ends. */
 export function putObject(k: Kernel, object: AddressSpace): void {
   object.users--;
-  if (object.users === 0 && object.links === 0) evictInode(k, object);
+  if (object.users > 0 || object.links > 0) return;
+  if (object.kind === 'hugetlb') hugetlbEvict(k, object);
+  evictInode(k, object);
 }

@@ -1,7 +1,7 @@
 /** The commands of a machine script: each one's words, as docs/machine.md lists them. */
 
 /** What a word of a command must be. */
-export type Word = 'name' | 'size' | 'number' | 'path' | 'word' | 'advice' | 'value';
+export type Word = 'resource' | 'limit' | 'name' | 'size' | 'number' | 'path' | 'word' | 'advice' | 'value';
 
 export interface Syntax {
   readonly words: readonly Word[];
@@ -55,6 +55,7 @@ export const PROCESS_COMMANDS: Readonly<Record<string, Syntax>> = {
   files: { words: ['path', 'number'] },
   stats: { words: ['path', 'number'] },
   dentries: { words: ['path', 'number'] },
+  rlimit: { words: ['resource', 'limit'] },
   oom_score_adj: { words: ['number'] },
   into: { words: ['word'] },
   clear_refs: { words: ['number'] },

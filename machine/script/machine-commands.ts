@@ -1,4 +1,5 @@
 import { khugepagedRound } from '../kernel/khugepaged.ts';
+import { setMaxHugePages } from '../kernel/hugetlb.ts';
 import { MemCgroup, NO_LIMIT } from '../kernel/mem-cgroup.ts';
 import { slabAccount } from '../kernel/slab.ts';
 import { lruAddDrain } from '../kernel/swap-lru.ts';
@@ -236,6 +237,7 @@ function setParameter(run: MachineRun, path: string, value: string): string | un
       k.minFreeKbytes = number;
       setupZones(k.zones, number, k.profile.processors);
     },
+    'vm/nr_hugepages': () => setMaxHugePages(k, number),
     'vm/drop_caches': () => dropCaches(k, run.files, number),
   };
   const set = fields[path.replace(/^\/proc\/sys\//, '')];

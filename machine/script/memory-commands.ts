@@ -3,7 +3,15 @@ import { mmPopulate } from '../kernel/gup.ts';
 import type { Task } from '../kernel/kernel.ts';
 import { doMadvise } from '../kernel/madvise.ts';
 import { doMlock, doMunlock } from '../kernel/mlock.ts';
-import { type AddressSpace, VM_LOCKED, VM_NORESERVE, VM_READ, VM_SHARED, VM_WRITE } from '../kernel/mm-types.ts';
+import {
+  type AddressSpace,
+  VM_HUGETLB,
+  VM_LOCKED,
+  VM_NORESERVE,
+  VM_READ,
+  VM_SHARED,
+  VM_WRITE,
+} from '../kernel/mm-types.ts';
 import { doBrk, doMunmap, mmapRegion } from '../kernel/mmap.ts';
 import { doMprotect } from '../kernel/mprotect.ts';
 import { doMremap } from '../kernel/mremap.ts';
@@ -29,6 +37,7 @@ function map(
   if (has(words, 'shared')) flags |= VM_SHARED;
   if (has(words, 'noreserve')) flags |= VM_NORESERVE;
   if (has(words, 'lock')) flags |= VM_LOCKED;
+  if (has(words, 'huge')) flags |= VM_HUGETLB;
   const pgoff = Math.floor((option(words, 'fileoff') ?? 0) / 4096);
   const error = mmapRegion(k, task, { start, pages, flags, object, pgoff });
   if (error) return error;

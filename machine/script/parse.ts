@@ -37,6 +37,8 @@ export function sizeOf(word: string): number | undefined {
   return word.startsWith('-') ? -bytes : bytes;
 }
 
+/** Resources of `rlimit`. */
+const RESOURCES: readonly string[] = ['as', 'data', 'nofile'];
 const KERNELS: Readonly<Record<string, string>> = { stable: '6.1', backports: '6.12' };
 const MODES = ['always', 'madvise', 'never'] as const;
 
@@ -152,6 +154,8 @@ function wrong(word: string, kind: Word): string | undefined {
   if (kind === 'size' && sizeOf(word) === undefined)
     return 'a size such as 4096, 4K, 10M, 2G, 3p (pages) or 2h (2 MiB units)';
   if (kind === 'number' && !/^-?\d+$/.test(word)) return 'a whole number';
+  if (kind === 'resource' && !RESOURCES.includes(word)) return `a limit: ${RESOURCES.join(', ')}`;
+  if (kind === 'limit' && word !== 'unlimited' && (sizeOf(word) ?? -1) < 0) return 'a size, a number or unlimited';
   if (kind === 'advice' && !ADVICES.includes(word as 'free')) return `an advice: ${ADVICES.join(', ')}`;
   return undefined;
 }

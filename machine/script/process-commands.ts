@@ -33,6 +33,12 @@ export function runProcessCommand(run: MachineRun, command: Command): void {
     return;
   }
   const [name, ...words] = command.words as [string, ...string[]];
+  if (name === 'rlimit') {
+    const [resource, value] = words as ['as' | 'data' | 'nofile', string];
+    process.task.rlimits[resource] = value === 'unlimited' ? Number.POSITIVE_INFINITY : sizeOf(value)!;
+    run.emitStep(command.text, undefined, { ret: 0, us: CALL_US });
+    return;
+  }
   if (name === 'into' || name === 'oom_score_adj' || name === 'clear_refs') {
     outside(run, process, command, name, words[0]!);
     return;

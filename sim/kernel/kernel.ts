@@ -29,9 +29,8 @@ import { createResidency } from './residency.ts';
 import { mapText, protText, resultText } from './syscall-text.ts';
 import { createVmaTable, MAX_MAP_COUNT, PROT_MASK, PROT_READ, PROT_WRITE, VM_HUGEPAGE, VM_NOHUGEPAGE } from './vma.ts';
 
-export { PROT_EXEC, PROT_NONE, PROT_READ, PROT_WRITE } from './vma.ts';
-
 export * from './mmap-flags.ts';
+export { PROT_EXEC, PROT_NONE, PROT_READ, PROT_WRITE } from './vma.ts';
 
 export const SYSCALLS = ['brk', 'mmap', 'munmap', 'mremap', 'madvise', 'mprotect'] as const;
 export type Syscall = (typeof SYSCALLS)[number];

@@ -21,8 +21,9 @@ export interface Caches {
   pass(t: ThreadSlot, events: number): void;
 }
 
+const LINE_BYTES = 64;
 /** What a replay brings into its caches for an event: a line of the table, one of its list, and the chunk's with its neighbour's. */
-const EVENT_BYTES = 256;
+const EVENT_BYTES = 4 * LINE_BYTES;
 
 const TIME_BITS = 20;
 const TIME_MASK = (1 << TIME_BITS) - 1;

@@ -30,12 +30,15 @@ export interface ChargingOptions {
 
 /** A price is a sum of many: few factors are enough, and stay in the host's first cache. A power of two. */
 const FACTORS = 1024;
+const PAGE_BYTES = 4096;
 
 export function createCharging({ time, operations, onFaults }: ChargingOptions): Charging {
   // Constants of their own are folded into the code, imported ones are loaded at every use.
   const { OP_BYTES_CLEARED, OP_BYTES_COPIED, OP_FAULTS, OP_FLUSHES, OP_ZERO_PAGES_REPLACED, OPERATIONS } = counters;
   const { debts, running, costs, spend, spendInKernel } = time;
   const { shootDownNs, shootDownTargetNs, interruptNs } = costs;
+  /** A byte that the allocator fills on a page that a fault has just brought costs so much more than one in the caches. */
+  const freshByteNs = Math.max(0, 1 / costs.fillRateCleared - 1 / costs.fillRateL2);
   const prices = operationPrices(costs);
   // The same work never takes quite the same time; without that, threads that do the same would meet at the same points for ever. Each thread
   // has its own row of factors, whatever the others do: equally distributed, half of them within the measured spread.
@@ -75,10 +78,18 @@ export function createCharging({ time, operations, onFaults }: ChargingOptions):
       draws[t] = draw;
       spend(t, (own - settled[OWN]!) * factors[draw]!);
       settled[OWN] = own;
+      if (operations[OP_BYTES_CLEARED] !== settled[CLEARED]) spend(t, freshNs());
       settled[COPIED] = operations[OP_BYTES_COPIED]!;
       settled[CLEARED] = operations[OP_BYTES_CLEARED]!;
     }
     if (state[HAS_CALLED] !== 0 || operations[OP_FAULTS] !== settled[FAULTS]) settleKernel(t);
+  }
+
+  /** What the allocator has filled, as far as the pages were not there: the program then finds them in its caches. */
+  function freshNs(): Ns {
+    const filled = operations[OP_BYTES_CLEARED]! - settled[CLEARED]!;
+    const faulted = (operations[OP_FAULTS]! - settled[FAULTS]!) * PAGE_BYTES;
+    return Math.min(filled, faulted) * freshByteNs;
   }
 
   function settleKernel(t: ThreadSlot): void {

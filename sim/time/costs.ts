@@ -1,6 +1,7 @@
 import { UserError } from '../contract/assert.ts';
 import { OPERATIONS, type Operation } from '../contract/operations.ts';
 import type { Ns } from '../contract/units.ts';
+import type { MeasuredTopology } from './topology.ts';
 
 /**
  * The price list: what each thing that a thread does costs, in nanoseconds. Models and kernel only count; every
@@ -38,6 +39,8 @@ export interface Costs {
   /** futex(FUTEX_WAIT) of a lock that is released before the kernel looks at it. */
   readonly futexWaitNs: Ns;
   readonly futexWakeNs: Ns;
+  /** What FUTEX_WAKE takes longer where somebody sleeps on a word of the bucket: its lock, and the list. */
+  readonly futexWakeWorkNs: Ns;
   /** Waking a thread that sleeps, beyond the call, on the waker: where it only queues, and where its processor is to be interrupted. */
   readonly wakeThreadNs: Ns;
   readonly wakeIdleNs: Ns;
@@ -65,6 +68,8 @@ export interface Costs {
   readonly writeL2Ns: Ns;
   readonly writeL3Ns: Ns;
   readonly writeMemoryNs: Ns;
+  /** The machine that the prices were measured on, where that was measured too. */
+  readonly topology?: MeasuredTopology;
 }
 
 /**
@@ -73,6 +78,7 @@ export interface Costs {
  * chunks, filling of cleared pages, rousing of processors, what comes over with a lock, interrupts) are given here in the
  * first's terms, by the ratio of those that were measured both times: locks, system calls, futex calls and faults, 0.55. mprotect: a
  * quarter more than then, which is what it takes longer on a heap that is used. pthread_create, the spread, and jemalloc's calls beside glibc's (0.70 of them) were measured later.
+ * malloc's share of a pair of calls (0.46), a thread's begin of its life (0.205), and what FUTEX_WAKE does under its bucket's lock: measured later still.
  * What a further target of a shoot-down costs no machine with two processors can tell: a broadcast to 79 others took 93 us on KVM with x2APIC
  * clusters where one interrupt took 2.5 (commit 4180bf1b655a).
  *
@@ -83,10 +89,10 @@ export interface Costs {
 const VIRTUAL_MACHINE: Costs = {
   eventNs: 3.5,
   pollLimitNs: 3_000,
-  mallocNs: 6,
-  freeNs: 5,
-  jemallocMallocNs: 4.2,
-  jemallocFreeNs: 3.5,
+  mallocNs: 5.1,
+  freeNs: 5.9,
+  jemallocMallocNs: 3.6,
+  jemallocFreeNs: 4.1,
   operations: {
     slowCalls: 2,
     binScanSteps: 30,
@@ -123,13 +129,14 @@ const VIRTUAL_MACHINE: Costs = {
   syscallNs: 100,
   futexWaitNs: 200,
   futexWakeNs: 150,
+  futexWakeWorkNs: 45,
   wakeThreadNs: 800,
   wakeIdleNs: 4_500,
   wakeLatencyNs: 12_000,
   contextSwitchNs: 600,
   threadCreateNs: 42_000,
-  threadBeginNs: 10_000,
-  threadExitNs: 15_000,
+  threadBeginNs: 5_100,
+  threadExitNs: 19_900,
   shootDownNs: 8_000,
   shootDownTargetNs: 1_200,
   interruptNs: 5_000,
@@ -149,8 +156,8 @@ const VIRTUAL_MACHINE: Costs = {
  * lmbench's lat_pagefault and in will-it-scale's page_fault1 on x86 servers since 2017; system call entry 70 to 100 ns
  * with the mitigations on; a remote TLB flush under 1 us (Amit, "Optimizing the TLB shootdown algorithm", ATC 2017);
  * wake-up of an idle core 1.5 to 3 us (schbench, perf bench futex); a FUTEX_WAIT that fails 0.64 us (perf bench futex hash, 1.57 M calls a second
- * for each of 112 threads on Skylake: commit a734d9fca84e); a thread made and joined 9 us on Skylake (lemire.me, "Cost of a thread in C++ under
- * Linux", 2020); a shoot-down 6 us with 16 cores (Kumar et al., "Latr: Lazy Translation Coherence", ASPLOS 2018): 0.37 us a further target.
+ * for each of 112 threads on Skylake: commit a734d9fca84e), and a FUTEX_WAKE as much less as in the virtual machine; a thread made and joined 9 us on Skylake (lemire.me, "Cost of a thread in C++ under
+ * Linux", 2020), divided into its parts as there; a shoot-down 6 us with 16 cores (Kumar et al., "Latr: Lazy Translation Coherence", ASPLOS 2018): 0.37 us a further target.
  */
 const BARE_METAL: Costs = {
   ...VIRTUAL_MACHINE,
@@ -171,13 +178,14 @@ const BARE_METAL: Costs = {
   },
   syscallNs: 80,
   futexWaitNs: 640,
-  futexWakeNs: 200,
+  futexWakeNs: 450,
+  futexWakeWorkNs: 130,
   wakeThreadNs: 800,
   wakeIdleNs: 1_000,
   wakeLatencyNs: 2_000,
-  threadCreateNs: 9_000,
-  threadBeginNs: 5_000,
-  threadExitNs: 7_000,
+  threadCreateNs: 5_600,
+  threadBeginNs: 700,
+  threadExitNs: 2_700,
   shootDownNs: 700,
   shootDownTargetNs: 370,
   interruptNs: 400,
@@ -209,7 +217,15 @@ export function parseCosts(text: string, file: string): Costs {
     throw new UserError(`${file}: no price list: ${(error as Error).message}`);
   }
   if (!isRecord(data)) throw new UserError(`${file}: no price list: expected a JSON object`);
-  const { base = DEFAULT_PROFILE, operations = {}, comment: _, measured: _measured, ...prices } = data;
+  const {
+    base = DEFAULT_PROFILE,
+    operations = {},
+    comment: _,
+    measured: _m,
+    unmeasured: _u,
+    topology,
+    ...prices
+  } = data;
   const below = COST_PROFILES[String(base)];
   if (!below) {
     throw new UserError(`${file}: base: found '${base}', expected one of ${Object.keys(COST_PROFILES).join(', ')}`);
@@ -218,12 +234,33 @@ export function parseCosts(text: string, file: string): Costs {
   for (const name of RETIRED) delete prices[name];
   checkPrices(prices, below, file, '');
   checkPrices(operations, below.operations, file, 'operations.');
-  return { ...below, ...prices, operations: { ...below.operations, ...operations } };
+  const costs = { ...below, ...prices, operations: { ...below.operations, ...operations } };
+  return topology === undefined ? costs : { ...costs, topology: parseTopology(topology, file) };
+}
+
+function parseTopology(found: unknown, file: string): MeasuredTopology {
+  const isCount = (n: unknown, below: number) => Number.isInteger(n) && (n as number) >= 0 && (n as number) < below;
+  const isTime = (ns: unknown, p: number, q: number) =>
+    typeof ns === 'number' && Number.isFinite(ns) && (p === q ? ns === 0 : ns > 0);
+  if (isRecord(found)) {
+    const { core, llc, socket, lineNs } = found;
+    const cpus = Array.isArray(core) ? core.length : 0;
+    const isGroup = (of: unknown) => Array.isArray(of) && of.length === cpus && of.every((n) => isCount(n, cpus));
+    const isMatrix =
+      Array.isArray(lineNs) &&
+      lineNs.length === cpus &&
+      lineNs.every((row, p) => Array.isArray(row) && row.length === cpus && row.every((ns, q) => isTime(ns, p, q)));
+    if (cpus > 0 && [core, llc, socket].every(isGroup) && isMatrix) return found as unknown as MeasuredTopology;
+  }
+  throw new UserError(
+    `${file}: topology: expected core, llc and socket of each processor, and lineNs from each to each (0 to itself)`,
+  );
 }
 
 function checkPrices(found: Record<string, unknown>, known: object, file: string, prefix: string): void {
   for (const [name, price] of Object.entries(found)) {
-    if (!(name in known) || name === 'operations') throw new UserError(`${file}: unknown price '${prefix}${name}'`);
+    if (!(name in known) || name === 'operations' || name === 'topology')
+      throw new UserError(`${file}: unknown price '${prefix}${name}'`);
     if (typeof price !== 'number' || !Number.isFinite(price) || price < 0) {
       throw new UserError(`${file}: ${prefix}${name}: found ${JSON.stringify(price)}, expected a number from 0`);
     }

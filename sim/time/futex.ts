@@ -26,6 +26,12 @@ const SEES_FREE = 14;
 const MAX_SPIN = 600;
 
 /**
+ * Lines of a sleeper that FUTEX_WAKE takes from it under the bucket's lock: its futex_q (two), and in its task_struct the count of users and the
+ * place in the wake queue (futex_wake_mark(), wake_q_add_safe(); kernel/futex/waitwake.c, kernel/sched/core.c).
+ */
+const LINES_OF_SLEEPER = 4;
+
+/**
  * glibc's low-level lock, and jemalloc's mutex above it.
  *
  *   word    0 free, 1 taken, 2 taken and maybe waited for
@@ -54,14 +60,12 @@ export interface Futexes {
 
 export function createFutexes(time: VirtualTime, table: LockTable, scheduler: () => Scheduler): Futexes {
   const { threads, clocks, processor, running, inKernel, kernelNs, costs, topology, cpus } = time;
-  const { syscallNs, spinLimitNs, futexWakeNs } = costs;
+  const { spinLimitNs, futexWakeNs, futexWakeWorkNs } = costs;
   const { transferNs } = topology;
   const { owner, isMarked, lineAt, locks } = table;
   const pauseNs = spinLimitNs / MAX_SPIN;
   // A FUTEX_WAKE that wakes nobody finds the bucket and goes: what a FUTEX_WAIT that fails takes longer is done under the bucket's lock.
   const waitWorkNs = Math.max(0, costs.futexWaitNs - costs.futexWakeNs);
-  // What a FUTEX_WAKE does there is not known apart: as much as it does beyond the way in and out.
-  const wakeWorkNs = Math.max(0, costs.futexWakeNs - syscallNs);
   const stage = new Uint8Array(threads);
   const stageLock = new Int32Array(threads);
   const kernelFrom = new Float64Array(threads);
@@ -157,6 +161,7 @@ export function createFutexes(time: VirtualTime, table: LockTable, scheduler: ()
       return;
     }
     stage[t] = queues;
+    fetch(bucket, processor[t]!, clocks[t]!); // it writes itself behind the last one, into the lock (xchg_tail())
     clocks[t] = Infinity;
     next[t] = -1;
     if (bucket.last < 0) bucket.first = t;
@@ -181,12 +186,13 @@ export function createFutexes(time: VirtualTime, table: LockTable, scheduler: ()
     const p = processor[t]!;
     bucket.owner = t;
     stage[t] = works;
-    // The waiter reads the word, and links itself behind the last sleeper; the waker unlinks the first from the second.
+    // The waiter reads the word, and links itself behind the last sleeper; the waker takes the first away from the second.
+    const first = bucket.firstSleeper;
     let list = 0;
     if (works === LOOKS) list = lineOf(bucket.lastSleeper, p);
-    else if (bucket.firstSleeper >= 0) list = lineOf(bucket.firstSleeper, p) + lineOf(next[bucket.firstSleeper]!, p);
+    else if (first >= 0) list = LINES_OF_SLEEPER * lineOf(first, p) + lineOf(next[first]!, p);
     const word = works === LOOKS && lineAt[id]! >= 0 ? transferNs(lineAt[id]!, p) : 0;
-    clocks[t] = at + word + list + (works === LOOKS ? waitWorkNs : wakeWorkNs);
+    clocks[t] = at + word + list + (works === LOOKS ? waitWorkNs : futexWakeWorkNs);
   }
 
   /**
@@ -286,7 +292,6 @@ export function createFutexes(time: VirtualTime, table: LockTable, scheduler: ()
           comeToBucket(t, id, QUEUES_TO_WAKE, WAKES);
           break;
         }
-        clocks[t]! += wakeWorkNs;
         stage[t] = RETURNS;
         break;
       case WAKES:
@@ -318,7 +323,7 @@ export function createFutexes(time: VirtualTime, table: LockTable, scheduler: ()
   function wake(t: ThreadSlot, id: LockId): void {
     locks[id]!.futexWakes++;
     stageLock[t] = id;
-    enterKernel(t, syscallNs);
+    enterKernel(t, futexWakeNs);
     stage[t] = ENTERS_TO_WAKE;
   }
 

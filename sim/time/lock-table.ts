@@ -101,7 +101,6 @@ export function createLockTable(time: VirtualTime): LockTable {
   const lineUsedAt = new Float64Array(LOCKS_MAX);
   const holdNs = new Float64Array(LOCKS_MAX);
   const takenAgain = new Uint8Array(LOCKS_MAX); // 1: by the same thread as before, which got it from another one
-  const ownedFrom = new Float64Array(LOCKS_MAX); // then
   const contendedAt = new Float64Array(LOCKS_MAX).fill(-Infinity);
   const waitFrom = new Float64Array(threads);
   const onFrom = new Float64Array(threads);
@@ -131,9 +130,7 @@ export function createLockTable(time: VirtualTime): LockTable {
     if (lineBefore[id] === p && at < arrives) return at; // it is asked for, and still here
     const asked = Math.max(at, arrives);
     const transfer = transferNs(from, p);
-    const done = isKept(id, from, asked - transfer)
-      ? Math.max(asked + transfer, ownedFrom[id]! + lineKeepNs)
-      : asked + transfer;
+    const done = isKept(id, from, asked - transfer) ? asked + Math.max(transfer, lineKeepNs) : asked + transfer;
     lineBefore[id] = from;
     lineAt[id] = p;
     lineFreeAt[id] = done;
@@ -154,7 +151,6 @@ export function createLockTable(time: VirtualTime): LockTable {
     const before = lastOwner[id]!;
     lastOwner[id] = t;
     takenAgain[id] = 0;
-    ownedFrom[id] = at;
     if (before < 0) {
       sole[id] = t + 1;
       return at + lockNs;

@@ -18,7 +18,7 @@ const READER_SPIN_EACH_NS = 500;
 const READERS_COUNTED = 30;
 
 /**
- * mmap_lock, a reader-writer semaphore (kernel/locking/rwsem.c). A writer that finds it taken spins in a queue (osq) while the owner runs, and the
+ * mmap_lock, a reader-writer semaphore (kernel/locking/rwsem.c). A writer that finds it taken spins in a queue (osq) as long as nobody else needs its processor, and the
  * first of the queue takes it as soon as it is free; where readers have it, it spins only for a while. Who sleeps is woken when nobody
  * spins: a writer alone, readers together. Everybody, readers too, changes the one count: its line goes from processor to processor.
  */
@@ -40,7 +40,7 @@ export interface RwSemaphore {
 
 /** There is one in a run, mmap_lock. */
 export function createRwSemaphore(time: VirtualTime, table: LockTable, scheduler: () => Scheduler): RwSemaphore {
-  const { threads, clocks, processor, topology, kernelNs, spinNs } = time;
+  const { threads, clocks, processor, topology, kernelNs, spinNs, spinsInKernel } = time;
   const { transferNs } = topology;
   const { owner, lineAt } = table;
   const stage = new Uint8Array(threads);
@@ -64,6 +64,7 @@ export function createRwSemaphore(time: VirtualTime, table: LockTable, scheduler
 
   function ends(t: ThreadSlot): void {
     stage[t] = NOWHERE;
+    spinsInKernel[t] = 0;
     const before = spinNs[t]!;
     table.endWait(t, lock, clocks[t]!, scheduler().processorNs(t, clocks[t]!));
     kernelNs[t]! += spinNs[t]! - before;
@@ -74,6 +75,7 @@ export function createRwSemaphore(time: VirtualTime, table: LockTable, scheduler
     if (stage[t] === SEES_FREE) sleeping.unshift(t);
     else sleeping.push(t);
     stage[t] = SLEEPS;
+    spinsInKernel[t] = 0;
     sleepFrom[t] = clocks[t]!;
     scheduler().sleep(t);
   }
@@ -87,6 +89,7 @@ export function createRwSemaphore(time: VirtualTime, table: LockTable, scheduler
     wantsToRead[t] = 0;
     begins(t);
     stage[t] = SPINS;
+    spinsInKernel[t] = 1;
     spinning.push(t);
     const most = READER_SPIN_NS + READER_SPIN_EACH_NS * Math.min(readers, READERS_COUNTED);
     clocks[t] = readers > 0 ? clocks[t]! + most : Infinity;

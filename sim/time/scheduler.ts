@@ -2,6 +2,7 @@ import type { ThreadSlot } from '../contract/allocator.ts';
 import { createRandom } from '../contract/random.ts';
 import type { Start } from '../contract/start.ts';
 import type { Ns } from '../contract/units.ts';
+import { type Accounts, createAccounts } from './accounts.ts';
 import { COMES_AWAKE, COMES_NEW, COMES_OVER, type Coming, createFairClass } from './fair.ts';
 import { createPlacement } from './placement.ts';
 import { createTimers, createTournament } from './ready-queue.ts';
@@ -10,18 +11,6 @@ import type { VirtualTime } from './virtual-time.ts';
 
 /** Ticks a second: CONFIG_HZ of Debian's and Ubuntu's kernels. */
 export const DEFAULT_HZ = 250;
-
-export interface ThreadTimes {
-  readonly onProcessorNs: Ns;
-  /** Ready, but every processor was taken. */
-  readonly readyNs: Ns;
-  /** Waiting for what another thread had yet to do. */
-  readonly blockedNs: Ns;
-  readonly contextSwitches: number;
-  /** How often it went to sleep, and was woken. */
-  readonly sleeps: number;
-  readonly wakes: number;
-}
 
 /**
  * Simulated processors and the threads on them: an event-driven simulation. The processor whose thread is furthest behind is next, or
@@ -38,7 +27,7 @@ export interface ThreadTimes {
  *
  * What a thread that loses its processor still had to do of the running segment it does when it is back.
  */
-export interface Scheduler {
+export interface Scheduler extends Pick<Accounts, 'processorNs' | 'timesOf' | 'busyNs' | 'idleNs'> {
   /**
    * The main thread is on its processor; the others are still to be begun or, at a barrier, to be woken, in the order returned: that in
    * which they came to wait there is drawn.
@@ -64,21 +53,17 @@ export interface Scheduler {
   /** What it looks for is there at `at`. */
   found(t: ThreadSlot, at: Ns): void;
   done(t: ThreadSlot): void;
-  /** Processor time of the thread up to `at`, its clock. */
-  processorNs(t: ThreadSlot, at: Ns): Ns;
   unfinished(): number;
   /** The latest end of a thread so far. */
   endNs(): Ns;
-  timesOf(t: ThreadSlot): ThreadTimes;
-  /** Of each processor: how long it was busy, and how long idle, up to the end. */
-  readonly busyNs: Float64Array;
-  readonly idleNs: Float64Array;
+  /** The run ends: busy and idle times are complete. */
   closeAccounts(end: Ns): void;
 }
 
 /** `resumed`: a thread has its processor back, from a time on. */
 export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: Ns) => void): Scheduler {
-  const { threads, cpus, clocks, debts, processor, running, inKernel, limit, horizon, timeline, costs } = time;
+  const { threads, cpus, clocks, debts, processor, running, inKernel, spinsInKernel, limit, horizon, timeline, costs } =
+    time;
   const { contextSwitchNs, wakeLatencyNs, wakeIdleNs, wakeThreadNs, syscallNs } = costs;
   const fair = createFairClass(time.version, threads, cpus);
   const { queued } = fair;
@@ -92,20 +77,14 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
   const perThread = () => new Float64Array(threads);
   const restNs = perThread(); // of a segment that was broken off
   const ranFrom = perThread(); // up to where the fair class knows of its running
-  const onSince = perThread();
-  const onProcessorNs = perThread();
   const readyAt = perThread();
-  const readyNs = perThread();
-  const blockedNs = perThread();
   const blockedFrom = perThread().fill(-1);
   const mayRun = new Uint8Array(threads).fill(1); // 0: it only looks
-  const counts = new Int32Array(3 * threads); // context switches, sleeps, wakes
+  const accounts = createAccounts(time, (t) => (mayRun[t] === 1 ? Infinity : blockedFrom[t]!));
+  const { contextSwitches, idleFrom, idleNs, onSince, readyNs, blockedNs, sleeps, wakes, ran } = accounts;
   const hasTick = new Uint8Array(cpus);
   const mustLeave = new Uint8Array(cpus); // TIF_NEED_RESCHED
   const lastOn = new Int32Array(cpus).fill(-1);
-  const idleFrom = new Float64Array(cpus);
-  const busyNs = new Float64Array(cpus);
-  const idleNs = new Float64Array(cpus);
   const end = new Float64Array(1);
   let unfinished = threads;
 
@@ -138,7 +117,8 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
   function armTick(p: number, at: Ns): void {
     if (hasTick[p] === 1) return;
     hasTick[p] = 1;
-    const due = (Math.floor((at - tickPhase) / tickNs) + 1) * tickNs + tickPhase;
+    let due = (Math.floor((at - tickPhase) / tickNs) + 1) * tickNs + tickPhase;
+    if (due <= at) due += tickNs; // at a tick itself, by rounding
     timers.add(due, threads + p);
     bound(due);
   }
@@ -175,8 +155,10 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
   /** resched_curr(): in the kernel a thread keeps its processor until it leaves it. */
   function reschedule(p: number, at: Ns): void {
     const t = running[p]!;
-    if (inKernel[t] === 1) mustLeave[p] = 1;
-    else preempt(p, Math.max(at, ranFrom[t]!));
+    if (inKernel[t] === 1) {
+      mustLeave[p] = 1;
+      if (spinsInKernel[t] === 1) setClock(t, Math.max(at, ranFrom[t]!)); // need_resched()
+    } else preempt(p, Math.max(at, ranFrom[t]!));
   }
 
   function preempt(p: number, at: Ns): void {
@@ -196,18 +178,6 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
     placement.ranAt[t] = at;
     running[p] = -1;
     idleFrom[p] = at;
-  }
-
-  /** Accounts for `t`, which has been on `p` up to `at`; from when on it only looked is waiting. */
-  function ran(p: number, t: ThreadSlot, at: Ns): void {
-    busyNs[p]! += at - onSince[t]!;
-    const to = mayRun[t] === 1 ? at : Math.max(onSince[t]!, Math.min(at, blockedFrom[t]!));
-    onProcessorNs[t]! += to - onSince[t]!;
-    if (time.observer !== undefined) {
-      time.observer.ran(t, p, onSince[t]!, to, false);
-      time.observer.ran(t, p, to, at, true);
-    }
-    onSince[t] = at;
   }
 
   /** schedule(): who runs next on `p`, from `at` on. */
@@ -236,7 +206,7 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
     if (lastOn[p] !== t) {
       if (lastOn[p]! >= 0) {
         from += contextSwitchNs;
-        counts[3 * t]!++;
+        contextSwitches[t]!++;
       }
       lastOn[p] = t;
     }
@@ -254,7 +224,7 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
   }
 
   function wake(t: ThreadSlot, waker: ThreadSlot, at: Ns): Ns {
-    counts[3 * t + 2]!++;
+    wakes[t]!++;
     const here = processor[waker]!;
     const p = placement.forWakeUp(t, here);
     if (running[p]! < 0) {
@@ -287,7 +257,7 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
     const p = processor[t]!;
     const at = clocks[t]!;
     account(p, at);
-    counts[3 * t + 1]!++;
+    sleeps[t]!++;
     inKernel[t] = 0;
     leave(p, t, at);
     fair.sleeps(p, t);
@@ -302,7 +272,7 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
 
   /** A timer's thread goes on where it was, as hrtimer_wakeup() does. */
   function wakeByTimer(t: ThreadSlot, at: Ns): void {
-    counts[3 * t + 2]!++;
+    wakes[t]!++;
     const p = placement.forWakeUp(t, processor[t]!);
     readyAt[t] = at;
     arrive(p, t, at, COMES_AWAKE);
@@ -367,7 +337,7 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
     }
     order.forEach((t, i) => {
       processor[t] = (i + 1) % cpus;
-      counts[3 * t + 1]!++;
+      sleeps[t]!++;
     });
     return order;
   }
@@ -419,26 +389,12 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
     looks,
     found,
     done,
-    processorNs: (t, at) => onProcessorNs[t]! + (at - onSince[t]!),
+    processorNs: accounts.processorNs,
     unfinished: () => unfinished,
     endNs: () => end[0]!,
-    timesOf: (t) => ({
-      onProcessorNs: onProcessorNs[t]!,
-      readyNs: readyNs[t]!,
-      blockedNs: blockedNs[t]!,
-      contextSwitches: counts[3 * t]!,
-      sleeps: counts[3 * t + 1]!,
-      wakes: counts[3 * t + 2]!,
-    }),
-    busyNs,
+    timesOf: accounts.timesOf,
+    busyNs: accounts.busyNs,
     idleNs,
-    closeAccounts(at) {
-      for (let p = 0; p < cpus; p++) {
-        const t = running[p]!;
-        if (t >= 0) ran(p, t, at);
-        else idleNs[p]! += at - idleFrom[p]!;
-        idleFrom[p] = at;
-      }
-    },
+    closeAccounts: accounts.close,
   };
 }

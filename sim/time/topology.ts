@@ -71,26 +71,72 @@ export const TOPOLOGIES: Readonly<Record<string, Preset>> = {
   },
 };
 
+/** A machine as `sim calibrate` measured it: of each processor its core, last-level cache and socket, and what a line costs from each to each. */
+export interface MeasuredTopology {
+  readonly core: readonly number[];
+  readonly llc: readonly number[];
+  readonly socket: readonly number[];
+  /** Nanoseconds, one way. */
+  readonly lineNs: readonly (readonly Ns[])[];
+}
+
 /** Two processors, or as many as wanted, side by side: a line costs what the price list says (`sim calibrate` measures it). */
 export const PAIR = 'pair';
+/** The machine of the price list, where `sim calibrate` wrote that. */
+export const CALIBRATED = 'calibrated';
 export const DEFAULT_TOPOLOGY = 'auto';
-export const TOPOLOGY_NAMES = [DEFAULT_TOPOLOGY, PAIR, ...Object.keys(TOPOLOGIES)];
+export const TOPOLOGY_NAMES = [DEFAULT_TOPOLOGY, PAIR, CALIBRATED, ...Object.keys(TOPOLOGIES)];
 
 /**
- * `auto`: `pair` for up to two processors, else `milan`, the machine of the default prices. Numbered as Linux does: first a thread of each
- * core, then the second ones. A machine that needs more processors than the preset has gets more sockets.
+ * `auto`: what the price list's machine is, where it has as many processors; else `pair` for up to two, and beyond `milan`, the machine of the default prices.
+ * Numbered as Linux does: first a thread of each core, then the second ones. A machine that needs more processors than the preset has gets more sockets.
  */
-export function createTopology(name: string, cpus: number, pairNs: Ns): Topology {
-  const resolved = name === DEFAULT_TOPOLOGY ? (cpus <= 2 ? PAIR : 'milan') : name;
+export function createTopology(name: string, cpus: number, pairNs: Ns, measured?: MeasuredTopology): Topology {
+  const isMeasured = measured !== undefined && measured.core.length >= cpus;
+  let resolved = name;
+  if (name === DEFAULT_TOPOLOGY) resolved = isMeasured ? CALIBRATED : cpus <= 2 ? PAIR : 'milan';
+  if (resolved === CALIBRATED) {
+    if (isMeasured) return measuredTopology(measured, cpus);
+    throw new UserError(
+      `--topology calibrated: found ${measured ? `one of ${measured.core.length} processors` : 'none in the price list'}, expected ${cpus} (sim calibrate writes it, --costs FILE reads it)`,
+    );
+  }
+  if (resolved === PAIR) {
+    const core = Int32Array.from({ length: cpus }, (_, p) => p);
+    const one = () => new Int32Array(cpus);
+    const transferNs = (p: number, q: number) => (p === q ? 0 : pairNs);
+    return { name: PAIR, cpus, core, llc: one(), socket: one(), llcSize: cpus, transferNs };
+  }
+  return presetTopology(resolved, cpus);
+}
+
+function largestOf(groups: Int32Array): number {
+  const sizes = new Int32Array(Math.max(...groups) + 1);
+  for (const group of groups) sizes[group]!++;
+  return Math.max(...sizes);
+}
+
+function measuredTopology({ core, llc, socket, lineNs }: MeasuredTopology, cpus: number): Topology {
+  const groups = (of: readonly number[]) => Int32Array.from(of.slice(0, cpus));
+  const lines = new Float64Array(cpus * cpus);
+  for (let p = 0; p < cpus; p++) for (let q = 0; q < cpus; q++) lines[p * cpus + q] = lineNs[p]![q]!;
+  return {
+    name: CALIBRATED,
+    cpus,
+    core: groups(core),
+    llc: groups(llc),
+    socket: groups(socket),
+    llcSize: largestOf(groups(llc)),
+    transferNs: (p, q) => lines[p * cpus + q]!,
+  };
+}
+
+function presetTopology(resolved: string, cpus: number): Topology {
   const core = new Int32Array(cpus);
   const llc = new Int32Array(cpus);
   const socket = new Int32Array(cpus);
-  if (resolved === PAIR) {
-    for (let p = 0; p < cpus; p++) core[p] = p;
-    return { name: PAIR, cpus, core, llc, socket, llcSize: cpus, transferNs: (p, q) => (p === q ? 0 : pairNs) };
-  }
   const preset = TOPOLOGIES[resolved];
-  if (!preset) throw new UserError(`--topology: found '${name}', expected one of ${TOPOLOGY_NAMES.join(', ')}`);
+  if (!preset) throw new UserError(`--topology: found '${resolved}', expected one of ${TOPOLOGY_NAMES.join(', ')}`);
   const { coresPerLlc, llcsPerSocket, sockets, threadsPerCore } = preset;
   const [siblingNs, llcNs, socketNs, machineNs] = preset.lineNs;
   const perSocket = coresPerLlc * llcsPerSocket;
@@ -100,15 +146,13 @@ export function createTopology(name: string, cpus: number, pairNs: Ns): Topology
     llc[p] = Math.floor(core[p]! / coresPerLlc);
     socket[p] = Math.floor(core[p]! / perSocket);
   }
-  const sizes = new Int32Array(Math.ceil(cores / coresPerLlc));
-  for (let p = 0; p < cpus; p++) sizes[llc[p]!]!++;
   return {
     name: resolved,
     cpus,
     core,
     llc,
     socket,
-    llcSize: Math.max(...sizes),
+    llcSize: largestOf(llc),
     transferNs(p, q) {
       if (core[p] === core[q]) return p === q ? 0 : siblingNs;
       if (llc[p] === llc[q]) return llcNs;

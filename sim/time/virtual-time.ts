@@ -33,6 +33,8 @@ export interface VirtualTime {
   readonly running: Int32Array;
   /** 1: the thread is in the kernel, and keeps its processor until it leaves it. */
   readonly inKernel: Uint8Array;
+  /** 1: it spins in the kernel until something happens, or somebody else needs its processor. */
+  readonly spinsInKernel: Uint8Array;
   /** Of each thread, over the whole run: time in the kernel, time waiting for locks, and the part of it on the processor. */
   readonly kernelNs: Float64Array;
   readonly lockWaitNs: Float64Array;
@@ -79,6 +81,7 @@ export function createVirtualTime(options: VirtualTimeOptions): VirtualTime {
     processor: new Int32Array(threads),
     running: new Int32Array(cpus).fill(-1),
     inKernel: new Uint8Array(threads),
+    spinsInKernel: new Uint8Array(threads),
     kernelNs,
     lockWaitNs: perThread(),
     spinNs: perThread(),

@@ -1,11 +1,11 @@
 import type { Random } from '../../sim/contract/random.ts';
 import { createRandom } from '../../sim/contract/random.ts';
 import { type BlockId, createEventBuilder, type EventBuilder } from '../builder.ts';
-import { defineWorkload, numberParameter, seedParameter } from '../workload.ts';
+import { defineWorkload, numberParameter, seedParameter, startParameter } from '../workload.ts';
 import { interleave } from './interleave.ts';
 
 /**
- * After OLogN's alloc-test as mimalloc-bench runs it: each thread has a table of slots and picks one again and again. A full one is freed, an
+ * After OLogN's alloc-test as mimalloc-bench runs it: each thread has a table of slots, half of which it fills; then it picks one again and again. A full one is freed, an
  * empty one gets a block. Few slots are picked often, and small sizes are frequent: half of them are up to 8 bytes, a quarter up to 16 and so on.
  */
 export const allocTest = defineWorkload({
@@ -13,28 +13,35 @@ export const allocTest = defineWorkload({
   about: 'threads fill and empty slots of a table of their own; few slots and small sizes are frequent',
   parameters: {
     threads: numberParameter(1, 'threads', 'beside the main thread', { min: 1, max: 4096 }),
-    slots: numberParameter(130_000, 'blocks', 'in the table of a thread', { min: 1, max: 1e7 }),
-    steps: numberParameter(400_000, 'steps', 'of all threads together', { min: 1, max: 1e8 }),
+    slots: numberParameter(2 ** 18, 'slots', 'in the tables of all threads together', { min: 1, max: 1e8 }),
+    steps: numberParameter(400_000, 'steps', 'of all threads together; the original has 100,000,000 of each', {
+      min: 1,
+      max: 1e8,
+    }),
     octaves: numberParameter(10, '', 'the largest size is 2 to the power of it', { min: 4, max: 24 }),
     seed: seedParameter(),
+    start: startParameter('serial'),
   },
   cpus: ({ threads }) => threads,
   generate({ threads, slots, steps, octaves, seed }) {
-    const each = Math.ceil(steps / threads);
+    const each = { slots: Math.max(1, Math.floor(slots / threads)), steps: Math.ceil(steps / threads), octaves };
     const events = createEventBuilder({
-      name: `alloc-test ${threads} threads, ${slots} slots each, ${steps} steps`,
-      rows: threads * (each + slots + 1) + 1,
+      name: `alloc-test ${threads} threads, ${slots} slots, ${steps} steps`,
+      rows: threads * (each.steps + 2 * each.slots + 4) + 1,
     });
     const schedule = createRandom(seed, 'alloc-test/schedule');
     for (let t = 1; t <= threads; t++) events.threadBegin(t);
     const programs = Array.from({ length: threads }, (_, i) =>
-      fillAndEmpty(events, i + 1, { slots, steps: each, octaves }, createRandom(seed + i, 'alloc-test/slots')),
+      fillAndEmpty(events, i + 1, each, createRandom(seed + i, 'alloc-test/slots')),
     );
     interleave(programs, (runnable) => schedule.integer(0, runnable - 1));
     events.sample('end');
     return events.finish();
   },
 });
+
+/** Address, size and number of a slot's block. */
+const SLOT_BYTES = 16;
 
 /** Four of five picks fall into the first fifth of the slots, and so on within either part. */
 const HALVINGS = 6;
@@ -67,7 +74,14 @@ function* fillAndEmpty(
   { slots, steps, octaves }: { slots: number; steps: number; octaves: number },
   draws: Random,
 ): Generator<void> {
+  const own = events.malloc(thread, slots * SLOT_BYTES);
+  yield;
   const table = new Array<BlockId | undefined>(slots);
+  for (let i = 0; i < slots; i++) {
+    if (draws.next() < 0.5) continue;
+    table[i] = events.malloc(thread, sizeOf(octaves, draws));
+    yield;
+  }
   for (let n = 0; n < steps; n++) {
     const slot = pick(slots, draws);
     const block = table[slot];
@@ -83,4 +97,7 @@ function* fillAndEmpty(
     events.free(thread, block);
     yield;
   }
+  events.free(thread, own);
+  yield;
+  events.threadExit(thread);
 }

@@ -17,16 +17,25 @@ export const larson = defineWorkload({
     blocks: numberParameter(1000, 'blocks', 'in the table of a thread', { min: 1, max: 1e7 }),
     rounds: numberParameter(4, 'rounds', 'threads that own a table one after the other', { min: 1, max: 1e6 }),
     replacements: numberParameter(2000, 'blocks', 'that a thread replaces before it exits', { min: 0, max: 1e8 }),
+    warmup: numberParameter(
+      0,
+      'times',
+      'that the main thread replaces as many blocks as there are, before; the original: 4',
+      {
+        min: 0,
+        max: 1000,
+      },
+    ),
     min: numberParameter(8, 'bytes', 'of the smallest block', { min: 0, max: 2 ** 31 }),
     max: numberParameter(1000, 'bytes', 'of the largest block', { min: 0, max: 2 ** 31 }),
     seed: seedParameter(),
   },
   cpus: ({ threads }) => threads,
-  generate({ threads, blocks, rounds, replacements, min, max, seed }) {
+  generate({ threads, blocks, rounds, replacements, warmup, min, max, seed }) {
     if (min > max) throw new UserError(`larson: found min=${min} above max=${max}, expected min at most max`);
     const events = createEventBuilder({
       name: `larson ${threads} threads, ${blocks} blocks each, ${rounds} rounds of ${replacements} replacements`,
-      rows: threads * (blocks + rounds * (2 * replacements + 2)) + 1,
+      rows: threads * (blocks + 2 * warmup * blocks + rounds * (2 * replacements + 2)) + 1,
     });
     const schedule = createRandom(seed, 'larson/schedule');
     const draws = createRandom(seed, 'larson/blocks');
@@ -35,10 +44,27 @@ export const larson = defineWorkload({
     const tables = Array.from({ length: threads }, () =>
       Array.from({ length: blocks }, () => events.malloc(0, size())),
     );
+    if (warmup > 0) warmUp(tables, warmup);
     const programs = tables.map((table, i) => chain(events, table, i + 1));
     interleave(programs, (runnable) => schedule.integer(0, runnable - 1));
     events.sample('end');
     return events.finish();
+
+    /** Blocks that lie beside each other go to any threads, and to any places. */
+    function warmUp(all: number[][], times: number): void {
+      const place = (n: number) => [all[Math.floor(n / blocks)]!, n % blocks] as const;
+      const count = threads * blocks;
+      for (let n = count - 1; n > 0; n--) {
+        const [table, i] = place(n);
+        const [other, j] = place(draws.integer(0, n));
+        [table[i], other[j]] = [other[j]!, table[i]!];
+      }
+      for (let n = 0; n < times * count; n++) {
+        const [table, i] = place(draws.integer(0, count - 1));
+        events.free(0, table[i]!);
+        table[i] = events.malloc(0, size());
+      }
+    }
 
     /** Whoever gets the table begins when the one before it has exited: another life of the same number. */
     function* chain(target: EventBuilder, table: number[], thread: number): Generator<void> {

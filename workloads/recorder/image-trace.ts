@@ -4,9 +4,9 @@ import type { Oddities } from '../import/address-trace.ts';
 import { createBlockRecords } from './block-records.ts';
 import { forEachRecord, LOG, type LogPart, type LogRecord } from './log.ts';
 import { type BlockWrite, lookAhead, type PageRun } from './lookahead.ts';
+import { type ObservationText, observedValues, parseObservation } from './observation-text.ts';
 import { createRecordedSites } from './recorded-sites.ts';
 import type { Symbolizer } from './symbols/symbolizer.ts';
-import { type ObservationText, observedValues, parseObservation } from './observation-text.ts';
 import { createZendRecords, isOfZend } from './zend-records.ts';
 
 /** mallopt's parameters by their numbers in malloc.h. */

@@ -32,7 +32,7 @@ export const LOG = {
   SEEN: 26,
   NODE: 32,
   MODULE: 33,
-  PLACE: 34,
+  PLACE: 35,
   ZEND_USAGE: 40,
   ZEND_PEAK: 41,
   ZEND_LIMIT: 42,

@@ -1,5 +1,5 @@
-import type { RecordedSites } from './recorded-sites.ts';
 import { forEachSpecialRecord, LOG, type LogPart, type LogRecord, PAGES_HUGE } from './log.ts';
+import type { RecordedSites } from './recorded-sites.ts';
 
 /**
  * What later records of a log say of earlier ones. Which writes stand behind which record. A page of a big block was written at some moment between two looks at it: it

@@ -7,8 +7,8 @@ import { traceOfImage } from './image-trace.ts';
 import { interpreterNote } from './interpreters.ts';
 import type { LogPart } from './log.ts';
 import { allocatorSettings, type ObservationText, summedMappings } from './observation-text.ts';
-import { createSymbolizer, type Symbolizer } from './symbols/symbolizer.ts';
 import { type RecordedImage, recordSession, type Session, type SessionOptions } from './session.ts';
+import { createSymbolizer, type Symbolizer } from './symbols/symbolizer.ts';
 
 export { recorderObstacle } from './build.ts';
 

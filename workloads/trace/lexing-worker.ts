@@ -1,6 +1,6 @@
 import { workerData } from 'node:worker_threads';
 import { FROM, lexChunk, readChunk } from './lexed-chunk.ts';
-import { CLAIMED, CONSUMED, type LexingTask, RING_CHUNKS, READY } from './side-lexer.ts';
+import { CLAIMED, CONSUMED, type LexingTask, READY, RING_CHUNKS } from './side-lexer.ts';
 
 /**
  * Before its end: the host's compiler may still be at work for this thread, and Node 20 dies where that needs memory of one

@@ -28,8 +28,8 @@ import {
 } from './compiler.ts';
 import { parseFrame, unescapeText } from './header-lines.ts';
 import type { TextInput } from './input.ts';
-import { fillBatch } from './lexer.ts';
 import { COUNT, FROM, LEXED_TO, type LexedChunk, ODD_LINE, PIECE_COUNT, PIECE_WORDS, TO } from './lexed-chunk.ts';
+import { fillBatch } from './lexer.ts';
 
 /** One broken rule, at a place of the text. */
 export interface Violation {

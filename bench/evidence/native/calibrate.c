@@ -100,6 +100,29 @@ static double spread(void)
 	qsort(times, SAMPLES, sizeof *times, ascending);
 	return (times[3 * SAMPLES / 4] - times[SAMPLES / 4]) / 2 / times[SAMPLES / 2];
 }
+/*
+ * Of a call of malloc and one of free that the thread's cache serves, malloc's share of the time: runs of as many of the one and of the other
+ * as the cache has room for, less what two looks at the clock take.
+ */
+static double malloc_share(void)
+{
+	enum { RUNS = 2000, SIZES = 60, EACH = 7, BLOCKS = SIZES * EACH };
+	static double mallocs[RUNS], frees[RUNS], looks[RUNS];
+	static void *blocks[BLOCKS];
+	for (int run = 0; run < RUNS; run++) {
+		double t0 = now_ns();
+		double t1 = now_ns();
+		for (int i = 0; i < BLOCKS; i++) blocks[i] = malloc(16 * (i / EACH + 1));
+		double t2 = now_ns();
+		for (int i = 0; i < BLOCKS; i++) free(blocks[i]);
+		double t3 = now_ns();
+		looks[run] = t1 - t0;
+		mallocs[run] = t2 - t1;
+		frees[run] = t3 - t2;
+	}
+	double look = median(looks, RUNS), m = median(mallocs, RUNS) - look, f = median(frees, RUNS) - look;
+	return m / (m + f);
+}
 static void calls(void)
 {
 	enum { N = 100000 };
@@ -110,6 +133,7 @@ static void calls(void)
 	pthread_join(first, NULL);
 	TYPICAL(t, N, , for (int i = 0; i < N; i++) { sink = malloc(48); free(sink); });
 	report("mallocFreePairNs", t); /* both hit the thread cache */
+	report("mallocShare", malloc_share());
 	/* 2000-byte blocks pass by the thread cache: one trip into an arena and back, no lock contended. */
 	TYPICAL(t, N, , for (int i = 0; i < N; i++) { sink = malloc(2000); free(sink); });
 	report("arenaPairNs", t);
@@ -740,6 +764,38 @@ static double thread_life(double *create)
 }
 
 /*
+ * Of what a thread's life costs, the share up to its first own instruction: one thread after the other on the processor of the one that waits for it. The
+ * switches there and back are in both parts.
+ */
+static double first_at, last_at;
+static void *liver(void *arg)
+{
+	first_at = now_ns();
+	last_at = now_ns();
+	return arg;
+}
+static double begin_share(void)
+{
+	enum { LIVES = 500 };
+	static double begins[LIVES], exits[LIVES];
+	int count = 0;
+	pin(0);
+	for (int i = 0; i < LIVES; i++) {
+		pthread_t thread;
+		pthread_create(&thread, NULL, liver, NULL);
+		double t = now_ns();
+		pthread_join(thread, NULL);
+		if (first_at < t) continue; /* it began before it was waited for */
+		begins[count] = first_at - t;
+		exits[count++] = now_ns() - last_at;
+	}
+	unpin();
+	if (count < LIVES / 10) return -1;
+	double begin = median(begins, count), exit = median(exits, count);
+	return begin / (begin + exit);
+}
+
+/*
  * Waking a thread that sleeps on an idle processor: the call, and how long until it runs. It slept for a few
  * microseconds only, as waiters for a lock do.
  */
@@ -782,6 +838,12 @@ static void wake_idle(void)
 	report("wakeLatencyNs", median(delays, WAKES - 1));
 }
 
+static void *unmoved(void *arg)
+{
+	(void)arg;
+	while (atomic_load(&word) == 1) syscall(SYS_futex, &word, FUTEX_WAIT_BITSET_PRIVATE, 1, NULL, NULL, 1);
+	return NULL;
+}
 /* Wait and wake without a partner: the system calls alone. */
 static void futex_calls(void)
 {
@@ -791,6 +853,15 @@ static void futex_calls(void)
 	report("futexWaitFailedNs", t);
 	TYPICAL(t, 20000, , for (int i = 0; i < 20000; i++) futex_wake(&word));
 	report("futexWakeNobodyNs", t);
+	/* Somebody sleeps on the word, and is not meant: the bucket's lock, and a look at the list. */
+	pthread_t other_one;
+	pthread_create(&other_one, NULL, unmoved, NULL);
+	usleep(2000);
+	TYPICAL(t, 20000, , for (int i = 0; i < 20000; i++) syscall(SYS_futex, &word, FUTEX_WAKE_BITSET_PRIVATE, 1, NULL, NULL, 2));
+	report("futexWakeNotMeantNs", t);
+	atomic_store(&word, 0);
+	syscall(SYS_futex, &word, FUTEX_WAKE_BITSET_PRIVATE, 1, NULL, NULL, 1);
+	pthread_join(other_one, NULL);
 }
 
 static void rates(void)
@@ -824,6 +895,8 @@ static void thread_lives(void)
 	double create, life = thread_life(&create);
 	report("threadLifeNs", life);
 	report("threadCreateNs", create);
+	double share = begin_share();
+	if (share > 0) report("threadBeginShare", share);
 }
 
 static const struct {
@@ -841,7 +914,9 @@ static int preloaded(void)
 	double t;
 	if (!mallctl) return 3;
 	TYPICAL(t, 100000, , for (int i = 0; i < 100000; i++) { sink = malloc(48); free(sink); });
-	printf("{\n  \"jemallocPairNs\": %.4g\n}\n", t);
+	printf("{\n  \"jemallocPairNs\": %.4g", t);
+	report("jemallocShare", malloc_share());
+	printf("\n}\n");
 	return 0;
 }
 

@@ -100,10 +100,12 @@ async function compareSet(name: string, traces: string | undefined, isFull: bool
 
 async function comparePublished(): Promise<void> {
   console.log('\n## What others have published, on many processors\n');
-  console.log('| what | published | here | source |\n| --- | --- | --- | --- |');
+  console.log('| what | published | here | in it | source |\n| --- | --- | --- | --- | --- |');
   for (const { what, range, unit, source, measure } of PUBLISHED) {
     const found = await measure();
-    console.log(`| ${what} | ${range[0]} to ${range[1]} ${unit} | ${found.toPrecision(3)} | ${source} |`);
+    console.log(
+      `| ${what} | ${range[0]} to ${range[1]} ${unit} | ${found.toPrecision(3)} | ${range[0] <= found && found <= range[1] ? 'yes' : 'no'} | ${source} |`,
+    );
   }
 }
 

@@ -62,7 +62,7 @@ class VirtualRun extends Run {
       cpus,
       costs,
       seed,
-      topology: createTopology(topology, cpus, costs.lineTransferNs),
+      topology: createTopology(topology, cpus, costs.lineTransferNs, costs.topology),
       version: kernel.version,
       hz,
     });

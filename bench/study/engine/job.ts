@@ -1,8 +1,8 @@
 import { gunzipSync, gzipSync } from 'node:zlib';
 import type { ReportRun } from '../../report/report-run.ts';
+import { decodePlain, encodePlain } from '../parallel/plain-json.ts';
 import type { DescribedTask } from '../parallel/run-key.ts';
 import type { CommandJob, CommandOutcome } from './command-job.ts';
-import { decodePlain, encodePlain } from '../parallel/plain-json.ts';
 
 /** What a job brings, as encodePlain writes it: a DescribedTask, or a CommandJob. The job's id is the key of it. */
 export type JobData = { readonly task: string } | { readonly command: string };

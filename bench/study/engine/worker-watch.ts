@@ -1,8 +1,8 @@
 import type { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
+import { buildIdentity } from '../parallel/build-identity.ts';
 import type { EngineAddress } from './address.ts';
 import { buildsKey, queueName } from './names.ts';
-import { buildIdentity } from '../parallel/build-identity.ts';
 
 /** Says once, until somebody works again, that nobody takes the runs, and which other builds have workers. */
 export interface WorkerWatch {

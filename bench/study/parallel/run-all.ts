@@ -3,9 +3,9 @@ import { Interrupted } from '../../../sim/contract/assert.ts';
 import type { ReportRun } from '../../report/report-run.ts';
 import { type Executor, RunCrashed } from './executor.ts';
 import { BatchFailed, BatchInterrupted } from './finished.ts';
+import { type FinishedRuns, openFinishedRuns } from './finished-runs.ts';
 import { createInline } from './inline.ts';
 import { createLanes, hasThreads } from './lanes.ts';
-import { type FinishedRuns, openFinishedRuns } from './finished-runs.ts';
 import type { RunTask } from './run-task.ts';
 
 export interface RunAllOptions {

@@ -64,12 +64,12 @@ enum op {
 	OP_SEEN,          /* as WRITTEN, at a sample */
 	OP_NODE = 32,     /* a new call site: its number for the address; extended: an address in the code, the site it was called from */
 	OP_MODULE,        /* a program or library, in pieces: 15 bytes of its text (sites.c) */
-	OP_PLACE,         /* a line of a script, likewise (script.c) */
-	/* What PHP says of its heap: address: 8 times one of enum usage; extended: memory_get_usage(), memory_get_usage(true) */
+	OP_WATCHED,       /* of a fork's child: a block that it has inherited, whose pages are looked at; extended: size */
+	OP_PLACE,         /* a line of a script, in pieces as a module (script.c) */
+	/* What PHP says of its heap: address 8: before the request's end; extended: memory_get_usage(), memory_get_usage(true) */
 	OP_ZEND_USAGE = 40,
-	OP_ZEND_LIMIT = 42, /* zend_set_memory_limit(); extended: bytes */
-	OP_WATCHED = 34,  /* of a fork's child: a block that it has inherited, whose pages are looked at; extended: size */
-	OP_ZEND_PEAK = 41 /* directly behind it, extended: memory_get_peak_usage(), memory_get_peak_usage(true) */
+	OP_ZEND_PEAK,     /* directly behind it, extended: memory_get_peak_usage(), memory_get_peak_usage(true) */
+	OP_ZEND_LIMIT     /* zend_set_memory_limit(); extended: bytes */
 };
 
 struct slot {

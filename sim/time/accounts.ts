@@ -1,0 +1,94 @@
+import type { ThreadSlot } from '../contract/allocator.ts';
+import type { Ns } from '../contract/units.ts';
+import type { VirtualTime } from './virtual-time.ts';
+
+export interface ThreadTimes {
+  readonly onProcessorNs: Ns;
+  /** Ready, but every processor was taken. */
+  readonly readyNs: Ns;
+  /** Waiting for what another thread had yet to do. */
+  readonly blockedNs: Ns;
+  readonly contextSwitches: number;
+  /** How often it went to sleep, and was woken. */
+  readonly sleeps: number;
+  readonly wakes: number;
+}
+
+/** Where the time of threads and processors went. */
+export interface Accounts {
+  /** Of each thread: since when it is on its processor, or was last. */
+  readonly onSince: Float64Array;
+  readonly readyNs: Float64Array;
+  readonly blockedNs: Float64Array;
+  readonly contextSwitches: Int32Array;
+  readonly sleeps: Int32Array;
+  readonly wakes: Int32Array;
+  /** Of each processor; idle since when, where it is. */
+  readonly busyNs: Float64Array;
+  readonly idleNs: Float64Array;
+  readonly idleFrom: Float64Array;
+  /** `t` has been on `p` up to `at`; from when on it only looked is waiting. */
+  ran(p: number, t: ThreadSlot, at: Ns): void;
+  /** Processor time of the thread up to `at`, its clock. */
+  processorNs(t: ThreadSlot, at: Ns): Ns;
+  timesOf(t: ThreadSlot): ThreadTimes;
+  /** The run ends at `at`. */
+  close(at: Ns): void;
+}
+
+/** `looksFrom`: since when a thread only looks for what another one has to do; Infinity for those that do not. */
+export function createAccounts(time: VirtualTime, looksFrom: (t: ThreadSlot) => Ns): Accounts {
+  const { threads, cpus, running } = time;
+  const perThread = () => new Float64Array(threads);
+  const onSince = perThread();
+  const onProcessorNs = perThread();
+  const readyNs = perThread();
+  const blockedNs = perThread();
+  const contextSwitches = new Int32Array(threads);
+  const sleeps = new Int32Array(threads);
+  const wakes = new Int32Array(threads);
+  const busyNs = new Float64Array(cpus);
+  const idleNs = new Float64Array(cpus);
+  const idleFrom = new Float64Array(cpus);
+
+  function ran(p: number, t: ThreadSlot, at: Ns): void {
+    busyNs[p]! += at - onSince[t]!;
+    const to = Math.max(onSince[t]!, Math.min(at, looksFrom(t)));
+    onProcessorNs[t]! += to - onSince[t]!;
+    if (time.observer !== undefined) {
+      time.observer.ran(t, p, onSince[t]!, to, false);
+      time.observer.ran(t, p, to, at, true);
+    }
+    onSince[t] = at;
+  }
+
+  return {
+    onSince,
+    readyNs,
+    blockedNs,
+    contextSwitches,
+    sleeps,
+    wakes,
+    busyNs,
+    idleNs,
+    idleFrom,
+    ran,
+    processorNs: (t, at) => onProcessorNs[t]! + (at - onSince[t]!),
+    timesOf: (t) => ({
+      onProcessorNs: onProcessorNs[t]!,
+      readyNs: readyNs[t]!,
+      blockedNs: blockedNs[t]!,
+      contextSwitches: contextSwitches[t]!,
+      sleeps: sleeps[t]!,
+      wakes: wakes[t]!,
+    }),
+    close(at) {
+      for (let p = 0; p < cpus; p++) {
+        const t = running[p]!;
+        if (t >= 0) ran(p, t, at);
+        else idleNs[p]! += at - idleFrom[p]!;
+        idleFrom[p] = at;
+      }
+    },
+  };
+}
