@@ -20,9 +20,12 @@ export interface WholeOptions {
   readonly onStep: (about: string) => void;
 }
 
+const millionsOf = (millions: number, share: number): string => `${+(millions * share).toPrecision(2)} M events`;
+
 /** What people wait for: commands from start to end, on Node alone. */
 export async function measureWhole({ folder, rounds, share, onStep }: WholeOptions): Promise<CommandRow[]> {
   const rows: CommandRow[] = [];
+  const many = (millions: number) => millionsOf(millions, share);
   const times = (work: () => number): number[] => Array.from({ length: rounds }, work);
   const seconds = (name: string, goal: number, args: readonly string[]) => {
     onStep(name);
@@ -38,11 +41,11 @@ export async function measureWhole({ folder, rounds, share, onStep }: WholeOptio
   seconds('sim --help', 0.2, ['--help']);
   seconds('sim run of the sample', 0.6, ['run', SAMPLE]);
   const one = await pathOf(1, 'htb');
-  seconds('sim run, 1 M events of .htb', 0.5, ['run', one, '--mode', 'lockstep']);
+  seconds(`sim run, ${many(1)} of .htb`, 0.5, ['run', one, '--mode', 'lockstep']);
   seconds('sim run lanczos-32t in virtual time', 0.8, ['run', 'lanczos-32t', '--mode', 'virtual']);
   const two = await pathOf(2, 'htb');
-  seconds('sim explain, 2 M events', 5, ['explain', two]);
-  seconds('sim explain, 2 M events of many threads', 5, ['explain', `stress:profile=mix,events=${2e6 * share}`]);
+  seconds(`sim explain, ${many(2)}`, 5, ['explain', two]);
+  seconds(`sim explain, ${many(2)} of many threads`, 5, ['explain', `stress:profile=mix,events=${2e6 * share}`]);
 
   onStep('sim compare');
   const single = ALLOCATORS.map((allocator) =>
@@ -74,7 +77,7 @@ async function measureLoads(
   rows.push(
     {
       group: 'whole commands',
-      name: 'sim run, 20 M events of text',
+      name: `sim run, ${millionsOf(20, share)} of text`,
       found: text.map((run) => run.seconds),
       unit: 's',
       goal: share === 1 ? 1 : undefined,
@@ -102,7 +105,7 @@ async function measureLoads(
     },
     {
       group: 'memory and workers',
-      name: `resident memory of the host, 20 M events of .htb`,
+      name: `resident memory of the host, ${millionsOf(20, share)} of .htb`,
       found: binary.map(({ engine }) => engine.hostRssBytes / 1e6),
       unit: 'MB',
       goal: undefined,

@@ -1,7 +1,9 @@
 import { existsSync } from 'node:fs';
 import { formatAllocator } from '../../../allocators/spec.ts';
 import { assert, UserError } from '../../../sim/contract/assert.ts';
+import type { Touch } from '../../../sim/contract/event.ts';
 import { OPERATIONS } from '../../../sim/contract/operations.ts';
+import type { Ns } from '../../../sim/contract/units.ts';
 import { KERNEL_DEFAULTS } from '../../../sim/kernel/kernel.ts';
 import { concurrencyResult, lockResult, type ThreadResult, totalOf } from '../../../sim/metrics/contention.ts';
 import { percentiles } from '../../../sim/metrics/percentiles.ts';
@@ -14,13 +16,14 @@ import {
   CONTROL_WORDS,
 } from '../../../sim/replay/concurrent.ts';
 import { createObjectTable, forEachLive } from '../../../sim/replay/objects.ts';
+import type { ProgramOrderReader } from '../../../sim/replay/program-order.ts';
 import { readProgramOrder } from '../../../sim/replay/program-order-reader.ts';
 import { createAtomicLocks, mergeLocks } from '../../../sim/time/atomic-locks.ts';
 import { DURATION_BUCKETS } from '../../../sim/time/durations.ts';
 import { type Assembled, assemble } from '../machine.ts';
 import { pluginFiles } from '../plugin-files.ts';
 import type { RunResult } from '../result.ts';
-import { assembleResult } from '../run-result.ts';
+import { assembleResult, type Timing } from '../run-result.ts';
 import type { SessionOptions } from '../session.ts';
 import { runCrew } from './crew.ts';
 import type { WorkerReport, WorkerTask } from './thread-worker.ts';
@@ -119,12 +122,26 @@ export async function runThreads(options: ThreadsOptions): Promise<RunResult> {
     look,
     interrupted: () => signal?.aborted === true,
   });
-  const replayNs = reports.reduce((longest, report) => Math.max(longest, report.measurements.totalNs), 0);
+  return resultOf({ options, touch, assembled, program, reports, eventsDone: eventsDone() });
+}
 
+interface FinishedCrew {
+  readonly options: ThreadsOptions;
+  readonly touch: Touch;
+  readonly assembled: Assembled;
+  readonly program: ProgramOrderReader;
+  /** By thread. */
+  readonly reports: readonly WorkerReport[];
+  readonly eventsDone: number;
+}
+
+function resultOf({ options, touch, assembled, program, reports, eventsDone }: FinishedCrew): RunResult {
+  const { events } = options;
+  const { machine } = assembled;
   const abortedBy = reports.findIndex((report) => report.measurements.abort !== null);
   const end = reports[abortedBy]?.measurements.abort;
   const aborted = end ? { event: program.rowOf(abortedBy, end.event), message: end.message } : null;
-  const isPartial = eventsDone() < events.length;
+  const isPartial = eventsDone < events.length;
   if (!isPartial) {
     assembled.top.check();
     machine.kernel.vmas.check();
@@ -132,6 +149,28 @@ export async function runThreads(options: ThreadsOptions): Promise<RunResult> {
   }
   const sample = createSampler(machine.kernel, assembled.top, assembled.objects)('(end)', events.length);
   options.onSample?.(sample, assembled);
+  return assembleResult({
+    options: { ...options, mode: 'threads' },
+    assembled,
+    touch,
+    eventsDone,
+    abort: aborted,
+    samples: [sample],
+    failedRows: reports
+      .flatMap((report, t) => report.measurements.failed.map((n) => program.rowOf(t, n)))
+      .sort((x, y) => x - y),
+    requestedPeakBytes: undefined,
+    replayNs: longestNs(reports),
+    timing: timingOf(reports, program),
+  });
+}
+
+const longestNs = (reports: readonly WorkerReport[]): Ns =>
+  reports.reduce((longest, report) => Math.max(longest, report.measurements.totalNs), 0);
+
+function timingOf(reports: readonly WorkerReport[], program: ProgramOrderReader): Timing {
+  const { order } = program;
+  const replayNs = longestNs(reports);
   const locks = mergeLocks(reports.map((report) => report.locks))
     .map(lockResult)
     .filter((lock) => lock.acquisitions + lock.failedTries > 0);
@@ -159,41 +198,28 @@ export async function runThreads(options: ThreadsOptions): Promise<RunResult> {
       contextSwitches: 0,
     };
   });
-  return assembleResult({
-    options: { ...options, mode: 'threads' },
-    assembled,
-    touch,
-    eventsDone: eventsDone(),
-    abort: aborted,
-    samples: [sample],
-    failedRows: reports
-      .flatMap((report, t) => report.measurements.failed.map((n) => program.rowOf(t, n)))
-      .sort((x, y) => x - y),
-    requestedPeakBytes: undefined,
-    replayNs,
-    timing: {
-      latencyNs: {
-        malloc: percentiles(
-          mallocNs,
-          most((r) => r.measurements.longestMallocNs),
-        ),
-        free: percentiles(
-          freeNs,
-          most((r) => r.measurements.longestFreeNs),
-        ),
-      },
-      virtualNs: replayNs,
-      cpuNs: threadResults.reduce((total, thread) => total + thread.runningNs, 0),
-      waitNs: totalOf(locks).waitNs.total,
-      locks,
-      concurrency: concurrencyResult(threadResults, null, locks, {
-        allocations: sum((r) => r.measurements.mallocs),
-        frees: sum((r) => r.measurements.frees),
-        crossThreadFrees: program.crossThreadFrees(),
-        operationTotals,
-      }),
+  return {
+    latencyNs: {
+      malloc: percentiles(
+        mallocNs,
+        most((r) => r.measurements.longestMallocNs),
+      ),
+      free: percentiles(
+        freeNs,
+        most((r) => r.measurements.longestFreeNs),
+      ),
     },
-  });
+    virtualNs: replayNs,
+    cpuNs: threadResults.reduce((total, thread) => total + thread.runningNs, 0),
+    waitNs: totalOf(locks).waitNs.total,
+    locks,
+    concurrency: concurrencyResult(threadResults, null, locks, {
+      allocations: sum((r) => r.measurements.mallocs),
+      frees: sum((r) => r.measurements.frees),
+      crossThreadFrees: program.crossThreadFrees(),
+      operationTotals,
+    }),
+  };
 }
 
 /** No two live blocks overlap. */
