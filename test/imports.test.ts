@@ -19,6 +19,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   'sim/contract': [],
   'sim/kernel': ['sim/contract'],
   'sim/time': ['sim/contract', 'sim/kernel'],
+  'sim/tlb': ['sim/contract', 'sim/kernel'],
   'sim/replay': ['sim/contract', 'sim/kernel', 'sim/time'],
   'sim/metrics': ['sim/contract', 'sim/kernel', 'sim/time', 'sim/replay'],
   'bench/run': [],

@@ -20,6 +20,7 @@ import { rptest } from './generators/rptest.ts';
 import { server } from './generators/server.ts';
 import { sh6bench } from './generators/sh6bench.ts';
 import { sh8bench } from './generators/sh8bench.ts';
+import { spike } from './generators/spike.ts';
 import { stress } from './generators/stress.ts';
 import { xmallocTest } from './generators/xmalloc-test.ts';
 import { type ReadOptions, readTrace } from './trace/reader.ts';
@@ -41,6 +42,7 @@ const workloads = createRegistry<Workload>('workload', [
   sh8bench,
   cacheScratch,
   fragmenter,
+  spike,
   phpConcat,
   phpRepeat,
   phpRange,
@@ -68,23 +70,55 @@ export interface WorkloadOptions extends ReadOptions {
   readonly seed?: number;
 }
 
+/** A workload as far as its name says what it is: a trace has to be read for the rest. */
+export interface DescribedWorkload extends Omit<LoadedWorkload, 'events' | 'time' | 'cpus'> {
+  readonly cpus: number;
+  readonly time: WorkloadTime;
+}
+
 /** Whether `given` names a built-in workload, and no trace. */
 export function isBuiltIn(given: string): boolean {
   return WORKLOADS.some((w) => w.name === given.split(':', 1)[0]);
 }
 
+/** What a built-in workload is, before its events are generated; undefined for a trace. */
+export function describeWorkload(given: string, options: WorkloadOptions = {}): DescribedWorkload | undefined {
+  const colon = given.indexOf(':');
+  const name = colon < 0 ? given : given.slice(0, colon);
+  const workload = WORKLOADS.find((w) => w.name === name);
+  if (!workload) return undefined;
+  const parameters = workloadParameters(workload, colon < 0 ? '' : given.slice(colon + 1), options.seed);
+  return {
+    name,
+    parameters,
+    cpus: workload.cpus(parameters),
+    time: workload.time,
+    start: startOf(workload, parameters),
+  };
+}
+
+/** The events of a built-in workload; `parameters` as `describeWorkload` gives them. */
+export function generateEvents(
+  name: string,
+  parameters: Readonly<Record<string, number | string | boolean>>,
+): EventBuffer {
+  const workload = WORKLOADS.find((w) => w.name === name);
+  if (!workload)
+    throw new UserError(
+      `found workload '${name}', expected ${oneOf(
+        name,
+        WORKLOADS.map((w) => w.name),
+      )}`,
+    );
+  return workload.generate(parameters as ParameterValues);
+}
+
 /** `name`, `name:parameter=value,…`, the path of a trace, or `-`. */
 export async function resolveWorkload(given: string, options: WorkloadOptions = {}): Promise<LoadedWorkload> {
   const spec = given === '' ? '-' : given; // yargs hands the positional argument `-` over as an empty text
-  const colon = spec.indexOf(':');
-  const name = colon < 0 ? spec : spec.slice(0, colon);
-  const workload = WORKLOADS.find((w) => w.name === name);
-  if (workload) {
-    const parameters = workloadParameters(workload, colon < 0 ? '' : spec.slice(colon + 1), options.seed);
-    const { time } = workload;
-    const start = startOf(workload, parameters);
-    return { name, events: workload.generate(parameters), parameters, cpus: workload.cpus(parameters), time, start };
-  }
+  const described = describeWorkload(spec, options);
+  if (described) return { ...described, events: generateEvents(described.name, described.parameters) };
+  const name = spec.split(':', 1)[0]!;
   if (spec !== '-' && !/[/.]/.test(name) && !existsSync(spec)) {
     const names = WORKLOADS.map((w) => w.name);
     throw new UserError(`found workload '${name}', expected a trace file or ${oneOf(name, names)}`);

@@ -1,10 +1,10 @@
 import type { ThreadSlot } from '../../sim/contract/allocator.ts';
-import { AllocatorAbort } from '../../sim/contract/assert.ts';
+import { createArenaChoice } from './arena-choice.ts';
 import type { BackgroundThreads } from './background-thread.ts';
 import type { Base } from './base.ts';
 import { GROW_FIRST } from './extent.ts';
 import * as structures from './layout.ts';
-import { type PageAllocator, PURGE_NEVER, PURGE_ON_EPOCH_ADVANCE } from './page-allocator.ts';
+import type { PageAllocator } from './page-allocator.ts';
 import { geometricTicks } from './prng.ts';
 import * as classes from './size-classes.ts';
 import type { State } from './state.ts';
@@ -12,25 +12,19 @@ import * as tables from './state.ts';
 
 export type Arenas = ReturnType<typeof createArenas>;
 
-/** Arenas (arena.c and the choice in jemalloc.c): their creation, which thread uses which, when they look at decay. */
+/** Arenas (arena.c): their creation, when they look at decay, what they count; the choice lies in arena-choice.ts. */
 export function createArenas(state: State, base: Base, pa: PageAllocator, background: BackgroundThreads) {
   const { ARENA_BYTES, ARENA_LARGE_STATS, ARENA_LARGE_STATS_BYTES, ARENA_WRITTEN, BIN_BYTES } = structures;
   const { CACHELINE, INDEX_SIZE, NBINS } = classes;
   const {
-    A_GROW_NEXT,
-    A_INITIALIZED,
-    A_INTERNAL,
-    A_LAST_THREAD,
-    A_NTHREADS,
-    A_NTHREADS_INTERNAL,
     AC_ADDRESS,
     AC_CREATED,
     ARENA_COUNTERS,
-    ARENA_LOCKS,
     ARENA_WORDS,
-    BC_NREQUESTS,
-    BIN_COUNTERS,
-    C_REQUESTS,
+    A_GROW_NEXT,
+    A_INITIALIZED,
+    A_INTERNAL,
+    A_NTHREADS,
     G_NARENAS_TOTAL,
     LARGE_CLASSES,
     LARGE_COUNTERS,
@@ -38,29 +32,28 @@ export function createArenas(state: State, base: Base, pa: PageAllocator, backgr
     LC_NFLUSHES,
     LC_NMALLOC,
     LC_NREQUESTS,
-    G_THREADS,
-    LG_CACHE_BIN_WORDS,
-    LOCK_BINS,
-    LOCK_TCACHE_LIST,
     STATE_DIRTY,
     STATE_MUZZY,
-    T_ARENA,
-    T_CACHE_ARENA,
-    T_IARENA,
     T_PRNG,
-    T_REENTRANT,
-    T_STATE,
     T_TICKS,
-    THREAD_HEADER_WORDS,
-    THREAD_NOMINAL,
   } = tables;
-  const { arenas, arenaCounters, caches, config, globals, kernel, largeCounters, lock, unlock, threadWords } = state;
-  const { arenaLocks, arenasLock, binCounters, fetchAdd } = state;
-  const { narenas, hugeArena, percpuArena, cpus } = config;
+  const {
+    arenas,
+    arenaCounters,
+    caches,
+    globals,
+    kernel,
+    largeCounters,
+    lock,
+    unlock,
+    threadWords,
+    arenasLock,
+    fetchAdd,
+    config,
+  } = state;
+  const { hugeArena } = config;
 
   const isInitialized = (a: number) => arenas[a * ARENA_WORDS + A_INITIALIZED] !== 0;
-
-  // ------------------------------------------------------------------------------------------------------ creation
 
   /** arena_new: false when out of memory. */
   function create(t: ThreadSlot, a: number): boolean {
@@ -88,182 +81,6 @@ export function createArenas(state: State, base: Base, pa: PageAllocator, backgr
     unlock(t, arenasLock);
     if (ok && a !== hugeArena) background.createFor(t, a);
     return ok;
-  }
-
-  // ------------------------------------------------------------------------------------------------------- binding
-
-  /** arena_bind */
-  function bind(t: ThreadSlot, a: number, isInternal: boolean): void {
-    fetchAdd(arenas, a * ARENA_WORDS + (isInternal ? A_NTHREADS_INTERNAL : A_NTHREADS), 1);
-    caches[t * threadWords + (isInternal ? T_IARENA : T_ARENA)] = a + 1;
-  }
-
-  /** arena_unbind, as a thread's end does it for both of its arenas. */
-  function unbind(t: ThreadSlot): void {
-    const h = t * threadWords;
-    const internal = caches[h + T_IARENA]! - 1;
-    if (internal >= 0) fetchAdd(arenas, internal * ARENA_WORDS + A_NTHREADS_INTERNAL, -1);
-    caches[h + T_IARENA] = 0;
-    const a = caches[h + T_ARENA]! - 1;
-    if (a >= 0) fetchAdd(arenas, a * ARENA_WORDS + A_NTHREADS, -1);
-    caches[h + T_ARENA] = 0;
-  }
-
-  /** arena_postfork_child: of the threads `t` alone is left, and bound where it was; what the others cached stays there. */
-  function postforkChild(t: ThreadSlot): void {
-    for (let a = 0; a < globals[G_NARENAS_TOTAL]!; a++) {
-      arenas[a * ARENA_WORDS + A_NTHREADS] = 0;
-      arenas[a * ARENA_WORDS + A_NTHREADS_INTERNAL] = 0;
-    }
-    for (let other = 0; other < globals[G_THREADS]!; other++) {
-      const h = other * threadWords;
-      if (other !== t) for (const field of [T_ARENA, T_IARENA, T_CACHE_ARENA]) caches[h + field] = 0;
-    }
-    const own = caches[t * threadWords + T_ARENA]! - 1;
-    const internal = caches[t * threadWords + T_IARENA]! - 1;
-    if (own >= 0) arenas[own * ARENA_WORDS + A_NTHREADS] = 1;
-    if (internal >= 0) arenas[internal * ARENA_WORDS + A_NTHREADS_INTERNAL] = 1;
-  }
-
-  /** percpu_arena_choose; the simulated thread runs on processor slot modulo number. */
-  function percpuChoose(t: ThreadSlot): number {
-    const cpu = t % cpus;
-    if (percpuArena === 'phycpu' && cpu >= cpus / 2) return cpu - cpus / 2;
-    return cpu;
-  }
-
-  /** arena_choose_hard: the first arena with fewest threads; a new one while all that exist are in use. */
-  function chooseHard(t: ThreadSlot): number {
-    if (percpuArena !== 'disabled') {
-      const a = percpuChoose(t);
-      if (!ensure(t, a)) return -1;
-      bind(t, a, false);
-      bind(t, a, true);
-      return a;
-    }
-    if (narenas === 1) {
-      bind(t, 0, false);
-      bind(t, 0, true);
-      return 0;
-    }
-    let firstNull = narenas;
-    const choose = [0, 0]; // for the program, for internal use
-    const isNew = [false, false];
-    lock(t, arenasLock);
-    for (let i = 1; i < narenas; i++) {
-      if (isInitialized(i)) {
-        for (let j = 0; j < 2; j++) {
-          const field = j === 0 ? A_NTHREADS : A_NTHREADS_INTERNAL;
-          if (arenas[i * ARENA_WORDS + field]! < arenas[choose[j]! * ARENA_WORDS + field]!) choose[j] = i;
-        }
-      } else if (firstNull === narenas) {
-        firstNull = i;
-      }
-    }
-    for (let j = 0; j < 2; j++) {
-      const field = j === 0 ? A_NTHREADS : A_NTHREADS_INTERNAL;
-      if (arenas[choose[j]! * ARENA_WORDS + field] !== 0 && firstNull !== narenas) {
-        choose[j] = firstNull;
-        if (!isInitialized(firstNull) && !create(t, firstNull)) {
-          unlock(t, arenasLock);
-          return -1;
-        }
-        isNew[j] = true;
-      }
-      bind(t, choose[j]!, j === 1);
-    }
-    unlock(t, arenasLock);
-    for (let j = 0; j < 2; j++) if (isNew[j]) background.createFor(t, choose[j]!);
-    return choose[0]!;
-  }
-
-  /**
-   * arena_choose: the thread's arena, bound at its first need; -1 when out of memory. A cache that is filled from another
-   * arena (arena 0, of the thread that initialised jemalloc) moves over.
-   */
-  function choose(t: ThreadSlot): number {
-    const h = t * threadWords;
-    if (caches[h + T_REENTRANT] !== 0) return 0;
-    let a = caches[h + T_ARENA]! - 1;
-    if (a < 0) {
-      a = chooseHard(t);
-      if (hasCache(t)) {
-        // arena_choose_impl hands a NULL arena on to tcache_arena_associate, which locks a mutex in it.
-        if (a < 0) throw new AllocatorAbort('Segmentation fault');
-        associate(t, a);
-      }
-      if (a < 0) return -1;
-    }
-    if (percpuArena !== 'disabled' && arenas[a * ARENA_WORDS + A_LAST_THREAD] !== t + 1) {
-      const wanted = percpuChoose(t);
-      if (wanted !== a && ensure(t, wanted)) {
-        migrate(t, a, wanted);
-        a = wanted;
-      }
-      arenas[a * ARENA_WORDS + A_LAST_THREAD] = t + 1;
-    }
-    return a;
-  }
-
-  /** tcache_available */
-  function hasCache(t: ThreadSlot): boolean {
-    return config.tcache && caches[t * threadWords + T_STATE] === THREAD_NOMINAL;
-  }
-
-  /** percpu_arena_update with arena_migrate */
-  function migrate(t: ThreadSlot, from: number, to: number): void {
-    fetchAdd(arenas, from * ARENA_WORDS + A_NTHREADS, -1);
-    fetchAdd(arenas, to * ARENA_WORDS + A_NTHREADS, 1);
-    caches[t * threadWords + T_ARENA] = to + 1;
-    if (arenas[from * ARENA_WORDS + A_NTHREADS] === 0) decayNow(t, from, false, true);
-    if (hasCache(t)) associate(t, to);
-  }
-
-  /** tcache_arena_associate; the list of an arena's caches is the set of threads that name it. */
-  function associate(t: ThreadSlot, a: number): void {
-    const h = t * threadWords;
-    const old = caches[h + T_CACHE_ARENA]! - 1;
-    if (old === a) return;
-    if (old >= 0) dissociate(t, old);
-    const id = arenaLocks[a * ARENA_LOCKS + LOCK_TCACHE_LIST]!;
-    lock(t, id);
-    caches[h + T_CACHE_ARENA] = a + 1;
-    unlock(t, id);
-  }
-
-  /** tcache_arena_dissociate with tcache_stats_merge */
-  function dissociate(t: ThreadSlot, a: number): void {
-    const h = t * threadWords;
-    lock(t, arenaLocks[a * ARENA_LOCKS + LOCK_TCACHE_LIST]!);
-    caches[h + T_CACHE_ARENA] = 0;
-    for (let i = 0; i < config.cacheBins; i++) {
-      const p = h + THREAD_HEADER_WORDS + (i << LG_CACHE_BIN_WORDS) + C_REQUESTS;
-      if (i < NBINS) {
-        lock(t, arenaLocks[a * ARENA_LOCKS + LOCK_BINS + i]!);
-        binCounters[(a * NBINS + i) * BIN_COUNTERS + BC_NREQUESTS]! += caches[p]!;
-        unlock(t, arenaLocks[a * ARENA_LOCKS + LOCK_BINS + i]!);
-      } else {
-        addLargeRequests(a, i, caches[p]!);
-      }
-      caches[p] = 0;
-    }
-    unlock(t, arenaLocks[a * ARENA_LOCKS + LOCK_TCACHE_LIST]!);
-  }
-
-  /** arena_choose_maybe_huge */
-  function chooseMaybeHuge(t: ThreadSlot, size: number): number {
-    return size >= config.oversizeThreshold ? chooseHuge(t) : choose(t);
-  }
-
-  /** arena_choose_huge: made on demand, and told to purge at once. */
-  function chooseHuge(t: ThreadSlot): number {
-    if (!isInitialized(hugeArena)) {
-      if (!ensure(t, hugeArena)) return -1;
-      const eagerness = config.backgroundThread ? PURGE_NEVER : PURGE_ON_EPOCH_ADVANCE;
-      if (config.dirtyDecayMs > 0) pa.setDecayMs(t, hugeArena, STATE_DIRTY, 0, eagerness);
-      if (config.muzzyDecayMs > 0) pa.setDecayMs(t, hugeArena, STATE_MUZZY, 0, eagerness);
-    }
-    return hugeArena;
   }
 
   // --------------------------------------------------------------------------------------------------------- decay
@@ -319,16 +136,19 @@ export function createArenas(state: State, base: Base, pa: PageAllocator, backgr
     countLarge(a, sizeClass, LC_NFLUSHES);
   }
 
+  const choice = createArenaChoice(state, pa, background, {
+    isInitialized,
+    create,
+    ensure,
+    decayNow,
+    addLargeRequests,
+  });
+
   return {
     create,
     ensure,
     isInitialized,
-    choose,
-    chooseMaybeHuge,
-    unbind,
-    postforkChild,
-    associate,
-    dissociate,
+    ...choice,
     decayNow,
     decayTicks,
     handleDeferredWork,

@@ -8,7 +8,7 @@ import { createMalloc } from './malloc.ts';
 import { JEMALLOC_OPTIONS } from './options.ts';
 import { heapStats } from './stats.ts';
 import { VIEWS } from './views.ts';
-import { walkAreas, walkHeap } from './walk.ts';
+import { walkAreas, walkFree, walkHeap } from './walk.ts';
 
 function create(machine: Machine, version: string, options: OptionValues): Allocator {
   const config = resolveConfig(options, machine.cpus, machine.kernel.thp);
@@ -44,7 +44,9 @@ function create(machine: Machine, version: string, options: OptionValues): Alloc
       if (threads.hasCache(t)) tcache.flushAll(t);
     },
     stats: () => heapStats(heap),
+    refreshStats: () => heap.mallctl.refresh(),
     walk: (visit) => walkHeap(heap, visit),
+    walkFree: (visit) => walkFree(heap, visit, calls),
     areas: (visit) => walkAreas(heap, visit),
     check: () => checkHeap(heap),
     notModelled: () => [],

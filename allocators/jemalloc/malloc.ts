@@ -2,6 +2,7 @@ import type { Handle, ThreadSlot } from '../../sim/contract/allocator.ts';
 import * as counters from '../../sim/contract/operations.ts';
 import type { Addr, Bytes } from '../../sim/contract/units.ts';
 import type { Heap } from './heap.ts';
+import { createRealloc } from './realloc.ts';
 import * as classes from './size-classes.ts';
 import { alignedUsable, sizeToIndex } from './size-classes.ts';
 import * as tables from './state.ts';
@@ -11,16 +12,14 @@ const CACHED_SIZE: Int32Array = Int32Array.from(classes.INDEX_SIZE, (size) => Ma
 
 /** The program's calls (jemalloc.c): the fast paths that end in the thread cache, and everything behind them. */
 export function createMalloc(heap: Heap) {
-  const { OP_BYTES_CLEARED, OP_BYTES_COPIED, OP_SLOW_CALLS } = counters;
-  const { CACHELINE, INDEX_SIZE, LARGE_MINCLASS, LOOKUP_MAXCLASS, NBINS, NSIZES, PAGE, SIZE_INDEX, SMALL_MAXCLASS } =
-    classes;
+  const { OP_BYTES_CLEARED, OP_SLOW_CALLS } = counters;
+  const { CACHELINE, INDEX_SIZE, LOOKUP_MAXCLASS, NBINS, NSIZES, PAGE, SIZE_INDEX, SMALL_MAXCLASS } = classes;
   const {
     C_EMPTY,
     C_HEAD,
     C_LIMIT,
     C_LOW_WATER,
     C_REQUESTS,
-    E_ARENA,
     E_START,
     HANDLE_SHIFT,
     LG_CACHE_BIN_WORDS,
@@ -33,8 +32,7 @@ export function createMalloc(heap: Heap) {
   } = tables;
   const { arenas, bins, blockPages, large, tcache, threads } = heap;
   const { filed, handOut, handOutWritten, offsetOf, touchBlock } = blockPages;
-  const { caches, config, extentClass, extents, freeClass, kernel, operations, slots, threadWords, tracksPages } =
-    heap.state;
+  const { caches, config, extentClass, extents, freeClass, operations, slots, threadWords, tracksPages } = heap.state;
   const { tcacheMax, cacheBins } = config;
   const fastMax = Math.min(tcacheMax, LOOKUP_MAXCLASS);
 
@@ -206,57 +204,6 @@ export function createMalloc(heap: Heap) {
     if (!freeLocal(t, h)) freeDefault(t, h);
   }
 
-  // --------------------------------------------------------------------------------------------------- reallocation
-
-  /** arena_ralloc: in place where the class stays, or where a large block can grow or shrink; else moved. */
-  function arenaRalloc(t: ThreadSlot, h: Handle, usable: Bytes): Handle {
-    const e = h >> HANDLE_SHIFT;
-    const oldUsable = INDEX_SIZE[extentClass[e]!]!;
-    const zeroed = config.zero;
-    if (usable <= SMALL_MAXCLASS && oldUsable === usable) {
-      arenas.decayTicks(t, extents[(e << LG_EXTENT_WORDS) + E_ARENA]!, 1); // arena_ralloc_no_move
-      return h;
-    }
-    let moved: Handle;
-    if (oldUsable >= LARGE_MINCLASS && usable >= LARGE_MINCLASS) {
-      if (large.rallocNoMove(t, e, usable, zeroed)) return h; // large_ralloc
-      moved = large.palloc(t, -1, sizeToIndex(usable), CACHELINE, zeroed);
-    } else {
-      moved = handOut(arenaMalloc(t, usable, sizeToIndex(usable), zeroed)); // arena_ralloc_move_helper
-    }
-    if (moved === 0) return 0;
-    copy(moved, h, Math.min(usable, oldUsable));
-    arenaDalloc(t, h);
-    return moved;
-  }
-
-  /** memcpy */
-  function copy(to: Handle, from: Handle, length: Bytes): void {
-    operations[OP_BYTES_COPIED]! += length;
-    const start = extents[((from >> HANDLE_SHIFT) << LG_EXTENT_WORDS) + E_START]!;
-    const offset = offsetOf(from);
-    kernel.readRange(start + (offset >> 12), start + Math.floor((offset + length - 1) / PAGE));
-    touchBlock(to, 0, length);
-  }
-
-  /** do_rallocx */
-  function realloc(t: ThreadSlot, h: Handle, size: Bytes): Handle {
-    operations[OP_SLOW_CALLS]!++;
-    if (!threads.fetch(t)) return 0;
-    const oldClass = extentClass[h >> HANDLE_SHIFT]!;
-    const sizeClass = sizeToIndex(size);
-    if (sizeClass >= NSIZES) return 0;
-    const moved = arenaRalloc(t, h, INDEX_SIZE[sizeClass]!);
-    if (moved === 0) return 0;
-    threads.allocEvent(t, sizeClass);
-    threads.dallocEvent(t, oldClass);
-    if (config.junkAlloc && !config.zero && INDEX_SIZE[sizeClass]! > INDEX_SIZE[oldClass]!) {
-      operations[OP_BYTES_CLEARED]! += INDEX_SIZE[sizeClass]! - INDEX_SIZE[oldClass]!;
-      touchBlock(moved, INDEX_SIZE[oldClass]!, INDEX_SIZE[sizeClass]!);
-    }
-    return moved;
-  }
-
   /** Whether what the call does beside using the cache is as much the thread's own: no event, or one that flushes nothing. */
   function isOwn(t: ThreadSlot, left: Bytes): boolean {
     return left > 0 || (caches[t * threadWords + T_STATE] === THREAD_NOMINAL && tcache.flushesNothing(t));
@@ -302,6 +249,7 @@ export function createMalloc(heap: Heap) {
   }
 
   /** With an option that fills, or without caches, every call takes the slow path (malloc_slow). */
+  const { realloc } = createRealloc(heap, { arenaMalloc, arenaDalloc });
   const isSlow = config.zero || config.junkAlloc || config.junkFree || !config.tcache;
 
   return {

@@ -10,6 +10,7 @@ import type { BlockPages } from './residency.ts';
 import * as classes from './size-classes.ts';
 import type { State } from './state.ts';
 import * as tables from './state.ts';
+import { createTcacheFlush } from './tcache-flush.ts';
 
 const LG_SLOTS_OF_PAGE = 9; // a page holds 512 slots of 8 bytes
 const SLOTS_OF_PAGE = classes.PAGE / 8;
@@ -29,13 +30,9 @@ export type Tcache = ReturnType<typeof createTcache>;
  * is first written. C_LIMIT is the lowest slot down to which that has happened (or the full position), so that the one comparison of a free tells both.
  */
 export function createTcache(state: State, arenas: Arenas, bins: Bins, large: Large, { filed }: BlockPages) {
-  const { OP_BIN_SCAN_STEPS, OP_CACHE_FILLS, OP_CACHE_FLUSHES } = counters;
+  const { OP_CACHE_FILLS } = counters;
   const { INDEX_SIZE, NBINS } = classes;
   const {
-    ARENA_LOCKS,
-    BC_NFLUSHES,
-    BC_NREQUESTS,
-    BIN_COUNTERS,
     C_DELAY,
     C_EMPTY,
     C_FILL_SHIFT,
@@ -44,23 +41,16 @@ export function createTcache(state: State, arenas: Arenas, bins: Bins, large: La
     C_LOW_WATER,
     C_REFILLED,
     C_REQUESTS,
-    E_ARENA,
-    HANDLE_SHIFT,
     LG_CACHE_BIN_WORDS,
-    LG_EXTENT_WORDS,
-    LOCK_BINS,
-    T_CACHE_ARENA,
     T_CACHE_BLOCK,
     T_CACHE_PAGE,
     T_NEXT_GC_BIN,
     THREAD_HEADER_WORDS,
   } = tables;
-  const { binCounters, caches, config, extents, kernel, operations, slots, lock, unlock } = state;
+  const { caches, config, kernel, operations, slots } = state;
   const { threadWords, slotTotal } = state;
   const { cacheBins, slots: slotCounts } = config;
-  const { arenaLocks } = state;
-  /** Scratch of flushes: slabs that became empty. */
-  const emptied = new Int32Array(slotCounts.reduce((most, n) => Math.max(most, n), 0) + 1);
+  const { flush, blockIn } = createTcacheFlush(state, arenas, bins, large);
 
   const binAt = (t: ThreadSlot, index: number) => t * threadWords + THREAD_HEADER_WORDS + (index << LG_CACHE_BIN_WORDS);
   /** cache_bin_ncached_get_local */
@@ -194,109 +184,6 @@ export function createTcache(state: State, arenas: Arenas, bins: Bins, large: La
     const head = caches[b + C_HEAD]! - 1;
     slots[head] = filed(h);
     caches[b + C_HEAD] = head;
-  }
-
-  /** tcache_bin_flush_small and tcache_bin_flush_large: all but the `keep` most recently freed. */
-  function flush(t: ThreadSlot, index: number, keep: number): void {
-    const b = binAt(t, index);
-    const empty = caches[b + C_EMPTY]!;
-    const count = cached(b) - keep;
-    if (index < NBINS) flushSmall(t, index, empty - count, count);
-    else flushLarge(t, index, empty - count, count);
-    operations[OP_CACHE_FLUSHES]! += count;
-    // cache_bin_finish_flush: what stays moves to the stack's bottom.
-    const head = caches[b + C_HEAD]!;
-    for (let i = head + keep - 1; i >= head; i--) slots[i + count] = slots[i]!;
-    caches[b + C_HEAD] = head + count;
-    if (caches[b + C_LOW_WATER]! < head + count) caches[b + C_LOW_WATER] = head + count;
-  }
-
-  const blockIn = (slot: number): Handle => Math.abs(slots[slot]!);
-  const arenaOf = (h: Handle) => extents[((h >> HANDLE_SHIFT) << LG_EXTENT_WORDS) + E_ARENA]!;
-
-  /** Merges what the bin of a cache counted into its arena. */
-  function mergeSmallStats(t: ThreadSlot, a: number, index: number): void {
-    const b = binAt(t, index);
-    const c = (a * NBINS + index) * BIN_COUNTERS;
-    binCounters[c + BC_NFLUSHES]!++;
-    binCounters[c + BC_NREQUESTS]! += caches[b + C_REQUESTS]!;
-    caches[b + C_REQUESTS] = 0;
-  }
-
-  /** tcache_bin_flush_impl, small: one arena after another, each under its bin's lock; slabs go last. */
-  function flushSmall(t: ThreadSlot, index: number, first: number, total: number): void {
-    const own = caches[t * threadWords + T_CACHE_ARENA]! - 1;
-    let isMerged = false;
-    let slabs = 0;
-    let looked = 0; // slabs that a block belongs to, those in a row once
-    let last = 0;
-    let count = total;
-    while (count > 0) {
-      const a = arenaOf(blockIn(first));
-      const id = arenaLocks[a * ARENA_LOCKS + LOCK_BINS + index]!;
-      lock(t, id);
-      if (a === own && !isMerged) {
-        isMerged = true;
-        mergeSmallStats(t, a, index);
-      }
-      let deferred = 0;
-      for (let i = first; i < first + count; i++) {
-        const h = blockIn(i);
-        if (arenaOf(h) !== a) {
-          slots[first + deferred++] = h;
-          continue;
-        }
-        const slab = h >> HANDLE_SHIFT;
-        if (slab !== last) looked++;
-        last = slab;
-        if (bins.dallocStep(a, index, h)) emptied[slabs++] = slab;
-      }
-      bins.dallocFinish(a, index, count - deferred);
-      unlock(t, id);
-      arenas.decayTicks(t, a, count - deferred);
-      count = deferred;
-    }
-    operations[OP_BIN_SCAN_STEPS]! += looked;
-    for (let i = 0; i < slabs; i++) bins.slabDalloc(t, emptied[i]!);
-    if (!isMerged) {
-      const id = arenaLocks[own * ARENA_LOCKS + LOCK_BINS + index]!;
-      lock(t, id);
-      mergeSmallStats(t, own, index);
-      unlock(t, id);
-    }
-  }
-
-  /** tcache_bin_flush_impl, large */
-  function flushLarge(t: ThreadSlot, index: number, first: number, total: number): void {
-    const b = binAt(t, index);
-    const own = caches[t * threadWords + T_CACHE_ARENA]! - 1;
-    let isMerged = false;
-    let count = total;
-    operations[OP_BIN_SCAN_STEPS]! += total; // the extent of each block
-    while (count > 0) {
-      const a = arenaOf(blockIn(first));
-      if (a === own && !isMerged) {
-        isMerged = true;
-        arenas.addLargeRequests(a, index, caches[b + C_REQUESTS]!);
-        caches[b + C_REQUESTS] = 0;
-      }
-      for (let i = first; i < first + count; i++) {
-        const h = blockIn(i);
-        if (arenaOf(h) === a) large.dallocPrepare(h >> HANDLE_SHIFT);
-      }
-      let deferred = 0;
-      for (let i = first; i < first + count; i++) {
-        const h = blockIn(i);
-        if (arenaOf(h) !== a) slots[first + deferred++] = h;
-        else large.dallocFinish(t, h >> HANDLE_SHIFT);
-      }
-      arenas.decayTicks(t, a, count - deferred);
-      count = deferred;
-    }
-    if (!isMerged) {
-      arenas.addLargeRequests(own, index, caches[b + C_REQUESTS]!);
-      caches[b + C_REQUESTS] = 0;
-    }
   }
 
   // ------------------------------------------------------------------------------------------------------- collector

@@ -1,6 +1,7 @@
 import type { ModelView } from '../model.ts';
 import { overviewText } from './overview.ts';
-import { statsPrintJson, statsPrintText } from './stats-print.ts';
+import { statsPrintJson } from './stats-json.ts';
+import { statsPrintText } from './stats-text.ts';
 
 export const VIEWS: readonly ModelView[] = [
   {

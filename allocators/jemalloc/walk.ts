@@ -1,4 +1,5 @@
 import {
+  type Allocator,
   type AreaVisitor,
   RANGE_CACHED,
   RANGE_FREE,
@@ -17,6 +18,7 @@ import {
   BB_START,
   E_ARENA,
   E_FLAGS,
+  E_NFREE,
   E_OFFSET,
   E_PAGES,
   E_START,
@@ -93,6 +95,38 @@ export function walkHeap(heap: Heap, visit: RangeVisitor): void {
       if (before > 0) visit(start, before, RANGE_FREE, 0);
       visit(start + before, usable, kindOf(h), h);
       if (before + usable < length) visit(start + before + usable, length - before - usable, RANGE_FREE, 0);
+    }
+  });
+}
+
+/** Of these, what is cached and what is free. */
+export function walkFree(heap: Heap, visit: RangeVisitor, blocks: Pick<Allocator, 'addressOf' | 'usableSize'>): void {
+  const { bitmaps, extentClass, extents, globals } = heap.state;
+  forEachBlock(heap, (_a, start, used, size) => {
+    if (size > used) visit(start + used, size - used, RANGE_FREE, 0);
+  });
+  for (let t = 0; t < globals[G_THREADS]!; t++) {
+    if (!heap.threads.hasCache(t)) continue;
+    heap.tcache.forEachCached(t, (h) => visit(blocks.addressOf(h), blocks.usableSize(h), RANGE_CACHED, h));
+  }
+  forEachExtent(heap, (e, p) => {
+    const start = extents[p + E_START]! * PAGE;
+    const length = extents[p + E_PAGES]! * PAGE;
+    if (extents[p + E_STATE] !== STATE_ACTIVE) {
+      visit(start, length, RANGE_FREE, 0);
+    } else if (extents[p + E_FLAGS]! & FLAG_SLAB) {
+      if (extents[p + E_NFREE] === 0) return;
+      const index = extentClass[e]!;
+      const size = INDEX_SIZE[index]!;
+      for (let r = 0; r < SLAB_REGIONS[index]!; r++) {
+        const isFree = (bitmaps[(e << LG_BITMAP_WORDS) + (r >> 5)]! >>> (r & 31)) & 1;
+        if (isFree) visit(start + r * size, size, RANGE_FREE, 0);
+      }
+    } else {
+      const before = extents[p + E_OFFSET]!;
+      const end = before + INDEX_SIZE[extentClass[e]!]!;
+      if (before > 0) visit(start, before, RANGE_FREE, 0);
+      if (end < length) visit(start + end, length - end, RANGE_FREE, 0);
     }
   });
 }

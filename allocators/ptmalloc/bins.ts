@@ -8,9 +8,9 @@ export type Bins = ReturnType<typeof createBins>;
 
 /** The lists of free chunks: taking a chunk out, putting one into the unsorted bin, consolidating the fastbins. */
 export function createBins(context: Context) {
-  const { OP_CONSOLIDATIONS, OP_COALESCES, OP_LIST_INSERTS } = counters;
+  const { OP_BIN_SCAN_STEPS, OP_CONSOLIDATIONS, OP_COALESCES, OP_LIST_INSERTS } = counters;
   const { BINMAP, BINS, FASTBINS, HAVE_FASTCHUNKS, MUTEX, SPARE_RECORDS, TOP, UNSORTED } = layout;
-  const { MIN_LARGE_UNITS, NFASTBINS } = binIndices;
+  const { largeBinIndex, MIN_LARGE_UNITS, NFASTBINS } = binIndices;
   const { ADDR, BK, BK_NEXTSIZE, FD, FD_NEXTSIZE, INUSE, NEXT, PREV, SIZE, UNIT_SHIFT } = chunk;
   const { words, chunks, writes, machine, isAlone } = context;
   const { dropRecord, newRecord } = chunks;
@@ -104,6 +104,58 @@ export function createBins(context: Context) {
     words[bin + FD] = p;
   }
 
+  /** Large bins are sorted by size, largest first; the first chunk of each size is in the list of sizes. */
+  function insertLarge(arena: number, p: number, size: number): void {
+    const index = largeBinIndex(size);
+    const bin = arena + BINS + (index << 1);
+    words[arena + BINMAP + (index >> 5)]! |= 1 << index;
+    let bck = bin;
+    let fwd = words[bin + FD]!;
+    if (fwd === bin) {
+      words[p + FD_NEXTSIZE] = p;
+      words[p + BK_NEXTSIZE] = p;
+    } else {
+      const last = words[bin + BK]!;
+      if (size < words[last + SIZE]! >>> UNIT_SHIFT) {
+        // Smaller than the smallest: at the end, without a walk.
+        const largest = fwd;
+        const smallest = words[largest + BK_NEXTSIZE]!;
+        words[p + FD_NEXTSIZE] = largest;
+        words[p + BK_NEXTSIZE] = smallest;
+        words[smallest + FD_NEXTSIZE] = p;
+        words[largest + BK_NEXTSIZE] = p;
+        fwd = bin;
+        bck = last;
+      } else {
+        let steps = 0;
+        let fwdSize = words[fwd + SIZE]! >>> UNIT_SHIFT;
+        while (size < fwdSize) {
+          fwd = words[fwd + FD_NEXTSIZE]!;
+          fwdSize = words[fwd + SIZE]! >>> UNIT_SHIFT;
+          steps++;
+        }
+        operations[OP_BIN_SCAN_STEPS]! += steps;
+        if (size === fwdSize) {
+          // Second place among its equals, so that the list of sizes stays as it is.
+          words[p + FD_NEXTSIZE] = 0;
+          words[p + BK_NEXTSIZE] = 0;
+          fwd = words[fwd + FD]!;
+        } else {
+          const before = words[fwd + BK_NEXTSIZE]!;
+          words[p + FD_NEXTSIZE] = fwd;
+          words[p + BK_NEXTSIZE] = before;
+          words[fwd + BK_NEXTSIZE] = p;
+          words[before + FD_NEXTSIZE] = p;
+        }
+        bck = words[fwd + BK]!;
+      }
+    }
+    words[p + BK] = bck;
+    words[p + FD] = fwd;
+    words[fwd + BK] = p;
+    words[bck + FD] = p;
+  }
+
   /**
    * Joins the chunk `p` of `units`, which is in use, with free neighbours, and puts it into the unsorted bin (a small one
    * into its own bin, if `sorts`) or into the top chunk. Returns its units afterwards. The common part of _int_free() and
@@ -171,5 +223,5 @@ export function createBins(context: Context) {
     machine.locks.pull(t, words[arena + MUTEX]!, count);
   }
 
-  return { unlinkChunk, pushUnsorted, insertSmall, splitChunk, absorb, coalesce, mallocConsolidate };
+  return { unlinkChunk, pushUnsorted, insertSmall, insertLarge, splitChunk, absorb, coalesce, mallocConsolidate };
 }

@@ -1,330 +1,216 @@
 import * as counters from '../../sim/contract/operations.ts';
+import { realAddress } from '../../sim/kernel/layout.ts';
+import type { Arenas } from './arena.ts';
 import * as layout from './arena-layout.ts';
-import * as binIndices from './bin-index.ts';
-import type { Bins } from './bins.ts';
 import * as chunk from './chunk.ts';
 import type { Context } from './context.ts';
+import * as places from './context.ts';
+import type { IntFree } from './int-free.ts';
+import type { IntMalloc } from './int-malloc.ts';
+import type { Mapped } from './mapped.ts';
+import type { Memalign } from './memalign.ts';
 import * as par from './parameters.ts';
-import type { SystemMalloc } from './sysmalloc.ts';
 import * as cacheLayout from './tcache.ts';
 
-/** MAX_ITERS: chunks of the unsorted bin that one pass puts into their bins. */
-const MAX_ITERS = 10000;
-const NO_TCACHE_BIN = -1;
+/** PTRDIFF_MAX + 1 */
+export const TOO_MUCH = 2 ** 63;
 
 export type Malloc = ReturnType<typeof createMalloc>;
 
-export function createMalloc(context: Context, bins: Bins, systemMalloc: SystemMalloc) {
-  const { BINMAP, BINS, CHUNK_FLAGS, FASTBINS, HAVE_FASTCHUNKS, LAST_REMAINDER, MUTEX, TOP, UNSORTED } = layout;
-  const { largeBinIndex, MIN_LARGE_UNITS } = binIndices;
-  const { ADDR, BK, BK_NEXTSIZE, FD, FD_NEXTSIZE, INUSE, MIN_UNITS, SIZE, UNIT_SHIFT } = chunk;
-  const { MAX_FAST_UNITS, MULTI_THREADED, PERTURB, TCACHE_UNSORTED_LIMIT } = par;
-  const { MAX_TCACHE_UNITS, TCACHE_SHIFT } = cacheLayout;
-  const { OP_BIN_SCAN_STEPS, OP_BITMAP_WORDS, OP_BYTES_CLEARED, OP_CACHE_FILLS, OP_SPLITS } = counters;
-  const { words, machine, parameters, writes, tcache, isAlone } = context;
+/** What the functions that a program calls end in. */
+interface Inner {
+  readonly arenas: Arenas;
+  readonly mapped: Mapped;
+  readonly intMalloc: IntMalloc['intMalloc'];
+  readonly intFree: IntFree['intFree'];
+  readonly intMemalign: Memalign['intMemalign'];
+}
+
+/** The functions that a program calls (malloc.c: __libc_malloc, __libc_free, __libc_memalign, the thread cache's end). */
+export function createMalloc(context: Context, inner: Inner) {
+  const { arenas, mapped, intMalloc, intFree, intMemalign } = inner;
+  const { words, tcache, tcacheChunk, features, machine, parameters, writes } = context;
+  const { OP_CACHE_FLUSHES, OP_SLOW_CALLS } = counters;
+  const { MUTEX } = layout;
+  const { ADDR, FD, MMAPPED, requestUnits, RESIDENT_UNITS, SIZE, UNIT_BYTES, UNIT_SHIFT } = chunk;
+  const { MULTI_THREADED, TCACHE_BINS, TCACHE_COUNT } = par;
+  const { MAX_TCACHE_BYTES, MAX_TCACHE_UNITS, TCACHE_MAX_BINS, TCACHE_SHIFT, TCACHE_STRUCT_BYTES } = cacheLayout;
   const { operations } = machine;
-  const { pull } = machine.locks;
-  const { ints, doubles } = parameters;
-  const { unlinkChunk, pushUnsorted, insertSmall, splitChunk, mallocConsolidate } = bins;
-  const { sysmalloc } = systemMalloc;
+  const { ints } = parameters;
+  const { memalignFromCache } = features;
+  const { arenaGet, arenaGetRetry, arenaForChunk, detachThread } = arenas;
+  const { freeMapped } = mapped;
   const { touchBytes } = writes;
-  const unsortedLimit = doubles[TCACHE_UNSORTED_LIMIT]! > 0 ? doubles[TCACHE_UNSORTED_LIMIT]! : Infinity;
+  const { release } = machine.locks;
+  const { MAIN_ARENA } = places;
 
-  /**
-   * _int_malloc(): a chunk of at least `nb` units from `arena` (0: there is none), or 0. `bytes` is what is asked for: it
-   * matters for perturb alone.
-   */
-  function intMalloc(t: number, arena: number, nb: number, bytes: number): number {
-    const p = arena === 0 ? sysmalloc(t, nb, 0) : fromArena(t, arena, nb);
-    if (ints[PERTURB] !== 0 && p > 0 && bytes > 0) allocPerturb(p, bytes);
-    return p < 0 ? -p : p;
+  /** malloc(): a hit in the thread cache, or `mallocSlow`. */
+  function malloc(t: number, bytes: number): number {
+    const p = mallocLocal(t, bytes);
+    return p !== 0 ? p : mallocSlow(t, bytes);
   }
 
-  /** alloc_perturb() */
-  function allocPerturb(p: number, bytes: number): void {
-    operations[OP_BYTES_CLEARED]! += bytes;
-    touchBytes(words[p + ADDR]! + 1, 0, bytes);
-  }
-
-  /** tcache_put() into a bin with room. */
-  function cachePut(p: number, bin: number): void {
-    words[p + FD] = tcache[bin]!;
-    tcache[bin] = p;
-    tcache[bin + 1]!--;
-  }
-
-  /** tcache_get() */
-  function cacheGet(bin: number): number {
+  /** A hit in the thread cache, or 0. */
+  function mallocLocal(t: number, bytes: number): number {
+    if (bytes > MAX_TCACHE_BYTES) return 0;
+    const bin = (t << TCACHE_SHIFT) + (bytes <= 24 ? 0 : ((bytes - 9) >> 4) << 1);
     const p = tcache[bin]!;
-    tcache[bin] = words[p + FD]!;
+    if (p !== 0) {
+      tcache[bin] = words[p + FD]!;
+      tcache[bin + 1]!++;
+    }
+    return p;
+  }
+
+  function mallocSlow(t: number, bytes: number): number {
+    operations[OP_SLOW_CALLS]!++;
+    if (bytes >= TOO_MUCH) return 0;
+    if (tcacheChunk[t] === 0) initCache(t);
+    return fromThreadArena(t, requestUnits(bytes), bytes);
+  }
+
+  /** The thread's arena's lock around `intMalloc`, and a second try in another arena. */
+  function fromThreadArena(t: number, nb: number, bytes: number): number {
+    if (ints[MULTI_THREADED] === 0) return intMalloc(t, MAIN_ARENA, nb, bytes);
+    let arena = arenaGet(t, bytes);
+    let p = intMalloc(t, arena, nb, bytes);
+    if (p === 0 && arena !== 0) {
+      arena = arenaGetRetry(t, arena, bytes);
+      p = intMalloc(t, arena, nb, bytes);
+    }
+    if (arena !== 0) release(t, words[arena + MUTEX]!);
+    return p;
+  }
+
+  /** tcache_init(): the cache is itself a chunk of the thread's arena. */
+  function initCache(t: number): void {
+    let arena = arenaGet(t, TCACHE_STRUCT_BYTES);
+    const nb = requestUnits(TCACHE_STRUCT_BYTES);
+    let p = intMalloc(t, arena, nb, TCACHE_STRUCT_BYTES);
+    if (p === 0 && arena !== 0) {
+      arena = arenaGetRetry(t, arena, TCACHE_STRUCT_BYTES);
+      p = intMalloc(t, arena, nb, TCACHE_STRUCT_BYTES);
+    }
+    if (arena !== 0) release(t, words[arena + MUTEX]!);
+    if (p === 0) return;
+    touchBlock(p, 0, TCACHE_STRUCT_BYTES);
+    tcacheChunk[t] = p;
+    const count = ints[TCACHE_COUNT]!;
+    for (let bin = 0; bin < ints[TCACHE_BINS]!; bin++) tcache[(t << TCACHE_SHIFT) + 2 * bin + 1] = count;
+  }
+
+  /** tcache_get_n(): the first chunk of a bin whose memory lies at a multiple of `align` bytes, or 0. */
+  function takeCached(bin: number, align: number): number {
+    let before = 0;
+    let p = tcache[bin]!;
+    while (p !== 0 && align > UNIT_BYTES && realAddress(addressOf(p)) % align !== 0) {
+      before = p;
+      p = words[p + FD]!;
+    }
+    if (p === 0) return 0;
+    if (before === 0) tcache[bin] = words[p + FD]!;
+    else words[before + FD] = words[p + FD]!;
     tcache[bin + 1]!++;
     return p;
   }
 
-  /** A chunk that glibc takes from the cache at the end of a search, and so without perturbing it, is negative. */
-  function fromArena(t: number, arena: number, nb: number): number {
-    const inUse = words[arena + CHUNK_FLAGS]! | INUSE;
-    const cacheBin = nb <= MAX_TCACHE_UNITS ? (t << TCACHE_SHIFT) + ((nb - 2) << 1) : NO_TCACHE_BIN;
-    let bin: number;
+  /** posix_memalign(), that is _mid_memalign(). */
+  function memalign(t: number, align: number, bytes: number): number {
+    if (align <= UNIT_BYTES) return malloc(t, bytes);
+    operations[OP_SLOW_CALLS]!++;
+    const alignUnits = align / UNIT_BYTES;
+    const nb = requestUnits(bytes);
+    if (memalignFromCache && nb <= MAX_TCACHE_UNITS) {
+      const cached = takeCached((t << TCACHE_SHIFT) + ((nb - 2) << 1), align);
+      if (cached !== 0) return cached;
+    }
+    if (ints[MULTI_THREADED] === 0) return intMemalign(t, MAIN_ARENA, alignUnits, nb);
+    let arena = arenaGet(t, bytes + align + 32);
+    let p = intMemalign(t, arena, alignUnits, nb);
+    if (p === 0 && arena !== 0) {
+      arena = arenaGetRetry(t, arena, bytes);
+      p = intMemalign(t, arena, alignUnits, nb);
+    }
+    if (arena !== 0) release(t, words[arena + MUTEX]!);
+    return p;
+  }
 
-    if (nb < MIN_LARGE_UNITS) {
-      // A fastbin of this size: hand out the first chunk, and move others into the cache while it has room.
-      if (nb <= ints[MAX_FAST_UNITS]!) {
-        const p = popFast(arena + FASTBINS + nb - 2);
-        if (p !== 0) {
-          const room = tcache[cacheBin + 1]!;
-          if (room > 0) fillFromFast(arena + FASTBINS + nb - 2, cacheBin);
-          pull(t, words[arena + MUTEX]!, 1 + room - tcache[cacheBin + 1]!);
-          return p;
+  /** free(): into the thread cache where there is room, or `freeSlow`. */
+  function free(t: number, p: number): void {
+    if (!freeLocal(t, p)) freeSlow(t, p);
+  }
+
+  /** Into the thread cache where there is room. A mapped chunk counts as large. */
+  function freeLocal(t: number, p: number): boolean {
+    const index = (words[p + SIZE]! >>> UNIT_SHIFT) - 2;
+    if (index >= TCACHE_MAX_BINS) return false;
+    const bin = (t << TCACHE_SHIFT) + (index << 1);
+    const room = tcache[bin + 1]!;
+    if (room <= 0) return false;
+    words[p + FD] = tcache[bin]!;
+    tcache[bin] = p;
+    tcache[bin + 1] = room - 1;
+    return true;
+  }
+
+  function freeSlow(t: number, p: number): void {
+    operations[OP_SLOW_CALLS]!++;
+    if ((words[p + SIZE]! & MMAPPED) === 0 && tcacheChunk[t] === 0) initCache(t);
+    freeUncached(t, p);
+  }
+
+  function freeUncached(t: number, p: number): void {
+    if ((words[p + SIZE]! & MMAPPED) !== 0) freeMapped(t, p);
+    else intFree(t, arenaForChunk(p), p, false);
+  }
+
+  /** A chunk of up to a page is resident as it is (RESIDENT_UNITS), so most blocks need no look at the page map. */
+  function touchBlock(p: number, from: number, to: number): void {
+    if (words[p + SIZE]! >>> UNIT_SHIFT > RESIDENT_UNITS) touchBytes(words[p + ADDR]! + 1, from, to);
+  }
+
+  function addressOf(p: number): number {
+    return (words[p + ADDR]! + 1) * UNIT_BYTES;
+  }
+
+  /** malloc_usable_size(): a mapped chunk has no next one whose first word it could use. */
+  function usableSize(p: number): number {
+    const word = words[p + SIZE]!;
+    return (word & MMAPPED) !== 0 ? (words[p + FD]! - 1) * UNIT_BYTES : (word >>> UNIT_SHIFT) * UNIT_BYTES - 8;
+  }
+
+  /** __malloc_arena_thread_freeres(): what the cache holds goes back, smallest first, then the cache itself. */
+  function threadExit(t: number): void {
+    const cache = tcacheChunk[t]!;
+    if (cache !== 0) {
+      tcacheChunk[t] = 0;
+      const first = t << TCACHE_SHIFT;
+      for (let bin = first; bin < first + 2 * TCACHE_MAX_BINS; bin += 2) tcache[bin + 1] = 0;
+      for (let bin = first; bin < first + 2 * TCACHE_MAX_BINS; bin += 2) {
+        for (let p = tcache[bin]!; p !== 0; p = tcache[bin]!) {
+          tcache[bin] = words[p + FD]!;
+          freeUncached(t, p);
+          operations[OP_CACHE_FLUSHES]!++;
         }
       }
-      // The small bin of this size holds exact fits: the same.
-      bin = arena + BINS + (nb << 1);
-      const victim = words[bin + BK]!;
-      if (victim !== bin) {
-        const bck = words[victim + BK]!;
-        words[bin + BK] = bck;
-        words[bck + FD] = bin;
-        words[victim + SIZE] = (nb << UNIT_SHIFT) | inUse;
-        if (tcache[cacheBin + 1]! > 0) fillFromSmall(bin, cacheBin, (nb << UNIT_SHIFT) | inUse);
-        return victim;
-      }
-    } else {
-      // A large request gathers the fastbins first, lest they fragment the heap.
-      bin = arena + BINS + (largeBinIndex(nb) << 1);
-      if (words[arena + HAVE_FASTCHUNKS] !== 0) mallocConsolidate(t, arena);
+      freeUncached(t, cache);
     }
-
-    unsortedBinned = 0;
-    for (;;) {
-      const sorted = sortUnsorted(arena, nb, cacheBin, inUse);
-      if (sorted !== 0) return sorted;
-
-      // A large request: the smallest chunk of its own bin that fits, and of equal ones not the one that the list of
-      // sizes hangs on.
-      if (nb >= MIN_LARGE_UNITS) {
-        const first = words[bin + FD]!;
-        if (first !== bin && words[first + SIZE]! >>> UNIT_SHIFT >= nb) {
-          let victim = words[first + BK_NEXTSIZE]!;
-          let size = words[victim + SIZE]! >>> UNIT_SHIFT;
-          let steps = 1;
-          while (size < nb) {
-            victim = words[victim + BK_NEXTSIZE]!;
-            size = words[victim + SIZE]! >>> UNIT_SHIFT;
-            steps++;
-          }
-          operations[OP_BIN_SCAN_STEPS]! += steps;
-          const next = words[victim + FD]!;
-          if (next !== bin && words[next + SIZE] === words[victim + SIZE]) victim = next;
-          return takeFromBin(arena, victim, size, nb, inUse, false);
-        }
-      }
-
-      const larger = searchLargerBins(arena, ((bin - arena - BINS) >> 1) + 1, nb, inUse);
-      if (larger !== 0) return larger;
-
-      const top = words[arena + TOP]!;
-      const size = words[top + SIZE]! >>> UNIT_SHIFT; // word 0 is 0: without memory there is no top and no size
-      if (size >= nb + MIN_UNITS) {
-        words[arena + TOP] = splitChunk(arena, top, nb, size - nb);
-        words[top + SIZE] = (nb << UNIT_SHIFT) | inUse;
-        return top;
-      }
-      // A free without the lock may have filled a fastbin meanwhile.
-      if (words[arena + HAVE_FASTCHUNKS] === 0) return sysmalloc(t, nb, arena);
-      mallocConsolidate(t, arena);
-    }
+    detachThread(t);
   }
 
-  /** Chunks that the running call has taken from the unsorted bin into bins, over all of its passes. */
-  let unsortedBinned = 0;
-
-  /** REMOVE_FB */
-  function popFast(fastbin: number): number {
-    let p = words[fastbin]!;
-    if (p === 0 || isAlone || ints[MULTI_THREADED] === 0) {
-      if (p !== 0) words[fastbin] = words[p + FD]!;
-      return p;
-    }
-    for (;;) {
-      const seen = Atomics.compareExchange(words, fastbin, p, words[p + FD]!);
-      if (seen === p || seen === 0) return seen;
-      p = seen;
-    }
-  }
-
-  function fillFromFast(fastbin: number, cacheBin: number): void {
-    while (tcache[cacheBin + 1]! > 0) {
-      const p = popFast(fastbin);
-      if (p === 0) break;
-      cachePut(p, cacheBin);
-      operations[OP_CACHE_FILLS]!++;
-    }
-  }
-
-  function fillFromSmall(bin: number, cacheBin: number, sizeWord: number): void {
-    while (tcache[cacheBin + 1]! > 0) {
-      const p = words[bin + BK]!;
-      if (p === bin) break;
-      const bck = words[p + BK]!;
-      words[p + SIZE] = sizeWord;
-      words[bin + BK] = bck;
-      words[bck + FD] = bin;
-      cachePut(p, cacheBin);
-      operations[OP_CACHE_FILLS]!++;
-    }
-  }
-
-  /**
-   * Goes through the unsorted bin, oldest first: a chunk that fits exactly is handed out or cached; the last remainder, if
-   * it is alone, serves small requests; everything else goes to its bin. Returns a chunk, or 0 to search on.
-   */
-  function sortUnsorted(arena: number, nb: number, cacheBin: number, inUse: number): number {
-    const unsorted = arena + UNSORTED;
-    let victim = words[unsorted + BK]!;
-    if (victim === unsorted) return 0;
-    let cached = false;
-    let binned = 0;
-    do {
-      const bck = words[victim + BK]!;
-      const size = words[victim + SIZE]! >>> UNIT_SHIFT;
-      if (
-        bck === unsorted &&
-        nb < MIN_LARGE_UNITS &&
-        words[victim + ADDR] === words[arena + LAST_REMAINDER] &&
-        size > nb + MIN_UNITS
-      ) {
-        // What is left stays where it is: alone in the unsorted bin.
-        const remainder = splitChunk(arena, victim, nb, size - nb);
-        words[victim + SIZE] = (nb << UNIT_SHIFT) | inUse;
-        words[arena + LAST_REMAINDER] = words[remainder + ADDR]!;
-        words[unsorted + FD] = unsorted;
-        words[unsorted + BK] = unsorted;
-        pushUnsorted(arena, remainder, size - nb);
-        operations[OP_SPLITS]!++;
-        operations[OP_BIN_SCAN_STEPS]! += binned + 1;
-        return victim;
-      }
-      words[unsorted + BK] = bck;
-      words[bck + FD] = unsorted;
-      if (size === nb) {
-        words[victim + SIZE] = (size << UNIT_SHIFT) | inUse;
-        if (cacheBin < 0 || tcache[cacheBin + 1]! <= 0) {
-          operations[OP_BIN_SCAN_STEPS]! += binned + 1;
-          return victim;
-        }
-        cachePut(victim, cacheBin);
-        cached = true;
-      } else {
-        if (size < MIN_LARGE_UNITS) insertSmall(arena, victim, size);
-        else insertLarge(arena, victim, size);
-        binned++;
-        if (cached && unsortedBinned + binned > unsortedLimit) break;
-        if (binned >= MAX_ITERS) break;
-      }
-      victim = words[unsorted + BK]!;
-    } while (victim !== unsorted);
-    operations[OP_BIN_SCAN_STEPS]! += binned;
-    unsortedBinned += binned;
-    return cached ? -cacheGet(cacheBin) : 0;
-  }
-
-  /** Large bins are sorted by size, largest first; the first chunk of each size is in the list of sizes. */
-  function insertLarge(arena: number, p: number, size: number): void {
-    const index = largeBinIndex(size);
-    const bin = arena + BINS + (index << 1);
-    words[arena + BINMAP + (index >> 5)]! |= 1 << index;
-    let bck = bin;
-    let fwd = words[bin + FD]!;
-    if (fwd === bin) {
-      words[p + FD_NEXTSIZE] = p;
-      words[p + BK_NEXTSIZE] = p;
-    } else {
-      const last = words[bin + BK]!;
-      if (size < words[last + SIZE]! >>> UNIT_SHIFT) {
-        // Smaller than the smallest: at the end, without a walk.
-        const largest = fwd;
-        const smallest = words[largest + BK_NEXTSIZE]!;
-        words[p + FD_NEXTSIZE] = largest;
-        words[p + BK_NEXTSIZE] = smallest;
-        words[smallest + FD_NEXTSIZE] = p;
-        words[largest + BK_NEXTSIZE] = p;
-        fwd = bin;
-        bck = last;
-      } else {
-        let steps = 0;
-        let fwdSize = words[fwd + SIZE]! >>> UNIT_SHIFT;
-        while (size < fwdSize) {
-          fwd = words[fwd + FD_NEXTSIZE]!;
-          fwdSize = words[fwd + SIZE]! >>> UNIT_SHIFT;
-          steps++;
-        }
-        operations[OP_BIN_SCAN_STEPS]! += steps;
-        if (size === fwdSize) {
-          // Second place among its equals, so that the list of sizes stays as it is.
-          words[p + FD_NEXTSIZE] = 0;
-          words[p + BK_NEXTSIZE] = 0;
-          fwd = words[fwd + FD]!;
-        } else {
-          const before = words[fwd + BK_NEXTSIZE]!;
-          words[p + FD_NEXTSIZE] = fwd;
-          words[p + BK_NEXTSIZE] = before;
-          words[fwd + BK_NEXTSIZE] = p;
-          words[before + FD_NEXTSIZE] = p;
-        }
-        bck = words[fwd + BK]!;
-      }
-    }
-    words[p + BK] = bck;
-    words[p + FD] = fwd;
-    words[fwd + BK] = p;
-    words[bck + FD] = p;
-  }
-
-  /** The smallest chunk of the first bin from `index` on that holds one; the binmap tells which bins may. */
-  function searchLargerBins(arena: number, index: number, nb: number, inUse: number): number {
-    let block = index >> 5;
-    let map = words[arena + BINMAP + block]! & (-1 << index);
-    operations[OP_BITMAP_WORDS]!++;
-    for (;;) {
-      while (map === 0) {
-        if (++block === 4) return 0;
-        map = words[arena + BINMAP + block]!;
-      }
-      const bit = map & -map;
-      const bin = arena + BINS + (((block << 5) + 31 - Math.clz32(bit)) << 1);
-      const victim = words[bin + BK]!;
-      if (victim !== bin) {
-        return takeFromBin(arena, victim, words[victim + SIZE]! >>> UNIT_SHIFT, nb, inUse, nb < MIN_LARGE_UNITS);
-      }
-      // A false alarm: the bits are cleared here alone.
-      words[arena + BINMAP + block]! &= ~bit;
-      map &= ~bit;
-    }
-  }
-
-  /** Takes a chunk out of its bin and gives what is not needed back to the unsorted bin. */
-  function takeFromBin(
-    arena: number,
-    victim: number,
-    size: number,
-    nb: number,
-    inUse: number,
-    isLastRemainder: boolean,
-  ): number {
-    unlinkChunk(victim);
-    const rest = size - nb;
-    if (rest < MIN_UNITS) {
-      words[victim + SIZE] = (size << UNIT_SHIFT) | inUse;
-      return victim;
-    }
-    const remainder = splitChunk(arena, victim, nb, rest);
-    words[victim + SIZE] = (nb << UNIT_SHIFT) | inUse;
-    pushUnsorted(arena, remainder, rest);
-    if (isLastRemainder) words[arena + LAST_REMAINDER] = words[remainder + ADDR]!;
-    operations[OP_SPLITS]!++;
-    return victim;
-  }
-
-  return { intMalloc };
+  return {
+    malloc,
+    mallocLocal,
+    mallocSlow,
+    initCache,
+    takeCached,
+    memalign,
+    free,
+    freeLocal,
+    freeSlow,
+    touchBlock,
+    addressOf,
+    usableSize,
+    threadExit,
+  };
 }

@@ -3,12 +3,12 @@ import * as layout from './arena-layout.ts';
 import type { Bins } from './bins.ts';
 import * as chunk from './chunk.ts';
 import type { Context } from './context.ts';
-import type { Free } from './free.ts';
-import type { Malloc } from './malloc.ts';
+import type { IntFree } from './int-free.ts';
+import type { IntMalloc } from './int-malloc.ts';
 
 export type Memalign = ReturnType<typeof createMemalign>;
 
-export function createMemalign(context: Context, bins: Bins, inner: Malloc & Free) {
+export function createMemalign(context: Context, bins: Bins, inner: IntMalloc & IntFree) {
   const { CHUNK_FLAGS, TOP } = layout;
   const { ADDR, BK, FD, INUSE, MIN_UNITS, MMAPPED, NEXT, SIZE, UNIT_BYTES, UNIT_SHIFT } = chunk;
   const { words, writes } = context;

@@ -4,26 +4,21 @@ import * as layout from './arena-layout.ts';
 import type { Bins } from './bins.ts';
 import * as chunk from './chunk.ts';
 import type { Context } from './context.ts';
-import type { Free } from './free.ts';
+import type { IntFree } from './int-free.ts';
+import type { IntMalloc } from './int-malloc.ts';
 import type { Malloc } from './malloc.ts';
 import type { Mapped } from './mapped.ts';
 import * as par from './parameters.ts';
 
 export type Realloc = ReturnType<typeof createRealloc>;
 
-interface PublicMalloc {
-  malloc(t: number, bytes: number): number;
-  initCache(t: number): void;
-  usableSize(p: number): number;
-}
-
 export function createRealloc(
   context: Context,
   bins: Bins,
   mapped: Mapped,
   arenas: Arenas,
-  inner: Malloc & Free,
-  front: PublicMalloc,
+  inner: IntMalloc & IntFree,
+  front: Pick<Malloc, 'malloc' | 'initCache' | 'usableSize'>,
 ) {
   const { OP_BYTES_COPIED } = counters;
   const { CHUNK_FLAGS, MUTEX, TOP } = layout;

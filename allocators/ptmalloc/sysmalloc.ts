@@ -13,9 +13,9 @@ import {
 import type { Bins } from './bins.ts';
 import { ADDR, INUSE, MIN_UNITS, NEXT, PAGE_UNIT_SHIFT, PREV, SIZE, UNIT_BYTES, UNIT_SHIFT } from './chunk.ts';
 import { type Context, MAIN_ARENA, mallocPrinterr } from './context.ts';
-import type { Free } from './free.ts';
 import { HEAP_FENCEPOST, HEAP_PAGES, HEAP_PREV, type Heaps } from './heap.ts';
 import { madviseThp } from './huge-pages.ts';
+import type { IntFree } from './int-free.ts';
 import type { Mapped } from './mapped.ts';
 import type { Morecore } from './morecore.ts';
 import {
@@ -53,7 +53,7 @@ export function createSystemMalloc(
   heapsApi: Heaps,
   mapped: Mapped,
   morecoreApi: Morecore,
-  free: Free,
+  free: IntFree,
 ) {
   const { words, chunks, machine, parameters, writes } = context;
   const { kernel, memory } = machine;

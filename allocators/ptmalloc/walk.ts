@@ -4,10 +4,11 @@ import {
   RANGE_FREE,
   RANGE_LIVE,
   RANGE_METADATA,
+  type RangeKind,
   type RangeVisitor,
 } from '../../sim/contract/allocator.ts';
-import { FASTBINS, NEXT_ARENA, NUMBER, TOP } from './arena-layout.ts';
-import { NFASTBINS } from './bin-index.ts';
+import { BINS, FASTBINS, NEXT_ARENA, NUMBER, TOP } from './arena-layout.ts';
+import { NBINS, NFASTBINS } from './bin-index.ts';
 import { ADDR, FD, INUSE, LG_RECORD_WORDS, NEXT, PAGE_UNIT_SHIFT, SIZE, UNIT_BYTES, UNIT_SHIFT } from './chunk.ts';
 import { type Context, MAIN_ARENA, MAPPED_LIST } from './context.ts';
 import { HEAP_ARENA, HEAP_FENCEPOST, HEAP_FIRST, type Heaps } from './heap.ts';
@@ -158,6 +159,31 @@ export function createWalk(context: Context, heapsApi: Heaps, systemMalloc: Syst
     }
   }
 
+  /** Of these, the chunks in caches, fastbins and bins, and the tops. */
+  function walkFree(visit: RangeVisitor): void {
+    const visitChunk = (p: number, kind: RangeKind) =>
+      visit((words[p + ADDR]! + 1) * UNIT_BYTES, (words[p + SIZE]! >>> UNIT_SHIFT) * UNIT_BYTES - 8, kind, 0);
+    for (let t = 0; t < tcacheChunk.length; t++) {
+      if (tcacheChunk[t] === 0) continue;
+      for (let bin = 0; bin < TCACHE_MAX_BINS; bin++) {
+        for (let p = tcache[(t << TCACHE_SHIFT) + 2 * bin]!; p !== 0; p = words[p + FD]!) visitChunk(p, RANGE_CACHED);
+      }
+    }
+    eachArena((arena) => {
+      for (let i = 0; i < NFASTBINS; i++) {
+        for (let p = words[arena + FASTBINS + i]!; p !== 0; p = words[p + FD]!) visitChunk(p, RANGE_FREE);
+      }
+      for (let i = 1; i < NBINS; i++) {
+        const bin = arena + BINS + 2 * i;
+        for (let p = words[bin + FD]!; p !== bin; p = words[p + FD]!) visitChunk(p, RANGE_FREE);
+      }
+      // Its last word would be the next chunk's, and there is none.
+      const top = words[arena + TOP]!;
+      const memory = (words[top + ADDR]! + 1) * UNIT_BYTES;
+      if (top !== 0) visit(memory, ((words[top + SIZE]! >>> UNIT_SHIFT) - 1) * UNIT_BYTES, RANGE_FREE, 0);
+    });
+  }
+
   function areas(visit: AreaVisitor): void {
     eachArea((area) => {
       const start = area.startUnit * UNIT_BYTES;
@@ -168,5 +194,5 @@ export function createWalk(context: Context, heapsApi: Heaps, systemMalloc: Syst
     }
   }
 
-  return { walk, areas, eachArena, eachArea, eachChunk, states };
+  return { walk, walkFree, areas, eachArena, eachArea, eachChunk, states };
 }

@@ -32,7 +32,7 @@ import {
   START_PAGE,
   type ZendVersion,
 } from './layout.ts';
-import { createRefusals } from './limit.ts';
+import { createLimits, createRefusals } from './limit.ts';
 import { createRealloc } from './realloc.ts';
 import { createRequests } from './request.ts';
 import { createSmall } from './small.ts';
@@ -54,15 +54,16 @@ export function createHeaps(machine: Machine, version: ZendVersion, options: Hea
   const { heaps, slots, map, cells } = state;
   const { kernel, operations } = machine;
   const { pages: pageStates, fault, touchRange } = kernel;
-  const { debug, memoryLimit: limit } = options;
+  const { debug } = options;
+  const limits = createLimits(machine, options.memoryLimit);
   const storage = createStorage(state, options);
   const chunks = createChunks(state, storage);
   const gc = createGc(state, chunks);
   const refusals = createRefusals(machine, version === '7.1' ? '' : ' bytes');
-  const large = createLarge(state, storage, chunks, gc, refusals, limit);
+  const large = createLarge(state, storage, chunks, gc, refusals, limits);
   const small = createSmall(state, large);
-  const huge = createHuge(state, storage, gc, large, small, refusals, limit, debug);
-  const requests = createRequests(state, storage, chunks);
+  const huge = createHuge(state, storage, gc, large, small, refusals, limits, debug);
+  const requests = createRequests(state, storage, chunks, limits);
   const debugInfo = createDebug(state);
   const units = small.units;
 
@@ -231,6 +232,7 @@ export function createHeaps(machine: Machine, version: ZendVersion, options: Hea
     begin: (t: ThreadSlot): void => void hasHeap(t),
     end: requests.end,
     destroy: requests.destroy,
+    setMemoryLimit: requests.setMemoryLimit,
     gc: (t: ThreadSlot): Bytes => (heaps[heapBase(t) + MAIN_CHUNK] === 0 ? 0 : gc(t)),
     leaksOf: debugInfo.leaksOf,
   };

@@ -24,7 +24,7 @@ import {
   slotOf,
   type ZendState,
 } from './layout.ts';
-import type { Refusals } from './limit.ts';
+import type { Limits, Refusals } from './limit.ts';
 import type { Small } from './small.ts';
 import type { Storage } from './storage.ts';
 
@@ -38,7 +38,7 @@ export function createHuge(
   large: Large,
   small: Small,
   refusals: Refusals,
-  limit: Bytes,
+  limits: Limits,
   debug: boolean,
 ) {
   const { heaps, slots, cells, machine } = state;
@@ -50,9 +50,9 @@ export function createHuge(
   /** Whether `pages` more may be mapped; zend_mm_gc is tried first. */
   function withinLimit(t: ThreadSlot, pages: Pages, requested: Bytes): boolean {
     const real = heapBase(t) + REAL_SIZE;
-    const fits = () => (heaps[real]! + pages) * 4096 <= limit;
-    if (fits() || (gc(t) > 0 && fits())) return true;
-    refusals.overLimit(t, limit, reportsPages ? pages * 4096 : requested);
+    const fits = () => limits.allows(t, heaps[real]! + pages);
+    if (fits() || (gc(t) > 0 && fits()) || !limits.refuses(heaps[real]! + pages)) return true;
+    refusals.overLimit(t, limits.bytes(t), reportsPages ? pages * 4096 : requested);
     return false;
   }
 

@@ -29,7 +29,7 @@ import {
   SLOT_SHIFT_WORDS,
   type ZendState,
 } from './layout.ts';
-import type { Refusals } from './limit.ts';
+import type { Limits, Refusals } from './limit.ts';
 import type { Storage } from './storage.ts';
 
 export type Large = ReturnType<typeof createLarge>;
@@ -41,7 +41,7 @@ export function createLarge(
   chunks: Chunks,
   gc: Gc,
   refusals: Refusals,
-  limit: Bytes,
+  limits: Limits,
 ) {
   const { heaps, slots, map, machine } = state;
   const { operations } = machine;
@@ -86,10 +86,11 @@ export function createLarge(
   function addChunk(t: ThreadSlot, pages: Pages): number {
     const heap = heapBase(t);
     let slot = takeCached(heap);
-    while (slot === 0 && heaps[heap + REAL_SIZE]! * 4096 + CHUNK_BYTES > limit) {
+    while (slot === 0 && !limits.allows(t, heaps[heap + REAL_SIZE]! + CHUNK_PAGES)) {
       // The collection may fill the cache or lower the real size; without any result the request is over.
       if (gc(t) === 0) {
-        refusals.overLimit(t, limit, reportsChunk ? CHUNK_BYTES : pages * 4096);
+        if (!limits.refuses(heaps[heap + REAL_SIZE]! + CHUNK_PAGES)) break;
+        refusals.overLimit(t, limits.bytes(t), reportsChunk ? CHUNK_BYTES : pages * 4096);
         return 0;
       }
       slot = takeCached(heap);

@@ -8,7 +8,7 @@ import {
   type RequestAllocator,
   type ThreadSlot,
 } from '../../sim/contract/allocator.ts';
-import type { Addr, Bytes } from '../../sim/contract/units.ts';
+import type { Addr, Bytes, Pages } from '../../sim/contract/units.ts';
 import { isOurs } from './layout.ts';
 
 /** A request allocator's own part; it knows its own blocks only. */
@@ -28,10 +28,13 @@ export interface UpperLayer {
   readonly end: (t: ThreadSlot) => void;
   /** zend_mm_gc, where there is one. */
   readonly gc?: (t: ThreadSlot) => Bytes;
+  /** zend_set_memory_limit, likewise. */
+  readonly setMemoryLimit?: (t: ThreadSlot, limit: Pages) => void;
   /** The thread's heap ends with it. */
   readonly destroy: (t: ThreadSlot) => void;
   readonly stats: () => AllocatorStats;
   readonly walk: (visit: RangeVisitor) => void;
+  readonly walkFree?: (visit: RangeVisitor) => void;
   readonly areas: (visit: AreaVisitor) => void;
   /** Live blocks of the layer below that are pieces of this one: its own ranges stand for them. */
   readonly heldBelow: () => ReadonlySet<Handle>;
@@ -75,8 +78,11 @@ export function layered(upper: UpperLayer, below: Allocator, all: boolean): Requ
     requestBegin: upper.begin,
     requestEnd: upper.end,
     ...(upper.gc && { gcMemCaches: upper.gc }),
+    ...(upper.setMemoryLimit && { setMemoryLimit: upper.setMemoryLimit }),
     stats: upper.stats,
+    ...(below.refreshStats && { refreshStats: below.refreshStats }),
     walk,
+    ...walkFree(upper, below),
     areas: (visit: AreaVisitor): void => {
       upper.areas(visit);
       below.areas?.(visit);
@@ -118,6 +124,16 @@ export function layered(upper: UpperLayer, below: Allocator, all: boolean): Requ
     threadExit: (t) => {
       upper.destroy(t);
       below.threadExit(t);
+    },
+  };
+}
+
+function walkFree(upper: UpperLayer, below: Allocator): Pick<Allocator, 'walkFree'> {
+  if (!upper.walkFree || !below.walkFree) return {};
+  return {
+    walkFree(visit) {
+      upper.walkFree!(visit);
+      below.walkFree!(visit);
     },
   };
 }

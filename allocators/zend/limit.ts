@@ -1,5 +1,5 @@
 import type { AllocatorStats, ThreadSlot } from '../../sim/contract/allocator.ts';
-import type { Bytes } from '../../sim/contract/units.ts';
+import type { Bytes, Pages } from '../../sim/contract/units.ts';
 import type { Machine } from '../../sim/kernel/machine.ts';
 
 /** Refusals that are kept with their numbers; later ones are counted only. */
@@ -8,6 +8,27 @@ const FIELDS = 4; // thread, kind, first number, tried to allocate
 const LIMIT = 1;
 const OUT_OF_MEMORY = 2;
 const OVERFLOW = 3;
+
+export type Limits = ReturnType<typeof createLimits>;
+
+/**
+ * Two limits of real memory: the option's refuses; that of a recorded program has PHP collect garbage where it is passed,
+ * and which call then failed is for the recording to say.
+ */
+export function createLimits(machine: Machine, option: Bytes) {
+  /** By thread, in pages; 0: none. */
+  const recorded = machine.memory.int32('zend.recordedLimits', machine.threadSlots);
+  const optionPages = Math.floor(option / 4096);
+  return {
+    bytes: (t: ThreadSlot): Bytes => (recorded[t] === 0 ? option : Math.min(option, recorded[t]! * 4096)),
+    allows: (t: ThreadSlot, real: Pages): boolean => real <= optionPages && (recorded[t] === 0 || real <= recorded[t]!),
+    /** Whether more cannot be had, now that nothing is left to collect. */
+    refuses: (real: Pages): boolean => real > optionPages || machine.kernel.isRefusing(),
+    set(t: ThreadSlot, limit: Pages): void {
+      recorded[t] = limit < 0 ? 0 : limit;
+    },
+  };
+}
 
 export type Refusals = ReturnType<typeof createRefusals>;
 

@@ -1,5 +1,6 @@
 import type { ThreadSlot } from '../../sim/contract/allocator.ts';
 import { AllocatorAbort } from '../../sim/contract/assert.ts';
+import type { Pages } from '../../sim/contract/units.ts';
 import { BINS } from './bins.ts';
 import type { Chunks } from './chunk.ts';
 import {
@@ -37,10 +38,11 @@ import {
   slotOf,
   type ZendState,
 } from './layout.ts';
+import type { Limits } from './limit.ts';
 import type { Storage } from './storage.ts';
 
 /** The life of a heap: it begins with one chunk, is emptied at the end of each request, and ends with its thread. */
-export function createRequests(state: ZendState, storage: Storage, chunks: Chunks) {
+export function createRequests(state: ZendState, storage: Storage, chunks: Chunks, limits: Limits) {
   const { heaps, averages, slots, map, cells, machine } = state;
   const { kernel } = machine;
   const countsCachedAsReal = state.version !== '7.1';
@@ -167,5 +169,18 @@ export function createRequests(state: ZendState, storage: Storage, chunks: Chunk
     averages[t] = 0;
   }
 
-  return { start, end, destroy };
+  /** zend_set_memory_limit: cached chunks go where that is enough; a limit below what is in use is not accepted. */
+  function setMemoryLimit(t: ThreadSlot, limit: Pages): void {
+    const heap = heapBase(t);
+    if (limit >= 0 && countsCachedAsReal) {
+      if (limit < heaps[heap + REAL_SIZE]! - heaps[heap + CACHED_CHUNKS_COUNT]! * CHUNK_PAGES) return;
+      while (limit < heaps[heap + REAL_SIZE]!) {
+        dropCachedChunk(t, heap);
+        heaps[heap + REAL_SIZE]! -= CHUNK_PAGES;
+      }
+    }
+    limits.set(t, limit);
+  }
+
+  return { start, end, destroy, setMemoryLimit };
 }

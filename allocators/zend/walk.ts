@@ -10,6 +10,7 @@ import {
 import { BIN_ELEMENTS, BIN_PAGES, BIN_SIZE, BINS } from './bins.ts';
 import { isSet } from './bitmap.ts';
 import {
+  addressOf,
   BIN_MASK,
   CACHED_CHUNKS,
   CELL_MASK,
@@ -146,5 +147,27 @@ function walkHeap(state: ZendState, t: ThreadSlot, visit: RangeVisitor): void {
     const record = slot << SLOT_SHIFT_WORDS;
     const pages = slots[record + HUGE_PAGES_COUNT]!;
     visit(slots[record + START_PAGE]! * 4096, pages * 4096, RANGE_LIVE, handleOf(slot, 0));
+  }
+}
+
+/** Of these, what is free: elements on free lists, unused pages, and chunks that wait to be used again. */
+export function walkFree(state: ZendState, visit: RangeVisitor): void {
+  const { cells, heaps, slots } = state;
+  for (const t of heapThreads(state)) {
+    for (let bin = 0; bin < BINS; bin++) {
+      const size = BIN_SIZE[bin]!;
+      for (let h = heaps[heapBase(t) + FREE_SLOT + bin]!; h !== 0; h = cells[h & CELL_MASK]!) {
+        visit(addressOf(state, h), size, RANGE_FREE, 0);
+      }
+    }
+    for (const slot of chunksOf(state, t)) {
+      const base = slots[(slot << SLOT_SHIFT_WORDS) + START_PAGE]! * 4096;
+      forEachRun(state, slot, (page, pages, bin) => {
+        if (bin === FREE_RUN) visit(base + page * 4096, pages * 4096, RANGE_FREE, 0);
+      });
+    }
+    for (const slot of cachedChunksOf(state, t)) {
+      visit(slots[(slot << SLOT_SHIFT_WORDS) + START_PAGE]! * 4096, CHUNK_BYTES, RANGE_CACHED, 0);
+    }
   }
 }

@@ -12,7 +12,7 @@ import type { ZendVersion } from './layout.ts';
 import { memoryLimitOf, OPTIONS, refuseForeignOptions } from './options.ts';
 import { allHeapStats, phpNumbers } from './stats.ts';
 import { chunkMap, memoryUsage } from './views.ts';
-import { walkHeaps } from './walk.ts';
+import { walkFree, walkHeaps } from './walk.ts';
 
 /** Chunks and huge blocks come straight from the kernel. */
 const NOTHING: ReadonlySet<number> = new Set();
@@ -61,6 +61,7 @@ function createZend(
       },
       stats,
       walk: (visit) => walkHeaps(state, visit),
+      walkFree: (visit) => walkFree(state, visit),
       areas: (visit) => areasOf(state, visit),
       heldBelow: () => NOTHING,
       check: () => checkHeaps(state),

@@ -22,6 +22,8 @@ import {
 /** ZEND_MM_MAX_REST_BLOCKS. */
 const MAX_REST_BLOCKS = 16;
 
+export type FreeLists = ReturnType<typeof createFreeLists>;
+
 /**
  * Free blocks: 64 lists for the small lengths, one each; for the larger ones a tree for each power of two, whose branches
  * go by the length's bits below the highest, and where blocks of one length form a ring of which one is in the tree;

@@ -21,6 +21,8 @@ import {
 } from './layout.ts';
 import type { Storage } from './storage.ts';
 
+export type Segments = ReturnType<typeof createSegments>;
+
 /** Segments: a list, the newest first, each with at least one block. */
 export function createSegments(state: Zend5State, storage: Storage) {
   const { heaps, blocks, segments, geometry, touchUnit } = state;

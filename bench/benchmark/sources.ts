@@ -42,6 +42,15 @@ export async function openReal(events: EventBuffer, preload: string | undefined)
   const folder = mkdtempSync(join(tmpdir(), 'allocsim-bench-'));
   const path = join(folder, 'trace.htrace');
   writeFileSync(path, Buffer.concat([...formatTrace(events)].map((chunk) => chunk.slice())));
+  try {
+    return await openRealOn(path, preload);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+/** The same on a trace that lies in a file. */
+export async function openRealOn(path: string, preload: string | undefined): Promise<RealSource> {
   const child = spawn(compileNativeReplay(), ['--bench', path], {
     stdio: ['pipe', 'pipe', 'inherit'],
     env: environmentFor(preload, {}),
@@ -53,7 +62,6 @@ export async function openReal(events: EventBuffer, preload: string | undefined)
     return value;
   };
   assert((await next()).startsWith('ready'), 'the native replay is not ready');
-  rmSync(folder, { recursive: true });
   return {
     async measure(touch) {
       child.stdin.write(`${touch}\n`);

@@ -1,5 +1,5 @@
 import { columns, count } from '../../sim/contract/format.ts';
-import type { Palette } from '../report/text/summary.ts';
+import type { Palette } from '../report/text/palette.ts';
 import type { Benchmark } from './benchmark.ts';
 import { type Goal, markOf } from './goals.ts';
 

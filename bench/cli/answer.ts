@@ -1,6 +1,6 @@
 import { writeWhole } from '../../workloads/files/line-sink.ts';
 import { fitWidth } from '../report/text/fold.ts';
-import type { Palette } from '../report/text/summary.ts';
+import type { Palette } from '../report/text/palette.ts';
 import { terminalPalette } from './palette.ts';
 import { show } from './show.ts';
 import { terminalWidth } from './width.ts';

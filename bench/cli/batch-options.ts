@@ -1,19 +1,45 @@
 import type { Argv } from 'yargs';
+import { UserError } from '../../sim/contract/assert.ts';
+import { BatchFailed } from '../study/parallel/finished.ts';
 import type { RunAllOptions } from '../study/parallel/run-all.ts';
 import { listenForInterrupt } from './interruption.ts';
 import { positive } from './positive-option.ts';
-import { startProgress } from './progress.ts';
+import { startRunProgress } from './run-progress.ts';
+
+/** Where runs are made. */
+export interface EngineArguments {
+  workers: number | undefined;
+  engine: string | undefined;
+  store: string | undefined;
+  resume: boolean;
+}
 
 /** Of every command that makes many runs. */
-export interface BatchArguments {
-  workers: number | undefined;
+export interface BatchArguments extends EngineArguments {
   json: string | undefined;
   csv: string | undefined;
 }
 
-export function batchOptions<T>(yargs: Argv<T>): Argv<T & BatchArguments> {
+export function engineOptions<T>(yargs: Argv<T>): Argv<T & EngineArguments> {
   return yargs
     .option('workers', { type: 'number', describe: 'worker threads; default: one a processor' })
+    .option('engine', {
+      type: 'string',
+      describe: 'redis://HOST or rediss://HOST: runs are made by every `sim worker` there, and not here',
+    })
+    .option('store', {
+      type: 'string',
+      describe: 'with --engine: where traces lie for workers (a folder, http(s)://…, s3://…); default: the engine',
+    })
+    .option('resume', {
+      type: 'boolean',
+      default: false,
+      describe: 'take the runs that had finished when the same command was ended',
+    }) as unknown as Argv<T & EngineArguments>;
+}
+
+export function batchOptions<T>(yargs: Argv<T>): Argv<T & BatchArguments> {
+  return engineOptions(yargs)
     .option('csv', { type: 'string', describe: 'the table as CSV to FILE; - for stdout (then nothing else)' })
     .option('json', {
       type: 'string',
@@ -21,23 +47,48 @@ export function batchOptions<T>(yargs: Argv<T>): Argv<T & BatchArguments> {
     }) as unknown as Argv<T & BatchArguments>;
 }
 
+/** So many failed runs are told one by one. */
+const FAILURES_TOLD = 5;
+/** Where runs died with what executed them: no result of the user's mistakes, and no interruption. */
+const FAILED = 1;
+
 /** Makes `total` runs with a bar that counts them; Ctrl-C ends them: what had finished is told. */
 export async function inBatch<T>(
-  { workers }: Pick<BatchArguments, 'workers'>,
+  { workers, engine, store, resume }: Partial<EngineArguments>,
   total: number,
   work: (options: RunAllOptions) => Promise<T>,
 ): Promise<T> {
   if (workers !== undefined) positive('workers', workers);
-  const progress = await startProgress(total, 'runs');
+  if (workers !== undefined && engine !== undefined) {
+    throw new UserError(
+      'found both --workers and --engine, expected one of them: workers have their own --concurrency',
+    );
+  }
+  if (store !== undefined && engine === undefined)
+    throw new UserError('--store: found no --engine, expected it with one');
+  const progress = await startRunProgress(total);
   const interruption = listenForInterrupt();
-  let done = 0;
+  let failed = 0;
   try {
     return await work({
-      onDone: () => progress.update(++done),
+      onDone: () => progress.done(),
+      onFailed(line) {
+        progress.failed();
+        if (++failed <= FAILURES_TOLD) progress.note(line);
+        process.exitCode ??= FAILED;
+      },
+      onNote: progress.note,
       signal: interruption.signal,
+      resume: resume ?? false,
       ...(workers !== undefined && { workers }),
+      ...(engine !== undefined && { engine }),
+      ...(store !== undefined && { store }),
     });
+  } catch (error) {
+    if (error instanceof BatchFailed) throw new UserError('no run came to its end');
+    throw error;
   } finally {
+    if (failed > FAILURES_TOLD) progress.note(`${failed - FAILURES_TOLD} more runs failed`);
     progress.stop();
     interruption.release();
   }

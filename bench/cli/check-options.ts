@@ -11,7 +11,7 @@ export interface KnownOptions {
 type Arguments = Readonly<Record<string, unknown>>;
 
 /** Options whose value is a file that is written. Without a value the first four go to standard output. */
-const OUTPUTS = [
+export const OUTPUTS = [
   'json',
   'samples',
   'placements',

@@ -1,4 +1,4 @@
-import { type Palette, PLAIN } from '../report/text/summary.ts';
+import { type Palette, PLAIN } from '../report/text/palette.ts';
 
 /** Colours on a terminal only; NO_COLOR and FORCE_COLOR are picocolors' to read. */
 export async function terminalPalette(): Promise<Palette> {

@@ -3,8 +3,10 @@ import type { Argv } from 'yargs';
 import { parseAllocator, parseNumber } from '../../allocators/spec.ts';
 import { UserError } from '../../sim/contract/assert.ts';
 import type { Touch } from '../../sim/contract/event.ts';
-import type { KernelVersion } from '../../sim/kernel/kernel.ts';
-import type { WorkloadTime } from '../../workloads/workload.ts';
+import type { Start } from '../../sim/contract/start.ts';
+import type { KernelOptions, KernelVersion } from '../../sim/kernel/kernel.ts';
+import { describeWorkload } from '../../workloads/index.ts';
+import type { ParameterValues, WorkloadTime } from '../../workloads/workload.ts';
 import type { SessionOptions } from '../run/session.ts';
 import { loadWorkload } from './load-workload.ts';
 
@@ -72,15 +74,42 @@ export interface Prepared {
   readonly time: WorkloadTime | undefined;
 }
 
-/** Loads the workload and resolves the machine. */
-export async function prepare(argv: MachineArguments): Promise<Prepared> {
+/** A built-in workload and its machine without the events, which are not generated. */
+export interface DescribedRun {
+  readonly workload: string;
+  readonly parameters: ParameterValues;
+  readonly start: Start;
+  readonly cpus: number;
+  readonly kernel: Partial<KernelOptions>;
+  readonly touch?: Touch;
+  readonly time: WorkloadTime;
+}
+
+/** undefined for a trace. */
+export function describeRun(argv: MachineArguments): DescribedRun | undefined {
+  const kernel = checkedKernel(argv);
+  const described = describeWorkload(argv.workload, { seed: argv.seed });
+  if (!described) return undefined;
+  const { name, parameters, start, time } = described;
+  const cpus = argv.cpus ?? described.cpus;
+  return { workload: name, parameters, start, cpus, kernel, time, ...(argv.touch && { touch: argv.touch }) };
+}
+
+/** What is wrong with the options should not wait for a long trace to load. */
+function checkedKernel(argv: MachineArguments): Partial<KernelOptions> {
   if (argv.cpus !== undefined && !(Number.isInteger(argv.cpus) && argv.cpus >= 1 && argv.cpus <= 4096)) {
     throw new UserError(`--cpus: found '${argv.cpus}', expected a number from 1 to 4096`);
   }
   if (!Number.isSafeInteger(argv.seed)) throw new UserError(`--seed: found '${argv.seed}', expected an integer`);
   const rlimitAs = limit('rlimit-as', argv['rlimit-as']);
   const rlimitData = limit('rlimit-data', argv['rlimit-data']);
-  parseAllocator(argv.allocator, argv.cpus ?? 1); // a mistyped name should not wait for a long trace to load
+  parseAllocator(argv.allocator, argv.cpus ?? 1);
+  return { version: argv.kernel, thp: argv.thp, rlimitAs, rlimitData };
+}
+
+/** Loads the workload and resolves the machine. */
+export async function prepare(argv: MachineArguments): Promise<Prepared> {
+  const kernel = checkedKernel(argv);
   const started = performance.now();
   const workload = await loadWorkload(argv.workload, {
     lenient: argv.lenient,
@@ -98,7 +127,7 @@ export async function prepare(argv: MachineArguments): Promise<Prepared> {
       spec: parseAllocator(argv.allocator, cpus),
       cpus,
       seed: argv.seed,
-      kernel: { version: argv.kernel, thp: argv.thp, rlimitAs, rlimitData },
+      kernel,
       ...(argv.touch && { touch: argv.touch }),
       loadNs: Math.round((performance.now() - started) * 1e6),
     },

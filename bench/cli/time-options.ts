@@ -52,7 +52,7 @@ export function timeOptions<T>(yargs: Argv<T>): Argv<T> {
 /** How time passes for these events: as asked for, else as they and the workload say. */
 export function timing(
   { mode, pace, costs, topology, hz }: TimeArguments,
-  events: EventBuffer,
+  events: EventBuffer | undefined,
   workload: WorkloadTime | undefined,
 ): ChosenTime & Required<Pick<SessionOptions, 'costs' | 'topology' | 'hz'>> {
   if (!(hz >= 1 && hz <= 100_000)) throw new UserError(`--hz: found '${hz}', expected a number from 1 to 100000`);

@@ -1,7 +1,12 @@
 import type { Argv, CommandModule } from 'yargs';
+import { UserError } from '../../sim/contract/assert.ts';
 import { writeWhole } from '../../workloads/files/line-sink.ts';
 import { benchmark } from '../benchmark/benchmark.ts';
+import { benchmarkCommands } from '../benchmark/commands/benchmark-commands.ts';
+import { isReached } from '../benchmark/commands/rows.ts';
+import { commandsText } from '../benchmark/commands/text.ts';
 import { markOf } from '../benchmark/goals.ts';
+import { median } from '../benchmark/median.ts';
 import { benchmarkText } from '../benchmark/text.ts';
 import { unheard } from '../cli/interruption.ts';
 import { terminalPalette } from '../cli/palette.ts';
@@ -12,6 +17,7 @@ interface BenchArguments {
   allocators: string[];
   quick: boolean;
   check: boolean;
+  commands: boolean;
   json: string | undefined;
 }
 
@@ -23,22 +29,37 @@ export const benchCommand: CommandModule<object, BenchArguments> = {
       .option('allocators', { type: 'string', array: true, default: [], describe: 'only these models: A,B,…' })
       .option('quick', { type: 'boolean', default: false, describe: 'few events and rounds; judges nothing' })
       .option('check', { type: 'boolean', default: false, describe: 'exit 1 where a goal that must be met is missed' })
+      .option('commands', {
+        type: 'boolean',
+        default: false,
+        describe: 'instead: whole commands in fresh processes, each figure beside its goal',
+      })
       .option('json', {
         type: 'string',
         describe: 'all figures, to FILE or to stdout (then nothing else)',
       }) as unknown as Argv<BenchArguments>,
   handler: async (argv) => {
+    const onStep = (about: string) => process.stderr.isTTY && process.stderr.write(`\r\u001b[K${about} …`);
+    if (argv.commands) return showCommands(argv, onStep);
     const result = await unheard(() =>
-      benchmark({
-        quick: argv.quick,
-        allocators: argv.allocators.flatMap(splitAllocators),
-        onStep: (about) => process.stderr.isTTY && process.stderr.write(`\r\u001b[K${about} …`),
-      }),
+      benchmark({ quick: argv.quick, allocators: argv.allocators.flatMap(splitAllocators), onStep }),
     );
-    if (process.stderr.isTTY) process.stderr.write('\r\u001b[K');
-    const json = argv.json === undefined ? undefined : argv.json || '-';
-    if (json !== undefined) writeWhole(json, `${JSON.stringify(result, null, 2)}\n`);
-    if (json !== '-') show(benchmarkText(result, await terminalPalette(), !argv.quick));
+    showResult(argv, result, benchmarkText(result, await terminalPalette(), !argv.quick));
     if (argv.check && result.goals.some((goal) => markOf(goal) === 'missed')) process.exitCode = 1;
   },
 };
+
+async function showCommands(argv: BenchArguments, onStep: (about: string) => void): Promise<void> {
+  if (argv.allocators.length > 0) throw new UserError('--commands: found --allocators, expected none');
+  const result = await unheard(() => benchmarkCommands(argv.quick, onStep));
+  showResult(argv, result, commandsText(result, await terminalPalette(), !argv.quick));
+  const isMissed = result.rows.some((row) => isReached(row, median(row.found)) === false);
+  if (argv.check && isMissed) process.exitCode = 1;
+}
+
+function showResult({ json }: BenchArguments, result: object, text: string): void {
+  if (process.stderr.isTTY) process.stderr.write('\r\u001b[K');
+  const file = json === undefined ? undefined : json || '-';
+  if (file !== undefined) writeWhole(file, `${JSON.stringify(result, null, 2)}\n`);
+  if (file !== '-') show(text);
+}

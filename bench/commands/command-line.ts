@@ -1,7 +1,7 @@
 import yargs, { type Argv } from 'yargs';
 import { UserError } from '../../sim/contract/assert.ts';
 import { nearest } from '../../sim/contract/suggestion.ts';
-import { checkOptions, type KnownOptions } from '../cli/check-options.ts';
+import { checkOptions, type KnownOptions, OUTPUTS } from '../cli/check-options.ts';
 import { withConfig } from '../cli/config-file.ts';
 import { describeCommands } from '../cli/describe.ts';
 import { terminalWidth } from '../cli/width.ts';
@@ -23,7 +23,7 @@ function forYargs({ command, describe, load }: LazyCommand): Command {
 }
 
 /** Options whose value is a file; `-` stands for standard output. */
-const FILE_OPTIONS = ['--placements', '--samples', '--syscalls', '--csv', '--openmetrics'];
+const FILE_OPTIONS = [...OUTPUTS, 'openmetrics', 'trace-time'].map((name) => `--${name}`);
 
 /** Options whose value is a list. */
 const LIST_OPTIONS = ['--allocators', '--grid', '--metrics', '--options', '--cpus', '--threads'];

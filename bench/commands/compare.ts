@@ -6,12 +6,12 @@ import { type BatchArguments, batchOptions, inBatch } from '../cli/batch-options
 import { positive } from '../cli/positive-option.ts';
 import { type MachineArguments, machineOptions } from '../cli/run-options.ts';
 import { type TimeArguments, timeOptions } from '../cli/time-options.ts';
-import { drawPictures, type PictureArguments, pictureOptions, wantsRecording } from '../report/picture-options.ts';
+import { type PictureArguments, pictureOptions, wantsRecording } from '../report/picture-options.ts';
 import { splitAllocators } from '../study/compare/allocator-list.ts';
 import { compare } from '../study/compare/compare.ts';
 import { comparisonText } from '../study/compare/text.ts';
 import { comparisonCsv } from '../study/tables.ts';
-import { loadTask } from './load-task.ts';
+import { describeTask, loadTask } from './load-task.ts';
 
 interface CompareArguments extends MachineArguments, TimeArguments, PictureArguments, BatchArguments {
   allocators: string[];
@@ -46,7 +46,8 @@ export const compareCommand: CommandModule<object, CompareArguments> = {
       compare({
         ...batch,
         load: async (seed) => {
-          const task = await loadTask({ ...argv, allocator: allocators[0]!, seed });
+          const isNeeded = !argv.engine || (record && !events);
+          const task = await (isNeeded ? loadTask : describeTask)({ ...argv, allocator: allocators[0]!, seed });
           events ??= task.events;
           return { ...task, record };
         },
@@ -55,7 +56,7 @@ export const compareCommand: CommandModule<object, CompareArguments> = {
       }),
     );
     const first = recorded.map((column) => column[0]!);
-    const plot = record ? drawPictures(argv, first, events!) : '';
+    const plot = record ? (await import('../report/draw-pictures.ts')).drawPictures(argv, first, events!) : '';
     await answer(
       argv.json,
       { ...comparison, runs },

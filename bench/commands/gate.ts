@@ -4,6 +4,7 @@ import type { Argv, CommandModule } from 'yargs';
 import { UserError } from '../../sim/contract/assert.ts';
 import { appendText, writeWholeFiles } from '../../workloads/files/line-sink.ts';
 import { answer } from '../cli/answer.ts';
+import { type EngineArguments, engineOptions, inBatch } from '../cli/batch-options.ts';
 import { show } from '../cli/show.ts';
 import { bencherMetrics, githubActionBenchmark } from '../gate/benchmark-files.ts';
 import { checkGate, checkGateInPart, GATE_DEFAULTS } from '../gate/check.ts';
@@ -16,13 +17,12 @@ import type { RunResult } from '../run/result.ts';
 import { gateConfigSchema, SUITE_RESULT_SCHEMA, suiteSchema } from '../schema/gate.ts';
 import { parseWith } from '../schema/result.ts';
 
-interface GateArguments {
+interface GateArguments extends EngineArguments {
   base: string | undefined;
   head: string | undefined;
   suite: string | undefined;
   save: string | undefined;
   config: string | undefined;
-  workers: number | undefined;
   json: string | undefined;
   junit: string | undefined;
   markdown: string | undefined;
@@ -35,7 +35,7 @@ export const gateCommand: CommandModule<object, GateArguments> = {
   command: 'gate [base] [head]',
   describe: 'compare results with thresholds; for continuous integration',
   builder: (yargs: Argv) =>
-    yargs
+    engineOptions(yargs)
       .positional('base', {
         type: 'string',
         describe: 'results of before: a file of run, compare or gate --save; a first result where there is none',
@@ -44,7 +44,6 @@ export const gateCommand: CommandModule<object, GateArguments> = {
       .option('suite', { type: 'string', describe: 'workloads × allocators to run now, JSON (schema/suite.json)' })
       .option('save', { type: 'string', describe: 'write the results of --suite to FILE: the base of another time' })
       .option('config', { type: 'string', describe: 'thresholds, JSON (schema/gate.json); default: nothing may grow' })
-      .option('workers', { type: 'number', describe: 'worker threads of --suite; default: one a processor' })
       .option('json', { type: 'string', describe: 'all checks as JSON, to FILE or to stdout (then nothing else)' })
       .option('junit', { type: 'string', describe: 'JUnit XML to FILE' })
       .option('markdown', { type: 'string', describe: 'a summary in Markdown to FILE' })
@@ -66,7 +65,7 @@ export const gateCommand: CommandModule<object, GateArguments> = {
     const thresholds = config ? parseWith(gateConfigSchema, readJson(config), config) : GATE_DEFAULTS;
     const base = argv.base ? readBase(argv.base) : undefined;
     const { runs: head, partial } = suite
-      ? await runSuiteFile(suite, argv.workers)
+      ? await runSuiteFile(suite, argv)
       : { runs: readResults(argv.head!), partial: false };
     const gate = (partial ? checkGateInPart : checkGate)(base, head, thresholds);
     const files: [string, string][] = [];
@@ -93,7 +92,7 @@ function readBase(path: string): RunResult[] | undefined {
   return undefined;
 }
 
-async function runSuiteFile(path: string, workers: number | undefined): Promise<SuiteOutcome> {
+async function runSuiteFile(path: string, where: EngineArguments): Promise<SuiteOutcome> {
   const suite = parseWith(suiteSchema, readJson(path), path);
   const total =
     suite.workloads.length *
@@ -102,9 +101,6 @@ async function runSuiteFile(path: string, workers: number | undefined): Promise<
     (suite.cpus?.length ?? 1) *
     (suite.seeds?.length ?? 1);
   // Models and workers are loaded only where something is run.
-  const [{ runSuiteInPart }, { inBatch }] = await Promise.all([
-    import('../gate/suite.ts'),
-    import('../cli/batch-options.ts'),
-  ]);
-  return inBatch({ workers }, total, (batch) => runSuiteInPart(suite, dirname(path), batch));
+  const { runSuiteInPart } = await import('../gate/suite.ts');
+  return inBatch(where, total, (batch) => runSuiteInPart(suite, dirname(path), batch));
 }

@@ -21,7 +21,7 @@ export const COMMANDS: readonly LazyCommand[] = [
   lazy('run <workload>', 'replay a workload under one allocator', async () => (await import('./run.ts')).runCommand),
   lazy(
     'list [what]',
-    'what there is: workloads, allocators, options',
+    'what there is: workloads, allocators, options, scenarios of machines',
     async () => (await import('./list.ts')).listCommand,
   ),
   lazy(
@@ -63,6 +63,11 @@ export const COMMANDS: readonly LazyCommand[] = [
     'machine <script>',
     'a whole machine of many processes: fork, shared memory, page cache, groups, reclaim, huge pages',
     async () => (await import('./machine.ts')).machineCommand,
+  ),
+  lazy(
+    'worker',
+    'make the runs of sweep, tune, plan, compare with --engine, on any number of machines',
+    async () => (await import('./worker.ts')).workerCommand,
   ),
   lazy(
     'gate [base] [head]',

@@ -4,6 +4,8 @@ import { UserError } from '../../sim/contract/assert.ts';
 import { suggestion } from '../../sim/contract/suggestion.ts';
 import type { LineSink } from '../../workloads/files/line-sink.ts';
 import { unheard } from '../cli/interruption.ts';
+import { isMachineScript } from '../cli/machine-script.ts';
+import { runWithViews, viewsText } from '../cli/machine-views.ts';
 import { type MachineArguments, machineOptions, prepare } from '../cli/run-options.ts';
 import { show } from '../cli/show.ts';
 import { meminfoText, pmapText, smapsText, statusText } from '../report/views/proc.ts';
@@ -47,13 +49,18 @@ export const inspectCommand: CommandModule<object, InspectArguments> = {
       yargs.positional('view', {
         type: 'string',
         demandOption: true,
-        describe: `${[...KERNEL_VIEWS.map((v) => v.name), STRACE].join(', ')}, or a view of the allocator`,
+        describe: `${[...KERNEL_VIEWS.map((v) => v.name), STRACE].join(', ')}, or a view of the allocator; of a machine's script any view of sim machine`,
       }),
     ).option('at', {
       type: 'string',
       describe: 'a sample label, or #N for event N; default: the end',
     }) as unknown as Argv<InspectArguments>,
   handler: async (argv) => {
+    if (isMachineScript(argv.workload)) {
+      const { views } = await runWithViews(argv.workload, [argv.view], argv.at === undefined ? [] : [argv.at]);
+      show(viewsText(views));
+      return;
+    }
     const { session } = await prepare(argv);
     show(await unheard(() => inspect(session, argv.view, argv.at)));
   },
@@ -75,7 +82,7 @@ export function inspect(options: SessionOptions, view: string, at: string | unde
     );
   }
   const end = rowsUntil(options.events, at);
-  const session = new Session(view === STRACE ? { ...options, syscalls } : options);
+  const session = new Session({ ...options, lastSampleOnly: true, ...(view === STRACE && { syscalls }) });
   session.advance(end);
   if (view === STRACE) return lines.map((line) => `${line}\n`).join('');
   if (kernelView) return kernelView.render(session.assembled);

@@ -1,23 +1,24 @@
 import type { Argv, CommandModule } from 'yargs';
 import { MODELS } from '../../allocators/index.ts';
 import type { OptionDescriptor } from '../../allocators/model.ts';
+import { MACHINE_SCENARIOS } from '../../machine/scenarios/index.ts';
 import { columns } from '../../sim/contract/format.ts';
 import { WORKLOADS } from '../../workloads/index.ts';
 import { terminalWidth } from '../cli/width.ts';
 import { fitWidth } from '../report/text/fold.ts';
 
 interface ListArguments {
-  what: 'workloads' | 'allocators' | 'options' | undefined;
+  what: 'workloads' | 'allocators' | 'options' | 'scenarios' | undefined;
   json: boolean;
 }
 
 export const listCommand: CommandModule<object, ListArguments> = {
   command: 'list [what]',
-  describe: 'what there is: workloads, allocators, options',
+  describe: 'what there is: workloads, allocators, options, scenarios of machines',
   builder: (yargs: Argv) =>
     yargs
       .positional('what', {
-        choices: ['workloads', 'allocators', 'options'] as const,
+        choices: ['workloads', 'allocators', 'options', 'scenarios'] as const,
         describe: 'only this; all without it',
       })
       .option('json', { type: 'boolean', default: false, describe: 'as JSON' }) as unknown as Argv<ListArguments>,
@@ -27,6 +28,7 @@ export const listCommand: CommandModule<object, ListArguments> = {
       const all = {
         workloads: WORKLOADS.map(({ generate: _, ...rest }) => rest),
         allocators: MODELS.map(describeModel),
+        scenarios: Object.entries(MACHINE_SCENARIOS).map(([name, { shows }]) => ({ name, shows })),
       };
       process.stdout.write(`${JSON.stringify(all, null, 2)}\n`);
       return;
@@ -38,6 +40,7 @@ export const listCommand: CommandModule<object, ListArguments> = {
     if (wants('options'))
       for (const model of MODELS)
         lines.push('', `Options of ${model.name}`, ...optionLines(model.options, model.versions[0]!));
+    if (wants('scenarios')) lines.push('', 'Scenarios (sim machine NAME)', ...scenarioLines());
     process.stdout.write(fitWidth(`${lines.join('\n').trimStart()}\n`, terminalWidth()));
   },
 };
@@ -51,6 +54,13 @@ function workloadLines(): string[] {
       '      ',
     ),
   ]);
+}
+
+function scenarioLines(): string[] {
+  return columns(
+    Object.entries(MACHINE_SCENARIOS).map(([name, { shows }]) => [name, shows]),
+    'l',
+  );
 }
 
 function allocatorLines(): string[] {

@@ -1,4 +1,5 @@
-import { type MachineArguments, prepare } from '../cli/run-options.ts';
+import { isBuiltIn } from '../../workloads/index.ts';
+import { describeRun, type MachineArguments, prepare } from '../cli/run-options.ts';
 import { type TimeArguments, timing } from '../cli/time-options.ts';
 import type { RunTask } from '../study/parallel/run-task.ts';
 
@@ -8,6 +9,7 @@ export async function loadTask(argv: MachineArguments & TimeArguments): Promise<
   const { events, workload, parameters = {}, cpus, kernel, touch, start } = session;
   return {
     events,
+    ...(isBuiltIn(argv.workload) && { generated: true }),
     workload,
     parameters,
     cpus,
@@ -16,4 +18,14 @@ export async function loadTask(argv: MachineArguments & TimeArguments): Promise<
     ...(touch && { touch }),
     ...(start && { start }),
   };
+}
+
+/** The same; where whoever executes the run can generate the events, they are left out. */
+export async function describeTask(
+  argv: MachineArguments & TimeArguments,
+): Promise<Omit<RunTask, 'allocator' | 'seed'>> {
+  const described = describeRun(argv);
+  if (!described) return loadTask(argv);
+  const { time, ...rest } = described;
+  return { ...rest, generated: true, ...timing(argv, undefined, time) };
 }

@@ -1,15 +1,33 @@
-import { readFileSync } from 'node:fs';
 import type { Argv, CommandModule } from 'yargs';
-import { runMachineScript } from '../../machine/index.ts';
-import { builtInMachine, MACHINE_SCENARIOS } from '../../machine/scenarios/index.ts';
+import { type MachineRun, parseScript, runsOf } from '../../machine/index.ts';
 import { machineDigest } from '../../machine/views/digest.ts';
+import { openMetricsText } from '../../machine/views/metrics/exposition.ts';
+import { timelineCsv, timelineFamilies } from '../../machine/views/timeline.ts';
+import type { History } from '../../machine/views/words/history.ts';
+import { type MachineReport, machineReport, machineReportText } from '../../machine/views/words/report.ts';
 import { UserError } from '../../sim/contract/assert.ts';
-import { writeWhole } from '../../workloads/files/line-sink.ts';
+import { writeWholeFiles } from '../../workloads/files/line-sink.ts';
+import type { EngineArguments } from '../cli/batch-options.ts';
+import { machineText } from '../cli/machine-script.ts';
+import { runWithViews, type ViewText, viewsText } from '../cli/machine-views.ts';
+import { show } from '../cli/show.ts';
+import { terminalWidth } from '../cli/width.ts';
+import { machinePage } from '../report/machine-run-page.ts';
+import { fitWidth } from '../report/text/fold.ts';
 
-interface MachineArguments {
+interface MachineArguments extends Pick<EngineArguments, 'engine' | 'resume'> {
   script: string;
+  view: string[] | undefined;
+  at: string[] | undefined;
+  steps: boolean;
+  json: boolean;
   output: string | undefined;
+  csv: string | undefined;
+  openmetrics: string | undefined;
+  report: string | undefined;
 }
+
+const FILES = ['output', 'csv', 'openmetrics', 'report'] as const;
 
 export const machineCommand: CommandModule<object, MachineArguments> = {
   command: 'machine <script>',
@@ -19,30 +37,112 @@ export const machineCommand: CommandModule<object, MachineArguments> = {
       .positional('script', {
         type: 'string',
         demandOption: true,
-        describe: `a script's file, - for standard input, or one that is built in: ${Object.keys(MACHINE_SCENARIOS).join(', ')}`,
+        describe: "a script's file, - for standard input, or a scenario (sim list scenarios)",
       })
+      .option('view', {
+        type: 'string',
+        array: true,
+        nargs: 1,
+        describe:
+          "what a tool prints there, and nothing else: 'ps aux', 'pmap -XX p1', meminfo, 'smaps p1', cadvisor, …",
+      })
+      .option('at', {
+        type: 'string',
+        array: true,
+        nargs: 1,
+        describe: 'the moment: the label of a sample, N for after command N, or end',
+      })
+      .option('steps', { type: 'boolean', default: false, describe: 'every step and the figures of each sample' })
+      .option('json', { type: 'boolean', default: false, describe: 'the verdict and its figures as JSON' })
       .option('output', {
         alias: 'o',
         type: 'string',
         describe: 'JSON lines of every step and sample, to FILE or - (then nothing else)',
+      })
+      .option('csv', { type: 'string', describe: 'the memory after each command, to FILE' })
+      .option('openmetrics', {
+        type: 'string',
+        describe: "the same in OpenMetrics, under the exporters' names, to FILE",
+      })
+      .option('report', {
+        type: 'string',
+        describe: 'a page that shows the memory over time, to FILE',
+      })
+      .option('engine', { type: 'string', describe: 'redis://HOST or rediss://HOST: a `sim worker` there executes it' })
+      .option('resume', {
+        type: 'boolean',
+        default: false,
+        describe: 'with --engine: take what had finished before',
       }) as unknown as Argv<MachineArguments>,
-  handler: ({ script, output }) => {
-    const run = runMachineScript(textOf(script), { name: script === '-' || script === '' ? 'standard input' : script });
-    if (output !== undefined) writeWhole(output, `${run.lines.map((line) => JSON.stringify(line)).join('\n')}\n`);
-    if (output !== '-') process.stdout.write(machineDigest(run));
+  handler: async (argv) => {
+    if (argv.engine !== undefined) return byQueue(argv);
+    const standardOutput = FILES.filter((name) => argv[name] === '-');
+    if (standardOutput.length > 1)
+      throw new UserError(`--${standardOutput[0]} and --${standardOutput[1]} cannot both be the standard output`);
+    const { run, history, views, name, partial } = await runWithViews(argv.script, argv.view ?? [], argv.at ?? []);
+    const shown = partial ? `${name} (partial: interrupted)` : name;
+    const report = machineReport(run, shown, history, argv.view ? undefined : argv.at?.at(-1));
+    writeFiles(argv, run, history, report, partial);
+    if (standardOutput.length > 0) return;
+    if (argv.json) process.stdout.write(`${JSON.stringify(jsonOf(report, views, partial), null, 2)}\n`);
+    else if (views.length > 0) show(viewsText(views));
+    else if (argv.steps) show(machineDigest(run));
+    else show(fitWidth(machineReportText(report), terminalWidth()));
   },
 };
 
-/** A built-in script by its name, a file, or standard input. */
-function textOf(script: string): string {
-  const own = builtInMachine(script);
-  if (own !== undefined) return own;
+async function byQueue(argv: MachineArguments): Promise<void> {
+  const { executeByQueue } = await import('./by-queue.ts');
+  const { script: input } = argv;
+  const reads = workloadsOf(input);
+  return executeByQueue(argv, { command: 'machine', positional: 'script', input, reads, writes: FILES });
+}
+
+/** What the `run` commands of a script file name; what is wrong with it, the worker says. */
+function workloadsOf(input: string): string[] {
+  if (input === '-' || input === '') return [];
   try {
-    return readFileSync(script === '-' || script === '' ? 0 : script, 'utf8');
-  } catch (error) {
-    const names = Object.keys(MACHINE_SCENARIOS).join(', ');
-    throw new UserError(
-      `machine: found '${script}', expected a script's file, -, or one of ${names} (${(error as Error).message})`,
-    );
+    const { name, text } = machineText(input);
+    return [...new Set(runsOf(parseScript(text, name)).map(({ workload }) => workload))];
+  } catch {
+    return [];
   }
+}
+
+function jsonOf(
+  { headline, findings, otherwise, sections }: MachineReport,
+  views: readonly ViewText[],
+  partial: boolean,
+): object {
+  return {
+    headline,
+    ...(partial ? { partial } : {}),
+    verdict: findings[0]?.title ?? null,
+    findings,
+    ...(findings.length === 0 ? { otherwise } : {}),
+    sections,
+    ...(views.length > 0 ? { views } : {}),
+  };
+}
+
+function writeFiles(
+  argv: MachineArguments,
+  run: MachineRun,
+  history: History,
+  report: MachineReport,
+  partial: boolean,
+): void {
+  const texts: Readonly<Record<(typeof FILES)[number], () => string>> = {
+    output: () => run.lines.map((line) => `${JSON.stringify(line)}\n`).join(''),
+    csv: () => timelineCsv(history),
+    openmetrics: () => openMetricsText(timelineFamilies(history)),
+    report: () => machinePage(report, run, history),
+  };
+  writeWholeFiles(
+    FILES.flatMap((name) => {
+      const file = argv[name];
+      return file === undefined ? [] : [[file, texts[name]()] as const];
+    }),
+    partial,
+  );
 }

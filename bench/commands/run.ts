@@ -1,22 +1,28 @@
 import type { Argv, CommandModule } from 'yargs';
 import { UserError } from '../../sim/contract/assert.ts';
 import type { Sample } from '../../sim/metrics/sample.ts';
+import { parseTlb, TLB_PRESETS } from '../../sim/tlb/settings.ts';
 import { type LineSink, openLineSink } from '../../workloads/files/line-sink.ts';
 import { INTERRUPTED, listenForInterrupt } from '../cli/interruption.ts';
 import { startProgress } from '../cli/progress.ts';
 import { type MachineArguments, machineOptions, prepare } from '../cli/run-options.ts';
 import { show } from '../cli/show.ts';
+import { checkSiteOptions, requireSites, type SiteArguments, siteOptions, wantsSites } from '../cli/site-options.ts';
 import { type TimeArguments, timeOptions, timing } from '../cli/time-options.ts';
 import { terminalWidth } from '../cli/width.ts';
-import { openMetrics } from '../report/openmetrics.ts';
-import { drawPictures, type PictureArguments, pictureOptions, wantsRecording } from '../report/picture-options.ts';
+import { type PictureArguments, pictureOptions, wantsRecording } from '../report/picture-options.ts';
 import type { ReportRun } from '../report/report-run.ts';
-import { samplesCsv } from '../report/samples-csv.ts';
+import type { RunResult } from '../run/result.ts';
 import { runSession } from '../run/run-session.ts';
-import type { SessionOptions } from '../run/session.ts';
-import { recordRun } from '../study/record.ts';
+import type { SessionOptions } from '../run/session-options.ts';
 
-interface RunArguments extends MachineArguments, TimeArguments, PictureArguments {
+/** Options whose value is a file of results. */
+const OUTPUTS = ['json', 'samples', 'placements', 'syscalls', 'csv', 'openmetrics', 'perfetto', 'trace-time'] as const;
+type Sinks = Partial<Record<(typeof OUTPUTS)[number], LineSink>>;
+
+interface RunArguments extends MachineArguments, TimeArguments, PictureArguments, SiteArguments {
+  sites: boolean;
+  perfetto: string | undefined;
   'sample-every': number;
   json: string | undefined;
   samples: string | undefined;
@@ -28,13 +34,19 @@ interface RunArguments extends MachineArguments, TimeArguments, PictureArguments
   csv: string | undefined;
   openmetrics: string | undefined;
   quiet: boolean;
+  tlb: string | undefined;
 }
 
 export const runCommand: CommandModule<object, RunArguments> = {
   command: 'run <workload>',
   describe: 'replay a workload under one allocator',
   builder: (yargs: Argv) =>
-    pictureOptions(timeOptions(machineOptions(yargs)))
+    siteOptions(pictureOptions(timeOptions(machineOptions(yargs))))
+      .option('sites', {
+        type: 'boolean',
+        default: false,
+        describe: 'whose memory it is, by line of code, in a trace that knows (sim record --sites)',
+      })
       .option('faithful-abort', {
         type: 'boolean',
         default: false,
@@ -47,6 +59,7 @@ export const runCommand: CommandModule<object, RunArguments> = {
       })
       .option('samples', { type: 'string', describe: 'samples as JSON lines to FILE' })
       .option('openmetrics', { type: 'string', describe: 'samples in OpenMetrics to FILE' })
+      .option('perfetto', { type: 'string', describe: 'samples as counters to FILE, for ui.perfetto.dev' })
       .option('csv', { type: 'string', describe: 'samples, or with --threads the points, as CSV to FILE' })
       .option('placements', { type: 'string', describe: 'event, address, usable size of every allocation to FILE' })
       .option('syscalls', { type: 'string', describe: 'every memory system call to FILE' })
@@ -58,6 +71,10 @@ export const runCommand: CommandModule<object, RunArguments> = {
         choices: ['off', 'samples', 'events'] as const,
         default: 'off' as const,
         describe: 'walk every invariant of the model',
+      })
+      .option('tlb', {
+        type: 'string',
+        describe: `a data TLB counts the program's accesses, in lockstep: ${Object.keys(TLB_PRESETS).join(', ')}, [:option=value,…]`,
       })
       .option('threads', {
         type: 'string',
@@ -71,35 +88,49 @@ export const runCommand: CommandModule<object, RunArguments> = {
   handler: run,
 };
 
-async function run(argv: RunArguments): Promise<void> {
+/** Refuses what cannot be; returns the outputs that go to standard output. */
+function checkArguments(argv: RunArguments): readonly string[] {
   if (!Number.isInteger(argv['sample-every']) || argv['sample-every'] < 0) {
     throw new UserError(`--sample-every: found '${argv['sample-every']}', expected a number of events from 0`);
   }
-  const outputs = ['json', 'samples', 'placements', 'syscalls', 'csv', 'openmetrics', 'trace-time'] as const;
-  const toStdout = outputs.filter((name) => argv[name] === '-' || argv[name] === '');
+  const toStdout = OUTPUTS.filter((name) => argv[name] === '-' || argv[name] === '');
   if (toStdout.length > 1) throw new UserError(`--${toStdout.join(' and --')} cannot all go to standard output`);
-
-  if (argv.threads !== undefined) {
-    const { runScaling } = await import('./run-scaling.ts');
-    return runScaling(argv, argv.threads);
-  }
-  if (argv['faithful-abort'] && (argv.mode ?? 'lockstep') !== 'lockstep') {
+  if (argv.tlb !== undefined && argv.threads !== undefined)
+    throw new UserError('--tlb: found --threads too, expected one run in lockstep');
+  const isElsewhere = argv.threads === undefined && (argv.mode ?? 'lockstep') !== 'lockstep';
+  if (argv['faithful-abort'] && isElsewhere) {
     throw new UserError(
       `--faithful-abort: found --mode=${argv.mode}, expected lockstep: elsewhere there is no file order`,
     );
   }
+  if (argv.tlb !== undefined && isElsewhere) {
+    throw new UserError(`--tlb: found --mode=${argv.mode}, expected lockstep: accesses are counted in file order`);
+  }
+  return toStdout;
+}
+
+async function run(argv: RunArguments): Promise<void> {
+  const toStdout = checkArguments(argv);
+  if (argv.threads !== undefined) {
+    const { runScaling } = await import('./run-scaling.ts');
+    return runScaling(argv, argv.threads);
+  }
+  const tlb = argv.tlb === undefined ? undefined : parseTlb(argv.tlb);
   const records = wantsRecording(argv);
+  const before = checkSiteOptions(argv);
   const prepared = await prepare(argv);
+  const asksForSites = argv.sites || wantsSites(argv);
+  if (asksForSites) requireSites(prepared.session.events, prepared.session.workload, 'what was asked for');
   const time = timing(
-    argv['faithful-abort'] ? { ...argv, mode: 'lockstep' } : argv,
+    argv['faithful-abort'] || tlb ? { ...argv, mode: 'lockstep' } : argv,
     prepared.session.events,
     prepared.time,
   );
   if (argv['trace-time'] !== undefined && time.mode !== 'virtual') {
     throw new UserError(`--trace-time: found mode ${time.mode}, expected virtual: elsewhere no time is simulated`);
   }
-  const sinks: Partial<Record<(typeof outputs)[number], LineSink>> = {};
-  openAll(sinks, outputs, argv);
+  const sinks: Sinks = {};
+  openAll(sinks, OUTPUTS, argv);
   const interruption = listenForInterrupt();
   const progress = argv.quiet ? undefined : await startProgress(prepared.session.events.length);
   let done: ReportRun;
@@ -114,15 +145,13 @@ async function run(argv: RunArguments): Promise<void> {
       ...(sinks['trace-time'] && { timeTrace: sinks['trace-time'] }),
       ...(sinks.syscalls && { syscalls: sinks.syscalls }),
       ...(sinks.samples && { onSample: (sample: Sample) => sinks.samples!.write(JSON.stringify(sample)) }),
+      ...(tlb && { tlb }),
       ...(progress && { onProgress: progress.update }),
     };
-    done = records ? await recordRun(options) : { result: await runSession(options) };
-    // The JSON says itself that it is partial; the others say it by their names.
-    sinks.json?.write(JSON.stringify(done.result, null, argv.json ? 1 : 2));
-    sinks.openmetrics?.write(openMetrics([done.result]).trimEnd());
-    sinks.csv?.write(samplesCsv(done.result).trimEnd());
-    sinks.json?.close(false);
-    for (const name of outputs) if (name !== 'json') sinks[name]?.close(done.result.partial);
+    done = records
+      ? await (await import('../study/record.ts')).recordRun(options)
+      : { result: await runSession(options) };
+    await writeOutputs(argv, sinks, done.result);
   } catch (error) {
     for (const sink of Object.values(sinks)) sink.discard();
     throw error;
@@ -132,15 +161,43 @@ async function run(argv: RunArguments): Promise<void> {
   }
 
   const { result } = done;
-  const plot = records ? drawPictures(argv, [done], prepared.session.events) : '';
-  if (!argv.quiet && toStdout.length === 0) {
-    const { terminalPalette } = await import('../cli/palette.ts');
-    const { summaryText } = await import('../report/text/summary.ts');
-    const { fitWidth } = await import('../report/text/fold.ts');
-    const summary = fitWidth(summaryText(result, await terminalPalette()), terminalWidth());
-    show(summary + (plot && `\n${plot}`));
-  }
+  const sites =
+    asksForSites && !result.partial
+      ? await (await import('./run-sites.ts')).sitesOf(argv, prepared.session, done, before)
+      : '';
+  const plot = records
+    ? (await import('../report/draw-pictures.ts')).drawPictures(argv, [done], prepared.session.events)
+    : '';
+  if (!argv.quiet && toStdout.length === 0) await showSummary(result, sites, plot);
   if (result.partial) process.exitCode = INTERRUPTED;
+}
+
+async function showSummary(result: RunResult, sites: string, plot: string): Promise<void> {
+  const { terminalPalette } = await import('../cli/palette.ts');
+  const { summaryText } = await import('../report/text/summary.ts');
+  const { fitWidth } = await import('../report/text/fold.ts');
+  const summary = fitWidth(summaryText(result, await terminalPalette()), terminalWidth());
+  const perf = result.tlb ? `\n${(await import('../report/text/perf-stat.ts')).perfStatText(result, result.tlb)}` : '';
+  show(summary + perf + (sites && `\n${fitWidth(sites, terminalWidth())}`) + (plot && `\n${plot}`));
+}
+
+async function writeOutputs(argv: RunArguments, sinks: Sinks, result: RunResult): Promise<void> {
+  // The JSON says itself that it is partial; the others say it by their names.
+  sinks.json?.write(JSON.stringify(result, null, argv.json ? 1 : 2));
+  if (sinks.openmetrics) {
+    const { openMetrics } = await import('../report/openmetrics.ts');
+    sinks.openmetrics.write(openMetrics([result]).trimEnd());
+  }
+  if (sinks.perfetto) {
+    const { perfettoCounters } = await import('../report/perfetto.ts');
+    sinks.perfetto.write(perfettoCounters(result));
+  }
+  if (sinks.csv) {
+    const { samplesCsv } = await import('../report/samples-csv.ts');
+    sinks.csv.write(samplesCsv(result).trimEnd());
+  }
+  sinks.json?.close(false);
+  for (const name of OUTPUTS) if (name !== 'json') sinks[name]?.close(result.partial);
 }
 
 /** Opens the outputs that were asked for, all or none. */

@@ -11,7 +11,7 @@ import { splitAllocators } from '../study/compare/allocator-list.ts';
 import { combinations, parseGrid } from '../study/sweep/grid.ts';
 import { sweep } from '../study/sweep/sweep.ts';
 import { sweepCsv, sweepText } from '../study/sweep/text.ts';
-import { loadTask } from './load-task.ts';
+import { describeTask, loadTask } from './load-task.ts';
 
 interface SweepArguments extends Omit<MachineArguments, 'cpus'>, TimeArguments, BatchArguments {
   allocators: string[];
@@ -62,7 +62,8 @@ export const sweepCommand: CommandModule<object, SweepArguments> = {
     const result = await inBatch(argv, total, (batch) =>
       sweep({
         ...batch,
-        load: (seed) => loadTask({ ...argv, cpus: cpus?.[0], allocator: allocators[0]!, seed }),
+        load: (seed) =>
+          (argv.engine ? describeTask : loadTask)({ ...argv, cpus: cpus?.[0], allocator: allocators[0]!, seed }),
         allocators,
         grid,
         ...(cpus && { cpus }),

@@ -3,7 +3,7 @@ import { cpus as hostCpus } from 'node:os';
 import { join } from 'node:path';
 import { parseAllocator } from '../../allocators/spec.ts';
 import { KERNEL_DEFAULTS } from '../../sim/kernel/kernel.ts';
-import { resolveWorkload } from '../../workloads/index.ts';
+import { isBuiltIn, resolveWorkload } from '../../workloads/index.ts';
 import { chooseTime } from '../run/choose-time.ts';
 import type { RunResult } from '../run/result.ts';
 import type { Suite } from '../schema/gate.ts';
@@ -48,6 +48,7 @@ async function tasksOf(suite: Suite, folder: string): Promise<RunTask[]> {
           for (const allocator of suite.allocators) {
             tasks.push({
               events: loaded.events,
+              ...(!existsSync(beside) && isBuiltIn(name) && { generated: true }),
               workload: existsSync(beside) ? name : loaded.name,
               parameters: loaded.parameters,
               start: loaded.start,

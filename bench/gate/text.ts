@@ -1,7 +1,7 @@
 import { columns } from '../../sim/contract/format.ts';
 import { METRICS, metricText } from '../metrics/index.ts';
 import { escapeLine, escapeLineStart } from '../report/escape.ts';
-import { interruptedMark, type Palette, PLAIN } from '../report/text/summary.ts';
+import { interruptedMark, type Palette, PLAIN } from '../report/text/palette.ts';
 import { type GateCheck, type GateResult, isFailing } from './check.ts';
 
 /** A value of a check with its unit; checks that are of no metric hold counts. */

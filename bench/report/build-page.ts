@@ -22,6 +22,7 @@ import {
   type WaitData,
 } from './page-data.ts';
 import type { ReportRun } from './report-run.ts';
+import { sitesMarkup } from './sites/flame.ts';
 import { differenceOf, verdictOf } from './verdict.ts';
 
 export interface ReportOptions {
@@ -49,14 +50,14 @@ export function buildPageData(runs: readonly ReportRun[], options: ReportOptions
       upperShift: realAddress(UPPER_START) - UPPER_START,
     },
     histograms: options.histograms ?? null,
-    runs: runs.map((run) => runData(run, runs.length)),
+    runs: runs.map((run) => runData(run, runs.length, run === runs[0] ? undefined : runs[0])),
     metrics: metricRows(runs.map((r) => r.result)),
     machine: null,
     differences: runs.slice(1).map((run) => differenceOf(runs[0]!.result, run.result)),
   };
 }
 
-function runData(reported: ReportRun, runs: number): RunData {
+function runData(reported: ReportRun, runs: number, first: ReportRun | undefined): RunData {
   const { result, heat, verdict, moments = [], sites } = reported;
   const { run, summary } = result;
   const buckets = Math.max(100, Math.floor(BUCKETS / Math.sqrt(runs)));
@@ -107,7 +108,7 @@ function runData(reported: ReportRun, runs: number): RunData {
       })),
     waits: waitData(result),
     notModelled: result.notModelled,
-    sites: sites ?? null,
+    sites: sites ? sitesMarkup(sites, first?.sites) : null,
   };
 }
 

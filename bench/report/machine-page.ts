@@ -18,6 +18,8 @@ export interface MachineReport {
   readonly verdict: VerdictData;
   /** In the order of time. */
   readonly samples: readonly MachineSample[];
+  /** Further lines about the machine: what, and what of it. */
+  readonly facts?: readonly (readonly [string, string])[];
   /** Kills, throttling, recycling. */
   readonly events?: readonly { readonly ns: Ns; readonly label: string }[];
 }
@@ -36,7 +38,7 @@ const PARTS = [
 ] as const;
 
 /** The page of a machine: what its memory is over time, and what the kernel believes to be available. */
-export function buildMachinePageData({ title, verdict, samples, events = [] }: MachineReport): PageData {
+export function buildMachinePageData({ title, verdict, samples, events = [], facts = [] }: MachineReport): PageData {
   const of = ({ meminfo }: MachineSample, name: string) => meminfo[name] ?? 0;
   const columns = PARTS.map(([name, , fields]) =>
     samples.map((s) => {
@@ -73,6 +75,7 @@ export function buildMachinePageData({ title, verdict, samples, events = [] }: M
           ? `${bytes(available.reduce((x, y) => Math.min(x, y)))} at least, ${bytes(available.at(-1)!)} at the end`
           : '-',
       ],
+      ...facts,
     ],
   };
   return {

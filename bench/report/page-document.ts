@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { UserError } from '../../sim/contract/assert.ts';
+import { clientScript, inScript } from './client-script.ts';
 import { escapeXml } from './escape.ts';
 import type { PageData } from './page-data.ts';
 import { PAGE_STYLE } from './page-style.ts';
@@ -18,6 +18,7 @@ const CLIENT_FILES = [
   'places',
   'address-map',
   'difference',
+  'flame',
   'machine-timeline',
   'main',
 ];
@@ -27,7 +28,7 @@ export function buildPage(data: PageData): string {
   const require = createRequire(import.meta.url);
   const uplot = readFileSync(require.resolve('uplot/dist/uPlot.iife.min.js'), 'utf8');
   const uplotStyle = readFileSync(require.resolve('uplot/dist/uPlot.min.css'), 'utf8');
-  const scripts = CLIENT_FILES.map((name) => readClient(`${name}.js`)).join('\n');
+  const scripts = CLIENT_FILES.map(clientScript).join('\n');
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -48,15 +49,3 @@ ${inScript(scripts)}</script>
 </html>
 `;
 }
-
-/** Compiled by the build; found from the built file as well as from the source. */
-function readClient(name: string): string {
-  const folder = import.meta.url.includes('/dist/') ? './client/' : '../../dist/bench/report/client/';
-  try {
-    return readFileSync(new URL(folder + name, import.meta.url), 'utf8');
-  } catch {
-    throw new UserError(`the report's scripts are not built: ${name} is missing; run npm run build`);
-  }
-}
-
-const inScript = (text: string) => text.replace(/<\/script/gi, '<\\/script').replace(/^\/\/# sourceMapping.*$/gm, '');

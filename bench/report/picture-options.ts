@@ -1,13 +1,5 @@
 import type { Argv } from 'yargs';
 import { UserError } from '../../sim/contract/assert.ts';
-import type { EventBuffer } from '../../sim/contract/event.ts';
-import { writeFolder, writeWhole } from '../../workloads/files/line-sink.ts';
-import { buildPageData } from './build-page.ts';
-import { svgFigures, svgPicture } from './figures.ts';
-import { histogramsOf } from './histograms.ts';
-import { buildPage } from './page-document.ts';
-import { plotText } from './plot-text.ts';
-import type { ReportRun } from './report-run.ts';
 
 /** Pictures of one run or of several. */
 export interface PictureArguments {
@@ -29,15 +21,4 @@ export function wantsRecording(argv: PictureArguments): boolean {
     if (argv[option] === '') throw new UserError(`--${option}: found no name, expected --${option} NAME`);
   }
   return argv.report !== undefined || argv.svg !== undefined || argv.plot;
-}
-
-/** Writes what was asked for; the plot comes back as text. */
-export function drawPictures(argv: PictureArguments, runs: readonly ReportRun[], events: EventBuffer): string {
-  const histograms = argv.report || argv.svg ? histogramsOf(events) : null;
-  if (argv.report) writeWhole(argv.report, buildPage(buildPageData(runs, { histograms })));
-  if (argv.svg?.endsWith('.svg')) writeWhole(argv.svg, svgPicture(runs));
-  else if (argv.svg) {
-    writeFolder(argv.svg, svgFigures(runs, histograms));
-  }
-  return argv.plot ? plotText(runs, Math.min(100, process.stdout.columns ?? 80), process.stdout.isTTY) : '';
 }

@@ -1,5 +1,6 @@
 import type { RunResult } from '../run/result.ts';
 import type { HeatMap, MomentData } from './page-data.ts';
+import type { StackBytes } from './sites/stacks.ts';
 
 /** One run of a report; what was not recorded while it ran is left out of the page. */
 export interface ReportRun {
@@ -8,6 +9,6 @@ export interface ReportRun {
   readonly moments?: readonly MomentData[];
   /** Lines of an explanation. */
   readonly verdict?: readonly string[];
-  /** A picture by call site, as markup without scripts that needs nothing else (bench/report/sites). */
-  readonly sites?: string;
+  /** Resident bytes by call stack, of a trace with call sites. */
+  readonly sites?: readonly StackBytes[];
 }

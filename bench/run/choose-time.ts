@@ -19,26 +19,30 @@ export interface AskedTime {
 /**
  * The one rule of all commands: a trace with times runs when it ran, one with several threads and no times in the order
  * of the file (which of its threads overlapped is not known), one with a single thread in virtual time, and a generated
- * workload as it says. What is asked for goes before.
+ * workload as it says, whose events are not looked at. What is asked for goes before.
  */
-export function chooseTime(events: EventBuffer, workload: WorkloadTime | undefined, asked: AskedTime = {}): ChosenTime {
-  const isTimed = workload === undefined && hasTimes(events);
+export function chooseTime(
+  events: EventBuffer | undefined,
+  workload: WorkloadTime | undefined,
+  asked: AskedTime = {},
+): ChosenTime {
+  const isTimed = workload === undefined && hasTimes(events!);
   const { mode: ownMode, pace: ownPace, why } = ownTime(events, workload, isTimed);
   // A pace means nothing in file order: who gives one wants time.
   const mode = asked.mode ?? (asked.pace === undefined ? ownMode : 'virtual');
   const pace = asked.pace ?? (mode === 'virtual' ? ownPace : 'asap');
   if (asked.mode === undefined && asked.pace === undefined) return { mode, pace, timeReason: why };
-  const asIf = mode !== 'lockstep' && pace === 'asap' && workload === undefined && events.begins.length > 0;
+  const asIf = mode !== 'lockstep' && pace === 'asap' && workload === undefined && events!.begins.length > 0;
   const caveat = isTimed
     ? 'the recorded times are not kept'
     : 'the trace has no times: what overlaps here need not have overlapped in the program';
   return { mode, pace, timeReason: `asked for${asIf ? `; ${caveat}` : ''}` };
 }
 
-function ownTime(events: EventBuffer, workload: WorkloadTime | undefined, isTimed: boolean) {
+function ownTime(events: EventBuffer | undefined, workload: WorkloadTime | undefined, isTimed: boolean) {
   if (workload) return { ...workload, why: 'the workload says so' };
   if (isTimed) return { mode: 'virtual', pace: 'recorded', why: 'the trace has times' } as const;
-  if (events.begins.length > 0) {
+  if (events!.begins.length > 0) {
     const why = 'the trace has several threads and no times: which of them overlapped is unknown';
     return { mode: 'lockstep', pace: 'asap', why } as const;
   }

@@ -4,6 +4,7 @@ import type { EventBuffer, Touch } from '../../sim/contract/event.ts';
 import type { Locks } from '../../sim/contract/locks.ts';
 import { Memory, type SharedBuffers } from '../../sim/contract/memory.ts';
 import { OPERATIONS } from '../../sim/contract/operations.ts';
+import type { MemoryBacking } from '../../sim/kernel/backing.ts';
 import { createKernel, type KernelOptions } from '../../sim/kernel/kernel.ts';
 import type { Machine } from '../../sim/kernel/machine.ts';
 import { createObjectTable, type ObjectTable } from '../../sim/replay/objects.ts';
@@ -23,6 +24,8 @@ export interface MachineOptions {
   /** In a worker: the buffers of the machine to take part in, and the thread that it is. */
   readonly shared?: SharedBuffers;
   readonly worker?: number;
+  /** A whole machine that has the pages of the process. */
+  readonly backing?: MemoryBacking;
 }
 
 /** One simulated process, put together: the only place where kernel, locks, model and trace meet. */
@@ -44,7 +47,7 @@ export function assemble(options: MachineOptions): Assembled {
     ? new Float64Array(OPERATIONS.length)
     : new Float64Array(memory.reserve('machine.operations', OPERATIONS.length * 8));
   const locks = options.locks(memory, operations);
-  const kernel = createKernel(memory, locks, operations, options.kernel, options.worker);
+  const kernel = createKernel(memory, locks, operations, options.kernel, options.worker, options.backing);
   const machine: Machine = {
     memory,
     kernel,

@@ -5,6 +5,9 @@ import type { KernelVersion, Syscall } from '../../sim/kernel/kernel.ts';
 import type { ConcurrencyResult, LockResult } from '../../sim/metrics/contention.ts';
 import type { Percentiles } from '../../sim/metrics/percentiles.ts';
 import type { Breakdown, Sample } from '../../sim/metrics/sample.ts';
+import type { TlbSettings } from '../../sim/tlb/settings.ts';
+import type { TlbCounts } from '../../sim/tlb/tlb.ts';
+import type { RecordedProcess } from './recorded-process.ts';
 
 export type { ConcurrencyResult, LockResult, ThreadResult, WaitTimeline } from '../../sim/metrics/contention.ts';
 export type { Percentiles } from '../../sim/metrics/percentiles.ts';
@@ -65,6 +68,12 @@ export interface Summary {
   readonly waitNs: Ns | null;
 }
 
+/** A data TLB's settings and what it counted, of all threads. */
+export interface TlbResult {
+  readonly settings: TlbSettings;
+  readonly counts: Readonly<TlbCounts>;
+}
+
 export interface RunResult {
   readonly schema: typeof RESULT_SCHEMA;
   readonly run: RunDescription;
@@ -74,9 +83,13 @@ export interface RunResult {
   readonly abort: { readonly event: number; readonly message: string } | null;
   readonly summary: Summary;
   readonly samples: readonly Sample[];
+  /** A recorded process at its samples, beside the simulation; null for a trace that was not recorded so. */
+  readonly recordedProcess: RecordedProcess | null;
   readonly locks: readonly LockResult[];
   /** null in lockstep, which has no contention. */
   readonly concurrency: ConcurrencyResult | null;
+  /** Where `--tlb` asked for it. */
+  readonly tlb?: TlbResult;
   readonly stats: AllocatorStats;
   readonly notModelled: readonly string[];
   /** Host figures: the only part that differs from run to run. */

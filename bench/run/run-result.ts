@@ -6,6 +6,7 @@ import { KERNEL_DEFAULTS, type Kernel } from '../../sim/kernel/kernel.ts';
 import type { Sample } from '../../sim/metrics/sample.ts';
 import { requestedPeakWithout } from '../../sim/replay/requested.ts';
 import type { Assembled } from './machine.ts';
+import { recordedProcess } from './recorded-process.ts';
 import {
   type ConcurrencyResult,
   type LockResult,
@@ -13,6 +14,7 @@ import {
   RESULT_SCHEMA,
   type RunDescription,
   type RunResult,
+  type TlbResult,
 } from './result.ts';
 import type { SessionOptions } from './session-options.ts';
 import { VERSION } from './version.ts';
@@ -42,6 +44,7 @@ export interface FinishedRun {
   readonly requestedPeakBytes: Bytes | undefined;
   readonly replayNs: number;
   readonly timing: Timing | undefined;
+  readonly tlb?: TlbResult | undefined;
 }
 
 export function describeRun(options: SessionOptions, touch: Touch): RunDescription {
@@ -118,8 +121,10 @@ export function assembleResult(run: FinishedRun): RunResult {
       waitNs: timing?.waitNs ?? null,
     },
     samples: run.samples,
+    recordedProcess: recordedProcess(options.events, run.samples),
     locks: timing?.locks ?? [],
     concurrency: timing?.concurrency ?? null,
+    ...(run.tlb && { tlb: run.tlb }),
     stats: last.stats,
     notModelled: [...top.notModelled(), ...limitsMet(machine.kernel)],
     engine: {

@@ -1,10 +1,14 @@
-import { runThreads } from './modes/threads.ts';
-import { runVirtual } from './modes/virtual.ts';
 import type { RunResult } from './result.ts';
-import { runLockstep, type SessionOptions } from './session.ts';
+import type { SessionOptions } from './session-options.ts';
 
-/** Runs to the end in the mode that the options name. */
-export function runSession(options: SessionOptions): Promise<RunResult> {
-  if (options.mode === 'virtual') return runVirtual(options);
-  return options.mode === 'threads' ? runThreads(options) : runLockstep(options);
+/** Runs to the end in the mode that the options name. Only that mode is loaded. */
+export async function runSession(options: SessionOptions): Promise<RunResult> {
+  switch (options.mode) {
+    case 'virtual':
+      return (await import('./modes/virtual.ts')).runVirtual(options);
+    case 'threads':
+      return (await import('./modes/threads.ts')).runThreads(options);
+    default:
+      return (await import('./session.ts')).runLockstep(options);
+  }
 }

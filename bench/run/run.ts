@@ -6,7 +6,7 @@ import { createSampler, type Sample } from '../../sim/metrics/sample.ts';
 import { isAllocating, placementLine } from '../../sim/replay/placements.ts';
 import type { Assembled } from './machine.ts';
 import { inPieces } from './pieces.ts';
-import type { RunDescription, RunResult } from './result.ts';
+import type { RunDescription, RunResult, TlbResult } from './result.ts';
 import { assembleResult, describeRun, type Timing } from './run-result.ts';
 import type { SessionOptions } from './session-options.ts';
 
@@ -31,7 +31,7 @@ export abstract class Run {
   replayNs = 0;
 
   protected readonly options: SessionOptions;
-  private readonly takeSample: (label: string, event: number) => Sample;
+  private readonly takeSample: ReturnType<typeof createSampler>;
   /** Spent on samples in the running share of events: no part of the replay. */
   private samplingNs = 0;
 
@@ -54,18 +54,40 @@ export abstract class Run {
   protected timing(): Timing | undefined {
     return undefined;
   }
+  /** In file order, where a TLB was asked for. */
+  protected tlbResult(): TlbResult | undefined {
+    return undefined;
+  }
   /** Where the run knows it; otherwise it follows from file order. */
+  /** Object slots, 0 for none, among which are all that have changed since the last sample, where the mode knows that. */
+  protected changedSlots(_event: number): Int32Array | undefined {
+    return undefined;
+  }
   protected requestedPeakBytes(): Bytes | undefined {
     return undefined;
   }
 
+  /** At a sample point on the way. */
+  protected pass(label: string, event: number, virtualNs?: Ns): void {
+    if (this.options.lastSampleOnly) this.assembled.top.refreshStats?.();
+    else this.take(label, event, virtualNs, this.isChecked());
+  }
+
   sample(label: string, event: number, virtualNs?: Ns): void {
+    this.take(label, event, virtualNs, true);
+  }
+
+  private isChecked(): boolean {
+    return this.options.check !== undefined && this.options.check !== 'off';
+  }
+
+  private take(label: string, event: number, virtualNs: Ns | undefined, walksAll: boolean): void {
     const started = process.hrtime.bigint();
-    if (this.options.check !== undefined && this.options.check !== 'off') {
+    if (this.isChecked()) {
       this.assembled.top.check();
       this.assembled.machine.kernel.vmas.check();
     }
-    const taken = this.takeSample(label, event);
+    const taken = this.takeSample(label, event, walksAll, walksAll ? undefined : this.changedSlots(event));
     // Threads run a little ahead of each other (free-running.ts): what is seen later is not said to be of before.
     const notBefore = this.samples.at(-1)?.virtualNs ?? 0;
     const sample = virtualNs === undefined ? taken : { ...taken, virtualNs: Math.max(notBefore, virtualNs) };
@@ -125,6 +147,7 @@ export abstract class Run {
       requestedPeakBytes: this.requestedPeakBytes(),
       replayNs: this.replayNs,
       timing: this.timing(),
+      tlb: this.tlbResult(),
     });
   }
 }

@@ -4,6 +4,7 @@ import type { Start } from '../../sim/contract/start.ts';
 import type { KernelOptions } from '../../sim/kernel/kernel.ts';
 import type { Sample } from '../../sim/metrics/sample.ts';
 import type { Costs } from '../../sim/time/costs.ts';
+import type { TlbSettings } from '../../sim/tlb/settings.ts';
 import type { LineSink } from '../../workloads/files/line-sink.ts';
 import type { Assembled } from './machine.ts';
 import type { Mode, Pace } from './result.ts';
@@ -22,6 +23,8 @@ export interface SessionOptions {
   /** Over the trace's own `%touch`. */
   readonly touch?: Touch;
   readonly kernel?: Partial<KernelOptions>;
+  /** In file order: a data TLB that counts the program's accesses. */
+  readonly tlb?: TlbSettings;
   /** What operations cost in virtual time. */
   readonly costs?: Costs;
   /** Where its processors lie to each other (sim/time/topology.ts). */
@@ -30,6 +33,8 @@ export interface SessionOptions {
   readonly hz?: number;
   /** How the threads begin in virtual time; barrier, unless the workload says otherwise. */
   readonly start?: Start;
+  /** Only the sample of the end is wanted; the others are passed over, and leave in the machine what they would. */
+  readonly lastSampleOnly?: boolean;
   /** A sample every so many events too; 0 for none. */
   readonly sampleEvery?: number;
   /** In file order, samples before these rows too. Ascending. */

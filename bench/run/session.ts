@@ -3,8 +3,9 @@ import { uncontendedLocks } from '../../sim/contract/locks.ts';
 import type { Addr } from '../../sim/contract/units.ts';
 import { KERNEL_DEFAULTS } from '../../sim/kernel/kernel.ts';
 import { createLockstep, type Lockstep } from '../../sim/replay/lockstep.ts';
+import { createTlbObserver, type TlbObserver } from '../../sim/tlb/observed.ts';
 import { assemble } from './machine.ts';
-import type { RunResult } from './result.ts';
+import type { RunResult, TlbResult } from './result.ts';
 import { Run } from './run.ts';
 import type { SessionOptions } from './session-options.ts';
 
@@ -14,6 +15,7 @@ export type { SessionOptions } from './session-options.ts';
 export class Session extends Run {
   row = 0;
 
+  private readonly tlb: TlbObserver | undefined;
   private readonly lockstep: Lockstep;
   /** Somebody looks at single events. */
   private readonly isStepwise: boolean;
@@ -36,12 +38,15 @@ export class Session extends Run {
     });
     super(options, touch, assembled);
     const { machine, objects, allocator, request } = assembled;
+    this.tlb = options.tlb && createTlbObserver(machine.kernel, options.tlb);
+    const { tlb } = this;
     this.lockstep = createLockstep({
       events,
       objects,
       kernel: machine.kernel,
-      allocator,
-      request,
+      allocator: tlb ? tlb.observe(allocator) : allocator,
+      request: tlb && request ? tlb.observe(request) : request,
+      ...(tlb && { beforeWrite: tlb.runs, pagesMayGo: true }),
       touches: touch !== 'none',
       onFailure: (row) => this.failedRows.push(row),
       addressOfRow: (row) => this.addresses.get(row)!,
@@ -77,7 +82,7 @@ export class Session extends Run {
       to = Math.min(to, wanted);
       this.runTo(to);
       const isDue = to === wanted || (sampleEvery > 0 && to % sampleEvery === 0);
-      if (isDue && this.row === to && to < events.length) this.sample(`#${to}`, to);
+      if (isDue && this.row === to && to < events.length) this.pass(`#${to}`, to);
     }
   }
 
@@ -94,8 +99,19 @@ export class Session extends Run {
     return this.row;
   }
 
+  protected override tlbResult(): TlbResult | undefined {
+    return this.tlb && { settings: this.tlb.settings, counts: this.tlb.counts };
+  }
+
   protected override sampleEnd(): void {
     this.sample('(end)', this.row);
+  }
+
+  /** Those of the rows since the last sample. What ends with a request is in no row. */
+  protected override changedSlots(row: number): Int32Array | undefined {
+    const { events } = this.options;
+    if (events.hasRequestEvents) return undefined;
+    return events.slot.subarray(this.samples.at(-1)?.event ?? 0, row);
   }
 
   private nextBegin(): number {
@@ -127,7 +143,7 @@ export class Session extends Run {
       if (stop < to || this.isStepwise) {
         const at = this.isStepwise ? this.row : stop;
         if ((events.head[at]! & OP_MASK) === OP_SAMPLE) {
-          this.sample(events.labels[events.a[at]!]!, at);
+          this.pass(events.labels[events.a[at]!]!, at);
           stop = at + 1;
         }
       }

@@ -1,6 +1,12 @@
 import { z } from 'zod';
 import { EXPLANATION_SCHEMA } from '../study/explain/explanation.ts';
-import { breakdownSchema, runDescriptionSchema, runResultSchema, sampleSchema } from './result.ts';
+import {
+  breakdownSchema,
+  recordedProcessSampleSchema,
+  runDescriptionSchema,
+  runResultSchema,
+  sampleSchema,
+} from './result.ts';
 
 const bytes = z.number().describe('bytes');
 const event = z.number().int().nonnegative().describe('event index');
@@ -42,6 +48,7 @@ const pinningSchema = z.object({
   purgeReturnsBytes: bytes.describe('measured: freed, then asked for everything; beyond what asking alone returns'),
   returnsBytes: bytes,
   by: z.enum(['free', 'free and trim', 'free, flush and purge']),
+  line: z.string().optional().describe('the line of code that allocated the first block; with call sites'),
 });
 
 const whatIfSchema = z.object({
@@ -86,6 +93,7 @@ export const explanationSchema = z.object({
     }),
   ),
   growth: z.object({ floors: z.tuple([bytes, bytes, bytes, bytes]), rises: z.boolean() }),
+  process: recordedProcessSampleSchema.nullable().default(null).describe('the last sample until there'),
   sites: z
     .array(z.object({ stack: z.array(z.string()), held: bytes, pinned: bytes, freed: bytes }))
     .nullable()

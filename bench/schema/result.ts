@@ -48,6 +48,35 @@ export const sampleSchema = z.object({
   stats: statsSchema,
 });
 
+const recordedFields = {
+  label: z.string(),
+  event: count,
+};
+
+export const recordedProcessSampleSchema = z.object({
+  ...recordedFields,
+  heap: bytes.describe('simulated'),
+  anonymous: bytes,
+  stack: bytes,
+  data: bytes.describe('pages of files that the process has written'),
+  files: bytes,
+  recorder: bytes.describe('there for the recording alone'),
+  vmRss: bytes.describe('recorded: the sum of the above and the difference'),
+  difference: bytes,
+  inBlocks: bytes.describe('of the difference, what lies in mappings with blocks'),
+});
+
+const phpNumbersSchema = z.object({ usage: bytes, realUsage: bytes });
+
+const recordedProcessSchema = z
+  .object({
+    samples: z.array(recordedProcessSampleSchema),
+    phpHeap: z
+      .array(z.object({ ...recordedFields, recorded: phpNumbersSchema, simulated: phpNumbersSchema }))
+      .describe('memory_get_usage() and memory_get_usage(true)'),
+  })
+  .describe('a recorded process at its samples, resident bytes');
+
 const percentilesSchema = z.object({ count, p50: ns, p99: ns, p999: ns, max: ns });
 
 export const runDescriptionSchema = z.object({
@@ -121,6 +150,36 @@ const concurrencySchema = z
   .nullable()
   .describe('null in lockstep, which has no contention');
 
+const geometry = z.object({ entries: count, ways: count });
+
+const tlbSchema = z
+  .object({
+    settings: z.object({
+      name: z.string(),
+      l1: geometry,
+      l1Huge: geometry.describe('no entries where huge pages share those of l1'),
+      l2: geometry,
+      walkCache: count,
+      l2Cycles: count,
+      refCycles: count,
+      loadsAre: z.enum(['accesses', 'l1-misses']),
+      reads: count,
+      step: bytes,
+    }),
+    counts: z.object({
+      loads: count,
+      stores: count,
+      loadL1Misses: count,
+      storeL1Misses: count,
+      loadWalks: count,
+      storeWalks: count,
+      faultWalks: count,
+      walkRefs: count,
+      flushes: count,
+    }),
+  })
+  .describe('the data TLBs of all threads, where --tlb asked for them');
+
 /** What `sim run --json` writes. */
 export const runResultSchema = z.object({
   schema: z.literal(RESULT_SCHEMA),
@@ -144,8 +203,10 @@ export const runResultSchema = z.object({
     waitNs: ns.nullable(),
   }),
   samples: z.array(sampleSchema),
+  recordedProcess: recordedProcessSchema.nullable().default(null),
   locks: z.array(lockSchema),
   concurrency: concurrencySchema,
+  tlb: tlbSchema.optional(),
   stats: statsSchema,
   notModelled: z.array(z.string()),
   engine: z

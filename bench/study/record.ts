@@ -4,6 +4,8 @@ import type { ReportRun } from '../report/report-run.ts';
 import { requestedPeakRows } from '../report/requested-peaks.ts';
 import { runSession } from '../run/run-session.ts';
 import type { SessionOptions } from '../run/session.ts';
+import { bytesBySite } from './explain/by-site.ts';
+import { momentOf } from './explain/moment.ts';
 
 /** Samples that a recorded run takes by itself, if nobody says how often. */
 const SAMPLES = 320;
@@ -23,5 +25,7 @@ export async function recordRun(options: SessionOptions): Promise<ReportRun> {
       moments.capture(sample, assembled);
     },
   });
-  return { result, heat: heat.finish(), moments: moments.finish() };
+  const { placements, syscalls, timeTrace, onSample, onProgress, check, sampleEvery, tlb, ...machine } = options;
+  const sites = result.partial ? undefined : bytesBySite(machine, momentOf(machine, undefined).end);
+  return { result, heat: heat.finish(), moments: moments.finish(), ...(sites && { sites }) };
 }

@@ -69,6 +69,7 @@ export interface FaultedPage {
 
 const SIGBUS = 1;
 const OOM = 2;
+const MAJOR = 4;
 const RETRY = 8;
 
 /** filemap_fault and shmem_fault: the page of an object, read or made. */
@@ -102,7 +103,7 @@ export function filemapFault(k: Kernel, task: Task, vma: Vma, index: number): Fa
     frame = object.get(index);
   }
   if (frame === 0) return { frame: -1, result: OOM };
-  return { frame, result: RETRY };
+  return { frame, result: RETRY | MAJOR };
 }
 
 /** do_sync_mmap_readahead: 128 KiB around the fault, unless the file is read in order or at random. */

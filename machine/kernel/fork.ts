@@ -1,5 +1,6 @@
 /** kernel/fork.c and copy_page_range: a child's address space. */
 import { PG_ANON, PG_EXCLUSIVE } from './frames.ts';
+import { copyHugetlbPageRange } from './hugetlb.ts';
 import type { Kernel, Task } from './kernel.ts';
 import { mmCounterFile } from './memory.ts';
 import {
@@ -8,6 +9,7 @@ import {
   type Mm,
   VM_ACCOUNT,
   VM_DONTCOPY,
+  VM_HUGETLB,
   VM_LOCKED,
   VM_PFNMAP,
   VM_SHARED,
@@ -55,6 +57,12 @@ export function dupMm(k: Kernel, parent: Task, child: Task): boolean {
     chargeVma(k, child, copy);
     vmStatAccount(to, copy.flags, copy.pages);
     // Memory that a fault can bring again is left to faults.
+    if (vma.flags & VM_HUGETLB) {
+      copy.inherited = true;
+      copyHugetlbPageRange(k, vma, to);
+      accountPageTables(k, child.group, to);
+      continue;
+    }
     if (!(vma.flags & VM_WIPEONFORK) && (vma.anonVma || vma.flags & VM_PFNMAP)) copyPageRange(k, child, vma, copy);
   }
   to.hiwaterRss = to.getRss();
@@ -64,6 +72,7 @@ export function dupMm(k: Kernel, parent: Task, child: Task): boolean {
 
 function copyPageRange(k: Kernel, child: Task, vma: Vma, copy: Vma): void {
   const { mm } = copy;
+  vma.mm.tlb?.flush(vma.start, vma.end);
   vma.mm.eachPmd(vma.start, vma.end, (key, pmd) => {
     if (pmd.huge !== 0) {
       mm.addPmd(key * 512).huge = copyHugePmd(k, pmd, mm);

@@ -3,6 +3,7 @@ import {
   HPAGE_PMD_NR,
   PG_ACTIVE,
   PG_ANON,
+  PG_DIRTY,
   PG_EXCLUSIVE,
   PG_LRU,
   PG_MLOCKED,
@@ -16,6 +17,7 @@ import {
   MM_ANONPAGES,
   type Mm,
   VM_HUGEPAGE,
+  VM_HUGETLB,
   VM_LOCKED,
   VM_NOHUGEPAGE,
   VM_SHARED,
@@ -54,7 +56,7 @@ export function transhugeVmaSuitable(vma: Vma, page: number): boolean {
 
 /** hugepage_vma_check: whether the mapping may have huge pages; `smaps` asks too, and only of a mapping that holds one. */
 export function hugepageVmaCheck(k: Kernel, vma: Vma, inPageFault = false): boolean {
-  if (!vma.isAnonymous() || vma.flags & (VM_NOHUGEPAGE | VM_SHARED | VM_STACK)) return false;
+  if (!vma.isAnonymous() || vma.flags & (VM_NOHUGEPAGE | VM_SHARED | VM_STACK | VM_HUGETLB)) return false;
   if (!inPageFault) {
     const first = Math.ceil(vma.start / HPAGE_PMD_NR) * HPAGE_PMD_NR;
     if (first + HPAGE_PMD_NR > vma.end) return false;
@@ -148,6 +150,7 @@ export function splitHugePmd(k: Kernel, pmd: Pmd): void {
   const flags = huge & ((1 << PTE_SHIFT) - 1);
   const { frames } = k;
   const exclusive = frames.flags[head]! & PG_EXCLUSIVE;
+  if (huge & PTE_DIRTY) frames.flags[head]! |= PG_DIRTY;
   for (let i = 0; i < HPAGE_PMD_NR; i++) {
     entries[i] = pteOf(head + i, flags);
     frames.mapcount[head + i]!++;
@@ -174,6 +177,15 @@ export function freeHugePage(k: Kernel, head: number): void {
   freePage(k, head);
 }
 
+/** Where the last huge entry goes and small ones map a part, the page is queued to be split, even while it is being split. */
+function partlyMappedBySmallEntries(k: Kernel, head: number): boolean {
+  const { frames } = k;
+  if (frames.compoundMapcountOf(head) === 0) return false;
+  let mapped = 0;
+  for (let i = 0; i < HPAGE_PMD_NR; i++) if (frames.mapcount[head + i]! > 0) mapped++;
+  return mapped > 0 && mapped < HPAGE_PMD_NR;
+}
+
 /**
  * split_huge_page: the huge page becomes single ones; those that nothing maps are free.
  * @returns the number of pages freed.
@@ -182,6 +194,7 @@ export function splitHugePage(k: Kernel, head: number): number {
   const { frames } = k;
   deferredSplitQueue(k).delete(head);
   lruAddDrain(k);
+  if (partlyMappedBySmallEntries(k, head)) k.vmstat.thp_deferred_split_page++;
   for (const { pmd, huge } of mappingsOf(k, head)) if (huge) splitHugePmd(k, pmd);
   const flags = frames.flags[head]!;
   const onLru = (flags & PG_LRU) !== 0;
@@ -191,7 +204,8 @@ export function splitHugePage(k: Kernel, head: number): number {
   if (onLru) frames.removeFromList(head, group, lru);
   frames.splitBlock(head);
   k.vmstat.thp_split_page++;
-  const kept = PG_ANON | PG_SWAPBACKED | PG_REFERENCED | PG_ACTIVE | PG_WORKINGSET | PG_MLOCKED | PG_UNEVICTABLE;
+  const kept =
+    PG_DIRTY | PG_ANON | PG_SWAPBACKED | PG_REFERENCED | PG_ACTIVE | PG_WORKINGSET | PG_MLOCKED | PG_UNEVICTABLE;
   let freed = 0;
   for (let i = 0; i < HPAGE_PMD_NR; i++) {
     const frame = head + i;

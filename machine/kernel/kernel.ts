@@ -26,6 +26,7 @@ export interface Task {
   /** task_rss_stat: counts that the process keeps before they are added to its address space (up to 6.1). */
   readonly rssCache: [number, number, number, number];
   rssEvents: number;
+  readonly rlimits: Rlimits;
   threads: number;
   fds: number;
   fdTable: number;
@@ -41,6 +42,13 @@ export interface Task {
   /** Kernel objects that end with the task. */
   readonly objects: TaskObjects[];
   readonly stacks: { readonly group: number; readonly threads: number }[];
+}
+
+/** Soft limits that bind root too, in bytes and numbers of files. RLIMIT_MEMLOCK does not: every process is root's. */
+export interface Rlimits {
+  as: number;
+  data: number;
+  nofile: number;
 }
 
 /** THP settings, as under /sys/kernel/mm/transparent_hugepage. */
@@ -84,8 +92,15 @@ export class Kernel {
   readonly blockDevice: AddressSpace;
   readonly anonVmas: (AnonVma | undefined)[] = [undefined];
   readonly tasks: Task[] = [];
+  /** The last inode of each device: of a fresh ext4 the first file has 12. */
+  readonly lastInodes = new Map([
+    ['103:00', 11],
+    ['00:02', 6722],
+  ]);
   readonly thp: HugePageSettings;
   current: Task | null = null;
+  /** lru_gen_in_fault: pages that are made now are in use, to the multi-generational lists. */
+  inFault = false;
   nowUs = 0;
   psi: Psi = newPsi(0);
   hooks: Hooks = {

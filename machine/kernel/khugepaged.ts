@@ -72,6 +72,7 @@ function collapseHugePage(k: Kernel, task: Task, vma: Vma, first: number, pmd: P
     if (pte === 0 || pte & PTE_SPECIAL) none++;
     else old.push(frameOfPte(pte));
   }
+  vma.mm.tlb?.flush(first, first + HPAGE_PMD_NR);
   vma.mm.rss[MM_ANONPAGES] += none;
   pmd.entries = null;
   pmd.first = 0;

@@ -70,10 +70,12 @@ export function doMadvise(k: Kernel, task: Task, start: number, pages: number, a
 
 function madviseVma(k: Kernel, task: Task, vma: Vma, start: number, end: number, advice: Advice): Errno {
   const fixed = vma.flags & (VM_LOCKED | VM_PFNMAP | VM_HUGETLB);
+  const isHuge = (vma.flags & VM_HUGETLB) !== 0;
   switch (advice) {
     case 'dontneed':
-      if (fixed) return 'EINVAL';
-      zapPageRange(k, task, vma, start, end);
+      if (fixed & ~VM_HUGETLB || (isHuge && start % 512 !== 0)) return 'EINVAL';
+      // Of huge pages those that lie in the range as a whole.
+      zapPageRange(k, task, vma, start, isHuge ? end - (end % 512) : end);
       return undefined;
     case 'free':
       if (fixed || !vma.isAnonymous()) return 'EINVAL';
@@ -103,13 +105,14 @@ function madviseVma(k: Kernel, task: Task, vma: Vma, start: number, end: number,
 function madviseFree(k: Kernel, vma: Vma, start: number, end: number): void {
   lruAddDrain(k);
   updateHiwaterRss(vma.mm);
+  vma.mm.tlb?.flush(start, end);
   vma.mm.eachPmd(start, end, (key, pmd) => {
     const from = Math.max(start, key * 512) - key * 512;
     const to = Math.min(end, key * 512 + 512) - key * 512;
     if (pmd.huge !== 0) {
       if (pmd.huge & PTE_SPECIAL) return;
       const head = frameOfPte(pmd.huge);
-      if (k.frames.compoundMapcountOf(head) !== 1) return;
+      if (estimatedSharers(k, head) !== 1) return;
       if (to - from === 512) {
         pmd.huge &= ~(PTE_YOUNG | PTE_DIRTY);
         k.frames.flags[head]! &= ~PG_DIRTY;
@@ -118,32 +121,37 @@ function madviseFree(k: Kernel, vma: Vma, start: number, end: number): void {
       }
       splitHugePage(k, head);
     }
-    for (let i = from; i < to; i++) freeEntry(k, vma, pmd, i);
+    for (let i = from; i < to && freeEntry(k, vma, pmd, i); i++);
   });
 }
 
-function freeEntry(k: Kernel, vma: Vma, pmd: Pmd, i: number): void {
+/** folio_estimated_sharers: of a huge page, who maps its first page. */
+const estimatedSharers = (k: Kernel, head: number): number => k.frames.mapcountOf(head);
+
+/** One entry of madvise_free_pte_range. @returns false where it gives the rest of the table up. */
+function freeEntry(k: Kernel, vma: Vma, pmd: Pmd, i: number): boolean {
   const { flags } = k.frames;
   const pte = pmd.get(i);
   if (pte & PTE_SWAP) {
     pmd.set(i, 0);
     vma.mm.rss[2]--;
     swapFreeEntry(k, frameOfPte(pte));
-    return;
+    return true;
   }
-  if (!(pte & PTE_PRESENT) || pte & PTE_SPECIAL) return;
+  if (!(pte & PTE_PRESENT) || pte & PTE_SPECIAL) return true;
   const frame = frameOfPte(pte);
   if (flags[frame]! & (PG_HEAD | PG_TAIL)) {
     const head = k.frames.headOf(frame);
-    if (k.frames.mapcountOf(frame) !== 1) return;
+    if (estimatedSharers(k, head) !== 1) return false;
     splitHugePage(k, head);
   }
   if (flags[frame]! & (PG_SWAPCACHE | PG_DIRTY)) {
-    if (k.frames.mapcount[frame] !== 1) return;
+    if (k.frames.mapcount[frame] !== 1) return true;
     flags[frame]! &= ~PG_DIRTY;
   }
   if (pte & (PTE_YOUNG | PTE_DIRTY)) pmd.set(i, pmd.get(i) & ~(PTE_YOUNG | PTE_DIRTY));
   markPageLazyfree(k, frame);
+  return true;
 }
 
 /** madvise_remove: a hole in the object, for everyone. */
@@ -176,6 +184,7 @@ export function unmapMappingRange(
 /** madvise_cold_or_pageout_pte_range. */
 function coldOrPageout(k: Kernel, vma: Vma, start: number, end: number, pageout: boolean): void {
   lruAddDrain(k);
+  vma.mm.tlb?.flush(start, end);
   const victims: number[] = [];
   vma.mm.eachPmd(start, end, (key, pmd) => {
     const from = Math.max(start, key * 512) - key * 512;

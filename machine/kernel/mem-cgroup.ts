@@ -45,6 +45,7 @@ export interface Psi {
   fullUs: number;
   avg10: [number, number];
   avg60: [number, number];
+  avg300: [number, number];
   /** Totals at the last update of the averages. */
   lastSome: number;
   lastFull: number;
@@ -57,6 +58,7 @@ export const newPsi = (nowUs: number): Psi => ({
   fullUs: 0,
   avg10: [0, 0],
   avg60: [0, 0],
+  avg300: [0, 0],
   lastSome: 0,
   lastFull: 0,
   nextUpdateUs: nowUs + PSI_PERIOD_US,

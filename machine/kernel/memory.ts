@@ -1,4 +1,5 @@
 /** mm/memory.c: page faults, copies at fork, and what a mapping gives up. */
+import { FAULT_DONE, FAULT_MAJOR, FAULT_OOM, FAULT_RETRY, FAULT_SIGBUS, type FaultResult } from './fault.ts';
 import { filemapFault, filemapMapPages, pageMkwrite } from './filemap.ts';
 import {
   HPAGE_PMD_NR,
@@ -19,6 +20,7 @@ import {
   splitHugePmd,
   zapHugePmd,
 } from './huge-memory.ts';
+import { hugetlbFault, unmapHugepageRange } from './hugetlb.ts';
 import type { Kernel, Task } from './kernel.ts';
 import { countMemcg } from './memcontrol.ts';
 import {
@@ -27,6 +29,7 @@ import {
   MM_SHMEMPAGES,
   MM_SWAPENTS,
   type Mm,
+  VM_HUGETLB,
   VM_LOCKED,
   VM_PFNMAP,
   VM_SEQ_READ,
@@ -58,25 +61,29 @@ import { addMmCounterFast, checkSyncRssStat, syncMmRss, updateHiwaterRss } from 
 import { folioMarkAccessed, lruAddDrain, mlockFolio } from './swap-lru.ts';
 import { doSwapPage, swapFreeEntry } from './swap.ts';
 
-export const FAULT_DONE = 0;
-export const FAULT_SIGBUS = 1;
-export const FAULT_OOM = 2;
-export const FAULT_MAJOR = 4;
-export const FAULT_RETRY = 8;
-export type FaultResult = number;
+export { FAULT_DONE, FAULT_MAJOR, FAULT_OOM, FAULT_RETRY, FAULT_SIGBUS, type FaultResult } from './fault.ts';
 
 /** handle_mm_fault with what counts it: the access to `page` is repeated by the caller where FAULT_RETRY is set. */
 export function handleMmFault(k: Kernel, task: Task, vma: Vma, page: number, write: boolean): FaultResult {
+  k.inFault = true;
+  const result = countedFault(k, task, vma, page, write);
+  k.inFault = false;
+  return result;
+}
+
+function countedFault(k: Kernel, task: Task, vma: Vma, page: number, write: boolean): FaultResult {
   k.vmstat.pgfault++;
   countMemcg(k, task.group.id, 'pgfault');
   checkSyncRssStat(task);
-  let result = handlePmd(k, task, vma, page, write);
+  let result = vma.flags & VM_HUGETLB ? hugetlbFault(k, task, vma, page, write) : handlePmd(k, task, vma, page, write);
   if (result & FAULT_RETRY) {
     // The kernel let go of its lock to wait for the disk: the same fault runs again and finds the page.
     k.vmstat.pgfault++;
     countMemcg(k, task.group.id, 'pgfault');
     checkSyncRssStat(task);
-    result = (handlePmd(k, task, vma, page, write) & ~FAULT_RETRY) | FAULT_MAJOR;
+    // Under a mapping's own lock only a fault that has read itself is a major one.
+    const major = k.profile.features.perVmaLock ? result & FAULT_MAJOR : FAULT_MAJOR;
+    result = (handlePmd(k, task, vma, page, write) & ~FAULT_RETRY) | major;
   }
   if (result & (FAULT_SIGBUS | FAULT_OOM)) return result;
   if (result & FAULT_MAJOR) task.majflt++;
@@ -267,6 +274,11 @@ export function zapPageRange(k: Kernel, task: Task, vma: Vma, start: number, end
   const { mm } = vma;
   lruAddDrain(k);
   updateHiwaterRss(mm);
+  mm.tlb?.flush(start, end);
+  if (vma.flags & VM_HUGETLB) {
+    unmapHugepageRange(k, vma, start, end);
+    return;
+  }
   const rss: [number, number, number, number] = [0, 0, 0, 0];
   mm.eachPmd(start, end, (key, pmd) => {
     const first = key * 512;

@@ -2,7 +2,7 @@
 import { Pmd } from './page-table.ts';
 
 /** `special` are pages of the kernel that processes map: on no list, never faulted in around another. */
-export type ObjectKind = 'shmem' | 'disk' | 'ramfs' | 'special';
+export type ObjectKind = 'shmem' | 'disk' | 'ramfs' | 'special' | 'hugetlb';
 
 /**
  * address_space with its inode: a file's, tmpfs file's or shared mapping's pages in memory. A page is a frame, 0 where it is
@@ -14,6 +14,9 @@ export class AddressSpace {
   readonly path: string;
   sizeBytes: number;
   nrPages = 0;
+  /** Device (major:minor, hexadecimal) and number of the inode, as maps prints them. */
+  device = '00:00';
+  inode = 0;
   /** Names in a directory; an object without one and without users is freed. */
   links = 1;
   /** Open files and mappings that hold it. */
@@ -35,7 +38,8 @@ export class AddressSpace {
   dirtiedAtUs = 0;
   /** The tmpfs mount whose limit it counts against. */
   mount: { usedPages: number; limitPages: number } | null = null;
-  hugetlb = false;
+  /** Of a shared mapping of huge pages: those of its pages, by number of 2 MiB, that are reserved and not there yet. */
+  readonly hugetlbReserved = new Set<number>();
 
   constructor(id: number, kind: ObjectKind, path: string, sizeBytes: number, accountsEachPage: boolean) {
     this.id = id;
@@ -193,6 +197,12 @@ const PMD_PAGES = 512;
 const PUD_PAGES = 512 * 512;
 const PGD_PAGES = 512 * 512 * 512;
 
+/** What a program remembers of its page table, as a processor's TLB does; the kernel takes it back. */
+export interface Tlb {
+  /** flush_tlb_range: entries of pages [start, end) have been taken away, or must be told of the next use. */
+  flush(start: number, end: number): void;
+}
+
 /** mm_struct: one address space. Page numbers are of 4 KiB and may exceed 2^32, so they are divided, never shifted. */
 export class Mm {
   /** In order of addresses. */
@@ -218,6 +228,10 @@ export class Mm {
   /** Of tablePages and upper directories, what accountPageTables has seen. */
   accountedTables = 0;
   accountedUpper = 0;
+  /** Huge pages of the pool that are mapped; they are in no other count. Those that private mappings have reserved, by number of 2 MiB. */
+  hugetlbPages = 0;
+  readonly hugetlbReserved = new Set<number>();
+  tlb: Tlb | null = null;
   /** Where khugepaged has got to. */
   onKhugepagedList = false;
 

@@ -1,5 +1,6 @@
 /** mm/mmap.c: mappings are made, split, merged and taken away. Page numbers, ends excluded. */
 import { splitHugePmd } from './huge-memory.ts';
+import { hugetlbClose, hugetlbReservePages } from './hugetlb.ts';
 import type { Kernel, Task } from './kernel.ts';
 import { chargeKernelBytes } from './memcontrol.ts';
 import { zapPageRange } from './memory.ts';
@@ -22,7 +23,7 @@ import {
 import { vmEnoughMemory } from './overcommit.ts';
 import { accountPageTables } from './page-alloc.ts';
 import { updateHiwaterVm } from './rss.ts';
-import { putObject, shmemZeroSetup } from './shmem.ts';
+import { newObject, putObject, shmemZeroSetup } from './shmem.ts';
 
 /** The real name of an error, or undefined. */
 export type Errno = 'ENOMEM' | 'EINVAL' | 'EEXIST' | 'EACCES' | 'EFAULT' | 'EAGAIN' | 'EBUSY' | undefined;
@@ -32,7 +33,7 @@ export function vmStatAccount(mm: Mm, flags: number, pages: number): void {
   mm.totalVm += pages;
   if ((flags & (VM_EXEC | VM_WRITE | VM_STACK)) === VM_EXEC) mm.execVm += pages;
   else if (flags & VM_STACK) mm.stackVm += pages;
-  else if ((flags & (VM_WRITE | VM_SHARED | VM_STACK)) === VM_WRITE) mm.dataVm += pages;
+  else if (isData(flags)) mm.dataVm += pages;
 }
 
 export interface MmapRequest {
@@ -44,14 +45,26 @@ export interface MmapRequest {
   readonly name?: string;
 }
 
+/** is_data_mapping. */
+const isData = (flags: number): boolean => (flags & (VM_WRITE | VM_SHARED | VM_STACK)) === VM_WRITE;
+
+/** may_expand_vm: whether the limits of the process leave room for so many pages more. */
+export function mayExpandVm({ mm, rlimits }: Task, flags: number, pages: number): boolean {
+  if (mm.totalVm + pages > Math.floor(rlimits.as / 4096)) return false;
+  return !isData(flags) || mm.dataVm + pages <= Math.floor(rlimits.data / 4096);
+}
+
 /** mmap_region at a fixed place that must be free. */
 export function mmapRegion(k: Kernel, task: Task, request: MmapRequest): Errno {
   const { mm } = task;
-  const { start, pages, object } = request;
+  const { start, object } = request;
+  const isHuge = (request.flags & VM_HUGETLB) !== 0;
+  const pages = isHuge ? Math.ceil(request.pages / 512) * 512 : request.pages;
   let { flags } = request;
-  if (pages === 0) return 'EINVAL';
+  if (pages === 0 || (isHuge && start % 512 !== 0)) return 'EINVAL';
   const following = mm.vmas[mm.indexOf(start)];
   if (following && following.start < start + pages) return 'EEXIST';
+  if (!mayExpandVm(task, flags, pages)) return 'ENOMEM';
   if (flags & VM_NORESERVE && k.overcommitMemory === 2) flags &= ~VM_NORESERVE;
   let mapped = object;
   if ((flags & (VM_NORESERVE | VM_SHARED | VM_WRITE | VM_HUGETLB)) === VM_WRITE) {
@@ -59,7 +72,7 @@ export function mmapRegion(k: Kernel, task: Task, request: MmapRequest): Errno {
     flags |= VM_ACCOUNT;
   }
   if (flags & VM_SHARED && !object) {
-    mapped = shmemZeroSetup(k, pages, (flags & VM_NORESERVE) !== 0);
+    mapped = isHuge ? hugetlbObject(k, pages) : shmemZeroSetup(k, pages, (flags & VM_NORESERVE) !== 0);
     if (!mapped) return 'ENOMEM';
   }
   const anonymous = mapped === null;
@@ -77,12 +90,23 @@ export function mmapRegion(k: Kernel, task: Task, request: MmapRequest): Errno {
     mapped.users++;
     mapped.vmas.add(vma);
   }
+  if (isHuge && !hugetlbReservePages(k, vma)) {
+    mapped?.vmas.delete(vma);
+    return 'ENOMEM';
+  }
   mm.insert(vma);
   chargeVma(k, task, vma);
   vmStatAccount(mm, flags, pages);
   if (flags & VM_LOCKED) mm.lockedVm += pages;
   vmaMerge(mm, vma);
   return undefined;
+}
+
+/** hugetlb_file_setup: what is behind a shared anonymous mapping of huge pages. */
+function hugetlbObject(k: Kernel, pages: number): AddressSpace {
+  const object = newObject(k, 'hugetlb', '/anon_hugepage (deleted)', pages * 4096, false);
+  object.links = 0;
+  return object;
 }
 
 /** vm_area_alloc: the object is charged to the group of whoever asks. */
@@ -170,6 +194,7 @@ export function doMunmap(k: Kernel, task: Task, start: number, pages: number): E
   const { mm } = task;
   const end = start + pages;
   if (pages <= 0) return 'EINVAL';
+  if (cutsHugePage(mm, start) || cutsHugePage(mm, end)) return 'EINVAL';
   const gone = isolateRange(k, mm, start, end);
   if (gone.length === 0) return undefined;
   const index = mm.vmas.indexOf(gone[0]!);
@@ -178,6 +203,11 @@ export function doMunmap(k: Kernel, task: Task, start: number, pages: number): E
   unmapRegion(k, task, gone, floor, ceiling);
   for (const vma of gone) removeVma(k, mm, vma);
   return undefined;
+}
+
+/** Whether the mapping of huge pages that `page` lies in would be cut within one. */
+function cutsHugePage(mm: Mm, page: number): boolean {
+  return page % 512 !== 0 && ((mm.findVma(page)?.flags ?? 0) & VM_HUGETLB) !== 0;
 }
 
 function unmapRegion(k: Kernel, task: Task, gone: readonly Vma[], floor: number, ceiling: number): void {
@@ -192,6 +222,7 @@ function unmapRegion(k: Kernel, task: Task, gone: readonly Vma[], floor: number,
 }
 
 function removeVma(k: Kernel, mm: Mm, vma: Vma): void {
+  if (vma.flags & VM_HUGETLB) hugetlbClose(k, vma);
   mm.remove(vma);
   chargeKernelBytes(k, vma.chargedGroup, vma.chargedGroup === 0 ? 0 : -VMA_BYTES);
   vmStatAccount(mm, vma.flags, -vma.pages);

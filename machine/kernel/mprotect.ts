@@ -3,7 +3,7 @@ import { PG_ANON, PG_EXCLUSIVE } from './frames.ts';
 import { splitHugePmd } from './huge-memory.ts';
 import type { Kernel, Task } from './kernel.ts';
 import { VM_ACCOUNT, VM_EXEC, VM_HUGETLB, VM_NORESERVE, VM_READ, VM_SHARED, VM_WRITE, type Vma } from './mm-types.ts';
-import { type Errno, isolateRange, vmaMerge, vmStatAccount } from './mmap.ts';
+import { type Errno, isolateRange, mayExpandVm, vmaMerge, vmStatAccount } from './mmap.ts';
 import { vmEnoughMemory } from './overcommit.ts';
 import { frameOfPte, type Pmd, PTE_PRESENT, PTE_SPECIAL, PTE_SWAP, PTE_WRITE } from './page-table.ts';
 
@@ -17,6 +17,9 @@ export function doMprotect(k: Kernel, task: Task, start: number, pages: number, 
     if (flags === vma.flags) continue;
     const from = Math.max(start, vma.start);
     const to = Math.min(end, vma.end);
+    // What becomes data is held to its limit.
+    if (protection & VM_WRITE && !mayExpandVm(task, flags, to - from) && mayExpandVm(task, vma.flags, to - from))
+      return 'ENOMEM';
     let account = 0;
     if (protection & VM_WRITE && !(vma.flags & (VM_ACCOUNT | VM_WRITE | VM_HUGETLB | VM_SHARED | VM_NORESERVE))) {
       if (!vmEnoughMemory(k, to - from)) return 'ENOMEM';
@@ -47,12 +50,15 @@ export function covered(vmas: readonly Vma[], start: number, end: number): boole
 
 /** change_protection: entries get what the mapping allows now. */
 function changeProtection(k: Kernel, vma: Vma): void {
+  vma.mm.tlb?.flush(vma.start, vma.end);
   vma.mm.eachPmd(vma.start, vma.end, (key, pmd) => {
     const from = Math.max(vma.start, key * 512) - key * 512;
     const to = Math.min(vma.end, key * 512 + 512) - key * 512;
     if (pmd.huge !== 0) {
       if (to - from === 512) {
-        const exclusive = !(pmd.huge & PTE_SPECIAL) && (k.frames.flags[frameOfPte(pmd.huge)]! & PG_EXCLUSIVE) !== 0;
+        const exclusive =
+          (vma.flags & VM_SHARED) !== 0 ||
+          (!(pmd.huge & PTE_SPECIAL) && (k.frames.flags[frameOfPte(pmd.huge)]! & PG_EXCLUSIVE) !== 0);
         pmd.huge = vma.flags & VM_WRITE && exclusive ? pmd.huge | PTE_WRITE : pmd.huge & ~PTE_WRITE;
         return;
       }

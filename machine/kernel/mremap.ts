@@ -3,8 +3,8 @@ import { mmPopulate } from './gup.ts';
 import { splitHugePmd } from './huge-memory.ts';
 import type { Kernel, Task } from './kernel.ts';
 import { pteAlloc } from './memory.ts';
-import { VM_ACCOUNT, VM_LOCKED, Vma } from './mm-types.ts';
-import { chargeVma, doMunmap, type Errno, splitVma, vmaMerge, vmStatAccount } from './mmap.ts';
+import { VM_ACCOUNT, VM_HUGETLB, VM_LOCKED, Vma } from './mm-types.ts';
+import { chargeVma, doMunmap, type Errno, mayExpandVm, splitVma, vmaMerge, vmStatAccount } from './mmap.ts';
 import { vmEnoughMemory } from './overcommit.ts';
 import { accountPageTables } from './page-alloc.ts';
 import { updateHiwaterVm } from './rss.ts';
@@ -21,19 +21,21 @@ export function doMremap(
   const { mm } = task;
   if (newPages === 0) return 'EINVAL';
   const vma = mm.findVma(start);
+  if (!vma) return 'EFAULT';
+  if (vma.flags & VM_HUGETLB) return 'EINVAL';
   if (to !== undefined) {
     if (to < start + oldPages && start < to + newPages) return 'EINVAL';
     doMunmap(k, task, to, newPages);
     if (oldPages > newPages) doMunmap(k, task, start + newPages, oldPages - newPages);
-    if (!vma || start + Math.min(oldPages, newPages) > vma.end) return 'EFAULT';
+    if (start + Math.min(oldPages, newPages) > vma.end) return 'EFAULT';
     return moveVma(k, task, vma, start, Math.min(oldPages, newPages), newPages, to);
   }
   if (oldPages >= newPages) {
-    if (!vma) return 'EFAULT';
     if (oldPages > newPages) doMunmap(k, task, start + newPages, oldPages - newPages);
     return undefined;
   }
-  if (!vma || start + oldPages > vma.end) return 'EFAULT';
+  if (start + oldPages > vma.end) return 'EFAULT';
+  if (!mayExpandVm(task, vma.flags, newPages - oldPages)) return 'ENOMEM';
   if (start + oldPages === vma.end) {
     const above = mm.vmas[mm.vmas.indexOf(vma) + 1];
     if (!above || above.start >= start + newPages) return expand(k, task, vma, newPages - oldPages);
@@ -104,6 +106,7 @@ function moveVma(
 /** move_page_tables: whole tables move as they are where both sides allow it. */
 function movePageTables(k: Kernel, task: Task, start: number, to: number, pages: number): void {
   const { mm } = task;
+  mm.tlb?.flush(start, start + pages);
   mm.eachPmd(start, start + pages, (key, pmd) => {
     const first = key * 512;
     const from = Math.max(start, first);

@@ -198,7 +198,7 @@ export function giveKernelPages(k: Kernel, pages: number): void {
 export function accountPageTables(k: Kernel, group: MemCgroup, mm: Mm): void {
   const pages = mm.tablePages - mm.accountedTables;
   if (pages === 0) return;
-  const upper = mm.pudPages.size - mm.accountedUpper;
+  const upper = k.profile.features.countsUpperTables ? 0 : mm.pudPages.size - mm.accountedUpper;
   mm.accountedTables = mm.tablePages;
   mm.accountedUpper = mm.pudPages.size;
   if (pages > 0) takeKernelPages(k, pages);

@@ -21,6 +21,9 @@ export function newTask(k: Kernel, name: string, parent: Task | null): Task {
     oomScoreAdj: parent ? parent.oomScoreAdj : 0,
     rssCache: [0, 0, 0, 0],
     rssEvents: 0,
+    rlimits: parent
+      ? { ...parent.rlimits }
+      : { as: Number.POSITIVE_INFINITY, data: Number.POSITIVE_INFINITY, nofile: 1_000_000 },
     threads: 1,
     fds: parent ? parent.fds : 0,
     fdTable: 0,

@@ -37,19 +37,67 @@ export interface Profile {
 export interface KernelFeatures {
   /** Counts of resident pages kept by the task and added every 64 faults (to 6.1), or one per-CPU counter. */
   readonly splitRssCounting: boolean;
-  /** Multi-generational LRU is the default. */
+  /**
+   * The multi-generational LRU is the default: what a fault makes is active, what is read and read again is not. Which generation reclaim
+   * takes is not modelled: the inactive list stands for the older ones.
+   */
   readonly lruGen: boolean;
   /** A group's dirty cache is waited for before anyone is killed. */
   readonly waitsForDirtyOfGroup: boolean;
+  /** PAGEVEC_SIZE: pages that wait in a batch of the processor. */
+  readonly folioBatch: number;
+  /** Faults take the lock of their mapping (from 6.4). */
+  readonly perVmaLock: boolean;
+  /** Upper page directories are counted among PageTables. */
+  readonly countsUpperTables: boolean;
 }
 
 const FEATURES: Readonly<Record<string, KernelFeatures>> = {
-  '6.1': { splitRssCounting: true, lruGen: false, waitsForDirtyOfGroup: true },
-  '6.12': { splitRssCounting: false, lruGen: true, waitsForDirtyOfGroup: false },
-  '6.18': { splitRssCounting: false, lruGen: true, waitsForDirtyOfGroup: false },
+  '6.1': {
+    splitRssCounting: true,
+    lruGen: false,
+    waitsForDirtyOfGroup: true,
+    folioBatch: 15,
+    perVmaLock: false,
+    countsUpperTables: false,
+  },
+  '6.12': {
+    splitRssCounting: false,
+    lruGen: true,
+    waitsForDirtyOfGroup: false,
+    folioBatch: 31,
+    perVmaLock: true,
+    countsUpperTables: true,
+  },
+  '6.18': {
+    splitRssCounting: false,
+    lruGen: true,
+    waitsForDirtyOfGroup: false,
+    folioBatch: 31,
+    perVmaLock: true,
+    countsUpperTables: true,
+  },
 };
 const RELEASES: Readonly<Record<string, string>> = { '6.1': '6.1.0', '6.12': '6.12.0', '6.18': '6.18.0' };
 export const KERNELS: readonly string[] = Object.keys(FEATURES);
+
+/** What the kernel holds before the first process, as recorded. From 6.2 on its own page tables are counted. */
+const START_6_1 = {
+  slabReclaimableKb: 9648,
+  slabUnreclaimableKb: 6692,
+  hugeSlabKb: 116,
+  kernelStackKb: 800,
+  pageTablesKb: 0,
+  percpuKb: 260,
+};
+const START_6_12 = {
+  slabReclaimableKb: 672,
+  slabUnreclaimableKb: 7280,
+  hugeSlabKb: 152,
+  kernelStackKb: 880,
+  pageTablesKb: 304,
+  percpuKb: 276,
+};
 
 const PAGES_A_MB = 256;
 const DMA = { name: 'DMA' as const, present: 3998, managed: 3840 };
@@ -62,7 +110,12 @@ export function profileOf(memoryMb: number, kernel: string, processors: number):
   // Each section of 128 MiB has 2 MiB of struct page; hash tables double with memory; the rest is text, data and bounce buffer.
   const structPages = Math.ceil(memoryMb / 128) * 512;
   const octave = Math.max(0, Math.floor(Math.log2(memoryMb)) - 8);
-  const held = structPages + 28016 + 192 * 2 ** octave;
+  const modern = kernel !== '6.1';
+  // As recorded from 464 to 1088 MB; the tables of the later kernels double one power of two later.
+  const tables = 192 * 2 ** (modern ? Math.max(Math.min(octave, 1), octave - 1) : octave);
+  // From 768 to 1023 MB two pages more are left.
+  const odd = modern && memoryMb >= 768 && memoryMb < 1024 ? 2 : 0;
+  const held = structPages + (modern ? 26256 : 28016) + tables - odd;
   const present = memoryMb * PAGES_A_MB - 4129;
   const low = Math.min(present, LOW_MB * PAGES_A_MB);
   const zones: Profile['zones'] =
@@ -90,16 +143,17 @@ export function profileOf(memoryMb: number, kernel: string, processors: number):
       anonKb: 2064,
       ramfsKb: 6840,
       buffersKb: 16,
-      slabReclaimableKb: 9648,
-      slabUnreclaimableKb: 6692,
-      hugeSlabKb: 116,
-      kernelStackKb: 800,
-      pageTablesKb: 0,
+      ...(modern ? START_6_12 : START_6_1),
       vmallocKb: 8912,
-      percpuKb: 260,
       committedKb: -8,
       mappedKb: 808,
-      otherKb: octave < 2 ? 1540 : octave < 3 ? 2076 : 4316 * 2 ** (octave - 3),
+      otherKb: modern
+        ? 1340 * 2 ** Math.max(0, octave - 2)
+        : octave < 2
+          ? 1540
+          : octave < 3
+            ? 2076
+            : 4316 * 2 ** (octave - 3),
     },
     features,
   };

@@ -135,6 +135,7 @@ function reclaimAnon(k: Kernel, frame: number, mappings: readonly Mapping[], res
     }
     for (const { vma, page, pmd } of mappings) {
       pmd.set(page % 512, 0);
+      vma.mm.tlb?.flush(page, page + 1);
       vma.mm.rss[MM_ANONPAGES]--;
       pageRemoveRmap(k, frame);
     }
@@ -152,6 +153,7 @@ function reclaimAnon(k: Kernel, frame: number, mappings: readonly Mapping[], res
   if (slot === 0) return 'activate';
   for (const { vma, page, pmd } of mappings) {
     pmd.set(page % 512, pteOf(slot, PTE_SWAP));
+    vma.mm.tlb?.flush(page, page + 1);
     swapDuplicate(k, slot);
     vma.mm.rss[MM_ANONPAGES]--;
     vma.mm.rss[MM_SWAPENTS]++;

@@ -167,12 +167,14 @@ export function folioReferenced(
       if (pmd.huge & PTE_YOUNG) {
         referenced++;
         pmd.huge &= ~PTE_YOUNG;
+        vma.mm.tlb?.flush(page, page + HPAGE_PMD_NR);
       }
       continue;
     }
     const pte = pmd.get(page % 512);
     if (pte & PTE_YOUNG) {
       pmd.set(page % 512, pte & ~PTE_YOUNG);
+      vma.mm.tlb?.flush(page, page + 1);
       if (!(vma.flags & VM_SEQ_READ)) referenced++;
     }
   }
@@ -185,10 +187,11 @@ function referencedParts(k: Kernel, head: number): number {
   let referenced = 0;
   for (let i = 0; i < HPAGE_PMD_NR; i++) {
     if (k.frames.mapcount[head + i] === 0) continue;
-    for (const { page, pmd, huge } of mappingsOf(k, head + i)) {
+    for (const { vma, page, pmd, huge } of mappingsOf(k, head + i)) {
       const pte = huge ? pmd.huge : pmd.get(page % 512);
       if (!(pte & PTE_YOUNG)) continue;
       referenced++;
+      vma.mm.tlb?.flush(page, page + 1);
       if (huge) pmd.huge &= ~PTE_YOUNG;
       else pmd.set(page % 512, pte & ~PTE_YOUNG);
     }

@@ -1,5 +1,6 @@
 /** mm/shmem.c: tmpfs files, memfd and shared anonymous mappings are one thing. */
 import { PG_DIRTY, PG_REFERENCED, PG_SWAPBACKED, PG_SWAPCACHE } from './frames.ts';
+import { hugetlbEvict } from './hugetlb.ts';
 import type { Kernel } from './kernel.ts';
 import type { MemCgroup } from './mem-cgroup.ts';
 import { AddressSpace } from './mm-types.ts';
@@ -9,17 +10,38 @@ import { deleteFromPageCache, filemapAddFolio } from './page-cache.ts';
 import { swapFreeEntry, swapIn } from './swap.ts';
 import { folioMarkAccessed } from './swap-lru.ts';
 
-/** An object of shared memory with no name in a directory. */
+/** Devices: the kernel's own mount of tmpfs, a disk in memory, the first file system; `special` has none. */
+const DEVICES: Readonly<Record<AddressSpace['kind'], string>> = {
+  shmem: '00:01',
+  disk: '103:00',
+  ramfs: '00:02',
+  special: '00:00',
+  hugetlb: '00:0f',
+};
+
+/** An object with its inode, on the device of its kind where no other is named. */
 export function newObject(
   k: Kernel,
   kind: AddressSpace['kind'],
   path: string,
   sizeBytes: number,
   eachPage: boolean,
+  device = DEVICES[kind],
 ): AddressSpace {
   const object = new AddressSpace(k.objects.length, kind, path, sizeBytes, eachPage);
   k.objects.push(object);
+  if (kind !== 'special') {
+    object.device = device;
+    object.inode = nextInode(k, device);
+  }
   return object;
+}
+
+/** Inodes count up on each device; the numbers before the first are of directories and what the kernel made. */
+export function nextInode(k: Kernel, device: string): number {
+  const inode = (k.lastInodes.get(device) ?? 1) + 1;
+  k.lastInodes.set(device, inode);
+  return inode;
 }
 
 /** shmem_zero_setup: the object behind a shared anonymous mapping; null where so much may not be promised. */
@@ -109,5 +131,7 @@ export function evictInode(k: Kernel, object: AddressSpace): void {
 /** Lets go of the object: without a name and users it ends. */
 export function putObject(k: Kernel, object: AddressSpace): void {
   object.users--;
-  if (object.users === 0 && object.links === 0) evictInode(k, object);
+  if (object.users > 0 || object.links > 0) return;
+  if (object.kind === 'hugetlb') hugetlbEvict(k, object);
+  evictInode(k, object);
 }

@@ -2,7 +2,7 @@
 import { PG_ANON, PG_DIRTY, PG_REFERENCED, PG_SWAPBACKED } from './frames.ts';
 import { hugepageVmaCheck } from './huge-memory.ts';
 import type { Kernel, Task } from './kernel.ts';
-import { VM_LOCKED, type Vma } from './mm-types.ts';
+import { VM_HUGETLB, VM_LOCKED, type Vma } from './mm-types.ts';
 import { frameOfPte, PTE_DIRTY, PTE_PRESENT, PTE_SPECIAL, PTE_SWAP, PTE_YOUNG } from './page-table.ts';
 
 /** mem_size_stats: pages, and proportional sizes in 1/4096 bytes. */
@@ -21,6 +21,8 @@ interface MemSizeStats {
   anonymous: number;
   lazyfree: number;
   anonHuge: number;
+  sharedHugetlb: number;
+  privateHugetlb: number;
   swap: number;
   pssLocked: number;
 }
@@ -40,6 +42,8 @@ const newStats = (): MemSizeStats => ({
   anonymous: 0,
   lazyfree: 0,
   anonHuge: 0,
+  sharedHugetlb: 0,
+  privateHugetlb: 0,
   swap: 0,
   pssLocked: 0,
 });
@@ -90,6 +94,11 @@ function gather(k: Kernel, vma: Vma, mss: MemSizeStats): void {
     if (pmd.huge !== 0) {
       if (pmd.huge & PTE_SPECIAL) return;
       const head = frameOfPte(pmd.huge);
+      if (vma.flags & VM_HUGETLB) {
+        if (frames.compoundMapcountOf(head) >= 2) mss.sharedHugetlb += 512;
+        else mss.privateHugetlb += 512;
+        return;
+      }
       mss.anonHuge += 512;
       const young = (pmd.huge & PTE_YOUNG) !== 0 || (frames.flags[head]! & PG_REFERENCED) !== 0;
       const dirty = (pmd.huge & PTE_DIRTY) !== 0 || (frames.flags[head]! & PG_DIRTY) !== 0;
@@ -130,8 +139,8 @@ function fields(mss: MemSizeStats, rollup: boolean): Record<string, number> {
     AnonHugePages: mss.anonHuge * 4,
     ShmemPmdMapped: 0,
     FilePmdMapped: 0,
-    Shared_Hugetlb: 0,
-    Private_Hugetlb: 0,
+    Shared_Hugetlb: mss.sharedHugetlb * 4,
+    Private_Hugetlb: mss.privateHugetlb * 4,
     Swap: mss.swap * 4,
     SwapPss: mss.swap * 4,
     Locked: kbOfPss(mss.pssLocked),

@@ -18,8 +18,8 @@ import {
 import type { Kernel } from './kernel.ts';
 import { countMemcg } from './memcontrol.ts';
 
-/** PAGEVEC_SIZE of 6.1. */
-const BATCH = 15;
+/** PAGEVEC_SIZE. */
+const batchOf = (k: Kernel): number => k.profile.features.folioBatch;
 
 export interface LruBatches {
   readonly add: number[];
@@ -56,8 +56,9 @@ export function lruvecDel(k: Kernel, frame: number): void {
 /** folio_add_lru: the page waits in a batch of the processor; a huge page goes on its list at once. */
 export function folioAddLru(k: Kernel, frame: number): void {
   const { add } = batches(k);
+  if (k.inFault && k.profile.features.lruGen) k.frames.flags[frame]! |= PG_ACTIVE;
   add.push(frame);
-  if (add.length === BATCH || k.frames.flags[frame]! & PG_HEAD) drainAdd(k);
+  if (add.length === batchOf(k) || k.frames.flags[frame]! & PG_HEAD) drainAdd(k);
 }
 
 function drainAdd(k: Kernel): void {
@@ -96,7 +97,7 @@ function drain(k: Kernel, batch: number[], move: (k: Kernel, frame: number) => v
 
 function enqueue(k: Kernel, batch: number[], frame: number, move: (k: Kernel, frame: number) => void): void {
   batch.push(frame);
-  if (batch.length === BATCH || k.frames.flags[frame]! & PG_HEAD) drain(k, batch, move);
+  if (batch.length === batchOf(k) || k.frames.flags[frame]! & PG_HEAD) drain(k, batch, move);
 }
 
 /** Takes the frame out of every batch: it is about to be freed. */
@@ -148,6 +149,8 @@ export function folioMarkAccessed(k: Kernel, frame: number): void {
   const { flags } = k.frames;
   const now = flags[frame]!;
   if (!(now & PG_REFERENCED)) flags[frame] = now | PG_REFERENCED;
+  else if (k.profile.features.lruGen)
+    return; // a use by descriptor counts within the generation
   else if (now & PG_UNEVICTABLE) return;
   else if (!(now & PG_ACTIVE)) {
     if (now & PG_LRU) folioActivate(k, frame);

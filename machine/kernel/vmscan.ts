@@ -14,141 +14,28 @@ import type { Kernel } from './kernel.ts';
 import type { MemCgroup } from './mem-cgroup.ts';
 import { countMemcg } from './memcontrol.ts';
 import { VM_EXEC } from './mm-types.ts';
-import { nrFreePages, zoneWatermarkOk } from './page-alloc.ts';
+import { zoneWatermarkOk } from './page-alloc.ts';
 import { stalled } from './psi.ts';
 import { shrinkFolioList } from './reclaim-folio.ts';
+import {
+  DEF_PRIORITY,
+  getScanCount,
+  inactiveIsLow,
+  isActive,
+  isFile,
+  newScan,
+  prepareScanCount,
+  type ScanControl,
+  sizeBelow,
+  SWAP_CLUSTER_MAX,
+  seeRefaults,
+} from './scan-count.ts';
 import { shrinkSlab } from './shrink-slab.ts';
 import { folioReferenced, mappingsOf } from './rmap.ts';
 import { lruAddDrain, lruvecAdd } from './swap-lru.ts';
 import { wakeupFlusherThreads } from './writeback.ts';
 
-const SWAP_CLUSTER_MAX = 32;
-const DEF_PRIORITY = 12;
 const MAX_RECLAIM_RETRIES = 16;
-
-/** scan_control. */
-interface ScanControl {
-  readonly target: MemCgroup;
-  readonly kswapd: boolean;
-  readonly cgroup: boolean;
-  nrToReclaim: number;
-  priority: number;
-  nrReclaimed: number;
-  nrScanned: number;
-  deactivateAnon: boolean;
-  deactivateFile: boolean;
-  forceDeactivate: boolean;
-  cacheTrimMode: boolean;
-  fileIsTiny: boolean;
-  memcgLowReclaim: boolean;
-  memcgLowSkipped: boolean;
-  dirtySkipped: number;
-}
-
-const newScan = (target: MemCgroup, kswapd: boolean, cgroup: boolean, nrToReclaim: number): ScanControl => ({
-  target,
-  kswapd,
-  cgroup,
-  nrToReclaim,
-  priority: DEF_PRIORITY,
-  nrReclaimed: 0,
-  nrScanned: 0,
-  deactivateAnon: false,
-  deactivateFile: false,
-  forceDeactivate: false,
-  cacheTrimMode: false,
-  fileIsTiny: false,
-  memcgLowReclaim: false,
-  memcgLowSkipped: false,
-  dirtySkipped: 0,
-});
-
-const isFile = (lru: number) => lru >= LRU_INACTIVE_FILE;
-const isActive = (lru: number) => (lru & 1) === 1;
-
-/** lruvec_page_state over the groups below the target. */
-function sizeBelow(k: Kernel, group: MemCgroup, lru: number): number {
-  let sum = 0;
-  for (const at of group.subtree()) sum += k.frames.sizeOfList(at.id, lru);
-  return sum;
-}
-
-/** inactive_is_low: the larger the lists, the smaller a part need be inactive. */
-function inactiveIsLow(k: Kernel, inactive: number, active: number): boolean {
-  const gb = Math.floor((inactive + active) / 2 ** 18);
-  const ratio = gb > 0 ? Math.floor(Math.sqrt(10 * gb)) : 1;
-  return inactive * ratio < active && k.zones.length > 0;
-}
-
-/** Activations by refault below the group, as it was at the end of the last reclaim. */
-const refaultsSeen = new WeakMap<MemCgroup, [number, number]>();
-
-function activations(group: MemCgroup): [number, number] {
-  let anon = 0;
-  let file = 0;
-  for (const { stat } of group.subtree()) {
-    anon += stat['workingset_activate_anon'] ?? 0;
-    file += stat['workingset_activate_file'] ?? 0;
-  }
-  return [anon, file];
-}
-
-function prepareScanCount(k: Kernel, sc: ScanControl): void {
-  const { target } = sc;
-  const seen = refaultsSeen.get(target) ?? [0, 0];
-  const [anonNow, fileNow] = activations(target);
-  const anonLow = inactiveIsLow(k, sizeBelow(k, target, LRU_INACTIVE_ANON), sizeBelow(k, target, LRU_ACTIVE_ANON));
-  const inactiveFile = sizeBelow(k, target, LRU_INACTIVE_FILE);
-  const fileLow = inactiveIsLow(k, inactiveFile, sizeBelow(k, target, LRU_ACTIVE_FILE));
-  sc.deactivateAnon = sc.forceDeactivate || anonNow !== seen[0] || anonLow;
-  sc.deactivateFile = sc.forceDeactivate || fileNow !== seen[1] || fileLow;
-  sc.cacheTrimMode = inactiveFile >> sc.priority > 0 && !sc.deactivateFile;
-  if (sc.cgroup) return;
-  const file = inactiveFile + sizeBelow(k, target, LRU_ACTIVE_FILE);
-  const high = k.zones.reduce((sum, zone) => sum + zone.high + zone.boost, 0);
-  sc.fileIsTiny =
-    file + nrFreePages(k) <= high && !sc.deactivateAnon && sizeBelow(k, target, LRU_INACTIVE_ANON) >> sc.priority > 0;
-}
-
-/** get_scan_count: how many pages of each list to look at. */
-function getScanCount(k: Kernel, group: MemCgroup, sc: ScanControl): number[] {
-  const canSwap = k.swapFree > 0;
-  const fraction = [0, 0];
-  let mode: 'file' | 'anon' | 'equal' | 'fraction' = 'fraction';
-  if (!canSwap || (sc.cgroup && k.swappiness === 0)) mode = 'file';
-  else if (sc.priority === 0 && k.swappiness > 0) mode = 'equal';
-  else if (sc.fileIsTiny) mode = 'anon';
-  else if (sc.cacheTrimMode) mode = 'file';
-  else {
-    const total = group.anonCost + group.fileCost;
-    const anonCost = total + group.anonCost;
-    const fileCost = total + group.fileCost;
-    const sum = anonCost + fileCost;
-    fraction[0] = Math.floor((k.swappiness * (sum + 1)) / (anonCost + 1));
-    fraction[1] = Math.floor(((200 - k.swappiness) * (sum + 1)) / (fileCost + 1));
-  }
-  const result: number[] = [];
-  for (let lru = 0; lru < 4; lru++) {
-    const size = k.frames.sizeOfList(group.id, lru);
-    let scan = protectedSize(group, size, sc) / 2 ** sc.priority;
-    scan = Math.floor(scan);
-    if (scan === 0 && !group.online) scan = Math.min(size, SWAP_CLUSTER_MAX);
-    if (mode === 'fraction') scan = Math.floor((scan * fraction[isFile(lru) ? 1 : 0]!) / (fraction[0]! + fraction[1]!));
-    else if (mode === 'file' && !isFile(lru)) scan = 0;
-    else if (mode === 'anon' && isFile(lru)) scan = 0;
-    result.push(scan);
-  }
-  return result;
-}
-
-/** The part of a list that the group's protection leaves to reclaim. */
-function protectedSize(group: MemCgroup, size: number, sc: ScanControl): number {
-  if (group.isRoot || group === sc.target) return size;
-  let protection = sc.memcgLowReclaim ? group.emin : Math.max(group.emin, group.elow);
-  if (protection === 0) return size;
-  protection = Math.min(protection, group.usage);
-  return Math.max(size - Math.floor((size * protection) / (group.usage + 1)), Math.min(size, SWAP_CLUSTER_MAX));
-}
 
 /** isolate_lru_pages from the tail of a list. */
 function isolate(k: Kernel, group: MemCgroup, lru: number, wanted: number): { frames: number[]; pages: number } {
@@ -212,7 +99,8 @@ function shrinkInactiveList(k: Kernel, group: MemCgroup, lru: number, wanted: nu
   sc.nrScanned += isolated.pages;
   k.nowUs +=
     result.reclaimed * FREED_US + (isolated.pages - result.reclaimed) * KEPT_US + result.unmapped * UNMAPPED_US;
-  if (result.dirty === isolated.pages) wakeupFlusherThreads(k);
+  if (result.dirty === isolated.pages && (!sc.cgroup || k.profile.features.waitsForDirtyOfGroup))
+    wakeupFlusherThreads(k);
   return result.reclaimed;
 }
 
@@ -325,7 +213,7 @@ function shrinkNode(k: Kernel, sc: ScanControl): void {
 }
 
 function snapshotRefaults(sc: ScanControl): void {
-  for (const group of sc.target.subtree()) refaultsSeen.set(group, activations(group));
+  for (const group of sc.target.subtree()) seeRefaults(group);
 }
 
 /** do_try_to_free_pages: ever deeper until enough is free. */

@@ -36,6 +36,7 @@ export function workingsetRefault(k: Kernel, frame: number, shadow: Shadow): voi
   k.vmstat[`workingset_refault_${name}`]++;
   countMemcg(k, owner, `workingset_refault_${name}`);
   k.groups[owner]!.refaults[file ? 1 : 0]!++;
+  if (k.profile.features.lruGen) return;
   let size = frames.sizeOfList(evicted.id, LRU_ACTIVE_FILE);
   if (!file) size += frames.sizeOfList(evicted.id, LRU_INACTIVE_FILE);
   if (k.swapFree > 0) {

@@ -14,6 +14,7 @@ import { writePages } from '../kernel/writeback.ts';
 export interface Mount {
   readonly path: string;
   readonly type: 'disk' | 'tmpfs';
+  readonly device: string;
   usedPages: number;
   limitPages: number;
 }
@@ -24,13 +25,15 @@ export class FileSystem {
   readonly directories = new Set<string>();
   private readonly names = new Map<string, { readonly group: number; readonly bytes: number }>();
   private inodes = 0;
+  /** Slab of names and inodes that can be read again. */
+  nameBytes = 0;
 
   constructor(k: Kernel) {
     this.k = k;
     const half = Math.floor(k.totalPages / 2);
     this.mounts = [
-      { path: '/dev/shm', type: 'tmpfs', usedPages: 0, limitPages: half },
-      { path: '/mnt', type: 'disk', usedPages: 0, limitPages: Number.POSITIVE_INFINITY },
+      { path: '/dev/shm', type: 'tmpfs', device: '00:16', usedPages: 0, limitPages: half },
+      { path: '/mnt', type: 'disk', device: '103:00', usedPages: 0, limitPages: Number.POSITIVE_INFINITY },
     ];
   }
 
@@ -51,7 +54,7 @@ export class FileSystem {
     const mount = this.mountOf(path);
     if (!mount) return undefined;
     const tmpfs = mount.type === 'tmpfs';
-    const object = newObject(this.k, tmpfs ? 'shmem' : 'disk', path, 0, tmpfs);
+    const object = newObject(this.k, tmpfs ? 'shmem' : 'disk', path, 0, tmpfs, mount.device);
     if (tmpfs) object.mount = mount;
     this.k.files.set(path, object);
     this.forgetName(path);
@@ -74,6 +77,7 @@ export class FileSystem {
 
   private rememberName(path: string, group: number, bytes: number): void {
     this.names.set(path, { group, bytes });
+    this.nameBytes += bytes;
     slabAccount(this.k, group, bytes, true);
   }
 
@@ -81,6 +85,7 @@ export class FileSystem {
     const name = this.names.get(path);
     if (!name) return;
     this.names.delete(path);
+    this.nameBytes -= name.bytes;
     slabAccount(this.k, name.group, -name.bytes, true);
   }
 

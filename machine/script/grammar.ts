@@ -1,12 +1,14 @@
 /** The commands of a machine script: each one's words, as docs/machine.md lists them. */
 
 /** What a word of a command must be. */
-export type Word = 'name' | 'size' | 'number' | 'path' | 'word' | 'advice' | 'value';
+export type Word = 'resource' | 'limit' | 'name' | 'size' | 'number' | 'path' | 'word' | 'advice' | 'value';
 
 export interface Syntax {
   readonly words: readonly Word[];
   /** Words that may follow in any order: flags, and `key=` followed by a size. */
   readonly options?: readonly string[];
+  /** Words that may follow in any order, each with one after it. */
+  readonly pairs?: readonly string[];
   /** Any number of further words are taken. */
   readonly rest?: boolean;
 }
@@ -35,6 +37,7 @@ export const PROCESS_COMMANDS: Readonly<Record<string, Syntax>> = {
   brk: { words: ['size'] },
   madvise: { words: ['name', 'size', 'size', 'advice'] },
   fork: { words: ['name'] },
+  run: { words: ['word'], pairs: ['under', 'until'] },
   exit: { words: [], rest: true },
   read: { words: ['path', 'size', 'size'] },
   write: { words: ['path', 'size', 'size'], options: ['sync'] },
@@ -52,6 +55,7 @@ export const PROCESS_COMMANDS: Readonly<Record<string, Syntax>> = {
   files: { words: ['path', 'number'] },
   stats: { words: ['path', 'number'] },
   dentries: { words: ['path', 'number'] },
+  rlimit: { words: ['resource', 'limit'] },
   oom_score_adj: { words: ['number'] },
   into: { words: ['word'] },
   clear_refs: { words: ['number'] },

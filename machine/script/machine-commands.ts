@@ -1,12 +1,13 @@
 import { khugepagedRound } from '../kernel/khugepaged.ts';
+import { setMaxHugePages } from '../kernel/hugetlb.ts';
 import { MemCgroup, NO_LIMIT } from '../kernel/mem-cgroup.ts';
-import { meminfo, vmstatOf } from '../kernel/meminfo.ts';
 import { slabAccount } from '../kernel/slab.ts';
 import { lruAddDrain } from '../kernel/swap-lru.ts';
 import { swapOn } from '../kernel/swap.ts';
 import { tryToFreeMemCgroupPages } from '../kernel/vmscan.ts';
 import { syncAll } from '../kernel/writeback.ts';
 import { setupZones } from '../kernel/zone.ts';
+import { fileTextOf, toolTexts } from '../views/view.ts';
 import { dropCaches } from './files.ts';
 import type { MachineRun } from './machine-run.ts';
 import { type Command, sizeOf } from './parse.ts';
@@ -20,19 +21,6 @@ const TOOLS_SLAB_BYTES = 390 * 1024;
 
 /** A group with its files in the tree of groups. */
 const GROUP_SLAB_BYTES = 50 * 1024;
-
-/** Files of /proc whose text there is; any other cannot be read, which is an empty text. */
-function procFile({ k }: MachineRun, path: string): string {
-  if (path === '/proc/meminfo') {
-    const line = ([name, kb]: [string, number]) => `${`${name}:`.padEnd(16)}${String(kb).padStart(8)} kB`;
-    return `${Object.entries(meminfo(k)).map(line).join('\n')}\n`;
-  }
-  if (path === '/proc/vmstat')
-    return `${Object.entries(vmstatOf(k))
-      .map(([name, value]) => `${name} ${value}`)
-      .join('\n')}\n`;
-  return '';
-}
 
 type Handler = (run: MachineRun, words: readonly string[], command: Command) => void;
 
@@ -50,9 +38,7 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
     for (const name of words) {
       const task = startWorker(run.k, run.image, name);
       run.k.current = null;
-      const existing = run.process(name);
-      if (existing) Object.assign(existing, { task, alive: true, busy: undefined });
-      else run.processes.push({ name, task, alive: true, busy: undefined });
+      run.enter(name, task, undefined);
     }
     ok(run, command);
   },
@@ -99,7 +85,8 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
     ok(run, command, setParameter(run, path!, value!));
   },
   cat(run, [path]) {
-    run.emit({ t: 'cat', step: run.step, path, text: procFile(run, path!) });
+    // What there is not cannot be read, which is an empty text.
+    run.emit({ t: 'cat', step: run.step, path, text: fileTextOf(run, path!) ?? '' });
   },
   mount(run, [type, path, opts], command) {
     const size = /size=([^,]+)/.exec(opts ?? '')?.[1];
@@ -108,7 +95,14 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
       : sizeOf((size ?? '').toUpperCase());
     const limitPages =
       type === 'tmpfs' ? Math.floor(bytes ? bytes / 4096 : run.k.totalPages / 2) : Number.POSITIVE_INFINITY;
-    run.files.mounts.push({ path: path!, type: type === 'tmpfs' ? 'tmpfs' : 'disk', usedPages: 0, limitPages });
+    const device = type === 'tmpfs' ? `00:${(0x14 + run.files.mounts.length).toString(16)}` : '103:00';
+    run.files.mounts.push({
+      path: path!,
+      type: type === 'tmpfs' ? 'tmpfs' : 'disk',
+      device,
+      usedPages: 0,
+      limitPages,
+    });
     ok(run, command);
   },
   swap(run, [size], command) {
@@ -143,7 +137,8 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
   msample(run, [label]) {
     emitSample(run, label!, true);
   },
-  tools(run) {
+  tools(run, [label]) {
+    for (const { command, text } of toolTexts(run)) run.emit({ t: 'tool', label, cmd: command, out: text });
     // The tools are processes that end, and whose end empties the batches.
     lruAddDrain(run.k);
     if (!run.toolsRan) slabAccount(run.k, 0, TOOLS_SLAB_BYTES, true);
@@ -242,6 +237,7 @@ function setParameter(run: MachineRun, path: string, value: string): string | un
       k.minFreeKbytes = number;
       setupZones(k.zones, number, k.profile.processors);
     },
+    'vm/nr_hugepages': () => setMaxHugePages(k, number),
     'vm/drop_caches': () => dropCaches(k, run.files, number),
   };
   const set = fields[path.replace(/^\/proc\/sys\//, '')];

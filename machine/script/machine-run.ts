@@ -1,14 +1,20 @@
+import { UserError } from '../../sim/contract/assert.ts';
 import { bootKernel } from '../kernel/boot.ts';
 import type { Kernel, Task } from '../kernel/kernel.ts';
 import type { MemCgroup } from '../kernel/mem-cgroup.ts';
 import { exitTask, reapMemory } from '../kernel/process.ts';
 import { registerShrinker } from '../kernel/shrink-slab.ts';
+import type { Heap, HeapProgram } from '../heap/heap.ts';
 import { FileSystem } from './files.ts';
-import type { MachineSettings } from './parse.ts';
+import type { Command, MachineSettings } from './parse.ts';
 import { bootImage, type Image } from './worker-image.ts';
 
 /** What a page of a process that ends costs, in microseconds of the recorded machine. */
 const TEARDOWN_PAGE_US = 4.38;
+
+/** Where regions begin, and how far apart they are, in bytes. */
+export const REGIONS_START = 0x100000000000;
+export const REGION_STRIDE = 2 ** 36;
 
 /** One line of a run: a JSON object whose `t` is its kind (head, step, death, machine, proc, cgroup, kmsg, cat, tool, end). */
 export type MachineLine = Readonly<Record<string, unknown>> & { readonly t: string };
@@ -18,6 +24,12 @@ export interface MachineRunOptions {
   readonly name?: string;
   /** Overrides what the script's first line says. */
   readonly machine?: Partial<MachineSettings>;
+  /** What `run WORKLOAD under ALLOCATOR` replays; without it such commands are refused. */
+  readonly program?: (workload: string, allocator: string) => HeapProgram;
+  /** Called before the first command: the machine as it is booted. */
+  readonly onStart?: (run: MachineRun) => void;
+  /** Called when a command has been carried out, `end` excepted: the machine is as the command left it. */
+  readonly afterCommand?: (run: MachineRun, command: Command) => void;
   /** Called with each line as it is made. */
   readonly onLine?: (line: MachineLine) => void;
 }
@@ -29,6 +41,8 @@ export interface ScriptProcess {
   alive: boolean;
   /** A background command that is not collected, and how it goes on. */
   busy: BackgroundCommand | undefined;
+  /** What it runs. */
+  heap?: Heap | undefined;
 }
 
 /** A command that runs in the background: a generator that yields whenever the process sleeps until a time. */
@@ -50,6 +64,18 @@ export interface Answer {
   readonly minflt: number;
   readonly majflt: number;
   readonly us: number;
+  readonly heap?: HeapFigures;
+}
+
+/** Of a process that runs a workload: events done and in all, its faults, and its memory in kB. */
+export interface HeapFigures {
+  readonly events: number;
+  readonly of: number;
+  readonly faults: number;
+  readonly rss_kb: number;
+  readonly vsz_kb: number;
+  /** Allocations that returned NULL. */
+  readonly failed?: number;
 }
 
 /** A machine while its script runs, and after. */
@@ -66,6 +92,12 @@ export class MachineRun {
   step = 0;
   refresh = true;
   toolsRan = false;
+  /** What `run` replays, by its words. */
+  program: (workload: string, allocator: string) => HeapProgram = () => {
+    throw new UserError('run: this machine has no workloads');
+  };
+  /** Processes that run a workload at some time: a fork takes its parent's heap along for them. */
+  readonly runners = new Set<string>();
   private kmsgShown = 0;
   private readonly dying: { task: Task; atUs: number }[] = [];
   private readonly deaths: { process: ScriptProcess; how: 'signal' | 'exit'; code: number }[] = [];
@@ -107,6 +139,14 @@ export class MachineRun {
     return this.processes.find((process) => process.name === name);
   }
 
+  /** A process of the script begins, perhaps under a name that one before it had. */
+  enter(name: string, task: Task, heap: Heap | undefined): void {
+    const fresh = { task, alive: true, busy: undefined, heap };
+    const existing = this.process(name);
+    if (existing) Object.assign(existing, fresh);
+    else this.processes.push({ name, ...fresh });
+  }
+
   processOf(task: Task): ScriptProcess | undefined {
     return this.processes.find((process) => process.task === task);
   }
@@ -114,12 +154,13 @@ export class MachineRun {
   /** First byte of a region: 64 GiB apart, the same in every process. */
   addressOf(region: string, task: Task): number {
     if (region === 'heap') return this.heapOf(task);
-    let slot = this.regions.indexOf(region);
-    if (slot < 0) {
-      slot = this.regions.length;
-      this.regions.push(region);
-    }
-    return 0x100000000000 + slot * 2 ** 36;
+    return REGIONS_START + this.slotOf(region) * REGION_STRIDE;
+  }
+
+  /** Place of a region by its name: the next one where it has none. */
+  slotOf(region: string): number {
+    const slot = this.regions.indexOf(region);
+    return slot < 0 ? this.regions.push(region) - 1 : slot;
   }
 
   private readonly heaps = new Map<Task, number>();
@@ -204,6 +245,7 @@ export class MachineRun {
             ...(answer.minflt ? { minflt: answer.minflt } : {}),
             ...(answer.majflt ? { majflt: answer.majflt } : {}),
             us: Math.round(answer.us ?? 0),
+            ...(answer.heap ? { heap: answer.heap } : {}),
           }
         : {}),
     });

@@ -24,21 +24,34 @@ const HEAP_PAGE = 0x516;
 /** The buffer that sockets are filled from: its first page. */
 const SEND_BUFFER = 0x4ea;
 
+/** Calls that open files. */
+const FILES: Readonly<Record<string, true>> = { fds: true, pipes: true, sockets: true, udp: true };
+/** Standard input, output and error. */
+const STANDARD_FILES = 3;
+
+/** Of so many files each, those that RLIMIT_NOFILE leaves room for. */
+function roomForFiles(task: Task, each: number): number {
+  return Math.max(0, Math.floor((task.rlimits.nofile - STANDARD_FILES - task.fds) / each));
+}
+
 /** @returns what the call answers. */
 export function objectsCommand(run: MachineRun, task: Task, name: string, words: readonly string[]): number | string {
   const { k } = run;
-  const count = Number(words[0]);
+  const wanted = Number(words[0]);
+  const each = name === 'pipes' || name === 'sockets' ? 2 : 1;
+  const count = name in FILES ? Math.min(wanted, roomForFiles(task, each)) : wanted;
+  const answer = count < wanted ? 'EMFILE' : count;
   switch (name) {
     case 'fds':
       growFdTable(run, task, count);
       slabAccountTask(k, task, count * SLAB_BYTES.filp);
-      return count;
+      return answer;
     case 'pipes':
       task.pipes += count;
       growFdTable(run, task, 2 * count);
       slabAccountTask(k, task, count * SLAB_BYTES.pipe);
       slabAccountTask(k, task, count * SLAB_BYTES.pipeNames, 'reclaimable');
-      return count;
+      return answer;
     case 'sockets': {
       const queued = words.find((word) => word.startsWith('queued='));
       const bytes = queued ? sizeOf(queued.slice(7))! : 0;
@@ -50,14 +63,14 @@ export function objectsCommand(run: MachineRun, task: Task, name: string, words:
       slabAccountTask(k, task, count * SLAB_BYTES.socketPair);
       slabAccountTask(k, task, count * SLAB_BYTES.socketPairNames, 'reclaimable');
       if (bytes > 0) slabAccountTask(k, task, count * bytes, 'pages');
-      return count;
+      return answer;
     }
     case 'udp':
       task.udp += count;
       growFdTable(run, task, count);
       slabAccountTask(k, task, count * SLAB_BYTES.udpSocket);
       slabAccountTask(k, task, count * SLAB_BYTES.udpSocketNames, 'reclaimable');
-      return count;
+      return answer;
     case 'closefds':
       releaseTaskObjects(k, task);
       Object.assign(task, { fds: 0, pipes: 0, sockets: 0, udp: 0, queuedBytes: 0, fdTable: 0 });

@@ -37,6 +37,8 @@ export function sizeOf(word: string): number | undefined {
   return word.startsWith('-') ? -bytes : bytes;
 }
 
+/** Resources of `rlimit`. */
+const RESOURCES: readonly string[] = ['as', 'data', 'nofile'];
 const KERNELS: Readonly<Record<string, string>> = { stable: '6.1', backports: '6.12' };
 const MODES = ['always', 'madvise', 'never'] as const;
 
@@ -119,6 +121,10 @@ function check(words: readonly string[], syntax: Syntax, at: string): void {
     if (wanted) throw new UserError(`${at}: ${command}: found '${word}', expected ${wanted}`);
   });
   if (syntax.rest) return;
+  if (syntax.pairs) {
+    checkPairs(words.slice(syntax.words.length + 1), syntax.pairs, `${at}: ${command}`);
+    return;
+  }
   for (const word of words.slice(syntax.words.length + 1)) {
     const known = (syntax.options ?? []).some((option) =>
       option.endsWith('=')
@@ -134,11 +140,22 @@ function check(words: readonly string[], syntax: Syntax, at: string): void {
   }
 }
 
+function checkPairs(words: readonly string[], keys: readonly string[], at: string): void {
+  for (let i = 0; i < words.length; i += 2) {
+    const expected = keys.filter((key) => !words.slice(0, i).includes(key)).map((key) => `${key} WORD`);
+    if (!keys.includes(words[i]!) || words.indexOf(words[i]!) < i)
+      throw new UserError(`${at}: found '${words[i]}', expected ${[...expected, 'the end of the line'].join(', ')}`);
+    if (words[i + 1] === undefined) throw new UserError(`${at}: expected a word after ${words[i]}`);
+  }
+}
+
 /** What was expected, where the word is not of this kind. */
 function wrong(word: string, kind: Word): string | undefined {
   if (kind === 'size' && sizeOf(word) === undefined)
     return 'a size such as 4096, 4K, 10M, 2G, 3p (pages) or 2h (2 MiB units)';
   if (kind === 'number' && !/^-?\d+$/.test(word)) return 'a whole number';
+  if (kind === 'resource' && !RESOURCES.includes(word)) return `a limit: ${RESOURCES.join(', ')}`;
+  if (kind === 'limit' && word !== 'unlimited' && (sizeOf(word) ?? -1) < 0) return 'a size, a number or unlimited';
   if (kind === 'advice' && !ADVICES.includes(word as 'free')) return `an advice: ${ADVICES.join(', ')}`;
   return undefined;
 }

@@ -63,6 +63,7 @@ export function statusOf(task: Task): Record<string, number> {
     VmExe: 664,
     VmLib: kb(mm.execVm) - 664,
     VmPTE: mm.tableBytes / 1024,
+    HugetlbPages: mm.hugetlbPages * 2048,
     VmSwap: kb(swap),
     Threads: task.threads,
   };

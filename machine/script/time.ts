@@ -6,9 +6,10 @@ import { noteStall } from '../kernel/psi.ts';
 import { WRITEBACK_INTERVAL_US, writebackExpired } from '../kernel/writeback.ts';
 import type { MachineRun } from './machine-run.ts';
 
-/** Decay of an average over 10 and 60 seconds in one period. */
+/** Decay of an average over 10, 60 and 300 seconds in one period. */
 const DECAY_10 = Math.exp(-PSI_PERIOD_US / 10_000_000);
 const DECAY_60 = Math.exp(-PSI_PERIOD_US / 60_000_000);
+const DECAY_300 = Math.exp(-PSI_PERIOD_US / 300_000_000);
 
 /** update_averages: what was lost in each whole period since the last. */
 function updateAverages(psi: Psi, nowUs: number): void {
@@ -21,6 +22,10 @@ function updateAverages(psi: Psi, nowUs: number): void {
   for (let i = 0; i <= periods; i++) {
     psi.avg10 = [psi.avg10[0] * DECAY_10 + some * (1 - DECAY_10), psi.avg10[1] * DECAY_10 + full * (1 - DECAY_10)];
     psi.avg60 = [psi.avg60[0] * DECAY_60 + some * (1 - DECAY_60), psi.avg60[1] * DECAY_60 + full * (1 - DECAY_60)];
+    psi.avg300 = [
+      psi.avg300[0] * DECAY_300 + some * (1 - DECAY_300),
+      psi.avg300[1] * DECAY_300 + full * (1 - DECAY_300),
+    ];
   }
   psi.lastSome = psi.someUs;
   psi.lastFull = psi.fullUs;

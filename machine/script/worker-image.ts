@@ -122,7 +122,7 @@ export function bootImage(k: Kernel, ramfsPages: number): Image {
     k.frames.index[frame] = index;
     vdso.set(index, frame);
   }
-  const init = newTask(k, 'init', null);
+  const init = { ...newTask(k, 'init', null), pid: 1 };
   k.nextPid--;
   init.oomScoreAdj = -1000;
   mapImage(k, init, { file, vdso });

@@ -1,5 +1,5 @@
 import type { ThreadSlot } from './thread-slot.ts';
-import type { Addr, Bytes } from './units.ts';
+import type { Addr, Bytes, Pages } from './units.ts';
 
 export type { ThreadSlot } from './thread-slot.ts';
 
@@ -82,8 +82,12 @@ export interface Allocator {
   freeStale?(t: ThreadSlot, address: Addr): void;
   /** The real allocator's statistics under its own names; nested plain data. Walks; never inside a measured span. */
   stats(): AllocatorStats;
+  /** What reading the statistics changes in the allocator's own memory (jemalloc's tables), without reading them. */
+  refreshStats?(): void;
   /** Every range that the allocator holds, in any order, without overlap: what metrics and reports are made of. */
   walk(visit: RangeVisitor): void;
+  /** Of `walk`, the ranges that are free or cached alone, in time that live blocks do not add to. */
+  walkFree?(visit: RangeVisitor): void;
   /**
    * What the allocator holds from the kernel, piece by piece as its users know them (a heap, an extent, a slab, a mapped
    * block), without overlap: what `explain` groups by. Without it, the mappings are the pieces.
@@ -114,6 +118,11 @@ export interface RequestAllocator extends Allocator {
   requestEnd(t: ThreadSlot): void;
   /** gc_mem_caches(), where there is one (PHP 7 and 8): returns the bytes that it has freed. */
   gcMemCaches?(t: ThreadSlot): Bytes;
+  /**
+   * zend_set_memory_limit() of a recorded program, -1 for none. What the limit refuses is the recording's to say: here it only has
+   * the effects that PHP's attempts to keep it have.
+   */
+  setMemoryLimit?(t: ThreadSlot, limit: Pages): void;
 }
 
 export interface AllocatorStats {

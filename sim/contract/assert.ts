@@ -23,6 +23,13 @@ export class AllocatorAbort extends Error {
   event: number | undefined;
 }
 
+/** The machine has ended the process in the middle of what it did: a result, caught where the process is stepped. */
+export class ProcessKilled extends Error {
+  override readonly name = 'ProcessKilled';
+  /** As of AllocatorAbort. */
+  event: number | undefined;
+}
+
 export function assert(condition: boolean, message: string): asserts condition {
   if (!condition) throw new InvariantError(message);
 }

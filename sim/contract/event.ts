@@ -83,7 +83,10 @@ export const MARK_WIDE = 4;
 /** Sizes, counts and offsets; what is larger is written so, and cannot be had. */
 export const NUMBER_MAX = Number.MAX_SAFE_INTEGER;
 
-/** mallopt's parameters by the names of malloc.h; an OPT event holds an index into this table. */
+/**
+ * What an OPT event sets, by its index in this table: mallopt's parameters by the names of malloc.h; PHP's memory_limit in
+ * pages of 4 KiB, -1 for none.
+ */
 export const MALLOPT_NAMES = [
   'M_MXFAST',
   'M_TRIM_THRESHOLD',
@@ -94,6 +97,7 @@ export const MALLOPT_NAMES = [
   'M_PERTURB',
   'M_ARENA_TEST',
   'M_ARENA_MAX',
+  'memory_limit',
 ] as const;
 export type MalloptName = (typeof MALLOPT_NAMES)[number];
 

@@ -54,6 +54,16 @@ export class Memory {
     return Object.fromEntries([...this.regions].map(([name, region]) => [name, region.buffer]));
   }
 
+  /** Buffers of the same lengths with the same bytes: the memory of a process that was forked. */
+  copy(): SharedBuffers {
+    const parts = [...this.regions].map(([name, { buffer, usedBytes }]) => {
+      const copied = allocate(buffer.byteLength);
+      new Uint8Array(copied).set(new Uint8Array(buffer, 0, Math.min(usedBytes(), buffer.byteLength)));
+      return [name, copied] as const;
+    });
+    return Object.fromEntries(parts);
+  }
+
   /** Bytes in use over all regions: what the simulation costs its host. */
   usedBytes(): number {
     let sum = 0;

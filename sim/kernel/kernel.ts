@@ -12,39 +12,25 @@ import {
 } from '../contract/operations.ts';
 import type { ThreadSlot } from '../contract/thread-slot.ts';
 import { type Bytes, HUGE_PAGES, type Ns, PAGE_BYTES, type Page, type Pages } from '../contract/units.ts';
+import { createBackedResidency } from './backed-residency.ts';
+import type { MemoryBacking } from './backing.ts';
 import { BRK_START_PAGE, FENCE_PAGE, MMAP_BOTTOM_PAGE, REAL_AREA_PAGES, relativeAddress } from './layout.ts';
-import { createResidency } from './residency.ts';
 import {
-  createVmaTable,
-  MAX_MAP_COUNT,
-  PROT_MASK,
-  PROT_NONE,
-  PROT_READ,
-  PROT_WRITE,
-  VM_HUGEPAGE,
-  VM_NOHUGEPAGE,
-} from './vma.ts';
+  MADV_DONTNEED,
+  MADV_FREE,
+  MADV_HUGEPAGE,
+  MADV_NAMES,
+  MADV_NOHUGEPAGE,
+  MAP_FIXED,
+  MAP_FIXED_NOREPLACE,
+  MAP_HUGETLB,
+} from './mmap-flags.ts';
+import { createResidency } from './residency.ts';
+import { mapText, protText, resultText } from './syscall-text.ts';
+import { createVmaTable, MAX_MAP_COUNT, PROT_MASK, PROT_READ, PROT_WRITE, VM_HUGEPAGE, VM_NOHUGEPAGE } from './vma.ts';
 
+export * from './mmap-flags.ts';
 export { PROT_EXEC, PROT_NONE, PROT_READ, PROT_WRITE } from './vma.ts';
-
-// mmap flags as in <sys/mman.h>; MAP_PRIVATE | MAP_ANONYMOUS is understood.
-export const MAP_FIXED = 0x10;
-export const MAP_NORESERVE = 0x4000;
-export const MAP_STACK = 0x20000;
-export const MAP_HUGETLB = 0x40000;
-export const MAP_HUGE_SHIFT = 26;
-export const MAP_FIXED_NOREPLACE = 0x100000;
-
-export const MADV_DONTNEED = 4;
-export const MADV_FREE = 8;
-export const MADV_HUGEPAGE = 14;
-export const MADV_NOHUGEPAGE = 15;
-const MADV_NAMES: Readonly<Record<number, string>> = {
-  [MADV_DONTNEED]: 'MADV_DONTNEED',
-  [MADV_FREE]: 'MADV_FREE',
-  [MADV_HUGEPAGE]: 'MADV_HUGEPAGE',
-  [MADV_NOHUGEPAGE]: 'MADV_NOHUGEPAGE',
-};
 
 export const SYSCALLS = ['brk', 'mmap', 'munmap', 'mremap', 'madvise', 'mprotect'] as const;
 export type Syscall = (typeof SYSCALLS)[number];
@@ -82,7 +68,7 @@ export type Kernel = ReturnType<typeof createKernel>;
  * no allocator should make is our broken invariant and throws.
  *
  * Where several workers share the address space, each has a kernel of its own over the same memory, made for its thread
- * `worker`: faults and the clock are then under mmap_lock too.
+ * `worker`: faults and the clock are then under mmap_lock too. With `backing` the pages are those of a whole machine.
  */
 export function createKernel(
   memory: Memory,
@@ -90,6 +76,7 @@ export function createKernel(
   operations: Float64Array,
   options: KernelOptions,
   worker?: ThreadSlot,
+  backing?: MemoryBacking,
 ) {
   const vmas = createVmaTable(memory);
   const clock = memory.float64('kernel.clock', 1);
@@ -100,14 +87,16 @@ export function createKernel(
   const AREA_USED_UP = CALLS + SYSCALLS.length; // mappings for which the simulated address space had no hole
   const BREAK_USED_UP = AREA_USED_UP + 1; // breaks beyond its brk heap
   const mmapLock = locks.create('mmap_lock', 'kernel');
-  const residency = createResidency(
-    memory,
-    operations,
-    options.thp === 'never' ? undefined : mayBeHuge,
-    worker === undefined
-      ? undefined
-      : { enter: () => locks.acquire(worker, mmapLock), leave: () => locks.release(worker, mmapLock) },
-  );
+  const residency = backing
+    ? createBackedResidency(memory, operations, backing, { dontneed: MADV_DONTNEED, free: MADV_FREE })
+    : createResidency(
+        memory,
+        operations,
+        options.thp === 'never' ? undefined : mayBeHuge,
+        worker === undefined
+          ? undefined
+          : { enter: () => locks.acquire(worker, mmapLock), leave: () => locks.release(worker, mmapLock) },
+      );
   const alignsHugeLengths = options.version === '6.18';
   const asLimitPages = Math.floor(options.rlimitAs / PAGE_BYTES);
   const dataLimitPages = Math.floor(options.rlimitData / PAGE_BYTES);
@@ -145,6 +134,10 @@ export function createKernel(
     if (pages > state[MAPPED_PEAK]!) state[MAPPED_PEAK] = pages;
   }
 
+  /** Whether the machine around the process promises the memory of a new mapping. */
+  const isPromised = (start: Page, end: Page, prot: number, flags: number): boolean =>
+    backing === undefined || backing.map(start, end, prot, flags);
+
   const brkEnd = (): Page => state[BRK_END]! || BRK_START_PAGE;
 
   /** brk(2): moves the break to `end`; returns the break, unchanged on failure. `end` 0 only asks. */
@@ -159,7 +152,7 @@ export function createKernel(
         state[BRK_END] = end;
       } else if (end > MMAP_BOTTOM_PAGE) {
         state[BREAK_USED_UP]!++;
-      } else if (end > old && !overLimit(end - old, true)) {
+      } else if (end > old && !overLimit(end - old, true) && isPromised(old, end, PROT_READ | PROT_WRITE, 0)) {
         vmas.add(old, end, PROT_READ | PROT_WRITE);
         if (old === BRK_START_PAGE) residency.mapped(old, MMAP_BOTTOM_PAGE);
         mapped();
@@ -209,7 +202,7 @@ export function createKernel(
     const writable = (prot & PROT_WRITE) !== 0;
     if (flags & MAP_FIXED) {
       unmapPages(hint, hint + pages);
-      if (overLimit(pages, writable)) return -1;
+      if (overLimit(pages, writable) || !isPromised(hint, hint + pages, prot, flags)) return -1;
       vmas.add(hint, hint + pages, prot);
       mapped();
       return hint;
@@ -217,7 +210,7 @@ export function createKernel(
     const free = hint > 0 && hint + pages <= FENCE_PAGE && vmas.isFree(hint, hint + pages);
     if (flags & MAP_FIXED_NOREPLACE && !free) return -1;
     const start = free ? hint : unmappedArea(pages, hint > 0);
-    if (start < 0 || overLimit(pages, writable)) return -1;
+    if (start < 0 || overLimit(pages, writable) || !isPromised(start, start + pages, prot, flags)) return -1;
     const before = vmas.count();
     vmas.add(start, start + pages, prot);
     if (vmas.count() > before) residency.mapped(start, start + pages);
@@ -227,7 +220,12 @@ export function createKernel(
 
   function unmapPages(start: Page, end: Page): void {
     vmas.remove(start, end);
+    if (backing) {
+      backing.unmap(start, end);
+      return;
+    }
     residency.release(start, end);
+    residency.freeTables?.(start, end, vmas.endBelow(start), vmas.startAbove(end));
   }
 
   /** munmap(2); returns 0, or -1 where the number of mappings would pass its limit. */
@@ -269,17 +267,19 @@ export function createKernel(
     const origin = vmas.origin(index);
     if (vmas.end(index) < end || overLimit(newPages - oldPages, (flags & PROT_WRITE) !== 0)) return -1;
     if (start + newPages <= FENCE_PAGE && vmas.isFree(end, start + newPages)) {
+      if (backing && !backing.remap(start, oldPages, newPages, start)) return -1;
       vmas.add(end, start + newPages, flags, origin);
       mapped();
       return start;
     }
     if (!mayMove) return -1;
     const target = unmappedArea(newPages, false);
-    if (target < 0) return -1;
+    if (target < 0 || (backing && !backing.remap(start, oldPages, newPages, target))) return -1;
     vmas.add(target, target + newPages, flags, start + origin - target);
     mapped(); // both are mapped while the entries wander
     vmas.remove(start, end);
     residency.move(start, end, target);
+    residency.freeTables?.(start, end, vmas.endBelow(start), vmas.startAbove(end));
     return target;
   }
 
@@ -291,8 +291,14 @@ export function createKernel(
     // Only what becomes writable is charged to RLIMIT_DATA; the mappings of one call are all alike in every model.
     const index = vmas.indexOf(start);
     const charged = prot & PROT_WRITE && index >= 0 && !(vmas.flags(index) & PROT_WRITE) ? pages : 0;
-    if (vmas.writablePages() + charged <= dataLimitPages && vmas.changeFlags(start, start + pages, ~PROT_MASK, prot))
+    if (
+      vmas.writablePages() + charged <= dataLimitPages &&
+      vmas.covered(start, start + pages) &&
+      (backing === undefined || backing.protect(start, start + pages, prot))
+    ) {
+      vmas.changeFlags(start, start + pages, ~PROT_MASK, prot);
       result = 0;
+    }
     if (observer)
       observer(t, `mprotect ${addressText(start)} ${bytesText(pages)} ${protText(prot)}${result < 0 ? ' = -1' : ''}`);
     locks.release(t, mmapLock);
@@ -310,6 +316,13 @@ export function createKernel(
     else locks.release(t, mmapLock);
   }
 
+  function adviseHugePages(start: Page, end: Page, advice: number): void {
+    assert(advice === MADV_HUGEPAGE || advice === MADV_NOHUGEPAGE, `madvise ${advice} is not simulated`);
+    backing?.advise(start, end, advice);
+    if (advice === MADV_HUGEPAGE) vmas.changeFlags(start, end, ~VM_NOHUGEPAGE, VM_HUGEPAGE);
+    else vmas.changeFlags(start, end, ~VM_HUGEPAGE, VM_NOHUGEPAGE);
+  }
+
   /** madvise(2): 0 or -1. */
   function madvise(t: ThreadSlot, start: Page, pages: Pages, advice: number): number {
     takeForAdvice(t, advice);
@@ -317,9 +330,7 @@ export function createKernel(
     const end = start + pages;
     if (advice === MADV_DONTNEED) residency.release(start, end);
     else if (advice === MADV_FREE) residency.freeLazily(start, end);
-    else if (advice === MADV_HUGEPAGE) vmas.changeFlags(start, end, ~VM_NOHUGEPAGE, VM_HUGEPAGE);
-    else if (advice === MADV_NOHUGEPAGE) vmas.changeFlags(start, end, ~VM_HUGEPAGE, VM_NOHUGEPAGE);
-    else assert(false, `madvise ${advice} is not simulated`);
+    else adviseHugePages(start, end, advice);
     const result = vmas.covered(start, end) ? 0 : -1;
     if (observer) {
       observer(
@@ -358,6 +369,7 @@ export function createKernel(
       if (worker !== undefined) locks.release(worker, mmapLock);
     },
     /** As if a limit were reached, until it is told otherwise: what needs new memory gets ENOMEM. */
+    isRefusing: (): boolean => refuses,
     refuseMemory: (refuse: boolean): void => {
       refuses = refuse;
     },
@@ -371,27 +383,4 @@ export function createKernel(
       observer = observe;
     },
   };
-}
-
-function protText(prot: number): string {
-  if (prot === PROT_NONE) return 'PROT_NONE';
-  return prot === (PROT_READ | PROT_WRITE) ? 'PROT_READ|PROT_WRITE' : `0x${prot.toString(16)}`;
-}
-
-/** In the order in which strace names them. */
-function mapText(flags: number): string {
-  const names = ['MAP_PRIVATE'];
-  if (flags & MAP_FIXED) names.push('MAP_FIXED');
-  names.push('MAP_ANONYMOUS');
-  if (flags & MAP_NORESERVE) names.push('MAP_NORESERVE');
-  if (flags & MAP_STACK) names.push('MAP_STACK');
-  if (flags & MAP_HUGETLB) names.push('MAP_HUGETLB');
-  if (flags & MAP_FIXED_NOREPLACE) names.push('MAP_FIXED_NOREPLACE');
-  const hugeShift = (flags >>> MAP_HUGE_SHIFT) & 63; // the logarithm of the wished page size
-  if (hugeShift !== 0) names.push(`${hugeShift}<<MAP_HUGE_SHIFT`);
-  return names.join('|');
-}
-
-function resultText(page: Page): string {
-  return page < 0 ? '-1' : relativeAddress(page * PAGE_BYTES);
 }

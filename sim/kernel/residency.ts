@@ -27,6 +27,10 @@ const HUGE_MAPPED = 5; // huge pages that are in place, in units of 2 MiB
 
 /** More new mappings than this are not told from older ones. */
 const UNENTERED_MAX = 64;
+const UNENTERED = 2 * UNENTERED_MAX;
+
+/** Pages [start, end) are mapped no more as they were. */
+export type FlushObserver = (start: Page, end: Page) => void;
 
 export type Residency = ReturnType<typeof createResidency>;
 
@@ -45,7 +49,13 @@ export function createResidency(
   const pages = new Uint8Array(memory.reserve('kernel.pages', PAGE_LIMIT));
   const eights = new Float64Array(pages.buffer); // 0 where eight pages are ABSENT
   const huge = new Uint8Array(memory.reserve('kernel.hugePages', PAGE_LIMIT / HUGE_PAGES));
+  // 1 where the aligned 2 MiB have a page table: a fault there gives a small page, however empty it is.
+  const tables = new Uint8Array(memory.reserve('kernel.pageTables', PAGE_LIMIT / HUGE_PAGES));
   const counters = memory.int32('kernel.residency', 8);
+  // Mappings without a fault so far: the first page and the page behind the last of each, oldest first, then their length.
+  const unentered = memory.int32('kernel.unentered', 2 * UNENTERED_MAX + 1);
+
+  let flushed: FlushObserver | undefined;
 
   function grown(count: Pages): void {
     const resident = counters[RESIDENT_PAGES]! + count;
@@ -65,8 +75,14 @@ export function createResidency(
     counters[FAULTS]!++;
     operations[OP_FAULTS]!++;
     if (state === ZERO_PAGE) operations[OP_ZERO_PAGES_REPLACED]!++;
-    if (unentered.length > 0) enter(page);
-    if (mayBeHuge !== undefined && state === ABSENT && mayBeHuge(page) && faultHuge(page)) return;
+    if (unentered[UNENTERED] !== 0) enter(page);
+    if (mayBeHuge !== undefined) {
+      if (tables[Math.floor(page / HUGE_PAGES)] === 0 && mayBeHuge(page)) {
+        faultHuge(page);
+        return;
+      }
+      tables[Math.floor(page / HUGE_PAGES)] = 1;
+    }
     pages[page] = RESIDENT;
     grown(1);
   }
@@ -82,34 +98,39 @@ export function createResidency(
     };
   }
 
-  // Mappings without a fault so far: first pages, and pages behind the last.
-  const unentered: Page[] = [];
-
   /** A new mapping that was not joined to another one. */
   function mapped(start: Page, end: Page): void {
-    if (unentered.length >= 2 * UNENTERED_MAX) unentered.splice(0, 2);
-    unentered.push(start, end);
+    let length = unentered[UNENTERED]!;
+    if (length >= 2 * UNENTERED_MAX) length = dropMapping(0, length);
+    unentered[length] = start;
+    unentered[length + 1] = end;
+    unentered[UNENTERED] = length + 2;
   }
 
   function enter(page: Page): void {
-    for (let i = unentered.length - 2; i >= 0; i -= 2) {
+    const length = unentered[UNENTERED]!;
+    for (let i = length - 2; i >= 0; i -= 2) {
       if (page < unentered[i]! || page >= unentered[i + 1]!) continue;
-      unentered.splice(i, 2);
+      unentered[UNENTERED] = dropMapping(i, length);
       operations[OP_MAPPINGS_ENTERED]!++;
       return;
     }
   }
 
-  function faultHuge(page: Page): boolean {
+  function dropMapping(i: number, length: number): number {
+    unentered.copyWithin(i, i + 2, length);
+    return length - 2;
+  }
+
+  function faultHuge(page: Page): void {
     const first = page - (page % HUGE_PAGES);
-    for (let p = first; p < first + HUGE_PAGES; p++) if (pages[p] !== ABSENT) return false;
     pages.fill(RESIDENT, first, first + HUGE_PAGES);
     huge[first / HUGE_PAGES] = 1;
+    tables[first / HUGE_PAGES] = 1;
     counters[HUGE_MAPPED]!++;
     counters[HUGE_FAULTS]!++;
     operations[OP_HUGE_FAULTS]!++;
     grown(HUGE_PAGES);
-    return true;
   }
 
   /** The program or the allocator writes to `page`. */
@@ -127,6 +148,7 @@ export function createResidency(
     for (let page = first; page <= last; page++) {
       if (pages[page] === ABSENT) {
         pages[page] = ZERO_PAGE;
+        if (mayBeHuge !== undefined) tables[Math.floor(page / HUGE_PAGES)] = 1;
         counters[FAULTS]!++;
         operations[OP_FAULTS]!++;
       }
@@ -155,7 +177,8 @@ export function createResidency(
       counters[LAZY_PAGES]! -= lazy;
       operations[OP_PAGES_RELEASED]! += resident;
       operations[OP_FLUSHES]!++;
-      splitHuge(start, end);
+      flushed?.(start, end);
+      splitHuge(start, end, true);
     }
     return resident;
   }
@@ -173,19 +196,31 @@ export function createResidency(
 
   /** mremap: page table entries wander from [start, end) to `to`, which is empty. */
   function move(start: Page, end: Page, to: Page): void {
+    flushed?.(start, end);
     pages.copyWithin(to, start, end);
     pages.fill(ABSENT, start, end);
     splitHuge(start, end);
+    if (mayBeHuge === undefined) return;
+    const last = to + end - start;
+    for (let page = to; page < last; page++) if (pages[page] !== ABSENT) tables[Math.floor(page / HUGE_PAGES)] = 1;
   }
 
-  function splitHuge(start: Page, end: Page): void {
+  /** `gone`: the pages of [start, end) have been taken away, so a huge page that lies in there takes its table along. */
+  function splitHuge(start: Page, end: Page, gone = false): void {
     if (counters[HUGE_MAPPED] === 0) return;
     for (let i = Math.floor(start / HUGE_PAGES); i * HUGE_PAGES < end; i++) {
-      if (huge[i] === 1) {
-        huge[i] = 0;
-        counters[HUGE_MAPPED]!--;
-      }
+      if (huge[i] !== 1) continue;
+      huge[i] = 0;
+      counters[HUGE_MAPPED]!--;
+      if (gone && i * HUGE_PAGES >= start && (i + 1) * HUGE_PAGES <= end) tables[i] = 0;
     }
+  }
+
+  /** free_pgd_range: [start, end) is unmapped, and [floor, ceiling) around it: tables that nothing else needs are freed. */
+  function freeTables(start: Page, end: Page, floor: Page, ceiling: Page): void {
+    const first = Math.max(Math.floor(start / HUGE_PAGES), Math.ceil(floor / HUGE_PAGES));
+    const last = Math.min(Math.ceil(end / HUGE_PAGES), Math.floor(ceiling / HUGE_PAGES));
+    if (first < last) tables.fill(0, first, last);
   }
 
   /** Resident pages of [start, end). */
@@ -214,9 +249,16 @@ export function createResidency(
     fault,
     release,
     freeLazily,
+    freeTables: mayBeHuge === undefined ? undefined : freeTables,
     move,
     residentIn,
     hugeIn,
+    /** Whether a huge page maps `page`. */
+    isHuge: (page: Page): boolean => huge[Math.floor(page / HUGE_PAGES)] === 1,
+    /** Calls `observe` from now on where a processor's TLB is flushed. */
+    observeFlushes: (observe: FlushObserver): void => {
+      flushed = observe;
+    },
     residentPages: (): Pages => counters[RESIDENT_PAGES]!,
     residentPeakPages: (): Pages => counters[RESIDENT_PEAK]!,
     lazilyFreedPages: (): Pages => counters[LAZY_PAGES]!,

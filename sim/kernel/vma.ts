@@ -187,6 +187,19 @@ export function createVmaTable(memory: Memory) {
     return index < state[COUNT]! && words[index * VMA_WORDS + START]! <= page ? index : -1;
   }
 
+  /** Where the mapping below the unmapped `page` ends; 0 where there is none. */
+  function endBelow(page: Page): Page {
+    const index = firstEndingAfter(page - 1);
+    if (index < state[COUNT]! && words[index * VMA_WORDS + END]! === page) return page;
+    return index > 0 ? words[(index - 1) * VMA_WORDS + END]! : 0;
+  }
+
+  /** Where the mapping from `page` upwards starts; far above all where there is none. */
+  function startAbove(page: Page): Page {
+    const index = firstEndingAfter(page);
+    return index < state[COUNT]! ? words[index * VMA_WORDS + START]! : 2 ** 31 - 1;
+  }
+
   function check(): void {
     let mapped = 0;
     let writable = 0;
@@ -211,6 +224,8 @@ export function createVmaTable(memory: Memory) {
     isFree,
     highestHole,
     indexOf,
+    endBelow,
+    startAbove,
     check,
     count: () => state[COUNT]!,
     mappedPages: (): Pages => state[MAPPED]!,

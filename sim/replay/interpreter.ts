@@ -184,6 +184,11 @@ export function createInterpreter(options: InterpreterOptions): Interpreter {
     if (request && (!below || endsEarly)) bury();
   }
 
+  function setOption(t: ThreadSlot, name: columns.MalloptName, value: number): void {
+    if (name === 'memory_limit') request?.setMemoryLimit?.(t, value);
+    else allocator.mallopt(t, name, value);
+  }
+
   function startThread(t: ThreadSlot): void {
     allocator.threadStart(t);
     if (below && request) request.threadStart(t);
@@ -294,7 +299,7 @@ export function createInterpreter(options: InterpreterOptions): Interpreter {
         afterOther(t);
         break;
       case OP_OPT:
-        allocator.mallopt(t, MALLOPT_NAMES[slot]!, a | 0);
+        setOption(t, MALLOPT_NAMES[slot]!, a | 0);
         afterOther(t);
         break;
       case OP_CLOCK:

@@ -1,5 +1,5 @@
 import type { Allocator, RequestAllocator, ThreadSlot } from '../contract/allocator.ts';
-import { AllocatorAbort } from '../contract/assert.ts';
+import { AllocatorAbort, ProcessKilled } from '../contract/assert.ts';
 import type { EventBuffer } from '../contract/event.ts';
 import * as columns from '../contract/event.ts';
 import type { Addr, Bytes } from '../contract/units.ts';
@@ -16,6 +16,10 @@ export interface LockstepOptions {
   readonly request: RequestAllocator | undefined;
   /** Whether fresh blocks are written (`%touch` full or first). */
   readonly touches: boolean;
+  /** Pages may go at any time, so that every write must be told: what a model knows to be resident need not be. */
+  readonly pagesMayGo?: boolean;
+  /** Called before a `w` event of the thread. */
+  readonly beforeWrite?: (t: ThreadSlot) => void;
   /** Called for an allocation that returned 0. */
   readonly onFailure: (row: number) => void;
   /** Where the block of an allocating row was, for events that free it once more. */
@@ -46,8 +50,9 @@ export function createLockstep(options: LockstepOptions): Lockstep {
   const { free, touchBlock } = allocator;
   const upper = request ?? allocator;
   const { free: efree, touchBlock: touchRequestBlock } = upper;
-  const malloc = (touches && allocator.mallocTouched) || allocator.malloc;
-  const emalloc = (touches && upper.mallocTouched) || upper.malloc;
+  const relies = touches && options.pagesMayGo !== true;
+  const malloc = (relies && allocator.mallocTouched) || allocator.malloc;
+  const emalloc = (relies && upper.mallocTouched) || upper.malloc;
   const touchAbove = touchedBeyond(allocator);
   const touchRequestAbove = touchedBeyond(upper);
   let current = 0; // the row that the interpreter executes
@@ -64,7 +69,10 @@ export function createLockstep(options: LockstepOptions): Lockstep {
     isAlone: true,
     onFailure: () => onFailure(current),
     touchFresh: touches ? (target, _t, handle, from, to) => target.touchBlock(handle, from, to) : nothing,
-    write: (target, _t, handle, from, to) => target.touchBlock(handle, from, to),
+    write: (target, t, handle, from, to) => {
+      options.beforeWrite?.(t);
+      target.touchBlock(handle, from, to);
+    },
     beforeMalloc: nothing,
     afterMalloc: nothing,
     beforeFree: nothing,
@@ -75,7 +83,8 @@ export function createLockstep(options: LockstepOptions): Lockstep {
 
   /** Fresh blocks of malloc above this size need a touch of their own; none is above the largest. */
   function touchedBeyond(target: Allocator): Bytes {
-    return touches && !target.mallocTouched ? (target.selfTouchedBytes ?? 0) : LARGEST_SIZE;
+    if (!relies) return touches ? 0 : LARGEST_SIZE;
+    return target.mallocTouched ? LARGEST_SIZE : (target.selfTouchedBytes ?? 0);
   }
 
   function runPiece(from: number, to: number): void {
@@ -120,7 +129,7 @@ export function createLockstep(options: LockstepOptions): Lockstep {
         }
       }
     } catch (error) {
-      if (error instanceof AllocatorAbort) error.event = row;
+      if (error instanceof AllocatorAbort || error instanceof ProcessKilled) error.event = row;
       throw error;
     }
   }

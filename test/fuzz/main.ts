@@ -1,5 +1,5 @@
 import { fork } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -9,8 +9,8 @@ import { type FuzzTask, HANG_MS, type Report } from './task.ts';
 /**
  * npm run fuzz [-- --inputs N --seed S --only AREA --workers W --out FOLDER]
  *
- * Mutated inputs and random programs, in batches, each in a process of its own that is ended where one input takes longer
- * than HANG_MS. What fails is shrunk, written to FOLDER, and told with the seed that gives it again. Exit 1 if any.
+ * Mutated inputs and random programs, in batches, each in a process of its own that is ended where one input takes more
+ * processor time than HANG_MS, or waits for longer than WAIT_MS. AREA may be several, with commas. What fails is shrunk, written to FOLDER, and told with the seed that gives it again. Exit 1 if any.
  */
 const { values } = parseArgs({
   options: {
@@ -25,6 +25,9 @@ const BATCH = 5000;
 const LOOK_MS = 100;
 /** To load everything. */
 const START_MS = 5000;
+const WAIT_MS = 120_000;
+/** Of /proc/PID/stat: USER_HZ. */
+const TICK_MS = 10;
 
 interface Batch {
   readonly area: string;
@@ -40,7 +43,8 @@ interface Outcome {
 function batches(): Batch[] {
   const total = Number(values.inputs);
   const seed = Number(values.seed);
-  const areas = AREAS.filter(({ area }) => values.only === undefined || area.name === values.only);
+  const only = values.only?.split(',');
+  const areas = AREAS.filter(({ area }) => only === undefined || only.includes(area.name));
   if (!Number.isInteger(total) || !Number.isInteger(seed) || areas.length === 0) {
     throw new Error(`expected numbers, and an area of ${AREAS.map(({ area }) => area.name).join(', ')}`);
   }
@@ -58,24 +62,39 @@ function batches(): Batch[] {
 const WORKER = fileURLToPath(new URL('./worker.js', import.meta.url));
 let peakBytes = 0;
 
+/** Processor time that a process has had, user and system. */
+function processorMs(pid: number): number {
+  try {
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+      .replace(/^.*\) /, '')
+      .split(' ');
+    return (Number(fields[11]) + Number(fields[12])) * TICK_MS;
+  } catch {
+    return 0; // it has ended
+  }
+}
+
 /** Runs a batch in a process of its own: what it holds is measured, and it can be ended at any moment. */
 function runBatch(task: FuzzTask): Promise<Outcome> {
   const child = fork(WORKER, [JSON.stringify(task)]);
   return new Promise((resolve) => {
     let done = 0;
-    let heardAt = performance.now() + START_MS;
+    let heardAt = performance.now();
+    let heardAtMs = START_MS; // of its processor time
+    let isOver = false;
     let fault: Outcome['fault'];
     const watch = setInterval(() => {
-      if (performance.now() - heardAt > HANG_MS) child.kill('SIGKILL');
+      const isHanging = processorMs(child.pid!) - heardAtMs > HANG_MS || performance.now() - heardAt > WAIT_MS;
+      if (isHanging && !isOver) child.kill('SIGKILL');
     }, LOOK_MS);
     child.on('message', (report: Report) => {
       heardAt = performance.now();
+      heardAtMs = Math.max(heardAtMs, processorMs(child.pid!));
+      isOver = report.kind === 'passed' || report.kind === 'failed';
       if (report.kind === 'passed') {
         peakBytes = Math.max(peakBytes, report.peakBytes);
-        heardAt = Infinity;
       } else if (report.kind === 'failed') {
         fault = { what: `path ${report.path}\n${report.error}`, file: Buffer.from(report.file, 'base64') };
-        heardAt = Infinity;
       } else if (report.kind === 'input') fault = { what: 'input', file: Buffer.from(report.file, 'base64') };
       if ('done' in report) done = report.done;
     });
@@ -84,7 +103,7 @@ function runBatch(task: FuzzTask): Promise<Outcome> {
       if (code === 0 || fault) return resolve({ done, ...(fault && { fault }) });
       const what =
         signal === 'SIGKILL'
-          ? `hang\nan input from ${done} on takes longer than ${HANG_MS} ms`
+          ? `hang\nan input from ${done} on takes more than ${HANG_MS} ms`
           : `death\nof the process: ${signal ?? code}`;
       const shown = await runBatch({ ...task, show: done });
       resolve({ done, fault: { what, file: shown.fault?.file ?? Buffer.alloc(0) } });

@@ -16,6 +16,16 @@ export interface RecordingBench {
   /** Event lines of a trace, without headers, samples, observations and steps of the clock. */
   lines(trace: string): string[];
   text(trace: string): string;
+  /** The result of `sim run TRACE -a ALLOCATOR --json`. */
+  replay(trace: string, allocator: string): ReplayedRecording;
+}
+
+export interface ReplayedRecording {
+  readonly samples: readonly {
+    readonly label: string;
+    readonly rssBytes: number;
+    readonly stats: Readonly<Record<string, number>>;
+  }[];
 }
 
 export interface RecordResult {
@@ -70,6 +80,7 @@ export function recordingBench(context: TestContext): RecordingBench {
       return { status, stdout, stderr, processes };
     },
     text,
+    replay: (trace, allocator) => JSON.parse(sim(['run', trace, '-a', allocator, '--json']).stdout),
     lines: (trace) =>
       text(trace)
         .split('\n')

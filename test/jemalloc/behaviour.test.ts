@@ -1,13 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { overviewText } from '../../allocators/jemalloc/overview.ts';
-import { statsPrintJson, statsPrintText } from '../../allocators/jemalloc/stats-print.ts';
+import { statsPrintJson } from '../../allocators/jemalloc/stats-json.ts';
+import { statsPrintText } from '../../allocators/jemalloc/stats-text.ts';
 import { parseAllocator } from '../../allocators/spec.ts';
 import { assemble } from '../../bench/run/machine.ts';
 import { UserError } from '../../sim/contract/assert.ts';
+import { uncontendedLocks } from '../../sim/contract/locks.ts';
+import { OP_ZERO_PAGES_REPLACED } from '../../sim/contract/operations.ts';
 import { KERNEL_DEFAULTS } from '../../sim/kernel/kernel.ts';
 import { createLockstep } from '../../sim/replay/lockstep.ts';
-import { OP_ZERO_PAGES_REPLACED } from '../../sim/contract/operations.ts';
-import { uncontendedLocks } from '../../sim/contract/locks.ts';
 import { eventsFrom, fixture, jemallocSession, runTrace } from './run.ts';
 
 const rssOf = (run: ReturnType<typeof runTrace>, label: string) =>

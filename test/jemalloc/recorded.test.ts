@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import type { AllocatorStats } from '../../sim/contract/allocator.ts';
-import { breakdownBytes } from '../../sim/metrics/sample.ts';
+import { breakdownBytes } from '../../sim/metrics/breakdown.ts';
 import { eventsFrom, fixture, jemallocSession } from './run.ts';
 
 type Numbers = Readonly<Record<string, number>>;

@@ -4,9 +4,9 @@ import { parseAllocator } from '../../allocators/spec.ts';
 import { assemble } from '../../bench/run/machine.ts';
 import type { Allocator } from '../../sim/contract/allocator.ts';
 import type { EventBuffer, Touch } from '../../sim/contract/event.ts';
+import { uncontendedLocks } from '../../sim/contract/locks.ts';
 import { KERNEL_DEFAULTS } from '../../sim/kernel/kernel.ts';
 import { createLockstep } from '../../sim/replay/lockstep.ts';
-import { uncontendedLocks } from '../../sim/contract/locks.ts';
 import { eventsFrom } from './run.ts';
 
 /**

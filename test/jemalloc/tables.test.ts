@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { DECAY_WORDS, createDecay, H_STEPS } from '../../allocators/jemalloc/decay.ts';
+import { createDecay, DECAY_WORDS, H_STEPS } from '../../allocators/jemalloc/decay.ts';
 import { GEOMETRIC, prngBits, prngRange, seedPrng } from '../../allocators/jemalloc/prng.ts';
 import {
   alignedUsable,
@@ -13,9 +13,9 @@ import {
   pagesToClass,
   quantizeCeil,
   quantizeFloor,
-  searchClass,
   SLAB_PAGES,
   SLAB_REGIONS,
+  searchClass,
   sizeToIndex,
 } from '../../allocators/jemalloc/size-classes.ts';
 

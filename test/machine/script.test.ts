@@ -77,3 +77,23 @@ test('swap takes what does not fit, and gives it back', () => {
   // What is left there is of process 1.
   expect(end!.meminfo['SwapFree']).toBeGreaterThan(end!.meminfo['SwapTotal']! - 2200);
 });
+
+const answers = (text: string) =>
+  runMachineScript(text)
+    .lines.filter(({ t }) => t === 'step')
+    .map((line) => line['err'] ?? line['ret']);
+
+test('limits of a process refuse what goes beyond, and a fork inherits them', () => {
+  expect(
+    answers(
+      'new p1\np1 rlimit as 64M\np1 mmap A 100M private\np1 mmap A 32M private ro\np1 fork c1\nc1 mmap B 60M private\np1 rlimit as unlimited\np1 mmap B 100M private\np1 rlimit data 8M\np1 mmap C 16M private\np1 mmap C 16M private ro\np1 brk +16M\np1 rlimit nofile 10\np1 fds 5\np1 pipes 4\n',
+    ),
+  ).toEqual([0, 0, 'ENOMEM', 0, 0, 'ENOMEM', 0, 0, 0, 'ENOMEM', 0, 'ENOMEM', 0, 5, 'EMFILE']);
+});
+
+test.each([
+  ['p1 rlimit stack 8M', /found 'stack', expected a limit: as, data, nofile/],
+  ['p1 rlimit as much', /expected a size, a number or unlimited/],
+])('%s is refused', (line, message) => {
+  expect(() => runMachineScript(`new p1\n${line}\n`)).toThrow(message);
+});

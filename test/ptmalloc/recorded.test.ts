@@ -1,9 +1,9 @@
 import { readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { mallocInfo } from '../../allocators/ptmalloc/views.ts';
 import type { GlibcStats } from '../../allocators/ptmalloc/stats.ts';
-import { breakdownBytes } from '../../sim/metrics/sample.ts';
+import { mallocInfo } from '../../allocators/ptmalloc/views.ts';
+import { breakdownBytes } from '../../sim/metrics/breakdown.ts';
 import { eventsFrom, fixture, glibcSession } from './run.ts';
 
 /** What the native replay saw under glibc 2.36; see the README of the fixtures. */

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { overRounds, pricesFrom } from '../../bench/commands/calibrate.ts';
-import { COST_PROFILES, operationPrices, parseCosts } from '../../sim/time/costs.ts';
 import { OP_FAULTS, OPERATIONS } from '../../sim/contract/operations.ts';
+import { COST_PROFILES, operationPrices, parseCosts } from '../../sim/time/costs.ts';
 
 const MEASURED = {
   cpus: 2,

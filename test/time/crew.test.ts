@@ -2,8 +2,8 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { expect, test } from 'vitest';
-import { Interrupted } from '../../sim/contract/assert.ts';
 import { runCrew } from '../../bench/run/modes/crew.ts';
+import { Interrupted } from '../../sim/contract/assert.ts';
 import { temporaryFolder } from '../helpers/temporary.ts';
 
 /** Workers that run `source`; each has `task` and `flag`, an Int32Array that `abort` sets to 1. */

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { parseAllocator } from '../../allocators/spec.ts';
-import type { RunResult } from '../../bench/run/result.ts';
 import { runVirtual } from '../../bench/run/modes/virtual.ts';
+import type { RunResult } from '../../bench/run/result.ts';
 import type { SessionOptions } from '../../bench/run/session-options.ts';
 import { scalingOf, scalingText } from '../../bench/study/scaling/scaling.ts';
 import { STARTS } from '../../sim/contract/start.ts';

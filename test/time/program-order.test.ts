@@ -7,10 +7,10 @@ import {
   needOf,
   OF_OTHERS,
   RECORD_WORDS,
-  readProgramOrder,
   secondArgumentOf,
   slotOf,
 } from '../../sim/replay/program-order.ts';
+import { readProgramOrder } from '../../sim/replay/program-order-reader.ts';
 import { eventsOf } from '../helpers/bump-run.ts';
 
 /** The whole order of a trace: each thread's rows, and by row what its event is. */

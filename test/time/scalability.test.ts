@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { fitScalability, throughputAt } from '../../sim/metrics/scalability.ts';
 import { parseThreadCounts, withThreads } from '../../bench/study/scaling/scaling.ts';
+import { fitScalability, throughputAt } from '../../sim/metrics/scalability.ts';
 
 const COUNTS = [1, 2, 4, 8, 16, 32, 64];
 

@@ -1,10 +1,10 @@
 import type { AllocatorModel } from '../../allocators/model.ts';
 import type { AllocatorSpec } from '../../allocators/spec.ts';
 import { type Allocator, RANGE_CACHED, RANGE_FREE, RANGE_LIVE, type ThreadSlot } from '../../sim/contract/allocator.ts';
-import type { Machine } from '../../sim/kernel/machine.ts';
 import { assert, InvariantError } from '../../sim/contract/assert.ts';
-import { BRK_START_PAGE } from '../../sim/kernel/layout.ts';
 import { OP_LIST_INSERTS, OP_SLOW_CALLS } from '../../sim/contract/operations.ts';
+import { BRK_START_PAGE } from '../../sim/kernel/layout.ts';
+import type { Machine } from '../../sim/kernel/machine.ts';
 
 // A small allocator with the lock structure of the real ones, to test time and threads with: each thread has a shelf of
 // up to CACHED free blocks of each size (no lock); behind the shelves is one store (lock `store`). Sizes are powers of two.

@@ -19,6 +19,7 @@ const SMALL: Readonly<Record<string, string>> = {
   'producer-consumer': 'messages=300',
   server: 'requests=40,sessions=10',
   fragmenter: 'rounds=3,bytes=64K',
+  spike: 'threads=3,bytes=64K,busy=1',
   'php-concat': 'bytes=64K',
   'php-pool': 'requests=3',
   stress: 'events=2000',

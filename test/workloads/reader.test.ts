@@ -141,7 +141,7 @@ describe('a broken trace', () => {
       trace('a 0 1 24 6'),
       'T:2:5: found an alignment that is no power of two, expected a power of two up to 2147483648',
     ],
-    [trace('opt 0 M_ARENAS 6'), /^T:2:7: found "M_ARENAS", expected M_MXFAST, .*M_ARENA_MAX$/],
+    [trace('opt 0 M_ARENAS 6'), /^T:2:7: found "M_ARENAS", expected M_MXFAST, .*M_ARENA_MAX, memory_limit$/],
     [trace('+ 9007199254740992'), 'T:2:3: found "9007199254740992", expected nanoseconds, at most 9007199254740991'],
     [trace('+ 9007199254740991', '+ 1'), 'T:3:3: found a clock beyond 9007199254740992 ns, expected less in all'],
     [trace('hello world'), /^T:2:1: found "hello", expected an event: m, c, /],

@@ -15,9 +15,8 @@ export function createAddressTable(): AddressTable {
   let used = 0;
 
   function home(address: number): number {
-    const low = address % 2 ** 32;
-    const high = (address - low) / 2 ** 32;
-    return (Math.imul(low ^ Math.imul(high, 0x85ebca6b), 0x9e3779b1) >>> 7) & mask;
+    const high = (address / 2 ** 32) | 0;
+    return (Math.imul(address ^ Math.imul(high, 0x85ebca6b), 0x9e3779b1) >>> 7) & mask; // ^ takes the low 32 bits
   }
 
   function find(address: number): number {

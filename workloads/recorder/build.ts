@@ -8,8 +8,23 @@ import { UserError } from '../../sim/contract/assert.ts';
 
 const COMMON_FLAGS = ['-O2', '-std=gnu11', '-Wall', '-pthread', '-fasynchronous-unwind-tables'];
 const LIBRARY_FLAGS = ['-fPIC', '-shared', '-fvisibility=hidden', '-fno-builtin'];
-const LIBRARY_SOURCES = ['ring.c', 'real.c', 'calls.c', 'operators.c', 'pages.c', 'process.c', 'loader.c'];
-const KEEPER_SOURCES = ['keeper.c', 'image.c', 'observe.c'];
+const LIBRARY_SOURCES = [
+  'ring.c',
+  'real.c',
+  'calls.c',
+  'operators.c',
+  'pages.c',
+  'process.c',
+  'loader.c',
+  'cfi.c',
+  'unwind.c',
+  'sites.c',
+  'script.c',
+  'zend.c',
+  'patch.c',
+  'extended.c',
+];
+const KEEPER_SOURCES = ['keeper.c', 'start.c', 'image.c', 'observe.c'];
 
 /** Why programs can not be recorded on this machine, or undefined. */
 export function recorderObstacle(): string | undefined {

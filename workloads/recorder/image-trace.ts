@@ -1,22 +1,21 @@
 import { type EventBuffer, MALLOPT_NAMES, type MalloptName, type RecordedFacts } from '../../sim/contract/event.ts';
 import { type BlockId, createEventBuilder } from '../builder.ts';
 import type { Oddities } from '../import/address-trace.ts';
-import { createAddressTable } from './address-table.ts';
-import { cutNumber, forEachRecord, LOG, type LogPart, type LogRecord } from './log.ts';
+import { createBlockRecords } from './block-records.ts';
+import { forEachRecord, LOG, type LogPart, type LogRecord } from './log.ts';
 import { type BlockWrite, lookAhead, type PageRun } from './lookahead.ts';
 import { type ObservationText, observedValues, parseObservation } from './observation-text.ts';
+import { createRecordedSites } from './recorded-sites.ts';
+import type { Symbolizer } from './symbols/symbolizer.ts';
+import { createZendRecords, isOfZend } from './zend-records.ts';
 
 /** mallopt's parameters by their numbers in malloc.h. */
 const PARAMETERS: ReadonlyMap<number, MalloptName> = new Map(
   ([1, -1, -2, -3, -4, -5, -6, -7, -8] as const).map((number, i) => [number, MALLOPT_NAMES[i]!]),
 );
 
-/** 2^32 - 1: the largest alignment that a trace can have is the power of two below. */
-const ALIGNMENT_MAX = 2 ** 31;
 /** Blocks are found again by the mebibytes that they lie in. */
 const GRANULE_BYTES = 2 ** 20;
-/** As in native/ring.h: smaller blocks are not looked at. */
-const BIG_BYTES = 65536;
 
 export interface ImageTraceOptions {
   readonly name: string;
@@ -30,6 +29,7 @@ export interface ImageTraceOptions {
   readonly parts: readonly LogPart[];
   /** The thread that a fork's child goes on with. */
   readonly forkThread: number;
+  readonly symbolizer: Symbolizer;
   readonly isRecorder: (mappingName: string) => boolean;
   /** The header's facts, from what was seen at the start. */
   readonly facts: (start: ObservationText | undefined, threadNames: RecordedFacts['threadNames']) => RecordedFacts;
@@ -52,24 +52,25 @@ export interface ImageTrace {
 export function traceOfImage(options: ImageTraceOptions): ImageTrace {
   const { parts, quantumNs, nsPerTick, pageBytes } = options;
   const builder = createEventBuilder({ name: options.name, source: options.source, wide: true });
-  const ahead = lookAhead(parts, pageBytes);
+  const sites = createRecordedSites();
+  const ahead = lookAhead(parts, pageBytes, sites);
+  if (sites.count > 0) sites.symbolize(options.symbolizer);
   const { lastOf, ownFrom } = ahead;
   const every = Math.max(1, Math.floor((ahead.records - ownFrom) / Math.max(1, options.samples)));
 
-  const blocks = createAddressTable();
-  /** By thread: the block whose realloc is under way (-1: it is not known), and where it was. */
-  const moving = new Map<number, { readonly block: BlockId; readonly old: number }>();
   const oddities: Record<string, number> = {};
   const granules = new Set<number>();
   const exiting = new Set<number>();
   const threads = new Set<number>();
+  /** By thread, the site of its allocations from here on. */
+  const siteOf = new Map<number, number>();
   const threadOfId = new Map<number, number>();
   const threadNames = new Map<number, string>();
   let lastGranule = -1;
   let clock: number | undefined;
   let index = -1;
   let isOwn = false;
-  let calls = 0;
+  let partIndex = 0;
   let residentPeakBytes = 0;
   let exitThread = -1;
   let exitStatus: number | undefined;
@@ -94,82 +95,28 @@ export function traceOfImage(options: ImageTraceOptions): ImageTrace {
     if (end > from) builder.write(thread, block, from, end - from);
   }
 
-  /** Before the event of a call that returned: makes room at the address; the pages that are known to be written. */
-  function expect(r: LogRecord, size: number): readonly PageRun[] | undefined {
-    calls++;
-    if (r.address === 0) {
-      odd('allocations that failed');
-      builder.annotate({ failed: true });
-      return undefined;
-    }
-    const lost = blocks.get(r.address);
-    if (lost >= 0) {
-      odd('blocks whose free was not seen');
-      blocks.take(r.address);
-      builder.free(r.thread, lost);
-    }
-    const runs = size >= BIG_BYTES ? ahead.atAllocation.get(index) : undefined;
-    if (runs) builder.annotate({ unwritten: true });
-    return runs;
+  function placed(address: number, size: number): void {
+    const granule = Math.floor(address / (GRANULE_BYTES / 8));
+    if (granule === lastGranule && size <= GRANULE_BYTES) return;
+    lastGranule = granule;
+    const count = Math.min(4096, Math.max(1, Math.ceil(size / GRANULE_BYTES)));
+    for (let i = 0; i < count; i++) granules.add(granule + i);
   }
 
-  /** After it. */
-  function settle(r: LogRecord, block: BlockId, size: number, runs: readonly PageRun[] | undefined): void {
-    if (r.address === 0) return;
-    blocks.set(r.address, block);
-    const granule = Math.floor(r.address / (GRANULE_BYTES / 8));
-    if (granule !== lastGranule || size > GRANULE_BYTES) {
-      lastGranule = granule;
-      const count = Math.min(4096, Math.max(1, Math.ceil(size / GRANULE_BYTES)));
-      for (let i = 0; i < count; i++) granules.add(granule + i);
-    }
-    if (runs) for (const run of runs) write(r.thread, block, r.address, run);
-  }
-
-  function malloc(r: LogRecord, size: number): void {
-    const runs = expect(r, size);
-    settle(r, builder.malloc(r.thread, size), size, runs);
-  }
-
-  function calloc(r: LogRecord): void {
-    const runs = expect(r, r.a * r.b);
-    settle(r, builder.calloc(r.thread, cutNumber(r.a), cutNumber(r.b)), r.a * r.b, runs);
-  }
-
-  function memalign(r: LogRecord): void {
-    const runs = expect(r, r.b);
-    settle(r, builder.memalign(r.thread, powerOfTwo(r.a), cutNumber(r.b)), r.b, runs);
-  }
-
-  function free(r: LogRecord): void {
-    const block = blocks.take(r.address);
-    calls++;
-    if (block < 0) odd('frees of blocks that were not seen');
-    else builder.free(r.thread, block);
-  }
-
-  function reallocEnd(r: LogRecord, size: number): void {
-    const from = moving.get(r.thread);
-    moving.delete(r.thread);
-    if (!from || from.block < 0) {
-      odd('reallocs of blocks that were not seen');
-      malloc(r, size);
-    } else if (size === 0) {
-      calls++;
-      builder.realloc(r.thread, from.block, 0);
-      if (r.address !== 0) malloc(r, 0); // not as glibc has it
-    } else if (r.address === 0) {
-      calls++;
-      odd('allocations that failed');
-      builder.annotate({ failed: true });
-      builder.realloc(r.thread, from.block, size);
-      blocks.set(from.old, from.block);
-    } else {
-      const runs = expect(r, size);
-      builder.realloc(r.thread, from.block, size);
-      settle(r, from.block, size, runs);
-    }
-  }
+  const context = {
+    annotate: builder.annotate,
+    odd,
+    siteOf: (thread: number) => siteOf.get(thread) ?? 0,
+    writtenAtOnce: () => ahead.atAllocation.get(index),
+    write,
+    placed,
+  };
+  const { malloc, calloc, realloc, free, memalign } = builder;
+  const blocks = createBlockRecords(
+    { allocate: malloc, allocateCleared: calloc, resize: realloc, free, memalign },
+    context,
+  );
+  const zend = createZendRecords(builder, context, ahead.zendCounts);
 
   function mallopt(r: LogRecord): void {
     const name = PARAMETERS.get(r.a | 0);
@@ -200,7 +147,8 @@ export function traceOfImage(options: ImageTraceOptions): ImageTrace {
   }
 
   function writeBehind(behind: BlockWrite): void {
-    const block = blocks.get(behind.address);
+    const own = blocks.at(behind.address);
+    const block = own >= 0 ? own : zend.at(behind.address);
     if (block >= 0) write(lastThread, block, behind.address, behind);
   }
 
@@ -229,7 +177,8 @@ export function traceOfImage(options: ImageTraceOptions): ImageTrace {
     }
     if (r.op !== LOG.SEEN && r.op !== LOG.CUT) tick(r.ticks * nsPerTick);
     lastThread = r.thread;
-    event(r);
+    if (isOfZend(r.op)) zend.event(r, isOwn);
+    else event(r);
     if (isOwn) threads.add(r.thread);
     if (exiting.size > 0) leave(r);
   }
@@ -237,22 +186,25 @@ export function traceOfImage(options: ImageTraceOptions): ImageTrace {
   function event(r: LogRecord): void {
     switch (r.op) {
       case LOG.MALLOC:
-        malloc(r, cutNumber(r.a));
+        blocks.allocate(r);
         return;
       case LOG.FREE:
-        free(r);
+        blocks.free(r);
         return;
       case LOG.CALLOC:
-        calloc(r);
+        blocks.allocateCleared(r);
         return;
       case LOG.MEMALIGN:
-        memalign(r);
+        blocks.memalign(r);
         return;
       case LOG.REALLOC_BEGIN:
-        moving.set(r.thread, { block: blocks.take(r.address), old: r.address });
+        blocks.resizeBegin(r);
         return;
       case LOG.REALLOC_END:
-        reallocEnd(r, cutNumber(r.a));
+        blocks.resizeEnd(r);
+        return;
+      case LOG.SITE:
+        siteOf.set(r.thread, sites.siteIn(partIndex, r.a, builder));
         return;
       case LOG.TRIM:
         builder.trim(r.thread, Math.min(r.a, 0xffffffff));
@@ -278,12 +230,15 @@ export function traceOfImage(options: ImageTraceOptions): ImageTrace {
   }
 
   parts.forEach((part, i) => {
+    partIndex = i;
+    siteOf.clear();
     isOwn = i === parts.length - 1;
     if (isOwn && i > 0) {
-      for (const { block, old } of moving.values()) if (block >= 0) blocks.set(old, block);
-      moving.clear();
+      blocks.settleMoving();
+      zend.settleMoving();
       exiting.clear();
-      calls = 0;
+      blocks.takeCalls();
+      zend.takeCalls();
       endLife();
       builder.fork(options.forkThread);
       threads.add(options.forkThread);
@@ -291,13 +246,14 @@ export function traceOfImage(options: ImageTraceOptions): ImageTrace {
     forEachRecord(part, visit);
   });
   endLife();
-  finishMoving(moving, odd);
+  blocks.finish();
+  zend.finish();
   builder.sample('end');
   return {
     events: builder.finish(options.facts(start, namesOf(threads, threadNames))),
     oddities,
     threads: threads.size,
-    calls,
+    calls: blocks.takeCalls() + zend.takeCalls(),
     residentPeakBytes,
     assumedBytes: ahead.assumedBytes,
     exitStatus,
@@ -305,18 +261,8 @@ export function traceOfImage(options: ImageTraceOptions): ImageTrace {
   };
 }
 
-function finishMoving(moving: ReadonlyMap<number, { readonly block: BlockId }>, odd: (what: string) => void): void {
-  for (const { block } of moving.values()) if (block >= 0) odd('reallocs without an end');
-}
-
 function namesOf(threads: ReadonlySet<number>, names: ReadonlyMap<number, string>): RecordedFacts['threadNames'] {
   return [...names]
     .filter(([thread, name]) => threads.has(thread) && name !== '')
     .sort(([one], [other]) => one - other);
-}
-
-/** memalign takes any number, and goes on with the next power of two. */
-function powerOfTwo(alignment: number): number {
-  if (alignment <= 8) return 8;
-  return alignment >= ALIGNMENT_MAX ? ALIGNMENT_MAX : 2 ** (32 - Math.clz32(alignment - 1));
 }

@@ -30,6 +30,12 @@ export const LOG = {
   SAMPLE: 24,
   CUT: 25,
   SEEN: 26,
+  NODE: 32,
+  MODULE: 33,
+  PLACE: 35,
+  ZEND_USAGE: 40,
+  ZEND_PEAK: 41,
+  ZEND_LIMIT: 42,
 } as const;
 
 /** Of the second argument of RESIDENT, WRITTEN and SEEN: these pages are huge. */
@@ -45,10 +51,15 @@ export interface LogRecord {
   /** Unpacked: size; count, alignment or first page in `a` and the other number in `b`. At most NUMBER_MAX where cut. */
   a: number;
   b: number;
-  /** Of SAMPLE; of THREAD_EXIT the thread's name. */
+  /** Of SAMPLE; of THREAD_EXIT the thread's name; of MODULE and PLACE a piece of their text, a byte for each character. */
   text: string;
   /** Slots of the ring that the record took. */
   slots: number;
+  /** Its number in this log, from 0. */
+  index: number;
+  /** That of the last record of an allocation, this one or one before. */
+  lastAllocation: number;
+  lastAllocationOp: number;
 }
 
 const CHUNK_BYTES = 1 << 20;
@@ -60,112 +71,215 @@ const RECORD_BYTES_MAX = 64;
 /** The part of a log that a process shares with what it was forked from, or all of it. */
 export interface LogPart {
   readonly path: string;
+  readonly pid: number;
   readonly startTicks: number;
   /** Slots from here on came after the fork. */
   readonly untilSlot: number;
 }
 
+type Visit = (record: LogRecord) => void;
+
 /** All records, in order, from the start to `untilSlot`. */
-export function forEachRecord(part: LogPart, visit: (record: LogRecord) => void): void {
+export function forEachRecord(part: LogPart, visit: Visit): void {
+  readRecords(part, visit, false);
+}
+
+/**
+ * The same without the calls that follow another record of their thread: they are counted, and `lastAllocation` is kept. Of
+ * the calls that are visited only operation, thread and number are known. Returns how many records there are.
+ */
+export function forEachSpecialRecord(part: LogPart, visit: Visit): number {
+  return readRecords(part, visit, true);
+}
+
+function readRecords(part: LogPart, visit: Visit, skipsCalls: boolean): number {
   const fd = openSync(part.path, 'r');
   try {
-    readRecords(fd, part, visit);
+    const chunks = createChunks(fd);
+    const decode = createDecoder(part, visit, skipsCalls);
+    for (;;) {
+      chunks.fill(RECORD_BYTES_MAX);
+      if (chunks.at >= chunks.end) return decode.count();
+      const at = decode.records(chunks.bytes, chunks.at, chunks.end);
+      if (at < 0) return decode.count() - 1;
+      chunks.at = Math.min(at, chunks.end);
+      if (at < chunks.end && (chunks.bytes[at]! & 63) === LOG.SAMPLE) decode.sample(chunks);
+    }
   } finally {
     closeSync(fd);
   }
 }
 
-function readRecords(fd: number, { path, startTicks, untilSlot }: LogPart, visit: (record: LogRecord) => void): void {
-  let bytes = Buffer.alloc(CHUNK_BYTES);
-  let end = 0;
-  let at = 0;
+type Chunks = ReturnType<typeof createChunks>;
+
+/** A file piece by piece: the bytes from `at` to `end` are at hand. */
+function createChunks(fd: number) {
   let isAtEnd = false;
-  let slot = 0;
-  const r: LogRecord = { op: 0, thread: 0, ticks: startTicks, address: 0, a: 0, b: 0, text: '', slots: 0 };
+  const chunks = {
+    /** Zeros stand behind the end of the file, so that no number runs on. */
+    bytes: Buffer.alloc(CHUNK_BYTES + RECORD_BYTES_MAX),
+    at: 0,
+    end: 0,
+    /** Sees to it that so many bytes are at hand, if the file has them. */
+    fill(needed: number): void {
+      if (chunks.end - chunks.at >= needed || isAtEnd) return;
+      const room = Math.max(CHUNK_BYTES, needed);
+      const old = chunks.bytes;
+      if (room + RECORD_BYTES_MAX > old.length) chunks.bytes = Buffer.alloc(room + RECORD_BYTES_MAX);
+      old.copy(chunks.bytes, 0, chunks.at, chunks.end);
+      chunks.end -= chunks.at;
+      chunks.at = 0;
+      while (!isAtEnd && chunks.end < room) {
+        const n = readSync(fd, chunks.bytes, chunks.end, room - chunks.end, null);
+        if (n === 0) isAtEnd = true;
+        chunks.end += n;
+      }
+      if (isAtEnd) chunks.bytes.fill(0, chunks.end);
+    },
+  };
+  return chunks;
+}
+
+/** Where the number that was read last ends. */
+let next = 0;
+
+/** A number of more than one byte. */
+function longNumber(bytes: Uint8Array, from: number): number {
+  let at = from;
+  let byte = bytes[at++]!;
+  let value = byte & 127;
+  let unit = 128;
+  while (byte >= 128 && at < bytes.length) {
+    byte = bytes[at++]!;
+    value += (byte & 127) * unit;
+    unit *= 128;
+  }
+  next = at;
+  return value;
+}
+
+/** Up to 15 bytes, the lowest first, in two numbers that a double could not hold. */
+function shortText(bytes: Uint8Array, from: number, encoding: 'utf8' | 'latin1'): string {
+  const text: number[] = [];
+  let at = from;
+  for (let k = 0; k < 2; k++) {
+    let value = 0n;
+    for (let shift = 0n; shift < 70n; shift += 7n) {
+      const byte = bytes[at++] ?? 0;
+      value |= BigInt(byte & 127) << shift;
+      if (byte < 128) break;
+    }
+    for (let i = 0n; i < 8n; i++) text.push(Number((value >> (8n * i)) & 255n));
+  }
+  next = at;
+  const length = text.indexOf(0);
+  return Buffer.from(text.slice(0, length < 0 ? 15 : length)).toString(encoding);
+}
+
+/** malloc … free, emalloc … efree: their addresses are steps. */
+const IS_CALL = Uint8Array.from({ length: 64 }, (_, op) =>
+  Number((op >= LOG.MALLOC && op <= LOG.FREE) || (op >= LOG.EMALLOC && op <= LOG.EFREE)),
+);
+const IS_ALLOCATION = Uint8Array.from({ length: 64 }, (_, op) =>
+  Number(IS_CALL[op] === 1 && ![LOG.FREE, LOG.REALLOC_BEGIN, LOG.EFREE, LOG.EREALLOC_BEGIN].includes(op as never)),
+);
+
+function createDecoder({ path, startTicks, untilSlot }: LogPart, visit: Visit, skipsCalls: boolean) {
+  const r: LogRecord = {
+    op: 0, thread: 0, ticks: startTicks, address: 0, a: 0, b: 0, text: '', slots: 0, index: -1, lastAllocation: -1, lastAllocationOp: 0,
+  }; // biome-ignore format: a record
   let address = 0;
+  let slot = 0;
 
-  function fill(needed: number): void {
-    bytes.copy(bytes, 0, at, end);
-    end -= at;
-    at = 0;
-    if (needed > bytes.length) {
-      const larger = Buffer.alloc(needed);
-      bytes.copy(larger, 0, 0, end);
-      bytes = larger;
-    }
-    while (!isAtEnd && end < bytes.length) {
-      const n = readSync(fd, bytes, end, bytes.length - end, null);
-      if (n === 0) isAtEnd = true;
-      end += n;
-    }
-  }
-
-  function number(): number {
-    let byte = bytes[at++]!;
-    if (byte < 128) return byte;
-    let value = byte & 127;
-    let unit = 128;
-    do {
-      byte = bytes[at++]!;
-      value += (byte & 127) * unit;
-      unit *= 128;
-    } while (byte >= 128);
-    return value;
-  }
-
-  /** Up to 15 bytes, the lowest first, in two numbers that a double could not hold. */
-  function name(): string {
-    const text: number[] = [];
-    for (let k = 0; k < 2; k++) {
-      let value = 0n;
-      for (let shift = 0n; shift < 70n; shift += 7n) {
-        const byte = bytes[at++]!;
-        value |= BigInt(byte & 127) << shift;
-        if (byte < 128) break;
+  /** Decodes what is whole: up to a sample, or where a record may reach beyond `end`. Where it got; -1: that is all. */
+  function records(bytes: Uint8Array, from: number, end: number): number {
+    let at = from;
+    let byte: number;
+    while (at < end) {
+      const head = bytes[at]!;
+      const op = head & 63;
+      if (op === LOG.SAMPLE || (end - at < RECORD_BYTES_MAX && at > from)) return at;
+      at++;
+      r.op = op;
+      r.index++;
+      if (head >= 128) {
+        r.thread = longNumber(bytes, at);
+        at = next;
       }
-      for (let i = 0n; i < 8n; i++) text.push(Number((value >> (8n * i)) & 255n));
-    }
-    const length = text.indexOf(0);
-    return Buffer.from(text.slice(0, length < 0 ? 15 : length)).toString('utf8');
-  }
-
-  for (;;) {
-    if (end - at < RECORD_BYTES_MAX) fill(RECORD_BYTES_MAX);
-    if (at >= end) return;
-    const head = bytes[at++]!;
-    r.op = head & 63;
-    if (r.op === LOG.SAMPLE) {
-      const length = number();
-      if (!(length <= TEXT_BYTES_MAX)) {
-        throw new UserError(`${path}: found an observation of ${length} bytes, expected at most ${TEXT_BYTES_MAX}`);
+      if (IS_ALLOCATION[op] === 1) {
+        r.lastAllocation = r.index;
+        r.lastAllocationOp = op;
       }
-      if (end - at < length) fill(length);
-      r.text = bytes.toString('utf8', at, at + length);
-      at += length;
-      r.slots = 0;
+      if (skipsCalls && IS_CALL[op] === 1) {
+        for (let numbers = (head & 64) !== 0 ? 4 : 3; numbers > 0; numbers--) while (bytes[at++]! >= 128);
+        slot += (head & 64) !== 0 ? 2 : 1;
+        if (slot > untilSlot) return -1;
+        if (head >= 128) visit(r);
+        continue;
+      }
+      byte = bytes[at]!;
+      if (byte < 128) {
+        r.ticks += byte;
+        at++;
+      } else {
+        r.ticks += longNumber(bytes, at);
+        at = next;
+      }
+      byte = bytes[at]!;
+      let place = byte;
+      if (byte < 128) {
+        at++;
+      } else {
+        place = longNumber(bytes, at);
+        at = next;
+      }
+      if (IS_CALL[op] === 1) {
+        address += place % 2 === 0 ? place / 2 : -(place + 1) / 2;
+        place = address;
+      }
+      r.address = place;
+      at = rest(bytes, at, head);
+      slot += r.slots;
+      if (slot > untilSlot) return -1;
       visit(r);
-      continue;
     }
-    if ((head & 128) !== 0) r.thread = number();
-    r.ticks += number();
-    const step = number();
-    address += step % 2 === 0 ? step / 2 : -(step + 1) / 2;
-    r.address = address;
+    return at;
+  }
+
+  /** What stands behind the address. */
+  function rest(bytes: Uint8Array, at: number, head: number): number {
+    const { op } = r;
     r.slots = 1;
-    if (r.op === LOG.THREAD_EXIT) {
-      r.text = name();
+    if ((head & 64) === 0) {
+      unpack(r, longNumber(bytes, at));
+    } else if (op === LOG.THREAD_EXIT || op === LOG.MODULE || op === LOG.PLACE) {
+      r.text = shortText(bytes, at, op === LOG.THREAD_EXIT ? 'utf8' : 'latin1');
       r.slots = 2;
-    } else if ((head & 64) !== 0) {
-      r.a = number();
-      r.b = number();
-      r.slots = r.op === LOG.SEEN ? 0 : 2; // SEEN is the keeper's, not the ring's
     } else {
-      unpack(r, number());
+      r.a = longNumber(bytes, at);
+      r.b = longNumber(bytes, next);
+      r.slots = op === LOG.SEEN ? 0 : 2; // SEEN is the keeper's, not the ring's
     }
-    slot += r.slots;
-    if (slot > untilSlot) return;
+    return next;
+  }
+
+  function sample(chunks: Chunks): void {
+    r.op = LOG.SAMPLE;
+    r.index++;
+    const length = longNumber(chunks.bytes, chunks.at + 1);
+    if (!(length <= TEXT_BYTES_MAX)) {
+      throw new UserError(`${path}: found an observation of ${length} bytes, expected at most ${TEXT_BYTES_MAX}`);
+    }
+    chunks.at = next;
+    chunks.fill(length);
+    const until = Math.min(chunks.end, chunks.at + length);
+    r.text = chunks.bytes.toString('utf8', chunks.at, until);
+    chunks.at = until;
+    r.slots = 0;
     visit(r);
   }
+
+  return { records, sample, count: () => r.index + 1 };
 }
 
 /** What a plain record holds in one number. */

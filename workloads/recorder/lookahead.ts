@@ -1,4 +1,5 @@
-import { forEachRecord, LOG, type LogPart, type LogRecord, PAGES_HUGE } from './log.ts';
+import { forEachSpecialRecord, LOG, type LogPart, type LogRecord, PAGES_HUGE } from './log.ts';
+import type { RecordedSites } from './recorded-sites.ts';
 
 /**
  * What later records of a log say of earlier ones. Which writes stand behind which record. A page of a big block was written at some moment between two looks at it: it
@@ -18,8 +19,12 @@ export interface Lookahead {
   readonly atAllocation: ReadonlyMap<number, readonly PageRun[]>;
   /** By the index of a SAMPLE record: what is written behind it. */
   readonly behindSample: ReadonlyMap<number, readonly BlockWrite[]>;
-  /** Bytes of watched blocks whose writing is an assumption: their pages were there before, or are huge. */
+  /**
+   * Bytes of watched blocks of malloc's whose writing is an assumption: their pages were there before, or are huge. PHP's heap
+   * keeps its pages, and hands them out again all the time.
+   */
   readonly assumedBytes: number;
+  readonly zendCounts: ZendCounts;
 }
 
 /** Pages of the block's address space: page 0 is the one that the block begins in. */
@@ -28,6 +33,11 @@ export interface PageRun {
   readonly count: number;
 }
 
+/** When PHP was asked for its numbers, as in native/ring.h: by its script, when the heap is emptied, when the script is done. */
+export const USAGES = ['asked', 'ends', 'done'] as const;
+/** How often a log has PHP's numbers. */
+export type ZendCounts = Readonly<Record<(typeof USAGES)[number], number>>;
+
 export interface BlockWrite extends PageRun {
   /** As in LogRecord: divided by 8. */
   readonly address: number;
@@ -35,6 +45,7 @@ export interface BlockWrite extends PageRun {
 
 interface WatchedBlock {
   readonly allocation: number;
+  readonly isOfMalloc: boolean;
   /** A byte a page: it was there at the allocation, or has been placed. */
   known: Uint8Array;
   atAllocation: PageRun[];
@@ -46,15 +57,18 @@ interface WatchedBlock {
 /** Blocks beyond this many pages (4 TiB of 4 KiB) are not followed. */
 const PAGES_MAX = 2 ** 30;
 
-export function lookAhead(parts: readonly LogPart[], pageBytes: number): Lookahead {
+/** Notes the call sites as well, where there are any. */
+export function lookAhead(parts: readonly LogPart[], pageBytes: number, sites: RecordedSites): Lookahead {
   const lastOf = new Map<number, number>();
   let ownFrom = 0;
   let lastThread = -1;
   const watched = new Map<number, WatchedBlock>();
   const atAllocation = new Map<number, readonly PageRun[]>();
   const behindSample = new Map<number, BlockWrite[]>();
+  const zendCounts = { asked: 0, ends: 0, done: 0 };
   let assumedPages = 0;
   let index = -1;
+  let records = 0;
   let lastAllocation = -1;
   /** Blocks that were looked at since the last sample began. */
   let looked = new Set<WatchedBlock>();
@@ -89,7 +103,7 @@ export function lookAhead(parts: readonly LogPart[], pageBytes: number): Lookahe
     const count = isHuge ? r.b - PAGES_HUGE : r.b;
     if (count > 0) {
       const runs = mark(block, r.a, count);
-      if (isHuge) for (const run of runs) assumedPages += run.count;
+      if (isHuge && block.isOfMalloc) for (const run of runs) assumedPages += run.count;
       if (block.lastLook === block.allocation) block.atAllocation.push(...runs);
       else {
         const list = behindSample.get(block.lastLook) ?? [];
@@ -101,30 +115,21 @@ export function lookAhead(parts: readonly LogPart[], pageBytes: number): Lookahe
   }
 
   function visit(r: LogRecord): void {
-    index++;
+    index = ownFrom + r.index;
+    if (r.lastAllocation >= 0) lastAllocation = ownFrom + r.lastAllocation;
     if (r.thread !== lastThread) {
       lastOf.set(lastThread, index - 1);
       lastThread = r.thread;
     }
     switch (r.op) {
-      case LOG.MALLOC:
-      case LOG.CALLOC:
-      case LOG.MEMALIGN:
-      case LOG.REALLOC_END:
-        lastAllocation = index;
-        return;
-      case LOG.FREE:
-      case LOG.REALLOC_BEGIN:
-        if (watched.size === 0) return;
-        retire(watched.get(r.address));
-        watched.delete(r.address);
-        return;
       case LOG.RESIDENT: {
         const count = r.b >= PAGES_HUGE ? r.b - PAGES_HUGE : r.b;
         if (count === 0) {
           const known = new Uint8Array(32);
+          retire(watched.get(r.address)); // the one that lay there before
           watched.set(r.address, {
             allocation: lastAllocation,
+            isOfMalloc: r.lastAllocationOp < LOG.EMALLOC,
             known,
             atAllocation: [],
             lastLook: lastAllocation,
@@ -135,7 +140,7 @@ export function lookAhead(parts: readonly LogPart[], pageBytes: number): Lookahe
         const block = watched.get(r.address);
         if (!block) return;
         block.atAllocation.push(...mark(block, r.a, count));
-        assumedPages += r.a === 0 ? count - 1 : count; // its first page has the allocator's header, and would be there
+        if (block.isOfMalloc) assumedPages += r.a === 0 ? count - 1 : count; // its first page has the allocator's header, and would be there
         return;
       }
       case LOG.WRITTEN:
@@ -145,21 +150,35 @@ export function lookAhead(parts: readonly LogPart[], pageBytes: number): Lookahe
       case LOG.SAMPLE:
         for (const block of looked) block.lastLook = index;
         looked = new Set();
+        return;
+      case LOG.ZEND_USAGE:
+        if (r.address < USAGES.length) zendCounts[USAGES[r.address]!]++;
+        return;
+      case LOG.NODE:
+        sites.node(r);
+        return;
+      case LOG.MODULE:
+        sites.module(r);
+        return;
+      case LOG.PLACE:
+        sites.place(r);
     }
   }
 
   for (const part of parts) {
-    ownFrom = index + 1;
-    forEachRecord(part, visit);
+    ownFrom = records;
+    sites.beginPart(part.pid);
+    records += forEachSpecialRecord(part, visit);
   }
-  lastOf.set(lastThread, index);
+  lastOf.set(lastThread, records - 1);
   for (const block of watched.values()) retire(block);
   return {
     lastOf,
-    records: index + 1,
+    records,
     ownFrom,
     atAllocation,
     behindSample,
     assumedBytes: assumedPages * pageBytes,
+    zendCounts,
   };
 }

@@ -95,7 +95,11 @@ export function observedValues(
     else sums.anonymous += residentBytes;
   }
   const known = STATUS_NAMES.flatMap((name) => (status.has(name) ? [[name, status.get(name)!] as const] : []));
-  return mappings.length === 0 ? known : [...known, ...Object.entries(sums)];
+  const seen = Object.values(sums).reduce((total, bytes) => total + bytes, 0);
+  const vmRss = status.get('VmRSS') ?? 0;
+  // Of a process that was ending meanwhile the kernel says one thing first and another thing then.
+  const isOnePicture = Math.abs(seen - vmRss) <= vmRss / 8;
+  return isOnePicture ? [...known, ...Object.entries(sums)] : known;
 }
 
 /** Mappings at the beginning, summed by name, the largest first. */

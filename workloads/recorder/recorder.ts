@@ -4,9 +4,11 @@ import { basename } from 'node:path';
 import type { EventBuffer, RecordedFacts } from '../../sim/contract/event.ts';
 import type { Oddities } from '../import/address-trace.ts';
 import { traceOfImage } from './image-trace.ts';
+import { interpreterNote } from './interpreters.ts';
 import type { LogPart } from './log.ts';
 import { allocatorSettings, type ObservationText, summedMappings } from './observation-text.ts';
 import { type RecordedImage, recordSession, type Session, type SessionOptions } from './session.ts';
+import { createSymbolizer, type Symbolizer } from './symbols/symbolizer.ts';
 
 export { recorderObstacle } from './build.ts';
 
@@ -63,15 +65,21 @@ export async function recordProgram(
   take: (recorded: RecordedProcess) => Promise<void>,
 ): Promise<Recording> {
   return recordSession(options, async (session) => {
-    const notes = new Set(session.unrecorded.map(({ path, why }) => `${path} could not be recorded: ${why}`));
+    const notes = new Set(
+      session.unrecorded.map(({ path, why }) =>
+        why.startsWith('~') ? `${path}: ${why.slice(1)}` : `${path} could not be recorded: ${why}`,
+      ),
+    );
     const kept = imagesToKeep(session, options.process);
+    const symbolizer = createSymbolizer();
     let processes = 0;
     for (const { image, earlier } of kept.images) {
-      const recorded = traceOf(image, earlier, session, options, notes);
+      const recorded = traceOf(image, earlier, session, options, notes, symbolizer);
       if (!recorded || !isWanted(recorded, options.process)) continue;
       processes++;
       await take(recorded);
     }
+    for (const note of symbolizer.notes) notes.add(note);
     return {
       exit: exitOf(session.programStatus)!,
       ended: endOf(session.programStatus),
@@ -120,6 +128,7 @@ function traceOf(
   session: Session,
   options: RecordOptions,
   notes: Set<string>,
+  symbolizer: Symbolizer,
 ): RecordedProcess | undefined {
   const parts = partsOf(image, session);
   const pageBytes = 4096;
@@ -133,6 +142,7 @@ function traceOf(
     pageBytes,
     parts,
     forkThread: image.parent?.thread ?? 0,
+    symbolizer,
     isRecorder: session.isRecorder,
     facts: (start, threadNames) => {
       first = start;
@@ -147,7 +157,9 @@ function traceOf(
     return undefined;
   }
   if (trace.calls === 0 && !isStarted) return undefined;
-  noteInterpreter(command, first, notes);
+  const onSites = session.hasSites ? interpreterNote(command, first) : undefined;
+  if (onSites) notes.add(onSites);
+  noteInterpreter(command, image.zend, first, notes);
   return {
     pid: image.pid,
     ppid: image.ppid,
@@ -170,7 +182,7 @@ function partsOf(image: RecordedImage, session: Session): LogPart[] {
   const parts: LogPart[] = [];
   let untilSlot = Number.POSITIVE_INFINITY;
   for (let at: RecordedImage | undefined = image; at; ) {
-    parts.unshift({ path: session.logPath(at), startTicks: at.startTicks, untilSlot });
+    parts.unshift({ path: session.logPath(at), pid: at.pid, startTicks: at.startTicks, untilSlot });
     const { parent }: RecordedImage = at;
     if (!parent) break;
     untilSlot = parent.slot;
@@ -198,13 +210,13 @@ function factsOf(
     command: start ? commandOf(start, withArguments) : '',
     process: { pid: image.pid, parent: image.ppid },
     environment: allocatorSettings(start?.environment ?? [], session.library),
-    machine: machineFacts(image.allocator),
+    machine: machineFacts(image),
     threadNames,
     mappings: summedMappings(start?.mappings ?? [], session.isRecorder),
   };
 }
 
-function machineFacts(allocator: string): RecordedFacts['machine'] {
+function machineFacts({ allocator, zend }: RecordedImage): RecordedFacts['machine'] {
   const facts: [string, string][] = [
     ['cpus', String(cpus().length)],
     ['kernel', release()],
@@ -217,24 +229,28 @@ function machineFacts(allocator: string): RecordedFacts['machine'] {
   }
   facts.push(['page', '4096']);
   if (allocator !== '') facts.push(['allocator', basename(allocator)]);
+  if (zend !== '' && !zend.startsWith('!')) facts.push(['zend', zend]);
   return facts;
 }
 
-function noteInterpreter(command: string, start: ObservationText | undefined, notes: Set<string>): void {
+function noteInterpreter(command: string, zend: string, start: ObservationText | undefined, notes: Set<string>): void {
   const name = command.split(' ')[0]!;
   const files = (pattern: RegExp) =>
     pattern.test(name) || (start?.mappings.some((mapping) => pattern.test(basename(mapping.name))) ?? false);
   if (files(/^(lib)?python\d/) && !start?.environment.some((line) => line.startsWith('PYTHONMALLOC='))) {
     notes.add(
-      `${name}: Python's own heap takes arenas from malloc, and its objects are not seen: PYTHONMALLOC=malloc shows them`,
+      `${name}: Python's own heap serves small objects, which are not seen, from arenas: PYTHONMALLOC=malloc shows them`,
     );
   }
-  if (files(/^(php|libphp)/) && !start?.environment.some((line) => line.startsWith('USE_ZEND_ALLOC=0'))) {
+  if (files(/^(java|libjvm)/)) notes.add(`${name}: the Java heap is not seen: it does not come from malloc`);
+  if (start?.environment.includes('USE_ZEND_ALLOC=0')) return; // its blocks come from malloc
+  if (zend.startsWith('!')) {
+    notes.add(`${name}: PHP's own heap is not seen: ${zend.slice(1)}`);
+  } else if (zend === '' && files(/^(php|libphp)/)) {
     notes.add(
       `${name}: PHP's own heap is not seen, nor what it takes from the kernel: USE_ZEND_ALLOC=0 sends its blocks through malloc`,
     );
   }
-  if (files(/^(java|libjvm)/)) notes.add(`${name}: the Java heap is not seen: it does not come from malloc`);
 }
 
 /** As a shell has it, from what wait() says. */

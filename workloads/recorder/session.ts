@@ -17,6 +17,10 @@ export interface SessionOptions {
   readonly stopNs: number;
   /** Between samples; 0: none. */
   readonly sampleNs: number;
+  /** Note who called, for every allocation. */
+  readonly withSites: boolean;
+  /** See the heap of a PHP. */
+  readonly withZend: boolean;
   /** Where the program's standard output goes. */
   readonly stdout: 'inherit' | 'stderr';
   /** Hears of what the user may want to know while the program runs. */
@@ -37,6 +41,8 @@ export interface RecordedImage {
   /** The program brings a malloc of its own. */
   readonly hasOwnMalloc: boolean;
   readonly startTicks: number;
+  /** The version of PHP's engine whose heap was seen; `!` and why it was not; '' for a program without one. */
+  readonly zend: string;
   /** The library that serves malloc; '' where it is not known. */
   readonly allocator: string;
   /** As wait() has it; undefined where nobody could tell. */
@@ -57,6 +63,7 @@ export interface Session {
   /** Programs that could not be recorded, and why. */
   readonly unrecorded: readonly { readonly path: string; readonly why: string }[];
   readonly library: string;
+  readonly hasSites: boolean;
   /** Whether the mapping is there only for the recorder. */
   readonly isRecorder: (mappingName: string) => boolean;
 }
@@ -94,6 +101,7 @@ export async function recordSession<T>(options: SessionOptions, use: (session: S
       ...kept,
       unrecorded,
       library,
+      hasSites: options.withSites,
       isRecorder,
       logPath: ({ pid, number }) => join(logs, `${pid}.${number}`),
     });
@@ -125,13 +133,15 @@ function ringParent(): string {
   return tmpdir();
 }
 
-type Kept = Omit<Session, 'unrecorded' | 'library' | 'isRecorder' | 'logPath'>;
+type Kept = Omit<Session, 'unrecorded' | 'library' | 'hasSites' | 'isRecorder' | 'logPath'>;
 
 interface Draft {
   programPid: number;
   programStatus: number;
   cutBy: Session['cutBy'];
   error: number;
+  /** Of this machine, where they are not of 4 KiB; else 0. */
+  pageBytes: number;
   readonly images: Map<string, RecordedImage>;
   readonly clocks: { readonly ticks: number; readonly ns: number }[];
 }
@@ -140,9 +150,18 @@ async function keep(
   options: SessionOptions,
   [keeper, library, rings, logs]: [string, string, string, string],
 ): Promise<Kept> {
-  const draft: Draft = { programPid: 0, programStatus: 0, cutBy: undefined, error: 0, images: new Map(), clocks: [] };
+  const draft: Draft = {
+    programPid: 0,
+    programStatus: 0,
+    cutBy: undefined,
+    error: 0,
+    pageBytes: 0,
+    images: new Map(),
+    clocks: [],
+  };
   const numbers = [options.diskBytes, options.stopEvents, options.sampleNs].map(String);
-  const child = spawn(keeper, [clockKind(), rings, logs, ...numbers, library, ...options.command], {
+  const flags = `${clockKind() === 'counter' ? 'c' : 'm'}${options.withSites ? 's' : ''}${options.withZend ? '' : 'n'}`;
+  const child = spawn(keeper, [flags, rings, logs, ...numbers, library, ...options.command], {
     stdio: ['inherit', options.stdout === 'stderr' ? process.stderr : 'inherit', 'inherit', 'pipe', 'pipe'],
   });
   const control = child.stdio[3] as Writable;
@@ -183,6 +202,9 @@ async function keep(
     clearTimeout(timer);
     release();
     end(0);
+  }
+  if (draft.pageBytes !== 0) {
+    throw new UserError(`recording needs pages of 4 KiB, found a kernel with pages of ${draft.pageBytes} bytes`);
   }
   if (draft.error !== 0) throw startError(options.command[0]!, draft.error);
   const [first, last] = [draft.clocks[0], draft.clocks.at(-1)];
@@ -250,12 +272,15 @@ function note(draft: Draft, line: string): void {
   const key = `${fields[0]}.${fields[1]}`;
   const image = draft.images.get(key);
   if (word === 'clock') draft.clocks.push({ ticks: n[0]!, ns: n[1]! });
+  else if (word === 'page') draft.pageBytes = n[0]!;
   else if (word === 'error') draft.error = n[0]!;
   else if (word === 'started') draft.programPid = n[0]!;
   else if (word === 'exited') draft.programStatus = n[0]!;
   else if (word === 'image') draft.images.set(key, imageOf(fields));
   else if (word === 'allocator' && image) {
     draft.images.set(key, { ...image, hasOwnMalloc: (n[2]! & 1) !== 0, allocator: pathOf(fields.slice(3)) });
+  } else if (word === 'zend' && image) {
+    draft.images.set(key, { ...image, zend: fields.slice(2).join(' ') });
   } else if (word === 'ended' && image) {
     draft.images.set(key, { ...image, status: n[2]! < 0 ? undefined : n[2]!, records: n[3]! });
   }
@@ -274,6 +299,7 @@ function imageOf(fields: readonly string[]): RecordedImage {
     parent: isFork ? { pid: parentPid!, number: parentNumber!, slot: parentSlot!, thread: thread! } : undefined,
     hasOwnMalloc: (flags! & 1) !== 0,
     startTicks: startTicks!,
+    zend: '',
     allocator: pathOf(fields.slice(10)),
     status: undefined,
     records: 0,

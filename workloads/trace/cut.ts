@@ -134,7 +134,6 @@ export function cutTrace(events: EventBuffer, options: CutOptions): EventBuffer 
     else out.malloc(thread, s, size);
   }
 
-  /** Moves the state on by one event, which is copied where it lies in the part. */
   /** What the row has beside its arguments. */
   function annotationOf(row: number): Required<Annotation> {
     const flags = (head[row]! & OP_MARKED) === 0 ? 0 : marks.flags[markOf(marks, row)]!;
@@ -157,6 +156,8 @@ export function cutTrace(events: EventBuffer, options: CutOptions): EventBuffer 
     else (op === OP_REALLOC ? out.realloc : out.erealloc)(thread, s, exactA(events, row));
   }
 
+  /** Moves the state on by one event, which is copied where it lies in the part. */
+  /** Moves the state on by one event, which is copied where it lies in the part. */
   function follow(row: number): void {
     const op = head[row]! & OP_MASK;
     const thread = threadId[head[row]! >>> OP_BITS]!;
@@ -204,6 +205,14 @@ export function cutTrace(events: EventBuffer, options: CutOptions): EventBuffer 
         if (kept[s]) out.write(thread, s, exactA(events, row), exactB(events, row));
         else if (!inPart) blocks[s]!.writes?.push(exactA(events, row), exactB(events, row));
         break;
+      default:
+        followOther(row, op, thread, inPart);
+    }
+  }
+
+  /** An event that is about no block of its own. */
+  function followOther(row: number, op: number, thread: number, inPart: boolean): void {
+    switch (op) {
       case OP_REQUEST_BEGIN:
         inRequest.add(thread);
         if (inPart && keeps(thread)) out.requestBegin(thread);
@@ -217,7 +226,7 @@ export function cutTrace(events: EventBuffer, options: CutOptions): EventBuffer 
         if (inPart && keeps(thread)) out.trim(thread, exactA(events, row));
         break;
       case OP_OPT: {
-        const option = { thread, name: MALLOPT_NAMES[s]!, value: a[row]! | 0 };
+        const option = { thread, name: MALLOPT_NAMES[slot[row]!]!, value: a[row]! | 0 };
         if (!inPart) mallopts.push(option);
         else if (keeps(thread)) out.mallopt(thread, option.name, option.value);
         break;

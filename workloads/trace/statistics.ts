@@ -155,15 +155,11 @@ export function traceStatistics(events: EventBuffer): TraceStatistics {
     liveBlocks--;
   }
 
-  for (let row = 0; row < length; row++) {
-    for (; nextBegin < begins.length && begins[nextBegin]!.row === row; nextBegin++) {
-      threadOfSlot[begins[nextBegin]!.thread] = nextBegin + 1;
-      if (++threadsAlive > threadsPeak) threadsPeak = threadsAlive;
-    }
+  function take(row: number): void {
     const op = head[row]! & OP_MASK;
     const s = slot[row]!;
     counts[op]!++;
-    if ((head[row]! & OP_MARKED) !== 0 && hasFailed(events, row)) continue;
+    if ((head[row]! & OP_MARKED) !== 0 && hasFailed(events, row)) return;
     switch (op) {
       case OP_MALLOC:
       case OP_EMALLOC:
@@ -206,6 +202,15 @@ export function traceStatistics(events: EventBuffer): TraceStatistics {
       default:
     }
   }
+
+  for (let row = 0; row < length; row++) {
+    for (; nextBegin < begins.length && begins[nextBegin]!.row === row; nextBegin++) {
+      threadOfSlot[begins[nextBegin]!.thread] = nextBegin + 1;
+      if (++threadsAlive > threadsPeak) threadsPeak = threadsAlive;
+    }
+    take(row);
+  }
+
   const used = (table: Float64Array) => [...table.keys()].filter((bits) => table[bits]! > 0);
   return {
     name: events.name,

@@ -1,5 +1,7 @@
+import { statSync } from 'node:fs';
 import type { Argv, CommandModule } from 'yargs';
 import { UserError } from '../../../sim/contract/assert.ts';
+import type { EventBuffer } from '../../../sim/contract/event.ts';
 import { bytes, count } from '../../../sim/contract/format.ts';
 import { writeWhole } from '../../../workloads/files/line-sink.ts';
 import { checkOutput, defaultOutput, outputOf } from '../../../workloads/recorder/output-names.ts';
@@ -19,6 +21,8 @@ interface RecordArguments {
   'stop-after': string | undefined;
   'sample-every': string | undefined;
   disk: string;
+  sites: boolean;
+  zend: boolean;
   anonymize: boolean;
   arguments: boolean;
   quantum: number;
@@ -56,6 +60,16 @@ export const recordCommand: CommandModule<object, RecordArguments> = {
         default: '10G',
         describe: 'what the logs may take meanwhile: then the recording ends, not the program',
       })
+      .option('sites', {
+        type: 'boolean',
+        default: false,
+        describe: 'note which functions and lines of code allocate: explain and run then tell whose memory it is',
+      })
+      .option('zend', {
+        type: 'boolean',
+        default: true,
+        describe: "see PHP's own heap (emalloc, requests) in programs that have one; --no-zend: malloc alone",
+      })
       .option('anonymize', { type: 'boolean', default: false, describe: 'keep sizes, order and times alone' })
       .option('arguments', { type: 'boolean', default: false, describe: 'keep the arguments of the commands too' })
       .option('quantum', quantumOption)
@@ -67,6 +81,7 @@ export const recordCommand: CommandModule<object, RecordArguments> = {
     checkOutput(output, argv.force);
     const stop = stopOf(argv['stop-after']);
     const list: ListedProcess[] = [];
+    const allocatorOf = new Map<ListedProcess, string>();
     // Signals are the recorder's: they end the program, and the trace is kept.
     const recording = await unheard(() =>
       recordProgram(
@@ -74,6 +89,8 @@ export const recordCommand: CommandModule<object, RecordArguments> = {
           command,
           process: argv.process,
           withArguments: argv.arguments,
+          withSites: argv.sites && !argv.anonymize,
+          withZend: argv.zend,
           diskBytes: sizeOf('--disk', argv.disk),
           stopEvents: stop.events,
           stopNs: stop.ns,
@@ -90,12 +107,13 @@ export const recordCommand: CommandModule<object, RecordArguments> = {
             await writeTrace(trace, argv.anonymize ? anonymizeTrace(recorded.events) : recorded.events);
           }
           list.push(listed(recorded, trace));
+          allocatorOf.set(list.at(-1)!, allocatorOption(recorded.events));
           if (list.length <= TOLD_PROCESSES) tellProcess(recorded, trace);
         },
       ),
     );
     if (argv.json !== undefined) writeWhole(argv.json || '-', `${JSON.stringify({ processes: list }, null, 2)}\n`);
-    process.exitCode = finish(command, recording, list);
+    process.exitCode = finish(command, recording, list, allocatorOf);
   },
 };
 
@@ -159,7 +177,12 @@ function tellProcess(recorded: RecordedProcess, trace: string | undefined): void
 }
 
 /** The last words, and the exit status. */
-function finish(command: readonly string[], recording: Recording, list: readonly ListedProcess[]): number {
+function finish(
+  command: readonly string[],
+  recording: Recording,
+  list: readonly ListedProcess[],
+  allocatorOf: ReadonlyMap<ListedProcess, string>,
+): number {
   const { ended, cutBy, leftOut, notes, exit } = recording;
   for (const note of notes) tell(note);
   if (list.length > TOLD_PROCESSES)
@@ -173,12 +196,24 @@ function finish(command: readonly string[], recording: Recording, list: readonly
   }
   const first = list.find(({ trace }) => trace !== null);
   tell(`${command[0]}: ${ended}; ${count(list.length)} ${list.length === 1 ? 'process' : 'processes'} recorded`);
-  if (first && first.trace !== '-') tell(`next: npx sim explain ${first.trace}`);
+  if (first?.trace && isFile(first.trace)) tell(`next: npx sim explain ${first.trace}${allocatorOf.get(first) ?? ''}`);
   const wasOurs = (cutBy === 'time' || cutBy === 'events') && exit === 143;
   return wasOurs ? 0 : exit;
 }
 
 const UNITS: Readonly<Record<string, number>> = { ns: 1, us: 1e3, ms: 1e6, s: 1e9, m: 60e9, min: 60e9, h: 3600e9 };
+
+/** Not a device, a pipe, or the standard output. */
+const isFile = (path: string): boolean =>
+  path !== '-' && (statSync(path, { throwIfNoEntry: false })?.isFile() ?? false);
+
+/** What stands for the allocators that the program had, where it is not the default. */
+function allocatorOption({ hasRequestEvents, recorded }: EventBuffer): string {
+  const machine = new Map(recorded.machine);
+  const below = machine.get('allocator')?.includes('jemalloc') ? 'jemalloc' : 'glibc';
+  if (hasRequestEvents) return ` -a zendmm@${machine.get('zend')?.startsWith('3.') ? '7.1' : '8.2'}+${below}`;
+  return below === 'glibc' ? '' : ` -a ${below}`;
+}
 
 /** A time, or a number of events. */
 function stopOf(text: string | undefined): { events: number; ns: number } {

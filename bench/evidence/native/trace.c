@@ -287,7 +287,7 @@ static void option(struct event *e) {
     e->b = negative ? -value : value;
     return;
   }
-  warn("unknown mallopt name");
+  if (!is(name, "memory_limit")) warn("unknown mallopt name"); /* PHP's */
 }
 
 /* The line `what ...`, executed by thread `e->thread`, whose number is `id`. */

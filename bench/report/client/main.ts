@@ -245,6 +245,7 @@ function drawSites(into: HTMLElement, run: RunData): void {
   }
   // Made by this program, and escaped there.
   place.innerHTML = run.sites;
+  enlargeFlames(place);
 }
 
 function start(): void {

@@ -1,7 +1,10 @@
 import { bytes, percent } from '../../../sim/contract/format.ts';
 import type { Bytes } from '../../../sim/contract/units.ts';
+import { clientScript, inScript } from '../client-script.ts';
 import { escapeXml } from '../escape.ts';
-import { SITE_CLASSES, type SiteClass, type StackBytes } from './stacks.ts';
+import { shortFrame } from './frames.ts';
+import { byLine, type LineBytes, sumOf } from './lines.ts';
+import { diffStacks, SITE_CLASSES, type SiteClass, type StackBytes } from './stacks.ts';
 
 interface Node {
   readonly name: string;
@@ -11,28 +14,65 @@ interface Node {
 
 const TITLES: Readonly<Record<SiteClass, string>> = {
   held: 'Resident bytes of live blocks, by who allocated them',
-  pinned: 'Free bytes that live blocks keep, by who allocated those',
+  pinned: 'Free bytes that cannot go back, by who allocated the blocks beside them',
   freed: 'Free resident bytes, by who had allocated what was freed there last',
 };
 /** Narrower boxes than this share are left out: nobody could see them. */
 const NARROWEST = 0.0005;
 const ROW = 20;
+const LINES = 20;
 
-/** One page without anything from outside: a flame graph for each class, the outermost caller on top. */
+/** One page without anything from outside: tables and flame graphs by class. */
 export function flamePage(title: string, stacks: readonly StackBytes[]): string {
+  return `<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>${escapeXml(title)}</title><style>body{font:14px system-ui,sans-serif;margin:1rem;color-scheme:light dark}h3{font-size:1rem}</style></head>
+<body><h1>${escapeXml(title)}</h1>
+${sitesMarkup(stacks)}
+<script>${inScript(clientScript('flame'))}
+enlargeFlames(document);</script></body></html>
+`;
+}
+
+/**
+ * A table by line of code and a flame graph for each class, the outermost caller on top; what differs from `before`, where it
+ * is given. Frames can be enlarged by bench/report/client/flame.ts.
+ */
+export function sitesMarkup(stacks: readonly StackBytes[], before?: readonly StackBytes[]): string {
   const graphs = SITE_CLASSES.map((kind) => {
     const root: Node = { name: 'all', bytes: 0, children: new Map() };
     for (const s of stacks) if (s[kind] > 0) add(root, s.stack, s[kind]);
-    return `<h2>${TITLES[kind]}</h2>\n${root.bytes === 0 ? '<p>None.</p>' : graph(root)}`;
+    return `<h3>${TITLES[kind]}</h3>\n${root.bytes === 0 ? '<p>None.</p>' : graph(root)}`;
   });
-  return `<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>${escapeXml(title)}</title><style>${STYLE}</style></head>
-<body><h1>${escapeXml(title)}</h1>
-<p id="said" role="status">Click or press Enter on a frame to enlarge it; on “all” to go back.</p>
-${graphs.join('\n')}
-<script>${SCRIPT}</script></body></html>
-`;
+  const changes =
+    before && byLine(diffStacks(before, stacks)).filter((s) => SITE_CLASSES.some((name) => s[name] !== 0));
+  return [
+    `<style>${STYLE}</style>`,
+    table(byLine(stacks), sumOf(stacks), bytes),
+    ...(changes ? ['<h3>What differs from the first run</h3>'] : []),
+    ...(changes ? [changes.length > 0 ? table(changes, sumOf(changes), signed) : '<p>Nothing.</p>'] : []),
+    '<p class="flame-said" role="status">Click or press Enter on a frame to enlarge it; on “all” to go back.</p>',
+    ...graphs,
+  ].join('\n');
+}
+
+const signed = (n: Bytes): string => (n > 0 ? `+${bytes(n)}` : n < 0 ? `−${bytes(-n)}` : '0 B');
+
+function table(
+  lines: readonly LineBytes[],
+  sum: Readonly<Record<SiteClass, Bytes>>,
+  shown: (n: Bytes) => string,
+): string {
+  const row = (s: Readonly<Record<SiteClass, Bytes>>, who: string, title = '') =>
+    `<tr>${SITE_CLASSES.map((name) => `<td>${shown(s[name])}</td>`).join('')}<td title="${escapeXml(title)}">${escapeXml(who)}</td></tr>`;
+  const rest = lines.slice(LINES);
+  return [
+    '<div class="scroll-x"><table class="by-line"><thead><tr><th>held</th><th>pins</th><th>was freed</th><th>line of code</th></tr></thead><tbody>',
+    ...lines.slice(0, LINES).map((s) => row(s, shortFrame(s.line, 72), s.line)),
+    ...(rest.length > 0 ? [row(sumOf(rest), `${rest.length} more`)] : []),
+    row(sum, 'all'),
+    '</tbody></table></div>',
+  ].join('\n');
 }
 
 function add(root: Node, stack: readonly string[], weight: Bytes): void {
@@ -59,7 +99,7 @@ function graph(root: Node): string {
     depth = Math.max(depth, level + 1);
     const text = `${node.name}: ${bytes(node.bytes)}, ${percent(width)}`;
     boxes.push(
-      `<button style="left:${pc(left)};width:${pc(width)};top:${level * ROW}px;background:hsl(${hue(node.name)} 70% 78%)" data-l="${left.toFixed(6)}" data-w="${width.toFixed(6)}" title="${escapeXml(text)}">${escapeXml(node.name)}</button>`,
+      `<button type="button" style="left:${pc(left)};width:${pc(width)};top:${level * ROW}px;background:hsl(${hue(node.name)} 70% 78%)" data-l="${left.toFixed(6)}" data-w="${width.toFixed(6)}" title="${escapeXml(text)}">${escapeXml(shortFrame(node.name, 72))}</button>`,
     );
     let at = left;
     for (const child of [...node.children.values()].sort((x, y) => y.bytes - x.bytes || (x.name < y.name ? -1 : 1))) {
@@ -81,7 +121,4 @@ function hue(name: string): number {
 }
 
 const STYLE =
-  'body{font:14px system-ui,sans-serif;margin:1rem;color-scheme:light dark}h2{font-size:1rem}.flame{position:relative;overflow:hidden}.flame button{position:absolute;box-sizing:border-box;height:19px;border:0;border-right:1px solid #fff8;padding:0 3px;font:12px/19px system-ui,sans-serif;color:#111;text-align:left;overflow:hidden;white-space:nowrap;cursor:pointer}.flame button:focus-visible{outline:2px solid #05f;outline-offset:-2px}';
-
-const SCRIPT =
-  "for(const f of document.querySelectorAll('.flame')){f.addEventListener('click',e=>{const b=e.target.closest('button');if(!b)return;const l=+b.dataset.l,w=+b.dataset.w;document.getElementById('said').textContent=b.title;for(const x of f.children){const L=+x.dataset.l,W=+x.dataset.w,a=Math.max(0,(L-l)/w),z=Math.min(1,(L+W-l)/w);x.hidden=z-a<=1e-9;x.style.left=100*a+'%';x.style.width=100*(z-a)+'%'}})}";
+  '.by-line th,.by-line td{text-align:right!important;padding:2px 12px 2px 0;white-space:nowrap}.by-line th:last-child,.by-line td:last-child{text-align:left!important;width:99%}.flame{position:relative;overflow:hidden;max-width:100%}.flame button{position:absolute;box-sizing:border-box;height:19px;border:0;border-right:1px solid #fff8;border-radius:0;padding:0 3px;font:12px/19px system-ui,sans-serif;color:#111;text-align:left;overflow:hidden;white-space:nowrap;max-width:none;cursor:pointer}.flame button:focus-visible{outline:2px solid #05f;outline-offset:-2px}';

@@ -1,4 +1,5 @@
 import { gzipSync } from 'node:zlib';
+import { lineOf, partsOf } from './frames.ts';
 import { SITE_CLASSES, type StackBytes } from './stacks.ts';
 
 /** Field numbers of perftools.profiles.Profile (profile.proto of google/pprof). */
@@ -32,10 +33,13 @@ export function pprof(stacks: readonly StackBytes[]): Uint8Array {
     message(out, PROFILE.sample, [...packed(1, innermostFirst), ...packed(2, values)]);
   }
   for (const [text, id] of locations) {
-    const line: number[] = [];
-    message(line, 4, uint(1, id));
-    message(out, PROFILE.location, [...uint(1, id), ...line]);
-    message(out, PROFILE.function, [...uint(1, id), ...uint(2, string(text)), ...uint(3, string(text))]);
+    const { name, place, module } = partsOf(text);
+    const { file, line } = lineOf(place);
+    const named = string(place === '' && module !== '' ? text : name);
+    const inFunction: number[] = [];
+    message(inFunction, 4, [...uint(1, id), ...uint(2, line)]);
+    message(out, PROFILE.location, [...uint(1, id), ...inFunction]);
+    message(out, PROFILE.function, [...uint(1, id), ...uint(2, named), ...uint(3, named), ...uint(4, string(file))]);
   }
   out.push(...uint(PROFILE.defaultSampleType, string(SITE_CLASSES[0])));
   const encoder = new TextEncoder();

@@ -1,14 +1,17 @@
+import { lineOf, partsOf } from './frames.ts';
 import { SITE_CLASSES, type StackBytes } from './stacks.ts';
 
 /** A file of https://www.speedscope.app: a sampled profile in bytes for each class. */
 export function speedscope(name: string, stacks: readonly StackBytes[]): string {
   const numbers = new Map<string, number>();
-  const frames: { name: string }[] = [];
+  const frames: { name: string; file?: string; line?: number }[] = [];
   const frame = (text: string): number => {
     const known = numbers.get(text);
     if (known !== undefined) return known;
     numbers.set(text, frames.length);
-    return frames.push({ name: text }) - 1;
+    const { name, place } = partsOf(text);
+    const { file, line } = lineOf(place);
+    return frames.push(place === '' ? { name: text } : { name, file, ...(line > 0 && { line }) }) - 1;
   };
   const profiles = SITE_CLASSES.map((kind) => {
     const used = stacks.filter((s) => s[kind] > 0);

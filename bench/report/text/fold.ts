@@ -51,7 +51,7 @@ export function columnBlocks(rows: readonly (readonly string[])[], width: number
 
 /**
  * Breaks the lines of a text for people that are longer than `width`. A broken line goes on below where its last column
- * begins, if that leaves half of the width, else two characters further in.
+ * begins, if that leaves half of the width, else two characters further in; prose goes on at its own margin.
  */
 export function fitWidth(text: string, width: number): string {
   return text
@@ -59,7 +59,8 @@ export function fitWidth(text: string, width: number): string {
     .flatMap((line) => {
       if (visibleLength(line) <= width) return [line];
       const column = lastColumn(line);
-      return fold(line, width, ' '.repeat(column <= width / 2 ? column : margin(line) + 2));
+      const indent = column === 0 ? margin(line) : column <= width / 2 ? column : margin(line) + 2;
+      return fold(line, width, ' '.repeat(indent));
     })
     .join('\n');
 }

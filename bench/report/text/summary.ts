@@ -2,20 +2,8 @@ import { bytes, columns, count, duration, percent } from '../../../sim/contract/
 import type { Breakdown, Sample } from '../../../sim/metrics/sample.ts';
 import type { RunResult } from '../../run/result.ts';
 import { escapeLine, escapeLineStart } from '../escape.ts';
-
-/** Colours a text, or leaves it as it is where the output is no terminal. */
-export interface Palette {
-  readonly bold: (text: string) => string;
-  readonly dim: (text: string) => string;
-  readonly red: (text: string) => string;
-  readonly yellow: (text: string) => string;
-}
-export const PLAIN: Palette = { bold: String, dim: String, red: String, yellow: String };
-
-/** Behind a headline, where Ctrl-C left a part. */
-export function interruptedMark(partial: boolean, palette: Palette): string {
-  return partial ? palette.yellow('  (partial: interrupted)') : '';
-}
+import { interruptedMark, type Palette, PLAIN } from './palette.ts';
+import { recordedProcessLines } from './recorded-process.ts';
 
 const CLASSES: readonly (readonly [keyof Breakdown, string])[] = [
   ['requested', 'asked for by the program, live'],
@@ -30,9 +18,14 @@ const SHOWN_SAMPLES = 24;
 
 /** One run for people: its options first, what is not modelled last. */
 export function summaryText(result: RunResult, palette: Palette = PLAIN): string {
-  const { run, summary } = result;
+  const sections = [headlines, memory, breakdown, cost, time, lockTable, sampleTable, recorded, engineAndLimits];
+  return `${sections.flatMap((section) => section(result, palette)).join('\n')}\n`;
+}
+
+/** What ran, and how. */
+function headlines(result: RunResult, palette: Palette): string[] {
+  const { run } = result;
   const lines: string[] = [];
-  const heading = (text: string) => lines.push('', palette.bold(text));
   const parameters = Object.entries(run.parameters).map(([name, value]) => `${name}=${value}`);
   lines.push(
     `${palette.bold(escapeLineStart(run.workload))} under ${palette.bold(escapeLine(run.allocator))}${interruptedMark(result.partial, palette)}`,
@@ -56,11 +49,16 @@ export function summaryText(result: RunResult, palette: Palette = PLAIN): string
     ),
   );
   if (result.abort) {
-    heading('The real program would have aborted');
+    lines.push('', palette.bold('The real program would have aborted'));
     lines.push(`  ${palette.red(result.abort.message)}  at event ${count(result.abort.event)}`);
   }
+  return lines;
+}
 
-  heading('Memory');
+function memory(result: RunResult, palette: Palette): string[] {
+  const { summary } = result;
+  const lines: string[] = [];
+  lines.push('', palette.bold('Memory'));
   lines.push(
     ...columns(
       [
@@ -74,7 +72,13 @@ export function summaryText(result: RunResult, palette: Palette = PLAIN): string
       'lrr',
     ),
   );
-  heading('Where the resident bytes are');
+  return lines;
+}
+
+function breakdown(result: RunResult, palette: Palette): string[] {
+  const { summary } = result;
+  const lines: string[] = [];
+  lines.push('', palette.bold('Where the resident bytes are'));
   lines.push(
     ...columns(
       CLASSES.map(([name, about]) => {
@@ -89,7 +93,13 @@ export function summaryText(result: RunResult, palette: Palette = PLAIN): string
       'lrrl',
     ),
   );
-  heading('Fragmentation and cost');
+  return lines;
+}
+
+function cost(result: RunResult, palette: Palette): string[] {
+  const { summary } = result;
+  const lines: string[] = [];
+  lines.push('', palette.bold('Fragmentation and cost'));
   const calls = Object.entries(summary.syscalls).filter(([, n]) => n > 0);
   lines.push(
     ...columns(
@@ -117,8 +127,14 @@ export function summaryText(result: RunResult, palette: Palette = PLAIN): string
       'lrl',
     ),
   );
+  return lines;
+}
+
+function time(result: RunResult, palette: Palette): string[] {
+  const { run, summary } = result;
+  const lines: string[] = [];
   if (summary.latencyNs) {
-    heading('Time');
+    lines.push('', palette.bold('Time'));
     lines.push(
       ...columns(
         [
@@ -141,12 +157,17 @@ export function summaryText(result: RunResult, palette: Palette = PLAIN): string
     );
   }
   if (run.mode === 'lockstep') {
-    heading('Time');
+    lines.push('', palette.bold('Time'));
     lines.push('  unknown: file order has no time, so neither waiting for locks nor latency');
   }
+  return lines;
+}
+
+function lockTable(result: RunResult, palette: Palette): string[] {
+  const lines: string[] = [];
   const locks = [...result.locks].filter((l) => l.acquisitions > 0).sort((x, y) => y.waitNs.total - x.waitNs.total);
   if (locks.length > 0) {
-    heading('Locks');
+    lines.push('', palette.bold('Locks'));
     lines.push(
       ...columns(
         [
@@ -168,9 +189,14 @@ export function summaryText(result: RunResult, palette: Palette = PLAIN): string
     );
     if (locks.length > 12) lines.push(palette.dim(`  and ${locks.length - 12} more`));
   }
+  return lines;
+}
+
+function sampleTable(result: RunResult, palette: Palette): string[] {
+  const lines: string[] = [];
   const samples = spread(result.samples, SHOWN_SAMPLES);
   if (samples.length > 1) {
-    heading('Samples');
+    lines.push('', palette.bold('Samples'));
     lines.push(
       ...columns(
         [
@@ -193,19 +219,28 @@ export function summaryText(result: RunResult, palette: Palette = PLAIN): string
       );
     }
   }
+  return lines;
+}
+
+function recorded({ recordedProcess }: RunResult, palette: Palette): string[] {
+  return recordedProcess ? recordedProcessLines(recordedProcess, palette) : [];
+}
+
+function engineAndLimits(result: RunResult, palette: Palette): string[] {
+  const lines: string[] = [];
   const { engine } = result;
-  heading('Engine');
+  lines.push('', palette.bold('Engine'));
   lines.push(
     `  ${count(engine.events)} events in ${duration(engine.replayNs)}${engine.replayNs > 0 ? ` (${((engine.events / engine.replayNs) * 1000).toFixed(1)} M events/s)` : ''}, ` +
       `loaded in ${duration(engine.loadNs)}, host memory ${bytes(engine.hostRssBytes)}`,
   );
-  heading('Not modelled');
+  lines.push('', palette.bold('Not modelled'));
   lines.push(
     ...(result.notModelled.length > 0 ? result.notModelled : ['nothing that this run would have used']).map(
       (line) => `  ${line}`,
     ),
   );
-  return `${lines.join('\n')}\n`;
+  return lines;
 }
 
 /** First, last, and evenly between. */

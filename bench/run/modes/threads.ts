@@ -14,7 +14,7 @@ import {
   CONTROL_WORDS,
 } from '../../../sim/replay/concurrent.ts';
 import { createObjectTable, forEachLive } from '../../../sim/replay/objects.ts';
-import { readProgramOrder } from '../../../sim/replay/program-order.ts';
+import { readProgramOrder } from '../../../sim/replay/program-order-reader.ts';
 import { createAtomicLocks, mergeLocks } from '../../../sim/time/atomic-locks.ts';
 import { DURATION_BUCKETS } from '../../../sim/time/durations.ts';
 import { type Assembled, assemble } from '../machine.ts';

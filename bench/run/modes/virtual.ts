@@ -20,7 +20,8 @@ import { percentiles } from '../../../sim/metrics/percentiles.ts';
 import type { CallDurations } from '../../../sim/replay/calls.ts';
 import { createFreeRunning, type FreeRunning } from '../../../sim/replay/free-running.ts';
 import { createSharedObjectTable, type SharedObjectTable } from '../../../sim/replay/objects.ts';
-import { type ProgramOrderReader, readProgramOrder } from '../../../sim/replay/program-order.ts';
+import type { ProgramOrderReader } from '../../../sim/replay/program-order.ts';
+import { readProgramOrder } from '../../../sim/replay/program-order-reader.ts';
 import { createRecordedTime } from '../../../sim/replay/recorded-time.ts';
 import { COST_PROFILES, costsOf, DEFAULT_PROFILE } from '../../../sim/time/costs.ts';
 import { durationBucket } from '../../../sim/time/durations.ts';
@@ -105,7 +106,7 @@ class VirtualRun extends Run {
       endsEarly: strangersFree(events),
       recordedNs: options.pace === 'recorded' ? createRecordedTime(events) : undefined,
       onFailure: (row) => this.failedRows.push(row),
-      onSample: (row, label) => this.sample(events.labels[label]!, row, this.nowNs()),
+      onSample: (row, label) => this.pass(events.labels[label]!, row, this.nowNs()),
       onEvent: placements || check === 'events' ? (row, op, handle) => this.afterEvent(row, op, handle) : undefined,
     });
     if (syscalls) {
@@ -124,7 +125,7 @@ class VirtualRun extends Run {
     const goesOn = this.timed(() => this.replay.run(Math.min(events, this.nextSample - this.replay.done())));
     if (goesOn && this.replay.done() >= this.nextSample) {
       this.nextSample += sampleEvery;
-      this.sample(`#${this.replay.done()}`, this.replay.row(), this.sampleNs());
+      this.pass(`#${this.replay.done()}`, this.replay.row(), this.sampleNs());
     }
     return goesOn;
   }

@@ -2,7 +2,7 @@ import { type Comparison, compareResults } from '../../metrics/comparison.ts';
 import type { ReportRun } from '../../report/report-run.ts';
 import type { RunResult } from '../../run/result.ts';
 import { orFinished, wholePart } from '../parallel/finished.ts';
-import { type RunAllOptions, runAll } from '../parallel/run-all.ts';
+import { type RunAllOptions, runKeeping } from '../parallel/run-all.ts';
 import type { RunTask } from '../parallel/run-task.ts';
 
 export interface CompareOptions extends RunAllOptions {
@@ -26,12 +26,14 @@ export interface CompareOutcome {
 /** Replays one workload under several allocators in parallel, with the same events and the same seeds for all. */
 export async function compare(options: CompareOptions): Promise<CompareOutcome> {
   const { allocators, seeds = [0] } = options;
-  const tasks: RunTask[] = [];
-  for (const seed of seeds) {
-    const loaded = await options.load(seed);
-    for (const allocator of allocators) tasks.push({ ...loaded, allocator, seed });
+  async function* tasks(): AsyncGenerator<RunTask> {
+    for (const seed of seeds) {
+      const loaded = await options.load(seed);
+      for (const allocator of allocators) yield { ...loaded, allocator, seed };
+    }
   }
-  const done = await orFinished(runAll(tasks, options));
+  const total = allocators.length * seeds.length;
+  const done = await orFinished(runKeeping(tasks(), total, (run) => run, options));
   const table = seeds.map((_, j) => done.runs.slice(j * allocators.length, (j + 1) * allocators.length));
   const { rows, columns } = wholePart(table);
   const recorded = columns.map((i) => rows.map((j) => table[j]![i]!));

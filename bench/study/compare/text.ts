@@ -3,7 +3,7 @@ import type { Comparison, ComparisonCell, ComparisonRow } from '../../metrics/co
 import { metricNamed, metricText } from '../../metrics/index.ts';
 import { escapeLine, escapeLineStart } from '../../report/escape.ts';
 import { fold, visibleLength } from '../../report/text/fold.ts';
-import { interruptedMark, type Palette, PLAIN } from '../../report/text/summary.ts';
+import { interruptedMark, type Palette, PLAIN } from '../../report/text/palette.ts';
 
 /** A comparison for people: a row a metric, a column an allocator; in blocks where they do not fit beside each other. */
 export function comparisonText(c: Comparison, palette: Palette = PLAIN, width = 80): string {

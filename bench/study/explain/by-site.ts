@@ -1,121 +1,179 @@
-import { RANGE_CACHED, RANGE_FREE } from '../../../sim/contract/allocator.ts';
-import { type EventBuffer, OP_EFREE, OP_FREE, OP_MASK, OP_REALLOC } from '../../../sim/contract/event.ts';
+import { RANGE_CACHED, RANGE_FREE, RANGE_LIVE } from '../../../sim/contract/allocator.ts';
+import { InvariantError } from '../../../sim/contract/assert.ts';
+import type { EventBuffer } from '../../../sim/contract/event.ts';
 import { type Bytes, PAGE_BYTES } from '../../../sim/contract/units.ts';
-import { isAllocating } from '../../../sim/replay/placements.ts';
+import type { Breakdown } from '../../../sim/metrics/sample.ts';
+import { frameText } from '../../report/sites/frames.ts';
 import type { StackBytes } from '../../report/sites/stacks.ts';
-import { isResident } from '../../run/areas.ts';
+import { type Area, areaAt, collectAreas, isResident } from '../../run/areas.ts';
+import type { Assembled } from '../../run/machine.ts';
 import { Session, type SessionOptions } from '../../run/session.ts';
-import { liveBlocks } from './live-blocks.ts';
-import type { PinningGroup } from './pinning.ts';
+import { lastFreedSites } from './last-freed.ts';
+import { type LiveBlock, liveBlocks } from './live-blocks.ts';
+import { collectRanges, goesWhole, keptPages, type Ranges, reportAreas, sumOfAreas } from './ranges.ts';
 
-/** The call sites of a trace, as its reader gives them (format 2). */
-interface CallSites {
-  /** By row, the site of an allocating event; 0 where it is not known. */
-  readonly sites: Int32Array;
-  readonly frames: readonly { readonly functionName: string; readonly file: string; readonly line: number }[];
-  /** By site, from 1: who called it (0: nobody), and its frame. */
-  readonly siteParent: Int32Array;
-  readonly siteFrame: Int32Array;
+/** The machine at the point that is asked about. */
+export interface Situation {
+  readonly assembled: Assembled;
+  readonly areas: readonly Area[];
+  readonly ranges: Ranges;
+  readonly blocks: readonly LiveBlock[];
+  readonly breakdown: Breakdown;
 }
+
+/** A trace with call sites (format 2). */
+type SitedEvents = EventBuffer & { readonly sites: Int32Array };
 
 const UNKNOWN = '(unknown)';
+/** Free memory where no block has lain. */
+export const NOBODY = '(no block so far)';
+/** What pins but is no live block. */
+export const ALLOCATOR = '(caches and structures of the allocator)';
 
-export function callSitesOf(events: EventBuffer): CallSites | undefined {
-  const trace = events as EventBuffer & Partial<CallSites>;
-  return trace.sites ? (trace as EventBuffer & CallSites) : undefined;
+export function hasCallSites(events: EventBuffer): events is SitedEvents {
+  return events.sites !== undefined;
 }
 
-/**
- * Resident bytes by call stack at row `end`, the most first; undefined for a trace without call sites. Frees are followed
- * one by one to know whose block was the last on a page.
- */
-export function bytesBySite(
-  options: SessionOptions,
-  end: number,
-  pinning: readonly PinningGroup[],
-): StackBytes[] | undefined {
-  const trace = callSitesOf(options.events);
-  if (!trace) return undefined;
-  const session = new Session({ ...options, mode: 'lockstep' });
-  const lastFreed = runWatchingFrees(session, options.events, trace.sites, end);
-  const sites = trace.siteParent.length;
-  const held = new Float64Array(sites);
-  const pinned = new Float64Array(sites);
-  const freed = new Float64Array(sites);
-  const { pages } = session.assembled.machine.kernel;
-  const eachPage = (start: number, length: Bytes, visit: (page: number, bytes: Bytes) => void) => {
-    for (let at = start; at < start + length; ) {
+/** The call stack of an allocating row, outermost caller first. */
+export function stackOfRow(events: EventBuffer, row: number): readonly string[] {
+  return stackOf(events, events.sites?.[row] ?? 0);
+}
+
+/** Resident bytes by call stack once the first `end` rows have run; undefined for a trace without call sites. */
+export function bytesBySite(options: SessionOptions, end: number): StackBytes[] | undefined {
+  const { events } = options;
+  if (!hasCallSites(events)) return undefined;
+  const session = new Session({ ...options, mode: 'lockstep', lastSampleOnly: true });
+  session.advance(end);
+  const { assembled } = session;
+  const { blocks } = liveBlocks(session, events);
+  const ranges = collectRanges(assembled, blocks);
+  const areas = collectAreas(assembled);
+  const reports = reportAreas(assembled, areas, ranges, blocks, keptPages(assembled, ranges));
+  return siteBytes(options, end, { assembled, areas, ranges, blocks, breakdown: sumOfAreas(reports) });
+}
+
+/** The same where the machine stands at `end` already. The sums over all stacks are those of the breakdown. */
+export function siteBytes(options: SessionOptions, end: number, situation: Situation): StackBytes[] | undefined {
+  const { events } = options;
+  if (!hasCallSites(events)) return undefined;
+  const { areas, ranges, blocks } = situation;
+  const count = events.siteParent.length;
+  const sums = {
+    held: new Float64Array(count),
+    // One place more, for what is no site: the allocator's own, and free memory that nobody has used.
+    pinned: new Float64Array(count + 1),
+    freed: new Float64Array(count + 1),
+  };
+  const lastFreed = lastFreedSites(options, events.sites, end);
+  const eachPage = residentPieces(situation.assembled);
+  const keepers = keepersOf(situation, events.sites);
+  for (let i = 0; i < ranges.length; i++) {
+    const area = areaAt(areas, ranges.start[i]!);
+    if (area < 0) continue;
+    const kind = ranges.kind[i];
+    if (kind === RANGE_LIVE) {
+      const site = events.sites[blocks[ranges.block[i]!]!.event]!;
+      eachPage(ranges.start[i]!, ranges.end[i]!, (_page, bytes) => {
+        sums.held[site]! += bytes;
+      });
+    } else if (kind === RANGE_FREE || kind === RANGE_CACHED) {
+      eachPage(ranges.start[i]!, ranges.end[i]!, (page, bytes) => {
+        sums.freed[lastFreed[page] === 0 ? count : lastFreed[page]! - 1]! += bytes;
+        if (kind === RANGE_FREE) keepers.share(area, page, bytes, sums.pinned);
+      });
+    }
+  }
+  checkSums(sums, situation.breakdown);
+  return merged(events, sums);
+}
+
+function residentPieces({ machine }: Assembled) {
+  const { pages } = machine.kernel;
+  return (start: number, end: number, visit: (page: number, bytes: Bytes) => void): void => {
+    for (let at = start; at < end; ) {
       const page = Math.floor(at / PAGE_BYTES);
-      const next = Math.min(start + length, (page + 1) * PAGE_BYTES);
+      const next = Math.min(end, (page + 1) * PAGE_BYTES);
       if (isResident(pages, page)) visit(page, next - at);
       at = next;
     }
   };
-  for (const { address, usableBytes, event } of liveBlocks(session, options.events).blocks) {
-    const site = trace.sites[event]!;
-    eachPage(address, usableBytes, (_page, bytes) => {
-      held[site]! += bytes;
-    });
-  }
-  session.assembled.top.walk((start, length, kind) => {
-    if (kind !== RANGE_FREE && kind !== RANGE_CACHED) return;
-    eachPage(start, length, (page, bytes) => {
-      freed[lastFreed[page]!]! += bytes;
-    });
-  });
-  for (const { blocks, returnsBytes, ownBytes } of pinning) {
-    const more = Math.max(0, returnsBytes - ownBytes);
-    for (const b of blocks) pinned[trace.sites[b.event]!]! += more / blocks.length;
-  }
-  return merged(trace, held, pinned, freed);
 }
 
-/** By page, the site of the block on it that was freed last; 0 where there was none. */
-function runWatchingFrees(session: Session, events: EventBuffer, sites: Int32Array, end: number): Int32Array {
-  const { objects, allocator, request, machine } = session.assembled;
-  const lastFreed = new Int32Array(machine.kernel.pages.length);
-  const siteOf = new Int32Array(events.objectSlots);
-  for (let row = 0; row < end && !session.done; row++) {
-    const op = events.head[row]! & OP_MASK;
-    const slot = events.slot[row]!;
-    if (op === OP_FREE || op === OP_EFREE || op === OP_REALLOC) {
-      session.advance(row);
-      const handle = objects.handles[slot]!;
-      const owner = op === OP_EFREE ? (request ?? allocator) : allocator;
-      if (handle !== 0) {
-        const start = owner.addressOf(handle);
-        const last = Math.floor((start + Math.max(1, owner.usableSize(handle)) - 1) / PAGE_BYTES);
-        lastFreed.fill(siteOf[slot]!, Math.floor(start / PAGE_BYTES), last + 1);
-      }
-    }
-    if (isAllocating(op)) siteOf[slot] = sites[row]!;
+/**
+ * Who keeps a free byte from being given back: the live blocks on its page, or anywhere in its slab or chunk, in equal
+ * parts; where there is none and the page is kept all the same, the allocator itself.
+ */
+function keepersOf({ areas, ranges, blocks, assembled }: Situation, sites: Int32Array) {
+  const byPage = new Map<number, number[]>();
+  const byArea = new Map<number, number[]>();
+  const kept = keptPages(assembled, ranges);
+  const add = (map: Map<number, number[]>, key: number, site: number) => {
+    const list = map.get(key);
+    if (list) list.push(site);
+    else map.set(key, [site]);
+  };
+  for (let i = 0; i < ranges.length; i++) {
+    if (ranges.kind[i] !== RANGE_LIVE || ranges.end[i] === ranges.start[i]) continue;
+    const area = areaAt(areas, ranges.start[i]!);
+    if (area < 0) continue;
+    const site = sites[blocks[ranges.block[i]!]!.event]!;
+    if (goesWhole(areas[area]!)) add(byArea, area, site);
+    // Between its first page and its last one there is no room for free memory.
+    const first = Math.floor(ranges.start[i]! / PAGE_BYTES);
+    const last = Math.floor((ranges.end[i]! - 1) / PAGE_BYTES);
+    add(byPage, first, site);
+    if (last !== first) add(byPage, last, site);
   }
-  session.advance(end);
-  return lastFreed;
+  return {
+    share(area: number, page: number, bytes: Bytes, pinned: Float64Array): void {
+      const isWhole = goesWhole(areas[area]!);
+      if (!isWhole && kept[page] === 0) return;
+      const keepers = (isWhole ? byArea.get(area) : byPage.get(page)) ?? [];
+      if (keepers.length === 0) pinned[pinned.length - 1]! += bytes;
+      const each = Math.floor(bytes / keepers.length);
+      const rest = bytes - each * keepers.length;
+      for (let i = 0; i < keepers.length; i++) pinned[keepers[i]!]! += each + (i < rest ? 1 : 0);
+    },
+  };
 }
 
-function merged(trace: CallSites, held: Float64Array, pinned: Float64Array, freed: Float64Array): StackBytes[] {
-  const stacks = new Map<string, { stack: string[]; held: number; pinned: number; freed: number }>();
-  for (let site = 0; site < held.length; site++) {
-    if (held[site] === 0 && pinned[site] === 0 && freed[site] === 0) continue;
-    const stack = stackOf(trace, site);
+type Sums = Readonly<Record<'held' | 'pinned' | 'freed', Float64Array>>;
+
+function checkSums({ held, pinned, freed }: Sums, b: Breakdown): void {
+  const sum = (column: Float64Array) => column.reduce((total, bytes) => total + bytes, 0);
+  for (const [name, found, expected] of [
+    ['held', sum(held), b.requested + b.slack],
+    ['pinned', sum(pinned), b.pinned],
+    ['freed', sum(freed), b.cached + b.pinned + b.returnable],
+  ] as const) {
+    if (found !== expected) throw new InvariantError(`by call site ${found} bytes are ${name}, in all ${expected}`);
+  }
+}
+
+function merged(events: SitedEvents, { held, pinned, freed }: Sums): StackBytes[] {
+  const stacks = new Map<string, { stack: readonly string[]; held: number; pinned: number; freed: number }>();
+  const add = (stack: readonly string[], h: Bytes, p: Bytes, f: Bytes) => {
+    if (h === 0 && p === 0 && f === 0) return;
     const key = stack.join('\n');
     const entry = stacks.get(key) ?? { stack, held: 0, pinned: 0, freed: 0 };
-    entry.held += held[site]!;
-    entry.pinned += pinned[site]!;
-    entry.freed += freed[site]!;
+    entry.held += h;
+    entry.pinned += p;
+    entry.freed += f;
     stacks.set(key, entry);
+  };
+  for (let site = 0; site < held.length; site++) {
+    if (held[site]! + pinned[site]! + freed[site]! > 0)
+      add(stackOf(events, site), held[site]!, pinned[site]!, freed[site]!);
   }
-  return [...stacks.values()].sort((x, y) => y.held + y.freed - (x.held + x.freed));
+  add([ALLOCATOR], 0, pinned[held.length]!, 0);
+  add([NOBODY], 0, 0, freed[held.length]!);
+  const order = (s: StackBytes) => s.held + s.freed;
+  return [...stacks.values()].sort((x, y) => order(y) - order(x) || y.pinned - x.pinned);
 }
 
-function stackOf({ frames, siteFrame, siteParent }: CallSites, site: number): string[] {
+function stackOf({ frames, siteFrame, siteParent }: EventBuffer, site: number): string[] {
   const stack: string[] = [];
-  for (let s = site; s !== 0; s = siteParent[s]!) {
-    const frame = frames[siteFrame[s]!];
-    if (!frame) continue;
-    const place = frame.file ? ` (${frame.file}${frame.line ? `:${frame.line}` : ''})` : '';
-    stack.unshift(`${frame.functionName || UNKNOWN}${place}`);
-  }
-  return stack.length > 0 ? stack : [UNKNOWN];
+  for (let s = site; s !== 0; s = siteParent[s]!) stack.push(frameText(frames[siteFrame[s]!]!));
+  return stack.length > 0 ? stack.reverse() : [UNKNOWN];
 }

@@ -1,9 +1,11 @@
 import { PAGE_BYTES } from '../../../sim/contract/units.ts';
+import { ownLine } from '../../report/sites/frames.ts';
 import { collectAreas } from '../../run/areas.ts';
+import { recordedProcess } from '../../run/recorded-process.ts';
 import type { RunResult } from '../../run/result.ts';
 import { Session, type SessionOptions } from '../../run/session.ts';
 import { createRunner, type RunAllOptions } from '../parallel/run-all.ts';
-import { bytesBySite } from './by-site.ts';
+import { hasCallSites, siteBytes, stackOfRow } from './by-site.ts';
 import { createExperiment } from './experiment.ts';
 import { EXPLANATION_SCHEMA, type Explanation, type Facts } from './explanation.ts';
 import { growthOf } from './growth.ts';
@@ -88,7 +90,7 @@ function* explainInSteps(options: ExplainOptions): Generator<readonly Trial[], E
 }
 
 function observe(options: ExplainOptions, moment: Moment): Observed {
-  const session = new Session({ ...options, mode: 'lockstep' });
+  const session = new Session({ ...options, mode: 'lockstep', lastSampleOnly: true });
   const tunableChanges = runWatchingTunables(session, options.events, moment.end);
 
   const { events, pinningGroups = PINNING_GROUPS } = options;
@@ -112,14 +114,19 @@ function observe(options: ExplainOptions, moment: Moment): Observed {
     sample: { ...sample, breakdown: sumOfAreas(reports) },
     areas: reports,
     returns: predictReturns(assembled, areas, threads, experiment),
-    pinning: findPinning(assembled, areas, ranges, blocks, kept, threads, experiment, pinningGroups),
+    pinning: findPinning(assembled, areas, ranges, blocks, kept, threads, experiment, pinningGroups).map((group) =>
+      hasCallSites(events) ? { ...group, line: ownLine(stackOfRow(events, group.blocks[0]!.event)) } : group,
+    ),
     heldPages: heldPages(assembled, ranges, blocks, kept),
     tunables: assembled.allocator.tunables?.() ?? null,
     tunableChanges,
     growth: growthOf(events, session.row),
+    process: recordedProcess(events, session.samples)?.samples.at(-1) ?? null,
     sites: null,
   };
-  const facts = { ...found, sites: bytesBySite(options, session.row, found.pinning) ?? null };
+  const { breakdown } = found.sample;
+  const sites = siteBytes(options, session.row, { assembled, areas, ranges, blocks, breakdown }) ?? null;
+  const facts = { ...found, sites };
   const situation = { facts, assembled, experiment, blocks, options, events, end: session.row, rssPeakBytes };
   return { facts, findings: findMechanisms(situation) };
 }

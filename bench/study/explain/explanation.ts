@@ -1,6 +1,7 @@
 import type { Bytes } from '../../../sim/contract/units.ts';
 import type { Sample } from '../../../sim/metrics/sample.ts';
 import type { StackBytes } from '../../report/sites/stacks.ts';
+import type { RecordedProcessSample } from '../../run/recorded-process.ts';
 import type { RunDescription, RunResult } from '../../run/result.ts';
 import type { Growth } from './growth.ts';
 import type { Moment } from './moment.ts';
@@ -61,6 +62,8 @@ export interface Explanation {
   readonly tunables: Readonly<Record<string, number>> | null;
   readonly tunableChanges: readonly TunableChange[];
   readonly growth: Growth;
+  /** The recorded process at its last sample until there; null where there is none. */
+  readonly process: RecordedProcessSample | null;
   /** By call stack, the most first; null for a trace without call sites. */
   readonly sites: readonly StackBytes[] | null;
   readonly whatIf: readonly WhatIf[];

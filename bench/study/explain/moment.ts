@@ -1,6 +1,7 @@
 import {
   type EventBuffer,
   OP_EFREE,
+  OP_FORK,
   OP_FREE,
   OP_MASK,
   OP_REQUEST_BEGIN,
@@ -45,24 +46,44 @@ export function momentOf(options: SessionOptions, at: string | undefined): Momen
 }
 
 function exitMoment(events: EventBuffer): Moment {
-  // The row of the event `exit`, where the trace has one (format 2).
-  const recorded = (events as { readonly exitRow?: number }).exitRow ?? -1;
-  if (recorded >= 0) return { kind: 'exit', end: recorded, about: 'just before the program began to exit' };
-  return scriptEnd(events) ?? tearDown(events) ?? { kind: 'end', end: events.length, about: 'at the end of the trace' };
+  const script = scriptDone(events) ?? scriptEnd(events);
+  if (script) return script;
+  if (events.exitRow >= 0) return { kind: 'exit', end: events.exitRow, about: 'just before the program began to exit' };
+  return tearDown(events) ?? { kind: 'end', end: events.length, about: 'at the end of the trace' };
 }
 
-/** One request and nothing after its end: a script on the command line, whose exit frees everything. */
-function scriptEnd({ head, length }: EventBuffer): Moment | undefined {
+/** A recorded PHP with one script (not a worker of many requests): behind it PHP frees what the script holds. */
+function scriptDone({ head, a, labels, length }: EventBuffer): Moment | undefined {
+  const label = labels.indexOf('script 1 done');
+  if (label < 0 || labels.includes('script 2 done')) return undefined;
+  for (let row = 0; row < length; row++) {
+    const op = head[row]! & OP_MASK;
+    if (op === OP_FORK) return undefined;
+    if (op === OP_SAMPLE && a[row] === label) {
+      return { kind: 'exit', end: row, about: 'when its script was done, before PHP frees what it holds' };
+    }
+  }
+  return undefined;
+}
+
+/**
+ * A script on the command line, whose exit frees everything: one request and nothing after its end; or in a recording of PHP's
+ * command line, whose engine has requests of its own at its start and end, the last one that still held blocks.
+ */
+function scriptEnd({ head, b, length, recorded }: EventBuffer): Moment | undefined {
+  const isCommandLine = /^php[\d.]*( |$)/.test(recorded.command);
   let requests = 0;
   let last = -1;
   for (let row = 0; row < length; row++) {
     const op = head[row]! & OP_MASK;
     if (op === OP_REQUEST_BEGIN) requests++;
-    else if (op === OP_REQUEST_END) last = row;
-    else if (last >= 0 && op !== OP_SAMPLE && op !== OP_FREE && op !== OP_THREAD_EXIT) return undefined;
+    else if (op === OP_REQUEST_END) last = isCommandLine && b[row] === 0 && last >= 0 ? last : row;
+    else if (isCommandLine || last < 0) continue;
+    else if (op !== OP_SAMPLE && op !== OP_FREE && op !== OP_THREAD_EXIT) return undefined;
   }
-  if (requests !== 1 || last < 0) return undefined;
-  return { kind: 'exit', end: last, about: 'just before the end of its only request, with which a script exits' };
+  if (last < 0 || (requests !== 1 && !isCommandLine)) return undefined;
+  const which = requests === 1 ? 'its only request' : 'the script’s request';
+  return { kind: 'exit', end: last, about: `just before the end of ${which}, with which a script exits` };
 }
 
 /**
@@ -108,7 +129,7 @@ function peakMoment(options: SessionOptions): Moment {
 }
 
 function lastRise(options: SessionOptions, from: number, to: number, step: number): [number, number] {
-  const session = new Session({ ...options, mode: 'lockstep' });
+  const session = new Session({ ...options, mode: 'lockstep', lastSampleOnly: true });
   const { residency } = session.assembled.machine.kernel;
   session.advance(from);
   let peak = from === 0 ? -1 : residency.residentPeakPages();

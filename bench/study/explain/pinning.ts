@@ -26,6 +26,8 @@ export interface PinningGroup {
   /** The larger of the two; what the groups are ranked by. */
   readonly returnsBytes: Bytes;
   readonly by: 'free' | 'free and trim' | 'free, flush and purge';
+  /** The line of code that allocated the first block, where the trace has call sites. */
+  readonly line?: string;
 }
 
 export interface PinningBlock {

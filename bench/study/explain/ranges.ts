@@ -69,7 +69,7 @@ export interface AreaReport extends Area {
 }
 
 /** Slabs, chunks and what the allocator keeps for itself: no page of one is given back while it stands. */
-const goesWhole = ({ kind }: Area): boolean => kind === 'slab' || kind === 'chunk' || kind === 'metadata';
+export const goesWhole = ({ kind }: Area): boolean => kind === 'slab' || kind === 'chunk' || kind === 'metadata';
 
 export function reportAreas(
   assembled: Assembled,

@@ -1,43 +1,92 @@
-import { bytes, columns } from '../../../sim/contract/format.ts';
-import type { StackBytes, StackChange } from '../../report/sites/stacks.ts';
-import type { Palette } from '../../report/text/summary.ts';
+import { bytes, columns, percent } from '../../../sim/contract/format.ts';
+import type { Bytes } from '../../../sim/contract/units.ts';
+import { shortFrame } from '../../report/sites/frames.ts';
+import { byLine, sumOf } from '../../report/sites/lines.ts';
+import { SITE_CLASSES, type SiteClass, type StackBytes, type StackChange } from '../../report/sites/stacks.ts';
+import type { Palette } from '../../report/text/palette.ts';
+import { ALLOCATOR, NOBODY } from './by-site.ts';
+import type { Facts } from './explanation.ts';
 
 const SHOWN = 10;
-const FRAMES = 3;
-
-/** The innermost frames, which say most. */
-const placeOf = ({ stack }: StackBytes): string => [...stack].reverse().slice(0, FRAMES).join(' < ');
+/** Below these shares nobody is named. */
+const WORTH_NAMING = 0.02;
+const MUCH = 0.1;
 
 /** Who holds the resident bytes, who pins, and whose free memory it was. */
 export function siteLines(sites: readonly StackBytes[], palette: Palette): string[] {
+  const lines = byLine(sites);
+  const row = (s: Readonly<Record<SiteClass, Bytes>>, who: string) => [
+    ...SITE_CLASSES.map((name) => bytes(s[name])),
+    who,
+  ];
+  const rest = lines.slice(SHOWN);
   return [
-    palette.bold('Whose resident bytes they are, by call stack'),
+    palette.bold('Whose resident bytes they are, by the line of code that allocated'),
     ...columns(
       [
         ['held', 'pins', 'was freed', 'who'].map(palette.dim),
-        ...sites.slice(0, SHOWN).map((s) => [bytes(s.held), bytes(s.pinned), bytes(s.freed), placeOf(s)]),
+        ...lines.slice(0, SHOWN).map((s) => row(s, shortFrame(s.line))),
+        ...(rest.length > 0 ? [row(sumOf(rest), `${rest.length} more`)] : []),
+        row(sumOf(lines), 'all'),
       ],
       'rrrl',
     ),
-    ...(sites.length > SHOWN ? [palette.dim(`  and ${sites.length - SHOWN} more`)] : []),
   ];
+}
+
+/** Names the lines of code behind what is resident. */
+export function siteSentences({ sites, sample }: Facts): string[] {
+  if (!sites || sample.rssBytes === 0) return [];
+  const lines = byLine(sites);
+  const sentences: string[] = [];
+  const most = (name: SiteClass) => lines.reduce((best, s) => (s[name] > best[name] ? s : best));
+  const { held, pinned, freed } = sumOf(lines);
+  const holder = lines.length > 0 ? most('held') : undefined;
+  if (holder && held > 0 && holder.held >= MUCH * held) {
+    sentences.push(
+      `Of the ${bytes(held)} that are held, ${bytes(holder.held)} (${percent(holder.held / held)}) were allocated at ${shortFrame(holder.line)}.`,
+    );
+  }
+  if (pinned >= WORTH_NAMING * sample.rssBytes) {
+    const pinner = most('pinned');
+    const who =
+      pinner.line === ALLOCATOR
+        ? 'caches and structures of the allocator'
+        : `blocks allocated at ${shortFrame(pinner.line)}`;
+    sentences.push(
+      `Of the ${bytes(pinned)} that are free and pinned, ${who} keep ${bytes(pinner.pinned)} (${percent(pinner.pinned / pinned)}).`,
+    );
+  }
+  if (freed >= WORTH_NAMING * sample.rssBytes) {
+    const last = most('freed');
+    if (last.freed >= MUCH * freed && last.line !== NOBODY) {
+      sentences.push(
+        `Of the ${bytes(freed)} that are free, ${bytes(last.freed)} (${percent(last.freed / freed)}) were blocks last that were allocated at ${shortFrame(last.line)}.`,
+      );
+    }
+  }
+  return sentences;
 }
 
 /** By how much each call stack's bytes differ from an earlier run. */
 export function diffText(changes: readonly StackChange[], palette: Palette): string {
   const signed = (n: number) => (n > 0 ? `+${bytes(n)}` : n < 0 ? `-${bytes(-n)}` : '0 B');
-  const lines = ['', palette.bold('What differs from before, by call stack')];
-  if (changes.length === 0) lines.push('  nothing');
+  const lines = ['', palette.bold('What differs from before, by the line of code that allocated')];
+  const changed = byLine(changes).filter((s) => SITE_CLASSES.some((name) => s[name] !== 0));
+  if (changed.length === 0) lines.push('  nothing');
   else {
     lines.push(
       ...columns(
         [
           ['held', 'pins', 'was freed', 'who'].map(palette.dim),
-          ...changes.slice(0, 2 * SHOWN).map((c) => [signed(c.held), signed(c.pinned), signed(c.freed), placeOf(c)]),
+          ...changed
+            .slice(0, 2 * SHOWN)
+            .map((s) => [signed(s.held), signed(s.pinned), signed(s.freed), shortFrame(s.line)]),
         ],
         'rrrl',
       ),
     );
+    if (changed.length > 2 * SHOWN) lines.push(palette.dim(`  and ${changed.length - 2 * SHOWN} more lines`));
   }
   return `${lines.join('\n')}\n`;
 }

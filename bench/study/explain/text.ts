@@ -1,7 +1,8 @@
 import { bytes, columns, count, percent } from '../../../sim/contract/format.ts';
 import { escapeLine, escapeLineStart } from '../../report/escape.ts';
 import { columnBlocks, fold } from '../../report/text/fold.ts';
-import { type Palette, PLAIN } from '../../report/text/summary.ts';
+import { type Palette, PLAIN } from '../../report/text/palette.ts';
+import { processColumn } from '../../report/text/recorded-process.ts';
 import { type AreaGroup, groupAreas, returnTexts } from './area-groups.ts';
 import type { Explanation } from './explanation.ts';
 import { siteLines } from './site-text.ts';
@@ -11,16 +12,28 @@ import { callsOf } from './what-if.ts';
 const SHOWN_AREAS = 16;
 const CLASSES = ['requested', 'slack', 'metadata', 'cached', 'pinned', 'returnable'] as const;
 
+interface Shown {
+  readonly palette: Palette;
+  readonly width: number;
+  readonly everyArea: boolean;
+}
+
+const wrapper = (width: number) => (text: string) => fold(`  ${text}`, width, '  ');
+
 /** An explanation for people: the verdict first, then what it rests on; `everyArea` lists areas of one kind one by one. */
 export function explanationText(
   e: Explanation,
   palette: Palette = PLAIN,
   { everyArea = false, width = 80 }: { readonly everyArea?: boolean; readonly width?: number } = {},
 ): string {
+  const sections = [headlines, areas, recorded, pinning, sites, returns, thresholds, whatIf, toPaste];
+  return `${sections.flatMap((section) => section(e, { palette, width, everyArea })).join('\n')}\n`;
+}
+
+function headlines(e: Explanation, { palette, width }: Shown): string[] {
   const { sample, verdict } = e;
+  const wrap = wrapper(width);
   const lines: string[] = [];
-  const wrap = (text: string) => fold(`  ${text}`, width, '  ');
-  const heading = (text: string) => lines.push('', palette.bold(text));
   lines.push(
     ...fold(
       `${palette.bold(escapeLineStart(e.run.workload))} under ${palette.bold(e.run.allocator)}, after ${count(e.event)} events${sample.label === '(end)' ? '' : ` (${escapeLine(sample.label)})`}`,
@@ -32,8 +45,13 @@ export function explanationText(
     ...wrap(palette.bold(verdict.headline)),
     ...verdict.sentences.flatMap(wrap),
   );
+  return lines;
+}
 
-  heading('Where the resident bytes are');
+function areas(e: Explanation, { palette, width, everyArea }: Shown): string[] {
+  const { sample } = e;
+  const lines: string[] = [];
+  lines.push('', palette.bold('Where the resident bytes are'));
   const groups: readonly AreaGroup[] = everyArea
     ? e.areas.map((area) => ({ ...area, count: 1 }))
     : groupAreas(e.areas).filter((g) => g.mappedBytes > 0);
@@ -61,8 +79,22 @@ export function explanationText(
     ),
   );
   if (groups.length > shown.length) lines.push(palette.dim(`  and ${groups.length - shown.length} more kinds`));
+  return lines;
+}
 
-  heading('Which live blocks keep more than they use');
+function recorded(e: Explanation, { palette }: Shown): string[] {
+  const lines: string[] = [];
+  if (e.process) {
+    lines.push('', palette.bold(`The recorded process at '${escapeLine(e.process.label)}'`));
+    lines.push(...processColumn(e.process, palette));
+  }
+  return lines;
+}
+
+function pinning(e: Explanation, { palette, width }: Shown): string[] {
+  const wrap = wrapper(width);
+  const lines: string[] = [];
+  lines.push('', palette.bold('Which live blocks keep more than they use'));
   const pins = e.pinning.filter((g) => g.returnsBytes >= 2 * g.ownBytes);
   if (pins.length === 0) lines.push('  none');
   else {
@@ -84,10 +116,19 @@ export function explanationText(
       ),
     ),
   );
+  return lines;
+}
 
+function sites(e: Explanation, { palette }: Shown): string[] {
+  const lines: string[] = [];
   if (e.sites) lines.push('', ...siteLines(e.sites, palette));
+  return lines;
+}
 
-  heading('What a request to give back would return');
+function returns(e: Explanation, { palette, width }: Shown): string[] {
+  const wrap = wrapper(width);
+  const lines: string[] = [];
+  lines.push('', palette.bold('What a request to give back would return'));
   for (const r of e.returns) {
     const from = returnTexts(r, e.areas);
     lines.push(
@@ -96,9 +137,13 @@ export function explanationText(
       ),
     );
   }
+  return lines;
+}
 
+function thresholds(e: Explanation, { palette }: Shown): string[] {
+  const lines: string[] = [];
   if (e.tunables) {
-    heading('Thresholds now');
+    lines.push('', palette.bold('Thresholds now'));
     lines.push(
       ...columns(
         Object.entries(e.tunables).map(([name, value]) => [name, count(value)]),
@@ -107,9 +152,14 @@ export function explanationText(
     );
     lines.push(palette.dim(`  ${count(e.tunableChanges.length)} changes while the program ran`));
   }
+  return lines;
+}
 
+function whatIf(e: Explanation, { palette, width }: Shown): string[] {
+  const { sample } = e;
+  const lines: string[] = [];
   if (e.whatIf.length > 0) {
-    heading('What other settings would do (each was run)');
+    lines.push('', palette.bold('What other settings would do (each was run)'));
     lines.push(
       ...columnBlocks(
         [
@@ -139,9 +189,15 @@ export function explanationText(
       ),
     );
   }
+  return lines;
+}
+
+function toPaste(e: Explanation, { palette }: Shown): string[] {
+  const { verdict } = e;
+  const lines: string[] = [];
   const pasted = verdict.advice?.paste;
   if (pasted) {
-    heading('To paste');
+    lines.push('', palette.bold('To paste'));
     lines.push(
       ...[
         ['shell', pasted.shell],
@@ -150,5 +206,5 @@ export function explanationText(
       ].flatMap(([place, text]) => [palette.dim(`  ${place}`), `    ${text}`]),
     );
   }
-  return `${lines.join('\n')}\n`;
+  return lines;
 }

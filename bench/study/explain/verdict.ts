@@ -1,11 +1,13 @@
 import { bytes, count, percent } from '../../../sim/contract/format.ts';
 import type { Bytes } from '../../../sim/contract/units.ts';
+import { shortFrame } from '../../report/sites/frames.ts';
 import { RESERVED } from '../../run/areas.ts';
 import { type Advice, adviseOn, WORTH_IT } from './advice.ts';
 import { countedName, groupAreas, returnTexts } from './area-groups.ts';
 import type { Explanation, Facts, Verdict, VerdictKind } from './explanation.ts';
 import type { Finding } from './mechanisms/mechanism.ts';
 import type { ReturnPrediction } from './returns.ts';
+import { siteSentences } from './site-text.ts';
 import type { TunableChange } from './tunable-changes.ts';
 import { callsOf, type WhatIf } from './what-if.ts';
 
@@ -49,6 +51,7 @@ export function judge(facts: Facts, findings: readonly Finding[] = [], whatIf: r
       ...placeSentences(facts, kind, shares),
       ...returnSentences(facts),
       ...pinningSentences(facts, kind),
+      ...siteSentences(facts),
       ...changeSentences(facts.tunableChanges),
       ...givenSentences(facts),
       ...growthSentences(facts, kind),
@@ -188,7 +191,7 @@ function pinningSentences(facts: Facts, kind: VerdictKind): string[] {
         ? `freeing ${them} before a trim`
         : `freeing ${them} before the caches are flushed and purged`;
   return [
-    `${groupText(group)} ${group.blocks.length === 1 ? 'holds' : 'hold'} ${bytes(group.returnsBytes)} of ${/\d/.test(group.area) ? group.area : `the ${group.area}`}: ${how} gives that back (measured).`,
+    `${groupText(group)}${group.line === undefined ? '' : `, allocated at ${shortFrame(group.line)},`} ${group.blocks.length === 1 ? 'holds' : 'hold'} ${bytes(group.returnsBytes)} of ${/\d/.test(group.area) ? group.area : `the ${group.area}`}: ${how} gives that back (measured).`,
   ];
 }
 

@@ -5,6 +5,7 @@ import type { Breakdown } from '../../../sim/metrics/sample.ts';
 import type { RunResult } from '../../run/result.ts';
 import { Session, type SessionOptions } from '../../run/session.ts';
 import type { RunTask } from '../parallel/run-task.ts';
+import { eventsOf } from '../parallel/task-events.ts';
 import { type Pasted, paste } from './paste.ts';
 import { applySetting, type Setting, settingName } from './setting.ts';
 
@@ -59,6 +60,7 @@ export function taskOf(options: SessionOptions, end: number, allocator: string, 
     mode: 'lockstep',
     pace: options.pace ?? 'asap',
     seed: options.seed ?? 0,
+    lastSampleOnly: true,
     kernel,
     ...(options.touch && { touch: options.touch }),
     ...(options.costs && { costs: options.costs }),
@@ -71,8 +73,15 @@ const upTo = (events: EventBuffer, end: number): EventBuffer =>
 /** Runs one here. */
 export function runTrial(options: SessionOptions, { task, setting }: Trial): RunResult {
   const spec = applySetting(options.spec, setting, options.cpus)!;
-  const session = new Session({ ...options, events: task.events, spec, ...(task.kernel && { kernel: task.kernel }) });
-  session.advance(task.events.length);
+  const events = eventsOf(task);
+  const session = new Session({
+    ...options,
+    events,
+    spec,
+    lastSampleOnly: true,
+    ...(task.kernel && { kernel: task.kernel }),
+  });
+  session.advance(events.length);
   session.sample('(end)', session.row);
   return session.result();
 }

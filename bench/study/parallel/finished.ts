@@ -11,18 +11,38 @@ export class BatchInterrupted<T> extends Interrupted {
   }
 }
 
+/** Runs of a batch that died with what executed them; the others came to their end. */
+export class BatchFailed<T> extends Error {
+  override readonly name = 'BatchFailed';
+  /** In the order of the tasks; nothing where a run failed. */
+  readonly finished: readonly (T | undefined)[];
+  /** A line each. */
+  readonly failures: readonly string[];
+
+  constructor(finished: readonly (T | undefined)[], failures: readonly string[]) {
+    super(failures.join('; '));
+    this.finished = finished;
+    this.failures = failures;
+  }
+}
+
+/** Whether the error leaves the runs that had finished. */
+export function leavesRuns(error: unknown): error is BatchInterrupted<unknown> | BatchFailed<unknown> {
+  return error instanceof BatchInterrupted || error instanceof BatchFailed;
+}
+
 /** Runs of a batch, whole or as far as they had come when it was interrupted. */
 export interface BatchOutcome<T> {
   readonly runs: readonly (T | undefined)[];
   readonly partial: boolean;
 }
 
-/** Takes Ctrl-C for a short batch; without any finished run it stays an interruption. */
+/** Takes Ctrl-C or a failed run for a short batch; without any finished run the error stays one. */
 export async function orFinished<T>(work: Promise<T[]>): Promise<BatchOutcome<T>> {
   try {
     return { runs: await work, partial: false };
   } catch (error) {
-    if (!(error instanceof BatchInterrupted) || error.finished.every((run) => run === undefined)) throw error;
+    if (!leavesRuns(error) || error.finished.every((run) => run === undefined)) throw error;
     return { runs: error.finished as readonly (T | undefined)[], partial: true };
   }
 }

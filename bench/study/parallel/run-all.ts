@@ -1,137 +1,152 @@
-import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { fileURLToPath } from 'node:url';
-import { Piscina } from 'piscina';
-import { UserError } from '../../../sim/contract/assert.ts';
+import { Interrupted } from '../../../sim/contract/assert.ts';
 import type { ReportRun } from '../../report/report-run.ts';
-import { pluginFiles } from '../../run/plugin-files.ts';
-import { BatchInterrupted } from './finished.ts';
-import { type RunTask, runTask } from './run-task.ts';
-import type { TaskOutcome } from './worker.ts';
+import { type Executor, RunCrashed } from './executor.ts';
+import { BatchFailed, BatchInterrupted } from './finished.ts';
+import { type FinishedRuns, openFinishedRuns } from './finished-runs.ts';
+import { createInline } from './inline.ts';
+import { createLanes, hasThreads } from './lanes.ts';
+import type { RunTask } from './run-task.ts';
 
 export interface RunAllOptions {
   /** Worker threads; 0 runs everything here, one after another. Default: as many as there are processors or tasks. */
   readonly workers?: number;
   /** Called after each run with the number of those that are done. */
   readonly onDone?: (done: number, total: number) => void;
+  /** Called for each run that died with what executed it; the others go on. */
+  readonly onFailed?: (line: string) => void;
+  /** Called with lines about the engine: a connection that is lost, nobody who works. */
+  readonly onNote?: (line: string) => void;
   readonly signal?: AbortSignal;
+  /** redis://… or rediss://…: workers behind this queue make the runs, and no thread of this process. */
+  readonly engine?: string;
+  /** Where the traces are that workers fetch (a folder, http(s)://…, s3://…); default: the engine itself. */
+  readonly store?: string;
+  /**
+   * Of runs that have finished: kept in the cache, so that another batch can take them; `true`: and taken from there. Without
+   * it, of a batch of this process nothing is kept. Behind a queue they are always kept there.
+   */
+  readonly resume?: boolean;
 }
+
+/** Tasks in their order; they may be made one by one, as they are needed. */
+export type TaskSource = Iterable<RunTask> | AsyncIterable<RunTask>;
 
 /** Workers that are kept from batch to batch. */
 export interface Runner {
-  /** Results in the order of the tasks. Throws BatchInterrupted, with what had finished, where the signal comes first. */
+  /**
+   * Results in the order of the tasks. Throws BatchInterrupted, with what had finished, where the signal comes first, and
+   * BatchFailed where runs died with what executed them.
+   */
   run(tasks: readonly RunTask[]): Promise<ReportRun[]>;
+  /** The same for tasks that are made as they are needed; of each run only what `keep` makes of it is held. */
+  runKeeping<T>(tasks: TaskSource, total: number, keep: (run: ReportRun) => T): Promise<T[]>;
   close(): Promise<void>;
 }
 
-/** Workers are started from the built files, where there are any. */
-const WORKER = fileURLToPath(
-  new URL(
-    import.meta.url.includes('/dist/') ? './worker.js' : '../../../dist/bench/study/parallel/worker.js',
-    import.meta.url,
-  ),
-);
-
-/**
- * A worker that has executed so many events gets no further task: the second machine that it builds makes the host's compiler give up what
- * it knew of the first one, and the same run takes 1.5 to 2 times as long. A new worker costs a tenth of a second.
- */
-const WORN_EVENTS = 1e6;
-
-/**
- * So long a worker has nothing to do before it is ended: the host's compiler may still be at work for it in the background, and Node 20 dies
- * where that needs memory of a worker that is no more (`NodePlatform::GetForegroundTaskRunner`, seen once in some thousand workers).
- */
-const REST_MS = 100;
-
-interface Lane {
-  pool: Piscina<RunTask, TaskOutcome>;
-  executed: number;
-}
-
-async function retire(pool: Piscina<RunTask, TaskOutcome>): Promise<void> {
-  await new Promise((resolve) => setTimeout(resolve, REST_MS));
-  await pool.destroy();
-}
-
-const createPool = () =>
-  new Piscina<RunTask, TaskOutcome>({
-    filename: WORKER,
-    minThreads: 1,
-    maxThreads: 1,
-    workerData: { plugins: pluginFiles() },
-  });
-
-/** A run is alone in its machine, so the number of workers changes no figure but the engine's. */
+/** A run is alone in its machine, so neither the number of workers nor their place changes any figure but the engine's. */
 export function createRunner(options: RunAllOptions = {}): Runner {
-  const { workers = availableParallelism(), onDone, signal } = options;
+  const { onDone, onFailed, signal } = options;
+  let opened: Promise<{ executor: Executor; finishedRuns: FinishedRuns }> | undefined;
   let done = 0;
-  const finished = (run: ReportRun, total: number): ReportRun => {
-    onDone?.(++done, total);
-    return run;
-  };
-  if (workers <= 1 || !existsSync(WORKER)) {
-    return {
-      async run(tasks) {
-        const runs: ReportRun[] = [];
-        for (const task of tasks) {
-          const run = signal?.aborted ? undefined : await runTask(task, signal);
-          if (!run || run.result.partial) throw new BatchInterrupted(tasks.map((_, i) => runs[i]));
-          runs.push(finished(run, tasks.length));
-        }
-        return runs;
-      },
-      close: async () => {},
-    };
-  }
-  const lanes: Lane[] = [];
-  const retired: Promise<void>[] = [];
 
-  async function execute(lane: Lane, task: RunTask): Promise<ReportRun> {
-    const events = task.events.length;
-    if (lane.executed > 0 && lane.executed + events > WORN_EVENTS) {
-      retired.push(retire(lane.pool));
-      lane.pool = createPool();
-      lane.executed = 0;
+  async function runKeeping<T>(tasks: TaskSource, total: number, keep: (run: ReportRun) => T): Promise<T[]> {
+    opened ??= open(options);
+    const { executor, finishedRuns } = await opened;
+    const next = taskQueue(tasks);
+    const kept: T[] = [];
+    const failures: string[] = [];
+
+    async function pull(): Promise<void> {
+      for (let at = await next.take(); at; at = await next.take()) {
+        if (signal?.aborted) throw new Interrupted('interrupted');
+        try {
+          const run = (await finishedRuns.get(at.task)) ?? (await executor.execute(at.task));
+          await finishedRuns.put(at.task, run);
+          kept[at.index] = keep(run);
+          onDone?.(++done, total);
+        } catch (error) {
+          if (!(error instanceof RunCrashed)) throw error;
+          const line = `${at.task.workload} under ${at.task.allocator}, seed ${at.task.seed}: ${error.message}`;
+          failures.push(line);
+          onFailed?.(line);
+        }
+      }
     }
-    lane.executed += events;
-    const outcome = await lane.pool.run(task, signal ? { signal } : {});
-    if ('userError' in outcome) throw new UserError(outcome.userError);
-    return outcome.run;
+
+    try {
+      await Promise.all(Array.from({ length: Math.min(executor.width, total) }, pull));
+    } catch (error) {
+      next.end(); // the others end with the tasks that they have
+      if (signal?.aborted) throw new BatchInterrupted(padded(kept, total));
+      throw error;
+    }
+    if (failures.length > 0) throw new BatchFailed(padded(kept, total), failures);
+    return kept;
   }
 
   return {
-    async run(tasks) {
-      const runs = new Array<ReportRun>(tasks.length);
-      let next = 0;
-      while (lanes.length < Math.min(workers, tasks.length)) lanes.push({ pool: createPool(), executed: 0 });
-      try {
-        await Promise.all(
-          lanes.map(async (lane) => {
-            for (let i = next++; i < tasks.length; i = next++) {
-              runs[i] = finished(await execute(lane, tasks[i]!), tasks.length);
-            }
-          }),
-        );
-      } catch (error) {
-        next = tasks.length; // the others end with the tasks that they have
-        if (signal?.aborted) throw new BatchInterrupted(runs);
-        throw error;
-      }
-      return runs;
+    run: (tasks) => runKeeping(tasks, tasks.length, (run) => run),
+    runKeeping,
+    close: async () => (await opened?.catch(() => undefined))?.executor.close(),
+  };
+}
+
+const padded = <T>(kept: readonly (T | undefined)[], total: number): (T | undefined)[] =>
+  Array.from({ length: Math.max(total, kept.length) }, (_, i) => kept[i]);
+
+async function open(options: RunAllOptions): Promise<{ executor: Executor; finishedRuns: FinishedRuns }> {
+  const { engine, workers = availableParallelism(), signal } = options;
+  if (engine !== undefined) {
+    const { createQueueExecutor } = await import('../engine/queue-executor.ts');
+    const queue = await createQueueExecutor({ ...options, engine });
+    return { executor: queue, finishedRuns: NOTHING_KEPT };
+  }
+  const executor = workers <= 1 || !hasThreads() ? createInline(signal) : createLanes(workers, { signal });
+  const { resume } = options;
+  return { executor, finishedRuns: resume === undefined ? NOTHING_KEPT : openFinishedRuns(resume) };
+}
+
+const NOTHING_KEPT: FinishedRuns = { get: async () => undefined, put: async () => {} };
+
+/** Hands the tasks out one by one, in their order, to whoever asks. */
+function taskQueue(tasks: TaskSource) {
+  const iterator = Symbol.asyncIterator in tasks ? tasks[Symbol.asyncIterator]() : tasks[Symbol.iterator]();
+  let index = 0;
+  let ended = false;
+  let turn: Promise<unknown> = Promise.resolve();
+  async function takeNext(): Promise<{ readonly index: number; readonly task: RunTask } | undefined> {
+    if (ended) return undefined;
+    const { done, value } = await iterator.next();
+    if (done) ended = true;
+    return done ? undefined : { index: index++, task: value };
+  }
+  return {
+    take() {
+      const mine = turn.then(takeNext);
+      turn = mine.catch(() => undefined);
+      return mine;
     },
-    close: async () => {
-      await Promise.all([...retired, ...lanes.map((lane) => retire(lane.pool))]);
-    },
+    end: () => void (ended = true),
   };
 }
 
 /** Runs every task, in parallel; results in the order of the tasks. */
 export async function runAll(tasks: readonly RunTask[], options: RunAllOptions = {}): Promise<ReportRun[]> {
+  return runKeeping(tasks, tasks.length, (run) => run, options);
+}
+
+/** Runs every task, and holds of each run only what `keep` makes of it. */
+export async function runKeeping<T>(
+  tasks: TaskSource,
+  total: number,
+  keep: (run: ReportRun) => T,
+  options: RunAllOptions = {},
+): Promise<T[]> {
   const { workers = availableParallelism() } = options;
-  const runner = createRunner({ ...options, workers: Math.min(tasks.length, workers) });
+  const runner = createRunner({ ...options, workers: Math.min(total, workers) });
   try {
-    return await runner.run(tasks);
+    return await runner.runKeeping(tasks, total, keep);
   } finally {
     await runner.close();
   }

@@ -6,11 +6,13 @@ import type { Costs } from '../../../sim/time/costs.ts';
 import type { ReportRun } from '../../report/report-run.ts';
 import type { Mode, Pace } from '../../run/result.ts';
 import { runSession } from '../../run/run-session.ts';
-import { recordRun } from '../record.ts';
 
 /** A whole run as plain data, so that it can be sent to a worker. The columns of `events` are shared, not copied. */
 export interface RunTask {
-  readonly events: EventBuffer;
+  /** May be left out where they are generated: then whoever executes the run generates them. */
+  readonly events?: EventBuffer;
+  /** The events are those of the built-in `workload` with these `parameters`, and of no trace. */
+  readonly generated?: boolean;
   readonly workload: string;
   readonly parameters: Readonly<Record<string, number | string | boolean>>;
   /** As in --allocator. */
@@ -27,13 +29,15 @@ export interface RunTask {
   readonly hz?: number;
   readonly start?: Start;
   readonly sampleEvery?: number;
+  readonly lastSampleOnly?: boolean;
   /** Keep what a report draws beyond the result. */
   readonly record?: boolean;
 }
 
 /** Executes one task; what a worker does, and what is done without workers. */
 export async function runTask(task: RunTask, signal?: AbortSignal): Promise<ReportRun> {
-  const { allocator, record, ...rest } = task;
-  const options = { ...rest, spec: parseAllocator(allocator, task.cpus), ...(signal && { signal }) };
-  return record ? recordRun(options) : { result: await runSession(options) };
+  const { allocator, record, generated: _, ...rest } = task;
+  const events = task.events ?? (await import('./task-events.ts')).eventsOf(task);
+  const options = { ...rest, events, spec: parseAllocator(allocator, task.cpus), ...(signal && { signal }) };
+  return record ? (await import('../record.ts')).recordRun(options) : { result: await runSession(options) };
 }

@@ -1,13 +1,13 @@
 import { workerData } from 'piscina';
 import { UserError } from '../../../sim/contract/assert.ts';
-import { loadPlugins } from '../../metrics/plugins.ts';
 import type { ReportRun } from '../../report/report-run.ts';
 import { type RunTask, runTask } from './run-task.ts';
 
 export type TaskOutcome = { readonly run: ReportRun } | { readonly userError: string };
 
 // Models and metrics of plugins, before the first task.
-await loadPlugins((workerData as { readonly plugins?: readonly string[] } | null)?.plugins ?? []);
+const plugins = (workerData as { readonly plugins?: readonly string[] } | null)?.plugins ?? [];
+if (plugins.length > 0) await (await import('../../metrics/plugins.ts')).loadPlugins(plugins);
 
 /** Piscina's entry. Errors lose their class between threads, so the user's own mistakes come back as data. */
 export default async function work(task: RunTask): Promise<TaskOutcome> {

@@ -4,6 +4,7 @@ import type { Mode, Pace, RunResult } from '../../run/result.ts';
 import { orFinished } from '../parallel/finished.ts';
 import { type RunAllOptions, runAll } from '../parallel/run-all.ts';
 import type { RunTask } from '../parallel/run-task.ts';
+import { eventsOf } from '../parallel/task-events.ts';
 import {
   type Demand,
   demandOfRuns,
@@ -101,7 +102,7 @@ export async function plan(options: PlanOptions): Promise<PlanResult> {
         (task): RunTask => ({
           ...task,
           allocator,
-          sampleEvery: task.sampleEvery || Math.max(1, Math.ceil(task.events.length / SAMPLES)),
+          sampleEvery: task.sampleEvery || Math.max(1, Math.ceil(eventsOf(task).length / SAMPLES)),
         }),
       ),
     ),

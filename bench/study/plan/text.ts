@@ -1,7 +1,7 @@
 import { bytes, columns, count, duration, percent } from '../../../sim/contract/format.ts';
 import { escapeLine, escapeLineStart } from '../../report/escape.ts';
 import { fold } from '../../report/text/fold.ts';
-import { interruptedMark, type Palette, PLAIN } from '../../report/text/summary.ts';
+import { interruptedMark, type Palette, PLAIN } from '../../report/text/palette.ts';
 import type { PlanResult, PlanRow } from './plan.ts';
 
 export function planText(result: PlanResult, palette: Palette = PLAIN, width = 80): string {

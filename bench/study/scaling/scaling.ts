@@ -3,7 +3,7 @@ import { columns, count, duration, percent } from '../../../sim/contract/format.
 import { fitScalability, type ScalabilityFit, throughputAt } from '../../../sim/metrics/scalability.ts';
 import { WORKLOADS } from '../../../workloads/index.ts';
 import { escapeLineStart } from '../../report/escape.ts';
-import { interruptedMark, PLAIN } from '../../report/text/summary.ts';
+import { interruptedMark, PLAIN } from '../../report/text/palette.ts';
 import type { RunResult } from '../../run/result.ts';
 
 export const SCALING_SCHEMA = 'allocsim-scaling-1';

@@ -4,7 +4,7 @@ import type { Metric } from '../../metrics/metric.ts';
 import { type Spread, spreadOf } from '../../metrics/statistics.ts';
 import type { Mode, RunResult } from '../../run/result.ts';
 import { orFinished, wholePart } from '../parallel/finished.ts';
-import { type RunAllOptions, runAll } from '../parallel/run-all.ts';
+import { type RunAllOptions, runKeeping } from '../parallel/run-all.ts';
 import type { RunTask } from '../parallel/run-task.ts';
 import { allocatorAt, combinations, type GridAxis } from './grid.ts';
 import { paretoFront } from './pareto.ts';
@@ -55,53 +55,84 @@ export async function sweep(options: SweepOptions): Promise<SweepResult> {
   const { allocators, grid = [], seeds = [0] } = options;
   const metrics = options.metrics.map(metricNamed);
   if (metrics.length === 0) throw new UserError('a sweep needs a metric, found none');
-  const points = combinations(grid);
-  const tasks: RunTask[] = [];
-  for (const seed of seeds) {
-    const loaded = await options.load(seed);
-    for (const cpus of options.cpus ?? [loaded.cpus]) {
-      const names = new Set(allocators.flatMap((name) => points.map((point) => allocatorAt(name, point, cpus))));
-      if (names.size * seeds.length * (options.cpus?.length ?? 1) > RUNS_MAX) {
-        throw new UserError(`the grid has more than ${RUNS_MAX} runs`);
-      }
-      for (const allocator of names) tasks.push({ ...loaded, cpus, allocator, seed });
+  const first = await options.load(seeds[0]!);
+  const machines = options.cpus ?? [first.cpus];
+  const settings = settingsOf(allocators, combinations(grid), machines, seeds.length);
+  /** A seed after the other, as they are needed: the events of all of them together may be many. */
+  async function* tasks(): AsyncGenerator<RunTask> {
+    for (const [j, seed] of seeds.entries()) {
+      const loaded = j === 0 ? first : await options.load(seed);
+      for (const setting of settings) yield { ...loaded, ...setting, seed };
     }
   }
-  const done = await orFinished(runAll(tasks, options));
-  const perSeed = tasks.length / seeds.length;
-  const table = seeds.map((_, j) => done.runs.slice(j * perSeed, (j + 1) * perSeed));
+  const total = settings.length * seeds.length;
+  const done = await orFinished(runKeeping(tasks(), total, ({ result }) => sweptRun(result, metrics), options));
+  const table = seeds.map((_, j) => done.runs.slice(j * settings.length, (j + 1) * settings.length));
   const { rows, columns } = wholePart(table);
-  const results = rows.flatMap((j) => columns.map((i) => table[j]![i]!.result));
+  const results = rows.flatMap((j) => columns.map((i) => table[j]![i]!));
   return {
     schema: SWEEP_SCHEMA,
-    workload: results[0]!.run.workload,
+    workload: results[0]!.workload,
     partial: done.partial,
-    mode: results[0]!.run.mode,
+    mode: results[0]!.mode,
     seeds: rows.map((j) => seeds[j]!),
     metrics: options.metrics,
     points: sweepPoints(results, metrics),
   };
 }
 
+/** The columns of a seed's row: each allocator at each point, on each machine. */
+function settingsOf(
+  allocators: readonly string[],
+  points: readonly Record<string, string>[],
+  machines: readonly number[],
+  seeds: number,
+): Pick<RunTask, 'allocator' | 'cpus'>[] {
+  const settings: Pick<RunTask, 'allocator' | 'cpus'>[] = [];
+  for (const cpus of machines) {
+    const names = new Set(allocators.flatMap((name) => points.map((point) => allocatorAt(name, point, cpus))));
+    for (const allocator of names) settings.push({ cpus, allocator });
+    if (settings.length * seeds > RUNS_MAX) throw new UserError(`the grid has more than ${RUNS_MAX} runs`);
+  }
+  return settings;
+}
+
+/** What a sweep holds of a run: there may be many. */
+export interface SweptRun {
+  readonly workload: string;
+  readonly mode: Mode;
+  readonly allocator: string;
+  readonly cpus: number;
+  /** In the order of the metrics. */
+  readonly values: readonly (number | null)[];
+  readonly failed: boolean;
+}
+
+export function sweptRun(result: RunResult, metrics: readonly Metric[]): SweptRun {
+  const { workload, mode, allocator, cpus } = result.run;
+  const failed = result.abort !== null || result.summary.failedAllocations > 0;
+  return { workload, mode, allocator, cpus, values: metrics.map((metric) => metric.of(result)), failed };
+}
+
 /** Groups the seeds of each point and orders the points. */
-export function sweepPoints(results: readonly RunResult[], metrics: readonly Metric[]): SweepPoint[] {
-  const groups = new Map<string, RunResult[]>();
+export function sweepPoints(results: readonly SweptRun[], metrics: readonly Metric[]): SweepPoint[] {
+  const groups = new Map<string, SweptRun[]>();
   for (const result of results) {
-    const key = `${result.run.cpus} ${result.run.allocator}`;
+    const key = `${result.cpus} ${result.allocator}`;
     const group = groups.get(key);
     if (group) group.push(result);
     else groups.set(key, [result]);
   }
   const points = [...groups.values()].map((runs) => ({
-    allocator: runs[0]!.run.allocator,
-    cpus: runs[0]!.run.cpus,
+    allocator: runs[0]!.allocator,
+    cpus: runs[0]!.cpus,
     figures: Object.fromEntries(
-      metrics.map((metric) => {
-        const values = runs.map(metric.of).filter((value) => value !== null);
+      metrics.map((metric, m) => {
+        const values = runs.map((run) => run.values[m]!).filter((value) => value !== null);
         return [metric.name, values.length === runs.length ? spreadOf(values) : null];
       }),
     ),
-    failed: runs.some((r) => r.abort !== null || r.summary.failedAllocations > 0),
+    failed: runs.some((run) => run.failed),
   }));
   const costs = points.map((point) =>
     metrics.map((metric) => {

@@ -3,7 +3,7 @@ import { metricNamed, metricText } from '../../metrics/index.ts';
 import { csvText } from '../../report/csv.ts';
 import { escapeLineStart } from '../../report/escape.ts';
 import { fold, visibleLength } from '../../report/text/fold.ts';
-import { interruptedMark, type Palette, PLAIN } from '../../report/text/summary.ts';
+import { interruptedMark, type Palette, PLAIN } from '../../report/text/palette.ts';
 import type { SweepResult } from './sweep.ts';
 
 const SHOWN = 40;

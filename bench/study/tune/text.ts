@@ -2,7 +2,7 @@ import { columns, percent } from '../../../sim/contract/format.ts';
 import { metricNamed, metricText } from '../../metrics/index.ts';
 import { escapeLineStart } from '../../report/escape.ts';
 import { fold } from '../../report/text/fold.ts';
-import { interruptedMark, type Palette, PLAIN } from '../../report/text/summary.ts';
+import { interruptedMark, type Palette, PLAIN } from '../../report/text/palette.ts';
 import type { Bound } from './bounds.ts';
 import type { TunePoint, TuneResult } from './tune.ts';
 

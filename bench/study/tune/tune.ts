@@ -4,7 +4,7 @@ import { metricNamed } from '../../metrics/index.ts';
 import type { Metric } from '../../metrics/metric.ts';
 import type { ReportRun } from '../../report/report-run.ts';
 import type { Mode, Pace } from '../../run/result.ts';
-import { BatchInterrupted } from '../parallel/finished.ts';
+import { BatchInterrupted, leavesRuns } from '../parallel/finished.ts';
 import { createRunner, type RunAllOptions, type Runner } from '../parallel/run-all.ts';
 import type { RunTask } from '../parallel/run-task.ts';
 import { type Paste, pasteOf } from '../paste.ts';
@@ -132,11 +132,12 @@ async function tuneWith(options: TuneOptions, runner: Runner): Promise<TuneResul
       if (partial) return specs.map(() => null);
       const tasks = specs.map((spec) => ({ ...task, allocator: formatAllocator(spec) }));
       const runs = await runner.run(tasks).catch((error: unknown) => {
-        if (!(error instanceof BatchInterrupted)) throw error;
-        partial = true;
+        if (!leavesRuns(error)) throw error;
+        partial ||= error instanceof BatchInterrupted; // a setting whose run died is one without a result
+        if (specs[0] === start && error.finished[0] === undefined)
+          throw partial ? new Interrupted('interrupted') : error;
         return error.finished as readonly (ReportRun | undefined)[];
       });
-      if (partial && specs[0] === start) throw new Interrupted('interrupted');
       return runs.map((run, i) => {
         const value = run ? objective.of(run.result) : null;
         return run && value !== null ? { spec: specs[i]!, result: run.result, value } : null;
@@ -150,7 +151,7 @@ async function tuneWith(options: TuneOptions, runner: Runner): Promise<TuneResul
     try {
       outcome = await confirmed(options, runner, objective, bounds, found);
     } catch (error) {
-      if (!(error instanceof BatchInterrupted)) throw error;
+      if (!leavesRuns(error)) throw error;
       partial = true;
     }
   }

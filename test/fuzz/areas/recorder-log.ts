@@ -1,5 +1,6 @@
 import { traceOfImage } from '../../../workloads/recorder/image-trace.ts';
 import { LOG } from '../../../workloads/recorder/log.ts';
+import { createSymbolizer } from '../../../workloads/recorder/symbols/symbolizer.ts';
 import { formatTrace } from '../../../workloads/trace/writer.ts';
 import { type Area, defineArea } from '../area.ts';
 import { mutated } from '../mutation.ts';
@@ -34,8 +35,9 @@ export const recorderLog: Area = defineArea({
         samples: 3,
         nsPerTick: 1,
         pageBytes: 4096,
-        parts: [{ path, startTicks: 0, untilSlot: Infinity }],
+        parts: [{ path, pid: 1, startTicks: 0, untilSlot: Infinity }],
         forkThread: 0,
+        symbolizer: createSymbolizer(),
         isRecorder: () => false,
         facts: (_start, threadNames) => ({
           command: 'x',

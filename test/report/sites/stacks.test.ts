@@ -36,9 +36,10 @@ describe('stacks with bytes', () => {
     const file = JSON.parse(speedscope('run', STACKS));
     const freed = file.profiles[2];
     expect(freed.endValue).toBe(70300);
-    expect(freed.samples.map((s: number[]) => s.map((f) => file.shared.frames[f].name))).toEqual(
-      STACKS.map((s) => s.stack),
-    );
+    expect(freed.samples.map((s: number[]) => s.map((f) => file.shared.frames[f]))).toEqual([
+      [{ name: 'main' }, { name: 'parse', file: 'a.c', line: 7 }, { name: 'malloc' }],
+      [{ name: 'main' }, { name: '<T>&"x"' }],
+    ]);
   });
 
   test('pprof: strings, samples and values as profile.proto numbers them', () => {
@@ -54,9 +55,14 @@ describe('stacks with bytes', () => {
         .map((f) => [f[0]!.value!, strings[f[1]!.value!]]),
     );
     const samples = fields.filter((f) => f.field === 2).map((f) => decode(f.body!));
-    expect(samples.map((s) => varints(s[0]!.body!).map((id) => functions.get(id)))).toEqual(
-      STACKS.map((s) => [...s.stack].reverse()),
-    );
+    expect(samples.map((s) => varints(s[0]!.body!).map((id) => functions.get(id)))).toEqual([
+      ['malloc', 'parse', 'main'],
+      ['<T>&"x"', 'main'],
+    ]);
+    const parse = fields.filter((f) => f.field === 5).map((f) => decode(f.body!))[1]!;
+    expect(strings[parse[3]!.value!]).toBe('a.c'); // Function.filename
+    const place = decode(decode(fields.filter((f) => f.field === 4)[1]!.body!)[1]!.body!); // Location.line
+    expect(place.map((f) => f.value)).toEqual([parse[0]!.value, 7]);
     expect(samples.map((s) => varints(s[1]!.body!))).toEqual([
       [4096, 100, 300],
       [0, 0, 70000],

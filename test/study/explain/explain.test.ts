@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
+import { Session } from '../../../bench/run/session.ts';
 import { explain } from '../../../bench/study/explain/explain.ts';
 import { explanationText } from '../../../bench/study/explain/text.ts';
-import { Session } from '../../../bench/run/session.ts';
-import { breakdownBytes } from '../../../sim/metrics/sample.ts';
+import { breakdownBytes } from '../../../sim/metrics/breakdown.ts';
 import { bumpOptions } from '../../helpers/bump-run.ts';
 
 /** A small block above a large dead one: the classic pin. */

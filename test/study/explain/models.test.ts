@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'vitest';
 import { parseAllocator } from '../../../allocators/spec.ts';
-import { explain } from '../../../bench/study/explain/explain.ts';
+import { runLockstep, Session, type SessionOptions } from '../../../bench/run/session.ts';
 import { createExperiment } from '../../../bench/study/explain/experiment.ts';
+import { explain } from '../../../bench/study/explain/explain.ts';
 import { type LiveBlock, liveBlocks } from '../../../bench/study/explain/live-blocks.ts';
 import { releaseAll } from '../../../bench/study/explain/release.ts';
 import { explanationText } from '../../../bench/study/explain/text.ts';
-import { runLockstep, Session, type SessionOptions } from '../../../bench/run/session.ts';
-import { breakdownBytes } from '../../../sim/metrics/sample.ts';
+import { breakdownBytes } from '../../../sim/metrics/breakdown.ts';
 import { resolveWorkload } from '../../../workloads/index.ts';
 
 const ALLOCATORS = ['glibc', 'jemalloc', 'zendmm', 'zendmm:all=true', 'zendmm@5.6', 'zendmm+jemalloc'];

@@ -4,7 +4,7 @@ import { METRICS } from '../../../bench/metrics/index.ts';
 import { runLockstep } from '../../../bench/run/session.ts';
 import { allocatorAt, combinations, parseGridAxis } from '../../../bench/study/sweep/grid.ts';
 import { dominates, paretoFront } from '../../../bench/study/sweep/pareto.ts';
-import { sweepPoints } from '../../../bench/study/sweep/sweep.ts';
+import { sweepPoints, sweptRun } from '../../../bench/study/sweep/sweep.ts';
 import { sweepCsv, sweepText } from '../../../bench/study/sweep/text.ts';
 import { bumpOptions } from '../../helpers/bump-run.ts';
 
@@ -57,8 +57,9 @@ describe('sweep', () => {
       summary: { ...base.summary, rssPeakBytes, failedAllocations },
     });
     const metrics = METRICS.filter((m) => m.name === 'rssPeakBytes' || m.name === 'faults');
+    const runs = [at('b', 0, 200), at('a', 0, 100), at('a', 1, 120), at('b', 1, 220), at('c', 0, 1, 1), at('c', 1, 1)];
     const points = sweepPoints(
-      [at('b', 0, 200), at('a', 0, 100), at('a', 1, 120), at('b', 1, 220), at('c', 0, 1, 1), at('c', 1, 1)],
+      runs.map((run) => sweptRun(run, metrics)),
       metrics,
     );
     expect(points.map((p) => p.allocator)).toEqual(['a', 'b', 'c']);

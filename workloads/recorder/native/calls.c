@@ -3,6 +3,7 @@
  * and a free before it; a realloc gives up the old block before the call and takes the new one after it.
  */
 #include "inner.h"
+#include "sites.h"
 #include <string.h>
 #include <unistd.h>
 
@@ -12,8 +13,14 @@ THREAD_LOCAL const void *freeing;
 /* Until the real functions are known, one call of each family comes here; NULL: they are being looked for. */
 #define READY(f) (LIKELY(real.f != NULL) || (resolve(), real.f != NULL))
 
+static inline void site_first(void)
+{
+	if (UNLIKELY(with_sites)) note_site();
+}
+
 void log_allocated(enum op op, const void *p, uint64_t size)
 {
+	site_first();
 	log_sized(op, p, size);
 	if (UNLIKELY(size >= BIG_BYTES) && p) big_allocated(p, size);
 }
@@ -22,6 +29,7 @@ static void log_aligned(const void *p, size_t alignment, size_t size)
 {
 	int saved = errno;
 	inner_allocated = p ? p : FAILED_ALLOCATION;
+	site_first();
 	if (alignment && !(alignment & (alignment - 1)) && alignment < 1ul << 32 && size < 1u << 18)
 		log_plain(OP_MEMALIGN, p, (uint64_t)__builtin_ctzl(alignment) << 18 | size);
 	else
@@ -39,6 +47,7 @@ EXPORT void *malloc(size_t size)
 	if (recording()) {
 		inner_allocated = p ? p : FAILED_ALLOCATION;
 		if (LIKELY(p && size < BIG_BYTES)) {
+			site_first();
 			log_plain(OP_MALLOC, p, size);
 		} else {
 			int saved = errno;
@@ -56,6 +65,7 @@ EXPORT void *calloc(size_t count, size_t size)
 	if (recording()) {
 		int saved = errno;
 		inner_allocated = p ? p : FAILED_ALLOCATION;
+		site_first();
 		if (LIKELY(count < 1u << 8 && size < 1u << 16)) log_plain(OP_CALLOC, p, count << 16 | size);
 		else log_extended(OP_CALLOC, p, count, size);
 		if (p && (count | size) >= 256 && count * size >= BIG_BYTES) big_allocated(p, count * size);

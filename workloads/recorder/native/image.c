@@ -3,7 +3,7 @@
  *
  *   byte     op, + 64: extended, + 128: by another thread than the record before
  *   [thread] ticks since the record before
- *   address  / 8, as the difference from the record before's, zigzag
+ *   address  / 8; of a call (malloc … free, emalloc … efree) as the difference from the last call's, zigzag
  *   value, or the two arguments of an extended record
  *
  * all numbers in groups of seven bits, the lowest first. SAMPLE is followed by the length of a text and the text.
@@ -48,6 +48,8 @@ void put_bytes(struct image *m, const void *bytes, size_t length)
 	for (size_t i = 0; i < length; i++) put_byte(m, ((const unsigned char *)bytes)[i]);
 }
 
+#define IS_CALL(op) ((op) <= OP_FREE || ((op) >= OP_EMALLOC && (op) <= OP_EFREE))
+
 static void put_record(struct image *m, unsigned op, int extended, uint32_t thread, uint64_t now, uint64_t address,
                        uint64_t first, uint64_t second)
 {
@@ -57,9 +59,13 @@ static void put_record(struct image *m, unsigned op, int extended, uint32_t thre
 	if (other) put_number(m, m->last_thread = thread);
 	put_number(m, now > m->last_ticks ? now - m->last_ticks : 0);
 	if (now > m->last_ticks) m->last_ticks = now;
-	int64_t step = (int64_t)(address - m->last_address);
-	put_number(m, (uint64_t)step << 1 ^ (uint64_t)(step >> 63));
-	m->last_address = address;
+	if (IS_CALL(op)) {
+		int64_t step = (int64_t)(address - m->last_address);
+		put_number(m, (uint64_t)step << 1 ^ (uint64_t)(step >> 63));
+		m->last_address = address;
+	} else {
+		put_number(m, address);
+	}
 	put_number(m, first);
 	if (extended) put_number(m, second);
 }
@@ -115,8 +121,8 @@ static void unwatch(struct image *m, uint64_t address)
 static uint64_t size_in(unsigned op, uint64_t value, int extended, uint64_t first, uint64_t second)
 {
 	switch (op) {
-	case OP_MALLOC: case OP_REALLOC_END: return extended ? first : value;
-	case OP_CALLOC: return extended ? first * second : (value >> 16) * (value & 0xffff);
+	case OP_MALLOC: case OP_REALLOC_END: case OP_EMALLOC: case OP_EREALLOC_END: return extended ? first : value;
+	case OP_CALLOC: case OP_ECALLOC: return extended ? first * second : (value >> 16) * (value & 0xffff);
 	case OP_MEMALIGN: return extended ? second : value & 0x3ffff;
 	default: return 0;
 	}
@@ -124,9 +130,19 @@ static uint64_t size_in(unsigned op, uint64_t value, int extended, uint64_t firs
 
 static void note_blocks(struct image *m, unsigned op, uint64_t address, uint64_t size, uint64_t pages)
 {
-	if (op == OP_FREE || op == OP_REALLOC_BEGIN) unwatch(m, address);
-	else if (op == OP_RESIDENT && !(pages & ~PAGES_HUGE)) watch(m, address, m->last_size);
-	else if (size) m->last_size = size;
+	switch (op) {
+	case OP_FREE: case OP_REALLOC_BEGIN: case OP_EFREE: case OP_EREALLOC_BEGIN:
+		unwatch(m, address);
+		return;
+	case OP_WRITTEN: /* asked for when a block goes: the end of a request names none */
+		if (!(pages & ~PAGES_HUGE)) unwatch(m, address);
+		return;
+	case OP_RESIDENT:
+		if (!(pages & ~PAGES_HUGE)) watch(m, address, m->last_size);
+		return;
+	default:
+		if (size) m->last_size = size;
+	}
 }
 
 /* The full ticks of 32 bits that lie within half their range of the last ones. */
@@ -143,6 +159,8 @@ static uint64_t low_of(const struct image *m, uint64_t index)
 /* Whether it is the word of this lap. */
 static int is_complete(uint64_t low, uint64_t index) { return !(low & LOW_LAP) == !!(index & RING_SLOTS); }
 
+int has_news(const struct image *m) { return is_complete(low_of(m, m->next), m->next); }
+
 static void take(struct image *m, const struct slot *s, uint64_t low)
 {
 	unsigned op = low >> LOW_OP_SHIFT & 63;
@@ -156,7 +174,8 @@ static void take(struct image *m, const struct slot *s, uint64_t low)
 	uint64_t now = op == OP_EPOCH ? first : full_ticks(m, (uint32_t)low), address = s->high >> THREAD_BITS;
 	uint32_t thread = s->high & ((1u << THREAD_BITS) - 1);
 	put_record(m, op, extended, thread, now, address, first, second);
-	if (op <= OP_FREE || op == OP_RESIDENT) note_blocks(m, op, address * 8, size_in(op, value, extended, first, second), second);
+	if (op == OP_WATCHED) watch(m, address * 8, first);
+	else if (op <= OP_FREE || (op >= OP_RESIDENT && op <= OP_EFREE)) note_blocks(m, op, address * 8, size_in(op, value, extended, first, second), second);
 	m->events++;
 	m->next += extended ? 2 : 1;
 }

@@ -1,5 +1,5 @@
 /*
- * keeper CLOCK FOLDER LOGS DISK_BYTES STOP_EVENTS SAMPLE_NS LIBRARY PROGRAM ARGUMENT…
+ * keeper FLAGS FOLDER LOGS DISK_BYTES STOP_EVENTS SAMPLE_NS LIBRARY PROGRAM ARGUMENT…
  *
  * Starts the program, with the library in front of all others, and keeps a log for each process that it becomes or forks
  * (image.c), until all of them are gone. Orphans become its children. It speaks with the recorder over two pipes:
@@ -7,16 +7,16 @@
  *   3  in   `sample LABEL` a sample in all processes · `signal N` to the program (and its orphans) · `kill` all, at once
  *           `stop` nothing more is written down · the pipe's end: the recorder is gone; clean up, let the program live on
  *   4  out  `error ERRNO` the program cannot be started · `started PID` · `image PID NUMBER PPID KIND PARENT PARENT_NUMBER
- *           PARENT_SLOT THREAD FLAGS START_TICKS ALLOCATOR` · `exited STATUS` the program has ended · `waiting PID` for a
- *           process that lives on · `full` · `enough` · `ended PID NUMBER STATUS EVENTS` · `clock TICKS NS`, twice
+ *           PARENT_SLOT THREAD FLAGS START_TICKS ALLOCATOR` · `zend PID NUMBER WORD` · `exited STATUS` the program has ended · `waiting PID` for a
+ *           process that lives on · `full` · `enough` · `ended PID NUMBER STATUS EVENTS` · `clock TICKS NS`, twice ·
+ *           `page BYTES` this machine's pages are not of 4 KiB
  */
 #include "keeper.h"
-#include "program-file.h"
+#include "program-file.h" /* MUSL_OBSTACLE */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,6 +34,7 @@
 enum { FROM_RECORDER = 3, TO_RECORDER = 4 };
 
 static struct {
+	const char *flags; /* c or m: the clock is the processor's counter, or the kernel's; s: call sites; n: no heap of PHP */
 	const char *folder, *logs;
 	uint64_t disk_bytes, stop_events;
 	int64_t sample_ns;
@@ -43,9 +44,8 @@ static struct {
 static struct image **images;
 static size_t image_count, image_room, live_count;
 static pid_t program;
-static int program_is_over, has_ended, samples;
+static int program_is_over, has_ended, samples, has_children;
 static uint64_t total_events;
-static int has_children;
 /* A file is there that is not a ring yet. */
 static int is_one_unready;
 
@@ -84,11 +84,17 @@ static void tell_clock(void)
 
 /* ---- images */
 
+static void tell_zend(const struct image *m)
+{
+	if (m->ring->zend[0]) tell("zend %d %u %.127s\n", m->pid, m->number, m->ring->zend);
+}
+
 static void end_image(struct image *m)
 {
 	if (m->is_over) return;
 	drain(m, now_ns(), 1);
 	finish_image(m);
+	tell_zend(m);
 	munmap(m->ring, RING_BYTES);
 	char path[600];
 	snprintf(path, sizeof path, "%s/%d.%u", options.folder, m->pid, m->number);
@@ -176,6 +182,7 @@ static void end_recording(void)
 		drain(m, now_ns(), 0);
 		observe(m, "stop", 0);
 		finish_image(m);
+		tell_zend(m);
 		munmap(m->ring, RING_BYTES);
 		live_count--;
 	}
@@ -203,7 +210,7 @@ static int drain_all(void)
 		end_recording();
 		tell("enough\n");
 	}
-	return taken > 0;
+	return taken > RING_SLOTS / 4; /* else there is time to sleep: who runs all the time has to wait for a processor */
 }
 
 /* ---- the ends of processes */
@@ -251,67 +258,7 @@ static void send_signal(int number)
 	}
 }
 
-/* ---- the start */
-
-static void preload(const char *library)
-{
-	const char *others = getenv("LD_PRELOAD");
-	char *value = malloc(strlen(library) + (others ? strlen(others) : 0) + 2);
-	sprintf(value, others && *others ? "%s:%s" : "%s", library, others ? others : "");
-	setenv("LD_PRELOAD", value, 1);
-	char session[600];
-	snprintf(session, sizeof session, "%c:%d:%s", options.clock_is_counter ? 'c' : 'm', (int)getpid(), options.folder);
-	setenv("ALLOCSIM_RECORD", session, 1);
-}
-
-static int start_program(char **argv, const sigset_t *mask)
-{
-	int error_pipe[2], error = 0;
-	if (pipe2(error_pipe, O_CLOEXEC)) return errno;
-	program = fork();
-	if (program < 0) return errno;
-	if (program == 0) {
-		for (int s = 1; s < 32; s++)
-			if (s == SIGINT || s == SIGTERM || s == SIGQUIT || s == SIGHUP || s == SIGPIPE) signal(s, SIG_DFL);
-		sigprocmask(SIG_SETMASK, mask, NULL);
-		execvp(argv[0], argv);
-		error = errno;
-		if (write(error_pipe[1], &error, sizeof error) < 0) {}
-		_exit(127);
-	}
-	close(error_pipe[1]);
-	if (read(error_pipe[0], &error, sizeof error) != sizeof error) error = 0;
-	close(error_pipe[0]);
-	return error;
-}
-
-static void note_obstacle(const char *name)
-{
-	char room[1024], path[600];
-	const char *found = find_program(name, getenv("PATH"), room, sizeof room);
-	const char *why = found ? file_obstacle(found, 0) : NULL;
-	if (!why) return;
-	snprintf(path, sizeof path, "%s/no.%d.x", options.folder, (int)getpid());
-	FILE *f = fopen(path, "we");
-	if (f) {
-		fprintf(f, "%s\n%s", why, found);
-		fclose(f);
-	}
-}
-
 /* ---- the recorder's words */
-
-static void remove_folder(const char *folder)
-{
-	DIR *d = opendir(folder);
-	for (struct dirent *e; d && (e = readdir(d));) {
-		char path[600];
-		snprintf(path, sizeof path, "%s/%.200s", folder, e->d_name);
-		if (e->d_name[0] != '.') unlink(path);
-	}
-	if (d) closedir(d);
-	rmdir(folder);
-}
 
 static void obey(const char *line)
 {
@@ -352,8 +299,6 @@ static void listen_to_recorder(void)
 
 /* ---- the loop */
 
-static int is_waiting_told;
-
 static void wait_for_something(int folder_watch, int busy)
 {
 	static struct pollfd *polled;
@@ -372,7 +317,7 @@ static void wait_for_something(int folder_watch, int busy)
 			polled[2 + n] = (struct pollfd){ images[i]->pidfd, POLLIN, 0 };
 			of[n++] = images[i];
 		}
-	struct timespec t = { 0, busy ? 0 : live_count ? 2000000 : 10000000 };
+	struct timespec t = { 0, busy ? 0 : live_count ? 1000000 : 10000000 };
 	if (ppoll(polled, n + 2, &t, NULL) <= 0) return;
 	if (polled[0].revents) listen_to_recorder();
 	if (polled[1].revents) {
@@ -385,6 +330,7 @@ static void wait_for_something(int folder_watch, int busy)
 
 static void keep(int folder_watch)
 {
+	int is_waiting_told = 0;
 	int64_t next_sample = now_ns() + options.sample_ns, last_alive = now_ns();
 	for (int busy = 0;;) {
 		wait_for_something(folder_watch, busy);
@@ -414,6 +360,7 @@ static void keep(int folder_watch)
 int main(int argc, char **argv)
 {
 	if (argc < 9) return 2;
+	options.flags = argv[1];
 	options.clock_is_counter = argv[1][0] == 'c';
 	options.folder = argv[2];
 	options.logs = argv[3];
@@ -429,10 +376,14 @@ int main(int argc, char **argv)
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	int folder_watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 	inotify_add_watch(folder_watch, options.folder, IN_CREATE | IN_MODIFY);
+	if (sysconf(_SC_PAGESIZE) != 4096) {
+		tell("page %ld\n", sysconf(_SC_PAGESIZE));
+		return 1;
+	}
 	tell_clock();
-	note_obstacle(argv[8]);
-	preload(argv[7]);
-	int error = start_program(argv + 8, &mask);
+	const char *why = note_obstacle(argv[8], options.folder);
+	if (!why || strcmp(why, MUSL_OBSTACLE)) preload(argv[7], options.flags, options.folder);
+	int error = start_program(argv + 8, &mask, &program);
 	if (error) {
 		tell("error %d\n", error);
 		return 1;

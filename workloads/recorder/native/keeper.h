@@ -4,6 +4,7 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+#include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -40,6 +41,8 @@ struct image {
 struct image *open_image(const char *folder, const char *logs, const char *name);
 /* Takes what is complete; `finally`: the process is gone, and nothing becomes complete any more. How many slots. */
 uint64_t drain(struct image *m, int64_t now_ns, int finally);
+/* Whether there is something to take. */
+int has_news(const struct image *m);
 void finish_image(struct image *m);
 void put_byte(struct image *m, unsigned char byte);
 void put_number(struct image *m, uint64_t number);
@@ -49,5 +52,13 @@ extern uint64_t written_bytes;
 
 /* observe.c: writes a sample with what the kernel says of the process now; with_start: its environment as well. */
 void observe(struct image *m, const char *label, int with_start);
+
+/* start.c */
+/* Why the program cannot be recorded, NULL if it can; leaves a word about it in the session's folder. */
+const char *note_obstacle(const char *name, const char *folder);
+void preload(const char *library, const char *flags, const char *folder);
+/* An errno, or 0. */
+int start_program(char **argv, const sigset_t *mask, pid_t *program);
+void remove_folder(const char *folder);
 
 #endif

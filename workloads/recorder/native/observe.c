@@ -135,18 +135,36 @@ static void observe_blocks(struct image *m)
 	close(fd);
 }
 
+static long resident_pages(int pid)
+{
+	long all = 0, resident = 0;
+	FILE *f = proc(pid, "statm");
+	if (f && fscanf(f, "%ld %ld", &all, &resident) != 2) resident = 0;
+	if (f) fclose(f);
+	return resident;
+}
+
+#define TRIES 8
+
 void observe(struct image *m, const char *label, int with_start)
 {
 	struct text t = { 0 };
-	add(&t, "%s\n", label);
-	add_status(&t, m->pid);
-	add_threads(&t, m->pid);
-	add_mappings(&t, m->pid);
+	/* What the kernel says should be of the moment that the log has reached: a program that went on meanwhile is asked again. */
+	for (int tries = 0; tries < TRIES; tries++) {
+		long before = resident_pages(m->pid);
+		t.length = 0;
+		add(&t, "%s\n", label);
+		add_status(&t, m->pid);
+		add_threads(&t, m->pid);
+		add_mappings(&t, m->pid);
+		observe_blocks(m);
+		if (!has_news(m) && resident_pages(m->pid) == before) break;
+		drain(m, 0, 0);
+	}
 	if (with_start) {
 		add_strings(&t, "command", m->pid, "cmdline");
 		add_strings(&t, "environment", m->pid, "environ");
 	}
-	observe_blocks(m);
 	put_byte(m, OP_SAMPLE);
 	put_number(m, t.length);
 	put_bytes(m, t.bytes, t.length);

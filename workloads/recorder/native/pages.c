@@ -15,7 +15,7 @@
 static _Atomic uintptr_t watched[ROWS][8];
 unsigned char big_filter[ROWS];
 static _Atomic long watched_count;
-static uint64_t spent_ticks;
+uint64_t spent_ticks;
 
 /* Without PAGEMAP_SCAN a look reads 8 bytes for every page of the block. */
 #define WATCH_BYTES_MAX (1ul << 40)
@@ -35,6 +35,7 @@ static int watch(const void *p)
 }
 
 static size_t size_of[ROWS][8];
+static unsigned char is_zend[ROWS]; /* a bit each: PHP's heap has it */
 
 /* `was`: the block goes, and this is its size. Otherwise it gets one. */
 static int find(const void *p, size_t size, size_t *was)
@@ -49,6 +50,7 @@ static int find(const void *p, size_t size, size_t *was)
 			watched_count--;
 		} else {
 			size_of[row][i] = size;
+			is_zend[row] &= (unsigned char)~(1u << i);
 		}
 		return 1;
 	}
@@ -80,6 +82,17 @@ static void log_pages(enum op op, const void *p, size_t size)
 	if (fd >= 0) close(fd);
 }
 
+void log_inherited_blocks(void)
+{
+	for (unsigned row = 0; watched_count > 0 && row < ROWS; row++) {
+		if (!big_filter[row]) continue;
+		for (int i = 0; i < 8; i++) {
+			uintptr_t p = atomic_load_explicit(&watched[row][i], memory_order_relaxed);
+			if (p) log_extended(OP_WATCHED, (const void *)p, size_of[row][i], 0);
+		}
+	}
+}
+
 int has_big_blocks(void) { return watched_count > 0; }
 
 void big_allocated(const void *p, size_t size)
@@ -102,4 +115,25 @@ void big_freed(const void *p)
 	log_pages(OP_WRITTEN, p, size);
 	spent_ticks += ticks() - begun;
 	errno = saved;
+}
+
+void big_allocated_by_zend(const void *p, size_t size)
+{
+	unsigned row = big_hash(p);
+	big_allocated(p, size);
+	for (int i = 0; i < 8; i++)
+		if (atomic_load_explicit(&watched[row][i], memory_order_relaxed) == (uintptr_t)p) is_zend[row] |= (unsigned char)(1u << i);
+}
+
+void big_freed_by_request(void)
+{
+	if (!has_big_blocks()) return;
+	for (unsigned row = 0; row < ROWS; row++) {
+		for (int i = 0; is_zend[row] && i < 8; i++) {
+			if (!(is_zend[row] >> i & 1)) continue;
+			is_zend[row] &= (unsigned char)~(1u << i);
+			uintptr_t p = atomic_load_explicit(&watched[row][i], memory_order_relaxed);
+			if (p) big_freed((const void *)p);
+		}
+	}
 }

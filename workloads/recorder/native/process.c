@@ -82,11 +82,11 @@ EXPORT int chroot(const char *path)
 /* ---- exec */
 
 /* Notes PID and words in a file of the session's folder, where the file cannot be recorded. */
-static void note_obstacle(const char *path)
+static const char *note_obstacle(const char *path)
 {
 	const char *why = path ? file_obstacle(path, 0) : NULL;
-	if (!why) return;
-	note_unrecorded(path, why);
+	if (why) note_unrecorded(path, why);
+	return why;
 }
 
 static int is_variable(const char *entry, const char *name)
@@ -136,22 +136,37 @@ static void add_to(char **to, char *text, char *const envp[], const struct addit
 	to[n] = NULL;
 }
 
+/* The recorder's library stands first among those that are preloaded: the others stay. */
+static void take_away_from(char **to, char *text, char *const envp[], const struct additions *a)
+{
+	size_t n = 0, length = strlen(a->library);
+	for (size_t i = 0; i < a->count; i++)
+		if (!is_variable(envp[i], "LD_PRELOAD")) to[n++] = envp[i];
+	if (a->preloaded && !strncmp(a->preloaded, a->library, length) && a->preloaded[length] == ':') {
+		to[n++] = text;
+		strcpy(stpcpy(text, "LD_PRELOAD="), a->preloaded + length + 1);
+	}
+	to[n] = NULL;
+}
+
 /* All of it lies on the stack: this may be a vfork's child. */
-#define WITH_RECORDER(fixed, envp) \
+#define WITH_RECORDER(fixed, envp, file) \
 	char *const *fixed = envp; \
 	if (has_session()) { \
+		const char *why = note_obstacle(file); \
 		struct additions a = missing_in(envp); \
-		if (a.bytes) { \
+		int is_barred = why && !strcmp(why, MUSL_OBSTACLE) && a.library; \
+		if (is_barred || a.bytes) { \
 			char **to = alloca((a.count + 3) * sizeof *to); \
-			add_to(to, alloca(a.bytes), envp, &a); \
+			if (is_barred) take_away_from(to, alloca(64 + (a.preloaded ? strlen(a.preloaded) : 0)), envp, &a); \
+			else add_to(to, alloca(a.bytes), envp, &a); \
 			fixed = to; \
 		} \
 	}
 
 EXPORT int execve(const char *path, char *const argv[], char *const envp[])
 {
-	WITH_RECORDER(fixed, envp)
-	note_obstacle(path);
+	WITH_RECORDER(fixed, envp, path)
 	return real.execve(path, argv, fixed);
 }
 
@@ -160,8 +175,7 @@ EXPORT int execv(const char *path, char *const argv[]) { return execve(path, arg
 EXPORT int execvpe(const char *file, char *const argv[], char *const envp[])
 {
 	char room[1024];
-	WITH_RECORDER(fixed, envp)
-	note_obstacle(find_program(file, getenv("PATH"), room, sizeof room));
+	WITH_RECORDER(fixed, envp, find_program(file, getenv("PATH"), room, sizeof room))
 	return real.execvpe(file, argv, fixed);
 }
 
@@ -169,7 +183,7 @@ EXPORT int execvp(const char *file, char *const argv[]) { return execvpe(file, a
 
 EXPORT int fexecve(int fd, char *const argv[], char *const envp[])
 {
-	WITH_RECORDER(fixed, envp)
+	WITH_RECORDER(fixed, envp, NULL)
 	return real.fexecve(fd, argv, fixed);
 }
 
@@ -209,8 +223,7 @@ EXPORT int execle(const char *path, const char *first, ...)
 EXPORT int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
                        const posix_spawnattr_t *attributes, char *const argv[], char *const envp[])
 {
-	WITH_RECORDER(fixed, envp)
-	note_obstacle(path);
+	WITH_RECORDER(fixed, envp, path)
 	return real.posix_spawn(pid, path, actions, attributes, argv, fixed);
 }
 
@@ -218,7 +231,6 @@ EXPORT int posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_act
                         const posix_spawnattr_t *attributes, char *const argv[], char *const envp[])
 {
 	char room[1024];
-	WITH_RECORDER(fixed, envp)
-	note_obstacle(find_program(file, getenv("PATH"), room, sizeof room));
+	WITH_RECORDER(fixed, envp, find_program(file, getenv("PATH"), room, sizeof room))
 	return real.posix_spawnp(pid, file, actions, attributes, argv, fixed);
 }

@@ -1,4 +1,7 @@
-/* Why a program's file cannot be recorded: NULL, or a few words. Reads the file's headers; follows a script's first line. */
+/*
+ * Why a program's file cannot be recorded: NULL, or a few words; behind a `~`, why it can be only in part. Reads the file's
+ * headers; follows a script's first line.
+ */
 #ifndef ALLOCSIM_PROGRAM_FILE_H
 #define ALLOCSIM_PROGRAM_FILE_H
 #include <elf.h>
@@ -7,9 +10,26 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* Its loader would refuse the recorder's library, and end the program: it must not be preloaded. */
+#define MUSL_OBSTACLE "it runs on musl, whose loader and malloc are not glibc's"
+
+/* Whether the notes hold one of this owner. */
+static inline int has_note(int fd, off_t at, uint64_t bytes, const char *owner)
+{
+	for (uint64_t done = 0; done + sizeof(Elf64_Nhdr) <= bytes;) {
+		Elf64_Nhdr n;
+		char name[8] = "";
+		if (pread(fd, &n, sizeof n, at + (off_t)done) != sizeof n) return 0;
+		size_t length = n.n_namesz < sizeof name ? n.n_namesz : sizeof name - 1;
+		if (pread(fd, name, length, at + (off_t)(done + sizeof n)) == (ssize_t)length && !strcmp(name, owner)) return 1;
+		done += sizeof n + ((n.n_namesz + 3ull) & ~3ull) + ((n.n_descsz + 3ull) & ~3ull);
+	}
+	return 0;
+}
+
 static inline const char *loader_obstacle(const char *loader)
 {
-	if (strstr(loader, "ld-musl")) return "it runs on musl, whose loader and malloc are not glibc's";
+	if (strstr(loader, "ld-musl")) return MUSL_OBSTACLE;
 	if (!strstr(loader, "ld-linux") && !strstr(loader, "ld64")) return "its loader is not glibc's";
 	return NULL;
 }
@@ -36,12 +56,11 @@ static inline const char *elf_obstacle(int fd, const char *bytes, ssize_t length
 			has_loader = n > 0;
 			why = loader_obstacle(loader);
 		} else if (p.p_type == PT_NOTE) {
-			char note[20];
-			if (pread(fd, note, sizeof note, (off_t)p.p_offset) == sizeof note && !memcmp(note + 12, "Go\0", 4)) is_go = 1;
+			if (has_note(fd, (off_t)p.p_offset, p.p_filesz, "Go")) is_go = 1;
 		}
 	}
 	(void)length;
-	if (is_go) return has_loader ? "it is a Go program: Go's own heap is not seen" : "it is a static Go program";
+	if (is_go && !why) return has_loader ? "~Go's own heap is not seen, only what comes from malloc" : "it is a static Go program";
 	return has_loader ? why : "it is linked statically";
 }
 

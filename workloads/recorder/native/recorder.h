@@ -57,7 +57,7 @@ extern struct fork_aware { _Atomic int state; } in_process; /* zero in a fork's 
 extern struct ring_header *ring;
 extern struct slot *slots;
 extern uint64_t next_slot, room_until;
-extern int clock_is_counter;
+extern int clock_is_counter, without_zend;
 extern char __libc_single_threaded __attribute__((weak));
 extern THREAD_LOCAL uint32_t thread_mark; /* 1 + the number of this thread; 0: it has not been seen */
 int start_recording(void);
@@ -117,6 +117,8 @@ static inline void put(uint64_t index, uint64_t high, uint64_t low)
 extern uint32_t epoch;
 void log_epoch(uint64_t now);
 void log_extended(enum op op, const void *address, uint64_t first, uint64_t second);
+/* sites.c */
+void log_text(enum op op, uint32_t number, const char *text, size_t length);
 
 static inline void log_plain(enum op op, const void *address, uint64_t value)
 {
@@ -138,9 +140,23 @@ static inline void log_sized(enum op op, const void *address, uint64_t size)
 /* pages.c: which pages of big blocks were written. Called with sizes from BIG_BYTES on, and with any block that goes. */
 void big_allocated(const void *p, size_t size);
 void big_freed(const void *p);
+void big_allocated_by_zend(const void *p, size_t size);
+/* All that big_allocated_by_zend was told of. */
+void big_freed_by_request(void);
 int has_big_blocks(void);
+void log_inherited_blocks(void);
+extern uint64_t spent_ticks; /* on looking, by this process */
 extern unsigned char big_filter[4096];
 static inline unsigned big_hash(const void *p) { return (unsigned)(((uintptr_t)p >> 4) * 0x9e3779b97f4a7c15ull >> 52); }
 static inline int may_be_big(const void *p) { return UNLIKELY(big_filter[big_hash(p)]); }
+
+/* zend.c: PHP's own heap, where there is a PHP: in the program from the start, or in a library that it has opened. */
+void watch_zend_of_program(void);
+void watch_zend(void *library);
+/* The version of the engine; "!…": why its heap is not seen; "" for programs without one. */
+extern char zend_word[128];
+
+/* extended.c: jemalloc's own calls, where the program has a jemalloc. */
+void watch_extended(void);
 
 #endif

@@ -3,6 +3,7 @@
  * fork's child, which remembers where in its parent's ring it began.
  */
 #include "recorder.h"
+#include "sites.h"
 #include <dirent.h>
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -28,7 +29,7 @@ struct ring_header *ring;
 struct slot *slots;
 uint64_t next_slot, room_until;
 uint32_t epoch;
-int clock_is_counter;
+int clock_is_counter, without_zend;
 THREAD_LOCAL uint32_t thread_mark;
 
 static _Atomic uint32_t thread_count;
@@ -88,14 +89,18 @@ static char *append_number(char *to, unsigned long number)
 	return stpcpy(to, d);
 }
 
-/* ALLOCSIM_RECORD is CLOCK:KEEPER:FOLDER. */
+/* ALLOCSIM_RECORD is FLAGS:KEEPER:FOLDER; the first flag is the clock. */
 static int read_session(void)
 {
 	const char *session = session_variable("ALLOCSIM_RECORD");
 	if (!session || strlen(session) >= sizeof folder) return 0;
 	clock_is_counter = session[0] == 'c';
-	if (session[0] == 0 || session[1] != ':') return 0;
-	const char *at = session + 2;
+	const char *at = session;
+	for (; *at && *at != ':'; at++) {
+		if (*at == 's') with_sites = 1;
+		if (*at == 'n') without_zend = 1;
+	}
+	if (*at++ != ':') return 0;
 	for (keeper_pid = 0; *at >= '0' && *at <= '9'; at++) keeper_pid = keeper_pid * 10 + *at - '0';
 	if (*at != ':') return 0;
 	strcpy(folder, at + 1);
@@ -118,20 +123,22 @@ static int open_file(uint64_t *name)
 	return -1;
 }
 
+static size_t ring_file_bytes(void) { return RING_BYTES + (with_sites ? SITE_BYTES : 0); }
+
 /* Its room is there before anything is written: a write into a mapping cannot fail gracefully. */
 static int make_room(int fd)
 {
 	struct rlimit own, wide;
-	int narrow = getrlimit(RLIMIT_FSIZE, &own) == 0 && own.rlim_cur < RING_BYTES;
+	int narrow = getrlimit(RLIMIT_FSIZE, &own) == 0 && own.rlim_cur < ring_file_bytes();
 	if (narrow) {
-		if (own.rlim_max < RING_BYTES) return 0;
+		if (own.rlim_max < ring_file_bytes()) return 0;
 		wide = own;
 		wide.rlim_cur = own.rlim_max;
 		if (setrlimit(RLIMIT_FSIZE, &wide)) return 0;
 	}
 	struct statfs fs;
 	int is_roomy = fstatfs(fd, &fs) == 0 && (uint64_t)fs.f_bavail * (uint64_t)fs.f_bsize > 64 * RING_BYTES;
-	int error = is_roomy ? ftruncate(fd, RING_BYTES) : posix_fallocate(fd, 0, RING_BYTES);
+	int error = is_roomy ? ftruncate(fd, (off_t)ring_file_bytes()) : posix_fallocate(fd, 0, (off_t)ring_file_bytes());
 	if (narrow) setrlimit(RLIMIT_FSIZE, &own);
 	return error == 0;
 }
@@ -141,7 +148,7 @@ static int map_ring(void)
 	uint64_t name;
 	int fd = open_file(&name);
 	if (fd < 0) return 0;
-	void *map = make_room(fd) ? mmap(NULL, RING_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) : MAP_FAILED;
+	void *map = make_room(fd) ? mmap(NULL, ring_file_bytes(), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) : MAP_FAILED;
 	close(fd);
 	if (map == MAP_FAILED) return 0;
 	struct ring_header *made = map;
@@ -153,11 +160,14 @@ static int map_ring(void)
 	made->parent_slot = next_slot;
 	made->thread = thread_mark ? thread_mark - 1 : 0;
 	made->start_ticks = ticks();
+	spent_ticks = 0;
+	strcpy(made->zend, zend_word);
 	next_slot = 0;
 	room_until = RING_SLOTS;
 	image = name;
 	ring = made;
 	slots = (struct slot *)((char *)map + RING_HEADER);
+	if (with_sites) begin_sites((char *)map + RING_BYTES, SITE_BYTES);
 	atomic_thread_fence(memory_order_release);
 	memcpy(made->magic, RING_MAGIC, 8); /* from here on the keeper takes it for one */
 	return 1;
@@ -170,13 +180,14 @@ int start_recording(void)
 	struct ring_header *inherited = ring;
 	if (inherited) {
 		ring = NULL;
-		munmap(inherited, RING_BYTES);
+		munmap(inherited, ring_file_bytes());
 	} else if (!read_session()) {
 		never = 1;
 	}
 	if (!never && !map_ring()) never = 1;
 	if (!inherited) madvise(&wiped_by_fork, sizeof wiped_by_fork, MADV_WIPEONFORK);
 	atomic_store(&in_process.state, never ? OFF : ON);
+	if (inherited && !never) log_inherited_blocks();
 	errno = saved;
 	return !never;
 }
@@ -350,6 +361,8 @@ __attribute__((constructor)) static void loaded(void)
 		}
 		pthread_atfork(NULL, NULL, in_child);
 		note_allocator();
+		watch_extended();
+		watch_zend_of_program();
 		ask_keeper();
 	}
 	errno = saved;

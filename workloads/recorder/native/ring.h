@@ -4,6 +4,7 @@
  *   file PID.N in the session's folder       N counts the images that one process becomes by exec, and its forks
  *   +0                header
  *   +RING_HEADER      RING_SLOTS slots of 16 bytes, used again and again
+ *   +RING_BYTES       with call sites: the process's own table of them
  *
  * A slot's number is taken by one addition to a counter in the process's own memory (so that a fork copies it at the very
  * moment at which it copies the heap). It is complete when the lap bit in `low` is that of its lap: odd laps write 1.
@@ -48,19 +49,27 @@ enum op {
 	OP_EPOCH,         /* extended: all 64 bits of the ticks */
 	OP_RESIDENT,      /* pages of the block at `address` that were there when it was allocated; extended: first, count */
 	OP_WRITTEN,       /* likewise, when it is freed (and, from the keeper, at samples) */
-	OP_SITE,          /* reserved: the call site of this thread's next record; value: its number */
-	OP_EMALLOC,       /* reserved for the Zend memory manager, as MALLOC … FREE */
+	OP_SITE,          /* the call site of this thread's allocations from here on; value: its number */
+	OP_EMALLOC,       /* the Zend memory manager's, as MALLOC … FREE */
 	OP_ECALLOC,
 	OP_EREALLOC_BEGIN,
 	OP_EREALLOC_END,
 	OP_EFREE,
 	OP_REQUEST_BEGIN,
-	OP_REQUEST_END,
-	OP_GC,
+	OP_REQUEST_END,   /* all blocks of EMALLOC … EREALLOC_END that are live go */
+	OP_GC,            /* gc_mem_caches() */
 	/* Written by the keeper alone, into the log that it keeps: */
 	OP_SAMPLE,        /* followed by a text */
 	OP_CUT,           /* a record that was never completed */
-	OP_SEEN           /* as WRITTEN, at a sample */
+	OP_SEEN,          /* as WRITTEN, at a sample */
+	OP_NODE = 32,     /* a new call site: its number for the address; extended: an address in the code, the site it was called from */
+	OP_MODULE,        /* a program or library, in pieces: 15 bytes of its text (sites.c) */
+	OP_WATCHED,       /* of a fork's child: a block that it has inherited, whose pages are looked at; extended: size */
+	OP_PLACE,         /* a line of a script, in pieces as a module (script.c) */
+	/* What PHP says of its heap: address 8: before the request's end; extended: memory_get_usage(), memory_get_usage(true) */
+	OP_ZEND_USAGE = 40,
+	OP_ZEND_PEAK,     /* directly behind it, extended: memory_get_peak_usage(), memory_get_peak_usage(true) */
+	OP_ZEND_LIMIT     /* zend_set_memory_limit(); extended: bytes */
 };
 
 struct slot {
@@ -70,6 +79,9 @@ struct slot {
 
 enum { IMAGE_STARTED = 1, IMAGE_FORKED = 2 };
 enum { ALLOCATOR_OF_PROGRAM = 1 };
+
+/* When PHP was asked for its numbers: by its script; before the heap is emptied; when the script is done, its variables still there. */
+enum usage { USAGE_ASKED, USAGE_END, USAGE_DONE };
 
 struct ring_header {
 	char magic[8];
@@ -82,6 +94,7 @@ struct ring_header {
 	uint32_t flags;              /* ALLOCATOR_OF_PROGRAM: the program has a malloc of its own, which is not seen */
 	uint64_t start_ticks;
 	char allocator[256];         /* the library that serves malloc */
+	char zend[128];              /* the version of a Zend engine; "!…": why its heap is not seen */
 
 	_Alignas(64) _Atomic uint64_t tail;  /* slots that the keeper is done with */
 	_Atomic uint32_t asked;      /* the process waits for the keeper to look at it, as often as … */

@@ -14,11 +14,14 @@ export const idlePages: Mechanism = {
     }
     if (dirty + muzzy < facts.sample.rssBytes * WORTH_FINDING) return undefined;
     const parts = [dirty > 0 ? `${bytes(dirty)} are dirty` : '', muzzy > 0 ? `${bytes(muzzy)} are muzzy` : ''];
+    const who = facts.run.allocator.includes('background_thread=true')
+      ? 'A background thread gives them back when it is.'
+      : 'Without a background thread only threads that allocate or free look at the clock: an idle process keeps them.';
     return {
       mechanism: 'idle pages',
       bytes: dirty + muzzy,
       sentences: [
-        `${parts.filter((p) => p).join(' and ')}: free pages that jemalloc keeps until their decay time is over. Without a background thread only threads that allocate or free look at the clock: an idle process keeps them.`,
+        `${parts.filter((p) => p).join(' and ')}: free pages that jemalloc keeps until their decay time is over. ${who}`,
       ],
       settings: [
         {

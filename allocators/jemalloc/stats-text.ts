@@ -1,151 +1,27 @@
 import type { AllocatorStats } from '../../sim/contract/allocator.ts';
-import { INDEX_SIZE, NBINS, NPSIZES, NSIZES, PAGE, QUANTUM, SLAB_PAGES, SLAB_REGIONS } from './size-classes.ts';
+import { NBINS, NPSIZES, NSIZES, PAGE, QUANTUM } from './size-classes.ts';
+import {
+  ARENA_MUTEXES,
+  byIndex,
+  CONFIG,
+  GLOBAL_MUTEXES,
+  HPA_TITLES,
+  JEMALLOC_VERSION,
+  mergedUptime,
+  mutexOf,
+  numberOf,
+  OPT,
+  optOf,
+  PROF,
+  partOf,
+  type Row,
+  rowsOf,
+  type Value,
+} from './stats-names.ts';
 
-/**
- * malloc_stats_print (stats.c): the statistics in jemalloc's own layout, as text and as JSON, made from `stats()`.
- *
- * The widths of the columns are those of the real one. Lock waiting is measured elsewhere, so those columns are 0 here.
- */
-export const JEMALLOC_VERSION = '5.3.0-0-g54eaed1d8b56b1aa528be3bdd1877e59c56fa90c';
-
-type Value = number | string | boolean;
-type Row = Readonly<Record<string, number>>;
-type Scalars = Record<string, Value>;
-
-/** Build-time settings of Debian 12's library. */
-const CONFIG: Scalars = {
-  cache_oblivious: true,
-  debug: false,
-  fill: true,
-  lazy_lock: false,
-  malloc_conf: '',
-  opt_safety_checks: false,
-  prof: true,
-  prof_libgcc: true,
-  prof_libunwind: false,
-  stats: true,
-  utrace: false,
-  xmalloc: false,
-};
-
-/** Run-time settings in the order of the real one; null: what the model's option of that name says. */
-const OPT: readonly (readonly [string, Value | null])[] = [
-  ['abort', false],
-  ['abort_conf', false],
-  ['cache_oblivious', true],
-  ['confirm_conf', false],
-  ['retain', null],
-  ['dss', null],
-  ['narenas', null],
-  ['percpu_arena', null],
-  ['oversize_threshold', null],
-  ['hpa', null],
-  ['hpa_slab_max_alloc', 65536],
-  ['hpa_hugification_threshold', 1992294],
-  ['hpa_hugify_delay_ms', 10000],
-  ['hpa_min_purge_interval_ms', 5000],
-  ['hpa_dirty_mult', '0.25'],
-  ['hpa_sec_nshards', 4],
-  ['hpa_sec_max_alloc', 32768],
-  ['hpa_sec_max_bytes', 262144],
-  ['hpa_sec_bytes_after_flush', 131072],
-  ['hpa_sec_batch_fill_extra', 0],
-  ['metadata_thp', null],
-  ['mutex_max_spin', 600],
-  ['background_thread', null],
-  ['dirty_decay_ms', null],
-  ['muzzy_decay_ms', null],
-  ['lg_extent_max_active_fit', null],
-  ['junk', null],
-  ['zero', null],
-  ['experimental_infallible_new', false],
-  ['tcache', null],
-  ['tcache_max', null],
-  ['tcache_nslots_small_min', null],
-  ['tcache_nslots_small_max', null],
-  ['tcache_nslots_large', null],
-  ['lg_tcache_nslots_mul', null],
-  ['tcache_gc_incr_bytes', null],
-  ['tcache_gc_delay_bytes', null],
-  ['lg_tcache_flush_small_div', null],
-  ['lg_tcache_flush_large_div', null],
-  ['thp', null],
-  ['prof', null],
-  ['prof_prefix', 'jeprof'],
-  ['prof_active', true],
-  ['prof_thread_active_init', true],
-  ['lg_prof_sample', 19],
-  ['prof_accum', false],
-  ['lg_prof_interval', -1],
-  ['prof_gdump', false],
-  ['prof_final', false],
-  ['prof_leak', false],
-  ['prof_leak_error', false],
-  ['stats_print', false],
-  ['stats_print_opts', ''],
-  ['stats_print', false], // the real one prints these two twice
-  ['stats_print_opts', ''],
-  ['stats_interval', -1],
-  ['stats_interval_opts', ''],
-  ['zero_realloc', 'free'],
-];
-
-const PROF: Scalars = { thread_active_init: false, active: false, gdump: false, interval: 0, lg_sample: 0 };
-
-const GLOBAL_MUTEXES = [
-  'background_thread',
-  'max_per_bg_thd',
-  'ctl',
-  'prof',
-  'prof_thds_data',
-  'prof_dump',
-  'prof_recent_alloc',
-  'prof_recent_dump',
-  'prof_stats',
-];
-const ARENA_MUTEXES = [
-  'large',
-  'extent_avail',
-  'extents_dirty',
-  'extents_muzzy',
-  'extents_retained',
-  'decay_dirty',
-  'decay_muzzy',
-  'base',
-  'tcache_list',
-  'hpa_shard',
-  'hpa_shard_grow',
-  'hpa_sec',
-];
-const NO_MUTEX: Row = { num_ops: 0, num_owner_switch: 0 };
-/** A bin that was never used. */
-const NO_BIN = { mutex: NO_MUTEX } as unknown as Row;
-const GAP = `${' '.repeat(21)}---\n`;
 const NANOSECONDS = 1e9;
 
-// ------------------------------------------------------------------------------------------------------ reading stats
-
-const numberOf = (stats: AllocatorStats, name: string): number => (stats[name] as number | undefined) ?? 0;
-const partOf = (stats: AllocatorStats, name: string): AllocatorStats => stats[name] as AllocatorStats;
-const rowsOf = (stats: AllocatorStats, name: string): readonly Row[] => stats[name] as unknown as readonly Row[];
-const optOf = (stats: AllocatorStats, name: string, fixed: Value | null): Value =>
-  fixed ?? (partOf(stats, 'opt')[name] as Value);
-const mutexOf = (stats: AllocatorStats, name: string): Row =>
-  ((stats['mutexes'] as AllocatorStats | undefined)?.[name] as Row | undefined) ?? NO_MUTEX;
-
-/** Rows by index, with zeros where `stats()` left a row out. */
-function byIndex(rows: readonly Row[]): Map<number, Row> {
-  return new Map(rows.map((row) => [row['ind']!, row]));
-}
-
-/** Merged statistics have the uptime of the arena that was merged last. */
-const mergedUptime = (arenas: readonly AllocatorStats[]): number => numberOf(arenas.at(-1)!, 'uptime');
-
-/** rate_per_second */
-function perSecond(value: number, uptimeNs: number): number {
-  if (uptimeNs === 0 || value === 0) return 0;
-  return uptimeNs < NANOSECONDS ? value : Math.floor(value / Math.floor(uptimeNs / NANOSECONDS));
-}
+const GAP = `${' '.repeat(21)}---\n`;
 
 /** get_rate_str: x.yyy of a share up to 1. */
 function utilization(used: number, available: number): string {
@@ -154,7 +30,11 @@ function utilization(used: number, available: number): string {
   return thousandths >= 1000 ? '1' : `0.${String(thousandths).padStart(3, '0')}`;
 }
 
-// ---------------------------------------------------------------------------------------------------------------- text
+/** rate_per_second */
+function perSecond(value: number, uptimeNs: number): number {
+  if (uptimeNs === 0 || value === 0) return 0;
+  return uptimeNs < NANOSECONDS ? value : Math.floor(value / Math.floor(uptimeNs / NANOSECONDS));
+}
 
 const quoted = (value: Value): string => (typeof value === 'string' ? `"${value}"` : String(value));
 const right = (cells: readonly (readonly [Value, number])[]): string =>
@@ -319,16 +199,6 @@ function extentTable(arena: AllocatorStats): string {
   });
 }
 
-const HPA_TITLES = [
-  ['npageslabs_huge', 16],
-  ['nactive_huge', 16],
-  ['ndirty_huge', 16],
-  ['npageslabs_nonhuge', 20],
-  ['nactive_nonhuge', 20],
-  ['ndirty_nonhuge', 20],
-  ['nretained_nonhuge', 20],
-] as const;
-
 /** The huge page allocator's section: it is off, and all zero. */
 function hpaSection(): string {
   const slabs = [
@@ -450,167 +320,4 @@ export function statsPrintText(stats: AllocatorStats): string {
     ...arenas.map((arena) => arenaSection(`arenas[${arena['arena']}]:`, arena, dss, numberOf(arena, 'uptime'), false)),
     '--- End jemalloc statistics ---\n',
   ].join('');
-}
-
-// ---------------------------------------------------------------------------------------------------------------- JSON
-
-/** JSON text of an object whose keys may occur twice, as the real one's do. */
-const object = (entries: readonly (readonly [string, string])[]): string =>
-  `{${entries.map(([name, text]) => `${JSON.stringify(name)}:${text}`).join(',')}}`;
-const array = (texts: readonly string[]): string => `[${texts.join(',')}]`;
-const numbers = (row: AllocatorStats | Row, names: readonly string[]): (readonly [string, string])[] =>
-  names.map((name) => [name, String(row[name] ?? 0)]);
-
-const MUTEX_FIELDS = [
-  'num_ops',
-  'num_wait',
-  'num_spin_acq',
-  'num_owner_switch',
-  'total_wait_time',
-  'max_wait_time',
-  'max_num_thds',
-];
-const mutexJson = (mutex: Row): string => object(numbers(mutex, MUTEX_FIELDS));
-const mutexesJson = (names: readonly string[], stats: AllocatorStats): string =>
-  object(names.map((name) => [name, mutexJson(mutexOf(stats, name))]));
-
-const ZERO_HPA_SLABS = object(
-  ['npageslabs_huge', 'nactive_huge', 'nactive_huge', 'npageslabs_nonhuge', 'nactive_nonhuge', 'ndirty_nonhuge'].map(
-    (name) => [name, '0'],
-  ),
-);
-const HPA_SLAB_FIELDS = HPA_TITLES.slice(0, 6).map(([name]) => name);
-/** PSSET_NPSIZES */
-const HPA_CLASSES = 64;
-
-function hpaJson(): string {
-  const nonfull = object(HPA_SLAB_FIELDS.map((name) => [name, '0']));
-  return object([
-    ['npurge_passes', '0'],
-    ['npurges', '0'],
-    ['nhugifies', '0'],
-    ['ndehugifies', '0'],
-    ['full_slabs', ZERO_HPA_SLABS],
-    ['empty_slabs', ZERO_HPA_SLABS],
-    ['nonfull_slabs', array(Array.from({ length: HPA_CLASSES }, () => nonfull))],
-  ]);
-}
-
-function arenaJson(arena: AllocatorStats, dss: string, uptimeNs: number, isMerged: boolean): string {
-  const decayMs = (name: string) => (isMerged ? '-1' : String(numberOf(arena, name)));
-  const counts = ['allocated', 'nmalloc', 'ndalloc', 'nrequests', 'nfills', 'nflushes'];
-  const bins = byIndex(rowsOf(arena, 'bins'));
-  const large = byIndex(rowsOf(arena, 'lextents'));
-  const extents = byIndex(rowsOf(arena, 'extents'));
-  const binFields = [
-    'nmalloc',
-    'ndalloc',
-    'curregs',
-    'nrequests',
-    'nfills',
-    'nflushes',
-    'nreslabs',
-    'curslabs',
-    'nonfull_slabs',
-  ];
-  const extentFields = ['ndirty', 'nmuzzy', 'nretained', 'dirty_bytes', 'muzzy_bytes', 'retained_bytes'];
-  return object([
-    ['nthreads', String(numberOf(arena, 'nthreads'))],
-    ['uptime_ns', String(uptimeNs)],
-    ['dss', JSON.stringify(dss)],
-    ['dirty_decay_ms', decayMs('dirty_decay_ms')],
-    ['muzzy_decay_ms', decayMs('muzzy_decay_ms')],
-    ...numbers(arena, ['pactive', 'pdirty', 'pmuzzy', 'dirty_npurge', 'dirty_nmadvise', 'dirty_purged']),
-    ...numbers(arena, ['muzzy_npurge', 'muzzy_nmadvise', 'muzzy_purged']),
-    ['small', object(numbers(partOf(arena, 'small'), counts))],
-    ['large', object(numbers(partOf(arena, 'large'), counts))],
-    ...numbers(arena, ['mapped', 'retained', 'base', 'internal', 'metadata_thp', 'tcache_bytes']),
-    ...numbers(arena, ['tcache_stashed_bytes', 'resident', 'abandoned_vm', 'extent_avail']),
-    ['mutexes', mutexesJson(ARENA_MUTEXES, arena)],
-    [
-      'bins',
-      array(
-        Array.from({ length: NBINS }, (_, i) => bins.get(i) ?? NO_BIN).map((bin) =>
-          object([...numbers(bin, binFields), ['mutex', mutexJson(bin['mutex'] as unknown as Row)]]),
-        ),
-      ),
-    ],
-    [
-      'lextents',
-      array(
-        Array.from({ length: NSIZES - NBINS }, (_, i) => object(numbers(large.get(NBINS + i) ?? {}, ['curlextents']))),
-      ),
-    ],
-    ['extents', array(Array.from({ length: NPSIZES }, (_, i) => object(numbers(extents.get(i) ?? {}, extentFields))))],
-    ['sec_bytes', '0'],
-    ['hpa_shard', hpaJson()],
-  ]);
-}
-
-/** `stats_print_opts:J`: everything as one line of JSON. */
-export function statsPrintJson(stats: AllocatorStats): string {
-  const values = (scalars: Scalars) =>
-    object(Object.entries(scalars).map(([name, value]) => [name, JSON.stringify(value)]));
-  const arenas = stats['arena'] as readonly AllocatorStats[];
-  const opt = partOf(stats, 'opt');
-  const dss = String(opt['dss']);
-  const bins = Array.from({ length: NBINS }, (_, i) =>
-    object([
-      ['size', String(INDEX_SIZE[i])],
-      ['nregs', String(SLAB_REGIONS[i])],
-      ['slab_size', String(SLAB_PAGES[i]! * PAGE)],
-      ['nshards', '1'],
-    ]),
-  );
-  const large = Array.from({ length: NSIZES - NBINS }, (_, i) =>
-    object([['size', BigInt(INDEX_SIZE[NBINS + i]!).toString()]]),
-  );
-  return object([
-    [
-      'jemalloc',
-      object([
-        ['version', JSON.stringify(JEMALLOC_VERSION)],
-        ['config', values(CONFIG)],
-        ['opt', object(OPT.map(([name, fixed]) => [name, JSON.stringify(optOf(stats, name, fixed))]))],
-        ['prof', values(PROF)],
-        [
-          'arenas',
-          object([
-            ['narenas', String(numberOf(stats, 'narenas'))],
-            ['dirty_decay_ms', String(opt['dirty_decay_ms'])],
-            ['muzzy_decay_ms', String(opt['muzzy_decay_ms'])],
-            ['quantum', String(QUANTUM)],
-            ['page', String(PAGE)],
-            ['tcache_max', String(numberOf(stats, 'tcache_max'))],
-            ['nbins', String(NBINS)],
-            ['nhbins', String(numberOf(stats, 'nhbins'))],
-            ['bin', array(bins)],
-            ['nlextents', String(NSIZES - NBINS)],
-            ['lextent', array(large)],
-          ]),
-        ],
-        [
-          'stats',
-          object([
-            ...numbers(stats, ['allocated', 'active', 'metadata', 'metadata_thp', 'resident', 'mapped', 'retained']),
-            ['zero_reallocs', '0'],
-            [
-              'background_thread',
-              object(numbers(partOf(stats, 'background_thread'), ['num_threads', 'num_runs', 'run_interval'])),
-            ],
-            ['mutexes', mutexesJson(GLOBAL_MUTEXES, stats)],
-          ]),
-        ],
-        [
-          'stats.arenas',
-          object([
-            ['merged', arenaJson(partOf(stats, 'arenas'), 'N/A', mergedUptime(arenas), true)],
-            ...arenas.map(
-              (arena) => [String(arena['arena']), arenaJson(arena, dss, numberOf(arena, 'uptime'), false)] as const,
-            ),
-          ]),
-        ],
-      ]),
-    ],
-  ]);
 }

@@ -12,9 +12,9 @@ import type { Trim } from './trim.ts';
 /** FASTBIN_CONSOLIDATION_THRESHOLD, 64 KiB. */
 const CONSOLIDATION_UNITS = 4096;
 
-export type Free = ReturnType<typeof createFree>;
+export type IntFree = ReturnType<typeof createIntFree>;
 
-export function createFree(context: Context, bins: Bins, heaps: Heaps, trim: Trim) {
+export function createIntFree(context: Context, bins: Bins, heaps: Heaps, trim: Trim) {
   const { MAIN_ARENA } = places;
   const { FASTBINS, HAVE_FASTCHUNKS, MUTEX, TOP } = layout;
   const { ADDR, FD, SIZE, UNIT_BYTES, UNIT_SHIFT } = chunk;

@@ -1,0 +1,94 @@
+import type { EventBuffer } from '../../sim/contract/event.ts';
+import type { Bytes } from '../../sim/contract/units.ts';
+import type { Sample } from '../../sim/metrics/sample.ts';
+
+/**
+ * A recorded process at one of its samples: what the simulation stands for, and what it does not, beside what the kernel
+ * said. All in resident bytes; `heap` + `anonymous` + `stack` + `data` + `files` + `recorder` + `difference` = `vmRss`.
+ */
+export interface RecordedProcessSample {
+  readonly label: string;
+  readonly event: number;
+  /** Simulated. */
+  readonly heap: Bytes;
+  /** Mappings without a file in which no block lay: stacks of threads, what the program mapped itself. */
+  readonly anonymous: Bytes;
+  readonly stack: Bytes;
+  /** Pages of files that the process has written. */
+  readonly data: Bytes;
+  readonly files: Bytes;
+  /** There for the recording alone. */
+  readonly recorder: Bytes;
+  /** VmRSS, recorded. */
+  readonly vmRss: Bytes;
+  readonly difference: Bytes;
+  /** Of the difference, what the mappings with blocks held more than is simulated. The rest changed between two looks. */
+  readonly inBlocks: Bytes;
+}
+
+/** What PHP said of its heap, beside the simulation. */
+export interface PhpHeapSample {
+  readonly label: string;
+  readonly event: number;
+  readonly recorded: { readonly usage: Bytes; readonly realUsage: Bytes };
+  readonly simulated: { readonly usage: Bytes; readonly realUsage: Bytes };
+}
+
+export interface RecordedProcess {
+  readonly samples: readonly RecordedProcessSample[];
+  readonly phpHeap: readonly PhpHeapSample[];
+}
+
+/** Null where the trace has nothing that the kernel or PHP said at one of the samples. */
+export function recordedProcess(events: EventBuffer, samples: readonly Sample[]): RecordedProcess | null {
+  if (events.observations.length === 0) return null;
+  const byEvent = new Map(samples.map((sample) => [sample.event, sample]));
+  const found: RecordedProcessSample[] = [];
+  const phpHeap: PhpHeapSample[] = [];
+  for (const { row, values } of events.observations) {
+    const sample = byEvent.get(row);
+    if (!sample) continue;
+    const seen = new Map(values);
+    const process = processSample(sample, seen);
+    if (process) found.push(process);
+    const php = phpHeapSample(sample, seen);
+    if (php) phpHeap.push(php);
+  }
+  return found.length + phpHeap.length === 0 ? null : { samples: found, phpHeap };
+}
+
+function processSample(sample: Sample, seen: ReadonlyMap<string, Bytes>): RecordedProcessSample | undefined {
+  const vmRss = seen.get('VmRSS');
+  const blocks = seen.get('blocks');
+  if (vmRss === undefined || blocks === undefined) return undefined;
+  const of = (name: string) => seen.get(name) ?? 0;
+  const others = {
+    anonymous: of('anonymous'),
+    stack: of('stack'),
+    data: of('data'),
+    files: of('files'),
+    recorder: of('recorder'),
+  };
+  const sum = Object.values(others).reduce((total, bytes) => total + bytes, sample.rssBytes);
+  return {
+    label: sample.label,
+    event: sample.event,
+    heap: sample.rssBytes,
+    ...others,
+    vmRss,
+    difference: vmRss - sum,
+    inBlocks: blocks - sample.rssBytes,
+  };
+}
+
+function phpHeapSample(sample: Sample, seen: ReadonlyMap<string, Bytes>): PhpHeapSample | undefined {
+  const usage = seen.get('memory_get_usage');
+  const { memory_get_usage: simulated, memory_get_usage_real: simulatedReal } = sample.stats;
+  if (usage === undefined || typeof simulated !== 'number' || typeof simulatedReal !== 'number') return undefined;
+  return {
+    label: sample.label,
+    event: sample.event,
+    recorded: { usage, realUsage: seen.get('memory_get_usage_real') ?? 0 },
+    simulated: { usage: simulated, realUsage: simulatedReal },
+  };
+}

@@ -1,0 +1,104 @@
+import './end-with-parent.ts';
+import { UserError } from '../../../sim/contract/assert.ts';
+import type { EventBuffer } from '../../../sim/contract/event.ts';
+import type { Bytes } from '../../../sim/contract/units.ts';
+import { RunCrashed } from '../parallel/executor.ts';
+import { createLanes } from '../parallel/lanes.ts';
+import { canonicalPlain, decodePlain } from '../parallel/plain-json.ts';
+import type { DescribedTask } from '../parallel/run-key.ts';
+import { parseEngine } from './address.ts';
+import type { CommandJob } from './command-job.ts';
+import { connectEngine } from './connection.ts';
+import { encodeOutcome, type JobData, type Outcome } from './job.ts';
+import { KEPT_SECONDS, resultKey } from './names.ts';
+import { openStore } from './open-store.ts';
+import { openTraceFiles } from './trace-files.ts';
+import { readSettings } from './worker-settings.ts';
+
+/*
+ * A process of its own, one run at a time, started by BullMQ: a run that takes its process along leaves the worker alive, which
+ * counts it. The run itself is on a thread, so that this one hears when the worker ends.
+ */
+
+/** Traces that are kept in memory, the last one in any case. */
+const MEMORY_BYTES: Bytes = 256 * 2 ** 20;
+/** Columns of a row. */
+const ROW_BYTES = 16;
+
+const settings = readSettings();
+if (settings.plugins.length > 0) {
+  const { loadPlugins } = await import('../../metrics/plugins.ts'); // brings every model, which only the thread needs otherwise
+  await loadPlugins(settings.plugins);
+}
+const thread = createLanes(1, { started: 1 });
+const address = parseEngine(settings.engine);
+const redis = await connectEngine(address);
+const store = openStore(settings.store, redis, address.prefix);
+const files = openTraceFiles(store, settings.cache, settings.cacheBytes);
+
+/** In the order of their last use. */
+const traces = new Map<string, EventBuffer>();
+
+async function traceOf(task: DescribedTask): Promise<EventBuffer> {
+  const { workload, parameters, trace } = task;
+  const name = trace ?? canonicalPlain({ workload, parameters });
+  const events = traces.get(name) ?? (trace === null ? await generated(task) : await files.load(trace));
+  if (!events) {
+    throw new UserError(
+      `${store.shown}: found no trace ${trace}, expected it there; workers need the --store of the client`,
+    );
+  }
+  traces.delete(name);
+  traces.set(name, events);
+  let bytes = [...traces.values()].reduce((sum, { head }) => sum + head.length * ROW_BYTES, 0);
+  for (const [oldest, { head }] of traces) {
+    if (bytes <= MEMORY_BYTES || oldest === name) break;
+    traces.delete(oldest);
+    bytes -= head.length * ROW_BYTES;
+  }
+  return events;
+}
+
+async function generated({ workload, parameters }: DescribedTask): Promise<EventBuffer> {
+  const { generateEvents } = await import('../../../workloads/index.ts');
+  return generateEvents(workload, parameters);
+}
+
+/** The part of BullMQ's job that is needed. */
+interface Job {
+  readonly id: string;
+  readonly data: JobData;
+  readonly attemptsMade: number;
+  readonly opts: { readonly attempts?: number };
+}
+
+/** BullMQ's entry. What becomes of the run lies under its key before the job is over; only what may be better elsewhere is thrown. */
+export default async function executeJob(job: Job): Promise<void> {
+  const key = resultKey(address.prefix, job.id);
+  // A worker that was thought dead may have finished it.
+  if ((await redis.exists(key)) === 1) return;
+  const isLast = job.attemptsMade + 1 >= (job.opts.attempts ?? 1);
+  let outcome: Outcome;
+  try {
+    outcome = await outcomeOf(job.data);
+  } catch (error) {
+    if (error instanceof RunCrashed) throw error;
+    if (error instanceof UserError) {
+      if (isOfStore(error) && !isLast) throw error;
+      outcome = { userError: error.message };
+    } else outcome = { internalError: error instanceof Error ? (error.stack ?? error.message) : String(error) };
+  }
+  await redis.set(key, encodeOutcome(outcome), 'EX', KEPT_SECONDS);
+}
+
+async function outcomeOf(data: JobData): Promise<Outcome> {
+  if ('command' in data) {
+    const { executeCommand } = await import('./execute-command.ts');
+    return { command: await executeCommand(decodePlain<CommandJob>(data.command), settings.plugins) };
+  }
+  const { trace, ...task } = decodePlain<DescribedTask>(data.task);
+  return { run: await thread.execute({ ...task, events: await traceOf({ ...task, trace }) }) };
+}
+
+/** Another worker may have the right store. */
+const isOfStore = (error: UserError): boolean => error.message.startsWith(store.shown);

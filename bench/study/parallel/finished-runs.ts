@@ -1,0 +1,68 @@
+import { gunzipSync, gzipSync } from 'node:zlib';
+import { UserError } from '../../../sim/contract/assert.ts';
+import { systemError } from '../../../workloads/files/system-error.ts';
+import type { ReportRun } from '../../report/report-run.ts';
+import { type BoundedFolder, cacheFolder, openBoundedFolder } from './bounded-folder.ts';
+import { decodePlain, encodePlain } from './plain-json.ts';
+import { describeTask, runKey } from './run-key.ts';
+import type { RunTask } from './run-task.ts';
+
+/** Runs that came to their end, kept by what they are: a batch that was ended goes on from them. */
+export interface FinishedRuns {
+  get(task: RunTask): Promise<ReportRun | undefined>;
+  put(task: RunTask, run: ReportRun): Promise<void>;
+}
+
+/** A batch shorter than this is made again as fast as it is read. */
+const KEEP_AFTER_MS = 2000;
+const KEPT_BYTES = 256 * 2 ** 20;
+const SUFFIX = '.json.gz';
+
+/**
+ * In the folder `runs` of the cache: taken from there with `resume`, put there with it or once the batch has taken longer
+ * than KEEP_AFTER_MS. Throws a UserError where they are asked for and the folder can not be had.
+ */
+export function openFinishedRuns(resume: boolean): FinishedRuns {
+  const started = performance.now();
+  let folder: BoundedFolder | undefined;
+  let refused = false;
+
+  function opened(): BoundedFolder | undefined {
+    if (refused) return undefined;
+    try {
+      folder ??= openBoundedFolder(cacheFolder('runs'), KEPT_BYTES);
+    } catch (error) {
+      refused = true;
+      if (resume) {
+        throw new UserError(
+          `--resume: found ${systemError(error)} at ${cacheFolder('runs')}, expected a folder for finished runs`,
+        );
+      }
+    }
+    return folder;
+  }
+
+  return {
+    async get(task) {
+      if (!resume) return undefined;
+      const name = runKey(describeTask(task)) + SUFFIX;
+      const bytes = opened()?.read(name);
+      if (!bytes) return undefined;
+      try {
+        return decodePlain<ReportRun>(gunzipSync(bytes).toString());
+      } catch {
+        folder?.remove(name); // damaged: it is made again
+        return undefined;
+      }
+    },
+    async put(task, run) {
+      if (!resume && performance.now() - started < KEEP_AFTER_MS) return;
+      try {
+        opened()?.write(runKey(describeTask(task)) + SUFFIX, gzipSync(encodePlain(run), { level: 1 }));
+      } catch (error) {
+        if (!(error instanceof UserError)) throw error;
+        refused = true; // a full disk: the batch goes on without it
+      }
+    },
+  };
+}

@@ -1,0 +1,100 @@
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { Piscina } from 'piscina';
+import { UserError } from '../../../sim/contract/assert.ts';
+import type { ReportRun } from '../../report/report-run.ts';
+import { pluginFiles } from '../../run/plugin-files.ts';
+import { type Executor, RunCrashed } from './executor.ts';
+import type { RunTask } from './run-task.ts';
+import type { TaskOutcome } from './worker.ts';
+
+/** Workers are started from the built files, where there are any. */
+const WORKER = fileURLToPath(
+  new URL(
+    import.meta.url.includes('/dist/') ? './worker.js' : '../../../dist/bench/study/parallel/worker.js',
+    import.meta.url,
+  ),
+);
+
+/** Whether there are built files to start threads from. */
+export const hasThreads = (): boolean => existsSync(WORKER);
+
+/**
+ * A worker that has executed so many events gets no further task: the second machine that it builds makes the host's compiler give up what
+ * it knew of the first one, and the same run takes 1.5 to 2 times as long. A new worker costs a tenth of a second.
+ */
+const WORN_EVENTS = 1e6;
+
+/**
+ * So long a worker has nothing to do before it is ended: the host's compiler may still be at work for it in the background, and Node 20 dies
+ * where that needs memory of a worker that is no more (`NodePlatform::GetForegroundTaskRunner`, seen once in some thousand workers).
+ */
+const REST_MS = 100;
+
+interface Lane {
+  pool: Piscina<RunTask, TaskOutcome>;
+  executed: number;
+}
+
+async function retire(pool: Piscina<RunTask, TaskOutcome>): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, REST_MS));
+  await pool.destroy();
+}
+
+const createPool = () =>
+  new Piscina<RunTask, TaskOutcome>({
+    filename: WORKER,
+    minThreads: 1,
+    maxThreads: 1,
+    workerData: { plugins: pluginFiles() },
+  });
+
+export interface LaneOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Threads that start at once. */
+  readonly started?: number;
+}
+
+/** Threads of this process, each with one run at a time; they start when they are needed. */
+export function createLanes(width: number, { signal, started = 0 }: LaneOptions = {}): Executor {
+  const lanes: Lane[] = Array.from({ length: started }, () => ({ pool: createPool(), executed: 0 }));
+  const idle: Lane[] = [...lanes];
+  const retired: Promise<void>[] = [];
+
+  function takeLane(): Lane {
+    const lane = idle.pop();
+    if (lane) return lane;
+    const fresh: Lane = { pool: createPool(), executed: 0 };
+    lanes.push(fresh);
+    return fresh;
+  }
+
+  function renew(lane: Lane): void {
+    retired.push(retire(lane.pool));
+    lane.pool = createPool();
+    lane.executed = 0;
+  }
+
+  return {
+    width,
+    async execute(task): Promise<ReportRun> {
+      const lane = takeLane();
+      const events = task.events?.length ?? WORN_EVENTS;
+      if (lane.executed > 0 && lane.executed + events > WORN_EVENTS) renew(lane);
+      lane.executed += events;
+      try {
+        const outcome = await lane.pool.run(task, signal ? { signal } : {});
+        if ('userError' in outcome) throw new UserError(outcome.userError);
+        return outcome.run;
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'ERR_WORKER_OUT_OF_MEMORY') throw error;
+        throw new RunCrashed('found too little memory on this machine for so large a run');
+      } finally {
+        idle.push(lane);
+      }
+    },
+    close: async () => {
+      await Promise.all([...retired, ...lanes.map((lane) => retire(lane.pool))]);
+    },
+  };
+}

@@ -1,0 +1,34 @@
+import type { MachineScenario } from './scenario.ts';
+
+const burst = (workload: string) => `p1 run ${workload} under glibc until peak
+sample peak
+p1 run ${workload} under glibc
+sample freed
+sleep 60000
+sample a-minute-later
+`;
+
+/** What malloc keeps after a burst. */
+export const HEAP_SCENARIOS: Readonly<Record<string, MachineScenario>> = {
+  'allocator-keeps': {
+    shows: 'a burst is over and everything freed, but RSS stays: free blocks between live ones are the allocator’s',
+    text: `#! -m 1088
+# 64 MB of blocks, of which one in 160 stays.
+new p1
+${burst('spike:bytes=64M,stay=100,place=spread')}`,
+  },
+  'pinned-break': {
+    shows: 'two live blocks at the top of the heap keep all that is free below them from being given back',
+    text: `#! -m 1088
+# 64 MB of blocks, of which the last two stay.
+new p1
+${burst('spike:bytes=64M,stay=2,place=last')}`,
+  },
+  arenas: {
+    shows: 'threads that each have an arena: what is live is in three of them, the others keep their burst',
+    text: `#! -m 2112 --smp 4
+# 32 threads take 8 MB each; three of them keep it, the others all but eight blocks.
+new p1
+${burst('spike:threads=32,bytes=8M,stay=8,place=spread,busy=3')}`,
+  },
+};

@@ -1,0 +1,29 @@
+import type { Task } from '../kernel/kernel.ts';
+import type { MachineRun, ScriptProcess } from './machine-run.ts';
+import { sizeOf } from './parse.ts';
+
+/** What a call answers: a number, or the name of its error. */
+export type Result = number | string;
+/** A call that may sleep: yields until when. */
+export type Call = Generator<number, Result>;
+/** A call that answers at once. */
+export type Immediate = (run: MachineRun, process: ScriptProcess, words: readonly string[]) => Result;
+
+/** Microseconds of a call on the recorded machine. */
+export const CALL_US = 12;
+
+export const has = (words: readonly string[], word: string): boolean => words.includes(word);
+
+/** The size after `key=`. */
+export const option = (words: readonly string[], key: string): number | undefined => {
+  const found = words.find((word) => word.startsWith(`${key}=`));
+  return found === undefined ? undefined : sizeOf(found.slice(key.length + 1));
+};
+
+export const pagesOf = (bytes: number): number => Math.ceil(bytes / 4096);
+
+/** First page and number of pages of `A OFF LEN`. */
+export function range(run: MachineRun, task: Task, words: readonly string[]): { start: number; pages: number } {
+  const start = run.addressOf(words[0]!, task) + sizeOf(words[1]!)!;
+  return { start: Math.floor(start / 4096), pages: pagesOf(sizeOf(words[2]!)!) };
+}

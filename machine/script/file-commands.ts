@@ -1,0 +1,113 @@
+import { filemapRead, genericPerformWrite } from '../kernel/filemap.ts';
+import type { Task } from '../kernel/kernel.ts';
+import { newReadahead } from '../kernel/mm-types.ts';
+import { nextInode, putObject } from '../kernel/shmem.ts';
+import { handleOverHigh } from '../kernel/throttle.ts';
+import { writePages } from '../kernel/writeback.ts';
+import { type Call, CALL_US, has, type Immediate, pagesOf, type Result } from './command-words.ts';
+import { fadviseDontneed } from './files.ts';
+import type { MachineRun } from './machine-run.ts';
+import { sizeOf } from './parse.ts';
+import { useBuffer } from './worker-image.ts';
+
+/** What a page copied by a read or write costs, in microseconds of the recorded machine. */
+const READ_COPY_US = 3.1;
+const WRITE_COPY_US = 17.6;
+
+/** read and write in calls of 64 KiB. */
+export function* fileRw(run: MachineRun, task: Task, name: 'read' | 'write', words: readonly string[]): Call {
+  const { k } = run;
+  k.current = task;
+  const writing = name === 'write';
+  const object = writing ? run.files.create(words[0]!, task.group.id) : run.files.open(words[0]!);
+  if (!object) return 'ENOENT';
+  const offset = sizeOf(words[1]!)!;
+  const length = sizeOf(words[2]!)!;
+  const ra = newReadahead();
+  object.users++;
+  let done = 0;
+  let error: string | undefined;
+  while (done < length) {
+    k.current = task;
+    const bytes = Math.min(65536, length - done);
+    const got = writing
+      ? writeCall(run, task, object, offset + done, bytes)
+      : readCall(run, task, object, ra, offset + done, bytes);
+    k.nowUs += CALL_US / 4 + pagesOf(bytes) * (writing ? WRITE_COPY_US : READ_COPY_US);
+    const sleepUs = task.memcgOverHigh > 0 ? handleOverHigh(k, task) : 0;
+    if (sleepUs > 0) yield k.nowUs + sleepUs;
+    if (!task.alive) return 0;
+    if (task.fatalSignal) break;
+    if (typeof got === 'string') {
+      error = got;
+      break;
+    }
+    done += got;
+    if (got === 0) break;
+  }
+  if (has(words, 'sync')) writePages(k, object);
+  putObject(k, object);
+  return error ?? done;
+}
+
+type FileObject = NonNullable<ReturnType<MachineRun['files']['open']>>;
+
+function writeCall(run: MachineRun, task: Task, object: FileObject, at: number, bytes: number): Result {
+  const { k } = run;
+  useBuffer(k, task, bytes, false);
+  const first = Math.floor(at / 4096);
+  const pages = pagesOf(at + bytes) - first;
+  const written = genericPerformWrite(k, task, object, first, pages);
+  const end = Math.min(at + bytes, (first + written) * 4096);
+  object.sizeBytes = Math.max(object.sizeBytes, Math.min(end, at + bytes));
+  if (written === 0 && pages > 0) return object.kind === 'shmem' ? 'ENOSPC' : 'ENOMEM';
+  return Math.min(end, at + bytes) - at;
+}
+
+function readCall(
+  run: MachineRun,
+  task: Task,
+  object: FileObject,
+  ra: ReturnType<typeof newReadahead>,
+  at: number,
+  bytes: number,
+): Result {
+  const { k } = run;
+  const there = Math.max(0, Math.min(bytes, object.sizeBytes - at));
+  if (there === 0) return 0;
+  const first = Math.floor(at / 4096);
+  if (!filemapRead(k, task, object, ra, first, pagesOf(at + there) - first)) return 'ENOMEM';
+  useBuffer(k, task, there, true);
+  return there;
+}
+
+/** Calls on a file that answer at once. */
+export const FILE_CALLS: Readonly<Record<string, Immediate>> = {
+  unlink: (run, _process, words) => (run.files.unlink(words[0]!) ? 0 : 'ENOENT'),
+  mkdir: (run, _process, words) => {
+    run.files.directories.add(words[0]!);
+    const mount = run.files.mountOf(words[0]!);
+    if (mount) nextInode(run.k, mount.device);
+    return 0;
+  },
+  truncate: (run, { task }, words) => {
+    const object = run.files.create(words[0]!, task.group.id);
+    if (!object) return 'ENOENT';
+    run.files.truncate(task, object, sizeOf(words[1]!)!);
+    return 0;
+  },
+  fsync: (run, _process, words) => {
+    const object = run.files.open(words[0]!);
+    if (!object) return 'ENOENT';
+    writePages(run.k, object);
+    return 0;
+  },
+  fadvise: (run, _process, words) => {
+    const object = run.files.open(words[0]!);
+    if (!object) return 'ENOENT';
+    const first = Math.ceil(sizeOf(words[1]!)! / 4096);
+    const end = sizeOf(words[1]!)! + sizeOf(words[2]!)!;
+    if (has(words, 'dontneed')) fadviseDontneed(run.k, object, first, Math.floor(end / 4096));
+    return 0;
+  },
+};

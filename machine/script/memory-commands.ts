@@ -1,0 +1,119 @@
+import type { Advice } from '../kernel/advice.ts';
+import { mmPopulate } from '../kernel/gup.ts';
+import type { Task } from '../kernel/kernel.ts';
+import { doMadvise } from '../kernel/madvise.ts';
+import { doMlock, doMunlock } from '../kernel/mlock.ts';
+import {
+  type AddressSpace,
+  VM_HUGETLB,
+  VM_LOCKED,
+  VM_NORESERVE,
+  VM_READ,
+  VM_SHARED,
+  VM_WRITE,
+} from '../kernel/mm-types.ts';
+import { doBrk, doMunmap, mmapRegion } from '../kernel/mmap.ts';
+import { doMprotect } from '../kernel/mprotect.ts';
+import { doMremap } from '../kernel/mremap.ts';
+import { forkTask } from '../kernel/process.ts';
+import { newObject, putObject } from '../kernel/shmem.ts';
+import { writePages } from '../kernel/writeback.ts';
+import { has, type Immediate, option, pagesOf, range, type Result } from './command-words.ts';
+import type { MachineRun } from './machine-run.ts';
+import { sizeOf } from './parse.ts';
+import { noteHeapStart, returnFromFork } from './worker-image.ts';
+
+function map(
+  run: MachineRun,
+  task: Task,
+  words: readonly string[],
+  lengthAt: number,
+  object: AddressSpace | null,
+): Result {
+  const { k } = run;
+  const start = Math.floor((run.addressOf(words[0]!, task) + (option(words, 'shift') ?? 0)) / 4096);
+  const pages = pagesOf(sizeOf(words[lengthAt]!)!);
+  let flags = has(words, 'ro') ? VM_READ : has(words, 'none') ? 0 : VM_READ | VM_WRITE;
+  if (has(words, 'shared')) flags |= VM_SHARED;
+  if (has(words, 'noreserve')) flags |= VM_NORESERVE;
+  if (has(words, 'lock')) flags |= VM_LOCKED;
+  if (has(words, 'huge')) flags |= VM_HUGETLB;
+  const pgoff = Math.floor((option(words, 'fileoff') ?? 0) / 4096);
+  const error = mmapRegion(k, task, { start, pages, flags, object, pgoff });
+  if (error) return error;
+  if (has(words, 'populate') || has(words, 'lock')) mmPopulate(k, task, start, start + pages);
+  return 0;
+}
+
+/** Calls on a process's memory, and those that begin and end processes. */
+export const MEMORY_CALLS: Readonly<Record<string, Immediate>> = {
+  mmap: (run, { task }, words) => map(run, task, words, 1, null),
+  filemap: (run, { task }, words) => {
+    const object = has(words, 'ro') ? run.files.open(words[1]!) : run.files.create(words[1]!, task.group.id);
+    return object ? map(run, task, words, 2, object) : 'ENOENT';
+  },
+  memfd: (run, { task }, words) => {
+    const object = newObject(
+      run.k,
+      'shmem',
+      `/memfd:#${run.slotOf(words[0]!)} (deleted)`,
+      pagesOf(sizeOf(words[1]!)!) * 4096,
+      true,
+    );
+    object.links = 0;
+    object.users++;
+    const result = map(run, task, words, 1, object);
+    putObject(run.k, object);
+    return result;
+  },
+  munmap: (run, { task }, words) => {
+    const { start, pages } = range(run, task, words);
+    return doMunmap(run.k, task, start, pages) ?? 0;
+  },
+  mlock: (run, { task }, words) => {
+    const { start, pages } = range(run, task, words);
+    return doMlock(run.k, task, start, pages) ?? 0;
+  },
+  munlock: (run, { task }, words) => {
+    const { start, pages } = range(run, task, words);
+    return doMunlock(run.k, task, start, pages) ?? 0;
+  },
+  msync: (run, { task }, words) => {
+    const { start, pages } = range(run, task, words);
+    for (const vma of task.mm.vmas) {
+      if (vma.end > start && vma.start < start + pages && vma.object && vma.flags & VM_SHARED)
+        writePages(run.k, vma.object);
+    }
+    return 0;
+  },
+  mprotect: (run, { task }, words) => {
+    const { start, pages } = range(run, task, words);
+    const protection = has(words, 'none') ? 0 : has(words, 'ro') ? VM_READ : VM_READ | VM_WRITE;
+    return doMprotect(run.k, task, start, pages, protection) ?? 0;
+  },
+  mremap: (run, { task }, words) => {
+    const { start, pages } = range(run, task, words);
+    const to = words[4] === 'to' ? Math.floor(run.addressOf(words[5]!, task) / 4096) : undefined;
+    return doMremap(run.k, task, start, pages, pagesOf(sizeOf(words[3]!)!), to) ?? 0;
+  },
+  brk: (run, { task }, words) => {
+    if (run.noteHeap(task)) noteHeapStart(run.k, task);
+    return doBrk(run.k, task, sizeOf(words[0]!)!) ?? 0;
+  },
+  madvise: (run, { task }, words) => {
+    const { start, pages } = range(run, task, words);
+    return doMadvise(run.k, task, start, pages, words[3] as Advice) ?? 0;
+  },
+  fork: (run, { task, heap }, words) => {
+    const child = forkTask(run.k, task, words[0]!);
+    if (!child) return 'ENOMEM';
+    const own = heap && run.runners.has(words[0]!) ? heap.fork(child) : undefined;
+    run.enter(words[0]!, child, own);
+    returnFromFork(run.k, task, child);
+    return 0;
+  },
+  exit: (run, { task }, words) => {
+    run.die(task, 'exit', Number(words[0] ?? 0));
+    return 0;
+  },
+};

@@ -1,0 +1,50 @@
+import { count } from '../../../sim/contract/format.ts';
+import { kbSize, list, most, number, size } from './figures.ts';
+import { type Finding, finding } from './finding.ts';
+import type { History } from './history.ts';
+import { type Reading, rssKb } from './moment.ts';
+
+/** Kernel memory behind descriptors, and names of files. */
+export function kernelObjectFindings(history: History): Finding[] {
+  return [descriptors(history), names(history)].filter((one) => one !== undefined);
+}
+
+const fdBytes = ({ processes }: Reading) => processes.reduce((sum, process) => sum + process.fdBytes, 0);
+
+function descriptors({ readings }: History): Finding | undefined {
+  const { one: reading, amount } = most(readings, fdBytes)!;
+  if (amount === 0) return undefined;
+  const holders = reading.processes.filter(({ fdBytes: own }) => own > 0).sort((a, b) => b.fdBytes - a.fdBytes);
+  const first = holders[0]!;
+  const last = readings.at(-1)!;
+  const left = fdBytes(last);
+  const rises = readings.filter((one, i) => i > 0 && fdBytes(one) > fdBytes(readings[i - 1]!)).length;
+  const at = labelOf(reading);
+  return finding('descriptors', amount, { label: at, step: reading.step }, [
+    `At ${at}, ${number(
+      holders.reduce((sum, { fds }) => sum + fds, 0),
+      'descriptor',
+    )} of ${list(holders.map(({ name }) => name))} hold ${size(amount)} of the kernel's memory (${number(
+      holders.reduce((sum, { sockets }) => sum + sockets, 0),
+      'socket',
+    )} among them), ${left === amount ? `in ${number(rises, 'step')} that added to it, and none was closed` : `of which ${size(left)} are left at the end`}.`,
+    `The RSS of ${first.name} is ${kbSize(rssKb(first))}: none of it is in there; Slab is ${kbSize(reading.meminfo['Slab']!)}.`,
+    'Only the number of descriptors (ls /proc/PID/fd | wc -l) and the slab tell: no process, no cache and no tmpfs accounts for it.',
+  ]);
+}
+
+function names({ readings }: History): Finding | undefined {
+  const { one: reading, amount } = most(readings, ({ nameBytes }) => nameBytes)!;
+  if (amount === 0) return undefined;
+  const at = labelOf(reading);
+  return finding('names', amount, { label: at, step: reading.step }, [
+    `At ${at}, ${size(amount)} of the kernel's memory are names and inodes of files that were looked up; SReclaimable is ${kbSize(reading.meminfo['SReclaimable']!)}.`,
+    'It stays until memory runs short or drop_caches 2, and is in MemAvailable: no process holds it, and no descriptor is open.',
+  ]);
+}
+
+/** A sample's label, or the number of the step. */
+function labelOf({ command, step }: Reading): string {
+  const match = /^m?sample (\S+)/.exec(command);
+  return match ? match[1]! : `step ${count(step)}`;
+}

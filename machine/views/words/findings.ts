@@ -1,0 +1,26 @@
+import { allocatorFindings } from './finding-allocator.ts';
+import { cacheFindings } from './finding-cache.ts';
+import { givingBackFindings } from './finding-giving-back.ts';
+import { kernelObjectFindings } from './finding-kernel-objects.ts';
+import { sharedFindings } from './finding-shared.ts';
+import { type Finding, KINDS, type FindingKind } from './finding.ts';
+import { type History, takenKb } from './history.ts';
+
+/** Less is not told, and not more than this share of what the script took. */
+const LEAST_BYTES = 2 ** 20;
+const LEAST_SHARE = 0.05;
+
+/** The kinds of misbehaviour that the figures show, the one with the most memory first; benign ones come last. */
+export function findingsOf(history: History): Finding[] {
+  const least = Math.max(LEAST_BYTES, takenKb(history) * 1024 * LEAST_SHARE);
+  const all = [
+    ...givingBackFindings(history, least),
+    ...allocatorFindings(history),
+    ...sharedFindings(history),
+    ...kernelObjectFindings(history),
+    ...cacheFindings(history),
+  ];
+  return all.filter(({ bytes }) => bytes >= least).sort((a, b) => rank(a.kind) - rank(b.kind) || b.bytes - a.bytes);
+}
+
+const rank = (kind: FindingKind): number => KINDS[kind].rank;

@@ -1,0 +1,79 @@
+import type { MachineRun } from '../../script/machine-run.ts';
+import { kbSize, list, number, size, span } from './figures.ts';
+import type { Finding } from './finding.ts';
+import { findingsOf } from './findings.ts';
+import type { History } from './history.ts';
+import { availableLines, climbLines, groupLines, memoryLines, reclaimableLines, sharedLines } from './sections.ts';
+import type { Moment } from './moment.ts';
+import { rssKb } from './moment.ts';
+
+/** What a run was, for people: the verdict first, then where the memory is at the moment that it is about. */
+export interface MachineReport {
+  readonly headline: string;
+  /** The kind with the most memory first; empty where the figures show none of them. */
+  readonly findings: readonly Finding[];
+  /** Said where there is no finding: what the memory is then. */
+  readonly otherwise: string;
+  readonly sections: readonly { readonly title: string; readonly short: string; readonly lines: readonly string[] }[];
+}
+
+/** `at` names a sample; without it the moment of the first finding, or the last. */
+export function machineReport(run: MachineRun, name: string, history: History, at?: string): MachineReport {
+  const findings = findingsOf(history);
+  const moment = momentAt(history, at, findings[0]?.step);
+  const samples = history.moments.filter(({ command }) => /^m?sample /.test(command)).length;
+  const steps = history.readings.length - 1;
+  return {
+    headline: `${name}: ${run.options.memoryMb} MB, Linux ${run.k.profile.release}, ${number(steps, 'step')} in ${span(run.k.nowUs)}, ${number(samples, 'sample')}`,
+    findings,
+    otherwise: otherwise(history),
+    sections: [
+      { title: `The machine's memory, at ${moment.label}`, short: moment.label, lines: memoryLines(moment) },
+      { title: 'Who owns the shared memory', short: 'shared', lines: sharedLines(moment) },
+      { title: 'What of MemAvailable is real', short: 'available', lines: availableLines(run, moment) },
+      { title: 'Which part of a group is cache', short: 'groups', lines: groupLines(moment) },
+      { title: 'Which RSS is reclaimable', short: 'reclaimable', lines: reclaimableLines(moment) },
+      { title: 'What climbs', short: 'climbs', lines: climbLines(history) },
+      { title: 'Who died', short: 'died', lines: deathLines(run) },
+    ].filter(({ lines }) => lines.length > 0),
+  };
+}
+
+/** The named one, or the first from `step` on. */
+function momentAt({ moments }: History, label: string | undefined, step = Number.POSITIVE_INFINITY): Moment {
+  const found = moments.find((moment) => (label === undefined ? moment.step >= step : moment.label === label));
+  return found ?? moments.at(-1)!;
+}
+
+/** None of the kinds: whose memory it is. */
+function otherwise(history: History): string {
+  const moment = history.moments.at(-1)!;
+  const largest = [...moment.full].sort((a, b) => rssKb(b) - rssKb(a))[0];
+  if (!largest) return 'No process is left, and nothing stayed behind.';
+  const { heap } = largest;
+  const own = heap
+    ? `its program has ${size(heap.liveBytes)} live in ${size(heap.residentBytes)} of its allocator's`
+    : `${kbSize(largest.anonKb)} of it are anonymous memory that it has written: what of it is in use only the program knows`;
+  const [climb] = climbLines(history);
+  return `The largest process at the end is ${largest.name} with an RSS of ${kbSize(rssKb(largest))}; ${own}.${climb ? ` What climbs most is ${climb}.` : ''}`;
+}
+
+function deathLines(run: MachineRun): string[] {
+  const dead = run.lines.filter(({ t }) => t === 'death');
+  const killed = dead
+    .filter((line) => line['signal'] !== undefined)
+    .map((line) => `${line['p']} (signal ${line['signal']}, step ${line['step']})`);
+  return killed.length > 0 ? [list(killed, 8)] : [];
+}
+
+/** The report as text; lines may be longer than a screen is wide. */
+export function machineReportText({ headline, findings, otherwise: other, sections }: MachineReport): string {
+  const lines = [headline, ''];
+  const [first, ...rest] = findings;
+  if (first) {
+    lines.push(`Verdict: ${first.title}, ${size(first.bytes)}`, `  ${first.text}`);
+    for (const { title, bytes, text } of rest) lines.push('', `Also: ${title}, ${size(bytes)}`, `  ${text}`);
+  } else lines.push('Verdict: none of the misbehaviours that are known here', `  ${other}`);
+  for (const { title, lines: own } of sections) lines.push('', title, ...own.map((line) => `  ${line}`));
+  return `${lines.join('\n')}\n`;
+}

@@ -1,0 +1,104 @@
+import { type Allocator, RANGE_CACHED, RANGE_FREE, RANGE_METADATA } from '../contract/allocator.ts';
+import { assert } from '../contract/assert.ts';
+import { type Addr, type Bytes, PAGE_BYTES, type Page } from '../contract/units.ts';
+import type { Kernel } from '../kernel/kernel.ts';
+import { PAGE_LIMIT } from '../kernel/layout.ts';
+import { LAZILY_FREED, RESIDENT } from '../kernel/residency.ts';
+import { forEachLive, type ObjectTable } from '../replay/objects.ts';
+import { breakdownBytes, type MeasuredBreakdown } from './breakdown.ts';
+
+const KEPT = 1; // scratch: something that is not free lies on this resident page
+
+/** Looks at every block and every range of the model. Its scratch page map costs 8 MiB and is used again from time to time. */
+export function createWalkingBreakdown(kernel: Kernel, allocator: Allocator, objects: ObjectTable) {
+  const scratch = new Uint8Array(PAGE_LIMIT);
+  const measured = { all: 0, kept: 0 };
+  const { pages } = kernel;
+  const isResident = (page: number) => pages[page] === RESIDENT || pages[page] === LAZILY_FREED;
+
+  /**
+   * Resident bytes of [start, end) by what else lies on their pages: all of them, and those on kept pages. With `keep`
+   * the pages are marked as kept first. Only the ends of a range need arithmetic in bytes.
+   */
+  function measure(start: Addr, end: Addr, keep: boolean): void {
+    measured.all = 0;
+    measured.kept = 0;
+    if (end <= start) return;
+    const first = Math.floor(start / PAGE_BYTES);
+    const last = Math.floor((end - 1) / PAGE_BYTES);
+    if (first === last) {
+      measurePage(first, end - start, keep);
+      return;
+    }
+    measurePage(first, (first + 1) * PAGE_BYTES - start, keep);
+    measurePage(last, end - last * PAGE_BYTES, keep);
+    let resident = 0;
+    let kept = 0;
+    for (let page = first + 1; page < last; page++) {
+      if (!isResident(page)) continue;
+      resident++;
+      if (keep) scratch[page] = KEPT;
+      else kept += scratch[page]!;
+    }
+    measured.all += resident * PAGE_BYTES;
+    measured.kept += kept * PAGE_BYTES;
+  }
+
+  function measurePage(page: Page, bytes: Bytes, keep: boolean): void {
+    if (!isResident(page)) return;
+    if (keep) scratch[page] = KEPT;
+    measured.all += bytes;
+    if (scratch[page] === KEPT) measured.kept += bytes;
+  }
+
+  /** Resident bytes of [start, end); marks their pages as kept. */
+  function keep(start: Addr, end: Addr): Bytes {
+    measure(start, end, true);
+    return measured.all;
+  }
+
+  function forgetKept(): void {
+    const { vmas } = kernel;
+    for (let i = 0; i < vmas.count(); i++) scratch.fill(0, vmas.start(i), vmas.end(i));
+  }
+
+  return function breakdown(): MeasuredBreakdown {
+    const free: number[] = []; // start, end, start, end, …
+    let requestedBytes = 0;
+    let usableBytes = 0;
+    let liveBlocks = 0;
+    let freeBytes = 0;
+    let largestFreeBytes = 0;
+    const resident = { requested: 0, slack: 0, metadata: 0, cached: 0, pinned: 0, returnable: 0 };
+
+    forEachLive(objects, (_slot, handle, requested) => {
+      const start = allocator.addressOf(handle);
+      const usable = allocator.usableSize(handle);
+      const middle = start + Math.min(requested, usable);
+      requestedBytes += requested;
+      usableBytes += usable;
+      liveBlocks++;
+      resident.requested += keep(start, middle);
+      resident.slack += keep(middle, start + usable);
+    });
+    allocator.walk((start, length, kind) => {
+      if (kind === RANGE_METADATA) resident.metadata += keep(start, start + length);
+      else if (kind === RANGE_CACHED) resident.cached += keep(start, start + length);
+      else if (kind === RANGE_FREE) {
+        free.push(start, start + length);
+        freeBytes += length;
+        if (length > largestFreeBytes) largestFreeBytes = length;
+      }
+    });
+    for (let i = 0; i < free.length; i += 2) {
+      measure(free[i]!, free[i + 1]!, false);
+      resident.pinned += measured.kept;
+      resident.returnable += measured.all - measured.kept;
+    }
+    forgetKept();
+    const rssBytes = kernel.residency.residentPages() * PAGE_BYTES;
+    const classed = breakdownBytes(resident);
+    assert(classed === rssBytes, `the classes of the breakdown hold ${classed} of ${rssBytes} resident bytes`);
+    return { requestedBytes, usableBytes, liveBlocks, freeBytes, largestFreeBytes, resident };
+  };
+}

@@ -1,0 +1,131 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { loadMachinePrograms } from '../../../bench/cli/machine-programs.ts';
+import { MACHINE_SCENARIOS } from '../../../machine/scenarios/index.ts';
+import { runMachineScript } from '../../../machine/script/run.ts';
+import type { FindingKind } from '../../../machine/views/words/finding.ts';
+import { Historian } from '../../../machine/views/words/history.ts';
+import { type MachineReport, machineReport, machineReportText } from '../../../machine/views/words/report.ts';
+
+async function reportOf(text: string): Promise<MachineReport> {
+  const historian = new Historian();
+  const run = runMachineScript(text, {
+    name: 'script',
+    program: await loadMachinePrograms(text, 'script'),
+    onStart: (started) => historian.start(started),
+    afterCommand: (running, command) => historian.afterCommand(running, command),
+  });
+  return machineReport(run, 'script', historian.finish(run));
+}
+
+const verdictOf = async (text: string): Promise<FindingKind | undefined> => (await reportOf(text)).findings[0]?.kind;
+
+const VERDICTS: Readonly<Record<string, FindingKind>> = {
+  'shared-memory': 'counted-twice',
+  'opcache-pool': 'counted-twice',
+  'prefork-pool': 'forked',
+  'allocator-keeps': 'allocator-keeps',
+  'pinned-break': 'pinned-break',
+  arenas: 'arenas',
+  'three-layers': 'three-layers',
+  'go-1.12': 'late-runtime',
+  'go-1.16': 'late-runtime',
+  'lazily-freed': 'lazily-freed',
+  'cache-evicts': 'cache-evicts',
+  'cache-trusted': 'cache-trusted',
+  container: 'cache-trusted',
+  descriptors: 'descriptors',
+  tmpfs: 'tmpfs',
+  'names-of-files': 'names',
+};
+
+test('every scenario has a verdict here', () => {
+  expect(Object.keys(VERDICTS)).toEqual(Object.keys(MACHINE_SCENARIOS));
+});
+
+test.each(Object.keys(MACHINE_SCENARIOS))('%s', async (name) => {
+  expect(await verdictOf(MACHINE_SCENARIOS[name]!.text)).toBe(VERDICTS[name]);
+});
+
+/** Scripts of each kind that are none of the built-in ones; sizes in MB. */
+const UNSEEN: Readonly<Record<string, (mb: number, n: number) => { kind: FindingKind | undefined; script: string }>> = {
+  'a pool over one segment, filled by a child': (mb, n) => ({
+    kind: 'counted-twice',
+    script: `new a\na memfd Z ${mb}M shared\na fork b\nb touch Z 0 ${mb}M\n${Array.from({ length: n }, (_, i) => `b fork w${i}\nw${i} touch Z 0 ${mb}M rmw\n`).join('')}sample s\n`,
+  }),
+  'a segment whose only writer has ended': (mb) => ({
+    kind: 'in-nobody',
+    script: `new a\na mmap Z ${2 * mb}M shared\na fork b\nb touch Z 0 ${mb}M\nb exit\nsleep 100\n`,
+  }),
+  'a fork that nobody writes after': (mb, n) => ({
+    kind: 'forked',
+    script: `new a\na brk +${mb}M\na touch heap 0 ${mb}M\n${Array.from({ length: n }, (_, i) => `a fork w${i}\n`).join('')}`,
+  }),
+  'files of tmpfs in another place': (mb, n) => ({
+    kind: 'tmpfs',
+    script: `mount tmpfs /tmp size=400M\nnew a\n${Array.from({ length: n }, (_, i) => `a write /tmp/x${i} 0 ${mb}M\n`).join('')}`,
+  }),
+  'pipes and files that stay open': (mb, n) => ({
+    kind: 'descriptors',
+    script: `new a b\na mmap P 2M private\na touch P 0 2M\n${Array.from({ length: n }, () => `b pipes ${mb * 40}\nb fds ${mb * 40}\nsleep 1000\n`).join('')}`,
+  }),
+  'lazily freed at once': (mb) => ({
+    kind: 'lazily-freed',
+    script: `new a\na brk +${mb}M\na touch heap 0 ${mb}M\na madvise heap 0 ${mb - 1}M free\n`,
+  }),
+  'given back a quarter of an hour later': (mb, n) => ({
+    kind: 'late-runtime',
+    script: `new a\na mmap G ${2 * mb}M private noreserve\na touch G 0 ${mb}M\nsleep ${n * 300000}\na madvise G 0 ${mb}M ${n % 2 ? 'free' : 'dontneed'}\nsample s\n`,
+  }),
+  'a program that grows and grows': (mb, n) => ({
+    kind: undefined,
+    script: `new a\na mmap L ${n * mb}M private\n${Array.from({ length: n }, (_, i) => `a touch L ${i * mb}M ${mb}M\nsleep 60000\nsample s${i}\n`).join('')}`,
+  }),
+  'a program that unmaps what it no longer needs': (mb) => ({
+    kind: undefined,
+    script: `new a\na mmap L ${mb}M private\na touch L 0 ${mb}M\nsleep 60000\na munmap L 0 ${mb}M\nsample s\n`,
+  }),
+  'a program that discards at once': (mb) => ({
+    kind: undefined,
+    script: `new a\na mmap L ${mb}M private\na touch L 0 ${mb}M\na madvise L 0 ${mb}M dontneed\nsample s\n`,
+  }),
+  'little of everything': (_mb, n) => ({
+    kind: undefined,
+    script: `new a b\na mmap L 300M private\na touch L 0 300M\nb write /dev/shm/x 0 ${n}M\nb fds 100\nsample s\n`,
+  }),
+};
+
+describe.each(Object.keys(UNSEEN))('%s', (name) => {
+  test('is named, or nothing is', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.integer({ min: 20, max: 70 }), fc.integer({ min: 2, max: 5 }), async (mb, n) => {
+        const { kind, script } = UNSEEN[name]!(mb, n);
+        expect(await verdictOf(`#! -m 1088\n${script}`)).toBe(kind);
+      }),
+      { numRuns: 2, seed: 7 },
+    );
+  });
+});
+
+describe('heaps', () => {
+  test.each<[string, FindingKind | undefined]>([
+    ['spike:bytes=24M,size=900,stay=3,place=last under glibc', 'pinned-break'],
+    ['spike:bytes=24M,size=9000,stay=60,place=spread under glibc:mmap_threshold=64M', 'allocator-keeps'],
+    ['spike:threads=8,bytes=6M,size=2000,stay=4,place=spread,busy=1 under glibc', 'arenas'],
+    ['spike:bytes=24M,size=2000,stay=0,place=none under jemalloc', 'allocator-keeps'],
+    ['spike:bytes=24M,size=2000,stay=0,place=none under glibc', undefined],
+    ['spike:bytes=24M,size=200000,stay=0,place=none under glibc', undefined],
+  ])('%s', async (run, kind) => {
+    expect(await verdictOf(`#! -m 576 --smp 8\nnew a\na run ${run}\nsample s\n`)).toBe(kind);
+  });
+});
+
+test('the text of a report', async () => {
+  const report = await reportOf(MACHINE_SCENARIOS['container']!.text);
+  expect(machineReportText(report)).toMatchSnapshot();
+});
+
+test('a machine on which nothing happens', async () => {
+  expect(machineReportText(await reportOf('#! -m 576\nsleep 5\n'))).toContain('No process is left');
+  expect(machineReportText(await reportOf('#! -m 576\n'))).toContain('none of the misbehaviours');
+});

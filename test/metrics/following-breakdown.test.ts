@@ -1,0 +1,36 @@
+import { describe, expect, it } from 'vitest';
+import { parseAllocator } from '../../allocators/spec.ts';
+import { runSession } from '../../bench/run/run-session.ts';
+import { resolveWorkload } from '../../workloads/index.ts';
+
+const ALLOCATORS = [
+  'glibc',
+  'glibc:tcache_count=0,arena_max=2,mmap_threshold=4096,trim_threshold=65536',
+  'jemalloc',
+  'jemalloc:narenas=2,dirty_decay_ms=0,retain=false',
+  'zendmm@8.2+glibc',
+  'zendmm@7.1+jemalloc',
+  'zendmm@5.6+glibc',
+];
+const WORKLOADS = [
+  'stress:profile=mix,events=2500,seed=11',
+  'stress:profile=exits,events=2500,threads=5,seed=12',
+  'php-pool:requests=3,blocks=150',
+];
+
+describe.each(ALLOCATORS)('%s', (allocator) => {
+  it.each(WORKLOADS)('%s: samples that follow are those of walks', async (workload) => {
+    const { events } = await resolveWorkload(workload);
+    for (const [mode, thp] of [
+      ['lockstep', 'never'],
+      ['virtual', 'never'],
+      ['virtual', 'always'],
+    ] as const) {
+      const options = { events, workload, spec: parseAllocator(allocator, 4), cpus: 4, mode, kernel: { thp } };
+      const followed = await runSession({ ...options, sampleEvery: 200 });
+      const walked = await runSession({ ...options, sampleEvery: 200, check: 'samples' });
+      expect(followed.samples.length).toBeGreaterThan(5);
+      expect(followed.samples).toEqual(walked.samples);
+    }
+  });
+});

@@ -1,0 +1,138 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, type TestContext, test } from 'vitest';
+import { CLI_BUILT, sim } from '../../helpers/cli.ts';
+import { countOf, type Running, startRedis, startSim, type TestRedis, until } from '../../helpers/redis.ts';
+import { requireTool } from '../../helpers/require.ts';
+import { temporaryFolder } from '../../helpers/temporary.ts';
+
+/** A server, and commands that know no other cache than the test's. */
+async function cluster(context: TestContext) {
+  requireTool(context, 'redis-server');
+  const environment = { XDG_CACHE_HOME: temporaryFolder() };
+  const redis = await startRedis();
+  return {
+    redis,
+    environment,
+    worker: (...more: string[]) =>
+      startSim(['worker', '--engine', redis.url, '--concurrency', '1', ...more], environment),
+    client: (...args: string[]) => startSim([...args, '--engine', redis.url], environment),
+    alone: (...args: string[]) => sim(args, environment),
+  };
+}
+
+const works = (one: Running) => until(() => one.stderr().includes('takes runs'));
+const results = (redis: TestRedis): number => countOf(redis, '*:result:*');
+
+/** Jobs that came to their end at workers. */
+const completed = ({ ask }: TestRedis): number =>
+  Number(ask('hget', ask('--scan', '--pattern', '*:metrics:completed'), 'count'));
+
+/** A workload that kills whoever generates it with this seed; a client does not. */
+const POISON = `
+import { server } from '${new URL('../../../dist/workloads/generators/server.js', import.meta.url)}';
+const generate = (values) => {
+  if (values.seed === 1) process.kill(process.pid, 'SIGKILL');
+  return server.generate(values);
+};
+export default { workloads: [{ ...server, name: 'poison', generate }] };
+`;
+
+/** Every two seconds kills one of the workers and starts another, as long as anything is done between two kills. */
+function killing(redis: TestRedis, workers: Running[], start: () => Running) {
+  let kills = 0;
+  let before = 0;
+  const timer = setInterval(() => {
+    const now = results(redis);
+    if (now === before) return; // the machine is too busy to have done anything
+    before = now;
+    workers.shift()!.process.kill('SIGKILL');
+    workers.push(start());
+    kills++;
+  }, 2000);
+  return {
+    stop() {
+      clearInterval(timer);
+      return kills;
+    },
+  };
+}
+
+describe.runIf(CLI_BUILT)('a cluster of workers', () => {
+  test('200 runs over four workers, one of them killed every two seconds, are those of one machine', async (context) => {
+    const { redis, worker, client, alone } = await cluster(context);
+    const args = ['sweep', 'rows:threads=2,rounds=500', '--grid=arena_max=1,2', '--seeds=100', '--json'];
+    const workers = [1, 2, 3, 4].map(() => worker());
+    await works(workers[0]!);
+    const sweep = client(...args);
+    const hunter = killing(redis, workers, worker);
+    const code = await sweep.ended;
+    expect(hunter.stop()).toBeGreaterThan(0);
+    expect(sweep.stderr()).not.toMatch(/given up|internal error/);
+    expect(code).toBe(0);
+    expect(sweep.stdout()).toBe(alone(...args).stdout);
+  }, 240_000);
+
+  test('the server dies and comes back, the client dies and comes back: nothing is lost, nothing is run twice', async (context) => {
+    const { redis, worker, client, alone } = await cluster(context);
+    const args = ['compare', 'rows:threads=2,rounds=500', '--allocators=glibc,jemalloc', '--seeds=30', '--csv=-'];
+    await works(worker());
+    const gone = client(...args);
+    await until(() => results(redis) >= 5, 60_000);
+    await redis.kill();
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    await redis.start();
+    await until(() => results(redis) >= 15, 60_000);
+    gone.process.kill('SIGKILL');
+    await until(() => results(redis) >= 20, 60_000); // workers go on
+    const back = client(...args, '--resume');
+    expect(await back.ended).toBe(0);
+    expect(back.stdout()).toBe(alone(...args).stdout);
+    // What was answered in the last second before the crash the server may have forgotten; no more.
+    expect(completed(redis)).toBeLessThanOrEqual(60 + 10);
+    const before = completed(redis);
+    const again = client(...args, '--resume');
+    expect(await again.ended).toBe(0);
+    expect(again.stdout()).toBe(back.stdout());
+    expect(completed(redis)).toBe(before);
+  }, 240_000);
+
+  test('a run that takes its worker along three times is given up, and the others are told', async (context) => {
+    const { worker, client } = await cluster(context);
+    const plugin = join(temporaryFolder(), 'poison.mjs');
+    writeFileSync(plugin, POISON);
+    const args = [
+      'compare',
+      'poison:requests=20',
+      '--allocators=glibc,jemalloc',
+      '--seeds=3',
+      '--json',
+      '--plugin',
+      plugin,
+    ];
+    await works(worker('--plugin', plugin));
+    const compare = client(...args);
+    expect(await compare.ended).toBe(1);
+    expect(compare.stderr().trim().split('\n').sort()).toEqual([
+      'sim: poison under glibc, seed 1: crashed its worker 3 times (SIGKILL), given up',
+      'sim: poison under jemalloc, seed 1: crashed its worker 3 times (SIGKILL), given up',
+    ]);
+    const { partial, seeds } = JSON.parse(compare.stdout());
+    expect([partial, seeds]).toEqual([true, [0, 2]]);
+  }, 120_000);
+
+  test('another build of the product is refused', async (context) => {
+    const { worker, client } = await cluster(context);
+    const plugin = join(temporaryFolder(), 'poison.mjs');
+    writeFileSync(plugin, POISON);
+    await works(worker('--plugin', plugin));
+    const compare = client('compare', 'rows:rounds=2', '--allocators=glibc');
+    await until(() => compare.stderr() !== '');
+    expect(compare.stderr()).toMatch(
+      /^sim: no worker of this build \(\S+\) at \S+; there are workers of \S+, which are refused\n$/,
+    );
+    compare.process.kill('SIGINT');
+    expect(await compare.ended).toBe(130);
+    expect(compare.stdout()).toBe('');
+  }, 60_000);
+});
