@@ -33,35 +33,22 @@ test.skipIf(!CLI_BUILT).each([
   ['rows:threads=5,rounds=40', 'glibc:arena_max=1', 2],
   ['larson:threads=6,blocks=20,replacements=60', 'jemalloc:narenas=1', 3],
   ['xmalloc-test:pairs=3,batches=4', 'glibc', 2],
-])(
-  '--trace-time of %s under %s is a trace of events whose stretches do not overlap',
-  (workload, allocator, cpus) => {
-    const file = join(mkdtempSync(join(tmpdir(), 'trace-')), 'time.json');
-    const { status } = sim([
-      'run',
-      workload,
-      '-a',
-      allocator,
-      '--cpus',
-      String(cpus),
-      '--trace-time',
-      file,
-      '--quiet',
-    ]);
-    expect(status).toBe(0);
-    const { traceEvents } = FORMAT.parse(JSON.parse(readFileSync(file, 'utf8')));
-    const tracks = new Map<string, { from: number; to: number }[]>();
-    for (const event of traceEvents) {
-      if (event.ph !== 'X') continue;
-      const track = `${event.pid}/${event.tid}`;
-      tracks.set(track, [...(tracks.get(track) ?? []), { from: event.ts, to: event.ts + event.dur }]);
+])('--trace-time of %s under %s is a trace of events whose stretches do not overlap', (workload, allocator, cpus) => {
+  const file = join(mkdtempSync(join(tmpdir(), 'trace-')), 'time.json');
+  const { status } = sim(['run', workload, '-a', allocator, '--cpus', String(cpus), '--trace-time', file, '--quiet']);
+  expect(status).toBe(0);
+  const { traceEvents } = FORMAT.parse(JSON.parse(readFileSync(file, 'utf8')));
+  const tracks = new Map<string, { from: number; to: number }[]>();
+  for (const event of traceEvents) {
+    if (event.ph !== 'X') continue;
+    const track = `${event.pid}/${event.tid}`;
+    tracks.set(track, [...(tracks.get(track) ?? []), { from: event.ts, to: event.ts + event.dur }]);
+  }
+  expect(tracks.size).toBeGreaterThan(cpus);
+  for (const [track, spans] of tracks) {
+    spans.sort((a, b) => a.from - b.from);
+    for (let i = 1; i < spans.length; i++) {
+      expect(spans[i]!.from, `track ${track}`).toBeGreaterThanOrEqual(spans[i - 1]!.to - 1e-6);
     }
-    expect(tracks.size).toBeGreaterThan(cpus);
-    for (const [track, spans] of tracks) {
-      spans.sort((a, b) => a.from - b.from);
-      for (let i = 1; i < spans.length; i++) {
-        expect(spans[i]!.from, `track ${track}`).toBeGreaterThanOrEqual(spans[i - 1]!.to - 1e-6);
-      }
-    }
-  },
-);
+  }
+});
