@@ -11,7 +11,8 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   machine: ['sim'],
   allocators: ['sim'],
   workloads: ['sim'],
-  bench: ['sim', 'machine', 'allocators', 'workloads'],
+  fleet: ['sim', 'machine', 'allocators', 'workloads'],
+  bench: ['sim', 'machine', 'allocators', 'workloads', 'fleet'],
 };
 
 /** Rooms, lowest first: each may import those named, and its own files. */

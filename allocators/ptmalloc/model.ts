@@ -8,6 +8,7 @@ import { createCalloc } from './calloc.ts';
 import { createCheck } from './check.ts';
 import * as places from './context.ts';
 import { createContext } from './context.ts';
+import { createDecidingState } from './deciding-state.ts';
 import { createFreeStale } from './free-stale.ts';
 import { createHeaps } from './heap.ts';
 import { createIntFree } from './int-free.ts';
@@ -111,6 +112,7 @@ export function createGlibc(machine: Machine, version: string, given: OptionValu
       top_pad: doubles[TOP_PAD]!,
       no_dyn_threshold: ints[NO_DYN_THRESHOLD]!,
     }),
+    decidingState: createDecidingState(context, heaps, systemMalloc, walking),
     stats: createStats(context, heaps),
     walk: walking.walk,
     walkFree: walking.walkFree,

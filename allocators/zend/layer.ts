@@ -7,6 +7,7 @@ import {
   type RangeVisitor,
   type RequestAllocator,
   type ThreadSlot,
+  type WordSink,
 } from '../../sim/contract/allocator.ts';
 import type { Addr, Bytes, Pages } from '../../sim/contract/units.ts';
 import { isOurs } from './layout.ts';
@@ -38,6 +39,8 @@ export interface UpperLayer {
   readonly areas: (visit: AreaVisitor) => void;
   /** Live blocks of the layer below that are pieces of this one: its own ranges stand for them. */
   readonly heldBelow: () => ReadonlySet<Handle>;
+  /** As in Allocator, without the layer below. */
+  readonly decidingState?: (sink: WordSink) => boolean;
   readonly check: () => void;
   readonly notModelled: () => readonly string[];
   readonly inspect: (view: string) => string;
@@ -92,6 +95,10 @@ export function layered(upper: UpperLayer, below: Allocator, all: boolean): Requ
       else below.trim(t, 0);
     },
     tunables: () => below.tunables?.() ?? {},
+    ...(upper.decidingState &&
+      below.decidingState && {
+        decidingState: (sink: WordSink) => upper.decidingState!(sink) && below.decidingState!(sink),
+      }),
     check: (): void => {
       upper.check();
       below.check();

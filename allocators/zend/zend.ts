@@ -6,6 +6,7 @@ import { createZend5 } from '../zend5/zend5.ts';
 import { areasOf } from './areas.ts';
 import { checkHeaps } from './check.ts';
 import { createLeakReports } from './debug.ts';
+import { decidingState } from './deciding-state.ts';
 import { createHeaps } from './heap.ts';
 import { type Inspectable, layered, passedThrough } from './layer.ts';
 import type { ZendVersion } from './layout.ts';
@@ -64,6 +65,7 @@ function createZend(
       walkFree: (visit) => walkFree(state, visit),
       areas: (visit) => areasOf(state, visit),
       heldBelow: () => NOTHING,
+      decidingState: (sink) => decidingState(state, sink),
       check: () => checkHeaps(state),
       notModelled: () => [
         'custom heaps and storage handlers of extensions (zend_mm_set_custom_handlers, zend_mm_startup_ex)',

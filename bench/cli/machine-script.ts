@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { builtInMachine, MACHINE_SCENARIOS } from '../../machine/scenarios/index.ts';
+import { builtInScenarios } from '../../fleet/index.ts';
 import { MACHINE_COMMANDS } from '../../machine/script/grammar.ts';
 import type { Script } from '../../machine/script/parse.ts';
 import { UserError } from '../../sim/contract/assert.ts';
@@ -22,7 +23,9 @@ export function machineText(script: string): MachineText {
     return { name: script, text: readFileSync(script, 'utf8') };
   } catch (error) {
     if (!/[./\\]/.test(script)) {
-      throw new UserError(`machine: unknown scenario '${script}'${suggestion(script, Object.keys(MACHINE_SCENARIOS))}`);
+      throw new UserError(
+        `machine: unknown scenario '${script}'${suggestion(script, [...Object.keys(MACHINE_SCENARIOS), ...builtInScenarios().map(({ name }) => name)])}`,
+      );
     }
     throw new UserError(
       `machine: found '${script}', expected a script's file, - or a scenario (\`sim list scenarios\`): ${(error as Error).message}`,

@@ -1,6 +1,7 @@
 import type { Argv, CommandModule } from 'yargs';
 import { MODELS } from '../../allocators/index.ts';
 import type { OptionDescriptor } from '../../allocators/model.ts';
+import { builtInScenarios } from '../../fleet/index.ts';
 import { MACHINE_SCENARIOS } from '../../machine/scenarios/index.ts';
 import { columns } from '../../sim/contract/format.ts';
 import { WORKLOADS } from '../../workloads/index.ts';
@@ -28,7 +29,7 @@ export const listCommand: CommandModule<object, ListArguments> = {
       const all = {
         workloads: WORKLOADS.map(({ generate: _, ...rest }) => rest),
         allocators: MODELS.map(describeModel),
-        scenarios: Object.entries(MACHINE_SCENARIOS).map(([name, { shows }]) => ({ name, shows })),
+        scenarios: scenarios(),
       };
       process.stdout.write(`${JSON.stringify(all, null, 2)}\n`);
       return;
@@ -56,9 +57,14 @@ function workloadLines(): string[] {
   ]);
 }
 
+function scenarios(): { readonly name: string; readonly shows: string }[] {
+  const scripts = Object.entries(MACHINE_SCENARIOS).map(([name, { shows }]) => ({ name, shows }));
+  return [...scripts, ...builtInScenarios().map(({ name, about }) => ({ name, shows: about }))];
+}
+
 function scenarioLines(): string[] {
   return columns(
-    Object.entries(MACHINE_SCENARIOS).map(([name, { shows }]) => [name, shows]),
+    scenarios().map(({ name, shows }) => [name, shows]),
     'l',
   );
 }

@@ -10,10 +10,12 @@ import { writeWholeFiles } from '../../workloads/files/line-sink.ts';
 import type { EngineArguments } from '../cli/batch-options.ts';
 import { machineText } from '../cli/machine-script.ts';
 import { runWithViews, type ViewText, viewsText } from '../cli/machine-views.ts';
+import { fleetScenario } from '../cli/fleet-scenario.ts';
 import { show } from '../cli/show.ts';
 import { terminalWidth } from '../cli/width.ts';
 import { machinePage } from '../report/machine-run-page.ts';
 import { fitWidth } from '../report/text/fold.ts';
+import { runFleetCommand } from './machine-fleet.ts';
 
 interface MachineArguments extends Pick<EngineArguments, 'engine' | 'resume'> {
   script: string;
@@ -25,6 +27,8 @@ interface MachineArguments extends Pick<EngineArguments, 'engine' | 'resume'> {
   csv: string | undefined;
   openmetrics: string | undefined;
   report: string | undefined;
+  settings: string[] | undefined;
+  workers: number | undefined;
 }
 
 const FILES = ['output', 'csv', 'openmetrics', 'report'] as const;
@@ -37,7 +41,8 @@ export const machineCommand: CommandModule<object, MachineArguments> = {
       .positional('script', {
         type: 'string',
         demandOption: true,
-        describe: "a script's file, - for standard input, or a scenario (sim list scenarios)",
+        describe:
+          "a script's file, - for standard input, a fleet's scenario (YAML), or one that is built in (sim list scenarios)",
       })
       .option('view', {
         type: 'string',
@@ -50,7 +55,7 @@ export const machineCommand: CommandModule<object, MachineArguments> = {
         type: 'string',
         array: true,
         nargs: 1,
-        describe: 'the moment: the label of a sample, N for after command N, or end',
+        describe: 'the moment: the label of a sample, N for after command N, or end; of a fleet a time such as 36h',
       })
       .option('steps', { type: 'boolean', default: false, describe: 'every step and the figures of each sample' })
       .option('json', { type: 'boolean', default: false, describe: 'the verdict and its figures as JSON' })
@@ -68,6 +73,17 @@ export const machineCommand: CommandModule<object, MachineArguments> = {
         type: 'string',
         describe: 'a page that shows the memory over time, to FILE',
       })
+      .option('settings', {
+        type: 'string',
+        array: true,
+        nargs: 1,
+        describe:
+          "of a fleet: which of the scenario's settings are run beside it: all (default), none, or one by its name",
+      })
+      .option('workers', {
+        type: 'number',
+        describe: 'of a fleet: threads; default: as many as there are processors',
+      })
       .option('engine', { type: 'string', describe: 'redis://HOST or rediss://HOST: a `sim worker` there executes it' })
       .option('resume', {
         type: 'boolean',
@@ -75,10 +91,14 @@ export const machineCommand: CommandModule<object, MachineArguments> = {
         describe: 'with --engine: take what had finished before',
       }) as unknown as Argv<MachineArguments>,
   handler: async (argv) => {
+    const fleet = fleetScenario(argv.script);
+    if (fleet && argv.engine !== undefined)
+      throw new UserError('--engine: found a fleet, expected a script: fleets run here');
     if (argv.engine !== undefined) return byQueue(argv);
     const standardOutput = FILES.filter((name) => argv[name] === '-');
     if (standardOutput.length > 1)
       throw new UserError(`--${standardOutput[0]} and --${standardOutput[1]} cannot both be the standard output`);
+    if (fleet) return runFleetCommand(fleet, argv);
     const { run, history, views, name, partial } = await runWithViews(argv.script, argv.view ?? [], argv.at ?? []);
     const shown = partial ? `${name} (partial: interrupted)` : name;
     const report = machineReport(run, shown, history, argv.view ? undefined : argv.at?.at(-1));

@@ -4,6 +4,7 @@ import { UserError } from '../../sim/contract/assert.ts';
 import { answer } from '../cli/answer.ts';
 import { type BatchArguments, batchOptions, inBatch } from '../cli/batch-options.ts';
 import { positive } from '../cli/positive-option.ts';
+import { fleetScenario } from '../cli/fleet-scenario.ts';
 import { type MachineArguments, machineOptions } from '../cli/run-options.ts';
 import { type TimeArguments, timeOptions } from '../cli/time-options.ts';
 import { splitAllocators } from '../study/compare/allocator-list.ts';
@@ -11,6 +12,7 @@ import { type PlanKind, plan } from '../study/plan/plan.ts';
 import { planText } from '../study/plan/text.ts';
 import { planCsv } from '../study/tables.ts';
 import { loadTask } from './load-task.ts';
+import { planFleetCommand } from './plan-fleet.ts';
 
 interface PlanArguments extends MachineArguments, TimeArguments, BatchArguments {
   allocators: string[];
@@ -22,6 +24,8 @@ interface PlanArguments extends MachineArguments, TimeArguments, BatchArguments 
   reserve: string;
   shared: string;
   seeds: number;
+  horizon: string[] | undefined;
+  settings: string[] | undefined;
 }
 
 export const planCommand: CommandModule<object, PlanArguments> = {
@@ -56,11 +60,26 @@ export const planCommand: CommandModule<object, PlanArguments> = {
       .option('seeds', { type: 'number', default: 1, describe: 'so many seeds, from --seed on' })
       .option('processes', { type: 'number', describe: 'tell what so many need' })
       .option('risk', { type: 'number', default: 1e-4, describe: 'probability to exceed the memory at a moment' })
+      .option('horizon', {
+        type: 'string',
+        array: true,
+        nargs: 1,
+        describe:
+          "of a fleet's scenario: how long it is to hold, such as 24h; may be given again (default: 24h, 72h, 30d)",
+      })
+      .option('settings', {
+        type: 'string',
+        array: true,
+        nargs: 1,
+        describe: "of a fleet's scenario: all of its settings, none (default), or one by its name",
+      })
       .example(
         '$0 plan lanczos-im6 --allocators glibc,glibc:mmap_threshold=128K,jemalloc --memory 8G',
         'workers a server can have',
       ) as unknown as Argv<PlanArguments>,
   handler: async (argv) => {
+    const fleet = fleetScenario(argv.workload);
+    if (fleet) return planFleetCommand(fleet, argv);
     const allocators = argv.allocators.flatMap(splitAllocators);
     for (const allocator of allocators) parseAllocator(allocator, argv.cpus ?? 1);
     const memory = bytesOption('memory', argv.memory);

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { scenarioSchema } from '../../fleet/scenario/schema.ts';
 import { comparisonSchema } from './comparison.ts';
 import { explanationSchema } from './explanation.ts';
 import { gateConfigSchema, gateResultSchema, suiteResultSchema, suiteSchema } from './gate.ts';
@@ -17,6 +18,7 @@ export const PUBLISHED: Readonly<Record<string, z.ZodType>> = {
   sweep: sweepSchema,
   tune: tuneSchema,
   plan: planSchema,
+  'machine-scenario': scenarioSchema,
 };
 
 /** The text of schema/NAME.json. */

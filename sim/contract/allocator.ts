@@ -105,6 +105,12 @@ export interface Allocator {
    * (`mmap_threshold`). Cheap: asked before and after single events.
    */
   tunables?(): Readonly<Record<string, number>>;
+  /**
+   * Feeds whatever decides what the allocator will do and place from now on, and nothing else: two heaps that feed the same words,
+   * on kernels with the same mappings and pages, answer every further call alike. False where the heap is not at rest in that sense,
+   * or time decides; then what was fed says nothing.
+   */
+  decidingState?(sink: WordSink): boolean;
   /** Verifies every invariant, or throws an InvariantError that names the structure and the place. */
   check(): void;
   /** What of the real allocator this model, with these options, leaves out; shown in the report. */
@@ -124,6 +130,8 @@ export interface RequestAllocator extends Allocator {
    */
   setMemoryLimit?(t: ThreadSlot, limit: Pages): void;
 }
+
+export type WordSink = (word: number) => void;
 
 export interface AllocatorStats {
   readonly [name: string]:

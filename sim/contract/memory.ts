@@ -54,6 +54,13 @@ export class Memory {
     return Object.fromEntries([...this.regions].map(([name, region]) => [name, region.buffer]));
   }
 
+  /** Bytes in use of one region. */
+  usedBytesOf(name: string): number {
+    const region = this.regions.get(name);
+    assert(region !== undefined, `there is no memory region ${name}`);
+    return Math.min(region.usedBytes(), region.buffer.byteLength);
+  }
+
   /** Buffers of the same lengths with the same bytes: the memory of a process that was forked. */
   copy(): SharedBuffers {
     const parts = [...this.regions].map(([name, { buffer, usedBytes }]) => {

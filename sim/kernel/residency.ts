@@ -18,8 +18,9 @@ export const LAZILY_FREED = 2;
 /** Read before it was ever written: the shared zero page, which is not counted as resident. */
 export const ZERO_PAGE = 3;
 
-const RESIDENT_PAGES = 0;
-const RESIDENT_PEAK = 1;
+/** Counters in the region kernel.residency. */
+export const RESIDENT_PAGES = 0;
+export const RESIDENT_PEAK = 1;
 const LAZY_PAGES = 2;
 const FAULTS = 3;
 const HUGE_FAULTS = 4;

@@ -1,0 +1,67 @@
+import { ABSENT, LAZILY_FREED, RESIDENT } from '../../sim/kernel/residency.ts';
+import type { Kernel } from '../../sim/kernel/kernel.ts';
+import type { Page, Pages } from '../../sim/contract/units.ts';
+
+/**
+ * A process's own mappings and which of their pages are resident, as runs in the order of addresses.
+ *
+ *   │ mappings │ start end flags │ … │ runs │ start end state │ … │
+ */
+export type Layout = Int32Array;
+
+/** The mappings and resident pages of a kernel. Zero pages and absent ones are in no run. */
+export function layoutOf(kernel: Kernel): Layout {
+  const { vmas, pages } = kernel;
+  const eights = new Float64Array(pages.buffer);
+  const words: number[] = [vmas.count()];
+  for (let i = 0; i < vmas.count(); i++) words.push(vmas.start(i), vmas.end(i), vmas.flags(i));
+  const countAt = words.length;
+  words.push(0);
+  let runs = 0;
+  for (let i = 0; i < vmas.count(); i++) {
+    const end = vmas.end(i);
+    for (let page = vmas.start(i); page < end; ) {
+      if ((page & 7) === 0 && page + 8 <= end && eights[page >> 3] === 0) {
+        page += 8;
+        continue;
+      }
+      const state = pages[page]!;
+      const start = page++;
+      while (page < end && pages[page] === state) page++;
+      if (state === ABSENT) continue;
+      words.push(start, page, state);
+      runs++;
+    }
+  }
+  words[countAt] = runs;
+  return Int32Array.from(words);
+}
+
+export interface Mapping {
+  readonly start: Page;
+  readonly end: Page;
+  readonly flags: number;
+}
+
+export function mappingsOf(layout: Layout): Mapping[] {
+  return Array.from({ length: layout[0]! }, (_, i) => ({
+    start: layout[1 + 3 * i]!,
+    end: layout[2 + 3 * i]!,
+    flags: layout[3 + 3 * i]!,
+  }));
+}
+
+/** Runs of resident pages; lazily freed ones among them. */
+export function residentRuns(layout: Layout): { start: Page; end: Page; isLazy: boolean }[] {
+  const at = 1 + 3 * layout[0]!;
+  const runs: { start: Page; end: Page; isLazy: boolean }[] = [];
+  for (let i = 0; i < layout[at]!; i++) {
+    const state = layout[at + 3 + 3 * i]!;
+    if (state !== RESIDENT && state !== LAZILY_FREED) continue;
+    runs.push({ start: layout[at + 1 + 3 * i]!, end: layout[at + 2 + 3 * i]!, isLazy: state === LAZILY_FREED });
+  }
+  return runs;
+}
+
+export const residentPagesOf = (layout: Layout): Pages =>
+  residentRuns(layout).reduce((sum, { start, end }) => sum + end - start, 0);

@@ -1,0 +1,226 @@
+import { AVERAGES_REGION, averageAfter, averageCells } from '../../allocators/zend/deciding-state.ts';
+import { assert } from '../../sim/contract/assert.ts';
+import type { HeapImage } from './heap-image.ts';
+import type { Layout } from './layout.ts';
+import type { AfterRequest, Play, RequestEvents, WorkerHeap } from './worker-heap.ts';
+
+// What a request does to a heap depends on the heap's state and on the request alone, so it need not be played again where both are known.
+//
+//   state 7 ── request 3, avg_chunks_count in cell 2|1 ──► peak of 4 chunks ── new average in cell 3|2 ──► state 9, with its figures
+//
+// avg_chunks_count takes a new value at nearly every request but decides by whole numbers alone: it is carried beside the state, by the same
+// arithmetic as the real one's, and only the cells that it lies in are part of what is known.
+
+/** Images beyond this are not kept: a state without one is played anew from the nearest that has one. */
+const IMAGE_BUDGET_BYTES = 384 * 2 ** 20;
+/** A heap that has met nothing again in so many requests is played without looking. */
+const PATIENCE = 1024;
+const LEAST_HITS = 16;
+/** While little is met again, an image is taken of each so-manieth state only. */
+const IMAGE_EVERY = 8;
+
+interface State {
+  readonly layout: Layout;
+  readonly image: HeapImage | undefined;
+  /** How it was first come to. */
+  readonly before: { readonly state: number; readonly request: number; readonly average: number } | undefined;
+}
+
+interface Known {
+  readonly state: number;
+  readonly play: number;
+}
+
+/** A heap in play, at a state that has a number where its state is known. */
+export interface Place {
+  /** -1: not known. */
+  state: number;
+  average: number;
+}
+
+export interface MemoCounts {
+  readonly played: number;
+  readonly met: number;
+  readonly states: number;
+}
+
+/** Plays requests on heaps that all begin alike, and remembers. */
+export class Memo {
+  /** Figures of everything that was played, by number. */
+  readonly plays: Play[] = [];
+  private readonly heap: WorkerHeap;
+  private readonly requests: readonly RequestEvents[];
+  private readonly isOn: boolean;
+  private readonly after: AfterRequest;
+  private readonly states: State[] = [];
+  private readonly numbers = new Map<string, number>();
+  private readonly peaks = new Map<string, number>();
+  private readonly known = new Map<string, Known>();
+  private readonly averages: Float64Array | undefined;
+  private readonly start: HeapImage;
+  private readonly startAverage: number;
+  private imageBytes = 0;
+  /** What the heap holds now; -1: nothing with a number. */
+  private current = -1;
+  private played = 0;
+  private met = 0;
+  private gaveUp = false;
+
+  constructor(
+    heap: WorkerHeap,
+    requests: readonly RequestEvents[],
+    options: { readonly isOn: boolean; readonly after: AfterRequest },
+  ) {
+    this.heap = heap;
+    this.requests = requests;
+    this.after = options.after;
+    const buffer = heap.memory.buffers()[AVERAGES_REGION];
+    this.averages = buffer && new Float64Array(buffer);
+    // A thread-safe PHP has a heap, and an average, a thread; a request with several ends moves the average several times.
+    const isSimple =
+      (this.averages === undefined ||
+        this.averages.length === 1 ||
+        this.averages.subarray(1).every((value) => value === 0)) &&
+      requests.every(({ requestEnds }) => requestEnds <= 1);
+    this.start = heap.image();
+    this.startAverage = this.averages?.[0] ?? 0;
+    const digest = heap.digest(this.start.layout);
+    this.isOn = options.isOn && isSimple && digest !== undefined;
+    if (this.isOn) this.current = this.number(digest!, undefined, this.start);
+  }
+
+  /** Whether states are compared at all. */
+  get compares(): boolean {
+    return this.isOn;
+  }
+
+  counts(): MemoCounts {
+    return { played: this.played, met: this.met, states: this.states.length };
+  }
+
+  /** A worker as it is forked. */
+  fresh(): Place {
+    if (!this.isOn) {
+      this.heap.restore(this.start);
+      return { state: -1, average: this.startAverage };
+    }
+    return { state: 0, average: this.startAverage };
+  }
+
+  /** The next request of the worker at `place`; its number in `plays`. */
+  serve(place: Place, request: number): number {
+    const found = place.state < 0 || this.gaveUp ? undefined : this.lookUp(place, request);
+    if (found !== undefined) {
+      this.met++;
+      return found;
+    }
+    return this.playNew(place, request);
+  }
+
+  layoutAt(place: Place): Layout {
+    return place.state >= 0 ? this.states[place.state]!.layout : this.heap.layout();
+  }
+
+  /** Makes the heap hold what the worker at `place` has. */
+  bringTo(place: Place): void {
+    if (place.state >= 0 && place.state !== this.current) this.restore(place.state);
+    if (this.averages) this.averages[0] = place.average;
+  }
+
+  private keyOf(state: number, request: number, average: number): string {
+    if (!this.averages) return `${state} ${request}`;
+    const { keepsBelow, dropsFrom } = averageCells(average);
+    return `${state} ${request} ${keepsBelow} ${dropsFrom}`;
+  }
+
+  private lookUp(place: Place, request: number): number | undefined {
+    const key = this.keyOf(place.state, request, place.average);
+    if (!this.averages || this.requests[request]!.requestEnds === 0) {
+      const known = this.known.get(key);
+      if (!known) return undefined;
+      place.state = known.state;
+      return known.play;
+    }
+    const peak = this.peaks.get(key);
+    if (peak === undefined) return undefined;
+    const average = averageAfter(place.average, peak);
+    const known = this.known.get(`${key} ${averageCells(average).dropsFrom}`);
+    if (!known) return undefined;
+    place.state = known.state;
+    place.average = average;
+    return known.play;
+  }
+
+  private playNew(place: Place, request: number): number {
+    const from = place.state;
+    const averageBefore = place.average;
+    this.bringTo(place);
+    const play = this.perform(request);
+    this.played++;
+    const number = this.plays.push(play) - 1;
+    place.average = this.averages?.[0] ?? 0;
+    if (!this.gaveUp && this.isOn && this.played >= PATIENCE && this.met < LEAST_HITS) this.gaveUp = true;
+    if (from < 0 || this.gaveUp) {
+      this.current = -1;
+      place.state = -1;
+      return number;
+    }
+    const layout = this.heap.layout();
+    const digest = this.heap.digest(layout);
+    if (digest === undefined) {
+      this.current = -1;
+      place.state = -1;
+      return number;
+    }
+    const state = this.number(digest, { state: from, request, average: averageBefore });
+    this.remember(from, request, averageBefore, place.average, { state, play: number });
+    this.current = state;
+    place.state = state;
+    return number;
+  }
+
+  private perform(request: number): Play {
+    return this.heap.play(this.requests[request]!, this.after);
+  }
+
+  private remember(from: number, request: number, before: number, after: number, known: Known): void {
+    const key = this.keyOf(from, request, before);
+    if (!this.averages || this.requests[request]!.requestEnds === 0) {
+      assert(!this.averages || before === after, 'avg_chunks_count moves at the end of a request alone');
+      this.known.set(key, known);
+      return;
+    }
+    const peak = before === 0 && after === 0 ? 0 : Math.round(2 * after - before);
+    // A heap that begins with this request has an average of 1 before its end.
+    if (averageAfter(before, peak) !== after) return;
+    this.peaks.set(key, peak);
+    this.known.set(`${key} ${averageCells(after).dropsFrom}`, known);
+  }
+
+  private number(digest: string, before: State['before'], image?: HeapImage): number {
+    const found = this.numbers.get(digest);
+    if (found !== undefined) return found;
+    const isWorthIt = this.met >= this.played || this.states.length % IMAGE_EVERY === 0;
+    const kept = image ?? (isWorthIt && this.imageBytes < IMAGE_BUDGET_BYTES ? this.heap.image() : undefined);
+    this.imageBytes += kept?.sizeBytes ?? 0;
+    const number = this.states.push({ layout: kept?.layout ?? this.heap.layout(), image: kept, before }) - 1;
+    this.numbers.set(digest, number);
+    return number;
+  }
+
+  private restore(state: number): void {
+    const path: number[] = [];
+    let at = state;
+    while (this.states[at]!.image === undefined && at !== this.current) {
+      path.push(at);
+      at = this.states[at]!.before!.state;
+    }
+    if (at !== this.current) this.heap.restore(this.states[at]!.image!);
+    for (const next of path.reverse()) {
+      const { request, average } = this.states[next]!.before!;
+      if (this.averages) this.averages[0] = average;
+      this.perform(request);
+    }
+    this.current = state;
+  }
+}

@@ -1,0 +1,215 @@
+import type { AllocatorSpec } from '../../allocators/spec.ts';
+import type { Allocator, RequestAllocator } from '../../sim/contract/allocator.ts';
+import {
+  type EventBuffer,
+  OP_BITS,
+  OP_MASK,
+  OP_REQUEST_END,
+  OP_THREAD_EXIT,
+  type Touch,
+} from '../../sim/contract/event.ts';
+import { uncontendedLocks } from '../../sim/contract/locks.ts';
+import { Memory } from '../../sim/contract/memory.ts';
+import { OPERATIONS } from '../../sim/contract/operations.ts';
+import type { Ns, Pages } from '../../sim/contract/units.ts';
+import { createKernel, KERNEL_DEFAULTS, type KernelOptions } from '../../sim/kernel/kernel.ts';
+import type { Machine } from '../../sim/kernel/machine.ts';
+import { RESIDENT_PAGES, RESIDENT_PEAK } from '../../sim/kernel/residency.ts';
+import { createLockstep, type Lockstep } from '../../sim/replay/lockstep.ts';
+import type { ObjectTable } from '../../sim/replay/objects.ts';
+import { COST_PROFILES, operationPrices } from '../../sim/time/costs.ts';
+import { type HeapImage, putImage, stateDigest, takeImage } from './heap-image.ts';
+import { type Layout, layoutOf } from './layout.ts';
+
+/** Shares of a request's events at whose ends its memory is noted. */
+export const PROFILE_STEPS = 16;
+
+export type AfterRequest = 'nothing' | 'malloc_trim' | 'gc_mem_caches';
+
+/** What one request was, of a heap in one state. */
+export interface Play {
+  /** Resident pages behind it, and the most within it. */
+  readonly residentPages: Pages;
+  readonly peakPages: Pages;
+  readonly mappedPages: Pages;
+  /** Resident pages when so many sixteenths of its events were done. */
+  readonly profile: Uint32Array;
+  readonly faults: number;
+  readonly failures: number;
+  /** What its calls of the allocator and the kernel cost, without waiting for locks. */
+  readonly costNs: Ns;
+}
+
+/** The events of one request, ready to be played. */
+export interface RequestEvents {
+  readonly events: EventBuffer;
+  /** Ends of PHP requests among them. */
+  readonly requestEnds: number;
+  /** Row of the last one; -1 without. */
+  readonly endRow: number;
+  /** Thread slots whose thread has exited at the end. */
+  readonly exits: readonly number[];
+}
+
+export function requestEvents(events: EventBuffer): RequestEvents {
+  let requestEnds = 0;
+  let endRow = -1;
+  const exited = new Map<number, number>();
+  for (let row = 0; row < events.length; row++) {
+    const op = events.head[row]! & OP_MASK;
+    if (op === OP_REQUEST_END) {
+      requestEnds++;
+      endRow = row;
+    }
+    if (op === OP_THREAD_EXIT) exited.set(events.head[row]! >>> OP_BITS, row);
+  }
+  for (const { thread, row } of events.begins) if ((exited.get(thread) ?? Infinity) < row) exited.delete(thread);
+  return { events, requestEnds, endRow, exits: [...exited.keys()] };
+}
+
+export interface WorkerHeapOptions {
+  readonly spec: AllocatorSpec;
+  readonly processors: number;
+  readonly kernel: Partial<KernelOptions>;
+  /** Everything that may be played in it. */
+  readonly requests: readonly RequestEvents[];
+  readonly touch: Touch;
+}
+
+/** The heap of one worker process at a time. Requests are played one after the other; blocks that one leaves behind stay. */
+export class WorkerHeap {
+  readonly memory = new Memory();
+  readonly machine: Machine;
+  /** The outermost model. */
+  readonly top: Allocator;
+  /** Thread slots whose threads are parked in the process. */
+  readonly threads: Uint8Array;
+  private readonly allocator: Allocator;
+  private readonly request: RequestAllocator | undefined;
+  private readonly players = new Map<RequestEvents, { readonly lockstep: Lockstep; readonly objects: ObjectTable }>();
+  /** Of the kernel: resident pages and their peak. */
+  private readonly counters: Int32Array;
+  private readonly prices = operationPrices(COST_PROFILES['bare-metal']!);
+  private failures = 0;
+
+  constructor(options: WorkerHeapOptions) {
+    const { spec, requests } = options;
+    const operations = new Float64Array(this.memory.reserve('machine.operations', OPERATIONS.length * 8));
+    const locks = uncontendedLocks();
+    const threadSlots = Math.max(1, ...requests.map(({ events }) => events.threadSlots));
+    this.machine = {
+      memory: this.memory,
+      kernel: createKernel(this.memory, locks, operations, { ...KERNEL_DEFAULTS, ...options.kernel }),
+      locks,
+      operations,
+      cpus: options.processors,
+      threadSlots,
+      touch: options.touch,
+    };
+    this.counters = new Int32Array(this.memory.buffers()['kernel.residency']!);
+    const { below: lower, model, version } = spec;
+    const below = lower?.model.create(this.machine, lower.version, lower.options, undefined, lower.given);
+    this.top = model.create(this.machine, version, spec.options, below, spec.given);
+    this.request = 'requestBegin' in this.top ? (this.top as RequestAllocator) : undefined;
+    this.allocator = below && spec.options['all'] !== true ? below : this.top;
+    this.threads = new Uint8Array(this.memory.reserve('fleet.threads', Math.ceil(threadSlots / 8) * 8), 0, threadSlots);
+    for (const own of requests) this.players.set(own, this.player(own.events));
+  }
+
+  private player(events: EventBuffer): { lockstep: Lockstep; objects: ObjectTable } {
+    const slots = events.objectSlots;
+    const objects: ObjectTable = {
+      slots: () => slots,
+      lgStride: 0,
+      handles: new Int32Array(slots),
+      requested: new Uint32Array(slots),
+      wide: new Float64Array(2048),
+      buried: new Uint8Array(slots),
+    };
+    const lockstep = createLockstep({
+      events,
+      objects,
+      kernel: this.machine.kernel,
+      allocator: this.allocator,
+      request: this.request,
+      touches: this.machine.touch !== 'none',
+      onFailure: () => {
+        this.failures++;
+      },
+    });
+    return { lockstep, objects };
+  }
+
+  get nowNs(): Ns {
+    return this.machine.kernel.nowNs() - this.machine.kernel.startNs;
+  }
+
+  /** Lets time pass in the process, and what the allocator does by itself meanwhile. */
+  passTimeTo(ns: Ns): void {
+    const { kernel } = this.machine;
+    if (ns > this.nowNs) kernel.advanceClock(ns - this.nowNs);
+    this.allocator.advance?.(0);
+  }
+
+  /** Plays one request, and calls what its worker calls: gc_mem_caches as the script's last act, malloc_trim behind it. */
+  play(own: RequestEvents, call: AfterRequest = 'nothing'): Play {
+    const { events, exits } = own;
+    const gcRow = call === 'gc_mem_caches' ? own.endRow : -1;
+    const { kernel, operations } = this.machine;
+    const { lockstep, objects } = this.players.get(own)!;
+    objects.handles.fill(0);
+    objects.buried.fill(0);
+    this.failures = 0;
+    const before = operations.slice();
+    const faults = kernel.residency.faults();
+    this.counters[RESIDENT_PEAK] = this.counters[RESIDENT_PAGES]!;
+    const profile = new Uint32Array(PROFILE_STEPS);
+    const parked = this.threads.slice();
+    let row = 0;
+    let begin = 0;
+    for (let step = 0; step < PROFILE_STEPS; step++) {
+      const end = Math.floor((events.length * (step + 1)) / PROFILE_STEPS);
+      while (row < end) {
+        for (; events.begins[begin]?.row === row; begin++) {
+          const { thread } = events.begins[begin]!;
+          // A thread of a team that an earlier request has left parked begins nothing.
+          if (parked[thread] === 0) lockstep.startThread(thread);
+          parked[thread] = 0;
+          this.threads[thread] = 1;
+        }
+        if (row === gcRow) this.request?.gcMemCaches?.(0);
+        const to = Math.min(end, events.begins[begin]?.row ?? events.length, row < gcRow ? gcRow : events.length);
+        lockstep.run(row, to);
+        row = to;
+      }
+      profile[step] = kernel.residency.residentPages();
+    }
+    for (const thread of exits) this.threads[thread] = 0;
+    if (call === 'malloc_trim') this.allocator.trim(0, 0);
+    return {
+      residentPages: kernel.residency.residentPages(),
+      peakPages: kernel.residency.residentPeakPages(),
+      mappedPages: kernel.mappedPages(),
+      profile,
+      faults: kernel.residency.faults() - faults,
+      failures: this.failures,
+      costNs: this.prices.reduce((sum, price, i) => sum + price * (operations[i]! - before[i]!), 0),
+    };
+  }
+
+  layout(): Layout {
+    return layoutOf(this.machine.kernel);
+  }
+
+  digest(layout: Layout): string | undefined {
+    return stateDigest(this.top, this.machine.kernel, layout, this.threads, this.memory.buffers());
+  }
+
+  image(): HeapImage {
+    return takeImage(this.memory.buffers(), (name) => this.memory.usedBytesOf(name), this.machine.kernel);
+  }
+
+  restore(image: HeapImage): void {
+    putImage(image, this.memory.buffers(), (name) => this.memory.usedBytesOf(name), this.machine.kernel);
+  }
+}

@@ -1,0 +1,101 @@
+import { BRK_START_PAGE, MMAP_BOTTOM_PAGE } from '../../sim/kernel/layout.ts';
+import { PROT_NONE, PROT_WRITE } from '../../sim/kernel/kernel.ts';
+import { type Layout, mappingsOf, residentRuns } from '../engine/layout.ts';
+import type { MachineDriver } from './machine-driver.ts';
+
+/** Region of a process that stands for the mmap area of its heap. */
+const AREA = 'M';
+
+interface Piece {
+  readonly start: number;
+  readonly end: number;
+  readonly value: number;
+}
+
+const MAPPED = 1;
+const WRITABLE = 2;
+
+/** Brings a process's mappings and pages from one layout of its heap to another, range by range. */
+export function moveHeap(driver: MachineDriver, name: string, from: Layout | undefined, to: Layout): void {
+  const before = pieces(from);
+  const after = pieces(to);
+  // What goes comes first, so that the process is never larger than it was or will be.
+  const mappings = differences(before.mappings, after.mappings);
+  for (const { start, end, to: value } of mappings) if (value === 0) unmap(driver, name, start, end);
+  const resident = differences(before.resident, after.resident);
+  const stillMapped = (start: number, end: number) => overlaps(after.mappings, start, end);
+  for (const { start, end, to: value } of resident) {
+    if (value !== 0) continue;
+    for (const part of stillMapped(start, end))
+      driver.do(`${name} madvise ${place(part.start)} ${bytes(part.end - part.start)} dontneed`);
+  }
+  for (const { start, end, from: old, to: value } of mappings)
+    if (value !== 0) map(driver, name, start, end, old, value);
+  for (const { start, end, to: value } of resident)
+    if (value !== 0) driver.do(`${name} touch ${place(start)} ${bytes(end - start)}`);
+}
+
+const bytes = (pages: number) => pages * 4096;
+const isBreak = (page: number) => page < MMAP_BOTTOM_PAGE;
+/** Region and offset of a page. */
+const place = (page: number) =>
+  isBreak(page) ? `heap ${bytes(page - BRK_START_PAGE)}` : `${AREA} ${bytes(page - MMAP_BOTTOM_PAGE)}`;
+
+function unmap(driver: MachineDriver, name: string, start: number, end: number): void {
+  if (isBreak(start)) driver.do(`${name} brk -${bytes(end - start)}`);
+  else driver.do(`${name} munmap ${place(start)} ${bytes(end - start)}`);
+}
+
+function map(driver: MachineDriver, name: string, start: number, end: number, old: number, value: number): void {
+  const length = bytes(end - start);
+  if (isBreak(start)) {
+    if (old === 0) driver.do(`${name} brk +${length}`);
+  } else if (old === 0) {
+    const access = value === WRITABLE ? 'private' : 'private none noreserve';
+    driver.do(`${name} mmap ${AREA} ${length} ${access} shift=${bytes(start - MMAP_BOTTOM_PAGE)}`);
+  } else driver.do(`${name} mprotect ${place(start)} ${length} ${value === WRITABLE ? 'rw' : 'none'}`);
+}
+
+function pieces(layout: Layout | undefined): { mappings: Piece[]; resident: Piece[] } {
+  if (!layout) return { mappings: [], resident: [] };
+  const mappings = mappingsOf(layout).map(({ start, end, flags }) => ({
+    start,
+    end,
+    value: (flags & PROT_WRITE) !== 0 && flags !== PROT_NONE ? WRITABLE : MAPPED,
+  }));
+  return { mappings, resident: residentRuns(layout).map(({ start, end }) => ({ start, end, value: 1 })) };
+}
+
+/** Ranges where two maps of the address space differ, with the value of each; 0 where there is nothing. */
+function differences(
+  before: readonly Piece[],
+  after: readonly Piece[],
+): { start: number; end: number; from: number; to: number }[] {
+  const edges = new Set<number>();
+  for (const { start, end } of before) edges.add(start).add(end);
+  for (const { start, end } of after) edges.add(start).add(end);
+  const sorted = [...edges].sort((x, y) => x - y);
+  const found: { start: number; end: number; from: number; to: number }[] = [];
+  let i = 0;
+  let j = 0;
+  for (let e = 0; e + 1 < sorted.length; e++) {
+    const at = sorted[e]!;
+    while (i < before.length && before[i]!.end <= at) i++;
+    while (j < after.length && after[j]!.end <= at) j++;
+    const from = i < before.length && before[i]!.start <= at ? before[i]!.value : 0;
+    const to = j < after.length && after[j]!.start <= at ? after[j]!.value : 0;
+    if (from === to) continue;
+    const last = found.at(-1);
+    if (last && last.end === at && last.from === from && last.to === to) last.end = sorted[e + 1]!;
+    else found.push({ start: at, end: sorted[e + 1]!, from, to });
+  }
+  return found;
+}
+
+function overlaps(list: readonly Piece[], start: number, end: number): { start: number; end: number }[] {
+  return list.flatMap((piece) => {
+    const from = Math.max(start, piece.start);
+    const to = Math.min(end, piece.end);
+    return from < to ? [{ start: from, end: to }] : [];
+  });
+}

@@ -1,0 +1,109 @@
+import { type MachineLine, MachineRun, parseScript } from '../../machine/index.ts';
+import type { Task } from '../../machine/kernel/kernel.ts';
+import { runMachineCommand } from '../../machine/script/machine-commands.ts';
+import { runProcessCommand } from '../../machine/script/process-commands.ts';
+import { passTime } from '../../machine/script/time.ts';
+import { sizeBytes } from '../scenario/quantities.ts';
+import type { Scenario } from '../scenario/scenario.ts';
+
+/** A process that ended without being asked to. */
+export interface Death {
+  readonly name: string;
+  readonly atUs: number;
+}
+
+/**
+ * The machine of a scenario, driven by the commands of machine scripts (docs/machine.md): whatever a scenario does to it could be written
+ * down as a script.
+ */
+export class MachineDriver {
+  readonly run: MachineRun;
+  /** Commands as they were given, with the time, where somebody wants them. */
+  readonly script: string[] | undefined;
+  private readonly deaths: Death[] = [];
+  private readonly asked = new Set<string>();
+  private failed: string | undefined;
+
+  constructor(scenario: Scenario, keepsScript = false) {
+    const { machine } = scenario;
+    const settings = {
+      memoryMb: Math.floor(scenario.memoryBytes / 2 ** 20),
+      thp: machine.thp,
+      processors: machine.processors,
+      kernel: machine.kernel,
+    };
+    this.script = keepsScript
+      ? [`#! -m ${settings.memoryMb} --thp ${settings.thp} --smp ${settings.processors} --kernel ${settings.kernel}`]
+      : undefined;
+    this.run = new MachineRun(settings, scenario.name, (line) => this.hear(line));
+    if (sizeBytes(machine.swap)! > 0) this.do(`swap ${sizeBytes(machine.swap)}`);
+    if (machine.swappiness !== undefined) this.do(`set vm/swappiness ${machine.swappiness}`);
+    if (machine.overcommit !== 0) this.do(`set vm/overcommit_memory ${machine.overcommit}`);
+    if (sizeBytes(machine.reserve)! > 0)
+      this.do(`set vm/min_free_kbytes ${Math.floor(sizeBytes(machine.reserve)! / 1024)}`);
+    for (const group of scenario.cgroups) {
+      const limits = (['max', 'high', 'low', 'min'] as const).flatMap((key) =>
+        group[key] === undefined ? [] : [`${key}=${sizeBytes(group[key])}`],
+      );
+      this.do(['cgroup', group.name, ...limits, ...(group.oom_group ? ['group=1'] : [])].join(' '));
+    }
+  }
+
+  get nowUs(): number {
+    return this.run.k.nowUs;
+  }
+
+  /** One command. @returns whether it did what it was asked; a process that dies of it is among the deaths. */
+  do(command: string): boolean {
+    this.script?.push(command);
+    this.failed = undefined;
+    for (const one of parseScript(command).commands) {
+      this.run.step++;
+      if (one.process === undefined) runMachineCommand(this.run, one);
+      else runProcessCommand(this.run, one);
+    }
+    this.run.lines.length = 0;
+    return this.failed === undefined;
+  }
+
+  /** The process ends because its pool wants it to. */
+  end(name: string): void {
+    if (!this.isAlive(name)) return;
+    this.asked.add(name);
+    this.do(`${name} exit`);
+    this.run.reap();
+    this.asked.delete(name);
+  }
+
+  passTo(us: number): void {
+    if (us <= this.nowUs) return;
+    this.script?.push(`sleep ${Math.round((us - this.nowUs) / 1000)}`);
+    passTime(this.run, us);
+    this.run.reap();
+    this.run.lines.length = 0;
+  }
+
+  isAlive(name: string): boolean {
+    return this.run.process(name)?.alive === true;
+  }
+
+  taskOf(name: string): Task | undefined {
+    const process = this.run.process(name);
+    return process?.alive ? process.task : undefined;
+  }
+
+  /** Who has died since the last call. */
+  takeDeaths(): Death[] {
+    this.run.settleDying(true);
+    this.run.reap();
+    return this.deaths.splice(0);
+  }
+
+  private hear(line: MachineLine): void {
+    if (line.t === 'death' && !this.asked.has(String(line['p'])))
+      this.deaths.push({ name: String(line['p']), atUs: this.nowUs });
+    if (line.t === 'step' && (line['err'] !== undefined || line['state'] === 'died' || line['state'] === 'dead')) {
+      this.failed = String(line['err'] ?? line['state']);
+    }
+  }
+}

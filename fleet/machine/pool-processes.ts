@@ -1,0 +1,134 @@
+import type { Layout } from '../engine/layout.ts';
+import { sizeBytes } from '../scenario/quantities.ts';
+import type { PoolFile } from '../scenario/scenario.ts';
+import { moveHeap } from './heap-pages.ts';
+import type { MachineDriver } from './machine-driver.ts';
+
+/** Region of a worker for what a request in its middle has beyond the heap's layout. */
+const WITHIN = 'T';
+
+/** What a worker is to have at a moment. */
+export interface WorkerTarget {
+  /** Changes where the process is another one. */
+  readonly generation: number;
+  readonly layout: Layout;
+  readonly withinPages: number;
+  /** Preloaded pages that the worker has written by now. */
+  readonly ownPages: number;
+}
+
+interface Worker {
+  generation: number;
+  layout: Layout | undefined;
+  withinPages: number;
+  ownPages: number;
+}
+
+/** The master of a pool and its workers, as processes of the machine. */
+export class PoolProcesses {
+  readonly pool: PoolFile;
+  private readonly driver: MachineDriver;
+  private readonly workers = new Map<number, Worker>();
+
+  constructor(pool: PoolFile, driver: MachineDriver) {
+    this.pool = pool;
+    this.driver = driver;
+    this.startMaster();
+  }
+
+  nameOf(slot: number): string {
+    return `${this.pool.name}-${slot + 1}`;
+  }
+
+  private startMaster(): void {
+    const { pool, driver } = this;
+    const { name } = pool;
+    driver.do(`new ${name}`);
+    if (pool.group !== undefined) driver.do(`${name} into ${pool.group}`);
+    pool.files.forEach((file, i) => {
+      const size = sizeBytes(file.size)!;
+      const path = file.path.startsWith('/') ? `/mnt${file.path}` : `/mnt/${file.path}`;
+      driver.do(`${name} truncate ${path} ${size}`);
+      driver.do(`${name} filemap F${i} ${path} ${size} private ro`);
+      if (file.mapped > 0) driver.do(`${name} touch F${i} 0 ${Math.ceil(size * file.mapped)} read`);
+    });
+    pool.shared.forEach((region, i) => {
+      driver.do(`${name} mmap S${i} ${sizeBytes(region.size)} shared`);
+      const used = sizeBytes(region.used ?? 0)!;
+      if (used > 0) driver.do(`${name} touch S${i} 0 ${used}`);
+    });
+    if (pool.preload) {
+      driver.do(`${name} mmap P ${sizeBytes(pool.preload.size)} private`);
+      driver.do(`${name} touch P 0 ${sizeBytes(pool.preload.size)}`);
+    }
+  }
+
+  private startWorker(slot: number): Worker {
+    const { pool, driver } = this;
+    const name = this.nameOf(slot);
+    driver.do(`${pool.name} fork ${name}`);
+    if (pool.oom_score_adj !== 0) driver.do(`${name} oom_score_adj ${pool.oom_score_adj}`);
+    pool.files.forEach((file, i) => {
+      if (file.mapped > 0) driver.do(`${name} touch F${i} 0 ${Math.ceil(sizeBytes(file.size)! * file.mapped)} read`);
+    });
+    pool.shared.forEach((region, i) => {
+      const seen = Math.floor(sizeBytes(region.used ?? 0)! * region.worker);
+      if (seen > 0) driver.do(`${name} touch S${i} 0 ${seen} read`);
+    });
+    const { anonymous, threads, sockets, files } = pool.worker;
+    if (sizeBytes(anonymous)! > 0) {
+      driver.do(`${name} mmap W ${sizeBytes(anonymous)} private`);
+      driver.do(`${name} touch W 0 ${sizeBytes(anonymous)}`);
+    }
+    if (threads > 1) driver.do(`${name} threads ${threads - 1}`);
+    if (sockets > 0) driver.do(`${name} sockets ${Math.ceil(sockets / 2)}`);
+    if (files > 0) driver.do(`${name} fds ${files}`);
+    return { generation: -1, layout: undefined, withinPages: 0, ownPages: 0 };
+  }
+
+  /** Brings the slot's process to what it is to have; undefined where there is to be none. */
+  bring(slot: number, target: WorkerTarget | undefined): void {
+    const name = this.nameOf(slot);
+    let worker = this.workers.get(slot);
+    if (worker && (!target || worker.generation !== target.generation)) {
+      this.driver.end(name);
+      this.workers.delete(slot);
+      worker = undefined;
+    }
+    if (!target || !this.driver.isAlive(this.pool.name)) return;
+    if (!worker) {
+      worker = this.startWorker(slot);
+      worker.generation = target.generation;
+      this.workers.set(slot, worker);
+    }
+    if (!this.driver.isAlive(name)) return;
+    this.setWithin(slot, Math.min(worker.withinPages, target.withinPages));
+    if (worker.layout !== target.layout) {
+      moveHeap(this.driver, name, worker.layout, target.layout);
+      worker.layout = target.layout;
+    }
+    const more = target.ownPages - worker.ownPages;
+    if (more > 0) this.driver.do(`${name} touch P ${worker.ownPages * 4096} ${more * 4096}`);
+    worker.ownPages = Math.max(worker.ownPages, target.ownPages);
+    this.setWithin(slot, target.withinPages);
+  }
+
+  /** Pages that the running request has beyond the heap's layout. */
+  setWithin(slot: number, pages: number): void {
+    const worker = this.workers.get(slot);
+    const name = this.nameOf(slot);
+    if (!worker || worker.withinPages === pages || !this.driver.isAlive(name)) return;
+    const before = worker.withinPages;
+    worker.withinPages = pages;
+    if (pages < before) this.driver.do(`${name} munmap ${WITHIN} ${pages * 4096} ${(before - pages) * 4096}`);
+    else {
+      this.driver.do(`${name} mmap ${WITHIN} ${(pages - before) * 4096} private shift=${before * 4096}`);
+      this.driver.do(`${name} touch ${WITHIN} ${before * 4096} ${(pages - before) * 4096}`);
+    }
+  }
+
+  /** The process was killed. */
+  forget(slot: number): void {
+    this.workers.delete(slot);
+  }
+}

@@ -1,0 +1,145 @@
+import { durationUs, sizeBytes } from '../scenario/quantities.ts';
+import type { ServiceFile } from '../scenario/scenario.ts';
+import type { MachineDriver } from './machine-driver.ts';
+
+/** Parts of a snapshot in which the parent's writes are made. */
+const SNAPSHOT_PARTS = 8;
+
+/** Something that happens to a service at a time. */
+export interface ServiceEvent {
+  readonly atUs: number;
+  readonly what: 'step' | 'fork' | 'writes' | 'join';
+  readonly number: number;
+}
+
+const pages = (size: string | number) => Math.ceil(sizeBytes(size)! / 4096);
+const pathIn = (path: string) =>
+  path.startsWith('/dev/shm') || path.startsWith('/mnt') ? path : `/mnt${path.startsWith('/') ? '' : '/'}${path}`;
+
+/** A process that is no pool's: a server, a cache, a job. */
+export class ServiceProcess {
+  readonly service: ServiceFile;
+  private readonly driver: MachineDriver;
+  private readonly readAt = new Map<string, number>();
+  private readonly writtenAt = new Map<string, number>();
+  private grownBytes = 0;
+  private tmpfsBytes = 0;
+  /** Pages that the parent has copied during the running snapshot. */
+  private copiedPages = 0;
+
+  constructor(service: ServiceFile, driver: MachineDriver) {
+    this.service = service;
+    this.driver = driver;
+    const { name, group, anonymous, shared, tmpfs, sockets, files, dentries, threads } = service;
+    driver.do(`new ${name}`);
+    if (group !== undefined) driver.do(`${name} into ${group}`);
+    if (service.oom_score_adj !== 0) driver.do(`${name} oom_score_adj ${service.oom_score_adj}`);
+    if (sizeBytes(anonymous)! > 0) {
+      driver.do(`${name} mmap A ${sizeBytes(anonymous)} private`);
+      driver.do(`${name} touch A 0 ${sizeBytes(anonymous)}`);
+    }
+    if (sizeBytes(shared)! > 0) {
+      driver.do(`${name} mmap B ${sizeBytes(shared)} shared`);
+      driver.do(`${name} touch B 0 ${sizeBytes(shared)}`);
+    }
+    if (threads > 1) driver.do(`${name} threads ${threads - 1}`);
+    if (sockets > 0) driver.do(`${name} sockets ${Math.ceil(sockets / 2)}`);
+    if (files > 0) driver.do(`${name} fds ${files}`);
+    if (dentries > 0) driver.do(`${name} dentries /mnt/${name} ${dentries}`);
+    if (sizeBytes(tmpfs)! > 0) this.growTmpfs(sizeBytes(tmpfs)!);
+    for (const { path, size } of service.reads) driver.do(`${name} truncate ${pathIn(path)} ${sizeBytes(size)}`);
+  }
+
+  /** All that it does up to `endUs`. */
+  events(endUs: number): ServiceEvent[] {
+    const { every, snapshot } = this.service;
+    const list: ServiceEvent[] = [];
+    const step = durationUs(every)!;
+    if (this.hasSteps())
+      for (let at = step, number = 1; at <= endUs; at += step, number++) list.push({ atUs: at, what: 'step', number });
+    if (!snapshot) return list;
+    const takes = durationUs(snapshot.takes)!;
+    const period = durationUs(snapshot.every)!;
+    for (let at = durationUs(snapshot.first)! || period, number = 1; at <= endUs; at += period, number++) {
+      list.push({ atUs: at, what: 'fork', number });
+      for (let part = 1; part <= SNAPSHOT_PARTS; part++)
+        list.push({ atUs: at + Math.floor((takes * part) / SNAPSHOT_PARTS) - 1, what: 'writes', number });
+      list.push({ atUs: at + takes, what: 'join', number });
+    }
+    return list;
+  }
+
+  private hasSteps(): boolean {
+    const { grows, tmpfs_grows, reads, writes, descriptors_grow } = this.service;
+    return (
+      sizeBytes(grows)! > 0 ||
+      sizeBytes(tmpfs_grows)! > 0 ||
+      reads.length > 0 ||
+      writes.length > 0 ||
+      descriptors_grow > 0
+    );
+  }
+
+  do({ what }: ServiceEvent): void {
+    if (!this.driver.isAlive(this.service.name)) return;
+    if (what === 'step') this.step();
+    else if (what === 'fork') this.fork();
+    else if (what === 'writes') this.write();
+    else this.driver.end(this.childName);
+  }
+
+  private step(): void {
+    const { service, driver } = this;
+    const { name } = service;
+    const grows = sizeBytes(service.grows)!;
+    if (grows > 0 && driver.do(`${name} brk +${grows}`)) {
+      driver.do(`${name} touch heap ${this.grownBytes} ${grows}`);
+      this.grownBytes += grows;
+    }
+    if (sizeBytes(service.tmpfs_grows)! > 0) this.growTmpfs(sizeBytes(service.tmpfs_grows)!);
+    for (const { path, size, per_step = size } of service.reads) {
+      const length = sizeBytes(size)!;
+      let left = sizeBytes(per_step)!;
+      while (left > 0) {
+        const at = this.readAt.get(path) ?? 0;
+        const part = Math.min(left, length - at);
+        driver.do(`${name} read ${pathIn(path)} ${at} ${part}`);
+        this.readAt.set(path, (at + part) % length);
+        left -= part;
+      }
+    }
+    for (const { path, per_step, keep } of service.writes) {
+      const at = this.writtenAt.get(path) ?? 0;
+      const begin = at + sizeBytes(per_step)! > sizeBytes(keep)! ? 0 : at;
+      driver.do(`${name} write ${pathIn(path)} ${begin} ${sizeBytes(per_step)}`);
+      this.writtenAt.set(path, begin + sizeBytes(per_step)!);
+    }
+    if (service.descriptors_grow > 0) driver.do(`${name} fds ${service.descriptors_grow}`);
+  }
+
+  private growTmpfs(bytes: number): void {
+    this.driver.do(`${this.service.name} write /dev/shm/${this.service.name} ${this.tmpfsBytes} ${bytes}`);
+    this.tmpfsBytes += bytes;
+  }
+
+  get childName(): string {
+    return `${this.service.name}-snapshot`;
+  }
+
+  private fork(): void {
+    this.copiedPages = 0;
+    this.driver.do(`${this.service.name} fork ${this.childName}`);
+  }
+
+  /** Writes at places drawn evenly hit pages that were copied before the more often the more have been. */
+  private write(): void {
+    const { name, anonymous, snapshot } = this.service;
+    const all = pages(anonymous);
+    const drawn = (pages(snapshot!.writes) * durationUs(snapshot!.takes)!) / 1e6 / SNAPSHOT_PARTS;
+    const copied = all * (1 - (1 - this.copiedPages / all) * Math.exp(-drawn / all));
+    const first = Math.round(this.copiedPages);
+    const more = Math.min(all, Math.round(copied)) - first;
+    if (all > 0 && more > 0) this.driver.do(`${name} touch A ${first * 4096} ${more * 4096}`);
+    this.copiedPages = copied;
+  }
+}

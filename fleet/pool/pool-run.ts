@@ -1,0 +1,215 @@
+import { join } from 'node:path';
+import { parseAllocator } from '../../allocators/spec.ts';
+import { UserError } from '../../sim/contract/assert.ts';
+import { resolveWorkload } from '../../workloads/index.ts';
+import type { Holdings } from '../engine/holdings.ts';
+import type { Layout } from '../engine/layout.ts';
+import { type HeapSettings, Shard, type ShardResult, type ShardTask } from '../engine/shard.ts';
+import type { SlotTask, SlotTimeline } from '../engine/slot-timeline.ts';
+import type { Arrivals } from '../requests/arrivals.ts';
+import { sizeBytes } from '../scenario/quantities.ts';
+import type { PoolFile, Scenario } from '../scenario/scenario.ts';
+import { type Schedule, type Slot, schedulePool } from './schedule.ts';
+
+/** Parts into which a pool's slots are cut, each with a memory of its own. So many whatever the number of threads, so that counts do not depend on it. */
+const SHARDS = 8;
+
+/** A pool: who serves what, the heaps of its workers over time, and what has become of them. */
+export class PoolRun {
+  readonly pool: PoolFile;
+  readonly schedule: Schedule;
+  readonly settings: HeapSettings;
+  /** Of each number in a slot's requests: the kind, among the scenario's. */
+  readonly kinds: readonly number[];
+  readonly tasks: SlotTask[];
+  timelines: SlotTimeline[] = [];
+  /** Of each slot: the layouts that its timeline names. */
+  layouts: (readonly Layout[])[] = [];
+  holdings: Holdings[] = [];
+  played = 0;
+  met = 0;
+  compares = true;
+  failures = 0;
+  startPages = 0;
+  private readonly samplesUs: Float64Array;
+  private spare: Shard | undefined;
+
+  private constructor(
+    pool: PoolFile,
+    schedule: Schedule,
+    settings: HeapSettings,
+    kinds: readonly number[],
+    tasks: SlotTask[],
+    samplesUs: Float64Array,
+  ) {
+    this.pool = pool;
+    this.schedule = schedule;
+    this.settings = settings;
+    this.kinds = kinds;
+    this.tasks = tasks;
+    this.samplesUs = samplesUs;
+  }
+
+  static async prepare(
+    pool: PoolFile,
+    scenario: Scenario,
+    arrivals: Arrivals,
+    samplesUs: Float64Array,
+    remembers: boolean,
+  ): Promise<PoolRun> {
+    const kinds: number[] = [];
+    const events: HeapSettings['requests'][number][] = [];
+    const firstOf = new Map<number, number>();
+    for (const [kind, request] of scenario.requests.entries()) {
+      if (request.pool !== pool.name) continue;
+      firstOf.set(kind, kinds.length);
+      for (let variant = 0; variant < request.variants; variant++) {
+        kinds.push(kind);
+        events.push(await eventsOf(request, variant, scenario.folder));
+      }
+    }
+    parseAllocator(pool.allocator, scenario.machine.processors);
+    const startup = pool.startup === undefined ? undefined : (await resolveWorkload(pool.startup)).events;
+    const settings: HeapSettings = {
+      allocator: pool.allocator,
+      processors: scenario.machine.processors,
+      kernel: { version: scenario.machine.kernel === '6.1' ? '6.1' : '6.18', thp: scenario.machine.thp },
+      startup,
+      requests: events,
+      after: pool.after_request,
+      recyclePages: pool.recycle === undefined ? Infinity : Math.floor(sizeBytes(pool.recycle)! / 4096),
+      remembers,
+    };
+    const schedule = schedulePool(pool, arrivals, (kind) => firstOf.has(kind), scenario.durationUs);
+    const numberOf = (arrival: number) => firstOf.get(arrivals.kind[arrival]!)! + arrivals.variant[arrival]!;
+    const tasks = schedule.slots.map((slot) => taskOf(slot, numberOf));
+    return new PoolRun(pool, schedule, settings, kinds, tasks, samplesUs);
+  }
+
+  /** The pool's slots in parts, the i-th slot in part i mod SHARDS. */
+  shardTasks(): ShardTask[] {
+    const parts = Math.min(SHARDS, this.tasks.length);
+    return Array.from({ length: parts }, (_, part) => ({
+      settings: this.settings,
+      slots: this.tasks.filter((_, slot) => slot % parts === part),
+      samplesUs: this.samplesUs,
+    }));
+  }
+
+  take(results: readonly ShardResult[]): void {
+    const parts = results.length;
+    this.timelines = this.tasks.map((_, slot) => results[slot % parts]!.timelines[Math.floor(slot / parts)]!);
+    this.layouts = this.tasks.map((_, slot) => results[slot % parts]!.layouts);
+    this.holdings = this.tasks.map((_, slot) => results[slot % parts]!.holdings[Math.floor(slot / parts)]!);
+    for (const { counts, compares, failures, startPages } of results) {
+      this.played += counts.played;
+      this.met += counts.met;
+      this.compares &&= compares;
+      this.failures += failures;
+      this.startPages = startPages;
+    }
+  }
+
+  layoutAt(slot: number, sample: number): Layout | undefined {
+    const number = this.timelines[slot]!.layout[sample]!;
+    return number < 0 ? undefined : this.layouts[slot]![number];
+  }
+
+  /** Preloaded pages that the slot's process has written by a sample, where its requests write at places drawn evenly: on average. */
+  ownPreloadPages(slot: number, sample: number): number {
+    const { preload } = this.pool;
+    if (!preload) return 0;
+    const all = Math.ceil(sizeBytes(preload.size)! / 4096);
+    const share = all === 0 ? 0 : Math.min(1, Math.ceil(sizeBytes(preload.writes)! / 4096) / all);
+    return Math.round(all * (1 - (1 - share) ** this.timelines[slot]!.served[sample]!));
+  }
+
+  /**
+   * The slot's process was killed at a time: the request that ran is lost, and what comes later meets a fresh process, or none. What is
+   * before that time stays as it was.
+   */
+  kill(slot: number, atUs: number): void {
+    const task = this.tasks[slot]!;
+    const next = firstAfter(task.startUs, atUs);
+    const later = this.pool.respawn ? laterLives(task, next, atUs) : [];
+    this.spare ??= new Shard(this.settings);
+    const rest: SlotTask = { ...task, lives: later };
+    const { timelines, layouts, holdings } = this.spare.play({
+      settings: this.settings,
+      slots: [rest],
+      samplesUs: this.samplesUs,
+    });
+    this.splice(slot, timelines[0]!, layouts, atUs);
+    this.holdings[slot] = holdings[0]!;
+    this.tasks[slot] = {
+      ...task,
+      lives: [
+        ...task.lives
+          .filter(({ bornUs }) => bornUs < atUs)
+          .map((life) => (life.endUs > atUs ? { ...life, endUs: atUs, last: next } : life)),
+        ...later,
+      ],
+    };
+  }
+
+  private splice(slot: number, fresh: SlotTimeline, layouts: readonly Layout[], atUs: number): void {
+    const old = this.timelines[slot]!;
+    const offset = this.layouts[slot]!.length;
+    this.layouts[slot] = [...this.layouts[slot]!, ...layouts];
+    const from = firstAfter(this.samplesUs, atUs);
+    const generations = Math.max(0, ...old.generation.subarray(0, from)) + 1;
+    for (let i = from; i < this.samplesUs.length; i++) {
+      old.layout[i] = fresh.layout[i]! < 0 ? -1 : fresh.layout[i]! + offset;
+      old.withinPages[i] = fresh.withinPages[i]!;
+      old.generation[i] = fresh.generation[i]! + generations;
+      old.served[i] = fresh.served[i]!;
+    }
+    const first = firstAfter(this.tasks[slot]!.startUs, atUs);
+    old.residentPages.set(fresh.residentPages.subarray(first), first);
+    old.peakPages.set(fresh.peakPages.subarray(first), first);
+  }
+}
+
+function taskOf(slot: Slot, numberOf: (arrival: number) => number): SlotTask {
+  return {
+    startUs: Float64Array.from(slot.startUs),
+    endUs: Float64Array.from(slot.endUs),
+    request: Uint16Array.from(slot.arrival, numberOf),
+    lives: slot.lives.map(({ bornUs, endUs, first, last }) => ({ bornUs, endUs, first, last })),
+  };
+}
+
+function laterLives(task: SlotTask, next: number, atUs: number): SlotTask['lives'] {
+  return task.lives.flatMap((life) => {
+    if (life.endUs <= atUs) return [];
+    return [life.bornUs > atUs ? life : { ...life, bornUs: atUs, first: Math.max(life.first, next) }];
+  });
+}
+
+/** First place whose value is above. */
+export function firstAfter(sorted: Float64Array, value: number): number {
+  let low = 0;
+  let high = sorted.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (sorted[middle]! > value) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}
+
+async function eventsOf(
+  request: Scenario['requests'][number],
+  variant: number,
+  folder: string,
+): Promise<HeapSettings['requests'][number]> {
+  if (request.trace !== undefined) {
+    if (request.variants > 1) throw new UserError(`requests.${request.name}: found variants of a trace, expected one`);
+    return (await resolveWorkload(join(folder, request.trace))).events;
+  }
+  const workload = request.workload!;
+  if (request.variants > 1 && /[:,]seed=/.test(workload)) {
+    throw new UserError(`requests.${request.name}: found variants beside a seed, expected one or the other`);
+  }
+  return (await resolveWorkload(workload, variant > 0 ? { seed: variant } : {})).events;
+}

@@ -1,0 +1,257 @@
+import type { Holdings } from '../engine/holdings.ts';
+import type { ProcessSample } from '../machine/sample.ts';
+import type { FleetRun } from '../run-fleet.ts';
+import { sizeBytes } from '../scenario/quantities.ts';
+import { type Trend, trendOf } from './trend.ts';
+
+/** A figure over time, by its name. */
+export interface Series {
+  readonly name: string;
+  readonly values: readonly number[];
+  readonly trend: Trend;
+}
+
+export interface PoolFigures {
+  readonly name: string;
+  readonly allocator: string;
+  readonly workers: number;
+  readonly mostWorkers: number;
+  readonly requests: number;
+  readonly refused: number;
+  readonly unserved: number;
+  readonly mostBusy: number;
+  /** Waiting for a worker. */
+  readonly waitUs: { readonly p50: number; readonly p99: number; readonly max: number };
+  /** Requests that were replayed, and those that met a heap in a state that had been met before. */
+  readonly replayed: number;
+  readonly met: number;
+  readonly compares: boolean;
+  readonly failures: number;
+  readonly recycled: number;
+  /** Private anonymous memory of all workers. */
+  readonly privateBytes: Series;
+  /** Resident memory of the largest worker. */
+  readonly largestBytes: Series;
+  /** Of a heap: the mean at the end, the most it keeps between requests, and the most within one. */
+  readonly heapMeanBytes: number;
+  readonly heapKeptBytes: number;
+  readonly heapPeakBytes: number;
+  /** Address space of the largest worker at the end. */
+  readonly sizeBytes: number;
+  readonly holdings: Holdings | undefined;
+  /** Preloaded pages that a worker has written, on average at the end, and all of them. */
+  readonly copiedBytes: number;
+  readonly preloadBytes: number;
+  /** What the allocator's calls cost a request, on average, by the scenario's name of it. */
+  readonly allocatorUs: Readonly<Record<string, number>>;
+  /** … and of all requests together. */
+  readonly requestUs: number;
+}
+
+export interface FleetFigures {
+  readonly timesUs: readonly number[];
+  readonly usedBytes: Series;
+  readonly availableBytes: Series;
+  /** MemAvailable at its lowest, between samples too. */
+  readonly lowestAvailableBytes: number;
+  readonly anonBytes: Series;
+  readonly activeAnonBytes: Series;
+  readonly shmemBytes: Series;
+  readonly cacheBytes: Series;
+  readonly slabBytes: Series;
+  readonly pageTableBytes: Series;
+  readonly swapUsedBytes: Series;
+  readonly totalBytes: number;
+  readonly pools: readonly PoolFigures[];
+  /** Private anonymous memory of each service. */
+  readonly services: readonly Series[];
+  readonly groups: readonly GroupFigures[];
+  readonly kills: number;
+  readonly firstKillUs: number | undefined;
+  readonly killed: readonly string[];
+}
+
+export interface GroupFigures {
+  readonly name: string;
+  readonly currentBytes: Series;
+  /** Without page cache: what reclaim cannot take while there is no swap. */
+  readonly firmBytes: Series;
+  readonly cacheBytes: Series;
+  readonly maxBytes: number | null;
+  readonly highBytes: number | null;
+  readonly peakBytes: number;
+  readonly events: Readonly<Record<string, number>>;
+  readonly refaults: number;
+}
+
+export function figuresOf(run: FleetRun): FleetFigures {
+  const { samples, scenario } = run;
+  const timesUs = samples.map(({ atUs }) => atUs);
+  const series = (name: string, values: readonly number[]): Series => ({
+    name,
+    values,
+    trend: trendOf(timesUs, values),
+  });
+  const info = (name: string) =>
+    series(
+      name,
+      samples.map(({ meminfo }) => meminfo[name] ?? 0),
+    );
+  const totalBytes = samples[0]!.meminfo['MemTotal']!;
+  const available = info('MemAvailable');
+  const kills = run.events.filter(({ kind }) => kind === 'oom-kill');
+  const privateOf = (isOwn: (name: string) => boolean) =>
+    samples.map(({ processes }) => processes.reduce((sum, p) => sum + (isOwn(p.name) ? p.anonBytes : 0), 0));
+  return {
+    timesUs,
+    availableBytes: available,
+    lowestAvailableBytes: Math.min(...samples.map((sample) => sample.lowestAvailableBytes)),
+    usedBytes: series(
+      'used',
+      available.values.map((bytes) => totalBytes - bytes),
+    ),
+    anonBytes: info('AnonPages'),
+    activeAnonBytes: info('Active(anon)'),
+    shmemBytes: info('Shmem'),
+    cacheBytes: series(
+      'page cache',
+      samples.map(({ meminfo }) => (meminfo['Cached'] ?? 0) - (meminfo['Shmem'] ?? 0) + (meminfo['Buffers'] ?? 0)),
+    ),
+    slabBytes: info('Slab'),
+    pageTableBytes: info('PageTables'),
+    swapUsedBytes: series(
+      'swap',
+      samples.map(({ meminfo }) => (meminfo['SwapTotal'] ?? 0) - (meminfo['SwapFree'] ?? 0)),
+    ),
+    totalBytes,
+    pools: run.pools.map((_, i) => poolFigures(run, i, series)),
+    services: scenario.services.map(({ name }) =>
+      series(
+        name,
+        privateOf((own) => own === name || own === `${name}-snapshot`),
+      ),
+    ),
+    groups: scenario.cgroups.map(({ name }) => groupFigures(run, name, series)),
+    kills: kills.length,
+    firstKillUs: kills[0]?.atUs,
+    killed: [...new Set(kills.map(({ who }) => who))],
+  };
+}
+
+type MakeSeries = (name: string, values: readonly number[]) => Series;
+
+function poolFigures(run: FleetRun, index: number, series: MakeSeries): PoolFigures {
+  const pool = run.pools[index]!;
+  const { name, preload } = pool.pool;
+  const own = (process: string) => process.startsWith(`${name}-`) && /^\d+$/.test(process.slice(name.length + 1));
+  const workersAt = run.samples.map(({ processes }) => processes.filter((p) => own(p.name)));
+  // RssAnon counts preloaded pages that are still shared.
+  const preloaded = preload ? sizeBytes(preload.size)! : 0;
+  const privateOf = (p: ProcessSample, sample: number) =>
+    Math.max(
+      0,
+      p.anonBytes - preloaded + pool.ownPreloadPages(Number(p.name.slice(name.length + 1)) - 1, sample) * 4096,
+    );
+  const last = workersAt.at(-1)!;
+  const waits = pool.schedule.waitUs.slice().sort();
+  const at = (share: number) => waits[Math.min(waits.length - 1, Math.floor(share * waits.length))] ?? 0;
+  const kept = Math.max(pool.startPages, ...pool.timelines.map(({ residentPages }) => maximum(residentPages)));
+  const peak = Math.max(kept, ...pool.timelines.map(({ peakPages }) => maximum(peakPages)));
+  const heaps = pool.holdings;
+  const largest = heaps.length === 0 ? undefined : heaps.reduce((x, y) => (heapBytes(y) > heapBytes(x) ? y : x));
+  return {
+    name,
+    allocator: pool.settings.allocator,
+    workers: last.length,
+    mostWorkers: Math.max(...workersAt.map((list) => list.length)),
+    requests: pool.schedule.waitUs.length,
+    refused: pool.schedule.refused,
+    unserved: pool.schedule.unserved,
+    mostBusy: pool.schedule.mostBusy,
+    waitUs: { p50: at(0.5), p99: at(0.99), max: waits.at(-1) ?? 0 },
+    replayed: pool.played,
+    met: pool.met,
+    compares: pool.compares,
+    failures: pool.failures,
+    recycled:
+      pool.timelines.reduce((sum, { recycled }) => sum + recycled.length, 0) +
+      pool.schedule.slots.reduce(
+        (sum, { lives }) => sum + lives.filter(({ ending }) => ending === 'max_requests').length,
+        0,
+      ),
+    privateBytes: series(
+      `workers of ${name}`,
+      workersAt.map((list, i) => list.reduce((sum, p) => sum + privateOf(p, i), 0)),
+    ),
+    largestBytes: series(
+      `largest worker of ${name}`,
+      workersAt.map((list) => Math.max(0, ...list.map((p) => p.anonBytes + p.fileBytes + p.shmemBytes))),
+    ),
+    heapMeanBytes: heaps.length === 0 ? 0 : heaps.reduce((sum, own) => sum + heapBytes(own), 0) / heaps.length,
+    heapKeptBytes: kept * 4096,
+    heapPeakBytes: peak * 4096,
+    sizeBytes: Math.max(0, ...last.map((p) => p.sizeBytes)),
+    holdings: largest,
+    copiedBytes: preload ? meanCopied(run, index) : 0,
+    preloadBytes: preloaded,
+    ...allocatorTimes(run, index),
+  };
+}
+
+export const heapBytes = (h: Holdings): number =>
+  h.mainHeapBytes + h.arenaBytes + h.zendBytes + h.mappedBytes + h.extentBytes + h.otherBytes;
+
+const maximum = (values: Uint32Array) => values.reduce((most, value) => Math.max(most, value), 0);
+
+/** Preloaded bytes that are a worker's own at the end, on average. */
+function meanCopied({ pools, samples }: FleetRun, index: number): number {
+  const pool = pools[index]!;
+  const last = samples.length - 1;
+  const own = pool.timelines.flatMap(({ layout }, slot) =>
+    layout[last]! < 0 ? [] : [pool.ownPreloadPages(slot, last)],
+  );
+  return own.length === 0 ? 0 : (own.reduce((sum, pages) => sum + pages, 0) / own.length) * 4096;
+}
+
+function allocatorTimes(run: FleetRun, index: number): Pick<PoolFigures, 'allocatorUs' | 'requestUs'> {
+  const { kinds, tasks, timelines } = run.pools[index]!;
+  const sums = new Map<number, { us: number; count: number }>();
+  tasks.forEach(({ request }, slot) => {
+    request.forEach((number, i) => {
+      const kind = kinds[number]!;
+      const own = sums.get(kind) ?? { us: 0, count: 0 };
+      own.us += timelines[slot]!.allocatorUs[i]!;
+      own.count++;
+      sums.set(kind, own);
+    });
+  });
+  return {
+    allocatorUs: Object.fromEntries(
+      [...sums].map(([kind, { us, count }]) => [run.scenario.requests[kind]!.name, us / count]),
+    ),
+    requestUs: [...sums.values()].reduce((total, { us }) => total + us, 0),
+  };
+}
+
+function groupFigures(run: FleetRun, name: string, series: MakeSeries): GroupFigures {
+  const own = run.samples.map(({ groups }) => groups.find((group) => group.name === name)!);
+  const cache = own.map(({ stat }) => (stat['file'] ?? 0) - (stat['shmem'] ?? 0));
+  const last = own.at(-1)!;
+  return {
+    name,
+    currentBytes: series(
+      name,
+      own.map(({ currentBytes }) => currentBytes),
+    ),
+    firmBytes: series(
+      `${name} without cache`,
+      own.map(({ currentBytes }, i) => Math.max(0, currentBytes - cache[i]!)),
+    ),
+    cacheBytes: series(`cache of ${name}`, cache),
+    maxBytes: last.maxBytes,
+    highBytes: last.highBytes,
+    peakBytes: last.peakBytes,
+    events: last.events,
+    refaults: last.stat['workingset_refault_file'] ?? 0,
+  };
+}

@@ -1,0 +1,43 @@
+import { bytes, count, duration } from '../../sim/contract/format.ts';
+import type { FleetPlan, FleetPlanRow } from '../plan.ts';
+import type { TextStyle } from './text.ts';
+
+/** The plan as a table, one for each horizon. */
+export function fleetPlanText(plan: FleetPlan, { bold, dim, fold, width, columnBlocks }: TextStyle): string {
+  const horizons = [...new Set(plan.rows.map(({ horizon }) => horizon))];
+  const lines = [bold(`${plan.scenario} on ${bytes(plan.totalBytes)}`)];
+  for (const horizon of horizons) {
+    const rows = plan.rows.filter((row) => row.horizon === horizon);
+    lines.push(
+      '',
+      bold(`After ${horizon}, at a risk of ${rows[0]!.risk} at a moment`),
+      ...columnBlocks([HEADER, ...rows.map((row) => cells(row, plan))], width),
+    );
+  }
+  const { besideBytes, pool } = plan.rows[0]!;
+  lines.push(
+    '',
+    ...fold(
+      `Beside the workers of ${pool} the machine needs ${bytes(besideBytes)} (shared memory once, other pools, services, the kernel; page cache counts as free). max_children should be at most what fits; memory.max is for the workers that the scenario has; best: no other one lets more workers in with less time in the allocator.`,
+      width,
+      '  ',
+    ).map(dim),
+  );
+  return `${lines.join('\n')}\n`;
+}
+
+const HEADER = ['', 'a worker', 'at its peak', 'fit', 'all at peak', 'memory.max', 'allocator', ''];
+
+function cells(row: FleetPlanRow, plan: FleetPlan): string[] {
+  const several = new Set(plan.rows.map(({ pool }) => pool)).size > 1;
+  return [
+    several ? `${row.pool}: ${row.setting}` : row.setting,
+    bytes(row.workerMeanBytes),
+    bytes(row.workerPeakBytes),
+    count(row.fits),
+    count(row.fitsAtPeak),
+    bytes(row.limitBytes),
+    duration(row.allocatorUs * 1e3),
+    row.killed > 0 ? `${row.killed} killed` : row.front ? 'best' : '',
+  ];
+}

@@ -1,0 +1,37 @@
+import { isMap, isSeq, parseDocument, type YAMLMap } from 'yaml';
+import { UserError } from '../../sim/contract/assert.ts';
+import { parseScenario, type Scenario } from '../scenario/scenario.ts';
+
+/**
+ * The scenario with one of its settings' changes made: values by paths such as `pools.www.pm.max_children`, where a part of a list goes by
+ * its name.
+ * @throws UserError for a path that leads nowhere, or a value that the scenario does not allow.
+ */
+export function withChange(text: string, from: string, change: Readonly<Record<string, unknown>>): Scenario {
+  const document = parseDocument(text);
+  for (const [path, value] of Object.entries(change)) {
+    const steps = path.split('.');
+    const where: (string | number)[] = [];
+    let at: unknown = document.contents;
+    for (const step of steps.slice(0, -1)) {
+      if (isSeq(at)) {
+        const index = at.items.findIndex((item) => isMap(item) && (item as YAMLMap).get('name') === step);
+        if (index < 0)
+          throw new UserError(`${from}: change: found '${path}', and nothing there has the name '${step}'`);
+        where.push(index);
+        at = at.items[index];
+      } else if (isMap(at)) {
+        where.push(step);
+        at = at.get(step, true);
+      } else throw new UserError(`${from}: change: found '${path}', which leads nowhere after '${where.join('.')}'`);
+    }
+    const last = steps.at(-1)!;
+    if (isSeq(at)) {
+      const index = at.items.findIndex((item) => isMap(item) && (item as YAMLMap).get('name') === last);
+      if (index < 0) throw new UserError(`${from}: change: found '${path}', and nothing there has the name '${last}'`);
+      where.push(index);
+    } else where.push(last);
+    document.setIn(where, document.createNode(value));
+  }
+  return parseScenario(document.toString(), from);
+}

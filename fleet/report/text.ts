@@ -1,0 +1,146 @@
+import { bytes, columns, count, duration, percent } from '../../sim/contract/format.ts';
+import { durationText } from '../scenario/quantities.ts';
+import type { FleetResult, SettingResult } from '../study.ts';
+import type { FleetFigures, PoolFigures } from './figures.ts';
+
+/** How lines are broken and set off; what a terminal has. */
+export interface TextStyle {
+  readonly width: number;
+  readonly bold: (text: string) => string;
+  readonly dim: (text: string) => string;
+  readonly fold: (text: string, width: number, indent: string) => string[];
+  /** Rows of a table whose first column names them, in blocks below each other where they are too wide. */
+  readonly columnBlocks: (rows: readonly (readonly string[])[], width: number) => string[];
+}
+
+const ROWS = 9;
+
+/** The answer for people. */
+export function fleetText(result: FleetResult, style: TextStyle): string {
+  const { bold, dim, fold, width } = style;
+  const paragraph = (text: string, indent = '') => fold(text, width, indent);
+  const { machine, figures, verdict } = result;
+  const lines = [
+    bold(
+      `${result.scenario}: ${durationText(result.durationUs)} on ${bytes(figures.totalBytes)}, ${machine.processors} processors, Linux ${machine.kernel}`,
+    ),
+    ...(result.about ? paragraph(result.about) : []),
+    ...(result.partial ? [bold('Partial: it was interrupted, or given up after too many kills.')] : []),
+    '',
+    ...paragraph(bold(verdict.summary)),
+    ...verdict.findings.flatMap(({ severity, about, text }) => paragraph(`- ${mark(severity)}${about}: ${text}`, '  ')),
+    '',
+    ...timeline(figures, width),
+    '',
+    ...figures.pools.flatMap((pool) => paragraph(poolText(pool), '  ')),
+  ];
+  const shown = result.events.slice(0, 8);
+  if (shown.length > 0)
+    lines.push('', ...shown.flatMap(({ atUs, text }) => paragraph(`  ${durationText(atUs)}  ${text}`, '    ')));
+  if (result.events.length > shown.length) lines.push(`  … ${count(result.events.length - shown.length)} more`);
+  if (result.settings.length > 0) lines.push('', ...settingsTable(result.settings, style));
+  lines.push('', ...assumptions(result).flatMap((text) => paragraph(text, '  ').map(dim)));
+  return `${lines.join('\n')}\n`;
+}
+
+const mark = (severity: string) =>
+  severity === 'fails' ? 'FAILS, ' : severity === 'ends' ? 'ENDS, ' : severity === 'watch' ? 'watch, ' : '';
+
+function timeline(figures: FleetFigures, width: number): string[] {
+  const { timesUs, pools, groups } = figures;
+  const last = timesUs.length - 1;
+  const picked = [...new Set(Array.from({ length: ROWS }, (_, i) => Math.round((last * i) / (ROWS - 1))))];
+  const header = [
+    'time',
+    'available',
+    'AnonPages',
+    ...pools.map(({ name }) => `${name} private`),
+    ...pools.map(({ name }) => `largest ${name}`),
+    'Shmem',
+    'cache',
+    ...groups.map(({ name }) => `[${name}]`),
+  ];
+  const rows = picked.map((i) => [
+    durationText(timesUs[i]!),
+    bytes(figures.availableBytes.values[i]!),
+    bytes(figures.anonBytes.values[i]!),
+    ...pools.map((pool) => bytes(pool.privateBytes.values[i]!)),
+    ...pools.map((pool) => bytes(pool.largestBytes.values[i]!)),
+    bytes(figures.shmemBytes.values[i]!),
+    bytes(figures.cacheBytes.values[i]!),
+    ...groups.map((group) => bytes(group.currentBytes.values[i]!)),
+  ]);
+  const table = [header, ...rows];
+  // The last columns go where they have no room.
+  for (let kept = header.length; kept > 3; kept--) {
+    const lines = columns(
+      table.map((row) => row.slice(0, kept)),
+      'lr',
+      '',
+    );
+    if (lines.every((line) => line.length <= width)) return lines;
+  }
+  return columns(table, 'lr', '');
+}
+
+function poolText(pool: PoolFigures): string {
+  const memo = pool.compares
+    ? `${count(pool.replayed)} replayed, ${count(pool.met)} met a heap in a state that had been met before`
+    : `all ${count(pool.replayed)} replayed: time decides what this allocator does, so no two heaps are alike`;
+  const costs = Object.entries(pool.allocatorUs).map(([name, us]) => `${name} ${duration(us * 1e3)}`);
+  return `${pool.name} (${pool.allocator}): ${pool.mostWorkers} workers, at most ${pool.mostBusy} busy; ${count(pool.requests)} requests, ${memo}; ${pool.recycled > 0 ? `${count(pool.recycled)} workers recycled; ` : ''}waiting p99 ${durationText(pool.waitUs.p99)}${costs.length > 0 ? `; allocator's part of a request: ${costs.join(', ')}` : ''}.`;
+}
+
+function settingsTable(settings: readonly SettingResult[], { bold, width, fold, columnBlocks }: TextStyle): string[] {
+  const base = settings[0]!;
+  const hasPools = settings.some((row) => row.heapPeakBytes > 0);
+  const header = [
+    '',
+    'used',
+    '',
+    ...(hasPools ? ['workers', 'largest', 'in request', 'VSZ', 'allocator'] : ['available']),
+    'killed',
+    '',
+  ];
+  const rows = settings.map((row) => [
+    row.name,
+    bytes(row.usedBytes),
+    row === base ? '' : change(row.usedBytes, base.usedBytes),
+    ...(hasPools
+      ? [
+          bytes(row.workersBytes),
+          bytes(row.largestBytes),
+          bytes(row.heapPeakBytes),
+          bytes(row.sizeBytes),
+          duration(row.allocatorUs * 1e3),
+        ]
+      : [bytes(row.lowestAvailableBytes)]),
+    row.kills > 0 ? `${row.kills}` : '-',
+    row.front ? 'best' : '',
+  ]);
+  return [
+    bold('Settings, each run:'),
+    ...columnBlocks([header, ...rows], width),
+    ...fold(
+      `used: of the machine at most (MemTotal without MemAvailable); ${hasPools ? 'workers: their private memory at most; largest: RSS of the largest at the end; in request: a heap at most; allocator: its part of a request on average, without waiting for locks; ' : ''}best: no other one needs less memory and less time.`,
+      width,
+      '  ',
+    ),
+  ];
+}
+
+function change(value: number, base: number): string {
+  if (base === 0) return '';
+  const share = value / base - 1;
+  return Math.abs(share) < 0.005 ? '=' : `${share > 0 ? '+' : ''}${percent(share)}`;
+}
+
+/** What the answer rests on. */
+function assumptions(result: FleetResult): string[] {
+  return [
+    'Assumed: requests take as long as the scenario says, whatever the allocator and the load; a worker that ends is replaced at once; the heap of a request in progress is known in sixteenths of its events; page tables, slab and lists are those of a machine with one processor.',
+    ...(result.figures.pools.some((pool) => /jemalloc/.test(pool.allocator))
+      ? ['jemalloc returns memory by time: in idle workers only where background_thread is on.']
+      : []),
+  ];
+}

@@ -1,0 +1,81 @@
+/** How a figure went over the time of a scenario. */
+export interface Trend {
+  readonly firstBytes: number;
+  readonly lastBytes: number;
+  readonly highestBytes: number;
+  readonly riseBytes: number;
+  readonly shape: 'flat' | 'levels off' | 'climbs' | 'falls' | 'sawtooth';
+  /** When nine tenths of the rise were done. */
+  readonly settledUs: number;
+  /** When it began to rise. */
+  readonly sinceUs: number;
+  /** Over the last third, bytes an hour. */
+  readonly perHourBytes: number;
+  /** Where the rise slows down from third to third: what it goes towards; Infinity where it does not. */
+  readonly towardsBytes: number;
+}
+
+/** Below this share of what was there a rise is none, and below so many bytes. */
+const NOISE_SHARE = 0.03;
+/** A third that rises less than this share of the one before is slower. */
+const SLOWING = 0.85;
+const NOISE_BYTES = 8 * 2 ** 20;
+
+/** The course of one figure: values at times, both ascending in time. */
+export function trendOf(timesUs: readonly number[], values: readonly number[]): Trend {
+  const count = values.length;
+  const window = Math.max(1, Math.floor(count / 20));
+  const mean = (from: number, to: number) =>
+    values.slice(from, to).reduce((sum, value) => sum + value, 0) / Math.max(1, to - from);
+  const firstBytes = mean(0, window);
+  const lastBytes = mean(count - window, count);
+  const highestBytes = Math.max(...values);
+  const riseBytes = lastBytes - firstBytes;
+  const noise = Math.max(NOISE_BYTES, NOISE_SHARE * Math.max(firstBytes, lastBytes));
+  const perHourBytes = slope(timesUs.slice(-Math.ceil(count / 3)), values.slice(-Math.ceil(count / 3))) * 3600e6;
+  const reached = (share: number) =>
+    timesUs[
+      Math.max(
+        0,
+        values.findIndex((value) => value >= firstBytes + share * riseBytes),
+      )
+    ]!;
+  const settledUs = riseBytes > 0 ? reached(0.9) : timesUs[0]!;
+  const sinceUs = riseBytes > 0 ? reached(0.05) : timesUs[0]!;
+  const lengthUs = timesUs.at(-1)! - timesUs[0]!;
+  const stillRising = perHourBytes * (lengthUs / 3600e6 / 3) > Math.max(noise / 2, 0.08 * riseBytes);
+  const towardsBytes = limitOf(
+    mean(0, window),
+    mean(Math.floor(count / 3), Math.floor(count / 3) + window),
+    mean(Math.floor((2 * count) / 3), Math.floor((2 * count) / 3) + window),
+    lastBytes,
+  );
+  let shape: Trend['shape'] = 'flat';
+  if (riseBytes > noise) shape = stillRising ? 'climbs' : 'levels off';
+  else if (riseBytes < -noise) shape = 'falls';
+  else if (highestBytes - Math.min(...values) > 2 * noise) shape = 'sawtooth';
+  return { firstBytes, lastBytes, highestBytes, riseBytes, shape, settledUs, sinceUs, perHourBytes, towardsBytes };
+}
+
+/** A rise that becomes smaller by the same factor in each third goes on to a limit. */
+function limitOf(start: number, first: number, second: number, last: number): number {
+  const rises = [first - start, second - first, last - second] as const;
+  const factor = rises[2] / rises[1];
+  if (!(rises[0] > 0 && rises[1] > 0 && rises[2] >= 0 && factor < SLOWING)) return Infinity;
+  return last + (rises[2] * factor) / (1 - factor);
+}
+
+/** Least squares: change of the value per unit of time. */
+function slope(times: readonly number[], values: readonly number[]): number {
+  const n = times.length;
+  if (n < 2) return 0;
+  const meanTime = times.reduce((sum, t) => sum + t, 0) / n;
+  const meanValue = values.reduce((sum, v) => sum + v, 0) / n;
+  let above = 0;
+  let below = 0;
+  times.forEach((t, i) => {
+    above += (t - meanTime) * (values[i]! - meanValue);
+    below += (t - meanTime) ** 2;
+  });
+  return below === 0 ? 0 : above / below;
+}

@@ -1,0 +1,337 @@
+import { bytes, count, percent } from '../../sim/contract/format.ts';
+import { durationText, durationUs, sizeBytes } from '../scenario/quantities.ts';
+import type { Scenario } from '../scenario/scenario.ts';
+import { type FleetFigures, type GroupFigures, heapBytes, type PoolFigures, type Series } from './figures.ts';
+
+/** fails: somebody is killed. ends: something climbs to a limit. watch: worth a look. fine: nothing to do. */
+export type Severity = 'fails' | 'ends' | 'watch' | 'fine';
+
+export interface Finding {
+  readonly severity: Severity;
+  /** What it is about: a pool, a service, a group, the machine. */
+  readonly about: string;
+  readonly text: string;
+}
+
+export interface Verdict {
+  readonly severity: Severity;
+  /** One sentence: what becomes of the machine. */
+  readonly summary: string;
+  readonly findings: readonly Finding[];
+}
+
+const ORDER: readonly Severity[] = ['fails', 'ends', 'watch', 'fine'];
+
+/** The answer in words: what climbs, since when, towards what, in which layer, why, and what the ceiling is. */
+export function verdictOf(figures: FleetFigures, scenario: Scenario): Verdict {
+  const findings = [
+    ...killFindings(figures, scenario),
+    ...figures.groups.flatMap((group) => groupFindings(group, scenario)),
+    ...figures.pools.flatMap((pool) => poolFindings(pool, figures, scenario)),
+    ...figures.services.flatMap((service, i) => serviceFindings(service, scenario.services[i]!, figures, scenario)),
+    ...machineFindings(figures),
+  ].sort((x, y) => ORDER.indexOf(x.severity) - ORDER.indexOf(y.severity));
+  const severity = findings[0]?.severity ?? 'fine';
+  return { severity, summary: summaryOf(severity, figures, scenario), findings };
+}
+
+function summaryOf(severity: Severity, figures: FleetFigures, scenario: Scenario): string {
+  const { lowestAvailableBytes: lowest, totalBytes } = figures;
+  const length = durationText(scenario.durationUs);
+  if (figures.kills > 0)
+    return `It does not hold: ${figures.kills === 1 ? 'one process was' : `${count(figures.kills)} processes were`} killed for want of memory, the first after ${durationText(figures.firstKillUs!)}.`;
+  if (severity === 'ends') return `It holds for ${length}, but not for good: something climbs to a limit.`;
+  const usual = `MemAvailable never falls below ${bytes(lowest)} of ${bytes(totalBytes)}`;
+  return `It holds for ${length}, and nothing says that it would not go on: ${usual}.`;
+}
+
+function killFindings(figures: FleetFigures, scenario: Scenario): Finding[] {
+  const { kills, killed, firstKillUs, groups } = figures;
+  if (kills === 0) return [];
+  const ofGroup = groups.filter(({ events }) => (events['oom_kill'] ?? 0) > 0);
+  const where =
+    ofGroup.length > 0
+      ? `the memory.max of ${ofGroup.map(({ name, maxBytes, firmBytes }) => `${name} (${bytes(maxBytes ?? 0)}; it needs ${bytes(firmBytes.trend.highestBytes)} that cannot be reclaimed, and more for requests in progress)`).join(', ')} was reached`
+      : `the machine's memory was used up${sizeBytes(scenario.machine.swap)! > 0 ? ', its swap too' : ''}`;
+  const grown = figures.services.filter(
+    ({ name, trend }) => killed.includes(name) && trend.highestBytes > 2 * trend.firstBytes + 2 ** 20,
+  );
+  const because = grown
+    .map(
+      ({ name, trend }) =>
+        ` ${name} had grown from ${bytes(trend.firstBytes)} to ${bytes(trend.highestBytes)}, with no ceiling of its own.`,
+    )
+    .join('');
+  const names =
+    killed.length > 6 ? `${killed.slice(0, 6).join(', ')} and ${killed.length - 6} more` : killed.join(', ');
+  return [
+    {
+      severity: 'fails',
+      about: ofGroup[0]?.name ?? 'machine',
+      text: `From ${durationText(firstKillUs!)} on the kernel kills (${names}), since ${where}.${because}`,
+    },
+  ];
+}
+
+function groupFindings(group: GroupFigures, scenario: Scenario): Finding[] {
+  const { name, maxBytes, highBytes, currentBytes, firmBytes, cacheBytes, events } = group;
+  const found: Finding[] = [];
+  const limit = Math.min(maxBytes ?? Infinity, highBytes ?? Infinity);
+  if (limit === Infinity) return found;
+  const full = currentBytes.trend.highestBytes / limit;
+  const firm = firmBytes.trend.highestBytes;
+  if ((events['high'] ?? 0) > 0 && highBytes !== null) {
+    found.push({
+      severity: 'watch',
+      about: name,
+      text: `${name} went over memory.high (${bytes(highBytes)}) ${count(events['high']!)} times: its processes were made to wait while memory was reclaimed.`,
+    });
+  }
+  if (full > 0.9 && firm < 0.8 * limit && (events['oom_kill'] ?? 0) === 0) {
+    const swap = sizeBytes(scenario.machine.swap)! === 0 ? ', and there is no swap' : '';
+    const refaults =
+      group.refaults > 0
+        ? ` ${bytes(group.refaults * 4096)} of files were read again after they had been evicted: a larger cache may save disk reads, which is a question of speed, not of safety.`
+        : ' Nothing had to be read again.';
+    found.push({
+      severity: 'fine',
+      about: name,
+      text: `${name} stands at its limit (${percent(full)} of ${bytes(limit)}), and that is no danger: ${bytes(cacheBytes.values.at(-1)!)} of it is page cache, which the kernel takes back when something else is needed. What it could not take back is ${bytes(firm)} (${percent(firm / limit)} of the limit${swap}). Do not raise the limit for this; watch anon, not memory.current.${refaults}`,
+    });
+  }
+  const { trend } = firmBytes;
+  if (trend.shape === 'climbs') {
+    const isBelow = trend.towardsBytes < limit;
+    const killed = (events['oom_kill'] ?? 0) > 0;
+    const whereto = isBelow
+      ? `more slowly all the time: it goes towards about ${bytes(trend.towardsBytes)}, ${percent(trend.towardsBytes / limit)} of the limit of ${bytes(limit)}${trend.towardsBytes > 0.9 * limit ? ', which leaves hardly anything for requests in progress' : ''}.`
+      : `and reaches ${bytes(limit)} ${hoursText((limit - trend.lastBytes) / trend.perHourBytes)}.`;
+    found.push({
+      severity: killed ? 'fails' : isBelow ? 'watch' : 'ends',
+      about: name,
+      text: `What ${name} holds beside page cache climbs, by ${bytes(trend.perHourBytes)} an hour at the end, ${whereto}`,
+    });
+  }
+  return found;
+}
+
+const hoursText = (hours: number) =>
+  hours <= 0 ? 'now' : hours > 24 * 400 ? 'in more than a year' : `in ${durationText(hours * 3600e6)}`;
+
+function poolFindings(pool: PoolFigures, figures: FleetFigures, scenario: Scenario): Finding[] {
+  const found: Finding[] = [];
+  const { trend } = pool.privateBytes;
+  const file = scenario.pools.find(({ name }) => name === pool.name)!;
+  const ceiling = ceilingText(pool, file.pm.max_children);
+  if (trend.shape === 'climbs') found.push(climbing(pool, figures, scenario));
+  else if (trend.shape === 'levels off')
+    found.push({
+      severity: 'fine',
+      about: pool.name,
+      text: `The private memory of the workers of ${pool.name} rises from ${bytes(trend.firstBytes)} to ${bytes(trend.lastBytes)}, nearly all of it by ${durationText(trend.settledUs)}, and stays there: ${file.pm.mode === 'static' ? 'each worker takes a step when it first serves the largest request, and no further one' : `it follows the number of workers (at most ${pool.mostWorkers} at once)`}. ${layerText(pool)} ${ceiling}`,
+    });
+  else
+    found.push({
+      severity: 'fine',
+      about: pool.name,
+      text: `The workers of ${pool.name} hold ${bytes(trend.lastBytes)} of private memory, and that does not climb. ${layerText(pool)} ${ceiling}`,
+    });
+  if (pool.preloadBytes > 0) found.push(copied(pool));
+  if (pool.refused > 0 || pool.unserved > 0)
+    found.push({
+      severity: 'watch',
+      about: pool.name,
+      text: `${count(pool.refused)} requests to ${pool.name} were refused and ${count(pool.unserved)} still wait at the end: ${pool.mostBusy} workers are too few for them.`,
+    });
+  else if (pool.waitUs.p99 > 1e6)
+    found.push({
+      severity: 'watch',
+      about: pool.name,
+      text: `One request in a hundred waits ${durationText(pool.waitUs.p99)} or longer for a worker of ${pool.name} (at most ${durationText(pool.waitUs.max)}).`,
+    });
+  if (pool.failures > 0)
+    found.push({
+      severity: 'watch',
+      about: pool.name,
+      text: `${count(pool.failures)} allocations of distinct requests of ${pool.name} failed (a limit of the allocator or of PHP was reached).`,
+    });
+  return found;
+}
+
+function climbing(pool: PoolFigures, figures: FleetFigures, scenario: Scenario): Finding {
+  const { trend } = pool.privateBytes;
+  const file = scenario.pools.find(({ name }) => name === pool.name)!;
+  const limits = [
+    ...figures.groups
+      .filter(({ name, maxBytes }) => maxBytes !== null && isWithin(file.group, name))
+      .map(({ name, maxBytes, firmBytes }) => ({
+        what: `memory.max of ${name}`,
+        leftBytes: maxBytes! - firmBytes.trend.lastBytes,
+        bytes: maxBytes!,
+      })),
+    { what: 'all memory', leftBytes: figures.availableBytes.trend.lastBytes, bytes: figures.totalBytes },
+  ];
+  const nearest = limits.reduce((x, y) => (y.leftBytes < x.leftBytes ? y : x));
+  const hours = nearest.leftBytes / trend.perHourBytes;
+  const copies = pool.copiedBytes * pool.workers;
+  if (copies > 0.5 * trend.riseBytes) {
+    const ceiling = (pool.preloadBytes + pool.heapKeptBytes + sizeBytes(file.worker.anonymous)!) * file.pm.max_children;
+    const isAbove = ceiling > nearest.bytes;
+    return {
+      severity: figures.kills > 0 ? 'fails' : isAbove ? 'ends' : 'watch',
+      about: pool.name,
+      text: `The private memory of the workers of ${pool.name} climbs since ${durationText(trend.sinceUs)} (${bytes(trend.firstBytes)} → ${bytes(trend.lastBytes)}), and ${bytes(copies)} of it is copies of preloaded pages. It slows down as fewer pages are left to copy; its ceiling is ${bytes(ceiling)} with all pages copied in ${file.pm.max_children} workers, ${isAbove ? 'which is more than' : `${percent(ceiling / nearest.bytes)} of`} ${nearest.what} (${bytes(nearest.bytes)}). No setting of the allocator changes that; fewer writes to what is shared, fewer workers or recycling (max_requests) do.`,
+    };
+  }
+  return {
+    severity: figures.kills > 0 ? 'fails' : 'ends',
+    about: pool.name,
+    text: `The private memory of the workers of ${pool.name} climbs since ${durationText(trend.sinceUs)}, by ${bytes(trend.perHourBytes)} an hour at the end (${bytes(trend.firstBytes)} → ${bytes(trend.lastBytes)}), towards ${nearest.what} (${bytes(nearest.bytes)}), which it reaches ${hoursText(hours)}. ${layerText(pool)} Without a limit of its own it has no ceiling: recycling workers (max_requests) gives the memory back.`,
+  };
+}
+
+const isWithin = (group: string | undefined, of: string) => group === of || group?.startsWith(`${of}/`) === true;
+
+/** In which layer a worker's memory is, and why it stays there. */
+function layerText(pool: PoolFigures): string {
+  const { holdings, preloadBytes } = pool;
+  if (!holdings || heapBytes(holdings) === 0) return '';
+  const all = heapBytes(holdings);
+  const parts = (
+    [
+      ['the main arena (the break)', holdings.mainHeapBytes],
+      [`${holdings.arenaHeaps} heaps of other arenas`, holdings.arenaBytes],
+      ['Zend chunks', holdings.zendBytes],
+      ['blocks with mappings of their own', holdings.mappedBytes],
+      ['extents', holdings.extentBytes],
+    ] as const
+  ).filter(([, size]) => size > 0.02 * all);
+  const sorted = [...parts].sort((x, y) => y[1] - x[1]);
+  const share = sorted.map(([what, size]) => `${bytes(size)} in ${what}`).join(', ');
+  const heap = preloadBytes > 0 ? 'Beside what was preloaded, the' : 'The';
+  const text = `${heap} largest heap is ${bytes(all)}: ${share}; ${bytes(holdings.liveBytes)} of it is in live blocks, ${bytes(holdings.freeBytes)} is free memory that the allocator keeps.`;
+  return `${text}${reasonText(pool, holdings, sorted[0]?.[0] ?? '')}`;
+}
+
+function reasonText(pool: PoolFigures, holdings: NonNullable<PoolFigures['holdings']>, largest: string): string {
+  const { mmap_threshold: threshold, trim_threshold: trim } = holdings.tunables;
+  const reasons: string[] = [];
+  if (holdings.liveBytes > 0.6 * heapBytes(holdings) && pool.privateBytes.trend.shape === 'climbs')
+    reasons.push(
+      'The requests leave live blocks behind: a library or the program keeps them, and no setting of the allocator gives them back.',
+    );
+  else if (
+    largest.startsWith('the main') &&
+    holdings.freeBytes > 0.5 * holdings.mainHeapBytes &&
+    trim !== undefined &&
+    trim > 131072
+  )
+    reasons.push(
+      `Free memory at the end of the break is given back only beyond trim_threshold, which has grown to ${bytes(trim)}, since a mapped block of ${bytes(threshold ?? 0)} was freed: from then on blocks below that come from the break.`,
+    );
+  if (holdings.arenaHeaps > 1)
+    reasons.push(
+      `Each arena reserves 64 MiB of address space (a worker's VSZ is ${bytes(pool.sizeBytes)}), of which ${bytes(holdings.arenaBytes)} in all is resident: VSZ is not memory.`,
+    );
+  if (holdings.zendCachedChunks > 2)
+    reasons.push(`Zend keeps ${holdings.zendCachedChunks} empty chunks for the next request (avg_chunks_count).`);
+  return reasons.length > 0 ? ` ${reasons.join(' ')}` : '';
+}
+
+function ceilingText(pool: PoolFigures, children: number): string {
+  const kept = pool.heapKeptBytes * children;
+  return `Its ceiling is ${bytes(kept)} for the heaps of ${children} workers between requests (${bytes(pool.heapKeptBytes)} each at most), and ${bytes(pool.heapPeakBytes * children)} if all of them were in the middle of the largest request at once (${bytes(pool.heapPeakBytes)} each).`;
+}
+
+function copied(pool: PoolFigures): Finding {
+  const { copiedBytes, preloadBytes, workers } = pool;
+  const share = copiedBytes / preloadBytes;
+  const text = `Of the ${bytes(preloadBytes)} that ${pool.name} preloads before it forks a worker has copied ${bytes(copiedBytes)} (${percent(share)}) by the end: writing to a shared page copies it. ${workers} workers have ${bytes(copiedBytes * workers)} of copies together; at worst it is ${bytes(preloadBytes * workers)}, as if nothing had been preloaded.`;
+  const advice =
+    share > 0.3
+      ? ' What writes there (reference counts, a collector that marks) decides, not the allocator: freeze or move what is preloaded out of its reach, or recycle workers.'
+      : '';
+  return { severity: share > 0.3 ? 'watch' : 'fine', about: pool.name, text: `${text}${advice}` };
+}
+
+function serviceFindings(
+  series: Series,
+  service: Scenario['services'][number],
+  figures: FleetFigures,
+  scenario: Scenario,
+): Finding[] {
+  const { trend } = series;
+  if (service.snapshot) {
+    const extra = trend.highestBytes;
+    const own = sizeBytes(service.anonymous)!;
+    const group = figures.groups.find(({ name }) => name === service.group);
+    const limit = Math.min(group?.maxBytes ?? Infinity, figures.totalBytes);
+    const most = group ? group.peakBytes : figures.totalBytes - figures.lowestAvailableBytes;
+    const severity: Severity = figures.kills > 0 ? 'fails' : most > 0.9 * limit ? 'watch' : 'fine';
+    return [
+      {
+        severity,
+        about: service.name,
+        text: `${service.name} forks a child for its snapshot every ${service.snapshot.every}. The child shares the ${bytes(own)} at first: RSS counts it twice (${bytes(extra)} at most in both together at a sample), memory does not. What the parent writes meanwhile is copied: ${bytes(copiesOf(service))} by the end of a snapshot, so it needs ${bytes(own + copiesOf(service))} in all, of ${bytes(limit)} (${percent((own + copiesOf(service)) / limit)}). Leave that much room, or make fewer writes during snapshots; a process killed in the middle of one is the risk, not the sum of RSS.${overcommitText(scenario, own, figures.totalBytes)}`,
+      },
+    ];
+  }
+  if (trend.shape === 'climbs') {
+    const hours = figures.availableBytes.trend.lastBytes / trend.perHourBytes;
+    return [
+      {
+        severity: figures.kills > 0 ? 'fails' : 'ends',
+        about: service.name,
+        text: `${service.name} climbs since ${durationText(trend.sinceUs)}, by ${bytes(trend.perHourBytes)} an hour (${bytes(trend.firstBytes)} → ${bytes(trend.lastBytes)}), with no ceiling of its own; the machine's memory would be used up ${hoursText(hours)}.`,
+      },
+    ];
+  }
+  return [];
+}
+
+/** Copies that the parent has made when a snapshot ends: its writes at places drawn evenly. */
+function copiesOf({ anonymous, snapshot }: Scenario['services'][number]): number {
+  const all = sizeBytes(anonymous)!;
+  const written = (sizeBytes(snapshot!.writes)! * durationUs(snapshot!.takes)!) / 1e6;
+  return all === 0 ? 0 : all * (1 - Math.exp(-written / all));
+}
+
+function overcommitText(scenario: Scenario, own: number, total: number): string {
+  if (scenario.machine.overcommit !== 0 || 2 * own < total) return '';
+  return ' With vm.overcommit_memory=0 the fork itself may be refused, since the child promises as much again: set it to 1 for such a server.';
+}
+
+function machineFindings(figures: FleetFigures): Finding[] {
+  const found: Finding[] = [];
+  const { shmemBytes, slabBytes, pageTableBytes, cacheBytes, anonBytes, activeAnonBytes, totalBytes, availableBytes } =
+    figures;
+  for (const [series, what, why] of [
+    [shmemBytes, 'Shared memory and tmpfs (Shmem)', 'it is in Cached, and yet nothing can reclaim it without swap'],
+    [slabBytes, 'The kernel’s own memory (Slab)', 'descriptors, sockets and names'],
+    [pageTableBytes, 'Page tables', 'every process has its own for what it shares'],
+  ] as const) {
+    const { trend } = series;
+    if (trend.shape === 'climbs' && trend.perHourBytes * 24 > 0.005 * totalBytes)
+      found.push({
+        severity: 'ends',
+        about: 'machine',
+        text: `${what} climbs by ${bytes(trend.perHourBytes)} an hour (${bytes(trend.firstBytes)} → ${bytes(trend.lastBytes)}; ${why}); MemAvailable would be used up ${hoursText(availableBytes.trend.lastBytes / trend.perHourBytes)}.`,
+      });
+  }
+  if (cacheBytes.trend.riseBytes > 0.05 * totalBytes)
+    found.push({
+      severity: 'fine',
+      about: 'machine',
+      text: `Page cache grows to ${bytes(cacheBytes.trend.highestBytes)}, and MemFree falls with it: that is what free memory is for, and MemAvailable (${bytes(availableBytes.trend.lastBytes)} at the end) already counts it as available.`,
+    });
+  if (
+    anonBytes.trend.highestBytes > 0.01 * totalBytes &&
+    activeAnonBytes.trend.highestBytes < 0.3 * anonBytes.trend.highestBytes
+  )
+    found.push({
+      severity: 'fine',
+      about: 'machine',
+      text: `Active(anon) shows ${bytes(activeAnonBytes.trend.lastBytes)} of ${bytes(anonBytes.trend.lastBytes)}: since Linux 5.9 anonymous pages begin on the inactive list and move on only when memory is scanned. Watch AnonPages.`,
+    });
+  return found;
+}

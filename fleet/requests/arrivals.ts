@@ -1,0 +1,112 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { UserError } from '../../sim/contract/assert.ts';
+import { createRandom, type Random } from '../../sim/contract/random.ts';
+import { durationUs, ratePerSecond } from '../scenario/quantities.ts';
+import type { RequestFile, Scenario } from '../scenario/scenario.ts';
+
+/** Requests of all kinds in the order of their arrival. Times are microseconds from the start. */
+export interface Arrivals {
+  readonly count: number;
+  readonly atUs: Float64Array;
+  /** Index among the scenario's requests. */
+  readonly kind: Uint16Array;
+  readonly variant: Uint16Array;
+  /** How long a worker is busy with it. */
+  readonly busyUs: Float64Array;
+}
+
+const HOUR_US = 3600e6;
+const MAX_REQUESTS = 50_000_000;
+
+/** Every request of the scenario. The same seed gives the same ones; a kind's do not depend on the other kinds. */
+export function arrivalsOf(scenario: Scenario): Arrivals {
+  const lists = scenario.requests.map((request) => timesOf(request, scenario));
+  const count = lists.reduce((sum, list) => sum + list.length, 0);
+  const order = new Float64Array(count);
+  const kinds = new Uint16Array(count);
+  const next = lists.map(() => 0);
+  for (let i = 0; i < count; i++) {
+    let first = -1;
+    for (let k = 0; k < lists.length; k++) {
+      if (next[k]! < lists[k]!.length && (first < 0 || lists[k]![next[k]!]! < lists[first]![next[first]!]!)) first = k;
+    }
+    order[i] = lists[first]![next[first]!++]!;
+    kinds[i] = first;
+  }
+  const draws = scenario.requests.map(({ name }) => createRandom(scenario.seed, `fleet/request/${name}`));
+  const variant = new Uint16Array(count);
+  const busyUs = new Float64Array(count);
+  for (let i = 0; i < count; i++) {
+    const request = scenario.requests[kinds[i]!]!;
+    const random = draws[kinds[i]!]!;
+    if (request.variants > 1) variant[i] = random.integer(0, request.variants - 1);
+    const spread = request.spread > 0 ? 1 + request.spread * (2 * random.next() - 1) : 1;
+    busyUs[i] = Math.max(1, Math.round(durationUs(request.time)! * spread));
+  }
+  return { count, atUs: order, kind: kinds, variant, busyUs };
+}
+
+function timesOf(request: RequestFile, scenario: Scenario): Float64Array {
+  const random = createRandom(scenario.seed, `fleet/arrivals/${request.name}`);
+  if (request.log !== undefined) return logTimes(request, scenario);
+  if (request.cron) return cronTimes(request.cron, scenario.durationUs);
+  return poissonTimes(ratePerSecond(request.rate!)!, request.daily, scenario.durationUs, random);
+}
+
+function cronTimes(cron: NonNullable<RequestFile['cron']>, endUs: number): Float64Array {
+  const every = durationUs(cron.every)!;
+  const over = durationUs(cron.over)!;
+  const times: number[] = [];
+  for (let at = durationUs(cron.first)!; at < endUs; at += every) {
+    for (let i = 0; i < cron.count; i++) {
+      const time = Math.floor(at + (over * i) / cron.count);
+      if (time < endUs) times.push(time);
+    }
+  }
+  return Float64Array.from(times).sort();
+}
+
+/** Poisson arrivals whose rate follows the hours of the day: by thinning, from the hour with the highest weight. */
+function poissonTimes(
+  perSecond: number,
+  daily: readonly number[] | undefined,
+  endUs: number,
+  random: Random,
+): Float64Array {
+  const mean = daily ? daily.reduce((sum, weight) => sum + weight, 0) / daily.length : 1;
+  const weights = daily?.map((weight) => weight / mean);
+  const highest = weights ? Math.max(...weights) : 1;
+  if (perSecond * highest === 0) return new Float64Array(0);
+  if ((perSecond * endUs) / 1e6 > MAX_REQUESTS)
+    throw new UserError(`found ${Math.round((perSecond * endUs) / 1e6)} requests, expected at most ${MAX_REQUESTS}`);
+  const gapUs = 1e6 / (perSecond * highest);
+  const times: number[] = [];
+  for (let at = 0; ; ) {
+    at += -Math.log(1 - random.next()) * gapUs;
+    if (at >= endUs) break;
+    if (weights && random.next() * highest >= weights[Math.floor(at / HOUR_US) % 24]!) continue;
+    times.push(Math.floor(at));
+  }
+  return Float64Array.from(times);
+}
+
+function logTimes(request: RequestFile, scenario: Scenario): Float64Array {
+  const path = join(scenario.folder, request.log!);
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new UserError(`requests.${request.name}.log: ${(error as Error).message}`);
+  }
+  const times: number[] = [];
+  text.split(/\r?\n/).forEach((line, i) => {
+    const word = line.trim().split(/[,\s]/)[0]!;
+    if (word === '' || word.startsWith('#')) return;
+    const seconds = Number(word);
+    if (!Number.isFinite(seconds) || seconds < 0)
+      throw new UserError(`${path}:${i + 1}: found '${word}', expected seconds from the start`);
+    if (seconds * 1e6 < scenario.durationUs) times.push(Math.round(seconds * 1e6));
+  });
+  return Float64Array.from(times).sort();
+}

@@ -1,0 +1,211 @@
+import { z } from 'zod';
+import { durationUs, ratePerSecond, sizeBytes } from './quantities.ts';
+
+// The file's own words. Every object is strict: a word that is not known is a mistake, and is said with its line.
+
+const quantity = (parse: (text: string | number) => number | undefined, expected: string, pattern: string) =>
+  z
+    .union([z.string(), z.number()])
+    .refine((value) => parse(value) !== undefined, {
+      error: (issue) => `found '${String(issue.input)}', expected ${expected}`,
+    })
+    .meta({ description: expected, examples: [pattern] });
+
+const size = quantity(sizeBytes, 'a size such as 4096, 64K, 128M or 32G', '128M');
+const duration = quantity(durationUs, 'a duration such as 80ms, 10s, 5m, 72h or 30d', '72h');
+const rate = quantity(ratePerSecond, 'a rate such as 2/s, 90/m or 50/h', '2/s');
+const name = z.string().regex(/^[A-Za-z][A-Za-z0-9_-]*$/, {
+  error: (issue) => `found '${String(issue.input)}', expected a name of letters, digits, - and _`,
+});
+const count = z.number().int().min(0);
+const share = z.number().min(0).max(1);
+
+const machineSchema = z.strictObject({
+  memory: size.describe('of the machine'),
+  processors: z.number().int().min(1).max(4096).default(1),
+  kernel: z.enum(['6.1', '6.12', '6.18']).default('6.1'),
+  thp: z.enum(['always', 'madvise', 'never']).default('madvise').describe('transparent huge pages'),
+  swap: size.default(0),
+  swappiness: count.max(200).optional(),
+  reserve: size.default(0).describe('vm.min_free_kbytes: what the kernel keeps free; 0 for its own choice'),
+  overcommit: z
+    .union([z.literal(0), z.literal(1), z.literal(2)])
+    .default(0)
+    .describe('vm.overcommit_memory'),
+});
+
+const groupSchema = z.strictObject({
+  name: z
+    .string()
+    .regex(/^[A-Za-z][\w./-]*$/)
+    .describe('a child of a group is named parent/child, and comes after it'),
+  max: size.optional().describe('memory.max'),
+  high: size.optional().describe('memory.high'),
+  low: size.optional().describe('memory.low'),
+  min: size.optional().describe('memory.min'),
+  oom_group: z.boolean().default(false).describe('memory.oom.group'),
+});
+
+const fileSchema = z.strictObject({
+  path: z.string().min(1),
+  size,
+  mapped: share.default(1).describe('of it that is mapped and looked at'),
+});
+
+const sharedSchema = z.strictObject({
+  name,
+  size: size.describe('of the shared mapping'),
+  used: size.optional().describe('written by the master; what it is not says that nothing is'),
+  worker: share.default(1).describe('of what is used: how much of it a worker looks at'),
+});
+
+const preloadSchema = z.strictObject({
+  size: size.describe('anonymous memory that the master fills before it forks'),
+  writes: size
+    .default(0)
+    .describe('of it that a request writes to, at places drawn evenly: the worker then has its own copy'),
+});
+
+const workerSchema = z.strictObject({
+  anonymous: size.default(0).describe('beside the heap: data of the program and its libraries, stacks'),
+  threads: z.number().int().min(1).max(4096).default(1),
+  sockets: count.default(0),
+  files: count.default(0).describe('open descriptors'),
+});
+
+const pmSchema = z.strictObject({
+  mode: z.enum(['static', 'dynamic', 'ondemand']).default('static'),
+  max_children: z.number().int().min(1).max(4096),
+  start_servers: count.optional(),
+  min_spare_servers: count.optional(),
+  max_spare_servers: count.optional(),
+  process_idle_timeout: duration.default('10s'),
+  max_requests: count.default(0).describe('a worker ends after so many; 0: never'),
+  backlog: count.default(511).describe('requests that may wait for a worker'),
+});
+
+const poolSchema = z.strictObject({
+  name,
+  group: z.string().optional().describe('the cgroup of the pool'),
+  allocator: z.string().default('glibc').describe('as in --allocator'),
+  pm: pmSchema,
+  files: z.array(fileSchema).default([]).describe('program and libraries, mapped by every process of the pool'),
+  shared: z.array(sharedSchema).default([]).describe('opcache, APCu, shared_buffers: made by the master, counted once'),
+  preload: preloadSchema.optional(),
+  startup: z
+    .string()
+    .optional()
+    .describe('a workload that the master replays before it forks: every worker begins with its heap'),
+  worker: workerSchema.default({ anonymous: 0, threads: 1, sockets: 0, files: 0 }),
+  recycle: size.optional().describe('a worker ends after a request that leaves it with more resident memory'),
+  respawn: z.boolean().default(true).describe('a worker that the kernel killed is replaced'),
+  oom_score_adj: z.number().int().min(-1000).max(1000).default(0),
+  after_request: z
+    .enum(['nothing', 'malloc_trim', 'gc_mem_caches'])
+    .default('nothing')
+    .describe('what a worker calls behind each request'),
+});
+
+const requestSchema = z.strictObject({
+  name,
+  pool: name,
+  workload: z.string().optional().describe('a built-in workload with its parameters: what one request allocates'),
+  trace: z.string().optional().describe('a recorded trace, from the place of this file'),
+  variants: z
+    .number()
+    .int()
+    .min(1)
+    .max(1000)
+    .default(1)
+    .describe('of a built-in workload: so many seeds, drawn evenly'),
+  time: duration.describe('that a worker is busy with it'),
+  spread: share.default(0).describe('the time varies evenly by this share up and down'),
+  rate: rate.optional().describe('Poisson arrivals'),
+  daily: z
+    .array(z.number().min(0))
+    .length(24)
+    .optional()
+    .describe('weight of each hour of the day; their mean stands for the rate'),
+  cron: z
+    .strictObject({
+      every: duration,
+      count: z.number().int().min(1),
+      over: duration.default('0').describe('they come evenly within this time'),
+      first: duration.default('0'),
+    })
+    .optional()
+    .describe('bursts'),
+  log: z
+    .string()
+    .optional()
+    .describe('a recorded arrival log: one time a line, in seconds from the start, from the place of this file'),
+});
+
+const serviceSchema = z.strictObject({
+  name,
+  group: z.string().optional(),
+  anonymous: size.default(0).describe('private memory from the start'),
+  grows: size.default(0).describe('private memory that it takes in each step and never gives back'),
+  rewrites: size.default(0).describe('of its private memory written again in each step, at places drawn evenly'),
+  shared: size.default(0).describe('shared memory that it fills (shared_buffers)'),
+  tmpfs: size.default(0).describe('files in /dev/shm from the start'),
+  tmpfs_grows: size.default(0).describe('in each step'),
+  reads: z
+    .array(z.strictObject({ path: z.string().min(1), size, per_step: size.optional() }))
+    .default([])
+    .describe('files read, in turn from their beginning'),
+  writes: z
+    .array(
+      z.strictObject({
+        path: z.string().min(1),
+        per_step: size,
+        keep: size.default('64G').describe('a file larger than this begins anew'),
+      }),
+    )
+    .default([]),
+  sockets: count.default(0),
+  files: count.default(0).describe('open descriptors'),
+  descriptors_grow: count.default(0).describe('opened in each step and never closed'),
+  dentries: count.default(0).describe('names looked up'),
+  threads: z.number().int().min(1).default(1),
+  every: duration.default('10m').describe('length of a step'),
+  snapshot: z
+    .strictObject({
+      every: duration.describe('a child is forked that reads all of the private memory'),
+      takes: duration,
+      first: duration.default('0'),
+      writes: size.describe('a second: what the parent writes meanwhile, at places drawn evenly'),
+    })
+    .optional(),
+  oom_score_adj: z.number().int().min(-1000).max(1000).default(0),
+});
+
+/** A change to the scenario that is tried: what it is called, and the new values by their paths. */
+const settingSchema = z.strictObject({
+  name: z.string().min(1),
+  change: z
+    .record(z.string(), z.unknown())
+    .describe('`pools.www.allocator: glibc:arena_max=2`; parts of a list by their names'),
+});
+
+export const scenarioSchema = z.strictObject({
+  name: z
+    .string()
+    .regex(/^[\w.-]+$/)
+    .optional(),
+  about: z.string().default(''),
+  duration,
+  seed: count.default(1),
+  samples: z.number().int().min(2).max(5000).default(288).describe('points of the timeline'),
+  machine: machineSchema,
+  cgroups: z.array(groupSchema).default([]),
+  pools: z.array(poolSchema).default([]),
+  requests: z.array(requestSchema).default([]),
+  services: z.array(serviceSchema).default([]),
+  settings: z.array(settingSchema).default([]).describe('changes that are run beside the scenario as it is'),
+});
+
+export type ScenarioFile = z.infer<typeof scenarioSchema>;
+export type PoolFile = ScenarioFile['pools'][number];
+export type RequestFile = ScenarioFile['requests'][number];
+export type ServiceFile = ScenarioFile['services'][number];

@@ -1,0 +1,72 @@
+import { describe, expect, test } from 'vitest';
+import { withChange } from '../../fleet/report/settings.ts';
+import { builtInScenario, builtInScenarios } from '../../fleet/scenario/built-in.ts';
+import { durationText, durationUs, ratePerSecond, sizeBytes } from '../../fleet/scenario/quantities.ts';
+import { looksLikeScenario, parseScenario } from '../../fleet/scenario/scenario.ts';
+
+const SMALL = `duration: 1h
+machine: { memory: 1G }
+pools:
+  - name: www
+    pm: { max_children: 2 }
+requests:
+  - { name: page, pool: www, workload: php-pool, time: 1ms, rate: 1/s }
+`;
+
+test('quantities', () => {
+  expect(sizeBytes('1.5G')).toBe(1610612736);
+  expect(sizeBytes('12')).toBe(12);
+  expect(sizeBytes('12X')).toBeUndefined();
+  expect(durationUs('1h30m')).toBe(5400e6);
+  expect(durationUs('80ms')).toBe(80000);
+  expect(durationUs('5')).toBeUndefined();
+  expect(ratePerSecond('90/m')).toBeCloseTo(1.5);
+  expect([0, 80000, 45e6, 5400e6, 259200e6].map(durationText)).toEqual(['0s', '80 ms', '45s', '1h30m', '72h']);
+});
+
+describe('a mistake is one line that names its place', () => {
+  test.each([
+    [SMALL.replace('1G', '64M'), "s.yaml:2: machine.memory: found '64M', expected at least 256M"],
+    [
+      SMALL.replace('max_children: 2', 'max_childen: 2'),
+      "s.yaml:5: pools.0.pm: found 'max_childen', expected 'max_children'",
+    ],
+    [SMALL.replace('1G', '1X'), "s.yaml:2: machine.memory: found '1X', expected a size such as 4096, 64K, 128M or 32G"],
+    [SMALL.replace('pool: www', 'pool: web'), "s.yaml:7: requests.0.pool: found 'web', expected one of www"],
+    [SMALL.replace(', rate: 1/s', ''), 's.yaml:7: requests.0: found 0 of rate, cron and log, expected one of them'],
+    [SMALL.replace('duration: 1h', 'duration: 0'), "s.yaml:1: duration: found '0', expected more than nothing"],
+    [
+      SMALL.replace('name: www\n', 'name: www\n    group: php\n'),
+      "s.yaml:5: pools.0.group: found 'php', expected a cgroup, and there is none",
+    ],
+    [
+      'duration: 1h\nmachine: { memory: 1G }\n',
+      's.yaml:1: found neither pools nor services, expected something that runs',
+    ],
+    [`${SMALL}  bad: [`, 's.yaml:8: All mapping items must start at the same column'],
+  ])('%#', (text, message) => {
+    expect(() => parseScenario(text, 's.yaml')).toThrow(message);
+  });
+});
+
+test('a change goes by names, and a wrong one is said', () => {
+  const changed = withChange(SMALL, 's.yaml', { 'pools.www.pm.max_children': 7, 'requests.page.rate': '2/s' });
+  expect(changed.pools[0]!.pm.max_children).toBe(7);
+  expect(changed.requests[0]!.rate).toBe('2/s');
+  expect(() => withChange(SMALL, 's.yaml', { 'pools.web.recycle': '1M' })).toThrow("nothing there has the name 'web'");
+  expect(() => withChange(SMALL, 's.yaml', { 'pools.www.pm.modus': 'static' })).toThrow(
+    "found 'modus', expected 'mode'",
+  );
+});
+
+test('scenarios that come with the program can be read, and so can all that they change', () => {
+  const found = builtInScenarios();
+  expect(found.map(({ name }) => name)).toContain('fpm-lanczos-72h');
+  for (const { name, about } of found) {
+    const { text, path } = builtInScenario(name)!;
+    expect(about).not.toBe('');
+    expect(looksLikeScenario(text)).toBe(true);
+    for (const { change } of parseScenario(text, path).settings) withChange(text, path, change);
+  }
+  expect(looksLikeScenario('new p1\np1 mmap A 4K private\n')).toBe(false);
+});

@@ -1,0 +1,125 @@
+import { describe, expect, test } from 'vitest';
+import { fleetOpenMetrics } from '../../fleet/report/openmetrics.ts';
+import { trendOf } from '../../fleet/report/trend.ts';
+import { runFleet } from '../../fleet/run-fleet.ts';
+import { parseScenario } from '../../fleet/scenario/scenario.ts';
+import { studyFleet } from '../../fleet/study.ts';
+import { planFleet } from '../../fleet/plan.ts';
+
+const here = { workers: 1 } as const;
+const PAGE = 'php-pool:requests=1,kept=0,calls=5,blocks=100,strings=1,baseline=60000';
+
+function pool(options: { kept?: number; memory?: string; max?: string; children?: number; more?: string }): string {
+  const { kept = 0, memory = '2G', children = 4, more = '' } = options;
+  const group = options.max === undefined ? '' : 'group: php, ';
+  return `duration: 40m
+samples: 21
+machine: { memory: ${memory} }
+cgroups: [${options.max === undefined ? '' : `{ name: php, max: ${options.max} }`}]
+pools:
+  - { name: www, ${group}allocator: zendmm+glibc, pm: { max_children: ${children} }, worker: { anonymous: 1M }, ${more} }
+requests:
+  - { name: page, pool: www, workload: "${PAGE.replace('kept=0', `kept=${kept}`)}", time: 20ms, rate: 1/s }
+`;
+}
+
+describe('verdicts', () => {
+  test('a pool that keeps nothing', async () => {
+    const { result } = await studyFleet(pool({}), 's.yaml', here);
+    expect(result.verdict.severity).toBe('fine');
+    expect(result.figures.kills).toBe(0);
+    const www = result.figures.pools[0]!;
+    expect(www.met).toBeGreaterThan(2000);
+    expect(www.met + www.replayed).toBe(www.requests);
+  });
+
+  test('a library that keeps a block of each call: it climbs, and what reaches its end is said', async () => {
+    const { result } = await studyFleet(pool({ kept: 16384 }), 's.yaml', here);
+    expect(result.verdict.severity).toBe('ends');
+    const text = result.verdict.findings.map((finding) => finding.text).join('\n');
+    expect(text).toContain('climbs since');
+    expect(text).toContain('The requests leave live blocks behind');
+  });
+
+  test('in a group that is too small somebody is killed, and replaced', async () => {
+    const { result, run } = await studyFleet(pool({ kept: 16384, max: '40M' }), 's.yaml', here);
+    expect(result.verdict.severity).toBe('fails');
+    expect(result.events[0]).toMatchObject({ kind: 'oom-kill' });
+    expect(run.samples.at(-1)!.processes.filter(({ name }) => name.startsWith('www-'))).toHaveLength(4);
+    expect(run.samples.at(-1)!.groups[0]!.currentBytes).toBeLessThanOrEqual(40 * 2 ** 20);
+  });
+
+  test('recycled by size, the same pool stays where it is', async () => {
+    const { result } = await studyFleet(pool({ kept: 16384, more: 'recycle: 8M' }), 's.yaml', here);
+    expect(result.figures.pools[0]!.recycled).toBeGreaterThan(10);
+    expect(result.figures.pools[0]!.heapKeptBytes).toBeLessThan(9 * 2 ** 20);
+    expect(result.verdict.severity).not.toBe('ends');
+  });
+
+  test('settings are run, and cut nothing short', async () => {
+    const text = `${pool({ kept: 16384 })}settings:\n  - { name: recycling, change: { pools.www.pm.max_requests: 50 } }\n`;
+    const { result } = await studyFleet(text, 's.yaml', here);
+    expect(result.settings.map(({ name }) => name)).toEqual(['as it is', 'recycling']);
+    expect(result.settings[1]!.workersBytes).toBeLessThan(result.settings[0]!.workersBytes / 2);
+  });
+});
+
+test('the machine’s count of a worker is the heap’s', async () => {
+  const scenario = parseScenario(pool({}), 's.yaml');
+  const { pools, samples, machine } = await runFleet(scenario, here);
+  const base = samples[0]!.processes.find(({ name }) => name === 'www-1')!.anonBytes;
+  const last = samples.length - 1;
+  pools[0]!.tasks.forEach((_, slot) => {
+    const heap = pools[0]!.holdings[slot]!;
+    const bytes = heap.mainHeapBytes + heap.zendBytes + heap.mappedBytes + heap.otherBytes;
+    const process = samples[last]!.processes.find(({ name }) => name === `www-${slot + 1}`)!;
+    const within = pools[0]!.timelines[slot]!.withinPages[last]! * 4096;
+    // The program's own pages are those of the first sample, but for a few that its commands touch.
+    expect(Math.abs(process.anonBytes - base - bytes - within)).toBeLessThanOrEqual(8 * 4096);
+  });
+  expect(machine.nowUs).toBeGreaterThanOrEqual(scenario.durationUs);
+});
+
+test('the number of threads and what is remembered change no figure', async () => {
+  const scenario = parseScenario(pool({ kept: 16 }), 's.yaml');
+  const [one, two] = [await runFleet(scenario, here), await runFleet(scenario, { workers: 2, remembers: false })];
+  expect(two.samples).toEqual(one.samples);
+  expect(two.pools[0]!.holdings).toEqual(one.pools[0]!.holdings);
+});
+
+test('OpenMetrics: each series is whole, and the end is marked', async () => {
+  const { result } = await studyFleet(pool({}), 's.yaml', here);
+  const lines = fleetOpenMetrics(result).split('\n');
+  expect(lines.slice(-2)).toEqual(['# EOF', '']);
+  expect(lines).toContain('# TYPE node_memory_Active_anon_bytes gauge');
+  const series = lines
+    .filter((line) => !line.startsWith('#') && line !== '')
+    .map((line) => line.slice(0, line.indexOf('} ')));
+  const runs = series.filter((name, i) => name !== series[i - 1]);
+  expect(new Set(runs).size).toBe(runs.length);
+});
+
+test('a plan fits fewer where each needs more', async () => {
+  const options = { ...here, horizons: ['20m', '80m'], risk: 1e-4, settings: 'none' as const };
+  const { rows } = await planFleet(pool({ kept: 8192 }), 's.yaml', options);
+  expect(rows.map(({ horizon }) => horizon)).toEqual(['20m', '1h20m']);
+  expect(rows[1]!.fits).toBeLessThan(rows[0]!.fits);
+  expect(rows[0]!.fitsAtPeak).toBeLessThanOrEqual(rows[0]!.fits);
+});
+
+test('trends', () => {
+  const times = Array.from({ length: 60 }, (_, i) => i * 60e6);
+  const shape = (of: (i: number) => number) =>
+    trendOf(
+      times,
+      times.map((_, i) => of(i) * 2 ** 20),
+    );
+  expect(shape(() => 100).shape).toBe('flat');
+  expect(shape((i) => 100 + 10 * i).shape).toBe('climbs');
+  expect(shape((i) => 100 + Math.min(300, 30 * i)).shape).toBe('levels off');
+  expect(shape((i) => 1000 - 10 * i).shape).toBe('falls');
+  const slowing = shape((i) => 1000 * (1 - Math.exp(-i / 30)));
+  expect(slowing.towardsBytes / 2 ** 20).toBeGreaterThan(900);
+  expect(slowing.towardsBytes / 2 ** 20).toBeLessThan(1150);
+  expect(shape((i) => 100 + 10 * i).towardsBytes).toBe(Infinity);
+});
