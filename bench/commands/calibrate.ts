@@ -105,11 +105,51 @@ function geometricMean(values: readonly number[]): number {
 /** What glibc does on average in a call of the calibration's working set (calibrate.c), as the model of it counts. */
 const ARENA_CALL = { steps: 1.19, splits: 0.456, coalesces: 0.48, listInserts: 0.485 };
 
+type Figures = (name: string, otherwise: number) => number;
+
+const positive = (value: number): number => Math.max(0, Number(value.toPrecision(4)));
+
+function threadPrices(m: Figures, base: Costs): Partial<Costs> {
+  const life = m('threadLifeNs', base.threadBeginNs + base.threadExitNs);
+  const beginShare = m('threadBeginShare', base.threadBeginNs / (base.threadBeginNs + base.threadExitNs));
+  return {
+    threadCreateNs: positive(m('threadCreateNs', base.threadCreateNs)),
+    threadBeginNs: positive(life * beginShare),
+    threadExitNs: positive(life * (1 - beginShare)),
+  };
+}
+
+function betweenProcessors(m: Figures, base: Costs): Partial<Costs> {
+  return {
+    lineTransferNs: positive(m('lineTransferNs', base.lineTransferNs)),
+    lineKeepNs: positive(m('lineKeepNs', base.lineKeepNs)),
+    guardedTransferNs: positive(m('arenaHandOverNs', base.guardedTransferNs)),
+    shootDownNs: positive(m('shootDownNs', base.shootDownNs)),
+    shootDownTargetNs: positive(m('shootDownTargetNs', base.shootDownTargetNs)),
+    interruptNs: positive(m('interruptNs', base.interruptNs)),
+  };
+}
+
+function memoryPrices(m: Figures, base: Costs): Partial<Costs> {
+  return {
+    cacheL2Bytes: m('cacheL2Bytes', 0) || base.cacheL2Bytes,
+    cacheL3Bytes: Math.min(m('cacheL3Bytes', 0) || base.cacheL3Bytes, m('usableCacheBytes', Infinity)),
+    fillRateL2: positive(Math.max(m('fillRateL1', 0), m('fillRateL2', base.fillRateL2))),
+    fillRateL3: positive(m('fillRateL3', base.fillRateL3)),
+    fillRateMemory: positive(m('fillRateMemory', base.fillRateMemory)),
+    // A difference of two large times: no better than the shared cache, whatever came out.
+    fillRateCleared: positive(
+      Math.min(m('fillRateL3', base.fillRateL3), 4096 / Math.max(1, m('faultFillNs', 4096 / base.fillRateCleared))),
+    ),
+    writeL3Ns: positive(m('scatteredWriteL3Ns', base.writeL3Ns)),
+    writeMemoryNs: positive(m('scatteredWriteMemoryNs', base.writeMemoryNs)),
+  };
+}
+
 /** Prices from measurements. What no measurement isolates keeps the price of the default profile. */
 export function pricesFrom(measured: Measured): Partial<Costs> {
   const base = COST_PROFILES[DEFAULT_PROFILE]!;
   const m = (name: string, otherwise: number) => measured[name] ?? otherwise;
-  const positive = (value: number) => Math.max(0, Number(value.toPrecision(4)));
   const call = m('mallocFreePairNs', base.mallocNs + base.freeNs);
   const lock = m('mutexPairNs', base.lockNs);
   const jemallocCall = m(
@@ -140,8 +180,6 @@ export function pricesFrom(measured: Measured): Partial<Costs> {
   // What a call costs with chunks of a heap that no cache holds and a way through it that nothing foresees, lies in the
   // chunks that it looks at.
   const step = (m('arenaCallNs', known + ARENA_CALL.steps * base.operations.binScanSteps) - known) / ARENA_CALL.steps;
-  const life = m('threadLifeNs', base.threadBeginNs + base.threadExitNs);
-  const beginShare = m('threadBeginShare', base.threadBeginNs / (base.threadBeginNs + base.threadExitNs));
   const mallocShare = m('mallocShare', base.mallocNs / (base.mallocNs + base.freeNs));
   const jemallocShare = m('jemallocShare', base.jemallocMallocNs / (base.jemallocMallocNs + base.jemallocFreeNs));
   const call1 = (name: string, otherwise: number) => positive(m(name, otherwise + entry) - entry);
@@ -174,9 +212,6 @@ export function pricesFrom(measured: Measured): Partial<Costs> {
     },
     priceSpread: positive(m('priceSpread', base.priceSpread)),
     lockNs: positive(lock),
-    lineTransferNs: positive(m('lineTransferNs', base.lineTransferNs)),
-    lineKeepNs: positive(m('lineKeepNs', base.lineKeepNs)),
-    guardedTransferNs: positive(m('arenaHandOverNs', base.guardedTransferNs)),
     spinLimitNs: positive(600 * (m('pauseNs', 10) + 2)), // MALLOC_MUTEX_MAX_SPIN looks, a pause before each
     syscallNs: positive(entry),
     futexWaitNs: positive(m('futexWaitFailedNs', base.futexWaitNs)),
@@ -186,22 +221,8 @@ export function pricesFrom(measured: Measured): Partial<Costs> {
     wakeIdleNs: positive(m('futexWakeIdleNs', base.wakeIdleNs + wake) - wake),
     wakeLatencyNs: positive(m('wakeLatencyNs', base.wakeLatencyNs)),
     contextSwitchNs: positive(switching),
-    threadCreateNs: positive(m('threadCreateNs', base.threadCreateNs)),
-    threadBeginNs: positive(life * beginShare),
-    threadExitNs: positive(life * (1 - beginShare)),
-    shootDownNs: positive(m('shootDownNs', base.shootDownNs)),
-    shootDownTargetNs: positive(m('shootDownTargetNs', base.shootDownTargetNs)),
-    interruptNs: positive(m('interruptNs', base.interruptNs)),
-    cacheL2Bytes: m('cacheL2Bytes', 0) || base.cacheL2Bytes,
-    cacheL3Bytes: Math.min(m('cacheL3Bytes', 0) || base.cacheL3Bytes, m('usableCacheBytes', Infinity)),
-    fillRateL2: positive(Math.max(m('fillRateL1', 0), m('fillRateL2', base.fillRateL2))),
-    fillRateL3: positive(m('fillRateL3', base.fillRateL3)),
-    fillRateMemory: positive(m('fillRateMemory', base.fillRateMemory)),
-    // A difference of two large times: no better than the shared cache, whatever came out.
-    fillRateCleared: positive(
-      Math.min(m('fillRateL3', base.fillRateL3), 4096 / Math.max(1, m('faultFillNs', 4096 / base.fillRateCleared))),
-    ),
-    writeL3Ns: positive(m('scatteredWriteL3Ns', base.writeL3Ns)),
-    writeMemoryNs: positive(m('scatteredWriteMemoryNs', base.writeMemoryNs)),
+    ...threadPrices(m, base),
+    ...betweenProcessors(m, base),
+    ...memoryPrices(m, base),
   };
 }

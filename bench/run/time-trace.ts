@@ -5,6 +5,7 @@ import type { LineSink } from '../../workloads/files/line-sink.ts';
 const PROCESSORS = 1;
 const THREADS = 2;
 const LOCKS = 3;
+const WAITS = 4;
 
 /** Writes a run in virtual time as a trace that Perfetto and Chrome show: tracks of processors, threads and locks. */
 export interface TimeTrace extends TimeObserver {
@@ -44,11 +45,13 @@ export function createTimeTrace({ sink, ids, cpus, lockName }: TimeTraceOptions)
     [PROCESSORS, 'processors'],
     [THREADS, 'threads'],
     [LOCKS, 'locks'],
+    [WAITS, 'waits for locks'],
   ] as const) {
     put({ ph: 'M', name: 'process_name', pid, args: { name: text } });
   }
   for (let p = 0; p < cpus; p++) name(PROCESSORS, p, `processor ${p}`);
-  for (let t = 0; t < ids.length; t++) name(THREADS, t, threadName(t));
+  // A wait may begin on one processor and end on another: beside what the thread does, since stretches of a track must not overlap.
+  for (let t = 0; t < ids.length; t++) for (const pid of [THREADS, WAITS]) name(pid, t, threadName(t));
 
   return {
     ran(t, p, from, to, isLooking) {
@@ -57,7 +60,7 @@ export function createTimeTrace({ sink, ids, cpus, lockName }: TimeTraceOptions)
       span(THREADS, t, text, from, to);
     },
     wasReady: (t, from, to) => span(THREADS, t, 'ready', from, to),
-    waited: (t, id, from, to) => span(THREADS, t, `waits for ${lockName(id)}`, from, to),
+    waited: (t, id, from, to) => span(WAITS, t, lockName(id), from, to),
     held(t, id, from, to) {
       if (!namedLocks.has(id)) {
         namedLocks.add(id);

@@ -41,3 +41,11 @@ export function createRandom(seed: number, purpose: string): Random {
 function bitLength(value: number): number {
   return value >= 2 ** 32 ? 64 - Math.clz32(value / 2 ** 32) : 32 - Math.clz32(value);
 }
+
+/** Every order is as likely. */
+export function shuffle(list: number[], random: Random): void {
+  for (let i = list.length - 1; i > 0; i--) {
+    const j = random.integer(0, i);
+    [list[i], list[j]] = [list[j]!, list[i]!];
+  }
+}

@@ -1,5 +1,5 @@
 import type { ThreadSlot } from '../contract/allocator.ts';
-import { createRandom } from '../contract/random.ts';
+import { createRandom, shuffle } from '../contract/random.ts';
 import type { Start } from '../contract/start.ts';
 import type { Ns } from '../contract/units.ts';
 import { type Accounts, createAccounts } from './accounts.ts';
@@ -330,11 +330,7 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
     arrive(0, 0, 0, COMES_NEW);
     const order = Array.from({ length: threads - 1 }, (_, i) => i + 1);
     if (how === 'serial') return order;
-    // In the order in which they came to wait, each where it first ran.
-    for (let i = order.length - 1; i > 0; i--) {
-      const j = random.integer(0, i);
-      [order[i], order[j]] = [order[j]!, order[i]!];
-    }
+    shuffle(order, random); // as they came to wait, each where it first ran
     order.forEach((t, i) => {
       processor[t] = (i + 1) % cpus;
       sleeps[t]!++;
@@ -377,6 +373,7 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
   }
 
   return {
+    ...accounts,
     start,
     begin,
     turn,
@@ -389,12 +386,8 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
     looks,
     found,
     done,
-    processorNs: accounts.processorNs,
     unfinished: () => unfinished,
     endNs: () => end[0]!,
-    timesOf: accounts.timesOf,
-    busyNs: accounts.busyNs,
-    idleNs,
     closeAccounts: accounts.close,
   };
 }
