@@ -100,54 +100,80 @@ export function madviseCollapse(k: Kernel, task: Task, vma: Vma, start: number, 
   return collapsed === wanted ? undefined : 'EINVAL';
 }
 
+/** Where the thread has got to (khugepaged_scan): a process, and a page of it. */
+const cursors = new WeakMap<Kernel, { task: Task | null; page: number }>();
+
+function cursorOf(k: Kernel): { task: Task | null; page: number } {
+  let cursor = cursors.get(k);
+  if (!cursor) {
+    cursor = { task: null, page: 0 };
+    cursors.set(k, cursor);
+  }
+  return cursor;
+}
+
+const isListed = (task: Task): boolean => task.alive && task.mm.onKhugepagedList;
+
+/** khugepaged_do_scan: one waking of the thread, which looks at so many pages and goes on there the next time. */
+export function khugepagedDoScan(k: Kernel): void {
+  const cursor = cursorOf(k);
+  const { pagesToScan } = k.thp;
+  let progress = 0;
+  let passesThroughHead = 0;
+  while (progress < pagesToScan) {
+    if (cursor.task !== null && !isListed(cursor.task)) toNextTask(k, cursor);
+    if (cursor.task === null) {
+      if (++passesThroughHead >= 2) break;
+      cursor.task = k.tasks.find(isListed) ?? null;
+      cursor.page = 0;
+      if (cursor.task === null) break;
+    }
+    progress += scanMmSlot(k, cursor, cursor.task, pagesToScan - progress);
+  }
+  // lru_add_drain_all: pages in a batch can be collapsed the next time.
+  lruAddDrain(k);
+}
+
+function toNextTask(k: Kernel, cursor: { task: Task | null; page: number }): void {
+  const later = k.tasks.filter((task) => isListed(task) && task.pid > (cursor.task?.pid ?? 0));
+  cursor.task = later[0] ?? null;
+  cursor.page = 0;
+}
+
+/** khugepaged_scan_mm_slot. @returns the pages that count as looked at; a mapping that may have no huge page is one. */
+function scanMmSlot(k: Kernel, cursor: { task: Task | null; page: number }, task: Task, pages: number): number {
+  let progress = 1;
+  for (const vma of task.mm.vmas) {
+    if (vma.end <= cursor.page) continue;
+    const last = Math.floor(vma.end / HPAGE_PMD_NR) * HPAGE_PMD_NR;
+    if (!hugepageVmaCheck(k, vma) || cursor.page > last) {
+      progress++;
+      continue;
+    }
+    cursor.page = Math.max(cursor.page, Math.ceil(vma.start / HPAGE_PMD_NR) * HPAGE_PMD_NR);
+    while (cursor.page < last) {
+      const first = cursor.page;
+      const pmd = vma.mm.pmdAt(first);
+      const isCollapsed =
+        pmd?.huge === 0 && pmd.used > 0 && scanPmd(k, pmd, true) && collapseHugePage(k, task, vma, first, pmd);
+      cursor.page += HPAGE_PMD_NR;
+      progress += HPAGE_PMD_NR;
+      // The lock was let go: the mappings must be looked up again.
+      if (isCollapsed || progress >= pages) return progress;
+    }
+  }
+  toNextTask(k, cursor);
+  return progress;
+}
+
 /** A timer fires on the tick after its time is over. */
 const TICK_MS = 4;
 
-/** khugepaged_scan_mm_slot for every process: one round. @returns whether anything was collapsed. */
-export function khugepagedRound(k: Kernel): boolean {
-  let changed = false;
-  for (const task of k.tasks) {
-    if (!task.alive || !task.mm.onKhugepagedList) continue;
-    for (const vma of [...task.mm.vmas]) {
-      if (!hugepageVmaCheck(k, vma)) continue;
-      const last = Math.floor(vma.end / HPAGE_PMD_NR) * HPAGE_PMD_NR;
-      for (let first = Math.ceil(vma.start / HPAGE_PMD_NR) * HPAGE_PMD_NR; first < last; first += HPAGE_PMD_NR) {
-        const pmd = vma.mm.pmdAt(first);
-        if (pmd?.huge !== 0 || pmd.used === 0 || !scanPmd(k, pmd, true)) continue;
-        if (collapseHugePage(k, task, vma, first, pmd)) changed = true;
-      }
-    }
-  }
-  // lru_add_drain_all: pages in a batch can be collapsed in the next round.
-  lruAddDrain(k);
-  return changed;
-}
-
-/** Pages that one round of the thread would look at. */
-function pagesARound(k: Kernel): number {
-  let pages = 0;
-  for (const task of k.tasks) {
-    if (!task.mm.onKhugepagedList) continue;
-    for (const vma of task.mm.vmas) if (hugepageVmaCheck(k, vma)) pages += vma.pages;
-  }
-  return pages;
-}
-
-/** What the thread does while `ms` of time pass. Rounds that change nothing are all alike: they are counted, not made. */
+/** What the thread does while `ms` of time pass. */
 export function khugepaged(k: Kernel, ms: number): void {
-  const { thp, vmstat } = k;
+  const { thp } = k;
   if (thp.enabled === 'never' || ms < thp.scanSleepMs) return;
   const periodMs = (Math.ceil(thp.scanSleepMs / TICK_MS) + 1) * TICK_MS;
-  const wakeUps = Math.floor(ms / periodMs) + 1;
-  let rounds = Math.max(1, Math.floor(wakeUps / Math.max(1, Math.ceil(pagesARound(k) / thp.pagesToScan))));
-  while (rounds > 0) {
-    const none = vmstat.thp_scan_exceed_none_pte;
-    const shared = vmstat.thp_scan_exceed_share_pte;
-    const changed = khugepagedRound(k);
-    rounds--;
-    if (changed) continue;
-    vmstat.thp_scan_exceed_none_pte += rounds * (vmstat.thp_scan_exceed_none_pte - none);
-    vmstat.thp_scan_exceed_share_pte += rounds * (vmstat.thp_scan_exceed_share_pte - shared);
-    return;
-  }
+  const wakings = Math.floor(ms / periodMs) + 1;
+  for (let i = 0; i < wakings && k.tasks.some(isListed); i++) khugepagedDoScan(k);
 }

@@ -3,7 +3,7 @@ import type { Advice } from './advice.ts';
 import { readPages } from './filemap.ts';
 import { PG_DIRTY, PG_HEAD, PG_LRU, PG_REFERENCED, PG_SWAPCACHE, PG_TAIL, PG_UNEVICTABLE } from './frames.ts';
 import { faultinPageRange } from './gup.ts';
-import { splitHugePage, splitHugePmd } from './huge-memory.ts';
+import { splitHugePage } from './huge-memory.ts';
 import type { Kernel, Task } from './kernel.ts';
 import { madviseCollapse } from './khugepaged.ts';
 import { zapPageRange } from './memory.ts';
@@ -190,28 +190,38 @@ function coldOrPageout(k: Kernel, vma: Vma, start: number, end: number, pageout:
     const from = Math.max(start, key * 512) - key * 512;
     const to = Math.min(end, key * 512 + 512) - key * 512;
     if (pmd.huge !== 0) {
-      if (to - from === 512 || pmd.huge & PTE_SPECIAL) {
+      if (pmd.huge & PTE_SPECIAL) return;
+      const head = frameOfPte(pmd.huge);
+      if (estimatedSharers(k, head) !== 1) return;
+      if (to - from === 512) {
         pmd.huge &= ~PTE_YOUNG;
-        if (pmd.huge & PTE_SPECIAL) return;
-        const head = frameOfPte(pmd.huge);
         k.frames.flags[head]! &= ~PG_REFERENCED;
         if (pageout) victims.push(head);
         else folioDeactivate(k, head);
         return;
       }
-      splitHugePmd(k, pmd);
+      splitHugePage(k, head);
     }
-    for (let i = from; i < to; i++) {
-      const pte = pmd.get(i);
-      if (!(pte & PTE_PRESENT) || pte & PTE_SPECIAL) continue;
-      const frame = frameOfPte(pte);
-      const flags = k.frames.flags[frame]!;
-      if (!(flags & PG_LRU) || flags & (PG_HEAD | PG_TAIL)) continue;
-      if (pte & PTE_YOUNG) pmd.set(i, pte & ~PTE_YOUNG);
-      k.frames.flags[frame]! &= ~PG_REFERENCED;
-      if (!pageout) folioDeactivate(k, frame);
-      else if (!(flags & PG_UNEVICTABLE)) victims.push(frame);
-    }
+    for (let i = from; i < to && coldEntry(k, pmd, i, pageout ? victims : undefined); i++);
   });
   if (pageout) reclaimPages(k, victims);
+}
+
+/** One entry: others' pages are left alone. @returns false where it gives the rest of the table up. */
+function coldEntry(k: Kernel, pmd: Pmd, i: number, victims: number[] | undefined): boolean {
+  const pte = pmd.get(i);
+  if (!(pte & PTE_PRESENT) || pte & PTE_SPECIAL) return true;
+  const frame = frameOfPte(pte);
+  if (k.frames.flags[frame]! & (PG_HEAD | PG_TAIL)) {
+    const head = k.frames.headOf(frame);
+    if (estimatedSharers(k, head) !== 1) return false;
+    splitHugePage(k, head);
+  }
+  const flags = k.frames.flags[frame]!;
+  if (!(flags & PG_LRU) || k.frames.mapcount[frame] !== 1) return true;
+  if (pte & PTE_YOUNG) pmd.set(i, pte & ~PTE_YOUNG);
+  k.frames.flags[frame]! &= ~PG_REFERENCED;
+  if (!victims) folioDeactivate(k, frame);
+  else if (!(flags & PG_UNEVICTABLE)) victims.push(frame);
+  return true;
 }

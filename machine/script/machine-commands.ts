@@ -1,4 +1,4 @@
-import { khugepagedRound } from '../kernel/khugepaged.ts';
+import { khugepagedDoScan } from '../kernel/khugepaged.ts';
 import { setMaxHugePages } from '../kernel/hugetlb.ts';
 import { MemCgroup, NO_LIMIT } from '../kernel/mem-cgroup.ts';
 import { slabAccount } from '../kernel/slab.ts';
@@ -212,7 +212,7 @@ function setParameter(run: MachineRun, path: string, value: string): string | un
       'khugepaged/scan_sleep_millisecs': () => {
         k.thp.scanSleepMs = number;
         // The thread is woken to sleep anew.
-        if (k.thp.enabled !== 'never' && number < 1000) khugepagedRound(k);
+        if (k.thp.enabled !== 'never' && number < 1000) khugepagedDoScan(k);
       },
       'khugepaged/alloc_sleep_millisecs': () => (k.thp.allocSleepMs = number),
       'khugepaged/defrag': () => (k.thp.khugepagedDefrag = value !== '0'),
