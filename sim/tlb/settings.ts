@@ -33,7 +33,8 @@ export interface TlbSettings {
  * Zen 3: Software Optimization Guide for AMD Family 19h, "Translation Lookaside Buffers". Ice Lake (Sunny Cove): Intel 64 and IA-32
  * Architectures Optimization Reference Manual. `loadsAre` as in the kernel's tables of events (arch/x86/events/amd/core.c:
  * 0xff45, 0xf045; intel/core.c: all retired loads, completed walks). Cycles: the latency of each one's second-level cache for a reference, as
- * published by its maker, and seven for a hit in the second level. `walkCache` is an assumption.
+ * published by its maker, and seven for a hit in the second level. `walkCache` is an assumption; the ways of the second levels and the cycles have not
+ * been held against the guides: CPUID (0x80000006, leaf 0x18) has those of a processor at hand.
  */
 export const TLB_PRESETS: Readonly<Record<string, TlbSettings>> = {
   zen3: {
