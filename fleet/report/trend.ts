@@ -27,7 +27,7 @@ export function trendOf(timesUs: readonly number[], values: readonly number[]): 
   const window = Math.max(1, Math.floor(count / 20));
   const mean = (from: number, to: number) =>
     values.slice(from, to).reduce((sum, value) => sum + value, 0) / Math.max(1, to - from);
-  const firstBytes = mean(0, window);
+  const firstBytes = values[0]!;
   const lastBytes = mean(count - window, count);
   const highestBytes = Math.max(...values);
   const riseBytes = lastBytes - firstBytes;
@@ -45,7 +45,7 @@ export function trendOf(timesUs: readonly number[], values: readonly number[]): 
   const lengthUs = timesUs.at(-1)! - timesUs[0]!;
   const stillRising = perHourBytes * (lengthUs / 3600e6 / 3) > Math.max(noise / 2, 0.08 * riseBytes);
   const towardsBytes = limitOf(
-    mean(0, window),
+    firstBytes,
     mean(Math.floor(count / 3), Math.floor(count / 3) + window),
     mean(Math.floor((2 * count) / 3), Math.floor((2 * count) / 3) + window),
     lastBytes,

@@ -75,10 +75,9 @@ test('every request is served once, by one worker at a time', () => {
         const plan = schedulePool(pools[0]!, arrivalsAt(atUs, 400e3), () => true, durationUs);
         expect(plan.slots.flatMap(({ arrival }) => arrival).sort((x, y) => x - y)).toEqual(atUs.map((_, i) => i));
         for (const { startUs, endUs, lives, arrival } of plan.slots) {
-          startUs.forEach((start, i) =>
-            expect(start).toBeGreaterThanOrEqual(i > 0 ? endUs[i - 1]! : atUs[arrival[0]!]!),
-          );
-          lives.forEach((life, i) => expect(life.first).toBe(i > 0 ? lives[i - 1]!.last : 0));
+          for (const [i, start] of startUs.entries())
+            expect(start).toBeGreaterThanOrEqual(i > 0 ? endUs[i - 1]! : atUs[arrival[0]!]!);
+          for (const [i, life] of lives.entries()) expect(life.first).toBe(i > 0 ? lives[i - 1]!.last : 0);
         }
       },
     ),
