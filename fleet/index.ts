@@ -1,10 +1,11 @@
 /** Fleets as a library: a scenario's text in, its answer out. */
+
+export { type FleetPlan, fleetPlanCsv, planFleet } from './plan.ts';
 export { fleetCsv } from './report/csv.ts';
 export { fleetOpenMetrics } from './report/openmetrics.ts';
+export { fleetPlanText } from './report/plan-text.ts';
 export { fleetText } from './report/text.ts';
 export { type FleetRun, runFleet } from './run-fleet.ts';
 export { builtInScenario, builtInScenarios } from './scenario/built-in.ts';
 export { looksLikeScenario, parseScenario, type Scenario } from './scenario/scenario.ts';
-export { type FleetPlan, fleetPlanCsv, planFleet } from './plan.ts';
-export { fleetPlanText } from './report/plan-text.ts';
 export { type FleetResult, studyFleet } from './study.ts';

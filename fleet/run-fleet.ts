@@ -1,7 +1,7 @@
-import { Interrupted } from '../sim/contract/assert.ts';
-import { nrFreePages } from '../machine/kernel/page-alloc.ts';
-import { siMemAvailable } from '../machine/kernel/meminfo.ts';
 import { NO_LIMIT } from '../machine/kernel/mem-cgroup.ts';
+import { siMemAvailable } from '../machine/kernel/meminfo.ts';
+import { nrFreePages } from '../machine/kernel/page-alloc.ts';
+import { Interrupted } from '../sim/contract/assert.ts';
 import { runShards } from './engine/run-shards.ts';
 import { MachineDriver } from './machine/machine-driver.ts';
 import { highestMoments, type Moment } from './machine/moments.ts';

@@ -1,8 +1,8 @@
+import type { FleetSample } from './machine/sample.ts';
 import { type FleetFigures, figuresOf } from './report/figures.ts';
 import { withChange } from './report/settings.ts';
 import { type Severity, type Verdict, verdictOf } from './report/verdict.ts';
 import { type FleetEvent, type FleetOptions, type FleetRun, runFleet } from './run-fleet.ts';
-import type { FleetSample } from './machine/sample.ts';
 import { parseScenario, type Scenario } from './scenario/scenario.ts';
 
 export const FLEET_SCHEMA = 'allocsim-fleet-1';

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import { MODELS } from '../allocators/index.ts';
 import { parseAllocator } from '../allocators/spec.ts';
-import type { LineSink } from '../workloads/files/line-sink.ts';
 import { runSession } from '../bench/run/run-session.ts';
+import type { LineSink } from '../workloads/files/line-sink.ts';
 import { resolveWorkload } from '../workloads/index.ts';
 
 function collect(lines: string[]): LineSink {

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { builtInMachine, MACHINE_SCENARIOS } from '../../machine/scenarios/index.ts';
 import { builtInScenarios } from '../../fleet/index.ts';
+import { builtInMachine, MACHINE_SCENARIOS } from '../../machine/scenarios/index.ts';
 import { MACHINE_COMMANDS } from '../../machine/script/grammar.ts';
 import type { Script } from '../../machine/script/parse.ts';
 import { UserError } from '../../sim/contract/assert.ts';

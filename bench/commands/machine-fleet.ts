@@ -1,8 +1,8 @@
 import {
-  fleetCsv,
-  fleetOpenMetrics,
   type FleetResult,
   type FleetRun,
+  fleetCsv,
+  fleetOpenMetrics,
   fleetText,
   parseScenario,
   studyFleet,

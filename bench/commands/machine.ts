@@ -8,9 +8,9 @@ import { type MachineSummary, machineSummary, machineSummaryText } from '../../m
 import { UserError } from '../../sim/contract/assert.ts';
 import { writeWholeFiles } from '../../workloads/files/line-sink.ts';
 import type { EngineArguments } from '../cli/batch-options.ts';
+import { fleetScenario } from '../cli/fleet-scenario.ts';
 import { machineText } from '../cli/machine-script.ts';
 import { runWithViews, type ViewText, viewsText } from '../cli/machine-views.ts';
-import { fleetScenario } from '../cli/fleet-scenario.ts';
 import { show } from '../cli/show.ts';
 import { terminalWidth } from '../cli/width.ts';
 import { machinePage } from '../report/machine-run-page.ts';

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { assert } from '../../sim/contract/assert.ts';
 import type { Allocator } from '../../sim/contract/allocator.ts';
+import { assert } from '../../sim/contract/assert.ts';
 import type { SharedBuffers } from '../../sim/contract/memory.ts';
 import type { Kernel } from '../../sim/kernel/kernel.ts';
 import { type Layout, layoutOf } from './layout.ts';

@@ -1,6 +1,6 @@
-import { ABSENT, LAZILY_FREED, RESIDENT } from '../../sim/kernel/residency.ts';
-import type { Kernel } from '../../sim/kernel/kernel.ts';
 import type { Page, Pages } from '../../sim/contract/units.ts';
+import type { Kernel } from '../../sim/kernel/kernel.ts';
+import { ABSENT, LAZILY_FREED, RESIDENT } from '../../sim/kernel/residency.ts';
 
 /**
  * A process's own mappings and which of their pages are resident, as runs in the order of addresses.

@@ -1,5 +1,5 @@
-import { BRK_START_PAGE, MMAP_BOTTOM_PAGE } from '../../sim/kernel/layout.ts';
 import { PROT_NONE, PROT_WRITE } from '../../sim/kernel/kernel.ts';
+import { BRK_START_PAGE, MMAP_BOTTOM_PAGE } from '../../sim/kernel/layout.ts';
 import { type Layout, mappingsOf, residentRuns } from '../engine/layout.ts';
 import type { MachineDriver } from './machine-driver.ts';
 

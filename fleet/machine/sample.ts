@@ -1,5 +1,5 @@
-import { meminfo } from '../../machine/kernel/meminfo.ts';
 import { NO_LIMIT } from '../../machine/kernel/mem-cgroup.ts';
+import { meminfo } from '../../machine/kernel/meminfo.ts';
 import { memoryStat } from '../../machine/script/sample.ts';
 import type { Scenario } from '../scenario/scenario.ts';
 import type { MachineDriver } from './machine-driver.ts';

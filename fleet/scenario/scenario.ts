@@ -3,8 +3,8 @@ import { isMap, isScalar, isSeq, LineCounter, parseDocument } from 'yaml';
 import type { z } from 'zod';
 import { UserError } from '../../sim/contract/assert.ts';
 import { nearest } from '../../sim/contract/suggestion.ts';
-import { type PoolFile, type RequestFile, type ScenarioFile, type ServiceFile, scenarioSchema } from './schema.ts';
 import { durationUs, sizeBytes } from './quantities.ts';
+import { type PoolFile, type RequestFile, type ScenarioFile, type ServiceFile, scenarioSchema } from './schema.ts';
 
 export type { PoolFile, RequestFile, ServiceFile } from './schema.ts';
 

@@ -1,6 +1,5 @@
 import { assert, ProcessKilled } from '../../sim/contract/assert.ts';
 import type { MemoryBacking } from '../../sim/kernel/backing.ts';
-import { BRK_SHIFT_PAGES, FENCE_PAGE, MMAP_BOTTOM_PAGE, realAddress } from '../../sim/kernel/layout.ts';
 import {
   MADV_DONTNEED,
   MADV_FREE,
@@ -11,6 +10,7 @@ import {
   PROT_READ,
   PROT_WRITE,
 } from '../../sim/kernel/kernel.ts';
+import { BRK_SHIFT_PAGES, FENCE_PAGE, MMAP_BOTTOM_PAGE, realAddress } from '../../sim/kernel/layout.ts';
 import { ABSENT, RESIDENT } from '../../sim/kernel/residency.ts';
 import type { Advice } from '../kernel/advice.ts';
 import { PG_SWAPBACKED } from '../kernel/frames.ts';

@@ -2,10 +2,10 @@
 import { type HugePageSettings, Kernel, type Task } from './kernel.ts';
 import type { MemCgroup } from './mem-cgroup.ts';
 import { memCgroupOutOfMemory, outOfMemory } from './oom-kill.ts';
-import { noteStall } from './psi.ts';
 import { takeKernelPages } from './page-alloc.ts';
 import { type Profile, profileOf } from './profile.ts';
-import { tryToFreeMemCgroupPages, tryToFreePages, balancePgdat } from './vmscan.ts';
+import { noteStall } from './psi.ts';
+import { balancePgdat, tryToFreeMemCgroupPages, tryToFreePages } from './vmscan.ts';
 import { calculateMinFreeKbytes, recommendedMinFreeKbytes, setupZones, type Zone } from './zone.ts';
 
 export interface BootOptions {

@@ -1,6 +1,6 @@
 import { Frames } from './frames.ts';
 import { MemCgroup, newPsi, type Psi } from './mem-cgroup.ts';
-import { AddressSpace, type Mm, type AnonVma } from './mm-types.ts';
+import { AddressSpace, type AnonVma, type Mm } from './mm-types.ts';
 import type { Profile } from './profile.ts';
 import { newVmStat, type VmStat } from './vmstat.ts';
 import type { Zone } from './zone.ts';

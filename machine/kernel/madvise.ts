@@ -26,8 +26,8 @@ import { covered } from './mprotect.ts';
 import { frameOfPte, type Pmd, PTE_DIRTY, PTE_PRESENT, PTE_SPECIAL, PTE_SWAP, PTE_YOUNG } from './page-table.ts';
 import { updateHiwaterRss } from './rss.ts';
 import { shmemTruncateRange } from './shmem.ts';
-import { folioDeactivate, lruAddDrain, markPageLazyfree } from './swap-lru.ts';
 import { swapFreeEntry } from './swap.ts';
+import { folioDeactivate, lruAddDrain, markPageLazyfree } from './swap-lru.ts';
 import { reclaimPages } from './vmscan.ts';
 
 /** Flags that an advice clears and sets. */

@@ -58,8 +58,8 @@ import {
   pageRemoveRmap,
 } from './rmap.ts';
 import { addMmCounterFast, checkSyncRssStat, syncMmRss, updateHiwaterRss } from './rss.ts';
-import { folioMarkAccessed, lruAddDrain, mlockFolio } from './swap-lru.ts';
 import { doSwapPage, swapFreeEntry } from './swap.ts';
+import { folioMarkAccessed, lruAddDrain, mlockFolio } from './swap-lru.ts';
 
 export { FAULT_DONE, FAULT_MAJOR, FAULT_OOM, FAULT_RETRY, FAULT_SIGBUS, type FaultResult } from './fault.ts';
 

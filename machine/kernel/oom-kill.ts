@@ -1,6 +1,6 @@
 /** mm/oom_kill.c: who dies when there is nothing left. */
 import type { Kernel, Task } from './kernel.ts';
-import { memcgEvent, type MemCgroup } from './mem-cgroup.ts';
+import { type MemCgroup, memcgEvent } from './mem-cgroup.ts';
 import { MM_ANONPAGES, MM_FILEPAGES, MM_SHMEMPAGES, MM_SWAPENTS } from './mm-types.ts';
 
 const OOM_SCORE_ADJ_MIN = -1000;

@@ -11,7 +11,7 @@ import {
 } from './frames.ts';
 import type { Kernel } from './kernel.ts';
 import { type AnonVma, VM_LOCKED, VM_SEQ_READ, type Vma } from './mm-types.ts';
-import { frameOfPte, PTE_PRESENT, PTE_SPECIAL, PTE_YOUNG, type Pmd } from './page-table.ts';
+import { frameOfPte, type Pmd, PTE_PRESENT, PTE_SPECIAL, PTE_YOUNG } from './page-table.ts';
 import { folioAddLru, munlockFolio } from './swap-lru.ts';
 
 /** anon_vma_prepare. */

@@ -2,6 +2,7 @@
 import {
   type Frames,
   PG_ACTIVE,
+  PG_ANON,
   PG_DIRTY,
   PG_HEAD,
   PG_LRU,
@@ -13,7 +14,6 @@ import {
   PG_UNEVICTABLE,
   PG_WORKINGSET,
   PG_WRITEBACK,
-  PG_ANON,
 } from './frames.ts';
 import type { Kernel } from './kernel.ts';
 import { countMemcg } from './memcontrol.ts';

@@ -1,9 +1,9 @@
 /** mm/swapfile.c, mm/swap_state.c and do_swap_page: pages that lie in swap, which may be memory too (zram). */
-import { PG_ANON, PG_EXCLUSIVE, PG_SWAPBACKED, PG_SWAPCACHE, PG_DIRTY } from './frames.ts';
+import { PG_ANON, PG_DIRTY, PG_EXCLUSIVE, PG_SWAPBACKED, PG_SWAPCACHE } from './frames.ts';
 import type { Kernel, Task } from './kernel.ts';
 import { MM_ANONPAGES, MM_SWAPENTS, VM_SHARED, VM_WRITE, type Vma } from './mm-types.ts';
 import { allocPage, freePage } from './page-alloc.ts';
-import { type Pmd, PTE_DIRTY, PTE_PRESENT, PTE_WRITE, PTE_YOUNG, frameOfPte, pteOf } from './page-table.ts';
+import { frameOfPte, type Pmd, PTE_DIRTY, PTE_PRESENT, PTE_WRITE, PTE_YOUNG, pteOf } from './page-table.ts';
 import { addMmCounterFast } from './rss.ts';
 import { folioAddLru } from './swap-lru.ts';
 

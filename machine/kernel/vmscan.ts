@@ -17,6 +17,7 @@ import { VM_EXEC } from './mm-types.ts';
 import { zoneWatermarkOk } from './page-alloc.ts';
 import { stalled } from './psi.ts';
 import { shrinkFolioList } from './reclaim-folio.ts';
+import { folioReferenced, mappingsOf } from './rmap.ts';
 import {
   DEF_PRIORITY,
   getScanCount,
@@ -26,12 +27,11 @@ import {
   newScan,
   prepareScanCount,
   type ScanControl,
-  sizeBelow,
   SWAP_CLUSTER_MAX,
   seeRefaults,
+  sizeBelow,
 } from './scan-count.ts';
 import { shrinkSlab } from './shrink-slab.ts';
-import { folioReferenced, mappingsOf } from './rmap.ts';
 import { lruAddDrain, lruvecAdd } from './swap-lru.ts';
 import { wakeupFlusherThreads } from './writeback.ts';
 

@@ -4,7 +4,7 @@ import { newReadahead } from '../kernel/mm-types.ts';
 import { nextInode, putObject } from '../kernel/shmem.ts';
 import { handleOverHigh } from '../kernel/throttle.ts';
 import { writePages } from '../kernel/writeback.ts';
-import { type Call, CALL_US, has, type Immediate, pagesOf, type Result } from './command-words.ts';
+import { CALL_US, type Call, has, type Immediate, pagesOf, type Result } from './command-words.ts';
 import { fadviseDontneed } from './files.ts';
 import type { MachineRun } from './machine-run.ts';
 import { sizeOf } from './parse.ts';

@@ -1,9 +1,9 @@
-import { khugepagedDoScan } from '../kernel/khugepaged.ts';
 import { setMaxHugePages } from '../kernel/hugetlb.ts';
+import { khugepagedDoScan } from '../kernel/khugepaged.ts';
 import { MemCgroup, NO_LIMIT } from '../kernel/mem-cgroup.ts';
 import { slabAccount } from '../kernel/slab.ts';
-import { lruAddDrain } from '../kernel/swap-lru.ts';
 import { swapOn } from '../kernel/swap.ts';
+import { lruAddDrain } from '../kernel/swap-lru.ts';
 import { tryToFreeMemCgroupPages } from '../kernel/vmscan.ts';
 import { syncAll } from '../kernel/writeback.ts';
 import { setupZones } from '../kernel/zone.ts';

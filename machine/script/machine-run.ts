@@ -1,10 +1,10 @@
 import { UserError } from '../../sim/contract/assert.ts';
+import type { Heap, HeapProgram } from '../heap/heap.ts';
 import { bootKernel } from '../kernel/boot.ts';
 import type { Kernel, Task } from '../kernel/kernel.ts';
 import type { MemCgroup } from '../kernel/mem-cgroup.ts';
 import { exitTask, reapMemory } from '../kernel/process.ts';
 import { registerShrinker } from '../kernel/shrink-slab.ts';
-import type { Heap, HeapProgram } from '../heap/heap.ts';
 import { FileSystem } from './files.ts';
 import type { Command, MachineSettings } from './parse.ts';
 import { bootImage, type Image } from './worker-image.ts';

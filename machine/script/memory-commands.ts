@@ -18,7 +18,7 @@ import { doMremap } from '../kernel/mremap.ts';
 import { forkTask } from '../kernel/process.ts';
 import { newObject, putObject } from '../kernel/shmem.ts';
 import { writePages } from '../kernel/writeback.ts';
-import { has, type Immediate, option, pagesOf, range, type Result } from './command-words.ts';
+import { has, type Immediate, option, pagesOf, type Result, range } from './command-words.ts';
 import type { MachineRun } from './machine-run.ts';
 import { sizeOf } from './parse.ts';
 import { noteHeapStart, returnFromFork } from './worker-image.ts';

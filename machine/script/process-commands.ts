@@ -1,7 +1,7 @@
 import type { Kernel, Task } from '../kernel/kernel.ts';
 import { handleOverHigh } from '../kernel/throttle.ts';
 import { PAUSED, type TouchMode, touchRange } from '../kernel/touch.ts';
-import { type Call, CALL_US, has, option, type Result } from './command-words.ts';
+import { CALL_US, type Call, has, option, type Result } from './command-words.ts';
 import { FILE_CALLS, fileRw } from './file-commands.ts';
 import type { Answer, MachineRun, ScriptProcess } from './machine-run.ts';
 import { MEMORY_CALLS } from './memory-commands.ts';

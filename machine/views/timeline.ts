@@ -1,7 +1,8 @@
 /** A run over time: a row after each command, for a spreadsheet or a Prometheus. */
-import type { History } from './words/history.ts';
+
 import type { MetricFamily, MetricPoint } from './metrics/exposition.ts';
-import { rssKb, type Reading } from './words/moment.ts';
+import type { History } from './words/history.ts';
+import { type Reading, rssKb } from './words/moment.ts';
 
 const MEMINFO = [
   'MemTotal',

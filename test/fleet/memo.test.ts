@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { Shard, type HeapSettings } from '../../fleet/engine/shard.ts';
 import { averageAfter, averageCells } from '../../allocators/zend/deciding-state.ts';
+import { type HeapSettings, Shard } from '../../fleet/engine/shard.ts';
 import { resolveWorkload } from '../../workloads/index.ts';
 
 /** Requests of several kinds, small enough to be played by the thousand. */

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { schedulePool } from '../../fleet/pool/schedule.ts';
-import { arrivalsOf, type Arrivals } from '../../fleet/requests/arrivals.ts';
+import { type Arrivals, arrivalsOf } from '../../fleet/requests/arrivals.ts';
 import { parseScenario } from '../../fleet/scenario/scenario.ts';
 
 function scenarioOf(pm: string, requests: string, duration = '1h') {

@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
+import { planFleet } from '../../fleet/plan.ts';
 import { fleetOpenMetrics } from '../../fleet/report/openmetrics.ts';
 import { trendOf } from '../../fleet/report/trend.ts';
 import { runFleet } from '../../fleet/run-fleet.ts';
 import { parseScenario } from '../../fleet/scenario/scenario.ts';
 import { studyFleet } from '../../fleet/study.ts';
-import { planFleet } from '../../fleet/plan.ts';
 
 const here = { workers: 1 } as const;
 const PAGE = 'php-pool:requests=1,kept=0,calls=5,blocks=100,strings=1,baseline=60000';

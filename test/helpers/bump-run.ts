@@ -1,6 +1,6 @@
-import { bump } from '../../docs/examples/bump.ts';
 import type { AllocatorSpec } from '../../allocators/spec.ts';
 import type { SessionOptions } from '../../bench/run/session.ts';
+import { bump } from '../../docs/examples/bump.ts';
 import type { EventBuffer } from '../../sim/contract/event.ts';
 import { createTraceParser } from '../../workloads/trace/parser.ts';
 

@@ -1,4 +1,6 @@
 import { expect, test } from 'vitest';
+import { uncontendedLocks } from '../../sim/contract/locks.ts';
+import { Memory } from '../../sim/contract/memory.ts';
 import {
   createKernel,
   KERNEL_DEFAULTS,
@@ -17,8 +19,6 @@ import {
   relativeAddress,
   simulatedAddress,
 } from '../../sim/kernel/layout.ts';
-import { Memory } from '../../sim/contract/memory.ts';
-import { uncontendedLocks } from '../../sim/contract/locks.ts';
 
 const RW = PROT_READ | PROT_WRITE;
 const kernelWith = (options: Partial<KernelOptions>) =>

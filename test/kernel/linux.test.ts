@@ -1,5 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import { uncontendedLocks } from '../../sim/contract/locks.ts';
+import { Memory } from '../../sim/contract/memory.ts';
+import { OP_BRK_SHRINKS, OP_FLUSHES, OP_MAPPINGS_ENTERED, OPERATIONS } from '../../sim/contract/operations.ts';
 import {
   createKernel,
   KERNEL_DEFAULTS,
@@ -8,9 +11,6 @@ import {
   PROT_READ,
   PROT_WRITE,
 } from '../../sim/kernel/kernel.ts';
-import { Memory } from '../../sim/contract/memory.ts';
-import { uncontendedLocks } from '../../sim/contract/locks.ts';
-import { OP_BRK_SHRINKS, OP_FLUSHES, OP_MAPPINGS_ENTERED, OPERATIONS } from '../../sim/contract/operations.ts';
 
 // Random system calls and what Linux 6.18 answered, in a process whose mmap area was empty below the fence. Pages:
 //   mm hint length prot | mu start length | mr start old new mayMove | mp start length prot | ma start length advice

@@ -5,9 +5,9 @@ import { heapProgram } from '../../bench/run/heap-program.ts';
 import { runLockstep } from '../../bench/run/session.ts';
 import { Heap } from '../../machine/heap/heap.ts';
 import { smapsRollup } from '../../machine/kernel/smaps.ts';
-import { startWorker } from '../../machine/script/worker-image.ts';
 import { MachineRun } from '../../machine/script/machine-run.ts';
 import { runMachineScript } from '../../machine/script/run.ts';
+import { startWorker } from '../../machine/script/worker-image.ts';
 import { resolveWorkload } from '../../workloads/index.ts';
 
 const WORKLOADS = ['stress:events=10000,seed=3', 'php-repeat', 'server:requests=20'];

@@ -1,16 +1,16 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { checkGate } from '../../bench/gate/check.ts';
-import { plan } from '../../bench/study/plan/plan.ts';
-import { gateResultSchema } from '../../bench/schema/gate.ts';
-import { planSchema, sweepSchema, tuneSchema } from '../../bench/schema/search.ts';
-import { sweep } from '../../bench/study/sweep/sweep.ts';
-import { tune } from '../../bench/study/tune/tune.ts';
-import { explain } from '../../bench/study/explain/explain.ts';
+import { runLockstep } from '../../bench/run/session.ts';
 import { explanationSchema } from '../../bench/schema/explanation.ts';
+import { gateResultSchema } from '../../bench/schema/gate.ts';
 import { PUBLISHED, publishedText } from '../../bench/schema/published.ts';
 import { parseResult, runResultSchema } from '../../bench/schema/result.ts';
-import { runLockstep } from '../../bench/run/session.ts';
+import { planSchema, sweepSchema, tuneSchema } from '../../bench/schema/search.ts';
+import { explain } from '../../bench/study/explain/explain.ts';
+import { plan } from '../../bench/study/plan/plan.ts';
+import { sweep } from '../../bench/study/sweep/sweep.ts';
+import { tune } from '../../bench/study/tune/tune.ts';
 import { bumpOptions, eventsOf } from '../helpers/bump-run.ts';
 
 const folder = new URL('../../schema/', import.meta.url);

@@ -1,4 +1,4 @@
-import { test, expect } from 'vitest';
+import { expect, test } from 'vitest';
 import { parseAllocator } from '../../allocators/spec.ts';
 import { runVirtual } from '../../bench/run/modes/virtual.ts';
 import { COST_PROFILES } from '../../sim/time/costs.ts';

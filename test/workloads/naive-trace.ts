@@ -1,5 +1,5 @@
 /** Traces as a list of words, and the rules of the compiler written down once more in the plainest way. */
-import { OP_BITS, OP_MASK, type EventBuffer } from '../../sim/contract/event.ts';
+import { type EventBuffer, OP_BITS, OP_MASK } from '../../sim/contract/event.ts';
 import { EVENT_NAMES } from '../../workloads/trace/statistics.ts';
 
 export interface NaiveRow {

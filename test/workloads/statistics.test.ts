@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { createTraceParser } from '../../workloads/trace/parser.ts';
+import { readTrace } from '../../workloads/trace/reader.ts';
 import { traceStatistics } from '../../workloads/trace/statistics.ts';
 import { requireShared } from '../helpers/require.ts';
-import { readTrace } from '../../workloads/trace/reader.ts';
 
 describe('what is in a trace', () => {
   it('is counted', () => {

@@ -3,8 +3,8 @@ import { parseAllocator } from '../../allocators/spec.ts';
 import type { Inspectable } from '../../allocators/zend/layer.ts';
 import { assemble } from '../../bench/run/machine.ts';
 import { Session } from '../../bench/run/session.ts';
-import { KERNEL_DEFAULTS } from '../../sim/kernel/kernel.ts';
 import { uncontendedLocks } from '../../sim/contract/locks.ts';
+import { KERNEL_DEFAULTS } from '../../sim/kernel/kernel.ts';
 import { eventsOf } from '../helpers/bump-run.ts';
 import { refusals, runZend } from '../helpers/zend-run.ts';
 

@@ -1,5 +1,5 @@
-import type { MachineRun } from '../../script/machine-run.ts';
 import { vmstatOf } from '../../kernel/meminfo.ts';
+import type { MachineRun } from '../../script/machine-run.ts';
 import { allMeminfo } from '../proc/machine-files.ts';
 import type { MetricFamily } from './exposition.ts';
 

@@ -1,7 +1,7 @@
 import type { Kernel } from '../../kernel/kernel.ts';
-import { meminfo, vmstatOf, zoneinfo } from '../../kernel/meminfo.ts';
 import type { Psi } from '../../kernel/mem-cgroup.ts';
 import { type MemCgroup, NO_LIMIT } from '../../kernel/mem-cgroup.ts';
+import { meminfo, vmstatOf, zoneinfo } from '../../kernel/meminfo.ts';
 import type { MachineRun } from '../../script/machine-run.ts';
 import { memoryStat, psiOf } from '../../script/sample.ts';
 

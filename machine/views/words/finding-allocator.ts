@@ -1,5 +1,5 @@
 import { kbSize, most, number, size } from './figures.ts';
-import { type Finding, finding, type FindingKind } from './finding.ts';
+import { type Finding, type FindingKind, finding } from './finding.ts';
 import type { HeapFacts } from './heap-facts.ts';
 import type { History } from './history.ts';
 import { type Moment, type ProcessMoment, rssKb } from './moment.ts';

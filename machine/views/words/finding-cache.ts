@@ -1,6 +1,6 @@
 import { kbSize, list, most, number, size } from './figures.ts';
 import { type Finding, finding } from './finding.ts';
-import { happened, type History } from './history.ts';
+import { type History, happened } from './history.ts';
 import type { Moment } from './moment.ts';
 
 const cacheKb = ({ cache }: Moment) => cache.cleanInactiveKb + cache.cleanActiveKb + cache.dirtyKb;

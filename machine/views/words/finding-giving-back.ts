@@ -1,6 +1,6 @@
 import { kbSize, list, most, span } from './figures.ts';
 import { type Finding, finding } from './finding.ts';
-import { givenBack, type GivenBack, happened, type History } from './history.ts';
+import { type GivenBack, givenBack, type History, happened } from './history.ts';
 import { type Moment, rssKb } from './moment.ts';
 
 /** Longer after a process last took memory is late: an allocator that gives back at once does so while it frees. */

@@ -1,9 +1,9 @@
+import { type Finding, type FindingKind, KINDS } from './finding.ts';
 import { allocatorFindings } from './finding-allocator.ts';
 import { cacheFindings } from './finding-cache.ts';
 import { givingBackFindings } from './finding-giving-back.ts';
 import { kernelObjectFindings } from './finding-kernel-objects.ts';
 import { sharedFindings } from './finding-shared.ts';
-import { type Finding, KINDS, type FindingKind } from './finding.ts';
 import { type History, takenKb } from './history.ts';
 
 /** Less is not told, and not more than this share of what the script took. */

@@ -1,6 +1,6 @@
 import type { MachineRun } from '../../script/machine-run.ts';
 import type { Command } from '../../script/parse.ts';
-import { type Moment, type ProcessReading, readMachine, type Reading, rssKb, takeMoment } from './moment.ts';
+import { type Moment, type ProcessReading, type Reading, readMachine, rssKb, takeMoment } from './moment.ts';
 
 /** A run as it is told: a reading after each command, and everything at each sample and at the end. */
 export interface History {

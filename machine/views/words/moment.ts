@@ -1,9 +1,9 @@
 import type { Kernel } from '../../kernel/kernel.ts';
 import type { MemCgroup } from '../../kernel/mem-cgroup.ts';
 import { meminfo } from '../../kernel/meminfo.ts';
-import { MM_ANONPAGES, MM_FILEPAGES, MM_SHMEMPAGES, MM_SWAPENTS, type AddressSpace } from '../../kernel/mm-types.ts';
-import { smapsOf, smapsRollup } from '../../kernel/smaps.ts';
+import { type AddressSpace, MM_ANONPAGES, MM_FILEPAGES, MM_SHMEMPAGES, MM_SWAPENTS } from '../../kernel/mm-types.ts';
 import { swappedPages } from '../../kernel/shmem.ts';
+import { smapsOf, smapsRollup } from '../../kernel/smaps.ts';
 import { type MachineRun, REGION_STRIDE, REGIONS_START, type ScriptProcess } from '../../script/machine-run.ts';
 import { memoryStat } from '../../script/sample.ts';
 import { type HeapFacts, heapFactsOf } from './heap-facts.ts';

@@ -3,9 +3,9 @@ import { kbSize, list, number, size, span } from './figures.ts';
 import type { Finding } from './finding.ts';
 import { findingsOf } from './findings.ts';
 import type { History } from './history.ts';
-import { availableLines, climbLines, groupLines, memoryLines, reclaimableLines, sharedLines } from './sections.ts';
 import type { Moment } from './moment.ts';
 import { rssKb } from './moment.ts';
+import { availableLines, climbLines, groupLines, memoryLines, reclaimableLines, sharedLines } from './sections.ts';
 
 /** What a run was, for people: the verdict first, then where the memory is at the moment that it is about. */
 export interface MachineSummary {

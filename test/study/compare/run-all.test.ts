@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
+import type { ReportRun } from '../../../bench/report/report-run.ts';
 import { createRunner } from '../../../bench/study/parallel/run-all.ts';
 import { type RunTask, runTask } from '../../../bench/study/parallel/run-task.ts';
-import type { ReportRun } from '../../../bench/report/report-run.ts';
 import { resolveWorkload } from '../../../workloads/index.ts';
 
 async function tasksOf(workload: string): Promise<RunTask[]> {

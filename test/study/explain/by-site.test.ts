@@ -6,8 +6,8 @@ import { bytesBySite } from '../../../bench/study/explain/by-site.ts';
 import { explain } from '../../../bench/study/explain/explain.ts';
 import { explanationText } from '../../../bench/study/explain/text.ts';
 import type { EventBuffer } from '../../../sim/contract/event.ts';
-import { isAllocating } from '../../../sim/replay/placements.ts';
 import { OP_MASK } from '../../../sim/contract/event.ts';
+import { isAllocating } from '../../../sim/replay/placements.ts';
 import { resolveWorkload } from '../../../workloads/index.ts';
 import { eventsOf } from '../../helpers/bump-run.ts';
 

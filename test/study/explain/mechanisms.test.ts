@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { parseAllocator } from '../../../allocators/spec.ts';
+import { Session } from '../../../bench/run/session.ts';
 import { explain } from '../../../bench/study/explain/explain.ts';
 import type { Explanation } from '../../../bench/study/explain/explanation.ts';
-import { Session } from '../../../bench/run/session.ts';
 import { eventsOf } from '../../helpers/bump-run.ts';
 
 function of(lines: readonly string[], allocator: string, more: { at?: string; thp?: 'always' } = {}): Explanation {

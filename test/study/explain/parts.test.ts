@@ -1,13 +1,13 @@
 import { describe, expect, test } from 'vitest';
-import { bump, createBump } from '../../../docs/examples/bump.ts';
+import { createHeatMapRecorder } from '../../../bench/report/heat-map.ts';
 import { collectAreas, groupName } from '../../../bench/run/areas.ts';
+import { Session } from '../../../bench/run/session.ts';
 import { countedName } from '../../../bench/study/explain/area-groups.ts';
 import { explain } from '../../../bench/study/explain/explain.ts';
 import { growthOf } from '../../../bench/study/explain/growth.ts';
 import { liveBlocks } from '../../../bench/study/explain/live-blocks.ts';
 import { changeSentences, judge } from '../../../bench/study/explain/verdict.ts';
-import { createHeatMapRecorder } from '../../../bench/report/heat-map.ts';
-import { Session } from '../../../bench/run/session.ts';
+import { bump, createBump } from '../../../docs/examples/bump.ts';
 import { BRK_START_PAGE } from '../../../sim/kernel/layout.ts';
 import type { Breakdown } from '../../../sim/metrics/sample.ts';
 import { bumpOptions, eventsOf } from '../../helpers/bump-run.ts';

@@ -1,9 +1,9 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { runLockstep } from '../../../bench/run/session.ts';
 import { demandOf, memoryFor, processesIn, quantile } from '../../../bench/study/plan/demand.ts';
 import { plan } from '../../../bench/study/plan/plan.ts';
 import { planText } from '../../../bench/study/plan/text.ts';
-import { runLockstep } from '../../../bench/run/session.ts';
 import { bumpOptions, eventsOf } from '../../helpers/bump-run.ts';
 
 const MIB = 1 << 20;
