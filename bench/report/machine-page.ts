@@ -20,6 +20,8 @@ export interface MachineReport {
   readonly samples: readonly MachineSample[];
   /** Further lines about the machine: what, and what of it. */
   readonly facts?: readonly (readonly [string, string])[];
+  /** Titled sentences and tables. */
+  readonly sections?: MachineData['sections'];
   /** Kills, throttling, recycling. */
   readonly events?: readonly { readonly ns: Ns; readonly label: string }[];
 }
@@ -38,7 +40,14 @@ const PARTS = [
 ] as const;
 
 /** The page of a machine: what its memory is over time, and what the kernel believes to be available. */
-export function buildMachinePageData({ title, verdict, samples, events = [], facts = [] }: MachineReport): PageData {
+export function buildMachinePageData({
+  title,
+  verdict,
+  samples,
+  events = [],
+  facts = [],
+  sections = [],
+}: MachineReport): PageData {
   const of = ({ meminfo }: MachineSample, name: string) => meminfo[name] ?? 0;
   const columns = PARTS.map(([name, , fields]) =>
     samples.map((s) => {
@@ -66,6 +75,7 @@ export function buildMachinePageData({ title, verdict, samples, events = [], fac
     availableBytes: drawn(available),
     processes: names.map((name, i) => ({ name, bytes: drawn(processes[i]!) })),
     events: events.slice(0, EVENTS_MAX),
+    sections: sections.map(({ title, parts }) => ({ title, parts })),
     facts: [
       ['samples', `${samples.length}, over ${longDuration((ns.at(-1) ?? 0) - (ns[0] ?? 0))}`],
       ['memory', bytes(samples[0] ? of(samples[0], 'MemTotal') : 0)],

@@ -76,7 +76,7 @@ function drawChart(place: HTMLElement, options: ChartOptions): uPlot {
         focus: { prox: 24 },
         ...(view && { sync: { key: 'time', setSeries: false } }),
       },
-      legend: { live: true },
+      legend: { live: true, markers: legendMarkers(lines) },
       series: [{ label: 'at', value: (_u, v) => (v === null ? '–' : options.xText(v)) }, ...seriesOf(options)],
       hooks: {
         draw: [(u) => drawMarks(u, marks), (u) => level && drawLevel(u, level)],
@@ -99,6 +99,19 @@ function drawChart(place: HTMLElement, options: ChartOptions): uPlot {
   chart.over.addEventListener('dblclick', () => showAllTime(own));
   charts.set(chart, () => own.listeners.delete(follow));
   return chart;
+}
+
+/** An area as a box, a line as a line, dashed as it is drawn. */
+function legendMarkers(lines: readonly Line[]): uPlot.Legend.Markers {
+  return {
+    width: 0,
+    fill: (_u, series) => {
+      const { colour, dash, fill } = lines[series - 1]!;
+      if (fill) return fill;
+      const [drawn, gap] = dash ? [5, 9] : [9, 9];
+      return `repeating-linear-gradient(90deg, ${colour} 0 ${drawn}px, transparent ${drawn}px ${gap}px) 0 / 100% 3px repeat-x content-box`;
+    },
+  };
 }
 
 function seriesOf(options: ChartOptions): uPlot.Series[] {
