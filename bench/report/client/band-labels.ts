@@ -1,4 +1,6 @@
 const LABEL_HEIGHT = 15;
+/** Here a label finds room between those that reach in from above and below. */
+const ROOMY_HEIGHT = 2 * LABEL_HEIGHT + 4;
 
 /** A band of the address map on the screen, in pixels from the top of the plot. */
 interface Band {
@@ -7,8 +9,9 @@ interface Band {
 }
 
 /**
- * The middle of each band's label, null where it finds no room: the tallest choose first. A label stands at the top of
- * its band, lower where another one is in the way; that of a thinner band stands in its middle.
+ * The middle of each band's label, null where it finds no room. A label stands at the top of its band, lower where
+ * another one is in the way; that of a thin band stands in its middle, and may reach into its neighbours. Bands with
+ * room to move their label choose last, for they always find some; of the others the tallest choose first.
  */
 function placeLabels(bands: readonly Band[], height: number): (number | null)[] {
   const middles: (number | null)[] = bands.map(() => null);
@@ -16,7 +19,9 @@ function placeLabels(bands: readonly Band[], height: number): (number | null)[] 
   const visible = bands.map(({ top, bottom }) => [Math.max(0, top), Math.min(height, bottom)] as const);
   const tall = (i: number) => visible[i]![1] - visible[i]![0];
   const half = LABEL_HEIGHT / 2;
-  for (const i of [...bands.keys()].sort((a, b) => tall(b) - tall(a) || a - b)) {
+  const canYield = (i: number) => Number(tall(i) >= ROOMY_HEIGHT);
+  const order = [...bands.keys()].sort((a, b) => canYield(a) - canYield(b) || tall(b) - tall(a) || a - b);
+  for (const i of order) {
     if (tall(i) <= 0) continue;
     const [top, bottom] = visible[i]!;
     const isThin = tall(i) < LABEL_HEIGHT + 3;

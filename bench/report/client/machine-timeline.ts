@@ -114,7 +114,12 @@ function drawSection(into: HTMLElement, { title, parts }: MachineData['sections'
         place,
         drawTable(
           part.head,
-          part.rows.map((row) => row.map((text, i) => ({ text, className: part.align[i] === 'l' ? 'words' : '' }))),
+          part.rows.map((row) =>
+            row.map((text, i) => ({
+              text,
+              className: i > 0 && (part.align[i] ?? part.align.at(-1)) === 'l' ? 'words' : '',
+            })),
+          ),
         ),
         title,
       );
