@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { buildPageData } from '../../bench/report/build-page.ts';
 import { histogramsOf } from '../../bench/report/histograms.ts';
@@ -11,10 +11,9 @@ import type { ReportRun } from '../../bench/report/report-run.ts';
 import { recordRun } from '../../bench/study/record.ts';
 import type { Sample } from '../../sim/metrics/sample.ts';
 import { bumpOptions } from '../helpers/bump-run.ts';
+import { BUILT, CHROMIUM, launchChromium } from '../helpers/chromium.ts';
 import { requireThat } from '../helpers/require.ts';
 
-const CHROMIUM = '/usr/bin/chromium';
-const BUILT = existsSync(new URL('../../dist/bench/report/client/main.js', import.meta.url));
 const LINES = Array.from({ length: 600 }, (_, i) =>
   i % 100 === 50
     ? `= at${i} </script><img src=x onerror=fetch("x")>`
@@ -105,19 +104,7 @@ describe('the page in Chromium', () => {
   });
   beforeAll(async () => {
     if (!BUILT || !existsSync(CHROMIUM)) return;
-    browser = await chromium.launch({
-      executablePath: CHROMIUM,
-      args: [
-        '--headless',
-        '--no-sandbox',
-        '--disable-gpu',
-        '--disable-quic',
-        '--no-first-run',
-        '--disable-background-networking',
-        '--disable-component-update',
-        '--disable-sync',
-      ],
-    });
+    browser = await launchChromium();
     page = await browser.newPage({ viewport: { width: 1200, height: 800 }, colorScheme: 'light' });
     page.on('pageerror', (error) => complaints.push(error.message));
     page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()));
@@ -248,8 +235,7 @@ describe('the page in Chromium', () => {
     expect(await hint.innerText()).toContain('more columns');
     await locks.focus();
     for (let i = 0; i < 40; i++) await page.keyboard.press('ArrowRight');
-    await page.waitForFunction("!document.querySelector('#locks .scroll').classList.contains('more-right')");
-    expect(await hint.innerText()).not.toContain('more columns');
+    await expect.poll(() => hint.innerText()).not.toContain('more columns');
     await page.setViewportSize({ width: 1200, height: 800 });
   });
 
@@ -298,7 +284,7 @@ describe('the page in Chromium', () => {
     layouts.forEach((bands, k) => {
       const middles = placed[k]!;
       const sorted = middles.filter((y) => y !== null).sort((a, b) => a - b);
-      sorted.slice(1).forEach((y, i) => expect(y - sorted[i]!).toBeGreaterThanOrEqual(15));
+      for (let i = 1; i < sorted.length; i++) expect(sorted[i]! - sorted[i - 1]!).toBeGreaterThanOrEqual(15);
       const tallest = Math.max(...bands.map(({ top, bottom }) => bottom - top));
       bands.forEach(({ top, bottom }, i) => {
         const height = bottom - top;
