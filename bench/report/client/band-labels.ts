@@ -44,8 +44,12 @@ function paintBands(map: AddressMap, ctx: CanvasRenderingContext2D): void {
   const height = plotHeight(map);
   const bands = heat.groups.map(({ from, rows }) => ({ top: rowY(map, from), bottom: rowY(map, from + rows) }));
   ctx.fillStyle = styleValue('--dim');
+  let drawn = Number.NEGATIVE_INFINITY;
   for (const { top } of bands) {
-    if (top > 0 && top < height) ctx.fillRect(left - 4, Math.round(top), width + 4, 1);
+    // Of bands as thin as a line the lines would be all that is seen.
+    if (top <= 0 || top >= height || top - drawn < 4) continue;
+    ctx.fillRect(left - 4, Math.round(top), width + 4, 1);
+    drawn = top;
   }
   ctx.font = '11px system-ui, sans-serif';
   ctx.textBaseline = 'middle';
