@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { Piscina } from 'piscina';
 import { Interrupted, UserError } from '../../sim/contract/assert.ts';
+import { hasRoomForThreads } from '../../workloads/files/address-space.ts';
 import { Shard, type ShardResult, type ShardTask } from './shard.ts';
 import type { ShardOutcome } from './worker.ts';
 
@@ -22,7 +23,7 @@ export interface ShardRunOptions {
 export async function runShards(tasks: readonly ShardTask[], options: ShardRunOptions = {}): Promise<ShardResult[]> {
   const { workers = availableParallelism(), signal, onDone } = options;
   let done = 0;
-  if (Math.min(workers, tasks.length) <= 1 || !existsSync(WORKER)) {
+  if (Math.min(workers, tasks.length) <= 1 || !existsSync(WORKER) || !hasRoomForThreads()) {
     const results: ShardResult[] = [];
     for (const task of tasks) {
       if (signal?.aborted) throw new Interrupted('interrupted');

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
+import { hasRoomForThreads } from '../files/address-space.ts';
 import { chunksIn, createLexedChunk, type LexedChunk, readChunk, startOf } from './lexed-chunk.ts';
 
 /** Chunks that may be taken apart and not yet compiled. */
@@ -50,7 +51,8 @@ export interface PlacedChunk {
 
 /** A second thread for the lines of a large text trace, which are numbers for the most part; undefined where it is of no use. */
 export function openSideLexer(fd: number, fileBytes: number): SideLexer | undefined {
-  if (fileBytes < WORTHWHILE_BYTES || availableParallelism() < 2 || !existsSync(WORKER)) return undefined;
+  if (fileBytes < WORTHWHILE_BYTES || availableParallelism() < 2 || !existsSync(WORKER) || !hasRoomForThreads())
+    return undefined;
   const chunks = chunksIn(fileBytes);
   const control = new Int32Array(new SharedArrayBuffer(4 * (READY + RING_CHUNKS)));
   const ring = Array.from({ length: RING_CHUNKS }, createLexedChunk);

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { formatAllocator } from '../../../allocators/spec.ts';
 import { assert, UserError } from '../../../sim/contract/assert.ts';
 import type { Touch } from '../../../sim/contract/event.ts';
+import { bytes } from '../../../sim/contract/format.ts';
 import { OPERATIONS } from '../../../sim/contract/operations.ts';
 import type { Ns } from '../../../sim/contract/units.ts';
 import { KERNEL_DEFAULTS } from '../../../sim/kernel/kernel.ts';
@@ -20,6 +21,7 @@ import type { ProgramOrderReader } from '../../../sim/replay/program-order.ts';
 import { readProgramOrder } from '../../../sim/replay/program-order-reader.ts';
 import { createAtomicLocks, mergeLocks } from '../../../sim/time/atomic-locks.ts';
 import { DURATION_BUCKETS } from '../../../sim/time/durations.ts';
+import { addressSpaceLimit, hasRoomForThreads, THREADS_NEED_BYTES } from '../../../workloads/files/address-space.ts';
 import { type Assembled, assemble } from '../machine.ts';
 import { pluginFiles } from '../plugin-files.ts';
 import type { RunResult } from '../result.ts';
@@ -48,6 +50,11 @@ const STALL_MS = 30_000;
 export async function runThreads(options: ThreadsOptions): Promise<RunResult> {
   const { events, cpus, spec, signal } = options;
   if (!existsSync(WORKER_FILE)) throw new UserError(`${WORKER_FILE.pathname} is missing: build first (npm run build)`);
+  if (!hasRoomForThreads()) {
+    throw new UserError(
+      `--mode threads: found an address space of ${bytes(addressSpaceLimit())} (ulimit -v), expected ${bytes(THREADS_NEED_BYTES)} or no limit`,
+    );
+  }
   if (options.placements) throw new UserError('--placements: in --mode threads placements differ from run to run');
   if (options.syscalls) throw new UserError('--syscalls: in --mode threads system calls differ from run to run');
   const touch = options.touch ?? events.touch;

@@ -281,16 +281,27 @@ function adviceSentences(facts: Facts, advice: Advice, whatIf: readonly WhatIf[]
       `Nothing to gain by a setting: none of the ${count(whatIf.length)} tried lowers the resident bytes by more than ${percent(WORTH_IT)} for a fair price.`,
     );
   }
-  if (advice.costly) sentences.push(`At a price: ${savingSentence(facts, advice.costly)}`);
-  if (advice.version) sentences.push(`A newer version: ${savingSentence(facts, advice.version)}`);
+  if (advice.costly) sentences.push(`At a price: with ${savingText(facts, advice.costly)}`);
+  if (advice.version) sentences.push(`A newer version: with ${savingText(facts, advice.version)}`);
   return sentences;
 }
 
-const priceOf = (facts: Facts, w: WhatIf): string =>
-  `${count(w.faults)} page faults instead of ${count(facts.sample.faults)}, ${count(w.syscalls)} memory system calls instead of ${count(callsOf(facts.sample.syscalls))}, a peak of ${bytes(w.rssPeakBytes)} instead of ${bytes(facts.rssPeakBytes)}`;
+const instead = (now: string, before: string, what: string): string =>
+  now === before ? `the same ${what}` : `${now} ${what} instead of ${before}`;
 
-const savingSentence = (facts: Facts, w: WhatIf): string =>
-  `With ${w.setting} (${w.about}) ${bytes(w.rssBytes)} would be resident here instead of ${bytes(facts.sample.rssBytes)}, at ${priceOf(facts, w)}: run, not estimated.`;
+const priceOf = (facts: Facts, w: WhatIf): string =>
+  [
+    instead(count(w.faults), count(facts.sample.faults), 'page faults'),
+    instead(count(w.syscalls), count(callsOf(facts.sample.syscalls)), 'memory system calls'),
+    w.rssPeakBytes === facts.rssPeakBytes
+      ? 'the same peak'
+      : `a peak of ${bytes(w.rssPeakBytes)} instead of ${bytes(facts.rssPeakBytes)}`,
+  ].join(', ');
+
+const savingSentence = (facts: Facts, w: WhatIf): string => `With ${savingText(facts, w)}`;
+
+const savingText = (facts: Facts, w: WhatIf): string =>
+  `${w.setting} (${w.about}) ${bytes(w.rssBytes)} would be resident here instead of ${bytes(facts.sample.rssBytes)}, at ${priceOf(facts, w)}: run, not estimated.`;
 
 const faultsSentence = (facts: Facts, w: WhatIf): string =>
   `With ${w.setting} (${w.about}) it stops: ${priceOf(facts, w)}; ${bytes(w.rssBytes)} would be resident here instead of ${bytes(facts.sample.rssBytes)}: run, not estimated.`;

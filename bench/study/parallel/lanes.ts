@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Piscina } from 'piscina';
 import { UserError } from '../../../sim/contract/assert.ts';
+import { hasRoomForThreads } from '../../../workloads/files/address-space.ts';
 import type { ReportRun } from '../../report/report-run.ts';
 import { pluginFiles } from '../../run/plugin-files.ts';
 import { type Executor, RunCrashed } from './executor.ts';
@@ -16,8 +17,8 @@ const WORKER = fileURLToPath(
   ),
 );
 
-/** Whether there are built files to start threads from. */
-export const hasThreads = (): boolean => existsSync(WORKER);
+/** Whether there are built files to start threads from, and room for threads. */
+export const hasThreads = (): boolean => existsSync(WORKER) && hasRoomForThreads();
 
 /**
  * A worker that has executed so many events gets no further task: the second machine that it builds makes the host's compiler give up what

@@ -30,7 +30,7 @@ export const memalignSplinters: Mechanism = {
       mechanism: 'memalign splinters',
       bytes: splintered,
       sentences: [
-        `${bytes(splintered)} are free in pieces, with ${count(aligned)} aligned requests, of up to ${bytes(largest)}: memalign asks for more than it needs and splits the rest off, so a freed aligned block does not fit the next one beside a small neighbour, and the heap grows by each (glibc bug 14581, fixed in 2.41).`,
+        `${bytes(splintered)} are free in pieces, and the program made ${count(aligned)} aligned requests, the largest of ${bytes(largest)}: memalign asks for more than it needs and splits the rest off, so a freed aligned block does not fit the next one beside a small neighbour, and the heap grows by each (glibc bug 14581, fixed in 2.41).`,
       ],
       settings: [
         { allocator: 'glibc', version: '2.41', options: {}, about: 'memalign reuses what it has freed' },

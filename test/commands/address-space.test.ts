@@ -1,0 +1,30 @@
+import { spawnSync } from 'node:child_process';
+import { expect, test } from 'vitest';
+import { CLI } from '../helpers/cli.ts';
+
+const SAMPLE = 'workloads/samples/lanczos-3-sizes.htrace.gz';
+const LIMIT_KIB = 4 * 2 ** 20;
+
+function limited(args: readonly string[]) {
+  const script = `ulimit -v ${LIMIT_KIB}; exec "$@"`;
+  return spawnSync('sh', ['-c', script, 'sh', process.execPath, CLI, ...args], { encoding: 'utf8' });
+}
+
+test.each([
+  ['run', 'lanczos-32t', '--quiet'],
+  ['explain', SAMPLE],
+  ['compare', SAMPLE, '--allocators', 'glibc,jemalloc'],
+  ['sweep', SAMPLE, '--grid', 'arena_max=1,2'],
+])('with an address space of 4 GiB there is an answer: %s', (...args) => {
+  const { status, stderr } = limited(args);
+  expect(stderr).not.toMatch(/sim:|Fatal/);
+  expect(status).toBe(0);
+});
+
+test('real threads do not fit, and that is said', () => {
+  const { status, stderr } = limited(['run', SAMPLE, '--mode', 'threads']);
+  expect(status).toBe(2);
+  expect(stderr).toBe(
+    'sim: --mode threads: found an address space of 4.00 GiB (ulimit -v), expected 16.0 GiB or no limit\n',
+  );
+});
