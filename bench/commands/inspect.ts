@@ -78,9 +78,7 @@ export function inspect(options: SessionOptions, view: string, at: string | unde
     const others = MODELS.filter(({ views }) => views.some(({ name }) => name === view));
     if (others.length > 0) {
       const [own] = others;
-      throw new UserError(
-        `${view} is a view of ${others.map(({ name }) => name).join(', ')}, found allocator ${options.spec.model.name}: -a ${own!.name}`,
-      );
+      throw new UserError(`${view} is a view of ${others.map(({ name }) => name).join(', ')}: -a ${own!.name}`);
     }
     throw new UserError(
       `unknown view '${view}'${suggestion(

@@ -36,11 +36,7 @@ export function memoryLines({ meminfo, pcpKb, cache }: Moment): string[] {
   const left = named.reduce((rest, [, amount]) => rest - tenthsOfMb(amount), total);
   const rows = [
     ...named.map(([name, amount, about]) => [name, mbText(tenthsOfMb(amount)), about]),
-    [
-      'other',
-      mbText(left),
-      'more of the kernel, in no line of meminfo',
-    ],
+    ['other', mbText(left), 'more of the kernel, in no line of meminfo'],
     ['MemTotal', mbText(total), `MemFree ${kbSize(kb('MemFree'))}, MemAvailable ${kbSize(kb('MemAvailable'))}`],
   ];
   if (kb('SwapTotal') > 0)
