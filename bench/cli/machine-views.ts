@@ -34,9 +34,7 @@ export async function runWithViews(given: string, views: readonly string[], at: 
   let run: MachineRun | undefined;
   const look = (isNow: (moment: MachineMoment) => boolean) => {
     for (const { word, moment } of moments)
-      if (isNow(moment))
-        for (const view of views)
-          texts.push({ view, at: word, text: renderView(run!, view), processes: namesOf(run!) });
+      if (isNow(moment)) for (const view of views) texts.push(viewOf(run!, view, word));
   };
   const steps = machineSteps(text, {
     name,
@@ -91,6 +89,17 @@ async function drive(steps: Generator<Command, MachineRun, void>): Promise<boole
   }
 }
 
+/** What a tool prints on the machine as it is now. */
+export const viewOf = (run: MachineRun, view: string, at: string): ViewText => ({
+  view,
+  at,
+  text: renderView(run, view),
+  processes: namesOf(run),
+});
+
+/** Of a fleet's hundreds of workers the first say how the others are called. */
+const NAMES_SHOWN = 24;
+
 const namesOf = ({ processes }: MachineRun): Readonly<Record<number, string>> =>
   Object.fromEntries(processes.filter(({ alive }) => alive).map(({ name, task }) => [task.pid, name]));
 
@@ -99,7 +108,9 @@ export function viewsText(views: readonly ViewText[], withNames = false): string
   if (views.length === 1 && !withNames) return views[0]!.text;
   return views
     .map(({ view, at, text, processes }) => {
-      const names = Object.entries(processes).map(([pid, name]) => `${pid} ${name}`);
+      const all = Object.entries(processes).map(([pid, name]) => `${pid} ${name}`);
+      const more = all.length - NAMES_SHOWN;
+      const names = [...all.slice(0, NAMES_SHOWN), ...(more > 0 ? [`${more} more`] : [])];
       return `$ ${view}   # ${[at, ...(names.length > 0 ? [names.join(', ')] : [])].join(': ')}\n${text}`;
     })
     .join('\n');

@@ -121,7 +121,7 @@ export async function runCommandLine(all: readonly string[]): Promise<void> {
   try {
     await parser.parseAsync();
   } catch (error) {
-    if ((error as Error).name === 'YError') throw new UserError((error as Error).message);
+    if ((error as Error).name === 'YError') throw new UserError(plainMessage((error as Error).message));
     throw error;
   }
 }
