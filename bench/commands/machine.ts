@@ -146,7 +146,7 @@ function jsonOf(
     verdict: findings[0]?.title ?? null,
     findings,
     ...(findings.length === 0 ? { otherwise } : {}),
-    sections,
+    sections: sections.map(({ title, short, lines }) => ({ title, short, lines })),
     ...(views.length > 0 ? { views } : {}),
   };
 }

@@ -21,6 +21,8 @@ export interface MachineReport {
   readonly samples: readonly MachineSample[];
   /** Further lines about the machine: what, and what of it. */
   readonly facts?: readonly (readonly [string, string])[];
+  /** Titled sentences and tables. */
+  readonly sections?: MachineData['sections'];
   /** Kills, throttling, recycling. */
   readonly events?: readonly { readonly ns: Ns; readonly label: string }[];
 }
@@ -42,8 +44,27 @@ const PARTS: readonly (readonly [string, string, (sample: MachineSample) => Byte
 ];
 
 /** The page of a machine: what its memory is over time, and what the kernel believes to be available. */
+<<<<<<< HEAD
 export function buildMachinePageData({ title, verdict, samples, events = [], facts = [] }: MachineReport): PageData {
   const columns = PARTS.map(([, , amount]) => samples.map(amount));
+=======
+export function buildMachinePageData({
+  title,
+  verdict,
+  samples,
+  events = [],
+  facts = [],
+  sections = [],
+}: MachineReport): PageData {
+  const of = ({ meminfo }: MachineSample, name: string) => meminfo[name] ?? 0;
+  const columns = PARTS.map(([name, , fields]) =>
+    samples.map((s) => {
+      const sum = fields.reduce((total, field) => total + of(s, field), 0);
+      // Cached counts shared memory too.
+      return name === 'files' ? Math.max(0, sum - of(s, 'Shmem')) : sum;
+    }),
+  );
+>>>>>>> main
   const available = samples.map((s) => of(s, 'MemAvailable'));
   const names = largestProcesses(samples);
   const processes = names.map((name) => samples.map((s) => s.processes?.[name] ?? 0));
@@ -63,6 +84,7 @@ export function buildMachinePageData({ title, verdict, samples, events = [], fac
     availableBytes: drawn(available),
     processes: names.map((name, i) => ({ name, bytes: drawn(processes[i]!) })),
     events: events.slice(0, EVENTS_MAX),
+    sections: sections.map(({ title, parts }) => ({ title, parts })),
     facts: [
       ['samples', `${samples.length}, over ${longDuration((ns.at(-1) ?? 0) - (ns[0] ?? 0))}`],
       ['memory', bytes(samples[0] ? of(samples[0], 'MemTotal') : 0)],

@@ -2,6 +2,7 @@ import type { MachineRun } from '../../machine/index.ts';
 import type { History } from '../../machine/views/words/history.ts';
 import { rssKb } from '../../machine/views/words/moment.ts';
 import type { MachineSummary } from '../../machine/views/words/summary.ts';
+import { bytes } from '../../sim/contract/format.ts';
 import { buildMachinePageData, type MachineSample } from './machine-page.ts';
 import { buildPage } from './page-document.ts';
 
@@ -21,12 +22,13 @@ export function machinePage(summary: MachineSummary, run: MachineRun, { readings
   const [first, ...rest] = summary.findings;
   const verdict = {
     headline: first
-      ? `${first.title[0]!.toUpperCase()}${first.title.slice(1)}.`
+      ? `${first.title[0]!.toUpperCase()}${first.title.slice(1)}, ${bytes(first.bytes)}.`
       : 'None of the misbehaviours that are known here.',
-    sentences: first ? [first.text, ...rest.map(({ title, text }) => `Also ${title}: ${text}`)] : [summary.otherwise],
+    sentences: first
+      ? [first.text, ...rest.map((other) => `Also ${other.title}, ${bytes(other.bytes)}: ${other.text}`)]
+      : [summary.otherwise],
   };
-  const facts = summary.sections.flatMap(({ short, lines }) =>
-    lines.map((line, i): [string, string] => [i === 0 ? short : '', line.replace(/ {2,}/g, ' · ')]),
+  return buildPage(
+    buildMachinePageData({ title: summary.headline, verdict, samples, events: deaths, sections: summary.sections }),
   );
-  return buildPage(buildMachinePageData({ title: summary.headline, verdict, samples, events: deaths, facts }));
 }

@@ -40,6 +40,18 @@ export interface MachineData {
   /** The largest ones, largest first. */
   readonly processes: readonly { readonly name: string; readonly bytes: readonly number[] }[];
   readonly events: readonly { readonly ns: number; readonly label: string }[];
+  readonly sections: readonly {
+    readonly title: string;
+    /** A sentence, or a table of which `align` says for each column whether it is l or r, the last letter for all beyond. */
+    readonly parts: readonly (
+      | string
+      | {
+          readonly head: readonly string[];
+          readonly rows: readonly (readonly string[])[];
+          readonly align: string;
+        }
+    )[];
+  }[];
   readonly facts: readonly (readonly [string, string])[];
 }
 

@@ -10,7 +10,7 @@ export const PAGE_STYLE = `
 :root { ${LIGHT} }
 @media (prefers-color-scheme: dark) { :root:not([data-theme=light]) { ${DARK} } }
 :root[data-theme=dark] { ${DARK} }
-* { box-sizing: border-box; }
+* { box-sizing: border-box; } html { overflow-y: scroll; }
 body { margin: 0; background: var(--bg); color: var(--fg); font: 14px/1.5 system-ui, sans-serif; }
 main { max-width: 1240px; margin: 0 auto; padding: 16px; }
 h1 { font-size: 20px; margin: 0; overflow-wrap: anywhere; } h1 .dim { font-weight: 400; }
@@ -32,13 +32,19 @@ table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nu
 th, td { text-align: right; padding: 3px 10px; border-bottom: 1px solid var(--line); white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; padding-left: 2px; } th { color: var(--dim); font-weight: 500; }
 .best { color: var(--good); font-weight: 600; } .worst { color: var(--bad); }
-.scroll { max-height: 420px; overflow: auto; } .scroll-x { overflow-x: auto; }
+.scroll { overflow: auto; --right: 0 0 transparent; --below: 0 0 transparent; box-shadow: var(--right), var(--below); }
+.scroll.more-right { --right: inset -16px 0 10px -10px color-mix(in srgb, var(--fg) 30%, transparent); } .scroll.more-below { --below: inset 0 -16px 10px -10px color-mix(in srgb, var(--fg) 30%, transparent); }
+.scroll thead th { position: sticky; top: 0; background: var(--panel); } .more { font-size: 12px; margin: 2px 0 0; text-align: right; }
+#metrics td:first-child { white-space: normal; }
+.section p { overflow-wrap: anywhere; } .section .scroll + p { margin-top: 8px; } .section table { width: auto; min-width: min(100%, 420px); } td.words { text-align: left; white-space: normal; min-width: 150px; }
+.switch { align-items: center; margin: 0; gap: 0; } .switch > span { margin-right: 8px; color: var(--dim); }
+.switch button { border-radius: 5px 0 0 5px; } .switch button + button { border-radius: 0 5px 5px 0; margin-left: -1px; } .switch button[aria-pressed=true] { background: var(--accent); color: var(--panel); position: relative; }
 .meter { display: inline-block; height: 9px; background: var(--accent); border-radius: 2px; vertical-align: middle; }
 .facts td { text-align: left; width: 99%; white-space: normal; overflow-wrap: anywhere; } .facts td:first-child { width: 1%; white-space: nowrap; color: var(--dim); }
 .swatch { display: inline-block; width: 11px; height: 11px; border-radius: 2px; vertical-align: -1px; flex: none; }
 .bar-stack { display: flex; height: 22px; border-radius: 3px; overflow: hidden; min-width: 2px; } .bar-stack > span { min-width: 0; flex-basis: 0; }
 .composition { list-style: none; padding: 0; margin: 8px 0 0; } .composition li { display: flex; gap: 8px; align-items: baseline; padding: 2px 0; }
-.composition .what { flex: 1; min-width: 0; } .composition .none { color: var(--dim); } .composition .none b { font-weight: 500; }
+.composition .what { flex: 1; min-width: 0; } .composition .none { color: var(--dim); }
 .number { font-variant-numeric: tabular-nums; text-align: right; min-width: 74px; white-space: nowrap; } .number.dim { min-width: 56px; }
 details { border-bottom: 1px solid var(--line); padding: 3px 0; } summary { display: flex; flex-wrap: wrap; gap: 2px 8px; align-items: center; cursor: pointer; padding: 2px 0; }
 summary::before { content: '▸'; width: 10px; color: var(--dim); } details[open] > summary::before { content: '▾'; }
@@ -51,6 +57,7 @@ canvas.heat { width: 100%; height: 460px; display: block; cursor: crosshair; tou
 td.wide { width: 40%; min-width: 120px; } .difference-bar { display: block; position: relative; height: 12px; background: linear-gradient(var(--dim), var(--dim)) center / 1px 100% no-repeat; }
 .difference-bar > span { position: absolute; top: 1px; bottom: 1px; border-radius: 2px; }
 .u-legend { text-align: left; font-size: 12px; } .u-legend th, .u-legend td { border: 0; padding: 1px 4px; } .uplot { font-family: inherit; max-width: 100%; }
+.u-legend .u-marker { width: 18px; height: 11px; padding: 4px 0; }
 .u-legend .u-series > * { color: var(--fg); } .u-legend th { color: var(--fg); }
 .u-select { background: color-mix(in srgb, var(--accent) 18%, transparent); }
 kbd { border: 1px solid var(--line); border-radius: 4px; padding: 0 5px; font: 12px ui-monospace, monospace; background: var(--panel); }
@@ -62,7 +69,7 @@ kbd { border: 1px solid var(--line); border-radius: 4px; padding: 0 5px; font: 1
 }
 @media print {
   :root { ${LIGHT} } header .bar, header .keys, .choose, [role=group].bar { display: none; } body { font-size: 11px; background: #fff; }
-  main { max-width: none; padding: 0; } .panel { break-inside: avoid; border-color: #bbb; } .scroll { max-height: none; overflow: visible; } .squares-scroll { max-height: 240px; overflow: hidden; }
+  main { max-width: none; padding: 0; } .panel { break-inside: avoid; border-color: #bbb; } .scroll { max-height: none !important; overflow: visible; box-shadow: none; } .more { display: none; } th, td { padding: 2px 4px; } thead th { white-space: normal; } .squares-scroll { max-height: 240px; overflow: hidden; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 }
 `;

@@ -1,69 +1,32 @@
-import type { Handle, ThreadSlot } from '../contract/allocator.ts';
+import type { ThreadSlot } from '../contract/allocator.ts';
 import { UserError } from '../contract/assert.ts';
 import * as columns from '../contract/event.ts';
 import * as counters from '../contract/operations.ts';
-import type { Start } from '../contract/start.ts';
-import type { Bytes, Ns } from '../contract/units.ts';
 import { createCaches } from '../time/caches.ts';
 import { createPlayer } from '../time/player.ts';
-import type { Scheduler } from '../time/scheduler.ts';
-import { createScheduler } from '../time/scheduler.ts';
+import { createScheduler, type Scheduler } from '../time/scheduler.ts';
 import { KERNEL, KIND_BITS, MARK } from '../time/segments.ts';
-import * as blockWrites from './block-writes.ts';
 import { createWriteBlock } from './block-writes.ts';
-import { type CallDurations, createCalls, MARK_BEGUN, MARK_FREE, MARK_MALLOC, MARK_USED } from './calls.ts';
+import { createCalls, MARK_BEGUN, MARK_MALLOC, MARK_USED } from './calls.ts';
+import {
+  type FreeRunning,
+  type FreeRunningOptions,
+  GOES_ON,
+  STOP_DONE,
+  STOP_TURN,
+  STOP_UNTIL,
+  type Stop,
+} from './free-running-options.ts';
+import { createFreeing } from './freeing.ts';
 import * as liveBytes from './live-bytes.ts';
 import { createLiveBytes } from './live-bytes.ts';
-import * as objectWaits from './object-waits.ts';
 import { AHEAD_NS, createObjectWaits } from './object-waits.ts';
 import * as objectTable from './objects.ts';
-import { createOtherEvents, type OtherEventsOptions } from './other-events.ts';
+import { createOtherEvents } from './other-events.ts';
 import type { ProgramOrderReader } from './program-order.ts';
 import * as programOrder from './program-order.ts';
+import { createServedEvents } from './served-events.ts';
 import { namesThread } from './thread-rows.ts';
-
-export interface FreeRunningOptions
-  extends Pick<
-    OtherEventsOptions,
-    'objects' | 'kernel' | 'allocator' | 'request' | 'touch' | 'time' | 'locks' | 'onSample'
-  > {
-  readonly program: ProgramOrderReader;
-  readonly start: Start;
-  readonly operations: Float64Array;
-  /** `--pace replay`: a thread exits after its last event. Else it stays until the trace's `te`, with what its cache holds. */
-  readonly threadsExit: boolean;
-  /** As in interpreter.ts. */
-  readonly endsEarly: boolean;
-  /** `--pace recorded`: the time in the trace at which an event happened, by row; undefined for the others. */
-  readonly recordedNs: ((row: number) => Ns) | undefined;
-  readonly onFailure: (row: number) => void;
-  /** After each event, where somebody wants to see them one by one. */
-  readonly onEvent: ((row: number, op: number, handle: Handle) => void) | undefined;
-}
-
-export interface FreeRunning {
-  readonly scheduler: Scheduler;
-  readonly mallocs: CallDurations;
-  readonly frees: CallDurations;
-  /** Executes about `events` events; false when all threads are done. */
-  run(events: number): boolean;
-  /** Events done so far. */
-  done(): number;
-  /** The event that is executing, for messages. */
-  row(): number;
-  /** The time of the thread that executes. */
-  nowNs(): Ns;
-  /** The largest sum of requested bytes of live blocks so far. */
-  requestedPeakBytes(): Bytes;
-  eventsOf(t: ThreadSlot): number;
-}
-
-/** Why a thread stops. */
-const GOES_ON = 0; // nothing stops it but the end of the share of events; how a run is cut into shares changes nothing in it
-const STOP_TURN = 1; // others may act before, or what it has done has to be played
-const STOP_UNTIL = 2; // its next event is not due before a time
-const STOP_DONE = 3;
-type Stop = 0 | 1 | 2 | 3;
 
 /**
  * Executes each thread's events in its own order, in virtual time (trace-format.md, free-running). What an event does
@@ -72,36 +35,30 @@ type Stop = 0 | 1 | 2 | 3;
 export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   // Constants of their own: an imported one is loaded and checked at every use, a local one is folded into the code.
   const { OP_FREE, OP_MALLOC, OP_MASK, OP_REQUEST_END, OP_WRITE } = columns;
-  const { OP_FAULTS, OP_SLOW_CALLS } = counters;
+  const { OP_SLOW_CALLS } = counters;
   const { argumentOf, isUse, needOf, slotOf } = programOrder;
   const { LG_RECORD_WORDS, OF_OTHERS, RECORD_WORDS, SLOT_SHIFT } = programOrder;
   const { LG_ENTRY_WORDS } = objectTable;
-  const { WAITER_BITS, WAITER_MASK } = objectWaits;
-  const { addLive, LIVE, PEAK } = liveBytes;
-  const { SMALL_BYTES } = blockWrites;
+  const { addLive, PEAK } = liveBytes;
   const { program, objects, allocator, touch, time, locks, operations } = options;
   const { threadsExit, recordedNs, onFailure, onEvent } = options;
   const { order } = program;
   const { records, requestFrees, requestNeeds } = order;
-  const { handles, requested, ended, made, uses, last: lastUse } = objects;
-  const { malloc, free, touchBlock } = allocator;
-  const { mallocNotLocal = malloc, freeNotLocal = free } = allocator;
-  const { mallocLocal = () => 0, freeLocal = () => false } = allocator;
+  const { handles, requested, ended, made, uses } = objects;
+  const { malloc } = allocator;
+  const { mallocNotLocal = malloc, mallocLocal = () => 0, freeLocal = () => false } = allocator;
   const { settle, leeway, futexes, rwsem, table } = locks;
-  const { clocks, limit, log, processor, running, costs, spend, topology } = time;
+  const { clocks, limit, log, processor, running, costs, spend } = time;
   const { tail } = log;
-  const { transferNs } = topology;
-  const { eventNs, mallocNs, freeNs, threadBeginNs, threadCreateNs, threadExitNs, writeL2Ns, fillRateL2 } = costs;
+  const { eventNs, mallocNs, threadBeginNs, threadCreateNs, threadExitNs } = costs;
   const isPlain = recordedNs === undefined && onEvent === undefined; // nobody looks at single events
   const touches = touch !== 'none';
   const fills = touch === 'full';
   const caches = createCaches(time);
   const { pass } = caches;
   const write = createWriteBlock(time, locks, caches, operations);
-  const smallByteNs = 1 / fillRateL2;
   // An event whose call the thread's cache serves.
   const mallocEventNs = mallocNs + eventNs;
-  const freeEventNs = freeNs + eventNs;
 
   const cursor = order.first.slice();
   const done = new Int32Array(order.threads); // events of each thread before the running turn
@@ -117,6 +74,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   const { isReady, makings, wait, used, usedNow, isWaiting } = waits;
   const calls = createCalls(time, locks);
   const { mallocs, frees, beginCall, endCall, reached } = calls;
+  const { runServed } = createServedEvents({ ...options, write, live, mallocs, frees });
   const { isBusy, play } = createPlayer({
     time,
     table,
@@ -131,6 +89,8 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   });
   const otherEvents = createOtherEvents({ ...options, order, calls, live, waits, write, alive, onFailure: failed });
   const { execute, unreadyOfRequest, startThread, exitThread } = otherEvents;
+  const freeing = createFreeing({ ...options, cursor, live, calls, waits, execute, isFarAhead });
+  const { finishFree, fetchBlock, freeOfOthers } = freeing;
   let share = 0; // events that the running call of `run` has still to execute
   let executed = 0;
   let current = 0;
@@ -164,55 +124,6 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
     spend(t, threadBeginNs);
     startThread(t);
     settle(t);
-  }
-
-  /** The block is freed, unless the thread's cache has taken it already; what the call takes is added. */
-  function finishFree(t: ThreadSlot, q: number, handle: Handle, isServed: boolean): void {
-    if (handle === 0) {
-      execute(t, OP_FREE, cursor[t]!); // nothing to free, but for what ended before
-      return;
-    }
-    let isSlow = false;
-    if (!isServed) {
-      const slowCalls = operations[OP_SLOW_CALLS]!;
-      const from = clocks[t]!;
-      beginCall(t);
-      freeNotLocal(t, handle);
-      // Beyond the cache's price: it was slow, or pushed into a fastbin whose line came from another processor.
-      isSlow = operations[OP_SLOW_CALLS] !== slowCalls || clocks[t] !== from || tail[t] !== 0;
-    }
-    handles[q] = 0; // not before: where free aborts the process, the block is still there
-    live[LIVE]! -= objectTable.requestedOf(objects, q >> LG_ENTRY_WORDS);
-    if (isSlow) {
-      endCall(MARK_FREE, t, freeNs);
-    } else {
-      frees.calls++;
-      clocks[t]! += freeEventNs;
-    }
-  }
-
-  /** The first line of a block comes from the processor that used it last. */
-  function fetchBlock(t: ThreadSlot, q: number): void {
-    const from = lastUse[q]! >> WAITER_BITS;
-    if (from !== processor[t]) clocks[t]! += transferNs(from, processor[t]!);
-  }
-
-  /** A free of a block that another thread has made or used. As `perform`. */
-  function freeOfOthers(t: ThreadSlot, p: number, isAhead: boolean): Stop {
-    const slot = slotOf(order, p);
-    const q = slot << LG_ENTRY_WORDS;
-    const need = argumentOf(order, p);
-    if (!isReady(t, slot, need)) {
-      if (!isAhead) wait(t, slot, need, ended);
-      return STOP_TURN;
-    }
-    const handle = handles[q]!;
-    const isServed = handle === 0 || freeLocal(t, handle);
-    if (isAhead && !isServed && isFarAhead(t)) return STOP_TURN;
-    fetchBlock(t, q);
-    finishFree(t, q, handle, isServed);
-    cursor[t] = p + RECORD_WORDS;
-    return GOES_ON;
   }
 
   /**
@@ -249,83 +160,6 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
     cursor[t] = p + RECORD_WORDS;
     if (isUse(op, slot, argumentOf(order, p))) used(t, slot);
     return GOES_ON;
-  }
-
-  /**
-   * Executes the events from `from` on that `t`'s cache serves, up to `to` at most; returns where it stopped. What it changes at each event
-   * is in its own variables: a number in memory that every event adds to would be waited for. Apart from the rest, and it leaves with
-   * whatever is unusual: small code is compiled soon, and is not thrown away when it meets what was not there while it was compiled.
-   */
-  function runServed(t: ThreadSlot, from: number, to: number): number {
-    let latest = limit[0]! + AHEAD_NS;
-    const here = processor[t]!;
-    let at = clocks[t]!;
-    let sum = live[LIVE]!;
-    let peak = live[PEAK]!;
-    let servedMallocs = 0;
-    let p = from;
-    for (; p < to && at <= latest; p += RECORD_WORDS) {
-      const word = records[p]!;
-      const op = word & OP_MASK;
-      const slot = word >>> SLOT_SHIFT;
-      const q = slot << LG_ENTRY_WORDS;
-      const second = records[p + 1]!;
-      if (op === OP_MALLOC) {
-        const size = second >>> 0;
-        if ((lastUse[q]! & WAITER_MASK) !== 0) break;
-        const handle = mallocLocal(t, size);
-        if (handle === 0) break;
-        handles[q] = handle;
-        requested[q] = size;
-        sum += size;
-        if (sum > peak) peak = sum;
-        at += mallocEventNs;
-        if (touches && size !== 0) {
-          if (size <= SMALL_BYTES) {
-            const faults = operations[OP_FAULTS]!;
-            touchBlock(handle, 0, size);
-            at += fills ? writeL2Ns + size * smallByteNs : writeL2Ns;
-            if (operations[OP_FAULTS] !== faults) {
-              clocks[t] = at;
-              settle(t);
-              at = clocks[t]!;
-              if (tail[t] !== 0) latest = -1; // has to be played first
-            }
-          } else {
-            clocks[t] = at;
-            write(allocator, t, handle, 0, size, fills);
-            at = clocks[t]!;
-            if (tail[t] !== 0) latest = -1;
-          }
-        }
-        // What its thread has done with the slot before, it did after all others.
-        ended[slot] = at;
-        uses[q]!++;
-        lastUse[q] = here << WAITER_BITS;
-        servedMallocs++;
-      } else if (op === OP_FREE) {
-        // The own blocks are ready. They are looked at all the same, with slot 0, which always is, for when their uses ended: a look that only
-        // others' blocks need would be code that was never run when the rest was compiled.
-        const others = word & OF_OTHERS;
-        const user = lastUse[q]! >> WAITER_BITS;
-        if (uses[q]! < second || ended[others === 0 ? 0 : slot]! > at) break;
-        const handle = handles[q]!;
-        if (handle === 0 || !freeLocal(t, handle)) break;
-        // The block's own first line comes from another processor.
-        if (others !== 0 && user !== here) at += transferNs(user, here);
-        at += freeEventNs;
-        handles[q] = 0;
-        sum -= requested[q]!;
-      } else {
-        break;
-      }
-    }
-    clocks[t] = at;
-    live[LIVE] = sum;
-    live[PEAK] = peak;
-    mallocs.calls += servedMallocs;
-    frees.calls += ((p - from) >> LG_RECORD_WORDS) - servedMallocs;
-    return p;
   }
 
   /** Executes events of `t` until its clock has passed the limit, or something has to be played; GOES_ON where the share of events, or those at hand, are used up. */
@@ -486,7 +320,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
       const t = paused >= 0 ? paused : nextTurn();
       paused = -1;
       if (t < 0) {
-        if (scheduler.unfinished() > 0) throw stuck();
+        if (scheduler.unfinished() > 0) throw stuck(program, done, isWaiting);
         return false;
       }
       const p = program.next(t, cursor[t]!);
@@ -504,19 +338,6 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
     return true;
   }
 
-  /** All that are left wait for each other: says who waits for whose event. */
-  function stuck(): UserError {
-    const lines: string[] = [];
-    for (let t = 0; t < order.threads && lines.length < 8; t++) {
-      if (isWaiting(t)) {
-        lines.push(
-          `event ${program.rowOf(t, done[t]!)} of thread ${order.ids[t]!} waits for an earlier use of its object`,
-        );
-      }
-    }
-    return new UserError(`the threads wait for each other for ever: ${lines.join('; ')}`);
-  }
-
   return {
     scheduler,
     mallocs,
@@ -528,4 +349,15 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
     requestedPeakBytes: () => live[PEAK]!,
     eventsOf: (t) => done[t]!,
   };
+}
+
+/** All that are left wait for each other: says who waits for whose event. */
+function stuck(program: ProgramOrderReader, done: Int32Array, isWaiting: (t: ThreadSlot) => boolean): UserError {
+  const { threads, ids } = program.order;
+  const lines: string[] = [];
+  for (let t = 0; t < threads && lines.length < 8; t++) {
+    if (!isWaiting(t)) continue;
+    lines.push(`event ${program.rowOf(t, done[t]!)} of thread ${ids[t]!} waits for an earlier use of its object`);
+  }
+  return new UserError(`the threads wait for each other for ever: ${lines.join('; ')}`);
 }

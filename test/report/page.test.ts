@@ -1,7 +1,8 @@
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import fc from 'fast-check';
+import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { buildPageData } from '../../bench/report/build-page.ts';
 import { histogramsOf } from '../../bench/report/histograms.ts';
@@ -10,10 +11,9 @@ import type { ReportRun } from '../../bench/report/report-run.ts';
 import { recordRun } from '../../bench/study/record.ts';
 import type { Sample } from '../../sim/metrics/sample.ts';
 import { bumpOptions } from '../helpers/bump-run.ts';
+import { BUILT, CHROMIUM, launchChromium } from '../helpers/chromium.ts';
 import { requireThat } from '../helpers/require.ts';
 
-const CHROMIUM = '/usr/bin/chromium';
-const BUILT = existsSync(new URL('../../dist/bench/report/client/main.js', import.meta.url));
 const LINES = Array.from({ length: 600 }, (_, i) =>
   i % 100 === 50
     ? `= at${i} </script><img src=x onerror=fetch("x")>`
@@ -104,19 +104,7 @@ describe('the page in Chromium', () => {
   });
   beforeAll(async () => {
     if (!BUILT || !existsSync(CHROMIUM)) return;
-    browser = await chromium.launch({
-      executablePath: CHROMIUM,
-      args: [
-        '--headless',
-        '--no-sandbox',
-        '--disable-gpu',
-        '--disable-quic',
-        '--no-first-run',
-        '--disable-background-networking',
-        '--disable-component-update',
-        '--disable-sync',
-      ],
-    });
+    browser = await launchChromium();
     page = await browser.newPage({ viewport: { width: 1200, height: 800 }, colorScheme: 'light' });
     page.on('pageerror', (error) => complaints.push(error.message));
     page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()));
@@ -137,6 +125,16 @@ describe('the page in Chromium', () => {
       const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
       return (data as Uint8ClampedArray).some((v, i) => i % 4 === 3 && v > 0);
     });
+
+  /** Charts that reach beyond their panel. */
+  const wideCharts = () =>
+    page.$$eval('.panel', (panels) =>
+      panels.flatMap((place) =>
+        [...place.querySelectorAll('canvas')]
+          .filter((canvas) => canvas.getBoundingClientRect().right > place.getBoundingClientRect().right)
+          .map(() => place.id),
+      ),
+    );
 
   test('draws every figure without a complaint', async () => {
     for (const id of ['chart-rss', 'chart-sizes', 'chart-lifetimes', 'chart-classes']) {
@@ -208,6 +206,96 @@ describe('the page in Chromium', () => {
     await page.waitForTimeout(50);
     expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(width);
     await page.setViewportSize({ width: 1200, height: 800 });
+  });
+
+  test.each([400, 900, 1280])('at %i pixels every chart is as wide as its panel', async (width) => {
+    await page.setViewportSize({ width, height: 800 });
+    await page.waitForTimeout(50);
+    expect(await wideCharts()).toEqual([]);
+    await page.setViewportSize({ width: 1200, height: 800 });
+  });
+
+  test('on paper charts fit, and tables are whole', async () => {
+    await page.evaluate('dispatchEvent(new Event("beforeprint"))');
+    await page.emulateMedia({ media: 'print' });
+    expect(await wideCharts()).toEqual([]);
+    expect(await page.evaluate('document.body.clientWidth')).toBe(700);
+    expect(await page.$$eval('.scroll', (boxes) => boxes.filter((b) => b.clientHeight < b.scrollHeight).length)).toBe(
+      0,
+    );
+    await page.emulateMedia({ media: 'screen' });
+    await page.evaluate('dispatchEvent(new Event("afterprint"))');
+  });
+
+  test('a table that is too wide says so, and a keyboard scrolls it to its end', async () => {
+    await page.setViewportSize({ width: 400, height: 800 });
+    await page.waitForTimeout(50);
+    const locks = page.locator('#locks .scroll');
+    const hint = page.locator('#locks .more');
+    expect(await hint.innerText()).toContain('more columns');
+    await locks.focus();
+    for (let i = 0; i < 40; i++) await page.keyboard.press('ArrowRight');
+    await expect.poll(() => hint.innerText()).not.toContain('more columns');
+    await page.setViewportSize({ width: 1200, height: 800 });
+  });
+
+  test('a long table ends between two rows, and says how many are left', async () => {
+    const left = await page.evaluate(`(() => {
+      const into = document.createElement('div');
+      document.getElementById('body').append(into);
+      scrollTable(into, drawTable(['n'], Array.from({ length: 50 }, (_, i) => [String(i)])), 'numbers', 200);
+      const box = into.querySelector('.scroll');
+      const bottom = box.getBoundingClientRect().bottom;
+      const rows = [...into.querySelectorAll('tr')].map((row) => row.getBoundingClientRect().bottom);
+      const text = into.querySelector('.more').textContent;
+      into.remove();
+      return { cut: Math.min(...rows.map((row) => Math.abs(row - bottom))), below: rows.filter((row) => row > bottom + 1).length, text };
+    })()`);
+    const { cut, below, text } = left as { cut: number; below: number; text: string };
+    expect(cut).toBeLessThan(1);
+    expect(below).toBeGreaterThan(40);
+    expect(text).toBe(`↓ ${below} more rows`);
+  });
+
+  test('no two kinds of line have the same sign in a legend', async () => {
+    const signs = await page.$$eval('.u-legend', (legends) =>
+      legends.map((legend) =>
+        [...legend.querySelectorAll('.u-marker')]
+          .slice(1)
+          .map((marker) => (marker as unknown as { style: { background: string } }).style.background),
+      ),
+    );
+    expect(signs.length).toBeGreaterThan(3);
+    for (const own of signs) expect(new Set(own).size).toBe(own.length);
+  });
+
+  test('labels of bands never overlap; the largest band has one, and every band with room', async () => {
+    const heights = fc.array(fc.oneof(fc.integer({ min: 0, max: 20 }), fc.integer({ min: 20, max: 300 })), {
+      minLength: 1,
+      maxLength: 30,
+    });
+    const layouts = fc.sample(heights, { numRuns: 300, seed: 7 }).map((all) => {
+      let top = 0;
+      return all.map((height) => ({ top, bottom: (top += height) }));
+    });
+    const placed = (await page.evaluate(
+      `${JSON.stringify(layouts)}.map((bands) => placeLabels(bands, bands.at(-1).bottom))`,
+    )) as (number | null)[][];
+    layouts.forEach((bands, k) => {
+      const middles = placed[k]!;
+      const sorted = middles.filter((y) => y !== null).sort((a, b) => a - b);
+      for (let i = 1; i < sorted.length; i++) expect(sorted[i]! - sorted[i - 1]!).toBeGreaterThanOrEqual(15);
+      const tallest = Math.max(...bands.map(({ top, bottom }) => bottom - top));
+      bands.forEach(({ top, bottom }, i) => {
+        const height = bottom - top;
+        if (height >= 34) expect(middles[i]).not.toBeNull();
+        if (height >= 18 && middles[i] !== null) {
+          expect(middles[i]! - 7.5).toBeGreaterThanOrEqual(top);
+          expect(middles[i]! + 7.5).toBeLessThanOrEqual(bottom);
+        }
+      });
+      if (tallest > 0) expect(middles[bands.findIndex(({ top, bottom }) => bottom - top === tallest)]).not.toBeNull();
+    });
   });
 
   test('dark and light, by the system and by key', async () => {

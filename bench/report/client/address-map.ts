@@ -136,34 +136,6 @@ function paintMap(map: AddressMap): void {
   paintTimeAxis(map, ctx);
 }
 
-/** A line over each group, its size beside it, and its name on it where there is room. */
-function paintBands(map: AddressMap, ctx: CanvasRenderingContext2D): void {
-  const { heat } = map;
-  const { left, width } = map.place.box();
-  ctx.font = '11px system-ui, sans-serif';
-  ctx.textBaseline = 'middle';
-  let freeFrom = 0;
-  for (const group of heat.groups) {
-    const top = rowY(map, group.from);
-    if (rowY(map, group.from + group.rows) <= 0 || top >= plotHeight(map)) continue;
-    ctx.fillStyle = styleValue('--dim');
-    if (top > 0) ctx.fillRect(0, Math.round(top), left + width, 1);
-    const middle = Math.max(0, top) + 9;
-    if (middle < freeFrom || middle > plotHeight(map) - 8) continue;
-    ctx.textAlign = 'right';
-    ctx.fillText(bytesText(group.rows * heat.rowBytes), left - 6, middle);
-    ctx.textAlign = 'left';
-    const text = fitText(ctx, placeText(group.name, group.areas), width - 20);
-    ctx.globalAlpha = 0.85;
-    ctx.fillStyle = styleValue('--panel');
-    ctx.fillRect(left + 1, middle - 7, ctx.measureText(text).width + 8, 15);
-    ctx.globalAlpha = 1;
-    ctx.fillStyle = styleValue('--fg');
-    ctx.fillText(text, left + 5, middle);
-    freeFrom = middle + 15;
-  }
-}
-
 function paintTimeAxis(map: AddressMap, ctx: CanvasRenderingContext2D): void {
   const { axis, canvas } = map;
   ctx.textBaseline = 'top';
@@ -299,11 +271,4 @@ function describeMapCell(heat: HeatMapData, column: number, row: number, value: 
       ? 'nothing resident'
       : `about ${Math.round(residency * 100)} % resident, of that ${Math.round(occupancy * 100)} % in use by the program`;
   return `${name || 'mapping'}, ${bytesText(heat.rowBytes)} from ${address}, at ${when}: ${state}.`;
-}
-
-function fitText(ctx: CanvasRenderingContext2D, text: string, width: number): string {
-  if (ctx.measureText(text).width <= width) return text;
-  let shorter = text;
-  while (shorter.length > 1 && ctx.measureText(`${shorter}…`).width > width) shorter = shorter.slice(0, -1);
-  return `${shorter}…`;
 }

@@ -56,7 +56,7 @@ function drawChart(place: HTMLElement, options: ChartOptions): uPlot {
       height: options.height ?? 300,
       padding: [10, 24, 0, 0],
       scales: {
-        x: { time: false, ...(view && { range: () => [view.from, view.to] as [number, number] }) },
+        x: { time: false, ...xRange(options) },
         y: { range: (_u, _least, greatest) => [0, Math.max(greatest, level?.y ?? 0) * 1.05 || 1] },
       },
       axes: [
@@ -76,7 +76,7 @@ function drawChart(place: HTMLElement, options: ChartOptions): uPlot {
         focus: { prox: 24 },
         ...(view && { sync: { key: 'time', setSeries: false } }),
       },
-      legend: { live: true },
+      legend: { live: true, markers: legendMarkers(lines) },
       series: [{ label: 'at', value: (_u, v) => (v === null ? '–' : options.xText(v)) }, ...seriesOf(options)],
       hooks: {
         draw: [(u) => drawMarks(u, marks), (u) => level && drawLevel(u, level)],
@@ -99,6 +99,25 @@ function drawChart(place: HTMLElement, options: ChartOptions): uPlot {
   chart.over.addEventListener('dblclick', () => showAllTime(own));
   charts.set(chart, () => own.listeners.delete(follow));
   return chart;
+}
+
+/** That of the shared view; bars reach half a step beyond the first and the last. */
+function xRange({ view, lines }: ChartOptions): Pick<uPlot.Scale, 'range'> {
+  if (view) return { range: () => [view.from, view.to] };
+  return lines.some((line) => line.bars) ? { range: (_u, least, greatest) => [least - 0.5, greatest + 0.5] } : {};
+}
+
+/** An area as a box, a line as a line, dashed as it is drawn. */
+function legendMarkers(lines: readonly Line[]): uPlot.Legend.Markers {
+  return {
+    width: 0,
+    fill: (_u, series) => {
+      const { colour, dash, fill } = lines[series - 1]!;
+      if (fill) return fill;
+      const [drawn, gap] = dash ? [5, 9] : [9, 9];
+      return `repeating-linear-gradient(90deg, ${colour} 0 ${drawn}px, transparent ${drawn}px ${gap}px) 0 / 100% 3px repeat-x content-box`;
+    },
+  };
 }
 
 function seriesOf(options: ChartOptions): uPlot.Series[] {
@@ -197,6 +216,10 @@ function drawLevel(u: uPlot, { y, label }: { readonly y: number; readonly label:
   ctx.font = `${11 * ratio}px system-ui, sans-serif`;
   ctx.textBaseline = 'top';
   ctx.textAlign = 'left';
+  ctx.fillStyle = styleValue('--panel');
+  ctx.globalAlpha = 0.85;
+  ctx.fillRect(bbox.left + 4 * ratio, at + 2 * ratio, ctx.measureText(label).width + 4 * ratio, 13 * ratio);
+  ctx.globalAlpha = 1;
   ctx.fillStyle = styleValue('--bad');
   ctx.fillText(label, bbox.left + 6 * ratio, at + 3 * ratio);
   ctx.restore();

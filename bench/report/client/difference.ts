@@ -13,11 +13,19 @@ function drawDifference(into: HTMLElement, data: PageData, all: readonly Curves[
     ['At the end', last],
     ['At the highest sample of each', highest],
   ] as const) {
-    place.append(element('h3', {}, title), differenceTable(data, other, a, rowOf(a), b, rowOf(b)));
+    place.append(element('h3', {}, title));
+    scrollTable(place, differenceTable(data, other, a, rowOf(a), b, rowOf(b)), title);
   }
 }
 
-function differenceTable(data: PageData, other: number, a: Curves, rowA: number, b: Curves, rowB: number): HTMLElement {
+function differenceTable(
+  data: PageData,
+  other: number,
+  a: Curves,
+  rowA: number,
+  b: Curves,
+  rowB: number,
+): HTMLTableElement {
   const rows = [
     ...data.classes.map((c) => ({
       name: c.name,
@@ -33,19 +41,15 @@ function differenceTable(data: PageData, other: number, a: Curves, rowA: number,
     },
   ];
   const most = Math.max(1, ...rows.map((r) => Math.abs(r.to - r.from)));
-  return element(
-    'div',
-    { class: 'scroll-x' },
-    drawTable(
-      ['', 'difference', data.runs[0]!.name, data.runs[other]!.name, ''],
-      rows.map((r) => [
-        { text: element('span', {}, swatch(r.colour), ` ${r.name}`) },
-        signedBytesText(r.to - r.from),
-        bytesText(r.from),
-        bytesText(r.to),
-        { text: differenceBar((r.to - r.from) / most, r.colour), className: 'wide' },
-      ]),
-    ),
+  return drawTable(
+    ['', 'difference', data.runs[0]!.name, data.runs[other]!.name, ''],
+    rows.map((r) => [
+      { text: element('span', {}, swatch(r.colour), ` ${r.name}`) },
+      signedBytesText(r.to - r.from),
+      bytesText(r.from),
+      bytesText(r.to),
+      { text: differenceBar((r.to - r.from) / most, r.colour), className: 'wide' },
+    ]),
   );
 }
 

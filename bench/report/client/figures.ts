@@ -72,6 +72,7 @@ function drawRuns(place: HTMLElement, data: PageData, all: readonly Curves[], ax
       label: run.name,
       values: joined[1 + i * 2] as (number | null)[],
       colour: runColour(data, i),
+      ...runDash(data, i),
     }),
   );
   const asked: Line = {
@@ -92,6 +93,10 @@ function drawRuns(place: HTMLElement, data: PageData, all: readonly Curves[], ax
 }
 
 const runColour = (data: PageData, index: number): string => shade(data.runColours[index % data.runColours.length]!);
+
+/** Where the colours begin anew, lines are dashed. */
+const runDash = (data: PageData, index: number): Pick<Line, 'dash'> =>
+  index >= data.runColours.length ? { dash: [4, 3] } : {};
 
 /** uPlot joins on distinct x: the last row of several at one point stays. */
 function uniqueX(table: readonly (readonly number[])[]): uPlot.AlignedData {
@@ -140,20 +145,25 @@ function drawHistograms(data: PageData, into: HTMLElement): void {
   }
   const two = element('div', { class: 'two' });
   into.append(two);
-  const bars = (title: string, id: string, values: readonly number[], unit: (v: number) => string, y = countText) => {
+  const colour = shade(data.classes[0]!);
+  const draw: (() => void)[] = [];
+  const bars = (label: string, id: string, values: readonly number[], unit: (v: number) => string, y = countText) => {
     if (values.length === 0) return;
-    const colour = shade(data.classes[0]!);
-    drawChart(panel(title, two, id), {
-      label: title,
+    const place = panel(label, two, id);
+    const options: ChartOptions = {
+      label,
       x: values.map((_, i) => i),
       xText: (v) => (Number.isInteger(v) ? unit(v === 0 ? 0 : 2 ** v) : ''),
       yText: y,
       height: 200,
       lines: [{ label: y === bytesText ? 'bytes' : 'blocks', values: [...values], colour, fill: colour, bars: true }],
-    });
+    };
+    draw.push(() => drawChart(place, options));
   };
   bars('Blocks by the size asked for', 'chart-sizes', h.sizes, axisBytesText);
   bars('Bytes by the size asked for', 'chart-size-bytes', h.sizeBytes, axisBytesText, bytesText);
   bars('Blocks by how long they live, in events', 'chart-lifetimes', h.lifetimeEvents, countText);
   bars('Blocks by how long they live, in time', 'chart-lifetimes-ns', h.lifetimeNs, nsText);
+  // How wide a panel is, is known when all are there.
+  for (const one of draw) one();
 }

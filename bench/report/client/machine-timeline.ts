@@ -15,6 +15,7 @@ function drawMachinePage(data: PageData, machine: MachineData): void {
     const view = createTimeView(machine.ns[0] ?? 0, machine.ns.at(-1) ?? 0);
     drawMachineTimeline(body, machine, view);
     drawProcesses(body, data, machine, view);
+    for (const section of machine.sections) drawSection(body, section);
     const facts = panel('This machine', body, 'facts');
     facts.classList.add('facts');
     facts.append(
@@ -74,23 +75,7 @@ function drawMachineTimeline(into: HTMLElement, machine: MachineData, view: Time
     }),
   });
   const list = element('ul', { class: 'composition' });
-  for (const part of machine.parts) {
-    list.append(
-      element(
-        'li',
-        {},
-        swatch(shade(part)),
-        element(
-          'span',
-          { class: 'what' },
-          element('b', {}, part.name),
-          element('span', { class: 'dim' }, ` ${part.about}`),
-        ),
-        element('span', { class: 'number' }, bytesText(part.bytes.at(-1) ?? 0)),
-        element('span', { class: 'number dim' }, 'at the end'),
-      ),
-    );
-  }
+  for (const part of machine.parts) list.append(compositionRow(part, part.bytes.at(-1) ?? 0, 'at the end'));
   place.append(list);
 }
 
@@ -113,9 +98,32 @@ function drawProcesses(into: HTMLElement, data: PageData, machine: MachineData, 
       label: process.name,
       values: [...process.bytes],
       colour: runColour(data, i),
-      ...(i >= data.runColours.length && { dash: [4, 3] }),
+      ...runDash(data, i),
     })),
   });
+}
+
+/** What the text of the run says too: its sentences as a list, its tables as tables. */
+function drawSection(into: HTMLElement, { title, parts }: MachineData['sections'][number]): void {
+  const place = panel(title, into);
+  place.classList.add('section');
+  for (const part of parts) {
+    if (typeof part === 'string') place.append(element('p', {}, part));
+    else
+      scrollTable(
+        place,
+        drawTable(
+          part.head,
+          part.rows.map((row) =>
+            row.map((text, i) => ({
+              text,
+              className: i > 0 && (part.align[i] ?? part.align.at(-1)) === 'l' ? 'words' : '',
+            })),
+          ),
+        ),
+        title,
+      );
+  }
 }
 
 /** Ticks lie at whole seconds, minutes and hours. */

@@ -169,13 +169,11 @@ function drawMap(body: HTMLElement, data: PageData, run: RunData, axis: TimeAxis
 function drawCommon({ data, state, body, decoded }: ReportPage): void {
   drawHistograms(data, body);
   const figures = panel('All figures', body, 'metrics');
-  figures.classList.add('scroll-x');
-  figures.append(metricsTable(data));
+  scrollTable(figures, metricsTable(data), 'All figures');
   const run = data.runs[state.chosenRun]!;
   if (run.series.marks.length > 0) {
     const place = panel('Sample points', body, 'samples');
-    place.classList.add('scroll');
-    place.append(marksTable(data, run, decoded[state.chosenRun]!));
+    scrollTable(place, marksTable(data, run, decoded[state.chosenRun]!), 'Sample points', TABLE_HEIGHT);
   }
   const facts = panel('This run', body, 'facts');
   facts.classList.add('facts');
@@ -197,17 +195,17 @@ function onWidthChange(redraw: () => void): void {
 
 function switchAxis(state: PageState, redraw: () => void): void {
   state.byTime = !state.byTime;
-  document.getElementById('axis-button')?.setAttribute('aria-pressed', String(state.byTime));
+  press(document.getElementById('axis')!, state.byTime ? 0 : 1);
   redraw();
 }
 
 function drawHeader(data: PageData, hasTime: boolean, state: PageState, redraw: () => void): HTMLElement {
-  const axisButton = element(
-    'button',
-    { type: 'button', id: 'axis-button', 'aria-pressed': String(state.byTime) },
-    'Time instead of events',
-  );
-  axisButton.addEventListener('click', () => switchAxis(state, redraw));
+  const axis = choice('Axis', ['time', 'events'], state.byTime ? 0 : 1, (index) => {
+    if (state.byTime !== (index === 0)) switchAxis(state, redraw);
+  });
+  axis.id = 'axis';
+  axis.classList.add('switch');
+  axis.prepend(element('span', { 'aria-hidden': 'true' }, 'Axis: '));
   const themeButton = element('button', { type: 'button' }, 'Dark / light');
   themeButton.addEventListener('click', toggleTheme);
   const under = data.runs.length === 1 ? ` under ${data.runs[0]!.name}` : '';
@@ -224,7 +222,7 @@ function drawHeader(data: PageData, hasTime: boolean, state: PageState, redraw: 
     'header',
     {},
     element('h1', {}, data.title, element('span', { class: 'dim' }, under)),
-    element('div', { class: 'bar' }, ...(hasTime ? [axisButton] : []), themeButton),
+    element('div', { class: 'bar' }, ...(hasTime ? [axis] : []), themeButton),
     element(
       'p',
       { class: 'dim keys' },

@@ -55,27 +55,46 @@ function compositionKey(classes: readonly ClassData[], values: readonly number[]
   const total = values.reduce((sum, v) => sum + v, 0);
   const list = element('ul', { class: 'composition' });
   classes.forEach((c, i) => {
-    list.append(
-      element(
-        'li',
-        values[i] === 0 ? { class: 'none' } : {},
-        swatch(shade(c)),
-        element('span', { class: 'what' }, element('b', {}, c.name), element('span', { class: 'dim' }, ` ${c.about}`)),
-        element('span', { class: 'number' }, bytesText(values[i]!)),
-        element('span', { class: 'number dim' }, total > 0 ? percentText(values[i]! / total) : '–'),
-      ),
-    );
+    list.append(compositionRow(c, values[i]!, total > 0 ? percentText(values[i]! / total) : '–'));
   });
   return list;
+}
+
+function compositionRow(part: Shade & NamedPart, value: number, note: string): HTMLElement {
+  return element(
+    'li',
+    value === 0 ? { class: 'none' } : {},
+    swatch(shade(part)),
+    element(
+      'span',
+      { class: 'what' },
+      element('b', {}, `${part.name}:`),
+      element('span', { class: 'dim' }, ` ${part.about}`),
+    ),
+    element('span', { class: 'number' }, bytesText(value)),
+    element('span', { class: 'number dim' }, note),
+  );
+}
+
+interface NamedPart {
+  readonly name: string;
+  readonly about: string;
 }
 
 /** Buttons of which one is pressed. */
 function choice(label: string, names: readonly string[], chosen: number, choose: (index: number) => void): HTMLElement {
   const group = element('div', { class: 'bar', role: 'group', 'aria-label': label });
   names.forEach((name, i) => {
-    const button = element('button', { type: 'button', 'aria-pressed': String(i === chosen) }, name);
+    const button = element('button', { type: 'button' }, name);
     button.addEventListener('click', () => choose(i));
     group.append(button);
   });
+  press(group, chosen);
   return group;
+}
+
+function press(group: HTMLElement, chosen: number): void {
+  [...group.querySelectorAll('button')].forEach((button, i) => {
+    button.setAttribute('aria-pressed', String(i === chosen));
+  });
 }

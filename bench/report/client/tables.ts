@@ -42,9 +42,9 @@ function drawLocks(into: HTMLElement, run: RunData): void {
     );
     return;
   }
-  place.classList.add('scroll');
   const most = Math.max(1, ...run.locks.map((l) => l.waitNs));
-  place.append(
+  scrollTable(
+    place,
     drawTable(
       ['lock', 'taken', 'found taken', 'waited, all threads', '', '99th percentile', 'longest', 'held'],
       run.locks.map((l) => [
@@ -58,6 +58,8 @@ function drawLocks(into: HTMLElement, run: RunData): void {
         nsText(l.holdNs),
       ]),
     ),
+    'Locks',
+    TABLE_HEIGHT,
   );
   if (run.locks.every((l) => l.waitNs === 0)) place.append(emptyNote('Nobody waited for any of them.'));
 }

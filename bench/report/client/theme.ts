@@ -17,7 +17,10 @@ function isDark(): boolean {
   return chosen ? chosen === 'dark' : matchMedia('(prefers-color-scheme: dark)').matches;
 }
 
-/** Calls `redraw` whenever the colours change; paper is light. */
+/** Fits A4 and Letter between a browser's margins. */
+const PAPER_WIDTH = 700;
+
+/** Calls `redraw` whenever the colours change; paper is light, and as wide as it is. */
 function onThemeChange(redraw: () => void): void {
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', redraw);
   document.addEventListener('themechange', redraw);
@@ -25,11 +28,13 @@ function onThemeChange(redraw: () => void): void {
   addEventListener('beforeprint', () => {
     before = document.documentElement.dataset['theme'];
     document.documentElement.dataset['theme'] = 'light';
+    document.body.style.width = `${PAPER_WIDTH}px`;
     redraw();
   });
   addEventListener('afterprint', () => {
     if (before === undefined) delete document.documentElement.dataset['theme'];
     else document.documentElement.dataset['theme'] = before;
+    document.body.style.width = '';
     redraw();
   });
 }

@@ -18,7 +18,8 @@ import {
 } from '../../../sim/metrics/contention.ts';
 import { percentiles } from '../../../sim/metrics/percentiles.ts';
 import type { CallDurations } from '../../../sim/replay/calls.ts';
-import { createFreeRunning, type FreeRunning } from '../../../sim/replay/free-running.ts';
+import { createFreeRunning } from '../../../sim/replay/free-running.ts';
+import type { FreeRunning } from '../../../sim/replay/free-running-options.ts';
 import { createSharedObjectTable, type SharedObjectTable } from '../../../sim/replay/objects.ts';
 import type { ProgramOrderReader } from '../../../sim/replay/program-order.ts';
 import { readProgramOrder } from '../../../sim/replay/program-order-reader.ts';

@@ -8,14 +8,27 @@ import { type GroupMoment, type Moment, type ProcessMoment, type Reading, rssKb,
 const PROCESSES_SHOWN = 8;
 const OBJECTS_SHOWN = 8;
 
-const table = (rows: readonly (readonly string[])[], align: string): string[] => columns(rows, align, '');
+/** Rows of cells; `align` holds l or r for each column, the last letter for all beyond. Without a head, `head` is empty. */
+export interface SectionTable {
+  readonly head: readonly string[];
+  readonly rows: readonly (readonly string[])[];
+  readonly align: string;
+}
+
+/** A sentence, or a table. */
+export type SectionPart = string | SectionTable;
+
+export function partLines(part: SectionPart): string[] {
+  if (typeof part === 'string') return [part];
+  return columns(part.head.length > 0 ? [part.head, ...part.rows] : part.rows, part.align, '');
+}
 
 /** Of one unit and to a tenth, so that the figures can be added. */
 const tenthsOfMb = (kb: number): number => Math.round((kb * 10) / 1024);
 const mbText = (tenths: number): string => `${(tenths / 10).toFixed(1)} MiB`;
 
 /** MemTotal by who has it. */
-export function memoryLines({ meminfo, pcpKb, cache }: Moment): string[] {
+export function memoryParts({ meminfo, pcpKb, cache }: Moment): SectionPart[] {
   const kb = (name: string) => meminfo[name] ?? 0;
   const parts = memoryParts(meminfo, pcpKb);
   const { slab, pageTables, stacks, percpu, vmalloc } = parts.kernel;
@@ -30,6 +43,7 @@ export function memoryLines({ meminfo, pcpKb, cache }: Moment): string[] {
       `Slab ${kbSize(slab)}, page tables ${kbSize(pageTables)}, stacks ${kbSize(stacks)}, vmalloc ${kbSize(vmalloc)}, per-CPU data ${kbSize(percpu)}`,
     ],
   ];
+<<<<<<< HEAD
   if (parts.hugetlb > 0) named.push(['huge page pool', parts.hugetlb, `${kb('HugePages_Free')} of its pages are free`]);
   const total = tenthsOfMb(kb('MemTotal'));
   // What is left has the error of rounding too.
@@ -42,7 +56,18 @@ export function memoryLines({ meminfo, pcpKb, cache }: Moment): string[] {
   if (kb('SwapTotal') > 0)
     rows.push(['swap used', kbSize(kb('SwapTotal') - kb('SwapFree')), `of ${kbSize(kb('SwapTotal'))}`]);
   return table(rows, 'lrl');
+=======
+  if (kb('SwapTotal') > 0) rows.push(['swap used', kb('SwapTotal') - kb('SwapFree'), `of ${kbSize(kb('SwapTotal'))}`]);
+  return [amounts(rows)];
+>>>>>>> main
 }
+
+/** What, how much, and of what kind. */
+const amounts = (rows: readonly (readonly [string, number, string])[]): SectionTable => ({
+  head: [],
+  rows: rows.map(([name, amount, about]) => [name, kbSize(amount), about]),
+  align: 'lrl',
+});
 
 export function sharedLines({ shared }: Moment): string[] {
   const bySize = [...shared].sort((a, b) => b.residentKb - a.residentKb);
@@ -74,7 +99,7 @@ function sharedLine({ name, kind, sizeKb, residentKb, swapKb, mappers, nobodysKb
 }
 
 /** MemAvailable by its parts, and what they would cost. */
-export function availableLines(run: MachineRun, { meminfo, cache }: Moment): string[] {
+export function availableParts(run: MachineRun, { meminfo, cache }: Moment): SectionPart[] {
   const kb = (name: string) => meminfo[name] ?? 0;
   const now = run.k.zones;
   const reserve = now.reduce(
@@ -90,10 +115,8 @@ export function availableLines(run: MachineRun, { meminfo, cache }: Moment): str
     ['lists of files', counted, `of ${kbSize(files)}; ${kbSize(files - counted)} are left to it`],
     ['slab', slab, 'names and inodes: given back when memory runs short'],
   ];
-  const lines = table(
-    rows.filter(([, amount]) => amount > 0).map(([name, amount, about]) => [name, kbSize(amount), about]),
-    'lrl',
-  );
+  const real = rows.filter(([, amount]) => amount > 0);
+  const parts: SectionPart[] = real.length > 0 ? [amounts(real)] : [];
   const inLists = [
     ...(cache.cleanInactiveKb > 0 ? [`${kbSize(cache.cleanInactiveKb)} used once, dropped at no cost`] : []),
     ...(cache.cleanActiveKb > 0
@@ -103,9 +126,9 @@ export function availableLines(run: MachineRun, { meminfo, cache }: Moment): str
     ...(cache.mappedKb > 0 ? [`${kbSize(cache.mappedKb)} mapped by programs`] : []),
     ...(cache.lazyKb > 0 ? [`${kbSize(cache.lazyKb)} that programs gave back lazily`] : []),
   ];
-  if (inLists.length > 0) lines.push(`on the lists of files: ${inLists.join('; ')}`);
-  if (kb('Shmem') > 0) lines.push(`not in it: ${kbSize(kb('Shmem'))} of Shmem, which only swap could take`);
-  return lines;
+  if (inLists.length > 0) parts.push(`on the lists of files: ${inLists.join('; ')}`);
+  if (kb('Shmem') > 0) parts.push(`not in it: ${kbSize(kb('Shmem'))} of Shmem, which only swap could take`);
+  return parts;
 }
 
 export function groupLines({ groupMoments }: Moment): string[] {
@@ -127,15 +150,15 @@ function groupLine({ name, currentBytes, maxBytes, stat, events }: GroupMoment):
   ].join('; ');
 }
 
-export function reclaimableLines({ full, meminfo }: Moment): string[] {
+export function reclaimableParts({ full, meminfo }: Moment): SectionPart[] {
   const bySize = [...full].sort((a, b) => rssKb(b) - rssKb(a));
   const rows = bySize.slice(0, PROCESSES_SHOWN).map((process) => reclaimableRow(process, meminfo['SwapFree']! > 0));
   if (rows.length === 0) return [];
   const head = ['process', 'RSS', 'lazily freed', 'clean file', 'only by swap', 'not at all'];
-  const lines = table([head, ...rows], 'lr');
+  const parts: SectionPart[] = [{ head, rows, align: 'lr' }];
   const more = bySize.length - rows.length;
-  if (more > 0) lines.push(`${number(more, 'process', 'processes')} more`);
-  return lines;
+  if (more > 0) parts.push(`${number(more, 'process', 'processes')} more`);
+  return parts;
 }
 
 /** RSS in full: of smaps_rollup, which does not lag. */

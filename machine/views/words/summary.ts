@@ -5,7 +5,16 @@ import { findingsOf } from './findings.ts';
 import type { History } from './history.ts';
 import type { Moment } from './moment.ts';
 import { rssKb } from './moment.ts';
-import { availableLines, climbLines, groupLines, memoryLines, reclaimableLines, sharedLines } from './sections.ts';
+import {
+  availableParts,
+  climbLines,
+  groupLines,
+  memoryParts,
+  partLines,
+  reclaimableParts,
+  type SectionPart,
+  sharedLines,
+} from './sections.ts';
 
 /** What a run was, for people: the verdict first, then where the memory is at the moment that it is about. */
 export interface MachineSummary {
@@ -14,7 +23,15 @@ export interface MachineSummary {
   readonly findings: readonly Finding[];
   /** Said where there is no finding: what the memory is then. */
   readonly otherwise: string;
-  readonly sections: readonly { readonly title: string; readonly short: string; readonly lines: readonly string[] }[];
+  readonly sections: readonly SummarySection[];
+}
+
+export interface SummarySection {
+  readonly title: string;
+  readonly short: string;
+  readonly parts: readonly SectionPart[];
+  /** The same as text, its tables in columns. */
+  readonly lines: readonly string[];
 }
 
 /** `at` names a sample; without it the moment of the first finding, or the last. */
@@ -28,14 +45,16 @@ export function machineSummary(run: MachineRun, name: string, history: History, 
     findings,
     otherwise: otherwise(history),
     sections: [
-      { title: `The machine's memory, at ${moment.label}`, short: moment.label, lines: memoryLines(moment) },
-      { title: 'Who owns the shared memory', short: 'shared', lines: sharedLines(moment) },
-      { title: 'What of MemAvailable is real', short: 'available', lines: availableLines(run, moment) },
-      { title: 'Which part of a group is cache', short: 'groups', lines: groupLines(moment) },
-      { title: 'Which RSS is reclaimable', short: 'reclaimable', lines: reclaimableLines(moment) },
-      { title: 'What climbs', short: 'climbs', lines: climbLines(history) },
-      { title: 'Who died', short: 'died', lines: deathLines(run) },
-    ].filter(({ lines }) => lines.length > 0),
+      { title: `The machine's memory, at ${moment.label}`, short: moment.label, parts: memoryParts(moment) },
+      { title: 'Who owns the shared memory', short: 'shared', parts: sharedLines(moment) },
+      { title: 'What of MemAvailable is real', short: 'available', parts: availableParts(run, moment) },
+      { title: 'Which part of a group is cache', short: 'groups', parts: groupLines(moment) },
+      { title: 'Which RSS is reclaimable', short: 'reclaimable', parts: reclaimableParts(moment) },
+      { title: 'What climbs', short: 'climbs', parts: climbLines(history) },
+      { title: 'Who died', short: 'died', parts: deathLines(run) },
+    ]
+      .filter(({ parts }) => parts.length > 0)
+      .map((section) => ({ ...section, lines: section.parts.flatMap(partLines) })),
   };
 }
 

@@ -1,0 +1,50 @@
+import type { Handle, ThreadSlot } from '../contract/allocator.ts';
+import type { Start } from '../contract/start.ts';
+import type { Bytes, Ns } from '../contract/units.ts';
+import type { Scheduler } from '../time/scheduler.ts';
+import type { CallDurations } from './calls.ts';
+import type { OtherEventsOptions } from './other-events.ts';
+import type { ProgramOrderReader } from './program-order.ts';
+
+export interface FreeRunningOptions
+  extends Pick<
+    OtherEventsOptions,
+    'objects' | 'kernel' | 'allocator' | 'request' | 'touch' | 'time' | 'locks' | 'onSample'
+  > {
+  readonly program: ProgramOrderReader;
+  readonly start: Start;
+  readonly operations: Float64Array;
+  /** `--pace replay`: a thread exits after its last event. Else it stays until the trace's `te`, with what its cache holds. */
+  readonly threadsExit: boolean;
+  /** As in interpreter.ts. */
+  readonly endsEarly: boolean;
+  /** `--pace recorded`: the time in the trace at which an event happened, by row; undefined for the others. */
+  readonly recordedNs: ((row: number) => Ns) | undefined;
+  readonly onFailure: (row: number) => void;
+  /** After each event, where somebody wants to see them one by one. */
+  readonly onEvent: ((row: number, op: number, handle: Handle) => void) | undefined;
+}
+
+export interface FreeRunning {
+  readonly scheduler: Scheduler;
+  readonly mallocs: CallDurations;
+  readonly frees: CallDurations;
+  /** Executes about `events` events; false when all threads are done. */
+  run(events: number): boolean;
+  /** Events done so far. */
+  done(): number;
+  /** The event that is executing, for messages. */
+  row(): number;
+  /** The time of the thread that executes. */
+  nowNs(): Ns;
+  /** The largest sum of requested bytes of live blocks so far. */
+  requestedPeakBytes(): Bytes;
+  eventsOf(t: ThreadSlot): number;
+}
+
+/** Why a thread stops. */
+export const GOES_ON = 0; // nothing stops it but the end of the share of events; how a run is cut into shares changes nothing in it
+export const STOP_TURN = 1; // others may act before, or what it has done has to be played
+export const STOP_UNTIL = 2; // its next event is not due before a time
+export const STOP_DONE = 3;
+export type Stop = 0 | 1 | 2 | 3;
