@@ -44,10 +44,6 @@ const PARTS: readonly (readonly [string, string, (sample: MachineSample) => Byte
 ];
 
 /** The page of a machine: what its memory is over time, and what the kernel believes to be available. */
-<<<<<<< HEAD
-export function buildMachinePageData({ title, verdict, samples, events = [], facts = [] }: MachineReport): PageData {
-  const columns = PARTS.map(([, , amount]) => samples.map(amount));
-=======
 export function buildMachinePageData({
   title,
   verdict,
@@ -56,15 +52,7 @@ export function buildMachinePageData({
   facts = [],
   sections = [],
 }: MachineReport): PageData {
-  const of = ({ meminfo }: MachineSample, name: string) => meminfo[name] ?? 0;
-  const columns = PARTS.map(([name, , fields]) =>
-    samples.map((s) => {
-      const sum = fields.reduce((total, field) => total + of(s, field), 0);
-      // Cached counts shared memory too.
-      return name === 'files' ? Math.max(0, sum - of(s, 'Shmem')) : sum;
-    }),
-  );
->>>>>>> main
+  const columns = PARTS.map(([, , amount]) => samples.map(amount));
   const available = samples.map((s) => of(s, 'MemAvailable'));
   const names = largestProcesses(samples);
   const processes = names.map((name) => samples.map((s) => s.processes?.[name] ?? 0));

@@ -40,7 +40,7 @@ export const kernelTotal = ({ slab, pageTables, stacks, percpu, vmalloc }: Kerne
   slab + pageTables + stacks + percpu + vmalloc;
 
 /** `pcp` are the pages on the processors' lists, in the unit of `meminfo`. Pages of the swap cache are in `anonymous` where they are mapped. */
-export function memoryParts(meminfo: Readonly<Record<string, number>>, pcp: number): MemoryParts {
+export function partsOfMemory(meminfo: Readonly<Record<string, number>>, pcp: number): MemoryParts {
   const of = (name: string) => meminfo[name] ?? 0;
   const parts = {
     free: of('MemFree') + pcp,

@@ -1,5 +1,5 @@
 import { columns } from '../../../sim/contract/format.ts';
-import { kernelTotal, memoryParts } from '../../kernel/memory-parts.ts';
+import { kernelTotal, partsOfMemory } from '../../kernel/memory-parts.ts';
 import type { MachineRun } from '../../script/machine-run.ts';
 import { kbSize, list, number, size } from './figures.ts';
 import type { History } from './history.ts';
@@ -30,7 +30,7 @@ const mbText = (tenths: number): string => `${(tenths / 10).toFixed(1)} MiB`;
 /** MemTotal by who has it. */
 export function memoryParts({ meminfo, pcpKb, cache }: Moment): SectionPart[] {
   const kb = (name: string) => meminfo[name] ?? 0;
-  const parts = memoryParts(meminfo, pcpKb);
+  const parts = partsOfMemory(meminfo, pcpKb);
   const { slab, pageTables, stacks, percpu, vmalloc } = parts.kernel;
   const named: [string, number, string][] = [
     ['free', parts.free, pcpKb > 0 ? `MemFree, and ${kbSize(pcpKb)} on the processors' lists` : ''],
@@ -43,7 +43,6 @@ export function memoryParts({ meminfo, pcpKb, cache }: Moment): SectionPart[] {
       `Slab ${kbSize(slab)}, page tables ${kbSize(pageTables)}, stacks ${kbSize(stacks)}, vmalloc ${kbSize(vmalloc)}, per-CPU data ${kbSize(percpu)}`,
     ],
   ];
-<<<<<<< HEAD
   if (parts.hugetlb > 0) named.push(['huge page pool', parts.hugetlb, `${kb('HugePages_Free')} of its pages are free`]);
   const total = tenthsOfMb(kb('MemTotal'));
   // What is left has the error of rounding too.
@@ -55,11 +54,7 @@ export function memoryParts({ meminfo, pcpKb, cache }: Moment): SectionPart[] {
   ];
   if (kb('SwapTotal') > 0)
     rows.push(['swap used', kbSize(kb('SwapTotal') - kb('SwapFree')), `of ${kbSize(kb('SwapTotal'))}`]);
-  return table(rows, 'lrl');
-=======
-  if (kb('SwapTotal') > 0) rows.push(['swap used', kb('SwapTotal') - kb('SwapFree'), `of ${kbSize(kb('SwapTotal'))}`]);
-  return [amounts(rows)];
->>>>>>> main
+  return [{ head: [], rows, align: 'lrl' }];
 }
 
 /** What, how much, and of what kind. */

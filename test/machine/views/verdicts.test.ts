@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { loadMachinePrograms } from '../../../bench/cli/machine-programs.ts';
-import { kernelParts, kernelTotal, memoryParts } from '../../../machine/kernel/memory-parts.ts';
+import { kernelParts, kernelTotal, partsOfMemory } from '../../../machine/kernel/memory-parts.ts';
 import { MACHINE_SCENARIOS } from '../../../machine/scenarios/index.ts';
 import { runMachineScript } from '../../../machine/script/run.ts';
 import type { FindingKind } from '../../../machine/views/words/finding.ts';
@@ -141,12 +141,10 @@ test('a machine on which nothing happens', async () => {
 
 /** The rows of the table of memory, in tenths of a MiB. */
 function memoryRows(report: MachineSummary): Map<string, number> {
-  const { lines } = report.sections.find(({ title }) => title.startsWith("The machine's memory"))!;
-  return new Map(
-    lines
-      .map((line) => /^(.+?) {2,}(\d+)\.(\d) MiB/.exec(line))
-      .flatMap((row) => (row ? [[row[1]!, Number(row[2]! + row[3]!)] as const] : [])),
-  );
+  const text = machineSummaryText(report);
+  const start = text.indexOf("The machine's memory");
+  const rows = text.slice(start, text.indexOf('\n\n', start)).matchAll(/^ {2}(.+?) {2,}(\d+)\.(\d) MiB/gm);
+  return new Map([...rows].map(([, name, whole, tenth]) => [name!, Number(whole! + tenth!)]));
 }
 
 test.each(['opcache-pool', 'three-layers', 'descriptors', 'lazily-freed', 'shared-memory'])(
@@ -165,7 +163,7 @@ test('what is named of the kernel is the kernel, as on the page', () => {
   const meminfo = { Slab: 10, PageTables: 20, KernelStack: 30, Percpu: 40, VmallocUsed: 80 };
   expect(kernelParts(meminfo)).toEqual({ slab: 10, pageTables: 20, stacks: 30, percpu: 40, vmalloc: 50 });
   expect(kernelTotal(kernelParts(meminfo))).toBe(150);
-  expect(() => memoryParts({ ...meminfo, MemTotal: 149 }, 0)).toThrow('more than MemTotal');
+  expect(() => partsOfMemory({ ...meminfo, MemTotal: 149 }, 0)).toThrow('more than MemTotal');
 });
 
 test('a headline of files and shared memory has both in its text', async () => {
