@@ -11,6 +11,8 @@ export interface ViewText {
   readonly view: string;
   readonly at: string;
   readonly text: string;
+  /** The script's names of the processes that are alive, by their numbers: tools show a fork under its parent's. */
+  readonly processes: Readonly<Record<number, string>>;
 }
 
 export interface ViewedRun {
@@ -32,7 +34,7 @@ export async function runWithViews(given: string, views: readonly string[], at: 
   let run: MachineRun | undefined;
   const look = (isNow: (moment: MachineMoment) => boolean) => {
     for (const { word, moment } of moments)
-      if (isNow(moment)) for (const view of views) texts.push({ view, at: word, text: renderView(run!, view) });
+      if (isNow(moment)) for (const view of views) texts.push(viewOf(run!, view, word));
   };
   const steps = machineSteps(text, {
     name,
@@ -87,8 +89,29 @@ async function drive(steps: Generator<Command, MachineRun, void>): Promise<boole
   }
 }
 
-/** One view as it is; several below each other, each below its command. */
-export function viewsText(views: readonly ViewText[]): string {
-  if (views.length === 1) return views[0]!.text;
-  return views.map(({ view, at, text }) => `$ ${view}   # ${at}\n${text}`).join('\n');
+/** What a tool prints on the machine as it is now. */
+export const viewOf = (run: MachineRun, view: string, at: string): ViewText => ({
+  view,
+  at,
+  text: renderView(run, view),
+  processes: namesOf(run),
+});
+
+/** Of a fleet's hundreds of workers the first say how the others are called. */
+const NAMES_SHOWN = 24;
+
+const namesOf = ({ processes }: MachineRun): Readonly<Record<number, string>> =>
+  Object.fromEntries(processes.filter(({ alive }) => alive).map(({ name, task }) => [task.pid, name]));
+
+/** One view as it is; several below each other, each below its command and the script's names of the processes. */
+export function viewsText(views: readonly ViewText[], withNames = false): string {
+  if (views.length === 1 && !withNames) return views[0]!.text;
+  return views
+    .map(({ view, at, text, processes }) => {
+      const all = Object.entries(processes).map(([pid, name]) => `${pid} ${name}`);
+      const more = all.length - NAMES_SHOWN;
+      const names = [...all.slice(0, NAMES_SHOWN), ...(more > 0 ? [`${more} more`] : [])];
+      return `$ ${view}   # ${[at, ...(names.length > 0 ? [names.join(', ')] : [])].join(': ')}\n${text}`;
+    })
+    .join('\n');
 }

@@ -114,13 +114,14 @@ export async function runCommandLine(all: readonly string[]): Promise<void> {
     .fail((message, error) => {
       // biome-ignore lint/suspicious/noExplicitAny: yargs knows its options at run time and does not type them
       const known = Object.keys((parser as any).getOptions().key) as string[];
-      throw error ?? new UserError(plainMessage(message) + optionSuggestion(message, known));
+      const needed = error ? undefined : neededText(message, parser);
+      throw error ?? new UserError(needed ?? plainMessage(message) + optionSuggestion(message, known));
     });
   for (const [command, about] of EXAMPLES) parser.example(command.replace('sim', '$0'), about);
   try {
     await parser.parseAsync();
   } catch (error) {
-    if ((error as Error).name === 'YError') throw new UserError((error as Error).message);
+    if ((error as Error).name === 'YError') throw new UserError(plainMessage((error as Error).message));
     throw error;
   }
 }
@@ -134,14 +135,31 @@ function plainMessage(message: string): string {
     const near = nearest(found!, known);
     return `${name}: found '${found}', expected one of ${known.join(', ')}${near ? `; did you mean '${near}'?` : ''}`;
   }
-  const missing = /^Not enough non-option arguments/.test(message);
-  if (missing) return `${message.replace(/\s*\n\s*/g, '; ')}; --help says what is needed`;
-  return message.replace(/\s*\n\s*/g, '; ');
+  const plain = message.replace(/\s*\n\s*/g, '; ');
+  // Ours begin with a name or an option; yargs' with a word that is large for being the first.
+  return plain.replace(/^(?:Unknown|Missing|Not|Too|Invalid|Arguments?|Implications|Did) /, (first) =>
+    first.toLowerCase(),
+  );
+}
+
+/** Behind yargs' `Not enough non-option arguments: got 0, need at least 1`: what the command needs, in its own words. */
+function neededText(message: string, parser: Argv): string | undefined {
+  const got = /^Not enough non-option arguments: got (\d+)/.exec(message)?.[1];
+  if (got === undefined) return undefined;
+  // biome-ignore lint/suspicious/noExplicitAny: yargs does not type what it knows of a command
+  const methods = (parser as any).getInternalMethods();
+  const { commands, fullCommands } = methods.getContext() as { commands: string[]; fullCommands: string[] };
+  const names = [...(fullCommands.at(-1) ?? '').matchAll(/<([\w-]+)/g)].map(([, name]) => name!);
+  const missing = names[Number(got)];
+  if (missing === undefined) return `${commands.join(' ')}: found too few words; --help says what is needed`;
+  const about = (methods.getUsageInstance().getDescriptions() as Record<string, string | undefined>)[missing];
+  const article = /^[aeiou]/.test(missing) ? 'an' : 'a';
+  return `${commands.join(' ')} needs ${article} ${missing.toUpperCase()}${about ? `: ${about.replace('__yargsString__:', '')}` : ''}`;
 }
 
 /** Behind yargs' `Unknown argument: alocator`: which option was meant. */
 function optionSuggestion(message: string, known: readonly string[]): string {
   const unknown = /^Unknown arguments?: ([\w-]+)/.exec(message)?.[1];
-  const near = unknown === undefined ? undefined : nearest(unknown, known);
+  const near = unknown === undefined || unknown.length < 2 ? undefined : nearest(unknown, known);
   return near === undefined ? '' : `, did you mean --${near}?`;
 }

@@ -67,9 +67,10 @@ export const gateCommand: CommandModule<object, GateArguments> = {
     const { runs: head, partial } = suite
       ? await runSuiteFile(suite, argv)
       : { runs: readResults(argv.head!), partial: false };
+    // What was run is kept, also where it cannot be compared.
+    if (save) writeWholeFiles([[save, JSON.stringify({ schema: SUITE_RESULT_SCHEMA, runs: head }, null, 1)]], partial);
     const gate = (partial ? checkGateInPart : checkGate)(base, head, thresholds);
     const files: [string, string][] = [];
-    if (save) files.push([save, JSON.stringify({ schema: SUITE_RESULT_SCHEMA, runs: head }, null, 1)]);
     if (argv['benchmark-action']) files.push([argv['benchmark-action'], githubActionBenchmark(head)]);
     if (argv.bencher) files.push([argv.bencher, bencherMetrics(head)]);
     if (argv.junit) files.push([argv.junit, junitXml(gate)]);

@@ -1,4 +1,5 @@
 import type { Argv, CommandModule } from 'yargs';
+import { MODELS } from '../../allocators/index.ts';
 import type { ModelView } from '../../allocators/model.ts';
 import { UserError } from '../../sim/contract/assert.ts';
 import { suggestion } from '../../sim/contract/suggestion.ts';
@@ -74,6 +75,11 @@ export function inspect(options: SessionOptions, view: string, at: string | unde
   const kernelView = KERNEL_VIEWS.find((v) => v.name === view);
   const modelView = modelViews.find((v) => v.name === view);
   if (!kernelView && !modelView && view !== STRACE) {
+    const others = MODELS.filter(({ views }) => views.some(({ name }) => name === view));
+    if (others.length > 0) {
+      const [own] = others;
+      throw new UserError(`${view} is a view of ${others.map(({ name }) => name).join(', ')}: -a ${own!.name}`);
+    }
     throw new UserError(
       `unknown view '${view}'${suggestion(
         view,

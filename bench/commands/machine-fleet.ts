@@ -9,12 +9,11 @@ import {
 } from '../../fleet/index.ts';
 import { durationUs } from '../../fleet/scenario/quantities.ts';
 import { machineDigest } from '../../machine/views/digest.ts';
-import { renderView } from '../../machine/views/view.ts';
 import { UserError } from '../../sim/contract/assert.ts';
 import { writeWholeFiles } from '../../workloads/files/line-sink.ts';
 import type { FleetText } from '../cli/fleet-scenario.ts';
 import { listenForInterrupt } from '../cli/interruption.ts';
-import { viewsText } from '../cli/machine-views.ts';
+import { viewOf, viewsText } from '../cli/machine-views.ts';
 import { terminalPalette } from '../cli/palette.ts';
 import { startProgress } from '../cli/progress.ts';
 import { show } from '../cli/show.ts';
@@ -77,7 +76,7 @@ export async function runFleetCommand({ text, from }: FleetText, argv: FleetArgu
   if (FILES.some((name) => argv[name] === '-')) return;
   if (argv.view) {
     const at = argv.at?.[0] ?? 'end';
-    show(viewsText(argv.view.map((view) => ({ view, at, text: renderView(run.machine.run, view) }))));
+    show(viewsText(argv.view.map((view) => viewOf(run.machine.run, view, at))));
     return;
   }
   if (argv.json) process.stdout.write(`${JSON.stringify(result, null, 2)}\n`);

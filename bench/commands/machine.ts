@@ -21,6 +21,7 @@ interface MachineArguments extends Pick<EngineArguments, 'engine' | 'resume'> {
   script: string;
   view: string[] | undefined;
   at: string[] | undefined;
+  names: boolean;
   steps: boolean;
   json: boolean;
   output: string | undefined;
@@ -56,6 +57,11 @@ export const machineCommand: CommandModule<object, MachineArguments> = {
         array: true,
         nargs: 1,
         describe: 'the moment: the label of a sample, N for after command N, or end; of a fleet a time such as 36h',
+      })
+      .option('names', {
+        type: 'boolean',
+        default: false,
+        describe: "above a single view too: the script's names of the processes, by their numbers",
       })
       .option('steps', { type: 'boolean', default: false, describe: 'every step and the figures of each sample' })
       .option('json', { type: 'boolean', default: false, describe: 'the verdict and its figures as JSON' })
@@ -105,7 +111,7 @@ export const machineCommand: CommandModule<object, MachineArguments> = {
     writeFiles(argv, run, history, summary, partial);
     if (standardOutput.length > 0) return;
     if (argv.json) process.stdout.write(`${JSON.stringify(jsonOf(summary, views, partial), null, 2)}\n`);
-    else if (views.length > 0) show(viewsText(views));
+    else if (views.length > 0) show(viewsText(views, argv.names));
     else if (argv.steps) show(machineDigest(run));
     else show(fitWidth(machineSummaryText(summary), terminalWidth()));
   },

@@ -65,6 +65,10 @@ export function checkGate(
   if (base) refusePartial(base, 'base');
   const before = byKey(base ?? []);
   const after = byKey(head);
+  if (before.size > 0 && after.size > 0 && ![...after.keys()].some((key) => before.has(key)))
+    throw new UserError(
+      `base and head have no run in common: found ${[...before.keys()][0]} and ${[...after.keys()][0]}, expected results of the same runs`,
+    );
   const checks: GateCheck[] = [];
   for (const [key, runs] of after) checks.push(...checkRun(key, before.get(key), runs, config));
   for (const [key, runs] of before) if (!after.has(key)) checks.push(absent(key, runs[0]!));

@@ -1,3 +1,4 @@
+import { kernelParts, kernelTotal } from '../../machine/kernel/memory-parts.ts';
 import { bytes, duration } from '../../sim/contract/format.ts';
 import type { Bytes, Ns } from '../../sim/contract/units.ts';
 import { VERSION } from '../run/version.ts';
@@ -31,13 +32,16 @@ const BUCKETS = 800;
 const EVENTS_MAX = 400;
 const PROCESSES_MAX = 12;
 
+const of = ({ meminfo }: MachineSample, name: string): Bytes => meminfo[name] ?? 0;
+
 /** From the bottom of the stack: what cannot be taken back first. Together with MemFree and the rest they are MemTotal. */
-const PARTS = [
-  ['anonymous', 'heaps and stacks of the processes', ['AnonPages']],
-  ['shared', 'shared anonymous memory and tmpfs: counted once', ['Shmem']],
-  ['kernel', 'slab, page tables, kernel stacks', ['Slab', 'PageTables', 'KernelStack']],
-  ['files', 'page cache', ['Cached', 'Buffers']],
-] as const;
+const PARTS: readonly (readonly [string, string, (sample: MachineSample) => Bytes])[] = [
+  ['anonymous', 'heaps and stacks of the processes', (sample) => of(sample, 'AnonPages')],
+  ['shared', 'shared anonymous memory and tmpfs: counted once', (sample) => of(sample, 'Shmem')],
+  ['kernel', 'slab, page tables, stacks, vmalloc, per-CPU data', ({ meminfo }) => kernelTotal(kernelParts(meminfo))],
+  // Cached counts shared memory too.
+  ['files', 'page cache', (s) => Math.max(0, of(s, 'Cached') + of(s, 'Buffers') - of(s, 'Shmem'))],
+];
 
 /** The page of a machine: what its memory is over time, and what the kernel believes to be available. */
 export function buildMachinePageData({
@@ -48,14 +52,7 @@ export function buildMachinePageData({
   facts = [],
   sections = [],
 }: MachineReport): PageData {
-  const of = ({ meminfo }: MachineSample, name: string) => meminfo[name] ?? 0;
-  const columns = PARTS.map(([name, , fields]) =>
-    samples.map((s) => {
-      const sum = fields.reduce((total, field) => total + of(s, field), 0);
-      // Cached counts shared memory too.
-      return name === 'files' ? Math.max(0, sum - of(s, 'Shmem')) : sum;
-    }),
-  );
+  const columns = PARTS.map(([, , amount]) => samples.map(amount));
   const available = samples.map((s) => of(s, 'MemAvailable'));
   const names = largestProcesses(samples);
   const processes = names.map((name) => samples.map((s) => s.processes?.[name] ?? 0));

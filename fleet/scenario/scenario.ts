@@ -1,6 +1,7 @@
 import { basename, dirname } from 'node:path';
 import { isMap, isScalar, isSeq, LineCounter, parseDocument } from 'yaml';
 import type { z } from 'zod';
+import { LEAST_MEMORY_MB } from '../../machine/kernel/profile.ts';
 import { UserError } from '../../sim/contract/assert.ts';
 import { nearest } from '../../sim/contract/suggestion.ts';
 import { durationUs, sizeBytes } from './quantities.ts';
@@ -103,9 +104,6 @@ function bare(schema: unknown): unknown {
   return at;
 }
 
-/** The kernel's own memory and the first process's leave nothing of less. */
-const LEAST_MEMORY_BYTES = 256 * 2 ** 20;
-
 interface Contradiction {
   readonly path: readonly PropertyKey[];
   readonly text: string;
@@ -117,10 +115,10 @@ function firstContradiction(scenario: Scenario): Contradiction | undefined {
   const pools = scenario.pools.map((pool) => pool.name);
   if (scenario.durationUs <= 0)
     return { path: ['duration'], text: `duration: found '${scenario.duration}', expected more than nothing` };
-  if (scenario.memoryBytes < LEAST_MEMORY_BYTES)
+  if (scenario.memoryBytes < LEAST_MEMORY_MB * 2 ** 20)
     return {
       path: ['machine', 'memory'],
-      text: `machine.memory: found '${scenario.machine.memory}', expected at least 256M`,
+      text: `machine.memory: found '${scenario.machine.memory}', expected at least ${LEAST_MEMORY_MB}M`,
     };
   if (scenario.pools.length + scenario.services.length === 0)
     return { path: [], text: 'found neither pools nor services, expected something that runs' };

@@ -99,6 +99,9 @@ const START_6_12 = {
   percpuKb: 276,
 };
 
+/** The kernel's own memory and the first process's leave next to nothing of less, and no figure of its start is known there. */
+export const LEAST_MEMORY_MB = 256;
+
 const PAGES_A_MB = 256;
 const DMA = { name: 'DMA' as const, present: 3998, managed: 3840 };
 /** Memory below the hole for devices. */

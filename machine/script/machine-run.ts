@@ -3,6 +3,7 @@ import type { Heap, HeapProgram } from '../heap/heap.ts';
 import { bootKernel } from '../kernel/boot.ts';
 import type { Kernel, Task } from '../kernel/kernel.ts';
 import type { MemCgroup } from '../kernel/mem-cgroup.ts';
+import { LEAST_MEMORY_MB } from '../kernel/profile.ts';
 import { exitTask, reapMemory } from '../kernel/process.ts';
 import { registerShrinker } from '../kernel/shrink-slab.ts';
 import { FileSystem } from './files.ts';
@@ -104,6 +105,8 @@ export class MachineRun {
   private readonly onLine: (line: MachineLine) => void;
 
   constructor(options: MachineSettings, name: string, onLine: (line: MachineLine) => void) {
+    if (options.memoryMb < LEAST_MEMORY_MB)
+      throw new UserError(`${name}: found ${options.memoryMb} MB of memory, expected at least ${LEAST_MEMORY_MB} MB`);
     this.options = options;
     this.onLine = onLine;
     this.k = bootKernel({ ...options, kill: (_k, task) => this.oomKill(task) });

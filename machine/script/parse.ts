@@ -1,5 +1,6 @@
 import { UserError } from '../../sim/contract/assert.ts';
 import { ADVICES } from '../kernel/advice.ts';
+import { LEAST_MEMORY_MB } from '../kernel/profile.ts';
 import { MACHINE_COMMANDS, PROCESS_COMMANDS, type Syntax, type Word } from './grammar.ts';
 
 /** One command of a script. `text` is the line as written, `words` the command and what follows, without `async` and the process. */
@@ -66,7 +67,7 @@ function headOptions(text: string, before: MachineSettings, at: string): Machine
     if (key === '' || key === '--no-icount') continue;
     const value = words[++i];
     if (value === undefined) throw new UserError(`${at}: ${key}: expected a value after it`);
-    if (key === '-m') result.memoryMb = positive(value, key, at);
+    if (key === '-m') result.memoryMb = memoryMb(value, at);
     else if (key === '--smp') result.processors = positive(value, key, at);
     else if (key === '--kernel') result.kernel = KERNELS[value] ?? value;
     else if (key === '--thp') {
@@ -79,6 +80,13 @@ function headOptions(text: string, before: MachineSettings, at: string): Machine
     }
   }
   return result;
+}
+
+function memoryMb(word: string, at: string): number {
+  const value = Number(word);
+  if (!Number.isInteger(value) || value < LEAST_MEMORY_MB)
+    throw new UserError(`${at}: -m: found '${word}', expected a whole number of megabytes from ${LEAST_MEMORY_MB}`);
+  return value;
 }
 
 function positive(word: string, key: string, at: string): number {

@@ -25,6 +25,13 @@ describe('gate', () => {
     expect(new Set(gate.checks.map((c) => c.status))).toEqual(new Set(['ok']));
   });
 
+  test('results of other runs are not compared', () => {
+    expect(() => checkGate([base], [changed({}, { workload: 'other' })])).toThrow(
+      /^base and head have no run in common: found .*, expected results of the same runs$/,
+    );
+    expect(checkGate([base], [base, changed({}, { workload: 'other' })]).passed).toBe(true);
+  });
+
   test('one byte more fails, one byte less is an improvement', () => {
     const more = checkGate([base], [changed({ rssPeakBytes: base.summary.rssPeakBytes + 1 })]);
     expect(more.passed).toBe(false);

@@ -3,7 +3,9 @@ import { UserError } from '../../../sim/contract/assert.ts';
 import type { EngineAddress } from './address.ts';
 
 /** Where nothing answers at first, it is the address that is wrong. */
-const FIRST_ANSWER_MS = 5000;
+const FIRST_ANSWER_MS = 1500;
+/** One that is there may have to load its data first. */
+const READY_MS = 5000;
 const RETRY_MS_MAX = 2000;
 /** The server lives, but not for us; what it says holds no secret. */
 const REFUSALS = /^(WRONGPASS|NOAUTH|NOPERM|ERR AUTH|ERR DB index|ERR invalid DB|ERR invalid password)/;
@@ -20,6 +22,7 @@ export async function connectEngine(
   const { Redis } = await import('ioredis');
   let isReady = false;
   let last = '';
+  let lastCode = '';
   const client = new Redis({
     ...address.redis,
     ...options,
@@ -30,12 +33,19 @@ export async function connectEngine(
   const refused = new Promise<never>((_, reject) => {
     const refuse = (found: string) =>
       reject(new UserError(`--engine ${address.shown}: found ${found}, expected a Redis or Valkey server`));
-    const timer = setTimeout(() => refuse(last || 'no answer'), FIRST_ANSWER_MS);
+    const { host, port } = address.redis;
+    const nobody = (code: string) =>
+      reject(new UserError(`--engine: nobody answers at ${host}:${port} (${code}), expected a Redis or Valkey server`));
+    let timer = setTimeout(() => {
+      if (client.status !== 'connect') nobody(lastCode || 'no answer');
+      else timer = setTimeout(() => refuse(last || 'a server that is not ready'), READY_MS - FIRST_ANSWER_MS);
+    }, FIRST_ANSWER_MS);
     client.on('error', (error: NodeJS.ErrnoException) => {
       const said = oneLine(error);
       if (!isReady && (REFUSALS.test(said) || isFinal(error))) refuse(said);
       if (isReady && said !== last) onLost(`${address.shown}: found ${said}; trying again`);
       last = said;
+      lastCode = error.code ?? said;
     });
     client.once('ready', () => {
       isReady = true;

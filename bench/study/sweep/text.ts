@@ -36,7 +36,7 @@ export function sweepText(result: SweepResult, palette: Palette = PLAIN, width =
   const seeds = many ? `${result.seeds.length} seeds: median (least to greatest)` : `seed ${result.seeds[0]}`;
   const lines = [
     ...fold(
-      `${palette.bold(escapeLineStart(result.workload))}, ${result.mode}, ${result.points.length} points, ${seeds}`,
+      `${palette.bold(escapeLineStart(result.workload))}, ${result.mode}, ${result.points.length} ${result.points.length === 1 ? 'point' : 'points'}, ${seeds}`,
       width,
       '  ',
     ),
@@ -48,7 +48,7 @@ export function sweepText(result: SweepResult, palette: Palette = PLAIN, width =
   if (shown.length < result.points.length) {
     lines.push(palette.dim(`  ${shown.length} of ${result.points.length} points; all of them with --json or --csv`));
   }
-  lines.push('', palette.dim('  * no other point is as good in every metric and better in one'));
+  lines.push('', palette.dim('  * best trade-off: no other point beats it in every metric'));
   return `${lines.join('\n')}\n`;
 }
 

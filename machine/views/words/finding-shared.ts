@@ -40,7 +40,7 @@ function countedTwice(moments: readonly Moment[]): Finding | undefined {
   ];
   return finding('counted-twice', amount * 1024, moment, [
     ...(objects.length > 0 ? inObjects : []),
-    ...(files * 4 > amount ? [inFiles] : []),
+    ...(files > 0 ? [inFiles] : []),
     'Nothing has grown by what RSS says: it counts a page for each process that touched it, Pss divides it among them, and Shmem or Cached counts it once.',
   ]);
 }

@@ -1,4 +1,5 @@
 import { columns } from '../../../sim/contract/format.ts';
+import { kernelTotal, partsOfMemory } from '../../kernel/memory-parts.ts';
 import type { MachineRun } from '../../script/machine-run.ts';
 import { kbSize, list, number, size } from './figures.ts';
 import type { History } from './history.ts';
@@ -22,25 +23,38 @@ export function partLines(part: SectionPart): string[] {
   return columns(part.head.length > 0 ? [part.head, ...part.rows] : part.rows, part.align, '');
 }
 
+/** Of one unit and to a tenth, so that the figures can be added. */
+const tenthsOfMb = (kb: number): number => Math.round((kb * 10) / 1024);
+const mbText = (tenths: number): string => `${(tenths / 10).toFixed(1)} MiB`;
+
 /** MemTotal by who has it. */
 export function memoryParts({ meminfo, pcpKb, cache }: Moment): SectionPart[] {
   const kb = (name: string) => meminfo[name] ?? 0;
-  const kernel = kb('Slab') + kb('PageTables') + kb('KernelStack') + kb('Percpu') + kb('VmallocUsed');
-  const files = kb('Cached') + kb('Buffers') - kb('Shmem');
-  const rows: [string, number, string][] = [
-    ['free', kb('MemFree') + pcpKb, pcpKb > 1024 ? `${kbSize(pcpKb)} in lists of a processor, not in MemFree` : ''],
-    ['anonymous', kb('AnonPages'), cache.lazyKb > 0 ? `${kbSize(cache.lazyKb)} given back lazily` : 'heaps and stacks'],
-    ['shared', kb('Shmem'), 'shared anonymous memory and tmpfs, once'],
-    ['page cache', files, kb('Dirty') > 0 ? `${kbSize(kb('Dirty'))} dirty` : 'files'],
+  const parts = partsOfMemory(meminfo, pcpKb);
+  const { slab, pageTables, stacks, percpu, vmalloc } = parts.kernel;
+  const named: [string, number, string][] = [
+    ['free', parts.free, pcpKb > 0 ? `MemFree, and ${kbSize(pcpKb)} on the processors' lists` : ''],
+    ['anonymous', parts.anonymous, cache.lazyKb > 0 ? `${kbSize(cache.lazyKb)} given back lazily` : 'heaps and stacks'],
+    ['shared', parts.shared, 'shared anonymous memory and tmpfs, once'],
+    ['page cache', parts.files, kb('Dirty') > 0 ? `${kbSize(kb('Dirty'))} dirty` : 'files'],
     [
       'kernel',
-      kernel,
-      `Slab ${kbSize(kb('Slab'))}, page tables ${kbSize(kb('PageTables'))}, stacks ${kbSize(kb('KernelStack'))}`,
+      kernelTotal(parts.kernel),
+      `Slab ${kbSize(slab)}, page tables ${kbSize(pageTables)}, stacks ${kbSize(stacks)}, vmalloc ${kbSize(vmalloc)}, per-CPU data ${kbSize(percpu)}`,
     ],
-    ['MemTotal', kb('MemTotal'), `MemFree ${kbSize(kb('MemFree'))}, MemAvailable ${kbSize(kb('MemAvailable'))}`],
   ];
-  if (kb('SwapTotal') > 0) rows.push(['swap used', kb('SwapTotal') - kb('SwapFree'), `of ${kbSize(kb('SwapTotal'))}`]);
-  return [amounts(rows)];
+  if (parts.hugetlb > 0) named.push(['huge page pool', parts.hugetlb, `${kb('HugePages_Free')} of its pages are free`]);
+  const total = tenthsOfMb(kb('MemTotal'));
+  // What is left has the error of rounding too.
+  const left = named.reduce((rest, [, amount]) => rest - tenthsOfMb(amount), total);
+  const rows = [
+    ...named.map(([name, amount, about]) => [name, mbText(tenthsOfMb(amount)), about]),
+    ['other', mbText(left), 'more of the kernel, in no line of meminfo'],
+    ['MemTotal', mbText(total), `MemFree ${kbSize(kb('MemFree'))}, MemAvailable ${kbSize(kb('MemAvailable'))}`],
+  ];
+  if (kb('SwapTotal') > 0)
+    rows.push(['swap used', kbSize(kb('SwapTotal') - kb('SwapFree')), `of ${kbSize(kb('SwapTotal'))}`]);
+  return [{ head: [], rows, align: 'lrl' }];
 }
 
 /** What, how much, and of what kind. */

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { loadMachinePrograms } from '../../../bench/cli/machine-programs.ts';
+import { kernelParts, kernelTotal, partsOfMemory } from '../../../machine/kernel/memory-parts.ts';
 import { MACHINE_SCENARIOS } from '../../../machine/scenarios/index.ts';
 import { runMachineScript } from '../../../machine/script/run.ts';
 import type { FindingKind } from '../../../machine/views/words/finding.ts';
@@ -136,4 +137,48 @@ test('the text of a report', async () => {
 test('a machine on which nothing happens', async () => {
   expect(machineSummaryText(await reportOf('#! -m 576\nsleep 5\n'))).toContain('No process is left');
   expect(machineSummaryText(await reportOf('#! -m 576\n'))).toContain('none of the misbehaviours');
+});
+
+/** The rows of the table of memory, in tenths of a MiB. */
+function memoryRows(report: MachineSummary): Map<string, number> {
+  const text = machineSummaryText(report);
+  const start = text.indexOf("The machine's memory");
+  const rows = text.slice(start, text.indexOf('\n\n', start)).matchAll(/^ {2}(.+?) {2,}(\d+)\.(\d) MiB/gm);
+  return new Map([...rows].map(([, name, whole, tenth]) => [name!, Number(whole! + tenth!)]));
+}
+
+test.each(['opcache-pool', 'three-layers', 'descriptors', 'lazily-freed', 'shared-memory'])(
+  'the rows of %s are MemTotal together',
+  async (name) => {
+    const rows = memoryRows(await reportOf(MACHINE_SCENARIOS[name]!.text));
+    const total = rows.get('MemTotal')!;
+    rows.delete('MemTotal');
+    rows.delete('swap used');
+    expect([...rows.values()].reduce((a, b) => a + b, 0)).toBe(total);
+    expect(Math.min(...rows.values())).toBeGreaterThanOrEqual(0);
+  },
+);
+
+test('what is named of the kernel is the kernel, as on the page', () => {
+  const meminfo = { Slab: 10, PageTables: 20, KernelStack: 30, Percpu: 40, VmallocUsed: 80 };
+  expect(kernelParts(meminfo)).toEqual({ slab: 10, pageTables: 20, stacks: 30, percpu: 40, vmalloc: 50 });
+  expect(kernelTotal(kernelParts(meminfo))).toBe(150);
+  expect(() => partsOfMemory({ ...meminfo, MemTotal: 149 }, 0)).toThrow('more than MemTotal');
+});
+
+test('a headline of files and shared memory has both in its text', async () => {
+  const script =
+    'new a b\na write /mnt/f 0 3M sync\na mmap S 40M shared\na touch S 0 40M\na filemap L /mnt/f 3M shared ro\na touch L 0 3M read\na fork c\nc touch S 0 40M\nc touch L 0 3M read\nsample s\n';
+  const [first] = (await reportOf(`#! -m 576\n${script}`)).findings;
+  expect(first!.bytes).toBe(43 * 2 ** 20);
+  expect(first!.text).toContain('40.0 MiB of shared memory');
+  expect(first!.text).toContain('are 6.00 MiB in their RSS, and 3.00 MiB less in memory');
+});
+
+test.each(['6.1', '6.12'])('the least machine boots under %s, and less is one line', (kernel) => {
+  const boot = (mb: number) =>
+    runMachineScript(`#! -m ${mb} --kernel ${kernel} --thp always\nnew a\na mmap A 2M private\na touch A 0 2M\n`);
+  expect(boot(256).process('a')!.alive).toBe(true);
+  for (const mb of [255, 128, 1]) expect(() => boot(mb)).toThrow(/^script:1: -m: found '\d+', expected .* from 256$/);
+  expect(() => runMachineScript('new a\n', { machine: { memoryMb: 128 } })).toThrow('expected at least 256 MB');
 });

@@ -97,7 +97,7 @@ describe('views', () => {
       ['6', '500M'],
       ['written', '1000M'],
     ]);
-    expect(viewsText(views)).toContain('$ du -BM /proc/parent/map_files/A   # written\n1000M');
+    expect(viewsText(views)).toContain('$ du -BM /proc/parent/map_files/A   # written: 86 parent, 87 c1, 88 c2\n1000M');
   });
 });
 
