@@ -80,10 +80,14 @@ export function openSideLexer(fd: number, fileBytes: number): SideLexer | undefi
   function isReady(wanted: number): boolean {
     if (isRetired) return false;
     const place = READY + (wanted % RING_CHUNKS);
+    const until = performance.now() + WAIT_MS;
     for (let seen = Atomics.load(control, place); seen !== wanted; seen = Atomics.load(control, place)) {
-      if (Atomics.wait(control, place, seen, WAIT_MS) !== 'timed-out') continue;
-      if (++vainWaits === VAIN_WAITS) retire();
-      return false;
+      const left = until - performance.now();
+      if (left <= 0) {
+        if (++vainWaits === VAIN_WAITS) retire();
+        return false;
+      }
+      Atomics.wait(control, place, seen, left);
     }
     return true;
   }
