@@ -24,10 +24,8 @@ export interface LexingTask {
 const WORTHWHILE_BYTES = 1 << 25;
 /** Ctrl-C is heard between two breaths. */
 const CHUNKS_BETWEEN_BREATHS = 8;
-/** A chunk takes a worker with a processor of its own a millisecond or two; it is not waited for longer than this. */
-const WAIT_MS = 4;
-/** After so many waits in vain the worker has no processor of its own, and ends. */
-const VAIN_WAITS = 4;
+/** So long a wait lasts at most before signals are heard. */
+const WAIT_MS = 20;
 
 /** Workers are started from the built files, where there are any. */
 const WORKER = fileURLToPath(
@@ -59,9 +57,10 @@ export function openSideLexer(fd: number, fileBytes: number): SideLexer | undefi
   control[CLAIMED] = 1; // the first chunk has the header
   control[CONSUMED] = 1;
   const worker = new Worker(WORKER, { workerData: { fd, chunks, ring, control } satisfies LexingTask });
-  worker.on('error', retire); // all is read here then
-  let isRetired = false;
-  let vainWaits = 0;
+  let failure: Error | undefined;
+  worker.on('error', (error) => {
+    failure = error;
+  });
   let index = 1;
   let own: LexedChunk | undefined;
 
@@ -70,42 +69,29 @@ export function openSideLexer(fd: number, fileBytes: number): SideLexer | undefi
     Atomics.notify(control, CONSUMED);
   }
 
-  function retire(): void {
-    isRetired = true;
-    Atomics.store(control, CLAIMED, chunks);
-    release(chunks);
-  }
-
-  /** Whether the worker has taken the chunk apart that it has begun with, or does so now. */
-  function isReady(wanted: number): boolean {
-    if (isRetired) return false;
-    const place = READY + (wanted % RING_CHUNKS);
-    const until = performance.now() + WAIT_MS;
-    for (let seen = Atomics.load(control, place); seen !== wanted; seen = Atomics.load(control, place)) {
-      const left = until - performance.now();
-      if (left <= 0) {
-        if (++vainWaits === VAIN_WAITS) retire();
-        return false;
-      }
-      Atomics.wait(control, place, seen, left);
-    }
-    return true;
-  }
-
   return {
     async next() {
       if (index >= chunks) return undefined;
       if (index % CHUNKS_BETWEEN_BREATHS === 0) await new Promise((resolve) => setImmediate(resolve));
-      if (!isRetired) release(index); // what was handed out before has been compiled
+      release(index); // what was handed out before has been compiled
       const wanted = index++;
-      const isOurs = Atomics.compareExchange(control, CLAIMED, wanted, wanted + 1) === wanted;
-      if (!isOurs && isReady(wanted)) return { chunk: ring[wanted % RING_CHUNKS]!, start: startOf(wanted) };
-      own ??= createLexedChunk();
-      readChunk(fd, wanted, own);
-      return { chunk: own, start: startOf(wanted) };
+      if (Atomics.compareExchange(control, CLAIMED, wanted, wanted + 1) === wanted) {
+        own ??= createLexedChunk();
+        readChunk(fd, wanted, own);
+        return { chunk: own, start: startOf(wanted) };
+      }
+      const place = READY + (wanted % RING_CHUNKS);
+      for (let seen = Atomics.load(control, place); seen !== wanted; seen = Atomics.load(control, place)) {
+        if (failure) throw failure;
+        if (Atomics.wait(control, place, seen, WAIT_MS) === 'timed-out') {
+          await new Promise((resolve) => setImmediate(resolve));
+        }
+      }
+      return { chunk: ring[wanted % RING_CHUNKS]!, start: startOf(wanted) };
     },
     close() {
-      retire();
+      Atomics.store(control, CLAIMED, chunks);
+      release(chunks);
       worker.unref();
     },
   };
