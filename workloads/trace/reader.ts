@@ -5,10 +5,8 @@ import type { EventBuffer } from '../../sim/contract/event.ts';
 import { systemError } from '../files/system-error.ts';
 import { createHtbInput, HTB_MAGIC } from './binary.ts';
 import { unpackerOf } from './compression.ts';
-import type { TextInput, TraceInput } from './input.ts';
-import { FROM, firstLines, TO } from './lexed-chunk.ts';
+import type { TraceInput } from './input.ts';
 import { createTraceParser, type ParserOptions, type Violation } from './parser.ts';
-import { openSideLexer, type PlacedChunk, type SideLexer } from './side-lexer.ts';
 import { concatenate, DamagedDataError, firstBytes, MAGIC_BYTES, unpacked } from './unpacked.ts';
 
 export interface ReadOptions {
@@ -47,9 +45,10 @@ export async function readTrace(path: string, options: ReadOptions = {}): Promis
     const unpack = unpackerOf(first.subarray(0, length), source);
     if (unpack) return await readStream(createReadStream(path), source, options, packedRows(fd));
     const { size } = fstatSync(fd);
-    if (isBinary(first)) return await readPlain(fd, createHtbInput(source, size), 0);
-    const rows = Math.min(ROWS_GUESSED_MAX, size / SHORT_LINE_BYTES);
-    return await readText(fd, createTraceParser(parserOptions(source, options, rows)), size);
+    return await readPlain(
+      fd,
+      inputFor(first, source, options, Math.min(ROWS_GUESSED_MAX, size / SHORT_LINE_BYTES), size),
+    );
   } finally {
     closeSync(fd);
   }
@@ -65,37 +64,11 @@ function statOf(path: string): Stats {
   }
 }
 
-async function readText(fd: number, input: TextInput, size: number): Promise<EventBuffer> {
-  const lexer = openSideLexer(fd, size);
-  if (!lexer) return readPlain(fd, input, 0);
-  let position: number;
-  try {
-    position = await readLexed(fd, input, lexer);
-  } finally {
-    lexer.close();
-  }
-  return readPlain(fd, input, position);
-}
-
-/** Up to where chunks of lines are found; returns that place. */
-async function readLexed(fd: number, input: TextInput, lexer: SideLexer): Promise<number> {
-  const header = firstLines(fd);
-  input.push(header);
-  let position = header.length;
-  for (let next: PlacedChunk | undefined; position > 0 && (next = await lexer.next()); ) {
-    if (next.chunk.meta[FROM]! < 0) break;
-    input.pushLexed(next.chunk);
-    position = next.start + next.chunk.meta[TO]!;
-  }
-  return position;
-}
-
-/** A regular file from `start` on: read in place, without streams between the disk and the parser. */
-async function readPlain(fd: number, input: TraceInput, start: number): Promise<EventBuffer> {
+/** A regular file: read in place, without streams between the disk and the parser. */
+async function readPlain(fd: number, input: TraceInput): Promise<EventBuffer> {
   const buffer = new Uint8Array(CHUNK_BYTES);
   let chunks = 0;
-  let position = start;
-  for (let length: number; (length = readSync(fd, buffer, 0, CHUNK_BYTES, position)) > 0; position += length) {
+  for (let length: number; (length = readSync(fd, buffer, 0, CHUNK_BYTES, null)) > 0; ) {
     input.push(length === CHUNK_BYTES ? buffer : buffer.subarray(0, length));
     if (++chunks % CHUNKS_BETWEEN_BREATHS === 0) await new Promise((resolve) => setImmediate(resolve));
   }
@@ -133,11 +106,10 @@ async function readStream(
   return input.finish();
 }
 
-const isBinary = (first: Uint8Array): boolean => HTB_MAGIC.every((byte, i) => first[i] === byte);
-
 /** `bytes`: how many there are in all, where that is known. */
 function inputFor(first: Uint8Array, source: string, options: ReadOptions, rows: number, bytes?: number): TraceInput {
-  return isBinary(first) ? createHtbInput(source, bytes) : createTraceParser(parserOptions(source, options, rows));
+  const binary = HTB_MAGIC.every((byte, i) => first[i] === byte);
+  return binary ? createHtbInput(source, bytes) : createTraceParser(parserOptions(source, options, rows));
 }
 
 function parserOptions(source: string, options: ReadOptions, rows: number): ParserOptions {
