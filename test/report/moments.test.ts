@@ -47,7 +47,7 @@ describe('moments', () => {
           expect(end.places.reduce((sum, p) => sum + p.residentBytes, 0)).toBe(result.summary.rssBytes);
           expect(end.places.reduce((sum, p) => sum + p.liveBlocks, 0)).toBe(result.summary.liveBlocks);
         }),
-        { numRuns: 15 },
+        { numRuns: 15, examples: [[['m 0 1 0', 'm 0 2 9']]] },
       );
     },
   );

@@ -81,7 +81,7 @@ function placesOf({ page, bytes, blocks }: ResidentPages, assembled: Assembled):
       liveBlocks: g.live,
       pages: g.pages,
     }))
-    .filter((place) => place.pages.length > 0)
+    .filter((place) => place.pages.length > 0 || place.liveBlocks > 0)
     .sort((x, y) => y.residentBytes - x.residentBytes || (x.name < y.name ? -1 : 1));
 }
 

@@ -40,7 +40,7 @@ describe('mechanisms', () => {
     );
     expect(names(e)[0]).toBe('memalign splinters');
     expect(e.verdict.advice!.setting).toBe('mmap_threshold=131072');
-    expect(e.verdict.sentences.join('\n')).toMatch(/A newer version: With glibc 2\.41/);
+    expect(e.verdict.sentences.join('\n')).toMatch(/A newer version: with glibc 2\.41/);
     expect(names(of(['a 0 1 64 9000000', 'f 0 1'], 'glibc@2.41'))).not.toContain('memalign splinters');
   });
 
