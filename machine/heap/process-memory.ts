@@ -21,11 +21,8 @@ import { doMunmap, mmapRegion } from '../kernel/mmap.ts';
 import { doMprotect } from '../kernel/mprotect.ts';
 import { doMremap } from '../kernel/mremap.ts';
 import { frameOfPte, PTE_PRESENT, PTE_SPECIAL, PTE_WRITE } from '../kernel/page-table.ts';
+import { CALL_US, FAULT_US } from '../kernel/recorded-prices.ts';
 import { SIGKILL, touchPage } from '../kernel/touch.ts';
-
-/** Microseconds of the recorded machine: a call, and a fault. */
-const CALL_US = 12;
-const FAULT_US = 6.76;
 
 const MMAP_SHIFT_PAGES = realAddress(FENCE_PAGE * 4096 - 4096) / 4096 - (FENCE_PAGE - 1);
 

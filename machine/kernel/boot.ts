@@ -1,10 +1,12 @@
 /** A machine as it is before the first process of a script. */
+
 import { type HugePageSettings, Kernel, type Task } from './kernel.ts';
 import type { MemCgroup } from './mem-cgroup.ts';
 import { memCgroupOutOfMemory, outOfMemory } from './oom-kill.ts';
 import { takeKernelPages } from './page-alloc.ts';
 import { type Profile, profileOf } from './profile.ts';
 import { noteStall } from './psi.ts';
+import { OOM_GROUP_US, OOM_US } from './recorded-prices.ts';
 import { balancePgdat, tryToFreeMemCgroupPages, tryToFreePages } from './vmscan.ts';
 import { calculateMinFreeKbytes, recommendedMinFreeKbytes, setupZones, type Zone } from './zone.ts';
 
@@ -63,10 +65,6 @@ export function bootKernel(options: BootOptions): Kernel {
   takeStart(k);
   return k;
 }
-
-/** A kill is preceded by a search, and reported on a console: so long on the recorded machine, of a group and of all memory. */
-const OOM_GROUP_US = 4_400;
-const OOM_US = 20_000;
 
 function reportedKill(k: Kernel, group: MemCgroup | null, kill: () => boolean): boolean {
   const fatal = k.current?.fatalSignal ?? false;

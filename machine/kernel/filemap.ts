@@ -1,4 +1,5 @@
 /** mm/filemap.c and mm/readahead.c: the page cache, reads, writes and faults of files. */
+
 import { PG_DIRTY, PG_RECLAIM, PG_WRITEBACK } from './frames.ts';
 import type { Kernel, Task } from './kernel.ts';
 import type { MemCgroup } from './mem-cgroup.ts';
@@ -6,12 +7,11 @@ import { countMemcg } from './memcontrol.ts';
 import { type AddressSpace, newReadahead, type Readahead, VM_RAND_READ, VM_SEQ_READ, type Vma } from './mm-types.ts';
 import { allocPage } from './page-alloc.ts';
 import { addBuffers, filemapAddFolio } from './page-cache.ts';
+import { READ_PAGE_US } from './recorded-prices.ts';
 import { shmemGetFolio } from './shmem.ts';
 import { folioMarkAccessed } from './swap-lru.ts';
 import { accountDirty, balanceDirtyPages } from './writeback.ts';
 
-/** A page read from the disk, a copy of memory, beside the copy to the program; microseconds of the recorded machine. */
-const READ_PAGE_US = 4.9;
 /** Pages of a file's readahead: read_ahead_kb 128. */
 const RA_PAGES = 32;
 const FAULT_AROUND_PAGES = 16;

@@ -1,9 +1,11 @@
 /** mm/swapfile.c, mm/swap_state.c and do_swap_page: pages that lie in swap, which may be memory too (zram). */
+
 import { PG_ANON, PG_DIRTY, PG_EXCLUSIVE, PG_SWAPBACKED, PG_SWAPCACHE } from './frames.ts';
 import type { Kernel, Task } from './kernel.ts';
 import { MM_ANONPAGES, MM_SWAPENTS, VM_SHARED, VM_WRITE, type Vma } from './mm-types.ts';
 import { allocPage, freePage } from './page-alloc.ts';
 import { frameOfPte, type Pmd, PTE_DIRTY, PTE_PRESENT, PTE_WRITE, PTE_YOUNG, pteOf } from './page-table.ts';
+import { SWAP_IN_US } from './recorded-prices.ts';
 import { addMmCounterFast } from './rss.ts';
 import { folioAddLru } from './swap-lru.ts';
 
@@ -80,7 +82,7 @@ export function swapIn(k: Kernel, task: Task, slot: number): { frame: number; ma
   k.vmstat.pgmajfault++;
   k.vmstat.nr_swapcached++;
   k.frames.flags[frame]! |= PG_SWAPCACHE | PG_SWAPBACKED | PG_ANON;
-  k.nowUs += k.profile.kernel === '' ? 0 : 40;
+  k.nowUs += SWAP_IN_US;
   return { frame, major: true };
 }
 

@@ -1,4 +1,5 @@
 /** mm/vmscan.c: what is taken back when memory runs short, in the order of the lists. */
+
 import {
   LRU_ACTIVE_ANON,
   LRU_ACTIVE_FILE,
@@ -17,6 +18,7 @@ import { VM_EXEC } from './mm-types.ts';
 import { zoneWatermarkOk } from './page-alloc.ts';
 import { stalled } from './psi.ts';
 import { shrinkFolioList } from './reclaim-folio.ts';
+import { DEACTIVATED_US, FREED_US, KEPT_US, RECLAIM_CALL_US, UNMAPPED_US } from './recorded-prices.ts';
 import { folioReferenced, mappingsOf } from './rmap.ts';
 import {
   DEF_PRIORITY,
@@ -104,15 +106,6 @@ function shrinkInactiveList(k: Kernel, group: MemCgroup, lru: number, wanted: nu
   return result.reclaimed;
 }
 
-/**
- * What reclaim costs whoever does it, in microseconds of the recorded machine (of runs of each kind, divided by their counts): a page
- * freed, one looked at and kept, one that had to be unmapped first, one moved off the active list, and the way in and out of a call.
- */
-const FREED_US = 4.2;
-const KEPT_US = 2;
-const UNMAPPED_US = 2.3;
-const DEACTIVATED_US = 1.8;
-const CALL_US = 65;
 /** A thread that runs longer than a tick shares the processor from then on. */
 const TICK_US = 4000;
 
@@ -218,7 +211,7 @@ function snapshotRefaults(sc: ScanControl): void {
 
 /** do_try_to_free_pages: ever deeper until enough is free. */
 function doTryToFreePages(k: Kernel, sc: ScanControl): number {
-  k.nowUs += CALL_US;
+  k.nowUs += RECLAIM_CALL_US;
   for (;;) {
     for (sc.priority = DEF_PRIORITY; sc.priority >= 0; sc.priority--) {
       sc.nrScanned = 0;

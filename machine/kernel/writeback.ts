@@ -1,9 +1,11 @@
 /** mm/page-writeback.c and fs/fs-writeback.c: dirty pages of disk files, and when they are written. */
+
 import { LRU_ACTIVE_FILE, LRU_INACTIVE_FILE, PG_RECLAIM } from './frames.ts';
 import type { Kernel, Task } from './kernel.ts';
 import type { AddressSpace } from './mm-types.ts';
 import { nrFreePages } from './page-alloc.ts';
 import { clearDirty } from './page-cache.ts';
+import { WRITE_PAGE_US } from './recorded-prices.ts';
 import { folioRotateReclaimable, nodeListSize } from './swap-lru.ts';
 
 /** dirty_expire_centisecs and dirty_writeback_centisecs. */
@@ -47,9 +49,6 @@ export function writePages(k: Kernel, object: AddressSpace, most = Number.POSITI
   object.dirtiedAtUs = k.nowUs;
   return written;
 }
-
-/** A page written back, in microseconds of the recorded machine (sync of 60 MB). */
-const WRITE_PAGE_US = 7.5;
 
 /** One page to the disk; the disk of the machine is memory, so the write ends at once. */
 export function writePage(k: Kernel, object: AddressSpace, index: number): void {

@@ -9,9 +9,6 @@ export type Call = Generator<number, Result>;
 /** A call that answers at once. */
 export type Immediate = (run: MachineRun, process: ScriptProcess, words: readonly string[]) => Result;
 
-/** Microseconds of a call on the recorded machine. */
-export const CALL_US = 12;
-
 export const has = (words: readonly string[], word: string): boolean => words.includes(word);
 
 /** The size after `key=`. */

@@ -1,18 +1,15 @@
 import { filemapRead, genericPerformWrite } from '../kernel/filemap.ts';
 import type { Task } from '../kernel/kernel.ts';
 import { newReadahead } from '../kernel/mm-types.ts';
+import { CALL_US, READ_COPY_US, WRITE_COPY_US } from '../kernel/recorded-prices.ts';
 import { nextInode, putObject } from '../kernel/shmem.ts';
 import { handleOverHigh } from '../kernel/throttle.ts';
 import { writePages } from '../kernel/writeback.ts';
-import { CALL_US, type Call, has, type Immediate, pagesOf, type Result } from './command-words.ts';
+import { type Call, has, type Immediate, pagesOf, type Result } from './command-words.ts';
 import { fadviseDontneed } from './files.ts';
 import type { MachineRun } from './machine-run.ts';
 import { sizeOf } from './parse.ts';
 import { useBuffer } from './worker-image.ts';
-
-/** What a page copied by a read or write costs, in microseconds of the recorded machine. */
-const READ_COPY_US = 3.1;
-const WRITE_COPY_US = 17.6;
 
 /** read and write in calls of 64 KiB. */
 export function* fileRw(run: MachineRun, task: Task, name: 'read' | 'write', words: readonly string[]): Call {

@@ -5,13 +5,11 @@ import type { Kernel, Task } from '../kernel/kernel.ts';
 import type { MemCgroup } from '../kernel/mem-cgroup.ts';
 import { exitTask, reapMemory } from '../kernel/process.ts';
 import { LEAST_MEMORY_MB } from '../kernel/profile.ts';
+import { TEARDOWN_PAGE_US } from '../kernel/recorded-prices.ts';
 import { registerShrinker } from '../kernel/shrink-slab.ts';
 import { FileSystem } from './files.ts';
 import type { Command, MachineSettings } from './parse.ts';
 import { bootImage, type Image } from './worker-image.ts';
-
-/** What a page of a process that ends costs, in microseconds of the recorded machine. */
-const TEARDOWN_PAGE_US = 4.38;
 
 /** Where regions begin, and how far apart they are, in bytes. */
 export const REGIONS_START = 0x100000000000;

@@ -1,7 +1,8 @@
 import type { Kernel, Task } from '../kernel/kernel.ts';
+import { CALL_US, FAULT_US } from '../kernel/recorded-prices.ts';
 import { handleOverHigh } from '../kernel/throttle.ts';
 import { PAUSED, type TouchMode, touchRange } from '../kernel/touch.ts';
-import { CALL_US, type Call, has, option, type Result } from './command-words.ts';
+import { type Call, has, option, type Result } from './command-words.ts';
 import { FILE_CALLS, fileRw } from './file-commands.ts';
 import type { Answer, MachineRun, ScriptProcess } from './machine-run.ts';
 import { MEMORY_CALLS } from './memory-commands.ts';
@@ -11,8 +12,6 @@ import { heapFigures, runCommand } from './run-command.ts';
 import { passTime } from './time.ts';
 import { beginCommand, failCommand, finish, receive } from './worker-image.ts';
 
-/** A fault, in microseconds of the recorded machine. */
-const FAULT_US = 6.76;
 /** The coordinator of a script waits so long for an answer. */
 const PATIENCE_US = 120_000_000;
 
