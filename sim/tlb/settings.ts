@@ -18,7 +18,7 @@ export interface TlbSettings {
   readonly l2: TlbGeometry;
   /** Page directory entries that the walker keeps, each for 2 MiB; upper levels it is assumed to know. */
   readonly walkCache: number;
-  /** Cycles of a hit in the second level, and of one reference of a page walk. */
+  /** Cycles of a hit in the second level, and of one reference of a page walk; 0 for not known, then no cost is told. */
   readonly l2Cycles: number;
   readonly refCycles: number;
   /** What `perf stat` counts as dTLB-loads on this processor: all accesses, or those that missed the first level. */
@@ -32,9 +32,8 @@ export interface TlbSettings {
 /**
  * Zen 3: Software Optimization Guide for AMD Family 19h, "Translation Lookaside Buffers". Ice Lake (Sunny Cove): Intel 64 and IA-32
  * Architectures Optimization Reference Manual. `loadsAre` as in the kernel's tables of events (arch/x86/events/amd/core.c:
- * 0xff45, 0xf045; intel/core.c: all retired loads, completed walks). Cycles: the latency of each one's second-level cache for a reference, as
- * published by its maker, and seven for a hit in the second level. `walkCache` is an assumption; the ways of the second levels and the cycles have not
- * been held against the guides: CPUID (0x80000006, leaf 0x18) has those of a processor at hand.
+ * 0xff45, 0xf045; intel/core.c: all retired loads, completed walks). Cycles differ between processors of a kind, so no preset has them. `walkCache` and the ways
+ * of the second levels are assumptions: CPUID (0x80000006, leaf 0x18) has those of a processor at hand.
  */
 export const TLB_PRESETS: Readonly<Record<string, TlbSettings>> = {
   zen3: {
@@ -43,8 +42,8 @@ export const TLB_PRESETS: Readonly<Record<string, TlbSettings>> = {
     l1Huge: { entries: 0, ways: 0 },
     l2: { entries: 2048, ways: 16 },
     walkCache: 64,
-    l2Cycles: 7,
-    refCycles: 12,
+    l2Cycles: 0,
+    refCycles: 0,
     loadsAre: 'l1-misses',
     reads: 1,
     step: 8,
@@ -55,8 +54,8 @@ export const TLB_PRESETS: Readonly<Record<string, TlbSettings>> = {
     l1Huge: { entries: 32, ways: 4 },
     l2: { entries: 2048, ways: 16 },
     walkCache: 32,
-    l2Cycles: 7,
-    refCycles: 13,
+    l2Cycles: 0,
+    refCycles: 0,
     loadsAre: 'accesses',
     reads: 1,
     step: 8,

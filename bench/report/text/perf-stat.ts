@@ -39,7 +39,6 @@ export function perfStatText(result: RunResult, tlb: TlbResult): string {
   const walks = counts.loadWalks + counts.storeWalks;
   const misses = counts.loadL1Misses + counts.storeL1Misses;
   const accesses = counts.loads + counts.stores;
-  const cycles = (misses - walks) * settings.l2Cycles + counts.walkRefs * settings.refCycles;
   return [
     ` Performance counter stats for '${escapeLine(result.run.workload)} under ${escapeLine(result.run.allocator)}':`,
     '',
@@ -53,15 +52,21 @@ export function perfStatText(result: RunResult, tlb: TlbResult): string {
         ]),
     '',
     ` ${settings.name}: of ${count(accesses)} accesses ${count(misses)} missed the first level, ${count(walks)} both (${count(counts.faultWalks)} for faults)`,
-    ` page walks read ${count(counts.walkRefs)} entries; misses cost ${count(cycles)} cycles, ${accesses === 0 ? '0.00' : (cycles / accesses).toFixed(2)} an access`,
+    ` page walks read ${count(counts.walkRefs)} entries; ${costText(settings, misses - walks, counts.walkRefs, accesses)}`,
     ' assumed:',
     ...assumptions(settings),
     '',
   ].join('\n');
 }
 
+function costText({ l2Cycles, refCycles }: TlbSettings, l2Hits: number, walkRefs: number, accesses: number): string {
+  if (l2Cycles === 0 && refCycles === 0) return 'for their cost give l2cycles=, refcycles=';
+  const cycles = l2Hits * l2Cycles + walkRefs * refCycles;
+  return `misses cost ${count(cycles)} cycles, ${accesses === 0 ? '0.00' : (cycles / accesses).toFixed(2)} an access`;
+}
+
 function assumptions(settings: TlbSettings): string[] {
-  const { reads, step, loadsAre, l2Cycles, refCycles, walkCache } = settings;
+  const { reads, step, loadsAre, l2, walkCache } = settings;
   const first =
     loadsAre === 'l1-misses'
       ? 'dTLB-loads are what missed the first level, loads and stores (events 0xff45, 0xf045)'
@@ -71,6 +76,6 @@ function assumptions(settings: TlbSettings): string[] {
     `   blocks are written as %touch and w lines say, and read ${reads === 1 ? 'once' : `${reads} times`} before they are freed (reads=${reads})`,
     `   ${step} bytes an access (step=${step}); the allocator's own accesses, code and stacks are not counted`,
     '   each thread has a processor of its own; events come in file order',
-    `   a hit in the second level costs ${l2Cycles} cycles, an entry read by a walk ${refCycles} (l2cycles=, refcycles=); the walker keeps ${walkCache} directory entries (walkcache=)`,
+    `   the second level has ${l2.ways} ways (l2ways=), the walker keeps ${walkCache} directory entries (walkcache=)`,
   ];
 }
