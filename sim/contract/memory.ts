@@ -3,7 +3,7 @@ import { assert } from './assert.ts';
 /**
  * Every byte of simulation state lies in named regions, each a SharedArrayBuffer of fixed size. The operating system
  * commits their pages when they are first written, so a region may be far larger than what a run will use; growable
- * buffers would make every access ten times slower.
+ * buffers make every access many times slower (docs/decisions/shared-memory.md).
  *
  *   one thread    new Memory()                      reserve() makes the buffers
  *   a worker      new Memory(other.buffers())       reserve() hands out the same buffers, by name
