@@ -1,4 +1,5 @@
 import { UserError } from '../sim/contract/assert.ts';
+import { normalQuantile } from '../sim/metrics/normal.ts';
 import { type FleetFigures, figuresOf } from './report/figures.ts';
 import { withChange } from './report/settings.ts';
 import { type FleetOptions, type FleetRun, runFleet } from './run-fleet.ts';
@@ -113,7 +114,7 @@ function planRow(
     Math.min(
       count * peak,
       Math.max(
-        count * (kept + mean) + quantile(1 - names.risk) * deviation * Math.sqrt(count),
+        count * (kept + mean) + normalQuantile(1 - names.risk) * deviation * Math.sqrt(count),
         (count - 1) * (kept + mean) + peak,
       ),
     );
@@ -159,28 +160,6 @@ function withinRequests(run: FleetRun, index: number): { mean: number; deviation
     });
   });
   return { mean: sum, deviation: Math.sqrt(Math.max(0, squares - sum * sum)) };
-}
-
-/** Quantile of the standard normal distribution, by bisection. */
-function quantile(probability: number): number {
-  let low = -9;
-  let high = 9;
-  for (let i = 0; i < 80; i++) {
-    const middle = (low + high) / 2;
-    if (cumulative(middle) < probability) low = middle;
-    else high = middle;
-  }
-  return (low + high) / 2;
-}
-
-/** Zelen and Severo's approximation, 7.5e-8. */
-function cumulative(x: number): number {
-  const t = 1 / (1 + 0.2316419 * Math.abs(x));
-  const tail =
-    (Math.exp((-x * x) / 2) / Math.sqrt(2 * Math.PI)) *
-    t *
-    (0.31938153 + t * (-0.356563782 + t * (1.781477937 + t * (-1.821255978 + t * 1.330274429))));
-  return x >= 0 ? 1 - tail : tail;
 }
 
 /** A table for spreadsheets. */

@@ -2,6 +2,7 @@ import { bytes, columns, count, percent } from '../../../sim/contract/format.ts'
 import type { RecordedProcess, RecordedProcessSample } from '../../run/recorded-process.ts';
 import { escapeLine } from '../escape.ts';
 import type { Palette } from './palette.ts';
+import { spread } from './spread.ts';
 
 const SHOWN = 12;
 const CLASSES = ['heap', 'anonymous', 'stack', 'data', 'files', 'recorder'] as const;
@@ -91,10 +92,4 @@ export function processColumn(s: RecordedProcessSample, palette: Palette): strin
     ),
     palette.dim(`  ${differenceText(s)}`),
   ];
-}
-
-/** First, last, and evenly between. */
-function spread<T>(all: readonly T[], limit: number): readonly T[] {
-  if (all.length <= limit) return all;
-  return Array.from({ length: limit }, (_, i) => all[Math.round((i * (all.length - 1)) / (limit - 1))]!);
 }

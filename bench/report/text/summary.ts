@@ -1,9 +1,10 @@
 import { bytes, columns, count, duration, percent } from '../../../sim/contract/format.ts';
-import type { Breakdown, Sample } from '../../../sim/metrics/sample.ts';
+import type { Breakdown } from '../../../sim/metrics/sample.ts';
 import type { RunResult } from '../../run/result.ts';
 import { escapeLine, escapeLineStart } from '../escape.ts';
 import { interruptedMark, type Palette, PLAIN } from './palette.ts';
 import { recordedProcessLines } from './recorded-process.ts';
+import { spread } from './spread.ts';
 
 const CLASSES: readonly (readonly [keyof Breakdown, string])[] = [
   ['requested', 'asked for by the program, live'],
@@ -241,10 +242,4 @@ function engineAndLimits(result: RunResult, palette: Palette): string[] {
     ),
   );
   return lines;
-}
-
-/** First, last, and evenly between. */
-function spread(samples: readonly Sample[], limit: number): readonly Sample[] {
-  if (samples.length <= limit) return samples;
-  return Array.from({ length: limit }, (_, i) => samples[Math.round((i * (samples.length - 1)) / (limit - 1))]!);
 }

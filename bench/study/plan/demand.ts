@@ -1,4 +1,5 @@
 import type { Bytes } from '../../../sim/contract/units.ts';
+import { normalQuantile, normalShareBelow } from '../../../sim/metrics/normal.ts';
 import type { RunResult } from '../../run/result.ts';
 
 /** How much one process keeps resident, over its time. */
@@ -93,7 +94,7 @@ export function mixed(kinds: readonly { readonly demand: Demand; readonly share:
  */
 export function memoryFor(demand: Demand, processes: number, risk: number): Bytes {
   const { meanBytes, deviationBytes, peakBytes, highestBytes = peakBytes } = demand;
-  const sum = processes * meanBytes + quantile(1 - risk) * deviationBytes * Math.sqrt(processes);
+  const sum = processes * meanBytes + normalQuantile(1 - risk) * deviationBytes * Math.sqrt(processes);
   const onePeak = highestBytes + (processes - 1) * meanBytes;
   return Math.min(Math.max(processes * peakBytes, highestBytes), Math.max(sum, onePeak));
 }
@@ -104,7 +105,7 @@ export function exceeding(demand: Demand, processes: number, memory: Bytes): num
   if (Math.max(processes * peakBytes, highestBytes) <= memory) return 0;
   const room = memory - processes * meanBytes;
   if (deviationBytes === 0) return room >= 0 ? 0 : 1;
-  return 1 - cumulative(room / (deviationBytes * Math.sqrt(processes)));
+  return 1 - normalShareBelow(room / (deviationBytes * Math.sqrt(processes)));
 }
 
 /** The most processes whose memoryFor is within `memory`. */
@@ -117,24 +118,4 @@ export function processesIn(demand: Demand, memory: Bytes, risk: number): number
     else high = middle - 1;
   }
   return low;
-}
-
-/** Quantile of the standard normal distribution, by bisection of its integral (Zelen and Severo's approximation, 7.5e-8). */
-export function quantile(probability: number): number {
-  let low = -9;
-  let high = 9;
-  for (let i = 0; i < 80; i++) {
-    const middle = (low + high) / 2;
-    if (cumulative(middle) < probability) low = middle;
-    else high = middle;
-  }
-  return (low + high) / 2;
-}
-
-function cumulative(x: number): number {
-  const t = 1 / (1 + 0.2316419 * Math.abs(x));
-  const density = Math.exp((-x * x) / 2) / Math.sqrt(2 * Math.PI);
-  const tail =
-    density * t * (0.31938153 + t * (-0.356563782 + t * (1.781477937 + t * (-1.821255978 + t * 1.330274429))));
-  return x >= 0 ? 1 - tail : tail;
 }

@@ -1,18 +1,19 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { runLockstep } from '../../../bench/run/session.ts';
-import { demandOf, memoryFor, processesIn, quantile } from '../../../bench/study/plan/demand.ts';
+import { demandOf, memoryFor, processesIn } from '../../../bench/study/plan/demand.ts';
 import { plan } from '../../../bench/study/plan/plan.ts';
 import { planText } from '../../../bench/study/plan/text.ts';
+import { normalQuantile } from '../../../sim/metrics/normal.ts';
 import { bumpOptions, eventsOf } from '../../helpers/bump-run.ts';
 
 const MIB = 1 << 20;
 
 describe('plan', () => {
   test('quantiles of the normal distribution', () => {
-    expect(quantile(0.5)).toBeCloseTo(0, 6);
-    expect(quantile(0.975)).toBeCloseTo(1.959964, 4);
-    expect(quantile(0.9999)).toBeCloseTo(3.719, 3);
+    expect(normalQuantile(0.5)).toBeCloseTo(0, 6);
+    expect(normalQuantile(0.975)).toBeCloseTo(1.959964, 4);
+    expect(normalQuantile(0.9999)).toBeCloseTo(3.719, 3);
   });
 
   test('more processes need more; what fits, fits, and one more does not', () => {
