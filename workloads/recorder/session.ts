@@ -77,8 +77,9 @@ const ENDING = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /** Runs a program and all that comes of it to the end, hands the logs to `use`, and leaves nothing behind. */
 export async function recordSession<T>(options: SessionOptions, use: (session: Session) => Promise<T>): Promise<T> {
-  const logs = mkdtempSync(join(tmpdir(), 'allocsim-record-'));
-  const rings = mkdtempSync(join(ringParent(), 'allocsim-rings-'));
+  // Named after the recorder: what is left of one that was killed can be told.
+  const logs = mkdtempSync(join(tmpdir(), `allocsim-record-${process.pid}-`));
+  const rings = mkdtempSync(join(ringParent(), `allocsim-rings-${process.pid}-`));
   const remove = () => {
     for (const folder of [rings, logs]) rmSync(folder, { recursive: true, force: true });
   };
