@@ -9,7 +9,7 @@ const FAR_FROM: Pages = 2 ** 20;
 /** What elided pages are a multiple of, 1 GiB: no model aligns anything beyond that. */
 const GRANULE: Pages = 2 ** 18;
 const MAX_BLOCKS = 4096;
-const BLOCK_WORDS = 4;
+const BLOCK_WORDS = 7;
 
 export type FarArea = ReturnType<typeof createFarArea>;
 
@@ -22,7 +22,8 @@ export type FarArea = ReturnType<typeof createFarArea>;
  * Its place in the mmap area is kept with whole GiBs left out, so that what is mapped after it lies as in a real process but for
  * these. A hole that it leaves is that much smaller than a real one.
  *
- * A block ─► start, end (far), start, end of its place (0 where it has none), all page numbers.
+ * A block ─► start, end (far); start, end of its place (0 where it has none); end when it was placed; pages left out of the
+ * place; how many pages its end lay below the fence in the real process then, which no later call changes.
  */
 export function createFarArea(memory: Memory, vmas: VmaTable, pages: Pages) {
   const words: Int32Array = memory.int32('kernel.farBlocks', 1 + MAX_BLOCKS * BLOCK_WORDS, () => blockAt(words[0]!));
@@ -54,6 +55,9 @@ export function createFarArea(memory: Memory, vmas: VmaTable, pages: Pages) {
     words[at + 1] = start + count;
     words[at + 2] = Math.max(0, from);
     words[at + 3] = from < 0 ? 0 : from + kept;
+    words[at + 4] = start + count;
+    words[at + 5] = count - kept;
+    words[at + 6] = from < 0 ? 0 : FENCE_PAGE - words[at + 3]! + leftOutAbove(words[at + 3]!, at);
     return start;
   }
 
@@ -72,31 +76,40 @@ export function createFarArea(memory: Memory, vmas: VmaTable, pages: Pages) {
     words[0]!--;
   }
 
-  /** mremap(2) in place, from the end of a block: whether the place above it is free, too. */
+  /** mremap(2) in place, from the end of a block: whether what lies above it is free, too. */
   function grow(page: Page, count: Pages): boolean {
     const at = blockOf(page);
     assert(at !== 0, 'a mapping of the far area is in none of its blocks');
     const end = words[at + 1]!;
     const placeEnd = words[at + 3]!;
-    if (placeEnd === 0 || placeEnd + count > FENCE_PAGE || !vmas.isFree(placeEnd, placeEnd + count)) return false;
+    const more = Math.max(0, end + count - words[at + 4]!); // beyond what it once had
+    if (placeEnd === 0 || placeEnd + more > FENCE_PAGE || !vmas.isFree(placeEnd, placeEnd + more)) return false;
     if (end + count > limit || !vmas.isFree(end, end + count)) return false;
-    vmas.add(placeEnd, placeEnd + count, VM_ELIDED);
+    if (more > 0) vmas.add(placeEnd, placeEnd + more, VM_ELIDED);
     words[at + 1] = end + count;
-    words[at + 3] = placeEnd + count;
+    words[at + 3]! += more;
+    words[at + 4]! += more;
+    words[at + 6]! -= more;
     return true;
   }
 
-  /** How many pages below the fence a page lies in the real process, while nothing that lay above it has been unmapped. */
+  /** Pages that are left out of the places from `page` on, but for the block at `own`. */
+  function leftOutAbove(page: Page, own: number): Pages {
+    let sum = 0;
+    for (let i = 0; i < words[0]!; i++) {
+      const at = blockAt(i);
+      if (at !== own && words[at + 3] !== 0 && words[at + 2]! >= page) sum += words[at + 5]!;
+    }
+    return sum;
+  }
+
+  /**
+   * How many pages below the fence a page lies in the real process; where it is in no block, while nothing that lay above it
+   * has been unmapped.
+   */
   function depthOf(page: Page): Pages {
     const at = page >= FENCE_PAGE ? blockOf(page) : 0;
-    const end = at !== 0 ? words[at + 3]! : page + 1;
-    let depth = at !== 0 ? FENCE_PAGE - end + words[at + 1]! - page : FENCE_PAGE - page;
-    for (let i = 0; i < words[0]!; i++) {
-      const other = blockAt(i);
-      if (other === at || words[other + 2]! < end || words[other + 3] === 0) continue;
-      depth += words[other + 1]! - words[other]! - (words[other + 3]! - words[other + 2]!);
-    }
-    return depth;
+    return at === 0 ? FENCE_PAGE - page + leftOutAbove(page, 0) : words[at + 6]! + words[at + 4]! - page;
   }
 
   return {

@@ -219,8 +219,8 @@ export function createKernel(
     assert(pages > 0 && start > 0, 'munmap of no pages');
     locks.acquire(t, mmapLock);
     count(2, OP_MUNMAP);
-    unmapPages(start, start + pages);
     if (observer) observer(t, `munmap ${addressText(start)} ${bytesText(pages)}`);
+    unmapPages(start, start + pages);
     locks.release(t, mmapLock);
     return 0;
   }
@@ -237,13 +237,11 @@ export function createKernel(
     assert(oldPages > 0 && newPages > 0 && vmas.covered(start, start + oldPages), 'mremap of what is not mapped');
     locks.acquire(t, mmapLock);
     count(3, OP_MREMAP);
+    const from = observer && addressText(start);
     const result = resizeMapping(start, oldPages, newPages, mayMove, byPage);
     if (observer) {
       const flags = mayMove ? 'MREMAP_MAYMOVE' : '0';
-      observer(
-        t,
-        `mremap ${addressText(start)} ${bytesText(oldPages)} ${bytesText(newPages)} ${flags} = ${addressText(result)}`,
-      );
+      observer(t, `mremap ${from} ${bytesText(oldPages)} ${bytesText(newPages)} ${flags} = ${addressText(result)}`);
     }
     locks.release(t, mmapLock);
     return result;

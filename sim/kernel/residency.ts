@@ -18,6 +18,8 @@ export const LAZILY_FREED = 2;
 /** Read before it was ever written: the shared zero page, which is not counted as resident. */
 export const ZERO_PAGE = 3;
 
+const LG_HUGE_PAGES = 9;
+
 /** Counters in the region kernel.residency. */
 export const RESIDENT_PAGES = 0;
 export const RESIDENT_PEAK = 1;
@@ -53,6 +55,10 @@ export function createResidency(
   const usedPages = () => (counters[FAR_USED] === 0 ? PAGE_LIMIT : pageLimit);
   const pages = new Uint8Array(memory.reserve('kernel.pages', pageLimit, usedPages));
   const eights = new Float64Array(pages.buffer); // 0 where eight pages are ABSENT
+  // 0 where the aligned 2 MiB have only ever been ABSENT.
+  const used = new Uint8Array(
+    memory.reserve('kernel.usedPages', pageLimit / HUGE_PAGES, () => usedPages() / HUGE_PAGES),
+  );
   const usedTables = () => usedPages() / HUGE_PAGES;
   const huge = new Uint8Array(memory.reserve('kernel.hugePages', pageLimit / HUGE_PAGES, usedTables));
   // 1 where the aligned 2 MiB have a page table: a fault there gives a small page, however empty it is.
@@ -81,6 +87,7 @@ export function createResidency(
     operations[OP_FAULTS]!++;
     if (state === ZERO_PAGE) operations[OP_ZERO_PAGES_REPLACED]!++;
     if (unentered[UNENTERED] !== 0) enter(page);
+    used[page >> LG_HUGE_PAGES] = 1;
     if (mayBeHuge !== undefined) {
       if (tables[Math.floor(page / HUGE_PAGES)] === 0 && mayBeHuge(page)) {
         faultHuge(page);
@@ -154,6 +161,7 @@ export function createResidency(
     for (let page = first; page <= last; page++) {
       if (pages[page] === ABSENT) {
         pages[page] = ZERO_PAGE;
+        used[page >> LG_HUGE_PAGES] = 1;
         if (mayBeHuge !== undefined) tables[Math.floor(page / HUGE_PAGES)] = 1;
         counters[FAULTS]!++;
         operations[OP_FAULTS]!++;
@@ -163,13 +171,24 @@ export function createResidency(
 
   const readRange = exclusive === undefined ? readRangeAlone : exclusively(readRangeAlone);
 
+  /** Whether eight pages from here on are ABSENT: most of what a call goes over was never touched. */
+  const isAbsent = (page: Page, end: Page): boolean => (page & 7) === 0 && page + 8 <= end && eights[page >> 3] === 0;
+
+  /** The last page of [page, end) of those that are ABSENT from there on by eights, or by whole 2 MiB. */
+  function lastAbsent(page: Page, end: Page): Page {
+    if ((page & (HUGE_PAGES - 1)) !== 0) return page + 7;
+    let next = page;
+    while (next < end && used[next >> LG_HUGE_PAGES] === 0) next += HUGE_PAGES;
+    return next === page ? page + 7 : Math.min(next, end) - 1;
+  }
+
   /** Takes the pages of [start, end) away; returns how many were resident. */
   function release(start: Page, end: Page): Pages {
     let resident = 0;
     let lazy = 0;
     for (let page = start; page < end; page++) {
-      if ((page & 7) === 0 && page + 8 <= end && eights[page >> 3] === 0) {
-        page += 7; // most of what is given back was never touched
+      if (isAbsent(page, end)) {
+        page = lastAbsent(page, end);
         continue;
       }
       const state = pages[page]!;
@@ -192,7 +211,7 @@ export function createResidency(
   /** MADV_FREE over [start, end). */
   function freeLazily(start: Page, end: Page): void {
     for (let page = start; page < end; page++) {
-      if ((page & 7) === 0 && page + 8 <= end && eights[page >> 3] === 0) page += 7;
+      if (isAbsent(page, end)) page = lastAbsent(page, end);
       else if (pages[page] === RESIDENT) {
         pages[page] = LAZILY_FREED;
         counters[LAZY_PAGES]!++;
@@ -206,11 +225,12 @@ export function createResidency(
     flushed?.(start, end);
     if (to >= FENCE_PAGE) counters[FAR_USED] = 1;
     for (let page = start; page < end; page++) {
-      if ((page & 7) === 0 && page + 8 <= end && eights[page >> 3] === 0) {
-        page += 7; // what was never touched need not be written here either
+      if (isAbsent(page, end)) {
+        page = lastAbsent(page, end); // what was never touched need not be written here either
         continue;
       }
       const target = page - start + to;
+      used[target >> LG_HUGE_PAGES] = 1;
       pages[target] = pages[page]!;
       if (pages[page] !== ABSENT && mayBeHuge !== undefined) tables[Math.floor(target / HUGE_PAGES)] = 1;
       pages[page] = ABSENT;
@@ -240,8 +260,8 @@ export function createResidency(
   function residentIn(start: Page, end: Page): Pages {
     let count = 0;
     for (let page = start; page < end; page++) {
-      if ((page & 7) === 0 && page + 8 <= end && eights[page >> 3] === 0) {
-        page += 7;
+      if (isAbsent(page, end)) {
+        page = lastAbsent(page, end);
         continue;
       }
       const state = pages[page]!;
