@@ -46,13 +46,13 @@ export const explainCommand: CommandModule<object, ExplainArguments> = {
       throw new UserError(`--groups: found '${argv.groups}', expected a number from 1`);
     }
     const before = checkSiteOptions(argv);
-    const { session } = await prepare(argv);
-    if (wantsSites(argv)) requireSites(session.events, session.workload, 'what was asked for');
+    const { options } = await prepare(argv);
+    if (wantsSites(argv)) requireSites(options.events, options.workload, 'what was asked for');
     const progress = await startProgress(100, '%');
     const interruption = listenForInterrupt();
     const explanation = await explainInParallel(
       {
-        ...session,
+        ...options,
         ...(argv.at !== undefined && { at: argv.at }),
         pinningGroups: argv.groups,
         whatIf: argv['what-if'],
@@ -67,14 +67,14 @@ export const explainCommand: CommandModule<object, ExplainArguments> = {
     });
     if (argv.report) {
       const { headline, sentences } = explanation.verdict;
-      const run = await recordRun({ ...session, mode: 'lockstep' });
+      const run = await recordRun({ ...options, mode: 'lockstep' });
       const page = buildPageData([{ ...run, verdict: [headline, ...sentences] }], {
-        histograms: histogramsOf(session.events),
+        histograms: histogramsOf(options.events),
       });
       writeWhole(argv.report, buildPage(page));
     }
     if (wantsSites(argv))
-      (await import('../cli/write-sites.ts')).writeSites(argv, session.workload, explanation.sites ?? []);
+      (await import('../cli/write-sites.ts')).writeSites(argv, options.workload, explanation.sites ?? []);
     await answer(
       argv.json,
       explanation,

@@ -11,7 +11,8 @@ import { type MachineArguments, machineOptions, prepare } from '../cli/run-optio
 import { show } from '../cli/show.ts';
 import { meminfoText, pmapText, smapsText, statusText } from '../report/views/proc.ts';
 import type { Assembled } from '../run/machine.ts';
-import { Session, type SessionOptions } from '../run/session.ts';
+import { LockstepRun } from '../run/modes/lockstep.ts';
+import type { RunOptions } from '../run/run-options.ts';
 import { rowsUntil } from '../run/stop-point.ts';
 
 interface InspectArguments extends MachineArguments {
@@ -62,13 +63,13 @@ export const inspectCommand: CommandModule<object, InspectArguments> = {
       show(viewsText(views));
       return;
     }
-    const { session } = await prepare(argv);
-    show(await unheard(() => inspect(session, argv.view, argv.at)));
+    const { options } = await prepare(argv);
+    show(await unheard(() => inspect(options, argv.view, argv.at)));
   },
 };
 
 /** Runs up to `at` and renders `view`. */
-export function inspect(options: SessionOptions, view: string, at: string | undefined): string {
+export function inspect(options: RunOptions, view: string, at: string | undefined): string {
   const lines: string[] = [];
   const syscalls: LineSink = { write: (line) => lines.push(line), close: () => {}, discard: () => {} };
   const modelViews: ModelView[] = [...options.spec.model.views, ...(options.spec.below?.model.views ?? [])];
@@ -88,10 +89,10 @@ export function inspect(options: SessionOptions, view: string, at: string | unde
     );
   }
   const end = rowsUntil(options.events, at);
-  const session = new Session({ ...options, lastSampleOnly: true, ...(view === STRACE && { syscalls }) });
-  session.advance(end);
+  const run = new LockstepRun({ ...options, lastSampleOnly: true, ...(view === STRACE && { syscalls }) });
+  run.advance(end);
   if (view === STRACE) return lines.map((line) => `${line}\n`).join('');
-  if (kernelView) return kernelView.render(session.assembled);
-  const { top, allocator } = session.assembled;
+  if (kernelView) return kernelView.render(run.assembled);
+  const { top, allocator } = run.assembled;
   return modelView!.render(options.spec.model.views.includes(modelView!) ? top : allocator);
 }

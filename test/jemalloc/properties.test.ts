@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { RANGE_LIVE } from '../../sim/contract/allocator.ts';
-import { eventsFrom, jemallocSession } from './run.ts';
+import { eventsFrom, jemallocRun } from './run.ts';
 
 // Sizes gather where the code changes its mind: class borders, the cache's limit, pages, the oversize threshold.
 const BORDERS = [0, 8, 16, 128, 1024, 4096, 14336, 16384, 32768, 65536, 262144, 2 ** 20, 2 ** 21, 2 ** 23];
@@ -51,9 +51,9 @@ function traceOf(steps: readonly Step[], touch: string): string {
 
 /** Runs the trace with every invariant checked after every event; live blocks must neither overlap nor be misaligned. */
 function runChecked(trace: string, allocator: string, options = {}) {
-  const { session } = jemallocSession(eventsFrom(trace), allocator, { check: 'events', ...options });
-  session.advance(Infinity);
-  const { allocator: model, objects, machine } = session.assembled;
+  const { run } = jemallocRun(eventsFrom(trace), allocator, { check: 'events', ...options });
+  run.advance(Infinity);
+  const { allocator: model, objects, machine } = run.assembled;
   const blocks: [start: number, end: number][] = [];
   for (const handle of objects.handles) {
     if (handle === 0) continue;
@@ -79,7 +79,7 @@ function runChecked(trace: string, allocator: string, options = {}) {
     expect(machine.kernel.vmas.covered(Math.floor(ranges[i]![0] / 4096), Math.ceil(ranges[i]![1] / 4096))).toBe(true);
   }
   expect(live.sort((a, b) => a[0] - b[0])).toEqual(blocks);
-  return session;
+  return run;
 }
 
 const program = fc.array(step, { minLength: 1, maxLength: 70 });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { parseAllocator } from '../../allocators/spec.ts';
-import { runSession } from '../../bench/run/run-session.ts';
+import { runInMode } from '../../bench/run/run-in-mode.ts';
 import { resolveWorkload } from '../../workloads/index.ts';
 
 const ALLOCATORS = [
@@ -27,8 +27,8 @@ describe.each(ALLOCATORS)('%s', (allocator) => {
       ['virtual', 'always'],
     ] as const) {
       const options = { events, workload, spec: parseAllocator(allocator, 4), cpus: 4, mode, kernel: { thp } };
-      const followed = await runSession({ ...options, sampleEvery: 200 });
-      const walked = await runSession({ ...options, sampleEvery: 200, check: 'samples' });
+      const followed = await runInMode({ ...options, sampleEvery: 200 });
+      const walked = await runInMode({ ...options, sampleEvery: 200, check: 'samples' });
       expect(followed.samples.length).toBeGreaterThan(5);
       expect(followed.samples).toEqual(walked.samples);
     }

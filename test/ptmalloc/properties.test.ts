@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { RANGE_LIVE } from '../../sim/contract/allocator.ts';
-import { eventsFrom, glibcSession } from './run.ts';
+import { eventsFrom, glibcRun } from './run.ts';
 
 // Sizes gather where the code changes its mind: class borders, tcache, fastbins, pages, thresholds.
 const BORDERS = [0, 24, 40, 128, 136, 152, 168, 1008, 1024, 1032, 1040, 4072, 4096, 65536, 131072, 135152, 2 ** 20];
@@ -68,9 +68,9 @@ function traceOf(steps: readonly Step[], touch: string): string {
 
 /** Runs the trace with every invariant checked after every event; live blocks must neither overlap nor be misaligned. */
 function runChecked(trace: string, allocator: string, options = {}) {
-  const { session } = glibcSession(eventsFrom(trace), allocator, { check: 'events', ...options });
-  session.advance(Infinity);
-  const { allocator: model, objects, machine } = session.assembled;
+  const { run } = glibcRun(eventsFrom(trace), allocator, { check: 'events', ...options });
+  run.advance(Infinity);
+  const { allocator: model, objects, machine } = run.assembled;
   const blocks: [start: number, end: number][] = [];
   for (const handle of objects.handles) {
     if (handle === 0) continue;
@@ -95,7 +95,7 @@ function runChecked(trace: string, allocator: string, options = {}) {
     expect(machine.kernel.vmas.covered(Math.floor(ranges[i]![0] / 4096), Math.ceil(ranges[i]![1] / 4096))).toBe(true);
   }
   expect(live.sort((a, b) => a[0] - b[0])).toEqual(blocks);
-  return session;
+  return run;
 }
 
 const program = fc.array(step, { minLength: 1, maxLength: 70 });
@@ -142,9 +142,9 @@ describe('a machine without much memory', () => {
   it('goes on with mappings where the break can not move', () => {
     const filler = 'm 0 1 100\nopt 0 M_MMAP_THRESHOLD 33554432\nopt 0 M_TOP_PAD 0\n';
     const blocks = Array.from({ length: 40 }, (_, i) => `m 0 ${i + 2} 200000`).join('\n');
-    const session = runChecked(`%htrace 1\n${filler}${blocks}\nf 0 5\nf 0 6\nm 0 60 400000\n`, 'glibc', {
+    const run = runChecked(`%htrace 1\n${filler}${blocks}\nf 0 5\nf 0 6\nm 0 60 400000\n`, 'glibc', {
       kernel: { rlimitData: 4 * 2 ** 20 },
     });
-    expect(session.failedRows.length).toBeGreaterThan(0);
+    expect(run.failedRows.length).toBeGreaterThan(0);
   });
 });

@@ -3,14 +3,14 @@ import { describe, expect, test } from 'vitest';
 import { parseAllocator } from '../../allocators/spec.ts';
 import { runVirtual } from '../../bench/run/modes/virtual.ts';
 import type { RunResult } from '../../bench/run/result.ts';
-import type { SessionOptions } from '../../bench/run/session-options.ts';
+import type { RunOptions } from '../../bench/run/run-options.ts';
 import { scalingOf, scalingText } from '../../bench/study/scaling/scaling.ts';
 import { STARTS } from '../../sim/contract/start.ts';
 import { COST_PROFILES } from '../../sim/time/costs.ts';
 import { CALIBRATED, TOPOLOGY_NAMES } from '../../sim/time/topology.ts';
 import { resolveWorkload } from '../../workloads/index.ts';
 
-async function run(workload: string, allocator: string, cpus: number, more: Partial<SessionOptions> = {}) {
+async function run(workload: string, allocator: string, cpus: number, more: Partial<RunOptions> = {}) {
   const { events, start } = await resolveWorkload(workload);
   return runVirtual({ events, workload, start, spec: parseAllocator(allocator, cpus), cpus, touch: 'none', ...more });
 }

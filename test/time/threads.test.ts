@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { parseAllocator } from '../../allocators/spec.ts';
 import { summaryText } from '../../bench/report/text/summary.ts';
 import { runThreads } from '../../bench/run/modes/threads.ts';
-import { runLockstep } from '../../bench/run/session.ts';
+import { runLockstep } from '../../bench/run/modes/lockstep.ts';
 import { breakdownBytes } from '../../sim/metrics/breakdown.ts';
 import { resolveWorkload } from '../../workloads/index.ts';
 import { eventsOf } from '../helpers/bump-run.ts';

@@ -8,7 +8,7 @@ import type { Sample } from '../../../sim/metrics/sample.ts';
 import { type Comparison, comparePlacements, parsePlacements } from '../../../sim/replay/compare-placements.ts';
 import type { LineSink } from '../../../workloads/files/line-sink.ts';
 import { formatTrace } from '../../../workloads/trace/writer.ts';
-import { Session } from '../../run/session.ts';
+import { LockstepRun } from '../../run/modes/lockstep.ts';
 import { type NativeSample, replayNatively, straceNatively, straceObstacle, type TraceText } from '../native/native.ts';
 import { type FoundOriginal, findOriginal } from './real.ts';
 import { compareStatistics, type StatisticDifference } from './statistics.ts';
@@ -139,7 +139,7 @@ function runModel(options: VerifyOptions, original: FoundOriginal, truth: readon
   const syscalls = collect();
   const samples: ModelSample[] = [];
   const mallocInfo = options.spec.model.views.find((view) => view.name === 'malloc_info');
-  const session: Session = new Session({
+  const run: LockstepRun = new LockstepRun({
     events: options.events,
     workload: options.workload,
     spec: onThisMachine(options.spec, truth),
@@ -148,16 +148,16 @@ function runModel(options: VerifyOptions, original: FoundOriginal, truth: readon
     placements,
     syscalls,
     onSample: (sample) =>
-      samples.push({ ...sample, malloc_info: mallocInfo && lines(mallocInfo.render(session.assembled.top)) }),
+      samples.push({ ...sample, malloc_info: mallocInfo && lines(mallocInfo.render(run.assembled.top)) }),
     ...(options.touch && { touch: options.touch }),
   });
-  session.advance(options.events.length);
-  session.sample('(end)', session.row);
+  run.advance(options.events.length);
+  run.sample('(end)', run.row);
   return {
     placements: parsePlacements(Buffer.from(placements.lines.join(''))),
     syscalls: syscalls.lines,
     samples,
-    abort: session.abort && `event ${session.abort.event}: ${session.abort.message}`,
+    abort: run.abort && `event ${run.abort.event}: ${run.abort.message}`,
   };
 }
 

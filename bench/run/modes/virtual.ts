@@ -35,7 +35,7 @@ import { assemble } from '../machine.ts';
 import type { RunResult } from '../result.ts';
 import { Run } from '../run.ts';
 import type { Timing } from '../run-result.ts';
-import type { SessionOptions } from '../session-options.ts';
+import type { RunOptions } from '../run-options.ts';
 import { createTimeTrace, type TimeTrace } from '../time-trace.ts';
 
 /** A run in virtual time: each thread at its own pace on `cpus` simulated processors. */
@@ -49,7 +49,7 @@ class VirtualRun extends Run {
   private nextSample: number;
   private readonly timeTrace: TimeTrace | undefined;
 
-  constructor(options: SessionOptions) {
+  constructor(options: RunOptions) {
     const { events, cpus } = options;
     const touch = options.touch ?? events.touch;
     const program = readProgramOrder(events);
@@ -233,6 +233,6 @@ function callPercentiles(durations: CallDurations, fastNs: number) {
 }
 
 /** Runs to the end in virtual time, or to where the signal stops it. */
-export function runVirtual(options: SessionOptions): Promise<RunResult> {
+export function runVirtual(options: RunOptions): Promise<RunResult> {
   return new VirtualRun({ ...options, mode: 'virtual' }).toEnd();
 }

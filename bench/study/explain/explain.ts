@@ -3,7 +3,8 @@ import { ownLine } from '../../report/sites/frames.ts';
 import { collectAreas } from '../../run/areas.ts';
 import { recordedProcess } from '../../run/recorded-process.ts';
 import type { RunResult } from '../../run/result.ts';
-import { Session, type SessionOptions } from '../../run/session.ts';
+import { LockstepRun } from '../../run/modes/lockstep.ts';
+import type { RunOptions } from '../../run/run-options.ts';
 import { createRunner, type RunAllOptions } from '../parallel/run-all.ts';
 import { hasCallSites, siteBytes, stackOfRow } from './by-site.ts';
 import { createExperiment } from './experiment.ts';
@@ -23,7 +24,7 @@ import { runWatchingTunables } from './tunable-changes.ts';
 import { judge } from './verdict.ts';
 import { runTrial, type Trial, trialOf, type WhatIf, whatIfOf } from './what-if.ts';
 
-export interface ExplainOptions extends SessionOptions {
+export interface ExplainOptions extends RunOptions {
   /** A sample's label, `#N` for event N, `peak`, `exit`, `end`; see momentOf. */
   readonly at?: string;
   /** How many groups of pinning blocks to list. */
@@ -90,27 +91,27 @@ function* explainInSteps(options: ExplainOptions): Generator<readonly Trial[], E
 }
 
 function observe(options: ExplainOptions, moment: Moment): Observed {
-  const session = new Session({ ...options, mode: 'lockstep', lastSampleOnly: true });
-  const tunableChanges = runWatchingTunables(session, options.events, moment.end);
+  const run = new LockstepRun({ ...options, mode: 'lockstep', lastSampleOnly: true });
+  const tunableChanges = runWatchingTunables(run, options.events, moment.end);
 
   const { events, pinningGroups = PINNING_GROUPS } = options;
-  const { assembled } = session;
+  const { assembled } = run;
   const rssPeakBytes = assembled.machine.kernel.residency.residentPeakPages() * PAGE_BYTES;
   const experiment = createExperiment(assembled.machine.memory);
   // Reading statistics may write some: jemalloc keeps tables for it. All that follows stands where the run does.
-  experiment(() => session.sample(options.at ?? '(end)', session.row));
-  const sample = session.samples.at(-1)!;
-  const { blocks, threads } = liveBlocks(session, events);
+  experiment(() => run.sample(options.at ?? '(end)', run.row));
+  const sample = run.samples.at(-1)!;
+  const { blocks, threads } = liveBlocks(run, events);
   const ranges = collectRanges(assembled, blocks);
   const kept = keptPages(assembled, ranges);
   const areas = collectAreas(assembled);
   const reports = reportAreas(assembled, areas, ranges, blocks, kept);
   const found: Facts = {
-    run: session.describe(),
-    event: session.row,
+    run: run.describe(),
+    event: run.row,
     moment: { kind: moment.kind, about: moment.about },
     rssPeakBytes,
-    abort: session.abort,
+    abort: run.abort,
     sample: { ...sample, breakdown: sumOfAreas(reports) },
     areas: reports,
     returns: predictReturns(assembled, areas, threads, experiment),
@@ -120,14 +121,14 @@ function observe(options: ExplainOptions, moment: Moment): Observed {
     heldPages: heldPages(assembled, ranges, blocks, kept),
     tunables: assembled.allocator.tunables?.() ?? null,
     tunableChanges,
-    growth: growthOf(events, session.row),
-    process: recordedProcess(events, session.samples)?.samples.at(-1) ?? null,
+    growth: growthOf(events, run.row),
+    process: recordedProcess(events, run.samples)?.samples.at(-1) ?? null,
     sites: null,
   };
   const { breakdown } = found.sample;
-  const sites = siteBytes(options, session.row, { assembled, areas, ranges, blocks, breakdown }) ?? null;
+  const sites = siteBytes(options, run.row, { assembled, areas, ranges, blocks, breakdown }) ?? null;
   const facts = { ...found, sites };
-  const situation = { facts, assembled, experiment, blocks, options, events, end: session.row, rssPeakBytes };
+  const situation = { facts, assembled, experiment, blocks, options, events, end: run.row, rssPeakBytes };
   return { facts, findings: findMechanisms(situation) };
 }
 

@@ -3,7 +3,8 @@ import type { EventBuffer } from '../../../sim/contract/event.ts';
 import { type Bytes, type Ns, PAGE_BYTES } from '../../../sim/contract/units.ts';
 import type { Breakdown } from '../../../sim/metrics/sample.ts';
 import type { RunResult } from '../../run/result.ts';
-import { Session, type SessionOptions } from '../../run/session.ts';
+import { LockstepRun } from '../../run/modes/lockstep.ts';
+import type { RunOptions } from '../../run/run-options.ts';
 import type { RunTask } from '../parallel/run-task.ts';
 import { eventsOf } from '../parallel/task-events.ts';
 import { type Pasted, paste } from './paste.ts';
@@ -41,7 +42,7 @@ export interface Trial {
   readonly task: RunTask;
 }
 
-export function trialOf(options: SessionOptions, end: number, setting: Setting, mechanism: string): Trial | undefined {
+export function trialOf(options: RunOptions, end: number, setting: Setting, mechanism: string): Trial | undefined {
   const spec = applySetting(options.spec, setting, options.cpus);
   if (!spec) return undefined;
   if (setting.thp !== undefined && setting.thp === (options.kernel?.thp ?? 'never')) return undefined;
@@ -49,7 +50,7 @@ export function trialOf(options: SessionOptions, end: number, setting: Setting, 
 }
 
 /** The run up to row `end` as plain data. */
-export function taskOf(options: SessionOptions, end: number, allocator: string, thp?: Setting['thp']): RunTask {
+export function taskOf(options: RunOptions, end: number, allocator: string, thp?: Setting['thp']): RunTask {
   const kernel = { ...options.kernel, ...(thp && { thp }) };
   return {
     events: upTo(options.events, end),
@@ -71,22 +72,22 @@ const upTo = (events: EventBuffer, end: number): EventBuffer =>
   end >= events.length ? events : { ...events, length: end, begins: events.begins.filter(({ row }) => row < end) };
 
 /** Runs one here. */
-export function runTrial(options: SessionOptions, { task, setting }: Trial): RunResult {
+export function runTrial(options: RunOptions, { task, setting }: Trial): RunResult {
   const spec = applySetting(options.spec, setting, options.cpus)!;
   const events = eventsOf(task);
-  const session = new Session({
+  const run = new LockstepRun({
     ...options,
     events,
     spec,
     lastSampleOnly: true,
     ...(task.kernel && { kernel: task.kernel }),
   });
-  session.advance(events.length);
-  session.sample('(end)', session.row);
-  return session.result();
+  run.advance(events.length);
+  run.sample('(end)', run.row);
+  return run.result();
 }
 
-export function whatIfOf({ setting, mechanism, task }: Trial, result: RunResult, spec: SessionOptions['spec']): WhatIf {
+export function whatIfOf({ setting, mechanism, task }: Trial, result: RunResult, spec: RunOptions['spec']): WhatIf {
   const sample = result.samples.at(-1)!;
   return {
     setting: settingName(setting),

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { parseAllocator } from '../../../allocators/spec.ts';
-import { Session } from '../../../bench/run/session.ts';
+import { LockstepRun } from '../../../bench/run/modes/lockstep.ts';
 import { explain } from '../../../bench/study/explain/explain.ts';
 import type { Explanation } from '../../../bench/study/explain/explanation.ts';
 import { eventsOf } from '../../helpers/bump-run.ts';
@@ -104,15 +104,15 @@ describe('mechanisms', () => {
     expect(names(e)[0]).toBe('Zend cached chunks');
     const cached = /keeps (\d+) chunks.*leave (\d+),/.exec(e.verdict.sentences.join('\n'))!;
     // What it says is what the next request leaves.
-    const session = new Session({
+    const run = new LockstepRun({
       events: eventsOf(lines),
       workload: 'test',
       spec: parseAllocator('zendmm@8.2', 4),
       cpus: 4,
     });
-    session.advance(lines.length);
+    run.advance(lines.length);
     let left = 0;
-    session.assembled.top.areas!((_start, _length, name) => {
+    run.assembled.top.areas!((_start, _length, name) => {
       if (name.includes('cached chunk')) left++;
     });
     expect(left).toBe(Number(cached[2]));

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { runLockstep } from '../../../bench/run/session.ts';
+import { runLockstep } from '../../../bench/run/modes/lockstep.ts';
 import { demandOf, memoryFor, processesIn } from '../../../bench/study/plan/demand.ts';
 import { plan } from '../../../bench/study/plan/plan.ts';
 import { planText } from '../../../bench/study/plan/text.ts';

@@ -1,7 +1,7 @@
 import type { EventBuffer } from '../../../../sim/contract/event.ts';
 import type { Bytes } from '../../../../sim/contract/units.ts';
 import type { Assembled } from '../../../run/machine.ts';
-import type { SessionOptions } from '../../../run/session.ts';
+import type { RunOptions } from '../../../run/run-options.ts';
 import type { Experiment } from '../experiment.ts';
 import type { Facts } from '../explanation.ts';
 import type { LiveBlock } from '../live-blocks.ts';
@@ -13,7 +13,7 @@ export interface Situation {
   readonly assembled: Assembled;
   readonly experiment: Experiment;
   readonly blocks: readonly LiveBlock[];
-  readonly options: SessionOptions;
+  readonly options: RunOptions;
   readonly events: EventBuffer;
   /** Rows executed. */
   readonly end: number;

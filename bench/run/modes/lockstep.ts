@@ -1,18 +1,16 @@
-import { OP_MASK, OP_SAMPLE, OP_STALE_FREE } from '../../sim/contract/event.ts';
-import { uncontendedLocks } from '../../sim/contract/locks.ts';
-import type { Addr } from '../../sim/contract/units.ts';
-import { KERNEL_DEFAULTS } from '../../sim/kernel/kernel.ts';
-import { createLockstep, type Lockstep } from '../../sim/replay/lockstep.ts';
-import { createTlbObserver, type TlbObserver } from '../../sim/tlb/observed.ts';
-import { assemble } from './machine.ts';
-import type { RunResult, TlbResult } from './result.ts';
-import { Run } from './run.ts';
-import type { SessionOptions } from './session-options.ts';
-
-export type { SessionOptions } from './session-options.ts';
+import { OP_MASK, OP_SAMPLE, OP_STALE_FREE } from '../../../sim/contract/event.ts';
+import { uncontendedLocks } from '../../../sim/contract/locks.ts';
+import type { Addr } from '../../../sim/contract/units.ts';
+import { KERNEL_DEFAULTS } from '../../../sim/kernel/kernel.ts';
+import { createLockstep, type Lockstep } from '../../../sim/replay/lockstep.ts';
+import { createTlbObserver, type TlbObserver } from '../../../sim/tlb/observed.ts';
+import { assemble } from '../machine.ts';
+import type { RunResult, TlbResult } from '../result.ts';
+import { Run } from '../run.ts';
+import type { RunOptions } from '../run-options.ts';
 
 /** A run in lockstep: events strictly in file order. It can be stopped at any row and looked at. */
-export class Session extends Run {
+export class LockstepRun extends Run {
   row = 0;
 
   private readonly tlb: TlbObserver | undefined;
@@ -25,7 +23,7 @@ export class Session extends Run {
   /** Thread slot → its number in order of creation, as system call lists show it. */
   private readonly creation: Int32Array;
 
-  constructor(options: SessionOptions) {
+  constructor(options: RunOptions) {
     const { events } = options;
     const touch = options.touch ?? events.touch;
     const assembled = assemble({
@@ -165,6 +163,6 @@ export class Session extends Run {
 }
 
 /** Runs in file order to its end, or to where the signal stops it. */
-export function runLockstep(options: SessionOptions): Promise<RunResult> {
-  return new Session(options).toEnd();
+export function runLockstep(options: RunOptions): Promise<RunResult> {
+  return new LockstepRun(options).toEnd();
 }

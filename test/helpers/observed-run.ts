@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
 import { parseAllocator } from '../../allocators/spec.ts';
-import { Session, type SessionOptions } from '../../bench/run/session.ts';
+import { LockstepRun } from '../../bench/run/modes/lockstep.ts';
+import type { RunOptions } from '../../bench/run/run-options.ts';
 import type { EventBuffer } from '../../sim/contract/event.ts';
 import { createTraceParser } from '../../workloads/trace/parser.ts';
 
@@ -16,18 +17,14 @@ export function eventsFrom(text: Uint8Array | string): EventBuffer {
   return parser.finish();
 }
 
-export interface RecordingRun {
-  readonly session: Session;
+export interface ObservedRun {
+  readonly run: LockstepRun;
   readonly placements: string[];
   readonly syscalls: string[];
 }
 
-/** A session on two processors that keeps what it writes; not yet run. */
-export function recordingSession(
-  events: EventBuffer,
-  allocator: string,
-  options: Partial<SessionOptions> = {},
-): RecordingRun {
+/** A run on two processors that keeps what it writes; not yet run. */
+export function observedRun(events: EventBuffer, allocator: string, options: Partial<RunOptions> = {}): ObservedRun {
   const placements: string[] = [];
   const syscalls: string[] = [];
   const sink = (lines: string[]) => ({
@@ -35,7 +32,7 @@ export function recordingSession(
     close: () => {},
     discard: () => {},
   });
-  const session = new Session({
+  const run = new LockstepRun({
     events,
     workload: 'test',
     spec: parseAllocator(allocator, 2),
@@ -44,5 +41,5 @@ export function recordingSession(
     syscalls: sink(syscalls),
     ...options,
   });
-  return { session, placements, syscalls };
+  return { run, placements, syscalls };
 }

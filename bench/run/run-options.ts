@@ -9,7 +9,7 @@ import type { LineSink } from '../../workloads/files/line-sink.ts';
 import type { Assembled } from './machine.ts';
 import type { Mode, Pace } from './result.ts';
 
-export interface SessionOptions {
+export interface RunOptions {
   readonly events: EventBuffer;
   readonly workload: string;
   readonly parameters?: Readonly<Record<string, number | string | boolean>>;
