@@ -76,10 +76,10 @@ export { plotText } from './report/plot-text.ts';
 export type { ReportRun } from './report/report-run.ts';
 export { summaryText } from './report/text/summary.ts';
 export { type Assembled, assemble, type MachineOptions } from './run/machine.ts';
+export { LockstepRun } from './run/modes/lockstep.ts';
 export type { Mode, RunDescription, RunResult, Summary } from './run/result.ts';
 // One run.
 export { runInMode as run } from './run/run-in-mode.ts';
-export { LockstepRun } from './run/modes/lockstep.ts';
 export type { RunOptions } from './run/run-options.ts';
 export { rowsUntil } from './run/stop-point.ts';
 export { VERSION } from './run/version.ts';

@@ -7,8 +7,8 @@ import { isAllocating, placementLine } from '../../sim/replay/placements.ts';
 import type { Assembled } from './machine.ts';
 import { inPieces } from './pieces.ts';
 import type { RunDescription, RunResult, TlbResult } from './result.ts';
-import { assembleResult, describeRun, type Timing } from './run-result.ts';
 import type { RunOptions } from './run-options.ts';
+import { assembleResult, describeRun, type Timing } from './run-result.ts';
 
 /** What the allocator would have written before it aborted the process, and at which event. */
 export interface Abort {

@@ -1,5 +1,6 @@
 import { OP_MASK, OP_SAMPLE, OP_STALE_FREE } from '../../../sim/contract/event.ts';
 import { uncontendedLocks } from '../../../sim/contract/locks.ts';
+import { hasOperation } from '../../../sim/contract/operation-set.ts';
 import type { Addr } from '../../../sim/contract/units.ts';
 import { KERNEL_DEFAULTS } from '../../../sim/kernel/kernel.ts';
 import { createLockstep, type Lockstep } from '../../../sim/replay/lockstep.ts';
@@ -60,6 +61,7 @@ export class LockstepRun extends Run {
   }
 
   private rememberStaleRows(): void {
+    if (!hasOperation(this.options.events, OP_STALE_FREE)) return;
     const { head, a, length } = this.options.events;
     for (let row = 0; row < length; row++) if ((head[row]! & OP_MASK) === OP_STALE_FREE) this.addresses.set(a[row]!, 0);
   }
@@ -128,9 +130,11 @@ export class LockstepRun extends Run {
   /** Rows [row, to): no thread begins in there. */
   private runTo(to: number): void {
     const { events } = this.options;
+    const hasSamples = hasOperation(events, OP_SAMPLE);
     while (this.row < to && !this.abort) {
       let stop = this.row;
       if (this.isStepwise) stop = this.row + 1;
+      else if (!hasSamples) stop = to;
       else while (stop < to && (events.head[stop]! & OP_MASK) !== OP_SAMPLE) stop++;
       const goesOn = this.timed(() => {
         this.lockstep.run(this.row, stop);

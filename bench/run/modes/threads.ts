@@ -25,8 +25,8 @@ import { addressSpaceLimit, hasRoomForThreads, THREADS_NEED_BYTES } from '../../
 import { type Assembled, assemble } from '../machine.ts';
 import { pluginFiles } from '../plugin-files.ts';
 import type { RunResult } from '../result.ts';
-import { assembleResult, type Timing } from '../run-result.ts';
 import type { RunOptions } from '../run-options.ts';
+import { assembleResult, type Timing } from '../run-result.ts';
 import { runCrew } from './crew.ts';
 import type { WorkerReport, WorkerTask } from './thread-worker.ts';
 

@@ -34,8 +34,8 @@ import { createVirtualTime, type VirtualTime } from '../../../sim/time/virtual-t
 import { assemble } from '../machine.ts';
 import type { RunResult } from '../result.ts';
 import { Run } from '../run.ts';
-import type { Timing } from '../run-result.ts';
 import type { RunOptions } from '../run-options.ts';
+import type { Timing } from '../run-result.ts';
 import { createTimeTrace, type TimeTrace } from '../time-trace.ts';
 
 /** A run in virtual time: each thread at its own pace on `cpus` simulated processors. */

@@ -1,9 +1,9 @@
 import { PAGE_BYTES } from '../../../sim/contract/units.ts';
 import { ownLine } from '../../report/sites/frames.ts';
 import { collectAreas } from '../../run/areas.ts';
+import { LockstepRun } from '../../run/modes/lockstep.ts';
 import { recordedProcess } from '../../run/recorded-process.ts';
 import type { RunResult } from '../../run/result.ts';
-import { LockstepRun } from '../../run/modes/lockstep.ts';
 import type { RunOptions } from '../../run/run-options.ts';
 import { createRunner, type RunAllOptions } from '../parallel/run-all.ts';
 import { hasCallSites, siteBytes, stackOfRow } from './by-site.ts';
