@@ -80,7 +80,7 @@ export function createCharging({ time, operations, onFaults }: ChargingOptions):
   const FAULTS = 3;
   const COPIED = 4;
   const CLEARED = 5;
-  assert(OPERATIONS.length === 25 && OP_FAULTS === 12, 'the sums in settle() leave counters out');
+  assert(OPERATIONS.length === 25, 'the sums in settle() leave counters out');
   // In an array: a variable that functions share is looked up, checked and stored at every use.
   const state = new Int32Array(2);
   const HAS_RELEASED = 0; // a lock, in the running call
