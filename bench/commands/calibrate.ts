@@ -13,12 +13,10 @@ import { compileNative } from '../evidence/native/native.ts';
 const PROGRAM = {
   title: 'the calibration',
   name: 'calibrate',
-  sources: ['calibrate.c'],
-  headers: [],
   flags: ['-O2', '-std=gnu11', '-Wall', '-Wextra', '-pthread'],
 };
 
-/** What calibrate.c prints: nanoseconds, bytes per nanosecond, bytes. */
+/** What the program prints: nanoseconds, bytes per nanosecond, bytes. */
 export type Measured = Readonly<Record<string, number>>;
 
 interface CalibrateArguments {
@@ -102,7 +100,7 @@ function geometricMean(values: readonly number[]): number {
   return Math.exp(values.reduce((sum, value) => sum + Math.log(value), 0) / values.length);
 }
 
-/** What glibc does on average in a call of the calibration's working set (calibrate.c), as the model of it counts. */
+/** What glibc does on average in a call of the calibration's working set (calibrate/working-set.c), as the model of it counts. */
 const ARENA_CALL = { steps: 1.19, splits: 0.456, coalesces: 0.48, listInserts: 0.485 };
 
 type Figures = (name: string, otherwise: number) => number;

@@ -2,10 +2,15 @@
  * The native replay: executes an allocation trace (.htrace) on the real allocator of its own process, that is glibc's
  * or one that LD_PRELOAD brings. What it writes is the truth that the models are compared with.
  *
- *   isolate.c   keeps everything but the events away from the allocator: memory, address space, clock
- *   trace.c     text to events
- *   samples.c   what is measured at a sample point
- *   replay.c    executes the events: in lockstep, free-running, or again and again for the benchmark
+ *   isolate.c        keeps everything but the events away from the allocator: memory, address space, clock
+ *   trace.c          text to events; text.c has its numbers and words
+ *   samples.c        what is measured at a sample point
+ *   execute.h, .c    one event
+ *   threads.c        threads on stacks of the harness
+ *   lockstep.c       events in file order
+ *   free-running.c   every thread at its own pace
+ *   benchmark.c      lockstep, again and again
+ *   main.c           the options
  */
 #pragma once
 #define _GNU_SOURCE
@@ -16,6 +21,10 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <time.h>
+
+/* With -rdynamic: what is not meant for the allocator would otherwise stand in for names of its own. */
+#pragma GCC visibility push(hidden)
 
 #define PAGE 4096UL
 #define NONE UINT32_MAX
@@ -48,6 +57,8 @@ void find_allocator(void);
 
 /* Nanoseconds of the trace's own clock; the allocator sees 1000 s more. */
 extern _Atomic uint64_t trace_ns;
+/* The host's time: clock_gettime() shows the trace's. */
+uint64_t clock_ns(clockid_t clock);
 /* Where the program break was before anybody moved it. */
 extern uintptr_t initial_break;
 
@@ -132,3 +143,34 @@ void start_counting_samples(void);
 void finish_samples(void);
 void sample(const struct label *label);
 long minor_faults(void);
+
+/* ------------------------------------------------------------------------------------------------------- threads.c */
+
+void start_thread(struct thread *t, void *(*body)(void *));
+/* Of a joined thread. */
+void give_stack(void *stack);
+/* So that the start of a thread faults on nothing of the harness. */
+void populate_stacks(uint32_t count);
+void futex_wait(_Atomic uint32_t *word, uint32_t value);
+void futex_wake(_Atomic uint32_t *word, int count);
+
+/* --------------------------------------------------------------------------------- lockstep.c, free-running.c, benchmark.c */
+
+/* `with_marks`: each event is told to strace. */
+void run_lockstep(bool with_marks);
+/* As `touch` says, with nothing recorded: processor time of the threads while they had the turn. */
+uint64_t measure_lockstep(enum touch touch);
+/* Creates the threads; they wait. */
+void prepare_free_running(void);
+void run_free_running(void);
+/* For each line on standard input (full, first, none) a repetition; its measure is a line on standard output. */
+void serve_benchmark(void);
+
+/* ---------------------------------------------------------------------------------------------------------- main.c */
+
+/* A system call that fails on purpose: seen by strace alone. */
+void mark(const char *text);
+/* What is wanted after the events; ends the process. */
+_Noreturn void finish(void);
+
+#pragma GCC visibility pop

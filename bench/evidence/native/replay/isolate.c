@@ -222,6 +222,12 @@ void find_allocator(void) {
 
 /* ------------------------------------------------------------------------------------------------------------ clock */
 
+uint64_t clock_ns(clockid_t clock) {
+  struct timespec now;
+  syscall(SYS_clock_gettime, clock, &now);
+  return now.tv_sec * 1000000000UL + now.tv_nsec;
+}
+
 int clock_gettime(clockid_t id, struct timespec *time) {
   if (id != CLOCK_MONOTONIC && id != CLOCK_MONOTONIC_RAW && id != CLOCK_MONOTONIC_COARSE && id != CLOCK_BOOTTIME)
     return syscall(SYS_clock_gettime, id, time) ? -1 : 0;

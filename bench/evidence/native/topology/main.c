@@ -1,9 +1,9 @@
 /*
- * topology.c - what a line costs from each processor to each other one, for the topology of a price list (sim/time/topology.ts).
+ * What a line costs from each processor to each other one, for the topology of a price list (sim/time/topology.ts).
  * Prints one JSON object: processors, and nanoseconds one way by pair, as two threads that hand a line to and fro see it. Of each pair the
  * median of bursts some milliseconds apart: a virtual machine's processors are on one core of the host now and on two then.
  *
- *   cc -O2 -pthread topology.c -o topology && ./topology
+ *   cc -O2 -pthread main.c -o topology && ./topology
  */
 #define _GNU_SOURCE
 #include <pthread.h>
