@@ -57,6 +57,7 @@ export async function inBatch<T>(
   { workers, engine, store, resume }: Partial<EngineArguments>,
   total: number,
   work: (options: RunAllOptions) => Promise<T>,
+  start = startRunProgress,
 ): Promise<T> {
   if (workers !== undefined) positive('workers', workers);
   if (workers !== undefined && engine !== undefined) {
@@ -66,7 +67,7 @@ export async function inBatch<T>(
   }
   if (store !== undefined && engine === undefined)
     throw new UserError('--store: found no --engine, expected it with one');
-  const progress = await startRunProgress(total);
+  const progress = await start(total);
   const interruption = listenForInterrupt();
   let failed = 0;
   try {
@@ -78,6 +79,7 @@ export async function inBatch<T>(
         process.exitCode ??= FAILED;
       },
       onNote: progress.note,
+      onProgress: progress.share,
       signal: interruption.signal,
       resume: resume ?? false,
       ...(workers !== undefined && { workers }),

@@ -1,19 +1,10 @@
 import { type MachineRun, machineSteps, parseScript } from '../../machine/index.ts';
 import { type Command, sizeOf } from '../../machine/script/parse.ts';
-import { renderView } from '../../machine/views/view.ts';
+import { type ViewText, viewOf } from '../../machine/views/view-text.ts';
 import { Historian, type History } from '../../machine/views/words/history.ts';
 import { listenForInterrupt, unheard } from './interruption.ts';
 import { loadMachinePrograms } from './machine-programs.ts';
 import { type MachineMoment, machineMoment, machineText } from './machine-script.ts';
-
-/** What a tool printed at a moment. */
-export interface ViewText {
-  readonly view: string;
-  readonly at: string;
-  readonly text: string;
-  /** The script's names of the processes that are alive, by their numbers: tools show a fork under its parent's. */
-  readonly processes: Readonly<Record<number, string>>;
-}
 
 export interface ViewedRun {
   readonly name: string;
@@ -89,19 +80,8 @@ async function drive(steps: Generator<Command, MachineRun, void>): Promise<boole
   }
 }
 
-/** What a tool prints on the machine as it is now. */
-export const viewOf = (run: MachineRun, view: string, at: string): ViewText => ({
-  view,
-  at,
-  text: renderView(run, view),
-  processes: namesOf(run),
-});
-
 /** Of a fleet's hundreds of workers the first say how the others are called. */
 const NAMES_SHOWN = 24;
-
-const namesOf = ({ processes }: MachineRun): Readonly<Record<number, string>> =>
-  Object.fromEntries(processes.filter(({ alive }) => alive).map(({ name, task }) => [task.pid, name]));
 
 /** One view as it is; several below each other, each below its command and the script's names of the processes. */
 export function viewsText(views: readonly ViewText[], withNames = false): string {

@@ -3,21 +3,22 @@ import { type MachineRun, parseScript, runsOf } from '../../machine/index.ts';
 import { machineDigest } from '../../machine/views/digest.ts';
 import { openMetricsText } from '../../machine/views/metrics/exposition.ts';
 import { timelineCsv, timelineFamilies } from '../../machine/views/timeline.ts';
+import type { ViewText } from '../../machine/views/view-text.ts';
 import type { History } from '../../machine/views/words/history.ts';
 import { type MachineSummary, machineSummary, machineSummaryText } from '../../machine/views/words/summary.ts';
 import { UserError } from '../../sim/contract/assert.ts';
 import { writeWholeFiles } from '../../workloads/files/line-sink.ts';
-import type { EngineArguments } from '../cli/batch-options.ts';
+import { type EngineArguments, engineOptions } from '../cli/batch-options.ts';
 import { fleetScenario } from '../cli/fleet-scenario.ts';
 import { machineText } from '../cli/machine-script.ts';
-import { runWithViews, type ViewText, viewsText } from '../cli/machine-views.ts';
+import { runWithViews, viewsText } from '../cli/machine-views.ts';
 import { show } from '../cli/show.ts';
 import { terminalWidth } from '../cli/width.ts';
 import { machinePage } from '../report/machine-run-page.ts';
 import { fitWidth } from '../report/text/fold.ts';
 import { runFleetCommand } from './machine-fleet.ts';
 
-interface MachineArguments extends Pick<EngineArguments, 'engine' | 'resume'> {
+interface MachineArguments extends EngineArguments {
   script: string;
   view: string[] | undefined;
   at: string[] | undefined;
@@ -29,7 +30,6 @@ interface MachineArguments extends Pick<EngineArguments, 'engine' | 'resume'> {
   openmetrics: string | undefined;
   report: string | undefined;
   settings: string[] | undefined;
-  workers: number | undefined;
 }
 
 const FILES = ['output', 'csv', 'openmetrics', 'report'] as const;
@@ -38,7 +38,7 @@ export const machineCommand: CommandModule<object, MachineArguments> = {
   command: 'machine <script>',
   describe: 'a whole machine of many processes: fork, shared memory, page cache, groups, reclaim, huge pages',
   builder: (yargs: Argv) =>
-    yargs
+    engineOptions(yargs)
       .positional('script', {
         type: 'string',
         demandOption: true,
@@ -86,21 +86,10 @@ export const machineCommand: CommandModule<object, MachineArguments> = {
         describe:
           "of a fleet: which of the scenario's settings are run beside it: all (default), none, or one by its name",
       })
-      .option('workers', {
-        type: 'number',
-        describe: 'of a fleet: threads; default: as many as there are processors',
-      })
-      .option('engine', { type: 'string', describe: 'redis://HOST or rediss://HOST: a `sim worker` there executes it' })
-      .option('resume', {
-        type: 'boolean',
-        default: false,
-        describe: 'with --engine: take what had finished before',
-      }) as unknown as Argv<MachineArguments>,
+ as unknown as Argv<MachineArguments>,
   handler: async (argv) => {
     const fleet = fleetScenario(argv.script);
-    if (fleet && argv.engine !== undefined)
-      throw new UserError('--engine: found a fleet, expected a script: fleets run here');
-    if (argv.engine !== undefined) return byQueue(argv);
+    if (!fleet && argv.engine !== undefined) return byQueue(argv);
     const standardOutput = FILES.filter((name) => argv[name] === '-');
     if (standardOutput.length > 1)
       throw new UserError(`--${standardOutput[0]} and --${standardOutput[1]} cannot both be the standard output`);

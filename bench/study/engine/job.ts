@@ -1,7 +1,7 @@
 import { gunzipSync, gzipSync } from 'node:zlib';
-import type { ReportRun } from '../../report/report-run.ts';
 import { decodePlain, encodePlain } from '../parallel/plain-json.ts';
 import type { DescribedTask } from '../parallel/run-key.ts';
+import { type OutcomeOf, type Task, taskText } from '../parallel/task.ts';
 import type { CommandJob, CommandOutcome } from './command-job.ts';
 
 /** What a job brings, as encodePlain writes it: a DescribedTask, or a CommandJob. The job's id is the key of it. */
@@ -13,13 +13,12 @@ export const commandData = (command: CommandJob): JobData => ({ command: encodeP
 /** For people. */
 export function jobText(data: JobData): string {
   if ('command' in data) return `sim ${decodePlain<CommandJob>(data.command).args.join(' ')}`;
-  const { workload, allocator, seed } = decodePlain<DescribedTask>(data.task);
-  return `${workload} under ${allocator}, seed ${seed}`;
+  return taskText(decodePlain<DescribedTask>(data.task));
 }
 
 /** What became of a run. */
 export type Outcome =
-  | { readonly run: ReportRun }
+  | { readonly run: OutcomeOf<Task> }
   | { readonly command: CommandOutcome }
   /** A line for the user. */
   | { readonly userError: string }

@@ -1,10 +1,10 @@
 import type { QueueEvents } from 'bullmq';
 import { Interrupted, UserError } from '../../../sim/contract/assert.ts';
 import type { EventBuffer } from '../../../sim/contract/event.ts';
-import type { ReportRun } from '../../report/report-run.ts';
 import { type Executor, RunCrashed } from '../parallel/executor.ts';
-import { describeTask, runKey } from '../parallel/run-key.ts';
-import type { RunTask } from '../parallel/run-task.ts';
+import { describeTask, eventsWith, runKey } from '../parallel/run-key.ts';
+import type { OutcomeOf, Task } from '../parallel/task.ts';
+import { traceHash } from '../parallel/trace-content.ts';
 import { parseEngine } from './address.ts';
 import { type CommandJob, type CommandOutcome, commandKey } from './command-job.ts';
 import { connectEngine, refusalOf } from './connection.ts';
@@ -84,8 +84,8 @@ export async function createQueueExecutor(options: QueueOptions): Promise<QueueE
   const over: string[] = [];
 
   /** Runs on threads of the host come out differently each time: the second one is no copy of the first. */
-  function keyOf(task: RunTask, key: string): string {
-    if (task.mode !== 'threads') return key;
+  function keyOf(task: Task, key: string): string {
+    if ('fleet' in task || task.mode !== 'threads') return key;
     const before = times.get(key) ?? 0;
     times.set(key, before + 1);
     return before === 0 ? key : `${key}-${before}`;
@@ -196,11 +196,14 @@ export async function createQueueExecutor(options: QueueOptions): Promise<QueueE
 
   return {
     width: WINDOW,
-    async execute(task) {
+    async execute<T extends Task>(task: T) {
       const described = describeTask(task);
       const key = keyOf(task, runKey(described));
-      if (described.trace !== null && !offered.has(described.trace)) await offer(described.trace, task.events!);
-      return ((await outcomeOf({ key, data: () => taskData(described) })) as { readonly run: ReportRun }).run;
+      for (const events of eventsWith(task)) {
+        const hash = traceHash(events);
+        if (!offered.has(hash)) await offer(hash, events);
+      }
+      return ((await outcomeOf({ key, data: () => taskData(described) })) as { readonly run: OutcomeOf<T> }).run;
     },
     async executeCommand(job) {
       const queued = { key: commandKey(job), data: () => commandData(job) };
