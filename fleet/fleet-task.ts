@@ -7,7 +7,7 @@ import { type FleetPlanRow, planRow } from './report/plan-row.ts';
 import { type SettingResult, settingResult } from './report/setting-result.ts';
 import { withChange } from './report/settings.ts';
 import { type Verdict, verdictOf } from './report/verdict.ts';
-import { type FleetEvent, type FleetOptions, type FleetRun, runFleet } from './run-fleet.ts';
+import { type FleetEvent, type FleetOptions, runFleet } from './run-fleet.ts';
 import type { Scenario } from './scenario/scenario.ts';
 
 /** What is looked at in the machine when its run is over. */

@@ -85,8 +85,7 @@ export const machineCommand: CommandModule<object, MachineArguments> = {
         nargs: 1,
         describe:
           "of a fleet: which of the scenario's settings are run beside it: all (default), none, or one by its name",
-      })
- as unknown as Argv<MachineArguments>,
+      }) as unknown as Argv<MachineArguments>,
   handler: async (argv) => {
     const fleet = fleetScenario(argv.script);
     if (!fleet && argv.engine !== undefined) return byQueue(argv);

@@ -6,7 +6,7 @@ import { RunCrashed } from '../parallel/executor.ts';
 import { createLanes } from '../parallel/lanes.ts';
 import { canonicalPlain, decodePlain } from '../parallel/plain-json.ts';
 import type { DescribedRun, DescribedTask } from '../parallel/run-key.ts';
-import type { OutcomeOf, Task } from '../parallel/task.ts';
+import type { Task } from '../parallel/task.ts';
 import { parseEngine } from './address.ts';
 import type { CommandJob } from './command-job.ts';
 import { connectEngine } from './connection.ts';
