@@ -8,7 +8,6 @@ import { canonicalPlain, decodePlain } from '../parallel/plain-json.ts';
 import type { DescribedRun, DescribedTask } from '../parallel/run-key.ts';
 import type { Task } from '../parallel/task.ts';
 import { parseEngine } from './address.ts';
-import type { CommandJob } from './command-job.ts';
 import { connectEngine } from './connection.ts';
 import { encodeOutcome, type JobData, type Outcome } from './job.ts';
 import { KEPT_SECONDS, resultKey } from './names.ts';
@@ -70,10 +69,12 @@ const generated = ({ workload, parameters }: DescribedRun): Promise<EventBuffer>
   });
 
 async function taskOf(described: DescribedTask): Promise<Task> {
-  if ('fleet' in described) {
+  if ('traces' in described) {
     const loaded: Record<string, EventBuffer> = {};
     for (const [name, hash] of Object.entries(described.traces)) loaded[name] = await traceOf(hash);
-    return { ...described, traces: loaded, threads: settings.threads };
+    return 'fleet' in described
+      ? { ...described, traces: loaded, threads: settings.threads }
+      : { ...described, traces: loaded };
   }
   const { trace, ...task } = described;
   return { ...task, events: trace === null ? await generated(described) : await traceOf(trace) };
@@ -95,7 +96,7 @@ export default async function executeJob(job: Job): Promise<void> {
   const isLast = job.attemptsMade + 1 >= (job.opts.attempts ?? 1);
   let outcome: Outcome;
   try {
-    outcome = await outcomeOf(job.data);
+    outcome = { run: await thread.execute(await taskOf(decodePlain<DescribedTask>(job.data.task))) };
   } catch (error) {
     if (error instanceof RunCrashed) throw error;
     if (error instanceof UserError) {
@@ -104,14 +105,6 @@ export default async function executeJob(job: Job): Promise<void> {
     } else outcome = { internalError: error instanceof Error ? (error.stack ?? error.message) : String(error) };
   }
   await redis.set(key, encodeOutcome(outcome), 'EX', KEPT_SECONDS);
-}
-
-async function outcomeOf(data: JobData): Promise<Outcome> {
-  if ('command' in data) {
-    const { executeCommand } = await import('./execute-command.ts');
-    return { command: await executeCommand(decodePlain<CommandJob>(data.command), settings.plugins) };
-  }
-  return { run: await thread.execute(await taskOf(decodePlain<DescribedTask>(data.task))) };
 }
 
 /** Another worker may have the right store. */

@@ -3,7 +3,7 @@ import type { EventBuffer } from '../../../sim/contract/event.ts';
 import { buildIdentity } from './build-identity.ts';
 import { canonicalPlain } from './plain-json.ts';
 import type { RunTask } from './run-task.ts';
-import type { FleetRunTask, Task } from './task.ts';
+import type { FleetRunTask, MachineTask, Task } from './task.ts';
 import { traceHash } from './trace-content.ts';
 
 export interface DescribedRun extends Omit<RunTask, 'events'> {
@@ -11,29 +11,29 @@ export interface DescribedRun extends Omit<RunTask, 'events'> {
   readonly trace: string | null;
 }
 
-export interface DescribedFleetRun extends Omit<FleetRunTask, 'traces' | 'threads'> {
-  /** traceHash of each. */
-  readonly traces: Readonly<Record<string, string>>;
-}
+/** With the traceHash of each trace. */
+type WithHashes<T> = Omit<T, 'traces' | 'threads'> & { readonly traces: Readonly<Record<string, string>> };
+export type DescribedFleetRun = WithHashes<FleetRunTask>;
+export type DescribedMachine = WithHashes<MachineTask>;
 
 /** A task without its events: what is written down, sent and hashed. */
-export type DescribedTask = DescribedRun | DescribedFleetRun;
+export type DescribedTask = DescribedRun | DescribedFleetRun | DescribedMachine;
 
 export function describeTask(task: Task): DescribedTask {
-  if ('fleet' in task) {
-    const { fleet, logs, traces } = task;
-    const hashes = Object.entries(traces).map(([name, events]) => [name, traceHash(events)]);
-    return { fleet, logs, traces: Object.fromEntries(hashes) };
-  }
+  if ('fleet' in task) return { fleet: task.fleet, logs: task.logs, traces: hashesOf(task.traces) };
+  if ('machine' in task) return { machine: task.machine, traces: hashesOf(task.traces) };
   const { events, ...rest } = task;
   if (rest.generated) return { ...rest, trace: null };
   if (!events) throw new Error(`${rest.workload}: a task without events, and none that can be generated`);
   return { ...rest, trace: traceHash(events) };
 }
 
+const hashesOf = (traces: Readonly<Record<string, EventBuffer>>): Record<string, string> =>
+  Object.fromEntries(Object.entries(traces).map(([name, events]) => [name, traceHash(events)]));
+
 /** The events that travel with the task. */
 export function eventsWith(task: Task): readonly EventBuffer[] {
-  if ('fleet' in task) return Object.values(task.traces);
+  if ('traces' in task) return Object.values(task.traces);
   return task.generated ? [] : [task.events!];
 }
 

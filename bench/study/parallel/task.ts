@@ -1,6 +1,7 @@
 import type { FleetOutcome, FleetTask } from '../../../fleet/index.ts';
 import type { EventBuffer } from '../../../sim/contract/event.ts';
 import type { ReportRun } from '../../report/report-run.ts';
+import type { MachineAnswer, MachineQuestion } from '../machine/machine-answer.ts';
 import type { RunTask } from './run-task.ts';
 
 /** A run of a fleet with the files that its scenario names, by the names that it has for them. */
@@ -12,10 +13,20 @@ export interface FleetRunTask {
   readonly threads?: number;
 }
 
-/** What is executed as one piece, by a thread or by a worker on another machine. Plain data but for the events. */
-export type Task = RunTask | FleetRunTask;
+/** A machine's script with the traces that it names. */
+export interface MachineTask {
+  readonly machine: MachineQuestion;
+  readonly traces: Readonly<Record<string, EventBuffer>>;
+}
 
-export type OutcomeOf<T extends Task> = T extends FleetRunTask ? FleetOutcome : ReportRun;
+/** What is executed as one piece, by a thread or by a worker on another machine. Plain data but for the events. */
+export type Task = RunTask | FleetRunTask | MachineTask;
+
+export type OutcomeOf<T extends Task> = T extends FleetRunTask
+  ? FleetOutcome
+  : T extends MachineTask
+    ? MachineAnswer
+    : ReportRun;
 
 export interface TaskOptions {
   readonly signal?: AbortSignal;
@@ -24,7 +35,10 @@ export interface TaskOptions {
 }
 
 /** For people. */
-export function taskText(task: Omit<RunTask, 'events'> | { readonly fleet: FleetTask }): string {
+type Named = Omit<RunTask, 'events'> | { readonly fleet: FleetTask } | { readonly machine: MachineQuestion };
+
+export function taskText(task: Named): string {
+  if ('machine' in task) return task.machine.name;
   if (!('fleet' in task)) return `${task.workload} under ${task.allocator}, seed ${task.seed}`;
   const { from, name, asks } = task.fleet;
   return `${from}, ${name}${asks.plan ? `, ${asks.plan.horizon}` : ''}`;
@@ -32,7 +46,8 @@ export function taskText(task: Omit<RunTask, 'events'> | { readonly fleet: Fleet
 
 /** Executes one task here. Throws Interrupted where the signal comes, and leaves nothing that can be told. */
 export async function executeTask<T extends Task>(task: T, options?: TaskOptions): Promise<OutcomeOf<T>>;
-export async function executeTask(task: Task, options: TaskOptions = {}): Promise<ReportRun | FleetOutcome> {
+export async function executeTask(task: Task, options: TaskOptions = {}): Promise<OutcomeOf<Task>> {
+  if ('machine' in task) return (await import('../machine/execute-machine.ts')).executeMachine(task);
   if ('fleet' in task) return (await import('../fleet/execute-fleet.ts')).executeFleet(task, options);
   return (await import('./run-task.ts')).runTask(task, options.signal);
 }
