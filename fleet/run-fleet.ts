@@ -11,6 +11,7 @@ import { type ServiceEvent, ServiceProcess } from './machine/service-process.ts'
 import { PoolRun } from './pool/pool-run.ts';
 import { type Arrivals, arrivalsOf } from './requests/arrivals.ts';
 import type { Scenario } from './scenario/scenario.ts';
+import { FILE_SOURCES, type FleetSources } from './scenario/sources.ts';
 
 export interface FleetOptions {
   /** Threads for the heaps; default: as many as there are processors. */
@@ -24,6 +25,8 @@ export interface FleetOptions {
   readonly stopAtUs?: number;
   /** Whether the commands of the machine are kept. */
   readonly keepsScript?: boolean;
+  /** Default: the files of this machine. */
+  readonly sources?: FleetSources;
 }
 
 /** Something that happened. */
@@ -51,11 +54,11 @@ const MOST_KILLS = 400;
 
 /** Runs a scenario. The same scenario gives the same figures, whatever the number of threads. */
 export async function runFleet(scenario: Scenario, options: FleetOptions = {}): Promise<FleetRun> {
-  const { remembers = true, signal, onProgress } = options;
+  const { remembers = true, sources = FILE_SOURCES, signal, onProgress } = options;
   const samplesUs = sampleTimes(scenario, options.stopAtUs);
-  const arrivals = arrivalsOf(scenario);
+  const arrivals = arrivalsOf(scenario, sources);
   const pools = await Promise.all(
-    scenario.pools.map((pool) => PoolRun.prepare(pool, scenario, arrivals, samplesUs, remembers)),
+    scenario.pools.map((pool) => PoolRun.prepare(pool, scenario, arrivals, samplesUs, remembers, sources)),
   );
   const tasks = pools.map((pool) => pool.shardTasks());
   const results = await runShards(tasks.flat(), {

@@ -5,7 +5,7 @@ import { UserError } from '../../sim/contract/assert.ts';
 import { suggestion } from '../../sim/contract/suggestion.ts';
 import type { LineSink } from '../../workloads/files/line-sink.ts';
 import { unheard } from '../cli/interruption.ts';
-import { isMachineScript } from '../cli/machine-script.ts';
+import { isMachineScript, machineText } from '../cli/machine-script.ts';
 import { runWithViews, viewsText } from '../cli/machine-views.ts';
 import { type MachineArguments, machineOptions, prepare } from '../cli/run-options.ts';
 import { show } from '../cli/show.ts';
@@ -59,7 +59,11 @@ export const inspectCommand: CommandModule<object, InspectArguments> = {
     }) as unknown as Argv<InspectArguments>,
   handler: async (argv) => {
     if (isMachineScript(argv.workload)) {
-      const { views } = await runWithViews(argv.workload, [argv.view], argv.at === undefined ? [] : [argv.at]);
+      const { views } = await runWithViews({
+        ...machineText(argv.workload),
+        views: [argv.view],
+        at: argv.at === undefined ? [] : [argv.at],
+      });
       show(viewsText(views));
       return;
     }

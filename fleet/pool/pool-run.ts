@@ -1,7 +1,5 @@
-import { join } from 'node:path';
 import { parseAllocator } from '../../allocators/spec.ts';
 import { UserError } from '../../sim/contract/assert.ts';
-import { resolveWorkload } from '../../workloads/index.ts';
 import type { Holdings } from '../engine/holdings.ts';
 import type { Layout } from '../engine/layout.ts';
 import { type HeapSettings, Shard, type ShardResult, type ShardTask } from '../engine/shard.ts';
@@ -9,6 +7,7 @@ import type { SlotTask, SlotTimeline } from '../engine/slot-timeline.ts';
 import type { Arrivals } from '../requests/arrivals.ts';
 import { sizeBytes } from '../scenario/quantities.ts';
 import type { PoolFile, Scenario } from '../scenario/scenario.ts';
+import { type FleetSources, requestSource } from '../scenario/sources.ts';
 import { type Schedule, type Slot, schedulePool } from './schedule.ts';
 
 /** Parts into which a pool's slots are cut, each with a memory of its own. So many whatever the number of threads, so that counts do not depend on it. */
@@ -56,6 +55,7 @@ export class PoolRun {
     arrivals: Arrivals,
     samplesUs: Float64Array,
     remembers: boolean,
+    sources: FleetSources,
   ): Promise<PoolRun> {
     const kinds: number[] = [];
     const events: HeapSettings['requests'][number][] = [];
@@ -65,11 +65,11 @@ export class PoolRun {
       firstOf.set(kind, kinds.length);
       for (let variant = 0; variant < request.variants; variant++) {
         kinds.push(kind);
-        events.push(await eventsOf(request, variant, scenario.folder));
+        events.push(await eventsOf(request, variant, scenario, sources));
       }
     }
     parseAllocator(pool.allocator, scenario.machine.processors);
-    const startup = pool.startup === undefined ? undefined : (await resolveWorkload(pool.startup)).events;
+    const startup = pool.startup === undefined ? undefined : await sources.events(pool.startup);
     const settings: HeapSettings = {
       allocator: pool.allocator,
       processors: scenario.machine.processors,
@@ -201,15 +201,16 @@ export function firstAfter(sorted: Float64Array, value: number): number {
 async function eventsOf(
   request: Scenario['requests'][number],
   variant: number,
-  folder: string,
+  scenario: Scenario,
+  sources: FleetSources,
 ): Promise<HeapSettings['requests'][number]> {
   if (request.trace !== undefined) {
     if (request.variants > 1) throw new UserError(`requests.${request.name}: found variants of a trace, expected one`);
-    return (await resolveWorkload(join(folder, request.trace))).events;
+    return sources.events(requestSource(request, scenario));
   }
-  const workload = request.workload!;
+  const workload = requestSource(request, scenario);
   if (request.variants > 1 && /[:,]seed=/.test(workload)) {
     throw new UserError(`requests.${request.name}: found variants beside a seed, expected one or the other`);
   }
-  return (await resolveWorkload(workload, variant > 0 ? { seed: variant } : {})).events;
+  return sources.events(workload, variant > 0 ? { seed: variant } : {});
 }

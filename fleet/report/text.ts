@@ -1,7 +1,8 @@
 import { bytes, columns, count, duration, percent } from '../../sim/contract/format.ts';
 import { durationText } from '../scenario/quantities.ts';
-import type { FleetResult, SettingResult } from '../study.ts';
+import type { FleetResult } from '../study.ts';
 import type { FleetFigures, PoolFigures } from './figures.ts';
+import type { SettingResult } from './setting-result.ts';
 
 /** How lines are broken and set off; what a terminal has. */
 export interface TextStyle {

@@ -3,10 +3,9 @@ import { fileURLToPath } from 'node:url';
 import { Piscina } from 'piscina';
 import { UserError } from '../../../sim/contract/assert.ts';
 import { hasRoomForThreads } from '../../../workloads/files/address-space.ts';
-import type { ReportRun } from '../../report/report-run.ts';
 import { pluginFiles } from '../../run/plugin-files.ts';
 import { type Executor, RunCrashed } from './executor.ts';
-import type { RunTask } from './run-task.ts';
+import type { OutcomeOf, Task } from './task.ts';
 import type { TaskOutcome } from './worker.ts';
 
 /** Workers are started from the built files, where there are any. */
@@ -33,17 +32,17 @@ const WORN_EVENTS = 1e6;
 const REST_MS = 100;
 
 interface Lane {
-  pool: Piscina<RunTask, TaskOutcome>;
+  pool: Piscina<Task, TaskOutcome>;
   executed: number;
 }
 
-async function retire(pool: Piscina<RunTask, TaskOutcome>): Promise<void> {
+async function retire(pool: Piscina<Task, TaskOutcome>): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, REST_MS));
   await pool.destroy();
 }
 
 const createPool = () =>
-  new Piscina<RunTask, TaskOutcome>({
+  new Piscina<Task, TaskOutcome>({
     filename: WORKER,
     minThreads: 1,
     maxThreads: 1,
@@ -78,15 +77,15 @@ export function createLanes(width: number, { signal, started = 0 }: LaneOptions 
 
   return {
     width,
-    async execute(task): Promise<ReportRun> {
+    async execute<T extends Task>(task: T): Promise<OutcomeOf<T>> {
       const lane = takeLane();
-      const events = task.events?.length ?? WORN_EVENTS;
+      const events = ('events' in task ? task.events?.length : undefined) ?? WORN_EVENTS;
       if (lane.executed > 0 && lane.executed + events > WORN_EVENTS) renew(lane);
       lane.executed += events;
       try {
         const outcome = await lane.pool.run(task, signal ? { signal } : {});
         if ('userError' in outcome) throw new UserError(outcome.userError);
-        return outcome.run;
+        return outcome.run as OutcomeOf<T>;
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== 'ERR_WORKER_OUT_OF_MEMORY') throw error;
         throw new RunCrashed('found too little memory on this machine for so large a run');
