@@ -23,6 +23,7 @@ const LIBRARY_SOURCES = [
   'zend.c',
   'patch.c',
   'extended.c',
+  'mallctl.c',
 ];
 const KEEPER_SOURCES = ['keeper.c', 'start.c', 'image.c', 'observe.c'];
 

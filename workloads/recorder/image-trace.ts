@@ -1,4 +1,5 @@
 import { type EventBuffer, MALLOPT_NAMES, type MalloptName, type RecordedFacts } from '../../sim/contract/event.ts';
+import { unpackMallctl } from '../../sim/contract/mallctl.ts';
 import { type BlockId, createEventBuilder } from '../builder.ts';
 import type { Oddities } from '../import/address-trace.ts';
 import { createBlockRecords } from './block-records.ts';
@@ -124,6 +125,12 @@ export function traceOfImage(options: ImageTraceOptions): ImageTrace {
     else odd('calls of mallopt with a parameter that does nothing');
   }
 
+  function mallctl(r: LogRecord): void {
+    const call = unpackMallctl(r.a, r.b);
+    if (call) builder.mallctl(r.thread, call);
+    else odd('calls of mallctl that are not replayed');
+  }
+
   function sample(r: LogRecord): void {
     const observed = parseObservation(r.text);
     for (const [id, name] of observed.threadNames) {
@@ -211,6 +218,9 @@ export function traceOfImage(options: ImageTraceOptions): ImageTrace {
         return;
       case LOG.MALLOPT:
         mallopt(r);
+        return;
+      case LOG.MALLCTL:
+        mallctl(r);
         return;
       case LOG.THREAD:
         threadOfId.set(r.a, r.thread);
