@@ -579,6 +579,7 @@ export function createTraceParser(options: ParserOptions = {}): TraceInput {
     const negative = text[at] === MINUS && at < lineEnd;
     if (negative) at++;
     const value = number(negative ? 2 ** 31 : most, 'a value');
+    if (negative) fieldStart--;
     return negative ? -value : value;
   }
 
