@@ -25,7 +25,7 @@ const LIBRARY_SOURCES = [
   'extended.c',
   'mallctl.c',
 ];
-const KEEPER_SOURCES = ['keeper.c', 'start.c', 'image.c', 'observe.c'];
+const KEEPER_SOURCES = ['keeper.c', 'start.c', 'image.c', 'observe.c', 'descendants.c'];
 
 /** Why programs can not be recorded on this machine, or undefined. */
 export function recorderObstacle(): string | undefined {
