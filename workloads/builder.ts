@@ -1,5 +1,6 @@
 import { InvariantError, UserError } from '../sim/contract/assert.ts';
 import type { EventBuffer, Frame, MalloptName, Observation, RecordedFacts, Touch } from '../sim/contract/event.ts';
+import type { Mallctl } from '../sim/contract/mallctl.ts';
 import {
   type Annotation,
   BLOCK_TOO_LARGE,
@@ -36,6 +37,7 @@ export interface EventBuilder {
   write(thread: number, block: BlockId, offset: number, length: number): void;
   trim(thread: number, pad: number): void;
   mallopt(thread: number, name: MalloptName, value: number): void;
+  mallctl(thread: number, call: Mallctl): void;
   /** The clock advances. */
   clock(ns: number): void;
   sample(label: string): void;
@@ -137,6 +139,7 @@ export function createEventBuilder(options: BuilderOptions): EventBuilder {
     write: (thread, block, offset, length) => fine(compiler.write(thread, block, offset, length)),
     trim: (thread, pad) => compiler.trim(thread, pad),
     mallopt: (thread, name, value) => compiler.mallopt(thread, name, value),
+    mallctl: (thread, call) => compiler.mallctl(thread, call),
     clock: (ns) => fine(compiler.clock(ns)),
     sample: (label) => compiler.sample(label),
     threadBegin: (thread) => compiler.threadBegin(thread),

@@ -1,3 +1,4 @@
+import type { Mallctl } from './mallctl.ts';
 import type { ThreadSlot } from './thread-slot.ts';
 import type { Addr, Bytes, Pages } from './units.ts';
 
@@ -63,6 +64,8 @@ export interface Allocator {
   trim(t: ThreadSlot, pad: Bytes): boolean;
   /** mallopt by malloc.h's names. Models without it ignore it, as the ground-truth replay does. */
   mallopt(t: ThreadSlot, name: string, value: number): void;
+  /** jemalloc's mallctl. Models without it ignore it. What the real one answers with an error does nothing. */
+  mallctl?(t: ThreadSlot, call: Mallctl): void;
   /**
    * `malloc(t, size)`, `free(t, h)` where they are served by what belongs to the thread alone (its cache): no lock, no counter,
    * nothing that another thread could see. Else 0, false, and nothing has happened. Virtual time lets such calls run ahead

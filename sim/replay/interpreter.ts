@@ -8,6 +8,7 @@ import {
 import { AllocatorAbort } from '../contract/assert.ts';
 import type { Marks } from '../contract/event.ts';
 import * as columns from '../contract/event.ts';
+import { unpackMallctl } from '../contract/mallctl.ts';
 import type { Addr, Bytes } from '../contract/units.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { type ObjectTable, requestedOf, setRequested } from './objects.ts';
@@ -74,6 +75,7 @@ export function createInterpreter(options: InterpreterOptions): Interpreter {
     OP_BY_MARK,
     OP_CALLOC,
     OP_CLOCK,
+    OP_CTL,
     OP_ECALLOC,
     OP_EFREE,
     OP_EMALLOC,
@@ -300,6 +302,10 @@ export function createInterpreter(options: InterpreterOptions): Interpreter {
         break;
       case OP_OPT:
         setOption(t, MALLOPT_NAMES[slot]!, a | 0);
+        afterOther(t);
+        break;
+      case OP_CTL:
+        allocator.mallctl?.(t, unpackMallctl(a, b)!);
         afterOther(t);
         break;
       case OP_CLOCK:

@@ -45,6 +45,18 @@ describe('an idle process', () => {
     expect(observed.run.samples[2]!.stats['overdue_bytes']).toBe(0);
   });
 
+  it('gives them back when the program says so: all at once, or from then on by itself', () => {
+    const told = (call: string) =>
+      runTrace(IDLE.replace('%htrace 1', '%htrace 2').replace('= freed', `= freed\nctl 0 ${call}`));
+    const kept = rssOf(told('thread.tcache.flush'), 'idle');
+    for (const call of ['arena.4096.purge', 'arena.0.purge', 'background_thread 1', 'arena.0.dirty_decay_ms 0']) {
+      expect([call, rssOf(told(call), 'idle') < kept / 4]).toEqual([call, true]);
+    }
+    for (const call of ['arena.3.purge', 'background_thread 0', 'arena.0.dirty_decay_ms -1', 'arena.4096.decay']) {
+      expect([call, rssOf(told(call), 'idle')]).toEqual([call, kept]);
+    }
+  });
+
   it('gives its pages back by itself with background threads', () => {
     const observed = runTrace(IDLE, 'jemalloc:background_thread=true');
     expect(rssOf(observed, 'idle')).toBeLessThan(rssOf(observed, 'freed') - 15e6);

@@ -1,5 +1,6 @@
 import { type EventBuffer, MALLOPT_NAMES, type MalloptName, type RecordedFacts } from '../../sim/contract/event.ts';
-import { type BlockId, createEventBuilder } from '../builder.ts';
+import { unpackMallctl } from '../../sim/contract/mallctl.ts';
+import { type BlockId, createEventBuilder, type EventBuilder } from '../builder.ts';
 import type { Oddities } from '../import/address-trace.ts';
 import { createBlockRecords } from './block-records.ts';
 import { forEachRecord, LOG, type LogPart, type LogRecord } from './log.ts';
@@ -118,12 +119,6 @@ export function traceOfImage(options: ImageTraceOptions): ImageTrace {
   );
   const zend = createZendRecords(builder, context, ahead.zendCounts);
 
-  function mallopt(r: LogRecord): void {
-    const name = PARAMETERS.get(r.a | 0);
-    if (name) builder.mallopt(r.thread, name, r.b | 0);
-    else odd('calls of mallopt with a parameter that does nothing');
-  }
-
   function sample(r: LogRecord): void {
     const observed = parseObservation(r.text);
     for (const [id, name] of observed.threadNames) {
@@ -210,7 +205,8 @@ export function traceOfImage(options: ImageTraceOptions): ImageTrace {
         builder.trim(r.thread, Math.min(r.a, 0xffffffff));
         return;
       case LOG.MALLOPT:
-        mallopt(r);
+      case LOG.MALLCTL:
+        setOption(r, builder, odd);
         return;
       case LOG.THREAD:
         threadOfId.set(r.a, r.thread);
@@ -259,6 +255,19 @@ export function traceOfImage(options: ImageTraceOptions): ImageTrace {
     exitStatus,
     start,
   };
+}
+
+/** A call that sets something in the allocator, or asks it for something. */
+function setOption(r: LogRecord, builder: EventBuilder, odd: (what: string) => void): void {
+  if (r.op === LOG.MALLOPT) {
+    const name = PARAMETERS.get(r.a | 0);
+    if (name) builder.mallopt(r.thread, name, r.b | 0);
+    else odd('calls of mallopt with a parameter that does nothing');
+    return;
+  }
+  const call = unpackMallctl(r.a, r.b);
+  if (call) builder.mallctl(r.thread, call);
+  else odd('calls of mallctl that are not replayed');
 }
 
 function namesOf(threads: ReadonlySet<number>, names: ReadonlyMap<number, string>): RecordedFacts['threadNames'] {

@@ -8,6 +8,7 @@ import {
   OP_BITS,
   OP_CALLOC,
   OP_CLOCK,
+  OP_CTL,
   OP_ECALLOC,
   OP_EFREE,
   OP_EMALLOC,
@@ -32,6 +33,7 @@ import {
   OP_TRIM,
   OP_WRITE,
 } from '../../sim/contract/event.ts';
+import { unpackMallctl } from '../../sim/contract/mallctl.ts';
 import { THREAD_ID_MAX, U32_MAX } from './compiler.ts';
 
 /** By object slot. */
@@ -284,6 +286,8 @@ function createChecker(events: EventBuffer): () => string | undefined {
         return endsRequest(row, t);
       case OP_OPT:
         return unsigned(s) < MALLOPT_NAMES.length || fail(row, 'an unknown option');
+      case OP_CTL:
+        return unpackMallctl(first, second) !== undefined || fail(row, 'an unknown call of mallctl');
       case OP_CLOCK:
         clock += second * 2 ** 32 + first;
         return clock < CLOCK_LIMIT || fail(row, 'a clock beyond its range');

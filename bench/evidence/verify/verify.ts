@@ -2,7 +2,8 @@ import { release } from 'node:os';
 import { Readable } from 'node:stream';
 import { type AllocatorSpec, formatAllocator } from '../../../allocators/spec.ts';
 import { UserError } from '../../../sim/contract/assert.ts';
-import type { EventBuffer, Touch } from '../../../sim/contract/event.ts';
+import { type EventBuffer, OP_CTL, OP_MASK, OP_SKIPPED, type Touch } from '../../../sim/contract/event.ts';
+import { unpackMallctl } from '../../../sim/contract/mallctl.ts';
 import type { KernelVersion } from '../../../sim/kernel/kernel.ts';
 import type { Sample } from '../../../sim/metrics/sample.ts';
 import { type Comparison, comparePlacements, parsePlacements } from '../../../sim/replay/compare-placements.ts';
@@ -87,7 +88,8 @@ function kernelRules(): KernelVersion {
 
 /** Replays the trace on the model and on the real allocator of this machine, and compares all that both tell. */
 export async function verify(options: VerifyOptions): Promise<Verification> {
-  const { events, show = 10 } = options;
+  const { events, isChanged } = withoutBackgroundThreads(options.events);
+  const { show = 10 } = options;
   const original = findOriginal(options.spec);
   const text: TraceText = () => Readable.from(chunks(events));
   const native = {
@@ -98,7 +100,7 @@ export async function verify(options: VerifyOptions): Promise<Verification> {
 
   const truth = await replayNatively(text, { ...native, info: true });
   options.onStep?.('the real allocator');
-  const model = runModel(options, original, truth.samples);
+  const model = runModel({ ...options, events }, original, truth.samples);
   options.onStep?.('the model');
   const syscalls = await verifySyscalls(model.syscalls, () => straceNatively(text, native, false));
   options.onStep?.('system calls');
@@ -116,7 +118,8 @@ export async function verify(options: VerifyOptions): Promise<Verification> {
     samples,
     syscalls,
     abort: model.abort,
-    remarks: truth.remarks,
+    remarks:
+      isChanged && options.spec.model.name === 'jemalloc' ? [...truth.remarks, BACKGROUND_REMARK] : truth.remarks,
     unrepeatable: unrepeatableSetting(options.spec),
     passed:
       model.abort === null &&
@@ -124,6 +127,22 @@ export async function verify(options: VerifyOptions): Promise<Verification> {
       samples.equal === samples.total &&
       ('leftOut' in syscalls || syscalls.first === undefined),
   };
+}
+
+const BACKGROUND_REMARK =
+  'the program’s background_thread was left out on both sides: background threads purge by the host’s clock';
+
+/** Without the calls that start background threads. They keep their numbers. */
+function withoutBackgroundThreads(events: EventBuffer): { events: EventBuffer; isChanged: boolean } {
+  let head: Int32Array | undefined;
+  for (let row = 0; row < events.length; row++) {
+    if ((events.head[row]! & OP_MASK) !== OP_CTL) continue;
+    const call = unpackMallctl(events.a[row]!, events.b[row]!);
+    if (call?.name !== 'background_thread' && call?.name !== 'max_background_threads') continue;
+    head ??= events.head.slice();
+    head[row] = (head[row]! & ~OP_MASK) | OP_SKIPPED;
+  }
+  return head ? { events: { ...events, head }, isChanged: true } : { events, isChanged: false };
 }
 
 /** The text form; a stream keeps chunks, and the formatter uses its buffer again. */

@@ -74,6 +74,18 @@ static void fork_really(bool ordered) {
   _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128);
 }
 
+/* With the type that the name has (jemalloc's manual). What it refuses, it refuses in the recorded program too. */
+static void call_mallctl(struct ctl_call *call) {
+  if (!real.mallctl) return;
+  bool flag = call->value != 0;
+  ssize_t ms = call->value;
+  size_t count = call->value;
+  if (strstr(call->name, "_ms")) real.mallctl(call->name, NULL, NULL, &ms, sizeof ms);
+  else if (!strcmp(call->name, "background_thread")) real.mallctl(call->name, NULL, NULL, &flag, sizeof flag);
+  else if (!strcmp(call->name, "max_background_threads")) real.mallctl(call->name, NULL, NULL, &count, sizeof count);
+  else real.mallctl(call->name, NULL, NULL, NULL, 0);
+}
+
 void execute_rare(const struct event *e, bool ordered) {
   switch (e->op) {
   case OP_FORK:
@@ -94,6 +106,9 @@ void execute_rare(const struct event *e, bool ordered) {
     break;
   case OP_OPT:
     if (real.mallopt) real.mallopt((int)e->a, (int)e->b);
+    break;
+  case OP_CTL:
+    call_mallctl(&trace.calls[e->a]);
     break;
   case OP_CLOCK:
     atomic_fetch_add_explicit(&trace_ns, (uint64_t)e->b << 32 | e->a, memory_order_relaxed);

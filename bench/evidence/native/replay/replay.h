@@ -75,7 +75,7 @@ char *harness_tail(size_t *room);
 
 enum op {
   OP_NOP, OP_MALLOC, OP_CALLOC, OP_REALLOC, OP_MEMALIGN, OP_FREE, OP_WRITE, OP_REQUEST_END, OP_TRIM, OP_OPT, OP_CLOCK,
-  OP_SAMPLE, OP_EXIT, OP_FORK, OP_MARKED
+  OP_SAMPLE, OP_EXIT, OP_FORK, OP_CTL, OP_MARKED
 };
 enum touch { TOUCH_FULL, TOUCH_FIRST, TOUCH_NONE };
 
@@ -83,7 +83,7 @@ enum touch { TOUCH_FULL, TOUCH_FIRST, TOUCH_NONE };
  * One event line; the position in `events` is the event's number.
  *   MALLOC size · CALLOC count, size · REALLOC size, old size · MEMALIGN align, size · WRITE offset, length ·
  *   REQUEST_END first, count of `request_slots` · TRIM pad · OPT parameter, value · CLOCK low, high · SAMPLE label ·
- *   MARKED place in `marks`
+ *   CTL place in `calls` · MARKED place in `marks`
  */
 struct event {
   uint32_t op : 8, thread : 24; /* `thread` counts lives: a number that is used again is another thread */
@@ -95,6 +95,11 @@ struct mark {
   enum op op;
   bool unwritten, failed;
   uint64_t a, b;
+};
+/* A call of jemalloc's mallctl. */
+struct ctl_call {
+  char name[48];
+  int64_t value;
 };
 struct label {
   const char *text;
@@ -122,6 +127,7 @@ struct trace {
   uint32_t *request_slots;
   struct label *labels;
   struct mark *marks;
+  struct ctl_call *calls;
   struct thread *threads;
   uint32_t thread_count;
   uint32_t thread_peak; /* alive at once */

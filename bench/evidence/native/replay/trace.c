@@ -239,6 +239,22 @@ static void option(struct event *e) {
   if (!is(name, "memory_limit")) warn("unknown mallopt name"); /* PHP's */
 }
 
+static void mallctl_call(struct event *e) {
+  static uint32_t count;
+  struct word name = word();
+  struct ctl_call *call = &out->calls[count];
+  snprintf(call->name, sizeof call->name, "%.*s", (int)name.length, name.text);
+  if (name.length > 3 && (!memcmp(name.text + name.length - 3, "_ms", 3) || memmem(name.text, name.length, "background_thread", 17))) {
+    skip_spaces();
+    bool negative = cursor < line_end && *cursor == '-';
+    cursor += negative;
+    int64_t value = number32();
+    call->value = negative ? -value : value;
+  }
+  e->op = OP_CTL;
+  e->a = count++;
+}
+
 /* The line `what ...`, executed by thread `e->thread`, whose number is `id`. */
 static void thread_event(struct event *e, struct word what, uint32_t id) {
   bool request = what.length == 2 && what.text[0] == 'e' && memchr("mcrf", what.text[1], 4);
@@ -285,6 +301,8 @@ static void thread_event(struct event *e, struct word what, uint32_t id) {
     e->a = number32();
   } else if (is(what, "opt")) {
     option(e);
+  } else if (is(what, "ctl")) {
+    mallctl_call(e);
   } else if (is(what, "fork")) {
     e->op = OP_FORK;
     for (uint32_t i = 0; i < out->thread_count; i++)
@@ -308,6 +326,7 @@ static void reserve(uint32_t lines, bool free_running) {
   out->need = harness_alloc(sizeof *out->need * (size_t)lines);
   out->request_slots = harness_alloc(sizeof *out->request_slots * (size_t)lines);
   out->marks = harness_alloc(sizeof *out->marks * (size_t)lines);
+  out->calls = harness_alloc(sizeof *out->calls * (size_t)lines);
   out->labels = harness_alloc(sizeof *out->labels * (size_t)lines);
   out->threads = harness_alloc(sizeof *out->threads * (size_t)lines);
 }
