@@ -78,7 +78,7 @@ export async function explainInParallel(options: ExplainOptions, parallel: RunAl
         await runMissing(step.value);
       } catch (error) {
         if (!(error instanceof BatchInterrupted)) throw error;
-        return { ...conclude(options, observed, shared, step.value), partial: true };
+        return conclude(options, observed, shared, step.value, true);
       }
     }
   } finally {
@@ -134,7 +134,8 @@ function conclude(
   { facts, findings }: Observed,
   shared: SharedRuns,
   trials: readonly Trial[],
+  partial = false,
 ): Explanation {
   const whatIf = whatIfsOf(options, shared, trials);
-  return { schema: EXPLANATION_SCHEMA, ...facts, whatIf, partial: false, verdict: judge(facts, findings, whatIf) };
+  return { schema: EXPLANATION_SCHEMA, ...facts, whatIf, partial, verdict: judge(facts, findings, whatIf, partial) };
 }
