@@ -58,11 +58,11 @@ export abstract class Run {
   protected tlbResult(): TlbResult | undefined {
     return undefined;
   }
-  /** Where the run knows it; otherwise it follows from file order. */
   /** Object slots, 0 for none, among which are all that have changed since the last sample, where the mode knows that. */
   protected changedSlots(_event: number): Int32Array | undefined {
     return undefined;
   }
+  /** Where the run knows it; otherwise it follows from file order. */
   protected requestedPeakBytes(): Bytes | undefined {
     return undefined;
   }

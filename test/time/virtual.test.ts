@@ -217,6 +217,7 @@ test('threads that wait for each other for ever end with the names of their even
     onFailure: () => {},
     onSample: () => {},
     onEvent: undefined,
+    changed: undefined,
   });
   expect(() => replay.run(100)).toThrow(/event 2 of thread 1 waits .*; event 3 of thread 2 waits/);
 });
