@@ -50,6 +50,7 @@ export const explainCommand: CommandModule<object, ExplainArguments> = {
     if (wantsSites(argv)) requireSites(options.events, options.workload, 'what was asked for');
     const progress = await startProgress(100, '%');
     const interruption = listenForInterrupt();
+    let shown = 0; // more runs may turn out to be needed: the bar waits then
     const explanation = await explainInParallel(
       {
         ...options,
@@ -59,7 +60,7 @@ export const explainCommand: CommandModule<object, ExplainArguments> = {
       },
       {
         signal: interruption.signal,
-        onDone: (done, total) => progress.update(Math.min(99, Math.round((100 * done) / total))),
+        onDone: (done, total) => progress.update((shown = Math.max(shown, Math.floor((99 * done) / total)))),
       },
     ).finally(() => {
       progress.stop();

@@ -99,6 +99,7 @@ export const explanationSchema = z.object({
     .nullable()
     .describe('resident bytes by call stack, outermost caller first; null for a trace without call sites'),
   whatIf: z.array(whatIfSchema),
+  partial: z.boolean().default(false).describe('interrupted: of the other settings only those that had been run'),
   verdict: z.object({
     kind: z.enum(['in use', 'leak', 'cache', 'retention by policy', 'fragmentation by pinning', 'metadata', 'nothing']),
     shares: z.object({

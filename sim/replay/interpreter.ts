@@ -49,6 +49,8 @@ export interface InterpreterOptions extends ReplayHooks {
    * the request's, and ends with it.
    */
   readonly endsEarly?: boolean | undefined;
+  /** Objects may have ended that the running event does not name. */
+  readonly onBury?: (() => void) | undefined;
 }
 
 export interface Interpreter {
@@ -95,7 +97,7 @@ export function createInterpreter(options: InterpreterOptions): Interpreter {
     OP_WRITE,
   } = columns;
   const { objects, requestFrees, marks, kernel, allocator, request, addressOfRow, isAlone, endsEarly } = options;
-  const { onFailure, touchFresh, write, beforeMalloc, afterMalloc, beforeFree, afterFree, onLive, afterOther } =
+  const { onFailure, touchFresh, write, beforeMalloc, afterMalloc, beforeFree, afterFree, onLive, afterOther, onBury } =
     options;
   const { handles, buried, lgStride } = objects;
   const upper = request ?? allocator;
@@ -150,6 +152,7 @@ export function createInterpreter(options: InterpreterOptions): Interpreter {
    */
   function bury(): void {
     if (!isAlone) return;
+    onBury?.();
     const live = new Set<Handle>();
     upper.walk((_start, _length, kind, handle) => {
       if (kind === RANGE_LIVE) live.add(handle);

@@ -5,8 +5,8 @@ import { gateMarkdown, githubAnnotations } from '../../bench/gate/github.ts';
 import { junitXml } from '../../bench/gate/junit.ts';
 import { runKey } from '../../bench/gate/run-key.ts';
 import { gateText } from '../../bench/gate/text.ts';
-import type { RunResult, Summary } from '../../bench/run/result.ts';
 import { runLockstep } from '../../bench/run/modes/lockstep.ts';
+import type { RunResult, Summary } from '../../bench/run/result.ts';
 import { bumpOptions } from '../helpers/bump-run.ts';
 
 const base = await runLockstep(bumpOptions(['m 0 1 100000', 'f 0 1', 'm 0 2 10']));

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { parseAllocator } from '../../allocators/spec.ts';
 import { assemble } from '../../bench/run/machine.ts';
+import { runLockstep } from '../../bench/run/modes/lockstep.ts';
 import { runVirtual } from '../../bench/run/modes/virtual.ts';
 import type { Pace, RunResult } from '../../bench/run/result.ts';
-import { runLockstep } from '../../bench/run/modes/lockstep.ts';
 import type { RunOptions } from '../../bench/run/run-options.ts';
 import { OP_FREE, OP_MASK } from '../../sim/contract/event.ts';
 import { KERNEL_DEFAULTS } from '../../sim/kernel/kernel.ts';
@@ -218,6 +218,7 @@ test('threads that wait for each other for ever end with the names of their even
     onFailure: () => {},
     onSample: () => {},
     onEvent: undefined,
+    changed: undefined,
   });
   expect(() => replay.run(100)).toThrow(/event 2 of thread 1 waits .*; event 3 of thread 2 waits/);
 });

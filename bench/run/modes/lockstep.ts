@@ -3,6 +3,7 @@ import { uncontendedLocks } from '../../../sim/contract/locks.ts';
 import { hasOperation } from '../../../sim/contract/operation-set.ts';
 import type { Addr } from '../../../sim/contract/units.ts';
 import { KERNEL_DEFAULTS } from '../../../sim/kernel/kernel.ts';
+import { slotsOfRows } from '../../../sim/replay/changed-slots.ts';
 import { createLockstep, type Lockstep } from '../../../sim/replay/lockstep.ts';
 import { createTlbObserver, type TlbObserver } from '../../../sim/tlb/observed.ts';
 import { assemble } from '../machine.ts';
@@ -107,11 +108,12 @@ export class LockstepRun extends Run {
     this.sample('(end)', this.row);
   }
 
-  /** Those of the rows since the last sample. What ends with a request is in no row. */
+  /** Those of the rows since the last sample. What ends with a thread's heap, or with one that serves both families, is in no row. */
   protected override changedSlots(row: number): Int32Array | undefined {
     const { events } = this.options;
-    if (events.hasRequestEvents) return undefined;
-    return events.slot.subarray(this.samples.at(-1)?.event ?? 0, row);
+    const { allocator, request } = this.assembled;
+    if (request && (request === allocator || events.threadSlots > 1)) return undefined;
+    return slotsOfRows(events, this.samples.at(-1)?.event ?? 0, row);
   }
 
   private nextBegin(): number {

@@ -18,6 +18,7 @@ import {
 } from '../../../sim/metrics/contention.ts';
 import { percentiles } from '../../../sim/metrics/percentiles.ts';
 import type { CallDurations } from '../../../sim/replay/calls.ts';
+import { createChangedSlots } from '../../../sim/replay/changed-slots.ts';
 import { createFreeRunning } from '../../../sim/replay/free-running.ts';
 import type { FreeRunning } from '../../../sim/replay/free-running-options.ts';
 import { createSharedObjectTable, type SharedObjectTable } from '../../../sim/replay/objects.ts';
@@ -106,6 +107,7 @@ class VirtualRun extends Run {
       threadsExit: options.pace === 'replay',
       endsEarly: strangersFree(events),
       recordedNs: options.pace === 'recorded' ? createRecordedTime(events) : undefined,
+      changed: samplesOnTheWay(options) ? createChangedSlots(program.order, program.objectSlots) : undefined,
       onFailure: (row) => this.failedRows.push(row),
       onSample: (row, label) => this.pass(events.labels[label]!, row, this.nowNs()),
       onEvent: placements || check === 'events' ? (row, op, handle) => this.afterEvent(row, op, handle) : undefined,
@@ -134,6 +136,10 @@ class VirtualRun extends Run {
   /** As a trace dates them: by the begin of the turn in which the last event came. Elsewhere a turn may be the whole run. */
   private sampleNs(): Ns {
     return this.options.pace === 'recorded' ? this.time.horizon[0]! : this.nowNs();
+  }
+
+  protected override changedSlots(): Int32Array | undefined {
+    return this.replay.changedSlots();
   }
 
   override eventsDone(): number {
@@ -210,6 +216,9 @@ class VirtualRun extends Run {
 }
 
 const sumOf = (values: Float64Array): number => values.reduce((sum, value) => sum + value, 0);
+
+const samplesOnTheWay = ({ events, lastSampleOnly, sampleEvery = 0 }: RunOptions): boolean =>
+  lastSampleOnly !== true && (sampleEvery > 0 || events.labels.length > 0);
 
 /** Whether a thread frees or resizes a block of another one's request. */
 function strangersFree({ length, head, slot, objectSlots, threadSlots, hasRequestEvents }: EventBuffer): boolean {

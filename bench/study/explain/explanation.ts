@@ -67,8 +67,10 @@ export interface Explanation {
   /** By call stack, the most first; null for a trace without call sites. */
   readonly sites: readonly StackBytes[] | null;
   readonly whatIf: readonly WhatIf[];
+  /** Interrupted: of the other settings only those that had been run. */
+  readonly partial: boolean;
   readonly verdict: Verdict;
 }
 
 /** What is known before any other setting was run. */
-export type Facts = Omit<Explanation, 'schema' | 'verdict' | 'whatIf'>;
+export type Facts = Omit<Explanation, 'schema' | 'verdict' | 'whatIf' | 'partial'>;

@@ -1,7 +1,7 @@
 import { bytes, columns, count, percent } from '../../../sim/contract/format.ts';
 import { escapeLine, escapeLineStart } from '../../report/escape.ts';
 import { columnBlocks, fold } from '../../report/text/fold.ts';
-import { type Palette, PLAIN } from '../../report/text/palette.ts';
+import { interruptedMark, type Palette, PLAIN } from '../../report/text/palette.ts';
 import { processColumn } from '../../report/text/recorded-process.ts';
 import { type AreaGroup, groupAreas, returnTexts } from './area-groups.ts';
 import type { Explanation } from './explanation.ts';
@@ -36,7 +36,7 @@ function headlines(e: Explanation, { palette, width }: Shown): string[] {
   const lines: string[] = [];
   lines.push(
     ...fold(
-      `${palette.bold(escapeLineStart(e.run.workload))} under ${palette.bold(e.run.allocator)}, after ${count(e.event)} events${sample.label === '(end)' ? '' : ` (${escapeLine(sample.label)})`}`,
+      `${palette.bold(escapeLineStart(e.run.workload))} under ${palette.bold(e.run.allocator)}, after ${count(e.event)} events${sample.label === '(end)' ? '' : ` (${escapeLine(sample.label)})`}${interruptedMark(e.partial, palette)}`,
       width,
       '  ',
     ),

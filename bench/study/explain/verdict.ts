@@ -21,7 +21,12 @@ const FEW = 0.15;
  * (measured), and where it lies on whole pages of a heap or an extent that the request does not reach; as pinned where
  * something on the same page, slab or chunk keeps it.
  */
-export function judge(facts: Facts, findings: readonly Finding[] = [], whatIf: readonly WhatIf[] = []): Verdict {
+export function judge(
+  facts: Facts,
+  findings: readonly Finding[] = [],
+  whatIf: readonly WhatIf[] = [],
+  partial = false,
+): Verdict {
   const { sample, growth } = facts;
   const { breakdown, rssBytes } = sample;
   const free = breakdown.pinned + breakdown.returnable;
@@ -55,7 +60,7 @@ export function judge(facts: Facts, findings: readonly Finding[] = [], whatIf: r
       ...changeSentences(facts.tunableChanges),
       ...givenSentences(facts),
       ...growthSentences(facts, kind),
-      ...adviceSentences(facts, advice, whatIf),
+      ...adviceSentences(facts, advice, whatIf, partial),
     ],
     advice: advice.best,
     mechanisms: findings.map(({ mechanism, bytes: held, sentences }) => ({ name: mechanism, bytes: held, sentences })),
@@ -268,15 +273,17 @@ function growthSentences({ growth, sample }: Facts, kind: VerdictKind): string[]
     : [];
 }
 
-function adviceSentences(facts: Facts, advice: Advice, whatIf: readonly WhatIf[]): string[] {
+function adviceSentences(facts: Facts, advice: Advice, whatIf: readonly WhatIf[], partial: boolean): string[] {
   const { sample } = facts;
-  if (whatIf.length === 0 || sample.rssBytes === 0) return [];
+  const interruption = `Interrupted when ${count(whatIf.length)} other settings had been run: a better one may be among the rest.`;
+  if (whatIf.length === 0 || sample.rssBytes === 0) return partial ? [interruption] : [];
   const sentences: string[] = [];
+  if (partial) sentences.push(interruption);
   if (advice.best) {
     sentences.push(
       advice.lowers === 'faults' ? faultsSentence(facts, advice.best) : savingSentence(facts, advice.best),
     );
-  } else {
+  } else if (!partial) {
     sentences.push(
       `Nothing to gain by a setting: none of the ${count(whatIf.length)} tried lowers the resident bytes by more than ${percent(WORTH_IT)} for a fair price.`,
     );

@@ -1,4 +1,4 @@
-import { formatAllocator } from '../../../allocators/spec.ts';
+import { type AllocatorSpec, formatAllocator } from '../../../allocators/spec.ts';
 import type { EventBuffer } from '../../../sim/contract/event.ts';
 import { type Bytes, type Ns, PAGE_BYTES } from '../../../sim/contract/units.ts';
 import type { Breakdown } from '../../../sim/metrics/sample.ts';
@@ -47,6 +47,22 @@ export function trialOf(options: RunOptions, end: number, setting: Setting, mech
   if (!spec) return undefined;
   if (setting.thp !== undefined && setting.thp === (options.kernel?.thp ?? 'never')) return undefined;
   return { setting, mechanism, task: taskOf(options, end, formatAllocator(spec), setting.thp) };
+}
+
+/** What two trials share exactly when their machines start alike: the rest of the run follows from it. */
+export function startingState(options: RunOptions, { task, setting }: Trial): string {
+  const thp = setting.thp ?? options.kernel?.thp ?? 'never';
+  const layers: string[] = [thp];
+  for (
+    let layer: AllocatorSpec | undefined = applySetting(options.spec, setting, options.cpus);
+    layer;
+    layer = layer.below
+  ) {
+    const { model, version, given } = layer;
+    if (!model.startingState) return `${task.allocator} ${thp}`;
+    layers.push(`${model.name}@${version} ${model.startingState(version, given, thp)}`);
+  }
+  return layers.join(' ');
 }
 
 /** The run up to row `end` as plain data. */

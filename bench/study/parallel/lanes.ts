@@ -1,20 +1,13 @@
 import { existsSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
-import { Piscina } from 'piscina';
+import type { Piscina } from 'piscina';
 import { UserError } from '../../../sim/contract/assert.ts';
 import { hasRoomForThreads } from '../../../workloads/files/address-space.ts';
-import { pluginFiles } from '../../run/plugin-files.ts';
 import { type Executor, RunCrashed } from './executor.ts';
 import type { OutcomeOf, Task } from './task.ts';
+import { retire, startThread, threadFile } from './thread.ts';
 import type { TaskOutcome } from './worker.ts';
 
-/** Workers are started from the built files, where there are any. */
-const WORKER = fileURLToPath(
-  new URL(
-    import.meta.url.includes('/dist/') ? './worker.js' : '../../../dist/bench/study/parallel/worker.js',
-    import.meta.url,
-  ),
-);
+const WORKER = threadFile('parallel/worker');
 
 /** Whether there are built files to start threads from, and room for threads. */
 export const hasThreads = (): boolean => existsSync(WORKER) && hasRoomForThreads();
@@ -25,29 +18,12 @@ export const hasThreads = (): boolean => existsSync(WORKER) && hasRoomForThreads
  */
 const WORN_EVENTS = 1e6;
 
-/**
- * So long a worker has nothing to do before it is ended: the host's compiler may still be at work for it in the background, and Node 20 dies
- * where that needs memory of a worker that is no more (`NodePlatform::GetForegroundTaskRunner`, seen once in some thousand workers).
- */
-const REST_MS = 100;
-
 interface Lane {
   pool: Piscina<Task, TaskOutcome>;
   executed: number;
 }
 
-async function retire(pool: Piscina<Task, TaskOutcome>): Promise<void> {
-  await new Promise((resolve) => setTimeout(resolve, REST_MS));
-  await pool.destroy();
-}
-
-const createPool = () =>
-  new Piscina<Task, TaskOutcome>({
-    filename: WORKER,
-    minThreads: 1,
-    maxThreads: 1,
-    workerData: { plugins: pluginFiles() },
-  });
+const createPool = () => startThread<Task, TaskOutcome>(WORKER);
 
 export interface LaneOptions {
   readonly signal?: AbortSignal | undefined;

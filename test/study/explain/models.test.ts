@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { parseAllocator } from '../../../allocators/spec.ts';
-import { runLockstep, LockstepRun } from '../../../bench/run/modes/lockstep.ts';
+import { LockstepRun, runLockstep } from '../../../bench/run/modes/lockstep.ts';
 import type { RunOptions } from '../../../bench/run/run-options.ts';
 import { createExperiment } from '../../../bench/study/explain/experiment.ts';
 import { explain } from '../../../bench/study/explain/explain.ts';
