@@ -51,10 +51,13 @@ export function createEmap(state: State, base: Base) {
     return true;
   }
 
+  /** Where the page map has a page: below the fence from there down, in the far area as it is numbered. */
+  const placeOf = (page: Page): number => (page < FENCE_PAGE ? FENCE_PAGE - 1 - page : page);
+
   function set(page: Page, e: number): void {
-    const depth = FENCE_PAGE - page;
-    pageMap[depth - 1] = e;
-    if (depth > globals[G_DEEPEST]!) raise(G_DEEPEST, depth);
+    const place = placeOf(page);
+    pageMap[place] = e;
+    if (place >= globals[G_DEEPEST]!) raise(G_DEEPEST, place + 1);
   }
 
   const first = (e: number): Page => extents[(e << LG_EXTENT_WORDS) + E_START]!;
@@ -71,8 +74,8 @@ export function createEmap(state: State, base: Base) {
 
   /** emap_deregister_boundary */
   function deregister(e: number): void {
-    pageMap[FENCE_PAGE - 1 - first(e)] = 0;
-    pageMap[FENCE_PAGE - 1 - last(e)] = 0;
+    pageMap[placeOf(first(e))] = 0;
+    pageMap[placeOf(last(e))] = 0;
   }
 
   /** emap_split_prepare and emap_split_commit: `lead` and `trail` have their new bounds. */
@@ -80,9 +83,9 @@ export function createEmap(state: State, base: Base) {
     const border = first(trail);
     if (!writeElement(t, border - 1) || !writeElement(t, border)) return false;
     // The outer borders are known already; that of `trail` as one of `lead`.
-    pageMap[FENCE_PAGE - border] = lead;
-    pageMap[FENCE_PAGE - 1 - border] = trail;
-    pageMap[FENCE_PAGE - 1 - last(trail)] = trail;
+    pageMap[placeOf(border - 1)] = lead;
+    pageMap[placeOf(border)] = trail;
+    pageMap[placeOf(last(trail))] = trail;
     return true;
   }
 
@@ -90,15 +93,15 @@ export function createEmap(state: State, base: Base) {
   function merge(lead: number, trail: number): void {
     const border = first(trail);
     const end = last(trail);
-    pageMap[FENCE_PAGE - border] = 0;
-    pageMap[FENCE_PAGE - 1 - border] = 0;
-    pageMap[FENCE_PAGE - 1 - first(lead)] = lead;
-    pageMap[FENCE_PAGE - 1 - end] = lead;
+    pageMap[placeOf(border - 1)] = 0;
+    pageMap[placeOf(border)] = 0;
+    pageMap[placeOf(first(lead))] = lead;
+    pageMap[placeOf(end)] = lead;
   }
 
   /** The extent that begins or ends at `page`, or 0. */
   function lookup(page: Page): number {
-    return page < 0 || page >= FENCE_PAGE ? 0 : pageMap[FENCE_PAGE - 1 - page]!;
+    return page < 0 || page >= pageMap.length ? 0 : pageMap[placeOf(page)]!;
   }
 
   return { register, deregister, split, merge, lookup };

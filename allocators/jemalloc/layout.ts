@@ -1,3 +1,5 @@
+import { FAR_PAGES, FENCE_PAGE } from '../../sim/kernel/layout.ts';
+
 /**
  * Sizes and places of jemalloc 5.3.0's own structures in bytes, as Debian 12's library has them (amd64, statistics and
  * profiling compiled in). They decide which page of a base block a structure lies on, hence what is resident, and two of
@@ -35,8 +37,8 @@ export const ARENA_DECAY_MUZZY = PA_SHARD + 24 + 60432;
 
 /** Elements of an rtree leaf are 8 bytes; a leaf maps 1 GiB. */
 export const RTREE_LEAF_LG_PAGES = 18;
-/** A leaf for each GiB of the mmap area; those of the brk heap, whose GiBs lie elsewhere, come behind them. */
-export const RTREE_BRK_LEAF = 32;
+/** A leaf for each GiB of the mmap area and the far area; those of the brk heap, whose GiBs lie elsewhere, come behind them. */
+export const RTREE_BRK_LEAF = (FENCE_PAGE + FAR_PAGES) / 2 ** RTREE_LEAF_LG_PAGES;
 export const RTREE_LEAVES = RTREE_BRK_LEAF + 9;
 export const RTREE_LEAF_BYTES = 8 * 2 ** RTREE_LEAF_LG_PAGES;
 

@@ -5,6 +5,7 @@ import {
   MADV_FREE,
   MADV_HUGEPAGE,
   MADV_NOHUGEPAGE,
+  MAP_BY_PAGE,
   MAP_NORESERVE,
   PROT_READ,
   PROT_WRITE,
@@ -19,7 +20,7 @@ export function createPages(state: State) {
 
   /** os_pages_map: at `hint` or nowhere; -1 where that fails. The kernel overcommits, hence MAP_NORESERVE. */
   function osPagesMap(t: ThreadSlot, hint: Page, pages: Pages): Page {
-    const start = kernel.mmap(t, hint, pages, PROT_READ | PROT_WRITE, MAP_NORESERVE);
+    const start = kernel.mmap(t, hint, pages, PROT_READ | PROT_WRITE, MAP_NORESERVE | MAP_BY_PAGE);
     if (start >= 0 && hint !== 0 && start !== hint) {
       kernel.munmap(t, start, pages);
       return -1;

@@ -1,7 +1,7 @@
 import type { ThreadSlot } from '../../sim/contract/allocator.ts';
 import type { LockId } from '../../sim/contract/locks.ts';
 import type { Ns } from '../../sim/contract/units.ts';
-import { PAGE_LIMIT, realAddress } from '../../sim/kernel/layout.ts';
+import { FAR_PAGES, FENCE_PAGE, realAddress } from '../../sim/kernel/layout.ts';
 import type { Machine } from '../../sim/kernel/machine.ts';
 import type { Config } from './config.ts';
 import { DECAY_WORDS } from './decay.ts';
@@ -13,7 +13,7 @@ import { ESET_NPSIZES, NBINS, NSIZES } from './size-classes.ts';
  * in doubles). Index 0 is "none" where a table is linked by index.
  *
  *   extents   edata_t: a range of pages, its state, its links           EXTENT_WORDS each, the regions' bitmap apart
- *   pageMap   first and last page of every extent → extent              from the fence down
+ *   pageMap   first and last page of every extent → extent              from the fence down, then the far area
  *   freeClass extentClass, as far as a free may rely on it            residency.ts
  *   caches    tcache_t: one head word group a bin                       one stretch a thread
  *   slots     the stacks of the cache bins                              one stretch a thread
@@ -47,7 +47,8 @@ export const E_OWN = 13; // address of the edata_t itself / 128
  */
 export const LG_EXTENT_KEYS = 3;
 export const EXTENT_KEY = 7;
-const STARTS = PAGE_LIMIT;
+/** More than there are pages, those of the far area among them. */
+const STARTS = FENCE_PAGE + FAR_PAGES;
 export const heapKey = (sn: number, start: number) => sn * STARTS + start;
 /** Of an unused edata_t: by the block that it lies in, then by its own address. */
 export const unusedKey = (esn: number, own: number) => esn * 2 ** 28 + own;
@@ -193,7 +194,7 @@ export const ARENA_LOCKS = LOCK_BINS + NBINS;
 
 // --- whole process
 export const G_EXTENTS = 0; // extents ever made
-export const G_DEEPEST = 1; // pages below the fence that the page map knows
+export const G_DEEPEST = 1; // places of the page map that are in use
 export const G_THREADS = 2; // threads slots ever used
 export const G_NARENAS_TOTAL = 3;
 export const G_DSS_EXHAUSTED = 4;
@@ -238,7 +239,7 @@ export function createState(machine: Machine, config: Config) {
     MAX_EXTENTS << LG_BITMAP_WORDS,
     () => (globals[G_EXTENTS]! + 1) << LG_BITMAP_WORDS,
   );
-  const pageMap = memory.int32('jemalloc.pageMap', PAGE_LIMIT, () => globals[G_DEEPEST]!);
+  const pageMap = memory.int32('jemalloc.pageMap', kernel.pages.length, () => globals[G_DEEPEST]!);
   const caches = memory.int32('jemalloc.caches', threadSlots * threadWords, () => usedThreads() * threadWords);
   const slots = memory.int32('jemalloc.slots', threadSlots * slotTotal, () => usedThreads() * slotTotal);
   const arenas = memory.int32('jemalloc.arenas', arenaSlots * ARENA_WORDS);

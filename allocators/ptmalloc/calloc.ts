@@ -22,7 +22,8 @@ export function createCalloc(
   const { words, tcacheChunk, features, machine, parameters, writes } = context;
   const { OP_BYTES_CLEARED, OP_SLOW_CALLS } = counters;
   const { MUTEX, TOP } = layout;
-  const { ADDR, MMAPPED, PAGE_UNIT_SHIFT, requestUnits, RESIDENT_UNITS, SIZE, UNIT_BYTES, UNIT_SHIFT } = chunk;
+  const { ADDR, mappedUnit, MMAPPED, PAGE_UNIT_SHIFT, requestUnits, RESIDENT_UNITS, SIZE, UNIT_BYTES, UNIT_SHIFT } =
+    chunk;
   const { MULTI_THREADED, PERTURB } = par;
   const { MAX_TCACHE_UNITS, TCACHE_SHIFT } = cacheLayout;
   const { HEAP_MPROTECT_PAGES } = heapLayout;
@@ -30,7 +31,7 @@ export function createCalloc(
   const { ints } = parameters;
   const { callocFromCache } = features;
   const { arenaGet, arenaGetRetry } = arenas;
-  const { touchBytes } = writes;
+  const { touchBytes, touchFarBytes } = writes;
   const { release } = machine.locks;
   const { MAIN_ARENA } = places;
 
@@ -63,7 +64,7 @@ export function createCalloc(
     if ((word & MMAPPED) !== 0) {
       if (ints[PERTURB] !== 0 && bytes > 0) {
         operations[OP_BYTES_CLEARED]! += bytes;
-        touchBytes(words[p + ADDR]! + 1, 0, bytes);
+        touchFarBytes(mappedUnit(words, p) + 1, 0, bytes);
       }
       return p;
     }

@@ -23,7 +23,8 @@ import type { Memory } from '../../sim/contract/memory.ts';
 // checked at every use, a local one is folded into the code.
 //
 // A mapped chunk has SIZE = MMAPPED_SIZE; its units lie in FD, its distance from the start of the mapping (prev_size in
-// glibc) in BK, both in units, and PREV, NEXT link all mapped chunks.
+// glibc) in BK, both in units, and PREV, NEXT link all mapped chunks. Where the mapping lies in the far area (sim/kernel/far-area.ts),
+// whose addresses have no room here, ADDR is its first page, negated, and FD its pages; mappedUnit() and mappedUnits() know both.
 export const SIZE = 0;
 export const ADDR = 1;
 export const FD = 2;
@@ -54,14 +55,20 @@ export const PAGE_UNIT_SHIFT = 8;
  */
 export const RESIDENT_UNITS = 256;
 
-/** checked_request2size() in units, for requests of up to 2^31 - 1 bytes; larger ones in `largeRequestUnits`. */
+/** checked_request2size() in units; beyond 32 GiB they are no int32 any more. */
 export function requestUnits(bytes: number): number {
-  return bytes <= 24 ? 2 : bytes <= 0x7fffffe0 ? (bytes + 23) >>> 4 : largeRequestUnits(bytes);
+  return bytes <= 24 ? 2 : bytes <= 0x7fffffe0 ? (bytes + 23) >>> 4 : Math.floor((bytes + 23) / UNIT_BYTES);
 }
 
-/** More than the simulated address space holds is as good as twice that: the request fails either way. */
-function largeRequestUnits(bytes: number): number {
-  return Math.min(0x7fffffff, Math.floor((bytes + 23) / UNIT_BYTES));
+/** Simulated address / 16 of a mapped chunk. */
+export function mappedUnit(words: Int32Array, p: number): number {
+  const unit = words[p + ADDR]!;
+  return unit < 0 ? -unit * PAGE_UNITS + words[p + BK]! : unit;
+}
+
+/** Units of a mapped chunk. */
+export function mappedUnits(words: Int32Array, p: number): number {
+  return words[p + ADDR]! < 0 ? words[p + FD]! * PAGE_UNITS - words[p + BK]! : words[p + FD]!;
 }
 
 const MAX_WORDS = 2 ** 29;

@@ -32,7 +32,8 @@ export function createMalloc(context: Context, inner: Inner) {
   const { words, tcache, tcacheChunk, features, machine, parameters, writes } = context;
   const { OP_CACHE_FLUSHES, OP_SLOW_CALLS } = counters;
   const { MUTEX } = layout;
-  const { ADDR, FD, MMAPPED, requestUnits, RESIDENT_UNITS, SIZE, UNIT_BYTES, UNIT_SHIFT } = chunk;
+  const { ADDR, FD, mappedUnit, mappedUnits, MMAPPED, requestUnits, RESIDENT_UNITS, SIZE, UNIT_BYTES, UNIT_SHIFT } =
+    chunk;
   const { MULTI_THREADED, TCACHE_BINS, TCACHE_COUNT } = par;
   const { MAX_TCACHE_BYTES, MAX_TCACHE_UNITS, TCACHE_MAX_BINS, TCACHE_SHIFT, TCACHE_STRUCT_BYTES } = cacheLayout;
   const { operations } = machine;
@@ -40,7 +41,7 @@ export function createMalloc(context: Context, inner: Inner) {
   const { memalignFromCache } = features;
   const { arenaGet, arenaGetRetry, arenaForChunk, detachThread } = arenas;
   const { freeMapped } = mapped;
-  const { touchBytes } = writes;
+  const { touchBytes, touchFarBytes } = writes;
   const { release } = machine.locks;
   const { MAIN_ARENA } = places;
 
@@ -166,17 +167,21 @@ export function createMalloc(context: Context, inner: Inner) {
 
   /** A chunk of up to a page is resident as it is (RESIDENT_UNITS), so most blocks need no look at the page map. */
   function touchBlock(p: number, from: number, to: number): void {
-    if (words[p + SIZE]! >>> UNIT_SHIFT > RESIDENT_UNITS) touchBytes(words[p + ADDR]! + 1, from, to);
+    if (words[p + SIZE]! >>> UNIT_SHIFT <= RESIDENT_UNITS) return;
+    const unit = words[p + ADDR]!;
+    if (unit >= 0) touchBytes(unit + 1, from, to);
+    else touchFarBytes(mappedUnit(words, p) + 1, from, to);
   }
 
   function addressOf(p: number): number {
-    return (words[p + ADDR]! + 1) * UNIT_BYTES;
+    const unit = words[p + ADDR]!;
+    return ((unit >= 0 ? unit : mappedUnit(words, p)) + 1) * UNIT_BYTES;
   }
 
   /** malloc_usable_size(): a mapped chunk has no next one whose first word it could use. */
   function usableSize(p: number): number {
     const word = words[p + SIZE]!;
-    return (word & MMAPPED) !== 0 ? (words[p + FD]! - 1) * UNIT_BYTES : (word >>> UNIT_SHIFT) * UNIT_BYTES - 8;
+    return (word & MMAPPED) !== 0 ? (mappedUnits(words, p) - 1) * UNIT_BYTES : (word >>> UNIT_SHIFT) * UNIT_BYTES - 8;
   }
 
   /** __malloc_arena_thread_freeres(): what the cache holds goes back, smallest first, then the cache itself. */

@@ -1,4 +1,5 @@
-import { MAP_HUGETLB, PROT_READ, PROT_WRITE } from '../../sim/kernel/kernel.ts';
+import { MAP_BY_PAGE, MAP_HUGETLB, PROT_READ, PROT_WRITE } from '../../sim/kernel/kernel.ts';
+import { FENCE_PAGE } from '../../sim/kernel/layout.ts';
 import * as chunk from './chunk.ts';
 import { type Context, MAPPED_GUARD, MAPPED_HOLDER, MAPPED_LIST } from './context.ts';
 import { madviseThp } from './huge-pages.ts';
@@ -11,7 +12,7 @@ export type Mapped = ReturnType<typeof createMapped>;
 
 /** Chunks that are a mapping of their own. */
 export function createMapped(context: Context) {
-  const { ADDR, BK, FD, MMAPPED_SIZE, NEXT, PAGE_UNIT_SHIFT, PAGE_UNITS, PREV, SIZE, UNIT_BYTES } = chunk;
+  const { ADDR, BK, FD, mappedUnit, mappedUnits, MMAPPED_SIZE, NEXT, PAGE_UNITS, PREV, SIZE, UNIT_BYTES } = chunk;
   const {
     DEFAULT_MMAP_THRESHOLD_MAX,
     MAX_MMAPPED_MEM,
@@ -23,11 +24,10 @@ export function createMapped(context: Context) {
     toUnsigned,
     TRIM_THRESHOLD,
   } = par;
-  const { words, chunks, machine, parameters, writes } = context;
+  const { words, chunks, machine, parameters } = context;
   const { kernel } = machine;
   const { ints, doubles } = parameters;
   const { newRecord, dropRecord } = chunks;
-  const { touchUnit } = writes;
 
   function lockList(): void {
     while (Atomics.compareExchange(words, MAPPED_GUARD, 0, 1) !== 0) {}
@@ -43,11 +43,20 @@ export function createMapped(context: Context) {
     if (sum > doubles[MAX_MMAPPED_MEM]!) doubles[MAX_MMAPPED_MEM] = sum;
   }
 
+  /** The chunk begins `offset` units behind the start of its mapping, and its header there is written. */
+  function setPlace(p: number, start: number, pages: number, offset: number): void {
+    const isFar = start >= FENCE_PAGE;
+    words[p + ADDR] = isFar ? -start : start * PAGE_UNITS + offset;
+    words[p + FD] = isFar ? pages : pages * PAGE_UNITS - offset;
+    words[p + BK] = offset;
+    kernel.touch(start + Math.floor(offset / PAGE_UNITS));
+  }
+
   /** sysmalloc_mmap(): a chunk for `nb` units, or 0. Its length is a multiple of `pagePages` pages. */
   function sysmallocMmap(t: number, nb: number, pagePages: number, flags: number): number {
     // A word more than in an arena, since there is no next chunk whose prev_size could be used.
     const pages = Math.ceil((nb * UNIT_BYTES + 8) / (4096 * pagePages)) * pagePages;
-    const start = kernel.mmap(t, 0, pages, PROT_READ | PROT_WRITE, flags);
+    const start = kernel.mmap(t, 0, pages, PROT_READ | PROT_WRITE, flags | MAP_BY_PAGE);
     if (start < 0) return 0;
     if ((flags & MAP_HUGETLB) === 0) madviseThp(context, t, start, pages);
     lockList();
@@ -58,19 +67,21 @@ export function createMapped(context: Context) {
     if (first !== 0) words[first + PREV] = p;
     words[MAPPED_LIST] = p;
     words[p + SIZE] = MMAPPED_SIZE;
-    words[p + ADDR] = start << PAGE_UNIT_SHIFT;
-    words[p + FD] = pages << PAGE_UNIT_SHIFT;
-    words[p + BK] = 0;
     const count = ++ints[N_MMAPS]!;
     if (count > ints[MAX_N_MMAPS]!) ints[MAX_N_MMAPS] = count;
     addMemory(pages);
     unlockList();
-    touchUnit(words[p + ADDR]!);
+    setPlace(p, start, pages, 0);
     return p;
   }
 
-  const firstPage = (p: number): number => (words[p + ADDR]! - words[p + BK]!) >> PAGE_UNIT_SHIFT;
-  const pageCount = (p: number): number => (words[p + FD]! + words[p + BK]!) >>> PAGE_UNIT_SHIFT;
+  const firstPage = (p: number): number => (mappedUnit(words, p) - words[p + BK]!) / PAGE_UNITS;
+  const pageCount = (p: number): number => (mappedUnits(words, p) + words[p + BK]!) / PAGE_UNITS;
+
+  /** The end of _int_memalign(): the mapping stays whole, the chunk just starts later in it. */
+  function startLater(p: number, lead: number): void {
+    setPlace(p, firstPage(p), pageCount(p), words[p + BK]! + lead);
+  }
 
   /** munmap_chunk() */
   function munmapChunk(t: number, p: number): void {
@@ -91,7 +102,7 @@ export function createMapped(context: Context) {
 
   /** The part of free() for mapped chunks: the thresholds grow with the largest one that was freed. */
   function freeMapped(t: number, p: number): void {
-    const bytes = words[p + FD]! * UNIT_BYTES;
+    const bytes = mappedUnits(words, p) * UNIT_BYTES;
     if (
       ints[NO_DYN_THRESHOLD] === 0 &&
       bytes + MAPPED_BIT > toUnsigned(doubles[MMAP_THRESHOLD]!) &&
@@ -109,17 +120,15 @@ export function createMapped(context: Context) {
     const oldPages = pageCount(p);
     const newPages = Math.ceil(((nb + offset) * UNIT_BYTES + 8) / 4096);
     if (newPages === oldPages) return true;
-    const start = kernel.mremap(t, firstPage(p), oldPages, newPages, true);
+    const start = kernel.mremap(t, firstPage(p), oldPages, newPages, true, true);
     if (start < 0) return false;
     madviseThp(context, t, start, newPages);
-    words[p + ADDR] = (start << PAGE_UNIT_SHIFT) + offset;
-    words[p + FD] = newPages * PAGE_UNITS - offset;
-    touchUnit(words[p + ADDR]!);
+    setPlace(p, start, newPages, offset);
     lockList();
     addMemory(newPages - oldPages);
     unlockList();
     return true;
   }
 
-  return { sysmallocMmap, munmapChunk, freeMapped, mremapChunk, firstPage, pageCount };
+  return { sysmallocMmap, startLater, munmapChunk, freeMapped, mremapChunk, firstPage, pageCount };
 }

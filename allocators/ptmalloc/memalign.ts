@@ -5,17 +5,17 @@ import * as chunk from './chunk.ts';
 import type { Context } from './context.ts';
 import type { IntFree } from './int-free.ts';
 import type { IntMalloc } from './int-malloc.ts';
+import type { Mapped } from './mapped.ts';
 
 export type Memalign = ReturnType<typeof createMemalign>;
 
-export function createMemalign(context: Context, bins: Bins, inner: IntMalloc & IntFree) {
+export function createMemalign(context: Context, bins: Bins, mapped: Mapped, inner: IntMalloc & IntFree) {
   const { CHUNK_FLAGS, TOP } = layout;
-  const { ADDR, BK, FD, INUSE, MIN_UNITS, MMAPPED, NEXT, SIZE, UNIT_BYTES, UNIT_SHIFT } = chunk;
-  const { words, writes } = context;
+  const { ADDR, INUSE, mappedUnit, MIN_UNITS, MMAPPED, NEXT, SIZE, UNIT_BYTES, UNIT_SHIFT } = chunk;
+  const { words } = context;
   const { splitChunk } = bins;
   const { intMalloc, intFree, mergeChunk, joinChunk } = inner;
   const { memalignFromCache } = context.features;
-  const { touchUnit } = writes;
 
   /**
    * _int_memalign(): a chunk of `nb` units whose memory lies at a multiple of `align` units, a power of two of at least 2.
@@ -24,19 +24,17 @@ export function createMemalign(context: Context, bins: Bins, inner: IntMalloc & 
   function intMemalign(t: number, arena: number, align: number, nb: number): number {
     // nb + alignment + MINSIZE as a request of bytes, so it gets a header of its own.
     const wanted = nb + align + MIN_UNITS;
-    let p = intMalloc(t, arena, Math.min(0x7fffffff, wanted + 1), wanted * UNIT_BYTES);
+    let p = intMalloc(t, arena, wanted + 1, wanted * UNIT_BYTES);
     if (p === 0) return 0;
     // The real address: the break of the real process does not start at a multiple of the same powers of two.
-    const memory = realAddress((words[p + ADDR]! + 1) * UNIT_BYTES) / UNIT_BYTES;
+    const isMapped = (words[p + SIZE]! & MMAPPED) !== 0;
+    const unit = isMapped ? mappedUnit(words, p) : words[p + ADDR]!;
+    const memory = realAddress((unit + 1) * UNIT_BYTES) / UNIT_BYTES;
     if (memory % align !== 0) {
       let lead = Math.ceil(memory / align) * align - memory;
       if (lead < MIN_UNITS) lead += align;
-      if ((words[p + SIZE]! & MMAPPED) !== 0) {
-        // The mapping stays whole: the chunk just starts later in it.
-        words[p + ADDR]! += lead;
-        words[p + BK]! += lead;
-        words[p + FD]! -= lead;
-        touchUnit(words[p + ADDR]!);
+      if (isMapped) {
+        mapped.startLater(p, lead);
         return p;
       }
       const flags = words[arena + CHUNK_FLAGS]! | INUSE;
@@ -48,7 +46,7 @@ export function createMemalign(context: Context, bins: Bins, inner: IntMalloc & 
       else intFree(t, arena, p, true);
       p = aligned;
     }
-    if ((words[p + SIZE]! & MMAPPED) === 0) giveBackEnd(t, arena, p, nb);
+    if (!isMapped) giveBackEnd(t, arena, p, nb);
     return p;
   }
 

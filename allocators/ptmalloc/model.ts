@@ -64,7 +64,7 @@ export function createGlibc(machine: Machine, version: string, given: OptionValu
   const systemMalloc = createSystemMalloc(context, bins, heaps, mapped, morecore, freeing);
   const { intMalloc } = createIntMalloc(context, bins, systemMalloc);
   const { intFree } = freeing;
-  const { intMemalign } = createMemalign(context, bins, { ...freeing, intMalloc });
+  const { intMemalign } = createMemalign(context, bins, mapped, { ...freeing, intMalloc });
 
   const front = createMalloc(context, { arenas, mapped, intMalloc, intFree, intMemalign });
   const { malloc, memalign, free, mallocLocal, mallocSlow, freeLocal, freeSlow } = front;

@@ -22,26 +22,38 @@ export function createRealloc(
 ) {
   const { OP_BYTES_COPIED } = counters;
   const { CHUNK_FLAGS, MUTEX, TOP } = layout;
-  const { ADDR, FD, INUSE, MIN_UNITS, MMAPPED, NEXT, requestUnits, RESIDENT_UNITS, SIZE, UNIT_BYTES, UNIT_SHIFT } =
-    chunk;
+  const {
+    ADDR,
+    INUSE,
+    mappedUnit,
+    mappedUnits,
+    MIN_UNITS,
+    MMAPPED,
+    NEXT,
+    requestUnits,
+    RESIDENT_UNITS,
+    SIZE,
+    UNIT_BYTES,
+    UNIT_SHIFT,
+  } = chunk;
   const { MULTI_THREADED } = par;
   const { words, machine, parameters, writes, tcacheChunk } = context;
   const { operations } = machine;
   const { acquire, release } = machine.locks;
   const { ints } = parameters;
   const { unlinkChunk, absorb, splitChunk } = bins;
-  const { touchBytes, readBytes } = writes;
+  const { touchFarBytes, readBytes } = writes;
   const { intMalloc, intFree } = inner;
   const { reallocKeepsClose } = context.features;
+
+  const unitOf = (p: number): number => ((words[p + SIZE]! & MMAPPED) !== 0 ? mappedUnit(words, p) : words[p + ADDR]!);
 
   /** memcpy() of `bytes` between the memory of two chunks; where the target is small, so is the source. */
   function copy(from: number, to: number, bytes: number): void {
     operations[OP_BYTES_COPIED]! += bytes;
     if (words[to + SIZE]! >>> UNIT_SHIFT <= RESIDENT_UNITS) return;
-    const source = words[from + ADDR]! + 1;
-    const target = words[to + ADDR]! + 1;
-    readBytes(source, 0, bytes);
-    touchBytes(target, 0, bytes);
+    readBytes(unitOf(from) + 1, 0, bytes);
+    touchFarBytes(unitOf(to) + 1, 0, bytes);
   }
 
   /** realloc() of a live block to more than 0 bytes; 0 where it fails and the block stays. */
@@ -70,7 +82,7 @@ export function createRealloc(
 
   function reallocMapped(t: number, p: number, nb: number, bytes: number): number {
     if (mapped.mremapChunk(t, p, nb)) return p;
-    const units = words[p + FD]!;
+    const units = mappedUnits(words, p);
     if (units > nb) return p;
     const other = front.malloc(t, bytes);
     if (other === 0) return 0;

@@ -7,7 +7,7 @@ export type ResidentWrites = ReturnType<typeof createResidentWrites>;
 /** Which pages a write makes resident, for places counted in units of 16 bytes. */
 export function createResidentWrites(kernel: Kernel) {
   const { RESIDENT } = residency;
-  const { PAGE_UNIT_SHIFT } = chunk;
+  const { PAGE_UNIT_SHIFT, PAGE_UNITS } = chunk;
   const { pages, fault, readRange } = kernel;
   // Eight pages at a time, as the bits of a double; the region is a multiple of eight pages long.
   const octets = new Float64Array(pages.buffer);
@@ -44,9 +44,16 @@ export function createResidentWrites(kernel: Kernel) {
     touchPages((unit + unitsIn(from)) >> PAGE_UNIT_SHIFT, (unit + unitsIn(to - 1)) >> PAGE_UNIT_SHIFT);
   }
 
+  /** The same where the unit need be no int32: in the far area. */
+  function touchFarBytes(unit: number, from: number, to: number): void {
+    touchPages(pageOf(unit, from), pageOf(unit, to - 1));
+  }
+
+  const pageOf = (unit: number, bytes: number): number => Math.floor((unit + unitsIn(bytes)) / PAGE_UNITS);
+
   /** A read likewise. */
   function readBytes(unit: number, from: number, to: number): void {
-    readRange((unit + unitsIn(from)) >> PAGE_UNIT_SHIFT, (unit + unitsIn(to - 1)) >> PAGE_UNIT_SHIFT);
+    readRange(pageOf(unit, from), pageOf(unit, to - 1));
   }
 
   /**
@@ -59,5 +66,5 @@ export function createResidentWrites(kernel: Kernel) {
     if (isLarge) touchUnit(unit + 2);
   }
 
-  return { touchUnit, touchPages, touchBytes, readBytes, touchLinks };
+  return { touchUnit, touchPages, touchBytes, touchFarBytes, readBytes, touchLinks };
 }

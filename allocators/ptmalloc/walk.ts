@@ -9,7 +9,19 @@ import {
 } from '../../sim/contract/allocator.ts';
 import { BINS, FASTBINS, NEXT_ARENA, NUMBER, TOP } from './arena-layout.ts';
 import { NBINS, NFASTBINS } from './bin-index.ts';
-import { ADDR, FD, INUSE, LG_RECORD_WORDS, NEXT, PAGE_UNIT_SHIFT, SIZE, UNIT_BYTES, UNIT_SHIFT } from './chunk.ts';
+import {
+  ADDR,
+  FD,
+  INUSE,
+  LG_RECORD_WORDS,
+  mappedUnit,
+  mappedUnits,
+  NEXT,
+  PAGE_UNIT_SHIFT,
+  SIZE,
+  UNIT_BYTES,
+  UNIT_SHIFT,
+} from './chunk.ts';
 import { type Context, MAIN_ARENA, MAPPED_LIST } from './context.ts';
 import { HEAP_ARENA, HEAP_FENCEPOST, HEAP_FIRST, type Heaps } from './heap.ts';
 import type { Mapped } from './mapped.ts';
@@ -151,8 +163,8 @@ export function createWalk(context: Context, heapsApi: Heaps, systemMalloc: Syst
     });
     for (let p = words[MAPPED_LIST]!; p !== 0; p = words[p + NEXT]!) {
       const start = mapped.firstPage(p) * 4096;
-      const memory = (words[p + ADDR]! + 1) * UNIT_BYTES;
-      const length = (words[p + FD]! - 1) * UNIT_BYTES;
+      const memory = (mappedUnit(words, p) + 1) * UNIT_BYTES;
+      const length = (mappedUnits(words, p) - 1) * UNIT_BYTES;
       visit(start, memory - start, RANGE_METADATA, 0);
       if (inUse[p >>> LG_RECORD_WORDS] !== IN_USE) visit(memory, length, RANGE_METADATA, 0);
       else visit(memory, length, RANGE_LIVE, p);

@@ -4,8 +4,10 @@ import type { EventBuffer, Touch } from '../../sim/contract/event.ts';
 import type { Locks } from '../../sim/contract/locks.ts';
 import { Memory, type SharedBuffers } from '../../sim/contract/memory.ts';
 import { OPERATIONS } from '../../sim/contract/operations.ts';
+import type { Bytes, Pages } from '../../sim/contract/units.ts';
 import type { MemoryBacking } from '../../sim/kernel/backing.ts';
 import { createKernel, type KernelOptions } from '../../sim/kernel/kernel.ts';
+import { FAR_PAGES } from '../../sim/kernel/layout.ts';
 import type { Machine } from '../../sim/kernel/machine.ts';
 import { createObjectTable, type ObjectTable } from '../../sim/replay/objects.ts';
 
@@ -40,6 +42,11 @@ export interface Assembled {
   readonly top: Allocator;
 }
 
+/** A workload that holds so much at once may need more than 32 GiB of addresses, with what its allocator keeps. */
+const FAR_FROM: Bytes = 2 ** 32;
+
+export const farPagesFor = (events: EventBuffer): Pages => (events.requestedPeakBytes >= FAR_FROM ? FAR_PAGES : 0);
+
 export function assemble(options: MachineOptions): Assembled {
   const memory = new Memory(options.shared);
   // Each worker counts for itself.
@@ -47,7 +54,9 @@ export function assemble(options: MachineOptions): Assembled {
     ? new Float64Array(OPERATIONS.length)
     : new Float64Array(memory.reserve('machine.operations', OPERATIONS.length * 8));
   const locks = options.locks(memory, operations);
-  const kernel = createKernel(memory, locks, operations, options.kernel, options.worker, options.backing);
+  const farPages = options.events ? farPagesFor(options.events) : 0;
+  const kernelOptions = { farPages, ...options.kernel };
+  const kernel = createKernel(memory, locks, operations, kernelOptions, options.worker, options.backing);
   const machine: Machine = {
     memory,
     kernel,

@@ -14,8 +14,9 @@ export function createBackedResidency(
   operations: Float64Array,
   backing: MemoryBacking,
   advice: { readonly dontneed: number; readonly free: number },
+  pageLimit: Page = PAGE_LIMIT,
 ): Residency {
-  const pages = new Uint8Array(memory.reserve('kernel.pages', PAGE_LIMIT));
+  const pages = new Uint8Array(memory.reserve('kernel.pages', pageLimit));
   backing.attach(pages);
 
   function fault(page: Page): void {
@@ -64,10 +65,10 @@ export function createBackedResidency(
     hugeIn: (start, end) => backing.hugeIn(start, end),
     isHuge: (page) => backing.hugeIn(page - (page % HUGE_PAGES), page - (page % HUGE_PAGES) + HUGE_PAGES) > 0,
     observeFlushes: () => {},
-    residentPages: () => backing.residentIn(BRK_START_PAGE, PAGE_LIMIT),
+    residentPages: () => backing.residentIn(BRK_START_PAGE, pageLimit),
     residentPeakPages: () => backing.residentPeak(),
-    lazilyFreedPages: () => backing.lazilyFreedIn(BRK_START_PAGE, PAGE_LIMIT),
-    hugePages: () => backing.hugeIn(BRK_START_PAGE, PAGE_LIMIT),
+    lazilyFreedPages: () => backing.lazilyFreedIn(BRK_START_PAGE, pageLimit),
+    hugePages: () => backing.hugeIn(BRK_START_PAGE, pageLimit),
     faults: () => backing.faults(),
     hugeFaults: () => backing.hugeFaults(),
   };

@@ -11,9 +11,10 @@ import {
   OP_MUNMAP,
 } from '../contract/operations.ts';
 import type { ThreadSlot } from '../contract/thread-slot.ts';
-import { type Bytes, HUGE_PAGES, type Ns, PAGE_BYTES, type Page, type Pages } from '../contract/units.ts';
+import { HUGE_PAGES, type Ns, PAGE_BYTES, type Page, type Pages } from '../contract/units.ts';
 import { createBackedResidency } from './backed-residency.ts';
 import type { MemoryBacking } from './backing.ts';
+import { createFarArea } from './far-area.ts';
 import { BRK_START_PAGE, FENCE_PAGE, MMAP_BOTTOM_PAGE, REAL_AREA_PAGES, relativeAddress } from './layout.ts';
 import {
   MADV_DONTNEED,
@@ -21,38 +22,23 @@ import {
   MADV_HUGEPAGE,
   MADV_NAMES,
   MADV_NOHUGEPAGE,
+  MAP_BY_PAGE,
   MAP_FIXED,
   MAP_FIXED_NOREPLACE,
   MAP_HUGETLB,
 } from './mmap-flags.ts';
+import type { KernelOptions } from './options.ts';
 import { createResidency } from './residency.ts';
-import { mapText, protText, resultText } from './syscall-text.ts';
+import { mapText, protText } from './syscall-text.ts';
+import { createUnmappedArea } from './unmapped-area.ts';
 import { createVmaTable, MAX_MAP_COUNT, PROT_MASK, PROT_READ, PROT_WRITE, VM_HUGEPAGE, VM_NOHUGEPAGE } from './vma.ts';
 
 export * from './mmap-flags.ts';
+export { KERNEL_DEFAULTS, type KernelOptions, type KernelVersion } from './options.ts';
 export { PROT_EXEC, PROT_NONE, PROT_READ, PROT_WRITE } from './vma.ts';
 
 export const SYSCALLS = ['brk', 'mmap', 'munmap', 'mremap', 'madvise', 'mprotect'] as const;
 export type Syscall = (typeof SYSCALLS)[number];
-
-export type KernelVersion = '6.1' | '6.18';
-
-export interface KernelOptions {
-  /** 6.18 places anonymous mappings whose length is a multiple of 2 MiB at a multiple of 2 MiB; 6.1 does not. */
-  readonly version: KernelVersion;
-  /** Transparent huge pages; the ground-truth replay switches them off. */
-  readonly thp: 'never' | 'madvise' | 'always';
-  /** RLIMIT_AS and RLIMIT_DATA over the allocator's own mappings, bytes; Infinity for none. */
-  readonly rlimitAs: Bytes;
-  readonly rlimitData: Bytes;
-}
-
-export const KERNEL_DEFAULTS: KernelOptions = {
-  version: '6.18',
-  thp: 'never',
-  rlimitAs: Infinity,
-  rlimitData: Infinity,
-};
 
 /** A memory system call that was made, in the words of the ground truth's list: `mmap NULL 135168 … = fence-135168`. */
 export type SyscallObserver = (t: ThreadSlot, text: string) => void;
@@ -79,6 +65,8 @@ export function createKernel(
   backing?: MemoryBacking,
 ) {
   const vmas = createVmaTable(memory);
+  const far = createFarArea(memory, vmas, options.farPages ?? 0);
+  const unmappedArea = createUnmappedArea(vmas, far, options.version === '6.18');
   const clock = memory.float64('kernel.clock', 1);
   const state = memory.int32('kernel.state', 16);
   const BRK_END = 0; // page number; 0 stands for BRK_START_PAGE
@@ -88,7 +76,7 @@ export function createKernel(
   const BREAK_USED_UP = AREA_USED_UP + 1; // breaks beyond its brk heap
   const mmapLock = locks.create('mmap_lock', 'kernel');
   const residency = backing
-    ? createBackedResidency(memory, operations, backing, { dontneed: MADV_DONTNEED, free: MADV_FREE })
+    ? createBackedResidency(memory, operations, backing, { dontneed: MADV_DONTNEED, free: MADV_FREE }, far.limit)
     : createResidency(
         memory,
         operations,
@@ -96,14 +84,15 @@ export function createKernel(
         worker === undefined
           ? undefined
           : { enter: () => locks.acquire(worker, mmapLock), leave: () => locks.release(worker, mmapLock) },
+        far.limit,
       );
-  const alignsHugeLengths = options.version === '6.18';
   const asLimitPages = Math.floor(options.rlimitAs / PAGE_BYTES);
   const dataLimitPages = Math.floor(options.rlimitData / PAGE_BYTES);
   let observer: SyscallObserver | undefined;
   let refuses = false; // within one call of the allocator only: it need not be shared
 
-  const addressText = (page: Page) => relativeAddress(page * PAGE_BYTES);
+  const addressText = (page: Page) =>
+    page < 0 ? '-1' : relativeAddress(page * PAGE_BYTES, far.displaces(page) ? far.depthOf(page) : undefined);
   const bytesText = (pages: Pages) => `${pages * PAGE_BYTES}`;
 
   function count(call: number, operation: number): void {
@@ -164,20 +153,11 @@ export function createKernel(
     return brkEnd();
   }
 
-  /**
-   * Where Linux puts `pages` pages: at the top of the highest hole that is large enough; -1 where there is none. From
-   * 6.7 on a length that is a multiple of 2 MiB is asked for with 2 MiB more and then moved up to the last multiple of
-   * 2 MiB (__thp_get_unmapped_area); not so where the caller gave a hint, even one that could not be followed.
-   */
-  function unmappedArea(pages: Pages, hinted: boolean): Page {
-    if (alignsHugeLengths && !hinted && pages % HUGE_PAGES === 0) {
-      const end = vmas.highestHole(pages + HUGE_PAGES, MMAP_BOTTOM_PAGE, FENCE_PAGE);
-      if (end > 0) return Math.floor((end - pages) / HUGE_PAGES) * HUGE_PAGES;
-    }
-    const end = vmas.highestHole(pages, MMAP_BOTTOM_PAGE, FENCE_PAGE);
-    if (end !== 0) return end - pages;
-    if (pages < REAL_AREA_PAGES) state[AREA_USED_UP]!++;
-    return -1;
+  /** A place for a mapping, or -1; where a real process may have one, that is counted. */
+  function findPlace(pages: Pages, hinted: boolean, byPage: boolean): Page {
+    const start = unmappedArea(pages, hinted, byPage);
+    if (start < 0 && pages < REAL_AREA_PAGES) state[AREA_USED_UP]!++;
+    return start;
   }
 
   /**
@@ -192,7 +172,7 @@ export function createKernel(
     if (observer)
       observer(
         t,
-        `mmap ${addressText(hint)} ${bytesText(pages)} ${protText(prot)} ${mapText(flags)} = ${resultText(result)}`,
+        `mmap ${addressText(hint)} ${bytesText(pages)} ${protText(prot)} ${mapText(flags)} = ${addressText(result)}`,
       );
     locks.release(t, mmapLock);
     return result;
@@ -209,8 +189,13 @@ export function createKernel(
     }
     const free = hint > 0 && hint + pages <= FENCE_PAGE && vmas.isFree(hint, hint + pages);
     if (flags & MAP_FIXED_NOREPLACE && !free) return -1;
-    const start = free ? hint : unmappedArea(pages, hint > 0);
-    if (start < 0 || overLimit(pages, writable) || !isPromised(start, start + pages, prot, flags)) return -1;
+    if (overLimit(pages, writable)) return -1;
+    const start = free ? hint : findPlace(pages, hint > 0, (flags & MAP_BY_PAGE) !== 0);
+    if (start < 0) return -1;
+    if (!isPromised(start, start + pages, prot, flags)) {
+      if (start >= FENCE_PAGE) far.unmapped(start);
+      return -1;
+    }
     const before = vmas.count();
     vmas.add(start, start + pages, prot);
     if (vmas.count() > before) residency.mapped(start, start + pages);
@@ -220,6 +205,7 @@ export function createKernel(
 
   function unmapPages(start: Page, end: Page): void {
     vmas.remove(start, end);
+    if (start >= FENCE_PAGE) far.unmapped(start);
     if (backing) {
       backing.unmap(start, end);
       return;
@@ -239,24 +225,31 @@ export function createKernel(
     return 0;
   }
 
-  /** mremap(2), MREMAP_MAYMOVE or not; returns the first page or -1. */
-  function mremap(t: ThreadSlot, start: Page, oldPages: Pages, newPages: Pages, mayMove: boolean): Page {
+  /** mremap(2), MREMAP_MAYMOVE or not; returns the first page or -1. `byPage` as MAP_BY_PAGE. */
+  function mremap(
+    t: ThreadSlot,
+    start: Page,
+    oldPages: Pages,
+    newPages: Pages,
+    mayMove: boolean,
+    byPage = false,
+  ): Page {
     assert(oldPages > 0 && newPages > 0 && vmas.covered(start, start + oldPages), 'mremap of what is not mapped');
     locks.acquire(t, mmapLock);
     count(3, OP_MREMAP);
-    const result = resizeMapping(start, oldPages, newPages, mayMove);
+    const result = resizeMapping(start, oldPages, newPages, mayMove, byPage);
     if (observer) {
       const flags = mayMove ? 'MREMAP_MAYMOVE' : '0';
       observer(
         t,
-        `mremap ${addressText(start)} ${bytesText(oldPages)} ${bytesText(newPages)} ${flags} = ${resultText(result)}`,
+        `mremap ${addressText(start)} ${bytesText(oldPages)} ${bytesText(newPages)} ${flags} = ${addressText(result)}`,
       );
     }
     locks.release(t, mmapLock);
     return result;
   }
 
-  function resizeMapping(start: Page, oldPages: Pages, newPages: Pages, mayMove: boolean): Page {
+  function resizeMapping(start: Page, oldPages: Pages, newPages: Pages, mayMove: boolean, byPage: boolean): Page {
     const end = start + oldPages;
     if (newPages <= oldPages) {
       if (newPages < oldPages) unmapPages(start + newPages, end);
@@ -266,18 +259,27 @@ export function createKernel(
     const flags = vmas.flags(index);
     const origin = vmas.origin(index);
     if (vmas.end(index) < end || overLimit(newPages - oldPages, (flags & PROT_WRITE) !== 0)) return -1;
-    if (start + newPages <= FENCE_PAGE && vmas.isFree(end, start + newPages)) {
+    const grows =
+      start >= FENCE_PAGE
+        ? far.grow(start, newPages - oldPages)
+        : start + newPages <= FENCE_PAGE && vmas.isFree(end, start + newPages);
+    if (grows) {
       if (backing && !backing.remap(start, oldPages, newPages, start)) return -1;
       vmas.add(end, start + newPages, flags, origin);
       mapped();
       return start;
     }
     if (!mayMove) return -1;
-    const target = unmappedArea(newPages, false);
-    if (target < 0 || (backing && !backing.remap(start, oldPages, newPages, target))) return -1;
+    const target = findPlace(newPages, false, byPage);
+    if (target < 0) return -1;
+    if (backing && !backing.remap(start, oldPages, newPages, target)) {
+      if (target >= FENCE_PAGE) far.unmapped(target);
+      return -1;
+    }
     vmas.add(target, target + newPages, flags, start + origin - target);
     mapped(); // both are mapped while the entries wander
     vmas.remove(start, end);
+    if (start >= FENCE_PAGE) far.unmapped(start);
     residency.move(start, end, target);
     residency.freeTables?.(start, end, vmas.endBelow(start), vmas.startAbove(end));
     return target;

@@ -8,6 +8,9 @@ export const MAP_HUGETLB = 0x40000;
 export const MAP_HUGE_SHIFT = 26;
 export const MAP_FIXED_NOREPLACE = 0x100000;
 
+/** No flag of mmap(2): the caller names what it maps by page numbers alone, so it may lie in the far area (far-area.ts). */
+export const MAP_BY_PAGE = 2 ** 25;
+
 export const MADV_DONTNEED = 4;
 export const MADV_FREE = 8;
 export const MADV_HUGEPAGE = 14;

@@ -8,7 +8,7 @@ import {
   OP_ZERO_PAGES_REPLACED,
 } from '../contract/operations.ts';
 import { HUGE_PAGES, type Page, type Pages } from '../contract/units.ts';
-import { PAGE_LIMIT } from './layout.ts';
+import { FENCE_PAGE, PAGE_LIMIT } from './layout.ts';
 
 /** State of a page, one byte each. Everything but ABSENT has a page table entry. */
 export const ABSENT = 0;
@@ -25,6 +25,7 @@ const LAZY_PAGES = 2;
 const FAULTS = 3;
 const HUGE_FAULTS = 4;
 const HUGE_MAPPED = 5; // huge pages that are in place, in units of 2 MiB
+const FAR_USED = 6; // 1 once there was a page of the far area
 
 /** More new mappings than this are not told from older ones. */
 const UNENTERED_MAX = 64;
@@ -46,13 +47,16 @@ export function createResidency(
   operations: Float64Array,
   mayBeHuge: ((page: Page) => boolean) | undefined,
   exclusive?: { readonly enter: () => void; readonly leave: () => void },
+  pageLimit: Page = PAGE_LIMIT,
 ) {
-  const pages = new Uint8Array(memory.reserve('kernel.pages', PAGE_LIMIT));
-  const eights = new Float64Array(pages.buffer); // 0 where eight pages are ABSENT
-  const huge = new Uint8Array(memory.reserve('kernel.hugePages', PAGE_LIMIT / HUGE_PAGES));
-  // 1 where the aligned 2 MiB have a page table: a fault there gives a small page, however empty it is.
-  const tables = new Uint8Array(memory.reserve('kernel.pageTables', PAGE_LIMIT / HUGE_PAGES));
   const counters = memory.int32('kernel.residency', 8);
+  const usedPages = () => (counters[FAR_USED] === 0 ? PAGE_LIMIT : pageLimit);
+  const pages = new Uint8Array(memory.reserve('kernel.pages', pageLimit, usedPages));
+  const eights = new Float64Array(pages.buffer); // 0 where eight pages are ABSENT
+  const usedTables = () => usedPages() / HUGE_PAGES;
+  const huge = new Uint8Array(memory.reserve('kernel.hugePages', pageLimit / HUGE_PAGES, usedTables));
+  // 1 where the aligned 2 MiB have a page table: a fault there gives a small page, however empty it is.
+  const tables = new Uint8Array(memory.reserve('kernel.pageTables', pageLimit / HUGE_PAGES, usedTables));
   // Mappings without a fault so far: the first page and the page behind the last of each, oldest first, then their length.
   const unentered = memory.int32('kernel.unentered', 2 * UNENTERED_MAX + 1);
 
@@ -101,6 +105,7 @@ export function createResidency(
 
   /** A new mapping that was not joined to another one. */
   function mapped(start: Page, end: Page): void {
+    if (start >= FENCE_PAGE) counters[FAR_USED] = 1;
     let length = unentered[UNENTERED]!;
     if (length >= 2 * UNENTERED_MAX) length = dropMapping(0, length);
     unentered[length] = start;
@@ -187,7 +192,8 @@ export function createResidency(
   /** MADV_FREE over [start, end). */
   function freeLazily(start: Page, end: Page): void {
     for (let page = start; page < end; page++) {
-      if (pages[page] === RESIDENT) {
+      if ((page & 7) === 0 && page + 8 <= end && eights[page >> 3] === 0) page += 7;
+      else if (pages[page] === RESIDENT) {
         pages[page] = LAZILY_FREED;
         counters[LAZY_PAGES]!++;
       }
@@ -198,12 +204,18 @@ export function createResidency(
   /** mremap: page table entries wander from [start, end) to `to`, which is empty. */
   function move(start: Page, end: Page, to: Page): void {
     flushed?.(start, end);
-    pages.copyWithin(to, start, end);
-    pages.fill(ABSENT, start, end);
+    if (to >= FENCE_PAGE) counters[FAR_USED] = 1;
+    for (let page = start; page < end; page++) {
+      if ((page & 7) === 0 && page + 8 <= end && eights[page >> 3] === 0) {
+        page += 7; // what was never touched need not be written here either
+        continue;
+      }
+      const target = page - start + to;
+      pages[target] = pages[page]!;
+      if (pages[page] !== ABSENT && mayBeHuge !== undefined) tables[Math.floor(target / HUGE_PAGES)] = 1;
+      pages[page] = ABSENT;
+    }
     splitHuge(start, end);
-    if (mayBeHuge === undefined) return;
-    const last = to + end - start;
-    for (let page = to; page < last; page++) if (pages[page] !== ABSENT) tables[Math.floor(page / HUGE_PAGES)] = 1;
   }
 
   /** `gone`: the pages of [start, end) have been taken away, so a huge page that lies in there takes its table along. */
@@ -228,6 +240,10 @@ export function createResidency(
   function residentIn(start: Page, end: Page): Pages {
     let count = 0;
     for (let page = start; page < end; page++) {
+      if ((page & 7) === 0 && page + 8 <= end && eights[page >> 3] === 0) {
+        page += 7;
+        continue;
+      }
       const state = pages[page]!;
       if (state === RESIDENT || state === LAZILY_FREED) count++;
     }

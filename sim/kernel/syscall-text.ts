@@ -1,5 +1,3 @@
-import { PAGE_BYTES, type Page } from '../contract/units.ts';
-import { relativeAddress } from './layout.ts';
 import { MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_HUGE_SHIFT, MAP_HUGETLB, MAP_NORESERVE, MAP_STACK } from './mmap-flags.ts';
 import { PROT_NONE, PROT_READ, PROT_WRITE } from './vma.ts';
 
@@ -20,8 +18,4 @@ export function mapText(flags: number): string {
   const hugeShift = (flags >>> MAP_HUGE_SHIFT) & 63; // the logarithm of the wished page size
   if (hugeShift !== 0) names.push(`${hugeShift}<<MAP_HUGE_SHIFT`);
   return names.join('|');
-}
-
-export function resultText(page: Page): string {
-  return page < 0 ? '-1' : relativeAddress(page * PAGE_BYTES);
 }

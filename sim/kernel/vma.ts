@@ -20,6 +20,8 @@ export const PROT_EXEC = 4;
 export const PROT_MASK = 7;
 export const VM_HUGEPAGE = 8;
 export const VM_NOHUGEPAGE = 16;
+/** No mapping: what keeps the place of one that lies in the far area (far-area.ts). */
+export const VM_ELIDED = 32;
 
 /** sysctl vm.max_map_count. */
 export const MAX_MAP_COUNT = 65530;
@@ -47,6 +49,7 @@ export function createVmaTable(memory: Memory) {
   }
 
   function account(pages: Pages, flags: number): void {
+    if (flags & VM_ELIDED) return;
     state[MAPPED]! += pages;
     if (flags & PROT_WRITE) state[WRITABLE]! += pages;
   }
@@ -210,6 +213,7 @@ export function createVmaTable(memory: Memory) {
       if (index > 0)
         assert(words[p + START]! >= words[p - VMA_WORDS + END]!, `mappings ${index - 1} and ${index} overlap`);
       assert(!mergesWithNext(index), `mappings ${index} and ${index + 1} should be one`);
+      if (words[p + FLAGS]! & VM_ELIDED) continue;
       mapped += length;
       if (words[p + FLAGS]! & PROT_WRITE) writable += length;
     }

@@ -2,7 +2,6 @@ import { type Allocator, RANGE_CACHED } from '../contract/allocator.ts';
 import { assert } from '../contract/assert.ts';
 import { type Addr, type Bytes, PAGE_BYTES, type Page } from '../contract/units.ts';
 import type { Kernel } from '../kernel/kernel.ts';
-import { PAGE_LIMIT } from '../kernel/layout.ts';
 import { LAZILY_FREED, RESIDENT } from '../kernel/residency.ts';
 import { LARGEST_REQUESTED, type ObjectTable, requestedOf } from '../replay/objects.ts';
 import type { MeasuredBreakdown } from './breakdown.ts';
@@ -14,7 +13,7 @@ import type { MeasuredBreakdown } from './breakdown.ts';
  */
 export function createFollowingBreakdown(kernel: Kernel, allocator: Allocator, objects: ObjectTable) {
   const { pages, vmas } = kernel;
-  const eights = new Float64Array(pages.buffer, pages.byteOffset, PAGE_LIMIT / 8); // 0 where eight pages are absent
+  const eights = new Float64Array(pages.buffer, pages.byteOffset, pages.length / 8); // 0 where eight pages are absent
   const { handles, requested, lgStride } = objects;
   const { addressOf, usableSize } = allocator;
   const limit = Math.floor(handles.length / 2 ** lgStride) + 1;
@@ -26,13 +25,13 @@ export function createFollowingBreakdown(kernel: Kernel, allocator: Allocator, o
   const seenStart = new Float64Array(limit);
 
   // By page: bytes of live blocks that were asked for, and those behind them; at most 4096.
-  const requestedOn = new Uint16Array(PAGE_LIMIT);
-  const slackOn = new Uint16Array(PAGE_LIMIT);
+  const requestedOn = new Uint16Array(pages.length);
+  const slackOn = new Uint16Array(pages.length);
   let hasSeenAll = false;
   const totals = { requested: 0, usable: 0, blocks: 0 };
 
   // Of free ranges that do not fill their first or last page: their bytes by page, and which pages that are.
-  const freeOn = new Uint16Array(PAGE_LIMIT);
+  const freeOn = new Uint16Array(pages.length);
   let partlyFree: Page[] = [];
 
   const isResident = (page: Page) => pages[page] === RESIDENT || pages[page] === LAZILY_FREED;

@@ -2,7 +2,6 @@ import { type Allocator, RANGE_CACHED, RANGE_FREE, RANGE_METADATA } from '../con
 import { assert } from '../contract/assert.ts';
 import { type Addr, type Bytes, PAGE_BYTES, type Page } from '../contract/units.ts';
 import type { Kernel } from '../kernel/kernel.ts';
-import { PAGE_LIMIT } from '../kernel/layout.ts';
 import { LAZILY_FREED, RESIDENT } from '../kernel/residency.ts';
 import { forEachLive, type ObjectTable } from '../replay/objects.ts';
 import { breakdownBytes, type MeasuredBreakdown } from './breakdown.ts';
@@ -11,9 +10,10 @@ const KEPT = 1; // scratch: something that is not free lies on this resident pag
 
 /** Looks at every block and every range of the model. Its scratch page map costs 8 MiB and is used again from time to time. */
 export function createWalkingBreakdown(kernel: Kernel, allocator: Allocator, objects: ObjectTable) {
-  const scratch = new Uint8Array(PAGE_LIMIT);
-  const measured = { all: 0, kept: 0 };
   const { pages } = kernel;
+  const eights = new Float64Array(pages.buffer, pages.byteOffset, pages.length / 8); // 0 where eight pages are absent
+  const scratch = new Uint8Array(pages.length);
+  const measured = { all: 0, kept: 0 };
   const isResident = (page: number) => pages[page] === RESIDENT || pages[page] === LAZILY_FREED;
 
   /**
@@ -35,6 +35,10 @@ export function createWalkingBreakdown(kernel: Kernel, allocator: Allocator, obj
     let resident = 0;
     let kept = 0;
     for (let page = first + 1; page < last; page++) {
+      if ((page & 7) === 0 && page + 8 <= last && eights[page >> 3] === 0) {
+        page += 7;
+        continue;
+      }
       if (!isResident(page)) continue;
       resident++;
       if (keep) scratch[page] = KEPT;

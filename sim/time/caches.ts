@@ -25,6 +25,7 @@ const LINE_BYTES = 64;
 /** What a replay brings into its caches for an event: a line of the table, one of its list, and the chunk's with its neighbour's. */
 const EVENT_BYTES = 4 * LINE_BYTES;
 
+const PAGE_MASK = PAGE_LIMIT - 1;
 const TIME_BITS = 20;
 const TIME_MASK = (1 << TIME_BITS) - 1;
 
@@ -35,7 +36,7 @@ export function createCaches({ processor, running, costs, spend }: VirtualTime):
   const l3Pages = (costs.cacheL3Bytes / 4096) | 0;
   // By page: processor + 1 that wrote it last, and how many pages' worth of bytes it had written by then (the low 20 bits:
   // a page that is left alone for 4 GiB seems to have been written lately).
-  const history = new Int32Array(PAGE_LIMIT);
+  const history = new Int32Array(PAGE_LIMIT); // the far area's pages share those of the near one
   const ticks = new Int32Array(processors + 1); // pages' worth of bytes that each processor has written, as in the history
   const rest = new Int32Array(processors + 1); // and bytes of the page that is not full yet
   const L2_NS = 1 / fillRateL2;
@@ -45,8 +46,8 @@ export function createCaches({ processor, running, costs, spend }: VirtualTime):
 
   /** 0: in the own cache; 1: in the shared one; 2: in memory. The page is then in the own cache. */
   function place(own: number, now: number, page: Page): number {
-    const before = history[page]!;
-    history[page] = (own << TIME_BITS) | now;
+    const before = history[page & PAGE_MASK]!;
+    history[page & PAGE_MASK] = (own << TIME_BITS) | now;
     // A page that was never written has just been cleared by the fault.
     if (before === 0) return 0;
     const last = before >>> TIME_BITS;
@@ -71,8 +72,8 @@ export function createCaches({ processor, running, costs, spend }: VirtualTime):
     const stamp = (own << TIME_BITS) | now;
     for (let page = first; page <= last; page++) {
       // Nearly always the same processor wrote the page, and not long ago: the difference is the distance.
-      if ((stamp - history[page]!) >>> 0 <= l2Pages) {
-        history[page] = stamp;
+      if ((stamp - history[page & PAGE_MASK]!) >>> 0 <= l2Pages) {
+        history[page & PAGE_MASK] = stamp;
         continue;
       }
       const where = place(own, now, page);
@@ -96,7 +97,7 @@ export function createCaches({ processor, running, costs, spend }: VirtualTime):
       const where = place(own, now, page);
       ns += where === 0 ? writeL2Ns : where === 1 ? writeL3Ns : writeMemoryNs;
     }
-    wrote(own, (last - first + 1) << 6);
+    wrote(own, (last - first + 1) * 64);
     spend(t, faults > 0 ? Math.min(ns, (last - first + 1) * writeL2Ns) : ns);
   }
 

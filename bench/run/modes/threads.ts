@@ -22,7 +22,7 @@ import { readProgramOrder } from '../../../sim/replay/program-order-reader.ts';
 import { createAtomicLocks, mergeLocks } from '../../../sim/time/atomic-locks.ts';
 import { DURATION_BUCKETS } from '../../../sim/time/durations.ts';
 import { addressSpaceLimit, hasRoomForThreads, THREADS_NEED_BYTES } from '../../../workloads/files/address-space.ts';
-import { type Assembled, assemble } from '../machine.ts';
+import { type Assembled, assemble, farPagesFor } from '../machine.ts';
 import { pluginFiles } from '../plugin-files.ts';
 import type { RunResult } from '../result.ts';
 import type { RunOptions } from '../run-options.ts';
@@ -65,7 +65,7 @@ export async function runThreads(options: ThreadsOptions): Promise<RunResult> {
   const objectSlots = program.objectSlots();
   const control = new Int32Array(new SharedArrayBuffer((CONTROL_WORDS + threads) * 4));
   const done = new Int32Array(new SharedArrayBuffer(objectSlots * 4));
-  const kernel = { ...KERNEL_DEFAULTS, ...options.kernel };
+  const kernel = { ...KERNEL_DEFAULTS, farPages: farPagesFor(events), ...options.kernel };
   const assembled = assemble({
     spec,
     cpus,
