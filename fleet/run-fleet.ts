@@ -8,7 +8,7 @@ import { highestMoments, type Moment } from './machine/moments.ts';
 import { PoolProcesses, type WorkerTarget } from './machine/pool-processes.ts';
 import { type FleetSample, takeSample } from './machine/sample.ts';
 import { type ServiceEvent, ServiceProcess } from './machine/service-process.ts';
-import { PoolRun } from './pool/pool-run.ts';
+import { firstAfter, PoolRun } from './pool/pool-run.ts';
 import { type Arrivals, arrivalsOf } from './requests/arrivals.ts';
 import type { Scenario } from './scenario/scenario.ts';
 import { FILE_SOURCES, type FleetSources } from './scenario/sources.ts';
@@ -118,7 +118,7 @@ class Follower {
       const process = new ServiceProcess(service, this.driver);
       return { process, events: process.events(samplesUs.at(-1)!), next: 0 };
     });
-    this.processes = pools.map(({ pool }) => new PoolProcesses(pool, this.driver));
+    this.processes = pools.map((pool) => new PoolProcesses(pool.pool, this.driver, pool.forkedHeap));
     this.moments = highestMoments(pools, samplesUs);
     this.noteDeaths();
     for (const pool of pools) {
@@ -223,7 +223,13 @@ class Follower {
     if (!layout) return undefined;
     const timeline = pool.timelines[slot]!;
     const ownPages = pool.ownPreloadPages(slot, sample);
-    return { generation: timeline.generation[sample]!, layout, withinPages: timeline.withinPages[sample]!, ownPages };
+    return {
+      generation: timeline.generation[sample]!,
+      layout,
+      withinPages: timeline.withinPages[sample]!,
+      ownPages,
+      begun: firstAfter(pool.tasks[slot]!.startUs, this.samplesUs[sample]!),
+    };
   }
 
   private noteDeaths(): void {

@@ -7,14 +7,18 @@ export function fleetCsv({ samples, figures }: FleetResult): string {
   const header = [
     'seconds',
     ...info,
-    ...figures.pools.flatMap(({ name }) => [`${name}_private`, `${name}_largest`]),
+    ...figures.pools.flatMap(({ name }) => [`${name}_private`, `${name}_pss`, `${name}_largest`]),
     ...groups.map((name) => `${name}_current`),
     'processes',
   ];
   const rows = samples.map((sample, i) => [
     sample.atUs / 1e6,
     ...info.map((name) => sample.meminfo[name] ?? 0),
-    ...figures.pools.flatMap((pool) => [pool.privateBytes.values[i]!, pool.largestBytes.values[i]!]),
+    ...figures.pools.flatMap((pool) => [
+      pool.privateBytes.values[i]!,
+      pool.pssBytes.values[i]!,
+      pool.largestBytes.values[i]!,
+    ]),
     ...groups.map((name) => sample.groups.find((group) => group.name === name)?.currentBytes ?? 0),
     sample.processes.length,
   ]);

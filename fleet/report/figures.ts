@@ -1,5 +1,4 @@
 import type { Holdings } from '../engine/holdings.ts';
-import type { ProcessSample } from '../machine/sample.ts';
 import type { FleetRun } from '../run-fleet.ts';
 import { sizeBytes } from '../scenario/quantities.ts';
 import { type Trend, trendOf } from './trend.ts';
@@ -26,10 +25,14 @@ export interface PoolFigures {
   readonly replayed: number;
   readonly met: number;
   readonly compares: boolean;
+  /** Whether its workers do what recorded ones did. */
+  readonly isRecorded: boolean;
   readonly failures: number;
   readonly recycled: number;
   /** Private anonymous memory of all workers. */
   readonly privateBytes: Series;
+  /** Pss of all workers: of shared pages their part. */
+  readonly pssBytes: Series;
   /** Resident memory of the largest worker. */
   readonly largestBytes: Series;
   /** Of a heap: the mean at the end, the most it keeps between requests, and the most within one. */
@@ -138,6 +141,9 @@ export function figuresOf(run: FleetRun): FleetFigures {
   };
 }
 
+/** In place of a number of the scenario's requests. */
+const RECORDED = -1;
+
 type MakeSeries = (name: string, values: readonly number[]) => Series;
 
 function poolFigures(run: FleetRun, index: number, series: MakeSeries): PoolFigures {
@@ -145,13 +151,7 @@ function poolFigures(run: FleetRun, index: number, series: MakeSeries): PoolFigu
   const { name, preload } = pool.pool;
   const own = (process: string) => process.startsWith(`${name}-`) && /^\d+$/.test(process.slice(name.length + 1));
   const workersAt = run.samples.map(({ processes }) => processes.filter((p) => own(p.name)));
-  // RssAnon counts preloaded pages that are still shared.
   const preloaded = preload ? sizeBytes(preload.size)! : 0;
-  const privateOf = (p: ProcessSample, sample: number) =>
-    Math.max(
-      0,
-      p.anonBytes - preloaded + pool.ownPreloadPages(Number(p.name.slice(name.length + 1)) - 1, sample) * 4096,
-    );
   const last = workersAt.at(-1)!;
   const waits = pool.schedule.waitUs.slice().sort();
   const at = (share: number) => waits[Math.min(waits.length - 1, Math.floor(share * waits.length))] ?? 0;
@@ -172,6 +172,7 @@ function poolFigures(run: FleetRun, index: number, series: MakeSeries): PoolFigu
     replayed: pool.played,
     met: pool.met,
     compares: pool.compares,
+    isRecorded: pool.recorded !== undefined,
     failures: pool.failures,
     recycled:
       pool.timelines.reduce((sum, { recycled }) => sum + recycled.length, 0) +
@@ -181,7 +182,11 @@ function poolFigures(run: FleetRun, index: number, series: MakeSeries): PoolFigu
       ),
     privateBytes: series(
       `workers of ${name}`,
-      workersAt.map((list, i) => list.reduce((sum, p) => sum + privateOf(p, i), 0)),
+      workersAt.map((list) => list.reduce((sum, p) => sum + p.privateAnonBytes, 0)),
+    ),
+    pssBytes: series(
+      `workers of ${name}, each shared page once`,
+      workersAt.map((list) => list.reduce((sum, p) => sum + p.pssBytes, 0)),
     ),
     largestBytes: series(
       `largest worker of ${name}`,
@@ -218,7 +223,7 @@ function allocatorTimes(run: FleetRun, index: number): Pick<PoolFigures, 'alloca
   const sums = new Map<number, { us: number; count: number }>();
   tasks.forEach(({ request }, slot) => {
     request.forEach((number, i) => {
-      const kind = kinds[number]!;
+      const kind = kinds[number] ?? RECORDED;
       const own = sums.get(kind) ?? { us: 0, count: 0 };
       own.us += timelines[slot]!.allocatorUs[i]!;
       own.count++;
@@ -227,7 +232,7 @@ function allocatorTimes(run: FleetRun, index: number): Pick<PoolFigures, 'alloca
   });
   return {
     allocatorUs: Object.fromEntries(
-      [...sums].map(([kind, { us, count }]) => [run.scenario.requests[kind]!.name, us / count]),
+      [...sums].map(([kind, { us, count }]) => [run.scenario.requests[kind]?.name ?? 'recorded', us / count]),
     ),
     requestUs: [...sums.values()].reduce((total, { us }) => total + us, 0),
   };
