@@ -1,6 +1,7 @@
 import { workerData } from 'piscina';
 import { UserError } from '../../../sim/contract/assert.ts';
-import { executeTask, type OutcomeOf, type Task } from './task.ts';
+import { executeTask } from './execute-task.ts';
+import type { OutcomeOf, Task } from './task.ts';
 
 export type TaskOutcome = { readonly run: OutcomeOf<Task> } | { readonly userError: string };
 
