@@ -1,6 +1,6 @@
-import type { Executor } from './executor.ts';
 import { executeTask } from './execute-task.ts';
-import type { OutcomeOf, Task, type TaskOptions } from './task.ts';
+import type { Executor } from './executor.ts';
+import type { OutcomeOf, Task, TaskOptions } from './task.ts';
 
 /** No threads but those of a fleet: one run after another, here. */
 export function createInline(options: TaskOptions = {}): Executor {
