@@ -48,6 +48,10 @@ export interface Runner {
 
 /** A run is alone in its machine, so neither the number of workers nor their place changes any figure but the engine's. */
 export function createRunner(options: RunAllOptions = {}): Runner {
+  return runnerFor(options, false);
+}
+
+function runnerFor(options: RunAllOptions, isOneBatch: boolean): Runner {
   const { onDone, onFailed, signal } = options;
   let opened: Promise<{ executor: Executor; finishedRuns: FinishedRuns }> | undefined;
   let done = 0;
@@ -57,7 +61,7 @@ export function createRunner(options: RunAllOptions = {}): Runner {
     total: number,
     keep: (run: OutcomeOf<T>) => K,
   ): Promise<K[]> {
-    opened ??= open(options);
+    opened ??= open(options, isOneBatch);
     const { executor, finishedRuns } = await opened;
     const next = taskQueue(tasks);
     const kept: K[] = [];
@@ -102,15 +106,23 @@ export function createRunner(options: RunAllOptions = {}): Runner {
 const padded = <T>(kept: readonly (T | undefined)[], total: number): (T | undefined)[] =>
   Array.from({ length: Math.max(total, kept.length) }, (_, i) => kept[i]);
 
-async function open(options: RunAllOptions): Promise<{ executor: Executor; finishedRuns: FinishedRuns }> {
+/**
+ * For one batch, threads start while the first task is made, and this one takes a run as well; whoever keeps a runner has
+ * other work for this thread.
+ */
+async function open(
+  options: RunAllOptions,
+  isOneBatch: boolean,
+): Promise<{ executor: Executor; finishedRuns: FinishedRuns }> {
   const { engine, workers = availableParallelism(), signal } = options;
   if (engine !== undefined) {
     const { createQueueExecutor } = await import('../engine/queue-executor.ts');
     const queue = await createQueueExecutor({ ...options, engine });
     return { executor: queue, finishedRuns: NOTHING_KEPT };
   }
-  const executor = workers <= 1 || !hasThreads() ? createInline(options) : createLanes(workers, { signal });
   const { resume } = options;
+  const ahead = isOneBatch && { usesOwn: true, started: resume ? 0 : workers - 1 };
+  const executor = workers <= 1 || !hasThreads() ? createInline(options) : createLanes(workers, { signal, ...ahead });
   return { executor, finishedRuns: resume === undefined ? NOTHING_KEPT : openFinishedRuns(resume) };
 }
 
@@ -154,7 +166,7 @@ export async function runKeeping<T extends Task, K>(
   options: RunAllOptions = {},
 ): Promise<K[]> {
   const { workers = availableParallelism() } = options;
-  const runner = createRunner({ ...options, workers: Math.min(total, workers) });
+  const runner = runnerFor({ ...options, workers: Math.min(total, workers) }, true);
   try {
     return await runner.runKeeping(tasks, total, keep);
   } finally {
