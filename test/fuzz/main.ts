@@ -120,7 +120,8 @@ async function work(): Promise<void> {
     const outcome = await runBatch(batch);
     done.set(batch.area, (done.get(batch.area) ?? 0) + outcome.done);
     if (!outcome.fault) continue;
-    const kind = `${batch.area}: ${outcome.fault.what.split('\n').slice(1, 4).join(' | ') || outcome.fault.what}`;
+    const lines = outcome.fault.what.split('\n').slice(1, 4).join(' | ') || outcome.fault.what;
+    const kind = `${batch.area}: ${lines.replace(/\d+/g, 'N')}`;
     faults.set(kind, (faults.get(kind) ?? 0) + 1);
     if (faults.get(kind)! > 1) continue;
     mkdirSync(values.out, { recursive: true });
