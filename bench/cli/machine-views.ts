@@ -1,5 +1,6 @@
 import { type MachineRun, parseScript } from '../../machine/index.ts';
 import { type Command, sizeOf } from '../../machine/script/parse.ts';
+import { runWordsOf } from '../../machine/script/run-command.ts';
 import type { ViewText } from '../../machine/views/view-text.ts';
 import { machineMoment } from '../study/machine/machine-moment.ts';
 import { loadMachinePrograms } from '../study/machine/machine-programs.ts';
@@ -13,26 +14,37 @@ export async function runWithViews(viewed: ViewedScript): Promise<ViewedRun> {
   const script = parseScript(text, name);
   for (const word of at) machineMoment(script, word); // before anything is loaded
   const load = async (workload: string) => (await loadWorkload(workload)).events;
-  const { steps, finish } = viewScript(viewed, await loadMachinePrograms(text, name, load));
-  return finish(await drive(steps));
+  const program = await loadMachinePrograms(text, name, load);
+  const { steps, finish } = viewScript(viewed, program);
+  const run = finish(await drive(steps, program));
+  if (run.partial && run.views.length > 0) {
+    process.stderr.write(`sim: interrupted after command ${run.run.step} of ${script.commands.length} (partial)\n`);
+  }
+  return run;
 }
 
 /** So long without a breath at most, where commands are short. */
 const BREATH_MS = 50;
-/** A command on more than this may take longer than Ctrl-C may wait. */
-const LONG_BYTES = 2 ** 30;
+/** A command on more than this, or a run of more events, may take longer than Ctrl-C may wait. */
+const LONG_BYTES = 2 ** 31;
+const LONG_EVENTS = 2e6;
 
-const isLong = ({ words }: Command): boolean =>
-  words[0] === 'run' || words.some((word) => (sizeOf(word) ?? 0) > LONG_BYTES);
+type Programs = Awaited<ReturnType<typeof loadMachinePrograms>>;
+
+function isLong({ words }: Command, program: Programs): boolean {
+  if (words[0] !== 'run') return words.some((word) => (sizeOf(word) ?? 0) > LONG_BYTES);
+  const { workload, allocator } = runWordsOf(words.slice(1));
+  return program(workload, allocator).events.length > LONG_EVENTS;
+}
 
 /** To the end, or to where Ctrl-C stops it; in the middle of a long command a signal ends the process. @returns whether it was stopped. */
-async function drive(steps: Generator<Command, MachineRun, void>): Promise<boolean> {
+async function drive(steps: Generator<Command, MachineRun, void>, program: Programs): Promise<boolean> {
   let interruption = listenForInterrupt();
   let breathed = performance.now();
   try {
     let step = steps.next();
     while (!step.done) {
-      const long = isLong(step.value);
+      const long = isLong(step.value, program);
       if (long || performance.now() - breathed > BREATH_MS) {
         await new Promise((resolve) => setImmediate(resolve));
         breathed = performance.now();

@@ -4,7 +4,7 @@ import type { ModelView } from '../../allocators/model.ts';
 import { UserError } from '../../sim/contract/assert.ts';
 import { suggestion } from '../../sim/contract/suggestion.ts';
 import type { LineSink } from '../../workloads/files/line-sink.ts';
-import { unheard } from '../cli/interruption.ts';
+import { listenForInterrupt } from '../cli/interruption.ts';
 import { isMachineScript, machineText } from '../cli/machine-script.ts';
 import { runWithViews, viewsText } from '../cli/machine-views.ts';
 import { type MachineArguments, machineOptions, prepare } from '../cli/run-options.ts';
@@ -12,6 +12,7 @@ import { show } from '../cli/show.ts';
 import { meminfoText, pmapText, smapsText, statusText } from '../report/views/proc.ts';
 import type { Assembled } from '../run/machine.ts';
 import { LockstepRun } from '../run/modes/lockstep.ts';
+import { inPieces } from '../run/pieces.ts';
 import type { RunOptions } from '../run/run-options.ts';
 import { rowsUntil } from '../run/stop-point.ts';
 
@@ -68,12 +69,17 @@ export const inspectCommand: CommandModule<object, InspectArguments> = {
       return;
     }
     const { options } = await prepare(argv);
-    show(await unheard(() => inspect(options, argv.view, argv.at)));
+    const interruption = listenForInterrupt();
+    try {
+      show(await inspect({ ...options, signal: interruption.signal }, argv.view, argv.at));
+    } finally {
+      interruption.release();
+    }
   },
 };
 
-/** Runs up to `at` and renders `view`. */
-export function inspect(options: RunOptions, view: string, at: string | undefined): string {
+/** Runs up to `at`, or to where the signal stops it, and renders `view`. */
+async function inspect(options: RunOptions, view: string, at: string | undefined): Promise<string> {
   const lines: string[] = [];
   const syscalls: LineSink = { write: (line) => lines.push(line), close: () => {}, discard: () => {} };
   const modelViews: ModelView[] = [...options.spec.model.views, ...(options.spec.below?.model.views ?? [])];
@@ -94,7 +100,18 @@ export function inspect(options: RunOptions, view: string, at: string | undefine
   }
   const end = rowsUntil(options.events, at);
   const run = new LockstepRun({ ...options, lastSampleOnly: true, ...(view === STRACE && { syscalls }) });
-  run.advance(end);
+  const { signal } = options;
+  await inPieces({
+    advance(rows) {
+      run.advance(Math.min(end, run.row + rows));
+      return run.row < end && run.abort === null;
+    },
+    onProgress: undefined,
+    signal,
+  });
+  if (signal?.aborted) {
+    process.stderr.write(`sim: interrupted after event ${run.row - 1}: the ${view} is of that moment (partial)\n`);
+  }
   if (view === STRACE) return lines.map((line) => `${line}\n`).join('');
   if (kernelView) return kernelView.render(run.assembled);
   const { top, allocator } = run.assembled;

@@ -1,3 +1,4 @@
+import { UserError } from '../../sim/contract/assert.ts';
 import { type EventBuffer, MALLOPT_NAMES, type MalloptName, type RecordedFacts } from '../../sim/contract/event.ts';
 import { unpackMallctl } from '../../sim/contract/mallctl.ts';
 import { type BlockId, createEventBuilder, type EventBuilder } from '../builder.ts';
@@ -49,6 +50,9 @@ export interface ImageTrace {
   readonly start: ObservationText | undefined;
 }
 
+/** Only a log that is not whole has such times: doubles count nanoseconds up to here, for 104 days. */
+const TIME_END_NS = 2 ** 53;
+
 /** Makes the trace of one process image, in two passes over its log: the first finds what later records say of earlier ones. */
 export function traceOfImage(options: ImageTraceOptions): ImageTrace {
   const { parts, quantumNs, nsPerTick, pageBytes } = options;
@@ -85,6 +89,9 @@ export function traceOfImage(options: ImageTraceOptions): ImageTrace {
   function tick(ns: number): void {
     clock ??= ns;
     if (ns - clock < quantumNs) return;
+    if (ns >= TIME_END_NS) {
+      throw new UserError(`${options.name}: found ${ns} ns in the log of its recording, expected less than 2^53`);
+    }
     builder.clock(Math.round(ns - clock));
     clock = ns;
   }

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
-import { UserError } from '../../../sim/contract/assert.ts';
+import { Interrupted, UserError } from '../../../sim/contract/assert.ts';
 import type { Touch } from '../../../sim/contract/event.ts';
 import { type Placements, parsePlacements } from '../../../sim/replay/compare-placements.ts';
 
@@ -131,6 +131,8 @@ export interface NativeReplayOptions {
   readonly mode?: 'lockstep' | 'free';
   /** malloc_info, jemalloc's statistics by arena and bin, thread pointers in each sample; samples before and after all. */
   readonly info?: boolean;
+  /** Ends the replay; Interrupted is thrown then. */
+  readonly signal?: AbortSignal;
 }
 
 /** One line of the native replay's samples; numbers under the allocator's own names. */
@@ -228,6 +230,8 @@ async function feed(
     stdio: ['pipe', 'ignore', 'pipe'],
     env: environmentFor(preload, options.environment ?? {}),
   });
+  const kill = () => child.kill('SIGKILL');
+  options.signal?.addEventListener('abort', kill);
   let message = '';
   child.stderr!.setEncoding('utf8').on('data', (text: string) => {
     message += text;
@@ -238,6 +242,8 @@ async function feed(
   });
   // A replay that gives up early closes its end of the pipe; its own message says more than EPIPE.
   const [status] = await Promise.all([ended, pipeline(trace(), child.stdin!).catch(() => {})]);
+  options.signal?.removeEventListener('abort', kill);
+  if (options.signal?.aborted) throw new Interrupted('interrupted');
   if (status !== 0 && status !== EXIT_WARNINGS) {
     throw new UserError(`the native replay failed: ${firstLine(message) || `status ${status}`}`);
   }

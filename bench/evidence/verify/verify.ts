@@ -1,7 +1,7 @@
 import { release } from 'node:os';
 import { Readable } from 'node:stream';
 import { type AllocatorSpec, formatAllocator } from '../../../allocators/spec.ts';
-import { UserError } from '../../../sim/contract/assert.ts';
+import { Interrupted, UserError } from '../../../sim/contract/assert.ts';
 import { type EventBuffer, OP_CTL, OP_MASK, OP_SKIPPED, type Touch } from '../../../sim/contract/event.ts';
 import { unpackMallctl } from '../../../sim/contract/mallctl.ts';
 import type { KernelVersion } from '../../../sim/kernel/kernel.ts';
@@ -10,6 +10,7 @@ import { type Comparison, comparePlacements, parsePlacements } from '../../../si
 import type { LineSink } from '../../../workloads/files/line-sink.ts';
 import { formatTrace } from '../../../workloads/trace/writer.ts';
 import { LockstepRun } from '../../run/modes/lockstep.ts';
+import { inPieces } from '../../run/pieces.ts';
 import { type NativeSample, replayNatively, straceNatively, straceObstacle, type TraceText } from '../native/native.ts';
 import { type FoundOriginal, findOriginal } from './real.ts';
 import { compareStatistics, type StatisticDifference } from './statistics.ts';
@@ -23,6 +24,8 @@ export interface VerifyOptions {
   readonly touch?: Touch;
   /** Differences to keep of each kind. */
   readonly show?: number;
+  /** Where it comes with the system calls, the rest is told as partial; before, Interrupted is thrown. */
+  readonly signal?: AbortSignal;
   /** Called as the parts come to an end. */
   readonly onStep?: (done: string) => void;
 }
@@ -66,6 +69,8 @@ export interface Verification {
   readonly remarks: readonly string[];
   /** Why two runs of the real allocator differ from each other with these settings; null where they do not. */
   readonly unrepeatable: string | null;
+  /** Interrupted: the system calls were not compared. */
+  readonly partial: boolean;
   /** Every placement identical, every number and call the same. */
   readonly passed: boolean;
 }
@@ -96,11 +101,12 @@ export async function verify(options: VerifyOptions): Promise<Verification> {
     allocator: original.real,
     environment: original.environment,
     ...(options.touch && { touch: options.touch }),
+    ...(options.signal && { signal: options.signal }),
   };
 
   const truth = await replayNatively(text, { ...native, info: true });
   options.onStep?.('the real allocator');
-  const model = runModel({ ...options, events }, original, truth.samples);
+  const model = await runModel({ ...options, events }, original, truth.samples);
   options.onStep?.('the model');
   const syscalls = await verifySyscalls(model.syscalls, () => straceNatively(text, native, false));
   options.onStep?.('system calls');
@@ -121,6 +127,7 @@ export async function verify(options: VerifyOptions): Promise<Verification> {
     remarks:
       isChanged && options.spec.model.name === 'jemalloc' ? [...truth.remarks, BACKGROUND_REMARK] : truth.remarks,
     unrepeatable: unrepeatableSetting(options.spec),
+    partial: options.signal?.aborted === true,
     passed:
       model.abort === null &&
       placements.identical === placements.total &&
@@ -153,7 +160,7 @@ function* chunks(events: EventBuffer): Generator<Uint8Array> {
 /** What malloc_info() prints, where the model can say it. */
 type ModelSample = Sample & { readonly malloc_info: readonly string[] | undefined };
 
-function runModel(options: VerifyOptions, original: FoundOriginal, truth: readonly NativeSample[]) {
+async function runModel(options: VerifyOptions, original: FoundOriginal, truth: readonly NativeSample[]) {
   const placements = collect();
   const syscalls = collect();
   const samples: ModelSample[] = [];
@@ -170,7 +177,15 @@ function runModel(options: VerifyOptions, original: FoundOriginal, truth: readon
       samples.push({ ...sample, malloc_info: mallocInfo && lines(mallocInfo.render(run.assembled.top)) }),
     ...(options.touch && { touch: options.touch }),
   });
-  run.advance(options.events.length);
+  await inPieces({
+    advance(rows) {
+      run.advance(run.row + rows);
+      return !run.done;
+    },
+    onProgress: undefined,
+    signal: options.signal,
+  });
+  if (options.signal?.aborted) throw new Interrupted('interrupted');
   run.sample('(end)', run.row);
   return {
     placements: parsePlacements(Buffer.from(placements.lines.join(''))),
@@ -258,6 +273,7 @@ async function verifySyscalls(
   try {
     return compareSyscalls(model, parseStraceLog(await trace()));
   } catch (error) {
+    if (error instanceof Interrupted) return { leftOut: error.message };
     // The same replay went well without strace: this machine does not let one process trace another.
     if (error instanceof UserError) return { leftOut: error.message };
     throw error;

@@ -56,6 +56,7 @@ export function viewScript(
     steps,
     finish(partial) {
       if (!partial) look((moment) => moment === 'end');
+      else for (const view of views) texts.push(viewOf(run!, view, 'interrupted'));
       return { name, run: run!, history: historian.finish(run!), views: texts, partial };
     },
   };
