@@ -1,9 +1,9 @@
 import type { Handle } from '../../sim/contract/allocator.ts';
 import { AllocatorAbort } from '../../sim/contract/assert.ts';
-import { OP_EMALLOC, OP_REQUEST_END, type Touch } from '../../sim/contract/event.ts';
+import { isAllocating, OP_EMALLOC, OP_REQUEST_END, type Touch } from '../../sim/contract/event.ts';
 import type { Bytes, Ns } from '../../sim/contract/units.ts';
 import { createSampler, type Sample } from '../../sim/metrics/sample.ts';
-import { isAllocating, placementLine } from '../../sim/replay/placements.ts';
+import { placementLine } from '../../sim/replay/placements.ts';
 import type { Assembled } from './machine.ts';
 import { inPieces } from './pieces.ts';
 import type { RunDescription, RunResult, TlbResult } from './result.ts';

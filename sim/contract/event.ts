@@ -204,6 +204,19 @@ export function markOf({ rows }: Marks, row: number): number {
   return rows[low] === row ? low : -1;
 }
 
+/** Whether this event gives a block, so that it has a line among the placements (trace-format.md). */
+export function isAllocating(op: number): boolean {
+  return (
+    op === OP_MALLOC ||
+    op === OP_CALLOC ||
+    op === OP_REALLOC ||
+    op === OP_MEMALIGN ||
+    op === OP_EMALLOC ||
+    op === OP_ECALLOC ||
+    op === OP_EREALLOC
+  );
+}
+
 /** Whether the row is an allocation that failed in the recorded program: it allocates, moves and resizes nothing. */
 export function hasFailed(events: EventBuffer, row: number): boolean {
   if ((events.head[row]! & OP_MARKED) === 0) return false;

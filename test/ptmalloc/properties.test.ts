@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { RANGE_LIVE } from '../../sim/contract/allocator.ts';
+import { checkBlocks } from '../helpers/check-blocks.ts';
 import { eventsFrom, glibcRun } from './run.ts';
 
 // Sizes gather where the code changes its mind: class borders, tcache, fastbins, pages, thresholds.
@@ -70,31 +70,7 @@ function traceOf(steps: readonly Step[], touch: string): string {
 function runChecked(trace: string, allocator: string, options = {}) {
   const { run } = glibcRun(eventsFrom(trace), allocator, { check: 'events', ...options });
   run.advance(Infinity);
-  const { allocator: model, objects, machine } = run.assembled;
-  const blocks: [start: number, end: number][] = [];
-  for (const handle of objects.handles) {
-    if (handle === 0) continue;
-    const start = model.addressOf(handle);
-    expect(start % 16).toBe(0);
-    blocks.push([start, start + model.usableSize(handle)]);
-  }
-  blocks.sort((a, b) => a[0] - b[0]);
-  for (let i = 1; i < blocks.length; i++) expect(blocks[i]![0]).toBeGreaterThanOrEqual(blocks[i - 1]![1]);
-
-  // What the walk tells: no overlap, all of it mapped, and the live ranges are the live blocks.
-  const ranges: [start: number, end: number][] = [];
-  const live: [start: number, end: number][] = [];
-  model.walk((start, length, kind) => {
-    if (length === 0) return;
-    ranges.push([start, start + length]);
-    if (kind === RANGE_LIVE) live.push([start, start + length]);
-  });
-  ranges.sort((a, b) => a[0] - b[0]);
-  for (let i = 0; i < ranges.length; i++) {
-    if (i > 0) expect(ranges[i]![0]).toBeGreaterThanOrEqual(ranges[i - 1]![1]);
-    expect(machine.kernel.vmas.covered(Math.floor(ranges[i]![0] / 4096), Math.ceil(ranges[i]![1] / 4096))).toBe(true);
-  }
-  expect(live.sort((a, b) => a[0] - b[0])).toEqual(blocks);
+  checkBlocks(run, () => 16);
   return run;
 }
 

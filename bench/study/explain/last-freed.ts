@@ -1,5 +1,6 @@
 import {
   type EventBuffer,
+  isAllocating,
   OP_EFREE,
   OP_EREALLOC,
   OP_FREE,
@@ -8,7 +9,6 @@ import {
   OP_REQUEST_END,
 } from '../../../sim/contract/event.ts';
 import { PAGE_BYTES } from '../../../sim/contract/units.ts';
-import { isAllocating } from '../../../sim/replay/placements.ts';
 import { LockstepRun } from '../../run/modes/lockstep.ts';
 import type { RunOptions } from '../../run/run-options.ts';
 

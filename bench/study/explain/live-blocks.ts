@@ -2,6 +2,7 @@ import type { Allocator, Handle, ThreadSlot } from '../../../sim/contract/alloca
 import {
   type EventBuffer,
   hasFailed,
+  isAllocating,
   OP_BITS,
   OP_ECALLOC,
   OP_EFREE,
@@ -12,7 +13,6 @@ import {
 } from '../../../sim/contract/event.ts';
 import type { Addr, Bytes } from '../../../sim/contract/units.ts';
 import { forEachLive } from '../../../sim/replay/objects.ts';
-import { isAllocating } from '../../../sim/replay/placements.ts';
 import type { LockstepRun } from '../../run/modes/lockstep.ts';
 
 /** One block that the program holds, and who asked for it. */

@@ -1,5 +1,6 @@
 import {
   type EventBuffer,
+  isAllocating,
   OP_EFREE,
   OP_FORK,
   OP_FREE,
@@ -10,7 +11,6 @@ import {
   OP_THREAD_EXIT,
 } from '../../../sim/contract/event.ts';
 import { count } from '../../../sim/contract/format.ts';
-import { isAllocating } from '../../../sim/replay/placements.ts';
 import { LockstepRun } from '../../run/modes/lockstep.ts';
 import type { RunOptions } from '../../run/run-options.ts';
 import { rowsUntil } from '../../run/stop-point.ts';
