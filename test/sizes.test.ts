@@ -29,7 +29,7 @@ const LONG_FUNCTIONS: Readonly<Record<string, string>> = {
   'sim/replay/free-running.ts: runThread': 'a hot loop',
 };
 
-const ROOMS = ['allocators', 'bench', 'machine', 'sim', 'workloads'];
+const ROOMS = ['allocators', 'bench', 'fleet', 'machine', 'sim', 'workloads'];
 
 interface Measured {
   readonly file: string;

@@ -1,6 +1,6 @@
 import { type AllocatorSpec, formatAllocator } from '../../../allocators/spec.ts';
 import type { EventBuffer } from '../../../sim/contract/event.ts';
-import { type Bytes, type Ns, PAGE_BYTES } from '../../../sim/contract/units.ts';
+import { type Bytes, type Ns } from '../../../sim/contract/units.ts';
 import type { Breakdown } from '../../../sim/metrics/sample.ts';
 import { LockstepRun } from '../../run/modes/lockstep.ts';
 import type { RunResult } from '../../run/result.ts';
@@ -126,7 +126,5 @@ export function whatIfOf({ setting, mechanism, task }: Trial, result: RunResult,
 
 export const callsOf = (syscalls: Readonly<Record<string, number>>): number =>
   Object.values(syscalls).reduce((sum, n) => sum + n, 0);
-
-export const pagesOf = (bytes: Bytes): number => bytes / PAGE_BYTES;
 
 export { withOption } from './setting.ts';
