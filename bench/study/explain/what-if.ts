@@ -1,6 +1,6 @@
 import { type AllocatorSpec, formatAllocator } from '../../../allocators/spec.ts';
 import type { EventBuffer } from '../../../sim/contract/event.ts';
-import { type Bytes, type Ns } from '../../../sim/contract/units.ts';
+import type { Bytes, Ns } from '../../../sim/contract/units.ts';
 import type { Breakdown } from '../../../sim/metrics/sample.ts';
 import { LockstepRun } from '../../run/modes/lockstep.ts';
 import type { RunResult } from '../../run/result.ts';
