@@ -41,8 +41,8 @@ export interface Allocator {
   /**
    * Marks what the program writes into the block: bytes `from` to `to` - 1 (`full`: every byte; `first`: the first
    * byte, and the first byte of each further page). The replay calls it for every fresh block unless the trace says
-   * `none`, so its single-page path must be short. A model that accounts for fully written blocks itself (design.md,
-   * residency) may do nothing for `full`.
+   * `none`, so its single-page path must be short. A model that accounts for fully written blocks itself may do
+   * nothing for `full`.
    */
   touchBlock(h: Handle, from: Bytes, to: Bytes): void;
   /**
