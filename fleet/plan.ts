@@ -1,4 +1,5 @@
 import { Interrupted, UserError } from '../sim/contract/assert.ts';
+import { csvText } from '../sim/contract/escape.ts';
 import { type FleetExecutor, type FleetTask, runHere } from './fleet-task.ts';
 import type { FleetPlanRow } from './report/plan-row.ts';
 import { withChange } from './report/settings.ts';
@@ -97,11 +98,8 @@ export function fleetPlanCsv({ rows }: FleetPlan): string {
     r.allocatorUs,
     r.front,
   ]);
-  const cell = (value: string | number | boolean) =>
-    /[",\n]/.test(String(value))
-      ? `"${String(value).replace(/"/g, '""')}"`
-      : typeof value === 'number'
-        ? `${Math.round(value * 1000) / 1000}`
-        : String(value);
-  return `${[header, ...lines].map((line) => line.map(cell).join(',')).join('\n')}\n`;
+  const rounded = lines.map((line) =>
+    line.map((value) => (typeof value === 'number' ? Math.round(value * 1000) / 1000 : value)),
+  );
+  return csvText(header, rounded);
 }

@@ -7,6 +7,7 @@ import { loadMachinePrograms } from '../study/machine/machine-programs.ts';
 import { type ViewedRun, type ViewedScript, viewScript } from '../study/machine/viewed-run.ts';
 import { listenForInterrupt, unheard } from './interruption.ts';
 import { loadWorkload } from './load-workload.ts';
+import { note } from './show.ts';
 
 /** Runs a script and looks at it meanwhile: each view at each moment, at the end where none is named. */
 export async function runWithViews(viewed: ViewedScript): Promise<ViewedRun> {
@@ -18,7 +19,7 @@ export async function runWithViews(viewed: ViewedScript): Promise<ViewedRun> {
   const { steps, finish } = viewScript(viewed, program);
   const run = finish(await drive(steps, program));
   if (run.partial && run.views.length > 0) {
-    process.stderr.write(`sim: interrupted after command ${run.run.step} of ${script.commands.length} (partial)\n`);
+    note(`sim: interrupted after command ${run.run.step} of ${script.commands.length} (partial)`);
   }
   return run;
 }

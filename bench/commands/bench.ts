@@ -11,7 +11,7 @@ import { benchmarkText } from '../benchmark/text.ts';
 import { listenForInterrupt } from '../cli/interruption.ts';
 import { terminalPalette } from '../cli/palette.ts';
 import { show } from '../cli/show.ts';
-import { splitAllocators } from '../study/compare/allocator-list.ts';
+import { allocatorList } from '../study/compare/allocator-list.ts';
 
 interface BenchArguments {
   allocators: string[];
@@ -41,7 +41,7 @@ export const benchCommand: CommandModule<object, BenchArguments> = {
   handler: async (argv) => {
     const onStep = (about: string) => process.stderr.isTTY && process.stderr.write(`\r\u001b[K${about} …`);
     if (argv.commands) return showCommands(argv, onStep);
-    const allocators = argv.allocators.flatMap(splitAllocators);
+    const allocators = allocatorList(argv.allocators);
     const result = await heard((signal) => benchmark({ quick: argv.quick, allocators, onStep, signal }));
     showResult(argv, result, benchmarkText(result, await terminalPalette(), !argv.quick));
     if (argv.check && !result.partial && result.goals.some((goal) => markOf(goal) === 'missed')) process.exitCode = 1;

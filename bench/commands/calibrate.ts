@@ -7,6 +7,7 @@ import type { Operation } from '../../sim/contract/operations.ts';
 import type { Ns } from '../../sim/contract/units.ts';
 import { COST_PROFILES, type Costs, DEFAULT_PROFILE } from '../../sim/time/costs.ts';
 import { writeWhole } from '../../workloads/files/line-sink.ts';
+import { note } from '../cli/show.ts';
 import { measureTopology, unmeasured } from '../evidence/host-topology.ts';
 import { compileNative } from '../evidence/native/native.ts';
 
@@ -45,7 +46,7 @@ export const calibrateCommand: CommandModule<object, CalibrateArguments> = {
     const model = hostCpus()[0]?.model ?? 'unknown processor';
     const topology = measureTopology();
     const missing = unmeasured(topology);
-    for (const what of missing) process.stderr.write(`calibrate: not measured ${what}\n`);
+    for (const what of missing) note(`calibrate: not measured ${what}`);
     const profile = {
       comment: `sim calibrate on ${model}`,
       base: DEFAULT_PROFILE,

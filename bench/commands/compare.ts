@@ -7,7 +7,7 @@ import { positive } from '../cli/positive-option.ts';
 import { type MachineArguments, machineOptions } from '../cli/run-options.ts';
 import { type TimeArguments, timeOptions } from '../cli/time-options.ts';
 import { type PictureArguments, pictureOptions, wantsRecording } from '../report/picture-options.ts';
-import { splitAllocators } from '../study/compare/allocator-list.ts';
+import { allocatorList } from '../study/compare/allocator-list.ts';
 import { compare } from '../study/compare/compare.ts';
 import { comparisonText } from '../study/compare/text.ts';
 import { comparisonCsv } from '../study/tables.ts';
@@ -37,7 +37,7 @@ export const compareCommand: CommandModule<object, CompareArguments> = {
         describe: 'so many seeds, from --seed on: median and range',
       }) as unknown as Argv<CompareArguments>,
   handler: async (argv) => {
-    const allocators = argv.allocators.flatMap(splitAllocators);
+    const allocators = allocatorList(argv.allocators);
     for (const allocator of allocators) parseAllocator(allocator, argv.cpus ?? 1);
     positive('seeds', argv.seeds);
     const record = wantsRecording(argv);

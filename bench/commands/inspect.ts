@@ -8,7 +8,7 @@ import { listenForInterrupt } from '../cli/interruption.ts';
 import { isMachineScript, machineText } from '../cli/machine-script.ts';
 import { runWithViews, viewsText } from '../cli/machine-views.ts';
 import { type MachineArguments, machineOptions, prepare } from '../cli/run-options.ts';
-import { show } from '../cli/show.ts';
+import { note, show } from '../cli/show.ts';
 import { meminfoText, pmapText, smapsText, statusText } from '../report/views/proc.ts';
 import type { Assembled } from '../run/machine.ts';
 import { LockstepRun } from '../run/modes/lockstep.ts';
@@ -110,7 +110,7 @@ async function inspect(options: RunOptions, view: string, at: string | undefined
     signal,
   });
   if (signal?.aborted) {
-    process.stderr.write(`sim: interrupted after event ${run.row - 1}: the ${view} is of that moment (partial)\n`);
+    note(`sim: interrupted after event ${run.row - 1}: the ${view} is of that moment (partial)`);
   }
   if (view === STRACE) return lines.map((line) => `${line}\n`).join('');
   if (kernelView) return kernelView.render(run.assembled);

@@ -1,3 +1,4 @@
+import { csvText } from '../../sim/contract/escape.ts';
 import type { FleetResult } from '../study.ts';
 
 /** The time line as a table: seconds from the start, /proc/meminfo in bytes, and each process's and group's memory. */
@@ -22,8 +23,5 @@ export function fleetCsv({ samples, figures }: FleetResult): string {
     ...groups.map((name) => sample.groups.find((group) => group.name === name)?.currentBytes ?? 0),
     sample.processes.length,
   ]);
-  return `${[header, ...rows].map((row) => row.map(cell).join(',')).join('\n')}\n`;
+  return csvText(header, rows);
 }
-
-const cell = (value: string | number) =>
-  /[",\n]/.test(String(value)) ? `"${String(value).replace(/"/g, '""')}"` : String(value);

@@ -75,7 +75,7 @@ function processorMs(pid: number): number {
 
 /** Runs a batch in a process of its own: what it holds is measured, and it can be ended at any moment. */
 function runBatch(task: FuzzTask): Promise<Outcome> {
-  const child = fork(WORKER, [JSON.stringify(task)]);
+  const child = fork(WORKER, [JSON.stringify(task)], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
   return new Promise((resolve) => {
     let done = 0;
     let heardAt = performance.now();

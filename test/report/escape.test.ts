@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'vitest';
 import {
-  csvField,
   escapeAnnotation,
   escapeAnnotationProperty,
   escapeLine,
@@ -10,6 +9,7 @@ import {
   escapeXml,
   markdownCode,
 } from '../../bench/report/escape.ts';
+import { csvField } from '../../sim/contract/escape.ts';
 
 describe('what names and labels may hold is shown, and does nothing', () => {
   test.each([
@@ -57,6 +57,7 @@ describe('what names and labels may hold is shown, and does nothing', () => {
     ['a,"b"', '"a,""b"""'],
     ['=cmd()', "'=cmd()"],
     ['-5.5e3', '-5.5e3'],
-    ['a\rb', '"a\rb"'],
+    ['a\rb', 'a\\x0db'],
+    ['\t=1', '\\x09=1'],
   ])('CSV %j', (text, field) => expect(csvField(text)).toBe(field));
 });
