@@ -63,6 +63,7 @@ export function judge(
       ...adviceSentences(facts, advice, whatIf, partial),
     ],
     advice: advice.best,
+    remedies: findings.flatMap(({ remedies = [] }) => remedies),
     mechanisms: findings.map(({ mechanism, bytes: held, sentences }) => ({ name: mechanism, bytes: held, sentences })),
   };
 }
