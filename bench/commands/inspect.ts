@@ -9,8 +9,7 @@ import { isMachineScript, machineText } from '../cli/machine-script.ts';
 import { runWithViews, viewsText } from '../cli/machine-views.ts';
 import { type MachineArguments, machineOptions, prepare } from '../cli/run-options.ts';
 import { note, show } from '../cli/show.ts';
-import { meminfoText, pmapText, smapsText, statusText } from '../report/views/proc.ts';
-import type { Assembled } from '../run/machine.ts';
+import { KERNEL_VIEWS, STRACE } from '../report/views/kernel-views.ts';
 import { LockstepRun } from '../run/modes/lockstep.ts';
 import { inPieces } from '../run/pieces.ts';
 import type { RunOptions } from '../run/run-options.ts';
@@ -20,29 +19,6 @@ interface InspectArguments extends MachineArguments {
   view: string;
   at: string | undefined;
 }
-
-interface View {
-  readonly name: string;
-  readonly about: string;
-  readonly render: (assembled: Assembled) => string;
-}
-
-/** What the kernel would show of the process, whatever its allocator. */
-const KERNEL_VIEWS: readonly View[] = [
-  {
-    name: 'pmap',
-    about: 'pmap -x: the mappings with their resident kilobytes',
-    render: (a) => pmapText(a.machine.kernel),
-  },
-  { name: 'smaps', about: '/proc/PID/smaps', render: (a) => smapsText(a.machine.kernel) },
-  { name: 'status', about: 'the memory lines of /proc/PID/status', render: (a) => statusText(a.machine.kernel) },
-  {
-    name: 'meminfo',
-    about: 'what the process adds to the lines of /proc/meminfo',
-    render: (a) => meminfoText(a.machine.kernel),
-  },
-];
-const STRACE = 'strace';
 
 export const inspectCommand: CommandModule<object, InspectArguments> = {
   command: 'inspect <view> <workload>',

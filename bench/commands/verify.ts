@@ -6,8 +6,10 @@ import { writeWhole } from '../../workloads/files/line-sink.ts';
 import { listenForInterrupt } from '../cli/interruption.ts';
 import { loadWorkload } from '../cli/load-workload.ts';
 import { show } from '../cli/show.ts';
+import { terminalWidth } from '../cli/width.ts';
 import { verificationText } from '../evidence/verify/text.ts';
 import { verify } from '../evidence/verify/verify.ts';
+import { fitWidth } from '../report/text/fold.ts';
 
 interface VerifyArguments {
   workload: string;
@@ -58,7 +60,7 @@ export const verifyCommand: CommandModule<object, VerifyArguments> = {
     }).finally(() => interruption.release());
     const json = argv.json === undefined ? undefined : argv.json || '-';
     if (json !== undefined) writeWhole(json, `${JSON.stringify(verification, null, 2)}\n`);
-    if (json !== '-') show(verificationText(verification, workload.events));
+    if (json !== '-') show(fitWidth(verificationText(verification, workload.events), terminalWidth()));
     if (!verification.passed && !verification.partial && verification.unrepeatable === null) process.exitCode = 1;
   },
 };

@@ -51,15 +51,6 @@ export function escapeMarkdown(text: string): string {
     .replace(/:\/\//g, '&#58;//');
 }
 
-/** A name as code in Markdown. */
-export function markdownCode(text: string): string {
-  const line = escapeLine(text);
-  const longest = Math.max(0, ...[...line.matchAll(/`+/g)].map(([run]) => run.length));
-  const fence = '`'.repeat(longest + 1);
-  const space = line.startsWith('`') || line.endsWith('`') ? ' ' : '';
-  return `${fence}${space}${line}${space}${fence}`;
-}
-
 /** The text of a GitHub workflow command. */
 export function escapeAnnotation(text: string): string {
   return text.replace(/%/g, '%25').replace(/\r/g, '%0D').replace(/\n/g, '%0A').replace(CONTROLS, shownByNumber);

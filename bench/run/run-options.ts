@@ -1,6 +1,7 @@
 import type { AllocatorSpec } from '../../allocators/spec.ts';
 import type { EventBuffer, Touch } from '../../sim/contract/event.ts';
 import type { Start } from '../../sim/contract/start.ts';
+import type { Ns } from '../../sim/contract/units.ts';
 import type { KernelOptions } from '../../sim/kernel/kernel.ts';
 import type { Sample } from '../../sim/metrics/sample.ts';
 import type { Costs } from '../../sim/time/costs.ts';
@@ -37,6 +38,8 @@ export interface RunOptions {
   readonly lastSampleOnly?: boolean;
   /** A sample every so many events too; 0 for none. */
   readonly sampleEvery?: number;
+  /** At the recorded pace, a sample too before a thread does nothing for so long; 0 for none. */
+  readonly sampleIdleNs?: Ns;
   /** In file order, samples before these rows too. Ascending. */
   readonly sampleBefore?: readonly number[];
   /** `samples`: walk all invariants at each sample; `events`: after every event. */

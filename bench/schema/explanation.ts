@@ -112,6 +112,10 @@ export const explanationSchema = z.object({
     headline: z.string(),
     sentences: z.array(z.string()),
     advice: whatIfSchema.nullable(),
+    remedies: z
+      .array(z.object({ place: z.string(), text: z.string() }))
+      .default([])
+      .describe('what mends it and is no setting of an allocator: php.ini, a pool of php-fpm, the program'),
     mechanisms: z.array(z.object({ name: z.string(), bytes, sentences: z.array(z.string()) })),
   }),
 });

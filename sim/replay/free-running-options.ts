@@ -22,6 +22,8 @@ export interface FreeRunningOptions
   /** `--pace recorded`: the time in the trace at which an event happened, by row; undefined for the others. */
   readonly recordedNs: ((row: number) => Ns) | undefined;
   readonly onFailure: (row: number) => void;
+  /** A thread is about to do nothing for so long, as its recorded time has it. */
+  readonly onSleep?: ((ns: Ns) => void) | undefined;
   /** Notes what samples have to look at; undefined where there are none on the way. */
   readonly changed: ChangedSlots | undefined;
   /** After each event, where somebody wants to see them one by one. */

@@ -101,7 +101,9 @@ describe('gate', () => {
     const gate = checkGate([base], [changed({ rssPeakBytes: 1e9 })]);
     const annotations = githubAnnotations(gate);
     expect(annotations.trim().split('\n')).toHaveLength(1);
-    expect(annotations).toMatch(/^::error title=test under bump@1::rssPeakBytes went from .* %25\), allowed 0 B\n$/);
+    expect(annotations).toMatch(
+      /^::error title=test \/ bump@1 \/ lockstep%2C 1 cpus::rssPeakBytes went from .* %25\), allowed 0 B\n$/,
+    );
     expect(gateMarkdown(gate)).toContain('| rssPeakBytes |');
     expect(githubAnnotations(checkGate([base], [base]))).toMatch(/^::notice/);
   });

@@ -7,7 +7,6 @@ import {
   escapeMarkdown,
   escapeTerminal,
   escapeXml,
-  markdownCode,
 } from '../../bench/report/escape.ts';
 import { csvField } from '../../sim/contract/escape.ts';
 
@@ -39,12 +38,6 @@ describe('what names and labels may hold is shown, and does nothing', () => {
     expect(escapeMarkdown('<img src=x>|[a](https://b)@c *d*\n# e')).toBe(
       '&lt;img src=x&gt;\\|\\[a\\](https&#58;//b)&#64;c \\*d\\*\\\\x0a\\# e',
     );
-  });
-
-  test('Markdown code: a fence that is longer than any in it', () => {
-    expect(markdownCode('a')).toBe('`a`');
-    expect(markdownCode('a``b')).toBe('```a``b```');
-    expect(markdownCode('`')).toBe('`` ` ``');
   });
 
   test('annotations', () => {

@@ -3,6 +3,8 @@ import type { EventBuffer } from '../../../sim/contract/event.ts';
 import { count } from '../../../sim/contract/format.ts';
 import { loadWorkload } from '../../cli/load-workload.ts';
 import { note, show } from '../../cli/show.ts';
+import { terminalWidth } from '../../cli/width.ts';
+import { fitWidth } from '../../report/text/fold.ts';
 
 const inputDescription = 'a trace (.htrace, .htb, compressed or not; - for stdin), or a built-in workload';
 
@@ -37,7 +39,7 @@ export function outputPositional<T>(yargs: Argv<T>): Argv<T & { out: string }> {
 }
 
 export function print(text: string): void {
-  show(`${text}\n`);
+  show(`${fitWidth(text, terminalWidth())}\n`);
 }
 
 export function printJson(value: unknown): void {

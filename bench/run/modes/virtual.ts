@@ -86,7 +86,7 @@ class VirtualRun extends Run {
     this.time = time;
     this.locks = locks!;
     const { machine, allocator, request } = assembled;
-    const { placements, syscalls, check, sampleEvery = 0, timeTrace } = options;
+    const { placements, syscalls, check, sampleEvery = 0, sampleIdleNs = 0, timeTrace } = options;
     if (timeTrace) {
       const lockName = (id: number): string => this.locks.table.locks[id]!.name;
       this.timeTrace = createTimeTrace({ sink: timeTrace, ids: program.order.ids, cpus, lockName });
@@ -110,6 +110,7 @@ class VirtualRun extends Run {
       changed: samplesOnTheWay(options) ? createChangedSlots(program.order, program.objectSlots) : undefined,
       onFailure: (row) => this.failedRows.push(row),
       onSample: (row, label) => this.pass(events.labels[label]!, row, this.nowNs()),
+      onSleep: sampleIdleNs > 0 ? (ns) => void (ns >= sampleIdleNs && this.passMoment()) : undefined,
       onEvent: placements || check === 'events' ? (row, op, handle) => this.afterEvent(row, op, handle) : undefined,
     });
     if (syscalls) {
@@ -128,9 +129,13 @@ class VirtualRun extends Run {
     const goesOn = this.timed(() => this.replay.run(Math.min(events, this.nextSample - this.replay.done())));
     if (goesOn && this.replay.done() >= this.nextSample) {
       this.nextSample += sampleEvery;
-      this.pass(`#${this.replay.done()}`, this.replay.row(), this.sampleNs());
+      this.passMoment();
     }
     return goesOn;
+  }
+
+  private passMoment(): void {
+    this.pass(`#${this.replay.done()}`, this.replay.row(), this.sampleNs());
   }
 
   /** As a trace dates them: by the begin of the turn in which the last event came. Elsewhere a turn may be the whole run. */
@@ -217,8 +222,8 @@ class VirtualRun extends Run {
 
 const sumOf = (values: Float64Array): number => values.reduce((sum, value) => sum + value, 0);
 
-const samplesOnTheWay = ({ events, lastSampleOnly, sampleEvery = 0 }: RunOptions): boolean =>
-  lastSampleOnly !== true && (sampleEvery > 0 || events.labels.length > 0);
+const samplesOnTheWay = ({ events, lastSampleOnly, sampleEvery = 0, sampleIdleNs = 0 }: RunOptions): boolean =>
+  lastSampleOnly !== true && (sampleEvery > 0 || sampleIdleNs > 0 || events.labels.length > 0);
 
 /** Whether a thread frees or resizes a block of another one's request. */
 function strangersFree({ length, head, slot, objectSlots, threadSlots, hasRequestEvents }: EventBuffer): boolean {

@@ -3,6 +3,7 @@ import type { Sample } from '../../../sim/metrics/sample.ts';
 import type { StackBytes } from '../../report/sites/stacks.ts';
 import type { RecordedProcessSample } from '../../run/recorded-process.ts';
 import type { RunDescription, RunResult } from '../../run/result.ts';
+import type { Paste } from '../paste.ts';
 import type { Growth } from './growth.ts';
 import type { Moment } from './moment.ts';
 import type { HeldPage, PinningGroup } from './pinning.ts';
@@ -31,6 +32,8 @@ export interface Verdict {
   readonly sentences: readonly string[];
   /** The setting that saves most for what it costs; null: nothing to gain by one. */
   readonly advice: WhatIf | null;
+  /** What mends a mechanism and is no setting of an allocator: lines of php.ini, of a pool, of the program. */
+  readonly remedies: readonly Paste[];
   readonly mechanisms: readonly MechanismAtWork[];
 }
 

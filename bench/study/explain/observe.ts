@@ -72,6 +72,17 @@ export function observe(options: ObserveOptions): Observed {
   const { breakdown } = found.sample;
   const sites = siteBytes(options, session.row, { assembled, areas, ranges, blocks, breakdown }) ?? null;
   const facts = { ...found, sites };
-  const situation = { facts, assembled, experiment, blocks, options, events, end: session.row, rssPeakBytes };
+  const failedAllocations = session.failedRows.length;
+  const situation = {
+    facts,
+    failedAllocations,
+    assembled,
+    experiment,
+    blocks,
+    options,
+    events,
+    end: session.row,
+    rssPeakBytes,
+  };
   return { facts, findings: findMechanisms(situation) };
 }

@@ -192,19 +192,31 @@ function whatIf(e: Explanation, { palette, width }: Shown): string[] {
   return lines;
 }
 
-function toPaste(e: Explanation, { palette }: Shown): string[] {
-  const { verdict } = e;
-  const lines: string[] = [];
+function toPaste({ verdict, run }: Explanation, { palette, width }: Shown): string[] {
   const pasted = verdict.advice?.paste;
-  if (pasted) {
-    lines.push('', palette.bold('To paste'));
-    lines.push(
-      ...[
-        ['shell', pasted.shell],
-        ['systemd, [Service]', pasted.systemd],
-        ['Dockerfile', pasted.dockerfile],
-      ].flatMap(([place, text]) => [palette.dim(`  ${place}`), `    ${text}`]),
-    );
-  }
-  return lines;
+  const lines = [
+    ...(pasted
+      ? [
+          { place: 'shell', text: pasted.shell },
+          { place: 'systemd, a drop-in of the service', text: `[Service]\n${pasted.systemd}` },
+          { place: 'Dockerfile', text: pasted.dockerfile },
+        ]
+      : []),
+    ...verdict.remedies,
+  ];
+  if (lines.length === 0) return [];
+  const late = pasted && run.allocator.startsWith('zendmm') ? TOO_LATE : [];
+  return [
+    '',
+    palette.bold('To paste'),
+    ...lines.flatMap(({ place, text }) => [
+      palette.dim(`  ${place}`),
+      ...text.split('\n').map((line) => `    ${line}`),
+    ]),
+    ...late.flatMap((text) => wrapper(width)(palette.dim(text))),
+  ];
 }
+
+const TOO_LATE = [
+  'Of php-fpm it must be the environment of the service: env[…] of a pool is set when malloc has begun.',
+];

@@ -63,6 +63,7 @@ export function judge(
       ...adviceSentences(facts, advice, whatIf, partial),
     ],
     advice: advice.best,
+    remedies: findings.flatMap(({ remedies = [] }) => remedies),
     mechanisms: findings.map(({ mechanism, bytes: held, sentences }) => ({ name: mechanism, bytes: held, sentences })),
   };
 }
@@ -283,6 +284,11 @@ function adviceSentences(facts: Facts, advice: Advice, whatIf: readonly WhatIf[]
     sentences.push(
       advice.lowers === 'faults' ? faultsSentence(facts, advice.best) : savingSentence(facts, advice.best),
     );
+    if (advice.best.setting.includes('arena')) {
+      sentences.push(
+        'What threads leave in a heap that they share depends on how their calls fall between each other: it was run in the order of the trace, and the real saving may be more or less.',
+      );
+    }
   } else if (!partial) {
     sentences.push(
       `Nothing to gain by a setting: none of the ${count(whatIf.length)} tried lowers the resident bytes by more than ${percent(WORTH_IT)} for a fair price.`,

@@ -29,6 +29,8 @@ export interface RunTask {
   readonly hz?: number;
   readonly start?: Start;
   readonly sampleEvery?: number;
+  readonly sampleIdleNs?: number;
+  readonly sampleBefore?: readonly number[];
   readonly lastSampleOnly?: boolean;
   /** Keep what a report draws beyond the result. */
   readonly record?: boolean;

@@ -10,13 +10,17 @@ import { slabs } from './slabs.ts';
 import { thresholds } from './thresholds.ts';
 import { unmergedChunks } from './unmerged-chunks.ts';
 import { zendCachedChunks } from './zend-cached-chunks.ts';
+import { zendFreeRuns } from './zend-free-runs.ts';
+import { zendMemoryLimit } from './zend-memory-limit.ts';
 import { zendRuns } from './zend-runs.ts';
 
 /** The most telling first, where two account for the same bytes. */
 const MECHANISMS: readonly Mechanism[] = [
   hugePages,
   zendRuns,
+  zendMemoryLimit,
   zendCachedChunks,
+  zendFreeRuns,
   memalignSplinters,
   unmergedChunks,
   lazilyFreed,
