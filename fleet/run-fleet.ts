@@ -172,7 +172,10 @@ class Follower {
       const first = due.reduce((x, y) => (y.events[y.next]!.atUs < x.events[x.next]!.atUs ? y : x));
       const event = first.events[first.next++]!;
       this.driver.passTo(event.atUs);
-      first.process.do(event);
+      const { name } = first.process.service;
+      const refused = first.process.do(event);
+      if (refused !== undefined)
+        this.events.push({ atUs: event.atUs, kind: 'no-memory', who: name, text: `${name} was refused ${refused}` });
       this.noteLowest(0);
       this.noteDeaths();
     }
@@ -232,11 +235,17 @@ class Follower {
     };
   }
 
+  private textOf(name: string): string {
+    return this.pools.some(({ pool }) => pool.name === name)
+      ? `${name}, the master: its pool serves nobody any more`
+      : name;
+  }
+
   private noteDeaths(): void {
     for (const { name, atUs } of this.driver.takeDeaths()) {
       this.kills++;
       const us = Math.min(atUs, this.samplesUs.at(-1)!);
-      this.events.push({ atUs: us, kind: 'oom-kill', who: name, text: `the kernel killed ${name}` });
+      this.events.push({ atUs: us, kind: 'oom-kill', who: name, text: `the kernel killed ${this.textOf(name)}` });
       this.pools.forEach((pool, p) => {
         const slot = pool.tasks.findIndex((_, i) => this.processes[p]!.nameOf(i) === name);
         if (slot < 0) return;

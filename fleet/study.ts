@@ -73,9 +73,21 @@ export async function studyFleet(
   return { result, asItIs: first };
 }
 
-/** Whether one needs no more memory and no more time than another, and less of one. */
+/** A smaller difference is none. */
+const SAME = 1.01;
+
+/**
+ * Whether one needs no more memory and no more time than another, and clearly less of one. Memory is without end where something is killed or
+ * climbs to a limit.
+ */
 function beats(x: SettingResult, y: SettingResult): boolean {
-  const memory = (row: SettingResult) => (row.kills > 0 ? Infinity : row.usedBytes);
+  const memory = ({ severity, usedBytes }: SettingResult) =>
+    severity === 'fails' || severity === 'ends' ? Infinity : usedBytes;
   const time = (row: SettingResult) => row.allocatorUs + row.waitP99Us;
-  return memory(x) <= memory(y) && time(x) <= time(y) && (memory(x) < memory(y) || time(x) < time(y));
+  const isLess = (less: number, more: number) => less * SAME < more;
+  return (
+    !isLess(memory(y), memory(x)) &&
+    !isLess(time(y), time(x)) &&
+    (isLess(memory(x), memory(y)) || isLess(time(x), time(y)))
+  );
 }

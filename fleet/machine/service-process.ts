@@ -80,12 +80,14 @@ export class ServiceProcess {
     );
   }
 
-  do({ what }: ServiceEvent): void {
-    if (!this.driver.isAlive(this.service.name)) return;
+  /** @returns what was refused, if anything. */
+  do({ what }: ServiceEvent): string | undefined {
+    if (!this.driver.isAlive(this.service.name)) return undefined;
     if (what === 'step') this.step();
-    else if (what === 'fork') this.fork();
+    else if (what === 'fork') return this.fork() ? undefined : 'its fork for a snapshot';
     else if (what === 'writes') this.write();
     else this.driver.end(this.childName);
+    return undefined;
   }
 
   private step(): void {
@@ -126,13 +128,14 @@ export class ServiceProcess {
     return `${this.service.name}-snapshot`;
   }
 
-  private fork(): void {
+  private fork(): boolean {
     this.copiedPages = 0;
-    this.driver.do(`${this.service.name} fork ${this.childName}`);
+    return this.driver.do(`${this.service.name} fork ${this.childName}`);
   }
 
   /** Writes at places drawn evenly hit pages that were copied before the more often the more have been. */
   private write(): void {
+    if (!this.driver.isAlive(this.childName)) return;
     const { name, anonymous, snapshot } = this.service;
     const all = pages(anonymous);
     const drawn = (pages(snapshot!.writes) * durationUs(snapshot!.takes)!) / 1e6 / SNAPSHOT_PARTS;

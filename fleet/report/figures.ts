@@ -45,10 +45,21 @@ export interface PoolFigures {
   /** Preloaded pages that a worker has written, on average at the end, and all of them. */
   readonly copiedBytes: number;
   readonly preloadBytes: number;
+  /** Shared regions that requests add to. */
+  readonly growing: readonly GrowingRegion[];
   /** What the allocator's calls cost a request, on average, by the scenario's name of it. */
   readonly allocatorUs: Readonly<Record<string, number>>;
   /** … and of all requests together. */
   readonly requestUs: number;
+}
+
+/** A shared region to which each request adds, until it is full. */
+export interface GrowingRegion {
+  readonly name: string;
+  readonly sizeBytes: number;
+  readonly firstBytes: number;
+  readonly lastBytes: number;
+  readonly perHourBytes: number;
 }
 
 export interface FleetFigures {
@@ -72,6 +83,8 @@ export interface FleetFigures {
   readonly kills: number;
   readonly firstKillUs: number | undefined;
   readonly killed: readonly string[];
+  /** Who was refused a fork, or memory. */
+  readonly refusals: readonly { readonly who: string; readonly text: string }[];
 }
 
 export interface GroupFigures {
@@ -138,6 +151,7 @@ export function figuresOf(run: FleetRun): FleetFigures {
     kills: kills.length,
     firstKillUs: kills[0]?.atUs,
     killed: [...new Set(kills.map(({ who }) => who))],
+    refusals: run.events.filter(({ kind }) => kind === 'no-memory').map(({ who, text }) => ({ who, text })),
   };
 }
 
@@ -199,8 +213,29 @@ function poolFigures(run: FleetRun, index: number, series: MakeSeries): PoolFigu
     holdings: largest,
     copiedBytes: preload ? meanCopied(run, index) : 0,
     preloadBytes: preloaded,
+    growing: growingRegions(run, index),
     ...allocatorTimes(run, index),
   };
+}
+
+function growingRegions(run: FleetRun, index: number): GrowingRegion[] {
+  const { pool, tasks } = run.pools[index]!;
+  const untilUs = run.samples.at(-1)!.atUs;
+  const requests = tasks.reduce((sum, { startUs }) => sum + startUs.length, 0);
+  return pool.shared
+    .map(({ name, size, used = 0, grows }) => {
+      const firstBytes = sizeBytes(used)!;
+      const allBytes = sizeBytes(size)!;
+      const added = requests * sizeBytes(grows)!;
+      return {
+        name,
+        sizeBytes: allBytes,
+        firstBytes,
+        lastBytes: Math.min(allBytes, firstBytes + added),
+        perHourBytes: (added / untilUs) * 3600e6,
+      };
+    })
+    .filter(({ perHourBytes }) => perHourBytes > 0);
 }
 
 export const heapBytes = (h: Holdings): number =>

@@ -1,6 +1,7 @@
 import { bytes, count, percent } from '../../sim/contract/format.ts';
 import { durationText, durationUs, sizeBytes } from '../scenario/quantities.ts';
 import type { Scenario } from '../scenario/scenario.ts';
+import { growingFinding, type Limit } from './growing-finding.ts';
 import { type FleetFigures, type GroupFigures, heapBytes, type PoolFigures, type Series } from './figures.ts';
 
 /** fails: somebody is killed. ends: something climbs to a limit. watch: worth a look. fine: nothing to do. */
@@ -28,7 +29,7 @@ export function verdictOf(figures: FleetFigures, scenario: Scenario): Verdict {
     ...killFindings(figures, scenario),
     ...figures.groups.flatMap((group) => groupFindings(group, scenario)),
     ...figures.pools.flatMap((pool) => poolFindings(pool, figures, scenario)),
-    ...figures.services.flatMap((service, i) => serviceFindings(service, scenario.services[i]!, figures, scenario)),
+    ...figures.services.flatMap((service, i) => serviceFindings(service, scenario.services[i]!, figures)),
     ...machineFindings(figures),
   ].sort((x, y) => ORDER.indexOf(x.severity) - ORDER.indexOf(y.severity));
   const severity = findings[0]?.severity ?? 'fine';
@@ -62,13 +63,18 @@ function killFindings(figures: FleetFigures, scenario: Scenario): Finding[] {
         ` ${name} had grown from ${bytes(trend.firstBytes)} to ${bytes(trend.highestBytes)}, with no ceiling of its own.`,
     )
     .join('');
+  const masters = scenario.pools.filter(({ name }) => killed.includes(name)).map(({ name }) => name);
+  const orphans =
+    masters.length > 0
+      ? ` The master of ${masters.join(', ')} is among them: from then on its pool serves nobody.`
+      : '';
   const names =
     killed.length > 6 ? `${killed.slice(0, 6).join(', ')} and ${killed.length - 6} more` : killed.join(', ');
   return [
     {
       severity: 'fails',
       about: ofGroup[0]?.name ?? 'machine',
-      text: `From ${durationText(firstKillUs!)} on the kernel kills (${names}), since ${where}.${because}`,
+      text: `From ${durationText(firstKillUs!)} on the kernel kills (${names}), since ${where}.${because}${orphans}`,
     },
   ];
 }
@@ -136,6 +142,9 @@ function poolFindings(pool: PoolFigures, figures: FleetFigures, scenario: Scenar
       about: pool.name,
       text: `The workers of ${pool.name} hold ${bytes(trend.lastBytes)} of private memory, and that does not climb. ${layerText(pool)} ${ceiling}`,
     });
+  const limit = nearestLimit(file.group, figures);
+  const wasKilled = figures.killed.some((name) => name === pool.name || name.startsWith(`${pool.name}-`));
+  found.push(...pool.growing.map((region) => growingFinding(region, pool, limit, wasKilled)));
   if (pool.preloadBytes > 0) found.push(copied(pool));
   if (pool.refused > 0 || pool.unserved > 0)
     found.push({
@@ -158,12 +167,11 @@ function poolFindings(pool: PoolFigures, figures: FleetFigures, scenario: Scenar
   return found;
 }
 
-function climbing(pool: PoolFigures, figures: FleetFigures, scenario: Scenario): Finding {
-  const { trend } = pool.privateBytes;
-  const file = scenario.pools.find(({ name }) => name === pool.name)!;
+/** What the pool's memory comes to first. */
+function nearestLimit(group: string | undefined, figures: FleetFigures): Limit {
   const limits = [
     ...figures.groups
-      .filter(({ name, maxBytes }) => maxBytes !== null && isWithin(file.group, name))
+      .filter(({ name, maxBytes }) => maxBytes !== null && isWithin(group, name))
       .map(({ name, maxBytes, firmBytes }) => ({
         what: `memory.max of ${name}`,
         leftBytes: maxBytes! - firmBytes.trend.lastBytes,
@@ -171,7 +179,13 @@ function climbing(pool: PoolFigures, figures: FleetFigures, scenario: Scenario):
       })),
     { what: 'all memory', leftBytes: figures.availableBytes.trend.lastBytes, bytes: figures.totalBytes },
   ];
-  const nearest = limits.reduce((x, y) => (y.leftBytes < x.leftBytes ? y : x));
+  return limits.reduce((x, y) => (y.leftBytes < x.leftBytes ? y : x));
+}
+
+function climbing(pool: PoolFigures, figures: FleetFigures, scenario: Scenario): Finding {
+  const { trend } = pool.privateBytes;
+  const file = scenario.pools.find(({ name }) => name === pool.name)!;
+  const nearest = nearestLimit(file.group, figures);
   const hours = nearest.leftBytes / trend.perHourBytes;
   const copies = pool.copiedBytes * pool.workers;
   if (copies > 0.5 * trend.riseBytes) {
@@ -254,12 +268,7 @@ function copied(pool: PoolFigures): Finding {
   return { severity: share > 0.3 ? 'watch' : 'fine', about: pool.name, text: `${text}${advice}` };
 }
 
-function serviceFindings(
-  series: Series,
-  service: Scenario['services'][number],
-  figures: FleetFigures,
-  scenario: Scenario,
-): Finding[] {
+function serviceFindings(series: Series, service: Scenario['services'][number], figures: FleetFigures): Finding[] {
   const { trend } = series;
   if (service.snapshot) {
     const extra = trend.highestBytes;
@@ -267,12 +276,13 @@ function serviceFindings(
     const group = figures.groups.find(({ name }) => name === service.group);
     const limit = Math.min(group?.maxBytes ?? Infinity, figures.totalBytes);
     const most = group ? group.peakBytes : figures.totalBytes - figures.lowestAvailableBytes;
-    const severity: Severity = figures.kills > 0 ? 'fails' : most > 0.9 * limit ? 'watch' : 'fine';
+    const isRefused = figures.refusals.some(({ who }) => who === service.name);
+    const severity: Severity = figures.kills > 0 || isRefused ? 'fails' : most > 0.9 * limit ? 'watch' : 'fine';
     return [
       {
         severity,
         about: service.name,
-        text: `${service.name} forks a child for its snapshot every ${service.snapshot.every}. The child shares the ${bytes(own)} at first: RSS counts it twice (${bytes(extra)} at most in both together at a sample), memory does not. What the parent writes meanwhile is copied: ${bytes(copiesOf(service))} by the end of a snapshot, so it needs ${bytes(own + copiesOf(service))} in all, of ${bytes(limit)} (${percent((own + copiesOf(service)) / limit)}). Leave that much room, or make fewer writes during snapshots; a process killed in the middle of one is the risk, not the sum of RSS.${overcommitText(scenario, own, figures.totalBytes)}`,
+        text: `${service.name} forks a child for its snapshot every ${service.snapshot.every}. The child shares the ${bytes(own)} at first: RSS counts it twice (${bytes(extra)} at most in both together at a sample), memory does not. What the parent writes meanwhile is copied: ${bytes(copiesOf(service))} by the end of a snapshot, so it needs ${bytes(own + copiesOf(service))} in all, of ${bytes(limit)} (${percent((own + copiesOf(service)) / limit)}). Leave that much room, or make fewer writes during snapshots; a process killed in the middle of one is the risk, not the sum of RSS.${refusedText(service.name, figures)}`,
       },
     ];
   }
@@ -296,9 +306,10 @@ function copiesOf({ anonymous, snapshot }: Scenario['services'][number]): number
   return all === 0 ? 0 : all * (1 - Math.exp(-written / all));
 }
 
-function overcommitText(scenario: Scenario, own: number, total: number): string {
-  if (scenario.machine.overcommit !== 0 || 2 * own < total) return '';
-  return ' With vm.overcommit_memory=0 the fork itself may be refused, since the child promises as much again: set it to 1 for such a server.';
+function refusedText(name: string, { refusals }: FleetFigures): string {
+  const own = refusals.filter(({ who }) => who === name);
+  if (own.length === 0) return '';
+  return ` ${count(own.length)} of these forks were refused: with vm.overcommit_memory=2 the child's promise must fit below CommitLimit. Set it to 0 or 1 for such a server, or raise vm.overcommit_ratio.`;
 }
 
 function machineFindings(figures: FleetFigures): Finding[] {
