@@ -7,8 +7,8 @@ import type { EventBuffer } from '../../sim/contract/event.ts';
 import { createHtbInput, encodeHtb } from '../../workloads/trace/binary.ts';
 import { createTraceParser } from '../../workloads/trace/parser.ts';
 import { formatTrace } from '../../workloads/trace/writer.ts';
+import { median } from '../evidence/median.ts';
 import { runCommand } from './commands/fresh-process.ts';
-import { median } from './median.ts';
 
 export interface Loading {
   readonly textMegabytesPerSecond: number;

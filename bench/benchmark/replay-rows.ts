@@ -1,5 +1,5 @@
 import type { EventBuffer } from '../../sim/contract/event.ts';
-import { median } from './median.ts';
+import { median } from '../evidence/median.ts';
 import type { ModelMeasure } from './model-worker.ts';
 import { openModel, openReal } from './sources.ts';
 import type { BenchTraceName } from './traces.ts';

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { resolveWorkload } from '../../workloads/index.ts';
-import { median } from './median.ts';
+import { median } from '../evidence/median.ts';
 import type { ModeTask, TimedMode } from './mode-worker.ts';
 
 /** What virtual time costs beside lockstep, nanoseconds of processor time an event, medians over the rounds. */

@@ -6,11 +6,11 @@ import { benchmarkCommands } from '../benchmark/commands/benchmark-commands.ts';
 import { isReached } from '../benchmark/commands/rows.ts';
 import { commandsText } from '../benchmark/commands/text.ts';
 import { markOf } from '../benchmark/goals.ts';
-import { median } from '../benchmark/median.ts';
 import { benchmarkText } from '../benchmark/text.ts';
 import { listenForInterrupt } from '../cli/interruption.ts';
 import { terminalPalette } from '../cli/palette.ts';
 import { show } from '../cli/show.ts';
+import { median } from '../evidence/median.ts';
 import { allocatorList } from '../study/compare/allocator-list.ts';
 
 interface BenchArguments {

@@ -1,6 +1,6 @@
 import { interruptedMark, type Palette } from '../../../bench/report/text/palette.ts';
 import { columns } from '../../../sim/contract/format.ts';
-import { median } from '../median.ts';
+import { median } from '../../evidence/median.ts';
 import { type CommandBenchmark, type CommandRow, isReached } from './rows.ts';
 
 const fixed = (value: number): string => value.toFixed(value < 10 ? 2 : 0);

@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { writeTrace } from '../../../workloads/trace/output.ts';
-import { median } from '../median.ts';
+import { median } from '../../evidence/median.ts';
 import { benchTrace } from '../traces.ts';
 import { runCommand, runWithEngine } from './fresh-process.ts';
 import type { CommandRow } from './rows.ts';

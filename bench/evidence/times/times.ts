@@ -6,6 +6,7 @@ import { COST_PROFILES, type Costs, parseCosts } from '../../../sim/time/costs.t
 import { resolveWorkload } from '../../../workloads/index.ts';
 import { runVirtual } from '../../run/modes/virtual.ts';
 import type { RunOptions } from '../../run/run-options.ts';
+import { median } from '../median.ts';
 import { PUBLISHED } from './published.ts';
 
 /*
@@ -36,8 +37,6 @@ const SETS = ['free-running', 'free-running-calibrated', 'free-running-handed-ov
 /** Real times that differ by more than this are a clear pair. */
 const CLEAR = 1.5;
 const NEAR = 0.35;
-
-const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[values.length >> 1]!;
 
 async function timeMs(workload: string, options: Omit<RunOptions, 'events' | 'workload' | 'spec'>, allocator: string) {
   const { events, start } = await resolveWorkload(workload);
