@@ -1,7 +1,7 @@
 import { bytes } from '../../sim/contract/format.ts';
 import { durationText } from '../scenario/quantities.ts';
 import type { GrowingRegion, PoolFigures } from './figures.ts';
-import type { Finding } from './verdict.ts';
+import type { Finding } from './finding.ts';
 
 /** What a pool's memory comes to: a memory.max, or all of the machine's. */
 export interface Limit {

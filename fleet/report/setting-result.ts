@@ -1,6 +1,7 @@
 import type { Scenario } from '../scenario/scenario.ts';
 import type { FleetFigures } from './figures.ts';
-import { type Severity, verdictOf } from './verdict.ts';
+import type { Severity } from './finding.ts';
+import { verdictOf } from './verdict.ts';
 
 /** A scenario with one of its changes: what came of it, run and not estimated. */
 export interface SettingResult {

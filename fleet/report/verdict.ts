@@ -1,18 +1,9 @@
 import { bytes, count, percent } from '../../sim/contract/format.ts';
 import { durationText, durationUs, sizeBytes } from '../scenario/quantities.ts';
 import type { Scenario } from '../scenario/scenario.ts';
-import { growingFinding, type Limit } from './growing-finding.ts';
 import { type FleetFigures, type GroupFigures, heapBytes, type PoolFigures, type Series } from './figures.ts';
-
-/** fails: somebody is killed. ends: something climbs to a limit. watch: worth a look. fine: nothing to do. */
-export type Severity = 'fails' | 'ends' | 'watch' | 'fine';
-
-export interface Finding {
-  readonly severity: Severity;
-  /** What it is about: a pool, a service, a group, the machine. */
-  readonly about: string;
-  readonly text: string;
-}
+import type { Finding, Severity } from './finding.ts';
+import { growingFinding, type Limit } from './growing-finding.ts';
 
 export interface Verdict {
   readonly severity: Severity;
