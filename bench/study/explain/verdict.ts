@@ -46,6 +46,7 @@ export function judge(
     if (kind === 'in use' && growth.rises && !findings.some((f) => f.isNoLeak)) kind = 'leak';
   }
   const advice = adviseOn(facts, findings, whatIf, facts.rssPeakBytes);
+  const answer = adviceSentences(facts, advice, whatIf, partial);
   return {
     kind,
     shares,
@@ -61,8 +62,9 @@ export function judge(
       ...changeSentences(facts.tunableChanges),
       ...givenSentences(facts),
       ...growthSentences(facts, kind),
-      ...adviceSentences(facts, advice, whatIf, partial),
+      ...answer,
     ],
+    answer,
     advice: advice.best,
     remedies: [...findings.flatMap(({ remedies = [] }) => remedies), ...(advice.best ? [] : trimRemedy(facts))],
     mechanisms: findings.map(({ mechanism, bytes: held, sentences }) => ({ name: mechanism, bytes: held, sentences })),
