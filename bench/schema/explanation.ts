@@ -111,6 +111,7 @@ export const explanationSchema = z.object({
     }),
     headline: z.string(),
     sentences: z.array(z.string()),
+    answer: z.array(z.string()).default([]).describe('those of the sentences that say what would change it'),
     advice: whatIfSchema.nullable(),
     remedies: z
       .array(z.object({ place: z.string(), text: z.string() }))

@@ -30,6 +30,8 @@ export interface Verdict {
   readonly shares: Readonly<Record<Exclude<VerdictKind, 'leak' | 'nothing'>, Bytes>>;
   readonly headline: string;
   readonly sentences: readonly string[];
+  /** Those of the sentences that say what would change it. */
+  readonly answer: readonly string[];
   /** The setting that saves most for what it costs; null: nothing to gain by one. */
   readonly advice: WhatIf | null;
   /** What mends a mechanism and is no setting of an allocator: lines of php.ini, of a pool, of the program. */

@@ -40,7 +40,12 @@ export async function timed(options: RunOptions, explanation: Explanation, runne
   return {
     ...explanation,
     whatIf: explanation.whatIf.map((w) => (w === advice ? whole : w)),
-    verdict: { ...verdict, advice: whole, sentences: [...verdict.sentences, sentence] },
+    verdict: {
+      ...verdict,
+      advice: whole,
+      sentences: [...verdict.sentences, sentence],
+      answer: [...verdict.answer, sentence],
+    },
   };
 }
 

@@ -2,6 +2,7 @@ import { bytes, count, percent } from '../../../sim/contract/format.ts';
 import type { Bytes } from '../../../sim/contract/units.ts';
 import { shortFrame } from '../../report/sites/frames.ts';
 import { RESERVED } from '../../run/areas.ts';
+import type { Paste } from '../paste.ts';
 import { type Advice, adviseOn, WORTH_IT } from './advice.ts';
 import { countedName, groupAreas, returnTexts } from './area-groups.ts';
 import type { Explanation, Facts, Verdict, VerdictKind } from './explanation.ts';
@@ -45,6 +46,7 @@ export function judge(
     if (kind === 'in use' && growth.rises && !findings.some((f) => f.isNoLeak)) kind = 'leak';
   }
   const advice = adviseOn(facts, findings, whatIf, facts.rssPeakBytes);
+  const answer = adviceSentences(facts, advice, whatIf, partial);
   return {
     kind,
     shares,
@@ -60,10 +62,11 @@ export function judge(
       ...changeSentences(facts.tunableChanges),
       ...givenSentences(facts),
       ...growthSentences(facts, kind),
-      ...adviceSentences(facts, advice, whatIf, partial),
+      ...answer,
     ],
+    answer,
     advice: advice.best,
-    remedies: findings.flatMap(({ remedies = [] }) => remedies),
+    remedies: [...findings.flatMap(({ remedies = [] }) => remedies), ...(advice.best ? [] : trimRemedy(facts))],
     mechanisms: findings.map(({ mechanism, bytes: held, sentences }) => ({ name: mechanism, bytes: held, sentences })),
   };
 }
@@ -272,6 +275,12 @@ function growthSentences({ growth, sample }: Facts, kind: VerdictKind): string[]
   return growth.rises
     ? [`The least sum of live blocks rises from quarter to quarter (${floors}): the program itself grows too.`]
     : [];
+}
+
+/** Where no setting helps, and the program can ask. */
+function trimRemedy({ returns: [best], sample }: Facts): readonly Paste[] {
+  if (!best.call.startsWith('malloc_trim') || best.returnsBytes < sample.rssBytes * WORTH_IT) return [];
+  return [{ place: `C, here: returns ${bytes(best.returnsBytes)}`, text: 'malloc_trim(0); /* <malloc.h> */' }];
 }
 
 function adviceSentences(facts: Facts, advice: Advice, whatIf: readonly WhatIf[], partial: boolean): string[] {

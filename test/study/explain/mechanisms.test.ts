@@ -45,6 +45,35 @@ describe('mechanisms', () => {
     expect(names(of(['a 0 1 64 9000000', 'f 0 1'], 'glibc@2.41'))).not.toContain('memalign splinters');
   });
 
+  test('holes of blocks below the usual threshold: a lower one, or a trim where none helps', () => {
+    const pictures = [
+      ...repeat(60, (i) => [`m 0 ${2 * i} ${100_000 + (i % 7) * 4000}`, `m 0 ${2 * i + 1} 2000`]),
+      ...repeat(60, (i) => [`f 0 ${2 * i}`]),
+    ];
+    const e = of(pictures, 'glibc@2.36');
+    expect(names(e)[0]).toBe('holes of large blocks');
+    expect(e.verdict.advice!.setting).toBe('mmap_threshold=65536');
+    expect(e.verdict.advice!.rssBytes).toBeLessThan(e.sample.rssBytes / 5);
+    const records = [...repeat(400, (i) => [`m 0 ${i} 3000`]), 'm 0 400 5000', ...repeat(400, (i) => [`f 0 ${i}`])];
+    const pinned = of(records, 'glibc@2.36');
+    expect(pinned.verdict.advice).toBeNull();
+    expect(pinned.verdict.remedies.map((r) => r.text)).toEqual(['malloc_trim(0); /* <malloc.h> */']);
+  });
+
+  test('huge pages that jemalloc asks for', () => {
+    const lines = repeat(10, (i) => [`m 0 ${i} 3145728`, `w 0 ${i} 0 1`]);
+    const e = explain({
+      events: eventsOf(lines),
+      workload: 'test',
+      spec: parseAllocator('jemalloc:thp=always', 4),
+      cpus: 4,
+      touch: 'none',
+      kernel: { thp: 'madvise' },
+    });
+    expect(names(e)[0]).toBe('huge pages');
+    expect(e.verdict.advice).toMatchObject({ setting: 'thp=never', paste: { shell: 'MALLOC_CONF=thp:never' } });
+  });
+
   test('memory that goes back and forth: fixed thresholds stop it', () => {
     const lines = repeat(200, (i) => [
       `m 0 ${3 * i} 1048640`,

@@ -1,5 +1,6 @@
 import { arenas } from './arenas.ts';
 import { backAndForth } from './back-and-forth.ts';
+import { holes } from './holes.ts';
 import { hugePages } from './huge-pages.ts';
 import { idlePages } from './idle-pages.ts';
 import { lazilyFreed } from './lazily-freed.ts';
@@ -27,6 +28,7 @@ const MECHANISMS: readonly Mechanism[] = [
   idlePages,
   slabs,
   arenas,
+  holes,
   thresholds,
   libraryMemory,
   backAndForth,
