@@ -120,7 +120,7 @@ describe.runIf(CLI_BUILT)('whatever a trace and a result name is shown as text',
     expect(written.length).toBeGreaterThan(12);
     written.forEach(checkFile);
     const diff = run(['run', trace, '--mode=lockstep', `--diff=${join(folder, 'c.collapsed')}`]);
-    expect(diff).toContain('frame');
+    expect(diff).toContain('owned');
   });
 
   test('explain, inspect, and what works on traces', { timeout: 90_000 }, async () => {

@@ -42,7 +42,7 @@ export function interrupt(
   const child = spawn(process.execPath, [CLI, ...args], {
     cwd,
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, NO_COLOR: '1', GITHUB_ACTIONS: '', TMPDIR: temporary, XDG_CACHE_HOME: join(cwd, '.cache') },
+    env: { ...process.env, NO_COLOR: '1', GITHUB_ACTIONS: '', TMPDIR: temporary },
   });
   let stdout = '';
   let stderr = '';
