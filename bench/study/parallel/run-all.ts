@@ -71,9 +71,10 @@ function runnerFor(options: RunAllOptions, isOneBatch: boolean): Runner {
       for (let at = await next.take(); at; at = await next.take()) {
         if (signal?.aborted) throw new Interrupted('interrupted');
         try {
-          const run = (await finishedRuns.get(at.task)) ?? (await executor.execute(at.task));
+          const taken = await finishedRuns.get(at.task);
+          const run = taken ?? (await executor.execute(at.task));
           // What the signal ended before its time is told, but it is no run that has finished.
-          if (!signal?.aborted) await finishedRuns.put(at.task, run);
+          if (!taken && !signal?.aborted) await finishedRuns.put(at.task, run);
           kept[at.index] = keep(run);
           onDone?.(++done, total);
         } catch (error) {
