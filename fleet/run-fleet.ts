@@ -172,10 +172,7 @@ class Follower {
       const first = due.reduce((x, y) => (y.events[y.next]!.atUs < x.events[x.next]!.atUs ? y : x));
       const event = first.events[first.next++]!;
       this.driver.passTo(event.atUs);
-      const { name } = first.process.service;
-      const refused = first.process.do(event);
-      if (refused !== undefined)
-        this.events.push({ atUs: event.atUs, kind: 'no-memory', who: name, text: `${name} was refused ${refused}` });
+      first.process.do(event);
       this.noteLowest(0);
       this.noteDeaths();
     }
@@ -242,6 +239,8 @@ class Follower {
   }
 
   private noteDeaths(): void {
+    for (const { name, what, atUs } of this.driver.takeRefusals())
+      this.events.push({ atUs, kind: 'no-memory', who: name, text: `${name} was refused ${what}` });
     for (const { name, atUs } of this.driver.takeDeaths()) {
       this.kills++;
       const us = Math.min(atUs, this.samplesUs.at(-1)!);

@@ -84,23 +84,23 @@ export class PoolProcesses {
     }
     if (this.forkedHeap) moveHeap(driver, name, undefined, asMasters(this.forkedHeap));
     if (pool.preload) {
-      driver.do(`${name} mmap P ${sizeBytes(pool.preload.size)} private`);
-      driver.do(`${name} touch P 0 ${sizeBytes(pool.preload.size)}`);
+      if (driver.ask(name, 'what it preloads', `${name} mmap P ${sizeBytes(pool.preload.size)} private`))
+        driver.do(`${name} touch P 0 ${sizeBytes(pool.preload.size)}`);
     }
   }
 
-  private startWorker(slot: number): Worker {
+  private startWorker(slot: number): Worker | undefined {
     const { pool, driver } = this;
     const name = this.nameOf(slot);
-    driver.do(`${pool.name} fork ${name}`);
+    if (!driver.ask(pool.name, 'the fork of a worker', `${pool.name} fork ${name}`)) return undefined;
     if (pool.oom_score_adj !== 0) driver.do(`${name} oom_score_adj ${pool.oom_score_adj}`);
     pool.files.forEach((file, i) => {
       if (file.mapped > 0) driver.do(`${name} touch F${i} 0 ${Math.ceil(sizeBytes(file.size)! * file.mapped)} read`);
     });
     const { anonymous, threads, sockets, files } = pool.worker;
     if (sizeBytes(anonymous)! > 0) {
-      driver.do(`${name} mmap W ${sizeBytes(anonymous)} private`);
-      driver.do(`${name} touch W 0 ${sizeBytes(anonymous)}`);
+      if (driver.ask(name, 'its memory', `${name} mmap W ${sizeBytes(anonymous)} private`))
+        driver.do(`${name} touch W 0 ${sizeBytes(anonymous)}`);
     }
     if (threads > 1) driver.do(`${name} threads ${threads - 1}`);
     if (sockets > 0) driver.do(`${name} sockets ${Math.ceil(sockets / 2)}`);
@@ -126,6 +126,7 @@ export class PoolProcesses {
     if (!target || !this.driver.isAlive(this.pool.name)) return;
     if (!worker) {
       worker = this.startWorker(slot);
+      if (!worker) return;
       worker.generation = target.generation;
       this.workers.set(slot, worker);
     }

@@ -18,6 +18,7 @@ const ORDER: readonly Severity[] = ['fails', 'ends', 'watch', 'fine'];
 export function verdictOf(figures: FleetFigures, scenario: Scenario): Verdict {
   const findings = [
     ...killFindings(figures, scenario),
+    ...refusalFindings(figures, scenario),
     ...figures.groups.flatMap((group) => groupFindings(group, scenario)),
     ...figures.pools.flatMap((pool) => poolFindings(pool, figures, scenario)),
     ...figures.services.flatMap((service, i) => serviceFindings(service, scenario.services[i]!, figures)),
@@ -32,6 +33,7 @@ function summaryOf(severity: Severity, figures: FleetFigures, scenario: Scenario
   const length = durationText(scenario.durationUs);
   if (figures.kills > 0)
     return `It does not hold: ${figures.kills === 1 ? 'one process was' : `${count(figures.kills)} processes were`} killed for want of memory, the first after ${durationText(figures.firstKillUs!)}.`;
+  if (figures.refusals.length > 0) return 'It does not hold: the kernel refused memory, or a fork, that was asked for.';
   if (severity === 'ends') return `It holds for ${length}, but not for good: something climbs to a limit.`;
   const usual = `MemAvailable never falls below ${bytes(lowest)} of ${bytes(totalBytes)}`;
   return `It holds for ${length}, and nothing says that it would not go on: ${usual}.`;
@@ -120,7 +122,15 @@ function poolFindings(pool: PoolFigures, figures: FleetFigures, scenario: Scenar
   const { trend } = pool.privateBytes;
   const file = scenario.pools.find(({ name }) => name === pool.name)!;
   const ceiling = ceilingText(pool, file.pm.max_children);
-  if (trend.shape === 'climbs') found.push(climbing(pool, figures, scenario));
+  const limit = nearestLimit(file.group, figures);
+  const wasKilled = figures.killed.some((name) => name === pool.name || name.startsWith(`${pool.name}-`));
+  if (wasKilled)
+    found.push({
+      severity: 'watch',
+      about: pool.name,
+      text: `The private memory of the workers of ${pool.name} had come to ${bytes(trend.highestBytes)} when they were killed. ${layerText(pool)} ${ceiling}`,
+    });
+  else if (trend.shape === 'climbs') found.push(climbing(pool, figures, scenario));
   else if (trend.shape === 'levels off')
     found.push({
       severity: 'fine',
@@ -133,10 +143,8 @@ function poolFindings(pool: PoolFigures, figures: FleetFigures, scenario: Scenar
       about: pool.name,
       text: `The workers of ${pool.name} hold ${bytes(trend.lastBytes)} of private memory, and that does not climb. ${layerText(pool)} ${ceiling}`,
     });
-  const limit = nearestLimit(file.group, figures);
-  const wasKilled = figures.killed.some((name) => name === pool.name || name.startsWith(`${pool.name}-`));
   found.push(...pool.growing.map((region) => growingFinding(region, pool, limit, wasKilled)));
-  if (pool.preloadBytes > 0) found.push(copied(pool));
+  if (pool.preloadBytes > 0) found.push(copied(pool, wasKilled, limit, file.pm.max_children));
   if (pool.refused > 0 || pool.unserved > 0)
     found.push({
       severity: 'watch',
@@ -248,15 +256,24 @@ function ceilingText(pool: PoolFigures, children: number): string {
   return `Its ceiling is ${bytes(kept)} for the heaps of ${children} workers between requests (${bytes(pool.heapKeptBytes)} each at most), and ${bytes(pool.heapPeakBytes * children)} if all of them were in the middle of the largest request at once (${bytes(pool.heapPeakBytes)} each).`;
 }
 
-function copied(pool: PoolFigures): Finding {
+function copied(pool: PoolFigures, wasKilled: boolean, limit: Limit, children: number): Finding {
   const { copiedBytes, preloadBytes, workers } = pool;
   const share = copiedBytes / preloadBytes;
-  const text = `Of the ${bytes(preloadBytes)} that ${pool.name} preloads before it forks a worker has copied ${bytes(copiedBytes)} (${percent(share)}) by the end: writing to a shared page copies it. ${workers} workers have ${bytes(copiedBytes * workers)} of copies together; at worst it is ${bytes(preloadBytes * workers)}, as if nothing had been preloaded.`;
+  const worst = preloadBytes * children;
+  const text = `Of the ${bytes(preloadBytes)} that ${pool.name} preloads before it forks a worker has copied ${bytes(copiedBytes)} (${percent(share)}) by the end: writing to a shared page copies it. ${workers} workers have ${bytes(copiedBytes * workers)} of copies together; at worst it is ${bytes(worst)}, as if nothing had been preloaded.`;
+  const isCause = wasKilled && worst > limit.bytes;
+  const cause = isCause
+    ? ` That is what ${limit.what} (${bytes(limit.bytes)}) was used up by: ${children} workers with copies of all of it do not fit, whatever the allocator.`
+    : '';
   const advice =
-    share > 0.3
-      ? ' What writes there (reference counts, a collector that marks) decides, not the allocator: freeze or move what is preloaded out of its reach, or recycle workers.'
+    share > 0.3 || isCause
+      ? ' What writes there (reference counts, a collector that marks) decides, not the allocator: freeze or move what is preloaded out of its reach, recycle workers before they have copied much, or have fewer of them.'
       : '';
-  return { severity: share > 0.3 ? 'watch' : 'fine', about: pool.name, text: `${text}${advice}` };
+  return {
+    severity: isCause ? 'fails' : share > 0.3 ? 'watch' : 'fine',
+    about: pool.name,
+    text: `${text}${cause}${advice}`,
+  };
 }
 
 function serviceFindings(series: Series, service: Scenario['services'][number], figures: FleetFigures): Finding[] {
@@ -267,13 +284,12 @@ function serviceFindings(series: Series, service: Scenario['services'][number], 
     const group = figures.groups.find(({ name }) => name === service.group);
     const limit = Math.min(group?.maxBytes ?? Infinity, figures.totalBytes);
     const most = group ? group.peakBytes : figures.totalBytes - figures.lowestAvailableBytes;
-    const isRefused = figures.refusals.some(({ who }) => who === service.name);
-    const severity: Severity = figures.kills > 0 || isRefused ? 'fails' : most > 0.9 * limit ? 'watch' : 'fine';
+    const severity: Severity = figures.kills > 0 ? 'fails' : most > 0.9 * limit ? 'watch' : 'fine';
     return [
       {
         severity,
         about: service.name,
-        text: `${service.name} forks a child for its snapshot every ${service.snapshot.every}. The child shares the ${bytes(own)} at first: RSS counts it twice (${bytes(extra)} at most in both together at a sample), memory does not. What the parent writes meanwhile is copied: ${bytes(copiesOf(service))} by the end of a snapshot, so it needs ${bytes(own + copiesOf(service))} in all, of ${bytes(limit)} (${percent((own + copiesOf(service)) / limit)}). Leave that much room, or make fewer writes during snapshots; a process killed in the middle of one is the risk, not the sum of RSS.${refusedText(service.name, figures)}`,
+        text: `${service.name} forks a child for its snapshot every ${service.snapshot.every}. The child shares the ${bytes(own)} at first: RSS counts it twice (${bytes(extra)} at most in both together at a sample), memory does not. What the parent writes meanwhile is copied: ${bytes(copiesOf(service))} by the end of a snapshot, so it needs ${bytes(own + copiesOf(service))} in all, of ${bytes(limit)} (${percent((own + copiesOf(service)) / limit)}). Leave that much room, or make fewer writes during snapshots; a process killed in the middle of one is the risk, not the sum of RSS.`,
       },
     ];
   }
@@ -297,10 +313,17 @@ function copiesOf({ anonymous, snapshot }: Scenario['services'][number]): number
   return all === 0 ? 0 : all * (1 - Math.exp(-written / all));
 }
 
-function refusedText(name: string, { refusals }: FleetFigures): string {
-  const own = refusals.filter(({ who }) => who === name);
-  if (own.length === 0) return '';
-  return ` ${count(own.length)} of these forks were refused: with vm.overcommit_memory=2 the child's promise must fit below CommitLimit. Set it to 0 or 1 for such a server, or raise vm.overcommit_ratio.`;
+function refusalFindings({ refusals }: FleetFigures, scenario: Scenario): Finding[] {
+  const { overcommit } = scenario.machine;
+  const cure =
+    overcommit === 2
+      ? 'with vm.overcommit_memory=2 all promises together must fit below CommitLimit (half of memory, and swap): set it to 0 or 1, raise vm.overcommit_ratio, or add swap'
+      : 'one mapping alone is larger than memory and swap together, which vm.overcommit_memory=0 refuses';
+  return [...new Set(refusals.map(({ text }) => text))].map((text) => {
+    const own = refusals.filter((one) => one.text === text);
+    const often = own.length > 1 ? ` (${count(own.length)} times)` : '';
+    return { severity: 'fails', about: own[0]!.who, text: `${text}${often}: ${cure}.` };
+  });
 }
 
 function machineFindings(figures: FleetFigures): Finding[] {
