@@ -46,6 +46,11 @@ export interface AllocatorModel {
     below: Allocator | undefined,
     given?: OptionValues,
   ) => Allocator | RequestAllocator;
+  /**
+   * A text that two lists of given options share exactly when the allocator starts in the same state under both: then every run is the
+   * same. May be left out: then all that is known is that equal options are the same.
+   */
+  readonly startingState?: (version: string, given: OptionValues, thp: string) => string;
   /** True where `create` needs `below`. */
   readonly layered: boolean;
   readonly views: readonly ModelView[];

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { Interrupted, UserError } from '../sim/contract/assert.ts';
+import { addressSpaceLimit, NODE_NEEDS_BYTES } from '../workloads/files/address-space.ts';
 import { isSystemError, systemError } from '../workloads/files/system-error.ts';
 import { endOnInterrupt, INTERRUPTED } from './cli/interruption.ts';
 import { escapeLine } from './report/escape.ts';
@@ -39,6 +40,14 @@ process.stdout.on('error', (error) => {
   fail(isSystemError(error) ? new UserError(`standard output: found ${systemError(error)}`) : error);
 });
 
+/** `sim --help` and the like need less; what runs anything needs Node's own room. */
+function checkAddressSpace(): void {
+  const limit = addressSpaceLimit();
+  if (limit >= NODE_NEEDS_BYTES) return;
+  const found = `${(limit / 2 ** 30).toFixed(2)} GiB (ulimit -v)`;
+  throw new UserError(`found an address space of ${found}, expected 1.50 GiB or no limit: Node reserves as much`);
+}
+
 endOnInterrupt();
 const args = process.argv.slice(2);
 try {
@@ -46,6 +55,7 @@ try {
     const { helpText } = await import('./commands/help.ts');
     process.stdout.write(helpText());
   } else {
+    checkAddressSpace();
     const { runCommandLine } = await import('./commands/command-line.ts');
     await runCommandLine(args);
   }

@@ -76,10 +76,11 @@ export { plotText } from './report/plot-text.ts';
 export type { ReportRun } from './report/report-run.ts';
 export { summaryText } from './report/text/summary.ts';
 export { type Assembled, assemble, type MachineOptions } from './run/machine.ts';
+export { LockstepRun } from './run/modes/lockstep.ts';
 export type { Mode, RunDescription, RunResult, Summary } from './run/result.ts';
 // One run.
-export { runSession as run } from './run/run-session.ts';
-export { Session, type SessionOptions } from './run/session.ts';
+export { runInMode as run } from './run/run-in-mode.ts';
+export type { RunOptions } from './run/run-options.ts';
 export { rowsUntil } from './run/stop-point.ts';
 export { VERSION } from './run/version.ts';
 export { comparisonSchema } from './schema/comparison.ts';

@@ -1,5 +1,12 @@
 /** Fleets as a library: a scenario's text in, its answer out. */
 
+export {
+  type FleetExecutor,
+  type FleetOutcome,
+  type FleetTask,
+  runFleetTaskHere,
+  scenarioOfTask,
+} from './fleet-task.ts';
 export { type FleetPlan, fleetPlanCsv, planFleet } from './plan.ts';
 export { fleetCsv } from './report/csv.ts';
 export { fleetOpenMetrics } from './report/openmetrics.ts';
@@ -8,4 +15,5 @@ export { fleetText } from './report/text.ts';
 export { type FleetRun, runFleet } from './run-fleet.ts';
 export { builtInScenario, builtInScenarios } from './scenario/built-in.ts';
 export { looksLikeScenario, parseScenario, type Scenario } from './scenario/scenario.ts';
+export { arrivalLog, FILE_SOURCES, type FleetSources, tracesOfScenario } from './scenario/sources.ts';
 export { type FleetResult, studyFleet } from './study.ts';

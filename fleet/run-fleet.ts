@@ -8,9 +8,10 @@ import { highestMoments, type Moment } from './machine/moments.ts';
 import { PoolProcesses, type WorkerTarget } from './machine/pool-processes.ts';
 import { type FleetSample, takeSample } from './machine/sample.ts';
 import { type ServiceEvent, ServiceProcess } from './machine/service-process.ts';
-import { PoolRun } from './pool/pool-run.ts';
+import { firstAfter, PoolRun } from './pool/pool-run.ts';
 import { type Arrivals, arrivalsOf } from './requests/arrivals.ts';
 import type { Scenario } from './scenario/scenario.ts';
+import { FILE_SOURCES, type FleetSources } from './scenario/sources.ts';
 
 export interface FleetOptions {
   /** Threads for the heaps; default: as many as there are processors. */
@@ -24,6 +25,8 @@ export interface FleetOptions {
   readonly stopAtUs?: number;
   /** Whether the commands of the machine are kept. */
   readonly keepsScript?: boolean;
+  /** Default: the files of this machine. */
+  readonly sources?: FleetSources;
 }
 
 /** Something that happened. */
@@ -51,11 +54,11 @@ const MOST_KILLS = 400;
 
 /** Runs a scenario. The same scenario gives the same figures, whatever the number of threads. */
 export async function runFleet(scenario: Scenario, options: FleetOptions = {}): Promise<FleetRun> {
-  const { remembers = true, signal, onProgress } = options;
+  const { remembers = true, sources = FILE_SOURCES, signal, onProgress } = options;
   const samplesUs = sampleTimes(scenario, options.stopAtUs);
-  const arrivals = arrivalsOf(scenario);
+  const arrivals = arrivalsOf(scenario, sources);
   const pools = await Promise.all(
-    scenario.pools.map((pool) => PoolRun.prepare(pool, scenario, arrivals, samplesUs, remembers)),
+    scenario.pools.map((pool) => PoolRun.prepare(pool, scenario, arrivals, samplesUs, remembers, sources)),
   );
   const tasks = pools.map((pool) => pool.shardTasks());
   const results = await runShards(tasks.flat(), {
@@ -115,7 +118,7 @@ class Follower {
       const process = new ServiceProcess(service, this.driver);
       return { process, events: process.events(samplesUs.at(-1)!), next: 0 };
     });
-    this.processes = pools.map(({ pool }) => new PoolProcesses(pool, this.driver));
+    this.processes = pools.map((pool) => new PoolProcesses(pool.pool, this.driver, pool.forkedHeap));
     this.moments = highestMoments(pools, samplesUs);
     this.noteDeaths();
     for (const pool of pools) {
@@ -220,14 +223,28 @@ class Follower {
     if (!layout) return undefined;
     const timeline = pool.timelines[slot]!;
     const ownPages = pool.ownPreloadPages(slot, sample);
-    return { generation: timeline.generation[sample]!, layout, withinPages: timeline.withinPages[sample]!, ownPages };
+    return {
+      generation: timeline.generation[sample]!,
+      layout,
+      withinPages: timeline.withinPages[sample]!,
+      ownPages,
+      begun: firstAfter(pool.tasks[slot]!.startUs, this.samplesUs[sample]!),
+    };
+  }
+
+  private textOf(name: string): string {
+    return this.pools.some(({ pool }) => pool.name === name)
+      ? `${name}, the master: its pool serves nobody any more`
+      : name;
   }
 
   private noteDeaths(): void {
+    for (const { name, what, atUs } of this.driver.takeRefusals())
+      this.events.push({ atUs, kind: 'no-memory', who: name, text: `${name} was refused ${what}` });
     for (const { name, atUs } of this.driver.takeDeaths()) {
       this.kills++;
       const us = Math.min(atUs, this.samplesUs.at(-1)!);
-      this.events.push({ atUs: us, kind: 'oom-kill', who: name, text: `the kernel killed ${name}` });
+      this.events.push({ atUs: us, kind: 'oom-kill', who: name, text: `the kernel killed ${this.textOf(name)}` });
       this.pools.forEach((pool, p) => {
         const slot = pool.tasks.findIndex((_, i) => this.processes[p]!.nameOf(i) === name);
         if (slot < 0) return;

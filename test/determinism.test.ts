@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { MODELS } from '../allocators/index.ts';
 import { parseAllocator } from '../allocators/spec.ts';
-import { runSession } from '../bench/run/run-session.ts';
+import { runInMode } from '../bench/run/run-in-mode.ts';
 import type { LineSink } from '../workloads/files/line-sink.ts';
 import { resolveWorkload } from '../workloads/index.ts';
 
@@ -14,7 +14,7 @@ async function outputs(workload: string, allocator: string, mode: 'lockstep' | '
   const { events, cpus = 2, name } = await resolveWorkload(workload, { seed: 3 });
   const placements: string[] = [];
   const syscalls: string[] = [];
-  const { engine: _, ...result } = await runSession({
+  const { engine: _, ...result } = await runInMode({
     events,
     workload: name,
     spec: parseAllocator(allocator, cpus),
@@ -51,7 +51,7 @@ test.each([
   const { events } = await resolveWorkload(workload, { seed: 3 });
   const run = async (sampleEvery: number) => {
     const spec = parseAllocator(allocator, cpus);
-    const { summary, locks } = await runSession({ events, workload, spec, cpus, mode, sampleEvery });
+    const { summary, locks } = await runInMode({ events, workload, spec, cpus, mode, sampleEvery });
     return { summary, locks };
   };
   const whole = await run(0);

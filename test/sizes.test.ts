@@ -16,9 +16,6 @@ const SMALL = 3;
 /** Files that may be longer, and why. */
 const LONG_FILES: Readonly<Record<string, string>> = {
   'workloads/trace/parser.ts': 'the parser of the text format: one loop over bytes',
-  'bench/evidence/native/calibrate.c': 'a program for itself: one measurement after the other',
-  'bench/evidence/native/replay.c': 'a program for itself: its loops and its main share their state',
-  'bench/evidence/native/trace.c': 'a parser',
   'workloads/trace/compiler.ts': 'the rules of a trace, one case an event',
 };
 
@@ -32,7 +29,7 @@ const LONG_FUNCTIONS: Readonly<Record<string, string>> = {
   'sim/replay/free-running.ts: runThread': 'a hot loop',
 };
 
-const ROOMS = ['allocators', 'bench', 'machine', 'sim', 'workloads'];
+const ROOMS = ['allocators', 'bench', 'fleet', 'machine', 'sim', 'workloads'];
 
 interface Measured {
   readonly file: string;

@@ -1,5 +1,7 @@
 import { InvariantError, UserError } from '../sim/contract/assert.ts';
 import type { EventBuffer, Frame, MalloptName, Observation, RecordedFacts, Touch } from '../sim/contract/event.ts';
+import type { Mallctl } from '../sim/contract/mallctl.ts';
+import { hostMemory } from './files/address-space.ts';
 import {
   type Annotation,
   BLOCK_TOO_LARGE,
@@ -36,6 +38,7 @@ export interface EventBuilder {
   write(thread: number, block: BlockId, offset: number, length: number): void;
   trim(thread: number, pad: number): void;
   mallopt(thread: number, name: MalloptName, value: number): void;
+  mallctl(thread: number, call: Mallctl): void;
   /** The clock advances. */
   clock(ns: number): void;
   sample(label: string): void;
@@ -68,12 +71,20 @@ export interface BuilderOptions {
   readonly rows?: number;
 }
 
+/** Of its columns. */
+const EVENT_BYTES = 16;
 /** 4 GiB of columns. */
 const EVENTS_MAX = 2 ** 28;
 
 export function createEventBuilder(options: BuilderOptions): EventBuilder {
   if (options.rows !== undefined && options.rows > EVENTS_MAX) {
     throw new UserError(`${options.name}: found ${options.rows} events, expected at most ${EVENTS_MAX}`);
+  }
+  if ((options.rows ?? 0) * EVENT_BYTES > hostMemory()) {
+    const most = Math.floor(hostMemory() / EVENT_BYTES);
+    throw new UserError(
+      `${options.name}: found ${options.rows} events, expected at most ${most} in this host's memory`,
+    );
   }
   const compiler = createTraceCompiler({ rows: options.rows ?? 65536, narrow: options.wide !== true });
 
@@ -137,6 +148,7 @@ export function createEventBuilder(options: BuilderOptions): EventBuilder {
     write: (thread, block, offset, length) => fine(compiler.write(thread, block, offset, length)),
     trim: (thread, pad) => compiler.trim(thread, pad),
     mallopt: (thread, name, value) => compiler.mallopt(thread, name, value),
+    mallctl: (thread, call) => compiler.mallctl(thread, call),
     clock: (ns) => fine(compiler.clock(ns)),
     sample: (label) => compiler.sample(label),
     threadBegin: (thread) => compiler.threadBegin(thread),

@@ -3,6 +3,7 @@ import { UserError } from '../sim/contract/assert.ts';
 import type { EventBuffer } from '../sim/contract/event.ts';
 import { createRegistry } from '../sim/contract/registry.ts';
 import type { Start } from '../sim/contract/start.ts';
+import { breathing } from './breathing.ts';
 import { allocTest } from './generators/alloc-test.ts';
 import { cacheScratch } from './generators/cache-scratch.ts';
 import { fragmenter } from './generators/fragmenter.ts';
@@ -76,6 +77,12 @@ export interface DescribedWorkload extends Omit<LoadedWorkload, 'events' | 'time
   readonly time: WorkloadTime;
 }
 
+/** Whether `given` names a workload whose generator lets nothing be heard while it works. */
+export function isBreathless(given: string): boolean {
+  const workload = WORKLOADS.find((w) => w.name === given.split(':', 1)[0]);
+  return workload !== undefined && !workload.steps;
+}
+
 /** Whether `given` names a built-in workload, and no trace. */
 export function isBuiltIn(given: string): boolean {
   return WORKLOADS.some((w) => w.name === given.split(':', 1)[0]);
@@ -98,26 +105,33 @@ export function describeWorkload(given: string, options: WorkloadOptions = {}): 
 }
 
 /** The events of a built-in workload; `parameters` as `describeWorkload` gives them. */
-export function generateEvents(
-  name: string,
-  parameters: Readonly<Record<string, number | string | boolean>>,
-): EventBuffer {
+export function generateEvents(name: string, parameters: GivenParameters): EventBuffer {
+  return workloadNamed(name).generate(parameters as ParameterValues);
+}
+
+/** The same, letting the event loop breathe where the generator lets it. */
+async function eventsOf(name: string, parameters: GivenParameters): Promise<EventBuffer> {
+  const { steps, generate } = workloadNamed(name);
+  return steps ? breathing(steps(parameters as ParameterValues)) : generate(parameters as ParameterValues);
+}
+
+type GivenParameters = Readonly<Record<string, number | string | boolean>>;
+
+function workloadNamed(name: string): Workload {
   const workload = WORKLOADS.find((w) => w.name === name);
-  if (!workload)
-    throw new UserError(
-      `found workload '${name}', expected ${oneOf(
-        name,
-        WORKLOADS.map((w) => w.name),
-      )}`,
-    );
-  return workload.generate(parameters as ParameterValues);
+  if (workload) return workload;
+  const expected = oneOf(
+    name,
+    WORKLOADS.map((w) => w.name),
+  );
+  throw new UserError(`found workload '${name}', expected ${expected}`);
 }
 
 /** `name`, `name:parameter=value,…`, the path of a trace, or `-`. */
 export async function resolveWorkload(given: string, options: WorkloadOptions = {}): Promise<LoadedWorkload> {
   const spec = given === '' ? '-' : given; // yargs hands the positional argument `-` over as an empty text
   const described = describeWorkload(spec, options);
-  if (described) return { ...described, events: generateEvents(described.name, described.parameters) };
+  if (described) return { ...described, events: await eventsOf(described.name, described.parameters) };
   const name = spec.split(':', 1)[0]!;
   if (spec !== '-' && !/[/.]/.test(name) && !existsSync(spec)) {
     const names = WORKLOADS.map((w) => w.name);

@@ -2,6 +2,7 @@ import { UserError } from '../sim/contract/assert.ts';
 import type { EventBuffer } from '../sim/contract/event.ts';
 import { STARTS, type Start } from '../sim/contract/start.ts';
 import { nearest } from '../sim/contract/suggestion.ts';
+import { atOnce } from './breathing.ts';
 
 /** A number, by default an integer, between two bounds. */
 export interface NumberParameter {
@@ -42,6 +43,8 @@ export interface Workload {
   /** How its time passes unless asked otherwise. */
   readonly time: WorkloadTime;
   generate(values: ParameterValues): EventBuffer;
+  /** The same in steps, between which a signal can be heard; undefined where it is one. */
+  readonly steps: ((values: ParameterValues) => Generator<void, EventBuffer>) | undefined;
 }
 
 /** Mode and pace as in `--mode` and `--pace`. */
@@ -53,7 +56,9 @@ export interface WorkloadTime {
 /** Threads that work as fast as they can: what the clock events of a generated workload stand for takes no time. */
 const AT_ONCE: WorkloadTime = { mode: 'virtual', pace: 'asap' };
 
-/** Gives a generator its parameters with their types. */
+const GeneratorFunction: new () => object = Object.getPrototypeOf(function* () {}).constructor;
+
+/** Gives a generator its parameters with their types. `generate` may be a generator function that yields now and then. */
 export function defineWorkload<P extends Readonly<Record<string, Parameter>>>(definition: {
   readonly name: string;
   readonly about: string;
@@ -61,15 +66,21 @@ export function defineWorkload<P extends Readonly<Record<string, Parameter>>>(de
   cpus(values: Values<P>): number;
   /** Default: virtual, as fast as it goes. */
   readonly time?: WorkloadTime;
-  generate(values: Values<P>): EventBuffer;
+  generate(values: Values<P>): EventBuffer | Generator<void, EventBuffer>;
 }): Workload {
+  const generate = (values: ParameterValues) => definition.generate(values as Values<P>);
+  const steps =
+    definition.generate instanceof GeneratorFunction
+      ? (generate as (values: ParameterValues) => Generator<void, EventBuffer>)
+      : undefined;
   return {
     name: definition.name,
     about: definition.about,
     parameters: Object.entries(definition.parameters).map(([name, parameter]) => ({ name, ...parameter })),
     cpus: (values) => definition.cpus(values as Values<P>),
     time: definition.time ?? AT_ONCE,
-    generate: (values) => definition.generate(values as Values<P>),
+    generate: steps ? (values) => atOnce(steps(values)) : (generate as (values: ParameterValues) => EventBuffer),
+    steps,
   };
 }
 

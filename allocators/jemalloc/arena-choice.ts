@@ -1,7 +1,7 @@
 import type { ThreadSlot } from '../../sim/contract/allocator.ts';
 import { AllocatorAbort } from '../../sim/contract/assert.ts';
 import type { BackgroundThreads } from './background-thread.ts';
-import { type PageAllocator, PURGE_NEVER, PURGE_ON_EPOCH_ADVANCE } from './page-allocator.ts';
+import type { PageAllocator } from './page-allocator.ts';
 import * as classes from './size-classes.ts';
 import type { State } from './state.ts';
 import * as tables from './state.ts';
@@ -42,8 +42,20 @@ export function createArenaChoice(state: State, pa: PageAllocator, background: B
     THREAD_HEADER_WORDS,
     THREAD_NOMINAL,
   } = tables;
-  const { arenas, caches, config, globals, lock, unlock, threadWords, arenaLocks, arenasLock, binCounters, fetchAdd } =
-    state;
+  const {
+    arenas,
+    caches,
+    config,
+    decayDefaults,
+    globals,
+    lock,
+    unlock,
+    threadWords,
+    arenaLocks,
+    arenasLock,
+    binCounters,
+    fetchAdd,
+  } = state;
   const { narenas, hugeArena, percpuArena, cpus } = config;
   const { isInitialized, create, ensure, decayNow, addLargeRequests } = own;
 
@@ -214,9 +226,9 @@ export function createArenaChoice(state: State, pa: PageAllocator, background: B
   function chooseHuge(t: ThreadSlot): number {
     if (!isInitialized(hugeArena)) {
       if (!ensure(t, hugeArena)) return -1;
-      const eagerness = config.backgroundThread ? PURGE_NEVER : PURGE_ON_EPOCH_ADVANCE;
-      if (config.dirtyDecayMs > 0) pa.setDecayMs(t, hugeArena, STATE_DIRTY, 0, eagerness);
-      if (config.muzzyDecayMs > 0) pa.setDecayMs(t, hugeArena, STATE_MUZZY, 0, eagerness);
+      const eagerness = background.eagerness();
+      if (decayDefaults[0]! > 0) pa.setDecayMs(t, hugeArena, STATE_DIRTY, 0, eagerness);
+      if (decayDefaults[1]! > 0) pa.setDecayMs(t, hugeArena, STATE_MUZZY, 0, eagerness);
     }
     return hugeArena;
   }

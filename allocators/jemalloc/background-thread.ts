@@ -6,6 +6,8 @@ import {
   A_INITIALIZED,
   ARENA_WORDS,
   G_BACKGROUND,
+  G_BACKGROUND_ENABLED,
+  G_MAX_BACKGROUND,
   G_NARENAS_TOTAL,
   STATE_DIRTY,
   STATE_MUZZY,
@@ -35,35 +37,76 @@ export type BackgroundThreads = ReturnType<typeof createBackgroundThreads>;
  */
 export function createBackgroundThreads(state: State, pa: PageAllocator, decay: Decay) {
   const { arenas, backgroundWakeups: words, config, globals, kernel } = state;
-  const isEnabled = config.backgroundThread;
-  const threads = config.maxBackgroundThreads;
+  const isEnabled = () => globals[G_BACKGROUND_ENABLED] !== 0;
+  const threadCount = () => globals[G_MAX_BACKGROUND]!;
 
   const isStarted = (i: number) => (globals[G_BACKGROUND]! & (1 << i)) !== 0;
   const exists = (a: number) => arenas[a * ARENA_WORDS + A_INITIALIZED] !== 0;
 
+  /** background_thread_init */
+  function start(i: number): void {
+    globals[G_BACKGROUND]! |= 1 << i;
+    const w = i * BACKGROUND_WORDS;
+    words.fill(0, w, w + BACKGROUND_WORDS);
+    words[w + WAKE_AT] = INDEFINITE;
+  }
+
+  /** background_threads_enable: the threads of all arenas that there are, which decide how long to sleep. */
+  function enable(t: ThreadSlot): void {
+    globals[G_BACKGROUND_ENABLED] = 1;
+    const count = threadCount();
+    let wanted = 1; // thread 0 in any case
+    for (let a = 1; a < globals[G_NARENAS_TOTAL]!; a++) if (exists(a)) wanted |= 1 << (a % count);
+    for (let i = 0; i < count; i++) if ((wanted & (1 << i)) !== 0) start(i);
+    for (let i = 0; i < count; i++) if (isStarted(i)) run(t, i);
+  }
+
+  /** background_threads_disable */
+  function disable(): void {
+    globals[G_BACKGROUND_ENABLED] = 0;
+    globals[G_BACKGROUND] = 0;
+  }
+
+  /** background_thread_ctl */
+  function setEnabled(t: ThreadSlot, value: boolean): void {
+    if (value === isEnabled()) return;
+    if (value) enable(t);
+    else disable();
+  }
+
+  /** max_background_threads_ctl */
+  function setMaximum(t: ThreadSlot, value: number): void {
+    if (value === threadCount() || value > config.maxBackgroundThreads) return;
+    const was = isEnabled();
+    if (was) disable();
+    globals[G_MAX_BACKGROUND] = value;
+    if (was) enable(t);
+  }
+
+  /** arena_decide_unforced_purge_eagerness of a thread of the program's. */
+  const eagerness = () => (isEnabled() ? PURGE_NEVER : PURGE_ON_EPOCH_ADVANCE);
+
   /** background_thread_create: the thread of an arena that has just been made; it finds nothing to do and sleeps. */
   function createFor(_t: ThreadSlot, a: number): void {
-    const i = a % threads;
-    if (!isEnabled || isStarted(i)) return;
-    globals[G_BACKGROUND]! |= 1 << i;
-    words[i * BACKGROUND_WORDS + WAKE_AT] = INDEFINITE;
-    words[i * BACKGROUND_WORDS + RUNS]! += 1;
+    const i = a % threadCount();
+    if (!isEnabled() || isStarted(i)) return;
+    start(i);
+    words[i * BACKGROUND_WORDS + RUNS] = 1;
   }
 
   /** arena_decay_impl without `all`: true where another thread is at it. */
   function maybeDecay(t: ThreadSlot, a: number, which: number, isBackground: boolean): boolean {
     if (!pa.tryLockDecay(t, a, which)) return true;
-    const eagerness = isBackground ? PURGE_ALWAYS : isEnabled ? PURGE_NEVER : PURGE_ON_EPOCH_ADVANCE;
-    const hasAdvanced = pa.maybeDecayPurge(t, a, which, eagerness);
+    const hasAdvanced = pa.maybeDecayPurge(t, a, which, isBackground ? PURGE_ALWAYS : eagerness());
     const added = hasAdvanced ? decay.lastAdded(pa.decayOf(a, which)) : 0;
     pa.unlockDecay(t, a, which);
-    if (isEnabled && hasAdvanced && !isBackground) maybeDeferredWork(t, a, which, added);
+    if (isEnabled() && hasAdvanced && !isBackground) maybeDeferredWork(t, a, which, added);
     return false;
   }
 
   /** arena_maybe_do_deferred_work: wakes the arena's thread where it sleeps for ever, or would sleep for too long. */
   function maybeDeferredWork(t: ThreadSlot, a: number, which: number, added: number): void {
-    const i = a % threads;
+    const i = a % threadCount();
     if (!isStarted(i)) return;
     const w = i * BACKGROUND_WORDS;
     if (words[w + WAKE_AT] === INDEFINITE) {
@@ -83,7 +126,7 @@ export function createBackgroundThreads(state: State, pa: PageAllocator, decay: 
 
   /** arena_background_thread_inactivity_check */
   function inactivityCheck(t: ThreadSlot, a: number): void {
-    if (!isEnabled || words[(a % threads) * BACKGROUND_WORDS + WAKE_AT] !== INDEFINITE) return;
+    if (!isEnabled() || words[(a % threadCount()) * BACKGROUND_WORDS + WAKE_AT] !== INDEFINITE) return;
     maybeDeferredWork(t, a, STATE_DIRTY, 0);
   }
 
@@ -92,7 +135,8 @@ export function createBackgroundThreads(state: State, pa: PageAllocator, decay: 
     const w = i * BACKGROUND_WORDS;
     const sleptIndefinitely = words[w + WAKE_AT] === INDEFINITE;
     let soonest = INDEFINITE;
-    for (let a = i; a < globals[G_NARENAS_TOTAL]!; a += threads) {
+    const step = threadCount();
+    for (let a = i; a < globals[G_NARENAS_TOTAL]!; a += step) {
       if (!exists(a)) continue;
       if (!sleptIndefinitely) {
         if (!maybeDecay(t, a, STATE_DIRTY, true) && !pa.dontDecayMuzzy(a)) maybeDecay(t, a, STATE_MUZZY, true);
@@ -111,7 +155,8 @@ export function createBackgroundThreads(state: State, pa: PageAllocator, decay: 
 
   /** The clock has moved: threads whose sleep is over work, in the order of their waking and at that time. */
   function advance(t: ThreadSlot): void {
-    if (!isEnabled) return;
+    if (!isEnabled()) return;
+    const threads = threadCount();
     for (;;) {
       let next = -1;
       let time = kernel.nowNs();
@@ -131,6 +176,12 @@ export function createBackgroundThreads(state: State, pa: PageAllocator, decay: 
 
   return {
     createFor,
+    setEnabled,
+    setMaximum,
+    isEnabled,
+    eagerness,
+    /** background_thread_postfork_child: the child has none, and does not want any. */
+    postforkChild: disable,
     maybeDecay,
     inactivityCheck,
     advance,
@@ -139,7 +190,7 @@ export function createBackgroundThreads(state: State, pa: PageAllocator, decay: 
       let count = 0;
       let runs = 0;
       let slept = 0;
-      for (let i = 0; i < threads; i++) {
+      for (let i = 0; i < threadCount(); i++) {
         if (!isStarted(i)) continue;
         count++;
         runs += words[i * BACKGROUND_WORDS + RUNS]!;

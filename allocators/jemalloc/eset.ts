@@ -136,14 +136,14 @@ export function createEset(state: State, heap: ExtentHeap) {
     return 0;
   }
 
-  /** The first class that is too large to be broken for so many pages, by lg_extent_max_active_fit. */
-  function fitEnd(pages: Pages): number {
-    let i = 0;
+  /** The first class, from class `i` on, that is too large to be broken for so many pages, by lg_extent_max_active_fit. */
+  function fitEnd(pages: Pages, i = 0): number {
     while (i < ESET_NPSIZES && Math.floor((PAGE_CLASS[i]! * PAGE) / 2 ** config.lgExtentMaxActiveFit) <= pages * PAGE)
       i++;
     return i;
   }
-  const FIT_END = Uint8Array.from({ length: FIT_TABLE_PAGES }, (_, pages) => fitEnd(pages));
+  const FIT_END = new Uint8Array(FIT_TABLE_PAGES);
+  for (let pages = 0, i = 0; pages < FIT_TABLE_PAGES; pages++) FIT_END[pages] = i = fitEnd(pages, i); // it only grows
 
   /**
    * eset_fit: an extent that has room for `pages` at a multiple of `alignment`, or 0. `isLimited`: none that is so much

@@ -17,7 +17,7 @@ import { createPageAllocator } from './page-allocator.ts';
 import { createPages } from './pages.ts';
 import { createBlockPages } from './residency.ts';
 import { CACHELINE } from './size-classes.ts';
-import { createState, G_BOOTED, G_NARENAS_TOTAL } from './state.ts';
+import { createState, G_BACKGROUND_ENABLED, G_BOOTED, G_MAX_BACKGROUND, G_NARENAS_TOTAL } from './state.ts';
 import { createTcache } from './tcache.ts';
 import { createThreads } from './thread.ts';
 
@@ -42,18 +42,26 @@ export function createHeap(machine: Machine, config: Config) {
   const large = createLarge(state, arenas, pa);
   const tcache = createTcache(state, arenas, bins, large, blockPages);
   const threads = createThreads(state, arenas, bins, large, tcache);
-  const mallctl = createMallctl(state, base, arenas);
+  const mallctl = createMallctl(state, base, arenas, pa, background, {
+    hasCache: threads.hasCache,
+    flushAll: tcache.flushAll,
+  });
 
   /** malloc_init_hard: false when out of memory; then no allocation ever succeeds. */
   function boot(): boolean {
+    const { globals, decayDefaults } = state;
+    globals[G_BACKGROUND_ENABLED] = config.backgroundThread ? 1 : 0;
+    globals[G_MAX_BACKGROUND] = config.maxBackgroundThreads;
+    decayDefaults[0] = config.dirtyDecayMs;
+    decayDefaults[1] = config.muzzyDecayMs;
     if (!base.create(0, 0)) return false;
     const infoBytes = config.reservedBins * CACHE_BIN_INFO_BYTES;
     const info = base.alloc(0, 0, infoBytes, CACHELINE);
     base.touch(info, info + infoBytes);
     if (!arenas.create(0, 0)) return false;
-    state.globals[G_BOOTED] = 1;
+    globals[G_BOOTED] = 1;
     if (!threads.boot(0)) return false;
-    state.globals[G_NARENAS_TOTAL] = config.arenaSlots;
+    globals[G_NARENAS_TOTAL] = config.arenaSlots;
     const threadInfoBytes = config.maxBackgroundThreads * BACKGROUND_THREAD_INFO_BYTES;
     const threadInfo = base.alloc(0, 0, threadInfoBytes, CACHELINE);
     base.touch(threadInfo, threadInfo + threadInfoBytes);

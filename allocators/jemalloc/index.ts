@@ -1,4 +1,5 @@
 import type { Allocator, ThreadSlot } from '../../sim/contract/allocator.ts';
+import { ARENAS_ALL } from '../../sim/contract/mallctl.ts';
 import type { Machine } from '../../sim/kernel/machine.ts';
 import type { AllocatorModel, OptionValues } from '../model.ts';
 import { checkHeap } from './check.ts';
@@ -15,7 +16,7 @@ function create(machine: Machine, version: string, options: OptionValues): Alloc
   const heap = createHeap(machine, config);
   const calls = createMalloc(heap);
   const { malloc, free, calloc, realloc, memalign, touchBlock, addressOf, usableSize } = calls;
-  const { arenas, background, tcache, threads } = heap;
+  const { arenas, background, mallctl } = heap;
   return {
     name: `jemalloc-${version}`,
     malloc,
@@ -32,19 +33,19 @@ function create(machine: Machine, version: string, options: OptionValues): Alloc
     addressOf,
     usableSize,
     threadStart: () => {}, // a thread's data is made at its first call
-    threadExit: (t: ThreadSlot) => threads.exit(t),
-    forkChild: (t: ThreadSlot) => arenas.postforkChild(t),
+    threadExit: (t: ThreadSlot) => heap.threads.exit(t),
+    forkChild: (t: ThreadSlot) => {
+      arenas.postforkChild(t);
+      background.postforkChild();
+    },
     trim: () => false,
     mallopt: () => {},
     advance: (t: ThreadSlot) => background.advance(t),
-    purge: (t: ThreadSlot) => {
-      for (let a = 0; a < config.arenaSlots; a++) if (arenas.isInitialized(a)) arenas.decayNow(t, a, false, true);
-    },
-    flushCache: (t: ThreadSlot) => {
-      if (threads.hasCache(t)) tcache.flushAll(t);
-    },
+    mallctl: mallctl.call,
+    purge: (t: ThreadSlot) => mallctl.decay(t, ARENAS_ALL, true),
+    flushCache: mallctl.flushCache,
     stats: () => heapStats(heap),
-    refreshStats: () => heap.mallctl.refresh(),
+    refreshStats: () => mallctl.refresh(),
     walk: (visit) => walkHeap(heap, visit),
     walkFree: (visit) => walkFree(heap, visit, calls),
     areas: (visit) => walkAreas(heap, visit),

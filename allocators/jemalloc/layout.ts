@@ -14,7 +14,6 @@ export const EDATA_BYTES = 128;
 export const CACHE_BIN_INFO_BYTES = 2;
 /** background_thread_info_t; DEFAULT_NUM_BACKGROUND_THREAD of them whether there are such threads or not. */
 export const BACKGROUND_THREAD_INFO_BYTES = 208;
-export const MAX_BACKGROUND_THREADS = 4;
 
 /** arena_t without its bins; bin_t. */
 export const ARENA_BYTES = 78952;

@@ -212,8 +212,8 @@ export function createPageAllocator(state: State, ext: Extents, eset: Eset, deca
   /** decay_init of both, as pac_init does. */
   function init(a: number, now: Ns): void {
     const address = arenaCounters[a * ARENA_COUNTERS + AC_ADDRESS]!;
-    decay.reinit(a * 2, now, config.dirtyDecayMs, state.realAddress(address) + ARENA_DECAY_DIRTY);
-    decay.reinit(a * 2 + 1, now, config.muzzyDecayMs, state.realAddress(address) + ARENA_DECAY_MUZZY);
+    decay.reinit(a * 2, now, state.decayDefaults[0]!, state.realAddress(address) + ARENA_DECAY_DIRTY);
+    decay.reinit(a * 2 + 1, now, state.decayDefaults[1]!, state.realAddress(address) + ARENA_DECAY_MUZZY);
   }
 
   /** pac_decay_ms_set */

@@ -19,7 +19,6 @@ export const QUANTUM = 16;
 export const CACHELINE = 64;
 export const LG_NGROUP = 2;
 export const NGROUP = 4;
-export const LG_HUGEPAGE = 21;
 export const HUGEPAGE = 2097152;
 
 /** SC_NBINS, SC_NSIZES, SC_NPSIZES. */

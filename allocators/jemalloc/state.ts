@@ -203,6 +203,8 @@ export const G_DSS_MAX = 6; // page
 export const G_CTL_INITIALIZED = 7;
 export const G_BACKGROUND = 8; // threads started, a bit each
 export const G_BOOTED = 9;
+export const G_BACKGROUND_ENABLED = 10; // background_thread_enabled
+export const G_MAX_BACKGROUND = 11; // max_background_threads
 
 export type State = ReturnType<typeof createState>;
 
@@ -250,6 +252,8 @@ export function createState(machine: Machine, config: Config) {
   const decayWords = memory.float64('jemalloc.decay', arenaSlots * 2 * DECAY_WORDS);
   const decayJitter = memory.int32('jemalloc.decayJitter', arenaSlots * 2 * 2);
   const rtreeLeaves = memory.int32('jemalloc.rtreeLeaves', RTREE_LEAVES * 2);
+  /** Decay times of arenas to come, in ms: dirty, muzzy. */
+  const decayDefaults = memory.float64('jemalloc.decayDefaults', 2);
   const backgroundWakeups = memory.float64('jemalloc.background', config.maxBackgroundThreads * 4);
 
   // Locks in the same order in every worker; names as in the real code.
@@ -349,6 +353,7 @@ export function createState(machine: Machine, config: Config) {
     binCounters,
     largeCounters,
     esets,
+    decayDefaults,
     decayWords,
     decayJitter,
     rtreeLeaves,

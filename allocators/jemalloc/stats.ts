@@ -260,8 +260,8 @@ function present(stats: ArenaStats): AllocatorStats {
  * is for as long as their arena is idle.
  */
 function overduePages(heap: Heap, a: number): number {
-  const { config, nowNs } = heap.state;
-  if (config.backgroundThread) return 0;
+  const { nowNs } = heap.state;
+  if (heap.background.isEnabled()) return 0;
   let pages = 0;
   for (const which of [STATE_DIRTY, STATE_MUZZY]) {
     const d = heap.pa.decayOf(a, which);

@@ -26,6 +26,7 @@ export function createThreads(state: State, arenas: Arenas, bins: Bins, large: L
   const { NBINS, PAGE, SMALL_MAXCLASS } = classes;
   const {
     E_START,
+    G_BACKGROUND_ENABLED,
     G_BOOTED,
     G_THREADS,
     HANDLE_SHIFT,
@@ -123,7 +124,7 @@ export function createThreads(state: State, arenas: Arenas, bins: Bins, large: L
       if (extentClass[e]! < NBINS) bins.dalloc(t, block);
       else large.dalloc(t, e);
       arenas.decayNow(t, 0, false, false);
-      arenas.decayNow(t, a, false, arenas.nthreads(a) === 0 && !config.backgroundThread);
+      arenas.decayNow(t, a, false, arenas.nthreads(a) === 0 && globals[G_BACKGROUND_ENABLED] === 0);
     }
     caches.fill(0, h, h + threadWords);
   }

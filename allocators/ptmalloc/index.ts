@@ -1,7 +1,7 @@
 import type { AllocatorModel } from '../model.ts';
 import { createGlibc } from './model.ts';
-import { OPTIONS } from './options.ts';
-import { VERSIONS } from './version.ts';
+import { OPTIONS, startingState } from './options.ts';
+import { featuresOf, VERSIONS } from './version.ts';
 import { VIEWS } from './views.ts';
 
 export const glibc: AllocatorModel = {
@@ -11,5 +11,7 @@ export const glibc: AllocatorModel = {
   options: OPTIONS,
   layered: false,
   create: (machine, version, options, _below, given) => createGlibc(machine, version, given ?? options),
+  // No state depends on an option but by initParameters.
+  startingState: (version, given, thp) => startingState(featuresOf(version), given, thp),
   views: VIEWS,
 };

@@ -10,8 +10,10 @@ import {
   DEFAULT_MMAP_THRESHOLD_MAX,
   DEFAULT_TOP_PAD,
   DEFAULT_TRIM_THRESHOLD,
+  DOUBLES,
   HP_FLAGS,
   HP_PAGES,
+  INTS,
   MAX_FAST_UNITS,
   MMAP_THRESHOLD,
   N_MMAPS_MAX,
@@ -196,6 +198,13 @@ export function initParameters(parameters: Parameters, features: Features, given
       ints[NO_DYN_THRESHOLD] = 1;
     }
   }
+}
+
+/** malloc_par as it is after ptmalloc_init(). */
+export function startingState(features: Features, given: OptionValues, thp: string): string {
+  const parameters = { doubles: new Float64Array(DOUBLES), ints: new Int32Array(INTS) };
+  initParameters(parameters, features, given, thp);
+  return `${parameters.doubles} ${parameters.ints}`;
 }
 
 /** Older versions leave the threshold as it was where the new one is above half a heap. */

@@ -47,10 +47,14 @@ export const DEFAULT_TRIM_THRESHOLD = 131072;
 export const DEFAULT_TOP_PAD = 131072;
 export const DEFAULT_MMAP_MAX = 65536;
 
+/** Places in the two regions. */
+export const DOUBLES = 8;
+export const INTS = 32;
+
 export type Parameters = ReturnType<typeof createParameters>;
 
 export function createParameters(memory: Memory) {
-  return { doubles: memory.float64('ptmalloc.doubles', 8), ints: memory.int32('ptmalloc.ints', 32) };
+  return { doubles: memory.float64('ptmalloc.doubles', DOUBLES), ints: memory.int32('ptmalloc.ints', INTS) };
 }
 
 /** A signed number as the size_t that the same 64 bits are. */

@@ -73,11 +73,12 @@ export function layered(upper: UpperLayer, below: Allocator, all: boolean): Requ
       if (isOurs(h)) upper.touchBlock(h, from, to);
       else below.touchBlock(h, from, to);
     },
-    // Neither posix_memalign nor malloc_trim nor mallopt exists in the layer above.
+    // Neither posix_memalign nor malloc_trim nor mallopt nor mallctl exists in the layer above.
     memalign: below.memalign,
     trim: below.trim,
     ...(below.forkChild && { forkChild: below.forkChild }),
     mallopt: below.mallopt,
+    ...(below.mallctl && { mallctl: below.mallctl }),
     requestBegin: upper.begin,
     requestEnd: upper.end,
     ...(upper.gc && { gcMemCaches: upper.gc }),

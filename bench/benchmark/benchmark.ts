@@ -13,6 +13,7 @@ export interface BenchmarkOptions {
   /** As in --allocator; default: every model. */
   readonly allocators: readonly string[];
   readonly onStep: (about: string) => void;
+  readonly signal: AbortSignal;
 }
 
 export interface Benchmark {
@@ -23,53 +24,81 @@ export interface Benchmark {
   readonly ceiling: readonly { readonly trace: string; readonly rate: number }[];
   readonly rows: readonly ReplayRow[];
   readonly scheduling: readonly SchedulingRow[];
-  readonly loading: Loading;
+  /** Undefined where the benchmark was interrupted. */
+  readonly loading: Loading | undefined;
+  /** None where it was interrupted: they are for all figures. */
   readonly goals: readonly Goal[];
+  readonly partial: boolean;
 }
 
 /** The real allocator beside each model: its library, '' for the process's own. Zend's can not be had here. */
 const PRELOAD: Readonly<Record<string, string>> = { glibc: '', jemalloc: 'libjemalloc.so.2' };
 
+/** Where the signal ends it, the result has the rows that had finished. */
 export async function benchmark(options: BenchmarkOptions): Promise<Benchmark> {
-  const { quick, onStep } = options;
-  const events = quick ? 400_000 : 2_000_000;
-  const rounds = quick ? 1 : 7;
-  const warmUp = quick ? 1 : 6;
+  const { quick, signal, onStep } = options;
+  const size = { events: quick ? 400_000 : 2_000_000, rounds: quick ? 1 : 7, warmUp: quick ? 1 : 6 };
   const noReal = nativeObstacle();
   const allocators = options.allocators.length > 0 ? options.allocators : MODELS.map((model) => model.name);
-  const rows: ReplayRow[] = [];
-  const ceiling: { trace: string; rate: number }[] = [];
+  const found: Found = { rows: [], ceiling: [], scheduling: [], loading: undefined };
+  const head = { events: size.events, rounds: size.rounds, noReal };
+  try {
+    await measureModels({ ...options, ...size, allocators, hasReal: noReal === undefined }, found);
+    onStep('virtual time');
+    const threaded = allocators.filter((name) => name in PRELOAD);
+    found.scheduling = await measureScheduling(threaded, quick ? 1 : 5, quick, signal);
+    onStep('loading');
+    const trace = benchTrace('mixed', 1_000_000, false);
+    const loading = await measureLoading(trace, quick ? 200 : 1500, quick ? 1 : 3, signal);
+    found.loading = loading;
+    return { ...head, ...found, goals: goals(found.rows, found.scheduling, loading), partial: false };
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    return { ...head, ...found, goals: [], partial: true };
+  }
+}
+
+interface Found {
+  readonly rows: ReplayRow[];
+  readonly ceiling: { readonly trace: string; readonly rate: number }[];
+  scheduling: readonly SchedulingRow[];
+  loading: Loading | undefined;
+}
+
+interface ModelsOptions {
+  readonly allocators: readonly string[];
+  readonly events: number;
+  readonly rounds: number;
+  readonly warmUp: number;
+  readonly hasReal: boolean;
+  readonly signal: AbortSignal;
+  readonly onStep: (about: string) => void;
+}
+
+/** Every model on every trace; each row is there as soon as it is known. */
+async function measureModels(options: ModelsOptions, { rows, ceiling }: Found): Promise<void> {
+  const { allocators, events, rounds, warmUp, hasReal, signal, onStep } = options;
   for (const trace of BENCH_TRACES) {
     const plain = benchTrace(trace, events, false);
+    const measure = { trace, rounds, warmUp, signal };
     onStep(`empty model, ${trace}`);
-    const empty = await measureReplay({ trace, events: plain, allocator: 'empty', preload: undefined, rounds, warmUp });
+    const empty = await measureReplay({ ...measure, events: plain, allocator: 'empty', preload: undefined });
     ceiling.push({ trace, rate: empty.model.none });
     for (const allocator of allocators) {
       onStep(`${allocator}, ${trace}`);
       const name = /^\w+/.exec(allocator)![0];
       const layered = MODELS.find((model) => model.name === name)?.layered === true;
       const preload = PRELOAD[name];
-      const real = noReal === undefined && preload !== undefined && findRealAllocator(preload || undefined);
-      rows.push(
-        await measureReplay({
-          trace,
-          events: layered ? benchTrace(trace, events, true) : plain,
-          allocator,
-          preload: real ? preload : undefined,
-          rounds,
-          warmUp,
-        }),
-      );
+      const real = hasReal && preload !== undefined && findRealAllocator(preload || undefined);
+      const row = await measureReplay({
+        ...measure,
+        events: layered ? benchTrace(trace, events, true) : plain,
+        allocator,
+        preload: real ? preload : undefined,
+      });
+      const plausible = Object.values(row.model).every((rate) => rate > 0.1 && rate < 10_000);
+      assert(plausible, `${row.allocator} on ${row.trace}: no plausible rate in ${JSON.stringify(row.model)}`);
+      rows.push(row);
     }
   }
-  onStep('virtual time');
-  const threaded = allocators.filter((name) => name in PRELOAD);
-  const scheduling = await measureScheduling(threaded, quick ? 1 : 5, quick);
-  onStep('loading');
-  const loading = await measureLoading(benchTrace('mixed', 1_000_000, false), quick ? 200 : 1500, quick ? 1 : 3);
-  for (const row of rows) {
-    const plausible = Object.values(row.model).every((rate) => rate > 0.1 && rate < 10_000);
-    assert(plausible, `${row.allocator} on ${row.trace}: no plausible rate in ${JSON.stringify(row.model)}`);
-  }
-  return { events, rounds, noReal, ceiling, rows, scheduling, loading, goals: goals(rows, scheduling, loading) };
 }

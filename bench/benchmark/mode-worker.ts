@@ -1,7 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { parseAllocator } from '../../allocators/spec.ts';
 import type { EventBuffer } from '../../sim/contract/event.ts';
-import { runSession } from '../run/run-session.ts';
+import { runInMode } from '../run/run-in-mode.ts';
 
 export type TimedMode = 'lockstep' | 'virtual';
 
@@ -16,6 +16,6 @@ export interface ModeTask {
 const CPUS = 32;
 const { allocator, events, workload, mode } = workerData as ModeTask;
 const started = process.cpuUsage();
-await runSession({ events, workload, mode, cpus: CPUS, spec: parseAllocator(allocator, CPUS) });
+await runInMode({ events, workload, mode, cpus: CPUS, spec: parseAllocator(allocator, CPUS) });
 const { user, system } = process.cpuUsage(started);
 parentPort!.postMessage((user + system) * 1000);

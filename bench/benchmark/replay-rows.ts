@@ -1,5 +1,5 @@
 import type { EventBuffer } from '../../sim/contract/event.ts';
-import { median } from './median.ts';
+import { median } from '../evidence/median.ts';
 import type { ModelMeasure } from './model-worker.ts';
 import { openModel, openReal } from './sources.ts';
 import type { BenchTraceName } from './traces.ts';
@@ -14,6 +14,7 @@ export interface ReplayRowOptions {
   readonly rounds: number;
   /** Repetitions before the first that counts: the compiler has then seen and optimised every path. */
   readonly warmUp: number;
+  readonly signal: AbortSignal;
 }
 
 /** Medians over the rounds; millions of events a second, ratios above 1 where the model is faster. */
@@ -30,11 +31,11 @@ export interface ReplayRow {
 
 /** Measures in turns (real, model, real, model …), so that what the machine does meanwhile meets all alike. */
 export async function measureReplay(options: ReplayRowOptions): Promise<ReplayRow> {
-  const { events, allocator, rounds, warmUp } = options;
-  const none = openModel({ allocator, events, touch: 'none' });
-  const full = openModel({ allocator, events, touch: 'full' });
-  const first = openModel({ allocator, events, touch: 'first' });
-  const real = options.preload === undefined ? undefined : await openReal(events, options.preload || undefined);
+  const { events, allocator, rounds, warmUp, signal } = options;
+  const none = openModel({ allocator, events, touch: 'none' }, signal);
+  const full = openModel({ allocator, events, touch: 'full' }, signal);
+  const first = openModel({ allocator, events, touch: 'first' }, signal);
+  const real = options.preload === undefined ? undefined : await openReal(events, options.preload || undefined, signal);
   const times: Record<'none' | 'full' | 'first' | 'realNone' | 'realFull', number[]> = {
     none: [],
     full: [],

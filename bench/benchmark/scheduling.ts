@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { resolveWorkload } from '../../workloads/index.ts';
-import { median } from './median.ts';
+import { median } from '../evidence/median.ts';
 import type { ModeTask, TimedMode } from './mode-worker.ts';
 
 /** What virtual time costs beside lockstep, nanoseconds of processor time an event, medians over the rounds. */
@@ -22,6 +22,7 @@ export async function measureScheduling(
   allocators: readonly string[],
   rounds: number,
   isQuick: boolean,
+  signal: AbortSignal,
 ): Promise<SchedulingRow[]> {
   const rows: SchedulingRow[] = [];
   for (const workload of WORKLOADS(isQuick ? 800 : 12_000)) {
@@ -30,7 +31,7 @@ export async function measureScheduling(
       const times: Record<TimedMode, number[]> = { lockstep: [], virtual: [] };
       for (let round = 0; round < rounds; round++) {
         for (const mode of ['lockstep', 'virtual'] as const) {
-          times[mode].push((await runOnce({ allocator, events, workload, mode })) / events.length);
+          times[mode].push((await runOnce({ allocator, events, workload, mode }, signal)) / events.length);
         }
       }
       rows.push({
@@ -46,9 +47,12 @@ export async function measureScheduling(
   return rows;
 }
 
-async function runOnce(task: ModeTask): Promise<number> {
+async function runOnce(task: ModeTask, signal: AbortSignal): Promise<number> {
   const worker = new Worker(new URL('./mode-worker.js', import.meta.url), { workerData: task });
-  const [ns] = (await once(worker, 'message')) as [number];
-  await worker.terminate();
-  return ns;
+  try {
+    const [ns] = (await once(worker, 'message', { signal })) as [number];
+    return ns;
+  } finally {
+    await worker.terminate();
+  }
 }

@@ -18,12 +18,12 @@ export interface Source<Measure extends { readonly ns: number }> {
 }
 
 /** A model in a worker of its own. */
-export function openModel(task: ModelTask): Source<ModelMeasure> {
+export function openModel(task: ModelTask, signal: AbortSignal): Source<ModelMeasure> {
   const worker = new Worker(new URL('./model-worker.js', import.meta.url), { workerData: task });
   return {
     async measure() {
       worker.postMessage('run');
-      const [measure] = (await once(worker, 'message')) as [ModelMeasure];
+      const [measure] = (await once(worker, 'message', { signal })) as [ModelMeasure];
       return measure;
     },
     close: async () => {
@@ -38,26 +38,33 @@ export interface RealSource {
   close(): Promise<void>;
 }
 
-export async function openReal(events: EventBuffer, preload: string | undefined): Promise<RealSource> {
+export async function openReal(
+  events: EventBuffer,
+  preload: string | undefined,
+  signal: AbortSignal,
+): Promise<RealSource> {
   const folder = mkdtempSync(join(tmpdir(), 'allocsim-bench-'));
   const path = join(folder, 'trace.htrace');
   writeFileSync(path, Buffer.concat([...formatTrace(events)].map((chunk) => chunk.slice())));
   try {
-    return await openRealOn(path, preload);
+    return await openRealOn(path, preload, signal);
   } finally {
     rmSync(folder, { recursive: true });
   }
 }
 
 /** The same on a trace that lies in a file. */
-export async function openRealOn(path: string, preload: string | undefined): Promise<RealSource> {
+export async function openRealOn(path: string, preload: string | undefined, signal: AbortSignal): Promise<RealSource> {
   const child = spawn(compileNativeReplay(), ['--bench', path], {
     stdio: ['pipe', 'pipe', 'inherit'],
     env: environmentFor(preload, {}),
   });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  const kill = () => child.kill('SIGKILL');
+  signal.addEventListener('abort', kill);
   const next = async () => {
     const { value } = await lines.next();
+    signal.throwIfAborted();
     assert(typeof value === 'string', 'the native replay ended in the middle of the benchmark');
     return value;
   };
@@ -67,11 +74,15 @@ export async function openRealOn(path: string, preload: string | undefined): Pro
       child.stdin.write(`${touch}\n`);
       return { ns: Number((await next()).split(' ')[0]) };
     },
-    close: () => ended(child),
+    close() {
+      signal.removeEventListener('abort', kill);
+      return ended(child);
+    },
   };
 }
 
 async function ended(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
   child.stdin!.end();
   await once(child, 'close');
 }

@@ -1,5 +1,5 @@
 import { columns, count } from '../../sim/contract/format.ts';
-import type { Palette } from '../report/text/palette.ts';
+import { interruptedMark, type Palette } from '../report/text/palette.ts';
 import type { Benchmark } from './benchmark.ts';
 import { type Goal, markOf } from './goals.ts';
 
@@ -24,6 +24,7 @@ export function benchmarkText(b: Benchmark, palette: Palette, judge: boolean): s
   ]);
   const ceiling = b.ceiling.map(({ trace, rate }) => [trace, 'empty', fixed(rate, 1)]);
   const lines = [
+    ...(b.partial ? [interruptedMark(true, palette)] : []),
     judge
       ? `Warm, one core, ${count(b.events)} events, medians of ${b.rounds} rounds in turns; M events/s of processor time`
       : `${count(b.events)} events, hardly warm: shows that everything runs, not how fast; M events/s of processor time`,
@@ -43,12 +44,16 @@ export function benchmarkText(b: Benchmark, palette: Palette, judge: boolean): s
       ],
       'llr',
     ),
-    '',
-    `Text parse ${fixed(b.loading.textMegabytesPerSecond, 0)} MB/s, binary load ${fixed(b.loading.binaryNsPerEvent, 2)} ns/event, ` +
-      `cold run of ${count(b.loading.coldEvents)} events ${fixed(b.loading.coldSeconds, 2)} s`,
   ];
+  if (b.loading) {
+    lines.push(
+      '',
+      `Text parse ${fixed(b.loading.textMegabytesPerSecond, 0)} MB/s, binary load ${fixed(b.loading.binaryNsPerEvent, 2)} ns/event, ` +
+        `cold run of ${count(b.loading.coldEvents)} events ${fixed(b.loading.coldSeconds, 2)} s`,
+    );
+  }
   if (b.noReal) lines.push('', `No real allocator beside: ${b.noReal}`);
-  if (judge)
+  if (judge && !b.partial)
     lines.push(
       '',
       'Goals',

@@ -1,4 +1,4 @@
-import { writeWhole } from '../../workloads/files/line-sink.ts';
+import { writeWholeFiles } from '../../workloads/files/line-sink.ts';
 import { fitWidth } from '../report/text/fold.ts';
 import type { Palette } from '../report/text/palette.ts';
 import { terminalPalette } from './palette.ts';
@@ -15,10 +15,12 @@ export async function answer(
   text: (palette: Palette, width: number) => string,
   csv: { readonly to: string | undefined; readonly text: () => string } = { to: undefined, text: () => '' },
 ): Promise<void> {
-  if (csv.to !== undefined) writeWhole(csv.to || '-', csv.text());
   const isCsv = csv.to === '' || csv.to === '-';
   const width = terminalWidth();
   const toStdout = json === '' || json === '-';
-  if (json !== undefined) writeWhole(json || '-', JSON.stringify(value, null, toStdout ? 2 : 1));
+  const files: [string, string][] = [];
+  if (csv.to !== undefined) files.push([csv.to || '-', csv.text()]);
+  if (json !== undefined) files.push([json || '-', JSON.stringify(value, null, toStdout ? 2 : 1)]);
+  writeWholeFiles(files);
   if (!toStdout && !isCsv) show(fitWidth(text(await terminalPalette(), width), width));
 }

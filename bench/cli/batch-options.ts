@@ -47,6 +47,18 @@ export function batchOptions<T>(yargs: Argv<T>): Argv<T & BatchArguments> {
     }) as unknown as Argv<T & BatchArguments>;
 }
 
+/** Throws a UserError where the options contradict each other. */
+export function checkPlace({ workers, engine, store }: Partial<EngineArguments>): void {
+  if (workers !== undefined) positive('workers', workers);
+  if (workers !== undefined && engine !== undefined) {
+    throw new UserError(
+      'found both --workers and --engine, expected one of them: workers have their own --concurrency',
+    );
+  }
+  if (store !== undefined && engine === undefined)
+    throw new UserError('--store: found no --engine, expected it with one');
+}
+
 /** So many failed runs are told one by one. */
 const FAILURES_TOLD = 5;
 /** Where runs died with what executed them: no result of the user's mistakes, and no interruption. */
@@ -57,16 +69,10 @@ export async function inBatch<T>(
   { workers, engine, store, resume }: Partial<EngineArguments>,
   total: number,
   work: (options: RunAllOptions) => Promise<T>,
+  start = startRunProgress,
 ): Promise<T> {
-  if (workers !== undefined) positive('workers', workers);
-  if (workers !== undefined && engine !== undefined) {
-    throw new UserError(
-      'found both --workers and --engine, expected one of them: workers have their own --concurrency',
-    );
-  }
-  if (store !== undefined && engine === undefined)
-    throw new UserError('--store: found no --engine, expected it with one');
-  const progress = await startRunProgress(total);
+  checkPlace({ workers, engine, store });
+  const progress = await start(total);
   const interruption = listenForInterrupt();
   let failed = 0;
   try {
@@ -78,6 +84,7 @@ export async function inBatch<T>(
         process.exitCode ??= FAILED;
       },
       onNote: progress.note,
+      onProgress: progress.share,
       signal: interruption.signal,
       resume: resume ?? false,
       ...(workers !== undefined && { workers }),

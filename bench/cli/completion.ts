@@ -1,5 +1,7 @@
 import { MODELS } from '../../allocators/index.ts';
+import { MACHINE_SCENARIOS } from '../../machine/scenarios/index.ts';
 import { WORKLOADS } from '../../workloads/index.ts';
+import { KERNEL_VIEWS, STRACE } from '../report/views/kernel-views.ts';
 import type { DescribedCommand, DescribedOption } from './describe.ts';
 
 export const SHELLS = ['bash', 'zsh', 'fish'] as const;
@@ -15,30 +17,77 @@ function valuesOf({ name, choices }: DescribedOption): readonly string[] {
   return ALLOCATOR_OPTIONS.has(name) ? MODELS.map((m) => m.name) : choices;
 }
 
-/** What stands for the first positional argument, beside files. */
-function wordsOf({ usage, choices }: DescribedCommand): readonly string[] {
-  return /<(workload|in)>/.test(usage) ? WORKLOADS.map((w) => w.name) : choices;
+/** What may stand in one place of a command. */
+interface Place {
+  readonly words: readonly string[];
+  readonly files: boolean;
 }
+
+const FILES: Place = { words: [], files: true };
+
+function placeOf(positional: string, choices: readonly string[]): Place {
+  switch (positional) {
+    case 'workload':
+    case 'in':
+      return { words: WORKLOADS.map((w) => w.name), files: true };
+    case 'view':
+      return { words: viewNames(), files: false };
+    case 'script':
+      return { words: Object.keys(MACHINE_SCENARIOS), files: true };
+    default:
+      return choices.length > 0 ? { words: choices, files: false } : FILES;
+  }
+}
+
+const viewNames = (): string[] => [
+  ...new Set([...KERNEL_VIEWS.map((v) => v.name), STRACE, ...MODELS.flatMap((m) => m.views.map((v) => v.name))]),
+];
+
+/** Of the word behind the command, and of those behind that. */
+function placesOf({ usage, choices }: DescribedCommand, below: readonly string[]): readonly [Place, Place] {
+  if (below.length > 0) return [{ words: below, files: false }, FILES];
+  const [first, second] = [...usage.matchAll(/[<[]([\w-]+)/g)].map((m) => m[1]!);
+  const place = placeOf(first ?? '', choices);
+  // An option may stand before the first argument: what it may be is offered later too.
+  const later = second === undefined ? place : placeOf(second, []);
+  return [place, { words: [...new Set([...later.words, ...place.words])], files: place.files || later.files }];
+}
+
+const belowOf = (commands: readonly DescribedCommand[], { name }: DescribedCommand): string[] =>
+  commands.filter((other) => other.name.startsWith(`${name} `)).map((other) => other.name.split(' ')[1]!);
 
 const dashed = (o: DescribedOption) => (o.alias ? [`--${o.name}`, `-${o.alias}`] : [`--${o.name}`]);
 
 /** A script that completes commands, options and their values without starting the program. */
 export function completionScript(shell: Shell, commands: readonly DescribedCommand[]): string {
-  if (shell === 'fish') return fishScript(commands);
-  const bash = bashScript(commands);
-  return shell === 'bash'
-    ? bash
-    : `#compdef ${PROGRAMS.join(' ')}\nautoload -U +X bashcompinit && bashcompinit\n${bash}`;
+  switch (shell) {
+    case 'bash':
+      return bashScript(commands);
+    case 'zsh':
+      return zshScript(commands);
+    case 'fish':
+      return fishScript(commands);
+  }
 }
 
-function bashScript(commands: readonly DescribedCommand[]): string {
+/** Sets `command` from a word of the line, an element of an array: of bash and zsh. */
+const commandCase = (commands: readonly DescribedCommand[], element: string): string =>
+  [
+    `    case "$command \${${element}}" in`,
+    ...commands.map((c) => `      '${c.name.includes(' ') ? '' : ' '}${c.name}') command='${c.name}' ;;`),
+    '    esac',
+  ].join('\n');
+
+/** Sets `offers`, and `files` where a file may stand, from `command`, `current` and `previous`: of bash and zsh. */
+function offersCase(commands: readonly DescribedCommand[]): string {
   const tops = commands.filter((c) => !c.name.includes(' ')).map((c) => c.name);
+  const set = ({ words, files }: Place) => `offers="${words.join(' ')}"${files ? ' files=1' : ''}`;
   const cases = commands.map((c) => {
-    const below = commands.filter((other) => other.name.startsWith(`${c.name} `)).map((o) => o.name.split(' ')[1]!);
+    const [first, later] = placesOf(c, belowOf(commands, c));
     const options = [...c.options.flatMap(dashed), '--help'];
     const values = c.options
       .filter((o) => valuesOf(o).length > 0)
-      .map((o) => `        ${dashed(o).join('|')}) words="${valuesOf(o).join(' ')}" ;;`);
+      .map((o) => `        ${dashed(o).join('|')}) offers="${valuesOf(o).join(' ')}" ;;`);
     const files = c.options
       .filter((o) => !o.isFlag && valuesOf(o).length === 0)
       .flatMap(dashed)
@@ -47,28 +96,54 @@ function bashScript(commands: readonly DescribedCommand[]): string {
       `    '${c.name}')`,
       '      case "$previous" in',
       ...values,
-      ...(files ? [`        ${files}) words="" ;;`] : []),
-      `        *) case "$current" in -*) words="${options.join(' ')}" ;; *) words="${[...below, ...wordsOf(c)].join(' ')}" ;; esac ;;`,
+      ...(files ? [`        ${files}) files=1 ;;`] : []),
+      '        *) case "$current" in',
+      `          -*) offers="${options.join(' ')}" ;;`,
+      `          *) if [ "$previous" = ${c.name.split(' ').at(-1)} ]; then ${set(first)}; else ${set(later)}; fi ;;`,
+      '        esac ;;',
       '      esac ;;',
     ].join('\n');
   });
+  return `  case "$command" in
+    '') offers="${tops.join(' ')} --help --version" ;;
+${cases.join('\n')}
+  esac`;
+}
+
+function bashScript(commands: readonly DescribedCommand[]): string {
   return `_allocsim() {
-  local current="\${COMP_WORDS[COMP_CWORD]}" previous="\${COMP_WORDS[COMP_CWORD-1]}" command="" words="" i
+  local current="\${COMP_WORDS[COMP_CWORD]}" previous="\${COMP_WORDS[COMP_CWORD-1]}" command="" offers="" files="" i IFS
   for ((i = 1; i < COMP_CWORD; i++)); do
-    case "$command \${COMP_WORDS[i]}" in
-${commands.map((c) => `      '${c.name.includes(' ') ? '' : ' '}${c.name}') command='${c.name}' ;;`).join('\n')}
-    esac
+${commandCase(commands, 'COMP_WORDS[i]')}
   done
   [ "$previous" = "=" ] && previous="\${COMP_WORDS[COMP_CWORD-2]}"
-  [ "$current" = "=" ] && { current=""; }
-  case "$command" in
-    '') words="${tops.join(' ')} --help --version" ;;
-${cases.join('\n')}
-  esac
-  COMPREPLY=($(compgen -W "$words" -- "$current"))
-  [ -z "$COMPREPLY" ] && COMPREPLY=($(compgen -f -- "$current"))
+  [ "$current" = "=" ] && { previous="\${COMP_WORDS[COMP_CWORD-1]}"; current=""; }
+${offersCase(commands)}
+  COMPREPLY=($(compgen -W "$offers" -- "$current"))
+  IFS=$'\n'
+  [ -n "$files" ] && COMPREPLY+=($(compgen -f -- "$current"))
 }
 complete -o filenames -F _allocsim ${PROGRAMS.join(' ')}
+`;
+}
+
+function zshScript(commands: readonly DescribedCommand[]): string {
+  return `#compdef ${PROGRAMS.join(' ')}
+_allocsim() {
+  local current="$words[CURRENT]" previous="$words[CURRENT-1]" command="" offers="" files="" i
+  for ((i = 2; i < CURRENT; i++)); do
+${commandCase(commands, 'words[i]')}
+  done
+  if [[ "$current" = --*=* ]]; then
+    previous="\${current%%=*}"
+    current="\${current#*=}"
+    compset -P '*='
+  fi
+${offersCase(commands)}
+  [ -n "$offers" ] && compadd -- \${=offers}
+  [ -n "$files" ] && _files
+}
+if [ "$funcstack[1]" = "_allocsim" ]; then _allocsim "$@"; else compdef _allocsim ${PROGRAMS.join(' ')}; fi
 `;
 }
 
@@ -81,16 +156,20 @@ function fishScript(commands: readonly DescribedCommand[]): string {
       lines.push(`complete -c ${program} -n __fish_use_subcommand -f -a ${c.name} -d ${quote(c.about)}`);
     }
     for (const c of commands) {
-      const [top, below] = c.name.split(' ');
-      const seen = below
-        ? `__fish_seen_subcommand_from ${top}; and __fish_seen_subcommand_from ${below}`
-        : `__fish_seen_subcommand_from ${top}`;
-      const when = `-n ${quote(seen)}`;
-      if (below) {
-        const first = quote(`__fish_seen_subcommand_from ${top}`);
-        lines.push(`complete -c ${program} -n ${first} -a ${below} -d ${quote(c.about)}`);
+      const [top, name] = c.name.split(' ');
+      const below = belowOf(commands, c);
+      const seen = `__fish_seen_subcommand_from ${top}`;
+      const when = `-n ${quote(name ? `${seen}; and __fish_seen_subcommand_from ${name}` : seen)}`;
+      if (name) {
+        const siblings = belowOf(commands, tops.find((other) => other.name === top)!).join(' ');
+        const first = quote(`${seen}; and not __fish_seen_subcommand_from ${siblings}`);
+        lines.push(`complete -c ${program} -n ${first} -f -a ${name} -d ${quote(c.about)}`);
       }
-      if (wordsOf(c).length > 0) lines.push(`complete -c ${program} ${when} -a ${quote(wordsOf(c).join(' '))}`);
+      const [, place] = placesOf(c, below);
+      if (below.length === 0 && place.words.length > 0) {
+        const isAlone = place.files ? '' : ' -f';
+        lines.push(`complete -c ${program} ${when}${isAlone} -a ${quote(place.words.join(' '))}`);
+      }
       for (const o of c.options) {
         const short = o.alias ? ` -s ${o.alias}` : '';
         const values = valuesOf(o).length > 0 ? ` -x -a ${quote(valuesOf(o).join(' '))}` : o.isFlag ? '' : ' -r';

@@ -1,8 +1,8 @@
-import { isBuiltIn, type LoadedWorkload, resolveWorkload, type WorkloadOptions } from '../../workloads/index.ts';
+import { isBreathless, type LoadedWorkload, resolveWorkload, type WorkloadOptions } from '../../workloads/index.ts';
 import { unheard } from './interruption.ts';
 
-/** Resolves a workload. Reading a trace breathes, a generator does not. */
+/** Resolves a workload; a signal ends the process meanwhile. */
 export function loadWorkload(given: string, options: WorkloadOptions = {}): Promise<LoadedWorkload> {
   const load = () => resolveWorkload(given, options);
-  return isBuiltIn(given) ? unheard(load) : load();
+  return isBreathless(given) ? unheard(load) : load();
 }

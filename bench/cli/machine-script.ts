@@ -2,7 +2,6 @@ import { existsSync, readFileSync } from 'node:fs';
 import { builtInScenarios } from '../../fleet/index.ts';
 import { builtInMachine, MACHINE_SCENARIOS } from '../../machine/scenarios/index.ts';
 import { MACHINE_COMMANDS } from '../../machine/script/grammar.ts';
-import type { Script } from '../../machine/script/parse.ts';
 import { UserError } from '../../sim/contract/assert.ts';
 import { suggestion } from '../../sim/contract/suggestion.ts';
 
@@ -49,22 +48,4 @@ export function isMachineScript(given: string): boolean {
   const first = text.split('\n').find((line) => line.trim() !== '' && !line.startsWith('#'));
   const [word, second] = (first ?? '').trim().split(/\s+/);
   return word !== undefined && second !== undefined && Object.hasOwn(MACHINE_COMMANDS, word);
-}
-
-/** A moment of a script, as `--at` names it. */
-export type MachineMoment = { readonly step: number } | { readonly label: string } | 'end';
-
-/** `end`, a sample's label, or `N` or `#N`: after command N, counted from 1. */
-export function machineMoment(script: Script, at: string): MachineMoment {
-  const commands = script.commands.filter(({ words }) => words[0] !== 'end');
-  const labels = commands.filter(({ words }) => /^m?sample$/.test(words[0]!)).map(({ words }) => words[1]!);
-  if (labels.includes(at)) return { label: at };
-  if (at === 'end') return 'end';
-  const step = /^#?(\d+)$/.exec(at);
-  if (step) {
-    const number = Number(step[1]);
-    if (number >= 1 && number <= commands.length) return { step: number };
-    throw new UserError(`--at: found '${at}', expected a step from #1 to #${commands.length}`);
-  }
-  throw new UserError(`--at: no sample '${at}'${suggestion(at, [...labels, 'end', 'the number of a step'])}`);
 }

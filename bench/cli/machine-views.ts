@@ -1,77 +1,51 @@
-import { type MachineRun, machineSteps, parseScript } from '../../machine/index.ts';
+import { type MachineRun, parseScript } from '../../machine/index.ts';
 import { type Command, sizeOf } from '../../machine/script/parse.ts';
-import { renderView } from '../../machine/views/view.ts';
-import { Historian, type History } from '../../machine/views/words/history.ts';
+import { runWordsOf } from '../../machine/script/run-command.ts';
+import type { ViewText } from '../../machine/views/view-text.ts';
+import { machineMoment } from '../study/machine/machine-moment.ts';
+import { loadMachinePrograms } from '../study/machine/machine-programs.ts';
+import { type ViewedRun, type ViewedScript, viewScript } from '../study/machine/viewed-run.ts';
 import { listenForInterrupt, unheard } from './interruption.ts';
-import { loadMachinePrograms } from './machine-programs.ts';
-import { type MachineMoment, machineMoment, machineText } from './machine-script.ts';
-
-/** What a tool printed at a moment. */
-export interface ViewText {
-  readonly view: string;
-  readonly at: string;
-  readonly text: string;
-  /** The script's names of the processes that are alive, by their numbers: tools show a fork under its parent's. */
-  readonly processes: Readonly<Record<number, string>>;
-}
-
-export interface ViewedRun {
-  readonly name: string;
-  readonly run: MachineRun;
-  readonly history: History;
-  readonly views: readonly ViewText[];
-  /** Stopped by Ctrl-C, between two commands. */
-  readonly partial: boolean;
-}
+import { loadWorkload } from './load-workload.ts';
+import { note } from './show.ts';
 
 /** Runs a script and looks at it meanwhile: each view at each moment, at the end where none is named. */
-export async function runWithViews(given: string, views: readonly string[], at: readonly string[]): Promise<ViewedRun> {
-  const { name, text } = machineText(given);
+export async function runWithViews(viewed: ViewedScript): Promise<ViewedRun> {
+  const { name, text, at } = viewed;
   const script = parseScript(text, name);
-  const moments = (at.length > 0 ? at : ['end']).map((word) => ({ word, moment: machineMoment(script, word) }));
-  const historian = new Historian();
-  const texts: ViewText[] = [];
-  let run: MachineRun | undefined;
-  const look = (isNow: (moment: MachineMoment) => boolean) => {
-    for (const { word, moment } of moments)
-      if (isNow(moment)) for (const view of views) texts.push(viewOf(run!, view, word));
-  };
-  const steps = machineSteps(text, {
-    name,
-    program: await loadMachinePrograms(text, name),
-    onStart: (started) => {
-      run = started;
-      historian.start(started);
-    },
-    afterCommand: (running, command) => {
-      const label = /^m?sample$/.test(command.words[0]!) ? command.words[1] : undefined;
-      const isStep = (moment: MachineMoment) => moment !== 'end' && 'step' in moment && moment.step === running.step;
-      const isNamed = moments.some(({ moment }) => isStep(moment));
-      historian.afterCommand(running, command, isNamed ? `#${running.step}` : undefined);
-      look((moment) => isStep(moment) || (moment !== 'end' && 'label' in moment && moment.label === label));
-    },
-  });
-  const partial = await drive(steps);
-  if (!partial) look((moment) => moment === 'end');
-  return { name, run: run!, history: historian.finish(run!), views: texts, partial };
+  for (const word of at) machineMoment(script, word); // before anything is loaded
+  const load = async (workload: string) => (await loadWorkload(workload)).events;
+  const program = await loadMachinePrograms(text, name, load);
+  const { steps, finish } = viewScript(viewed, program);
+  const run = finish(await drive(steps, program));
+  if (run.partial && run.views.length > 0) {
+    note(`sim: interrupted after command ${run.run.step} of ${script.commands.length} (partial)`);
+  }
+  return run;
 }
 
 /** So long without a breath at most, where commands are short. */
 const BREATH_MS = 50;
-/** A command on more than this may take longer than Ctrl-C may wait. */
-const LONG_BYTES = 2 ** 30;
+/** A command on more than this, or a run of more events, may take longer than Ctrl-C may wait. */
+const LONG_BYTES = 2 ** 31;
+const LONG_EVENTS = 2e6;
 
-const isLong = ({ words }: Command): boolean =>
-  words[0] === 'run' || words.some((word) => (sizeOf(word) ?? 0) > LONG_BYTES);
+type Programs = Awaited<ReturnType<typeof loadMachinePrograms>>;
+
+function isLong({ words }: Command, program: Programs): boolean {
+  if (words[0] !== 'run') return words.some((word) => (sizeOf(word) ?? 0) > LONG_BYTES);
+  const { workload, allocator } = runWordsOf(words.slice(1));
+  return program(workload, allocator).events.length > LONG_EVENTS;
+}
 
 /** To the end, or to where Ctrl-C stops it; in the middle of a long command a signal ends the process. @returns whether it was stopped. */
-async function drive(steps: Generator<Command, MachineRun, void>): Promise<boolean> {
+async function drive(steps: Generator<Command, MachineRun, void>, program: Programs): Promise<boolean> {
   let interruption = listenForInterrupt();
   let breathed = performance.now();
   try {
     let step = steps.next();
     while (!step.done) {
-      const long = isLong(step.value);
+      const long = isLong(step.value, program);
       if (long || performance.now() - breathed > BREATH_MS) {
         await new Promise((resolve) => setImmediate(resolve));
         breathed = performance.now();
@@ -89,19 +63,8 @@ async function drive(steps: Generator<Command, MachineRun, void>): Promise<boole
   }
 }
 
-/** What a tool prints on the machine as it is now. */
-export const viewOf = (run: MachineRun, view: string, at: string): ViewText => ({
-  view,
-  at,
-  text: renderView(run, view),
-  processes: namesOf(run),
-});
-
 /** Of a fleet's hundreds of workers the first say how the others are called. */
 const NAMES_SHOWN = 24;
-
-const namesOf = ({ processes }: MachineRun): Readonly<Record<number, string>> =>
-  Object.fromEntries(processes.filter(({ alive }) => alive).map(({ name, task }) => [task.pid, name]));
 
 /** One view as it is; several below each other, each below its command and the script's names of the processes. */
 export function viewsText(views: readonly ViewText[], withNames = false): string {

@@ -7,7 +7,7 @@ import type { Start } from '../../sim/contract/start.ts';
 import type { KernelOptions, KernelVersion } from '../../sim/kernel/kernel.ts';
 import { describeWorkload } from '../../workloads/index.ts';
 import type { ParameterValues, WorkloadTime } from '../../workloads/workload.ts';
-import type { SessionOptions } from '../run/session.ts';
+import type { RunOptions } from '../run/run-options.ts';
 import { loadWorkload } from './load-workload.ts';
 
 /** What every command that runs a machine understands. */
@@ -69,7 +69,7 @@ export function machineOptions<T>(yargs: Argv<T>): Argv<T> {
 
 export interface Prepared {
   /** Everything that a run needs but its time and its outputs. */
-  readonly session: SessionOptions;
+  readonly options: RunOptions;
   /** How the workload's time passes by default; undefined for a trace. */
   readonly time: WorkloadTime | undefined;
 }
@@ -119,7 +119,7 @@ export async function prepare(argv: MachineArguments): Promise<Prepared> {
   const cpus = argv.cpus ?? workload.cpus ?? hostCpus().length;
   return {
     time: workload.time,
-    session: {
+    options: {
       events: workload.events,
       workload: workload.name,
       parameters: workload.parameters,

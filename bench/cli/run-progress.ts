@@ -1,4 +1,5 @@
 import { escapeLine } from '../report/escape.ts';
+import { startProgress } from './progress.ts';
 
 /** Batches shorter than this show no bar. */
 const SHOW_AFTER_MS = 1000;
@@ -10,6 +11,8 @@ const REDRAW_MS = 500;
 export interface RunProgress {
   readonly done: () => void;
   readonly failed: () => void;
+  /** Of the run that is being made: how much of it is. */
+  readonly share: (share: number) => void;
   /** A line on standard error, above the bar. */
   readonly note: (line: string) => void;
   readonly stop: () => void;
@@ -48,10 +51,24 @@ export function timeText(ms: number): string {
   return minutes < 60 ? `${minutes} min ${seconds % 60} s` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
+const say = (line: string) => void process.stderr.write(`sim: ${escapeLine(line)}\n`);
+const PARTS = 1000;
+
+/** A bar for a few long runs, one after another. */
+export async function startShareProgress(total: number): Promise<RunProgress> {
+  const bar = await startProgress(PARTS, 'parts');
+  let over = 0;
+  const share = (part: number) => bar.update(Math.floor(((over + part) / total) * PARTS));
+  const step = () => {
+    over++;
+    share(0);
+  };
+  return { done: step, failed: step, share, note: say, stop: bar.stop };
+}
+
 /** A bar on standard error with runs done and failed, rate and time left, where that is a terminal and it takes longer than a second. */
 export async function startRunProgress(total: number): Promise<RunProgress> {
-  const say = (line: string) => void process.stderr.write(`sim: ${escapeLine(line)}\n`);
-  if (!process.stderr.isTTY) return { done() {}, failed() {}, note: say, stop() {} };
+  if (!process.stderr.isTTY) return { done() {}, failed() {}, share() {}, note: say, stop() {} };
   const { default: cliProgress } = await import('cli-progress');
   const bar = new cliProgress.SingleBar(
     {
@@ -92,6 +109,7 @@ export async function startRunProgress(total: number): Promise<RunProgress> {
       failures++;
       step();
     },
+    share() {},
     note(line) {
       if (shown) process.stderr.write('\r\x1b[K');
       say(line);

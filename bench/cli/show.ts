@@ -1,6 +1,11 @@
-import { escapeTerminal } from '../report/escape.ts';
+import { escapeLineStart, escapeTerminal } from '../report/escape.ts';
 
 /** Text for people on the standard output. */
 export function show(text: string): void {
   process.stdout.write(escapeTerminal(text));
+}
+
+/** A line for people beside the answer, on standard error. */
+export function note(line: string): void {
+  process.stderr.write(`${escapeLineStart(line)}\n`);
 }

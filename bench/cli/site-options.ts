@@ -1,8 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { Argv } from 'yargs';
 import { UserError } from '../../sim/contract/assert.ts';
-import { type EventBuffer, OP_MASK } from '../../sim/contract/event.ts';
-import { isAllocating } from '../../sim/replay/placements.ts';
+import { type EventBuffer, isAllocating, OP_MASK } from '../../sim/contract/event.ts';
 import { parseCollapsed, type StackBytes } from '../report/sites/stacks.ts';
 
 /** What is wanted of the resident bytes by call stack. */

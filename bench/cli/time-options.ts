@@ -8,7 +8,7 @@ import { readTextFile } from '../../workloads/files/text-file.ts';
 import type { WorkloadTime } from '../../workloads/workload.ts';
 import { type ChosenTime, chooseTime } from '../run/choose-time.ts';
 import type { Mode, Pace } from '../run/result.ts';
-import type { SessionOptions } from '../run/session.ts';
+import type { RunOptions } from '../run/run-options.ts';
 
 /** How time passes in a run. */
 export interface TimeArguments {
@@ -54,7 +54,7 @@ export function timing(
   { mode, pace, costs, topology, hz }: TimeArguments,
   events: EventBuffer | undefined,
   workload: WorkloadTime | undefined,
-): ChosenTime & Required<Pick<SessionOptions, 'costs' | 'topology' | 'hz'>> {
+): ChosenTime & Required<Pick<RunOptions, 'costs' | 'topology' | 'hz'>> {
   if (!(hz >= 1 && hz <= 100_000)) throw new UserError(`--hz: found '${hz}', expected a number from 1 to 100000`);
   return { ...chooseTime(events, workload, { mode, pace }), costs: loadCosts(costs), topology, hz };
 }

@@ -6,12 +6,12 @@ import { benchmarkCommands } from '../benchmark/commands/benchmark-commands.ts';
 import { isReached } from '../benchmark/commands/rows.ts';
 import { commandsText } from '../benchmark/commands/text.ts';
 import { markOf } from '../benchmark/goals.ts';
-import { median } from '../benchmark/median.ts';
 import { benchmarkText } from '../benchmark/text.ts';
-import { unheard } from '../cli/interruption.ts';
+import { listenForInterrupt } from '../cli/interruption.ts';
 import { terminalPalette } from '../cli/palette.ts';
 import { show } from '../cli/show.ts';
-import { splitAllocators } from '../study/compare/allocator-list.ts';
+import { median } from '../evidence/median.ts';
+import { allocatorList } from '../study/compare/allocator-list.ts';
 
 interface BenchArguments {
   allocators: string[];
@@ -41,20 +41,28 @@ export const benchCommand: CommandModule<object, BenchArguments> = {
   handler: async (argv) => {
     const onStep = (about: string) => process.stderr.isTTY && process.stderr.write(`\r\u001b[K${about} …`);
     if (argv.commands) return showCommands(argv, onStep);
-    const result = await unheard(() =>
-      benchmark({ quick: argv.quick, allocators: argv.allocators.flatMap(splitAllocators), onStep }),
-    );
+    const allocators = allocatorList(argv.allocators);
+    const result = await heard((signal) => benchmark({ quick: argv.quick, allocators, onStep, signal }));
     showResult(argv, result, benchmarkText(result, await terminalPalette(), !argv.quick));
-    if (argv.check && result.goals.some((goal) => markOf(goal) === 'missed')) process.exitCode = 1;
+    if (argv.check && !result.partial && result.goals.some((goal) => markOf(goal) === 'missed')) process.exitCode = 1;
   },
 };
 
+async function heard<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const interruption = listenForInterrupt();
+  try {
+    return await work(interruption.signal);
+  } finally {
+    interruption.release();
+  }
+}
+
 async function showCommands(argv: BenchArguments, onStep: (about: string) => void): Promise<void> {
   if (argv.allocators.length > 0) throw new UserError('--commands: found --allocators, expected none');
-  const result = await unheard(() => benchmarkCommands(argv.quick, onStep));
+  const result = await heard((signal) => benchmarkCommands({ quick: argv.quick, onStep, signal }));
   showResult(argv, result, commandsText(result, await terminalPalette(), !argv.quick));
   const isMissed = result.rows.some((row) => isReached(row, median(row.found)) === false);
-  if (argv.check && !argv.quick && isMissed) process.exitCode = 1;
+  if (argv.check && !argv.quick && !result.partial && isMissed) process.exitCode = 1;
 }
 
 function showResult({ json }: BenchArguments, result: object, text: string): void {

@@ -7,18 +7,17 @@ import type { Operation } from '../../sim/contract/operations.ts';
 import type { Ns } from '../../sim/contract/units.ts';
 import { COST_PROFILES, type Costs, DEFAULT_PROFILE } from '../../sim/time/costs.ts';
 import { writeWhole } from '../../workloads/files/line-sink.ts';
+import { note } from '../cli/show.ts';
 import { measureTopology, unmeasured } from '../evidence/host-topology.ts';
 import { compileNative } from '../evidence/native/native.ts';
 
 const PROGRAM = {
   title: 'the calibration',
   name: 'calibrate',
-  sources: ['calibrate.c'],
-  headers: [],
   flags: ['-O2', '-std=gnu11', '-Wall', '-Wextra', '-pthread'],
 };
 
-/** What calibrate.c prints: nanoseconds, bytes per nanosecond, bytes. */
+/** What the program prints: nanoseconds, bytes per nanosecond, bytes. */
 export type Measured = Readonly<Record<string, number>>;
 
 interface CalibrateArguments {
@@ -47,7 +46,7 @@ export const calibrateCommand: CommandModule<object, CalibrateArguments> = {
     const model = hostCpus()[0]?.model ?? 'unknown processor';
     const topology = measureTopology();
     const missing = unmeasured(topology);
-    for (const what of missing) process.stderr.write(`calibrate: not measured ${what}\n`);
+    for (const what of missing) note(`calibrate: not measured ${what}`);
     const profile = {
       comment: `sim calibrate on ${model}`,
       base: DEFAULT_PROFILE,
@@ -102,7 +101,7 @@ function geometricMean(values: readonly number[]): number {
   return Math.exp(values.reduce((sum, value) => sum + Math.log(value), 0) / values.length);
 }
 
-/** What glibc does on average in a call of the calibration's working set (calibrate.c), as the model of it counts. */
+/** What glibc does on average in a call of the calibration's working set (calibrate/working-set.c), as the model of it counts. */
 const ARENA_CALL = { steps: 1.19, splits: 0.456, coalesces: 0.48, listInserts: 0.485 };
 
 type Figures = (name: string, otherwise: number) => number;

@@ -4,10 +4,11 @@ import type { EventBuffer } from '../../sim/contract/event.ts';
 import { answer } from '../cli/answer.ts';
 import { type BatchArguments, batchOptions, inBatch } from '../cli/batch-options.ts';
 import { positive } from '../cli/positive-option.ts';
-import { type MachineArguments, machineOptions } from '../cli/run-options.ts';
+import { type MachineArguments, machineOptions, prepare } from '../cli/run-options.ts';
+import { requireSites } from '../cli/site-options.ts';
 import { type TimeArguments, timeOptions } from '../cli/time-options.ts';
 import { type PictureArguments, pictureOptions, wantsRecording } from '../report/picture-options.ts';
-import { splitAllocators } from '../study/compare/allocator-list.ts';
+import { allocatorList } from '../study/compare/allocator-list.ts';
 import { compare } from '../study/compare/compare.ts';
 import { comparisonText } from '../study/compare/text.ts';
 import { comparisonCsv } from '../study/tables.ts';
@@ -16,6 +17,7 @@ import { describeTask, loadTask } from './load-task.ts';
 interface CompareArguments extends MachineArguments, TimeArguments, PictureArguments, BatchArguments {
   allocators: string[];
   seeds: number;
+  sites: boolean;
 }
 
 export const compareCommand: CommandModule<object, CompareArguments> = {
@@ -35,12 +37,19 @@ export const compareCommand: CommandModule<object, CompareArguments> = {
         type: 'number',
         default: 1,
         describe: 'so many seeds, from --seed on: median and range',
+      })
+      .option('sites', {
+        type: 'boolean',
+        default: false,
+        describe: 'whose memory it is under the first one, by line of code, and what differs under the others',
       }) as unknown as Argv<CompareArguments>,
   handler: async (argv) => {
-    const allocators = argv.allocators.flatMap(splitAllocators);
+    const allocators = allocatorList(argv.allocators);
     for (const allocator of allocators) parseAllocator(allocator, argv.cpus ?? 1);
     positive('seeds', argv.seeds);
     const record = wantsRecording(argv);
+    const sitesOf = argv.sites ? (await prepare({ ...argv, allocator: allocators[0]! })).options : undefined;
+    if (sitesOf) requireSites(sitesOf.events, sitesOf.workload, '--sites');
     let events: EventBuffer | undefined;
     const { comparison, runs, recorded } = await inBatch(argv, allocators.length * argv.seeds, (batch) =>
       compare({
@@ -57,10 +66,15 @@ export const compareCommand: CommandModule<object, CompareArguments> = {
     );
     const first = recorded.map((column) => column[0]!);
     const plot = record ? (await import('../report/draw-pictures.ts')).drawPictures(argv, first, events!) : '';
+    const bySite = sitesOf && (await import('../study/compare/sites.ts'));
+    const sites = bySite?.compareSites(sitesOf!, allocators);
     await answer(
       argv.json,
-      { ...comparison, runs },
-      (palette, width) => comparisonText(comparison, palette, width) + (plot && `\n${plot}`),
+      { ...comparison, runs, ...(sites && { sites }) },
+      (palette, width) =>
+        comparisonText(comparison, palette, width) +
+        (sites ? `\n${bySite!.comparedSitesText(sites, palette)}` : '') +
+        (plot && `\n${plot}`),
       { to: argv.csv, text: () => comparisonCsv(comparison) },
     );
   },

@@ -10,7 +10,9 @@ import { buildPageData } from '../report/build-page.ts';
 import { histogramsOf } from '../report/histograms.ts';
 import { buildPage } from '../report/page-document.ts';
 import { diffStacks } from '../report/sites/stacks.ts';
+import type { RunOptions } from '../run/run-options.ts';
 import { explainInParallel } from '../study/explain/explain.ts';
+import type { Explanation } from '../study/explain/explanation.ts';
 import { diffText } from '../study/explain/site-text.ts';
 import { explanationText } from '../study/explain/text.ts';
 import { recordRun } from '../study/record.ts';
@@ -46,35 +48,35 @@ export const explainCommand: CommandModule<object, ExplainArguments> = {
       throw new UserError(`--groups: found '${argv.groups}', expected a number from 1`);
     }
     const before = checkSiteOptions(argv);
-    const { session } = await prepare(argv);
-    if (wantsSites(argv)) requireSites(session.events, session.workload, 'what was asked for');
+    const { options } = await prepare(argv);
+    if (wantsSites(argv)) requireSites(options.events, options.workload, 'what was asked for');
     const progress = await startProgress(100, '%');
     const interruption = listenForInterrupt();
-    const explanation = await explainInParallel(
-      {
-        ...session,
-        ...(argv.at !== undefined && { at: argv.at }),
-        pinningGroups: argv.groups,
-        whatIf: argv['what-if'],
-      },
-      {
-        signal: interruption.signal,
-        onDone: (done, total) => progress.update(Math.min(99, Math.round((100 * done) / total))),
-      },
-    ).finally(() => {
+    const { signal } = interruption;
+    let shown = 0; // more runs may turn out to be needed: the bar waits then
+    let explanation: Explanation;
+    try {
+      explanation = await explainInParallel(
+        {
+          ...options,
+          ...(argv.at !== undefined && { at: argv.at }),
+          pinningGroups: argv.groups,
+          whatIf: argv['what-if'],
+        },
+        {
+          signal,
+          onDone: (done, total) => progress.update((shown = Math.max(shown, Math.floor((99 * done) / total)))),
+        },
+      );
+      if (argv.report && !(await writeReport(argv.report, options, explanation, signal))) {
+        explanation = { ...explanation, partial: true };
+      }
+    } finally {
       progress.stop();
       interruption.release();
-    });
-    if (argv.report) {
-      const { headline, sentences } = explanation.verdict;
-      const run = await recordRun({ ...session, mode: 'lockstep' });
-      const page = buildPageData([{ ...run, verdict: [headline, ...sentences] }], {
-        histograms: histogramsOf(session.events),
-      });
-      writeWhole(argv.report, buildPage(page));
     }
     if (wantsSites(argv))
-      (await import('../cli/write-sites.ts')).writeSites(argv, session.workload, explanation.sites ?? []);
+      (await import('../cli/write-sites.ts')).writeSites(argv, options.workload, explanation.sites ?? []);
     await answer(
       argv.json,
       explanation,
@@ -84,3 +86,23 @@ export const explainCommand: CommandModule<object, ExplainArguments> = {
     );
   },
 };
+
+/** One page; false where the signal came before all of it was there. */
+async function writeReport(
+  to: string,
+  options: RunOptions,
+  { verdict: { headline, sentences, answer: answers, advice, remedies } }: Explanation,
+  signal: AbortSignal,
+): Promise<boolean> {
+  if (signal.aborted) return false;
+  const run = await recordRun({ ...options, mode: 'lockstep', signal });
+  if (run.result.partial) return false;
+  const lines = [...(advice?.paste ? [advice.paste.shell] : []), ...remedies.map((r) => `${r.place}: ${r.text}`)];
+  const verdict = [headline, ...answers, ...lines.map((line) => `To paste: ${line}`)];
+  const why = sentences.filter((sentence) => !answers.includes(sentence));
+  const page = buildPageData([{ ...run, verdict, why }], {
+    histograms: histogramsOf(options.events),
+  });
+  writeWhole(to, buildPage(page));
+  return true;
+}

@@ -5,7 +5,7 @@ import { UserError } from '../../sim/contract/assert.ts';
 import { appendText, writeWholeFiles } from '../../workloads/files/line-sink.ts';
 import { answer } from '../cli/answer.ts';
 import { type EngineArguments, engineOptions, inBatch } from '../cli/batch-options.ts';
-import { show } from '../cli/show.ts';
+import { note, show } from '../cli/show.ts';
 import { bencherMetrics, githubActionBenchmark } from '../gate/benchmark-files.ts';
 import { checkGate, checkGateInPart, GATE_DEFAULTS } from '../gate/check.ts';
 import { gateMarkdown, githubAnnotations } from '../gate/github.ts';
@@ -89,7 +89,7 @@ export const gateCommand: CommandModule<object, GateArguments> = {
 /** A base that is not there yet is no error: this is the first result. A broken one is. */
 function readBase(path: string): RunResult[] | undefined {
   if (existsSync(path)) return readResults(path);
-  process.stderr.write(`sim: ${path} does not exist: a first result, held against nothing\n`);
+  note(`sim: ${path} does not exist: a first result, held against nothing`);
   return undefined;
 }
 

@@ -4,43 +4,21 @@ import type { ModelView } from '../../allocators/model.ts';
 import { UserError } from '../../sim/contract/assert.ts';
 import { suggestion } from '../../sim/contract/suggestion.ts';
 import type { LineSink } from '../../workloads/files/line-sink.ts';
-import { unheard } from '../cli/interruption.ts';
-import { isMachineScript } from '../cli/machine-script.ts';
+import { listenForInterrupt } from '../cli/interruption.ts';
+import { isMachineScript, machineText } from '../cli/machine-script.ts';
 import { runWithViews, viewsText } from '../cli/machine-views.ts';
 import { type MachineArguments, machineOptions, prepare } from '../cli/run-options.ts';
-import { show } from '../cli/show.ts';
-import { meminfoText, pmapText, smapsText, statusText } from '../report/views/proc.ts';
-import type { Assembled } from '../run/machine.ts';
-import { Session, type SessionOptions } from '../run/session.ts';
+import { note, show } from '../cli/show.ts';
+import { KERNEL_VIEWS, STRACE } from '../report/views/kernel-views.ts';
+import { LockstepRun } from '../run/modes/lockstep.ts';
+import { inPieces } from '../run/pieces.ts';
+import type { RunOptions } from '../run/run-options.ts';
 import { rowsUntil } from '../run/stop-point.ts';
 
 interface InspectArguments extends MachineArguments {
   view: string;
   at: string | undefined;
 }
-
-interface View {
-  readonly name: string;
-  readonly about: string;
-  readonly render: (assembled: Assembled) => string;
-}
-
-/** What the kernel would show of the process, whatever its allocator. */
-const KERNEL_VIEWS: readonly View[] = [
-  {
-    name: 'pmap',
-    about: 'pmap -x: the mappings with their resident kilobytes',
-    render: (a) => pmapText(a.machine.kernel),
-  },
-  { name: 'smaps', about: '/proc/PID/smaps', render: (a) => smapsText(a.machine.kernel) },
-  { name: 'status', about: 'the memory lines of /proc/PID/status', render: (a) => statusText(a.machine.kernel) },
-  {
-    name: 'meminfo',
-    about: 'what the process adds to the lines of /proc/meminfo',
-    render: (a) => meminfoText(a.machine.kernel),
-  },
-];
-const STRACE = 'strace';
 
 export const inspectCommand: CommandModule<object, InspectArguments> = {
   command: 'inspect <view> <workload>',
@@ -58,17 +36,26 @@ export const inspectCommand: CommandModule<object, InspectArguments> = {
     }) as unknown as Argv<InspectArguments>,
   handler: async (argv) => {
     if (isMachineScript(argv.workload)) {
-      const { views } = await runWithViews(argv.workload, [argv.view], argv.at === undefined ? [] : [argv.at]);
+      const { views } = await runWithViews({
+        ...machineText(argv.workload),
+        views: [argv.view],
+        at: argv.at === undefined ? [] : [argv.at],
+      });
       show(viewsText(views));
       return;
     }
-    const { session } = await prepare(argv);
-    show(await unheard(() => inspect(session, argv.view, argv.at)));
+    const { options } = await prepare(argv);
+    const interruption = listenForInterrupt();
+    try {
+      show(await inspect({ ...options, signal: interruption.signal }, argv.view, argv.at));
+    } finally {
+      interruption.release();
+    }
   },
 };
 
-/** Runs up to `at` and renders `view`. */
-export function inspect(options: SessionOptions, view: string, at: string | undefined): string {
+/** Runs up to `at`, or to where the signal stops it, and renders `view`. */
+async function inspect(options: RunOptions, view: string, at: string | undefined): Promise<string> {
   const lines: string[] = [];
   const syscalls: LineSink = { write: (line) => lines.push(line), close: () => {}, discard: () => {} };
   const modelViews: ModelView[] = [...options.spec.model.views, ...(options.spec.below?.model.views ?? [])];
@@ -88,10 +75,21 @@ export function inspect(options: SessionOptions, view: string, at: string | unde
     );
   }
   const end = rowsUntil(options.events, at);
-  const session = new Session({ ...options, lastSampleOnly: true, ...(view === STRACE && { syscalls }) });
-  session.advance(end);
+  const run = new LockstepRun({ ...options, lastSampleOnly: true, ...(view === STRACE && { syscalls }) });
+  const { signal } = options;
+  await inPieces({
+    advance(rows) {
+      run.advance(Math.min(end, run.row + rows));
+      return run.row < end && run.abort === null;
+    },
+    onProgress: undefined,
+    signal,
+  });
+  if (signal?.aborted) {
+    note(`sim: interrupted after event ${run.row - 1}: the ${view} is of that moment (partial)`);
+  }
   if (view === STRACE) return lines.map((line) => `${line}\n`).join('');
-  if (kernelView) return kernelView.render(session.assembled);
-  const { top, allocator } = session.assembled;
+  if (kernelView) return kernelView.render(run.assembled);
+  const { top, allocator } = run.assembled;
   return modelView!.render(options.spec.model.views.includes(modelView!) ? top : allocator);
 }

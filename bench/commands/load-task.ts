@@ -5,8 +5,8 @@ import type { RunTask } from '../study/parallel/run-task.ts';
 
 /** A workload and its machine as plain data, for workers. */
 export async function loadTask(argv: MachineArguments & TimeArguments): Promise<Omit<RunTask, 'allocator' | 'seed'>> {
-  const { session, time } = await prepare(argv);
-  const { events, workload, parameters = {}, cpus, kernel, touch, start } = session;
+  const { options, time } = await prepare(argv);
+  const { events, workload, parameters = {}, cpus, kernel, touch, start } = options;
   return {
     events,
     ...(isBuiltIn(argv.workload) && { generated: true }),

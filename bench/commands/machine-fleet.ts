@@ -1,28 +1,19 @@
-import {
-  type FleetResult,
-  type FleetRun,
-  fleetCsv,
-  fleetOpenMetrics,
-  fleetText,
-  parseScenario,
-  studyFleet,
-} from '../../fleet/index.ts';
+import { fleetCsv, fleetOpenMetrics, fleetText, parseScenario, studyFleet } from '../../fleet/index.ts';
 import { durationUs } from '../../fleet/scenario/quantities.ts';
-import { machineDigest } from '../../machine/views/digest.ts';
 import { UserError } from '../../sim/contract/assert.ts';
 import { writeWholeFiles } from '../../workloads/files/line-sink.ts';
+import type { EngineArguments } from '../cli/batch-options.ts';
+import { fleetExecutor } from '../cli/fleet-batch.ts';
 import type { FleetText } from '../cli/fleet-scenario.ts';
-import { listenForInterrupt } from '../cli/interruption.ts';
-import { viewOf, viewsText } from '../cli/machine-views.ts';
+import { viewsText } from '../cli/machine-views.ts';
 import { terminalPalette } from '../cli/palette.ts';
-import { startProgress } from '../cli/progress.ts';
 import { show } from '../cli/show.ts';
 import { terminalWidth } from '../cli/width.ts';
 import { fleetPage } from '../report/fleet-page.ts';
 import { columnBlocks, fitWidth, fold } from '../report/text/fold.ts';
 
 /** Options of `sim machine` as they are for a fleet. */
-export interface FleetArguments {
+export interface FleetArguments extends EngineArguments {
   readonly view: readonly string[] | undefined;
   readonly at: readonly string[] | undefined;
   readonly steps: boolean;
@@ -32,11 +23,9 @@ export interface FleetArguments {
   readonly openmetrics: string | undefined;
   readonly report: string | undefined;
   readonly settings: readonly string[] | undefined;
-  readonly workers: number | undefined;
 }
 
 const FILES = ['output', 'csv', 'openmetrics', 'report'] as const;
-const PARTS = 1000;
 
 /** `sim machine` of a fleet's scenario. */
 export async function runFleetCommand({ text, from }: FleetText, argv: FleetArguments): Promise<void> {
@@ -50,22 +39,9 @@ export async function runFleetCommand({ text, from }: FleetText, argv: FleetArgu
     scenario.settings.map(({ name }) => name),
     isLook,
   );
-  const progress = await startProgress(PARTS, 'parts');
-  const interruption = listenForInterrupt();
-  let study: { result: FleetResult; run: FleetRun };
-  try {
-    study = await studyFleet(text, from, {
-      settings,
-      signal: interruption.signal,
-      onProgress: (share) => progress.update(Math.floor(share * PARTS)),
-      ...(argv.workers !== undefined && { workers: argv.workers }),
-      ...(stopAtUs !== undefined && { stopAtUs }),
-    });
-  } finally {
-    progress.stop();
-    interruption.release();
-  }
-  const { result, run } = study;
+  const at = argv.at?.[0] ?? 'end';
+  const look = { views: argv.view ?? [], at, steps: argv.steps, ...(stopAtUs !== undefined && { stopAtUs }) };
+  const { result, asItIs } = await studyFleet(text, from, { settings, look, execute: fleetExecutor(argv) });
   const texts: Readonly<Record<(typeof FILES)[number], () => string>> = {
     output: () => result.samples.map((sample) => `${JSON.stringify(sample)}\n`).join(''),
     csv: () => fleetCsv(result),
@@ -75,12 +51,11 @@ export async function runFleetCommand({ text, from }: FleetText, argv: FleetArgu
   writeWholeFiles(FILES.flatMap((name) => (argv[name] === undefined ? [] : [[argv[name]!, texts[name]()] as const])));
   if (FILES.some((name) => argv[name] === '-')) return;
   if (argv.view) {
-    const at = argv.at?.[0] ?? 'end';
-    show(viewsText(argv.view.map((view) => viewOf(run.machine.run, view, at))));
+    show(viewsText(asItIs.views));
     return;
   }
   if (argv.json) process.stdout.write(`${JSON.stringify(result, null, 2)}\n`);
-  else if (argv.steps) show(machineDigest(run.machine.run));
+  else if (argv.steps) show(asItIs.steps!);
   else {
     const palette = await terminalPalette();
     const width = terminalWidth();

@@ -1,23 +1,26 @@
 import type { Argv, CommandModule } from 'yargs';
-import { type MachineRun, parseScript, runsOf } from '../../machine/index.ts';
-import { machineDigest } from '../../machine/views/digest.ts';
-import { openMetricsText } from '../../machine/views/metrics/exposition.ts';
-import { timelineCsv, timelineFamilies } from '../../machine/views/timeline.ts';
-import type { History } from '../../machine/views/words/history.ts';
-import { type MachineSummary, machineSummary, machineSummaryText } from '../../machine/views/words/summary.ts';
+import type { ViewText } from '../../machine/views/view-text.ts';
+import { type MachineSummary, machineSummaryText } from '../../machine/views/words/summary.ts';
 import { UserError } from '../../sim/contract/assert.ts';
 import { writeWholeFiles } from '../../workloads/files/line-sink.ts';
-import type { EngineArguments } from '../cli/batch-options.ts';
+import { checkPlace, type EngineArguments, engineOptions, inBatch } from '../cli/batch-options.ts';
 import { fleetScenario } from '../cli/fleet-scenario.ts';
 import { machineText } from '../cli/machine-script.ts';
-import { runWithViews, type ViewText, viewsText } from '../cli/machine-views.ts';
+import { runWithViews, viewsText } from '../cli/machine-views.ts';
 import { show } from '../cli/show.ts';
 import { terminalWidth } from '../cli/width.ts';
-import { machinePage } from '../report/machine-run-page.ts';
 import { fitWidth } from '../report/text/fold.ts';
+import {
+  MACHINE_TEXTS,
+  type MachineAnswer,
+  type MachineQuestion,
+  machineAnswer,
+} from '../study/machine/machine-answer.ts';
+import { machineTraces } from '../study/machine/machine-traces.ts';
+import { runAll } from '../study/parallel/run-all.ts';
 import { runFleetCommand } from './machine-fleet.ts';
 
-interface MachineArguments extends Pick<EngineArguments, 'engine' | 'resume'> {
+interface MachineArguments extends EngineArguments {
   script: string;
   view: string[] | undefined;
   at: string[] | undefined;
@@ -29,16 +32,13 @@ interface MachineArguments extends Pick<EngineArguments, 'engine' | 'resume'> {
   openmetrics: string | undefined;
   report: string | undefined;
   settings: string[] | undefined;
-  workers: number | undefined;
 }
-
-const FILES = ['output', 'csv', 'openmetrics', 'report'] as const;
 
 export const machineCommand: CommandModule<object, MachineArguments> = {
   command: 'machine <script>',
   describe: 'a whole machine of many processes: fork, shared memory, page cache, groups, reclaim, huge pages',
   builder: (yargs: Argv) =>
-    yargs
+    engineOptions(yargs)
       .positional('script', {
         type: 'string',
         demandOption: true,
@@ -85,54 +85,43 @@ export const machineCommand: CommandModule<object, MachineArguments> = {
         nargs: 1,
         describe:
           "of a fleet: which of the scenario's settings are run beside it: all (default), none, or one by its name",
-      })
-      .option('workers', {
-        type: 'number',
-        describe: 'of a fleet: threads; default: as many as there are processors',
-      })
-      .option('engine', { type: 'string', describe: 'redis://HOST or rediss://HOST: a `sim worker` there executes it' })
-      .option('resume', {
-        type: 'boolean',
-        default: false,
-        describe: 'with --engine: take what had finished before',
       }) as unknown as Argv<MachineArguments>,
   handler: async (argv) => {
     const fleet = fleetScenario(argv.script);
-    if (fleet && argv.engine !== undefined)
-      throw new UserError('--engine: found a fleet, expected a script: fleets run here');
-    if (argv.engine !== undefined) return byQueue(argv);
-    const standardOutput = FILES.filter((name) => argv[name] === '-');
+    const standardOutput = MACHINE_TEXTS.filter((name) => argv[name] === '-');
     if (standardOutput.length > 1)
       throw new UserError(`--${standardOutput[0]} and --${standardOutput[1]} cannot both be the standard output`);
     if (fleet) return runFleetCommand(fleet, argv);
-    const { run, history, views, name, partial } = await runWithViews(argv.script, argv.view ?? [], argv.at ?? []);
-    const shown = partial ? `${name} (partial: interrupted)` : name;
-    const summary = machineSummary(run, shown, history, argv.view ? undefined : argv.at?.at(-1));
-    writeFiles(argv, run, history, summary, partial);
+    const question: MachineQuestion = {
+      ...machineText(argv.script),
+      views: argv.view ?? [],
+      at: argv.at ?? [],
+      steps: argv.steps,
+      texts: MACHINE_TEXTS.filter((name) => argv[name] !== undefined),
+    };
+    const answer = argv.engine === undefined ? await answerHere(question, argv) : await answerByQueue(question, argv);
+    const { summary, views, steps, texts, partial } = answer;
+    writeWholeFiles(
+      question.texts.map((name) => [argv[name]!, texts[name]!] as const),
+      partial,
+    );
     if (standardOutput.length > 0) return;
     if (argv.json) process.stdout.write(`${JSON.stringify(jsonOf(summary, views, partial), null, 2)}\n`);
     else if (views.length > 0) show(viewsText(views, argv.names));
-    else if (argv.steps) show(machineDigest(run));
+    else if (steps !== null) show(steps);
     else show(fitWidth(machineSummaryText(summary), terminalWidth()));
   },
 };
 
-async function byQueue(argv: MachineArguments): Promise<void> {
-  const { executeByQueue } = await import('./by-queue.ts');
-  const { script: input } = argv;
-  const reads = workloadsOf(input);
-  return executeByQueue(argv, { command: 'machine', positional: 'script', input, reads, writes: FILES });
+async function answerHere(question: MachineQuestion, argv: MachineArguments): Promise<MachineAnswer> {
+  checkPlace(argv);
+  return machineAnswer(await runWithViews(question), question);
 }
 
-/** What the `run` commands of a script file name; what is wrong with it, the worker says. */
-function workloadsOf(input: string): string[] {
-  if (input === '-' || input === '') return [];
-  try {
-    const { name, text } = machineText(input);
-    return [...new Set(runsOf(parseScript(text, name)).map(({ workload }) => workload))];
-  } catch {
-    return [];
-  }
+async function answerByQueue(machine: MachineQuestion, argv: MachineArguments): Promise<MachineAnswer> {
+  const task = { machine, traces: await machineTraces(machine.text, machine.name) };
+  const [answer] = await inBatch(argv, 1, (batch) => runAll([task], batch));
+  return answer!;
 }
 
 function jsonOf(
@@ -149,26 +138,4 @@ function jsonOf(
     sections: sections.map(({ title, short, lines }) => ({ title, short, lines })),
     ...(views.length > 0 ? { views } : {}),
   };
-}
-
-function writeFiles(
-  argv: MachineArguments,
-  run: MachineRun,
-  history: History,
-  summary: MachineSummary,
-  partial: boolean,
-): void {
-  const texts: Readonly<Record<(typeof FILES)[number], () => string>> = {
-    output: () => run.lines.map((line) => `${JSON.stringify(line)}\n`).join(''),
-    csv: () => timelineCsv(history),
-    openmetrics: () => openMetricsText(timelineFamilies(history)),
-    report: () => machinePage(summary, run, history),
-  };
-  writeWholeFiles(
-    FILES.flatMap((name) => {
-      const file = argv[name];
-      return file === undefined ? [] : [[file, texts[name]()] as const];
-    }),
-    partial,
-  );
 }

@@ -7,7 +7,7 @@ import { fleetScenario } from '../cli/fleet-scenario.ts';
 import { positive } from '../cli/positive-option.ts';
 import { type MachineArguments, machineOptions } from '../cli/run-options.ts';
 import { type TimeArguments, timeOptions } from '../cli/time-options.ts';
-import { splitAllocators } from '../study/compare/allocator-list.ts';
+import { allocatorList } from '../study/compare/allocator-list.ts';
 import { type PlanKind, plan } from '../study/plan/plan.ts';
 import { planText } from '../study/plan/text.ts';
 import { planCsv } from '../study/tables.ts';
@@ -80,7 +80,7 @@ export const planCommand: CommandModule<object, PlanArguments> = {
   handler: async (argv) => {
     const fleet = fleetScenario(argv.workload);
     if (fleet) return planFleetCommand(fleet, argv);
-    const allocators = argv.allocators.flatMap(splitAllocators);
+    const allocators = allocatorList(argv.allocators);
     for (const allocator of allocators) parseAllocator(allocator, argv.cpus ?? 1);
     const memory = bytesOption('memory', argv.memory);
     const extra = bytesOption('extra', argv.extra);

@@ -7,41 +7,37 @@ import { type TimeArguments, timing } from '../cli/time-options.ts';
 import { terminalWidth } from '../cli/width.ts';
 import { fitWidth } from '../report/text/fold.ts';
 import type { RunResult } from '../run/result.ts';
-import { runSession } from '../run/run-session.ts';
-import type { SessionOptions } from '../run/session.ts';
+import { runInMode } from '../run/run-in-mode.ts';
+import type { RunOptions } from '../run/run-options.ts';
 import { orFinished } from '../study/parallel/finished.ts';
 import { type RunAllOptions, runAll } from '../study/parallel/run-all.ts';
 import type { RunTask } from '../study/parallel/run-task.ts';
 import { parseThreadCounts, scalingOf, scalingPoint, scalingText, withThreads } from '../study/scaling/scaling.ts';
 import { scalingCsv } from '../study/tables.ts';
 
-/** In the order of the sessions; nothing where a run had not finished. */
+/** In the order of the runs asked for; nothing where a run had not finished. */
 interface Outcome {
   readonly runs: readonly (RunResult | undefined)[];
   readonly partial: boolean;
 }
 
 /** Each on all of the host's processors. */
-async function runInTurn(sessions: readonly SessionOptions[], { signal, onDone }: RunAllOptions): Promise<Outcome> {
+async function runInTurn(wanted: readonly RunOptions[], { signal, onDone }: RunAllOptions): Promise<Outcome> {
   const runs: RunResult[] = [];
-  for (const session of sessions) {
-    const run = await runSession({ ...session, ...(signal && { signal }) });
+  for (const options of wanted) {
+    const run = await runInMode({ ...options, ...(signal && { signal }) });
     if (run.partial) return { runs, partial: true };
     runs.push(run);
-    onDone?.(runs.length, sessions.length);
+    onDone?.(runs.length, wanted.length);
   }
   return { runs, partial: false };
 }
 
 /** Several at a time, the longest first. */
-async function runAside(
-  sessions: readonly SessionOptions[],
-  allocator: string,
-  batch: RunAllOptions,
-): Promise<Outcome> {
-  const tasks = sessions.map(
-    ({ spec: _, parameters = {}, mode = 'virtual', pace = 'asap', seed = 0, ...session }): RunTask => {
-      return { ...session, parameters, mode, pace, seed, allocator };
+async function runAside(wanted: readonly RunOptions[], allocator: string, batch: RunAllOptions): Promise<Outcome> {
+  const tasks = wanted.map(
+    ({ spec: _, parameters = {}, mode = 'virtual', pace = 'asap', seed = 0, ...rest }): RunTask => {
+      return { ...rest, parameters, mode, pace, seed, allocator };
     },
   );
   const { runs, partial } = await orFinished(runAll(tasks.reverse(), batch));
@@ -59,13 +55,13 @@ export async function runScaling(
     throw new UserError('--threads: lockstep has no contention, expected --mode virtual or threads');
   }
   const cpus = argv.cpus ?? counts.at(-1)!;
-  const sessions: SessionOptions[] = [];
+  const wanted: RunOptions[] = [];
   for (const threads of counts) {
-    const { session, time } = await prepare({ ...argv, cpus, workload: withThreads(argv.workload, threads) });
-    sessions.push({ ...session, ...timing(argv, session.events, time) });
+    const { options, time } = await prepare({ ...argv, cpus, workload: withThreads(argv.workload, threads) });
+    wanted.push({ ...options, ...timing(argv, options.events, time) });
   }
-  const { runs, partial } = await inBatch({ workers: undefined }, sessions.length, (batch) =>
-    argv.mode === 'threads' ? runInTurn(sessions, batch) : runAside(sessions, argv.allocator, batch),
+  const { runs, partial } = await inBatch({ workers: undefined }, wanted.length, (batch) =>
+    argv.mode === 'threads' ? runInTurn(wanted, batch) : runAside(wanted, argv.allocator, batch),
   );
   const points = runs.flatMap((run, i) => (run ? [scalingPoint(counts[i]!, run)] : []));
   const allocator = runs.find((run) => run !== undefined)?.run.allocator;

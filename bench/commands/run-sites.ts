@@ -3,7 +3,7 @@ import type { SiteArguments } from '../cli/site-options.ts';
 import { writeSites } from '../cli/write-sites.ts';
 import type { ReportRun } from '../report/report-run.ts';
 import { diffStacks, type StackBytes } from '../report/sites/stacks.ts';
-import type { SessionOptions } from '../run/session-options.ts';
+import type { RunOptions } from '../run/run-options.ts';
 import { bytesBySite } from '../study/explain/by-site.ts';
 import { momentOf } from '../study/explain/moment.ts';
 import { diffText, siteLines } from '../study/explain/site-text.ts';
@@ -11,13 +11,13 @@ import { diffText, siteLines } from '../study/explain/site-text.ts';
 /** Writes what was asked for by call site; comes back with the text. In file order, whatever the run's own time was. */
 export async function sitesOf(
   argv: SiteArguments,
-  session: SessionOptions,
+  options: RunOptions,
   done: ReportRun,
   before: readonly StackBytes[] | undefined,
 ): Promise<string> {
-  const moment = momentOf(session, undefined);
-  const stacks = done.sites ?? bytesBySite(session, moment.end) ?? [];
-  writeSites(argv, session.workload, stacks);
+  const moment = momentOf(options, undefined);
+  const stacks = done.sites ?? bytesBySite(options, moment.end) ?? [];
+  writeSites(argv, options.workload, stacks);
   const palette = await terminalPalette();
   const lines = [...siteLines(stacks, palette), palette.dim(`  ${moment.about}, in file order`)];
   return `${lines.join('\n')}\n${before ? diffText(diffStacks(before, stacks), palette) : ''}`;

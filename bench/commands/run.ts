@@ -13,8 +13,8 @@ import { terminalWidth } from '../cli/width.ts';
 import { type PictureArguments, pictureOptions, wantsRecording } from '../report/picture-options.ts';
 import type { ReportRun } from '../report/report-run.ts';
 import type { RunResult } from '../run/result.ts';
-import { runSession } from '../run/run-session.ts';
-import type { SessionOptions } from '../run/session-options.ts';
+import { runInMode } from '../run/run-in-mode.ts';
+import type { RunOptions } from '../run/run-options.ts';
 
 /** Options whose value is a file of results. */
 const OUTPUTS = ['json', 'samples', 'placements', 'syscalls', 'csv', 'openmetrics', 'perfetto', 'trace-time'] as const;
@@ -120,10 +120,10 @@ async function run(argv: RunArguments): Promise<void> {
   const before = checkSiteOptions(argv);
   const prepared = await prepare(argv);
   const asksForSites = argv.sites || wantsSites(argv);
-  if (asksForSites) requireSites(prepared.session.events, prepared.session.workload, 'what was asked for');
+  if (asksForSites) requireSites(prepared.options.events, prepared.options.workload, 'what was asked for');
   const time = timing(
     argv['faithful-abort'] || tlb ? { ...argv, mode: 'lockstep' } : argv,
-    prepared.session.events,
+    prepared.options.events,
     prepared.time,
   );
   if (argv['trace-time'] !== undefined && time.mode !== 'virtual') {
@@ -132,11 +132,11 @@ async function run(argv: RunArguments): Promise<void> {
   const sinks: Sinks = {};
   openAll(sinks, OUTPUTS, argv);
   const interruption = listenForInterrupt();
-  const progress = argv.quiet ? undefined : await startProgress(prepared.session.events.length);
+  const progress = argv.quiet ? undefined : await startProgress(prepared.options.events.length);
   let done: ReportRun;
   try {
-    const options: SessionOptions = {
-      ...prepared.session,
+    const options: RunOptions = {
+      ...prepared.options,
       ...time,
       sampleEvery: argv['sample-every'],
       check: argv.check,
@@ -150,7 +150,7 @@ async function run(argv: RunArguments): Promise<void> {
     };
     done = records
       ? await (await import('../study/record.ts')).recordRun(options)
-      : { result: await runSession(options) };
+      : { result: await runInMode(options) };
     await writeOutputs(argv, sinks, done.result);
   } catch (error) {
     for (const sink of Object.values(sinks)) sink.discard();
@@ -163,10 +163,10 @@ async function run(argv: RunArguments): Promise<void> {
   const { result } = done;
   const sites =
     asksForSites && !result.partial
-      ? await (await import('./run-sites.ts')).sitesOf(argv, prepared.session, done, before)
+      ? await (await import('./run-sites.ts')).sitesOf(argv, prepared.options, done, before)
       : '';
   const plot = records
-    ? (await import('../report/draw-pictures.ts')).drawPictures(argv, [done], prepared.session.events)
+    ? (await import('../report/draw-pictures.ts')).drawPictures(argv, [done], prepared.options.events)
     : '';
   if (!argv.quiet && toStdout.length === 0) await showSummary(result, sites, plot);
   if (result.partial) process.exitCode = INTERRUPTED;

@@ -7,7 +7,7 @@ import { positive } from '../cli/positive-option.ts';
 import { type MachineArguments, machineOptions } from '../cli/run-options.ts';
 import { type TimeArguments, timeOptions } from '../cli/time-options.ts';
 import { METRICS } from '../metrics/index.ts';
-import { splitAllocators } from '../study/compare/allocator-list.ts';
+import { allocatorList } from '../study/compare/allocator-list.ts';
 import { combinations, parseGrid } from '../study/sweep/grid.ts';
 import { sweep } from '../study/sweep/sweep.ts';
 import { sweepCsv, sweepText } from '../study/sweep/text.ts';
@@ -53,7 +53,7 @@ export const sweepCommand: CommandModule<object, SweepArguments> = {
         '16 points',
       ) as unknown as Argv<SweepArguments>,
   handler: async (argv) => {
-    const allocators = argv.allocators.flatMap(splitAllocators);
+    const allocators = allocatorList(argv.allocators);
     const grid = parseGrid(argv.grid);
     const cpus = argv.cpus === undefined ? undefined : cpuList(argv.cpus);
     positive('seeds', argv.seeds);

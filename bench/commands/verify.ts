@@ -3,11 +3,13 @@ import type { Argv, CommandModule } from 'yargs';
 import { parseAllocator } from '../../allocators/spec.ts';
 import type { Touch } from '../../sim/contract/event.ts';
 import { writeWhole } from '../../workloads/files/line-sink.ts';
-import { unheard } from '../cli/interruption.ts';
+import { listenForInterrupt } from '../cli/interruption.ts';
 import { loadWorkload } from '../cli/load-workload.ts';
 import { show } from '../cli/show.ts';
+import { terminalWidth } from '../cli/width.ts';
 import { verificationText } from '../evidence/verify/text.ts';
 import { verify } from '../evidence/verify/verify.ts';
+import { fitWidth } from '../report/text/fold.ts';
 
 interface VerifyArguments {
   workload: string;
@@ -47,18 +49,18 @@ export const verifyCommand: CommandModule<object, VerifyArguments> = {
   handler: async (argv) => {
     const spec = parseAllocator(argv.allocator, cpus().length);
     const workload = await loadWorkload(argv.workload, { seed: argv.seed });
-    const verification = await unheard(() =>
-      verify({
-        events: workload.events,
-        workload: workload.name,
-        spec,
-        show: argv.show,
-        ...(argv.touch && { touch: argv.touch }),
-      }),
-    );
+    const interruption = listenForInterrupt();
+    const verification = await verify({
+      events: workload.events,
+      workload: workload.name,
+      spec,
+      show: argv.show,
+      signal: interruption.signal,
+      ...(argv.touch && { touch: argv.touch }),
+    }).finally(() => interruption.release());
     const json = argv.json === undefined ? undefined : argv.json || '-';
     if (json !== undefined) writeWhole(json, `${JSON.stringify(verification, null, 2)}\n`);
-    if (json !== '-') show(verificationText(verification, workload.events));
-    if (!verification.passed && verification.unrepeatable === null) process.exitCode = 1;
+    if (json !== '-') show(fitWidth(verificationText(verification, workload.events), terminalWidth()));
+    if (!verification.passed && !verification.partial && verification.unrepeatable === null) process.exitCode = 1;
   },
 };

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { VERSION } from '../run/version.ts';
+import { median } from './median.ts';
 
 /*
  * npm run cluster [-- --port 7700] > docs/results/cluster.md
@@ -40,7 +41,6 @@ writeFileSync(plugin, PLUGIN);
 const environment = { ...process.env, XDG_CACHE_HOME: folder };
 const children: ChildProcess[] = [];
 
-const median = (list: readonly number[]): number => [...list].sort((a, b) => a - b)[list.length >> 1]!;
 const redis = (...args: string[]): string =>
   execFileSync('redis-cli', ['-p', values.port, ...args], { encoding: 'utf8' }).trim();
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));

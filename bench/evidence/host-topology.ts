@@ -8,8 +8,6 @@ import { compileNative } from './native/native.ts';
 const PROGRAM = {
   title: 'the measurement of lines between processors',
   name: 'topology',
-  sources: ['topology.c'],
-  headers: [],
   flags: ['-O2', '-std=gnu11', '-Wall', '-Wextra', '-pthread'],
 };
 
@@ -65,7 +63,7 @@ export function readTopology(
   };
 }
 
-/** What topology.c prints: processors by the system's numbers; pairs by their places in that list. */
+/** What the program prints: processors by the system's numbers; pairs by their places in that list. */
 interface Lines {
   readonly cpus: readonly number[];
   readonly pairs: readonly (readonly [i: number, j: number, ns: number])[];

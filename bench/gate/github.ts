@@ -1,11 +1,4 @@
-import {
-  escapeAnnotation,
-  escapeAnnotationProperty,
-  escapeLine,
-  escapeMarkdown,
-  escapeXml,
-  markdownCode,
-} from '../report/escape.ts';
+import { escapeAnnotation, escapeAnnotationProperty, escapeLine, escapeMarkdown, escapeXml } from '../report/escape.ts';
 import { type GateResult, isFailing } from './check.ts';
 import { changeText, failureText, valueText } from './text.ts';
 
@@ -13,10 +6,7 @@ import { changeText, failureText, valueText } from './text.ts';
 export function githubAnnotations(gate: GateResult): string {
   const lines = gate.checks
     .filter(isFailing)
-    .map(
-      (c) =>
-        `::error title=${escapeAnnotationProperty(`${c.workload} under ${c.allocator}`)}::${escapeAnnotation(failureText(c))}`,
-    );
+    .map((c) => `::error title=${escapeAnnotationProperty(c.run)}::${escapeAnnotation(failureText(c))}`);
   if (lines.length === 0)
     lines.push(
       `::notice title=allocsim::${escapeAnnotation(`${gate.checks.length} ${gate.first ? 'figures: a first result, there is no base' : 'checks passed'}`)}`,
@@ -35,10 +25,7 @@ export function gateMarkdown(gate: GateResult): string {
       : `### Memory gate: failed (${failing.length} of ${gate.checks.length} checks)`,
     '',
   ];
-  for (const c of failing)
-    lines.push(
-      `- **${escapeMarkdown(c.workload)}** under ${markdownCode(c.allocator)}: ${escapeMarkdown(failureText(c))}`,
-    );
+  for (const c of failing) lines.push(`- **${escapeMarkdown(c.run)}**: ${escapeMarkdown(failureText(c))}`);
   if (failing.length > 0) lines.push('');
   for (const run of new Set(gate.checks.map((c) => c.run))) {
     const checks = gate.checks.filter((c) => c.run === run);

@@ -58,7 +58,7 @@ export function buildPageData(runs: readonly ReportRun[], options: ReportOptions
 }
 
 function runData(reported: ReportRun, runs: number, first: ReportRun | undefined): RunData {
-  const { result, heat, verdict, moments = [], sites } = reported;
+  const { result, heat, verdict, why = [], moments = [], sites } = reported;
   const { run, summary } = result;
   const buckets = Math.max(100, Math.floor(BUCKETS / Math.sqrt(runs)));
   const parameters = Object.entries(run.parameters).map(([name, value]) => `${name}=${value}`);
@@ -89,6 +89,7 @@ function runData(reported: ReportRun, runs: number, first: ReportRun | undefined
     mode: run.mode,
     verdict: verdictOf(reported),
     explanation: verdict ?? [],
+    why,
     series: seriesData(result, buckets),
     heat: heat ?? null,
     // Of many runs the end is enough: a page stays a page.

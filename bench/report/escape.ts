@@ -1,3 +1,7 @@
+import { CONTROLS, escapeLine, shownByNumber } from '../../sim/contract/escape.ts';
+
+export { escapeLine };
+
 /**
  * Names, labels and paths come from traces and from results of others: each place that shows them has its own
  * characters that do something. One function for each place.
@@ -17,25 +21,9 @@ export function escapeXml(text: string): string {
     text
       // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters that may not appear
       .replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]|\p{Surrogate}/gu, '')
+      .replace(CONTROLS, (c) => ('\t\n\r'.includes(c) ? c : shownByNumber(c)))
       .replace(/[&<>"']/g, (c) => ENTITIES[c]!)
   );
-}
-
-const hex = (c: string) => {
-  const code = c.codePointAt(0)!;
-  return code < 0x100 ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u${code.toString(16).padStart(4, '0')}`;
-};
-
-/**
- * What moves a terminal's cursor, changes its state or the order of what is read: C0 and C1 controls, line and paragraph
- * separators, marks of direction.
- */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters that are shown by number
-const CONTROLS = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
-
-/** A name inside a line of text: controls are shown as `\x1b`. */
-export function escapeLine(text: string): string {
-  return text.replace(CONTROLS, hex);
 }
 
 /** A name that begins a line: CI systems take `::error::` and `##[command]` there for orders, so it is quoted. */
@@ -50,7 +38,7 @@ export function escapeTerminal(text: string): string {
   return text.replace(/\u001b\[[0-9;]*m|[^\u001b]+|\u001b/g, (part) =>
     part.length > 1 && part.startsWith('\u001b')
       ? part
-      : part.replace(CONTROLS, (c) => (c === '\n' || c === '\t' ? c : hex(c))),
+      : part.replace(CONTROLS, (c) => (c === '\n' || c === '\t' ? c : shownByNumber(c))),
   );
 }
 
@@ -63,27 +51,12 @@ export function escapeMarkdown(text: string): string {
     .replace(/:\/\//g, '&#58;//');
 }
 
-/** A name as code in Markdown. */
-export function markdownCode(text: string): string {
-  const line = escapeLine(text);
-  const longest = Math.max(0, ...[...line.matchAll(/`+/g)].map(([run]) => run.length));
-  const fence = '`'.repeat(longest + 1);
-  const space = line.startsWith('`') || line.endsWith('`') ? ' ' : '';
-  return `${fence}${space}${line}${space}${fence}`;
-}
-
 /** The text of a GitHub workflow command. */
 export function escapeAnnotation(text: string): string {
-  return text.replace(/%/g, '%25').replace(/\r/g, '%0D').replace(/\n/g, '%0A').replace(CONTROLS, hex);
+  return text.replace(/%/g, '%25').replace(/\r/g, '%0D').replace(/\n/g, '%0A').replace(CONTROLS, shownByNumber);
 }
 
 /** A property of one. */
 export function escapeAnnotationProperty(text: string): string {
   return escapeAnnotation(text).replace(/:/g, '%3A').replace(/,/g, '%2C');
-}
-
-/** A field of CSV; what a spreadsheet would take for a formula has an apostrophe before it. */
-export function csvField(text: string): string {
-  const plain = /^[=+\-@\t\r]/.test(text) && !/^-?\d+(\.\d+)?(e[+-]?\d+)?$/i.test(text) ? `'${text}` : text;
-  return /[",\r\n]/.test(plain) ? `"${plain.replace(/"/g, '""')}"` : plain;
 }

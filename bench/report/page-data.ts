@@ -86,6 +86,8 @@ export interface RunData {
   readonly verdict: VerdictData;
   /** What `explain` says beyond that, where it was asked. */
   readonly explanation: readonly string[];
+  /** What that rests on: folded until somebody asks. */
+  readonly why: readonly string[];
   readonly series: SeriesData;
   readonly heat: HeatMap | null;
   readonly moments: readonly MomentData[];

@@ -7,8 +7,10 @@ export interface ReportRun {
   readonly result: RunResult;
   readonly heat?: HeatMap | null;
   readonly moments?: readonly MomentData[];
-  /** Lines of an explanation. */
+  /** Lines of an explanation: what it is, and what would change it. */
   readonly verdict?: readonly string[];
+  /** What that rests on. */
+  readonly why?: readonly string[];
   /** Resident bytes by call stack, of a trace with call sites. */
   readonly sites?: readonly StackBytes[];
 }

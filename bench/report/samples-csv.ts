@@ -1,5 +1,5 @@
+import { csvText } from '../../sim/contract/escape.ts';
 import type { RunResult } from '../run/result.ts';
-import { csvText } from './csv.ts';
 
 const CLASSES = ['requested', 'slack', 'metadata', 'cached', 'pinned', 'returnable'] as const;
 

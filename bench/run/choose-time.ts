@@ -1,4 +1,5 @@
 import { type EventBuffer, OP_CLOCK, OP_MASK } from '../../sim/contract/event.ts';
+import { hasOperation } from '../../sim/contract/operation-set.ts';
 import type { WorkloadTime } from '../../workloads/workload.ts';
 import type { Mode, Pace } from './result.ts';
 
@@ -50,7 +51,9 @@ function ownTime(events: EventBuffer | undefined, workload: WorkloadTime | undef
 }
 
 /** Whether the trace's clock ever moves. */
-export function hasTimes({ head, a, b, length }: EventBuffer): boolean {
+export function hasTimes(events: EventBuffer): boolean {
+  if (!hasOperation(events, OP_CLOCK)) return false;
+  const { head, a, b, length } = events;
   for (let row = 0; row < length; row++) {
     if ((head[row]! & OP_MASK) === OP_CLOCK && (a[row] !== 0 || b[row] !== 0)) return true;
   }

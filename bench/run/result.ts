@@ -39,7 +39,7 @@ export interface RunDescription {
   readonly version: string;
 }
 
-/** The metrics of product.md at the end of the run, and the peaks. */
+/** The figures of a run at its end of the run, and the peaks. */
 export interface Summary {
   readonly rssBytes: Bytes;
   readonly rssPeakBytes: Bytes;

@@ -16,7 +16,7 @@ import {
   type RunResult,
   type TlbResult,
 } from './result.ts';
-import type { SessionOptions } from './session-options.ts';
+import type { RunOptions } from './run-options.ts';
 import { VERSION } from './version.ts';
 
 /** What a run in which time passes knows beyond a lockstep run. */
@@ -30,7 +30,7 @@ export interface Timing {
 }
 
 export interface FinishedRun {
-  readonly options: SessionOptions;
+  readonly options: RunOptions;
   readonly assembled: Assembled;
   readonly touch: Touch;
   /** Events that were executed; in lockstep those before this row. */
@@ -47,7 +47,7 @@ export interface FinishedRun {
   readonly tlb?: TlbResult | undefined;
 }
 
-export function describeRun(options: SessionOptions, touch: Touch): RunDescription {
+export function describeRun(options: RunOptions, touch: Touch): RunDescription {
   return {
     workload: options.workload,
     parameters: options.parameters ?? {},

@@ -1,14 +1,14 @@
 import type { Handle } from '../../sim/contract/allocator.ts';
 import { AllocatorAbort } from '../../sim/contract/assert.ts';
-import { OP_EMALLOC, OP_REQUEST_END, type Touch } from '../../sim/contract/event.ts';
+import { isAllocating, OP_EMALLOC, OP_REQUEST_END, type Touch } from '../../sim/contract/event.ts';
 import type { Bytes, Ns } from '../../sim/contract/units.ts';
 import { createSampler, type Sample } from '../../sim/metrics/sample.ts';
-import { isAllocating, placementLine } from '../../sim/replay/placements.ts';
+import { placementLine } from '../../sim/replay/placements.ts';
 import type { Assembled } from './machine.ts';
 import { inPieces } from './pieces.ts';
 import type { RunDescription, RunResult, TlbResult } from './result.ts';
+import type { RunOptions } from './run-options.ts';
 import { assembleResult, describeRun, type Timing } from './run-result.ts';
-import type { SessionOptions } from './session-options.ts';
 
 /** What the allocator would have written before it aborted the process, and at which event. */
 export interface Abort {
@@ -18,7 +18,7 @@ export interface Abort {
 
 /**
  * One run: the machine, where it stands, and what was measured so far. How events come one after the other is the
- * mode's (`Session`: in file order; `VirtualRun`: each thread at its own pace).
+ * mode's (`LockstepRun`: in file order; `VirtualRun`: each thread at its own pace).
  */
 export abstract class Run {
   readonly assembled: Assembled;
@@ -30,12 +30,12 @@ export abstract class Run {
   /** Wall time of the replay alone. */
   replayNs = 0;
 
-  protected readonly options: SessionOptions;
+  protected readonly options: RunOptions;
   private readonly takeSample: ReturnType<typeof createSampler>;
   /** Spent on samples in the running share of events: no part of the replay. */
   private samplingNs = 0;
 
-  protected constructor(options: SessionOptions, touch: Touch, assembled: Assembled) {
+  protected constructor(options: RunOptions, touch: Touch, assembled: Assembled) {
     this.options = options;
     this.touch = touch;
     this.assembled = assembled;
@@ -58,11 +58,11 @@ export abstract class Run {
   protected tlbResult(): TlbResult | undefined {
     return undefined;
   }
-  /** Where the run knows it; otherwise it follows from file order. */
   /** Object slots, 0 for none, among which are all that have changed since the last sample, where the mode knows that. */
   protected changedSlots(_event: number): Int32Array | undefined {
     return undefined;
   }
+  /** Where the run knows it; otherwise it follows from file order. */
   protected requestedPeakBytes(): Bytes | undefined {
     return undefined;
   }

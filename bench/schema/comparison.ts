@@ -36,4 +36,18 @@ export const comparisonSchema = z.object({
   ),
   same: z.array(z.array(z.number().int())).describe('columns, by index, that are the same in every figure'),
   runs: z.array(z.array(runResultSchema)).describe('by allocator, then by seed'),
+  sites: z
+    .object({
+      about: z.string().describe('the moment'),
+      allocators: z.array(
+        z.object({
+          allocator: z.string(),
+          sites: z.array(
+            z.object({ stack: z.array(z.string()), held: z.number(), pinned: z.number(), freed: z.number() }),
+          ),
+        }),
+      ),
+    })
+    .optional()
+    .describe('with --sites: resident bytes by call stack, outermost caller first'),
 });

@@ -99,6 +99,7 @@ export const explanationSchema = z.object({
     .nullable()
     .describe('resident bytes by call stack, outermost caller first; null for a trace without call sites'),
   whatIf: z.array(whatIfSchema),
+  partial: z.boolean().default(false).describe('interrupted: of the other settings only those that had been run'),
   verdict: z.object({
     kind: z.enum(['in use', 'leak', 'cache', 'retention by policy', 'fragmentation by pinning', 'metadata', 'nothing']),
     shares: z.object({
@@ -110,7 +111,12 @@ export const explanationSchema = z.object({
     }),
     headline: z.string(),
     sentences: z.array(z.string()),
+    answer: z.array(z.string()).default([]).describe('those of the sentences that say what would change it'),
     advice: whatIfSchema.nullable(),
+    remedies: z
+      .array(z.object({ place: z.string(), text: z.string() }))
+      .default([])
+      .describe('what mends it and is no setting of an allocator: php.ini, a pool of php-fpm, the program'),
     mechanisms: z.array(z.object({ name: z.string(), bytes, sentences: z.array(z.string()) })),
   }),
 });

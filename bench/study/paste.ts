@@ -1,3 +1,4 @@
+import type { OptionValues } from '../../allocators/model.ts';
 import type { AllocatorSpec } from '../../allocators/spec.ts';
 
 /** A setting as it is written where the program is started. */
@@ -25,31 +26,37 @@ export function pasteOf(spec: AllocatorSpec): Paste[] {
 }
 
 /** Environment variables of the program, for the layer and those below it. */
-function variablesOf(spec: AllocatorSpec): [string, string][] {
-  const given = Object.entries(spec.given);
-  const below = spec.below ? variablesOf(spec.below) : [];
-  switch (spec.model.name) {
+function variablesOf(spec: AllocatorSpec): Variable[] {
+  return [...variablesOfLayer(spec.model.name, spec.given), ...(spec.below ? variablesOf(spec.below) : [])];
+}
+
+/** Name and value. */
+export type Variable = readonly [name: string, value: string];
+
+const ZEND_VARIABLES: ReadonlyMap<string, string> = new Map([
+  ['USE_ZEND_ALLOC', 'USE_ZEND_ALLOC'],
+  ['USE_ZEND_ALLOC_HUGE_PAGES', 'USE_ZEND_ALLOC_HUGE_PAGES'],
+  ['mem_type', 'ZEND_MM_MEM_TYPE'],
+  ['seg_size', 'ZEND_MM_SEG_SIZE'],
+]);
+
+/** The variables that set options of one allocator, by model; those that no variable sets are left out. */
+export function variablesOfLayer(model: string, options: OptionValues): Variable[] {
+  const given = Object.entries(options);
+  switch (model) {
     case 'glibc':
-      if (given.length === 0) return below;
-      return [['GLIBC_TUNABLES', given.map(([name, value]) => `glibc.malloc.${name}=${value}`).join(':')], ...below];
+      if (given.length === 0) return [];
+      return [['GLIBC_TUNABLES', given.map(([name, value]) => `glibc.malloc.${name}=${value}`).join(':')]];
     case 'jemalloc': {
       const real = given.filter(([name]) => !NOT_MALLOC_CONF.has(name));
-      if (real.length === 0) return below;
-      return [['MALLOC_CONF', real.map(([name, value]) => `${name}:${value}`).join(',')], ...below];
+      if (real.length === 0) return [];
+      return [['MALLOC_CONF', real.map(([name, value]) => `${name}:${value}`).join(',')]];
     }
-    default: {
-      const names = new Map([
-        ['USE_ZEND_ALLOC', 'USE_ZEND_ALLOC'],
-        ['USE_ZEND_ALLOC_HUGE_PAGES', 'USE_ZEND_ALLOC_HUGE_PAGES'],
-        ['mem_type', 'ZEND_MM_MEM_TYPE'],
-        ['seg_size', 'ZEND_MM_SEG_SIZE'],
-      ]);
-      const own = given.flatMap(([name, value]): [string, string][] => {
-        const variable = names.get(name);
+    default:
+      return given.flatMap(([name, value]): Variable[] => {
+        const variable = ZEND_VARIABLES.get(name);
         return variable ? [[variable, `${value === true ? 1 : value === false ? 0 : value}`]] : [];
       });
-      return [...own, ...below];
-    }
   }
 }
 

@@ -2,8 +2,8 @@ import { createHeatMapRecorder } from '../report/heat-map.ts';
 import { createMomentRecorder } from '../report/moments/recorder.ts';
 import type { ReportRun } from '../report/report-run.ts';
 import { requestedPeakRows } from '../report/requested-peaks.ts';
-import { runSession } from '../run/run-session.ts';
-import type { SessionOptions } from '../run/session.ts';
+import { runInMode } from '../run/run-in-mode.ts';
+import type { RunOptions } from '../run/run-options.ts';
 import { bytesBySite } from './explain/by-site.ts';
 import { momentOf } from './explain/moment.ts';
 
@@ -11,11 +11,11 @@ import { momentOf } from './explain/moment.ts';
 const SAMPLES = 320;
 
 /** Runs to the end, and keeps what a report draws beyond the result: the address space at every sample, and at two by pages. */
-export async function recordRun(options: SessionOptions): Promise<ReportRun> {
+export async function recordRun(options: RunOptions): Promise<ReportRun> {
   const heat = createHeatMapRecorder();
   const mode = options.mode ?? 'lockstep';
   const moments = createMomentRecorder(options.events, mode);
-  const result = await runSession({
+  const result = await runInMode({
     ...options,
     ...(mode === 'lockstep' && !options.sampleEvery && { sampleBefore: requestedPeakRows(options.events) }),
     sampleEvery: options.sampleEvery || Math.max(1, Math.ceil(options.events.length / SAMPLES)),

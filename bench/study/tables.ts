@@ -1,5 +1,5 @@
+import { csvText } from '../../sim/contract/escape.ts';
 import type { Comparison } from '../metrics/comparison.ts';
-import { csvText } from '../report/csv.ts';
 import type { PlanResult } from './plan/plan.ts';
 import type { Scaling } from './scaling/scaling.ts';
 import type { TuneResult } from './tune/tune.ts';

@@ -7,14 +7,14 @@ import {
   parseAllocator,
   resolveWorkload,
   run,
-  type SessionOptions,
+  type RunOptions,
 } from '../../bench/index.ts';
 
 /** Replays a workload, explains it, compares two settings, and gates the one against the other. */
 export async function tour(name: string): Promise<{ peakBytes: number; explanation: string; gate: string }> {
   const workload = await resolveWorkload(name);
   const cpus = workload.cpus ?? 4;
-  const options: SessionOptions = {
+  const options: RunOptions = {
     events: workload.events,
     workload: workload.name,
     parameters: workload.parameters,

@@ -1,6 +1,6 @@
 import type { Page, Pages } from '../../sim/contract/units.ts';
 import type { Kernel } from '../../sim/kernel/kernel.ts';
-import { ABSENT, LAZILY_FREED, RESIDENT } from '../../sim/kernel/residency.ts';
+import { ABSENT, COPY_ON_WRITE, LAZILY_FREED, RESIDENT } from '../../sim/kernel/residency.ts';
 
 /**
  * A process's own mappings and which of their pages are resident, as runs in the order of addresses.
@@ -51,14 +51,14 @@ export function mappingsOf(layout: Layout): Mapping[] {
   }));
 }
 
-/** Runs of resident pages; lazily freed ones among them. */
-export function residentRuns(layout: Layout): { start: Page; end: Page; isLazy: boolean }[] {
+/** Runs of resident pages: lazily freed ones, and those that are the master's too, among them. */
+export function residentRuns(layout: Layout): { start: Page; end: Page; isShared: boolean }[] {
   const at = 1 + 3 * layout[0]!;
-  const runs: { start: Page; end: Page; isLazy: boolean }[] = [];
+  const runs: { start: Page; end: Page; isShared: boolean }[] = [];
   for (let i = 0; i < layout[at]!; i++) {
     const state = layout[at + 3 + 3 * i]!;
-    if (state !== RESIDENT && state !== LAZILY_FREED) continue;
-    runs.push({ start: layout[at + 1 + 3 * i]!, end: layout[at + 2 + 3 * i]!, isLazy: state === LAZILY_FREED });
+    if (state !== RESIDENT && state !== LAZILY_FREED && state !== COPY_ON_WRITE) continue;
+    runs.push({ start: layout[at + 1 + 3 * i]!, end: layout[at + 2 + 3 * i]!, isShared: state === COPY_ON_WRITE });
   }
   return runs;
 }

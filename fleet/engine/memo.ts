@@ -101,7 +101,7 @@ export class Memo {
   /** A worker as it is forked. */
   fresh(): Place {
     if (!this.isOn) {
-      this.heap.restore(this.start);
+      if (this.played > 0) this.heap.restore(this.start);
       return { state: -1, average: this.startAverage };
     }
     return { state: 0, average: this.startAverage };

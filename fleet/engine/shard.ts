@@ -4,6 +4,7 @@ import type { KernelOptions } from '../../sim/kernel/kernel.ts';
 import { type Holdings, holdingsOf } from './holdings.ts';
 import type { Layout } from './layout.ts';
 import { Memo, type MemoCounts } from './memo.ts';
+import type { RecordedParts } from './recorded-parts.ts';
 import { LayoutTable, playSlot, type SlotTask, type SlotTimeline } from './slot-timeline.ts';
 import { type AfterRequest, requestEvents, WorkerHeap } from './worker-heap.ts';
 
@@ -16,6 +17,8 @@ export interface HeapSettings {
   readonly startup: EventBuffer | undefined;
   /** Everything that can be served. */
   readonly requests: readonly EventBuffer[];
+  /** Of a recorded worker: the parts of its trace, up to the fork and request by request. Its requests are these. */
+  readonly recorded?: RecordedParts | undefined;
   readonly after: AfterRequest;
   readonly recyclePages: number;
   /** Whether requests that meet a known heap are taken from memory. */
@@ -39,6 +42,7 @@ export interface ShardResult {
   readonly compares: boolean;
   /** Pages of a heap as it is forked. */
   readonly startPages: number;
+  readonly startLayout: Layout;
   readonly failures: number;
 }
 
@@ -47,27 +51,37 @@ export class Shard {
   readonly heap: WorkerHeap;
   readonly memo: Memo;
   readonly startPages: number;
+  /** As the heap is forked. */
+  readonly startLayout: Layout;
   private readonly settings: HeapSettings;
 
   constructor(settings: HeapSettings) {
     this.settings = settings;
-    const requests = settings.requests.map(requestEvents);
-    const startup = settings.startup && requestEvents(settings.startup);
+    const { recorded } = settings;
+    const requests = recorded
+      ? recorded.requests.map((part) => requestEvents(recorded.events, part))
+      : settings.requests.map((events) => requestEvents(events));
+    const startup = recorded
+      ? requestEvents(recorded.events, { from: 0, to: recorded.forkedAt })
+      : settings.startup && requestEvents(settings.startup);
+    const ready = recorded && requestEvents(recorded.events, { from: recorded.forkedAt, to: recorded.readyAt });
     const spec = parseAllocator(settings.allocator, settings.processors);
     this.heap = new WorkerHeap({
       spec,
       processors: settings.processors,
       kernel: settings.kernel,
       requests: startup ? [...requests, startup] : requests,
-      touch: 'full',
+      touch: recorded?.events.touch ?? 'full',
     });
     if (startup) {
       this.heap.play(startup);
-      this.heap.top.forkChild?.(0);
-      this.heap.threads.fill(0);
+      if (!recorded) this.heap.top.forkChild?.(0); // a recording has the fork itself
+      this.heap.fork();
     }
+    this.startLayout = this.heap.layout();
+    if (ready) this.heap.play(ready);
     this.startPages = this.heap.machine.kernel.residency.residentPages();
-    this.memo = new Memo(this.heap, requests, { isOn: settings.remembers, after: settings.after });
+    this.memo = new Memo(this.heap, requests, { isOn: settings.remembers && !recorded, after: settings.after });
   }
 
   play(task: ShardTask): ShardResult {
@@ -95,6 +109,7 @@ export class Shard {
       counts: memo.counts(),
       compares: memo.compares,
       startPages: this.startPages,
+      startLayout: this.startLayout,
       failures: memo.plays.reduce((sum, play) => sum + play.failures, 0),
     };
   }

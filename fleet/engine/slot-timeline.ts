@@ -9,7 +9,7 @@ export interface SlotTask {
   readonly startUs: Float64Array;
   readonly endUs: Float64Array;
   /** Number of each request among those that can be played. */
-  readonly request: Uint16Array;
+  readonly request: Uint32Array;
   /** Processes: born, ended, and their requests from `first` to before `last`. */
   readonly lives: readonly {
     readonly bornUs: number;

@@ -19,6 +19,7 @@ import { createLockstep, type Lockstep } from '../../sim/replay/lockstep.ts';
 import type { ObjectTable } from '../../sim/replay/objects.ts';
 import { COST_PROFILES, operationPrices } from '../../sim/time/costs.ts';
 import { type HeapImage, putImage, stateDigest, takeImage } from './heap-image.ts';
+import { createTellingLockstep } from './inherited-pages.ts';
 import { type Layout, layoutOf } from './layout.ts';
 
 /** Shares of a request's events at whose ends its memory is noted. */
@@ -43,6 +44,11 @@ export interface Play {
 /** The events of one request, ready to be played. */
 export interface RequestEvents {
   readonly events: EventBuffer;
+  /** Its rows. */
+  readonly from: number;
+  readonly to: number;
+  /** Part of a longer trace: blocks and threads of the parts before are known to it. */
+  readonly isPart: boolean;
   /** Ends of PHP requests among them. */
   readonly requestEnds: number;
   /** Row of the last one; -1 without. */
@@ -51,11 +57,15 @@ export interface RequestEvents {
   readonly exits: readonly number[];
 }
 
-export function requestEvents(events: EventBuffer): RequestEvents {
+export function requestEvents(
+  events: EventBuffer,
+  part?: { readonly from: number; readonly to: number },
+): RequestEvents {
+  const { from, to } = part ?? { from: 0, to: events.length };
   let requestEnds = 0;
   let endRow = -1;
   const exited = new Map<number, number>();
-  for (let row = 0; row < events.length; row++) {
+  for (let row = from; row < to; row++) {
     const op = events.head[row]! & OP_MASK;
     if (op === OP_REQUEST_END) {
       requestEnds++;
@@ -63,8 +73,9 @@ export function requestEvents(events: EventBuffer): RequestEvents {
     }
     if (op === OP_THREAD_EXIT) exited.set(events.head[row]! >>> OP_BITS, row);
   }
-  for (const { thread, row } of events.begins) if ((exited.get(thread) ?? Infinity) < row) exited.delete(thread);
-  return { events, requestEnds, endRow, exits: [...exited.keys()] };
+  for (const { thread, row } of events.begins)
+    if (row < to && (exited.get(thread) ?? Infinity) < row) exited.delete(thread);
+  return { events, from, to, isPart: part !== undefined, requestEnds, endRow, exits: [...exited.keys()] };
 }
 
 export interface WorkerHeapOptions {
@@ -74,6 +85,13 @@ export interface WorkerHeapOptions {
   /** Everything that may be played in it. */
   readonly requests: readonly RequestEvents[];
   readonly touch: Touch;
+}
+
+interface Player {
+  readonly lockstep: Lockstep;
+  /** As the lockstep's, and writes to pages of the master's are told. */
+  readonly runForked: Lockstep['run'];
+  readonly objects: ObjectTable;
 }
 
 /** The heap of one worker process at a time. Requests are played one after the other; blocks that one leaves behind stay. */
@@ -86,11 +104,12 @@ export class WorkerHeap {
   readonly threads: Uint8Array;
   private readonly allocator: Allocator;
   private readonly request: RequestAllocator | undefined;
-  private readonly players = new Map<RequestEvents, { readonly lockstep: Lockstep; readonly objects: ObjectTable }>();
+  private readonly players = new Map<EventBuffer, Player>();
   /** Of the kernel: resident pages and their peak. */
   private readonly counters: Int32Array;
   private readonly prices = operationPrices(COST_PROFILES['bare-metal']!);
   private failures = 0;
+  private isForked = false;
 
   constructor(options: WorkerHeapOptions) {
     const { spec, requests } = options;
@@ -113,10 +132,10 @@ export class WorkerHeap {
     this.request = 'requestBegin' in this.top ? (this.top as RequestAllocator) : undefined;
     this.allocator = below && spec.options['all'] !== true ? below : this.top;
     this.threads = new Uint8Array(this.memory.reserve('fleet.threads', Math.ceil(threadSlots / 8) * 8), 0, threadSlots);
-    for (const own of requests) this.players.set(own, this.player(own.events));
+    for (const { events } of requests) if (!this.players.has(events)) this.players.set(events, this.player(events));
   }
 
-  private player(events: EventBuffer): { lockstep: Lockstep; objects: ObjectTable } {
+  private player(events: EventBuffer): Player {
     const slots = events.objectSlots;
     const objects: ObjectTable = {
       slots: () => slots,
@@ -137,7 +156,18 @@ export class WorkerHeap {
         this.failures++;
       },
     });
-    return { lockstep, objects };
+    const allocators = { malloc: this.allocator, emalloc: this.request ?? this.allocator };
+    const runForked = createTellingLockstep(events, objects, this.machine.kernel, lockstep, allocators);
+    return { lockstep, runForked, objects };
+  }
+
+  /** The process is a fork: its pages are its master's too. */
+  fork(): void {
+    const { kernel } = this.machine;
+    const { vmas, residency } = kernel;
+    for (let i = 0; i < vmas.count(); i++) residency.forked(vmas.start(i), vmas.end(i));
+    this.threads.fill(0);
+    this.isForked = true;
   }
 
   get nowNs(): Ns {
@@ -153,22 +183,28 @@ export class WorkerHeap {
 
   /** Plays one request, and calls what its worker calls: gc_mem_caches as the script's last act, malloc_trim behind it. */
   play(own: RequestEvents, call: AfterRequest = 'nothing'): Play {
-    const { events, exits } = own;
+    const { events, exits, from, to: last, isPart } = own;
     const gcRow = call === 'gc_mem_caches' ? own.endRow : -1;
     const { kernel, operations } = this.machine;
-    const { lockstep, objects } = this.players.get(own)!;
-    objects.handles.fill(0);
-    objects.buried.fill(0);
+    const { lockstep, objects, runForked } = this.players.get(events)!;
+    const run = this.isForked ? runForked : lockstep.run;
+    if (!isPart) {
+      objects.handles.fill(0);
+      objects.buried.fill(0);
+    }
     this.failures = 0;
     const before = operations.slice();
     const faults = kernel.residency.faults();
     this.counters[RESIDENT_PEAK] = this.counters[RESIDENT_PAGES]!;
     const profile = new Uint32Array(PROFILE_STEPS);
     const parked = this.threads.slice();
-    let row = 0;
-    let begin = 0;
+    // In a trace of several requests every thread that begins is a new one.
+    if (isPart) parked.fill(0);
+    let row = from;
+    let begin = events.begins.findIndex((one) => one.row >= from);
+    if (begin < 0) begin = events.begins.length;
     for (let step = 0; step < PROFILE_STEPS; step++) {
-      const end = Math.floor((events.length * (step + 1)) / PROFILE_STEPS);
+      const end = from + Math.floor(((last - from) * (step + 1)) / PROFILE_STEPS);
       while (row < end) {
         for (; events.begins[begin]?.row === row; begin++) {
           const { thread } = events.begins[begin]!;
@@ -178,8 +214,8 @@ export class WorkerHeap {
           this.threads[thread] = 1;
         }
         if (row === gcRow) this.request?.gcMemCaches?.(0);
-        const to = Math.min(end, events.begins[begin]?.row ?? events.length, row < gcRow ? gcRow : events.length);
-        lockstep.run(row, to);
+        const to = Math.min(end, events.begins[begin]?.row ?? last, row < gcRow ? gcRow : last);
+        run(row, to);
         row = to;
       }
       profile[step] = kernel.residency.residentPages();

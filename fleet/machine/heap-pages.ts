@@ -1,5 +1,6 @@
 import { PROT_NONE, PROT_WRITE } from '../../sim/kernel/kernel.ts';
 import { BRK_START_PAGE, MMAP_BOTTOM_PAGE } from '../../sim/kernel/layout.ts';
+import { COPY_ON_WRITE, RESIDENT } from '../../sim/kernel/residency.ts';
 import { type Layout, mappingsOf, residentRuns } from '../engine/layout.ts';
 import type { MachineDriver } from './machine-driver.ts';
 
@@ -14,8 +15,13 @@ interface Piece {
 
 const MAPPED = 1;
 const WRITABLE = 2;
+const SHARED = 1;
+const OWN = 2;
 
-/** Brings a process's mappings and pages from one layout of its heap to another, range by range. */
+/**
+ * Brings a process's mappings and pages from one layout of its heap to another, range by range. Pages that it shares with its master are there
+ * from the fork; those that it has written since are its own.
+ */
 export function moveHeap(driver: MachineDriver, name: string, from: Layout | undefined, to: Layout): void {
   const before = pieces(from);
   const after = pieces(to);
@@ -32,7 +38,15 @@ export function moveHeap(driver: MachineDriver, name: string, from: Layout | und
   for (const { start, end, from: old, to: value } of mappings)
     if (value !== 0) map(driver, name, start, end, old, value);
   for (const { start, end, to: value } of resident)
-    if (value !== 0) driver.do(`${name} touch ${place(start)} ${bytes(end - start)}`);
+    if (value === OWN) driver.do(`${name} touch ${place(start)} ${bytes(end - start)}`);
+}
+
+/** The heap of a forked process as it is in the one that it was forked from. */
+export function asMasters(layout: Layout): Layout {
+  const own = layout.slice();
+  const at = 1 + 3 * own[0]!;
+  for (let i = 0; i < own[at]!; i++) if (own[at + 3 + 3 * i] === COPY_ON_WRITE) own[at + 3 + 3 * i] = RESIDENT;
+  return own;
 }
 
 const bytes = (pages: number) => pages * 4096;
@@ -63,7 +77,10 @@ function pieces(layout: Layout | undefined): { mappings: Piece[]; resident: Piec
     end,
     value: (flags & PROT_WRITE) !== 0 && flags !== PROT_NONE ? WRITABLE : MAPPED,
   }));
-  return { mappings, resident: residentRuns(layout).map(({ start, end }) => ({ start, end, value: 1 })) };
+  return {
+    mappings,
+    resident: residentRuns(layout).map(({ start, end, isShared }) => ({ start, end, value: isShared ? SHARED : OWN })),
+  };
 }
 
 /** Ranges where two maps of the address space differ, with the value of each; 0 where there is nothing. */

@@ -12,6 +12,13 @@ export interface Death {
   readonly atUs: number;
 }
 
+/** Memory that the kernel did not promise. */
+export interface Refusal {
+  readonly name: string;
+  readonly what: string;
+  readonly atUs: number;
+}
+
 /**
  * The machine of a scenario, driven by the commands of machine scripts (docs/machine.md): whatever a scenario does to it could be written
  * down as a script.
@@ -21,6 +28,7 @@ export class MachineDriver {
   /** Commands as they were given, with the time, where somebody wants them. */
   readonly script: string[] | undefined;
   private readonly deaths: Death[] = [];
+  private refused: Refusal[] = [];
   private readonly asked = new Set<string>();
   private failed: string | undefined;
 
@@ -64,6 +72,20 @@ export class MachineDriver {
     }
     this.run.lines.length = 0;
     return this.failed === undefined;
+  }
+
+  /** One command that the kernel may refuse for want of memory. @returns whether it did what it was asked; else it is among the refusals. */
+  ask(name: string, what: string, command: string): boolean {
+    const isDone = this.do(command);
+    if (!isDone) this.refused.push({ name, what, atUs: this.nowUs });
+    return isDone;
+  }
+
+  /** What has been refused since the last call. */
+  takeRefusals(): Refusal[] {
+    const taken = this.refused;
+    this.refused = [];
+    return taken;
   }
 
   /** The process ends because its pool wants it to. */

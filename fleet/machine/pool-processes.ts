@@ -1,7 +1,7 @@
 import type { Layout } from '../engine/layout.ts';
 import { sizeBytes } from '../scenario/quantities.ts';
 import type { PoolFile } from '../scenario/scenario.ts';
-import { moveHeap } from './heap-pages.ts';
+import { asMasters, moveHeap } from './heap-pages.ts';
 import type { MachineDriver } from './machine-driver.ts';
 
 /** Region of a worker for what a request in its middle has beyond the heap's layout. */
@@ -15,6 +15,8 @@ export interface WorkerTarget {
   readonly withinPages: number;
   /** Preloaded pages that the worker has written by now. */
   readonly ownPages: number;
+  /** Requests that the slot's processes have begun by now. */
+  readonly begun: number;
 }
 
 interface Worker {
@@ -22,6 +24,18 @@ interface Worker {
   layout: Layout | undefined;
   withinPages: number;
   ownPages: number;
+  /** Of each shared region. */
+  readonly seenBytes: number[];
+}
+
+/** A mapping that the master made for all. */
+interface SharedRegion {
+  readonly name: string;
+  readonly bytes: number;
+  usedBytes: number;
+  readonly growsBytes: number;
+  /** Share of what is used that a worker looks at. */
+  readonly seen: number;
 }
 
 /** The master of a pool and its workers, as processes of the machine. */
@@ -29,10 +43,22 @@ export class PoolProcesses {
   readonly pool: PoolFile;
   private readonly driver: MachineDriver;
   private readonly workers = new Map<number, Worker>();
+  private readonly shared: SharedRegion[];
+  /** The heap that the master has when it forks, where it has one; the workers' is the same until they write. */
+  private readonly forkedHeap: Layout | undefined;
+  private readonly begun: number[] = [];
 
-  constructor(pool: PoolFile, driver: MachineDriver) {
+  constructor(pool: PoolFile, driver: MachineDriver, forkedHeap?: Layout) {
     this.pool = pool;
     this.driver = driver;
+    this.forkedHeap = forkedHeap;
+    this.shared = pool.shared.map(({ size, used = 0, worker, grows }, i) => ({
+      name: `S${i}`,
+      bytes: sizeBytes(size)!,
+      usedBytes: sizeBytes(used)!,
+      growsBytes: sizeBytes(grows)!,
+      seen: worker,
+    }));
     this.startMaster();
   }
 
@@ -52,38 +78,40 @@ export class PoolProcesses {
       driver.do(`${name} filemap F${i} ${path} ${size} private ro`);
       if (file.mapped > 0) driver.do(`${name} touch F${i} 0 ${Math.ceil(size * file.mapped)} read`);
     });
-    pool.shared.forEach((region, i) => {
-      driver.do(`${name} mmap S${i} ${sizeBytes(region.size)} shared`);
-      const used = sizeBytes(region.used ?? 0)!;
-      if (used > 0) driver.do(`${name} touch S${i} 0 ${used}`);
-    });
+    for (const { name: region, bytes, usedBytes } of this.shared) {
+      driver.do(`${name} mmap ${region} ${bytes} shared`);
+      if (usedBytes > 0) driver.do(`${name} touch ${region} 0 ${usedBytes}`);
+    }
+    if (this.forkedHeap) moveHeap(driver, name, undefined, asMasters(this.forkedHeap));
     if (pool.preload) {
-      driver.do(`${name} mmap P ${sizeBytes(pool.preload.size)} private`);
-      driver.do(`${name} touch P 0 ${sizeBytes(pool.preload.size)}`);
+      if (driver.ask(name, 'what it preloads', `${name} mmap P ${sizeBytes(pool.preload.size)} private`))
+        driver.do(`${name} touch P 0 ${sizeBytes(pool.preload.size)}`);
     }
   }
 
-  private startWorker(slot: number): Worker {
+  private startWorker(slot: number): Worker | undefined {
     const { pool, driver } = this;
     const name = this.nameOf(slot);
-    driver.do(`${pool.name} fork ${name}`);
+    if (!driver.ask(pool.name, 'the fork of a worker', `${pool.name} fork ${name}`)) return undefined;
     if (pool.oom_score_adj !== 0) driver.do(`${name} oom_score_adj ${pool.oom_score_adj}`);
     pool.files.forEach((file, i) => {
       if (file.mapped > 0) driver.do(`${name} touch F${i} 0 ${Math.ceil(sizeBytes(file.size)! * file.mapped)} read`);
     });
-    pool.shared.forEach((region, i) => {
-      const seen = Math.floor(sizeBytes(region.used ?? 0)! * region.worker);
-      if (seen > 0) driver.do(`${name} touch S${i} 0 ${seen} read`);
-    });
     const { anonymous, threads, sockets, files } = pool.worker;
     if (sizeBytes(anonymous)! > 0) {
-      driver.do(`${name} mmap W ${sizeBytes(anonymous)} private`);
-      driver.do(`${name} touch W 0 ${sizeBytes(anonymous)}`);
+      if (driver.ask(name, 'its memory', `${name} mmap W ${sizeBytes(anonymous)} private`))
+        driver.do(`${name} touch W 0 ${sizeBytes(anonymous)}`);
     }
     if (threads > 1) driver.do(`${name} threads ${threads - 1}`);
     if (sockets > 0) driver.do(`${name} sockets ${Math.ceil(sockets / 2)}`);
     if (files > 0) driver.do(`${name} fds ${files}`);
-    return { generation: -1, layout: undefined, withinPages: 0, ownPages: 0 };
+    return {
+      generation: -1,
+      layout: this.forkedHeap,
+      withinPages: 0,
+      ownPages: 0,
+      seenBytes: this.shared.map(() => 0),
+    };
   }
 
   /** Brings the slot's process to what it is to have; undefined where there is to be none. */
@@ -98,6 +126,7 @@ export class PoolProcesses {
     if (!target || !this.driver.isAlive(this.pool.name)) return;
     if (!worker) {
       worker = this.startWorker(slot);
+      if (!worker) return;
       worker.generation = target.generation;
       this.workers.set(slot, worker);
     }
@@ -110,7 +139,24 @@ export class PoolProcesses {
     const more = target.ownPages - worker.ownPages;
     if (more > 0) this.driver.do(`${name} touch P ${worker.ownPages * 4096} ${more * 4096}`);
     worker.ownPages = Math.max(worker.ownPages, target.ownPages);
+    this.share(slot, worker, target.begun);
     this.setWithin(slot, target.withinPages);
+  }
+
+  /** What the slot's requests have added to the shared regions, and what its process looks at there. */
+  private share(slot: number, worker: Worker, begun: number): void {
+    const more = begun - (this.begun[slot] ?? 0);
+    this.begun[slot] = begun;
+    const name = this.nameOf(slot);
+    this.shared.forEach((region, i) => {
+      const added = Math.min(region.bytes - region.usedBytes, more * region.growsBytes);
+      if (added > 0) this.driver.do(`${name} touch ${region.name} ${region.usedBytes} ${added}`);
+      region.usedBytes += Math.max(0, added);
+      const from = worker.seenBytes[i]!;
+      const to = Math.floor(region.usedBytes * region.seen);
+      if (to > from) this.driver.do(`${name} touch ${region.name} ${from} ${to - from} read`);
+      worker.seenBytes[i] = Math.max(from, to);
+    });
   }
 
   /** Pages that the running request has beyond the heap's layout. */

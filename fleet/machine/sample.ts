@@ -1,5 +1,6 @@
 import { NO_LIMIT } from '../../machine/kernel/mem-cgroup.ts';
 import { meminfo } from '../../machine/kernel/meminfo.ts';
+import { proportionalSizes } from '../../machine/kernel/smaps.ts';
 import { memoryStat } from '../../machine/script/sample.ts';
 import type { Scenario } from '../scenario/scenario.ts';
 import type { MachineDriver } from './machine-driver.ts';
@@ -12,6 +13,10 @@ export interface ProcessSample {
   readonly fileBytes: number;
   readonly shmemBytes: number;
   readonly swapBytes: number;
+  /** Pss, Pss_Anon, and the part of Anonymous that nobody else maps. */
+  readonly pssBytes: number;
+  readonly pssAnonBytes: number;
+  readonly privateAnonBytes: number;
   readonly sizeBytes: number;
   readonly tableBytes: number;
 }
@@ -96,6 +101,7 @@ export function takeSample(
         fileBytes: file,
         shmemBytes: shmem,
         swapBytes: swap,
+        ...proportionalSizes(k, task.mm),
         sizeBytes: task.mm.totalVm * 4096,
         tableBytes: task.mm.tableBytes,
       };

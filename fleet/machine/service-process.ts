@@ -34,13 +34,16 @@ export class ServiceProcess {
     driver.do(`new ${name}`);
     if (group !== undefined) driver.do(`${name} into ${group}`);
     if (service.oom_score_adj !== 0) driver.do(`${name} oom_score_adj ${service.oom_score_adj}`);
-    if (sizeBytes(anonymous)! > 0) {
-      driver.do(`${name} mmap A ${sizeBytes(anonymous)} private`);
-      driver.do(`${name} touch A 0 ${sizeBytes(anonymous)}`);
-    }
-    if (sizeBytes(shared)! > 0) {
-      driver.do(`${name} mmap B ${sizeBytes(shared)} shared`);
-      driver.do(`${name} touch B 0 ${sizeBytes(shared)}`);
+    for (const [region, bytes, kind] of [
+      ['A', sizeBytes(anonymous)!, 'private'],
+      ['B', sizeBytes(shared)!, 'shared'],
+    ] as const) {
+      if (bytes === 0) continue;
+      if (!driver.ask(name, `its ${kind} memory`, `${name} mmap ${region} ${bytes} ${kind}`)) {
+        driver.end(name); // as a program that cannot start
+        return;
+      }
+      driver.do(`${name} touch ${region} 0 ${bytes}`);
     }
     if (threads > 1) driver.do(`${name} threads ${threads - 1}`);
     if (sockets > 0) driver.do(`${name} sockets ${Math.ceil(sockets / 2)}`);
@@ -92,7 +95,7 @@ export class ServiceProcess {
     const { service, driver } = this;
     const { name } = service;
     const grows = sizeBytes(service.grows)!;
-    if (grows > 0 && driver.do(`${name} brk +${grows}`)) {
+    if (grows > 0 && driver.ask(name, 'more memory', `${name} brk +${grows}`)) {
       driver.do(`${name} touch heap ${this.grownBytes} ${grows}`);
       this.grownBytes += grows;
     }
@@ -128,11 +131,13 @@ export class ServiceProcess {
 
   private fork(): void {
     this.copiedPages = 0;
-    this.driver.do(`${this.service.name} fork ${this.childName}`);
+    const { name } = this.service;
+    this.driver.ask(name, 'its fork for a snapshot', `${this.service.name} fork ${this.childName}`);
   }
 
   /** Writes at places drawn evenly hit pages that were copied before the more often the more have been. */
   private write(): void {
+    if (!this.driver.isAlive(this.childName)) return;
     const { name, anonymous, snapshot } = this.service;
     const all = pages(anonymous);
     const drawn = (pages(snapshot!.writes) * durationUs(snapshot!.takes)!) / 1e6 / SNAPSHOT_PARTS;

@@ -1,14 +1,16 @@
 import { join } from 'node:path';
 import { parseAllocator } from '../../allocators/spec.ts';
 import { UserError } from '../../sim/contract/assert.ts';
-import { resolveWorkload } from '../../workloads/index.ts';
 import type { Holdings } from '../engine/holdings.ts';
 import type { Layout } from '../engine/layout.ts';
+import type { RecordedParts } from '../engine/recorded-parts.ts';
 import { type HeapSettings, Shard, type ShardResult, type ShardTask } from '../engine/shard.ts';
 import type { SlotTask, SlotTimeline } from '../engine/slot-timeline.ts';
 import type { Arrivals } from '../requests/arrivals.ts';
 import { sizeBytes } from '../scenario/quantities.ts';
 import type { PoolFile, Scenario } from '../scenario/scenario.ts';
+import { type FleetSources, requestSource } from '../scenario/sources.ts';
+import { recordedSchedule, recordedWorkers } from './recorded-workers.ts';
 import { type Schedule, type Slot, schedulePool } from './schedule.ts';
 
 /** Parts into which a pool's slots are cut, each with a memory of its own. So many whatever the number of threads, so that counts do not depend on it. */
@@ -31,6 +33,10 @@ export class PoolRun {
   compares = true;
   failures = 0;
   startPages = 0;
+  /** The master's heap when it forks, if it has one. */
+  forkedHeap: Layout | undefined;
+  /** Of a recorded pool: what each slot's process did. */
+  readonly recorded: readonly RecordedParts[] | undefined;
   private readonly samplesUs: Float64Array;
   private spare: Shard | undefined;
 
@@ -41,7 +47,9 @@ export class PoolRun {
     kinds: readonly number[],
     tasks: SlotTask[],
     samplesUs: Float64Array,
+    recorded?: readonly RecordedParts[],
   ) {
+    this.recorded = recorded;
     this.pool = pool;
     this.schedule = schedule;
     this.settings = settings;
@@ -56,6 +64,7 @@ export class PoolRun {
     arrivals: Arrivals,
     samplesUs: Float64Array,
     remembers: boolean,
+    sources: FleetSources,
   ): Promise<PoolRun> {
     const kinds: number[] = [];
     const events: HeapSettings['requests'][number][] = [];
@@ -65,11 +74,13 @@ export class PoolRun {
       firstOf.set(kind, kinds.length);
       for (let variant = 0; variant < request.variants; variant++) {
         kinds.push(kind);
-        events.push(await eventsOf(request, variant, scenario.folder));
+        events.push(await eventsOf(request, variant, scenario, sources));
       }
     }
     parseAllocator(pool.allocator, scenario.machine.processors);
-    const startup = pool.startup === undefined ? undefined : (await resolveWorkload(pool.startup)).events;
+    const recorded =
+      pool.recorded === undefined ? undefined : await recordedWorkers(join(scenario.folder, pool.recorded), pool);
+    const startup = pool.startup === undefined ? undefined : await sources.events(pool.startup);
     const settings: HeapSettings = {
       allocator: pool.allocator,
       processors: scenario.machine.processors,
@@ -80,6 +91,10 @@ export class PoolRun {
       recyclePages: pool.recycle === undefined ? Infinity : Math.floor(sizeBytes(pool.recycle)! / 4096),
       remembers,
     };
+    if (recorded) {
+      const { schedule: own, tasks } = recordedSchedule(recorded, scenario.durationUs);
+      return new PoolRun(pool, own, settings, [], tasks, samplesUs, recorded);
+    }
     const schedule = schedulePool(pool, arrivals, (kind) => firstOf.has(kind), scenario.durationUs);
     const numberOf = (arrival: number) => firstOf.get(arrivals.kind[arrival]!)! + arrivals.variant[arrival]!;
     const tasks = schedule.slots.map((slot) => taskOf(slot, numberOf));
@@ -88,6 +103,13 @@ export class PoolRun {
 
   /** The pool's slots in parts, the i-th slot in part i mod SHARDS. */
   shardTasks(): ShardTask[] {
+    const { recorded, samplesUs } = this;
+    if (recorded)
+      return recorded.map((own, slot) => ({
+        settings: { ...this.settings, recorded: own },
+        slots: [this.tasks[slot]!],
+        samplesUs,
+      }));
     const parts = Math.min(SHARDS, this.tasks.length);
     return Array.from({ length: parts }, (_, part) => ({
       settings: this.settings,
@@ -101,6 +123,7 @@ export class PoolRun {
     this.timelines = this.tasks.map((_, slot) => results[slot % parts]!.timelines[Math.floor(slot / parts)]!);
     this.layouts = this.tasks.map((_, slot) => results[slot % parts]!.layouts);
     this.holdings = this.tasks.map((_, slot) => results[slot % parts]!.holdings[Math.floor(slot / parts)]!);
+    if (this.settings.startup || this.recorded) this.forkedHeap = results[0]?.startLayout;
     for (const { counts, compares, failures, startPages } of results) {
       this.played += counts.played;
       this.met += counts.met;
@@ -131,7 +154,8 @@ export class PoolRun {
   kill(slot: number, atUs: number): void {
     const task = this.tasks[slot]!;
     const next = firstAfter(task.startUs, atUs);
-    const later = this.pool.respawn ? laterLives(task, next, atUs) : [];
+    // What a recorded worker would have done in another process nobody knows.
+    const later = this.pool.respawn && !this.recorded ? laterLives(task, next, atUs) : [];
     this.spare ??= new Shard(this.settings);
     const rest: SlotTask = { ...task, lives: later };
     const { timelines, layouts, holdings } = this.spare.play({
@@ -174,7 +198,7 @@ function taskOf(slot: Slot, numberOf: (arrival: number) => number): SlotTask {
   return {
     startUs: Float64Array.from(slot.startUs),
     endUs: Float64Array.from(slot.endUs),
-    request: Uint16Array.from(slot.arrival, numberOf),
+    request: Uint32Array.from(slot.arrival, numberOf),
     lives: slot.lives.map(({ bornUs, endUs, first, last }) => ({ bornUs, endUs, first, last })),
   };
 }
@@ -201,15 +225,16 @@ export function firstAfter(sorted: Float64Array, value: number): number {
 async function eventsOf(
   request: Scenario['requests'][number],
   variant: number,
-  folder: string,
+  scenario: Scenario,
+  sources: FleetSources,
 ): Promise<HeapSettings['requests'][number]> {
   if (request.trace !== undefined) {
     if (request.variants > 1) throw new UserError(`requests.${request.name}: found variants of a trace, expected one`);
-    return (await resolveWorkload(join(folder, request.trace))).events;
+    return sources.events(requestSource(request, scenario));
   }
-  const workload = request.workload!;
+  const workload = requestSource(request, scenario);
   if (request.variants > 1 && /[:,]seed=/.test(workload)) {
     throw new UserError(`requests.${request.name}: found variants beside a seed, expected one or the other`);
   }
-  return (await resolveWorkload(workload, variant > 0 ? { seed: variant } : {})).events;
+  return sources.events(workload, variant > 0 ? { seed: variant } : {});
 }

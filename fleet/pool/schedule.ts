@@ -1,3 +1,4 @@
+import { createTimers, type Timers } from '../../sim/time/ready-queue.ts';
 import type { Arrivals } from '../requests/arrivals.ts';
 import { durationUs } from '../scenario/quantities.ts';
 import type { PoolFile } from '../scenario/scenario.ts';
@@ -41,53 +42,6 @@ const MAINTENANCE_US = 1e6;
 /** FPM_MAX_SPAWN_RATE */
 const MAX_SPAWN_RATE = 32;
 
-/** Events of a simulation in the order of time: a binary heap of (time, number). */
-class Agenda {
-  private readonly times: number[] = [];
-  private readonly values: number[] = [];
-
-  get nextUs(): number {
-    return this.times[0] ?? Infinity;
-  }
-
-  push(time: number, value: number): void {
-    let at = this.times.push(time) - 1;
-    this.values.push(value);
-    while (at > 0) {
-      const above = (at - 1) >> 1;
-      if (!this.before(at, above)) break;
-      this.swap(at, above);
-      at = above;
-    }
-  }
-
-  pop(): number {
-    const value = this.values[0]!;
-    const lastTime = this.times.pop()!;
-    const lastValue = this.values.pop()!;
-    if (this.times.length === 0) return value;
-    this.times[0] = lastTime;
-    this.values[0] = lastValue;
-    for (let at = 0; ; ) {
-      let least = at;
-      for (const below of [2 * at + 1, 2 * at + 2])
-        if (below < this.times.length && this.before(below, least)) least = below;
-      if (least === at) return value;
-      this.swap(at, least);
-      at = least;
-    }
-  }
-
-  private before(x: number, y: number): boolean {
-    return this.times[x]! < this.times[y]! || (this.times[x] === this.times[y] && this.values[x]! < this.values[y]!);
-  }
-
-  private swap(x: number, y: number): void {
-    [this.times[x], this.times[y]] = [this.times[y]!, this.times[x]!];
-    [this.values[x], this.values[y]] = [this.values[y]!, this.values[x]!];
-  }
-}
-
 /**
  * Gives the requests of one pool to its workers. A request goes to the worker that has waited longest, as the kernel wakes those who wait in
  * accept. A process that ends is replaced at once where the pool wants one.
@@ -113,7 +67,8 @@ class Manager {
   private readonly idleSince: number[] = [];
   private readonly isIdle: boolean[] = [];
   private readonly served: number[] = [];
-  private readonly agenda = new Agenda();
+  /** When workers are done. */
+  private readonly agenda: Timers;
   private readonly queue: number[] = [];
   private queueHead = 0;
   private alive = 0;
@@ -132,6 +87,7 @@ class Manager {
     this.arrivals = arrivals;
     this.isOwn = isOwn;
     this.endUs = endUs;
+    this.agenda = createTimers(pool.pm.max_children);
     for (let slot = pool.pm.max_children - 1; slot >= 0; slot--) this.vacant.push(slot);
   }
 
@@ -150,9 +106,9 @@ class Manager {
     for (let next = 0; ; ) {
       while (next < count && !this.isOwn(kind[next]!)) next++;
       const arrivalUs = next < count ? atUs[next]! : Infinity;
-      const nowUs = Math.min(arrivalUs, this.agenda.nextUs, maintenanceUs);
+      const nowUs = Math.min(arrivalUs, this.agenda.next[0]!, maintenanceUs);
       if (nowUs >= this.endUs) break;
-      if (this.agenda.nextUs === nowUs) this.finish(this.agenda.pop(), nowUs);
+      if (this.agenda.next[0]! === nowUs) this.finish(this.agenda.take(), nowUs);
       else if (arrivalUs === nowUs) this.arrive(next++, nowUs);
       else {
         this.maintain(nowUs, low, high);
@@ -161,7 +117,7 @@ class Manager {
         if (this.isSteady(low, high))
           maintenanceUs = Math.max(
             maintenanceUs,
-            Math.ceil(Math.min(arrivalUs, this.agenda.nextUs, this.endUs) / MAINTENANCE_US) * MAINTENANCE_US,
+            Math.ceil(Math.min(arrivalUs, this.agenda.next[0]!, this.endUs) / MAINTENANCE_US) * MAINTENANCE_US,
           );
       }
     }
@@ -238,7 +194,7 @@ class Manager {
     slot.endUs.push(doneUs);
     slot.lives.at(-1)!.last = slot.arrival.length;
     this.waits.push(nowUs - this.arrivals.atUs[index]!);
-    this.agenda.push(doneUs, number);
+    this.agenda.add(doneUs, number);
     this.mostBusy = Math.max(this.mostBusy, this.alive - this.idleCount);
   }
 

@@ -1,3 +1,4 @@
+import { csvText } from '../../sim/contract/escape.ts';
 import type { FleetResult } from '../study.ts';
 
 /** The time line as a table: seconds from the start, /proc/meminfo in bytes, and each process's and group's memory. */
@@ -7,19 +8,20 @@ export function fleetCsv({ samples, figures }: FleetResult): string {
   const header = [
     'seconds',
     ...info,
-    ...figures.pools.flatMap(({ name }) => [`${name}_private`, `${name}_largest`]),
+    ...figures.pools.flatMap(({ name }) => [`${name}_private`, `${name}_pss`, `${name}_largest`]),
     ...groups.map((name) => `${name}_current`),
     'processes',
   ];
   const rows = samples.map((sample, i) => [
     sample.atUs / 1e6,
     ...info.map((name) => sample.meminfo[name] ?? 0),
-    ...figures.pools.flatMap((pool) => [pool.privateBytes.values[i]!, pool.largestBytes.values[i]!]),
+    ...figures.pools.flatMap((pool) => [
+      pool.privateBytes.values[i]!,
+      pool.pssBytes.values[i]!,
+      pool.largestBytes.values[i]!,
+    ]),
     ...groups.map((name) => sample.groups.find((group) => group.name === name)?.currentBytes ?? 0),
     sample.processes.length,
   ]);
-  return `${[header, ...rows].map((row) => row.map(cell).join(',')).join('\n')}\n`;
+  return csvText(header, rows);
 }
-
-const cell = (value: string | number) =>
-  /[",\n]/.test(String(value)) ? `"${String(value).replace(/"/g, '""')}"` : String(value);

@@ -1,5 +1,4 @@
 import type { Holdings } from '../engine/holdings.ts';
-import type { ProcessSample } from '../machine/sample.ts';
 import type { FleetRun } from '../run-fleet.ts';
 import { sizeBytes } from '../scenario/quantities.ts';
 import { type Trend, trendOf } from './trend.ts';
@@ -26,10 +25,14 @@ export interface PoolFigures {
   readonly replayed: number;
   readonly met: number;
   readonly compares: boolean;
+  /** Whether its workers do what recorded ones did. */
+  readonly isRecorded: boolean;
   readonly failures: number;
   readonly recycled: number;
   /** Private anonymous memory of all workers. */
   readonly privateBytes: Series;
+  /** Pss of all workers: of shared pages their part. */
+  readonly pssBytes: Series;
   /** Resident memory of the largest worker. */
   readonly largestBytes: Series;
   /** Of a heap: the mean at the end, the most it keeps between requests, and the most within one. */
@@ -42,10 +45,21 @@ export interface PoolFigures {
   /** Preloaded pages that a worker has written, on average at the end, and all of them. */
   readonly copiedBytes: number;
   readonly preloadBytes: number;
+  /** Shared regions that requests add to. */
+  readonly growing: readonly GrowingRegion[];
   /** What the allocator's calls cost a request, on average, by the scenario's name of it. */
   readonly allocatorUs: Readonly<Record<string, number>>;
   /** … and of all requests together. */
   readonly requestUs: number;
+}
+
+/** A shared region to which each request adds, until it is full. */
+export interface GrowingRegion {
+  readonly name: string;
+  readonly sizeBytes: number;
+  readonly firstBytes: number;
+  readonly lastBytes: number;
+  readonly perHourBytes: number;
 }
 
 export interface FleetFigures {
@@ -69,6 +83,8 @@ export interface FleetFigures {
   readonly kills: number;
   readonly firstKillUs: number | undefined;
   readonly killed: readonly string[];
+  /** Who was refused a fork, or memory. */
+  readonly refusals: readonly { readonly who: string; readonly text: string }[];
 }
 
 export interface GroupFigures {
@@ -135,8 +151,12 @@ export function figuresOf(run: FleetRun): FleetFigures {
     kills: kills.length,
     firstKillUs: kills[0]?.atUs,
     killed: [...new Set(kills.map(({ who }) => who))],
+    refusals: run.events.filter(({ kind }) => kind === 'no-memory').map(({ who, text }) => ({ who, text })),
   };
 }
+
+/** In place of a number of the scenario's requests. */
+const RECORDED = -1;
 
 type MakeSeries = (name: string, values: readonly number[]) => Series;
 
@@ -145,13 +165,7 @@ function poolFigures(run: FleetRun, index: number, series: MakeSeries): PoolFigu
   const { name, preload } = pool.pool;
   const own = (process: string) => process.startsWith(`${name}-`) && /^\d+$/.test(process.slice(name.length + 1));
   const workersAt = run.samples.map(({ processes }) => processes.filter((p) => own(p.name)));
-  // RssAnon counts preloaded pages that are still shared.
   const preloaded = preload ? sizeBytes(preload.size)! : 0;
-  const privateOf = (p: ProcessSample, sample: number) =>
-    Math.max(
-      0,
-      p.anonBytes - preloaded + pool.ownPreloadPages(Number(p.name.slice(name.length + 1)) - 1, sample) * 4096,
-    );
   const last = workersAt.at(-1)!;
   const waits = pool.schedule.waitUs.slice().sort();
   const at = (share: number) => waits[Math.min(waits.length - 1, Math.floor(share * waits.length))] ?? 0;
@@ -172,6 +186,7 @@ function poolFigures(run: FleetRun, index: number, series: MakeSeries): PoolFigu
     replayed: pool.played,
     met: pool.met,
     compares: pool.compares,
+    isRecorded: pool.recorded !== undefined,
     failures: pool.failures,
     recycled:
       pool.timelines.reduce((sum, { recycled }) => sum + recycled.length, 0) +
@@ -181,7 +196,11 @@ function poolFigures(run: FleetRun, index: number, series: MakeSeries): PoolFigu
       ),
     privateBytes: series(
       `workers of ${name}`,
-      workersAt.map((list, i) => list.reduce((sum, p) => sum + privateOf(p, i), 0)),
+      workersAt.map((list) => list.reduce((sum, p) => sum + p.privateAnonBytes, 0)),
+    ),
+    pssBytes: series(
+      `workers of ${name}, each shared page once`,
+      workersAt.map((list) => list.reduce((sum, p) => sum + p.pssBytes, 0)),
     ),
     largestBytes: series(
       `largest worker of ${name}`,
@@ -194,8 +213,29 @@ function poolFigures(run: FleetRun, index: number, series: MakeSeries): PoolFigu
     holdings: largest,
     copiedBytes: preload ? meanCopied(run, index) : 0,
     preloadBytes: preloaded,
+    growing: growingRegions(run, index),
     ...allocatorTimes(run, index),
   };
+}
+
+function growingRegions(run: FleetRun, index: number): GrowingRegion[] {
+  const { pool, tasks } = run.pools[index]!;
+  const untilUs = run.samples.at(-1)!.atUs;
+  const requests = tasks.reduce((sum, { startUs }) => sum + startUs.length, 0);
+  return pool.shared
+    .map(({ name, size, used = 0, grows }) => {
+      const firstBytes = sizeBytes(used)!;
+      const allBytes = sizeBytes(size)!;
+      const added = requests * sizeBytes(grows)!;
+      return {
+        name,
+        sizeBytes: allBytes,
+        firstBytes,
+        lastBytes: Math.min(allBytes, firstBytes + added),
+        perHourBytes: (added / untilUs) * 3600e6,
+      };
+    })
+    .filter(({ perHourBytes }) => perHourBytes > 0);
 }
 
 export const heapBytes = (h: Holdings): number =>
@@ -218,7 +258,7 @@ function allocatorTimes(run: FleetRun, index: number): Pick<PoolFigures, 'alloca
   const sums = new Map<number, { us: number; count: number }>();
   tasks.forEach(({ request }, slot) => {
     request.forEach((number, i) => {
-      const kind = kinds[number]!;
+      const kind = kinds[number] ?? RECORDED;
       const own = sums.get(kind) ?? { us: 0, count: 0 };
       own.us += timelines[slot]!.allocatorUs[i]!;
       own.count++;
@@ -227,7 +267,7 @@ function allocatorTimes(run: FleetRun, index: number): Pick<PoolFigures, 'alloca
   });
   return {
     allocatorUs: Object.fromEntries(
-      [...sums].map(([kind, { us, count }]) => [run.scenario.requests[kind]!.name, us / count]),
+      [...sums].map(([kind, { us, count }]) => [run.scenario.requests[kind]?.name ?? 'recorded', us / count]),
     ),
     requestUs: [...sums.values()].reduce((total, { us }) => total + us, 0),
   };

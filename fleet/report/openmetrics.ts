@@ -67,6 +67,7 @@ function families(samples: readonly FleetSample[]): Family[] {
       resident: p.anonBytes + p.fileBytes + p.shmemBytes,
       virtual: p.sizeBytes,
       swapped: p.swapBytes,
+      proportionalResident: p.pssBytes,
     })),
     process('process_resident_anon_bytes', 'RssAnon of /proc/PID/status.', (p) => ({ '': p.anonBytes })),
     process('process_resident_file_bytes', 'RssFile of /proc/PID/status.', (p) => ({ '': p.fileBytes })),

@@ -1,11 +1,13 @@
 import { bytes, count, duration } from '../../sim/contract/format.ts';
-import type { FleetPlan, FleetPlanRow } from '../plan.ts';
+import type { FleetPlan } from '../plan.ts';
+import type { FleetPlanRow } from './plan-row.ts';
 import type { TextStyle } from './text.ts';
 
 /** The plan as a table, one for each horizon. */
 export function fleetPlanText(plan: FleetPlan, { bold, dim, fold, width, columnBlocks }: TextStyle): string {
   const horizons = [...new Set(plan.rows.map(({ horizon }) => horizon))];
   const lines = [bold(`${plan.scenario} on ${bytes(plan.totalBytes)}`)];
+  if (plan.partial) lines.push(bold('Partial: it was interrupted; only what had finished.'));
   for (const horizon of horizons) {
     const rows = plan.rows.filter((row) => row.horizon === horizon);
     lines.push(

@@ -1,7 +1,8 @@
 import { bytes, columns, count, duration, percent } from '../../sim/contract/format.ts';
 import { durationText } from '../scenario/quantities.ts';
-import type { FleetResult, SettingResult } from '../study.ts';
+import type { FleetResult } from '../study.ts';
 import type { FleetFigures, PoolFigures } from './figures.ts';
+import type { SettingResult } from './setting-result.ts';
 
 /** How lines are broken and set off; what a terminal has. */
 export interface TextStyle {
@@ -86,7 +87,9 @@ function timeline(figures: FleetFigures, width: number): string[] {
 function poolText(pool: PoolFigures): string {
   const memo = pool.compares
     ? `${count(pool.replayed)} replayed, ${count(pool.met)} met a heap in a state that had been met before`
-    : `all ${count(pool.replayed)} replayed: time decides what this allocator does, so no two heaps are alike`;
+    : pool.isRecorded
+      ? `as they were recorded, all ${count(pool.replayed)} replayed`
+      : `all ${count(pool.replayed)} replayed: time decides what this allocator does, so no two heaps are alike`;
   const costs = Object.entries(pool.allocatorUs).map(([name, us]) => `${name} ${duration(us * 1e3)}`);
   return `${pool.name} (${pool.allocator}): ${pool.mostWorkers} workers, at most ${pool.mostBusy} busy; ${count(pool.requests)} requests, ${memo}; ${pool.recycled > 0 ? `${count(pool.recycled)} workers recycled; ` : ''}waiting p99 ${durationText(pool.waitUs.p99)}${costs.length > 0 ? `; allocator's part of a request: ${costs.join(', ')}` : ''}.`;
 }

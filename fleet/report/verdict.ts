@@ -2,16 +2,8 @@ import { bytes, count, percent } from '../../sim/contract/format.ts';
 import { durationText, durationUs, sizeBytes } from '../scenario/quantities.ts';
 import type { Scenario } from '../scenario/scenario.ts';
 import { type FleetFigures, type GroupFigures, heapBytes, type PoolFigures, type Series } from './figures.ts';
-
-/** fails: somebody is killed. ends: something climbs to a limit. watch: worth a look. fine: nothing to do. */
-export type Severity = 'fails' | 'ends' | 'watch' | 'fine';
-
-export interface Finding {
-  readonly severity: Severity;
-  /** What it is about: a pool, a service, a group, the machine. */
-  readonly about: string;
-  readonly text: string;
-}
+import type { Finding, Severity } from './finding.ts';
+import { growingFinding, type Limit } from './growing-finding.ts';
 
 export interface Verdict {
   readonly severity: Severity;
@@ -26,9 +18,10 @@ const ORDER: readonly Severity[] = ['fails', 'ends', 'watch', 'fine'];
 export function verdictOf(figures: FleetFigures, scenario: Scenario): Verdict {
   const findings = [
     ...killFindings(figures, scenario),
+    ...refusalFindings(figures, scenario),
     ...figures.groups.flatMap((group) => groupFindings(group, scenario)),
     ...figures.pools.flatMap((pool) => poolFindings(pool, figures, scenario)),
-    ...figures.services.flatMap((service, i) => serviceFindings(service, scenario.services[i]!, figures, scenario)),
+    ...figures.services.flatMap((service, i) => serviceFindings(service, scenario.services[i]!, figures)),
     ...machineFindings(figures),
   ].sort((x, y) => ORDER.indexOf(x.severity) - ORDER.indexOf(y.severity));
   const severity = findings[0]?.severity ?? 'fine';
@@ -40,6 +33,7 @@ function summaryOf(severity: Severity, figures: FleetFigures, scenario: Scenario
   const length = durationText(scenario.durationUs);
   if (figures.kills > 0)
     return `It does not hold: ${figures.kills === 1 ? 'one process was' : `${count(figures.kills)} processes were`} killed for want of memory, the first after ${durationText(figures.firstKillUs!)}.`;
+  if (figures.refusals.length > 0) return 'It does not hold: the kernel refused memory, or a fork, that was asked for.';
   if (severity === 'ends') return `It holds for ${length}, but not for good: something climbs to a limit.`;
   const usual = `MemAvailable never falls below ${bytes(lowest)} of ${bytes(totalBytes)}`;
   return `It holds for ${length}, and nothing says that it would not go on: ${usual}.`;
@@ -62,13 +56,18 @@ function killFindings(figures: FleetFigures, scenario: Scenario): Finding[] {
         ` ${name} had grown from ${bytes(trend.firstBytes)} to ${bytes(trend.highestBytes)}, with no ceiling of its own.`,
     )
     .join('');
+  const masters = scenario.pools.filter(({ name }) => killed.includes(name)).map(({ name }) => name);
+  const orphans =
+    masters.length > 0
+      ? ` The master of ${masters.join(', ')} is among them: from then on its pool serves nobody.`
+      : '';
   const names =
     killed.length > 6 ? `${killed.slice(0, 6).join(', ')} and ${killed.length - 6} more` : killed.join(', ');
   return [
     {
       severity: 'fails',
       about: ofGroup[0]?.name ?? 'machine',
-      text: `From ${durationText(firstKillUs!)} on the kernel kills (${names}), since ${where}.${because}`,
+      text: `From ${durationText(firstKillUs!)} on the kernel kills (${names}), since ${where}.${because}${orphans}`,
     },
   ];
 }
@@ -123,7 +122,15 @@ function poolFindings(pool: PoolFigures, figures: FleetFigures, scenario: Scenar
   const { trend } = pool.privateBytes;
   const file = scenario.pools.find(({ name }) => name === pool.name)!;
   const ceiling = ceilingText(pool, file.pm.max_children);
-  if (trend.shape === 'climbs') found.push(climbing(pool, figures, scenario));
+  const limit = nearestLimit(file.group, figures);
+  const wasKilled = figures.killed.some((name) => name === pool.name || name.startsWith(`${pool.name}-`));
+  if (wasKilled)
+    found.push({
+      severity: 'watch',
+      about: pool.name,
+      text: `The private memory of the workers of ${pool.name} had come to ${bytes(trend.highestBytes)} when they were killed. ${layerText(pool)} ${ceiling}`,
+    });
+  else if (trend.shape === 'climbs') found.push(climbing(pool, figures, scenario));
   else if (trend.shape === 'levels off')
     found.push({
       severity: 'fine',
@@ -136,7 +143,8 @@ function poolFindings(pool: PoolFigures, figures: FleetFigures, scenario: Scenar
       about: pool.name,
       text: `The workers of ${pool.name} hold ${bytes(trend.lastBytes)} of private memory, and that does not climb. ${layerText(pool)} ${ceiling}`,
     });
-  if (pool.preloadBytes > 0) found.push(copied(pool));
+  found.push(...pool.growing.map((region) => growingFinding(region, pool, limit, wasKilled)));
+  if (pool.preloadBytes > 0) found.push(copied(pool, wasKilled, limit, file.pm.max_children));
   if (pool.refused > 0 || pool.unserved > 0)
     found.push({
       severity: 'watch',
@@ -158,12 +166,11 @@ function poolFindings(pool: PoolFigures, figures: FleetFigures, scenario: Scenar
   return found;
 }
 
-function climbing(pool: PoolFigures, figures: FleetFigures, scenario: Scenario): Finding {
-  const { trend } = pool.privateBytes;
-  const file = scenario.pools.find(({ name }) => name === pool.name)!;
+/** What the pool's memory comes to first. */
+function nearestLimit(group: string | undefined, figures: FleetFigures): Limit {
   const limits = [
     ...figures.groups
-      .filter(({ name, maxBytes }) => maxBytes !== null && isWithin(file.group, name))
+      .filter(({ name, maxBytes }) => maxBytes !== null && isWithin(group, name))
       .map(({ name, maxBytes, firmBytes }) => ({
         what: `memory.max of ${name}`,
         leftBytes: maxBytes! - firmBytes.trend.lastBytes,
@@ -171,7 +178,13 @@ function climbing(pool: PoolFigures, figures: FleetFigures, scenario: Scenario):
       })),
     { what: 'all memory', leftBytes: figures.availableBytes.trend.lastBytes, bytes: figures.totalBytes },
   ];
-  const nearest = limits.reduce((x, y) => (y.leftBytes < x.leftBytes ? y : x));
+  return limits.reduce((x, y) => (y.leftBytes < x.leftBytes ? y : x));
+}
+
+function climbing(pool: PoolFigures, figures: FleetFigures, scenario: Scenario): Finding {
+  const { trend } = pool.privateBytes;
+  const file = scenario.pools.find(({ name }) => name === pool.name)!;
+  const nearest = nearestLimit(file.group, figures);
   const hours = nearest.leftBytes / trend.perHourBytes;
   const copies = pool.copiedBytes * pool.workers;
   if (copies > 0.5 * trend.riseBytes) {
@@ -243,23 +256,27 @@ function ceilingText(pool: PoolFigures, children: number): string {
   return `Its ceiling is ${bytes(kept)} for the heaps of ${children} workers between requests (${bytes(pool.heapKeptBytes)} each at most), and ${bytes(pool.heapPeakBytes * children)} if all of them were in the middle of the largest request at once (${bytes(pool.heapPeakBytes)} each).`;
 }
 
-function copied(pool: PoolFigures): Finding {
+function copied(pool: PoolFigures, wasKilled: boolean, limit: Limit, children: number): Finding {
   const { copiedBytes, preloadBytes, workers } = pool;
   const share = copiedBytes / preloadBytes;
-  const text = `Of the ${bytes(preloadBytes)} that ${pool.name} preloads before it forks a worker has copied ${bytes(copiedBytes)} (${percent(share)}) by the end: writing to a shared page copies it. ${workers} workers have ${bytes(copiedBytes * workers)} of copies together; at worst it is ${bytes(preloadBytes * workers)}, as if nothing had been preloaded.`;
+  const worst = preloadBytes * children;
+  const text = `Of the ${bytes(preloadBytes)} that ${pool.name} preloads before it forks a worker has copied ${bytes(copiedBytes)} (${percent(share)}) by the end: writing to a shared page copies it. ${workers} workers have ${bytes(copiedBytes * workers)} of copies together; at worst it is ${bytes(worst)}, as if nothing had been preloaded.`;
+  const isCause = wasKilled && worst > limit.bytes;
+  const cause = isCause
+    ? ` That is what ${limit.what} (${bytes(limit.bytes)}) was used up by: ${children} workers with copies of all of it do not fit, whatever the allocator.`
+    : '';
   const advice =
-    share > 0.3
-      ? ' What writes there (reference counts, a collector that marks) decides, not the allocator: freeze or move what is preloaded out of its reach, or recycle workers.'
+    share > 0.3 || isCause
+      ? ' What writes there (reference counts, a collector that marks) decides, not the allocator: freeze or move what is preloaded out of its reach, recycle workers before they have copied much, or have fewer of them.'
       : '';
-  return { severity: share > 0.3 ? 'watch' : 'fine', about: pool.name, text: `${text}${advice}` };
+  return {
+    severity: isCause ? 'fails' : share > 0.3 ? 'watch' : 'fine',
+    about: pool.name,
+    text: `${text}${cause}${advice}`,
+  };
 }
 
-function serviceFindings(
-  series: Series,
-  service: Scenario['services'][number],
-  figures: FleetFigures,
-  scenario: Scenario,
-): Finding[] {
+function serviceFindings(series: Series, service: Scenario['services'][number], figures: FleetFigures): Finding[] {
   const { trend } = series;
   if (service.snapshot) {
     const extra = trend.highestBytes;
@@ -272,7 +289,7 @@ function serviceFindings(
       {
         severity,
         about: service.name,
-        text: `${service.name} forks a child for its snapshot every ${service.snapshot.every}. The child shares the ${bytes(own)} at first: RSS counts it twice (${bytes(extra)} at most in both together at a sample), memory does not. What the parent writes meanwhile is copied: ${bytes(copiesOf(service))} by the end of a snapshot, so it needs ${bytes(own + copiesOf(service))} in all, of ${bytes(limit)} (${percent((own + copiesOf(service)) / limit)}). Leave that much room, or make fewer writes during snapshots; a process killed in the middle of one is the risk, not the sum of RSS.${overcommitText(scenario, own, figures.totalBytes)}`,
+        text: `${service.name} forks a child for its snapshot every ${service.snapshot.every}. The child shares the ${bytes(own)} at first: RSS counts it twice (${bytes(extra)} at most in both together at a sample), memory does not. What the parent writes meanwhile is copied: ${bytes(copiesOf(service))} by the end of a snapshot, so it needs ${bytes(own + copiesOf(service))} in all, of ${bytes(limit)} (${percent((own + copiesOf(service)) / limit)}). Leave that much room, or make fewer writes during snapshots; a process killed in the middle of one is the risk, not the sum of RSS.`,
       },
     ];
   }
@@ -296,9 +313,17 @@ function copiesOf({ anonymous, snapshot }: Scenario['services'][number]): number
   return all === 0 ? 0 : all * (1 - Math.exp(-written / all));
 }
 
-function overcommitText(scenario: Scenario, own: number, total: number): string {
-  if (scenario.machine.overcommit !== 0 || 2 * own < total) return '';
-  return ' With vm.overcommit_memory=0 the fork itself may be refused, since the child promises as much again: set it to 1 for such a server.';
+function refusalFindings({ refusals }: FleetFigures, scenario: Scenario): Finding[] {
+  const { overcommit } = scenario.machine;
+  const cure =
+    overcommit === 2
+      ? 'with vm.overcommit_memory=2 all promises together must fit below CommitLimit (half of memory, and swap): set it to 0 or 1, raise vm.overcommit_ratio, or add swap'
+      : 'one mapping alone is larger than memory and swap together, which vm.overcommit_memory=0 refuses';
+  return [...new Set(refusals.map(({ text }) => text))].map((text) => {
+    const own = refusals.filter((one) => one.text === text);
+    const often = own.length > 1 ? ` (${count(own.length)} times)` : '';
+    return { severity: 'fails', about: own[0]!.who, text: `${text}${often}: ${cure}.` };
+  });
 }
 
 function machineFindings(figures: FleetFigures): Finding[] {

@@ -1,9 +1,8 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { UserError } from '../../sim/contract/assert.ts';
 import { createRandom, type Random } from '../../sim/contract/random.ts';
 import { durationUs, ratePerSecond } from '../scenario/quantities.ts';
 import type { RequestFile, Scenario } from '../scenario/scenario.ts';
+import { arrivalLog, FILE_SOURCES, type FleetSources } from '../scenario/sources.ts';
 
 /** Requests of all kinds in the order of their arrival. Times are microseconds from the start. */
 export interface Arrivals {
@@ -20,8 +19,8 @@ const HOUR_US = 3600e6;
 const MAX_REQUESTS = 50_000_000;
 
 /** Every request of the scenario. The same seed gives the same ones; a kind's do not depend on the other kinds. */
-export function arrivalsOf(scenario: Scenario): Arrivals {
-  const lists = scenario.requests.map((request) => timesOf(request, scenario));
+export function arrivalsOf(scenario: Scenario, sources: FleetSources = FILE_SOURCES): Arrivals {
+  const lists = scenario.requests.map((request) => timesOf(request, scenario, sources));
   const count = lists.reduce((sum, list) => sum + list.length, 0);
   const order = new Float64Array(count);
   const kinds = new Uint16Array(count);
@@ -47,9 +46,9 @@ export function arrivalsOf(scenario: Scenario): Arrivals {
   return { count, atUs: order, kind: kinds, variant, busyUs };
 }
 
-function timesOf(request: RequestFile, scenario: Scenario): Float64Array {
+function timesOf(request: RequestFile, scenario: Scenario, sources: FleetSources): Float64Array {
   const random = createRandom(scenario.seed, `fleet/arrivals/${request.name}`);
-  if (request.log !== undefined) return logTimes(request, scenario);
+  if (request.log !== undefined) return logTimes(arrivalLog(request, scenario, sources), scenario);
   if (request.cron) return cronTimes(request.cron, scenario.durationUs);
   return poissonTimes(ratePerSecond(request.rate!)!, request.daily, scenario.durationUs, random);
 }
@@ -91,14 +90,7 @@ function poissonTimes(
   return Float64Array.from(times);
 }
 
-function logTimes(request: RequestFile, scenario: Scenario): Float64Array {
-  const path = join(scenario.folder, request.log!);
-  let text: string;
-  try {
-    text = readFileSync(path, 'utf8');
-  } catch (error) {
-    throw new UserError(`requests.${request.name}.log: ${(error as Error).message}`);
-  }
+function logTimes({ path, text }: { path: string; text: string }, scenario: Scenario): Float64Array {
   const times: number[] = [];
   text.split(/\r?\n/).forEach((line, i) => {
     const word = line.trim().split(/[,\s]/)[0]!;

@@ -57,6 +57,9 @@ const sharedSchema = z.strictObject({
   size: size.describe('of the shared mapping'),
   used: size.optional().describe('written by the master; what it is not says that nothing is'),
   worker: share.default(1).describe('of what is used: how much of it a worker looks at'),
+  grows: size
+    .default(0)
+    .describe('that each request adds to what is used, until the mapping is full (APCu without a limit of time)'),
 });
 
 const preloadSchema = z.strictObject({
@@ -88,6 +91,12 @@ const poolSchema = z.strictObject({
   name,
   group: z.string().optional().describe('the cgroup of the pool'),
   allocator: z.string().default('glibc').describe('as in --allocator'),
+  recorded: z
+    .string()
+    .optional()
+    .describe(
+      'the list of processes that sim record --json wrote, from the place of this file: each worker does again what it did, when it did it',
+    ),
   pm: pmSchema,
   files: z.array(fileSchema).default([]).describe('program and libraries, mapped by every process of the pool'),
   shared: z.array(sharedSchema).default([]).describe('opcache, APCu, shared_buffers: made by the master, counted once'),

@@ -36,8 +36,6 @@ function drainStock(k: Kernel): void {
   k.stockGroup = null;
 }
 
-export const drainAllStock = drainStock;
-
 /**
  * try_charge_memcg: charges `pages` to the group and its ancestors, reclaiming in it and killing where it must.
  * @returns false where there is no memory for it: the fault is repeated or fails.

@@ -185,9 +185,6 @@ export const newReadahead = (): Readahead => ({
   random: false,
 });
 
-export const isCowMapping = (flags: number): boolean =>
-  (flags & (VM_SHARED | VM_WRITE)) === VM_WRITE || (flags & VM_SHARED) === 0;
-
 export const MM_FILEPAGES = 0;
 export const MM_ANONPAGES = 1;
 export const MM_SWAPENTS = 2;

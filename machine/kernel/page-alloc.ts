@@ -208,11 +208,3 @@ export function accountPageTables(k: Kernel, group: MemCgroup, mm: Mm): void {
   group.stat.pagetables += pages - upper;
   chargeKernelBytes(k, group.id, pages * 4096);
 }
-
-/** drain_all_pages. */
-export function drainAllPages(k: Kernel): void {
-  for (const { pcp } of k.zones) {
-    pcp.movable = 0;
-    pcp.kernel = 0;
-  }
-}

@@ -79,7 +79,6 @@ const FEATURES: Readonly<Record<string, KernelFeatures>> = {
   },
 };
 const RELEASES: Readonly<Record<string, string>> = { '6.1': '6.1.0', '6.12': '6.12.0', '6.18': '6.18.0' };
-export const KERNELS: readonly string[] = Object.keys(FEATURES);
 
 /** What the kernel holds before the first process, as recorded. From 6.2 on its own page tables are counted. */
 const START_6_1 = {

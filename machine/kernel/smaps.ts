@@ -2,7 +2,7 @@
 import { PG_ANON, PG_DIRTY, PG_REFERENCED, PG_SWAPBACKED } from './frames.ts';
 import { hugepageVmaCheck } from './huge-memory.ts';
 import type { Kernel, Task } from './kernel.ts';
-import { VM_HUGETLB, VM_LOCKED, type Vma } from './mm-types.ts';
+import { type Mm, VM_HUGETLB, VM_LOCKED, type Vma } from './mm-types.ts';
 import { frameOfPte, PTE_DIRTY, PTE_PRESENT, PTE_SPECIAL, PTE_SWAP, PTE_YOUNG } from './page-table.ts';
 
 /** mem_size_stats: pages, and proportional sizes in 1/4096 bytes. */
@@ -159,4 +159,47 @@ export function smapsRollup(k: Kernel, task: Task): Record<string, number> {
   const mss = newStats();
   for (const vma of task.mm.vmas) gather(k, vma, mss);
   return fields(mss, true);
+}
+
+/** Of one process, in bytes: memory divided among those who map it, and anonymous memory that nobody else maps. */
+export interface ProportionalSizes {
+  readonly pssBytes: number;
+  readonly pssAnonBytes: number;
+  readonly privateAnonBytes: number;
+}
+
+/** Pss, Pss_Anon and the private part of Anonymous of smaps_rollup, without the rest of it. */
+export function proportionalSizes({ frames }: Kernel, mm: Mm): ProportionalSizes {
+  let pss = 0;
+  let pssAnon = 0;
+  let privateAnon = 0;
+  const count = (frame: number): void => {
+    const mapcount = frames.mapcountOf(frame);
+    const own = mapcount >= 2 ? Math.floor(PAGE_PSS / mapcount) : PAGE_PSS;
+    pss += own;
+    if (!(frames.flags[frame]! & PG_ANON)) return;
+    pssAnon += own;
+    if (mapcount < 2) privateAnon++;
+  };
+  for (const vma of mm.vmas) {
+    mm.eachPmd(vma.start, vma.end, (key, pmd) => {
+      const from = Math.max(vma.start, key * 512) - key * 512;
+      const to = Math.min(vma.end, key * 512 + 512) - key * 512;
+      if (pmd.huge !== 0) {
+        if (pmd.huge & PTE_SPECIAL || vma.flags & VM_HUGETLB) return;
+        const head = frameOfPte(pmd.huge);
+        for (let i = from; i < to; i++) count(head + i);
+        return;
+      }
+      for (let i = from; i < to; i++) {
+        const pte = pmd.get(i);
+        if (pte & PTE_PRESENT && !(pte & PTE_SPECIAL)) count(frameOfPte(pte));
+      }
+    });
+  }
+  return {
+    pssBytes: Math.floor(pss / 4096),
+    pssAnonBytes: Math.floor(pssAnon / 4096),
+    privateAnonBytes: privateAnon * 4096,
+  };
 }

@@ -1,5 +1,6 @@
 /** A run over time: a row after each command, for a spreadsheet or a Prometheus. */
 
+import { csvText } from '../../sim/contract/escape.ts';
 import type { MetricFamily, MetricPoint } from './metrics/exposition.ts';
 import type { History } from './words/history.ts';
 import { type Reading, rssKb } from './words/moment.ts';
@@ -43,8 +44,6 @@ const EVENTS = [
   'oom_kill',
   'pgmajfault',
 ];
-
-const quoted = (text: string): string => (/[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
 
 /** Every process and group that there ever was, in the order of their beginning. */
 function namesOf(history: History): { processes: string[]; groups: string[] } {
@@ -92,7 +91,7 @@ export function timelineCsv(history: History): string {
       return own ? String(own.currentBytes / 1024) : '';
     }),
   ]);
-  return [head, ...rows].map((row) => `${row.map(quoted).join(',')}\n`).join('');
+  return csvText(head, rows);
 }
 
 /**

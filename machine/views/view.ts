@@ -58,13 +58,6 @@ function exposed(
   return words.length > 0 ? openMetricsText(families(run)) : prometheusText(families(run));
 }
 
-/** Names of the views, for help and completion. */
-export const VIEW_NAMES: readonly string[] = [
-  ...Object.keys(TOOLS),
-  ...Object.keys(MACHINE_FILES).map((path) => path.replace('/proc/', '')),
-  ...Object.keys(PROCESS_FILES).map((name) => `${name} PROCESS`),
-];
-
 /**
  * What a tool prints on the machine as it is now: a command such as `ps aux`, `pmap -XX p1`, `cat /proc/p1/smaps`,
  * `du -BM /proc/p1/map_files/A`, `node-exporter --openmetrics`; or a file by its name, `meminfo`, `smaps p1`, `memory.stat C`.

@@ -1,3 +1,4 @@
+import type { Mallctl } from './mallctl.ts';
 import type { ThreadSlot } from './thread-slot.ts';
 import type { Addr, Bytes, Pages } from './units.ts';
 
@@ -40,8 +41,8 @@ export interface Allocator {
   /**
    * Marks what the program writes into the block: bytes `from` to `to` - 1 (`full`: every byte; `first`: the first
    * byte, and the first byte of each further page). The replay calls it for every fresh block unless the trace says
-   * `none`, so its single-page path must be short. A model that accounts for fully written blocks itself (design.md,
-   * residency) may do nothing for `full`.
+   * `none`, so its single-page path must be short. A model that accounts for fully written blocks itself may do
+   * nothing for `full`.
    */
   touchBlock(h: Handle, from: Bytes, to: Bytes): void;
   /**
@@ -63,6 +64,8 @@ export interface Allocator {
   trim(t: ThreadSlot, pad: Bytes): boolean;
   /** mallopt by malloc.h's names. Models without it ignore it, as the ground-truth replay does. */
   mallopt(t: ThreadSlot, name: string, value: number): void;
+  /** jemalloc's mallctl. Models without it ignore it. What the real one answers with an error does nothing. */
+  mallctl?(t: ThreadSlot, call: Mallctl): void;
   /**
    * `malloc(t, size)`, `free(t, h)` where they are served by what belongs to the thread alone (its cache): no lock, no counter,
    * nothing that another thread could see. Else 0, false, and nothing has happened. Virtual time lets such calls run ahead

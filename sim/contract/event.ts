@@ -27,6 +27,7 @@ import type { Bytes } from './units.ts';
  *   EXIT              -         -             -              the program begins to exit
  *   FORK              -         -             -              here the process came to be: only this thread lives on
  *   GC                -         -             -              gc_mem_caches()
+ *   CTL               -         name, arena   value (two's complement), see mallctl.ts
  *   SKIPPED           an event that --lenient left out; it keeps its number and does nothing
  *   STALE_FREE        -         row of the event that allocated the block, which was freed already; only where a trace
  *                               is read for --faithful-abort
@@ -66,6 +67,7 @@ export const OP_STALE_FREE = 19;
 export const OP_EXIT = 20;
 export const OP_FORK = 21;
 export const OP_GC = 22;
+export const OP_CTL = 23;
 /** Never in a buffer: what a replay hands over in place of the operation of a row with a mark, whose number is in `a`. */
 export const OP_BY_MARK = 31;
 
@@ -200,6 +202,19 @@ export function markOf({ rows }: Marks, row: number): number {
     else high = middle;
   }
   return rows[low] === row ? low : -1;
+}
+
+/** Whether this event gives a block, so that it has a line among the placements (trace-format.md). */
+export function isAllocating(op: number): boolean {
+  return (
+    op === OP_MALLOC ||
+    op === OP_CALLOC ||
+    op === OP_REALLOC ||
+    op === OP_MEMALIGN ||
+    op === OP_EMALLOC ||
+    op === OP_ECALLOC ||
+    op === OP_EREALLOC
+  );
 }
 
 /** Whether the row is an allocation that failed in the recorded program: it allocates, moves and resizes nothing. */

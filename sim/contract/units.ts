@@ -22,10 +22,6 @@ export function alignUp(value: number, align: number): number {
   return Math.ceil(value / align) * align;
 }
 
-export function alignDown(value: number, align: number): number {
-  return Math.floor(value / align) * align;
-}
-
 export function isPowerOfTwo(value: number): boolean {
   return value > 0 && Number.isInteger(Math.log2(value));
 }

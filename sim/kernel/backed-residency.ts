@@ -61,6 +61,7 @@ export function createBackedResidency(
     freeLazily: (start, end) => backing.advise(start, end, advice.free),
     freeTables: undefined,
     move: () => {},
+    forked: () => {},
     residentIn: (start, end) => backing.residentIn(start, end),
     hugeIn: (start, end) => backing.hugeIn(start, end),
     isHuge: (page) => backing.hugeIn(page - (page % HUGE_PAGES), page - (page % HUGE_PAGES) + HUGE_PAGES) > 0,

@@ -17,6 +17,8 @@ export const RESIDENT = 1;
 export const LAZILY_FREED = 2;
 /** Read before it was ever written: the shared zero page, which is not counted as resident. */
 export const ZERO_PAGE = 3;
+/** Since a fork shared with the parent, until it is written. */
+export const COPY_ON_WRITE = 4;
 
 const LG_HUGE_PAGES = 9;
 
@@ -85,6 +87,10 @@ export function createResidency(
     if (state === RESIDENT) return;
     counters[FAULTS]!++;
     operations[OP_FAULTS]!++;
+    if (state === COPY_ON_WRITE) {
+      pages[page] = RESIDENT;
+      return;
+    }
     if (state === ZERO_PAGE) operations[OP_ZERO_PAGES_REPLACED]!++;
     if (unentered[UNENTERED] !== 0) enter(page);
     used[page >> LG_HUGE_PAGES] = 1;
@@ -265,9 +271,14 @@ export function createResidency(
         continue;
       }
       const state = pages[page]!;
-      if (state === RESIDENT || state === LAZILY_FREED) count++;
+      if (state === RESIDENT || state === LAZILY_FREED || state === COPY_ON_WRITE) count++;
     }
     return count;
+  }
+
+  /** In the child of a fork: the pages of [start, end) are the parent's too. Page tables and huge pages are as they were. */
+  function forked(start: Page, end: Page): void {
+    for (let page = start; page < end; page++) if (pages[page] === RESIDENT) pages[page] = COPY_ON_WRITE;
   }
 
   /** Huge pages in place that lie in [start, end). */
@@ -288,6 +299,7 @@ export function createResidency(
     freeLazily,
     freeTables: mayBeHuge === undefined ? undefined : freeTables,
     move,
+    forked,
     residentIn,
     hugeIn,
     /** Whether a huge page maps `page`. */

@@ -3,6 +3,7 @@ import type { Start } from '../contract/start.ts';
 import type { Bytes, Ns } from '../contract/units.ts';
 import type { Scheduler } from '../time/scheduler.ts';
 import type { CallDurations } from './calls.ts';
+import type { ChangedSlots } from './changed-slots.ts';
 import type { OtherEventsOptions } from './other-events.ts';
 import type { ProgramOrderReader } from './program-order.ts';
 
@@ -21,6 +22,10 @@ export interface FreeRunningOptions
   /** `--pace recorded`: the time in the trace at which an event happened, by row; undefined for the others. */
   readonly recordedNs: ((row: number) => Ns) | undefined;
   readonly onFailure: (row: number) => void;
+  /** A thread is about to do nothing for so long, as its recorded time has it. */
+  readonly onSleep?: ((ns: Ns) => void) | undefined;
+  /** Notes what samples have to look at; undefined where there are none on the way. */
+  readonly changed: ChangedSlots | undefined;
   /** After each event, where somebody wants to see them one by one. */
   readonly onEvent: ((row: number, op: number, handle: Handle) => void) | undefined;
 }
@@ -40,6 +45,8 @@ export interface FreeRunning {
   /** The largest sum of requested bytes of live blocks so far. */
   requestedPeakBytes(): Bytes;
   eventsOf(t: ThreadSlot): number;
+  /** Object slots among which are all that have changed since the last call; undefined: any. */
+  changedSlots(): Int32Array | undefined;
 }
 
 /** Why a thread stops. */

@@ -41,7 +41,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   const { LG_ENTRY_WORDS } = objectTable;
   const { addLive, PEAK } = liveBytes;
   const { program, objects, allocator, touch, time, locks, operations } = options;
-  const { threadsExit, recordedNs, onFailure, onEvent } = options;
+  const { threadsExit, recordedNs, onFailure, onEvent, onSleep, changed } = options;
   const { order } = program;
   const { records, requestFrees, requestNeeds } = order;
   const { handles, requested, ended, made, uses } = objects;
@@ -307,8 +307,10 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
 
   function stopped(t: ThreadSlot, stop: Stop): void {
     if (stop === STOP_DONE) scheduler.done(t);
-    else if (stop === STOP_UNTIL) scheduler.sleepUntil(t, dueNs);
-    else if (running[processor[t]!] !== t)
+    else if (stop === STOP_UNTIL) {
+      onSleep?.(dueNs - clocks[t]!);
+      scheduler.sleepUntil(t, dueNs);
+    } else if (running[processor[t]!] !== t)
       return; // it looks for something, and let others go first
     else if (tail[t] !== 0) play(t);
     else scheduler.moved(processor[t]!);
@@ -325,7 +327,9 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
       }
       const p = program.next(t, cursor[t]!);
       if (p > 0) cursor[t] = p;
+      changed?.begin(p);
       let stop = p > 0 ? runThread(t) : end(t);
+      changed?.note(cursor[t]!);
       if (stop === GOES_ON && program.isEnd(t, cursor[t]!)) stop = STOP_TURN;
       if (stop === GOES_ON) {
         paused = t;
@@ -348,6 +352,10 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
     nowNs: () => (clocks[current]! < Infinity ? clocks[current]! : time.horizon[0]!), // one that looks has no time of its own
     requestedPeakBytes: () => live[PEAK]!,
     eventsOf: (t) => done[t]!,
+    changedSlots: () => {
+      changed?.note(cursor[current]!); // a sample may be taken in the middle of a turn
+      return changed?.take();
+    },
   };
 }
 

@@ -8,6 +8,7 @@ import {
 import { AllocatorAbort } from '../contract/assert.ts';
 import type { Marks } from '../contract/event.ts';
 import * as columns from '../contract/event.ts';
+import { unpackMallctl } from '../contract/mallctl.ts';
 import type { Addr, Bytes } from '../contract/units.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { type ObjectTable, requestedOf, setRequested } from './objects.ts';
@@ -48,6 +49,8 @@ export interface InterpreterOptions extends ReplayHooks {
    * the request's, and ends with it.
    */
   readonly endsEarly?: boolean | undefined;
+  /** Objects may have ended that the running event does not name. */
+  readonly onBury?: (() => void) | undefined;
 }
 
 export interface Interpreter {
@@ -74,6 +77,7 @@ export function createInterpreter(options: InterpreterOptions): Interpreter {
     OP_BY_MARK,
     OP_CALLOC,
     OP_CLOCK,
+    OP_CTL,
     OP_ECALLOC,
     OP_EFREE,
     OP_EMALLOC,
@@ -93,7 +97,7 @@ export function createInterpreter(options: InterpreterOptions): Interpreter {
     OP_WRITE,
   } = columns;
   const { objects, requestFrees, marks, kernel, allocator, request, addressOfRow, isAlone, endsEarly } = options;
-  const { onFailure, touchFresh, write, beforeMalloc, afterMalloc, beforeFree, afterFree, onLive, afterOther } =
+  const { onFailure, touchFresh, write, beforeMalloc, afterMalloc, beforeFree, afterFree, onLive, afterOther, onBury } =
     options;
   const { handles, buried, lgStride } = objects;
   const upper = request ?? allocator;
@@ -148,6 +152,7 @@ export function createInterpreter(options: InterpreterOptions): Interpreter {
    */
   function bury(): void {
     if (!isAlone) return;
+    onBury?.();
     const live = new Set<Handle>();
     upper.walk((_start, _length, kind, handle) => {
       if (kind === RANGE_LIVE) live.add(handle);
@@ -300,6 +305,10 @@ export function createInterpreter(options: InterpreterOptions): Interpreter {
         break;
       case OP_OPT:
         setOption(t, MALLOPT_NAMES[slot]!, a | 0);
+        afterOther(t);
+        break;
+      case OP_CTL:
+        allocator.mallctl?.(t, unpackMallctl(a, b)!);
         afterOther(t);
         break;
       case OP_CLOCK:

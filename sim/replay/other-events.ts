@@ -6,6 +6,7 @@ import type { VirtualLocks } from '../time/virtual-locks.ts';
 import type { VirtualTime } from '../time/virtual-time.ts';
 import type { WriteBlock } from './block-writes.ts';
 import { type Calls, MARK_FREE, MARK_MALLOC } from './calls.ts';
+import type { ChangedSlots } from './changed-slots.ts';
 import { createInterpreter } from './interpreter.ts';
 import { addLive, type LiveBytes } from './live-bytes.ts';
 import type { ObjectWaits } from './object-waits.ts';
@@ -44,6 +45,7 @@ export interface OtherEventsOptions {
   /** The running event's allocation has failed. */
   readonly onFailure: () => void;
   readonly onSample: (row: number, label: number) => void;
+  readonly changed: ChangedSlots | undefined;
 }
 
 export function createOtherEvents(options: OtherEventsOptions): OtherEvents {
@@ -76,6 +78,7 @@ export function createOtherEvents(options: OtherEventsOptions): OtherEvents {
     afterFree: (t) => endCall(MARK_FREE, t, freeNs),
     onLive: (change) => addLive(live, change),
     afterOther: settle,
+    ...(options.changed && { onBury: options.changed.noteAll }),
   });
 
   function unreadyOfRequest(t: ThreadSlot, p: number): number {

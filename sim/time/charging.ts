@@ -34,7 +34,34 @@ const PAGE_BYTES = 4096;
 
 export function createCharging({ time, operations, onFaults }: ChargingOptions): Charging {
   // Constants of their own are folded into the code, imported ones are loaded at every use.
-  const { OP_BYTES_CLEARED, OP_BYTES_COPIED, OP_FAULTS, OP_FLUSHES, OP_ZERO_PAGES_REPLACED, OPERATIONS } = counters;
+  const {
+    OP_SLOW_CALLS,
+    OP_BIN_SCAN_STEPS,
+    OP_BITMAP_WORDS,
+    OP_TREE_STEPS,
+    OP_SPLITS,
+    OP_COALESCES,
+    OP_LIST_INSERTS,
+    OP_CONSOLIDATIONS,
+    OP_CACHE_FILLS,
+    OP_CACHE_FLUSHES,
+    OP_BYTES_COPIED,
+    OP_BYTES_CLEARED,
+    OP_FAULTS,
+    OP_HUGE_FAULTS,
+    OP_PAGES_RELEASED,
+    OP_BRK,
+    OP_MMAP,
+    OP_MUNMAP,
+    OP_MREMAP,
+    OP_MADVISE,
+    OP_MPROTECT,
+    OP_ZERO_PAGES_REPLACED,
+    OP_FLUSHES,
+    OP_BRK_SHRINKS,
+    OP_MAPPINGS_ENTERED,
+    OPERATIONS,
+  } = counters;
   const { debts, running, costs, spend, spendInKernel } = time;
   const { shootDownNs, shootDownTargetNs, interruptNs } = costs;
   /** A byte that the allocator fills on a page that a fault has just brought costs so much more than one in the caches. */
@@ -53,7 +80,7 @@ export function createCharging({ time, operations, onFaults }: ChargingOptions):
   const FAULTS = 3;
   const COPIED = 4;
   const CLEARED = 5;
-  assert(OPERATIONS.length === 25 && OP_FAULTS === 12, 'the sums in settle() leave counters out');
+  assert(OPERATIONS.length === 25, 'the sums in settle() leave counters out');
   // In an array: a variable that functions share is looked up, checked and stored at every use.
   const state = new Int32Array(2);
   const HAS_RELEASED = 0; // a lock, in the running call
@@ -64,15 +91,17 @@ export function createCharging({ time, operations, onFaults }: ChargingOptions):
   function settle(t: ThreadSlot): void {
     // In pairs: each addition waits for the one before it, and a chain of twenty would take longer than all else here.
     const own =
-      operations[0]! * prices[0]! +
-      operations[1]! * prices[1]! +
-      (operations[2]! * prices[2]! + operations[3]! * prices[3]!) +
-      (operations[4]! * prices[4]! +
-        operations[5]! * prices[5]! +
-        (operations[6]! * prices[6]! + operations[7]! * prices[7]!)) +
-      (operations[8]! * prices[8]! +
-        operations[9]! * prices[9]! +
-        (operations[10]! * prices[10]! + operations[11]! * prices[11]!));
+      operations[OP_SLOW_CALLS]! * prices[OP_SLOW_CALLS]! +
+      operations[OP_BIN_SCAN_STEPS]! * prices[OP_BIN_SCAN_STEPS]! +
+      (operations[OP_BITMAP_WORDS]! * prices[OP_BITMAP_WORDS]! + operations[OP_TREE_STEPS]! * prices[OP_TREE_STEPS]!) +
+      (operations[OP_SPLITS]! * prices[OP_SPLITS]! +
+        operations[OP_COALESCES]! * prices[OP_COALESCES]! +
+        (operations[OP_LIST_INSERTS]! * prices[OP_LIST_INSERTS]! +
+          operations[OP_CONSOLIDATIONS]! * prices[OP_CONSOLIDATIONS]!)) +
+      (operations[OP_CACHE_FILLS]! * prices[OP_CACHE_FILLS]! +
+        operations[OP_CACHE_FLUSHES]! * prices[OP_CACHE_FLUSHES]! +
+        (operations[OP_BYTES_COPIED]! * prices[OP_BYTES_COPIED]! +
+          operations[OP_BYTES_CLEARED]! * prices[OP_BYTES_CLEARED]!));
     if (own !== settled[OWN]!) {
       const draw = (draws[t]! + 1) & (FACTORS - 1);
       draws[t] = draw;
@@ -95,13 +124,16 @@ export function createCharging({ time, operations, onFaults }: ChargingOptions):
   function settleKernel(t: ThreadSlot): void {
     state[HAS_CALLED] = 0;
     const kernel =
-      operations[13]! * prices[13]! +
-      (operations[14]! * prices[14]! + operations[15]! * prices[15]!) +
-      (operations[16]! * prices[16]! +
-        operations[17]! * prices[17]! +
-        (operations[18]! * prices[18]! + operations[19]! * prices[19]!)) +
-      (operations[20]! * prices[20]! + operations[21]! * prices[21]!) +
-      (operations[22]! * prices[22]! + operations[23]! * prices[23]! + operations[24]! * prices[24]!);
+      operations[OP_HUGE_FAULTS]! * prices[OP_HUGE_FAULTS]! +
+      (operations[OP_PAGES_RELEASED]! * prices[OP_PAGES_RELEASED]! + operations[OP_BRK]! * prices[OP_BRK]!) +
+      (operations[OP_MMAP]! * prices[OP_MMAP]! +
+        operations[OP_MUNMAP]! * prices[OP_MUNMAP]! +
+        (operations[OP_MREMAP]! * prices[OP_MREMAP]! + operations[OP_MADVISE]! * prices[OP_MADVISE]!)) +
+      (operations[OP_MPROTECT]! * prices[OP_MPROTECT]! +
+        operations[OP_ZERO_PAGES_REPLACED]! * prices[OP_ZERO_PAGES_REPLACED]!) +
+      (operations[OP_FLUSHES]! * prices[OP_FLUSHES]! +
+        operations[OP_BRK_SHRINKS]! * prices[OP_BRK_SHRINKS]! +
+        operations[OP_MAPPINGS_ENTERED]! * prices[OP_MAPPINGS_ENTERED]!);
     if (kernel !== settled[KERNEL]!) {
       spendInKernel(t, kernel - settled[KERNEL]!);
       settled[KERNEL] = kernel;

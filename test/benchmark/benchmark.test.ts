@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import { type Goal, goals, markOf } from '../../bench/benchmark/goals.ts';
-import { median } from '../../bench/benchmark/median.ts';
 import type { ReplayRow } from '../../bench/benchmark/replay-rows.ts';
 import { BENCH_TRACES, benchTrace } from '../../bench/benchmark/traces.ts';
+import { median } from '../../bench/evidence/median.ts';
 import { OP_EFREE, OP_EMALLOC, OP_FREE, OP_MALLOC, OP_MASK } from '../../sim/contract/event.ts';
 
 test.each(BENCH_TRACES)('%s: the same events for the same length, all on the main thread', (name) => {

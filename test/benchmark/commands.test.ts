@@ -24,6 +24,7 @@ test('the table has medians beside goals, and marks only what was measured to be
     load: { before: 0.5, after: 2, processors: 2 },
     noReal: 'no compiler',
     rows: [row([3, 1, 2], 2, true), row([30, 10, 20], 25, false), row([1, 1, 1], undefined, true)],
+    partial: false,
   };
   expect(commandsText(benchmark, PLAIN, true)).toMatchInlineSnapshot(`
     "Commands in fresh processes, medians of 3 (least to most), time on the wall

@@ -76,7 +76,7 @@ describe('terminal', () => {
     const complete = (...words: string[]) => {
       const line = words.map((w) => `'${w}'`).join(' ');
       const body = `${script}\nCOMP_WORDS=(sim ${line}); COMP_CWORD=${words.length}; _allocsim; echo "\${COMPREPLY[@]}"`;
-      return execFileSync('bash', ['-c', body], { encoding: 'utf8' }).trim().split(' ');
+      return execFileSync('bash', ['-c', body], { encoding: 'utf8', cwd: folder }).trim().split(' ');
     };
     expect(complete('co')).toEqual(['compare', 'completion']);
     expect(complete('run', 'lanc')).toEqual(['lanczos-32t', 'lanczos-im6']);
@@ -84,11 +84,38 @@ describe('terminal', () => {
     expect(complete('run', '-a', 'j')).toEqual(['jemalloc']);
     expect(complete('trace', 'ch')).toEqual(['check']);
     expect(complete('list', 'o')).toEqual(['options']);
-    for (const shell of ['zsh', 'fish'] as const) {
-      const text = completionScript(shell, commands);
-      for (const { name } of commands) expect(text).toContain(name.split(' ').at(-1));
-    }
+    expect(complete('inspect', 'malloc_i')).toEqual(['malloc_info']);
+    expect(complete('machine', 'opc')).toEqual(['opcache-pool']);
+    writeFileSync(join(folder, 'own.htb'), '');
+    expect(complete('run', 'ow')).toEqual(['own.htb']);
+    expect(complete('run', 'rows', '--report', 'ow')).toEqual(['own.htb']);
+    expect(complete('list', 'ow')).toEqual(['']);
+    rmSync(join(folder, 'own.htb'));
     expect(sim(['completion', 'bash']).stdout).toBe(script);
+  });
+
+  test.each(['zsh', 'fish'] as const)('%s knows every command, and takes the script', (shell) => {
+    const script = completionScript(shell, commands);
+    for (const { name } of commands) expect(script).toContain(name.split(' ').at(-1));
+    if (spawnSync(shell, ['-c', 'true']).status !== 0) {
+      process.stderr.write(`SKIPPED: the completion script is not read by ${shell}, which is not installed\n`);
+      return;
+    }
+    const file = join(folder, `completion.${shell}`);
+    writeFileSync(file, script);
+    expect(spawnSync(shell, ['-n', file], { encoding: 'utf8' })).toMatchObject({ status: 0, stderr: '' });
+    if (shell === 'fish') {
+      const complete = (line: string) =>
+        execFileSync('fish', ['-c', `source ${file}; complete -C '${line}'`], { encoding: 'utf8', cwd: folder })
+          .split('\n')
+          .filter((offer) => offer !== '')
+          .map((offer) => offer.split('\t')[0]);
+      expect(complete('sim trace co')).toEqual(['convert']);
+      expect(complete('sim trace convert ch')).not.toContain('check');
+      expect(complete('sim run x --mode lo')).toEqual(['lockstep']);
+      expect(complete('sim inspect malloc_i')).toEqual(['malloc_info']);
+    }
+    rmSync(file);
   });
 
   test('the manual has every command and every option', () => {

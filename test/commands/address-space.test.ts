@@ -5,8 +5,8 @@ import { CLI } from '../helpers/cli.ts';
 const SAMPLE = 'workloads/samples/lanczos-3-sizes.htrace.gz';
 const LIMIT_KIB = 4 * 2 ** 20;
 
-function limited(args: readonly string[]) {
-  const script = `ulimit -v ${LIMIT_KIB}; exec "$@"`;
+function limited(args: readonly string[], limitKib = LIMIT_KIB) {
+  const script = `ulimit -v ${limitKib}; exec "$@"`;
   return spawnSync('sh', ['-c', script, 'sh', process.execPath, CLI, ...args], { encoding: 'utf8' });
 }
 
@@ -26,5 +26,13 @@ test('real threads do not fit, and that is said', () => {
   expect(status).toBe(2);
   expect(stderr).toBe(
     'sim: --mode threads: found an address space of 4.00 GiB (ulimit -v), expected 16.0 GiB or no limit\n',
+  );
+});
+
+test('where Node itself has too little, that is said before it ends', () => {
+  const { status, stderr } = limited(['run', SAMPLE], 2 ** 20);
+  expect(status).toBe(2);
+  expect(stderr).toBe(
+    'sim: found an address space of 1.00 GiB (ulimit -v), expected 1.50 GiB or no limit: Node reserves as much\n',
   );
 });

@@ -49,9 +49,10 @@ test('sim run loads no study, no pages, no other mode and no machine', () => {
   expect(roomsOf(modules, ...unneeded, 'bench/report/text', 'bench/report/moments', 'bench/report/views')).toEqual([]);
 });
 
-test('a run in lockstep loads no virtual time', () => {
-  const { modules } = loadedBy('bench/run/run-session.ts', 'bench/run/session.ts');
-  expect(roomsOf(modules, 'bench/run/modes', 'workloads', 'bench/report')).toEqual([]);
+test('a run in lockstep loads no other mode and no virtual time', () => {
+  const { modules } = loadedBy('bench/run/run-in-mode.ts', 'bench/run/modes/lockstep.ts');
+  expect(roomsOf(modules, 'bench/run/modes')).toEqual(['bench/run/modes/lockstep.ts']);
+  expect(roomsOf(modules, 'sim/time', 'workloads', 'bench/report')).toEqual([]);
 });
 
 test('a worker of a batch loads models, and what runs only where its task asks for it', () => {

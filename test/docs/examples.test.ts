@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { parseAllocator } from '../../allocators/spec.ts';
 import { GATE_DEFAULTS } from '../../bench/gate/check.ts';
 import { METRICS } from '../../bench/metrics/index.ts';
-import { runLockstep } from '../../bench/run/session.ts';
+import { runLockstep } from '../../bench/run/modes/lockstep.ts';
 import { gateConfigSchema, suiteSchema } from '../../bench/schema/gate.ts';
 import { explain } from '../../bench/study/explain/explain.ts';
 import { explanationText } from '../../bench/study/explain/text.ts';

@@ -52,7 +52,7 @@ function play(
       {
         startUs,
         endUs: startUs.map((us) => us + 700),
-        request: Uint16Array.from(requests),
+        request: Uint32Array.from(requests),
         lives: [
           { bornUs: 0, endUs: 1000 * half, first: 0, last: half },
           { bornUs: 1000 * half, endUs: 1000 * count, first: half, last: count },

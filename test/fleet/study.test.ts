@@ -42,11 +42,11 @@ describe('verdicts', () => {
   });
 
   test('in a group that is too small somebody is killed, and replaced', async () => {
-    const { result, run } = await studyFleet(pool({ kept: 16384, max: '40M' }), 's.yaml', here);
+    const { result } = await studyFleet(pool({ kept: 16384, max: '40M' }), 's.yaml', here);
     expect(result.verdict.severity).toBe('fails');
     expect(result.events[0]).toMatchObject({ kind: 'oom-kill' });
-    expect(run.samples.at(-1)!.processes.filter(({ name }) => name.startsWith('www-'))).toHaveLength(4);
-    expect(run.samples.at(-1)!.groups[0]!.currentBytes).toBeLessThanOrEqual(40 * 2 ** 20);
+    expect(result.samples.at(-1)!.processes.filter(({ name }) => name.startsWith('www-'))).toHaveLength(4);
+    expect(result.samples.at(-1)!.groups[0]!.currentBytes).toBeLessThanOrEqual(40 * 2 ** 20);
   });
 
   test('recycled by size, the same pool stays where it is', async () => {

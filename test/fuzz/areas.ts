@@ -1,6 +1,7 @@
 import type { Area } from './area.ts';
 import { imports } from './areas/imports.ts';
 import { json } from './areas/json.ts';
+import { options } from './areas/options.ts';
 import { programs } from './areas/programs.ts';
 import { recorderLog } from './areas/recorder-log.ts';
 import { specs } from './areas/specs.ts';
@@ -14,5 +15,6 @@ export const AREAS: readonly { readonly area: Area; readonly share: number }[] =
   { area: specs, share: 10 },
   { area: json, share: 10 },
   { area: recorderLog, share: 10 },
-  { area: programs, share: 10 },
+  { area: options, share: 5 },
+  { area: programs, share: 5 },
 ];

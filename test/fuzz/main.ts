@@ -10,7 +10,8 @@ import { type FuzzTask, HANG_MS, type Report } from './task.ts';
  * npm run fuzz [-- --inputs N --seed S --only AREA --workers W --out FOLDER]
  *
  * Mutated inputs and random programs, in batches, each in a process of its own that is ended where one input takes more
- * processor time than HANG_MS, or waits for longer than WAIT_MS. AREA may be several, with commas. What fails is shrunk, written to FOLDER, and told with the seed that gives it again. Exit 1 if any.
+ * processor time than HANG_MS, or waits for longer than WAIT_MS. AREA may be several, with commas. What fails is shrunk,
+ * written to FOLDER, and told with the seed that gives it again. Exit 1 if any; 130 with the figures so far at a signal.
  */
 const { values } = parseArgs({
   options: {
@@ -29,18 +30,12 @@ const WAIT_MS = 120_000;
 /** Of /proc/PID/stat: USER_HZ. */
 const TICK_MS = 10;
 
-interface Batch {
-  readonly area: string;
-  readonly inputs: number;
-  readonly seed: number;
-}
-
 interface Outcome {
   readonly done: number;
   readonly fault?: { readonly what: string; readonly file: Uint8Array };
 }
 
-function batches(): Batch[] {
+function batches(): FuzzTask[] {
   const total = Number(values.inputs);
   const seed = Number(values.seed);
   const only = values.only?.split(',');
@@ -49,14 +44,18 @@ function batches(): Batch[] {
     throw new Error(`expected numbers, and an area of ${AREAS.map(({ area }) => area.name).join(', ')}`);
   }
   const shares = areas.reduce((sum, { share }) => sum + share, 0);
-  return areas.flatMap(({ area, share }) => {
-    const own = Math.ceil((total * share) / shares);
-    return Array.from({ length: Math.ceil(own / BATCH) }, (_, i) => ({
-      area: area.name,
-      inputs: Math.min(BATCH, own - i * BATCH),
-      seed: seed * 1_000_003 + i,
-    }));
-  });
+  return areas
+    .flatMap(({ area, share }) => {
+      const own = Math.ceil((total * share) / shares);
+      const count = Math.ceil(own / BATCH);
+      return Array.from({ length: count }, (_, i) => ({
+        area: area.name,
+        inputs: Math.min(BATCH, own - i * BATCH),
+        seed: seed * 1_000_003 + i,
+        order: (i + 1) / count,
+      }));
+    })
+    .sort((a, b) => a.order - b.order); // a run that is ended early has had of every area
 }
 
 const WORKER = fileURLToPath(new URL('./worker.js', import.meta.url));
@@ -76,7 +75,7 @@ function processorMs(pid: number): number {
 
 /** Runs a batch in a process of its own: what it holds is measured, and it can be ended at any moment. */
 function runBatch(task: FuzzTask): Promise<Outcome> {
-  const child = fork(WORKER, [JSON.stringify(task)]);
+  const child = fork(WORKER, [JSON.stringify(task)], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
   return new Promise((resolve) => {
     let done = 0;
     let heardAt = performance.now();
@@ -121,7 +120,8 @@ async function work(): Promise<void> {
     const outcome = await runBatch(batch);
     done.set(batch.area, (done.get(batch.area) ?? 0) + outcome.done);
     if (!outcome.fault) continue;
-    const kind = `${batch.area}: ${outcome.fault.what.split('\n').slice(1, 4).join(' | ') || outcome.fault.what}`;
+    const lines = outcome.fault.what.split('\n').slice(1, 4).join(' | ') || outcome.fault.what;
+    const kind = `${batch.area}: ${lines.replace(/\d+/g, 'N')}`;
     faults.set(kind, (faults.get(kind) ?? 0) + 1);
     if (faults.get(kind)! > 1) continue;
     mkdirSync(values.out, { recursive: true });
@@ -131,13 +131,22 @@ async function work(): Promise<void> {
   }
 }
 
+function summary(): string {
+  const seconds = (performance.now() - started) / 1000;
+  const total = [...done.values()].reduce((sum, n) => sum + n, 0);
+  const areas = [...done].map(([area, inputs]) => `${area.padEnd(10)} ${inputs} inputs\n`);
+  const kinds = [...faults].map(([kind, times]) => `  ${times} × ${kind.slice(0, 200)}\n`);
+  const peak = `peak of a process ${Math.round(peakBytes / 2 ** 20)} MiB`;
+  return `${areas.join('')}${total} inputs in ${seconds.toFixed(0)} s, ${peak}: ${faults.size} kinds of faults\n${kinds.join('')}`;
+}
+
 process.stdout.write(`seed ${values.seed}, ${values.inputs} inputs\n`);
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => {
+    process.stdout.write(`ended early, whole batches:\n${summary()}`);
+    process.exit(130);
+  });
+}
 await Promise.all(Array.from({ length: Number(values.workers) }, work));
-const seconds = (performance.now() - started) / 1000;
-for (const [area, inputs] of done) process.stdout.write(`${area.padEnd(10)} ${inputs} inputs\n`);
-const total = [...done.values()].reduce((sum, n) => sum + n, 0);
-process.stdout.write(
-  `${total} inputs in ${seconds.toFixed(0)} s, peak of a process ${Math.round(peakBytes / 2 ** 20)} MiB: ${faults.size} kinds of faults\n`,
-);
-for (const [kind, times] of faults) process.stdout.write(`  ${times} × ${kind.slice(0, 200)}\n`);
+process.stdout.write(summary());
 if (faults.size > 0) process.exitCode = 1;

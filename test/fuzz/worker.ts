@@ -10,6 +10,8 @@ const collectGarbage = runInNewContext('gc') as () => void;
 const PROGRESS_MS = 100;
 /** Garbage of many inputs is collected here, so that what comes above the limit is one input's. */
 const COLLECT_BYTES = 256 * 2 ** 20;
+/** What a process has after a collection it may keep: the next is due when there is so much more. */
+const COLLECT_STEP_BYTES = 64 * 2 ** 20;
 const SHRINK_MS = 60_000;
 /** Of a batch, in the mean, on a busy machine. */
 const INPUT_MS = 1000;
@@ -20,6 +22,7 @@ const tell = (report: Report) => process.send!(report);
 const peakBytes = () => process.resourceUsage().maxRSS * 1024;
 let done = 0;
 let toldAt = 0;
+let collectAt = COLLECT_BYTES;
 
 async function checked(input: unknown): Promise<void> {
   if (show !== undefined) {
@@ -34,7 +37,9 @@ async function checked(input: unknown): Promise<void> {
     toldAt = now;
   }
   if (peakBytes() > MEMORY_MAX_BYTES) throw new Error(`memory: ${Math.round(peakBytes() / 2 ** 20)} MiB`);
-  if (process.memoryUsage.rss() > COLLECT_BYTES) collectGarbage();
+  if (process.memoryUsage.rss() <= collectAt) return;
+  collectGarbage();
+  collectAt = Math.max(COLLECT_BYTES, process.memoryUsage.rss() + COLLECT_STEP_BYTES);
 }
 
 tell({ kind: 'progress', done });

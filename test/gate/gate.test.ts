@@ -5,8 +5,8 @@ import { gateMarkdown, githubAnnotations } from '../../bench/gate/github.ts';
 import { junitXml } from '../../bench/gate/junit.ts';
 import { runKey } from '../../bench/gate/run-key.ts';
 import { gateText } from '../../bench/gate/text.ts';
+import { runLockstep } from '../../bench/run/modes/lockstep.ts';
 import type { RunResult, Summary } from '../../bench/run/result.ts';
-import { runLockstep } from '../../bench/run/session.ts';
 import { bumpOptions } from '../helpers/bump-run.ts';
 
 const base = await runLockstep(bumpOptions(['m 0 1 100000', 'f 0 1', 'm 0 2 10']));
@@ -101,7 +101,9 @@ describe('gate', () => {
     const gate = checkGate([base], [changed({ rssPeakBytes: 1e9 })]);
     const annotations = githubAnnotations(gate);
     expect(annotations.trim().split('\n')).toHaveLength(1);
-    expect(annotations).toMatch(/^::error title=test under bump@1::rssPeakBytes went from .* %25\), allowed 0 B\n$/);
+    expect(annotations).toMatch(
+      /^::error title=test \/ bump@1 \/ lockstep%2C 1 cpus::rssPeakBytes went from .* %25\), allowed 0 B\n$/,
+    );
     expect(gateMarkdown(gate)).toContain('| rssPeakBytes |');
     expect(githubAnnotations(checkGate([base], [base]))).toMatch(/^::notice/);
   });

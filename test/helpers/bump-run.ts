@@ -1,5 +1,5 @@
 import type { AllocatorSpec } from '../../allocators/spec.ts';
-import type { SessionOptions } from '../../bench/run/session.ts';
+import type { RunOptions } from '../../bench/run/run-options.ts';
 import { bump } from '../../docs/examples/bump.ts';
 import type { EventBuffer } from '../../sim/contract/event.ts';
 import { createTraceParser } from '../../workloads/trace/parser.ts';
@@ -13,6 +13,6 @@ export function eventsOf(lines: readonly string[]): EventBuffer {
   return parser.finish();
 }
 
-export function bumpOptions(lines: readonly string[]): SessionOptions {
+export function bumpOptions(lines: readonly string[]): RunOptions {
   return { events: eventsOf(lines), workload: 'test', spec: BUMP, cpus: 1 };
 }

@@ -18,17 +18,29 @@ export interface TestRedis {
   ask(...args: string[]): string;
 }
 
-export async function startRedis(more: readonly string[] = []): Promise<TestRedis> {
+/** PEM files: what the server shows, and who has signed it. */
+export interface TlsFiles {
+  readonly ca: string;
+  readonly cert: string;
+  readonly key: string;
+}
+
+export async function startRedis(more: readonly string[] = [], tls?: TlsFiles): Promise<TestRedis> {
   const folder = mkdtempSync(join(tmpdir(), 'allocsim-redis-'));
   const port = await freePort();
   let server: ChildProcess | undefined;
+  const secure = tls ? ['--tls', '--cacert', tls.ca] : [];
   const ask = (...args: string[]) =>
-    spawnSync('redis-cli', ['-p', String(port), ...args], { encoding: 'utf8' }).stdout.trim();
+    spawnSync('redis-cli', ['-p', String(port), ...secure, ...args], { encoding: 'utf8' }).stdout.trim();
 
   async function start(): Promise<void> {
-    const options = ['--port', `${port}`, '--bind', '127.0.0.1', '--dir', folder, '--save', '', '--appendonly', 'yes'];
+    const options = ['--bind', '127.0.0.1', '--dir', folder, '--save', '', '--appendonly', 'yes'];
+    if (tls) {
+      options.push('--port', '0', '--tls-port', `${port}`, '--tls-auth-clients', 'no');
+      options.push('--tls-ca-cert-file', tls.ca, '--tls-cert-file', tls.cert, '--tls-key-file', tls.key);
+    } else options.push('--port', `${port}`);
     server = spawn('redis-server', [...options, ...more], { stdio: 'ignore' });
-    await until(() => /PONG|NOAUTH/.test(ask('ping')) || more.includes('--tls-port'));
+    await until(() => /PONG|NOAUTH/.test(ask('ping')));
   }
   async function kill(): Promise<void> {
     const ended = new Promise((resolve) => server?.once('exit', resolve));
@@ -40,7 +52,7 @@ export async function startRedis(more: readonly string[] = []): Promise<TestRedi
     rmSync(folder, { recursive: true, force: true });
   });
   await start();
-  return { url: `redis://127.0.0.1:${port}`, port, kill, start, ask };
+  return { url: `${tls ? 'rediss' : 'redis'}://127.0.0.1:${port}`, port, kill, start, ask };
 }
 
 export function freePort(): Promise<number> {
@@ -52,11 +64,12 @@ export function freePort(): Promise<number> {
   });
 }
 
-export async function until(holds: () => boolean, limitMs = 30_000): Promise<void> {
+/** Waits for something that will be: the limit is for what never comes, not for a machine with much to do. */
+export async function until(holds: () => boolean | Promise<boolean>, limitMs = 200_000): Promise<void> {
   const end = performance.now() + limitMs;
-  while (!holds()) {
+  while (!(await holds())) {
     if (performance.now() > end) throw new Error('waited in vain');
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await new Promise((resolve) => setTimeout(resolve, 150));
   }
 }
 

@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
 import { parseAllocator } from '../../allocators/spec.ts';
-import { Session, type SessionOptions } from '../../bench/run/session.ts';
+import { LockstepRun } from '../../bench/run/modes/lockstep.ts';
+import type { RunOptions } from '../../bench/run/run-options.ts';
 import type { AllocatorStats } from '../../sim/contract/allocator.ts';
 import type { EventBuffer } from '../../sim/contract/event.ts';
 import { MAP_FIXED, PROT_NONE } from '../../sim/kernel/kernel.ts';
@@ -23,7 +24,7 @@ export function readEvents(path: string): EventBuffer {
   return parser.finish();
 }
 
-export interface ZendRunOptions extends Partial<SessionOptions> {
+export interface ZendRunOptions extends Partial<RunOptions> {
   /** Ranges of the mmap area that others hold before the heap begins: pages below the fence, [from, to) each. */
   readonly plugs?: readonly (readonly [from: number, to: number])[];
   /** Samples alone: no placements, no system calls, no checks. For millions of events. */
@@ -31,7 +32,7 @@ export interface ZendRunOptions extends Partial<SessionOptions> {
 }
 
 export interface ZendRun {
-  readonly session: Session;
+  readonly run: LockstepRun;
   readonly samples: readonly Sample[];
   readonly placements: Uint8Array;
   readonly syscalls: readonly string[];
@@ -44,7 +45,7 @@ export function runZend(allocator: string, events: EventBuffer, options: ZendRun
   const syscalls: string[] = [];
   const { plugs = [], samplesOnly = false, ...rest } = options;
   const recorded = { check: 'samples' as const, placements: sink(placements), syscalls: sink(syscalls) };
-  const session = new Session({
+  const run = new LockstepRun({
     events,
     workload: 'test',
     spec: parseAllocator(allocator, 2),
@@ -53,17 +54,17 @@ export function runZend(allocator: string, events: EventBuffer, options: ZendRun
     ...rest,
     kernel: { thp: 'madvise', ...rest.kernel },
   });
-  const { machine } = session.assembled;
+  const { machine } = run.assembled;
   for (const [from, to] of plugs) machine.kernel.mmap(0, FENCE_PAGE - to, to - from, PROT_NONE, MAP_FIXED);
   syscalls.length = 0;
-  session.advance(events.length);
+  run.advance(events.length);
   const text = placements.map((line) => `${line}\n`).join('');
   return {
-    session,
-    samples: session.samples,
+    run,
+    samples: run.samples,
     placements: new TextEncoder().encode(text),
     syscalls: syscalls.map((line) => line.split(' ').slice(2).join(' ')),
-    stats: session.assembled.top.stats(),
+    stats: run.assembled.top.stats(),
   };
 }
 

@@ -9,10 +9,10 @@ import { uncontendedLocks } from '../../sim/contract/locks.ts';
 import { OP_ZERO_PAGES_REPLACED } from '../../sim/contract/operations.ts';
 import { KERNEL_DEFAULTS } from '../../sim/kernel/kernel.ts';
 import { createLockstep } from '../../sim/replay/lockstep.ts';
-import { eventsFrom, fixture, jemallocSession, runTrace } from './run.ts';
+import { eventsFrom, fixture, jemallocRun, runTrace } from './run.ts';
 
-const rssOf = (run: ReturnType<typeof runTrace>, label: string) =>
-  run.session.samples.find((s) => s.label === label)!.rssBytes;
+const rssOf = (observed: ReturnType<typeof runTrace>, label: string) =>
+  observed.run.samples.find((s) => s.label === label)!.rssBytes;
 
 /**
  * 20 MB in blocks of 40,000 bytes, freed; then a minute without a call; then some work, which shows jemalloc the unused
@@ -37,31 +37,43 @@ const IDLE = [
 
 describe('an idle process', () => {
   it('keeps its pages until its arena is used again, and says how many are overdue', () => {
-    const run = runTrace(IDLE);
-    expect(rssOf(run, 'idle')).toBe(rssOf(run, 'freed'));
-    expect(run.session.samples[1]!.stats['overdue_bytes']).toBeGreaterThan(19e6);
-    expect(overviewText(run.session.samples[1]!.stats)).toContain('does not shrink by itself');
-    expect(rssOf(run, 'worked')).toBeLessThan(rssOf(run, 'freed') - 15e6);
-    expect(run.session.samples[2]!.stats['overdue_bytes']).toBe(0);
+    const observed = runTrace(IDLE);
+    expect(rssOf(observed, 'idle')).toBe(rssOf(observed, 'freed'));
+    expect(observed.run.samples[1]!.stats['overdue_bytes']).toBeGreaterThan(19e6);
+    expect(overviewText(observed.run.samples[1]!.stats)).toContain('does not shrink by itself');
+    expect(rssOf(observed, 'worked')).toBeLessThan(rssOf(observed, 'freed') - 15e6);
+    expect(observed.run.samples[2]!.stats['overdue_bytes']).toBe(0);
+  });
+
+  it('gives them back when the program says so: all at once, or from then on by itself', () => {
+    const told = (call: string) =>
+      runTrace(IDLE.replace('%htrace 1', '%htrace 2').replace('= freed', `= freed\nctl 0 ${call}`));
+    const kept = rssOf(told('thread.tcache.flush'), 'idle');
+    for (const call of ['arena.4096.purge', 'arena.0.purge', 'background_thread 1', 'arena.0.dirty_decay_ms 0']) {
+      expect([call, rssOf(told(call), 'idle') < kept / 4]).toEqual([call, true]);
+    }
+    for (const call of ['arena.3.purge', 'background_thread 0', 'arena.0.dirty_decay_ms -1', 'arena.4096.decay']) {
+      expect([call, rssOf(told(call), 'idle')]).toEqual([call, kept]);
+    }
   });
 
   it('gives its pages back by itself with background threads', () => {
-    const run = runTrace(IDLE, 'jemalloc:background_thread=true');
-    expect(rssOf(run, 'idle')).toBeLessThan(rssOf(run, 'freed') - 15e6);
-    expect(run.session.samples[1]!.stats['overdue_bytes']).toBe(0);
+    const observed = runTrace(IDLE, 'jemalloc:background_thread=true');
+    expect(rssOf(observed, 'idle')).toBeLessThan(rssOf(observed, 'freed') - 15e6);
+    expect(observed.run.samples[1]!.stats['overdue_bytes']).toBe(0);
   });
 });
 
 it('reads the stack of an empty cache before it writes to it: the page faults twice, as the real replay counted', () => {
   const sizes = [8, 64, 128, 256, 512, 1024, 1024];
-  const { session } = jemallocSession(
+  const { run } = jemallocRun(
     eventsFrom(`%htrace 1\n%touch none\n${sizes.map((size, i) => `m 1 ${i + 1} ${size}`).join('\n')}\n`),
   );
-  const { kernel, operations } = session.assembled.machine;
+  const { kernel, operations } = run.assembled.machine;
   const faults: number[] = [];
   const replaced: number[] = [];
   for (let row = 1; row <= sizes.length; row++) {
-    session.advance(row);
+    run.advance(row);
     faults.push(kernel.residency.faults());
     replaced.push(operations[OP_ZERO_PAGES_REPLACED]!);
   }
@@ -72,7 +84,7 @@ it('reads the stack of an empty cache before it writes to it: the page faults tw
 describe('options', () => {
   it.each(['hpa', 'prof'])('%s is refused as not modelled', (name) => {
     const events = eventsFrom('%htrace 1\nm 0 1 1\n');
-    expect(() => jemallocSession(events, `jemalloc:${name}=true`)).toThrow(UserError);
+    expect(() => jemallocRun(events, `jemalloc:${name}=true`)).toThrow(UserError);
   });
 
   it('unknown names get a suggestion', () => {
@@ -82,9 +94,9 @@ describe('options', () => {
   it('the number of arenas follows the processors', () => {
     const events = eventsFrom('%htrace 1\nm 0 1 1\n');
     const arenas = (cpus: number) => {
-      const { session } = jemallocSession(events, 'jemalloc', { cpus, spec: parseAllocator('jemalloc', cpus) });
-      session.sample('s', 0);
-      return session.samples[0]!.stats['narenas'];
+      const { run } = jemallocRun(events, 'jemalloc', { cpus, spec: parseAllocator('jemalloc', cpus) });
+      run.sample('s', 0);
+      return run.samples[0]!.stats['narenas'];
     };
     expect([arenas(1), arenas(2), arenas(32)]).toEqual([2, 9, 129]); // and one for oversize requests
   });
@@ -148,10 +160,10 @@ function comparable(text: string): string[] {
 describe('stats_print', () => {
   const truth = fixture('exits.json.gz').toString();
   const { allocator } = JSON.parse(truth) as { readonly allocator: string };
-  const run = jemallocSession(eventsFrom(fixture('exits.htrace.gz')), allocator);
-  run.session.advance(Infinity);
-  run.session.sample('(end)', run.session.row);
-  const { stats } = run.session.samples.at(-1)!;
+  const observed = jemallocRun(eventsFrom(fixture('exits.htrace.gz')), allocator);
+  observed.run.advance(Infinity);
+  observed.run.sample('(end)', observed.run.row);
+  const { stats } = observed.run.samples.at(-1)!;
 
   it('is the real text, but for lock columns and the buffer of the printing itself', () => {
     expect(comparable(statsPrintText(stats))).toEqual(comparable(fixture('stats-print.txt.gz').toString()));
@@ -183,12 +195,9 @@ describe('stats_print', () => {
 describe('the radix tree of extents', () => {
   it('has a leaf for each GiB of the real process: a break that crosses into the next one takes a second', () => {
     // The real one under dss:primary: 6 MiB more are mapped for the base block of the second leaf.
-    const { session } = jemallocSession(
-      eventsFrom('%htrace 1\n%touch none\nm 0 1 700000000\n= a\n'),
-      'jemalloc:dss=primary',
-    );
-    session.advance(Infinity);
-    const [sample] = session.samples;
+    const { run } = jemallocRun(eventsFrom('%htrace 1\n%touch none\nm 0 1 700000000\n= a\n'), 'jemalloc:dss=primary');
+    run.advance(Infinity);
+    const [sample] = run.samples;
     expect(sample).toMatchObject({ vszBytes: 956301312, rssBytes: 352256 });
   });
 });

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { RANGE_LIVE } from '../../sim/contract/allocator.ts';
-import { eventsFrom, jemallocSession } from './run.ts';
+import { checkBlocks } from '../helpers/check-blocks.ts';
+import { eventsFrom, jemallocRun } from './run.ts';
 
 // Sizes gather where the code changes its mind: class borders, the cache's limit, pages, the oversize threshold.
 const BORDERS = [0, 8, 16, 128, 1024, 4096, 14336, 16384, 32768, 65536, 262144, 2 ** 20, 2 ** 21, 2 ** 23];
@@ -51,35 +51,11 @@ function traceOf(steps: readonly Step[], touch: string): string {
 
 /** Runs the trace with every invariant checked after every event; live blocks must neither overlap nor be misaligned. */
 function runChecked(trace: string, allocator: string, options = {}) {
-  const { session } = jemallocSession(eventsFrom(trace), allocator, { check: 'events', ...options });
-  session.advance(Infinity);
-  const { allocator: model, objects, machine } = session.assembled;
-  const blocks: [start: number, end: number][] = [];
-  for (const handle of objects.handles) {
-    if (handle === 0) continue;
-    expect(handle).toBeGreaterThan(0);
-    const start = model.addressOf(handle);
-    const usable = model.usableSize(handle);
-    expect(start % (usable === 8 ? 8 : 16)).toBe(0);
-    blocks.push([start, start + usable]);
-  }
-  blocks.sort((a, b) => a[0] - b[0]);
-  for (let i = 1; i < blocks.length; i++) expect(blocks[i]![0]).toBeGreaterThanOrEqual(blocks[i - 1]![1]);
-
-  // What the walk tells: no overlap, all of it mapped, and the live ranges are the live blocks.
-  const ranges: [start: number, end: number][] = [];
-  const live: [start: number, end: number][] = [];
-  model.walk((start, length, kind) => {
-    ranges.push([start, start + length]);
-    if (kind === RANGE_LIVE) live.push([start, start + length]);
-  });
-  ranges.sort((a, b) => a[0] - b[0]);
-  for (let i = 0; i < ranges.length; i++) {
-    if (i > 0) expect(ranges[i]![0]).toBeGreaterThanOrEqual(ranges[i - 1]![1]);
-    expect(machine.kernel.vmas.covered(Math.floor(ranges[i]![0] / 4096), Math.ceil(ranges[i]![1] / 4096))).toBe(true);
-  }
-  expect(live.sort((a, b) => a[0] - b[0])).toEqual(blocks);
-  return session;
+  const { run } = jemallocRun(eventsFrom(trace), allocator, { check: 'events', ...options });
+  run.advance(Infinity);
+  expect(run.assembled.objects.handles.every((handle) => handle >= 0)).toBe(true);
+  checkBlocks(run, (usable) => (usable === 8 ? 8 : 16));
+  return run;
 }
 
 const program = fc.array(step, { minLength: 1, maxLength: 70 });

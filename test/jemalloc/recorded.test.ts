@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import type { AllocatorStats } from '../../sim/contract/allocator.ts';
 import { breakdownBytes } from '../../sim/metrics/breakdown.ts';
-import { eventsFrom, fixture, jemallocSession } from './run.ts';
+import { eventsFrom, fixture, jemallocRun } from './run.ts';
 
 type Numbers = Readonly<Record<string, number>>;
 
@@ -40,25 +40,25 @@ const rows = (stats: AllocatorStats, name: string) => stats[name] as readonly Al
 
 describe.each(names)('%s', (name) => {
   const truth = JSON.parse(fixture(`${name}.json.gz`).toString()) as Truth;
-  const run = jemallocSession(eventsFrom(fixture(`${name}.htrace.gz`)), truth.allocator, { check: 'samples' });
-  run.session.advance(Infinity);
+  const observed = jemallocRun(eventsFrom(fixture(`${name}.htrace.gz`)), truth.allocator, { check: 'samples' });
+  observed.run.advance(Infinity);
 
   it('places every block where the real one does', () => {
-    expect(run.placements).toEqual(truth.placements);
+    expect(observed.placements).toEqual(truth.placements);
   });
 
   it('makes the same system calls', () => {
-    expect(run.syscalls).toEqual(truth.syscalls);
+    expect(observed.syscalls).toEqual(truth.syscalls);
   });
 
   it('has the same resident and mapped pages at every sample', () => {
-    const pages = run.session.samples.map((s) => [s.label, s.rssBytes / 1024, s.vszBytes / 1024]);
+    const pages = observed.run.samples.map((s) => [s.label, s.rssBytes / 1024, s.vszBytes / 1024]);
     expect(pages).toEqual(truth.samples.map((s) => [s.label, s.rss_kb, s.size_kb]));
   });
 
   it('has the same statistics at every sample: of the process, each arena, each bin, each large class', () => {
     truth.samples.forEach(({ jemalloc }, i) => {
-      const { stats } = run.session.samples[i]!;
+      const { stats } = observed.run.samples[i]!;
       const { arenas, arena, bins, lextents, ...top } = jemalloc;
       const merged = stats['arenas'] as AllocatorStats;
       const seen = {
@@ -88,6 +88,6 @@ describe.each(names)('%s', (name) => {
   });
 
   it('puts every resident byte into one class', () => {
-    for (const sample of run.session.samples) expect(breakdownBytes(sample.breakdown)).toBe(sample.rssBytes);
+    for (const sample of observed.run.samples) expect(breakdownBytes(sample.breakdown)).toBe(sample.rssBytes);
   });
 });

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import { parseAllocator } from '../../allocators/spec.ts';
-import { loadMachinePrograms } from '../../bench/cli/machine-programs.ts';
 import { heapProgram } from '../../bench/run/heap-program.ts';
-import { runLockstep } from '../../bench/run/session.ts';
+import { runLockstep } from '../../bench/run/modes/lockstep.ts';
+import { loadMachinePrograms } from '../../bench/study/machine/machine-programs.ts';
 import { Heap } from '../../machine/heap/heap.ts';
 import { smapsRollup } from '../../machine/kernel/smaps.ts';
 import { MachineRun } from '../../machine/script/machine-run.ts';

@@ -1,17 +1,17 @@
 import { describe, expect, it } from 'vitest';
 import { AllocatorAbort } from '../../sim/contract/assert.ts';
-import { eventsFrom, glibcSession } from './run.ts';
+import { eventsFrom, glibcRun } from './run.ts';
 
 /** Runs the events, then frees on thread 0 the address that object `object` has or had. */
 function freeAgain(lines: readonly string[], object: string, offset = 0): string | undefined {
   const events = eventsFrom(`%htrace 1\n${lines.join('\n')}\n`);
-  const { session, placements } = glibcSession(events);
-  session.advance(Infinity);
+  const { run, placements } = glibcRun(events);
+  run.advance(Infinity);
   const at = lines.filter((line) => !line.startsWith('opt')).findIndex((line) => line.split(' ')[2] === object);
   const real = Number.parseInt(placements.find((line) => line.startsWith(`${at} `))!.split(' ')[1]!, 16);
-  const { allocator } = session.assembled;
+  const { allocator } = run.assembled;
   const first = Number.parseInt(placements[0]!.split(' ')[1]!, 16);
-  const base = allocator.addressOf(session.assembled.objects.handles[events.slot[0]!]!);
+  const base = allocator.addressOf(run.assembled.objects.handles[events.slot[0]!]!);
   try {
     allocator.freeStale!(0, base + (real - first) + offset);
   } catch (error) {

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { RANGE_LIVE } from '../../sim/contract/allocator.ts';
-import { eventsFrom, glibcSession } from './run.ts';
+import { checkBlocks } from '../helpers/check-blocks.ts';
+import { eventsFrom, glibcRun } from './run.ts';
 
 // Sizes gather where the code changes its mind: class borders, tcache, fastbins, pages, thresholds.
 const BORDERS = [0, 24, 40, 128, 136, 152, 168, 1008, 1024, 1032, 1040, 4072, 4096, 65536, 131072, 135152, 2 ** 20];
@@ -68,34 +68,10 @@ function traceOf(steps: readonly Step[], touch: string): string {
 
 /** Runs the trace with every invariant checked after every event; live blocks must neither overlap nor be misaligned. */
 function runChecked(trace: string, allocator: string, options = {}) {
-  const { session } = glibcSession(eventsFrom(trace), allocator, { check: 'events', ...options });
-  session.advance(Infinity);
-  const { allocator: model, objects, machine } = session.assembled;
-  const blocks: [start: number, end: number][] = [];
-  for (const handle of objects.handles) {
-    if (handle === 0) continue;
-    const start = model.addressOf(handle);
-    expect(start % 16).toBe(0);
-    blocks.push([start, start + model.usableSize(handle)]);
-  }
-  blocks.sort((a, b) => a[0] - b[0]);
-  for (let i = 1; i < blocks.length; i++) expect(blocks[i]![0]).toBeGreaterThanOrEqual(blocks[i - 1]![1]);
-
-  // What the walk tells: no overlap, all of it mapped, and the live ranges are the live blocks.
-  const ranges: [start: number, end: number][] = [];
-  const live: [start: number, end: number][] = [];
-  model.walk((start, length, kind) => {
-    if (length === 0) return;
-    ranges.push([start, start + length]);
-    if (kind === RANGE_LIVE) live.push([start, start + length]);
-  });
-  ranges.sort((a, b) => a[0] - b[0]);
-  for (let i = 0; i < ranges.length; i++) {
-    if (i > 0) expect(ranges[i]![0]).toBeGreaterThanOrEqual(ranges[i - 1]![1]);
-    expect(machine.kernel.vmas.covered(Math.floor(ranges[i]![0] / 4096), Math.ceil(ranges[i]![1] / 4096))).toBe(true);
-  }
-  expect(live.sort((a, b) => a[0] - b[0])).toEqual(blocks);
-  return session;
+  const { run } = glibcRun(eventsFrom(trace), allocator, { check: 'events', ...options });
+  run.advance(Infinity);
+  checkBlocks(run, () => 16);
+  return run;
 }
 
 const program = fc.array(step, { minLength: 1, maxLength: 70 });
@@ -142,9 +118,9 @@ describe('a machine without much memory', () => {
   it('goes on with mappings where the break can not move', () => {
     const filler = 'm 0 1 100\nopt 0 M_MMAP_THRESHOLD 33554432\nopt 0 M_TOP_PAD 0\n';
     const blocks = Array.from({ length: 40 }, (_, i) => `m 0 ${i + 2} 200000`).join('\n');
-    const session = runChecked(`%htrace 1\n${filler}${blocks}\nf 0 5\nf 0 6\nm 0 60 400000\n`, 'glibc', {
+    const run = runChecked(`%htrace 1\n${filler}${blocks}\nf 0 5\nf 0 6\nm 0 60 400000\n`, 'glibc', {
       kernel: { rlimitData: 4 * 2 ** 20 },
     });
-    expect(session.failedRows.length).toBeGreaterThan(0);
+    expect(run.failedRows.length).toBeGreaterThan(0);
   });
 });

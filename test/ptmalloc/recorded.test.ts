@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import type { GlibcStats } from '../../allocators/ptmalloc/stats.ts';
 import { mallocInfo } from '../../allocators/ptmalloc/views.ts';
 import { breakdownBytes } from '../../sim/metrics/breakdown.ts';
-import { eventsFrom, fixture, glibcSession } from './run.ts';
+import { eventsFrom, fixture, glibcRun } from './run.ts';
 
 /** What the native replay saw under glibc 2.36; see the README of the fixtures. */
 interface Truth {
@@ -27,23 +27,23 @@ const names = readdirSync(fileURLToPath(new URL('../fixtures/ptmalloc', import.m
 
 describe.each(names)('%s', (name) => {
   const truth = JSON.parse(fixture(`${name}.json.gz`).toString()) as Truth;
-  const run = glibcSession(eventsFrom(fixture(`${name}.htrace.gz`)), truth.allocator, {
+  const observed = glibcRun(eventsFrom(fixture(`${name}.htrace.gz`)), truth.allocator, {
     check: 'samples',
     kernel: { rlimitAs: truth.rlimitAs ?? Infinity },
   });
-  run.session.advance(Infinity);
-  run.session.sample('(end)', run.session.row);
+  observed.run.advance(Infinity);
+  observed.run.sample('(end)', observed.run.row);
 
   it('places every block where the real one does', () => {
-    expect(run.placements).toEqual(truth.placements);
+    expect(observed.placements).toEqual(truth.placements);
   });
 
   it('makes the same system calls', () => {
-    expect(run.syscalls).toEqual(truth.syscalls);
+    expect(observed.syscalls).toEqual(truth.syscalls);
   });
 
   it('has the same pages, mallinfo2 and malloc_info at every sample', () => {
-    const seen = run.session.samples.map((sample) => {
+    const seen = observed.run.samples.map((sample) => {
       const stats = sample.stats as GlibcStats;
       const { arena, ordblks, smblks, hblks, hblkhd, usmblks, fsmblks, uordblks, fordblks, keepcost } = stats;
       const mallinfo = { arena, ordblks, smblks, hblks, hblkhd, usmblks, fsmblks, uordblks, fordblks, keepcost };
@@ -58,6 +58,6 @@ describe.each(names)('%s', (name) => {
   });
 
   it('puts every resident byte into one class', () => {
-    for (const sample of run.session.samples) expect(breakdownBytes(sample.breakdown)).toBe(sample.rssBytes);
+    for (const sample of observed.run.samples) expect(breakdownBytes(sample.breakdown)).toBe(sample.rssBytes);
   });
 });

@@ -1,10 +1,10 @@
-import type { SessionOptions } from '../../bench/run/session.ts';
+import type { RunOptions } from '../../bench/run/run-options.ts';
 import type { EventBuffer } from '../../sim/contract/event.ts';
-import { recordingSession, unpackedFixture } from '../helpers/recording-session.ts';
+import { observedRun, unpackedFixture } from '../helpers/observed-run.ts';
 
-export { eventsFrom } from '../helpers/recording-session.ts';
+export { eventsFrom } from '../helpers/observed-run.ts';
 
 export const fixture = (name: string) => unpackedFixture('ptmalloc', name);
 
-export const glibcSession = (events: EventBuffer, allocator = 'glibc', options: Partial<SessionOptions> = {}) =>
-  recordingSession(events, allocator, options);
+export const glibcRun = (events: EventBuffer, allocator = 'glibc', options: Partial<RunOptions> = {}) =>
+  observedRun(events, allocator, options);

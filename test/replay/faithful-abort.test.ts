@@ -1,19 +1,19 @@
 import { expect, test } from 'vitest';
 import { parseAllocator } from '../../allocators/spec.ts';
-import { Session } from '../../bench/run/session.ts';
+import { LockstepRun } from '../../bench/run/modes/lockstep.ts';
 import { createTraceParser } from '../../workloads/trace/parser.ts';
 
-function abortOf(lines: string[]): Session['abort'] {
+function abortOf(lines: string[]): LockstepRun['abort'] {
   const parser = createTraceParser({ staleFrees: true });
   parser.push(new TextEncoder().encode(`%htrace 1\n${lines.join('\n')}\n`));
-  const session = new Session({
+  const run = new LockstepRun({
     events: parser.finish(),
     workload: 'test',
     spec: parseAllocator('glibc@2.36', 2),
     cpus: 2,
   });
-  session.advance(1e6);
-  return session.abort;
+  run.advance(1e6);
+  return run.abort;
 }
 
 test('the second free of a cached block ends the program where and how glibc ends it', () => {

@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'vitest';
 import {
-  csvField,
   escapeAnnotation,
   escapeAnnotationProperty,
   escapeLine,
@@ -8,8 +7,8 @@ import {
   escapeMarkdown,
   escapeTerminal,
   escapeXml,
-  markdownCode,
 } from '../../bench/report/escape.ts';
+import { csvField } from '../../sim/contract/escape.ts';
 
 describe('what names and labels may hold is shown, and does nothing', () => {
   test.each([
@@ -41,12 +40,6 @@ describe('what names and labels may hold is shown, and does nothing', () => {
     );
   });
 
-  test('Markdown code: a fence that is longer than any in it', () => {
-    expect(markdownCode('a')).toBe('`a`');
-    expect(markdownCode('a``b')).toBe('```a``b```');
-    expect(markdownCode('`')).toBe('`` ` ``');
-  });
-
   test('annotations', () => {
     expect(escapeAnnotation('50 %\n::error::x')).toBe('50 %25%0A::error::x');
     expect(escapeAnnotationProperty('a,b::c')).toBe('a%2Cb%3A%3Ac');
@@ -57,6 +50,7 @@ describe('what names and labels may hold is shown, and does nothing', () => {
     ['a,"b"', '"a,""b"""'],
     ['=cmd()', "'=cmd()"],
     ['-5.5e3', '-5.5e3'],
-    ['a\rb', '"a\rb"'],
+    ['a\rb', 'a\\x0db'],
+    ['\t=1', '\\x09=1'],
   ])('CSV %j', (text, field) => expect(csvField(text)).toBe(field));
 });

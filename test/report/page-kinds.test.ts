@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { loadMachinePrograms } from '../../bench/cli/machine-programs.ts';
 import { buildPageData } from '../../bench/report/build-page.ts';
 import { machinePage } from '../../bench/report/machine-run-page.ts';
 import { buildPage } from '../../bench/report/page-document.ts';
+import { loadMachinePrograms } from '../../bench/study/machine/machine-programs.ts';
 import { recordRun } from '../../bench/study/record.ts';
 import { MACHINE_SCENARIOS } from '../../machine/scenarios/index.ts';
 import { runMachineScript } from '../../machine/script/run.ts';

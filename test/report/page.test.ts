@@ -121,9 +121,10 @@ describe('the page in Chromium', () => {
   /** Whether a canvas has pixels that are not empty. */
   const isPainted = (selector: string) =>
     page.$eval(selector, (node) => {
-      const canvas = node as unknown as { width: number; height: number; getContext: (kind: '2d') => any };
+      type Context = { getImageData(x: number, y: number, w: number, h: number): { readonly data: Uint8ClampedArray } };
+      const canvas = node as unknown as { width: number; height: number; getContext: (kind: '2d') => Context };
       const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
-      return (data as Uint8ClampedArray).some((v, i) => i % 4 === 3 && v > 0);
+      return data.some((v, i) => i % 4 === 3 && v > 0);
     });
 
   /** Charts that reach beyond their panel. */

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { perfettoCounters } from '../../bench/report/perfetto.ts';
-import { runLockstep } from '../../bench/run/session.ts';
+import { runLockstep } from '../../bench/run/modes/lockstep.ts';
 import { bumpOptions } from '../helpers/bump-run.ts';
 
 test('samples are counters by event, or by time where there is one', async () => {

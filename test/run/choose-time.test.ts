@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { parseAllocator } from '../../allocators/spec.ts';
 import { chooseTime } from '../../bench/run/choose-time.ts';
-import { runSession } from '../../bench/run/run-session.ts';
+import { runInMode } from '../../bench/run/run-in-mode.ts';
 import { WORKLOADS } from '../../workloads/index.ts';
 import { parseParameters } from '../../workloads/workload.ts';
 import { eventsOf } from '../helpers/bump-run.ts';
@@ -39,7 +39,7 @@ describe('the right time by default', () => {
       for (const pace of ['asap', 'recorded'] as const) {
         const spec = parseAllocator('glibc', 2);
         const run = { events, workload: 'test', spec, cpus: 2, mode: 'virtual', pace, sampleEvery: 50 } as const;
-        const clocks = (await runSession(run)).samples.map((s) => s.virtualNs);
+        const clocks = (await runInMode(run)).samples.map((s) => s.virtualNs);
         expect(clocks).toEqual([...clocks].sort((x, y) => x - y));
         expect(clocks.at(-1)).toBeGreaterThan(0);
       }
@@ -51,7 +51,7 @@ describe('filling costs time', () => {
   const events = eventsOf(Array.from({ length: 200 }, (_, i) => [`m 0 ${i + 1} 100000`, `f 0 ${i + 1}`]).flat());
   const cpuNs = async (allocator: string) => {
     const spec = parseAllocator(allocator, 1);
-    return (await runSession({ events, workload: 'test', spec, cpus: 1, mode: 'virtual' })).summary.cpuNs!;
+    return (await runInMode({ events, workload: 'test', spec, cpus: 1, mode: 'virtual' })).summary.cpuNs!;
   };
   test.each([
     ['glibc', 'glibc:perturb=1'],

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { checkGate } from '../../bench/gate/check.ts';
-import { runLockstep } from '../../bench/run/session.ts';
+import { runLockstep } from '../../bench/run/modes/lockstep.ts';
 import { explanationSchema } from '../../bench/schema/explanation.ts';
 import { gateResultSchema } from '../../bench/schema/gate.ts';
 import { PUBLISHED, publishedText } from '../../bench/schema/published.ts';

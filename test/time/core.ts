@@ -1,3 +1,4 @@
+import { OPERATIONS } from '../../sim/contract/operations.ts';
 import { COST_PROFILES, type Costs } from '../../sim/time/costs.ts';
 import { checkVirtualTime } from '../../sim/time/invariants.ts';
 import { createPlayer } from '../../sim/time/player.ts';
@@ -57,7 +58,7 @@ export function playCore(scripts: readonly (readonly Step[])[], options: CoreOpt
     version,
     hz,
   });
-  const locks = createVirtualLocks({ time, operations: new Float64Array(25), perVmaLocks: true });
+  const locks = createVirtualLocks({ time, operations: new Float64Array(OPERATIONS.length), perVmaLocks: true });
   const { futexes, rwsem, table } = locks;
   const scheduler = createScheduler(time, (t, at) => {
     if (futexes.stage[t] !== 0) futexes.resumed(t, at);

@@ -3,14 +3,15 @@ import { describe, expect, test } from 'vitest';
 import { parseAllocator } from '../../allocators/spec.ts';
 import { runVirtual } from '../../bench/run/modes/virtual.ts';
 import type { RunResult } from '../../bench/run/result.ts';
-import type { SessionOptions } from '../../bench/run/session-options.ts';
+import type { RunOptions } from '../../bench/run/run-options.ts';
 import { scalingOf, scalingText } from '../../bench/study/scaling/scaling.ts';
 import { STARTS } from '../../sim/contract/start.ts';
 import { COST_PROFILES } from '../../sim/time/costs.ts';
 import { CALIBRATED, TOPOLOGY_NAMES } from '../../sim/time/topology.ts';
 import { resolveWorkload } from '../../workloads/index.ts';
+import { type CoreOptions, playCore, type Step } from './core.ts';
 
-async function run(workload: string, allocator: string, cpus: number, more: Partial<SessionOptions> = {}) {
+async function run(workload: string, allocator: string, cpus: number, more: Partial<RunOptions> = {}) {
   const { events, start } = await resolveWorkload(workload);
   return runVirtual({ events, workload, start, spec: parseAllocator(allocator, cpus), cpus, touch: 'none', ...more });
 }
@@ -91,6 +92,35 @@ describe('one lock for all', () => {
     expect(times[1]).toBeGreaterThan(times[0]!);
     expect(times[2]).toBeGreaterThan(times[1]!);
   });
+});
+
+// Threads that share nothing, each with as much to do: with unequal shares a scheduler may do a little worse on one more
+// processor, the real one too.
+test('more processors are not slower for threads that share nothing', () => {
+  const prices = { contextSwitchNs: 1500, wakeThreadNs: 1000, wakeIdleNs: 2000, wakeLatencyNs: 3000 };
+  const endNs = (threads: number, workNs: number, options: CoreOptions) => {
+    const scripts = Array.from({ length: threads }, (): Step[] => [['user', workNs]]);
+    return playCore(scripts, options).endNs;
+  };
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 1, max: 40 }),
+      fc.integer({ min: 1000, max: 5_000_000 }),
+      fc.integer({ min: 1, max: 40 }),
+      fc.integer({ min: 1, max: 40 }),
+      fc.record({
+        topology: fc.constantFrom(...TOPOLOGY_NAMES.filter((name) => name !== CALIBRATED)),
+        version: fc.constantFrom('6.1' as const, '6.18' as const),
+        hz: fc.constantFrom(100, 250, 1000),
+        costs: fc.constantFrom({}, prices),
+      }),
+      (threads, workNs, cpus, more, options) => {
+        const few = endNs(threads, workNs, { cpus, ...options });
+        expect(endNs(threads, workNs, { cpus: cpus + more, ...options })).toBeLessThanOrEqual(few);
+      },
+    ),
+    { numRuns: 60, seed: 24 },
+  );
 });
 
 // Uncontended work, arenas and topology being the same: what little differs is where the lines come from.

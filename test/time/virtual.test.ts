@@ -1,9 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { parseAllocator } from '../../allocators/spec.ts';
 import { assemble } from '../../bench/run/machine.ts';
+import { runLockstep } from '../../bench/run/modes/lockstep.ts';
 import { runVirtual } from '../../bench/run/modes/virtual.ts';
 import type { Pace, RunResult } from '../../bench/run/result.ts';
-import { runLockstep, type SessionOptions } from '../../bench/run/session.ts';
+import type { RunOptions } from '../../bench/run/run-options.ts';
 import { OP_FREE, OP_MASK } from '../../sim/contract/event.ts';
 import { KERNEL_DEFAULTS } from '../../sim/kernel/kernel.ts';
 import { createFreeRunning } from '../../sim/replay/free-running.ts';
@@ -18,10 +19,10 @@ import { resolveWorkload } from '../../workloads/index.ts';
 import { BUMP, eventsOf } from '../helpers/bump-run.ts';
 import { shelfSpec } from './shelf.ts';
 
-async function optionsOf(workload: string, allocator: string, more: Partial<SessionOptions> = {}) {
+async function optionsOf(workload: string, allocator: string, more: Partial<RunOptions> = {}) {
   const { events } = await resolveWorkload(workload);
   const cpus = more.cpus ?? 4;
-  return { events, workload, spec: parseAllocator(allocator, cpus), cpus, ...more } satisfies SessionOptions;
+  return { events, workload, spec: parseAllocator(allocator, cpus), cpus, ...more } satisfies RunOptions;
 }
 
 const withoutEngine = ({ engine: _, ...rest }: RunResult) => JSON.stringify(rest);
@@ -217,6 +218,7 @@ test('threads that wait for each other for ever end with the names of their even
     onFailure: () => {},
     onSample: () => {},
     onEvent: undefined,
+    changed: undefined,
   });
   expect(() => replay.run(100)).toThrow(/event 2 of thread 1 waits .*; event 3 of thread 2 waits/);
 });

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parseAllocator } from '../../allocators/spec.ts';
-import { runLockstep } from '../../bench/run/session.ts';
+import { runLockstep } from '../../bench/run/modes/lockstep.ts';
 import { type EventBuffer, OP_FREE, OP_MALLOC, OP_MASK } from '../../sim/contract/event.ts';
 import { createRandom } from '../../sim/contract/random.ts';
 import { parseTlb } from '../../sim/tlb/settings.ts';

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { parseAllocator } from '../../allocators/spec.ts';
 import { perfEvents, perfStatText } from '../../bench/report/text/perf-stat.ts';
-import { runLockstep } from '../../bench/run/session.ts';
+import { runLockstep } from '../../bench/run/modes/lockstep.ts';
 import { parseTlb, TLB_PRESETS } from '../../sim/tlb/settings.ts';
 import { createTlb, newTlbCounts } from '../../sim/tlb/tlb.ts';
 import { createTranslationCache } from '../../sim/tlb/translation-cache.ts';

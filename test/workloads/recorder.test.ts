@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { type RecordingBench, recordingBench } from '../helpers/recorded.ts';
+import { requireThat } from '../helpers/require.ts';
 
 const INCLUDES = `
 #define _GNU_SOURCE
@@ -24,6 +25,8 @@ const temporaries = (bench: RecordingBench) =>
     .flatMap((folder) => (existsSync(folder) ? readdirSync(folder) : []))
     .filter((name) => /^allocsim-(record|rings)-/.test(name))
     .filter((name) => !existsSync(`/proc/${name.split('-')[2]}`));
+
+const JEMALLOC = '/usr/lib/x86_64-linux-gnu/libjemalloc.so.2';
 
 describe('what the recorder sees of one process', () => {
   it('is every call of every thread, in one order', (context) => {
@@ -138,6 +141,53 @@ describe('what the recorder sees of one process', () => {
       expect(text.match(/^a 0 \d+ 128 /gm)).toHaveLength(2);
       expect(text).toContain(`%env LD_PRELOAD ${library}`);
     }
+  });
+
+  it('is jemalloc’s mallctl too, by name and by number', (context) => {
+    const bench = recordingBench(context);
+    requireThat(context, existsSync(JEMALLOC) && process.arch === 'x64', 'needs libjemalloc2 on x86-64');
+    const program = bench.compile(
+      'mallctl.c',
+      `${INCLUDES}
+      #include <stdbool.h>
+      int mallctl(const char *, void *, size_t *, void *, size_t);
+      int mallctlnametomib(const char *, size_t *, size_t *);
+      int mallctlbymib(const size_t *, size_t, void *, size_t *, void *, size_t);
+      int main(void) {
+        size_t mib[3], length = 3, bytes = 8;
+        ssize_t ms = -1, old;
+        unsigned arenas;
+        bool on = true;
+        char name[40];
+        mallctl("thread.tcache.flush", NULL, NULL, NULL, 0);
+        bytes = sizeof arenas;
+        mallctl("arenas.narenas", &arenas, &bytes, NULL, 0);
+        sprintf(name, "arena.%u.purge", arenas);
+        mallctl(name, NULL, NULL, NULL, 0);
+        mallctlnametomib("arena.0.decay", mib, &length);
+        mib[1] = 4096;
+        mallctlbymib(mib, length, NULL, NULL, NULL, 0);
+        bytes = sizeof old;
+        mallctl("arena.0.dirty_decay_ms", &old, &bytes, &ms, sizeof ms);
+        mallctl("arena.0.dirty_decay_ms", &old, &bytes, NULL, 0); // only asks
+        mallctl("arenas.muzzy_decay_ms", NULL, NULL, NULL, 0);
+        mallctl("no.such.name", NULL, NULL, NULL, 0);
+        mallctl("background_thread", NULL, NULL, &on, sizeof on);
+        bytes = sizeof arenas;
+        return mallctl("arenas.create", &arenas, &bytes, NULL, 0);
+      }`,
+      ['-l:libjemalloc.so.2'],
+    );
+    const { status, stderr } = bench.record(['--', program]);
+    expect(status).toBe(0);
+    expect(stderr).toMatch(/1 calls? of mallctl that (is|are) not replayed/);
+    expect(bench.lines('mallctl.htb').filter((line) => line.startsWith('ctl'))).toEqual([
+      'ctl 0 thread.tcache.flush',
+      'ctl 0 arena.4096.purge',
+      'ctl 0 arena.4096.decay',
+      'ctl 0 arena.0.dirty_decay_ms -1',
+      'ctl 0 background_thread 1',
+    ]);
   });
 
   it('leaves the limits of the program alone, and works in a small address space', (context) => {

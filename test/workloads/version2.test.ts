@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseAllocator } from '../../allocators/spec.ts';
-import { runSession } from '../../bench/run/run-session.ts';
+import { runInMode } from '../../bench/run/run-in-mode.ts';
 import { UserError } from '../../sim/contract/assert.ts';
 import { type EventBuffer, exactA, exactB, hasFailed } from '../../sim/contract/event.ts';
 import { anonymizeTrace } from '../../workloads/trace/anonymize.ts';
@@ -10,7 +10,7 @@ import { cutTrace } from '../../workloads/trace/cut.ts';
 import { createTraceParser } from '../../workloads/trace/parser.ts';
 import { traceStatistics } from '../../workloads/trace/statistics.ts';
 import { formatTrace } from '../../workloads/trace/writer.ts';
-import { recordingSession } from '../helpers/recording-session.ts';
+import { observedRun } from '../helpers/observed-run.ts';
 import { viewOf } from './naive-trace.ts';
 import { HEADERS_2, traceLines2 } from './trace-program.ts';
 
@@ -111,6 +111,12 @@ describe('version 2', () => {
       trace('%command a\\b'),
       'T:2:9: found " a\\\\b", expected the command, and behind a backslash only n, r, s, t or another one',
     ],
+    [trace('ctl 0 arena.x.purge'), /^T:2:7: found "arena\.x\.purge", expected arena\.<i>\.purge, /],
+    [trace('ctl 0 arena.4097.purge'), /^T:2:7: found "arena\.4097\.purge", expected arena/],
+    [trace('ctl 0 background_thread 2'), 'T:2:25: found "2", expected a value of background_thread'],
+    [trace('ctl 0 arenas.dirty_decay_ms -2'), 'T:2:29: found "-2", expected a value of arenas.dirty_decay_ms'],
+    [trace('ctl 0 thread.tcache.flush 1'), 'T:2:27: found "1", expected the end of the line'],
+    ['%htrace 1\nctl 0 thread.tcache.flush\n', /^T:2:1: found "ctl", expected an event: m, /],
     ['%htrace 1\nexit 0\n', /^T:2:1: found "exit", expected an event: m, /],
     ['%htrace 1\nm 0 1 5 ~\n', 'T:2:9: found "~", expected the end of the line'],
     ['%htrace 1\n%command x\n', 'T:2:1: found "%command", expected %htrace, %touch, %name or %source'],
@@ -145,7 +151,7 @@ describe('version 2', () => {
 describe.each(['lockstep', 'virtual'] as const)('in %s', (mode) => {
   const memory = async (text: string, allocator = 'glibc') => {
     const events = parse(text);
-    const result = await runSession({ events, workload: 'T', spec: parseAllocator(allocator, 2), cpus: 2, mode });
+    const result = await runInMode({ events, workload: 'T', spec: parseAllocator(allocator, 2), cpus: 2, mode });
     return result.samples.map((sample) => sample.rssBytes);
   };
 
@@ -219,7 +225,7 @@ describe('a block of more than 4 GiB', () => {
         trace('m 0 1 6000000000 ~', 'w 0 1 5000000000 8192', '= s', 'r 0 1 100', '= t', 'f 0 1', '= u'),
       );
       for (const mode of ['lockstep', 'virtual'] as const) {
-        const result = await runSession({ events, workload: 'T', spec: parseAllocator(allocator, 2), cpus: 2, mode });
+        const result = await runInMode({ events, workload: 'T', spec: parseAllocator(allocator, 2), cpus: 2, mode });
         expect(result.samples.slice(0, 3).map((sample) => sample.requestedBytes)).toEqual([6000000000, 100, 0]);
         expect(result.samples[0]!.breakdown.requested).toBeGreaterThanOrEqual(8192);
         expect(result.summary.requestedPeakBytes).toBe(6000000000);
@@ -234,8 +240,8 @@ describe('a process that began as a copy of one with threads', () => {
 
   it('uses the arenas of the threads that are gone, the oldest first, as glibc does; then a new one', () => {
     const events = parse(trace(...parent, ...child));
-    const { session, placements } = recordingSession(events, 'glibc', { check: 'events' });
-    session.advance(events.length);
+    const { run, placements } = observedRun(events, 'glibc', { check: 'events' });
+    run.advance(events.length);
     const arenaOf = new Map(
       placements
         .map((line) => line.split(' '))
@@ -251,7 +257,7 @@ describe('a process that began as a copy of one with threads', () => {
     const events = parse(trace('em 1 9 50', ...parent, ...child));
     for (const mode of ['lockstep', 'virtual'] as const) {
       const spec = parseAllocator(allocator, 2);
-      const result = await runSession({ events, workload: 'T', spec, cpus: 2, mode, check: 'samples' });
+      const result = await runInMode({ events, workload: 'T', spec, cpus: 2, mode, check: 'samples' });
       expect(result.samples.at(-1)!.liveBlocks).toBe(8);
     }
   });

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { parseAllocator } from '../../allocators/spec.ts';
-import { runSession } from '../../bench/run/run-session.ts';
-import { eventsFrom } from '../helpers/recording-session.ts';
+import { runInMode } from '../../bench/run/run-in-mode.ts';
+import { eventsFrom } from '../helpers/observed-run.ts';
 
 /*
  * Blocks whose heap ends before the program gives them back: at a request's end under all=true, with the thread that
@@ -10,7 +10,7 @@ import { eventsFrom } from '../helpers/recording-session.ts';
  */
 const run = async (allocator: string, mode: 'lockstep' | 'virtual', lines: readonly string[]) => {
   const events = eventsFrom(`%htrace 1\n${lines.join('\n')}\n`);
-  return runSession({ events, workload: 'test', spec: parseAllocator(allocator, 4), cpus: 4, mode });
+  return runInMode({ events, workload: 'test', spec: parseAllocator(allocator, 4), cpus: 4, mode });
 };
 
 const MODELS = ['zendmm@8.2:all=true', 'zendmm@7.1:all=true', 'zendmm@5.6:all=true'];

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { parseAllocator } from '../../allocators/spec.ts';
 import type { Inspectable } from '../../allocators/zend/layer.ts';
 import { assemble } from '../../bench/run/machine.ts';
-import { Session } from '../../bench/run/session.ts';
+import { LockstepRun } from '../../bench/run/modes/lockstep.ts';
 import { uncontendedLocks } from '../../sim/contract/locks.ts';
 import { KERNEL_DEFAULTS } from '../../sim/kernel/kernel.ts';
 import { eventsOf } from '../helpers/bump-run.ts';
@@ -10,7 +10,7 @@ import { refusals, runZend } from '../helpers/zend-run.ts';
 
 const run = (allocator: string, lines: readonly string[]) => runZend(allocator, eventsOf(lines));
 const inspect = (result: ReturnType<typeof run>, view: string) =>
-  (result.session.assembled.top as unknown as Inspectable).inspect(view);
+  (result.run.assembled.top as unknown as Inspectable).inspect(view);
 
 describe('memory_limit', () => {
   // A string of 3 MiB, then one of 10 MiB; the sizes are the string values' with header and final zero.
@@ -22,7 +22,7 @@ describe('memory_limit', () => {
     ['zendmm@5.6', 10485792],
   ])('refuses a block that passes it, in the words of %s', (allocator, tried) => {
     const result = run(`${allocator}:memory_limit=8M`, lines);
-    expect(result.session.failedRows).toEqual([2]);
+    expect(result.run.failedRows).toEqual([2]);
     expect(refusals(result)).toEqual([
       `Allowed memory size of 8388608 bytes exhausted (tried to allocate ${tried} bytes)`,
     ]);
@@ -72,9 +72,9 @@ describe('switches', () => {
     const lines = ['m 0 1 100', 'm 1 2 100', 'm 2 3 5000', 'a 1 4 64 100', 'f 1 4', 'f 1 2', '= x', 'f 1 1'];
     const result = run('zendmm@8.2:all=true', lines);
     expect(result.samples[0]!.stats['heaps']).toHaveLength(3);
-    expect(result.session.abort?.event).toBe(7);
-    expect(result.session.abort?.message).toMatch(/^zend_mm_heap corrupted/);
-    expect(run('zendmm@5.6:all=true', lines).session.abort?.event).toBe(7);
+    expect(result.run.abort?.event).toBe(7);
+    expect(result.run.abort?.message).toMatch(/^zend_mm_heap corrupted/);
+    expect(run('zendmm@5.6:all=true', lines).run.abort?.event).toBe(7);
   });
 
   it('all=true ends a thread’s heap with the thread', () => {
@@ -119,7 +119,7 @@ describe('a debug build', () => {
   it('places and checks as it should under growth', () => {
     const growth = ['eb 0', 'em 0 1 1', ...Array.from({ length: 300 }, (_, i) => `er 0 1 ${(i + 1) * 9000}`), '= x'];
     for (const allocator of ['zendmm@8.2:debug=1', 'zendmm@7.1:debug=1', 'zendmm@5.6:debug=1']) {
-      expect(run(allocator, growth).session.failedRows).toEqual([]);
+      expect(run(allocator, growth).run.failedRows).toEqual([]);
     }
   });
 });
@@ -187,14 +187,14 @@ describe('snapshots', () => {
 });
 
 it('counts the same breakdown of resident bytes as pages say', () => {
-  const session = new Session({
+  const run = new LockstepRun({
     events: eventsOf(['eb 0', 'em 0 1 100', 'em 0 2 50000', 'm 0 3 1000', 'ef 0 2', 'em 0 4 3000000', '= x']),
     workload: 'test',
     spec: parseAllocator('zendmm@5.6', 2),
     cpus: 2,
   });
-  session.advance(100);
-  const [sample] = session.samples;
+  run.advance(100);
+  const [sample] = run.samples;
   const sum = Object.values(sample!.breakdown).reduce((a, b) => a + b, 0);
   expect(sum).toBe(sample!.rssBytes);
 });

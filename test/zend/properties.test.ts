@@ -55,10 +55,10 @@ describe.each([
     fc.assert(
       fc.property(fc.array(step, { minLength: 1, maxLength: 60 }), (steps) => {
         const program = lines(steps);
-        const { session } = runZend(allocator, eventsOf(program), { check: 'events' });
+        const { run } = runZend(allocator, eventsOf(program), { check: 'events' });
         // The real 8.2 loses its main chunk where a collection finds it empty.
-        if (session.abort) expect(session.abort.message).toBe('Segmentation fault');
-        else checkTiles(session);
+        if (run.abort) expect(run.abort.message).toBe('Segmentation fault');
+        else checkTiles(run);
       }),
       { numRuns: 40 },
     );
@@ -66,8 +66,8 @@ describe.each([
 });
 
 /** No two ranges overlap, live ranges are the live objects', and every mapped byte is in one. */
-function checkTiles(session: ReturnType<typeof runZend>['session']): void {
-  const { top, objects, machine } = session.assembled;
+function checkTiles(run: ReturnType<typeof runZend>['run']): void {
+  const { top, objects, machine } = run.assembled;
   const ranges: [start: number, end: number][] = [];
   const live = new Set<number>();
   top.walk((start, length, kind, handle) => {

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { totalmem } from 'node:os';
 import type { Bytes } from '../../sim/contract/units.ts';
 
 /**
@@ -6,6 +7,12 @@ import type { Bytes } from '../../sim/contract/units.ts';
  * cannot: nobody can catch that. With less than this for the process no thread is started.
  */
 export const THREADS_NEED_BYTES: Bytes = 16 * 2 ** 30;
+
+/**
+ * With less address space than this Node ends itself in the middle of the smallest run (measured: 1 GiB is too little, 1.5 GiB is not);
+ * nobody can catch that.
+ */
+export const NODE_NEEDS_BYTES: Bytes = 1.5 * 2 ** 30;
 
 /** RLIMIT_AS of this process (`ulimit -v`); Infinity without one, or where it cannot be known. */
 export function addressSpaceLimit(): Bytes {
@@ -18,3 +25,8 @@ export function addressSpaceLimit(): Bytes {
 }
 
 export const hasRoomForThreads = (): boolean => addressSpaceLimit() >= THREADS_NEED_BYTES;
+
+/** Of this machine, or of the group of processes that this one is in. */
+export function hostMemory(): Bytes {
+  return Math.min(totalmem(), process.constrainedMemory?.() || Infinity);
+}

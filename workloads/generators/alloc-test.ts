@@ -23,7 +23,7 @@ export const allocTest = defineWorkload({
     start: startParameter('serial'),
   },
   cpus: ({ threads }) => threads,
-  generate({ threads, slots, steps, octaves, seed }) {
+  *generate({ threads, slots, steps, octaves, seed }) {
     const each = { slots: Math.max(1, Math.floor(slots / threads)), steps: Math.ceil(steps / threads), octaves };
     const events = createEventBuilder({
       name: `alloc-test ${threads} threads, ${slots} slots, ${steps} steps`,
@@ -34,7 +34,7 @@ export const allocTest = defineWorkload({
     const programs = Array.from({ length: threads }, (_, i) =>
       fillAndEmpty(events, i + 1, each, createRandom(seed + i, 'alloc-test/slots')),
     );
-    interleave(programs, (runnable) => schedule.integer(0, runnable - 1));
+    yield* interleave(programs, (runnable) => schedule.integer(0, runnable - 1));
     events.sample('end');
     return events.finish();
   },

@@ -20,7 +20,7 @@ export const cacheScratch = defineWorkload({
     start: startParameter('serial'),
   },
   cpus: ({ threads }) => threads,
-  generate({ threads, iterations, size, writes, seed }) {
+  *generate({ threads, iterations, size, writes, seed }) {
     const each = Math.max(1, Math.floor(writes / threads));
     const events = createEventBuilder({
       name: `cache-scratch ${threads} threads, ${iterations} objects of ${size} bytes, ${each} writes to each`,
@@ -34,7 +34,7 @@ export const cacheScratch = defineWorkload({
     const objects = Array.from({ length: threads }, () => events.malloc(0, size));
     for (let t = 1; t <= threads; t++) events.threadBegin(t);
     const programs = objects.map((object, i) => worker(events, i + 1, object, { iterations, size, writes: each }));
-    interleave(programs, (runnable) => schedule.integer(0, runnable - 1));
+    yield* interleave(programs, (runnable) => schedule.integer(0, runnable - 1));
     for (const block of [handles, table, args]) events.free(0, block);
     events.sample('end');
     return events.finish();

@@ -1,4 +1,5 @@
-import { createEventBuilder } from '../builder.ts';
+import { BREATH_STEPS } from '../breathing.ts';
+import { type BlockId, createEventBuilder } from '../builder.ts';
 import { defineWorkload, numberParameter } from '../workload.ts';
 
 /**
@@ -17,7 +18,7 @@ export const fragmenter = defineWorkload({
     survivors: numberParameter(16, 'blocks', 'of which one survives its round', { min: 1, max: 1e6 }),
   },
   cpus: () => 1,
-  generate({ rounds, bytes, size, growth, survivors }) {
+  *generate({ rounds, bytes, size, growth, survivors }) {
     const blocksOf = (round: number) => Math.max(1, Math.floor(bytes / sizeOf(round)));
     const sizeOf = (round: number) => {
       let grown = size;
@@ -28,7 +29,12 @@ export const fragmenter = defineWorkload({
     for (let round = 0; round < rounds; round++) rows += 2 * blocksOf(round) + 2;
     const events = createEventBuilder({ name: `fragmenter ${rounds} rounds of ${bytes} bytes`, rows });
     for (let round = 0; round < rounds; round++) {
-      const blocks = Array.from({ length: blocksOf(round) }, () => events.malloc(0, sizeOf(round)));
+      const blocks: BlockId[] = [];
+      const roundBytes = sizeOf(round);
+      for (let left = blocksOf(round); left > 0; left--) {
+        blocks.push(events.malloc(0, roundBytes));
+        if (left % BREATH_STEPS === 0) yield;
+      }
       events.sample(`filled-${round + 1}`);
       blocks.forEach((block, i) => {
         if (i % survivors !== 0) events.free(0, block);

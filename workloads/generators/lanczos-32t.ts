@@ -33,7 +33,7 @@ export const lanczos32t = defineWorkload({
     start: startParameter('serial'),
   },
   cpus: ({ threads }) => threads,
-  generate({ threads, width, height, sizes, requests, seed }) {
+  *generate({ threads, width, height, sizes, requests, seed }) {
     const targets = imageSizes(sizes);
     const events = createEventBuilder({
       name: `lanczos-32t ${width}x${height} to ${targets.length} sizes, ${threads} threads, ${requests} requests`,
@@ -45,7 +45,9 @@ export const lanczos32t = defineWorkload({
       const source = events.malloc(0, width * height * PIXEL_BYTES);
       for (const target of targets) {
         const result = events.malloc(0, target.width * target.height * PIXEL_BYTES);
-        resample(events, threads, { width, height }, target, result, (runnable) => random.integer(0, runnable - 1));
+        yield* resample(events, threads, { width, height }, target, result, (runnable) =>
+          random.integer(0, runnable - 1),
+        );
         events.free(0, result);
         events.sample(`size-${target.width}x${target.height}`);
       }
@@ -57,14 +59,14 @@ export const lanczos32t = defineWorkload({
 });
 
 /** schedule(static): thread t has the t-th block of rows. In file order the threads take turns as `draw` says. */
-function resample(
+function* resample(
   events: EventBuilder,
   threads: number,
   source: ImageSize,
   target: ImageSize,
   result: BlockId,
   draw: (runnable: number) => number,
-): void {
+): Generator<void> {
   const bufferBytes = Math.max(source.width, target.width) * PIXEL_BYTES;
   let steps = 0;
   const team = Array.from({ length: threads }, (_, i) => {
@@ -73,7 +75,7 @@ function resample(
     const share = rowShare(i, threads, target);
     return rowsOf(events, i + 1, last - first, bufferBytes, result, share);
   });
-  interleave(team, draw, () => {
+  yield* interleave(team, draw, () => {
     if (++steps % STEPS_PER_CLOCK === 0) events.clock(STEP_NS * STEPS_PER_CLOCK);
   });
 }

@@ -49,7 +49,7 @@ export const lanczosIm6 = defineWorkload({
     start: startParameter('serial'),
   },
   cpus: () => 2,
-  generate({ limit, width, height, sizes, seed }) {
+  *generate({ limit, width, height, sizes, seed }) {
     const targets = imageSizes(sizes);
     const events = createEventBuilder({
       name: `lanczos-im6 ${width}x${height} to ${targets.length} sizes, limit ${limit} threads`,
@@ -69,6 +69,7 @@ export const lanczosIm6 = defineWorkload({
     settings.push(createImageInfo(events, options));
     let previous: Image | undefined;
     for (const target of targets) {
+      yield;
       if (previous) deleteImage(events, previous, options);
       settings[0]!.destroy();
       const outer = createImageInfo(events, options);

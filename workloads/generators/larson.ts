@@ -1,5 +1,6 @@
 import { UserError } from '../../sim/contract/assert.ts';
 import { createRandom } from '../../sim/contract/random.ts';
+import { BREATH_STEPS } from '../breathing.ts';
 import { createEventBuilder, type EventBuilder } from '../builder.ts';
 import { defineWorkload, numberParameter, seedParameter } from '../workload.ts';
 import { interleave } from './interleave.ts';
@@ -31,7 +32,7 @@ export const larson = defineWorkload({
     seed: seedParameter(),
   },
   cpus: ({ threads }) => threads,
-  generate({ threads, blocks, rounds, replacements, warmup, min, max, seed }) {
+  *generate({ threads, blocks, rounds, replacements, warmup, min, max, seed }) {
     if (min > max) throw new UserError(`larson: found min=${min} above max=${max}, expected min at most max`);
     const events = createEventBuilder({
       name: `larson ${threads} threads, ${blocks} blocks each, ${rounds} rounds of ${replacements} replacements`,
@@ -44,14 +45,14 @@ export const larson = defineWorkload({
     const tables = Array.from({ length: threads }, () =>
       Array.from({ length: blocks }, () => events.malloc(0, size())),
     );
-    if (warmup > 0) warmUp(tables, warmup);
+    if (warmup > 0) yield* warmUp(tables, warmup);
     const programs = tables.map((table, i) => chain(events, table, i + 1));
-    interleave(programs, (runnable) => schedule.integer(0, runnable - 1));
+    yield* interleave(programs, (runnable) => schedule.integer(0, runnable - 1));
     events.sample('end');
     return events.finish();
 
     /** Blocks that lie beside each other go to any threads, and to any places. */
-    function warmUp(all: number[][], times: number): void {
+    function* warmUp(all: number[][], times: number): Generator<void> {
       const place = (n: number) => [all[Math.floor(n / blocks)]!, n % blocks] as const;
       const count = threads * blocks;
       for (let n = count - 1; n > 0; n--) {
@@ -63,6 +64,7 @@ export const larson = defineWorkload({
         const [table, i] = place(draws.integer(0, count - 1));
         events.free(0, table[i]!);
         table[i] = events.malloc(0, size());
+        if (n % BREATH_STEPS === 0) yield;
       }
     }
 

@@ -20,7 +20,7 @@ export const mstress = defineWorkload({
     start: startParameter('serial'),
   },
   cpus: ({ threads }) => threads,
-  generate({ threads, scale, iterations, transfers, seed }) {
+  *generate({ threads, scale, iterations, transfers, seed }) {
     let rows = 2 * transfers + 1;
     for (let t = 0; t < threads; t++) rows += iterations * (300 * scale * ((t % 8) + 1) + 12);
     const events = createEventBuilder({
@@ -35,7 +35,7 @@ export const mstress = defineWorkload({
       const team = Array.from({ length: threads }, (_, t) =>
         stress(events, t, { handles, scale, table, draws: createRandom(seed + t, 'mstress/blocks') }),
       );
-      interleave(team, (runnable) => schedule.integer(0, runnable - 1));
+      yield* interleave(team, (runnable) => schedule.integer(0, runnable - 1));
       events.free(0, handles);
       for (const [i, block] of table.entries()) {
         if (block === undefined || !(chance(50, draws) || n === iterations - 1)) continue;

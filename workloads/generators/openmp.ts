@@ -60,7 +60,7 @@ export function createOpenMp(events: EventBuilder, random: Random): OpenMp {
         resize(size);
       }
       const members = [0, ...workers].map((thread, member) => body(member, thread));
-      interleave(members, (runnable) => random.integer(0, runnable - 1));
+      for (const _ of interleave(members, (runnable) => random.integer(0, runnable - 1)));
       if (size !== lastSize && lastTeam !== undefined) events.free(0, lastTeam);
       lastTeam = team;
       lastSize = size;

@@ -1,3 +1,4 @@
+import { BREATH_STEPS } from '../breathing.ts';
 import { createEventBuilder } from '../builder.ts';
 import { defineWorkload, numberParameter } from '../workload.ts';
 import { baselineBytes, engineBlocks, PHP_PARAMETERS, stringBytes } from './php-process.ts';
@@ -25,7 +26,7 @@ export const phpConcat = defineWorkload({
     }),
   },
   cpus: () => 1,
-  generate({ php, baseline, bytes, step, libraries }) {
+  *generate({ php, baseline, bytes, step, libraries }) {
     const usage = baselineBytes('php-concat', php, baseline);
     const events = createEventBuilder({
       name: `php-concat: a string of ${bytes} bytes, PHP ${php}`,
@@ -41,6 +42,7 @@ export const phpConcat = defineWorkload({
       const next = stringBytes(php, length);
       if (next !== size) events.erealloc(0, string, next);
       size = next;
+      if (length % (step * BREATH_STEPS) === 0) yield;
     }
     events.sample('end');
     events.requestEnd(0);

@@ -1,4 +1,5 @@
 import { createRandom } from '../../sim/contract/random.ts';
+import { BREATH_STEPS } from '../breathing.ts';
 import type { BlockId } from '../builder.ts';
 import { createEventBuilder } from '../builder.ts';
 import { defineWorkload, numberParameter, seedParameter } from '../workload.ts';
@@ -24,7 +25,7 @@ export const phpPool = defineWorkload({
     seed: seedParameter(),
   },
   cpus: () => 1,
-  generate({ php, baseline, requests, blocks, strings, calls, buffer, kept, seed }) {
+  *generate({ php, baseline, requests, blocks, strings, calls, buffer, kept, seed }) {
     const usage = baselineBytes('php-pool', php, baseline);
     const events = createEventBuilder({
       name: `php-pool: ${requests} requests, ${calls} library calls each, PHP ${php}`,
@@ -34,7 +35,7 @@ export const phpPool = defineWorkload({
     for (let request = 1; request <= requests; request++) {
       events.requestBegin(0);
       engineBlocks(events, php, usage);
-      script(random.integer(Math.ceil(blocks / 2), Math.ceil(blocks * 1.5)));
+      yield* script(random.integer(Math.ceil(blocks / 2), Math.ceil(blocks * 1.5)));
       library();
       events.sample(`request ${request} before its end`);
       events.requestEnd(0);
@@ -43,9 +44,10 @@ export const phpPool = defineWorkload({
     return events.finish();
 
     /** Most values are small and short-lived; what is still live at the end goes with the request. */
-    function script(count: number): void {
+    function* script(count: number): Generator<void> {
       const live: BlockId[] = [];
       for (let i = 0; i < count; i++) {
+        if (i % BREATH_STEPS === 0) yield;
         live.push(events.emalloc(0, random.octaves(8, random.chance(0.95) ? 512 : 16384)));
         if (live.length > 400) events.efree(0, live.splice(random.integer(0, live.length - 1), 1)[0]!);
       }

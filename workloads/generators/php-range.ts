@@ -1,3 +1,4 @@
+import { BREATH_STEPS } from '../breathing.ts';
 import type { BlockId, EventBuilder } from '../builder.ts';
 import { createEventBuilder } from '../builder.ts';
 import { defineWorkload, numberParameter } from '../workload.ts';
@@ -29,7 +30,7 @@ export const phpRange = defineWorkload({
     }),
   },
   cpus: () => 1,
-  generate({ php, baseline, elements, primed }) {
+  *generate({ php, baseline, elements, primed }) {
     const usage = baselineBytes('php-range', php, baseline);
     const events = createEventBuilder({
       name: `php-range: ${elements} integers, PHP ${php}`,
@@ -40,7 +41,7 @@ export const phpRange = defineWorkload({
     if (primed > 0) events.efree(0, events.emalloc(0, stringBytes(php, primed)));
     events.sample('start');
     const table = events.emalloc(0, HASHTABLE_BYTES[php]!);
-    const unset = php === 5 ? listed(events, elements) : packed(events, php, elements);
+    const unset = php === 5 ? yield* listed(events, elements) : packed(events, php, elements);
     printLine(events, php);
     events.sample('range');
     unset();
@@ -53,11 +54,12 @@ export const phpRange = defineWorkload({
 });
 
 /** PHP 5: two blocks an element, and an array of pointers that doubles when it has become too small. */
-function listed(events: EventBuilder, elements: number): () => void {
+function* listed(events: EventBuilder, elements: number): Generator<void, () => void> {
   const blocks: BlockId[] = [];
   let pointers: BlockId | undefined;
   let capacity = 8;
   for (let count = 1; count <= elements; count++) {
+    if (count % BREATH_STEPS === 0) yield;
     blocks.push(events.emalloc(0, ZVAL_GC_BYTES));
     pointers ??= events.ecalloc(0, capacity, POINTER_BYTES);
     blocks.push(events.emalloc(0, BUCKET_BYTES));

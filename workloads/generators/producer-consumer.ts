@@ -26,7 +26,7 @@ export const producerConsumer = defineWorkload({
     seed: seedParameter(),
   },
   cpus: ({ producers, consumers }) => producers + consumers,
-  generate({ producers, consumers, messages, queue, min, max, keep, seed }) {
+  *generate({ producers, consumers, messages, queue, min, max, keep, seed }) {
     if (min > max)
       throw new UserError(`producer-consumer: found min=${min} above max=${max}, expected min at most max`);
     const events = createEventBuilder({
@@ -41,7 +41,7 @@ export const producerConsumer = defineWorkload({
       events.threadBegin(t);
       programs.push(t <= producers ? produce(events, t, shared, draws) : consume(events, t, shared, draws));
     }
-    interleave(programs, (runnable) => schedule.integer(0, runnable - 1));
+    yield* interleave(programs, (runnable) => schedule.integer(0, runnable - 1));
     events.sample('end');
     return events.finish();
   },

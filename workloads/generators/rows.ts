@@ -19,7 +19,7 @@ export const rows = defineWorkload({
     start: startParameter('serial'),
   },
   cpus: ({ threads }) => threads,
-  generate({ threads, rounds, blocks, size, seed }) {
+  *generate({ threads, rounds, blocks, size, seed }) {
     const events = createEventBuilder({
       name: `rows ${rounds} rounds of ${blocks} blocks of ${size} bytes, ${threads} threads`,
       rows: 2 * threads * rounds * blocks + 2 * threads + 1,
@@ -27,7 +27,7 @@ export const rows = defineWorkload({
     const random = createRandom(seed, 'rows/schedule');
     for (let t = 1; t <= threads; t++) events.threadBegin(t);
     const team = Array.from({ length: threads }, (_, i) => program(i + 1));
-    interleave(team, (runnable) => random.integer(0, runnable - 1));
+    yield* interleave(team, (runnable) => random.integer(0, runnable - 1));
     events.sample('end');
     return events.finish();
 

@@ -27,7 +27,7 @@ export const rptest = defineWorkload({
     start: startParameter('barrier'),
   },
   cpus: ({ threads }) => threads,
-  generate({ threads, cross, loops, allocs, ops, passes, min, max, seed }) {
+  *generate({ threads, cross, loops, allocs, ops, passes, min, max, seed }) {
     if (min > max) throw new UserError(`rptest: found min=${min} above max=${max}, expected min at most max`);
     const events = createEventBuilder({
       name: `rptest ${threads} threads, ${passes} passes of ${loops} loops of at most ${ops} blocks`,
@@ -42,7 +42,7 @@ export const rptest = defineWorkload({
     };
     for (let t = 1; t <= threads; t++) events.threadBegin(t);
     const programs = team.inboxes.map((_, i) => worker(events, i, pass, tables, team));
-    interleave(programs, (runnable) => schedule.integer(0, runnable - 1));
+    yield* interleave(programs, (runnable) => schedule.integer(0, runnable - 1));
     events.sample('end');
     return events.finish();
   },

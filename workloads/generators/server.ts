@@ -21,7 +21,7 @@ export const server = defineWorkload({
     seed: seedParameter(),
   },
   cpus: ({ threads }) => threads,
-  generate({ threads, requests, burst, sessions, leak, samples, seed }) {
+  *generate({ threads, requests, burst, sessions, leak, samples, seed }) {
     const events = createEventBuilder({
       name: `server ${threads} threads, ${requests} requests`,
       rows: requests * (2 * burst + 16),
@@ -43,7 +43,7 @@ export const server = defineWorkload({
       },
     };
     const workers = Array.from({ length: threads }, (_, i) => work(state, i + 1));
-    interleave(workers, (runnable) => schedule.integer(0, runnable - 1));
+    yield* interleave(workers, (runnable) => schedule.integer(0, runnable - 1));
     events.sample('end');
     return events.finish();
   },

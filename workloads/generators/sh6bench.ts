@@ -23,7 +23,7 @@ export const sh6bench = defineWorkload({
     start: startParameter('serial'),
   },
   cpus: ({ threads }) => Math.ceil(threads / 2),
-  generate({ threads, calls, rounds, max, seed }) {
+  *generate({ threads, calls, rounds, max, seed }) {
     const places = Math.max(5, Math.floor(calls / threads));
     const events = createEventBuilder({
       name: `sh6bench ${threads} threads, buffers of ${places}, ${rounds} rounds`,
@@ -32,7 +32,7 @@ export const sh6bench = defineWorkload({
     const schedule = createRandom(seed, 'sh6bench/schedule');
     for (let t = 1; t <= threads; t++) events.threadBegin(t);
     const programs = Array.from({ length: threads }, (_, i) => bench(events, i + 1, { places, rounds, max }));
-    interleave(programs, (runnable) => schedule.integer(0, runnable - 1));
+    yield* interleave(programs, (runnable) => schedule.integer(0, runnable - 1));
     events.sample('end');
     return events.finish();
   },

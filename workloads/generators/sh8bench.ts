@@ -35,7 +35,7 @@ export const sh8bench = defineWorkload({
     start: startParameter('serial'),
   },
   cpus: ({ threads }) => Math.ceil(threads / 2),
-  generate({ threads, iterations, heap, foreign, seed }) {
+  *generate({ threads, iterations, heap, foreign, seed }) {
     const share = Math.floor(foreign / threads ** 2); // of one thread's part that each thread frees
     const events = createEventBuilder({
       name: `sh8bench ${threads} threads, ${iterations} iterations, ${heap} places, ${foreign} blocks of the main thread`,
@@ -48,7 +48,7 @@ export const sh8bench = defineWorkload({
     const each = { iterations: Math.ceil(iterations / threads), places: Math.max(5, Math.floor(heap / threads)) };
     const programs = Array.from({ length: threads }, (_, i) => bench(events, i + 1, each, main));
     programs.push(allocateForOthers(events, main));
-    interleave(programs, (runnable) => schedule.integer(0, runnable - 1));
+    yield* interleave(programs, (runnable) => schedule.integer(0, runnable - 1));
     events.free(0, table);
     events.sample('end');
     return events.finish();

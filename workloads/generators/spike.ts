@@ -1,4 +1,5 @@
-import { createEventBuilder } from '../builder.ts';
+import { BREATH_STEPS } from '../breathing.ts';
+import { type BlockId, createEventBuilder } from '../builder.ts';
 import { defineWorkload, numberParameter, type TextParameter } from '../workload.ts';
 
 /** Which blocks outlive the spike. */
@@ -31,7 +32,7 @@ export const spike = defineWorkload({
     busy: numberParameter(0, 'threads', 'of them that keep all their blocks', { min: 0, max: 4096 }),
   },
   cpus: ({ threads }) => Math.max(1, threads),
-  generate({ threads, bytes, size, stay, place, busy }) {
+  *generate({ threads, bytes, size, stay, place, busy }) {
     const blocks = Math.max(1, Math.floor(bytes / size));
     const team = threads === 0 ? [0] : Array.from({ length: threads }, (_, i) => i + 1);
     const events = createEventBuilder({
@@ -39,7 +40,13 @@ export const spike = defineWorkload({
       rows: 2 * team.length * blocks + team.length + 2,
     });
     for (const thread of team) if (thread > 0) events.threadBegin(thread);
-    const held = team.map((thread) => Array.from({ length: blocks }, () => events.malloc(thread, size)));
+    const held = team.map((): BlockId[] => []);
+    for (const [i, thread] of team.entries()) {
+      for (let left = blocks; left > 0; left--) {
+        held[i]!.push(events.malloc(thread, size));
+        if (left % BREATH_STEPS === 0) yield;
+      }
+    }
     events.sample('peak');
     const stays = (index: number): boolean => {
       if (place === 'none' || stay === 0) return false;

@@ -18,7 +18,8 @@ export interface StressProfile {
   readonly about: string;
   /** Where most blocks are large, writing them in full would be all that a replay does. */
   readonly touch: Touch;
-  readonly write: (stress: Stress) => void;
+  /** Yields now and then. */
+  readonly write: (stress: Stress) => Generator<void>;
 }
 
 /** Sizes from `min` up, most of them small: after each octave the next one is reached with the probability `climb`. */
@@ -47,8 +48,9 @@ function takeAny<T>(random: Random, items: T[]): T {
 
 const repeat = <T>(times: number, make: () => T): T[] => Array.from({ length: times }, make);
 
-function tcache({ live, random, done }: Stress): void {
+function* tcache({ live, random, done }: Stress): Generator<void> {
   while (!done()) {
+    yield;
     const kind = random.next();
     if (kind < 0.45 || live.count < 20) {
       const size = random.pick([random.integer(1, 128), random.integer(1, 1100), random.integer(1020, 1048)]);
@@ -64,8 +66,9 @@ function tcache({ live, random, done }: Stress): void {
   }
 }
 
-function fastbin({ live, random, done }: Stress): void {
+function* fastbin({ live, random, done }: Stress): Generator<void> {
   while (!done()) {
+    yield;
     const size = random.integer(9, 140);
     const burst = shuffle(
       random,
@@ -80,8 +83,9 @@ function fastbin({ live, random, done }: Stress): void {
   }
 }
 
-function bins({ events, live, random, done }: Stress): void {
+function* bins({ events, live, random, done }: Stress): Generator<void> {
   while (!done()) {
+    yield;
     if (live.count < 50 || (random.chance(0.5) && live.bytes < 40 * MIB)) {
       const kind = random.next();
       if (kind < 0.4) live.malloc(0, random.integer(16, 1400));
@@ -95,8 +99,9 @@ function bins({ events, live, random, done }: Stress): void {
   live.freeShare(0, 0.5);
 }
 
-function mmap({ live, random, done }: Stress): void {
+function* mmap({ live, random, done }: Stress): Generator<void> {
   while (!done()) {
+    yield;
     if (live.count < 8 || (random.chance(0.52) && live.count < 60 && live.bytes < 400 * MIB)) {
       const kind = random.next();
       if (kind < 0.4) live.malloc(0, random.integer(120 * KIB, 140 * KIB));
@@ -112,8 +117,9 @@ function mmap({ live, random, done }: Stress): void {
   }
 }
 
-function trim({ events, live, random, done }: Stress): void {
+function* trim({ events, live, random, done }: Stress): Generator<void> {
   for (let round = 1; !done(); round++) {
+    yield;
     if (round % 5 === 0) {
       events.mallopt(0, 'M_TRIM_THRESHOLD', random.pick([65536, 131072, MIB]));
       events.mallopt(0, 'M_TOP_PAD', random.pick([0, 65536, 131072, MIB]));
@@ -133,8 +139,9 @@ function trim({ events, live, random, done }: Stress): void {
   }
 }
 
-function realloc({ live, random, done }: Stress): void {
+function* realloc({ live, random, done }: Stress): Generator<void> {
   while (!done()) {
+    yield;
     const kind = random.next();
     if (live.count < 20 || (kind < 0.2 && live.count < 300)) {
       live.malloc(0, steep(random, 16, 20000, 0.57));
@@ -160,8 +167,9 @@ function realloc({ live, random, done }: Stress): void {
   }
 }
 
-function aligned({ live, random, done }: Stress): void {
+function* aligned({ live, random, done }: Stress): Generator<void> {
   while (!done()) {
+    yield;
     if (live.count < 30 || (random.chance(0.52) && live.bytes < 80 * MIB)) {
       if (random.chance(0.5)) {
         const kind = random.next();
@@ -176,8 +184,9 @@ function aligned({ live, random, done }: Stress): void {
   }
 }
 
-function calloc({ live, random, done }: Stress): void {
+function* calloc({ live, random, done }: Stress): Generator<void> {
   while (!done()) {
+    yield;
     if (live.count < 30 || (random.chance(0.52) && live.bytes < 60 * MIB)) {
       if (random.chance(0.7)) live.calloc(0, random.integer(1, 40), steep(random, 4, 12000, 0.66));
       else live.malloc(0, steep(random, 16, 30000, 0.66));
@@ -187,11 +196,12 @@ function calloc({ live, random, done }: Stress): void {
   }
 }
 
-function prodcons({ events, live, random, threads, done }: Stress): void {
+function* prodcons({ events, live, random, threads, done }: Stress): Generator<void> {
   const half = Math.max(1, threads >> 1);
   for (let t = 1; t <= 2 * half; t++) events.threadBegin(t);
   const queue: BlockId[] = [];
   while (!done()) {
+    yield;
     const producer = random.integer(1, half);
     for (let n = random.integer(1, 60); n > 0; n--) {
       queue.push(live.malloc(producer, steep(random, 16, 60000, 0.62)));
@@ -209,11 +219,12 @@ function prodcons({ events, live, random, threads, done }: Stress): void {
   for (const block of queue) live.free(half + random.integer(1, half), block);
 }
 
-function threads({ events, live, random, threads: count, done }: Stress): void {
+function* threads({ events, live, random, threads: count, done }: Stress): Generator<void> {
   if (count > 32) events.mallopt(0, 'M_ARENA_MAX', 6);
   const own = repeat<BlockId[]>(count, () => []);
   for (let t = 1; t < count; t++) events.threadBegin(t);
   while (!done()) {
+    yield;
     const t = random.integer(0, count - 1);
     const mine = own[t]!;
     for (let n = random.integer(1, 40); n > 0; n--) {
@@ -230,11 +241,12 @@ function threads({ events, live, random, threads: count, done }: Stress): void {
   for (let t = 1; t < count; t++) events.threadExit(t);
 }
 
-function exits({ events, live, random, threads: count, done }: Stress): void {
+function* exits({ events, live, random, threads: count, done }: Stress): Generator<void> {
   const alive: { thread: number; blocks: BlockId[] }[] = [];
   const orphans: BlockId[] = [];
   let number = 0;
   while (!done()) {
+    yield;
     const kind = random.next();
     if (alive.length < 2 || (kind < 0.06 && alive.length < Math.max(4, count))) {
       events.threadBegin(++number);
@@ -255,8 +267,9 @@ function exits({ events, live, random, threads: count, done }: Stress): void {
   }
 }
 
-function decay({ events, live, random, threads: count, done }: Stress): void {
+function* decay({ events, live, random, threads: count, done }: Stress): Generator<void> {
   for (let round = 1; !done(); round++) {
+    yield;
     for (let n = random.integer(200, 900); n > 0; n--) {
       const t = random.integer(0, count - 1);
       if (live.count < 50 || (random.chance(0.5) && live.bytes < 60 * MIB)) {
@@ -278,8 +291,9 @@ function decay({ events, live, random, threads: count, done }: Stress): void {
   }
 }
 
-function requests({ events, random, threads: count, done }: Stress): void {
+function* requests({ events, random, threads: count, done }: Stress): Generator<void> {
   while (!done()) {
+    yield;
     const t = random.integer(0, count - 1);
     const blocks: BlockId[] = [];
     const below: BlockId[] = [];
@@ -298,8 +312,9 @@ function requests({ events, random, threads: count, done }: Stress): void {
   }
 }
 
-function mix({ events, live, random, threads: count, done }: Stress): void {
+function* mix({ events, live, random, threads: count, done }: Stress): Generator<void> {
   while (!done()) {
+    yield;
     const t = random.integer(0, count - 1);
     for (let n = random.integer(1, 25); n > 0; n--) {
       const kind = random.next();

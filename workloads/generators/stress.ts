@@ -27,7 +27,7 @@ export const stress = defineWorkload({
     seed: seedParameter(),
   },
   cpus: () => 2,
-  generate({ profile: name, events: budget, threads, touch, seed }) {
+  *generate({ profile: name, events: budget, threads, touch, seed }) {
     const profile = STRESS_PROFILES[name]!;
     const events = createEventBuilder({
       name: `stress ${name} ${seed}`,
@@ -36,7 +36,7 @@ export const stress = defineWorkload({
     });
     const random = createRandom(seed, `stress/${name}`);
     const live = new LiveBlocks(events, random);
-    profile.write({ events, live, random, threads, done: () => events.length >= budget });
+    yield* profile.write({ events, live, random, threads, done: () => events.length >= budget });
     events.sample('end');
     return events.finish();
   },

@@ -27,7 +27,7 @@ export const xmallocTest = defineWorkload({
     seed: seedParameter(),
   },
   cpus: ({ pairs }) => 2 * pairs,
-  generate({ pairs, batches, batch, queue, size, seed }) {
+  *generate({ pairs, batches, batch, queue, size, seed }) {
     const events = createEventBuilder({
       name: `xmalloc-test ${pairs} pairs, ${batches} batches of ${batch} blocks`,
       rows: pairs * (batches * (2 * batch + 3) + 2) + 1,
@@ -42,7 +42,7 @@ export const xmallocTest = defineWorkload({
       programs.push(produce(events, 2 * pair + 1, { batches, batch, queue, blockSize }, exchange));
       programs.push(consume(events, 2 * pair + 2, exchange));
     }
-    interleave(programs, (runnable) => schedule.integer(0, runnable - 1));
+    yield* interleave(programs, (runnable) => schedule.integer(0, runnable - 1));
     events.sample('end');
     return events.finish();
   },

@@ -23,8 +23,9 @@ const LIBRARY_SOURCES = [
   'zend.c',
   'patch.c',
   'extended.c',
+  'mallctl.c',
 ];
-const KEEPER_SOURCES = ['keeper.c', 'start.c', 'image.c', 'observe.c'];
+const KEEPER_SOURCES = ['keeper.c', 'start.c', 'image.c', 'observe.c', 'descendants.c'];
 
 /** Why programs can not be recorded on this machine, or undefined. */
 export function recorderObstacle(): string | undefined {

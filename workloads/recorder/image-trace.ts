@@ -1,5 +1,7 @@
+import { UserError } from '../../sim/contract/assert.ts';
 import { type EventBuffer, MALLOPT_NAMES, type MalloptName, type RecordedFacts } from '../../sim/contract/event.ts';
-import { type BlockId, createEventBuilder } from '../builder.ts';
+import { unpackMallctl } from '../../sim/contract/mallctl.ts';
+import { type BlockId, createEventBuilder, type EventBuilder } from '../builder.ts';
 import type { Oddities } from '../import/address-trace.ts';
 import { createBlockRecords } from './block-records.ts';
 import { forEachRecord, LOG, type LogPart, type LogRecord } from './log.ts';
@@ -48,6 +50,9 @@ export interface ImageTrace {
   readonly start: ObservationText | undefined;
 }
 
+/** Only a log that is not whole has such times: doubles count nanoseconds up to here, for 104 days. */
+const TIME_END_NS = 2 ** 53;
+
 /** Makes the trace of one process image, in two passes over its log: the first finds what later records say of earlier ones. */
 export function traceOfImage(options: ImageTraceOptions): ImageTrace {
   const { parts, quantumNs, nsPerTick, pageBytes } = options;
@@ -84,6 +89,9 @@ export function traceOfImage(options: ImageTraceOptions): ImageTrace {
   function tick(ns: number): void {
     clock ??= ns;
     if (ns - clock < quantumNs) return;
+    if (ns >= TIME_END_NS) {
+      throw new UserError(`${options.name}: found ${ns} ns in the log of its recording, expected less than 2^53`);
+    }
     builder.clock(Math.round(ns - clock));
     clock = ns;
   }
@@ -117,12 +125,6 @@ export function traceOfImage(options: ImageTraceOptions): ImageTrace {
     context,
   );
   const zend = createZendRecords(builder, context, ahead.zendCounts);
-
-  function mallopt(r: LogRecord): void {
-    const name = PARAMETERS.get(r.a | 0);
-    if (name) builder.mallopt(r.thread, name, r.b | 0);
-    else odd('calls of mallopt with a parameter that does nothing');
-  }
 
   function sample(r: LogRecord): void {
     const observed = parseObservation(r.text);
@@ -210,7 +212,8 @@ export function traceOfImage(options: ImageTraceOptions): ImageTrace {
         builder.trim(r.thread, Math.min(r.a, 0xffffffff));
         return;
       case LOG.MALLOPT:
-        mallopt(r);
+      case LOG.MALLCTL:
+        setOption(r, builder, odd);
         return;
       case LOG.THREAD:
         threadOfId.set(r.a, r.thread);
@@ -259,6 +262,19 @@ export function traceOfImage(options: ImageTraceOptions): ImageTrace {
     exitStatus,
     start,
   };
+}
+
+/** A call that sets something in the allocator, or asks it for something. */
+function setOption(r: LogRecord, builder: EventBuilder, odd: (what: string) => void): void {
+  if (r.op === LOG.MALLOPT) {
+    const name = PARAMETERS.get(r.a | 0);
+    if (name) builder.mallopt(r.thread, name, r.b | 0);
+    else odd('calls of mallopt with a parameter that does nothing');
+    return;
+  }
+  const call = unpackMallctl(r.a, r.b);
+  if (call) builder.mallctl(r.thread, call);
+  else odd('calls of mallctl that are not replayed');
 }
 
 function namesOf(threads: ReadonlySet<number>, names: ReadonlyMap<number, string>): RecordedFacts['threadNames'] {

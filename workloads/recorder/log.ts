@@ -36,6 +36,7 @@ export const LOG = {
   ZEND_USAGE: 40,
   ZEND_PEAK: 41,
   ZEND_LIMIT: 42,
+  MALLCTL: 43,
 } as const;
 
 /** Of the second argument of RESIDENT, WRITTEN and SEEN: these pages are huge. */

@@ -1,4 +1,5 @@
 import { normalize } from 'node:path';
+import { UserError } from '../../sim/contract/assert.ts';
 import type { Frame } from '../../sim/contract/event.ts';
 import type { EventBuilder } from '../builder.ts';
 import type { LogRecord } from './log.ts';
@@ -42,6 +43,8 @@ interface Part {
   sites: Int32Array;
 }
 
+/** A recorder numbers its call sites one after the other; of a log that has lost records so many may be missing. */
+const SITES_MISSING_MAX = 2 ** 16;
 /** As in native/unwind.h: in place of what lies beyond the deepest stack that is followed. */
 const MORE_FRAMES = 1;
 /** As in native/script.h: in place of an address, a line of a script. */
@@ -102,10 +105,12 @@ export function createRecordedSites(): RecordedSites {
   function node(r: LogRecord): void {
     const part = current();
     const number = r.address;
+    if (++count + SITES_MISSING_MAX < number) {
+      throw new UserError(`found call site ${number} as the recording's number ${count}, expected them in their order`);
+    }
     part.callers[number] = r.b;
     part.addresses[number] = r.a;
     part.ranges[number] = part.loaded.findLast((i) => r.a >= ranges[i]!.start && r.a < ranges[i]!.end) ?? -1;
-    count++;
   }
 
   function symbolize(symbolizer: Symbolizer): void {

@@ -73,7 +73,7 @@ const GRACE_MS = 5000;
 /** A Ctrl-C of the terminal reaches the program by itself; what comes by kill does not. */
 const TERMINAL_MS = 300;
 
-const ENDING = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+const ENDING = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
 
 /** Runs a program and all that comes of it to the end, hands the logs to `use`, and leaves nothing behind. */
 export async function recordSession<T>(options: SessionOptions, use: (session: Session) => Promise<T>): Promise<T> {
@@ -229,7 +229,7 @@ function endingBy(say: (line: string) => void): (signal: number) => void {
   };
 }
 
-/** SIGINT, SIGTERM and SIGHUP end the program, SIGUSR2 marks a sample. Returns what takes the handlers away again. */
+/** SIGINT, SIGTERM, SIGHUP and SIGQUIT end the program, SIGUSR2 marks a sample. Returns what takes the handlers away again. */
 function handleSignals(draft: Draft, say: (line: string) => void, end: (signal: number) => void): () => void {
   let marks = 0;
   let waiting: NodeJS.Timeout | undefined;
@@ -243,20 +243,13 @@ function handleSignals(draft: Draft, say: (line: string) => void, end: (signal: 
         else send();
       },
     ],
-    [
-      'SIGTERM',
+    ...(['SIGTERM', 'SIGHUP', 'SIGQUIT'] as const).map((signal): [NodeJS.Signals, () => void] => [
+      signal,
       () => {
         draft.cutBy ??= 'signal';
-        end(constants.signals.SIGTERM);
+        end(constants.signals[signal]);
       },
-    ],
-    [
-      'SIGHUP',
-      () => {
-        draft.cutBy ??= 'signal';
-        end(constants.signals.SIGHUP);
-      },
-    ],
+    ]),
     ['SIGUSR2', () => say(`sample mark${++marks}`)],
   ];
   for (const [signal, handler] of handlers) process.on(signal, handler);

@@ -172,6 +172,7 @@ export function createHtbInput(source: string, fileBytes?: number): TraceInput {
 
   const staging = new Uint8Array(STAGING_BYTES);
   const staged = { 1: staging, 2: new Uint16Array(staging.buffer), 4: new Uint32Array(staging.buffer) } as const;
+  const heads = new Uint32Array(STAGING_BYTES);
   let filled = 0;
   let index = 0;
   let values = 0; // of the current column, that have been moved
@@ -232,16 +233,6 @@ export function createHtbInput(source: string, fileBytes?: number): TraceInput {
     }
   }
 
-  /** Heads of version 1, from value number `first` on. */
-  function widenHeads(from: Stored, first: number): void {
-    const to = target;
-    const rows = rowsOf;
-    for (let i = 0; i < from.length; i++) {
-      const head = from[i]!;
-      to[rows ? rows[first + i]! : first + i] = ((head >>> OP_BITS_1) << OP_BITS) | (head & OP_MASK);
-    }
-  }
-
   /** The rows of a sparse column ascend; other columns are looked at when all are there. */
   function checkRows(name: string): void {
     if (!ROW_COLUMNS.some((column) => name === `${column}.rows`)) return;
@@ -262,9 +253,9 @@ export function createHtbInput(source: string, fileBytes?: number): TraceInput {
     if (filled < STAGING_BYTES && count < missing) return count;
     crc = crc32(staging.subarray(0, filled), crc);
     const n = filled / width;
-    const from = staged[width].subarray(0, n);
-    if (column.name === 'head' && version === 1) widenHeads(from, values);
-    else if (rowsOf) scatter(from, rowsOf.subarray(values, values + n), target);
+    let from: Stored = staged[width].subarray(0, n);
+    if (column.name === 'head' && version === 1) from = widenHeads(from, heads);
+    if (rowsOf) scatter(from, rowsOf.subarray(values, values + n), target);
     else target.set(from, values);
     values += n;
     filled = 0;
@@ -315,6 +306,15 @@ export function createHtbInput(source: string, fileBytes?: number): TraceInput {
       return events;
     },
   };
+}
+
+/** Heads of version 1 as those of today, in `to`. */
+function widenHeads(from: Stored, to: Uint32Array): Uint32Array {
+  // Constants of their own: an imported one is loaded and checked at every use, a local one is folded into the code.
+  const [mask, bits, bits1] = [OP_MASK, OP_BITS, OP_BITS_1];
+  const count = from.length;
+  for (let i = 0; i < count; i++) to[i] = ((from[i]! >>> bits1) << bits) | (from[i]! & mask);
+  return to.subarray(0, count);
 }
 
 function scatter(from: Stored, rows: Uint32Array, target: Uint32Array): void {

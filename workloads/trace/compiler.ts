@@ -12,6 +12,7 @@ import {
   OP_BITS,
   OP_CALLOC,
   OP_CLOCK,
+  OP_CTL,
   OP_ECALLOC,
   OP_EFREE,
   OP_EMALLOC,
@@ -39,6 +40,7 @@ import {
   type ThreadBegin,
   type Touch,
 } from '../../sim/contract/event.ts';
+import { type Mallctl, packMallctl } from '../../sim/contract/mallctl.ts';
 import type { EventBatch } from './batch.ts';
 import { createCallSites } from './call-sites.ts';
 import { sharedBytes, sharedCopy, sharedInt32, sharedUint32 } from './columns.ts';
@@ -94,6 +96,7 @@ export interface TraceCompiler {
   requestEnd(thread: number): void;
   trim(thread: number, pad: number): void;
   mallopt(thread: number, name: MalloptName, value: number): void;
+  mallctl(thread: number, call: Mallctl): void;
   clock(ns: number): Refusal;
   sample(label: string): void;
   threadBegin(thread: number): void;
@@ -768,6 +771,7 @@ export function createTraceCompiler(options: CompilerOptions = {}): TraceCompile
     requestEnd,
     trim: (thread, pad) => emitMarked(OP_TRIM, act(thread), 0, pad, 0, 0),
     mallopt: (thread, name, value) => emit(OP_OPT, act(thread), MALLOPT_NAMES.indexOf(name), value >>> 0, 0),
+    mallctl: (thread, call) => emit(OP_CTL, act(thread), 0, packMallctl(call), call.value >>> 0),
     clock,
     sample,
     threadBegin: (thread) => emit(OP_THREAD_BEGIN, act(thread), 0, 0, 0),

@@ -1,5 +1,6 @@
 import {
   type EventBuffer,
+  isAllocating,
   MALLOPT_NAMES,
   MARK_FAILED,
   MARK_UNWRITTEN,
@@ -8,6 +9,7 @@ import {
   OP_BITS,
   OP_CALLOC,
   OP_CLOCK,
+  OP_CTL,
   OP_ECALLOC,
   OP_EFREE,
   OP_EMALLOC,
@@ -16,7 +18,6 @@ import {
   OP_FORK,
   OP_FREE,
   OP_GC,
-  OP_MALLOC,
   OP_MARKED,
   OP_MASK,
   OP_MEMALIGN,
@@ -32,6 +33,7 @@ import {
   OP_TRIM,
   OP_WRITE,
 } from '../../sim/contract/event.ts';
+import { unpackMallctl } from '../../sim/contract/mallctl.ts';
 import { THREAD_ID_MAX, U32_MAX } from './compiler.ts';
 
 /** By object slot. */
@@ -238,7 +240,7 @@ function createChecker(events: EventBuffer): () => string | undefined {
     const flags = place < 0 ? 0 : marks.flags[place]!;
     const first = place < 0 ? a[row]! : marks.a[place]!;
     const second = place < 0 ? b[row]! : marks.b[place]!;
-    return isAllocation(op) ? allocation(row, op, t, first, second, flags) : other(row, op, t, first, second, flags);
+    return isAllocating(op) ? allocation(row, op, t, first, second, flags) : other(row, op, t, first, second, flags);
   }
 
   function allocation(row: number, op: number, t: number, first: number, second: number, flags: number): boolean {
@@ -284,6 +286,8 @@ function createChecker(events: EventBuffer): () => string | undefined {
         return endsRequest(row, t);
       case OP_OPT:
         return unsigned(s) < MALLOPT_NAMES.length || fail(row, 'an unknown option');
+      case OP_CTL:
+        return unpackMallctl(first, second) !== undefined || fail(row, 'an unknown call of mallctl');
       case OP_CLOCK:
         clock += second * 2 ** 32 + first;
         return clock < CLOCK_LIMIT || fail(row, 'a clock beyond its range');
@@ -337,18 +341,6 @@ function createChecker(events: EventBuffer): () => string | undefined {
   };
 }
 
-function isAllocation(op: number): boolean {
-  return (
-    op === OP_MALLOC ||
-    op === OP_CALLOC ||
-    op === OP_REALLOC ||
-    op === OP_MEMALIGN ||
-    op === OP_EMALLOC ||
-    op === OP_ECALLOC ||
-    op === OP_EREALLOC
-  );
-}
-
 function siteProblem({ sites, length, head, siteParent, siteFrame, frames }: EventBuffer): string | undefined {
   for (let site = 1; site < siteParent.length; site++) {
     if (siteParent[site]! >>> 0 >= site) return `call site ${site} above the one that calls it`;
@@ -358,7 +350,7 @@ function siteProblem({ sites, length, head, siteParent, siteFrame, frames }: Eve
   if (!sites) return undefined;
   for (let row = 0; row < length; row++) {
     if (sites[row]! >>> 0 >= siteParent.length) return `event ${row}: an unknown call site`;
-    if (sites[row] !== 0 && !isAllocation(head[row]! & OP_MASK)) return `event ${row}: a call site of no allocation`;
+    if (sites[row] !== 0 && !isAllocating(head[row]! & OP_MASK)) return `event ${row}: a call site of no allocation`;
   }
   return undefined;
 }

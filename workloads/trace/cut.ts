@@ -9,6 +9,7 @@ import {
   OP_BITS,
   OP_CALLOC,
   OP_CLOCK,
+  OP_CTL,
   OP_ECALLOC,
   OP_EFREE,
   OP_EMALLOC,
@@ -31,6 +32,7 @@ import {
   OP_TRIM,
   OP_WRITE,
 } from '../../sim/contract/event.ts';
+import { type Mallctl, setsValue, unpackMallctl } from '../../sim/contract/mallctl.ts';
 import { type Annotation, createTraceCompiler } from './compiler.ts';
 
 export interface CutOptions {
@@ -76,6 +78,7 @@ export function cutTrace(events: EventBuffer, options: CutOptions): EventBuffer 
   const threadId: number[] = [0];
   const alive = new Set<number>([0]);
   const inRequest = new Set<number>();
+  const mallctls: { readonly thread: number; readonly call: Mallctl }[] = [];
   const mallopts: { thread: number; name: (typeof MALLOPT_NAMES)[number]; value: number }[] = [];
   /** Slots whose present block is part of the cut. */
   const kept: boolean[] = [];
@@ -105,6 +108,7 @@ export function cutTrace(events: EventBuffer, options: CutOptions): EventBuffer 
   function startPart(): void {
     for (const thread of alive) if (thread !== 0 && keeps(thread)) out.threadBegin(thread);
     for (const { thread, name, value } of mallopts) if (keeps(thread)) out.mallopt(actor(thread), name, value);
+    for (const { thread, call } of mallctls) if (keeps(thread)) out.mallctl(actor(thread), call);
     for (const thread of inRequest) if (keeps(thread)) out.requestBegin(thread);
     if (options.live === 'drop') return;
     const live = [...blocks.entries()].filter(([, block]) => block && keeps(block.thread));
@@ -229,6 +233,12 @@ export function cutTrace(events: EventBuffer, options: CutOptions): EventBuffer 
         const option = { thread, name: MALLOPT_NAMES[slot[row]!]!, value: a[row]! | 0 };
         if (!inPart) mallopts.push(option);
         else if (keeps(thread)) out.mallopt(thread, option.name, option.value);
+        break;
+      }
+      case OP_CTL: {
+        const call = unpackMallctl(a[row]!, b[row]!)!;
+        if (inPart && keeps(thread)) out.mallctl(thread, call);
+        else if (!inPart && setsValue(call.name)) mallctls.push({ thread, call });
         break;
       }
       case OP_CLOCK:

@@ -61,9 +61,9 @@ function needCount(value: unknown, what: string, max: number = NUMBER_MAX): asse
   need(Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) <= max, what);
 }
 
-/** A text that fits in a line as it is. */
+/** A text that fits in a line as it is, behind a key and a space. */
 function needLine(value: unknown, what: string): asserts value is string {
-  need(typeof value === 'string' && !/[\r\n]/.test(value), what);
+  need(typeof value === 'string' && !/[\r\n]|^\s/.test(value), what);
 }
 
 function needText(value: unknown, what: string): asserts value is string {

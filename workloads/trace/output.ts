@@ -32,11 +32,17 @@ export async function writeTrace(path: string, events: EventBuffer): Promise<voi
   const pack = path === '-' ? undefined : packerFor(path);
   const parts = /\.htb(\.gz|\.zst)?$/.test(path) ? encodeHtb(events) : formatTrace(events);
   const file = openOutput(path);
+  let failure: unknown;
   try {
     const write = async (chunks: AsyncIterable<Uint8Array>) => {
       let count = 0;
       for await (const chunk of chunks) {
-        file.write(chunk);
+        try {
+          file.write(chunk);
+        } catch (error) {
+          failure = error; // a pipeline may tell of its own end instead
+          throw error;
+        }
         if (++count % CHUNKS_BETWEEN_BREATHS === 0) await new Promise((resolve) => setImmediate(resolve));
       }
     };
@@ -45,6 +51,6 @@ export async function writeTrace(path: string, events: EventBuffer): Promise<voi
     file.close();
   } catch (error) {
     file.discard();
-    throw error;
+    throw failure ?? error;
   }
 }

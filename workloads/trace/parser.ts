@@ -17,6 +17,7 @@ import {
   type RecordedFacts,
   type Touch,
 } from '../../sim/contract/event.ts';
+import { isValueOf, type Mallctl, MALLCTL_NAMES, parseMallctlName, setsValue } from '../../sim/contract/mallctl.ts';
 import type { Bytes } from '../../sim/contract/units.ts';
 import { BATCH_EVENTS, createEventBatch, type EventBatch } from './batch.ts';
 import {
@@ -66,6 +67,8 @@ export type Rule =
   | 'object-family'
   | 'alignment'
   | 'mallopt-name'
+  | 'mallctl-name'
+  | 'mallctl-value'
   | 'clock-range'
   | 'site-unknown'
   | 'observation-place'
@@ -108,7 +111,7 @@ const NUMBER_LIMIT = 2 ** 53;
 const HEADERS = '%htrace, %touch, %name or %source';
 const HEADERS_2 = `${HEADERS.replace(' or', ',')}, %command, %process, %env, %machine, %thread, %mapping, %frame or %site`;
 const EVENTS = 'm, c, r, a, f, em, ec, er, ef, eb, ee, w, tb, te, trim, opt, + or =';
-const EVENTS_2 = 'm, c, r, a, f, em, ec, er, ef, eb, ee, w, tb, te, exit, fork, gc, trim, opt, +, = or !';
+const EVENTS_2 = 'm, c, r, a, f, em, ec, er, ef, eb, ee, w, tb, te, exit, fork, gc, trim, opt, ctl, +, = or !';
 /** Lists of version 2 may be so long. */
 const FACTS_MAX = 1 << 20;
 
@@ -556,18 +559,39 @@ export function createTraceParser(options: ParserOptions = {}): TraceInput {
         compiler.trim(t, pad);
         return FINE;
       }
+      case KEY_CTL:
+        compiler.mallctl(t, mallctl());
+        return FINE;
       default: {
         const option = word('a mallopt name');
         if (!isMalloptName(option)) fail('mallopt-name', fieldStart, quoted(fieldStart), MALLOPT_NAMES.join(', '));
-        skipSpaces();
-        const negative = text[at] === MINUS && at < lineEnd;
-        if (negative) at++;
-        const value = number(negative ? 2 ** 31 : U32_MAX, 'a value');
+        const value = signed(U32_MAX);
         endOfLine();
-        compiler.mallopt(t, option, negative ? -value : value);
+        compiler.mallopt(t, option, value);
         return FINE;
       }
     }
+  }
+
+  /** A value that may be negative. */
+  function signed(most: number): number {
+    skipSpaces();
+    const negative = text[at] === MINUS && at < lineEnd;
+    if (negative) at++;
+    const value = number(negative ? 2 ** 31 : most, 'a value');
+    if (negative) fieldStart--;
+    return negative ? -value : value;
+  }
+
+  /** A call of mallctl: its name, and the value that it sets. */
+  function mallctl(): Mallctl {
+    const named = parseMallctlName(word('a mallctl name'));
+    if (!named) fail('mallctl-name', fieldStart, quoted(fieldStart), MALLCTL_NAMES.join(', '));
+    const value = setsValue(named.name) ? signed(2 ** 31 - 1) : 0;
+    if (!isValueOf(named.name, value))
+      fail('mallctl-value', fieldStart, quoted(fieldStart), `a value of ${named.name}`);
+    endOfLine();
+    return { ...named, value };
   }
 
   /** What the kernel said at the sample before: no event, so it has no number. */
@@ -818,9 +842,10 @@ const KEY_OPT = 0x6f7074;
 const KEY_EXIT = 0x65786974;
 const KEY_FORK = 0x666f726b;
 const KEY_GC = 0x6763;
+const KEY_CTL = 0x63746c;
 
 function isEventOfVersion2(key: number): boolean {
-  return key === KEY_EXIT || key === KEY_FORK || key === KEY_GC;
+  return key === KEY_EXIT || key === KEY_FORK || key === KEY_GC || key === KEY_CTL;
 }
 
 function isEvent(key: number): boolean {

@@ -8,6 +8,7 @@ import {
   OP_BITS,
   OP_CALLOC,
   OP_CLOCK,
+  OP_CTL,
   OP_ECALLOC,
   OP_EFREE,
   OP_EMALLOC,
@@ -95,6 +96,7 @@ export const EVENT_NAMES: readonly string[] = names([
   [OP_EXIT, 'exit'],
   [OP_FORK, 'fork'],
   [OP_GC, 'gc'],
+  [OP_CTL, 'ctl'],
   [OP_SKIPPED, 'left out'],
 ]);
 

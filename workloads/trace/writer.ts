@@ -7,6 +7,7 @@ import {
   OP_BITS,
   OP_CALLOC,
   OP_CLOCK,
+  OP_CTL,
   OP_ECALLOC,
   OP_EFREE,
   OP_EMALLOC,
@@ -30,6 +31,7 @@ import {
   OP_TRIM,
   OP_WRITE,
 } from '../../sim/contract/event.ts';
+import { formatMallctl, unpackMallctl } from '../../sim/contract/mallctl.ts';
 import { factLines, formatFrame } from './header-lines.ts';
 import { versionOf } from './version.ts';
 
@@ -154,6 +156,10 @@ export function* formatTrace(events: EventBuffer): Generator<Uint8Array> {
       text('opt');
       number(threadId[head[row]! >>> OP_BITS]!);
       text(` ${MALLOPT_NAMES[slot[row]!]!} ${a[row]! | 0}`);
+    } else if (op === OP_CTL) {
+      text('ctl');
+      number(threadId[head[row]! >>> OP_BITS]!);
+      text(` ${formatMallctl(unpackMallctl(a[row]!, b[row]!)!)}`);
     } else {
       yield bytes.slice(0, at);
       at = 0;

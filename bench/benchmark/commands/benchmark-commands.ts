@@ -3,28 +3,38 @@ import { availableParallelism, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { nativeObstacle } from '../../evidence/native/native.ts';
 import { measureEngine } from './engine.ts';
-import type { CommandBenchmark } from './rows.ts';
+import type { CommandBenchmark, CommandRow } from './rows.ts';
 import { measureWhole } from './whole.ts';
 
 const loadOfMinute = (): number => loadavg()[0]!;
 
-/** `quick` shows that everything runs, not how fast. */
-export async function benchmarkCommands(quick: boolean, onStep: (about: string) => void): Promise<CommandBenchmark> {
+export interface CommandsOptions {
+  /** Shows that everything runs, not how fast. */
+  readonly quick: boolean;
+  readonly onStep: (about: string) => void;
+  readonly signal: AbortSignal;
+}
+
+/** Where the signal ends it, the result has the rows that had finished. */
+export async function benchmarkCommands({ quick, onStep, signal }: CommandsOptions): Promise<CommandBenchmark> {
   const folder = mkdtempSync(join(tmpdir(), 'allocsim-bench-'));
   const rounds = quick ? 1 : 3;
   const noReal = nativeObstacle();
   const before = loadOfMinute();
-  try {
-    const whole = await measureWhole({ folder, rounds, share: quick ? 0.05 : 1, onStep });
-    const engine = await measureEngine({
-      folder,
-      lengths: quick ? [1e5] : [1e6, 5e6, 50e6],
-      rounds,
-      hasReal: noReal === undefined,
-      onStep,
-    });
+  const rows: CommandRow[] = [];
+  const resultOf = (partial: boolean): CommandBenchmark => {
     const load = { before, after: loadOfMinute(), processors: availableParallelism() };
-    return { rounds, load, noReal, rows: [...whole, ...engine] };
+    return { rounds, load, noReal, rows, partial };
+  };
+  const common = { folder, rounds, signal, onStep, onRow: (row: CommandRow) => rows.push(row) };
+  try {
+    await measureWhole({ ...common, share: quick ? 0.05 : 1 });
+    const lengths = quick ? [1e5] : [1e6, 5e6, 50e6];
+    await measureEngine({ ...common, lengths, hasReal: noReal === undefined });
+    return resultOf(false);
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    return resultOf(true);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

@@ -19,14 +19,15 @@ export interface EngineOptions {
   readonly lengths: readonly number[];
   readonly rounds: number;
   readonly hasReal: boolean;
+  readonly signal: AbortSignal;
   readonly onStep: (about: string) => void;
+  readonly onRow: (row: CommandRow) => void;
 }
 
 const millions = (events: number): string => `${+(events / 1e6).toPrecision(2)} M`;
 
 /** What `sim run --mode lockstep` says of its loop, in a fresh process each time, in turns with the real allocator in a tight loop. */
-export async function measureEngine(options: EngineOptions): Promise<CommandRow[]> {
-  const rows: CommandRow[] = [];
+export async function measureEngine(options: EngineOptions): Promise<void> {
   for (const length of options.lengths) {
     for (const trace of BENCH_TRACES) {
       const events = benchTrace(trace, length, false);
@@ -36,11 +37,11 @@ export async function measureEngine(options: EngineOptions): Promise<CommandRow[
       if (options.hasReal) await writeTrace(text, events);
       for (const { allocator, preload } of MODELS) {
         options.onStep(`${allocator}, ${trace}, ${millions(length)} events`);
-        rows.push(...(await measureModel(options, { trace, length: events.length, binary, text, allocator, preload })));
+        const subject = { trace, length: events.length, binary, text, allocator, preload };
+        for (const row of await measureModel(options, subject)) options.onRow(row);
       }
     }
   }
-  return rows;
 }
 
 interface Subject {
@@ -52,10 +53,10 @@ interface Subject {
   readonly preload: string;
 }
 
-async function measureModel({ rounds, hasReal }: EngineOptions, subject: Subject): Promise<CommandRow[]> {
+async function measureModel({ rounds, hasReal, signal }: EngineOptions, subject: Subject): Promise<CommandRow[]> {
   const { trace, length, binary, text, allocator, preload } = subject;
   const isThere = hasReal && findRealAllocator(preload || undefined) !== undefined;
-  const real = isThere ? await openRealOn(text, preload || undefined) : undefined;
+  const real = isThere ? await openRealOn(text, preload || undefined, signal) : undefined;
   const rates = { none: { model: [], real: [] }, full: { model: [], real: [] } } as Record<
     'none' | 'full',
     Record<'model' | 'real', number[]>
@@ -64,7 +65,8 @@ async function measureModel({ rounds, hasReal }: EngineOptions, subject: Subject
     for (let round = 0; round < rounds; round++) {
       for (const touch of ['none', 'full'] as const) {
         if (real) rates[touch].real.push((length / (await real.measure(touch)).ns) * 1e3);
-        const { engine } = runWithEngine(['run', binary, '-a', allocator, '--mode', 'lockstep', '--touch', touch]);
+        const run = ['run', binary, '-a', allocator, '--mode', 'lockstep', '--touch', touch];
+        const { engine } = await runWithEngine(run, signal);
         rates[touch].model.push((engine.events / engine.replayNs) * 1e3);
       }
     }

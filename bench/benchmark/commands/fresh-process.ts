@@ -1,6 +1,6 @@
-import { spawnSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { assert } from '../../../sim/contract/assert.ts';
+import { promisify } from 'node:util';
 import type { RunResult } from '../../run/result.ts';
 
 const CLI = fileURLToPath(new URL('../../cli.js', import.meta.url));
@@ -11,19 +11,20 @@ export interface CommandRun {
   readonly output: string;
 }
 
-/** `sim ARGS` in a process of its own, straight on this Node. */
-export function runCommand(args: readonly string[]): CommandRun {
+const execute = promisify(execFile);
+
+/** `sim ARGS` in a process of its own, straight on this Node; the signal ends it. Throws where it fails. */
+export async function runCommand(args: readonly string[], signal: AbortSignal): Promise<CommandRun> {
   const started = performance.now();
-  const { status, stdout, stderr } = spawnSync(process.execPath, [CLI, ...args], {
-    encoding: 'utf8',
-    maxBuffer: 2 ** 29,
-  });
-  assert(status === 0, `sim ${args.join(' ')} failed in the benchmark: ${stderr}`);
+  const { stdout } = await execute(process.execPath, [CLI, ...args], { signal, maxBuffer: 2 ** 29 });
   return { seconds: (performance.now() - started) / 1000, output: stdout };
 }
 
 /** The same with `--json`: what the run says of itself. */
-export function runWithEngine(args: readonly string[]): CommandRun & { readonly engine: RunResult['engine'] } {
-  const run = runCommand([...args, '--json']);
+export async function runWithEngine(
+  args: readonly string[],
+  signal: AbortSignal,
+): Promise<CommandRun & { readonly engine: RunResult['engine'] }> {
+  const run = await runCommand([...args, '--json'], signal);
   return { ...run, engine: (JSON.parse(run.output) as RunResult).engine };
 }

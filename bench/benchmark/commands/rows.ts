@@ -20,6 +20,8 @@ export interface CommandBenchmark {
   /** Why no real allocator was measured. */
   readonly noReal: string | undefined;
   readonly rows: readonly CommandRow[];
+  /** Interrupted: only the rows that had finished. */
+  readonly partial: boolean;
 }
 
 /** Undefined where there is no goal. */

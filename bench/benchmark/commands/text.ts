@@ -1,17 +1,18 @@
-import type { Palette } from '../../../bench/report/text/palette.ts';
+import { interruptedMark, type Palette } from '../../../bench/report/text/palette.ts';
 import { columns } from '../../../sim/contract/format.ts';
-import { median } from '../median.ts';
+import { median } from '../../evidence/median.ts';
 import { type CommandBenchmark, type CommandRow, isReached } from './rows.ts';
 
 const fixed = (value: number): string => value.toFixed(value < 10 ? 2 : 0);
 
 /** Each figure beside its goal; `judge` where they were measured to be judged. */
 export function commandsText(
-  { rounds, load, noReal, rows }: CommandBenchmark,
+  { rounds, load, noReal, rows, partial }: CommandBenchmark,
   palette: Palette,
   judge: boolean,
 ): string {
   const lines = [
+    ...(partial ? [interruptedMark(true, palette)] : []),
     judge
       ? `Commands in fresh processes, medians of ${rounds} (least to most), time on the wall`
       : 'Few events, one round: shows that everything runs, not how fast',

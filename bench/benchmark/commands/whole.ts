@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { writeTrace } from '../../../workloads/trace/output.ts';
-import { median } from '../median.ts';
+import { median } from '../../evidence/median.ts';
 import { benchTrace } from '../traces.ts';
 import { runCommand, runWithEngine } from './fresh-process.ts';
 import type { CommandRow } from './rows.ts';
@@ -17,20 +17,22 @@ export interface WholeOptions {
   readonly rounds: number;
   /** Of the numbers of events that the goals are for. */
   readonly share: number;
+  readonly signal: AbortSignal;
   readonly onStep: (about: string) => void;
+  readonly onRow: (row: CommandRow) => void;
 }
 
 const millionsOf = (millions: number, share: number): string => `${+(millions * share).toPrecision(2)} M events`;
 
 /** What people wait for: commands from start to end, on Node alone. */
-export async function measureWhole({ folder, rounds, share, onStep }: WholeOptions): Promise<CommandRow[]> {
-  const rows: CommandRow[] = [];
+export async function measureWhole(options: WholeOptions): Promise<void> {
+  const { folder, rounds, share, signal, onStep, onRow } = options;
   const many = (millions: number) => millionsOf(millions, share);
-  const times = (work: () => number): number[] => Array.from({ length: rounds }, work);
-  const seconds = (name: string, goal: number, args: readonly string[]) => {
+  const secondsOf = async (args: readonly string[]) => (await runCommand(args, signal)).seconds;
+  const seconds = async (name: string, goal: number, args: readonly string[]) => {
     onStep(name);
-    const found = times(() => runCommand(args).seconds);
-    rows.push({ group: 'whole commands', name, found, unit: 's', goal, below: true });
+    const found = await times(rounds, () => secondsOf(args));
+    onRow({ group: 'whole commands', name, found, unit: 's', goal, below: true });
   };
   const pathOf = async (millions: number, ending: string): Promise<string> => {
     const path = join(folder, `mixed-${millions}.${ending}`);
@@ -38,98 +40,100 @@ export async function measureWhole({ folder, rounds, share, onStep }: WholeOptio
     return path;
   };
 
-  seconds('sim --help', 0.2, ['--help']);
-  seconds('sim run of the sample', 0.6, ['run', SAMPLE]);
+  await seconds('sim --help', 0.2, ['--help']);
+  await seconds('sim run of the sample', 0.6, ['run', SAMPLE]);
   const one = await pathOf(1, 'htb');
-  seconds(`sim run, ${many(1)} of .htb`, 0.5, ['run', one, '--mode', 'lockstep']);
-  seconds('sim run lanczos-32t in virtual time', 0.8, ['run', 'lanczos-32t', '--mode', 'virtual']);
+  await seconds(`sim run, ${many(1)} of .htb`, 0.5, ['run', one, '--mode', 'lockstep']);
+  await seconds('sim run lanczos-32t in virtual time', 0.8, ['run', 'lanczos-32t', '--mode', 'virtual']);
   const two = await pathOf(2, 'htb');
-  seconds(`sim explain, ${many(2)}`, 5, ['explain', two]);
-  seconds(`sim explain, ${many(2)} of many threads`, 5, ['explain', `stress:profile=mix,events=${2e6 * share}`]);
+  await seconds(`sim explain, ${many(2)}`, 5, ['explain', two]);
+  await seconds(`sim explain, ${many(2)} of many threads`, 5, ['explain', `stress:profile=mix,events=${2e6 * share}`]);
 
   onStep('sim compare');
-  const single = ALLOCATORS.map((allocator) =>
-    median(times(() => runCommand(['run', two, '-a', allocator, '--mode', 'lockstep']).seconds)),
-  );
+  const single: number[] = [];
+  for (const allocator of ALLOCATORS) {
+    single.push(median(await times(rounds, () => secondsOf(['run', two, '-a', allocator, '--mode', 'lockstep']))));
+  }
   const compare = ['compare', two, '--allocators', ALLOCATORS.join(','), '--mode', 'lockstep'];
-  rows.push({
+  onRow({
     group: 'whole commands',
     name: 'sim compare of three allocators : sim run of the slowest',
-    found: times(() => runCommand(compare).seconds / Math.max(...single)),
+    found: await times(rounds, async () => (await secondsOf(compare)) / Math.max(...single)),
     unit: 'times',
     goal: 1.3,
     below: true,
   });
-  return [...rows, ...(await measureLoads({ folder, rounds, share, onStep }, pathOf))];
+  await measureLoads(options, pathOf);
+}
+
+/** One after the other. */
+async function times<T>(rounds: number, work: () => Promise<T>): Promise<T[]> {
+  const results: T[] = [];
+  for (let round = 0; round < rounds; round++) results.push(await work());
+  return results;
 }
 
 async function measureLoads(
-  { rounds, share, onStep }: WholeOptions,
+  options: WholeOptions,
   pathOf: (millions: number, ending: string) => Promise<string>,
-): Promise<CommandRow[]> {
-  const rows: CommandRow[] = [];
-  const runs = (args: readonly string[]) =>
-    Array.from({ length: rounds }, () => runWithEngine([...args, '--mode', 'lockstep']));
+): Promise<void> {
+  const { rounds, share, signal, onStep, onRow } = options;
+  const runs = (args: readonly string[]) => times(rounds, () => runWithEngine([...args, '--mode', 'lockstep'], signal));
   onStep('20 M events of text');
   const path = await pathOf(20, 'htrace');
   const { size } = statSync(path);
-  const text = runs(['run', path]);
-  rows.push(
-    {
-      group: 'whole commands',
-      name: `sim run, ${millionsOf(20, share)} of text`,
-      found: text.map((run) => run.seconds),
-      unit: 's',
-      goal: share === 1 ? 1 : undefined,
-      below: true,
-    },
-    {
-      group: 'loading',
-      name: 'text',
-      found: text.map(({ engine }) => (size / engine.loadNs) * 1e3),
-      unit: 'MB/s',
-      goal: 500,
-      below: false,
-    },
-  );
+  const text = await runs(['run', path]);
+  onRow({
+    group: 'whole commands',
+    name: `sim run, ${millionsOf(20, share)} of text`,
+    found: text.map((run) => run.seconds),
+    unit: 's',
+    goal: share === 1 ? 1 : undefined,
+    below: true,
+  });
+  onRow({
+    group: 'loading',
+    name: 'text',
+    found: text.map(({ engine }) => (size / engine.loadNs) * 1e3),
+    unit: 'MB/s',
+    goal: 500,
+    below: false,
+  });
   onStep('20 M events of .htb');
-  const binary = runs(['run', await pathOf(20, 'htb')]);
-  rows.push(
-    {
-      group: 'loading',
-      name: '.htb',
-      found: binary.map(({ engine }) => engine.loadNs / engine.events),
-      unit: 'ns/event',
-      goal: 3,
-      below: true,
-    },
-    {
-      group: 'memory and workers',
-      name: `resident memory of the host, ${millionsOf(20, share)} of .htb`,
-      found: binary.map(({ engine }) => engine.hostRssBytes / 1e6),
-      unit: 'MB',
-      goal: undefined,
-      below: true,
-    },
-  );
-  if (availableParallelism() >= 2) rows.push(await measureWorkers(rounds, pathOf, onStep));
-  return rows;
+  const binary = await runs(['run', await pathOf(20, 'htb')]);
+  onRow({
+    group: 'loading',
+    name: '.htb',
+    found: binary.map(({ engine }) => engine.loadNs / engine.events),
+    unit: 'ns/event',
+    goal: 3,
+    below: true,
+  });
+  onRow({
+    group: 'memory and workers',
+    name: `resident memory of the host, ${millionsOf(20, share)} of .htb`,
+    found: binary.map(({ engine }) => engine.hostRssBytes / 1e6),
+    unit: 'MB',
+    goal: undefined,
+    below: true,
+  });
+  if (availableParallelism() >= 2) onRow(await measureWorkers(options, pathOf));
 }
 
 /** A sweep of six runs over one trace, on one worker and on two. */
 async function measureWorkers(
-  rounds: number,
+  { rounds, signal, onStep }: WholeOptions,
   pathOf: (millions: number, ending: string) => Promise<string>,
-  onStep: (about: string) => void,
 ): Promise<CommandRow> {
   onStep('sim sweep on two workers');
   const path = await pathOf(5, 'htb');
   const sweep = ['sweep', path, '--allocators', 'glibc', '--grid', 'arena_max=1,2,3,4,5,6', '--mode', 'lockstep'];
-  const on = (workers: number) => runCommand([...sweep, '--workers', `${workers}`, '--json']).seconds;
+  const on = async (workers: number) =>
+    (await runCommand([...sweep, '--workers', `${workers}`, '--json'], signal)).seconds;
   return {
     group: 'memory and workers',
     name: 'sim sweep of six runs, one worker : two',
-    found: Array.from({ length: rounds }, () => on(1) / on(2)),
+    found: await times(rounds, async () => (await on(1)) / (await on(2))),
     unit: 'times',
     goal: 1.95,
     below: false,

@@ -4,6 +4,7 @@ import { count } from '../../../sim/contract/format.ts';
 import type { Oddities } from '../../../workloads/import/address-trace.ts';
 import { IMPORTERS, importTrace } from '../../../workloads/import/index.ts';
 import { checkTraceName, writeTrace } from '../../../workloads/trace/output.ts';
+import { note } from '../../cli/show.ts';
 import { outputPositional } from './input.ts';
 
 interface ImportArguments {
@@ -34,7 +35,7 @@ export const importCommand: CommandModule<object, ImportArguments> = {
     checkTraceName(out);
     const imported = await importTrace(input, { quantumNs: quantum, ...(format && { format }) });
     await writeTrace(out, imported.events);
-    process.stderr.write(`${input}: ${count(imported.events.length)} events from ${imported.format}\n`);
+    note(`${input}: ${count(imported.events.length)} events from ${imported.format}`);
     tellOddities(input, imported.oddities);
   },
 };
@@ -51,5 +52,5 @@ export const quantumOption = {
 
 /** What could not be in the trace, on standard error. */
 export function tellOddities(source: string, oddities: Oddities): void {
-  for (const [what, times] of Object.entries(oddities)) process.stderr.write(`${source}: ${count(times)} ${what}\n`);
+  for (const [what, times] of Object.entries(oddities)) note(`${source}: ${count(times)} ${what}`);
 }

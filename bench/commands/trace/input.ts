@@ -2,7 +2,9 @@ import type { Argv } from 'yargs';
 import type { EventBuffer } from '../../../sim/contract/event.ts';
 import { count } from '../../../sim/contract/format.ts';
 import { loadWorkload } from '../../cli/load-workload.ts';
-import { show } from '../../cli/show.ts';
+import { note, show } from '../../cli/show.ts';
+import { terminalWidth } from '../../cli/width.ts';
+import { fitWidth } from '../../report/text/fold.ts';
 
 const inputDescription = 'a trace (.htrace, .htb, compressed or not; - for stdin), or a built-in workload';
 
@@ -22,7 +24,7 @@ export function inputOptions<T>(yargs: Argv<T>): Argv<T & InputArguments> {
 
 export async function loadInput({ in: input, lenient }: InputArguments): Promise<EventBuffer> {
   const { events } = await loadWorkload(input, { lenient });
-  if (events.skipped > 0) process.stderr.write(`${input}: ${count(events.skipped)} events left out\n`);
+  if (events.skipped > 0) note(`${input}: ${count(events.skipped)} events left out`);
   return events;
 }
 
@@ -37,7 +39,7 @@ export function outputPositional<T>(yargs: Argv<T>): Argv<T & { out: string }> {
 }
 
 export function print(text: string): void {
-  show(`${text}\n`);
+  show(`${fitWidth(text, terminalWidth())}\n`);
 }
 
 export function printJson(value: unknown): void {

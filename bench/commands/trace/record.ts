@@ -9,6 +9,7 @@ import { type RecordedProcess, type Recording, recordProgram } from '../../../wo
 import { anonymizeTrace } from '../../../workloads/trace/anonymize.ts';
 import { writeTrace } from '../../../workloads/trace/output.ts';
 import { unheard } from '../../cli/interruption.ts';
+import { note } from '../../cli/show.ts';
 import { quantumOption, tellOddities } from './import.ts';
 
 interface RecordArguments {
@@ -132,7 +133,7 @@ interface ListedProcess {
 }
 
 function tell(line: string): void {
-  process.stderr.write(`record: ${line}\n`);
+  note(`record: ${line}`);
 }
 
 function commandOf({ program, '--': behind }: RecordArguments): string[] {
@@ -168,10 +169,10 @@ function tellProcess(recorded: RecordedProcess, trace: string | undefined): void
     `asked for ${bytes(events.requestedPeakBytes)} at most`,
     ...(residentPeakBytes > 0 ? [`VmHWM ${bytes(residentPeakBytes)}`] : []),
   ];
-  process.stderr.write(`${trace ?? '(no file)'}: ${command}, process ${pid}: ${seen.join(', ')}\n`);
+  note(`${trace ?? '(no file)'}: ${command}, process ${pid}: ${seen.join(', ')}`);
   if (assumedBytes >= 2 ** 20)
-    process.stderr.write(
-      `${command}: ${bytes(assumedBytes)} of large blocks lay on pages that were there before, or huge: taken as written\n`,
+    note(
+      `${command}: ${bytes(assumedBytes)} of large blocks lay on pages that were there before, or huge: taken as written`,
     );
   tellOddities(command, oddities);
 }

@@ -1,22 +1,24 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
-import { UserError } from '../../../sim/contract/assert.ts';
+import { Interrupted, UserError } from '../../../sim/contract/assert.ts';
 import type { Touch } from '../../../sim/contract/event.ts';
 import { type Placements, parsePlacements } from '../../../sim/replay/compare-placements.ts';
 
-/**
- * The native replay (replay.h): compiled from source when it is first needed, then kept in the user's cache under a
- * name that depends on the source and the flags.
- */
-const SOURCES = ['replay.c', 'isolate.c', 'samples.c', 'trace.c'];
-const HEADERS = ['replay.h'];
-const FLAGS = [
+/** A program whose sources are the folder of its name beside this module. */
+export interface NativeProgram {
+  /** As in messages: 'the native replay'. */
+  readonly title: string;
+  readonly name: string;
+  readonly flags: readonly string[];
+}
+
+const REPLAY_FLAGS = [
   '-O2',
   '-g',
   '-std=gnu11',
@@ -26,14 +28,16 @@ const FLAGS = [
   // A preloaded allocator must find this executable's clock_gettime and malloc; nothing is bound while events run.
   '-rdynamic',
   '-Wl,-z,now',
-  // The last page before the heap: see HEAP_START in isolate.c.
+  // The last page before the heap: see HEAP_START in replay/isolate.c.
   '-Wl,--section-start=.before_heap=0x15800',
 ];
+
+const REPLAY: NativeProgram = { title: 'the native replay', name: 'replay', flags: REPLAY_FLAGS };
 
 /** Beside this module in the sources; in a built package beside `dist`. */
 function sourceFolder(): string {
   const beside = fileURLToPath(new URL('.//', import.meta.url));
-  return existsSync(join(beside, SOURCES[0]!))
+  return existsSync(join(beside, REPLAY.name))
     ? beside
     : fileURLToPath(new URL('../../../../bench/evidence/native/', import.meta.url));
 }
@@ -49,39 +53,29 @@ export function nativeObstacle(title = 'the native replay'): string | undefined 
   return undefined;
 }
 
-/** A program of this folder. */
-export interface NativeProgram {
-  /** As in messages: 'the native replay'. */
-  readonly title: string;
-  readonly name: string;
-  readonly sources: readonly string[];
-  readonly headers: readonly string[];
-  readonly flags: readonly string[];
-}
-
-const REPLAY: NativeProgram = {
-  title: 'the native replay',
-  name: 'replay',
-  sources: SOURCES,
-  headers: HEADERS,
-  flags: FLAGS,
-};
 const compiled = new Map<string, string>();
 
-/** Path of the program; compiles it where that has not been done. */
-export function compileNative({ title, name, sources, headers, flags }: NativeProgram): string {
+/**
+ * Path of the program: compiled when it is first needed, then kept in the user's cache under a name that depends on the
+ * sources and the flags.
+ */
+export function compileNative({ title, name, flags }: NativeProgram): string {
   const known = compiled.get(name);
   if (known) return known;
   const obstacle = nativeObstacle(title);
   if (obstacle) throw new UserError(obstacle);
-  const folder = sourceFolder();
+  const folder = join(sourceFolder(), name);
+  const files = readdirSync(folder)
+    .filter((file) => /\.[ch]$/.test(file))
+    .sort();
   const hash = createHash('sha256').update(flags.join(' '));
-  for (const file of [...sources, ...headers]) hash.update(readFileSync(join(folder, file)));
+  for (const file of files) hash.update(readFileSync(join(folder, file)));
   const cache = join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'allocsim');
   const path = join(cache, `${name}-${hash.digest('hex').slice(0, 16)}`);
   if (!existsSync(path)) {
     mkdirSync(cache, { recursive: true });
     const unfinished = `${path}.${process.pid}`;
+    const sources = files.filter((file) => file.endsWith('.c'));
     const result = spawnSync('cc', [...flags, '-o', unfinished, ...sources], { cwd: folder, encoding: 'utf8' });
     if (result.status !== 0) throw new UserError(`cc can not compile ${title}: ${firstLine(result.stderr)}`);
     renameSync(unfinished, path); // whole or not at all, also beside another process that does the same
@@ -137,6 +131,8 @@ export interface NativeReplayOptions {
   readonly mode?: 'lockstep' | 'free';
   /** malloc_info, jemalloc's statistics by arena and bin, thread pointers in each sample; samples before and after all. */
   readonly info?: boolean;
+  /** Ends the replay; Interrupted is thrown then. */
+  readonly signal?: AbortSignal;
 }
 
 /** One line of the native replay's samples; numbers under the allocator's own names. */
@@ -234,6 +230,8 @@ async function feed(
     stdio: ['pipe', 'ignore', 'pipe'],
     env: environmentFor(preload, options.environment ?? {}),
   });
+  const kill = () => child.kill('SIGKILL');
+  options.signal?.addEventListener('abort', kill);
   let message = '';
   child.stderr!.setEncoding('utf8').on('data', (text: string) => {
     message += text;
@@ -244,6 +242,8 @@ async function feed(
   });
   // A replay that gives up early closes its end of the pipe; its own message says more than EPIPE.
   const [status] = await Promise.all([ended, pipeline(trace(), child.stdin!).catch(() => {})]);
+  options.signal?.removeEventListener('abort', kill);
+  if (options.signal?.aborted) throw new Interrupted('interrupted');
   if (status !== 0 && status !== EXIT_WARNINGS) {
     throw new UserError(`the native replay failed: ${firstLine(message) || `status ${status}`}`);
   }

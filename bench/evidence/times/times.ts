@@ -5,7 +5,8 @@ import type { Touch } from '../../../sim/contract/event.ts';
 import { COST_PROFILES, type Costs, parseCosts } from '../../../sim/time/costs.ts';
 import { resolveWorkload } from '../../../workloads/index.ts';
 import { runVirtual } from '../../run/modes/virtual.ts';
-import type { SessionOptions } from '../../run/session-options.ts';
+import type { RunOptions } from '../../run/run-options.ts';
+import { median } from '../median.ts';
 import { PUBLISHED } from './published.ts';
 
 /*
@@ -37,13 +38,7 @@ const SETS = ['free-running', 'free-running-calibrated', 'free-running-handed-ov
 const CLEAR = 1.5;
 const NEAR = 0.35;
 
-const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[values.length >> 1]!;
-
-async function timeMs(
-  workload: string,
-  options: Omit<SessionOptions, 'events' | 'workload' | 'spec'>,
-  allocator: string,
-) {
+async function timeMs(workload: string, options: Omit<RunOptions, 'events' | 'workload' | 'spec'>, allocator: string) {
   const { events, start } = await resolveWorkload(workload);
   const spec = parseAllocator(allocator, options.cpus);
   return (await runVirtual({ events, workload, start, ...options, spec })).summary.virtualNs / 1e6;

@@ -3,6 +3,7 @@ import { columns, count } from '../../../sim/contract/format.ts';
 import type { Difference } from '../../../sim/replay/compare-placements.ts';
 import { formatTrace } from '../../../workloads/trace/writer.ts';
 import { escapeLine, escapeLineStart } from '../../report/escape.ts';
+import { interruptedMark, PLAIN } from '../../report/text/palette.ts';
 import type { Verification } from './verify.ts';
 
 /** For people: what was compared, how much of it is the same, and the first differences. */
@@ -10,7 +11,7 @@ export function verificationText(v: Verification, events: EventBuffer): string {
   const { placements, samples, syscalls } = v;
   const of = (equal: number, total: number) => `${count(equal)} of ${count(total)}`;
   const lines = [
-    `${escapeLineStart(v.workload)} on ${v.allocator} and on this machine's ${v.real}, lockstep, ${v.cpus} cpus, kernel rules of ${v.kernel}`,
+    `${escapeLineStart(v.workload)} on ${v.allocator} and on this machine's ${v.real}, lockstep, ${v.cpus} cpus, kernel rules of ${v.kernel}${interruptedMark(v.partial, PLAIN)}`,
     '',
     ...columns(
       [

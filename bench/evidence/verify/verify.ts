@@ -1,14 +1,16 @@
 import { release } from 'node:os';
 import { Readable } from 'node:stream';
 import { type AllocatorSpec, formatAllocator } from '../../../allocators/spec.ts';
-import { UserError } from '../../../sim/contract/assert.ts';
-import type { EventBuffer, Touch } from '../../../sim/contract/event.ts';
+import { Interrupted, UserError } from '../../../sim/contract/assert.ts';
+import { type EventBuffer, OP_CTL, OP_MASK, OP_SKIPPED, type Touch } from '../../../sim/contract/event.ts';
+import { unpackMallctl } from '../../../sim/contract/mallctl.ts';
 import type { KernelVersion } from '../../../sim/kernel/kernel.ts';
 import type { Sample } from '../../../sim/metrics/sample.ts';
 import { type Comparison, comparePlacements, parsePlacements } from '../../../sim/replay/compare-placements.ts';
 import type { LineSink } from '../../../workloads/files/line-sink.ts';
 import { formatTrace } from '../../../workloads/trace/writer.ts';
-import { Session } from '../../run/session.ts';
+import { LockstepRun } from '../../run/modes/lockstep.ts';
+import { inPieces } from '../../run/pieces.ts';
 import { type NativeSample, replayNatively, straceNatively, straceObstacle, type TraceText } from '../native/native.ts';
 import { type FoundOriginal, findOriginal } from './real.ts';
 import { compareStatistics, type StatisticDifference } from './statistics.ts';
@@ -22,6 +24,8 @@ export interface VerifyOptions {
   readonly touch?: Touch;
   /** Differences to keep of each kind. */
   readonly show?: number;
+  /** Where it comes with the system calls, the rest is told as partial; before, Interrupted is thrown. */
+  readonly signal?: AbortSignal;
   /** Called as the parts come to an end. */
   readonly onStep?: (done: string) => void;
 }
@@ -65,6 +69,8 @@ export interface Verification {
   readonly remarks: readonly string[];
   /** Why two runs of the real allocator differ from each other with these settings; null where they do not. */
   readonly unrepeatable: string | null;
+  /** Interrupted: the system calls were not compared. */
+  readonly partial: boolean;
   /** Every placement identical, every number and call the same. */
   readonly passed: boolean;
 }
@@ -87,18 +93,20 @@ function kernelRules(): KernelVersion {
 
 /** Replays the trace on the model and on the real allocator of this machine, and compares all that both tell. */
 export async function verify(options: VerifyOptions): Promise<Verification> {
-  const { events, show = 10 } = options;
+  const { events, isChanged } = withoutBackgroundThreads(options.events);
+  const { show = 10 } = options;
   const original = findOriginal(options.spec);
   const text: TraceText = () => Readable.from(chunks(events));
   const native = {
     allocator: original.real,
     environment: original.environment,
     ...(options.touch && { touch: options.touch }),
+    ...(options.signal && { signal: options.signal }),
   };
 
   const truth = await replayNatively(text, { ...native, info: true });
   options.onStep?.('the real allocator');
-  const model = runModel(options, original, truth.samples);
+  const model = await runModel({ ...options, events }, original, truth.samples);
   options.onStep?.('the model');
   const syscalls = await verifySyscalls(model.syscalls, () => straceNatively(text, native, false));
   options.onStep?.('system calls');
@@ -116,14 +124,32 @@ export async function verify(options: VerifyOptions): Promise<Verification> {
     samples,
     syscalls,
     abort: model.abort,
-    remarks: truth.remarks,
+    remarks:
+      isChanged && options.spec.model.name === 'jemalloc' ? [...truth.remarks, BACKGROUND_REMARK] : truth.remarks,
     unrepeatable: unrepeatableSetting(options.spec),
+    partial: options.signal?.aborted === true,
     passed:
       model.abort === null &&
       placements.identical === placements.total &&
       samples.equal === samples.total &&
       ('leftOut' in syscalls || syscalls.first === undefined),
   };
+}
+
+const BACKGROUND_REMARK =
+  'the program’s background_thread was left out on both sides: background threads purge by the host’s clock';
+
+/** Without the calls that start background threads. They keep their numbers. */
+function withoutBackgroundThreads(events: EventBuffer): { events: EventBuffer; isChanged: boolean } {
+  let head: Int32Array | undefined;
+  for (let row = 0; row < events.length; row++) {
+    if ((events.head[row]! & OP_MASK) !== OP_CTL) continue;
+    const call = unpackMallctl(events.a[row]!, events.b[row]!);
+    if (call?.name !== 'background_thread' && call?.name !== 'max_background_threads') continue;
+    head ??= events.head.slice();
+    head[row] = (head[row]! & ~OP_MASK) | OP_SKIPPED;
+  }
+  return head ? { events: { ...events, head }, isChanged: true } : { events, isChanged: false };
 }
 
 /** The text form; a stream keeps chunks, and the formatter uses its buffer again. */
@@ -134,12 +160,12 @@ function* chunks(events: EventBuffer): Generator<Uint8Array> {
 /** What malloc_info() prints, where the model can say it. */
 type ModelSample = Sample & { readonly malloc_info: readonly string[] | undefined };
 
-function runModel(options: VerifyOptions, original: FoundOriginal, truth: readonly NativeSample[]) {
+async function runModel(options: VerifyOptions, original: FoundOriginal, truth: readonly NativeSample[]) {
   const placements = collect();
   const syscalls = collect();
   const samples: ModelSample[] = [];
   const mallocInfo = options.spec.model.views.find((view) => view.name === 'malloc_info');
-  const session: Session = new Session({
+  const run: LockstepRun = new LockstepRun({
     events: options.events,
     workload: options.workload,
     spec: onThisMachine(options.spec, truth),
@@ -148,16 +174,24 @@ function runModel(options: VerifyOptions, original: FoundOriginal, truth: readon
     placements,
     syscalls,
     onSample: (sample) =>
-      samples.push({ ...sample, malloc_info: mallocInfo && lines(mallocInfo.render(session.assembled.top)) }),
+      samples.push({ ...sample, malloc_info: mallocInfo && lines(mallocInfo.render(run.assembled.top)) }),
     ...(options.touch && { touch: options.touch }),
   });
-  session.advance(options.events.length);
-  session.sample('(end)', session.row);
+  await inPieces({
+    advance(rows) {
+      run.advance(run.row + rows);
+      return !run.done;
+    },
+    onProgress: undefined,
+    signal: options.signal,
+  });
+  if (options.signal?.aborted) throw new Interrupted('interrupted');
+  run.sample('(end)', run.row);
   return {
     placements: parsePlacements(Buffer.from(placements.lines.join(''))),
     syscalls: syscalls.lines,
     samples,
-    abort: session.abort && `event ${session.abort.event}: ${session.abort.message}`,
+    abort: run.abort && `event ${run.abort.event}: ${run.abort.message}`,
   };
 }
 
@@ -239,6 +273,7 @@ async function verifySyscalls(
   try {
     return compareSyscalls(model, parseStraceLog(await trace()));
   } catch (error) {
+    if (error instanceof Interrupted) return { leftOut: error.message };
     // The same replay went well without strace: this machine does not let one process trace another.
     if (error instanceof UserError) return { leftOut: error.message };
     throw error;

@@ -103,7 +103,7 @@ function drawRun(report: ReportPage): void {
   const run = data.runs[state.chosenRun]!;
   const axis = timeAxis(report, [state.chosenRun]);
   if (data.runs.length > 1) body.append(element('h2', { class: 'run-name' }, run.name));
-  body.append(verdictPanel(run.verdict, run.explanation));
+  body.append(verdictPanel(run.verdict, run.explanation, run.why));
   if (run.rssPeakBytes === 0) {
     panel('Resident memory over time', body, 'chart-classes').append(
       emptyNote('There is nothing to draw: no page was ever resident.'),
@@ -244,6 +244,11 @@ function drawSites(into: HTMLElement, run: RunData): void {
   // Made by this program, and escaped there.
   place.innerHTML = run.sites;
   enlargeFlames(place);
+  for (const table of place.querySelectorAll('table')) {
+    const box = element('div', {});
+    table.replaceWith(box);
+    scrollTable(box, table, 'By call site');
+  }
 }
 
 function start(): void {

@@ -14,18 +14,27 @@ function swatch(colour: string): HTMLElement {
   return element('span', { class: 'swatch', style: `background:${colour}`, 'aria-hidden': 'true' });
 }
 
-function verdictPanel(verdict: VerdictData, explanation: readonly string[]): HTMLElement {
+function verdictPanel(verdict: VerdictData, explanation: readonly string[], why: readonly string[] = []): HTMLElement {
   const [first, ...rest] = explanation;
   return element(
     'div',
     { class: 'panel verdict', id: 'verdict' },
     element('p', { class: 'headline' }, verdict.headline),
     ...(first ? [element('p', {}, element('strong', {}, first)), ...rest.map((line) => element('p', {}, line))] : []),
+    ...folded('Why, with the figures', why),
     ...verdict.sentences.map((line) => {
       const command = /^(.*: )(sim explain .*)$/.exec(line);
       return command ? element('p', {}, command[1]!, element('code', {}, command[2]!)) : element('p', {}, line);
     }),
   );
+}
+
+/** Lines that open on demand, and on paper. */
+function folded(title: string, lines: readonly string[]): HTMLElement[] {
+  if (lines.length === 0) return [];
+  const details = element('details', {}, element('summary', {}, title), ...lines.map((line) => element('p', {}, line)));
+  addEventListener('beforeprint', () => details.setAttribute('open', ''));
+  return [details];
 }
 
 /** A bar whose parts add up to its length, `share` of the whole width. */

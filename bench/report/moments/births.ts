@@ -1,5 +1,4 @@
-import { type EventBuffer, OP_BITS, OP_MASK, OP_THREAD_EXIT } from '../../../sim/contract/event.ts';
-import { isAllocating } from '../../../sim/replay/placements.ts';
+import { type EventBuffer, isAllocating, OP_BITS, OP_MASK, OP_THREAD_EXIT } from '../../../sim/contract/event.ts';
 
 /** Who allocated what lies in an object slot; -1 where it is not known. */
 export interface Births {

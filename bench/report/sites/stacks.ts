@@ -1,3 +1,4 @@
+import { escapeLine } from '../../../sim/contract/escape.ts';
 import type { Bytes } from '../../../sim/contract/units.ts';
 
 /** What a call site has to do with the resident bytes. */
@@ -21,8 +22,8 @@ export function collapsed(stacks: readonly StackBytes[]): string {
   const lines: string[] = [];
   for (const name of SITE_CLASSES) {
     for (const s of stacks) {
-      // A semicolon or a line's end in a name would be read as the end of a frame.
-      const frames = s.stack.map((frame) => frame.replace(/[;\r\n]/g, ','));
+      // A semicolon in a name would be read as the end of a frame.
+      const frames = s.stack.map((frame) => escapeLine(frame.replace(/[;\r\n]/g, ',')));
       if (s[name] > 0) lines.push(`${[name, ...frames].join(';')} ${Math.round(s[name])}`);
     }
   }
@@ -34,7 +35,7 @@ export function parseCollapsed(text: string): StackBytes[] | undefined {
   const byStack = new Map<string, { stack: string[]; held: number; pinned: number; freed: number }>();
   for (const line of text.split('\n')) {
     if (line === '') continue;
-    const [, name, rest, weight] = /^(held|pinned|freed);(.*) (\d+)$/.exec(line) ?? [];
+    const [, name, rest, weight] = /^(held|pinned|freed);(.*) (\d+)$/s.exec(line) ?? [];
     if (weight === undefined) return undefined;
     const entry = byStack.get(rest!) ?? { stack: rest!.split(';'), held: 0, pinned: 0, freed: 0 };
     entry[name as SiteClass] += Number(weight);

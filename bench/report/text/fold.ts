@@ -23,11 +23,20 @@ export function fold(text: string, width: number, indent = ''): string[] {
   return lines;
 }
 
-/** Words with the spaces behind them; longer ones cut after punctuation. */
+/** What CI systems take for an order where it begins a line. */
+const ORDER = /^(::|##)/;
+
+/** Words with the spaces behind them; longer ones cut after punctuation. No line can come to begin with an order. */
 function pieces(text: string, longest: number): string[] {
-  return (text.match(/^\s+\S+\s*|\S+\s*/g) ?? []).flatMap((word) =>
+  const parts = (text.match(/^\s+\S+\s*|\S+\s*/g) ?? []).flatMap((word) =>
     visibleLength(word.trimEnd()) <= longest ? [word] : (word.match(/[^,/+]*[,/+]+\s*|[^,/+]+\s*$/g) ?? [word]),
   );
+  const joined: string[] = [];
+  for (const part of parts) {
+    if (joined.length > 0 && ORDER.test(part)) joined[joined.length - 1] += part;
+    else joined.push(part);
+  }
+  return joined;
 }
 
 /** A table whose first column names the rows: in blocks below each other where its columns do not fit beside each other. */

@@ -25,12 +25,12 @@ import { addressSpaceLimit, hasRoomForThreads, THREADS_NEED_BYTES } from '../../
 import { type Assembled, assemble, farPagesFor } from '../machine.ts';
 import { pluginFiles } from '../plugin-files.ts';
 import type { RunResult } from '../result.ts';
+import type { RunOptions } from '../run-options.ts';
 import { assembleResult, type Timing } from '../run-result.ts';
-import type { SessionOptions } from '../session.ts';
 import { runCrew } from './crew.ts';
 import type { WorkerReport, WorkerTask } from './thread-worker.ts';
 
-export interface ThreadsOptions extends SessionOptions {
+export interface ThreadsOptions extends RunOptions {
   /** Delays threads at locks, by this seed: a test explores orders that threads left alone rarely take. */
   readonly perturbSeed?: number;
 }

@@ -18,6 +18,7 @@ import {
 } from '../../../sim/metrics/contention.ts';
 import { percentiles } from '../../../sim/metrics/percentiles.ts';
 import type { CallDurations } from '../../../sim/replay/calls.ts';
+import { createChangedSlots } from '../../../sim/replay/changed-slots.ts';
 import { createFreeRunning } from '../../../sim/replay/free-running.ts';
 import type { FreeRunning } from '../../../sim/replay/free-running-options.ts';
 import { createSharedObjectTable, type SharedObjectTable } from '../../../sim/replay/objects.ts';
@@ -34,8 +35,8 @@ import { createVirtualTime, type VirtualTime } from '../../../sim/time/virtual-t
 import { assemble } from '../machine.ts';
 import type { RunResult } from '../result.ts';
 import { Run } from '../run.ts';
+import type { RunOptions } from '../run-options.ts';
 import type { Timing } from '../run-result.ts';
-import type { SessionOptions } from '../session-options.ts';
 import { createTimeTrace, type TimeTrace } from '../time-trace.ts';
 
 /** A run in virtual time: each thread at its own pace on `cpus` simulated processors. */
@@ -49,7 +50,7 @@ class VirtualRun extends Run {
   private nextSample: number;
   private readonly timeTrace: TimeTrace | undefined;
 
-  constructor(options: SessionOptions) {
+  constructor(options: RunOptions) {
     const { events, cpus } = options;
     const touch = options.touch ?? events.touch;
     const program = readProgramOrder(events);
@@ -85,7 +86,7 @@ class VirtualRun extends Run {
     this.time = time;
     this.locks = locks!;
     const { machine, allocator, request } = assembled;
-    const { placements, syscalls, check, sampleEvery = 0, timeTrace } = options;
+    const { placements, syscalls, check, sampleEvery = 0, sampleIdleNs = 0, timeTrace } = options;
     if (timeTrace) {
       const lockName = (id: number): string => this.locks.table.locks[id]!.name;
       this.timeTrace = createTimeTrace({ sink: timeTrace, ids: program.order.ids, cpus, lockName });
@@ -106,8 +107,10 @@ class VirtualRun extends Run {
       threadsExit: options.pace === 'replay',
       endsEarly: strangersFree(events),
       recordedNs: options.pace === 'recorded' ? createRecordedTime(events) : undefined,
+      changed: samplesOnTheWay(options) ? createChangedSlots(program.order, program.objectSlots) : undefined,
       onFailure: (row) => this.failedRows.push(row),
       onSample: (row, label) => this.pass(events.labels[label]!, row, this.nowNs()),
+      onSleep: sampleIdleNs > 0 ? (ns) => void (ns >= sampleIdleNs && this.passMoment()) : undefined,
       onEvent: placements || check === 'events' ? (row, op, handle) => this.afterEvent(row, op, handle) : undefined,
     });
     if (syscalls) {
@@ -126,14 +129,22 @@ class VirtualRun extends Run {
     const goesOn = this.timed(() => this.replay.run(Math.min(events, this.nextSample - this.replay.done())));
     if (goesOn && this.replay.done() >= this.nextSample) {
       this.nextSample += sampleEvery;
-      this.pass(`#${this.replay.done()}`, this.replay.row(), this.sampleNs());
+      this.passMoment();
     }
     return goesOn;
+  }
+
+  private passMoment(): void {
+    this.pass(`#${this.replay.done()}`, this.replay.row(), this.sampleNs());
   }
 
   /** As a trace dates them: by the begin of the turn in which the last event came. Elsewhere a turn may be the whole run. */
   private sampleNs(): Ns {
     return this.options.pace === 'recorded' ? this.time.horizon[0]! : this.nowNs();
+  }
+
+  protected override changedSlots(): Int32Array | undefined {
+    return this.replay.changedSlots();
   }
 
   override eventsDone(): number {
@@ -211,6 +222,9 @@ class VirtualRun extends Run {
 
 const sumOf = (values: Float64Array): number => values.reduce((sum, value) => sum + value, 0);
 
+const samplesOnTheWay = ({ events, lastSampleOnly, sampleEvery = 0, sampleIdleNs = 0 }: RunOptions): boolean =>
+  lastSampleOnly !== true && (sampleEvery > 0 || sampleIdleNs > 0 || events.labels.length > 0);
+
 /** Whether a thread frees or resizes a block of another one's request. */
 function strangersFree({ length, head, slot, objectSlots, threadSlots, hasRequestEvents }: EventBuffer): boolean {
   if (!hasRequestEvents || threadSlots === 1) return false;
@@ -233,6 +247,6 @@ function callPercentiles(durations: CallDurations, fastNs: number) {
 }
 
 /** Runs to the end in virtual time, or to where the signal stops it. */
-export function runVirtual(options: SessionOptions): Promise<RunResult> {
+export function runVirtual(options: RunOptions): Promise<RunResult> {
   return new VirtualRun({ ...options, mode: 'virtual' }).toEnd();
 }

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
 import type { RedisOptions } from 'ioredis';
 import { UserError } from '../../../sim/contract/assert.ts';
 import { systemError } from '../../../workloads/files/system-error.ts';
@@ -60,7 +61,7 @@ export function parseEngine(text: string, environment: Environment = process.env
       ...(database && { db: Number(database) }),
       ...(username && { username }),
       ...(password && { password }),
-      ...(scheme.tls && { tls: { servername: host, ...tlsFiles(environment) } }),
+      ...(scheme.tls && { tls: { ...(isIP(host) === 0 && { servername: host }), ...tlsFiles(environment) } }),
     },
   };
 }

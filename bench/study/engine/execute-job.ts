@@ -5,9 +5,9 @@ import type { Bytes } from '../../../sim/contract/units.ts';
 import { RunCrashed } from '../parallel/executor.ts';
 import { createLanes } from '../parallel/lanes.ts';
 import { canonicalPlain, decodePlain } from '../parallel/plain-json.ts';
-import type { DescribedTask } from '../parallel/run-key.ts';
+import type { DescribedRun, DescribedTask } from '../parallel/run-key.ts';
+import type { Task } from '../parallel/task.ts';
 import { parseEngine } from './address.ts';
-import type { CommandJob } from './command-job.ts';
 import { connectEngine } from './connection.ts';
 import { encodeOutcome, type JobData, type Outcome } from './job.ts';
 import { KEPT_SECONDS, resultKey } from './names.ts';
@@ -39,15 +39,9 @@ const files = openTraceFiles(store, settings.cache, settings.cacheBytes);
 /** In the order of their last use. */
 const traces = new Map<string, EventBuffer>();
 
-async function traceOf(task: DescribedTask): Promise<EventBuffer> {
-  const { workload, parameters, trace } = task;
-  const name = trace ?? canonicalPlain({ workload, parameters });
-  const events = traces.get(name) ?? (trace === null ? await generated(task) : await files.load(trace));
-  if (!events) {
-    throw new UserError(
-      `${store.shown}: found no trace ${trace}, expected it there; workers need the --store of the client`,
-    );
-  }
+/** From memory, or else from where it can be had. */
+async function kept(name: string, load: () => Promise<EventBuffer>): Promise<EventBuffer> {
+  const events = traces.get(name) ?? (await load());
   traces.delete(name);
   traces.set(name, events);
   let bytes = [...traces.values()].reduce((sum, { head }) => sum + head.length * ROW_BYTES, 0);
@@ -59,9 +53,31 @@ async function traceOf(task: DescribedTask): Promise<EventBuffer> {
   return events;
 }
 
-async function generated({ workload, parameters }: DescribedTask): Promise<EventBuffer> {
-  const { generateEvents } = await import('../../../workloads/index.ts');
-  return generateEvents(workload, parameters);
+const traceOf = (hash: string): Promise<EventBuffer> =>
+  kept(hash, async () => {
+    const events = await files.load(hash);
+    if (events) return events;
+    throw new UserError(
+      `${store.shown}: found no trace ${hash}, expected it there; workers need the --store of the client`,
+    );
+  });
+
+const generated = ({ workload, parameters }: DescribedRun): Promise<EventBuffer> =>
+  kept(canonicalPlain({ workload, parameters }), async () => {
+    const { generateEvents } = await import('../../../workloads/index.ts');
+    return generateEvents(workload, parameters);
+  });
+
+async function taskOf(described: DescribedTask): Promise<Task> {
+  if ('traces' in described) {
+    const loaded: Record<string, EventBuffer> = {};
+    for (const [name, hash] of Object.entries(described.traces)) loaded[name] = await traceOf(hash);
+    return 'fleet' in described
+      ? { ...described, traces: loaded, threads: settings.threads }
+      : { ...described, traces: loaded };
+  }
+  const { trace, ...task } = described;
+  return { ...task, events: trace === null ? await generated(described) : await traceOf(trace) };
 }
 
 /** The part of BullMQ's job that is needed. */
@@ -80,7 +96,7 @@ export default async function executeJob(job: Job): Promise<void> {
   const isLast = job.attemptsMade + 1 >= (job.opts.attempts ?? 1);
   let outcome: Outcome;
   try {
-    outcome = await outcomeOf(job.data);
+    outcome = { run: await thread.execute(await taskOf(decodePlain<DescribedTask>(job.data.task))) };
   } catch (error) {
     if (error instanceof RunCrashed) throw error;
     if (error instanceof UserError) {
@@ -89,15 +105,6 @@ export default async function executeJob(job: Job): Promise<void> {
     } else outcome = { internalError: error instanceof Error ? (error.stack ?? error.message) : String(error) };
   }
   await redis.set(key, encodeOutcome(outcome), 'EX', KEPT_SECONDS);
-}
-
-async function outcomeOf(data: JobData): Promise<Outcome> {
-  if ('command' in data) {
-    const { executeCommand } = await import('./execute-command.ts');
-    return { command: await executeCommand(decodePlain<CommandJob>(data.command), settings.plugins) };
-  }
-  const { trace, ...task } = decodePlain<DescribedTask>(data.task);
-  return { run: await thread.execute({ ...task, events: await traceOf({ ...task, trace }) }) };
 }
 
 /** Another worker may have the right store. */

@@ -1,26 +1,21 @@
 import { gunzipSync, gzipSync } from 'node:zlib';
-import type { ReportRun } from '../../report/report-run.ts';
 import { decodePlain, encodePlain } from '../parallel/plain-json.ts';
 import type { DescribedTask } from '../parallel/run-key.ts';
-import type { CommandJob, CommandOutcome } from './command-job.ts';
+import { type OutcomeOf, type Task, taskText } from '../parallel/task.ts';
 
-/** What a job brings, as encodePlain writes it: a DescribedTask, or a CommandJob. The job's id is the key of it. */
-export type JobData = { readonly task: string } | { readonly command: string };
+/** What a job brings: a DescribedTask as encodePlain writes it. The job's id is the key of it. */
+export interface JobData {
+  readonly task: string;
+}
 
 export const taskData = (task: DescribedTask): JobData => ({ task: encodePlain(task) });
-export const commandData = (command: CommandJob): JobData => ({ command: encodePlain(command) });
 
 /** For people. */
-export function jobText(data: JobData): string {
-  if ('command' in data) return `sim ${decodePlain<CommandJob>(data.command).args.join(' ')}`;
-  const { workload, allocator, seed } = decodePlain<DescribedTask>(data.task);
-  return `${workload} under ${allocator}, seed ${seed}`;
-}
+export const jobText = ({ task }: JobData): string => taskText(decodePlain<DescribedTask>(task));
 
 /** What became of a run. */
 export type Outcome =
-  | { readonly run: ReportRun }
-  | { readonly command: CommandOutcome }
+  | { readonly run: OutcomeOf<Task> }
   /** A line for the user. */
   | { readonly userError: string }
   /** A broken invariant, with its stack. */

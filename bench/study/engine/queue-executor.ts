@@ -1,14 +1,13 @@
 import type { QueueEvents } from 'bullmq';
 import { Interrupted, UserError } from '../../../sim/contract/assert.ts';
 import type { EventBuffer } from '../../../sim/contract/event.ts';
-import type { ReportRun } from '../../report/report-run.ts';
 import { type Executor, RunCrashed } from '../parallel/executor.ts';
-import { describeTask, runKey } from '../parallel/run-key.ts';
-import type { RunTask } from '../parallel/run-task.ts';
+import { describeTask, eventsWith, runKey } from '../parallel/run-key.ts';
+import type { OutcomeOf, Task } from '../parallel/task.ts';
+import { traceHash } from '../parallel/trace-content.ts';
 import { parseEngine } from './address.ts';
-import { type CommandJob, type CommandOutcome, commandKey } from './command-job.ts';
 import { connectEngine, refusalOf } from './connection.ts';
-import { commandData, type Outcome, taskData } from './job.ts';
+import { type Outcome, taskData } from './job.ts';
 import { JOB_OPTIONS, queueName } from './names.ts';
 import { openStore } from './open-store.ts';
 import { crashText, type JobState, openRunQueue, type QueuedRun, type RunQueue } from './run-queue.ts';
@@ -32,12 +31,7 @@ const OUTCOMES_AT_ONCE = 16;
 /** What is left of Ctrl-C's second for taking back what nobody will ask for. */
 const TAKE_BACK_MS = 400;
 
-type Finished = Extract<Outcome, { readonly run: unknown } | { readonly command: unknown }>;
-
-/** An executor that takes whole commands too. */
-export interface QueueExecutor extends Executor {
-  executeCommand(job: CommandJob): Promise<CommandOutcome>;
-}
+type Finished = OutcomeOf<Task>;
 
 interface Waiting {
   readonly queued: QueuedRun;
@@ -56,7 +50,7 @@ interface Waiting {
  *                   ▲                                                        │
  *                   └────────── the server lost the job (a crash of its) ◀───┘
  */
-export async function createQueueExecutor(options: QueueOptions): Promise<QueueExecutor> {
+export async function createQueueExecutor(options: QueueOptions): Promise<Executor> {
   const { resume = false, signal, onNote = () => {} } = options;
   const address = parseEngine(options.engine);
   const redis = await connectEngine(address, onNote, { enableAutoPipelining: true });
@@ -84,8 +78,8 @@ export async function createQueueExecutor(options: QueueOptions): Promise<QueueE
   const over: string[] = [];
 
   /** Runs on threads of the host come out differently each time: the second one is no copy of the first. */
-  function keyOf(task: RunTask, key: string): string {
-    if (task.mode !== 'threads') return key;
+  function keyOf(task: Task, key: string): string {
+    if (!('mode' in task) || task.mode !== 'threads') return key;
     const before = times.get(key) ?? 0;
     times.set(key, before + 1);
     return before === 0 ? key : `${key}-${before}`;
@@ -152,7 +146,7 @@ export async function createQueueExecutor(options: QueueOptions): Promise<QueueE
     const one = waiting.get(key);
     if (!one || !outcome) return; // the next look sees why there is none
     waiting.delete(key);
-    if ('run' in outcome || 'command' in outcome) one.resolve(outcome);
+    if ('run' in outcome) one.resolve(outcome.run);
     else if ('userError' in outcome) one.reject(new UserError(outcome.userError));
     else one.reject(new Error(`in a worker: ${outcome.internalError}`));
   }
@@ -196,15 +190,14 @@ export async function createQueueExecutor(options: QueueOptions): Promise<QueueE
 
   return {
     width: WINDOW,
-    async execute(task) {
+    async execute<T extends Task>(task: T) {
       const described = describeTask(task);
       const key = keyOf(task, runKey(described));
-      if (described.trace !== null && !offered.has(described.trace)) await offer(described.trace, task.events!);
-      return ((await outcomeOf({ key, data: () => taskData(described) })) as { readonly run: ReportRun }).run;
-    },
-    async executeCommand(job) {
-      const queued = { key: commandKey(job), data: () => commandData(job) };
-      return ((await outcomeOf(queued)) as { readonly command: CommandOutcome }).command;
+      for (const events of eventsWith(task)) {
+        const hash = traceHash(events);
+        if (!offered.has(hash)) await offer(hash, events);
+      }
+      return (await outcomeOf({ key, data: () => taskData(described) })) as OutcomeOf<T>;
     },
     async close() {
       clearInterval(timer);

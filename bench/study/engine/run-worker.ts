@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import type { Job, Worker } from 'bullmq';
 import { UserError } from '../../../sim/contract/assert.ts';
@@ -56,7 +57,8 @@ export async function runWorker(options: RunWorkerOptions): Promise<void> {
   const redis = await connectEngine(address, onNote);
   openStore(store, redis, address.prefix); // a wrong one is said now, not with the first run
   const { Queue, Worker } = await import('bullmq');
-  const settings = { engine: options.engine, store, cache, cacheBytes, plugins: pluginFiles() };
+  const threads = Math.max(1, Math.floor(availableParallelism() / concurrency));
+  const settings = { engine: options.engine, store, cache, cacheBytes, plugins: pluginFiles(), threads };
   const shared = { connection: redis, prefix: address.prefix };
   const queue = new Queue(queueName(), shared);
   queue.on('error', () => {});

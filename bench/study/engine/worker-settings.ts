@@ -5,6 +5,8 @@ export interface WorkerSettings {
   readonly cache: string | undefined;
   readonly cacheBytes: number;
   readonly plugins: readonly string[];
+  /** Of one run, where it can use several. */
+  readonly threads: number;
 }
 
 const VARIABLE = 'ALLOCSIM_WORKER_SETTINGS';

@@ -7,7 +7,8 @@ import { frameText } from '../../report/sites/frames.ts';
 import type { StackBytes } from '../../report/sites/stacks.ts';
 import { type Area, areaAt, collectAreas, isResident } from '../../run/areas.ts';
 import type { Assembled } from '../../run/machine.ts';
-import { Session, type SessionOptions } from '../../run/session.ts';
+import { LockstepRun } from '../../run/modes/lockstep.ts';
+import type { RunOptions } from '../../run/run-options.ts';
 import { lastFreedSites } from './last-freed.ts';
 import { type LiveBlock, liveBlocks } from './live-blocks.ts';
 import { collectRanges, goesWhole, keptPages, type Ranges, reportAreas, sumOfAreas } from './ranges.ts';
@@ -40,13 +41,13 @@ export function stackOfRow(events: EventBuffer, row: number): readonly string[] 
 }
 
 /** Resident bytes by call stack once the first `end` rows have run; undefined for a trace without call sites. */
-export function bytesBySite(options: SessionOptions, end: number): StackBytes[] | undefined {
+export function bytesBySite(options: RunOptions, end: number): StackBytes[] | undefined {
   const { events } = options;
   if (!hasCallSites(events)) return undefined;
-  const session = new Session({ ...options, mode: 'lockstep', lastSampleOnly: true });
-  session.advance(end);
-  const { assembled } = session;
-  const { blocks } = liveBlocks(session, events);
+  const run = new LockstepRun({ ...options, mode: 'lockstep', lastSampleOnly: true });
+  run.advance(end);
+  const { assembled } = run;
+  const { blocks } = liveBlocks(run, events);
   const ranges = collectRanges(assembled, blocks);
   const areas = collectAreas(assembled);
   const reports = reportAreas(assembled, areas, ranges, blocks, keptPages(assembled, ranges));
@@ -54,7 +55,7 @@ export function bytesBySite(options: SessionOptions, end: number): StackBytes[] 
 }
 
 /** The same where the machine stands at `end` already. The sums over all stacks are those of the breakdown. */
-export function siteBytes(options: SessionOptions, end: number, situation: Situation): StackBytes[] | undefined {
+export function siteBytes(options: RunOptions, end: number, situation: Situation): StackBytes[] | undefined {
   const { events } = options;
   if (!hasCallSites(events)) return undefined;
   const { areas, ranges, blocks } = situation;

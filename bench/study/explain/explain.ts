@@ -1,47 +1,27 @@
-import { PAGE_BYTES } from '../../../sim/contract/units.ts';
-import { ownLine } from '../../report/sites/frames.ts';
-import { collectAreas } from '../../run/areas.ts';
-import { recordedProcess } from '../../run/recorded-process.ts';
+import { formatAllocator } from '../../../allocators/spec.ts';
+import { Interrupted, UserError } from '../../../sim/contract/assert.ts';
 import type { RunResult } from '../../run/result.ts';
-import { Session, type SessionOptions } from '../../run/session.ts';
+import { BatchInterrupted } from '../parallel/finished.ts';
+import { hasThreads } from '../parallel/lanes.ts';
 import { createRunner, type RunAllOptions } from '../parallel/run-all.ts';
-import { hasCallSites, siteBytes, stackOfRow } from './by-site.ts';
-import { createExperiment } from './experiment.ts';
-import { EXPLANATION_SCHEMA, type Explanation, type Facts } from './explanation.ts';
-import { growthOf } from './growth.ts';
-import { liveBlocks } from './live-blocks.ts';
-import { findMechanisms } from './mechanisms/index.ts';
-import type { Finding } from './mechanisms/mechanism.ts';
-import { USUAL } from './mechanisms/usual.ts';
-import { type Moment, momentOf } from './moment.ts';
-import { findPinning, heldPages } from './pinning.ts';
-import { collectRanges, keptPages, reportAreas, sumOfAreas } from './ranges.ts';
-import { predictReturns } from './returns.ts';
-import { combined, type Setting } from './setting.ts';
+import { retire, startThread, threadFile } from '../parallel/thread.ts';
+import { EXPLANATION_SCHEMA, type Explanation } from './explanation.ts';
+import { momentOf } from './moment.ts';
+import { type Observed, type ObserveOptions, observe } from './observe.ts';
+import type { ObserveOutcome, ObserveTask } from './observe-worker.ts';
+import { createSharedRuns, type SharedRuns } from './shared-runs.ts';
 import { timed } from './timed.ts';
-import { runWatchingTunables } from './tunable-changes.ts';
+import { firstTrials, pairsOf, usualTrials } from './trials.ts';
 import { judge } from './verdict.ts';
-import { runTrial, type Trial, trialOf, type WhatIf, whatIfOf } from './what-if.ts';
+import { runTrial, type Trial, whatIfOf } from './what-if.ts';
 
-export interface ExplainOptions extends SessionOptions {
-  /** A sample's label, `#N` for event N, `peak`, `exit`, `end`; see momentOf. */
-  readonly at?: string;
-  /** How many groups of pinning blocks to list. */
-  readonly pinningGroups?: number;
+export interface ExplainOptions extends ObserveOptions {
   /** Run other settings too and compare. On unless false. */
   readonly whatIf?: boolean;
 }
 
-const PINNING_GROUPS = 10;
-/** So many of the best single settings are tried two at a time. */
-const COMBINED = 3;
-/** One setting that takes this share of what is free is not combined with others. */
-const ENOUGH = 0.8;
-
-interface Observed {
-  readonly facts: Facts;
-  readonly findings: readonly Finding[];
-}
+/** Beside the trials: the run that is looked at, and the two that are timed. */
+const OTHER_RUNS = 3;
 
 /**
  * Replays the workload in file order up to a point and says where the resident bytes are, what keeps them, what the
@@ -49,127 +29,113 @@ interface Observed {
  * undone; alternatives are run.
  */
 export function explain(options: ExplainOptions): Explanation {
-  const steps = explainInSteps(options);
-  for (let step = steps.next(); ; ) {
-    if (step.done) return step.value;
-    step = steps.next(step.value.map((trial) => runTrial(options, trial)));
+  const observed = observe(options);
+  const shared = createSharedRuns(options);
+  const steps = alternatives(options, observed, shared);
+  for (let step = steps.next(); ; step = steps.next()) {
+    if (step.done) return conclude(options, observed, shared, step.value);
+    for (const trial of shared.missing(step.value)) shared.keep(trial, runTrial(options, trial));
   }
 }
 
-/** The same with the alternatives run side by side. */
+/**
+ * The same on all processors: the usual settings are run while the machine is looked at. Where the signal comes after that look, the
+ * explanation rests on the settings that had been run, and is marked partial; before, Interrupted is thrown.
+ */
 export async function explainInParallel(options: ExplainOptions, parallel: RunAllOptions = {}): Promise<Explanation> {
-  const runner = createRunner(parallel);
+  const shared = createSharedRuns(options);
+  let expected = OTHER_RUNS;
+  let seen = 0;
+  const onDone = () => parallel.onDone?.(++seen, expected);
+  const runner = createRunner({ ...parallel, onDone });
+
+  async function runMissing(trials: readonly Trial[]): Promise<void> {
+    const missing = shared.missing(trials);
+    if (missing.length === 0) return;
+    expected += missing.length;
+    const keep = (runs: readonly ({ readonly result: RunResult } | undefined)[]) =>
+      runs.forEach((run, i) => void (run && shared.keep(missing[i]!, run.result)));
+    try {
+      keep(await runner.run(missing.map((trial) => trial.task)));
+    } catch (error) {
+      if (error instanceof BatchInterrupted) keep(error.finished);
+      throw error;
+    }
+  }
+
   try {
-    const steps = explainInSteps(options);
-    for (let step = steps.next(); ; ) {
-      if (step.done) return await timed(options, step.value, runner);
-      const runs = await runner.run(step.value.map((trial) => trial.task));
-      step = steps.next(runs.map((run) => run.result));
+    const early = runMissing(earlyTrials(options));
+    const [{ value: observed, reason }, { reason: failure }] = (await Promise.allSettled([
+      observeBeside(options, parallel).finally(onDone),
+      early,
+    ])) as [{ readonly value?: Observed; readonly reason?: unknown }, { readonly reason?: unknown }];
+    if (!observed) throw parallel.signal?.aborted ? new Interrupted('interrupted') : reason;
+    if (failure !== undefined && !(failure instanceof BatchInterrupted)) throw failure;
+    const steps = alternatives(options, observed, shared);
+    for (let step = steps.next(); ; step = steps.next()) {
+      try {
+        if (step.done) return await timed(options, conclude(options, observed, shared, step.value), runner);
+        await runMissing(step.value);
+      } catch (error) {
+        if (!(error instanceof BatchInterrupted)) throw error;
+        return conclude(options, observed, shared, step.value, true);
+      }
     }
   } finally {
     await runner.close();
   }
 }
 
-/** Yields what is to be run, and is given the results in the same order. */
-function* explainInSteps(options: ExplainOptions): Generator<readonly Trial[], Explanation, RunResult[]> {
-  const moment = momentOf(options, options.at);
-  const { facts, findings } = observe(options, moment);
-  const whatIf: WhatIf[] = [];
-  if (options.whatIf !== false && facts.sample.rssBytes > 0) {
-    const trials = firstTrials(options, facts.event, findings);
-    const results = yield trials;
-    whatIf.push(...trials.map((trial, i) => whatIfOf(trial, results[i]!, options.spec)));
-    const pairs = pairsOf(options, facts, trials, whatIf);
-    if (pairs.length > 0) {
-      const paired = yield pairs;
-      whatIf.push(...pairs.map((trial, i) => whatIfOf(trial, paired[i]!, options.spec)));
-    }
+/** What is run whatever is found; nothing where the moment itself takes a run to find. */
+function earlyTrials(options: ExplainOptions): Trial[] {
+  if (options.whatIf === false || options.at === 'peak') return [];
+  return usualTrials(options, momentOf(options, options.at).end);
+}
+
+const OBSERVER = threadFile('explain/observe-worker');
+
+/** In a thread of its own, so that this one goes on handing out runs and hears signals. */
+async function observeBeside(options: ExplainOptions, { workers, signal }: RunAllOptions): Promise<Observed> {
+  if ((workers ?? 2) <= 1 || !hasThreads()) return observe(options);
+  const { spec, ...plain } = options;
+  const thread = startThread<ObserveTask, ObserveOutcome>(OBSERVER);
+  try {
+    const outcome = await thread.run({ ...plain, allocator: formatAllocator(spec) }, signal ? { signal } : {});
+    if ('userError' in outcome) throw new UserError(outcome.userError);
+    return outcome.observed;
+  } finally {
+    void retire(thread);
   }
-  return { schema: EXPLANATION_SCHEMA, ...facts, whatIf, verdict: judge(facts, findings, whatIf) };
 }
 
-function observe(options: ExplainOptions, moment: Moment): Observed {
-  const session = new Session({ ...options, mode: 'lockstep', lastSampleOnly: true });
-  const tunableChanges = runWatchingTunables(session, options.events, moment.end);
-
-  const { events, pinningGroups = PINNING_GROUPS } = options;
-  const { assembled } = session;
-  const rssPeakBytes = assembled.machine.kernel.residency.residentPeakPages() * PAGE_BYTES;
-  const experiment = createExperiment(assembled.machine.memory);
-  // Reading statistics may write some: jemalloc keeps tables for it. All that follows stands where the run does.
-  experiment(() => session.sample(options.at ?? '(end)', session.row));
-  const sample = session.samples.at(-1)!;
-  const { blocks, threads } = liveBlocks(session, events);
-  const ranges = collectRanges(assembled, blocks);
-  const kept = keptPages(assembled, ranges);
-  const areas = collectAreas(assembled);
-  const reports = reportAreas(assembled, areas, ranges, blocks, kept);
-  const found: Facts = {
-    run: session.describe(),
-    event: session.row,
-    moment: { kind: moment.kind, about: moment.about },
-    rssPeakBytes,
-    abort: session.abort,
-    sample: { ...sample, breakdown: sumOfAreas(reports) },
-    areas: reports,
-    returns: predictReturns(assembled, areas, threads, experiment),
-    pinning: findPinning(assembled, areas, ranges, blocks, kept, threads, experiment, pinningGroups).map((group) =>
-      hasCallSites(events) ? { ...group, line: ownLine(stackOfRow(events, group.blocks[0]!.event)) } : group,
-    ),
-    heldPages: heldPages(assembled, ranges, blocks, kept),
-    tunables: assembled.allocator.tunables?.() ?? null,
-    tunableChanges,
-    growth: growthOf(events, session.row),
-    process: recordedProcess(events, session.samples)?.samples.at(-1) ?? null,
-    sites: null,
-  };
-  const { breakdown } = found.sample;
-  const sites = siteBytes(options, session.row, { assembled, areas, ranges, blocks, breakdown }) ?? null;
-  const facts = { ...found, sites };
-  const situation = { facts, assembled, experiment, blocks, options, events, end: session.row, rssPeakBytes };
-  return { facts, findings: findMechanisms(situation) };
+/** Yields all that is to have been run when it goes on, more each time; returns the last list. */
+function* alternatives(
+  options: ExplainOptions,
+  { facts, findings }: Observed,
+  shared: SharedRuns,
+): Generator<readonly Trial[], readonly Trial[]> {
+  if (options.whatIf === false || facts.sample.rssBytes === 0) return [];
+  const first = firstTrials(options, facts.event, findings);
+  yield first;
+  const all = [...first, ...pairsOf(options, facts, first, whatIfsOf(options, shared, first))];
+  yield all;
+  return all;
 }
 
-/** What the findings propose, then the usual settings; each once. */
-function firstTrials(options: ExplainOptions, end: number, findings: readonly Finding[]): Trial[] {
-  const wanted = findings.flatMap(({ mechanism, settings }) => settings.map((setting) => ({ setting, mechanism })));
-  return distinct([
-    ...wanted.map(({ setting, mechanism }) => trialOf(options, end, setting, mechanism)),
-    ...USUAL.map((setting) => trialOf(options, end, setting, 'usual')),
-  ]);
-}
+/** Of those that have been run. */
+const whatIfsOf = ({ spec }: ExplainOptions, shared: SharedRuns, trials: readonly Trial[]) =>
+  trials.flatMap((trial) => {
+    const result = shared.of(trial);
+    return result ? [whatIfOf(trial, result, spec)] : [];
+  });
 
-/** The best single settings two at a time, where none of them does enough. */
-function pairsOf(options: ExplainOptions, facts: Facts, trials: readonly Trial[], whatIf: readonly WhatIf[]): Trial[] {
-  const { sample } = facts;
-  const { requested, slack } = sample.breakdown;
-  const free = sample.rssBytes - requested - slack;
-  const saved = (i: number) => sample.rssBytes - whatIf[i]!.rssBytes;
-  const order = trials
-    .map((_, i) => i)
-    .filter((i) => !whatIf[i]!.failed && saved(i) > 0 && whatIf[i]!.paste !== null)
-    .sort((i, j) => saved(j) - saved(i));
-  if (order.length < 2 || saved(order[0]!) >= ENOUGH * free) return [];
-  const best = order.slice(0, COMBINED).map((i) => trials[i]!.setting);
-  const pairs: Setting[] = [];
-  for (let i = 0; i < best.length; i++) {
-    for (let j = i + 1; j < best.length; j++) {
-      const [x, y] = [best[i]!, best[j]!];
-      const meet = Object.keys(x.options).some((name) => name in y.options);
-      if (x.allocator === y.allocator && !meet) pairs.push(combined(x, y));
-    }
-  }
-  const tried = new Set(trials.map(keyOf));
-  return distinct(pairs.map((setting) => trialOf(options, facts.event, setting, 'both'))).filter(
-    (trial) => !tried.has(keyOf(trial)),
-  );
-}
-
-const keyOf = ({ task }: Trial): string => `${task.allocator} ${task.kernel?.thp ?? ''}`;
-
-function distinct(trials: readonly (Trial | undefined)[]): Trial[] {
-  const byKey = new Map<string, Trial>();
-  for (const trial of trials) if (trial && !byKey.has(keyOf(trial))) byKey.set(keyOf(trial), trial);
-  return [...byKey.values()];
+function conclude(
+  options: ExplainOptions,
+  { facts, findings }: Observed,
+  shared: SharedRuns,
+  trials: readonly Trial[],
+  partial = false,
+): Explanation {
+  const whatIf = whatIfsOf(options, shared, trials);
+  return { schema: EXPLANATION_SCHEMA, ...facts, whatIf, partial, verdict: judge(facts, findings, whatIf, partial) };
 }

@@ -3,6 +3,7 @@ import type { Sample } from '../../../sim/metrics/sample.ts';
 import type { StackBytes } from '../../report/sites/stacks.ts';
 import type { RecordedProcessSample } from '../../run/recorded-process.ts';
 import type { RunDescription, RunResult } from '../../run/result.ts';
+import type { Paste } from '../paste.ts';
 import type { Growth } from './growth.ts';
 import type { Moment } from './moment.ts';
 import type { HeldPage, PinningGroup } from './pinning.ts';
@@ -29,8 +30,12 @@ export interface Verdict {
   readonly shares: Readonly<Record<Exclude<VerdictKind, 'leak' | 'nothing'>, Bytes>>;
   readonly headline: string;
   readonly sentences: readonly string[];
+  /** Those of the sentences that say what would change it. */
+  readonly answer: readonly string[];
   /** The setting that saves most for what it costs; null: nothing to gain by one. */
   readonly advice: WhatIf | null;
+  /** What mends a mechanism and is no setting of an allocator: lines of php.ini, of a pool, of the program. */
+  readonly remedies: readonly Paste[];
   readonly mechanisms: readonly MechanismAtWork[];
 }
 
@@ -67,8 +72,10 @@ export interface Explanation {
   /** By call stack, the most first; null for a trace without call sites. */
   readonly sites: readonly StackBytes[] | null;
   readonly whatIf: readonly WhatIf[];
+  /** Interrupted: of the other settings only those that had been run. */
+  readonly partial: boolean;
   readonly verdict: Verdict;
 }
 
 /** What is known before any other setting was run. */
-export type Facts = Omit<Explanation, 'schema' | 'verdict' | 'whatIf'>;
+export type Facts = Omit<Explanation, 'schema' | 'verdict' | 'whatIf' | 'partial'>;

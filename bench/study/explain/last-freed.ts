@@ -1,5 +1,6 @@
 import {
   type EventBuffer,
+  isAllocating,
   OP_EFREE,
   OP_EREALLOC,
   OP_FREE,
@@ -8,8 +9,8 @@ import {
   OP_REQUEST_END,
 } from '../../../sim/contract/event.ts';
 import { PAGE_BYTES } from '../../../sim/contract/units.ts';
-import { isAllocating } from '../../../sim/replay/placements.ts';
-import { Session, type SessionOptions } from '../../run/session.ts';
+import { LockstepRun } from '../../run/modes/lockstep.ts';
+import type { RunOptions } from '../../run/run-options.ts';
 
 const REQUEST_OPS: ReadonlySet<number> = new Set([OP_EFREE, OP_EREALLOC, OP_REQUEST_END]);
 
@@ -17,10 +18,10 @@ const REQUEST_OPS: ReadonlySet<number> = new Set([OP_EFREE, OP_EREALLOC, OP_REQU
  * By page, 1 + the call site of the block there that was freed, or moved away, last before row `end`; 0 where there was none.
  * The run is done once more for it, stopping before every event that frees.
  */
-export function lastFreedSites(options: SessionOptions, sites: Int32Array, end: number): Int32Array {
+export function lastFreedSites(options: RunOptions, sites: Int32Array, end: number): Int32Array {
   const { events } = options;
-  const session = new Session({ ...options, mode: 'lockstep', lastSampleOnly: true });
-  const { objects, allocator, request, machine } = session.assembled;
+  const run = new LockstepRun({ ...options, mode: 'lockstep', lastSampleOnly: true });
+  const { objects, allocator, request, machine } = run.assembled;
   const lastFreed = new Int32Array(machine.kernel.pages.length);
   const siteOf = new Int32Array(events.objectSlots);
 
@@ -33,14 +34,14 @@ export function lastFreedSites(options: SessionOptions, sites: Int32Array, end: 
     lastFreed.fill(1 + siteOf[slot]!, Math.floor(start / PAGE_BYTES), last + 1);
   }
 
-  for (let row = 0; row < end && !session.done; row++) {
+  for (let row = 0; row < end && !run.done; row++) {
     const op = events.head[row]! & OP_MASK;
     const slot = events.slot[row]!;
     if (op === OP_FREE || op === OP_EFREE || op === OP_REALLOC || op === OP_EREALLOC) {
-      session.advance(row);
+      run.advance(row);
       leave(slot, op);
     } else if (op === OP_REQUEST_END) {
-      session.advance(row);
+      run.advance(row);
       releasedBy(events, row).forEach((held) => void leave(held, op));
     }
     if (isAllocating(op)) siteOf[slot] = sites[row]!;

@@ -2,6 +2,7 @@ import type { Allocator, Handle, ThreadSlot } from '../../../sim/contract/alloca
 import {
   type EventBuffer,
   hasFailed,
+  isAllocating,
   OP_BITS,
   OP_ECALLOC,
   OP_EFREE,
@@ -12,8 +13,7 @@ import {
 } from '../../../sim/contract/event.ts';
 import type { Addr, Bytes } from '../../../sim/contract/units.ts';
 import { forEachLive } from '../../../sim/replay/objects.ts';
-import { isAllocating } from '../../../sim/replay/placements.ts';
-import type { Session } from '../../run/session.ts';
+import type { LockstepRun } from '../../run/modes/lockstep.ts';
 
 /** One block that the program holds, and who asked for it. */
 export interface LiveBlock {
@@ -35,11 +35,11 @@ export interface LiveBlock {
 
 /** What the program holds: its live blocks in address order, and the threads that have begun and not exited. */
 export function liveBlocks(
-  session: Session,
+  run: LockstepRun,
   events: EventBuffer,
 ): { readonly blocks: readonly LiveBlock[]; readonly threads: readonly ThreadSlot[] } {
-  const { objects, allocator, request } = session.assembled;
-  const { births, threads, aliveAs } = histories(events, session.row);
+  const { objects, allocator, request } = run.assembled;
+  const { births, threads, aliveAs } = histories(events, run.row);
   const blocks: LiveBlock[] = [];
   forEachLive(objects, (slot, handle, requestedBytes) => {
     const event = births[slot]!;

@@ -1,5 +1,6 @@
 import {
   type EventBuffer,
+  isAllocating,
   OP_EFREE,
   OP_FORK,
   OP_FREE,
@@ -10,8 +11,8 @@ import {
   OP_THREAD_EXIT,
 } from '../../../sim/contract/event.ts';
 import { count } from '../../../sim/contract/format.ts';
-import { isAllocating } from '../../../sim/replay/placements.ts';
-import { Session, type SessionOptions } from '../../run/session.ts';
+import { LockstepRun } from '../../run/modes/lockstep.ts';
+import type { RunOptions } from '../../run/run-options.ts';
 import { rowsUntil } from '../../run/stop-point.ts';
 
 /** The point of a run that is judged. */
@@ -31,7 +32,7 @@ const PEAK_STEPS = 256;
  * `at`: a sample's label, `#N`, or one of `peak`, `exit`, `end` where no sample is labelled so; by default the last moment
  * before the exit began, where that is known or can be told, else the end.
  */
-export function momentOf(options: SessionOptions, at: string | undefined): Moment {
+export function momentOf(options: RunOptions, at: string | undefined): Moment {
   const { events } = options;
   const isKeyword = at === undefined || at === 'exit' || at === 'peak' || at === 'end';
   if (!isKeyword || events.labels.includes(at ?? '')) {
@@ -120,7 +121,7 @@ function liveAt({ head, slot, objectSlots }: EventBuffer, end: number): number {
 }
 
 /** Where the most was resident: found in steps, then event by event within the step. */
-function peakMoment(options: SessionOptions): Moment {
+function peakMoment(options: RunOptions): Moment {
   const { events } = options;
   const step = Math.max(1, Math.ceil(events.length / PEAK_STEPS));
   const [from, to] = lastRise({ ...options, events: events }, 0, events.length, step);
@@ -128,15 +129,15 @@ function peakMoment(options: SessionOptions): Moment {
   return { kind: 'peak', end, about: `where the most was resident, after event ${count(Math.max(0, end - 1))}` };
 }
 
-function lastRise(options: SessionOptions, from: number, to: number, step: number): [number, number] {
-  const session = new Session({ ...options, mode: 'lockstep', lastSampleOnly: true });
-  const { residency } = session.assembled.machine.kernel;
-  session.advance(from);
+function lastRise(options: RunOptions, from: number, to: number, step: number): [number, number] {
+  const run = new LockstepRun({ ...options, mode: 'lockstep', lastSampleOnly: true });
+  const { residency } = run.assembled.machine.kernel;
+  run.advance(from);
   let peak = from === 0 ? -1 : residency.residentPeakPages();
   let found: [number, number] = [from, from];
   for (let row = from; row < to; ) {
     const next = Math.min(to, row + step);
-    session.advance(next);
+    run.advance(next);
     if (residency.residentPeakPages() > peak) {
       peak = residency.residentPeakPages();
       found = [row, next];

@@ -1,5 +1,5 @@
-import type { OptionValue } from '../../../allocators/model.ts';
 import type { AllocatorSpec } from '../../../allocators/spec.ts';
+import { variablesOfLayer } from '../paste.ts';
 import type { Setting } from './setting.ts';
 
 /** A setting in the forms in which it is deployed. Options that the run was given stay in it: a variable replaces the old one whole. */
@@ -15,35 +15,17 @@ export interface Pasted {
 export function paste(spec: AllocatorSpec, setting: Setting): Pasted | null {
   const layer = layerOf(spec, setting.allocator);
   if (!layer || setting.version !== undefined || setting.thp !== undefined) return null;
-  const variable = environmentOf(layer, { ...layer.given, ...setting.options });
-  if (!variable) return null;
-  const [name, value] = variable;
+  const variables = variablesOfLayer(layer.model.name, { ...layer.given, ...setting.options });
+  if (variables.length === 0) return null;
+  const set = variables.map(([name, value]) => `${name}=${value}`);
   return {
-    shell: `${name}=${value}`,
-    systemd: `Environment=${name}=${value}`,
-    dockerfile: `ENV ${name}=${value}`,
+    shell: set.join(' '),
+    systemd: set.map((text) => `Environment=${text}`).join('\n'),
+    dockerfile: set.map((text) => `ENV ${text}`).join('\n'),
   };
 }
 
 function layerOf(spec: AllocatorSpec, name: string): AllocatorSpec | undefined {
   if (spec.model.name === name) return spec;
   return spec.below && layerOf(spec.below, name);
-}
-
-function environmentOf(
-  { model }: AllocatorSpec,
-  options: Readonly<Record<string, OptionValue>>,
-): readonly [string, string] | undefined {
-  const entries = Object.entries(options);
-  switch (model.name) {
-    case 'glibc':
-      return ['GLIBC_TUNABLES', entries.map(([name, value]) => `glibc.malloc.${name}=${value}`).join(':')];
-    case 'jemalloc': {
-      // What the model needs to know of the machine is no option of the real one.
-      const real = entries.filter(([name]) => name !== 'system_thp');
-      return ['MALLOC_CONF', real.map(([name, value]) => `${name}:${value}`).join(',')];
-    }
-    default:
-      return undefined;
-  }
 }

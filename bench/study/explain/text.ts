@@ -1,7 +1,7 @@
 import { bytes, columns, count, percent } from '../../../sim/contract/format.ts';
 import { escapeLine, escapeLineStart } from '../../report/escape.ts';
 import { columnBlocks, fold } from '../../report/text/fold.ts';
-import { type Palette, PLAIN } from '../../report/text/palette.ts';
+import { interruptedMark, type Palette, PLAIN } from '../../report/text/palette.ts';
 import { processColumn } from '../../report/text/recorded-process.ts';
 import { type AreaGroup, groupAreas, returnTexts } from './area-groups.ts';
 import type { Explanation } from './explanation.ts';
@@ -36,7 +36,7 @@ function headlines(e: Explanation, { palette, width }: Shown): string[] {
   const lines: string[] = [];
   lines.push(
     ...fold(
-      `${palette.bold(escapeLineStart(e.run.workload))} under ${palette.bold(e.run.allocator)}, after ${count(e.event)} events${sample.label === '(end)' ? '' : ` (${escapeLine(sample.label)})`}`,
+      `${palette.bold(escapeLineStart(e.run.workload))} under ${palette.bold(e.run.allocator)}, after ${count(e.event)} events${sample.label === '(end)' ? '' : ` (${escapeLine(sample.label)})`}${interruptedMark(e.partial, palette)}`,
       width,
       '  ',
     ),
@@ -192,19 +192,31 @@ function whatIf(e: Explanation, { palette, width }: Shown): string[] {
   return lines;
 }
 
-function toPaste(e: Explanation, { palette }: Shown): string[] {
-  const { verdict } = e;
-  const lines: string[] = [];
+function toPaste({ verdict, run }: Explanation, { palette, width }: Shown): string[] {
   const pasted = verdict.advice?.paste;
-  if (pasted) {
-    lines.push('', palette.bold('To paste'));
-    lines.push(
-      ...[
-        ['shell', pasted.shell],
-        ['systemd, [Service]', pasted.systemd],
-        ['Dockerfile', pasted.dockerfile],
-      ].flatMap(([place, text]) => [palette.dim(`  ${place}`), `    ${text}`]),
-    );
-  }
-  return lines;
+  const lines = [
+    ...(pasted
+      ? [
+          { place: 'shell', text: pasted.shell },
+          { place: 'systemd, a drop-in of the service', text: `[Service]\n${pasted.systemd}` },
+          { place: 'Dockerfile', text: pasted.dockerfile },
+        ]
+      : []),
+    ...verdict.remedies,
+  ];
+  if (lines.length === 0) return [];
+  const late = pasted && run.allocator.startsWith('zendmm') ? TOO_LATE : [];
+  return [
+    '',
+    palette.bold('To paste'),
+    ...lines.flatMap(({ place, text }) => [
+      palette.dim(`  ${place}`),
+      ...text.split('\n').map((line) => `    ${line}`),
+    ]),
+    ...late.flatMap((text) => wrapper(width)(palette.dim(text))),
+  ];
 }
+
+const TOO_LATE = [
+  'Of php-fpm it must be the environment of the service: env[…] of a pool is set when malloc has begun.',
+];

@@ -3,7 +3,7 @@ import { UserError } from '../../../sim/contract/assert.ts';
 import { type EventBuffer, OP_CLOCK, OP_MASK } from '../../../sim/contract/event.ts';
 import { duration, percent } from '../../../sim/contract/format.ts';
 import type { RunResult } from '../../run/result.ts';
-import type { SessionOptions } from '../../run/session.ts';
+import type { RunOptions } from '../../run/run-options.ts';
 import type { Runner } from '../parallel/run-all.ts';
 import type { Explanation } from './explanation.ts';
 import { taskOf } from './what-if.ts';
@@ -12,7 +12,7 @@ import { taskOf } from './what-if.ts';
  * What the advised setting costs in time: the run as it is and the run with it, up to the same event, in virtual time. Lock
  * waits of a trace without times are not known, and not told.
  */
-export async function timed(options: SessionOptions, explanation: Explanation, runner: Runner): Promise<Explanation> {
+export async function timed(options: RunOptions, explanation: Explanation, runner: Runner): Promise<Explanation> {
   const { advice } = explanation.verdict;
   if (!advice) return explanation;
   const kernel = advice.thp === null ? undefined : advice.thp;
@@ -40,7 +40,12 @@ export async function timed(options: SessionOptions, explanation: Explanation, r
   return {
     ...explanation,
     whatIf: explanation.whatIf.map((w) => (w === advice ? whole : w)),
-    verdict: { ...verdict, advice: whole, sentences: [...verdict.sentences, sentence] },
+    verdict: {
+      ...verdict,
+      advice: whole,
+      sentences: [...verdict.sentences, sentence],
+      answer: [...verdict.answer, sentence],
+    },
   };
 }
 

@@ -1,6 +1,6 @@
 import { type EventBuffer, MALLOPT_NAMES, OP_FREE, OP_MASK, OP_OPT, OP_REALLOC } from '../../../sim/contract/event.ts';
 import type { Bytes } from '../../../sim/contract/units.ts';
-import type { Session } from '../../run/session.ts';
+import type { LockstepRun } from '../../run/modes/lockstep.ts';
 import { requestedAfter } from './requested-after.ts';
 
 /** A value that decides what is given back, and that changed while the program ran. */
@@ -17,12 +17,12 @@ export interface TunableChange {
 /** No allocator changes its thresholds for a block smaller than this. */
 const WATCHED_BYTES = 64 * 1024;
 
-/** Runs `session` to row `end` and notes each change of a tunable, with the event that made it. */
-export function runWatchingTunables(session: Session, events: EventBuffer, end: number): TunableChange[] {
-  const { allocator } = session.assembled;
+/** Runs `run` to row `end` and notes each change of a tunable, with the event that made it. */
+export function runWatchingTunables(run: LockstepRun, events: EventBuffer, end: number): TunableChange[] {
+  const { allocator } = run.assembled;
   const changes: TunableChange[] = [];
   if (!allocator.tunables) {
-    session.advance(end);
+    run.advance(end);
     return changes;
   }
   let values = { ...allocator.tunables() };
@@ -30,8 +30,8 @@ export function runWatchingTunables(session: Session, events: EventBuffer, end: 
     const op = events.head[row]! & OP_MASK;
     const blockBytes = op === OP_OPT ? undefined : sizes[slot]!;
     if (op !== OP_OPT && !((op === OP_FREE || op === OP_REALLOC) && blockBytes! >= WATCHED_BYTES)) return;
-    session.advance(row);
-    session.advance(row + 1);
+    run.advance(row);
+    run.advance(row + 1);
     const now = { ...allocator.tunables!() };
     const changed = Object.keys(now).filter((name) => now[name] !== values[name]);
     if (changed.length > 0) {
@@ -45,7 +45,7 @@ export function runWatchingTunables(session: Session, events: EventBuffer, end: 
     }
     values = now;
   });
-  session.advance(end);
+  run.advance(end);
   return changes;
 }
 

@@ -2,6 +2,7 @@ import { bytes, count, percent } from '../../../sim/contract/format.ts';
 import type { Bytes } from '../../../sim/contract/units.ts';
 import { shortFrame } from '../../report/sites/frames.ts';
 import { RESERVED } from '../../run/areas.ts';
+import type { Paste } from '../paste.ts';
 import { type Advice, adviseOn, WORTH_IT } from './advice.ts';
 import { countedName, groupAreas, returnTexts } from './area-groups.ts';
 import type { Explanation, Facts, Verdict, VerdictKind } from './explanation.ts';
@@ -21,7 +22,12 @@ const FEW = 0.15;
  * (measured), and where it lies on whole pages of a heap or an extent that the request does not reach; as pinned where
  * something on the same page, slab or chunk keeps it.
  */
-export function judge(facts: Facts, findings: readonly Finding[] = [], whatIf: readonly WhatIf[] = []): Verdict {
+export function judge(
+  facts: Facts,
+  findings: readonly Finding[] = [],
+  whatIf: readonly WhatIf[] = [],
+  partial = false,
+): Verdict {
   const { sample, growth } = facts;
   const { breakdown, rssBytes } = sample;
   const free = breakdown.pinned + breakdown.returnable;
@@ -40,6 +46,7 @@ export function judge(facts: Facts, findings: readonly Finding[] = [], whatIf: r
     if (kind === 'in use' && growth.rises && !findings.some((f) => f.isNoLeak)) kind = 'leak';
   }
   const advice = adviseOn(facts, findings, whatIf, facts.rssPeakBytes);
+  const answer = adviceSentences(facts, advice, whatIf, partial);
   return {
     kind,
     shares,
@@ -55,9 +62,11 @@ export function judge(facts: Facts, findings: readonly Finding[] = [], whatIf: r
       ...changeSentences(facts.tunableChanges),
       ...givenSentences(facts),
       ...growthSentences(facts, kind),
-      ...adviceSentences(facts, advice, whatIf),
+      ...answer,
     ],
+    answer,
     advice: advice.best,
+    remedies: [...findings.flatMap(({ remedies = [] }) => remedies), ...(advice.best ? [] : trimRemedy(facts))],
     mechanisms: findings.map(({ mechanism, bytes: held, sentences }) => ({ name: mechanism, bytes: held, sentences })),
   };
 }
@@ -268,15 +277,28 @@ function growthSentences({ growth, sample }: Facts, kind: VerdictKind): string[]
     : [];
 }
 
-function adviceSentences(facts: Facts, advice: Advice, whatIf: readonly WhatIf[]): string[] {
+/** Where no setting helps, and the program can ask. */
+function trimRemedy({ returns: [best], sample }: Facts): readonly Paste[] {
+  if (!best.call.startsWith('malloc_trim') || best.returnsBytes < sample.rssBytes * WORTH_IT) return [];
+  return [{ place: `C, here: returns ${bytes(best.returnsBytes)}`, text: 'malloc_trim(0); /* <malloc.h> */' }];
+}
+
+function adviceSentences(facts: Facts, advice: Advice, whatIf: readonly WhatIf[], partial: boolean): string[] {
   const { sample } = facts;
-  if (whatIf.length === 0 || sample.rssBytes === 0) return [];
+  const interruption = `Interrupted when ${count(whatIf.length)} other settings had been run: a better one may be among the rest.`;
+  if (whatIf.length === 0 || sample.rssBytes === 0) return partial ? [interruption] : [];
   const sentences: string[] = [];
+  if (partial) sentences.push(interruption);
   if (advice.best) {
     sentences.push(
       advice.lowers === 'faults' ? faultsSentence(facts, advice.best) : savingSentence(facts, advice.best),
     );
-  } else {
+    if (advice.best.setting.includes('arena')) {
+      sentences.push(
+        'What threads leave in a heap that they share depends on how their calls fall between each other: it was run in the order of the trace, and the real saving may be more or less.',
+      );
+    }
+  } else if (!partial) {
     sentences.push(
       `Nothing to gain by a setting: none of the ${count(whatIf.length)} tried lowers the resident bytes by more than ${percent(WORTH_IT)} for a fair price.`,
     );

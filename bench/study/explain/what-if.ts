@@ -1,9 +1,10 @@
-import { formatAllocator } from '../../../allocators/spec.ts';
+import { type AllocatorSpec, formatAllocator } from '../../../allocators/spec.ts';
 import type { EventBuffer } from '../../../sim/contract/event.ts';
-import { type Bytes, type Ns, PAGE_BYTES } from '../../../sim/contract/units.ts';
+import type { Bytes, Ns } from '../../../sim/contract/units.ts';
 import type { Breakdown } from '../../../sim/metrics/sample.ts';
+import { LockstepRun } from '../../run/modes/lockstep.ts';
 import type { RunResult } from '../../run/result.ts';
-import { Session, type SessionOptions } from '../../run/session.ts';
+import type { RunOptions } from '../../run/run-options.ts';
 import type { RunTask } from '../parallel/run-task.ts';
 import { eventsOf } from '../parallel/task-events.ts';
 import { type Pasted, paste } from './paste.ts';
@@ -41,15 +42,31 @@ export interface Trial {
   readonly task: RunTask;
 }
 
-export function trialOf(options: SessionOptions, end: number, setting: Setting, mechanism: string): Trial | undefined {
+export function trialOf(options: RunOptions, end: number, setting: Setting, mechanism: string): Trial | undefined {
   const spec = applySetting(options.spec, setting, options.cpus);
   if (!spec) return undefined;
   if (setting.thp !== undefined && setting.thp === (options.kernel?.thp ?? 'never')) return undefined;
   return { setting, mechanism, task: taskOf(options, end, formatAllocator(spec), setting.thp) };
 }
 
+/** What two trials share exactly when their machines start alike: the rest of the run follows from it. */
+export function startingState(options: RunOptions, { task, setting }: Trial): string {
+  const thp = setting.thp ?? options.kernel?.thp ?? 'never';
+  const layers: string[] = [thp];
+  for (
+    let layer: AllocatorSpec | undefined = applySetting(options.spec, setting, options.cpus);
+    layer;
+    layer = layer.below
+  ) {
+    const { model, version, given } = layer;
+    if (!model.startingState) return `${task.allocator} ${thp}`;
+    layers.push(`${model.name}@${version} ${model.startingState(version, given, thp)}`);
+  }
+  return layers.join(' ');
+}
+
 /** The run up to row `end` as plain data. */
-export function taskOf(options: SessionOptions, end: number, allocator: string, thp?: Setting['thp']): RunTask {
+export function taskOf(options: RunOptions, end: number, allocator: string, thp?: Setting['thp']): RunTask {
   const kernel = { ...options.kernel, ...(thp && { thp }) };
   return {
     events: upTo(options.events, end),
@@ -71,22 +88,22 @@ const upTo = (events: EventBuffer, end: number): EventBuffer =>
   end >= events.length ? events : { ...events, length: end, begins: events.begins.filter(({ row }) => row < end) };
 
 /** Runs one here. */
-export function runTrial(options: SessionOptions, { task, setting }: Trial): RunResult {
+export function runTrial(options: RunOptions, { task, setting }: Trial): RunResult {
   const spec = applySetting(options.spec, setting, options.cpus)!;
   const events = eventsOf(task);
-  const session = new Session({
+  const run = new LockstepRun({
     ...options,
     events,
     spec,
     lastSampleOnly: true,
     ...(task.kernel && { kernel: task.kernel }),
   });
-  session.advance(events.length);
-  session.sample('(end)', session.row);
-  return session.result();
+  run.advance(events.length);
+  run.sample('(end)', run.row);
+  return run.result();
 }
 
-export function whatIfOf({ setting, mechanism, task }: Trial, result: RunResult, spec: SessionOptions['spec']): WhatIf {
+export function whatIfOf({ setting, mechanism, task }: Trial, result: RunResult, spec: RunOptions['spec']): WhatIf {
   const sample = result.samples.at(-1)!;
   return {
     setting: settingName(setting),
@@ -109,7 +126,5 @@ export function whatIfOf({ setting, mechanism, task }: Trial, result: RunResult,
 
 export const callsOf = (syscalls: Readonly<Record<string, number>>): number =>
   Object.values(syscalls).reduce((sum, n) => sum + n, 0);
-
-export const pagesOf = (bytes: Bytes): number => bytes / PAGE_BYTES;
 
 export { withOption } from './setting.ts';

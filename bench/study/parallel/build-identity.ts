@@ -11,6 +11,7 @@ const FOLDERS = [
   'machine',
   'allocators',
   'workloads',
+  'fleet',
   'bench/run',
   'bench/metrics',
   'bench/report',

@@ -1,5 +1,4 @@
-import type { ReportRun } from '../../report/report-run.ts';
-import type { RunTask } from './run-task.ts';
+import type { OutcomeOf, Task } from './task.ts';
 
 /** Where runs are made: threads of this process, or workers anywhere behind a queue. */
 export interface Executor {
@@ -9,7 +8,7 @@ export interface Executor {
    * One run. Throws the user's mistake as a UserError, RunCrashed where what executed it died of it, and anything where the
    * signal of the batch has come.
    */
-  execute(task: RunTask): Promise<ReportRun>;
+  execute<T extends Task>(task: T): Promise<OutcomeOf<T>>;
   close(): Promise<void>;
 }
 

@@ -1,16 +1,15 @@
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { UserError } from '../../../sim/contract/assert.ts';
 import { systemError } from '../../../workloads/files/system-error.ts';
-import type { ReportRun } from '../../report/report-run.ts';
 import { type BoundedFolder, cacheFolder, openBoundedFolder } from './bounded-folder.ts';
 import { decodePlain, encodePlain } from './plain-json.ts';
 import { describeTask, runKey } from './run-key.ts';
-import type { RunTask } from './run-task.ts';
+import type { OutcomeOf, Task } from './task.ts';
 
 /** Runs that came to their end, kept by what they are: a batch that was ended goes on from them. */
 export interface FinishedRuns {
-  get(task: RunTask): Promise<ReportRun | undefined>;
-  put(task: RunTask, run: ReportRun): Promise<void>;
+  get<T extends Task>(task: T): Promise<OutcomeOf<T> | undefined>;
+  put<T extends Task>(task: T, outcome: OutcomeOf<T>): Promise<void>;
 }
 
 /** A batch shorter than this is made again as fast as it is read. */
@@ -43,22 +42,22 @@ export function openFinishedRuns(resume: boolean): FinishedRuns {
   }
 
   return {
-    async get(task) {
+    async get<T extends Task>(task: T) {
       if (!resume) return undefined;
       const name = runKey(describeTask(task)) + SUFFIX;
       const bytes = opened()?.read(name);
       if (!bytes) return undefined;
       try {
-        return decodePlain<ReportRun>(gunzipSync(bytes).toString());
+        return decodePlain<OutcomeOf<T>>(gunzipSync(bytes).toString());
       } catch {
         folder?.remove(name); // damaged: it is made again
         return undefined;
       }
     },
-    async put(task, run) {
+    async put(task, outcome) {
       if (!resume && performance.now() - started < KEEP_AFTER_MS) return;
       try {
-        opened()?.write(runKey(describeTask(task)) + SUFFIX, gzipSync(encodePlain(run), { level: 1 }));
+        opened()?.write(runKey(describeTask(task)) + SUFFIX, gzipSync(encodePlain(outcome), { level: 1 }));
       } catch (error) {
         if (!(error instanceof UserError)) throw error;
         refused = true; // a full disk: the batch goes on without it

@@ -1,14 +1,15 @@
+import { executeTask } from './execute-task.ts';
 import type { Executor } from './executor.ts';
-import { runTask } from './run-task.ts';
+import type { OutcomeOf, Task, TaskOptions } from './task.ts';
 
-/** No threads: one run after another, here. */
-export function createInline(signal?: AbortSignal): Executor {
+/** No threads but those of a fleet: one run after another, here. */
+export function createInline(options: TaskOptions = {}): Executor {
   return {
     width: 1,
-    async execute(task) {
-      const run = await runTask(task, signal);
-      if (run.result.partial) throw new Error('interrupted');
-      return run;
+    async execute<T extends Task>(task: T): Promise<OutcomeOf<T>> {
+      const outcome = await executeTask(task, options);
+      if ('result' in outcome && outcome.result.partial) throw new Error('interrupted');
+      return outcome;
     },
     close: async () => {},
   };

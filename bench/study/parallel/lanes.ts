@@ -1,21 +1,15 @@
 import { existsSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
-import { Piscina } from 'piscina';
+import { setImmediate } from 'node:timers/promises';
+import type { Piscina } from 'piscina';
 import { UserError } from '../../../sim/contract/assert.ts';
 import { hasRoomForThreads } from '../../../workloads/files/address-space.ts';
-import type { ReportRun } from '../../report/report-run.ts';
-import { pluginFiles } from '../../run/plugin-files.ts';
 import { type Executor, RunCrashed } from './executor.ts';
-import type { RunTask } from './run-task.ts';
+import { createInline } from './inline.ts';
+import type { OutcomeOf, Task } from './task.ts';
+import { retire, startThread, threadFile } from './thread.ts';
 import type { TaskOutcome } from './worker.ts';
 
-/** Workers are started from the built files, where there are any. */
-const WORKER = fileURLToPath(
-  new URL(
-    import.meta.url.includes('/dist/') ? './worker.js' : '../../../dist/bench/study/parallel/worker.js',
-    import.meta.url,
-  ),
-);
+const WORKER = threadFile('parallel/worker');
 
 /** Whether there are built files to start threads from, and room for threads. */
 export const hasThreads = (): boolean => existsSync(WORKER) && hasRoomForThreads();
@@ -26,76 +20,84 @@ export const hasThreads = (): boolean => existsSync(WORKER) && hasRoomForThreads
  */
 const WORN_EVENTS = 1e6;
 
-/**
- * So long a worker has nothing to do before it is ended: the host's compiler may still be at work for it in the background, and Node 20 dies
- * where that needs memory of a worker that is no more (`NodePlatform::GetForegroundTaskRunner`, seen once in some thousand workers).
- */
-const REST_MS = 100;
-
 interface Lane {
-  pool: Piscina<RunTask, TaskOutcome>;
+  /** Undefined: this thread, which takes one run. */
+  pool: Piscina<Task, TaskOutcome> | undefined;
   executed: number;
+  /** When it came to the end of its last run. */
+  idleSinceMs: number;
 }
 
-async function retire(pool: Piscina<RunTask, TaskOutcome>): Promise<void> {
-  await new Promise((resolve) => setTimeout(resolve, REST_MS));
-  await pool.destroy();
-}
-
-const createPool = () =>
-  new Piscina<RunTask, TaskOutcome>({
-    filename: WORKER,
-    minThreads: 1,
-    maxThreads: 1,
-    workerData: { plugins: pluginFiles() },
-  });
+const createPool = () => startThread<Task, TaskOutcome>(WORKER);
 
 export interface LaneOptions {
   readonly signal?: AbortSignal | undefined;
   /** Threads that start at once. */
   readonly started?: number;
+  /** This thread takes a run too, once all that have started are at work: it need not start first. */
+  readonly usesOwn?: boolean;
 }
 
+/** This thread has the process's memory to lose; a run of more events is left to others. */
+const OWN_EVENTS_MAX = 5e7;
+
 /** Threads of this process, each with one run at a time; they start when they are needed. */
-export function createLanes(width: number, { signal, started = 0 }: LaneOptions = {}): Executor {
-  const lanes: Lane[] = Array.from({ length: started }, () => ({ pool: createPool(), executed: 0 }));
-  const idle: Lane[] = [...lanes];
+export function createLanes(width: number, { signal, started = 0, usesOwn = false }: LaneOptions = {}): Executor {
+  const lane = (pool: Lane['pool']): Lane => ({ pool, executed: 0, idleSinceMs: 0 });
+  const lanes = Array.from({ length: started }, () => lane(createPool()));
+  const idle = [...lanes];
+  if (usesOwn) idle.unshift(lane(undefined));
+  const inline = createInline(signal && { signal });
   const retired: Promise<void>[] = [];
 
   function takeLane(): Lane {
-    const lane = idle.pop();
-    if (lane) return lane;
-    const fresh: Lane = { pool: createPool(), executed: 0 };
+    const taken = idle.pop();
+    if (taken) return taken;
+    const fresh = lane(createPool());
     lanes.push(fresh);
     return fresh;
   }
 
-  function renew(lane: Lane): void {
-    retired.push(retire(lane.pool));
+  /** A thread that is new in place of one that is worn, or of this one. */
+  function renew(lane: Lane): Piscina<Task, TaskOutcome> {
+    if (lane.pool) retired.push(retire(lane.pool, lane.idleSinceMs));
+    else lanes.push(lane);
     lane.pool = createPool();
     lane.executed = 0;
+    return lane.pool;
+  }
+
+  function takesHere(lane: Lane, events: number): boolean {
+    return lane.pool === undefined && lane.executed === 0 && events <= OWN_EVENTS_MAX;
   }
 
   return {
     width,
-    async execute(task): Promise<ReportRun> {
+    async execute<T extends Task>(task: T): Promise<OutcomeOf<T>> {
       const lane = takeLane();
-      const events = task.events?.length ?? WORN_EVENTS;
-      if (lane.executed > 0 && lane.executed + events > WORN_EVENTS) renew(lane);
-      lane.executed += events;
+      const events = ('events' in task ? task.events?.length : undefined) ?? WORN_EVENTS;
       try {
-        const outcome = await lane.pool.run(task, signal ? { signal } : {});
+        if (takesHere(lane, events)) {
+          lane.executed = events;
+          await setImmediate(); // the others get theirs before
+          return await inline.execute(task);
+        }
+        const isWorn = lane.executed > 0 && lane.executed + events > WORN_EVENTS;
+        const pool = lane.pool && !isWorn ? lane.pool : renew(lane);
+        lane.executed += events;
+        const outcome = await pool.run(task, signal ? { signal } : {});
         if ('userError' in outcome) throw new UserError(outcome.userError);
-        return outcome.run;
+        return outcome.run as OutcomeOf<T>;
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== 'ERR_WORKER_OUT_OF_MEMORY') throw error;
         throw new RunCrashed('found too little memory on this machine for so large a run');
       } finally {
+        lane.idleSinceMs = performance.now();
         idle.push(lane);
       }
     },
     close: async () => {
-      await Promise.all([...retired, ...lanes.map((lane) => retire(lane.pool))]);
+      await Promise.all([...retired, ...lanes.map((lane) => lane.pool && retire(lane.pool, lane.idleSinceMs))]);
     },
   };
 }

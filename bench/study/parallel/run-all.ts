@@ -1,12 +1,12 @@
 import { availableParallelism } from 'node:os';
 import { Interrupted } from '../../../sim/contract/assert.ts';
-import type { ReportRun } from '../../report/report-run.ts';
 import { type Executor, RunCrashed } from './executor.ts';
 import { BatchFailed, BatchInterrupted } from './finished.ts';
 import { type FinishedRuns, openFinishedRuns } from './finished-runs.ts';
 import { createInline } from './inline.ts';
 import { createLanes, hasThreads } from './lanes.ts';
 import type { RunTask } from './run-task.ts';
+import { type OutcomeOf, type Task, taskText } from './task.ts';
 
 export interface RunAllOptions {
   /** Worker threads; 0 runs everything here, one after another. Default: as many as there are processors or tasks. */
@@ -27,10 +27,12 @@ export interface RunAllOptions {
    * it, of a batch of this process nothing is kept. Behind a queue they are always kept there.
    */
   readonly resume?: boolean;
+  /** Of a fleet that runs here: between 0 and 1. */
+  readonly onProgress?: (share: number) => void;
 }
 
 /** Tasks in their order; they may be made one by one, as they are needed. */
-export type TaskSource = Iterable<RunTask> | AsyncIterable<RunTask>;
+export type TaskSource<T extends Task = RunTask> = Iterable<T> | AsyncIterable<T>;
 
 /** Workers that are kept from batch to batch. */
 export interface Runner {
@@ -38,36 +40,46 @@ export interface Runner {
    * Results in the order of the tasks. Throws BatchInterrupted, with what had finished, where the signal comes first, and
    * BatchFailed where runs died with what executed them.
    */
-  run(tasks: readonly RunTask[]): Promise<ReportRun[]>;
+  run<T extends Task>(tasks: readonly T[]): Promise<OutcomeOf<T>[]>;
   /** The same for tasks that are made as they are needed; of each run only what `keep` makes of it is held. */
-  runKeeping<T>(tasks: TaskSource, total: number, keep: (run: ReportRun) => T): Promise<T[]>;
+  runKeeping<T extends Task, K>(tasks: TaskSource<T>, total: number, keep: (run: OutcomeOf<T>) => K): Promise<K[]>;
   close(): Promise<void>;
 }
 
 /** A run is alone in its machine, so neither the number of workers nor their place changes any figure but the engine's. */
 export function createRunner(options: RunAllOptions = {}): Runner {
+  return runnerFor(options, false);
+}
+
+function runnerFor(options: RunAllOptions, isOneBatch: boolean): Runner {
   const { onDone, onFailed, signal } = options;
   let opened: Promise<{ executor: Executor; finishedRuns: FinishedRuns }> | undefined;
   let done = 0;
 
-  async function runKeeping<T>(tasks: TaskSource, total: number, keep: (run: ReportRun) => T): Promise<T[]> {
-    opened ??= open(options);
+  async function runKeeping<T extends Task, K>(
+    tasks: TaskSource<T>,
+    total: number,
+    keep: (run: OutcomeOf<T>) => K,
+  ): Promise<K[]> {
+    opened ??= open(options, isOneBatch);
     const { executor, finishedRuns } = await opened;
     const next = taskQueue(tasks);
-    const kept: T[] = [];
+    const kept: K[] = [];
     const failures: string[] = [];
 
     async function pull(): Promise<void> {
       for (let at = await next.take(); at; at = await next.take()) {
         if (signal?.aborted) throw new Interrupted('interrupted');
         try {
-          const run = (await finishedRuns.get(at.task)) ?? (await executor.execute(at.task));
-          await finishedRuns.put(at.task, run);
+          const taken = await finishedRuns.get(at.task);
+          const run = taken ?? (await executor.execute(at.task));
+          // What the signal ended before its time is told, but it is no run that has finished.
+          if (!taken && !signal?.aborted) await finishedRuns.put(at.task, run);
           kept[at.index] = keep(run);
           onDone?.(++done, total);
         } catch (error) {
           if (!(error instanceof RunCrashed)) throw error;
-          const line = `${at.task.workload} under ${at.task.allocator}, seed ${at.task.seed}: ${error.message}`;
+          const line = `${taskText(at.task)}: ${error.message}`;
           failures.push(line);
           onFailed?.(line);
         }
@@ -95,27 +107,35 @@ export function createRunner(options: RunAllOptions = {}): Runner {
 const padded = <T>(kept: readonly (T | undefined)[], total: number): (T | undefined)[] =>
   Array.from({ length: Math.max(total, kept.length) }, (_, i) => kept[i]);
 
-async function open(options: RunAllOptions): Promise<{ executor: Executor; finishedRuns: FinishedRuns }> {
+/**
+ * For one batch, threads start while the first task is made, and this one takes a run as well; whoever keeps a runner has
+ * other work for this thread.
+ */
+async function open(
+  options: RunAllOptions,
+  isOneBatch: boolean,
+): Promise<{ executor: Executor; finishedRuns: FinishedRuns }> {
   const { engine, workers = availableParallelism(), signal } = options;
   if (engine !== undefined) {
     const { createQueueExecutor } = await import('../engine/queue-executor.ts');
     const queue = await createQueueExecutor({ ...options, engine });
     return { executor: queue, finishedRuns: NOTHING_KEPT };
   }
-  const executor = workers <= 1 || !hasThreads() ? createInline(signal) : createLanes(workers, { signal });
   const { resume } = options;
+  const ahead = isOneBatch && { usesOwn: true, started: resume ? 0 : workers - 1 };
+  const executor = workers <= 1 || !hasThreads() ? createInline(options) : createLanes(workers, { signal, ...ahead });
   return { executor, finishedRuns: resume === undefined ? NOTHING_KEPT : openFinishedRuns(resume) };
 }
 
 const NOTHING_KEPT: FinishedRuns = { get: async () => undefined, put: async () => {} };
 
 /** Hands the tasks out one by one, in their order, to whoever asks. */
-function taskQueue(tasks: TaskSource) {
+function taskQueue<T extends Task>(tasks: TaskSource<T>) {
   const iterator = Symbol.asyncIterator in tasks ? tasks[Symbol.asyncIterator]() : tasks[Symbol.iterator]();
   let index = 0;
   let ended = false;
   let turn: Promise<unknown> = Promise.resolve();
-  async function takeNext(): Promise<{ readonly index: number; readonly task: RunTask } | undefined> {
+  async function takeNext(): Promise<{ readonly index: number; readonly task: T } | undefined> {
     if (ended) return undefined;
     const { done, value } = await iterator.next();
     if (done) ended = true;
@@ -132,19 +152,22 @@ function taskQueue(tasks: TaskSource) {
 }
 
 /** Runs every task, in parallel; results in the order of the tasks. */
-export async function runAll(tasks: readonly RunTask[], options: RunAllOptions = {}): Promise<ReportRun[]> {
+export async function runAll<T extends Task>(
+  tasks: readonly T[],
+  options: RunAllOptions = {},
+): Promise<OutcomeOf<T>[]> {
   return runKeeping(tasks, tasks.length, (run) => run, options);
 }
 
 /** Runs every task, and holds of each run only what `keep` makes of it. */
-export async function runKeeping<T>(
-  tasks: TaskSource,
+export async function runKeeping<T extends Task, K>(
+  tasks: TaskSource<T>,
   total: number,
-  keep: (run: ReportRun) => T,
+  keep: (run: OutcomeOf<T>) => K,
   options: RunAllOptions = {},
-): Promise<T[]> {
+): Promise<K[]> {
   const { workers = availableParallelism() } = options;
-  const runner = createRunner({ ...options, workers: Math.min(total, workers) });
+  const runner = runnerFor({ ...options, workers: Math.min(total, workers) }, true);
   try {
     return await runner.runKeeping(tasks, total, keep);
   } finally {

@@ -5,7 +5,7 @@ import type { KernelOptions } from '../../../sim/kernel/kernel.ts';
 import type { Costs } from '../../../sim/time/costs.ts';
 import type { ReportRun } from '../../report/report-run.ts';
 import type { Mode, Pace } from '../../run/result.ts';
-import { runSession } from '../../run/run-session.ts';
+import { runInMode } from '../../run/run-in-mode.ts';
 
 /** A whole run as plain data, so that it can be sent to a worker. The columns of `events` are shared, not copied. */
 export interface RunTask {
@@ -29,6 +29,8 @@ export interface RunTask {
   readonly hz?: number;
   readonly start?: Start;
   readonly sampleEvery?: number;
+  readonly sampleIdleNs?: number;
+  readonly sampleBefore?: readonly number[];
   readonly lastSampleOnly?: boolean;
   /** Keep what a report draws beyond the result. */
   readonly record?: boolean;
@@ -39,5 +41,5 @@ export async function runTask(task: RunTask, signal?: AbortSignal): Promise<Repo
   const { allocator, record, generated: _, ...rest } = task;
   const events = task.events ?? (await import('./task-events.ts')).eventsOf(task);
   const options = { ...rest, events, spec: parseAllocator(allocator, task.cpus), ...(signal && { signal }) };
-  return record ? (await import('../record.ts')).recordRun(options) : { result: await runSession(options) };
+  return record ? (await import('../record.ts')).recordRun(options) : { result: await runInMode(options) };
 }

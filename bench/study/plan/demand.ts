@@ -20,15 +20,19 @@ export interface Level {
 
 /**
  * The levels of a run, weighted by how long each stands: by virtual time where it passes, by the trace's clock where that
- * moves, else by events. Between two samples the level goes from the one to the other.
+ * moves, else by events. Where times were recorded a level stands until the next event of the trace, as in the program; where nothing
+ * but work passes time, it goes from one sample to the next within it.
  */
 export function levelsOf({ run, samples, summary }: RunResult): Level[] {
   const hasClock = samples.length > 0 && samples.at(-1)!.virtualNs > samples[0]!.virtualNs;
-  const at = samples.map((s) => (run.mode === 'lockstep' && !hasClock ? s.event : s.virtualNs));
+  const isByEvents = run.mode === 'lockstep' && !hasClock;
+  const stands = (run.mode === 'lockstep' && hasClock) || (run.mode === 'virtual' && run.pace === 'recorded');
+  const at = samples.map((s) => (isByEvents ? s.event : s.virtualNs));
   const levels: Level[] = [];
   for (let i = 0; i + 1 < samples.length; i++) {
     const weight = at[i + 1]! - at[i]!;
-    if (weight > 0) levels.push({ bytes: (samples[i]!.rssBytes + samples[i + 1]!.rssBytes) / 2, weight });
+    const [from, to] = [samples[i]!.rssBytes, samples[i + 1]!.rssBytes];
+    if (weight > 0) levels.push({ bytes: stands ? from : (from + to) / 2, weight });
   }
   return levels.length > 0 ? levels : [{ bytes: summary.rssBytes, weight: 1 }];
 }

@@ -16,6 +16,7 @@ import {
   percentileOf,
   processesIn,
 } from './demand.ts';
+import { samplePoints } from './sample-points.ts';
 
 export const PLAN_SCHEMA = 'allocsim-plan-1';
 
@@ -85,8 +86,6 @@ export interface PlanResult {
   readonly assumed: readonly string[];
 }
 
-/** Even over the events: fewer miss what is short and high. */
-const SAMPLES = 1500;
 const RISK = 1e-4;
 
 /** Sizes a machine for many processes that each do one of the workloads. */
@@ -102,7 +101,7 @@ export async function plan(options: PlanOptions): Promise<PlanResult> {
         (task): RunTask => ({
           ...task,
           allocator,
-          sampleEvery: task.sampleEvery || Math.max(1, Math.ceil(eventsOf(task).length / SAMPLES)),
+          ...(task.sampleEvery ? {} : samplePoints(eventsOf(task), task)),
         }),
       ),
     ),

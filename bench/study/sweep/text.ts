@@ -1,6 +1,6 @@
+import { csvText } from '../../../sim/contract/escape.ts';
 import { columns } from '../../../sim/contract/format.ts';
 import { metricNamed, metricText } from '../../metrics/index.ts';
-import { csvText } from '../../report/csv.ts';
 import { escapeLineStart } from '../../report/escape.ts';
 import { fold, visibleLength } from '../../report/text/fold.ts';
 import { interruptedMark, type Palette, PLAIN } from '../../report/text/palette.ts';

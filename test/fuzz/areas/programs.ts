@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { parseAllocator } from '../../../allocators/spec.ts';
-import { runSession } from '../../../bench/run/run-session.ts';
-import type { SessionOptions } from '../../../bench/run/session.ts';
+import { runInMode } from '../../../bench/run/run-in-mode.ts';
+import type { RunOptions } from '../../../bench/run/run-options.ts';
 import { createTraceParser } from '../../../workloads/trace/parser.ts';
 import { defineArea } from '../area.ts';
 import { orRefused } from '../refusal.ts';
@@ -104,7 +104,7 @@ function textOf({ draws, touch }: Program): string {
   return `%htrace 1\n%touch ${touch}\n${draws.map((d) => `${lineOf(d)}\n`).join('')}`;
 }
 
-function optionsOf(input: Program): SessionOptions {
+function optionsOf(input: Program): RunOptions {
   const stale = input.stale && input.mode === 'lockstep';
   const parser = createTraceParser({ source: 'program', onViolation: () => {}, ...(stale && { staleFrees: true }) });
   parser.push(Buffer.from(textOf(input)));
@@ -125,7 +125,7 @@ export const programs = defineArea<Program>({
   name: 'programs',
   inputs: program,
   async check(input) {
-    await orRefused(() => runSession(optionsOf(input)));
+    await orRefused(() => runInMode(optionsOf(input)));
   },
   bytesOf: (input) => {
     const { draws: _, ...options } = input;

@@ -3,6 +3,7 @@ import { LOG } from '../../../workloads/recorder/log.ts';
 import { createSymbolizer } from '../../../workloads/recorder/symbols/symbolizer.ts';
 import { formatTrace } from '../../../workloads/trace/writer.ts';
 import { type Area, defineArea } from '../area.ts';
+import { corpusOf } from '../corpus.ts';
 import { mutated } from '../mutation.ts';
 import { orRefused } from '../refusal.ts';
 import { scratchFile } from '../scratch.ts';
@@ -24,7 +25,7 @@ const sampleLog = (count: number): Uint8Array => Uint8Array.from(RECORDS.slice(0
 
 export const recorderLog: Area = defineArea({
   name: 'recorder',
-  inputs: mutated([sampleLog(9), sampleLog(5), sampleLog(0)]),
+  inputs: mutated([sampleLog(9), sampleLog(5), sampleLog(0), ...corpusOf('recorder')]),
   async check(bytes) {
     const path = scratchFile('recorded', bytes);
     const read = await orRefused(() =>

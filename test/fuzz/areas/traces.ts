@@ -2,7 +2,7 @@ import { crc32 } from 'node:zlib';
 import { parseAllocator } from '../../../allocators/spec.ts';
 import { escapeTerminal } from '../../../bench/report/escape.ts';
 import { summaryText } from '../../../bench/report/text/summary.ts';
-import { runSession } from '../../../bench/run/run-session.ts';
+import { runInMode } from '../../../bench/run/run-in-mode.ts';
 import type { EventBuffer } from '../../../sim/contract/event.ts';
 import { encodeHtb } from '../../../workloads/trace/binary.ts';
 import { createTraceParser } from '../../../workloads/trace/parser.ts';
@@ -42,7 +42,7 @@ async function checkTrace(events: EventBuffer): Promise<void> {
     ['glibc', 'lockstep'],
     ['zendmm', 'virtual'],
   ] as const) {
-    const result = await runSession({
+    const result = await runInMode({
       events,
       workload: events.name,
       spec: parseAllocator(allocator, 2),

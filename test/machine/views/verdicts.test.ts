@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { loadMachinePrograms } from '../../../bench/cli/machine-programs.ts';
+import { loadMachinePrograms } from '../../../bench/study/machine/machine-programs.ts';
 import { kernelParts, kernelTotal, partsOfMemory } from '../../../machine/kernel/memory-parts.ts';
 import { MACHINE_SCENARIOS } from '../../../machine/scenarios/index.ts';
 import { runMachineScript } from '../../../machine/script/run.ts';

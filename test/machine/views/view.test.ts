@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { isMachineScript, machineMoment } from '../../../bench/cli/machine-script.ts';
+import { isMachineScript, machineText } from '../../../bench/cli/machine-script.ts';
 import { runWithViews, viewsText } from '../../../bench/cli/machine-views.ts';
+import { machineMoment } from '../../../bench/study/machine/machine-moment.ts';
 import { parseScript } from '../../../machine/script/parse.ts';
 import { runMachineScript } from '../../../machine/script/run.ts';
 import { goFloat, openMetricsText, prometheusText } from '../../../machine/views/metrics/exposition.ts';
@@ -87,11 +88,11 @@ describe('views', () => {
   });
 
   test('views at several moments', async () => {
-    const { views } = await runWithViews(
-      'shared-memory',
-      ['du -BM /proc/parent/map_files/A'],
-      ['mapped', '6', 'written'],
-    );
+    const { views } = await runWithViews({
+      ...machineText('shared-memory'),
+      views: ['du -BM /proc/parent/map_files/A'],
+      at: ['mapped', '6', 'written'],
+    });
     expect(views.map(({ at, text }) => [at, text.split('\t')[0]])).toEqual([
       ['mapped', '0M'],
       ['6', '500M'],

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { compareResults } from '../../../bench/metrics/comparison.ts';
 import { differ, spreadOf } from '../../../bench/metrics/statistics.ts';
+import { runLockstep } from '../../../bench/run/modes/lockstep.ts';
 import type { RunResult } from '../../../bench/run/result.ts';
-import { runLockstep } from '../../../bench/run/session.ts';
 import { splitAllocators } from '../../../bench/study/compare/allocator-list.ts';
 import { comparisonText } from '../../../bench/study/compare/text.ts';
 import { bumpOptions } from '../../helpers/bump-run.ts';

@@ -19,7 +19,7 @@ test('an address, and what the environment adds to it', () => {
   expect(parseEngine('valkeys://[::1]', environment)).toEqual({
     shown: 'valkeys://[::1]:6379',
     prefix: 'x',
-    redis: { host: '::1', port: 6379, username: 'e', password: 's', tls: { servername: '::1' } },
+    redis: { host: '::1', port: 6379, username: 'e', password: 's', tls: {} },
   });
   expect(parseEngine('redis://:own@h', environment).redis.password).toBe('own');
 });

@@ -7,8 +7,21 @@ import { countOf, freePort, type Running, startRedis, startSim, until } from '..
 import { requireTool } from '../../helpers/require.ts';
 import { temporaryFolder } from '../../helpers/temporary.ts';
 
-const works = (one: Running) => until(() => one.stderr().includes('takes runs'), 60_000);
+const works = (one: Running) => until(() => one.stderr().includes('takes runs'));
 const TRACE = `%htrace 1\n%touch full\n${Array.from({ length: 400 }, (_, i) => `m 0 ${i} ${100 * i}`).join('\n')}\n`;
+
+/** Its trace and its log travel with it. */
+const FLEET = `duration: 40m
+samples: 11
+machine: { memory: 2G }
+pools:
+  - { name: www, pm: { max_children: 2 }, worker: { anonymous: 1M } }
+requests:
+  - { name: page, pool: www, trace: t.htrace, time: 20ms, log: log.txt }
+  - { name: other, pool: www, workload: "rows:threads=1,rounds=2", time: 20ms, rate: 1/s, variants: 2 }
+settings:
+  - { name: one child, change: { pools.www.pm.max_children: 1 } }
+`;
 
 async function cluster(context: TestContext, more: readonly string[] = []) {
   requireTool(context, 'redis-server');
@@ -27,7 +40,12 @@ describe.runIf(CLI_BUILT)('commands with an engine', () => {
     await works(startSim(['worker', '--engine', redis.url, '--concurrency=2'], environment));
     const trace = join(folder, 't.htrace');
     const suite = join(folder, 'suite.json');
+    const script = join(folder, 's.machine');
+    const fleet = join(folder, 'fleet.yaml');
     writeFileSync(trace, TRACE);
+    writeFileSync(script, `p1 run ${trace} under glibc\nsample one\np2 run rows:threads=1,rounds=2 under jemalloc\n`);
+    writeFileSync(fleet, FLEET);
+    writeFileSync(join(folder, 'log.txt'), '0.5\n1\n5\n100\n900\n');
     writeFileSync(
       suite,
       JSON.stringify({ workloads: [trace, 'rows:threads=2,rounds=5'], allocators: ['glibc', 'jemalloc'] }),
@@ -40,17 +58,26 @@ describe.runIf(CLI_BUILT)('commands with an engine', () => {
       ['plan', trace, '--allocators=glibc,jemalloc', '--mix=1=rows:threads=2,rounds=5', '--json'],
       ['gate', '--suite', suite, '--save=-'],
       ['machine', 'shared-memory', '--json'],
+      ['machine', script, '--view=meminfo', '--view=ps:aux', '--at=one'],
+      ['machine', script, '--csv=-'],
+      ['machine', fleet, '--json'],
+      ['machine', fleet, '--view=meminfo', '--at=20m'],
+      ['machine', fleet, '--csv=-'],
+      ['plan', fleet, '--horizon=20m', '--horizon=40m', '--settings=all', '--csv=-'],
     ];
     for (const args of commands) {
       const queued = startSim([...args, '--engine', redis.url], environment);
       expect([args[0], await queued.ended, queued.stderr()]).toEqual([args[0], 0, '']);
-      const alone = sim(args[0] === 'machine' ? args : [...args, '--workers=1'], environment);
+      const isFleet = args[1] === fleet;
+      const alone = sim(args[0] === 'machine' || isFleet ? args : [...args, '--workers=1'], environment);
       if (args[0] === 'gate')
         expect(queued.stdout().replace(/"engine": {[^}]*}/g, '')).toBe(alone.stdout.replace(/"engine": {[^}]*}/g, ''));
+      else if (args[0] === 'machine' || isFleet) expect(queued.stdout()).toBe(alone.stdout);
       else expect(withoutHost(queued.stdout())).toEqual(withoutHost(alone.stdout));
+      expect(queued.stdout()).not.toBe('');
     }
     expect(countOf(redis, '*:trace:*')).toBe(2); // one trace: what says so, and its one piece
-  }, 240_000);
+  }, 480_000);
 
   test('a password from the environment, a prefix, metrics, an end when there is nothing to do', async (context) => {
     const { redis, environment } = await cluster(context, ['--requirepass', 'geheim']);
@@ -63,27 +90,31 @@ describe.runIf(CLI_BUILT)('commands with an engine', () => {
     expect(refused.stderr).toMatch(/^sim: --engine redis:\/\/127.0.0.1:\d+: found WRONGPASS [^\n]*\n$/);
     const secret = { ...environment, ALLOCSIM_REDIS_PASSWORD: 'geheim', REDISCLI_AUTH: 'geheim' };
     const url = `${redis.url}?prefix=team-a`;
-    const worker = startSim(
-      ['worker', '--engine', url, '--concurrency=1', `--metrics=127.0.0.1:${port}`, '--idle-exit=4'],
-      secret,
-    );
+    const worker = startSim(['worker', '--engine', url, '--concurrency=1', `--metrics=127.0.0.1:${port}`], secret);
     await works(worker);
     const compare = startSim(
       ['compare', 'rows:threads=2,rounds=5', '--allocators=glibc', '--engine', url, '--csv=-'],
       secret,
     );
     expect([await compare.ended, compare.stderr()]).toEqual([0, '']);
-    const metrics = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+    let metrics = '';
+    // The outcome is there before its job is over.
+    await until(async () => {
+      metrics = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+      return /^bullmq_job_completed_total\{queue="runs-[^"]+"\} 1$/m.test(metrics);
+    });
     expect(metrics).toMatch(/^# HELP bullmq_job_count .*\n# TYPE bullmq_job_count gauge\n/);
-    expect(metrics).toMatch(/^bullmq_job_completed_total\{queue="runs-[^"]+"\} 1$/m);
     expect((await fetch(`http://127.0.0.1:${port}/else`)).status).toBe(404);
-    expect(await worker.ended).toBe(0);
+    worker.process.kill('SIGTERM');
+    await worker.ended;
+    const idle = startSim(['worker', '--engine', url, '--idle-exit=0.5'], secret);
+    expect(await idle.ended).toBe(0);
     for (const text of [worker.stderr(), worker.stdout(), compare.stdout()]) expect(text).not.toContain('geheim');
-  });
+  }, 480_000);
 
   test.for(['a folder', 'HTTP'])(
     'traces by %s; one that is damaged is refused',
-    { timeout: 120_000 },
+    { timeout: 480_000 },
     async (kind, context) => {
       const { folder, redis, environment } = await cluster(context);
       const server = await objectServer(({ authorization }) => authorization === 'Basic dTpnZWhlaW0=');

@@ -5,9 +5,7 @@ import { SITE_CLASSES } from '../../../bench/report/sites/stacks.ts';
 import { bytesBySite } from '../../../bench/study/explain/by-site.ts';
 import { explain } from '../../../bench/study/explain/explain.ts';
 import { explanationText } from '../../../bench/study/explain/text.ts';
-import type { EventBuffer } from '../../../sim/contract/event.ts';
-import { OP_MASK } from '../../../sim/contract/event.ts';
-import { isAllocating } from '../../../sim/replay/placements.ts';
+import { type EventBuffer, isAllocating, OP_MASK } from '../../../sim/contract/event.ts';
 import { resolveWorkload } from '../../../workloads/index.ts';
 import { eventsOf } from '../../helpers/bump-run.ts';
 
@@ -16,8 +14,14 @@ function sited(events: EventBuffer, width: number): EventBuffer {
   const names = ['', 'main', ...Array.from({ length: width * 2 }, (_, i) => `f${i}`)];
   const parents = [0, 0];
   const frames = [0, 1];
-  for (let i = 0; i < width; i++) parents.push(1), frames.push(2 + i);
-  for (let i = 0; i < width; i++) parents.push(2 + i), frames.push(2 + width + i);
+  for (let i = 0; i < width; i++) {
+    parents.push(1);
+    frames.push(2 + i);
+  }
+  for (let i = 0; i < width; i++) {
+    parents.push(2 + i);
+    frames.push(2 + width + i);
+  }
   return {
     ...events,
     sites: Int32Array.from({ length: events.length }, (_, row) =>

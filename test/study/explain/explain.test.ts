@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { Session } from '../../../bench/run/session.ts';
+import { LockstepRun } from '../../../bench/run/modes/lockstep.ts';
 import { explain } from '../../../bench/study/explain/explain.ts';
 import { explanationText } from '../../../bench/study/explain/text.ts';
 import { breakdownBytes } from '../../../sim/metrics/breakdown.ts';
@@ -25,23 +25,21 @@ describe('explain', () => {
     expect(first!.blocks.map((b) => b.event)).toEqual([1]);
     expect(first!.blocks[0]!.thread).toBe(3);
     expect(first!.by).toBe('free');
-    const session = new Session(bumpOptions([...PINNED, 'f 3 2']));
-    session.advance(PINNED.length);
-    const before = session.assembled.machine.kernel.residency.residentPages();
-    session.advance(PINNED.length + 1);
-    const after = session.assembled.machine.kernel.residency.residentPages();
+    const run = new LockstepRun(bumpOptions([...PINNED, 'f 3 2']));
+    run.advance(PINNED.length);
+    const before = run.assembled.machine.kernel.residency.residentPages();
+    run.advance(PINNED.length + 1);
+    const after = run.assembled.machine.kernel.residency.residentPages();
     expect(first!.returnsBytes).toBe((before - after) * 4096);
   });
 
   test('a predicted trim is what a trim then returns', () => {
     const e = explain({ ...bumpOptions(PINNED), whatIf: false });
-    const session = new Session(bumpOptions([...PINNED, 'trim 0 0']));
-    session.advance(PINNED.length);
-    const before = session.assembled.machine.kernel.residency.residentPages();
-    session.advance(PINNED.length + 1);
-    expect(e.returns[0].returnsBytes).toBe(
-      (before - session.assembled.machine.kernel.residency.residentPages()) * 4096,
-    );
+    const run = new LockstepRun(bumpOptions([...PINNED, 'trim 0 0']));
+    run.advance(PINNED.length);
+    const before = run.assembled.machine.kernel.residency.residentPages();
+    run.advance(PINNED.length + 1);
+    expect(e.returns[0].returnsBytes).toBe((before - run.assembled.machine.kernel.residency.residentPages()) * 4096);
     expect(e.returns[0].returnsBytes).toBeGreaterThan(1_000_000);
     expect(e.verdict.kind).toBe('retention by policy');
   });

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, test } from 'vitest';
 import { parseAllocator } from '../../../allocators/spec.ts';
-import { runLockstep, type SessionOptions } from '../../../bench/run/session.ts';
+import { runLockstep } from '../../../bench/run/modes/lockstep.ts';
+import type { RunOptions } from '../../../bench/run/run-options.ts';
 import { explain } from '../../../bench/study/explain/explain.ts';
 import type { Explanation } from '../../../bench/study/explain/explanation.ts';
 import { explanationText } from '../../../bench/study/explain/text.ts';
@@ -19,7 +20,7 @@ const folder = mkdtempSync(join(tmpdir(), 'allocsim-explain-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 const fixture = (name: string) => fileURLToPath(new URL(`../../fixtures/explain/${name}`, import.meta.url));
 
-async function options(trace: string, allocator: string): Promise<SessionOptions> {
+async function options(trace: string, allocator: string): Promise<RunOptions> {
   return { events: await readTrace(trace), workload: 'trace', spec: parseAllocator(allocator, 2), cpus: 2 };
 }
 
@@ -154,6 +155,6 @@ describe('explain under glibc', () => {
   }
 });
 
-function small(lines: readonly string[], allocator = 'glibc@2.36'): SessionOptions {
+function small(lines: readonly string[], allocator = 'glibc@2.36'): RunOptions {
   return { events: eventsOf(lines), workload: 'small', spec: parseAllocator(allocator, 1), cpus: 1 };
 }

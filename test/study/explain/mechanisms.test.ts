@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { parseAllocator } from '../../../allocators/spec.ts';
-import { Session } from '../../../bench/run/session.ts';
+import { LockstepRun } from '../../../bench/run/modes/lockstep.ts';
 import { explain } from '../../../bench/study/explain/explain.ts';
 import type { Explanation } from '../../../bench/study/explain/explanation.ts';
+import { explanationText } from '../../../bench/study/explain/text.ts';
 import { eventsOf } from '../../helpers/bump-run.ts';
 
 function of(lines: readonly string[], allocator: string, more: { at?: string; thp?: 'always' } = {}): Explanation {
@@ -42,6 +43,35 @@ describe('mechanisms', () => {
     expect(e.verdict.advice!.setting).toBe('mmap_threshold=131072');
     expect(e.verdict.sentences.join('\n')).toMatch(/A newer version: with glibc 2\.41/);
     expect(names(of(['a 0 1 64 9000000', 'f 0 1'], 'glibc@2.41'))).not.toContain('memalign splinters');
+  });
+
+  test('holes of blocks below the usual threshold: a lower one, or a trim where none helps', () => {
+    const pictures = [
+      ...repeat(60, (i) => [`m 0 ${2 * i} ${100_000 + (i % 7) * 4000}`, `m 0 ${2 * i + 1} 2000`]),
+      ...repeat(60, (i) => [`f 0 ${2 * i}`]),
+    ];
+    const e = of(pictures, 'glibc@2.36');
+    expect(names(e)[0]).toBe('holes of large blocks');
+    expect(e.verdict.advice!.setting).toBe('mmap_threshold=65536');
+    expect(e.verdict.advice!.rssBytes).toBeLessThan(e.sample.rssBytes / 5);
+    const records = [...repeat(400, (i) => [`m 0 ${i} 3000`]), 'm 0 400 5000', ...repeat(400, (i) => [`f 0 ${i}`])];
+    const pinned = of(records, 'glibc@2.36');
+    expect(pinned.verdict.advice).toBeNull();
+    expect(pinned.verdict.remedies.map((r) => r.text)).toEqual(['malloc_trim(0); /* <malloc.h> */']);
+  });
+
+  test('huge pages that jemalloc asks for', () => {
+    const lines = repeat(10, (i) => [`m 0 ${i} 3145728`, `w 0 ${i} 0 1`]);
+    const e = explain({
+      events: eventsOf(lines),
+      workload: 'test',
+      spec: parseAllocator('jemalloc:thp=always', 4),
+      cpus: 4,
+      touch: 'none',
+      kernel: { thp: 'madvise' },
+    });
+    expect(names(e)[0]).toBe('huge pages');
+    expect(e.verdict.advice).toMatchObject({ setting: 'thp=never', paste: { shell: 'MALLOC_CONF=thp:never' } });
   });
 
   test('memory that goes back and forth: fixed thresholds stop it', () => {
@@ -104,15 +134,15 @@ describe('mechanisms', () => {
     expect(names(e)[0]).toBe('Zend cached chunks');
     const cached = /keeps (\d+) chunks.*leave (\d+),/.exec(e.verdict.sentences.join('\n'))!;
     // What it says is what the next request leaves.
-    const session = new Session({
+    const run = new LockstepRun({
       events: eventsOf(lines),
       workload: 'test',
       spec: parseAllocator('zendmm@8.2', 4),
       cpus: 4,
     });
-    session.advance(lines.length);
+    run.advance(lines.length);
     let left = 0;
-    session.assembled.top.areas!((_start, _length, name) => {
+    run.assembled.top.areas!((_start, _length, name) => {
       if (name.includes('cached chunk')) left++;
     });
     expect(left).toBe(Number(cached[2]));
@@ -124,6 +154,46 @@ describe('mechanisms', () => {
     expect(names(e)[0]).toBe('Zend runs');
     expect(e.verdict.kind).toBe('in use');
     expect(e.verdict.sentences.join('\n')).toContain('one block of 257 pages each: the other 254 pages');
+  });
+
+  test('PHP’s memory limit: the least one that lets everything through, as a line of php.ini', () => {
+    const lines = ['eb 0', ...repeat(12, (i) => [`em 0 ${i} 1048608`]), '= now', 'ee 0'];
+    const e = of(lines, 'zendmm@8.2:memory_limit=8M', { at: 'now' });
+    expect(names(e)).toContain('memory limit');
+    const limit = /^memory_limit = (\d+)M$/.exec(e.verdict.remedies[0]!.text)![1]!;
+    expect(explanationText(e)).toContain(`    memory_limit = ${limit}M`);
+    const failures = (megabytes: number) => {
+      const spec = parseAllocator(`zendmm@8.2:memory_limit=${megabytes}M`, 4);
+      const session = new LockstepRun({ events: eventsOf(lines), workload: 'test', spec, cpus: 4 });
+      session.advance(lines.length);
+      return session.failedRows.length;
+    };
+    expect(failures(Number(limit))).toBe(0);
+    expect(failures(Number(limit) - 1)).toBeGreaterThan(0);
+    expect(names(of(lines, 'zendmm@8.2:memory_limit=80M', { at: 'now' }))).not.toContain('memory limit');
+  });
+
+  test('runs that are free as a whole within a request: gc_mem_caches() gives them back, as said', () => {
+    const held = [
+      'eb 0',
+      'em 0 50000 24',
+      ...repeat(40000, (i) => [`em 0 ${i} 100`]),
+      ...repeat(40000, (i) => [`ef 0 ${i}`]),
+      '= now',
+    ];
+    const e = of([...held, 'ee 0'], 'zendmm@8.2', { at: 'now' });
+    expect(names(e)).toContain('Zend free runs');
+    expect(e.verdict.remedies.map((r) => r.text)).toContain('gc_mem_caches();');
+    const said = e.verdict.mechanisms.find((m) => m.name === 'Zend free runs')!.bytes;
+    const spec = parseAllocator('zendmm@8.2', 4);
+    const session = new LockstepRun({ events: eventsOf(held), workload: 'test', spec, cpus: 4 });
+    session.advance(held.length);
+    const { request, machine } = session.assembled;
+    const before = machine.kernel.residency.residentPages();
+    request!.gcMemCaches!(0);
+    expect((before - machine.kernel.residency.residentPages()) * 4096).toBe(said);
+    const empty = of(['eb 0', 'em 0 1 100', 'ef 0 1', '= now', 'ee 0'], 'zendmm@8.2', { at: 'now' });
+    expect(names(empty)).not.toContain('Zend free runs'); // the real one dies of it: its main chunk goes
   });
 
   test('C libraries’ memory beside PHP’s own', () => {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { parseAllocator } from '../../../allocators/spec.ts';
-import { runLockstep, Session, type SessionOptions } from '../../../bench/run/session.ts';
+import { LockstepRun, runLockstep } from '../../../bench/run/modes/lockstep.ts';
+import type { RunOptions } from '../../../bench/run/run-options.ts';
 import { createExperiment } from '../../../bench/study/explain/experiment.ts';
 import { explain } from '../../../bench/study/explain/explain.ts';
 import { type LiveBlock, liveBlocks } from '../../../bench/study/explain/live-blocks.ts';
@@ -12,7 +13,7 @@ import { resolveWorkload } from '../../../workloads/index.ts';
 const ALLOCATORS = ['glibc', 'jemalloc', 'zendmm', 'zendmm:all=true', 'zendmm@5.6', 'zendmm+jemalloc'];
 const PROFILES = ['mix', 'requests'];
 
-async function options(profile: string, allocator: string): Promise<SessionOptions> {
+async function options(profile: string, allocator: string): Promise<RunOptions> {
   const { events } = await resolveWorkload(`stress:profile=${profile},events=6000`, { seed: 5 });
   return { events, workload: profile, spec: parseAllocator(allocator, 4), cpus: 4 };
 }
@@ -43,22 +44,22 @@ describe.each(ALLOCATORS)('explain under %s', (allocator) => {
   test.each(profiles)('%s: an experiment leaves nothing behind', async (profile) => {
     const given = await options(profile, allocator);
     const plain = await runLockstep(given);
-    const session = new Session(given);
+    const run = new LockstepRun(given);
     for (const stop of [1500, 3000, 4500]) {
-      session.advance(stop);
-      const { blocks, threads } = liveBlocks(session, given.events);
-      const experiment = createExperiment(session.assembled.machine.memory);
-      const before = session.assembled.machine.kernel.residency.residentPages();
+      run.advance(stop);
+      const { blocks, threads } = liveBlocks(run, given.events);
+      const experiment = createExperiment(run.assembled.machine.memory);
+      const before = run.assembled.machine.kernel.residency.residentPages();
       experiment(() => {
         for (const block of blocks.filter((b, i) => i % 3 !== 0 && isFreeable(b)))
           block.owner.free(block.freedBy, block.handle);
-        releaseAll(session.assembled, threads);
+        releaseAll(run.assembled, threads);
       });
-      expect(session.assembled.machine.kernel.residency.residentPages()).toBe(before);
-      session.assembled.top.check();
+      expect(run.assembled.machine.kernel.residency.residentPages()).toBe(before);
+      run.assembled.top.check();
     }
-    session.advance(given.events.length);
-    session.sample('(end)', session.row);
-    expect(session.samples).toEqual(plain.samples);
+    run.advance(given.events.length);
+    run.sample('(end)', run.row);
+    expect(run.samples).toEqual(plain.samples);
   });
 });

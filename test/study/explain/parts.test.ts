@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { createHeatMapRecorder } from '../../../bench/report/heat-map.ts';
 import { collectAreas, groupName } from '../../../bench/run/areas.ts';
-import { Session } from '../../../bench/run/session.ts';
+import { LockstepRun } from '../../../bench/run/modes/lockstep.ts';
 import { countedName } from '../../../bench/study/explain/area-groups.ts';
 import { explain } from '../../../bench/study/explain/explain.ts';
 import { growthOf } from '../../../bench/study/explain/growth.ts';
@@ -41,15 +41,15 @@ describe('names of areas', () => {
         }),
       },
     };
-    const session = new Session({ ...options, spec: layered });
-    session.advance(1);
-    expect(collectAreas(session.assembled).map((a) => [a.name, a.start - FIRST, a.end - FIRST])).toEqual([
+    const run = new LockstepRun({ ...options, spec: layered });
+    run.advance(1);
+    expect(collectAreas(run.assembled).map((a) => [a.name, a.start - FIRST, a.end - FIRST])).toEqual([
       ['outer', 0, 100],
       ['inner', 100, 200],
       ['innermost', 200, 500],
       ['inner', 500, 5100],
       ['outer', 5100, 8 * 4096],
-      ['brk heap', 8 * 4096, session.assembled.machine.kernel.brkEnd() * 4096 - FIRST],
+      ['brk heap', 8 * 4096, run.assembled.machine.kernel.brkEnd() * 4096 - FIRST],
     ]);
   });
 });
@@ -58,9 +58,9 @@ describe('live blocks', () => {
   test('who allocated them, where, and who can free them', () => {
     const lines = ['tb 7', 'm 7 1 100', 'm 0 2 50', 'te 7', 'm 5 3 10', 'r 0 2 300', 'f 0 3', 'm 8 4 1'];
     const options = bumpOptions(lines);
-    const session = new Session(options);
-    session.advance(lines.length);
-    const { blocks, threads } = liveBlocks(session, options.events);
+    const run = new LockstepRun(options);
+    run.advance(lines.length);
+    const { blocks, threads } = liveBlocks(run, options.events);
     expect(blocks.map((b) => [b.event, b.thread, b.requestedBytes, b.freedBy === 0])).toEqual([
       [1, 7, 100, true], // thread 7 has exited, and thread 8 lives in its place
       [5, 0, 300, true],
@@ -149,11 +149,11 @@ describe('changed thresholds in words', () => {
 describe('the heat map', () => {
   test('a cell says how much is resident, and how much of that is live', () => {
     const options = bumpOptions(['m 0 1 65000', 'm 0 2 60', 'm 0 3 65000', 'f 0 1']);
-    const session = new Session(options);
+    const run = new LockstepRun(options);
     const recorder = createHeatMapRecorder();
     for (const stop of [3, 4]) {
-      session.advance(stop);
-      recorder.capture(stop, session.assembled);
+      run.advance(stop);
+      recorder.capture(stop, run.assembled);
     }
     const heat = recorder.finish()!;
     const cells = [...Buffer.from(heat.cells, 'base64')];

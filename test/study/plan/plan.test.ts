@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { runLockstep } from '../../../bench/run/session.ts';
+import { runLockstep } from '../../../bench/run/modes/lockstep.ts';
 import { demandOf, memoryFor, processesIn } from '../../../bench/study/plan/demand.ts';
 import { plan } from '../../../bench/study/plan/plan.ts';
 import { planText } from '../../../bench/study/plan/text.ts';
@@ -66,25 +66,27 @@ describe('plan', () => {
     await expect(plan({ ...options, risk: 1 })).rejects.toThrow(/probability below 0\.5/);
   });
 
-  test('idle time counts: half of the time idle is about half of the memory, by the clock and in virtual time', async () => {
-    const events = eventsOf([
-      'opt 0 M_MMAP_THRESHOLD 131072',
-      ...Array.from({ length: 40 }, (_, i) => [
-        `m 0 ${i + 1} 1000000`,
-        '+ 1000000',
-        `f 0 ${i + 1}`,
-        '+ 9000000',
-      ]).flat(),
-    ]);
-    const task = { events, workload: 'test', parameters: {}, cpus: 1, seed: 0 } as const;
-    const options = { allocators: ['glibc'], memory: 1024 * MIB, workers: 1 };
-    for (const time of [
-      { mode: 'lockstep', pace: 'asap' },
-      { mode: 'virtual', pace: 'recorded' },
+  test.each([
+    ['lockstep', 'asap'],
+    ['virtual', 'recorded'],
+  ] as const)('idle time counts at the level that stands through it: %s, %s', async (mode, pace) => {
+    const often = Array.from({ length: 4000 }, (_, i) => [`m 0 ${i + 2} 24`, `f 0 ${i + 2}`]).flat();
+    for (const [highNs, lowNs, busy] of [
+      [1e8, 1e8, []],
+      [1e8, 9e8, []],
+      [9e8, 1e8, []],
+      [1e8, 99e8, often], // thousands of events while it is high, two while it is low
     ] as const) {
-      const [row] = (await plan({ ...options, task: { ...task, ...time } })).rows;
-      expect(row!.meanBytes).toBeLessThanOrEqual(row!.peakBytes);
-      expect(row!.meanBytes).toBeLessThan(0.6 * row!.peakBytes);
+      const events = eventsOf([
+        'opt 0 M_MMAP_THRESHOLD 131072',
+        ...Array.from({ length: 12 }, () => ['m 0 1 8000000', ...busy, `+ ${highNs}`, 'f 0 1', `+ ${lowNs}`]).flat(),
+        'm 0 1 10',
+      ]);
+      const task = { events, workload: 'test', parameters: {}, cpus: 1, seed: 0, mode, pace } as const;
+      const [row] = (await plan({ allocators: ['glibc'], memory: 1024 * MIB, workers: 1, task })).rows;
+      const expected = highNs / (highNs + lowNs);
+      expect(row!.meanBytes / row!.peakBytes).toBeGreaterThan(0.95 * expected - 0.01);
+      expect(row!.meanBytes / row!.peakBytes).toBeLessThan(1.05 * expected + 0.03);
     }
   });
 

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { METRICS } from '../../../bench/metrics/index.ts';
-import { runLockstep } from '../../../bench/run/session.ts';
+import { runLockstep } from '../../../bench/run/modes/lockstep.ts';
 import { allocatorAt, combinations, parseGridAxis } from '../../../bench/study/sweep/grid.ts';
 import { dominates, paretoFront } from '../../../bench/study/sweep/pareto.ts';
 import { sweepPoints, sweptRun } from '../../../bench/study/sweep/sweep.ts';

@@ -4,7 +4,7 @@
  * Starts the program, with the library in front of all others, and keeps a log for each process that it becomes or forks
  * (image.c), until all of them are gone. Orphans become its children. It speaks with the recorder over two pipes:
  *
- *   3  in   `sample LABEL` a sample in all processes · `signal N` to the program (and its orphans) · `kill` all, at once
+ *   3  in   `sample LABEL` a sample in all processes · `signal N` to the program, and to its orphans · `kill` all, at once
  *           `stop` nothing more is written down · the pipe's end: the recorder is gone; clean up, let the program live on
  *   4  out  `error ERRNO` the program cannot be started · `started PID` · `image PID NUMBER PPID KIND PARENT PARENT_NUMBER
  *           PARENT_SLOT THREAD FLAGS START_TICKS ALLOCATOR` · `zend PID NUMBER WORD` · `exited STATUS` the program has ended · `waiting PID` for a
@@ -206,6 +206,7 @@ static int drain_all(void)
 		tell("full\n");
 	}
 	if (!has_ended && options.stop_events && total_events >= options.stop_events) {
+		ending = SIGTERM; /* the recorder sends it */
 		end_recording();
 		tell("enough\n");
 	}
@@ -246,17 +247,6 @@ static void end_those_gone(const struct pollfd *polled, struct image *const *of,
 		if (polled[i].revents) end_image(of[i]);
 }
 
-static void send_signal(int number)
-{
-	if (!program_is_over) kill(program, number);
-	for (size_t i = 0; i < image_count; i++) {
-		struct image *m = images[i];
-		/* The program tells its own children; orphans have nobody else. A kill is for all. */
-		if (m->is_over || m->pid == program || m->pidfd < 0) continue;
-		if (number == SIGKILL || program_is_over) syscall(SYS_pidfd_send_signal, m->pidfd, number, NULL, 0);
-	}
-}
-
 /* ---- the recorder's words */
 
 static void obey(const char *line)
@@ -266,10 +256,11 @@ static void obey(const char *line)
 	if (sscanf(line, "sample %99s", label) == 1) sample_all(label);
 	else if (sscanf(line, "signal %d", &number) == 1) {
 		sample_all("signal");
-		send_signal(number);
+		end_programs(number, program_is_over ? 0 : program);
 	} else if (!strcmp(line, "kill")) {
-		send_signal(SIGKILL);
+		end_programs(SIGKILL, program_is_over ? 0 : program);
 	} else if (!strcmp(line, "stop")) {
+		ending = SIGTERM; /* which follows */
 		end_recording();
 	}
 }
@@ -346,8 +337,9 @@ static void keep(int folder_watch)
 		}
 		if (!program_is_over) continue;
 		look_for_images();
-		if (live_count > 0) last_alive = now_ns();
-		else if (!has_children || has_ended || now_ns() - last_alive > ORPHANS_NS) return;
+		if (ending) tell_orphans(now_ns());
+		if (live_count > 0 || (ending && ending != SIGKILL)) last_alive = now_ns();
+		if (live_count == 0 && (!has_children || (has_ended && !ending) || now_ns() - last_alive > ORPHANS_NS)) return;
 		for (size_t i = 0; i < image_count && !is_waiting_told; i++) {
 			if (images[i]->is_over || images[i]->pid == program) continue;
 			is_waiting_told = 1;

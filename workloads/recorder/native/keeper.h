@@ -53,6 +53,14 @@ extern uint64_t written_bytes;
 /* observe.c: writes a sample with what the kernel says of the process now; with_start: its environment as well. */
 void observe(struct image *m, const char *label, int with_start);
 
+/* descendants.c */
+/* The signal that ends the programs; 0: they go on. */
+extern int ending;
+/* Sends it: to the program, which tells its own children, or, where it is over (0), to the orphans, which have nobody else. SIGKILL is for all. */
+void end_programs(int number, pid_t program);
+/* To orphans that have not been told yet, where the program is over. */
+void tell_orphans(int64_t now_ns);
+
 /* start.c */
 /* Why the program cannot be recorded, NULL if it can; leaves a word about it in the session's folder. */
 const char *note_obstacle(const char *name, const char *folder);

@@ -158,5 +158,7 @@ extern char zend_word[128];
 
 /* extended.c: jemalloc's own calls, where the program has a jemalloc. */
 void watch_extended(void);
+/* mallctl.c: its settings, likewise. */
+void watch_mallctl(void);
 
 #endif

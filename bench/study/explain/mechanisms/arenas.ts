@@ -1,5 +1,6 @@
 import { bytes, count } from '../../../../sim/contract/format.ts';
 import { type Mechanism, WORTH_FINDING } from './mechanism.ts';
+import { JEMALLOC_ONE_ARENA, MAIN_ARENA_ONLY, TWO_ARENAS } from './shared-settings.ts';
 
 /** Every arena keeps free memory of its own, which threads of other arenas do not get. */
 export const arenas: Mechanism = {
@@ -16,10 +17,10 @@ export const arenas: Mechanism = {
         `${numbers.size === 1 ? 'One arena keeps' : `${count(numbers.size)} arenas keep`} ${bytes(free)} of free memory, ${numbers.size === 1 ? 'for its' : 'each for its'} own threads.`,
       ],
       settings: [
-        { allocator: 'glibc', options: { arena_max: 1 }, about: 'all threads share the main heap' },
-        { allocator: 'glibc', options: { arena_max: 2 }, about: 'threads share two arenas' },
+        MAIN_ARENA_ONLY,
+        TWO_ARENAS,
         { allocator: 'glibc', options: { arena_max: 4 }, about: 'threads share four arenas' },
-        { allocator: 'jemalloc', options: { narenas: 1 }, about: 'all threads share one arena' },
+        JEMALLOC_ONE_ARENA,
         { allocator: 'jemalloc', options: { narenas: 2 }, about: 'threads share two arenas' },
       ],
     };

@@ -12,13 +12,6 @@ export const hugePages: Mechanism = {
     if (hugeFaults === 0 || rssBytes === 0) return undefined;
     const settings: Setting[] = [];
     if ((options.kernel?.thp ?? 'never') === 'always') {
-      for (const allocator of ['jemalloc']) {
-        settings.push({
-          allocator,
-          options: { thp: 'never' },
-          about: 'extents of jemalloc are advised against huge pages',
-        });
-      }
       for (const allocator of ['glibc', 'jemalloc', 'zendmm']) {
         settings.push({
           allocator,
@@ -29,6 +22,16 @@ export const hugePages: Mechanism = {
         });
       }
     }
+    settings.push({
+      allocator: 'jemalloc',
+      options: { thp: 'never' },
+      about: 'extents of jemalloc are advised against huge pages',
+    });
+    settings.push({
+      allocator: 'zendmm',
+      options: { USE_ZEND_ALLOC_HUGE_PAGES: false },
+      about: 'PHP does not ask for huge pages',
+    });
     settings.push({ allocator: 'glibc', options: { hugetlb: 0 }, about: 'glibc asks for no huge pages' });
     return {
       mechanism: 'huge pages',

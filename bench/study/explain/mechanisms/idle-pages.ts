@@ -1,5 +1,6 @@
 import { bytes } from '../../../../sim/contract/format.ts';
 import { type Mechanism, WORTH_FINDING } from './mechanism.ts';
+import { BACKGROUND_THREAD } from './shared-settings.ts';
 
 /** Dirty and muzzy pages of jemalloc: their time runs out, but only a thread that allocates looks at the clock. */
 export const idlePages: Mechanism = {
@@ -24,11 +25,7 @@ export const idlePages: Mechanism = {
         `${parts.filter((p) => p).join(' and ')}: free pages that jemalloc keeps until their decay time is over. ${who}`,
       ],
       settings: [
-        {
-          allocator: 'jemalloc',
-          options: { background_thread: true },
-          about: 'free pages go back in time even where nobody allocates',
-        },
+        BACKGROUND_THREAD,
         { allocator: 'jemalloc', options: { dirty_decay_ms: 1000 }, about: 'free pages go back within a second' },
         {
           allocator: 'jemalloc',

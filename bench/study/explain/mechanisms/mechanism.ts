@@ -1,7 +1,8 @@
 import type { EventBuffer } from '../../../../sim/contract/event.ts';
 import type { Bytes } from '../../../../sim/contract/units.ts';
 import type { Assembled } from '../../../run/machine.ts';
-import type { SessionOptions } from '../../../run/session.ts';
+import type { RunOptions } from '../../../run/run-options.ts';
+import type { Paste } from '../../paste.ts';
 import type { Experiment } from '../experiment.ts';
 import type { Facts } from '../explanation.ts';
 import type { LiveBlock } from '../live-blocks.ts';
@@ -13,11 +14,12 @@ export interface Situation {
   readonly assembled: Assembled;
   readonly experiment: Experiment;
   readonly blocks: readonly LiveBlock[];
-  readonly options: SessionOptions;
+  readonly options: RunOptions;
   readonly events: EventBuffer;
   /** Rows executed. */
   readonly end: number;
   readonly rssPeakBytes: Bytes;
+  readonly failedAllocations: number;
 }
 
 /** A mechanism that is at work. */
@@ -31,6 +33,8 @@ export interface Finding {
   readonly settings: readonly Setting[];
   /** It is why live blocks grow or a limit is met: no leak. */
   readonly isNoLeak?: boolean;
+  /** What mends it and is no setting of an allocator, ready to paste. */
+  readonly remedies?: readonly Paste[];
   /** What is to be lowered: the resident bytes unless said. */
   readonly lowers?: 'faults';
 }

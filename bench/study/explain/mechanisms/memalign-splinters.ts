@@ -1,6 +1,7 @@
 import { OP_MASK, OP_MEMALIGN } from '../../../../sim/contract/event.ts';
 import { bytes, count } from '../../../../sim/contract/format.ts';
 import { type Mechanism, WORTH_FINDING } from './mechanism.ts';
+import { FIXED_MMAP_THRESHOLD } from './shared-settings.ts';
 
 /**
  * memalign takes alignment + size and splits what is too much off in front and behind: the freed rest does not fit the next
@@ -34,11 +35,7 @@ export const memalignSplinters: Mechanism = {
       ],
       settings: [
         { allocator: 'glibc', version: '2.41', options: {}, about: 'memalign reuses what it has freed' },
-        {
-          allocator: 'glibc',
-          options: { mmap_threshold: 131072 },
-          about: 'fixes the threshold: every block from 128 KiB up is mapped on its own and unmapped by its free',
-        },
+        FIXED_MMAP_THRESHOLD,
       ],
     };
   },

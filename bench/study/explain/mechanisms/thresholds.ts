@@ -1,5 +1,6 @@
 import { bytes } from '../../../../sim/contract/format.ts';
 import { type Mechanism, WORTH_FINDING } from './mechanism.ts';
+import { FIXED_MMAP_THRESHOLD, FIXED_TRIM_THRESHOLD, NO_TOP_PAD } from './shared-settings.ts';
 
 /** Free memory at the end of a heap that the threshold keeps: raised by freed mappings, set, or padded. */
 export const thresholds: Mechanism = {
@@ -19,19 +20,7 @@ export const thresholds: Mechanism = {
         atEnds > trim
           ? []
           : [`What is free at the end of a heap stays as long as it is below the trim threshold, ${bytes(trim)} now.`],
-      settings: [
-        {
-          allocator: 'glibc',
-          options: { mmap_threshold: 131072 },
-          about: 'fixes the threshold: every block from 128 KiB up is mapped on its own and unmapped by its free',
-        },
-        {
-          allocator: 'glibc',
-          options: { trim_threshold: 131072 },
-          about: 'cuts the top of a heap from 128 KiB on, and fixes the mmap threshold too',
-        },
-        { allocator: 'glibc', options: { top_pad: 0 }, about: 'heaps grow by what is needed and no more' },
-      ],
+      settings: [FIXED_MMAP_THRESHOLD, FIXED_TRIM_THRESHOLD, NO_TOP_PAD],
     };
   },
 };

@@ -1,5 +1,5 @@
+import { type EventBuffer, OP_MASK, OP_REQUEST_END } from '../../../../sim/contract/event.ts';
 import { bytes, count } from '../../../../sim/contract/format.ts';
-import { PAGE_BYTES } from '../../../../sim/contract/units.ts';
 import { type Mechanism, WORTH_FINDING } from './mechanism.ts';
 import { areaResident, cachedChunks } from './zend-areas.ts';
 
@@ -9,7 +9,7 @@ const REQUESTS_MAX = 64;
 /** Chunks that the Zend heap keeps for the next request, by a running average of what requests have used. */
 export const zendCachedChunks: Mechanism = {
   name: 'Zend cached chunks',
-  detect({ facts, assembled, experiment }) {
+  detect({ facts, assembled, experiment, events, end }) {
     const now = cachedChunks(assembled);
     const resident = areaResident(facts.areas, 'cached chunk');
     const { request } = assembled;
@@ -24,26 +24,30 @@ export const zendCachedChunks: Mechanism = {
       }
       return counts;
     });
-    const collect = (request as { gcMemCaches?: (t: number) => number }).gcMemCaches;
-    const residency = assembled.machine.kernel.residency;
-    const collected = collect
-      ? experiment(() => {
-          const before = residency.residentPages();
-          collect(0);
-          return (before - residency.residentPages()) * PAGE_BYTES;
-        })
-      : 0;
+    const requests = countRequests(events, end);
     return {
       mechanism: 'Zend cached chunks',
       bytes: resident,
       isNoLeak: true,
       sentences: [
         `The Zend heap keeps ${count(now)} chunks of 2 MiB for later requests (${bytes(resident)} resident): as many as a running average of past requests needs. Small requests from here on leave ${afterEach.slice(0, 8).join(', ')}${afterEach.length > 8 ? ', …' : ''} (run): each about halves them.`,
-        ...(collected > 0
-          ? [`gc_mem_caches() would return ${bytes(collected)} now, ${count(collected)} bytes (run).`]
-          : ['Where one request in many is large, pm.max_requests of php-fpm ends a worker that has served it.']),
+        'Where one request in many is large, pm.max_requests of php-fpm ends a worker that has served it.',
       ],
       settings: [],
+      ...(requests > 1 && {
+        remedies: [
+          {
+            place: 'php-fpm, pool: a worker ends after as many requests as here',
+            text: `pm.max_requests = ${requests}`,
+          },
+        ],
+      }),
     };
   },
 };
+
+function countRequests({ head }: EventBuffer, end: number): number {
+  let requests = 0;
+  for (let row = 0; row < end; row++) if ((head[row]! & OP_MASK) === OP_REQUEST_END) requests++;
+  return requests;
+}

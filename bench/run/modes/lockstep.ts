@@ -1,0 +1,174 @@
+import { OP_MASK, OP_SAMPLE, OP_STALE_FREE } from '../../../sim/contract/event.ts';
+import { uncontendedLocks } from '../../../sim/contract/locks.ts';
+import { hasOperation } from '../../../sim/contract/operation-set.ts';
+import type { Addr } from '../../../sim/contract/units.ts';
+import { KERNEL_DEFAULTS } from '../../../sim/kernel/kernel.ts';
+import { slotsOfRows } from '../../../sim/replay/changed-slots.ts';
+import { createLockstep, type Lockstep } from '../../../sim/replay/lockstep.ts';
+import { createTlbObserver, type TlbObserver } from '../../../sim/tlb/observed.ts';
+import { assemble } from '../machine.ts';
+import type { RunResult, TlbResult } from '../result.ts';
+import { Run } from '../run.ts';
+import type { RunOptions } from '../run-options.ts';
+
+/** A run in lockstep: events strictly in file order. It can be stopped at any row and looked at. */
+export class LockstepRun extends Run {
+  row = 0;
+
+  private readonly tlb: TlbObserver | undefined;
+  private readonly lockstep: Lockstep;
+  /** Somebody looks at single events. */
+  private readonly isStepwise: boolean;
+  private beginIndex = 0;
+  /** Where the blocks of these rows were placed: they are freed once more after their death. */
+  private readonly addresses = new Map<number, Addr>();
+  /** Thread slot → its number in order of creation, as system call lists show it. */
+  private readonly creation: Int32Array;
+
+  constructor(options: RunOptions) {
+    const { events } = options;
+    const touch = options.touch ?? events.touch;
+    const assembled = assemble({
+      spec: options.spec,
+      events,
+      cpus: options.cpus,
+      touch,
+      kernel: { ...KERNEL_DEFAULTS, ...options.kernel },
+      locks: uncontendedLocks,
+    });
+    super(options, touch, assembled);
+    const { machine, objects, allocator, request } = assembled;
+    this.tlb = options.tlb && createTlbObserver(machine.kernel, options.tlb);
+    const { tlb } = this;
+    this.lockstep = createLockstep({
+      events,
+      objects,
+      kernel: machine.kernel,
+      allocator: tlb ? tlb.observe(allocator) : allocator,
+      request: tlb && request ? tlb.observe(request) : request,
+      ...(tlb && { beforeWrite: tlb.runs, pagesMayGo: true }),
+      touches: touch !== 'none',
+      onFailure: (row) => this.failedRows.push(row),
+      addressOfRow: (row) => this.addresses.get(row)!,
+    });
+    this.creation = new Int32Array(events.threadSlots);
+    const { placements, syscalls, check } = options;
+    this.rememberStaleRows();
+    this.isStepwise =
+      placements !== undefined || syscalls !== undefined || check === 'events' || this.addresses.size > 0;
+    if (syscalls) {
+      machine.kernel.observeSyscalls((t, text) => syscalls.write(`${this.row} ${this.creation[t]!} ${text}`));
+    }
+  }
+
+  private rememberStaleRows(): void {
+    if (!hasOperation(this.options.events, OP_STALE_FREE)) return;
+    const { head, a, length } = this.options.events;
+    for (let row = 0; row < length; row++) if ((head[row]! & OP_MASK) === OP_STALE_FREE) this.addresses.set(a[row]!, 0);
+  }
+
+  get done(): boolean {
+    return this.row >= this.options.events.length || this.abort !== null;
+  }
+
+  /** Executes rows up to `limit`, at most; takes the samples on the way. */
+  advance(limit: number): void {
+    const { events, sampleEvery = 0, sampleBefore = [] } = this.options;
+    const end = Math.min(limit, events.length);
+    while (this.row < end && !this.abort) {
+      this.beginThreads();
+      let to = Math.min(end, this.nextBegin());
+      if (sampleEvery > 0) to = Math.min(to, (Math.floor(this.row / sampleEvery) + 1) * sampleEvery);
+      const wanted = sampleBefore.find((row) => row > this.row) ?? Infinity;
+      to = Math.min(to, wanted);
+      this.runTo(to);
+      const isDue = to === wanted || (sampleEvery > 0 && to % sampleEvery === 0);
+      if (isDue && this.row === to && to < events.length) this.pass(`#${to}`, to);
+    }
+  }
+
+  protected override proceed(rows: number): boolean {
+    this.advance(this.row + rows);
+    return !this.done;
+  }
+
+  override eventsDone(): number {
+    return this.row;
+  }
+
+  protected override currentRow(): number {
+    return this.row;
+  }
+
+  protected override tlbResult(): TlbResult | undefined {
+    return this.tlb && { settings: this.tlb.settings, counts: this.tlb.counts };
+  }
+
+  protected override sampleEnd(): void {
+    this.sample('(end)', this.row);
+  }
+
+  /** Those of the rows since the last sample. What ends with a thread's heap, or with one that serves both families, is in no row. */
+  protected override changedSlots(row: number): Int32Array | undefined {
+    const { events } = this.options;
+    const { allocator, request } = this.assembled;
+    if (request && (request === allocator || events.threadSlots > 1)) return undefined;
+    return slotsOfRows(events, this.samples.at(-1)?.event ?? 0, row);
+  }
+
+  private nextBegin(): number {
+    return this.options.events.begins[this.beginIndex]?.row ?? this.options.events.length;
+  }
+
+  private beginThreads(): void {
+    const { begins } = this.options.events;
+    while (begins[this.beginIndex]?.row === this.row) {
+      const { thread } = begins[this.beginIndex++]!;
+      this.creation[thread] = this.beginIndex;
+      this.lockstep.startThread(thread);
+    }
+  }
+
+  /** Rows [row, to): no thread begins in there. */
+  private runTo(to: number): void {
+    const { events } = this.options;
+    const hasSamples = hasOperation(events, OP_SAMPLE);
+    while (this.row < to && !this.abort) {
+      let stop = this.row;
+      if (this.isStepwise) stop = this.row + 1;
+      else if (!hasSamples) stop = to;
+      else while (stop < to && (events.head[stop]! & OP_MASK) !== OP_SAMPLE) stop++;
+      const goesOn = this.timed(() => {
+        this.lockstep.run(this.row, stop);
+        return true;
+      });
+      if (!goesOn) return;
+      if (this.isStepwise) this.afterEvent(this.row);
+      if (stop < to || this.isStepwise) {
+        const at = this.isStepwise ? this.row : stop;
+        if ((events.head[at]! & OP_MASK) === OP_SAMPLE) {
+          this.pass(events.labels[events.a[at]!]!, at);
+          stop = at + 1;
+        }
+      }
+      this.row = stop;
+    }
+  }
+
+  private afterEvent(row: number): void {
+    const { events, placements, check } = this.options;
+    const { objects, allocator, top } = this.assembled;
+    const handle = objects.handles[events.slot[row]!]!;
+    if (placements) {
+      const line = this.placementOf(row, events.head[row]! & OP_MASK, handle);
+      if (line !== undefined) placements.write(line);
+    }
+    if (this.addresses.has(row)) this.addresses.set(row, handle === 0 ? 0 : allocator.addressOf(handle));
+    if (check === 'events') top.check();
+  }
+}
+
+/** Runs in file order to its end, or to where the signal stops it. */
+export function runLockstep(options: RunOptions): Promise<RunResult> {
+  return new LockstepRun(options).toEnd();
+}

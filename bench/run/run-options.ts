@@ -1,0 +1,58 @@
+import type { AllocatorSpec } from '../../allocators/spec.ts';
+import type { EventBuffer, Touch } from '../../sim/contract/event.ts';
+import type { Start } from '../../sim/contract/start.ts';
+import type { Ns } from '../../sim/contract/units.ts';
+import type { KernelOptions } from '../../sim/kernel/kernel.ts';
+import type { Sample } from '../../sim/metrics/sample.ts';
+import type { Costs } from '../../sim/time/costs.ts';
+import type { TlbSettings } from '../../sim/tlb/settings.ts';
+import type { LineSink } from '../../workloads/files/line-sink.ts';
+import type { Assembled } from './machine.ts';
+import type { Mode, Pace } from './result.ts';
+
+export interface RunOptions {
+  readonly events: EventBuffer;
+  readonly workload: string;
+  readonly parameters?: Readonly<Record<string, number | string | boolean>>;
+  readonly spec: AllocatorSpec;
+  readonly cpus: number;
+  readonly mode?: Mode;
+  readonly pace?: Pace;
+  /** Why this mode and pace (`chooseTime`). */
+  readonly timeReason?: string;
+  readonly seed?: number;
+  /** Over the trace's own `%touch`. */
+  readonly touch?: Touch;
+  readonly kernel?: Partial<KernelOptions>;
+  /** In file order: a data TLB that counts the program's accesses. */
+  readonly tlb?: TlbSettings;
+  /** What operations cost in virtual time. */
+  readonly costs?: Costs;
+  /** Where its processors lie to each other (sim/time/topology.ts). */
+  readonly topology?: string;
+  /** Ticks of its scheduler a second. */
+  readonly hz?: number;
+  /** How the threads begin in virtual time; barrier, unless the workload says otherwise. */
+  readonly start?: Start;
+  /** Only the sample of the end is wanted; the others are passed over, and leave in the machine what they would. */
+  readonly lastSampleOnly?: boolean;
+  /** A sample every so many events too; 0 for none. */
+  readonly sampleEvery?: number;
+  /** At the recorded pace, a sample too before a thread does nothing for so long; 0 for none. */
+  readonly sampleIdleNs?: Ns;
+  /** In file order, samples before these rows too. Ascending. */
+  readonly sampleBefore?: readonly number[];
+  /** `samples`: walk all invariants at each sample; `events`: after every event. */
+  readonly check?: 'off' | 'samples' | 'events';
+  readonly placements?: LineSink;
+  readonly syscalls?: LineSink;
+  /** Receives what threads, processors and locks did in virtual time, for Perfetto. */
+  readonly timeTrace?: LineSink;
+  /** Called with each sample as it is taken, and with the machine as it stands there. */
+  readonly onSample?: (sample: Sample, assembled: Assembled) => void;
+  /** Called between pieces of work with the events done so far. */
+  readonly onProgress?: (done: number) => void;
+  /** Ends the run at the next piece; the result is marked partial. */
+  readonly signal?: AbortSignal;
+  readonly loadNs?: number;
+}

@@ -1,0 +1,42 @@
+import { parseAllocator } from '../../../allocators/spec.ts';
+import { diffStacks, type StackBytes } from '../../report/sites/stacks.ts';
+import { type Palette, PLAIN } from '../../report/text/palette.ts';
+import type { RunOptions } from '../../run/run-options.ts';
+import { bytesBySite } from '../explain/by-site.ts';
+import { momentOf } from '../explain/moment.ts';
+import { diffText, siteLines } from '../explain/site-text.ts';
+
+/** Resident bytes by call stack under each allocator, at the moment that `explain` judges, in file order. */
+export interface ComparedSites {
+  /** Which moment it is: completes "resident …". */
+  readonly about: string;
+  readonly allocators: readonly { readonly allocator: string; readonly sites: readonly StackBytes[] }[];
+}
+
+export function compareSites(options: Omit<RunOptions, 'spec'>, allocators: readonly string[]): ComparedSites {
+  const specs = allocators.map((allocator) => parseAllocator(allocator, options.cpus));
+  const moment = momentOf({ ...options, spec: specs[0]! }, undefined);
+  return {
+    about: moment.about,
+    allocators: specs.map((spec, i) => ({
+      allocator: allocators[i]!,
+      sites: bytesBySite({ ...options, spec }, moment.end) ?? [],
+    })),
+  };
+}
+
+/** The first one's table, and by how much each of the others differs from it. */
+export function comparedSitesText({ about, allocators }: ComparedSites, palette: Palette = PLAIN): string {
+  const [first, ...others] = allocators;
+  if (!first) return '';
+  const lines = [
+    palette.bold(first.allocator),
+    ...siteLines(first.sites, palette),
+    palette.dim(`  ${about}, in file order`),
+  ];
+  const differences = others.map(
+    ({ allocator, sites }) =>
+      `\n${palette.bold(allocator)} against ${first.allocator}${diffText(diffStacks(first.sites, sites), palette)}`,
+  );
+  return `${lines.join('\n')}\n${differences.join('')}`;
+}

@@ -1,0 +1,88 @@
+import { PAGE_BYTES } from '../../../sim/contract/units.ts';
+import { ownLine } from '../../report/sites/frames.ts';
+import { collectAreas } from '../../run/areas.ts';
+import { LockstepRun } from '../../run/modes/lockstep.ts';
+import { recordedProcess } from '../../run/recorded-process.ts';
+import type { RunOptions } from '../../run/run-options.ts';
+import { hasCallSites, siteBytes, stackOfRow } from './by-site.ts';
+import { createExperiment } from './experiment.ts';
+import type { Facts } from './explanation.ts';
+import { growthOf } from './growth.ts';
+import { liveBlocks } from './live-blocks.ts';
+import { findMechanisms } from './mechanisms/index.ts';
+import type { Finding } from './mechanisms/mechanism.ts';
+import { momentOf } from './moment.ts';
+import { findPinning, heldPages } from './pinning.ts';
+import { collectRanges, keptPages, reportAreas, sumOfAreas } from './ranges.ts';
+import { predictReturns } from './returns.ts';
+import { runWatchingTunables } from './tunable-changes.ts';
+
+export interface ObserveOptions extends RunOptions {
+  /** A sample's label, `#N` for event N, `peak`, `exit`, `end`; see momentOf. */
+  readonly at?: string;
+  /** How many groups of pinning blocks to list. */
+  readonly pinningGroups?: number;
+}
+
+/** What is known before any other setting is run. */
+export interface Observed {
+  readonly facts: Facts;
+  readonly findings: readonly Finding[];
+}
+
+const PINNING_GROUPS = 10;
+
+/** Runs the workload as it is up to the moment, and looks at the machine there. */
+export function observe(options: ObserveOptions): Observed {
+  const moment = momentOf(options, options.at);
+  const session = new LockstepRun({ ...options, mode: 'lockstep', lastSampleOnly: true });
+  const tunableChanges = runWatchingTunables(session, options.events, moment.end);
+
+  const { events, pinningGroups = PINNING_GROUPS } = options;
+  const { assembled } = session;
+  const rssPeakBytes = assembled.machine.kernel.residency.residentPeakPages() * PAGE_BYTES;
+  const experiment = createExperiment(assembled.machine.memory);
+  // Reading statistics may write some: jemalloc keeps tables for it. All that follows stands where the run does.
+  experiment(() => session.sample(options.at ?? '(end)', session.row));
+  const sample = session.samples.at(-1)!;
+  const { blocks, threads } = liveBlocks(session, events);
+  const ranges = collectRanges(assembled, blocks);
+  const kept = keptPages(assembled, ranges);
+  const areas = collectAreas(assembled);
+  const reports = reportAreas(assembled, areas, ranges, blocks, kept);
+  const found: Facts = {
+    run: session.describe(),
+    event: session.row,
+    moment: { kind: moment.kind, about: moment.about },
+    rssPeakBytes,
+    abort: session.abort,
+    sample: { ...sample, breakdown: sumOfAreas(reports) },
+    areas: reports,
+    returns: predictReturns(assembled, areas, threads, experiment),
+    pinning: findPinning(assembled, areas, ranges, blocks, kept, threads, experiment, pinningGroups).map((group) =>
+      hasCallSites(events) ? { ...group, line: ownLine(stackOfRow(events, group.blocks[0]!.event)) } : group,
+    ),
+    heldPages: heldPages(assembled, ranges, blocks, kept),
+    tunables: assembled.allocator.tunables?.() ?? null,
+    tunableChanges,
+    growth: growthOf(events, session.row),
+    process: recordedProcess(events, session.samples)?.samples.at(-1) ?? null,
+    sites: null,
+  };
+  const { breakdown } = found.sample;
+  const sites = siteBytes(options, session.row, { assembled, areas, ranges, blocks, breakdown }) ?? null;
+  const facts = { ...found, sites };
+  const failedAllocations = session.failedRows.length;
+  const situation = {
+    facts,
+    failedAllocations,
+    assembled,
+    experiment,
+    blocks,
+    options,
+    events,
+    end: session.row,
+    rssPeakBytes,
+  };
+  return { facts, findings: findMechanisms(situation) };
+}

@@ -1,0 +1,63 @@
+import type { RunOptions } from '../../run/run-options.ts';
+import type { Facts } from './explanation.ts';
+import type { Finding } from './mechanisms/mechanism.ts';
+import { USUAL } from './mechanisms/usual.ts';
+import { combined, type Setting } from './setting.ts';
+import { type Trial, trialOf, type WhatIf } from './what-if.ts';
+
+/** So many of the best single settings are tried two at a time. */
+const COMBINED = 3;
+/** One setting that takes this share of what is free is not combined with others. */
+const ENOUGH = 0.8;
+
+/** The usual settings: they are tried whatever is found. */
+export const usualTrials = (options: RunOptions, end: number): Trial[] =>
+  distinct(USUAL.map((setting) => trialOf(options, end, setting, 'usual')));
+
+/** What the findings propose, then the usual settings; each once. */
+export function firstTrials(options: RunOptions, end: number, findings: readonly Finding[]): Trial[] {
+  const wanted = findings.flatMap(({ mechanism, settings }) => settings.map((setting) => ({ setting, mechanism })));
+  return distinct([
+    ...wanted.map(({ setting, mechanism }) => trialOf(options, end, setting, mechanism)),
+    ...usualTrials(options, end),
+  ]);
+}
+
+/** The best single settings two at a time, where none of them does enough. */
+export function pairsOf(
+  options: RunOptions,
+  facts: Facts,
+  trials: readonly Trial[],
+  whatIf: readonly WhatIf[],
+): Trial[] {
+  const { sample } = facts;
+  const { requested, slack } = sample.breakdown;
+  const free = sample.rssBytes - requested - slack;
+  const saved = (i: number) => sample.rssBytes - whatIf[i]!.rssBytes;
+  const order = trials
+    .map((_, i) => i)
+    .filter((i) => !whatIf[i]!.failed && saved(i) > 0 && whatIf[i]!.paste !== null)
+    .sort((i, j) => saved(j) - saved(i));
+  if (order.length < 2 || saved(order[0]!) >= ENOUGH * free) return [];
+  const best = order.slice(0, COMBINED).map((i) => trials[i]!.setting);
+  const pairs: Setting[] = [];
+  for (let i = 0; i < best.length; i++) {
+    for (let j = i + 1; j < best.length; j++) {
+      const [x, y] = [best[i]!, best[j]!];
+      const meet = Object.keys(x.options).some((name) => name in y.options);
+      if (x.allocator === y.allocator && !meet) pairs.push(combined(x, y));
+    }
+  }
+  const tried = new Set(trials.map(keyOf));
+  return distinct(pairs.map((setting) => trialOf(options, facts.event, setting, 'both'))).filter(
+    (trial) => !tried.has(keyOf(trial)),
+  );
+}
+
+const keyOf = ({ task }: Trial): string => `${task.allocator} ${task.kernel?.thp ?? ''}`;
+
+function distinct(trials: readonly (Trial | undefined)[]): Trial[] {
+  const byKey = new Map<string, Trial>();
+  for (const trial of trials) if (trial && !byKey.has(keyOf(trial))) byKey.set(keyOf(trial), trial);
+  return [...byKey.values()];
+}

@@ -1,0 +1,9 @@
+/** fails: somebody is killed. ends: something climbs to a limit. watch: worth a look. fine: nothing to do. */
+export type Severity = 'fails' | 'ends' | 'watch' | 'fine';
+
+export interface Finding {
+  readonly severity: Severity;
+  /** What it is about: a pool, a service, a group, the machine. */
+  readonly about: string;
+  readonly text: string;
+}

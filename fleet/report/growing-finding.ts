@@ -1,0 +1,39 @@
+import { bytes } from '../../sim/contract/format.ts';
+import { durationText } from '../scenario/quantities.ts';
+import type { GrowingRegion, PoolFigures } from './figures.ts';
+import type { Finding } from './finding.ts';
+
+/** What a pool's memory comes to: a memory.max, or all of the machine's. */
+export interface Limit {
+  readonly what: string;
+  readonly leftBytes: number;
+  readonly bytes: number;
+}
+
+/** A shared region that requests fill: whether there is room for all of it. `wasKilled`: somebody was, of that pool or its group. */
+export function growingFinding(region: GrowingRegion, pool: PoolFigures, limit: Limit, wasKilled: boolean): Finding {
+  const { name, sizeBytes, firstBytes, lastBytes, perHourBytes } = region;
+  const left = sizeBytes - lastBytes;
+  const about = pool.name;
+  const grown = `${name} of ${pool.name} grows by ${bytes(perHourBytes)} an hour with its requests (${bytes(firstBytes)} → ${bytes(lastBytes)}): what they store there is never dropped. It is shared memory (Shmem), counted once, in the RSS of every worker that looks at it, and without swap nothing can reclaim it.`;
+  const cure = `Give its entries a time to live, or its mapping (${bytes(sizeBytes)}) a size that fits.`;
+  if (wasKilled && lastBytes > 0.5 * limit.bytes)
+    return {
+      severity: 'fails',
+      about,
+      text: `${grown} That is what ${limit.what} (${bytes(limit.bytes)}) was used up by. ${cure} Restarting workers does not help: it is the master's.`,
+    };
+  if (left <= 0)
+    return { severity: 'fine', about, text: `${grown} It is full, and there is room for that: it grows no further.` };
+  if (left <= limit.leftBytes)
+    return {
+      severity: 'fine',
+      about,
+      text: `${grown} Its ceiling is its size, ${bytes(sizeBytes)}, in ${durationText((left / perHourBytes) * 3600e6)}, and ${limit.what} has room for it.`,
+    };
+  return {
+    severity: 'ends',
+    about,
+    text: `${grown} It reaches ${limit.what} (${bytes(limit.bytes)}) in ${durationText((Math.max(0, limit.leftBytes) / perHourBytes) * 3600e6)}, before it is full. ${cure} Restarting workers does not help: it is the master's.`,
+  };
+}

@@ -1,0 +1,77 @@
+import { describe, expect, test } from 'vitest';
+import { parseAllocator } from '../../../allocators/spec.ts';
+import { explain, explainInParallel } from '../../../bench/study/explain/explain.ts';
+import { explanationText } from '../../../bench/study/explain/text.ts';
+import { Interrupted } from '../../../sim/contract/assert.ts';
+import { eventsOf } from '../../helpers/bump-run.ts';
+
+const LINES = [
+  ...Array.from({ length: 3000 }, (_, i) => `m 0 ${i} ${100 + (i % 7) * 1000}`),
+  ...Array.from({ length: 2990 }, (_, i) => `f 0 ${i}`),
+];
+const options = () => ({
+  events: eventsOf(LINES),
+  workload: 'test',
+  spec: parseAllocator('glibc@2.36', 2),
+  cpus: 2,
+});
+
+describe('explain beside its trials', () => {
+  test.each([1, 2])('says the same with %i workers, and what the advice takes', async (workers) => {
+    const alone = explain(options());
+    const { verdict, whatIf, ...rest } = await explainInParallel(options(), { workers });
+    const { verdict: expected, whatIf: trials, ...facts } = alone;
+    expect(JSON.stringify(rest)).toBe(JSON.stringify(facts));
+    expect(whatIf.map((w) => [w.setting, w.rssBytes])).toEqual(trials.map((w) => [w.setting, w.rssBytes]));
+    expect(verdict.sentences.slice(0, expected.sentences.length)).toEqual(expected.sentences);
+  });
+
+  test('settings that start the allocator alike are one run', async () => {
+    let runs = 0;
+    const e = await explainInParallel(options(), { workers: 1, onDone: () => runs++ });
+    const timed = 2;
+    const look = 1;
+    const trials = runs - look - (e.verdict.advice ? timed : 0);
+    expect(e.whatIf.map((w) => w.setting)).toEqual(
+      expect.arrayContaining(['mmap_threshold=131072', 'trim_threshold=131072']),
+    );
+    expect(trials).toBeLessThan(e.whatIf.length);
+    const figures = (setting: string) => {
+      const { rssPeakBytes, faults, syscalls } = e.whatIf.find((w) => w.setting === setting)!;
+      return { rssPeakBytes, faults, syscalls };
+    };
+    expect(figures('mmap_threshold=131072')).toEqual(figures('trim_threshold=131072'));
+  });
+
+  test('an interruption leaves what had been run, and no conclusion from the rest', async () => {
+    const controller = new AbortController();
+    let runs = 0;
+    const onDone = () => {
+      if (++runs === 4) controller.abort();
+    };
+    const e = await explainInParallel(options(), { workers: 1, onDone, signal: controller.signal });
+    expect(e.partial).toBe(true);
+    expect(e.whatIf.length).toBeGreaterThan(0);
+    expect(e.whatIf.length).toBeLessThan(explain(options()).whatIf.length);
+    expect(explanationText(e)).toContain('(partial: interrupted)');
+    expect(e.verdict.sentences.join(' ')).toMatch(/Interrupted when \d+ other settings had been run/);
+    expect(e.verdict.sentences.join(' ')).not.toContain('Nothing to gain');
+  });
+
+  test('before there is anything to say, it is interrupted', async () => {
+    const signal = AbortSignal.abort();
+    await expect(explainInParallel(options(), { workers: 2, signal })).rejects.toThrow(Interrupted);
+  });
+});
+
+test('what starts alike: giving any threshold its default freezes both', () => {
+  const state = (text: string) => {
+    const { model, version, given } = parseAllocator(text, 2);
+    return model.startingState!(version, given, 'never');
+  };
+  expect(state('glibc:mmap_threshold=131072')).toBe(state('glibc:trim_threshold=131072'));
+  expect(state('glibc:top_pad=0,mmap_threshold=131072')).toBe(state('glibc:top_pad=0'));
+  expect(state('glibc:mmap_threshold=131072')).not.toBe(state('glibc'));
+  expect(state('glibc:mmap_threshold=262144')).not.toBe(state('glibc:mmap_threshold=131072'));
+  expect(state('glibc:tcache_count=7')).toBe(state('glibc'));
+});
