@@ -106,7 +106,7 @@ describe.runIf(CLI_BUILT)('whatever a trace and a result name is shown as text',
   // A terminal shows an element as it is; only what is told in lines must stay one.
   const expectNoElementBeyondText = (text: string) => expect(text.includes('\r')).toBe(false);
 
-  test('run, with every file that it writes', { timeout: 60_000 }, async () => {
+  test('run, with every file that it writes', { timeout: 240_000 }, async () => {
     const folder = temporaryFolder();
     const trace = await hostileTrace(folder);
     const options = ['json=r.json', 'samples=s.jsonl', 'csv=c.csv', 'openmetrics=o.prom', 'perfetto=p.json', 'syscalls=y.txt', 'report=r.html', 'svg=pictures', 'flame=f.html', 'pprof=p.pb.gz', 'speedscope=ss.json', 'collapsed=c.collapsed']; // biome-ignore format: a list
@@ -123,7 +123,7 @@ describe.runIf(CLI_BUILT)('whatever a trace and a result name is shown as text',
     expect(diff).toContain('owned');
   });
 
-  test('explain, inspect, and what works on traces', { timeout: 90_000 }, async () => {
+  test('explain, inspect, and what works on traces', { timeout: 240_000 }, async () => {
     const folder = temporaryFolder();
     const trace = await hostileTrace(folder);
     const [report, page] = out(folder, 'e.json', 'e.html');
@@ -139,7 +139,7 @@ describe.runIf(CLI_BUILT)('whatever a trace and a result name is shown as text',
     for (const path of [report!, page!]) checkFile(path);
   });
 
-  test('comparisons, searches, plans and gates', { timeout: 90_000 }, async () => {
+  test('comparisons, searches, plans and gates', { timeout: 240_000 }, async () => {
     const folder = temporaryFolder();
     const trace = await hostileTrace(folder);
     const both = ['--mode=lockstep', '--workers=1'];
@@ -171,7 +171,7 @@ describe.runIf(CLI_BUILT)('whatever a trace and a result name is shown as text',
     expect(existsSync(join(folder, 'j.xml'))).toBe(true);
   });
 
-  test('a script and a scenario with such names; what is refused', { timeout: 60_000 }, () => {
+  test('a script and a scenario with such names; what is refused', { timeout: 240_000 }, () => {
     const folder = temporaryFolder();
     const script = join(folder, basename(`${HOSTILE.replaceAll('/', '')}.txt`));
     const word = HOSTILE.replaceAll(/\s/g, '');

@@ -1,64 +1,26 @@
-import { spawn } from 'node:child_process';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { CLI, CLI_BUILT } from '../helpers/cli.ts';
+import { CLI_BUILT } from '../helpers/cli.ts';
 import { interrupt } from '../helpers/interrupt.ts';
 import { temporaryFolder } from '../helpers/temporary.ts';
 
 /** Long enough for any machine to be in the middle of it. */
 const LONG = 'rows:threads=4,rounds=900000';
-/** The second in which a signal must be answered, and what a busy machine may add. */
+/** A second of two processors, and what a busy machine may add. */
 const ANSWER_MS = 3000;
 
-interface Ended {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-  readonly tookMs: number;
-}
-
 /** A file that has no name yet: an output is open, so the run has begun. */
-const hasBegun = (folder: string): boolean => readdirSync(folder).some((name) => name.endsWith('.tmp'));
-
-/** Sends the signal so many milliseconds after `ready` has become true in the folder. */
-function interrupted(
-  args: readonly string[],
-  afterMs: number,
-  signal: NodeJS.Signals,
-  cwd: string,
-  ready: (folder: string) => boolean = () => true,
-): Promise<Ended> {
-  const child = spawn(process.execPath, [CLI, ...args], { cwd, env: { ...process.env, NO_COLOR: '1' } });
-  let stdout = '';
-  let stderr = '';
-  child.stdout.on('data', (text) => (stdout += text));
-  child.stderr.on('data', (text) => (stderr += text));
-  let sentAt = 0;
-  const look = setInterval(() => {
-    if (!ready(cwd)) return;
-    clearInterval(look);
-    setTimeout(() => {
-      sentAt = performance.now();
-      child.kill(signal);
-    }, afterMs);
-  }, 20);
-  return new Promise((resolve) => {
-    child.on('close', (code) => {
-      clearInterval(look);
-      resolve({ code, stdout, stderr, tookMs: performance.now() - sentAt });
-    });
-  });
-}
+const hasBegun = (folder: string): boolean => readdirSync(folder).some((name) => name.startsWith('.allocsim-'));
 
 describe.runIf(CLI_BUILT)('Ctrl-C and SIGTERM', () => {
   test.each(['SIGINT', 'SIGTERM'] as const)('%s: run leaves a marked partial result', async (signal) => {
     const folder = temporaryFolder();
     const args = ['run', LONG, '--json=r.json', '--samples=s.jsonl'];
-    const { code, stdout, tookMs } = await interrupted(args, 300, signal, folder, hasBegun);
+    const { code, stdout, processorMs } = await interrupt(args, { cwd: folder, afterMs: 100, signal, ready: hasBegun });
     expect(code).toBe(130);
-    expect(tookMs).toBeLessThan(ANSWER_MS);
+    expect(processorMs).toBeLessThan(ANSWER_MS);
     expect(stdout).toContain('(partial: interrupted)');
-    expect(readdirSync(folder).sort()).toEqual(['r.json', 's.jsonl.partial']);
+    expect(readdirSync(folder).sort()).toEqual(['.tmp', 'r.json', 's.jsonl.partial']);
     expect(JSON.parse(readFileSync(`${folder}/r.json`, 'utf8')).partial).toBe(true);
   });
 
@@ -89,15 +51,14 @@ describe.runIf(CLI_BUILT)('Ctrl-C and SIGTERM', () => {
       `${folder}/t.htrace`,
       `${lines.slice(0, 2).join('\n')}\n${`${lines.slice(2).join('\n')}\n`.repeat(400)}`,
     );
-    const { code, tookMs } = await interrupted(
-      ['trace', 'convert', 't.htrace', 'o.htrace.gz'],
-      0,
-      'SIGTERM',
-      folder,
-      hasBegun,
-    );
+    const { code, processorMs } = await interrupt(['trace', 'convert', 't.htrace', 'o.htrace.gz'], {
+      cwd: folder,
+      afterMs: 0,
+      signal: 'SIGTERM',
+      ready: hasBegun,
+    });
     expect(code).toBe(130);
-    expect(tookMs).toBeLessThan(ANSWER_MS);
-    expect(readdirSync(folder)).toEqual(['t.htrace']);
+    expect(processorMs).toBeLessThan(ANSWER_MS);
+    expect(readdirSync(folder).sort()).toEqual(['.tmp', 't.htrace']);
   });
 });

@@ -32,10 +32,18 @@ function processorMs({ pid }: ChildProcess): number | undefined {
   }
 }
 
+export interface Interruption {
+  readonly cwd: string;
+  readonly signal: NodeJS.Signals;
+  /** So much processor time after its start, or after `ready` has become true. */
+  readonly afterMs: number;
+  readonly ready?: (cwd: string) => boolean;
+}
+
 /** Runs `sim ARGS` in the folder, and sends the signal when it has worked for so long. */
 export function interrupt(
   args: readonly string[],
-  { cwd, afterMs, signal }: { readonly cwd: string; readonly afterMs: number; readonly signal: NodeJS.Signals },
+  { cwd, afterMs, signal, ready }: Interruption,
 ): Promise<Interrupted> {
   const temporary = join(cwd, '.tmp');
   mkdirSync(temporary, { recursive: true });
@@ -50,9 +58,11 @@ export function interrupt(
   child.stderr.on('data', (text) => (stderr += text));
   let sentMs: number | undefined;
   let lastMs = 0;
+  let fromMs = ready ? undefined : 0;
   const look = setInterval(() => {
     lastMs = processorMs(child) ?? lastMs;
-    if (sentMs !== undefined || lastMs < afterMs) return;
+    if (fromMs === undefined && ready!(cwd)) fromMs = lastMs;
+    if (sentMs !== undefined || fromMs === undefined || lastMs - fromMs < afterMs) return;
     sentMs = lastMs;
     child.kill(signal);
   }, LOOK_MS);
