@@ -24,7 +24,7 @@ export interface QueueOptions {
 }
 
 /** Jobs of one client that wait or run at a time: what is beyond stays with the client, and costs neither side memory. */
-const WINDOW = 4096;
+const WINDOW = 1024;
 /** Events tell at once what became of a run; so often it is looked at whether one was missed. */
 const LOOK_MS = 3000;
 const OUTCOMES_AT_ONCE = 16;
