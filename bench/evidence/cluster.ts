@@ -1,5 +1,5 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -30,7 +30,7 @@ const generate = (values) => {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1000);
   return rows.generate({ ...values, threads: 1, rounds: 1 });
 };
-export default { workloads: [{ ...rows, name: '${WAITING}', generate }] };
+export default { workloads: [{ ...rows, name: '${WAITING}', generate, steps: undefined }] };
 `;
 
 const { values } = parseArgs({ options: { port: { type: 'string', default: '7700' } } });
@@ -57,6 +57,46 @@ async function startWorker(): Promise<ChildProcess> {
   return worker;
 }
 
+/** Clock ticks a second of /proc/PID/stat on every Linux that Node runs on (sysconf(_SC_CLK_TCK)). */
+const TICKS = 100;
+
+/** Processor time so far of the workers and of the processes that they started, seconds. */
+function workerCpu(workers: readonly ChildProcess[]): number {
+  const stats = readdirSync('/proc').flatMap((name) => {
+    if (!/^\d+$/.test(name)) return [];
+    try {
+      const words = readFileSync(`/proc/${name}/stat`, 'utf8')
+        .replace(/^.*\) /s, '')
+        .split(' ');
+      // Behind the name: state, ppid, …; utime, stime, cutime, cstime are the 12th to the 15th.
+      return [
+        {
+          pid: Number(name),
+          parent: Number(words[1]),
+          ticks: words.slice(11, 15).reduce((sum, n) => sum + Number(n), 0),
+        },
+      ];
+    } catch {
+      return []; // it has ended
+    }
+  });
+  const own = workers.map(({ pid }) => pid!);
+  const ticks = stats.filter(({ pid, parent }) => own.includes(pid) || own.includes(parent)).map((stat) => stat.ticks);
+  return ticks.reduce((sum, n) => sum + n, 0) / TICKS;
+}
+
+/** A sweep's wall time, and how much of a processor each worker had meanwhile. */
+interface Measured {
+  readonly seconds: number;
+  readonly share: number;
+}
+
+function withShare(workers: readonly ChildProcess[], command: () => number): Measured {
+  const before = workerCpu(workers);
+  const taken = command();
+  return { seconds: taken, share: (workerCpu(workers) - before) / taken / workers.length };
+}
+
 /** Seconds that the command takes. */
 function seconds(args: readonly string[]): number {
   const started = performance.now();
@@ -77,17 +117,17 @@ async function measure(): Promise<void> {
     const here = sweep(SHORT, SHORT_RUNS, '--workers=1') - sweep(SHORT, 1, '--workers=1');
     overheadMs.push(((queued - here) * 1000) / (SHORT_RUNS - 1));
   }
-  const one: number[] = [];
-  const two: number[] = [];
+  const one: Measured[] = [];
+  const two: Measured[] = [];
   const waitingOne: number[] = [];
   const waitingTwo: number[] = [];
   for (let i = 0; i < PAIRS; i++) {
-    one.push(sweep(LONG, LONG_RUNS, '--engine', url));
+    one.push(withShare([first], () => sweep(LONG, LONG_RUNS, '--engine', url)));
     waitingOne.push(sweep(WAITING, WAITING_RUNS, '--engine', url));
     alone.push(sweep(LONG, LONG_RUNS, '--workers=1'));
     const second = await startWorker();
     sweep(WAITING, 4, '--engine', url); // its process is warm too
-    two.push(sweep(LONG, LONG_RUNS, '--engine', url));
+    two.push(withShare([first, second], () => sweep(LONG, LONG_RUNS, '--engine', url)));
     waitingTwo.push(sweep(WAITING, WAITING_RUNS, '--engine', url));
     second.kill('SIGTERM');
     await sleep(1500);
@@ -97,11 +137,14 @@ async function measure(): Promise<void> {
   const memory = Number(/used_memory:(\d+)/.exec(redis('info', 'memory'))![1]);
   const ratios = (before: readonly number[], after: readonly number[]) =>
     before.map((time, i) => (time / after[i]!).toFixed(2)).join(', ');
+  const secondsOf = (list: readonly Measured[]) => list.map((measured) => measured.seconds);
+  const shares = (list: readonly Measured[]) => list.map(({ share }) => share.toFixed(2)).join(', ');
   const rows = [
     ['overhead of a run behind the queue, over one in this process', `${median(overheadMs).toFixed(1)} ms`],
-    [`a run of ${LONG}, one worker`, `${(median(one) / LONG_RUNS).toFixed(2)} s`],
+    [`a run of ${LONG}, one worker`, `${(median(secondsOf(one)) / LONG_RUNS).toFixed(2)} s`],
     [`the same on one thread of the command`, `${(median(alone) / LONG_RUNS).toFixed(2)} s`],
-    ['throughput of two workers over one, these runs', ratios(one, two)],
+    ['throughput of two workers over one, these runs', ratios(secondsOf(one), secondsOf(two))],
+    ['of a processor each worker had meanwhile, one worker; two', `${shares(one)}; ${shares(two)}`],
     ['throughput of two workers over one, runs that wait for a second', ratios(waitingOne, waitingTwo)],
     ['memory of the server for a finished run', `${(memory / results / 1024).toFixed(1)} KiB`],
   ];

@@ -24,12 +24,14 @@ export interface QueueOptions {
 }
 
 /** Jobs of one client that wait or run at a time: what is beyond stays with the client, and costs neither side memory. */
-const WINDOW = 4096;
+const WINDOW = 1024;
 /** Events tell at once what became of a run; so often it is looked at whether one was missed. */
 const LOOK_MS = 3000;
 const OUTCOMES_AT_ONCE = 16;
 /** What is left of Ctrl-C's second for taking back what nobody will ask for. */
-const TAKE_BACK_MS = 400;
+const TAKE_BACK_MS = 300;
+/** A server that does not answer any more need not say good-bye. */
+const CLOSE_MS = 400;
 
 type Finished = OutcomeOf<Task>;
 
@@ -203,8 +205,10 @@ export async function createQueueExecutor(options: QueueOptions): Promise<Execut
       clearInterval(timer);
       signal?.removeEventListener('abort', onAbort);
       left.push(...waiting.keys());
-      await Promise.race([Promise.all([looking, queue.takeBack(left)]), pause(TAKE_BACK_MS)]).catch(() => {});
-      await Promise.race([Promise.all([events.close(), bull.close()]), pause(TAKE_BACK_MS)]).catch(() => {});
+      const closing = events.close().catch(() => {});
+      if (left.length > 0) await Promise.race([queue.takeBack(left), pause(TAKE_BACK_MS)]).catch(() => {});
+      // Whoever pressed Ctrl-C waits for what had finished, and not for connections.
+      if (!signal?.aborted) await Promise.race([Promise.all([looking, closing]), pause(CLOSE_MS)]);
       redis.disconnect();
     },
   };
