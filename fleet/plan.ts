@@ -21,7 +21,7 @@ export interface FleetPlan {
 export interface FleetPlanOptions extends FleetOptions {
   /** Times to plan for, such as 24h, 72h, 30d; a longer one than the scenario's is run longer. */
   readonly horizons: readonly string[];
-  /** Probability at a moment that more is needed. */
+  /** Probability that more is needed at some time within a horizon. */
   readonly risk: number;
   readonly settings: 'all' | 'none' | readonly string[];
   /** Where the runs are made; default: here, one after another. */

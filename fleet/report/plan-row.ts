@@ -1,4 +1,5 @@
 import { normalQuantile } from '../../sim/metrics/normal.ts';
+import { highestMoments } from '../machine/moments.ts';
 import type { FleetRun } from '../run-fleet.ts';
 import type { FleetFigures } from './figures.ts';
 
@@ -37,7 +38,10 @@ export function planRow(
   const workers = Math.max(1, pool.workers);
   const ownAtEnd = pool.privateBytes.trend.highestBytes;
   const kept = ownAtEnd / workers;
-  const { mean, deviation } = withinRequests(run, index);
+  const { mean, deviation, requests } = withinRequests(run, index);
+  // Each request that begins is one more chance that too many run at once.
+  const quantile = normalQuantile(1 - names.risk / Math.max(1, requests));
+  const seen = mostWithin(run, index);
   const peak = kept + Math.max(0, pool.heapPeakBytes - pool.heapMeanBytes);
   const beside = Math.max(
     0,
@@ -48,8 +52,9 @@ export function planRow(
     Math.min(
       count * peak,
       Math.max(
-        count * (kept + mean) + normalQuantile(1 - names.risk) * deviation * Math.sqrt(count),
+        count * (kept + mean) + quantile * deviation * Math.sqrt(count),
         (count - 1) * (kept + mean) + peak,
+        count * kept + seen,
       ),
     );
   let fits = 0;
@@ -79,19 +84,30 @@ function groupLimit(figures: FleetFigures, run: FleetRun, index: number): number
 }
 
 /** What a worker has at a random moment beyond what it keeps: each request counts with its peak for as long as it runs. */
-function withinRequests(run: FleetRun, index: number): { mean: number; deviation: number } {
+function withinRequests(run: FleetRun, index: number): { mean: number; deviation: number; requests: number } {
   const { tasks, timelines, startPages } = run.pools[index]!;
   const lengthUs = run.samples.at(-1)!.atUs;
   let sum = 0;
   let squares = 0;
+  let requests = 0;
   tasks.forEach((task, slot) => {
     const { peakPages, residentPages } = timelines[slot]!;
     task.startUs.forEach((startUs, i) => {
       const extra = Math.max(0, peakPages[i]! - (i > 0 ? residentPages[i - 1]! : startPages)) * 4096;
       const share = (Math.min(task.endUs[i]!, lengthUs) - startUs) / lengthUs / tasks.length;
+      if (extra > 0) requests++;
       sum += extra * share;
       squares += extra * extra * share;
     });
   });
-  return { mean: sum, deviation: Math.sqrt(Math.max(0, squares - sum * sum)) };
+  return { mean: sum, deviation: Math.sqrt(Math.max(0, squares - sum * sum)), requests };
+}
+
+/** What requests in progress of the pool had at once at most, in the run itself. */
+function mostWithin({ pools, samples }: FleetRun, index: number): number {
+  const moments = highestMoments(
+    pools,
+    Float64Array.from(samples, ({ atUs }) => atUs),
+  );
+  return moments.reduce((most, moment) => Math.max(most, (moment?.poolPages[index] ?? 0) * 4096), 0);
 }

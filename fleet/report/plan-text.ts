@@ -12,7 +12,7 @@ export function fleetPlanText(plan: FleetPlan, { bold, dim, fold, width, columnB
     const rows = plan.rows.filter((row) => row.horizon === horizon);
     lines.push(
       '',
-      bold(`After ${horizon}, at a risk of ${rows[0]!.risk} at a moment`),
+      bold(`After ${horizon}, at a risk of ${rows[0]!.risk} that it is too little within that time`),
       ...columnBlocks([HEADER, ...rows.map((row) => cells(row, plan))], width),
     );
   }
