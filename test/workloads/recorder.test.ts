@@ -368,7 +368,9 @@ describe('the command', () => {
       int main(void) {
         if (fork()) return 0;
         setsid();
-        if (fork()) { FILE *f; int fd = open("master", O_WRONLY | O_CREAT, 0600); dprintf(fd, "%d", getpid()); for (;;) pause(); }
+        int fd = open("master", O_WRONLY | O_CREAT, 0600);
+        dprintf(fd, "%d", getpid());
+        if (fork()) for (;;) pause();
         for (;;) { free(malloc(100)); usleep(100); }
       }`.replace('#include <errno.h>', '#include <errno.h>\n#include <fcntl.h>'),
     );
