@@ -146,7 +146,7 @@ describe('an FPM pool', () => {
       },
     );
     const ended = new Promise((resolve) => recorder.on('close', resolve));
-    for (let i = 0; i < 100 && !existsSync(socket); i++) await new Promise((resolve) => setTimeout(resolve, 100));
+    for (let i = 0; i < 500 && !existsSync(socket); i++) await new Promise((resolve) => setTimeout(resolve, 100));
     const answers: string[] = [];
     for (let i = 0; i < 6; i++) {
       const sizes = [0, 1, 2, 3].map((k) => (i * 4 + k) * 41);

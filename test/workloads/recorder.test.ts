@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { constants } from 'node:os';
 import { describe, expect, it } from 'vitest';
 import { type RecordingBench, recordingBench } from '../helpers/recorded.ts';
 import { requireThat } from '../helpers/require.ts';
@@ -27,6 +28,15 @@ const temporaries = (bench: RecordingBench) =>
     .filter((name) => !existsSync(`/proc/${name.split('-')[2]}`));
 
 const JEMALLOC = '/usr/lib/x86_64-linux-gnu/libjemalloc.so.2';
+
+/** Waits until the set of the process's signals has SIGUSR2, or not. */
+async function untilSignals(pid: number, set: 'SigCgt' | 'ShdPnd', present: boolean): Promise<void> {
+  for (;;) {
+    const [, bits] = new RegExp(`^${set}:\\s+(\\w+)$`, 'm').exec(readFileSync(`/proc/${pid}/status`, 'utf8'))!;
+    if (((BigInt(`0x${bits}`) >> BigInt(constants.signals.SIGUSR2 - 1)) & 1n) === (present ? 1n : 0n)) return;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
 
 describe('what the recorder sees of one process', () => {
   it('is every call of every thread, in one order', (context) => {
@@ -133,7 +143,7 @@ describe('what the recorder sees of one process', () => {
     expect(bench.record(['--', program]).status).toBe(2);
     expect(seen('operators.htb').filter((line) => line !== 'f')).toEqual(expected.filter((line) => line !== 'f'));
     for (const library of ['libjemalloc.so.2', 'libtcmalloc_minimal.so.4', 'libmimalloc.so.2']) {
-      if (!existsSync(`/usr/lib/x86_64-linux-gnu/${library}`)) continue;
+      requireThat(context, existsSync(`/usr/lib/x86_64-linux-gnu/${library}`), `needs ${library}`);
       const { status, stderr } = bench.record(['-o', 'other.htb', '--', program], { LD_PRELOAD: library });
       expect(`${library} ${status} ${stderr.match(/not seen|cut short/) ?? ''}`).toMatch(/^lib\S+ (2|9|10|11) $/);
       const text = bench.text('other.htb');
@@ -307,10 +317,12 @@ describe('processes', () => {
       'daemon.c',
       `${INCLUDES}
       int main(void) {
+        pid_t program = getpid();
         if (fork()) return 0;
         if (fork()) _exit(0);
         setsid();
-        usleep(200000);
+        free(malloc(100));
+        while (kill(program, 0) == 0) usleep(1000); // until the recorder has waited for it
         free(malloc(6666));
         return 0;
       }`,
@@ -348,6 +360,25 @@ describe('processes', () => {
 });
 
 describe('the command', () => {
+  it('ends a daemon at --stop-after, though its master never allocates', (context) => {
+    const bench = recordingBench(context);
+    const program = bench.compile(
+      'master.c',
+      `${INCLUDES}
+      int main(void) {
+        if (fork()) return 0;
+        setsid();
+        int fd = open("master", O_WRONLY | O_CREAT, 0600);
+        dprintf(fd, "%d", getpid());
+        if (fork()) for (;;) pause();
+        for (;;) { free(malloc(100)); usleep(100); }
+      }`.replace('#include <errno.h>', '#include <errno.h>\n#include <fcntl.h>'),
+    );
+    const { status } = bench.record(['--stop-after', '500', '--', program]);
+    expect(status).toBe(0);
+    expect(existsSync(`/proc/${readFileSync(`${bench.folder}/master`, 'utf8')}`)).toBe(false);
+  });
+
   it('refuses what it would spoil, and what it can not run', (context) => {
     const bench = recordingBench(context);
     const program = bench.compile('once.c', `${INCLUDES} int main(void) { free(malloc(10)); return 0; }`);
@@ -380,17 +411,18 @@ describe('the command', () => {
     const bench = recordingBench(context);
     const program = bench.compile(
       'forever.c',
-      `${INCLUDES} int main(void) { for (;;) { free(malloc(1000)); usleep(1000); } }`,
+      `${INCLUDES} int main(void) { for (int i = 0;; i++) { free(malloc(1000)); usleep(1000); if (i == 200) puts("x"), fflush(stdout); } }`,
     );
     const recorder = spawn(
       process.execPath,
       [`${import.meta.dirname}/../../dist/bench/cli.js`, 'record', '--samples', '0', '--', program],
-      { cwd: bench.folder, stdio: 'ignore' },
+      { cwd: bench.folder, stdio: ['ignore', 'pipe', 'ignore'] },
     );
     const ended = new Promise<number | null>((resolve) => recorder.on('close', resolve));
-    await new Promise((resolve) => setTimeout(resolve, 1500));
+    await new Promise((resolve) => recorder.stdout!.once('data', resolve));
+    await untilSignals(recorder.pid!, 'SigCgt', true);
     recorder.kill('SIGUSR2');
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    await untilSignals(recorder.pid!, 'ShdPnd', false);
     recorder.kill('SIGTERM');
     expect(await ended).toBe(143);
     const text = bench.text('forever.htb');
