@@ -48,6 +48,7 @@ export async function explainInParallel(options: ExplainOptions, parallel: RunAl
   let seen = 0;
   const onDone = () => parallel.onDone?.(++seen, expected);
   const runner = createRunner({ ...parallel, onDone });
+  const retired: Promise<void>[] = [];
 
   async function runMissing(trials: readonly Trial[]): Promise<void> {
     const missing = shared.missing(trials);
@@ -66,7 +67,7 @@ export async function explainInParallel(options: ExplainOptions, parallel: RunAl
   try {
     const early = runMissing(earlyTrials(options));
     const [{ value: observed, reason }, { reason: failure }] = (await Promise.allSettled([
-      observeBeside(options, parallel).finally(onDone),
+      observeBeside(options, parallel, retired).finally(onDone),
       early,
     ])) as [{ readonly value?: Observed; readonly reason?: unknown }, { readonly reason?: unknown }];
     if (!observed) throw parallel.signal?.aborted ? new Interrupted('interrupted') : reason;
@@ -82,7 +83,7 @@ export async function explainInParallel(options: ExplainOptions, parallel: RunAl
       }
     }
   } finally {
-    await runner.close();
+    await Promise.all([runner.close(), ...retired]);
   }
 }
 
@@ -95,7 +96,11 @@ function earlyTrials(options: ExplainOptions): Trial[] {
 const OBSERVER = threadFile('explain/observe-worker');
 
 /** In a thread of its own, so that this one goes on handing out runs and hears signals. */
-async function observeBeside(options: ExplainOptions, { workers, signal }: RunAllOptions): Promise<Observed> {
+async function observeBeside(
+  options: ExplainOptions,
+  { workers, signal }: RunAllOptions,
+  retired: Promise<void>[],
+): Promise<Observed> {
   if ((workers ?? 2) <= 1 || !hasThreads()) return observe(options);
   const { spec, ...plain } = options;
   const thread = startThread<ObserveTask, ObserveOutcome>(OBSERVER);
@@ -104,7 +109,7 @@ async function observeBeside(options: ExplainOptions, { workers, signal }: RunAl
     if ('userError' in outcome) throw new UserError(outcome.userError);
     return outcome.observed;
   } finally {
-    void retire(thread);
+    retired.push(retire(thread));
   }
 }
 
