@@ -2,7 +2,7 @@ import type { AreaKind } from '../../sim/contract/allocator.ts';
 import { type Addr, type Bytes, PAGE_BYTES } from '../../sim/contract/units.ts';
 import { BRK_START_PAGE, MMAP_BOTTOM_PAGE } from '../../sim/kernel/layout.ts';
 import { LAZILY_FREED, RESIDENT } from '../../sim/kernel/residency.ts';
-import { PROT_MASK, PROT_NONE } from '../../sim/kernel/vma.ts';
+import { PROT_MASK, PROT_NONE, VM_ELIDED } from '../../sim/kernel/vma.ts';
 import type { Breakdown } from '../../sim/metrics/sample.ts';
 import type { Assembled } from './machine.ts';
 
@@ -23,6 +23,7 @@ export function collectAreas({ machine, top }: Assembled): Area[] {
   const rest: Area[] = [];
   let next = 0;
   for (let index = 0; index < vmas.count(); index++) {
+    if (vmas.flags(index) & VM_ELIDED) continue;
     let from = vmas.start(index) * PAGE_BYTES;
     const end = vmas.end(index) * PAGE_BYTES;
     while (from < end) {

@@ -24,10 +24,12 @@ import { frameOfPte, PTE_PRESENT, PTE_SPECIAL, PTE_WRITE } from '../kernel/page-
 import { CALL_US, FAULT_US } from '../kernel/recorded-prices.ts';
 import { SIGKILL, touchPage } from '../kernel/touch.ts';
 
+const FAR_SHIFT_PAGES = realAddress(FENCE_PAGE * 4096) / 4096 - FENCE_PAGE;
 const MMAP_SHIFT_PAGES = realAddress(FENCE_PAGE * 4096 - 4096) / 4096 - (FENCE_PAGE - 1);
 
 /** Page of the process's real address space for a simulated one, and back. */
-const realPage = (page: number): number => page + (page < MMAP_BOTTOM_PAGE ? BRK_SHIFT_PAGES : MMAP_SHIFT_PAGES);
+const realPage = (page: number): number =>
+  page + (page < MMAP_BOTTOM_PAGE ? BRK_SHIFT_PAGES : page < FENCE_PAGE ? MMAP_SHIFT_PAGES : FAR_SHIFT_PAGES);
 const HEAP_START = realPage(0);
 const AREA_START = realPage(MMAP_BOTTOM_PAGE);
 const AREA_END = realPage(FENCE_PAGE - 1) + 1;
@@ -135,6 +137,9 @@ export class ProcessMemory implements MemoryBacking, Tlb {
   flush(start: number, end: number): void {
     this.forget(Math.max(start, HEAP_START), Math.min(end, realPage(MMAP_BOTTOM_PAGE - 1) + 1), BRK_SHIFT_PAGES);
     this.forget(Math.max(start, AREA_START), Math.min(end, AREA_END), MMAP_SHIFT_PAGES);
+    if (this.pages.length <= FENCE_PAGE) return;
+    const farEnd = this.pages.length + FAR_SHIFT_PAGES;
+    this.forget(Math.max(start, FENCE_PAGE + FAR_SHIFT_PAGES), Math.min(end, farEnd), FAR_SHIFT_PAGES);
   }
 
   /** Page by page, as what was never touched shall cost nothing. */
@@ -144,7 +149,7 @@ export class ProcessMemory implements MemoryBacking, Tlb {
   }
 
   residentPeak(): number {
-    return Math.max(this.peakPages, this.residentIn(0, FENCE_PAGE));
+    return Math.max(this.peakPages, this.residentIn(0, this.pages.length));
   }
 
   residentIn(start: number, end: number): number {
@@ -183,7 +188,9 @@ export class ProcessMemory implements MemoryBacking, Tlb {
 
   private eachArea(start: number, end: number, visit: (first: number, last: number) => void): void {
     if (start < MMAP_BOTTOM_PAGE) visit(realPage(start), realPage(Math.min(end, MMAP_BOTTOM_PAGE) - 1) + 1);
-    if (end > MMAP_BOTTOM_PAGE) visit(realPage(Math.max(start, MMAP_BOTTOM_PAGE)), realPage(end - 1) + 1);
+    if (end > MMAP_BOTTOM_PAGE && start < FENCE_PAGE)
+      visit(realPage(Math.max(start, MMAP_BOTTOM_PAGE)), realPage(Math.min(end, FENCE_PAGE) - 1) + 1);
+    if (end > FENCE_PAGE) visit(realPage(Math.max(start, FENCE_PAGE)), realPage(end - 1) + 1);
   }
 
   faults(): number {

@@ -13,7 +13,8 @@ function touchPage(k: Kernel, task: Task, vma: Vma, page: number, write: boolean
     const pmd = vma.mm.pmdAt(page);
     if (pmd && pmd.huge !== 0) {
       if (!write || pmd.huge & PTE_WRITE) {
-        pmd.huge |= PTE_YOUNG | (write ? PTE_DIRTY : 0);
+        // touch_pmd: on x86 pmdp_set_access_flags changes the entry for writes alone.
+        if (write) pmd.huge |= PTE_YOUNG | PTE_DIRTY;
         return undefined;
       }
     } else {

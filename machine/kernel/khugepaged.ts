@@ -87,11 +87,16 @@ function collapseHugePage(k: Kernel, task: Task, vma: Vma, first: number, pmd: P
 /** madvise_collapse: at once, whatever the settings say. */
 export function madviseCollapse(k: Kernel, task: Task, vma: Vma, start: number, end: number): Errno {
   if (!vma.isAnonymous() || vma.flags & (VM_SHARED | VM_NOHUGEPAGE | VM_STACK)) return 'EINVAL';
+  const firstOfVma = Math.ceil(vma.start / HPAGE_PMD_NR) * HPAGE_PMD_NR;
+  if (firstOfVma + HPAGE_PMD_NR > vma.end) return 'EINVAL';
   lruAddDrain(k);
   let collapsed = 0;
   let wanted = 0;
   const last = Math.floor(end / HPAGE_PMD_NR) * HPAGE_PMD_NR;
-  for (let first = Math.ceil(start / HPAGE_PMD_NR) * HPAGE_PMD_NR; first < last; first += HPAGE_PMD_NR) {
+  const begin = Math.ceil(start / HPAGE_PMD_NR) * HPAGE_PMD_NR;
+  // Within one aligned 2 MiB the number of those wanted is below 0, which nothing collapsed is not.
+  if (last < begin) return 'EINVAL';
+  for (let first = begin; first < last; first += HPAGE_PMD_NR) {
     wanted++;
     const pmd = vma.mm.pmdAt(first);
     if (!pmd) continue;

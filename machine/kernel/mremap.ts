@@ -99,7 +99,8 @@ function moveVma(
   if (start > vma.start && start < vma.end) splitVma(k, vma, start);
   doMunmap(k, task, start, oldPages);
   vmaMerge(mm, moved);
-  if (moved.flags & VM_LOCKED) mmPopulate(k, task, to, to + newPages);
+  // Only what has grown: populating the rest would break the sharing of its pages.
+  if (moved.flags & VM_LOCKED && newPages > oldPages) mmPopulate(k, task, to + oldPages, to + newPages);
   return undefined;
 }
 

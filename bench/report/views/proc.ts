@@ -2,7 +2,7 @@ import { HUGE_PAGES } from '../../../sim/contract/units.ts';
 import type { Kernel } from '../../../sim/kernel/kernel.ts';
 import { MMAP_BOTTOM_PAGE, realAddress } from '../../../sim/kernel/layout.ts';
 import { LAZILY_FREED, RESIDENT } from '../../../sim/kernel/residency.ts';
-import { PROT_EXEC, PROT_READ, PROT_WRITE, VM_HUGEPAGE, VM_NOHUGEPAGE } from '../../../sim/kernel/vma.ts';
+import { PROT_EXEC, PROT_READ, PROT_WRITE, VM_ELIDED, VM_HUGEPAGE, VM_NOHUGEPAGE } from '../../../sim/kernel/vma.ts';
 
 interface Mapping {
   readonly firstPage: number;
@@ -18,7 +18,9 @@ interface Mapping {
 
 function mappings(kernel: Kernel): Mapping[] {
   const { vmas, pages } = kernel;
-  return Array.from({ length: vmas.count() }, (_, index) => {
+  const indices = Array.from({ length: vmas.count() }, (_, index) => index);
+  return indices.flatMap((index) => {
+    if (vmas.flags(index) & VM_ELIDED) return [];
     const start = vmas.start(index);
     const end = vmas.end(index);
     let resident = 0;
