@@ -59,7 +59,11 @@ export const planCommand: CommandModule<object, PlanArguments> = {
       })
       .option('seeds', { type: 'number', default: 1, describe: 'so many seeds, from --seed on' })
       .option('processes', { type: 'number', describe: 'tell what so many need' })
-      .option('risk', { type: 'number', default: 1e-4, describe: 'probability to exceed the memory at a moment' })
+      .option('risk', {
+        type: 'number',
+        default: 1e-4,
+        describe: 'probability to exceed the memory: at a moment, of a fleet within the horizon',
+      })
       .option('horizon', {
         type: 'string',
         array: true,
