@@ -25,7 +25,15 @@ import { spike } from './generators/spike.ts';
 import { stress } from './generators/stress.ts';
 import { xmallocTest } from './generators/xmalloc-test.ts';
 import { type ReadOptions, readTrace } from './trace/reader.ts';
-import { oneOf, type ParameterValues, parseParameters, startOf, type Workload, type WorkloadTime } from './workload.ts';
+import {
+  oneOf,
+  type ParameterValues,
+  parseParameters,
+  startOf,
+  stepsOf,
+  type Workload,
+  type WorkloadTime,
+} from './workload.ts';
 
 /** Every workload, in the order of `sim list`; those of plugins at the end. To add one: write its file in generators/, and name it here. */
 const workloads = createRegistry<Workload>('workload', [
@@ -80,7 +88,7 @@ export interface DescribedWorkload extends Omit<LoadedWorkload, 'events' | 'time
 /** Whether `given` names a workload whose generator lets nothing be heard while it works. */
 export function isBreathless(given: string): boolean {
   const workload = WORKLOADS.find((w) => w.name === given.split(':', 1)[0]);
-  return workload !== undefined && !workload.steps;
+  return workload !== undefined && !stepsOf(workload);
 }
 
 /** Whether `given` names a built-in workload, and no trace. */
@@ -111,8 +119,9 @@ export function generateEvents(name: string, parameters: GivenParameters): Event
 
 /** The same, letting the event loop breathe where the generator lets it. */
 async function eventsOf(name: string, parameters: GivenParameters): Promise<EventBuffer> {
-  const { steps, generate } = workloadNamed(name);
-  return steps ? breathing(steps(parameters as ParameterValues)) : generate(parameters as ParameterValues);
+  const workload = workloadNamed(name);
+  const steps = stepsOf(workload);
+  return steps ? breathing(steps(parameters as ParameterValues)) : workload.generate(parameters as ParameterValues);
 }
 
 type GivenParameters = Readonly<Record<string, number | string | boolean>>;

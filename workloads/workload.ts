@@ -43,9 +43,15 @@ export interface Workload {
   /** How its time passes unless asked otherwise. */
   readonly time: WorkloadTime;
   generate(values: ParameterValues): EventBuffer;
-  /** The same in steps, between which a signal can be heard; undefined where it is one. */
-  readonly steps: ((values: ParameterValues) => Generator<void, EventBuffer>) | undefined;
 }
+
+type Steps = (values: ParameterValues) => Generator<void, EventBuffer>;
+
+/** By `generate`, so that a workload made from another one's parts has its own way. */
+const steps = new WeakMap<Workload['generate'], Steps>();
+
+/** What `generate` does, in steps between which a signal can be heard; undefined where it is one. */
+export const stepsOf = ({ generate }: Workload): Steps | undefined => steps.get(generate);
 
 /** Mode and pace as in `--mode` and `--pace`. */
 export interface WorkloadTime {
@@ -68,19 +74,20 @@ export function defineWorkload<P extends Readonly<Record<string, Parameter>>>(de
   readonly time?: WorkloadTime;
   generate(values: Values<P>): EventBuffer | Generator<void, EventBuffer>;
 }): Workload {
-  const generate = (values: ParameterValues) => definition.generate(values as Values<P>);
-  const steps =
-    definition.generate instanceof GeneratorFunction
-      ? (generate as (values: ParameterValues) => Generator<void, EventBuffer>)
-      : undefined;
+  const given = (values: ParameterValues) => definition.generate(values as Values<P>);
+  let generate = given as Workload['generate'];
+  if (definition.generate instanceof GeneratorFunction) {
+    const inSteps = given as Steps;
+    generate = (values) => atOnce(inSteps(values));
+    steps.set(generate, inSteps);
+  }
   return {
     name: definition.name,
     about: definition.about,
     parameters: Object.entries(definition.parameters).map(([name, parameter]) => ({ name, ...parameter })),
     cpus: (values) => definition.cpus(values as Values<P>),
     time: definition.time ?? AT_ONCE,
-    generate: steps ? (values) => atOnce(steps(values)) : (generate as (values: ParameterValues) => EventBuffer),
-    steps,
+    generate,
   };
 }
 

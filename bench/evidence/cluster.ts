@@ -30,7 +30,7 @@ const generate = (values) => {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1000);
   return rows.generate({ ...values, threads: 1, rounds: 1 });
 };
-export default { workloads: [{ ...rows, name: '${WAITING}', generate, steps: undefined }] };
+export default { workloads: [{ ...rows, name: '${WAITING}', generate }] };
 `;
 
 const { values } = parseArgs({ options: { port: { type: 'string', default: '7700' } } });

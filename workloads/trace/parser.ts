@@ -17,7 +17,7 @@ import {
   type RecordedFacts,
   type Touch,
 } from '../../sim/contract/event.ts';
-import { isValueOf, type Mallctl, MALLCTL_NAMES, parseMallctlName, setsValue } from '../../sim/contract/mallctl.ts';
+import { isValueOf, MALLCTL_NAMES, type Mallctl, parseMallctlName, setsValue } from '../../sim/contract/mallctl.ts';
 import type { Bytes } from '../../sim/contract/units.ts';
 import { BATCH_EVENTS, createEventBatch, type EventBatch } from './batch.ts';
 import {

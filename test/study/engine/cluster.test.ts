@@ -31,7 +31,7 @@ const generate = (values) => {
   if (values.seed === 1) process.kill(process.pid, 'SIGKILL');
   return server.generate(values);
 };
-export default { workloads: [{ ...server, name: 'poison', generate, steps: undefined }] };
+export default { workloads: [{ ...server, name: 'poison', generate }] };
 `;
 
 /** A workload that writes down, in a file, each time that somebody makes a run of it: a worker generates it once for a run. */
@@ -42,7 +42,7 @@ const generate = (values) => {
   appendFileSync(${JSON.stringify(file)}, values.seed + '\\n');
   return rows.generate({ ...values, threads: 2, rounds: 300 });
 };
-export default { workloads: [{ ...rows, name: 'counted', generate, steps: undefined }] };
+export default { workloads: [{ ...rows, name: 'counted', generate }] };
 `;
 
 /** Every two seconds kills one of the workers and starts another, as long as anything is done between two kills. */
