@@ -1,7 +1,9 @@
 import type { Argv, CommandModule } from 'yargs';
 import { bytes, columns, count, duration, percent } from '../../../sim/contract/format.ts';
 import { type TraceStatistics, traceStatistics } from '../../../workloads/trace/statistics.ts';
+import { terminalWidth } from '../../cli/width.ts';
 import { escapeLine, escapeLineStart } from '../../report/escape.ts';
+import { fitWidth } from '../../report/text/fold.ts';
 import { type InputArguments, inputOptions, loadInput, print, printJson } from './input.ts';
 
 export const infoCommand: CommandModule<object, InputArguments & { json: boolean }> = {
@@ -12,7 +14,7 @@ export const infoCommand: CommandModule<object, InputArguments & { json: boolean
   handler: async (argv) => {
     const statistics = traceStatistics(await loadInput(argv));
     if (argv.json) printJson(statistics);
-    else print(infoText(argv.in, statistics));
+    else print(fitWidth(infoText(argv.in, statistics), terminalWidth()));
   },
 };
 

@@ -3,8 +3,6 @@ import type { EventBuffer } from '../../../sim/contract/event.ts';
 import { count } from '../../../sim/contract/format.ts';
 import { loadWorkload } from '../../cli/load-workload.ts';
 import { note, show } from '../../cli/show.ts';
-import { terminalWidth } from '../../cli/width.ts';
-import { fitWidth } from '../../report/text/fold.ts';
 
 const inputDescription = 'a trace (.htrace, .htb, compressed or not; - for stdin), or a built-in workload';
 
@@ -38,8 +36,9 @@ export function outputPositional<T>(yargs: Argv<T>): Argv<T & { out: string }> {
   }) as unknown as Argv<T & { out: string }>;
 }
 
-export function print(text: string): void {
-  show(`${fitWidth(text, terminalWidth())}\n`);
+/** A line as it is: what begins with file and line is read by editors, which want it whole. */
+export function print(line: string): void {
+  show(`${line}\n`);
 }
 
 export function printJson(value: unknown): void {
