@@ -14,9 +14,9 @@ const ALLOCATORS = [
   'zendmm@8.2:all=true', // aborts early where threads free each other’s blocks
 ];
 const WORKLOADS = [
-  'stress:profile=mix,events=2500,seed=11',
-  'stress:profile=exits,events=2500,threads=5,seed=12',
-  'php-pool:requests=3,blocks=150',
+  'stress:profile=mix,events=1200,seed=11',
+  'stress:profile=exits,events=1200,threads=5,seed=12',
+  'php-pool:requests=3,blocks=80',
 ];
 
 describe.each(ALLOCATORS)('%s', (allocator) => {
@@ -28,8 +28,8 @@ describe.each(ALLOCATORS)('%s', (allocator) => {
       ['virtual', 'always'],
     ] as const) {
       const options = { events, workload, spec: parseAllocator(allocator, 4), cpus: 4, mode, kernel: { thp } };
-      const followed = await runInMode({ ...options, sampleEvery: 200 });
-      const walked = await runInMode({ ...options, sampleEvery: 200, check: 'samples' });
+      const followed = await runInMode({ ...options, sampleEvery: 100 });
+      const walked = await runInMode({ ...options, sampleEvery: 100, check: 'samples' });
       expect(followed.samples.length).toBeGreaterThan(allocator.includes('all=true') ? 0 : 5);
       expect(followed.samples).toEqual(walked.samples);
     }

@@ -23,6 +23,12 @@ const SMALL: Readonly<Record<string, string>> = {
   'php-concat': 'bytes=64K',
   'php-pool': 'requests=3',
   stress: 'events=2000',
+  'alloc-test': 'slots=2000,steps=3000',
+  mstress: 'threads=3,scale=2,iterations=1,transfers=50',
+  rptest: 'threads=3,loops=5,allocs=100',
+  sh6bench: 'threads=3,calls=100,rounds=2',
+  sh8bench: 'threads=3,iterations=5,heap=2000,foreign=500',
+  'cache-scratch': 'threads=3,iterations=50',
 };
 
 const specOf = (name: string) => (SMALL[name] === undefined ? name : `${name}:${SMALL[name]}`);
