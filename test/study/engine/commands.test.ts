@@ -52,17 +52,14 @@ describe.runIf(CLI_BUILT)('commands with an engine', () => {
     );
     const commands = [
       ['compare', trace, '--allocators=glibc,jemalloc', '--json', '--plot'],
-      ['compare', 'rows:threads=2,rounds=5', '--allocators=glibc,glibc', '--seeds=2', '--json'],
       ['sweep', trace, '--grid=mmap_threshold=64K,128K', '--cpus=1,4', '--json'],
       ['tune', trace, '--options=mmap_threshold,top_pad', '--budget=8', '--json'],
       ['plan', trace, '--allocators=glibc,jemalloc', '--mix=1=rows:threads=2,rounds=5', '--json'],
       ['gate', '--suite', suite, '--save=-'],
       ['machine', 'shared-memory', '--json'],
       ['machine', script, '--view=meminfo', '--view=ps:aux', '--at=one'],
-      ['machine', script, '--csv=-'],
       ['machine', fleet, '--json'],
       ['machine', fleet, '--view=meminfo', '--at=20m'],
-      ['machine', fleet, '--csv=-'],
       ['plan', fleet, '--horizon=20m', '--horizon=40m', '--settings=all', '--csv=-'],
     ];
     for (const args of commands) {
