@@ -1,5 +1,6 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { describe, expect, type TestContext, test } from 'vitest';
 import { CLI_BUILT, sim } from '../../helpers/cli.ts';
 import { countOf, type Running, startRedis, startSim, type TestRedis, until } from '../../helpers/redis.ts';
@@ -23,6 +24,10 @@ async function cluster(context: TestContext, more: readonly string[] = []) {
 
 const works = (one: Running) => until(() => one.stderr().includes('takes runs'));
 const results = (redis: TestRedis): number => countOf(redis, '*:result:*');
+
+/** Linux only. */
+const childrenOf = (pid: number): number[] =>
+  readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number);
 
 /** A workload that kills whoever generates it with this seed; a client does not. */
 const POISON = `
@@ -78,6 +83,21 @@ describe.runIf(CLI_BUILT)('a cluster of workers', () => {
     expect(sweep.stderr()).not.toMatch(/given up|internal error/);
     expect(code).toBe(0);
     expect(sweep.stdout()).toBe(alone(...args).stdout);
+  }, 480_000);
+
+  test('a worker that is killed takes its processes along, also those that have hardly begun', async (context) => {
+    const { worker, client } = await cluster(context);
+    client('sweep', 'rows:threads=2,rounds=40', '--grid=arena_max=1,2', '--seeds=100', '--json');
+    const pids: number[] = [];
+    for (let i = 0; i < 8; i++) {
+      const one = worker();
+      await until(() => childrenOf(one.process.pid!).length > 0);
+      await setTimeout(60 * i); // its process is somewhere between its first line and its first run
+      pids.push(...childrenOf(one.process.pid!));
+      one.process.kill('SIGKILL');
+    }
+    expect(pids.length).toBeGreaterThanOrEqual(8);
+    await until(() => pids.every((pid) => !existsSync(`/proc/${pid}`)));
   }, 480_000);
 
   test('the server dies and comes back, the client dies and comes back: nothing is lost, nothing is run twice', async (context) => {
