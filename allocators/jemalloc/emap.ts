@@ -51,8 +51,9 @@ export function createEmap(state: State, base: Base) {
     return true;
   }
 
-  /** Where the page map has a page: below the fence from there down, in the far area as it is numbered. */
-  const placeOf = (page: Page): number => (page < FENCE_PAGE ? FENCE_PAGE - 1 - page : page);
+  const fence = FENCE_PAGE; // a power of two, in a constant of its own: an imported one is loaded at every use
+  /** Where the page map has a page: below the fence from there down, in the far area as it is numbered. Without a branch. */
+  const placeOf = (page: Page): number => page ^ (((page - fence) >> 31) & (fence - 1));
 
   function set(page: Page, e: number): void {
     const place = placeOf(page);
