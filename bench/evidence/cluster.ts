@@ -104,8 +104,13 @@ function seconds(args: readonly string[]): number {
   return (performance.now() - started) / 1000;
 }
 
-const sweep = (workload: string, seeds: number, ...more: string[]) =>
-  seconds(['sweep', workload, `--seeds=${seeds}`, '--plugin', plugin, ...more]);
+let seed = 0;
+/** Each with seeds of its own: a worker keeps the events that it has generated. */
+function sweep(workload: string, seeds: number, ...more: string[]): number {
+  const args = ['sweep', workload, `--seeds=${seeds}`, `--seed=${seed}`, '--plugin', plugin, ...more];
+  seed += seeds;
+  return seconds(args);
+}
 
 async function measure(): Promise<void> {
   const first = await startWorker();
