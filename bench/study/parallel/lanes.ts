@@ -16,9 +16,10 @@ export const hasThreads = (): boolean => existsSync(WORKER) && hasRoomForThreads
 
 /**
  * A worker that has executed so many events gets no further task: the second machine that it builds makes the host's compiler give up what
- * it knew of the first one, and the same run takes 1.5 to 2 times as long. A new worker costs a tenth of a second.
+ * it knew of the first one, and the same run takes 1.5 to 2 times as long. A new worker costs a tenth of a second and begins cold, which
+ * is more than a short run loses (docs/results/speed.md).
  */
-const WORN_EVENTS = 1e6;
+const WORN_EVENTS = 2e7;
 
 interface Lane {
   /** Undefined: this thread, which takes one run. */
