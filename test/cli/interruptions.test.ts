@@ -1,5 +1,6 @@
 import { appendFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { describeCommands } from '../../bench/cli/describe.ts';
 import { COMMANDS } from '../../bench/commands/index.ts';
@@ -37,7 +38,7 @@ const LONG_COMMANDS: readonly (readonly string[])[] = [
   ['machine', 'script.txt', '--output=m.jsonl'],
   ['machine', 'script.txt', '--view=free -m'],
   ['gate', '--suite=suite.json', '--save=b.json'],
-  ['trace', 'check', 'long.htrace'],
+  ['trace', 'check', 'long.htrace.gz'],
   ['trace', 'info', MANY],
   ['trace', 'convert', MANY, 'o.htrace.gz'],
   ['trace', 'cut', MANY, 'o.htb', '--from=100'],
@@ -70,7 +71,7 @@ describe.runIf(CLI_BUILT)('a signal in the middle of a command', () => {
       const folder = temporaryFolder();
       writeFileSync(join(folder, 'script.txt'), SCRIPT);
       writeFileSync(join(folder, 'suite.json'), JSON.stringify(SUITE));
-      if (args.includes('long.htrace')) writeTrace(join(folder, 'long.htrace'));
+      if (args.includes('long.htrace.gz')) writeTrace(join(folder, 'long.htrace.gz'));
       if (args.includes('log.txt')) writeLog(join(folder, 'log.txt'));
       const ended = await interrupt(args, { cwd: folder, afterMs: AFTER_MS, signal });
       expect(ended).toMatchObject({ code: 130, signal: null, wasOver: false, left: [] });
@@ -81,11 +82,11 @@ describe.runIf(CLI_BUILT)('a signal in the middle of a command', () => {
   );
 });
 
-/** 8 million lines. */
+/** 20 million lines, unpacked while they are read: a second or two of a processor. */
 function writeTrace(path: string): void {
-  const turn = Array.from({ length: 10_000 }, (_, i) => `m 0 ${i} 24\nf 0 ${i}\n`).join('');
-  writeFileSync(path, '%htrace 1\n%touch none\n');
-  for (let i = 0; i < 400; i++) appendFileSync(path, turn);
+  const turn = gzipSync(Array.from({ length: 10_000 }, (_, i) => `m 0 ${i} 24\nf 0 ${i}\n`).join(''));
+  writeFileSync(path, gzipSync('%htrace 1\n%touch none\n'));
+  for (let i = 0; i < 1000; i++) appendFileSync(path, turn);
 }
 
 /** What bpftrace could have printed. */
