@@ -17,7 +17,7 @@ import {
   OP_REALLOC,
   OP_WRITE,
 } from '../../sim/contract/event.ts';
-import type { Addr, Bytes } from '../../sim/contract/units.ts';
+import { type Addr, type Bytes, PAGE_BYTES, type Page } from '../../sim/contract/units.ts';
 import type { Kernel } from '../../sim/kernel/kernel.ts';
 import { BRK_START_PAGE } from '../../sim/kernel/layout.ts';
 import { COPY_ON_WRITE } from '../../sim/kernel/residency.ts';
@@ -27,6 +27,7 @@ import type { ObjectTable } from '../../sim/replay/objects.ts';
 /** In front of glibc's blocks, and where a free one has its links. */
 const HEADER_BYTES = 16;
 const LINK_BYTES = 16;
+/** Of a chunk of Zend's. */
 const CHUNK_PAGES = 512;
 
 /**
@@ -48,10 +49,13 @@ export function createTellingLockstep(
   const { head, slot, a } = events;
   const { pages } = kernel;
 
+  function writePage(page: Page): void {
+    if (pages[page] === COPY_ON_WRITE) kernel.fault(page);
+  }
+
   function write(from: Addr, to: Addr): void {
-    const last = Math.floor((to - 1) / 4096);
-    for (let page = Math.floor(from / 4096); page <= last; page++)
-      if (pages[page] === COPY_ON_WRITE) kernel.fault(page);
+    const last = Math.floor((to - 1) / PAGE_BYTES);
+    for (let page = Math.floor(from / PAGE_BYTES); page <= last; page++) writePage(page);
   }
 
   function writtenBytes(row: number, op: number, requested: Bytes): Bytes {
@@ -77,8 +81,7 @@ export function createTellingLockstep(
       lockstep.run(row, row + 1);
       if (op > OP_EREALLOC || op === OP_WRITE) continue;
       if (isFree) {
-        if (isZend) continue;
-        if (pages[BRK_START_PAGE] === COPY_ON_WRITE) kernel.fault(BRK_START_PAGE);
+        if (!isZend) writePage(BRK_START_PAGE);
         continue;
       }
       const handle = objects.handles[slot[row]!]!;
@@ -86,8 +89,7 @@ export function createTellingLockstep(
       const address = allocator.addressOf(handle);
       const size = op === OP_MALLOC || op === OP_EMALLOC ? a[row]! : objects.requested[slot[row]!]!;
       write(address - (isZend ? 0 : HEADER_BYTES), address + Math.max(1, writtenBytes(row, op, size)));
-      const first = isZend ? Math.floor(address / 4096 / CHUNK_PAGES) * CHUNK_PAGES : BRK_START_PAGE;
-      if (pages[first] === COPY_ON_WRITE) kernel.fault(first);
+      writePage(isZend ? Math.floor(address / PAGE_BYTES / CHUNK_PAGES) * CHUNK_PAGES : BRK_START_PAGE);
     }
   };
 }
