@@ -39,22 +39,22 @@ export interface LaneOptions {
   readonly usesOwn?: boolean;
 }
 
-/** This thread has the process's memory to lose; a run of more events is left to others. */
+/** This thread has the process's memory to lose: a run of more events, or of unknown ones, is left to others. */
 const OWN_EVENTS_MAX = 5e7;
 
 /** Threads of this process, each with one run at a time; they start when they are needed. */
 export function createLanes(width: number, { signal, started = 0, usesOwn = false }: LaneOptions = {}): Executor {
-  const lane = (pool: Lane['pool']): Lane => ({ pool, executed: 0, idleSinceMs: 0 });
-  const lanes = Array.from({ length: started }, () => lane(createPool()));
+  const createLane = (pool: Lane['pool']): Lane => ({ pool, executed: 0, idleSinceMs: 0 });
+  const lanes = Array.from({ length: started }, () => createLane(createPool()));
   const idle = [...lanes];
-  if (usesOwn) idle.unshift(lane(undefined));
+  if (usesOwn) idle.unshift(createLane(undefined));
   const inline = createInline(signal && { signal });
   const retired: Promise<void>[] = [];
 
   function takeLane(): Lane {
     const taken = idle.pop();
     if (taken) return taken;
-    const fresh = lane(createPool());
+    const fresh = createLane(createPool());
     lanes.push(fresh);
     return fresh;
   }
@@ -68,17 +68,18 @@ export function createLanes(width: number, { signal, started = 0, usesOwn = fals
     return lane.pool;
   }
 
-  function takesHere(lane: Lane, events: number): boolean {
-    return lane.pool === undefined && lane.executed === 0 && events <= OWN_EVENTS_MAX;
+  function takesHere(lane: Lane, known: number | undefined): boolean {
+    return lane.pool === undefined && lane.executed === 0 && known !== undefined && known <= OWN_EVENTS_MAX;
   }
 
   return {
     width,
     async execute<T extends Task>(task: T): Promise<OutcomeOf<T>> {
       const lane = takeLane();
-      const events = ('events' in task ? task.events?.length : undefined) ?? WORN_EVENTS;
+      const known = 'events' in task ? task.events?.length : undefined;
+      const events = known ?? WORN_EVENTS;
       try {
-        if (takesHere(lane, events)) {
+        if (takesHere(lane, known)) {
           lane.executed = events;
           await setImmediate(); // the others get theirs before
           return await inline.execute(task);
