@@ -1,16 +1,9 @@
 import { expect, test } from 'vitest';
 import { comparedSitesText, compareSites } from '../../../bench/study/compare/sites.ts';
-import { eventsOf } from '../../helpers/bump-run.ts';
+import { eventsWithSites } from '../../helpers/bump-run.ts';
 
 test('by line of code under each allocator, and what differs', () => {
-  const lines = ['m 0 1 400000', 'm 0 2 40000', 'm 0 3 100000', 'm 0 4 40', 'f 0 1', 'f 0 3'];
-  const events = {
-    ...eventsOf(lines),
-    sites: Int32Array.of(2, 3, 3, 2, 0, 0),
-    frames: ['', 'main', 'big', 'small'].map((functionName) => ({ functionName, file: '', line: 0, module: '' })),
-    siteParent: Int32Array.of(0, 0, 1, 1),
-    siteFrame: Int32Array.of(0, 1, 2, 3),
-  };
+  const events = eventsWithSites();
   const allocators = ['glibc:mmap_threshold=33554432', 'glibc', 'glibc:tcache_count=7,mmap_threshold=33554432'];
   const compared = compareSites({ events, workload: 'test', cpus: 1 }, allocators);
   const freed = compared.allocators.map(({ sites }) => sites.reduce((sum, site) => sum + site.freed, 0));

@@ -4,7 +4,7 @@ import { LockstepRun } from '../../../bench/run/modes/lockstep.ts';
 import { explain } from '../../../bench/study/explain/explain.ts';
 import type { Explanation } from '../../../bench/study/explain/explanation.ts';
 import { explanationText } from '../../../bench/study/explain/text.ts';
-import { eventsOf } from '../../helpers/bump-run.ts';
+import { eventsOf, eventsWithSites } from '../../helpers/bump-run.ts';
 
 function of(lines: readonly string[], allocator: string, more: { at?: string; thp?: 'always' } = {}): Explanation {
   const { thp, ...rest } = more;
@@ -221,14 +221,7 @@ describe('mechanisms', () => {
 
 describe('by call site', () => {
   test('who holds, whose free memory it was; every held byte is somebody’s', () => {
-    const lines = ['m 0 1 400000', 'm 0 2 40000', 'm 0 3 100000', 'm 0 4 40', 'f 0 1', 'f 0 3'];
-    const events = {
-      ...eventsOf(lines),
-      sites: Int32Array.of(2, 3, 3, 2, 0, 0),
-      frames: ['', 'main', 'big', 'small'].map((functionName) => ({ functionName, file: '', line: 0, module: '' })),
-      siteParent: Int32Array.of(0, 0, 1, 1),
-      siteFrame: Int32Array.of(0, 1, 2, 3),
-    };
+    const events = eventsWithSites();
     const e = explain({
       events,
       workload: 'test',
