@@ -44,7 +44,8 @@ export function createTellingLockstep(
   objects: ObjectTable,
   kernel: Kernel,
   lockstep: Lockstep,
-  allocators: { readonly malloc: Allocator; readonly emalloc: Allocator },
+  /** The upper layer's, which knows whose a block is. */
+  addressOf: Allocator['addressOf'],
 ): Lockstep['run'] {
   const { head, slot, a } = events;
   const { pages } = kernel;
@@ -67,15 +68,14 @@ export function createTellingLockstep(
     for (let row = from; row < to; row++) {
       const op = head[row]! & OP_MASK;
       const isZend = op >= OP_EMALLOC && op <= OP_EREALLOC;
-      const allocator = isZend ? allocators.emalloc : allocators.malloc;
       const before = objects.handles[slot[row]!]!;
       const isFree = op === OP_FREE || op === OP_EFREE;
       if ((isFree || op === OP_REALLOC || op === OP_EREALLOC) && before !== 0) {
-        const address = allocator.addressOf(before);
+        const address = addressOf(before);
         write(address - (isZend ? 0 : HEADER_BYTES), address + LINK_BYTES);
       }
-      if (op === OP_WRITE && before !== 0 && !isZend) {
-        const start = allocator.addressOf(before) + exactA(events, row);
+      if (op === OP_WRITE && before !== 0) {
+        const start = addressOf(before) + exactA(events, row);
         write(start, start + Math.max(1, exactB(events, row)));
       }
       lockstep.run(row, row + 1);
@@ -86,7 +86,7 @@ export function createTellingLockstep(
       }
       const handle = objects.handles[slot[row]!]!;
       if (handle === 0) continue;
-      const address = allocator.addressOf(handle);
+      const address = addressOf(handle);
       const size = op === OP_MALLOC || op === OP_EMALLOC ? a[row]! : objects.requested[slot[row]!]!;
       write(address - (isZend ? 0 : HEADER_BYTES), address + Math.max(1, writtenBytes(row, op, size)));
       writePage(isZend ? Math.floor(address / PAGE_BYTES / CHUNK_PAGES) * CHUNK_PAGES : BRK_START_PAGE);

@@ -156,8 +156,8 @@ export class WorkerHeap {
         this.failures++;
       },
     });
-    const allocators = { malloc: this.allocator, emalloc: this.request ?? this.allocator };
-    const runForked = createTellingLockstep(events, objects, this.machine.kernel, lockstep, allocators);
+    const { addressOf } = this.request ?? this.allocator;
+    const runForked = createTellingLockstep(events, objects, this.machine.kernel, lockstep, addressOf);
     return { lockstep, runForked, objects };
   }
 
