@@ -17,7 +17,7 @@ export const isSmall = (units: number) => units < MIN_LARGE_UNITS;
 
 /** largebin_index() for units of at least MIN_LARGE_UNITS. */
 export function largeBinIndex(units: number): number {
-  if (units >= 2 ** 31) return 126;
+  if (units >= 2 ** 31) return 126; // a shift would lose its upper bits
   if (units >>> 2 <= 48) return 48 + (units >>> 2);
   if (units >>> 5 <= 20) return 91 + (units >>> 5);
   if (units >>> 8 <= 10) return 110 + (units >>> 8);
