@@ -1,6 +1,6 @@
-import { workerData } from 'piscina';
 import { parseAllocator } from '../../../allocators/spec.ts';
 import { UserError } from '../../../sim/contract/assert.ts';
+import { loadThreadPlugins } from '../parallel/thread-plugins.ts';
 import { type Observed, type ObserveOptions, observe } from './observe.ts';
 
 /** Plain data, so that it can be sent to a thread; the columns of the events are shared. */
@@ -8,8 +8,7 @@ export type ObserveTask = Omit<ObserveOptions, 'spec'> & { readonly allocator: s
 
 export type ObserveOutcome = { readonly observed: Observed } | { readonly userError: string };
 
-const plugins = (workerData as { readonly plugins?: readonly string[] } | null)?.plugins ?? [];
-if (plugins.length > 0) await (await import('../../metrics/plugins.ts')).loadPlugins(plugins);
+await loadThreadPlugins();
 
 /** Piscina's entry. Errors lose their class between threads, so the user's own mistakes come back as data. */
 export default function work({ allocator, ...options }: ObserveTask): ObserveOutcome {
