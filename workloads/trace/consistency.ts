@@ -18,11 +18,11 @@ import {
   OP_FORK,
   OP_FREE,
   OP_GC,
+  OP_MALLOC,
   OP_MARKED,
   OP_MASK,
   OP_MEMALIGN,
   OP_OPT,
-  OP_OR_MARK,
   OP_REALLOC,
   OP_REQUEST_BEGIN,
   OP_REQUEST_END,
@@ -41,6 +41,12 @@ const DEAD = 0;
 const OF_MALLOC = 1;
 const OF_EMALLOC = 2;
 const NO_OBJECT = 3; // slot 0
+/** No states: other common operations. */
+const PASSES = 16;
+const RESIZES = 17;
+const COUNTS = 18;
+const WRITES = 19;
+const UNCOMMON = 255;
 /** By thread slot. */
 const NOBODY = 0;
 const ALIVE = 1;
@@ -78,13 +84,10 @@ function createChecker(events: EventBuffer): () => string | undefined {
   const aliveIds = new Set<number>([0]);
   const records = new Map<number, number>();
   const requestBlocks: number[] = [];
-  threads[0] = ALIVE;
   states[0] = NO_OBJECT;
   // Constants of their own: an imported one is loaded and checked at every use, a local one is folded into the code.
   const LARGEST = U32_MAX;
-  const orMark = OP_OR_MARK;
-  const opBits = OP_BITS;
-  let clock = 0;
+  const clock = new Float64Array(1); // in an array: a captured variable would box each new value
   let nextBegin = 0;
   let nextMark = 0;
   let nextFree = 0;
@@ -107,7 +110,7 @@ function createChecker(events: EventBuffer): () => string | undefined {
       const { thread, id } = begins[nextBegin]!;
       if (thread >= threadSlots || threads[thread] !== NOBODY) return fail(row, 'a thread begins where another one is');
       if (id > THREAD_ID_MAX || aliveIds.has(id)) return fail(row, 'a thread begins that is alive');
-      threads[thread] = ALIVE;
+      setThread(thread, ALIVE);
       idOf[thread] = id;
       aliveIds.add(id);
     }
@@ -125,23 +128,57 @@ function createChecker(events: EventBuffer): () => string | undefined {
   }
 
   /**
-   * Rows from `from` on, up to `to` or the first that is neither malloc nor free or may break a rule; returns it. No thread
-   * begins in there. What the two do is computed, without a branch between them: which comes next is as good as random,
-   * and so is the thread. Sums of sizes would take longer than all the rest.
+   * By head (thread and operation), of rows without a mark by threads that are alive: what a malloc or free finds in `states` of its object, or
+   * which other operation it is. One entry more than there can be: an array of 64 bytes would lie in the heap, where arrays move.
+   */
+  const expected = new Uint8Array((threadSlots + 1) << OP_BITS).fill(UNCOMMON);
+
+  function setThread(t: number, state: number): void {
+    threads[t] = state;
+    const set = (op: number, value: number) => (expected[(t << OP_BITS) | op] = state === ALIVE ? value : UNCOMMON);
+    set(OP_MALLOC, DEAD);
+    set(OP_FREE, OF_MALLOC);
+    set(OP_CALLOC, COUNTS);
+    set(OP_REALLOC, RESIZES);
+    set(OP_WRITE, WRITES);
+    set(OP_CLOCK, PASSES);
+  }
+
+  /**
+   * Rows from `from` on, up to `to` or the first that is uncommon or may break a rule; returns it. No thread begins in there. What
+   * malloc and free do is computed, without a branch between them: which comes next is as good as random, and so is the thread. What lies
+   * outside of a table is undefined, and no state.
    */
   function lookAtCommon(from: number, to: number): number {
     let row = from;
+    let now = clock[0]!;
     for (; row < to; row++) {
-      const word = head[row]!;
-      const isFree = word & orMark; // MALLOC is 0, FREE is 1
-      const t = word >>> opBits;
+      const state = expected[head[row]!];
       const s = slot[row]!;
-      if (isFree > 1 || t >= threadSlots || threads[t] !== 1 || s >>> 0 >= objectSlots || states[s] !== isFree) break;
       const size = a[row]!;
-      if (size === LARGEST) break;
-      states[s] = 1 - isFree;
-      sizes[s] = size; // of a block that is no more, it is never looked at
+      if (size === LARGEST || state === undefined) break;
+      if (states[s] === state) {
+        states[s] = 1 - state; // DEAD is 0, OF_MALLOC is 1
+        sizes[s] = size; // of a block that is no more, it is never looked at
+      } else if (state === PASSES) {
+        const next = now + b[row]! * 2 ** 32 + size;
+        if (s !== 0 || next >= CLOCK_LIMIT) break;
+        now = next;
+      } else if (state === RESIZES) {
+        if (states[s] !== OF_MALLOC || sizes[s] !== b[row] || b[row] === LARGEST || size === 0) break;
+        sizes[s] = size;
+      } else if (state === COUNTS) {
+        const bytes = size * b[row]!;
+        if (states[s] !== DEAD || bytes >= LARGEST) break;
+        states[s] = OF_MALLOC;
+        sizes[s] = bytes;
+      } else if (state === WRITES) {
+        if (states[s] !== OF_MALLOC || sizes[s] === LARGEST || size + b[row]! > sizes[s]!) break;
+      } else {
+        break;
+      }
     }
+    clock[0] = now;
     return row;
   }
 
@@ -289,8 +326,8 @@ function createChecker(events: EventBuffer): () => string | undefined {
       case OP_CTL:
         return unpackMallctl(first, second) !== undefined || fail(row, 'an unknown call of mallctl');
       case OP_CLOCK:
-        clock += second * 2 ** 32 + first;
-        return clock < CLOCK_LIMIT || fail(row, 'a clock beyond its range');
+        clock[0]! += second * 2 ** 32 + first;
+        return clock[0]! < CLOCK_LIMIT || fail(row, 'a clock beyond its range');
       case OP_SAMPLE:
         return first < labels.length || fail(row, 'an unknown label');
       case OP_SKIPPED:
@@ -298,12 +335,12 @@ function createChecker(events: EventBuffer): () => string | undefined {
         return true;
       case OP_THREAD_EXIT:
         if (idOf[t] === 0) return fail(row, 'an exit of the main thread');
-        threads[t] = NOBODY;
+        setThread(t, NOBODY);
         aliveIds.delete(idOf[t]!);
         return true;
       case OP_FORK:
         for (let other = 0; other < threadSlots; other++)
-          if (other !== t && threads[other] === ALIVE) threads[other] = GONE;
+          if (other !== t && threads[other] === ALIVE) setThread(other, GONE);
         aliveIds.clear();
         aliveIds.add(idOf[t]!);
         return true;
@@ -326,6 +363,7 @@ function createChecker(events: EventBuffer): () => string | undefined {
     return isSame ? (siteProblem(events) ?? observationProblem(events)) : MISMATCH;
   }
 
+  setThread(0, ALIVE);
   return () => {
     while (position < length) {
       if (!beginThreads(position)) break;
