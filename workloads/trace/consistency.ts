@@ -46,6 +46,9 @@ const PASSES = 16;
 const RESIZES = 17;
 const COUNTS = 18;
 const WRITES = 19;
+const EMALLOCS = 20;
+const EFREES = 21;
+const ERESIZES = 22;
 const UNCOMMON = 255;
 /** By thread slot. */
 const NOBODY = 0;
@@ -84,9 +87,11 @@ function createChecker(events: EventBuffer): () => string | undefined {
   const aliveIds = new Set<number>([0]);
   const records = new Map<number, number>();
   const requestBlocks: number[] = [];
+  const listOf = new Int32Array(threadSlots); // where owners are kept: of the threads that are alive
   states[0] = NO_OBJECT;
   // Constants of their own: an imported one is loaded and checked at every use, a local one is folded into the code.
   const LARGEST = U32_MAX;
+  const opBits = OP_BITS;
   const clock = new Float64Array(1); // in an array: a captured variable would box each new value
   let nextBegin = 0;
   let nextMark = 0;
@@ -110,8 +115,8 @@ function createChecker(events: EventBuffer): () => string | undefined {
       const { thread, id } = begins[nextBegin]!;
       if (thread >= threadSlots || threads[thread] !== NOBODY) return fail(row, 'a thread begins where another one is');
       if (id > THREAD_ID_MAX || aliveIds.has(id)) return fail(row, 'a thread begins that is alive');
-      setThread(thread, ALIVE);
       idOf[thread] = id;
+      setThread(thread, ALIVE);
       aliveIds.add(id);
     }
     return true;
@@ -135,13 +140,20 @@ function createChecker(events: EventBuffer): () => string | undefined {
 
   function setThread(t: number, state: number): void {
     threads[t] = state;
-    const set = (op: number, value: number) => (expected[(t << OP_BITS) | op] = state === ALIVE ? value : UNCOMMON);
+    expected.fill(UNCOMMON, t << opBits, (t + 1) << opBits);
+    if (state !== ALIVE) return;
+    const set = (op: number, value: number) => (expected[(t << opBits) | op] = value);
     set(OP_MALLOC, DEAD);
     set(OP_FREE, OF_MALLOC);
     set(OP_CALLOC, COUNTS);
     set(OP_REALLOC, RESIZES);
     set(OP_WRITE, WRITES);
     set(OP_CLOCK, PASSES);
+    if (owners.length === 0) return;
+    listOf[t] = recordOf(t);
+    set(OP_EMALLOC, EMALLOCS);
+    set(OP_EFREE, EFREES);
+    set(OP_EREALLOC, ERESIZES);
   }
 
   /**
@@ -152,6 +164,7 @@ function createChecker(events: EventBuffer): () => string | undefined {
   function lookAtCommon(from: number, to: number): number {
     let row = from;
     let now = clock[0]!;
+    let requests = false;
     for (; row < to; row++) {
       const state = expected[head[row]!];
       const s = slot[row]!;
@@ -160,13 +173,29 @@ function createChecker(events: EventBuffer): () => string | undefined {
       if (states[s] === state) {
         states[s] = 1 - state; // DEAD is 0, OF_MALLOC is 1
         sizes[s] = size; // of a block that is no more, it is never looked at
+      } else if (state === EMALLOCS) {
+        if (states[s] !== DEAD) break;
+        const list = listOf[head[row]! >>> opBits]!;
+        states[s] = OF_EMALLOC;
+        sizes[s] = size;
+        owners[s] = list;
+        born[s] = row;
+        requestBlocks[list]!++;
+        requests = true;
+      } else if (state === EFREES) {
+        if (states[s] !== OF_EMALLOC) break;
+        states[s] = DEAD;
+        requestBlocks[owners[s]!]!--;
+        requests = true;
       } else if (state === PASSES) {
         const next = now + b[row]! * 2 ** 32 + size;
         if (s !== 0 || next >= CLOCK_LIMIT) break;
         now = next;
-      } else if (state === RESIZES) {
-        if (states[s] !== OF_MALLOC || sizes[s] !== b[row] || b[row] === LARGEST || size === 0) break;
+      } else if (state === RESIZES || state === ERESIZES) {
+        const kind = state === RESIZES ? OF_MALLOC : OF_EMALLOC;
+        if (states[s] !== kind || sizes[s] !== b[row] || b[row] === LARGEST || size === 0) break;
         sizes[s] = size;
+        if (kind === OF_EMALLOC) requests = true;
       } else if (state === COUNTS) {
         const bytes = size * b[row]!;
         if (states[s] !== DEAD || bytes >= LARGEST) break;
@@ -179,6 +208,7 @@ function createChecker(events: EventBuffer): () => string | undefined {
       }
     }
     clock[0] = now;
+    if (requests) seesRequests = true;
     return row;
   }
 
