@@ -1,5 +1,5 @@
 import type { AllocatorSpec } from '../../allocators/spec.ts';
-import type { EventBuffer, Touch } from '../../sim/contract/event.ts';
+import type { EventBuffer, Touch, TraceSummary } from '../../sim/contract/event.ts';
 import type { Start } from '../../sim/contract/start.ts';
 import type { Ns } from '../../sim/contract/units.ts';
 import type { KernelOptions } from '../../sim/kernel/kernel.ts';
@@ -10,8 +10,9 @@ import type { LineSink } from '../../workloads/files/line-sink.ts';
 import type { Assembled } from './machine.ts';
 import type { Mode, Pace } from './result.ts';
 
-export interface RunOptions {
-  readonly events: EventBuffer;
+/** `E`: a trace whose rows are all there, unless a mode can do with less. */
+export interface RunOptions<E extends TraceSummary = EventBuffer> {
+  readonly events: E;
   readonly workload: string;
   readonly parameters?: Readonly<Record<string, number | string | boolean>>;
   readonly spec: AllocatorSpec;

@@ -1,6 +1,13 @@
 import type { Handle } from '../../sim/contract/allocator.ts';
 import { AllocatorAbort } from '../../sim/contract/assert.ts';
-import { isAllocating, OP_EMALLOC, OP_REQUEST_END, type Touch } from '../../sim/contract/event.ts';
+import {
+  type EventBuffer,
+  isAllocating,
+  OP_EMALLOC,
+  OP_REQUEST_END,
+  type Touch,
+  type TraceSummary,
+} from '../../sim/contract/event.ts';
 import type { Bytes, Ns } from '../../sim/contract/units.ts';
 import { createSampler, type Sample } from '../../sim/metrics/sample.ts';
 import { placementLine } from '../../sim/replay/placements.ts';
@@ -20,7 +27,7 @@ export interface Abort {
  * One run: the machine, where it stands, and what was measured so far. How events come one after the other is the
  * mode's (`LockstepRun`: in file order; `VirtualRun`: each thread at its own pace).
  */
-export abstract class Run {
+export abstract class Run<E extends TraceSummary = EventBuffer> {
   readonly assembled: Assembled;
   readonly touch: Touch;
   abort: Abort | null = null;
@@ -30,12 +37,12 @@ export abstract class Run {
   /** Wall time of the replay alone. */
   replayNs = 0;
 
-  protected readonly options: RunOptions;
+  protected readonly options: RunOptions<E>;
   private readonly takeSample: ReturnType<typeof createSampler>;
   /** Spent on samples in the running share of events: no part of the replay. */
   private samplingNs = 0;
 
-  protected constructor(options: RunOptions, touch: Touch, assembled: Assembled) {
+  protected constructor(options: RunOptions<E>, touch: Touch, assembled: Assembled) {
     this.options = options;
     this.touch = touch;
     this.assembled = assembled;
@@ -62,9 +69,10 @@ export abstract class Run {
   protected changedSlots(_event: number): Int32Array | undefined {
     return undefined;
   }
-  /** Where the run knows it; otherwise it follows from file order. */
-  protected requestedPeakBytes(): Bytes | undefined {
-    return undefined;
+  protected abstract requestedPeakBytes(): Bytes;
+  /** Time that loading the trace took. */
+  protected loadNs(): number {
+    return this.options.loadNs ?? 0;
   }
 
   /** At a sample point on the way. */
@@ -146,6 +154,7 @@ export abstract class Run {
       failedRows: this.failedRows,
       requestedPeakBytes: this.requestedPeakBytes(),
       replayNs: this.replayNs,
+      loadNs: this.loadNs(),
       timing: this.timing(),
       tlb: this.tlbResult(),
     });

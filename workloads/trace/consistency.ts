@@ -32,6 +32,9 @@ import {
   OP_THREAD_EXIT,
   OP_TRIM,
   OP_WRITE,
+  type Rows,
+  rowsOf,
+  type TraceSummary,
 } from '../../sim/contract/event.ts';
 import { unpackMallctl } from '../../sim/contract/mallctl.ts';
 import { THREAD_ID_MAX, U32_MAX } from './compiler.ts';
@@ -69,11 +72,21 @@ const PIECE_ROWS = 1 << 14;
  * that lists and tables have what events refer to. The header's peak is believed. A buffer that the compiler has made has no problem.
  */
 export function problemOf(events: EventBuffer): string | undefined {
-  return createChecker(events)();
+  const checker = createChecker(events, rowsOf(events));
+  return checker.check(events.length) ?? checker.finish() ?? siteProblem(events) ?? observationProblem(events);
 }
 
-function createChecker(events: EventBuffer): () => string | undefined {
-  const { length, head, slot, a, b, begins, labels, objectSlots, threadSlots, requestFrees, marks } = events;
+export interface Checker {
+  /** Looks at the rows up to `to`, which are in the columns; what is wrong with them. */
+  check(to: number): string | undefined;
+  /** What is wrong with the summary, now that all rows have been looked at. */
+  finish(): string | undefined;
+}
+
+/** As `problemOf`, for rows that come one after the other. Call sites and observations are not looked at. */
+export function createChecker(events: TraceSummary, rows: Rows): Checker {
+  const { begins, labels, objectSlots, threadSlots, requestFrees, marks } = events;
+  const { head, slot, a, b, mask } = rows;
   const states = new Uint8Array(objectSlots);
   /** Of live objects; U32_MAX for one of 2^32 bytes or more, whose size is in `wide`. */
   const sizes = new Uint32Array(objectSlots);
@@ -166,16 +179,16 @@ function createChecker(events: EventBuffer): () => string | undefined {
     let now = clock[0]!;
     let requests = false;
     for (; row < to; row++) {
-      const state = expected[head[row]!];
-      const s = slot[row]!;
-      const size = a[row]!;
+      const state = expected[head[row & mask]!];
+      const s = slot[row & mask]!;
+      const size = a[row & mask]!;
       if (size === LARGEST || state === undefined) break;
       if (states[s] === state) {
         states[s] = 1 - state; // DEAD is 0, OF_MALLOC is 1
         sizes[s] = size; // of a block that is no more, it is never looked at
       } else if (state === EMALLOCS) {
         if (states[s] !== DEAD) break;
-        const list = listOf[head[row]! >>> opBits]!;
+        const list = listOf[head[row & mask]! >>> opBits]!;
         states[s] = OF_EMALLOC;
         sizes[s] = size;
         owners[s] = list;
@@ -188,21 +201,21 @@ function createChecker(events: EventBuffer): () => string | undefined {
         requestBlocks[owners[s]!]!--;
         requests = true;
       } else if (state === PASSES) {
-        const next = now + b[row]! * 2 ** 32 + size;
+        const next = now + b[row & mask]! * 2 ** 32 + size;
         if (s !== 0 || next >= CLOCK_LIMIT) break;
         now = next;
       } else if (state === RESIZES || state === ERESIZES) {
         const kind = state === RESIZES ? OF_MALLOC : OF_EMALLOC;
-        if (states[s] !== kind || sizes[s] !== b[row] || b[row] === LARGEST || size === 0) break;
+        if (states[s] !== kind || sizes[s] !== b[row & mask] || b[row & mask] === LARGEST || size === 0) break;
         sizes[s] = size;
         if (kind === OF_EMALLOC) requests = true;
       } else if (state === COUNTS) {
-        const bytes = size * b[row]!;
+        const bytes = size * b[row & mask]!;
         if (states[s] !== DEAD || bytes >= LARGEST) break;
         states[s] = OF_MALLOC;
         sizes[s] = bytes;
       } else if (state === WRITES) {
-        if (states[s] !== OF_MALLOC || sizes[s] === LARGEST || size + b[row]! > sizes[s]!) break;
+        if (states[s] !== OF_MALLOC || sizes[s] === LARGEST || size + b[row & mask]! > sizes[s]!) break;
       } else {
         break;
       }
@@ -245,10 +258,10 @@ function createChecker(events: EventBuffer): () => string | undefined {
   }
 
   function resizes(row: number, bytes: number, old: number, isRequest: boolean, failed: boolean): boolean {
-    const s = slot[row]!;
+    const s = slot[row & mask]!;
     if (!isLive(row, s, isRequest)) return false;
     const had = sizeOf(s);
-    const isMarked = (head[row]! & OP_MARKED) !== 0;
+    const isMarked = (head[row & mask]! & OP_MARKED) !== 0;
     if (old !== (isMarked ? had : Math.min(had, U32_MAX))) return fail(row, 'an old size that the object has not');
     if (failed) return true;
     if (bytes === 0) {
@@ -261,9 +274,10 @@ function createChecker(events: EventBuffer): () => string | undefined {
 
   function endsRequest(row: number, t: number): boolean {
     const record = recordOf(t);
-    if (a[row] !== nextFree || b[row]! > requestFrees.length - nextFree) return fail(row, 'an unknown request');
+    if (a[row & mask] !== nextFree || b[row & mask]! > requestFrees.length - nextFree)
+      return fail(row, 'an unknown request');
     let before = -1;
-    for (const end = nextFree + b[row]!; nextFree < end; nextFree++) {
+    for (const end = nextFree + b[row & mask]!; nextFree < end; nextFree++) {
       const s = requestFrees[nextFree]!;
       if (!isObject(s) || states[s] !== OF_EMALLOC || owners[s] !== record || born[s]! <= before)
         return fail(row, 'a request that frees an unknown object');
@@ -275,7 +289,7 @@ function createChecker(events: EventBuffer): () => string | undefined {
 
   /** The mark of the row, checked against its columns; -1 where there is none and should be none. */
   function markAt(row: number): number {
-    if ((head[row]! & OP_MARKED) === 0) return -1;
+    if ((head[row & mask]! & OP_MARKED) === 0) return -1;
     const place = nextMark++;
     if (marks.rows[place] !== row) {
       fail(row, 'a mark that is missing');
@@ -289,29 +303,29 @@ function createChecker(events: EventBuffer): () => string | undefined {
       ((flags & MARK_WIDE) !== 0) === isWide &&
       first <= NUMBER_MAX &&
       second <= NUMBER_MAX &&
-      a[row] === Math.min(first, U32_MAX) &&
-      b[row] === Math.min(second, U32_MAX);
+      a[row & mask] === Math.min(first, U32_MAX) &&
+      b[row & mask] === Math.min(second, U32_MAX);
     if (!isRight) fail(row, 'a mark that does not fit');
     return place;
   }
 
   /** Any row. */
   function lookAt(row: number): boolean {
-    const op = head[row]! & OP_MASK;
-    const t = head[row]! >>> OP_BITS;
+    const op = head[row & mask]! & OP_MASK;
+    const t = head[row & mask]! >>> OP_BITS;
     if (t >= threadSlots) return fail(row, 'an unknown thread');
     const isOfNobody = op === OP_CLOCK || op === OP_SAMPLE || op === OP_SKIPPED;
     if (!isOfNobody && threads[t] !== ALIVE) return fail(row, 'a thread that is not alive');
     const place = markAt(row);
     if (problem !== undefined) return false;
     const flags = place < 0 ? 0 : marks.flags[place]!;
-    const first = place < 0 ? a[row]! : marks.a[place]!;
-    const second = place < 0 ? b[row]! : marks.b[place]!;
+    const first = place < 0 ? a[row & mask]! : marks.a[place]!;
+    const second = place < 0 ? b[row & mask]! : marks.b[place]!;
     return isAllocating(op) ? allocation(row, op, t, first, second, flags) : other(row, op, t, first, second, flags);
   }
 
   function allocation(row: number, op: number, t: number, first: number, second: number, flags: number): boolean {
-    const s = slot[row]!;
+    const s = slot[row & mask]!;
     const failed = (flags & MARK_FAILED) !== 0;
     const isRequest = op === OP_EMALLOC || op === OP_ECALLOC || op === OP_EREALLOC;
     if (isRequest) seesRequests = true;
@@ -330,7 +344,7 @@ function createChecker(events: EventBuffer): () => string | undefined {
   }
 
   function other(row: number, op: number, t: number, first: number, second: number, flags: number): boolean {
-    const s = slot[row]!;
+    const s = slot[row & mask]!;
     if ((flags & ~MARK_WIDE) !== 0 || (flags !== 0 && op !== OP_WRITE && op !== OP_TRIM))
       return fail(row, 'a mark that does not fit');
     if (op > OP_EREALLOC && op !== OP_OPT && s !== 0) return fail(row, 'an object where none belongs');
@@ -390,22 +404,25 @@ function createChecker(events: EventBuffer): () => string | undefined {
     if (nextMark < marks.rows.length) return 'a mark of no event';
     if (nextFree < requestFrees.length) return 'a free of no request';
     const isSame = skipped === events.skipped && exitRow === events.exitRow && seesRequests === events.hasRequestEvents;
-    return isSame ? (siteProblem(events) ?? observationProblem(events)) : MISMATCH;
+    return isSame ? undefined : MISMATCH;
   }
 
   setThread(0, ALIVE);
-  return () => {
-    while (position < length) {
-      if (!beginThreads(position)) break;
-      const to = Math.min(length, begins[nextBegin]?.row ?? length, position + PIECE_ROWS);
-      if (to <= position) return `event ${position}: threads that begin in no order`;
-      while (position < to) {
-        position = lookAtCommon(position, to);
-        if (position < to && !lookAt(position++)) break;
+  return {
+    check(end) {
+      while (position < end) {
+        if (!beginThreads(position)) break;
+        const to = Math.min(end, begins[nextBegin]?.row ?? end, position + PIECE_ROWS);
+        if (to <= position) return `event ${position}: threads that begin in no order`;
+        while (position < to) {
+          position = lookAtCommon(position, to);
+          if (position < to && !lookAt(position++)) break;
+        }
+        if (problem !== undefined) break;
       }
-      if (problem !== undefined) break;
-    }
-    return problem ?? summaryProblem();
+      return problem;
+    },
+    finish: summaryProblem,
   };
 }
 
