@@ -122,7 +122,7 @@ export function splitVma(k: Kernel, vma: Vma, page: number): Vma {
   const { mm } = vma;
   if (page % 512 !== 0) {
     const pmd = mm.pmdAt(page);
-    if (pmd && pmd.huge !== 0) splitHugePmd(k, pmd);
+    if (pmd && pmd.huge !== 0) splitHugePmd(k, vma, pmd);
   }
   const upper = new Vma(mm, page, vma.end, vma.flags, vma.object, vma.linearIndex(page), vma.name, vma.ra);
   upper.anonVma = vma.anonVma;

@@ -62,7 +62,7 @@ function changeProtection(k: Kernel, vma: Vma): void {
         pmd.huge = vma.flags & VM_WRITE && exclusive ? pmd.huge | PTE_WRITE : pmd.huge & ~PTE_WRITE;
         return;
       }
-      splitHugePmd(k, pmd);
+      splitHugePmd(k, vma, pmd);
     }
     for (let i = from; i < to; i++) changeEntry(k, vma, pmd, i);
   });

@@ -94,7 +94,7 @@ function moveVma(
   chargeVma(k, task, moved);
   vmStatAccount(mm, moved.flags, newPages);
   if (moved.flags & VM_LOCKED) mm.lockedVm += newPages;
-  movePageTables(k, task, start, to, oldPages);
+  movePageTables(k, task, vma, start, to, oldPages);
   updateHiwaterVm(mm);
   if (start > vma.start && start < vma.end) splitVma(k, vma, start);
   doMunmap(k, task, start, oldPages);
@@ -105,7 +105,7 @@ function moveVma(
 }
 
 /** move_page_tables: whole tables move as they are where both sides allow it. */
-function movePageTables(k: Kernel, task: Task, start: number, to: number, pages: number): void {
+function movePageTables(k: Kernel, task: Task, vma: Vma, start: number, to: number, pages: number): void {
   const { mm } = task;
   mm.tlb?.flush(start, start + pages);
   mm.eachPmd(start, start + pages, (key, pmd) => {
@@ -120,7 +120,7 @@ function movePageTables(k: Kernel, task: Task, start: number, to: number, pages:
       mm.pmds.set(Math.floor(target / 512), pmd);
       return;
     }
-    if (pmd.huge !== 0) splitHugePmd(k, pmd);
+    if (pmd.huge !== 0) splitHugePmd(k, vma, pmd);
     for (let page = from; page < end; page++) {
       const pte = pmd.get(page % 512);
       const at = to + page - start;
