@@ -214,11 +214,19 @@ function unmapRegion(k: Kernel, task: Task, gone: readonly Vma[], floor: number,
   const { mm } = gone[0]!;
   for (const vma of gone) zapPageRange(k, task, vma, vma.start, vma.end);
   updateHiwaterVm(mm);
-  gone.forEach((vma, i) => {
-    const low = i === 0 ? floor : gone[i - 1]!.end;
-    mm.freePgdRange(vma.start, vma.end, i === 0 ? floor : Math.max(floor, low), gone[i + 1]?.start ?? ceiling);
-    accountPageTables(k, task.group, mm);
-  });
+  freePgtables(mm, gone, floor, ceiling);
+  accountPageTables(k, task.group, mm);
+}
+
+/** free_pgtables: mappings within 2 MiB of each other give their tables back in one go. */
+function freePgtables(mm: Mm, gone: readonly Vma[], floor: number, ceiling: number): void {
+  const isHuge = ({ flags }: Vma) => (flags & VM_HUGETLB) !== 0;
+  for (let i = 0; i < gone.length; ) {
+    const { start } = gone[i]!;
+    let last = gone[i++]!;
+    while (!isHuge(last) && i < gone.length && gone[i]!.start <= last.end + 512 && !isHuge(gone[i]!)) last = gone[i++]!;
+    mm.freePgdRange(start, last.end, floor, gone[i]?.start ?? ceiling);
+  }
 }
 
 function removeVma(k: Kernel, mm: Mm, vma: Vma): void {

@@ -10,7 +10,7 @@ import { objectsCommand } from './object-commands.ts';
 import { type Command, sizeOf } from './parse.ts';
 import { heapFigures, runCommand } from './run-command.ts';
 import { passTime } from './time.ts';
-import { beginCommand, failCommand, finish, receive } from './worker-image.ts';
+import { beginCommand, failCommand, finish, receive, startForked } from './worker-image.ts';
 
 /** The coordinator of a script waits so long for an answer. */
 const PATIENCE_US = 120_000_000;
@@ -156,6 +156,7 @@ function* perform(
     ...(name === 'run' && process.heap ? { heap: heapFigures(process.heap) } : {}),
   };
   finish(k, task);
+  if (name === 'fork' && !failed) startForked(k, task, run.process(words[0]!)!.task);
   return answer;
 }
 
