@@ -12,20 +12,11 @@ import {
   PG_UNEVICTABLE,
   PG_WORKINGSET,
 } from './frames.ts';
+import { transhugeVmaSuitable } from './huge-vma.ts';
 import type { Kernel, Task } from './kernel.ts';
+import { khugepagedEnterVma } from './khugepaged-slots.ts';
 import { mlockFolio, mlockPageDrain } from './mlock-batch.ts';
-import {
-  MM_ANONPAGES,
-  type Mm,
-  VM_HUGEPAGE,
-  VM_HUGETLB,
-  VM_LOCKED,
-  VM_NOHUGEPAGE,
-  VM_SHARED,
-  VM_STACK,
-  VM_WRITE,
-  type Vma,
-} from './mm-types.ts';
+import { MM_ANONPAGES, type Mm, VM_HUGEPAGE, VM_LOCKED, VM_WRITE, type Vma } from './mm-types.ts';
 import { accountPageTables, allocHugePage, freePage, takeKernelPages } from './page-alloc.ts';
 import {
   frameOfPte,
@@ -38,6 +29,7 @@ import {
   PTE_YOUNG,
   pteOf,
 } from './page-table.ts';
+import { HUGE_FAULT_US } from './recorded-prices.ts';
 import {
   anonVmaPrepare,
   deferredSplitQueue,
@@ -49,23 +41,6 @@ import {
 } from './rmap.ts';
 import { addMmCounter } from './rss.ts';
 import { lruAddDrain } from './swap-lru.ts';
-
-/** transhuge_vma_suitable: the aligned 2 MiB around `page` lie in the mapping. */
-export function transhugeVmaSuitable(vma: Vma, page: number): boolean {
-  const first = Math.floor(page / HPAGE_PMD_NR) * HPAGE_PMD_NR;
-  return first >= vma.start && first + HPAGE_PMD_NR <= vma.end;
-}
-
-/** hugepage_vma_check: whether the mapping may have huge pages; `smaps` asks too, and only of a mapping that holds one. */
-export function hugepageVmaCheck(k: Kernel, vma: Vma, inPageFault = false): boolean {
-  if (!vma.isAnonymous() || vma.flags & (VM_NOHUGEPAGE | VM_SHARED | VM_STACK | VM_HUGETLB)) return false;
-  if (!inPageFault) {
-    const first = Math.ceil(vma.start / HPAGE_PMD_NR) * HPAGE_PMD_NR;
-    if (first + HPAGE_PMD_NR > vma.end) return false;
-  }
-  if (k.thp.enabled === 'always') return true;
-  return k.thp.enabled === 'madvise' && (vma.flags & VM_HUGEPAGE) !== 0;
-}
 
 /** vma_thp_gfp_mask: whether a fault may reclaim for a huge page. */
 function reclaimsForHugePage(k: Kernel, vma: Vma): boolean {
@@ -79,7 +54,7 @@ export function doHugePmdAnonymousPage(k: Kernel, task: Task, vma: Vma, page: nu
   const { mm } = task;
   const first = Math.floor(page / HPAGE_PMD_NR) * HPAGE_PMD_NR;
   anonVmaPrepare(k, vma);
-  if (vma.flags & VM_WRITE || k.thp.enabled === 'always') mm.onKhugepagedList = true;
+  khugepagedEnterVma(k, vma);
   if (!write && k.thp.useZeroPage) {
     if (!k.hugeZeroPage) {
       k.hugeZeroPage = true;
@@ -101,6 +76,7 @@ export function doHugePmdAnonymousPage(k: Kernel, task: Task, vma: Vma, page: nu
   pmd.huge = pteOf(head, PTE_PRESENT | PTE_YOUNG | (vma.flags & VM_WRITE ? PTE_WRITE | PTE_DIRTY : PTE_DIRTY));
   addMmCounter(k, task, mm, MM_ANONPAGES, HPAGE_PMD_NR);
   k.vmstat.thp_fault_alloc++;
+  k.nowUs += HUGE_FAULT_US;
   const { stat } = task.group;
   stat['thp_fault_alloc'] = (stat['thp_fault_alloc'] ?? 0) + 1;
   return true;

@@ -12,14 +12,8 @@ import {
   PG_TAIL,
   ZERO_FRAME,
 } from './frames.ts';
-import {
-  doHugePmdAnonymousPage,
-  doHugePmdWpPage,
-  freeHugePage,
-  hugepageVmaCheck,
-  splitHugePmd,
-  zapHugePmd,
-} from './huge-memory.ts';
+import { doHugePmdAnonymousPage, doHugePmdWpPage, freeHugePage, splitHugePmd, zapHugePmd } from './huge-memory.ts';
+import { hugepageVmaCheck } from './huge-vma.ts';
 import { hugetlbFault, unmapHugepageRange } from './hugetlb.ts';
 import type { Kernel, Task } from './kernel.ts';
 import { countMemcg } from './memcontrol.ts';

@@ -2,6 +2,7 @@
 import { splitHugePmd } from './huge-memory.ts';
 import { hugetlbClose, hugetlbReservePages } from './hugetlb.ts';
 import type { Kernel, Task } from './kernel.ts';
+import { khugepagedEnterVma, khugepagedExit } from './khugepaged-slots.ts';
 import { chargeKernelBytes } from './memcontrol.ts';
 import { zapPageRange } from './memory.ts';
 import {
@@ -98,7 +99,7 @@ export function mmapRegion(k: Kernel, task: Task, request: MmapRequest): Errno {
   chargeVma(k, task, vma);
   vmStatAccount(mm, flags, pages);
   if (flags & VM_LOCKED) mm.lockedVm += pages;
-  vmaMerge(mm, vma);
+  khugepagedEnterVma(k, vmaMerge(mm, vma));
   return undefined;
 }
 
@@ -246,6 +247,7 @@ function removeVma(k: Kernel, mm: Mm, vma: Vma): void {
 /** exit_mmap: everything goes, with all tables. */
 export function exitMmap(k: Kernel, task: Task): void {
   const { mm } = task;
+  khugepagedExit(k, mm);
   for (const vma of mm.vmas) zapPageRange(k, task, vma, vma.start, vma.end);
   mm.tablePages = 0;
   mm.pmds.clear();

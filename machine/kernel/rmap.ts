@@ -1,13 +1,5 @@
 /** mm/rmap.c: mappings of frames, counted, and found again from the frame. */
-import {
-  HPAGE_PMD_NR,
-  PG_ANON,
-  PG_DEFERRED,
-  PG_EXCLUSIVE,
-  PG_HEAD,
-  PG_SWAPBACKED,
-  PG_TAIL,
-} from './frames.ts';
+import { HPAGE_PMD_NR, PG_ANON, PG_DEFERRED, PG_EXCLUSIVE, PG_HEAD, PG_SWAPBACKED, PG_TAIL } from './frames.ts';
 import type { Kernel } from './kernel.ts';
 import { type AnonVma, VM_LOCKED, VM_SEQ_READ, type Vma } from './mm-types.ts';
 import { frameOfPte, type Pmd, PTE_PRESENT, PTE_SPECIAL, PTE_YOUNG } from './page-table.ts';

@@ -209,11 +209,11 @@ export function returnFromFork(k: Kernel, parent: Task): void {
 }
 
 /**
- * What follows the parent's answer, which wakes whoever waits for it: the parent loses the processor, so that the kernel notes in its
- * thread's memory (515) on which processor it goes on (rseq), and only then the child runs. Who writes a page first pays for the copy.
+ * What follows the parent's answer. Where that takes the processor from the parent, it goes on before the child, and the kernel notes in
+ * its thread's memory (515) on which processor (rseq); otherwise that is at its next command. Who writes a page first pays for the copy.
  */
-export function startForked(k: Kernel, parent: Task, child: Task): void {
-  access(k, parent, '515w');
+export function startForked(k: Kernel, parent: Task, child: Task, goesOnFirst: boolean): void {
+  if (goesOnFirst) access(k, parent, '515w');
   access(k, child, '457x S1w S0r 515w');
   access(k, child, `401x 406x ${BEGIN} ${END}`);
 }
