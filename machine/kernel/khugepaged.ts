@@ -30,6 +30,7 @@ import {
 import { COLLAPSE_US, SCAN_CALL_US, SCAN_PTE_US } from './recorded-prices.ts';
 import { anonVmaPrepare, munlockVmaPage, pageAddNewAnonRmap, pageRemoveRmap } from './rmap.ts';
 import { lruAddDrain } from './swap-lru.ts';
+import { timerExpiresUs } from './timer.ts';
 
 /** hpage_collapse_scan_pmd: whether the range may become one huge page, and how many of its entries it took to see that. */
 function scanPmd(k: Kernel, pmd: Pmd, byKhugepaged: boolean): { suits: boolean; entries: number } {
@@ -132,7 +133,7 @@ export function runKhugepaged(k: Kernel, budgetUs: number): number {
     if (part.done) {
       thread.scan = null;
       thread.isScanning = false;
-      thread.wakeUs = k.nowUs + sleepUs(k.thp.scanSleepMs);
+      thread.wakeUs = k.thp.scanSleepMs > 0 ? timerExpiresUs(k.nowUs, k.thp.scanSleepMs) : k.nowUs;
       break;
     }
     tookUs += part.value;
@@ -140,10 +141,6 @@ export function runKhugepaged(k: Kernel, budgetUs: number): number {
   }
   return tookUs;
 }
-
-/** A timer fires on the tick after its time is over. */
-const TICK_MS = 4;
-const sleepUs = (ms: number): number => (Math.ceil(ms / TICK_MS) + (ms > 0 ? 1 : 0)) * TICK_MS * 1000;
 
 /** khugepaged_do_scan: one waking of the thread, which looks at so many pages and goes on there the next time. */
 function* doScan(k: Kernel, thread: Khugepaged): Generator<number, void> {
@@ -165,7 +162,7 @@ function* doScan(k: Kernel, thread: Khugepaged): Generator<number, void> {
     // No huge page was to be had: once it waits for one.
     if (hasWaited) return;
     hasWaited = true;
-    thread.wakeUs = k.nowUs + sleepUs(k.thp.allocSleepMs);
+    thread.wakeUs = timerExpiresUs(k.nowUs, k.thp.allocSleepMs);
     yield 0;
   }
 }

@@ -59,7 +59,7 @@ export function doMadvise(k: Kernel, task: Task, start: number, pages: number, a
       for (const part of parts) part.flags = changed;
       if (advice === 'hugepage') for (const part of parts) khugepagedEnterVma(k, part);
       for (const part of parts) {
-        vmaMerge(mm, part);
+        vmaMerge(k, part);
       }
       continue;
     }

@@ -32,7 +32,7 @@ function applyLockFlags(k: Kernel, task: Task, start: number, end: number, lock:
       part.flags ^= VM_LOCKED;
       mm.lockedVm += lock ? part.pages : -part.pages;
       mlockPages(k, part, lock);
-      vmaMerge(mm, part);
+      vmaMerge(k, part);
     }
   }
 }

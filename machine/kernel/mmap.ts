@@ -99,7 +99,7 @@ export function mmapRegion(k: Kernel, task: Task, request: MmapRequest): Errno {
   chargeVma(k, task, vma);
   vmStatAccount(mm, flags, pages);
   if (flags & VM_LOCKED) mm.lockedVm += pages;
-  khugepagedEnterVma(k, vmaMerge(mm, vma));
+  vmaMerge(k, vma);
   return undefined;
 }
 
@@ -162,17 +162,24 @@ function mergeable(lower: Vma, upper: Vma): boolean {
 }
 
 /** vma_merge: joins the mapping with its neighbours where it can be; returns what it is part of then. */
-export function vmaMerge(mm: Mm, vma: Vma): Vma {
+export function vmaMerge(k: Kernel, vma: Vma): Vma {
+  const { mm } = vma;
   let at = mm.vmas.indexOf(vma);
   let result = vma;
+  let isJoined = false;
   const below = mm.vmas[at - 1];
   if (below && mergeable(below, vma)) {
     join(mm, below, vma);
     result = below;
+    isJoined = true;
     at--;
   }
   const above = mm.vmas[at + 1];
-  if (above && mergeable(result, above)) join(mm, result, above);
+  if (above && mergeable(result, above)) {
+    join(mm, result, above);
+    isJoined = true;
+  }
+  if (isJoined) khugepagedEnterVma(k, result);
   return result;
 }
 

@@ -30,7 +30,7 @@ export function doMprotect(k: Kernel, task: Task, start: number, pages: number, 
       part.flags = flags | account;
       vmStatAccount(mm, part.flags, part.pages);
       changeProtection(k, part);
-      vmaMerge(mm, part);
+      vmaMerge(k, part);
     }
   }
   return undefined;

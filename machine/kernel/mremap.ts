@@ -2,6 +2,7 @@
 import { mmPopulate } from './gup.ts';
 import { splitHugePmd } from './huge-memory.ts';
 import type { Kernel, Task } from './kernel.ts';
+import { khugepagedEnterVma } from './khugepaged-slots.ts';
 import { pteAlloc } from './memory.ts';
 import { VM_ACCOUNT, VM_HUGETLB, VM_LOCKED, Vma } from './mm-types.ts';
 import { chargeVma, doMunmap, type Errno, mayExpandVm, splitVma, vmaMerge, vmStatAccount } from './mmap.ts';
@@ -50,7 +51,7 @@ function expand(k: Kernel, task: Task, vma: Vma, pages: number): Errno {
   vma.end += pages;
   vmStatAccount(vma.mm, vma.flags, pages);
   if (vma.flags & VM_LOCKED) vma.mm.lockedVm += pages;
-  vmaMerge(vma.mm, vma);
+  khugepagedEnterVma(k, vmaMerge(k, vma));
   if (vma.flags & VM_LOCKED) mmPopulate(k, task, before, before + pages);
   return undefined;
 }
@@ -98,7 +99,7 @@ function moveVma(
   updateHiwaterVm(mm);
   if (start > vma.start && start < vma.end) splitVma(k, vma, start);
   doMunmap(k, task, start, oldPages);
-  vmaMerge(mm, moved);
+  vmaMerge(k, moved);
   // Only what has grown: populating the rest would break the sharing of its pages.
   if (moved.flags & VM_LOCKED && newPages > oldPages) mmPopulate(k, task, to + oldPages, to + newPages);
   return undefined;

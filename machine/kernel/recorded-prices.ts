@@ -7,9 +7,8 @@
 /** A system call, and a fault. */
 export const CALL_US = 12;
 export const FAULT_US = 6.76;
-/** A huge page that is cleared; a page populated without a fault of its own; a fork, and each page of which it copies the entry. */
+/** A huge page that is cleared; a fork, and each page of which it copies the entry. */
 export const HUGE_FAULT_US = 580;
-export const POPULATE_US = 2.35;
 export const FORK_US = 150;
 export const FORK_PAGE_US = 0.26;
 /** khugepaged: a waking, an entry that it looks at, and a collapse. */
@@ -27,6 +26,7 @@ export const TEARDOWN_PAGE_US = 4.38;
 /** A page copied from a file to the program, and back. */
 export const READ_COPY_US = 3.1;
 export const WRITE_COPY_US = 17.6;
+export const WRITE_SHMEM_US = 7.2;
 /** A page read from the disk, beside the copy; one written back; one read from swap. */
 export const READ_PAGE_US = 4.9;
 export const WRITE_PAGE_US = 7.5;
