@@ -1,4 +1,4 @@
-import { statSync } from 'node:fs';
+import { closeSync, openSync, statSync } from 'node:fs';
 import type { Argv, CommandModule } from 'yargs';
 import { UserError } from '../../../sim/contract/assert.ts';
 import type { EventBuffer } from '../../../sim/contract/event.ts';
@@ -77,6 +77,7 @@ export const recordCommand: CommandModule<object, RecordArguments> = {
       .option('samples', { type: 'number', default: 64, describe: 'sample points, spread evenly' })
       .parserConfiguration({ 'populate--': true }) as unknown as Argv<RecordArguments>,
   handler: async (argv) => {
+    const hadTerminal = hasTerminal();
     const command = commandOf(argv);
     const output = argv.output === undefined ? defaultOutput(command[0]!) : argv.output || '-';
     checkOutput(output, argv.force);
@@ -115,8 +116,22 @@ export const recordCommand: CommandModule<object, RecordArguments> = {
     );
     if (argv.json !== undefined) writeWhole(argv.json || '-', `${JSON.stringify({ processes: list }, null, 2)}\n`);
     process.exitCode = finish(command, recording, list, allocatorOf);
+    if (hadTerminal && !hasTerminal()) process.kill(process.pid, 'SIGHUP');
   },
 };
+
+/**
+ * Whether there is a terminal that controls this process. Where it has gone meanwhile, the recorder ends as the signal for that
+ * ends a program: on its way to an ordinary end Node would give the terminal its modes back, and crash.
+ */
+function hasTerminal(): boolean {
+  try {
+    closeSync(openSync('/dev/tty', 'r'));
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 /** Larger families are told of in --json. */
 const TOLD_PROCESSES = 12;
