@@ -205,6 +205,12 @@ function finish(
     tell(`and ${count(list.length - TOLD_PROCESSES)} further processes (--json FILE lists them)`);
   if (leftOut > 0) tell(`${count(leftOut)} forks that became another program have no trace of their own`);
   if (cutBy === 'disk') tell('the traces end where --disk was reached');
+  const wasOurs = (cutBy === 'time' || cutBy === 'events') && exit === 143;
+  const status = wasOurs ? 0 : exit;
+  if (list.length === 0 && cutBy !== undefined) {
+    tell(`${command[0]}: ${ended}, before any call of malloc: there is no trace`);
+    return status;
+  }
   if (list.length === 0) {
     throw new UserError(
       `${command[0]}: found no call of malloc (${ended}), expected a program that is linked with glibc dynamically`,
@@ -213,8 +219,7 @@ function finish(
   const first = list.find(({ trace }) => trace !== null);
   tell(`${command[0]}: ${ended}; ${count(list.length)} ${list.length === 1 ? 'process' : 'processes'} recorded`);
   if (first?.trace && isFile(first.trace)) tell(`next: npx sim explain ${first.trace}${allocatorOf.get(first) ?? ''}`);
-  const wasOurs = (cutBy === 'time' || cutBy === 'events') && exit === 143;
-  return wasOurs ? 0 : exit;
+  return status;
 }
 
 const UNITS: Readonly<Record<string, number>> = { ns: 1, us: 1e3, ms: 1e6, s: 1e9, m: 60e9, min: 60e9, h: 3600e9 };
