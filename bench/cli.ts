@@ -34,7 +34,8 @@ function isOutOfMemory(error: unknown): boolean {
   return (
     code === 'ERR_WORKER_OUT_OF_MEMORY' ||
     code === 'ERR_WORKER_INIT_FAILED' ||
-    error instanceof RangeError && /allocation failed|Invalid (typed )?array( buffer)? length/i.test(error.message)
+    (error instanceof RangeError &&
+      /allocation failed|Invalid (typed )?array( buffer)? length|Invalid string length/i.test(error.message))
   );
 }
 
@@ -52,7 +53,8 @@ process.on('uncaughtException', fail);
 
 /** What the system refuses where no part expects it: a temporary folder that is not there, the working folder removed. */
 function systemRefusal(error: NodeJS.ErrnoException): string {
-  const place = error.syscall === 'uv_cwd' ? 'the working folder' : [error.syscall, error.path].filter(Boolean).join(' ');
+  const place =
+    error.syscall === 'uv_cwd' ? 'the working folder' : [error.syscall, error.path].filter(Boolean).join(' ');
   return `${place}: found ${systemError(error)}`;
 }
 
