@@ -93,7 +93,7 @@ export abstract class Run<E extends TraceSummary = EventBuffer> {
     return this.options.check !== undefined && this.options.check !== 'off';
   }
 
-  private take(label: string, event: number, virtualNs: Ns | undefined, walksAll: boolean): void {
+  protected take(label: string, event: number, virtualNs: Ns | undefined, walksAll: boolean): void {
     const started = process.hrtime.bigint();
     if (this.isChecked()) {
       this.assembled.top.check();
