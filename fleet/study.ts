@@ -8,7 +8,6 @@ import {
   type WholeFleet,
 } from './fleet-task.ts';
 import type { SettingResult } from './report/setting-result.ts';
-import { withChange } from './report/settings.ts';
 import type { FleetOptions } from './run-fleet.ts';
 import { parseScenario, type Scenario } from './scenario/scenario.ts';
 
@@ -46,7 +45,7 @@ export async function studyFleet(
     ({ name }) => wanted === 'all' || (wanted !== 'none' && wanted.includes(name)),
   );
   // All changes are read before anything runs: a mistake in the last one is found at once.
-  for (const { change } of settings) withChange(text, from, change);
+  for (const { change } of settings) parseScenario(text, from, change);
   const tasks: FleetTask[] = [
     { text, from, name: 'as it is', change: {}, asks: { whole: true, ...(look && { look }) } },
     ...settings.map(({ name, change }) => ({ text, from, name, change, asks: {} })),

@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { parseAllocator } from '../../allocators/spec.ts';
 import { UserError } from '../../sim/contract/assert.ts';
 import type { Holdings } from '../engine/holdings.ts';
@@ -9,7 +8,7 @@ import type { SlotTask, SlotTimeline } from '../engine/slot-timeline.ts';
 import type { Arrivals } from '../requests/arrivals.ts';
 import { sizeBytes } from '../scenario/quantities.ts';
 import type { PoolFile, Scenario } from '../scenario/scenario.ts';
-import { type FleetSources, requestSource } from '../scenario/sources.ts';
+import { atItsPlace, type FleetSources, pathIn, requestSource, startupSource } from '../scenario/sources.ts';
 import { recordedSchedule, recordedWorkers } from './recorded-workers.ts';
 import { type Schedule, type Slot, schedulePool } from './schedule.ts';
 
@@ -74,13 +73,24 @@ export class PoolRun {
       firstOf.set(kind, kinds.length);
       for (let variant = 0; variant < request.variants; variant++) {
         kinds.push(kind);
-        events.push(await eventsOf(request, variant, scenario, sources));
+        const word = request.trace === undefined ? 'workload' : 'trace';
+        events.push(
+          await atItsPlace(scenario, ['requests', kind, word], () => eventsOf(request, variant, scenario, sources)),
+        );
       }
     }
-    parseAllocator(pool.allocator, scenario.machine.processors);
+    const at = (word: string) => ['pools', scenario.pools.indexOf(pool), word];
+    await atItsPlace(scenario, at('allocator'), () => parseAllocator(pool.allocator, scenario.machine.processors));
+    const list = pool.recorded;
     const recorded =
-      pool.recorded === undefined ? undefined : await recordedWorkers(join(scenario.folder, pool.recorded), pool);
-    const startup = pool.startup === undefined ? undefined : await sources.events(pool.startup);
+      list === undefined
+        ? undefined
+        : await atItsPlace(scenario, at('recorded'), () => recordedWorkers(pathIn(scenario, list), pool, sources));
+    const startupName = startupSource(pool, scenario);
+    const startup =
+      startupName === undefined
+        ? undefined
+        : await atItsPlace(scenario, at('startup'), () => sources.events(startupName));
     const settings: HeapSettings = {
       allocator: pool.allocator,
       processors: scenario.machine.processors,
@@ -229,12 +239,12 @@ async function eventsOf(
   sources: FleetSources,
 ): Promise<HeapSettings['requests'][number]> {
   if (request.trace !== undefined) {
-    if (request.variants > 1) throw new UserError(`requests.${request.name}: found variants of a trace, expected one`);
+    if (request.variants > 1) throw new UserError('found variants of a trace, expected one');
     return sources.events(requestSource(request, scenario));
   }
   const workload = requestSource(request, scenario);
   if (request.variants > 1 && /[:,]seed=/.test(workload)) {
-    throw new UserError(`requests.${request.name}: found variants beside a seed, expected one or the other`);
+    throw new UserError('found variants beside a seed, expected one or the other');
   }
   return sources.events(workload, variant > 0 ? { seed: variant } : {});
 }
