@@ -74,7 +74,9 @@ async function runFleetTask(task: FleetTask, options: FleetOptions): Promise<Fle
   return {
     partial: run.partial,
     setting: settingResult(name, change, figures, scenario),
-    whole: whole ? { verdict: verdictOf(figures, scenario), figures, events: run.events, samples: run.samples } : null,
+    whole: whole
+      ? { verdict: verdictOf(figures, scenario, run.partial), figures, events: run.events, samples: run.samples }
+      : null,
     plan: plan ? { totalBytes: figures.totalBytes, rows: rowsOf(plan) } : null,
     views: look ? look.views.map((view) => viewOf(run.machine.run, view, look.at)) : [],
     steps: look?.steps ? machineDigest(run.machine.run) : null,
