@@ -1,4 +1,4 @@
-import { UserError } from '../sim/contract/assert.ts';
+import { Interrupted } from '../sim/contract/assert.ts';
 import {
   type FleetExecutor,
   type FleetLook,
@@ -52,7 +52,7 @@ export async function studyFleet(
   ];
   const { runs, partial } = await execute(tasks);
   const [first] = runs;
-  if (!first) throw new UserError('the scenario as it is did not come to its end');
+  if (!first) throw new Interrupted('interrupted');
   const rows = runs.flatMap((run) => (run ? [run.setting] : []));
   const { verdict, figures, events, samples } = first.whole!;
   const result: FleetResult = {
