@@ -40,7 +40,7 @@ export async function playPools(pools: readonly PoolRun[], options: PlayOptions)
       for (const [slot, task] of pool.recordedTasks().entries()) parts.push({ pool, slots: [slot], task });
       continue;
     }
-    const first = await playHere(pool, signal);
+    const first = await playHere(pool, workers, signal);
     done += first;
     onProgress?.(done / total);
     for (const part of pool.strangeTasks(first, workers)) parts.push({ pool, ...part });
@@ -52,12 +52,12 @@ export async function playPools(pools: readonly PoolRun[], options: PlayOptions)
   for (const [i, { pool, slots }] of parts.entries()) pool.take(slots, results[i]!);
 }
 
-/** Plays a pool's workers for as long as their requests are mostly met. @returns how many of them. */
-async function playHere(pool: PoolRun, signal: AbortSignal | undefined): Promise<number> {
+/** Plays a pool's workers for as long as their requests are mostly met; without threads, all of them. @returns how many. */
+async function playHere(pool: PoolRun, workers: number, signal: AbortSignal | undefined): Promise<number> {
   if (pool.tasks.length === 0) return 0;
-  const shard = pool.familiarShard();
-  if (!shard) return 0;
-  const result = await breathing(shard.playing(pool.wholeTask(), true), signal);
+  const shard = pool.openShard();
+  if (!shard.memo.compares && workers > 1) return 0;
+  const result = await breathing(shard.playing(pool.wholeTask(), shard.memo.compares), signal);
   const slots = [...result.timelines.keys()];
   pool.take(slots, result);
   return slots.length;

@@ -110,12 +110,11 @@ export class PoolRun {
     return new PoolRun(pool, schedule, settings, kinds, tasks, samplesUs);
   }
 
-  /** A heap to play in, which the pool keeps. Nothing where time decides, so that no heap is ever met again. */
-  familiarShard(): Shard | undefined {
+  /** A heap to play in. Where time decides, no heap is ever met again in it. */
+  openShard(): Shard {
     const shard = new Shard(this.settings);
     this.compares = shard.memo.compares;
-    if (!this.compares) return undefined;
-    this.spare = shard;
+    if (this.compares) this.spare = shard;
     return shard;
   }
 
