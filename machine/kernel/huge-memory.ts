@@ -185,7 +185,6 @@ function remapLocked(k: Kernel, head: number): void {
 export function splitHugePage(k: Kernel, head: number): number {
   const { frames } = k;
   deferredSplitQueue(k).delete(head);
-  lruAddDrain(k);
   if (partlyMappedBySmallEntries(k, head)) k.vmstat.thp_deferred_split_page++;
   for (const { vma, pmd, huge } of mappingsOf(k, head)) if (huge) splitHugePmd(k, vma, pmd);
   const flags = frames.flags[head]!;
