@@ -448,7 +448,16 @@ describe('the command', () => {
     const bench = recordingBench(context);
     const program = bench.compile(
       'waits.c',
-      `${INCLUDES} int main(void) { fork(); free(malloc(1000)); fclose(fopen("there", "w")); for (;;) pause(); }`,
+      `${INCLUDES} 
+      int main(void) {
+        int ends[2];
+        pipe(ends);
+        int is_child = fork() == 0;
+        free(malloc(1000));
+        if (is_child) write(ends[1], "", 1);
+        else if (read(ends[0], ends, 1) == 1) fclose(fopen("there", "w"));
+        for (;;) pause();
+      }`,
     );
     const terminal = bench.compile(
       'terminal.c',
