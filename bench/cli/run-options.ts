@@ -2,10 +2,11 @@ import { cpus as hostCpus } from 'node:os';
 import type { Argv } from 'yargs';
 import { parseAllocator, parseNumber } from '../../allocators/spec.ts';
 import { UserError } from '../../sim/contract/assert.ts';
-import type { EventBuffer, Touch } from '../../sim/contract/event.ts';
+import type { PassingTrace, Touch, TraceSummary } from '../../sim/contract/event.ts';
 import type { Start } from '../../sim/contract/start.ts';
 import type { KernelOptions, KernelVersion } from '../../sim/kernel/kernel.ts';
-import { describeWorkload } from '../../workloads/index.ts';
+import { describeWorkload, isBuiltIn } from '../../workloads/index.ts';
+import { openPassingTrace } from '../../workloads/trace/passing.ts';
 import type { ParameterValues, WorkloadTime } from '../../workloads/workload.ts';
 import type { RunOptions } from '../run/run-options.ts';
 import { loadWorkload } from './load-workload.ts';
@@ -110,9 +111,9 @@ function checkedKernel(argv: MachineArguments): Partial<KernelOptions> {
 }
 
 /** As it was where the trace was recorded; said where it makes a difference to every program. */
-function recordedThp({ events, name }: { readonly events: EventBuffer; readonly name: string }): KernelOptions['thp'] {
-  const recorded = new Map(events.recorded.machine).get('thp');
-  const mode = THP_MODES.find((known) => known === recorded) ?? 'never';
+function recordedThp(name: string, { recorded }: TraceSummary): KernelOptions['thp'] {
+  const known = new Map(recorded.machine).get('thp');
+  const mode = THP_MODES.find((mode) => mode === known) ?? 'never';
   if (mode === 'always') note(`${name}: recorded with huge pages always, and run so; --thp never runs it without`);
   return mode;
 }
@@ -127,7 +128,7 @@ export async function prepare(argv: MachineArguments): Promise<Prepared> {
     seed: argv.seed,
   });
   const cpus = argv.cpus ?? workload.cpus ?? hostCpus().length;
-  const thp = argv.thp ?? recordedThp(workload);
+  const thp = argv.thp ?? recordedThp(workload.name, workload.events);
   return {
     time: workload.time,
     options: {
@@ -142,6 +143,27 @@ export async function prepare(argv: MachineArguments): Promise<Prepared> {
       ...(argv.touch && { touch: argv.touch }),
       loadNs: Math.round((performance.now() - started) * 1e6),
     },
+  };
+}
+
+/** The same for a trace that is read while it is executed, in lockstep; undefined where that cannot be. */
+export function preparePassing(argv: MachineArguments): RunOptions<PassingTrace> | undefined {
+  const kernel = checkedKernel(argv);
+  const started = performance.now();
+  const events = isBuiltIn(argv.workload) ? undefined : openPassingTrace(argv.workload);
+  if (!events) return undefined;
+  const cpus = argv.cpus ?? hostCpus().length;
+  return {
+    events,
+    workload: argv.workload,
+    parameters: {},
+    start: 'barrier',
+    spec: parseAllocator(argv.allocator, cpus),
+    cpus,
+    seed: argv.seed,
+    kernel: { ...kernel, thp: argv.thp ?? recordedThp(argv.workload, events) },
+    ...(argv.touch && { touch: argv.touch }),
+    loadNs: Math.round((performance.now() - started) * 1e6),
   };
 }
 
