@@ -2,10 +2,11 @@ import { cpus as hostCpus } from 'node:os';
 import type { Argv } from 'yargs';
 import { parseAllocator, parseNumber } from '../../allocators/spec.ts';
 import { UserError } from '../../sim/contract/assert.ts';
-import type { Touch } from '../../sim/contract/event.ts';
+import type { PassingTrace, Touch } from '../../sim/contract/event.ts';
 import type { Start } from '../../sim/contract/start.ts';
 import type { KernelOptions, KernelVersion } from '../../sim/kernel/kernel.ts';
-import { describeWorkload } from '../../workloads/index.ts';
+import { describeWorkload, isBuiltIn } from '../../workloads/index.ts';
+import { openPassingTrace } from '../../workloads/trace/passing.ts';
 import type { ParameterValues, WorkloadTime } from '../../workloads/workload.ts';
 import type { RunOptions } from '../run/run-options.ts';
 import { loadWorkload } from './load-workload.ts';
@@ -131,6 +132,27 @@ export async function prepare(argv: MachineArguments): Promise<Prepared> {
       ...(argv.touch && { touch: argv.touch }),
       loadNs: Math.round((performance.now() - started) * 1e6),
     },
+  };
+}
+
+/** The same for a trace that is read while it is executed, in lockstep; undefined where that cannot be. */
+export function preparePassing(argv: MachineArguments): RunOptions<PassingTrace> | undefined {
+  const kernel = checkedKernel(argv);
+  const started = performance.now();
+  const events = isBuiltIn(argv.workload) ? undefined : openPassingTrace(argv.workload);
+  if (!events) return undefined;
+  const cpus = argv.cpus ?? hostCpus().length;
+  return {
+    events,
+    workload: argv.workload,
+    parameters: {},
+    start: 'barrier',
+    spec: parseAllocator(argv.allocator, cpus),
+    cpus,
+    seed: argv.seed,
+    kernel,
+    ...(argv.touch && { touch: argv.touch }),
+    loadNs: Math.round((performance.now() - started) * 1e6),
   };
 }
 

@@ -5,7 +5,7 @@ import { parseTlb, TLB_PRESETS } from '../../sim/tlb/settings.ts';
 import { type LineSink, openLineSink } from '../../workloads/files/line-sink.ts';
 import { INTERRUPTED, listenForInterrupt } from '../cli/interruption.ts';
 import { startProgress } from '../cli/progress.ts';
-import { type MachineArguments, machineOptions, prepare } from '../cli/run-options.ts';
+import { type MachineArguments, machineOptions, type Prepared, prepare, preparePassing } from '../cli/run-options.ts';
 import { show } from '../cli/show.ts';
 import { checkSiteOptions, requireSites, type SiteArguments, siteOptions, wantsSites } from '../cli/site-options.ts';
 import { type TimeArguments, timeOptions, timing } from '../cli/time-options.ts';
@@ -118,25 +118,23 @@ async function run(argv: RunArguments): Promise<void> {
   const tlb = argv.tlb === undefined ? undefined : parseTlb(argv.tlb);
   const records = wantsRecording(argv);
   const before = checkSiteOptions(argv);
-  const prepared = await prepare(argv);
   const asksForSites = argv.sites || wantsSites(argv);
-  if (asksForSites) requireSites(prepared.options.events, prepared.options.workload, 'what was asked for');
-  const time = timing(
-    argv['faithful-abort'] || tlb ? { ...argv, mode: 'lockstep' } : argv,
-    prepared.options.events,
-    prepared.time,
-  );
+  const inOrder = argv['faithful-abort'] || tlb ? { ...argv, mode: 'lockstep' as const } : argv;
+  const passing = records || asksForSites || !mayPass(inOrder) ? undefined : preparePassing(argv);
+  const prepared: Partial<Prepared> = passing ? {} : await prepare(argv);
+  const whole = prepared.options;
+  if (whole && asksForSites) requireSites(whole.events, whole.workload, 'what was asked for');
+  const time = timing(inOrder, whole?.events, passing ? IN_FILE_ORDER : prepared.time);
   if (argv['trace-time'] !== undefined && time.mode !== 'virtual') {
     throw new UserError(`--trace-time: found mode ${time.mode}, expected virtual: elsewhere no time is simulated`);
   }
   const sinks: Sinks = {};
   openAll(sinks, OUTPUTS, argv);
   const interruption = listenForInterrupt();
-  const progress = argv.quiet ? undefined : await startProgress(prepared.options.events.length);
+  const progress = argv.quiet ? undefined : await startProgress((passing ?? whole!).events.length);
   let done: ReportRun;
   try {
-    const options: RunOptions = {
-      ...prepared.options,
+    const more: Omit<RunOptions, 'events' | 'workload' | 'spec' | 'cpus'> = {
       ...time,
       sampleEvery: argv['sample-every'],
       check: argv.check,
@@ -148,9 +146,10 @@ async function run(argv: RunArguments): Promise<void> {
       ...(tlb && { tlb }),
       ...(progress && { onProgress: progress.update }),
     };
-    done = records
-      ? await (await import('../study/record.ts')).recordRun(options)
-      : { result: await runInMode(options) };
+    if (passing)
+      done = { result: await (await import('../run/modes/lockstep.ts')).runLockstep({ ...passing, ...more }) };
+    else if (records) done = await (await import('../study/record.ts')).recordRun({ ...whole!, ...more });
+    else done = { result: await runInMode({ ...whole!, ...more }) };
     await writeOutputs(argv, sinks, done.result);
   } catch (error) {
     for (const sink of Object.values(sinks)) sink.discard();
@@ -162,14 +161,18 @@ async function run(argv: RunArguments): Promise<void> {
 
   const { result } = done;
   const sites =
-    asksForSites && !result.partial
-      ? await (await import('./run-sites.ts')).sitesOf(argv, prepared.options, done, before)
-      : '';
-  const plot = records
-    ? (await import('../report/draw-pictures.ts')).drawPictures(argv, [done], prepared.options.events)
-    : '';
+    asksForSites && !result.partial ? await (await import('./run-sites.ts')).sitesOf(argv, whole!, done, before) : '';
+  const plot = records ? (await import('../report/draw-pictures.ts')).drawPictures(argv, [done], whole!.events) : '';
   if (!argv.quiet && toStdout.length === 0) await showSummary(result, sites, plot);
   if (result.partial) process.exitCode = INTERRUPTED;
+}
+
+const IN_FILE_ORDER = { mode: 'lockstep', pace: 'asap' } as const;
+
+/** Whether events may be read while they are executed: nobody asks for the rows afterwards, or for something at each one. */
+function mayPass(argv: Pick<RunArguments, 'mode' | 'placements' | 'syscalls' | 'check' | 'faithful-abort'>): boolean {
+  const isStepwise = argv.placements !== undefined || argv.syscalls !== undefined || argv.check === 'events';
+  return argv.mode === 'lockstep' && !isStepwise && !argv['faithful-abort'];
 }
 
 async function showSummary(result: RunResult, sites: string, plot: string): Promise<void> {

@@ -1,5 +1,5 @@
 import type { AllocatorSpec } from '../../allocators/spec.ts';
-import type { EventBuffer, Touch } from '../../sim/contract/event.ts';
+import type { EventBuffer, Touch, TraceSummary } from '../../sim/contract/event.ts';
 import type { Start } from '../../sim/contract/start.ts';
 import type { Ns } from '../../sim/contract/units.ts';
 import type { KernelOptions } from '../../sim/kernel/kernel.ts';
@@ -10,8 +10,9 @@ import type { LineSink } from '../../workloads/files/line-sink.ts';
 import type { Assembled } from './machine.ts';
 import type { Mode, Pace } from './result.ts';
 
-export interface RunOptions {
-  readonly events: EventBuffer;
+/** `E`: a trace whose rows are all there, unless a mode can do with less. */
+export interface RunOptions<E extends TraceSummary = EventBuffer> {
+  readonly events: E;
   readonly workload: string;
   readonly parameters?: Readonly<Record<string, number | string | boolean>>;
   readonly spec: AllocatorSpec;
@@ -38,7 +39,10 @@ export interface RunOptions {
   readonly lastSampleOnly?: boolean;
   /** A sample every so many events too; 0 for none. */
   readonly sampleEvery?: number;
-  /** At the recorded pace, a sample too before a thread does nothing for so long; 0 for none. */
+  /**
+   * At the recorded pace, samples too where a thread begins to do nothing for so long and where it goes on; 0 for none. Samples on the
+   * way are then dated by the end of their event.
+   */
   readonly sampleIdleNs?: Ns;
   /** In file order, samples before these rows too. Ascending. */
   readonly sampleBefore?: readonly number[];

@@ -1,14 +1,25 @@
 import type { Handle } from '../../sim/contract/allocator.ts';
 import { AllocatorAbort } from '../../sim/contract/assert.ts';
-import { isAllocating, OP_EMALLOC, OP_REQUEST_END, type Touch } from '../../sim/contract/event.ts';
+import {
+  type EventBuffer,
+  isAllocating,
+  OP_EMALLOC,
+  OP_REQUEST_END,
+  type Touch,
+  type TraceSummary,
+} from '../../sim/contract/event.ts';
 import type { Bytes, Ns } from '../../sim/contract/units.ts';
 import { createSampler, type Sample } from '../../sim/metrics/sample.ts';
 import { placementLine } from '../../sim/replay/placements.ts';
+import { checkHeapRoom } from '../../workloads/files/heap-room.ts';
 import type { Assembled } from './machine.ts';
 import { inPieces } from './pieces.ts';
 import type { RunDescription, RunResult, TlbResult } from './result.ts';
 import type { RunOptions } from './run-options.ts';
 import { assembleResult, describeRun, type Timing } from './run-result.ts';
+
+/** Each holds some kilobytes. */
+const SAMPLES_A_LOOK = 1024;
 
 /** What the allocator would have written before it aborted the process, and at which event. */
 export interface Abort {
@@ -20,7 +31,7 @@ export interface Abort {
  * One run: the machine, where it stands, and what was measured so far. How events come one after the other is the
  * mode's (`LockstepRun`: in file order; `VirtualRun`: each thread at its own pace).
  */
-export abstract class Run {
+export abstract class Run<E extends TraceSummary = EventBuffer> {
   readonly assembled: Assembled;
   readonly touch: Touch;
   abort: Abort | null = null;
@@ -30,12 +41,12 @@ export abstract class Run {
   /** Wall time of the replay alone. */
   replayNs = 0;
 
-  protected readonly options: RunOptions;
+  protected readonly options: RunOptions<E>;
   private readonly takeSample: ReturnType<typeof createSampler>;
   /** Spent on samples in the running share of events: no part of the replay. */
   private samplingNs = 0;
 
-  protected constructor(options: RunOptions, touch: Touch, assembled: Assembled) {
+  protected constructor(options: RunOptions<E>, touch: Touch, assembled: Assembled) {
     this.options = options;
     this.touch = touch;
     this.assembled = assembled;
@@ -62,9 +73,10 @@ export abstract class Run {
   protected changedSlots(_event: number): Int32Array | undefined {
     return undefined;
   }
-  /** Where the run knows it; otherwise it follows from file order. */
-  protected requestedPeakBytes(): Bytes | undefined {
-    return undefined;
+  protected abstract requestedPeakBytes(): Bytes;
+  /** Time that loading the trace took. */
+  protected loadNs(): number {
+    return this.options.loadNs ?? 0;
   }
 
   /** At a sample point on the way. */
@@ -81,7 +93,7 @@ export abstract class Run {
     return this.options.check !== undefined && this.options.check !== 'off';
   }
 
-  private take(label: string, event: number, virtualNs: Ns | undefined, walksAll: boolean): void {
+  protected take(label: string, event: number, virtualNs: Ns | undefined, walksAll: boolean): void {
     const started = process.hrtime.bigint();
     if (this.isChecked()) {
       this.assembled.top.check();
@@ -92,6 +104,7 @@ export abstract class Run {
     const notBefore = this.samples.at(-1)?.virtualNs ?? 0;
     const sample = virtualNs === undefined ? taken : { ...taken, virtualNs: Math.max(notBefore, virtualNs) };
     this.samples.push(sample);
+    if (this.samples.length % SAMPLES_A_LOOK === 0) checkHeapRoom(() => `${this.samples.length} samples`);
     this.options.onSample?.(sample, this.assembled);
     this.samplingNs += Number(process.hrtime.bigint() - started);
   }
@@ -146,6 +159,7 @@ export abstract class Run {
       failedRows: this.failedRows,
       requestedPeakBytes: this.requestedPeakBytes(),
       replayNs: this.replayNs,
+      loadNs: this.loadNs(),
       timing: this.timing(),
       tlb: this.tlbResult(),
     });

@@ -1,6 +1,6 @@
 /** fs/proc/task_mmu.c: what smaps says of a mapping, in kB. */
 import { type Frames, PG_ANON, PG_DIRTY, PG_HEAD, PG_REFERENCED, PG_SWAPBACKED, PG_TAIL } from './frames.ts';
-import { hugepageVmaCheck } from './huge-memory.ts';
+import { hugepageVmaCheck } from './huge-vma.ts';
 import type { Kernel, Task } from './kernel.ts';
 import { MM_ANONPAGES, MM_FILEPAGES, MM_SHMEMPAGES, type Mm, VM_HUGETLB, VM_LOCKED, type Vma } from './mm-types.ts';
 import { frameOfPte, PTE_DIRTY, PTE_PRESENT, PTE_SPECIAL, PTE_SWAP, PTE_YOUNG } from './page-table.ts';
