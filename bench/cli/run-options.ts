@@ -135,11 +135,11 @@ export async function prepare(argv: MachineArguments): Promise<Prepared> {
   };
 }
 
-/** The same for a trace that is read while it is executed, in lockstep; undefined where that cannot be. */
-export function preparePassing(argv: MachineArguments): RunOptions<PassingTrace> | undefined {
+/** The same for a trace that is read while it is executed; undefined where that cannot be. */
+export function preparePassing(argv: MachineArguments, inFileOrder: boolean): RunOptions<PassingTrace> | undefined {
   const kernel = checkedKernel(argv);
   const started = performance.now();
-  const events = isBuiltIn(argv.workload) ? undefined : openPassingTrace(argv.workload);
+  const events = isBuiltIn(argv.workload) ? undefined : openPassingTrace(argv.workload, inFileOrder);
   if (!events) return undefined;
   const cpus = argv.cpus ?? hostCpus().length;
   return {

@@ -3,8 +3,10 @@ import { AllocatorAbort } from '../../sim/contract/assert.ts';
 import {
   type EventBuffer,
   isAllocating,
+  isPassing,
   OP_EMALLOC,
   OP_REQUEST_END,
+  type PassingTrace,
   type Touch,
   type TraceSummary,
 } from '../../sim/contract/event.ts';
@@ -41,9 +43,11 @@ export abstract class Run<E extends TraceSummary = EventBuffer> {
   private readonly takeSample: ReturnType<typeof createSampler>;
   /** Spent on samples in the running share of events: no part of the replay. */
   private samplingNs = 0;
+  private readonly passing: PassingTrace | undefined;
 
   protected constructor(options: RunOptions<E>, touch: Touch, assembled: Assembled) {
     this.options = options;
+    this.passing = isPassing(options.events) ? options.events : undefined;
     this.touch = touch;
     this.assembled = assembled;
     this.takeSample = createSampler(assembled.machine.kernel, assembled.top, assembled.objects);
@@ -70,10 +74,6 @@ export abstract class Run<E extends TraceSummary = EventBuffer> {
     return undefined;
   }
   protected abstract requestedPeakBytes(): Bytes;
-  /** Time that loading the trace took. */
-  protected loadNs(): number {
-    return this.options.loadNs ?? 0;
-  }
 
   /** At a sample point on the way. */
   protected pass(label: string, event: number, virtualNs?: Ns): void {
@@ -108,6 +108,7 @@ export abstract class Run<E extends TraceSummary = EventBuffer> {
   protected timed(share: () => boolean): boolean {
     const started = process.hrtime.bigint();
     this.samplingNs = 0;
+    const loadedNs = this.passing?.loadNs() ?? 0;
     let goesOn = false;
     try {
       goesOn = share();
@@ -115,7 +116,8 @@ export abstract class Run<E extends TraceSummary = EventBuffer> {
       if (!(error instanceof AllocatorAbort)) throw error;
       this.abort = { event: error.event ?? this.currentRow(), message: error.message };
     }
-    this.replayNs += Number(process.hrtime.bigint() - started) - this.samplingNs;
+    const loadNs = (this.passing?.loadNs() ?? 0) - loadedNs;
+    this.replayNs += Number(process.hrtime.bigint() - started) - this.samplingNs - loadNs;
     return goesOn;
   }
 
@@ -139,6 +141,8 @@ export abstract class Run<E extends TraceSummary = EventBuffer> {
       onProgress: onProgress && (() => onProgress(this.eventsDone())),
       signal,
     });
+    // What is behind the end of the run is a part of the trace too, and has to be right.
+    if (this.abort && this.passing) for (let row = 0; row < this.passing.length; ) row = this.passing.rows.bring(row);
     this.sampleEnd();
     return this.result();
   }
@@ -154,7 +158,7 @@ export abstract class Run<E extends TraceSummary = EventBuffer> {
       failedRows: this.failedRows,
       requestedPeakBytes: this.requestedPeakBytes(),
       replayNs: this.replayNs,
-      loadNs: this.loadNs(),
+      loadNs: (this.options.loadNs ?? 0) + (this.passing?.loadNs() ?? 0),
       timing: this.timing(),
       tlb: this.tlbResult(),
     });

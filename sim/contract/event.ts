@@ -174,8 +174,10 @@ export interface PassingTrace extends TraceSummary {
 /** The mask where all rows are in the columns. */
 export const ALL_ROWS = 0x7fffffff;
 
+export const isPassing = (events: TraceSummary): events is PassingTrace => 'again' in events;
+
 export function rowsOf(events: EventBuffer | PassingTrace): Rows {
-  if ('again' in events) return events.rows;
+  if (isPassing(events)) return events.rows;
   const { head, slot, a, b, length } = events;
   return { head, slot, a, b, mask: ALL_ROWS, bring: () => length };
 }

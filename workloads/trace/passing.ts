@@ -1,7 +1,7 @@
 import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
 import { UserError } from '../../sim/contract/assert.ts';
-import type { PassingTrace, Rows } from '../../sim/contract/event.ts';
+import { OP_CLOCK, type PassingTrace, type Rows } from '../../sim/contract/event.ts';
 import { createHtbInput, HTB_MAGIC, PREAMBLE_BYTES, readPreamble, summaryOf, widenHeads } from './binary.ts';
 import { sharedUint32 } from './columns.ts';
 import { createChecker } from './consistency.ts';
@@ -18,15 +18,17 @@ class Damage extends Error {}
 
 /**
  * A trace in binary form, plain, that is read while it is executed; undefined for any other file, for one in which something is
- * wrong from the beginning, and for one whose rows have marks, call sites or observations: `readTrace` tells, or reads it.
+ * wrong from the beginning, and for one whose rows have marks, call sites or observations: `readTrace` tells, or reads it. Unless it is to
+ * run in file order, it has one thread and no times.
  */
-export function openPassingTrace(path: string): PassingTrace | undefined {
+export function openPassingTrace(path: string, inFileOrder: boolean): PassingTrace | undefined {
   const file = headerOf(path);
   if (!file) return undefined;
   const { header, version, offsets } = file;
   const has = (name: string) => header.columns.some((column) => column.name === name && column.length > 0);
   if (header.rows === 0 || ['marks.rows', 'sites', 'siteParent'].some(has) || header.observations?.length)
     return undefined;
+  if (!inFileOrder && (header.threadSlots > 1 || has('begin.row') || hasClocks(path, file))) return undefined;
   const columns = new Map<string, Uint32Array>(ROW_COLUMNS.map((name) => [name, new Uint32Array(0)]));
   const clock = { ns: 0 };
 
@@ -124,6 +126,24 @@ function headerOf(path: string): HtbFile | undefined {
   } catch (error) {
     if (error instanceof UserError) return undefined;
     throw error;
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Of one thread, whose head is the operation alone. */
+function hasClocks(path: string, { header, offsets }: HtbFile): boolean {
+  const { type, length } = header.columns.find(({ name }) => name === 'head')!;
+  if (type !== 'u8') return true;
+  const fd = openSync(path, 'r');
+  try {
+    const bytes = Buffer.alloc(Math.min(READ_BYTES, length));
+    for (let at = 0; at < length; ) {
+      const count = readSync(fd, bytes, 0, Math.min(bytes.length, length - at), offsets.get('head')! + at);
+      if (count === 0 || bytes.subarray(0, count).includes(OP_CLOCK)) return true;
+      at += count;
+    }
+    return false;
   } finally {
     closeSync(fd);
   }

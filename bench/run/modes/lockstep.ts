@@ -1,5 +1,6 @@
 import {
   type EventBuffer,
+  isPassing,
   OP_MASK,
   OP_SAMPLE,
   OP_STALE_FREE,
@@ -104,8 +105,6 @@ export class LockstepRun extends Run<EventBuffer | PassingTrace> {
 
   protected override proceed(rows: number): boolean {
     this.advance(this.row + rows);
-    // What is behind the end of the run is a part of the trace too, and has to be right.
-    if (this.abort) for (let row = this.row; row < this.options.events.length; ) row = this.rows.bring(row);
     return !this.done;
   }
 
@@ -123,11 +122,6 @@ export class LockstepRun extends Run<EventBuffer | PassingTrace> {
 
   protected override requestedPeakBytes(): Bytes {
     return requestedPeak(this.options.events, this.row, this.failedRows);
-  }
-
-  protected override loadNs(): number {
-    const { events } = this.options;
-    return super.loadNs() + (isPassing(events) ? events.loadNs() : 0);
   }
 
   protected override sampleEnd(): void {
@@ -194,8 +188,6 @@ export class LockstepRun extends Run<EventBuffer | PassingTrace> {
     if (check === 'events') top.check();
   }
 }
-
-const isPassing = (events: EventBuffer | PassingTrace): events is PassingTrace => 'again' in events;
 
 /** Runs in file order to its end, or to where the signal stops it. */
 export function runLockstep(options: RunOptions<EventBuffer | PassingTrace>): Promise<RunResult> {
