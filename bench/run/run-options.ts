@@ -39,7 +39,10 @@ export interface RunOptions<E extends TraceSummary = EventBuffer> {
   readonly lastSampleOnly?: boolean;
   /** A sample every so many events too; 0 for none. */
   readonly sampleEvery?: number;
-  /** At the recorded pace, a sample too before a thread does nothing for so long; 0 for none. */
+  /**
+   * At the recorded pace, samples too where a thread begins to do nothing for so long and where it goes on; 0 for none. Samples on the
+   * way are then dated by the end of their event.
+   */
   readonly sampleIdleNs?: Ns;
   /** In file order, samples before these rows too. Ascending. */
   readonly sampleBefore?: readonly number[];

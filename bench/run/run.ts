@@ -13,11 +13,15 @@ import {
 import type { Bytes, Ns } from '../../sim/contract/units.ts';
 import { createSampler, type Sample } from '../../sim/metrics/sample.ts';
 import { placementLine } from '../../sim/replay/placements.ts';
+import { checkHeapRoom } from '../../workloads/files/heap-room.ts';
 import type { Assembled } from './machine.ts';
 import { inPieces } from './pieces.ts';
 import type { RunDescription, RunResult, TlbResult } from './result.ts';
 import type { RunOptions } from './run-options.ts';
 import { assembleResult, describeRun, type Timing } from './run-result.ts';
+
+/** Each holds some kilobytes. */
+const SAMPLES_A_LOOK = 1024;
 
 /** What the allocator would have written before it aborted the process, and at which event. */
 export interface Abort {
@@ -89,7 +93,7 @@ export abstract class Run<E extends TraceSummary = EventBuffer> {
     return this.options.check !== undefined && this.options.check !== 'off';
   }
 
-  private take(label: string, event: number, virtualNs: Ns | undefined, walksAll: boolean): void {
+  protected take(label: string, event: number, virtualNs: Ns | undefined, walksAll: boolean): void {
     const started = process.hrtime.bigint();
     if (this.isChecked()) {
       this.assembled.top.check();
@@ -100,6 +104,7 @@ export abstract class Run<E extends TraceSummary = EventBuffer> {
     const notBefore = this.samples.at(-1)?.virtualNs ?? 0;
     const sample = virtualNs === undefined ? taken : { ...taken, virtualNs: Math.max(notBefore, virtualNs) };
     this.samples.push(sample);
+    if (this.samples.length % SAMPLES_A_LOOK === 0) checkHeapRoom(() => `${this.samples.length} samples`);
     this.options.onSample?.(sample, this.assembled);
     this.samplingNs += Number(process.hrtime.bigint() - started);
   }

@@ -2,6 +2,7 @@
 import { PG_ANON, PG_EXCLUSIVE } from './frames.ts';
 import { copyHugetlbPageRange } from './hugetlb.ts';
 import type { Kernel, Task } from './kernel.ts';
+import { khugepagedEnter } from './khugepaged-slots.ts';
 import { mmCounterFile } from './memory.ts';
 import {
   MM_ANONPAGES,
@@ -36,7 +37,8 @@ import { swapDuplicate } from './swap.ts';
 export function dupMm(k: Kernel, parent: Task, child: Task): boolean {
   const { mm: from } = parent;
   const { mm: to } = child;
-  Object.assign(to, { startBrk: from.startBrk, brk: from.brk, onKhugepagedList: from.onKhugepagedList });
+  Object.assign(to, { startBrk: from.startBrk, brk: from.brk });
+  if (from.onKhugepagedList) khugepagedEnter(k, to);
   for (const vma of from.vmas) {
     if (vma.flags & VM_DONTCOPY) continue;
     if (vma.flags & VM_ACCOUNT && !vmEnoughMemory(k, vma.pages)) {

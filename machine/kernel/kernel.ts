@@ -73,6 +73,7 @@ export interface Hooks {
   outOfMemory(order: number): boolean;
   directReclaim(order: number): number;
   wakeKswapd(zone: number, order: number): void;
+  freePage(frame: number): void;
 }
 
 const unset = (): never => {
@@ -109,6 +110,7 @@ export class Kernel {
     outOfMemory: unset,
     directReclaim: unset,
     wakeKswapd: unset,
+    freePage: unset,
   };
   /** The charges in reserve of the processor, for one group. */
   stockGroup: MemCgroup | null = null;

@@ -229,7 +229,7 @@ export class Mm {
   hugetlbPages = 0;
   readonly hugetlbReserved = new Set<number>();
   tlb: Tlb | null = null;
-  /** Where khugepaged has got to. */
+  /** MMF_VM_HUGEPAGE: khugepaged looks at it. */
   onKhugepagedList = false;
 
   findVma(page: number): Vma | undefined {

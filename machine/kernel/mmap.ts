@@ -2,6 +2,7 @@
 import { splitHugePmd } from './huge-memory.ts';
 import { hugetlbClose, hugetlbReservePages } from './hugetlb.ts';
 import type { Kernel, Task } from './kernel.ts';
+import { khugepagedEnterVma, khugepagedExit } from './khugepaged-slots.ts';
 import { chargeKernelBytes } from './memcontrol.ts';
 import { zapPageRange } from './memory.ts';
 import {
@@ -98,7 +99,7 @@ export function mmapRegion(k: Kernel, task: Task, request: MmapRequest): Errno {
   chargeVma(k, task, vma);
   vmStatAccount(mm, flags, pages);
   if (flags & VM_LOCKED) mm.lockedVm += pages;
-  vmaMerge(mm, vma);
+  vmaMerge(k, vma);
   return undefined;
 }
 
@@ -122,7 +123,7 @@ export function splitVma(k: Kernel, vma: Vma, page: number): Vma {
   const { mm } = vma;
   if (page % 512 !== 0) {
     const pmd = mm.pmdAt(page);
-    if (pmd && pmd.huge !== 0) splitHugePmd(k, pmd);
+    if (pmd && pmd.huge !== 0) splitHugePmd(k, vma, pmd);
   }
   const upper = new Vma(mm, page, vma.end, vma.flags, vma.object, vma.linearIndex(page), vma.name, vma.ra);
   upper.anonVma = vma.anonVma;
@@ -161,17 +162,24 @@ function mergeable(lower: Vma, upper: Vma): boolean {
 }
 
 /** vma_merge: joins the mapping with its neighbours where it can be; returns what it is part of then. */
-export function vmaMerge(mm: Mm, vma: Vma): Vma {
+export function vmaMerge(k: Kernel, vma: Vma): Vma {
+  const { mm } = vma;
   let at = mm.vmas.indexOf(vma);
   let result = vma;
+  let isJoined = false;
   const below = mm.vmas[at - 1];
   if (below && mergeable(below, vma)) {
     join(mm, below, vma);
     result = below;
+    isJoined = true;
     at--;
   }
   const above = mm.vmas[at + 1];
-  if (above && mergeable(result, above)) join(mm, result, above);
+  if (above && mergeable(result, above)) {
+    join(mm, result, above);
+    isJoined = true;
+  }
+  if (isJoined) khugepagedEnterVma(k, result);
   return result;
 }
 
@@ -214,11 +222,19 @@ function unmapRegion(k: Kernel, task: Task, gone: readonly Vma[], floor: number,
   const { mm } = gone[0]!;
   for (const vma of gone) zapPageRange(k, task, vma, vma.start, vma.end);
   updateHiwaterVm(mm);
-  gone.forEach((vma, i) => {
-    const low = i === 0 ? floor : gone[i - 1]!.end;
-    mm.freePgdRange(vma.start, vma.end, i === 0 ? floor : Math.max(floor, low), gone[i + 1]?.start ?? ceiling);
-    accountPageTables(k, task.group, mm);
-  });
+  freePgtables(mm, gone, floor, ceiling);
+  accountPageTables(k, task.group, mm);
+}
+
+/** free_pgtables: mappings within 2 MiB of each other give their tables back in one go. */
+function freePgtables(mm: Mm, gone: readonly Vma[], floor: number, ceiling: number): void {
+  const isHuge = ({ flags }: Vma) => (flags & VM_HUGETLB) !== 0;
+  for (let i = 0; i < gone.length; ) {
+    const { start } = gone[i]!;
+    let last = gone[i++]!;
+    while (!isHuge(last) && i < gone.length && gone[i]!.start <= last.end + 512 && !isHuge(gone[i]!)) last = gone[i++]!;
+    mm.freePgdRange(start, last.end, floor, gone[i]?.start ?? ceiling);
+  }
 }
 
 function removeVma(k: Kernel, mm: Mm, vma: Vma): void {
@@ -238,6 +254,7 @@ function removeVma(k: Kernel, mm: Mm, vma: Vma): void {
 /** exit_mmap: everything goes, with all tables. */
 export function exitMmap(k: Kernel, task: Task): void {
   const { mm } = task;
+  khugepagedExit(k, mm);
   for (const vma of mm.vmas) zapPageRange(k, task, vma, vma.start, vma.end);
   mm.tablePages = 0;
   mm.pmds.clear();

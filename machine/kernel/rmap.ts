@@ -1,18 +1,10 @@
 /** mm/rmap.c: mappings of frames, counted, and found again from the frame. */
-import {
-  HPAGE_PMD_NR,
-  PG_ANON,
-  PG_DEFERRED,
-  PG_EXCLUSIVE,
-  PG_HEAD,
-  PG_MLOCKED,
-  PG_SWAPBACKED,
-  PG_TAIL,
-} from './frames.ts';
+import { HPAGE_PMD_NR, PG_ANON, PG_DEFERRED, PG_EXCLUSIVE, PG_HEAD, PG_SWAPBACKED, PG_TAIL } from './frames.ts';
 import type { Kernel } from './kernel.ts';
 import { type AnonVma, VM_LOCKED, VM_SEQ_READ, type Vma } from './mm-types.ts';
 import { frameOfPte, type Pmd, PTE_PRESENT, PTE_SPECIAL, PTE_YOUNG } from './page-table.ts';
-import { folioAddLru, munlockFolio } from './swap-lru.ts';
+import { mlockNewPage, munlockPage } from './mlock-batch.ts';
+import { folioAddLru } from './swap-lru.ts';
 
 /** anon_vma_prepare. */
 export function anonVmaPrepare(k: Kernel, vma: Vma): AnonVma {
@@ -45,12 +37,8 @@ export function pageAddNewAnonRmap(k: Kernel, frame: number, vma: Vma, page: num
   } else frames.mapcount[frame] = 1;
   k.vmstat.nr_anon_pages += pages;
   k.groups[frames.group[frame]!]!.stat.anon += pages;
-  if (locked) {
-    frames.flags[frame]! |= PG_MLOCKED;
-    k.vmstat.nr_mlock += pages;
-    k.vmstat.unevictable_pgs_mlocked += pages;
-  }
-  folioAddLru(k, frame);
+  if (locked) mlockNewPage(k, frame);
+  else folioAddLru(k, frame);
 }
 
 /** page_add_file_rmap. */
@@ -199,9 +187,8 @@ function referencedParts(k: Kernel, head: number): number {
   return referenced;
 }
 
-/** munlock_vma_page: free to be reclaimed, unless another process locks it too. */
-export function munlockVmaPage(k: Kernel, frame: number): void {
-  const alone = k.frames.mapcountOf(frame) <= 1 && (k.frames.flags[frame]! & PG_ANON) !== 0;
-  if (!alone && mappingsOf(k, frame).some(({ vma }) => vma.flags & VM_LOCKED)) return;
-  munlockFolio(k, frame);
+/** munlock_vma_page: entries of a locked mapping for parts of a huge page are not counted, the huge entry is. */
+export function munlockVmaPage(k: Kernel, vma: Vma, frame: number, compound = false): void {
+  if (!(vma.flags & VM_LOCKED)) return;
+  if (compound || !(k.frames.flags[frame]! & (PG_HEAD | PG_TAIL))) munlockPage(k, frame);
 }

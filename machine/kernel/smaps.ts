@@ -1,6 +1,6 @@
 /** fs/proc/task_mmu.c: what smaps says of a mapping, in kB. */
 import { PG_ANON, PG_DIRTY, PG_REFERENCED, PG_SWAPBACKED } from './frames.ts';
-import { hugepageVmaCheck } from './huge-memory.ts';
+import { hugepageVmaCheck } from './huge-vma.ts';
 import type { Kernel, Task } from './kernel.ts';
 import { type Mm, VM_HUGETLB, VM_LOCKED, type Vma } from './mm-types.ts';
 import { frameOfPte, PTE_DIRTY, PTE_PRESENT, PTE_SPECIAL, PTE_SWAP, PTE_YOUNG } from './page-table.ts';

@@ -9,6 +9,7 @@ import { TEARDOWN_PAGE_US } from '../kernel/recorded-prices.ts';
 import { registerShrinker } from '../kernel/shrink-slab.ts';
 import { FileSystem } from './files.ts';
 import type { Command, MachineSettings } from './parse.ts';
+import { Turns } from './turns.ts';
 import { bootImage, type Image } from './worker-image.ts';
 
 /** Where regions begin, and how far apart they are, in bytes. */
@@ -89,6 +90,7 @@ export class MachineRun {
   readonly files: FileSystem;
   readonly image: Image;
   step = 0;
+  readonly turns: Turns;
   refresh = true;
   toolsRan = false;
   /** What `run` replays, by its words. */
@@ -108,6 +110,7 @@ export class MachineRun {
     this.options = options;
     this.onLine = onLine;
     this.k = bootKernel({ ...options, kill: (_k, task) => this.oomKill(task) });
+    this.turns = new Turns(this.k);
     this.files = new FileSystem(this.k);
     const { files } = this;
     registerShrinker(this.k, {

@@ -1,5 +1,5 @@
 import type { Kernel, Task } from '../kernel/kernel.ts';
-import { CALL_US, FAULT_US } from '../kernel/recorded-prices.ts';
+import { CALL_US, COMMAND_US, FAULT_US } from '../kernel/recorded-prices.ts';
 import { handleOverHigh } from '../kernel/throttle.ts';
 import { PAUSED, type TouchMode, touchRange } from '../kernel/touch.ts';
 import { type Call, has, option, type Result } from './command-words.ts';
@@ -10,7 +10,7 @@ import { objectsCommand } from './object-commands.ts';
 import { type Command, sizeOf } from './parse.ts';
 import { heapFigures, runCommand } from './run-command.ts';
 import { passTime } from './time.ts';
-import { beginCommand, failCommand, finish, receive } from './worker-image.ts';
+import { beginCommand, failCommand, finish, receive, startForked } from './worker-image.ts';
 
 /** The coordinator of a script waits so long for an answer. */
 const PATIENCE_US = 120_000_000;
@@ -32,6 +32,7 @@ export function runProcessCommand(run: MachineRun, command: Command): void {
     return;
   }
   const [name, ...words] = command.words as [string, ...string[]];
+  run.turns.readerRan(COMMAND_US);
   if (name === 'rlimit') {
     const [resource, value] = words as ['as' | 'data' | 'nofile', string];
     process.task.rlimits[resource] = value === 'unlimited' ? Number.POSITIVE_INFINITY : sizeOf(value)!;
@@ -156,6 +157,10 @@ function* perform(
     ...(name === 'run' && process.heap ? { heap: heapFigures(process.heap) } : {}),
   };
   finish(k, task);
+  const child = name === 'fork' && !failed ? run.process(words[0]!)!.task : undefined;
+  if (child) run.turns.forked(child);
+  const goesOnFirst = run.turns.answers(task, answer.us);
+  if (child) startForked(k, task, child, goesOnFirst);
   return answer;
 }
 

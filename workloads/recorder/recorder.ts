@@ -110,6 +110,7 @@ function imagesToKeep(
   const kept: KeptImage[] = [];
   let leftOut = 0;
   for (const of of byPid.values()) {
+    of.sort((one, other) => one.number - other.number); // short-lived ones are not found in their order
     const programs = of.filter((image, i) => i === of.length - 1 || !image.isFork);
     leftOut += of.length - programs.length;
     const last = programs.length - 1;

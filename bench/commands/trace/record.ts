@@ -1,4 +1,4 @@
-import { statSync } from 'node:fs';
+import { closeSync, openSync, statSync } from 'node:fs';
 import type { Argv, CommandModule } from 'yargs';
 import { UserError } from '../../../sim/contract/assert.ts';
 import type { EventBuffer } from '../../../sim/contract/event.ts';
@@ -77,6 +77,7 @@ export const recordCommand: CommandModule<object, RecordArguments> = {
       .option('samples', { type: 'number', default: 64, describe: 'sample points, spread evenly' })
       .parserConfiguration({ 'populate--': true }) as unknown as Argv<RecordArguments>,
   handler: async (argv) => {
+    const hadTerminal = hasTerminal();
     const command = commandOf(argv);
     const output = argv.output === undefined ? defaultOutput(command[0]!) : argv.output || '-';
     checkOutput(output, argv.force);
@@ -115,8 +116,22 @@ export const recordCommand: CommandModule<object, RecordArguments> = {
     );
     if (argv.json !== undefined) writeWhole(argv.json || '-', `${JSON.stringify({ processes: list }, null, 2)}\n`);
     process.exitCode = finish(command, recording, list, allocatorOf);
+    if (hadTerminal && !hasTerminal()) process.kill(process.pid, 'SIGHUP');
   },
 };
+
+/**
+ * Whether there is a terminal that controls this process. Where it has gone meanwhile, the recorder ends as the signal for that
+ * ends a program: on its way to an ordinary end Node would give the terminal its modes back, and crash.
+ */
+function hasTerminal(): boolean {
+  try {
+    closeSync(openSync('/dev/tty', 'r'));
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 /** Larger families are told of in --json. */
 const TOLD_PROCESSES = 12;
@@ -190,6 +205,12 @@ function finish(
     tell(`and ${count(list.length - TOLD_PROCESSES)} further processes (--json FILE lists them)`);
   if (leftOut > 0) tell(`${count(leftOut)} forks that became another program have no trace of their own`);
   if (cutBy === 'disk') tell('the traces end where --disk was reached');
+  const wasOurs = (cutBy === 'time' || cutBy === 'events') && exit === 143;
+  const status = wasOurs ? 0 : exit;
+  if (list.length === 0 && cutBy !== undefined) {
+    tell(`${command[0]}: ${ended}, before any call of malloc: there is no trace`);
+    return status;
+  }
   if (list.length === 0) {
     throw new UserError(
       `${command[0]}: found no call of malloc (${ended}), expected a program that is linked with glibc dynamically`,
@@ -198,8 +219,7 @@ function finish(
   const first = list.find(({ trace }) => trace !== null);
   tell(`${command[0]}: ${ended}; ${count(list.length)} ${list.length === 1 ? 'process' : 'processes'} recorded`);
   if (first?.trace && isFile(first.trace)) tell(`next: npx sim explain ${first.trace}${allocatorOf.get(first) ?? ''}`);
-  const wasOurs = (cutBy === 'time' || cutBy === 'events') && exit === 143;
-  return wasOurs ? 0 : exit;
+  return status;
 }
 
 const UNITS: Readonly<Record<string, number>> = { ns: 1, us: 1e3, ms: 1e6, s: 1e9, m: 60e9, min: 60e9, h: 3600e9 };

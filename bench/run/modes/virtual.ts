@@ -51,6 +51,8 @@ class VirtualRun extends Run<EventBuffer | PassingTrace> {
   /** Lines by event: threads do not reach them in file order. */
   private readonly placements: (string | undefined)[] = [];
   private nextSample: number;
+  /** When the sleep ends before which the last sample was taken. */
+  private sleepEndsNs = Infinity;
   private readonly timeTrace: TimeTrace | undefined;
 
   constructor(options: RunOptions<EventBuffer | PassingTrace>) {
@@ -113,7 +115,7 @@ class VirtualRun extends Run<EventBuffer | PassingTrace> {
       changed: samplesOnTheWay(options) ? createChangedSlots(program.order, program.objectSlots) : undefined,
       onFailure: (row) => this.failedRows.push(row),
       onSample: (row, label) => this.pass(events.labels[label]!, row, this.nowNs()),
-      onSleep: sampleIdleNs > 0 ? (ns) => void (ns >= sampleIdleNs && this.passMoment()) : undefined,
+      onSleep: sampleIdleNs > 0 ? (ns) => void (ns >= sampleIdleNs && this.passSleep(ns)) : undefined,
       onEvent: placements || check === 'events' ? (row, op, handle) => this.afterEvent(row, op, handle) : undefined,
     });
     if (syscalls) {
@@ -141,9 +143,29 @@ class VirtualRun extends Run<EventBuffer | PassingTrace> {
     this.pass(`#${this.replay.done()}`, this.replay.row(), this.sampleNs());
   }
 
-  /** As a trace dates them: by the begin of the turn in which the last event came. Elsewhere a turn may be the whole run. */
+  /** The level at the begin of an idle time, and the same at its end where nothing else was seen to happen until then. */
+  private passSleep(ns: Ns): void {
+    this.passMoment();
+    this.sleepEndsNs = this.replay.nowNs() + ns;
+  }
+
+  protected override take(label: string, row: number, virtualNs: Ns | undefined, walksAll: boolean): void {
+    const last = this.samples.at(-1);
+    if (last && this.sleepEndsNs <= (virtualNs ?? 0)) {
+      this.samples.push({ ...last, label: `${last.label}, idle until here`, virtualNs: this.sleepEndsNs });
+    }
+    this.sleepEndsNs = Infinity;
+    super.take(label, row, virtualNs, walksAll);
+  }
+
+  /**
+   * As a trace dates them: by the begin of the turn in which the last event came. Elsewhere a turn may be the whole run. Where levels
+   * are weighted by time, by the end of the event, whose pages come in while it takes its time.
+   */
   private sampleNs(): Ns {
-    return this.options.pace === 'recorded' ? this.time.horizon[0]! : this.nowNs();
+    const { pace, sampleIdleNs = 0 } = this.options;
+    if (sampleIdleNs > 0) return this.replay.workEndsNs();
+    return pace === 'recorded' ? this.time.horizon[0]! : this.nowNs();
   }
 
   protected override changedSlots(): Int32Array | undefined {
