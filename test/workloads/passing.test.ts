@@ -2,7 +2,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { parseAllocator } from '../../allocators/spec.ts';
-import { runLockstep } from '../../bench/run/modes/lockstep.ts';
+import { benchTrace } from '../../bench/benchmark/traces.ts';
+import { runInMode } from '../../bench/run/run-in-mode.ts';
 import type { RunOptions } from '../../bench/run/run-options.ts';
 import type { EventBuffer, PassingTrace } from '../../sim/contract/event.ts';
 import { generateEvents, resolveWorkload } from '../../workloads/index.ts';
@@ -12,8 +13,8 @@ import { createTraceParser } from '../../workloads/trace/parser.ts';
 import { readTrace } from '../../workloads/trace/reader.ts';
 import { temporaryFolder } from '../helpers/temporary.ts';
 
-/** More than three pieces of rows. */
-const EVENTS = 110_000;
+/** More than two pieces of rows. */
+const EVENTS = 80_000;
 let folder: string;
 
 beforeEach(() => {
@@ -24,12 +25,12 @@ type More = Partial<Omit<RunOptions, 'events'>>;
 
 async function resultOf(events: EventBuffer | PassingTrace, allocator: string, more: More = {}) {
   const spec = parseAllocator(allocator, 4);
-  const { engine: _, ...result } = await runLockstep({ ...more, events, workload: 'w', spec, cpus: 4 });
+  const { engine: _, ...result } = await runInMode({ ...more, events, workload: 'w', spec, cpus: 4 });
   return result;
 }
 
 async function expectSame(path: string, allocator: string, more: More = {}) {
-  const passing = openPassingTrace(path, true)!;
+  const passing = openPassingTrace(path, more.mode !== 'virtual')!;
   expect(passing).toBeDefined();
   const found = await resultOf(passing, allocator, more);
   expect(found).toEqual(await resultOf(await readTrace(path), allocator, more));
@@ -57,6 +58,28 @@ describe('a trace that passes', () => {
   ])('gives under %s what the whole gives: %s', async (allocator, workload) => {
     const path = await stored('same', workload);
     expect((await expectSame(path, allocator, { sampleEvery: 20_011 })).samples.length).toBeGreaterThan(1);
+  });
+
+  it.each([
+    ['glibc', 'mixed', false],
+    ['jemalloc', 'bins-dominated', false],
+    ['zendmm@8.2+glibc', 'mixed', true],
+  ] as const)('gives under %s in virtual time what the whole gives: %s', async (allocator, workload, isRequest) => {
+    const path = `${folder}/virtual.htb`;
+    await writeTrace(path, benchTrace(workload, EVENTS, isRequest));
+    await expectSame(path, allocator, { mode: 'virtual', sampleEvery: 20_011 });
+    await expectSame(path, allocator, { mode: 'virtual', kernel: { rlimitAs: 3_000_000 } });
+  });
+
+  it('has one thread and no times in virtual time', async () => {
+    const timed = ['%htrace 1', 'm 0 1 5', '+ 7', 'f 0 1'];
+    const threaded = ['%htrace 1', 'm 0 1 5', 'm 1 2 5'];
+    const found = [];
+    for (const lines of [timed, threaded]) {
+      await writeTrace(`${folder}/x.htb`, parse(lines));
+      found.push(openPassingTrace(`${folder}/x.htb`, false), openPassingTrace(`${folder}/x.htb`, true)?.length);
+    }
+    expect(found).toEqual([undefined, 3, undefined, 2]);
   });
 
   it('tells of blocks that failed, and of what was requested without them', async () => {
@@ -122,7 +145,7 @@ describe('a trace that passes', () => {
         expect(await whyNot(passes)).toBe(expected);
         expect(expected).not.toBe('nothing is wrong');
       }),
-      { numRuns: 40 },
+      { numRuns: 25 },
     );
   });
 
