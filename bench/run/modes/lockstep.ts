@@ -132,7 +132,7 @@ export class LockstepRun extends Run<EventBuffer | PassingTrace> {
   protected override changedSlots(row: number): Int32Array | undefined {
     const { events } = this.options;
     const { allocator, request } = this.assembled;
-    if (isPassing(events) || (request && (request === allocator || events.threadSlots > 1))) return undefined;
+    if (request && (request === allocator || events.threadSlots > 1)) return undefined;
     return slotsOfRows(events, this.samples.at(-1)?.event ?? 0, row);
   }
 
