@@ -6,7 +6,7 @@ import type { PassingTrace, Touch } from '../../sim/contract/event.ts';
 import type { Start } from '../../sim/contract/start.ts';
 import type { KernelOptions, KernelVersion } from '../../sim/kernel/kernel.ts';
 import { describeWorkload, isBuiltIn } from '../../workloads/index.ts';
-import { openPassingTrace } from '../../workloads/trace/passing.ts';
+import { openPassingTrace, type PassingOrder } from '../../workloads/trace/passing.ts';
 import type { ParameterValues, WorkloadTime } from '../../workloads/workload.ts';
 import type { RunOptions } from '../run/run-options.ts';
 import { loadWorkload } from './load-workload.ts';
@@ -136,10 +136,10 @@ export async function prepare(argv: MachineArguments): Promise<Prepared> {
 }
 
 /** The same for a trace that is read while it is executed; undefined where that cannot be. */
-export function preparePassing(argv: MachineArguments, inFileOrder: boolean): RunOptions<PassingTrace> | undefined {
+export function preparePassing(argv: MachineArguments, order: PassingOrder): RunOptions<PassingTrace> | undefined {
   const kernel = checkedKernel(argv);
   const started = performance.now();
-  const events = isBuiltIn(argv.workload) ? undefined : openPassingTrace(argv.workload, inFileOrder);
+  const events = isBuiltIn(argv.workload) ? undefined : openPassingTrace(argv.workload, order);
   if (!events) return undefined;
   const cpus = argv.cpus ?? hostCpus().length;
   return {

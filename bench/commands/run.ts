@@ -3,6 +3,7 @@ import { UserError } from '../../sim/contract/assert.ts';
 import type { Sample } from '../../sim/metrics/sample.ts';
 import { parseTlb, TLB_PRESETS } from '../../sim/tlb/settings.ts';
 import { type LineSink, openLineSink } from '../../workloads/files/line-sink.ts';
+import type { PassingOrder } from '../../workloads/trace/passing.ts';
 import { INTERRUPTED, listenForInterrupt } from '../cli/interruption.ts';
 import { startProgress } from '../cli/progress.ts';
 import { type MachineArguments, machineOptions, type Prepared, prepare, preparePassing } from '../cli/run-options.ts';
@@ -120,8 +121,7 @@ async function run(argv: RunArguments): Promise<void> {
   const before = checkSiteOptions(argv);
   const asksForSites = argv.sites || wantsSites(argv);
   const inOrder = argv['faithful-abort'] || tlb ? { ...argv, mode: 'lockstep' as const } : argv;
-  const inFileOrder = inOrder.mode === 'lockstep';
-  const passing = records || asksForSites || !mayPass(inOrder) ? undefined : preparePassing(argv, inFileOrder);
+  const passing = records || asksForSites || !mayPass(inOrder) ? undefined : preparePassing(argv, orderOf(inOrder));
   const prepared: Partial<Prepared> = passing ? {} : await prepare(argv);
   const whole = prepared.options;
   if (whole && asksForSites) requireSites(whole.events, whole.workload, 'what was asked for');
@@ -173,6 +173,12 @@ function mayPass(
 ): boolean {
   const isStepwise = argv.placements !== undefined || argv.syscalls !== undefined || argv.check === 'events';
   return argv.mode !== 'threads' && (argv.pace ?? 'asap') === 'asap' && !isStepwise && !argv['faithful-abort'];
+}
+
+/** As `chooseTime` takes them. */
+function orderOf({ mode, pace }: Pick<RunArguments, 'mode' | 'pace'>): PassingOrder {
+  if (mode === 'lockstep') return 'file';
+  return mode === undefined && pace === undefined ? 'own' : 'program';
 }
 
 async function showSummary(result: RunResult, sites: string, plot: string): Promise<void> {

@@ -30,7 +30,7 @@ async function resultOf(events: EventBuffer | PassingTrace, allocator: string, m
 }
 
 async function expectSame(path: string, allocator: string, more: More = {}) {
-  const passing = openPassingTrace(path, more.mode !== 'virtual')!;
+  const passing = openPassingTrace(path, more.mode === 'virtual' ? 'program' : 'file')!;
   expect(passing).toBeDefined();
   const found = await resultOf(passing, allocator, more);
   expect(found).toEqual(await resultOf(await readTrace(path), allocator, more));
@@ -71,15 +71,17 @@ describe('a trace that passes', () => {
     await expectSame(path, allocator, { mode: 'virtual', kernel: { rlimitAs: 3_000_000 } });
   });
 
-  it('has one thread and no times in virtual time', async () => {
+  it('has no times but in file order, and one thread where threads have their own', async () => {
     const timed = ['%htrace 1', 'm 0 1 5', '+ 7', 'f 0 1'];
     const threaded = ['%htrace 1', 'm 0 1 5', 'm 1 2 5'];
     const found = [];
     for (const lines of [timed, threaded]) {
       await writeTrace(`${folder}/x.htb`, parse(lines));
-      found.push(openPassingTrace(`${folder}/x.htb`, false), openPassingTrace(`${folder}/x.htb`, true)?.length);
+      found.push(
+        ...(['program', 'own', 'file'] as const).map((order) => openPassingTrace(`${folder}/x.htb`, order)?.length),
+      );
     }
-    expect(found).toEqual([undefined, 3, undefined, 2]);
+    expect(found).toEqual([undefined, undefined, 3, undefined, 2, 2]);
   });
 
   it('tells of blocks that failed, and of what was requested without them', async () => {
@@ -102,7 +104,7 @@ describe('a trace that passes', () => {
   it('begins again from the first row', async () => {
     const path = await stored('again', `stress:profile=mix,events=${EVENTS},seed=7`);
     const whole = await readTrace(path);
-    const { rows, again, length } = openPassingTrace(path, true)!;
+    const { rows, again, length } = openPassingTrace(path, 'file')!;
     for (const { head, slot, a, b, mask, bring } of [rows, again()]) {
       for (let row = 0, there = 0; row < length; row++) {
         if (row === there) there = bring(row);
@@ -114,7 +116,7 @@ describe('a trace that passes', () => {
   });
 
   it('takes half a megabyte, and not 16 bytes an event', async () => {
-    const { rows } = openPassingTrace(await stored('small', `stress:profile=mix,events=${EVENTS}`), true)!;
+    const { rows } = openPassingTrace(await stored('small', `stress:profile=mix,events=${EVENTS}`), 'file')!;
     expect(rows.head.byteLength + rows.slot.byteLength + rows.a.byteLength + rows.b.byteLength).toBe(2 ** 19);
   });
 
@@ -138,7 +140,7 @@ describe('a trace that passes', () => {
         writeFileSync(file, isCut ? changed.subarray(0, at) : changed);
         const expected = await whyNot(() => readTrace(file));
         const passes = async () => {
-          const passing = openPassingTrace(file, true);
+          const passing = openPassingTrace(file, 'file');
           // Without one, whoever asks reads the whole.
           return passing ? resultOf(passing, 'glibc') : readTrace(file);
         };
@@ -158,7 +160,7 @@ describe('a trace that passes', () => {
     const bytes = readFileSync(path);
     bytes[bytes.length - 100]! ^= 1; // of the last rows
     writeFileSync(path, bytes);
-    await expect(resultOf(openPassingTrace(path, true)!, allocator)).rejects.toThrow('damaged');
+    await expect(resultOf(openPassingTrace(path, 'file')!, allocator)).rejects.toThrow('damaged');
   });
 
   it('is none where rows have marks or sites, in text, or in no file', async () => {
@@ -167,6 +169,6 @@ describe('a trace that passes', () => {
     await writeTrace(`${folder}/empty.htb`, parse(['%htrace 1']));
     await writeTrace(`${folder}/text.htrace`, generateEvents('rows', { threads: 2, rounds: 3 }));
     for (const name of ['marks.htb', 'empty.htb', 'text.htrace', 'nowhere.htb', '.'])
-      expect(openPassingTrace(`${folder}/${name}`, true), name).toBeUndefined();
+      expect(openPassingTrace(`${folder}/${name}`, 'file'), name).toBeUndefined();
   });
 });

@@ -1,34 +1,39 @@
 import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
 import { UserError } from '../../sim/contract/assert.ts';
-import { OP_CLOCK, type PassingTrace, type Rows } from '../../sim/contract/event.ts';
+import { OP_CLOCK, OP_MASK, type PassingTrace, type Rows } from '../../sim/contract/event.ts';
 import { createHtbInput, HTB_MAGIC, PREAMBLE_BYTES, readPreamble, summaryOf, widenHeads } from './binary.ts';
 import { sharedUint32 } from './columns.ts';
 import { createChecker } from './consistency.ts';
 import { checkedHeader, type HtbHeader, ROW_COLUMNS, type StoredColumn, WIDTH_OF_TYPE } from './htb-header.ts';
+
+/** In which a trace is to run: in file order, each thread in its own, or what the trace is for. */
+export type PassingOrder = 'file' | 'program' | 'own';
 
 /** Rows that are in the columns at a time: half a megabyte, which stays in a second cache between file, check and replay. */
 const PIECE_ROWS = 1 << 15;
 /** Values of a sparse column that are read at a time. */
 const SPARSE_VALUES = 1 << 12;
 const READ_BYTES = 1 << 20;
+const SCANNED_BYTES = 1 << 16;
 
 /** What a file turned out to be, while it was read, that cannot be used. */
 class Damage extends Error {}
 
 /**
  * A trace in binary form, plain, that is read while it is executed; undefined for any other file, for one in which something is
- * wrong from the beginning, and for one whose rows have marks, call sites or observations: `readTrace` tells, or reads it. Unless it is to
- * run in file order, it has one thread and no times.
+ * wrong from the beginning, and for one whose rows have marks, call sites or observations: `readTrace` tells, or reads it. Without times,
+ * unless it runs in file order; with one thread, where it may run in no other than the program's.
  */
-export function openPassingTrace(path: string, inFileOrder: boolean): PassingTrace | undefined {
+export function openPassingTrace(path: string, order: PassingOrder): PassingTrace | undefined {
   const file = headerOf(path);
   if (!file) return undefined;
   const { header, version, offsets } = file;
   const has = (name: string) => header.columns.some((column) => column.name === name && column.length > 0);
   if (header.rows === 0 || ['marks.rows', 'sites', 'siteParent'].some(has) || header.observations?.length)
     return undefined;
-  if (!inFileOrder && (header.threadSlots > 1 || has('begin.row') || hasClocks(path, file))) return undefined;
+  const isOfOne = header.threadSlots === 1 && !has('begin.row');
+  if (order !== 'file' && ((order === 'program' && !isOfOne) || hasClocks(path, file))) return undefined;
   const columns = new Map<string, Uint32Array>(ROW_COLUMNS.map((name) => [name, new Uint32Array(0)]));
   const clock = { ns: 0 };
 
@@ -131,22 +136,29 @@ function headerOf(path: string): HtbFile | undefined {
   }
 }
 
-/** Of one thread, whose head is the operation alone. */
+/** Whether a row moves the clock. Of each head its lowest byte is read, which has the operation in both versions. */
 function hasClocks(path: string, { header, offsets }: HtbFile): boolean {
   const { type, length } = header.columns.find(({ name }) => name === 'head')!;
-  if (type !== 'u8') return true;
+  const width = WIDTH_OF_TYPE[type];
   const fd = openSync(path, 'r');
   try {
-    const bytes = Buffer.alloc(Math.min(READ_BYTES, length));
-    for (let at = 0; at < length; ) {
-      const count = readSync(fd, bytes, 0, Math.min(bytes.length, length - at), offsets.get('head')! + at);
-      if (count === 0 || bytes.subarray(0, count).includes(OP_CLOCK)) return true;
-      at += count;
+    const bytes = new Uint8Array(Math.min(SCANNED_BYTES, length * width));
+    for (let at = 0; at < length * width; at += bytes.length) {
+      const wanted = Math.min(bytes.length, length * width - at);
+      if (readSync(fd, bytes, 0, wanted, offsets.get('head')! + at) < wanted || seesClock(bytes, wanted, width))
+        return true;
     }
     return false;
   } finally {
     closeSync(fd);
   }
+}
+
+function seesClock(bytes: Uint8Array, end: number, width: number): boolean {
+  // Constants of their own: an imported one is loaded and checked at every use, a local one is folded into the code.
+  const [mask, wanted] = [OP_MASK, OP_CLOCK];
+  for (let i = 0; i < end; i += width) if ((bytes[i]! & mask) === wanted) return true;
+  return false;
 }
 
 /** Values of a column as they stand in the file, in order. */
