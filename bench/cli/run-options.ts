@@ -8,7 +8,7 @@ import type { KernelOptions, KernelVersion } from '../../sim/kernel/kernel.ts';
 import { describeWorkload, isBuiltIn } from '../../workloads/index.ts';
 import { openPassingTrace, type PassingOrder } from '../../workloads/trace/passing.ts';
 import type { ParameterValues, WorkloadTime } from '../../workloads/workload.ts';
-import type { RunOptions } from '../run/run-options.ts';
+import { type RunOptions, timedRows } from '../run/run-options.ts';
 import { loadWorkload } from './load-workload.ts';
 
 /** What every command that runs a machine understands. */
@@ -139,8 +139,10 @@ export async function prepare(argv: MachineArguments): Promise<Prepared> {
 export function preparePassing(argv: MachineArguments, order: PassingOrder): RunOptions<PassingTrace> | undefined {
   const kernel = checkedKernel(argv);
   const started = performance.now();
-  const events = isBuiltIn(argv.workload) ? undefined : openPassingTrace(argv.workload, order);
-  if (!events) return undefined;
+  const trace = isBuiltIn(argv.workload) ? undefined : openPassingTrace(argv.workload, order);
+  if (!trace) return undefined;
+  const openNs = Math.round((performance.now() - started) * 1e6);
+  const { events, spentNs } = timedRows(trace);
   const cpus = argv.cpus ?? hostCpus().length;
   return {
     events,
@@ -152,7 +154,7 @@ export function preparePassing(argv: MachineArguments, order: PassingOrder): Run
     seed: argv.seed,
     kernel,
     ...(argv.touch && { touch: argv.touch }),
-    loadNs: Math.round((performance.now() - started) * 1e6),
+    loadNs: () => openNs + spentNs(),
   };
 }
 

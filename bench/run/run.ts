@@ -6,7 +6,6 @@ import {
   isPassing,
   OP_EMALLOC,
   OP_REQUEST_END,
-  type PassingTrace,
   type Touch,
   type TraceSummary,
 } from '../../sim/contract/event.ts';
@@ -17,7 +16,7 @@ import { checkHeapRoom } from '../../workloads/files/heap-room.ts';
 import type { Assembled } from './machine.ts';
 import { inPieces } from './pieces.ts';
 import type { RunDescription, RunResult, TlbResult } from './result.ts';
-import type { RunOptions } from './run-options.ts';
+import { loadNsOf, type RunOptions } from './run-options.ts';
 import { assembleResult, describeRun, type Timing } from './run-result.ts';
 
 /** Each holds some kilobytes. */
@@ -47,11 +46,9 @@ export abstract class Run<E extends TraceSummary = EventBuffer> {
   private readonly takeSample: ReturnType<typeof createSampler>;
   /** Spent on samples in the running share of events: no part of the replay. */
   private samplingNs = 0;
-  private readonly passing: PassingTrace | undefined;
 
   protected constructor(options: RunOptions<E>, touch: Touch, assembled: Assembled) {
     this.options = options;
-    this.passing = isPassing(options.events) ? options.events : undefined;
     this.touch = touch;
     this.assembled = assembled;
     this.takeSample = createSampler(assembled.machine.kernel, assembled.top, assembled.objects);
@@ -113,7 +110,7 @@ export abstract class Run<E extends TraceSummary = EventBuffer> {
   protected timed(share: () => boolean): boolean {
     const started = process.hrtime.bigint();
     this.samplingNs = 0;
-    const loadedNs = this.passing?.loadNs() ?? 0;
+    const loadedNs = loadNsOf(this.options);
     let goesOn = false;
     try {
       goesOn = share();
@@ -121,7 +118,7 @@ export abstract class Run<E extends TraceSummary = EventBuffer> {
       if (!(error instanceof AllocatorAbort)) throw error;
       this.abort = { event: error.event ?? this.currentRow(), message: error.message };
     }
-    const loadNs = (this.passing?.loadNs() ?? 0) - loadedNs;
+    const loadNs = loadNsOf(this.options) - loadedNs;
     this.replayNs += Number(process.hrtime.bigint() - started) - this.samplingNs - loadNs;
     return goesOn;
   }
@@ -147,7 +144,8 @@ export abstract class Run<E extends TraceSummary = EventBuffer> {
       signal,
     });
     // What is behind the end of the run is a part of the trace too, and has to be right.
-    if (this.abort && this.passing) for (let row = 0; row < this.passing.length; ) row = this.passing.rows.bring(row);
+    const { events } = this.options;
+    if (this.abort && isPassing(events)) for (let row = 0; row < events.length; ) row = events.rows.bring(row);
     this.sampleEnd();
     return this.result();
   }
@@ -163,7 +161,7 @@ export abstract class Run<E extends TraceSummary = EventBuffer> {
       failedRows: this.failedRows,
       requestedPeakBytes: this.requestedPeakBytes(),
       replayNs: this.replayNs,
-      loadNs: (this.options.loadNs ?? 0) + (this.passing?.loadNs() ?? 0),
+      loadNs: loadNsOf(this.options),
       timing: this.timing(),
       tlb: this.tlbResult(),
     });

@@ -167,8 +167,6 @@ export interface PassingTrace extends TraceSummary {
   readonly rows: Rows;
   /** The rows from the beginning once more. Those of `rows` are of no use then. */
   again(): Rows;
-  /** Time that reading and checking of rows has taken so far. */
-  loadNs(): number;
 }
 
 /** The mask where all rows are in the columns. */

@@ -35,7 +35,6 @@ export function openPassingTrace(path: string, order: PassingOrder): PassingTrac
   const isOfOne = header.threadSlots === 1 && !has('begin.row');
   if (order !== 'file' && ((order === 'program' && !isOfOne) || hasClocks(path, file))) return undefined;
   const columns = new Map<string, Uint32Array>(ROW_COLUMNS.map((name) => [name, new Uint32Array(0)]));
-  const clock = { ns: 0 };
 
   function openRows(): Rows {
     const fd = openSync(path, 'r');
@@ -61,7 +60,6 @@ export function openPassingTrace(path: string, order: PassingOrder): PassingTrac
 
     function bring(row: number): number {
       if (row < end) return end;
-      const started = process.hrtime.bigint();
       const from = end;
       end = Math.min(header.rows, from + PIECE_ROWS);
       for (const fill of fills) fill(from, end);
@@ -70,7 +68,6 @@ export function openPassingTrace(path: string, order: PassingOrder): PassingTrac
         if (checker.finish() !== undefined) throw new Damage();
         closeSync(fd);
       }
-      clock.ns += Number(process.hrtime.bigint() - started);
       return end;
     }
     return { ...own, bring };
@@ -92,7 +89,7 @@ export function openPassingTrace(path: string, order: PassingOrder): PassingTrac
     return { ...rows, bring: (row) => telling(() => rows.bring(row)) };
   };
   const rows = toldRows();
-  return { ...summaryOf(header, columns), rows, again: toldRows, loadNs: () => clock.ns };
+  return { ...summaryOf(header, columns), rows, again: toldRows };
 }
 
 interface HtbFile {
