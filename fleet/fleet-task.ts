@@ -5,10 +5,9 @@ import type { FleetSample } from './machine/sample.ts';
 import { type FleetFigures, figuresOf } from './report/figures.ts';
 import { type FleetPlanRow, planRow } from './report/plan-row.ts';
 import { type SettingResult, settingResult } from './report/setting-result.ts';
-import { withChange } from './report/settings.ts';
 import { type Verdict, verdictOf } from './report/verdict.ts';
 import { type FleetEvent, type FleetOptions, runFleet } from './run-fleet.ts';
-import type { Scenario } from './scenario/scenario.ts';
+import { parseScenario, type Scenario } from './scenario/scenario.ts';
 
 /** What is looked at in the machine when its run is over. */
 export interface FleetLook {
@@ -61,7 +60,7 @@ export type FleetExecutor = (
 ) => Promise<{ readonly runs: readonly (FleetOutcome | undefined)[]; readonly partial: boolean }>;
 
 /** The scenario that it runs. */
-export const scenarioOfTask = ({ text, from, change }: FleetTask): Scenario => withChange(text, from, change);
+export const scenarioOfTask = ({ text, from, change }: FleetTask): Scenario => parseScenario(text, from, change);
 
 async function runFleetTask(task: FleetTask, options: FleetOptions): Promise<FleetOutcome> {
   const { name, change, asks } = task;
@@ -75,7 +74,9 @@ async function runFleetTask(task: FleetTask, options: FleetOptions): Promise<Fle
   return {
     partial: run.partial,
     setting: settingResult(name, change, figures, scenario),
-    whole: whole ? { verdict: verdictOf(figures, scenario), figures, events: run.events, samples: run.samples } : null,
+    whole: whole
+      ? { verdict: verdictOf(figures, scenario, run.partial), figures, events: run.events, samples: run.samples }
+      : null,
     plan: plan ? { totalBytes: figures.totalBytes, rows: rowsOf(plan) } : null,
     views: look ? look.views.map((view) => viewOf(run.machine.run, view, look.at)) : [],
     steps: look?.steps ? machineDigest(run.machine.run) : null,

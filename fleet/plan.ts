@@ -2,7 +2,6 @@ import { Interrupted, UserError } from '../sim/contract/assert.ts';
 import { csvText } from '../sim/contract/escape.ts';
 import { type FleetExecutor, type FleetTask, runHere } from './fleet-task.ts';
 import type { FleetPlanRow } from './report/plan-row.ts';
-import { withChange } from './report/settings.ts';
 import type { FleetOptions } from './run-fleet.ts';
 import { durationText, durationUs } from './scenario/quantities.ts';
 import { parseScenario } from './scenario/scenario.ts';
@@ -47,7 +46,7 @@ export async function planFleet(text: string, from: string, options: FleetPlanOp
     });
   });
   // All changes are read before anything runs: a mistake in the last one is found at once.
-  for (const { change } of tasks) withChange(text, from, change);
+  for (const { change } of tasks) parseScenario(text, from, change);
   const { runs, partial } = await execute(tasks);
   if (runs.every((run) => run === undefined)) throw new Interrupted('interrupted');
   const rows = horizons.flatMap((_, i) => {

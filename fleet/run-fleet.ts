@@ -2,12 +2,12 @@ import { NO_LIMIT } from '../machine/kernel/mem-cgroup.ts';
 import { siMemAvailable } from '../machine/kernel/meminfo.ts';
 import { nrFreePages } from '../machine/kernel/page-alloc.ts';
 import { Interrupted } from '../sim/contract/assert.ts';
-import { runShards } from './engine/run-shards.ts';
 import { MachineDriver } from './machine/machine-driver.ts';
 import { highestMoments, type Moment } from './machine/moments.ts';
 import { PoolProcesses, type WorkerTarget } from './machine/pool-processes.ts';
 import { type FleetSample, takeSample } from './machine/sample.ts';
 import { type ServiceEvent, ServiceProcess } from './machine/service-process.ts';
+import { playPools } from './pool/play-pools.ts';
 import { firstAfter, PoolRun } from './pool/pool-run.ts';
 import { type Arrivals, arrivalsOf } from './requests/arrivals.ts';
 import type { Scenario } from './scenario/scenario.ts';
@@ -52,28 +52,29 @@ export interface FleetRun {
 /** Kills after which a machine is not followed any further. */
 const MOST_KILLS = 400;
 
-/** Runs a scenario. The same scenario gives the same figures, whatever the number of threads. */
+/** Of the work: a guess for those who wait. */
+const HEAPS_SHARE = 0.5;
+
+/**
+ * Runs a scenario. Where the signal ends it, it is told as far as the machine was followed; while heaps were still being played that is the
+ * start alone. The same scenario gives the same figures, whatever the number of threads. */
 export async function runFleet(scenario: Scenario, options: FleetOptions = {}): Promise<FleetRun> {
-  const { remembers = true, sources = FILE_SOURCES, signal, onProgress } = options;
+  const { remembers = true, sources = FILE_SOURCES, onProgress } = options;
   const samplesUs = sampleTimes(scenario, options.stopAtUs);
   const arrivals = arrivalsOf(scenario, sources);
   const pools = await Promise.all(
     scenario.pools.map((pool) => PoolRun.prepare(pool, scenario, arrivals, samplesUs, remembers, sources)),
   );
-  const tasks = pools.map((pool) => pool.shardTasks());
-  const results = await runShards(tasks.flat(), {
-    workers: options.workers,
-    signal,
-    onDone: (done, total) => onProgress?.((0.7 * done) / total),
-  });
-  let at = 0;
-  for (const [i, pool] of pools.entries()) {
-    const { length } = tasks[i]!;
-    pool.take(results.slice(at, at + length));
-    at += length;
+  let followedUs = samplesUs;
+  try {
+    await playPools(pools, { ...options, onProgress: (share) => onProgress?.(HEAPS_SHARE * share) });
+  } catch (error) {
+    if (!(error instanceof Interrupted)) throw error;
+    for (const pool of pools) pool.playNothing();
+    followedUs = samplesUs.slice(0, 1);
   }
-  const follower = new Follower(scenario, pools, samplesUs, options);
-  const partial = await follower.follow((share) => onProgress?.(0.7 + 0.3 * share));
+  const follower = new Follower(scenario, pools, followedUs, options);
+  const isCut = await follower.follow((share) => onProgress?.(HEAPS_SHARE + (1 - HEAPS_SHARE) * share));
   return {
     scenario,
     arrivals,
@@ -81,7 +82,7 @@ export async function runFleet(scenario: Scenario, options: FleetOptions = {}): 
     samples: follower.samples,
     events: follower.events,
     machine: follower.driver,
-    partial,
+    partial: isCut || followedUs.length < samplesUs.length,
   };
 }
 
@@ -147,10 +148,7 @@ class Follower {
         takeSample(this.driver, this.scenario, us, { withinPeakBytes, lowestAvailableBytes: this.lowestBytes }),
       );
       this.lowestBytes = Infinity;
-      if (this.signal?.aborted) {
-        if (sample === 0) throw new Interrupted('interrupted');
-        return true;
-      }
+      if (this.signal?.aborted) return true;
       if (this.kills >= MOST_KILLS) return true;
       if (sample % 8 === 0) {
         onProgress(sample / this.samplesUs.length);
