@@ -155,6 +155,7 @@ async function run(argv: RunArguments): Promise<void> {
     for (const sink of Object.values(sinks)) sink.discard();
     throw error;
   } finally {
+    passing?.events.close();
     progress?.stop();
     interruption.release();
   }

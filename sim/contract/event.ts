@@ -167,6 +167,8 @@ export interface PassingTrace extends TraceSummary {
   readonly rows: Rows;
   /** The rows from the beginning once more. Those of `rows` are of no use then. */
   again(): Rows;
+  /** Nobody asks for rows any more. */
+  close(): void;
 }
 
 /** The mask where all rows are in the columns. */
