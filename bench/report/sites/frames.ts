@@ -33,7 +33,8 @@ export function lineOf(place: string): { readonly file: string; readonly line: n
 }
 
 /** Headers of the system, what was built elsewhere with a relative path; Rust's library as its compiler names it, and crates. */
-const SYSTEM_PLACE = /^(\/usr\/(include|lib)\/|\.|\/rustc\/|\/rust\/deps\/)|\/(rustlib\/src|\.?cargo\/(registry|git))\//;
+const SYSTEM_PLACE =
+  /^(\/usr\/(include|lib)\/|\.|\/rustc\/|\/rust\/deps\/)|\/(rustlib\/src|\.?cargo\/(registry|git))\//;
 /** C++'s and Rust's own; Rust's functions have no arguments in their names. */
 const SYSTEM_NAME = /^(std::|__gnu_cxx::|operator (new|delete)|_start$|__libc_|<*(std|alloc|core|hashbrown)::[^(]*$)/;
 
