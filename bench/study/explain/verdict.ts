@@ -317,7 +317,7 @@ function adviceSentences(facts: Facts, advice: Advice, whatIf: readonly WhatIf[]
 
 const ordersSentence = ({ leastBytes, mostBytes }: OrderRange): string =>
   mostBytes - leastBytes < mostBytes * WORTH_IT
-    ? `It does not depend on how the threads’ calls fall between each other: ${bytes(leastBytes)} to ${bytes(mostBytes)} in other orders.`
+    ? `In the other orders of the threads’ calls that were run it is ${bytes(leastBytes)} to ${bytes(mostBytes)}; a real run may have yet another.`
     : `What threads leave in a heap that they share depends on how their calls fall between each other, which is another way in every run: ${bytes(leastBytes)} to ${bytes(mostBytes)} in the orders that were run, from one thread at a time to all at the same time.`;
 
 const instead = (now: string, before: string, what: string): string =>
