@@ -413,8 +413,8 @@ describe('the command', () => {
       stderr: expect.stringMatching(/found no such program/),
     });
     expect(bench.record(['-o', 'once.doc', '--', program]).stderr).toMatch(/^sim: once\.doc: found the ending \.doc/);
-    expect(bench.record(['--json', 'none/list.json', '--', program]).stderr).toMatch(
-      /^sim: none\/list\.json: found no folder/,
+    expect(bench.record(['-o', 'none/once.htb', '--', program]).stderr).toMatch(
+      /^sim: none\/once\.htb: found no folder/,
     );
     expect(bench.record(['--samples', '-3', '--', program]).stderr).toMatch(/^sim: --samples: found '-3'/);
     expect(bench.record(['--process', 'nobody', '--', program]).stderr).toMatch(
