@@ -6,9 +6,9 @@ import type { PassingTrace, Touch, TraceSummary } from '../../sim/contract/event
 import type { Start } from '../../sim/contract/start.ts';
 import type { KernelOptions, KernelVersion } from '../../sim/kernel/kernel.ts';
 import { describeWorkload, isBuiltIn } from '../../workloads/index.ts';
-import { openPassingTrace } from '../../workloads/trace/passing.ts';
+import { openPassingTrace, type PassingOrder } from '../../workloads/trace/passing.ts';
 import type { ParameterValues, WorkloadTime } from '../../workloads/workload.ts';
-import type { RunOptions } from '../run/run-options.ts';
+import { type RunOptions, timedRows } from '../run/run-options.ts';
 import { loadWorkload } from './load-workload.ts';
 import { note } from './show.ts';
 
@@ -146,12 +146,14 @@ export async function prepare(argv: MachineArguments): Promise<Prepared> {
   };
 }
 
-/** The same for a trace that is read while it is executed, in lockstep; undefined where that cannot be. */
-export function preparePassing(argv: MachineArguments): RunOptions<PassingTrace> | undefined {
+/** The same for a trace that is read while it is executed; undefined where that cannot be. */
+export function preparePassing(argv: MachineArguments, order: PassingOrder): RunOptions<PassingTrace> | undefined {
   const kernel = checkedKernel(argv);
   const started = performance.now();
-  const events = isBuiltIn(argv.workload) ? undefined : openPassingTrace(argv.workload);
-  if (!events) return undefined;
+  const trace = isBuiltIn(argv.workload) ? undefined : openPassingTrace(argv.workload, order);
+  if (!trace) return undefined;
+  const openNs = Math.round((performance.now() - started) * 1e6);
+  const { events, spentNs } = timedRows(trace);
   const cpus = argv.cpus ?? hostCpus().length;
   return {
     events,
@@ -163,7 +165,7 @@ export function preparePassing(argv: MachineArguments): RunOptions<PassingTrace>
     seed: argv.seed,
     kernel: { ...kernel, thp: argv.thp ?? recordedThp(argv.workload, events) },
     ...(argv.touch && { touch: argv.touch }),
-    loadNs: Math.round((performance.now() - started) * 1e6),
+    loadNs: () => openNs + spentNs(),
   };
 }
 

@@ -3,6 +3,7 @@ import { UserError } from '../../sim/contract/assert.ts';
 import type { Sample } from '../../sim/metrics/sample.ts';
 import { parseTlb, TLB_PRESETS } from '../../sim/tlb/settings.ts';
 import { type LineSink, openLineSink } from '../../workloads/files/line-sink.ts';
+import type { PassingOrder } from '../../workloads/trace/passing.ts';
 import { INTERRUPTED, listenForInterrupt } from '../cli/interruption.ts';
 import { startProgress } from '../cli/progress.ts';
 import { type MachineArguments, machineOptions, type Prepared, prepare, preparePassing } from '../cli/run-options.ts';
@@ -120,11 +121,11 @@ async function run(argv: RunArguments): Promise<void> {
   const before = checkSiteOptions(argv);
   const asksForSites = argv.sites || wantsSites(argv);
   const inOrder = argv['faithful-abort'] || tlb ? { ...argv, mode: 'lockstep' as const } : argv;
-  const passing = records || asksForSites || !mayPass(inOrder) ? undefined : preparePassing(argv);
+  const passing = records || asksForSites || !mayPass(inOrder) ? undefined : preparePassing(argv, orderOf(inOrder));
   const prepared: Partial<Prepared> = passing ? {} : await prepare(argv);
   const whole = prepared.options;
   if (whole && asksForSites) requireSites(whole.events, whole.workload, 'what was asked for');
-  const time = timing(inOrder, whole?.events, passing ? IN_FILE_ORDER : prepared.time);
+  const time = timing(inOrder, (passing ?? whole!).events, prepared.time);
   if (argv['trace-time'] !== undefined && time.mode !== 'virtual') {
     throw new UserError(`--trace-time: found mode ${time.mode}, expected virtual: elsewhere no time is simulated`);
   }
@@ -146,15 +147,15 @@ async function run(argv: RunArguments): Promise<void> {
       ...(tlb && { tlb }),
       ...(progress && { onProgress: progress.update }),
     };
-    if (passing)
-      done = { result: await (await import('../run/modes/lockstep.ts')).runLockstep({ ...passing, ...more }) };
-    else if (records) done = await (await import('../study/record.ts')).recordRun({ ...whole!, ...more });
-    else done = { result: await runInMode({ ...whole!, ...more }) };
+    done = records
+      ? await (await import('../study/record.ts')).recordRun({ ...whole!, ...more })
+      : { result: await runInMode({ ...(passing ?? whole!), ...more }) };
     await writeOutputs(argv, sinks, done.result);
   } catch (error) {
     for (const sink of Object.values(sinks)) sink.discard();
     throw error;
   } finally {
+    passing?.events.close();
     progress?.stop();
     interruption.release();
   }
@@ -167,12 +168,18 @@ async function run(argv: RunArguments): Promise<void> {
   if (result.partial) process.exitCode = INTERRUPTED;
 }
 
-const IN_FILE_ORDER = { mode: 'lockstep', pace: 'asap' } as const;
-
 /** Whether events may be read while they are executed: nobody asks for the rows afterwards, or for something at each one. */
-function mayPass(argv: Pick<RunArguments, 'mode' | 'placements' | 'syscalls' | 'check' | 'faithful-abort'>): boolean {
+function mayPass(
+  argv: Pick<RunArguments, 'mode' | 'pace' | 'placements' | 'syscalls' | 'check' | 'faithful-abort'>,
+): boolean {
   const isStepwise = argv.placements !== undefined || argv.syscalls !== undefined || argv.check === 'events';
-  return argv.mode === 'lockstep' && !isStepwise && !argv['faithful-abort'];
+  return argv.mode !== 'threads' && (argv.pace ?? 'asap') === 'asap' && !isStepwise && !argv['faithful-abort'];
+}
+
+/** As `chooseTime` takes them. */
+function orderOf({ mode, pace }: Pick<RunArguments, 'mode' | 'pace'>): PassingOrder {
+  if (mode === 'lockstep') return 'file';
+  return mode === undefined && pace === undefined ? 'own' : 'program';
 }
 
 async function showSummary(result: RunResult, sites: string, plot: string): Promise<void> {

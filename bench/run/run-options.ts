@@ -1,5 +1,5 @@
 import type { AllocatorSpec } from '../../allocators/spec.ts';
-import type { EventBuffer, Touch, TraceSummary } from '../../sim/contract/event.ts';
+import type { EventBuffer, PassingTrace, Touch, TraceSummary } from '../../sim/contract/event.ts';
 import type { Start } from '../../sim/contract/start.ts';
 import type { Ns } from '../../sim/contract/units.ts';
 import type { KernelOptions } from '../../sim/kernel/kernel.ts';
@@ -58,5 +58,25 @@ export interface RunOptions<E extends TraceSummary = EventBuffer> {
   readonly onProgress?: (done: number) => void;
   /** Ends the run at the next piece; the result is marked partial. */
   readonly signal?: AbortSignal;
-  readonly loadNs?: number;
+  /** What loading took; of a trace that passes, so far. */
+  readonly loadNs?: number | (() => number);
+}
+
+export function loadNsOf({ loadNs = 0 }: Pick<RunOptions, 'loadNs'>): number {
+  return typeof loadNs === 'number' ? loadNs : loadNs();
+}
+
+/** The same trace, and how long its rows have taken so far. */
+export function timedRows(trace: PassingTrace): { readonly events: PassingTrace; readonly spentNs: () => number } {
+  const { rows } = trace;
+  let spent = 0;
+  let end = 0;
+  function bring(row: number): number {
+    if (row < end) return end;
+    const started = process.hrtime.bigint();
+    end = rows.bring(row);
+    spent += Number(process.hrtime.bigint() - started);
+    return end;
+  }
+  return { events: { ...trace, rows: { ...rows, bring } }, spentNs: () => spent };
 }

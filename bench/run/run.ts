@@ -3,6 +3,7 @@ import { AllocatorAbort } from '../../sim/contract/assert.ts';
 import {
   type EventBuffer,
   isAllocating,
+  isPassing,
   OP_EMALLOC,
   OP_REQUEST_END,
   type Touch,
@@ -15,7 +16,7 @@ import { checkHeapRoom } from '../../workloads/files/heap-room.ts';
 import type { Assembled } from './machine.ts';
 import { inPieces } from './pieces.ts';
 import type { RunDescription, RunResult, TlbResult } from './result.ts';
-import type { RunOptions } from './run-options.ts';
+import { loadNsOf, type RunOptions } from './run-options.ts';
 import { assembleResult, describeRun, type Timing } from './run-result.ts';
 
 /** Each holds some kilobytes. */
@@ -74,10 +75,6 @@ export abstract class Run<E extends TraceSummary = EventBuffer> {
     return undefined;
   }
   protected abstract requestedPeakBytes(): Bytes;
-  /** Time that loading the trace took. */
-  protected loadNs(): number {
-    return this.options.loadNs ?? 0;
-  }
 
   /** At a sample point on the way. */
   protected pass(label: string, event: number, virtualNs?: Ns): void {
@@ -113,6 +110,7 @@ export abstract class Run<E extends TraceSummary = EventBuffer> {
   protected timed(share: () => boolean): boolean {
     const started = process.hrtime.bigint();
     this.samplingNs = 0;
+    const loadedNs = loadNsOf(this.options);
     let goesOn = false;
     try {
       goesOn = share();
@@ -120,7 +118,8 @@ export abstract class Run<E extends TraceSummary = EventBuffer> {
       if (!(error instanceof AllocatorAbort)) throw error;
       this.abort = { event: error.event ?? this.currentRow(), message: error.message };
     }
-    this.replayNs += Number(process.hrtime.bigint() - started) - this.samplingNs;
+    const loadNs = loadNsOf(this.options) - loadedNs;
+    this.replayNs += Number(process.hrtime.bigint() - started) - this.samplingNs - loadNs;
     return goesOn;
   }
 
@@ -144,6 +143,9 @@ export abstract class Run<E extends TraceSummary = EventBuffer> {
       onProgress: onProgress && (() => onProgress(this.eventsDone())),
       signal,
     });
+    // What is behind the end of the run is a part of the trace too, and has to be right.
+    const { events } = this.options;
+    if (this.abort && isPassing(events)) for (let row = 0; row < events.length; ) row = events.rows.bring(row);
     this.sampleEnd();
     return this.result();
   }
@@ -159,7 +161,7 @@ export abstract class Run<E extends TraceSummary = EventBuffer> {
       failedRows: this.failedRows,
       requestedPeakBytes: this.requestedPeakBytes(),
       replayNs: this.replayNs,
-      loadNs: this.loadNs(),
+      loadNs: loadNsOf(this.options),
       timing: this.timing(),
       tlb: this.tlbResult(),
     });

@@ -167,15 +167,17 @@ export interface PassingTrace extends TraceSummary {
   readonly rows: Rows;
   /** The rows from the beginning once more. Those of `rows` are of no use then. */
   again(): Rows;
-  /** Time that reading and checking of rows has taken so far. */
-  loadNs(): number;
+  /** Nobody asks for rows any more. */
+  close(): void;
 }
 
 /** The mask where all rows are in the columns. */
 export const ALL_ROWS = 0x7fffffff;
 
+export const isPassing = (events: TraceSummary): events is PassingTrace => 'again' in events;
+
 export function rowsOf(events: EventBuffer | PassingTrace): Rows {
-  if ('again' in events) return events.rows;
+  if (isPassing(events)) return events.rows;
   const { head, slot, a, b, length } = events;
   return { head, slot, a, b, mask: ALL_ROWS, bring: () => length };
 }

@@ -1,5 +1,6 @@
 import {
   type EventBuffer,
+  isPassing,
   MARK_FAILED,
   markOf,
   OP_CALLOC,
@@ -29,7 +30,7 @@ export function requestedPeak(events: EventBuffer | PassingTrace, end: number, f
 function requestedPeakWithout(events: EventBuffer | PassingTrace, end: number, failedRows: readonly number[]): Bytes {
   const sizes = new Float64Array(events.objectSlots);
   const { requestFrees, marks } = events;
-  const { head, slot, a, b, mask, bring } = 'again' in events ? events.again() : rowsOf(events);
+  const { head, slot, a, b, mask, bring } = isPassing(events) ? events.again() : rowsOf(events);
   let failure = 0;
   let sum = 0;
   let peak = 0;

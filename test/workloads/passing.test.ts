@@ -2,7 +2,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { parseAllocator } from '../../allocators/spec.ts';
-import { runLockstep } from '../../bench/run/modes/lockstep.ts';
+import { benchTrace } from '../../bench/benchmark/traces.ts';
+import { runInMode } from '../../bench/run/run-in-mode.ts';
 import type { RunOptions } from '../../bench/run/run-options.ts';
 import type { EventBuffer, PassingTrace } from '../../sim/contract/event.ts';
 import { generateEvents, resolveWorkload } from '../../workloads/index.ts';
@@ -12,8 +13,8 @@ import { createTraceParser } from '../../workloads/trace/parser.ts';
 import { readTrace } from '../../workloads/trace/reader.ts';
 import { temporaryFolder } from '../helpers/temporary.ts';
 
-/** More than three pieces of rows. */
-const EVENTS = 110_000;
+/** More than two pieces of rows. */
+const EVENTS = 80_000;
 let folder: string;
 
 beforeEach(() => {
@@ -24,12 +25,12 @@ type More = Partial<Omit<RunOptions, 'events'>>;
 
 async function resultOf(events: EventBuffer | PassingTrace, allocator: string, more: More = {}) {
   const spec = parseAllocator(allocator, 4);
-  const { engine: _, ...result } = await runLockstep({ ...more, events, workload: 'w', spec, cpus: 4 });
+  const { engine: _, ...result } = await runInMode({ ...more, events, workload: 'w', spec, cpus: 4 });
   return result;
 }
 
 async function expectSame(path: string, allocator: string, more: More = {}) {
-  const passing = openPassingTrace(path)!;
+  const passing = openPassingTrace(path, more.mode === 'virtual' ? 'program' : 'file')!;
   expect(passing).toBeDefined();
   const found = await resultOf(passing, allocator, more);
   expect(found).toEqual(await resultOf(await readTrace(path), allocator, more));
@@ -56,7 +57,31 @@ describe('a trace that passes', () => {
     ['zendmm@8.2+glibc', 'php-pool:requests=8'],
   ])('gives under %s what the whole gives: %s', async (allocator, workload) => {
     const path = await stored('same', workload);
-    expect((await expectSame(path, allocator, { sampleEvery: 20_011 })).samples.length).toBeGreaterThan(1);
+    expect((await expectSame(path, allocator, { sampleEvery: 4_001 })).samples.length).toBeGreaterThan(1);
+  });
+
+  it.each([
+    ['glibc', 'mixed', false],
+    ['jemalloc', 'bins-dominated', false],
+    ['zendmm@8.2+glibc', 'mixed', true],
+  ] as const)('gives under %s in virtual time what the whole gives: %s', async (allocator, workload, isRequest) => {
+    const path = `${folder}/virtual.htb`;
+    await writeTrace(path, benchTrace(workload, EVENTS, isRequest));
+    await expectSame(path, allocator, { mode: 'virtual', sampleEvery: 4_001 });
+    await expectSame(path, allocator, { mode: 'virtual', kernel: { rlimitAs: 3_000_000 } });
+  });
+
+  it('has no times but in file order, and one thread where threads have their own', async () => {
+    const timed = ['%htrace 1', 'm 0 1 5', '+ 7', 'f 0 1'];
+    const threaded = ['%htrace 1', 'm 0 1 5', 'm 1 2 5'];
+    const found = [];
+    for (const lines of [timed, threaded]) {
+      await writeTrace(`${folder}/x.htb`, parse(lines));
+      found.push(
+        ...(['program', 'own', 'file'] as const).map((order) => openPassingTrace(`${folder}/x.htb`, order)?.length),
+      );
+    }
+    expect(found).toEqual([undefined, undefined, 3, undefined, 2, 2]);
   });
 
   it('tells of blocks that failed, and of what was requested without them', async () => {
@@ -79,7 +104,7 @@ describe('a trace that passes', () => {
   it('begins again from the first row', async () => {
     const path = await stored('again', `stress:profile=mix,events=${EVENTS},seed=7`);
     const whole = await readTrace(path);
-    const { rows, again, length } = openPassingTrace(path)!;
+    const { rows, again, length } = openPassingTrace(path, 'file')!;
     for (const { head, slot, a, b, mask, bring } of [rows, again()]) {
       for (let row = 0, there = 0; row < length; row++) {
         if (row === there) there = bring(row);
@@ -91,7 +116,7 @@ describe('a trace that passes', () => {
   });
 
   it('takes half a megabyte, and not 16 bytes an event', async () => {
-    const { rows } = openPassingTrace(await stored('small', `stress:profile=mix,events=${EVENTS}`))!;
+    const { rows } = openPassingTrace(await stored('small', `stress:profile=mix,events=${EVENTS}`), 'file')!;
     expect(rows.head.byteLength + rows.slot.byteLength + rows.a.byteLength + rows.b.byteLength).toBe(2 ** 19);
   });
 
@@ -115,14 +140,14 @@ describe('a trace that passes', () => {
         writeFileSync(file, isCut ? changed.subarray(0, at) : changed);
         const expected = await whyNot(() => readTrace(file));
         const passes = async () => {
-          const passing = openPassingTrace(file);
+          const passing = openPassingTrace(file, 'file');
           // Without one, whoever asks reads the whole.
           return passing ? resultOf(passing, 'glibc') : readTrace(file);
         };
         expect(await whyNot(passes)).toBe(expected);
         expect(expected).not.toBe('nothing is wrong');
       }),
-      { numRuns: 40 },
+      { numRuns: 25 },
     );
   });
 
@@ -135,7 +160,7 @@ describe('a trace that passes', () => {
     const bytes = readFileSync(path);
     bytes[bytes.length - 100]! ^= 1; // of the last rows
     writeFileSync(path, bytes);
-    await expect(resultOf(openPassingTrace(path)!, allocator)).rejects.toThrow('damaged');
+    await expect(resultOf(openPassingTrace(path, 'file')!, allocator)).rejects.toThrow('damaged');
   });
 
   it('is none where rows have marks or sites, in text, or in no file', async () => {
@@ -144,6 +169,6 @@ describe('a trace that passes', () => {
     await writeTrace(`${folder}/empty.htb`, parse(['%htrace 1']));
     await writeTrace(`${folder}/text.htrace`, generateEvents('rows', { threads: 2, rounds: 3 }));
     for (const name of ['marks.htb', 'empty.htb', 'text.htrace', 'nowhere.htb', '.'])
-      expect(openPassingTrace(`${folder}/${name}`), name).toBeUndefined();
+      expect(openPassingTrace(`${folder}/${name}`, 'file'), name).toBeUndefined();
   });
 });

@@ -18,7 +18,6 @@ import {
   OP_FORK,
   OP_FREE,
   OP_GC,
-  OP_MALLOC,
   OP_MARKED,
   OP_MASK,
   OP_MEMALIGN,
@@ -37,28 +36,23 @@ import {
   type TraceSummary,
 } from '../../sim/contract/event.ts';
 import { unpackMallctl } from '../../sim/contract/mallctl.ts';
+import {
+  CLOCK_LIMIT,
+  CLOCK_NS,
+  createCommonRows,
+  createRowObjects,
+  DEAD,
+  OF_EMALLOC,
+  OF_MALLOC,
+  SEES_REQUESTS,
+} from './common-rows.ts';
 import { THREAD_ID_MAX, U32_MAX } from './compiler.ts';
 
-/** By object slot. */
-const DEAD = 0;
-const OF_MALLOC = 1;
-const OF_EMALLOC = 2;
-const NO_OBJECT = 3; // slot 0
-/** No states: other common operations. */
-const PASSES = 16;
-const RESIZES = 17;
-const COUNTS = 18;
-const WRITES = 19;
-const EMALLOCS = 20;
-const EFREES = 21;
-const ERESIZES = 22;
-const UNCOMMON = 255;
 /** By thread slot. */
 const NOBODY = 0;
 const ALIVE = 1;
 const GONE = 2; // at a fork: the slot is not used again
 
-const CLOCK_LIMIT = 2 ** 53;
 const NO_LIST = -1;
 const NOT_FREE = 'an object that is not free';
 const NOT_LIVE = 'an object that is not live';
@@ -87,31 +81,19 @@ export interface Checker {
 export function createChecker(events: TraceSummary, rows: Rows): Checker {
   const { begins, labels, objectSlots, threadSlots, requestFrees, marks } = events;
   const { head, slot, a, b, mask } = rows;
-  const states = new Uint8Array(objectSlots);
-  /** Of live objects; U32_MAX for one of 2^32 bytes or more, whose size is in `wide`. */
-  const sizes = new Uint32Array(objectSlots);
+  const objects = createRowObjects(events);
+  const { states, sizes, owners, born, listOf, requestBlocks, totals } = objects;
+  /** Of live objects, the sizes from 2^32 - 1 bytes on. */
   const wide = new Map<number, number>();
-  /** Of e-blocks: the number of their thread's list. */
-  const owners = new Int32Array(events.hasRequestEvents ? objectSlots : 0);
-  /** Of e-blocks: the row of their allocation. */
-  const born = new Int32Array(owners.length);
   const threads = new Uint8Array(threadSlots);
   const idOf = new Float64Array(threadSlots);
   const aliveIds = new Set<number>([0]);
   const records = new Map<number, number>();
-  const requestBlocks: number[] = [];
-  const listOf = new Int32Array(threadSlots); // where owners are kept: of the threads that are alive
-  states[0] = NO_OBJECT;
-  // Constants of their own: an imported one is loaded and checked at every use, a local one is folded into the code.
-  const LARGEST = U32_MAX;
-  const opBits = OP_BITS;
-  const clock = new Float64Array(1); // in an array: a captured variable would box each new value
   let nextBegin = 0;
   let nextMark = 0;
   let nextFree = 0;
   let skipped = 0;
   let exitRow = -1;
-  let seesRequests = false;
   let problem: string | undefined;
   let position = 0;
 
@@ -145,84 +127,12 @@ export function createChecker(events: TraceSummary, rows: Rows): Checker {
     return record;
   }
 
-  /**
-   * By head (thread and operation), of rows without a mark by threads that are alive: what a malloc or free finds in `states` of its object, or
-   * which other operation it is. One entry more than there can be: an array of 64 bytes would lie in the heap, where arrays move.
-   */
-  const expected = new Uint8Array((threadSlots + 1) << OP_BITS).fill(UNCOMMON);
+  const { setAlive, lookAtCommon } = createCommonRows(rows, threadSlots, objects);
 
   function setThread(t: number, state: number): void {
     threads[t] = state;
-    expected.fill(UNCOMMON, t << opBits, (t + 1) << opBits);
-    if (state !== ALIVE) return;
-    const set = (op: number, value: number) => (expected[(t << opBits) | op] = value);
-    set(OP_MALLOC, DEAD);
-    set(OP_FREE, OF_MALLOC);
-    set(OP_CALLOC, COUNTS);
-    set(OP_REALLOC, RESIZES);
-    set(OP_WRITE, WRITES);
-    set(OP_CLOCK, PASSES);
-    if (owners.length === 0) return;
-    listOf[t] = recordOf(t);
-    set(OP_EMALLOC, EMALLOCS);
-    set(OP_EFREE, EFREES);
-    set(OP_EREALLOC, ERESIZES);
-  }
-
-  /**
-   * Rows from `from` on, up to `to` or the first that is uncommon or may break a rule; returns it. No thread begins in there. What
-   * malloc and free do is computed, without a branch between them: which comes next is as good as random, and so is the thread. What lies
-   * outside of a table is undefined, and no state.
-   */
-  function lookAtCommon(from: number, to: number): number {
-    let row = from;
-    let now = clock[0]!;
-    let requests = false;
-    for (; row < to; row++) {
-      const state = expected[head[row & mask]!];
-      const s = slot[row & mask]!;
-      const size = a[row & mask]!;
-      if (size === LARGEST || state === undefined) break;
-      if (states[s] === state) {
-        states[s] = 1 - state; // DEAD is 0, OF_MALLOC is 1
-        sizes[s] = size; // of a block that is no more, it is never looked at
-      } else if (state === EMALLOCS) {
-        if (states[s] !== DEAD) break;
-        const list = listOf[head[row & mask]! >>> opBits]!;
-        states[s] = OF_EMALLOC;
-        sizes[s] = size;
-        owners[s] = list;
-        born[s] = row;
-        requestBlocks[list]!++;
-        requests = true;
-      } else if (state === EFREES) {
-        if (states[s] !== OF_EMALLOC) break;
-        states[s] = DEAD;
-        requestBlocks[owners[s]!]!--;
-        requests = true;
-      } else if (state === PASSES) {
-        const next = now + b[row & mask]! * 2 ** 32 + size;
-        if (s !== 0 || next >= CLOCK_LIMIT) break;
-        now = next;
-      } else if (state === RESIZES || state === ERESIZES) {
-        const kind = state === RESIZES ? OF_MALLOC : OF_EMALLOC;
-        if (states[s] !== kind || sizes[s] !== b[row & mask] || b[row & mask] === LARGEST || size === 0) break;
-        sizes[s] = size;
-        if (kind === OF_EMALLOC) requests = true;
-      } else if (state === COUNTS) {
-        const bytes = size * b[row & mask]!;
-        if (states[s] !== DEAD || bytes >= LARGEST) break;
-        states[s] = OF_MALLOC;
-        sizes[s] = bytes;
-      } else if (state === WRITES) {
-        if (states[s] !== OF_MALLOC || sizes[s] === LARGEST || size + b[row & mask]! > sizes[s]!) break;
-      } else {
-        break;
-      }
-    }
-    clock[0] = now;
-    if (requests) seesRequests = true;
-    return row;
+    if (owners.length > 0 && state === ALIVE) listOf[t] = recordOf(t);
+    setAlive(t, state === ALIVE);
   }
 
   function sizeOf(s: number): number {
@@ -328,7 +238,7 @@ export function createChecker(events: TraceSummary, rows: Rows): Checker {
     const s = slot[row & mask]!;
     const failed = (flags & MARK_FAILED) !== 0;
     const isRequest = op === OP_EMALLOC || op === OP_ECALLOC || op === OP_EREALLOC;
-    if (isRequest) seesRequests = true;
+    if (isRequest) totals[SEES_REQUESTS] = 1;
     if (op === OP_REALLOC || op === OP_EREALLOC) return resizes(row, first, second, isRequest, failed);
     let bytes = first;
     if (op === OP_CALLOC || op === OP_ECALLOC) {
@@ -351,7 +261,7 @@ export function createChecker(events: TraceSummary, rows: Rows): Checker {
     switch (op) {
       case OP_FREE:
       case OP_EFREE:
-        if (op === OP_EFREE) seesRequests = true;
+        if (op === OP_EFREE) totals[SEES_REQUESTS] = 1;
         if (!isLive(row, s, op === OP_EFREE)) return false;
         dies(s);
         return true;
@@ -360,18 +270,18 @@ export function createChecker(events: TraceSummary, rows: Rows): Checker {
         return first + second <= sizeOf(s) || fail(row, 'a write beyond its object');
       case OP_REQUEST_BEGIN:
       case OP_GC:
-        seesRequests = true;
+        totals[SEES_REQUESTS] = 1;
         return true;
       case OP_REQUEST_END:
-        seesRequests = true;
+        totals[SEES_REQUESTS] = 1;
         return endsRequest(row, t);
       case OP_OPT:
         return unsigned(s) < MALLOPT_NAMES.length || fail(row, 'an unknown option');
       case OP_CTL:
         return unpackMallctl(first, second) !== undefined || fail(row, 'an unknown call of mallctl');
       case OP_CLOCK:
-        clock[0]! += second * 2 ** 32 + first;
-        return clock[0]! < CLOCK_LIMIT || fail(row, 'a clock beyond its range');
+        totals[CLOCK_NS]! += second * 2 ** 32 + first;
+        return totals[CLOCK_NS]! < CLOCK_LIMIT || fail(row, 'a clock beyond its range');
       case OP_SAMPLE:
         return first < labels.length || fail(row, 'an unknown label');
       case OP_SKIPPED:
@@ -403,7 +313,10 @@ export function createChecker(events: TraceSummary, rows: Rows): Checker {
     if (nextBegin < begins.length) return 'a thread that begins nowhere';
     if (nextMark < marks.rows.length) return 'a mark of no event';
     if (nextFree < requestFrees.length) return 'a free of no request';
-    const isSame = skipped === events.skipped && exitRow === events.exitRow && seesRequests === events.hasRequestEvents;
+    const isSame =
+      skipped === events.skipped &&
+      exitRow === events.exitRow &&
+      (totals[SEES_REQUESTS] === 1) === events.hasRequestEvents;
     return isSame ? undefined : MISMATCH;
   }
 

@@ -1,37 +1,61 @@
 import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
 import { UserError } from '../../sim/contract/assert.ts';
-import type { PassingTrace, Rows } from '../../sim/contract/event.ts';
+import { OP_CLOCK, OP_MASK, type PassingTrace, type Rows } from '../../sim/contract/event.ts';
 import { createHtbInput, HTB_MAGIC, PREAMBLE_BYTES, readPreamble, summaryOf, widenHeads } from './binary.ts';
 import { sharedUint32 } from './columns.ts';
 import { createChecker } from './consistency.ts';
 import { checkedHeader, type HtbHeader, ROW_COLUMNS, type StoredColumn, WIDTH_OF_TYPE } from './htb-header.ts';
+
+/** In which a trace is to run: in file order, each thread in its own, or what the trace is for. */
+export type PassingOrder = 'file' | 'program' | 'own';
 
 /** Rows that are in the columns at a time: half a megabyte, which stays in a second cache between file, check and replay. */
 const PIECE_ROWS = 1 << 15;
 /** Values of a sparse column that are read at a time. */
 const SPARSE_VALUES = 1 << 12;
 const READ_BYTES = 1 << 20;
+const SCANNED_BYTES = 1 << 16;
 
 /** What a file turned out to be, while it was read, that cannot be used. */
 class Damage extends Error {}
 
 /**
  * A trace in binary form, plain, that is read while it is executed; undefined for any other file, for one in which something is
- * wrong from the beginning, and for one whose rows have marks, call sites or observations: `readTrace` tells, or reads it.
+ * wrong from the beginning, and for one whose rows have marks, call sites or observations: `readTrace` tells, or reads it. Without times,
+ * unless it runs in file order; with one thread, where it may run in no other than the program's.
  */
-export function openPassingTrace(path: string): PassingTrace | undefined {
-  const file = headerOf(path);
-  if (!file) return undefined;
+export function openPassingTrace(path: string, order: PassingOrder): PassingTrace | undefined {
+  const fd = openFile(path);
+  if (fd === undefined) return undefined;
+  let opened: PassingTrace | undefined;
+  try {
+    const file = headerOf(fd);
+    if (file) opened = passingTrace(path, fd, file, order);
+    return opened;
+  } finally {
+    if (!opened) closeSync(fd);
+  }
+}
+
+function openFile(path: string): number | undefined {
+  try {
+    return statSync(path).isFile() ? openSync(path, 'r') : undefined; // a pipe can be opened once
+  } catch {
+    return undefined;
+  }
+}
+
+function passingTrace(path: string, fd: number, file: HtbFile, order: PassingOrder): PassingTrace | undefined {
   const { header, version, offsets } = file;
   const has = (name: string) => header.columns.some((column) => column.name === name && column.length > 0);
   if (header.rows === 0 || ['marks.rows', 'sites', 'siteParent'].some(has) || header.observations?.length)
     return undefined;
+  const isOfOne = header.threadSlots === 1 && !has('begin.row');
+  if (order !== 'file' && ((order === 'program' && !isOfOne) || hasClocks(fd, file))) return undefined;
   const columns = new Map<string, Uint32Array>(ROW_COLUMNS.map((name) => [name, new Uint32Array(0)]));
-  const clock = { ns: 0 };
 
   function openRows(): Rows {
-    const fd = openSync(path, 'r');
     const open = (column: StoredColumn) => createStored(fd, column, offsets.get(column.name)!, version);
     for (const column of header.columns) {
       if (ROW_COLUMNS.some((name) => column.name === name || column.name === `${name}.rows`)) continue;
@@ -54,16 +78,11 @@ export function openPassingTrace(path: string): PassingTrace | undefined {
 
     function bring(row: number): number {
       if (row < end) return end;
-      const started = process.hrtime.bigint();
       const from = end;
       end = Math.min(header.rows, from + PIECE_ROWS);
       for (const fill of fills) fill(from, end);
       if (checker.check(end) !== undefined) throw new Damage();
-      if (end === header.rows) {
-        if (checker.finish() !== undefined) throw new Damage();
-        closeSync(fd);
-      }
-      clock.ns += Number(process.hrtime.bigint() - started);
+      if (end === header.rows && checker.finish() !== undefined) throw new Damage();
       return end;
     }
     return { ...own, bring };
@@ -75,7 +94,7 @@ export function openPassingTrace(path: string): PassingTrace | undefined {
       return work();
     } catch (error) {
       if (!(error instanceof Damage)) throw error;
-      readWhole(path);
+      readWhole(path, fd);
       throw new UserError(`${path}: found a file that changes, expected one that stays as it is`);
     }
   }
@@ -85,7 +104,7 @@ export function openPassingTrace(path: string): PassingTrace | undefined {
     return { ...rows, bring: (row) => telling(() => rows.bring(row)) };
   };
   const rows = toldRows();
-  return { ...summaryOf(header, columns), rows, again: toldRows, loadNs: () => clock.ns };
+  return { ...summaryOf(header, columns), rows, again: toldRows, close: () => closeSync(fd) };
 }
 
 interface HtbFile {
@@ -95,14 +114,7 @@ interface HtbFile {
   readonly offsets: ReadonlyMap<string, number>;
 }
 
-function headerOf(path: string): HtbFile | undefined {
-  let fd: number;
-  try {
-    if (!statSync(path).isFile()) return undefined; // a pipe can be opened once
-    fd = openSync(path, 'r');
-  } catch {
-    return undefined;
-  }
+function headerOf(fd: number): HtbFile | undefined {
   try {
     const { size } = fstatSync(fd);
     const preamble = new Uint8Array(PREAMBLE_BYTES);
@@ -124,9 +136,27 @@ function headerOf(path: string): HtbFile | undefined {
   } catch (error) {
     if (error instanceof UserError) return undefined;
     throw error;
-  } finally {
-    closeSync(fd);
   }
+}
+
+/** Whether a row moves the clock. Of each head its lowest byte is read, which has the operation in both versions. */
+function hasClocks(fd: number, { header, offsets }: HtbFile): boolean {
+  const { type, length } = header.columns.find(({ name }) => name === 'head')!;
+  const width = WIDTH_OF_TYPE[type];
+  const bytes = new Uint8Array(Math.min(SCANNED_BYTES, length * width));
+  for (let at = 0; at < length * width; at += bytes.length) {
+    const wanted = Math.min(bytes.length, length * width - at);
+    if (readSync(fd, bytes, 0, wanted, offsets.get('head')! + at) < wanted || seesClock(bytes, wanted, width))
+      return true;
+  }
+  return false;
+}
+
+function seesClock(bytes: Uint8Array, end: number, width: number): boolean {
+  // Constants of their own: an imported one is loaded and checked at every use, a local one is folded into the code.
+  const [mask, wanted] = [OP_MASK, OP_CLOCK];
+  for (let i = 0; i < end; i += width) if ((bytes[i]! & mask) === wanted) return true;
+  return false;
 }
 
 /** Values of a column as they stand in the file, in order. */
@@ -211,15 +241,11 @@ function fillSparse(rows: Stored, values: Stored, target: Uint32Array, length: n
 }
 
 /** Throws what is wrong with the file. */
-function readWhole(path: string): void {
-  const fd = openSync(path, 'r');
-  try {
-    const input = createHtbInput(path, fstatSync(fd).size);
-    const buffer = new Uint8Array(READ_BYTES);
-    for (let length: number; (length = readSync(fd, buffer, 0, READ_BYTES, null)) > 0; )
-      input.push(buffer.subarray(0, length));
-    input.finish();
-  } finally {
-    closeSync(fd);
-  }
+function readWhole(path: string, fd: number): void {
+  const input = createHtbInput(path, fstatSync(fd).size);
+  const buffer = new Uint8Array(READ_BYTES);
+  let at = 0;
+  for (let length: number; (length = readSync(fd, buffer, 0, READ_BYTES, at)) > 0; at += length)
+    input.push(buffer.subarray(0, length));
+  input.finish();
 }

@@ -1,5 +1,6 @@
 import {
   type EventBuffer,
+  isPassing,
   OP_MASK,
   OP_SAMPLE,
   OP_STALE_FREE,
@@ -104,8 +105,6 @@ export class LockstepRun extends Run<EventBuffer | PassingTrace> {
 
   protected override proceed(rows: number): boolean {
     this.advance(this.row + rows);
-    // What is behind the end of the run is a part of the trace too, and has to be right.
-    if (this.abort) for (let row = this.row; row < this.options.events.length; ) row = this.rows.bring(row);
     return !this.done;
   }
 
@@ -125,11 +124,6 @@ export class LockstepRun extends Run<EventBuffer | PassingTrace> {
     return requestedPeak(this.options.events, this.row, this.failedRows);
   }
 
-  protected override loadNs(): number {
-    const { events } = this.options;
-    return super.loadNs() + (isPassing(events) ? events.loadNs() : 0);
-  }
-
   protected override sampleEnd(): void {
     this.sample('(end)', this.row);
   }
@@ -138,7 +132,7 @@ export class LockstepRun extends Run<EventBuffer | PassingTrace> {
   protected override changedSlots(row: number): Int32Array | undefined {
     const { events } = this.options;
     const { allocator, request } = this.assembled;
-    if (isPassing(events) || (request && (request === allocator || events.threadSlots > 1))) return undefined;
+    if (request && (request === allocator || events.threadSlots > 1)) return undefined;
     return slotsOfRows(events, this.samples.at(-1)?.event ?? 0, row);
   }
 
@@ -194,8 +188,6 @@ export class LockstepRun extends Run<EventBuffer | PassingTrace> {
     if (check === 'events') top.check();
   }
 }
-
-const isPassing = (events: EventBuffer | PassingTrace): events is PassingTrace => 'again' in events;
 
 /** Runs in file order to its end, or to where the signal stops it. */
 export function runLockstep(options: RunOptions<EventBuffer | PassingTrace>): Promise<RunResult> {

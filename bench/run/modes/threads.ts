@@ -31,7 +31,7 @@ import {
 import { type Assembled, assemble, farPagesFor } from '../machine.ts';
 import { pluginFiles } from '../plugin-files.ts';
 import type { RunResult } from '../result.ts';
-import type { RunOptions } from '../run-options.ts';
+import { loadNsOf, type RunOptions } from '../run-options.ts';
 import { assembleResult, type Timing } from '../run-result.ts';
 import { runCrew } from './crew.ts';
 import type { WorkerReport, WorkerTask } from './thread-worker.ts';
@@ -185,7 +185,7 @@ function resultOf({ options, touch, assembled, program, reports, eventsDone }: F
     samples: [sample],
     failedRows,
     requestedPeakBytes: requestedPeak(events, eventsDone, failedRows),
-    loadNs: options.loadNs ?? 0,
+    loadNs: loadNsOf(options),
     replayNs: longestNs(reports),
     timing: timingOf(reports, program),
   });

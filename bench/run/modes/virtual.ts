@@ -1,11 +1,14 @@
 import {
   type EventBuffer,
+  isPassing,
   OP_BITS,
   OP_ECALLOC,
   OP_EFREE,
   OP_EMALLOC,
   OP_EREALLOC,
   OP_MASK,
+  type PassingTrace,
+  type TraceSummary,
 } from '../../../sim/contract/event.ts';
 import type { Bytes, Ns } from '../../../sim/contract/units.ts';
 import { KERNEL_DEFAULTS } from '../../../sim/kernel/kernel.ts';
@@ -40,7 +43,7 @@ import type { Timing } from '../run-result.ts';
 import { createTimeTrace, type TimeTrace } from '../time-trace.ts';
 
 /** A run in virtual time: each thread at its own pace on `cpus` simulated processors. */
-class VirtualRun extends Run {
+class VirtualRun extends Run<EventBuffer | PassingTrace> {
   private readonly program: ProgramOrderReader;
   private readonly time: VirtualTime;
   private readonly locks: VirtualLocks;
@@ -52,7 +55,7 @@ class VirtualRun extends Run {
   private sleepEndsNs = Infinity;
   private readonly timeTrace: TimeTrace | undefined;
 
-  constructor(options: RunOptions) {
+  constructor(options: RunOptions<EventBuffer | PassingTrace>) {
     const { events, cpus } = options;
     const touch = options.touch ?? events.touch;
     const program = readProgramOrder(events);
@@ -107,8 +110,8 @@ class VirtualRun extends Run {
       locks: this.locks,
       operations: machine.operations,
       threadsExit: options.pace === 'replay',
-      endsEarly: strangersFree(events),
-      recordedNs: options.pace === 'recorded' ? createRecordedTime(events) : undefined,
+      endsEarly: !isPassing(events) && strangersFree(events),
+      recordedNs: !isPassing(events) && options.pace === 'recorded' ? createRecordedTime(events) : undefined,
       changed: samplesOnTheWay(options) ? createChangedSlots(program.order, program.objectSlots) : undefined,
       onFailure: (row) => this.failedRows.push(row),
       onSample: (row, label) => this.pass(events.labels[label]!, row, this.nowNs()),
@@ -244,7 +247,12 @@ class VirtualRun extends Run {
 
 const sumOf = (values: Float64Array): number => values.reduce((sum, value) => sum + value, 0);
 
-const samplesOnTheWay = ({ events, lastSampleOnly, sampleEvery = 0, sampleIdleNs = 0 }: RunOptions): boolean =>
+const samplesOnTheWay = ({
+  events,
+  lastSampleOnly,
+  sampleEvery = 0,
+  sampleIdleNs = 0,
+}: RunOptions<TraceSummary>): boolean =>
   lastSampleOnly !== true && (sampleEvery > 0 || sampleIdleNs > 0 || events.labels.length > 0);
 
 /** Whether a thread frees or resizes a block of another one's request. */
@@ -269,6 +277,6 @@ function callPercentiles(durations: CallDurations, fastNs: number) {
 }
 
 /** Runs to the end in virtual time, or to where the signal stops it. */
-export function runVirtual(options: RunOptions): Promise<RunResult> {
+export function runVirtual(options: RunOptions<EventBuffer | PassingTrace>): Promise<RunResult> {
   return new VirtualRun({ ...options, mode: 'virtual' }).toEnd();
 }
