@@ -5,7 +5,7 @@
  *   [status] the lines of /proc/PID/status that speak of memory
  *   [threads] id and name
  *   [maps] start end rss anonymous name        of every mapping, from smaps; bytes, name may be missing, or be
- *                                              [mapped]: so much of it is the program's own, wherever it lies in it
+ *                                              [mapped]: so much of the next one is the program's own, wherever it lies
  *   [command] [environment] at the start: as the kernel has them, with line feeds for zero bytes
  */
 #include "keeper.h"
@@ -97,15 +97,14 @@ static void add_mapping(struct text *t, const struct image *m, struct mapping *o
 {
 	const struct stretch *own;
 	size_t count = !of->name[0] && pagemap >= 0 ? stretches_in(&m->mapped, of->start, of->end, &own) : 0;
-	unsigned long bytes = 0, resident = 0;
+	unsigned long resident = 0;
 	for (size_t i = 0; i < count; i++) {
 		uint64_t from = own[i].start > of->start ? own[i].start : of->start, to = own[i].end < of->end ? own[i].end : of->end;
-		bytes += to - from;
 		resident += resident_in(pagemap, from, to);
 	}
 	if (resident > of->rss) resident = of->rss;
-	if (bytes) add(t, "%lx %lx %lu %lu [mapped]\n", of->end - bytes, of->end, resident, resident);
-	add(t, "%lx %lx %lu %lu %s\n", of->start, of->end - bytes, of->rss - resident,
+	if (resident) add(t, "%lx %lx %lu %lu [mapped]\n", of->start, of->start, resident, resident);
+	add(t, "%lx %lx %lu %lu %s\n", of->start, of->end, of->rss - resident,
 	    of->anonymous - (resident < of->anonymous ? resident : of->anonymous), of->name);
 }
 
