@@ -20,14 +20,22 @@ function fail(error: unknown): never {
     process.stderr.write('sim: found too little memory on this machine for so large a run\n');
     process.exit(2);
   }
+  if (isSystemError(error)) {
+    process.stderr.write(`sim: ${escapeLine(systemRefusal(error))}\n`);
+    process.exit(2);
+  }
   process.stderr.write(`sim: internal error: ${error instanceof Error ? error.stack : error}\n`);
   process.exit(70);
 }
 
-/** What the engine says where the system gives it no memory. */
+/** What the engine says where the system gives it no memory, or no thread. */
 function isOutOfMemory(error: unknown): boolean {
+  const { code } = (error ?? {}) as NodeJS.ErrnoException;
   return (
-    error instanceof RangeError && /allocation failed|Invalid (typed )?array( buffer)? length/i.test(error.message)
+    code === 'ERR_WORKER_OUT_OF_MEMORY' ||
+    code === 'ERR_WORKER_INIT_FAILED' ||
+    (error instanceof RangeError &&
+      /allocation failed|Invalid (typed )?array( buffer)? length|Invalid string length/i.test(error.message))
   );
 }
 
@@ -37,8 +45,21 @@ function isBrokenPipe(error: unknown): boolean {
 }
 
 process.stdout.on('error', (error) => {
-  fail(isSystemError(error) ? new UserError(`standard output: found ${systemError(error)}`) : error);
+  const isRefusal = isSystemError(error) && !isBrokenPipe(error);
+  fail(isRefusal ? new UserError(`standard output: found ${systemError(error)}`) : error);
 });
+process.stderr.on('error', () => {}); // there is nobody left to tell
+process.on('uncaughtException', fail);
+
+/** What the system refuses where no part expects it: a temporary folder that is not there, the working folder removed. */
+function systemRefusal(error: NodeJS.ErrnoException): string {
+  const place =
+    error.syscall === 'uv_cwd' ? 'the working folder' : [error.syscall, error.path].filter(Boolean).join(' ');
+  return `${place}: found ${systemError(error)}`;
+}
+
+// Where nobody can read it (a terminal that is gone), what is beside the answer goes unsaid, and the work goes on.
+process.stderr.on('error', () => {});
 
 /** `sim --help` and the like need less; what runs anything needs Node's own room. */
 function checkAddressSpace(): void {

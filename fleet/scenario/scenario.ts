@@ -4,6 +4,7 @@ import type { z } from 'zod';
 import { LEAST_MEMORY_MB } from '../../machine/kernel/profile.ts';
 import { UserError } from '../../sim/contract/assert.ts';
 import { nearest } from '../../sim/contract/suggestion.ts';
+import { applyChange, type Change } from './change.ts';
 import { durationUs, sizeBytes } from './quantities.ts';
 import { type PoolFile, type RequestFile, type ScenarioFile, type ServiceFile, scenarioSchema } from './schema.ts';
 
@@ -16,6 +17,8 @@ export interface Scenario extends ScenarioFile {
   readonly folder: string;
   readonly durationUs: number;
   readonly memoryBytes: number;
+  /** File and line of a part, for messages: by its path, with numbers for parts of lists. */
+  readonly placeOf: (path: readonly PropertyKey[]) => string;
 }
 
 /** Whether a text is a scenario of this kind rather than a script of commands. */
@@ -24,10 +27,10 @@ export function looksLikeScenario(text: string): boolean {
 }
 
 /**
- * Reads a scenario (docs/fleet.md, schema/machine-scenario.json). `from` is the file's path, for messages and for paths in it.
- * @throws UserError that names file and line.
+ * Reads a scenario (docs/fleet.md, schema/machine-scenario.json), with a change to it. `from` is the file's path, for messages and for paths in it.
+ * @throws UserError that names file and line; for a change whose path leads nowhere, the path.
  */
-export function parseScenario(text: string, from: string): Scenario {
+export function parseScenario(text: string, from: string, change: Change = {}): Scenario {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true });
   const fault = document.errors[0];
@@ -35,6 +38,7 @@ export function parseScenario(text: string, from: string): Scenario {
     const { line } = lines.linePos(fault.pos[0]);
     throw new UserError(`${from}:${line}: ${fault.message.split('\n')[0]!.replace(/ at line.*$/, '')}`);
   }
+  applyChange(document, from, change);
   const read = scenarioSchema.safeParse(document.toJS());
   const lineOf = (path: readonly PropertyKey[]): number => {
     for (let depth = path.length; depth >= 0; depth--) {
@@ -43,27 +47,25 @@ export function parseScenario(text: string, from: string): Scenario {
     }
     return 1;
   };
+  const placeOf = (path: readonly PropertyKey[]) => `${from}:${lineOf(path)}`;
   if (!read.success) {
     const { issues } = read.error;
     // A word that is not known explains why another one is missing.
     const issue = issues.find(({ code }) => code === 'unrecognized_keys') ?? issues[0]!;
-    throw new UserError(`${from}:${lineOf(pathOf(issue))}: ${issueText(issue)}`);
+    throw new UserError(`${placeOf(pathOf(issue))}: ${issueText(issue)}`);
   }
   const name = read.data.name ?? basename(from).replace(/\.ya?ml$/, '');
-  const scenario = finish(read.data, name, dirname(from));
-  const wrong = firstContradiction(scenario);
-  if (wrong) throw new UserError(`${from}:${lineOf(wrong.path)}: ${wrong.text}`);
-  return scenario;
-}
-
-export function finish(file: ScenarioFile, name: string, folder: string): Scenario {
-  return {
-    ...file,
+  const scenario: Scenario = {
+    ...read.data,
     name,
-    folder,
-    durationUs: durationUs(file.duration)!,
-    memoryBytes: sizeBytes(file.machine.memory)!,
+    folder: dirname(from),
+    durationUs: durationUs(read.data.duration)!,
+    memoryBytes: sizeBytes(read.data.machine.memory)!,
+    placeOf,
   };
+  const wrong = firstContradiction(scenario);
+  if (wrong) throw new UserError(`${placeOf(wrong.path)}: ${wrong.text}`);
+  return scenario;
 }
 
 /** Where an unknown word is the fault, the word itself. */

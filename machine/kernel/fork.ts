@@ -94,6 +94,7 @@ function copyHugePmd(k: Kernel, pmd: Pmd, mm: Mm): number {
   if (!(pmd.huge & PTE_SPECIAL)) {
     const head = frameOfPte(pmd.huge);
     k.frames.compoundMapcount[head >> 9]!++;
+    k.frames.sharing++;
     k.frames.flags[head]! &= ~PG_EXCLUSIVE;
     mm.rss[MM_ANONPAGES] += 512;
     pmd.huge &= ~PTE_WRITE;
@@ -104,6 +105,7 @@ function copyHugePmd(k: Kernel, pmd: Pmd, mm: Mm): number {
 /** copy_present_pte for a range of entries: shared, not to be written by either, and not yet used by the child. */
 function copyPteRange(k: Kernel, vma: Vma, mm: Mm, pmd: Pmd, target: Pmd, from: number, to: number): void {
   const { flags, mapcount } = k.frames;
+  k.frames.sharing++;
   const cow = !(vma.flags & VM_SHARED);
   if (cow && pmd.first !== 0 && from === 0 && to === 512 && target.used === 0) {
     const first = frameOfPte(pmd.first);

@@ -66,13 +66,14 @@ export function pageAddFileRmap(k: Kernel, frame: number): void {
   if (k.frames.mapcount[frame]!++ === 0) {
     k.vmstat.nr_mapped++;
     k.groups[k.frames.group[frame]!]!.stat.file_mapped++;
-  }
+  } else k.frames.sharing++;
 }
 
 /** page_remove_rmap of one page; a huge page with pages left behind goes on the list of those to be split. */
 export function pageRemoveRmap(k: Kernel, frame: number): void {
   const { frames } = k;
   const left = --frames.mapcount[frame]!;
+  if (left > 0 || frames.flags[frame]! & (PG_HEAD | PG_TAIL)) frames.sharing++;
   if (!(frames.flags[frame]! & PG_ANON)) {
     if (left === 0) {
       k.vmstat.nr_mapped--;
@@ -109,6 +110,7 @@ export function deferredSplitHugePage(k: Kernel, head: number): void {
 export function removeCompoundRmap(k: Kernel, head: number): void {
   const { frames } = k;
   const left = --frames.compoundMapcount[head >> 9]!;
+  frames.sharing++;
   if (left > 0) return;
   k.vmstat.nr_anon_transparent_hugepages--;
   const { stat } = k.groups[frames.group[head]!]!;

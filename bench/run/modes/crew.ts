@@ -29,7 +29,7 @@ export async function runCrew<Task, Report>(options: CrewOptions<Task>): Promise
   const reports: (Report | undefined)[] = tasks.map(() => undefined);
   const workers: Worker[] = [];
   let failure: Error | undefined;
-  const exits = tasks.map((task, i) => {
+  const start = (task: Task, i: number) => {
     const worker = new Worker(file, { workerData: task });
     workers.push(worker);
     worker.on('message', (report: Report) => {
@@ -48,7 +48,7 @@ export async function runCrew<Task, Report>(options: CrewOptions<Task>): Promise
         resolve();
       });
     });
-  });
+  };
 
   let failedAt = 0;
   const watch = setInterval(() => {
@@ -63,6 +63,12 @@ export async function runCrew<Task, Report>(options: CrewOptions<Task>): Promise
       for (const worker of workers) void worker.terminate();
   }, LOOK_MS);
   try {
+    const exits: Promise<void>[] = [];
+    for (const [i, task] of tasks.entries()) {
+      if (failure || interrupted()) break;
+      exits.push(start(task, i));
+      await new Promise((resolve) => setImmediate(resolve)); // a signal is heard, and a failure
+    }
     await Promise.all(exits);
   } finally {
     clearInterval(watch);

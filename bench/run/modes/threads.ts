@@ -19,13 +19,19 @@ import {
 import { createObjectTable, forEachLive } from '../../../sim/replay/objects.ts';
 import type { ProgramOrderReader } from '../../../sim/replay/program-order.ts';
 import { readProgramOrder } from '../../../sim/replay/program-order-reader.ts';
+import { requestedPeak } from '../../../sim/replay/requested.ts';
 import { createAtomicLocks, mergeLocks } from '../../../sim/time/atomic-locks.ts';
 import { DURATION_BUCKETS } from '../../../sim/time/durations.ts';
-import { addressSpaceLimit, hasRoomForThreads, THREADS_NEED_BYTES } from '../../../workloads/files/address-space.ts';
+import {
+  addressSpaceLimit,
+  hasRoomForThreads,
+  hostMemory,
+  THREADS_NEED_BYTES,
+} from '../../../workloads/files/address-space.ts';
 import { type Assembled, assemble, farPagesFor } from '../machine.ts';
 import { pluginFiles } from '../plugin-files.ts';
 import type { RunResult } from '../result.ts';
-import type { RunOptions } from '../run-options.ts';
+import { loadNsOf, type RunOptions } from '../run-options.ts';
 import { assembleResult, type Timing } from '../run-result.ts';
 import { runCrew } from './crew.ts';
 import type { WorkerReport, WorkerTask } from './thread-worker.ts';
@@ -40,6 +46,8 @@ const WORKER_FILE = new URL(
   import.meta.url.endsWith('.ts') ? '../../../dist/bench/run/modes/thread-worker.js' : './thread-worker.js',
   import.meta.url,
 );
+/** Of the host's memory, for one thread of Node that runs a model (measured: 17 to 22 MB). */
+const THREAD_BYTES = 24 * 2 ** 20;
 /** A run in which no thread does anything for this long will not end. */
 const STALL_MS = 30_000;
 
@@ -62,6 +70,7 @@ export async function runThreads(options: ThreadsOptions): Promise<RunResult> {
   program.readAll();
   const { order } = program;
   const { threads } = order;
+  checkThreads(threads);
   const objectSlots = program.objectSlots();
   const control = new Int32Array(new SharedArrayBuffer((CONTROL_WORDS + threads) * 4));
   const done = new Int32Array(new SharedArrayBuffer(objectSlots * 4));
@@ -132,6 +141,14 @@ export async function runThreads(options: ThreadsOptions): Promise<RunResult> {
   return resultOf({ options, touch, assembled, program, reports, eventsDone: eventsDone() });
 }
 
+function checkThreads(threads: number): void {
+  const most = Math.floor(hostMemory() / THREAD_BYTES);
+  if (threads <= most) return;
+  throw new UserError(
+    `--mode threads: found ${threads} threads, expected at most ${most} in this host's memory (${bytes(THREAD_BYTES)} each), or --mode virtual`,
+  );
+}
+
 interface FinishedCrew {
   readonly options: ThreadsOptions;
   readonly touch: Touch;
@@ -156,6 +173,9 @@ function resultOf({ options, touch, assembled, program, reports, eventsDone }: F
   }
   const sample = createSampler(machine.kernel, assembled.top, assembled.objects)('(end)', events.length);
   options.onSample?.(sample, assembled);
+  const failedRows = reports
+    .flatMap((report, t) => report.measurements.failed.map((n) => program.rowOf(t, n)))
+    .sort((x, y) => x - y);
   return assembleResult({
     options: { ...options, mode: 'threads' },
     assembled,
@@ -163,10 +183,9 @@ function resultOf({ options, touch, assembled, program, reports, eventsDone }: F
     eventsDone,
     abort: aborted,
     samples: [sample],
-    failedRows: reports
-      .flatMap((report, t) => report.measurements.failed.map((n) => program.rowOf(t, n)))
-      .sort((x, y) => x - y),
-    requestedPeakBytes: undefined,
+    failedRows,
+    requestedPeakBytes: requestedPeak(events, eventsDone, failedRows),
+    loadNs: loadNsOf(options),
     replayNs: longestNs(reports),
     timing: timingOf(reports, program),
   });
