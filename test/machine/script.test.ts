@@ -37,7 +37,7 @@ test('a mistake is one line that says where, what was found and what was expecte
   expect(errorOf('p1 touch A 0')).toMatch(
     /^pool\.txt:1: touch: expected a size as word 3 after it, found the end of the line$/,
   );
-  expect(errorOf('#! -m lots')).toBe("pool.txt:1: -m: found 'lots', expected a whole number of megabytes from 256");
+  expect(errorOf('#! -m lots')).toBe("pool.txt:1: -m: found 'lots', expected a whole number of megabytes from 192");
   expect(errorOf('sample')).toMatch(/^pool\.txt:1: sample: expected a word/);
 });
 
