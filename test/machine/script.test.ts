@@ -92,7 +92,7 @@ test('limits of a process refuse what goes beyond, and a fork inherits them', ()
 });
 
 test.each([
-  ['p1 rlimit stack 8M', /found 'stack', expected a limit: as, data, nofile/],
+  ['p1 rlimit core 8M', /found 'core', expected a limit: as, data, stack, memlock, nofile/],
   ['p1 rlimit as much', /expected a size, a number or unlimited/],
 ])('%s is refused', (line, message) => {
   expect(() => runMachineScript(`new p1\n${line}\n`)).toThrow(message);
