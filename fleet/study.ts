@@ -53,7 +53,7 @@ export async function studyFleet(
   const { runs, partial } = await execute(tasks);
   const [first] = runs;
   if (!first) throw new Interrupted('interrupted');
-  const rows = runs.flatMap((run) => (run ? [run.setting] : []));
+  const rows = runs.flatMap((run) => (run ? [run.setting!] : []));
   const { verdict, figures, events, samples } = first.whole!;
   const result: FleetResult = {
     schema: FLEET_SCHEMA,

@@ -5,6 +5,7 @@ export {
   type MachineLine,
   MachineRun,
   type MachineRunOptions,
+  type MachineStep,
   machineSteps,
   runMachineScript,
   runsOf,

@@ -3,10 +3,13 @@ import type { FleetExecutor, FleetOutcome } from '../../fleet/index.ts';
 import { Interrupted } from '../../sim/contract/assert.ts';
 import { withFiles } from '../study/fleet/with-files.ts';
 import { leavesRuns, orFinished } from '../study/parallel/finished.ts';
-import { type RunAllOptions, runAll } from '../study/parallel/run-all.ts';
+import { type RunAllOptions, runAll, runKeeping } from '../study/parallel/run-all.ts';
 import type { FleetRunTask } from '../study/parallel/task.ts';
 import { type EngineArguments, inBatch } from './batch-options.ts';
 import { startShareProgress } from './run-progress.ts';
+
+/** What is left of the second in which Ctrl-C is answered goes to the words. */
+const CUT_MS = 500;
 
 type Outcomes = Awaited<ReturnType<FleetExecutor>>;
 
@@ -46,12 +49,24 @@ async function runHere(tasks: readonly FleetRunTask[], batch: RunAllOptions): Pr
   const signal = batch.signal ? AbortSignal.any([batch.signal, failed.signal]) : failed.signal;
   const part = async (own: readonly FleetRunTask[], threads: number, width: number): Promise<Outcomes> => {
     const given = own.map((task) => ({ ...task, threads }));
+    const finished = new Map<string, FleetOutcome>();
+    const keep = (run: FleetOutcome) => {
+      if (run.setting) finished.set(run.setting.name, run);
+    };
+    // Ctrl-C is answered with what there is: threads take their time to end.
+    const cut = new Promise<'cut'>((resolve) => {
+      signal.addEventListener('abort', () => setTimeout(() => resolve('cut'), CUT_MS), { once: true });
+    });
+    const work = runKeeping(given, given.length, keep, { ...batch, signal, workers: width });
     try {
-      return { runs: await runAll(given, { ...batch, signal, workers: width }), partial: false };
+      const isWhole = (await Promise.race([work, cut])) !== 'cut';
+      return { runs: own.map(({ fleet }) => finished.get(fleet.name)), partial: !isWhole };
     } catch (error) {
-      if (leavesRuns(error)) return { runs: error.finished as Outcomes['runs'], partial: true };
+      if (leavesRuns(error)) return { runs: own.map(({ fleet }) => finished.get(fleet.name)), partial: true };
       failed.abort();
       throw error;
+    } finally {
+      work.catch(() => {}); // told already, or of no interest any more
     }
   };
   const parts = await Promise.allSettled([

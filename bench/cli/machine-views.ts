@@ -1,6 +1,5 @@
-import { type MachineRun, parseScript } from '../../machine/index.ts';
-import { type Command, sizeOf } from '../../machine/script/parse.ts';
-import { runWordsOf } from '../../machine/script/run-command.ts';
+import { type MachineRun, type MachineStep, parseScript } from '../../machine/index.ts';
+import { sizeOf } from '../../machine/script/parse.ts';
 import type { ViewText } from '../../machine/views/view-text.ts';
 import { machineMoment } from '../study/machine/machine-moment.ts';
 import { loadMachinePrograms } from '../study/machine/machine-programs.ts';
@@ -17,35 +16,33 @@ export async function runWithViews(viewed: ViewedScript): Promise<ViewedRun> {
   const load = async (workload: string) => (await loadWorkload(workload)).events;
   const program = await loadMachinePrograms(text, name, load);
   const { steps, finish } = viewScript(viewed, program);
-  const run = finish(await drive(steps, program));
+  const run = finish(await drive(steps));
   if (run.partial && run.views.length > 0) {
-    note(`sim: interrupted after command ${run.run.step} of ${script.commands.length} (partial)`);
+    note(`sim: interrupted at command ${run.run.step} of ${script.commands.length} (partial)`);
   }
   return run;
 }
 
 /** So long without a breath at most, where commands are short. */
 const BREATH_MS = 50;
-/** A command on more than this, or a run of more events, may take longer than Ctrl-C may wait. */
+/** Commands that yield on their way. */
+const BREATHING = ['run', 'touch', 'read', 'write'];
+/** Another command on more than this may take longer than Ctrl-C may wait. */
 const LONG_BYTES = 2 ** 31;
-const LONG_EVENTS = 2e6;
 
-type Programs = Awaited<ReturnType<typeof loadMachinePrograms>>;
+const isLong = (step: MachineStep): boolean =>
+  step !== 'breath' &&
+  !BREATHING.includes(step.words[0]!) &&
+  step.words.some((word) => (sizeOf(word) ?? 0) > LONG_BYTES);
 
-function isLong({ words }: Command, program: Programs): boolean {
-  if (words[0] !== 'run') return words.some((word) => (sizeOf(word) ?? 0) > LONG_BYTES);
-  const { workload, allocator } = runWordsOf(words.slice(1));
-  return program(workload, allocator).events.length > LONG_EVENTS;
-}
-
-/** To the end, or to where Ctrl-C stops it; in the middle of a long command a signal ends the process. @returns whether it was stopped. */
-async function drive(steps: Generator<Command, MachineRun, void>, program: Programs): Promise<boolean> {
+/** To the end, or to where Ctrl-C stops it; in the middle of a long command that never yields a signal ends the process. @returns whether it was stopped. */
+async function drive(steps: Generator<MachineStep, MachineRun, void>): Promise<boolean> {
   let interruption = listenForInterrupt();
   let breathed = performance.now();
   try {
     let step = steps.next();
     while (!step.done) {
-      const long = isLong(step.value, program);
+      const long = isLong(step.value);
       if (long || performance.now() - breathed > BREATH_MS) {
         await new Promise((resolve) => setImmediate(resolve));
         breathed = performance.now();

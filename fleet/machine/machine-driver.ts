@@ -1,6 +1,7 @@
 import { type MachineLine, MachineRun, parseScript } from '../../machine/index.ts';
 import type { Task } from '../../machine/kernel/kernel.ts';
 import { runMachineCommand } from '../../machine/script/machine-commands.ts';
+import { atOnce } from '../../machine/script/pause.ts';
 import { runProcessCommand } from '../../machine/script/process-commands.ts';
 import { passTime } from '../../machine/script/time.ts';
 import { sizeBytes } from '../scenario/quantities.ts';
@@ -67,8 +68,8 @@ export class MachineDriver {
     this.failed = undefined;
     for (const one of parseScript(command).commands) {
       this.run.step++;
-      if (one.process === undefined) runMachineCommand(this.run, one);
-      else runProcessCommand(this.run, one);
+      if (one.process === undefined) atOnce(runMachineCommand(this.run, one));
+      else atOnce(runProcessCommand(this.run, one));
     }
     this.run.lines.length = 0;
     return this.failed === undefined;
@@ -100,7 +101,7 @@ export class MachineDriver {
   passTo(us: number): void {
     if (us <= this.nowUs) return;
     this.script?.push(`sleep ${Math.round((us - this.nowUs) / 1000)}`);
-    passTime(this.run, us);
+    atOnce(passTime(this.run, us));
     this.run.reap();
     this.run.lines.length = 0;
   }

@@ -30,6 +30,8 @@ export class PoolRun {
   compares = false;
   failures = 0;
   startPages = 0;
+  /** Of a worker that has served nobody. */
+  startLayout: Layout | undefined;
   /** The master's heap when it forks, if it has one. */
   forkedHeap: Layout | undefined;
   /** Of a recorded pool: what each slot's process did. */
@@ -168,6 +170,7 @@ export class PoolRun {
       this.layouts[slot] = result.layouts;
       this.holdings[slot] = result.holdings[i]!;
     }
+    this.startLayout ??= result.startLayout;
     if (this.settings.startup || this.recorded) this.forkedHeap ??= result.startLayout;
     this.played += result.counts.played;
     this.met += result.counts.met;

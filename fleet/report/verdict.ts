@@ -16,6 +16,8 @@ const ORDER: readonly Severity[] = ['fails', 'ends', 'watch', 'fine'];
 
 /** The answer in words: what climbs, since when, towards what, in which layer, why, and what the ceiling is. */
 export function verdictOf(figures: FleetFigures, scenario: Scenario, partial = false): Verdict {
+  if (partial && figures.timesUs.at(-1) === 0)
+    return { severity: 'watch', summary: summaryOf('watch', figures, scenario, partial), findings: [] };
   const findings = [
     ...killFindings(figures, scenario),
     ...refusalFindings(figures, scenario),

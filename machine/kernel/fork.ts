@@ -50,6 +50,7 @@ export function dupMm(k: Kernel, parent: Task, child: Task): boolean {
       copy.anonVma = vma.anonVma;
       copy.anonVma?.vmas.add(copy);
       copy.inherited = copy.anonVma !== null;
+      if (copy.inherited) copy.anonId = ++k.lastAnonId;
     }
     if (copy.object) {
       copy.object.users++;

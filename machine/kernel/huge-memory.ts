@@ -3,6 +3,7 @@ import {
   HPAGE_PMD_NR,
   PG_ACTIVE,
   PG_ANON,
+  PG_DEFERRED,
   PG_DIRTY,
   PG_EXCLUSIVE,
   PG_LRU,
@@ -158,15 +159,6 @@ export function freeHugePage(k: Kernel, head: number): void {
   freePage(k, head);
 }
 
-/** Where the last huge entry goes and small ones map a part, the page is queued to be split, even while it is being split. */
-function partlyMappedBySmallEntries(k: Kernel, head: number): boolean {
-  const { frames } = k;
-  if (frames.compoundMapcountOf(head) === 0) return false;
-  let mapped = 0;
-  for (let i = 0; i < HPAGE_PMD_NR; i++) if (frames.mapcount[head + i]! > 0) mapped++;
-  return mapped > 0 && mapped < HPAGE_PMD_NR;
-}
-
 /** remove_migration_ptes: single pages are mapped again, and locked where their mappings are. */
 function remapLocked(k: Kernel, head: number): void {
   const family = k.anonVmas[k.frames.owner[head]!]?.vmas ?? [];
@@ -185,8 +177,7 @@ function remapLocked(k: Kernel, head: number): void {
 export function splitHugePage(k: Kernel, head: number): number {
   const { frames } = k;
   deferredSplitQueue(k).delete(head);
-  lruAddDrain(k);
-  if (partlyMappedBySmallEntries(k, head)) k.vmstat.thp_deferred_split_page++;
+  if (!(frames.flags[head]! & PG_DEFERRED) && frames.compoundMapcountOf(head) > 0) k.vmstat.thp_deferred_split_page++;
   for (const { vma, pmd, huge } of mappingsOf(k, head)) if (huge) splitHugePmd(k, vma, pmd);
   const flags = frames.flags[head]!;
   const onLru = (flags & PG_LRU) !== 0;

@@ -92,6 +92,7 @@ export class Kernel {
   /** Blocks of the disk itself: what meminfo calls Buffers, with those of the start. */
   readonly blockDevice: AddressSpace;
   readonly anonVmas: (AnonVma | undefined)[] = [undefined];
+  lastAnonId = 0;
   readonly tasks: Task[] = [];
   /** The last inode of each device: of a fresh ext4 the first file has 12. */
   readonly lastInodes = new Map([

@@ -126,10 +126,8 @@ export function splitVma(k: Kernel, vma: Vma, page: number): Vma {
     if (pmd && pmd.huge !== 0) splitHugePmd(k, vma, pmd);
   }
   const upper = new Vma(mm, page, vma.end, vma.flags, vma.object, vma.linearIndex(page), vma.name, vma.ra);
-  upper.anonVma = vma.anonVma;
-  upper.inherited = vma.inherited;
   vma.end = page;
-  if (upper.anonVma) upper.anonVma.vmas.add(upper);
+  upper.cloneAnonVma(vma);
   if (vma.object) {
     vma.object.users++;
     vma.object.vmas.add(upper);
@@ -155,31 +153,31 @@ function mergeable(lower: Vma, upper: Vma): boolean {
     lower.object === upper.object &&
     lower.name === upper.name &&
     !(lower.flags & VM_HEAP && lower.name === '') &&
-    lower.linearIndex(upper.start) === upper.pgoff &&
-    (lower.anonVma === upper.anonVma ||
-      (!lower.inherited && !upper.inherited && (lower.anonVma === null || upper.anonVma === null)))
+    lower.linearIndex(upper.start) === upper.pgoff
   );
+}
+
+/** is_mergeable_anon_vma: whether `neighbour` may take the pages of `vma` in, or has the same. */
+function anonMergeable(vma: Vma, neighbour: Vma): boolean {
+  if (vma.anonId === neighbour.anonId) return true;
+  return vma.anonId === 0 && !neighbour.inherited;
 }
 
 /** vma_merge: joins the mapping with its neighbours where it can be; returns what it is part of then. */
 export function vmaMerge(k: Kernel, vma: Vma): Vma {
   const { mm } = vma;
-  let at = mm.vmas.indexOf(vma);
-  let result = vma;
-  let isJoined = false;
+  const at = mm.vmas.indexOf(vma);
   const below = mm.vmas[at - 1];
-  if (below && mergeable(below, vma)) {
-    join(mm, below, vma);
-    result = below;
-    isJoined = true;
-    at--;
-  }
   const above = mm.vmas[at + 1];
-  if (above && mergeable(result, above)) {
-    join(mm, result, above);
-    isJoined = true;
-  }
-  if (isJoined) khugepagedEnterVma(k, result);
+  const joinsBelow = below !== undefined && mergeable(below, vma) && anonMergeable(vma, below);
+  let joinsAbove = above !== undefined && mergeable(vma, above) && anonMergeable(vma, above);
+  if (joinsBelow && joinsAbove)
+    joinsAbove = below.anonId === above!.anonId || below.anonId === 0 || above!.anonId === 0;
+  if (!joinsBelow && !joinsAbove) return vma;
+  const result = joinsBelow ? below : vma;
+  if (joinsBelow) join(mm, below, vma);
+  if (joinsAbove) join(mm, result, above!);
+  khugepagedEnterVma(k, result);
   return result;
 }
 
@@ -187,8 +185,7 @@ function join(mm: Mm, lower: Vma, upper: Vma): void {
   lower.end = upper.end;
   if (upper.anonVma) {
     upper.anonVma.vmas.delete(upper);
-    lower.anonVma = upper.anonVma;
-    lower.anonVma.vmas.add(lower);
+    if (!lower.anonVma) lower.cloneAnonVma(upper);
   }
   if (upper.object) {
     upper.object.users--;

@@ -84,9 +84,7 @@ function moveVma(
   const moved = new Vma(mm, to, to + newPages, vma.flags, vma.object, vma.linearIndex(start), vma.name, vma.ra);
   // Untouched anonymous memory takes its new address for its index.
   if (!vma.object && !vma.anonVma) moved.pgoff = to;
-  moved.anonVma = vma.anonVma;
-  moved.inherited = vma.inherited;
-  moved.anonVma?.vmas.add(moved);
+  moved.cloneAnonVma(vma);
   if (moved.object) {
     moved.object.users++;
     moved.object.vmas.add(moved);

@@ -1,20 +1,40 @@
 /** mm/rmap.c: mappings of frames, counted, and found again from the frame. */
 import { HPAGE_PMD_NR, PG_ANON, PG_DEFERRED, PG_EXCLUSIVE, PG_HEAD, PG_SWAPBACKED, PG_TAIL } from './frames.ts';
 import type { Kernel } from './kernel.ts';
-import { type AnonVma, VM_LOCKED, VM_SEQ_READ, type Vma } from './mm-types.ts';
+import { type AnonVma, VM_EXEC, VM_LOCKED, VM_READ, VM_SEQ_READ, VM_WRITE, type Vma } from './mm-types.ts';
 import { frameOfPte, type Pmd, PTE_PRESENT, PTE_SPECIAL, PTE_YOUNG } from './page-table.ts';
 import { mlockNewPage, munlockPage } from './mlock-batch.ts';
 import { folioAddLru } from './swap-lru.ts';
 
-/** anon_vma_prepare. */
-export function anonVmaPrepare(k: Kernel, vma: Vma): AnonVma {
-  if (!vma.anonVma) {
-    const anonVma: AnonVma = { id: k.anonVmas.length, vmas: new Set() };
-    k.anonVmas.push(anonVma);
-    vma.anonVma = anonVma;
+/** anon_vma_prepare: the first anonymous page of a mapping. */
+export function anonVmaPrepare(k: Kernel, vma: Vma): void {
+  if (vma.anonVma) return;
+  const neighbour = findMergeableAnonVma(vma);
+  if (neighbour) {
+    vma.cloneAnonVma(neighbour);
+    return;
   }
-  vma.anonVma.vmas.add(vma);
-  return vma.anonVma;
+  const anonVma: AnonVma = { id: k.anonVmas.length, vmas: new Set([vma]) };
+  k.anonVmas.push(anonVma);
+  vma.anonVma = anonVma;
+  vma.anonId = ++k.lastAnonId;
+}
+
+const VM_ACCESS_FLAGS = VM_READ | VM_WRITE | VM_EXEC;
+
+/** find_mergeable_anon_vma: a neighbour that could be one mapping with this one but for what may be done with it. */
+function findMergeableAnonVma(vma: Vma): Vma | undefined {
+  const { vmas } = vma.mm;
+  const at = vmas.indexOf(vma);
+  const compatible = (lower: Vma, upper: Vma): boolean =>
+    lower.end === upper.start &&
+    lower.object === upper.object &&
+    ((lower.flags ^ upper.flags) & ~VM_ACCESS_FLAGS) === 0 &&
+    lower.linearIndex(upper.start) === upper.pgoff;
+  const above = vmas[at + 1];
+  if (above?.anonVma && !above.inherited && compatible(vma, above)) return above;
+  const below = vmas[at - 1];
+  return below?.anonVma && !below.inherited && compatible(below, vma) ? below : undefined;
 }
 
 /** page_add_new_anon_rmap and lru_cache_add_inactive_or_unevictable: a fresh private page, mapped once. */

@@ -82,7 +82,8 @@ export function touchRange(
       cursor.at += Math.ceil((stop - at) / stride) * stride;
       continue;
     }
-    while (cursor.at < stop) {
+    let pause = false;
+    while (cursor.at < stop && !pause) {
       const current = Math.floor(cursor.at / 4096);
       const faults = task.minflt + task.majflt;
       if (mode !== 'write') {
@@ -96,12 +97,12 @@ export function touchRange(
       cursor.at += stride;
       if (stride < 4096) cursor.at += Math.max(0, Math.ceil(((current + 1) * 4096 - cursor.at) / stride)) * stride;
       if (task.minflt + task.majflt !== faults) {
-        const pause = afterFault();
+        pause = afterFault();
         if (task.fatalSignal) return SIGKILL;
-        if (pause) return PAUSED;
       }
     }
-    if (stride <= 4096 && stop === tableEnd) task.mm.pmdAt(page)?.fold();
+    if (stride <= 4096 && stop === tableEnd && cursor.at >= stop) task.mm.pmdAt(page)?.fold();
+    if (pause) return PAUSED;
   }
   return 0;
 }

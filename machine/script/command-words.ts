@@ -1,11 +1,12 @@
 import type { Task } from '../kernel/kernel.ts';
 import type { MachineRun, ScriptProcess } from './machine-run.ts';
 import { sizeOf } from './parse.ts';
+import type { Pause } from './pause.ts';
 
 /** What a call answers: a number, or the name of its error. */
 export type Result = number | string;
-/** A call that may sleep: yields until when. */
-export type Call = Generator<number, Result>;
+/** A call that may stop on its way. */
+export type Call = Generator<Pause, Result>;
 /** A call that answers at once. */
 export type Immediate = (run: MachineRun, process: ScriptProcess, words: readonly string[]) => Result;
 

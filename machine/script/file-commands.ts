@@ -11,6 +11,8 @@ import type { MachineRun } from './machine-run.ts';
 import { sizeOf } from './parse.ts';
 import { useBuffer } from './worker-image.ts';
 
+const BYTES_A_BREATH = 64 * 2 ** 20;
+
 /** read and write in calls of 64 KiB. */
 export function* fileRw(run: MachineRun, task: Task, name: 'read' | 'write', words: readonly string[]): Call {
   const { k } = run;
@@ -34,6 +36,7 @@ export function* fileRw(run: MachineRun, task: Task, name: 'read' | 'write', wor
     k.nowUs += CALL_US / 4 + pagesOf(bytes) * copyUs;
     const sleepUs = task.memcgOverHigh > 0 ? handleOverHigh(k, task) : 0;
     if (sleepUs > 0) yield k.nowUs + sleepUs;
+    else if (done % BYTES_A_BREATH === 0) yield 'breath';
     if (!task.alive) return 0;
     if (task.fatalSignal) break;
     if (typeof got === 'string') {

@@ -11,6 +11,7 @@ import { fileTextOf, toolTexts } from '../views/view.ts';
 import { dropCaches } from './files.ts';
 import type { MachineRun } from './machine-run.ts';
 import { type Command, sizeOf } from './parse.ts';
+import type { Breathing } from './pause.ts';
 import { passUntilAnswered } from './process-commands.ts';
 import { emitSample } from './sample.ts';
 import { passTime } from './time.ts';
@@ -28,10 +29,41 @@ const ok = (run: MachineRun, command: Command, error?: string) =>
   run.emitStep(command.text, undefined, error ? { ret: -1, err: error, us: 10 } : { ret: 0, us: 10 });
 
 /** Commands of the machine itself. */
-export function runMachineCommand(run: MachineRun, command: Command): void {
+export function* runMachineCommand(run: MachineRun, command: Command): Breathing {
   const [name, ...words] = command.words as [string, ...string[]];
-  HANDLERS[name]!(run, words, command);
+  const waits = WAITS[name];
+  if (waits) yield* waits(run, words, command);
+  else HANDLERS[name]!(run, words, command);
 }
+
+/** Commands in which time passes. */
+const WAITS: Readonly<Record<string, (...call: Parameters<Handler>) => Breathing>> = {
+  *wait(run, [name, ms], command) {
+    const process = run.process(name!);
+    if (!process) return;
+    const { busy } = process;
+    if (!busy) {
+      run.emitStep(command.text, process.alive ? 'idle' : 'dead', undefined);
+      return;
+    }
+    yield* passUntilAnswered(run, process, run.k.nowUs + Number(ms ?? 120000) * 1000);
+    if (!process.alive) {
+      run.emitStep(command.text, 'died', undefined);
+      return;
+    }
+    if (!busy.answer) {
+      run.emitStep(command.text, 'still-running', undefined);
+      return;
+    }
+    process.busy = undefined;
+    run.emitStep(busy.text, 'done', busy.answer);
+  },
+  *sleep(run, [ms], command) {
+    const start = run.k.nowUs;
+    yield* passTime(run, start + Number(ms) * 1000);
+    run.emitStep(command.text, undefined, { ret: 0, us: run.k.nowUs - start });
+  },
+};
 
 const HANDLERS: Readonly<Record<string, Handler>> = {
   new(run, words, command) {
@@ -46,26 +78,6 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
     const process = run.process(name!);
     if (process?.alive) run.die(process.task, 'signal', 9);
     ok(run, command);
-  },
-  wait(run, [name, ms], command) {
-    const process = run.process(name!);
-    if (!process) return;
-    const { busy } = process;
-    if (!busy) {
-      run.emitStep(command.text, process.alive ? 'idle' : 'dead', undefined);
-      return;
-    }
-    passUntilAnswered(run, process, run.k.nowUs + Number(ms ?? 120000) * 1000);
-    if (!process.alive) {
-      run.emitStep(command.text, 'died', undefined);
-      return;
-    }
-    if (!busy.answer) {
-      run.emitStep(command.text, 'still-running', undefined);
-      return;
-    }
-    process.busy = undefined;
-    run.emitStep(busy.text, 'done', busy.answer);
   },
   cgroup: makeGroup,
   rmcgroup(run, [name], command) {
@@ -122,11 +134,6 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
     run.k.kmsg.push(`init (1): drop_caches: ${what}`);
     dropCaches(run.k, run.files, Number(what));
     ok(run, command);
-  },
-  sleep(run, [ms], command) {
-    const start = run.k.nowUs;
-    passTime(run, start + Number(ms) * 1000);
-    run.emitStep(command.text, undefined, { ret: 0, us: run.k.nowUs - start });
   },
   note(run, _words, command) {
     run.emitStep(command.text, 'note', undefined);

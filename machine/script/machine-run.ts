@@ -9,6 +9,7 @@ import { TEARDOWN_PAGE_US } from '../kernel/recorded-prices.ts';
 import { registerShrinker } from '../kernel/shrink-slab.ts';
 import { FileSystem } from './files.ts';
 import type { Command, MachineSettings } from './parse.ts';
+import type { Pause } from './pause.ts';
 import { Turns } from './turns.ts';
 import { bootImage, type Image } from './worker-image.ts';
 
@@ -45,10 +46,10 @@ export interface ScriptProcess {
   heap?: Heap | undefined;
 }
 
-/** A command that runs in the background: a generator that yields whenever the process sleeps until a time. */
+/** A command that runs in the background. */
 export interface BackgroundCommand {
   readonly text: string;
-  readonly steps: Generator<number, Answer>;
+  readonly steps: Generator<Pause, Answer>;
   /** When it goes on, in microseconds. */
   wakeUs: number;
   /** Since when it has slept because of memory, and is not yet said to have. */

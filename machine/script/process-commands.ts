@@ -8,6 +8,7 @@ import type { Answer, MachineRun, ScriptProcess } from './machine-run.ts';
 import { MEMORY_CALLS } from './memory-commands.ts';
 import { objectsCommand } from './object-commands.ts';
 import { type Command, sizeOf } from './parse.ts';
+import type { Breathing, Pause } from './pause.ts';
 import { heapFigures, runCommand } from './run-command.ts';
 import { passTime } from './time.ts';
 import { beginCommand, failCommand, finish, receive, startForked } from './worker-image.ts';
@@ -15,8 +16,11 @@ import { beginCommand, failCommand, finish, receive, startForked } from './worke
 /** The coordinator of a script waits so long for an answer. */
 const PATIENCE_US = 120_000_000;
 
+/** Some milliseconds of the host. */
+const FAULTS_A_BREATH = 8192;
+
 /** A command of a process: `p1 touch A 0 4M`, at once or in the background. */
-export function runProcessCommand(run: MachineRun, command: Command): void {
+export function* runProcessCommand(run: MachineRun, command: Command): Breathing {
   const { k } = run;
   const process = run.process(command.process!);
   if (!process) {
@@ -57,7 +61,7 @@ export function runProcessCommand(run: MachineRun, command: Command): void {
     run.emitStep(command.text, 'started', undefined);
     return;
   }
-  passUntilAnswered(run, process, k.nowUs + PATIENCE_US);
+  yield* passUntilAnswered(run, process, k.nowUs + PATIENCE_US);
   if (!process.alive) {
     run.settleDying(true);
     run.emitStep(command.text, name === 'exit' ? undefined : 'died', undefined);
@@ -72,14 +76,14 @@ export function runProcessCommand(run: MachineRun, command: Command): void {
 }
 
 /** Lets time pass until the process has answered, died, or `untilUs`. */
-export function passUntilAnswered(run: MachineRun, process: ScriptProcess, untilUs: number): void {
+export function* passUntilAnswered(run: MachineRun, process: ScriptProcess, untilUs: number): Breathing {
   const { k } = run;
   while (process.alive && process.busy && !process.busy.answer && k.nowUs <= untilUs) {
     if (process.busy.wakeUs > untilUs) {
-      passTime(run, untilUs);
+      yield* passTime(run, untilUs);
       return;
     }
-    passTime(run, Math.max(k.nowUs, process.busy.wakeUs));
+    yield* passTime(run, Math.max(k.nowUs, process.busy.wakeUs));
   }
 }
 
@@ -117,7 +121,7 @@ function* perform(
   process: ScriptProcess,
   name: string,
   words: readonly string[],
-): Generator<number, Answer> {
+): Generator<Pause, Answer> {
   const { k } = run;
   const { task } = process;
   const before = receive(k, task);
@@ -139,7 +143,7 @@ function* perform(
       result = step.value;
       break;
     }
-    process.busy!.stalledSinceUs = k.nowUs;
+    if (step.value !== 'breath') process.busy!.stalledSinceUs = k.nowUs;
     yield step.value;
     k.current = task;
   }
@@ -191,19 +195,20 @@ function* touch(run: MachineRun, process: ScriptProcess, words: readonly string[
   const cursor = { at: start, end: start + sizeOf(words[2]!)! };
   const mode: TouchMode = has(words, 'read') ? 'read' : has(words, 'rmw') ? 'rmw' : 'write';
   let sleepUs = 0;
+  let faults = 0;
   for (;;) {
     k.current = task;
     const outcome = touchRange(k, task, cursor, option(words, 'stride') ?? 4096, mode, () => {
       k.nowUs += FAULT_US;
       if (task.memcgOverHigh > 0) sleepUs = handleOverHigh(k, task);
-      return sleepUs > 0;
+      return sleepUs > 0 || ++faults % FAULTS_A_BREATH === 0;
     });
     if (outcome === 0) return 0;
     if (outcome !== PAUSED) {
       run.die(task, 'signal', outcome);
       return 0;
     }
-    yield k.nowUs + sleepUs;
+    yield sleepUs > 0 ? k.nowUs + sleepUs : 'breath';
     sleepUs = 0;
     if (!task.alive) return 0;
   }

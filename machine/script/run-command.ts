@@ -21,6 +21,9 @@ export function runWordsOf(words: readonly string[]): RunWords {
   return { workload: words[0]!, allocator: after('under') ?? 'glibc', until: after('until') };
 }
 
+/** A whole number of the pieces in which a heap executes them anyway. */
+const EVENTS_A_BREATH = 2 ** 17;
+
 /** Replays the workload in the process, from where it was left; the answer is the number of events done so far. */
 export function* runCommand(run: MachineRun, process: ScriptProcess, words: readonly string[]): Call {
   const { k } = run;
@@ -31,8 +34,13 @@ export function* runCommand(run: MachineRun, process: ScriptProcess, words: read
   const end = until === undefined ? undefined : /^\d+$/.test(until) ? Number(until) : heap.eventOf(until);
   if (until !== undefined && end === undefined) return 'ENOENT';
   for (;;) {
-    const stop = heap.advance(end);
-    if (stop === 'there') return heap.events;
+    const piece = heap.events + EVENTS_A_BREATH;
+    const stop = heap.advance(Math.min(end ?? Infinity, piece));
+    if (stop === 'there') {
+      if (heap.events < piece || heap.done || heap.events === end) return heap.events;
+      yield 'breath';
+      continue;
+    }
     if (stop === 'sleeps') {
       yield k.nowUs + heap.sleepUs;
       if (!process.alive) return 0;

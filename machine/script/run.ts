@@ -19,8 +19,11 @@ export function runMachineScript(text: string, options: MachineRunOptions = {}):
   }
 }
 
-/** The same one command at a time: each is yielded before it is carried out, so that whoever drives may breathe, or stop there. */
-export function* machineSteps(text: string, options: MachineRunOptions = {}): Generator<Command, MachineRun, void> {
+/** What `machineSteps` yields: the command that comes next, or a place in the middle of a long one. */
+export type MachineStep = Command | 'breath';
+
+/** The same in steps, so that whoever drives may breathe, or stop there. */
+export function* machineSteps(text: string, options: MachineRunOptions = {}): Generator<MachineStep, MachineRun, void> {
   const name = options.name ?? 'script';
   const script = parseScript(text, name);
   const run = new MachineRun({ ...script.options, ...options.machine }, name, options.onLine ?? (() => {}));
@@ -32,8 +35,8 @@ export function* machineSteps(text: string, options: MachineRunOptions = {}): Ge
     if (command.words[0] === 'end') continue;
     yield command;
     run.step++;
-    if (command.process === undefined) runMachineCommand(run, command);
-    else runProcessCommand(run, command);
+    if (command.process === undefined) yield* runMachineCommand(run, command);
+    else yield* runProcessCommand(run, command);
     options.afterCommand?.(run, command);
   }
   run.finish();

@@ -3,8 +3,8 @@ import { type MemCgroup, NO_LIMIT, type Psi } from '../kernel/mem-cgroup.ts';
 import { freeLine, meminfo, vmstatOf, zoneinfo } from '../kernel/meminfo.ts';
 import { VM_EXEC, VM_READ, VM_SHARED, VM_WRITE, type Vma } from '../kernel/mm-types.ts';
 import { oomScore } from '../kernel/oom-kill.ts';
-import { smapsOf, smapsRollup } from '../kernel/smaps.ts';
 import { SAMPLE_PAGE_US, SAMPLE_PROCESS_US, SAMPLE_US } from '../kernel/recorded-prices.ts';
+import { smapsOf, smapsRollup } from '../kernel/smaps.ts';
 import type { MachineRun, ScriptProcess } from './machine-run.ts';
 
 const SLOT_PAGES = 2 ** 24;

@@ -1,10 +1,11 @@
 /** What passes while the script waits: timers of the kernel, background commands, averages of pressure. */
-import type { Kernel } from '../kernel/kernel.ts';
+import type { Kernel, Task } from '../kernel/kernel.ts';
 import { khugepagedWakeUs } from '../kernel/khugepaged-slots.ts';
 import { type MemCgroup, PSI_PERIOD_US, type Psi } from '../kernel/mem-cgroup.ts';
 import { noteStall } from '../kernel/psi.ts';
 import { WRITEBACK_INTERVAL_US, writebackExpired } from '../kernel/writeback.ts';
-import type { MachineRun } from './machine-run.ts';
+import type { Answer, BackgroundCommand, MachineRun } from './machine-run.ts';
+import type { Breathing } from './pause.ts';
 
 /** Decay of an average over 10, 60 and 300 seconds in one period. */
 const DECAY_10 = Math.exp(-PSI_PERIOD_US / 10_000_000);
@@ -54,8 +55,23 @@ function idle({ k, turns }: MachineRun, untilUs: number): void {
   }
 }
 
+/** Goes on with the command until the process sleeps or has answered. */
+function* toPause(
+  k: Kernel,
+  task: Task,
+  { steps }: BackgroundCommand,
+): Generator<'breath', IteratorResult<number, Answer>, void> {
+  for (;;) {
+    k.current = task;
+    const step = steps.next();
+    k.current = null;
+    if (step.done || step.value !== 'breath') return step as IteratorResult<number, Answer>;
+    yield step.value;
+  }
+}
+
 /** Lets time pass until `untilUs`, with everything that happens meanwhile. */
-export function passTime(run: MachineRun, untilUs: number): void {
+export function* passTime(run: MachineRun, untilUs: number): Breathing {
   const { k } = run;
   const start = k.nowUs;
   for (;;) {
@@ -67,9 +83,7 @@ export function passTime(run: MachineRun, untilUs: number): void {
     k.nowUs = Math.max(k.nowUs, busy.wakeUs);
     noteSleeping(run);
     busy.stalledSinceUs = undefined;
-    k.current = next.task;
-    const step = busy.steps.next();
-    k.current = null;
+    const step = yield* toPause(k, next.task, busy);
     if (step.done) busy.answer = step.value;
     else busy.wakeUs = Math.max(k.nowUs, step.value);
     updatePressure(k, run.groups.values());

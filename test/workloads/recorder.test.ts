@@ -412,6 +412,14 @@ describe('the command', () => {
       status: 2,
       stderr: expect.stringMatching(/found no such program/),
     });
+    expect(bench.record(['-o', 'once.doc', '--', program]).stderr).toMatch(/^sim: once\.doc: found the ending \.doc/);
+    expect(bench.record(['--json', 'none/list.json', '--', program]).stderr).toMatch(
+      /^sim: none\/list\.json: found no folder/,
+    );
+    expect(bench.record(['--samples', '-3', '--', program]).stderr).toMatch(/^sim: --samples: found '-3'/);
+    expect(bench.record(['--process', 'nobody', '--', program]).stderr).toMatch(
+      /^sim: --process: found none that it names, expected `largest` or one of once \(\d+\)$/m,
+    );
     expect(bench.record(['once.htb', '--', program])).toMatchObject({
       status: 2,
       stderr: expect.stringMatching(/before --/),
@@ -448,7 +456,16 @@ describe('the command', () => {
     const bench = recordingBench(context);
     const program = bench.compile(
       'waits.c',
-      `${INCLUDES} int main(void) { fork(); free(malloc(1000)); fclose(fopen("there", "w")); for (;;) pause(); }`,
+      `${INCLUDES} 
+      int main(void) {
+        int ends[2];
+        pipe(ends);
+        int is_child = fork() == 0;
+        free(malloc(1000));
+        if (is_child) write(ends[1], "", 1);
+        else if (read(ends[0], ends, 1) == 1) fclose(fopen("there", "w"));
+        for (;;) pause();
+      }`,
     );
     const terminal = bench.compile(
       'terminal.c',

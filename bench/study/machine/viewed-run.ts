@@ -1,6 +1,5 @@
 import type { HeapProgram } from '../../../machine/heap/heap.ts';
-import { type MachineRun, machineSteps, parseScript } from '../../../machine/index.ts';
-import type { Command } from '../../../machine/script/parse.ts';
+import { type MachineRun, type MachineStep, machineSteps, parseScript } from '../../../machine/index.ts';
 import { type ViewText, viewOf } from '../../../machine/views/view-text.ts';
 import { Historian, type History } from '../../../machine/views/words/history.ts';
 import { type MachineMoment, machineMoment } from './machine-moment.ts';
@@ -10,7 +9,7 @@ export interface ViewedRun {
   readonly run: MachineRun;
   readonly history: History;
   readonly views: readonly ViewText[];
-  /** Stopped by Ctrl-C, between two commands. */
+  /** Stopped by Ctrl-C, between two commands or in one. */
   readonly partial: boolean;
 }
 
@@ -27,7 +26,7 @@ export interface ViewedScript {
 export function viewScript(
   { name, text, views, at }: ViewedScript,
   program: (workload: string, allocator: string) => HeapProgram,
-): { readonly steps: Generator<Command, MachineRun, void>; finish(partial: boolean): ViewedRun } {
+): { readonly steps: Generator<MachineStep, MachineRun, void>; finish(partial: boolean): ViewedRun } {
   const script = parseScript(text, name);
   const moments = (at.length > 0 ? at : ['end']).map((word) => ({ word, moment: machineMoment(script, word) }));
   const historian = new Historian();

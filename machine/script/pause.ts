@@ -1,0 +1,10 @@
+/** Why a call stops on its way: it sleeps until then, in microseconds, or only lets whoever drives it look up; no time passes there. */
+export type Pause = number | 'breath';
+
+/** What may take the host long: yields where whoever drives it may look up, or stop. */
+export type Breathing = Generator<'breath', void, void>;
+
+/** To its end at once. */
+export function atOnce(steps: Breathing): void {
+  while (!steps.next().done);
+}
