@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
 import { UserError } from '../../sim/contract/assert.ts';
+import { readJson } from '../../workloads/files/json-file.ts';
 import { resolveWorkload } from '../../workloads/index.ts';
 import { type RecordedParts, recordedParts } from '../engine/recorded-parts.ts';
 import type { SlotTask } from '../engine/slot-timeline.ts';
@@ -38,17 +38,10 @@ export async function recordedWorkers(list: string, pool: PoolFile): Promise<Rec
 }
 
 function readList(path: string): z.infer<typeof listSchema> {
-  let text: string;
-  try {
-    text = readFileSync(path, 'utf8');
-  } catch {
-    throw new UserError(`${path}: found no such file, expected the list that sim record --json wrote`);
-  }
-  try {
-    return listSchema.parse(JSON.parse(text));
-  } catch {
-    throw new UserError(`${path}: found something else, expected the list that sim record --json wrote`);
-  }
+  const expected = 'the list that sim record --json wrote';
+  const read = listSchema.safeParse(readJson(path, expected));
+  if (!read.success) throw new UserError(`${path}: found something else, expected ${expected}`);
+  return read.data;
 }
 
 /** Who did what and when is the recording's. */

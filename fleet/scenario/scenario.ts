@@ -1,5 +1,5 @@
 import { basename, dirname } from 'node:path';
-import { isMap, isScalar, isSeq, LineCounter, parseDocument } from 'yaml';
+import { type Document as YamlDocument, isMap, isScalar, isSeq, LineCounter, parseDocument, visit } from 'yaml';
 import type { z } from 'zod';
 import { LEAST_MEMORY_MB } from '../../machine/kernel/profile.ts';
 import { UserError } from '../../sim/contract/assert.ts';
@@ -23,19 +23,56 @@ export function looksLikeScenario(text: string): boolean {
   return /^(?:machine|pools|duration|requests|services)\s*:/m.test(text);
 }
 
+/** The parser takes a second for so much. */
+const TEXT_MAX = 2 ** 20;
+
+/** The parser looks for keys that are there twice with the square of their number. */
+function repeatedKey(document: YamlDocument): { readonly key: string; readonly at: number } | undefined {
+  let found: { readonly key: string; readonly at: number } | undefined;
+  visit(document, {
+    Map(_, map) {
+      const known = new Set<string>();
+      for (const { key } of map.items) {
+        const name = String(key);
+        if (known.has(name)) {
+          found = { key: name, at: (isScalar(key) && key.range?.[0]) || 0 };
+          return visit.BREAK;
+        }
+        known.add(name);
+      }
+      return undefined;
+    },
+  });
+  return found;
+}
+
+/** Aliases of aliases are more than the text is. */
+function valueOf(document: YamlDocument, from: string): unknown {
+  try {
+    return document.toJS();
+  } catch (error) {
+    throw new UserError(`${from}: ${(error as Error).message}`);
+  }
+}
+
 /**
  * Reads a scenario (docs/fleet.md, schema/machine-scenario.json). `from` is the file's path, for messages and for paths in it.
  * @throws UserError that names file and line.
  */
 export function parseScenario(text: string, from: string): Scenario {
+  if (text.length > TEXT_MAX) {
+    throw new UserError(`${from}: found ${text.length} characters, expected a scenario of at most ${TEXT_MAX}`);
+  }
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true });
+  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: false });
   const fault = document.errors[0];
   if (fault) {
     const { line } = lines.linePos(fault.pos[0]);
     throw new UserError(`${from}:${line}: ${fault.message.split('\n')[0]!.replace(/ at line.*$/, '')}`);
   }
-  const read = scenarioSchema.safeParse(document.toJS());
+  const again = repeatedKey(document);
+  if (again) throw new UserError(`${from}:${lines.linePos(again.at).line}: found '${again.key}' twice`);
+  const read = scenarioSchema.safeParse(valueOf(document, from));
   const lineOf = (path: readonly PropertyKey[]): number => {
     for (let depth = path.length; depth >= 0; depth--) {
       const node = depth === 0 ? document.contents : document.getIn(path.slice(0, depth), true);
