@@ -58,6 +58,9 @@ function systemRefusal(error: NodeJS.ErrnoException): string {
   return `${place}: found ${systemError(error)}`;
 }
 
+// Where nobody can read it (a terminal that is gone), what is beside the answer goes unsaid, and the work goes on.
+process.stderr.on('error', () => {});
+
 /** `sim --help` and the like need less; what runs anything needs Node's own room. */
 function checkAddressSpace(): void {
   const limit = addressSpaceLimit();

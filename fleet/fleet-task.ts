@@ -3,12 +3,12 @@ import { type ViewText, viewOf } from '../machine/views/view-text.ts';
 import { Interrupted } from '../sim/contract/assert.ts';
 import type { FleetSample } from './machine/sample.ts';
 import { type FleetFigures, figuresOf } from './report/figures.ts';
-import { type FleetPlanRow, planRow } from './report/plan-row.ts';
+import { type PlanAnswer, type PlanQuestion, planScenario } from './plan-run.ts';
 import { type SettingResult, settingResult } from './report/setting-result.ts';
-import { withChange } from './report/settings.ts';
 import { type Verdict, verdictOf } from './report/verdict.ts';
-import { type FleetEvent, type FleetOptions, runFleet } from './run-fleet.ts';
-import type { Scenario } from './scenario/scenario.ts';
+import type { FleetEvent } from './follower.ts';
+import { type FleetOptions, runFleet } from './run-fleet.ts';
+import { parseScenario, type Scenario } from './scenario/scenario.ts';
 
 /** What is looked at in the machine when its run is over. */
 export interface FleetLook {
@@ -32,7 +32,8 @@ export interface FleetTask {
   /** What is wanted beside the row of the change. */
   readonly asks: {
     readonly whole?: boolean;
-    readonly plan?: { readonly horizon: string; readonly risk: number };
+    /** Times to plan for, ascending; the last one is the scenario's. Nothing else is asked beside it. */
+    readonly plan?: { readonly horizons: PlanQuestion['horizons']; readonly risk: number };
     readonly look?: FleetLook;
   };
 }
@@ -48,9 +49,9 @@ export interface WholeFleet {
 /** Plain data. */
 export interface FleetOutcome {
   readonly partial: boolean;
-  readonly setting: SettingResult;
+  readonly setting: SettingResult | null;
   readonly whole: WholeFleet | null;
-  readonly plan: { readonly totalBytes: number; readonly rows: readonly FleetPlanRow[] } | null;
+  readonly plan: PlanAnswer | null;
   readonly views: readonly ViewText[];
   readonly steps: string | null;
 }
@@ -61,22 +62,26 @@ export type FleetExecutor = (
 ) => Promise<{ readonly runs: readonly (FleetOutcome | undefined)[]; readonly partial: boolean }>;
 
 /** The scenario that it runs. */
-export const scenarioOfTask = ({ text, from, change }: FleetTask): Scenario => withChange(text, from, change);
+export const scenarioOfTask = ({ text, from, change }: FleetTask): Scenario => parseScenario(text, from, change);
 
 async function runFleetTask(task: FleetTask, options: FleetOptions): Promise<FleetOutcome> {
   const { name, change, asks } = task;
   const scenario = scenarioOfTask(task);
   const { whole, plan, look } = asks;
+  if (plan) {
+    const answer = await planScenario(scenario, { ...plan, setting: name }, options);
+    return { partial: false, setting: null, whole: null, plan: answer, views: [], steps: null };
+  }
   const stopAtUs = look?.stopAtUs;
   const run = await runFleet(scenario, { ...options, ...(stopAtUs !== undefined && { stopAtUs }) });
   const figures = figuresOf(run);
-  const rowsOf = (names: { horizon: string; risk: number }) =>
-    run.pools.map((_, i) => planRow(run, figures, i, { setting: name, ...names }));
   return {
     partial: run.partial,
     setting: settingResult(name, change, figures, scenario),
-    whole: whole ? { verdict: verdictOf(figures, scenario), figures, events: run.events, samples: run.samples } : null,
-    plan: plan ? { totalBytes: figures.totalBytes, rows: rowsOf(plan) } : null,
+    whole: whole
+      ? { verdict: verdictOf(figures, scenario, run.partial), figures, events: run.events, samples: run.samples }
+      : null,
+    plan: null,
     views: look ? look.views.map((view) => viewOf(run.machine.run, view, look.at)) : [],
     steps: look?.steps ? machineDigest(run.machine.run) : null,
   };

@@ -15,5 +15,6 @@ export { fleetText } from './report/text.ts';
 export { type FleetRun, runFleet } from './run-fleet.ts';
 export { builtInScenario, builtInScenarios } from './scenario/built-in.ts';
 export { looksLikeScenario, parseScenario, type Scenario } from './scenario/scenario.ts';
-export { arrivalLog, FILE_SOURCES, type FleetSources, tracesOfScenario } from './scenario/sources.ts';
+export { FILE_SOURCES, type FleetSources } from './scenario/sources.ts';
+export { filesOfScenario } from './scenario-files.ts';
 export { type FleetResult, studyFleet } from './study.ts';

@@ -2,7 +2,6 @@ import { Interrupted, UserError } from '../sim/contract/assert.ts';
 import { csvText } from '../sim/contract/escape.ts';
 import { type FleetExecutor, type FleetTask, runHere } from './fleet-task.ts';
 import type { FleetPlanRow } from './report/plan-row.ts';
-import { withChange } from './report/settings.ts';
 import type { FleetOptions } from './run-fleet.ts';
 import { durationText, durationUs } from './scenario/quantities.ts';
 import { parseScenario } from './scenario/scenario.ts';
@@ -38,20 +37,23 @@ export async function planFleet(text: string, from: string, options: FleetPlanOp
     { name: 'as it is', change: {} },
     ...scenario.settings.filter(({ name }) => settings === 'all' || (settings !== 'none' && settings.includes(name))),
   ];
-  const tasks: FleetTask[] = horizons.flatMap((duration) => {
-    const us = durationUs(duration);
-    if (us === undefined) throw new UserError(`found '${duration}', expected a time such as 24h, 72h or 30d`);
-    const horizon = durationText(us);
-    return changes.map(({ name, change }) => {
-      return { text, from, name, change: { ...change, duration }, asks: { plan: { horizon, risk } } };
-    });
+  const times = horizons.map((word) => {
+    const us = durationUs(word);
+    if (us === undefined) throw new UserError(`found '${word}', expected a time such as 24h, 72h or 30d`);
+    return { name: durationText(us), us };
+  });
+  const ascending = [...new Map(times.map((time) => [time.us, time])).values()].sort((x, y) => x.us - y.us);
+  const duration = ascending.at(-1)!.name;
+  const tasks = changes.map(({ name, change }): FleetTask => {
+    return { text, from, name, change: { ...change, duration }, asks: { plan: { horizons: ascending, risk } } };
   });
   // All changes are read before anything runs: a mistake in the last one is found at once.
-  for (const { change } of tasks) withChange(text, from, change);
+  for (const { change } of tasks) parseScenario(text, from, change);
   const { runs, partial } = await execute(tasks);
   if (runs.every((run) => run === undefined)) throw new Interrupted('interrupted');
-  const rows = horizons.flatMap((_, i) => {
-    const ofHorizon = runs.slice(i * changes.length, (i + 1) * changes.length).flatMap((run) => run?.plan?.rows ?? []);
+  const all = runs.flatMap((run) => run?.plan?.rows ?? []);
+  const rows = ascending.flatMap(({ name }) => {
+    const ofHorizon = all.filter(({ horizon }) => horizon === name);
     return ofHorizon.map((row) => ({
       ...row,
       front: !ofHorizon.some((other) => other.pool === row.pool && beats(other, row)),
@@ -71,13 +73,14 @@ export function fleetPlanCsv({ rows }: FleetPlan): string {
     'pool',
     'horizon',
     'risk',
-    'worker_mean_bytes',
-    'worker_deviation_bytes',
+    'worker_bytes',
     'worker_peak_bytes',
+    'in_progress_bytes',
     'beside_bytes',
     'fits',
     'fits_at_peak',
     'limit_bytes',
+    'tried',
     'killed',
     'allocator_us',
     'front',
@@ -87,13 +90,14 @@ export function fleetPlanCsv({ rows }: FleetPlan): string {
     r.pool,
     r.horizon,
     r.risk,
-    r.workerMeanBytes,
-    r.workerDeviationBytes,
+    r.workerBytes,
     r.workerPeakBytes,
+    r.inProgressBytes,
     r.besideBytes,
     r.fits,
     r.fitsAtPeak,
     r.limitBytes,
+    r.tried,
     r.killed,
     r.allocatorUs,
     r.front,

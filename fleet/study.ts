@@ -1,4 +1,4 @@
-import { UserError } from '../sim/contract/assert.ts';
+import { Interrupted } from '../sim/contract/assert.ts';
 import {
   type FleetExecutor,
   type FleetLook,
@@ -8,7 +8,6 @@ import {
   type WholeFleet,
 } from './fleet-task.ts';
 import type { SettingResult } from './report/setting-result.ts';
-import { withChange } from './report/settings.ts';
 import type { FleetOptions } from './run-fleet.ts';
 import { parseScenario, type Scenario } from './scenario/scenario.ts';
 
@@ -46,15 +45,15 @@ export async function studyFleet(
     ({ name }) => wanted === 'all' || (wanted !== 'none' && wanted.includes(name)),
   );
   // All changes are read before anything runs: a mistake in the last one is found at once.
-  for (const { change } of settings) withChange(text, from, change);
+  for (const { change } of settings) parseScenario(text, from, change);
   const tasks: FleetTask[] = [
     { text, from, name: 'as it is', change: {}, asks: { whole: true, ...(look && { look }) } },
     ...settings.map(({ name, change }) => ({ text, from, name, change, asks: {} })),
   ];
   const { runs, partial } = await execute(tasks);
   const [first] = runs;
-  if (!first) throw new UserError('the scenario as it is did not come to its end');
-  const rows = runs.flatMap((run) => (run ? [run.setting] : []));
+  if (!first) throw new Interrupted('interrupted');
+  const rows = runs.flatMap((run) => (run ? [run.setting!] : []));
   const { verdict, figures, events, samples } = first.whole!;
   const result: FleetResult = {
     schema: FLEET_SCHEMA,

@@ -2,13 +2,17 @@ import { cpus as hostCpus } from 'node:os';
 import type { Argv } from 'yargs';
 import { parseAllocator, parseNumber } from '../../allocators/spec.ts';
 import { UserError } from '../../sim/contract/assert.ts';
-import type { Touch } from '../../sim/contract/event.ts';
+import type { PassingTrace, Touch, TraceSummary } from '../../sim/contract/event.ts';
 import type { Start } from '../../sim/contract/start.ts';
 import type { KernelOptions, KernelVersion } from '../../sim/kernel/kernel.ts';
-import { describeWorkload } from '../../workloads/index.ts';
+import { describeWorkload, isBuiltIn } from '../../workloads/index.ts';
+import { openPassingTrace, type PassingOrder } from '../../workloads/trace/passing.ts';
 import type { ParameterValues, WorkloadTime } from '../../workloads/workload.ts';
-import type { RunOptions } from '../run/run-options.ts';
+import { type RunOptions, timedRows } from '../run/run-options.ts';
 import { loadWorkload } from './load-workload.ts';
+import { note } from './show.ts';
+
+const THP_MODES: readonly KernelOptions['thp'][] = ['never', 'madvise', 'always'];
 
 /** What every command that runs a machine understands. */
 export interface MachineArguments {
@@ -18,7 +22,7 @@ export interface MachineArguments {
   kernel: KernelVersion;
   touch: Touch | undefined;
   seed: number;
-  thp: 'never' | 'madvise' | 'always';
+  thp: KernelOptions['thp'] | undefined;
   'rlimit-as': string | undefined;
   'rlimit-data': string | undefined;
   lenient: boolean;
@@ -54,9 +58,8 @@ export function machineOptions<T>(yargs: Argv<T>): Argv<T> {
     })
     .option('seed', { type: 'number', default: 0, describe: 'of everything that is drawn' })
     .option('thp', {
-      choices: ['never', 'madvise', 'always'] as const,
-      default: 'never' as const,
-      describe: 'transparent huge pages',
+      choices: THP_MODES,
+      describe: 'transparent huge pages; default: never, for a recording as on its machine',
     })
     .option('rlimit-as', { type: 'string', describe: 'RLIMIT_AS over the allocator’s mappings, bytes (K, M, G)' })
     .option('rlimit-data', { type: 'string', describe: 'RLIMIT_DATA likewise' })
@@ -104,7 +107,15 @@ function checkedKernel(argv: MachineArguments): Partial<KernelOptions> {
   const rlimitAs = limit('rlimit-as', argv['rlimit-as']);
   const rlimitData = limit('rlimit-data', argv['rlimit-data']);
   parseAllocator(argv.allocator, argv.cpus ?? 1);
-  return { version: argv.kernel, thp: argv.thp, rlimitAs, rlimitData };
+  return { version: argv.kernel, thp: argv.thp ?? 'never', rlimitAs, rlimitData };
+}
+
+/** As it was where the trace was recorded; said where it makes a difference to every program. */
+function recordedThp(name: string, { recorded }: TraceSummary): KernelOptions['thp'] {
+  const known = new Map(recorded.machine).get('thp');
+  const mode = THP_MODES.find((mode) => mode === known) ?? 'never';
+  if (mode === 'always') note(`${name}: recorded with huge pages always, and run so; --thp never runs it without`);
+  return mode;
 }
 
 /** Loads the workload and resolves the machine. */
@@ -117,6 +128,7 @@ export async function prepare(argv: MachineArguments): Promise<Prepared> {
     seed: argv.seed,
   });
   const cpus = argv.cpus ?? workload.cpus ?? hostCpus().length;
+  const thp = argv.thp ?? recordedThp(workload.name, workload.events);
   return {
     time: workload.time,
     options: {
@@ -127,10 +139,33 @@ export async function prepare(argv: MachineArguments): Promise<Prepared> {
       spec: parseAllocator(argv.allocator, cpus),
       cpus,
       seed: argv.seed,
-      kernel,
+      kernel: { ...kernel, thp },
       ...(argv.touch && { touch: argv.touch }),
       loadNs: Math.round((performance.now() - started) * 1e6),
     },
+  };
+}
+
+/** The same for a trace that is read while it is executed; undefined where that cannot be. */
+export function preparePassing(argv: MachineArguments, order: PassingOrder): RunOptions<PassingTrace> | undefined {
+  const kernel = checkedKernel(argv);
+  const started = performance.now();
+  const trace = isBuiltIn(argv.workload) ? undefined : openPassingTrace(argv.workload, order);
+  if (!trace) return undefined;
+  const openNs = Math.round((performance.now() - started) * 1e6);
+  const { events, spentNs } = timedRows(trace);
+  const cpus = argv.cpus ?? hostCpus().length;
+  return {
+    events,
+    workload: argv.workload,
+    parameters: {},
+    start: 'barrier',
+    spec: parseAllocator(argv.allocator, cpus),
+    cpus,
+    seed: argv.seed,
+    kernel: { ...kernel, thp: argv.thp ?? recordedThp(argv.workload, events) },
+    ...(argv.touch && { touch: argv.touch }),
+    loadNs: () => openNs + spentNs(),
   };
 }
 

@@ -1,6 +1,6 @@
 import type { Argv } from 'yargs';
 import { UserError } from '../../sim/contract/assert.ts';
-import type { EventBuffer } from '../../sim/contract/event.ts';
+import type { EventBuffer, PassingTrace } from '../../sim/contract/event.ts';
 import { lookup } from '../../sim/contract/lookup.ts';
 import { COST_PROFILES, type Costs, DEFAULT_PROFILE, parseCosts } from '../../sim/time/costs.ts';
 import { DEFAULT_HZ } from '../../sim/time/scheduler.ts';
@@ -53,7 +53,7 @@ export function timeOptions<T>(yargs: Argv<T>): Argv<T> {
 /** How time passes for these events: as asked for, else as they and the workload say. */
 export function timing(
   { mode, pace, costs, topology, hz }: TimeArguments,
-  events: EventBuffer | undefined,
+  events: EventBuffer | PassingTrace | undefined,
   workload: WorkloadTime | undefined,
 ): ChosenTime & Required<Pick<RunOptions, 'costs' | 'topology' | 'hz'>> {
   if (!(hz >= 1 && hz <= 100_000)) throw new UserError(`--hz: found '${hz}', expected a number from 1 to 100000`);

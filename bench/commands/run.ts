@@ -3,9 +3,10 @@ import { UserError } from '../../sim/contract/assert.ts';
 import type { Sample } from '../../sim/metrics/sample.ts';
 import { parseTlb, TLB_PRESETS } from '../../sim/tlb/settings.ts';
 import { type LineSink, openLineSink } from '../../workloads/files/line-sink.ts';
+import type { PassingOrder } from '../../workloads/trace/passing.ts';
 import { INTERRUPTED, listenForInterrupt } from '../cli/interruption.ts';
 import { startProgress } from '../cli/progress.ts';
-import { type MachineArguments, machineOptions, prepare } from '../cli/run-options.ts';
+import { type MachineArguments, machineOptions, type Prepared, prepare, preparePassing } from '../cli/run-options.ts';
 import { show } from '../cli/show.ts';
 import { checkSiteOptions, requireSites, type SiteArguments, siteOptions, wantsSites } from '../cli/site-options.ts';
 import { type TimeArguments, timeOptions, timing } from '../cli/time-options.ts';
@@ -118,25 +119,23 @@ async function run(argv: RunArguments): Promise<void> {
   const tlb = argv.tlb === undefined ? undefined : parseTlb(argv.tlb);
   const records = wantsRecording(argv);
   const before = checkSiteOptions(argv);
-  const prepared = await prepare(argv);
   const asksForSites = argv.sites || wantsSites(argv);
-  if (asksForSites) requireSites(prepared.options.events, prepared.options.workload, 'what was asked for');
-  const time = timing(
-    argv['faithful-abort'] || tlb ? { ...argv, mode: 'lockstep' } : argv,
-    prepared.options.events,
-    prepared.time,
-  );
+  const inOrder = argv['faithful-abort'] || tlb ? { ...argv, mode: 'lockstep' as const } : argv;
+  const passing = records || asksForSites || !mayPass(inOrder) ? undefined : preparePassing(argv, orderOf(inOrder));
+  const prepared: Partial<Prepared> = passing ? {} : await prepare(argv);
+  const whole = prepared.options;
+  if (whole && asksForSites) requireSites(whole.events, whole.workload, 'what was asked for');
+  const time = timing(inOrder, (passing ?? whole!).events, prepared.time);
   if (argv['trace-time'] !== undefined && time.mode !== 'virtual') {
     throw new UserError(`--trace-time: found mode ${time.mode}, expected virtual: elsewhere no time is simulated`);
   }
   const sinks: Sinks = {};
   openAll(sinks, OUTPUTS, argv);
   const interruption = listenForInterrupt();
-  const progress = argv.quiet ? undefined : await startProgress(prepared.options.events.length);
+  const progress = argv.quiet ? undefined : await startProgress((passing ?? whole!).events.length);
   let done: ReportRun;
   try {
-    const options: RunOptions = {
-      ...prepared.options,
+    const more: Omit<RunOptions, 'events' | 'workload' | 'spec' | 'cpus'> = {
       ...time,
       sampleEvery: argv['sample-every'],
       check: argv.check,
@@ -149,27 +148,38 @@ async function run(argv: RunArguments): Promise<void> {
       ...(progress && { onProgress: progress.update }),
     };
     done = records
-      ? await (await import('../study/record.ts')).recordRun(options)
-      : { result: await runInMode(options) };
+      ? await (await import('../study/record.ts')).recordRun({ ...whole!, ...more })
+      : { result: await runInMode({ ...(passing ?? whole!), ...more }) };
     await writeOutputs(argv, sinks, done.result);
   } catch (error) {
     for (const sink of Object.values(sinks)) sink.discard();
     throw error;
   } finally {
+    passing?.events.close();
     progress?.stop();
     interruption.release();
   }
 
   const { result } = done;
   const sites =
-    asksForSites && !result.partial
-      ? await (await import('./run-sites.ts')).sitesOf(argv, prepared.options, done, before)
-      : '';
-  const plot = records
-    ? (await import('../report/draw-pictures.ts')).drawPictures(argv, [done], prepared.options.events)
-    : '';
+    asksForSites && !result.partial ? await (await import('./run-sites.ts')).sitesOf(argv, whole!, done, before) : '';
+  const plot = records ? (await import('../report/draw-pictures.ts')).drawPictures(argv, [done], whole!.events) : '';
   if (!argv.quiet && toStdout.length === 0) await showSummary(result, sites, plot);
   if (result.partial) process.exitCode = INTERRUPTED;
+}
+
+/** Whether events may be read while they are executed: nobody asks for the rows afterwards, or for something at each one. */
+function mayPass(
+  argv: Pick<RunArguments, 'mode' | 'pace' | 'placements' | 'syscalls' | 'check' | 'faithful-abort'>,
+): boolean {
+  const isStepwise = argv.placements !== undefined || argv.syscalls !== undefined || argv.check === 'events';
+  return argv.mode !== 'threads' && (argv.pace ?? 'asap') === 'asap' && !isStepwise && !argv['faithful-abort'];
+}
+
+/** As `chooseTime` takes them. */
+function orderOf({ mode, pace }: Pick<RunArguments, 'mode' | 'pace'>): PassingOrder {
+  if (mode === 'lockstep') return 'file';
+  return mode === undefined && pace === undefined ? 'own' : 'program';
 }
 
 async function showSummary(result: RunResult, sites: string, plot: string): Promise<void> {

@@ -1,4 +1,4 @@
-import { type EventBuffer, OP_CLOCK, OP_MASK } from '../../sim/contract/event.ts';
+import { type EventBuffer, isPassing, OP_CLOCK, OP_MASK, type PassingTrace } from '../../sim/contract/event.ts';
 import { hasOperation } from '../../sim/contract/operation-set.ts';
 import type { WorkloadTime } from '../../workloads/workload.ts';
 import type { Mode, Pace } from './result.ts';
@@ -23,7 +23,7 @@ export interface AskedTime {
  * workload as it says, whose events are not looked at. What is asked for goes before.
  */
 export function chooseTime(
-  events: EventBuffer | undefined,
+  events: EventBuffer | PassingTrace | undefined,
   workload: WorkloadTime | undefined,
   asked: AskedTime = {},
 ): ChosenTime {
@@ -40,7 +40,7 @@ export function chooseTime(
   return { mode, pace, timeReason: `asked for${asIf ? `; ${caveat}` : ''}` };
 }
 
-function ownTime(events: EventBuffer | undefined, workload: WorkloadTime | undefined, isTimed: boolean) {
+function ownTime(events: EventBuffer | PassingTrace | undefined, workload: WorkloadTime | undefined, isTimed: boolean) {
   if (workload) return { ...workload, why: 'the workload says so' };
   if (isTimed) return { mode: 'virtual', pace: 'recorded', why: 'the trace has times' } as const;
   if (events!.begins.length > 0) {
@@ -50,8 +50,9 @@ function ownTime(events: EventBuffer | undefined, workload: WorkloadTime | undef
   return { mode: 'virtual', pace: 'asap', why: 'the trace has one thread and no times' } as const;
 }
 
-/** Whether the trace's clock ever moves. */
-export function hasTimes(events: EventBuffer): boolean {
+/** Whether the trace's clock ever moves. One that passes has times in file order alone, where they do not matter. */
+export function hasTimes(events: EventBuffer | PassingTrace): boolean {
+  if (isPassing(events)) return false;
   if (!hasOperation(events, OP_CLOCK)) return false;
   const { head, a, b, length } = events;
   for (let row = 0; row < length; row++) {

@@ -1,6 +1,6 @@
 import type { AllocatorSpec } from '../../allocators/spec.ts';
 import type { Allocator, RequestAllocator } from '../../sim/contract/allocator.ts';
-import type { EventBuffer, Touch } from '../../sim/contract/event.ts';
+import type { Touch, TraceSummary } from '../../sim/contract/event.ts';
 import type { Locks } from '../../sim/contract/locks.ts';
 import { Memory, type SharedBuffers } from '../../sim/contract/memory.ts';
 import { OPERATIONS } from '../../sim/contract/operations.ts';
@@ -14,7 +14,7 @@ import { createObjectTable, type ObjectTable } from '../../sim/replay/objects.ts
 export interface MachineOptions {
   readonly spec: AllocatorSpec;
   /** Gives the numbers of slots where they are not given below. */
-  readonly events?: EventBuffer;
+  readonly events?: TraceSummary;
   readonly cpus: number;
   readonly touch: Touch;
   readonly kernel: KernelOptions;
@@ -45,7 +45,7 @@ export interface Assembled {
 /** A workload that holds so much at once may need more than 32 GiB of addresses, with what its allocator keeps. */
 const FAR_FROM: Bytes = 2 ** 32;
 
-export const farPagesFor = (events: EventBuffer): Pages => (events.requestedPeakBytes >= FAR_FROM ? FAR_PAGES : 0);
+export const farPagesFor = (events: TraceSummary): Pages => (events.requestedPeakBytes >= FAR_FROM ? FAR_PAGES : 0);
 
 export function assemble(options: MachineOptions): Assembled {
   const memory = new Memory(options.shared);

@@ -1,4 +1,4 @@
-import type { EventBuffer } from '../../sim/contract/event.ts';
+import type { TraceSummary } from '../../sim/contract/event.ts';
 import type { Bytes } from '../../sim/contract/units.ts';
 import type { Sample } from '../../sim/metrics/sample.ts';
 
@@ -40,7 +40,7 @@ export interface RecordedProcess {
 }
 
 /** Null where the trace has nothing that the kernel or PHP said at one of the samples. */
-export function recordedProcess(events: EventBuffer, samples: readonly Sample[]): RecordedProcess | null {
+export function recordedProcess(events: TraceSummary, samples: readonly Sample[]): RecordedProcess | null {
   if (events.observations.length === 0) return null;
   const byEvent = new Map(samples.map((sample) => [sample.event, sample]));
   const found: RecordedProcessSample[] = [];

@@ -1,5 +1,5 @@
 import type { AllocatorSpec } from '../../allocators/spec.ts';
-import type { EventBuffer, Touch } from '../../sim/contract/event.ts';
+import type { EventBuffer, PassingTrace, Touch, TraceSummary } from '../../sim/contract/event.ts';
 import type { Start } from '../../sim/contract/start.ts';
 import type { Ns } from '../../sim/contract/units.ts';
 import type { KernelOptions } from '../../sim/kernel/kernel.ts';
@@ -10,8 +10,9 @@ import type { LineSink } from '../../workloads/files/line-sink.ts';
 import type { Assembled } from './machine.ts';
 import type { Mode, Pace } from './result.ts';
 
-export interface RunOptions {
-  readonly events: EventBuffer;
+/** `E`: a trace whose rows are all there, unless a mode can do with less. */
+export interface RunOptions<E extends TraceSummary = EventBuffer> {
+  readonly events: E;
   readonly workload: string;
   readonly parameters?: Readonly<Record<string, number | string | boolean>>;
   readonly spec: AllocatorSpec;
@@ -38,7 +39,10 @@ export interface RunOptions {
   readonly lastSampleOnly?: boolean;
   /** A sample every so many events too; 0 for none. */
   readonly sampleEvery?: number;
-  /** At the recorded pace, a sample too before a thread does nothing for so long; 0 for none. */
+  /**
+   * At the recorded pace, samples too where a thread begins to do nothing for so long and where it goes on; 0 for none. Samples on the
+   * way are then dated by the end of their event.
+   */
   readonly sampleIdleNs?: Ns;
   /** In file order, samples before these rows too. Ascending. */
   readonly sampleBefore?: readonly number[];
@@ -54,5 +58,25 @@ export interface RunOptions {
   readonly onProgress?: (done: number) => void;
   /** Ends the run at the next piece; the result is marked partial. */
   readonly signal?: AbortSignal;
-  readonly loadNs?: number;
+  /** What loading took; of a trace that passes, so far. */
+  readonly loadNs?: number | (() => number);
+}
+
+export function loadNsOf({ loadNs = 0 }: Pick<RunOptions, 'loadNs'>): number {
+  return typeof loadNs === 'number' ? loadNs : loadNs();
+}
+
+/** The same trace, and how long its rows have taken so far. */
+export function timedRows(trace: PassingTrace): { readonly events: PassingTrace; readonly spentNs: () => number } {
+  const { rows } = trace;
+  let spent = 0;
+  let end = 0;
+  function bring(row: number): number {
+    if (row < end) return end;
+    const started = process.hrtime.bigint();
+    end = rows.bring(row);
+    spent += Number(process.hrtime.bigint() - started);
+    return end;
+  }
+  return { events: { ...trace, rows: { ...rows, bring } }, spentNs: () => spent };
 }

@@ -1,10 +1,9 @@
 import type { AllocatorSpec } from '../../allocators/spec.ts';
 import { formatAllocator } from '../../allocators/spec.ts';
-import type { Touch } from '../../sim/contract/event.ts';
+import type { Touch, TraceSummary } from '../../sim/contract/event.ts';
 import type { Bytes, Ns } from '../../sim/contract/units.ts';
 import { KERNEL_DEFAULTS, type Kernel } from '../../sim/kernel/kernel.ts';
 import type { Sample } from '../../sim/metrics/sample.ts';
-import { requestedPeakWithout } from '../../sim/replay/requested.ts';
 import type { Assembled } from './machine.ts';
 import { recordedProcess } from './recorded-process.ts';
 import {
@@ -30,7 +29,7 @@ export interface Timing {
 }
 
 export interface FinishedRun {
-  readonly options: RunOptions;
+  readonly options: RunOptions<TraceSummary>;
   readonly assembled: Assembled;
   readonly touch: Touch;
   /** Events that were executed; in lockstep those before this row. */
@@ -40,14 +39,14 @@ export interface FinishedRun {
   readonly samples: readonly Sample[];
   /** Ascending. */
   readonly failedRows: readonly number[];
-  /** Where the run knows it; otherwise it follows from file order. */
-  readonly requestedPeakBytes: Bytes | undefined;
+  readonly requestedPeakBytes: Bytes;
   readonly replayNs: number;
+  readonly loadNs: number;
   readonly timing: Timing | undefined;
   readonly tlb?: TlbResult | undefined;
 }
 
-export function describeRun(options: RunOptions, touch: Touch): RunDescription {
+export function describeRun(options: RunOptions<TraceSummary>, touch: Touch): RunDescription {
   return {
     workload: options.workload,
     parameters: options.parameters ?? {},
@@ -81,15 +80,10 @@ function limitsMet(kernel: Kernel): string[] {
 }
 
 export function assembleResult(run: FinishedRun): RunResult {
-  const { options, assembled, failedRows, eventsDone, timing } = run;
+  const { options, assembled, failedRows, eventsDone, requestedPeakBytes, timing } = run;
   const { events } = options;
   const { machine, top } = assembled;
   const last = run.samples.at(-1)!;
-  const requestedPeakBytes =
-    run.requestedPeakBytes ??
-    (failedRows.length === 0 && eventsDone === events.length
-      ? events.requestedPeakBytes
-      : requestedPeakWithout(events, eventsDone, failedRows));
   const rssPeakBytes = machine.kernel.residency.residentPeakPages() * 4096;
   const futexCalls = timing?.locks.reduce((sum, lock) => sum + lock.futexWaits + lock.futexWakes, 0) ?? 0;
   return {
@@ -130,7 +124,7 @@ export function assembleResult(run: FinishedRun): RunResult {
     engine: {
       events: eventsDone,
       replayNs: run.replayNs,
-      loadNs: options.loadNs ?? 0,
+      loadNs: run.loadNs,
       hostRssBytes: process.memoryUsage.rss(),
     },
   };

@@ -1,6 +1,14 @@
 import type { Handle } from '../../sim/contract/allocator.ts';
 import { AllocatorAbort } from '../../sim/contract/assert.ts';
-import { isAllocating, OP_EMALLOC, OP_REQUEST_END, type Touch } from '../../sim/contract/event.ts';
+import {
+  type EventBuffer,
+  isAllocating,
+  isPassing,
+  OP_EMALLOC,
+  OP_REQUEST_END,
+  type Touch,
+  type TraceSummary,
+} from '../../sim/contract/event.ts';
 import type { Bytes, Ns } from '../../sim/contract/units.ts';
 import { createSampler, type Sample } from '../../sim/metrics/sample.ts';
 import { placementLine } from '../../sim/replay/placements.ts';
@@ -8,7 +16,7 @@ import { checkHeapRoom } from '../../workloads/files/heap-room.ts';
 import type { Assembled } from './machine.ts';
 import { inPieces } from './pieces.ts';
 import type { RunDescription, RunResult, TlbResult } from './result.ts';
-import type { RunOptions } from './run-options.ts';
+import { loadNsOf, type RunOptions } from './run-options.ts';
 import { assembleResult, describeRun, type Timing } from './run-result.ts';
 
 /** Each holds some kilobytes. */
@@ -24,7 +32,7 @@ export interface Abort {
  * One run: the machine, where it stands, and what was measured so far. How events come one after the other is the
  * mode's (`LockstepRun`: in file order; `VirtualRun`: each thread at its own pace).
  */
-export abstract class Run {
+export abstract class Run<E extends TraceSummary = EventBuffer> {
   readonly assembled: Assembled;
   readonly touch: Touch;
   abort: Abort | null = null;
@@ -34,12 +42,12 @@ export abstract class Run {
   /** Wall time of the replay alone. */
   replayNs = 0;
 
-  protected readonly options: RunOptions;
+  protected readonly options: RunOptions<E>;
   private readonly takeSample: ReturnType<typeof createSampler>;
   /** Spent on samples in the running share of events: no part of the replay. */
   private samplingNs = 0;
 
-  protected constructor(options: RunOptions, touch: Touch, assembled: Assembled) {
+  protected constructor(options: RunOptions<E>, touch: Touch, assembled: Assembled) {
     this.options = options;
     this.touch = touch;
     this.assembled = assembled;
@@ -66,10 +74,7 @@ export abstract class Run {
   protected changedSlots(_event: number): Int32Array | undefined {
     return undefined;
   }
-  /** Where the run knows it; otherwise it follows from file order. */
-  protected requestedPeakBytes(): Bytes | undefined {
-    return undefined;
-  }
+  protected abstract requestedPeakBytes(): Bytes;
 
   /** At a sample point on the way. */
   protected pass(label: string, event: number, virtualNs?: Ns): void {
@@ -85,7 +90,7 @@ export abstract class Run {
     return this.options.check !== undefined && this.options.check !== 'off';
   }
 
-  private take(label: string, event: number, virtualNs: Ns | undefined, walksAll: boolean): void {
+  protected take(label: string, event: number, virtualNs: Ns | undefined, walksAll: boolean): void {
     const started = process.hrtime.bigint();
     if (this.isChecked()) {
       this.assembled.top.check();
@@ -105,6 +110,7 @@ export abstract class Run {
   protected timed(share: () => boolean): boolean {
     const started = process.hrtime.bigint();
     this.samplingNs = 0;
+    const loadedNs = loadNsOf(this.options);
     let goesOn = false;
     try {
       goesOn = share();
@@ -112,7 +118,8 @@ export abstract class Run {
       if (!(error instanceof AllocatorAbort)) throw error;
       this.abort = { event: error.event ?? this.currentRow(), message: error.message };
     }
-    this.replayNs += Number(process.hrtime.bigint() - started) - this.samplingNs;
+    const loadNs = loadNsOf(this.options) - loadedNs;
+    this.replayNs += Number(process.hrtime.bigint() - started) - this.samplingNs - loadNs;
     return goesOn;
   }
 
@@ -136,6 +143,9 @@ export abstract class Run {
       onProgress: onProgress && (() => onProgress(this.eventsDone())),
       signal,
     });
+    // What is behind the end of the run is a part of the trace too, and has to be right.
+    const { events } = this.options;
+    if (this.abort && isPassing(events)) for (let row = 0; row < events.length; ) row = events.rows.bring(row);
     this.sampleEnd();
     return this.result();
   }
@@ -151,6 +161,7 @@ export abstract class Run {
       failedRows: this.failedRows,
       requestedPeakBytes: this.requestedPeakBytes(),
       replayNs: this.replayNs,
+      loadNs: loadNsOf(this.options),
       timing: this.timing(),
       tlb: this.tlbResult(),
     });

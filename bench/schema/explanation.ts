@@ -56,6 +56,12 @@ const whatIfSchema = z.object({
   about: z.string(),
   allocator: z.string(),
   rssBytes: bytes,
+  orders: z
+    .object({ leastBytes: bytes, mostBytes: bytes })
+    .nullable()
+    .describe(
+      'resident bytes over several orders of the threads’ calls; null: it does not depend on them, or was not asked for',
+    ),
   rssPeakBytes: bytes,
   vszBytes: bytes,
   breakdown: breakdownSchema,

@@ -64,7 +64,8 @@ export class Memo {
   private current = -1;
   private played = 0;
   private met = 0;
-  private gaveUp = false;
+  private hasGivenUp = false;
+  private wasPlayed = false;
 
   constructor(
     heap: WorkerHeap,
@@ -94,6 +95,16 @@ export class Memo {
     return this.isOn;
   }
 
+  /** Whether so little was met again that nothing is looked for any more. */
+  get gaveUp(): boolean {
+    return this.hasGivenUp;
+  }
+
+  /** Of the last request: whether it was played. */
+  get lastWasPlayed(): boolean {
+    return this.wasPlayed;
+  }
+
   counts(): MemoCounts {
     return { played: this.played, met: this.met, states: this.states.length };
   }
@@ -109,7 +120,8 @@ export class Memo {
 
   /** The next request of the worker at `place`; its number in `plays`. */
   serve(place: Place, request: number): number {
-    const found = place.state < 0 || this.gaveUp ? undefined : this.lookUp(place, request);
+    const found = place.state < 0 || this.hasGivenUp ? undefined : this.lookUp(place, request);
+    this.wasPlayed = found === undefined;
     if (found !== undefined) {
       this.met++;
       return found;
@@ -159,8 +171,8 @@ export class Memo {
     this.played++;
     const number = this.plays.push(play) - 1;
     place.average = this.averages?.[0] ?? 0;
-    if (!this.gaveUp && this.isOn && this.played >= PATIENCE && this.met < LEAST_HITS) this.gaveUp = true;
-    if (from < 0 || this.gaveUp) {
+    if (!this.hasGivenUp && this.isOn && this.played >= PATIENCE && this.met < LEAST_HITS) this.hasGivenUp = true;
+    if (from < 0 || this.hasGivenUp) {
       this.current = -1;
       place.state = -1;
       return number;

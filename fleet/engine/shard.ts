@@ -1,6 +1,7 @@
 import { parseAllocator } from '../../allocators/spec.ts';
 import type { EventBuffer } from '../../sim/contract/event.ts';
 import type { KernelOptions } from '../../sim/kernel/kernel.ts';
+import { atOnce } from '../../workloads/breathing.ts';
 import { type Holdings, holdingsOf } from './holdings.ts';
 import type { Layout } from './layout.ts';
 import { Memo, type MemoCounts } from './memo.ts';
@@ -85,11 +86,23 @@ export class Shard {
   }
 
   play(task: ShardTask): ShardResult {
+    return atOnce(this.playing(task));
+  }
+
+  /**
+   * Plays slots one after the other, in steps. With `whileMet` it ends before the last one where less than half of the requests meet a
+   * heap that is known: the result is of the slots before.
+   */
+  *playing(task: ShardTask, whileMet = false): Generator<void, ShardResult> {
     const { heap, memo } = this;
     const layouts = new LayoutTable();
     const holdings: Holdings[] = [];
-    const timelines = task.slots.map((slot) => {
-      const timeline = playSlot(slot, {
+    const timelines: SlotTimeline[] = [];
+    let counts: MemoCounts = { played: 0, met: 0, states: 0 };
+    let plays = 0;
+    for (const slot of task.slots) {
+      if (whileMet && timelines.length > 0 && isStrange(memo)) break;
+      const steps = playSlot(slot, {
         heap,
         memo,
         layouts,
@@ -100,17 +113,31 @@ export class Shard {
           holdings.push(holdingsOf(heap));
         },
       });
-      return timeline;
-    });
+      let step = steps.next();
+      while (!step.done && !(whileMet && memo.gaveUp)) {
+        yield;
+        step = steps.next();
+      }
+      if (!step.done) break;
+      timelines.push(step.value);
+      counts = memo.counts();
+      plays = memo.plays.length;
+    }
     return {
       timelines,
       layouts: layouts.layouts,
       holdings,
-      counts: memo.counts(),
+      counts,
       compares: memo.compares,
       startPages: this.startPages,
       startLayout: this.startLayout,
-      failures: memo.plays.reduce((sum, play) => sum + play.failures, 0),
+      failures: memo.plays.slice(0, plays).reduce((sum, play) => sum + play.failures, 0),
     };
   }
+}
+
+/** Whether more is played than met. */
+function isStrange(memo: Memo): boolean {
+  const { played, met } = memo.counts();
+  return memo.gaveUp || played > met;
 }

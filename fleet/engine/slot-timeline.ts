@@ -70,8 +70,11 @@ export interface SlotOptions {
   readonly atEnd: (place: Place) => void;
 }
 
-/** Plays everything that one slot does. */
-export function playSlot(task: SlotTask, options: SlotOptions): SlotTimeline {
+/** Requests that are taken from memory at a stretch. */
+const STRETCH = 4096;
+
+/** Plays everything that one slot does, in steps: after each no request is in progress. */
+export function* playSlot(task: SlotTask, options: SlotOptions): Generator<void, SlotTimeline> {
   const { memo, recyclePages, samplesUs } = options;
   const count = task.request.length;
   const residentPages = new Uint32Array(count);
@@ -107,6 +110,7 @@ export function playSlot(task: SlotTask, options: SlotOptions): SlotTimeline {
         served = 0;
         generation++;
       }
+      if (memo.lastWasPlayed || i % STRETCH === 0) yield;
     }
     sampler.restingUntil(life.endUs, place, generation, served);
     last = place;

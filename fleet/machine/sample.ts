@@ -101,7 +101,7 @@ export function takeSample(
         fileBytes: file,
         shmemBytes: shmem,
         swapBytes: swap,
-        ...proportionalSizes(k, task.mm),
+        ...proportionalSizes(k, task),
         sizeBytes: task.mm.totalVm * 4096,
         tableBytes: task.mm.tableBytes,
       };

@@ -135,6 +135,13 @@ export class ServiceProcess {
     this.driver.ask(name, 'its fork for a snapshot', `${this.service.name} fork ${this.childName}`);
   }
 
+  /** Forks for a snapshot where none is running, and writes all that it writes meanwhile. */
+  beginSnapshot(): void {
+    if (!this.service.snapshot || !this.driver.isAlive(this.service.name)) return;
+    if (!this.driver.isAlive(this.childName)) this.fork();
+    for (let part = 0; part < SNAPSHOT_PARTS; part++) this.write();
+  }
+
   /** Writes at places drawn evenly hit pages that were copied before the more often the more have been. */
   private write(): void {
     if (!this.driver.isAlive(this.childName)) return;

@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { parseAllocator } from '../../allocators/spec.ts';
 import { UserError } from '../../sim/contract/assert.ts';
 import type { Holdings } from '../engine/holdings.ts';
@@ -9,12 +8,9 @@ import type { SlotTask, SlotTimeline } from '../engine/slot-timeline.ts';
 import type { Arrivals } from '../requests/arrivals.ts';
 import { sizeBytes } from '../scenario/quantities.ts';
 import type { PoolFile, Scenario } from '../scenario/scenario.ts';
-import { type FleetSources, requestSource } from '../scenario/sources.ts';
+import { atItsPlace, type FleetSources, pathIn, requestSource, startupSource } from '../scenario/sources.ts';
 import { recordedSchedule, recordedWorkers } from './recorded-workers.ts';
 import { type Schedule, type Slot, schedulePool } from './schedule.ts';
-
-/** Parts into which a pool's slots are cut, each with a memory of its own. So many whatever the number of threads, so that counts do not depend on it. */
-const SHARDS = 8;
 
 /** A pool: who serves what, the heaps of its workers over time, and what has become of them. */
 export class PoolRun {
@@ -23,21 +19,25 @@ export class PoolRun {
   readonly settings: HeapSettings;
   /** Of each number in a slot's requests: the kind, among the scenario's. */
   readonly kinds: readonly number[];
-  readonly tasks: SlotTask[];
+  tasks: SlotTask[];
   timelines: SlotTimeline[] = [];
   /** Of each slot: the layouts that its timeline names. */
   layouts: (readonly Layout[])[] = [];
   holdings: Holdings[] = [];
   played = 0;
   met = 0;
-  compares = true;
+  /** Whether heaps are compared with those that were met before. */
+  compares = false;
   failures = 0;
   startPages = 0;
+  /** Of a worker that has served nobody. */
+  startLayout: Layout | undefined;
   /** The master's heap when it forks, if it has one. */
   forkedHeap: Layout | undefined;
   /** Of a recorded pool: what each slot's process did. */
   readonly recorded: readonly RecordedParts[] | undefined;
-  private readonly samplesUs: Float64Array;
+  private samplesUs: Float64Array;
+  /** For workers that take the place of others. */
   private spare: Shard | undefined;
 
   private constructor(
@@ -74,13 +74,24 @@ export class PoolRun {
       firstOf.set(kind, kinds.length);
       for (let variant = 0; variant < request.variants; variant++) {
         kinds.push(kind);
-        events.push(await eventsOf(request, variant, scenario, sources));
+        const word = request.trace === undefined ? 'workload' : 'trace';
+        events.push(
+          await atItsPlace(scenario, ['requests', kind, word], () => eventsOf(request, variant, scenario, sources)),
+        );
       }
     }
-    parseAllocator(pool.allocator, scenario.machine.processors);
+    const at = (word: string) => ['pools', scenario.pools.indexOf(pool), word];
+    await atItsPlace(scenario, at('allocator'), () => parseAllocator(pool.allocator, scenario.machine.processors));
+    const list = pool.recorded;
     const recorded =
-      pool.recorded === undefined ? undefined : await recordedWorkers(join(scenario.folder, pool.recorded), pool);
-    const startup = pool.startup === undefined ? undefined : await sources.events(pool.startup);
+      list === undefined
+        ? undefined
+        : await atItsPlace(scenario, at('recorded'), () => recordedWorkers(pathIn(scenario, list), pool, sources));
+    const startupName = startupSource(pool, scenario);
+    const startup =
+      startupName === undefined
+        ? undefined
+        : await atItsPlace(scenario, at('startup'), () => sources.events(startupName));
     const settings: HeapSettings = {
       allocator: pool.allocator,
       processors: scenario.machine.processors,
@@ -101,36 +112,70 @@ export class PoolRun {
     return new PoolRun(pool, schedule, settings, kinds, tasks, samplesUs);
   }
 
-  /** The pool's slots in parts, the i-th slot in part i mod SHARDS. */
-  shardTasks(): ShardTask[] {
-    const { recorded, samplesUs } = this;
-    if (recorded)
-      return recorded.map((own, slot) => ({
-        settings: { ...this.settings, recorded: own },
-        slots: [this.tasks[slot]!],
-        samplesUs,
-      }));
-    const parts = Math.min(SHARDS, this.tasks.length);
-    return Array.from({ length: parts }, (_, part) => ({
-      settings: this.settings,
-      slots: this.tasks.filter((_, slot) => slot % parts === part),
+  /** A heap to play in. Where time decides, no heap is ever met again in it. */
+  openShard(): Shard {
+    const shard = new Shard(this.settings);
+    this.compares = shard.memo.compares;
+    if (this.compares) this.spare = shard;
+    return shard;
+  }
+
+  /** As if nobody had asked for anything, and at the start alone. */
+  playNothing(): void {
+    this.samplesUs = new Float64Array(1);
+    const task = (lives: SlotTask['lives']): SlotTask => ({
+      startUs: new Float64Array(0),
+      endUs: new Float64Array(0),
+      request: new Uint32Array(0),
+      lives: lives.map((life) => ({ ...life, first: 0, last: 0 })),
+    });
+    this.tasks = this.tasks.map(({ lives }) => task(lives));
+    if (this.recorded)
+      for (const [slot, own] of this.recordedTasks().entries()) this.take([slot], new Shard(own.settings).play(own));
+    else if (this.tasks.length > 0) this.take([...this.tasks.keys()], new Shard(this.settings).play(this.wholeTask()));
+  }
+
+  /** All slots as one task. */
+  wholeTask(): ShardTask {
+    return { settings: this.settings, slots: this.tasks, samplesUs: this.samplesUs };
+  }
+
+  /** A recorded pool: each worker has a trace of its own. */
+  recordedTasks(): ShardTask[] {
+    return this.recorded!.map((own, slot) => ({
+      settings: { ...this.settings, recorded: own },
+      slots: [this.tasks[slot]!],
       samplesUs: this.samplesUs,
     }));
   }
 
-  take(results: readonly ShardResult[]): void {
-    const parts = results.length;
-    this.timelines = this.tasks.map((_, slot) => results[slot % parts]!.timelines[Math.floor(slot / parts)]!);
-    this.layouts = this.tasks.map((_, slot) => results[slot % parts]!.layouts);
-    this.holdings = this.tasks.map((_, slot) => results[slot % parts]!.holdings[Math.floor(slot / parts)]!);
-    if (this.settings.startup || this.recorded) this.forkedHeap = results[0]?.startLayout;
-    for (const { counts, compares, failures, startPages } of results) {
-      this.played += counts.played;
-      this.met += counts.met;
-      this.compares &&= compares;
-      this.failures += failures;
-      this.startPages = startPages;
+  /** Slots from `first` on in so many parts at most, each to be played request by request: whatever their number, the figures are the same. */
+  strangeTasks(first: number, parts: number): { slots: number[]; task: ShardTask }[] {
+    const count = Math.min(parts, this.tasks.length - first);
+    return Array.from({ length: count }, (_, part) => {
+      const slots = [...this.tasks.keys()].filter((slot) => slot >= first && (slot - first) % count === part);
+      const task = {
+        settings: { ...this.settings, remembers: false },
+        slots: slots.map((slot) => this.tasks[slot]!),
+        samplesUs: this.samplesUs,
+      };
+      return { slots, task };
+    });
+  }
+
+  /** What has come of some slots. */
+  take(slots: readonly number[], result: ShardResult): void {
+    for (const [i, slot] of slots.entries()) {
+      this.timelines[slot] = result.timelines[i]!;
+      this.layouts[slot] = result.layouts;
+      this.holdings[slot] = result.holdings[i]!;
     }
+    this.startLayout ??= result.startLayout;
+    if (this.settings.startup || this.recorded) this.forkedHeap ??= result.startLayout;
+    this.played += result.counts.played;
+    this.met += result.counts.met;
+    this.failures += result.failures;
+    this.startPages = result.startPages;
   }
 
   layoutAt(slot: number, sample: number): Layout | undefined {
@@ -229,12 +274,12 @@ async function eventsOf(
   sources: FleetSources,
 ): Promise<HeapSettings['requests'][number]> {
   if (request.trace !== undefined) {
-    if (request.variants > 1) throw new UserError(`requests.${request.name}: found variants of a trace, expected one`);
+    if (request.variants > 1) throw new UserError('found variants of a trace, expected one');
     return sources.events(requestSource(request, scenario));
   }
   const workload = requestSource(request, scenario);
   if (request.variants > 1 && /[:,]seed=/.test(workload)) {
-    throw new UserError(`requests.${request.name}: found variants beside a seed, expected one or the other`);
+    throw new UserError('found variants beside a seed, expected one or the other');
   }
   return sources.events(workload, variant > 0 ? { seed: variant } : {});
 }

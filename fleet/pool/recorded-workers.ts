@@ -1,11 +1,10 @@
 import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
 import { UserError } from '../../sim/contract/assert.ts';
-import { readJson } from '../../workloads/files/json-file.ts';
-import { resolveWorkload } from '../../workloads/index.ts';
 import { type RecordedParts, recordedParts } from '../engine/recorded-parts.ts';
 import type { SlotTask } from '../engine/slot-timeline.ts';
 import type { PoolFile } from '../scenario/scenario.ts';
+import type { FleetSources } from '../scenario/sources.ts';
 import type { Schedule } from './schedule.ts';
 
 /** What `sim record --json` writes. */
@@ -19,8 +18,8 @@ const listSchema = z.object({
  * The workers of a recorded pool: the processes that the first one forked, in the order of their start. Their traces lie beside the list.
  * @throws UserError for a list that is none, or has no workers, or more than the pool has places for.
  */
-export async function recordedWorkers(list: string, pool: PoolFile): Promise<RecordedParts[]> {
-  const { processes } = readList(list);
+export async function recordedWorkers(list: string, pool: PoolFile, sources: FleetSources): Promise<RecordedParts[]> {
+  const { processes } = readList(list, sources);
   const master = processes[0];
   const workers = processes.filter(({ ppid, trace }) => ppid === master?.pid && trace !== null);
   if (workers.length === 0)
@@ -32,16 +31,23 @@ export async function recordedWorkers(list: string, pool: PoolFile): Promise<Rec
   const parts: RecordedParts[] = [];
   for (const { trace } of workers) {
     const path = join(dirname(list), basename(trace!));
-    parts.push(recordedParts((await resolveWorkload(path)).events, path));
+    parts.push(recordedParts(await sources.events(path), path));
   }
   return parts;
 }
 
-function readList(path: string): z.infer<typeof listSchema> {
-  const expected = 'the list that sim record --json wrote';
-  const read = listSchema.safeParse(readJson(path, expected));
-  if (!read.success) throw new UserError(`${path}: found something else, expected ${expected}`);
-  return read.data;
+function readList(path: string, sources: FleetSources): z.infer<typeof listSchema> {
+  let text: string;
+  try {
+    text = sources.text(path);
+  } catch {
+    throw new UserError(`${path}: found no such file, expected the list that sim record --json wrote`);
+  }
+  try {
+    return listSchema.parse(JSON.parse(text));
+  } catch {
+    throw new UserError(`${path}: found something else, expected the list that sim record --json wrote`);
+  }
 }
 
 /** Who did what and when is the recording's. */

@@ -1,6 +1,5 @@
-import { normalQuantile } from '../../sim/metrics/normal.ts';
-import { highestMoments } from '../machine/moments.ts';
 import type { FleetRun } from '../run-fleet.ts';
+import { type Need, pagesAtRisk } from './demand.ts';
 import type { FleetFigures } from './figures.ts';
 
 /** What a machine of so many workers needs over one time, at one risk. */
@@ -9,17 +8,21 @@ export interface FleetPlanRow {
   readonly pool: string;
   readonly horizon: string;
   readonly risk: number;
-  /** Private memory of a worker at that time: between requests, and its deviation with what requests in progress add. */
-  readonly workerMeanBytes: number;
-  readonly workerDeviationBytes: number;
+  /** Private memory of a worker between requests, on average at the time when all of them have most, and of one in the largest request. */
+  readonly workerBytes: number;
   readonly workerPeakBytes: number;
+  /** What the requests in progress need at once beyond that, at the risk that they need more at some time before the horizon. */
+  readonly inProgressBytes: number;
   /** Of the machine beside this pool's workers: shared memory once, other pools, services, the kernel. */
   readonly besideBytes: number;
   /** Workers that fit with that risk, and with all of them at their peak at once. */
   readonly fits: number;
   readonly fitsAtPeak: number;
-  /** As a memory.max for the workers that the scenario has. */
+  /** As a memory.max for the workers that the scenario has, with all that is in their group. */
   readonly limitBytes: number;
+  /** Whether `fits` and `limitBytes` were tried on the machine: nobody is killed there, and somebody one step further. */
+  readonly tried: boolean;
+  /** In the scenario as it is. */
   readonly killed: number;
   /** The allocator's part of a request. */
   readonly allocatorUs: number;
@@ -27,87 +30,71 @@ export interface FleetPlanRow {
   readonly front: boolean;
 }
 
-export function planRow(
-  run: FleetRun,
-  figures: FleetFigures,
-  index: number,
-  names: Pick<FleetPlanRow, 'setting' | 'horizon' | 'risk'>,
-): FleetPlanRow {
+/** What a pool needs, as far as a run says it. */
+export interface PoolNeeds {
+  readonly keptBytes: number;
+  readonly peakBytes: number;
+  readonly besideBytes: number;
+  /** What there is for its workers. */
+  readonly roomBytes: number;
+  readonly demandPages: number;
+  /** Of one request, beyond what its worker keeps. */
+  readonly mostPages: number;
+  readonly allocatorUs: number;
+}
+
+const PAGE = 4096;
+
+export function poolNeeds(run: FleetRun, figures: FleetFigures, index: number, risk: number): PoolNeeds {
   const pool = figures.pools[index]!;
-  const { pm } = run.pools[index]!.pool;
-  const workers = Math.max(1, pool.workers);
-  const ownAtEnd = pool.privateBytes.trend.highestBytes;
-  const kept = ownAtEnd / workers;
-  const { mean, deviation, requests } = withinRequests(run, index);
-  // Each request that begins is one more chance that too many run at once.
-  const quantile = normalQuantile(1 - names.risk / Math.max(1, requests));
-  const seen = mostWithin(run, index);
-  const peak = kept + Math.max(0, pool.heapPeakBytes - pool.heapMeanBytes);
-  const beside = Math.max(
+  const keptBytes = pool.privateBytes.trend.highestBytes / Math.max(1, pool.mostWorkers);
+  const needs = needsOf(run, index);
+  const endUs = run.samples.at(-1)!.atUs;
+  const mostPages = needs.reduce((most, { pages }) => Math.max(most, pages), 0);
+  const besideBytes = Math.max(
     0,
     figures.totalBytes - figures.availableBytes.trend.lastBytes - pool.privateBytes.trend.lastBytes,
   );
-  const room = Math.min(figures.totalBytes, groupLimit(figures, run, index)) - beside;
-  const needs = (count: number) =>
-    Math.min(
-      count * peak,
-      Math.max(
-        count * (kept + mean) + quantile * deviation * Math.sqrt(count),
-        (count - 1) * (kept + mean) + peak,
-        count * kept + seen,
-      ),
-    );
-  let fits = 0;
-  while (fits < 100_000 && needs(fits + 1) <= room) fits++;
   return {
-    ...names,
-    pool: pool.name,
-    workerMeanBytes: kept + mean,
-    workerDeviationBytes: deviation,
-    workerPeakBytes: peak,
-    besideBytes: beside,
-    fits,
-    fitsAtPeak: peak > 0 ? Math.max(0, Math.floor(room / peak)) : 0,
-    limitBytes: Math.ceil(needs(pm.max_children) / 2 ** 20) * 2 ** 20,
-    killed: figures.kills,
+    keptBytes,
+    peakBytes: keptBytes + mostPages * PAGE,
+    besideBytes,
+    roomBytes: Math.min(figures.totalBytes - besideBytes, groupRoom(figures, run, index)),
+    demandPages: pagesAtRisk(needs, run.scenario, endUs, risk),
+    mostPages,
     allocatorUs: pool.requests === 0 ? 0 : pool.requestUs / pool.requests,
-    front: false,
   };
 }
 
-function groupLimit(figures: FleetFigures, run: FleetRun, index: number): number {
+/** Workers that a room takes with so much in progress. */
+export function workersIn(roomBytes: number, { keptBytes, demandPages }: PoolNeeds): number {
+  return Math.max(0, Math.floor((roomBytes - demandPages * PAGE) / Math.max(PAGE, keptBytes)));
+}
+
+/** What the pool's group leaves for its workers; Infinity without a limit. */
+function groupRoom(figures: FleetFigures, run: FleetRun, index: number): number {
   const { group } = run.pools[index]!.pool;
-  const own = figures.groups.filter(
-    ({ name, maxBytes }) => maxBytes !== null && (group === name || group?.startsWith(`${name}/`)),
-  );
-  return Math.min(Infinity, ...own.map(({ maxBytes }) => maxBytes!));
+  const ownBytes = figures.pools[index]!.privateBytes.trend.lastBytes;
+  const rooms = figures.groups
+    .filter(({ name, maxBytes }) => maxBytes !== null && (group === name || group?.startsWith(`${name}/`)))
+    .map(({ maxBytes, firmBytes }) => maxBytes! - Math.max(0, firmBytes.trend.lastBytes - ownBytes));
+  return Math.min(Infinity, ...rooms);
 }
 
-/** What a worker has at a random moment beyond what it keeps: each request counts with its peak for as long as it runs. */
-function withinRequests(run: FleetRun, index: number): { mean: number; deviation: number; requests: number } {
-  const { tasks, timelines, startPages } = run.pools[index]!;
-  const lengthUs = run.samples.at(-1)!.atUs;
-  let sum = 0;
-  let squares = 0;
-  let requests = 0;
-  tasks.forEach((task, slot) => {
-    const { peakPages, residentPages } = timelines[slot]!;
-    task.startUs.forEach((startUs, i) => {
-      const extra = Math.max(0, peakPages[i]! - (i > 0 ? residentPages[i - 1]! : startPages)) * 4096;
-      const share = (Math.min(task.endUs[i]!, lengthUs) - startUs) / lengthUs / tasks.length;
-      if (extra > 0) requests++;
-      sum += extra * share;
-      squares += extra * extra * share;
-    });
+/** What each request needs at its peak beyond what its worker keeps at the end. */
+function needsOf(run: FleetRun, index: number): Need[] {
+  const pool = run.pools[index]!;
+  const endUs = run.samples.at(-1)!.atUs;
+  return pool.tasks.flatMap((task, slot): Need[] => {
+    const { peakPages, residentPages } = pool.timelines[slot]!;
+    let count = task.startUs.length;
+    while (count > 0 && task.startUs[count - 1]! > endUs) count--;
+    const kept = count > 0 ? residentPages[count - 1]! : pool.startPages;
+    return Array.from({ length: count }, (_, i) => ({
+      kind: pool.kinds[task.request[i]!] ?? -1,
+      pages: Math.max(0, peakPages[i]! - kept),
+      startUs: task.startUs[i]!,
+      endUs: task.endUs[i]!,
+    }));
   });
-  return { mean: sum, deviation: Math.sqrt(Math.max(0, squares - sum * sum)), requests };
-}
-
-/** What requests in progress of the pool had at once at most, in the run itself. */
-function mostWithin({ pools, samples }: FleetRun, index: number): number {
-  const moments = highestMoments(
-    pools,
-    Float64Array.from(samples, ({ atUs }) => atUs),
-  );
-  return moments.reduce((most, moment) => Math.max(most, (moment?.poolPages[index] ?? 0) * 4096), 0);
 }

@@ -28,15 +28,15 @@ export function fleetPlanText(plan: FleetPlan, { bold, dim, fold, width, columnB
   return `${lines.join('\n')}\n`;
 }
 
-const HEADER = ['', 'a worker', 'at its peak', 'fit', 'all at peak', 'memory.max', 'allocator', ''];
+const HEADER = ['', 'a worker', 'in progress', 'fit', 'all at peak', 'memory.max', 'allocator', ''];
 
 function cells(row: FleetPlanRow, plan: FleetPlan): string[] {
   const several = new Set(plan.rows.map(({ pool }) => pool)).size > 1;
   return [
     several ? `${row.pool}: ${row.setting}` : row.setting,
-    bytes(row.workerMeanBytes),
-    bytes(row.workerPeakBytes),
-    count(row.fits),
+    bytes(row.workerBytes),
+    bytes(row.inProgressBytes),
+    `${count(row.fits)}${row.tried ? '' : ' (not tried)'}`,
     count(row.fitsAtPeak),
     bytes(row.limitBytes),
     duration(row.allocatorUs * 1e3),

@@ -26,7 +26,7 @@ export function fleetText(result: FleetResult, style: TextStyle): string {
       `${result.scenario}: ${durationText(result.durationUs)} on ${bytes(figures.totalBytes)}, ${machine.processors} processors, Linux ${machine.kernel}`,
     ),
     ...(result.about ? paragraph(result.about) : []),
-    ...(result.partial ? [bold('Partial: it was interrupted, or given up after too many kills.')] : []),
+    ...(result.partial ? [bold(partialText(result))] : []),
     '',
     ...paragraph(bold(verdict.summary)),
     ...verdict.findings.flatMap(({ severity, about, text }) => paragraph(`- ${mark(severity)}${about}: ${text}`, '  ')),
@@ -42,6 +42,15 @@ export function fleetText(result: FleetResult, style: TextStyle): string {
   if (result.settings.length > 0) lines.push('', ...settingsTable(result.settings, style));
   lines.push('', ...assumptions(result).flatMap((text) => paragraph(text, '  ').map(dim)));
   return `${lines.join('\n')}\n`;
+}
+
+function partialText({ figures, durationUs, settings }: FleetResult): string {
+  const untilUs = figures.timesUs.at(-1)!;
+  if (untilUs < durationUs && figures.kills > 0)
+    return `Partial: given up at ${durationText(untilUs)} after ${figures.kills} kills.`;
+  if (untilUs < durationUs)
+    return `Partial: interrupted; the machine was followed for ${durationText(untilUs)} of ${durationText(durationUs)}.`;
+  return `Partial: interrupted; ${settings.length === 0 ? 'no setting was' : 'not all settings were'} run.`;
 }
 
 const mark = (severity: string) =>

@@ -15,7 +15,9 @@ export interface Verdict {
 const ORDER: readonly Severity[] = ['fails', 'ends', 'watch', 'fine'];
 
 /** The answer in words: what climbs, since when, towards what, in which layer, why, and what the ceiling is. */
-export function verdictOf(figures: FleetFigures, scenario: Scenario): Verdict {
+export function verdictOf(figures: FleetFigures, scenario: Scenario, partial = false): Verdict {
+  if (partial && figures.timesUs.at(-1) === 0)
+    return { severity: 'watch', summary: summaryOf('watch', figures, scenario, partial), findings: [] };
   const findings = [
     ...killFindings(figures, scenario),
     ...refusalFindings(figures, scenario),
@@ -25,15 +27,20 @@ export function verdictOf(figures: FleetFigures, scenario: Scenario): Verdict {
     ...machineFindings(figures),
   ].sort((x, y) => ORDER.indexOf(x.severity) - ORDER.indexOf(y.severity));
   const severity = findings[0]?.severity ?? 'fine';
-  return { severity, summary: summaryOf(severity, figures, scenario), findings };
+  return { severity, summary: summaryOf(severity, figures, scenario, partial), findings };
 }
 
-function summaryOf(severity: Severity, figures: FleetFigures, scenario: Scenario): string {
+function summaryOf(severity: Severity, figures: FleetFigures, scenario: Scenario, partial: boolean): string {
   const { lowestAvailableBytes: lowest, totalBytes } = figures;
-  const length = durationText(scenario.durationUs);
+  const untilUs = figures.timesUs.at(-1)!;
+  const length = durationText(untilUs);
   if (figures.kills > 0)
     return `It does not hold: ${figures.kills === 1 ? 'one process was' : `${count(figures.kills)} processes were`} killed for want of memory, the first after ${durationText(figures.firstKillUs!)}.`;
   if (figures.refusals.length > 0) return 'It does not hold: the kernel refused memory, or a fork, that was asked for.';
+  if (partial && untilUs === 0)
+    return 'Nothing is known beyond the start: it was interrupted while the requests were still being replayed.';
+  if (partial)
+    return `It holds for the first ${length} of ${durationText(scenario.durationUs)}; what comes later was not looked at.`;
   if (severity === 'ends') return `It holds for ${length}, but not for good: something climbs to a limit.`;
   const usual = `MemAvailable never falls below ${bytes(lowest)} of ${bytes(totalBytes)}`;
   return `It holds for ${length}, and nothing says that it would not go on: ${usual}.`;

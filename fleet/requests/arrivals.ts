@@ -20,7 +20,7 @@ const MAX_REQUESTS = 50_000_000;
 
 /** Every request of the scenario. The same seed gives the same ones; a kind's do not depend on the other kinds. */
 export function arrivalsOf(scenario: Scenario, sources: FleetSources = FILE_SOURCES): Arrivals {
-  const lists = scenario.requests.map((request) => timesOf(request, scenario, sources));
+  const lists = scenario.requests.map((_, number) => timesOf(number, scenario, sources));
   const count = lists.reduce((sum, list) => sum + list.length, 0);
   const order = new Float64Array(count);
   const kinds = new Uint16Array(count);
@@ -46,9 +46,10 @@ export function arrivalsOf(scenario: Scenario, sources: FleetSources = FILE_SOUR
   return { count, atUs: order, kind: kinds, variant, busyUs };
 }
 
-function timesOf(request: RequestFile, scenario: Scenario, sources: FleetSources): Float64Array {
+function timesOf(number: number, scenario: Scenario, sources: FleetSources): Float64Array {
+  const request = scenario.requests[number]!;
   const random = createRandom(scenario.seed, `fleet/arrivals/${request.name}`);
-  if (request.log !== undefined) return logTimes(arrivalLog(request, scenario, sources), scenario);
+  if (request.log !== undefined) return logTimes(arrivalLog(number, scenario, sources), scenario);
   if (request.cron) return cronTimes(request.cron, scenario.durationUs);
   return poissonTimes(ratePerSecond(request.rate!)!, request.daily, scenario.durationUs, random);
 }

@@ -1,9 +1,11 @@
 import { basename, dirname } from 'node:path';
-import { type Document as YamlDocument, isMap, isScalar, isSeq, LineCounter, parseDocument, visit } from 'yaml';
+import { isMap, isScalar, isSeq } from 'yaml';
 import type { z } from 'zod';
 import { LEAST_MEMORY_MB } from '../../machine/kernel/profile.ts';
 import { UserError } from '../../sim/contract/assert.ts';
 import { nearest } from '../../sim/contract/suggestion.ts';
+import { applyChange, type Change } from './change.ts';
+import { scenarioDocument, valueOf } from './document.ts';
 import { durationUs, sizeBytes } from './quantities.ts';
 import { type PoolFile, type RequestFile, type ScenarioFile, type ServiceFile, scenarioSchema } from './schema.ts';
 
@@ -16,6 +18,8 @@ export interface Scenario extends ScenarioFile {
   readonly folder: string;
   readonly durationUs: number;
   readonly memoryBytes: number;
+  /** File and line of a part, for messages: by its path, with numbers for parts of lists. */
+  readonly placeOf: (path: readonly PropertyKey[]) => string;
 }
 
 /** Whether a text is a scenario of this kind rather than a script of commands. */
@@ -23,55 +27,13 @@ export function looksLikeScenario(text: string): boolean {
   return /^(?:machine|pools|duration|requests|services)\s*:/m.test(text);
 }
 
-/** The parser takes a second for so much. */
-const TEXT_MAX = 2 ** 20;
-
-/** The parser looks for keys that are there twice with the square of their number. */
-function repeatedKey(document: YamlDocument): { readonly key: string; readonly at: number } | undefined {
-  let found: { readonly key: string; readonly at: number } | undefined;
-  visit(document, {
-    Map(_, map) {
-      const known = new Set<string>();
-      for (const { key } of map.items) {
-        const name = String(key);
-        if (known.has(name)) {
-          found = { key: name, at: (isScalar(key) && key.range?.[0]) || 0 };
-          return visit.BREAK;
-        }
-        known.add(name);
-      }
-      return undefined;
-    },
-  });
-  return found;
-}
-
-/** Aliases of aliases are more than the text is. */
-function valueOf(document: YamlDocument, from: string): unknown {
-  try {
-    return document.toJS();
-  } catch (error) {
-    throw new UserError(`${from}: ${(error as Error).message}`);
-  }
-}
-
 /**
- * Reads a scenario (docs/fleet.md, schema/machine-scenario.json). `from` is the file's path, for messages and for paths in it.
- * @throws UserError that names file and line.
+ * Reads a scenario (docs/fleet.md, schema/machine-scenario.json), with a change to it. `from` is the file's path, for messages and for paths in it.
+ * @throws UserError that names file and line; for a change whose path leads nowhere, the path.
  */
-export function parseScenario(text: string, from: string): Scenario {
-  if (text.length > TEXT_MAX) {
-    throw new UserError(`${from}: found ${text.length} characters, expected a scenario of at most ${TEXT_MAX}`);
-  }
-  const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: false });
-  const fault = document.errors[0];
-  if (fault) {
-    const { line } = lines.linePos(fault.pos[0]);
-    throw new UserError(`${from}:${line}: ${fault.message.split('\n')[0]!.replace(/ at line.*$/, '')}`);
-  }
-  const again = repeatedKey(document);
-  if (again) throw new UserError(`${from}:${lines.linePos(again.at).line}: found '${again.key}' twice`);
+export function parseScenario(text: string, from: string, change: Change = {}): Scenario {
+  const { document, lines } = scenarioDocument(text, from);
+  applyChange(document, from, change);
   const read = scenarioSchema.safeParse(valueOf(document, from));
   const lineOf = (path: readonly PropertyKey[]): number => {
     for (let depth = path.length; depth >= 0; depth--) {
@@ -80,27 +42,25 @@ export function parseScenario(text: string, from: string): Scenario {
     }
     return 1;
   };
+  const placeOf = (path: readonly PropertyKey[]) => `${from}:${lineOf(path)}`;
   if (!read.success) {
     const { issues } = read.error;
     // A word that is not known explains why another one is missing.
     const issue = issues.find(({ code }) => code === 'unrecognized_keys') ?? issues[0]!;
-    throw new UserError(`${from}:${lineOf(pathOf(issue))}: ${issueText(issue)}`);
+    throw new UserError(`${placeOf(pathOf(issue))}: ${issueText(issue)}`);
   }
   const name = read.data.name ?? basename(from).replace(/\.ya?ml$/, '');
-  const scenario = finish(read.data, name, dirname(from));
-  const wrong = firstContradiction(scenario);
-  if (wrong) throw new UserError(`${from}:${lineOf(wrong.path)}: ${wrong.text}`);
-  return scenario;
-}
-
-export function finish(file: ScenarioFile, name: string, folder: string): Scenario {
-  return {
-    ...file,
+  const scenario: Scenario = {
+    ...read.data,
     name,
-    folder,
-    durationUs: durationUs(file.duration)!,
-    memoryBytes: sizeBytes(file.machine.memory)!,
+    folder: dirname(from),
+    durationUs: durationUs(read.data.duration)!,
+    memoryBytes: sizeBytes(read.data.machine.memory)!,
+    placeOf,
   };
+  const wrong = firstContradiction(scenario);
+  if (wrong) throw new UserError(`${placeOf(wrong.path)}: ${wrong.text}`);
+  return scenario;
 }
 
 /** Where an unknown word is the fault, the word itself. */

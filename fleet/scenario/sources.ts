@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { isAbsolute, join } from 'node:path';
 import { UserError } from '../../sim/contract/assert.ts';
 import type { EventBuffer } from '../../sim/contract/event.ts';
 import { isBuiltIn, resolveWorkload, type WorkloadOptions } from '../../workloads/index.ts';
-import type { RequestFile, Scenario } from './scenario.ts';
+import type { PoolFile, RequestFile, Scenario } from './scenario.ts';
 
 /** Where a scenario's traces and logs come from. */
 export interface FleetSources {
@@ -19,25 +19,39 @@ export const FILE_SOURCES: FleetSources = {
   text: (path) => readFileSync(path, 'utf8'),
 };
 
-/** What a request replays, as a source knows it. */
-export const requestSource = ({ trace, workload }: RequestFile, { folder }: Scenario): string =>
-  trace === undefined ? workload! : join(folder, trace);
+/** A path of the file, from its folder. */
+export const pathIn = ({ folder }: Scenario, path: string): string => (isAbsolute(path) ? path : join(folder, path));
 
-/** Every trace that the scenario names, once: what travels with it. */
-export function tracesOfScenario(scenario: Scenario): string[] {
-  const given = [
-    ...scenario.requests.map((request) => requestSource(request, scenario)),
-    ...scenario.pools.flatMap(({ startup }) => startup ?? []),
-  ];
-  return [...new Set(given.filter((name) => !isBuiltIn(name)))];
+/** What a request replays, as a source knows it. */
+export const requestSource = ({ trace, workload }: RequestFile, scenario: Scenario): string =>
+  trace === undefined ? workload! : pathIn(scenario, trace);
+
+/** What a pool's master replays before it forks; undefined for nothing. */
+export function startupSource({ startup }: PoolFile, scenario: Scenario): string | undefined {
+  return startup === undefined || isBuiltIn(startup) ? startup : pathIn(scenario, startup);
 }
 
-/** A recorded arrival log. Throws a UserError where it cannot be read. */
-export function arrivalLog(request: RequestFile, { folder }: Scenario, sources: FleetSources) {
-  const path = join(folder, request.log!);
+/** Does what a part of the file asks for. A mistake in it is told with its line. */
+export async function atItsPlace<T>(
+  scenario: Scenario,
+  path: readonly PropertyKey[],
+  work: () => T | Promise<T>,
+): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    throw new UserError(`${scenario.placeOf(path)}: ${path.join('.')}: ${error.message}`);
+  }
+}
+
+/** The arrival log of a request, by its number. Throws a UserError where it cannot be read. */
+export function arrivalLog(number: number, scenario: Scenario, sources: FleetSources): { path: string; text: string } {
+  const path = pathIn(scenario, scenario.requests[number]!.log!);
   try {
     return { path, text: sources.text(path) };
   } catch (error) {
-    throw new UserError(`requests.${request.name}.log: ${(error as Error).message}`);
+    const at = ['requests', number, 'log'];
+    throw new UserError(`${scenario.placeOf(at)}: ${at.join('.')}: ${(error as Error).message}`);
   }
 }

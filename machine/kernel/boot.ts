@@ -3,7 +3,7 @@
 import { type HugePageSettings, Kernel, type Task } from './kernel.ts';
 import type { MemCgroup } from './mem-cgroup.ts';
 import { memCgroupOutOfMemory, outOfMemory } from './oom-kill.ts';
-import { takeKernelPages } from './page-alloc.ts';
+import { freePage, takeKernelPages } from './page-alloc.ts';
 import { type Profile, profileOf } from './profile.ts';
 import { noteStall } from './psi.ts';
 import { OOM_GROUP_US, OOM_US } from './recorded-prices.ts';
@@ -61,6 +61,7 @@ export function bootKernel(options: BootOptions): Kernel {
     outOfMemory: () => reportedKill(k, null, () => outOfMemory(k, (task) => options.kill(k, task))),
     directReclaim: () => tryToFreePages(k),
     wakeKswapd: (_zone, order) => balancePgdat(k, order),
+    freePage: (frame) => freePage(k, frame),
   };
   takeStart(k);
   return k;

@@ -2,6 +2,7 @@
 import { PG_ANON, PG_EXCLUSIVE } from './frames.ts';
 import { copyHugetlbPageRange } from './hugetlb.ts';
 import type { Kernel, Task } from './kernel.ts';
+import { khugepagedEnter } from './khugepaged-slots.ts';
 import { mmCounterFile } from './memory.ts';
 import {
   MM_ANONPAGES,
@@ -36,7 +37,8 @@ import { swapDuplicate } from './swap.ts';
 export function dupMm(k: Kernel, parent: Task, child: Task): boolean {
   const { mm: from } = parent;
   const { mm: to } = child;
-  Object.assign(to, { startBrk: from.startBrk, brk: from.brk, onKhugepagedList: from.onKhugepagedList });
+  Object.assign(to, { startBrk: from.startBrk, brk: from.brk });
+  if (from.onKhugepagedList) khugepagedEnter(k, to);
   for (const vma of from.vmas) {
     if (vma.flags & VM_DONTCOPY) continue;
     if (vma.flags & VM_ACCOUNT && !vmEnoughMemory(k, vma.pages)) {
@@ -48,6 +50,7 @@ export function dupMm(k: Kernel, parent: Task, child: Task): boolean {
       copy.anonVma = vma.anonVma;
       copy.anonVma?.vmas.add(copy);
       copy.inherited = copy.anonVma !== null;
+      if (copy.inherited) copy.anonId = ++k.lastAnonId;
     }
     if (copy.object) {
       copy.object.users++;
@@ -91,6 +94,7 @@ function copyHugePmd(k: Kernel, pmd: Pmd, mm: Mm): number {
   if (!(pmd.huge & PTE_SPECIAL)) {
     const head = frameOfPte(pmd.huge);
     k.frames.compoundMapcount[head >> 9]!++;
+    k.frames.sharing++;
     k.frames.flags[head]! &= ~PG_EXCLUSIVE;
     mm.rss[MM_ANONPAGES] += 512;
     pmd.huge &= ~PTE_WRITE;
@@ -101,6 +105,7 @@ function copyHugePmd(k: Kernel, pmd: Pmd, mm: Mm): number {
 /** copy_present_pte for a range of entries: shared, not to be written by either, and not yet used by the child. */
 function copyPteRange(k: Kernel, vma: Vma, mm: Mm, pmd: Pmd, target: Pmd, from: number, to: number): void {
   const { flags, mapcount } = k.frames;
+  k.frames.sharing++;
   const cow = !(vma.flags & VM_SHARED);
   if (cow && pmd.first !== 0 && from === 0 && to === 512 && target.used === 0) {
     const first = frameOfPte(pmd.first);

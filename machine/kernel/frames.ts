@@ -73,6 +73,8 @@ export class Frames {
   private readonly blockPrev: Int32Array;
   readonly zones: ZoneFrames[] = [];
   readonly listSize: Float64Array;
+  /** Counts changes of the number of mappings of pages that have, or had, several: while it stands still, what is shared is. */
+  sharing = 0;
 
   constructor(zonePages: readonly number[]) {
     const total = zonePages.reduce((sum, pages) => sum + pages, 1);

@@ -5,6 +5,7 @@ import { FAULT_OOM, FAULT_SIGBUS, handleMmFault, setPageDirty } from './memory.t
 import { VM_READ, VM_SHARED, VM_WRITE, type Vma } from './mm-types.ts';
 import type { Errno } from './mmap.ts';
 import { frameOfPte, PTE_DIRTY, PTE_PRESENT, PTE_SPECIAL, PTE_WRITE, PTE_YOUNG } from './page-table.ts';
+import { FAULT_US } from './recorded-prices.ts';
 import { folioMarkAccessed } from './swap-lru.ts';
 
 /** follow_page_mask with FOLL_TOUCH, or the fault that makes the page. */
@@ -28,6 +29,7 @@ function touchPage(k: Kernel, task: Task, vma: Vma, page: number, write: boolean
       }
     }
     const result = handleMmFault(k, task, vma, page, write);
+    k.nowUs += FAULT_US;
     if (result & FAULT_SIGBUS) return 'EFAULT';
     if (result & FAULT_OOM || task.fatalSignal) return 'ENOMEM';
   }

@@ -3,6 +3,7 @@ import {
   HPAGE_PMD_NR,
   PG_ACTIVE,
   PG_ANON,
+  PG_DEFERRED,
   PG_DIRTY,
   PG_EXCLUSIVE,
   PG_LRU,
@@ -12,19 +13,11 @@ import {
   PG_UNEVICTABLE,
   PG_WORKINGSET,
 } from './frames.ts';
+import { transhugeVmaSuitable } from './huge-vma.ts';
 import type { Kernel, Task } from './kernel.ts';
-import {
-  MM_ANONPAGES,
-  type Mm,
-  VM_HUGEPAGE,
-  VM_HUGETLB,
-  VM_LOCKED,
-  VM_NOHUGEPAGE,
-  VM_SHARED,
-  VM_STACK,
-  VM_WRITE,
-  type Vma,
-} from './mm-types.ts';
+import { khugepagedEnterVma } from './khugepaged-slots.ts';
+import { mlockFolio, mlockPageDrain } from './mlock-batch.ts';
+import { MM_ANONPAGES, type Mm, VM_HUGEPAGE, VM_LOCKED, VM_WRITE, type Vma } from './mm-types.ts';
 import { accountPageTables, allocHugePage, freePage, takeKernelPages } from './page-alloc.ts';
 import {
   frameOfPte,
@@ -37,33 +30,18 @@ import {
   PTE_YOUNG,
   pteOf,
 } from './page-table.ts';
+import { HUGE_FAULT_US } from './recorded-prices.ts';
 import {
   anonVmaPrepare,
   deferredSplitQueue,
   hugePageUnmapped,
   mappingsOf,
+  munlockVmaPage,
   pageAddNewAnonRmap,
   removeCompoundRmap,
 } from './rmap.ts';
 import { addMmCounter } from './rss.ts';
 import { lruAddDrain } from './swap-lru.ts';
-
-/** transhuge_vma_suitable: the aligned 2 MiB around `page` lie in the mapping. */
-export function transhugeVmaSuitable(vma: Vma, page: number): boolean {
-  const first = Math.floor(page / HPAGE_PMD_NR) * HPAGE_PMD_NR;
-  return first >= vma.start && first + HPAGE_PMD_NR <= vma.end;
-}
-
-/** hugepage_vma_check: whether the mapping may have huge pages; `smaps` asks too, and only of a mapping that holds one. */
-export function hugepageVmaCheck(k: Kernel, vma: Vma, inPageFault = false): boolean {
-  if (!vma.isAnonymous() || vma.flags & (VM_NOHUGEPAGE | VM_SHARED | VM_STACK | VM_HUGETLB)) return false;
-  if (!inPageFault) {
-    const first = Math.ceil(vma.start / HPAGE_PMD_NR) * HPAGE_PMD_NR;
-    if (first + HPAGE_PMD_NR > vma.end) return false;
-  }
-  if (k.thp.enabled === 'always') return true;
-  return k.thp.enabled === 'madvise' && (vma.flags & VM_HUGEPAGE) !== 0;
-}
 
 /** vma_thp_gfp_mask: whether a fault may reclaim for a huge page. */
 function reclaimsForHugePage(k: Kernel, vma: Vma): boolean {
@@ -77,7 +55,7 @@ export function doHugePmdAnonymousPage(k: Kernel, task: Task, vma: Vma, page: nu
   const { mm } = task;
   const first = Math.floor(page / HPAGE_PMD_NR) * HPAGE_PMD_NR;
   anonVmaPrepare(k, vma);
-  if (vma.flags & VM_WRITE || k.thp.enabled === 'always') mm.onKhugepagedList = true;
+  khugepagedEnterVma(k, vma);
   if (!write && k.thp.useZeroPage) {
     if (!k.hugeZeroPage) {
       k.hugeZeroPage = true;
@@ -99,6 +77,7 @@ export function doHugePmdAnonymousPage(k: Kernel, task: Task, vma: Vma, page: nu
   pmd.huge = pteOf(head, PTE_PRESENT | PTE_YOUNG | (vma.flags & VM_WRITE ? PTE_WRITE | PTE_DIRTY : PTE_DIRTY));
   addMmCounter(k, task, mm, MM_ANONPAGES, HPAGE_PMD_NR);
   k.vmstat.thp_fault_alloc++;
+  k.nowUs += HUGE_FAULT_US;
   const { stat } = task.group;
   stat['thp_fault_alloc'] = (stat['thp_fault_alloc'] ?? 0) + 1;
   return true;
@@ -112,7 +91,7 @@ function newPmd(k: Kernel, task: Task, mm: Mm, first: number): Pmd {
 }
 
 /** do_huge_pmd_wp_page. @returns false where the entry was split and the small page must be handled. */
-export function doHugePmdWpPage(k: Kernel, pmd: Pmd): boolean {
+export function doHugePmdWpPage(k: Kernel, vma: Vma, pmd: Pmd): boolean {
   if (!(pmd.huge & PTE_SPECIAL)) {
     const head = frameOfPte(pmd.huge);
     const { frames } = k;
@@ -125,7 +104,7 @@ export function doHugePmdWpPage(k: Kernel, pmd: Pmd): boolean {
       return true;
     }
   }
-  splitHugePmd(k, pmd);
+  splitHugePmd(k, vma, pmd);
   return false;
 }
 
@@ -135,7 +114,7 @@ function anySmallMapping(k: Kernel, head: number): boolean {
 }
 
 /** __split_huge_pmd: the entry becomes a table; the huge page stays one. */
-export function splitHugePmd(k: Kernel, pmd: Pmd): void {
+export function splitHugePmd(k: Kernel, vma: Vma, pmd: Pmd): void {
   const { huge } = pmd;
   if (huge === 0) return;
   k.vmstat.thp_split_pmd++;
@@ -157,17 +136,20 @@ export function splitHugePmd(k: Kernel, pmd: Pmd): void {
     frames.flags[head + i]! |= exclusive;
   }
   removeCompoundRmap(k, head);
+  munlockVmaPage(k, vma, head, true);
 }
 
 /** zap_huge_pmd: the whole entry goes, with its deposited table. @returns the pages that it mapped. */
-export function zapHugePmd(k: Kernel, task: Task, mm: Mm, key: number, pmd: Pmd): number {
+export function zapHugePmd(k: Kernel, task: Task, vma: Vma, key: number, pmd: Pmd): number {
   const { huge } = pmd;
+  const { mm } = vma;
   mm.pmds.delete(key);
   mm.tablePages--;
   accountPageTables(k, task.group, mm);
   if (huge & PTE_SPECIAL) return 0;
   const head = frameOfPte(huge);
   removeCompoundRmap(k, head);
+  munlockVmaPage(k, vma, head, true);
   if (hugePageUnmapped(k, head)) freeHugePage(k, head);
   return HPAGE_PMD_NR;
 }
@@ -177,13 +159,15 @@ export function freeHugePage(k: Kernel, head: number): void {
   freePage(k, head);
 }
 
-/** Where the last huge entry goes and small ones map a part, the page is queued to be split, even while it is being split. */
-function partlyMappedBySmallEntries(k: Kernel, head: number): boolean {
-  const { frames } = k;
-  if (frames.compoundMapcountOf(head) === 0) return false;
-  let mapped = 0;
-  for (let i = 0; i < HPAGE_PMD_NR; i++) if (frames.mapcount[head + i]! > 0) mapped++;
-  return mapped > 0 && mapped < HPAGE_PMD_NR;
+/** remove_migration_ptes: single pages are mapped again, and locked where their mappings are. */
+function remapLocked(k: Kernel, head: number): void {
+  const family = k.anonVmas[k.frames.owner[head]!]?.vmas ?? [];
+  if (![...family].some(({ flags }) => flags & VM_LOCKED)) return;
+  for (let frame = head; frame < head + HPAGE_PMD_NR; frame++) {
+    if (k.frames.mapcount[frame] === 0) continue;
+    for (const { vma } of mappingsOf(k, frame)) if (vma.flags & VM_LOCKED) mlockFolio(k, frame);
+  }
+  mlockPageDrain(k);
 }
 
 /**
@@ -193,9 +177,8 @@ function partlyMappedBySmallEntries(k: Kernel, head: number): boolean {
 export function splitHugePage(k: Kernel, head: number): number {
   const { frames } = k;
   deferredSplitQueue(k).delete(head);
-  lruAddDrain(k);
-  if (partlyMappedBySmallEntries(k, head)) k.vmstat.thp_deferred_split_page++;
-  for (const { pmd, huge } of mappingsOf(k, head)) if (huge) splitHugePmd(k, pmd);
+  if (!(frames.flags[head]! & PG_DEFERRED) && frames.compoundMapcountOf(head) > 0) k.vmstat.thp_deferred_split_page++;
+  for (const { vma, pmd, huge } of mappingsOf(k, head)) if (huge) splitHugePmd(k, vma, pmd);
   const flags = frames.flags[head]!;
   const onLru = (flags & PG_LRU) !== 0;
   const group = frames.group[head]!;
@@ -207,12 +190,12 @@ export function splitHugePage(k: Kernel, head: number): number {
   const kept =
     PG_DIRTY | PG_ANON | PG_SWAPBACKED | PG_REFERENCED | PG_ACTIVE | PG_WORKINGSET | PG_MLOCKED | PG_UNEVICTABLE;
   let freed = 0;
-  for (let i = 0; i < HPAGE_PMD_NR; i++) {
+  for (let i = HPAGE_PMD_NR - 1; i >= 0; i--) {
     const frame = head + i;
     const exclusive = frames.flags[frame]! & PG_EXCLUSIVE;
     frames.flags[frame] = (flags & kept) | exclusive | (onLru ? PG_LRU : 0);
     if (onLru) {
-      // The tails follow their head.
+      // Each of the tails gets between the one before it and its head.
       const list = frames.listOf(group, lru);
       const before = frames.prev[following === head ? list : following]!;
       frames.prev[frame] = before;
@@ -222,6 +205,7 @@ export function splitHugePage(k: Kernel, head: number): number {
       frames.listSize[group * 5 + lru]!++;
     }
   }
+  remapLocked(k, head);
   for (let i = 0; i < HPAGE_PMD_NR; i++) {
     if (frames.mapcount[head + i] === 0) {
       freePage(k, head + i);

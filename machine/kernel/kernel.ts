@@ -73,6 +73,7 @@ export interface Hooks {
   outOfMemory(order: number): boolean;
   directReclaim(order: number): number;
   wakeKswapd(zone: number, order: number): void;
+  freePage(frame: number): void;
 }
 
 const unset = (): never => {
@@ -91,6 +92,7 @@ export class Kernel {
   /** Blocks of the disk itself: what meminfo calls Buffers, with those of the start. */
   readonly blockDevice: AddressSpace;
   readonly anonVmas: (AnonVma | undefined)[] = [undefined];
+  lastAnonId = 0;
   readonly tasks: Task[] = [];
   /** The last inode of each device: of a fresh ext4 the first file has 12. */
   readonly lastInodes = new Map([
@@ -109,6 +111,7 @@ export class Kernel {
     outOfMemory: unset,
     directReclaim: unset,
     wakeKswapd: unset,
+    freePage: unset,
   };
   /** The charges in reserve of the processor, for one group. */
   stockGroup: MemCgroup | null = null;

@@ -1,9 +1,19 @@
 /** mm/khugepaged.c: ranges of small pages become huge ones. */
 import { HPAGE_PMD_NR, PG_ANON, PG_LRU, PG_REFERENCED } from './frames.ts';
-import { hugepageVmaCheck } from './huge-memory.ts';
+import { hugepageVmaCheck } from './huge-vma.ts';
 import type { Kernel, Task } from './kernel.ts';
+import { type Khugepaged, khugepagedIsRunnable, threadOf, toNextSlot } from './khugepaged-slots.ts';
 import { freeIfUnused } from './memory.ts';
-import { MM_ANONPAGES, VM_LOCKED, VM_NOHUGEPAGE, VM_SHARED, VM_STACK, VM_WRITE, type Vma } from './mm-types.ts';
+import {
+  MM_ANONPAGES,
+  type Mm,
+  VM_LOCKED,
+  VM_NOHUGEPAGE,
+  VM_SHARED,
+  VM_STACK,
+  VM_WRITE,
+  type Vma,
+} from './mm-types.ts';
 import type { Errno } from './mmap.ts';
 import { allocHugePage } from './page-alloc.ts';
 import {
@@ -17,41 +27,46 @@ import {
   PTE_YOUNG,
   pteOf,
 } from './page-table.ts';
-import { anonVmaPrepare, pageAddNewAnonRmap, pageRemoveRmap } from './rmap.ts';
+import { COLLAPSE_US, SCAN_CALL_US, SCAN_PTE_US } from './recorded-prices.ts';
+import { anonVmaPrepare, munlockVmaPage, pageAddNewAnonRmap, pageRemoveRmap } from './rmap.ts';
 import { lruAddDrain } from './swap-lru.ts';
+import { timerExpiresUs } from './timer.ts';
 
-/** hpage_collapse_scan_pmd: whether the range may become one huge page. */
-function scanPmd(k: Kernel, pmd: Pmd, byKhugepaged: boolean): boolean {
+/** hpage_collapse_scan_pmd: whether the range may become one huge page, and how many of its entries it took to see that. */
+function scanPmd(k: Kernel, pmd: Pmd, byKhugepaged: boolean): { suits: boolean; entries: number } {
   const { thp, frames } = k;
   let none = 0;
   let shared = 0;
+  let unmapped = 0;
   let writable = false;
   let referenced = 0;
+  const no = (i: number) => ({ suits: false, entries: i + 1 });
   for (let i = 0; i < HPAGE_PMD_NR; i++) {
     const pte = pmd.get(i);
     if (pte & PTE_SWAP) {
-      if (byKhugepaged) return false;
+      if (byKhugepaged && ++unmapped > thp.maxPtesSwap) return no(i);
       continue;
     }
     if (pte === 0 || pte & PTE_SPECIAL) {
-      if (++none > thp.maxPtesNone && byKhugepaged) {
+      if (byKhugepaged && ++none > thp.maxPtesNone) {
         k.vmstat.thp_scan_exceed_none_pte++;
-        return false;
+        return no(i);
       }
       continue;
     }
     if (pte & PTE_WRITE) writable = true;
     const frame = frameOfPte(pte);
-    if (!(frames.flags[frame]! & PG_ANON)) return false;
-    if (frames.mapcountOf(frame) > 1 && ++shared > thp.maxPtesShared && byKhugepaged) {
+    if (byKhugepaged && frames.mapcountOf(frame) > 1 && ++shared > thp.maxPtesShared) {
       k.vmstat.thp_scan_exceed_share_pte++;
-      return false;
+      return no(i);
     }
-    if (!(frames.flags[frames.headOf(frame)]! & PG_LRU)) return false;
-    if (pte & PTE_YOUNG || frames.flags[frames.headOf(frame)]! & PG_REFERENCED) referenced++;
+    const flags = frames.flags[frames.headOf(frame)]!;
+    if (!(flags & PG_LRU) || !(flags & PG_ANON)) return no(i);
+    if (pte & PTE_YOUNG || flags & PG_REFERENCED) referenced++;
   }
-  if (!writable) return false;
-  return referenced > 0 || !byKhugepaged;
+  const used = !byKhugepaged || (referenced > 0 && !(unmapped > 0 && referenced < HPAGE_PMD_NR / 2));
+  // A collapse would read swapped pages back first, which is not modelled.
+  return { suits: writable && used && !(byKhugepaged && unmapped > 0), entries: HPAGE_PMD_NR };
 }
 
 /** collapse_huge_page: one huge page takes over what the small ones hold. */
@@ -77,7 +92,10 @@ function collapseHugePage(k: Kernel, task: Task, vma: Vma, first: number, pmd: P
   pmd.entries = null;
   pmd.first = 0;
   pmd.used = 0;
-  for (const frame of old) pageRemoveRmap(k, frame);
+  for (const frame of old) {
+    pageRemoveRmap(k, frame);
+    munlockVmaPage(k, vma, frame);
+  }
   for (const frame of old) if (k.frames.flags[frame]! & PG_ANON) freeIfUnused(k, frame);
   pageAddNewAnonRmap(k, head, vma, first, (vma.flags & VM_LOCKED) !== 0);
   pmd.huge = pteOf(head, PTE_PRESENT | PTE_YOUNG | PTE_DIRTY | (vma.flags & VM_WRITE ? PTE_WRITE : 0));
@@ -100,85 +118,86 @@ export function madviseCollapse(k: Kernel, task: Task, vma: Vma, start: number, 
     wanted++;
     const pmd = vma.mm.pmdAt(first);
     if (!pmd) continue;
-    if (pmd.huge !== 0 || (scanPmd(k, pmd, false) && collapseHugePage(k, task, vma, first, pmd))) collapsed++;
+    if (pmd.huge !== 0 || (scanPmd(k, pmd, false).suits && collapseHugePage(k, task, vma, first, pmd))) collapsed++;
   }
   return collapsed === wanted ? undefined : 'EINVAL';
 }
 
-/** Where the thread has got to (khugepaged_scan): a process, and a page of it. */
-const cursors = new WeakMap<Kernel, { task: Task | null; page: number }>();
-
-function cursorOf(k: Kernel): { task: Task | null; page: number } {
-  let cursor = cursors.get(k);
-  if (!cursor) {
-    cursor = { task: null, page: 0 };
-    cursors.set(k, cursor);
+/** Runs the thread until it waits, or has had `budgetUs`: what it began it ends. @returns the time it took. */
+export function runKhugepaged(k: Kernel, budgetUs: number): number {
+  const thread = threadOf(k);
+  let tookUs = 0;
+  while (khugepagedIsRunnable(k) && tookUs < budgetUs) {
+    thread.scan ??= doScan(k, thread);
+    const part = thread.scan.next();
+    if (part.done) {
+      thread.scan = null;
+      thread.isScanning = false;
+      thread.wakeUs = k.thp.scanSleepMs > 0 ? timerExpiresUs(k.nowUs, k.thp.scanSleepMs) : k.nowUs;
+      break;
+    }
+    tookUs += part.value;
+    k.nowUs += part.value;
   }
-  return cursor;
+  return tookUs;
 }
 
-const isListed = (task: Task): boolean => task.alive && task.mm.onKhugepagedList;
-
 /** khugepaged_do_scan: one waking of the thread, which looks at so many pages and goes on there the next time. */
-export function khugepagedDoScan(k: Kernel): void {
-  const cursor = cursorOf(k);
+function* doScan(k: Kernel, thread: Khugepaged): Generator<number, void> {
   const { pagesToScan } = k.thp;
   let progress = 0;
   let passesThroughHead = 0;
-  while (progress < pagesToScan) {
-    if (cursor.task !== null && !isListed(cursor.task)) toNextTask(k, cursor);
-    if (cursor.task === null) {
-      if (++passesThroughHead >= 2) break;
-      cursor.task = k.tasks.find(isListed) ?? null;
-      cursor.page = 0;
-      if (cursor.task === null) break;
-    }
-    progress += scanMmSlot(k, cursor, cursor.task, pagesToScan - progress);
-  }
-  // lru_add_drain_all: pages in a batch can be collapsed the next time.
+  let hasWaited = false;
   lruAddDrain(k);
-}
-
-function toNextTask(k: Kernel, cursor: { task: Task | null; page: number }): void {
-  const later = k.tasks.filter((task) => isListed(task) && task.pid > (cursor.task?.pid ?? 0));
-  cursor.task = later[0] ?? null;
-  cursor.page = 0;
+  yield SCAN_CALL_US;
+  while (progress < pagesToScan) {
+    if (thread.slot === null) {
+      if (++passesThroughHead >= 2 || thread.slots.length === 0) return;
+      thread.slot = thread.slots[0]!;
+      thread.page = 0;
+    }
+    const failures = k.vmstat.thp_collapse_alloc_failed;
+    progress += yield* scanMmSlot(k, thread, thread.slot, pagesToScan - progress);
+    if (progress >= pagesToScan || k.vmstat.thp_collapse_alloc_failed === failures) continue;
+    // No huge page was to be had: once it waits for one.
+    if (hasWaited) return;
+    hasWaited = true;
+    thread.wakeUs = timerExpiresUs(k.nowUs, k.thp.allocSleepMs);
+    yield 0;
+  }
 }
 
 /** khugepaged_scan_mm_slot. @returns the pages that count as looked at; a mapping that may have no huge page is one. */
-function scanMmSlot(k: Kernel, cursor: { task: Task | null; page: number }, task: Task, pages: number): number {
+function* scanMmSlot(k: Kernel, thread: Khugepaged, mm: Mm, pages: number): Generator<number, number> {
   let progress = 1;
-  for (const vma of task.mm.vmas) {
-    if (vma.end <= cursor.page) continue;
+  for (let at = mm.indexOf(thread.page); at < mm.vmas.length; at++) {
+    const vma = mm.vmas[at]!;
     const last = Math.floor(vma.end / HPAGE_PMD_NR) * HPAGE_PMD_NR;
-    if (!hugepageVmaCheck(k, vma) || cursor.page > last) {
+    if (!vma.anonVma || !hugepageVmaCheck(k, vma) || thread.page > last) {
       progress++;
       continue;
     }
-    cursor.page = Math.max(cursor.page, Math.ceil(vma.start / HPAGE_PMD_NR) * HPAGE_PMD_NR);
-    while (cursor.page < last) {
-      const first = cursor.page;
-      const pmd = vma.mm.pmdAt(first);
-      const isCollapsed =
-        pmd?.huge === 0 && pmd.used > 0 && scanPmd(k, pmd, true) && collapseHugePage(k, task, vma, first, pmd);
-      cursor.page += HPAGE_PMD_NR;
+    thread.page = Math.max(thread.page, Math.ceil(vma.start / HPAGE_PMD_NR) * HPAGE_PMD_NR);
+    while (thread.page < last) {
+      const { us, letGo } = scanRange(k, vma, thread.page);
+      thread.page += HPAGE_PMD_NR;
       progress += HPAGE_PMD_NR;
-      // The lock was let go: the mappings must be looked up again.
-      if (isCollapsed || progress >= pages) return progress;
+      yield us;
+      // The lock was let go, or others ran meanwhile: the mappings must be looked up again.
+      if (letGo || progress >= pages || mm.vmas[at] !== vma || thread.slot !== mm) return progress;
     }
   }
-  toNextTask(k, cursor);
+  toNextSlot(thread);
   return progress;
 }
 
-/** A timer fires on the tick after its time is over. */
-const TICK_MS = 4;
-
-/** What the thread does while `ms` of time pass. */
-export function khugepaged(k: Kernel, ms: number): void {
-  const { thp } = k;
-  if (thp.enabled === 'never' || ms < thp.scanSleepMs) return;
-  const periodMs = (Math.ceil(thp.scanSleepMs / TICK_MS) + 1) * TICK_MS;
-  const wakings = Math.floor(ms / periodMs) + 1;
-  for (let i = 0; i < wakings && k.tasks.some(isListed); i++) khugepagedDoScan(k);
+/** One aligned 2 MiB: what looking at it and collapsing it took, and whether the lock of the mappings was let go for that. */
+function scanRange(k: Kernel, vma: Vma, first: number): { us: number; letGo: boolean } {
+  const pmd = vma.mm.pmdAt(first);
+  if (!pmd || pmd.huge !== 0) return { us: SCAN_PTE_US, letGo: false };
+  const { suits, entries } = scanPmd(k, pmd, true);
+  if (!suits) return { us: entries * SCAN_PTE_US, letGo: false };
+  const task = k.tasks.find(({ mm }) => mm === vma.mm)!;
+  const isCollapsed = collapseHugePage(k, task, vma, first, pmd);
+  return { us: entries * SCAN_PTE_US + (isCollapsed ? COLLAPSE_US : 0), letGo: true };
 }

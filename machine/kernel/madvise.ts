@@ -6,6 +6,7 @@ import { faultinPageRange } from './gup.ts';
 import { splitHugePage } from './huge-memory.ts';
 import type { Kernel, Task } from './kernel.ts';
 import { madviseCollapse } from './khugepaged.ts';
+import { khugepagedEnterVma } from './khugepaged-slots.ts';
 import { zapPageRange } from './memory.ts';
 import {
   VM_DONTCOPY,
@@ -54,10 +55,11 @@ export function doMadvise(k: Kernel, task: Task, start: number, pages: number, a
       if (advice === 'wipeonfork' && (vma.object || vma.flags & VM_SHARED)) return 'EINVAL';
       const changed = (vma.flags & ~flags[0]) | flags[1];
       if (changed === vma.flags) continue;
-      for (const part of isolateRange(k, mm, from, to)) {
-        part.flags = changed;
-        if (advice === 'hugepage') mm.onKhugepagedList = true;
-        vmaMerge(mm, part);
+      const parts = isolateRange(k, mm, from, to);
+      for (const part of parts) part.flags = changed;
+      if (advice === 'hugepage') for (const part of parts) khugepagedEnterVma(k, part);
+      for (const part of parts) {
+        vmaMerge(k, part);
       }
       continue;
     }

@@ -12,17 +12,12 @@ import {
   PG_TAIL,
   ZERO_FRAME,
 } from './frames.ts';
-import {
-  doHugePmdAnonymousPage,
-  doHugePmdWpPage,
-  freeHugePage,
-  hugepageVmaCheck,
-  splitHugePmd,
-  zapHugePmd,
-} from './huge-memory.ts';
+import { doHugePmdAnonymousPage, doHugePmdWpPage, freeHugePage, splitHugePmd, zapHugePmd } from './huge-memory.ts';
+import { hugepageVmaCheck } from './huge-vma.ts';
 import { hugetlbFault, unmapHugepageRange } from './hugetlb.ts';
 import type { Kernel, Task } from './kernel.ts';
 import { countMemcg } from './memcontrol.ts';
+import { mlockFolio } from './mlock-batch.ts';
 import {
   MM_ANONPAGES,
   MM_FILEPAGES,
@@ -59,7 +54,7 @@ import {
 } from './rmap.ts';
 import { addMmCounterFast, checkSyncRssStat, syncMmRss, updateHiwaterRss } from './rss.ts';
 import { doSwapPage, swapFreeEntry } from './swap.ts';
-import { folioMarkAccessed, lruAddDrain, mlockFolio } from './swap-lru.ts';
+import { folioMarkAccessed, lruAddDrain } from './swap-lru.ts';
 
 export { FAULT_DONE, FAULT_MAJOR, FAULT_OOM, FAULT_RETRY, FAULT_SIGBUS, type FaultResult } from './fault.ts';
 
@@ -101,7 +96,7 @@ function handlePmd(k: Kernel, task: Task, vma: Vma, page: number, write: boolean
       pmd.huge |= PTE_YOUNG | (write ? PTE_DIRTY : 0);
       return FAULT_DONE;
     }
-    if (doHugePmdWpPage(k, pmd)) return FAULT_DONE;
+    if (doHugePmdWpPage(k, vma, pmd)) return FAULT_DONE;
   }
   return handlePteFault(k, task, vma, page, write);
 }
@@ -200,8 +195,8 @@ function wpPageCopy(k: Kernel, task: Task, vma: Vma, page: number, pmd: Pmd, old
   pageAddNewAnonRmap(k, frame, vma, page, (vma.flags & VM_LOCKED) !== 0);
   pmd.set(page % 512, pteOf(frame, PTE_PRESENT | PTE_YOUNG | PTE_DIRTY | (vma.flags & VM_WRITE ? PTE_WRITE : 0)));
   if (old >= 0) {
-    if (vma.flags & VM_LOCKED) munlockVmaPage(k, k.frames.headOf(old));
     pageRemoveRmap(k, old);
+    munlockVmaPage(k, vma, old);
     freeIfUnused(k, old);
   }
   return FAULT_DONE;
@@ -286,10 +281,10 @@ export function zapPageRange(k: Kernel, task: Task, vma: Vma, start: number, end
     const to = Math.min(end, first + 512);
     if (pmd.huge !== 0) {
       if (to - from === 512) {
-        rss[MM_ANONPAGES] -= zapHugePmd(k, task, mm, key, pmd);
+        rss[MM_ANONPAGES] -= zapHugePmd(k, task, vma, key, pmd);
         return;
       }
-      splitHugePmd(k, pmd);
+      splitHugePmd(k, vma, pmd);
     }
     zapPteRange(k, vma, pmd, from - first, to - first, rss);
   });
@@ -326,8 +321,8 @@ function zapPteRange(
       if (pte & PTE_YOUNG && !(vma.flags & VM_SEQ_READ)) folioMarkAccessed(k, frame);
       rss[mmCounterFile(k, frame) as 0]--;
     }
-    if (vma.flags & VM_LOCKED) munlockVmaPage(k, k.frames.headOf(frame));
     pageRemoveRmap(k, frame);
+    munlockVmaPage(k, vma, frame);
     if (flags[frame]! & PG_ANON) freed.push(frame);
   }
   for (const frame of freed) freeIfUnused(k, frame);

@@ -1,12 +1,13 @@
 /** mm/mlock.c. */
 import { mmPopulate } from './gup.ts';
+import { PG_HEAD, PG_TAIL } from './frames.ts';
 import type { Kernel, Task } from './kernel.ts';
+import { mlockFolio, munlockPage } from './mlock-batch.ts';
 import { VM_LOCKED, type Vma } from './mm-types.ts';
 import { type Errno, isolateRange, vmaMerge } from './mmap.ts';
 import { covered } from './mprotect.ts';
 import { frameOfPte, PTE_PRESENT, PTE_SPECIAL } from './page-table.ts';
-import { munlockVmaPage } from './rmap.ts';
-import { lruAddDrain, mlockFolio } from './swap-lru.ts';
+import { lruAddDrain } from './swap-lru.ts';
 
 /** mlock: locks what is there and brings the rest. */
 export function doMlock(k: Kernel, task: Task, start: number, pages: number): Errno {
@@ -31,13 +32,14 @@ function applyLockFlags(k: Kernel, task: Task, start: number, end: number, lock:
       part.flags ^= VM_LOCKED;
       mm.lockedVm += lock ? part.pages : -part.pages;
       mlockPages(k, part, lock);
-      vmaMerge(mm, part);
+      vmaMerge(k, part);
     }
   }
 }
 
-/** mlock_vma_pages_range. */
+/** mlock_vma_pages_range: what is mapped; parts of a huge page that small entries map are left out. */
 function mlockPages(k: Kernel, vma: Vma, lock: boolean): void {
+  lruAddDrain(k);
   vma.mm.eachPmd(vma.start, vma.end, (key, pmd) => {
     if (pmd.huge !== 0) {
       if (!(pmd.huge & PTE_SPECIAL)) setLocked(k, frameOfPte(pmd.huge), lock);
@@ -46,12 +48,15 @@ function mlockPages(k: Kernel, vma: Vma, lock: boolean): void {
     const to = Math.min(vma.end, key * 512 + 512) - key * 512;
     for (let i = Math.max(vma.start, key * 512) - key * 512; i < to; i++) {
       const pte = pmd.get(i);
-      if (pte & PTE_PRESENT && !(pte & PTE_SPECIAL)) setLocked(k, k.frames.headOf(frameOfPte(pte)), lock);
+      if (!(pte & PTE_PRESENT) || pte & PTE_SPECIAL) continue;
+      const frame = frameOfPte(pte);
+      if (!(k.frames.flags[frame]! & (PG_HEAD | PG_TAIL))) setLocked(k, frame, lock);
     }
   });
+  lruAddDrain(k);
 }
 
 function setLocked(k: Kernel, frame: number, lock: boolean): void {
   if (lock) mlockFolio(k, frame);
-  else munlockVmaPage(k, frame);
+  else munlockPage(k, frame);
 }

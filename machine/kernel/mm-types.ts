@@ -124,7 +124,9 @@ export class Vma {
   /** Offset in the object of `start`; of anonymous memory the linear index of it, which a move keeps. */
   pgoff: number;
   anonVma: AnonVma | null = null;
-  /** Inherited by fork: such a mapping joins no neighbour that has no anonymous page yet. */
+  /** Which of the family's anon_vmas is its own, 0 for none: a fork gives each mapping of the child a fresh one. */
+  anonId = 0;
+  /** anon_vma_chain has more than one link: inherited by fork. Such a mapping takes in no neighbour that has no anonymous page yet. */
   inherited = false;
   /** The group that pays for this object. */
   chargedGroup = 0;
@@ -159,6 +161,14 @@ export class Vma {
   /** Of an anonymous page or of the object: where in it `page` is. */
   linearIndex(page: number): number {
     return this.pgoff + page - this.start;
+  }
+
+  /** anon_vma_clone: the anonymous pages of `other` may be its own too. */
+  cloneAnonVma(other: Vma): void {
+    this.anonVma = other.anonVma;
+    this.anonId = other.anonId;
+    this.inherited = other.inherited;
+    this.anonVma?.vmas.add(this);
   }
 
   isAnonymous(): boolean {
@@ -229,7 +239,7 @@ export class Mm {
   hugetlbPages = 0;
   readonly hugetlbReserved = new Set<number>();
   tlb: Tlb | null = null;
-  /** Where khugepaged has got to. */
+  /** MMF_VM_HUGEPAGE: khugepaged looks at it. */
   onKhugepagedList = false;
 
   findVma(page: number): Vma | undefined {

@@ -2,6 +2,7 @@
 import { splitHugePmd } from './huge-memory.ts';
 import { hugetlbClose, hugetlbReservePages } from './hugetlb.ts';
 import type { Kernel, Task } from './kernel.ts';
+import { khugepagedEnterVma, khugepagedExit } from './khugepaged-slots.ts';
 import { chargeKernelBytes } from './memcontrol.ts';
 import { zapPageRange } from './memory.ts';
 import {
@@ -98,7 +99,7 @@ export function mmapRegion(k: Kernel, task: Task, request: MmapRequest): Errno {
   chargeVma(k, task, vma);
   vmStatAccount(mm, flags, pages);
   if (flags & VM_LOCKED) mm.lockedVm += pages;
-  vmaMerge(mm, vma);
+  vmaMerge(k, vma);
   return undefined;
 }
 
@@ -122,13 +123,11 @@ export function splitVma(k: Kernel, vma: Vma, page: number): Vma {
   const { mm } = vma;
   if (page % 512 !== 0) {
     const pmd = mm.pmdAt(page);
-    if (pmd && pmd.huge !== 0) splitHugePmd(k, pmd);
+    if (pmd && pmd.huge !== 0) splitHugePmd(k, vma, pmd);
   }
   const upper = new Vma(mm, page, vma.end, vma.flags, vma.object, vma.linearIndex(page), vma.name, vma.ra);
-  upper.anonVma = vma.anonVma;
-  upper.inherited = vma.inherited;
   vma.end = page;
-  if (upper.anonVma) upper.anonVma.vmas.add(upper);
+  upper.cloneAnonVma(vma);
   if (vma.object) {
     vma.object.users++;
     vma.object.vmas.add(upper);
@@ -154,24 +153,31 @@ function mergeable(lower: Vma, upper: Vma): boolean {
     lower.object === upper.object &&
     lower.name === upper.name &&
     !(lower.flags & VM_HEAP && lower.name === '') &&
-    lower.linearIndex(upper.start) === upper.pgoff &&
-    (lower.anonVma === upper.anonVma ||
-      (!lower.inherited && !upper.inherited && (lower.anonVma === null || upper.anonVma === null)))
+    lower.linearIndex(upper.start) === upper.pgoff
   );
 }
 
+/** is_mergeable_anon_vma: whether `neighbour` may take the pages of `vma` in, or has the same. */
+function anonMergeable(vma: Vma, neighbour: Vma): boolean {
+  if (vma.anonId === neighbour.anonId) return true;
+  return vma.anonId === 0 && !neighbour.inherited;
+}
+
 /** vma_merge: joins the mapping with its neighbours where it can be; returns what it is part of then. */
-export function vmaMerge(mm: Mm, vma: Vma): Vma {
-  let at = mm.vmas.indexOf(vma);
-  let result = vma;
+export function vmaMerge(k: Kernel, vma: Vma): Vma {
+  const { mm } = vma;
+  const at = mm.vmas.indexOf(vma);
   const below = mm.vmas[at - 1];
-  if (below && mergeable(below, vma)) {
-    join(mm, below, vma);
-    result = below;
-    at--;
-  }
   const above = mm.vmas[at + 1];
-  if (above && mergeable(result, above)) join(mm, result, above);
+  const joinsBelow = below !== undefined && mergeable(below, vma) && anonMergeable(vma, below);
+  let joinsAbove = above !== undefined && mergeable(vma, above) && anonMergeable(vma, above);
+  if (joinsBelow && joinsAbove)
+    joinsAbove = below.anonId === above!.anonId || below.anonId === 0 || above!.anonId === 0;
+  if (!joinsBelow && !joinsAbove) return vma;
+  const result = joinsBelow ? below : vma;
+  if (joinsBelow) join(mm, below, vma);
+  if (joinsAbove) join(mm, result, above!);
+  khugepagedEnterVma(k, result);
   return result;
 }
 
@@ -179,8 +185,7 @@ function join(mm: Mm, lower: Vma, upper: Vma): void {
   lower.end = upper.end;
   if (upper.anonVma) {
     upper.anonVma.vmas.delete(upper);
-    lower.anonVma = upper.anonVma;
-    lower.anonVma.vmas.add(lower);
+    if (!lower.anonVma) lower.cloneAnonVma(upper);
   }
   if (upper.object) {
     upper.object.users--;
@@ -214,11 +219,19 @@ function unmapRegion(k: Kernel, task: Task, gone: readonly Vma[], floor: number,
   const { mm } = gone[0]!;
   for (const vma of gone) zapPageRange(k, task, vma, vma.start, vma.end);
   updateHiwaterVm(mm);
-  gone.forEach((vma, i) => {
-    const low = i === 0 ? floor : gone[i - 1]!.end;
-    mm.freePgdRange(vma.start, vma.end, i === 0 ? floor : Math.max(floor, low), gone[i + 1]?.start ?? ceiling);
-    accountPageTables(k, task.group, mm);
-  });
+  freePgtables(mm, gone, floor, ceiling);
+  accountPageTables(k, task.group, mm);
+}
+
+/** free_pgtables: mappings within 2 MiB of each other give their tables back in one go. */
+function freePgtables(mm: Mm, gone: readonly Vma[], floor: number, ceiling: number): void {
+  const isHuge = ({ flags }: Vma) => (flags & VM_HUGETLB) !== 0;
+  for (let i = 0; i < gone.length; ) {
+    const { start } = gone[i]!;
+    let last = gone[i++]!;
+    while (!isHuge(last) && i < gone.length && gone[i]!.start <= last.end + 512 && !isHuge(gone[i]!)) last = gone[i++]!;
+    mm.freePgdRange(start, last.end, floor, gone[i]?.start ?? ceiling);
+  }
 }
 
 function removeVma(k: Kernel, mm: Mm, vma: Vma): void {
@@ -238,6 +251,7 @@ function removeVma(k: Kernel, mm: Mm, vma: Vma): void {
 /** exit_mmap: everything goes, with all tables. */
 export function exitMmap(k: Kernel, task: Task): void {
   const { mm } = task;
+  khugepagedExit(k, mm);
   for (const vma of mm.vmas) zapPageRange(k, task, vma, vma.start, vma.end);
   mm.tablePages = 0;
   mm.pmds.clear();

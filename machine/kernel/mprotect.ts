@@ -30,7 +30,7 @@ export function doMprotect(k: Kernel, task: Task, start: number, pages: number, 
       part.flags = flags | account;
       vmStatAccount(mm, part.flags, part.pages);
       changeProtection(k, part);
-      vmaMerge(mm, part);
+      vmaMerge(k, part);
     }
   }
   return undefined;
@@ -62,7 +62,7 @@ function changeProtection(k: Kernel, vma: Vma): void {
         pmd.huge = vma.flags & VM_WRITE && exclusive ? pmd.huge | PTE_WRITE : pmd.huge & ~PTE_WRITE;
         return;
       }
-      splitHugePmd(k, pmd);
+      splitHugePmd(k, vma, pmd);
     }
     for (let i = from; i < to; i++) changeEntry(k, vma, pmd, i);
   });

@@ -2,6 +2,7 @@
 import { mmPopulate } from './gup.ts';
 import { splitHugePmd } from './huge-memory.ts';
 import type { Kernel, Task } from './kernel.ts';
+import { khugepagedEnterVma } from './khugepaged-slots.ts';
 import { pteAlloc } from './memory.ts';
 import { VM_ACCOUNT, VM_HUGETLB, VM_LOCKED, Vma } from './mm-types.ts';
 import { chargeVma, doMunmap, type Errno, mayExpandVm, splitVma, vmaMerge, vmStatAccount } from './mmap.ts';
@@ -50,7 +51,7 @@ function expand(k: Kernel, task: Task, vma: Vma, pages: number): Errno {
   vma.end += pages;
   vmStatAccount(vma.mm, vma.flags, pages);
   if (vma.flags & VM_LOCKED) vma.mm.lockedVm += pages;
-  vmaMerge(vma.mm, vma);
+  khugepagedEnterVma(k, vmaMerge(k, vma));
   if (vma.flags & VM_LOCKED) mmPopulate(k, task, before, before + pages);
   return undefined;
 }
@@ -83,9 +84,7 @@ function moveVma(
   const moved = new Vma(mm, to, to + newPages, vma.flags, vma.object, vma.linearIndex(start), vma.name, vma.ra);
   // Untouched anonymous memory takes its new address for its index.
   if (!vma.object && !vma.anonVma) moved.pgoff = to;
-  moved.anonVma = vma.anonVma;
-  moved.inherited = vma.inherited;
-  moved.anonVma?.vmas.add(moved);
+  moved.cloneAnonVma(vma);
   if (moved.object) {
     moved.object.users++;
     moved.object.vmas.add(moved);
@@ -94,18 +93,18 @@ function moveVma(
   chargeVma(k, task, moved);
   vmStatAccount(mm, moved.flags, newPages);
   if (moved.flags & VM_LOCKED) mm.lockedVm += newPages;
-  movePageTables(k, task, start, to, oldPages);
+  movePageTables(k, task, vma, start, to, oldPages);
   updateHiwaterVm(mm);
   if (start > vma.start && start < vma.end) splitVma(k, vma, start);
   doMunmap(k, task, start, oldPages);
-  vmaMerge(mm, moved);
+  vmaMerge(k, moved);
   // Only what has grown: populating the rest would break the sharing of its pages.
   if (moved.flags & VM_LOCKED && newPages > oldPages) mmPopulate(k, task, to + oldPages, to + newPages);
   return undefined;
 }
 
 /** move_page_tables: whole tables move as they are where both sides allow it. */
-function movePageTables(k: Kernel, task: Task, start: number, to: number, pages: number): void {
+function movePageTables(k: Kernel, task: Task, vma: Vma, start: number, to: number, pages: number): void {
   const { mm } = task;
   mm.tlb?.flush(start, start + pages);
   mm.eachPmd(start, start + pages, (key, pmd) => {
@@ -120,7 +119,7 @@ function movePageTables(k: Kernel, task: Task, start: number, to: number, pages:
       mm.pmds.set(Math.floor(target / 512), pmd);
       return;
     }
-    if (pmd.huge !== 0) splitHugePmd(k, pmd);
+    if (pmd.huge !== 0) splitHugePmd(k, vma, pmd);
     for (let page = from; page < end; page++) {
       const pte = pmd.get(page % 512);
       const at = to + page - start;

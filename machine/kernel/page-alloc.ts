@@ -4,6 +4,7 @@ import { HPAGE_PMD_NR, PG_ANON, PG_HEAD, PG_MLOCKED, PG_TAIL } from './frames.ts
 import type { Kernel } from './kernel.ts';
 import type { MemCgroup } from './mem-cgroup.ts';
 import { chargeKernelBytes, pageCounterUncharge, tryChargeMemcg } from './memcontrol.ts';
+import { isHeldByMlockBatch } from './mlock-batch.ts';
 import type { Mm } from './mm-types.ts';
 import { releaseFromLru } from './swap-lru.ts';
 import type { Zone } from './zone.ts';
@@ -153,6 +154,7 @@ export function allocHugePage(k: Kernel, group: MemCgroup, direct: boolean): num
 /** free_unref_page and mem_cgroup_uncharge: nobody maps or holds the page any more. */
 export function freePage(k: Kernel, frame: number): void {
   const { frames } = k;
+  if (isHeldByMlockBatch(k, frame)) return;
   const pages = frames.sizeOf(frame);
   if (frames.flags[frame]! & PG_MLOCKED) {
     k.vmstat.nr_mlock -= pages;

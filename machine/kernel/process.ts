@@ -4,6 +4,7 @@ import type { Kernel, Task } from './kernel.ts';
 import { zapPageRange } from './memory.ts';
 import { Mm, VM_PFNMAP, VM_SHARED } from './mm-types.ts';
 import { exitMmap } from './mmap.ts';
+import { FORK_PAGE_US, FORK_US } from './recorded-prices.ts';
 import { processMemory, releaseTaskMemory, threadMemory } from './slab.ts';
 import { lruAddDrain } from './swap-lru.ts';
 import { resetKswapdFailures } from './vmscan.ts';
@@ -49,6 +50,7 @@ export function forkTask(k: Kernel, parent: Task, name: string): Task | undefine
     return undefined;
   }
   k.tasks.push(child);
+  k.nowUs += FORK_US + parent.mm.getRss() * FORK_PAGE_US;
   return child;
 }
 

@@ -98,8 +98,8 @@ const START_6_12 = {
   percpuKb: 276,
 };
 
-/** The kernel's own memory and the first process's leave next to nothing of less, and no figure of its start is known there. */
-export const LEAST_MEMORY_MB = 256;
+/** With less the recorded kernel reclaims, and shrinks its bounce buffer, before the first process runs. */
+export const LEAST_MEMORY_MB = 192;
 
 const PAGES_A_MB = 256;
 const DMA = { name: 'DMA' as const, present: 3998, managed: 3840 };
@@ -111,9 +111,10 @@ export function profileOf(memoryMb: number, kernel: string, processors: number):
   const features = FEATURES[kernel]!;
   // Each section of 128 MiB has 2 MiB of struct page; hash tables double with memory; the rest is text, data and bounce buffer.
   const structPages = Math.ceil(memoryMb / 128) * 512;
-  const octave = Math.max(0, Math.floor(Math.log2(memoryMb)) - 8);
+  // Of what is left beside the page structs (64 bytes for 4 KiB), the next power of two.
+  const octave = Math.ceil(Math.log2((memoryMb * 63) / 64)) - 9;
   const modern = kernel !== '6.1';
-  // As recorded from 464 to 1088 MB; the tables of the later kernels double one power of two later.
+  // As recorded from 192 to 1088 MB; the tables of the later kernels double one power of two later.
   const tables = 192 * 2 ** (modern ? Math.max(Math.min(octave, 1), octave - 1) : octave);
   // From 768 to 1023 MB two pages more are left.
   const odd = modern && memoryMb >= 768 && memoryMb < 1024 ? 2 : 0;
@@ -149,14 +150,17 @@ export function profileOf(memoryMb: number, kernel: string, processors: number):
       vmallocKb: 8912,
       committedKb: -8,
       mappedKb: 808,
-      otherKb: modern
-        ? 1340 * 2 ** Math.max(0, octave - 2)
-        : octave < 2
-          ? 1540
-          : octave < 3
-            ? 2076
-            : 4316 * 2 ** (octave - 3),
+      otherKb: otherKb(modern, octave),
     },
     features,
   };
+}
+
+/** What is in none of meminfo's lines at the start, as recorded from 192 to 2664 MB. */
+function otherKb(modern: boolean, octave: number): number {
+  if (modern) return 1340 * 2 ** Math.max(0, octave - 2);
+  if (octave < 0) return 1296;
+  if (octave < 1) return 1416;
+  if (octave < 2) return 1540;
+  return octave < 3 ? 2076 : 4316 * 2 ** (octave - 3);
 }

@@ -12,6 +12,7 @@ import {
 import { splitHugePage } from './huge-memory.ts';
 import type { Kernel } from './kernel.ts';
 import { countMemcg } from './memcontrol.ts';
+import { mlockFolio } from './mlock-batch.ts';
 import { MM_ANONPAGES, MM_FILEPAGES, MM_SHMEMPAGES, MM_SWAPENTS, VM_EXEC } from './mm-types.ts';
 import { freePage } from './page-alloc.ts';
 import { filemapRemoveFolio } from './page-cache.ts';
@@ -107,7 +108,7 @@ function folioCheckReferences(
   const marked = (flags[frame]! & PG_REFERENCED) !== 0;
   flags[frame]! &= ~PG_REFERENCED;
   if (locked) {
-    flags[frame]! |= PG_MLOCKED;
+    mlockFolio(k, frame);
     return 'activate';
   }
   if (referenced > 0) {

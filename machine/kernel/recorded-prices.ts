@@ -7,12 +7,26 @@
 /** A system call, and a fault. */
 export const CALL_US = 12;
 export const FAULT_US = 6.76;
+/** A huge page that is cleared; a fork, and each page of which it copies the entry. */
+export const HUGE_FAULT_US = 580;
+export const FORK_US = 150;
+export const FORK_PAGE_US = 0.26;
+/** khugepaged: a waking, an entry that it looks at, and a collapse. */
+export const SCAN_CALL_US = 60;
+export const SCAN_PTE_US = 0.35;
+export const COLLAPSE_US = 2540;
+/** What reads a script and asks for figures: of a command, of a sample of the machine, of each process in it and each of its pages. */
+export const COMMAND_US = 70;
+export const SAMPLE_US = 2000;
+export const SAMPLE_PROCESS_US = 700;
+export const SAMPLE_PAGE_US = 0.75;
 /** A page of a process that ends. */
 export const TEARDOWN_PAGE_US = 4.38;
 
 /** A page copied from a file to the program, and back. */
 export const READ_COPY_US = 3.1;
 export const WRITE_COPY_US = 17.6;
+export const WRITE_SHMEM_US = 7.2;
 /** A page read from the disk, beside the copy; one written back; one read from swap. */
 export const READ_PAGE_US = 4.9;
 export const WRITE_PAGE_US = 7.5;

@@ -1,28 +1,40 @@
 /** mm/rmap.c: mappings of frames, counted, and found again from the frame. */
-import {
-  HPAGE_PMD_NR,
-  PG_ANON,
-  PG_DEFERRED,
-  PG_EXCLUSIVE,
-  PG_HEAD,
-  PG_MLOCKED,
-  PG_SWAPBACKED,
-  PG_TAIL,
-} from './frames.ts';
+import { HPAGE_PMD_NR, PG_ANON, PG_DEFERRED, PG_EXCLUSIVE, PG_HEAD, PG_SWAPBACKED, PG_TAIL } from './frames.ts';
 import type { Kernel } from './kernel.ts';
-import { type AnonVma, VM_LOCKED, VM_SEQ_READ, type Vma } from './mm-types.ts';
+import { type AnonVma, VM_EXEC, VM_LOCKED, VM_READ, VM_SEQ_READ, VM_WRITE, type Vma } from './mm-types.ts';
 import { frameOfPte, type Pmd, PTE_PRESENT, PTE_SPECIAL, PTE_YOUNG } from './page-table.ts';
-import { folioAddLru, munlockFolio } from './swap-lru.ts';
+import { mlockNewPage, munlockPage } from './mlock-batch.ts';
+import { folioAddLru } from './swap-lru.ts';
 
-/** anon_vma_prepare. */
-export function anonVmaPrepare(k: Kernel, vma: Vma): AnonVma {
-  if (!vma.anonVma) {
-    const anonVma: AnonVma = { id: k.anonVmas.length, vmas: new Set() };
-    k.anonVmas.push(anonVma);
-    vma.anonVma = anonVma;
+/** anon_vma_prepare: the first anonymous page of a mapping. */
+export function anonVmaPrepare(k: Kernel, vma: Vma): void {
+  if (vma.anonVma) return;
+  const neighbour = findMergeableAnonVma(vma);
+  if (neighbour) {
+    vma.cloneAnonVma(neighbour);
+    return;
   }
-  vma.anonVma.vmas.add(vma);
-  return vma.anonVma;
+  const anonVma: AnonVma = { id: k.anonVmas.length, vmas: new Set([vma]) };
+  k.anonVmas.push(anonVma);
+  vma.anonVma = anonVma;
+  vma.anonId = ++k.lastAnonId;
+}
+
+const VM_ACCESS_FLAGS = VM_READ | VM_WRITE | VM_EXEC;
+
+/** find_mergeable_anon_vma: a neighbour that could be one mapping with this one but for what may be done with it. */
+function findMergeableAnonVma(vma: Vma): Vma | undefined {
+  const { vmas } = vma.mm;
+  const at = vmas.indexOf(vma);
+  const compatible = (lower: Vma, upper: Vma): boolean =>
+    lower.end === upper.start &&
+    lower.object === upper.object &&
+    ((lower.flags ^ upper.flags) & ~VM_ACCESS_FLAGS) === 0 &&
+    lower.linearIndex(upper.start) === upper.pgoff;
+  const above = vmas[at + 1];
+  if (above?.anonVma && !above.inherited && compatible(vma, above)) return above;
+  const below = vmas[at - 1];
+  return below?.anonVma && !below.inherited && compatible(below, vma) ? below : undefined;
 }
 
 /** page_add_new_anon_rmap and lru_cache_add_inactive_or_unevictable: a fresh private page, mapped once. */
@@ -45,12 +57,8 @@ export function pageAddNewAnonRmap(k: Kernel, frame: number, vma: Vma, page: num
   } else frames.mapcount[frame] = 1;
   k.vmstat.nr_anon_pages += pages;
   k.groups[frames.group[frame]!]!.stat.anon += pages;
-  if (locked) {
-    frames.flags[frame]! |= PG_MLOCKED;
-    k.vmstat.nr_mlock += pages;
-    k.vmstat.unevictable_pgs_mlocked += pages;
-  }
-  folioAddLru(k, frame);
+  if (locked) mlockNewPage(k, frame);
+  else folioAddLru(k, frame);
 }
 
 /** page_add_file_rmap. */
@@ -58,13 +66,14 @@ export function pageAddFileRmap(k: Kernel, frame: number): void {
   if (k.frames.mapcount[frame]!++ === 0) {
     k.vmstat.nr_mapped++;
     k.groups[k.frames.group[frame]!]!.stat.file_mapped++;
-  }
+  } else k.frames.sharing++;
 }
 
 /** page_remove_rmap of one page; a huge page with pages left behind goes on the list of those to be split. */
 export function pageRemoveRmap(k: Kernel, frame: number): void {
   const { frames } = k;
   const left = --frames.mapcount[frame]!;
+  if (left > 0 || frames.flags[frame]! & (PG_HEAD | PG_TAIL)) frames.sharing++;
   if (!(frames.flags[frame]! & PG_ANON)) {
     if (left === 0) {
       k.vmstat.nr_mapped--;
@@ -101,6 +110,7 @@ export function deferredSplitHugePage(k: Kernel, head: number): void {
 export function removeCompoundRmap(k: Kernel, head: number): void {
   const { frames } = k;
   const left = --frames.compoundMapcount[head >> 9]!;
+  frames.sharing++;
   if (left > 0) return;
   k.vmstat.nr_anon_transparent_hugepages--;
   const { stat } = k.groups[frames.group[head]!]!;
@@ -199,9 +209,8 @@ function referencedParts(k: Kernel, head: number): number {
   return referenced;
 }
 
-/** munlock_vma_page: free to be reclaimed, unless another process locks it too. */
-export function munlockVmaPage(k: Kernel, frame: number): void {
-  const alone = k.frames.mapcountOf(frame) <= 1 && (k.frames.flags[frame]! & PG_ANON) !== 0;
-  if (!alone && mappingsOf(k, frame).some(({ vma }) => vma.flags & VM_LOCKED)) return;
-  munlockFolio(k, frame);
+/** munlock_vma_page: entries of a locked mapping for parts of a huge page are not counted, the huge entry is. */
+export function munlockVmaPage(k: Kernel, vma: Vma, frame: number, compound = false): void {
+  if (!(vma.flags & VM_LOCKED)) return;
+  if (compound || !(k.frames.flags[frame]! & (PG_HEAD | PG_TAIL))) munlockPage(k, frame);
 }

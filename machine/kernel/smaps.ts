@@ -1,8 +1,8 @@
 /** fs/proc/task_mmu.c: what smaps says of a mapping, in kB. */
-import { PG_ANON, PG_DIRTY, PG_REFERENCED, PG_SWAPBACKED } from './frames.ts';
-import { hugepageVmaCheck } from './huge-memory.ts';
+import { type Frames, PG_ANON, PG_DIRTY, PG_HEAD, PG_REFERENCED, PG_SWAPBACKED, PG_TAIL } from './frames.ts';
+import { hugepageVmaCheck } from './huge-vma.ts';
 import type { Kernel, Task } from './kernel.ts';
-import { type Mm, VM_HUGETLB, VM_LOCKED, type Vma } from './mm-types.ts';
+import { MM_ANONPAGES, MM_FILEPAGES, MM_SHMEMPAGES, type Mm, VM_HUGETLB, VM_LOCKED, type Vma } from './mm-types.ts';
 import { frameOfPte, PTE_DIRTY, PTE_PRESENT, PTE_SPECIAL, PTE_SWAP, PTE_YOUNG } from './page-table.ts';
 
 /** mem_size_stats: pages, and proportional sizes in 1/4096 bytes. */
@@ -168,18 +168,55 @@ export interface ProportionalSizes {
   readonly privateAnonBytes: number;
 }
 
-/** Pss, Pss_Anon and the private part of Anonymous of smaps_rollup, without the rest of it. */
-export function proportionalSizes({ frames }: Kernel, mm: Mm): ProportionalSizes {
+/** What a process has of pages that others map too: their number, and its part of them in 1/4096 bytes. */
+interface SharedPart {
+  /** Of the frames, when this was counted. */
+  readonly sharing: number;
+  readonly pages: number;
+  readonly anonPages: number;
+  readonly pss: number;
+  readonly pssAnon: number;
+}
+
+const sharedParts = new WeakMap<Mm, SharedPart>();
+
+/**
+ * Pss, Pss_Anon and the private part of Anonymous of smaps_rollup, without the rest of it. Pages are looked at only where something shared has
+ * changed hands since the last time; all others are private, and the process has counted them.
+ */
+export function proportionalSizes({ frames }: Kernel, { mm, rssCache }: Task): ProportionalSizes {
+  let shared = sharedParts.get(mm);
+  if (shared?.sharing !== frames.sharing) {
+    shared = sharedPart(frames, mm);
+    sharedParts.set(mm, shared);
+  }
+  const anonPages = mm.rss[MM_ANONPAGES] + rssCache[MM_ANONPAGES]!;
+  const pages =
+    anonPages + mm.rss[MM_FILEPAGES] + rssCache[MM_FILEPAGES]! + mm.rss[MM_SHMEMPAGES] + rssCache[MM_SHMEMPAGES]!;
+  const privateAnon = anonPages - shared.anonPages;
+  return {
+    pssBytes: Math.floor(shared.pss / 4096) + (pages - shared.pages) * 4096,
+    pssAnonBytes: Math.floor(shared.pssAnon / 4096) + privateAnon * 4096,
+    privateAnonBytes: privateAnon * 4096,
+  };
+}
+
+function sharedPart(frames: Frames, mm: Mm): SharedPart {
+  const { mapcount, flags } = frames;
+  let pages = 0;
+  let anonPages = 0;
   let pss = 0;
   let pssAnon = 0;
-  let privateAnon = 0;
   const count = (frame: number): void => {
-    const mapcount = frames.mapcountOf(frame);
-    const own = mapcount >= 2 ? Math.floor(PAGE_PSS / mapcount) : PAGE_PSS;
-    pss += own;
-    if (!(frames.flags[frame]! & PG_ANON)) return;
-    pssAnon += own;
-    if (mapcount < 2) privateAnon++;
+    const own = flags[frame]!;
+    const maps = own & (PG_HEAD | PG_TAIL) ? frames.mapcountOf(frame) : mapcount[frame]!;
+    if (maps < 2) return;
+    const part = Math.floor(PAGE_PSS / maps);
+    pages++;
+    pss += part;
+    if (!(own & PG_ANON)) return;
+    anonPages++;
+    pssAnon += part;
   };
   for (const vma of mm.vmas) {
     mm.eachPmd(vma.start, vma.end, (key, pmd) => {
@@ -197,9 +234,5 @@ export function proportionalSizes({ frames }: Kernel, mm: Mm): ProportionalSizes
       }
     });
   }
-  return {
-    pssBytes: Math.floor(pss / 4096),
-    pssAnonBytes: Math.floor(pssAnon / 4096),
-    privateAnonBytes: privateAnon * 4096,
-  };
+  return { sharing: frames.sharing, pages, anonPages, pss, pssAnon };
 }

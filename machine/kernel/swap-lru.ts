@@ -6,7 +6,6 @@ import {
   PG_DIRTY,
   PG_HEAD,
   PG_LRU,
-  PG_MLOCKED,
   PG_RECLAIM,
   PG_REFERENCED,
   PG_SWAPBACKED,
@@ -16,7 +15,9 @@ import {
   PG_WRITEBACK,
 } from './frames.ts';
 import type { Kernel } from './kernel.ts';
+import { isEvictable, lruvecAdd, lruvecDel } from './lruvec.ts';
 import { countMemcg } from './memcontrol.ts';
+import { forgetMlockCount, mlockPageDrain } from './mlock-batch.ts';
 
 /** PAGEVEC_SIZE. */
 const batchOf = (k: Kernel): number => k.profile.features.folioBatch;
@@ -41,18 +42,6 @@ export function batches(k: Kernel): LruBatches {
   return own;
 }
 
-/** lruvec_add_folio: puts the frame at the head of the list that its flags name. */
-export function lruvecAdd(k: Kernel, frame: number, tail = false): void {
-  const { frames } = k;
-  frames.addToList(frame, frames.group[frame]!, frames.lruOf(frame), tail);
-}
-
-/** lruvec_del_folio. */
-export function lruvecDel(k: Kernel, frame: number): void {
-  const { frames } = k;
-  frames.removeFromList(frame, frames.group[frame]!, frames.lruOf(frame));
-}
-
 /** folio_add_lru: the page waits in a batch of the processor; a huge page goes on its list at once. */
 export function folioAddLru(k: Kernel, frame: number): void {
   const { add } = batches(k);
@@ -65,18 +54,17 @@ function drainAdd(k: Kernel): void {
   const { add } = batches(k);
   const { flags } = k.frames;
   for (const frame of add) {
-    if (flags[frame]! & PG_MLOCKED || isRamfs(k, frame)) {
+    const wasUnevictable = (flags[frame]! & PG_UNEVICTABLE) !== 0;
+    if (isEvictable(k, frame)) flags[frame]! &= ~PG_UNEVICTABLE;
+    else {
       flags[frame] = (flags[frame]! & ~PG_ACTIVE) | PG_UNEVICTABLE;
-      k.vmstat.unevictable_pgs_culled += k.frames.sizeOf(frame);
-    } else flags[frame]! &= ~PG_UNEVICTABLE;
+      forgetMlockCount(k, frame);
+      if (!wasUnevictable) k.vmstat.unevictable_pgs_culled += k.frames.sizeOf(frame);
+    }
     flags[frame]! |= PG_LRU;
     lruvecAdd(k, frame);
   }
   add.length = 0;
-}
-
-function isRamfs(k: Kernel, frame: number): boolean {
-  return !(k.frames.flags[frame]! & PG_ANON) && k.objects[k.frames.owner[frame]!]?.kind === 'ramfs';
 }
 
 /** lru_add_drain. */
@@ -88,6 +76,7 @@ export function lruAddDrain(k: Kernel): void {
   drain(k, own.deactivate, deactivateNow);
   drain(k, own.lazyfree, lazyfreeNow);
   drain(k, own.activate, activateNow);
+  mlockPageDrain(k);
 }
 
 function drain(k: Kernel, batch: number[], move: (k: Kernel, frame: number) => void): void {
@@ -223,37 +212,6 @@ function lazyfreeNow(k: Kernel, frame: number): void {
   countMemcg(k, k.frames.group[frame]!, 'pglazyfree', pages);
 }
 
-/** mlock_folio and munlock_folio: to and from the list of what is never reclaimed. */
-export function mlockFolio(k: Kernel, frame: number): void {
-  const { flags } = k.frames;
-  if (flags[frame]! & PG_MLOCKED) return;
-  const pages = k.frames.sizeOf(frame);
-  if (!(flags[frame]! & PG_LRU)) lruAddDrain(k);
-  flags[frame]! |= PG_MLOCKED;
-  k.vmstat.nr_mlock += pages;
-  k.vmstat.unevictable_pgs_mlocked += pages;
-  if (flags[frame]! & PG_LRU && !(flags[frame]! & PG_UNEVICTABLE)) {
-    lruvecDel(k, frame);
-    flags[frame] = (flags[frame]! & ~PG_ACTIVE) | PG_UNEVICTABLE;
-    lruvecAdd(k, frame);
-    k.vmstat.unevictable_pgs_culled += pages;
-  }
-}
-
-export function munlockFolio(k: Kernel, frame: number): void {
-  const { flags } = k.frames;
-  if (!(flags[frame]! & PG_MLOCKED)) return;
-  const pages = k.frames.sizeOf(frame);
-  flags[frame]! &= ~PG_MLOCKED;
-  k.vmstat.nr_mlock -= pages;
-  k.vmstat.unevictable_pgs_munlocked += pages;
-  if (flags[frame]! & PG_LRU && flags[frame]! & PG_UNEVICTABLE) {
-    lruvecDel(k, frame);
-    flags[frame]! &= ~PG_UNEVICTABLE;
-    lruvecAdd(k, frame);
-  }
-}
-
 /** Pages of all groups on one list. */
 export function nodeListSize(frames: Frames, groups: readonly { readonly id: number }[], lru: number): number {
   let sum = 0;
@@ -277,6 +235,7 @@ export function releaseFromLru(k: Kernel, frame: number): void {
       leaveBatches(k, frame);
     }
     lruvecDel(k, frame);
+    if (flags[frame]! & PG_UNEVICTABLE) forgetMlockCount(k, frame);
     flags[frame]! &= ~(PG_LRU | PG_ACTIVE | PG_UNEVICTABLE | PG_WORKINGSET);
   } else if (batches(k).add.length > 0) leaveBatches(k, frame);
 }

@@ -101,7 +101,7 @@ export function doSwapPage(k: Kernel, task: Task, vma: Vma, page: number, write:
     frames.owner[frame] = vma.anonVma!.id;
     frames.index[frame] = vma.linearIndex(page);
     if (major) folioAddLru(k, frame);
-  }
+  } else frames.sharing++;
   const last = areaOf(k).slots[slot]!.count === 1;
   frames.flags[frame] = (frames.flags[frame]! | PG_ANON | PG_SWAPBACKED | PG_DIRTY) & ~PG_EXCLUSIVE;
   swapFreeEntry(k, slot);

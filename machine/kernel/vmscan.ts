@@ -34,7 +34,8 @@ import {
   sizeBelow,
 } from './scan-count.ts';
 import { shrinkSlab } from './shrink-slab.ts';
-import { lruAddDrain, lruvecAdd } from './swap-lru.ts';
+import { lruvecAdd } from './lruvec.ts';
+import { lruAddDrain } from './swap-lru.ts';
 import { wakeupFlusherThreads } from './writeback.ts';
 
 const MAX_RECLAIM_RETRIES = 16;

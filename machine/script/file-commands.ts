@@ -1,7 +1,7 @@
 import { filemapRead, genericPerformWrite } from '../kernel/filemap.ts';
 import type { Task } from '../kernel/kernel.ts';
 import { newReadahead } from '../kernel/mm-types.ts';
-import { CALL_US, READ_COPY_US, WRITE_COPY_US } from '../kernel/recorded-prices.ts';
+import { CALL_US, READ_COPY_US, WRITE_COPY_US, WRITE_SHMEM_US } from '../kernel/recorded-prices.ts';
 import { nextInode, putObject } from '../kernel/shmem.ts';
 import { handleOverHigh } from '../kernel/throttle.ts';
 import { writePages } from '../kernel/writeback.ts';
@@ -23,6 +23,7 @@ export function* fileRw(run: MachineRun, task: Task, name: 'read' | 'write', wor
   const offset = sizeOf(words[1]!)!;
   const length = sizeOf(words[2]!)!;
   const ra = newReadahead();
+  const copyUs = !writing ? READ_COPY_US : object.kind === 'shmem' ? WRITE_SHMEM_US : WRITE_COPY_US;
   object.users++;
   let done = 0;
   let error: string | undefined;
@@ -32,7 +33,7 @@ export function* fileRw(run: MachineRun, task: Task, name: 'read' | 'write', wor
     const got = writing
       ? writeCall(run, task, object, offset + done, bytes)
       : readCall(run, task, object, ra, offset + done, bytes);
-    k.nowUs += CALL_US / 4 + pagesOf(bytes) * (writing ? WRITE_COPY_US : READ_COPY_US);
+    k.nowUs += CALL_US / 4 + pagesOf(bytes) * copyUs;
     const sleepUs = task.memcgOverHigh > 0 ? handleOverHigh(k, task) : 0;
     if (sleepUs > 0) yield k.nowUs + sleepUs;
     else if (done % BYTES_A_BREATH === 0) yield 'breath';

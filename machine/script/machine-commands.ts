@@ -1,6 +1,6 @@
 import { lookup } from '../../sim/contract/lookup.ts';
 import { setMaxHugePages } from '../kernel/hugetlb.ts';
-import { khugepagedDoScan } from '../kernel/khugepaged.ts';
+import { khugepagedWake } from '../kernel/khugepaged-slots.ts';
 import { MemCgroup, NO_LIMIT } from '../kernel/mem-cgroup.ts';
 import { slabAccount } from '../kernel/slab.ts';
 import { swapOn } from '../kernel/swap.ts';
@@ -209,7 +209,10 @@ function setParameter(run: MachineRun, path: string, value: string): string | un
   if (path.startsWith(THP)) {
     const key = path.slice(THP.length);
     const fields: Readonly<Record<string, () => void>> = {
-      enabled: () => (k.thp.enabled = value as 'always'),
+      enabled: () => {
+        k.thp.enabled = value as 'always';
+        khugepagedWake(k);
+      },
       defrag: () => (k.thp.defrag = value),
       shmem_enabled: () => (k.thp.shmemEnabled = value),
       use_zero_page: () => (k.thp.useZeroPage = value !== '0'),
@@ -219,10 +222,12 @@ function setParameter(run: MachineRun, path: string, value: string): string | un
       'khugepaged/pages_to_scan': () => (k.thp.pagesToScan = number),
       'khugepaged/scan_sleep_millisecs': () => {
         k.thp.scanSleepMs = number;
-        // The thread is woken to sleep anew.
-        if (k.thp.enabled !== 'never' && number < 1000) khugepagedDoScan(k);
+        khugepagedWake(k);
       },
-      'khugepaged/alloc_sleep_millisecs': () => (k.thp.allocSleepMs = number),
+      'khugepaged/alloc_sleep_millisecs': () => {
+        k.thp.allocSleepMs = number;
+        khugepagedWake(k);
+      },
       'khugepaged/defrag': () => (k.thp.khugepagedDefrag = value !== '0'),
     };
     const set = lookup(fields, key);

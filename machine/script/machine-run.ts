@@ -10,6 +10,7 @@ import { registerShrinker } from '../kernel/shrink-slab.ts';
 import { FileSystem } from './files.ts';
 import type { Command, MachineSettings } from './parse.ts';
 import type { Pause } from './pause.ts';
+import { Turns } from './turns.ts';
 import { bootImage, type Image } from './worker-image.ts';
 
 /** Where regions begin, and how far apart they are, in bytes. */
@@ -90,6 +91,7 @@ export class MachineRun {
   readonly files: FileSystem;
   readonly image: Image;
   step = 0;
+  readonly turns: Turns;
   refresh = true;
   toolsRan = false;
   /** What `run` replays, by its words. */
@@ -109,6 +111,7 @@ export class MachineRun {
     this.options = options;
     this.onLine = onLine;
     this.k = bootKernel({ ...options, kill: (_k, task) => this.oomKill(task) });
+    this.turns = new Turns(this.k);
     this.files = new FileSystem(this.k);
     const { files } = this;
     registerShrinker(this.k, {

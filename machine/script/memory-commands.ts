@@ -109,7 +109,7 @@ export const MEMORY_CALLS: Readonly<Record<string, Immediate>> = {
     if (!child) return 'ENOMEM';
     const own = heap && run.runners.has(words[0]!) ? heap.fork(child) : undefined;
     run.enter(words[0]!, child, own);
-    returnFromFork(run.k, task, child);
+    returnFromFork(run.k, task);
     return 0;
   },
   exit: (run, { task }, words) => {

@@ -1,5 +1,5 @@
 import type { Kernel, Task } from '../kernel/kernel.ts';
-import { CALL_US, FAULT_US } from '../kernel/recorded-prices.ts';
+import { CALL_US, COMMAND_US, FAULT_US } from '../kernel/recorded-prices.ts';
 import { handleOverHigh } from '../kernel/throttle.ts';
 import { PAUSED, type TouchMode, touchRange } from '../kernel/touch.ts';
 import { type Call, has, option, type Result } from './command-words.ts';
@@ -11,7 +11,7 @@ import { type Command, sizeOf } from './parse.ts';
 import type { Breathing, Pause } from './pause.ts';
 import { heapFigures, runCommand } from './run-command.ts';
 import { passTime } from './time.ts';
-import { beginCommand, failCommand, finish, receive } from './worker-image.ts';
+import { beginCommand, failCommand, finish, receive, startForked } from './worker-image.ts';
 
 /** The coordinator of a script waits so long for an answer. */
 const PATIENCE_US = 120_000_000;
@@ -36,6 +36,7 @@ export function* runProcessCommand(run: MachineRun, command: Command): Breathing
     return;
   }
   const [name, ...words] = command.words as [string, ...string[]];
+  run.turns.readerRan(COMMAND_US);
   if (name === 'rlimit') {
     const [resource, value] = words as ['as' | 'data' | 'nofile', string];
     process.task.rlimits[resource] = value === 'unlimited' ? Number.POSITIVE_INFINITY : sizeOf(value)!;
@@ -160,6 +161,10 @@ function* perform(
     ...(name === 'run' && process.heap ? { heap: heapFigures(process.heap) } : {}),
   };
   finish(k, task);
+  const child = name === 'fork' && !failed ? run.process(words[0]!)!.task : undefined;
+  if (child) run.turns.forked(child);
+  const goesOnFirst = run.turns.answers(task, answer.us);
+  if (child) startForked(k, task, child, goesOnFirst);
   return answer;
 }
 

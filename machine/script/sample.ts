@@ -3,6 +3,7 @@ import { type MemCgroup, NO_LIMIT, type Psi } from '../kernel/mem-cgroup.ts';
 import { freeLine, meminfo, vmstatOf, zoneinfo } from '../kernel/meminfo.ts';
 import { VM_EXEC, VM_READ, VM_SHARED, VM_WRITE, type Vma } from '../kernel/mm-types.ts';
 import { oomScore } from '../kernel/oom-kill.ts';
+import { SAMPLE_PAGE_US, SAMPLE_PROCESS_US, SAMPLE_US } from '../kernel/recorded-prices.ts';
 import { smapsOf, smapsRollup } from '../kernel/smaps.ts';
 import type { MachineRun, ScriptProcess } from './machine-run.ts';
 
@@ -19,6 +20,9 @@ export function emitSample(run: MachineRun, label: string, mini: boolean): void 
   if (!mini) for (const process of run.processes) if (process.alive) emitProcess(run, label, process);
   for (const [name, group] of run.groups) emitGroup(run, label, name, group);
   run.emitKmsg(label);
+  const shown = mini ? [] : run.processes.filter(({ alive }) => alive);
+  const pages = shown.reduce((sum, { task }) => sum + task.mm.getRss(), 0);
+  run.turns.readerRan(SAMPLE_US + shown.length * SAMPLE_PROCESS_US + pages * SAMPLE_PAGE_US);
 }
 
 export function psiOf(psi: Psi): Record<string, number[]> {

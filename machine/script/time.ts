@@ -1,6 +1,6 @@
 /** What passes while the script waits: timers of the kernel, background commands, averages of pressure. */
 import type { Kernel, Task } from '../kernel/kernel.ts';
-import { khugepaged } from '../kernel/khugepaged.ts';
+import { khugepagedWakeUs } from '../kernel/khugepaged-slots.ts';
 import { type MemCgroup, PSI_PERIOD_US, type Psi } from '../kernel/mem-cgroup.ts';
 import { noteStall } from '../kernel/psi.ts';
 import { WRITEBACK_INTERVAL_US, writebackExpired } from '../kernel/writeback.ts';
@@ -47,6 +47,14 @@ function noteSleeping({ k, processes }: MachineRun): void {
   }
 }
 
+/** Nobody else wants the processor until `untilUs`. */
+function idle({ k, turns }: MachineRun, untilUs: number): void {
+  while (k.nowUs < untilUs) {
+    turns.idle(untilUs);
+    k.nowUs = Math.max(k.nowUs, Math.min(untilUs, khugepagedWakeUs(k)));
+  }
+}
+
 /** Goes on with the command until the process sleeps or has answered. */
 function* toPause(
   k: Kernel,
@@ -81,10 +89,9 @@ export function* passTime(run: MachineRun, untilUs: number): Breathing {
     updatePressure(k, run.groups.values());
   }
   if (untilUs > k.nowUs) run.settleDying(true);
-  k.nowUs = Math.max(k.nowUs, untilUs);
+  idle(run, untilUs);
   noteSleeping(run);
   const elapsed = k.nowUs - start;
-  khugepaged(k, elapsed / 1000);
   if (elapsed >= WRITEBACK_INTERVAL_US) writebackExpired(k);
   updatePressure(k, run.groups.values());
 }

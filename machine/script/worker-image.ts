@@ -203,9 +203,17 @@ export function useBuffer(k: Kernel, task: Task, bytes: number, reading: boolean
   for (let i = 0; i < pages; i++) touchPage(k, task, BUFFER.first + i, reading);
 }
 
-/** What parent and child do when a fork returns, the child first. */
-export function returnFromFork(k: Kernel, parent: Task, child: Task): void {
+/** The parent's return from fork. */
+export function returnFromFork(k: Kernel, parent: Task): void {
+  access(k, parent, '457x S1w');
+}
+
+/**
+ * What follows the parent's answer. Where that takes the processor from the parent, it goes on before the child, and the kernel notes in
+ * its thread's memory (515) on which processor (rseq); otherwise that is at its next command. Who writes a page first pays for the copy.
+ */
+export function startForked(k: Kernel, parent: Task, child: Task, goesOnFirst: boolean): void {
+  if (goesOnFirst) access(k, parent, '515w');
   access(k, child, '457x S1w S0r 515w');
   access(k, child, `401x 406x ${BEGIN} ${END}`);
-  access(k, parent, '457x S1w');
 }

@@ -145,6 +145,43 @@ export interface EventBuffer {
   readonly exitRow: number;
 }
 
+/** What is known of a trace beside its rows. */
+export type TraceSummary = Omit<EventBuffer, 'head' | 'slot' | 'a' | 'b' | 'sites'>;
+
+/**
+ * The rows of a trace, all of them or a few at a time. Row r is in the columns at `r & mask`.
+ *
+ *   rows      0 ─────────── … ──────────┬────────────────────┬─────── … ─── length
+ *                already executed       │   in the columns   │  not read yet
+ *                                       └────────────────────┘
+ *                                     a piece of mask + 1 rows
+ */
+export interface Rows extends Pick<EventBuffer, 'head' | 'slot' | 'a' | 'b'> {
+  readonly mask: number;
+  /** Sees to it that `row` is in the columns; returns the row behind the last one that is. Rows are asked for in order. */
+  bring(row: number): number;
+}
+
+/** A trace whose rows are read while they are executed. */
+export interface PassingTrace extends TraceSummary {
+  readonly rows: Rows;
+  /** The rows from the beginning once more. Those of `rows` are of no use then. */
+  again(): Rows;
+  /** Nobody asks for rows any more. */
+  close(): void;
+}
+
+/** The mask where all rows are in the columns. */
+export const ALL_ROWS = 0x7fffffff;
+
+export const isPassing = (events: TraceSummary): events is PassingTrace => 'again' in events;
+
+export function rowsOf(events: EventBuffer | PassingTrace): Rows {
+  if (isPassing(events)) return events.rows;
+  const { head, slot, a, b, length } = events;
+  return { head, slot, a, b, mask: ALL_ROWS, bring: () => length };
+}
+
 /** Rows with marks, ascending; `flags` are MARK_…, `a` and `b` the arguments of the row without the limit of 32 bits. */
 export interface Marks {
   readonly rows: Int32Array;

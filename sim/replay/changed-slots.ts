@@ -1,4 +1,4 @@
-import type { EventBuffer } from '../contract/event.ts';
+import type { EventBuffer, PassingTrace } from '../contract/event.ts';
 import * as traced from '../contract/event.ts';
 import * as programOrder from './program-order.ts';
 import type { ProgramOrder } from './program-order.ts';
@@ -69,12 +69,14 @@ export function createChangedSlots(order: ProgramOrder, slots: () => number): Ch
   };
 }
 
-/** Object slots of the rows [from, to), and of the requests that end in them; 0 for none. */
-export function slotsOfRows(
-  { head, slot, a, b, requestFrees, hasRequestEvents }: EventBuffer,
-  from: number,
-  to: number,
-) {
+/** Object slots of the rows [first, last), and of the requests that end in them; 0 for none. Undefined where rows of them are no longer there. */
+export function slotsOfRows(events: EventBuffer | PassingTrace, first: number, last: number): Int32Array | undefined {
+  const { requestFrees, hasRequestEvents } = events;
+  const { head, slot, a, b, mask } = traced.rowsOf(events);
+  const start = (last - 1) & ~mask; // of the piece
+  if (first < start) return undefined;
+  const from = first - start;
+  const to = last - start;
   const named = slot.subarray(from, to);
   if (!hasRequestEvents) return named;
   const ends: Int32Array[] = [];

@@ -42,6 +42,8 @@ export interface FreeRunning {
   row(): number;
   /** The time of the thread that executes. */
   nowNs(): Ns;
+  /** … with the time that what it has done is still to take: before that, its memory is on the way. */
+  workEndsNs(): Ns;
   /** The largest sum of requested bytes of live blocks so far. */
   requestedPeakBytes(): Bytes;
   eventsOf(t: ThreadSlot): number;

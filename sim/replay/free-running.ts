@@ -342,6 +342,8 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
     return true;
   }
 
+  const nowNs = () => (clocks[current]! < Infinity ? clocks[current]! : time.horizon[0]!); // one that looks has no time of its own
+
   return {
     scheduler,
     mallocs,
@@ -349,7 +351,8 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
     run,
     done: () => executed,
     row,
-    nowNs: () => (clocks[current]! < Infinity ? clocks[current]! : time.horizon[0]!), // one that looks has no time of its own
+    nowNs,
+    workEndsNs: () => nowNs() + log.pendingNs(current),
     requestedPeakBytes: () => live[PEAK]!,
     eventsOf: (t) => done[t]!,
     changedSlots: () => {

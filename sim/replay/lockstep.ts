@@ -1,6 +1,6 @@
 import type { Allocator, RequestAllocator, ThreadSlot } from '../contract/allocator.ts';
 import { AllocatorAbort, ProcessKilled } from '../contract/assert.ts';
-import type { EventBuffer } from '../contract/event.ts';
+import type { EventBuffer, PassingTrace } from '../contract/event.ts';
 import * as columns from '../contract/event.ts';
 import type { Addr, Bytes } from '../contract/units.ts';
 import type { Kernel } from '../kernel/kernel.ts';
@@ -8,7 +8,7 @@ import { createInterpreter } from './interpreter.ts';
 import type { ObjectTable } from './objects.ts';
 
 export interface LockstepOptions {
-  readonly events: EventBuffer;
+  readonly events: EventBuffer | PassingTrace;
   readonly objects: ObjectTable;
   readonly kernel: Kernel;
   readonly allocator: Allocator;
@@ -27,7 +27,7 @@ export interface LockstepOptions {
 }
 
 export interface Lockstep {
-  /** Executes rows [from, to). Thread begins and sample points are the caller's: it cuts the range there. */
+  /** Executes rows [from, to), which are in the columns. Thread begins and sample points are the caller's: it cuts the range there. */
   run(from: number, to: number): void;
   startThread(t: ThreadSlot): void;
 }
@@ -45,7 +45,7 @@ export function createLockstep(options: LockstepOptions): Lockstep {
   // Constants of their own: an imported one is loaded and checked at every use, a local one is folded into the code.
   const { OP_BITS, OP_BY_MARK, OP_EFREE, OP_EMALLOC, OP_FREE, OP_MALLOC, OP_MASK, OP_OR_MARK } = columns;
   const { events, objects, kernel, allocator, request, touches, onFailure, addressOfRow } = options;
-  const { head, slot, a, b, requestFrees } = events;
+  const { head, slot, a, b, mask } = columns.rowsOf(events);
   const { handles, requested } = objects;
   const { free, touchBlock } = allocator;
   const upper = request ?? allocator;
@@ -60,7 +60,7 @@ export function createLockstep(options: LockstepOptions): Lockstep {
   const nothing = () => {};
   const { execute, startThread } = createInterpreter({
     objects,
-    requestFrees,
+    requestFrees: events.requestFrees,
     marks: events.marks,
     kernel,
     allocator,
@@ -92,40 +92,41 @@ export function createLockstep(options: LockstepOptions): Lockstep {
     let row = from | 0;
     try {
       for (; row < end; row++) {
-        const word = head[row]!;
+        const at = row & mask;
+        const word = head[at]!;
         const op = word & OP_OR_MARK;
         if (op === OP_MALLOC) {
-          const size = a[row]!;
-          const s = slot[row]!;
+          const size = a[at]!;
+          const s = slot[at]!;
           const handle = malloc(word >>> OP_BITS, size) | 0; // | 0: kept as an integer, not as a tagged value
           handles[s] = handle;
           requested[s] = size;
           if (handle === 0) onFailure(row);
           else if (size > touchAbove) touchBlock(handle, 0, size);
         } else if (op === OP_FREE) {
-          const s = slot[row]!;
+          const s = slot[at]!;
           const handle = handles[s]!;
           if (handle !== 0) free(word >>> OP_BITS, handle);
           else execute(op, word >>> OP_BITS, s, 0, 0);
           handles[s] = 0;
         } else if (op === OP_EMALLOC) {
-          const size = a[row]!;
-          const s = slot[row]!;
+          const size = a[at]!;
+          const s = slot[at]!;
           const handle = emalloc(word >>> OP_BITS, size) | 0;
           handles[s] = handle;
           requested[s] = size;
           if (handle === 0) onFailure(row);
           else if (size > touchRequestAbove) touchRequestBlock(handle, 0, size);
         } else if (op === OP_EFREE) {
-          const s = slot[row]!;
+          const s = slot[at]!;
           const handle = handles[s]!;
           if (handle !== 0) efree(word >>> OP_BITS, handle);
           else execute(op, word >>> OP_BITS, s, 0, 0);
           handles[s] = 0;
         } else {
           current = row;
-          if (op <= OP_MASK) execute(op, word >>> OP_BITS, slot[row]!, a[row]!, b[row]!);
-          else execute(OP_BY_MARK, word >>> OP_BITS, slot[row]!, row, 0);
+          if (op <= OP_MASK) execute(op, word >>> OP_BITS, slot[at]!, a[at]!, b[at]!);
+          else execute(OP_BY_MARK, word >>> OP_BITS, slot[at]!, row, 0);
         }
       }
     } catch (error) {

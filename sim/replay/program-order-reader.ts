@@ -1,5 +1,5 @@
 import { assert, UserError } from '../contract/assert.ts';
-import type { EventBuffer } from '../contract/event.ts';
+import type { EventBuffer, PassingTrace } from '../contract/event.ts';
 import * as traced from '../contract/event.ts';
 import {
   CHUNK_END,
@@ -21,8 +21,8 @@ const FIRST_RECORDS = 4;
 /** Rows that are read at a time: few enough for all that is written about them to stay in a first cache. */
 const PIECE_ROWS = 1024;
 
-/** The columns are shared memory, so that workers can be given them as they are. */
-export function readProgramOrder(events: EventBuffer): ProgramOrderReader {
+/** The columns are shared memory, so that workers can be given them as they are. A trace that passes has one thread. */
+export function readProgramOrder(events: EventBuffer | PassingTrace): ProgramOrderReader {
   const ids = threadIds(events);
   const threads = ids.length;
   const slotLimit = Math.min(events.length + (threads + 1) * FRESH_SLOTS, SLOTS_MAX);
@@ -43,10 +43,15 @@ export function readProgramOrder(events: EventBuffer): ProgramOrderReader {
     marks: events.marks,
     slotLimit,
   };
-  return createReader(events, order, lastRows(events, ids));
+  const ends = traced.isPassing(events) ? [{ thread: 0, row: events.length - 1 }] : lastRows(events, ids);
+  return createReader(events, order, ends);
 }
 
-function createReader(events: EventBuffer, order: ProgramOrder, ends: readonly ThreadEnd[]): ProgramOrderReader {
+function createReader(
+  events: EventBuffer | PassingTrace,
+  order: ProgramOrder,
+  ends: readonly ThreadEnd[],
+): ProgramOrderReader {
   // Constants of their own: an imported one is loaded and checked at every use, a local one is folded into the code.
   const {
     OP_BITS,
@@ -75,7 +80,8 @@ function createReader(events: EventBuffer, order: ProgramOrder, ends: readonly T
   const lgChunkWords = LG_CHUNK_WORDS;
   const recordWords = RECORD_WORDS;
   const lgLifeWords = LG_LIFE_WORDS;
-  const { length, head, slot, a, b, requestFrees: tracedFrees, begins } = events;
+  const { length, requestFrees: tracedFrees, begins } = events;
+  const { head, slot, a, b, mask, bring } = traced.rowsOf(events);
   const { threads, records, extra, needs, tail, requestFrees, requestNeeds } = order;
   const lgRecordWords = LG_RECORD_WORDS;
   const threadOf = threadNumbers(order.ids);
@@ -185,8 +191,8 @@ function createReader(events: EventBuffer, order: ProgramOrder, ends: readonly T
   function putOther(t: number, row: number, word: number, need: number): void {
     const p = nextPosition(t);
     records[p] = word;
-    records[p + 1] = a[row]!;
-    extra[p >> lgRecordWords] = b[row]!;
+    records[p + 1] = a[row & mask]!;
+    extra[p >> lgRecordWords] = b[row & mask]!;
     needs[p >> lgRecordWords] = need;
   }
 
@@ -198,7 +204,7 @@ function createReader(events: EventBuffer, order: ProgramOrder, ends: readonly T
     let crossThreadFrees = 0;
     let row = from;
     for (; row < to; row++) {
-      const word = head[row]!;
+      const word = head[row & mask]!;
       const op = word & OP_OR_MARK;
       if (op === OP_MALLOC || op === OP_EMALLOC) {
         const t = current[word >>> OP_BITS]!;
@@ -206,15 +212,15 @@ function createReader(events: EventBuffer, order: ProgramOrder, ends: readonly T
         const life = s << lgLifeWords;
         freeSlots[t] = lives[life + OWNER]!;
         freeCount[t]!--;
-        now[slot[row]!] = s;
+        now[slot[row & mask]!] = s;
         lives[life + OWNER] = t << 1;
         lives[life + ALLOCATED] = ++lives[life + USES]!;
-        put(t, op | (s << slotShift), a[row]!);
+        put(t, op | (s << slotShift), a[row & mask]!);
       } else if (op === OP_FREE || op === OP_EFREE) {
         const t = current[word >>> OP_BITS]!;
-        const s = now[slot[row]!]!;
+        const s = now[slot[row & mask]!]!;
         if (s === 0) throw dead(row, 'frees');
-        now[slot[row]!] = 0;
+        now[slot[row & mask]!] = 0;
         const life = s << lgLifeWords;
         const stranger = lives[life + OWNER]! ^ (t << 1);
         const owner = stranger >> 1;
@@ -226,15 +232,15 @@ function createReader(events: EventBuffer, order: ProgramOrder, ends: readonly T
       }
     }
     state[CROSS_THREAD_FREES]! += crossThreadFrees;
-    if (row > from) state[LAST_THREAD] = current[head[row - 1]! >>> OP_BITS]!;
+    if (row > from) state[LAST_THREAD] = current[head[(row - 1) & mask]! >>> OP_BITS]!;
     return row;
   }
 
   function readOther(row: number): void {
-    const op = head[row]! & OP_MASK;
-    if (namesThread(op)) state[LAST_THREAD] = current[head[row]! >>> OP_BITS]!;
+    const op = head[row & mask]! & OP_MASK;
+    if (namesThread(op)) state[LAST_THREAD] = current[head[row & mask]! >>> OP_BITS]!;
     const t = state[LAST_THREAD]!;
-    if ((head[row]! & OP_MARKED) !== 0) {
+    if ((head[row & mask]! & OP_MARKED) !== 0) {
       readMarked(t, row, op);
       return;
     }
@@ -242,14 +248,14 @@ function createReader(events: EventBuffer, order: ProgramOrder, ends: readonly T
       case OP_CALLOC:
       case OP_ECALLOC:
       case OP_MEMALIGN:
-        putOther(t, row, op | (allocate(t, slot[row]!) << slotShift), 0);
+        putOther(t, row, op | (allocate(t, slot[row & mask]!) << slotShift), 0);
         break;
       case OP_REALLOC:
       case OP_EREALLOC:
         readRealloc(t, row, op);
         break;
       case OP_WRITE: {
-        const s = now[slot[row]!]!;
+        const s = now[slot[row & mask]!]!;
         if (s === 0) throw dead(row, 'writes to');
         putOther(t, row, op | flagOf(t, s) | (s << slotShift), lives[(s << LG_LIFE_WORDS) + ALLOCATED]!);
         lives[(s << LG_LIFE_WORDS) + USES]!++;
@@ -258,7 +264,7 @@ function createReader(events: EventBuffer, order: ProgramOrder, ends: readonly T
       }
       case OP_REQUEST_END:
         putOther(t, row, op, 0);
-        for (let i = a[row]!; i < a[row]! + b[row]!; i++) {
+        for (let i = a[row & mask]!; i < a[row & mask]! + b[row & mask]!; i++) {
           const s = now[tracedFrees[i]!]!;
           requestFrees[i] = s;
           requestNeeds[i] = lives[(s << LG_LIFE_WORDS) + USES]!;
@@ -270,17 +276,17 @@ function createReader(events: EventBuffer, order: ProgramOrder, ends: readonly T
         extra[(tail[t]! - RECORD_WORDS) >> lgRecordWords] = row;
         break;
       default: // nothing to wait for; of a mallopt the slot is its name
-        putOther(t, row, op | (slot[row]! << slotShift), 0);
+        putOther(t, row, op | (slot[row & mask]! << slotShift), 0);
     }
   }
 
   /** A row with a mark: the interpreter looks up the rest by its number. */
   function readMarked(t: number, row: number, op: number): void {
-    const old = now[slot[row]!]!; // 0 for an allocation that fails: it has no slot
+    const old = now[slot[row & mask]!]!; // 0 for an allocation that fails: it has no slot
     if (op === OP_WRITE && old === 0) throw dead(row, 'writes to');
-    const isFailed = traced.hasFailed(events, row);
-    const isFirst = old === 0 && slot[row] !== 0 && op !== OP_TRIM && !isFailed;
-    const s = isFirst ? allocate(t, slot[row]!) : old;
+    const isFailed = !traced.isPassing(events) && traced.hasFailed(events, row);
+    const isFirst = old === 0 && slot[row & mask] !== 0 && op !== OP_TRIM && !isFailed;
+    const s = isFirst ? allocate(t, slot[row & mask]!) : old;
     const need = isFirst ? 0 : lives[(s << LG_LIFE_WORDS) + (op === OP_WRITE ? ALLOCATED : USES)]!;
     putOther(t, row, OP_BY_MARK | (isFirst || s === 0 ? 0 : flagOf(t, s)) | (s << slotShift), s === 0 ? 0 : need);
     records[tail[t]! - RECORD_WORDS + 1] = row;
@@ -291,14 +297,14 @@ function createReader(events: EventBuffer, order: ProgramOrder, ends: readonly T
   }
 
   function readRealloc(t: number, row: number, op: number): void {
-    const old = now[slot[row]!]!;
+    const old = now[slot[row & mask]!]!;
     if (old === 0) {
-      putOther(t, row, op | ((a[row] === 0 ? 0 : allocate(t, slot[row]!)) << slotShift), 0);
+      putOther(t, row, op | ((a[row & mask] === 0 ? 0 : allocate(t, slot[row & mask]!)) << slotShift), 0);
       return;
     }
     putOther(t, row, op | flagOf(t, old) | (old << slotShift), lives[(old << LG_LIFE_WORDS) + USES]!);
-    if (a[row] === 0) {
-      release(t, slot[row]!, old);
+    if (a[row & mask] === 0) {
+      release(t, slot[row & mask]!, old);
     } else {
       renew(old);
       use(t, old);
@@ -313,7 +319,7 @@ function createReader(events: EventBuffer, order: ProgramOrder, ends: readonly T
       const { thread, id } = begins[state[BEGUN]!]!;
       current[thread] = threadOf.get(id)!;
     }
-    const to = Math.min(from + PIECE_ROWS, beginRows[state[BEGUN]!]!, endRows[state[ENDED]!]!);
+    const to = Math.min(from + PIECE_ROWS, bring(from), beginRows[state[BEGUN]!]!, endRows[state[ENDED]!]!);
     for (let row = read(from, to); row < to; row = read(row + 1, to)) readOther(row);
     state[READ] = to;
     if (endRows[state[ENDED]!] === to && state[ENDED]! < ends.length) {
@@ -355,6 +361,7 @@ function createReader(events: EventBuffer, order: ProgramOrder, ends: readonly T
     objectSlots: slots.used,
     crossThreadFrees: () => state[CROSS_THREAD_FREES]!,
     rowOf: (t, n) => {
+      if (traced.isPassing(events)) return Math.min(n, length - 1);
       const { rows, first } = (byThread ??= rowsByThread(events, order.ids));
       return rows[Math.min(first[t]! + n, first[t + 1]! - 1)] ?? 0;
     },

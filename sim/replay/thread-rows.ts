@@ -1,4 +1,4 @@
-import type { EventBuffer } from '../contract/event.ts';
+import type { EventBuffer, TraceSummary } from '../contract/event.ts';
 import * as traced from '../contract/event.ts';
 
 // Which rows of a trace are whose, by thread number: the later lives of a number are the same thread here.
@@ -15,7 +15,7 @@ export function namesThread(op: number): boolean {
 }
 
 /** The thread numbers of a trace, in the order in which they begin. */
-export function threadIds(events: EventBuffer): Uint32Array {
+export function threadIds(events: TraceSummary): Uint32Array {
   return Uint32Array.from(new Set([0, ...events.begins.map(({ id }) => id)]));
 }
 

@@ -28,6 +28,8 @@ export interface SegmentLog {
   append(t: ThreadSlot, code: number, argument: number): void;
   /** Time on the processor: joins the last segment where that is alike. */
   appendTime(t: ThreadSlot, kind: typeof USER | typeof KERNEL, ns: Ns): void;
+  /** Time on the processor that is still to be played. */
+  pendingNs(t: ThreadSlot): Ns;
 }
 
 const FIRST_SEGMENTS = 16;
@@ -61,5 +63,14 @@ export function createSegmentLog(threads: number): SegmentLog {
     else append(t, kind, ns);
   }
 
-  return { codes, ns: durations, head, tail, append, appendTime };
+  function pendingNs(t: ThreadSlot): Ns {
+    let ns = 0;
+    for (let i = head[t]!; i < tail[t]!; i++) {
+      const kind = codes[t]![i]! & KIND_MASK;
+      if (kind === USER || kind === KERNEL) ns += durations[t]![i]!;
+    }
+    return ns;
+  }
+
+  return { codes, ns: durations, head, tail, append, appendTime, pendingNs };
 }

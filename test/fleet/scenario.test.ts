@@ -1,5 +1,4 @@
 import { describe, expect, test } from 'vitest';
-import { withChange } from '../../fleet/report/settings.ts';
 import { builtInScenario, builtInScenarios } from '../../fleet/scenario/built-in.ts';
 import { durationText, durationUs, ratePerSecond, sizeBytes } from '../../fleet/scenario/quantities.ts';
 import { looksLikeScenario, parseScenario } from '../../fleet/scenario/scenario.ts';
@@ -50,11 +49,13 @@ describe('a mistake is one line that names its place', () => {
 });
 
 test('a change goes by names, and a wrong one is said', () => {
-  const changed = withChange(SMALL, 's.yaml', { 'pools.www.pm.max_children': 7, 'requests.page.rate': '2/s' });
+  const changed = parseScenario(SMALL, 's.yaml', { 'pools.www.pm.max_children': 7, 'requests.page.rate': '2/s' });
   expect(changed.pools[0]!.pm.max_children).toBe(7);
   expect(changed.requests[0]!.rate).toBe('2/s');
-  expect(() => withChange(SMALL, 's.yaml', { 'pools.web.recycle': '1M' })).toThrow("nothing there has the name 'web'");
-  expect(() => withChange(SMALL, 's.yaml', { 'pools.www.pm.modus': 'static' })).toThrow(
+  expect(() => parseScenario(SMALL, 's.yaml', { 'pools.web.recycle': '1M' })).toThrow(
+    "nothing there has the name 'web'",
+  );
+  expect(() => parseScenario(SMALL, 's.yaml', { 'pools.www.pm.modus': 'static' })).toThrow(
     "found 'modus', expected 'mode'",
   );
 });
@@ -66,7 +67,7 @@ test('scenarios that come with the program can be read, and so can all that they
     const { text, path } = builtInScenario(name)!;
     expect(about).not.toBe('');
     expect(looksLikeScenario(text)).toBe(true);
-    for (const { change } of parseScenario(text, path).settings) withChange(text, path, change);
+    for (const { change } of parseScenario(text, path).settings) parseScenario(text, path, change);
   }
   expect(looksLikeScenario('new p1\np1 mmap A 4K private\n')).toBe(false);
 });

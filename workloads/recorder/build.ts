@@ -4,7 +4,7 @@ import { accessSync, constants, existsSync, mkdirSync, readdirSync, readFileSync
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { UserError } from '../../sim/contract/assert.ts';
+import { Interrupted, UserError } from '../../sim/contract/assert.ts';
 
 const COMMON_FLAGS = ['-O2', '-std=gnu11', '-Wall', '-pthread', '-fasynchronous-unwind-tables'];
 const LIBRARY_FLAGS = ['-fPIC', '-shared', '-fvisibility=hidden', '-fno-builtin'];
@@ -63,11 +63,16 @@ export function buildRecorder(folder: string): RecorderBinaries {
     if (existsSync(made)) return made;
     const unfinished = `${made}.${process.pid}`;
     const inputs = files.map((file) => join(sources, file));
-    const { status, stderr } = spawnSync('cc', [...COMMON_FLAGS, ...flags, '-o', unfinished, ...inputs, '-ldl'], {
-      encoding: 'utf8',
-    });
+    const { status, signal, stderr } = spawnSync(
+      'cc',
+      [...COMMON_FLAGS, ...flags, '-o', unfinished, ...inputs, '-ldl'],
+      {
+        encoding: 'utf8',
+      },
+    );
     if (status !== 0) {
       rmSync(unfinished, { force: true });
+      if (signal) throw new Interrupted();
       throw new UserError(`cc can not compile the recorder: ${stderr.trim().split('\n')[0] ?? ''}`);
     }
     renameSync(unfinished, made);

@@ -264,6 +264,13 @@ export function traceOfImage(options: ImageTraceOptions): ImageTrace {
   };
 }
 
+/** Calls of mallctl that are told by name alone: as native/mallctl.c has them, which counts them from 128 on. */
+const MALLCTLS_NOT_REPLAYED = [
+  'arenas.create', 'arena.<i>.reset', 'arena.<i>.destroy', 'thread.idle', 'tcache.create', 'tcache.flush', 'tcache.destroy',
+  'thread.arena', 'thread.tcache.enabled', 'arena.<i>.dss', 'arena.<i>.extent_hooks', 'arena.<i>.retain_grow_limit',
+]; // biome-ignore format: a table
+const NOT_REPLAYED_FROM = 128;
+
 /** A call that sets something in the allocator, or asks it for something. */
 function setOption(r: LogRecord, builder: EventBuilder, odd: (what: string) => void): void {
   if (r.op === LOG.MALLOPT) {
@@ -274,7 +281,7 @@ function setOption(r: LogRecord, builder: EventBuilder, odd: (what: string) => v
   }
   const call = unpackMallctl(r.a, r.b);
   if (call) builder.mallctl(r.thread, call);
-  else odd('calls of mallctl that are not replayed');
+  else odd(`calls of mallctl("${MALLCTLS_NOT_REPLAYED[r.a - NOT_REPLAYED_FROM] ?? '?'}"), which are not replayed`);
 }
 
 function namesOf(threads: ReadonlySet<number>, names: ReadonlyMap<number, string>): RecordedFacts['threadNames'] {

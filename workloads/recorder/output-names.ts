@@ -3,6 +3,7 @@ import { basename, dirname } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { UserError } from '../../sim/contract/assert.ts';
 import { HTB_MAGIC } from '../trace/binary.ts';
+import { checkTraceName } from '../trace/output.ts';
 
 /** Where the trace of a program goes that nobody has named: its own name, in the current folder. */
 export function defaultOutput(program: string): string {
@@ -19,19 +20,25 @@ export function outputOf(output: string, pid: number, earlier: number): string {
 /** Refuses, before anything runs, what must not be written: a file that is no trace, or is one and not to be replaced. */
 export function checkOutput(output: string, force: boolean): void {
   if (output === '-') return;
+  checkTraceName(output);
   const found = statOf(output);
   const refuse = (what: string, expected: string) => new UserError(`${output}: found ${what}, expected ${expected}`);
   if (!found) {
-    try {
-      accessSync(dirname(output), constants.W_OK);
-    } catch {
-      throw refuse('no folder that can be written to', 'a file to write');
-    }
+    checkFolder(output);
   } else if (found.isDirectory()) {
     throw refuse('a folder', 'a file to write');
   } else if (found.isFile() && found.size > 0) {
     if (!isTrace(output)) throw refuse('a file that is no trace', 'another name: it will not be replaced');
     if (!force) throw refuse('a trace', 'another name (-o), or --force to replace it');
+  }
+}
+
+/** Refuses a file that could not be made. */
+export function checkFolder(file: string): void {
+  try {
+    accessSync(dirname(file), constants.W_OK);
+  } catch {
+    throw new UserError(`${file}: found no folder that can be written to, expected a file to write`);
   }
 }
 

@@ -52,6 +52,8 @@ export interface Recording {
   readonly processes: number;
   /** Forks that allocated and then became another program; they have no trace of their own. */
   readonly leftOut: number;
+  /** Those that `process` does not name, as NAME (PID). */
+  readonly notKept: readonly string[];
   /** Words about what is not in the traces. */
   readonly notes: readonly string[];
 }
@@ -72,10 +74,15 @@ export async function recordProgram(
     );
     const kept = imagesToKeep(session, options.process);
     const symbolizer = createSymbolizer();
+    const notKept: string[] = [];
     let processes = 0;
     for (const { image, earlier } of kept.images) {
       const recorded = traceOf(image, earlier, session, options, notes, symbolizer);
-      if (!recorded || !isWanted(recorded, options.process)) continue;
+      if (!recorded) continue;
+      if (!isWanted(recorded, options.process)) {
+        notKept.push(`${recorded.command} (${recorded.pid})`);
+        continue;
+      }
       processes++;
       await take(recorded);
     }
@@ -86,6 +93,7 @@ export async function recordProgram(
       cutBy: session.cutBy,
       processes,
       leftOut: kept.leftOut,
+      notKept,
       notes: [...notes],
     };
   });
@@ -110,6 +118,7 @@ function imagesToKeep(
   const kept: KeptImage[] = [];
   let leftOut = 0;
   for (const of of byPid.values()) {
+    of.sort((one, other) => one.number - other.number); // short-lived ones are not found in their order
     const programs = of.filter((image, i) => i === of.length - 1 || !image.isFork);
     leftOut += of.length - programs.length;
     const last = programs.length - 1;

@@ -74,21 +74,52 @@ const GRACE_MS = 5000;
 const TERMINAL_MS = 300;
 
 const ENDING = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
+type Ending = (typeof ENDING)[number];
+
+/** They are heard from before the first file is made until the last one is gone; what they do depends on how far it is. */
+interface Endings {
+  act: (signal: Ending) => void;
+  release(): void;
+}
+
+function listenForEndings(act: Endings['act']): Endings {
+  const endings: Endings = {
+    act,
+    release: () => {
+      for (const signal of ENDING) process.off(signal, hear);
+    },
+  };
+  const hear = (signal: NodeJS.Signals) => endings.act(signal as Ending);
+  for (const signal of ENDING) process.on(signal, hear);
+  return endings;
+}
 
 /** Runs a program and all that comes of it to the end, hands the logs to `use`, and leaves nothing behind. */
 export async function recordSession<T>(options: SessionOptions, use: (session: Session) => Promise<T>): Promise<T> {
   // Named after the recorder: what is left of one that was killed can be told.
-  const logs = mkdtempSync(join(tmpdir(), `allocsim-record-${process.pid}-`));
-  const rings = mkdtempSync(join(ringParent(), `allocsim-rings-${process.pid}-`));
+  const folders: string[] = [];
   const remove = () => {
-    for (const folder of [rings, logs]) rmSync(folder, { recursive: true, force: true });
+    for (const folder of folders) rmSync(folder, { recursive: true, force: true });
   };
-  const abandon = (_signal: NodeJS.Signals, number: number) => process.exit(128 + number);
+  const abandon = (signal: Ending) => {
+    remove();
+    endings.release();
+    if (signal === 'SIGHUP') process.kill(process.pid, signal);
+    else process.exit(128 + constants.signals[signal]);
+  };
+  const endings = listenForEndings(abandon);
   process.on('exit', remove);
   try {
+    const makeFolder = (parent: string, name: string) => {
+      const made = mkdtempSync(join(parent, `allocsim-${name}-${process.pid}-`));
+      folders.push(made);
+      return made;
+    };
+    const logs = makeFolder(tmpdir(), 'record');
+    const rings = makeFolder(ringParent(), 'rings');
     const { library: built, keeper } = buildRecorder(logs);
     const library = process.getuid?.() === 0 ? openToOthers(built, rings, logs) : built;
-    const kept = await keep(options, [keeper, library, rings, logs]);
+    const kept = await keep(options, [keeper, library, rings, logs], endings);
     const unrecorded = readdirSync(rings)
       .filter((name) => name.startsWith('no.'))
       .map((name) => {
@@ -96,8 +127,6 @@ export async function recordSession<T>(options: SessionOptions, use: (session: S
         return { path, why };
       });
     const isRecorder = (name: string) => name.startsWith(rings) || name === library;
-    // Now a signal is for the recorder alone: it leaves nothing behind.
-    for (const signal of ENDING) process.on(signal, abandon);
     return await use({
       ...kept,
       unrecorded,
@@ -107,8 +136,8 @@ export async function recordSession<T>(options: SessionOptions, use: (session: S
       logPath: ({ pid, number }) => join(logs, `${pid}.${number}`),
     });
   } finally {
-    for (const signal of ENDING) process.off(signal, abandon);
     remove();
+    endings.release();
     process.off('exit', remove);
   }
 }
@@ -150,6 +179,7 @@ interface Draft {
 async function keep(
   options: SessionOptions,
   [keeper, library, rings, logs]: [string, string, string, string],
+  endings: Endings,
 ): Promise<Kept> {
   const draft: Draft = {
     programPid: 0,
@@ -188,7 +218,7 @@ async function keep(
       note(draft, line);
     }
   });
-  const release = handleSignals(draft, say, end);
+  const release = handleSignals(draft, say, end, endings);
   const timer =
     options.stopNs > 0
       ? setTimeout(() => {
@@ -229,33 +259,36 @@ function endingBy(say: (line: string) => void): (signal: number) => void {
   };
 }
 
-/** SIGINT, SIGTERM, SIGHUP and SIGQUIT end the program, SIGUSR2 marks a sample. Returns what takes the handlers away again. */
-function handleSignals(draft: Draft, say: (line: string) => void, end: (signal: number) => void): () => void {
+/**
+ * While the program runs SIGINT, SIGTERM, SIGHUP and SIGQUIT end it, and SIGUSR2 marks a sample. What is returned is to be called
+ * when the program has ended: from then on a signal is for the recorder alone.
+ */
+function handleSignals(
+  draft: Draft,
+  say: (line: string) => void,
+  end: (signal: number) => void,
+  endings: Endings,
+): () => void {
   let marks = 0;
   let waiting: NodeJS.Timeout | undefined;
-  const handlers: [NodeJS.Signals, () => void][] = [
-    [
-      'SIGINT',
-      () => {
-        draft.cutBy ??= 'signal';
-        const send = () => end(constants.signals.SIGINT);
-        if (process.stdin.isTTY && waiting === undefined) waiting = setTimeout(send, TERMINAL_MS);
-        else send();
-      },
-    ],
-    ...(['SIGTERM', 'SIGHUP', 'SIGQUIT'] as const).map((signal): [NodeJS.Signals, () => void] => [
-      signal,
-      () => {
-        draft.cutBy ??= 'signal';
-        end(constants.signals[signal]);
-      },
-    ]),
-    ['SIGUSR2', () => say(`sample mark${++marks}`)],
-  ];
-  for (const [signal, handler] of handlers) process.on(signal, handler);
+  let isHungUp = false;
+  const mark = () => say(`sample mark${++marks}`);
+  const abandon = endings.act;
+  endings.act = (signal) => {
+    draft.cutBy ??= 'signal';
+    isHungUp ||= signal === 'SIGHUP';
+    const send = () => end(constants.signals[signal]);
+    if (signal !== 'SIGINT' || !process.stdin.isTTY) send();
+    else waiting ??= setTimeout(send, TERMINAL_MS);
+  };
+  process.on('SIGUSR2', mark);
   return () => {
     clearTimeout(waiting);
-    for (const [signal, handler] of handlers) process.off(signal, handler);
+    process.off('SIGUSR2', mark);
+    endings.act = (signal) => {
+      // A terminal that goes says so twice: to those in front, and to the first of its session.
+      if (signal !== 'SIGHUP' || !isHungUp) abandon(signal);
+    };
   };
 }
 

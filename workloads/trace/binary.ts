@@ -8,6 +8,7 @@ import {
   OP_BITS,
   OP_MASK,
   type ThreadBegin,
+  type TraceSummary,
 } from '../../sim/contract/event.ts';
 import { NO_FRAME } from './call-sites.ts';
 import { sharedInt32, sharedUint32 } from './columns.ts';
@@ -33,8 +34,10 @@ import { versionOf } from './version.ts';
 export const HTB_MAGIC = Uint8Array.of(0x89, 0x68, 0x74, 0x62, 0x0d, 0x0a, 0x1a, 0x0a);
 /** Version 1 has no marks: the operation is in the lower five bits of `head`, the thread slot above. */
 const OP_BITS_1 = 5;
-const PREAMBLE_BYTES = 20;
+export const PREAMBLE_BYTES = 20;
 const HEADER_BYTES_MAX = 2 ** 28;
+
+export const WRITTEN_HERE = 'a file written by `sim trace convert`';
 
 type Width = 1 | 2 | 4;
 const TYPE_OF_WIDTH = { 1: 'u8', 2: 'u16', 4: 'u32' } as const;
@@ -157,8 +160,27 @@ function narrow(values: Column): { type: StoredColumn['type']; bytes: Uint8Array
 }
 
 /** Values are moved in pieces of this size: they stay in the cache between checksum and column. */
-const WRITTEN_HERE = 'a file written by `sim trace convert`';
 const STAGING_BYTES = 1 << 16;
+
+export type Refuse = (found: string, expected: string) => UserError;
+
+export interface Preamble {
+  readonly version: 1 | 2;
+  readonly headerBytes: number;
+  readonly headerCrc: number;
+}
+
+/** What stands before the header. */
+export function readPreamble(bytes: Uint8Array, refuse: Refuse): Preamble {
+  const view = new DataView(bytes.buffer, bytes.byteOffset);
+  const version = view.getUint32(8, true);
+  if (version !== 1 && version !== 2) throw refuse(`version ${version} of the binary form`, 'version 1 or 2');
+  const headerBytes = view.getUint32(12, true);
+  if (headerBytes === 0 || headerBytes > HEADER_BYTES_MAX) {
+    throw refuse(`a header of ${headerBytes} bytes`, `1 to ${HEADER_BYTES_MAX}`);
+  }
+  return { version, headerBytes, headerCrc: view.getUint32(16, true) };
+}
 
 /** Takes the bytes of the binary form as they come; `fileBytes` says how many there are, where that is known. */
 export function createHtbInput(source: string, fileBytes?: number): TraceInput {
@@ -192,20 +214,6 @@ export function createHtbInput(source: string, fileBytes?: number): TraceInput {
     }
     carry.set(bytes, carried);
     carried += bytes.length;
-  }
-
-  function readPreamble(): void {
-    const view = new DataView(carry.buffer);
-    const given = view.getUint32(8, true);
-    if (given !== 1 && given !== 2) throw refuse(`version ${given} of the binary form`, 'version 1 or 2');
-    version = given;
-    const length = view.getUint32(12, true);
-    if (length === 0 || length > HEADER_BYTES_MAX) {
-      throw refuse(`a header of ${length} bytes`, `1 to ${HEADER_BYTES_MAX}`);
-    }
-    headerCrc = view.getUint32(16, true);
-    headerBytes = length;
-    carried = 0;
   }
 
   function readHeader(): HtbHeader {
@@ -280,7 +288,8 @@ export function createHtbInput(source: string, fileBytes?: number): TraceInput {
           received += count;
           if (carried < headerBytes) return;
           if (headerCrc === undefined) {
-            readPreamble();
+            ({ version, headerBytes, headerCrc } = readPreamble(carry, refuse));
+            carried = 0;
           } else {
             header = readHeader();
             open();
@@ -309,7 +318,7 @@ export function createHtbInput(source: string, fileBytes?: number): TraceInput {
 }
 
 /** Heads of version 1 as those of today, in `to`. */
-function widenHeads(from: Stored, to: Uint32Array): Uint32Array {
+export function widenHeads(from: Stored, to: Uint32Array): Uint32Array {
   // Constants of their own: an imported one is loaded and checked at every use, a local one is folded into the code.
   const [mask, bits, bits1] = [OP_MASK, OP_BITS, OP_BITS_1];
   const count = from.length;
@@ -322,8 +331,21 @@ function scatter(from: Stored, rows: Uint32Array, target: Uint32Array): void {
 }
 
 function toEvents(header: HtbHeader, columns: ReadonlyMap<string, Uint32Array>): EventBuffer {
+  return {
+    ...summaryOf(header, columns),
+    head: signed(columns.get('head')!),
+    slot: signed(columns.get('slot')!),
+    a: columns.get('a')!,
+    b: columns.get('b')!,
+    sites: columns.has('sites') ? signed(columns.get('sites')!) : undefined,
+  };
+}
+
+const signed = (values: Uint32Array) => new Int32Array(values.buffer, values.byteOffset, values.length);
+
+/** All but the rows. Where there are marks, the column of heads has to be there. */
+export function summaryOf(header: HtbHeader, columns: ReadonlyMap<string, Uint32Array>): TraceSummary {
   const column = (name: string) => columns.get(name)!;
-  const signed = (values: Uint32Array) => new Int32Array(values.buffer, values.byteOffset, values.length);
   const rows = column('begin.row');
   const threads = column('begin.thread');
   const threadIds = column('begin.id');
@@ -332,10 +354,6 @@ function toEvents(header: HtbHeader, columns: ReadonlyMap<string, Uint32Array>):
   const { objectSlots, threadSlots, requestedPeakBytes, hasRequestEvents, skipped } = header;
   return {
     length,
-    head: signed(column('head')),
-    slot: signed(column('slot')),
-    a: column('a'),
-    b: column('b'),
     touch,
     name,
     source,
@@ -348,7 +366,6 @@ function toEvents(header: HtbHeader, columns: ReadonlyMap<string, Uint32Array>):
     requestFrees: signed(column('requestFrees')),
     skipped,
     marks: marksOf(columns, signed(column('head'))),
-    sites: columns.has('sites') ? signed(column('sites')) : undefined,
     frames: [NO_FRAME, ...(header.frames ?? [])],
     siteParent: behindNothing(columns.get('siteParent')),
     siteFrame: behindNothing(columns.get('siteFrame')),

@@ -25,6 +25,11 @@ export function unpackerOf(first: Uint8Array, source: string): Duplex | undefine
   return zstd.createZstdDecompress?.({ chunkSize: CHUNK_BYTES }) ?? zstdProgram(source);
 }
 
+/** Refuses a name that asks for what this Node cannot pack. */
+export function checkPacking(path: string): void {
+  if (path.endsWith('.zst') && !zstd.createZstdCompress) throw noZstd(path);
+}
+
 /** The stream that packs as the name of a file asks for. */
 export function packerFor(path: string): Transform | undefined {
   if (path.endsWith('.gz')) return zlib.createGzip();

@@ -22,7 +22,6 @@ import {
   OP_MASK,
   OP_MEMALIGN,
   OP_OPT,
-  OP_OR_MARK,
   OP_REALLOC,
   OP_REQUEST_BEGIN,
   OP_REQUEST_END,
@@ -32,21 +31,28 @@ import {
   OP_THREAD_EXIT,
   OP_TRIM,
   OP_WRITE,
+  type Rows,
+  rowsOf,
+  type TraceSummary,
 } from '../../sim/contract/event.ts';
 import { unpackMallctl } from '../../sim/contract/mallctl.ts';
+import {
+  CLOCK_LIMIT,
+  CLOCK_NS,
+  createCommonRows,
+  createRowObjects,
+  DEAD,
+  OF_EMALLOC,
+  OF_MALLOC,
+  SEES_REQUESTS,
+} from './common-rows.ts';
 import { THREAD_ID_MAX, U32_MAX } from './compiler.ts';
 
-/** By object slot. */
-const DEAD = 0;
-const OF_MALLOC = 1;
-const OF_EMALLOC = 2;
-const NO_OBJECT = 3; // slot 0
 /** By thread slot. */
 const NOBODY = 0;
 const ALIVE = 1;
 const GONE = 2; // at a fork: the slot is not used again
 
-const CLOCK_LIMIT = 2 ** 53;
 const NO_LIST = -1;
 const NOT_FREE = 'an object that is not free';
 const NOT_LIVE = 'an object that is not live';
@@ -60,37 +66,34 @@ const PIECE_ROWS = 1 << 14;
  * that lists and tables have what events refer to. The header's peak is believed. A buffer that the compiler has made has no problem.
  */
 export function problemOf(events: EventBuffer): string | undefined {
-  return createChecker(events)();
+  const checker = createChecker(events, rowsOf(events));
+  return checker.check(events.length) ?? checker.finish() ?? siteProblem(events) ?? observationProblem(events);
 }
 
-function createChecker(events: EventBuffer): () => string | undefined {
-  const { length, head, slot, a, b, begins, labels, objectSlots, threadSlots, requestFrees, marks } = events;
-  const states = new Uint8Array(objectSlots);
-  /** Of live objects; U32_MAX for one of 2^32 bytes or more, whose size is in `wide`. */
-  const sizes = new Uint32Array(objectSlots);
+export interface Checker {
+  /** Looks at the rows up to `to`, which are in the columns; what is wrong with them. */
+  check(to: number): string | undefined;
+  /** What is wrong with the summary, now that all rows have been looked at. */
+  finish(): string | undefined;
+}
+
+/** As `problemOf`, for rows that come one after the other. Call sites and observations are not looked at. */
+export function createChecker(events: TraceSummary, rows: Rows): Checker {
+  const { begins, labels, objectSlots, threadSlots, requestFrees, marks } = events;
+  const { head, slot, a, b, mask } = rows;
+  const objects = createRowObjects(events);
+  const { states, sizes, owners, born, listOf, requestBlocks, totals } = objects;
+  /** Of live objects, the sizes from 2^32 - 1 bytes on. */
   const wide = new Map<number, number>();
-  /** Of e-blocks: the number of their thread's list. */
-  const owners = new Int32Array(events.hasRequestEvents ? objectSlots : 0);
-  /** Of e-blocks: the row of their allocation. */
-  const born = new Int32Array(owners.length);
   const threads = new Uint8Array(threadSlots);
   const idOf = new Float64Array(threadSlots);
   const aliveIds = new Set<number>([0]);
   const records = new Map<number, number>();
-  const requestBlocks: number[] = [];
-  threads[0] = ALIVE;
-  states[0] = NO_OBJECT;
-  // Constants of their own: an imported one is loaded and checked at every use, a local one is folded into the code.
-  const LARGEST = U32_MAX;
-  const orMark = OP_OR_MARK;
-  const opBits = OP_BITS;
-  let clock = 0;
   let nextBegin = 0;
   let nextMark = 0;
   let nextFree = 0;
   let skipped = 0;
   let exitRow = -1;
-  let seesRequests = false;
   let problem: string | undefined;
   let position = 0;
 
@@ -107,8 +110,8 @@ function createChecker(events: EventBuffer): () => string | undefined {
       const { thread, id } = begins[nextBegin]!;
       if (thread >= threadSlots || threads[thread] !== NOBODY) return fail(row, 'a thread begins where another one is');
       if (id > THREAD_ID_MAX || aliveIds.has(id)) return fail(row, 'a thread begins that is alive');
-      threads[thread] = ALIVE;
       idOf[thread] = id;
+      setThread(thread, ALIVE);
       aliveIds.add(id);
     }
     return true;
@@ -124,25 +127,12 @@ function createChecker(events: EventBuffer): () => string | undefined {
     return record;
   }
 
-  /**
-   * Rows from `from` on, up to `to` or the first that is neither malloc nor free or may break a rule; returns it. No thread
-   * begins in there. What the two do is computed, without a branch between them: which comes next is as good as random,
-   * and so is the thread. Sums of sizes would take longer than all the rest.
-   */
-  function lookAtCommon(from: number, to: number): number {
-    let row = from;
-    for (; row < to; row++) {
-      const word = head[row]!;
-      const isFree = word & orMark; // MALLOC is 0, FREE is 1
-      const t = word >>> opBits;
-      const s = slot[row]!;
-      if (isFree > 1 || t >= threadSlots || threads[t] !== 1 || s >>> 0 >= objectSlots || states[s] !== isFree) break;
-      const size = a[row]!;
-      if (size === LARGEST) break;
-      states[s] = 1 - isFree;
-      sizes[s] = size; // of a block that is no more, it is never looked at
-    }
-    return row;
+  const { setAlive, lookAtCommon } = createCommonRows(rows, threadSlots, objects);
+
+  function setThread(t: number, state: number): void {
+    threads[t] = state;
+    if (owners.length > 0 && state === ALIVE) listOf[t] = recordOf(t);
+    setAlive(t, state === ALIVE);
   }
 
   function sizeOf(s: number): number {
@@ -178,10 +168,10 @@ function createChecker(events: EventBuffer): () => string | undefined {
   }
 
   function resizes(row: number, bytes: number, old: number, isRequest: boolean, failed: boolean): boolean {
-    const s = slot[row]!;
+    const s = slot[row & mask]!;
     if (!isLive(row, s, isRequest)) return false;
     const had = sizeOf(s);
-    const isMarked = (head[row]! & OP_MARKED) !== 0;
+    const isMarked = (head[row & mask]! & OP_MARKED) !== 0;
     if (old !== (isMarked ? had : Math.min(had, U32_MAX))) return fail(row, 'an old size that the object has not');
     if (failed) return true;
     if (bytes === 0) {
@@ -194,9 +184,10 @@ function createChecker(events: EventBuffer): () => string | undefined {
 
   function endsRequest(row: number, t: number): boolean {
     const record = recordOf(t);
-    if (a[row] !== nextFree || b[row]! > requestFrees.length - nextFree) return fail(row, 'an unknown request');
+    if (a[row & mask] !== nextFree || b[row & mask]! > requestFrees.length - nextFree)
+      return fail(row, 'an unknown request');
     let before = -1;
-    for (const end = nextFree + b[row]!; nextFree < end; nextFree++) {
+    for (const end = nextFree + b[row & mask]!; nextFree < end; nextFree++) {
       const s = requestFrees[nextFree]!;
       if (!isObject(s) || states[s] !== OF_EMALLOC || owners[s] !== record || born[s]! <= before)
         return fail(row, 'a request that frees an unknown object');
@@ -208,7 +199,7 @@ function createChecker(events: EventBuffer): () => string | undefined {
 
   /** The mark of the row, checked against its columns; -1 where there is none and should be none. */
   function markAt(row: number): number {
-    if ((head[row]! & OP_MARKED) === 0) return -1;
+    if ((head[row & mask]! & OP_MARKED) === 0) return -1;
     const place = nextMark++;
     if (marks.rows[place] !== row) {
       fail(row, 'a mark that is missing');
@@ -222,32 +213,32 @@ function createChecker(events: EventBuffer): () => string | undefined {
       ((flags & MARK_WIDE) !== 0) === isWide &&
       first <= NUMBER_MAX &&
       second <= NUMBER_MAX &&
-      a[row] === Math.min(first, U32_MAX) &&
-      b[row] === Math.min(second, U32_MAX);
+      a[row & mask] === Math.min(first, U32_MAX) &&
+      b[row & mask] === Math.min(second, U32_MAX);
     if (!isRight) fail(row, 'a mark that does not fit');
     return place;
   }
 
   /** Any row. */
   function lookAt(row: number): boolean {
-    const op = head[row]! & OP_MASK;
-    const t = head[row]! >>> OP_BITS;
+    const op = head[row & mask]! & OP_MASK;
+    const t = head[row & mask]! >>> OP_BITS;
     if (t >= threadSlots) return fail(row, 'an unknown thread');
     const isOfNobody = op === OP_CLOCK || op === OP_SAMPLE || op === OP_SKIPPED;
     if (!isOfNobody && threads[t] !== ALIVE) return fail(row, 'a thread that is not alive');
     const place = markAt(row);
     if (problem !== undefined) return false;
     const flags = place < 0 ? 0 : marks.flags[place]!;
-    const first = place < 0 ? a[row]! : marks.a[place]!;
-    const second = place < 0 ? b[row]! : marks.b[place]!;
+    const first = place < 0 ? a[row & mask]! : marks.a[place]!;
+    const second = place < 0 ? b[row & mask]! : marks.b[place]!;
     return isAllocating(op) ? allocation(row, op, t, first, second, flags) : other(row, op, t, first, second, flags);
   }
 
   function allocation(row: number, op: number, t: number, first: number, second: number, flags: number): boolean {
-    const s = slot[row]!;
+    const s = slot[row & mask]!;
     const failed = (flags & MARK_FAILED) !== 0;
     const isRequest = op === OP_EMALLOC || op === OP_ECALLOC || op === OP_EREALLOC;
-    if (isRequest) seesRequests = true;
+    if (isRequest) totals[SEES_REQUESTS] = 1;
     if (op === OP_REALLOC || op === OP_EREALLOC) return resizes(row, first, second, isRequest, failed);
     let bytes = first;
     if (op === OP_CALLOC || op === OP_ECALLOC) {
@@ -263,14 +254,14 @@ function createChecker(events: EventBuffer): () => string | undefined {
   }
 
   function other(row: number, op: number, t: number, first: number, second: number, flags: number): boolean {
-    const s = slot[row]!;
+    const s = slot[row & mask]!;
     if ((flags & ~MARK_WIDE) !== 0 || (flags !== 0 && op !== OP_WRITE && op !== OP_TRIM))
       return fail(row, 'a mark that does not fit');
     if (op > OP_EREALLOC && op !== OP_OPT && s !== 0) return fail(row, 'an object where none belongs');
     switch (op) {
       case OP_FREE:
       case OP_EFREE:
-        if (op === OP_EFREE) seesRequests = true;
+        if (op === OP_EFREE) totals[SEES_REQUESTS] = 1;
         if (!isLive(row, s, op === OP_EFREE)) return false;
         dies(s);
         return true;
@@ -279,18 +270,18 @@ function createChecker(events: EventBuffer): () => string | undefined {
         return first + second <= sizeOf(s) || fail(row, 'a write beyond its object');
       case OP_REQUEST_BEGIN:
       case OP_GC:
-        seesRequests = true;
+        totals[SEES_REQUESTS] = 1;
         return true;
       case OP_REQUEST_END:
-        seesRequests = true;
+        totals[SEES_REQUESTS] = 1;
         return endsRequest(row, t);
       case OP_OPT:
         return unsigned(s) < MALLOPT_NAMES.length || fail(row, 'an unknown option');
       case OP_CTL:
         return unpackMallctl(first, second) !== undefined || fail(row, 'an unknown call of mallctl');
       case OP_CLOCK:
-        clock += second * 2 ** 32 + first;
-        return clock < CLOCK_LIMIT || fail(row, 'a clock beyond its range');
+        totals[CLOCK_NS]! += second * 2 ** 32 + first;
+        return totals[CLOCK_NS]! < CLOCK_LIMIT || fail(row, 'a clock beyond its range');
       case OP_SAMPLE:
         return first < labels.length || fail(row, 'an unknown label');
       case OP_SKIPPED:
@@ -298,12 +289,12 @@ function createChecker(events: EventBuffer): () => string | undefined {
         return true;
       case OP_THREAD_EXIT:
         if (idOf[t] === 0) return fail(row, 'an exit of the main thread');
-        threads[t] = NOBODY;
+        setThread(t, NOBODY);
         aliveIds.delete(idOf[t]!);
         return true;
       case OP_FORK:
         for (let other = 0; other < threadSlots; other++)
-          if (other !== t && threads[other] === ALIVE) threads[other] = GONE;
+          if (other !== t && threads[other] === ALIVE) setThread(other, GONE);
         aliveIds.clear();
         aliveIds.add(idOf[t]!);
         return true;
@@ -322,22 +313,29 @@ function createChecker(events: EventBuffer): () => string | undefined {
     if (nextBegin < begins.length) return 'a thread that begins nowhere';
     if (nextMark < marks.rows.length) return 'a mark of no event';
     if (nextFree < requestFrees.length) return 'a free of no request';
-    const isSame = skipped === events.skipped && exitRow === events.exitRow && seesRequests === events.hasRequestEvents;
-    return isSame ? (siteProblem(events) ?? observationProblem(events)) : MISMATCH;
+    const isSame =
+      skipped === events.skipped &&
+      exitRow === events.exitRow &&
+      (totals[SEES_REQUESTS] === 1) === events.hasRequestEvents;
+    return isSame ? undefined : MISMATCH;
   }
 
-  return () => {
-    while (position < length) {
-      if (!beginThreads(position)) break;
-      const to = Math.min(length, begins[nextBegin]?.row ?? length, position + PIECE_ROWS);
-      if (to <= position) return `event ${position}: threads that begin in no order`;
-      while (position < to) {
-        position = lookAtCommon(position, to);
-        if (position < to && !lookAt(position++)) break;
+  setThread(0, ALIVE);
+  return {
+    check(end) {
+      while (position < end) {
+        if (!beginThreads(position)) break;
+        const to = Math.min(end, begins[nextBegin]?.row ?? end, position + PIECE_ROWS);
+        if (to <= position) return `event ${position}: threads that begin in no order`;
+        while (position < to) {
+          position = lookAtCommon(position, to);
+          if (position < to && !lookAt(position++)) break;
+        }
+        if (problem !== undefined) break;
       }
-      if (problem !== undefined) break;
-    }
-    return problem ?? summaryProblem();
+      return problem;
+    },
+    finish: summaryProblem,
   };
 }
 

@@ -5,7 +5,7 @@ import { UserError } from '../../sim/contract/assert.ts';
 import type { EventBuffer } from '../../sim/contract/event.ts';
 import { openOutput } from '../files/output-file.ts';
 import { encodeHtb } from './binary.ts';
-import { packerFor } from './compression.ts';
+import { checkPacking, packerFor } from './compression.ts';
 import { formatTrace } from './writer.ts';
 
 /** Ctrl-C is heard between two breaths. */
@@ -14,9 +14,10 @@ const CHUNKS_BETWEEN_BREATHS = 16;
 /** Behind the name, before what says how it is packed. A name without any is text. */
 const FORMS = ['', '.htrace', '.htb', '.txt', '.trace'];
 
-/** Refuses a name that promises something that is no trace. */
+/** Refuses a name that promises something that is no trace, or that cannot be written here. */
 export function checkTraceName(path: string): void {
   const form = /(?<=.)(\.[a-z][a-z0-9]*)?$/i.exec(basename(path).replace(/\.(gz|zst)$/, ''))?.[0] ?? '';
+  checkPacking(path);
   if (path.startsWith('/dev/') || FORMS.includes(form.toLowerCase())) return;
   throw new UserError(
     `${path}: found the ending ${form}, expected .htrace (text) or .htb (binary), each with .gz or .zst behind it`,

@@ -1,10 +1,10 @@
-import { statSync } from 'node:fs';
+import { closeSync, openSync, statSync } from 'node:fs';
 import type { Argv, CommandModule } from 'yargs';
 import { UserError } from '../../../sim/contract/assert.ts';
 import type { EventBuffer } from '../../../sim/contract/event.ts';
 import { bytes, count } from '../../../sim/contract/format.ts';
 import { writeWhole } from '../../../workloads/files/line-sink.ts';
-import { checkOutput, defaultOutput, outputOf } from '../../../workloads/recorder/output-names.ts';
+import { checkFolder, checkOutput, defaultOutput, outputOf } from '../../../workloads/recorder/output-names.ts';
 import { type RecordedProcess, type Recording, recordProgram } from '../../../workloads/recorder/recorder.ts';
 import { anonymizeTrace } from '../../../workloads/trace/anonymize.ts';
 import { writeTrace } from '../../../workloads/trace/output.ts';
@@ -74,12 +74,22 @@ export const recordCommand: CommandModule<object, RecordArguments> = {
       .option('anonymize', { type: 'boolean', default: false, describe: 'keep sizes, order and times alone' })
       .option('arguments', { type: 'boolean', default: false, describe: 'keep the arguments of the commands too' })
       .option('quantum', quantumOption)
-      .option('samples', { type: 'number', default: 64, describe: 'sample points, spread evenly' })
+      .option('samples', {
+        type: 'number',
+        default: 64,
+        describe: 'sample points, spread evenly',
+        coerce: (value: number) => {
+          if (Number.isSafeInteger(value) && value >= 0) return value;
+          throw new UserError(`--samples: found '${value}', expected a number from 0`);
+        },
+      })
       .parserConfiguration({ 'populate--': true }) as unknown as Argv<RecordArguments>,
   handler: async (argv) => {
+    const hadTerminal = hasTerminal();
     const command = commandOf(argv);
     const output = argv.output === undefined ? defaultOutput(command[0]!) : argv.output || '-';
     checkOutput(output, argv.force);
+    if (argv.json !== undefined && argv.json !== '-') checkFolder(argv.json);
     const stop = stopOf(argv['stop-after']);
     const list: ListedProcess[] = [];
     const allocatorOf = new Map<ListedProcess, string>();
@@ -115,8 +125,22 @@ export const recordCommand: CommandModule<object, RecordArguments> = {
     );
     if (argv.json !== undefined) writeWhole(argv.json || '-', `${JSON.stringify({ processes: list }, null, 2)}\n`);
     process.exitCode = finish(command, recording, list, allocatorOf);
+    if (hadTerminal && !hasTerminal()) process.kill(process.pid, 'SIGHUP');
   },
 };
+
+/**
+ * Whether there is a terminal that controls this process. Where it has gone meanwhile, the recorder ends as the signal for that
+ * ends a program: on its way to an ordinary end Node would give the terminal its modes back, and crash.
+ */
+function hasTerminal(): boolean {
+  try {
+    closeSync(openSync('/dev/tty', 'r'));
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 /** Larger families are told of in --json. */
 const TOLD_PROCESSES = 12;
@@ -184,12 +208,21 @@ function finish(
   list: readonly ListedProcess[],
   allocatorOf: ReadonlyMap<ListedProcess, string>,
 ): number {
-  const { ended, cutBy, leftOut, notes, exit } = recording;
+  const { ended, cutBy, leftOut, notes, notKept, exit } = recording;
   for (const note of notes) tell(note);
   if (list.length > TOLD_PROCESSES)
     tell(`and ${count(list.length - TOLD_PROCESSES)} further processes (--json FILE lists them)`);
   if (leftOut > 0) tell(`${count(leftOut)} forks that became another program have no trace of their own`);
   if (cutBy === 'disk') tell('the traces end where --disk was reached');
+  const wasOurs = (cutBy === 'time' || cutBy === 'events') && exit === 143;
+  const status = wasOurs ? 0 : exit;
+  if (list.length === 0 && notKept.length > 0) {
+    throw new UserError(`--process: found none that it names, expected \`largest\` or one of ${notKept.join(', ')}`);
+  }
+  if (list.length === 0 && cutBy !== undefined) {
+    tell(`${command[0]}: ${ended}, before any call of malloc: there is no trace`);
+    return status;
+  }
   if (list.length === 0) {
     throw new UserError(
       `${command[0]}: found no call of malloc (${ended}), expected a program that is linked with glibc dynamically`,
@@ -198,8 +231,7 @@ function finish(
   const first = list.find(({ trace }) => trace !== null);
   tell(`${command[0]}: ${ended}; ${count(list.length)} ${list.length === 1 ? 'process' : 'processes'} recorded`);
   if (first?.trace && isFile(first.trace)) tell(`next: npx sim explain ${first.trace}${allocatorOf.get(first) ?? ''}`);
-  const wasOurs = (cutBy === 'time' || cutBy === 'events') && exit === 143;
-  return wasOurs ? 0 : exit;
+  return status;
 }
 
 const UNITS: Readonly<Record<string, number>> = { ns: 1, us: 1e3, ms: 1e6, s: 1e9, m: 60e9, min: 60e9, h: 3600e9 };
@@ -220,13 +252,14 @@ function allocatorOption({ hasRequestEvents, recorded }: EventBuffer): string {
 function stopOf(text: string | undefined): { events: number; ns: number } {
   if (text === undefined) return { events: 0, ns: 0 };
   if (/^\d+$/.test(text) && Number(text) > 0) return { events: Number(text), ns: 0 };
-  return { events: 0, ns: durationOf('--stop-after', text) };
+  return { events: 0, ns: durationOf('--stop-after', text, ', or a number of calls') };
 }
 
-function durationOf(option: string, text: string): number {
+function durationOf(option: string, text: string, orElse = ''): number {
   const found = /^(\d+(?:\.\d+)?)(ns|us|ms|s|min|m|h)$/.exec(text);
   const ns = found ? Number(found[1]) * UNITS[found[2]!]! : 0;
-  if (!(ns > 0 && ns <= 1e18)) throw new UserError(`${option}: found '${text}', expected a time as 100ms, 10s or 5m`);
+  if (!(ns > 0 && ns <= 1e18))
+    throw new UserError(`${option}: found '${text}', expected a time as 100ms, 10s or 5m${orElse}`);
   return Math.round(ns);
 }
 

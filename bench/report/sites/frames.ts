@@ -32,12 +32,17 @@ export function lineOf(place: string): { readonly file: string; readonly line: n
   return { file, line: Number(line) };
 }
 
-/** Code that is everybody's: headers of the system, libraries, what was built elsewhere with a relative path. */
+/** Headers of the system, what was built elsewhere with a relative path; Rust's library as its compiler names it, and crates. */
+const SYSTEM_PLACE =
+  /^(\/usr\/(include|lib)\/|\.|\/rustc\/|\/rust\/deps\/)|\/(rustlib\/src|\.?cargo\/(registry|git))\//;
+/** C++'s and Rust's own; Rust's functions have no arguments in their names. */
+const SYSTEM_NAME = /^(std::|__gnu_cxx::|operator (new|delete)|_start$|__libc_|<*(std|alloc|core|hashbrown)::[^(]*$)/;
+
+/** Code that is everybody's. */
 function isSystem(text: string): boolean {
   const { name, place, module } = partsOf(text);
-  if (place !== '') return /^(\/usr\/(include|lib)\/|\.)/.test(place);
-  if (module !== '') return /^(lib|ld-)/.test(module);
-  return /^(std::|__gnu_cxx::|operator (new|delete)|_start$|__libc_)/.test(name);
+  if (place !== '') return SYSTEM_PLACE.test(place);
+  return /^(lib|ld-)/.test(module) || SYSTEM_NAME.test(name);
 }
 
 /** What only passes a request on: malloc under other names. */

@@ -1,10 +1,20 @@
-import { OP_MASK, OP_SAMPLE, OP_STALE_FREE } from '../../../sim/contract/event.ts';
+import {
+  type EventBuffer,
+  isPassing,
+  OP_MASK,
+  OP_SAMPLE,
+  OP_STALE_FREE,
+  type PassingTrace,
+  type Rows,
+  rowsOf,
+} from '../../../sim/contract/event.ts';
 import { uncontendedLocks } from '../../../sim/contract/locks.ts';
 import { hasOperation } from '../../../sim/contract/operation-set.ts';
-import type { Addr } from '../../../sim/contract/units.ts';
+import type { Addr, Bytes } from '../../../sim/contract/units.ts';
 import { KERNEL_DEFAULTS } from '../../../sim/kernel/kernel.ts';
 import { slotsOfRows } from '../../../sim/replay/changed-slots.ts';
 import { createLockstep, type Lockstep } from '../../../sim/replay/lockstep.ts';
+import { requestedPeak } from '../../../sim/replay/requested.ts';
 import { createTlbObserver, type TlbObserver } from '../../../sim/tlb/observed.ts';
 import { assemble } from '../machine.ts';
 import type { RunResult, TlbResult } from '../result.ts';
@@ -12,9 +22,11 @@ import { Run } from '../run.ts';
 import type { RunOptions } from '../run-options.ts';
 
 /** A run in lockstep: events strictly in file order. It can be stopped at any row and looked at. */
-export class LockstepRun extends Run {
+export class LockstepRun extends Run<EventBuffer | PassingTrace> {
   row = 0;
 
+  private readonly rows: Rows;
+  private readonly hasSamples: boolean;
   private readonly tlb: TlbObserver | undefined;
   private readonly lockstep: Lockstep;
   /** Somebody looks at single events. */
@@ -25,7 +37,7 @@ export class LockstepRun extends Run {
   /** Thread slot → its number in order of creation, as system call lists show it. */
   private readonly creation: Int32Array;
 
-  constructor(options: RunOptions) {
+  constructor(options: RunOptions<EventBuffer | PassingTrace>) {
     const { events } = options;
     const touch = options.touch ?? events.touch;
     const assembled = assemble({
@@ -52,6 +64,9 @@ export class LockstepRun extends Run {
       addressOfRow: (row) => this.addresses.get(row)!,
     });
     this.creation = new Int32Array(events.threadSlots);
+    this.rows = rowsOf(events);
+    // A sample has a label.
+    this.hasSamples = isPassing(events) ? events.labels.length > 0 : hasOperation(events, OP_SAMPLE);
     const { placements, syscalls, check } = options;
     this.rememberStaleRows();
     this.isStepwise =
@@ -62,8 +77,9 @@ export class LockstepRun extends Run {
   }
 
   private rememberStaleRows(): void {
-    if (!hasOperation(this.options.events, OP_STALE_FREE)) return;
-    const { head, a, length } = this.options.events;
+    const { events } = this.options;
+    if (isPassing(events) || !hasOperation(events, OP_STALE_FREE)) return;
+    const { head, a, length } = events;
     for (let row = 0; row < length; row++) if ((head[row]! & OP_MASK) === OP_STALE_FREE) this.addresses.set(a[row]!, 0);
   }
 
@@ -77,7 +93,7 @@ export class LockstepRun extends Run {
     const end = Math.min(limit, events.length);
     while (this.row < end && !this.abort) {
       this.beginThreads();
-      let to = Math.min(end, this.nextBegin());
+      let to = Math.min(end, this.nextBegin(), this.rows.bring(this.row));
       if (sampleEvery > 0) to = Math.min(to, (Math.floor(this.row / sampleEvery) + 1) * sampleEvery);
       const wanted = sampleBefore.find((row) => row > this.row) ?? Infinity;
       to = Math.min(to, wanted);
@@ -102,6 +118,10 @@ export class LockstepRun extends Run {
 
   protected override tlbResult(): TlbResult | undefined {
     return this.tlb && { settings: this.tlb.settings, counts: this.tlb.counts };
+  }
+
+  protected override requestedPeakBytes(): Bytes {
+    return requestedPeak(this.options.events, this.row, this.failedRows);
   }
 
   protected override sampleEnd(): void {
@@ -132,12 +152,12 @@ export class LockstepRun extends Run {
   /** Rows [row, to): no thread begins in there. */
   private runTo(to: number): void {
     const { events } = this.options;
-    const hasSamples = hasOperation(events, OP_SAMPLE);
+    const { head, a, mask } = this.rows;
     while (this.row < to && !this.abort) {
       let stop = this.row;
       if (this.isStepwise) stop = this.row + 1;
-      else if (!hasSamples) stop = to;
-      else while (stop < to && (events.head[stop]! & OP_MASK) !== OP_SAMPLE) stop++;
+      else if (!this.hasSamples) stop = to;
+      else while (stop < to && (head[stop & mask]! & OP_MASK) !== OP_SAMPLE) stop++;
       const goesOn = this.timed(() => {
         this.lockstep.run(this.row, stop);
         return true;
@@ -146,8 +166,8 @@ export class LockstepRun extends Run {
       if (this.isStepwise) this.afterEvent(this.row);
       if (stop < to || this.isStepwise) {
         const at = this.isStepwise ? this.row : stop;
-        if ((events.head[at]! & OP_MASK) === OP_SAMPLE) {
-          this.pass(events.labels[events.a[at]!]!, at);
+        if ((head[at & mask]! & OP_MASK) === OP_SAMPLE) {
+          this.pass(events.labels[a[at & mask]!]!, at);
           stop = at + 1;
         }
       }
@@ -156,11 +176,12 @@ export class LockstepRun extends Run {
   }
 
   private afterEvent(row: number): void {
-    const { events, placements, check } = this.options;
+    const { placements, check } = this.options;
     const { objects, allocator, top } = this.assembled;
-    const handle = objects.handles[events.slot[row]!]!;
+    const { head, slot, mask } = this.rows;
+    const handle = objects.handles[slot[row & mask]!]!;
     if (placements) {
-      const line = this.placementOf(row, events.head[row]! & OP_MASK, handle);
+      const line = this.placementOf(row, head[row & mask]! & OP_MASK, handle);
       if (line !== undefined) placements.write(line);
     }
     if (this.addresses.has(row)) this.addresses.set(row, handle === 0 ? 0 : allocator.addressOf(handle));
@@ -169,6 +190,6 @@ export class LockstepRun extends Run {
 }
 
 /** Runs in file order to its end, or to where the signal stops it. */
-export function runLockstep(options: RunOptions): Promise<RunResult> {
+export function runLockstep(options: RunOptions<EventBuffer | PassingTrace>): Promise<RunResult> {
   return new LockstepRun(options).toEnd();
 }

@@ -19,6 +19,7 @@ import {
 import { createObjectTable, forEachLive } from '../../../sim/replay/objects.ts';
 import type { ProgramOrderReader } from '../../../sim/replay/program-order.ts';
 import { readProgramOrder } from '../../../sim/replay/program-order-reader.ts';
+import { requestedPeak } from '../../../sim/replay/requested.ts';
 import { createAtomicLocks, mergeLocks } from '../../../sim/time/atomic-locks.ts';
 import { DURATION_BUCKETS } from '../../../sim/time/durations.ts';
 import {
@@ -30,7 +31,7 @@ import {
 import { type Assembled, assemble, farPagesFor } from '../machine.ts';
 import { pluginFiles } from '../plugin-files.ts';
 import type { RunResult } from '../result.ts';
-import type { RunOptions } from '../run-options.ts';
+import { loadNsOf, type RunOptions } from '../run-options.ts';
 import { assembleResult, type Timing } from '../run-result.ts';
 import { runCrew } from './crew.ts';
 import type { WorkerReport, WorkerTask } from './thread-worker.ts';
@@ -172,6 +173,9 @@ function resultOf({ options, touch, assembled, program, reports, eventsDone }: F
   }
   const sample = createSampler(machine.kernel, assembled.top, assembled.objects)('(end)', events.length);
   options.onSample?.(sample, assembled);
+  const failedRows = reports
+    .flatMap((report, t) => report.measurements.failed.map((n) => program.rowOf(t, n)))
+    .sort((x, y) => x - y);
   return assembleResult({
     options: { ...options, mode: 'threads' },
     assembled,
@@ -179,10 +183,9 @@ function resultOf({ options, touch, assembled, program, reports, eventsDone }: F
     eventsDone,
     abort: aborted,
     samples: [sample],
-    failedRows: reports
-      .flatMap((report, t) => report.measurements.failed.map((n) => program.rowOf(t, n)))
-      .sort((x, y) => x - y),
-    requestedPeakBytes: undefined,
+    failedRows,
+    requestedPeakBytes: requestedPeak(events, eventsDone, failedRows),
+    loadNs: loadNsOf(options),
     replayNs: longestNs(reports),
     timing: timingOf(reports, program),
   });

@@ -1,11 +1,14 @@
 import {
   type EventBuffer,
+  isPassing,
   OP_BITS,
   OP_ECALLOC,
   OP_EFREE,
   OP_EMALLOC,
   OP_EREALLOC,
   OP_MASK,
+  type PassingTrace,
+  type TraceSummary,
 } from '../../../sim/contract/event.ts';
 import type { Bytes, Ns } from '../../../sim/contract/units.ts';
 import { KERNEL_DEFAULTS } from '../../../sim/kernel/kernel.ts';
@@ -40,7 +43,7 @@ import type { Timing } from '../run-result.ts';
 import { createTimeTrace, type TimeTrace } from '../time-trace.ts';
 
 /** A run in virtual time: each thread at its own pace on `cpus` simulated processors. */
-class VirtualRun extends Run {
+class VirtualRun extends Run<EventBuffer | PassingTrace> {
   private readonly program: ProgramOrderReader;
   private readonly time: VirtualTime;
   private readonly locks: VirtualLocks;
@@ -48,9 +51,11 @@ class VirtualRun extends Run {
   /** Lines by event: threads do not reach them in file order. */
   private readonly placements: (string | undefined)[] = [];
   private nextSample: number;
+  /** When the sleep ends before which the last sample was taken. */
+  private sleepEndsNs = Infinity;
   private readonly timeTrace: TimeTrace | undefined;
 
-  constructor(options: RunOptions) {
+  constructor(options: RunOptions<EventBuffer | PassingTrace>) {
     const { events, cpus } = options;
     const touch = options.touch ?? events.touch;
     const program = readProgramOrder(events);
@@ -105,12 +110,12 @@ class VirtualRun extends Run {
       locks: this.locks,
       operations: machine.operations,
       threadsExit: options.pace === 'replay',
-      endsEarly: strangersFree(events),
-      recordedNs: options.pace === 'recorded' ? createRecordedTime(events) : undefined,
+      endsEarly: !isPassing(events) && strangersFree(events),
+      recordedNs: !isPassing(events) && options.pace === 'recorded' ? createRecordedTime(events) : undefined,
       changed: samplesOnTheWay(options) ? createChangedSlots(program.order, program.objectSlots) : undefined,
       onFailure: (row) => this.failedRows.push(row),
       onSample: (row, label) => this.pass(events.labels[label]!, row, this.nowNs()),
-      onSleep: sampleIdleNs > 0 ? (ns) => void (ns >= sampleIdleNs && this.passMoment()) : undefined,
+      onSleep: sampleIdleNs > 0 ? (ns) => void (ns >= sampleIdleNs && this.passSleep(ns)) : undefined,
       onEvent: placements || check === 'events' ? (row, op, handle) => this.afterEvent(row, op, handle) : undefined,
     });
     if (syscalls) {
@@ -138,9 +143,29 @@ class VirtualRun extends Run {
     this.pass(`#${this.replay.done()}`, this.replay.row(), this.sampleNs());
   }
 
-  /** As a trace dates them: by the begin of the turn in which the last event came. Elsewhere a turn may be the whole run. */
+  /** The level at the begin of an idle time, and the same at its end where nothing else was seen to happen until then. */
+  private passSleep(ns: Ns): void {
+    this.passMoment();
+    this.sleepEndsNs = this.replay.nowNs() + ns;
+  }
+
+  protected override take(label: string, row: number, virtualNs: Ns | undefined, walksAll: boolean): void {
+    const last = this.samples.at(-1);
+    if (last && this.sleepEndsNs <= (virtualNs ?? 0)) {
+      this.samples.push({ ...last, label: `${last.label}, idle until here`, virtualNs: this.sleepEndsNs });
+    }
+    this.sleepEndsNs = Infinity;
+    super.take(label, row, virtualNs, walksAll);
+  }
+
+  /**
+   * As a trace dates them: by the begin of the turn in which the last event came. Elsewhere a turn may be the whole run. Where levels
+   * are weighted by time, by the end of the event, whose pages come in while it takes its time.
+   */
   private sampleNs(): Ns {
-    return this.options.pace === 'recorded' ? this.time.horizon[0]! : this.nowNs();
+    const { pace, sampleIdleNs = 0 } = this.options;
+    if (sampleIdleNs > 0) return this.replay.workEndsNs();
+    return pace === 'recorded' ? this.time.horizon[0]! : this.nowNs();
   }
 
   protected override changedSlots(): Int32Array | undefined {
@@ -222,7 +247,12 @@ class VirtualRun extends Run {
 
 const sumOf = (values: Float64Array): number => values.reduce((sum, value) => sum + value, 0);
 
-const samplesOnTheWay = ({ events, lastSampleOnly, sampleEvery = 0, sampleIdleNs = 0 }: RunOptions): boolean =>
+const samplesOnTheWay = ({
+  events,
+  lastSampleOnly,
+  sampleEvery = 0,
+  sampleIdleNs = 0,
+}: RunOptions<TraceSummary>): boolean =>
   lastSampleOnly !== true && (sampleEvery > 0 || sampleIdleNs > 0 || events.labels.length > 0);
 
 /** Whether a thread frees or resizes a block of another one's request. */
@@ -247,6 +277,6 @@ function callPercentiles(durations: CallDurations, fastNs: number) {
 }
 
 /** Runs to the end in virtual time, or to where the signal stops it. */
-export function runVirtual(options: RunOptions): Promise<RunResult> {
+export function runVirtual(options: RunOptions<EventBuffer | PassingTrace>): Promise<RunResult> {
   return new VirtualRun({ ...options, mode: 'virtual' }).toEnd();
 }

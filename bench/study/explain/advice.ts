@@ -1,6 +1,7 @@
 import { type Bytes, PAGE_BYTES } from '../../../sim/contract/units.ts';
 import type { Facts } from './explanation.ts';
 import type { Finding } from './mechanisms/mechanism.ts';
+import { worstBytes } from './orders.ts';
 import { callsOf, type WhatIf } from './what-if.ts';
 
 /** A setting that saves less than this share is no advice. */
@@ -18,6 +19,8 @@ export interface Advice {
   readonly version: WhatIf | null;
   /** Lowers the resident bytes, but moves memory back and forth for it. */
   readonly costly: WhatIf | null;
+  /** Lowers the resident bytes in some orders of the threads' calls, and not in others. */
+  readonly uncertain: WhatIf | null;
 }
 
 /** What a setting takes in exchange: pages that come in anew, and calls, beyond those of the run as it is. */
@@ -26,19 +29,20 @@ export function costOf(w: WhatIf, { sample }: Facts): number {
 }
 
 /**
- * The setting that saves most for what it costs. One with more than twice the faults and calls, which are also more than
+ * The setting that saves most for what it costs, in the worst order of the threads' calls. One with more than twice the faults and calls, which are also more than
  * the pages that it saves, moves memory back and forth: it is named as costly and not advised.
  */
 export function adviseOn(facts: Facts, findings: readonly Finding[], whatIf: readonly WhatIf[], peak: Bytes): Advice {
   const { sample } = facts;
   const sound = whatIf.filter((w) => !w.failed);
   const fewer = findings.some((f) => f.lowers === 'faults') ? fewerFaults(facts, sound, peak) : null;
-  if (fewer) return { best: fewer, lowers: 'faults', version: null, costly: null };
-  const saving = sound.filter((w) => w.rssBytes < sample.rssBytes * (1 - WORTH_IT));
+  if (fewer) return { best: fewer, lowers: 'faults', version: null, costly: null, uncertain: null };
+  const isEnough = (rssBytes: Bytes) => rssBytes < sample.rssBytes * (1 - WORTH_IT);
+  const saving = sound.filter((w) => isEnough(worstBytes(w)));
   const paid = sample.faults + callsOf(sample.syscalls);
   const isFair = (w: WhatIf) => {
     const cost = costOf(w, facts);
-    return cost <= paid || cost * PAGE_BYTES <= sample.rssBytes - w.rssBytes;
+    return cost <= paid || cost * PAGE_BYTES <= sample.rssBytes - worstBytes(w);
   };
   const isVersion = (w: WhatIf) => w.paste === null && w.thp === null;
   const best = cheapestOfBest(
@@ -61,6 +65,9 @@ export function adviseOn(facts: Facts, findings: readonly Finding[], whatIf: rea
           findings,
           saving.filter((w) => !isFair(w) && !isVersion(w)),
         ),
+    uncertain: best
+      ? null
+      : (sound.find((w) => w.orders && isEnough(w.orders.leastBytes) && !isEnough(worstBytes(w))) ?? null),
   };
 }
 
@@ -70,8 +77,8 @@ export function adviseOn(facts: Facts, findings: readonly Finding[], whatIf: rea
  */
 function cheapestOfBest(facts: Facts, findings: readonly Finding[], candidates: readonly WhatIf[]): WhatIf | null {
   if (candidates.length === 0) return null;
-  const least = Math.min(...candidates.map((w) => w.rssBytes));
-  const near = candidates.filter((w) => w.rssBytes - least <= facts.sample.rssBytes * WORTH_IT);
+  const least = Math.min(...candidates.map(worstBytes));
+  const near = candidates.filter((w) => worstBytes(w) - least <= facts.sample.rssBytes * WORTH_IT);
   const rank = ({ mechanism }: WhatIf) => {
     const place = findings.findIndex((f) => f.mechanism === mechanism);
     return place < 0 ? findings.length : place;

@@ -1,14 +1,18 @@
 import { formatAllocator } from '../../../allocators/spec.ts';
 import { Interrupted, UserError } from '../../../sim/contract/assert.ts';
+import type { Bytes } from '../../../sim/contract/units.ts';
 import type { RunResult } from '../../run/result.ts';
 import { BatchInterrupted } from '../parallel/finished.ts';
 import { hasThreads } from '../parallel/lanes.ts';
-import { createRunner, type RunAllOptions } from '../parallel/run-all.ts';
+import { createRunner, type RunAllOptions, type Runner } from '../parallel/run-all.ts';
 import { retire, startThread, threadFile } from '../parallel/thread.ts';
+import { adviseOn } from './advice.ts';
 import { EXPLANATION_SCHEMA, type Explanation } from './explanation.ts';
 import { momentOf } from './moment.ts';
 import { type Observed, type ObserveOptions, observe } from './observe.ts';
 import type { ObserveOutcome, ObserveTask } from './observe-worker.ts';
+import { type OrderRange, runInOrders, sharesHeaps } from './orders.ts';
+import { settingName } from './setting.ts';
 import { createSharedRuns, type SharedRuns } from './shared-runs.ts';
 import { timed } from './timed.ts';
 import { firstTrials, pairsOf, usualTrials } from './trials.ts';
@@ -75,7 +79,10 @@ export async function explainInParallel(options: ExplainOptions, parallel: RunAl
     const steps = alternatives(options, observed, shared);
     for (let step = steps.next(); ; step = steps.next()) {
       try {
-        if (step.done) return await timed(options, conclude(options, observed, shared, step.value), runner);
+        if (step.done) {
+          const orders = await ordersOfAdvice(options, observed, shared, step.value, runner);
+          return await timed(options, conclude(options, observed, shared, step.value, false, orders), runner);
+        }
         await runMissing(step.value);
       } catch (error) {
         if (!(error instanceof BatchInterrupted)) throw error;
@@ -127,12 +134,44 @@ function* alternatives(
   return all;
 }
 
+type Orders = ReadonlyMap<Trial, OrderRange>;
+
 /** Of those that have been run. */
-const whatIfsOf = ({ spec }: ExplainOptions, shared: SharedRuns, trials: readonly Trial[]) =>
+const whatIfsOf = ({ spec }: ExplainOptions, shared: SharedRuns, trials: readonly Trial[], orders?: Orders) =>
   trials.flatMap((trial) => {
     const result = shared.of(trial);
-    return result ? [whatIfOf(trial, result, spec)] : [];
+    if (!result) return [];
+    const whatIf = whatIfOf(trial, result, spec);
+    const range = orders?.get(trial);
+    return [range ? { ...whatIf, orders: withOrder(range, whatIf.rssBytes) } : whatIf];
   });
+
+const withOrder = ({ leastBytes, mostBytes }: OrderRange, bytes: Bytes): OrderRange => ({
+  leastBytes: Math.min(leastBytes, bytes),
+  mostBytes: Math.max(mostBytes, bytes),
+});
+
+/** Runs what would be advised in other orders of the threads' calls where it depends on them, until the advice stands. */
+async function ordersOfAdvice(
+  options: ExplainOptions,
+  { facts, findings }: Observed,
+  shared: SharedRuns,
+  trials: readonly Trial[],
+  runner: Runner,
+): Promise<Orders> {
+  const orders = new Map<Trial, OrderRange>();
+  const threads = options.events.threadSlots;
+  if (threads < 2) return orders;
+  for (;;) {
+    const whatIf = whatIfsOf(options, shared, trials, orders);
+    const { best } = adviseOn(facts, findings, whatIf, facts.rssPeakBytes);
+    const trial = trials.find((t) => settingName(t.setting) === best?.setting);
+    if (!trial || orders.has(trial) || !sharesHeaps(trial)) return orders;
+    const range = await runInOrders(trial, threads, runner);
+    if (!range) return orders;
+    orders.set(trial, range);
+  }
+}
 
 function conclude(
   options: ExplainOptions,
@@ -140,7 +179,8 @@ function conclude(
   shared: SharedRuns,
   trials: readonly Trial[],
   partial = false,
+  orders?: Orders,
 ): Explanation {
-  const whatIf = whatIfsOf(options, shared, trials);
+  const whatIf = whatIfsOf(options, shared, trials, orders);
   return { schema: EXPLANATION_SCHEMA, ...facts, whatIf, partial, verdict: judge(facts, findings, whatIf, partial) };
 }

@@ -159,15 +159,26 @@ function whatIf(e: Explanation, { palette, width }: Shown): string[] {
   const { sample } = e;
   const lines: string[] = [];
   if (e.whatIf.length > 0) {
+    const inOrders = e.whatIf.some((w) => w.orders);
     lines.push('', palette.bold('What other settings would do (each was run)'));
     lines.push(
       ...columnBlocks(
         [
-          ['', 'resident', '', 'peak', 'mapped', 'faults', 'system calls'].map(palette.dim),
+          [
+            '',
+            'resident',
+            '',
+            ...(inOrders ? ['in other orders'] : []),
+            'peak',
+            'mapped',
+            'faults',
+            'system calls',
+          ].map(palette.dim),
           [
             'as it is',
             bytes(sample.rssBytes),
             '',
+            ...(inOrders ? [''] : []),
             bytes(e.rssPeakBytes),
             bytes(sample.vszBytes),
             count(sample.faults),
@@ -179,6 +190,7 @@ function whatIf(e: Explanation, { palette, width }: Shown): string[] {
             sample.rssBytes === 0
               ? ''
               : `${w.rssBytes <= sample.rssBytes ? '' : '+'}${percent(w.rssBytes / sample.rssBytes - 1)}`,
+            ...(inOrders ? [w.orders ? `${bytes(w.orders.leastBytes)} to ${bytes(w.orders.mostBytes)}` : ''] : []),
             bytes(w.rssPeakBytes),
             bytes(w.vszBytes),
             count(w.faults),

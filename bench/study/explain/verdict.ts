@@ -7,6 +7,7 @@ import { type Advice, adviseOn, WORTH_IT } from './advice.ts';
 import { countedName, groupAreas, returnTexts } from './area-groups.ts';
 import type { Explanation, Facts, Verdict, VerdictKind } from './explanation.ts';
 import type { Finding } from './mechanisms/mechanism.ts';
+import type { OrderRange } from './orders.ts';
 import type { ReturnPrediction } from './returns.ts';
 import { siteSentences } from './site-text.ts';
 import type { TunableChange } from './tunable-changes.ts';
@@ -293,11 +294,17 @@ function adviceSentences(facts: Facts, advice: Advice, whatIf: readonly WhatIf[]
     sentences.push(
       advice.lowers === 'faults' ? faultsSentence(facts, advice.best) : savingSentence(facts, advice.best),
     );
-    if (advice.best.setting.includes('arena')) {
+    if (advice.best.orders) sentences.push(ordersSentence(advice.best.orders));
+    else if (advice.best.setting.includes('arena')) {
       sentences.push(
         'What threads leave in a heap that they share depends on how their calls fall between each other: it was run in the order of the trace, and the real saving may be more or less.',
       );
     }
+  } else if (advice.uncertain) {
+    sentences.push(
+      `It may help: with ${savingText(facts, advice.uncertain)}`,
+      ordersSentence(advice.uncertain.orders!),
+    );
   } else if (!partial) {
     sentences.push(
       `Nothing to gain by a setting: none of the ${count(whatIf.length)} tried lowers the resident bytes by more than ${percent(WORTH_IT)} for a fair price.`,
@@ -307,6 +314,9 @@ function adviceSentences(facts: Facts, advice: Advice, whatIf: readonly WhatIf[]
   if (advice.version) sentences.push(`A newer version: with ${savingText(facts, advice.version)}`);
   return sentences;
 }
+
+const ordersSentence = ({ leastBytes, mostBytes }: OrderRange): string =>
+  `What threads leave in a heap that they share depends on how their calls fall between each other, which is another way in every run: ${bytes(leastBytes)} to ${bytes(mostBytes)} in the order of the trace, with few threads at a time, and with all at the same time.`;
 
 const instead = (now: string, before: string, what: string): string =>
   now === before ? `the same ${what}` : `${now} ${what} instead of ${before}`;

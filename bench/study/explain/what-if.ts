@@ -7,6 +7,7 @@ import type { RunResult } from '../../run/result.ts';
 import type { RunOptions } from '../../run/run-options.ts';
 import type { RunTask } from '../parallel/run-task.ts';
 import { eventsOf } from '../parallel/task-events.ts';
+import type { OrderRange } from './orders.ts';
 import { type Pasted, paste } from './paste.ts';
 import { applySetting, type Setting, settingName } from './setting.ts';
 
@@ -19,6 +20,8 @@ export interface WhatIf {
   /** As it may be given to --allocator. */
   readonly allocator: string;
   readonly rssBytes: Bytes;
+  /** What other orders of the threads' calls leave, the trace's own with them; null where it does not depend on them or was not asked for. */
+  readonly orders: OrderRange | null;
   readonly rssPeakBytes: Bytes;
   readonly vszBytes: Bytes;
   readonly breakdown: Breakdown;
@@ -111,6 +114,7 @@ export function whatIfOf({ setting, mechanism, task }: Trial, result: RunResult,
     mechanism,
     allocator: task.allocator,
     rssBytes: sample.rssBytes,
+    orders: null,
     rssPeakBytes: Math.max(result.summary.rssPeakBytes, sample.rssBytes),
     vszBytes: sample.vszBytes,
     breakdown: sample.breakdown,

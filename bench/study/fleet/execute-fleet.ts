@@ -1,4 +1,5 @@
 import { type FleetOutcome, type FleetSources, runFleetTaskHere } from '../../../fleet/index.ts';
+import { assert } from '../../../sim/contract/assert.ts';
 import { resolveWorkload } from '../../../workloads/index.ts';
 import type { FleetRunTask, TaskOptions } from '../parallel/task.ts';
 
@@ -17,6 +18,9 @@ export function executeFleet(task: FleetRunTask, options: TaskOptions = {}): Pro
 function sourcesOf({ traces, logs }: FleetRunTask): FleetSources {
   return {
     events: async (given, options) => traces[given] ?? (await resolveWorkload(given, options)).events,
-    text: (path) => logs[path]!,
+    text: (path) => {
+      assert(logs[path] !== undefined, `${path} did not come with the run`);
+      return logs[path];
+    },
   };
 }

@@ -22,7 +22,7 @@ export const hasThreads = (): boolean => existsSync(WORKER) && hasRoomForThreads
 const WORN_EVENTS = 2e7;
 
 interface Lane {
-  /** Undefined: this thread, which takes one run. */
+  /** Undefined: this thread. */
   pool: Piscina<Task, TaskOutcome> | undefined;
   executed: number;
   /** When it came to the end of its last run. */
@@ -35,7 +35,7 @@ export interface LaneOptions {
   readonly signal?: AbortSignal | undefined;
   /** Threads that start at once. */
   readonly started?: number;
-  /** This thread takes a run too, once all that have started are at work: it need not start first. */
+  /** This thread takes runs too, once all that have started are at work: it need not start first. */
   readonly usesOwn?: boolean;
 }
 
@@ -68,8 +68,11 @@ export function createLanes(width: number, { signal, started = 0, usesOwn = fals
     return lane.pool;
   }
 
+  /** Whether the lane has had so many that it should have no more. */
+  const isWorn = (lane: Lane, events: number) => lane.executed > 0 && lane.executed + events > WORN_EVENTS;
+
   function takesHere(lane: Lane, known: number | undefined): boolean {
-    return lane.pool === undefined && lane.executed === 0 && known !== undefined && known <= OWN_EVENTS_MAX;
+    return lane.pool === undefined && known !== undefined && known <= OWN_EVENTS_MAX && !isWorn(lane, known);
   }
 
   return {
@@ -80,12 +83,11 @@ export function createLanes(width: number, { signal, started = 0, usesOwn = fals
       const events = known ?? WORN_EVENTS;
       try {
         if (takesHere(lane, known)) {
-          lane.executed = events;
+          lane.executed += events;
           await setImmediate(); // the others get theirs before
           return await inline.execute(task);
         }
-        const isWorn = lane.executed > 0 && lane.executed + events > WORN_EVENTS;
-        const pool = lane.pool && !isWorn ? lane.pool : renew(lane);
+        const pool = lane.pool && !isWorn(lane, events) ? lane.pool : renew(lane);
         lane.executed += events;
         const outcome = await pool.run(task, signal ? { signal } : {});
         if ('userError' in outcome) throw new UserError(outcome.userError);

@@ -41,5 +41,5 @@ export function taskText(task: Named): string {
   if ('machine' in task) return task.machine.name;
   if (!('fleet' in task)) return `${task.workload} under ${task.allocator}, seed ${task.seed}`;
   const { from, name, asks } = task.fleet;
-  return `${from}, ${name}${asks.plan ? `, ${asks.plan.horizon}` : ''}`;
+  return `${from}, ${name}${asks.plan ? `, ${asks.plan.horizons.at(-1)!.name}` : ''}`;
 }

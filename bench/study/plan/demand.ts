@@ -18,21 +18,29 @@ export interface Level {
   readonly weight: number;
 }
 
+/** A level that rises or falls is told as so many that stand. */
+const RAMP_STEPS = 8;
+
 /**
  * The levels of a run, weighted by how long each stands: by virtual time where it passes, by the trace's clock where that
- * moves, else by events. Where times were recorded a level stands until the next event of the trace, as in the program; where nothing
- * but work passes time, it goes from one sample to the next within it.
+ * moves, else by events. In file order a level stands until the trace's next event. In virtual time it goes from one sample to the
+ * next within the work between them, page by page; idle times have a sample at either end.
  */
 export function levelsOf({ run, samples, summary }: RunResult): Level[] {
   const hasClock = samples.length > 0 && samples.at(-1)!.virtualNs > samples[0]!.virtualNs;
   const isByEvents = run.mode === 'lockstep' && !hasClock;
-  const stands = (run.mode === 'lockstep' && hasClock) || (run.mode === 'virtual' && run.pace === 'recorded');
+  const stands = run.mode === 'lockstep' && hasClock;
   const at = samples.map((s) => (isByEvents ? s.event : s.virtualNs));
   const levels: Level[] = [];
   for (let i = 0; i + 1 < samples.length; i++) {
     const weight = at[i + 1]! - at[i]!;
     const [from, to] = [samples[i]!.rssBytes, samples[i + 1]!.rssBytes];
-    if (weight > 0) levels.push({ bytes: stands ? from : (from + to) / 2, weight });
+    if (weight <= 0) continue;
+    const steps = stands || from === to ? 1 : RAMP_STEPS;
+    for (let k = 0; k < steps; k++) {
+      const bytes = stands ? from : from + ((k + 0.5) / steps) * (to - from);
+      levels.push({ bytes, weight: weight / steps });
+    }
   }
   return levels.length > 0 ? levels : [{ bytes: summary.rssBytes, weight: 1 }];
 }

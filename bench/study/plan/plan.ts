@@ -16,7 +16,7 @@ import {
   percentileOf,
   processesIn,
 } from './demand.ts';
-import { samplePoints } from './sample-points.ts';
+import { samplePoints, withLastIdleTime } from './sample-points.ts';
 
 export const PLAN_SCHEMA = 'allocsim-plan-1';
 
@@ -110,7 +110,9 @@ export async function plan(options: PlanOptions): Promise<PlanResult> {
   const perAllocator = tasks.length / allocators.length;
   const whole = allocators.flatMap((_, i) => {
     const own = runs.slice(i * perAllocator, (i + 1) * perAllocator).filter((run) => run !== undefined);
-    return own.length === perAllocator ? [own.map((run) => run.result)] : [];
+    return own.length === perAllocator
+      ? [own.map((run, k) => withLastIdleTime(run.result, eventsOf(tasks[i * perAllocator + k]!)))]
+      : [];
   });
   if (whole.length === 0) throw new Interrupted('interrupted');
   const results = whole.flat();

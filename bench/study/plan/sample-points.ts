@@ -1,6 +1,6 @@
 import { type EventBuffer, OP_CLOCK, OP_MASK } from '../../../sim/contract/event.ts';
 import type { Ns } from '../../../sim/contract/units.ts';
-import type { Mode, Pace } from '../../run/result.ts';
+import type { Mode, RunResult } from '../../run/result.ts';
 
 /** About so many samples of a run, and as many again before idle times. */
 const SAMPLES = 1500;
@@ -16,14 +16,23 @@ export interface SamplePoints {
  * programs repeat themselves every 2, 4 or 10 events and a sample must not always meet the same one; and before each idle time that
  * matters, since what stands through it is the level at its begin, not that of some event around it.
  */
-export function samplePoints(events: EventBuffer, { mode, pace }: { readonly mode: Mode; readonly pace: Pace }) {
+export function samplePoints(events: EventBuffer, { mode }: { readonly mode: Mode }) {
   const sampleEvery = primeFrom(Math.ceil(events.length / SAMPLES));
   const idleNs = Math.max(1, clockOf(events) / SAMPLES);
   const points: SamplePoints =
     mode === 'lockstep'
       ? { sampleEvery, sampleBefore: idleRows(events, idleNs) }
-      : { sampleEvery, ...(pace === 'recorded' && { sampleIdleNs: idleNs }) };
+      : { sampleEvery, sampleIdleNs: idleNs };
   return points;
+}
+
+/** The run with the idle time behind the trace's last event, where recorded times have one. */
+export function withLastIdleTime(result: RunResult, events: EventBuffer): RunResult {
+  const last = result.samples.at(-1);
+  const endNs = clockOf(events);
+  if (result.run.mode !== 'virtual' || result.run.pace !== 'recorded' || !last || last.virtualNs >= endNs)
+    return result;
+  return { ...result, samples: [...result.samples, { ...last, virtualNs: endNs }] };
 }
 
 /** 1, or the least odd prime that is not less. */

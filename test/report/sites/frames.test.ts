@@ -42,6 +42,20 @@ describe('frames', () => {
     [['_start [php8.2]', 'php_execute_script [php8.2]', 'php (/srv/app.php:12)'], 'php (/srv/app.php:12)'],
     [['_start [app]', 'printf (./stdio-common/printf.c:33)'], 'printf (./stdio-common/printf.c:33)'],
     [['_start [app]', 'app+0x10', 'zmalloc [app]'], 'app+0x10'],
+    [
+      [
+        'shop::main (/src/main.rs:4)',
+        'serde_json::de::from_str (/root/.cargo/registry/src/index.crates.io-6f17d22bba15001f/serde_json-1.0.1/src/de.rs:9)',
+        'hashbrown::map::HashMap<K,V,S,A>::insert (/rust/deps/hashbrown-0.16.1/src/map.rs:1843)',
+        'alloc::alloc::alloc (/rustc/59807616e1fa/library/alloc/src/alloc.rs:95)',
+      ],
+      'shop::main (/src/main.rs:4)',
+    ],
+    [['shop::hold [shop]', '<alloc::raw_vec::RawVecInner>::finish_grow [shop]'], 'shop::hold [shop]'],
+    [
+      ['core::Engine::load(int) [game]', 'std::vector<int>::reserve(unsigned long) [game]'],
+      'core::Engine::load(int) [game]',
+    ],
     [['malloc'], 'malloc'],
     [[], '(unknown)'],
   ])('%j is known by %s', (stack, line) => {

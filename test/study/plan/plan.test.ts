@@ -90,6 +90,25 @@ describe('plan', () => {
     }
   });
 
+  test('pages come in while a block is written: what work makes resident stands from its end on', async () => {
+    const rounds = Array.from({ length: 50 }, () => ['m 0 1 1000000', '+ 1000000', 'f 0 1', '+ 1000000']).flat();
+    const meanOf = async (lines: string[], pace: 'asap' | 'recorded') => {
+      const events = eventsOf(['opt 0 M_MMAP_THRESHOLD 131072', ...lines]);
+      const task = { events, workload: 'test', parameters: {}, cpus: 1, seed: 0, mode: 'virtual', pace } as const;
+      const [row] = (await plan({ allocators: ['glibc'], memory: 1024 * MIB, workers: 1, task })).rows;
+      return { share: row!.meanBytes / row!.peakBytes, runNs: row!.virtualNs! };
+    };
+    const work = await meanOf(rounds, 'asap');
+    expect(work.share).toBeGreaterThan(0.49);
+    expect(work.share).toBeLessThan(0.51);
+    // Of the 2 ms of a round it is resident for one, less the time that writing takes, half of which it is on its way.
+    const workShare = work.runNs / 100e6;
+    const { share } = await meanOf(rounds, 'recorded');
+    expect(share).toBeLessThan(0.5 - workShare / 4);
+    expect(share).toBeGreaterThan(0.5 - workShare / 2);
+    expect((await meanOf(['m 0 1 1000000', '+ 1000000', 'f 0 1', '+ 99000000'], 'recorded')).share).toBeLessThan(0.015);
+  });
+
   test('a mix stands between its kinds; what is shared counts once, and the reserve is kept', async () => {
     const kind = (size: number) =>
       ({

@@ -7,9 +7,12 @@
 #include <string.h>
 #include <sys/types.h>
 
-enum kind { DOES, SETS_MS, SETS_FLAG, SETS_COUNT };
+enum kind { DOES, SETS_MS, SETS_FLAG, SETS_COUNT, OTHER_DOES, OTHER_SETS };
 
-/* As sim/contract/mallctl.ts has them; `<i>` is the number of an arena. */
+/*
+ * As sim/contract/mallctl.ts has them; `<i>` is the number of an arena. The OTHER_… change which arena or cache serves whom, or
+ * release what lies in one: a replay does not make them, they are told by name (image-trace.ts has these names too).
+ */
 static const struct { const char *name; enum kind kind; } names[] = {
 	{ "arena.<i>.purge", DOES },
 	{ "arena.<i>.decay", DOES },
@@ -20,10 +23,23 @@ static const struct { const char *name; enum kind kind; } names[] = {
 	{ "background_thread", SETS_FLAG },
 	{ "max_background_threads", SETS_COUNT },
 	{ "thread.tcache.flush", DOES },
+	{ "arenas.create", OTHER_DOES },
+	{ "arena.<i>.reset", OTHER_DOES },
+	{ "arena.<i>.destroy", OTHER_DOES },
+	{ "thread.idle", OTHER_DOES },
+	{ "tcache.create", OTHER_DOES },
+	{ "tcache.flush", OTHER_DOES },
+	{ "tcache.destroy", OTHER_DOES },
+	{ "thread.arena", OTHER_SETS },
+	{ "thread.tcache.enabled", OTHER_SETS },
+	{ "arena.<i>.dss", OTHER_SETS },
+	{ "arena.<i>.extent_hooks", OTHER_SETS },
+	{ "arena.<i>.retain_grow_limit", OTHER_SETS },
 };
 #define NAMES (sizeof names / sizeof *names)
-/* In place of a name: a call that is not replayed. */
-#define OTHER 255
+#define REPLAYED 9
+/* The first of the others is this one in a record. */
+#define OTHERS_FROM 128
 #define ARENA_SHIFT 8
 #define ARENAS_ALL 4096
 #define MIB_MAX 4
@@ -57,23 +73,6 @@ static int is_name(const char *name, const char *pattern, long *arena)
 	return *arena >= 0 && !strcmp(rest, hole + 3);
 }
 
-/* Calls that change which arena or cache serves whom, or release what lies in one: a replay does not make them. */
-static int is_other(const char *name, const void *given)
-{
-	static const char *const patterns[] = {
-		"arenas.create", "arena.<i>.reset", "arena.<i>.destroy", "thread.idle", "tcache.create", "tcache.flush", "tcache.destroy",
-	};
-	static const char *const settings[] = {
-		"thread.arena", "thread.tcache.enabled", "arena.<i>.dss", "arena.<i>.extent_hooks", "arena.<i>.retain_grow_limit",
-	};
-	long arena;
-	for (size_t i = 0; i < sizeof patterns / sizeof *patterns; i++)
-		if (is_name(name, patterns[i], &arena)) return 1;
-	for (size_t i = 0; given && i < sizeof settings / sizeof *settings; i++)
-		if (is_name(name, settings[i], &arena)) return 1;
-	return 0;
-}
-
 /* `arenas.narenas` stands for all arenas too, however many a replay has. */
 static long named_arena(long arena)
 {
@@ -94,7 +93,11 @@ static int32_t value_of(enum kind kind, const void *given)
 static void log_call(size_t name, long arena, const void *given)
 {
 	enum kind kind = names[name].kind;
-	if (kind != DOES && !given) return; /* it only asks */
+	if (kind != DOES && kind != OTHER_DOES && !given) return; /* it only asks */
+	if (name >= REPLAYED) {
+		log_extended(OP_MALLCTL, NULL, OTHERS_FROM + name - REPLAYED, 0);
+		return;
+	}
 	if (strstr(names[name].name, "<i>") && kind == DOES) arena = named_arena(arena);
 	if (arena > ARENAS_ALL) return;
 	log_extended(OP_MALLCTL, NULL, (uint64_t)arena << ARENA_SHIFT | name, (uint32_t)value_of(kind, given));
@@ -109,7 +112,6 @@ static int my_mallctl(const char *name, void *old, size_t *old_length, void *giv
 	size_t i = 0;
 	while (i < NAMES && !is_name(name, names[i].name, &arena)) i++;
 	if (i < NAMES) log_call(i, arena, given);
-	else if (is_other(name, given)) log_extended(OP_MALLCTL, NULL, OTHER, 0);
 	errno = saved;
 	return error;
 }

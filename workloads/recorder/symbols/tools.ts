@@ -56,5 +56,10 @@ export function demangled(names: readonly string[]): Map<string, string> {
   const mangled = [...new Set(names)].filter((name) => /^_[ZR]/.test(name));
   const output = mangled.length > 0 ? run('c++filt', [], `${mangled.join('\n')}\n`) : undefined;
   const plain = output?.split('\n') ?? [];
-  return new Map(mangled.map((name, i) => [name, plain[i] || name]));
+  return new Map(mangled.map((name, i) => [name, withoutHashes(name, plain[i] || name)]));
+}
+
+/** What Rust puts into its names to tell apart crates and functions of one name. */
+function withoutHashes(mangled: string, plain: string): string {
+  return mangled.startsWith('_R') ? plain.replace(/\b\[[0-9a-f]+\]/g, '') : plain.replace(/::h[0-9a-f]{16}$/, '');
 }

@@ -1,14 +1,14 @@
-import { isMap, isSeq, parseDocument, type YAMLMap } from 'yaml';
+import { type Document, isMap, isSeq, type YAMLMap } from 'yaml';
 import { UserError } from '../../sim/contract/assert.ts';
-import { parseScenario, type Scenario } from '../scenario/scenario.ts';
+
+/** New values by paths such as `pools.www.pm.max_children`, where a part of a list goes by its name. */
+export type Change = Readonly<Record<string, unknown>>;
 
 /**
- * The scenario with one of its settings' changes made: values by paths such as `pools.www.pm.max_children`, where a part of a list goes by
- * its name.
- * @throws UserError for a path that leads nowhere, or a value that the scenario does not allow.
+ * Makes a change in a scenario's document. What the file says keeps its place, so that messages name its lines.
+ * @throws UserError for a path that leads nowhere.
  */
-export function withChange(text: string, from: string, change: Readonly<Record<string, unknown>>): Scenario {
-  const document = parseDocument(text);
+export function applyChange(document: Document, from: string, change: Change): void {
   for (const [path, value] of Object.entries(change)) {
     const steps = path.split('.');
     const where: (string | number)[] = [];
@@ -33,5 +33,4 @@ export function withChange(text: string, from: string, change: Readonly<Record<s
     } else where.push(last);
     document.setIn(where, document.createNode(value));
   }
-  return parseScenario(document.toString(), from);
 }

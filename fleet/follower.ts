@@ -1,0 +1,189 @@
+import { NO_LIMIT } from '../machine/kernel/mem-cgroup.ts';
+import { siMemAvailable } from '../machine/kernel/meminfo.ts';
+import { nrFreePages } from '../machine/kernel/page-alloc.ts';
+import { MachineDriver } from './machine/machine-driver.ts';
+import { highestMoments, type Moment } from './machine/moments.ts';
+import { PoolProcesses, type WorkerTarget } from './machine/pool-processes.ts';
+import { type FleetSample, takeSample } from './machine/sample.ts';
+import { type ServiceEvent, ServiceProcess } from './machine/service-process.ts';
+import { firstAfter, type PoolRun } from './pool/pool-run.ts';
+import type { Scenario } from './scenario/scenario.ts';
+
+/** Something that happened. */
+export interface FleetEvent {
+  readonly atUs: number;
+  readonly kind: 'oom-kill' | 'recycled' | 'refused' | 'no-memory';
+  readonly text: string;
+  /** Who it happened to. */
+  readonly who: string;
+}
+
+/** Kills after which a machine is not followed any further. */
+const MOST_KILLS = 400;
+
+export interface FollowOptions {
+  readonly signal?: AbortSignal;
+  /** Whether the commands of the machine are kept. */
+  readonly keepsScript?: boolean;
+}
+
+/** Follows the machine through time: from sample to sample, and in between to what could change it. */
+export class Follower {
+  readonly driver: MachineDriver;
+  readonly samples: FleetSample[] = [];
+  readonly events: FleetEvent[] = [];
+  private readonly scenario: Scenario;
+  private readonly pools: readonly PoolRun[];
+  private readonly samplesUs: Float64Array;
+  /** Of each pool. */
+  readonly processes: PoolProcesses[];
+  readonly services: { readonly process: ServiceProcess; readonly events: ServiceEvent[]; next: number }[];
+  private moments: (Moment | undefined)[];
+  private kills = 0;
+  private lowestBytes = Infinity;
+  private readonly signal: AbortSignal | undefined;
+
+  constructor(scenario: Scenario, pools: readonly PoolRun[], samplesUs: Float64Array, options: FollowOptions) {
+    this.scenario = scenario;
+    this.pools = pools;
+    this.samplesUs = samplesUs;
+    this.signal = options.signal;
+    this.driver = new MachineDriver(scenario, options.keepsScript);
+    this.services = scenario.services.map((service) => {
+      const process = new ServiceProcess(service, this.driver);
+      return { process, events: process.events(samplesUs.at(-1)!), next: 0 };
+    });
+    this.processes = pools.map((pool) => new PoolProcesses(pool.pool, this.driver, pool.forkedHeap));
+    this.moments = highestMoments(pools, samplesUs);
+    this.noteDeaths();
+    for (const pool of pools) {
+      const { refused } = pool.schedule;
+      if (refused > 0)
+        this.events.push({
+          atUs: samplesUs.at(-1)!,
+          kind: 'refused',
+          who: pool.pool.name,
+          text: `${refused} requests found the backlog of ${pool.pool.name} full`,
+        });
+    }
+  }
+
+  /** @returns whether it ended before its time. */
+  async follow(onProgress: (share: number) => void): Promise<boolean> {
+    for (let sample = 0; sample < this.samplesUs.length; sample++) {
+      const us = this.samplesUs[sample]!;
+      this.playMoment(this.moments[sample]);
+      this.serve(us);
+      this.driver.passTo(us);
+      this.bringAll(sample);
+      this.noteLowest((this.moments[sample]?.pages ?? 0) * 4096);
+      const withinPeakBytes = (this.moments[sample]?.pages ?? 0) * 4096;
+      this.samples.push(
+        takeSample(this.driver, this.scenario, us, { withinPeakBytes, lowestAvailableBytes: this.lowestBytes }),
+      );
+      this.lowestBytes = Infinity;
+      if (this.signal?.aborted) return true;
+      if (this.kills >= MOST_KILLS) return true;
+      if (sample % 8 === 0) {
+        onProgress(sample / this.samplesUs.length);
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    }
+    return false;
+  }
+
+  /** `moreBytes`: of requests that could have it without anything else happening. */
+  private noteLowest(moreBytes: number): void {
+    this.lowestBytes = Math.min(this.lowestBytes, Math.max(0, siMemAvailable(this.driver.run.k) * 4096 - moreBytes));
+  }
+
+  private serve(untilUs: number): void {
+    for (;;) {
+      const due = this.services.filter(({ events, next }) => (events[next]?.atUs ?? Infinity) <= untilUs);
+      if (due.length === 0) return;
+      const first = due.reduce((x, y) => (y.events[y.next]!.atUs < x.events[x.next]!.atUs ? y : x));
+      const event = first.events[first.next++]!;
+      this.driver.passTo(event.atUs);
+      first.process.do(event);
+      this.noteLowest(0);
+      this.noteDeaths();
+    }
+  }
+
+  /** Where the requests in progress could not simply have what they need, they take it: memory is reclaimed, or somebody is killed. */
+  private playMoment(moment: Moment | undefined): void {
+    if (!moment || !this.isTight(moment)) return;
+    this.driver.passTo(moment.atUs);
+    for (const { pool, slot, pages } of moment.running) {
+      this.processes[pool]!.setWithin(slot, pages);
+      this.noteDeaths();
+      this.noteLowest(0);
+    }
+    for (const { pool, slot } of moment.running) this.processes[pool]!.setWithin(slot, 0);
+    this.noteDeaths();
+  }
+
+  private isTight(moment: Moment): boolean {
+    const { k, groups } = this.driver.run;
+    const kept = k.zones.reduce((sum, zone) => sum + zone.high + zone.boost, 0);
+    if (nrFreePages(k) - kept < moment.pages) return true;
+    return this.pools.some(({ pool }, i) => {
+      for (
+        let group = pool.group === undefined ? null : (groups.get(pool.group) ?? null);
+        group;
+        group = group.parent
+      ) {
+        const limit = Math.min(group.max, group.high);
+        if (limit !== NO_LIMIT && limit - group.usage < moment.poolPages[i]!) return true;
+      }
+      return false;
+    });
+  }
+
+  private bringAll(sample: number): void {
+    this.pools.forEach((pool, p) => {
+      const processes = this.processes[p]!;
+      for (let slot = 0; slot < pool.tasks.length; slot++) {
+        processes.bring(slot, this.target(pool, slot, sample));
+        this.noteDeaths();
+      }
+    });
+  }
+
+  /** What the slot's process is to have at a sample; undefined where there is none. */
+  target(pool: PoolRun, slot: number, sample: number): WorkerTarget | undefined {
+    const layout = pool.layoutAt(slot, sample);
+    if (!layout) return undefined;
+    const timeline = pool.timelines[slot]!;
+    const ownPages = pool.ownPreloadPages(slot, sample);
+    return {
+      generation: timeline.generation[sample]!,
+      layout,
+      withinPages: timeline.withinPages[sample]!,
+      ownPages,
+      begun: firstAfter(pool.tasks[slot]!.startUs, this.samplesUs[sample]!),
+    };
+  }
+
+  private textOf(name: string): string {
+    return this.pools.some(({ pool }) => pool.name === name)
+      ? `${name}, the master: its pool serves nobody any more`
+      : name;
+  }
+
+  private noteDeaths(): void {
+    for (const { name, what, atUs } of this.driver.takeRefusals())
+      this.events.push({ atUs, kind: 'no-memory', who: name, text: `${name} was refused ${what}` });
+    for (const { name, atUs } of this.driver.takeDeaths()) {
+      this.kills++;
+      const us = Math.min(atUs, this.samplesUs.at(-1)!);
+      this.events.push({ atUs: us, kind: 'oom-kill', who: name, text: `the kernel killed ${this.textOf(name)}` });
+      this.pools.forEach((pool, p) => {
+        const slot = pool.tasks.findIndex((_, i) => this.processes[p]!.nameOf(i) === name);
+        if (slot < 0) return;
+        this.processes[p]!.forget(slot);
+        pool.kill(slot, us);
+      });
+    }
+  }
+}

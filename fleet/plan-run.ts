@@ -1,0 +1,185 @@
+import { Interrupted } from '../sim/contract/assert.ts';
+import { Follower } from './follower.ts';
+import { playPools } from './pool/play-pools.ts';
+import { PoolRun } from './pool/pool-run.ts';
+import { LIMIT_STEP, PoolTrial } from './pool-trial.ts';
+import { figuresOf } from './report/figures.ts';
+import { type FleetPlanRow, poolNeeds, workersIn } from './report/plan-row.ts';
+import { arrivalsOf } from './requests/arrivals.ts';
+import { type FleetOptions, type FleetRun, sampleTimes } from './run-fleet.ts';
+import type { Scenario } from './scenario/scenario.ts';
+import { FILE_SOURCES } from './scenario/sources.ts';
+
+export interface PlanQuestion {
+  /** What each time is called, and the time; ascending. */
+  readonly horizons: readonly { readonly name: string; readonly us: number }[];
+  readonly risk: number;
+  readonly setting: string;
+}
+
+export interface PlanAnswer {
+  readonly totalBytes: number;
+  /** By horizon, and pool by pool. */
+  readonly rows: readonly FleetPlanRow[];
+}
+
+/** A pool that is too large is tried with so much of its workers, so often. */
+const FEWER = 0.7;
+const ATTEMPTS = 8;
+
+/**
+ * Plans a scenario for several times. Its heaps are played once, up to the longest; the machine is followed to each time, and there it is tried
+ * what fits.
+ *
+ *   heaps     ├────────────────────────────────────────┤
+ *   machines  ├──────┤ try   ├────────────────┤ try   …
+ *
+ * Where somebody is killed on the way, the pools are made smaller until nobody is.
+ */
+export async function planScenario(
+  given: Scenario,
+  question: PlanQuestion,
+  options: FleetOptions,
+): Promise<PlanAnswer> {
+  const scenario = withGroups(given);
+  const rows: FleetPlanRow[] = [];
+  let totalBytes = 0;
+  let smaller = scenario;
+  let prepared = await preparedPools(smaller, question, options);
+  for (const [h, { name, us }] of question.horizons.entries()) {
+    let killed = 0;
+    for (let attempt = 0; ; attempt++) {
+      const run = await followed(smaller, prepared, us, options);
+      const kills = run.events.filter(({ kind }) => kind === 'oom-kill').length;
+      if (smaller === scenario || attempt === 0) killed = Math.max(killed, kills);
+      if (kills === 0 || attempt === ATTEMPTS) {
+        const figures = figuresOf(run);
+        totalBytes = figures.totalBytes;
+        for (const i of given.pools.keys()) {
+          // A trial leaves a machine that serves for nothing else.
+          const own = i === 0 ? run : await followed(smaller, prepared, us, options);
+          rows.push(await rowOf(own, figures, i, { question, horizon: name, killed, signal: options.signal }));
+        }
+        break;
+      }
+      smaller = withFewer(smaller);
+      prepared = await preparedPools(smaller, question, options);
+    }
+    options.onProgress?.((h + 1) / question.horizons.length);
+  }
+  return { totalBytes, rows };
+}
+
+/** A pool without a group is given one without a limit, so that what it would need of one can be tried. */
+function withGroups(scenario: Scenario): Scenario {
+  const taken = new Set(scenario.cgroups.map(({ name }) => name));
+  const groupOf = (name: string): string => (taken.has(name) ? groupOf(`${name}-pool`) : name);
+  const pools = scenario.pools.map((pool) => ({ ...pool, group: pool.group ?? groupOf(pool.name) }));
+  const added = pools.filter(({ group }) => !taken.has(group)).map(({ group }) => ({ name: group, oom_group: false }));
+  return { ...scenario, pools, cgroups: [...scenario.cgroups, ...added] };
+}
+
+function withFewer(scenario: Scenario): Scenario {
+  const pools = scenario.pools.map((pool) => {
+    const most = Math.max(1, Math.floor(pool.pm.max_children * FEWER));
+    const atMost = (value: number | undefined) => (value === undefined ? undefined : Math.min(value, most));
+    const { start_servers, min_spare_servers, max_spare_servers } = pool.pm;
+    return {
+      ...pool,
+      pm: {
+        ...pool.pm,
+        max_children: most,
+        start_servers: atMost(start_servers),
+        min_spare_servers: atMost(min_spare_servers),
+        max_spare_servers: atMost(max_spare_servers),
+      },
+    };
+  });
+  return { ...scenario, pools };
+}
+
+interface Prepared {
+  readonly arrivals: FleetRun['arrivals'];
+  readonly pools: readonly PoolRun[];
+  readonly samplesUs: Float64Array;
+}
+
+/** Heaps up to the longest time, with the samples of each. */
+async function preparedPools(scenario: Scenario, { horizons }: PlanQuestion, options: FleetOptions): Promise<Prepared> {
+  const { remembers = true, sources = FILE_SOURCES, signal } = options;
+  const times = horizons.flatMap(({ us }) => [...sampleTimes({ ...scenario, durationUs: us })]);
+  const samplesUs = Float64Array.from(new Set(times)).sort();
+  const arrivals = arrivalsOf(scenario, sources);
+  const pools = await Promise.all(
+    scenario.pools.map((pool) => PoolRun.prepare(pool, scenario, arrivals, samplesUs, remembers, sources)),
+  );
+  if (signal?.aborted) throw new Interrupted('interrupted');
+  await playPools(pools, { ...options, onProgress: () => {} });
+  return { arrivals, pools, samplesUs };
+}
+
+async function followed(
+  scenario: Scenario,
+  { arrivals, pools, samplesUs }: Prepared,
+  untilUs: number,
+  options: FleetOptions,
+): Promise<FleetRun & { readonly follower: Follower }> {
+  const follower = new Follower(
+    { ...scenario, durationUs: untilUs },
+    pools,
+    samplesUs.filter((us) => us <= untilUs),
+    options,
+  );
+  await follower.follow(() => {});
+  if (options.signal?.aborted) throw new Interrupted('interrupted');
+  const { samples, events, driver: machine } = follower;
+  return { scenario, arrivals, pools, samples, events, machine, partial: false, follower };
+}
+
+async function rowOf(
+  run: FleetRun & { readonly follower: Follower },
+  figures: ReturnType<typeof figuresOf>,
+  index: number,
+  given: {
+    readonly question: PlanQuestion;
+    readonly horizon: string;
+    readonly killed: number;
+    readonly signal: AbortSignal | undefined;
+  },
+): Promise<FleetPlanRow> {
+  const { question, horizon, killed, signal } = given;
+  const { risk, setting } = question;
+  const pool = run.pools[index]!;
+  const needs = poolNeeds(run, figures, index, risk);
+  const estimate = workersIn(needs.roomBytes, needs);
+  const trial =
+    figures.kills === 0
+      ? await new PoolTrial(run.follower, index, pool, run.samples.length - 1, needs).run(
+          run.machine.run.groups.get(pool.pool.group!),
+          Math.max(1, estimate - 1),
+          signal,
+        )
+      : undefined;
+  const fits = trial?.fits ?? estimate;
+  const room = trial ? fits * needs.keptBytes + needs.demandPages * 4096 : needs.roomBytes;
+  const group = figures.groups.find(({ name }) => name === pool.pool.group)!;
+  return {
+    setting,
+    pool: pool.pool.name,
+    horizon,
+    risk,
+    workerBytes: needs.keptBytes,
+    workerPeakBytes: needs.peakBytes,
+    inProgressBytes: needs.demandPages * 4096,
+    besideBytes: needs.besideBytes,
+    fits,
+    fitsAtPeak: Math.min(fits, Math.floor(room / needs.peakBytes)),
+    limitBytes:
+      trial?.limitBytes ??
+      Math.ceil((group.firmBytes.trend.highestBytes + needs.demandPages * 4096) / LIMIT_STEP) * LIMIT_STEP,
+    tried: trial !== undefined,
+    killed,
+    allocatorUs: needs.allocatorUs,
+    front: false,
+  };
+}

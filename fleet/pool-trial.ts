@@ -1,0 +1,183 @@
+import type { MemCgroup } from '../machine/kernel/mem-cgroup.ts';
+import { memoryStat } from '../machine/script/sample.ts';
+import { Interrupted } from '../sim/contract/assert.ts';
+import { residentPagesOf } from './engine/layout.ts';
+import type { Follower } from './follower.ts';
+import type { WorkerTarget } from './machine/pool-processes.ts';
+import type { PoolRun } from './pool/pool-run.ts';
+
+/** What a machine was asked by trying. */
+export interface Tried {
+  /** Workers with which nobody is killed; with one more somebody is. */
+  readonly fits: number;
+  /** The smallest memory.max with which nobody is killed, in steps of LIMIT_STEP. */
+  readonly limitBytes: number;
+}
+
+/** More workers than that are not tried. */
+const MOST_WORKERS = 2048;
+export const LIMIT_STEP = 2 ** 20;
+const PAGE = 4096;
+/** Pages beside the workers' own that a trial may be off by: tables, stocks of the groups. */
+const START_ABOVE = 16 * LIMIT_STEP;
+
+/**
+ * Tries on a machine, as it is at a sample, what a pool can have: with as much as `demandPages` of requests in progress at once, and every service
+ * in the middle of its snapshot. Somebody is killed in the end; the machine serves for nothing else then.
+ */
+export class PoolTrial {
+  private readonly follower: Follower;
+  private readonly index: number;
+  private readonly pool: PoolRun;
+  private readonly targets: (WorkerTarget | undefined)[];
+  private readonly largest: WorkerTarget;
+  private readonly demandPages: number;
+  private readonly mostPages: number;
+  private workers = 0;
+  private signal: AbortSignal | undefined;
+
+  /** `mostPages`: that one request may need. */
+  constructor(
+    follower: Follower,
+    index: number,
+    pool: PoolRun,
+    sample: number,
+    needs: { readonly demandPages: number; readonly mostPages: number },
+  ) {
+    this.follower = follower;
+    this.index = index;
+    this.pool = pool;
+    this.demandPages = needs.demandPages;
+    this.mostPages = needs.mostPages;
+    this.targets = pool.tasks.map((_, slot) => {
+      const target = follower.target(pool, slot, sample);
+      return target && { ...target, withinPages: 0 };
+    });
+    const alive = this.targets.filter((target) => target !== undefined);
+    const start: WorkerTarget = {
+      generation: 1,
+      layout: pool.startLayout!,
+      withinPages: 0,
+      ownPages: 0,
+      begun: 0,
+    };
+    this.largest = alive.reduce(
+      (x, y) => (residentPagesOf(y.layout) + y.ownPages > residentPagesOf(x.layout) + x.ownPages ? y : x),
+      start,
+    );
+  }
+
+  /** `limited`: the pool's group. undefined where more than its workers die of it. Throws Interrupted. */
+  async run(limited: MemCgroup | undefined, fromWorkers: number, signal?: AbortSignal): Promise<Tried | undefined> {
+    this.signal = signal;
+    for (const { process } of this.follower.services) process.beginSnapshot();
+    if (!this.isWhole()) return undefined;
+    const limitBytes = limited ? await this.smallestLimit(limited) : 0;
+    if (limitBytes === undefined) return undefined;
+    const fits = await this.mostWorkers(fromWorkers);
+    return fits === undefined ? undefined : { fits, limitBytes };
+  }
+
+  private async smallestLimit(group: MemCgroup): Promise<number | undefined> {
+    const { driver } = this.follower;
+    const asItIs = group.max;
+    const limit = (bytes: number | undefined) =>
+      driver.do(`cgroup ${group.name} max=${bytes === undefined ? 'max' : bytes}`);
+    limit(undefined);
+    this.have(this.pool.pool.pm.max_children);
+    this.demand(true);
+    const stat = memoryStat(driver.run, group);
+    const cache = (stat['file'] ?? 0) - (stat['shmem'] ?? 0);
+    this.demand(false);
+    if (!this.isWhole()) return undefined;
+    let bytes =
+      Math.ceil((group.usage * PAGE - cache + this.demandPages * PAGE) / LIMIT_STEP) * LIMIT_STEP + START_ABOVE;
+    let isFound = false;
+    // Up to where nobody is killed, then down to where somebody is.
+    for (let steps = 0; steps < 400; steps++) {
+      await this.breathe();
+      limit(bytes);
+      this.demand(true);
+      this.demand(false);
+      const isKilled = this.hasDeaths();
+      if (isKilled && !this.isWhole()) return undefined;
+      if (isKilled) {
+        limit(undefined);
+        this.have(this.pool.pool.pm.max_children);
+        if (isFound) break;
+        bytes += START_ABOVE;
+      } else {
+        isFound = true;
+        bytes -= LIMIT_STEP;
+      }
+    }
+    driver.do(`cgroup ${group.name} max=${Number.isFinite(asItIs) ? asItIs * PAGE : 'max'}`);
+    this.hasDeaths();
+    return bytes + LIMIT_STEP;
+  }
+
+  /** From so many workers up to the first that is too many, or down to where nobody is killed. */
+  private async mostWorkers(from: number): Promise<number | undefined> {
+    let count = Math.max(1, from);
+    for (; await this.survives(count); count++) if (count >= MOST_WORKERS) return count;
+    if (count > from) return count - 1;
+    while (--count > 0) {
+      if (!this.isWhole()) return undefined;
+      if (await this.survives(count)) return count;
+    }
+    return 0;
+  }
+
+  private async survives(count: number): Promise<boolean> {
+    await this.breathe();
+    this.have(count);
+    this.demand(true);
+    this.demand(false);
+    return !this.hasDeaths();
+  }
+
+  /** So many workers, each with what it keeps. */
+  private have(count: number): void {
+    const processes = this.follower.processes[this.index]!;
+    for (let slot = Math.max(this.workers, this.targets.length) - 1; slot >= count; slot--)
+      processes.bring(slot, undefined);
+    for (let slot = 0; slot < count; slot++) processes.bring(slot, this.targets[slot] ?? this.largest);
+    this.workers = count;
+  }
+
+  /** Requests begin in as many workers as it takes, or end. */
+  private demand(begins: boolean): void {
+    const processes = this.follower.processes[this.index]!;
+    let left = begins ? this.demandPages : 0;
+    for (let slot = 0; slot < this.workers; slot++) {
+      const pages = Math.min(left, this.mostPages);
+      processes.setWithin(slot, pages);
+      left -= pages;
+    }
+  }
+
+  private async breathe(): Promise<void> {
+    await new Promise((resolve) => setImmediate(resolve));
+    if (this.signal?.aborted) throw new Interrupted('interrupted');
+  }
+
+  private hasDeaths(): boolean {
+    const { driver } = this.follower;
+    driver.takeRefusals();
+    const deaths = driver.takeDeaths();
+    const processes = this.follower.processes[this.index]!;
+    for (const { name } of deaths)
+      for (let slot = 0; slot < this.workers; slot++) if (processes.nameOf(slot) === name) processes.forget(slot);
+    return deaths.length > 0;
+  }
+
+  /** Whether all that are no workers of the pool live. */
+  private isWhole(): boolean {
+    const { driver, services, processes } = this.follower;
+    this.hasDeaths();
+    return (
+      services.every(({ process }) => driver.isAlive(process.service.name)) &&
+      processes.every(({ pool }) => driver.isAlive(pool.name))
+    );
+  }
+}
