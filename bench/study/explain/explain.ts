@@ -14,7 +14,7 @@ import type { ObserveOutcome, ObserveTask } from './observe-worker.ts';
 import { type OrderRange, runInOrders, sharesHeaps } from './orders.ts';
 import { settingName } from './setting.ts';
 import { createSharedRuns, type SharedRuns } from './shared-runs.ts';
-import { timed } from './timed.ts';
+import { isTimed, timed } from './timed.ts';
 import { firstTrials, pairsOf, usualTrials } from './trials.ts';
 import { judge } from './verdict.ts';
 import { runTrial, type Trial, whatIfOf } from './what-if.ts';
@@ -167,7 +167,7 @@ async function ordersOfAdvice(
     const { best } = adviseOn(facts, findings, whatIf, facts.rssPeakBytes);
     const trial = trials.find((t) => settingName(t.setting) === best?.setting);
     if (!trial || orders.has(trial) || !sharesHeaps(trial)) return orders;
-    const range = await runInOrders(trial, threads, runner);
+    const range = await runInOrders(trial, threads, isTimed(options.events, facts.event), runner);
     if (!range) return orders;
     orders.set(trial, range);
   }

@@ -49,7 +49,7 @@ export async function timed(options: RunOptions, explanation: Explanation, runne
   };
 }
 
-function isTimed({ head }: EventBuffer, end: number): boolean {
+export function isTimed({ head }: EventBuffer, end: number): boolean {
   for (let row = 0; row < end; row++) if ((head[row]! & OP_MASK) === OP_CLOCK) return true;
   return false;
 }

@@ -316,7 +316,9 @@ function adviceSentences(facts: Facts, advice: Advice, whatIf: readonly WhatIf[]
 }
 
 const ordersSentence = ({ leastBytes, mostBytes }: OrderRange): string =>
-  `What threads leave in a heap that they share depends on how their calls fall between each other, which is another way in every run: ${bytes(leastBytes)} to ${bytes(mostBytes)} in the order of the trace, with few threads at a time, and with all at the same time.`;
+  mostBytes - leastBytes < mostBytes * WORTH_IT
+    ? `In the other orders of the threads’ calls that were run it is ${bytes(leastBytes)} to ${bytes(mostBytes)}; a real run may have yet another.`
+    : `What threads leave in a heap that they share depends on how their calls fall between each other, which is another way in every run: ${bytes(leastBytes)} to ${bytes(mostBytes)} in the orders that were run, from one thread at a time to all at the same time.`;
 
 const instead = (now: string, before: string, what: string): string =>
   now === before ? `the same ${what}` : `${now} ${what} instead of ${before}`;

@@ -43,6 +43,29 @@ describe('explain beside its trials', () => {
     expect(figures('mmap_threshold=131072')).toEqual(figures('trim_threshold=131072'));
   });
 
+  test('heaps that threads share: the advice counts as in the worst order; requests that never met do not', async () => {
+    const threads = 8;
+    const request = (t: number) => [
+      ...Array.from({ length: 300 }, (_, i) => `m ${t} ${t * 1000 + i} 3000`),
+      `m ${t} ${t * 1000 + 999} 40`,
+      ...Array.from({ length: 300 }, (_, i) => `f ${t} ${t * 1000 + i}`),
+    ];
+    const of = (lines: string[]) =>
+      explainInParallel(
+        { events: eventsOf(lines), workload: 'test', spec: parseAllocator('glibc@2.36', 2), cpus: 2 },
+        { workers: 1 },
+      );
+    const timed = await of(Array.from({ length: threads }, (_, t) => [...request(t), '+ 50000000']).flat());
+    const one = timed.verdict.advice!;
+    expect(one.setting).toMatch(/arena_max=1/);
+    expect(one.orders!.mostBytes).toBeLessThan(timed.sample.rssBytes / 4);
+    const untimed = await of(Array.from({ length: threads }, (_, t) => request(t)).flat());
+    const shared = untimed.whatIf.find((w) => w.orders !== null)!;
+    expect(shared.orders!.leastBytes).toBeLessThanOrEqual(shared.rssBytes);
+    expect(shared.orders!.mostBytes).toBeGreaterThan(2 * shared.rssBytes);
+    expect(untimed.verdict.answer.join(' ')).toMatch(/from one thread at a time to all at the same time/);
+  });
+
   test('an interruption leaves what had been run, and no conclusion from the rest', async () => {
     const controller = new AbortController();
     let runs = 0;
