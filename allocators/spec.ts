@@ -1,4 +1,5 @@
 import { UserError } from '../sim/contract/assert.ts';
+import { lookup } from '../sim/contract/lookup.ts';
 import { suggestion } from '../sim/contract/suggestion.ts';
 import { MODELS } from './index.ts';
 import type { AllocatorModel, OptionDescriptor, OptionValue } from './model.ts';
@@ -76,7 +77,7 @@ function unknownAllocator(name: string): UserError {
   const lower = name.toLowerCase();
   if (NOT_MODELLED.includes(lower))
     return new UserError(`'${name}' is not modelled, expected one of ${known.join(', ')}`);
-  const alias = ALIASES[lower] ?? known.find((k) => k === lower);
+  const alias = lookup(ALIASES, lower) ?? known.find((k) => k === lower);
   return new UserError(`unknown allocator '${name}'${alias ? `, did you mean '${alias}'?` : suggestion(name, known)}`);
 }
 

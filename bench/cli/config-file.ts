@@ -1,5 +1,6 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { UserError } from '../../sim/contract/assert.ts';
+import { readJson } from '../../workloads/files/json-file.ts';
 import type { DescribedCommand } from './describe.ts';
 
 /** In the working folder. */
@@ -52,12 +53,7 @@ function isGiven(given: readonly string[], name: string, alias: string | undefin
 function readSections(file: string): Sections {
   const isValue = (value: unknown): boolean =>
     ['string', 'number', 'boolean'].includes(typeof value) || (Array.isArray(value) && value.every(isValue));
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(readFileSync(file, 'utf8'));
-  } catch (error) {
-    throw new UserError(`${file}: found no JSON (${(error as Error).message})`);
-  }
+  const parsed = readJson(file, 'options of commands');
   const isRecord = (value: unknown): value is Record<string, unknown> =>
     typeof value === 'object' && value !== null && !Array.isArray(value);
   if (!isRecord(parsed) || !Object.values(parsed).every((s) => isRecord(s) && Object.values(s).every(isValue))) {

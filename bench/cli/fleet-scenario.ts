@@ -1,5 +1,6 @@
-import { existsSync, readFileSync } from 'node:fs';
 import { builtInScenario, looksLikeScenario } from '../../fleet/index.ts';
+import { headOfFile, readTextFile } from '../../workloads/files/text-file.ts';
+import type { MachineText } from './machine-script.ts';
 
 export interface FleetText {
   /** Where it is from, for messages and for the paths in it. */
@@ -7,16 +8,15 @@ export interface FleetText {
   readonly text: string;
 }
 
-/** A fleet's scenario by its name or file; undefined where it is none. */
+/** A fleet's scenario by its name or file; undefined where it is none, and for a pipe, which can be read only once. */
 export function fleetScenario(given: string): FleetText | undefined {
   const own = builtInScenario(given);
   if (own) return { from: own.path, text: own.text };
-  if (given === '' || given === '-' || !existsSync(given)) return undefined;
-  if (/\.ya?ml$/.test(given)) return { from: given, text: readFileSync(given, 'utf8') };
-  try {
-    const text = readFileSync(given, 'utf8');
-    return looksLikeScenario(text) ? { from: given, text } : undefined;
-  } catch {
-    return undefined;
-  }
+  const head = headOfFile(given);
+  if (head === undefined || !(/\.ya?ml$/.test(given) || looksLikeScenario(head))) return undefined;
+  return { from: given, text: readTextFile(given, "a fleet's scenario") };
 }
+
+/** What came through a pipe where a script was expected, if it is a fleet's scenario. */
+export const fleetInPipe = ({ name, text }: MachineText): FleetText | undefined =>
+  looksLikeScenario(text) ? { from: name, text } : undefined;

@@ -1,6 +1,7 @@
 import type { Argv } from 'yargs';
 import { UserError } from '../../sim/contract/assert.ts';
 import type { EventBuffer, PassingTrace } from '../../sim/contract/event.ts';
+import { lookup } from '../../sim/contract/lookup.ts';
 import { COST_PROFILES, type Costs, DEFAULT_PROFILE, parseCosts } from '../../sim/time/costs.ts';
 import { DEFAULT_HZ } from '../../sim/time/scheduler.ts';
 import { DEFAULT_TOPOLOGY, TOPOLOGY_NAMES } from '../../sim/time/topology.ts';
@@ -60,7 +61,7 @@ export function timing(
 }
 
 export function loadCosts(nameOrFile: string): Costs {
-  const profile = COST_PROFILES[nameOrFile];
+  const profile = lookup(COST_PROFILES, nameOrFile);
   if (profile) return profile;
   const text = readTextFile(nameOrFile, `a price list, or one of ${Object.keys(COST_PROFILES).join(', ')}`);
   return parseCosts(text, nameOrFile);

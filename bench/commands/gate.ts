@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Argv, CommandModule } from 'yargs';
 import { UserError } from '../../sim/contract/assert.ts';
+import { readJson } from '../../workloads/files/json-file.ts';
 import { appendText, writeWholeFiles } from '../../workloads/files/line-sink.ts';
 import { answer } from '../cli/answer.ts';
 import { type EngineArguments, engineOptions, inBatch } from '../cli/batch-options.ts';
@@ -10,7 +11,7 @@ import { bencherMetrics, githubActionBenchmark } from '../gate/benchmark-files.t
 import { checkGate, checkGateInPart, GATE_DEFAULTS } from '../gate/check.ts';
 import { gateMarkdown, githubAnnotations } from '../gate/github.ts';
 import { junitXml } from '../gate/junit.ts';
-import { readJson, readResults } from '../gate/result-files.ts';
+import { readResults } from '../gate/result-files.ts';
 import type { SuiteOutcome } from '../gate/suite.ts';
 import { gateText } from '../gate/text.ts';
 import type { RunResult } from '../run/result.ts';

@@ -3,7 +3,7 @@ import { machineSummaryText } from '../../machine/views/words/summary.ts';
 import { UserError } from '../../sim/contract/assert.ts';
 import { writeWholeFiles } from '../../workloads/files/line-sink.ts';
 import { checkPlace, type EngineArguments, engineOptions, inBatch } from '../cli/batch-options.ts';
-import { fleetScenario } from '../cli/fleet-scenario.ts';
+import { fleetInPipe, fleetScenario } from '../cli/fleet-scenario.ts';
 import { machineText } from '../cli/machine-script.ts';
 import { runWithViews, viewsText } from '../cli/machine-views.ts';
 import { show } from '../cli/show.ts';
@@ -92,8 +92,11 @@ export const machineCommand: CommandModule<object, MachineArguments> = {
     if (standardOutput.length > 1)
       throw new UserError(`--${standardOutput[0]} and --${standardOutput[1]} cannot both be the standard output`);
     if (fleet) return runFleetCommand(fleet, argv);
+    const script = machineText(argv.script);
+    const piped = fleetInPipe(script);
+    if (piped) return runFleetCommand(piped, argv);
     const question: MachineQuestion = {
-      ...machineText(argv.script),
+      ...script,
       views: argv.view ?? [],
       at: argv.at ?? [],
       steps: argv.steps,

@@ -1,20 +1,10 @@
 import { UserError } from '../../sim/contract/assert.ts';
-import { readTextFile } from '../../workloads/files/text-file.ts';
+import { readJson } from '../../workloads/files/json-file.ts';
 import { COMPARISON_SCHEMA } from '../metrics/comparison.ts';
 import { RESULT_SCHEMA, type RunResult } from '../run/result.ts';
 import { comparisonSchema } from '../schema/comparison.ts';
 import { SUITE_RESULT_SCHEMA, suiteResultSchema } from '../schema/gate.ts';
 import { parseResult, parseWith } from '../schema/result.ts';
-
-/** JSON from a file, or one line that says why not. */
-export function readJson(path: string): unknown {
-  const text = readTextFile(path, 'a JSON file');
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw new UserError(`${path}: found no JSON (${(error as Error).message})`);
-  }
-}
 
 /** The runs in a file that `run`, `compare` or `gate --save` wrote, or in an array of such results. */
 export function readResults(path: string): RunResult[] {

@@ -1,10 +1,11 @@
 import { basename, dirname } from 'node:path';
-import { isMap, isScalar, isSeq, LineCounter, parseDocument } from 'yaml';
+import { isMap, isScalar, isSeq } from 'yaml';
 import type { z } from 'zod';
 import { LEAST_MEMORY_MB } from '../../machine/kernel/profile.ts';
 import { UserError } from '../../sim/contract/assert.ts';
 import { nearest } from '../../sim/contract/suggestion.ts';
 import { applyChange, type Change } from './change.ts';
+import { scenarioDocument, valueOf } from './document.ts';
 import { durationUs, sizeBytes } from './quantities.ts';
 import { type PoolFile, type RequestFile, type ScenarioFile, type ServiceFile, scenarioSchema } from './schema.ts';
 
@@ -31,15 +32,9 @@ export function looksLikeScenario(text: string): boolean {
  * @throws UserError that names file and line; for a change whose path leads nowhere, the path.
  */
 export function parseScenario(text: string, from: string, change: Change = {}): Scenario {
-  const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true });
-  const fault = document.errors[0];
-  if (fault) {
-    const { line } = lines.linePos(fault.pos[0]);
-    throw new UserError(`${from}:${line}: ${fault.message.split('\n')[0]!.replace(/ at line.*$/, '')}`);
-  }
+  const { document, lines } = scenarioDocument(text, from);
   applyChange(document, from, change);
-  const read = scenarioSchema.safeParse(document.toJS());
+  const read = scenarioSchema.safeParse(valueOf(document, from));
   const lineOf = (path: readonly PropertyKey[]): number => {
     for (let depth = path.length; depth >= 0; depth--) {
       const node = depth === 0 ? document.contents : document.getIn(path.slice(0, depth), true);

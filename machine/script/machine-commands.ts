@@ -1,3 +1,4 @@
+import { lookup } from '../../sim/contract/lookup.ts';
 import { setMaxHugePages } from '../kernel/hugetlb.ts';
 import { khugepagedWake } from '../kernel/khugepaged-slots.ts';
 import { MemCgroup, NO_LIMIT } from '../kernel/mem-cgroup.ts';
@@ -229,7 +230,7 @@ function setParameter(run: MachineRun, path: string, value: string): string | un
       },
       'khugepaged/defrag': () => (k.thp.khugepagedDefrag = value !== '0'),
     };
-    const set = fields[key];
+    const set = lookup(fields, key);
     if (!set) return 'ENOENT';
     set();
     return undefined;
@@ -252,7 +253,7 @@ function setParameter(run: MachineRun, path: string, value: string): string | un
     'vm/nr_hugepages': () => setMaxHugePages(k, number),
     'vm/drop_caches': () => dropCaches(k, run.files, number),
   };
-  const set = fields[path.replace(/^\/proc\/sys\//, '')];
+  const set = lookup(fields, path.replace(/^\/proc\/sys\//, ''));
   if (!set) return 'ENOENT';
   set();
   return undefined;

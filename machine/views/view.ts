@@ -1,4 +1,5 @@
 import { UserError } from '../../sim/contract/assert.ts';
+import { lookup } from '../../sim/contract/lookup.ts';
 import { suggestion } from '../../sim/contract/suggestion.ts';
 import { type MachineRun, REGION_STRIDE, REGIONS_START, type ScriptProcess } from '../script/machine-run.ts';
 import { dfText, duText, type FileOnPath, mapFilesText, mappingByRange, statText } from './coreutils.ts';
@@ -66,15 +67,15 @@ function exposed(
 export function renderView(run: MachineRun, view: string): string {
   const words = spelledOut(view).split(/\s+/);
   const [name, ...rest] = words as [string, ...string[]];
-  const tool = TOOLS[name];
+  const tool = lookup(TOOLS, name);
   if (tool) return tool(run, rest);
   if (name.startsWith('/')) return fileText(run, name);
-  if (MACHINE_FILES[`/proc/${name}`] && rest.length === 0) return fileText(run, `/proc/${name}`);
-  if (PROCESS_FILES[name] && rest.length === 1) return fileText(run, `/proc/${rest[0]}/${name}`);
-  if (GROUP_FILES[name] && rest.length === 1) return fileText(run, `${CGROUP_ROOT}${rest[0]}/${name}`);
-  if (PROCESS_FILES[name] || GROUP_FILES[name]) {
+  if (lookup(MACHINE_FILES, `/proc/${name}`) && rest.length === 0) return fileText(run, `/proc/${name}`);
+  if (lookup(PROCESS_FILES, name) && rest.length === 1) return fileText(run, `/proc/${rest[0]}/${name}`);
+  if (lookup(GROUP_FILES, name) && rest.length === 1) return fileText(run, `${CGROUP_ROOT}${rest[0]}/${name}`);
+  if (lookup(PROCESS_FILES, name) || lookup(GROUP_FILES, name)) {
     throw new UserError(
-      `view ${name}: expected one ${PROCESS_FILES[name] ? 'process' : 'group'}, found '${rest.join(' ')}'`,
+      `view ${name}: expected one ${lookup(PROCESS_FILES, name) ? 'process' : 'group'}, found '${rest.join(' ')}'`,
     );
   }
   const known = [
@@ -110,11 +111,11 @@ function processOf(run: MachineRun, word: string): ScriptProcess {
 
 /** The text of a file of /proc or /sys/fs/cgroup, or undefined where there is none. */
 export function fileTextOf(run: MachineRun, path: string): string | undefined {
-  const own = MACHINE_FILES[path];
+  const own = lookup(MACHINE_FILES, path);
   if (own) return own(run);
   const ofProcess = /^\/proc\/([^/]+)\/([^/]+)$/.exec(path);
   if (ofProcess) {
-    const file = PROCESS_FILES[ofProcess[2]!];
+    const file = lookup(PROCESS_FILES, ofProcess[2]!);
     const process = file && findProcess(run, ofProcess[1]!);
     return process && file(run, process);
   }
@@ -122,13 +123,13 @@ export function fileTextOf(run: MachineRun, path: string): string | undefined {
   const rest = path.slice(CGROUP_ROOT.length);
   const at = rest.lastIndexOf('/');
   const group = at < 0 ? run.k.root : run.groups.get(rest.slice(0, at));
-  const file = GROUP_FILES[rest.slice(at + 1)];
+  const file = lookup(GROUP_FILES, rest.slice(at + 1));
   return group && file ? file(run, group) : undefined;
 }
 
 function fileText(run: MachineRun, path: string): string {
   const ofProcess = /^\/proc\/([^/]+)\/[^/]+$/.exec(path);
-  if (ofProcess && !MACHINE_FILES[path]) processOf(run, ofProcess[1]!);
+  if (ofProcess && !lookup(MACHINE_FILES, path)) processOf(run, ofProcess[1]!);
   const text = fileTextOf(run, path);
   if (text === undefined) throw new UserError(`view: no file '${path}' on the machine`);
   return text;

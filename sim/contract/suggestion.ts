@@ -4,8 +4,12 @@ export function suggestion(found: string, known: readonly string[]): string {
   return near ? `, did you mean '${near}'?` : `, expected one of ${known.join(', ')}`;
 }
 
+/** No name is as long. */
+const LONGEST = 100;
+
 /** The known name that is so few edits away that it may be meant; undefined where none is. */
 export function nearest(found: string, known: readonly string[]): string | undefined {
+  if (found.length > LONGEST) return undefined;
   let best: string | undefined;
   let least = Math.max(2, Math.floor(found.length / 3)) + 1;
   for (const name of known) {

@@ -1,4 +1,5 @@
 import { UserError } from '../contract/assert.ts';
+import { lookup } from '../contract/lookup.ts';
 import { suggestion } from '../contract/suggestion.ts';
 
 /** Entries and ways of one translation cache; `ways` equal to `entries` is fully associative, 0 entries is none. */
@@ -80,7 +81,7 @@ type Key = keyof typeof NUMBERS;
 /** `zen3`, or with options: `icelake:reads=4,l2=1024`. @throws UserError. */
 export function parseTlb(text: string): TlbSettings {
   const [name = '', options = ''] = text.split(/:(.*)/s);
-  const preset = TLB_PRESETS[name];
+  const preset = lookup(TLB_PRESETS, name);
   if (!preset) {
     const names = Object.keys(TLB_PRESETS);
     throw new UserError(`--tlb: found '${name}', expected ${names.join(' or ')}${suggestion(name, names)}`);
@@ -93,7 +94,7 @@ export function parseTlb(text: string): TlbSettings {
       settings = { ...settings, loadsAre: value };
       continue;
     }
-    if (!(key in NUMBERS)) {
+    if (!Object.hasOwn(NUMBERS, key)) {
       const keys = [...Object.keys(NUMBERS), 'loads'];
       throw new UserError(
         `--tlb: found '${option}', expected KEY=NUMBER of ${keys.join(', ')}${suggestion(key, keys)}`,

@@ -18,6 +18,8 @@ const AFTER_MS = 400;
 const ANSWER_MS = 4000;
 
 const SCRIPT = `new a\na mmap A 8G private noreserve\n${Array.from({ length: 4000 }, (_, i) => `a touch A ${2 * i}M 2M\nsample s${i}\n`).join('')}`;
+/** A machine on which a process runs for long. */
+const RUNS = `#! -m 4096\nnew a b c d e f\nsample s\n${[...'abcdef'].map((p) => `${p} run stress:profile=mix,events=1500000\n`).join('')}`;
 const SUITE = { workloads: ['rows:threads=8,rounds=200000'], allocators: ['glibc', 'jemalloc'] };
 
 /** Of every command that works for long, one that does. */
@@ -37,6 +39,7 @@ const LONG_COMMANDS: readonly (readonly string[])[] = [
   ['machine', 'fpm-lanczos-real-72h', '--csv=f.csv'],
   ['machine', 'script.txt', '--output=m.jsonl'],
   ['machine', 'script.txt', '--view=free -m'],
+  ['machine', 'runs.txt', '--output=m.jsonl'],
   ['gate', '--suite=suite.json', '--save=b.json'],
   ['trace', 'check', 'long.htrace.gz'],
   ['trace', 'info', MANY],
@@ -70,6 +73,7 @@ describe.runIf(CLI_BUILT)('a signal in the middle of a command', () => {
     async (_, args, signal) => {
       const folder = temporaryFolder();
       writeFileSync(join(folder, 'script.txt'), SCRIPT);
+      writeFileSync(join(folder, 'runs.txt'), RUNS);
       writeFileSync(join(folder, 'suite.json'), JSON.stringify(SUITE));
       if (args.includes('long.htrace.gz')) writeTrace(join(folder, 'long.htrace.gz'));
       if (args.includes('log.txt')) writeLog(join(folder, 'log.txt'));

@@ -1,3 +1,4 @@
+import { readFileSync, writeFileSync } from 'node:fs';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
@@ -19,16 +20,27 @@ const INPUT_MS = 1000;
 const { area: name, inputs, seed, show } = JSON.parse(process.argv[2]!) as FuzzTask;
 const { area } = AREAS.find((a) => a.area.name === name)!;
 const tell = (report: Report) => process.send!(report);
-const peakBytes = () => process.resourceUsage().maxRSS * 1024;
+let highestBytes = 0;
 let done = 0;
 let toldAt = 0;
 let collectAt = COLLECT_BYTES;
+
+/** What the process has had since `forgetPeak`. */
+function peakBytes(): number {
+  const peak = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'utf8'));
+  highestBytes = Math.max(highestBytes, Number(peak![1]) * 1024);
+  return Number(peak![1]) * 1024;
+}
+
+/** So that a peak is one input's, also while it is shrunk. */
+const forgetPeak = () => writeFileSync('/proc/self/clear_refs', '5');
 
 async function checked(input: unknown): Promise<void> {
   if (show !== undefined) {
     if (done++ === show) tell({ kind: 'input', file: Buffer.from(area.bytesOf(input)).toString('base64') });
     return;
   }
+  forgetPeak();
   await area.check(input);
   done++;
   const now = performance.now();
@@ -36,7 +48,9 @@ async function checked(input: unknown): Promise<void> {
     tell({ kind: 'progress', done });
     toldAt = now;
   }
-  if (peakBytes() > MEMORY_MAX_BYTES) throw new Error(`memory: ${Math.round(peakBytes() / 2 ** 20)} MiB`);
+  const peak = peakBytes();
+  if (peak > MEMORY_MAX_BYTES) collectGarbage();
+  if (peak > MEMORY_MAX_BYTES) throw new Error(`memory: ${Math.round(peak / 2 ** 20)} MiB`);
   if (process.memoryUsage.rss() <= collectAt) return;
   collectGarbage();
   collectAt = Math.max(COLLECT_BYTES, process.memoryUsage.rss() + COLLECT_STEP_BYTES);
@@ -57,5 +71,5 @@ if (outcome.failed && shrunk !== undefined) {
     error: String((outcome.errorInstance as Error | undefined)?.stack ?? outcome.errorInstance),
     file: Buffer.from(area.bytesOf(shrunk)).toString('base64'),
   });
-} else tell({ kind: 'passed', done: outcome.numRuns, peakBytes: peakBytes() });
+} else tell({ kind: 'passed', done: outcome.numRuns, peakBytes: highestBytes });
 process.disconnect();

@@ -315,3 +315,10 @@ it('a log means the same in pieces of one byte, packed, and from a pipe', async 
     expect(events.length, command).toBe(expected.length);
   }
 });
+
+it('takes a line of ltrace with many spaces in the time that it takes to read it', async () => {
+  const spaces = ' '.repeat(500_000);
+  await expect(imported(`x->malloc(${spaces}\n1${spaces})\n`)).rejects.toThrow('found no call of the malloc family');
+  const { lines } = await imported(`malloc(24${' '.repeat(1000)})${' '.repeat(1000)} = 0x55d0c0\n`);
+  expect(lines).toEqual(['m 0 0 24']);
+});

@@ -11,8 +11,9 @@ import { exactNumber, sizeNumber } from './numbers.ts';
  *   [pid 812] realloc(0x55d0c0a2a0, 100 <unfinished ...>
  *   [pid 812] <... realloc resumed> )                           = 0x55d0c0b000
  */
-const LINE = /^(?:\[pid (\d+)\] |(\d+) +(?=[\d.]*\s*[\w.<]))?(?:(\d{1,15})\.(\d{6}) )?(.*)$/s;
-const CALL = /^(?:[\w.+-]+->)?(\w+)\(([^)<]*?)\s*(?:\)\s+= (\S+).*|<unfinished \.\.\.>)$/;
+// None of these looks at a character more than a few times, however long the line.
+const LINE = /^(?:\[pid (\d+)\] |(\d+) +(?! )(?=[\d.]*\s*[\w.<]))?(?:(\d{1,15})\.(\d{6}) )?(.*)$/s;
+const CALL = /^(?:[\w.+-]+->)?(\w+)\(([^)<]*)(?:\)\s+= (\S+).*|<unfinished \.\.\.>)$/;
 const RESUMED = /^<\.\.\. (\w+) resumed> .*\)\s+= (\S+)/;
 
 /** The arguments of each call: which are addresses, all others are sizes. */

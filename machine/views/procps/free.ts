@@ -1,3 +1,4 @@
+import { lookup } from '../../../sim/contract/lookup.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
 import { meminfo } from '../../kernel/meminfo.ts';
 import { wrongOption } from '../wrong-option.ts';
@@ -37,7 +38,7 @@ function optionsOf(words: readonly string[]): FreeOptions {
     committed: false,
   };
   const apply = (name: string, word: string) => {
-    const unit = UNITS[name];
+    const unit = lookup(UNITS, name);
     if (unit) options.unitBytes = unit[0] ** unit[1];
     else if (name === 'h' || name === 'human') options.human = true;
     else if (name === 'si') options.si = true;

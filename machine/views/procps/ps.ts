@@ -1,4 +1,5 @@
 import { UserError } from '../../../sim/contract/assert.ts';
+import { lookup } from '../../../sim/contract/lookup.ts';
 import { suggestion } from '../../../sim/contract/suggestion.ts';
 import { oomScore } from '../../kernel/oom-kill.ts';
 import { smapsRollup } from '../../kernel/smaps.ts';
@@ -143,7 +144,7 @@ function optionsOf(words: readonly string[]): PsOptions {
 
 function columnOf(name: string): Column {
   const [key, head] = name.split('=');
-  const own = COLUMNS[SAME[key!] ?? key!];
+  const own = lookup(COLUMNS, lookup(SAME, key!) ?? key!);
   if (!own) throw new UserError(`view ps: unknown column '${key}'${suggestion(key!, Object.keys(COLUMNS))}`);
   const named = key === 'thcount' ? { ...own, head: 'THCNT', width: 5 } : own;
   return head === undefined ? named : { ...named, head };

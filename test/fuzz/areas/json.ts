@@ -3,10 +3,11 @@ import { bencherMetrics, githubActionBenchmark } from '../../../bench/gate/bench
 import { checkGate } from '../../../bench/gate/check.ts';
 import { gateMarkdown, githubAnnotations } from '../../../bench/gate/github.ts';
 import { junitXml } from '../../../bench/gate/junit.ts';
-import { readJson, readResults } from '../../../bench/gate/result-files.ts';
+import { readResults } from '../../../bench/gate/result-files.ts';
 import { gateText } from '../../../bench/gate/text.ts';
 import { gateConfigSchema, suiteSchema } from '../../../bench/schema/gate.ts';
 import { parseWith } from '../../../bench/schema/result.ts';
+import { readJson } from '../../../workloads/files/json-file.ts';
 import { type Area, defineArea } from '../area.ts';
 import { corpusOf } from '../corpus.ts';
 import { mutated } from '../mutation.ts';
