@@ -14,8 +14,8 @@ export interface Tried {
   readonly limitBytes: number;
 }
 
-/** More workers than that are not tried. */
-const MOST_WORKERS = 2048;
+/** More workers than that no pool may have. */
+const MOST_WORKERS = 4096;
 export const LIMIT_STEP = 2 ** 20;
 const PAGE = 4096;
 /** Pages beside the workers' own that a trial may be off by: tables, stocks of the groups. */
@@ -119,7 +119,7 @@ export class PoolTrial {
   /** From so many workers up to the first that is too many, or down to where nobody is killed. */
   private async mostWorkers(from: number): Promise<number | undefined> {
     let count = Math.max(1, from);
-    for (; await this.survives(count); count++) if (count >= MOST_WORKERS) return count;
+    for (; await this.survives(count); count++) if (count >= MOST_WORKERS) return undefined;
     if (count > from) return count - 1;
     while (--count > 0) {
       if (!this.isWhole()) return undefined;

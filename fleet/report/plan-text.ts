@@ -20,7 +20,7 @@ export function fleetPlanText(plan: FleetPlan, { bold, dim, fold, width, columnB
   lines.push(
     '',
     ...fold(
-      `Beside the workers of ${pool} the machine needs ${bytes(besideBytes)} (shared memory once, other pools, services, the kernel; page cache counts as free). max_children should be at most what fits; memory.max is for the workers that the scenario has; best: no other one lets more workers in with less time in the allocator.`,
+      `Beside the workers of ${pool} the machine needs ${bytes(besideBytes)} (shared memory once, other pools, services, the kernel; page cache counts as free). Load is the scenario's, however many workers there are. in progress: what requests need at once beyond what workers keep, at that risk. fit: with so many, all of that at once and every snapshot in its middle, the kernel of the machine killed nobody, and with one more it did: max_children should be at most that. all at peak: if every worker were in the largest request. memory.max: for the workers that the scenario has, with their master, shared memory, page tables and whatever else is in their group; with 1 MiB less somebody was killed. best: no other one lets more workers in with less time in the allocator.`,
       width,
       '  ',
     ).map(dim),
@@ -28,7 +28,7 @@ export function fleetPlanText(plan: FleetPlan, { bold, dim, fold, width, columnB
   return `${lines.join('\n')}\n`;
 }
 
-const HEADER = ['', 'a worker', 'in progress', 'fit', 'all at peak', 'memory.max', 'allocator', ''];
+const HEADER = ['', 'a worker', 'in progress', 'fit', 'all at peak', 'memory.max', 'allocator', 'front'];
 
 function cells(row: FleetPlanRow, plan: FleetPlan): string[] {
   const several = new Set(plan.rows.map(({ pool }) => pool)).size > 1;

@@ -112,7 +112,7 @@ function settingsTable(settings: readonly SettingResult[], { bold, width, fold, 
     '',
     ...(hasPools ? ['workers', 'largest', 'in request', 'VSZ', 'allocator'] : ['available']),
     'killed',
-    '',
+    'front',
   ];
   const rows = settings.map((row) => [
     row.name,

@@ -24,6 +24,7 @@ export function verdictOf(figures: FleetFigures, scenario: Scenario, partial = f
     ...figures.groups.flatMap((group) => groupFindings(group, scenario)),
     ...figures.pools.flatMap((pool) => poolFindings(pool, figures, scenario)),
     ...figures.services.flatMap((service, i) => serviceFindings(service, scenario.services[i]!, figures)),
+    ...burstFinding(figures),
     ...machineFindings(figures),
   ].sort((x, y) => ORDER.indexOf(x.severity) - ORDER.indexOf(y.severity));
   const severity = findings[0]?.severity ?? 'fine';
@@ -331,6 +332,30 @@ function refusalFindings({ refusals }: FleetFigures, scenario: Scenario): Findin
     const often = own.length > 1 ? ` (${count(own.length)} times)` : '';
     return { severity: 'fails', about: own[0]!.who, text: `${text}${often}: ${cure}.` };
   });
+}
+
+/** Below this share of all memory little is left. */
+const LITTLE = 0.2;
+
+/** What the time line between its samples hides: bursts that leave little. */
+function burstFinding({
+  availableBytes,
+  lowestAvailableBytes: lowest,
+  totalBytes,
+  pools,
+  kills,
+}: FleetFigures): Finding[] {
+  const usual = availableBytes.trend.lastBytes;
+  if (kills > 0 || lowest > LITTLE * totalBytes || lowest > 0.5 * usual) return [];
+  const busy = pools.map(({ name, mostBusy }) => `${mostBusy} busy workers of ${name}`).join(', ');
+  const by = pools.length > 0 ? ` by requests in progress (at most ${busy} at once)` : '';
+  return [
+    {
+      severity: 'watch',
+      about: 'machine',
+      text: `For moments MemAvailable falls from ${bytes(usual)} to ${bytes(lowest)}, ${percent(lowest / totalBytes)} of memory${by}: the time line shows it at its samples only. A burst that is a little larger gets somebody killed. Spread what comes at once, lower max_children so that it waits, or ask sim plan how many workers that memory takes.`,
+    },
+  ];
 }
 
 function machineFindings(figures: FleetFigures): Finding[] {

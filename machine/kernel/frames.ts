@@ -41,6 +41,8 @@ export interface ZoneFrames {
   readonly start: number;
   readonly end: number;
   free: number;
+  /** Of those that are not: the kernel's own since the start, which have no frame. */
+  kernelPages: number;
   /** First block never used yet. */
   fresh: number;
   /** First block of the list of blocks with free single frames, or -1. */
@@ -104,6 +106,7 @@ export class Frames {
         start,
         end: start + pages,
         free: pages,
+        kernelPages: 0,
         fresh: start >> BLOCK_SHIFT,
         partial: -1,
         freeBlocks: [],

@@ -48,7 +48,7 @@ function reserveFrom(k: Kernel, options: AllocOptions): number {
   if (found >= 0) return found;
   k.hooks.wakeKswapd(k.zones.length - 1, order);
   if (k.current?.oomVictim) {
-    const any = getPageFromFreelist(k, order, () => -1);
+    const any = withoutWatermarks(k, order);
     if (any >= 0) return any;
   }
   let retries = 0;
@@ -67,12 +67,15 @@ function reserveFrom(k: Kernel, options: AllocOptions): number {
     if (++retries < MAX_RECLAIM_RETRIES) continue;
     if (!k.hooks.outOfMemory(order)) return -1;
     if (k.current?.fatalSignal) {
-      const any = getPageFromFreelist(k, order, () => -1);
-      if (any >= 0) return any;
-      return -1;
+      return withoutWatermarks(k, order);
     }
     retries = 0;
   }
+}
+
+/** ALLOC_NO_WATERMARKS, for who is dying: all there is, and not more. */
+function withoutWatermarks(k: Kernel, order: number): number {
+  return k.frames.zones.some(({ free }) => free > 0) ? getPageFromFreelist(k, order, () => -1) : -1;
 }
 
 function getPageFromFreelist(k: Kernel, order: number, markOf: (zone: Zone) => number): number {
@@ -183,14 +186,19 @@ export function takeKernelPages(k: Kernel, pages: number): void {
     const from = zone < 0 ? k.zones.length - 1 : zone;
     takeFromPcp(k, from, true);
     k.frames.zones[from]!.free--;
+    k.frames.zones[from]!.kernelPages++;
     countAlloc(k, from, 1);
   }
 }
 
+/** To the zones that they came from: which page it is nobody knows, so what a lower zone has helped out with goes back first. */
 export function giveKernelPages(k: Kernel, pages: number): void {
-  const zone = k.zones.length - 1;
+  const { zones } = k.frames;
   for (let i = 0; i < pages; i++) {
-    k.frames.zones[zone]!.free++;
+    const lower = zones.findIndex(({ kernelPages }) => kernelPages > 0);
+    const zone = lower < 0 ? zones.length - 1 : lower;
+    zones[zone]!.free++;
+    if (lower >= 0) zones[zone]!.kernelPages--;
     giveToPcp(k, zone, 1, true);
   }
   k.vmstat.pgfree += pages;

@@ -5,6 +5,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { recordedParts } from '../../fleet/engine/recorded-parts.ts';
 import { runFleet } from '../../fleet/run-fleet.ts';
 import { parseScenario } from '../../fleet/scenario/scenario.ts';
+import { FILE_SOURCES, type FleetSources } from '../../fleet/scenario/sources.ts';
+import { filesOfScenario } from '../../fleet/scenario-files.ts';
 import { readTrace } from '../../workloads/trace/reader.ts';
 
 /** The master takes 100 kB; a worker waits 2 ms and 3 ms for its two requests. The second one frees what was the master's, and fills new blocks. */
@@ -74,6 +76,19 @@ describe('a recorded pool', () => {
     expect(second.anonBytes - first.anonBytes).toBe((heap[1]! - heap[0]!) * 4096);
     // Two workers have begun two requests each, which add 8 KiB.
     expect(samples[9]!.meminfo['Shmem']! - samples[0]!.meminfo['Shmem']!).toBe(4 * 8192);
+  });
+
+  it('goes anywhere with its files', async () => {
+    const scenario = parseScenario(SCENARIO, join(folder, 'pool.yaml'));
+    const { traces, texts } = await filesOfScenario(scenario, FILE_SOURCES.events);
+    expect(Object.keys(texts)).toEqual([join(folder, 'pool.json')]);
+    expect(Object.keys(traces)).toEqual([11, 12].map((pid) => join(folder, `pool.${pid}.htrace`)));
+    const sources: FleetSources = {
+      events: (given) => Promise.resolve(traces[given]!),
+      text: (path) => texts[path]!,
+    };
+    const [there, here] = [await runFleet(scenario, { workers: 1, sources }), await runFleet(scenario, { workers: 1 })];
+    expect(there.samples).toEqual(here.samples);
   });
 
   it.each([

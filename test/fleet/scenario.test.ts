@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { runFleet } from '../../fleet/run-fleet.ts';
 import { builtInScenario, builtInScenarios } from '../../fleet/scenario/built-in.ts';
 import { durationText, durationUs, ratePerSecond, sizeBytes } from '../../fleet/scenario/quantities.ts';
 import { looksLikeScenario, parseScenario } from '../../fleet/scenario/scenario.ts';
@@ -45,6 +46,27 @@ describe('a mistake is one line that names its place', () => {
     [`${SMALL}  bad: [`, 's.yaml:8: All mapping items must start at the same column'],
   ])('%#', (text, message) => {
     expect(() => parseScenario(text, 's.yaml')).toThrow(message);
+  });
+});
+
+describe('a file that cannot be read is one line that names its place', () => {
+  const folder = '/nowhere';
+  test.each([
+    ['trace: x.htb', /^\/nowhere\/s\.yaml:7: requests\.0\.trace: .*\/nowhere\/x\.htb/],
+    ['workload: php-pool, log: x.csv', /^\/nowhere\/s\.yaml:7: requests\.0\.log: .*\/nowhere\/x\.csv/],
+    ['workload: php-poool', /^\/nowhere\/s\.yaml:7: requests\.0\.workload: /],
+  ])('%s', async (words, message) => {
+    const text = SMALL.replace('workload: php-pool', words).replace(words.includes('log:') ? ', rate: 1/s' : '\0', '');
+    await expect(runFleet(parseScenario(text, `${folder}/s.yaml`), { workers: 1 })).rejects.toThrow(message);
+  });
+
+  test.each([
+    ['startup', 'x.htb', 'x\\.htb'],
+    ['recorded', 'x.json', 'x\\.json'],
+  ])('%s', async (word, path, pattern) => {
+    const text = SMALL.replace('name: www\n', `name: www\n    ${word}: ${path}\n`);
+    const message = new RegExp(`^/nowhere/s\\.yaml:5: pools\\.0\\.${word}: .*/nowhere/${pattern}`);
+    await expect(runFleet(parseScenario(text, `${folder}/s.yaml`), { workers: 1 })).rejects.toThrow(message);
   });
 });
 

@@ -105,6 +105,22 @@ test('a plan fits fewer where each needs more', async () => {
   expect(rows.map(({ horizon }) => horizon)).toEqual(['20m', '1h20m']);
   expect(rows[1]!.fits).toBeLessThan(rows[0]!.fits);
   expect(rows[0]!.fitsAtPeak).toBeLessThanOrEqual(rows[0]!.fits);
+  expect(rows.every(({ tried }) => tried)).toBe(true);
+});
+
+test('what a plan says a limit should be holds, and less does not', async () => {
+  const options = { ...here, horizons: ['40m'], risk: 1e-4, settings: 'none' as const };
+  const text = pool({ kept: 8192, max: '1G' });
+  const { rows } = await planFleet(text, 's.yaml', options);
+  const { inProgressBytes, limitBytes, tried } = rows[0]!;
+  expect(tried).toBe(true);
+  const killsAt = async (max: number) => {
+    const { events } = await runFleet(parseScenario(text, 's.yaml', { 'cgroups.php.max': max }), here);
+    return events.filter(({ kind }) => kind === 'oom-kill').length;
+  };
+  expect(await killsAt(limitBytes)).toBe(0);
+  // The plain run has hardly more in progress than one request.
+  expect(await killsAt(limitBytes - inProgressBytes - 2 ** 20)).toBeGreaterThan(0);
 });
 
 test('trends', () => {
