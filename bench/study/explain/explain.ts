@@ -11,13 +11,13 @@ import { EXPLANATION_SCHEMA, type Explanation } from './explanation.ts';
 import { momentOf } from './moment.ts';
 import { type Observed, type ObserveOptions, observe } from './observe.ts';
 import type { ObserveOutcome, ObserveTask } from './observe-worker.ts';
-import { type OrderRange, runInOrders, sharesHeaps } from './orders.ts';
+import { runInOrders, sharesHeaps } from './orders.ts';
 import { settingName } from './setting.ts';
 import { createSharedRuns, type SharedRuns } from './shared-runs.ts';
 import { isTimed, timed } from './timed.ts';
 import { firstTrials, pairsOf, usualTrials } from './trials.ts';
 import { judge } from './verdict.ts';
-import { runTrial, type Trial, whatIfOf } from './what-if.ts';
+import { type OrderRange, runTrial, type Trial, whatIfOf } from './what-if.ts';
 
 export interface ExplainOptions extends ObserveOptions {
   /** Run other settings too and compare. On unless false. */

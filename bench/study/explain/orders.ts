@@ -2,13 +2,7 @@ import { UserError } from '../../../sim/contract/assert.ts';
 import type { Bytes } from '../../../sim/contract/units.ts';
 import type { Runner } from '../parallel/run-all.ts';
 import type { RunTask } from '../parallel/run-task.ts';
-import type { Trial, WhatIf } from './what-if.ts';
-
-/** Resident bytes under one setting in several orders of the threads' calls. */
-export interface OrderRange {
-  readonly leastBytes: Bytes;
-  readonly mostBytes: Bytes;
-}
+import type { OrderRange, Trial, WhatIf } from './what-if.ts';
 
 /** What counts for a setting: the most that it leaves in any order that was run. */
 export const worstBytes = ({ rssBytes, orders }: WhatIf): Bytes => Math.max(rssBytes, orders?.mostBytes ?? 0);

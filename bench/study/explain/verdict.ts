@@ -7,11 +7,10 @@ import { type Advice, adviseOn, WORTH_IT } from './advice.ts';
 import { countedName, groupAreas, returnTexts } from './area-groups.ts';
 import type { Explanation, Facts, Verdict, VerdictKind } from './explanation.ts';
 import type { Finding } from './mechanisms/mechanism.ts';
-import type { OrderRange } from './orders.ts';
 import type { ReturnPrediction } from './returns.ts';
 import { siteSentences } from './site-text.ts';
 import type { TunableChange } from './tunable-changes.ts';
-import { callsOf, type WhatIf } from './what-if.ts';
+import { callsOf, type OrderRange, type WhatIf } from './what-if.ts';
 
 /** Areas and groups below this share of the resident bytes are not worth a sentence. */
 const WORTH_A_SENTENCE = 0.02;

@@ -7,9 +7,14 @@ import type { RunResult } from '../../run/result.ts';
 import type { RunOptions } from '../../run/run-options.ts';
 import type { RunTask } from '../parallel/run-task.ts';
 import { eventsOf } from '../parallel/task-events.ts';
-import type { OrderRange } from './orders.ts';
 import { type Pasted, paste } from './paste.ts';
 import { applySetting, type Setting, settingName } from './setting.ts';
+
+/** Resident bytes under one setting in several orders of the threads' calls. */
+export interface OrderRange {
+  readonly leastBytes: Bytes;
+  readonly mostBytes: Bytes;
+}
 
 /** The same workload up to the same event, under another setting: run, not estimated. */
 export interface WhatIf {
