@@ -19,8 +19,9 @@ const COMES_TO_WAKE = 9;
 const QUEUES_TO_WAKE = 10;
 const WAKES = 11;
 const RETURNS = 12; // out of the kernel
-const SPINS = 13; // jemalloc
-const SEES_FREE = 14;
+const RETURNS_TO_TRY = 13; // the same, with the lock still to be had
+const SPINS = 14; // jemalloc
+const SEES_FREE = 15;
 
 /** malloc_mutex: opt_mutex_max_spin looks (jemalloc 5.3.0: 600; 250 before). */
 const MAX_SPIN = 600;
@@ -61,6 +62,8 @@ export interface Futexes {
 export function createFutexes(time: VirtualTime, table: LockTable, scheduler: () => Scheduler): Futexes {
   const { threads, clocks, processor, running, inKernel, kernelNs, costs, topology, cpus } = time;
   const { spinLimitNs, futexWakeNs, futexWakeWorkNs } = costs;
+  // Half of a call that finds nobody is the way into the kernel and to the bucket, half the way back.
+  const wayNs = futexWakeNs / 2;
   const { transferNs } = topology;
   const { owner, isMarked, lineAt, locks } = table;
   const pauseNs = spinLimitNs / MAX_SPIN;
@@ -221,9 +224,8 @@ export function createFutexes(time: VirtualTime, table: LockTable, scheduler: ()
     if (owner[id]! < 0 || (isMarked[id]! & 1) === 0) {
       leaveBucket(bucket, t, id);
       bucket.pending--;
-      clocks[t] = fetch(bucket, processor[t]!, clocks[t]!);
-      stage[t] = EXCHANGES;
-      leaveKernel(t);
+      clocks[t] = fetch(bucket, processor[t]!, clocks[t]!) + wayNs;
+      stage[t] = RETURNS_TO_TRY;
       return;
     }
     next[t] = -1;
@@ -248,10 +250,12 @@ export function createFutexes(time: VirtualTime, table: LockTable, scheduler: ()
     }
     leaveBucket(bucket, t, id);
     stage[t] = RETURNS;
-    if (sleeper < 0) return;
-    const at = clocks[t]!;
-    table.slept(sleeper, sleepFrom[sleeper]!, at);
-    clocks[t] = at + scheduler().wake(sleeper, t, at);
+    if (sleeper >= 0) {
+      const at = clocks[t]!;
+      table.slept(sleeper, sleepFrom[sleeper]!, at);
+      clocks[t] = at + scheduler().wake(sleeper, t, at);
+    }
+    clocks[t]! += wayNs;
   }
 
   function step(t: ThreadSlot): void {
@@ -269,7 +273,7 @@ export function createFutexes(time: VirtualTime, table: LockTable, scheduler: ()
         }
         isMarked[id]! |= 1;
         locks[id]!.futexWaits++;
-        enterKernel(t, futexWakeNs);
+        enterKernel(t, wayNs);
         stage[t] = ENTERS_TO_WAIT;
         break;
       case ENTERS_TO_WAIT:
@@ -293,12 +297,17 @@ export function createFutexes(time: VirtualTime, table: LockTable, scheduler: ()
           break;
         }
         stage[t] = RETURNS;
+        clocks[t]! += wayNs;
         break;
       case WAKES:
         wakeOne(t, id);
         break;
       case RETURNS:
         stage[t] = NOWHERE;
+        leaveKernel(t);
+        break;
+      case RETURNS_TO_TRY:
+        stage[t] = EXCHANGES;
         leaveKernel(t);
         break;
       case SPINS:
@@ -323,7 +332,7 @@ export function createFutexes(time: VirtualTime, table: LockTable, scheduler: ()
   function wake(t: ThreadSlot, id: LockId): void {
     locks[id]!.futexWakes++;
     stageLock[t] = id;
-    enterKernel(t, futexWakeNs);
+    enterKernel(t, wayNs);
     stage[t] = ENTERS_TO_WAKE;
   }
 

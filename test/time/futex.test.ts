@@ -18,9 +18,9 @@ describe('glibc’s low-level lock', () => {
       cpus: 2,
       costs: { futexWaitNs: 300, futexWakeNs: 200, futexWakeWorkNs: 40, wakeIdleNs: 700, wakeLatencyNs: 2000 },
     });
-    // The waker is busy with the call, what it does under the bucket's lock, and the wake-up.
-    const woken = 10 + 5000 + 200 + 40;
-    expect(at('a gave it')).toBe(woken + 700);
+    // The waker is busy with the way in, what it does under the bucket's lock, the wake-up, and the way back.
+    const woken = 10 + 5000 + 100 + 40;
+    expect(at('a gave it')).toBe(woken + 700 + 100);
     expect(at('b has it')).toBe(woken + 2000);
     expect(lock('lock')).toMatchObject({
       acquisitions: 2,
@@ -41,6 +41,17 @@ describe('glibc’s low-level lock', () => {
     expect(at('b has it')).toBe(100 + 300);
     expect(scheduler.timesOf(1).sleeps).toBe(0);
     expect(lock('lock')).toMatchObject({ futexWaits: 1, futexWakes: 2 });
+  });
+
+  test('the way back from the kernel is as long as the way in: the waiter looks at the word half way', () => {
+    // b looks at 100 + 100 + 100 ns, 5 ns after a has released; a's own call is over at 295 + 200.
+    const { at, scheduler } = playCore([hold(10, 285, 'a'), hold(100, 50, 'b')], {
+      cpus: 2,
+      costs: { futexWaitNs: 300, futexWakeNs: 200, futexWakeWorkNs: 0 },
+    });
+    expect(scheduler.timesOf(1).sleeps).toBe(0);
+    expect(at('b has it')).toBe(400);
+    expect(at('a gave it')).toBe(495);
   });
 
   test('a woken thread has no right to it: who comes meanwhile takes it', () => {
