@@ -1,12 +1,12 @@
 import { machineDigest } from '../machine/views/digest.ts';
 import { type ViewText, viewOf } from '../machine/views/view-text.ts';
 import { Interrupted } from '../sim/contract/assert.ts';
+import type { FleetEvent } from './follower.ts';
 import type { FleetSample } from './machine/sample.ts';
-import { type FleetFigures, figuresOf } from './report/figures.ts';
 import { type PlanAnswer, type PlanQuestion, planScenario } from './plan-run.ts';
+import { type FleetFigures, figuresOf } from './report/figures.ts';
 import { type SettingResult, settingResult } from './report/setting-result.ts';
 import { type Verdict, verdictOf } from './report/verdict.ts';
-import type { FleetEvent } from './follower.ts';
 import { type FleetOptions, runFleet } from './run-fleet.ts';
 import { parseScenario, type Scenario } from './scenario/scenario.ts';
 

@@ -1,4 +1,4 @@
-import { type Document as YamlDocument, isScalar, LineCounter, parseDocument, visit } from 'yaml';
+import { isScalar, LineCounter, parseDocument, visit, type Document as YamlDocument } from 'yaml';
 import { UserError } from '../../sim/contract/assert.ts';
 
 /** The parser takes a second for so much. */
@@ -22,7 +22,7 @@ export function scenarioDocument(text: string, from: string): { document: YamlDo
 }
 
 /** What the document says. @throws UserError for aliases of aliases, which are more than the text is. */
-export function valueOf(document: YamlDocument, from: string): unknown {
+export function contentOf(document: YamlDocument, from: string): unknown {
   try {
     return document.toJS();
   } catch (error) {

@@ -5,7 +5,7 @@ import { LEAST_MEMORY_MB } from '../../machine/kernel/profile.ts';
 import { UserError } from '../../sim/contract/assert.ts';
 import { nearest } from '../../sim/contract/suggestion.ts';
 import { applyChange, type Change } from './change.ts';
-import { scenarioDocument, valueOf } from './document.ts';
+import { contentOf, scenarioDocument } from './document.ts';
 import { durationUs, sizeBytes } from './quantities.ts';
 import { type PoolFile, type RequestFile, type ScenarioFile, type ServiceFile, scenarioSchema } from './schema.ts';
 
@@ -34,7 +34,7 @@ export function looksLikeScenario(text: string): boolean {
 export function parseScenario(text: string, from: string, change: Change = {}): Scenario {
   const { document, lines } = scenarioDocument(text, from);
   applyChange(document, from, change);
-  const read = scenarioSchema.safeParse(valueOf(document, from));
+  const read = scenarioSchema.safeParse(contentOf(document, from));
   const lineOf = (path: readonly PropertyKey[]): number => {
     for (let depth = path.length; depth >= 0; depth--) {
       const node = depth === 0 ? document.contents : document.getIn(path.slice(0, depth), true);
