@@ -87,6 +87,7 @@ export { comparisonSchema } from './schema/comparison.ts';
 export { explanationSchema } from './schema/explanation.ts';
 export type { GateConfig, Suite, Threshold } from './schema/gate.ts';
 export { gateConfigSchema, gateResultSchema, suiteResultSchema, suiteSchema } from './schema/gate.ts';
+export { machineSchema } from './schema/machine.ts';
 // Schemas of everything that is written and read as JSON (zod; as JSON Schema in schema/).
 export { parseResult, runResultSchema } from './schema/result.ts';
 export { planSchema, sweepSchema, tuneSchema } from './schema/search.ts';

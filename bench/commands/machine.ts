@@ -1,6 +1,5 @@
 import type { Argv, CommandModule } from 'yargs';
-import type { ViewText } from '../../machine/views/view-text.ts';
-import { type MachineSummary, machineSummaryText } from '../../machine/views/words/summary.ts';
+import { machineSummaryText } from '../../machine/views/words/summary.ts';
 import { UserError } from '../../sim/contract/assert.ts';
 import { writeWholeFiles } from '../../workloads/files/line-sink.ts';
 import { checkPlace, type EngineArguments, engineOptions, inBatch } from '../cli/batch-options.ts';
@@ -16,6 +15,7 @@ import {
   type MachineQuestion,
   machineAnswer,
 } from '../study/machine/machine-answer.ts';
+import { machineJson } from '../study/machine/machine-json.ts';
 import { machineTraces } from '../study/machine/machine-traces.ts';
 import { runAll } from '../study/parallel/run-all.ts';
 import { runFleetCommand } from './machine-fleet.ts';
@@ -109,7 +109,7 @@ export const machineCommand: CommandModule<object, MachineArguments> = {
       partial,
     );
     if (standardOutput.length > 0) return;
-    if (argv.json) process.stdout.write(`${JSON.stringify(jsonOf(summary, views, partial), null, 2)}\n`);
+    if (argv.json) process.stdout.write(`${JSON.stringify(machineJson(answer), null, 2)}\n`);
     else if (views.length > 0) show(viewsText(views, argv.names));
     else if (steps !== null) show(steps);
     else show(fitWidth(machineSummaryText(summary), terminalWidth()));
@@ -125,20 +125,4 @@ async function answerByQueue(machine: MachineQuestion, argv: MachineArguments): 
   const task = { machine, traces: await machineTraces(machine.text, machine.name) };
   const [answer] = await inBatch(argv, 1, (batch) => runAll([task], batch));
   return answer!;
-}
-
-function jsonOf(
-  { headline, findings, otherwise, sections }: MachineSummary,
-  views: readonly ViewText[],
-  partial: boolean,
-): object {
-  return {
-    headline,
-    ...(partial ? { partial } : {}),
-    verdict: findings[0]?.title ?? null,
-    findings,
-    ...(findings.length === 0 ? { otherwise } : {}),
-    sections: sections.map(({ title, short, lines }) => ({ title, short, lines })),
-    ...(views.length > 0 ? { views } : {}),
-  };
 }

@@ -3,6 +3,7 @@ import { scenarioSchema } from '../../fleet/scenario/schema.ts';
 import { comparisonSchema } from './comparison.ts';
 import { explanationSchema } from './explanation.ts';
 import { gateConfigSchema, gateResultSchema, suiteResultSchema, suiteSchema } from './gate.ts';
+import { machineSchema } from './machine.ts';
 import { runResultSchema } from './result.ts';
 import { planSchema, sweepSchema, tuneSchema } from './search.ts';
 
@@ -18,6 +19,7 @@ export const PUBLISHED: Readonly<Record<string, z.ZodType>> = {
   sweep: sweepSchema,
   tune: tuneSchema,
   plan: planSchema,
+  machine: machineSchema,
   'machine-scenario': scenarioSchema,
 };
 

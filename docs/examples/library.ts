@@ -5,9 +5,9 @@ import {
   explanationText,
   gateText,
   parseAllocator,
+  type RunOptions,
   resolveWorkload,
   run,
-  type RunOptions,
 } from '../../bench/index.ts';
 
 /** Replays a workload, explains it, compares two settings, and gates the one against the other. */

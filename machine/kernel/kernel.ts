@@ -44,10 +44,13 @@ export interface Task {
   readonly stacks: { readonly group: number; readonly threads: number }[];
 }
 
-/** Soft limits that bind root too, in bytes and numbers of files. RLIMIT_MEMLOCK does not: every process is root's. */
+/** Soft limits, in bytes and numbers of files. */
 export interface Rlimits {
   as: number;
   data: number;
+  stack: number;
+  /** Every process is root's, whom it does not bind: one that sets it gives CAP_IPC_LOCK up. */
+  memlock: number;
   nofile: number;
 }
 

@@ -194,7 +194,7 @@ function* scanMmSlot(k: Kernel, thread: Khugepaged, mm: Mm, pages: number): Gene
 /** One aligned 2 MiB: what looking at it and collapsing it took, and whether the lock of the mappings was let go for that. */
 function scanRange(k: Kernel, vma: Vma, first: number): { us: number; letGo: boolean } {
   const pmd = vma.mm.pmdAt(first);
-  if (!pmd || pmd.huge !== 0) return { us: SCAN_PTE_US, letGo: false };
+  if (pmd?.huge !== 0) return { us: SCAN_PTE_US, letGo: false };
   const { suits, entries } = scanPmd(k, pmd, true);
   if (!suits) return { us: entries * SCAN_PTE_US, letGo: false };
   const task = k.tasks.find(({ mm }) => mm === vma.mm)!;

@@ -1,21 +1,33 @@
 /** mm/mlock.c. */
-import { mmPopulate } from './gup.ts';
+
 import { PG_HEAD, PG_TAIL } from './frames.ts';
+import { mmPopulate } from './gup.ts';
 import type { Kernel, Task } from './kernel.ts';
 import { mlockFolio, munlockPage } from './mlock-batch.ts';
 import { VM_LOCKED, type Vma } from './mm-types.ts';
-import { type Errno, isolateRange, vmaMerge } from './mmap.ts';
+import { canDoMlock, type Errno, isolateRange, vmaMerge } from './mmap.ts';
 import { covered } from './mprotect.ts';
 import { frameOfPte, PTE_PRESENT, PTE_SPECIAL } from './page-table.ts';
 import { lruAddDrain } from './swap-lru.ts';
 
 /** mlock: locks what is there and brings the rest. */
 export function doMlock(k: Kernel, task: Task, start: number, pages: number): Errno {
+  if (!canDoMlock(task)) return 'EPERM';
+  const fresh = pages - lockedIn(task.mm.vmas, start, start + pages);
+  if (task.mm.lockedVm + fresh > Math.floor(task.rlimits.memlock / 4096)) return 'ENOMEM';
   if (!covered(task.mm.vmas, start, start + pages)) return 'ENOMEM';
   lruAddDrain(k);
   applyLockFlags(k, task, start, start + pages, true);
   mmPopulate(k, task, start, start + pages);
   return undefined;
+}
+
+/** count_mm_mlocked_page_nr. */
+function lockedIn(vmas: readonly Vma[], start: number, end: number): number {
+  let pages = 0;
+  for (const vma of vmas)
+    if (vma.flags & VM_LOCKED) pages += Math.max(0, Math.min(end, vma.end) - Math.max(start, vma.start));
+  return pages;
 }
 
 export function doMunlock(k: Kernel, task: Task, start: number, pages: number): Errno {

@@ -27,7 +27,7 @@ import { updateHiwaterVm } from './rss.ts';
 import { newObject, putObject, shmemZeroSetup } from './shmem.ts';
 
 /** The real name of an error, or undefined. */
-export type Errno = 'ENOMEM' | 'EINVAL' | 'EEXIST' | 'EACCES' | 'EFAULT' | 'EAGAIN' | 'EBUSY' | undefined;
+export type Errno = 'ENOMEM' | 'EINVAL' | 'EEXIST' | 'EACCES' | 'EFAULT' | 'EAGAIN' | 'EBUSY' | 'EPERM' | undefined;
 
 /** vm_stat_account. */
 export function vmStatAccount(mm: Mm, flags: number, pages: number): void {
@@ -55,6 +55,14 @@ export function mayExpandVm({ mm, rlimits }: Task, flags: number, pages: number)
   return !isData(flags) || mm.dataVm + pages <= Math.floor(rlimits.data / 4096);
 }
 
+/** can_do_mlock: a limit of nothing at all forbids to ask. */
+export const canDoMlock = ({ rlimits }: Task): boolean => rlimits.memlock > 0;
+
+/** mlock_future_check: whether so many pages more may be locked, where they would be. */
+export function mlockFutureCheck({ mm, rlimits }: Task, flags: number, pages: number): boolean {
+  return !(flags & VM_LOCKED) || mm.lockedVm + pages <= Math.floor(rlimits.memlock / 4096);
+}
+
 /** mmap_region at a fixed place that must be free. */
 export function mmapRegion(k: Kernel, task: Task, request: MmapRequest): Errno {
   const { mm } = task;
@@ -65,6 +73,8 @@ export function mmapRegion(k: Kernel, task: Task, request: MmapRequest): Errno {
   if (pages === 0 || (isHuge && start % 512 !== 0)) return 'EINVAL';
   const following = mm.vmas[mm.indexOf(start)];
   if (following && following.start < start + pages) return 'EEXIST';
+  if (flags & VM_LOCKED && !canDoMlock(task)) return 'EPERM';
+  if (!mlockFutureCheck(task, flags, pages)) return 'EAGAIN';
   if (!mayExpandVm(task, flags, pages)) return 'ENOMEM';
   if (flags & VM_NORESERVE && k.overcommitMemory === 2) flags &= ~VM_NORESERVE;
   let mapped = object;

@@ -5,7 +5,16 @@ import type { Kernel, Task } from './kernel.ts';
 import { khugepagedEnterVma } from './khugepaged-slots.ts';
 import { pteAlloc } from './memory.ts';
 import { VM_ACCOUNT, VM_HUGETLB, VM_LOCKED, Vma } from './mm-types.ts';
-import { chargeVma, doMunmap, type Errno, mayExpandVm, splitVma, vmaMerge, vmStatAccount } from './mmap.ts';
+import {
+  chargeVma,
+  doMunmap,
+  type Errno,
+  mayExpandVm,
+  mlockFutureCheck,
+  splitVma,
+  vmaMerge,
+  vmStatAccount,
+} from './mmap.ts';
 import { vmEnoughMemory } from './overcommit.ts';
 import { accountPageTables } from './page-alloc.ts';
 import { updateHiwaterVm } from './rss.ts';
@@ -36,6 +45,7 @@ export function doMremap(
     return undefined;
   }
   if (start + oldPages > vma.end) return 'EFAULT';
+  if (!mlockFutureCheck(task, vma.flags, newPages - oldPages)) return 'EAGAIN';
   if (!mayExpandVm(task, vma.flags, newPages - oldPages)) return 'ENOMEM';
   if (start + oldPages === vma.end) {
     const above = mm.vmas[mm.vmas.indexOf(vma) + 1];

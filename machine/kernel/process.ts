@@ -9,6 +9,9 @@ import { processMemory, releaseTaskMemory, threadMemory } from './slab.ts';
 import { lruAddDrain } from './swap-lru.ts';
 import { resetKswapdFailures } from './vmscan.ts';
 
+/** _STK_LIM. */
+const STACK_LIMIT = 8 * 2 ** 20;
+
 export function newTask(k: Kernel, name: string, parent: Task | null): Task {
   return {
     pid: k.nextPid++,
@@ -24,7 +27,13 @@ export function newTask(k: Kernel, name: string, parent: Task | null): Task {
     rssEvents: 0,
     rlimits: parent
       ? { ...parent.rlimits }
-      : { as: Number.POSITIVE_INFINITY, data: Number.POSITIVE_INFINITY, nofile: 1_000_000 },
+      : {
+          as: Number.POSITIVE_INFINITY,
+          data: Number.POSITIVE_INFINITY,
+          stack: STACK_LIMIT,
+          memlock: Number.POSITIVE_INFINITY,
+          nofile: 1_000_000,
+        },
     threads: 1,
     fds: parent ? parent.fds : 0,
     fdTable: 0,

@@ -1,9 +1,9 @@
 /** mm/rmap.c: mappings of frames, counted, and found again from the frame. */
 import { HPAGE_PMD_NR, PG_ANON, PG_DEFERRED, PG_EXCLUSIVE, PG_HEAD, PG_SWAPBACKED, PG_TAIL } from './frames.ts';
 import type { Kernel } from './kernel.ts';
+import { mlockNewPage, munlockPage } from './mlock-batch.ts';
 import { type AnonVma, VM_EXEC, VM_LOCKED, VM_READ, VM_SEQ_READ, VM_WRITE, type Vma } from './mm-types.ts';
 import { frameOfPte, type Pmd, PTE_PRESENT, PTE_SPECIAL, PTE_YOUNG } from './page-table.ts';
-import { mlockNewPage, munlockPage } from './mlock-batch.ts';
 import { folioAddLru } from './swap-lru.ts';
 
 /** anon_vma_prepare: the first anonymous page of a mapping. */

@@ -3,6 +3,7 @@ import type { Kernel, Task } from './kernel.ts';
 import { FAULT_OOM, FAULT_SIGBUS, handleMmFault } from './memory.ts';
 import { VM_READ, VM_WRITE, type Vma } from './mm-types.ts';
 import { type Pmd, PTE_DIRTY, PTE_PRESENT, PTE_WRITE, PTE_YOUNG } from './page-table.ts';
+import { expandStack } from './stack.ts';
 
 export const SIGBUS = 7;
 export const SIGKILL = 9;
@@ -10,7 +11,7 @@ export const SIGSEGV = 11;
 
 /** One access to a page. @returns 0, or the signal that ends the process. */
 export function touchPage(k: Kernel, task: Task, page: number, write: boolean): number {
-  const vma = task.mm.findVma(page);
+  const vma = task.mm.findVma(page) ?? expandStack(k, task, page);
   return vma ? accessPage(k, task, vma, page, write) : SIGSEGV;
 }
 
@@ -67,7 +68,7 @@ export function touchRange(
   while (cursor.at < end) {
     const { at } = cursor;
     const page = Math.floor(at / 4096);
-    const vma = task.mm.findVma(page);
+    const vma = task.mm.findVma(page) ?? expandStack(k, task, page);
     if (!vma) return SIGSEGV;
     const tableEnd = Math.min((Math.floor(page / 512) + 1) * 512, vma.end) * 4096;
     const stop = Math.min(end, tableEnd);

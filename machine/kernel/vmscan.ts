@@ -12,6 +12,7 @@ import {
   PG_WORKINGSET,
 } from './frames.ts';
 import type { Kernel } from './kernel.ts';
+import { lruvecAdd } from './lruvec.ts';
 import type { MemCgroup } from './mem-cgroup.ts';
 import { countMemcg } from './memcontrol.ts';
 import { VM_EXEC } from './mm-types.ts';
@@ -34,7 +35,6 @@ import {
   sizeBelow,
 } from './scan-count.ts';
 import { shrinkSlab } from './shrink-slab.ts';
-import { lruvecAdd } from './lruvec.ts';
 import { lruAddDrain } from './swap-lru.ts';
 import { wakeupFlusherThreads } from './writeback.ts';
 

@@ -1,4 +1,4 @@
-import type { Kernel, Task } from '../kernel/kernel.ts';
+import type { Kernel, Rlimits, Task } from '../kernel/kernel.ts';
 import { CALL_US, COMMAND_US, FAULT_US } from '../kernel/recorded-prices.ts';
 import { handleOverHigh } from '../kernel/throttle.ts';
 import { PAUSED, type TouchMode, touchRange } from '../kernel/touch.ts';
@@ -11,7 +11,7 @@ import { type Command, sizeOf } from './parse.ts';
 import type { Breathing, Pause } from './pause.ts';
 import { heapFigures, runCommand } from './run-command.ts';
 import { passTime } from './time.ts';
-import { beginCommand, failCommand, finish, receive, startForked } from './worker-image.ts';
+import { beginCommand, failCommand, finish, receive, STACK_TOP_BYTES, startForked } from './worker-image.ts';
 
 /** The coordinator of a script waits so long for an answer. */
 const PATIENCE_US = 120_000_000;
@@ -38,7 +38,7 @@ export function* runProcessCommand(run: MachineRun, command: Command): Breathing
   const [name, ...words] = command.words as [string, ...string[]];
   run.turns.readerRan(COMMAND_US);
   if (name === 'rlimit') {
-    const [resource, value] = words as ['as' | 'data' | 'nofile', string];
+    const [resource, value] = words as [keyof Rlimits, string];
     process.task.rlimits[resource] = value === 'unlimited' ? Number.POSITIVE_INFINITY : sizeOf(value)!;
     run.emitStep(command.text, undefined, { ret: 0, us: CALL_US });
     return;
@@ -169,6 +169,7 @@ function* perform(
 }
 
 const ERRNO: Readonly<Record<string, number>> = {
+  EPERM: 1,
   ENOENT: 2,
   EAGAIN: 11,
   ENOMEM: 12,
@@ -188,10 +189,17 @@ function* immediate(run: MachineRun, process: ScriptProcess, name: string, words
   return own ? own(run, process, words) : objectsCommand(run, process.task, name, words);
 }
 
+/** Of the stack, offsets count down from its top. */
+function touchStart(run: MachineRun, task: Task, words: readonly string[]): number {
+  const offset = sizeOf(words[1]!)!;
+  if (words[0] !== 'stack' || run.regions.includes('stack')) return run.addressOf(words[0]!, task) + offset;
+  return STACK_TOP_BYTES - offset - sizeOf(words[2]!)!;
+}
+
 function* touch(run: MachineRun, process: ScriptProcess, words: readonly string[]): Call {
   const { k } = run;
   const { task } = process;
-  const start = run.addressOf(words[0]!, task) + sizeOf(words[1]!)!;
+  const start = touchStart(run, task, words);
   const cursor = { at: start, end: start + sizeOf(words[2]!)! };
   const mode: TouchMode = has(words, 'read') ? 'read' : has(words, 'rmw') ? 'rmw' : 'write';
   let sleepUs = 0;

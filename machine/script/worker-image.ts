@@ -16,6 +16,9 @@ import { touchPage } from '../kernel/touch.ts';
  */
 
 const STACK_TOP = 0x7ffffffff;
+/** The first byte above the stack. */
+export const STACK_TOP_BYTES = STACK_TOP * 4096;
+
 const VVAR = 0x7ffff7ff9;
 const VDSO = 0x7ffff7ffd;
 

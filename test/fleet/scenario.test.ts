@@ -25,7 +25,7 @@ test('quantities', () => {
 
 describe('a mistake is one line that names its place', () => {
   test.each([
-    [SMALL.replace('1G', '64M'), "s.yaml:2: machine.memory: found '64M', expected at least 256M"],
+    [SMALL.replace('1G', '64M'), "s.yaml:2: machine.memory: found '64M', expected at least 192M"],
     [
       SMALL.replace('max_children: 2', 'max_childen: 2'),
       "s.yaml:5: pools.0.pm: found 'max_childen', expected 'max_children'",

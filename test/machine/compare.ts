@@ -99,7 +99,11 @@ class Comparer implements Comparison {
       !words.some((word: string) => word.startsWith('/dev/shm'))
     ) {
       const group = this.groupOf.get(words[0]) ?? '';
-      this.writers.add(group);
+      // What a group counts, those above it count too.
+      for (let at = group; ; at = at.slice(0, at.lastIndexOf('/'))) {
+        this.writers.add(at);
+        if (!at.includes('/')) break;
+      }
       if (group !== '') this.groupsWrite = true;
     }
     if (/^\S+ (files|stats|dentries|fds|pipes|sockets|udp|threads|mkdir)\b/.test(truth.cmd) || this.writers.size > 0)

@@ -37,7 +37,7 @@ test('a mistake is one line that says where, what was found and what was expecte
   expect(errorOf('p1 touch A 0')).toMatch(
     /^pool\.txt:1: touch: expected a size as word 3 after it, found the end of the line$/,
   );
-  expect(errorOf('#! -m lots')).toBe("pool.txt:1: -m: found 'lots', expected a whole number of megabytes from 256");
+  expect(errorOf('#! -m lots')).toBe("pool.txt:1: -m: found 'lots', expected a whole number of megabytes from 192");
   expect(errorOf('sample')).toMatch(/^pool\.txt:1: sample: expected a word/);
 });
 
@@ -92,7 +92,7 @@ test('limits of a process refuse what goes beyond, and a fork inherits them', ()
 });
 
 test.each([
-  ['p1 rlimit stack 8M', /found 'stack', expected a limit: as, data, nofile/],
+  ['p1 rlimit core 8M', /found 'core', expected a limit: as, data, stack, memlock, nofile/],
   ['p1 rlimit as much', /expected a size, a number or unlimited/],
 ])('%s is refused', (line, message) => {
   expect(() => runMachineScript(`new p1\n${line}\n`)).toThrow(message);

@@ -1,13 +1,17 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import { runWithViews } from '../../bench/cli/machine-views.ts';
 import { checkGate } from '../../bench/gate/check.ts';
 import { runLockstep } from '../../bench/run/modes/lockstep.ts';
 import { explanationSchema } from '../../bench/schema/explanation.ts';
 import { gateResultSchema } from '../../bench/schema/gate.ts';
+import { machineSchema } from '../../bench/schema/machine.ts';
 import { PUBLISHED, publishedText } from '../../bench/schema/published.ts';
 import { parseResult, runResultSchema } from '../../bench/schema/result.ts';
 import { planSchema, sweepSchema, tuneSchema } from '../../bench/schema/search.ts';
 import { explain } from '../../bench/study/explain/explain.ts';
+import { machineAnswer } from '../../bench/study/machine/machine-answer.ts';
+import { machineJson } from '../../bench/study/machine/machine-json.ts';
 import { plan } from '../../bench/study/plan/plan.ts';
 import { sweep } from '../../bench/study/sweep/sweep.ts';
 import { tune } from '../../bench/study/tune/tune.ts';
@@ -71,6 +75,28 @@ describe('published schemas', () => {
     const result = await runLockstep(bumpOptions(LINES));
     const gate = checkGate([result], [result]);
     expect(gateResultSchema.parse(plain(gate))).toEqual(plain(gate));
+  });
+
+  test.each([
+    {
+      kind: 'with a finding',
+      script: 'new a\na mmap S 64M shared\na touch S 0 64M\na fork b\nb touch S 0 64M\nsample s\n',
+    },
+    { kind: 'without one', script: 'new a\nsample s\n' },
+  ])('a machine $kind passes its schema and loses nothing', async ({ script }) => {
+    const question = {
+      text: script,
+      name: 'test',
+      views: ['free -m'],
+      at: ['s'],
+      steps: false,
+      texts: [],
+    };
+    const answer = machineAnswer(await runWithViews(question), question);
+    const written = JSON.parse(JSON.stringify(machineJson(answer)));
+    expect(machineSchema.parse(written)).toEqual(written);
+    expect(written.findings.length > 0).toBe(written.otherwise === null);
+    expect(written.views[0].text).toMatch(/^ +total +used/);
   });
 
   test('a departure is told with its place', async () => {

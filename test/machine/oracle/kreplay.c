@@ -9,6 +9,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <limits.h>
 #include <poll.h>
 #include <pthread.h>
@@ -61,7 +62,7 @@ static long size_of(const char *s) {
 // Region names are sent as slot numbers (#k): the address is a function of the
 // name alone, so that a fork inherits it and the coordinator can find it in smaps.
 static char *heap0;                        // the region named "heap": from the program break at the first `brk`
-static char *W_addr(const char *r) { return r[1] == 'h' ? heap0 : (char *)(BASE + SLOT * (unsigned long)atoi(r + 1)); }
+static char *W_addr(const char *r) { return r[1] == 'h' ? heap0 : r[1] == 's' ? (char *)0x7ffffffff000UL : (char *)(BASE + SLOT * (unsigned long)atoi(r + 1)); }
 static int has(char **a, int n, const char *w) { for (int i = 0; i < n; i++) if (!strcmp(a[i], w)) return 1; return 0; }
 static const char *opt(char **a, int n, const char *key) {
   size_t l = strlen(key);
@@ -122,6 +123,7 @@ static long worker_op(char **a, int n, struct cmd *c, int *idx) {
   if (IS("touch")) {                                      // touch R OFF LEN [write|read|rmw] [stride=4K]
     long off = size_of(a[2]), len = size_of(a[3]), st = opt(a, n, "stride") ? size_of(opt(a, n, "stride")) : 4096;
     int rd = has(a, n, "read"), rmw = has(a, n, "rmw");
+    if (a[1][1] == 's') A -= 2 * off + len;               // of the stack, offsets count down from its top
     for (volatile char *p = A + off; p < A + off + len; p += st) { if (rd) sink += *p; else if (rmw) *p = *p + 1; else *p = 7; }
     return 0;
   }
@@ -135,6 +137,23 @@ static long worker_op(char **a, int n, struct cmd *c, int *idx) {
     int mv = n > 6 && !strcmp(a[5], "to");
     void *p = mremap(A + size_of(a[2]), size_of(a[3]), size_of(a[4]), MREMAP_MAYMOVE | (mv ? MREMAP_FIXED : 0), mv ? W_addr(a[6]) : NULL);
     return p == MAP_FAILED ? -errno : 0;
+  }
+  if (IS("rlimit")) {                                     // rlimit as|data|stack|memlock|nofile N|unlimited
+    static const struct { const char *n; int v; } t[] = { {"as", RLIMIT_AS}, {"data", RLIMIT_DATA}, {"stack", RLIMIT_STACK}, {"memlock", RLIMIT_MEMLOCK}, {"nofile", RLIMIT_NOFILE} };
+    for (unsigned i = 0; i < sizeof t / sizeof *t; i++) if (!strcmp(t[i].n, a[1])) {
+      struct rlimit l; getrlimit(t[i].v, &l);
+      l.rlim_cur = !strcmp(a[2], "unlimited") ? RLIM_INFINITY : (rlim_t)size_of(a[2]);
+      if (l.rlim_max < l.rlim_cur) l.rlim_max = l.rlim_cur;
+      if (setrlimit(t[i].v, &l)) return -errno;
+      if (t[i].v == RLIMIT_MEMLOCK) {                     // which binds only who has no CAP_IPC_LOCK
+        struct __user_cap_header_struct h = { _LINUX_CAPABILITY_VERSION_3, 0 }; struct __user_cap_data_struct d[2];
+        if (syscall(SYS_capget, &h, d)) return -errno;
+        d[0].effective &= ~(1u << CAP_IPC_LOCK); if (!strcmp(a[2], "unlimited")) d[0].effective |= 1u << CAP_IPC_LOCK;
+        if (syscall(SYS_capset, &h, d)) return -errno;
+      }
+      return 0;
+    }
+    return -EINVAL;
   }
   if (IS("brk") && !heap0) heap0 = (char *)(((uintptr_t)sbrk(0) + 4095) & ~4095UL);
   if (IS("brk"))      return sbrk(size_of(a[1])) == (void *)-1 ? -errno : 0;
@@ -279,7 +298,7 @@ static void send_cmd(int i, char **a, int n, int kid) {
   static const char *regop[] = { "mmap", "filemap", "memfd", "touch", "madvise", "munmap", "mlock", "munlock", "msync", "mprotect", "mremap", NULL };
   int isr = 0; for (int j = 0; regop[j]; j++) isr |= !strcmp(a[0], regop[j]);
   for (int j = 0; j < n; j++)
-    if (isr && (j == 1 || (j == 6 && !strcmp(a[0], "mremap")))) { if (!strcmp(a[j], "heap")) k += snprintf(c.line + k, sizeof c.line - k, "#heap ");
+    if (isr && (j == 1 || (j == 6 && !strcmp(a[0], "mremap")))) { if (!strcmp(a[j], "heap") || (!strcmp(a[j], "stack") && !strcmp(a[0], "touch"))) k += snprintf(c.line + k, sizeof c.line - k, "#%s ", a[j]);
       else k += snprintf(c.line + k, sizeof c.line - k, "#%d ", find_r(a[j])); }
     else k += snprintf(c.line + k, sizeof c.line - k, "%s ", a[j]);
   ssize_t w = write(FD0 + 4 * i + 1, &c, sizeof c); (void)w;

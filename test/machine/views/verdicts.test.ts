@@ -178,7 +178,7 @@ test('a headline of files and shared memory has both in its text', async () => {
 test.each(['6.1', '6.12'])('the least machine boots under %s, and less is one line', (kernel) => {
   const boot = (mb: number) =>
     runMachineScript(`#! -m ${mb} --kernel ${kernel} --thp always\nnew a\na mmap A 2M private\na touch A 0 2M\n`);
-  expect(boot(256).process('a')!.alive).toBe(true);
-  for (const mb of [255, 128, 1]) expect(() => boot(mb)).toThrow(/^script:1: -m: found '\d+', expected .* from 256$/);
-  expect(() => runMachineScript('new a\n', { machine: { memoryMb: 128 } })).toThrow('expected at least 256 MB');
+  expect(boot(192).process('a')!.alive).toBe(true);
+  for (const mb of [191, 128, 1]) expect(() => boot(mb)).toThrow(/^script:1: -m: found '\d+', expected .* from 192$/);
+  expect(() => runMachineScript('new a\n', { machine: { memoryMb: 128 } })).toThrow('expected at least 192 MB');
 });
