@@ -5,6 +5,22 @@ import { recorderObstacle } from '../../workloads/recorder/recorder.ts';
 import { requireThat } from './require.ts';
 import { temporaryFolder } from './temporary.ts';
 
+/** What programs in C need here. */
+export const INCLUDES = `
+#define _GNU_SOURCE
+#include <errno.h>
+#include <malloc.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+`;
+
 /** A folder with programs of the test's own, and `sim record` in it. */
 export interface RecordingBench {
   readonly folder: string;

@@ -24,8 +24,9 @@ const LIBRARY_SOURCES = [
   'patch.c',
   'extended.c',
   'mallctl.c',
+  'mappings.c',
 ];
-const KEEPER_SOURCES = ['keeper.c', 'start.c', 'image.c', 'observe.c', 'descendants.c'];
+const KEEPER_SOURCES = ['keeper.c', 'start.c', 'image.c', 'observe.c', 'mapped.c', 'descendants.c'];
 
 /** Why programs can not be recorded on this machine, or undefined. */
 export function recorderObstacle(): string | undefined {

@@ -90,6 +90,7 @@ export function observedValues(
       sums.data += anonymousBytes;
       sums.files += residentBytes - anonymousBytes;
     } else if (name === '[stack]') sums.stack += residentBytes;
+    else if (name === '[mapped]') sums.anonymous += residentBytes;
     else if (name.startsWith('[') && name !== '[heap]' && !name.startsWith('[anon')) sums.files += residentBytes;
     else if (holdsBlocks(start, end)) sums.blocks += residentBytes;
     else sums.anonymous += residentBytes;
@@ -110,7 +111,7 @@ export function summedMappings(
   const sums = new Map<string, { bytes: number; residentBytes: number }>();
   for (const { start, end, residentBytes, name } of mappings) {
     if (isRecorder(name)) continue;
-    const key = name === '' ? '[anonymous]' : name.startsWith('/') ? basename(name) : name;
+    const key = name === '' || name === '[mapped]' ? '[anonymous]' : name.startsWith('/') ? basename(name) : name;
     const sum = sums.get(key) ?? { bytes: 0, residentBytes: 0 };
     sum.bytes += end - start;
     sum.residentBytes += residentBytes;

@@ -114,6 +114,9 @@ static void add_image(const char *name)
 		if (kill((pid_t)strtol(name, NULL, 10), 0) == 0 || errno == EPERM) is_one_unready = 1;
 		return;
 	}
+	for (size_t i = 0; i < image_count && m->ring->kind == IMAGE_FORKED; i++)
+		if (images[i]->pid == (int)(m->ring->parent_image >> 32) && images[i]->number == (uint32_t)m->ring->parent_image)
+			copy_stretches(&m->mapped, &images[i]->mapped);
 	int is_replaced = 0; /* by exec; rings are not found in their order */
 	for (size_t i = 0; i < image_count; i++) {
 		if (images[i]->pid != m->pid) continue;

@@ -16,6 +16,20 @@ struct block {
 	uint64_t address, size; /* size 0: its allocation has been seen, not its watch; address 0: an empty place */
 };
 
+/* mapped.c */
+struct stretch {
+	uint64_t start, end;
+};
+struct stretches {
+	struct stretch *of;
+	size_t count, room;
+};
+void add_stretch(struct stretches *s, uint64_t start, uint64_t length);
+void remove_stretch(struct stretches *s, uint64_t start, uint64_t length);
+void copy_stretches(struct stretches *to, const struct stretches *from);
+/* How many reach into the addresses, and the first of them. */
+size_t stretches_in(const struct stretches *s, uint64_t start, uint64_t end, const struct stretch **first);
+
 /* One program image: from its start, or its fork, to its exec or end. */
 struct image {
 	int32_t pid, ppid;
@@ -33,6 +47,7 @@ struct image {
 	uint64_t last_size;
 	struct block *watched;       /* blocks whose pages are looked at: a hash with open addressing */
 	size_t watched_room, watched_count;
+	struct stretches mapped;     /* by the program for itself */
 	unsigned char *buffer;
 	size_t filled;
 };

@@ -4,7 +4,8 @@
  *   label
  *   [status] the lines of /proc/PID/status that speak of memory
  *   [threads] id and name
- *   [maps] start end rss anonymous name        of every mapping, from smaps; bytes, name may be missing
+ *   [maps] start end rss anonymous name        of every mapping, from smaps; bytes, name may be missing, or be
+ *                                              [mapped]: so much of the next one is the program's own, wherever it lies
  *   [command] [environment] at the start: as the kernel has them, with line feeds for zero bytes
  */
 #include "keeper.h"
@@ -72,29 +73,67 @@ static void add_threads(struct text *t, int pid)
 	if (d) closedir(d);
 }
 
-static void add_mappings(struct text *t, int pid)
+/* Bytes that are there now. */
+static unsigned long resident_in(int pagemap, uint64_t start, uint64_t end)
 {
-	char line[1024], name[600] = "";
-	unsigned long start = 0, end = 0, rss = 0, anonymous = 0, a, b;
+	struct page_run runs[256];
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), at = start;
+	unsigned long bytes = 0;
+	while (at < end) {
+		int n = scan_pages(pagemap, page, &at, end, runs, 256);
+		if (n < 0) break;
+		for (int k = 0; k < n; k++) bytes += runs[k].end - runs[k].start;
+	}
+	return bytes;
+}
+
+struct mapping {
+	unsigned long start, end, rss, anonymous;
+	char name[600];
+};
+
+/* One without a name is told in two: what the program has mapped for itself, and the rest of it. */
+static void add_mapping(struct text *t, const struct image *m, struct mapping *of, int pagemap)
+{
+	const struct stretch *own;
+	size_t count = !of->name[0] && pagemap >= 0 ? stretches_in(&m->mapped, of->start, of->end, &own) : 0;
+	unsigned long resident = 0;
+	for (size_t i = 0; i < count; i++) {
+		uint64_t from = own[i].start > of->start ? own[i].start : of->start, to = own[i].end < of->end ? own[i].end : of->end;
+		resident += resident_in(pagemap, from, to);
+	}
+	if (resident > of->rss) resident = of->rss;
+	if (resident) add(t, "%lx %lx %lu %lu [mapped]\n", of->start, of->start, resident, resident);
+	add(t, "%lx %lx %lu %lu %s\n", of->start, of->end, of->rss - resident,
+	    of->anonymous - (resident < of->anonymous ? resident : of->anonymous), of->name);
+}
+
+static void add_mappings(struct text *t, const struct image *m)
+{
+	int pid = m->pid;
+	char line[1024], path[64];
+	struct mapping of = { 0 };
+	unsigned long a, b;
+	snprintf(path, sizeof path, "/proc/%d/pagemap", pid);
+	int pagemap = m->mapped.count ? open(path, O_RDONLY | O_CLOEXEC) : -1;
 	FILE *f = proc(pid, "smaps");
 	add(t, "[maps]\n");
 	while (f && fgets(line, sizeof line, f)) {
 		int at = 0;
 		if (sscanf(line, "%lx-%lx %*s %*s %*s %*s %n", &a, &b, &at) >= 2 && at > 0) {
-			if (end) add(t, "%lx %lx %lu %lu %s\n", start, end, rss, anonymous, name);
-			start = a;
-			end = b;
-			rss = anonymous = 0;
+			if (of.end) add_mapping(t, m, &of, pagemap);
+			of = (struct mapping){ .start = a, .end = b };
 			line[strcspn(line, "\n")] = 0;
-			snprintf(name, sizeof name, "%s", line + at);
+			snprintf(of.name, sizeof of.name, "%s", line + at);
 		} else if (sscanf(line, "Rss: %lu", &a) == 1) {
-			rss = a * 1024;
+			of.rss = a * 1024;
 		} else if (sscanf(line, "Anonymous: %lu", &a) == 1) {
-			anonymous = a * 1024;
+			of.anonymous = a * 1024;
 		}
 	}
-	if (end) add(t, "%lx %lx %lu %lu %s\n", start, end, rss, anonymous, name);
+	if (of.end) add_mapping(t, m, &of, pagemap);
 	if (f) fclose(f);
+	if (pagemap >= 0) close(pagemap);
 }
 
 static void add_strings(struct text *t, const char *section, int pid, const char *name)
@@ -156,7 +195,7 @@ void observe(struct image *m, const char *label, int with_start)
 		add(&t, "%s\n", label);
 		add_status(&t, m->pid);
 		add_threads(&t, m->pid);
-		add_mappings(&t, m->pid);
+		add_mappings(&t, m);
 		observe_blocks(m);
 		if (!has_news(m) && resident_pages(m->pid) == before) break;
 		drain(m, 0, 0);

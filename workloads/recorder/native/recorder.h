@@ -156,6 +156,9 @@ void watch_zend(void *library);
 /* The version of the engine; "!…": why its heap is not seen; "" for programs without one. */
 extern char zend_word[128];
 
+/* mappings.c: the program's own, from here on. */
+void watch_mappings(void);
+
 /* extended.c: jemalloc's own calls, where the program has a jemalloc. */
 void watch_extended(void);
 /* mallctl.c: its settings, likewise. */

@@ -361,6 +361,7 @@ __attribute__((constructor)) static void loaded(void)
 		}
 		pthread_atfork(NULL, NULL, in_child);
 		note_allocator();
+		watch_mappings();
 		watch_extended();
 		watch_mallctl();
 		watch_zend_of_program();

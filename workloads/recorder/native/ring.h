@@ -70,7 +70,9 @@ enum op {
 	OP_ZEND_USAGE = 40,
 	OP_ZEND_PEAK,     /* directly behind it, extended: memory_get_peak_usage(), memory_get_peak_usage(true) */
 	OP_ZEND_LIMIT,    /* zend_set_memory_limit(); extended: bytes */
-	OP_MALLCTL        /* jemalloc's mallctl; extended: arena << 8 | place in mallctl.c's table, from 128 on of what is not replayed, value as an int32 */
+	OP_MALLCTL,       /* jemalloc's mallctl; extended: arena << 8 | place in mallctl.c's table, from 128 on of what is not replayed, value as an int32 */
+	OP_MAPPED,        /* the program has mapped memory for itself; extended: length */
+	OP_UNMAPPED       /* … and unmaps it */
 };
 
 struct slot {
