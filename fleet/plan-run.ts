@@ -154,7 +154,7 @@ async function rowOf(
   const estimate = workersIn(needs.roomBytes, needs);
   const trial =
     figures.kills === 0
-      ? await new PoolTrial(run.follower, index, pool, run.samples.length - 1, needs).run(
+      ? await new PoolTrial(run.follower, index, pool, needs.fullestSample, needs).run(
           run.machine.run.groups.get(pool.pool.group!),
           Math.max(1, estimate - 1),
           signal,

@@ -22,7 +22,7 @@ const PAGE = 4096;
 const START_ABOVE = 16 * LIMIT_STEP;
 
 /**
- * Tries on a machine, as it is at a sample, what a pool can have: with as much as `demandPages` of requests in progress at once, and every service
+ * Tries on a machine, as it is at the end, what a pool can have, whose workers keep what they kept at a sample: with as much as `demandPages` of requests in progress at once, and every service
  * in the middle of its snapshot. Somebody is killed in the end; the machine serves for nothing else then.
  */
 export class PoolTrial {

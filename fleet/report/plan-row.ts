@@ -8,7 +8,7 @@ export interface FleetPlanRow {
   readonly pool: string;
   readonly horizon: string;
   readonly risk: number;
-  /** Private memory of a worker between requests, on average at the time when all of them have most, and of one in the largest request. */
+  /** Private memory of a worker between requests, on average at the time when they keep most, and of one in the largest request. */
   readonly workerBytes: number;
   readonly workerPeakBytes: number;
   /** What the requests in progress need at once beyond that, at the risk that they need more at some time before the horizon. */
@@ -32,6 +32,8 @@ export interface FleetPlanRow {
 
 /** What a pool needs, as far as a run says it. */
 export interface PoolNeeds {
+  /** The sample at which workers keep most: those that are recycled keep little at many a time, the last one among them. */
+  readonly fullestSample: number;
   readonly keptBytes: number;
   readonly peakBytes: number;
   readonly besideBytes: number;
@@ -47,7 +49,7 @@ const PAGE = 4096;
 
 export function poolNeeds(run: FleetRun, figures: FleetFigures, index: number, risk: number): PoolNeeds {
   const pool = figures.pools[index]!;
-  const keptBytes = pool.privateBytes.trend.highestBytes / Math.max(1, pool.mostWorkers);
+  const { sample: fullestSample, keptBytes } = fullest(run, figures, index);
   const needs = needsOf(run, index);
   const endUs = run.samples.at(-1)!.atUs;
   const mostPages = needs.reduce((most, { pages }) => Math.max(most, pages), 0);
@@ -56,6 +58,7 @@ export function poolNeeds(run: FleetRun, figures: FleetFigures, index: number, r
     figures.totalBytes - figures.availableBytes.trend.lastBytes - pool.privateBytes.trend.lastBytes,
   );
   return {
+    fullestSample,
     keptBytes,
     peakBytes: keptBytes + mostPages * PAGE,
     besideBytes,
@@ -64,6 +67,23 @@ export function poolNeeds(run: FleetRun, figures: FleetFigures, index: number, r
     mostPages,
     allocatorUs: pool.requests === 0 ? 0 : pool.requestUs / pool.requests,
   };
+}
+
+/** When the pool's workers keep most, without what requests in progress have, and how much each does. */
+function fullest(run: FleetRun, figures: FleetFigures, index: number): { sample: number; keptBytes: number } {
+  const { timelines } = run.pools[index]!;
+  const { values } = figures.pools[index]!.privateBytes;
+  const found = { sample: 0, keptBytes: 0 };
+  let most = -1;
+  values.forEach((bytes, sample) => {
+    const within = timelines.reduce((sum, { withinPages }) => sum + withinPages[sample]!, 0);
+    const kept = bytes - within * PAGE;
+    if (kept < most) return;
+    most = kept;
+    found.sample = sample;
+    found.keptBytes = kept / Math.max(1, timelines.filter(({ layout }) => layout[sample]! >= 0).length);
+  });
+  return found;
 }
 
 /** Workers that a room takes with so much in progress. */
