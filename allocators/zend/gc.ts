@@ -1,4 +1,5 @@
 import type { ThreadSlot } from '../../sim/contract/allocator.ts';
+import { AllocatorAbort } from '../../sim/contract/assert.ts';
 import type { Bytes } from '../../sim/contract/units.ts';
 import { BIN_ELEMENTS, BIN_PAGES, BINS } from './bins.ts';
 import { isSet } from './bitmap.ts';
@@ -7,6 +8,7 @@ import {
   BIN_MASK,
   CELL_MASK,
   CHUNK_PAGES,
+  CHUNK_SLOTS,
   counterOf,
   FIRST_PAGE,
   FREE_MAP,
@@ -90,6 +92,10 @@ export function createGc(state: ZendState, chunks: Chunks): Gc {
     return collected;
   }
 
+  /**
+   * The first chunk is removed too when it is empty: it is then out of the ring in which it is waited for. The real one goes round for
+   * ever, or reads the NULL behind the cached chunks.
+   */
   return function gc(t: ThreadSlot): Bytes {
     const heap = heapBase(t);
     heaps[heap + GC_RUNS]!++;
@@ -100,12 +106,15 @@ export function createGc(state: ZendState, chunks: Chunks): Gc {
     const main = heaps[heap + MAIN_CHUNK]!;
     let collected = 0;
     let slot = main;
+    let steps = 0;
     do {
       collected += sweep(t, slot);
       const record = slot << SLOT_SHIFT_WORDS;
       const next = slots[record + NEXT]!;
       if (slots[record + FREE_PAGES] === CHUNK_PAGES - FIRST_PAGE) chunks.remove(t, slot);
       slot = next;
+      if (slot === 0) throw new AllocatorAbort('Segmentation fault');
+      if (++steps > CHUNK_SLOTS) throw new AllocatorAbort('zend_mm_gc never ends: the first chunk is out of its ring');
     } while (slot !== main);
     return collected * 4096;
   };

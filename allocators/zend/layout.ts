@@ -44,7 +44,7 @@ export const OFFSET_MASK = 0x3ffff;
 export const PAGE_CELL_SHIFT = 9;
 const SLOTS = 4096;
 /** Slots below are chunks, the others huge blocks. 0 is null. */
-const CHUNK_SLOTS = 2048;
+export const CHUNK_SLOTS = 2048;
 
 // A slot's record; see zend_mm_chunk.
 export const SLOT_SHIFT_WORDS = 5;

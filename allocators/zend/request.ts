@@ -8,6 +8,7 @@ import {
   CACHED_CHUNKS_COUNT,
   CELL_MASK,
   CHUNK_PAGES,
+  CHUNK_SLOTS,
   CHUNKS_COUNT,
   FREE_MAP,
   FREE_MAP_WORDS,
@@ -81,7 +82,9 @@ export function createRequests(state: ZendState, storage: Storage, chunks: Chunk
   /** Whether the ring of chunks closes at the first one. */
   function leadsBack(main: number): boolean {
     let slot = slots[(main << SLOT_SHIFT_WORDS) + NEXT]!;
-    while (slot !== 0 && slot !== main) slot = slots[(slot << SLOT_SHIFT_WORDS) + NEXT]!;
+    for (let steps = 0; slot !== 0 && slot !== main && steps < CHUNK_SLOTS; steps++) {
+      slot = slots[(slot << SLOT_SHIFT_WORDS) + NEXT]!;
+    }
     return slot === main;
   }
 

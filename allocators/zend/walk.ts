@@ -16,6 +16,7 @@ import {
   CELL_MASK,
   CHUNK_BYTES,
   CHUNK_PAGES,
+  CHUNK_SLOTS,
   FIRST_PAGE,
   FREE_MAP,
   FREE_SLOT,
@@ -26,9 +27,11 @@ import {
   IS_SRUN,
   LRUN_PAGES_MASK,
   MAIN_CHUNK,
+  MAIN_DELETED,
   NEXT,
   NODE_BLOCK,
   NODE_NEXT,
+  OWNER,
   SLOT_SHIFT_WORDS,
   START_PAGE,
   slotOf,
@@ -58,12 +61,19 @@ export function forEachRun(state: ZendState, slot: number, visit: RunVisitor): v
   }
 }
 
-/** Slots of the heap's chunks, in the order of the ring. */
+/** Slots of the heap's chunks, in the order of the ring; of their numbers where the first one has been taken out of it. */
 export function chunksOf(state: ZendState, t: ThreadSlot): number[] {
   const { heaps, slots } = state;
   const main = heaps[heapBase(t) + MAIN_CHUNK]!;
   const list: number[] = [];
   if (main === 0) return list;
+  if (heaps[heapBase(t) + MAIN_DELETED] === 1) {
+    const cached = new Set(cachedChunksOf(state, t));
+    for (let slot = 1; slot < CHUNK_SLOTS; slot++) {
+      if (slots[(slot << SLOT_SHIFT_WORDS) + OWNER] === t + 1 && !cached.has(slot)) list.push(slot);
+    }
+    return list;
+  }
   let slot = main;
   do {
     list.push(slot);

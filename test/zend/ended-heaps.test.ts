@@ -44,3 +44,10 @@ test('a free that the heap refuses leaves the block where it is', async () => {
   expect(abort).toMatchObject({ event: 2 });
   expect(samples.at(-1)!.liveBlocks).toBe(2);
 });
+
+test('a collection that takes the first chunk out of its ring does not come back to it: that is the end of the process', async () => {
+  const lines = ['em 0 1 3072', 'em 0 2 2000000', 'em 0 3 200000', 'ef 0 2', 'ef 0 1', 'gc 0'];
+  const events = eventsFrom(`%htrace 2\n${lines.join('\n')}\n`);
+  const { abort } = await runInMode({ events, workload: 'test', spec: parseAllocator('zendmm@7.1', 1), cpus: 1 });
+  expect(abort).toEqual({ event: 5, message: 'zend_mm_gc never ends: the first chunk is out of its ring' });
+});
