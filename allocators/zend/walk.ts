@@ -84,12 +84,13 @@ export function chunksOf(state: ZendState, t: ThreadSlot): number[] {
 
 export function cachedChunksOf(state: ZendState, t: ThreadSlot): number[] {
   const { heaps, slots } = state;
-  const main = heaps[heapBase(t) + MAIN_CHUNK]!;
-  const list: number[] = [];
+  const cached = new Set<number>();
   for (let slot = heaps[heapBase(t) + CACHED_CHUNKS]!; slot !== 0; slot = slots[(slot << SLOT_SHIFT_WORDS) + NEXT]!) {
-    if (slot !== main) list.push(slot); // 7.1 may have its own main chunk there
+    if (cached.has(slot)) break; // put there twice, by a collection that never ends
+    cached.add(slot);
   }
-  return list;
+  cached.delete(heaps[heapBase(t) + MAIN_CHUNK]!); // 7.1 may have its own main chunk there
+  return [...cached];
 }
 
 /** Slots of the heap's huge blocks, the youngest first. */
