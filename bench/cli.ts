@@ -48,7 +48,6 @@ process.stdout.on('error', (error) => {
   const isRefusal = isSystemError(error) && !isBrokenPipe(error);
   fail(isRefusal ? new UserError(`standard output: found ${systemError(error)}`) : error);
 });
-process.stderr.on('error', () => {}); // there is nobody left to tell
 process.on('uncaughtException', fail);
 
 /** What the system refuses where no part expects it: a temporary folder that is not there, the working folder removed. */
