@@ -68,7 +68,10 @@ export interface LockTable {
   useLine(id: LockId, p: number, at: Ns): Ns;
   /** `t` has the lock from `at` on; returns when it can go on: what the lock guards comes over with it. */
   take(t: ThreadSlot, id: LockId, at: Ns): Ns;
-  give(t: ThreadSlot, id: LockId, at: Ns): void;
+  /** The same at the thread's clock, for the only one that has ever had it, with its line. */
+  takeAlone(t: ThreadSlot, id: LockId): void;
+  /** `t`, at its clock, gives it back. */
+  give(t: ThreadSlot, id: LockId): void;
   readonly measured: readonly MeasuredLock[];
   /** `t` waits for the lock from `at` on, having been `onNs` on its processors by then. */
   beginWait(t: ThreadSlot, id: LockId, at: Ns, onNs: Ns): void;
@@ -78,15 +81,15 @@ export interface LockTable {
 }
 
 export function createLockTable(time: VirtualTime): LockTable {
-  const { threads, topology, processor, costs, lockWaitNs, spinNs, timeline } = time;
+  const { threads, topology, processor, clocks, costs, lockWaitNs, spinNs, timeline } = time;
   const { lineKeepNs, lockNs } = costs;
   /** Lines that a lock guards and that come over with it: measured as a time, in lines of the machine that it was measured on. */
   const guardedLines = costs.guardedTransferNs / Math.max(1, costs.lineTransferNs);
   const { transferNs } = topology;
   const locks: MeasuredLock[] = [];
-  const owner = new Int32Array(LOCKS_MAX).fill(-1);
-  const lastOwner = new Int32Array(LOCKS_MAX).fill(-1);
-  const lineAt = new Int32Array(LOCKS_MAX).fill(-1);
+  const owner = new Int32Array(LOCKS_MAX);
+  const lastOwner = new Int32Array(LOCKS_MAX);
+  const lineAt = new Int32Array(LOCKS_MAX);
   const acquisitions = new Int32Array(LOCKS_MAX);
   const switches = new Int32Array(LOCKS_MAX);
   const sole = new Int32Array(LOCKS_MAX);
@@ -97,11 +100,11 @@ export function createLockTable(time: VirtualTime): LockTable {
   const heldFrom = new Float64Array(LOCKS_MAX);
   const freeAt = new Float64Array(LOCKS_MAX);
   const lineFreeAt = new Float64Array(LOCKS_MAX); // when it arrives there
-  const lineBefore = new Int32Array(LOCKS_MAX).fill(-1); // where it was before
+  const lineBefore = new Int32Array(LOCKS_MAX); // where it was before
   const lineUsedAt = new Float64Array(LOCKS_MAX);
   const holdNs = new Float64Array(LOCKS_MAX);
   const takenAgain = new Uint8Array(LOCKS_MAX); // 1: by the same thread as before, which got it from another one
-  const contendedAt = new Float64Array(LOCKS_MAX).fill(-Infinity);
+  const contendedAt = new Float64Array(LOCKS_MAX);
   const waitFrom = new Float64Array(threads);
   const onFrom = new Float64Array(threads);
   const sleptNs = new Float64Array(threads);
@@ -110,6 +113,12 @@ export function createLockTable(time: VirtualTime): LockTable {
     const id = locks.length;
     assert(id < LOCKS_MAX, 'a run with more locks than there is room for');
     locks.push(unusedLock(name, kind));
+    // Here and not for all at once: memory that is never written costs nothing.
+    owner[id] = -1;
+    lastOwner[id] = -1;
+    lineAt[id] = -1;
+    lineBefore[id] = -1;
+    contendedAt[id] = -Infinity;
     inKernel[id] = kind === 'kernel' ? 1 : 0;
     return id;
   }
@@ -160,7 +169,18 @@ export function createLockTable(time: VirtualTime): LockTable {
     return at + lockNs + guardedLines * transferNs(processor[before]!, processor[t]!);
   }
 
-  function give(t: ThreadSlot, id: LockId, at: Ns): void {
+  function takeAlone(t: ThreadSlot, id: LockId): void {
+    const at = clocks[t]!;
+    acquisitions[id]!++;
+    owner[id] = t;
+    heldFrom[id] = at;
+    lineUsedAt[id] = at;
+    takenAgain[id] = 1;
+    clocks[t] = at + lockNs;
+  }
+
+  function give(t: ThreadSlot, id: LockId): void {
+    const at = clocks[t]!;
     if (owner[id] !== t) throw new InvariantError(`thread ${t} releases ${locks[id]!.name}, which it does not hold`);
     owner[id] = -1;
     freeAt[id] = at;
@@ -207,6 +227,7 @@ export function createLockTable(time: VirtualTime): LockTable {
     create,
     useLine,
     take,
+    takeAlone,
     give,
     beginWait,
     slept: (t, from, to) => {

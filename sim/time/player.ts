@@ -51,7 +51,7 @@ export function createPlayer({ time, table, futexes, rwsem, scheduler, onMark }:
       return;
     }
     const p = processor[t]!;
-    table.give(t, id, clocks[t]!);
+    table.give(t, id);
     const mark = isMarked[id]!;
     if (mark === 0) return;
     if ((mark & 2) !== 0) futexes.released(id, p, clocks[t]!);

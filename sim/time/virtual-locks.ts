@@ -88,30 +88,40 @@ export function createVirtualLocks({ time, operations, perVmaLocks }: VirtualLoc
     return id;
   }
 
-  /** Up to when `t` may use the lock without the others. */
-  function horizonOf(t: ThreadSlot, id: LockId): Ns {
-    if (sole[id] === t + 1) return limit[0]! + AHEAD_ALONE_NS;
-    return clocks[t]! - contendedAt[id]! > CALM_NS ? limit[0]! + AHEAD_CALM_NS : limit[0]!;
+  /** Whether `t` is too far ahead of the others to use the lock without them. */
+  function isTooFar(t: ThreadSlot, id: LockId): boolean {
+    const at = clocks[t]!;
+    if (at <= limit[0]!) return false;
+    if (sole[id] === t + 1) return at > limit[0]! + AHEAD_ALONE_NS;
+    return at - contendedAt[id]! <= CALM_NS || at > limit[0]! + AHEAD_CALM_NS;
   }
 
   function acquire(t: ThreadSlot, id: LockId): void {
     if (ofKernel[id] === 1) {
-      enterKernel(t);
-      if (tail[t] !== 0 || clocks[t]! > limit[0]! || !rwsem.isFree() || !rwsem.isQuiet()) {
-        append(t, ACQUIRE | (id << KIND_BITS), 0);
-        return;
-      }
-      inKernel[t] = 1;
-      rwsem.downWrite(t, id);
+      acquireInKernel(t, id);
       return;
     }
     settleLong(t);
-    if (tail[t] !== 0 || owner[id]! >= 0 || clocks[t]! > horizonOf(t, id)) {
+    if (tail[t] !== 0 || owner[id]! >= 0 || isTooFar(t, id)) {
       append(t, ACQUIRE | (id << KIND_BITS), 0);
       leeway[t] = 0;
+    } else if (sole[id] === t + 1 && lineAt[id] === processor[t] && freeAt[id]! <= clocks[t]!) {
+      // Nearly always: the thread's own arena, once more.
+      table.takeAlone(t, id);
+      leeway[t] = AHEAD_ALONE_NS;
+    } else {
+      takeNow(t, id);
+    }
+  }
+
+  function acquireInKernel(t: ThreadSlot, id: LockId): void {
+    enterKernel(t);
+    if (tail[t] !== 0 || clocks[t]! > limit[0]! || !rwsem.isFree() || !rwsem.isQuiet()) {
+      append(t, ACQUIRE | (id << KIND_BITS), 0);
       return;
     }
-    takeNow(t, id);
+    inKernel[t] = 1;
+    rwsem.downWrite(t, id);
   }
 
   function takeNow(t: ThreadSlot, id: LockId): void {
@@ -141,10 +151,10 @@ export function createVirtualLocks({ time, operations, perVmaLocks }: VirtualLoc
   function release(t: ThreadSlot, id: LockId): void {
     settle(t);
     noteRelease();
-    if (tail[t] !== 0 || isMarked[id] !== 0 || ofKernel[id] === 1 || clocks[t]! > horizonOf(t, id)) {
+    if (tail[t] !== 0 || isMarked[id] !== 0 || ofKernel[id] === 1 || isTooFar(t, id)) {
       append(t, RELEASE | (id << KIND_BITS), 0);
     } else {
-      table.give(t, id, clocks[t]!);
+      table.give(t, id);
     }
   }
 
