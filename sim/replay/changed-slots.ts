@@ -1,7 +1,7 @@
 import type { EventBuffer, PassingTrace } from '../contract/event.ts';
 import * as traced from '../contract/event.ts';
-import * as programOrder from './program-order.ts';
 import type { ProgramOrder } from './program-order.ts';
+import * as programOrder from './program-order.ts';
 
 /** Which objects the events since the last sample had to do with, so that a sample need not look at all of them. */
 export interface ChangedSlots {

@@ -40,6 +40,10 @@ export const unusedLock = (name: string, kind: LockKind): MeasuredLock => ({
   futexWakes: 0,
 });
 
+/** The kinds of the kernel's locks. */
+export const SEMAPHORE = 1;
+export const SPIN_LOCK = 2;
+
 /** Locks of a run at most, in 4,095 arenas of jemalloc; arrays of this size cost nothing where no lock is. */
 const LOCKS_MAX = 262_144;
 
@@ -56,7 +60,7 @@ export interface LockTable {
   readonly sole: Int32Array;
   /** When somebody found it taken last. */
   readonly contendedAt: Float64Array;
-  /** 1: of the kernel. */
+  /** Of the kernel: SEMAPHORE or SPIN_LOCK; else 0. */
   readonly inKernel: Uint8Array;
   /** The processor that has the lock's line, -1 for none, or that it is on its way to; when that used it last; how many things others have pushed that nobody has pulled yet, and the last one's. */
   readonly lineAt: Int32Array;
@@ -70,6 +74,8 @@ export interface LockTable {
   take(t: ThreadSlot, id: LockId, at: Ns): Ns;
   /** The same at the thread's clock, for the only one that has ever had it, with its line. */
   takeAlone(t: ThreadSlot, id: LockId): void;
+  /** The same where nothing more comes over: what the lock guards is in the price of what is done under it. */
+  hand(t: ThreadSlot, id: LockId): void;
   /** `t`, at its clock, gives it back. */
   give(t: ThreadSlot, id: LockId): void;
   readonly measured: readonly MeasuredLock[];
@@ -119,7 +125,7 @@ export function createLockTable(time: VirtualTime): LockTable {
     lineAt[id] = -1;
     lineBefore[id] = -1;
     contendedAt[id] = -Infinity;
-    inKernel[id] = kind === 'kernel' ? 1 : 0;
+    inKernel[id] = kind === 'kernel' ? SEMAPHORE : kind === 'kernel-spin' ? SPIN_LOCK : 0;
     return id;
   }
 
@@ -179,6 +185,15 @@ export function createLockTable(time: VirtualTime): LockTable {
     clocks[t] = at + lockNs;
   }
 
+  function hand(t: ThreadSlot, id: LockId): void {
+    if (owner[id]! >= 0) throw new InvariantError(`${locks[id]!.name} has two holders, ${owner[id]!} and ${t}`);
+    acquisitions[id]!++;
+    if (lastOwner[id]! >= 0 && lastOwner[id] !== t) switches[id]!++;
+    owner[id] = t;
+    lastOwner[id] = t;
+    heldFrom[id] = clocks[t]!;
+  }
+
   function give(t: ThreadSlot, id: LockId): void {
     const at = clocks[t]!;
     if (owner[id] !== t) throw new InvariantError(`thread ${t} releases ${locks[id]!.name}, which it does not hold`);
@@ -208,7 +223,7 @@ export function createLockTable(time: VirtualTime): LockTable {
     spinNs[t]! += onNs - onFrom[t]!;
     lockWaitNs[t]! += onNs - onFrom[t]! + sleptNs[t]!;
     time.observer?.waited(t, id, waitFrom[t]!, at);
-    timeline.add(inKernel[id] === 1 ? WAITS_FOR_KERNEL_LOCK : WAITS_FOR_LOCK, waitFrom[t]!, waited);
+    timeline.add(inKernel[id] !== 0 ? WAITS_FOR_KERNEL_LOCK : WAITS_FOR_LOCK, waitFrom[t]!, waited);
   }
 
   return {
@@ -228,6 +243,7 @@ export function createLockTable(time: VirtualTime): LockTable {
     useLine,
     take,
     takeAlone,
+    hand,
     give,
     beginWait,
     slept: (t, from, to) => {
