@@ -5,11 +5,10 @@ import { UserError } from '../../sim/contract/assert.ts';
 import type { PassingTrace, Touch, TraceSummary } from '../../sim/contract/event.ts';
 import type { Start } from '../../sim/contract/start.ts';
 import type { KernelOptions, KernelVersion } from '../../sim/kernel/kernel.ts';
-import { describeWorkload, isBuiltIn } from '../../workloads/index.ts';
 import { openPassingTrace, type PassingOrder } from '../../workloads/trace/passing.ts';
 import type { ParameterValues, WorkloadTime } from '../../workloads/workload.ts';
 import { type RunOptions, timedRows } from '../run/run-options.ts';
-import { loadWorkload } from './load-workload.ts';
+import { isTrace, loadWorkload } from './load-workload.ts';
 import { note } from './show.ts';
 
 const THP_MODES: readonly KernelOptions['thp'][] = ['never', 'madvise', 'always'];
@@ -89,8 +88,10 @@ export interface DescribedRun {
 }
 
 /** undefined for a trace. */
-export function describeRun(argv: MachineArguments): DescribedRun | undefined {
+export async function describeRun(argv: MachineArguments): Promise<DescribedRun | undefined> {
   const kernel = checkedKernel(argv);
+  if (isTrace(argv.workload)) return undefined;
+  const { describeWorkload } = await import('../../workloads/index.ts');
   const described = describeWorkload(argv.workload, { seed: argv.seed });
   if (!described) return undefined;
   const { name, parameters, start, time } = described;
@@ -147,10 +148,13 @@ export async function prepare(argv: MachineArguments): Promise<Prepared> {
 }
 
 /** The same for a trace that is read while it is executed; undefined where that cannot be. */
-export function preparePassing(argv: MachineArguments, order: PassingOrder): RunOptions<PassingTrace> | undefined {
+export async function preparePassing(
+  argv: MachineArguments,
+  order: PassingOrder,
+): Promise<RunOptions<PassingTrace> | undefined> {
   const kernel = checkedKernel(argv);
   const started = performance.now();
-  const trace = isBuiltIn(argv.workload) ? undefined : openPassingTrace(argv.workload, order);
+  const trace = (await isBuiltIn(argv.workload)) ? undefined : openPassingTrace(argv.workload, order);
   if (!trace) return undefined;
   const openNs = Math.round((performance.now() - started) * 1e6);
   const { events, spentNs } = timedRows(trace);
@@ -167,6 +171,11 @@ export function preparePassing(argv: MachineArguments, order: PassingOrder): Run
     ...(argv.touch && { touch: argv.touch }),
     loadNs: () => openNs + spentNs(),
   };
+}
+
+/** Whether `given` names a built-in workload, and no trace. */
+export async function isBuiltIn(given: string): Promise<boolean> {
+  return !isTrace(given) && (await import('../../workloads/index.ts')).isBuiltIn(given);
 }
 
 function limit(option: string, text: string | undefined): number {

@@ -121,7 +121,8 @@ async function run(argv: RunArguments): Promise<void> {
   const before = checkSiteOptions(argv);
   const asksForSites = argv.sites || wantsSites(argv);
   const inOrder = argv['faithful-abort'] || tlb ? { ...argv, mode: 'lockstep' as const } : argv;
-  const passing = records || asksForSites || !mayPass(inOrder) ? undefined : preparePassing(argv, orderOf(inOrder));
+  const passing =
+    records || asksForSites || !mayPass(inOrder) ? undefined : await preparePassing(argv, orderOf(inOrder));
   const prepared: Partial<Prepared> = passing ? {} : await prepare(argv);
   const whole = prepared.options;
   if (whole && asksForSites) requireSites(whole.events, whole.workload, 'what was asked for');

@@ -1,3 +1,4 @@
+import { loadModel } from '../../../allocators/load.ts';
 import {
   type EventBuffer,
   isPassing,
@@ -190,6 +191,7 @@ export class LockstepRun extends Run<EventBuffer | PassingTrace> {
 }
 
 /** Runs in file order to its end, or to where the signal stops it. */
-export function runLockstep(options: RunOptions<EventBuffer | PassingTrace>): Promise<RunResult> {
+export async function runLockstep(options: RunOptions<EventBuffer | PassingTrace>): Promise<RunResult> {
+  await loadModel(options.spec);
   return new LockstepRun(options).toEnd();
 }
