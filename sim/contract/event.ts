@@ -162,13 +162,22 @@ export interface Rows extends Pick<EventBuffer, 'head' | 'slot' | 'a' | 'b'> {
   bring(row: number): number;
 }
 
-/** A trace whose rows are read while they are executed. */
+/**
+ * A trace whose rows are read while they are executed. Where nothing says beforehand what is in it, its length is Infinity until the last
+ * rows are in the columns, and labels and object slots are those of the rows so far.
+ */
 export interface PassingTrace extends TraceSummary {
   readonly rows: Rows;
+  /** Object slots that there can be in the end. */
+  readonly objectSlotLimit: number;
+  /** About how many rows there are, where only the file's size says something. */
+  readonly expectedLength?: number | undefined;
+  /** What reading has taken so far where another thread reads, ms. */
+  readonly workedMs?: () => number;
   /** The rows from the beginning once more. Those of `rows` are of no use then. */
   again(): Rows;
   /** Nobody asks for rows any more. */
-  close(): void;
+  close(): Promise<void>;
 }
 
 /** The mask where all rows are in the columns. */

@@ -1,3 +1,4 @@
+import { loadModel } from '../../../allocators/load.ts';
 import {
   type EventBuffer,
   isPassing,
@@ -277,6 +278,7 @@ function callPercentiles(durations: CallDurations, fastNs: number) {
 }
 
 /** Runs to the end in virtual time, or to where the signal stops it. */
-export function runVirtual(options: RunOptions<EventBuffer | PassingTrace>): Promise<RunResult> {
+export async function runVirtual(options: RunOptions<EventBuffer | PassingTrace>): Promise<RunResult> {
+  await loadModel(options.spec);
   return new VirtualRun({ ...options, mode: 'virtual' }).toEnd();
 }

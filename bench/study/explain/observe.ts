@@ -1,3 +1,4 @@
+import '../../../allocators/all.ts';
 import { PAGE_BYTES } from '../../../sim/contract/units.ts';
 import { ownLine } from '../../report/sites/frames.ts';
 import { collectAreas } from '../../run/areas.ts';
