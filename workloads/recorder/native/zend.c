@@ -236,7 +236,7 @@ static void my_shutdown(bool silent, bool full)
 		if (under_way.op != OP_NONE) note_failure();
 		if (!full) log_usage(USAGE_END);
 		big_freed_by_request();
-		log_plain(OP_REQUEST_END, NULL, 0);
+		log_plain(OP_REQUEST_END, NULL, full);
 	}
 	zend.shutdown(silent, full);
 }
