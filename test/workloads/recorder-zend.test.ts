@@ -47,6 +47,11 @@ function usages(bench: RecordingBench, trace: string) {
     php: php.map(([, label, usage, real]) => `${label}: ${usage} ${real}`),
     simulated: php.map(([, label]) => `${label}: ${simulated.get(label!)?.join(' ')}`),
     requests: php.filter(([, label]) => label!.startsWith('request ')).length,
+    /** Resident bytes at the exit, simulated and as the kernel has them. */
+    exit: {
+      simulated: samples.find(({ label }) => label === 'exit')?.rssBytes ?? Number.NaN,
+      blocks: Number(/^= exit\n! .* blocks (\d+)/m.exec(text)?.[1]),
+    },
   };
 }
 
@@ -71,9 +76,12 @@ describe('the heap of a PHP', () => {
       const settings = ['-d', `opcache.enable_cli=${withOpcache ? 1 : 0}`, '-d', 'display_errors=0'];
       const { stderr } = bench.record(['--', 'php', ...settings, `${name}.php`]);
       expect(stderr).not.toMatch(/not seen/);
-      const { text, php, simulated, requests } = usages(bench, 'php.htb');
+      const { text, php, simulated, requests, exit } = usages(bench, 'php.htb');
       expect(simulated).toEqual(php);
       expect(requests).toBe(1);
+      // When the process begins to exit PHP has given back its heap.
+      expect(text).toMatch(/^es 0\n(?!e)[^]*^exit 0$/m);
+      expect(Math.abs(exit.simulated - exit.blocks)).toBeLessThan(2 ** 18);
       expect(php.length).toBeGreaterThan(3);
       expect(text).toMatch(/^%machine zend 4\.2\./m);
       if (name === 'strings') expect(text).toMatch(/^gc 0$/m);
