@@ -27,6 +27,7 @@ import type { Bytes } from './units.ts';
  *   EXIT              -         -             -              the program begins to exit
  *   FORK              -         -             -              here the process came to be: only this thread lives on
  *   GC                -         -             -              gc_mem_caches()
+ *   SHUTDOWN          -         -             -              the thread's heap of PHP ends
  *   CTL               -         name, arena   value (two's complement), see mallctl.ts
  *   SKIPPED           an event that --lenient left out; it keeps its number and does nothing
  *   STALE_FREE        -         row of the event that allocated the block, which was freed already; only where a trace
@@ -68,6 +69,7 @@ export const OP_EXIT = 20;
 export const OP_FORK = 21;
 export const OP_GC = 22;
 export const OP_CTL = 23;
+export const OP_SHUTDOWN = 24;
 /** Never in a buffer: what a replay hands over in place of the operation of a row with a mark, whose number is in `a`. */
 export const OP_BY_MARK = 31;
 

@@ -81,7 +81,9 @@ export function slotsOfRows(events: EventBuffer | PassingTrace, first: number, l
   if (!hasRequestEvents) return named;
   const ends: Int32Array[] = [];
   for (let row = from; row < to; row++) {
-    if ((head[row]! & traced.OP_MASK) === traced.OP_REQUEST_END) {
+    const op = head[row]! & traced.OP_MASK;
+    if (op === traced.OP_SHUTDOWN) return undefined; // what the heap still held is in no row
+    if (op === traced.OP_REQUEST_END) {
       ends.push(requestFrees.subarray(a[row]!, a[row]! + b[row]!));
     }
   }

@@ -26,7 +26,7 @@ const LIBRARY_SOURCES = [
   'mallctl.c',
   'mappings.c',
 ];
-const KEEPER_SOURCES = ['keeper.c', 'start.c', 'image.c', 'observe.c', 'mapped.c', 'descendants.c'];
+const KEEPER_SOURCES = ['keeper.c', 'start.c', 'image.c', 'observe.c', 'mapped.c', 'descendants.c', 'tell.c'];
 
 /** Why programs can not be recorded on this machine, or undefined. */
 export function recorderObstacle(): string | undefined {

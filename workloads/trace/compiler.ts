@@ -21,6 +21,7 @@ import {
   OP_FORK,
   OP_FREE,
   OP_GC,
+  OP_SHUTDOWN,
   OP_MALLOC,
   OP_MARKED,
   OP_MASK,
@@ -110,6 +111,8 @@ export interface TraceCompiler {
   fork(thread: number): void;
   /** gc_mem_caches() */
   gc(thread: number): void;
+  /** The thread's heap of PHP ends, with what it still holds. */
+  shutdown(thread: number): void;
   /** What the kernel said at the sample that was the last event; whether it was one. */
   observe(values: Observation['values']): boolean;
   /** The next frame of call stacks; returns its number, from 1. */
@@ -820,6 +823,10 @@ export function createTraceCompiler(options: CompilerOptions = {}): TraceCompile
     gc(thread) {
       hasRequestEvents = true;
       emit(OP_GC, act(thread), 0, 0, 0);
+    },
+    shutdown(thread) {
+      hasRequestEvents = true;
+      emit(OP_SHUTDOWN, act(thread), 0, 0, 0);
     },
     observe,
     addFrame: callSites.addFrame,

@@ -129,7 +129,7 @@ export class LockstepRun extends Run<EventBuffer | PassingTrace> {
     this.sample('(end)', this.row);
   }
 
-  /** Those of the rows since the last sample. What ends with a thread's heap, or with one that serves both families, is in no row. */
+  /** Those of the rows since the last sample. What ends with a heap, or with one that serves both families, is in no row. */
   protected override changedSlots(row: number): Int32Array | undefined {
     const { events } = this.options;
     const { allocator, request } = this.assembled;
