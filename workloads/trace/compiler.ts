@@ -43,7 +43,7 @@ import {
 import { type Mallctl, packMallctl } from '../../sim/contract/mallctl.ts';
 import type { EventBatch } from './batch.ts';
 import { createCallSites } from './call-sites.ts';
-import { sharedBytes, sharedCopy, sharedInt32, sharedUint32 } from './columns.ts';
+import { mostRows, roomForRows, sharedBytes, sharedCopy, sharedInt32, sharedUint32 } from './columns.ts';
 import { createIdTable } from './id-table.ts';
 import { createMarksBuilder } from './marks.ts';
 
@@ -65,6 +65,8 @@ export const SITE_UNKNOWN = 8;
 export type Refusal = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8;
 
 export interface CompilerOptions {
+  /** As in messages. */
+  readonly source?: string;
   /** Rows that are expected; the columns grow beyond. */
   readonly rows?: number;
   /** Refuse blocks above 2^32 - 1 bytes, as version 1 of the format does. */
@@ -159,7 +161,9 @@ const PEAK_BYTES = 1;
 const CLOCK_NS = 2;
 
 export function createTraceCompiler(options: CompilerOptions = {}): TraceCompiler {
-  let capacity = Math.max(1024, Math.ceil(options.rows ?? 4096));
+  const { source = '(trace)' } = options;
+  const expected = Math.max(1024, Math.ceil(options.rows ?? 4096));
+  let capacity = Math.min(expected, Math.max(1024, mostRows()));
   let head = sharedInt32(capacity);
   let slot = sharedInt32(capacity);
   let a = sharedUint32(capacity);
@@ -219,6 +223,7 @@ export function createTraceCompiler(options: CompilerOptions = {}): TraceCompile
   function growRows(needed: number): void {
     // By a factor of four: what is copied costs, what is too long is not committed.
     while (capacity < needed) capacity *= 4;
+    capacity = Math.min(capacity, roomForRows(source, needed, rows));
     const grown = (old: Int32Array | Uint32Array) => {
       const buffer = sharedBytes(capacity, 4);
       new Uint32Array(buffer).set(old);
