@@ -44,7 +44,7 @@ import {
 import { type Mallctl, packMallctl } from '../../sim/contract/mallctl.ts';
 import { BATCH_EVENTS, type EventBatch } from './batch.ts';
 import { createCallSites } from './call-sites.ts';
-import { sharedBytes, sharedCopy, sharedInt32, sharedUint32 } from './columns.ts';
+import { mostRows, roomForRows, sharedBytes, sharedCopy, sharedInt32, sharedUint32 } from './columns.ts';
 import { createIdTable } from './id-table.ts';
 import { createMarksBuilder } from './marks.ts';
 import type { RowDrain } from './row-drain.ts';
@@ -67,6 +67,8 @@ export const SITE_UNKNOWN = 8;
 export type Refusal = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8;
 
 export interface CompilerOptions {
+  /** As in messages. */
+  readonly source?: string;
   /** Rows that are expected; the columns grow beyond. */
   readonly rows?: number;
   /** Refuse blocks above 2^32 - 1 bytes, as version 1 of the format does. */
@@ -165,8 +167,9 @@ const PEAK_BYTES = 1;
 const CLOCK_NS = 2;
 
 export function createTraceCompiler(options: CompilerOptions = {}): TraceCompiler {
-  const { drain } = options;
-  let capacity = drain ? drain.pieceRows + BATCH_EVENTS : Math.max(1024, Math.ceil(options.rows ?? 4096));
+  const { drain, source = '(trace)' } = options;
+  const expected = Math.max(1024, Math.ceil(options.rows ?? 4096));
+  let capacity = drain ? drain.pieceRows + BATCH_EVENTS : Math.min(expected, Math.max(1024, mostRows()));
   let head = drain ? new Int32Array(capacity) : sharedInt32(capacity);
   let slot = drain ? new Int32Array(capacity) : sharedInt32(capacity);
   let a = drain ? new Uint32Array(capacity) : sharedUint32(capacity);
@@ -228,6 +231,7 @@ export function createTraceCompiler(options: CompilerOptions = {}): TraceCompile
   function growRows(needed: number): void {
     // By a factor of four: what is copied costs, what is too long is not committed.
     while (capacity < needed) capacity *= 4;
+    capacity = Math.min(capacity, roomForRows(source, needed, rows));
     const grown = (old: Int32Array | Uint32Array) => {
       const buffer = sharedBytes(capacity, 4);
       new Uint32Array(buffer).set(old);
