@@ -2,7 +2,9 @@ import '../../../allocators/all.ts';
 import {
   type EventBuffer,
   isAllocating,
+  OP_CLOCK,
   OP_EFREE,
+  OP_EXIT,
   OP_FORK,
   OP_FREE,
   OP_MASK,
@@ -10,9 +12,12 @@ import {
   OP_REQUEST_END,
   OP_SAMPLE,
   OP_SHUTDOWN,
+  OP_SKIPPED,
+  OP_THREAD_BEGIN,
   OP_THREAD_EXIT,
 } from '../../../sim/contract/event.ts';
-import { count } from '../../../sim/contract/format.ts';
+import { bytes, count } from '../../../sim/contract/format.ts';
+import { type Ns, PAGE_BYTES } from '../../../sim/contract/units.ts';
 import { LockstepRun } from '../../run/modes/lockstep.ts';
 import type { RunOptions } from '../../run/run-options.ts';
 import { rowsUntil } from '../../run/stop-point.ts';
@@ -28,6 +33,12 @@ export interface Moment {
 
 /** A recording that frees less than this share of the blocks that lived is not torn down. */
 const TORN_DOWN = 0.5;
+/** A program that lives on for longer than this after its frees has not freed in order to exit. */
+const IDLE_NS: Ns = 1_000_000;
+/** What lies between frees and is nothing that a program does with its memory. */
+const PASSING: ReadonlySet<number> = new Set([OP_CLOCK, OP_THREAD_BEGIN, OP_THREAD_EXIT, OP_SKIPPED, OP_EXIT]);
+/** Frees that leave less than this share resident have emptied the heap. */
+const EMPTIED = 0.5;
 const PEAK_STEPS = 256;
 
 /**
@@ -45,14 +56,50 @@ export function momentOf(options: RunOptions, at: string | undefined): Moment {
   }
   if (at === 'peak') return peakMoment(options);
   if (at === 'end') return { kind: 'end', end: events.length, about: 'at the end of the trace' };
-  return exitMoment(events);
+  return at === undefined ? beforeLocalsDied(options, exitMoment(events)) : exitMoment(events);
+}
+
+/** Whether the moment is told from the events alone, without a run. */
+export function isKnownFromEvents(events: EventBuffer, at: string | undefined): boolean {
+  if (at === 'peak') return events.labels.includes('peak');
+  return at !== undefined || events.exitRow < 0 || finalFrees(events, events.exitRow) === undefined;
 }
 
 function exitMoment(events: EventBuffer): Moment {
   const script = scriptDone(events) ?? scriptEnd(events);
   if (script) return script;
-  if (events.exitRow >= 0) return { kind: 'exit', end: events.exitRow, about: 'just before the program began to exit' };
+  if (events.exitRow >= 0) return { kind: 'exit', end: events.exitRow, about: EXIT_BEGINS };
   return tearDown(events) ?? { kind: 'end', end: events.length, about: 'at the end of the trace' };
+}
+
+const EXIT_BEGINS = 'just before the program began to exit';
+
+/**
+ * Where main() frees what it holds before exit() is called, as C++ does with its locals, the exit finds an empty heap: then the moment
+ * before these frees is judged. A heap that is still large after them is what the process has, and stays.
+ */
+function beforeLocalsDied(options: RunOptions, exit: Moment): Moment {
+  const { events } = options;
+  if (exit.about !== EXIT_BEGINS) return exit;
+  const last = finalFrees(events, exit.end);
+  if (!last) return exit;
+  const run = new LockstepRun({ ...options, mode: 'lockstep', lastSampleOnly: true });
+  const { residency } = run.assembled.machine.kernel;
+  run.advance(last.row);
+  const living = residency.residentPages();
+  run.advance(exit.end);
+  const left = residency.residentPages();
+  const frees = `the last ${count(last.frees)} frees, with no allocation between,`;
+  return left < living * EMPTIED
+    ? {
+        kind: 'exit',
+        end: last.row,
+        about: `before ${frees} that come right before the exit and leave ${bytes(left * PAGE_BYTES)} of ${bytes(living * PAGE_BYTES)}: taken for the end of main() (--at exit judges after them)`,
+      }
+    : {
+        ...exit,
+        about: `${EXIT_BEGINS}, after ${frees} which leave ${bytes(left * PAGE_BYTES)} of ${bytes(living * PAGE_BYTES)} resident (--at #${Math.max(0, last.row - 1)} judges before them)`,
+      };
 }
 
 /** A recorded PHP with one script (not a worker of many requests): behind it PHP frees what the script holds. */
@@ -94,23 +141,36 @@ function scriptEnd({ head, b, length, recorded }: EventBuffer): Moment | undefin
  * program's own among them says that it went on. Traces that were not recorded end where their author wanted.
  */
 function tearDown(events: EventBuffer): Moment | undefined {
-  const { head, labels, a, length } = events;
+  const last = finalFrees(events, events.length);
+  return (
+    last && {
+      kind: 'exit',
+      end: last.row,
+      about: `before the ${count(last.frees)} frees, with no allocation between, with which the recording ends: taken for the program's exit`,
+    }
+  );
+}
+
+/** The frees of most of what lives, right before row `end` and with nothing else between, and the row of the first. */
+function finalFrees(events: EventBuffer, end: number): { readonly row: number; readonly frees: number } | undefined {
+  const { head, labels, a, b } = events;
   if (!events.source.startsWith('recorded')) return undefined;
   let frees = 0;
-  let row = length;
+  let idleNs = 0;
+  let row = end;
   for (; row > 0; row--) {
     const op = head[row - 1]! & OP_MASK;
     if (op === OP_FREE || op === OP_EFREE) frees++;
-    else if (op === OP_SAMPLE ? labels[a[row - 1]!] !== 'end' : isAllocating(op)) break;
+    else if (op === OP_CLOCK && frees === 0) idleNs += b[row - 1]! * 2 ** 32 + a[row - 1]!;
+    else if (op === OP_SAMPLE ? !isRecorders(labels[a[row - 1]!]!) : !PASSING.has(op)) break;
   }
-  while (row < length && (head[row]! & OP_MASK) !== OP_FREE && (head[row]! & OP_MASK) !== OP_EFREE) row++;
-  if (frees === 0 || frees < TORN_DOWN * liveAt(events, row)) return undefined;
-  return {
-    kind: 'exit',
-    end: row,
-    about: `before the ${count(frees)} frees, with no allocation between, with which the recording ends: taken for the program's exit`,
-  };
+  if (idleNs > IDLE_NS) return undefined;
+  while (row < end && (head[row]! & OP_MASK) !== OP_FREE && (head[row]! & OP_MASK) !== OP_EFREE) row++;
+  return frees === 0 || frees < TORN_DOWN * liveAt(events, row) ? undefined : { row, frees };
 }
+
+/** Labels of the recorder's own: the end, and points spread over the events. */
+const isRecorders = (label: string): boolean => label === 'end' || /^s\d+$/.test(label);
 
 function liveAt({ head, slot, objectSlots }: EventBuffer, end: number): number {
   const live = new Uint8Array(objectSlots);
