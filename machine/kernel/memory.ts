@@ -264,8 +264,11 @@ export function setFilePte(k: Kernel, task: Task, vma: Vma, page: number, frame:
   pmd.set(page % 512, pteOf(frame, flags));
 }
 
-/** zap_page_range: unmaps [start, end) of the mapping; `task` is whoever asks. */
-export function zapPageRange(k: Kernel, task: Task, vma: Vma, start: number, end: number): void {
+/**
+ * zap_page_range: unmaps [start, end) of the mapping; `task` is whoever asks. Without `evenCows` private copies of an object's pages
+ * stay.
+ */
+export function zapPageRange(k: Kernel, task: Task, vma: Vma, start: number, end: number, evenCows = true): void {
   const { mm } = vma;
   lruAddDrain(k);
   updateHiwaterRss(mm);
@@ -286,7 +289,7 @@ export function zapPageRange(k: Kernel, task: Task, vma: Vma, start: number, end
       }
       splitHugePmd(k, vma, pmd);
     }
-    zapPteRange(k, vma, pmd, from - first, to - first, rss);
+    zapPteRange(k, vma, pmd, from - first, to - first, rss, evenCows);
   });
   if (task.mm === mm) syncMmRss(task);
   for (let member = 0; member < 4; member++) mm.rss[member]! += rss[member]!;
@@ -299,6 +302,7 @@ function zapPteRange(
   from: number,
   to: number,
   rss: [number, number, number, number],
+  evenCows: boolean,
 ): void {
   const { flags } = k.frames;
   const entries = pmd.entries ?? pmd.unfold();
@@ -306,6 +310,7 @@ function zapPteRange(
   for (let i = from; i < to; i++) {
     const pte = entries[i]!;
     if (pte === 0) continue;
+    if (!evenCows && (pte & PTE_SWAP || (!(pte & PTE_SPECIAL) && flags[frameOfPte(pte)]! & PG_ANON))) continue;
     entries[i] = 0;
     pmd.used--;
     if (pte & PTE_SPECIAL) continue;

@@ -135,7 +135,7 @@ export class FileSystem {
     const to = Math.ceil(object.sizeBytes / 4096);
     object.sizeBytes = bytes;
     if (from >= to) return;
-    unmapMappingRange(this.k, task, object, from, to);
+    unmapMappingRange(this.k, task, object, from, to, true);
     if (object.kind === 'shmem') shmemTruncateRange(this.k, object, from, to);
     else for (const index of [...object.pagesIn(from, to)]) deleteFromPageCache(this.k, object, index);
   }

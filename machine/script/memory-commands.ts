@@ -104,11 +104,11 @@ export const MEMORY_CALLS: Readonly<Record<string, Immediate>> = {
     const { start, pages } = range(run, task, words);
     return doMadvise(run.k, task, start, pages, words[3] as Advice) ?? 0;
   },
-  fork: (run, { task, heap }, words) => {
+  fork: (run, { task, cgroup, heap }, words) => {
     const child = forkTask(run.k, task, words[0]!);
     if (!child) return 'ENOMEM';
     const own = heap && run.runners.has(words[0]!) ? heap.fork(child) : undefined;
-    run.enter(words[0]!, child, own);
+    run.enter(words[0]!, child, cgroup, own);
     returnFromFork(run.k, task);
     return 0;
   },
