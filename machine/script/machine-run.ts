@@ -88,6 +88,8 @@ export class MachineRun {
   readonly options: MachineSettings;
   readonly lines: MachineLine[] = [];
   readonly processes: ScriptProcess[] = [];
+  /** Names of processes that did not come to be. */
+  readonly refusedForks = new Set<string>();
   readonly cgroups = new Map<string, Cgroup>();
   readonly rootGroup: Cgroup;
   /** Those that count memory. */

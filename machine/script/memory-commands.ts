@@ -41,7 +41,7 @@ function map(
   const pgoff = Math.floor((option(words, 'fileoff') ?? 0) / 4096);
   const error = mmapRegion(k, task, { start, pages, flags, object, pgoff });
   if (error) return error;
-  if (has(words, 'populate') || has(words, 'lock')) mmPopulate(k, task, start, start + pages);
+  if (has(words, 'populate') || has(words, 'lock')) mmPopulate(k, task, start, start + pages, true);
   return 0;
 }
 
@@ -106,7 +106,10 @@ export const MEMORY_CALLS: Readonly<Record<string, Immediate>> = {
   },
   fork: (run, { task, cgroup, heap }, words) => {
     const child = forkTask(run.k, task, words[0]!);
-    if (!child) return 'ENOMEM';
+    if (!child) {
+      run.refusedForks.add(words[0]!);
+      return 'ENOMEM';
+    }
     const own = heap && run.runners.has(words[0]!) ? heap.fork(child) : undefined;
     run.enter(words[0]!, child, cgroup, own);
     returnFromFork(run.k, task);

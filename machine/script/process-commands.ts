@@ -24,7 +24,7 @@ export function* runProcessCommand(run: MachineRun, command: Command): Breathing
   const { k } = run;
   const process = run.process(command.process!);
   if (!process) {
-    run.emitStep(command.text, 'unknown', undefined);
+    run.emitStep(command.text, run.refusedForks.has(command.process!) ? 'dead' : 'unknown', undefined);
     return;
   }
   if (!process.alive) {
