@@ -55,6 +55,7 @@ import {
 import { addMmCounterFast, checkSyncRssStat, syncMmRss, updateHiwaterRss } from './rss.ts';
 import { doSwapPage, swapFreeEntry } from './swap.ts';
 import { folioMarkAccessed, lruAddDrain } from './swap-lru.ts';
+import { balanceDirtyPages } from './writeback.ts';
 
 export { FAULT_DONE, FAULT_MAJOR, FAULT_OOM, FAULT_RETRY, FAULT_SIGBUS, type FaultResult } from './fault.ts';
 
@@ -148,7 +149,10 @@ function doWpPage(k: Kernel, task: Task, vma: Vma, page: number, pmd: Pmd, pte: 
   const frame = frameOfPte(pte);
   if (pte & PTE_SPECIAL) return wpPageCopy(k, task, vma, page, pmd, -1);
   if (vma.flags & VM_SHARED) {
-    if (vma.object) pageMkwrite(k, vma.object, frame);
+    if (vma.object) {
+      balanceDirtyPages(k, vma.object);
+      pageMkwrite(k, vma.object, frame);
+    }
     pmd.set(page % 512, pte | PTE_WRITE | PTE_DIRTY | PTE_YOUNG);
     k.vmstat.pgreuse++;
     return FAULT_DONE;
@@ -247,7 +251,11 @@ function doFault(k: Kernel, task: Task, vma: Vma, page: number, write: boolean):
     pmd.set(page % 512, pteOf(copy, PTE_PRESENT | PTE_YOUNG | PTE_DIRTY | PTE_WRITE));
     return found.result;
   }
-  if (write) pageMkwrite(k, object, found.frame);
+  if (write) {
+    // Of the pages before this one: the flusher runs beside the program, and does not take the page away that it is about to write.
+    balanceDirtyPages(k, object);
+    pageMkwrite(k, object, found.frame);
+  }
   setFilePte(k, task, vma, page, found.frame, write);
   return found.result;
 }

@@ -173,7 +173,7 @@ export function dropCaches(k: Kernel, files: FileSystem, what: number): void {
 
 /** posix_fadvise dontneed: written first, then dropped. */
 export function fadviseDontneed(k: Kernel, object: AddressSpace, from: number, to: number): void {
-  if (object.kind === 'disk') writePages(k, object);
+  if (object.kind === 'disk') writePages(k, object, from, to);
   lruAddDrain(k);
   invalidateMappingPages(k, object, from, to);
 }

@@ -81,8 +81,10 @@ export const MEMORY_CALLS: Readonly<Record<string, Immediate>> = {
   msync: (run, { task }, words) => {
     const { start, pages } = range(run, task, words);
     for (const vma of task.mm.vmas) {
-      if (vma.end > start && vma.start < start + pages && vma.object && vma.flags & VM_SHARED)
-        writePages(run.k, vma.object);
+      if (vma.end <= start || vma.start >= start + pages || !vma.object || !(vma.flags & VM_SHARED)) continue;
+      const from = vma.linearIndex(Math.max(start, vma.start));
+      const to = vma.linearIndex(Math.min(start + pages, vma.end));
+      writePages(run.k, vma.object, from, to);
     }
     return 0;
   },
