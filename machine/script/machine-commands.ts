@@ -265,6 +265,7 @@ function setParameter(run: MachineRun, path: string, value: string): string | un
       setupZones(k.zones, number, k.profile.processors);
     },
     'vm/nr_hugepages': () => setMaxHugePages(k, number),
+    'vm/nr_overcommit_hugepages': () => (k.hugepagesOvercommit = number),
     'vm/drop_caches': () => dropCaches(k, run.files, number),
   };
   const set = lookup(fields, path.replace(/^\/proc\/sys\//, ''));
