@@ -72,6 +72,7 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
     for (const name of words) {
       const task = startWorker(run.k, run.image, name);
       run.k.current = null;
+      run.turns.started(task);
       run.enter(name, task, run.rootGroup, undefined);
     }
     ok(run, command);
