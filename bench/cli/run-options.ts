@@ -185,7 +185,7 @@ export async function preparePassing(argv: MachineArguments, order: PassingOrder
 async function openPassing(argv: MachineArguments, order: PassingOrder): Promise<PassingTrace | undefined> {
   const binary = openPassingTrace(argv.workload, order);
   if (binary || order !== 'file' || argv.lenient || argv.samples !== undefined) return binary;
-  const { openPassingText } = await import('../../workloads/trace/passing-text.ts');
+  const { openPassingText } = await import('../run/text/passing-text.ts');
   return openPassingText(argv.workload, { requestedPeakBytes: FAR_FROM });
 }
 

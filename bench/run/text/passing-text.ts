@@ -1,15 +1,15 @@
 import { closeSync, createReadStream, existsSync, openSync, readSync, statSync } from 'node:fs';
 import { MessageChannel, receiveMessageOnPort, Worker } from 'node:worker_threads';
-import { assert, UserError } from '../../sim/contract/assert.ts';
-import type { EventBuffer, PassingTrace, Rows } from '../../sim/contract/event.ts';
-import { hasRoomForThreads } from '../files/address-space.ts';
-import { threadsRest } from '../files/threads-rest.ts';
-import { unpackerOf } from './compression.ts';
-import { createTraceParser } from './parser.ts';
-import { NeedsWholeTrace } from './passing.ts';
+import { assert, UserError } from '../../../sim/contract/assert.ts';
+import type { EventBuffer, PassingTrace, Rows } from '../../../sim/contract/event.ts';
+import { hasRoomForThreads } from '../../../workloads/files/address-space.ts';
+import { unpackerOf } from '../../../workloads/trace/compression.ts';
+import { createTraceParser } from '../../../workloads/trace/parser.ts';
+import { NeedsWholeTrace } from '../../../workloads/trace/passing.ts';
+import { DamagedDataError, MAGIC_BYTES, unpacked } from '../../../workloads/trace/unpacked.ts';
+import { threadsRest } from '../threads-rest.ts';
 import { createRowRing, objectSlotsSoFar, rowsOfRing } from './row-ring.ts';
 import type { TextMessage, TextTask } from './text-worker.ts';
-import { DamagedDataError, MAGIC_BYTES, unpacked } from './unpacked.ts';
 
 /** A shorter text is read before the thread for it has started. Compressed, a fifth of it. */
 const TEXT_BYTES = 16 * 2 ** 20;
@@ -22,7 +22,7 @@ const LF = 10;
 const PERCENT = 37;
 
 const WORKER_FILE = new URL(
-  import.meta.url.includes('/dist/') ? './text-worker.js' : '../../dist/workloads/trace/text-worker.js',
+  import.meta.url.includes('/dist/') ? './text-worker.js' : '../../../dist/bench/run/text/text-worker.js',
   import.meta.url,
 );
 

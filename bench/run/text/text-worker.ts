@@ -1,6 +1,6 @@
 import { type MessagePort, workerData } from 'node:worker_threads';
-import { UserError } from '../../sim/contract/assert.ts';
-import { readTrace } from './reader.ts';
+import { UserError } from '../../../sim/contract/assert.ts';
+import { readTrace } from '../../../workloads/trace/reader.ts';
 import { endRing, PIECE_ROWS, putPiece, type RowRing } from './row-ring.ts';
 
 /** What a thread that reads a text is given. */
