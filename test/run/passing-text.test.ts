@@ -7,7 +7,7 @@ import { runInMode } from '../../bench/run/run-in-mode.ts';
 import type { RunOptions } from '../../bench/run/run-options.ts';
 import { openPassingText } from '../../bench/run/text/passing-text.ts';
 import type { EventBuffer, PassingTrace } from '../../sim/contract/event.ts';
-import { NeedsWholeTrace } from '../../workloads/trace/passing.ts';
+import { NeedsWholeTrace, type PassingOrder } from '../../workloads/trace/passing.ts';
 import { readTrace } from '../../workloads/trace/reader.ts';
 import { CLI_BUILT, sim } from '../helpers/cli.ts';
 import { temporaryFolder } from '../helpers/temporary.ts';
@@ -30,11 +30,12 @@ async function resultOf(events: EventBuffer | PassingTrace, allocator = 'glibc',
   return result;
 }
 
-const open = (path: string, requestedPeakBytes = 2 ** 32) =>
-  openPassingText(path, { requestedPeakBytes, leastBytes: 1 });
+const requestedPeakBytes = 2 ** 32;
+const open = (path: string, order: PassingOrder = 'file') =>
+  openPassingText(path, { order, requestedPeakBytes, leastBytes: 1 });
 
-async function passed<T>(path: string, work: (trace: PassingTrace) => Promise<T>): Promise<T> {
-  const trace = (await open(path))!;
+async function passed<T>(path: string, work: (trace: PassingTrace) => Promise<T>, order?: PassingOrder): Promise<T> {
+  const trace = (await open(path, order))!;
   expect(trace, path).toBeDefined();
   try {
     return await work(trace);
@@ -44,7 +45,8 @@ async function passed<T>(path: string, work: (trace: PassingTrace) => Promise<T>
 }
 
 async function expectSame(path: string, allocator?: string, more: More = {}) {
-  const found = await passed(path, (trace) => resultOf(trace, allocator, more));
+  const order = more.mode === 'virtual' ? 'program' : 'file';
+  const found = await passed(path, (trace) => resultOf(trace, allocator, more), order);
   expect(found).toEqual(await resultOf(await readTrace(path), allocator, more));
   return found;
 }
@@ -69,6 +71,7 @@ describe.skipIf(!CLI_BUILT)('a text that passes', () => {
     'gives under %s what the whole gives',
     async (allocator) => {
       const path = written(linesWith({ 39: '= first', [LATE_LINE]: '= second', 79999: '= last' }));
+      await expectSame(path, allocator, { mode: 'virtual', sampleEvery: 9_001 });
       const { samples } = await expectSame(path, allocator, { sampleEvery: 9_001 });
       expect(samples.map(({ label }) => label).filter((label) => !label.startsWith('#'))).toEqual([
         'first',
@@ -83,6 +86,7 @@ describe.skipIf(!CLI_BUILT)('a text that passes', () => {
     for (const rows of [1, 32_767, 32_768, 32_769, 65_536]) {
       const path = written(linesWith().slice(0, rows));
       await expectSame(path, 'glibc', { sampleEvery: 32_768 });
+      await expectSame(path, 'glibc', { mode: 'virtual', sampleEvery: 32_768 });
       writeFileSync(`${path}.gz`, gzipSync(readFileSync(path)));
       await expectSame(`${path}.gz`, 'glibc', { sampleEvery: 32_768 });
     }
@@ -102,12 +106,18 @@ describe.skipIf(!CLI_BUILT)('a text that passes', () => {
       '%htrace 2\n%touch first\n%name of the test\n%machine thp never',
     );
     await expectSame(path);
+    expect(await open(path, 'own')).toBeUndefined(); // times
+    const late = written(linesWith({ [LATE_LINE]: '+ 1' }));
+    await expect(passed(late, (trace) => resultOf(trace, 'glibc', { mode: 'virtual' }), 'own')).rejects.toBeInstanceOf(
+      NeedsWholeTrace,
+    );
   });
 
   it('tells of blocks that failed, and of what was requested without them', async () => {
     const path = written(Array.from({ length: EVENTS }, (_, i) => `m 0 ${i} ${(i * 7919) % 3000}`));
     const { summary } = await expectSame(path, 'glibc', { kernel: { rlimitAs: 2_000_000 } });
     expect(summary.failedAllocations).toBeGreaterThan(0);
+    await expectSame(path, 'glibc', { mode: 'virtual', kernel: { rlimitAs: 2_000_000 } });
   });
 
   it.each([
@@ -154,6 +164,9 @@ describe.skipIf(!CLI_BUILT)('a text that passes', () => {
     const path = written(linesWith());
     const at = (signal: AbortSignal) => passed(path, (trace) => resultOf(trace, 'glibc', { signal }));
     expect((await at(AbortSignal.abort())).partial).toBe(true);
+    const ended = { mode: 'virtual', signal: AbortSignal.abort() } as const;
+    const { partial, samples } = await passed(path, (trace) => resultOf(trace, 'glibc', ended), 'program');
+    expect([partial, Number.isFinite(samples.at(-1)!.event)]).toEqual([true, true]);
   });
 
   it('is none where it is no text, no file, or short', async () => {
@@ -162,6 +175,6 @@ describe.skipIf(!CLI_BUILT)('a text that passes', () => {
     for (const name of ['none.htrace', 'empty.htrace', 'nowhere.htrace', '.']) {
       expect(await open(`${folder}/${name}`), name).toBeUndefined();
     }
-    expect(await openPassingText(written(linesWith()), { requestedPeakBytes: 2 ** 32 })).toBeUndefined();
+    expect(await openPassingText(written(linesWith()), { order: 'file', requestedPeakBytes })).toBeUndefined();
   });
 });

@@ -5,8 +5,9 @@ import type { EventBuffer, PassingTrace, Rows } from '../../../sim/contract/even
 import { hasRoomForThreads } from '../../../workloads/files/address-space.ts';
 import { unpackerOf } from '../../../workloads/trace/compression.ts';
 import { createTraceParser } from '../../../workloads/trace/parser.ts';
-import { NeedsWholeTrace } from '../../../workloads/trace/passing.ts';
+import { NeedsWholeTrace, type PassingOrder } from '../../../workloads/trace/passing.ts';
 import { DamagedDataError, MAGIC_BYTES, unpacked } from '../../../workloads/trace/unpacked.ts';
+import { hasTimes } from '../choose-time.ts';
 import { threadsRest } from '../threads-rest.ts';
 import { createRowRing, objectSlotsSoFar, rowsOfRing } from './row-ring.ts';
 import type { TextMessage, TextTask } from './text-worker.ts';
@@ -15,7 +16,7 @@ import type { TextMessage, TextTask } from './text-worker.ts';
 const TEXT_BYTES = 16 * 2 ** 20;
 const PACKED_BYTES = TEXT_BYTES / 5;
 /** So much of its beginning is looked at before the thread is trusted with it. */
-const HEAD_BYTES = 1 << 18;
+const HEAD_BYTES = 1 << 19;
 /** Objects at a time that there is room for; what is not used is not committed. */
 const OBJECT_SLOTS = 2 ** 24;
 const LF = 10;
@@ -27,6 +28,8 @@ const WORKER_FILE = new URL(
 );
 
 export interface PassingTextOptions {
+  /** As `openPassingTrace` takes it: a trace with times passes in file order alone. */
+  readonly order: PassingOrder;
   /** A trace of which so many bytes are requested at a time needs another machine. */
   readonly requestedPeakBytes: number;
   /** Default: of what length reading beside the execution is worth a thread. */
@@ -35,14 +38,15 @@ export interface PassingTextOptions {
 
 /**
  * A long trace in text form, plain or compressed, of one thread without marks, call sites or observations, that another thread reads while
- * it is executed in file order; undefined for any other. `rows` throws NeedsWholeTrace where it turns out later to be another.
+ * it is executed; undefined for any other. `rows` throws NeedsWholeTrace where it turns out later to be another.
  */
 export async function openPassingText(path: string, options: PassingTextOptions): Promise<PassingTrace | undefined> {
   const bytes = hasRoomForThreads() && existsSync(WORKER_FILE) ? textBytes(path, options.leastBytes) : undefined;
   if (bytes === undefined) return undefined;
   const first = openReader(path, options); // starts beside what follows
   const start = await startOf(path);
-  if (start) return passingText(path, options, start, first, (start.length * bytes) / HEAD_BYTES);
+  if (start && (options.order === 'file' || !hasTimes(start)))
+    return passingText(path, options, start, first, (start.length * bytes) / HEAD_BYTES);
   await first.close();
   return undefined;
 }
@@ -103,10 +107,11 @@ interface Reader {
   close(): Promise<void>;
 }
 
-function openReader(path: string, { requestedPeakBytes }: PassingTextOptions): Reader {
+function openReader(path: string, { requestedPeakBytes, order }: PassingTextOptions): Reader {
   const ring = createRowRing();
   const { port1: port, port2 } = new MessageChannel();
-  const task: TextTask = { path, ring, port: port2, objectSlots: OBJECT_SLOTS, requestedPeakBytes };
+  const limits = { objectSlots: OBJECT_SLOTS, requestedPeakBytes, mayBeTimed: order === 'file' };
+  const task: TextTask = { path, ring, port: port2, ...limits };
   const worker = new Worker(WORKER_FILE, { workerData: task, transferList: [port2] });
   let failure: unknown;
   worker.on('error', (error) => (failure = error));
