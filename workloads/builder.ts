@@ -50,6 +50,8 @@ export interface EventBuilder {
   fork(thread: number): void;
   /** gc_mem_caches() */
   gc(thread: number): void;
+  /** The thread's heap of PHP ends, with what it still holds. */
+  shutdown(thread: number): void;
   /** What the kernel said at the sample that was the last event. */
   observe(values: Observation['values']): void;
   /** As in TraceCompiler. */
@@ -153,6 +155,7 @@ export function createEventBuilder(options: BuilderOptions): EventBuilder {
     exit: (thread) => compiler.exit(thread),
     fork: (thread) => compiler.fork(thread),
     gc: (thread) => compiler.gc(thread),
+    shutdown: (thread) => compiler.shutdown(thread),
     observe(values) {
       if (!compiler.observe(values)) throw mistake(FINE);
     },

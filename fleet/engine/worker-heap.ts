@@ -1,3 +1,4 @@
+import '../../allocators/all.ts';
 import type { AllocatorSpec } from '../../allocators/spec.ts';
 import type { Allocator, RequestAllocator } from '../../sim/contract/allocator.ts';
 import {

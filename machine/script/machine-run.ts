@@ -1,7 +1,9 @@
 import { UserError } from '../../sim/contract/assert.ts';
 import type { Heap, HeapProgram } from '../heap/heap.ts';
 import { bootKernel } from '../kernel/boot.ts';
+import { Cgroup } from '../kernel/cgroup.ts';
 import type { Kernel, Task } from '../kernel/kernel.ts';
+
 import type { MemCgroup } from '../kernel/mem-cgroup.ts';
 import { exitTask, reapMemory } from '../kernel/process.ts';
 import { LEAST_MEMORY_MB } from '../kernel/profile.ts';
@@ -39,6 +41,7 @@ export interface MachineRunOptions {
 export interface ScriptProcess {
   readonly name: string;
   task: Task;
+  cgroup: Cgroup;
   alive: boolean;
   /** A background command that is not collected, and how it goes on. */
   busy: BackgroundCommand | undefined;
@@ -85,6 +88,11 @@ export class MachineRun {
   readonly options: MachineSettings;
   readonly lines: MachineLine[] = [];
   readonly processes: ScriptProcess[] = [];
+  /** Names of processes that did not come to be. */
+  readonly refusedForks = new Set<string>();
+  readonly cgroups = new Map<string, Cgroup>();
+  readonly rootGroup: Cgroup;
+  /** Those that count memory. */
   readonly groups = new Map<string, MemCgroup>();
   /** Names of regions in the order of their first use: the place of each. */
   readonly regions: string[] = [];
@@ -111,6 +119,7 @@ export class MachineRun {
     this.options = options;
     this.onLine = onLine;
     this.k = bootKernel({ ...options, kill: (_k, task) => this.oomKill(task) });
+    this.rootGroup = new Cgroup('', null, this.k.root, true);
     this.turns = new Turns(this.k);
     this.files = new FileSystem(this.k);
     const { files } = this;
@@ -145,8 +154,8 @@ export class MachineRun {
   }
 
   /** A process of the script begins, perhaps under a name that one before it had. */
-  enter(name: string, task: Task, heap: Heap | undefined): void {
-    const fresh = { task, alive: true, busy: undefined, heap };
+  enter(name: string, task: Task, cgroup: Cgroup, heap: Heap | undefined): void {
+    const fresh = { task, cgroup, alive: true, busy: undefined, heap };
     const existing = this.process(name);
     if (existing) Object.assign(existing, fresh);
     else this.processes.push({ name, ...fresh });

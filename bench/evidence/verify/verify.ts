@@ -1,5 +1,6 @@
 import { release } from 'node:os';
 import { Readable } from 'node:stream';
+import { loadModel } from '../../../allocators/load.ts';
 import { type AllocatorSpec, formatAllocator } from '../../../allocators/spec.ts';
 import { Interrupted, UserError } from '../../../sim/contract/assert.ts';
 import { type EventBuffer, OP_CTL, OP_MASK, OP_SKIPPED, type Touch } from '../../../sim/contract/event.ts';
@@ -165,6 +166,7 @@ async function runModel(options: VerifyOptions, original: FoundOriginal, truth: 
   const syscalls = collect();
   const samples: ModelSample[] = [];
   const mallocInfo = options.spec.model.views.find((view) => view.name === 'malloc_info');
+  await loadModel(options.spec);
   const run: LockstepRun = new LockstepRun({
     events: options.events,
     workload: options.workload,

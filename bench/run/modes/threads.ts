@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { loadModel } from '../../../allocators/load.ts';
 import { formatAllocator } from '../../../allocators/spec.ts';
 import { assert, UserError } from '../../../sim/contract/assert.ts';
 import type { Touch } from '../../../sim/contract/event.ts';
@@ -61,6 +62,7 @@ export async function runThreads(options: ThreadsOptions): Promise<RunResult> {
   }
   if (options.placements) throw new UserError('--placements: in --mode threads placements differ from run to run');
   if (options.syscalls) throw new UserError('--syscalls: in --mode threads system calls differ from run to run');
+  await loadModel(spec);
   const touch = options.touch ?? events.touch;
   const program = readProgramOrder(events);
   program.readAll();

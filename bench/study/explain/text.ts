@@ -55,6 +55,7 @@ function areas(e: Explanation, { palette, width, everyArea }: Shown): string[] {
   const groups: readonly AreaGroup[] = everyArea
     ? e.areas.map((area) => ({ ...area, count: 1 }))
     : groupAreas(e.areas).filter((g) => g.mappedBytes > 0);
+  if (groups.length === 0) return [...lines, '  nothing is mapped yet'];
   const shown = everyArea ? groups : groups.slice(0, SHOWN_AREAS);
   lines.push(
     ...columnBlocks(
