@@ -222,15 +222,15 @@ export class MachineRun {
     this.dying.push({ task, leftUs: pages * TEARDOWN_PAGE_US });
   }
 
-  /** Ends those whose time has come: all, where the processor is idle; else they have shared it with who runs. */
+  /** Ends those whose time has come: all, where the processor is idle; else each has had as much of it as who runs. */
   settleDying(idle: boolean): void {
     const { dying, k } = this;
     dying.sort((a, b) => a.leftUs - b.leftUs);
     let elapsedUs = idle ? Number.POSITIVE_INFINITY : k.nowUs - this.dyingAsOfUs;
     this.dyingAsOfUs = k.nowUs;
     while (dying.length > 0) {
-      const hadUs = Math.min(dying[0]!.leftUs, elapsedUs / (dying.length + 1));
-      elapsedUs -= hadUs * (dying.length + 1);
+      const hadUs = Math.min(dying[0]!.leftUs, elapsedUs);
+      elapsedUs -= hadUs;
       for (const one of dying) one.leftUs -= hadUs;
       if (dying[0]!.leftUs > 0) return;
       this.die(dying.shift()!.task, 'signal', 9);
