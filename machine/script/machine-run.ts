@@ -218,22 +218,23 @@ export class MachineRun {
     if (task === this.k.current || this.dying.some((one) => one.task === task)) return;
     const pages = task.mm.getRss();
     reapMemory(this.k, task);
-    if (this.dying.length === 0) this.dyingAsOfUs = this.k.nowUs;
+    this.passToDying();
     this.dying.push({ task, leftUs: pages * TEARDOWN_PAGE_US });
   }
 
-  /** Ends those whose time has come: all, where the processor is idle; else each has had as much of it as who runs. */
+  /** The processor's time since is shared: each of the dying has had as much as who runs. */
+  private passToDying(): void {
+    for (const one of this.dying) one.leftUs -= this.k.nowUs - this.dyingAsOfUs;
+    this.dyingAsOfUs = this.k.nowUs;
+  }
+
+  /** Ends those whose time has come: all, where the processor is idle. */
   settleDying(idle: boolean): void {
-    const { dying, k } = this;
-    dying.sort((a, b) => a.leftUs - b.leftUs);
-    let elapsedUs = idle ? Number.POSITIVE_INFINITY : k.nowUs - this.dyingAsOfUs;
-    this.dyingAsOfUs = k.nowUs;
-    while (dying.length > 0) {
-      const hadUs = Math.min(dying[0]!.leftUs, elapsedUs);
-      elapsedUs -= hadUs;
-      for (const one of dying) one.leftUs -= hadUs;
-      if (dying[0]!.leftUs > 0) return;
-      this.die(dying.shift()!.task, 'signal', 9);
+    this.passToDying();
+    const gone = this.dying.filter(({ leftUs }) => idle || leftUs <= 0).sort((a, b) => a.leftUs - b.leftUs);
+    for (const one of gone) {
+      this.dying.splice(this.dying.indexOf(one), 1);
+      this.die(one.task, 'signal', 9);
     }
   }
 
