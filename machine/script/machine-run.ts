@@ -109,7 +109,9 @@ export class MachineRun {
   /** Processes that run a workload at some time: a fork takes its parent's heap along for them. */
   readonly runners = new Set<string>();
   private kmsgShown = 0;
-  private readonly dying: { task: Task; atUs: number }[] = [];
+  /** Killed, with the processor's time that they still need to take their mappings down; as of `dyingAsOfUs`. */
+  private readonly dying: { task: Task; leftUs: number }[] = [];
+  private dyingAsOfUs = 0;
   private readonly deaths: { process: ScriptProcess; how: 'signal' | 'exit'; code: number }[] = [];
   private readonly onLine: (line: MachineLine) => void;
 
@@ -212,21 +214,27 @@ export class MachineRun {
    */
   private oomKill(task: Task): void {
     task.fatalSignal = true;
-    if (task === this.k.current) return;
+    // The chosen one of a group is killed again with the group.
+    if (task === this.k.current || this.dying.some((one) => one.task === task)) return;
     const pages = task.mm.getRss();
     reapMemory(this.k, task);
-    this.dying.push({ task, atUs: this.k.nowUs + pages * TEARDOWN_PAGE_US });
+    this.passToDying();
+    this.dying.push({ task, leftUs: pages * TEARDOWN_PAGE_US });
+  }
+
+  /** The processor's time since is shared: each of the dying has had as much as who runs. */
+  private passToDying(): void {
+    for (const one of this.dying) one.leftUs -= this.k.nowUs - this.dyingAsOfUs;
+    this.dyingAsOfUs = this.k.nowUs;
   }
 
   /** Ends those whose time has come: all, where the processor is idle. */
   settleDying(idle: boolean): void {
-    for (const { task, atUs } of [...this.dying]) {
-      if (!idle && atUs > this.k.nowUs) continue;
-      this.dying.splice(
-        this.dying.findIndex((other) => other.task === task),
-        1,
-      );
-      this.die(task, 'signal', 9);
+    this.passToDying();
+    const gone = this.dying.filter(({ leftUs }) => idle || leftUs <= 0).sort((a, b) => a.leftUs - b.leftUs);
+    for (const one of gone) {
+      this.dying.splice(this.dying.indexOf(one), 1);
+      this.die(one.task, 'signal', 9);
     }
   }
 

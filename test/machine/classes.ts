@@ -119,9 +119,9 @@ export const MACHINE: Readonly<Record<string, FigureClass>> = {
   Slab: figure(constant(256), ['kernel objects', band(0.12, 1536)]),
 };
 
-/** MemFree with the pages on the lists of the processors, in kB: partly used slabs come and go with a hundred kB or two. */
+/** MemFree with the pages on the lists of the processors, in kB: partly used slabs come and go with some hundred kB. */
 export const FREE_AND_LISTS: FigureClass = figure(
-  constant(300),
+  constant(400),
   ['victim', { kind: 'free' }],
   ['reclaim', band(0.5, 2048)],
   ['kernel objects', constant(3072)],
