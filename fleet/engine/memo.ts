@@ -139,6 +139,17 @@ export class Memo {
     if (this.averages) this.averages[0] = place.average;
   }
 
+  /** What it takes to go on from `place` later, when the heap has held others; undefined where the place says all. */
+  imageAt(place: Place): HeapImage | undefined {
+    return place.state < 0 ? this.heap.image() : undefined;
+  }
+
+  /** Makes the heap hold what it was in an image. */
+  putBack(image: HeapImage): void {
+    this.heap.restore(image);
+    this.current = -1;
+  }
+
   private keyOf(state: number, request: number, average: number): string {
     if (!this.averages) return `${state} ${request}`;
     const { keepsBelow, dropsFrom } = averageCells(average);
