@@ -123,7 +123,7 @@ export function* playSlot(task: SlotTask, options: SlotOptions): Generator<SlotP
       if (!memo.compares) options.heap.passTimeTo(startUs * 1e3);
       const hasSamples = sampler.nextUs < task.endUs[i]!;
       const layout = hasSamples ? memo.layoutAt(place) : undefined;
-      const play = memo.plays[memo.serve(place, task.request[i]!)]!;
+      const play = memo.serve(place, task.request[i]!);
       residentPages[i] = play.residentPages;
       peakPages[i] = play.peakPages;
       faults[i] = play.faults;
