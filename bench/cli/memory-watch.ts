@@ -3,6 +3,7 @@ import { UserError } from '../../sim/contract/assert.ts';
 import { bytes } from '../../sim/contract/format.ts';
 import type { Bytes } from '../../sim/contract/units.ts';
 import { memoryRoom, roomText } from '../../workloads/files/host-memory.ts';
+import { isHeapUsed } from '../run/heap-room.ts';
 
 const LOOK_MS = 50;
 /** Others use the same memory. */
@@ -30,15 +31,17 @@ export function watchMemory(): void {
     lookedAt = performance.now();
     looksAgainAtBytes = rss + room.bytes * SHARE_BETWEEN_LOOKS;
     if (room.bytes > Math.min(KEPT_MAX_BYTES, room.of.bytes * SHARE_KEPT)) return;
-    throw new UserError(`found ${bytes(rss)} in use, expected a smaller run or more memory: ${roomText(room)}`);
+    throw new UserError(
+      `found ${bytes(rss)} in use by this process, expected a smaller run or more memory: ${roomText(room)}`,
+    );
   };
   setInterval(look, LOOK_MS).unref();
 }
 
 function checkHeap(): void {
-  const { used_heap_size: used, heap_size_limit: limit } = getHeapStatistics();
-  if (used <= limit * SHARE_OF_HEAP) return;
+  if (!isHeapUsed(SHARE_OF_HEAP)) return;
+  const limit = bytes(getHeapStatistics().heap_size_limit);
   throw new UserError(
-    `found ${bytes(used)} in Node's heap of ${bytes(limit)}, expected a smaller run, or NODE_OPTIONS=--max-old-space-size`,
+    `found Node's heap of ${limit} full, expected a smaller run, or NODE_OPTIONS=--max-old-space-size=MiB`,
   );
 }

@@ -181,12 +181,12 @@ export async function preparePassing(argv: MachineArguments, order: PassingOrder
   };
 }
 
-/** A text passes where it runs in file order and nobody wants to hear of single lines. */
+/** A text passes where nobody wants to hear of single lines. */
 async function openPassing(argv: MachineArguments, order: PassingOrder): Promise<PassingTrace | undefined> {
   const binary = openPassingTrace(argv.workload, order);
-  if (binary || order !== 'file' || argv.lenient || argv.samples !== undefined) return binary;
-  const { openPassingText } = await import('../../workloads/trace/passing-text.ts');
-  return openPassingText(argv.workload, { requestedPeakBytes: FAR_FROM });
+  if (binary || argv.lenient || argv.samples !== undefined) return binary;
+  const { openPassingText } = await import('../run/text/passing-text.ts');
+  return openPassingText(argv.workload, { order, requestedPeakBytes: FAR_FROM });
 }
 
 /** Whether `given` names a built-in workload, and no trace. */

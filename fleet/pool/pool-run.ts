@@ -1,5 +1,6 @@
 import { parseAllocator } from '../../allocators/spec.ts';
 import { UserError } from '../../sim/contract/assert.ts';
+import { breathing } from '../../workloads/breathing.ts';
 import type { Holdings } from '../engine/holdings.ts';
 import type { Layout } from '../engine/layout.ts';
 import type { RecordedParts } from '../engine/recorded-parts.ts';
@@ -108,7 +109,7 @@ export class PoolRun {
       const { schedule: own, tasks } = recordedSchedule(recorded, scenario.durationUs);
       return new PoolRun(pool, own, settings, [], tasks, samplesUs, recorded);
     }
-    const schedule = schedulePool(pool, arrivals, (kind) => firstOf.has(kind), scenario.durationUs);
+    const schedule = await breathing(schedulePool(pool, arrivals, (kind) => firstOf.has(kind), scenario.durationUs));
     const numberOf = (arrival: number) => firstOf.get(arrivals.kind[arrival]!)! + arrivals.variant[arrival]!;
     const tasks = schedule.slots.map((slot) => taskOf(slot, numberOf));
     return new PoolRun(pool, schedule, settings, kinds, tasks, samplesUs);

@@ -16,12 +16,15 @@ interface Revived {
   holdings: Holdings | undefined;
 }
 
+/** So many samples are played beyond the one that is looked at, at most. */
+const AHEAD = 16;
+
 /**
  * Workers that took the places of killed ones. Each may be killed too, so its heap is played only a little further than somebody looks:
  *
  *     kill            looked at        played
  *      ├────────────────┤────────────────┤ · · · end
- *        so far            as far again
+ *        so far            as far again, at most AHEAD
  *
  * However many are killed, no more than twice is played of what is looked at.
  */
@@ -75,7 +78,7 @@ export class RevivedSlots {
   playTo(slot: number, sample: number): void {
     const own = this.slots.get(slot);
     if (!own || own.holdings || own.samples > sample) return;
-    this.play(own, sample + (sample - own.sample) + 1);
+    this.play(own, sample + Math.min(AHEAD, sample - own.sample) + 1);
   }
 
   /** Layouts by number, of a slot that was killed. */

@@ -69,6 +69,7 @@ export function meminfo(k: Kernel): Record<string, number> {
     HugePages_Total: k.hugepagesTotal,
     HugePages_Free: k.hugepagesFree,
     HugePages_Rsvd: k.hugepagesReserved,
+    HugePages_Surp: k.hugepagesSurplus,
     Hugetlb: k.hugepagesTotal * 2048,
   };
 }

@@ -72,6 +72,7 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
     for (const name of words) {
       const task = startWorker(run.k, run.image, name);
       run.k.current = null;
+      run.turns.started(task);
       run.enter(name, task, run.rootGroup, undefined);
     }
     ok(run, command);
@@ -265,6 +266,7 @@ function setParameter(run: MachineRun, path: string, value: string): string | un
       setupZones(k.zones, number, k.profile.processors);
     },
     'vm/nr_hugepages': () => setMaxHugePages(k, number),
+    'vm/nr_overcommit_hugepages': () => (k.hugepagesOvercommit = number),
     'vm/drop_caches': () => dropCaches(k, run.files, number),
   };
   const set = lookup(fields, path.replace(/^\/proc\/sys\//, ''));

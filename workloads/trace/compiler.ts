@@ -249,6 +249,7 @@ export function createTraceCompiler(options: CompilerOptions = {}): TraceCompile
       objectSlots,
       requestedPeakBytes: totals[PEAK_BYTES]!,
       labels,
+      isTimed: totals[CLOCK_NS]! > 0,
       isPlain:
         begins.length === 0 &&
         marks.count === 0 &&

@@ -13,6 +13,8 @@ export interface DrainedSoFar {
   readonly objectSlots: number;
   readonly requestedPeakBytes: number;
   readonly labels: readonly string[];
+  /** Whether the clock has moved. */
+  readonly isTimed: boolean;
   /** One thread, no marks, call sites or observations, no request events: the rows and the labels say everything. */
   readonly isPlain: boolean;
 }

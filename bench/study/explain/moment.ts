@@ -35,6 +35,8 @@ export interface Moment {
 const TORN_DOWN = 0.5;
 /** A program that lives on for longer than this after its frees has not freed in order to exit. */
 const IDLE_NS: Ns = 1_000_000;
+/** Behind its frees it has not made a system call worth the name: recordings put steps of the clock below 10 us together. */
+const AT_ONCE_NS: Ns = 20_000;
 /** What lies between frees and is nothing that a program does with its memory. */
 const PASSING: ReadonlySet<number> = new Set([OP_CLOCK, OP_THREAD_BEGIN, OP_THREAD_EXIT, OP_SKIPPED, OP_EXIT]);
 /** Frees that leave less than this share resident have emptied the heap. */
@@ -62,7 +64,9 @@ export function momentOf(options: RunOptions, at: string | undefined): Moment {
 /** Whether the moment is told from the events alone, without a run. */
 export function isKnownFromEvents(events: EventBuffer, at: string | undefined): boolean {
   if (at === 'peak') return events.labels.includes('peak');
-  return at !== undefined || events.exitRow < 0 || finalFrees(events, events.exitRow) === undefined;
+  if (at !== undefined || events.exitRow < 0) return true;
+  const last = finalFrees(events, events.exitRow);
+  return last === undefined || last.idleNs <= AT_ONCE_NS;
 }
 
 function exitMoment(events: EventBuffer): Moment {
@@ -75,31 +79,31 @@ function exitMoment(events: EventBuffer): Moment {
 const EXIT_BEGINS = 'just before the program began to exit';
 
 /**
- * Where main() frees what it holds before exit() is called, as C++ does with its locals, the exit finds an empty heap: then the moment
- * before these frees is judged. A heap that is still large after them is what the process has, and stays.
+ * Where main() frees what it holds and does nothing more, as C++ does with its locals, the exit finds a heap of the dead: the moment
+ * before these frees is judged. So it is where the program does a little more and the heap is nearly empty.
  */
 function beforeLocalsDied(options: RunOptions, exit: Moment): Moment {
   const { events } = options;
   if (exit.about !== EXIT_BEGINS) return exit;
   const last = finalFrees(events, exit.end);
   if (!last) return exit;
+  const frees = `the last ${count(last.frees)} frees`;
+  const before = (left: string): Moment => ({
+    kind: 'exit',
+    end: last.row,
+    about: `before ${frees}, with no allocation between, that come right before the exit${left}: taken for the end of main() (--at exit judges after them)`,
+  });
+  if (last.idleNs <= AT_ONCE_NS) return before('');
   const run = new LockstepRun({ ...options, mode: 'lockstep', lastSampleOnly: true });
   const { residency } = run.assembled.machine.kernel;
   run.advance(last.row);
   const living = residency.residentPages();
   run.advance(exit.end);
   const left = residency.residentPages();
-  const frees = `the last ${count(last.frees)} frees, with no allocation between,`;
-  return left < living * EMPTIED
-    ? {
-        kind: 'exit',
-        end: last.row,
-        about: `before ${frees} that come right before the exit and leave ${bytes(left * PAGE_BYTES)} of ${bytes(living * PAGE_BYTES)}: taken for the end of main() (--at exit judges after them)`,
-      }
-    : {
-        ...exit,
-        about: `${EXIT_BEGINS}, after ${frees} which leave ${bytes(left * PAGE_BYTES)} of ${bytes(living * PAGE_BYTES)} resident (--at #${Math.max(0, last.row - 1)} judges before them)`,
-      };
+  const leave = ` and leave ${bytes(left * PAGE_BYTES)} of ${bytes(living * PAGE_BYTES)}`;
+  if (left < living * EMPTIED) return before(leave);
+  const at = `(--at #${Math.max(0, last.row - 1)} judges before them)`;
+  return { ...exit, about: `${EXIT_BEGINS}, after ${frees}, which come shortly before it${leave} ${at}` };
 }
 
 /** A recorded PHP with one script (not a worker of many requests): behind it PHP frees what the script holds. */
@@ -152,7 +156,10 @@ function tearDown(events: EventBuffer): Moment | undefined {
 }
 
 /** The frees of most of what lives, right before row `end` and with nothing else between, and the row of the first. */
-function finalFrees(events: EventBuffer, end: number): { readonly row: number; readonly frees: number } | undefined {
+function finalFrees(
+  events: EventBuffer,
+  end: number,
+): { readonly row: number; readonly frees: number; readonly idleNs: Ns } | undefined {
   const { head, labels, a, b } = events;
   if (!events.source.startsWith('recorded')) return undefined;
   let frees = 0;
@@ -166,11 +173,11 @@ function finalFrees(events: EventBuffer, end: number): { readonly row: number; r
   }
   if (idleNs > IDLE_NS) return undefined;
   while (row < end && (head[row]! & OP_MASK) !== OP_FREE && (head[row]! & OP_MASK) !== OP_EFREE) row++;
-  return frees === 0 || frees < TORN_DOWN * liveAt(events, row) ? undefined : { row, frees };
+  return frees === 0 || frees < TORN_DOWN * liveAt(events, row) ? undefined : { row, frees, idleNs };
 }
 
-/** Labels of the recorder's own: the end, and points spread over the events. */
-const isRecorders = (label: string): boolean => label === 'end' || /^s\d+$/.test(label);
+/** Labels of the recorder's own: the exit, the end, and points spread over the events. */
+const isRecorders = (label: string): boolean => label === 'end' || label === 'exit' || /^s\d+$/.test(label);
 
 function liveAt({ head, slot, objectSlots }: EventBuffer, end: number): number {
   const live = new Uint8Array(objectSlots);

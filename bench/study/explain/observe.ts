@@ -1,10 +1,10 @@
 import '../../../allocators/all.ts';
 import { type EventBuffer, OP_CLOCK, OP_EXIT, OP_MASK, OP_SAMPLE, OP_SKIPPED } from '../../../sim/contract/event.ts';
 import { PAGE_BYTES } from '../../../sim/contract/units.ts';
+import type { Sample } from '../../../sim/metrics/sample.ts';
 import { ownLine } from '../../report/sites/frames.ts';
 import { collectAreas } from '../../run/areas.ts';
 import { LockstepRun } from '../../run/modes/lockstep.ts';
-import type { Sample } from '../../../sim/metrics/sample.ts';
 import { type RecordedProcessSample, recordedProcess } from '../../run/recorded-process.ts';
 import type { RunOptions } from '../../run/run-options.ts';
 import { hasCallSites, siteBytes, stackOfRow } from './by-site.ts';

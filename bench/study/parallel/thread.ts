@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { Piscina } from 'piscina';
-import { threadsRest } from '../../../workloads/files/threads-rest.ts';
 import { pluginFiles } from '../../run/plugin-files.ts';
+import { threadsRest } from '../../run/threads-rest.ts';
 
 /** The built file of `path` (from bench/study, without its ending), from which a thread can start; it need not exist. */
 export const threadFile = (path: string): string =>

@@ -33,7 +33,7 @@
 enum { FROM_RECORDER = 3 };
 
 static struct {
-	const char *flags; /* c or m: the clock is the processor's counter, or the kernel's; s: call sites; n: no heap of PHP */
+	const char *flags; /* c or m: the clock is the processor's counter, or the kernel's; s: call sites; n: no heap of PHP; h: nohup */
 	const char *folder, *logs;
 	uint64_t disk_bytes, stop_events;
 	int64_t sample_ns;
@@ -361,7 +361,7 @@ int main(int argc, char **argv)
 	tell_clock(options.clock_is_counter);
 	const char *why = note_obstacle(argv[8], options.folder);
 	if (!why || strcmp(why, MUSL_OBSTACLE)) preload(argv[7], options.flags, options.folder);
-	int error = start_program(argv + 8, &mask, &program);
+	int error = start_program(argv + 8, &mask, strchr(options.flags, 'h') != NULL, &program);
 	if (error) {
 		tell("error %d\n", error);
 		return 1;

@@ -98,7 +98,7 @@ void tell_orphans(int64_t now_ns);
 const char *note_obstacle(const char *name, const char *folder);
 void preload(const char *library, const char *flags, const char *folder);
 /* An errno, or 0. */
-int start_program(char **argv, const sigset_t *mask, pid_t *program);
+int start_program(char **argv, const sigset_t *mask, int ignores_hangup, pid_t *program);
 void remove_folder(const char *folder);
 
 #endif

@@ -28,12 +28,7 @@ void tell(const char *format, ...)
 
 void tell_clock(int is_counter)
 {
-#if defined __x86_64__
 	uint64_t counter = __builtin_ia32_rdtsc() >> 6;
-#else
-	uint64_t counter = 0;
-	__asm__ volatile("mrs %0, cntvct_el0" : "=r"(counter));
-#endif
 	int64_t ns = now_ns();
 	tell("clock %llu %lld\n", (unsigned long long)(is_counter ? counter : (uint64_t)ns >> 4), (long long)ns);
 }

@@ -1,32 +1,35 @@
 import { closeSync, createReadStream, existsSync, openSync, readSync, statSync } from 'node:fs';
 import { MessageChannel, receiveMessageOnPort, Worker } from 'node:worker_threads';
-import { assert, UserError } from '../../sim/contract/assert.ts';
-import type { EventBuffer, PassingTrace, Rows } from '../../sim/contract/event.ts';
-import { hasRoomForThreads } from '../files/address-space.ts';
-import { threadsRest } from '../files/threads-rest.ts';
-import { unpackerOf } from './compression.ts';
-import { createTraceParser } from './parser.ts';
-import { NeedsWholeTrace } from './passing.ts';
+import { assert, UserError } from '../../../sim/contract/assert.ts';
+import type { EventBuffer, PassingTrace, Rows } from '../../../sim/contract/event.ts';
+import { hasRoomForThreads } from '../../../workloads/files/address-space.ts';
+import { unpackerOf } from '../../../workloads/trace/compression.ts';
+import { createTraceParser } from '../../../workloads/trace/parser.ts';
+import { NeedsWholeTrace, type PassingOrder } from '../../../workloads/trace/passing.ts';
+import { DamagedDataError, MAGIC_BYTES, unpacked } from '../../../workloads/trace/unpacked.ts';
+import { hasTimes } from '../choose-time.ts';
+import { threadsRest } from '../threads-rest.ts';
 import { createRowRing, objectSlotsSoFar, rowsOfRing } from './row-ring.ts';
 import type { TextMessage, TextTask } from './text-worker.ts';
-import { DamagedDataError, MAGIC_BYTES, unpacked } from './unpacked.ts';
 
 /** A shorter text is read before the thread for it has started. Compressed, a fifth of it. */
 const TEXT_BYTES = 16 * 2 ** 20;
 const PACKED_BYTES = TEXT_BYTES / 5;
 /** So much of its beginning is looked at before the thread is trusted with it. */
-const HEAD_BYTES = 1 << 18;
+const HEAD_BYTES = 1 << 19;
 /** Objects at a time that there is room for; what is not used is not committed. */
 const OBJECT_SLOTS = 2 ** 24;
 const LF = 10;
 const PERCENT = 37;
 
 const WORKER_FILE = new URL(
-  import.meta.url.includes('/dist/') ? './text-worker.js' : '../../dist/workloads/trace/text-worker.js',
+  import.meta.url.includes('/dist/') ? './text-worker.js' : '../../../dist/bench/run/text/text-worker.js',
   import.meta.url,
 );
 
 export interface PassingTextOptions {
+  /** As `openPassingTrace` takes it: a trace with times passes in file order alone. */
+  readonly order: PassingOrder;
   /** A trace of which so many bytes are requested at a time needs another machine. */
   readonly requestedPeakBytes: number;
   /** Default: of what length reading beside the execution is worth a thread. */
@@ -35,14 +38,15 @@ export interface PassingTextOptions {
 
 /**
  * A long trace in text form, plain or compressed, of one thread without marks, call sites or observations, that another thread reads while
- * it is executed in file order; undefined for any other. `rows` throws NeedsWholeTrace where it turns out later to be another.
+ * it is executed; undefined for any other. `rows` throws NeedsWholeTrace where it turns out later to be another.
  */
 export async function openPassingText(path: string, options: PassingTextOptions): Promise<PassingTrace | undefined> {
   const bytes = hasRoomForThreads() && existsSync(WORKER_FILE) ? textBytes(path, options.leastBytes) : undefined;
   if (bytes === undefined) return undefined;
   const first = openReader(path, options); // starts beside what follows
   const start = await startOf(path);
-  if (start) return passingText(path, options, start, first, (start.length * bytes) / HEAD_BYTES);
+  if (start && (options.order === 'file' || !hasTimes(start)))
+    return passingText(path, options, start, first, (start.length * bytes) / HEAD_BYTES);
   await first.close();
   return undefined;
 }
@@ -103,10 +107,11 @@ interface Reader {
   close(): Promise<void>;
 }
 
-function openReader(path: string, { requestedPeakBytes }: PassingTextOptions): Reader {
+function openReader(path: string, { requestedPeakBytes, order }: PassingTextOptions): Reader {
   const ring = createRowRing();
   const { port1: port, port2 } = new MessageChannel();
-  const task: TextTask = { path, ring, port: port2, objectSlots: OBJECT_SLOTS, requestedPeakBytes };
+  const limits = { objectSlots: OBJECT_SLOTS, requestedPeakBytes, mayBeTimed: order === 'file' };
+  const task: TextTask = { path, ring, port: port2, ...limits };
   const worker = new Worker(WORKER_FILE, { workerData: task, transferList: [port2] });
   let failure: unknown;
   worker.on('error', (error) => (failure = error));

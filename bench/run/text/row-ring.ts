@@ -1,5 +1,5 @@
-import { assert } from '../../sim/contract/assert.ts';
-import type { EventBuffer, Rows } from '../../sim/contract/event.ts';
+import { assert } from '../../../sim/contract/assert.ts';
+import type { EventBuffer, Rows } from '../../../sim/contract/event.ts';
 
 /**
  * Rows on their way from the thread that reads a text to the one that executes it, in pieces.

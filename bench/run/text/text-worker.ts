@@ -1,6 +1,6 @@
 import { type MessagePort, workerData } from 'node:worker_threads';
-import { UserError } from '../../sim/contract/assert.ts';
-import { readTrace } from './reader.ts';
+import { UserError } from '../../../sim/contract/assert.ts';
+import { readTrace } from '../../../workloads/trace/reader.ts';
 import { endRing, PIECE_ROWS, putPiece, type RowRing } from './row-ring.ts';
 
 /** What a thread that reads a text is given. */
@@ -11,6 +11,8 @@ export interface TextTask {
   /** What the machine was built for: a trace beyond it is `unfit`. */
   readonly objectSlots: number;
   readonly requestedPeakBytes: number;
+  /** Whether its clock may move. */
+  readonly mayBeTimed: boolean;
 }
 
 /** What it says beside the ring, before the piece of rows that it concerns. */
@@ -23,7 +25,7 @@ export type TextMessage =
 
 class Unfit extends Error {}
 
-const { path, ring, port, objectSlots, requestedPeakBytes } = workerData as TextTask;
+const { path, ring, port, objectSlots, requestedPeakBytes, mayBeTimed } = workerData as TextTask;
 const say = (message: TextMessage) => port.postMessage(message);
 const started = performance.now();
 let waitedMs = 0;
@@ -35,7 +37,7 @@ try {
       pieceRows: PIECE_ROWS,
       take(rows, count, soFar) {
         const isTooLarge = soFar.objectSlots > objectSlots || soFar.requestedPeakBytes >= requestedPeakBytes;
-        if (!soFar.isPlain || isTooLarge) throw new Unfit();
+        if (!soFar.isPlain || isTooLarge || (soFar.isTimed && !mayBeTimed)) throw new Unfit();
         if (soFar.labels.length > labelsSaid) say({ labels: soFar.labels.slice(labelsSaid) });
         labelsSaid = soFar.labels.length;
         putPiece(ring, rows, count, soFar.objectSlots, (ms) => (waitedMs += ms));
