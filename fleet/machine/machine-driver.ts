@@ -54,7 +54,16 @@ export class MachineDriver {
       const limits = (['max', 'high', 'low', 'min'] as const).flatMap((key) =>
         group[key] === undefined ? [] : [`${key}=${sizeBytes(group[key])}`],
       );
-      this.do(['cgroup', group.name, ...limits, ...(group.oom_group ? ['group=1'] : [])].join(' '));
+      const isParent = scenario.cgroups.some(({ name }) => name.startsWith(`${group.name}/`));
+      this.do(
+        [
+          'cgroup',
+          group.name,
+          ...limits,
+          ...(group.oom_group ? ['group=1'] : []),
+          ...(isParent ? ['parent'] : []),
+        ].join(' '),
+      );
     }
   }
 

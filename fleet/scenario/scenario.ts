@@ -141,6 +141,11 @@ function firstContradiction(scenario: Scenario): Contradiction | undefined {
       taken.add(name);
       if (group !== undefined && !groups.includes(group))
         return { path: [kind, i, 'group'], text: `${kind}.${i}.group: ${notOneOf(group, groups, 'cgroup')}` };
+      if (groups.some((other) => other.startsWith(`${group}/`)))
+        return {
+          path: [kind, i, 'group'],
+          text: `${kind}.${i}.group: found '${group}', expected a cgroup without others below it, as the kernel does`,
+        };
     }
   }
   return (

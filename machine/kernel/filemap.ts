@@ -268,7 +268,7 @@ export function genericPerformWrite(k: Kernel, task: Task, object: AddressSpace,
     }
     pageMkwrite(k, object, frame);
     object.sizeBytes = Math.max(object.sizeBytes, (at + 1) * 4096);
-    balanceDirtyPages(k, task);
+    balanceDirtyPages(k, object);
   }
   return count;
 }

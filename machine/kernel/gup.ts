@@ -2,7 +2,7 @@
 import { PG_DIRTY } from './frames.ts';
 import type { Kernel, Task } from './kernel.ts';
 import { FAULT_OOM, FAULT_SIGBUS, handleMmFault, setPageDirty } from './memory.ts';
-import { VM_READ, VM_SHARED, VM_WRITE, type Vma } from './mm-types.ts';
+import { VM_PFNMAP, VM_READ, VM_SHARED, VM_WRITE, type Vma } from './mm-types.ts';
 import type { Errno } from './mmap.ts';
 import { frameOfPte, PTE_DIRTY, PTE_PRESENT, PTE_SPECIAL, PTE_WRITE, PTE_YOUNG } from './page-table.ts';
 import { FAULT_US } from './recorded-prices.ts';
@@ -35,15 +35,25 @@ function touchPage(k: Kernel, task: Task, vma: Vma, page: number, write: boolean
   }
 }
 
-/** __mm_populate: as mlock and MAP_POPULATE ask; errors end it quietly. */
-export function mmPopulate(k: Kernel, task: Task, start: number, end: number): void {
-  for (const vma of [...task.mm.vmas]) {
-    if (vma.end <= start || vma.start >= end || !(vma.flags & (VM_READ | VM_WRITE))) continue;
-    const write = (vma.flags & (VM_WRITE | VM_SHARED)) === VM_WRITE;
-    for (let page = Math.max(start, vma.start); page < Math.min(end, vma.end); page++) {
-      if (touchPage(k, task, vma, page, write) !== undefined) return;
-    }
+/** populate_vma_page_range: what may be written is copied at once; what may not be touched is an error. */
+export function populateVmaPageRange(k: Kernel, task: Task, vma: Vma, start: number, end: number): Errno {
+  if (!(vma.flags & (VM_READ | VM_WRITE))) return 'EFAULT';
+  const write = (vma.flags & (VM_WRITE | VM_SHARED)) === VM_WRITE;
+  for (let page = start; page < end; page++) {
+    const error = touchPage(k, task, vma, page, write);
+    if (error) return error;
   }
+  return undefined;
+}
+
+/** __mm_populate: mlock stops at the first error; MAP_POPULATE and MAP_LOCKED go on with the next mapping and say nothing. */
+export function mmPopulate(k: Kernel, task: Task, start: number, end: number, ignoreErrors: boolean): Errno {
+  for (const vma of [...task.mm.vmas]) {
+    if (vma.end <= start || vma.start >= end || vma.flags & VM_PFNMAP) continue;
+    const error = populateVmaPageRange(k, task, vma, Math.max(start, vma.start), Math.min(end, vma.end));
+    if (error && !ignoreErrors) return error;
+  }
+  return undefined;
 }
 
 /** faultin_page_range: MADV_POPULATE_READ and MADV_POPULATE_WRITE. */

@@ -21,22 +21,69 @@ function poolOf(k: Kernel): number[] {
   return pool;
 }
 
-/** set_max_huge_pages: the pool grows as far as there is memory, and shrinks down to what is used or reserved. */
+/** persistent_huge_pages. */
+const persistent = (k: Kernel): number => k.hugepagesTotal - k.hugepagesSurplus;
+
+function growPool(k: Kernel): boolean {
+  const head = allocHugePage(k, k.root, true);
+  if (head < 0) return false;
+  poolOf(k).unshift(head);
+  k.hugepagesTotal++;
+  k.hugepagesFree++;
+  return true;
+}
+
+/** remove_pool_huge_page. */
+function shrinkPool(k: Kernel): void {
+  freePage(k, poolOf(k).pop()!);
+  k.hugepagesTotal--;
+  k.hugepagesFree--;
+}
+
+/**
+ * set_max_huge_pages: the pool grows as far as there is memory, and shrinks down to what is used or reserved; what is used beyond it is
+ * surplus, and goes when it is freed.
+ */
 export function setMaxHugePages(k: Kernel, wanted: number): void {
-  const pool = poolOf(k);
-  while (k.hugepagesTotal < wanted) {
-    const head = allocHugePage(k, k.root, true);
-    if (head < 0) break;
-    pool.unshift(head);
-    k.hugepagesTotal++;
-    k.hugepagesFree++;
-  }
+  while (k.hugepagesSurplus > 0 && wanted > persistent(k)) k.hugepagesSurplus--;
+  while (wanted > persistent(k) && growPool(k));
   const least = Math.max(wanted, k.hugepagesReserved + k.hugepagesTotal - k.hugepagesFree);
-  while (k.hugepagesTotal > least) {
-    freePage(k, pool.pop()!);
-    k.hugepagesTotal--;
-    k.hugepagesFree--;
+  while (persistent(k) > least) shrinkPool(k);
+  while (wanted < persistent(k) && k.hugepagesSurplus < k.hugepagesTotal) k.hugepagesSurplus++;
+}
+
+/** alloc_surplus_huge_page: one beyond the pool, of which there may be vm.nr_overcommit_hugepages. */
+function allocSurplusHugePage(k: Kernel): boolean {
+  if (k.hugepagesSurplus >= k.hugepagesOvercommit || !growPool(k)) return false;
+  k.hugepagesSurplus++;
+  return true;
+}
+
+/** gather_surplus_pages. @returns whether so many more are reserved. */
+function gatherSurplusPages(k: Kernel, pages: number): boolean {
+  let fresh = 0;
+  while (k.hugepagesReserved + pages > k.hugepagesFree) {
+    if (!allocSurplusHugePage(k)) {
+      returnSurplusPages(k, fresh);
+      return false;
+    }
+    fresh++;
   }
+  k.hugepagesReserved += pages;
+  return true;
+}
+
+function returnSurplusPages(k: Kernel, pages: number): void {
+  for (let left = Math.min(pages, k.hugepagesSurplus); left > 0 && k.hugepagesFree > 0; left--) {
+    shrinkPool(k);
+    k.hugepagesSurplus--;
+  }
+}
+
+/** return_unused_surplus_pages: reservations end, and with them pages beyond the pool. */
+function unreserve(k: Kernel, pages: number): void {
+  k.hugepagesReserved -= pages;
+  returnSurplusPages(k, pages);
 }
 
 const hugeKeys = (start: number, end: number): number[] => {
@@ -58,16 +105,15 @@ export function hugetlbReservePages(k: Kernel, vma: Vma): boolean {
   const wanted = hugeKeys(vma.start, vma.end)
     .map((key) => numberOf(vma, key))
     .filter((number) => !own.has(number) && !(vma.object && vma.object.get(number) !== 0));
-  if (wanted.length > k.hugepagesFree - k.hugepagesReserved) return false;
+  if (!gatherSurplusPages(k, wanted.length)) return false;
   for (const number of wanted) own.add(number);
-  k.hugepagesReserved += wanted.length;
   return true;
 }
 
 /** alloc_huge_page: one that was reserved, or one that nobody has reserved; -1 where there is none. */
 function allocPoolPage(k: Kernel, reserved: Set<number>, number: number): number {
   if (reserved.delete(number)) k.hugepagesReserved--;
-  else if (k.hugepagesFree - k.hugepagesReserved <= 0) return -1;
+  else if (k.hugepagesFree - k.hugepagesReserved <= 0 && !allocSurplusHugePage(k)) return -1;
   k.hugepagesFree--;
   const head = poolOf(k).pop()!;
   k.frames.compoundMapcount[head >> 9] = 0;
@@ -79,6 +125,7 @@ function freePoolPage(k: Kernel, head: number): void {
   k.frames.flags[head]! &= ~PG_EXCLUSIVE;
   poolOf(k).push(head);
   k.hugepagesFree++;
+  if (k.hugepagesSurplus > 0) returnSurplusPages(k, 1);
 }
 
 /** hugetlb_fault. */
@@ -161,7 +208,9 @@ export function unmapHugepageRange(k: Kernel, vma: Vma, start: number, end: numb
 /** hugetlb_vm_op_close: reservations of a private mapping that were not used. */
 export function hugetlbClose(k: Kernel, vma: Vma): void {
   if (vma.object || vma.inherited) return;
-  for (const key of hugeKeys(vma.start, vma.end)) if (vma.mm.hugetlbReserved.delete(key)) k.hugepagesReserved--;
+  let unused = 0;
+  for (const key of hugeKeys(vma.start, vma.end)) if (vma.mm.hugetlbReserved.delete(key)) unused++;
+  unreserve(k, unused);
 }
 
 /** hugetlbfs_evict_inode: a shared mapping's pages go with its last user. */
@@ -170,7 +219,7 @@ export function hugetlbEvict(k: Kernel, object: AddressSpace): void {
     freePoolPage(k, object.get(number));
     object.set(number, 0);
   }
-  k.hugepagesReserved -= object.hugetlbReserved.size;
+  unreserve(k, object.hugetlbReserved.size);
   object.hugetlbReserved.clear();
 }
 

@@ -133,6 +133,9 @@ export class Kernel {
   hugepagesTotal = 0;
   hugepagesFree = 0;
   hugepagesReserved = 0;
+  /** Pages beyond the pool, and how many there may be (vm.nr_overcommit_hugepages). */
+  hugepagesSurplus = 0;
+  hugepagesOvercommit = 0;
   /** Pages of swap: in all and free; the area is a ram disk where zram. */
   swapTotal = 0;
   swapFree = 0;

@@ -163,23 +163,24 @@ function madviseRemove(k: Kernel, task: Task, vma: Vma, start: number, end: numb
   if ((vma.flags & (VM_SHARED | VM_WRITE)) !== (VM_SHARED | VM_WRITE)) return 'EACCES';
   const from = vma.linearIndex(start);
   const to = vma.linearIndex(end);
-  unmapMappingRange(k, task, object, from, to);
+  unmapMappingRange(k, task, object, from, to, false);
   shmemTruncateRange(k, object, from, to);
   return undefined;
 }
 
-/** unmap_mapping_range: takes pages [from, to) of the object out of every process. */
+/** unmap_mapping_range: takes pages [from, to) of the object out of every process, private copies only with `evenCows`. */
 export function unmapMappingRange(
   k: Kernel,
   task: Task,
   object: { readonly vmas: Set<Vma> },
   from: number,
   to: number,
+  evenCows: boolean,
 ): void {
   for (const vma of object.vmas) {
     const first = Math.max(vma.start, from - vma.pgoff + vma.start);
     const last = Math.min(vma.end, to - vma.pgoff + vma.start);
-    if (first < last) zapPageRange(k, task, vma, first, last);
+    if (first < last) zapPageRange(k, task, vma, first, last, evenCows);
   }
 }
 

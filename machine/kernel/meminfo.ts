@@ -4,7 +4,7 @@ import type { Kernel } from './kernel.ts';
 import { vmCommitLimit } from './overcommit.ts';
 import { nrFreePages, zoneFree } from './page-alloc.ts';
 import { nodeListSize } from './swap-lru.ts';
-import { dirtyLimits } from './writeback.ts';
+import { dirtyLimits } from './dirty-limits.ts';
 
 const list = (k: Kernel, lru: number) => nodeListSize(k.frames, k.groups, lru);
 
@@ -69,6 +69,7 @@ export function meminfo(k: Kernel): Record<string, number> {
     HugePages_Total: k.hugepagesTotal,
     HugePages_Free: k.hugepagesFree,
     HugePages_Rsvd: k.hugepagesReserved,
+    HugePages_Surp: k.hugepagesSurplus,
     Hugetlb: k.hugepagesTotal * 2048,
   };
 }

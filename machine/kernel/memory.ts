@@ -55,6 +55,7 @@ import {
 import { addMmCounterFast, checkSyncRssStat, syncMmRss, updateHiwaterRss } from './rss.ts';
 import { doSwapPage, swapFreeEntry } from './swap.ts';
 import { folioMarkAccessed, lruAddDrain } from './swap-lru.ts';
+import { balanceDirtyPages } from './writeback.ts';
 
 export { FAULT_DONE, FAULT_MAJOR, FAULT_OOM, FAULT_RETRY, FAULT_SIGBUS, type FaultResult } from './fault.ts';
 
@@ -148,7 +149,10 @@ function doWpPage(k: Kernel, task: Task, vma: Vma, page: number, pmd: Pmd, pte: 
   const frame = frameOfPte(pte);
   if (pte & PTE_SPECIAL) return wpPageCopy(k, task, vma, page, pmd, -1);
   if (vma.flags & VM_SHARED) {
-    if (vma.object) pageMkwrite(k, vma.object, frame);
+    if (vma.object) {
+      balanceDirtyPages(k, vma.object);
+      pageMkwrite(k, vma.object, frame);
+    }
     pmd.set(page % 512, pte | PTE_WRITE | PTE_DIRTY | PTE_YOUNG);
     k.vmstat.pgreuse++;
     return FAULT_DONE;
@@ -247,7 +251,11 @@ function doFault(k: Kernel, task: Task, vma: Vma, page: number, write: boolean):
     pmd.set(page % 512, pteOf(copy, PTE_PRESENT | PTE_YOUNG | PTE_DIRTY | PTE_WRITE));
     return found.result;
   }
-  if (write) pageMkwrite(k, object, found.frame);
+  if (write) {
+    // Of the pages before this one: the flusher runs beside the program, and does not take the page away that it is about to write.
+    balanceDirtyPages(k, object);
+    pageMkwrite(k, object, found.frame);
+  }
   setFilePte(k, task, vma, page, found.frame, write);
   return found.result;
 }
@@ -264,8 +272,11 @@ export function setFilePte(k: Kernel, task: Task, vma: Vma, page: number, frame:
   pmd.set(page % 512, pteOf(frame, flags));
 }
 
-/** zap_page_range: unmaps [start, end) of the mapping; `task` is whoever asks. */
-export function zapPageRange(k: Kernel, task: Task, vma: Vma, start: number, end: number): void {
+/**
+ * zap_page_range: unmaps [start, end) of the mapping; `task` is whoever asks. Without `evenCows` private copies of an object's pages
+ * stay.
+ */
+export function zapPageRange(k: Kernel, task: Task, vma: Vma, start: number, end: number, evenCows = true): void {
   const { mm } = vma;
   lruAddDrain(k);
   updateHiwaterRss(mm);
@@ -286,7 +297,7 @@ export function zapPageRange(k: Kernel, task: Task, vma: Vma, start: number, end
       }
       splitHugePmd(k, vma, pmd);
     }
-    zapPteRange(k, vma, pmd, from - first, to - first, rss);
+    zapPteRange(k, vma, pmd, from - first, to - first, rss, evenCows);
   });
   if (task.mm === mm) syncMmRss(task);
   for (let member = 0; member < 4; member++) mm.rss[member]! += rss[member]!;
@@ -299,6 +310,7 @@ function zapPteRange(
   from: number,
   to: number,
   rss: [number, number, number, number],
+  evenCows: boolean,
 ): void {
   const { flags } = k.frames;
   const entries = pmd.entries ?? pmd.unfold();
@@ -306,6 +318,7 @@ function zapPteRange(
   for (let i = from; i < to; i++) {
     const pte = entries[i]!;
     if (pte === 0) continue;
+    if (!evenCows && (pte & PTE_SWAP || (!(pte & PTE_SPECIAL) && flags[frameOfPte(pte)]! & PG_ANON))) continue;
     entries[i] = 0;
     pmd.used--;
     if (pte & PTE_SPECIAL) continue;

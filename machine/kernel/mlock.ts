@@ -6,7 +6,7 @@ import type { Kernel, Task } from './kernel.ts';
 import { mlockFolio, munlockPage } from './mlock-batch.ts';
 import { VM_LOCKED, type Vma } from './mm-types.ts';
 import { canDoMlock, type Errno, isolateRange, vmaMerge } from './mmap.ts';
-import { covered } from './mprotect.ts';
+import { covered, upToHole } from './mprotect.ts';
 import { frameOfPte, PTE_PRESENT, PTE_SPECIAL } from './page-table.ts';
 import { lruAddDrain } from './swap-lru.ts';
 
@@ -15,12 +15,14 @@ export function doMlock(k: Kernel, task: Task, start: number, pages: number): Er
   if (!canDoMlock(task)) return 'EPERM';
   const fresh = pages - lockedIn(task.mm.vmas, start, start + pages);
   if (task.mm.lockedVm + fresh > Math.floor(task.rlimits.memlock / 4096)) return 'ENOMEM';
-  if (!covered(task.mm.vmas, start, start + pages)) return 'ENOMEM';
   lruAddDrain(k);
-  applyLockFlags(k, task, start, start + pages, true);
-  mmPopulate(k, task, start, start + pages);
-  return undefined;
+  const error = applyVmaLockFlags(k, task, start, start + pages, true);
+  return error ?? mlockPosixErrorReturn(mmPopulate(k, task, start, start + pages, false));
 }
+
+/** __mlock_posix_error_return. */
+const mlockPosixErrorReturn = (error: Errno): Errno =>
+  error === 'EFAULT' ? 'ENOMEM' : error === 'ENOMEM' ? 'EAGAIN' : error;
 
 /** count_mm_mlocked_page_nr. */
 function lockedIn(vmas: readonly Vma[], start: number, end: number): number {
@@ -31,14 +33,13 @@ function lockedIn(vmas: readonly Vma[], start: number, end: number): number {
 }
 
 export function doMunlock(k: Kernel, task: Task, start: number, pages: number): Errno {
-  if (!covered(task.mm.vmas, start, start + pages)) return 'ENOMEM';
-  applyLockFlags(k, task, start, start + pages, false);
-  return undefined;
+  return applyVmaLockFlags(k, task, start, start + pages, false);
 }
 
-function applyLockFlags(k: Kernel, task: Task, start: number, end: number, lock: boolean): void {
+function applyVmaLockFlags(k: Kernel, task: Task, start: number, end: number, lock: boolean): Errno {
   const { mm } = task;
-  for (const vma of mm.vmas.filter((other) => other.end > start && other.start < end)) {
+  const error = covered(mm.vmas, start, end) ? undefined : 'ENOMEM';
+  for (const vma of upToHole(mm.vmas, start, end)) {
     if (((vma.flags & VM_LOCKED) !== 0) === lock) continue;
     for (const part of isolateRange(k, mm, Math.max(start, vma.start), Math.min(end, vma.end))) {
       part.flags ^= VM_LOCKED;
@@ -47,6 +48,7 @@ function applyLockFlags(k: Kernel, task: Task, start: number, end: number, lock:
       vmaMerge(k, part);
     }
   }
+  return error;
 }
 
 /** mlock_vma_pages_range: what is mapped; parts of a huge page that small entries map are left out. */

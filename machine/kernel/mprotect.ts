@@ -1,8 +1,19 @@
 /** mm/mprotect.c. */
 import { PG_ANON, PG_EXCLUSIVE } from './frames.ts';
+import { populateVmaPageRange } from './gup.ts';
 import { splitHugePmd } from './huge-memory.ts';
 import type { Kernel, Task } from './kernel.ts';
-import { VM_ACCOUNT, VM_EXEC, VM_HUGETLB, VM_NORESERVE, VM_READ, VM_SHARED, VM_WRITE, type Vma } from './mm-types.ts';
+import {
+  VM_ACCOUNT,
+  VM_EXEC,
+  VM_HUGETLB,
+  VM_LOCKED,
+  VM_NORESERVE,
+  VM_READ,
+  VM_SHARED,
+  VM_WRITE,
+  type Vma,
+} from './mm-types.ts';
 import { type Errno, isolateRange, mayExpandVm, vmaMerge, vmStatAccount } from './mmap.ts';
 import { vmEnoughMemory } from './overcommit.ts';
 import { frameOfPte, type Pmd, PTE_PRESENT, PTE_SPECIAL, PTE_SWAP, PTE_WRITE } from './page-table.ts';
@@ -11,8 +22,8 @@ import { frameOfPte, type Pmd, PTE_PRESENT, PTE_SPECIAL, PTE_SWAP, PTE_WRITE } f
 export function doMprotect(k: Kernel, task: Task, start: number, pages: number, protection: number): Errno {
   const { mm } = task;
   const end = start + pages;
-  if (!covered(mm.vmas, start, end)) return 'ENOMEM';
-  for (const vma of mm.vmas.filter((other) => other.end > start && other.start < end)) {
+  const error = covered(mm.vmas, start, end) ? undefined : 'ENOMEM';
+  for (const vma of upToHole(mm.vmas, start, end)) {
     const flags = (vma.flags & ~(VM_READ | VM_WRITE | VM_EXEC)) | protection;
     if (flags === vma.flags) continue;
     const from = Math.max(start, vma.start);
@@ -25,15 +36,31 @@ export function doMprotect(k: Kernel, task: Task, start: number, pages: number, 
       if (!vmEnoughMemory(k, to - from)) return 'ENOMEM';
       account = VM_ACCOUNT;
     }
+    // A locked mapping that becomes writable gets its copies now.
+    const isToCopy = (vma.flags & (VM_WRITE | VM_SHARED | VM_LOCKED)) === VM_LOCKED && protection & VM_WRITE;
     for (const part of isolateRange(k, mm, from, to)) {
       vmStatAccount(mm, part.flags, -part.pages);
       part.flags = flags | account;
       vmStatAccount(mm, part.flags, part.pages);
       changeProtection(k, part);
+      if (isToCopy) populateVmaPageRange(k, task, part, part.start, part.end);
       vmaMerge(k, part);
     }
   }
-  return undefined;
+  return error;
+}
+
+/** Mappings from `start` on, up to `end` or the first hole: what a call changes before it fails there. */
+export function upToHole(vmas: readonly Vma[], start: number, end: number): Vma[] {
+  const reached: Vma[] = [];
+  let at = start;
+  for (const vma of vmas) {
+    if (vma.end <= at) continue;
+    if (vma.start > at || at >= end) break;
+    reached.push(vma);
+    at = vma.end;
+  }
+  return reached;
 }
 
 /** Whether mappings cover [start, end) without a hole. */

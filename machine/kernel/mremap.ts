@@ -62,7 +62,7 @@ function expand(k: Kernel, task: Task, vma: Vma, pages: number): Errno {
   vmStatAccount(vma.mm, vma.flags, pages);
   if (vma.flags & VM_LOCKED) vma.mm.lockedVm += pages;
   khugepagedEnterVma(k, vmaMerge(k, vma));
-  if (vma.flags & VM_LOCKED) mmPopulate(k, task, before, before + pages);
+  if (vma.flags & VM_LOCKED) mmPopulate(k, task, before, before + pages, true);
   return undefined;
 }
 
@@ -109,7 +109,7 @@ function moveVma(
   doMunmap(k, task, start, oldPages);
   vmaMerge(k, moved);
   // Only what has grown: populating the rest would break the sharing of its pages.
-  if (moved.flags & VM_LOCKED && newPages > oldPages) mmPopulate(k, task, to + oldPages, to + newPages);
+  if (moved.flags & VM_LOCKED && newPages > oldPages) mmPopulate(k, task, to + oldPages, to + newPages, true);
   return undefined;
 }
 

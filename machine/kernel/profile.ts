@@ -150,17 +150,18 @@ export function profileOf(memoryMb: number, kernel: string, processors: number):
       vmallocKb: 8912,
       committedKb: -8,
       mappedKb: 808,
-      otherKb: otherKb(modern, octave),
+      otherKb: otherKb(modern, octave, memoryMb),
     },
     features,
   };
 }
 
-/** What is in none of meminfo's lines at the start, as recorded from 192 to 2664 MB. */
-function otherKb(modern: boolean, octave: number): number {
+/** What is in none of meminfo's lines at the start, as recorded from 192 to 4096 MB. */
+function otherKb(modern: boolean, octave: number, memoryMb: number): number {
   if (modern) return 1340 * 2 ** Math.max(0, octave - 2);
   if (octave < 0) return 1296;
   if (octave < 1) return 1416;
   if (octave < 2) return 1540;
-  return octave < 3 ? 2076 : 4316 * 2 ** (octave - 3);
+  if (octave < 3) return memoryMb < 1200 ? 2076 : 2560;
+  return (memoryMb < 3584 ? 4316 : 4600) * 2 ** (octave - 3);
 }

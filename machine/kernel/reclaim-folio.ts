@@ -1,5 +1,6 @@
 /** shrink_folio_list and try_to_unmap: what becomes of pages taken off an inactive list. */
 import {
+  HPAGE_PMD_NR,
   PG_ACTIVE,
   PG_ANON,
   PG_DIRTY,
@@ -9,14 +10,14 @@ import {
   PG_SWAPBACKED,
   PG_UNEVICTABLE,
 } from './frames.ts';
-import { splitHugePage } from './huge-memory.ts';
+import { freeHugePage, splitHugePage, splitHugePmd } from './huge-memory.ts';
 import type { Kernel } from './kernel.ts';
 import { countMemcg } from './memcontrol.ts';
 import { mlockFolio } from './mlock-batch.ts';
-import { MM_ANONPAGES, MM_FILEPAGES, MM_SHMEMPAGES, MM_SWAPENTS, VM_EXEC } from './mm-types.ts';
+import { MM_ANONPAGES, MM_FILEPAGES, MM_SHMEMPAGES, MM_SWAPENTS, VM_EXEC, type Vma } from './mm-types.ts';
 import { freePage } from './page-alloc.ts';
 import { filemapRemoveFolio } from './page-cache.ts';
-import { PTE_DIRTY, PTE_SWAP, pteOf } from './page-table.ts';
+import { type Pmd, PTE_DIRTY, PTE_SWAP, pteOf } from './page-table.ts';
 import { folioReferenced, type Mapping, mappingsOf, pageRemoveRmap } from './rmap.ts';
 import { swappedPages } from './shmem.ts';
 import { forgetSwapFrame, getSwapPage, swapDuplicate } from './swap.ts';
@@ -40,13 +41,19 @@ export function shrinkFolioList(
 ): ShrinkResult {
   const result: ShrinkResult = { reclaimed: 0, dirty: 0, rotated: 0, paged: 0, unmapped: 0 };
   const { frames } = k;
-  for (const frame of list) {
-    const pages = frames.sizeOf(frame);
+  const left = [...list].reverse();
+  for (let frame = left.pop(); frame !== undefined; frame = left.pop()) {
     const mapped = frames.mapcountOf(frame) > 0;
+    const pages = frames.sizeOf(frame);
     const outcome = shrinkFolio(k, frame, result, groupId < 0);
     if (outcome === 'freed') {
       result.reclaimed += pages;
       if (mapped) result.unmapped += pages;
+      continue;
+    }
+    if (outcome === 'split') {
+      // split_folio_to_list: its pages are next.
+      for (let i = pages - 1; i >= 0; i--) if (frames.mapcount[frame + i]! > 0) left.push(frame + i);
       continue;
     }
     if (outcome === 'activate') {
@@ -60,7 +67,7 @@ export function shrinkFolioList(
   return result;
 }
 
-type Outcome = 'freed' | 'keep' | 'activate';
+type Outcome = 'freed' | 'keep' | 'activate' | 'split';
 
 function shrinkFolio(k: Kernel, frame: number, result: ShrinkResult, ignoreReferences: boolean): Outcome {
   const { flags } = k.frames;
@@ -130,26 +137,33 @@ function reclaimAnon(k: Kernel, frame: number, mappings: readonly Mapping[], res
       flags[frame]! |= PG_SWAPBACKED;
       return 'activate';
     }
+    const group = k.frames.group[frame]!;
     if (pages > 1) {
-      splitHugePage(k, frame);
-      return 'keep';
-    }
-    for (const { vma, page, pmd } of mappings) {
-      pmd.set(page % 512, 0);
-      vma.mm.tlb?.flush(page, page + 1);
-      vma.mm.rss[MM_ANONPAGES]--;
-      pageRemoveRmap(k, frame);
+      if (mappings.some(({ huge }) => !huge)) {
+        splitHugePage(k, frame);
+        return 'split';
+      }
+      for (const { vma, pmd, page } of mappings) unmapHuge(k, vma, pmd, page, frame);
+      freeHugePage(k, frame);
+    } else {
+      for (const { vma, page, pmd } of mappings) {
+        pmd.set(page % 512, 0);
+        vma.mm.tlb?.flush(page, page + 1);
+        vma.mm.rss[MM_ANONPAGES]--;
+        pageRemoveRmap(k, frame);
+      }
+      freePage(k, frame);
     }
     k.vmstat.pglazyfreed += pages;
-    countMemcg(k, k.frames.group[frame]!, 'pglazyfreed', pages);
-    freePage(k, frame);
+    countMemcg(k, group, 'pglazyfreed', pages);
     return 'freed';
   }
-  if (k.swapFree === 0) return 'activate';
+  // Also where there is no swap: that there is none is found out by trying.
   if (pages > 1) {
     splitHugePage(k, frame);
-    return 'keep';
+    return 'split';
   }
+  if (k.swapFree === 0) return 'activate';
   const slot = getSwapPage(k, frame);
   if (slot === 0) return 'activate';
   for (const { vma, page, pmd } of mappings) {
@@ -185,6 +199,17 @@ function reclaimShmem(k: Kernel, frame: number, mappings: readonly Mapping[], re
   forgetSwapFrame(k, slot);
   freePage(k, frame);
   return 'freed';
+}
+
+/** try_to_unmap_one with TTU_SPLIT_HUGE_PMD: the entry becomes a table, of which nothing stays. */
+function unmapHuge(k: Kernel, vma: Vma, pmd: Pmd, page: number, head: number): void {
+  splitHugePmd(k, vma, pmd);
+  vma.mm.tlb?.flush(page, page + HPAGE_PMD_NR);
+  for (let i = 0; i < HPAGE_PMD_NR; i++) {
+    pmd.set(i, 0);
+    pageRemoveRmap(k, head + i);
+  }
+  vma.mm.rss[MM_ANONPAGES] -= HPAGE_PMD_NR;
 }
 
 const entryOf = ({ pmd, page, huge }: Mapping): number => (huge ? pmd.huge : pmd.get(page % 512));

@@ -20,8 +20,8 @@ export const COMMAND_US = 70;
 export const SAMPLE_US = 2000;
 export const SAMPLE_PROCESS_US = 700;
 export const SAMPLE_PAGE_US = 0.75;
-/** A page of a process that ends. */
-export const TEARDOWN_PAGE_US = 4.38;
+/** A page of a process that ends, alone on the processor. */
+export const TEARDOWN_PAGE_US = 3.3;
 
 /** A page copied from a file to the program, and back. */
 export const READ_COPY_US = 3.1;

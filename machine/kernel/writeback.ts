@@ -1,12 +1,13 @@
-/** mm/page-writeback.c and fs/fs-writeback.c: dirty pages of disk files, and when they are written. */
+/** fs/fs-writeback.c: dirty pages of disk files, and when they are written. */
 
-import { LRU_ACTIVE_FILE, LRU_INACTIVE_FILE, PG_RECLAIM } from './frames.ts';
-import type { Kernel, Task } from './kernel.ts';
+import { startsFlusher, wbOverBgThresh } from './dirty-limits.ts';
+import { PG_RECLAIM } from './frames.ts';
+import type { Kernel } from './kernel.ts';
+import type { MemCgroup } from './mem-cgroup.ts';
 import type { AddressSpace } from './mm-types.ts';
-import { nrFreePages } from './page-alloc.ts';
 import { clearDirty } from './page-cache.ts';
 import { WRITE_PAGE_US } from './recorded-prices.ts';
-import { folioRotateReclaimable, nodeListSize } from './swap-lru.ts';
+import { folioRotateReclaimable } from './swap-lru.ts';
 
 /** dirty_expire_centisecs and dirty_writeback_centisecs. */
 const EXPIRE_US = 30_000_000;
@@ -15,39 +16,29 @@ const INTERVAL_US = 5_000_000;
 /** folio_account_dirtied. */
 export function accountDirty(k: Kernel, object: AddressSpace, frame: number): void {
   if (object.dirty.size === 0) object.dirtiedAtUs = k.nowUs;
+  if (object.wbGroup < 0) object.wbGroup = (k.current?.group ?? k.root).id;
   object.dirty.add(k.frames.index[frame]!);
   k.vmstat.nr_dirty++;
   k.vmstat.nr_dirtied++;
   k.groups[k.frames.group[frame]!]!.stat.file_dirty++;
 }
 
-/** global_dirtyable_memory: what is free beyond the reserve, and the cache. */
-function dirtyableMemory(k: Kernel): number {
-  let reserve = 0;
-  for (const zone of k.zones) reserve += Math.min(zone.managed, zone.high + Math.max(...zone.protection));
-  const free = nrFreePages(k);
-  const cache = nodeListSize(k.frames, k.groups, LRU_ACTIVE_FILE) + nodeListSize(k.frames, k.groups, LRU_INACTIVE_FILE);
-  return free - Math.min(free, reserve) + cache + 1;
+/** Writes the object's dirty pages in [from, to), in order of their offsets. */
+export function writePages(k: Kernel, object: AddressSpace, from = 0, to = Number.POSITIVE_INFINITY): void {
+  for (const index of [...object.dirty].sort((a, b) => a - b))
+    if (index >= from && index < to) writePage(k, object, index);
 }
 
-/** domain_dirty_limits, in pages. */
-export function dirtyLimits(k: Kernel): { background: number; dirty: number } {
-  const available = dirtyableMemory(k);
-  const background = Math.floor((k.dirtyBackgroundRatio * 4096 * available) / 100 / 4096);
-  const dirty = Math.floor((k.dirtyRatio * 4096 * available) / 100 / 4096);
-  return { background: background >= dirty ? dirty >> 1 : background, dirty };
-}
-
-/** Writes the object's dirty pages, `most` of them, in order of their offsets. */
-export function writePages(k: Kernel, object: AddressSpace, most = Number.POSITIVE_INFINITY): number {
-  let written = 0;
-  for (const index of [...object.dirty].sort((a, b) => a - b)) {
-    if (written >= most) break;
+/** ext4_writepages with range_cyclic: up to `most` pages from where the last call ended, and from the beginning again. */
+function writeCyclic(k: Kernel, object: AddressSpace, most: number): number {
+  const order = [...object.dirty].sort((a, b) => a - b);
+  const start = order.findIndex((index) => index >= object.writebackIndex);
+  const chosen = (start < 0 ? order : [...order.slice(start), ...order.slice(0, start)]).slice(0, most);
+  for (const index of chosen) {
     writePage(k, object, index);
-    written++;
+    object.writebackIndex = index + 1;
   }
-  object.dirtiedAtUs = k.nowUs;
-  return written;
+  return chosen.length;
 }
 
 /** One page to the disk; the disk of the machine is memory, so the write ends at once. */
@@ -78,18 +69,34 @@ function cleanEntry(
   if (pte & 1 && pte >>> 6 === frame) pmd.set(page % 512, pte & ~6);
 }
 
-/** balance_dirty_pages_ratelimited: above the background mark the flusher starts. */
-export function balanceDirtyPages(k: Kernel, _task: Task): void {
-  if (k.vmstat.nr_dirty % 32 !== 0) return;
-  const { background } = dirtyLimits(k);
-  if (k.vmstat.nr_dirty > background) writebackUntil(k, background);
+/** Tasks look at the limits after so many pages (nr_dirtied_pause). */
+const RATELIMIT_PAGES = 32;
+
+/** balance_dirty_pages_ratelimited: where too much is dirty, the flusher of the object's files starts. */
+export function balanceDirtyPages(k: Kernel, object: AddressSpace): void {
+  if (object.kind !== 'disk' || k.vmstat.nr_dirtied % RATELIMIT_PAGES !== 0) return;
+  const group = wbOf(k, object);
+  if (startsFlusher(k, group)) wbWriteback(k, group);
 }
 
-/** wb_over_bg_thresh: writes until no more than `mark` pages are dirty. */
-function writebackUntil(k: Kernel, mark: number): void {
-  for (const object of k.objects) {
-    if (k.vmstat.nr_dirty <= mark) return;
-    if (object && object.dirty.size > 0) writePages(k, object, Math.max(1024, k.vmstat.nr_dirty - mark));
+/** inode_to_wb: each group has a flusher of its own; that of a group that is gone has gone to the one above. */
+function wbOf(k: Kernel, object: AddressSpace): MemCgroup {
+  let group = k.groups[object.wbGroup]!;
+  while (!group.online && group.parent) group = group.parent;
+  return group;
+}
+
+/** writeback_chunk_size: MIN_WRITEBACK_PAGES, for the limit that it might be a part of is 0 until a writer is held up. */
+const WRITEBACK_CHUNK_PAGES = 1024;
+
+/** wb_writeback: a chunk of each of the group's files, the longest dirty first, while too much is dirty. */
+function wbWriteback(k: Kernel, group: MemCgroup): void {
+  while (wbOverBgThresh(k, group)) {
+    let written = 0;
+    const inodes = k.objects.filter((object) => object && object.dirty.size > 0 && wbOf(k, object) === group);
+    inodes.sort((a, b) => a!.dirtiedAtUs - b!.dirtiedAtUs);
+    for (const object of inodes) written += writeCyclic(k, object!, WRITEBACK_CHUNK_PAGES);
+    if (written === 0) return;
   }
 }
 

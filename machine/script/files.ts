@@ -135,7 +135,7 @@ export class FileSystem {
     const to = Math.ceil(object.sizeBytes / 4096);
     object.sizeBytes = bytes;
     if (from >= to) return;
-    unmapMappingRange(this.k, task, object, from, to);
+    unmapMappingRange(this.k, task, object, from, to, true);
     if (object.kind === 'shmem') shmemTruncateRange(this.k, object, from, to);
     else for (const index of [...object.pagesIn(from, to)]) deleteFromPageCache(this.k, object, index);
   }
@@ -173,7 +173,7 @@ export function dropCaches(k: Kernel, files: FileSystem, what: number): void {
 
 /** posix_fadvise dontneed: written first, then dropped. */
 export function fadviseDontneed(k: Kernel, object: AddressSpace, from: number, to: number): void {
-  if (object.kind === 'disk') writePages(k, object);
+  if (object.kind === 'disk') writePages(k, object, from, to);
   lruAddDrain(k);
   invalidateMappingPages(k, object, from, to);
 }

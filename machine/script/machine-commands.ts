@@ -1,4 +1,5 @@
 import { lookup } from '../../sim/contract/lookup.ts';
+import { Cgroup } from '../kernel/cgroup.ts';
 import { setMaxHugePages } from '../kernel/hugetlb.ts';
 import { khugepagedWake } from '../kernel/khugepaged-slots.ts';
 import { MemCgroup, NO_LIMIT } from '../kernel/mem-cgroup.ts';
@@ -71,7 +72,8 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
     for (const name of words) {
       const task = startWorker(run.k, run.image, name);
       run.k.current = null;
-      run.enter(name, task, undefined);
+      run.turns.started(task);
+      run.enter(name, task, run.rootGroup, undefined);
     }
     ok(run, command);
   },
@@ -82,16 +84,20 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
   },
   cgroup: makeGroup,
   rmcgroup(run, [name], command) {
-    const group = run.groups.get(name!);
+    const group = run.cgroups.get(name!);
     if (!group) {
       ok(run, command, 'ENOENT');
       return;
     }
-    if (run.k.tasks.some((task) => task.group === group) || group.children.some((child) => child.online))
+    if (group.hasChildren || run.processes.some(({ alive, cgroup }) => alive && cgroup === group))
       return ok(run, command, 'EBUSY');
-    group.online = false;
-    run.groups.delete(name!);
-    slabAccount(run.k, 0, -GROUP_SLAB_BYTES, false);
+    group.remove();
+    run.cgroups.delete(name!);
+    if (group.hasController) {
+      run.groups.delete(name!);
+      group.memcg.online = false;
+      slabAccount(run.k, 0, -GROUP_SLAB_BYTES, false);
+    }
     ok(run, command);
   },
   set(run, [path, value], command) {
@@ -160,34 +166,43 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
 function makeGroup(run: MachineRun, words: readonly string[], command: Command): void {
   const { k } = run;
   const [name, ...settings] = words as [string, ...string[]];
-  let group = run.groups.get(name);
+  let group = run.cgroups.get(name);
   if (!group) {
     const at = name.lastIndexOf('/');
-    const parent = at < 0 ? k.root : run.groups.get(name.slice(0, at));
+    const parent = at < 0 ? run.rootGroup : run.cgroups.get(name.slice(0, at));
     if (!parent) {
       ok(run, command, 'ENOENT');
       return;
     }
-    group = new MemCgroup(k.groups.length, name, parent, k.nowUs);
-    k.groups.push(group);
-    run.groups.set(name, group);
-    slabAccount(k, 0, GROUP_SLAB_BYTES, false);
+    group = new Cgroup(name, parent, memoryOf(run, name, parent), parent.isParent && settings.includes('parent'));
+    run.cgroups.set(name, group);
   }
+  const { memcg, hasController } = group;
   for (const setting of settings) {
     const [key, value] = setting.split('=');
     if (value === undefined || key === undefined) continue;
     const pages = value === 'max' ? NO_LIMIT : Math.floor((sizeOf(value) ?? 0) / 4096);
-    if (key === 'group') group.oomGroup = value === '1';
-    else if (key === 'max' || key === 'high' || key === 'low' || key === 'min') {
-      group[key] = pages;
-      if (key === 'high' && group.usage > pages) tryToFreeMemCgroupPages(k, group, group.usage - pages);
-      if (key === 'max') shrinkTo(run, group);
+    if (key === 'group' && hasController) memcg.oomGroup = value === '1';
+    else if (hasController && (key === 'max' || key === 'high' || key === 'low' || key === 'min')) {
+      memcg[key] = pages;
+      if (key === 'high' && memcg.usage > pages) tryToFreeMemCgroupPages(k, memcg, memcg.usage - pages);
+      if (key === 'max') shrinkTo(run, memcg);
     } else {
       ok(run, command, 'ENOENT');
       return;
     }
   }
   ok(run, command);
+}
+
+/** mem_cgroup_css_alloc where the parent gives its children the controller; else what they use is counted with the parent's. */
+function memoryOf({ k, groups }: MachineRun, name: string, parent: Cgroup): MemCgroup {
+  if (!parent.isParent) return parent.memcg;
+  const memcg = new MemCgroup(k.groups.length, name, parent.memcg, k.nowUs);
+  k.groups.push(memcg);
+  groups.set(name, memcg);
+  slabAccount(k, 0, GROUP_SLAB_BYTES, false);
+  return memcg;
 }
 
 /** memory_max_write: reclaims down to the new limit, and kills where that is not enough. */
@@ -251,6 +266,7 @@ function setParameter(run: MachineRun, path: string, value: string): string | un
       setupZones(k.zones, number, k.profile.processors);
     },
     'vm/nr_hugepages': () => setMaxHugePages(k, number),
+    'vm/nr_overcommit_hugepages': () => (k.hugepagesOvercommit = number),
     'vm/drop_caches': () => dropCaches(k, run.files, number),
   };
   const set = lookup(fields, path.replace(/^\/proc\/sys\//, ''));

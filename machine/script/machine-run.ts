@@ -1,7 +1,9 @@
 import { UserError } from '../../sim/contract/assert.ts';
 import type { Heap, HeapProgram } from '../heap/heap.ts';
 import { bootKernel } from '../kernel/boot.ts';
+import { Cgroup } from '../kernel/cgroup.ts';
 import type { Kernel, Task } from '../kernel/kernel.ts';
+
 import type { MemCgroup } from '../kernel/mem-cgroup.ts';
 import { exitTask, reapMemory } from '../kernel/process.ts';
 import { LEAST_MEMORY_MB } from '../kernel/profile.ts';
@@ -39,6 +41,7 @@ export interface MachineRunOptions {
 export interface ScriptProcess {
   readonly name: string;
   task: Task;
+  cgroup: Cgroup;
   alive: boolean;
   /** A background command that is not collected, and how it goes on. */
   busy: BackgroundCommand | undefined;
@@ -85,6 +88,11 @@ export class MachineRun {
   readonly options: MachineSettings;
   readonly lines: MachineLine[] = [];
   readonly processes: ScriptProcess[] = [];
+  /** Names of processes that did not come to be. */
+  readonly refusedForks = new Set<string>();
+  readonly cgroups = new Map<string, Cgroup>();
+  readonly rootGroup: Cgroup;
+  /** Those that count memory. */
   readonly groups = new Map<string, MemCgroup>();
   /** Names of regions in the order of their first use: the place of each. */
   readonly regions: string[] = [];
@@ -101,7 +109,9 @@ export class MachineRun {
   /** Processes that run a workload at some time: a fork takes its parent's heap along for them. */
   readonly runners = new Set<string>();
   private kmsgShown = 0;
-  private readonly dying: { task: Task; atUs: number }[] = [];
+  /** Killed, with the processor's time that they still need to take their mappings down; as of `dyingAsOfUs`. */
+  private readonly dying: { task: Task; leftUs: number }[] = [];
+  private dyingAsOfUs = 0;
   private readonly deaths: { process: ScriptProcess; how: 'signal' | 'exit'; code: number }[] = [];
   private readonly onLine: (line: MachineLine) => void;
 
@@ -111,6 +121,7 @@ export class MachineRun {
     this.options = options;
     this.onLine = onLine;
     this.k = bootKernel({ ...options, kill: (_k, task) => this.oomKill(task) });
+    this.rootGroup = new Cgroup('', null, this.k.root, true);
     this.turns = new Turns(this.k);
     this.files = new FileSystem(this.k);
     const { files } = this;
@@ -145,8 +156,8 @@ export class MachineRun {
   }
 
   /** A process of the script begins, perhaps under a name that one before it had. */
-  enter(name: string, task: Task, heap: Heap | undefined): void {
-    const fresh = { task, alive: true, busy: undefined, heap };
+  enter(name: string, task: Task, cgroup: Cgroup, heap: Heap | undefined): void {
+    const fresh = { task, cgroup, alive: true, busy: undefined, heap };
     const existing = this.process(name);
     if (existing) Object.assign(existing, fresh);
     else this.processes.push({ name, ...fresh });
@@ -203,21 +214,27 @@ export class MachineRun {
    */
   private oomKill(task: Task): void {
     task.fatalSignal = true;
-    if (task === this.k.current) return;
+    // The chosen one of a group is killed again with the group.
+    if (task === this.k.current || this.dying.some((one) => one.task === task)) return;
     const pages = task.mm.getRss();
     reapMemory(this.k, task);
-    this.dying.push({ task, atUs: this.k.nowUs + pages * TEARDOWN_PAGE_US });
+    this.passToDying();
+    this.dying.push({ task, leftUs: pages * TEARDOWN_PAGE_US });
+  }
+
+  /** The processor's time since is shared: each of the dying has had as much as who runs. */
+  private passToDying(): void {
+    for (const one of this.dying) one.leftUs -= this.k.nowUs - this.dyingAsOfUs;
+    this.dyingAsOfUs = this.k.nowUs;
   }
 
   /** Ends those whose time has come: all, where the processor is idle. */
   settleDying(idle: boolean): void {
-    for (const { task, atUs } of [...this.dying]) {
-      if (!idle && atUs > this.k.nowUs) continue;
-      this.dying.splice(
-        this.dying.findIndex((other) => other.task === task),
-        1,
-      );
-      this.die(task, 'signal', 9);
+    this.passToDying();
+    const gone = this.dying.filter(({ leftUs }) => idle || leftUs <= 0).sort((a, b) => a.leftUs - b.leftUs);
+    for (const one of gone) {
+      this.dying.splice(this.dying.indexOf(one), 1);
+      this.die(one.task, 'signal', 9);
     }
   }
 

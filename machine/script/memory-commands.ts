@@ -41,7 +41,7 @@ function map(
   const pgoff = Math.floor((option(words, 'fileoff') ?? 0) / 4096);
   const error = mmapRegion(k, task, { start, pages, flags, object, pgoff });
   if (error) return error;
-  if (has(words, 'populate') || has(words, 'lock')) mmPopulate(k, task, start, start + pages);
+  if (has(words, 'populate') || has(words, 'lock')) mmPopulate(k, task, start, start + pages, true);
   return 0;
 }
 
@@ -81,8 +81,10 @@ export const MEMORY_CALLS: Readonly<Record<string, Immediate>> = {
   msync: (run, { task }, words) => {
     const { start, pages } = range(run, task, words);
     for (const vma of task.mm.vmas) {
-      if (vma.end > start && vma.start < start + pages && vma.object && vma.flags & VM_SHARED)
-        writePages(run.k, vma.object);
+      if (vma.end <= start || vma.start >= start + pages || !vma.object || !(vma.flags & VM_SHARED)) continue;
+      const from = vma.linearIndex(Math.max(start, vma.start));
+      const to = vma.linearIndex(Math.min(start + pages, vma.end));
+      writePages(run.k, vma.object, from, to);
     }
     return 0;
   },
@@ -104,11 +106,14 @@ export const MEMORY_CALLS: Readonly<Record<string, Immediate>> = {
     const { start, pages } = range(run, task, words);
     return doMadvise(run.k, task, start, pages, words[3] as Advice) ?? 0;
   },
-  fork: (run, { task, heap }, words) => {
+  fork: (run, { task, cgroup, heap }, words) => {
     const child = forkTask(run.k, task, words[0]!);
-    if (!child) return 'ENOMEM';
+    if (!child) {
+      run.refusedForks.add(words[0]!);
+      return 'ENOMEM';
+    }
     const own = heap && run.runners.has(words[0]!) ? heap.fork(child) : undefined;
-    run.enter(words[0]!, child, own);
+    run.enter(words[0]!, child, cgroup, own);
     returnFromFork(run.k, task);
     return 0;
   },

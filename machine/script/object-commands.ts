@@ -18,8 +18,9 @@ function growFdTable(run: MachineRun, task: Task, more: number): void {
   }
 }
 
-/** A thread's dtv with its chunk, and where in the heap the first is. */
+/** A thread's dtv with its chunk, and where in the heap the first is: behind the cache of malloc's first call (tcache_perthread_struct). */
 const DTV_BYTES = 288;
+const TCACHE_BYTES = 656;
 const HEAP_PAGE = 0x516;
 /** The buffer that sockets are filled from: its first page. */
 const SEND_BUFFER = 0x4ea;
@@ -104,7 +105,8 @@ function threads(run: MachineRun, task: Task, words: readonly string[]): number 
     if (error) return error;
     touchPage(run.k, task, top - 1, true);
     // The thread's vector of modules comes from malloc, in the pages after the program's first two.
-    touchPage(run.k, task, HEAP_PAGE + Math.floor((task.threads * DTV_BYTES - 1) / 4096), true);
+    const topChunk = TCACHE_BYTES + task.threads * DTV_BYTES;
+    touchPage(run.k, task, HEAP_PAGE + Math.floor((topChunk + 8) / 4096), true);
     threadMemory(run.k, task, 1);
     task.threads++;
   }

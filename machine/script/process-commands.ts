@@ -24,7 +24,7 @@ export function* runProcessCommand(run: MachineRun, command: Command): Breathing
   const { k } = run;
   const process = run.process(command.process!);
   if (!process) {
-    run.emitStep(command.text, 'unknown', undefined);
+    run.emitStep(command.text, run.refusedForks.has(command.process!) ? 'dead' : 'unknown', undefined);
     return;
   }
   if (!process.alive) {
@@ -88,12 +88,17 @@ export function* passUntilAnswered(run: MachineRun, process: ScriptProcess, unti
 }
 
 /** Commands that the coordinator carries out on a process from outside. */
-function outside(run: MachineRun, { task }: ScriptProcess, command: Command, name: string, value: string): void {
+function outside(run: MachineRun, process: ScriptProcess, command: Command, name: string, value: string): void {
+  const { task } = process;
   let error: string | undefined;
   if (name === 'into') {
-    const group = value === '/' ? run.k.root : run.groups.get(value);
-    if (group) task.group = group;
-    else error = 'ENOENT';
+    const group = value === '/' ? run.rootGroup : run.cgroups.get(value);
+    if (!group) error = 'ENOENT';
+    else if (!group.takesProcesses()) error = 'EBUSY';
+    else {
+      process.cgroup = group;
+      task.group = group.memcg;
+    }
   } else if (name === 'oom_score_adj') {
     const adj = Number(value);
     if (adj < -1000 || adj > 1000) error = 'EINVAL';

@@ -1,3 +1,4 @@
+import type { Cgroup } from '../kernel/cgroup.ts';
 import type { Task } from '../kernel/kernel.ts';
 import { type MemCgroup, NO_LIMIT, type Psi } from '../kernel/mem-cgroup.ts';
 import { freeLine, meminfo, vmstatOf, zoneinfo } from '../kernel/meminfo.ts';
@@ -18,7 +19,7 @@ export function emitSample(run: MachineRun, label: string, mini: boolean): void 
   run.reap();
   emitMachine(run, label, !mini);
   if (!mini) for (const process of run.processes) if (process.alive) emitProcess(run, label, process);
-  for (const [name, group] of run.groups) emitGroup(run, label, name, group);
+  for (const group of run.cgroups.values()) emitGroup(run, label, group);
   run.emitKmsg(label);
   const shown = mini ? [] : run.processes.filter(({ alive }) => alive);
   const pages = shown.reduce((sum, { task }) => sum + task.mm.getRss(), 0);
@@ -181,7 +182,11 @@ export function memoryStat(run: MachineRun, group: MemCgroup): Record<string, nu
   };
 }
 
-function emitGroup(run: MachineRun, label: string, name: string, group: MemCgroup): void {
+function emitGroup(run: MachineRun, label: string, { name, memcg: group, hasController }: Cgroup): void {
+  if (!hasController) {
+    run.emit({ t: 'cgroup', label, cg: name, stat: {}, events: {}, events_local: {}, pressure: psiOf(group.psi) });
+    return;
+  }
   const limit = (key: string, pages: number) => (pages === NO_LIMIT ? {} : { [key]: pages * 4096 });
   run.emit({
     t: 'cgroup',

@@ -9,6 +9,8 @@ const SLEEPER_CREDIT_US = 3000;
 const WAKEUP_GRANULARITY_US = 1000;
 const MIN_GRANULARITY_US = 750;
 const TICK_US = 4000;
+/** exec of the small static binary, as recorded. */
+const START_US = 600;
 /** Weights of nice 0 and nice 19. */
 const SLOWNESS_OF_NICE_19 = 1024 / 15;
 
@@ -45,6 +47,14 @@ export class Turns {
     const isPreempted = own - this.reader > WAKEUP_GRANULARITY_US;
     this.letKhugepagedRun();
     return isPreempted;
+  }
+
+  /** A fresh process runs up to where it waits for its first command, and who reads the script waits for it. */
+  started(task: Task): void {
+    const own = this.least + SLEEPER_CREDIT_US + START_US;
+    this.processes.set(task, own);
+    this.least = own;
+    this.reader = this.placed(this.reader);
   }
 
   /** A fork: the child waits for the others' turns. */

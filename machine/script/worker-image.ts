@@ -58,7 +58,7 @@ const COMMANDS: Readonly<Record<string, string>> = {
   mlock: REGION,
   munlock: REGION,
   msync: `${REGION} 406x`,
-  mprotect: `${REGION} 4c5r`,
+  mprotect: REGION,
   mremap: `${REGION} 458x`,
   madvise: `${REGION} 4d4r`,
   brk: `401x 443x 50er 406x 457x 513w 404x 411x 515r 4d9r 4d5r 4b0r 4a9r`,
@@ -183,6 +183,7 @@ export function receive(k: Kernel, task: Task): { minflt: number; majflt: number
 export function beginCommand(k: Kernel, task: Task, command: string, words: readonly string[]): void {
   access(k, task, COMMANDS[command] ?? REGION);
   if (command === 'touch' && words.includes('read')) access(k, task, '50ew');
+  if (command === 'mprotect' && !words.includes('none')) access(k, task, '4c5r');
 }
 
 /** The first brk of a family of processes notes where its heap begins. */

@@ -92,7 +92,7 @@ function findProcess(run: MachineRun, word: string): ScriptProcess | undefined {
   const alive = run.processes.filter((process) => process.alive);
   const found = alive.find(({ name }) => name === word) ?? alive.find(({ task }) => String(task.pid) === word);
   if (found || word !== '1') return found;
-  return { name: 'init', task: run.image.init, alive: true, busy: undefined };
+  return { name: 'init', task: run.image.init, cgroup: run.rootGroup, alive: true, busy: undefined };
 }
 
 /** `pmap-XX:p1` and `smaps:p1`, which need no quotes in a shell, are `pmap -XX p1` and `smaps p1`. */

@@ -16,6 +16,8 @@ export type Condition =
   | 'limited group writes'
   /** The group wrote a disk's file: ext4's own pages (maps, inode tables, journal) are counted with its cache. */
   | 'group wrote a disk'
+  /** More was made dirty than a flusher lets be: which pages of a shared mapping of a disk's file it has written by now is a band. */
+  | 'flusher'
   /** Huge pages while memory is short depend on what is free in one piece. */
   | 'huge pages under reclaim'
   /** Killed and being torn down. */
@@ -42,6 +44,7 @@ export interface FigureClass {
 }
 
 const LAZY: readonly [Condition, Tolerance] = ['lazyfree under reclaim', band(0.25, 4096)];
+const FLUSHER: readonly [Condition, Tolerance] = ['flusher', band(0.25, 8192)];
 const HUGE: readonly [Condition, Tolerance] = ['huge pages under reclaim', band(0.5, 65536)];
 const figure = (tolerance: Tolerance, ...unless: (readonly [Condition, Tolerance])[]): FigureClass => ({
   tolerance,
@@ -53,10 +56,16 @@ export const STEP: Readonly<Record<string, FigureClass>> = {
   state: figure(EXACT),
   err: figure(EXACT),
   ret: figure(EXACT),
-  minflt: figure(EXACT, ['lazyfree under reclaim', band(0.25, 1024)], ['huge pages under reclaim', { kind: 'free' }]),
+  minflt: figure(
+    EXACT,
+    ['lazyfree under reclaim', band(0.25, 1024)],
+    ['huge pages under reclaim', { kind: 'free' }],
+    ['flusher', constant(32)],
+  ),
   majflt: figure(EXACT),
 };
 
+const WRITTEN_BY_FLUSHER = ['Pss_Dirty', 'Shared_Clean', 'Shared_Dirty', 'Private_Clean', 'Private_Dirty'];
 /** Of a mapping in smaps, in kB. */
 export const REGION: Readonly<Record<string, FigureClass>> = Object.fromEntries(
   [
@@ -76,7 +85,14 @@ export const REGION: Readonly<Record<string, FigureClass>> = Object.fromEntries(
     'FilePmdMapped',
     'Locked',
     'THPeligible',
-  ].map((name) => [name, name === 'AnonHugePages' ? figure(EXACT, HUGE) : figure(EXACT, LAZY)]),
+  ].map((name) => [
+    name,
+    name === 'AnonHugePages'
+      ? figure(EXACT, HUGE)
+      : WRITTEN_BY_FLUSHER.includes(name)
+        ? figure(EXACT, LAZY, FLUSHER)
+        : figure(EXACT, LAZY),
+  ]),
 );
 
 /** Of a process: growth since its first sample (exact), and totals that hold the program's own pages (kB). */
@@ -103,9 +119,9 @@ export const MACHINE: Readonly<Record<string, FigureClass>> = {
   Slab: figure(constant(256), ['kernel objects', band(0.12, 1536)]),
 };
 
-/** MemFree with the pages on the lists of the processors, in kB: partly used slabs come and go with a hundred kB or two. */
+/** MemFree with the pages on the lists of the processors, in kB: partly used slabs come and go with some hundred kB. */
 export const FREE_AND_LISTS: FigureClass = figure(
-  constant(300),
+  constant(400),
   ['victim', { kind: 'free' }],
   ['reclaim', band(0.5, 2048)],
   ['kernel objects', constant(3072)],
@@ -124,6 +140,9 @@ export const MACHINE_GROWTH: Readonly<Record<string, FigureClass>> = {
 
 /** thp_* counts, exact without pressure. */
 export const THP_EVENTS: FigureClass = figure(EXACT, ['huge pages under reclaim', band(0.2, 32)]);
+
+/** Ranges that khugepaged gave up: they count how often it came by, which hangs on when its timer was set. */
+export const THP_SCANS: FigureClass = figure(band(0.02, 2));
 
 /** Of a group, in bytes. */
 export const GROUP: Readonly<Record<string, FigureClass>> = {

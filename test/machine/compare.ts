@@ -13,6 +13,7 @@ import {
   REGION,
   STEP,
   THP_EVENTS,
+  THP_SCANS,
   type Tolerance,
 } from './classes.ts';
 
@@ -46,6 +47,9 @@ class Comparer implements Comparison {
   private huge = false;
   private objects = false;
   private groupsWrite = false;
+  private flushing = false;
+  /** Regions that are shared mappings of a disk's file. */
+  private readonly ofDisk = new Set<string>();
   /** Samples in which a process is killed and not yet gone. */
   private readonly victims: ReadonlySet<string>;
   private readonly lazy = new Set<string>();
@@ -92,6 +96,7 @@ class Comparer implements Comparison {
 
   step(truth: Line, run: Line, at: string): void {
     const words = truth.cmd.split(/\s+/);
+    if (words[1] === 'filemap' && words.includes('shared') && words[3].startsWith('/mnt/')) this.ofDisk.add(words[2]);
     if (words[1] === 'into') this.groupOf.set(words[0], words[2]);
     if (words[1] === 'fork') this.groupOf.set(words[2], this.groupOf.get(words[0]) ?? '');
     if (
@@ -117,6 +122,7 @@ class Comparer implements Comparison {
   checkFaults(): void {
     for (const { truth, run, at, process } of this.faults.splice(0)) {
       const holding = this.holding(this.lazy.has(process));
+      if (this.flushing) holding.push('flusher');
       for (const name of ['minflt', 'majflt'] as const)
         this.check(`${at} ${name}`, STEP[name]!, truth[name], run[name], holding);
     }
@@ -138,6 +144,8 @@ class Comparer implements Comparison {
   machine(truth: Line, run: Line, at: string): void {
     if (reclaimOf(truth, 'pgscan') > 0) this.reclaiming = true;
     if (truth.vmstat.thp_fault_alloc > 0) this.huge = true;
+    const mark = this.groupsWrite ? 0 : truth.vmstat.nr_dirty_background_threshold;
+    if (this.ofDisk.size > 0 && truth.vmstat.nr_dirtied > mark) this.flushing = true;
     const holding = this.holding(false);
     if (this.victims.has(truth.label)) holding.push('victim');
     if (this.objects) holding.push('kernel objects');
@@ -158,7 +166,8 @@ class Comparer implements Comparison {
     }
     const events = [...Object.keys(truth.vmstat), ...Object.keys(run.vmstat)].filter((name) => name.startsWith('thp_'));
     for (const name of new Set(events)) {
-      this.check(`${at} ${name}`, THP_EVENTS, truth.vmstat[name], run.vmstat[name], holding);
+      const own = name.startsWith('thp_scan_') ? THP_SCANS : THP_EVENTS;
+      this.check(`${at} ${name}`, own, truth.vmstat[name], run.vmstat[name], holding);
     }
   }
 
@@ -193,6 +202,7 @@ class Comparer implements Comparison {
   private region(at: string, truth: Line, run: Line, process: string): void {
     for (const name of ['r', 'off', 'perm']) this.check(`${at} ${name}`, STEP['ret']!, truth[name], run[name]);
     const holding = this.holding(this.lazy.has(`${process} ${truth.r}`));
+    if (this.flushing && this.ofDisk.has(truth.r)) holding.push('flusher');
     for (const [name, own] of Object.entries(REGION)) this.check(`${at} ${name}`, own, truth[name], run[name], holding);
   }
 

@@ -1,3 +1,4 @@
+import '../../../allocators/all.ts';
 import {
   type EventBuffer,
   isAllocating,
@@ -10,6 +11,7 @@ import {
   OP_REQUEST_BEGIN,
   OP_REQUEST_END,
   OP_SAMPLE,
+  OP_SHUTDOWN,
   OP_SKIPPED,
   OP_THREAD_BEGIN,
   OP_THREAD_EXIT,
@@ -131,7 +133,7 @@ function scriptEnd({ head, b, length, recorded }: EventBuffer): Moment | undefin
     if (op === OP_REQUEST_BEGIN) requests++;
     else if (op === OP_REQUEST_END) last = isCommandLine && b[row] === 0 && last >= 0 ? last : row;
     else if (isCommandLine || last < 0) continue;
-    else if (op !== OP_SAMPLE && op !== OP_FREE && op !== OP_THREAD_EXIT) return undefined;
+    else if (op !== OP_SAMPLE && op !== OP_FREE && op !== OP_THREAD_EXIT && op !== OP_SHUTDOWN) return undefined;
   }
   if (last < 0 || (requests !== 1 && !isCommandLine)) return undefined;
   const which = requests === 1 ? 'its only request' : 'the script’s request';

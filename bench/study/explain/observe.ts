@@ -1,3 +1,4 @@
+import '../../../allocators/all.ts';
 import { type EventBuffer, OP_CLOCK, OP_EXIT, OP_MASK, OP_SAMPLE, OP_SKIPPED } from '../../../sim/contract/event.ts';
 import { PAGE_BYTES } from '../../../sim/contract/units.ts';
 import type { Sample } from '../../../sim/metrics/sample.ts';

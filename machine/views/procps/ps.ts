@@ -154,7 +154,13 @@ function columnOf(name: string): Column {
 export function psText(run: MachineRun, words: readonly string[]): string {
   const options = optionsOf(words);
   const columns = options.list.split(',').map(columnOf);
-  const init: ScriptProcess = { name: 'init', task: run.image.init, alive: true, busy: undefined };
+  const init: ScriptProcess = {
+    name: 'init',
+    task: run.image.init,
+    cgroup: run.rootGroup,
+    alive: true,
+    busy: undefined,
+  };
   let rows: Row[] = [
     { run, process: init, arguments: '/init nokaslr' },
     ...run.processes
