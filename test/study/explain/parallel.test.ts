@@ -19,8 +19,10 @@ const options = () => ({
 describe('explain beside its trials', () => {
   test.each([1, 2])('says the same with %i workers, and what the advice takes', async (workers) => {
     const alone = explain(options());
-    const { verdict, whatIf, ...rest } = await explainInParallel(options(), { workers });
-    const { verdict: expected, whatIf: trials, ...facts } = alone;
+    const { verdict, whatIf, times, ...rest } = await explainInParallel(options(), { workers });
+    const { verdict: expected, whatIf: trials, times: untimed, ...facts } = alone;
+    expect(untimed).toBeNull();
+    expect(times?.cpuNs).toBeGreaterThan(0);
     expect(JSON.stringify(rest)).toBe(JSON.stringify(facts));
     expect(whatIf.map((w) => [w.setting, w.rssBytes])).toEqual(trials.map((w) => [w.setting, w.rssBytes]));
     expect(verdict.sentences.slice(0, expected.sentences.length)).toEqual(expected.sentences);
@@ -29,9 +31,9 @@ describe('explain beside its trials', () => {
   test('settings that start the allocator alike are one run', async () => {
     let runs = 0;
     const e = await explainInParallel(options(), { workers: 1, onDone: () => runs++ });
-    const timed = 2;
-    const look = 1;
-    const trials = runs - look - (e.verdict.advice ? timed : 0);
+    const lookAndAsItIs = 2;
+    const timed = e.whatIf.filter((w) => w.cpuNs !== null).length;
+    const trials = runs - lookAndAsItIs - timed;
     expect(e.whatIf.map((w) => w.setting)).toEqual(
       expect.arrayContaining(['mmap_threshold=131072', 'trim_threshold=131072']),
     );
