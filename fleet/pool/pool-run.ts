@@ -112,6 +112,8 @@ export class PoolRun {
     const schedule = await breathing(schedulePool(pool, arrivals, (kind) => firstOf.has(kind), scenario.durationUs));
     const numberOf = (arrival: number) => firstOf.get(arrivals.kind[arrival]!)! + arrivals.variant[arrival]!;
     const tasks = schedule.slots.map((slot) => taskOf(slot, numberOf));
+    // The tasks have them now.
+    for (const slot of schedule.slots) for (const list of [slot.arrival, slot.startUs, slot.endUs]) list.length = 0;
     return new PoolRun(pool, schedule, settings, kinds, tasks, samplesUs);
   }
 

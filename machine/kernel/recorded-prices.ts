@@ -31,6 +31,8 @@ export const WRITE_SHMEM_US = 7.2;
 export const READ_PAGE_US = 4.9;
 export const WRITE_PAGE_US = 7.5;
 export const SWAP_IN_US = 40;
+/** One written to swap, beside what reclaim does with it. */
+export const SWAP_OUT_US = 11.4;
 
 /**
  * Reclaim: a page freed, one looked at and kept, one that had to be unmapped first, one moved off the active list, and the way in and out

@@ -45,6 +45,9 @@ export interface ScriptProcess {
   alive: boolean;
   /** A background command that is not collected, and how it goes on. */
   busy: BackgroundCommand | undefined;
+  /** Processor time of its commands, and when it began. */
+  cpuUs?: number;
+  startUs?: number;
   /** What it runs. */
   heap?: Heap | undefined;
 }
@@ -102,6 +105,8 @@ export class MachineRun {
   readonly turns: Turns;
   refresh = true;
   toolsRan = false;
+  /** Nobody wanted the processor. */
+  idleUs = 0;
   /** What `run` replays, by its words. */
   program: (workload: string, allocator: string) => HeapProgram = () => {
     throw new UserError('run: this machine has no workloads');
@@ -157,7 +162,7 @@ export class MachineRun {
 
   /** A process of the script begins, perhaps under a name that one before it had. */
   enter(name: string, task: Task, cgroup: Cgroup, heap: Heap | undefined): void {
-    const fresh = { task, cgroup, alive: true, busy: undefined, heap };
+    const fresh = { task, cgroup, alive: true, busy: undefined, cpuUs: 0, startUs: this.k.nowUs, heap };
     const existing = this.process(name);
     if (existing) Object.assign(existing, fresh);
     else this.processes.push({ name, ...fresh });

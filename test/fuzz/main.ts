@@ -22,7 +22,7 @@ const { values } = parseArgs({
     out: { type: 'string', default: 'fuzz-failures' },
   },
 });
-const BATCH = 5000;
+const BATCH = 1000;
 const LOOK_MS = 100;
 /** To load everything. */
 const START_MS = 5000;

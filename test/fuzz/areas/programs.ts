@@ -101,15 +101,16 @@ const program = fc.record({
   walks: fc.constantFrom('events' as const, 'samples' as const, 'samples' as const, 'samples' as const),
 });
 type Program = typeof program extends fc.Arbitrary<infer T> ? T : never;
+type Settings = Omit<Program, 'draws' | 'limit'> & { readonly limit: number | null };
 
 function textOf({ draws, touch }: Program): string {
   return `%htrace 1\n%touch ${touch}\n${draws.map((d) => `${lineOf(d)}\n`).join('')}`;
 }
 
-function optionsOf(input: Program): RunOptions {
+function optionsOf(input: Settings, text: string): RunOptions {
   const stale = input.stale && input.mode === 'lockstep';
   const parser = createTraceParser({ source: 'program', onViolation: () => {}, ...(stale && { staleFrees: true }) });
-  parser.push(Buffer.from(textOf(input)));
+  parser.push(Buffer.from(text));
   return {
     events: parser.finish(),
     workload: 'program',
@@ -119,17 +120,24 @@ function optionsOf(input: Program): RunOptions {
     pace: input.pace,
     sampleEvery: 5,
     check: input.mode === 'lockstep' ? input.walks : 'samples',
-    kernel: { version: input.version, thp: input.thp, rlimitAs: input.limit, rlimitData: Infinity },
+    kernel: { version: input.version, thp: input.thp, rlimitAs: input.limit ?? Infinity, rlimitData: Infinity },
   };
 }
 
-export const programs = defineArea<Program>({
+/** A file of the corpus: the settings behind `# ` in its first line, where no limit is null, then the text. */
+function fromFile(bytes: Uint8Array): RunOptions {
+  const [first, ...lines] = Buffer.from(bytes).toString().split('\n');
+  return optionsOf(JSON.parse(first!.slice(2)) as Settings, lines.join('\n'));
+}
+
+export const programs = defineArea<Program | Uint8Array>({
   name: 'programs',
   inputs: program,
   async check(input) {
-    await orRefused(() => runInMode(optionsOf(input)));
+    await orRefused(() => runInMode(input instanceof Uint8Array ? fromFile(input) : optionsOf(input, textOf(input))));
   },
   bytesOf: (input) => {
+    if (input instanceof Uint8Array) return input;
     const { draws: _, ...options } = input;
     return Buffer.from(`# ${JSON.stringify(options)}\n${textOf(input)}`);
   },
