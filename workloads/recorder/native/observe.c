@@ -190,15 +190,15 @@ void observe(struct image *m, const char *label, int with_start)
 	struct text t = { 0 };
 	/* What the kernel says should be of the moment that the log has reached: a program that went on meanwhile is asked again. */
 	for (int tries = 0; tries < TRIES; tries++) {
+		if (tries > 0) drain(m, 0, 0);
 		long before = resident_pages(m->pid);
 		t.length = 0;
 		add(&t, "%s\n", label);
 		add_status(&t, m->pid);
+		observe_blocks(m);
 		add_threads(&t, m->pid);
 		add_mappings(&t, m);
-		observe_blocks(m);
 		if (!has_news(m) && resident_pages(m->pid) == before) break;
-		drain(m, 0, 0);
 	}
 	if (with_start) {
 		add_strings(&t, "command", m->pid, "cmdline");
