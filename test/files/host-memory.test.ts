@@ -60,5 +60,6 @@ test('RLIMIT_AS: what is mapped already is gone', () => {
   expect(room({ '/proc/self/limits': limits })).toEqual({
     bytes: 3072 * MIB,
     of: { bytes: 4096 * MIB, whose: 'the address space (ulimit -v)' },
+    isOfAddresses: true,
   });
 });
