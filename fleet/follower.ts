@@ -72,6 +72,12 @@ export class Follower {
   /** @returns whether it ended before its time. */
   async follow(onProgress: (share: number) => void): Promise<boolean> {
     this.moments = await breathing(highestMoments(this.pools, this.samplesUs));
+    const isCut = await this.followSamples(onProgress);
+    for (const pool of this.pools) pool.settle(isCut);
+    return isCut;
+  }
+
+  private async followSamples(onProgress: (share: number) => void): Promise<boolean> {
     for (let sample = 0, breathedMs = 0; sample < this.samplesUs.length; sample++) {
       const us = this.samplesUs[sample]!;
       this.playMoment(this.moments[sample]);
@@ -154,6 +160,7 @@ export class Follower {
 
   /** What the slot's process is to have at a sample; undefined where there is none. */
   target(pool: PoolRun, slot: number, sample: number): WorkerTarget | undefined {
+    pool.playTo(slot, sample);
     const layout = pool.layoutAt(slot, sample);
     if (!layout) return undefined;
     const timeline = pool.timelines[slot]!;

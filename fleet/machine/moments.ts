@@ -25,29 +25,7 @@ export function* highestMoments(
   pools: readonly PoolRun[],
   samplesUs: Float64Array,
 ): Generator<void, (Moment | undefined)[]> {
-  const starts: number[] = [];
-  const ends: number[] = [];
-  const poolOf: number[] = [];
-  const slotOf: number[] = [];
-  const pagesOf: number[] = [];
-  for (const [p, pool] of pools.entries()) {
-    for (const [slot, task] of pool.tasks.entries()) {
-      yield;
-      const { peakPages, residentPages } = pool.timelines[slot]!;
-      for (const life of task.lives) {
-        for (let i = life.first; i < life.last; i++) {
-          const before = i > life.first ? residentPages[i - 1]! : pool.startPages;
-          const pages = peakPages[i]! - Math.min(peakPages[i]!, before);
-          if (pages === 0) continue;
-          starts.push(task.startUs[i]!);
-          ends.push(task.endUs[i]!);
-          poolOf.push(p);
-          slotOf.push(slot);
-          pagesOf.push(pages);
-        }
-      }
-    }
-  }
+  const { starts, ends, poolOf, slotOf, pagesOf } = yield* needsOf(pools);
   const byStart = yield* orderOf(starts);
   const byEnd = yield* orderOf(ends);
   const found = new Array<Moment | undefined>(samplesUs.length).fill(undefined);
@@ -87,11 +65,41 @@ export function* highestMoments(
 }
 
 const DIGIT_BITS = 12;
+/** Every request that needs more than its worker had, in columns. */
+function* needsOf(pools: readonly PoolRun[]) {
+  const all = pools.reduce((sum, { tasks }) => sum + tasks.reduce((own, { request }) => own + request.length, 0), 0);
+  const starts = new Float64Array(all);
+  const ends = new Float64Array(all);
+  const poolOf = new Uint16Array(all);
+  const slotOf = new Uint16Array(all);
+  const pagesOf = new Uint32Array(all);
+  let count = 0;
+  for (const [p, pool] of pools.entries()) {
+    for (const [slot, task] of pool.tasks.entries()) {
+      yield;
+      const { peakPages, residentPages } = pool.timelines[slot]!;
+      for (const life of task.lives) {
+        for (let i = life.first; i < life.last; i++) {
+          const before = i > life.first ? residentPages[i - 1]! : pool.startPages;
+          const pages = peakPages[i]! - Math.min(peakPages[i]!, before);
+          if (pages === 0) continue;
+          starts[count] = task.startUs[i]!;
+          ends[count] = task.endUs[i]!;
+          poolOf[count] = p;
+          slotOf[count] = slot;
+          pagesOf[count++] = pages;
+        }
+      }
+    }
+  }
+  return { starts: starts.subarray(0, count), ends: ends.subarray(0, count), poolOf, slotOf, pagesOf };
+}
+
 /** Times in microseconds have 48 bits: nine years. */
 const HALF = 2 ** 24;
 
 /** Indices by rising value, of whole numbers; equal ones in their order. By digits, the lowest first: a comparing sort takes seconds. */
-function* orderOf(values: readonly number[]): Generator<void, Uint32Array> {
+function* orderOf(values: Float64Array): Generator<void, Uint32Array> {
   const count = values.length;
   const [low, high, identity] = [new Uint32Array(count), new Uint32Array(count), new Uint32Array(count)];
   for (let i = 0; i < count; i++) {
