@@ -391,6 +391,5 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
     unfinished: () => unfinished,
     endNs: () => end[0]!,
     closeAccounts: accounts.close,
-    accountedNs: accounts.accountedNs,
   };
 }
