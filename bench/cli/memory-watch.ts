@@ -13,6 +13,8 @@ const SHARE_BETWEEN_LOOKS = 1 / 16;
 /** What work that does not breathe may take between two looks: of the limit, and at most. */
 const SHARE_KEPT = 1 / 8;
 const KEPT_MAX_BYTES: Bytes = 256 * 2 ** 20;
+/** Of addresses Node itself needs a few more: it ends where its heap cannot grow. */
+const KEPT_ADDRESSES_BYTES: Bytes = 64 * 2 ** 20;
 /** Node ends itself where its heap is full. */
 const SHARE_OF_HEAP = 0.9;
 
@@ -30,7 +32,8 @@ export function watchMemory(): void {
     const room = memoryRoom();
     lookedAt = performance.now();
     looksAgainAtBytes = rss + room.bytes * SHARE_BETWEEN_LOOKS;
-    if (room.bytes > Math.min(KEPT_MAX_BYTES, room.of.bytes * SHARE_KEPT)) return;
+    const kept = room.isOfAddresses ? KEPT_ADDRESSES_BYTES : Math.min(KEPT_MAX_BYTES, room.of.bytes * SHARE_KEPT);
+    if (room.bytes > kept) return;
     throw new UserError(
       `found ${bytes(rss)} in use by this process, expected a smaller run or more memory: ${roomText(room)}`,
     );

@@ -62,6 +62,17 @@ function takePlugins(given: readonly string[]): { readonly files: string[]; read
   return { files, rest };
 }
 
+/** Behind `--` they have a program and what is for it. */
+const WITH_PROGRAM = ['record'];
+
+/** yargs takes nothing behind `--` for a command's own words. They are names, also with a dash: then of a file of this folder. */
+function plainWords(given: readonly string[]): readonly string[] {
+  const end = given.indexOf('--');
+  if (end < 0 || given.slice(0, 2).some((word) => WITH_PROGRAM.includes(word))) return given;
+  const words = given.slice(end + 1).map((word) => (word.startsWith('-') && word !== '-' ? `./${word}` : word));
+  return [...given.slice(0, end), ...words];
+}
+
 const NO_COMMAND = 'no command given; `sim --help` lists them';
 
 /** `sim help COMMAND` is `sim COMMAND --help`. */
@@ -96,7 +107,7 @@ export async function runCommandLine(all: readonly string[]): Promise<void> {
   if (files.length > 0) await (await import('../metrics/plugins.ts')).loadPlugins(files);
   checkCommand(asHelp(typed));
   const given = await withConfig(asHelp(typed), () => describeCommands(COMMANDS));
-  const parser: Argv = yargs(joinValues(given))
+  const parser: Argv = yargs(joinValues(plainWords(given)))
     .scriptName('sim')
     .usage(`$0 COMMAND …\n\n${ABOUT}`)
     .command(COMMANDS.map(forYargs))

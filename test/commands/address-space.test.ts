@@ -1,4 +1,8 @@
 import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
 import { CLI } from '../helpers/cli.ts';
 
@@ -19,6 +23,23 @@ test.each([
   const { status, stderr } = limited(args);
   expect(stderr).not.toMatch(/sim:|Fatal/);
   expect(status).toBe(0);
+});
+
+test('a small archive with more events than there is room for is refused on the way', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'allocsim-test-'));
+  try {
+    const file = join(folder, 'many.htrace.gz');
+    const part = gzipSync('+ 1\n'.repeat(2 ** 20));
+    writeFileSync(file, Buffer.concat([gzipSync('%htrace 1\n'), ...Array.from({ length: 128 }, () => part)]));
+    const { status, stderr } = limited(['trace', 'check', file], 2 * 2 ** 20);
+    // Who counts the rows, or who watches the process, whoever sees it first.
+    expect(stderr).toMatch(
+      /^sim: .*found .*, expected .*: .* are left of 2\.00 GiB in the address space \(ulimit -v\)\n$/,
+    );
+    expect(status).toBe(2);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
 
 test('real threads do not fit, and that is said', () => {

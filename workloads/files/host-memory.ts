@@ -9,6 +9,8 @@ export interface MemoryRoom {
   readonly bytes: Bytes;
   /** Whose limit that is, and how much it is. */
   readonly of: { readonly bytes: Bytes; readonly whose: string };
+  /** Addresses are no memory: what asks for more than there are is refused, and nobody is killed. */
+  readonly isOfAddresses?: true;
 }
 
 /** Contents of a file, or undefined where it cannot be read. */
@@ -59,6 +61,7 @@ function addressSpaceRoom(read: ReadText): MemoryRoom | undefined {
   return {
     bytes: limit - numbersOf(status)('VmSize') * KIB,
     of: { bytes: limit, whose: 'the address space (ulimit -v)' },
+    isOfAddresses: true,
   };
 }
 
