@@ -2,7 +2,7 @@ import { createRegistry } from '../sim/contract/registry.ts';
 import { jemalloc } from './jemalloc/index.ts';
 import type { AllocatorModel } from './model.ts';
 import { glibc } from './ptmalloc/index.ts';
-import { zendmm } from './zend/zend.ts';
+import { zendmm } from './zend/index.ts';
 
 const models = createRegistry<AllocatorModel>('allocator', [glibc, jemalloc, zendmm]);
 

@@ -35,6 +35,8 @@ export interface AllocatorModel {
   readonly versions: readonly string[];
   readonly about: string;
   readonly options: readonly OptionDescriptor[];
+  /** Loads the code of a version, where it is not there from the beginning: `create` and the views need it. */
+  readonly load?: (version: string) => Promise<void>;
   /**
    * `options` holds every option, defaults filled in; `given` those alone that were named. `below` is given to models that
    * serve e… events above another allocator (`zendmm+glibc`).

@@ -3,6 +3,7 @@ import { Interrupted, UserError } from '../sim/contract/assert.ts';
 import { addressSpaceLimit, NODE_NEEDS_BYTES } from '../workloads/files/address-space.ts';
 import { isSystemError, systemError } from '../workloads/files/system-error.ts';
 import { endOnInterrupt, INTERRUPTED } from './cli/interruption.ts';
+import { watchMemory } from './cli/memory-watch.ts';
 import { escapeLine } from './report/escape.ts';
 
 /** One line on standard error and exit code 2 for the user's mistakes; a stack trace only for ours. */
@@ -76,6 +77,7 @@ try {
     process.stdout.write(helpText());
   } else {
     checkAddressSpace();
+    watchMemory();
     const { runCommandLine } = await import('./commands/command-line.ts');
     await runCommandLine(args);
   }

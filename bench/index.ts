@@ -10,6 +10,8 @@
  */
 
 // Naming things.
+import '../allocators/all.ts';
+
 export { MODELS } from '../allocators/index.ts';
 export type { AllocatorModel, ModelView, OptionDescriptor, OptionValue } from '../allocators/model.ts';
 export { type AllocatorSpec, formatAllocator, parseAllocator } from '../allocators/spec.ts';

@@ -1,6 +1,7 @@
 import { NO_LIMIT } from '../machine/kernel/mem-cgroup.ts';
 import { siMemAvailable } from '../machine/kernel/meminfo.ts';
 import { nrFreePages } from '../machine/kernel/page-alloc.ts';
+import { breathing } from '../workloads/breathing.ts';
 import { MachineDriver } from './machine/machine-driver.ts';
 import { highestMoments, type Moment } from './machine/moments.ts';
 import { PoolProcesses, type WorkerTarget } from './machine/pool-processes.ts';
@@ -20,6 +21,7 @@ export interface FleetEvent {
 
 /** Kills after which a machine is not followed any further. */
 const MOST_KILLS = 400;
+const BREATH_MS = 100;
 
 export interface FollowOptions {
   readonly signal?: AbortSignal;
@@ -38,7 +40,7 @@ export class Follower {
   /** Of each pool. */
   readonly processes: PoolProcesses[];
   readonly services: { readonly process: ServiceProcess; readonly events: ServiceEvent[]; next: number }[];
-  private moments: (Moment | undefined)[];
+  private moments: (Moment | undefined)[] = [];
   private kills = 0;
   private lowestBytes = Infinity;
   private readonly signal: AbortSignal | undefined;
@@ -54,7 +56,6 @@ export class Follower {
       return { process, events: process.events(samplesUs.at(-1)!), next: 0 };
     });
     this.processes = pools.map((pool) => new PoolProcesses(pool.pool, this.driver, pool.forkedHeap));
-    this.moments = highestMoments(pools, samplesUs);
     this.noteDeaths();
     for (const pool of pools) {
       const { refused } = pool.schedule;
@@ -70,7 +71,14 @@ export class Follower {
 
   /** @returns whether it ended before its time. */
   async follow(onProgress: (share: number) => void): Promise<boolean> {
-    for (let sample = 0; sample < this.samplesUs.length; sample++) {
+    this.moments = await breathing(highestMoments(this.pools, this.samplesUs));
+    const isCut = await this.followSamples(onProgress);
+    for (const pool of this.pools) pool.settle(isCut);
+    return isCut;
+  }
+
+  private async followSamples(onProgress: (share: number) => void): Promise<boolean> {
+    for (let sample = 0, breathedMs = 0; sample < this.samplesUs.length; sample++) {
       const us = this.samplesUs[sample]!;
       this.playMoment(this.moments[sample]);
       this.serve(us);
@@ -84,10 +92,10 @@ export class Follower {
       this.lowestBytes = Infinity;
       if (this.signal?.aborted) return true;
       if (this.kills >= MOST_KILLS) return true;
-      if (sample % 8 === 0) {
-        onProgress(sample / this.samplesUs.length);
-        await new Promise((resolve) => setImmediate(resolve));
-      }
+      if (performance.now() - breathedMs < BREATH_MS) continue;
+      onProgress(sample / this.samplesUs.length);
+      await new Promise((resolve) => setImmediate(resolve));
+      breathedMs = performance.now();
     }
     return false;
   }
@@ -152,6 +160,7 @@ export class Follower {
 
   /** What the slot's process is to have at a sample; undefined where there is none. */
   target(pool: PoolRun, slot: number, sample: number): WorkerTarget | undefined {
+    pool.playTo(slot, sample);
     const layout = pool.layoutAt(slot, sample);
     if (!layout) return undefined;
     const timeline = pool.timelines[slot]!;

@@ -1,11 +1,12 @@
 import { Interrupted } from '../sim/contract/assert.ts';
+import { breathing } from '../workloads/breathing.ts';
 import { Follower } from './follower.ts';
 import { playPools } from './pool/play-pools.ts';
 import { PoolRun } from './pool/pool-run.ts';
 import { LIMIT_STEP, PoolTrial } from './pool-trial.ts';
 import { figuresOf } from './report/figures.ts';
 import { type FleetPlanRow, poolNeeds, workersIn } from './report/plan-row.ts';
-import { arrivalsOf } from './requests/arrivals.ts';
+import { drawArrivals } from './requests/arrivals.ts';
 import { type FleetOptions, type FleetRun, sampleTimes } from './run-fleet.ts';
 import type { Scenario } from './scenario/scenario.ts';
 import { FILE_SOURCES } from './scenario/sources.ts';
@@ -109,7 +110,7 @@ async function preparedPools(scenario: Scenario, { horizons }: PlanQuestion, opt
   const { remembers = true, sources = FILE_SOURCES, signal } = options;
   const times = horizons.flatMap(({ us }) => [...sampleTimes({ ...scenario, durationUs: us })]);
   const samplesUs = Float64Array.from(new Set(times)).sort();
-  const arrivals = arrivalsOf(scenario, sources);
+  const arrivals = await breathing(drawArrivals(scenario, sources));
   const pools = await Promise.all(
     scenario.pools.map((pool) => PoolRun.prepare(pool, scenario, arrivals, samplesUs, remembers, sources)),
   );

@@ -18,6 +18,7 @@ export interface Tried {
 const MOST_WORKERS = 4096;
 export const LIMIT_STEP = 2 ** 20;
 const PAGE = 4096;
+const BREATH_MS = 100;
 /** Pages beside the workers' own that a trial may be off by: tables, stocks of the groups. */
 const START_ABOVE = 16 * LIMIT_STEP;
 
@@ -35,6 +36,7 @@ export class PoolTrial {
   private readonly mostPages: number;
   private workers = 0;
   private signal: AbortSignal | undefined;
+  private breathedMs = performance.now();
 
   /** `mostPages`: that one request may need. */
   constructor(
@@ -84,26 +86,25 @@ export class PoolTrial {
     const limit = (bytes: number | undefined) =>
       driver.do(`cgroup ${group.name} max=${bytes === undefined ? 'max' : bytes}`);
     limit(undefined);
-    this.have(this.pool.pool.pm.max_children);
-    this.demand(true);
+    await this.have(this.pool.pool.pm.max_children);
+    await this.demand(true);
     const stat = memoryStat(driver.run, group);
     const cache = (stat['file'] ?? 0) - (stat['shmem'] ?? 0);
-    this.demand(false);
+    await this.demand(false);
     if (!this.isWhole()) return undefined;
     let bytes =
       Math.ceil((group.usage * PAGE - cache + this.demandPages * PAGE) / LIMIT_STEP) * LIMIT_STEP + START_ABOVE;
     let isFound = false;
     // Up to where nobody is killed, then down to where somebody is.
     for (let steps = 0; steps < 400; steps++) {
-      await this.breathe();
       limit(bytes);
-      this.demand(true);
-      this.demand(false);
+      await this.demand(true);
+      await this.demand(false);
       const isKilled = this.hasDeaths();
       if (isKilled && !this.isWhole()) return undefined;
       if (isKilled) {
         limit(undefined);
-        this.have(this.pool.pool.pm.max_children);
+        await this.have(this.pool.pool.pm.max_children);
         if (isFound) break;
         bytes += START_ABOVE;
       } else {
@@ -129,35 +130,43 @@ export class PoolTrial {
   }
 
   private async survives(count: number): Promise<boolean> {
-    await this.breathe();
-    this.have(count);
-    this.demand(true);
-    this.demand(false);
+    await this.have(count);
+    await this.demand(true);
+    await this.demand(false);
     return !this.hasDeaths();
   }
 
   /** So many workers, each with what it keeps. */
-  private have(count: number): void {
+  private async have(count: number): Promise<void> {
     const processes = this.follower.processes[this.index]!;
-    for (let slot = Math.max(this.workers, this.targets.length) - 1; slot >= count; slot--)
+    for (let slot = Math.max(this.workers, this.targets.length) - 1; slot >= count; slot--) {
       processes.bring(slot, undefined);
-    for (let slot = 0; slot < count; slot++) processes.bring(slot, this.targets[slot] ?? this.largest);
+      await this.breathe();
+    }
+    for (let slot = 0; slot < count; slot++) {
+      processes.bring(slot, this.targets[slot] ?? this.largest);
+      await this.breathe();
+    }
     this.workers = count;
   }
 
   /** Requests begin in as many workers as it takes, or end. */
-  private demand(begins: boolean): void {
+  private async demand(begins: boolean): Promise<void> {
     const processes = this.follower.processes[this.index]!;
     let left = begins ? this.demandPages : 0;
     for (let slot = 0; slot < this.workers; slot++) {
       const pages = Math.min(left, this.mostPages);
       processes.setWithin(slot, pages);
       left -= pages;
+      await this.breathe();
     }
   }
 
+  /** Where it is time, so that Ctrl-C is heard. */
   private async breathe(): Promise<void> {
+    if (performance.now() - this.breathedMs < BREATH_MS) return;
     await new Promise((resolve) => setImmediate(resolve));
+    this.breathedMs = performance.now();
     if (this.signal?.aborted) throw new Interrupted('interrupted');
   }
 

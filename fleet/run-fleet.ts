@@ -1,10 +1,11 @@
 import { Interrupted } from '../sim/contract/assert.ts';
+import { breathing } from '../workloads/breathing.ts';
 import { type FleetEvent, Follower } from './follower.ts';
 import type { MachineDriver } from './machine/machine-driver.ts';
 import type { FleetSample } from './machine/sample.ts';
 import { playPools } from './pool/play-pools.ts';
 import { PoolRun } from './pool/pool-run.ts';
-import { type Arrivals, arrivalsOf } from './requests/arrivals.ts';
+import { type Arrivals, drawArrivals } from './requests/arrivals.ts';
 import type { Scenario } from './scenario/scenario.ts';
 import { FILE_SOURCES, type FleetSources } from './scenario/sources.ts';
 
@@ -44,7 +45,7 @@ const HEAPS_SHARE = 0.5;
 export async function runFleet(scenario: Scenario, options: FleetOptions = {}): Promise<FleetRun> {
   const { remembers = true, sources = FILE_SOURCES, onProgress } = options;
   const samplesUs = sampleTimes(scenario, options.stopAtUs);
-  const arrivals = arrivalsOf(scenario, sources);
+  const arrivals = await breathing(drawArrivals(scenario, sources));
   const pools = await Promise.all(
     scenario.pools.map((pool) => PoolRun.prepare(pool, scenario, arrivals, samplesUs, remembers, sources)),
   );

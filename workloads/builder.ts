@@ -1,7 +1,7 @@
 import { InvariantError, UserError } from '../sim/contract/assert.ts';
 import type { EventBuffer, Frame, MalloptName, Observation, RecordedFacts, Touch } from '../sim/contract/event.ts';
 import type { Mallctl } from '../sim/contract/mallctl.ts';
-import { hostMemory } from './files/address-space.ts';
+import { roomForRows } from './trace/columns.ts';
 import {
   type Annotation,
   BLOCK_TOO_LARGE,
@@ -50,6 +50,8 @@ export interface EventBuilder {
   fork(thread: number): void;
   /** gc_mem_caches() */
   gc(thread: number): void;
+  /** The thread's heap of PHP ends, with what it still holds. */
+  shutdown(thread: number): void;
   /** What the kernel said at the sample that was the last event. */
   observe(values: Observation['values']): void;
   /** As in TraceCompiler. */
@@ -71,8 +73,6 @@ export interface BuilderOptions {
   readonly rows?: number;
 }
 
-/** Of its columns. */
-const EVENT_BYTES = 16;
 /** 4 GiB of columns. */
 const EVENTS_MAX = 2 ** 28;
 
@@ -80,13 +80,12 @@ export function createEventBuilder(options: BuilderOptions): EventBuilder {
   if (options.rows !== undefined && options.rows > EVENTS_MAX) {
     throw new UserError(`${options.name}: found ${options.rows} events, expected at most ${EVENTS_MAX}`);
   }
-  if ((options.rows ?? 0) * EVENT_BYTES > hostMemory()) {
-    const most = Math.floor(hostMemory() / EVENT_BYTES);
-    throw new UserError(
-      `${options.name}: found ${options.rows} events, expected at most ${most} in this host's memory`,
-    );
-  }
-  const compiler = createTraceCompiler({ rows: options.rows ?? 65536, narrow: options.wide !== true });
+  if (options.rows !== undefined) roomForRows(options.name, options.rows);
+  const compiler = createTraceCompiler({
+    source: options.name,
+    rows: options.rows ?? 65536,
+    narrow: options.wide !== true,
+  });
 
   /** A block that is too large comes from the parameters; anything else is a mistake of the generator. */
   function fine(refusal: Refusal): void {
@@ -156,6 +155,7 @@ export function createEventBuilder(options: BuilderOptions): EventBuilder {
     exit: (thread) => compiler.exit(thread),
     fork: (thread) => compiler.fork(thread),
     gc: (thread) => compiler.gc(thread),
+    shutdown: (thread) => compiler.shutdown(thread),
     observe(values) {
       if (!compiler.observe(values)) throw mistake(FINE);
     },

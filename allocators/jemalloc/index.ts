@@ -1,58 +1,8 @@
-import type { Allocator, ThreadSlot } from '../../sim/contract/allocator.ts';
-import { ARENAS_ALL } from '../../sim/contract/mallctl.ts';
-import type { Machine } from '../../sim/kernel/machine.ts';
-import type { AllocatorModel, OptionValues } from '../model.ts';
-import { checkHeap } from './check.ts';
-import { resolveConfig } from './config.ts';
-import { createHeap } from './heap.ts';
-import { createMalloc } from './malloc.ts';
+import { lazyCode } from '../lazy-code.ts';
+import type { AllocatorModel } from '../model.ts';
 import { JEMALLOC_OPTIONS } from './options.ts';
-import { heapStats } from './stats.ts';
-import { VIEWS } from './views.ts';
-import { walkAreas, walkFree, walkHeap } from './walk.ts';
 
-function create(machine: Machine, version: string, options: OptionValues): Allocator {
-  const config = resolveConfig(options, machine.cpus, machine.kernel.thp);
-  const heap = createHeap(machine, config);
-  const calls = createMalloc(heap);
-  const { malloc, free, calloc, realloc, memalign, touchBlock, addressOf, usableSize } = calls;
-  const { arenas, background, mallctl } = heap;
-  return {
-    name: `jemalloc-${version}`,
-    malloc,
-    free,
-    calloc,
-    realloc,
-    memalign,
-    touchBlock,
-    ...(calls.mallocTouched && { mallocTouched: calls.mallocTouched }),
-    mallocLocal: calls.mallocLocal,
-    freeLocal: calls.freeLocal,
-    mallocNotLocal: calls.mallocNotLocal,
-    freeNotLocal: calls.freeNotLocal,
-    addressOf,
-    usableSize,
-    threadStart: () => {}, // a thread's data is made at its first call
-    threadExit: (t: ThreadSlot) => heap.threads.exit(t),
-    forkChild: (t: ThreadSlot) => {
-      arenas.postforkChild(t);
-      background.postforkChild();
-    },
-    trim: () => false,
-    mallopt: () => {},
-    advance: (t: ThreadSlot) => background.advance(t),
-    mallctl: mallctl.call,
-    purge: (t: ThreadSlot) => mallctl.decay(t, ARENAS_ALL, true),
-    flushCache: mallctl.flushCache,
-    stats: () => heapStats(heap),
-    refreshStats: () => mallctl.refresh(),
-    walk: (visit) => walkHeap(heap, visit),
-    walkFree: (visit) => walkFree(heap, visit, calls),
-    areas: (visit) => walkAreas(heap, visit),
-    check: () => checkHeap(heap),
-    notModelled: () => [],
-  };
-}
+export const jemallocCode = lazyCode('jemalloc', () => import('./model.ts'));
 
 /** jemalloc as Debian 12 ships it. */
 export const jemalloc: AllocatorModel = {
@@ -60,7 +10,24 @@ export const jemalloc: AllocatorModel = {
   versions: ['5.3.0'],
   about: 'jemalloc with thread caches, arenas by round-robin, slabs and decay-based purging',
   options: JEMALLOC_OPTIONS,
-  create,
+  load: jemallocCode.load,
+  create: (machine, version, options) => jemallocCode.get().createJemalloc(machine, version, options),
   layered: false,
-  views: VIEWS,
+  views: [
+    {
+      name: 'stats_print',
+      about: 'malloc_stats_print(), as text',
+      render: (allocator) => jemallocCode.get().statsPrintText(allocator.stats()),
+    },
+    {
+      name: 'stats_print_json',
+      about: 'malloc_stats_print() with the option J, as JSON',
+      render: (allocator) => jemallocCode.get().statsPrintJson(allocator.stats()),
+    },
+    {
+      name: 'overview',
+      about: 'arenas, allocated beside active, cached bytes, madvise calls, and what to make of them',
+      render: (allocator) => jemallocCode.get().overviewText(allocator.stats()),
+    },
+  ],
 };

@@ -1,8 +1,10 @@
+import { lazyCode } from '../lazy-code.ts';
 import type { AllocatorModel } from '../model.ts';
-import { createGlibc } from './model.ts';
 import { OPTIONS, startingState } from './options.ts';
 import { featuresOf, VERSIONS } from './version.ts';
 import { VIEWS } from './views.ts';
+
+export const glibcCode = lazyCode('glibc', () => import('./model.ts'));
 
 export const glibc: AllocatorModel = {
   name: 'glibc',
@@ -10,7 +12,8 @@ export const glibc: AllocatorModel = {
   about: 'malloc of the GNU C library (ptmalloc): thread caches, arenas of boundary-tagged chunks',
   options: OPTIONS,
   layered: false,
-  create: (machine, version, options, _below, given) => createGlibc(machine, version, given ?? options),
+  load: glibcCode.load,
+  create: (machine, version, options, _below, given) => glibcCode.get().createGlibc(machine, version, given ?? options),
   // No state depends on an option but by initParameters.
   startingState: (version, given, thp) => startingState(featuresOf(version), given, thp),
   views: VIEWS,

@@ -31,7 +31,7 @@ export interface UpperLayer {
   readonly gc?: (t: ThreadSlot) => Bytes;
   /** zend_set_memory_limit, likewise. */
   readonly setMemoryLimit?: (t: ThreadSlot, limit: Pages) => void;
-  /** The thread's heap ends with it. */
+  /** The thread's heap ends: with the thread, or as the engine shuts down. */
   readonly destroy: (t: ThreadSlot) => void;
   readonly stats: () => AllocatorStats;
   readonly walk: (visit: RangeVisitor) => void;
@@ -81,6 +81,7 @@ export function layered(upper: UpperLayer, below: Allocator, all: boolean): Requ
     ...(below.mallctl && { mallctl: below.mallctl }),
     requestBegin: upper.begin,
     requestEnd: upper.end,
+    shutdown: upper.destroy,
     ...(upper.gc && { gcMemCaches: upper.gc }),
     ...(upper.setMemoryLimit && { setMemoryLimit: upper.setMemoryLimit }),
     stats: upper.stats,

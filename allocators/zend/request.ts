@@ -157,7 +157,7 @@ export function createRequests(state: ZendState, storage: Storage, chunks: Chunk
     heaps[heap + REQUESTS]!++;
   }
 
-  /** zend_mm_shutdown of a thread (full): everything goes back to the kernel, and the heap with it. */
+  /** zend_mm_shutdown in full, of a thread or of the engine: everything goes back to the kernel, and the heap with it. */
   function destroy(t: ThreadSlot): void {
     const heap = heapBase(t);
     const main = heaps[heap + MAIN_CHUNK]!;

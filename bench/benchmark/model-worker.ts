@@ -1,4 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads';
+import { loadModel } from '../../allocators/load.ts';
 import { parseAllocator } from '../../allocators/spec.ts';
 import { assert } from '../../sim/contract/assert.ts';
 import type { EventBuffer, Touch } from '../../sim/contract/event.ts';
@@ -29,8 +30,10 @@ export interface ModelMeasure {
 
 const CPUS = 2;
 const { allocator: name, events, touch } = workerData as ModelTask;
+const spec = name === 'empty' ? EMPTY_MODEL : parseAllocator(name, CPUS);
+await loadModel(spec);
 const { machine, objects, allocator, request } = assemble({
-  spec: name === 'empty' ? EMPTY_MODEL : parseAllocator(name, CPUS),
+  spec,
   events,
   cpus: CPUS,
   touch,

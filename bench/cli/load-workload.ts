@@ -1,8 +1,20 @@
-import { isBreathless, type LoadedWorkload, resolveWorkload, type WorkloadOptions } from '../../workloads/index.ts';
+import type { LoadedWorkload, WorkloadOptions } from '../../workloads/index.ts';
+import { readTrace } from '../../workloads/trace/reader.ts';
+import { pluginFiles } from '../run/plugin-files.ts';
 import { unheard } from './interruption.ts';
 
 /** Resolves a workload; a signal ends the process meanwhile. */
-export function loadWorkload(given: string, options: WorkloadOptions = {}): Promise<LoadedWorkload> {
+export async function loadWorkload(given: string, options: WorkloadOptions = {}): Promise<LoadedWorkload> {
+  if (isTrace(given)) {
+    const events = await readTrace(given, options);
+    return { name: given, events, parameters: {}, cpus: undefined, time: undefined, start: 'barrier' };
+  }
+  const { isBreathless, resolveWorkload } = await import('../../workloads/index.ts');
   const load = () => resolveWorkload(given, options);
   return isBreathless(given) ? unheard(load) : load();
+}
+
+/** Whether `given` can be no workload, since no name of a built-in one has a dot or a slash: the generators need not be loaded. */
+export function isTrace(given: string): boolean {
+  return pluginFiles().length === 0 && /[/.]/.test(given.split(':', 1)[0]!);
 }

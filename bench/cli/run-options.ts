@@ -5,11 +5,11 @@ import { UserError } from '../../sim/contract/assert.ts';
 import type { PassingTrace, Touch, TraceSummary } from '../../sim/contract/event.ts';
 import type { Start } from '../../sim/contract/start.ts';
 import type { KernelOptions, KernelVersion } from '../../sim/kernel/kernel.ts';
-import { describeWorkload, isBuiltIn } from '../../workloads/index.ts';
 import { openPassingTrace, type PassingOrder } from '../../workloads/trace/passing.ts';
 import type { ParameterValues, WorkloadTime } from '../../workloads/workload.ts';
+import { FAR_FROM } from '../run/machine.ts';
 import { type RunOptions, timedRows } from '../run/run-options.ts';
-import { loadWorkload } from './load-workload.ts';
+import { isTrace, loadWorkload } from './load-workload.ts';
 import { note } from './show.ts';
 
 const THP_MODES: readonly KernelOptions['thp'][] = ['never', 'madvise', 'always'];
@@ -27,6 +27,8 @@ export interface MachineArguments {
   'rlimit-data': string | undefined;
   lenient: boolean;
   'faithful-abort'?: boolean;
+  /** Of commands that have it: a file for samples as they come. */
+  samples?: string | undefined;
 }
 
 export function machineOptions<T>(yargs: Argv<T>): Argv<T> {
@@ -89,8 +91,10 @@ export interface DescribedRun {
 }
 
 /** undefined for a trace. */
-export function describeRun(argv: MachineArguments): DescribedRun | undefined {
+export async function describeRun(argv: MachineArguments): Promise<DescribedRun | undefined> {
   const kernel = checkedKernel(argv);
+  if (isTrace(argv.workload)) return undefined;
+  const { describeWorkload } = await import('../../workloads/index.ts');
   const described = describeWorkload(argv.workload, { seed: argv.seed });
   if (!described) return undefined;
   const { name, parameters, start, time } = described;
@@ -146,17 +150,24 @@ export async function prepare(argv: MachineArguments): Promise<Prepared> {
   };
 }
 
+export interface PassingRun extends RunOptions<PassingTrace> {
+  /** About how many there are, where nothing says so but the file's size. */
+  readonly expectedEvents?: number | undefined;
+}
+
 /** The same for a trace that is read while it is executed; undefined where that cannot be. */
-export function preparePassing(argv: MachineArguments, order: PassingOrder): RunOptions<PassingTrace> | undefined {
+export async function preparePassing(argv: MachineArguments, order: PassingOrder): Promise<PassingRun | undefined> {
   const kernel = checkedKernel(argv);
   const started = performance.now();
-  const trace = isBuiltIn(argv.workload) ? undefined : openPassingTrace(argv.workload, order);
+  const trace = (await isBuiltIn(argv.workload)) ? undefined : await openPassing(argv, order);
   if (!trace) return undefined;
   const openNs = Math.round((performance.now() - started) * 1e6);
-  const { events, spentNs } = timedRows(trace);
+  const { events, waitedNs } = timedRows(trace);
+  const { workedMs } = trace;
   const cpus = argv.cpus ?? hostCpus().length;
   return {
     events,
+    expectedEvents: trace.expectedLength,
     workload: argv.workload,
     parameters: {},
     start: 'barrier',
@@ -165,8 +176,22 @@ export function preparePassing(argv: MachineArguments, order: PassingOrder): Run
     seed: argv.seed,
     kernel: { ...kernel, thp: argv.thp ?? recordedThp(argv.workload, events) },
     ...(argv.touch && { touch: argv.touch }),
-    loadNs: () => openNs + spentNs(),
+    loadNs: workedMs ? () => Math.round(workedMs() * 1e6) : () => openNs + waitedNs(),
+    rowsNs: waitedNs,
   };
+}
+
+/** A text passes where nobody wants to hear of single lines. */
+async function openPassing(argv: MachineArguments, order: PassingOrder): Promise<PassingTrace | undefined> {
+  const binary = openPassingTrace(argv.workload, order);
+  if (binary || argv.lenient || argv.samples !== undefined) return binary;
+  const { openPassingText } = await import('../run/text/passing-text.ts');
+  return openPassingText(argv.workload, { order, requestedPeakBytes: FAR_FROM });
+}
+
+/** Whether `given` names a built-in workload, and no trace. */
+export async function isBuiltIn(given: string): Promise<boolean> {
+  return !isTrace(given) && (await import('../../workloads/index.ts')).isBuiltIn(given);
 }
 
 function limit(option: string, text: string | undefined): number {

@@ -24,6 +24,7 @@ interface ExplainArguments extends MachineArguments, SiteArguments {
   'what-if': boolean;
   areas: boolean;
   groups: number;
+  'allow-work': number | undefined;
 }
 
 export const explainCommand: CommandModule<object, ExplainArguments> = {
@@ -38,6 +39,10 @@ export const explainCommand: CommandModule<object, ExplainArguments> = {
       .option('groups', { type: 'number', default: 10, describe: 'how many groups of pinning blocks to list' })
       .option('areas', { type: 'boolean', default: false, describe: 'list every heap, extent and slab of its own' })
       .option('what-if', { type: 'boolean', default: true, describe: 'run other settings too (--no-what-if: do not)' })
+      .option('allow-work', {
+        type: 'number',
+        describe: 'advise what takes so many per cent more work, whatever it saves; default: as many as it saves',
+      })
       .option('report', { type: 'string', describe: 'one HTML page with the verdict and every figure to FILE' })
       .option('json', {
         type: 'string',
@@ -47,6 +52,8 @@ export const explainCommand: CommandModule<object, ExplainArguments> = {
     if (!Number.isInteger(argv.groups) || argv.groups < 1) {
       throw new UserError(`--groups: found '${argv.groups}', expected a number from 1`);
     }
+    const allowed = argv['allow-work'] ?? 0;
+    if (!(allowed >= 0)) throw new UserError(`--allow-work: found '${allowed}', expected per cent, from 0`);
     const before = checkSiteOptions(argv);
     const { options } = await prepare(argv);
     if (wantsSites(argv)) requireSites(options.events, options.workload, 'what was asked for');
@@ -62,6 +69,7 @@ export const explainCommand: CommandModule<object, ExplainArguments> = {
           ...(argv.at !== undefined && { at: argv.at }),
           pinningGroups: argv.groups,
           whatIf: argv['what-if'],
+          allowedWork: allowed / 100,
         },
         {
           signal,
@@ -91,14 +99,15 @@ export const explainCommand: CommandModule<object, ExplainArguments> = {
 async function writeReport(
   to: string,
   options: RunOptions,
-  { verdict: { headline, sentences, answer: answers, advice, remedies } }: Explanation,
+  { moment, verdict: { headline, sentences, answer: answers, advice, remedies } }: Explanation,
   signal: AbortSignal,
 ): Promise<boolean> {
   if (signal.aborted) return false;
   const run = await recordRun({ ...options, mode: 'lockstep', signal });
   if (run.result.partial) return false;
   const lines = [...(advice?.paste ? [advice.paste.shell] : []), ...remedies.map((r) => `${r.place}: ${r.text}`)];
-  const verdict = [headline, ...answers, ...lines.map((line) => `To paste: ${line}`)];
+  const judged = moment.kind === 'end' ? [] : [`Judged ${moment.about}.`];
+  const verdict = [headline, ...judged, ...answers, ...lines.map((line) => `To paste: ${line}`)];
   const why = sentences.filter((sentence) => !answers.includes(sentence));
   const page = buildPageData([{ ...run, verdict, why }], {
     histograms: histogramsOf(options.events),

@@ -1,5 +1,6 @@
 import type { Argv, CommandModule } from 'yargs';
 import { MODELS } from '../../allocators/index.ts';
+import { loadModel } from '../../allocators/load.ts';
 import type { ModelView } from '../../allocators/model.ts';
 import { UserError } from '../../sim/contract/assert.ts';
 import { suggestion } from '../../sim/contract/suggestion.ts';
@@ -74,6 +75,7 @@ async function inspect(options: RunOptions, view: string, at: string | undefined
       )}`,
     );
   }
+  await loadModel(options.spec);
   const end = rowsUntil(options.events, at);
   const run = new LockstepRun({ ...options, lastSampleOnly: true, ...(view === STRACE && { syscalls }) });
   const { signal } = options;

@@ -1,5 +1,4 @@
-import { isBuiltIn } from '../../workloads/index.ts';
-import { describeRun, type MachineArguments, prepare } from '../cli/run-options.ts';
+import { describeRun, isBuiltIn, type MachineArguments, prepare } from '../cli/run-options.ts';
 import { type TimeArguments, timing } from '../cli/time-options.ts';
 import type { RunTask } from '../study/parallel/run-task.ts';
 
@@ -9,7 +8,7 @@ export async function loadTask(argv: MachineArguments & TimeArguments): Promise<
   const { events, workload, parameters = {}, cpus, kernel, touch, start } = options;
   return {
     events,
-    ...(isBuiltIn(argv.workload) && { generated: true }),
+    ...((await isBuiltIn(argv.workload)) && { generated: true }),
     workload,
     parameters,
     cpus,
@@ -24,7 +23,7 @@ export async function loadTask(argv: MachineArguments & TimeArguments): Promise<
 export async function describeTask(
   argv: MachineArguments & TimeArguments,
 ): Promise<Omit<RunTask, 'allocator' | 'seed'>> {
-  const described = describeRun(argv);
+  const described = await describeRun(argv);
   if (!described) return loadTask(argv);
   const { time, ...rest } = described;
   return { ...rest, generated: true, ...timing(argv, undefined, time) };

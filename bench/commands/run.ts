@@ -3,7 +3,7 @@ import { UserError } from '../../sim/contract/assert.ts';
 import type { Sample } from '../../sim/metrics/sample.ts';
 import { parseTlb, TLB_PRESETS } from '../../sim/tlb/settings.ts';
 import { type LineSink, openLineSink } from '../../workloads/files/line-sink.ts';
-import type { PassingOrder } from '../../workloads/trace/passing.ts';
+import { NeedsWholeTrace, type PassingOrder } from '../../workloads/trace/passing.ts';
 import { INTERRUPTED, listenForInterrupt } from '../cli/interruption.ts';
 import { startProgress } from '../cli/progress.ts';
 import { type MachineArguments, machineOptions, type Prepared, prepare, preparePassing } from '../cli/run-options.ts';
@@ -111,6 +111,16 @@ function checkArguments(argv: RunArguments): readonly string[] {
 }
 
 async function run(argv: RunArguments): Promise<void> {
+  try {
+    await runReading(argv, true);
+  } catch (error) {
+    if (!(error instanceof NeedsWholeTrace)) throw error;
+    await runReading(argv, false); // from the beginning: nothing has been put out
+  }
+}
+
+/** `passes`: a trace may be read while it is executed. */
+async function runReading(argv: RunArguments, passes: boolean): Promise<void> {
   const toStdout = checkArguments(argv);
   if (argv.threads !== undefined) {
     const { runScaling } = await import('./run-scaling.ts');
@@ -121,7 +131,8 @@ async function run(argv: RunArguments): Promise<void> {
   const before = checkSiteOptions(argv);
   const asksForSites = argv.sites || wantsSites(argv);
   const inOrder = argv['faithful-abort'] || tlb ? { ...argv, mode: 'lockstep' as const } : argv;
-  const passing = records || asksForSites || !mayPass(inOrder) ? undefined : preparePassing(argv, orderOf(inOrder));
+  const passing =
+    !passes || records || asksForSites || !mayPass(inOrder) ? undefined : await preparePassing(argv, orderOf(inOrder));
   const prepared: Partial<Prepared> = passing ? {} : await prepare(argv);
   const whole = prepared.options;
   if (whole && asksForSites) requireSites(whole.events, whole.workload, 'what was asked for');
@@ -132,7 +143,8 @@ async function run(argv: RunArguments): Promise<void> {
   const sinks: Sinks = {};
   openAll(sinks, OUTPUTS, argv);
   const interruption = listenForInterrupt();
-  const progress = argv.quiet ? undefined : await startProgress((passing ?? whole!).events.length);
+  const total = passing?.expectedEvents ?? (passing ?? whole!).events.length;
+  const progress = argv.quiet || total === Infinity ? undefined : await startProgress(total);
   let done: ReportRun;
   try {
     const more: Omit<RunOptions, 'events' | 'workload' | 'spec' | 'cpus'> = {
@@ -155,7 +167,7 @@ async function run(argv: RunArguments): Promise<void> {
     for (const sink of Object.values(sinks)) sink.discard();
     throw error;
   } finally {
-    passing?.events.close();
+    await passing?.events.close();
     progress?.stop();
     interruption.release();
   }

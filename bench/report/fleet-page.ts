@@ -1,8 +1,8 @@
-import type { FleetResult } from '../../fleet/index.ts';
-import { buildMachinePageData } from './machine-page.ts';
+import { type FleetResult, poolText, tableOfSettings } from '../../fleet/index.ts';
+import { buildMachinePageData, type MachineReport } from './machine-page.ts';
 import { buildPage } from './page-document.ts';
 
-/** The page of a fleet: the machine's memory over the time of the scenario, its largest processes, what happened, the verdict above. */
+/** The page of a fleet: the machine's memory over the time of the scenario, its largest processes, what happened, its settings and pools below, the verdict above. */
 export function fleetPage(result: FleetResult): string {
   const samples = result.samples.map(({ atUs, meminfo, processes }) => ({
     ns: atUs * 1000,
@@ -16,6 +16,19 @@ export function fleetPage(result: FleetResult): string {
       verdict: { headline: summary, sentences: findings.map(({ about, text }) => `${about}: ${text}`) },
       samples,
       events: result.events.map(({ atUs, text }) => ({ ns: atUs * 1000, label: text })),
+      sections: [...settingsOf(result), ...poolsOf(result)],
     }),
   );
+}
+
+type Sections = NonNullable<MachineReport['sections']>;
+
+function settingsOf({ settings }: FleetResult): Sections {
+  if (settings.length === 0) return [];
+  const { head, rows, legend } = tableOfSettings(settings);
+  return [{ title: 'Settings, each run', parts: [{ head, rows, align: 'lr' }, legend] }];
+}
+
+function poolsOf({ figures }: FleetResult): Sections {
+  return figures.pools.length === 0 ? [] : [{ title: 'Pools', parts: figures.pools.map(poolText) }];
 }

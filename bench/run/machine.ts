@@ -1,6 +1,6 @@
 import type { AllocatorSpec } from '../../allocators/spec.ts';
 import type { Allocator, RequestAllocator } from '../../sim/contract/allocator.ts';
-import type { Touch, TraceSummary } from '../../sim/contract/event.ts';
+import { isPassing, type Touch, type TraceSummary } from '../../sim/contract/event.ts';
 import type { Locks } from '../../sim/contract/locks.ts';
 import { Memory, type SharedBuffers } from '../../sim/contract/memory.ts';
 import { OPERATIONS } from '../../sim/contract/operations.ts';
@@ -43,7 +43,7 @@ export interface Assembled {
 }
 
 /** A workload that holds so much at once may need more than 32 GiB of addresses, with what its allocator keeps. */
-const FAR_FROM: Bytes = 2 ** 32;
+export const FAR_FROM: Bytes = 2 ** 32;
 
 export const farPagesFor = (events: TraceSummary): Pages => (events.requestedPeakBytes >= FAR_FROM ? FAR_PAGES : 0);
 
@@ -66,7 +66,7 @@ export function assemble(options: MachineOptions): Assembled {
     threadSlots: options.threadSlots ?? options.events!.threadSlots,
     touch: options.touch,
   };
-  const objects = options.objects?.(memory) ?? createObjectTable(memory, options.events!.objectSlots);
+  const objects = options.objects?.(memory) ?? objectTable(memory, options.events!);
   const { spec } = options;
   const below = spec.below
     ? spec.below.model.create(machine, spec.below.version, spec.below.options, undefined, spec.below.given)
@@ -76,6 +76,11 @@ export function assemble(options: MachineOptions): Assembled {
   // `zendmm:all=true` sends the libc events through the request allocator too.
   const allocator = below && spec.options['all'] !== true ? below : top;
   return { machine, objects, allocator, request, top };
+}
+
+function objectTable(memory: Memory, events: TraceSummary): ObjectTable {
+  if (!isPassing(events)) return createObjectTable(memory, events.objectSlots);
+  return createObjectTable(memory, events.objectSlotLimit, () => events.objectSlots);
 }
 
 function isRequestAllocator(allocator: Allocator): allocator is RequestAllocator {

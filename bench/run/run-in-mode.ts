@@ -3,7 +3,7 @@ import { type EventBuffer, isPassing, type PassingTrace } from '../../sim/contra
 import type { RunResult } from './result.ts';
 import type { RunOptions } from './run-options.ts';
 
-/** Runs to the end in the mode that the options name. Only that mode is loaded. Real threads need all rows. */
+/** Runs to the end in the mode that the options name. Only that mode and the model are loaded. Real threads need all rows. */
 export async function runInMode(options: RunOptions<EventBuffer | PassingTrace>): Promise<RunResult> {
   const { events } = options;
   switch (options.mode) {

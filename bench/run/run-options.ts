@@ -60,14 +60,16 @@ export interface RunOptions<E extends TraceSummary = EventBuffer> {
   readonly signal?: AbortSignal;
   /** What loading took; of a trace that passes, so far. */
   readonly loadNs?: number | (() => number);
+  /** How long the replay has waited for rows of a trace that passes so far. */
+  readonly rowsNs?: () => number;
 }
 
 export function loadNsOf({ loadNs = 0 }: Pick<RunOptions, 'loadNs'>): number {
   return typeof loadNs === 'number' ? loadNs : loadNs();
 }
 
-/** The same trace, and how long its rows have taken so far. */
-export function timedRows(trace: PassingTrace): { readonly events: PassingTrace; readonly spentNs: () => number } {
+/** The same trace, and how long whoever executes it has waited for its rows so far. */
+export function timedRows(trace: PassingTrace): { readonly events: PassingTrace; readonly waitedNs: () => number } {
   const { rows } = trace;
   let spent = 0;
   let end = 0;
@@ -78,5 +80,7 @@ export function timedRows(trace: PassingTrace): { readonly events: PassingTrace;
     spent += Number(process.hrtime.bigint() - started);
     return end;
   }
-  return { events: { ...trace, rows: { ...rows, bring } }, spentNs: () => spent };
+  // Not a copy: some of what it knows comes with its rows.
+  const events = Object.create(trace, { rows: { value: { ...rows, bring } } }) as PassingTrace;
+  return { events, waitedNs: () => spent };
 }

@@ -110,7 +110,8 @@ export abstract class Run<E extends TraceSummary = EventBuffer> {
   protected timed(share: () => boolean): boolean {
     const started = process.hrtime.bigint();
     this.samplingNs = 0;
-    const loadedNs = loadNsOf(this.options);
+    const { rowsNs = () => 0 } = this.options;
+    const rowsBeforeNs = rowsNs();
     let goesOn = false;
     try {
       goesOn = share();
@@ -118,8 +119,8 @@ export abstract class Run<E extends TraceSummary = EventBuffer> {
       if (!(error instanceof AllocatorAbort)) throw error;
       this.abort = { event: error.event ?? this.currentRow(), message: error.message };
     }
-    const loadNs = loadNsOf(this.options) - loadedNs;
-    this.replayNs += Number(process.hrtime.bigint() - started) - this.samplingNs - loadNs;
+    const waitedNs = rowsNs() - rowsBeforeNs;
+    this.replayNs += Number(process.hrtime.bigint() - started) - this.samplingNs - waitedNs;
     return goesOn;
   }
 

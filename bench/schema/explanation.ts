@@ -104,6 +104,11 @@ export const explanationSchema = z.object({
     .array(z.object({ stack: z.array(z.string()), held: bytes, pinned: bytes, freed: bytes }))
     .nullable()
     .describe('resident bytes by call stack, outermost caller first; null for a trace without call sites'),
+  times: z
+    .object({ cpuNs: z.number(), lockWaitNs: z.number().nullable(), threadNs: z.number() })
+    .nullable()
+    .default(null)
+    .describe('of the run as it is up to there, virtual time, all threads; null: no setting was worth timing'),
   whatIf: z.array(whatIfSchema),
   partial: z.boolean().default(false).describe('interrupted: of the other settings only those that had been run'),
   verdict: z.object({

@@ -28,7 +28,7 @@ interface State {
 
 interface Known {
   readonly state: number;
-  readonly play: number;
+  readonly play: Play;
 }
 
 /** A heap in play, at a state that has a number where its state is known. */
@@ -42,12 +42,12 @@ export interface MemoCounts {
   readonly played: number;
   readonly met: number;
   readonly states: number;
+  /** Calls that failed in what was played. */
+  readonly failures: number;
 }
 
 /** Plays requests on heaps that all begin alike, and remembers. */
 export class Memo {
-  /** Figures of everything that was played, by number. */
-  readonly plays: Play[] = [];
   private readonly heap: WorkerHeap;
   private readonly requests: readonly RequestEvents[];
   private readonly isOn: boolean;
@@ -64,6 +64,7 @@ export class Memo {
   private current = -1;
   private played = 0;
   private met = 0;
+  private failures = 0;
   private hasGivenUp = false;
   private wasPlayed = false;
 
@@ -106,7 +107,7 @@ export class Memo {
   }
 
   counts(): MemoCounts {
-    return { played: this.played, met: this.met, states: this.states.length };
+    return { played: this.played, met: this.met, states: this.states.length, failures: this.failures };
   }
 
   /** A worker as it is forked. */
@@ -118,8 +119,8 @@ export class Memo {
     return { state: 0, average: this.startAverage };
   }
 
-  /** The next request of the worker at `place`; its number in `plays`. */
-  serve(place: Place, request: number): number {
+  /** The next request of the worker at `place`. */
+  serve(place: Place, request: number): Play {
     const found = place.state < 0 || this.hasGivenUp ? undefined : this.lookUp(place, request);
     this.wasPlayed = found === undefined;
     if (found !== undefined) {
@@ -139,13 +140,24 @@ export class Memo {
     if (this.averages) this.averages[0] = place.average;
   }
 
+  /** What it takes to go on from `place` later, when the heap has held others; undefined where the place says all. */
+  imageAt(place: Place): HeapImage | undefined {
+    return place.state < 0 ? this.heap.image() : undefined;
+  }
+
+  /** Makes the heap hold what it was in an image. */
+  putBack(image: HeapImage): void {
+    this.heap.restore(image);
+    this.current = -1;
+  }
+
   private keyOf(state: number, request: number, average: number): string {
     if (!this.averages) return `${state} ${request}`;
     const { keepsBelow, dropsFrom } = averageCells(average);
     return `${state} ${request} ${keepsBelow} ${dropsFrom}`;
   }
 
-  private lookUp(place: Place, request: number): number | undefined {
+  private lookUp(place: Place, request: number): Play | undefined {
     const key = this.keyOf(place.state, request, place.average);
     if (!this.averages || this.requests[request]!.requestEnds === 0) {
       const known = this.known.get(key);
@@ -163,32 +175,32 @@ export class Memo {
     return known.play;
   }
 
-  private playNew(place: Place, request: number): number {
+  private playNew(place: Place, request: number): Play {
     const from = place.state;
     const averageBefore = place.average;
     this.bringTo(place);
     const play = this.perform(request);
     this.played++;
-    const number = this.plays.push(play) - 1;
+    this.failures += play.failures;
     place.average = this.averages?.[0] ?? 0;
     if (!this.hasGivenUp && this.isOn && this.played >= PATIENCE && this.met < LEAST_HITS) this.hasGivenUp = true;
     if (from < 0 || this.hasGivenUp) {
       this.current = -1;
       place.state = -1;
-      return number;
+      return play;
     }
     const layout = this.heap.layout();
     const digest = this.heap.digest(layout);
     if (digest === undefined) {
       this.current = -1;
       place.state = -1;
-      return number;
+      return play;
     }
     const state = this.number(digest, { state: from, request, average: averageBefore });
-    this.remember(from, request, averageBefore, place.average, { state, play: number });
+    this.remember(from, request, averageBefore, place.average, { state, play });
     this.current = state;
     place.state = state;
-    return number;
+    return play;
   }
 
   private perform(request: number): Play {

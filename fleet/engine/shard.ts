@@ -98,8 +98,7 @@ export class Shard {
     const layouts = new LayoutTable();
     const holdings: Holdings[] = [];
     const timelines: SlotTimeline[] = [];
-    let counts: MemoCounts = { played: 0, met: 0, states: 0 };
-    let plays = 0;
+    let counts: MemoCounts = { played: 0, met: 0, states: 0, failures: 0 };
     for (const slot of task.slots) {
       if (whileMet && timelines.length > 0 && isStrange(memo)) break;
       const steps = playSlot(slot, {
@@ -121,7 +120,6 @@ export class Shard {
       if (!step.done) break;
       timelines.push(step.value);
       counts = memo.counts();
-      plays = memo.plays.length;
     }
     return {
       timelines,
@@ -131,7 +129,7 @@ export class Shard {
       compares: memo.compares,
       startPages: this.startPages,
       startLayout: this.startLayout,
-      failures: memo.plays.slice(0, plays).reduce((sum, play) => sum + play.failures, 0),
+      failures: counts.failures,
     };
   }
 }

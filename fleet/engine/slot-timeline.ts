@@ -28,7 +28,7 @@ export interface SlotTimeline {
   /** What the calls of the allocator cost in each, in microseconds, without waiting for locks. */
   readonly allocatorUs: Float32Array;
   /** Requests behind which the process was replaced for its size. */
-  readonly recycled: readonly number[];
+  readonly recycled: number[];
   /** At each sample: number of the heap's layout among the shard's, -1 without a process. */
   readonly layout: Int32Array;
   /** … and the pages beyond it that a request in the middle has. */
@@ -39,11 +39,30 @@ export interface SlotTimeline {
   readonly served: Uint32Array;
 }
 
-/** Layouts without repetition. */
+/** Nothing has happened yet. */
+export function emptyTimeline(requests: number, samples: number): SlotTimeline {
+  return {
+    residentPages: new Uint32Array(requests),
+    peakPages: new Uint32Array(requests),
+    faults: new Uint32Array(requests),
+    allocatorUs: new Float32Array(requests),
+    recycled: [],
+    layout: new Int32Array(samples).fill(-1),
+    withinPages: new Uint32Array(samples),
+    generation: new Uint32Array(samples),
+    served: new Uint32Array(samples),
+  };
+}
+
+/** Layouts without repetition, behind those that there are already. */
 export class LayoutTable {
-  readonly layouts: Layout[] = [];
+  readonly layouts: Layout[];
   private readonly numbers = new Map<string, number>();
   private readonly seen = new WeakMap<Layout, number>();
+
+  constructor(known: readonly Layout[] = []) {
+    this.layouts = [...known];
+  }
 
   number(layout: Layout): number {
     const own = this.seen.get(layout);
@@ -68,25 +87,31 @@ export interface SlotOptions {
   readonly recyclePages: Pages;
   /** Called with the last process as it is at the end. */
   readonly atEnd: (place: Place) => void;
+  /** What has happened in the slot before, and the first sample and number of processes from which it goes on. */
+  readonly before?: { readonly timeline: SlotTimeline; readonly sample: number; readonly generation: number };
+}
+
+/** How far a slot has come, while no request is in progress. */
+export interface SlotProgress {
+  place: Place;
+  /** Samples that are filled. */
+  samples: number;
 }
 
 /** Requests that are taken from memory at a stretch. */
 const STRETCH = 4096;
 
 /** Plays everything that one slot does, in steps: after each no request is in progress. */
-export function* playSlot(task: SlotTask, options: SlotOptions): Generator<void, SlotTimeline> {
-  const { memo, recyclePages, samplesUs } = options;
-  const count = task.request.length;
-  const residentPages = new Uint32Array(count);
-  const peakPages = new Uint32Array(count);
-  const faults = new Uint32Array(count);
-  const allocatorUs = new Float32Array(count);
-  const recycled: number[] = [];
-  const sampler = new Sampler(options);
-  let generation = 0;
-  let last = memo.fresh();
+export function* playSlot(task: SlotTask, options: SlotOptions): Generator<SlotProgress, SlotTimeline> {
+  const { memo, recyclePages, samplesUs, before } = options;
+  const timeline = before?.timeline ?? emptyTimeline(task.request.length, samplesUs.length);
+  const { residentPages, peakPages, faults, allocatorUs, recycled } = timeline;
+  const sampler = new Sampler(options, timeline, before?.sample ?? 0);
+  let generation = before?.generation ?? 0;
+  const progress: SlotProgress = { place: memo.fresh(), samples: 0 };
   for (const life of task.lives) {
     let place = memo.fresh();
+    progress.place = place;
     let served = 0;
     generation++;
     sampler.vacantUntil(life.bornUs);
@@ -97,44 +122,46 @@ export function* playSlot(task: SlotTask, options: SlotOptions): Generator<void,
       // Where time decides nothing the clock stays where it is.
       if (!memo.compares) options.heap.passTimeTo(startUs * 1e3);
       const hasSamples = sampler.nextUs < task.endUs[i]!;
-      const before = hasSamples ? memo.layoutAt(place) : undefined;
-      const play = memo.plays[memo.serve(place, task.request[i]!)]!;
+      const layout = hasSamples ? memo.layoutAt(place) : undefined;
+      const play = memo.serve(place, task.request[i]!);
       residentPages[i] = play.residentPages;
       peakPages[i] = play.peakPages;
       faults[i] = play.faults;
       allocatorUs[i] = play.costNs / 1e3;
-      if (before) sampler.within(before, play.profile, startUs, task.endUs[i]!, generation, served);
+      if (layout) sampler.within(layout, play.profile, startUs, task.endUs[i]!, generation, served);
       if (play.residentPages > recyclePages && i + 1 < life.last) {
         recycled.push(i);
         place = memo.fresh();
+        progress.place = place;
         served = 0;
         generation++;
       }
-      if (memo.lastWasPlayed || i % STRETCH === 0) yield;
+      if (memo.lastWasPlayed || i % STRETCH === 0) {
+        progress.samples = sampler.filled;
+        yield progress;
+      }
     }
     sampler.restingUntil(life.endUs, place, generation, served);
-    last = place;
   }
   sampler.vacantUntil(samplesUs.at(-1)! + 1);
-  options.atEnd(last);
-  return { residentPages, peakPages, faults, allocatorUs, recycled, ...sampler.columns };
+  options.atEnd(progress.place);
+  return timeline;
 }
 
 /** Fills the columns of a timeline as time passes. */
 class Sampler {
-  readonly columns;
+  private readonly columns: SlotTimeline;
   private readonly options: SlotOptions;
-  private at = 0;
+  private at: number;
 
-  constructor(options: SlotOptions) {
+  constructor(options: SlotOptions, columns: SlotTimeline, first: number) {
     this.options = options;
-    const { length } = options.samplesUs;
-    this.columns = {
-      layout: new Int32Array(length).fill(-1),
-      withinPages: new Uint32Array(length),
-      generation: new Uint32Array(length),
-      served: new Uint32Array(length),
-    };
+    this.columns = columns;
+    this.at = first;
+  }
+
+  get filled(): number {
+    return this.at;
   }
 
   get nextUs(): number {

@@ -1,3 +1,4 @@
+import '../../allocators/all.ts';
 import type { AllocatorSpec } from '../../allocators/spec.ts';
 import type { Allocator, RequestAllocator } from '../../sim/contract/allocator.ts';
 import {
@@ -110,6 +111,8 @@ export class WorkerHeap {
   private readonly prices = operationPrices(COST_PROFILES['bare-metal']!);
   private failures = 0;
   private isForked = false;
+  /** The layout, as long as nothing has changed it. */
+  private known: Layout | undefined;
 
   constructor(options: WorkerHeapOptions) {
     const { spec, requests } = options;
@@ -165,6 +168,7 @@ export class WorkerHeap {
   fork(): void {
     const { kernel } = this.machine;
     const { vmas, residency } = kernel;
+    this.known = undefined;
     for (let i = 0; i < vmas.count(); i++) residency.forked(vmas.start(i), vmas.end(i));
     this.threads.fill(0);
     this.isForked = true;
@@ -178,7 +182,11 @@ export class WorkerHeap {
   passTimeTo(ns: Ns): void {
     const { kernel } = this.machine;
     if (ns > this.nowNs) kernel.advanceClock(ns - this.nowNs);
-    this.allocator.advance?.(0);
+    if (!this.allocator.advance) return;
+    const before = this.known && this.machine.operations.slice();
+    this.allocator.advance(0);
+    // Whatever changes a mapping or a page is counted.
+    if (before?.some((count, i) => count !== this.machine.operations[i])) this.known = undefined;
   }
 
   /** Plays one request, and calls what its worker calls: gc_mem_caches as the script's last act, malloc_trim behind it. */
@@ -193,6 +201,7 @@ export class WorkerHeap {
       objects.buried.fill(0);
     }
     this.failures = 0;
+    this.known = undefined;
     const before = operations.slice();
     const faults = kernel.residency.faults();
     this.counters[RESIDENT_PEAK] = this.counters[RESIDENT_PAGES]!;
@@ -234,7 +243,8 @@ export class WorkerHeap {
   }
 
   layout(): Layout {
-    return layoutOf(this.machine.kernel);
+    this.known ??= layoutOf(this.machine.kernel);
+    return this.known;
   }
 
   digest(layout: Layout): string | undefined {
@@ -246,6 +256,7 @@ export class WorkerHeap {
   }
 
   restore(image: HeapImage): void {
+    this.known = undefined;
     putImage(image, this.memory.buffers(), (name) => this.memory.usedBytesOf(name), this.machine.kernel);
   }
 }

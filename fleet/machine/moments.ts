@@ -1,3 +1,4 @@
+import { BREATH_STEPS } from '../../workloads/breathing.ts';
 import type { PoolRun } from '../pool/pool-run.ts';
 
 /** A request that is running, with what it needs beyond what its worker had before. */
@@ -18,39 +19,22 @@ export interface Moment {
 
 /**
  * For each sample, the moment since the one before at which requests in progress have most memory at once: each is counted with its peak for
- * as long as it runs.
+ * as long as it runs. In steps, so that whoever waits may breathe: there are millions of requests.
  */
-export function highestMoments(pools: readonly PoolRun[], samplesUs: Float64Array): (Moment | undefined)[] {
-  const starts: number[] = [];
-  const ends: number[] = [];
-  const poolOf: number[] = [];
-  const slotOf: number[] = [];
-  const pagesOf: number[] = [];
-  pools.forEach((pool, p) => {
-    pool.tasks.forEach((task, slot) => {
-      const { peakPages, residentPages } = pool.timelines[slot]!;
-      for (const life of task.lives) {
-        for (let i = life.first; i < life.last; i++) {
-          const before = i > life.first ? residentPages[i - 1]! : pool.startPages;
-          const pages = peakPages[i]! - Math.min(peakPages[i]!, before);
-          if (pages === 0) continue;
-          starts.push(task.startUs[i]!);
-          ends.push(task.endUs[i]!);
-          poolOf.push(p);
-          slotOf.push(slot);
-          pagesOf.push(pages);
-        }
-      }
-    });
-  });
-  const byStart = orderOf(starts);
-  const byEnd = orderOf(ends);
+export function* highestMoments(
+  pools: readonly PoolRun[],
+  samplesUs: Float64Array,
+): Generator<void, (Moment | undefined)[]> {
+  const { starts, ends, poolOf, slotOf, pagesOf } = yield* needsOf(pools);
+  const byStart = yield* orderOf(starts);
+  const byEnd = yield* orderOf(ends);
   const found = new Array<Moment | undefined>(samplesUs.length).fill(undefined);
   const running = new Set<number>();
   let sum = 0;
   let s = 0;
   let e = 0;
   for (let sample = 0; sample < samplesUs.length; sample++) {
+    yield;
     let most = 0;
     const note = (atUs: number) => {
       if (sum <= most) return;
@@ -80,6 +64,68 @@ export function highestMoments(pools: readonly PoolRun[], samplesUs: Float64Arra
   return found;
 }
 
-function orderOf(values: readonly number[]): Uint32Array {
-  return Uint32Array.from(values.keys()).sort((x, y) => values[x]! - values[y]! || x - y);
+const DIGIT_BITS = 12;
+/** Every request that needs more than its worker had, in columns. */
+function* needsOf(pools: readonly PoolRun[]) {
+  const all = pools.reduce((sum, { tasks }) => sum + tasks.reduce((own, { request }) => own + request.length, 0), 0);
+  const starts = new Float64Array(all);
+  const ends = new Float64Array(all);
+  const poolOf = new Uint16Array(all);
+  const slotOf = new Uint16Array(all);
+  const pagesOf = new Uint32Array(all);
+  let count = 0;
+  for (const [p, pool] of pools.entries()) {
+    for (const [slot, task] of pool.tasks.entries()) {
+      yield;
+      const { peakPages, residentPages } = pool.timelines[slot]!;
+      for (const life of task.lives) {
+        for (let i = life.first; i < life.last; i++) {
+          const before = i > life.first ? residentPages[i - 1]! : pool.startPages;
+          const pages = peakPages[i]! - Math.min(peakPages[i]!, before);
+          if (pages === 0) continue;
+          starts[count] = task.startUs[i]!;
+          ends[count] = task.endUs[i]!;
+          poolOf[count] = p;
+          slotOf[count] = slot;
+          pagesOf[count++] = pages;
+        }
+      }
+    }
+  }
+  return { starts: starts.subarray(0, count), ends: ends.subarray(0, count), poolOf, slotOf, pagesOf };
+}
+
+/** Times in microseconds have 48 bits: nine years. */
+const HALF = 2 ** 24;
+
+/** Indices by rising value, of whole numbers; equal ones in their order. By digits, the lowest first: a comparing sort takes seconds. */
+function* orderOf(values: Float64Array): Generator<void, Uint32Array> {
+  const count = values.length;
+  const [low, high, identity] = [new Uint32Array(count), new Uint32Array(count), new Uint32Array(count)];
+  for (let i = 0; i < count; i++) {
+    if (i % BREATH_STEPS === 0) yield;
+    high[i] = Math.floor(values[i]! / HALF);
+    low[i] = values[i]! - high[i]! * HALF;
+    identity[i] = i;
+  }
+  let [from, to] = [identity, new Uint32Array(count)];
+  for (const [half, shift] of [
+    [low, 0],
+    [low, DIGIT_BITS],
+    [high, 0],
+    [high, DIGIT_BITS],
+  ] as const) {
+    // biome-ignore format: a list
+    const next = new Uint32Array(2 ** DIGIT_BITS + 1);
+    const mask = 2 ** DIGIT_BITS - 1;
+    for (let i = 0; i < half.length; i++) next[((half[i]! >>> shift) & mask) + 1]!++;
+    for (let i = 1; i < next.length; i++) next[i]! += next[i - 1]!;
+    for (let i = 0; i < count; i++) {
+      if (i % BREATH_STEPS === 0) yield;
+      const index = from[i]!;
+      to[next[(half[index]! >>> shift) & mask]!++] = index;
+    }
+    [from, to] = [to, from];
+  }
+  return from;
 }

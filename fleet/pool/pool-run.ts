@@ -1,5 +1,6 @@
 import { parseAllocator } from '../../allocators/spec.ts';
 import { UserError } from '../../sim/contract/assert.ts';
+import { breathing } from '../../workloads/breathing.ts';
 import type { Holdings } from '../engine/holdings.ts';
 import type { Layout } from '../engine/layout.ts';
 import type { RecordedParts } from '../engine/recorded-parts.ts';
@@ -10,6 +11,7 @@ import { sizeBytes } from '../scenario/quantities.ts';
 import type { PoolFile, Scenario } from '../scenario/scenario.ts';
 import { atItsPlace, type FleetSources, pathIn, requestSource, startupSource } from '../scenario/sources.ts';
 import { recordedSchedule, recordedWorkers } from './recorded-workers.ts';
+import { RevivedSlots } from './revived-slots.ts';
 import { type Schedule, type Slot, schedulePool } from './schedule.ts';
 
 /** A pool: who serves what, the heaps of its workers over time, and what has become of them. */
@@ -37,8 +39,9 @@ export class PoolRun {
   /** Of a recorded pool: what each slot's process did. */
   readonly recorded: readonly RecordedParts[] | undefined;
   private samplesUs: Float64Array;
-  /** For workers that take the place of others. */
+  /** Knows heaps that workers begin with. */
   private spare: Shard | undefined;
+  private revived: RevivedSlots | undefined;
 
   private constructor(
     pool: PoolFile,
@@ -106,9 +109,11 @@ export class PoolRun {
       const { schedule: own, tasks } = recordedSchedule(recorded, scenario.durationUs);
       return new PoolRun(pool, own, settings, [], tasks, samplesUs, recorded);
     }
-    const schedule = schedulePool(pool, arrivals, (kind) => firstOf.has(kind), scenario.durationUs);
+    const schedule = await breathing(schedulePool(pool, arrivals, (kind) => firstOf.has(kind), scenario.durationUs));
     const numberOf = (arrival: number) => firstOf.get(arrivals.kind[arrival]!)! + arrivals.variant[arrival]!;
     const tasks = schedule.slots.map((slot) => taskOf(slot, numberOf));
+    // The tasks have them now.
+    for (const slot of schedule.slots) for (const list of [slot.arrival, slot.startUs, slot.endUs]) list.length = 0;
     return new PoolRun(pool, schedule, settings, kinds, tasks, samplesUs);
   }
 
@@ -199,17 +204,19 @@ export class PoolRun {
   kill(slot: number, atUs: number): void {
     const task = this.tasks[slot]!;
     const next = firstAfter(task.startUs, atUs);
+    const sample = firstAfter(this.samplesUs, atUs);
     // What a recorded worker would have done in another process nobody knows.
     const later = this.pool.respawn && !this.recorded ? laterLives(task, next, atUs) : [];
-    this.spare ??= new Shard(this.settings);
-    const rest: SlotTask = { ...task, lives: later };
-    const { timelines, layouts, holdings } = this.spare.play({
-      settings: this.settings,
-      slots: [rest],
-      samplesUs: this.samplesUs,
-    });
-    this.splice(slot, timelines[0]!, layouts, atUs);
-    this.holdings[slot] = holdings[0]!;
+    const timeline = this.timelines[slot]!;
+    timeline.residentPages.fill(0, next);
+    timeline.peakPages.fill(0, next);
+    timeline.layout.fill(-1, sample);
+    timeline.withinPages.fill(0, sample);
+    timeline.served.fill(0, sample);
+    timeline.recycled.splice(0, Infinity, ...timeline.recycled.filter((request) => request < next));
+    this.revived ??= new RevivedSlots(this.settings, this.samplesUs, this.spare);
+    this.revived.revive(slot, { ...task, lives: later }, timeline, this.layouts[slot]!, sample);
+    this.layouts[slot] = this.revived.layoutsOf(slot)!;
     this.tasks[slot] = {
       ...task,
       lives: [
@@ -221,21 +228,14 @@ export class PoolRun {
     };
   }
 
-  private splice(slot: number, fresh: SlotTimeline, layouts: readonly Layout[], atUs: number): void {
-    const old = this.timelines[slot]!;
-    const offset = this.layouts[slot]!.length;
-    this.layouts[slot] = [...this.layouts[slot]!, ...layouts];
-    const from = firstAfter(this.samplesUs, atUs);
-    const generations = Math.max(0, ...old.generation.subarray(0, from)) + 1;
-    for (let i = from; i < this.samplesUs.length; i++) {
-      old.layout[i] = fresh.layout[i]! < 0 ? -1 : fresh.layout[i]! + offset;
-      old.withinPages[i] = fresh.withinPages[i]!;
-      old.generation[i] = fresh.generation[i]! + generations;
-      old.served[i] = fresh.served[i]!;
-    }
-    const first = firstAfter(this.tasks[slot]!.startUs, atUs);
-    old.residentPages.set(fresh.residentPages.subarray(first), first);
-    old.peakPages.set(fresh.peakPages.subarray(first), first);
+  /** Makes sure that a sample of a slot is there: what killed processes were followed by is played as it is looked at. */
+  playTo(slot: number, sample: number): void {
+    this.revived?.playTo(slot, sample);
+  }
+
+  /** Nobody looks at any more samples. `isCut`: nor at what would have come. */
+  settle(isCut: boolean): void {
+    for (const [slot, own] of this.revived?.holdings(isCut) ?? []) this.holdings[slot] = own;
   }
 }
 

@@ -1,4 +1,5 @@
 import { createTimers, type Timers } from '../../sim/time/ready-queue.ts';
+import { BREATH_STEPS } from '../../workloads/breathing.ts';
 import type { Arrivals } from '../requests/arrivals.ts';
 import { durationUs } from '../scenario/quantities.ts';
 import type { PoolFile } from '../scenario/scenario.ts';
@@ -44,14 +45,14 @@ const MAX_SPAWN_RATE = 32;
 
 /**
  * Gives the requests of one pool to its workers. A request goes to the worker that has waited longest, as the kernel wakes those who wait in
- * accept. A process that ends is replaced at once where the pool wants one.
+ * accept. A process that ends is replaced at once where the pool wants one. In steps, so that whoever waits may breathe.
  */
 export function schedulePool(
   pool: PoolFile,
   arrivals: Arrivals,
   isOwn: (kind: number) => boolean,
   endUs: number,
-): Schedule {
+): Generator<void, Schedule> {
   return new Manager(pool, arrivals, isOwn, endUs).run();
 }
 
@@ -91,7 +92,7 @@ class Manager {
     for (let slot = pool.pm.max_children - 1; slot >= 0; slot--) this.vacant.push(slot);
   }
 
-  run(): Schedule {
+  *run(): Generator<void, Schedule> {
     const { pm } = this.pool;
     const { atUs, kind, count } = this.arrivals;
     const { min_spare_servers: low = 1, max_spare_servers: high = pm.max_children } = pm;
@@ -103,7 +104,8 @@ class Manager {
           : (pm.start_servers ?? Math.floor((low + high) / 2));
     for (let i = 0; i < atStart; i++) this.spawn(0);
     let maintenanceUs = pm.mode === 'static' ? Infinity : MAINTENANCE_US;
-    for (let next = 0; ; ) {
+    for (let next = 0, steps = 0; ; ) {
+      if (++steps % BREATH_STEPS === 0) yield;
       while (next < count && !this.isOwn(kind[next]!)) next++;
       const arrivalUs = next < count ? atUs[next]! : Infinity;
       const nowUs = Math.min(arrivalUs, this.agenda.next[0]!, maintenanceUs);

@@ -34,13 +34,14 @@ interface Hour {
 }
 
 /** What requests in progress need at once in pages, so that they need more at some time before `endUs` with a probability of at most `risk`. */
-export function pagesAtRisk(needs: readonly Need[], scenario: Scenario, endUs: number, risk: number): number {
-  const largest = needs.reduce((most, { pages }) => Math.max(most, pages), 0);
+export function pagesAtRisk(needs: Iterable<Need>, scenario: Scenario, endUs: number, risk: number): number {
+  const gathered = gather(needs, scenario);
+  const { largest } = gathered;
   if (largest === 0) return 0;
   const step = Math.max(1, Math.ceil(largest / STEPS));
   const stepsOf = (pages: number) => Math.ceil(pages / step);
-  const hours = hoursOf(needs, scenario, endUs, stepsOf);
-  const given = givenLevels(needs, scenario, endUs, stepsOf);
+  const hours = hoursOf(gathered, scenario, endUs, stepsOf);
+  const given = givenLevels(gathered, scenario, endUs, stepsOf);
   const mostSteps = hours.reduce((most, { inProgress }) => Math.max(most, boundOf(inProgress)), 0) + given.most + STEPS;
   const tails = hours.map(({ inProgress }) => tailOf(inProgress, mostSteps));
   const expected = (limit: number): number =>
@@ -57,20 +58,46 @@ export function pagesAtRisk(needs: readonly Need[], scenario: Scenario, endUs: n
 
 const isPoisson = (scenario: Scenario, kind: number) => scenario.requests[kind]?.rate !== undefined;
 
-function hoursOf(
-  needs: readonly Need[],
-  scenario: Scenario,
-  endUs: number,
-  stepsOf: (pages: number) => number,
-): Hour[] {
+/** Of Poisson requests only sums count: there are millions of them. */
+interface Gathered {
+  readonly largest: number;
+  /** By kind and by pages: how many requests, and how long they were in progress together. */
+  readonly poisson: readonly Map<number, { count: number; us: number }>[];
+  readonly given: readonly Need[];
+}
+
+function gather(needs: Iterable<Need>, scenario: Scenario): Gathered {
+  const poisson: Map<number, { count: number; us: number }>[] = scenario.requests.map(() => new Map());
+  const given: Need[] = [];
+  let largest = 0;
+  for (const need of needs) {
+    const { kind, pages, startUs, endUs } = need;
+    largest = Math.max(largest, pages);
+    if (!isPoisson(scenario, kind)) {
+      given.push(need);
+      continue;
+    }
+    const own = poisson[kind]!.get(pages);
+    if (own) {
+      own.count++;
+      own.us += endUs - startUs;
+    } else {
+      poisson[kind]!.set(pages, { count: 1, us: endUs - startUs });
+    }
+  }
+  return { largest, poisson, given };
+}
+
+function hoursOf({ poisson }: Gathered, scenario: Scenario, endUs: number, stepsOf: (pages: number) => number): Hour[] {
   const counts = scenario.requests.map(() => 0);
   const sums = scenario.requests.map(() => ({ count: new Float64Array(STEPS + 1), us: new Float64Array(STEPS + 1) }));
-  for (const { kind, pages, startUs, endUs: end } of needs) {
-    if (!isPoisson(scenario, kind)) continue;
-    counts[kind]!++;
-    const steps = stepsOf(pages);
-    sums[kind]!.count[steps]!++;
-    sums[kind]!.us[steps]! += end - startUs;
+  for (const [kind, own] of poisson.entries()) {
+    for (const [pages, { count, us }] of own) {
+      counts[kind]! += count;
+      const steps = stepsOf(pages);
+      sums[kind]!.count[steps]! += count;
+      sums[kind]!.us[steps]! += us;
+    }
   }
   const isDaily = scenario.requests.some(({ daily }) => daily !== undefined);
   return Array.from({ length: isDaily ? 24 : 1 }, (_, hour): Hour => {
@@ -105,7 +132,7 @@ interface Given {
 
 /** Requests whose times are given, as they came: what they need together. */
 function givenLevels(
-  needs: readonly Need[],
+  { given }: Gathered,
   scenario: Scenario,
   endUs: number,
   stepsOf: (pages: number) => number,
@@ -114,8 +141,8 @@ function givenLevels(
   const hourOf = (us: number) => (isDaily ? Math.floor(us / HOUR_US) % 24 : 0);
   const shares = Array.from({ length: isDaily ? 24 : 1 }, () => new Map<number, number>());
   const begins = shares.map(() => new Map<number, number>());
-  const changes = needs
-    .filter(({ kind, pages, startUs }) => !isPoisson(scenario, kind) && pages > 0 && startUs < endUs)
+  const changes = given
+    .filter(({ pages, startUs }) => pages > 0 && startUs < endUs)
     .flatMap(({ pages, startUs, endUs: end }) => [
       { us: startUs, steps: stepsOf(pages) },
       { us: Math.min(end, endUs), steps: -stepsOf(pages) },

@@ -50,9 +50,9 @@ const PAGE = 4096;
 export function poolNeeds(run: FleetRun, figures: FleetFigures, index: number, risk: number): PoolNeeds {
   const pool = figures.pools[index]!;
   const { sample: fullestSample, keptBytes } = fullest(run, figures, index);
-  const needs = needsOf(run, index);
   const endUs = run.samples.at(-1)!.atUs;
-  const mostPages = needs.reduce((most, { pages }) => Math.max(most, pages), 0);
+  let mostPages = 0;
+  for (const { pages } of needsOf(run, index)) mostPages = Math.max(mostPages, pages);
   const besideBytes = Math.max(
     0,
     figures.totalBytes - figures.availableBytes.trend.lastBytes - pool.privateBytes.trend.lastBytes,
@@ -63,7 +63,7 @@ export function poolNeeds(run: FleetRun, figures: FleetFigures, index: number, r
     peakBytes: keptBytes + mostPages * PAGE,
     besideBytes,
     roomBytes: Math.min(figures.totalBytes - besideBytes, groupRoom(figures, run, index)),
-    demandPages: pagesAtRisk(needs, run.scenario, endUs, risk),
+    demandPages: pagesAtRisk(needsOf(run, index), run.scenario, endUs, risk),
     mostPages,
     allocatorUs: pool.requests === 0 ? 0 : pool.requestUs / pool.requests,
   };
@@ -102,19 +102,21 @@ function groupRoom(figures: FleetFigures, run: FleetRun, index: number): number 
 }
 
 /** What each request needs at its peak beyond what its worker keeps at the end. */
-function needsOf(run: FleetRun, index: number): Need[] {
+function* needsOf(run: FleetRun, index: number): Generator<Need, void> {
   const pool = run.pools[index]!;
   const endUs = run.samples.at(-1)!.atUs;
-  return pool.tasks.flatMap((task, slot): Need[] => {
+  for (const [slot, task] of pool.tasks.entries()) {
     const { peakPages, residentPages } = pool.timelines[slot]!;
     let count = task.startUs.length;
     while (count > 0 && task.startUs[count - 1]! > endUs) count--;
     const kept = count > 0 ? residentPages[count - 1]! : pool.startPages;
-    return Array.from({ length: count }, (_, i) => ({
-      kind: pool.kinds[task.request[i]!] ?? -1,
-      pages: Math.max(0, peakPages[i]! - kept),
-      startUs: task.startUs[i]!,
-      endUs: task.endUs[i]!,
-    }));
-  });
+    for (let i = 0; i < count; i++) {
+      yield {
+        kind: pool.kinds[task.request[i]!] ?? -1,
+        pages: Math.max(0, peakPages[i]! - kept),
+        startUs: task.startUs[i]!,
+        endUs: task.endUs[i]!,
+      };
+    }
+  }
 }

@@ -1,8 +1,9 @@
-import { bytes, columns, count, duration, percent } from '../../sim/contract/format.ts';
+import { bytes, columns, count, duration } from '../../sim/contract/format.ts';
 import { durationText } from '../scenario/quantities.ts';
 import type { FleetResult } from '../study.ts';
 import type { FleetFigures, PoolFigures } from './figures.ts';
 import type { SettingResult } from './setting-result.ts';
+import { tableOfSettings } from './settings-table.ts';
 
 /** How lines are broken and set off; what a terminal has. */
 export interface TextStyle {
@@ -93,7 +94,8 @@ function timeline(figures: FleetFigures, width: number): string[] {
   return columns(table, 'lr', '');
 }
 
-function poolText(pool: PoolFigures): string {
+/** One sentence or two of a pool. */
+export function poolText(pool: PoolFigures): string {
   const memo = pool.compares
     ? `${count(pool.replayed)} replayed, ${count(pool.met)} met a heap in a state that had been met before`
     : pool.isRecorded
@@ -104,47 +106,8 @@ function poolText(pool: PoolFigures): string {
 }
 
 function settingsTable(settings: readonly SettingResult[], { bold, width, fold, columnBlocks }: TextStyle): string[] {
-  const base = settings[0]!;
-  const hasPools = settings.some((row) => row.heapPeakBytes > 0);
-  const header = [
-    '',
-    'used',
-    '',
-    ...(hasPools ? ['workers', 'largest', 'in request', 'VSZ', 'allocator'] : ['available']),
-    'killed',
-    'front',
-  ];
-  const rows = settings.map((row) => [
-    row.name,
-    bytes(row.usedBytes),
-    row === base ? '' : change(row.usedBytes, base.usedBytes),
-    ...(hasPools
-      ? [
-          bytes(row.workersBytes),
-          bytes(row.largestBytes),
-          bytes(row.heapPeakBytes),
-          bytes(row.sizeBytes),
-          duration(row.allocatorUs * 1e3),
-        ]
-      : [bytes(row.lowestAvailableBytes)]),
-    row.kills > 0 ? `${row.kills}` : '-',
-    row.front ? 'best' : '',
-  ]);
-  return [
-    bold('Settings, each run:'),
-    ...columnBlocks([header, ...rows], width),
-    ...fold(
-      `used: of the machine at most (MemTotal without MemAvailable); ${hasPools ? 'workers: their private memory at most; largest: RSS of the largest at the end; in request: a heap at most; allocator: its part of a request on average, without waiting for locks; ' : ''}best: no other one needs less memory and less time.`,
-      width,
-      '  ',
-    ),
-  ];
-}
-
-function change(value: number, base: number): string {
-  if (base === 0) return '';
-  const share = value / base - 1;
-  return Math.abs(share) < 0.005 ? '=' : `${share > 0 ? '+' : ''}${percent(share)}`;
+  const { head, rows, legend } = tableOfSettings(settings);
+  return [bold('Settings, each run:'), ...columnBlocks([head, ...rows], width), ...fold(legend, width, '  ')];
 }
 
 /** What the answer rests on. */

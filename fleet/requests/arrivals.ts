@@ -1,5 +1,6 @@
 import { UserError } from '../../sim/contract/assert.ts';
 import { createRandom, type Random } from '../../sim/contract/random.ts';
+import { atOnce, BREATH_STEPS } from '../../workloads/breathing.ts';
 import { durationUs, ratePerSecond } from '../scenario/quantities.ts';
 import type { RequestFile, Scenario } from '../scenario/scenario.ts';
 import { arrivalLog, FILE_SOURCES, type FleetSources } from '../scenario/sources.ts';
@@ -19,13 +20,19 @@ const HOUR_US = 3600e6;
 const MAX_REQUESTS = 50_000_000;
 
 /** Every request of the scenario. The same seed gives the same ones; a kind's do not depend on the other kinds. */
-export function arrivalsOf(scenario: Scenario, sources: FleetSources = FILE_SOURCES): Arrivals {
-  const lists = scenario.requests.map((_, number) => timesOf(number, scenario, sources));
+export const arrivalsOf = (scenario: Scenario, sources: FleetSources = FILE_SOURCES): Arrivals =>
+  atOnce(drawArrivals(scenario, sources));
+
+/** The same in steps, so that whoever waits may breathe. */
+export function* drawArrivals(scenario: Scenario, sources: FleetSources): Generator<void, Arrivals> {
+  const lists: Float64Array[] = [];
+  for (const number of scenario.requests.keys()) lists.push(yield* timesOf(number, scenario, sources));
   const count = lists.reduce((sum, list) => sum + list.length, 0);
   const order = new Float64Array(count);
   const kinds = new Uint16Array(count);
   const next = lists.map(() => 0);
   for (let i = 0; i < count; i++) {
+    if (i % BREATH_STEPS === 0) yield;
     let first = -1;
     for (let k = 0; k < lists.length; k++) {
       if (next[k]! < lists[k]!.length && (first < 0 || lists[k]![next[k]!]! < lists[first]![next[first]!]!)) first = k;
@@ -36,22 +43,24 @@ export function arrivalsOf(scenario: Scenario, sources: FleetSources = FILE_SOUR
   const draws = scenario.requests.map(({ name }) => createRandom(scenario.seed, `fleet/request/${name}`));
   const variant = new Uint16Array(count);
   const busyUs = new Float64Array(count);
+  const timesUs = scenario.requests.map(({ time }) => durationUs(time)!);
   for (let i = 0; i < count; i++) {
+    if (i % BREATH_STEPS === 0) yield;
     const request = scenario.requests[kinds[i]!]!;
     const random = draws[kinds[i]!]!;
     if (request.variants > 1) variant[i] = random.integer(0, request.variants - 1);
     const spread = request.spread > 0 ? 1 + request.spread * (2 * random.next() - 1) : 1;
-    busyUs[i] = Math.max(1, Math.round(durationUs(request.time)! * spread));
+    busyUs[i] = Math.max(1, Math.round(timesUs[kinds[i]!]! * spread));
   }
   return { count, atUs: order, kind: kinds, variant, busyUs };
 }
 
-function timesOf(number: number, scenario: Scenario, sources: FleetSources): Float64Array {
+function* timesOf(number: number, scenario: Scenario, sources: FleetSources): Generator<void, Float64Array> {
   const request = scenario.requests[number]!;
   const random = createRandom(scenario.seed, `fleet/arrivals/${request.name}`);
   if (request.log !== undefined) return logTimes(arrivalLog(number, scenario, sources), scenario);
   if (request.cron) return cronTimes(request.cron, scenario.durationUs);
-  return poissonTimes(ratePerSecond(request.rate!)!, request.daily, scenario.durationUs, random);
+  return yield* poissonTimes(ratePerSecond(request.rate!)!, request.daily, scenario.durationUs, random);
 }
 
 function cronTimes(cron: NonNullable<RequestFile['cron']>, endUs: number): Float64Array {
@@ -68,12 +77,12 @@ function cronTimes(cron: NonNullable<RequestFile['cron']>, endUs: number): Float
 }
 
 /** Poisson arrivals whose rate follows the hours of the day: by thinning, from the hour with the highest weight. */
-function poissonTimes(
+function* poissonTimes(
   perSecond: number,
   daily: readonly number[] | undefined,
   endUs: number,
   random: Random,
-): Float64Array {
+): Generator<void, Float64Array> {
   const mean = daily ? daily.reduce((sum, weight) => sum + weight, 0) / daily.length : 1;
   const weights = daily?.map((weight) => weight / mean);
   const highest = weights ? Math.max(...weights) : 1;
@@ -86,7 +95,7 @@ function poissonTimes(
     at += -Math.log(1 - random.next()) * gapUs;
     if (at >= endUs) break;
     if (weights && random.next() * highest >= weights[Math.floor(at / HOUR_US) % 24]!) continue;
-    times.push(Math.floor(at));
+    if (times.push(Math.floor(at)) % BREATH_STEPS === 0) yield;
   }
   return Float64Array.from(times);
 }

@@ -125,6 +125,11 @@ export interface RequestAllocator extends Allocator {
   requestBegin(t: ThreadSlot): void;
   /** Frees all that is live in the request and keeps the cached chunks. The replay forgets the request's objects. */
   requestEnd(t: ThreadSlot): void;
+  /**
+   * shutdown_memory_manager() in full (absent: it stays), as PHP's engine ends: all that the thread's heap has goes back, and the heap with it. What is
+   * allocated from it later begins another one.
+   */
+  shutdown?(t: ThreadSlot): void;
   /** gc_mem_caches(), where there is one (PHP 7 and 8): returns the bytes that it has freed. */
   gcMemCaches?(t: ThreadSlot): Bytes;
   /**

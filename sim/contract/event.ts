@@ -27,6 +27,7 @@ import type { Bytes } from './units.ts';
  *   EXIT              -         -             -              the program begins to exit
  *   FORK              -         -             -              here the process came to be: only this thread lives on
  *   GC                -         -             -              gc_mem_caches()
+ *   SHUTDOWN          -         -             -              the thread's heap of PHP ends
  *   CTL               -         name, arena   value (two's complement), see mallctl.ts
  *   SKIPPED           an event that --lenient left out; it keeps its number and does nothing
  *   STALE_FREE        -         row of the event that allocated the block, which was freed already; only where a trace
@@ -68,6 +69,7 @@ export const OP_EXIT = 20;
 export const OP_FORK = 21;
 export const OP_GC = 22;
 export const OP_CTL = 23;
+export const OP_SHUTDOWN = 24;
 /** Never in a buffer: what a replay hands over in place of the operation of a row with a mark, whose number is in `a`. */
 export const OP_BY_MARK = 31;
 
@@ -162,13 +164,22 @@ export interface Rows extends Pick<EventBuffer, 'head' | 'slot' | 'a' | 'b'> {
   bring(row: number): number;
 }
 
-/** A trace whose rows are read while they are executed. */
+/**
+ * A trace whose rows are read while they are executed. Where nothing says beforehand what is in it, its length is Infinity until the last
+ * rows are in the columns, and labels and object slots are those of the rows so far.
+ */
 export interface PassingTrace extends TraceSummary {
   readonly rows: Rows;
+  /** Object slots that there can be in the end. */
+  readonly objectSlotLimit: number;
+  /** About how many rows there are, where only the file's size says something. */
+  readonly expectedLength?: number | undefined;
+  /** What reading has taken so far where another thread reads, ms. */
+  readonly workedMs?: () => number;
   /** The rows from the beginning once more. Those of `rows` are of no use then. */
   again(): Rows;
   /** Nobody asks for rows any more. */
-  close(): void;
+  close(): Promise<void>;
 }
 
 /** The mask where all rows are in the columns. */

@@ -11,7 +11,7 @@ export interface Locks {
   /**
    * A lock named as in the real source (`main_arena.mutex`, `list_lock`), created in the same order in every worker of a
    * run. `kind` says how a waiter waits: a futex at once (glibc's low-level lock), spinning first (jemalloc's mutex), or
-   * in the kernel (mmap_lock).
+   * in the kernel: mmap_lock, a semaphore, and spin locks.
    */
   create(name: string, kind: LockKind): LockId;
   acquire(t: ThreadSlot, id: LockId): void;
@@ -27,7 +27,7 @@ export interface Locks {
   acquireShared(t: ThreadSlot, id: LockId): void;
   releaseShared(t: ThreadSlot, id: LockId): void;
 }
-export type LockKind = 'futex' | 'spin-then-futex' | 'kernel';
+export type LockKind = 'futex' | 'spin-then-futex' | 'kernel' | 'kernel-spin';
 
 /** For one event at a time: nobody ever waits. */
 export function uncontendedLocks(): Locks {

@@ -1,7 +1,7 @@
 import type { ThreadSlot } from '../contract/allocator.ts';
 import type { Ns } from '../contract/units.ts';
 import { DURATION_BUCKETS, durationBucket } from '../time/durations.ts';
-import { KIND_BITS, MARK } from '../time/segments.ts';
+import { KIND_BITS, MARK, USER } from '../time/segments.ts';
 import type { VirtualLocks } from '../time/virtual-locks.ts';
 import type { VirtualTime } from '../time/virtual-time.ts';
 
@@ -32,9 +32,9 @@ export interface Calls {
   reached(mark: number, t: ThreadSlot): void;
 }
 
-export function createCalls({ clocks, costs, log, spend, threads }: VirtualTime, locks: VirtualLocks): Calls {
+export function createCalls({ clocks, costs, log, threads }: VirtualTime, locks: VirtualLocks): Calls {
   const { eventNs } = costs;
-  const { append, tail } = log;
+  const { append, appendTime, tail } = log;
   const { settleCall } = locks;
   const callStart = new Float64Array(threads);
   const mallocs = noCalls();
@@ -45,27 +45,36 @@ export function createCalls({ clocks, costs, log, spend, threads }: VirtualTime,
       callStart[t] = clocks[t]!;
       return;
     }
+    took(mark, clocks[t]! - callStart[t]!);
+  }
+
+  function took(mark: number, ns: Ns): void {
     const durations = mark === MARK_MALLOC ? mallocs : frees;
-    const ns = clocks[t]! - callStart[t]!;
     durations.calls++;
     durations.slow++;
     durations.counts[durationBucket(ns)]!++;
     if (ns > durations.longestNs[0]!) durations.longestNs[0] = ns;
   }
 
-  function mark(code: number, t: ThreadSlot): void {
-    if (tail[t] === 0) reached(code, t);
-    else append(t, MARK | (code << KIND_BITS), 0);
+  function beginCall(t: ThreadSlot): void {
+    if (tail[t] === 0) callStart[t] = clocks[t]!;
+    else append(t, MARK | (MARK_BEGIN << KIND_BITS), 0);
   }
 
   function endCall(code: number, t: ThreadSlot, callNs: Ns): void {
     settleCall(t);
-    spend(t, callNs);
-    mark(code, t);
-    spend(t, eventNs);
+    if (tail[t] === 0) {
+      const at = clocks[t]! + callNs;
+      clocks[t] = at + eventNs;
+      took(code, at - callStart[t]!);
+      return;
+    }
+    appendTime(t, USER, callNs);
+    append(t, MARK | (code << KIND_BITS), 0);
+    appendTime(t, USER, eventNs);
   }
 
-  return { mallocs, frees, beginCall: (t) => mark(MARK_BEGIN, t), endCall, reached };
+  return { mallocs, frees, beginCall, endCall, reached };
 }
 
 function noCalls(): CallDurations {

@@ -1,7 +1,7 @@
 import type { EventBuffer, PassingTrace } from '../contract/event.ts';
 import * as traced from '../contract/event.ts';
-import * as programOrder from './program-order.ts';
 import type { ProgramOrder } from './program-order.ts';
+import * as programOrder from './program-order.ts';
 
 /** Which objects the events since the last sample had to do with, so that a sample need not look at all of them. */
 export interface ChangedSlots {
@@ -81,7 +81,9 @@ export function slotsOfRows(events: EventBuffer | PassingTrace, first: number, l
   if (!hasRequestEvents) return named;
   const ends: Int32Array[] = [];
   for (let row = from; row < to; row++) {
-    if ((head[row]! & traced.OP_MASK) === traced.OP_REQUEST_END) {
+    const op = head[row]! & traced.OP_MASK;
+    if (op === traced.OP_SHUTDOWN) return undefined; // what the heap still held is in no row
+    if (op === traced.OP_REQUEST_END) {
       ends.push(requestFrees.subarray(a[row]!, a[row]! + b[row]!));
     }
   }

@@ -47,7 +47,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   const { handles, requested, ended, made, uses } = objects;
   const { malloc } = allocator;
   const { mallocNotLocal = malloc, mallocLocal = () => 0, freeLocal = () => false } = allocator;
-  const { settle, leeway, futexes, rwsem, table } = locks;
+  const { settle, leeway, futexes, rwsem, spinLocks, table } = locks;
   const { clocks, limit, log, processor, running, costs, spend } = time;
   const { tail } = log;
   const { eventNs, mallocNs, threadBeginNs, threadCreateNs, threadExitNs } = costs;
@@ -80,6 +80,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
     table,
     futexes,
     rwsem,
+    spinLocks,
     scheduler,
     onMark: (t, mark, argument) => {
       if (mark === MARK_USED) usedNow(t, argument);

@@ -85,6 +85,7 @@ export function createInterpreter(options: InterpreterOptions): Interpreter {
     OP_FORK,
     OP_FREE,
     OP_GC,
+    OP_SHUTDOWN,
     OP_MALLOC,
     OP_MEMALIGN,
     OP_OPT,
@@ -324,6 +325,12 @@ export function createInterpreter(options: InterpreterOptions): Interpreter {
         break;
       case OP_GC:
         request?.gcMemCaches?.(t);
+        afterOther(t);
+        break;
+      case OP_SHUTDOWN:
+        if (!request?.shutdown) break;
+        request.shutdown(t);
+        bury();
         afterOther(t);
         break;
       case OP_BY_MARK:

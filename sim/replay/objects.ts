@@ -21,14 +21,15 @@ export const LARGEST_REQUESTED: Bytes = 0xffffffff;
 /** More blocks of 4 GiB than any simulated address space has room for. */
 const WIDE_BLOCKS = 1024;
 
-export function createObjectTable(memory: Memory, slots: number): ObjectTable {
+/** `slots` says how many of up to `limit` have been used. */
+export function createObjectTable(memory: Memory, limit: number, slots = () => limit): ObjectTable {
   return {
-    slots: () => slots,
+    slots,
     lgStride: 0,
-    handles: memory.int32('replay.handles', slots),
-    requested: new Uint32Array(memory.reserve('replay.requested', slots * 4)),
+    handles: memory.int32('replay.handles', limit, slots),
+    requested: new Uint32Array(memory.reserve('replay.requested', limit * 4, () => slots() * 4)),
     wide: memory.float64('replay.wide', 2 * WIDE_BLOCKS),
-    buried: new Uint8Array(memory.reserve('replay.buried', slots)),
+    buried: new Uint8Array(memory.reserve('replay.buried', limit, slots)),
   };
 }
 

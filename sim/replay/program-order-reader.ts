@@ -18,6 +18,11 @@ import { lastRows, namesThread, rowsByThread, type ThreadEnd, threadIds, threadN
 /** Of a thread, before it gets a second chunk. */
 const FIRST_RECORDS = 4;
 
+/** Of a trace that passes: its one thread has no more events ahead than a piece. */
+const PASSING_CHUNKS = 64;
+/** An end that is not known yet. */
+const NO_ROW = 0x7fffffff;
+
 /** Rows that are read at a time: few enough for all that is written about them to stay in a first cache. */
 const PIECE_ROWS = 1024;
 
@@ -25,8 +30,11 @@ const PIECE_ROWS = 1024;
 export function readProgramOrder(events: EventBuffer | PassingTrace): ProgramOrderReader {
   const ids = threadIds(events);
   const threads = ids.length;
-  const slotLimit = Math.min(events.length + (threads + 1) * FRESH_SLOTS, SLOTS_MAX);
-  const chunks = Math.ceil((events.length * RECORD_WORDS) / CHUNK_END) + 2 * threads + 1;
+  const needed = Math.ceil((events.length * RECORD_WORDS) / CHUNK_END) + 2 * threads + 1;
+  const chunks = traced.isPassing(events) ? Math.min(needed, PASSING_CHUNKS) : needed;
+  // Of a trace that passes those alive at a time, and those whose frees may still be ahead.
+  const used = traced.isPassing(events) ? events.objectSlotLimit + (chunks << LG_CHUNK_WORDS) : events.length;
+  const slotLimit = Math.min(used + (threads + 1) * FRESH_SLOTS, SLOTS_MAX);
   // Each thread has a chunk from the beginning; chunk 0 is none. The first events lie at its end: what happens at the end of a chunk is
   // then known to the host's compiler before it compiles anything.
   const first = Int32Array.from(ids, (_, t) => ((t + 1) << LG_CHUNK_WORDS) + CHUNK_END - FIRST_RECORDS * RECORD_WORDS);
@@ -43,7 +51,7 @@ export function readProgramOrder(events: EventBuffer | PassingTrace): ProgramOrd
     marks: events.marks,
     slotLimit,
   };
-  const ends = traced.isPassing(events) ? [{ thread: 0, row: events.length - 1 }] : lastRows(events, ids);
+  const ends = traced.isPassing(events) ? [{ thread: 0, row: NO_ROW - 1 }] : lastRows(events, ids);
   return createReader(events, order, ends);
 }
 
@@ -80,7 +88,8 @@ function createReader(
   const lgChunkWords = LG_CHUNK_WORDS;
   const recordWords = RECORD_WORDS;
   const lgLifeWords = LG_LIFE_WORDS;
-  const { length, requestFrees: tracedFrees, begins } = events;
+  const { requestFrees: tracedFrees, begins } = events;
+  const isPassing = traced.isPassing(events);
   const { head, slot, a, b, mask, bring } = traced.rowsOf(events);
   const { threads, records, extra, needs, tail, requestFrees, requestNeeds } = order;
   const lgRecordWords = LG_RECORD_WORDS;
@@ -88,12 +97,12 @@ function createReader(
   /** By thread slot of the trace: the thread. */
   const current = new Int32Array(events.threadSlots);
   /** By slot of the trace: the slot of this file, 0 while dead. */
-  const now = new Int32Array(events.objectSlots);
+  const now = new Int32Array(traced.isPassing(events) ? events.objectSlotLimit : events.objectSlots);
   const slots = createSlots(threads, order.slotLimit, lastChunk);
   const { lives, freeSlots, freeCount, refill, addFree } = slots;
   // Where the next thread begins, and behind the last event of the next one that ends.
-  const beginRows = Int32Array.from([...begins.map(({ row }) => row), length]);
-  const endRows = Int32Array.from([...ends.map(({ row }) => row + 1), length]);
+  const beginRows = Int32Array.from([...begins.map(({ row }) => row), NO_ROW]);
+  const endRows = Int32Array.from([...ends.map(({ row }) => row + 1), NO_ROW]);
   const hasEnded = new Uint8Array(threads).fill(1); // whether the thread's last event has been read; some have none
   for (const { thread } of ends) hasEnded[thread] = 0;
   const state = new Int32Array(7); // in an array: a variable that functions share is looked up, checked and stored at every use
@@ -112,6 +121,7 @@ function createReader(
     const chunk = state[FREE_CHUNK]! || state[CHUNKS]!++;
     const p = chunk << lgChunkWords;
     if (chunk === state[FREE_CHUNK]) state[FREE_CHUNK] = records[p + chunkEnd + 1]!;
+    assert(p < records.length, 'a thread is further ahead than there is room for');
     records[p + chunkEnd + 1] = 0;
     records[tail[t]! + 1] = chunk;
     return p;
@@ -314,12 +324,14 @@ function createReader(
   /** Reads a piece of the trace; it ends where a thread begins or ends. */
   function readOn(): void {
     const from = state[READ]!;
-    assert(from < length, 'a thread has no end');
+    assert(from < events.length, 'a thread has no end');
     for (; beginRows[state[BEGUN]!] === from; state[BEGUN]!++) {
       const { thread, id } = begins[state[BEGUN]!]!;
       current[thread] = threadOf.get(id)!;
     }
-    const to = Math.min(from + PIECE_ROWS, bring(from), beginRows[state[BEGUN]!]!, endRows[state[ENDED]!]!);
+    const there = bring(from);
+    if (isPassing && events.length < NO_ROW) endRows[0] = events.length; // known with the last rows
+    const to = Math.min(from + PIECE_ROWS, there, beginRows[state[BEGUN]!]!, endRows[state[ENDED]!]!);
     for (let row = read(from, to); row < to; row = read(row + 1, to)) readOther(row);
     state[READ] = to;
     if (endRows[state[ENDED]!] === to && state[ENDED]! < ends.length) {
@@ -356,12 +368,12 @@ function createReader(
     isEnd,
     endOf,
     readAll: () => {
-      while (state[READ]! < length) readOn();
+      while (state[READ]! < events.length) readOn();
     },
     objectSlots: slots.used,
     crossThreadFrees: () => state[CROSS_THREAD_FREES]!,
     rowOf: (t, n) => {
-      if (traced.isPassing(events)) return Math.min(n, length - 1);
+      if (isPassing) return Math.min(n, events.length - 1);
       const { rows, first } = (byThread ??= rowsByThread(events, order.ids));
       return rows[Math.min(first[t]! + n, first[t + 1]! - 1)] ?? 0;
     },

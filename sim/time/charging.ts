@@ -24,15 +24,17 @@ export interface ChargingOptions {
   readonly time: VirtualTime;
   /** The machine's counters. */
   readonly operations: Float64Array;
-  /** The thread has had page faults, which take `ns`. */
-  readonly onFaults: (t: ThreadSlot, ns: Ns) => void;
+  /** The thread has had page faults, which take `ns`; each brought a page. */
+  readonly onFaults: (t: ThreadSlot, ns: Ns, pages: number) => void;
+  /** It has given pages back, which takes `ns` beside the call. */
+  readonly onReleases: (t: ThreadSlot, ns: Ns, pages: number) => void;
 }
 
 /** A price is a sum of many: few factors are enough, and stay in the host's first cache. A power of two. */
 const FACTORS = 1024;
 const PAGE_BYTES = 4096;
 
-export function createCharging({ time, operations, onFaults }: ChargingOptions): Charging {
+export function createCharging({ time, operations, onFaults, onReleases }: ChargingOptions): Charging {
   // Constants of their own are folded into the code, imported ones are loaded at every use.
   const {
     OP_SLOW_CALLS,
@@ -62,7 +64,8 @@ export function createCharging({ time, operations, onFaults }: ChargingOptions):
     OP_MAPPINGS_ENTERED,
     OPERATIONS,
   } = counters;
-  const { debts, running, costs, spend, spendInKernel } = time;
+  const { clocks, costs, debts, log, running, spend, spendInKernel } = time;
+  const { tail } = log;
   const { shootDownNs, shootDownTargetNs, interruptNs } = costs;
   /** A byte that the allocator fills on a page that a fault has just brought costs so much more than one in the caches. */
   const freshByteNs = Math.max(0, 1 / costs.fillRateCleared - 1 / costs.fillRateL2);
@@ -73,13 +76,15 @@ export function createCharging({ time, operations, onFaults }: ChargingOptions):
   const factors = Float64Array.from({ length: FACTORS }, () => 1 + (2 * random.next() - 1) * 2 * costs.priceSpread);
   const draws = Int32Array.from({ length: time.threads }, () => random.integer(0, FACTORS - 1));
   const faultNs = prices[OP_FAULTS]!;
-  const settled = new Float64Array(6);
+  const releaseNs = prices[OP_PAGES_RELEASED]!;
+  const settled = new Float64Array(7);
   const OWN = 0; // price of all that the allocator was counted to have done
   const KERNEL = 1; // of all that the kernel did
   const SHOT_DOWN = 2; // counts
   const FAULTS = 3;
   const COPIED = 4;
   const CLEARED = 5;
+  const RELEASED = 6;
   assert(OPERATIONS.length === 25, 'the sums in settle() leave counters out');
   // In an array: a variable that functions share is looked up, checked and stored at every use.
   const state = new Int32Array(2);
@@ -105,7 +110,10 @@ export function createCharging({ time, operations, onFaults }: ChargingOptions):
     if (own !== settled[OWN]!) {
       const draw = (draws[t]! + 1) & (FACTORS - 1);
       draws[t] = draw;
-      spend(t, (own - settled[OWN]!) * factors[draw]!);
+      // Without `spend` where that is nearly always enough: a double that is given to a function is an object of the host's.
+      const ns = (own - settled[OWN]!) * factors[draw]!;
+      if (tail[t] === 0) clocks[t]! += ns;
+      else spend(t, ns);
       settled[OWN] = own;
       if (operations[OP_BYTES_CLEARED] !== settled[CLEARED]) spend(t, freshNs());
       settled[COPIED] = operations[OP_BYTES_COPIED]!;
@@ -125,7 +133,7 @@ export function createCharging({ time, operations, onFaults }: ChargingOptions):
     state[HAS_CALLED] = 0;
     const kernel =
       operations[OP_HUGE_FAULTS]! * prices[OP_HUGE_FAULTS]! +
-      (operations[OP_PAGES_RELEASED]! * prices[OP_PAGES_RELEASED]! + operations[OP_BRK]! * prices[OP_BRK]!) +
+      operations[OP_BRK]! * prices[OP_BRK]! +
       (operations[OP_MMAP]! * prices[OP_MMAP]! +
         operations[OP_MUNMAP]! * prices[OP_MUNMAP]! +
         (operations[OP_MREMAP]! * prices[OP_MREMAP]! + operations[OP_MADVISE]! * prices[OP_MADVISE]!)) +
@@ -138,11 +146,17 @@ export function createCharging({ time, operations, onFaults }: ChargingOptions):
       spendInKernel(t, kernel - settled[KERNEL]!);
       settled[KERNEL] = kernel;
     }
+    const released = operations[OP_PAGES_RELEASED]!;
+    if (released !== settled[RELEASED]!) {
+      const pages = released - settled[RELEASED]!;
+      settled[RELEASED] = released;
+      onReleases(t, pages * releaseNs, pages);
+    }
     const faults = operations[OP_FAULTS]!;
     if (faults !== settled[FAULTS]!) {
-      const ns = (faults - settled[FAULTS]!) * faultNs;
+      const pages = faults - settled[FAULTS]!;
       settled[FAULTS] = faults;
-      onFaults(t, ns);
+      onFaults(t, pages * faultNs, pages);
     }
     // Once for each call that takes pages away, and at each fault that replaces the zero page.
     const shootDowns = operations[OP_FLUSHES]! + operations[OP_ZERO_PAGES_REPLACED]!;

@@ -56,6 +56,8 @@ export interface Costs {
   readonly shootDownNs: Ns;
   readonly shootDownTargetNs: Ns;
   readonly interruptNs: Ns;
+  /** A batch of PCP_BATCH pages between a processor's list and its zone, under the zone's lock; part of the prices of faults and of pages given back. */
+  readonly zoneBatchNs: Ns;
   /** Caches, for what the program writes: sizes in bytes, rates in bytes per nanosecond. */
   readonly cacheL2Bytes: number;
   readonly cacheL3Bytes: number;
@@ -80,7 +82,8 @@ export interface Costs {
  * quarter more than then, which is what it takes longer on a heap that is used. pthread_create, the spread, and jemalloc's calls beside glibc's (0.70 of them) were measured later.
  * malloc's share of a pair of calls (0.46), a thread's begin of its life (0.205), and what FUTEX_WAKE does under its bucket's lock: measured later still.
  * What a further target of a shoot-down costs no machine with two processors can tell: a broadcast to 79 others took 93 us on KVM with x2APIC
- * clusters where one interrupt took 2.5 (commit 4180bf1b655a).
+ * clusters where one interrupt took 2.5 (commit 4180bf1b655a). A batch of pages from the zone: rmqueue_bulk() takes 1 to 2 us where nobody else wants the lock, on
+ * an EPYC 7W83 under KVM ("mm/page_alloc: Introduce a new sysctl knob vm.pcp_batch_scale_max", linux-mm, July 2024).
  *
  * What no measurement isolates is derived: a split or a coalesce writes three or four words of two chunks that a search has
  * looked at already; a slow call is what a trip into an arena costs beyond the lock and a split, all in the caches. What it
@@ -140,6 +143,7 @@ const VIRTUAL_MACHINE: Costs = {
   shootDownNs: 8_000,
   shootDownTargetNs: 1_200,
   interruptNs: 5_000,
+  zoneBatchNs: 1_500,
   cacheL2Bytes: 524_288,
   cacheL3Bytes: 33_554_432,
   fillRateL2: 100,

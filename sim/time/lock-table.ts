@@ -40,6 +40,10 @@ export const unusedLock = (name: string, kind: LockKind): MeasuredLock => ({
   futexWakes: 0,
 });
 
+/** The kinds of the kernel's locks. */
+export const SEMAPHORE = 1;
+export const SPIN_LOCK = 2;
+
 /** Locks of a run at most, in 4,095 arenas of jemalloc; arrays of this size cost nothing where no lock is. */
 const LOCKS_MAX = 262_144;
 
@@ -56,7 +60,7 @@ export interface LockTable {
   readonly sole: Int32Array;
   /** When somebody found it taken last. */
   readonly contendedAt: Float64Array;
-  /** 1: of the kernel. */
+  /** Of the kernel: SEMAPHORE or SPIN_LOCK; else 0. */
   readonly inKernel: Uint8Array;
   /** The processor that has the lock's line, -1 for none, or that it is on its way to; when that used it last; how many things others have pushed that nobody has pulled yet, and the last one's. */
   readonly lineAt: Int32Array;
@@ -68,7 +72,12 @@ export interface LockTable {
   useLine(id: LockId, p: number, at: Ns): Ns;
   /** `t` has the lock from `at` on; returns when it can go on: what the lock guards comes over with it. */
   take(t: ThreadSlot, id: LockId, at: Ns): Ns;
-  give(t: ThreadSlot, id: LockId, at: Ns): void;
+  /** The same at the thread's clock, for the only one that has ever had it, with its line. */
+  takeAlone(t: ThreadSlot, id: LockId): void;
+  /** The same where nothing more comes over: what the lock guards is in the price of what is done under it. */
+  hand(t: ThreadSlot, id: LockId): void;
+  /** `t`, at its clock, gives it back. */
+  give(t: ThreadSlot, id: LockId): void;
   readonly measured: readonly MeasuredLock[];
   /** `t` waits for the lock from `at` on, having been `onNs` on its processors by then. */
   beginWait(t: ThreadSlot, id: LockId, at: Ns, onNs: Ns): void;
@@ -78,15 +87,15 @@ export interface LockTable {
 }
 
 export function createLockTable(time: VirtualTime): LockTable {
-  const { threads, topology, processor, costs, lockWaitNs, spinNs, timeline } = time;
+  const { threads, topology, processor, clocks, costs, lockWaitNs, spinNs, timeline } = time;
   const { lineKeepNs, lockNs } = costs;
   /** Lines that a lock guards and that come over with it: measured as a time, in lines of the machine that it was measured on. */
   const guardedLines = costs.guardedTransferNs / Math.max(1, costs.lineTransferNs);
   const { transferNs } = topology;
   const locks: MeasuredLock[] = [];
-  const owner = new Int32Array(LOCKS_MAX).fill(-1);
-  const lastOwner = new Int32Array(LOCKS_MAX).fill(-1);
-  const lineAt = new Int32Array(LOCKS_MAX).fill(-1);
+  const owner = new Int32Array(LOCKS_MAX);
+  const lastOwner = new Int32Array(LOCKS_MAX);
+  const lineAt = new Int32Array(LOCKS_MAX);
   const acquisitions = new Int32Array(LOCKS_MAX);
   const switches = new Int32Array(LOCKS_MAX);
   const sole = new Int32Array(LOCKS_MAX);
@@ -97,11 +106,11 @@ export function createLockTable(time: VirtualTime): LockTable {
   const heldFrom = new Float64Array(LOCKS_MAX);
   const freeAt = new Float64Array(LOCKS_MAX);
   const lineFreeAt = new Float64Array(LOCKS_MAX); // when it arrives there
-  const lineBefore = new Int32Array(LOCKS_MAX).fill(-1); // where it was before
+  const lineBefore = new Int32Array(LOCKS_MAX); // where it was before
   const lineUsedAt = new Float64Array(LOCKS_MAX);
   const holdNs = new Float64Array(LOCKS_MAX);
   const takenAgain = new Uint8Array(LOCKS_MAX); // 1: by the same thread as before, which got it from another one
-  const contendedAt = new Float64Array(LOCKS_MAX).fill(-Infinity);
+  const contendedAt = new Float64Array(LOCKS_MAX);
   const waitFrom = new Float64Array(threads);
   const onFrom = new Float64Array(threads);
   const sleptNs = new Float64Array(threads);
@@ -110,7 +119,13 @@ export function createLockTable(time: VirtualTime): LockTable {
     const id = locks.length;
     assert(id < LOCKS_MAX, 'a run with more locks than there is room for');
     locks.push(unusedLock(name, kind));
-    inKernel[id] = kind === 'kernel' ? 1 : 0;
+    // Here and not for all at once: memory that is never written costs nothing.
+    owner[id] = -1;
+    lastOwner[id] = -1;
+    lineAt[id] = -1;
+    lineBefore[id] = -1;
+    contendedAt[id] = -Infinity;
+    inKernel[id] = kind === 'kernel' ? SEMAPHORE : kind === 'kernel-spin' ? SPIN_LOCK : 0;
     return id;
   }
 
@@ -160,7 +175,27 @@ export function createLockTable(time: VirtualTime): LockTable {
     return at + lockNs + guardedLines * transferNs(processor[before]!, processor[t]!);
   }
 
-  function give(t: ThreadSlot, id: LockId, at: Ns): void {
+  function takeAlone(t: ThreadSlot, id: LockId): void {
+    const at = clocks[t]!;
+    acquisitions[id]!++;
+    owner[id] = t;
+    heldFrom[id] = at;
+    lineUsedAt[id] = at;
+    takenAgain[id] = 1;
+    clocks[t] = at + lockNs;
+  }
+
+  function hand(t: ThreadSlot, id: LockId): void {
+    if (owner[id]! >= 0) throw new InvariantError(`${locks[id]!.name} has two holders, ${owner[id]!} and ${t}`);
+    acquisitions[id]!++;
+    if (lastOwner[id]! >= 0 && lastOwner[id] !== t) switches[id]!++;
+    owner[id] = t;
+    lastOwner[id] = t;
+    heldFrom[id] = clocks[t]!;
+  }
+
+  function give(t: ThreadSlot, id: LockId): void {
+    const at = clocks[t]!;
     if (owner[id] !== t) throw new InvariantError(`thread ${t} releases ${locks[id]!.name}, which it does not hold`);
     owner[id] = -1;
     freeAt[id] = at;
@@ -188,7 +223,7 @@ export function createLockTable(time: VirtualTime): LockTable {
     spinNs[t]! += onNs - onFrom[t]!;
     lockWaitNs[t]! += onNs - onFrom[t]! + sleptNs[t]!;
     time.observer?.waited(t, id, waitFrom[t]!, at);
-    timeline.add(inKernel[id] === 1 ? WAITS_FOR_KERNEL_LOCK : WAITS_FOR_LOCK, waitFrom[t]!, waited);
+    timeline.add(inKernel[id] !== 0 ? WAITS_FOR_KERNEL_LOCK : WAITS_FOR_LOCK, waitFrom[t]!, waited);
   }
 
   return {
@@ -207,6 +242,8 @@ export function createLockTable(time: VirtualTime): LockTable {
     create,
     useLine,
     take,
+    takeAlone,
+    hand,
     give,
     beginWait,
     slept: (t, from, to) => {

@@ -1,10 +1,11 @@
 import type { ThreadSlot } from '../contract/allocator.ts';
 import type { Ns } from '../contract/units.ts';
 import type { Futexes } from './futex.ts';
-import type { LockTable } from './lock-table.ts';
+import { type LockTable, SEMAPHORE } from './lock-table.ts';
 import type { RwSemaphore } from './rwsem.ts';
 import type { Scheduler } from './scheduler.ts';
 import * as segments from './segments.ts';
+import type { SpinLocks } from './spin-lock.ts';
 import type { VirtualTime } from './virtual-time.ts';
 
 /** Plays what calls have done: segment after segment, as far as nobody else acts before. */
@@ -19,12 +20,13 @@ export interface PlayerOptions {
   readonly table: LockTable;
   readonly futexes: Futexes;
   readonly rwsem: RwSemaphore;
+  readonly spinLocks: SpinLocks;
   readonly scheduler: Scheduler;
   /** A mark has been reached, at the thread's clock. */
   readonly onMark: (t: ThreadSlot, about: number, argument: number) => void;
 }
 
-export function createPlayer({ time, table, futexes, rwsem, scheduler, onMark }: PlayerOptions): Player {
+export function createPlayer({ time, table, futexes, rwsem, spinLocks, scheduler, onMark }: PlayerOptions): Player {
   const { ACQUIRE, DOWN_READ, KERNEL, KIND_BITS, KIND_MASK, PUSH, RELEASE, UP_READ, USER } = segments;
   const { clocks, log, limit, processor, running, inKernel } = time;
   const { codes, ns, head, tail } = log;
@@ -32,12 +34,14 @@ export function createPlayer({ time, table, futexes, rwsem, scheduler, onMark }:
 
   const hasLine = new Uint8Array(time.threads);
 
-  const isBusy = (t: ThreadSlot): boolean => tail[t] !== 0 || futexes.stage[t] !== 0 || rwsem.stage[t] !== 0;
+  const isBusy = (t: ThreadSlot): boolean =>
+    tail[t] !== 0 || futexes.stage[t] !== 0 || rwsem.stage[t] !== 0 || spinLocks.stage[t] !== 0;
 
   function acquire(t: ThreadSlot, id: number): void {
-    if (ofKernel[id] === 1) {
+    if (ofKernel[id] !== 0) {
       inKernel[t] = 1;
-      rwsem.downWrite(t, id);
+      if (ofKernel[id] === SEMAPHORE) rwsem.downWrite(t, id);
+      else spinLocks.acquire(t, id);
       return;
     }
     if (owner[id]! < 0) clocks[t] = table.take(t, id, clocks[t]!);
@@ -45,13 +49,15 @@ export function createPlayer({ time, table, futexes, rwsem, scheduler, onMark }:
   }
 
   function release(t: ThreadSlot, id: number): void {
-    if (ofKernel[id] === 1) {
-      rwsem.upWrite(t, id);
-      scheduler.leftKernel(t);
+    if (ofKernel[id] !== 0) {
+      if (ofKernel[id] === SEMAPHORE) {
+        rwsem.upWrite(t, id);
+        scheduler.leftKernel(t);
+      } else spinLocks.release(t, id);
       return;
     }
     const p = processor[t]!;
-    table.give(t, id, clocks[t]!);
+    table.give(t, id);
     const mark = isMarked[id]!;
     if (mark === 0) return;
     if ((mark & 2) !== 0) futexes.released(id, p, clocks[t]!);
@@ -63,7 +69,7 @@ export function createPlayer({ time, table, futexes, rwsem, scheduler, onMark }:
 
   /** An atomic operation happens when the line is there: the segment begins once more then. */
   function waitsForLine(t: ThreadSlot, id: number): boolean {
-    if (hasLine[t] === 1 || ofKernel[id] === 1) {
+    if (hasLine[t] === 1 || ofKernel[id] !== 0) {
       hasLine[t] = 0;
       return false;
     }
@@ -123,6 +129,7 @@ export function createPlayer({ time, table, futexes, rwsem, scheduler, onMark }:
     while (running[p] === t && clocks[t]! <= limit[0]!) {
       if (futexes.stage[t] !== 0) futexes.step(t);
       else if (rwsem.stage[t] !== 0) rwsem.step(t);
+      else if (spinLocks.stage[t] !== 0) spinLocks.step(t);
       else {
         const i = head[t]!;
         if (i === tail[t]) {

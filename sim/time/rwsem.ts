@@ -109,7 +109,7 @@ export function createRwSemaphore(time: VirtualTime, table: LockTable, scheduler
 
   function upWrite(t: ThreadSlot, id: LockId): void {
     useLine(t, id);
-    table.give(t, id, clocks[t]!);
+    table.give(t, id);
     next(t);
   }
 

@@ -3,10 +3,12 @@ import type { LockId, Locks } from '../contract/locks.ts';
 import type { Ns } from '../contract/units.ts';
 import { type Charging, createCharging } from './charging.ts';
 import { createFutexes, type Futexes } from './futex.ts';
-import { createLockTable, type LockTable, type MeasuredLock } from './lock-table.ts';
+import { createLockTable, type LockTable, type MeasuredLock, SEMAPHORE } from './lock-table.ts';
+import { createPageLists } from './page-lists.ts';
 import { createRwSemaphore, type RwSemaphore } from './rwsem.ts';
 import type { Scheduler } from './scheduler.ts';
 import * as segments from './segments.ts';
+import { createSpinLocks, type SpinLocks } from './spin-lock.ts';
 import type { VirtualTime } from './virtual-time.ts';
 
 /**
@@ -18,6 +20,7 @@ export interface VirtualLocks extends Locks, Pick<Charging, 'settle' | 'settleCa
   readonly table: LockTable;
   readonly futexes: Futexes;
   readonly rwsem: RwSemaphore;
+  readonly spinLocks: SpinLocks;
   /** How far beyond the limit the thread may begin a call; see AHEAD_ALONE_NS. */
   readonly leeway: Float64Array;
   /** All locks, in the order of their creation. */
@@ -47,8 +50,8 @@ export function createVirtualLocks({ time, operations, perVmaLocks }: VirtualLoc
   const { ACQUIRE, DOWN_READ, KIND_BITS, PUSH, RELEASE, UP_READ } = segments;
   const { clocks, costs, inKernel, limit, log, processor, spend, spendInKernel, threads, topology } = time;
   const { append, tail } = log;
-  const { syscallNs } = costs;
-  const { transferNs } = topology;
+  const { syscallNs, zoneBatchNs } = costs;
+  const { socket, transferNs } = topology;
   let scheduler: Scheduler | undefined;
   const table = createLockTable(time);
   const {
@@ -66,20 +69,53 @@ export function createVirtualLocks({ time, operations, perVmaLocks }: VirtualLoc
   } = table;
   const futexes = createFutexes(time, table, () => scheduler!);
   const rwsem = createRwSemaphore(time, table, () => scheduler!);
+  const spinLocks = createSpinLocks(time, table, () => scheduler!);
+  const pageLists = createPageLists(time.cpus);
+  const zoneLocks: LockId[] = []; // by socket
   const leeway = new Float64Array(threads);
   let mmapLock = -1;
-  const charging = createCharging({ time, operations, onFaults: perVmaLocks ? spendInKernel : faultsAsReader });
+  const charging = createCharging({
+    time,
+    operations,
+    onFaults: perVmaLocks ? takePages : faultsAsReader,
+    onReleases: (t, ns, pages) => spendAtZone(t, ns, pageLists.give(processor[t]!, pages)),
+  });
   const { settle, settleLong, settleCall, noteKernelEntry, noteRelease } = charging;
 
   /** Page faults hold mmap_lock as readers: they wait for writers, and keep writers waiting. */
-  function faultsAsReader(t: ThreadSlot, ns: Ns): void {
+  function faultsAsReader(t: ThreadSlot, ns: Ns, pages: number): void {
     if (mmapLock < 0 || owner[mmapLock] === t) {
-      spendInKernel(t, ns);
+      takePages(t, ns, pages);
       return;
     }
     append(t, DOWN_READ | (mmapLock << KIND_BITS), 0);
-    spendInKernel(t, ns);
+    takePages(t, ns, pages);
     append(t, UP_READ | (mmapLock << KIND_BITS), 0);
+  }
+
+  function takePages(t: ThreadSlot, ns: Ns, pages: number): void {
+    spendAtZone(t, ns, pageLists.take(processor[t]!, pages));
+  }
+
+  /** `ns` in the kernel, part of it for so many batches of pages under the lock of the node's zone. */
+  function spendAtZone(t: ThreadSlot, ns: Ns, batches: number): void {
+    if (batches === 0 || threads === 1) {
+      spendInKernel(t, ns);
+      return;
+    }
+    const id = zoneLockOf(socket[processor[t]!]!);
+    const heldNs = Math.min(zoneBatchNs, ns / batches);
+    for (let i = 0; i < batches; i++) {
+      spendInKernel(t, ns / batches - heldNs);
+      append(t, ACQUIRE | (id << KIND_BITS), 0);
+      spendInKernel(t, heldNs);
+      append(t, RELEASE | (id << KIND_BITS), 0);
+    }
+  }
+
+  /** A node's normal zone has a lock; nodes are sockets. */
+  function zoneLockOf(node: number): LockId {
+    return (zoneLocks[node] ??= table.create(node === 0 ? 'zone->lock' : `zone->lock (node ${node})`, 'kernel-spin'));
   }
 
   function create(name: string, kind: MeasuredLock['kind']): LockId {
@@ -88,30 +124,40 @@ export function createVirtualLocks({ time, operations, perVmaLocks }: VirtualLoc
     return id;
   }
 
-  /** Up to when `t` may use the lock without the others. */
-  function horizonOf(t: ThreadSlot, id: LockId): Ns {
-    if (sole[id] === t + 1) return limit[0]! + AHEAD_ALONE_NS;
-    return clocks[t]! - contendedAt[id]! > CALM_NS ? limit[0]! + AHEAD_CALM_NS : limit[0]!;
+  /** Whether `t` is too far ahead of the others to use the lock without them. */
+  function isTooFar(t: ThreadSlot, id: LockId): boolean {
+    const at = clocks[t]!;
+    if (at <= limit[0]!) return false;
+    if (sole[id] === t + 1) return at > limit[0]! + AHEAD_ALONE_NS;
+    return at - contendedAt[id]! <= CALM_NS || at > limit[0]! + AHEAD_CALM_NS;
   }
 
   function acquire(t: ThreadSlot, id: LockId): void {
-    if (ofKernel[id] === 1) {
-      enterKernel(t);
-      if (tail[t] !== 0 || clocks[t]! > limit[0]! || !rwsem.isFree() || !rwsem.isQuiet()) {
-        append(t, ACQUIRE | (id << KIND_BITS), 0);
-        return;
-      }
-      inKernel[t] = 1;
-      rwsem.downWrite(t, id);
+    if (ofKernel[id] === SEMAPHORE) {
+      acquireInKernel(t, id);
       return;
     }
     settleLong(t);
-    if (tail[t] !== 0 || owner[id]! >= 0 || clocks[t]! > horizonOf(t, id)) {
+    if (tail[t] !== 0 || owner[id]! >= 0 || isTooFar(t, id)) {
       append(t, ACQUIRE | (id << KIND_BITS), 0);
       leeway[t] = 0;
+    } else if (sole[id] === t + 1 && lineAt[id] === processor[t] && freeAt[id]! <= clocks[t]!) {
+      // Nearly always: the thread's own arena, once more.
+      table.takeAlone(t, id);
+      leeway[t] = AHEAD_ALONE_NS;
+    } else {
+      takeNow(t, id);
+    }
+  }
+
+  function acquireInKernel(t: ThreadSlot, id: LockId): void {
+    enterKernel(t);
+    if (tail[t] !== 0 || clocks[t]! > limit[0]! || !rwsem.isFree() || !rwsem.isQuiet()) {
+      append(t, ACQUIRE | (id << KIND_BITS), 0);
       return;
     }
-    takeNow(t, id);
+    inKernel[t] = 1;
+    rwsem.downWrite(t, id);
   }
 
   function takeNow(t: ThreadSlot, id: LockId): void {
@@ -141,10 +187,10 @@ export function createVirtualLocks({ time, operations, perVmaLocks }: VirtualLoc
   function release(t: ThreadSlot, id: LockId): void {
     settle(t);
     noteRelease();
-    if (tail[t] !== 0 || isMarked[id] !== 0 || ofKernel[id] === 1 || clocks[t]! > horizonOf(t, id)) {
+    if (tail[t] !== 0 || isMarked[id] !== 0 || ofKernel[id] !== 0 || isTooFar(t, id)) {
       append(t, RELEASE | (id << KIND_BITS), 0);
     } else {
-      table.give(t, id, clocks[t]!);
+      table.give(t, id);
     }
   }
 
@@ -199,6 +245,7 @@ export function createVirtualLocks({ time, operations, perVmaLocks }: VirtualLoc
     table,
     futexes,
     rwsem,
+    spinLocks,
     leeway,
     get measured() {
       return table.measured;

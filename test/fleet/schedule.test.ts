@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { schedulePool } from '../../fleet/pool/schedule.ts';
 import { type Arrivals, arrivalsOf } from '../../fleet/requests/arrivals.ts';
 import { parseScenario } from '../../fleet/scenario/scenario.ts';
+import { atOnce } from '../../workloads/breathing.ts';
 
 function scenarioOf(pm: string, requests: string, duration = '1h') {
   return parseScenario(
@@ -36,7 +37,7 @@ test('arrivals: a cron job’s burst, and the mean of a daily curve', () => {
 
 test('a request goes to the worker that has waited longest; one that finds none waits, or is refused', () => {
   const { pools, durationUs } = scenarioOf('{ max_children: 2, backlog: 1 }', '[]');
-  const plan = schedulePool(pools[0]!, arrivalsAt([0, 1, 2, 3, 100], 50), () => true, durationUs);
+  const plan = atOnce(schedulePool(pools[0]!, arrivalsAt([0, 1, 2, 3, 100], 50), () => true, durationUs));
   expect(plan.slots.map(({ arrival }) => arrival)).toEqual([[0, 2, 4].slice(0, 2), [1, 4]]);
   expect(plan.refused).toBe(1);
   expect([...plan.waitUs]).toEqual([0, 0, 48, 0]);
@@ -44,21 +45,24 @@ test('a request goes to the worker that has waited longest; one that finds none 
 
 test('max_requests replaces the process, dynamic and ondemand follow the load', () => {
   const recycled = scenarioOf('{ max_children: 1, max_requests: 2 }', '[]');
-  const lives = schedulePool(recycled.pools[0]!, arrivalsAt([0, 10, 20, 30, 40], 5), () => true, recycled.durationUs)
-    .slots[0]!.lives;
+  const lives = atOnce(
+    schedulePool(recycled.pools[0]!, arrivalsAt([0, 10, 20, 30, 40], 5), () => true, recycled.durationUs),
+  ).slots[0]!.lives;
   expect(lives.map(({ first, last, ending }) => [first, last, ending])).toEqual([
     [0, 2, 'max_requests'],
     [2, 4, 'max_requests'],
     [4, 5, 'running'],
   ]);
   const ondemand = scenarioOf('{ mode: ondemand, max_children: 3, process_idle_timeout: 10s }', '[]');
-  const own = schedulePool(ondemand.pools[0]!, arrivalsAt([0, 1, 60e6], 5e6), () => true, ondemand.durationUs);
+  const own = atOnce(schedulePool(ondemand.pools[0]!, arrivalsAt([0, 1, 60e6], 5e6), () => true, ondemand.durationUs));
   expect(own.slots.map((slot) => slot.lives.map(({ ending }) => ending))).toEqual([['idle', 'idle'], ['idle']]);
   const dynamic = scenarioOf(
     '{ mode: dynamic, max_children: 8, start_servers: 2, min_spare_servers: 2, max_spare_servers: 3 }',
     '[]',
   );
-  const grown = schedulePool(dynamic.pools[0]!, arrivalsAt([0, 1, 2, 3, 4], 20e6), () => true, dynamic.durationUs);
+  const grown = atOnce(
+    schedulePool(dynamic.pools[0]!, arrivalsAt([0, 1, 2, 3, 4], 20e6), () => true, dynamic.durationUs),
+  );
   expect(grown.refused + grown.unserved).toBe(0);
   expect(grown.mostBusy).toBe(5);
 });
@@ -72,7 +76,7 @@ test('every request is served once, by one worker at a time', () => {
       (times, mode, children) => {
         const { pools, durationUs } = scenarioOf(`{ mode: ${mode}, max_children: ${children}, max_requests: 5 }`, '[]');
         const atUs = times.sort((x, y) => x - y);
-        const plan = schedulePool(pools[0]!, arrivalsAt(atUs, 400e3), () => true, durationUs);
+        const plan = atOnce(schedulePool(pools[0]!, arrivalsAt(atUs, 400e3), () => true, durationUs));
         expect(plan.slots.flatMap(({ arrival }) => arrival).sort((x, y) => x - y)).toEqual(atUs.map((_, i) => i));
         for (const { startUs, endUs, lives, arrival } of plan.slots) {
           for (const [i, start] of startUs.entries())

@@ -1,4 +1,5 @@
 import { readFileSync, writeFileSync } from 'node:fs';
+import { setTimeout } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
@@ -13,6 +14,7 @@ const PROGRESS_MS = 100;
 const COLLECT_BYTES = 256 * 2 ** 20;
 /** What a process has after a collection it may keep: the next is due when there is so much more. */
 const COLLECT_STEP_BYTES = 64 * 2 ** 20;
+const SWEEP_MS = 500;
 const SHRINK_MS = 60_000;
 /** Of a batch, in the mean, on a busy machine. */
 const INPUT_MS = 1000;
@@ -25,31 +27,36 @@ let done = 0;
 let toldAt = 0;
 let collectAt = COLLECT_BYTES;
 
-/** What the process has had since `forgetPeak`. */
-function peakBytes(): number {
+/** What the process has at most while it checks the input. */
+async function measured(input: unknown): Promise<number> {
+  writeFileSync('/proc/self/clear_refs', '5');
+  await area.check(input);
   const peak = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'utf8'));
-  highestBytes = Math.max(highestBytes, Number(peak![1]) * 1024);
   return Number(peak![1]) * 1024;
 }
 
-/** So that a peak is one input's, also while it is shrunk. */
-const forgetPeak = () => writeFileSync('/proc/self/clear_refs', '5');
+/** The same without what earlier inputs have left: the engine frees their memory on a thread of its own, in its time. */
+async function peakOf(input: unknown): Promise<number> {
+  const peak = await measured(input);
+  if (peak <= MEMORY_MAX_BYTES) return peak;
+  collectGarbage();
+  await setTimeout(SWEEP_MS);
+  return measured(input);
+}
 
 async function checked(input: unknown): Promise<void> {
   if (show !== undefined) {
     if (done++ === show) tell({ kind: 'input', file: Buffer.from(area.bytesOf(input)).toString('base64') });
     return;
   }
-  forgetPeak();
-  await area.check(input);
+  const peak = await peakOf(input);
   done++;
   const now = performance.now();
   if (now - toldAt > PROGRESS_MS) {
     tell({ kind: 'progress', done });
     toldAt = now;
   }
-  const peak = peakBytes();
-  if (peak > MEMORY_MAX_BYTES) collectGarbage();
+  highestBytes = Math.max(highestBytes, peak);
   if (peak > MEMORY_MAX_BYTES) throw new Error(`memory: ${Math.round(peak / 2 ** 20)} MiB`);
   if (process.memoryUsage.rss() <= collectAt) return;
   collectGarbage();

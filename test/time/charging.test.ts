@@ -29,14 +29,15 @@ describe('a settled operation', () => {
     const topology = createTopology('pair', 2, 0);
     const time = createVirtualTime({ threads: 1, cpus: 2, costs, seed: 1, topology, version: '6.18', hz: 250 });
     time.running.fill(-1);
-    let faultNs = 0;
-    const charging = createCharging({ time, operations, onFaults: (_t, ns) => (faultNs += ns) });
+    let pagesNs = 0;
+    const addPages = (_t: number, ns: number) => (pagesNs += ns);
+    const charging = createCharging({ time, operations, onFaults: addPages, onReleases: addPages });
     for (const operation of counted) {
       operations[operation] = operations[operation]! + 1;
       charging.noteKernelEntry();
       charging.settle(0);
     }
-    return { spentNs: time.clocks[0]! + faultNs, kernelNs: time.kernelNs[0]! + faultNs };
+    return { spentNs: time.clocks[0]! + pagesNs, kernelNs: time.kernelNs[0]! + pagesNs };
   };
 
   it.each(OPERATIONS.map((name, i) => [name, i] as const))('%s costs its price, once', (_name, operation) => {

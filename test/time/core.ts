@@ -8,11 +8,11 @@ import { createTopology } from '../../sim/time/topology.ts';
 import { createVirtualLocks } from '../../sim/time/virtual-locks.ts';
 import { createVirtualTime } from '../../sim/time/virtual-time.ts';
 
-/** What a scripted thread does: time in the program or the kernel, a lock, or a note of when it came there. */
+/** What a scripted thread does: time in the program or the kernel, a lock (of the kernel's mmap_lock and a spin lock), or a note of when it came there. */
 export type Step =
   | readonly ['user' | 'kernel', number]
   | readonly ['lock' | 'unlock', string]
-  | readonly ['read' | 'unread' | 'write' | 'unwrite']
+  | readonly ['read' | 'unread' | 'write' | 'unwrite' | 'spin' | 'unspin']
   | readonly ['note', string];
 
 export interface CoreOptions {
@@ -59,13 +59,14 @@ export function playCore(scripts: readonly (readonly Step[])[], options: CoreOpt
     hz,
   });
   const locks = createVirtualLocks({ time, operations: new Float64Array(OPERATIONS.length), perVmaLocks: true });
-  const { futexes, rwsem, table } = locks;
+  const { futexes, rwsem, spinLocks, table } = locks;
   const scheduler = createScheduler(time, (t, at) => {
     if (futexes.stage[t] !== 0) futexes.resumed(t, at);
     else if (rwsem.stage[t] !== 0) rwsem.resumed(t);
   });
   locks.runOn(scheduler);
   const mmapLock = locks.create('mmap_lock', 'kernel');
+  const spinLock = locks.create('spin lock', 'kernel-spin');
   const ids = new Map(Object.entries(kinds).map(([name, kind]) => [name, locks.create(name, kind)]));
   const names: string[] = [];
   const notes: { readonly note: string; readonly thread: number; readonly atNs: number }[] = [];
@@ -74,6 +75,7 @@ export function playCore(scripts: readonly (readonly Step[])[], options: CoreOpt
     table,
     futexes,
     rwsem,
+    spinLocks,
     scheduler,
     onMark: (t, about) => notes.push({ note: names[about]!, thread: t, atNs: time.clocks[t]! }),
   });
@@ -87,6 +89,8 @@ export function playCore(scripts: readonly (readonly Step[])[], options: CoreOpt
       else if (kind === 'unlock') time.log.append(t, RELEASE | (ids.get(what)! << KIND_BITS), 0);
       else if (kind === 'write') time.log.append(t, ACQUIRE | (mmapLock << KIND_BITS), 0);
       else if (kind === 'unwrite') time.log.append(t, RELEASE | (mmapLock << KIND_BITS), 0);
+      else if (kind === 'spin') time.log.append(t, ACQUIRE | (spinLock << KIND_BITS), 0);
+      else if (kind === 'unspin') time.log.append(t, RELEASE | (spinLock << KIND_BITS), 0);
       else if (kind === 'read') time.log.append(t, DOWN_READ | (mmapLock << KIND_BITS), 0);
       else if (kind === 'unread') time.log.append(t, UP_READ | (mmapLock << KIND_BITS), 0);
       else time.log.append(t, MARK | ((names.push(String(what ?? '')) - 1) << KIND_BITS), 0);

@@ -8,8 +8,8 @@ import type { RunOptions } from '../../bench/run/run-options.ts';
 import type { EventBuffer, PassingTrace } from '../../sim/contract/event.ts';
 import { generateEvents, resolveWorkload } from '../../workloads/index.ts';
 import { writeTrace } from '../../workloads/trace/output.ts';
-import { openPassingTrace } from '../../workloads/trace/passing.ts';
 import { createTraceParser } from '../../workloads/trace/parser.ts';
+import { openPassingTrace } from '../../workloads/trace/passing.ts';
 import { readTrace } from '../../workloads/trace/reader.ts';
 import { temporaryFolder } from '../helpers/temporary.ts';
 

@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { describe, expect, it } from 'vitest';
 import { INCLUDES, type RecordingBench, recordingBench } from '../helpers/recorded.ts';
+import { requireThat } from '../helpers/require.ts';
 
 /** What recorders that have ended left in the folders for temporary files; others may be at work. */
 const temporaries = (bench: RecordingBench) =>
@@ -141,6 +142,39 @@ describe('the command', () => {
     expect(processes).toMatchObject([{ command: 'waits' }, { command: 'waits' }]);
     for (const { trace } of processes) expect(bench.lines(trace).some((line) => / 1000$/.test(line))).toBe(true);
     expect(readdirSync(bench.temporaries)).toEqual([]);
+  });
+
+  it('goes on under nohup, and its program too', async (context) => {
+    const bench = recordingBench(context);
+    requireThat(
+      context,
+      spawnSync('bash', ['-c', 'nohup true'], { stdio: 'ignore' }).status === 0,
+      'needs bash and nohup',
+    );
+    const program = bench.compile(
+      'stays.c',
+      `${INCLUDES}
+      int main(void) {
+        free(malloc(1000));
+        fclose(fopen("there", "w"));
+        while (access("on", F_OK)) usleep(10000);
+        raise(SIGHUP);
+        free(malloc(2000));
+        return 7;
+      }`,
+    );
+    const cli = `${import.meta.dirname}/../../dist/bench/cli.js`;
+    const shell = spawn(
+      'bash',
+      ['-c', 'nohup "$@" & echo $! > pid; wait $!', 'bash', process.execPath, cli, 'record', '--', program],
+      { cwd: bench.folder, stdio: 'ignore' },
+    );
+    const ended = new Promise<number | null>((resolve) => shell.on('close', resolve));
+    await untilThere(`${bench.folder}/there`);
+    process.kill(Number(readFileSync(`${bench.folder}/pid`, 'utf8')), 'SIGHUP');
+    writeFileSync(`${bench.folder}/on`, '');
+    expect(await ended).toBe(7);
+    expect(bench.lines('stays.htb').some((line) => line.endsWith(' 2000'))).toBe(true);
   });
 
   it('leaves nothing behind where a signal comes before the program runs', async (context) => {

@@ -47,6 +47,11 @@ function usages(bench: RecordingBench, trace: string) {
     php: php.map(([, label, usage, real]) => `${label}: ${usage} ${real}`),
     simulated: php.map(([, label]) => `${label}: ${simulated.get(label!)?.join(' ')}`),
     requests: php.filter(([, label]) => label!.startsWith('request ')).length,
+    /** Resident bytes at the exit, simulated and as the kernel has them. */
+    exit: {
+      simulated: samples.find(({ label }) => label === 'exit')?.rssBytes ?? Number.NaN,
+      blocks: Number(/^= exit\n! .* blocks (\d+)/m.exec(text)?.[1]),
+    },
   };
 }
 
@@ -71,9 +76,12 @@ describe('the heap of a PHP', () => {
       const settings = ['-d', `opcache.enable_cli=${withOpcache ? 1 : 0}`, '-d', 'display_errors=0'];
       const { stderr } = bench.record(['--', 'php', ...settings, `${name}.php`]);
       expect(stderr).not.toMatch(/not seen/);
-      const { text, php, simulated, requests } = usages(bench, 'php.htb');
+      const { text, php, simulated, requests, exit } = usages(bench, 'php.htb');
       expect(simulated).toEqual(php);
       expect(requests).toBe(1);
+      // When the process begins to exit PHP has given back its heap.
+      expect(text).toMatch(/^es 0\n(?!e)[\s\S]*^exit 0$/m);
+      expect(Math.abs(exit.simulated - exit.blocks)).toBeLessThan(2 ** 18);
       expect(php.length).toBeGreaterThan(3);
       expect(text).toMatch(/^%machine zend 4\.2\./m);
       if (name === 'strings') expect(text).toMatch(/^gc 0$/m);
@@ -125,7 +133,7 @@ describe('an FPM pool', () => {
     const root = process.getuid?.() === 0;
     writeFileSync(
       `${bench.folder}/fpm.conf`,
-      `[global]\nerror_log = ${bench.folder}/log\ndaemonize = no\n[www]\nlisten = ${socket}\n${root ? 'user = root\ngroup = root\n' : ''}pm = static\npm.max_children = 4\n`,
+      `[global]\nerror_log = ${bench.folder}/log\ndaemonize = no\nprocess_control_timeout = 60s\n[www]\nlisten = ${socket}\n${root ? 'user = root\ngroup = root\n' : ''}pm = static\npm.max_children = 4\n`,
     );
     writeFileSync(
       `${bench.folder}/page.php`,
@@ -153,7 +161,8 @@ describe('an FPM pool', () => {
       answers.push(...(await Promise.all(sizes.map((n) => ask(socket, `${bench.folder}/page.php`, `${n}`)))));
     }
     expect(answers.filter((answer) => /\r\n\r\n\d+/.test(answer))).toHaveLength(24);
-    recorder.kill('SIGTERM');
+    // A client has its answer before the request ends: SIGTERM would end workers between the two.
+    recorder.kill('SIGQUIT');
     await ended;
     const workers = readdirSync(bench.folder).filter((name) => /^fpm\.\d+\.htb$/.test(name));
     expect(workers).toHaveLength(4);

@@ -229,6 +229,45 @@ describe('what the recorder sees of one process', () => {
     }
   });
 
+  it('tells what a fork’s child has inherited of them, whatever its parent does then', (context) => {
+    const bench = recordingBench(context);
+    const program = bench.compile(
+      'inherits.c',
+      `${INCLUDES}
+      #include <sys/mman.h>
+      static char *own(void) {
+        return memset(mmap(NULL, 16384, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), 1, 16384);
+      }
+      int main(void) {
+        static char *kept[4000];
+        int ready[2];
+        char c;
+        if (pipe(ready)) return 1;
+        for (int i = 0; i < 4000; i++) {
+          kept[i] = own();
+          memset(malloc(150000), 1, 1000);
+        }
+        if (fork() == 0) {
+          close(ready[1]);
+          if (read(ready[0], &c, 1)) return 2;
+          memset(malloc(150000), 1, 150000); // its first: it begins to be recorded
+          exit(0);
+        }
+        for (int i = 0; i < 4000; i++) munmap(kept[i], 16384);
+        for (int i = 0; i < 100; i++) own();
+        close(ready[1]);
+        return wait(NULL) < 0;
+      }`,
+    );
+    const { processes } = bench.record(['--', program]);
+    expect(processes.map(({ exit }) => exit)).toEqual([0, 0]);
+    const anonymous = processes.map(({ trace }) =>
+      Number(/^= exit\n! .* anonymous (\d+)/m.exec(bench.text(trace))![1]),
+    );
+    expect(Math.abs(anonymous[0]! - 100 * 16384)).toBeLessThan(2 ** 20);
+    expect(Math.abs(anonymous[1]! - 4000 * 16384)).toBeLessThan(2 ** 20);
+  });
+
   it('is not lost when more is logged than the ring holds, by several threads at once', (context) => {
     const bench = recordingBench(context);
     const program = bench.compile(

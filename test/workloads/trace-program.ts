@@ -92,7 +92,7 @@ export const traceLines2: fc.Arbitrary<string[]> = fc
       const drawn = draws.next().value;
       const extra: string[] = [];
       if (drawn === 0) extra.push('exit 2');
-      else if (drawn === 1) extra.push('gc 1');
+      else if (drawn === 1) extra.push('gc 1', 'es 1');
       else if (drawn === 2) extra.push('fork 3');
       else if (drawn === 3) extra.push(`m 1 4000000000 ${HUGE} !`, 'ec 0 4000000000 7 8 ! @1');
       else if (drawn === 4) extra.push('a 2 4000000000 64 100 ~ ! @3');

@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs';
-import { totalmem } from 'node:os';
 import type { Bytes } from '../../sim/contract/units.ts';
 
 /**
@@ -25,8 +24,3 @@ export function addressSpaceLimit(): Bytes {
 }
 
 export const hasRoomForThreads = (): boolean => addressSpaceLimit() >= THREADS_NEED_BYTES;
-
-/** Of this machine, or of the group of processes that this one is in. */
-export function hostMemory(): Bytes {
-  return Math.min(totalmem(), process.constrainedMemory?.() || Infinity);
-}

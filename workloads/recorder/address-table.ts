@@ -1,75 +1,124 @@
-/** Maps addresses (integers below 2^53, not 0) to numbers, with open addressing and linear probing. */
+/** Maps addresses (in units of 8 bytes, below 2^44, not 0) to numbers from 0 to 2^31 - 2. */
 export interface AddressTable {
   /** -1 where the address is not in the table. */
   get(address: number): number;
-  set(address: number, value: number): void;
   /** What it was mapped to, -1 for nothing. */
+  set(address: number, value: number): number;
+  /** Likewise; it is mapped to nothing now. */
   take(address: number): number;
-  forEach(visit: (address: number, value: number) => void): void;
 }
 
+/** A leaf is for 128 bytes of addresses, a group for 16 KiB. */
+const LG_LEAF = 4;
+const LEAF = 1 << LG_LEAF;
+const LG_GROUP = 7;
+const GROUP = 1 << LG_GROUP;
+const GROUP_ADDRESSES = GROUP * LEAF;
+
+/**
+ * What was allocated together is looked up together.
+ *
+ *   directory, a hash         groups                 cells
+ *   address / 16 KiB ──────>  128 leaves each ────>  16 each: 1 + value; 0: nothing
+ */
 export function createAddressTable(): AddressTable {
-  let mask = 4095;
-  let keys = new Float64Array(4096); // 0: the place is empty
-  let values = new Int32Array(4096);
-  let used = 0;
+  let mask = 63;
+  let keys = new Float64Array(mask + 1); // 1 + address / GROUP_ADDRESSES; 0: the place is empty
+  let groupOf = new Int32Array(mask + 1);
+  let groups = new Int32Array(32 * GROUP); // 1 + leaf; 0: none
+  let groupCount = 0;
+  let cells = new Int32Array(64 * LEAF);
+  let leafCount = 0;
+  let lastKey = 0;
+  let lastGroup = 0;
 
-  function home(address: number): number {
-    const high = (address / 2 ** 32) | 0;
-    return (Math.imul(address ^ Math.imul(high, 0x85ebca6b), 0x9e3779b1) >>> 7) & mask; // ^ takes the low 32 bits
-  }
-
-  function find(address: number): number {
-    let i = home(address);
-    while (keys[i] !== 0 && keys[i] !== address) i = (i + 1) & mask;
+  function placeOf(key: number): number {
+    let i = (Math.imul(key | 0, 0x9e3779b1) >>> 12) & mask;
+    while (keys[i] !== 0 && keys[i] !== key) i = (i + 1) & mask;
     return i;
   }
 
-  function grow(): void {
-    const [oldKeys, oldValues] = [keys, values];
-    keys = new Float64Array(oldKeys.length * 4);
-    values = new Int32Array(oldKeys.length * 4);
-    mask = keys.length - 1;
+  /** -1: there is none. */
+  function findGroup(key: number): number {
+    if (key === lastKey) return lastGroup;
+    const i = placeOf(key);
+    if (keys[i] === 0) return -1;
+    lastKey = key;
+    lastGroup = groupOf[i]!;
+    return lastGroup;
+  }
+
+  function addGroup(key: number): number {
+    if (groupCount * GROUP === groups.length) growDirectory();
+    const i = placeOf(key);
+    keys[i] = key;
+    groupOf[i] = groupCount;
+    return groupCount++;
+  }
+
+  function growDirectory(): void {
+    const [oldKeys, oldGroups] = [keys, groupOf];
+    groups = grown(groups);
+    mask = 2 * mask + 1;
+    keys = new Float64Array(mask + 1);
+    groupOf = new Int32Array(mask + 1);
     for (let i = 0; i < oldKeys.length; i++) {
       if (oldKeys[i] === 0) continue;
-      const place = find(oldKeys[i]!);
+      const place = placeOf(oldKeys[i]!);
       keys[place] = oldKeys[i]!;
-      values[place] = oldValues[i]!;
+      groupOf[place] = oldGroups[i]!;
     }
+  }
+
+  function addLeaf(place: number): number {
+    if (leafCount << LG_LEAF === cells.length) cells = grown(cells);
+    groups[place] = ++leafCount;
+    return leafCount;
+  }
+
+  /** Where the address has its cell; -1: it has none. */
+  function find(address: number): number {
+    const high = Math.floor(address / GROUP_ADDRESSES);
+    const group = findGroup(high + 1);
+    if (group < 0) return -1;
+    const low = address - high * GROUP_ADDRESSES;
+    const leaf = groups[(group << LG_GROUP) | (low >> LG_LEAF)]!;
+    return leaf === 0 ? -1 : ((leaf - 1) << LG_LEAF) | (low & (LEAF - 1));
+  }
+
+  function make(address: number): number {
+    const high = Math.floor(address / GROUP_ADDRESSES);
+    let group = findGroup(high + 1);
+    if (group < 0) group = addGroup(high + 1);
+    const low = address - high * GROUP_ADDRESSES;
+    const place = (group << LG_GROUP) | (low >> LG_LEAF);
+    const leaf = groups[place] === 0 ? addLeaf(place) : groups[place]!;
+    return ((leaf - 1) << LG_LEAF) | (low & (LEAF - 1));
   }
 
   return {
     get(address) {
-      const i = find(address);
-      return keys[i] === 0 ? -1 : values[i]!;
+      const cell = find(address);
+      return cell < 0 ? -1 : cells[cell]! - 1;
     },
     set(address, value) {
-      let i = find(address);
-      if (keys[i] === 0) {
-        if (++used * 2 > mask) {
-          grow();
-          i = find(address);
-        }
-        keys[i] = address;
-      }
-      values[i] = value;
+      const cell = make(address);
+      const old = cells[cell]!;
+      cells[cell] = value + 1;
+      return old - 1;
     },
     take(address) {
-      let hole = find(address);
-      if (keys[hole] === 0) return -1;
-      const value = values[hole]!;
-      used--;
-      for (let i = (hole + 1) & mask; keys[i] !== 0; i = (i + 1) & mask) {
-        if (((i - home(keys[i]!)) & mask) < ((i - hole) & mask)) continue;
-        keys[hole] = keys[i]!;
-        values[hole] = values[i]!;
-        hole = i;
-      }
-      keys[hole] = 0;
-      return value;
-    },
-    forEach(visit) {
-      for (let i = 0; i < keys.length; i++) if (keys[i] !== 0) visit(keys[i]!, values[i]!);
+      const cell = find(address);
+      if (cell < 0) return -1;
+      const old = cells[cell]!;
+      cells[cell] = 0;
+      return old - 1;
     },
   };
+}
+
+function grown(old: Int32Array<ArrayBuffer>): Int32Array<ArrayBuffer> {
+  const larger = new Int32Array(old.length * 2);
+  larger.set(old);
+  return larger;
 }

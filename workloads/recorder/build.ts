@@ -26,14 +26,12 @@ const LIBRARY_SOURCES = [
   'mallctl.c',
   'mappings.c',
 ];
-const KEEPER_SOURCES = ['keeper.c', 'start.c', 'image.c', 'observe.c', 'mapped.c', 'descendants.c'];
+const KEEPER_SOURCES = ['keeper.c', 'start.c', 'image.c', 'observe.c', 'mapped.c', 'descendants.c', 'tell.c'];
 
 /** Why programs can not be recorded on this machine, or undefined. */
 export function recorderObstacle(): string | undefined {
   if (process.platform !== 'linux') return `recording needs Linux with glibc, found ${process.platform}`;
-  if (process.arch !== 'x64' && process.arch !== 'arm64') {
-    return `recording needs a processor of x86-64 or arm64, found ${process.arch}`;
-  }
+  if (process.arch !== 'x64') return `recording needs a processor of x86-64, found ${process.arch}`;
   if (spawnSync('cc', ['--version']).status !== 0) {
     return 'recording needs a C compiler, found no `cc` (on Debian: apt-get install gcc libc6-dev)';
   }

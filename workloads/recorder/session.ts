@@ -82,6 +82,12 @@ interface Endings {
   release(): void;
 }
 
+/**
+ * nohup has the program ignore SIGHUP; Node begins by forgetting what was ignored (PlatformInit of its src/node.cc). Shells leave the
+ * program that they start in `_`: bash(1) and zsh have its path there, ksh a number between asterisks before it.
+ */
+const isHangupIgnored = /(^|[*/])nohup$/.test(process.env['_'] ?? '');
+
 function listenForEndings(act: Endings['act']): Endings {
   const endings: Endings = {
     act,
@@ -89,7 +95,9 @@ function listenForEndings(act: Endings['act']): Endings {
       for (const signal of ENDING) process.off(signal, hear);
     },
   };
-  const hear = (signal: NodeJS.Signals) => endings.act(signal as Ending);
+  const hear = (signal: NodeJS.Signals) => {
+    if (signal !== 'SIGHUP' || !isHangupIgnored) endings.act(signal as Ending);
+  };
   for (const signal of ENDING) process.on(signal, hear);
   return endings;
 }
@@ -191,7 +199,8 @@ async function keep(
     clocks: [],
   };
   const numbers = [options.diskBytes, options.stopEvents, options.sampleNs].map(String);
-  const flags = `${clockKind() === 'counter' ? 'c' : 'm'}${options.withSites ? 's' : ''}${options.withZend ? '' : 'n'}`;
+  const clock = clockKind() === 'counter' ? 'c' : 'm';
+  const flags = [clock, options.withSites ? 's' : '', options.withZend ? '' : 'n', isHangupIgnored ? 'h' : ''].join('');
   const child = spawn(keeper, [flags, rings, logs, ...numbers, library, ...options.command], {
     stdio: ['inherit', options.stdout === 'stderr' ? process.stderr : 'inherit', 'inherit', 'pipe', 'pipe'],
   });
@@ -350,7 +359,6 @@ function startError(program: string, error: number): UserError {
 
 /** The processor's counter where the kernel itself trusts it, else the kernel's clock. */
 function clockKind(): string {
-  if (process.arch === 'arm64') return 'counter';
   try {
     const source = readFileSync('/sys/devices/system/clocksource/clocksource0/current_clocksource', 'utf8').trim();
     return source === 'tsc' ? 'counter' : 'monotonic';

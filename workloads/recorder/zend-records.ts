@@ -43,9 +43,12 @@ export function createZendRecords(builder: EventBuilder, context: BlockContext, 
     builder.requestBegin(thread);
   }
 
-  function endRequest(thread: number): void {
-    beginRequest(thread);
-    builder.requestEnd(thread);
+  /** Where the heap ends with it, what it holds is a request's end first. */
+  function endRequest({ thread, a }: LogRecord): void {
+    const isShutdown = a === 1;
+    if (!isShutdown) beginRequest(thread);
+    if (open.has(thread)) builder.requestEnd(thread);
+    if (isShutdown) builder.shutdown(thread);
     open.delete(thread);
     serving.delete(thread);
     heaps.get(thread)?.forgetAll();
@@ -92,7 +95,7 @@ export function createZendRecords(builder: EventBuilder, context: BlockContext, 
         beginRequest(r.thread);
         return;
       case LOG.REQUEST_END:
-        endRequest(r.thread);
+        endRequest(r);
         return;
       case LOG.ZEND_USAGE:
         noteUsage(r, isOwn);

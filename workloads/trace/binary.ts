@@ -11,7 +11,7 @@ import {
   type TraceSummary,
 } from '../../sim/contract/event.ts';
 import { NO_FRAME } from './call-sites.ts';
-import { sharedInt32, sharedUint32 } from './columns.ts';
+import { roomForRows, sharedInt32, sharedUint32 } from './columns.ts';
 import { problemOf } from './consistency.ts';
 import { checkedHeader, type HtbHeader, ROW_COLUMNS, type StoredColumn, WIDTH_OF_TYPE } from './htb-header.ts';
 import type { TraceInput } from './input.ts';
@@ -224,6 +224,7 @@ export function createHtbInput(source: string, fileBytes?: number): TraceInput {
     if (fileBytes !== undefined && received + bytes !== fileBytes) {
       throw refuse(`a file of ${fileBytes} bytes`, `${received + bytes}: it is cut off, or something follows it`);
     }
+    roomForRows(source, parsed.rows);
     for (const name of ROW_COLUMNS) columns.set(name, sharedUint32(parsed.rows));
     return parsed;
   }

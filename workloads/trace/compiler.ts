@@ -30,6 +30,7 @@ import {
   OP_REQUEST_BEGIN,
   OP_REQUEST_END,
   OP_SAMPLE,
+  OP_SHUTDOWN,
   OP_SKIPPED,
   OP_STALE_FREE,
   OP_THREAD_BEGIN,
@@ -41,11 +42,12 @@ import {
   type Touch,
 } from '../../sim/contract/event.ts';
 import { type Mallctl, packMallctl } from '../../sim/contract/mallctl.ts';
-import type { EventBatch } from './batch.ts';
+import { BATCH_EVENTS, type EventBatch } from './batch.ts';
 import { createCallSites } from './call-sites.ts';
-import { sharedBytes, sharedCopy, sharedInt32, sharedUint32 } from './columns.ts';
+import { mostRows, roomForRows, sharedBytes, sharedCopy, sharedInt32, sharedUint32 } from './columns.ts';
 import { createIdTable } from './id-table.ts';
 import { createMarksBuilder } from './marks.ts';
+import type { RowDrain } from './row-drain.ts';
 
 /** Object ids and most arguments are unsigned 32-bit numbers; larger ones are in the marks. */
 export const U32_MAX = 0xffffffff;
@@ -65,12 +67,16 @@ export const SITE_UNKNOWN = 8;
 export type Refusal = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8;
 
 export interface CompilerOptions {
+  /** As in messages. */
+  readonly source?: string;
   /** Rows that are expected; the columns grow beyond. */
   readonly rows?: number;
   /** Refuse blocks above 2^32 - 1 bytes, as version 1 of the format does. */
   readonly narrow?: boolean;
   /** Keep a free of a block that was freed already as a STALE_FREE, instead of refusing it. */
   readonly staleFrees?: boolean;
+  /** Takes the rows; `finish` then gives none. */
+  readonly drain?: RowDrain;
 }
 
 /**
@@ -107,6 +113,8 @@ export interface TraceCompiler {
   fork(thread: number): void;
   /** gc_mem_caches() */
   gc(thread: number): void;
+  /** The thread's heap of PHP ends, with what it still holds. */
+  shutdown(thread: number): void;
   /** What the kernel said at the sample that was the last event; whether it was one. */
   observe(values: Observation['values']): boolean;
   /** The next frame of call stacks; returns its number, from 1. */
@@ -159,13 +167,17 @@ const PEAK_BYTES = 1;
 const CLOCK_NS = 2;
 
 export function createTraceCompiler(options: CompilerOptions = {}): TraceCompiler {
-  let capacity = Math.max(1024, Math.ceil(options.rows ?? 4096));
-  let head = sharedInt32(capacity);
-  let slot = sharedInt32(capacity);
-  let a = sharedUint32(capacity);
-  let b = sharedUint32(capacity);
+  const { drain, source = '(trace)' } = options;
+  const expected = Math.max(1024, Math.ceil(options.rows ?? 4096));
+  let capacity = drain ? drain.pieceRows + BATCH_EVENTS : Math.min(expected, Math.max(1024, mostRows()));
+  let head = drain ? new Int32Array(capacity) : sharedInt32(capacity);
+  let slot = drain ? new Int32Array(capacity) : sharedInt32(capacity);
+  let a = drain ? new Uint32Array(capacity) : sharedUint32(capacity);
+  let b = drain ? new Uint32Array(capacity) : sharedUint32(capacity);
   const narrow = options.narrow ?? false;
+  /** In the columns; before them were those that were drained. */
   let rows = 0;
+  let drained = 0;
   let skipped = 0;
   const totals = new Float64Array(3);
   const labels: string[] = [];
@@ -219,6 +231,8 @@ export function createTraceCompiler(options: CompilerOptions = {}): TraceCompile
   function growRows(needed: number): void {
     // By a factor of four: what is copied costs, what is too long is not committed.
     while (capacity < needed) capacity *= 4;
+    // The old columns are still there when the new ones are filled.
+    capacity = Math.min(capacity, roomForRows(source, needed));
     const grown = (old: Int32Array | Uint32Array) => {
       const buffer = sharedBytes(capacity, 4);
       new Uint32Array(buffer).set(old);
@@ -230,8 +244,37 @@ export function createTraceCompiler(options: CompilerOptions = {}): TraceCompile
     b = new Uint32Array(grown(b));
   }
 
+  /** Hands over the first `count` rows; what is behind them moves to the front. */
+  function drainRows({ take }: RowDrain, count: number): void {
+    take({ head, slot, a, b }, count, {
+      objectSlots,
+      requestedPeakBytes: totals[PEAK_BYTES]!,
+      labels,
+      isTimed: totals[CLOCK_NS]! > 0,
+      isPlain:
+        begins.length === 0 &&
+        marks.count === 0 &&
+        callSites.frameCount === 0 &&
+        observations.length === 0 &&
+        !hasRequestEvents &&
+        requestFreeCount === 0,
+    });
+    for (const column of [head, slot, a, b]) {
+      column.copyWithin(0, count, rows);
+      column.fill(0, rows - count, rows);
+    }
+    rows -= count;
+    drained += count;
+  }
+
+  /** Room for so many rows more: at most those of a batch, where they are drained. */
+  function makeRoom(count: number): void {
+    if (!drain) growRows(rows + count);
+    else drainRows(drain, drain.pieceRows);
+  }
+
   function emit(op: number, t: number, s: number, first: number, second: number): void {
-    if (rows === capacity) growRows(rows + 1);
+    if (rows === capacity) makeRoom(1);
     // Fresh columns are zero: what is not written is not committed, and a page fault costs more than this whole function.
     head[rows] = (t << OP_BITS) | op;
     if (s !== 0) slot[rows] = s;
@@ -244,7 +287,7 @@ export function createTraceCompiler(options: CompilerOptions = {}): TraceCompile
 
   function accept(batch: EventBatch, refused: (index: number, why: Refusal) => void): void {
     const { count } = batch;
-    if (rows + count > capacity) growRows(rows + count);
+    if (rows + count > capacity) makeRoom(count);
     while (objectSlots + count > objectCapacity) growObjects();
     for (let i = 0; i < count; i++) {
       i = acceptCommon(batch, i);
@@ -412,7 +455,8 @@ export function createTraceCompiler(options: CompilerOptions = {}): TraceCompile
     }
     recordOfSlot[t] = record;
     // The main thread is there from the start; after a fork of another one it may begin like any.
-    if (thread !== 0 || rows > 0) begins.push({ row: rows, thread: t, id: thread });
+    const row = drained + rows;
+    if (thread !== 0 || row > 0) begins.push({ row, thread: t, id: thread });
     return t;
   }
 
@@ -538,8 +582,8 @@ export function createTraceCompiler(options: CompilerOptions = {}): TraceCompile
   /** As `emit`, with arguments of any size and what was said beforehand; `flags` are those of the mark. */
   function emitMarked(op: number, t: number, s: number, first: number, second: number, flags: number): void {
     const marked = flags | (Math.max(first, second) > U32_MAX ? MARK_WIDE : 0);
-    if (marked !== 0) marks.add(rows, op, marked, first, second);
-    if (nextSite !== 0) callSites.set(rows, nextSite);
+    if (marked !== 0) marks.add(drained + rows, op, marked, first, second);
+    if (nextSite !== 0) callSites.set(drained + rows, nextSite);
     forgetAnnotation();
     const word = marked === 0 ? op : op | OP_MARKED;
     emit(word, t, s, Math.min(first, U32_MAX), Math.min(second, U32_MAX));
@@ -640,7 +684,7 @@ export function createTraceCompiler(options: CompilerOptions = {}): TraceCompile
     const s = ids.get(id);
     if (s === 0) return freeDead(t, id);
     if (owner[s] !== MALLOC_OWNED) return refuse(OBJECT_OF_EMALLOC, t);
-    if (freeRows !== undefined) freeRows.set(id, rows);
+    if (freeRows !== undefined) freeRows.set(id, drained + rows);
     emit(OP_FREE, t, s, 0, 0);
     ids.clear(id);
     releaseSlot(s);
@@ -747,8 +791,9 @@ export function createTraceCompiler(options: CompilerOptions = {}): TraceCompile
   function observe(values: Observation['values']): boolean {
     if (rows === 0 || (head[rows - 1]! & OP_MASK) !== OP_SAMPLE) return false;
     const last = observations.at(-1);
-    if (last?.row === rows - 1) last.values = [...last.values, ...values];
-    else observations.push({ row: rows - 1, values });
+    const row = drained + rows - 1;
+    if (last?.row === row) last.values = [...last.values, ...values];
+    else observations.push({ row, values });
     return true;
   }
 
@@ -777,13 +822,17 @@ export function createTraceCompiler(options: CompilerOptions = {}): TraceCompile
     threadBegin: (thread) => emit(OP_THREAD_BEGIN, act(thread), 0, 0, 0),
     threadExit,
     exit(thread) {
-      if (exitRow < 0) exitRow = rows;
+      if (exitRow < 0) exitRow = drained + rows;
       emit(OP_EXIT, act(thread), 0, 0, 0);
     },
     fork,
     gc(thread) {
       hasRequestEvents = true;
       emit(OP_GC, act(thread), 0, 0, 0);
+    },
+    shutdown(thread) {
+      hasRequestEvents = true;
+      emit(OP_SHUTDOWN, act(thread), 0, 0, 0);
     },
     observe,
     addFrame: callSites.addFrame,
@@ -800,7 +849,7 @@ export function createTraceCompiler(options: CompilerOptions = {}): TraceCompile
       refuse(FINE, currentSlot);
     },
     get length() {
-      return rows;
+      return drained + rows;
     },
     isAlive: (thread) => aliveSlot(thread) !== NOT_ALIVE,
     sizeOf(id) {
@@ -808,8 +857,18 @@ export function createTraceCompiler(options: CompilerOptions = {}): TraceCompile
       return s === 0 ? -1 : sizeOfSlot(s);
     },
     nextSlot: () => (freeSlot !== 0 ? freeSlot : objectSlots),
-    finish: (header) => ({
-      length: rows,
+    finish(header) {
+      if (drain) {
+        while (rows > drain.pieceRows) drainRows(drain, drain.pieceRows);
+        drainRows(drain, rows);
+      }
+      return bufferOf(header);
+    },
+  };
+
+  function bufferOf(header: TraceHeader): EventBuffer {
+    return {
+      length: drained + rows,
       head,
       slot,
       a,
@@ -826,12 +885,12 @@ export function createTraceCompiler(options: CompilerOptions = {}): TraceCompile
       requestFrees: sharedCopy(requestFrees.subarray(0, requestFreeCount)),
       skipped,
       marks: marks.finish(),
-      ...callSites.finish(rows),
+      ...callSites.finish(drained + rows),
       observations,
       recorded: header.recorded ?? NO_FACTS,
       exitRow,
-    }),
-  };
+    };
+  }
 }
 
 /** A text that can stand in a line of the text form, and comes back as it was. */

@@ -18,6 +18,7 @@ import {
   OP_FORK,
   OP_FREE,
   OP_GC,
+  OP_SHUTDOWN,
   OP_MARKED,
   OP_MASK,
   OP_MEMALIGN,
@@ -270,6 +271,7 @@ export function createChecker(events: TraceSummary, rows: Rows): Checker {
         return first + second <= sizeOf(s) || fail(row, 'a write beyond its object');
       case OP_REQUEST_BEGIN:
       case OP_GC:
+      case OP_SHUTDOWN:
         totals[SEES_REQUESTS] = 1;
         return true;
       case OP_REQUEST_END:

@@ -18,6 +18,7 @@ import {
   OP_FORK,
   OP_FREE,
   OP_GC,
+  OP_SHUTDOWN,
   OP_MALLOC,
   OP_MARKED,
   OP_MASK,
@@ -261,6 +262,9 @@ export function cutTrace(events: EventBuffer, options: CutOptions): EventBuffer 
         break;
       case OP_GC:
         if (inPart && keeps(thread)) out.gc(thread);
+        break;
+      case OP_SHUTDOWN:
+        if (inPart && keeps(thread)) out.shutdown(thread);
         break;
       case OP_THREAD_BEGIN:
         if (inPart && keeps(thread)) out.threadBegin(thread);

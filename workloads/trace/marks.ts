@@ -4,6 +4,7 @@ import { sharedBytes } from './columns.ts';
 /** Collects the marks of a buffer (event.ts), in row order. */
 export interface MarksBuilder {
   add(row: number, op: number, flags: number, a: number, b: number): void;
+  readonly count: number;
   finish(): Marks;
 }
 
@@ -32,6 +33,9 @@ export function createMarksBuilder(): MarksBuilder {
       marks.a[count] = a;
       marks.b[count] = b;
       count++;
+    },
+    get count() {
+      return count;
     },
     finish: () => {
       if (count === 0) return NO_MARKS;

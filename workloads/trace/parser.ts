@@ -111,7 +111,7 @@ const NUMBER_LIMIT = 2 ** 53;
 const HEADERS = '%htrace, %touch, %name or %source';
 const HEADERS_2 = `${HEADERS.replace(' or', ',')}, %command, %process, %env, %machine, %thread, %mapping, %frame or %site`;
 const EVENTS = 'm, c, r, a, f, em, ec, er, ef, eb, ee, w, tb, te, trim, opt, + or =';
-const EVENTS_2 = 'm, c, r, a, f, em, ec, er, ef, eb, ee, w, tb, te, exit, fork, gc, trim, opt, ctl, +, = or !';
+const EVENTS_2 = 'm, c, r, a, f, em, ec, er, ef, eb, ee, w, tb, te, exit, fork, gc, es, trim, opt, ctl, +, = or !';
 /** Lists of version 2 may be so long. */
 const FACTS_MAX = 1 << 20;
 
@@ -553,6 +553,10 @@ export function createTraceParser(options: ParserOptions = {}): TraceInput {
         endOfLine();
         compiler.gc(t);
         return FINE;
+      case KEY_ES:
+        endOfLine();
+        compiler.shutdown(t);
+        return FINE;
       case KEY_TRIM: {
         const pad = size('a pad in bytes');
         endOfLine();
@@ -842,10 +846,11 @@ const KEY_OPT = 0x6f7074;
 const KEY_EXIT = 0x65786974;
 const KEY_FORK = 0x666f726b;
 const KEY_GC = 0x6763;
+const KEY_ES = 0x6573;
 const KEY_CTL = 0x63746c;
 
 function isEventOfVersion2(key: number): boolean {
-  return key === KEY_EXIT || key === KEY_FORK || key === KEY_GC || key === KEY_CTL;
+  return key === KEY_EXIT || key === KEY_FORK || key === KEY_GC || key === KEY_ES || key === KEY_CTL;
 }
 
 function isEvent(key: number): boolean {

@@ -17,6 +17,9 @@ const SPARSE_VALUES = 1 << 12;
 const READ_BYTES = 1 << 20;
 const SCANNED_BYTES = 1 << 16;
 
+/** A text trace turned out, while it was executed, to be one that has to be read as a whole. */
+export class NeedsWholeTrace extends Error {}
+
 /** What a file turned out to be, while it was read, that cannot be used. */
 class Damage extends Error {}
 
@@ -104,7 +107,8 @@ function passingTrace(path: string, fd: number, file: HtbFile, order: PassingOrd
     return { ...rows, bring: (row) => telling(() => rows.bring(row)) };
   };
   const rows = toldRows();
-  return { ...summaryOf(header, columns), rows, again: toldRows, close: () => closeSync(fd) };
+  const summary = summaryOf(header, columns);
+  return { ...summary, objectSlotLimit: summary.objectSlots, rows, again: toldRows, close: async () => closeSync(fd) };
 }
 
 interface HtbFile {

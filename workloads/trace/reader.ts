@@ -7,6 +7,7 @@ import { createHtbInput, HTB_MAGIC } from './binary.ts';
 import { unpackerOf } from './compression.ts';
 import type { TraceInput } from './input.ts';
 import { createTraceParser, type ParserOptions, type Violation } from './parser.ts';
+import type { RowDrain } from './row-drain.ts';
 import { concatenate, DamagedDataError, firstBytes, MAGIC_BYTES, unpacked } from './unpacked.ts';
 
 export interface ReadOptions {
@@ -17,6 +18,8 @@ export interface ReadOptions {
   /** Hears of each event that `lenient` leaves out. */
   readonly onViolation?: (violation: Violation) => void;
   readonly onNote?: (line: number, text: string) => void;
+  /** Of a trace in text form: takes its rows as they come. */
+  readonly drain?: RowDrain;
 }
 
 const CHUNK_BYTES = 1 << 20;
@@ -114,6 +117,13 @@ function inputFor(first: Uint8Array, source: string, options: ReadOptions, rows:
 
 function parserOptions(source: string, options: ReadOptions, rows: number): ParserOptions {
   const onViolation = options.onViolation ?? (options.lenient ? () => {} : undefined);
-  const { onNote, staleFrees = false } = options;
-  return { source, rows, staleFrees, ...(onViolation && { onViolation }), ...(onNote && { onNote }) };
+  const { onNote, drain, staleFrees = false } = options;
+  return {
+    source,
+    rows,
+    staleFrees,
+    ...(drain && { drain }),
+    ...(onViolation && { onViolation }),
+    ...(onNote && { onNote }),
+  };
 }

@@ -17,6 +17,7 @@ import {
   OP_FORK,
   OP_FREE,
   OP_GC,
+  OP_SHUTDOWN,
   OP_MALLOC,
   OP_MARKED,
   OP_MASK,
@@ -96,6 +97,7 @@ export const EVENT_NAMES: readonly string[] = names([
   [OP_EXIT, 'exit'],
   [OP_FORK, 'fork'],
   [OP_GC, 'gc'],
+  [OP_SHUTDOWN, 'es'],
   [OP_CTL, 'ctl'],
   [OP_SKIPPED, 'left out'],
 ]);

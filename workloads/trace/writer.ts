@@ -16,6 +16,7 @@ import {
   OP_FORK,
   OP_FREE,
   OP_GC,
+  OP_SHUTDOWN,
   OP_MALLOC,
   OP_MARKED,
   OP_MASK,
@@ -61,6 +62,7 @@ const FORMS: readonly (LineForm | undefined)[] = lineForms([
   [OP_EXIT, 'exit', false, 0],
   [OP_FORK, 'fork', false, 0],
   [OP_GC, 'gc', false, 0],
+  [OP_SHUTDOWN, 'es', false, 0],
   // An event that was left out keeps its number: the thread is alive, so this line does nothing.
   [OP_SKIPPED, 'tb', false, 0],
 ]);

@@ -1,3 +1,4 @@
+import { loadModel } from '../../../allocators/load.ts';
 import {
   type EventBuffer,
   isPassing,
@@ -26,7 +27,7 @@ export class LockstepRun extends Run<EventBuffer | PassingTrace> {
   row = 0;
 
   private readonly rows: Rows;
-  private readonly hasSamples: boolean;
+  private readonly hasSamples: () => boolean;
   private readonly tlb: TlbObserver | undefined;
   private readonly lockstep: Lockstep;
   /** Somebody looks at single events. */
@@ -65,8 +66,9 @@ export class LockstepRun extends Run<EventBuffer | PassingTrace> {
     });
     this.creation = new Int32Array(events.threadSlots);
     this.rows = rowsOf(events);
+    const hasOwn = !isPassing(events) && hasOperation(events, OP_SAMPLE);
     // A sample has a label.
-    this.hasSamples = isPassing(events) ? events.labels.length > 0 : hasOperation(events, OP_SAMPLE);
+    this.hasSamples = isPassing(events) ? () => events.labels.length > 0 : () => hasOwn;
     const { placements, syscalls, check } = options;
     this.rememberStaleRows();
     this.isStepwise =
@@ -90,10 +92,9 @@ export class LockstepRun extends Run<EventBuffer | PassingTrace> {
   /** Executes rows up to `limit`, at most; takes the samples on the way. */
   advance(limit: number): void {
     const { events, sampleEvery = 0, sampleBefore = [] } = this.options;
-    const end = Math.min(limit, events.length);
-    while (this.row < end && !this.abort) {
+    while (this.row < Math.min(limit, events.length) && !this.abort) {
       this.beginThreads();
-      let to = Math.min(end, this.nextBegin(), this.rows.bring(this.row));
+      let to = Math.min(limit, this.nextBegin(), this.rows.bring(this.row));
       if (sampleEvery > 0) to = Math.min(to, (Math.floor(this.row / sampleEvery) + 1) * sampleEvery);
       const wanted = sampleBefore.find((row) => row > this.row) ?? Infinity;
       to = Math.min(to, wanted);
@@ -128,7 +129,7 @@ export class LockstepRun extends Run<EventBuffer | PassingTrace> {
     this.sample('(end)', this.row);
   }
 
-  /** Those of the rows since the last sample. What ends with a thread's heap, or with one that serves both families, is in no row. */
+  /** Those of the rows since the last sample. What ends with a heap, or with one that serves both families, is in no row. */
   protected override changedSlots(row: number): Int32Array | undefined {
     const { events } = this.options;
     const { allocator, request } = this.assembled;
@@ -156,7 +157,7 @@ export class LockstepRun extends Run<EventBuffer | PassingTrace> {
     while (this.row < to && !this.abort) {
       let stop = this.row;
       if (this.isStepwise) stop = this.row + 1;
-      else if (!this.hasSamples) stop = to;
+      else if (!this.hasSamples()) stop = to;
       else while (stop < to && (head[stop & mask]! & OP_MASK) !== OP_SAMPLE) stop++;
       const goesOn = this.timed(() => {
         this.lockstep.run(this.row, stop);
@@ -190,6 +191,7 @@ export class LockstepRun extends Run<EventBuffer | PassingTrace> {
 }
 
 /** Runs in file order to its end, or to where the signal stops it. */
-export function runLockstep(options: RunOptions<EventBuffer | PassingTrace>): Promise<RunResult> {
+export async function runLockstep(options: RunOptions<EventBuffer | PassingTrace>): Promise<RunResult> {
+  await loadModel(options.spec);
   return new LockstepRun(options).toEnd();
 }

@@ -1,4 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads';
+import { loadModel } from '../../../allocators/load.ts';
 import { parseAllocator } from '../../../allocators/spec.ts';
 import type { Touch } from '../../../sim/contract/event.ts';
 import type { SharedBuffers } from '../../../sim/contract/memory.ts';
@@ -41,11 +42,13 @@ export interface WorkerReport {
   readonly operations: Float64Array;
 }
 
-function work(task: WorkerTask): WorkerReport {
+async function work(task: WorkerTask): Promise<WorkerReport> {
+  const spec = parseAllocator(task.allocator, task.cpus);
+  await loadModel(spec);
   const { control, thread, order } = task;
   let locks: AtomicLocks | undefined;
   const { machine, objects, allocator, request } = assemble({
-    spec: parseAllocator(task.allocator, task.cpus),
+    spec,
     cpus: task.cpus,
     touch: task.touch,
     kernel: task.kernel,
@@ -97,4 +100,4 @@ function createDelays(seed: number, thread: number): () => void {
 
 const task = workerData as WorkerTask;
 await registerPluginModels(task.plugins);
-parentPort!.postMessage(work(task));
+parentPort!.postMessage(await work(task));

@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { loadModel } from '../../../allocators/load.ts';
 import { formatAllocator } from '../../../allocators/spec.ts';
 import { assert, UserError } from '../../../sim/contract/assert.ts';
 import type { Touch } from '../../../sim/contract/event.ts';
@@ -22,12 +23,8 @@ import { readProgramOrder } from '../../../sim/replay/program-order-reader.ts';
 import { requestedPeak } from '../../../sim/replay/requested.ts';
 import { createAtomicLocks, mergeLocks } from '../../../sim/time/atomic-locks.ts';
 import { DURATION_BUCKETS } from '../../../sim/time/durations.ts';
-import {
-  addressSpaceLimit,
-  hasRoomForThreads,
-  hostMemory,
-  THREADS_NEED_BYTES,
-} from '../../../workloads/files/address-space.ts';
+import { addressSpaceLimit, hasRoomForThreads, THREADS_NEED_BYTES } from '../../../workloads/files/address-space.ts';
+import { memoryRoom, roomText } from '../../../workloads/files/host-memory.ts';
 import { type Assembled, assemble, farPagesFor } from '../machine.ts';
 import { pluginFiles } from '../plugin-files.ts';
 import type { RunResult } from '../result.ts';
@@ -65,6 +62,7 @@ export async function runThreads(options: ThreadsOptions): Promise<RunResult> {
   }
   if (options.placements) throw new UserError('--placements: in --mode threads placements differ from run to run');
   if (options.syscalls) throw new UserError('--syscalls: in --mode threads system calls differ from run to run');
+  await loadModel(spec);
   const touch = options.touch ?? events.touch;
   const program = readProgramOrder(events);
   program.readAll();
@@ -142,10 +140,11 @@ export async function runThreads(options: ThreadsOptions): Promise<RunResult> {
 }
 
 function checkThreads(threads: number): void {
-  const most = Math.floor(hostMemory() / THREAD_BYTES);
+  const room = memoryRoom();
+  const most = Math.max(0, Math.floor(room.bytes / THREAD_BYTES));
   if (threads <= most) return;
   throw new UserError(
-    `--mode threads: found ${threads} threads, expected at most ${most} in this host's memory (${bytes(THREAD_BYTES)} each), or --mode virtual`,
+    `--mode threads: found ${threads} threads, expected at most ${most} (${bytes(THREAD_BYTES)} each; ${roomText(room)}), or --mode virtual`,
   );
 }
 

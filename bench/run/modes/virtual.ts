@@ -1,3 +1,4 @@
+import { loadModel } from '../../../allocators/load.ts';
 import {
   type EventBuffer,
   isPassing,
@@ -181,7 +182,8 @@ class VirtualRun extends Run<EventBuffer | PassingTrace> {
   }
 
   protected override sampleEnd(): void {
-    this.sample('(end)', this.options.events.length, this.endNs());
+    const { length } = this.options.events;
+    this.sample('(end)', Number.isFinite(length) ? length : this.eventsDone(), this.endNs());
     this.replay.scheduler.closeAccounts(this.endNs());
     this.timeTrace?.end();
     for (const line of this.placements) if (line !== undefined) this.options.placements!.write(line);
@@ -193,7 +195,8 @@ class VirtualRun extends Run<EventBuffer | PassingTrace> {
 
   /** The end of the run so far. */
   private endNs(): Ns {
-    return this.replay.scheduler.unfinished() === 0 ? this.replay.scheduler.endNs() : this.nowNs();
+    const { scheduler } = this.replay;
+    return scheduler.unfinished() === 0 ? scheduler.endNs() : Math.max(this.nowNs(), scheduler.accountedNs());
   }
 
   /** Where the running thread is: samples come in the order of time. */
@@ -253,7 +256,8 @@ const samplesOnTheWay = ({
   sampleEvery = 0,
   sampleIdleNs = 0,
 }: RunOptions<TraceSummary>): boolean =>
-  lastSampleOnly !== true && (sampleEvery > 0 || sampleIdleNs > 0 || events.labels.length > 0);
+  lastSampleOnly !== true &&
+  (sampleEvery > 0 || sampleIdleNs > 0 || events.labels.length > 0 || events.length === Infinity);
 
 /** Whether a thread frees or resizes a block of another one's request. */
 function strangersFree({ length, head, slot, objectSlots, threadSlots, hasRequestEvents }: EventBuffer): boolean {
@@ -277,6 +281,7 @@ function callPercentiles(durations: CallDurations, fastNs: number) {
 }
 
 /** Runs to the end in virtual time, or to where the signal stops it. */
-export function runVirtual(options: RunOptions<EventBuffer | PassingTrace>): Promise<RunResult> {
+export async function runVirtual(options: RunOptions<EventBuffer | PassingTrace>): Promise<RunResult> {
+  await loadModel(options.spec);
   return new VirtualRun({ ...options, mode: 'virtual' }).toEnd();
 }

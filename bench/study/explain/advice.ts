@@ -4,12 +4,21 @@ import type { Finding } from './mechanisms/mechanism.ts';
 import { worstBytes } from './orders.ts';
 import { callsOf, type WhatIf } from './what-if.ts';
 
-/** A setting that saves less than this share is no advice. */
+/** A setting that saves less than this share of the process's own memory is no advice. */
 export const WORTH_IT = 0.05;
+/** Nor one that saves less than glibc leaves free at the end of every heap unasked, DEFAULT_TRIM_THRESHOLD of malloc.c. */
+export const LEAST_SAVING: Bytes = 128 * 1024;
+/** The peak may grow by this share, as in tune. */
+const HIGHER_PEAK = 0.1;
+/** What threads may wait longer for locks, of all the time that they have. */
+const LONGER_WAITS = 0.05;
 /** Where the faults are to go down, at least by this share of them. */
 const FEWER_FAULTS = 0.5;
 /** For fewer faults at most so many times as much may be resident, now and at the peak. */
 const MORE_MEMORY = 2;
+
+/** Each page more that stays resident must spare so many faults. */
+const FAULTS_A_PAGE = 8;
 
 export interface Advice {
   readonly best: WhatIf | null;
@@ -28,27 +37,64 @@ export function costOf(w: WhatIf, { sample }: Facts): number {
   return Math.max(0, w.faults - sample.faults) + Math.max(0, w.syscalls - callsOf(sample.syscalls));
 }
 
+/** What the process has of its own: without files, which others may share. The heap alone where nothing more was recorded. */
+export function ownBytes({ sample, process }: Pick<Facts, 'sample' | 'process'>): Bytes {
+  return sample.rssBytes + (process ? process.anonymous + process.stack + process.data : 0);
+}
+
+/** Whether the work grows by a larger share than the process gets smaller, and by more than was allowed. */
+export function isTooSlow(facts: Facts, w: WhatIf, { allowedWork = 0 }: Allowed = {}): boolean {
+  const { times, sample } = facts;
+  if (!times || w.cpuNs === null || times.cpuNs === 0) return false;
+  const saved = (sample.rssBytes - worstBytes(w)) / ownBytes(facts);
+  return w.cpuNs / times.cpuNs - 1 > Math.max(allowedWork, saved);
+}
+
 /**
- * The setting that saves most for what it costs, in the worst order of the threads' calls. One with more than twice the faults and calls, which are also more than
- * the pages that it saves, moves memory back and forth: it is named as costly and not advised.
+ * Whether a setting costs no more than it is worth:
+ * - faults and calls at most double, or grow by no more than the pages that it saves: else it moves memory back and forth;
+ * - work grows by no larger share than the process gets smaller, or by as much as was allowed;
+ * - the peak, and waits for locks, hardly grow.
  */
-export function adviseOn(facts: Facts, findings: readonly Finding[], whatIf: readonly WhatIf[], peak: Bytes): Advice {
+export function isFair(facts: Facts, w: WhatIf, allowed: Allowed): boolean {
+  const { sample, times, rssPeakBytes } = facts;
+  const saved = sample.rssBytes - worstBytes(w);
+  const cost = costOf(w, facts);
+  const waits = times && w.lockWaitNs !== null ? w.lockWaitNs - (times.lockWaitNs ?? 0) : 0;
+  return (
+    (cost <= sample.faults + callsOf(sample.syscalls) || cost * PAGE_BYTES <= saved) &&
+    !isTooSlow(facts, w, allowed) &&
+    w.rssPeakBytes <= Math.max(rssPeakBytes * (1 + HIGHER_PEAK), rssPeakBytes + LEAST_SAVING) &&
+    (waits <= 0 || waits <= times!.threadNs * LONGER_WAITS)
+  );
+}
+
+/** What the reader is ready to pay. */
+export interface Allowed {
+  /** By which share the work may grow, whatever is saved. */
+  readonly allowedWork?: number;
+}
+
+/** The setting that saves most for a fair price, in the worst order of the threads' calls. */
+export function adviseOn(
+  facts: Facts,
+  findings: readonly Finding[],
+  whatIf: readonly WhatIf[],
+  allowed: Allowed = {},
+): Advice {
   const { sample } = facts;
   const sound = whatIf.filter((w) => !w.failed);
-  const fewer = findings.some((f) => f.lowers === 'faults') ? fewerFaults(facts, sound, peak) : null;
+  const fewer = findings.some((f) => f.lowers === 'faults') ? fewerFaults(facts, sound) : null;
   if (fewer) return { best: fewer, lowers: 'faults', version: null, costly: null, uncertain: null };
-  const isEnough = (rssBytes: Bytes) => rssBytes < sample.rssBytes * (1 - WORTH_IT);
+  const least = Math.max(LEAST_SAVING, ownBytes(facts) * WORTH_IT);
+  const isEnough = (rssBytes: Bytes) => sample.rssBytes - rssBytes >= least;
   const saving = sound.filter((w) => isEnough(worstBytes(w)));
-  const paid = sample.faults + callsOf(sample.syscalls);
-  const isFair = (w: WhatIf) => {
-    const cost = costOf(w, facts);
-    return cost <= paid || cost * PAGE_BYTES <= sample.rssBytes - worstBytes(w);
-  };
+  const fair = (w: WhatIf) => isFair(facts, w, allowed);
   const isVersion = (w: WhatIf) => w.paste === null && w.thp === null;
   const best = cheapestOfBest(
     facts,
     findings,
-    saving.filter((w) => isFair(w) && !isVersion(w)),
+    saving.filter((w) => fair(w) && !isVersion(w)),
   );
   return {
     best,
@@ -56,14 +102,14 @@ export function adviseOn(facts: Facts, findings: readonly Finding[], whatIf: rea
     version: cheapestOfBest(
       facts,
       findings,
-      saving.filter((w) => isFair(w) && isVersion(w)),
+      saving.filter((w) => fair(w) && isVersion(w)),
     ),
     costly: best
       ? null
       : cheapestOfBest(
           facts,
           findings,
-          saving.filter((w) => !isFair(w) && !isVersion(w)),
+          saving.filter((w) => !fair(w) && !isVersion(w)),
         ),
     uncertain: best
       ? null
@@ -91,13 +137,14 @@ function cheapestOfBest(facts: Facts, findings: readonly Finding[], candidates: 
   return near.reduce((best, w) => (order(w, best) < 0 ? w : best));
 }
 
-function fewerFaults({ sample }: Facts, sound: readonly WhatIf[], peak: Bytes): WhatIf | null {
+function fewerFaults({ sample, rssPeakBytes: peak }: Facts, sound: readonly WhatIf[]): WhatIf | null {
   const candidates = sound.filter(
     (w) =>
       w.paste !== null &&
       w.faults <= sample.faults * (1 - FEWER_FAULTS) &&
       w.rssPeakBytes <= MORE_MEMORY * peak &&
-      w.rssBytes <= MORE_MEMORY * peak,
+      w.rssBytes <= MORE_MEMORY * peak &&
+      (worstBytes(w) - sample.rssBytes) * FAULTS_A_PAGE <= (sample.faults - w.faults) * PAGE_BYTES,
   );
   if (candidates.length === 0) return null;
   const least = Math.min(...candidates.map((w) => w.faults));

@@ -1,30 +1,28 @@
 import { formatAllocator } from '../../../allocators/spec.ts';
 import { Interrupted, UserError } from '../../../sim/contract/assert.ts';
-import type { Bytes } from '../../../sim/contract/units.ts';
 import type { RunResult } from '../../run/result.ts';
 import { BatchInterrupted } from '../parallel/finished.ts';
 import { hasThreads } from '../parallel/lanes.ts';
-import { createRunner, type RunAllOptions, type Runner } from '../parallel/run-all.ts';
+import { createRunner, type RunAllOptions } from '../parallel/run-all.ts';
 import { retire, startThread, threadFile } from '../parallel/thread.ts';
-import { adviseOn } from './advice.ts';
+import type { Allowed } from './advice.ts';
 import { EXPLANATION_SCHEMA, type Explanation } from './explanation.ts';
-import { momentOf } from './moment.ts';
+import { isKnownFromEvents, momentOf } from './moment.ts';
 import { type Observed, type ObserveOptions, observe } from './observe.ts';
 import type { ObserveOutcome, ObserveTask } from './observe-worker.ts';
-import { runInOrders, sharesHeaps } from './orders.ts';
-import { settingName } from './setting.ts';
 import { createSharedRuns, type SharedRuns } from './shared-runs.ts';
-import { isTimed, timed } from './timed.ts';
+import { runTimed, timedAsItIs } from './timed.ts';
 import { firstTrials, pairsOf, usualTrials } from './trials.ts';
 import { judge } from './verdict.ts';
-import { type OrderRange, runTrial, type Trial, whatIfOf } from './what-if.ts';
+import { UNWEIGHED, type Weighed, weigh, whatIfsOf } from './weigh.ts';
+import { runTrial, type Trial } from './what-if.ts';
 
-export interface ExplainOptions extends ObserveOptions {
+export interface ExplainOptions extends ObserveOptions, Allowed {
   /** Run other settings too and compare. On unless false. */
   readonly whatIf?: boolean;
 }
 
-/** Beside the trials: the run that is looked at, and the two that are timed. */
+/** Beside the trials: the run that is looked at; mostly two that are timed. */
 const OTHER_RUNS = 3;
 
 /**
@@ -50,7 +48,7 @@ export async function explainInParallel(options: ExplainOptions, parallel: RunAl
   const shared = createSharedRuns(options);
   let expected = OTHER_RUNS;
   let seen = 0;
-  const onDone = () => parallel.onDone?.(++seen, expected);
+  const onDone = () => parallel.onDone?.(++seen, Math.max(seen, expected));
   const runner = createRunner({ ...parallel, onDone });
   const retired: Promise<void>[] = [];
 
@@ -69,7 +67,12 @@ export async function explainInParallel(options: ExplainOptions, parallel: RunAl
   }
 
   try {
-    const early = runMissing(earlyTrials(options));
+    const trials = earlyTrials(options);
+    const early = runMissing(trials);
+    // The processors have time for it while the machine is looked at.
+    const asItIs =
+      trials.length > 0 ? early.then(() => runTimed([timedAsItIs(options, endOf(options))], runner)) : undefined;
+    asItIs?.catch(() => undefined);
     const [{ value: observed, reason }, { reason: failure }] = (await Promise.allSettled([
       observeBeside(options, parallel, retired).finally(onDone),
       early,
@@ -80,8 +83,8 @@ export async function explainInParallel(options: ExplainOptions, parallel: RunAl
     for (let step = steps.next(); ; step = steps.next()) {
       try {
         if (step.done) {
-          const orders = await ordersOfAdvice(options, observed, shared, step.value, runner);
-          return await timed(options, conclude(options, observed, shared, step.value, false, orders), runner);
+          const weighed = await weigh(options, observed, shared, step.value, runner, (await asItIs)?.[0]);
+          return conclude(options, observed, shared, step.value, false, weighed);
         }
         await runMissing(step.value);
       } catch (error) {
@@ -96,9 +99,11 @@ export async function explainInParallel(options: ExplainOptions, parallel: RunAl
 
 /** What is run whatever is found; nothing where the moment itself takes a run to find. */
 function earlyTrials(options: ExplainOptions): Trial[] {
-  if (options.whatIf === false || options.at === 'peak') return [];
-  return usualTrials(options, momentOf(options, options.at).end);
+  if (options.whatIf === false || !isKnownFromEvents(options.events, options.at)) return [];
+  return usualTrials(options, endOf(options));
 }
+
+const endOf = (options: ExplainOptions): number => momentOf(options, options.at).end;
 
 const OBSERVER = threadFile('explain/observe-worker');
 
@@ -134,53 +139,16 @@ function* alternatives(
   return all;
 }
 
-type Orders = ReadonlyMap<Trial, OrderRange>;
-
-/** Of those that have been run. */
-const whatIfsOf = ({ spec }: ExplainOptions, shared: SharedRuns, trials: readonly Trial[], orders?: Orders) =>
-  trials.flatMap((trial) => {
-    const result = shared.of(trial);
-    if (!result) return [];
-    const whatIf = whatIfOf(trial, result, spec);
-    const range = orders?.get(trial);
-    return [range ? { ...whatIf, orders: withOrder(range, whatIf.rssBytes) } : whatIf];
-  });
-
-const withOrder = ({ leastBytes, mostBytes }: OrderRange, bytes: Bytes): OrderRange => ({
-  leastBytes: Math.min(leastBytes, bytes),
-  mostBytes: Math.max(mostBytes, bytes),
-});
-
-/** Runs what would be advised in other orders of the threads' calls where it depends on them, until the advice stands. */
-async function ordersOfAdvice(
-  options: ExplainOptions,
-  { facts, findings }: Observed,
-  shared: SharedRuns,
-  trials: readonly Trial[],
-  runner: Runner,
-): Promise<Orders> {
-  const orders = new Map<Trial, OrderRange>();
-  const threads = options.events.threadSlots;
-  if (threads < 2) return orders;
-  for (;;) {
-    const whatIf = whatIfsOf(options, shared, trials, orders);
-    const { best } = adviseOn(facts, findings, whatIf, facts.rssPeakBytes);
-    const trial = trials.find((t) => settingName(t.setting) === best?.setting);
-    if (!trial || orders.has(trial) || !sharesHeaps(trial)) return orders;
-    const range = await runInOrders(trial, threads, isTimed(options.events, facts.event), runner);
-    if (!range) return orders;
-    orders.set(trial, range);
-  }
-}
-
 function conclude(
   options: ExplainOptions,
   { facts, findings }: Observed,
   shared: SharedRuns,
   trials: readonly Trial[],
   partial = false,
-  orders?: Orders,
+  weighed: Weighed = UNWEIGHED,
 ): Explanation {
-  const whatIf = whatIfsOf(options, shared, trials, orders);
-  return { schema: EXPLANATION_SCHEMA, ...facts, whatIf, partial, verdict: judge(facts, findings, whatIf, partial) };
+  const whatIf = whatIfsOf(options, shared, trials, weighed);
+  const known = { ...facts, times: weighed.asItIs };
+  const verdict = judge(known, findings, whatIf, partial, options);
+  return { schema: EXPLANATION_SCHEMA, ...known, whatIf, partial, verdict };
 }

@@ -1,4 +1,4 @@
-import type { Bytes } from '../../../sim/contract/units.ts';
+import type { Bytes, Ns } from '../../../sim/contract/units.ts';
 import type { Sample } from '../../../sim/metrics/sample.ts';
 import type { StackBytes } from '../../report/sites/stacks.ts';
 import type { RecordedProcessSample } from '../../run/recorded-process.ts';
@@ -46,6 +46,16 @@ export interface MechanismAtWork {
   readonly sentences: readonly string[];
 }
 
+/** What the run as it is takes up to the moment, in virtual time. */
+export interface RunTimes {
+  /** Work of all threads. */
+  readonly cpuNs: Ns;
+  /** Waits for locks, of all threads; null for a trace without times. */
+  readonly lockWaitNs: Ns | null;
+  /** All that the threads had: the length of the run times their number. */
+  readonly threadNs: Ns;
+}
+
 /** Where the resident bytes are at one point of a run, and why they stay. */
 export interface Explanation {
   readonly schema: typeof EXPLANATION_SCHEMA;
@@ -71,6 +81,8 @@ export interface Explanation {
   readonly process: RecordedProcessSample | null;
   /** By call stack, the most first; null for a trace without call sites. */
   readonly sites: readonly StackBytes[] | null;
+  /** null where no setting was worth timing, or virtual time does not take the events. */
+  readonly times: RunTimes | null;
   readonly whatIf: readonly WhatIf[];
   /** Interrupted: of the other settings only those that had been run. */
   readonly partial: boolean;

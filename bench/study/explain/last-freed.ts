@@ -1,3 +1,4 @@
+import '../../../allocators/all.ts';
 import {
   type EventBuffer,
   isAllocating,

@@ -1,8 +1,11 @@
+import '../../../allocators/all.ts';
+import { type EventBuffer, OP_CLOCK, OP_EXIT, OP_MASK, OP_SAMPLE, OP_SKIPPED } from '../../../sim/contract/event.ts';
 import { PAGE_BYTES } from '../../../sim/contract/units.ts';
+import type { Sample } from '../../../sim/metrics/sample.ts';
 import { ownLine } from '../../report/sites/frames.ts';
 import { collectAreas } from '../../run/areas.ts';
 import { LockstepRun } from '../../run/modes/lockstep.ts';
-import { recordedProcess } from '../../run/recorded-process.ts';
+import { type RecordedProcessSample, recordedProcess } from '../../run/recorded-process.ts';
 import type { RunOptions } from '../../run/run-options.ts';
 import { hasCallSites, siteBytes, stackOfRow } from './by-site.ts';
 import { createExperiment } from './experiment.ts';
@@ -66,8 +69,9 @@ export function observe(options: ObserveOptions): Observed {
     tunables: assembled.allocator.tunables?.() ?? null,
     tunableChanges,
     growth: growthOf(events, session.row),
-    process: recordedProcess(events, session.samples)?.samples.at(-1) ?? null,
+    process: processAt(events, session.row, sample),
     sites: null,
+    times: null,
   };
   const { breakdown } = found.sample;
   const sites = siteBytes(options, session.row, { assembled, areas, ranges, blocks, breakdown }) ?? null;
@@ -84,5 +88,23 @@ export function observe(options: ObserveOptions): Observed {
     end: session.row,
     rssPeakBytes,
   };
-  return { facts, findings: findMechanisms(situation) };
+  return { facts, findings: sample.rssBytes === 0 ? [] : findMechanisms(situation) };
 }
+
+/** The recorded process at the moment: what the kernel said with no allocation and no free between. */
+function processAt(events: EventBuffer, row: number, sample: Sample): RecordedProcessSample | null {
+  const { head, observations } = events;
+  const goesBy = ({ row: seen }: { readonly row: number }): boolean => {
+    for (let at = Math.min(row, seen); at < Math.max(row, seen); at++) {
+      if (!GOES_BY.has(head[at]! & OP_MASK)) return false;
+    }
+    return true;
+  };
+  const around = [observations.findLast((o) => o.row < row), observations.find((o) => o.row >= row)];
+  const seen = around.find((o) => o !== undefined && goesBy(o));
+  if (!seen) return null;
+  const label = events.labels[events.a[seen.row]!] ?? '';
+  return recordedProcess(events, [{ ...sample, label, event: seen.row }])?.samples[0] ?? null;
+}
+
+const GOES_BY: ReadonlySet<number> = new Set([OP_SAMPLE, OP_CLOCK, OP_EXIT, OP_SKIPPED]);

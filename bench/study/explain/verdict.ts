@@ -1,9 +1,9 @@
-import { bytes, count, percent } from '../../../sim/contract/format.ts';
+import { bytes, count, duration, percent } from '../../../sim/contract/format.ts';
 import type { Bytes } from '../../../sim/contract/units.ts';
 import { shortFrame } from '../../report/sites/frames.ts';
 import { RESERVED } from '../../run/areas.ts';
 import type { Paste } from '../paste.ts';
-import { type Advice, adviseOn, WORTH_IT } from './advice.ts';
+import { type Advice, type Allowed, adviseOn, isTooSlow, LEAST_SAVING, WORTH_IT } from './advice.ts';
 import { countedName, groupAreas, returnTexts } from './area-groups.ts';
 import type { Explanation, Facts, Verdict, VerdictKind } from './explanation.ts';
 import type { Finding } from './mechanisms/mechanism.ts';
@@ -27,6 +27,7 @@ export function judge(
   findings: readonly Finding[] = [],
   whatIf: readonly WhatIf[] = [],
   partial = false,
+  allowed: Allowed = {},
 ): Verdict {
   const { sample, growth } = facts;
   const { breakdown, rssBytes } = sample;
@@ -45,7 +46,7 @@ export function judge(
     kind = largest(shares);
     if (kind === 'in use' && growth.rises && !findings.some((f) => f.isNoLeak)) kind = 'leak';
   }
-  const advice = adviseOn(facts, findings, whatIf, facts.rssPeakBytes);
+  const advice = adviseOn(facts, findings, whatIf, allowed);
   const answer = adviceSentences(facts, advice, whatIf, partial);
   return {
     kind,
@@ -54,6 +55,7 @@ export function judge(
     sentences: [
       ...abortSentences(facts),
       ...shareSentences(shares, rssBytes),
+      ...processSentences(facts),
       ...findings.flatMap((f) => f.sentences),
       ...placeSentences(facts, kind, shares),
       ...returnSentences(facts),
@@ -117,6 +119,15 @@ function shareSentences(shares: Verdict['shares'], rss: Bytes): string[] {
     .sort(([, x], [, y]) => y - x)
     .map(([name, value]) => `${name} ${percent(value / rss)}`);
   return [`Of the resident bytes: ${parts.join(', ')}.`];
+}
+
+/** What the real process has beside what is judged here. */
+function processSentences({ process }: Facts): string[] {
+  if (!process) return [];
+  const own = process.anonymous + process.stack + process.data;
+  return [
+    `That is the heap. The recorded process has ${bytes(own)} of its own beside it (stacks, data of programs and libraries, other mappings) and ${bytes(process.files)} of files.`,
+  ];
 }
 
 /** Where most of it is. Said of the free part where that is the question, else of all. */
@@ -279,7 +290,8 @@ function growthSentences({ growth, sample }: Facts, kind: VerdictKind): string[]
 
 /** Where no setting helps, and the program can ask. */
 function trimRemedy({ returns: [best], sample }: Facts): readonly Paste[] {
-  if (!best.call.startsWith('malloc_trim') || best.returnsBytes < sample.rssBytes * WORTH_IT) return [];
+  if (!best.call.startsWith('malloc_trim') || best.returnsBytes < LEAST_SAVING) return [];
+  if (best.returnsBytes < sample.rssBytes * WORTH_IT) return [];
   return [{ place: `C, here: returns ${bytes(best.returnsBytes)}`, text: 'malloc_trim(0); /* <malloc.h> */' }];
 }
 
@@ -306,18 +318,25 @@ function adviceSentences(facts: Facts, advice: Advice, whatIf: readonly WhatIf[]
     );
   } else if (!partial) {
     sentences.push(
-      `Nothing to gain by a setting: none of the ${count(whatIf.length)} tried lowers the resident bytes by more than ${percent(WORTH_IT)} for a fair price.`,
+      `Nothing to gain by a setting: none of the ${count(whatIf.length)} tried saves ${percent(WORTH_IT)} of the process and ${bytes(LEAST_SAVING)} for a fair price.`,
     );
   }
-  if (advice.costly) sentences.push(`At a price: with ${savingText(facts, advice.costly)}`);
   if (advice.version) sentences.push(`A newer version: with ${savingText(facts, advice.version)}`);
+  if (advice.best) sentences.push(...timeSentences(facts, advice.best));
+  if (advice.costly) {
+    sentences.push(`At a price: with ${savingText(facts, advice.costly)}`, ...timeSentences(facts, advice.costly));
+    if (isTooSlow(facts, advice.costly)) sentences.push(PERCENT_FOR_PERCENT);
+  }
   return sentences;
 }
+
+const PERCENT_FOR_PERCENT =
+  'A setting may take as many per cent more work as it saves of the process; --allow-work lets it take more.';
 
 const ordersSentence = ({ leastBytes, mostBytes }: OrderRange): string =>
   mostBytes - leastBytes < mostBytes * WORTH_IT
     ? `In the other orders of the threads’ calls that were run it is ${bytes(leastBytes)} to ${bytes(mostBytes)}; a real run may have yet another.`
-    : `What threads leave in a heap that they share depends on how their calls fall between each other, which is another way in every run: ${bytes(leastBytes)} to ${bytes(mostBytes)} in the orders that were run, from one thread at a time to all at the same time.`;
+    : `What threads leave in a heap that they share depends on how their calls fall between each other, which is another way in every run: ${bytes(leastBytes)} to ${bytes(mostBytes)} in the orders that were run, from one thread at a time to all at the same time. It depends on who gets a lock next, so a real run may lie outside, below the least most of all.`;
 
 const instead = (now: string, before: string, what: string): string =>
   now === before ? `the same ${what}` : `${now} ${what} instead of ${before}`;
@@ -330,6 +349,19 @@ const priceOf = (facts: Facts, w: WhatIf): string =>
       ? 'the same peak'
       : `a peak of ${bytes(w.rssPeakBytes)} instead of ${bytes(facts.rssPeakBytes)}`,
   ].join(', ');
+
+/** What a setting takes in time, where that was asked for. */
+function timeSentences({ times }: Facts, { setting, cpuNs, lockWaitNs }: WhatIf): string[] {
+  if (!times || cpuNs === null) return [];
+  const change = times.cpuNs > 0 ? cpuNs / times.cpuNs - 1 : 0;
+  const waits =
+    lockWaitNs !== null && lockWaitNs + times.lockWaitNs! > 0
+      ? `, waits for locks of ${duration(lockWaitNs)} instead of ${duration(times.lockWaitNs!)}`
+      : '';
+  return [
+    `${setting} takes ${duration(cpuNs)} of work instead of ${duration(times.cpuNs)} (${change > 0 ? '+' : ''}${percent(change)})${waits}, simulated.`,
+  ];
+}
 
 const savingSentence = (facts: Facts, w: WhatIf): string => `With ${savingText(facts, w)}`;
 

@@ -1,3 +1,4 @@
+import { loadModel } from '../../../allocators/load.ts';
 import { parseAllocator } from '../../../allocators/spec.ts';
 import type { HeapProgram } from '../../../machine/heap/heap.ts';
 import { parseScript, runsOf } from '../../../machine/index.ts';
@@ -25,6 +26,7 @@ export async function loadMachinePrograms(
       workloads.set(workload, events);
       const cpus = script.options.processors;
       const spec = parseAllocator(allocator, cpus);
+      await loadModel(spec);
       programs.set(keyOf(workload, allocator), heapProgram({ workload, allocator, events, spec, cpus }));
     } catch (error) {
       if (!(error instanceof UserError)) throw error;

@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest';
+import { parseAllocator } from '../../../allocators/spec.ts';
 import { momentOf } from '../../../bench/study/explain/moment.ts';
-import { bumpOptions } from '../../helpers/bump-run.ts';
+import { bumpOptions, eventsOf } from '../../helpers/bump-run.ts';
 
+const EXIT_ALONE = 'just before the program began to exit';
 const RECORDED = 'recorded with LD_PRELOAD, linux x64';
 
 function moment(lines: readonly string[], at?: string, source = RECORDED) {
@@ -50,5 +52,50 @@ describe('the moment that is judged', () => {
   test('the peak is the event with which the most became resident', () => {
     const lines = ['m 0 1 5000', 'm 0 2 900000', 'f 0 2', 'm 0 3 10', 'm 0 4 10'];
     expect(moment(lines, 'peak')).toMatchObject({ kind: 'peak', end: 2 });
+  });
+
+  describe('main() frees what it holds before the exit begins', () => {
+    const held = Array.from({ length: 40 }, (_, i) => `m 0 ${i + 1} 200000`);
+    const freed = (from: number) => Array.from({ length: 40 - from }, (_, i) => `f 0 ${i + from + 1}`);
+    const exiting = (lines: readonly string[], at?: string, allocator = 'glibc') => {
+      const events = { ...eventsOf([...lines, '= end']), source: RECORDED, exitRow: lines.length };
+      return momentOf({ ...bumpOptions(['m 0 1 8']), events, spec: parseAllocator(allocator, 2) }, at);
+    };
+
+    test('at once: the moment before is judged, whatever is left', () => {
+      for (const allocator of ['glibc', 'glibc:mmap_threshold=4000000,trim_threshold=90000000']) {
+        const found = exiting([...held, ...freed(0), '+ 10000', '= exit'], undefined, allocator);
+        expect(found).toMatchObject({ kind: 'exit', end: 40 });
+        expect(found.about).toMatch(/taken for the end of main/);
+      }
+    });
+
+    test('a little before: a heap that is empty then is judged before, and both are named', () => {
+      const found = exiting([...held, ...freed(0), '+ 50000']);
+      expect(found).toMatchObject({ kind: 'exit', end: 40 });
+      expect(found.about).toMatch(/before the last 40 frees.*leave 4.00 KiB of 7\.\d+ MiB.*--at exit/);
+      expect(exiting([...held, ...freed(0), '+ 50000'], 'exit').end).toBe(81);
+    });
+
+    test('one that is still large is judged as it is', () => {
+      const found = exiting(
+        [...held, ...freed(0), '+ 50000'],
+        undefined,
+        'glibc:mmap_threshold=4000000,trim_threshold=90000000',
+      );
+      expect(found).toMatchObject({ kind: 'exit', end: 81 });
+      expect(found.about).toMatch(/after the last 40 frees.*--at #39/);
+    });
+
+    test('frees of few blocks, a trim or time behind them, are the program’s own', () => {
+      for (const lines of [
+        freed(25),
+        [...freed(0), 'trim 0 0'],
+        [...freed(0), '+ 2000000'],
+        [...freed(0), 'm 0 99 8'],
+      ]) {
+        expect(exiting([...held, ...lines])).toMatchObject({ end: 40 + lines.length, about: EXIT_ALONE });
+      }
+    });
   });
 });

@@ -175,8 +175,7 @@ static void take(struct image *m, const struct slot *s, uint64_t low)
 	uint32_t thread = s->high & ((1u << THREAD_BITS) - 1);
 	put_record(m, op, extended, thread, now, address, first, second);
 	if (op == OP_WATCHED) watch(m, address * 8, first);
-	else if (op == OP_MAPPED) add_stretch(&m->mapped, address * 8, first);
-	else if (op == OP_UNMAPPED) remove_stretch(&m->mapped, address * 8, first);
+	else if (op == OP_MAPPED || op == OP_UNMAPPED) change_mapped(&m->mapped, (struct mapping_change){ m->next, address * 8, first, op == OP_UNMAPPED });
 	else if (op <= OP_FREE || (op >= OP_RESIDENT && op <= OP_EFREE)) note_blocks(m, op, address * 8, size_in(op, value, extended, first, second), second);
 	m->events++;
 	m->next += extended ? 2 : 1;
@@ -262,8 +261,6 @@ void finish_image(struct image *m)
 	atomic_store(&m->ring->closed, 1);
 	free(m->buffer);
 	free(m->watched);
-	free(m->mapped.of);
-	m->mapped = (struct stretches){ 0 };
 	m->watched = NULL;
 	m->buffer = NULL;
 }

@@ -17,7 +17,6 @@
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <poll.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,10 +30,10 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { FROM_RECORDER = 3, TO_RECORDER = 4 };
+enum { FROM_RECORDER = 3 };
 
 static struct {
-	const char *flags; /* c or m: the clock is the processor's counter, or the kernel's; s: call sites; n: no heap of PHP */
+	const char *flags; /* c or m: the clock is the processor's counter, or the kernel's; s: call sites; n: no heap of PHP; h: nohup */
 	const char *folder, *logs;
 	uint64_t disk_bytes, stop_events;
 	int64_t sample_ns;
@@ -47,39 +46,6 @@ static pid_t program;
 static int program_is_over, has_ended, samples, has_children;
 static uint64_t total_events;
 static int is_one_unready; /* a file is there that is not a ring yet */
-
-static int64_t now_ns(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
-static void tell(const char *format, ...)
-{
-	char line[1200];
-	va_list arguments;
-	va_start(arguments, format);
-	int n = vsnprintf(line, sizeof line, format, arguments);
-	va_end(arguments);
-	for (int done = 0; done < n;) {
-		ssize_t wrote = write(TO_RECORDER, line + done, (size_t)(n - done));
-		if (wrote <= 0) return;
-		done += (int)wrote;
-	}
-}
-
-static void tell_clock(void)
-{
-#if defined __x86_64__
-	uint64_t counter = __builtin_ia32_rdtsc() >> 6;
-#else
-	uint64_t counter = 0;
-	__asm__ volatile("mrs %0, cntvct_el0" : "=r"(counter));
-#endif
-	int64_t ns = now_ns();
-	tell("clock %llu %lld\n", (unsigned long long)(options.clock_is_counter ? counter : (uint64_t)ns >> 4), (long long)ns);
-}
 
 /* ---- images */
 
@@ -101,22 +67,40 @@ static void end_image(struct image *m)
 	live_count--;
 }
 
-static void add_image(const char *name)
+static struct image *find_image(const char *name)
 {
 	for (size_t i = 0; i < image_count; i++) {
 		char known[40];
 		snprintf(known, sizeof known, "%d.%u", images[i]->pid, images[i]->number);
-		if (!strcmp(known, name)) return;
+		if (!strcmp(known, name)) return images[i];
 	}
+	return NULL;
+}
+
+static void add_image(const char *name);
+
+/* What the parent had mapped when it forked: its ring is read up to there first, and found first. */
+static void inherit(struct image *m)
+{
+	char name[40];
+	snprintf(name, sizeof name, "%u.%u", (unsigned)(m->ring->parent_image >> 32), (unsigned)m->ring->parent_image);
+	add_image(name);
+	struct image *parent = find_image(name);
+	if (!parent) return;
+	if (!parent->is_over) drain(parent, now_ns(), 0);
+	inherit_mapped(&m->mapped, &parent->mapped, m->ring->parent_slot);
+}
+
+static void add_image(const char *name)
+{
+	if (find_image(name)) return;
 	if (has_ended) return;
 	struct image *m = open_image(options.folder, options.logs, name);
 	if (!m) { /* its process has just made the file, and has yet to write the header */
 		if (kill((pid_t)strtol(name, NULL, 10), 0) == 0 || errno == EPERM) is_one_unready = 1;
 		return;
 	}
-	for (size_t i = 0; i < image_count && m->ring->kind == IMAGE_FORKED; i++)
-		if (images[i]->pid == (int)(m->ring->parent_image >> 32) && images[i]->number == (uint32_t)m->ring->parent_image)
-			copy_stretches(&m->mapped, &images[i]->mapped);
+	if (m->ring->kind == IMAGE_FORKED) inherit(m);
 	int is_replaced = 0; /* by exec; rings are not found in their order */
 	for (size_t i = 0; i < image_count; i++) {
 		if (images[i]->pid != m->pid) continue;
@@ -374,10 +358,10 @@ int main(int argc, char **argv)
 		tell("page %ld\n", sysconf(_SC_PAGESIZE));
 		return 1;
 	}
-	tell_clock();
+	tell_clock(options.clock_is_counter);
 	const char *why = note_obstacle(argv[8], options.folder);
 	if (!why || strcmp(why, MUSL_OBSTACLE)) preload(argv[7], options.flags, options.folder);
-	int error = start_program(argv + 8, &mask, &program);
+	int error = start_program(argv + 8, &mask, strchr(options.flags, 'h') != NULL, &program);
 	if (error) {
 		tell("error %d\n", error);
 		return 1;
@@ -390,6 +374,6 @@ int main(int argc, char **argv)
 		if (m->exit_status < 0) m->exit_status = status_of(m->pidfd);
 		tell("ended %d %u %d %llu\n", m->pid, m->number, m->exit_status, (unsigned long long)m->events);
 	}
-	tell_clock();
+	tell_clock(options.clock_is_counter);
 	return 0;
 }

@@ -24,9 +24,20 @@ struct stretches {
 	struct stretch *of;
 	size_t count, room;
 };
-void add_stretch(struct stretches *s, uint64_t start, uint64_t length);
-void remove_stretch(struct stretches *s, uint64_t start, uint64_t length);
-void copy_stretches(struct stretches *to, const struct stretches *from);
+struct mapping_change {
+	uint64_t slot, start, length;
+	int is_unmapped;
+};
+/* As it is now, and as it was: a fork's child that is found later has what its parent had when it forked. */
+struct mapped {
+	struct stretches now, before; /* before the first of the changes */
+	struct mapping_change *changes;
+	size_t count, room;
+};
+/* The record of the slot says that the program has mapped, or unmapped, the addresses. */
+void change_mapped(struct mapped *m, struct mapping_change change);
+/* Makes it what `parent` was before the slot. */
+void inherit_mapped(struct mapped *m, const struct mapped *parent, uint64_t slot);
 /* How many reach into the addresses, and the first of them. */
 size_t stretches_in(const struct stretches *s, uint64_t start, uint64_t end, const struct stretch **first);
 
@@ -47,7 +58,7 @@ struct image {
 	uint64_t last_size;
 	struct block *watched;       /* blocks whose pages are looked at: a hash with open addressing */
 	size_t watched_room, watched_count;
-	struct stretches mapped;     /* by the program for itself */
+	struct mapped mapped;        /* by the program for itself */
 	unsigned char *buffer;
 	size_t filled;
 };
@@ -65,6 +76,12 @@ void put_bytes(struct image *m, const void *bytes, size_t length);
 void put_pages(struct image *m, uint64_t address, uint64_t first, uint64_t count);
 extern uint64_t written_bytes;
 
+/* tell.c */
+enum { TO_RECORDER = 4 };
+__attribute__((format(printf, 1, 2))) void tell(const char *format, ...);
+int64_t now_ns(void);
+void tell_clock(int is_counter);
+
 /* observe.c: writes a sample with what the kernel says of the process now; with_start: its environment as well. */
 void observe(struct image *m, const char *label, int with_start);
 
@@ -81,7 +98,7 @@ void tell_orphans(int64_t now_ns);
 const char *note_obstacle(const char *name, const char *folder);
 void preload(const char *library, const char *flags, const char *folder);
 /* An errno, or 0. */
-int start_program(char **argv, const sigset_t *mask, pid_t *program);
+int start_program(char **argv, const sigset_t *mask, int ignores_hangup, pid_t *program);
 void remove_folder(const char *folder);
 
 #endif

@@ -29,7 +29,7 @@ static void replace(struct stretches *s, size_t from, size_t to, const struct st
 	s->count = count;
 }
 
-void add_stretch(struct stretches *s, uint64_t start, uint64_t length)
+static void add_stretch(struct stretches *s, uint64_t start, uint64_t length)
 {
 	struct stretch added = { start, page_end(start + length) };
 	if (added.end <= start) return;
@@ -41,7 +41,7 @@ void add_stretch(struct stretches *s, uint64_t start, uint64_t length)
 	replace(s, from, to, &added, 1);
 }
 
-void remove_stretch(struct stretches *s, uint64_t start, uint64_t length)
+static void remove_stretch(struct stretches *s, uint64_t start, uint64_t length)
 {
 	uint64_t end = page_end(start + length);
 	struct stretch left[2];
@@ -55,9 +55,38 @@ void remove_stretch(struct stretches *s, uint64_t start, uint64_t length)
 	if (to > from) replace(s, from, to, left, n);
 }
 
-void copy_stretches(struct stretches *to, const struct stretches *from)
+static void copy_stretches(struct stretches *to, const struct stretches *from)
 {
 	replace(to, 0, to->count, from->of, from->count);
+}
+
+static void apply(struct stretches *s, const struct mapping_change *change)
+{
+	if (change->is_unmapped) remove_stretch(s, change->start, change->length);
+	else add_stretch(s, change->start, change->length);
+}
+
+/* A child that makes its ring after more of them than these gets what is then the oldest that is known. */
+#define CHANGES_MAX 65536
+
+void change_mapped(struct mapped *m, struct mapping_change change)
+{
+	if (m->count == CHANGES_MAX) {
+		size_t kept = CHANGES_MAX / 2, gone = CHANGES_MAX - kept;
+		for (size_t i = 0; i < gone; i++) apply(&m->before, &m->changes[i]);
+		memmove(m->changes, m->changes + gone, kept * sizeof *m->changes);
+		m->count = kept;
+	}
+	if (m->count == m->room) m->changes = realloc(m->changes, (m->room = 2 * m->room + 64) * sizeof *m->changes);
+	m->changes[m->count++] = change;
+	apply(&m->now, &change);
+}
+
+void inherit_mapped(struct mapped *m, const struct mapped *parent, uint64_t slot)
+{
+	copy_stretches(&m->before, &parent->before);
+	for (size_t i = 0; i < parent->count && parent->changes[i].slot < slot; i++) apply(&m->before, &parent->changes[i]);
+	copy_stretches(&m->now, &m->before);
 }
 
 size_t stretches_in(const struct stretches *s, uint64_t start, uint64_t end, const struct stretch **first)

@@ -96,7 +96,7 @@ struct mapping {
 static void add_mapping(struct text *t, const struct image *m, struct mapping *of, int pagemap)
 {
 	const struct stretch *own;
-	size_t count = !of->name[0] && pagemap >= 0 ? stretches_in(&m->mapped, of->start, of->end, &own) : 0;
+	size_t count = !of->name[0] && pagemap >= 0 ? stretches_in(&m->mapped.now, of->start, of->end, &own) : 0;
 	unsigned long resident = 0;
 	for (size_t i = 0; i < count; i++) {
 		uint64_t from = own[i].start > of->start ? own[i].start : of->start, to = own[i].end < of->end ? own[i].end : of->end;
@@ -115,7 +115,7 @@ static void add_mappings(struct text *t, const struct image *m)
 	struct mapping of = { 0 };
 	unsigned long a, b;
 	snprintf(path, sizeof path, "/proc/%d/pagemap", pid);
-	int pagemap = m->mapped.count ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+	int pagemap = m->mapped.now.count ? open(path, O_RDONLY | O_CLOEXEC) : -1;
 	FILE *f = proc(pid, "smaps");
 	add(t, "[maps]\n");
 	while (f && fgets(line, sizeof line, f)) {

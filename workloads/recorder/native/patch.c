@@ -4,8 +4,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#if defined __x86_64__
-
 #define JUMP_BYTES 5
 /* The longest start: four bytes of instructions, and one of up to 15. */
 #define START_MAX 19
@@ -171,14 +169,3 @@ const char *put_in_front(const struct patch *patches, size_t count)
 	mprotect(first, code_bytes, PROT_READ | PROT_EXEC);
 	return NULL;
 }
-
-#else
-
-const char *put_in_front(const struct patch *patches, size_t count)
-{
-	(void)patches;
-	(void)count;
-	return "!that takes a processor of x86-64";
-}
-
-#endif

@@ -38,12 +38,7 @@ static inline const char *elf_obstacle(int fd, const char *bytes, ssize_t length
 {
 	Elf64_Ehdr h;
 	memcpy(&h, bytes, sizeof h);
-#if defined __x86_64__
-	int machine = EM_X86_64;
-#else
-	int machine = EM_AARCH64;
-#endif
-	if (h.e_ident[EI_CLASS] != ELFCLASS64 || h.e_machine != machine) return "it is a program for another processor (or of 32 bits)";
+	if (h.e_ident[EI_CLASS] != ELFCLASS64 || h.e_machine != EM_X86_64) return "it is a program for another processor (or of 32 bits)";
 	int has_loader = 0, is_go = 0;
 	const char *why = NULL;
 	for (int i = 0; i < h.e_phnum; i++) {

@@ -81,15 +81,7 @@ static inline int recording(void)
 
 static inline uint64_t ticks(void)
 {
-	if (LIKELY(clock_is_counter)) {
-#if defined __x86_64__
-		return __builtin_ia32_rdtsc() >> 6;
-#elif defined __aarch64__
-		uint64_t t;
-		__asm__ volatile("mrs %0, cntvct_el0" : "=r"(t));
-		return t;
-#endif
-	}
+	if (LIKELY(clock_is_counter)) return __builtin_ia32_rdtsc() >> 6;
 	struct timespec t;
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return ((uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec) >> 4;
@@ -98,12 +90,10 @@ static inline uint64_t ticks(void)
 /* One instruction in any case: a signal handler may come between, and log as well. */
 static inline uint64_t take_slots(uint64_t count)
 {
-#if defined __x86_64__
 	if (&__libc_single_threaded && __libc_single_threaded) {
 		__asm__ volatile("xaddq %0, %1" : "+r"(count), "+m"(next_slot) : : "cc");
 		return count;
 	}
-#endif
 	return __atomic_fetch_add(&next_slot, count, __ATOMIC_RELAXED);
 }
 

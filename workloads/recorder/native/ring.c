@@ -253,11 +253,14 @@ static void wake_keeper(void)
 	if (fd >= 0) close(fd);
 }
 
+/* A keeper that lives comes, once it has a processor. */
+#define KEEPER_PATIENCE_MS 10000
+
 void ask_keeper(void)
 {
 	uint32_t number = atomic_fetch_add(&ring->asked, 1) + 1;
 	wake_keeper();
-	for (int i = 0; i < 500; i++) {
+	for (int i = 0; i < KEEPER_PATIENCE_MS; i++) {
 		uint32_t answered = atomic_load(&ring->answered);
 		if ((int32_t)(answered - number) >= 0 || atomic_load(&ring->closed)) return;
 		struct timespec t = { 0, 1000000 };

@@ -56,7 +56,7 @@ enum op {
 	OP_EREALLOC_END,
 	OP_EFREE,
 	OP_REQUEST_BEGIN,
-	OP_REQUEST_END,   /* all blocks of EMALLOC … EREALLOC_END that are live go */
+	OP_REQUEST_END,   /* all blocks of EMALLOC … EREALLOC_END that are live go; value: 1 where the heap ends, too */
 	OP_GC,            /* gc_mem_caches() */
 	/* Written by the keeper alone, into the log that it keeps: */
 	OP_SAMPLE,        /* followed by a text */

@@ -20,7 +20,7 @@ void preload(const char *library, const char *flags, const char *folder)
 	setenv("ALLOCSIM_RECORD", session, 1);
 }
 
-int start_program(char **argv, const sigset_t *mask, pid_t *program)
+int start_program(char **argv, const sigset_t *mask, int ignores_hangup, pid_t *program)
 {
 	int error_pipe[2], error = 0;
 	if (pipe2(error_pipe, O_CLOEXEC)) return errno;
@@ -29,6 +29,7 @@ int start_program(char **argv, const sigset_t *mask, pid_t *program)
 	if (child == 0) {
 		for (int s = 1; s < 32; s++)
 			if (s == SIGINT || s == SIGTERM || s == SIGQUIT || s == SIGHUP || s == SIGPIPE) signal(s, SIG_DFL);
+		if (ignores_hangup) signal(SIGHUP, SIG_IGN);
 		sigprocmask(SIG_SETMASK, mask, NULL);
 		execvp(argv[0], argv);
 		error = errno;

@@ -191,10 +191,9 @@ struct registers {
 	uintptr_t pc, stack, frame; /* pc: an address within the call, or the one that was interrupted */
 };
 
-/* The kernel's frame: a ucontext behind the return address (x86-64). */
+/* The kernel's frame: a ucontext behind the return address. */
 static int leave_signal(struct registers *r)
 {
-#if defined __x86_64__
 	/* gregs of struct ucontext begin at 40; RBP, RSP and RIP are numbers 10, 15 and 16 of them */
 	uintptr_t gregs = r->stack + 40;
 	if (!is_readable(gregs + 8 * 10) || !is_readable(gregs + 8 * 16)) return 0;
@@ -202,10 +201,6 @@ static int leave_signal(struct registers *r)
 	r->stack = word_at(gregs + 8 * 15);
 	r->pc = word_at(gregs + 8 * 16);
 	return r->pc != 0;
-#else
-	(void)r;
-	return 0;
-#endif
 }
 
 static int leave_by_chain(struct registers *r)
@@ -251,9 +246,6 @@ static inline int leave_frame(struct registers *r)
 		r->frame = word_at(at);
 	}
 	uintptr_t ra = word_at(at_return);
-#if defined __aarch64__
-	ra &= ADDRESS_LIMIT * 2 - 1; /* without its signature */
-#endif
 	r->stack = canonical;
 	r->pc = ra - 1;
 	return ra >= 4096;
@@ -262,11 +254,7 @@ static inline int leave_frame(struct registers *r)
 int walk_stack(uintptr_t *addresses)
 {
 	struct registers r;
-#if defined __x86_64__
 	__asm__ volatile("leaq 0(%%rip), %0\n\tmovq %%rsp, %1\n\tmovq %%rbp, %2" : "=&r"(r.pc), "=&r"(r.stack), "=&r"(r.frame));
-#elif defined __aarch64__
-	__asm__ volatile("adr %0, .\n\tmov %1, sp\n\tmov %2, x29" : "=&r"(r.pc), "=&r"(r.stack), "=&r"(r.frame));
-#endif
 	int n = 0;
 	while (leave_frame(&r)) {
 		if (r.pc - own_start < own_end - own_start) continue; /* the recorder's own */

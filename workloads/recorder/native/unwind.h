@@ -4,11 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#if defined __x86_64__
 enum { REGISTER_FRAME = 6, REGISTER_STACK = 7, REGISTER_RETURN = 16 };
-#elif defined __aarch64__
-enum { REGISTER_FRAME = 29, REGISTER_STACK = 31, REGISTER_RETURN = 30 };
-#endif
 
 /* A loaded program or library. */
 struct module {

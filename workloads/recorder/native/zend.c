@@ -190,8 +190,11 @@ EACH_BIN(OF_BIN)
 static size_t my_gc(void *heap)
 {
 	/* Within an allocation it is that one's last resort, and the model's too. */
-	if (recording() && under_way.op == OP_NONE && is_plain(heap)) log_plain(OP_GC, NULL, 0);
-	return zend.gc(heap);
+	int is_seen = recording() && under_way.op == OP_NONE && is_plain(heap);
+	size_t bytes = zend.gc(heap);
+	/* Behind the call: it looks through the whole heap before it gives anything back. */
+	if (is_seen) log_plain(OP_GC, NULL, 0);
+	return bytes;
 }
 
 /* The engine has started, and its first line is "Zend Engine v4.2.36, Copyright …". */
@@ -236,7 +239,7 @@ static void my_shutdown(bool silent, bool full)
 		if (under_way.op != OP_NONE) note_failure();
 		if (!full) log_usage(USAGE_END);
 		big_freed_by_request();
-		log_plain(OP_REQUEST_END, NULL, 0);
+		log_plain(OP_REQUEST_END, NULL, full);
 	}
 	zend.shutdown(silent, full);
 }

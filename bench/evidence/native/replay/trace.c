@@ -310,7 +310,7 @@ static void thread_event(struct event *e, struct word what, uint32_t id) {
         out->threads[i].gone = true;
         alive--;
       }
-  } else if (!is(what, "tb") && !is(what, "eb") && !is(what, "exit") && !is(what, "gc")) { /* they only name the thread */
+  } else if (!is(what, "tb") && !is(what, "eb") && !is(what, "exit") && !is(what, "gc") && !is(what, "es")) { /* they only name the thread */
     die("replay: line %lu: unknown event", line_number);
   }
 }

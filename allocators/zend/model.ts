@@ -1,8 +1,6 @@
 import type { Allocator, AllocatorStats, RequestAllocator } from '../../sim/contract/allocator.ts';
-import { assert } from '../../sim/contract/assert.ts';
 import type { Machine } from '../../sim/kernel/machine.ts';
-import type { AllocatorModel, OptionValues } from '../model.ts';
-import { createZend5 } from '../zend5/zend5.ts';
+import type { OptionValues } from '../model.ts';
 import { areasOf } from './areas.ts';
 import { checkHeaps } from './check.ts';
 import { createLeakReports } from './debug.ts';
@@ -10,7 +8,7 @@ import { decidingState } from './deciding-state.ts';
 import { createHeaps } from './heap.ts';
 import { type Inspectable, layered, passedThrough } from './layer.ts';
 import type { ZendVersion } from './layout.ts';
-import { memoryLimitOf, OPTIONS, refuseForeignOptions } from './options.ts';
+import { memoryLimitOf, refuseForeignOptions } from './options.ts';
 import { allHeapStats, phpNumbers } from './stats.ts';
 import { chunkMap, memoryUsage } from './views.ts';
 import { walkFree, walkHeaps } from './walk.ts';
@@ -18,7 +16,8 @@ import { walkFree, walkHeaps } from './walk.ts';
 /** Chunks and huge blocks come straight from the kernel. */
 const NOTHING: ReadonlySet<number> = new Set();
 
-function createZend(
+/** The request allocator of PHP 7 and 8. */
+export function createZend(
   machine: Machine,
   version: ZendVersion,
   values: OptionValues,
@@ -80,40 +79,8 @@ function createZend(
   );
 }
 
-function create(
-  machine: Machine,
-  version: string,
-  values: OptionValues,
-  below: Allocator | undefined,
-  given: OptionValues = {},
-): Allocator | RequestAllocator {
-  assert(below !== undefined, 'the request allocator has no allocator below');
-  if (values['USE_ZEND_ALLOC'] === false) {
-    const stats = () => ({ ...phpNumbers(machine.kernel, []), below: below.stats() });
-    return passedThrough(`zendmm-${version} (switched off)`, below, stats);
-  }
-  if (version === '5.6') return createZend5(machine, version, values, below, given);
-  return createZend(machine, version as ZendVersion, values, below, given);
+/** USE_ZEND_ALLOC=0: what PHP asks for goes to the allocator below. */
+export function createSwitchedOff(machine: Machine, version: string, below: Allocator): Allocator & Inspectable {
+  const stats = () => ({ ...phpNumbers(machine.kernel, []), below: below.stats() });
+  return passedThrough(`zendmm-${version} (switched off)`, below, stats);
 }
-
-const view = (name: string, about: string) => ({
-  name,
-  about,
-  render: (allocator: Allocator) => (allocator as Allocator & Inspectable).inspect(name),
-});
-
-/** PHP's request allocator. */
-export const zendmm: AllocatorModel = {
-  name: 'zendmm',
-  versions: ['8.2', '7.1', '5.6'],
-  about: 'the Zend memory manager of PHP, above a system allocator',
-  options: OPTIONS,
-  layered: true,
-  create,
-  views: [
-    view('chunks', 'PHP 7 and 8: each chunk’s 512 pages, its runs and bins; cached chunks and huge blocks'),
-    view('segments', 'PHP 5: the list of segments with their blocks'),
-    view('memory_get_usage', 'memory_get_usage() and memory_get_peak_usage(), both kinds, beside what is resident'),
-    view('leaks', 'the leak reports of a debug build'),
-  ],
-};

@@ -1,0 +1,47 @@
+import { getHeapStatistics } from 'node:v8';
+import { UserError } from '../../sim/contract/assert.ts';
+import { bytes } from '../../sim/contract/format.ts';
+import type { Bytes } from '../../sim/contract/units.ts';
+import { memoryRoom, roomText } from '../../workloads/files/host-memory.ts';
+import { isHeapUsed } from '../run/heap-room.ts';
+
+const LOOK_MS = 50;
+/** Others use the same memory. */
+const LOOK_AGAIN_MS = 1000;
+/** The room is read again when the process has taken so much of it. */
+const SHARE_BETWEEN_LOOKS = 1 / 16;
+/** What work that does not breathe may take between two looks: of the limit, and at most. */
+const SHARE_KEPT = 1 / 8;
+const KEPT_MAX_BYTES: Bytes = 256 * 2 ** 20;
+/** Node ends itself where its heap is full. */
+const SHARE_OF_HEAP = 0.9;
+
+/**
+ * Looks at the memory as long as the process lives, and throws a UserError out of its timer where it comes to an end: the kernel
+ * (or Node, whose heap it is) would end the process without a word. Heard only where the event loop breathes.
+ */
+export function watchMemory(): void {
+  let lookedAt = 0;
+  let looksAgainAtBytes = 0;
+  const look = () => {
+    checkHeap();
+    const rss = process.memoryUsage.rss();
+    if (rss < looksAgainAtBytes && performance.now() - lookedAt < LOOK_AGAIN_MS) return;
+    const room = memoryRoom();
+    lookedAt = performance.now();
+    looksAgainAtBytes = rss + room.bytes * SHARE_BETWEEN_LOOKS;
+    if (room.bytes > Math.min(KEPT_MAX_BYTES, room.of.bytes * SHARE_KEPT)) return;
+    throw new UserError(
+      `found ${bytes(rss)} in use by this process, expected a smaller run or more memory: ${roomText(room)}`,
+    );
+  };
+  setInterval(look, LOOK_MS).unref();
+}
+
+function checkHeap(): void {
+  if (!isHeapUsed(SHARE_OF_HEAP)) return;
+  const limit = bytes(getHeapStatistics().heap_size_limit);
+  throw new UserError(
+    `found Node's heap of ${limit} full, expected a smaller run, or NODE_OPTIONS=--max-old-space-size=MiB`,
+  );
+}
