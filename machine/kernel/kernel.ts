@@ -106,6 +106,8 @@ export class Kernel {
   current: Task | null = null;
   /** lru_gen_in_fault: pages that are made now are in use, to the multi-generational lists. */
   inFault = false;
+  /** Nobody was left to be killed: the machine has stopped. */
+  panicked = false;
   nowUs = 0;
   psi: Psi = newPsi(0);
   hooks: Hooks = {

@@ -119,7 +119,10 @@ export function outOfMemory(k: Kernel, kill: (task: Task) => void): boolean {
   headerLines(k, k.current, null);
   if (!victim) {
     k.kmsg.push('Out of memory and no killable processes...');
-    return false;
+    k.kmsg.push('Kernel panic - not syncing: System is deadlocked on memory');
+    k.panicked = true;
+    if (k.current) k.current.fatalSignal = true;
+    return k.current !== null;
   }
   oomKillProcess(k, victim, 'Out of memory', null, kill);
   return true;

@@ -11,7 +11,10 @@ export const FAULT_US = 6.76;
 export const HUGE_FAULT_US = 580;
 export const FORK_US = 150;
 export const FORK_PAGE_US = 0.26;
-/** khugepaged: a waking, an entry that it looks at, and a collapse. */
+/**
+ * khugepaged: a waking, an entry that it looks at, and a collapse. Of an entry: 340 passes over 16,384 of them in 2 s (0.358) where it
+ * never slept; a call that follows another without sleep took about 1, so nearly all of a waking's is the sleep's end.
+ */
 export const SCAN_CALL_US = 60;
 export const SCAN_PTE_US = 0.35;
 export const COLLAPSE_US = 2540;

@@ -38,6 +38,7 @@ export function* machineSteps(text: string, options: MachineRunOptions = {}): Ge
     if (command.process === undefined) yield* runMachineCommand(run, command);
     else yield* runProcessCommand(run, command);
     options.afterCommand?.(run, command);
+    if (run.k.panicked) break;
   }
   run.finish();
   return run;
