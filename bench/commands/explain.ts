@@ -99,14 +99,15 @@ export const explainCommand: CommandModule<object, ExplainArguments> = {
 async function writeReport(
   to: string,
   options: RunOptions,
-  { verdict: { headline, sentences, answer: answers, advice, remedies } }: Explanation,
+  { moment, verdict: { headline, sentences, answer: answers, advice, remedies } }: Explanation,
   signal: AbortSignal,
 ): Promise<boolean> {
   if (signal.aborted) return false;
   const run = await recordRun({ ...options, mode: 'lockstep', signal });
   if (run.result.partial) return false;
   const lines = [...(advice?.paste ? [advice.paste.shell] : []), ...remedies.map((r) => `${r.place}: ${r.text}`)];
-  const verdict = [headline, ...answers, ...lines.map((line) => `To paste: ${line}`)];
+  const judged = moment.kind === 'end' ? [] : [`Judged ${moment.about}.`];
+  const verdict = [headline, ...judged, ...answers, ...lines.map((line) => `To paste: ${line}`)];
   const why = sentences.filter((sentence) => !answers.includes(sentence));
   const page = buildPageData([{ ...run, verdict, why }], {
     histograms: histogramsOf(options.events),

@@ -9,6 +9,7 @@ import {
   PG_HEAD,
   PG_LRU,
   PG_SWAPBACKED,
+  PG_SWAPCACHE,
   PG_TAIL,
   ZERO_FRAME,
 } from './frames.ts';
@@ -120,8 +121,13 @@ function handlePteFault(k: Kernel, task: Task, vma: Vma, page: number, write: bo
     }
     return vma.object === null ? doAnonymousPage(k, task, vma, page, write) : doFault(k, task, vma, page, write);
   }
-  if (pte & PTE_SWAP) return doSwapPage(k, task, vma, page, write, pteAlloc(k, task, vma.mm, page));
   const pmd = vma.mm.pmdAt(page)!;
+  if (pte & PTE_SWAP) {
+    const result = doSwapPage(k, task, vma, page, write, pmd);
+    const now = pmd.get(page % 512);
+    const isWritable = !write || (now & PTE_WRITE) !== 0;
+    return result & (FAULT_SIGBUS | FAULT_OOM) || isWritable ? result : result | doWpPage(k, task, vma, page, pmd, now);
+  }
   if (write && !(pte & PTE_WRITE)) return doWpPage(k, task, vma, page, pmd, pte);
   pmd.set(page % 512, pte | PTE_YOUNG | (write ? PTE_DIRTY : 0));
   return FAULT_DONE;
@@ -161,7 +167,9 @@ function doWpPage(k: Kernel, task: Task, vma: Vma, page: number, pmd: Pmd, pte: 
     if (frames.flags[frame]! & PG_EXCLUSIVE) return wpPageReuse(k, page, pmd, pte);
     const single = !(frames.flags[frame]! & (PG_HEAD | PG_TAIL));
     if (!(frames.flags[frames.headOf(frame)]! & PG_LRU)) lruAddDrain(k);
-    if (single ? frames.mapcount[frame] === 1 : lastMappingOfHugePage(k, frames.headOf(frame))) {
+    // A page in swap's cache that others still name there is theirs too.
+    const isShared = frames.flags[frame]! & PG_SWAPCACHE || frames.mapcount[frame] !== 1;
+    if (single ? !isShared : lastMappingOfHugePage(k, frames.headOf(frame))) {
       frames.flags[frame]! |= PG_EXCLUSIVE;
       return wpPageReuse(k, page, pmd, pte);
     }
@@ -211,7 +219,7 @@ export function mmCounterFile(k: Kernel, frame: number): number {
   return k.frames.flags[frame]! & PG_SWAPBACKED ? MM_SHMEMPAGES : MM_FILEPAGES;
 }
 
-/** An anonymous page that nothing maps is free; a part of a huge page waits for the rest. */
+/** An anonymous page that nothing maps is free; a part of a huge page waits for the rest, one in swap's cache for those that name its slot. */
 export function freeIfUnused(k: Kernel, frame: number): void {
   const { frames } = k;
   const flags = frames.flags[frame]!;
@@ -219,7 +227,7 @@ export function freeIfUnused(k: Kernel, frame: number): void {
   if (flags & (PG_HEAD | PG_TAIL)) {
     const head = frames.headOf(frame);
     if (frames.mapcountOf(frame) === 0 && hugePageUnmapped(k, head)) freeHugePage(k, head);
-  } else if (frames.mapcount[frame] === 0) freePage(k, frame);
+  } else if (frames.mapcount[frame] === 0 && !(flags & PG_SWAPCACHE)) freePage(k, frame);
 }
 
 /** do_fault: a page of a file or of shared memory. */

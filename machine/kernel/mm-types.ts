@@ -135,6 +135,8 @@ export class Vma {
   /** The group that pays for this object. */
   chargedGroup = 0;
   readonly name: string;
+  /** Begins as if four had been used. */
+  swapReadahead: SwapReadahead = { page: 0, window: 0, hits: 4 };
   /** State of the readahead of the open file. */
   readonly ra: Readahead | null;
 
@@ -178,6 +180,13 @@ export class Vma {
   isAnonymous(): boolean {
     return this.object === null && !(this.flags & VM_PFNMAP);
   }
+}
+
+/** vma->swap_readahead_info: the last fault on swap, how many were read with it, and how many of them were used since. */
+export interface SwapReadahead {
+  readonly page: number;
+  readonly window: number;
+  readonly hits: number;
 }
 
 /** file_ra_state: what a file's readers have been read ahead. */

@@ -8,6 +8,7 @@ import {
   PG_RECLAIM,
   PG_REFERENCED,
   PG_SWAPBACKED,
+  PG_SWAPCACHE,
   PG_UNEVICTABLE,
 } from './frames.ts';
 import { freeHugePage, splitHugePage, splitHugePmd } from './huge-memory.ts';
@@ -18,9 +19,10 @@ import { MM_ANONPAGES, MM_FILEPAGES, MM_SHMEMPAGES, MM_SWAPENTS, VM_EXEC, type V
 import { freePage } from './page-alloc.ts';
 import { filemapRemoveFolio } from './page-cache.ts';
 import { type Pmd, PTE_DIRTY, PTE_SWAP, pteOf } from './page-table.ts';
+import { SWAP_OUT_US } from './recorded-prices.ts';
 import { folioReferenced, type Mapping, mappingsOf, pageRemoveRmap } from './rmap.ts';
 import { swappedPages } from './shmem.ts';
-import { forgetSwapFrame, getSwapPage, swapDuplicate } from './swap.ts';
+import { forgetSwapFrame, getSwapPage, slotOfCached, swapDuplicate } from './swap.ts';
 import { workingsetEviction } from './workingset.ts';
 
 export interface ShrinkResult {
@@ -163,9 +165,10 @@ function reclaimAnon(k: Kernel, frame: number, mappings: readonly Mapping[], res
     splitHugePage(k, frame);
     return 'split';
   }
-  if (k.swapFree === 0) return 'activate';
-  const slot = getSwapPage(k, frame);
+  const isCached = (flags[frame]! & PG_SWAPCACHE) !== 0;
+  const slot = isCached ? slotOfCached(k, frame) : getSwapPage(k, frame);
   if (slot === 0) return 'activate';
+  const isClean = isCached && !(flags[frame]! & PG_DIRTY) && !mappings.some((at) => entryOf(at) & PTE_DIRTY);
   for (const { vma, page, pmd } of mappings) {
     pmd.set(page % 512, pteOf(slot, PTE_SWAP));
     vma.mm.tlb?.flush(page, page + 1);
@@ -174,8 +177,11 @@ function reclaimAnon(k: Kernel, frame: number, mappings: readonly Mapping[], res
     vma.mm.rss[MM_SWAPENTS]++;
     pageRemoveRmap(k, frame);
   }
-  k.vmstat.pswpout++;
-  result.paged++;
+  if (!isClean) {
+    k.vmstat.pswpout++;
+    k.nowUs += SWAP_OUT_US;
+    result.paged++;
+  }
   forgetSwapFrame(k, slot);
   freePage(k, frame);
   return 'freed';
@@ -195,6 +201,7 @@ function reclaimShmem(k: Kernel, frame: number, mappings: readonly Mapping[], re
   if (accountsEachPage) k.committed++;
   swappedPages(object).set(index, slot);
   k.vmstat.pswpout++;
+  k.nowUs += SWAP_OUT_US;
   result.paged++;
   forgetSwapFrame(k, slot);
   freePage(k, frame);

@@ -20,8 +20,8 @@ export const COMMAND_US = 70;
 export const SAMPLE_US = 2000;
 export const SAMPLE_PROCESS_US = 700;
 export const SAMPLE_PAGE_US = 0.75;
-/** A page of a process that ends. */
-export const TEARDOWN_PAGE_US = 4.38;
+/** A page of a process that ends, alone on the processor. */
+export const TEARDOWN_PAGE_US = 3.3;
 
 /** A page copied from a file to the program, and back. */
 export const READ_COPY_US = 3.1;
@@ -31,6 +31,8 @@ export const WRITE_SHMEM_US = 7.2;
 export const READ_PAGE_US = 4.9;
 export const WRITE_PAGE_US = 7.5;
 export const SWAP_IN_US = 40;
+/** One written to swap, beside what reclaim does with it. */
+export const SWAP_OUT_US = 11.4;
 
 /**
  * Reclaim: a page freed, one looked at and kept, one that had to be unmapped first, one moved off the active list, and the way in and out

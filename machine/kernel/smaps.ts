@@ -2,8 +2,20 @@
 import { type Frames, PG_ANON, PG_DIRTY, PG_HEAD, PG_REFERENCED, PG_SWAPBACKED, PG_TAIL } from './frames.ts';
 import { hugepageVmaCheck } from './huge-vma.ts';
 import type { Kernel, Task } from './kernel.ts';
-import { MM_ANONPAGES, MM_FILEPAGES, MM_SHMEMPAGES, type Mm, VM_HUGETLB, VM_LOCKED, type Vma } from './mm-types.ts';
+import {
+  type AddressSpace,
+  MM_ANONPAGES,
+  MM_FILEPAGES,
+  MM_SHMEMPAGES,
+  type Mm,
+  VM_HUGETLB,
+  VM_LOCKED,
+  VM_SHARED,
+  VM_WRITE,
+  type Vma,
+} from './mm-types.ts';
 import { frameOfPte, PTE_DIRTY, PTE_PRESENT, PTE_SPECIAL, PTE_SWAP, PTE_YOUNG } from './page-table.ts';
+import { swappedPages } from './shmem.ts';
 
 /** mem_size_stats: pages, and proportional sizes in 1/4096 bytes. */
 interface MemSizeStats {
@@ -84,10 +96,23 @@ function account(
   else mss.privateClean++;
 }
 
+/** shmem_swap_usage of the mapping's part; a private one that may be written counts only where it has no page of its own. */
+function shmemSwapUsage(vma: Vma, object: AddressSpace): number {
+  const hasCopies = (vma.flags & (VM_SHARED | VM_WRITE)) === VM_WRITE;
+  let pages = 0;
+  for (const index of swappedPages(object).keys()) {
+    const page = index - vma.pgoff + vma.start;
+    if (page < vma.start || page >= vma.end) continue;
+    if (!hasCopies || !vma.mm.pmdAt(page)?.get(page % 512)) pages++;
+  }
+  return pages;
+}
+
 /** smap_gather_stats. */
 function gather(k: Kernel, vma: Vma, mss: MemSizeStats): void {
   const { frames } = k;
   const locked = (vma.flags & VM_LOCKED) !== 0;
+  if (vma.object?.kind === 'shmem') mss.swap += shmemSwapUsage(vma, vma.object);
   vma.mm.eachPmd(vma.start, vma.end, (key, pmd) => {
     const from = Math.max(vma.start, key * 512) - key * 512;
     const to = Math.min(vma.end, key * 512 + 512) - key * 512;

@@ -1,19 +1,21 @@
 /** mm/swapfile.c, mm/swap_state.c and do_swap_page: pages that lie in swap, which may be memory too (zram). */
 
-import { PG_ANON, PG_DIRTY, PG_EXCLUSIVE, PG_SWAPBACKED, PG_SWAPCACHE } from './frames.ts';
+import { PG_ANON, PG_EXCLUSIVE, PG_SWAPBACKED, PG_SWAPCACHE } from './frames.ts';
 import type { Kernel, Task } from './kernel.ts';
-import { MM_ANONPAGES, MM_SWAPENTS, VM_SHARED, VM_WRITE, type Vma } from './mm-types.ts';
-import { allocPage, freePage } from './page-alloc.ts';
-import { frameOfPte, type Pmd, PTE_DIRTY, PTE_PRESENT, PTE_WRITE, PTE_YOUNG, pteOf } from './page-table.ts';
+import { MM_ANONPAGES, MM_SWAPENTS, type SwapReadahead, VM_SHARED, VM_WRITE, type Vma } from './mm-types.ts';
+import { allocPage, freePage, giveKernelPages, takeKernelPages } from './page-alloc.ts';
+import { frameOfPte, type Pmd, PTE_DIRTY, PTE_PRESENT, PTE_SWAP, PTE_WRITE, PTE_YOUNG, pteOf } from './page-table.ts';
 import { SWAP_IN_US } from './recorded-prices.ts';
 import { addMmCounterFast } from './rss.ts';
-import { folioAddLru } from './swap-lru.ts';
+import { folioAddLru, lruAddDrain } from './swap-lru.ts';
 
 /** A page of swap: entries that name it, and the frame that has its content meanwhile (-1: none). */
 interface Slot {
   count: number;
   frame: number;
   group: number;
+  /** Read ahead, and not yet asked for. */
+  isReadahead?: boolean;
 }
 
 export interface SwapArea {
@@ -25,11 +27,18 @@ export interface SwapArea {
 
 const areas = new WeakMap<Kernel, SwapArea>();
 
+/** swap_map and swap_cgroup_map: a byte and two for each page of the area. */
+const mapPages = (pages: number): number => Math.ceil(pages / 4096) + Math.ceil((pages * 2) / 4096);
+
 /** swapon: an area of so many pages. */
 export function swapOn(k: Kernel, pages: number): void {
+  const before = areas.get(k);
+  if (before) giveKernelPages(k, mapPages(before.limit));
   areas.set(k, { slots: [], free: [], next: 1, limit: pages });
-  k.swapTotal = pages;
-  k.swapFree = pages;
+  takeKernelPages(k, mapPages(pages));
+  // The first page is the header.
+  k.swapTotal = Math.max(0, pages - 1);
+  k.swapFree = k.swapTotal;
 }
 
 const areaOf = (k: Kernel): SwapArea => areas.get(k)!;
@@ -58,7 +67,7 @@ export function swapFreeEntry(k: Kernel, slot: number): void {
   if (frame >= 0) {
     k.frames.flags[frame]! &= ~PG_SWAPCACHE;
     k.vmstat.nr_swapcached--;
-    if (k.frames.mapcount[frame] === 0) freePage(k, frame);
+    if (k.frames.mapcount[frame] === 0 && k.frames.flags[frame]! & PG_ANON) freePage(k, frame);
   }
   k.groups[own.group]!.stat.swap--;
   area.slots[slot] = undefined;
@@ -66,29 +75,90 @@ export function swapFreeEntry(k: Kernel, slot: number): void {
   k.swapFree++;
 }
 
-/** The page was written to swap and its frame is free. */
+/** The page is in its slot, and its frame is free. */
 export function forgetSwapFrame(k: Kernel, slot: number): void {
-  areaOf(k).slots[slot]!.frame = -1;
+  const own = areaOf(k).slots[slot]!;
+  if (k.frames.flags[own.frame]! & PG_SWAPCACHE) k.vmstat.nr_swapcached--;
+  own.frame = -1;
 }
 
-/** swapin_readahead without the readahead: the frame of the slot, read where it is not in memory; -1 where there is no memory. */
+/** folio_swap_entry: the slot of a page that was read from it while others still name it. */
+export function slotOfCached(k: Kernel, frame: number): number {
+  return areaOf(k).slots.findIndex((own) => own?.frame === frame);
+}
+
+/** The frame of the slot, read where it is not in memory; -1 where there is no memory. Whose list it joins is the caller's. */
 export function swapIn(k: Kernel, task: Task, slot: number): { frame: number; major: boolean } {
   const own = areaOf(k).slots[slot]!;
   if (own.frame >= 0) return { frame: own.frame, major: false };
+  const frame = readSwapCache(k, task, own);
+  if (frame >= 0) k.vmstat.pgmajfault++;
+  return { frame, major: frame >= 0 };
+}
+
+/** __read_swap_cache_async and swap_readpage. */
+function readSwapCache(k: Kernel, task: Task, own: Slot): number {
   const frame = allocPage(k, k.groups[own.group]!.online ? k.groups[own.group]! : task.group);
-  if (frame < 0) return { frame, major: false };
+  if (frame < 0) return frame;
   own.frame = frame;
   k.vmstat.pswpin++;
-  k.vmstat.pgmajfault++;
   k.vmstat.nr_swapcached++;
   k.frames.flags[frame]! |= PG_SWAPCACHE | PG_SWAPBACKED | PG_ANON;
   k.nowUs += SWAP_IN_US;
-  return { frame, major: true };
+  return frame;
 }
 
-/** do_swap_page. */
+/** 1 << page_cluster: pages read at once where more than one process names the first. */
+const MAX_WINDOW = 8;
+
+/** __swapin_nr_pages: how many, from how many of the last were used. */
+function swapinNrPages({ page: before, window: previous, hits }: SwapReadahead, page: number): number {
+  let pages = hits + 2;
+  if (pages === 2) {
+    if (page !== before + 1 && page !== before - 1) pages = 1;
+  } else {
+    let rounded = 4;
+    while (rounded < pages) rounded *= 2;
+    pages = rounded;
+  }
+  return Math.max(Math.min(pages, MAX_WINDOW), Math.floor(previous / 2));
+}
+
+/** swap_vma_readahead: the pages around the fault in its table and mapping, before or behind it where faults come in order. */
+function swapVmaReadahead(k: Kernel, task: Task, vma: Vma, page: number, pmd: Pmd): void {
+  const before = vma.swapReadahead;
+  const window = swapinNrPages(before, page);
+  vma.swapReadahead = { page, window, hits: 0 };
+  if (window === 1) return;
+  const first =
+    page === before.page + 1
+      ? page
+      : page === before.page - 1
+        ? page - window + 1
+        : page - Math.floor((window - 1) / 2);
+  const table = Math.floor(page / 512) * 512;
+  const { slots } = areaOf(k);
+  for (let at = Math.max(first, vma.start, table); at < Math.min(first + window, vma.end, table + 512); at++) {
+    const pte = pmd.get(at % 512);
+    const own = pte & PTE_SWAP ? slots[frameOfPte(pte)]! : undefined;
+    if (at === page || !own || own.frame >= 0) continue;
+    const frame = readSwapCache(k, task, own);
+    if (frame < 0) return;
+    own.isReadahead = true;
+    folioAddLru(k, frame);
+  }
+  lruAddDrain(k);
+}
+
+/** do_swap_page. A page that one process alone names is read for itself: the area is memory, and answers at once. */
 export function doSwapPage(k: Kernel, task: Task, vma: Vma, page: number, write: boolean, pmd: Pmd): number {
   const slot = frameOfPte(pmd.get(page % 512));
+  const own = areaOf(k).slots[slot]!;
+  if (own.frame >= 0) {
+    if (own.isReadahead) vma.swapReadahead = { ...vma.swapReadahead, page, hits: vma.swapReadahead.hits + 1 };
+    else vma.swapReadahead = { ...vma.swapReadahead, page };
+    own.isReadahead = false;
+  } else if (own.count > 1) swapVmaReadahead(k, task, vma, page, pmd);
   const { frame, major } = swapIn(k, task, slot);
   if (frame < 0) return 2;
   const { frames } = k;
@@ -102,8 +172,8 @@ export function doSwapPage(k: Kernel, task: Task, vma: Vma, page: number, write:
     frames.index[frame] = vma.linearIndex(page);
     if (major) folioAddLru(k, frame);
   } else frames.sharing++;
-  const last = areaOf(k).slots[slot]!.count === 1;
-  frames.flags[frame] = (frames.flags[frame]! | PG_ANON | PG_SWAPBACKED | PG_DIRTY) & ~PG_EXCLUSIVE;
+  const last = own.count === 1;
+  frames.flags[frame] = (frames.flags[frame]! | PG_ANON | PG_SWAPBACKED) & ~PG_EXCLUSIVE;
   swapFreeEntry(k, slot);
   let flags = PTE_PRESENT | PTE_YOUNG;
   if (last && frames.mapcount[frame] === 1) {

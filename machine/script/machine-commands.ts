@@ -5,6 +5,7 @@ import { khugepagedWake } from '../kernel/khugepaged-slots.ts';
 import { MemCgroup, NO_LIMIT } from '../kernel/mem-cgroup.ts';
 import { slabAccount } from '../kernel/slab.ts';
 import { swapOn } from '../kernel/swap.ts';
+import { swapOff } from '../kernel/swapoff.ts';
 import { lruAddDrain } from '../kernel/swap-lru.ts';
 import { tryToFreeMemCgroupPages } from '../kernel/vmscan.ts';
 import { syncAll } from '../kernel/writeback.ts';
@@ -125,9 +126,17 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
     ok(run, command);
   },
   swap(run, [size], command) {
-    const bytes = size === 'off' ? 0 : sizeOf(size!);
+    if (size === 'off') {
+      ok(run, command, run.k.swapTotal === 0 ? 'EINVAL' : swapOff(run.k) ? undefined : 'ENOMEM');
+      return;
+    }
+    const bytes = sizeOf(size!);
     if (bytes === undefined) {
       ok(run, command, 'EINVAL');
+      return;
+    }
+    if (run.k.swapTotal > 0) {
+      ok(run, command, 'EBUSY');
       return;
     }
     swapOn(run.k, Math.floor(bytes / 4096));

@@ -45,6 +45,9 @@ export interface ScriptProcess {
   alive: boolean;
   /** A background command that is not collected, and how it goes on. */
   busy: BackgroundCommand | undefined;
+  /** Processor time of its commands, and when it began. */
+  cpuUs?: number;
+  startUs?: number;
   /** What it runs. */
   heap?: Heap | undefined;
 }
@@ -102,6 +105,8 @@ export class MachineRun {
   readonly turns: Turns;
   refresh = true;
   toolsRan = false;
+  /** Nobody wanted the processor. */
+  idleUs = 0;
   /** What `run` replays, by its words. */
   program: (workload: string, allocator: string) => HeapProgram = () => {
     throw new UserError('run: this machine has no workloads');
@@ -109,7 +114,9 @@ export class MachineRun {
   /** Processes that run a workload at some time: a fork takes its parent's heap along for them. */
   readonly runners = new Set<string>();
   private kmsgShown = 0;
-  private readonly dying: { task: Task; atUs: number }[] = [];
+  /** Killed, with the processor's time that they still need to take their mappings down; as of `dyingAsOfUs`. */
+  private readonly dying: { task: Task; leftUs: number }[] = [];
+  private dyingAsOfUs = 0;
   private readonly deaths: { process: ScriptProcess; how: 'signal' | 'exit'; code: number }[] = [];
   private readonly onLine: (line: MachineLine) => void;
 
@@ -155,7 +162,7 @@ export class MachineRun {
 
   /** A process of the script begins, perhaps under a name that one before it had. */
   enter(name: string, task: Task, cgroup: Cgroup, heap: Heap | undefined): void {
-    const fresh = { task, cgroup, alive: true, busy: undefined, heap };
+    const fresh = { task, cgroup, alive: true, busy: undefined, cpuUs: 0, startUs: this.k.nowUs, heap };
     const existing = this.process(name);
     if (existing) Object.assign(existing, fresh);
     else this.processes.push({ name, ...fresh });
@@ -212,21 +219,27 @@ export class MachineRun {
    */
   private oomKill(task: Task): void {
     task.fatalSignal = true;
-    if (task === this.k.current) return;
+    // The chosen one of a group is killed again with the group.
+    if (task === this.k.current || this.dying.some((one) => one.task === task)) return;
     const pages = task.mm.getRss();
     reapMemory(this.k, task);
-    this.dying.push({ task, atUs: this.k.nowUs + pages * TEARDOWN_PAGE_US });
+    this.passToDying();
+    this.dying.push({ task, leftUs: pages * TEARDOWN_PAGE_US });
+  }
+
+  /** The processor's time since is shared: each of the dying has had as much as who runs. */
+  private passToDying(): void {
+    for (const one of this.dying) one.leftUs -= this.k.nowUs - this.dyingAsOfUs;
+    this.dyingAsOfUs = this.k.nowUs;
   }
 
   /** Ends those whose time has come: all, where the processor is idle. */
   settleDying(idle: boolean): void {
-    for (const { task, atUs } of [...this.dying]) {
-      if (!idle && atUs > this.k.nowUs) continue;
-      this.dying.splice(
-        this.dying.findIndex((other) => other.task === task),
-        1,
-      );
-      this.die(task, 'signal', 9);
+    this.passToDying();
+    const gone = this.dying.filter(({ leftUs }) => idle || leftUs <= 0).sort((a, b) => a.leftUs - b.leftUs);
+    for (const one of gone) {
+      this.dying.splice(this.dying.indexOf(one), 1);
+      this.die(one.task, 'signal', 9);
     }
   }
 

@@ -142,13 +142,17 @@ function* perform(
           ? runCommand(run, process, words)
           : immediate(run, process, name, words);
   let result: Result;
+  let sleptUs = 0;
   for (;;) {
     const step = calls.next();
     if (step.done) {
       result = step.value;
       break;
     }
-    if (step.value !== 'breath') process.busy!.stalledSinceUs = k.nowUs;
+    if (step.value !== 'breath') {
+      process.busy!.stalledSinceUs = k.nowUs;
+      sleptUs += step.value - k.nowUs;
+    }
     yield step.value;
     k.current = task;
   }
@@ -165,6 +169,7 @@ function* perform(
     us: k.nowUs - startUs,
     ...(name === 'run' && process.heap ? { heap: heapFigures(process.heap) } : {}),
   };
+  process.cpuUs = (process.cpuUs ?? 0) + Math.max(0, answer.us - sleptUs);
   finish(k, task);
   const child = name === 'fork' && !failed ? run.process(words[0]!)!.task : undefined;
   if (child) run.turns.forked(child);

@@ -48,10 +48,13 @@ function noteSleeping({ k, processes }: MachineRun): void {
 }
 
 /** Nobody else wants the processor until `untilUs`. */
-function idle({ k, turns }: MachineRun, untilUs: number): void {
+function idle(run: MachineRun, untilUs: number): void {
+  const { k, turns } = run;
   while (k.nowUs < untilUs) {
     turns.idle(untilUs);
-    k.nowUs = Math.max(k.nowUs, Math.min(untilUs, khugepagedWakeUs(k)));
+    const wakeUs = Math.max(k.nowUs, Math.min(untilUs, khugepagedWakeUs(k)));
+    run.idleUs += wakeUs - k.nowUs;
+    k.nowUs = wakeUs;
   }
 }
 

@@ -145,8 +145,11 @@ export function toolTexts(run: MachineRun): { readonly command: string; readonly
     'vmstat',
     ...alive.map(({ task }) => `pmap -x ${task.pid}`),
   ];
-  run.k.nextPid += commands.length;
-  return commands.map((command) => ({ command, text: renderView(run, command) }));
+  return commands.map((command) => {
+    const text = renderView(run, command);
+    run.k.nextPid++;
+    return { command, text };
+  });
 }
 
 /** A file by its path on the machine, or by a mapping of it: `/proc/p1/map_files/RANGE` or `…/REGION`. */

@@ -40,6 +40,32 @@ export function createPlacements(capacity: number): Placements {
   };
 }
 
+/** Takes the lines of a placement file one by one: as text they would need five times as much. */
+export function collectPlacements(): { readonly add: (line: string) => void; readonly finish: () => Placements } {
+  let columns = createPlacements(FIRST_PLACEMENTS);
+  let length = 0;
+  function grow(): void {
+    const grown = createPlacements(2 * length);
+    grown.event.set(columns.event);
+    grown.address.set(columns.address);
+    grown.usable.set(columns.usable);
+    columns = grown;
+  }
+  return {
+    add(line) {
+      if (length === columns.event.length) grow();
+      const first = line.indexOf(' ');
+      const second = line.indexOf(' ', first + 1);
+      columns.event[length] = Number(line.slice(0, first));
+      columns.address[length] = Number.parseInt(line.slice(first + 1, second), 16);
+      columns.usable[length] = Number(line.slice(second + 1));
+      length++;
+    },
+    finish: () => ({ ...columns, length }),
+  };
+}
+
+const FIRST_PLACEMENTS = 1024;
 const NEWLINE = 10;
 const ZERO = 48;
 const LETTER_A = 97;

@@ -34,6 +34,8 @@ export interface Accounts {
   timesOf(t: ThreadSlot): ThreadTimes;
   /** The run ends at `at`. */
   close(at: Ns): void;
+  /** Up to where something is accounted for: a thread may have begun a little later than where another one is. */
+  accountedNs(): Ns;
 }
 
 /** `looksFrom`: since when a thread only looks for what another one has to do; Infinity for those that do not. */
@@ -82,6 +84,14 @@ export function createAccounts(time: VirtualTime, looksFrom: (t: ThreadSlot) => 
       sleeps: sleeps[t]!,
       wakes: wakes[t]!,
     }),
+    accountedNs() {
+      let latest = 0;
+      for (let p = 0; p < cpus; p++) {
+        const t = running[p]!;
+        latest = Math.max(latest, t >= 0 ? onSince[t]! : idleFrom[p]!);
+      }
+      return latest;
+    },
     close(at) {
       for (let p = 0; p < cpus; p++) {
         const t = running[p]!;

@@ -58,6 +58,8 @@ export interface Scheduler extends Pick<Accounts, 'processorNs' | 'timesOf' | 'b
   endNs(): Ns;
   /** The run ends: busy and idle times are complete. */
   closeAccounts(end: Ns): void;
+  /** Accounts cannot be closed before. */
+  accountedNs(): Ns;
 }
 
 /** `resumed`: a thread has its processor back, from a time on. */
@@ -389,5 +391,6 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
     unfinished: () => unfinished,
     endNs: () => end[0]!,
     closeAccounts: accounts.close,
+    accountedNs: accounts.accountedNs,
   };
 }

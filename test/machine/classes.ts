@@ -18,6 +18,8 @@ export type Condition =
   | 'group wrote a disk'
   /** More was made dirty than a flusher lets be: which pages of a shared mapping of a disk's file it has written by now is a band. */
   | 'flusher'
+  /** Reclaim has begun and there is swap: whose pages are in it is a band. */
+  | 'swapping'
   /** Huge pages while memory is short depend on what is free in one piece. */
   | 'huge pages under reclaim'
   /** Killed and being torn down. */
@@ -45,6 +47,7 @@ export interface FigureClass {
 
 const LAZY: readonly [Condition, Tolerance] = ['lazyfree under reclaim', band(0.25, 4096)];
 const FLUSHER: readonly [Condition, Tolerance] = ['flusher', band(0.25, 8192)];
+const SWAPPING: readonly [Condition, Tolerance] = ['swapping', band(0.25, 8192)];
 const HUGE: readonly [Condition, Tolerance] = ['huge pages under reclaim', band(0.5, 65536)];
 const figure = (tolerance: Tolerance, ...unless: (readonly [Condition, Tolerance])[]): FigureClass => ({
   tolerance,
@@ -61,8 +64,9 @@ export const STEP: Readonly<Record<string, FigureClass>> = {
     ['lazyfree under reclaim', band(0.25, 1024)],
     ['huge pages under reclaim', { kind: 'free' }],
     ['flusher', constant(32)],
+    ['swapping', band(0.25, 1024)],
   ),
-  majflt: figure(EXACT),
+  majflt: figure(EXACT, ['swapping', band(0.25, 1024)]),
 };
 
 const WRITTEN_BY_FLUSHER = ['Pss_Dirty', 'Shared_Clean', 'Shared_Dirty', 'Private_Clean', 'Private_Dirty'];
@@ -80,6 +84,7 @@ export const REGION: Readonly<Record<string, FigureClass>> = Object.fromEntries(
     'Referenced',
     'Anonymous',
     'LazyFree',
+    'Swap',
     'AnonHugePages',
     'ShmemPmdMapped',
     'FilePmdMapped',
@@ -90,8 +95,8 @@ export const REGION: Readonly<Record<string, FigureClass>> = Object.fromEntries(
     name === 'AnonHugePages'
       ? figure(EXACT, HUGE)
       : WRITTEN_BY_FLUSHER.includes(name)
-        ? figure(EXACT, LAZY, FLUSHER)
-        : figure(EXACT, LAZY),
+        ? figure(EXACT, LAZY, FLUSHER, SWAPPING)
+        : figure(EXACT, LAZY, SWAPPING),
   ]),
 );
 
@@ -101,10 +106,10 @@ export const PROCESS_GROWTH: Readonly<Record<string, FigureClass>> = {
   VmPTE: figure(EXACT),
 };
 export const PROCESS: Readonly<Record<string, FigureClass>> = {
-  Rss: figure(constant(32), LAZY),
-  Pss: figure(constant(32), LAZY),
+  Rss: figure(constant(32), LAZY, SWAPPING),
+  Pss: figure(constant(32), LAZY, SWAPPING),
   /** The lag of counters kept by the task: up to 63 faults of 16 pages. */
-  VmRSS: figure(constant(4032), LAZY),
+  VmRSS: figure(constant(4032), LAZY, SWAPPING),
 };
 
 /** Of the machine, in kB; Committed_AS as growth since the first sample. */
@@ -116,12 +121,12 @@ export const MACHINE: Readonly<Record<string, FigureClass>> = {
   Unevictable: figure(constant(64)),
   PageTables: figure(constant(40), ['victim', { kind: 'free' }]),
   KernelStack: figure(constant(64)),
-  Slab: figure(constant(256), ['kernel objects', band(0.12, 1536)]),
+  Slab: figure(constant(256), ['kernel objects', band(0.12, 1536)], ['swapping', constant(1024)]),
 };
 
-/** MemFree with the pages on the lists of the processors, in kB: partly used slabs come and go with a hundred kB or two. */
+/** MemFree with the pages on the lists of the processors, in kB: partly used slabs come and go with some hundred kB. */
 export const FREE_AND_LISTS: FigureClass = figure(
-  constant(300),
+  constant(400),
   ['victim', { kind: 'free' }],
   ['reclaim', band(0.5, 2048)],
   ['kernel objects', constant(3072)],
@@ -146,8 +151,8 @@ export const THP_SCANS: FigureClass = figure(band(0.02, 2));
 
 /** Of a group, in bytes. */
 export const GROUP: Readonly<Record<string, FigureClass>> = {
-  anon: figure(EXACT),
-  shmem: figure(EXACT),
+  anon: figure(EXACT, ['swapping', band(0.25, 8 * 1048576)]),
+  shmem: figure(EXACT, ['swapping', band(0.25, 8 * 1048576)]),
   file: figure(EXACT, ['group under reclaim', band(0.1, 4 * 1048576)], ['group wrote a disk', constant(65536)]),
 };
 /** memory.current against anon + file + kernel of the truth: charges come in batches. */

@@ -48,6 +48,7 @@ class Comparer implements Comparison {
   private objects = false;
   private groupsWrite = false;
   private flushing = false;
+  private swapping = false;
   /** Regions that are shared mappings of a disk's file. */
   private readonly ofDisk = new Set<string>();
   /** Samples in which a process is killed and not yet gone. */
@@ -134,8 +135,10 @@ class Comparer implements Comparison {
   }
 
   private holding(lazy: boolean): Condition[] {
-    if (!this.reclaiming) return [];
+    const swapping = this.swapping ? (['swapping'] as const) : [];
+    if (!this.reclaiming) return [...swapping];
     return [
+      ...swapping,
       ...(lazy ? (['lazyfree under reclaim'] as const) : []),
       ...(this.huge ? (['huge pages under reclaim'] as const) : []),
     ];
@@ -143,6 +146,7 @@ class Comparer implements Comparison {
 
   machine(truth: Line, run: Line, at: string): void {
     if (reclaimOf(truth, 'pgscan') > 0) this.reclaiming = true;
+    if (truth.meminfo.SwapTotal > 0 && (this.reclaiming || this.limited.size > 0)) this.swapping = true;
     if (truth.vmstat.thp_fault_alloc > 0) this.huge = true;
     const mark = this.groupsWrite ? 0 : truth.vmstat.nr_dirty_background_threshold;
     if (this.ofDisk.size > 0 && truth.vmstat.nr_dirtied > mark) this.flushing = true;
@@ -211,6 +215,7 @@ class Comparer implements Comparison {
     const holding: Condition[] = [];
     if (this.limited.has(truth.cg) || this.reclaiming) holding.push('group under reclaim');
     if (this.writers.has(truth.cg)) holding.push('group wrote a disk');
+    if (this.swapping) holding.push('swapping');
     for (const [name, own] of Object.entries(GROUP))
       this.check(`${at} ${name}`, own, truth.stat[name], run.stat[name], holding);
     this.check(`${at} current`, GROUP_CURRENT, truth.current, run.current, holding);

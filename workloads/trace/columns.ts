@@ -31,14 +31,14 @@ export const ROW_BYTES: Bytes = 16;
 /** The rest is for what reads or runs them. */
 const SHARE_OF_ROWS = 0.75;
 
-/** Rows that there is memory for, those that are `held` included. */
-export const mostRows = (held = 0, room = memoryRoom()): number =>
-  Math.max(0, Math.floor((room.bytes / ROW_BYTES + held) * SHARE_OF_ROWS));
+/** Rows that there is memory for beside what is used already. */
+export const mostRows = (room = memoryRoom()): number =>
+  Math.max(0, Math.floor((room.bytes / ROW_BYTES) * SHARE_OF_ROWS));
 
 /** The same; refuses `needed` rows where that is less: on the way to them the kernel would end the process. */
-export function roomForRows(source: string, needed: number, held = 0): number {
+export function roomForRows(source: string, needed: number): number {
   const room = memoryRoom();
-  const most = mostRows(held, room);
+  const most = mostRows(room);
   if (needed <= most) return most;
   throw new UserError(
     `${source}: found ${needed} events or more, ${bytes(needed * ROW_BYTES)}, expected at most ${most}: ${roomText(room)}`,

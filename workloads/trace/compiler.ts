@@ -21,7 +21,6 @@ import {
   OP_FORK,
   OP_FREE,
   OP_GC,
-  OP_SHUTDOWN,
   OP_MALLOC,
   OP_MARKED,
   OP_MASK,
@@ -31,6 +30,7 @@ import {
   OP_REQUEST_BEGIN,
   OP_REQUEST_END,
   OP_SAMPLE,
+  OP_SHUTDOWN,
   OP_SKIPPED,
   OP_STALE_FREE,
   OP_THREAD_BEGIN,
@@ -231,7 +231,8 @@ export function createTraceCompiler(options: CompilerOptions = {}): TraceCompile
   function growRows(needed: number): void {
     // By a factor of four: what is copied costs, what is too long is not committed.
     while (capacity < needed) capacity *= 4;
-    capacity = Math.min(capacity, roomForRows(source, needed, rows));
+    // The old columns are still there when the new ones are filled.
+    capacity = Math.min(capacity, roomForRows(source, needed));
     const grown = (old: Int32Array | Uint32Array) => {
       const buffer = sharedBytes(capacity, 4);
       new Uint32Array(buffer).set(old);

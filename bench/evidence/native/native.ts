@@ -199,10 +199,13 @@ export async function straceNatively(trace: TraceText, options: NativeReplayOpti
 
 async function inTemporaryFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
   const folder = mkdtempSync(join(tmpdir(), 'allocsim-'));
+  const remove = () => rmSync(folder, { recursive: true });
+  process.on('exit', remove); // where the process ends in the middle of it
   try {
     return await work(folder);
   } finally {
-    rmSync(folder, { recursive: true });
+    process.off('exit', remove);
+    remove();
   }
 }
 
@@ -232,6 +235,7 @@ async function feed(
   });
   const kill = () => child.kill('SIGKILL');
   options.signal?.addEventListener('abort', kill);
+  process.on('exit', kill);
   let message = '';
   child.stderr!.setEncoding('utf8').on('data', (text: string) => {
     message += text;
@@ -243,6 +247,7 @@ async function feed(
   // A replay that gives up early closes its end of the pipe; its own message says more than EPIPE.
   const [status] = await Promise.all([ended, pipeline(trace(), child.stdin!).catch(() => {})]);
   options.signal?.removeEventListener('abort', kill);
+  process.off('exit', kill);
   if (options.signal?.aborted) throw new Interrupted('interrupted');
   if (status !== 0 && status !== EXIT_WARNINGS) {
     throw new UserError(`the native replay failed: ${firstLine(message) || `status ${status}`}`);

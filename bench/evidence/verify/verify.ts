@@ -7,7 +7,7 @@ import { type EventBuffer, OP_CTL, OP_MASK, OP_SKIPPED, type Touch } from '../..
 import { unpackMallctl } from '../../../sim/contract/mallctl.ts';
 import type { KernelVersion } from '../../../sim/kernel/kernel.ts';
 import type { Sample } from '../../../sim/metrics/sample.ts';
-import { type Comparison, comparePlacements, parsePlacements } from '../../../sim/replay/compare-placements.ts';
+import { type Comparison, collectPlacements, comparePlacements } from '../../../sim/replay/compare-placements.ts';
 import type { LineSink } from '../../../workloads/files/line-sink.ts';
 import { formatTrace } from '../../../workloads/trace/writer.ts';
 import { LockstepRun } from '../../run/modes/lockstep.ts';
@@ -162,7 +162,7 @@ function* chunks(events: EventBuffer): Generator<Uint8Array> {
 type ModelSample = Sample & { readonly malloc_info: readonly string[] | undefined };
 
 async function runModel(options: VerifyOptions, original: FoundOriginal, truth: readonly NativeSample[]) {
-  const placements = collect();
+  const placements = collectPlacements();
   const syscalls = collect();
   const samples: ModelSample[] = [];
   const mallocInfo = options.spec.model.views.find((view) => view.name === 'malloc_info');
@@ -173,7 +173,7 @@ async function runModel(options: VerifyOptions, original: FoundOriginal, truth: 
     spec: onThisMachine(options.spec, truth),
     cpus: original.real.cpus,
     kernel: { version: kernelRules() },
-    placements,
+    placements: { write: placements.add, close: () => {}, discard: () => {} },
     syscalls,
     onSample: (sample) =>
       samples.push({ ...sample, malloc_info: mallocInfo && lines(mallocInfo.render(run.assembled.top)) }),
@@ -190,7 +190,7 @@ async function runModel(options: VerifyOptions, original: FoundOriginal, truth: 
   if (options.signal?.aborted) throw new Interrupted('interrupted');
   run.sample('(end)', run.row);
   return {
-    placements: parsePlacements(Buffer.from(placements.lines.join(''))),
+    placements: placements.finish(),
     syscalls: syscalls.lines,
     samples,
     abort: run.abort && `event ${run.abort.event}: ${run.abort.message}`,

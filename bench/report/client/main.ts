@@ -169,7 +169,8 @@ function drawMap(body: HTMLElement, data: PageData, run: RunData, axis: TimeAxis
 function drawCommon({ data, state, body, decoded }: ReportPage): void {
   drawHistograms(data, body);
   const figures = panel('All figures', body, 'metrics');
-  scrollTable(figures, metricsTable(data), 'All figures');
+  if (data.metrics.length > 0) scrollTable(figures, metricsTable(data), 'All figures');
+  else figures.append(emptyNote('Every figure is 0.'));
   const run = data.runs[state.chosenRun]!;
   if (run.series.marks.length > 0) {
     const place = panel('Sample points', body, 'samples');

@@ -195,7 +195,8 @@ class VirtualRun extends Run<EventBuffer | PassingTrace> {
 
   /** The end of the run so far. */
   private endNs(): Ns {
-    return this.replay.scheduler.unfinished() === 0 ? this.replay.scheduler.endNs() : this.nowNs();
+    const { scheduler } = this.replay;
+    return scheduler.unfinished() === 0 ? scheduler.endNs() : Math.max(this.nowNs(), scheduler.accountedNs());
   }
 
   /** Where the running thread is: samples come in the order of time. */

@@ -47,7 +47,7 @@ export async function openPassingText(path: string, options: PassingTextOptions)
   const start = await startOf(path);
   if (start && (options.order === 'file' || !hasTimes(start)))
     return passingText(path, options, start, first, (start.length * bytes) / HEAD_BYTES);
-  await first.close();
+  void first.close(); // beside what is done instead
   return undefined;
 }
 
@@ -125,7 +125,7 @@ function openReader(path: string, { requestedPeakBytes, order }: PassingTextOpti
     else if ('length' in message) end = message;
     else if ('unfit' in message) throw new NeedsWholeTrace();
     else if ('userError' in message) throw new UserError(message.userError);
-    else throw message.error;
+    else throw Object.assign(message.error, message.system);
   }
 
   function listen(hasEnded: boolean): void {

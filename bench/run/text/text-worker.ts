@@ -20,7 +20,8 @@ export type TextMessage =
   | { readonly labels: readonly string[] }
   | { readonly unfit: true }
   | { readonly userError: string }
-  | { readonly error: unknown }
+  /** `system`: what an error of the system has besides, which does not come through with it. */
+  | { readonly error: Error; readonly system: object }
   | { readonly length: number; readonly requestedPeakBytes: number; readonly exitRow: number };
 
 class Unfit extends Error {}
@@ -48,7 +49,8 @@ try {
   say({ length: events.length, requestedPeakBytes: events.requestedPeakBytes, exitRow: events.exitRow });
 } catch (error) {
   if (error instanceof Unfit) say({ unfit: true });
-  else say(error instanceof UserError ? { userError: error.message } : { error });
+  else if (error instanceof UserError) say({ userError: error.message });
+  else say({ error: error as Error, system: { ...(error as Error) } });
 } finally {
   endRing(ring);
   // It stays until it is told to go: the host's compiler may still be at work for it.

@@ -17,6 +17,9 @@ const FEWER_FAULTS = 0.5;
 /** For fewer faults at most so many times as much may be resident, now and at the peak. */
 const MORE_MEMORY = 2;
 
+/** Each page more that stays resident must spare so many faults. */
+const FAULTS_A_PAGE = 8;
+
 export interface Advice {
   readonly best: WhatIf | null;
   /** What is to be lowered. */
@@ -140,7 +143,8 @@ function fewerFaults({ sample, rssPeakBytes: peak }: Facts, sound: readonly What
       w.paste !== null &&
       w.faults <= sample.faults * (1 - FEWER_FAULTS) &&
       w.rssPeakBytes <= MORE_MEMORY * peak &&
-      w.rssBytes <= MORE_MEMORY * peak,
+      w.rssBytes <= MORE_MEMORY * peak &&
+      (worstBytes(w) - sample.rssBytes) * FAULTS_A_PAGE <= (sample.faults - w.faults) * PAGE_BYTES,
   );
   if (candidates.length === 0) return null;
   const least = Math.min(...candidates.map((w) => w.faults));

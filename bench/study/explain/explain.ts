@@ -11,6 +11,7 @@ import { isKnownFromEvents, momentOf } from './moment.ts';
 import { type Observed, type ObserveOptions, observe } from './observe.ts';
 import type { ObserveOutcome, ObserveTask } from './observe-worker.ts';
 import { createSharedRuns, type SharedRuns } from './shared-runs.ts';
+import { runTimed, timedAsItIs } from './timed.ts';
 import { firstTrials, pairsOf, usualTrials } from './trials.ts';
 import { judge } from './verdict.ts';
 import { UNWEIGHED, type Weighed, weigh, whatIfsOf } from './weigh.ts';
@@ -66,7 +67,12 @@ export async function explainInParallel(options: ExplainOptions, parallel: RunAl
   }
 
   try {
-    const early = runMissing(earlyTrials(options));
+    const trials = earlyTrials(options);
+    const early = runMissing(trials);
+    // The processors have time for it while the machine is looked at.
+    const asItIs =
+      trials.length > 0 ? early.then(() => runTimed([timedAsItIs(options, endOf(options))], runner)) : undefined;
+    asItIs?.catch(() => undefined);
     const [{ value: observed, reason }, { reason: failure }] = (await Promise.allSettled([
       observeBeside(options, parallel, retired).finally(onDone),
       early,
@@ -77,7 +83,7 @@ export async function explainInParallel(options: ExplainOptions, parallel: RunAl
     for (let step = steps.next(); ; step = steps.next()) {
       try {
         if (step.done) {
-          const weighed = await weigh(options, observed, shared, step.value, runner);
+          const weighed = await weigh(options, observed, shared, step.value, runner, (await asItIs)?.[0]);
           return conclude(options, observed, shared, step.value, false, weighed);
         }
         await runMissing(step.value);
@@ -94,8 +100,10 @@ export async function explainInParallel(options: ExplainOptions, parallel: RunAl
 /** What is run whatever is found; nothing where the moment itself takes a run to find. */
 function earlyTrials(options: ExplainOptions): Trial[] {
   if (options.whatIf === false || !isKnownFromEvents(options.events, options.at)) return [];
-  return usualTrials(options, momentOf(options, options.at).end);
+  return usualTrials(options, endOf(options));
 }
+
+const endOf = (options: ExplainOptions): number => momentOf(options, options.at).end;
 
 const OBSERVER = threadFile('explain/observe-worker');
 

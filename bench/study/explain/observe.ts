@@ -88,7 +88,7 @@ export function observe(options: ObserveOptions): Observed {
     end: session.row,
     rssPeakBytes,
   };
-  return { facts, findings: findMechanisms(situation) };
+  return { facts, findings: sample.rssBytes === 0 ? [] : findMechanisms(situation) };
 }
 
 /** The recorded process at the moment: what the kernel said with no allocation and no free between. */

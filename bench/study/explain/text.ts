@@ -26,7 +26,10 @@ export function explanationText(
   palette: Palette = PLAIN,
   { everyArea = false, width = 80 }: { readonly everyArea?: boolean; readonly width?: number } = {},
 ): string {
-  const sections = [headlines, areas, recorded, pinning, sites, returns, thresholds, whatIf, toPaste];
+  const isEmpty = e.sample.rssBytes === 0 && e.areas.length === 0;
+  const sections = isEmpty
+    ? [headlines, recorded]
+    : [headlines, areas, recorded, pinning, sites, returns, thresholds, whatIf, toPaste];
   return `${sections.flatMap((section) => section(e, { palette, width, everyArea })).join('\n')}\n`;
 }
 
@@ -55,7 +58,7 @@ function areas(e: Explanation, { palette, width, everyArea }: Shown): string[] {
   const groups: readonly AreaGroup[] = everyArea
     ? e.areas.map((area) => ({ ...area, count: 1 }))
     : groupAreas(e.areas).filter((g) => g.mappedBytes > 0);
-  if (groups.length === 0) return [...lines, '  nothing is mapped yet'];
+  if (groups.length === 0) return [...lines, '  nothing that is mapped is resident'];
   const shown = everyArea ? groups : groups.slice(0, SHOWN_AREAS);
   lines.push(
     ...columnBlocks(

@@ -290,7 +290,8 @@ function growthSentences({ growth, sample }: Facts, kind: VerdictKind): string[]
 
 /** Where no setting helps, and the program can ask. */
 function trimRemedy({ returns: [best], sample }: Facts): readonly Paste[] {
-  if (!best.call.startsWith('malloc_trim') || best.returnsBytes < sample.rssBytes * WORTH_IT) return [];
+  if (!best.call.startsWith('malloc_trim') || best.returnsBytes < LEAST_SAVING) return [];
+  if (best.returnsBytes < sample.rssBytes * WORTH_IT) return [];
   return [{ place: `C, here: returns ${bytes(best.returnsBytes)}`, text: 'malloc_trim(0); /* <malloc.h> */' }];
 }
 

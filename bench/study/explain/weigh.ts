@@ -1,13 +1,14 @@
 import type { Bytes } from '../../../sim/contract/units.ts';
+import type { RunResult } from '../../run/result.ts';
 import type { RunOptions } from '../../run/run-options.ts';
 import type { Runner } from '../parallel/run-all.ts';
 import { type Allowed, adviseOn } from './advice.ts';
 import type { RunTimes } from './explanation.ts';
 import type { Observed } from './observe.ts';
-import { runInOrders, sharesHeaps } from './orders.ts';
+import { type Order, otherOrders, sharesHeaps } from './orders.ts';
 import { settingName } from './setting.ts';
 import type { SharedRuns } from './shared-runs.ts';
-import { isTimed, timesOf } from './timed.ts';
+import { runTimed, timedAsItIs, timedTrial, timesOf } from './timed.ts';
 import { type OrderRange, type Trial, type WhatIf, whatIfOf } from './what-if.ts';
 
 /** What is known of single settings beside their run: how it ends in other orders, and what it takes. */
@@ -51,25 +52,36 @@ export async function weigh(
   shared: SharedRuns,
   trials: readonly Trial[],
   runner: Runner,
+  asItIs: RunResult | undefined,
 ): Promise<Weighed> {
+  const threads = options.events.threadSlots;
   const orders = new Map<Trial, OrderRange>();
   const times = new Map<Trial, RunTimes>();
-  const threads = options.events.threadSlots;
   const tried = new Set<Trial>();
-  let asItIs: RunTimes | null = null;
+  let before = asItIs && timesOf(asItIs, threads);
   for (;;) {
-    const whatIf = whatIfsOf(options, shared, trials, { orders, times, asItIs });
-    const { best } = adviseOn({ ...facts, times: asItIs }, findings, whatIf, options);
+    const known: Weighed = { orders, times, asItIs: before ?? null };
+    const whatIf = whatIfsOf(options, shared, trials, known);
+    const { best } = adviseOn({ ...facts, times: known.asItIs }, findings, whatIf, options);
     const trial = trials.find((t) => settingName(t.setting) === best?.setting);
-    if (!trial || tried.has(trial)) return { orders, times, asItIs };
+    if (!trial || tried.has(trial)) return known;
     tried.add(trial);
-    if (threads > 1 && sharesHeaps(trial)) {
-      const range = await runInOrders(trial, threads, isTimed(options.events, facts.event), runner);
-      if (range) orders.set(trial, range);
-    }
-    const timed = await timesOf(options, facts.event, asItIs ? [trial] : [undefined, trial], runner);
-    if (!timed) continue;
-    asItIs ??= timed[0]!;
-    times.set(trial, timed.at(-1)!);
+    const timed = timedTrial(options, trial);
+    const others = threads > 1 && sharesHeaps(trial) ? otherOrders(timed, threads) : [];
+    const tasks = [timed, ...others.map(({ task }) => task)];
+    const results = await runTimed(before ? tasks : [...tasks, timedAsItIs(options, facts.event)], runner);
+    if (!results) return known;
+    before ??= timesOf(results.at(-1)!, threads);
+    times.set(trial, timesOf(results[0]!, threads));
+    if (others.length > 0) orders.set(trial, rangeOf(results, others));
   }
+}
+
+function rangeOf([timed, ...rest]: readonly RunResult[], others: readonly Order[]): OrderRange {
+  const end = (result: RunResult): Bytes => result.samples.at(-1)!.rssBytes;
+  const ends = others.map(({ isWhole }, i) => ({ bytes: end(rest[i]!), isWhole }));
+  return {
+    leastBytes: Math.min(end(timed!), ...ends.map(({ bytes }) => bytes)),
+    mostBytes: Math.max(end(timed!), ...ends.flatMap(({ bytes, isWhole }) => (isWhole ? [bytes] : []))),
+  };
 }

@@ -13,6 +13,8 @@ interface Row {
   readonly run: MachineRun;
   readonly process: ScriptProcess;
   readonly arguments: string;
+  /** Cells of the tool's own line. */
+  readonly own?: Readonly<Record<string, string>>;
 }
 
 interface Column {
@@ -34,6 +36,14 @@ const memoryShare = (row: Row): string => {
 };
 const stateOf = ({ process: { task, busy } }: Row): string =>
   `${busy ? 'R' : 'S'}${task.mm.lockedVm > 0 ? 'L' : ''}${task.threads > 1 ? 'l' : ''}`;
+/** Processor time in whole seconds, and its share of the time since the process began, in tenths of a percent, cut off. */
+const seconds = ({ process }: Row): number => Math.floor((process.cpuUs ?? 0) / 1e6);
+const processorShare = ({ run, process }: Row): number => {
+  const elapsedUs = run.k.nowUs - (process.startUs ?? 0);
+  return elapsedUs > 0 ? Math.floor(((process.cpuUs ?? 0) * 1000) / elapsedUs) : 0;
+};
+const clock = (total: number): string =>
+  [60, 1].map((unit) => String(Math.floor(total / unit) % 60).padStart(2, '0')).join(':');
 /** Where the binary's code ends that is counted in TRS, in kB. */
 const CODE_KB = 662;
 
@@ -57,7 +67,7 @@ const COLUMNS: Readonly<Record<string, Column>> = {
   rsz: column('RSZ', 5, status('VmRSS')),
   vsz: column('VSZ', 6, status('VmSize')),
   pmem: column('%MEM', 4, memoryShare),
-  pcpu: column('%CPU', 4, () => '0.0'),
+  pcpu: column('%CPU', 4, (row) => (processorShare(row) / 10).toFixed(1)),
   min_flt: column('MINFL', 6, ({ process }) => process.task.minflt),
   maj_flt: column('MAJFL', 6, ({ process }) => process.task.majflt),
   nlwp: column('NLWP', 4, ({ process }) => process.task.threads),
@@ -71,11 +81,15 @@ const COLUMNS: Readonly<Record<string, Column>> = {
   uss: column('USS', 5, (row) => rollup(row, 'Private_Clean', 'Private_Dirty')),
   tty: leftColumn('TT', 8, () => '?'),
   tname: leftColumn('TTY', 8, () => '?'),
-  time: column('TIME', 8, () => '00:00:00'),
-  bsdtime: column('TIME', 6, () => '0:00'),
+  time: column(
+    'TIME',
+    8,
+    (row) => `${String(Math.floor(seconds(row) / 3600)).padStart(2, '0')}:${clock(seconds(row))}`,
+  ),
+  bsdtime: column('TIME', 6, (row) => `${Math.floor(seconds(row) / 60)}:${clock(seconds(row)).slice(3)}`),
   bsdstart: column('START', 5, () => '00:00'),
   stime: column('STIME', 5, () => '00:00'),
-  c: column('C', 2, () => 0),
+  c: column('C', 2, (row) => Math.floor(processorShare(row) / 10)),
   oom: column('OOM', 4, ({ run, process }) => (process.task.pid === 1 ? 0 : oomScore(run.k, process.task))),
   oomadj: column('OOMADJ', 5, ({ process }) => process.task.oomScoreAdj),
   cgroup: leftColumn('CGROUP', 27, ({ process: { task } }) => `0::${task.group.isRoot ? '/' : `/${task.group.name}`}`),
@@ -146,8 +160,46 @@ function columnOf(name: string): Column {
   const [key, head] = name.split('=');
   const own = lookup(COLUMNS, lookup(SAME, key!) ?? key!);
   if (!own) throw new UserError(`view ps: unknown column '${key}'${suggestion(key!, Object.keys(COLUMNS))}`);
-  const named = key === 'thcount' ? { ...own, head: 'THCNT', width: 5 } : own;
+  const column = lookup(SAME, key!) ?? key!;
+  const withOwn = { ...own, of: (row: Row) => (row.own ? (lookup(row.own, column) ?? own.of(row)) : own.of(row)) };
+  const named = key === 'thcount' ? { ...withOwn, head: 'THCNT', width: 5 } : withOwn;
   return head === undefined ? named : { ...named, head };
+}
+
+/** The tool itself, as recorded: ps of procps 4.0.2 on a kernel 6.1. */
+function ownRow(run: MachineRun, init: ScriptProcess, words: readonly string[]): Row {
+  const text = ['ps', ...words].join(' ');
+  const share = Math.floor((4116 * 1000) / (run.k.totalPages * 4));
+  const own = {
+    pid: String(run.k.nextPid),
+    ppid: '1',
+    comm: 'ps',
+    args: text,
+    cmd: text,
+    rss: '4116',
+    rsz: '4116',
+    vsz: '8096',
+    pmem: `${Math.floor(share / 10)}.${share % 10}`,
+    pcpu: '100',
+    c: '99',
+    min_flt: '475',
+    maj_flt: '0',
+    nlwp: '1',
+    size: '2264',
+    drs: '8032',
+    trs: '63',
+    sz: '2024',
+    stat: 'R',
+    s: 'R',
+    pss: '4272',
+    uss: '4272',
+    time: '00:00:00',
+    bsdtime: '0:00',
+    oom: '666',
+    oomadj: '0',
+    cgroup: '0::/',
+  };
+  return { run, process: init, arguments: text, own };
 }
 
 /** As ps of procps 4 prints it, of the first process and the script's; the kernel's threads have no memory and are left out. */
@@ -169,8 +221,10 @@ export function psText(run: MachineRun, words: readonly string[]): string {
   ];
   if (options.children) rows = rows.slice(1);
   const { only } = options;
+  if (!only) rows.push(ownRow(run, init, words));
   if (only) rows = rows.filter(({ process }) => only.includes(process.name) || only.includes(String(process.task.pid)));
-  rows.sort((a, b) => a.process.task.pid - b.process.task.pid);
+  const pidOf = ({ own, process }: Row) => Number(own?.['pid'] ?? process.task.pid);
+  rows.sort((a, b) => pidOf(a) - pidOf(b));
   for (const key of [...options.sort].reverse()) rows = sorted(rows, key);
   const heads = columns.map(({ head }) => head);
   return [heads, ...rows.map((row) => columns.map(({ of }) => of(row)))]

@@ -3,7 +3,7 @@ import { meminfo } from '../../kernel/meminfo.ts';
 import type { MachineRun } from '../../script/machine-run.ts';
 import { wrongOption } from '../wrong-option.ts';
 
-/** Rates since the start, a second; the machine's processors are not simulated, so their columns are those of an idle one. */
+/** Rates since the start, a second. */
 function rates(k: Kernel): { si: number; so: number; bi: number; bo: number } {
   const seconds = Math.max(1, k.nowUs / 1e6);
   const { pswpin, pswpout, pgpgin, pgpgout } = k.vmstat;
@@ -53,7 +53,9 @@ export function vmstatToolText(run: MachineRun, words: readonly string[]): strin
   ].map(size);
   const { si, so, bi, bo } = rates(k);
   const columns = options.wide ? WIDE : NARROW;
-  const values = [Math.max(1, running), 0, ...memory, si, so, bi, bo, 0, 0, 0, 0, 100, 0, 0, 0];
+  // Commands are work of the kernel, and the disk answers at once. Interrupts and switches are not counted.
+  const idle = k.nowUs > 0 ? Math.round((run.idleUs * 100) / k.nowUs) : 100;
+  const values = [Math.max(1, running), 0, ...memory, si, so, bi, bo, 0, 0, 0, 100 - idle, idle, 0, 0, 0];
   const names = 'r b swpd free buff cache si so bi bo in cs us sy id wa st gu'.split(' ');
   if (options.active) names.splice(4, 2, options.wide ? 'inact' : 'inact', 'active');
   const row = (cells: readonly (string | number)[]) =>

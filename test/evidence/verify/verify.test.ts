@@ -7,6 +7,7 @@ import { verificationText } from '../../../bench/evidence/verify/text.ts';
 import { verify } from '../../../bench/evidence/verify/verify.ts';
 import type { EventBuffer } from '../../../sim/contract/event.ts';
 import { resolveWorkload } from '../../../workloads/index.ts';
+import { createTraceParser } from '../../../workloads/trace/parser.ts';
 import { requireThat, requireTool } from '../../helpers/require.ts';
 
 /** The version that this machine has, or the test is skipped. */
@@ -40,6 +41,36 @@ test.for([
   expect(v.passed, verificationText(v, events)).toBe(true);
   expect(v.placements.total).toBeGreaterThan(1500);
   expect(v.samples.numbers).toBeGreaterThan(20);
+});
+
+test('every event of version 2 is known to the replay of the real one', async (context) => {
+  const lines = [
+    '%htrace 2',
+    'm 0 1 100',
+    'eb 0',
+    'em 0 2 300',
+    'ee 0',
+    'gc 0',
+    'em 0 3 70000 ~',
+    'w 0 3 9 9',
+    'ef 0 3',
+    'es 0',
+  ];
+  lines.push(
+    'ctl 0 arena.4096.purge',
+    'opt 0 memory_limit -1',
+    'm 1 4 5000 !',
+    'fork 1',
+    'm 1 5 70',
+    'exit 1',
+    'f 1 1',
+  );
+  const parser = createTraceParser({ source: 'T' });
+  parser.push(new TextEncoder().encode(`${lines.join('\n')}\n`));
+  const events = parser.finish();
+  const v = await verify({ events, workload: 'T', spec: spec(context, 'glibc') });
+  expect(v.passed, verificationText(v, events)).toBe(true);
+  expect(v.placements.total).toBeGreaterThan(3);
 });
 
 test('what differs is found and told: a model with another setting than the real one', async (context) => {

@@ -97,17 +97,20 @@ const program = fc.record({
   thp: fc.constantFrom('never' as const, 'madvise' as const, 'always' as const),
   version: fc.constantFrom('6.1' as const, '6.18' as const),
   limit: fc.constantFrom(Infinity, Infinity, Infinity, 2 ** 24),
+  /** A walk after every event is most of what a program costs. */
+  walks: fc.constantFrom('events' as const, 'samples' as const, 'samples' as const, 'samples' as const),
 });
 type Program = typeof program extends fc.Arbitrary<infer T> ? T : never;
+type Settings = Omit<Program, 'draws' | 'limit'> & { readonly limit: number | null };
 
 function textOf({ draws, touch }: Program): string {
   return `%htrace 1\n%touch ${touch}\n${draws.map((d) => `${lineOf(d)}\n`).join('')}`;
 }
 
-function optionsOf(input: Program): RunOptions {
+function optionsOf(input: Settings, text: string): RunOptions {
   const stale = input.stale && input.mode === 'lockstep';
   const parser = createTraceParser({ source: 'program', onViolation: () => {}, ...(stale && { staleFrees: true }) });
-  parser.push(Buffer.from(textOf(input)));
+  parser.push(Buffer.from(text));
   return {
     events: parser.finish(),
     workload: 'program',
@@ -116,18 +119,25 @@ function optionsOf(input: Program): RunOptions {
     mode: input.mode,
     pace: input.pace,
     sampleEvery: 5,
-    check: input.mode === 'lockstep' ? 'events' : 'samples',
-    kernel: { version: input.version, thp: input.thp, rlimitAs: input.limit, rlimitData: Infinity },
+    check: input.mode === 'lockstep' ? input.walks : 'samples',
+    kernel: { version: input.version, thp: input.thp, rlimitAs: input.limit ?? Infinity, rlimitData: Infinity },
   };
 }
 
-export const programs = defineArea<Program>({
+/** A file of the corpus: the settings behind `# ` in its first line, where no limit is null, then the text. */
+function fromFile(bytes: Uint8Array): RunOptions {
+  const [first, ...lines] = Buffer.from(bytes).toString().split('\n');
+  return optionsOf(JSON.parse(first!.slice(2)) as Settings, lines.join('\n'));
+}
+
+export const programs = defineArea<Program | Uint8Array>({
   name: 'programs',
   inputs: program,
   async check(input) {
-    await orRefused(() => runInMode(optionsOf(input)));
+    await orRefused(() => runInMode(input instanceof Uint8Array ? fromFile(input) : optionsOf(input, textOf(input))));
   },
   bytesOf: (input) => {
+    if (input instanceof Uint8Array) return input;
     const { draws: _, ...options } = input;
     return Buffer.from(`# ${JSON.stringify(options)}\n${textOf(input)}`);
   },

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <sys/swap.h>
 #include <limits.h>
 #include <poll.h>
 #include <pthread.h>
@@ -368,7 +369,7 @@ static void psi(const char *path) {      // {"some":[avg10,avg60,total_us],"full
 }
 static void smaps(pid_t pid) {           // the VMAs of named regions and of [heap]; zero fields left out
   char p[64]; snprintf(p, sizeof p, "/proc/%d/smaps", pid); slurp(p);
-  static const char *keep = " Size Rss Pss Pss_Dirty Shared_Clean Shared_Dirty Private_Clean Private_Dirty Referenced Anonymous LazyFree AnonHugePages ShmemPmdMapped FilePmdMapped Locked THPeligible Shared_Hugetlb Private_Hugetlb ";
+  static const char *keep = " Size Rss Pss Pss_Dirty Shared_Clean Shared_Dirty Private_Clean Private_Dirty Referenced Anonymous LazyFree Swap AnonHugePages ShmemPmdMapped FilePmdMapped Locked THPeligible Shared_Hugetlb Private_Hugetlb ";
   int first = 1, on = 0; o("[");
   for (char *l = strtok(BUF, "\n"); l; l = strtok(NULL, "\n")) {
     unsigned long lo, hi; char perm[8], rest[200] = "";
@@ -393,7 +394,7 @@ static void s_proc(const char *label, int i) {
   char *q = strrchr(BUF, ')'); unsigned long mi = 0, ma = 0; if (q) sscanf(q + 2, "%*c %*d %*d %*d %*d %*d %*u %lu %*u %lu", &mi, &ma);
   o(",\"minflt\":%lu,\"majflt\":%lu", mi, ma);
   snprintf(p, sizeof p, "/proc/%d/oom_score", pid); slurp(p); o(",\"oom_score\":%d", atoi(BUF));
-  snprintf(p, sizeof p, "/proc/%d/status", pid); slurp(p); o(",\"status\":"); pairs(" VmPeak VmSize VmLck VmHWM VmRSS RssAnon RssFile RssShmem VmData VmStk VmExe VmLib VmPTE HugetlbPages Threads ", NULL);
+  snprintf(p, sizeof p, "/proc/%d/status", pid); slurp(p); o(",\"status\":"); pairs(" VmPeak VmSize VmLck VmHWM VmRSS RssAnon RssFile RssShmem VmData VmStk VmExe VmLib VmPTE VmSwap HugetlbPages Threads ", NULL);
   snprintf(p, sizeof p, "/proc/%d/smaps_rollup", pid); slurp(p); o(",\"rollup\":"); pairs(NULL, NULL);
   o(",\"vmas\":"); smaps(pid); o("}"); flush();
 }
@@ -481,7 +482,16 @@ static void run_line(char *line) {
   } else if (IS("cat")) {
     o("{\"t\":\"cat\",\"step\":%d,\"path\":\"%s\",\"text\":", step, a[1]); if (!slurp(a[1])) BUF[0] = 0; ostr(BUF); o("}"); flush(); return;
   } else if (IS("mount")) { mkdir(a[2], 0755); r.ret = R(mount(a[1], a[2], a[1], 0, n > 3 ? a[3] : NULL)); }
-  else if (IS("cgroup")) {                   // cgroup C max=10M high=5M low= min= group=1
+  else if (IS("swap")) {                     // swap SIZE|off: a file on the disk
+    if (!strcmp(a[1], "off")) r.ret = R(swapoff("/mnt/.swap"));
+    else {
+      long len = size_of(a[1]); int fd = open("/mnt/.swap", O_RDWR | O_CREAT | O_TRUNC, 0600);
+      unsigned *info = (unsigned *)(BUF + 1024); memset(BUF, 0, 4096); info[0] = 1; info[1] = len / 4096 - 1; memcpy(BUF + 4086, "SWAPSPACE2", 10);
+      r.ret = R(fallocate(fd, 0, 0, len));
+      if (!r.ret) { if (pwrite(fd, BUF, 4096, 0) < 0 || fsync(fd)) r.ret = -errno; posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED); }
+      close(fd); if (!r.ret) r.ret = R(swapon("/mnt/.swap", 0));
+    }
+  } else if (IS("cgroup")) {                   // cgroup C max=10M high=5M low= min= group=1
     char p[200]; snprintf(p, sizeof p, "/sys/fs/cgroup/%s", a[1]);
     if (mkdir(p, 0755) == 0) { snprintf(Cg[nC++], sizeof Cg[0], "%s", a[1]); snprintf(p, sizeof p, "/sys/fs/cgroup/%s/cgroup.subtree_control", a[1]); if (has(a, n, "parent")) put(p, "+memory"); }
     for (int i = 2; i < n; i++) {

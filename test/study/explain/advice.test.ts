@@ -90,4 +90,12 @@ describe('what a setting saves against what it costs', () => {
       'mxfast=0',
     );
   });
+
+  test('fewer faults: each page more that stays must spare eight of them', () => {
+    const moves = { mechanism: 'back and forth', bytes: 0, sentences: [], settings: [], lowers: 'faults' as const };
+    const busy = { ...facts, sample: { ...facts.sample, rssBytes: MIB, faults: 20_000 } };
+    const pages = (kept: number) => setting({ faults: 4000, rssBytes: MIB + kept * 4096 });
+    expect(adviseOn(busy, [moves], [pages(2000)])).toMatchObject({ lowers: 'faults', best: { faults: 4000 } });
+    expect(adviseOn(busy, [moves], [pages(2001)])).toMatchObject({ lowers: 'rssBytes', best: null });
+  });
 });
