@@ -177,7 +177,8 @@ function poolFigures(run: FleetRun, index: number, series: MakeSeries): PoolFigu
     name,
     allocator: pool.settings.allocator,
     workers: last.length,
-    mostWorkers: Math.max(...workersAt.map((list) => list.length)),
+    // Between samples there may be more.
+    mostWorkers: Math.max(pool.schedule.mostBusy, ...workersAt.map((list) => list.length)),
     requests: pool.schedule.waitUs.length,
     refused: pool.schedule.refused,
     unserved: pool.schedule.unserved,

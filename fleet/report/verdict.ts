@@ -349,11 +349,15 @@ function burstFinding({
   if (kills > 0 || lowest > LITTLE * totalBytes || lowest > 0.5 * usual) return [];
   const busy = pools.map(({ name, mostBusy }) => `${mostBusy} busy workers of ${name}`).join(', ');
   const by = pools.length > 0 ? ` by requests in progress (at most ${busy} at once)` : '';
+  const advice =
+    pools.length > 0
+      ? 'Spread what comes at once, lower max_children so that it waits, or ask sim plan how many workers that memory takes.'
+      : 'Nothing else has room on this machine then: spread what services do at once, or give it more memory.';
   return [
     {
       severity: 'watch',
       about: 'machine',
-      text: `For moments MemAvailable falls from ${bytes(usual)} to ${bytes(lowest)}, ${percent(lowest / totalBytes)} of memory${by}: the time line shows it at its samples only. A burst that is a little larger gets somebody killed. Spread what comes at once, lower max_children so that it waits, or ask sim plan how many workers that memory takes.`,
+      text: `For moments MemAvailable falls from ${bytes(usual)} to ${bytes(lowest)}, ${percent(lowest / totalBytes)} of memory${by}: the time line shows it at its samples only. A burst that is a little larger gets somebody killed. ${advice}`,
     },
   ];
 }
