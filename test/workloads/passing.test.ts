@@ -6,7 +6,7 @@ import { benchTrace } from '../../bench/benchmark/traces.ts';
 import { runInMode } from '../../bench/run/run-in-mode.ts';
 import type { RunOptions } from '../../bench/run/run-options.ts';
 import type { EventBuffer, PassingTrace } from '../../sim/contract/event.ts';
-import { generateEvents, resolveWorkload } from '../../workloads/index.ts';
+import { resolveWorkload } from '../../workloads/index.ts';
 import { writeTrace } from '../../workloads/trace/output.ts';
 import { createTraceParser } from '../../workloads/trace/parser.ts';
 import { openPassingTrace } from '../../workloads/trace/passing.ts';
@@ -167,7 +167,7 @@ describe('a trace that passes', () => {
     const lines = Array.from({ length: 9 }, (_, i) => `m 0 ${i} ${i === 4 ? 2 ** 33 : 8}`);
     await writeTrace(`${folder}/marks.htb`, parse(['%htrace 2', ...lines]));
     await writeTrace(`${folder}/empty.htb`, parse(['%htrace 1']));
-    await writeTrace(`${folder}/text.htrace`, generateEvents('rows', { threads: 2, rounds: 3 }));
+    await writeTrace(`${folder}/text.htrace`, (await resolveWorkload('rows:threads=2,rounds=3')).events);
     for (const name of ['marks.htb', 'empty.htb', 'text.htrace', 'nowhere.htb', '.'])
       expect(openPassingTrace(`${folder}/${name}`, 'file'), name).toBeUndefined();
   });
