@@ -28,6 +28,10 @@ import * as programOrder from './program-order.ts';
 import { createServedEvents } from './served-events.ts';
 import { namesThread } from './thread-rows.ts';
 
+/** After so many turns without an event the host is let breathe: it may have heard a signal. */
+const TURNS_AT_ONCE = 65_536;
+const NOT_YET = -2;
+
 /**
  * Executes each thread's events in its own order, in virtual time (trace-format.md, free-running). What an event does
  * happens at once in the machine; what it costs moves its thread's clock, or is logged and played (player.ts).
@@ -280,6 +284,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
 
   // What the allocator did when it was made, before the first event, is no part of the run.
   settle(0);
+  time.kernelNs[0] = 0;
   log.head[0] = 0;
   log.tail[0] = 0;
   clocks[0] = 0;
@@ -291,9 +296,10 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   /** The thread that has not ended its turn, because the share or what was at hand of its events is used up: it goes on where it was, or -1. */
   let paused = -1;
 
-  /** The next thread that has no more to be played; -1: none has. */
-  function nextTurn(): ThreadSlot | -1 {
-    for (;;) {
+  /** The next thread that has no more to be played; -1: none has; NOT_YET after many that had. */
+  function nextTurn(): ThreadSlot | -1 | typeof NOT_YET {
+    for (let played = 0; ; played++) {
+      if (played === TURNS_AT_ONCE) return NOT_YET;
       const p = scheduler.turn();
       if (p < 0) return -1;
       const t = running[p]!;
@@ -322,6 +328,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
     while (share > 0) {
       const t = paused >= 0 ? paused : nextTurn();
       paused = -1;
+      if (t === NOT_YET) return true;
       if (t < 0) {
         if (scheduler.unfinished() > 0) throw stuck(program, done, isWaiting);
         return false;

@@ -230,9 +230,10 @@ export function parseCosts(text: string, file: string): Costs {
     topology,
     ...prices
   } = data;
-  const below = COST_PROFILES[String(base)];
+  const below = typeof base === 'string' && Object.hasOwn(COST_PROFILES, base) ? COST_PROFILES[base] : undefined;
   if (!below) {
-    throw new UserError(`${file}: base: found '${base}', expected one of ${Object.keys(COST_PROFILES).join(', ')}`);
+    const found = JSON.stringify(base);
+    throw new UserError(`${file}: base: found ${found}, expected one of ${Object.keys(COST_PROFILES).join(', ')}`);
   }
   if (!isRecord(operations)) throw new UserError(`${file}: operations: expected an object of prices`);
   for (const name of RETIRED) delete prices[name];
@@ -263,12 +264,25 @@ function parseTopology(found: unknown, file: string): MeasuredTopology {
 
 function checkPrices(found: Record<string, unknown>, known: object, file: string, prefix: string): void {
   for (const [name, price] of Object.entries(found)) {
-    if (!(name in known) || name === 'operations' || name === 'topology')
+    if (!Object.hasOwn(known, name) || name === 'operations' || name === 'topology')
       throw new UserError(`${file}: unknown price '${prefix}${name}'`);
-    if (typeof price !== 'number' || !Number.isFinite(price) || price < 0) {
-      throw new UserError(`${file}: ${prefix}${name}: found ${JSON.stringify(price)}, expected a number from 0`);
+    const [least, most] = rangeOf(name);
+    if (typeof price !== 'number' || !(price >= least && price <= most)) {
+      throw new UserError(
+        `${file}: ${prefix}${name}: found ${JSON.stringify(price)}, expected a number from ${least} to ${most}`,
+      );
     }
   }
+}
+
+/**
+ * What a price may be: a millisecond is more than anything here takes, and less than a slice of a processor, in which threads must get on; rates in
+ * bytes per nanosecond are at least a megabyte a second; with half of a price as its spread a price would be nothing.
+ */
+function rangeOf(name: string): readonly [least: number, most: number] {
+  if (name.startsWith('fillRate')) return [0.001, 1e6];
+  if (name === 'priceSpread') return [0, 0.25];
+  return name.startsWith('cache') && name.endsWith('Bytes') ? [0, 2 ** 40] : [0, 1e6];
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

@@ -76,6 +76,8 @@ export interface LockTable {
   takeAlone(t: ThreadSlot, id: LockId): void;
   /** The same where nothing more comes over: what the lock guards is in the price of what is done under it. */
   hand(t: ThreadSlot, id: LockId): void;
+  /** Somebody has it beside others (mmap_lock, readers). */
+  share(id: LockId): void;
   /** `t`, at its clock, gives it back. */
   give(t: ThreadSlot, id: LockId): void;
   readonly measured: readonly MeasuredLock[];
@@ -244,6 +246,9 @@ export function createLockTable(time: VirtualTime): LockTable {
     take,
     takeAlone,
     hand,
+    share: (id) => {
+      acquisitions[id]!++;
+    },
     give,
     beginWait,
     slept: (t, from, to) => {

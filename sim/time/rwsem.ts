@@ -100,6 +100,7 @@ export function createRwSemaphore(time: VirtualTime, table: LockTable, scheduler
     // Beside other readers only where nobody sleeps; alone it may pass the sleepers (optimistic lock stealing).
     if (owner[id]! < 0 && (readers === 0 || sleeping.length === 0)) {
       readers++;
+      table.share(id);
       return;
     }
     wantsToRead[t] = 1;
@@ -140,6 +141,7 @@ export function createRwSemaphore(time: VirtualTime, table: LockTable, scheduler
       if (wantsToRead[sleeping[i]!] === 0) i++;
       else {
         readers++;
+        table.share(lock);
         wakeUp(t, sleeping.splice(i, 1)[0]!, true);
       }
     }

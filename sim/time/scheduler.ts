@@ -3,7 +3,7 @@ import { createRandom, shuffle } from '../contract/random.ts';
 import type { Start } from '../contract/start.ts';
 import type { Ns } from '../contract/units.ts';
 import { type Accounts, createAccounts } from './accounts.ts';
-import { COMES_AWAKE, COMES_NEW, COMES_OVER, type Coming, createFairClass } from './fair.ts';
+import { COMES_AWAKE, COMES_NEW, COMES_OVER, type Coming, createFairClass, type FairClass } from './fair.ts';
 import { createPlacement } from './placement.ts';
 import { createTimers, createTournament } from './ready-queue.ts';
 import { WAITS_FOR_PROCESSOR, WAITS_FOR_THREAD } from './timeline.ts';
@@ -72,7 +72,7 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
   const placement = createPlacement(time, fair);
   const tournament = createTournament(cpus);
   const { times } = tournament;
-  const timers = createTimers(threads + cpus + 1);
+  const timers = createTimers(2 * threads + cpus + 1);
   const tickNs = 1e9 / time.hz;
   const random = createRandom(time.seed, 'ticks and order');
   const tickPhase = random.next() * tickNs; // where between two ticks the run begins
@@ -119,8 +119,7 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
   function armTick(p: number, at: Ns): void {
     if (hasTick[p] === 1) return;
     hasTick[p] = 1;
-    let due = (Math.floor((at - tickPhase) / tickNs) + 1) * tickNs + tickPhase;
-    if (due <= at) due += tickNs; // at a tick itself, by rounding
+    const due = nextTick(at, tickPhase, tickNs);
     timers.add(due, threads + p);
     bound(due);
   }
@@ -145,13 +144,7 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
   /** Somebody queues on `p`: who only looks there gives way, others do at a tick. */
   function queue(p: number, at: Ns): void {
     if (mayRun[running[p]!] === 1) armTick(p, at);
-    else if (hasWork(p)) reschedule(p, at + syscallNs);
-  }
-
-  /** Whether the queue has a thread that does not only look. */
-  function hasWork(p: number): boolean {
-    for (let t = fair.first(p); t >= 0; t = fair.after(t)) if (mayRun[t] === 1) return true;
-    return false;
+    else if (hasWork(fair, p, mayRun)) reschedule(p, at + syscallNs);
   }
 
   /** resched_curr(): in the kernel a thread keeps its processor until it leaves it. */
@@ -230,7 +223,7 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
     const here = processor[waker]!;
     const p = placement.forWakeUp(t, here);
     if (running[p]! < 0) {
-      rouse(p, t, at + wakeLatencyNs, COMES_AWAKE);
+      becomeReady(p, t, at + wakeLatencyNs, COMES_AWAKE); // it is sent an interrupt
       return wakeIdleNs;
     }
     readyAt[t] = at;
@@ -247,12 +240,10 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
     return wakeThreadNs;
   }
 
-  /** A processor that idles is sent an interrupt, and runs `t` from `at` on. */
-  function rouse(p: number, t: ThreadSlot, at: Ns, coming: Coming): void {
-    fair.enqueue(p, t, -1, coming);
-    processor[t] = p;
+  /** `t` becomes ready, and goes to `p`. */
+  function becomeReady(p: number, t: ThreadSlot, at: Ns, coming: Coming): void {
     readyAt[t] = at;
-    dispatch(p, fair.pick(p, mayRun), at);
+    arrive(p, t, at, coming);
   }
 
   function sleep(t: ThreadSlot): void {
@@ -275,9 +266,7 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
   /** A timer's thread goes on where it was, as hrtimer_wakeup() does. */
   function wakeByTimer(t: ThreadSlot, at: Ns): void {
     wakes[t]!++;
-    const p = placement.forWakeUp(t, processor[t]!);
-    readyAt[t] = at;
-    arrive(p, t, at, COMES_AWAKE);
+    becomeReady(placement.forWakeUp(t, processor[t]!), t, at, COMES_AWAKE);
   }
 
   function leftKernel(t: ThreadSlot): void {
@@ -294,13 +283,23 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
     mayRun[t] = 0;
     blockedFrom[t] = at;
     account(p, at);
-    if (hasWork(p)) preempt(p, at);
+    if (hasWork(fair, p, mayRun)) preempt(p, at);
     if (running[p] !== t) return;
     clocks[t] = Infinity;
     moved(p);
   }
 
+  /** Whoever used it may be ahead: it is seen when that time has come. */
   function found(t: ThreadSlot, at: Ns): void {
+    if (at <= horizon[0]!) {
+      foundNow(t, at);
+      return;
+    }
+    timers.add(at, threads + cpus + t);
+    bound(at);
+  }
+
+  function foundNow(t: ThreadSlot, at: Ns): void {
     const p = processor[t]!;
     const from = blockedFrom[t]!;
     const there = Math.max(at, from, running[p] === t ? onSince[t]! : 0);
@@ -343,9 +342,7 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
   function begin(t: ThreadSlot, maker: ThreadSlot): void {
     const at = clocks[maker]!;
     const p = placement.forBegin();
-    readyAt[t] = at;
-    if (running[p]! < 0) rouse(p, t, at + wakeLatencyNs, COMES_NEW);
-    else arrive(p, t, at, COMES_NEW);
+    becomeReady(p, t, running[p]! < 0 ? at + wakeLatencyNs : at, COMES_NEW);
   }
 
   function turn(): number {
@@ -356,8 +353,9 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
         if (due === Infinity) return -1;
         horizon[0] = Math.max(horizon[0]!, due);
         const who = timers.take();
-        if (who >= threads) tick(who - threads, due);
-        else wakeByTimer(who, due);
+        if (who < threads) wakeByTimer(who, due);
+        else if (who < threads + cpus) tick(who - threads, due);
+        else foundNow(who - threads - cpus, due);
         continue;
       }
       const t = running[p]!;
@@ -392,4 +390,15 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
     endNs: () => end[0]!,
     closeAccounts: accounts.close,
   };
+}
+
+/** Whether the queue of `p` has a thread that does not only look. */
+function hasWork(fair: FairClass, p: number, mayRun: Uint8Array): boolean {
+  for (let t = fair.first(p); t >= 0; t = fair.after(t)) if (mayRun[t] === 1) return true;
+  return false;
+}
+
+function nextTick(at: Ns, phase: Ns, tickNs: Ns): Ns {
+  const due = (Math.floor((at - phase) / tickNs) + 1) * tickNs + phase;
+  return due <= at ? due + tickNs : due; // at a tick itself, by rounding
 }

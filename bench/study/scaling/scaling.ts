@@ -90,16 +90,24 @@ export function scalingOf(
   points: readonly ScalingResult[],
   partial = false,
 ): Scaling {
-  const found = fitScalability(points);
+  const found = fitOf(points, cpus);
   const fit = found && holds(found) ? found : null;
   const most = points.at(-1)?.threads ?? 1;
   const predictions = fit
-    ? [Math.ceil(most * 1.5), most * 2, most * 4].map((threads) => ({
-        threads,
-        throughput: throughputAt(fit, threads),
-      }))
+    ? [Math.ceil(most * 1.5), most * 2, most * 4]
+        .filter((threads) => threads <= cpus)
+        .map((threads) => ({ threads, throughput: throughputAt(fit, threads) }))
     : [];
   return { schema: SCALING_SCHEMA, workload, allocator, cpus, partial, points, fit, predictions };
+}
+
+/** The law has two parameters and a scale: through fewer points it always goes. */
+const LEAST_POINTS = 3;
+
+/** The law is about threads that each have a processor: where they share them, that decides. */
+function fitOf(points: readonly ScalingResult[], cpus: number): ScalabilityFit | undefined {
+  const own = points.filter(({ threads }) => threads <= cpus);
+  return own.length < LEAST_POINTS ? undefined : fitScalability(own);
 }
 
 const BAR_WIDTH = 30;
@@ -112,7 +120,7 @@ export function scalingText({ workload, allocator, cpus, partial, points, fit, p
     ...points.map((p) => [
       count(p.threads),
       count(p.throughput),
-      fit ? count(throughputAt(fit, p.threads)) : '-',
+      fit && p.threads <= cpus ? count(throughputAt(fit, p.threads)) : '-',
       duration(p.virtualNs),
       percent(p.contended),
       percent(p.waiting),
@@ -127,33 +135,37 @@ export function scalingText({ workload, allocator, cpus, partial, points, fit, p
     ...columns(rows, 'rrrrrrrl'),
     '',
   ];
-  lines.push(...lawText(fit, points), ...peakText(fit, points));
+  lines.push(...lawText(fit, points, cpus), ...peakText(fit, points, cpus));
   return `${lines.join('\n')}\n`;
 }
 
-function lawText(fit: ScalabilityFit | null, points: readonly ScalingResult[]): string[] {
+function lawText(fit: ScalabilityFit | null, points: readonly ScalingResult[], cpus: number): string[] {
   if (fit) {
     return [
       `Universal Scalability Law: one thread ${count(fit.perThread)} calls/s, contention ${percent(fit.contention)}, ` +
         `coherence ${(fit.coherence * 100).toPrecision(2)} %, R² ${fit.rSquared.toFixed(3)}`,
     ];
   }
-  const found = fitScalability(points);
-  if (!found) return ['Too few points for the Universal Scalability Law: give two or more numbers of threads.'];
+  const found = fitOf(points, cpus);
+  if (!found) {
+    return [
+      `Too few points for the Universal Scalability Law: it takes three, of threads that each have one of the ${count(cpus)} processors.`,
+    ];
+  }
   return [
     `The points do not follow the Universal Scalability Law (R² ${found.rSquared.toFixed(2)}, contention ${percent(found.contention)}).`,
   ];
 }
 
 /** What the points say, and the law only where it says the same. */
-function peakText(fit: ScalabilityFit | null, points: readonly ScalingResult[]): string[] {
+function peakText(fit: ScalabilityFit | null, points: readonly ScalingResult[], cpus: number): string[] {
   if (points.length < 2) return [];
   const best = points.reduce((most, point) => (point.throughput > most.throughput ? point : most));
   if (best !== points.at(-1)) return [`Most was done with ${count(best.threads)} threads; more of them got less done.`];
   const grows = points.every((point, i) => i === 0 || point.throughput >= points[i - 1]!.throughput);
   if (!grows) return [`Most was done with ${count(best.threads)} threads, though not each step up got more done.`];
   const peak = fit?.peakThreads ?? null;
-  if (peak !== null && peak > best.threads) {
+  if (peak !== null && peak > best.threads && peak <= cpus) {
     return [`More threads got more done; by the law that ends at ${count(peak)}.`];
   }
   return ['More threads got more done each time.'];
