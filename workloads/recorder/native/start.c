@@ -12,11 +12,11 @@
 void preload(const char *library, const char *flags, const char *folder)
 {
 	const char *others = getenv("LD_PRELOAD");
-	char *value = malloc(strlen(library) + (others ? strlen(others) : 0) + 2);
+	char *value = resized(NULL, strlen(library) + (others ? strlen(others) : 0) + 2);
 	sprintf(value, others && *others ? "%s:%s" : "%s", library, others ? others : "");
 	setenv("LD_PRELOAD", value, 1);
 	char session[600];
-	snprintf(session, sizeof session, "%s:%d:%s", flags, (int)getpid(), folder);
+	snprintf(session, sizeof session, "%s:%s", flags, folder);
 	setenv("ALLOCSIM_RECORD", session, 1);
 }
 
