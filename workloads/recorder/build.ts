@@ -27,7 +27,17 @@ const LIBRARY_SOURCES = [
   'mallctl.c',
   'mappings.c',
 ];
-const KEEPER_SOURCES = ['keeper.c', 'images.c', 'start.c', 'image.c', 'observe.c', 'mapped.c', 'descendants.c', 'numbers.c', 'tell.c'];
+const KEEPER_SOURCES = [
+  'keeper.c',
+  'images.c',
+  'start.c',
+  'image.c',
+  'observe.c',
+  'mapped.c',
+  'descendants.c',
+  'numbers.c',
+  'tell.c',
+];
 
 /** Why programs can not be recorded on this machine, or undefined. */
 export function recorderObstacle(): string | undefined {

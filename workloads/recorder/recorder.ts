@@ -86,6 +86,11 @@ export async function recordProgram(
       processes++;
       await take(recorded);
     }
+    for (const pid of session.nameless) {
+      notes.add(
+        `process ${pid} of a PID namespace: its number on this host is not known; its trace has its calls, not what the kernel says of it`,
+      );
+    }
     for (const note of symbolizer.notes) notes.add(note);
     return {
       exit: exitOf(session.programStatus)!,
