@@ -137,7 +137,8 @@ export async function recordSession<T>(options: SessionOptions, use: (session: S
       .map((name) => {
         const [why = '', path = ''] = readFileSync(join(rings, name), 'utf8').split('\n');
         return { path, why };
-      });
+      })
+      .filter(({ why }) => why !== '');
     const isRecorder = (name: string) => name.startsWith(rings) || name === library;
     return await use({
       ...kept,

@@ -149,7 +149,7 @@ static void add_image(const char *name)
 	images[image_count++] = m;
 	live_count++;
 	tell_image(m, parent);
-	if (is_replaced || is_gone(m)) end_image(m);
+	if (is_replaced || (m->pidfd < 0 && is_gone(m))) end_image(m);
 }
 
 void look_for_images(void)

@@ -259,10 +259,10 @@ static void keep(int folder_watch)
 		if (!program_is_over) continue;
 		look_for_images();
 		if (ending) tell_orphans(now_ns());
+		tell_who_lives_on();
 		if (!has_children) end_lost_images(ending == SIGKILL);
 		if (live_count > 0 || (ending && ending != SIGKILL)) last_alive = now_ns();
 		if (live_count == 0 && (!has_children || (has_ended && !ending) || now_ns() - last_alive > ORPHANS_NS)) return;
-		tell_who_lives_on();
 	}
 }
 

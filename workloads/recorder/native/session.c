@@ -163,13 +163,28 @@ uint32_t announce(unsigned long pid, unsigned long n)
 
 /* ---- words */
 
-/* The file `no.PID.K` holds the words and the path. */
-void note_unrecorded(const char *path, const char *why)
+/* The file `no.PID.K` holds the words and the path; it may have been begun where the folder cannot be reached any more. */
+int begin_note(void)
 {
 	unsigned long k = 0;
-	if (!folder[0]) return;
-	int fd = open_in_session("no.", (unsigned long)syscall(SYS_getpid), &k, O_WRONLY);
+	return open_in_session("no.", (unsigned long)syscall(SYS_getpid), &k, O_WRONLY);
+}
+
+void end_note(int fd, const char *why, const char *path)
+{
 	if (fd < 0) return;
-	if (write(fd, why, strlen(why)) < 0 || write(fd, "\n", 1) < 0 || write(fd, path, strlen(path)) < 0) {}
+	if (why && (write(fd, why, strlen(why)) < 0 || write(fd, "\n", 1) < 0 || write(fd, path, strlen(path)) < 0)) {}
 	close(fd);
+}
+
+void note_unrecorded(const char *path, const char *why)
+{
+	if (is_in_session()) end_note(begin_note(), why, path);
+}
+
+int is_session_reachable(void)
+{
+	char path[300];
+	path_in_folder(path, KEEPER_PAGE);
+	return access(path, F_OK) == 0;
 }

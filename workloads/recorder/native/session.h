@@ -16,5 +16,9 @@ void ask_for_room(unsigned long pid, unsigned long n);
 void remove_ring(unsigned long pid, unsigned long n);
 /* Tells the keeper whose the ring PID.N is, where PID may be a number that the keeper does not know it by; flags of its header. */
 uint32_t announce(unsigned long pid, unsigned long n);
+/* A word about a program. `why` NULL: nothing is to be said after all. */
+int begin_note(void);
+void end_note(int fd, const char *why, const char *path);
+int is_session_reachable(void);
 
 #endif
