@@ -199,7 +199,7 @@ async function keep(
 ): Promise<Kept> {
   const draft: Draft = {
     programPid: 0,
-    programStatus: 0,
+    programStatus: constants.signals.SIGKILL, // of one that does not even end by that nothing is heard
     cutBy: undefined,
     error: 0,
     broken: '',
