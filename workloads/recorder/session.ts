@@ -3,6 +3,7 @@ import { chmodSync, copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync
 import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { getSystemErrorMap } from 'node:util';
 import type { Writable } from 'node:stream';
 import { UserError } from '../../sim/contract/assert.ts';
 import { buildRecorder } from './build.ts';
@@ -228,6 +229,10 @@ async function keep(
     if (line === 'full') {
       draft.cutBy = 'disk';
       options.tell('the logs have reached --disk: the recording ends here, the program goes on');
+    } else if (word === 'unwritable') {
+      draft.cutBy = 'disk';
+      const why = getSystemErrorMap().get(-Number(line.slice(word.length)))?.[1] ?? line;
+      options.tell(`the logs in ${tmpdir()} can not be written: ${why}: the recording ends here, the program goes on`);
     } else if (line === 'enough') {
       draft.cutBy = 'events';
       end(constants.signals.SIGTERM);

@@ -9,6 +9,7 @@
  * all numbers in groups of seven bits, the lowest first. SAMPLE is followed by the length of a text and the text.
  */
 #include "keeper.h"
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,15 +20,25 @@
 #include <unistd.h>
 
 uint64_t written_bytes;
+int log_error;
 
+/* A log that cannot go on ends with a whole record: nothing comes after what is missing. */
 static void flush(struct image *m)
 {
-	for (size_t done = 0; done < m->filled;) {
-		ssize_t n = write(m->log, m->buffer + done, m->filled - done);
+	size_t done = 0, wanted = m->is_broken ? 0 : m->filled;
+	while (done < wanted) {
+		ssize_t n = write(m->log, m->buffer + done, wanted - done);
+		if (n < 0 && errno == EINTR) continue;
 		if (n <= 0) break;
 		done += (size_t)n;
 	}
-	written_bytes += m->filled;
+	if (done < wanted) {
+		log_error = errno ? errno : ENOSPC;
+		m->is_broken = 1;
+		off_t end = lseek(m->log, 0, SEEK_CUR);
+		if (end < 0 || ftruncate(m->log, end - (off_t)done)) {}
+	}
+	written_bytes += done;
 	m->filled = 0;
 }
 

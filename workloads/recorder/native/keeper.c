@@ -10,7 +10,7 @@
  *           PARENT_SLOT THREAD FLAGS START_TICKS ALLOCATOR` · `zend PID NUMBER WORD` · `exited STATUS` the program has ended · `waiting PID` for a
  *           process that lives on · `full` · `enough` · `ended PID NUMBER STATUS EVENTS` · `clock TICKS NS`, twice ·
  *           `page BYTES` this machine's pages are not of 4 KiB · `folder ERRNO` the session's folder cannot be used · `memory BYTES`
- *           that much was not to be had: the recording is broken off · `nameless PID` a process in a namespace has that number, which
+ *           that much was not to be had: the recording is broken off · `unwritable ERRNO` it ends, the program goes on · `nameless PID` a process in a namespace has that number, which
  *           it has on the host is not known · `survivor PID` SIGKILL did not end it
  */
 #include "keeper.h"
@@ -98,6 +98,10 @@ static int drain_all(void)
 		events += images[i]->events;
 	}
 	total_events = events;
+	if (!has_ended && log_error) {
+		end_recording();
+		tell("unwritable %d\n", log_error);
+	}
 	if (!has_ended && options.disk_bytes && written_bytes > options.disk_bytes) {
 		end_recording();
 		tell("full\n");
@@ -279,7 +283,7 @@ int main(int argc, char **argv)
 	sigset_t mask;
 	sigprocmask(SIG_SETMASK, NULL, &mask);
 	for (int s = 1; s < 32; s++)
-		if (s == SIGINT || s == SIGTERM || s == SIGQUIT || s == SIGHUP || s == SIGPIPE || s == SIGTSTP) signal(s, SIG_IGN);
+		if (s == SIGINT || s == SIGTERM || s == SIGQUIT || s == SIGHUP || s == SIGPIPE || s == SIGTSTP || s == SIGXFSZ) signal(s, SIG_IGN);
 	fcntl(FROM_RECORDER, F_SETFD, FD_CLOEXEC);
 	fcntl(TO_RECORDER, F_SETFD, FD_CLOEXEC);
 	prctl(PR_SET_CHILD_SUBREAPER, 1);

@@ -57,6 +57,7 @@ struct image {
 	uint64_t events;
 	int64_t stuck_ns;            /* since when `next` is taken but not complete; 0: it is not */
 	int is_over, is_answered_once;
+	int is_broken;               /* the rest of the log could not be written */
 	int exit_status;             /* as wait() gives it; -1: not known */
 	uint64_t last_ticks, last_address;
 	uint32_t last_thread;
@@ -82,6 +83,8 @@ void put_number(struct image *m, uint64_t number);
 void put_bytes(struct image *m, const void *bytes, size_t length);
 void put_pages(struct image *m, uint64_t address, uint64_t first, uint64_t count);
 extern uint64_t written_bytes;
+/* Of the log that could not be written; 0: all could. */
+extern int log_error;
 
 /* images.c */
 extern struct image **images;

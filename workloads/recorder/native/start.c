@@ -28,7 +28,7 @@ int start_program(char **argv, const sigset_t *mask, int ignores_hangup, pid_t *
 	if (child < 0) return errno;
 	if (child == 0) {
 		for (int s = 1; s < 32; s++)
-			if (s == SIGINT || s == SIGTERM || s == SIGQUIT || s == SIGHUP || s == SIGPIPE) signal(s, SIG_DFL);
+			if (s == SIGINT || s == SIGTERM || s == SIGQUIT || s == SIGHUP || s == SIGPIPE || s == SIGXFSZ) signal(s, SIG_DFL);
 		if (ignores_hangup) signal(SIGHUP, SIG_IGN);
 		sigprocmask(SIG_SETMASK, mask, NULL);
 		execvp(argv[0], argv);
