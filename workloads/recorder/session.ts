@@ -54,13 +54,13 @@ export interface RecordedImage {
 
 export interface Session {
   readonly programPid: number;
-  /** As wait() has it. */
-  readonly programStatus: number;
+  /** As wait() has it; undefined where not even SIGKILL ended it. */
+  readonly programStatus: number | undefined;
   readonly images: readonly RecordedImage[];
   readonly logPath: (image: { readonly pid: number; readonly number: number }) => string;
   readonly nsPerTick: number;
   /** Why it ended before the programs did. */
-  readonly cutBy: 'disk' | 'events' | 'time' | 'signal' | undefined;
+  readonly cutBy: 'disk' | 'unwritable' | 'events' | 'time' | 'signal' | undefined;
   /** Processes of which only the number in their own namespace is known. */
   readonly nameless: readonly number[];
   /** Programs that could not be recorded, and why. */
@@ -181,7 +181,7 @@ type Kept = Omit<Session, 'unrecorded' | 'library' | 'hasSites' | 'isRecorder' |
 
 interface Draft {
   programPid: number;
-  programStatus: number;
+  programStatus: number | undefined;
   cutBy: Session['cutBy'];
   error: number;
   /** Why the keeper gave up. */
@@ -200,7 +200,7 @@ async function keep(
 ): Promise<Kept> {
   const draft: Draft = {
     programPid: 0,
-    programStatus: constants.signals.SIGKILL, // of one that does not even end by that nothing is heard
+    programStatus: undefined,
     cutBy: undefined,
     error: 0,
     broken: '',
@@ -230,7 +230,7 @@ async function keep(
       draft.cutBy = 'disk';
       options.tell('the logs have reached --disk: the recording ends here, the program goes on');
     } else if (word === 'unwritable') {
-      draft.cutBy = 'disk';
+      draft.cutBy = 'unwritable';
       const why = getSystemErrorMap().get(-Number(line.slice(word.length)))?.[1] ?? line;
       options.tell(`the logs in ${tmpdir()} can not be written: ${why}: the recording ends here, the program goes on`);
     } else if (line === 'enough') {

@@ -266,7 +266,7 @@ static void keep(int folder_watch)
 		tell_who_lives_on();
 		if (!has_children) end_lost_images(ending == SIGKILL);
 		if (live_count > 0 || (ending && ending != SIGKILL)) last_alive = now_ns();
-		if (live_count == 0 && (!has_children || (has_ended && !ending) || now_ns() - last_alive > ORPHANS_NS)) return;
+		if (live_count == 0 && (!has_children || (has_ended && !ending) || (now_ns() - last_alive > ORPHANS_NS && !killed))) return;
 	}
 }
 
