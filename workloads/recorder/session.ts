@@ -232,7 +232,7 @@ async function keep(
     } else if (word === 'unwritable') {
       draft.cutBy = 'unwritable';
       const why = getSystemErrorMap().get(-Number(line.slice(word.length)))?.[1] ?? line;
-      options.tell(`the logs in ${tmpdir()} can not be written: ${why}: the recording ends here, the program goes on`);
+      options.tell(`the logs can not be written: ${why}: the recording ends here, the program goes on`);
     } else if (line === 'enough') {
       draft.cutBy = 'events';
       end(constants.signals.SIGTERM);

@@ -27,15 +27,28 @@ void look_in(const char *rings, const char *logs_folder, int with_sites)
 }
 
 /* Never of another file: the folder may be open to all. */
-static void resize(const char *name, size_t bytes)
+static int resize(const char *name, size_t bytes)
 {
 	char path[600];
 	struct stat st;
 	snprintf(path, sizeof path, "%s/%.200s", folder, name);
 	int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-	if (fd < 0) return;
-	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 1 && ftruncate(fd, (off_t)bytes)) {}
+	if (fd < 0) return errno;
+	int error = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 1 ? 0 : EINVAL;
+	if (!error && ftruncate(fd, (off_t)bytes)) error = errno;
 	close(fd);
+	return error;
+}
+
+/* A ring that cannot have its room goes: its process does not wait any longer. */
+static void make_room_for(const char *name)
+{
+	char path[600];
+	int error = has_ended ? 0 : resize(name, ring_file_bytes);
+	if (!error && !has_ended) return;
+	snprintf(path, sizeof path, "%s/%.200s", folder, name);
+	unlink(path);
+	if (error) log_error = error;
 }
 
 static void tell_zend(const struct image *m)
@@ -160,7 +173,7 @@ void look_for_images(void)
 	for (struct dirent *e; d && (e = readdir(d));) {
 		char path[600];
 		int is_wish = !strncmp(e->d_name, "room.", 5);
-		if (is_wish) resize(e->d_name + 5, ring_file_bytes);
+		if (is_wish) make_room_for(e->d_name + 5);
 		if (is_wish || !strncmp(e->d_name, "ask.", 4)) {
 			snprintf(path, sizeof path, "%s/%.200s", folder, e->d_name);
 			unlink(path);

@@ -61,7 +61,7 @@ static int has_room_made(int fd, unsigned long pid, unsigned long n)
 	struct stat st;
 	ask_for_room(pid, n);
 	for (int i = 0; i < KEEPER_PATIENCE_MS && !keeper_is_gone(); i++) {
-		if (fstat(fd, &st) != 0) return 0;
+		if (fstat(fd, &st) != 0 || st.st_nlink == 0) return 0;
 		if (st.st_size >= (off_t)ring_file_bytes()) return 1;
 		nap(1000000);
 	}
