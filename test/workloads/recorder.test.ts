@@ -370,10 +370,13 @@ describe('processes', () => {
       `${INCLUDES}
       int main(void) {
         pid_t program = getpid();
-        if (fork()) return 0;
+        int ends[2];
+        pipe(ends);
+        if (fork()) return read(ends[0], ends, 1) != 1;
         if (fork()) _exit(0);
         setsid();
         free(malloc(100));
+        write(ends[1], "", 1);
         while (kill(program, 0) == 0) usleep(1000); // until the recorder has waited for it
         free(malloc(6666));
         return 0;

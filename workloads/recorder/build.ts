@@ -10,6 +10,7 @@ const COMMON_FLAGS = ['-O2', '-std=gnu11', '-Wall', '-pthread', '-fasynchronous-
 const LIBRARY_FLAGS = ['-fPIC', '-shared', '-fvisibility=hidden', '-fno-builtin'];
 const LIBRARY_SOURCES = [
   'ring.c',
+  'session.c',
   'real.c',
   'calls.c',
   'operators.c',
@@ -26,7 +27,17 @@ const LIBRARY_SOURCES = [
   'mallctl.c',
   'mappings.c',
 ];
-const KEEPER_SOURCES = ['keeper.c', 'start.c', 'image.c', 'observe.c', 'mapped.c', 'descendants.c', 'tell.c'];
+const KEEPER_SOURCES = [
+  'keeper.c',
+  'images.c',
+  'start.c',
+  'image.c',
+  'observe.c',
+  'mapped.c',
+  'descendants.c',
+  'numbers.c',
+  'tell.c',
+];
 
 /** Why programs can not be recorded on this machine, or undefined. */
 export function recorderObstacle(): string | undefined {

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { cpus, release } from 'node:os';
+import { constants, cpus, release } from 'node:os';
 import { basename } from 'node:path';
 import type { EventBuffer, RecordedFacts } from '../../sim/contract/event.ts';
 import type { Oddities } from '../import/address-trace.ts';
@@ -86,9 +86,14 @@ export async function recordProgram(
       processes++;
       await take(recorded);
     }
+    for (const pid of session.nameless) {
+      notes.add(
+        `process ${pid} of a PID namespace: its number on this host is not known; its trace has its calls, not what the kernel says of it`,
+      );
+    }
     for (const note of symbolizer.notes) notes.add(note);
     return {
-      exit: exitOf(session.programStatus)!,
+      exit: exitOf(session.programStatus) ?? 128 + constants.signals.SIGKILL,
       ended: endOf(session.programStatus),
       cutBy: session.cutBy,
       processes,
@@ -269,7 +274,8 @@ function exitOf(status: number | undefined): number | undefined {
   return signal === 0 ? (status >> 8) & 255 : 128 + signal;
 }
 
-function endOf(status: number): string {
+function endOf(status: number | undefined): string {
+  if (status === undefined) return 'could not be ended';
   const signal = status & 127;
   return signal === 0 ? `exit code ${(status >> 8) & 255}` : `ended by signal ${signal}`;
 }

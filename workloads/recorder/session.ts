@@ -3,6 +3,7 @@ import { chmodSync, copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync
 import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { getSystemErrorMap } from 'node:util';
 import type { Writable } from 'node:stream';
 import { UserError } from '../../sim/contract/assert.ts';
 import { buildRecorder } from './build.ts';
@@ -53,13 +54,15 @@ export interface RecordedImage {
 
 export interface Session {
   readonly programPid: number;
-  /** As wait() has it. */
-  readonly programStatus: number;
+  /** As wait() has it; undefined where not even SIGKILL ended it. */
+  readonly programStatus: number | undefined;
   readonly images: readonly RecordedImage[];
   readonly logPath: (image: { readonly pid: number; readonly number: number }) => string;
   readonly nsPerTick: number;
   /** Why it ended before the programs did. */
-  readonly cutBy: 'disk' | 'events' | 'time' | 'signal' | undefined;
+  readonly cutBy: 'disk' | 'unwritable' | 'events' | 'time' | 'signal' | undefined;
+  /** Processes of which only the number in their own namespace is known. */
+  readonly nameless: readonly number[];
   /** Programs that could not be recorded, and why. */
   readonly unrecorded: readonly { readonly path: string; readonly why: string }[];
   readonly library: string;
@@ -70,6 +73,8 @@ export interface Session {
 
 /** After a signal the programs have so long to end by themselves. */
 const GRACE_MS = 5000;
+/** When the programs have been killed the keeper writes down what it has; one that does not end hangs. */
+const KEEPER_MS = 60000;
 /** A Ctrl-C of the terminal reaches the program by itself; what comes by kill does not. */
 const TERMINAL_MS = 300;
 
@@ -133,7 +138,8 @@ export async function recordSession<T>(options: SessionOptions, use: (session: S
       .map((name) => {
         const [why = '', path = ''] = readFileSync(join(rings, name), 'utf8').split('\n');
         return { path, why };
-      });
+      })
+      .filter(({ why }) => why !== '');
     const isRecorder = (name: string) => name.startsWith(rings) || name === library;
     return await use({
       ...kept,
@@ -175,9 +181,12 @@ type Kept = Omit<Session, 'unrecorded' | 'library' | 'hasSites' | 'isRecorder' |
 
 interface Draft {
   programPid: number;
-  programStatus: number;
+  programStatus: number | undefined;
   cutBy: Session['cutBy'];
   error: number;
+  /** Why the keeper gave up. */
+  broken: string;
+  readonly nameless: number[];
   /** Of this machine, where they are not of 4 KiB; else 0. */
   pageBytes: number;
   readonly images: Map<string, RecordedImage>;
@@ -191,9 +200,11 @@ async function keep(
 ): Promise<Kept> {
   const draft: Draft = {
     programPid: 0,
-    programStatus: 0,
+    programStatus: undefined,
     cutBy: undefined,
     error: 0,
+    broken: '',
+    nameless: [],
     pageBytes: 0,
     images: new Map(),
     clocks: [],
@@ -212,17 +223,23 @@ async function keep(
     child.on('close', () => resolve());
   });
   const lines = createInterface({ input: child.stdio[4] as NodeJS.ReadableStream });
-  const end = endingBy(say);
+  const end = endingBy(say, () => child.kill('SIGKILL'));
   lines.on('line', (line) => {
     const word = line.slice(0, line.indexOf(' '));
     if (line === 'full') {
       draft.cutBy = 'disk';
       options.tell('the logs have reached --disk: the recording ends here, the program goes on');
+    } else if (word === 'unwritable') {
+      draft.cutBy = 'unwritable';
+      const why = getSystemErrorMap().get(-Number(line.slice(word.length)))?.[1] ?? line;
+      options.tell(`the logs can not be written: ${why}: the recording ends here, the program goes on`);
     } else if (line === 'enough') {
       draft.cutBy = 'events';
       end(constants.signals.SIGTERM);
     } else if (word === 'waiting' && draft.cutBy === undefined) {
       options.tell(`process ${line.slice(8)} lives on and is recorded; Ctrl-C ends it`);
+    } else if (word === 'survivor') {
+      options.tell(`process ${line.slice(9)} could not be ended: it lives on`);
     } else {
       note(draft, line);
     }
@@ -246,24 +263,29 @@ async function keep(
   if (draft.pageBytes !== 0) {
     throw new UserError(`recording needs pages of 4 KiB, found a kernel with pages of ${draft.pageBytes} bytes`);
   }
+  if (draft.broken !== '') throw new UserError(`${options.command[0]}: the recording was broken off: ${draft.broken}`);
   if (draft.error !== 0) throw startError(options.command[0]!, draft.error);
   const [first, last] = [draft.clocks[0], draft.clocks.at(-1)];
   if (!first || !last || draft.clocks.length < 2)
     throw new UserError(`${options.command[0]}: the recording was broken off: its keeper was killed`);
   const nsPerTick = (last.ns - first.ns) / (last.ticks - first.ticks);
-  const { programPid, programStatus, cutBy } = draft;
-  return { programPid, programStatus, cutBy, nsPerTick, images: [...draft.images.values()] };
+  const { programPid, programStatus, cutBy, nameless } = draft;
+  return { programPid, programStatus, cutBy, nameless, nsPerTick, images: [...draft.images.values()] };
 }
 
 /** Tells the programs to end, and ends those that do not. Called with 0 it forgets about it. */
-function endingBy(say: (line: string) => void): (signal: number) => void {
+function endingBy(say: (line: string) => void, killKeeper: () => void): (signal: number) => void {
   let timer: NodeJS.Timeout | undefined;
+  const kill = () => {
+    say('kill');
+    timer = setTimeout(killKeeper, KEEPER_MS);
+  };
   return (signal) => {
     if (signal === 0) {
       clearTimeout(timer);
     } else {
       say(`signal ${signal}`);
-      timer ??= setTimeout(() => say('kill'), GRACE_MS);
+      timer ??= setTimeout(kill, GRACE_MS);
     }
   };
 }
@@ -309,6 +331,9 @@ function note(draft: Draft, line: string): void {
   const image = draft.images.get(key);
   if (word === 'clock') draft.clocks.push({ ticks: n[0]!, ns: n[1]! });
   else if (word === 'page') draft.pageBytes = n[0]!;
+  else if (word === 'memory') draft.broken = `its keeper found no memory for ${n[0]} bytes`;
+  else if (word === 'folder') draft.broken = `found error ${n[0]} in its folder ${ringParent()}`;
+  else if (word === 'nameless') draft.nameless.push(n[0]!);
   else if (word === 'error') draft.error = n[0]!;
   else if (word === 'started') draft.programPid = n[0]!;
   else if (word === 'exited') draft.programStatus = n[0]!;

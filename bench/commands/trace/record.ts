@@ -214,6 +214,7 @@ function finish(
     tell(`and ${count(list.length - TOLD_PROCESSES)} further processes (--json FILE lists them)`);
   if (leftOut > 0) tell(`${count(leftOut)} forks that became another program have no trace of their own`);
   if (cutBy === 'disk') tell('the traces end where --disk was reached');
+  if (cutBy === 'unwritable') tell('the traces end where the logs could not be written');
   const wasOurs = (cutBy === 'time' || cutBy === 'events') && exit === 143;
   const status = wasOurs ? 0 : exit;
   if (list.length === 0 && notKept.length > 0) {

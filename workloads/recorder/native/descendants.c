@@ -12,7 +12,7 @@ struct process {
 	int is_descendant;
 };
 
-static pid_t parent_of(pid_t pid)
+pid_t parent_of(pid_t pid)
 {
 	char path[40], text[512];
 	snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
@@ -34,7 +34,7 @@ static struct process *list_processes(size_t *count)
 	for (struct dirent *e; d && (e = readdir(d));) {
 		pid_t pid = (pid_t)strtol(e->d_name, NULL, 10);
 		if (pid <= 0) continue;
-		if (*count == room) list = realloc(list, (room = 2 * room + 256) * sizeof *list);
+		if (*count == room) list = resized(list, (room = 2 * room + 256) * sizeof *list);
 		list[(*count)++] = (struct process){ pid, parent_of(pid), 0 };
 	}
 	if (d) closedir(d);
@@ -54,28 +54,44 @@ static void signal_children(int number)
 		int is_told = list[i].parent != getpid();
 		for (size_t k = 0; k < told.count && !is_told; k++) is_told = told.pids[k] == list[i].pid;
 		if (is_told) continue;
-		if (told.count == told.room) told.pids = realloc(told.pids, (told.room = 2 * told.room + 16) * sizeof *told.pids);
+		if (told.count == told.room) told.pids = resized(told.pids, (told.room = 2 * told.room + 16) * sizeof *told.pids);
 		told.pids[told.count++] = list[i].pid;
 		kill(list[i].pid, number);
 	}
 	free(list);
 }
 
-static void kill_descendants(void)
+/* Marks them in the list. */
+static struct process *list_descendants(size_t *count)
 {
-	size_t count;
-	struct process *list = list_processes(&count);
+	struct process *list = list_processes(count);
 	for (int found = 1; found;) {
 		found = 0;
-		for (size_t i = 0; i < count; i++) {
+		for (size_t i = 0; i < *count; i++) {
 			if (list[i].is_descendant) continue;
 			int is_own = list[i].parent == getpid();
-			for (size_t k = 0; k < count && !is_own; k++) is_own = list[k].is_descendant && list[k].pid == list[i].parent;
+			for (size_t k = 0; k < *count && !is_own; k++) is_own = list[k].is_descendant && list[k].pid == list[i].parent;
 			if (is_own) found = list[i].is_descendant = 1;
 		}
 	}
+	return list;
+}
+
+static void kill_descendants(void)
+{
+	size_t count;
+	struct process *list = list_descendants(&count);
 	for (size_t i = 0; i < count; i++)
 		if (list[i].is_descendant) kill(list[i].pid, SIGKILL);
+	free(list);
+}
+
+void tell_survivors(void)
+{
+	size_t count;
+	struct process *list = list_descendants(&count);
+	for (size_t i = 0; i < count; i++)
+		if (list[i].is_descendant) tell("survivor %d\n", list[i].pid);
 	free(list);
 }
 

@@ -9,6 +9,7 @@
  * all numbers in groups of seven bits, the lowest first. SAMPLE is followed by the length of a text and the text.
  */
 #include "keeper.h"
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,15 +20,25 @@
 #include <unistd.h>
 
 uint64_t written_bytes;
+int log_error;
 
+/* A log that cannot go on ends with a whole record: nothing comes after what is missing. */
 static void flush(struct image *m)
 {
-	for (size_t done = 0; done < m->filled;) {
-		ssize_t n = write(m->log, m->buffer + done, m->filled - done);
+	size_t done = 0, wanted = m->is_broken ? 0 : m->filled;
+	while (done < wanted) {
+		ssize_t n = write(m->log, m->buffer + done, wanted - done);
+		if (n < 0 && errno == EINTR) continue;
 		if (n <= 0) break;
 		done += (size_t)n;
 	}
-	written_bytes += m->filled;
+	if (done < wanted) {
+		log_error = errno ? errno : ENOSPC;
+		m->is_broken = 1;
+		off_t end = lseek(m->log, 0, SEEK_CUR);
+		if (end < 0 || ftruncate(m->log, end - (off_t)done)) {}
+	}
+	written_bytes += done;
 	m->filled = 0;
 }
 
@@ -88,7 +99,7 @@ static void watch(struct image *m, uint64_t address, uint64_t size)
 {
 	if (2 * m->watched_count >= m->watched_room) {
 		size_t room = m->watched_room ? 2 * m->watched_room : 64;
-		struct block *grown = calloc(room, sizeof *grown);
+		struct block *grown = zeroed(room, sizeof *grown);
 		for (size_t i = 0; i < m->watched_room; i++)
 			if (m->watched[i].address) *place_of(grown, room, m->watched[i].address) = m->watched[i];
 		free(m->watched);
@@ -219,7 +230,7 @@ uint64_t drain(struct image *m, int64_t now_ns, int finally)
 
 /* ---- opening and closing */
 
-struct image *open_image(const char *folder, const char *logs, const char *name)
+struct image *open_image(const char *folder, const char *name)
 {
 	char path[600];
 	snprintf(path, sizeof path, "%s/%s", folder, name);
@@ -236,20 +247,27 @@ struct image *open_image(const char *folder, const char *logs, const char *name)
 		return NULL;
 	}
 	atomic_thread_fence(memory_order_acquire);
-	struct image *m = calloc(1, sizeof *m);
+	struct image *m = zeroed(1, sizeof *m);
 	char *dot = strchr(name, '.');
-	m->pid = (int32_t)strtol(name, NULL, 10);
+	snprintf(m->name, sizeof m->name, "%s", name);
+	m->pid = m->own_pid = (int32_t)strtol(name, NULL, 10);
 	m->number = (uint32_t)strtoul(dot ? dot + 1 : "0", NULL, 10);
-	m->ppid = ring->ppid;
+	m->ppid = m->own_ppid = ring->ppid;
 	m->ring = ring;
 	m->slots = (struct slot *)((char *)map + RING_HEADER);
 	m->last_ticks = ring->start_ticks;
 	m->exit_status = -1;
-	m->buffer = malloc(LOG_BUFFER);
-	snprintf(path, sizeof path, "%s/%s", logs, name);
-	m->log = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	m->pidfd = (int)syscall(SYS_pidfd_open, m->pid, 0);
+	m->buffer = resized(NULL, LOG_BUFFER);
+	m->log = m->pidfd = -1;
 	return m;
+}
+
+void begin_log(struct image *m, const char *logs)
+{
+	char path[600];
+	snprintf(path, sizeof path, "%s/%d.%u", logs, m->pid, m->number);
+	m->log = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (!m->is_nameless) m->pidfd = (int)syscall(SYS_pidfd_open, m->pid, 0);
 }
 
 void finish_image(struct image *m)

@@ -9,7 +9,9 @@
  *   4  out  `error ERRNO` the program cannot be started · `started PID` · `image PID NUMBER PPID KIND PARENT PARENT_NUMBER
  *           PARENT_SLOT THREAD FLAGS START_TICKS ALLOCATOR` · `zend PID NUMBER WORD` · `exited STATUS` the program has ended · `waiting PID` for a
  *           process that lives on · `full` · `enough` · `ended PID NUMBER STATUS EVENTS` · `clock TICKS NS`, twice ·
- *           `page BYTES` this machine's pages are not of 4 KiB
+ *           `page BYTES` this machine's pages are not of 4 KiB · `folder ERRNO` the session's folder cannot be used · `memory BYTES`
+ *           that much was not to be had: the recording is broken off · `unwritable ERRNO` it ends, the program goes on · `nameless PID` a process in a namespace has that number, which
+ *           it has on the host is not known · `survivor PID` SIGKILL did not end it
  */
 #include "keeper.h"
 #include "program-file.h" /* MUSL_OBSTACLE */
@@ -40,98 +42,9 @@ static struct {
 	int clock_is_counter;
 } options;
 
-static struct image **images;
-static size_t image_count, image_room, live_count;
 static pid_t program;
-static int program_is_over, has_ended, samples, has_children;
+static int program_is_over, samples, has_children;
 static uint64_t total_events;
-static int is_one_unready; /* a file is there that is not a ring yet */
-
-/* ---- images */
-
-static void tell_zend(const struct image *m)
-{
-	if (m->ring->zend[0]) tell("zend %d %u %.127s\n", m->pid, m->number, m->ring->zend);
-}
-
-static void end_image(struct image *m)
-{
-	if (m->is_over) return;
-	drain(m, now_ns(), 1);
-	finish_image(m);
-	tell_zend(m);
-	munmap(m->ring, RING_BYTES);
-	char path[600];
-	snprintf(path, sizeof path, "%s/%d.%u", options.folder, m->pid, m->number);
-	if (truncate(path, 0)) {} /* the name stays taken */
-	live_count--;
-}
-
-static struct image *find_image(const char *name)
-{
-	for (size_t i = 0; i < image_count; i++) {
-		char known[40];
-		snprintf(known, sizeof known, "%d.%u", images[i]->pid, images[i]->number);
-		if (!strcmp(known, name)) return images[i];
-	}
-	return NULL;
-}
-
-static void add_image(const char *name);
-
-/* What the parent had mapped when it forked: its ring is read up to there first, and found first. */
-static void inherit(struct image *m)
-{
-	char name[40];
-	snprintf(name, sizeof name, "%u.%u", (unsigned)(m->ring->parent_image >> 32), (unsigned)m->ring->parent_image);
-	add_image(name);
-	struct image *parent = find_image(name);
-	if (!parent) return;
-	if (!parent->is_over) drain(parent, now_ns(), 0);
-	inherit_mapped(&m->mapped, &parent->mapped, m->ring->parent_slot);
-}
-
-static void add_image(const char *name)
-{
-	if (find_image(name)) return;
-	if (has_ended) return;
-	struct image *m = open_image(options.folder, options.logs, name);
-	if (!m) { /* its process has just made the file, and has yet to write the header */
-		if (kill((pid_t)strtol(name, NULL, 10), 0) == 0 || errno == EPERM) is_one_unready = 1;
-		return;
-	}
-	if (m->ring->kind == IMAGE_FORKED) inherit(m);
-	int is_replaced = 0; /* by exec; rings are not found in their order */
-	for (size_t i = 0; i < image_count; i++) {
-		if (images[i]->pid != m->pid) continue;
-		if (images[i]->number < m->number) end_image(images[i]);
-		else is_replaced = 1;
-	}
-	if (image_count == image_room) images = realloc(images, (image_room = 2 * image_room + 64) * sizeof *images);
-	images[image_count++] = m;
-	live_count++;
-	struct ring_header *r = m->ring;
-	tell("image %d %u %d %u %u %u %llu %u %u %llu %.255s\n", m->pid, m->number, m->ppid, r->kind,
-	     (unsigned)(r->parent_image >> 32), (unsigned)r->parent_image, (unsigned long long)r->parent_slot, r->thread, r->flags,
-	     (unsigned long long)r->start_ticks, r->allocator[0] ? r->allocator : "-");
-	if (is_replaced || (m->pidfd < 0 && kill(m->pid, 0) != 0 && errno == ESRCH)) end_image(m);
-}
-
-static void look_for_images(void)
-{
-	is_one_unready = 0;
-	DIR *d = opendir(options.folder);
-	for (struct dirent *e; d && (e = readdir(d));) {
-		char path[600];
-		if (!strncmp(e->d_name, "ask.", 4)) {
-			snprintf(path, sizeof path, "%s/%.200s", options.folder, e->d_name);
-			unlink(path);
-		} else if (e->d_name[0] >= '0' && e->d_name[0] <= '9') {
-			add_image(e->d_name);
-		}
-	}
-	if (d) closedir(d);
-}
 
 static void answer(struct image *m)
 {
@@ -167,10 +80,7 @@ static void end_recording(void)
 		atomic_store(&m->ring->closed, 1);
 		drain(m, now_ns(), 0);
 		observe(m, "stop", 0);
-		finish_image(m);
-		tell_zend(m);
-		munmap(m->ring, RING_BYTES);
-		live_count--;
+		close_image(m);
 	}
 }
 
@@ -188,6 +98,10 @@ static int drain_all(void)
 		events += images[i]->events;
 	}
 	total_events = events;
+	if (!has_ended && log_error) {
+		end_recording();
+		tell("unwritable %d\n", log_error);
+	}
 	if (!has_ended && options.disk_bytes && written_bytes > options.disk_bytes) {
 		end_recording();
 		tell("full\n");
@@ -231,7 +145,7 @@ static void reap(void)
 static void end_those_gone(const struct pollfd *polled, struct image *const *of, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
-		if (polled[i].revents) end_image(of[i]);
+		if (polled[i].fd >= 0 ? polled[i].revents : is_gone(of[i])) end_image(of[i]);
 }
 
 /* ---- the recorder's words */
@@ -283,55 +197,76 @@ static void wait_for_something(int folder_watch, int busy)
 	static size_t room;
 	if (live_count + 8 > room) {
 		room = 2 * live_count + 64;
-		polled = realloc(polled, (room + 2) * sizeof *polled);
-		of = realloc(of, room * sizeof *of);
+		polled = resized(polled, (room + 3) * sizeof *polled);
+		of = resized(of, room * sizeof *of);
 	}
 	polled[0] = (struct pollfd){ FROM_RECORDER, POLLIN, 0 };
 	polled[1] = (struct pollfd){ folder_watch, POLLIN, 0 };
 	size_t n = 0;
 	for (size_t i = 0; i < image_count; i++)
 		if (!images[i]->is_over) {
-			polled[2 + n] = (struct pollfd){ images[i]->pidfd, POLLIN, 0 };
+			polled[3 + n] = (struct pollfd){ images[i]->pidfd, POLLIN, 0 };
 			of[n++] = images[i];
 		}
+	polled[2] = (struct pollfd){ session_socket(), POLLIN, 0 };
 	struct timespec t = { 0, busy ? 0 : live_count ? 1000000 : 10000000 };
-	if (ppoll(polled, n + 2, &t, NULL) <= 0) return;
+	if (ppoll(polled, n + 3, &t, NULL) < 0) return;
 	if (polled[0].revents) listen_to_recorder();
+	if (polled[2].revents) hear_numbers();
 	if (polled[1].revents) {
 		char events[8192];
 		while (read(folder_watch, events, sizeof events) > 0) {}
 		look_for_images();
 	}
-	end_those_gone(polled + 2, of, n);
+	end_those_gone(polled + 3, of, n);
 }
+
+static void sample_in_time(int64_t *next_ns)
+{
+	if (!options.sample_ns || now_ns() < *next_ns) return;
+	char label[32];
+	snprintf(label, sizeof label, "t%d", ++samples);
+	sample_all(label);
+	*next_ns += options.sample_ns;
+	if (*next_ns < now_ns()) *next_ns = now_ns() + options.sample_ns;
+}
+
+static void tell_who_lives_on(void)
+{
+	static int is_told;
+	for (size_t i = 0; i < image_count && !is_told; i++) {
+		if (images[i]->is_over || images[i]->pid == program) continue;
+		is_told = 1;
+		tell("waiting %d\n", images[i]->pid);
+	}
+}
+
+/* What SIGKILL does not end so long belongs to another user, or hangs within the kernel. */
+#define KILLED_NS 2000000000
 
 static void keep(int folder_watch)
 {
-	int is_waiting_told = 0;
-	int64_t next_sample = now_ns() + options.sample_ns, last_alive = now_ns();
+	int64_t next_sample = now_ns() + options.sample_ns, last_alive = now_ns(), killed = 0;
 	for (int busy = 0;;) {
 		wait_for_something(folder_watch, busy);
 		if (is_one_unready) look_for_images();
 		busy = drain_all();
 		reap();
 		if (!program_is_over) last_alive = now_ns();
-		if (options.sample_ns && now_ns() >= next_sample) {
-			char label[32];
-			snprintf(label, sizeof label, "t%d", ++samples);
-			sample_all(label);
-			next_sample += options.sample_ns;
-			if (next_sample < now_ns()) next_sample = now_ns() + options.sample_ns;
+		sample_in_time(&next_sample);
+		if (ending == SIGKILL && !killed) killed = now_ns();
+		if (killed && now_ns() - killed > KILLED_NS) {
+			tell_survivors();
+			end_lost_images(1);
+			return;
 		}
 		if (!program_is_over) continue;
 		look_for_images();
 		if (ending) tell_orphans(now_ns());
+		tell_who_lives_on();
+		if (!has_children) end_lost_images(ending == SIGKILL);
 		if (live_count > 0 || (ending && ending != SIGKILL)) last_alive = now_ns();
-		if (live_count == 0 && (!has_children || (has_ended && !ending) || now_ns() - last_alive > ORPHANS_NS)) return;
-		for (size_t i = 0; i < image_count && !is_waiting_told; i++) {
-			if (images[i]->is_over || images[i]->pid == program) continue;
-			is_waiting_told = 1;
-			tell("waiting %d\n", images[i]->pid);
-		}
+		if (live_count == 0 && (!has_children || (has_ended && !ending) || (now_ns() - last_alive > ORPHANS_NS && !killed))) return;
 	}
 }
 
@@ -348,10 +283,16 @@ int main(int argc, char **argv)
 	sigset_t mask;
 	sigprocmask(SIG_SETMASK, NULL, &mask);
 	for (int s = 1; s < 32; s++)
-		if (s == SIGINT || s == SIGTERM || s == SIGQUIT || s == SIGHUP || s == SIGPIPE || s == SIGTSTP) signal(s, SIG_IGN);
+		if (s == SIGINT || s == SIGTERM || s == SIGQUIT || s == SIGHUP || s == SIGPIPE || s == SIGTSTP || s == SIGXFSZ) signal(s, SIG_IGN);
 	fcntl(FROM_RECORDER, F_SETFD, FD_CLOEXEC);
 	fcntl(TO_RECORDER, F_SETFD, FD_CLOEXEC);
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	look_in(options.folder, options.logs, strchr(options.flags, 's') != NULL);
+	int error = open_session(options.folder);
+	if (error) {
+		tell("folder %d\n", error);
+		return 1;
+	}
 	int folder_watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 	inotify_add_watch(folder_watch, options.folder, IN_CREATE | IN_MODIFY);
 	if (sysconf(_SC_PAGESIZE) != 4096) {
@@ -361,7 +302,7 @@ int main(int argc, char **argv)
 	tell_clock(options.clock_is_counter);
 	const char *why = note_obstacle(argv[8], options.folder);
 	if (!why || strcmp(why, MUSL_OBSTACLE)) preload(argv[7], options.flags, options.folder);
-	int error = start_program(argv + 8, &mask, strchr(options.flags, 'h') != NULL, &program);
+	error = start_program(argv + 8, &mask, strchr(options.flags, 'h') != NULL, &program);
 	if (error) {
 		tell("error %d\n", error);
 		return 1;

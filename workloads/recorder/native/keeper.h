@@ -41,10 +41,15 @@ void inherit_mapped(struct mapped *m, const struct mapped *parent, uint64_t slot
 /* How many reach into the addresses, and the first of them. */
 size_t stretches_in(const struct stretches *s, uint64_t start, uint64_t end, const struct stretch **first);
 
+#define RING_NAME 40
+
 /* One program image: from its start, or its fork, to its exec or end. */
 struct image {
-	int32_t pid, ppid;
-	uint32_t number;             /* file PID.NUMBER */
+	char name[RING_NAME];        /* of its ring's file */
+	int32_t pid, ppid;           /* the host's */
+	uint32_t number;             /* of this pid's images; the log is PID.NUMBER */
+	int32_t own_pid, own_ppid;   /* as the process has them: in a namespace others */
+	int is_nameless;             /* nobody knows its pid on the host: `pid` is its own */
 	int pidfd, log;
 	struct ring_header *ring;
 	struct slot *slots;
@@ -52,6 +57,7 @@ struct image {
 	uint64_t events;
 	int64_t stuck_ns;            /* since when `next` is taken but not complete; 0: it is not */
 	int is_over, is_answered_once;
+	int is_broken;               /* the rest of the log could not be written */
 	int exit_status;             /* as wait() gives it; -1: not known */
 	uint64_t last_ticks, last_address;
 	uint32_t last_thread;
@@ -64,7 +70,9 @@ struct image {
 };
 
 /* image.c */
-struct image *open_image(const char *folder, const char *logs, const char *name);
+struct image *open_image(const char *folder, const char *name);
+/* Once it is known whose it is. */
+void begin_log(struct image *m, const char *logs);
 /* Takes what is complete; `finally`: the process is gone, and nothing becomes complete any more. How many slots. */
 uint64_t drain(struct image *m, int64_t now_ns, int finally);
 /* Whether there is something to take. */
@@ -75,21 +83,56 @@ void put_number(struct image *m, uint64_t number);
 void put_bytes(struct image *m, const void *bytes, size_t length);
 void put_pages(struct image *m, uint64_t address, uint64_t first, uint64_t count);
 extern uint64_t written_bytes;
+/* Of the log that could not be written; 0: all could. */
+extern int log_error;
+
+/* images.c */
+extern struct image **images;
+extern size_t image_count, live_count;
+extern int has_ended;       /* nothing is written down any more */
+extern int is_one_unready;  /* a file is there that is not a ring yet */
+void look_in(const char *rings, const char *logs, int with_sites);
+void look_for_images(void);
+/* What is written is all. */
+void close_image(struct image *m);
+/* Its process is gone, or another program. */
+void end_image(struct image *m);
+int is_gone(const struct image *m);
+/* Where no descendant is left: those that are gone, and those of which nobody could say; or all. */
+void end_lost_images(int all);
+
+/* numbers.c */
+/* Makes what is shared with all processes of the session. An errno, or 0. */
+int open_session(const char *folder);
+/* Readable where there is something for hear_numbers(); -1: none. */
+int session_socket(void);
+void hear_numbers(void);
+/* The pid of the process that has the ring, by its own word; 0: it has not told. */
+pid_t number_of(const char *name);
+/* The number of a thread, of the name that /proc has for it, in the innermost namespace that it is in; 0: it is gone. */
+unsigned own_number(int pid, const char *thread);
 
 /* tell.c */
 enum { TO_RECORDER = 4 };
 __attribute__((format(printf, 1, 2))) void tell(const char *format, ...);
 int64_t now_ns(void);
+/* As realloc() and calloc(); where there is no memory the recording ends with a word. */
+void *resized(void *old, size_t bytes);
+void *zeroed(size_t count, size_t bytes);
 void tell_clock(int is_counter);
 
 /* observe.c: writes a sample with what the kernel says of the process now; with_start: its environment as well. */
 void observe(struct image *m, const char *label, int with_start);
 
 /* descendants.c */
+/* -1: it is gone. */
+pid_t parent_of(pid_t pid);
 /* The signal that ends the programs; 0: they go on. */
 extern int ending;
 /* Sends it: to the program, which tells its own children, or, where it is over (0), to the orphans, which have nobody else. SIGKILL is for all. */
 void end_programs(int number, pid_t program);
+/* What is there in spite of it. */
+void tell_survivors(void);
 /* To orphans that have not been told yet, where the program is over. */
 void tell_orphans(int64_t now_ns);
 

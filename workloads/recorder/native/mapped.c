@@ -23,7 +23,7 @@ static size_t find(const struct stretches *s, uint64_t address)
 static void replace(struct stretches *s, size_t from, size_t to, const struct stretch *with, size_t n)
 {
 	size_t count = s->count - (to - from) + n;
-	if (count > s->room) s->of = realloc(s->of, (s->room = 2 * count + 64) * sizeof *s->of);
+	if (count > s->room) s->of = resized(s->of, (s->room = 2 * count + 64) * sizeof *s->of);
 	memmove(s->of + from + n, s->of + to, (s->count - to) * sizeof *s->of);
 	memcpy(s->of + from, with, n * sizeof *with);
 	s->count = count;
@@ -77,7 +77,7 @@ void change_mapped(struct mapped *m, struct mapping_change change)
 		memmove(m->changes, m->changes + gone, kept * sizeof *m->changes);
 		m->count = kept;
 	}
-	if (m->count == m->room) m->changes = realloc(m->changes, (m->room = 2 * m->room + 64) * sizeof *m->changes);
+	if (m->count == m->room) m->changes = resized(m->changes, (m->room = 2 * m->room + 64) * sizeof *m->changes);
 	m->changes[m->count++] = change;
 	apply(&m->now, &change);
 }

@@ -36,7 +36,7 @@ __attribute__((format(printf, 2, 3))) static void add(struct text *t, const char
 			return;
 		}
 		t->room = 2 * t->room + (size_t)n + 4096;
-		t->bytes = realloc(t->bytes, t->room);
+		t->bytes = resized(t->bytes, t->room);
 	}
 }
 
@@ -57,7 +57,8 @@ static void add_status(struct text *t, int pid)
 	if (f) fclose(f);
 }
 
-static void add_threads(struct text *t, int pid)
+/* By the numbers that the process itself has for them, as its log has. */
+static void add_threads(struct text *t, int pid, int has_own_numbers)
 {
 	char path[100], name[64];
 	snprintf(path, sizeof path, "/proc/%d/task", pid);
@@ -67,7 +68,10 @@ static void add_threads(struct text *t, int pid)
 		if (e->d_name[0] == '.') continue;
 		snprintf(path, sizeof path, "task/%.20s/comm", e->d_name);
 		FILE *f = proc(pid, path);
-		if (f && fgets(name, sizeof name, f)) add(t, "%s %s", e->d_name, name);
+		if (f && fgets(name, sizeof name, f)) {
+			if (has_own_numbers) add(t, "%u %s", own_number(pid, e->d_name), name);
+			else add(t, "%s %s", e->d_name, name);
+		}
 		if (f) fclose(f);
 	}
 	if (d) closedir(d);
@@ -187,6 +191,7 @@ static long resident_pages(int pid)
 
 void observe(struct image *m, const char *label, int with_start)
 {
+	if (m->is_nameless) return;
 	struct text t = { 0 };
 	/* What the kernel says should be of the moment that the log has reached: a program that went on meanwhile is asked again. */
 	for (int tries = 0; tries < TRIES; tries++) {
@@ -196,7 +201,7 @@ void observe(struct image *m, const char *label, int with_start)
 		add(&t, "%s\n", label);
 		add_status(&t, m->pid);
 		observe_blocks(m);
-		add_threads(&t, m->pid);
+		add_threads(&t, m->pid, m->ring->flags & NUMBER_OF_NAMESPACE);
 		add_mappings(&t, m);
 		if (!has_news(m) && resident_pages(m->pid) == before) break;
 	}

@@ -4,6 +4,7 @@
  */
 #include "recorder.h"
 #include "program-file.h"
+#include "session.h"
 #include <alloca.h>
 #include <dlfcn.h>
 #include <spawn.h>
@@ -76,7 +77,12 @@ EXPORT int __libc_start_main(main_function *main, int argc, char **argv, void (*
 EXPORT int chroot(const char *path)
 {
 	recording();
-	return real.chroot(path);
+	if (!has_session()) return real.chroot(path);
+	int note = begin_note(), result = real.chroot(path), saved = errno;
+	end_note(note, result == 0 && !is_session_reachable()
+		? "~what a process starts or forks behind chroot() is not recorded: the recorder lies outside" : NULL, path);
+	errno = saved;
+	return result;
 }
 
 /* ---- exec */

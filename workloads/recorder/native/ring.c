@@ -3,8 +3,8 @@
  * fork's child, which remembers where in its parent's ring it began.
  */
 #include "recorder.h"
+#include "session.h"
 #include "sites.h"
-#include <dirent.h>
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <linux/futex.h>
@@ -40,121 +40,60 @@ static uint64_t image;
 static int never;
 /* Of a fork's child: later it may have another one. */
 static int parent_pid;
-static int keeper_pid;
-static char folder[200];
-
-/* ---- the environment, as the kernel has it: the C library's own is not there yet at the first calls */
-
-static char environment[1 << 16];
-
-const char *session_variable(const char *name)
-{
-	static long length = -1;
-	if (length < 0) {
-		length = 0;
-		int fd = open("/proc/self/environ", O_RDONLY | O_CLOEXEC);
-		size_t wanted = strlen("ALLOCSIM_RECORD=");
-		/* What is wanted may lie behind more than fits: only the lines of the recorder are kept. */
-		char piece[4096];
-		long kept = 0;
-		int matching = 1;
-		for (ssize_t n; fd >= 0 && (n = read(fd, piece, sizeof piece)) > 0;) {
-			for (ssize_t i = 0; i < n; i++) {
-				if (matching && kept < (long)sizeof environment - 1) {
-					environment[length + kept++] = piece[i];
-					if (kept <= 9 && "ALLOCSIM_"[kept - 1] != piece[i]) matching = 0, kept = 0;
-				}
-				if (piece[i] == 0) {
-					if (matching) length += kept;
-					matching = 1;
-					kept = 0;
-				}
-			}
-		}
-		(void)wanted;
-		if (fd >= 0) close(fd);
-	}
-	size_t n = strlen(name);
-	for (long i = 0; i < length; i += (long)strlen(environment + i) + 1)
-		if (!strncmp(environment + i, name, n) && environment[i + n] == '=') return environment + i + n + 1;
-	return NULL;
-}
-
-static char *append_number(char *to, unsigned long number)
-{
-	char digits[24], *d = digits + sizeof digits;
-	*--d = 0;
-	do *--d = (char)('0' + number % 10);
-	while (number /= 10);
-	return stpcpy(to, d);
-}
-
-/* ALLOCSIM_RECORD is FLAGS:KEEPER:FOLDER; the first flag is the clock. */
-static int read_session(void)
-{
-	const char *session = session_variable("ALLOCSIM_RECORD");
-	if (!session || strlen(session) >= sizeof folder) return 0;
-	clock_is_counter = session[0] == 'c';
-	const char *at = session;
-	for (; *at && *at != ':'; at++) {
-		if (*at == 's') with_sites = 1;
-		if (*at == 'n') without_zend = 1;
-	}
-	if (*at++ != ':') return 0;
-	for (keeper_pid = 0; *at >= '0' && *at <= '9'; at++) keeper_pid = keeper_pid * 10 + *at - '0';
-	if (*at != ':') return 0;
-	strcpy(folder, at + 1);
-	return 1;
-}
 
 /* ---- the file */
 
-static int open_file(uint64_t *name)
-{
-	char path[300];
-	unsigned long pid = (unsigned long)getpid();
-	for (unsigned long n = 0; n < 100000; n++) {
-		char *end = append_number(stpcpy(stpcpy(path, folder), "/"), pid);
-		append_number(stpcpy(end, "."), n);
-		int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-		*name = (uint64_t)pid << 32 | n;
-		if (fd >= 0 || errno != EEXIST) return fd;
-	}
-	return -1;
-}
-
 static size_t ring_file_bytes(void) { return RING_BYTES + (with_sites ? SITE_BYTES : 0); }
 
-/* Its room is there before anything is written: a write into a mapping cannot fail gracefully. */
-static int make_room(int fd)
+/* A keeper that lives comes, once it has a processor. */
+#define KEEPER_PATIENCE_MS 10000
+
+static void nap(long ns)
 {
-	struct rlimit own, wide;
-	int narrow = getrlimit(RLIMIT_FSIZE, &own) == 0 && own.rlim_cur < ring_file_bytes();
-	if (narrow) {
-		if (own.rlim_max < ring_file_bytes()) return 0;
-		wide = own;
-		wide.rlim_cur = own.rlim_max;
-		if (setrlimit(RLIMIT_FSIZE, &wide)) return 0;
+	struct timespec t = { 0, ns };
+	uint32_t nobody = 0;
+	syscall(SYS_futex, &nobody, FUTEX_WAIT_PRIVATE, 0, &t, NULL, 0); /* unlike nanosleep no cancellation point */
+}
+
+/* Files of this size are beyond what this process may write: the keeper may. */
+static int has_room_made(int fd, unsigned long pid, unsigned long n)
+{
+	struct stat st;
+	ask_for_room(pid, n);
+	for (int i = 0; i < KEEPER_PATIENCE_MS && !keeper_is_gone(); i++) {
+		if (fstat(fd, &st) != 0 || st.st_nlink == 0) return 0;
+		if (st.st_size >= (off_t)ring_file_bytes()) return 1;
+		nap(1000000);
 	}
+	return 0;
+}
+
+/* Its room is there before anything is written: a write into a mapping cannot fail gracefully. */
+static int make_room(int fd, unsigned long pid, unsigned long n)
+{
+	struct rlimit own;
+	if (getrlimit(RLIMIT_FSIZE, &own) == 0 && own.rlim_cur < ring_file_bytes()) return has_room_made(fd, pid, n);
 	struct statfs fs;
 	int is_roomy = fstatfs(fd, &fs) == 0 && (uint64_t)fs.f_bavail * (uint64_t)fs.f_bsize > 64 * RING_BYTES;
-	int error = is_roomy ? ftruncate(fd, (off_t)ring_file_bytes()) : posix_fallocate(fd, 0, (off_t)ring_file_bytes());
-	if (narrow) setrlimit(RLIMIT_FSIZE, &own);
-	return error == 0;
+	return (is_roomy ? ftruncate(fd, (off_t)ring_file_bytes()) : posix_fallocate(fd, 0, (off_t)ring_file_bytes())) == 0;
 }
 
 static int map_ring(void)
 {
-	uint64_t name;
-	int fd = open_file(&name);
+	unsigned long pid = (unsigned long)getpid(), n = 0;
+	int fd = open_in_session("", pid, &n, O_RDWR);
 	if (fd < 0) return 0;
-	void *map = make_room(fd) ? mmap(NULL, ring_file_bytes(), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) : MAP_FAILED;
+	void *map = make_room(fd, pid, n) ? mmap(NULL, ring_file_bytes(), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) : MAP_FAILED;
 	close(fd);
-	if (map == MAP_FAILED) return 0;
+	if (map == MAP_FAILED) {
+		remove_ring(pid, n);
+		return 0;
+	}
 	struct ring_header *made = map;
 	made->slots = RING_SLOTS;
 	made->kind = image ? IMAGE_FORKED : IMAGE_STARTED;
-	made->pid = getpid();
+	made->pid = (int)pid;
+	made->flags = announce(pid, n);
 	made->ppid = image && parent_pid ? parent_pid : getppid();
 	made->parent_image = image;
 	made->parent_slot = next_slot;
@@ -164,7 +103,7 @@ static int map_ring(void)
 	strcpy(made->zend, zend_word);
 	next_slot = 0;
 	room_until = RING_SLOTS;
-	image = name;
+	image = (uint64_t)pid << 32 | n;
 	ring = made;
 	slots = (struct slot *)((char *)map + RING_HEADER);
 	if (with_sites) begin_sites((char *)map + RING_BYTES, SITE_BYTES);
@@ -200,7 +139,7 @@ static void in_child(void)
 	atomic_store(&in_process.state, UNDECIDED);
 }
 
-int has_session(void) { return !never && folder[0]; }
+int has_session(void) { return !never && is_in_session(); }
 
 int is_recorded_process(void)
 {
@@ -215,15 +154,6 @@ static void stop(void)
 	atomic_store(&in_process.state, OFF);
 }
 
-static int keeper_is_gone(void) { return syscall(SYS_kill, keeper_pid, 0) != 0 && errno == ESRCH; }
-
-static void nap(long ns)
-{
-	struct timespec t = { 0, ns };
-	uint32_t nobody = 0;
-	syscall(SYS_futex, &nobody, FUTEX_WAIT_PRIVATE, 0, &t, NULL, 0); /* unlike nanosleep no cancellation point */
-}
-
 /* The ring is full: until the slots before `end` - RING_SLOTS have been taken. 0: nobody takes them any more. */
 int wait_for_room(uint64_t end)
 {
@@ -235,7 +165,7 @@ int wait_for_room(uint64_t end)
 			errno = saved;
 			return 1;
 		}
-		if (atomic_load_explicit(&ring->closed, memory_order_relaxed) || (rounds % 1024 == 1023 && keeper_is_gone())) {
+		if (atomic_load_explicit(&ring->closed, memory_order_relaxed) || (rounds % 64 == 63 && keeper_is_gone())) {
 			stop();
 			errno = saved;
 			return 0;
@@ -244,45 +174,16 @@ int wait_for_room(uint64_t end)
 	}
 }
 
-static void wake_keeper(void)
-{
-	char path[300];
-	char *end = append_number(stpcpy(stpcpy(path, folder), "/ask."), (unsigned long)ring->pid);
-	(void)end;
-	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd >= 0) close(fd);
-}
-
-/* A keeper that lives comes, once it has a processor. */
-#define KEEPER_PATIENCE_MS 10000
-
 void ask_keeper(void)
 {
 	uint32_t number = atomic_fetch_add(&ring->asked, 1) + 1;
-	wake_keeper();
+	wake_keeper((unsigned long)ring->pid);
 	for (int i = 0; i < KEEPER_PATIENCE_MS; i++) {
 		uint32_t answered = atomic_load(&ring->answered);
 		if ((int32_t)(answered - number) >= 0 || atomic_load(&ring->closed)) return;
 		struct timespec t = { 0, 1000000 };
 		syscall(SYS_futex, &ring->answered, FUTEX_WAIT, answered, &t, NULL, 0);
 		if (i % 100 == 99 && keeper_is_gone()) return;
-	}
-}
-
-/* The file `no.PID.K` holds the words and the path. */
-void note_unrecorded(const char *path, const char *why)
-{
-	char name[300];
-	if (!has_session()) return;
-	char *end = append_number(stpcpy(stpcpy(name, folder), "/no."), (unsigned long)syscall(SYS_getpid));
-	for (unsigned long k = 0; k < 1000; k++) {
-		append_number(stpcpy(end, "."), k);
-		int fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-		if (fd < 0 && errno == EEXIST) continue;
-		if (fd < 0) return;
-		if (write(fd, why, strlen(why)) < 0 || write(fd, "\n", 1) < 0 || write(fd, path, strlen(path)) < 0) {}
-		close(fd);
-		return;
 	}
 }
 

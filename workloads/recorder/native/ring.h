@@ -19,10 +19,15 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-#define RING_MAGIC "ASRING02"
+#define RING_MAGIC "ASRING03"
+/* Files of the folder: a page of the keeper's for all, and the socket that is told whose a ring is. */
+#define KEEPER_PAGE "keeper"
+#define KEEPER_SOCKET "numbers"
 #define RING_HEADER 4096
 #define RING_SLOTS (1u << 18)
 #define RING_BYTES (RING_HEADER + RING_SLOTS * 16ul)
+
+#define SITE_BYTES (1ul << 26)
 
 #define LOW_LAP (1ull << 63)
 #define LOW_EXTENDED (1ull << 62)
@@ -81,7 +86,16 @@ struct slot {
 };
 
 enum { IMAGE_STARTED = 1, IMAGE_FORKED = 2 };
-enum { ALLOCATOR_OF_PROGRAM = 1 };
+/*
+ * The program has a malloc of its own, which is not seen. PID is that of a namespace: the keeper has been told the ring's name by
+ * the process itself, and the number by the kernel; or it could not be told.
+ */
+enum { ALLOCATOR_OF_PROGRAM = 1, NUMBER_OF_NAMESPACE = 2, NUMBER_NOT_TOLD = 4 };
+
+struct keeper_page {
+	_Atomic uint32_t life;       /* a robust futex, which the keeper holds: the kernel marks it when the keeper dies */
+	uint64_t pid_namespace;      /* the keeper's, as /proc/PID/ns/pid has it; 0: not known */
+};
 
 /* When PHP was asked for its numbers: by its script; before the heap is emptied; when the script is done, its variables still there. */
 enum usage { USAGE_ASKED, USAGE_END, USAGE_DONE };
@@ -90,11 +104,11 @@ struct ring_header {
 	char magic[8];
 	uint32_t slots;
 	uint32_t kind;               /* IMAGE_… */
-	int32_t pid, ppid;
+	int32_t pid, ppid;           /* as the process itself has them */
 	uint64_t parent_image;       /* a fork's child: file PID.N of the image that it copies … */
 	uint64_t parent_slot;        /* … and how many slots that one had taken */
 	uint32_t thread;             /* the thread that lives on */
-	uint32_t flags;              /* ALLOCATOR_OF_PROGRAM: the program has a malloc of its own, which is not seen */
+	uint32_t flags;              /* ALLOCATOR_OF_PROGRAM … */
 	uint64_t start_ticks;
 	char allocator[256];         /* the library that serves malloc */
 	char zend[128];              /* the version of a Zend engine; "!…": why its heap is not seen */

@@ -12,6 +12,5 @@ void note_site_at(uint64_t place);
 /* Whether call sites are wanted. */
 extern int with_sites;
 /* Of the tree's table: 2^22 places of 16 bytes, in all its sizes. */
-#define SITE_BYTES (1ul << 26)
 
 #endif

@@ -12,11 +12,11 @@
 void preload(const char *library, const char *flags, const char *folder)
 {
 	const char *others = getenv("LD_PRELOAD");
-	char *value = malloc(strlen(library) + (others ? strlen(others) : 0) + 2);
+	char *value = resized(NULL, strlen(library) + (others ? strlen(others) : 0) + 2);
 	sprintf(value, others && *others ? "%s:%s" : "%s", library, others ? others : "");
 	setenv("LD_PRELOAD", value, 1);
 	char session[600];
-	snprintf(session, sizeof session, "%s:%d:%s", flags, (int)getpid(), folder);
+	snprintf(session, sizeof session, "%s:%s", flags, folder);
 	setenv("ALLOCSIM_RECORD", session, 1);
 }
 
@@ -28,7 +28,7 @@ int start_program(char **argv, const sigset_t *mask, int ignores_hangup, pid_t *
 	if (child < 0) return errno;
 	if (child == 0) {
 		for (int s = 1; s < 32; s++)
-			if (s == SIGINT || s == SIGTERM || s == SIGQUIT || s == SIGHUP || s == SIGPIPE) signal(s, SIG_DFL);
+			if (s == SIGINT || s == SIGTERM || s == SIGQUIT || s == SIGHUP || s == SIGPIPE || s == SIGXFSZ) signal(s, SIG_DFL);
 		if (ignores_hangup) signal(SIGHUP, SIG_IGN);
 		sigprocmask(SIG_SETMASK, mask, NULL);
 		execvp(argv[0], argv);

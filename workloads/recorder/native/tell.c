@@ -2,6 +2,7 @@
 #include "keeper.h"
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -25,6 +26,17 @@ void tell(const char *format, ...)
 		done += (int)wrote;
 	}
 }
+
+static void *checked(void *made, size_t bytes)
+{
+	if (made) return made;
+	tell("memory %zu\n", bytes);
+	_exit(1); /* the kernel marks the page that says whether the keeper lives: the programs go on */
+}
+
+void *resized(void *old, size_t bytes) { return checked(realloc(old, bytes), bytes); }
+
+void *zeroed(size_t count, size_t bytes) { return checked(calloc(count, bytes), count * bytes); }
 
 void tell_clock(int is_counter)
 {

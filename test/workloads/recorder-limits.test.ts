@@ -1,0 +1,69 @@
+import { spawnSync } from 'node:child_process';
+import { mkdirSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { INCLUDES, recordingBench } from '../helpers/recorded.ts';
+
+const HAS_CALLS = `${INCLUDES} int main(void) { for (int i = 0; i < 500; i++) free(malloc(4000 + i)); return 6; }`;
+
+describe('limits', () => {
+  for (const limit of ['-f 100', '-n 16', '-v 500000']) {
+    it(`of the program do not touch its recording: ulimit ${limit}`, (context) => {
+      const bench = recordingBench(context);
+      const program = bench.compile('limited.c', HAS_CALLS);
+      const { status, processes } = bench.record(['--', 'sh', '-c', `ulimit ${limit}; exec ${program}`]);
+      expect(status).toBe(6);
+      const { trace } = processes.find(({ command }) => command === 'limited')!;
+      const sizes = bench.lines(trace).filter((line) => / 4[0-4]\d\d$/.test(line));
+      expect(sizes.length).toBe(500);
+    });
+  }
+
+  it('of the recorder end the recording with a word, and the program goes on', (context) => {
+    const bench = recordingBench(context);
+    const program = bench.compile(
+      'fills.c',
+      `${INCLUDES} int main(void) { for (int i = 0; i < 3000000; i++) free(malloc(1000 + i % 1000)); puts("went on"); return 6; }`,
+    );
+    const cli = `${import.meta.dirname}/../../dist/bench/cli.js`;
+    // blocks of 512 bytes: less than a ring takes, and less than the log
+    for (const blocks of [6000, 10000]) {
+      const command = ['-c', `ulimit -f ${blocks}; exec "$@"`, 'sh', process.execPath, cli, 'record', '--force', '--'];
+      const { stdout, stderr } = spawnSync('sh', [...command, program], {
+        cwd: bench.folder,
+        encoding: 'utf8',
+        env: { ...process.env, TMPDIR: bench.temporaries, POSIXLY_CORRECT: '1' },
+      });
+      expect(stdout).toBe('went on\n');
+      expect(stderr).toMatch(/the logs can not be written: file too large: the recording ends here/);
+    }
+  });
+});
+
+describe('chroot', () => {
+  it('is named with what is not recorded behind it', (context) => {
+    const bench = recordingBench(context);
+    const program = bench.compile(
+      'jail.c',
+      `${INCLUDES}
+      int main(void) {
+        int status;
+        chroot("/none");
+        if (chroot("cell")) return 9;
+        free(malloc(2222));
+        if (fork() == 0) { free(malloc(3333)); exit(2); }
+        wait(&status);
+        return 6;
+      }`,
+    );
+    mkdirSync(`${bench.folder}/cell`);
+    const { status, stderr } = bench.record(['--', program]);
+    if (status === 9) {
+      console.warn(`SKIPPED ${context.task.name}: needs the right to chroot`);
+      context.skip('needs the right to chroot');
+    }
+    expect(status).toBe(6);
+    expect(stderr).toMatch(/^record: cell: what a process starts or forks behind chroot\(\) is not recorded/m);
+    expect(stderr).not.toContain('/none');
+    expect(bench.lines('jail.htb').some((line) => line.endsWith(' 2222'))).toBe(true);
+  });
+});
