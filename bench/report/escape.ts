@@ -60,3 +60,9 @@ export function escapeAnnotation(text: string): string {
 export function escapeAnnotationProperty(text: string): string {
   return escapeAnnotation(text).replace(/:/g, '%3A').replace(/,/g, '%2C');
 }
+
+/** One word of a POSIX shell's command line, and no option: what is pasted names the file and does nothing else. */
+export function shellWord(text: string): string {
+  const word = text.startsWith('-') ? `./${text}` : text;
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+}

@@ -1,6 +1,7 @@
 import { bytes, count, duration, percent } from '../../sim/contract/format.ts';
 import type { RunResult } from '../run/result.ts';
 import { axisOf } from './axis.ts';
+import { shellWord } from './escape.ts';
 import { CLASSES, type ClassName } from './names.ts';
 import type { MomentData, VerdictData } from './page-data.ts';
 import type { ReportRun } from './report-run.ts';
@@ -132,7 +133,8 @@ function nextSentence(result: RunResult): string[] {
   const { run, summary } = result;
   const { cached, pinned, returnable, metadata } = summary.breakdown;
   if (cached + pinned + returnable + metadata < summary.rssBytes * 0.2 || summary.rssBytes === 0) return [];
-  return [`What would change it, and at what cost: sim explain ${run.workload} --allocator='${run.allocator}'`];
+  const allocator = run.allocator.replaceAll("'", "'\\''");
+  return [`What would change it, and at what cost: sim explain ${shellWord(run.workload)} --allocator='${allocator}'`];
 }
 
 /** `to` against `from`, both of the same workload. */

@@ -11,7 +11,7 @@ import * as columns from '../contract/event.ts';
 import { unpackMallctl } from '../contract/mallctl.ts';
 import type { Addr, Bytes } from '../contract/units.ts';
 import type { Kernel } from '../kernel/kernel.ts';
-import { type ObjectTable, requestedOf, setRequested } from './objects.ts';
+import { BURIED, type ObjectTable, REFUSED, requestedOf, setRequested } from './objects.ts';
 
 /** What a replay does around an event: lockstep has no clock, virtual time charges, real threads look at theirs. */
 export interface ReplayHooks {
@@ -61,6 +61,8 @@ export interface Interpreter {
   execute(op: number, t: ThreadSlot, slot: number, a: number, b: number): void;
   startThread(t: ThreadSlot): void;
   exitThread(t: ThreadSlot): void;
+  /** The allocation of the object in `slot` has failed in the heap of `t`, in a loop that does mallocs itself. */
+  noteRefusal(t: ThreadSlot, slot: number): void;
 }
 
 /**
@@ -100,7 +102,7 @@ export function createInterpreter(options: InterpreterOptions): Interpreter {
   const { objects, requestFrees, marks, kernel, allocator, request, addressOfRow, isAlone, endsEarly } = options;
   const { onFailure, touchFresh, write, beforeMalloc, afterMalloc, beforeFree, afterFree, onLive, afterOther, onBury } =
     options;
-  const { handles, buried, lgStride } = objects;
+  const { handles, requested, buried, lgStride } = objects;
   const upper = request ?? allocator;
   /** `zendmm:all=true` serves both families itself. */
   const below = request === allocator ? undefined : allocator;
@@ -112,6 +114,7 @@ export function createInterpreter(options: InterpreterOptions): Interpreter {
     const q = slot << lgStride;
     const old = handles[q]!;
     if (handle === 0) {
+      if (old === 0) noteRefusal(t, slot);
       onFailure(t);
       return; // a block whose realloc has failed lives on
     }
@@ -119,6 +122,19 @@ export function createInterpreter(options: InterpreterOptions): Interpreter {
     handles[q] = handle;
     setRequested(objects, slot, size);
     if (size > fresh && isWritten) touchFresh(target, t, handle, fresh, size);
+  }
+
+  function noteRefusal(t: ThreadSlot, slot: number): void {
+    buried[slot] = REFUSED;
+    requested[slot << lgStride] = t + 1;
+  }
+
+  /**
+   * A request's object that its own heap has refused. Another thread's erealloc finds no block to resize, and makes none: the trace
+   * has the object end with the first one's request, which another heap's block would outlive.
+   */
+  function isRefusedElsewhere(t: ThreadSlot, slot: number): boolean {
+    return handles[slot << lgStride] === 0 && buried[slot] === REFUSED && requested[slot << lgStride] !== t + 1;
   }
 
   function resize(target: Allocator, t: ThreadSlot, slot: number, size: Bytes, old: Bytes): void {
@@ -163,13 +179,14 @@ export function createInterpreter(options: InterpreterOptions): Interpreter {
       if (handles[q] === 0 || live.has(handles[q]!)) continue;
       onLive(-requestedOf(objects, slot));
       handles[q] = 0;
-      buried[slot] = 1;
+      buried[slot] = BURIED;
     }
   }
 
   /** free(NULL), or a block that is no more: the real process would die of it, or corrupt what came after. */
   function refuseBuried(slot: number): void {
-    if (buried[slot] !== 0) throw new AllocatorAbort('zend_mm_heap corrupted (the block ended with its heap before)');
+    if (buried[slot] === BURIED)
+      throw new AllocatorAbort('zend_mm_heap corrupted (the block ended with its heap before)');
   }
 
   /** The shutdown releases what the request still holds; without a layer for requests the blocks go one by one. */
@@ -203,8 +220,20 @@ export function createInterpreter(options: InterpreterOptions): Interpreter {
   function exitThread(t: ThreadSlot): void {
     if (below && request) request.threadExit(t);
     allocator.threadExit(t);
-    if (request) bury();
+    if (request) {
+      bury();
+      orphanRefused(t);
+    }
     afterOther(t);
+  }
+
+  /** The thread slot may become another thread's. */
+  function orphanRefused(t: ThreadSlot): void {
+    if (!isAlone) return;
+    for (let slot = 1, slots = objects.slots(); slot < slots; slot++) {
+      const q = slot << lgStride;
+      if (handles[q] === 0 && buried[slot] === REFUSED && requested[q] === t + 1) requested[q] = 0;
+    }
   }
 
   /** A row with a mark: its arguments may be of any size, and the mark says how it differs. */
@@ -280,7 +309,8 @@ export function createInterpreter(options: InterpreterOptions): Interpreter {
         keep(upper, t, slot, upper.calloc(t, a, b), a * b, 0);
         break;
       case OP_EREALLOC:
-        resize(upper, t, slot, a, b);
+        if (request && isRefusedElsewhere(t, slot)) onFailure(t);
+        else resize(upper, t, slot, a, b);
         break;
       case OP_EFREE:
         release(upper, t, slot);
@@ -343,5 +373,5 @@ export function createInterpreter(options: InterpreterOptions): Interpreter {
     }
   }
 
-  return { execute, startThread, exitThread };
+  return { execute, startThread, exitThread, noteRefusal };
 }

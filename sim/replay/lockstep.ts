@@ -58,7 +58,7 @@ export function createLockstep(options: LockstepOptions): Lockstep {
   let current = 0; // the row that the interpreter executes
 
   const nothing = () => {};
-  const { execute, startThread } = createInterpreter({
+  const { execute, startThread, noteRefusal } = createInterpreter({
     objects,
     requestFrees: events.requestFrees,
     marks: events.marks,
@@ -85,6 +85,11 @@ export function createLockstep(options: LockstepOptions): Lockstep {
   function touchedBeyond(target: Allocator): Bytes {
     if (!relies) return touches ? 0 : LARGEST_SIZE;
     return target.mallocTouched ? LARGEST_SIZE : (target.selfTouchedBytes ?? 0);
+  }
+
+  function failRequest(row: number, t: number, s: number): void {
+    noteRefusal(t, s);
+    onFailure(row);
   }
 
   function runPiece(from: number, to: number): void {
@@ -115,7 +120,7 @@ export function createLockstep(options: LockstepOptions): Lockstep {
           const handle = emalloc(word >>> OP_BITS, size) | 0;
           handles[s] = handle;
           requested[s] = size;
-          if (handle === 0) onFailure(row);
+          if (handle === 0) failRequest(row, word >>> OP_BITS, s);
           else if (size > touchRequestAbove) touchRequestBlock(handle, 0, size);
         } else if (op === OP_EFREE) {
           const s = slot[at]!;

@@ -13,9 +13,14 @@ export interface ObjectTable {
   readonly requested: Uint32Array;
   /** Pairs of object slot and requested bytes; the slots may be dead. */
   readonly wide: Float64Array;
-  /** By object slot: 1 where the block ended with the heap that it came from, though the program still names it. */
+  /** By object slot: 0, BURIED or REFUSED. */
   readonly buried: Uint8Array;
 }
+
+/** The block ended with the heap that it came from, though the program still names it. */
+export const BURIED = 1;
+/** The allocation failed; `requested` has whose it was: the thread slot + 1, or 0 where that thread is no more. */
+export const REFUSED = 2;
 
 export const LARGEST_REQUESTED: Bytes = 0xffffffff;
 /** More blocks of 4 GiB than any simulated address space has room for. */

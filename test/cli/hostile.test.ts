@@ -1,7 +1,9 @@
+import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
+import { shellWord } from '../../bench/report/escape.ts';
 import { createEventBuilder } from '../../workloads/builder.ts';
 import { writeTrace } from '../../workloads/trace/output.ts';
 import { CLI_BUILT, sim } from '../helpers/cli.ts';
@@ -90,6 +92,21 @@ function filesBelow(folder: string): string[] {
     return statSync(path).isDirectory() ? filesBelow(path) : [path];
   });
 }
+
+/** File names that a shell would take for more than a word. */
+const PASTED = [`a b'"$(touch HERE)\`touch HERE\`;touch HERE&.htb`, '-n $(touch HERE).htb', "';touch HERE;'"];
+
+test('a name in a line to be pasted is one word, and runs nothing', () => {
+  const folder = temporaryFolder();
+  for (const name of PASTED) {
+    const path = name.replaceAll('HERE', 'pasted');
+    const line = `printf %s ${shellWord(path)}`;
+    const { stdout } = spawnSync('sh', ['-c', line], { cwd: folder, encoding: 'utf8' });
+    expect(stdout).toBe(path.startsWith('-') ? `./${path}` : path);
+  }
+  expect(readdirSync(folder)).toEqual([]);
+  expect(shellWord('traces/one.htb')).toBe('traces/one.htb');
+});
 
 /** JSON and OpenMetrics are for programs: they have their own way of holding any text. */
 describe.runIf(CLI_BUILT)('whatever a trace and a result name is shown as text', () => {

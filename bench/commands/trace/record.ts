@@ -10,6 +10,7 @@ import { anonymizeTrace } from '../../../workloads/trace/anonymize.ts';
 import { writeTrace } from '../../../workloads/trace/output.ts';
 import { unheard } from '../../cli/interruption.ts';
 import { note } from '../../cli/show.ts';
+import { shellWord } from '../../report/escape.ts';
 import { quantumOption, tellOddities } from './import.ts';
 
 interface RecordArguments {
@@ -231,7 +232,8 @@ function finish(
   }
   const first = list.find(({ trace }) => trace !== null);
   tell(`${command[0]}: ${ended}; ${count(list.length)} ${list.length === 1 ? 'process' : 'processes'} recorded`);
-  if (first?.trace && isFile(first.trace)) tell(`next: npx sim explain ${first.trace}${allocatorOf.get(first) ?? ''}`);
+  if (first?.trace && isFile(first.trace))
+    tell(`next: npx sim explain ${shellWord(first.trace)}${allocatorOf.get(first) ?? ''}`);
   return status;
 }
 
