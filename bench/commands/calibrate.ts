@@ -209,7 +209,7 @@ export function pricesFrom(measured: Measured): Partial<Costs> {
       mappingsEntered: positive(m('firstFaultNs', fault + base.operations.mappingsEntered) - fault),
       brkShrinks: inRound('brkRoundNs', 2 * called('brk') + flush, base.operations.brkShrinks),
     },
-    priceSpread: positive(m('priceSpread', base.priceSpread)),
+    priceSpread: Math.min(0.25, positive(m('priceSpread', base.priceSpread))),
     lockNs: positive(lock),
     spinLimitNs: positive(600 * (m('pauseNs', 10) + 2)), // MALLOC_MUTEX_MAX_SPIN looks, a pause before each
     syscallNs: positive(entry),

@@ -284,10 +284,8 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
 
   // What the allocator did when it was made, before the first event, is no part of the run.
   settle(0);
-  time.kernelNs[0] = 0;
-  log.head[0] = 0;
-  log.tail[0] = 0;
-  clocks[0] = 0;
+  table.letGoOfAll();
+  time.restart();
   for (const t of scheduler.start(options.start)) {
     if (options.start === 'serial') log.appendTime(0, KERNEL, threadCreateNs);
     log.append(0, MARK | (MARK_BEGUN << KIND_BITS), t);
@@ -303,12 +301,11 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
       const p = scheduler.turn();
       if (p < 0) return -1;
       const t = running[p]!;
-      if (isBusy(t)) {
-        play(t);
-        continue;
+      if (!isBusy(t)) {
+        mayBeServed[0] = alive[t]!;
+        return t;
       }
-      mayBeServed[0] = alive[t]!;
-      return t;
+      play(t);
     }
   }
 

@@ -36,6 +36,12 @@ export interface FairClass {
   wakePreempts(p: number, running: ThreadSlot, woken: ThreadSlot): boolean;
 }
 
+/** Whether the queue of `p` has a thread that does not only look. */
+export function hasWork(fair: FairClass, p: number, mayRun: Uint8Array): boolean {
+  for (let t = fair.first(p); t >= 0; t = fair.after(t)) if (mayRun[t] === 1) return true;
+  return false;
+}
+
 /** get_update_sysctl_factor(), SCHED_TUNABLESCALING_LOG: 1 + ilog2(min(processors, 8)). */
 const scaling = (cpus: number): number => 1 + Math.floor(Math.log2(Math.min(cpus, 8)));
 

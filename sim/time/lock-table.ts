@@ -81,6 +81,8 @@ export interface LockTable {
   /** `t`, at its clock, gives it back. */
   give(t: ThreadSlot, id: LockId): void;
   readonly measured: readonly MeasuredLock[];
+  /** Nobody has any: what was done before the run is not played. */
+  letGoOfAll(): void;
   /** `t` waits for the lock from `at` on, having been `onNs` on its processors by then. */
   beginWait(t: ThreadSlot, id: LockId, at: Ns, onNs: Ns): void;
   /** While it waits: it sleeps from `from` to `to`. */
@@ -246,6 +248,9 @@ export function createLockTable(time: VirtualTime): LockTable {
     take,
     takeAlone,
     hand,
+    letGoOfAll: () => {
+      owner.fill(-1, 0, locks.length);
+    },
     share: (id) => {
       acquisitions[id]!++;
     },

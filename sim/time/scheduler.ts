@@ -3,7 +3,7 @@ import { createRandom, shuffle } from '../contract/random.ts';
 import type { Start } from '../contract/start.ts';
 import type { Ns } from '../contract/units.ts';
 import { type Accounts, createAccounts } from './accounts.ts';
-import { COMES_AWAKE, COMES_NEW, COMES_OVER, type Coming, createFairClass, type FairClass } from './fair.ts';
+import { COMES_AWAKE, COMES_NEW, COMES_OVER, type Coming, createFairClass, hasWork } from './fair.ts';
 import { createPlacement } from './placement.ts';
 import { createTimers, createTournament } from './ready-queue.ts';
 import { WAITS_FOR_PROCESSOR, WAITS_FOR_THREAD } from './timeline.ts';
@@ -390,12 +390,6 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
     endNs: () => end[0]!,
     closeAccounts: accounts.close,
   };
-}
-
-/** Whether the queue of `p` has a thread that does not only look. */
-function hasWork(fair: FairClass, p: number, mayRun: Uint8Array): boolean {
-  for (let t = fair.first(p); t >= 0; t = fair.after(t)) if (mayRun[t] === 1) return true;
-  return false;
 }
 
 function nextTick(at: Ns, phase: Ns, tickNs: Ns): Ns {

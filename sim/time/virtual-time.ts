@@ -45,6 +45,8 @@ export interface VirtualTime {
   /** The running thread spends so long: at once where nothing is left to be played before. */
   spend(t: ThreadSlot, ns: Ns): void;
   spendInKernel(t: ThreadSlot, ns: Ns): void;
+  /** The run begins: what the main thread has spent before is no part of it. */
+  restart(): void;
 }
 
 export type VirtualTimeOptions = Pick<
@@ -89,5 +91,8 @@ export function createVirtualTime(options: VirtualTimeOptions): VirtualTime {
     observer: undefined,
     spend,
     spendInKernel,
+    restart: () => {
+      for (const column of [kernelNs, clocks, log.head, log.tail]) column[0] = 0;
+    },
   };
 }

@@ -103,7 +103,7 @@ export function playCore(scripts: readonly (readonly Step[])[], options: CoreOpt
   }
   const endNs = scheduler.endNs();
   scheduler.closeAccounts(endNs);
-  checkVirtualTime({ scheduler, threads, locks: locks.measured, endNs });
+  checkVirtualTime({ scheduler, threads, locks: locks.measured, kernelNs: time.kernelNs, endNs });
   return {
     notes,
     at: (note: string) => notes.find((n) => n.note === note)!.atNs,

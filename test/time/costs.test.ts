@@ -80,7 +80,20 @@ test('a few prices over a named profile', () => {
 test('mistakes are named', () => {
   expect(() => parseCosts('{', 'f.json')).toThrow(/^f.json: no price list/);
   expect(() => parseCosts('[]', 'f.json')).toThrow('expected a JSON object');
-  expect(() => parseCosts('{"base":"x"}', 'f.json')).toThrow("base: found 'x', expected one of vm, bare-metal");
+  expect(() => parseCosts('{"base":"x"}', 'f.json')).toThrow('base: found "x", expected one of vm, bare-metal');
   expect(() => parseCosts('{"lockns":1}', 'f.json')).toThrow("unknown price 'lockns'");
   expect(() => parseCosts('{"operations":{"faults":-1}}', 'f.json')).toThrow('operations.faults: found -1');
+});
+
+test.each([
+  ['{"base":"constructor"}', 'base: found "constructor"'],
+  ['{"base":["vm"]}', 'base: found ["vm"]'],
+  ['{"toString":5}', "unknown price 'toString'"],
+  ['{"operations":{"constructor":3}}', "unknown price 'operations.constructor'"],
+  ['{"fillRateL2":0}', 'fillRateL2: found 0, expected a number from 0.001'],
+  ['{"mallocNs":1e308}', 'mallocNs: found 1e+308, expected a number from 0 to 1000000'],
+  ['{"priceSpread":0.5}', 'priceSpread: found 0.5, expected a number from 0 to 0.25'],
+  ['{"lockNs":-1}', 'lockNs: found -1'],
+])('a price list that makes no sense is refused: %s', (text, message) => {
+  expect(() => parseCosts(text, 'costs.json')).toThrow(message);
 });

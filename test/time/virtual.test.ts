@@ -222,3 +222,15 @@ test('threads that wait for each other for ever end with the names of their even
   });
   expect(() => replay.run(100)).toThrow(/event 2 of thread 1 waits .*; event 3 of thread 2 waits/);
 });
+
+test('what is done before the run is not played, and leaves no lock behind, whatever it costs', async () => {
+  const vm = COST_PROFILES['vm']!;
+  const free = (prices: object) => Object.fromEntries(Object.keys(prices).map((name) => [name, 0]));
+  const { fillRateL2, fillRateL3, fillRateMemory, fillRateCleared } = vm;
+  const rates = { fillRateL2, fillRateL3, fillRateMemory, fillRateCleared };
+  const costs = { ...free(vm), ...rates, operations: free(vm.operations) } as typeof vm;
+  const result = await runVirtual(await optionsOf('rows:threads=8,rounds=20', 'jemalloc', { costs }));
+  expect(result.concurrency!.frees).toBe(result.concurrency!.allocations);
+  const usual = await runVirtual(await optionsOf('rows:threads=1,rounds=1,size=8', 'jemalloc', { touch: 'none' }));
+  expect(usual.concurrency!.processors!.kernelNs).toBeLessThan(usual.concurrency!.processors!.busyNs);
+});

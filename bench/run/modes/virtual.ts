@@ -223,7 +223,13 @@ class VirtualRun extends Run<EventBuffer | PassingTrace> {
       });
     }
     const locks = this.locks.measured.map(lockResult).filter((lock) => lock.acquisitions + lock.failedTries > 0);
-    checkVirtualTime({ scheduler: replay.scheduler, threads: order.threads, locks: this.locks.measured, endNs: end });
+    checkVirtualTime({
+      scheduler: replay.scheduler,
+      threads: order.threads,
+      locks: this.locks.measured,
+      kernelNs: time.kernelNs,
+      endNs: end,
+    });
     return {
       latencyNs: { malloc: callPercentiles(replay.mallocs, mallocNs), free: callPercentiles(replay.frees, freeNs) },
       virtualNs: end,
