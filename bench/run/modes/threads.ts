@@ -31,6 +31,7 @@ import type { RunResult } from '../result.ts';
 import { loadNsOf, type RunOptions } from '../run-options.ts';
 import { assembleResult, type Timing } from '../run-result.ts';
 import { runCrew } from './crew.ts';
+import { exitWithRequestBlocks } from './heap-ends.ts';
 import type { WorkerReport, WorkerTask } from './thread-worker.ts';
 
 export interface ThreadsOptions extends RunOptions {
@@ -62,6 +63,12 @@ export async function runThreads(options: ThreadsOptions): Promise<RunResult> {
   }
   if (options.placements) throw new UserError('--placements: in --mode threads placements differ from run to run');
   if (options.syscalls) throw new UserError('--syscalls: in --mode threads system calls differ from run to run');
+  const exit = spec.model.layered ? exitWithRequestBlocks(events) : -1;
+  if (exit >= 0) {
+    throw new UserError(
+      `--mode threads: found event ${exit}, a thread's exit that ends blocks of its request, expected them freed before: whoever uses one later is not held up there; --mode virtual says what happens`,
+    );
+  }
   await loadModel(spec);
   const touch = options.touch ?? events.touch;
   const program = readProgramOrder(events);

@@ -1,0 +1,26 @@
+import type { EventBuffer } from '../../../sim/contract/event.ts';
+import * as traced from '../../../sim/contract/event.ts';
+
+/** The first row in which a thread exits while its request holds blocks, which end with its heap; -1 for none. */
+export function exitWithRequestBlocks(events: EventBuffer): number {
+  const { OP_BITS, OP_ECALLOC, OP_EFREE, OP_EMALLOC, OP_EREALLOC, OP_MASK, OP_REQUEST_END, OP_THREAD_EXIT } = traced;
+  const { length, head, slot, a, b, objectSlots, threadSlots, hasRequestEvents, requestFrees } = events;
+  if (!hasRequestEvents || threadSlots === 1) return -1;
+  const owner = new Int32Array(objectSlots).fill(-1);
+  const held = new Int32Array(threadSlots);
+  const own = (object: number, t: number): void => {
+    if (owner[object]! >= 0) held[owner[object]!]!--;
+    owner[object] = t;
+    if (t >= 0) held[t]!++;
+  };
+  for (let row = 0; row < length; row++) {
+    const op = head[row]! & OP_MASK;
+    const t = head[row]! >>> OP_BITS;
+    if (op === OP_EMALLOC || op === OP_ECALLOC) own(slot[row]!, t);
+    else if (op === OP_EREALLOC) own(slot[row]!, a[row] === 0 ? -1 : t);
+    else if (op === OP_EFREE) own(slot[row]!, -1);
+    else if (op === OP_REQUEST_END) for (let i = 0; i < b[row]!; i++) own(requestFrees[a[row]! + i]!, -1);
+    else if (op === OP_THREAD_EXIT && held[t]! > 0) return row;
+  }
+  return -1;
+}
