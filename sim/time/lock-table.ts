@@ -40,6 +40,9 @@ export const unusedLock = (name: string, kind: LockKind): MeasuredLock => ({
   futexWakes: 0,
 });
 
+/** Sums of many doubles: they agree up to so much of the whole. */
+const ROUNDING = 1e-6;
+
 /** The kinds of the kernel's locks. */
 export const SEMAPHORE = 1;
 export const SPIN_LOCK = 2;
@@ -219,13 +222,17 @@ export function createLockTable(time: VirtualTime): LockTable {
     const lock = locks[id]!;
     const waited = at - waitFrom[t]!;
     if (waited < 0) throw new InvariantError(`thread ${t} waits ${waited} ns for ${lock.name}`);
+    const spentNs = onNs - onFrom[t]! + sleptNs[t]!;
+    if (spentNs > waited * (1 + ROUNDING) + 1) {
+      throw new InvariantError(`thread ${t} waits ${waited} ns for ${lock.name}, and spends ${spentNs} on it`);
+    }
     contendedAt[id] = at;
     lock.waitNs += waited;
     if (waited > lock.waitNsMax) lock.waitNsMax = waited;
     lock.waits ??= new Int32Array(DURATION_BUCKETS);
     lock.waits[durationBucket(waited)]!++;
     spinNs[t]! += onNs - onFrom[t]!;
-    lockWaitNs[t]! += onNs - onFrom[t]! + sleptNs[t]!;
+    lockWaitNs[t]! += spentNs;
     time.observer?.waited(t, id, waitFrom[t]!, at);
     timeline.add(inKernel[id] !== 0 ? WAITS_FOR_KERNEL_LOCK : WAITS_FOR_LOCK, waitFrom[t]!, waited);
   }

@@ -190,7 +190,8 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
     else moved(p);
   }
 
-  function dispatch(p: number, t: ThreadSlot, at: Ns): void {
+  function dispatch(p: number, t: ThreadSlot, now: Ns): void {
+    const at = Math.max(now, readyAt[t]!); // whoever has woken it may be ahead
     if (mayRun[t] === 1 && at > readyAt[t]!) {
       readyNs[t]! += at - readyAt[t]!;
       timeline.add(WAITS_FOR_PROCESSOR, readyAt[t]!, at - readyAt[t]!);
