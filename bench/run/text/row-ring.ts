@@ -28,7 +28,7 @@ const OBJECT_SLOTS = 2; // so far
 const CONTROL_WORDS = 3;
 const ALL = 1;
 
-/** The other thread writes or takes a piece in far less; one that has died would be waited for for ever. */
+/** A piece is read in far less; a thread that reads and has died would be waited for for ever. */
 const WAIT_MS = 100;
 const WAITS_MAX = 3000;
 
@@ -41,11 +41,11 @@ export function createRowRing(): RowRing {
   };
 }
 
-/** Waits for another value. Counts waits and not seconds: a process that was stopped meanwhile goes on as if nothing had been. */
-function waitWhile(control: Int32Array, word: number, value: number): void {
-  for (let waits = 0; Atomics.load(control, word) === value; waits++) {
-    assert(waits < WAITS_MAX, 'the other thread of a trace that passes does nothing any more');
-    Atomics.wait(control, word, value, WAIT_MS);
+/** Waits for more rows. Counts waits and not seconds: a process that was stopped meanwhile goes on as if nothing had been. */
+function waitForPiece(control: Int32Array, written: number): void {
+  for (let waits = 0; Atomics.load(control, WRITTEN) === written; waits++) {
+    assert(waits < WAITS_MAX, 'the thread that reads a text does nothing any more');
+    Atomics.wait(control, WRITTEN, written, WAIT_MS);
   }
 }
 
@@ -60,7 +60,7 @@ export function putPiece(
   const piece = Atomics.load(control, WRITTEN) >> 1;
   const started = performance.now();
   for (let taken = Atomics.load(control, TAKEN); piece - taken === RING_PIECES; taken = Atomics.load(control, TAKEN))
-    waitWhile(control, TAKEN, taken);
+    Atomics.wait(control, TAKEN, taken); // a replay that looks at everything is slow, and ends this thread when it ends
   waited(performance.now() - started);
   const place = piece % RING_PIECES;
   for (const [i, column] of [head, slot, a, b].entries())
@@ -97,7 +97,7 @@ export function rowsOfRing(ring: RowRing, listen: (hasEnded: boolean) => void): 
     let written = Atomics.load(control, WRITTEN);
     // Until the piece behind it is there, or known not to come.
     for (; (written & ALL) === 0 && written >> 1 < piece + 2; written = Atomics.load(control, WRITTEN))
-      waitWhile(control, WRITTEN, written);
+      waitForPiece(control, written);
     listen((written & ALL) !== 0);
     if (written >> 1 === piece) return end;
     const place = piece % RING_PIECES;
