@@ -83,7 +83,7 @@ export interface Costs {
  * malloc's share of a pair of calls (0.46), a thread's begin of its life (0.205), and what FUTEX_WAKE does under its bucket's lock: measured later still.
  * What a further target of a shoot-down costs no machine with two processors can tell: a broadcast to 79 others took 93 us on KVM with x2APIC
  * clusters where one interrupt took 2.5 (commit 4180bf1b655a). A batch of pages from the zone: rmqueue_bulk() takes 1 to 2 us where nobody else wants the lock, on
- * an EPYC 7W83 under KVM ("mm/page_alloc: Introduce a new sysctl knob vm.pcp_batch_scale_max", linux-mm, July 2024).
+ * an EPYC 7W83 under KVM, the low end of a histogram on linux-mm (spinics.net/lists/linux-mm/msg396387.html): the middle of that.
  *
  * What no measurement isolates is derived: a split or a coalesce writes three or four words of two chunks that a search has
  * looked at already; a slow call is what a trip into an arena costs beyond the lock and a split, all in the caches. What it
