@@ -175,3 +175,21 @@ test('the law of scaling is printed where it fits, and no sentence contradicts t
   expect(linear.fit!.rSquared).toBeGreaterThan(0.99);
   expect(scalingText(linear)).toContain('More threads got more done each time.');
 });
+
+test('the law is about threads that each have a processor: others are no part of it, and it tells nothing of them', () => {
+  const grows = [1, 2, 4, 8, 16].map((threads) => ({ threads, throughput: 1e6 * Math.min(threads, 4) }));
+  const points = grows.map((point) => ({
+    ...point,
+    virtualNs: 1,
+    contended: 0,
+    waiting: 0,
+    futexCalls: 0,
+    rssPeakBytes: 0,
+  }));
+  const onFour = scalingOf('rows', 'glibc', 4, points);
+  expect(onFour.fit!.rSquared).toBeGreaterThan(0.999);
+  expect(onFour.predictions).toEqual([]);
+  const onTwo = scalingOf('rows', 'glibc', 2, points);
+  expect(onTwo.fit).toBeNull();
+  expect(scalingText(onTwo)).toContain('it takes three, of threads that each have one of the 2 processors');
+});
