@@ -115,7 +115,6 @@ function* orderOf(values: Float64Array): Generator<void, Uint32Array> {
     [high, 0],
     [high, DIGIT_BITS],
   ] as const) {
-    // biome-ignore format: a list
     const next = new Uint32Array(2 ** DIGIT_BITS + 1);
     const mask = 2 ** DIGIT_BITS - 1;
     for (let i = 0; i < half.length; i++) next[((half[i]! >>> shift) & mask) + 1]!++;
