@@ -1,7 +1,7 @@
 import yargs, { type Argv } from 'yargs';
 import { UserError } from '../../sim/contract/assert.ts';
 import { nearest } from '../../sim/contract/suggestion.ts';
-import { checkOptions, type KnownOptions, OUTPUTS } from '../cli/check-options.ts';
+import { checkOptions, type KnownOptions, OUTPUTS, takeBack } from '../cli/check-options.ts';
 import { withConfig } from '../cli/config-file.ts';
 import { describeCommands } from '../cli/describe.ts';
 import { terminalWidth } from '../cli/width.ts';
@@ -113,8 +113,14 @@ export async function runCommandLine(all: readonly string[]): Promise<void> {
     .command(COMMANDS.map(forYargs))
     .demandCommand(1, NO_COMMAND)
     .strict()
-    // biome-ignore lint/suspicious/noExplicitAny: yargs knows its options at run time and does not type them
-    .middleware((argv: any): void => checkOptions(argv, (parser as any).getOptions() as KnownOptions), true)
+    // Option names have no parts: `--allocator.a=1` is none.
+    .parserConfiguration({ 'dot-notation': false })
+    .middleware((argv): void => {
+      // biome-ignore lint/suspicious/noExplicitAny: yargs knows its options at run time and does not type them
+      const known = (parser as any).getOptions() as KnownOptions;
+      takeBack(argv, known);
+      checkOptions(argv, known);
+    }, true)
     .option('plugin', { type: 'string', describe: 'a module with more allocators, workloads, importers or metrics' })
     .version(VERSION)
     .help()
