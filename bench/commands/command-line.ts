@@ -6,6 +6,7 @@ import { withConfig } from '../cli/config-file.ts';
 import { describeCommands } from '../cli/describe.ts';
 import { terminalWidth } from '../cli/width.ts';
 import { VERSION } from '../run/version.ts';
+import { shellWord } from '../report/escape.ts';
 import { ABOUT, EPILOGUE, EXAMPLES } from './help.ts';
 import { COMMANDS, type Command, type LazyCommand } from './index.ts';
 
@@ -95,7 +96,7 @@ function checkCommand(given: readonly string[]): void {
   }
   if (names.includes(first)) return;
   const near = nearest(first, names);
-  const file = /[./]/.test(first) ? `; for a workload: sim run ${first}` : '';
+  const file = /[./]/.test(first) ? `; for a workload: sim run ${shellWord(first)}` : '';
   throw new UserError(
     `unknown command '${first}'${near ? `, did you mean 'sim ${near}'?` : file || `, expected one of ${names.join(', ')}`}`,
   );
