@@ -46,10 +46,18 @@ export function checkOptions(argv: Arguments, known: KnownOptions): void {
   for (const name of known.number) {
     if (Number.isNaN(argv[name])) throw new UserError(`--${name}: found no number, expected one`);
   }
+  checkSeeds(argv);
   for (const name of NAMES_NEEDED) {
     if (argv[name] === '') throw new UserError(`--${name}: found no name, expected --${name} NAME`);
   }
   checkFiles(argv);
+}
+
+function checkSeeds({ seed, seeds = 1 }: Arguments): void {
+  if (seed === undefined) return;
+  if (!Number.isSafeInteger(seed)) throw new UserError(`--seed: found '${seed}', expected an integer`);
+  if (Number.isSafeInteger((seed as number) + (seeds as number))) return;
+  throw new UserError(`--seeds: found '${seeds}' from ${seed} on, expected integers below 2^53`);
 }
 
 /** An option that is no list is given once. */

@@ -7,6 +7,8 @@ const W = 'rows:rounds=1';
 describe('what is wrong with options is one line', () => {
   test.each([
     [['run', W, '--seed', '1', '--seed', '2'], /--seed: found 2 of it, expected one/],
+    [['plan', W, '--seed', '1e999'], /--seed: found 'Infinity', expected an integer/],
+    [['compare', W, '--allocators=glibc', '--seed=9007199254740990', '--seeds=5'], /--seeds: found '5' from 900/],
     [['run', W, '--json', '--json'], /--json: found 2 of it/],
     [['run', W, '-a', 'glibc', '--allocator', 'jemalloc'], /--allocator: found 2 of it/],
     [['run', W, '--cpus', 'x'], /--cpus: found no number/],
