@@ -4,11 +4,21 @@ import { fileIdentity } from '../../workloads/files/output-target.ts';
 /** What yargs knows of the options of the command that was given. */
 export interface KnownOptions {
   readonly array: readonly string[];
+  readonly boolean: readonly string[];
+  readonly default: Readonly<Record<string, unknown>>;
   readonly number: readonly string[];
   readonly alias: Readonly<Record<string, readonly string[]>>;
 }
 
 type Arguments = Readonly<Record<string, unknown>>;
+
+/** `--no-json` takes back what a configuration gives: options that have values are as if they were not given. */
+export function takeBack(argv: Record<string, unknown>, known: KnownOptions): void {
+  for (const [name, value] of Object.entries(argv)) {
+    const isNo = value === false || (Array.isArray(value) && value.includes(false));
+    if (isNo && !known.boolean.includes(name)) argv[name] = known.default[name];
+  }
+}
 
 /** Options whose value is a file that is written. Without a value the first four go to standard output. */
 export const OUTPUTS = [

@@ -18,6 +18,7 @@ describe('what is wrong with options is one line', () => {
     [['sweep', W, '--grid', 'arena_max=1', '--grid', 'arena_max=2'], /found arena_max twice/],
     [['sweep', W, '--csv'], /--csv: found no name/],
     [['compare', W, '--allocators'], /^not enough arguments/],
+    [['run', W, '--allocator.a=1'], /^unknown argument: allocator\.a/],
     [['run', W, '--jsno'], /^unknown argument: jsno, did you mean --json\?$/],
     [['run'], /^run needs a WORKLOAD: a built-in name \(`sim list workloads`\) or a trace file, - for stdin$/],
     [['inspect', 'pmap'], /^inspect needs a WORKLOAD: /],
@@ -31,4 +32,17 @@ describe('what is wrong with options is one line', () => {
     await expect(runCommandLine(args)).rejects.toThrow(message);
     await expect(runCommandLine(args)).rejects.toThrow(UserError);
   });
+});
+
+test('options that have values are taken back as those that have none', async () => {
+  const seen: unknown[] = [];
+  const write = process.stdout.write;
+  process.stdout.write = ((text: string) => seen.push(text) > 0) as typeof write;
+  try {
+    await runCommandLine(['list', 'workloads', '--no-json']);
+    await runCommandLine(['list', 'workloads']);
+  } finally {
+    process.stdout.write = write;
+  }
+  expect(seen[0]).toBe(seen[1]);
 });

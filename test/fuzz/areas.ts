@@ -1,6 +1,7 @@
 import type { Area } from './area.ts';
 import { imports } from './areas/imports.ts';
 import { json } from './areas/json.ts';
+import { optionLines } from './areas/option-lines.ts';
 import { options } from './areas/options.ts';
 import { programs } from './areas/programs.ts';
 import { recorderLog } from './areas/recorder-log.ts';
@@ -15,6 +16,7 @@ export const AREAS: readonly { readonly area: Area; readonly share: number }[] =
   { area: specs, share: 10 },
   { area: json, share: 10 },
   { area: recorderLog, share: 10 },
-  { area: options, share: 5 },
+  { area: options, share: 4 },
+  { area: optionLines, share: 1 },
   { area: programs, share: 5 },
 ];
