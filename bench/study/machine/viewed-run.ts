@@ -48,7 +48,7 @@ export function viewScript(
       return text;
     } catch (error) {
       if (!(error instanceof UserError) || moments.length === 1) throw error;
-      if (!shown.has(view)) missing.set(view, error);
+      if (!shown.has(view) && !missing.has(view)) missing.set(view, error);
       return { view, at: word, text: `${error.message}\n`, processes: namesOf(run!) };
     }
   };

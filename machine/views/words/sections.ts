@@ -225,7 +225,7 @@ export function climbLines({ readings }: History): string[] {
     name: `memory.current of ${name}`,
     of: (reading) => (reading.groups.find((group) => group.name === name)?.currentBytes ?? 0) / 1024,
   }));
-  return [...machine, ...processes, ...groups]
+  const climbs = [...machine, ...processes, ...groups]
     .map(({ name, of }) => {
       const values = readings.map(of);
       const rises = values.filter((value, i) => i > 0 && value > values[i - 1]!).length;
@@ -239,4 +239,12 @@ export function climbLines({ readings }: History): string[] {
       ({ name, from, to, rises, falls }) =>
         `${name}: ${kbSize(from)} to ${kbSize(to)}, up in ${number(rises, 'step')}, ${falls === 0 ? 'never down' : `down in ${falls}`}`,
     );
+  const available = readings.map(({ meminfo }) => meminfo['MemAvailable']!);
+  const fell = available[0]! - available.at(-1)!;
+  if (climbs.length === 0 || fell < LEAST_CLIMB_KB) return climbs;
+  const downs = available.filter((value, i) => i > 0 && value < available[i - 1]!).length;
+  return [
+    ...climbs,
+    `and MemAvailable falls: ${kbSize(available[0]!)} to ${kbSize(available.at(-1)!)}, down in ${number(downs, 'step')}`,
+  ];
 }
