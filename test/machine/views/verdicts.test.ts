@@ -144,10 +144,11 @@ test('who a limit killed, and what it was full of; who the machine killed', asyn
     'server (signal 9, step 13): C had met its limit of 200.0 MiB, with 120.0 MiB shared memory and tmpfs, 79.6 MiB private memory of processes and 456.0 KiB kernel; it had an RSS of 60.2 MiB',
   ]);
   const script =
-    '#! -m 192\nnew a b\nb oom_score_adj 300\nb mmap B 30M private\nb touch B 0 30M\na mmap A 90M private noreserve\na touch A 0 90M\n';
+    '#! -m 400\nnew a b\nb oom_score_adj 300\nb mmap B 150M private\nb touch B 0 150M\na mmap A 170M private\na touch A 0 170M\n';
   const died = (await reportOf(script)).sections.find(({ short }) => short === 'died')!;
+  expect(died.lines).toHaveLength(1);
   expect(died.lines[0]).toMatch(
-    /^b \(signal 9, step 6\): nothing was free of 7\d\.\d MiB, with .* private memory of processes.*; it had an RSS of 30\.\d MiB, oom_score_adj 300$/,
+    /^b \(signal 9, step 6\): nothing was free of \d+\.\d MiB, with \d+\.\d MiB private memory of processes, .* kernel and .* page cache; it had an RSS of 150\.\d MiB, oom_score_adj 300$/,
   );
 });
 
