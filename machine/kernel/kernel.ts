@@ -79,6 +79,23 @@ export interface Hooks {
   freePage(frame: number): void;
 }
 
+/** Who was killed, and what the memory that ran short was made of when the killer came. Pages, but for `oomScoreAdj`. */
+export interface OomKill {
+  readonly pid: number;
+  readonly victim: string;
+  readonly rssPages: number;
+  readonly oomScoreAdj: number;
+  /** The group whose limit was met; undefined: the machine's memory. */
+  readonly group: string | undefined;
+  readonly limitPages: number;
+  /** RSS of those who could have been chosen, together: what ps says. */
+  readonly processesPages: number;
+  readonly anonPages: number;
+  readonly cachePages: number;
+  readonly shmemPages: number;
+  readonly kernelPages: number;
+}
+
 const unset = (): never => {
   throw new Error('a hook of the kernel is not set');
 };
@@ -142,6 +159,7 @@ export class Kernel {
   swapTotal = 0;
   swapFree = 0;
   readonly kmsg: string[] = [];
+  readonly oomKills: OomKill[] = [];
   hugeZeroPage = false;
   /** Pages the kernel itself has, by what they are. */
   slabReclaimableBytes = 0;

@@ -86,11 +86,30 @@ function sharedLine({ name, kind, sizeKb, residentKb, swapKb, mappers, nobodysKb
     `${name}, ${KIND_TEXT[kind]} of ${kbSize(sizeKb)}: ${kbSize(residentKb)} in memory${swapKb > 0 ? `, ${kbSize(swapKb)} in swap` : ''}`,
     ...(users.length > 0 ? [list(users, 6)] : []),
     ...(nobodysKb > 0 ? [`${kbSize(nobodysKb)} in nobody's RSS`] : []),
+    ...holders(mappers, kind, users.length),
   ];
   const paid = payers.filter(({ group }) => group !== '/');
   if (paid.length > 0)
     parts.push(`paid by ${list(paid.map(({ group, kb }) => `${group} (${kbSize(kb)})`))}, who touched it first`);
   return parts.join('; ');
+}
+
+/** On whom it hangs that it stays: those that map it without having touched it too, which no RSS tells. */
+function holders(mappers: SharedObject['mappers'], kind: SharedObject['kind'], users: number): string[] {
+  if (kind === 'tmpfs') return ['it stays until the file is removed'];
+  if (mappers.length === 0) return ['an open descriptor keeps it'];
+  const idle = mappers.filter(({ rssKb: own }) => own === 0).map(({ process }) => process);
+  const also =
+    idle.length > 0
+      ? [
+          `${list(idle, 6)} ${idle.length === 1 ? 'maps' : 'map'} it and ${idle.length === 1 ? 'has' : 'have'} none of it in RSS`,
+        ]
+      : [];
+  const stays =
+    mappers.length === 1
+      ? `it stays while ${mappers[0]!.process} maps it`
+      : 'it stays until the last of them unmaps it';
+  return users === 0 && idle.length > 0 ? [stays] : [...also, stays];
 }
 
 /** MemAvailable by its parts, and what they would cost. */
@@ -206,7 +225,7 @@ export function climbLines({ readings }: History): string[] {
     name: `memory.current of ${name}`,
     of: (reading) => (reading.groups.find((group) => group.name === name)?.currentBytes ?? 0) / 1024,
   }));
-  return [...machine, ...processes, ...groups]
+  const climbs = [...machine, ...processes, ...groups]
     .map(({ name, of }) => {
       const values = readings.map(of);
       const rises = values.filter((value, i) => i > 0 && value > values[i - 1]!).length;
@@ -220,4 +239,12 @@ export function climbLines({ readings }: History): string[] {
       ({ name, from, to, rises, falls }) =>
         `${name}: ${kbSize(from)} to ${kbSize(to)}, up in ${number(rises, 'step')}, ${falls === 0 ? 'never down' : `down in ${falls}`}`,
     );
+  const available = readings.map(({ meminfo }) => meminfo['MemAvailable']!);
+  const fell = available[0]! - available.at(-1)!;
+  if (climbs.length === 0 || fell < LEAST_CLIMB_KB) return climbs;
+  const downs = available.filter((value, i) => i > 0 && value < available[i - 1]!).length;
+  return [
+    ...climbs,
+    `and MemAvailable falls: ${kbSize(available[0]!)} to ${kbSize(available.at(-1)!)}, down in ${number(downs, 'step')}`,
+  ];
 }
