@@ -155,9 +155,11 @@ export class Kernel {
   /** Pages beyond the pool, and how many there may be (vm.nr_overcommit_hugepages). */
   hugepagesSurplus = 0;
   hugepagesOvercommit = 0;
-  /** Pages of swap: in all and free; the area is a ram disk where zram. */
+  /** Pages of swap: in all and free. */
   swapTotal = 0;
   swapFree = 0;
+  /** Pages from vmalloc beyond those of the start. */
+  vmallocPages = 0;
   readonly kmsg: string[] = [];
   readonly oomKills: OomKill[] = [];
   hugeZeroPage = false;

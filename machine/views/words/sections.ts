@@ -28,7 +28,7 @@ const tenthsOfMb = (kb: number): number => Math.round((kb * 10) / 1024);
 const mbText = (tenths: number): string => `${(tenths / 10).toFixed(1)} MiB`;
 
 /** MemTotal by who has it. */
-export function memoryParts({ meminfo, pcpKb, cache }: Moment): SectionPart[] {
+export function memoryParts({ meminfo, pcpKb, cache, vmstat }: Moment): SectionPart[] {
   const kb = (name: string) => meminfo[name] ?? 0;
   const parts = partsOfMemory(meminfo, pcpKb);
   const { slab, pageTables, stacks, percpu, vmalloc } = parts.kernel;
@@ -44,6 +44,9 @@ export function memoryParts({ meminfo, pcpKb, cache }: Moment): SectionPart[] {
     ],
   ];
   if (parts.hugetlb > 0) named.push(['huge page pool', parts.hugetlb, `${kb('HugePages_Free')} of its pages are free`]);
+  const swapped = kb('SwapTotal') - kb('SwapFree');
+  const zramKb = vmstat['nr_zspages']! * 4;
+  if (zramKb > 0) named.push(['zram', zramKb, `${kbSize(swapped)} of swap, compressed: in no line of meminfo`]);
   const total = tenthsOfMb(kb('MemTotal'));
   // What is left has the error of rounding too.
   const left = named.reduce((rest, [, amount]) => rest - tenthsOfMb(amount), total);
@@ -52,8 +55,7 @@ export function memoryParts({ meminfo, pcpKb, cache }: Moment): SectionPart[] {
     ['other', mbText(left), 'more of the kernel, in no line of meminfo'],
     ['MemTotal', mbText(total), `MemFree ${kbSize(kb('MemFree'))}, MemAvailable ${kbSize(kb('MemAvailable'))}`],
   ];
-  if (kb('SwapTotal') > 0)
-    rows.push(['swap used', kbSize(kb('SwapTotal') - kb('SwapFree')), `of ${kbSize(kb('SwapTotal'))}`]);
+  if (kb('SwapTotal') > 0) rows.push(['swap used', kbSize(swapped), `of ${kbSize(kb('SwapTotal'))}`]);
   return [{ head: [], rows, align: 'lrl' }];
 }
 
