@@ -1,13 +1,14 @@
-/** mm/swapfile.c, mm/swap_state.c and do_swap_page: pages that lie in swap, which may be memory too (zram). */
+/** mm/swapfile.c, mm/swap_slots.c, mm/swap_state.c and do_swap_page: pages that lie in swap. */
 
 import { PG_ANON, PG_EXCLUSIVE, PG_SWAPBACKED, PG_SWAPCACHE } from './frames.ts';
 import type { Kernel, Task } from './kernel.ts';
 import { MM_ANONPAGES, MM_SWAPENTS, type SwapReadahead, VM_SHARED, VM_WRITE, type Vma } from './mm-types.ts';
 import { allocPage, freePage, giveKernelPages, takeKernelPages } from './page-alloc.ts';
 import { frameOfPte, type Pmd, PTE_DIRTY, PTE_PRESENT, PTE_SWAP, PTE_WRITE, PTE_YOUNG, pteOf } from './page-table.ts';
-import { SWAP_IN_US } from './recorded-prices.ts';
+import { SWAP_IN_US, SWAP_OUT_US } from './recorded-prices.ts';
 import { addMmCounterFast } from './rss.ts';
 import { folioAddLru, lruAddDrain } from './swap-lru.ts';
+import type { Zram } from './zram.ts';
 
 /** A page of swap: entries that name it, and the frame that has its content meanwhile (-1: none). */
 interface Slot {
@@ -23,7 +24,22 @@ export interface SwapArea {
   readonly free: number[];
   next: number;
   readonly limit: number;
+  /** Undefined: a file on the disk, which is memory of its own. */
+  readonly zram: Zram | undefined;
+  readonly cache: SlotsCache;
 }
+
+/** swap_slots_cache of the processor: slots taken ahead, and such as are to be given back together. */
+interface SlotsCache {
+  isActive: boolean;
+  readonly slots: number[];
+  readonly returned: number[];
+}
+
+const SWAP_SLOTS_CACHE_SIZE = 64;
+/** With more free slots the cache is used, with fewer it is emptied. */
+const ACTIVATE_ABOVE = 5 * SWAP_SLOTS_CACHE_SIZE;
+const DEACTIVATE_BELOW = 2 * SWAP_SLOTS_CACHE_SIZE;
 
 const areas = new WeakMap<Kernel, SwapArea>();
 
@@ -31,10 +47,14 @@ const areas = new WeakMap<Kernel, SwapArea>();
 const mapPages = (pages: number): number => Math.ceil(pages / 4096) + Math.ceil((pages * 2) / 4096);
 
 /** swapon: an area of so many pages. */
-export function swapOn(k: Kernel, pages: number): void {
+export function swapOn(k: Kernel, pages: number, zram?: Zram): void {
   const before = areas.get(k);
-  if (before) giveKernelPages(k, mapPages(before.limit));
-  areas.set(k, { slots: [], free: [], next: 1, limit: pages });
+  if (before) {
+    for (const slot of before.cache.returned) before.zram?.free(slot);
+    giveKernelPages(k, mapPages(before.limit));
+  }
+  const cache = { isActive: false, slots: [], returned: [] };
+  areas.set(k, { slots: [], free: [], next: 1, limit: pages, zram, cache });
   takeKernelPages(k, mapPages(pages));
   // The first page is the header.
   k.swapTotal = Math.max(0, pages - 1);
@@ -43,15 +63,87 @@ export function swapOn(k: Kernel, pages: number): void {
 
 const areaOf = (k: Kernel): SwapArea => areas.get(k)!;
 
-/** get_swap_page: a slot for a page of the group, or 0 where swap is full. */
+/** The compressed memory that swap lies in, or undefined. */
+export const zramOf = (k: Kernel): Zram | undefined => areas.get(k)?.zram;
+
+/** folio_alloc_swap: a slot for a page of the group, or 0 where swap is full. */
 export function getSwapPage(k: Kernel, frame: number): number {
-  if (k.swapFree === 0) return 0;
-  const area = areaOf(k);
-  const slot = area.free.pop() ?? area.next++;
-  area.slots[slot] = { count: 0, frame, group: k.frames.group[frame]! };
-  k.swapFree--;
+  const area = areas.get(k);
+  const slot = area ? folioAllocSwap(k, area) : 0;
+  if (slot === 0) return 0;
+  area!.slots[slot] = { count: 0, frame, group: k.frames.group[frame]! };
   k.groups[k.frames.group[frame]!]!.stat.swap++;
   return slot;
+}
+
+function folioAllocSwap(k: Kernel, area: SwapArea): number {
+  const { cache } = area;
+  checkCacheActive(k, area);
+  if (cache.isActive) {
+    if (cache.slots.length === 0) refillSwapSlotsCache(k, area);
+    const slot = cache.slots.pop();
+    if (slot !== undefined) return slot;
+  }
+  return k.swapFree === 0 ? 0 : takeSlot(k, area);
+}
+
+/** The first that was taken is the first that is used. */
+function refillSwapSlotsCache(k: Kernel, area: SwapArea): void {
+  const { slots } = area.cache;
+  for (let left = Math.min(SWAP_SLOTS_CACHE_SIZE, k.swapFree); left > 0; left--) slots.push(takeSlot(k, area));
+  slots.reverse();
+}
+
+function takeSlot(k: Kernel, area: SwapArea): number {
+  k.swapFree--;
+  return area.free.pop() ?? area.next++;
+}
+
+function checkCacheActive(k: Kernel, area: SwapArea): void {
+  const { cache } = area;
+  if (!cache.isActive) {
+    cache.isActive = k.swapFree > ACTIVATE_ABOVE;
+    return;
+  }
+  if (k.swapFree >= DEACTIVATE_BELOW) return;
+  cache.isActive = false;
+  for (const slot of cache.slots.splice(0)) giveSlot(k, area, slot);
+  swapcacheFreeEntries(k, area);
+}
+
+/** swap_range_free: a device that may forget what lies there does so. */
+function giveSlot(k: Kernel, area: SwapArea, slot: number): void {
+  area.zram?.free(slot);
+  area.free.push(slot);
+  k.swapFree++;
+}
+
+function swapcacheFreeEntries(k: Kernel, area: SwapArea): void {
+  for (const slot of area.cache.returned.splice(0)) giveSlot(k, area, slot);
+}
+
+/** free_swap_slot. */
+function freeSwapSlot(k: Kernel, area: SwapArea, slot: number): void {
+  const { returned } = area.cache;
+  if (returned.length >= SWAP_SLOTS_CACHE_SIZE) swapcacheFreeEntries(k, area);
+  returned.push(slot);
+}
+
+/** swap_writepage. @returns false where a device of compressed memory has no room: the page stays. */
+export function swapWritepage(k: Kernel, slot: number): boolean {
+  const { zram } = areaOf(k);
+  if (zram && !zram.write(slot)) return false;
+  k.vmstat.pswpout++;
+  k.nowUs += SWAP_OUT_US;
+  return true;
+}
+
+/** put_swap_folio: the page is not written after all. */
+export function putSwapFolio(k: Kernel, slot: number): void {
+  const area = areaOf(k);
+  k.groups[area.slots[slot]!.group]!.stat.swap--;
+  area.slots[slot] = undefined;
+  freeSwapSlot(k, area, slot);
 }
 
 export function swapDuplicate(k: Kernel, slot: number): void {
@@ -71,8 +163,7 @@ export function swapFreeEntry(k: Kernel, slot: number): void {
   }
   k.groups[own.group]!.stat.swap--;
   area.slots[slot] = undefined;
-  area.free.push(slot);
-  k.swapFree++;
+  freeSwapSlot(k, area, slot);
 }
 
 /** The page is in its slot, and its frame is free. */
