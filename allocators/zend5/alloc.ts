@@ -35,6 +35,8 @@ const HEAP_BYTES = 2224;
 
 export type Alloc = ReturnType<typeof createAlloc>;
 
+const BEING_MADE = -1;
+
 /** Blocks given and taken back (_zend_mm_alloc_int, _zend_mm_free_int), with the cache in front and the memory limit. */
 export function createAlloc(parts: Parts) {
   const { machine, below, options, geometry, state, lists, segments, refusals, trueUnits } = parts;
@@ -174,7 +176,8 @@ export function createAlloc(parts: Parts) {
   /** zend_mm_startup: two structures by malloc, and the reserve in a first segment. */
   function start(t: ThreadSlot): void {
     const heap = heapBase(t);
-    if (options.libcBaseline > 0 && heaps[BASELINE_HANDLE] === 0) {
+    // One thread's business, of however many start at once.
+    if (options.libcBaseline > 0 && Atomics.compareExchange(heaps, BASELINE_HANDLE, 0, BEING_MADE) === 0) {
       heaps[BASELINE_HANDLE] = structure(t, options.libcBaseline);
     }
     heaps[heap + STORAGE_HANDLE] = structure(t, STORAGE_BYTES);

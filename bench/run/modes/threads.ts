@@ -31,7 +31,7 @@ import type { RunResult } from '../result.ts';
 import { loadNsOf, type RunOptions } from '../run-options.ts';
 import { assembleResult, type Timing } from '../run-result.ts';
 import { runCrew } from './crew.ts';
-import { exitWithRequestBlocks } from './heap-ends.ts';
+import { endWithBlocks } from './heap-ends.ts';
 import type { WorkerReport, WorkerTask } from './thread-worker.ts';
 
 export interface ThreadsOptions extends RunOptions {
@@ -63,10 +63,10 @@ export async function runThreads(options: ThreadsOptions): Promise<RunResult> {
   }
   if (options.placements) throw new UserError('--placements: in --mode threads placements differ from run to run');
   if (options.syscalls) throw new UserError('--syscalls: in --mode threads system calls differ from run to run');
-  const exit = spec.model.layered ? exitWithRequestBlocks(events) : -1;
-  if (exit >= 0) {
+  const end = spec.model.layered ? endWithBlocks(events, spec.options['all'] === true) : -1;
+  if (end >= 0) {
     throw new UserError(
-      `--mode threads: found event ${exit}, a thread's exit that ends blocks of its request, expected them freed before: whoever uses one later is not held up there; --mode virtual says what happens`,
+      `--mode threads: found event ${end}, which ends blocks with their heap, expected them freed before: whoever uses one later is not held up there; --mode virtual says what happens`,
     );
   }
   await loadModel(spec);

@@ -90,7 +90,12 @@ const program = fc.record({
   draws: fc.array(draw, { maxLength: 160, size: 'max' }),
   touch: fc.constantFrom('none', 'first', 'full'),
   allocator,
-  mode: fc.constantFrom('lockstep' as const, 'virtual' as const),
+  // A run with real threads costs ten times as much.
+  mode: fc.oneof(
+    { weight: 15, arbitrary: fc.constant('lockstep' as const) },
+    { weight: 15, arbitrary: fc.constant('virtual' as const) },
+    { weight: 1, arbitrary: fc.constant('threads' as const) },
+  ),
   pace: fc.constantFrom('asap' as const, 'recorded' as const, 'replay' as const),
   cpus: fc.constantFrom(1, 2, 3, 64),
   stale: fc.boolean(),
