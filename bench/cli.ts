@@ -9,7 +9,7 @@ import { messageLine } from './report/escape.ts';
 /** One line on standard error and exit code 2 for the user's mistakes; a stack trace only for ours. */
 function fail(error: unknown): never {
   if (isBrokenPipe(error)) process.exit(0);
-  if (error instanceof UserError) {
+  if (isUserError(error)) {
     process.stderr.write(`sim: ${messageLine(error.message)}\n`);
     process.exit(2);
   }
@@ -27,6 +27,11 @@ function fail(error: unknown): never {
   }
   process.stderr.write(`sim: internal error: ${error instanceof Error ? error.stack : error}\n`);
   process.exit(70);
+}
+
+/** A plugin may have brought a copy of this package with it, whose errors are of another class. */
+function isUserError(error: unknown): error is UserError {
+  return error instanceof UserError || (error instanceof Error && error.name === 'UserError');
 }
 
 /** What the engine says where the system gives it no memory, or no thread. */
