@@ -1,5 +1,6 @@
 import '../../allocators/all.ts';
 import type { AllocatorSpec } from '../../allocators/spec.ts';
+import { AVERAGES_REGION } from '../../allocators/zend/deciding-state.ts';
 import type { Allocator, RequestAllocator } from '../../sim/contract/allocator.ts';
 import {
   type EventBuffer,
@@ -22,6 +23,8 @@ import { COST_PROFILES, operationPrices } from '../../sim/time/costs.ts';
 import { type HeapImage, putImage, stateDigest, takeImage } from './heap-image.ts';
 import { createTellingLockstep } from './inherited-pages.ts';
 import { type Layout, layoutOf } from './layout.ts';
+import { RequestLayer } from './request-layer.ts';
+import { createToldKernel, type ToldKernel } from './told-kernel.ts';
 
 /** Shares of a request's events at whose ends its memory is noted. */
 export const PROFILE_STEPS = 16;
@@ -86,6 +89,8 @@ export interface WorkerHeapOptions {
   /** Everything that may be played in it. */
   readonly requests: readonly RequestEvents[];
   readonly touch: Touch;
+  /** Whether a request allocator above one for which time decides is replayed only where its state is new. */
+  readonly remembersLayer?: boolean;
 }
 
 interface Player {
@@ -106,10 +111,14 @@ export class WorkerHeap {
   private readonly allocator: Allocator;
   private readonly request: RequestAllocator | undefined;
   private readonly players = new Map<EventBuffer, Player>();
+  /** The request allocator, where it is remembered. */
+  private readonly layer: RequestLayer | undefined;
+  /** What it counts: apart from the machine's, so that it can be told what was its work. */
+  private readonly layerOperations: Float64Array;
   /** Of the kernel: resident pages and their peak. */
   private readonly counters: Int32Array;
   private readonly prices = operationPrices(COST_PROFILES['bare-metal']!);
-  private failures = 0;
+  private readonly failures = { count: 0 };
   private isForked = false;
   /** The layout, as long as nothing has changed it. */
   private known: Layout | undefined;
@@ -131,11 +140,50 @@ export class WorkerHeap {
     this.counters = new Int32Array(this.memory.buffers()['kernel.residency']!);
     const { below: lower, model, version } = spec;
     const below = lower?.model.create(this.machine, lower.version, lower.options, undefined, lower.given);
-    this.top = model.create(this.machine, version, spec.options, below, spec.given);
+    const remembers =
+      options.remembersLayer === true &&
+      below !== undefined &&
+      below.decidingState === undefined &&
+      spec.options['all'] !== true &&
+      options.kernel.thp !== 'always';
+    const told = remembers ? createToldKernel(this.machine.kernel) : undefined;
+    const layerOperations = new Float64Array(this.memory.reserve('fleet.layerOperations', OPERATIONS.length * 8));
+    const others = new Set(Object.keys(this.memory.buffers()));
+    const machine = told ? { ...this.machine, kernel: told.kernel, operations: layerOperations } : this.machine;
+    this.top = model.create(machine, version, spec.options, below, spec.given);
+    this.layerOperations = layerOperations;
+    if (told) this.layer = this.layerOf(told, others);
     this.request = 'requestBegin' in this.top ? (this.top as RequestAllocator) : undefined;
     this.allocator = below && spec.options['all'] !== true ? below : this.top;
     this.threads = new Uint8Array(this.memory.reserve('fleet.threads', Math.ceil(threadSlots / 8) * 8), 0, threadSlots);
     for (const { events } of requests) if (!this.players.has(events)) this.players.set(events, this.player(events));
+  }
+
+  private layerOf(told: ToldKernel, others: ReadonlySet<string>): RequestLayer | undefined {
+    const buffers = this.memory.buffers();
+    const averages = buffers[AVERAGES_REGION];
+    const layer = this.top as RequestAllocator;
+    if (!layer.ownDecidingState || !averages) return undefined;
+    return new RequestLayer({
+      layer,
+      told,
+      memory: this.memory,
+      regions: new Set(Object.keys(buffers).filter((name) => !others.has(name))),
+      averages: new Float64Array(averages),
+      operations: this.layerOperations,
+      pages: this.machine.kernel.pages,
+      failures: this.failures,
+    });
+  }
+
+  /** Requests of which the request allocator's part was not replayed. */
+  get layerMet(): number {
+    return this.layer?.metCount ?? 0;
+  }
+
+  /** Whatever is in memory is as the heap is: to be called before it is looked at other than by pages and mappings. */
+  settle(): void {
+    this.layer?.settle();
   }
 
   private player(events: EventBuffer): Player {
@@ -156,7 +204,7 @@ export class WorkerHeap {
       request: this.request,
       touches: this.machine.touch !== 'none',
       onFailure: () => {
-        this.failures++;
+        this.failures.count++;
       },
     });
     const { addressOf } = this.request ?? this.allocator;
@@ -195,14 +243,15 @@ export class WorkerHeap {
     const gcRow = call === 'gc_mem_caches' ? own.endRow : -1;
     const { kernel, operations } = this.machine;
     const { lockstep, objects, runForked } = this.players.get(events)!;
-    const run = this.isForked ? runForked : lockstep.run;
+    const layer = this.isForked ? undefined : this.layer;
     if (!isPart) {
       objects.handles.fill(0);
       objects.buried.fill(0);
     }
-    this.failures = 0;
+    this.failures.count = 0;
     this.known = undefined;
-    const before = operations.slice();
+    const run = layer?.begin(own, lockstep) ?? (this.isForked ? runForked : lockstep.run);
+    const before = operations.map((count, i) => count + this.layerOperations[i]!);
     const faults = kernel.residency.faults();
     this.counters[RESIDENT_PEAK] = this.counters[RESIDENT_PAGES]!;
     const profile = new Uint32Array(PROFILE_STEPS);
@@ -229,6 +278,7 @@ export class WorkerHeap {
       }
       profile[step] = kernel.residency.residentPages();
     }
+    layer?.finish();
     for (const thread of exits) this.threads[thread] = 0;
     if (call === 'malloc_trim') this.allocator.trim(0, 0);
     return {
@@ -237,8 +287,11 @@ export class WorkerHeap {
       mappedPages: kernel.mappedPages(),
       profile,
       faults: kernel.residency.faults() - faults,
-      failures: this.failures,
-      costNs: this.prices.reduce((sum, price, i) => sum + price * (operations[i]! - before[i]!), 0),
+      failures: this.failures.count,
+      costNs: this.prices.reduce(
+        (sum, price, i) => sum + price * (operations[i]! + this.layerOperations[i]! - before[i]!),
+        0,
+      ),
     };
   }
 
@@ -252,11 +305,13 @@ export class WorkerHeap {
   }
 
   image(): HeapImage {
+    this.settle();
     return takeImage(this.memory.buffers(), (name) => this.memory.usedBytesOf(name), this.machine.kernel);
   }
 
   restore(image: HeapImage): void {
     this.known = undefined;
+    this.layer?.forget();
     putImage(image, this.memory.buffers(), (name) => this.memory.usedBytesOf(name), this.machine.kernel);
   }
 }

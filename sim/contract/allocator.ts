@@ -137,6 +137,11 @@ export interface RequestAllocator extends Allocator {
    * the effects that PHP's attempts to keep it have.
    */
   setMemoryLimit?(t: ThreadSlot, limit: Pages): void;
+  /**
+   * As decidingState, of this layer alone: each thread, the first pages of its chunks, -1. Two layers that feed the same words, with the same
+   * pages resident in those chunks and the same answers of the kernel, do the same.
+   */
+  ownDecidingState?(sink: WordSink): boolean;
 }
 
 export type WordSink = (word: number) => void;

@@ -30,6 +30,7 @@ function settingsOf(
     after,
     recyclePages,
     remembers,
+    remembersLayer: remembers,
   };
 }
 
@@ -68,6 +69,7 @@ function play(
       resident: [...timeline.residentPages],
       peak: [...timeline.peakPages],
       faults: [...timeline.faults],
+      allocatorUs: [...timeline.allocatorUs],
       within: [...timeline.withinPages],
       recycled: timeline.recycled,
       layouts: [...timeline.layout].map((number) => (number < 0 ? null : [...result.layouts[number]!])),
@@ -82,6 +84,12 @@ const ALLOCATORS = [
   'glibc@2.36',
   'glibc@2.41:arena_max=2,mmap_threshold=131072',
   'zendmm@8.2+glibc@2.36:tcache_count=0',
+];
+
+const JEMALLOC = [
+  'zendmm@8.2+jemalloc@5.3.0',
+  'zendmm@8.2+jemalloc@5.3.0:background_thread=true',
+  'zendmm@7.1+jemalloc@5.3.0:retain=false,dirty_decay_ms=0,muzzy_decay_ms=0',
 ];
 
 describe('a heap in a state that was met before', () => {
@@ -111,11 +119,31 @@ describe('a heap in a state that was met before', () => {
     expect(remembered.counts.met + remembered.counts.played).toBe(600);
   });
 
-  test('where time decides, nothing is remembered', () => {
+  test('where time decides, nothing is remembered but what PHP does', () => {
     const requests = [0, 1, 0, 1, 4, 0];
     const jemalloc = play('zendmm@8.2+jemalloc@5.3.0', requests, true);
     expect(jemalloc.compares).toBe(false);
     expect(jemalloc.counts).toMatchObject({ played: 6, met: 0 });
+  });
+});
+
+describe("PHP's part of a request, above an allocator for which time decides", () => {
+  test.each(JEMALLOC)('is not played again, and every figure is as if it were: %s', (allocator) => {
+    let met = 0;
+    fc.assert(
+      fc.property(
+        fc.array(fc.constantFrom(0, 0, 0, 1, 1, 2, 3, 4, 4, 5), { minLength: 10, maxLength: 80 }),
+        fc.constantFrom(Infinity, 700),
+        fc.constantFrom<HeapSettings['after']>('nothing', 'malloc_trim', 'gc_mem_caches'),
+        (requests, recyclePages, after) => {
+          const remembered = play(allocator, requests, true, recyclePages, after);
+          met += remembered.counts.layerMet;
+          expect(remembered.figures).toEqual(play(allocator, requests, false, recyclePages, after).figures);
+        },
+      ),
+      { numRuns: 10, seed: 4711, endOnFailure: true },
+    );
+    expect(met).toBeGreaterThan(0);
   });
 });
 
