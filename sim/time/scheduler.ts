@@ -46,6 +46,8 @@ export interface Scheduler extends Pick<Accounts, 'processorNs' | 'timesOf' | 'b
   sleepUntil(t: ThreadSlot, at: Ns): void;
   /** try_to_wake_up(): `waker` wakes `t` at `at`; returns what that costs it. */
   wake(t: ThreadSlot, waker: ThreadSlot, at: Ns): Ns;
+  /** need_resched(): another one is to have the processor of `t` when it leaves the kernel. */
+  mustLeave(t: ThreadSlot): boolean;
   /** The thread has left the kernel: if it has to, it gives its processor away. */
   leftKernel(t: ThreadSlot): void;
   /** The thread looks for what another one has to do; where others are ready it lets them go first (sched_yield). */
@@ -67,7 +69,7 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
   const { threads, cpus, clocks, debts, processor, running, inKernel, spinsInKernel, limit, horizon, timeline, costs } =
     time;
   const { contextSwitchNs, wakeLatencyNs, wakeIdleNs, wakeThreadNs, syscallNs } = costs;
-  const fair = createFairClass(time.version, threads, cpus);
+  const fair = createFairClass(time.version, threads, cpus, 1e9 / time.hz);
   const { queued } = fair;
   const placement = createPlacement(time, fair);
   const tournament = createTournament(cpus);
@@ -248,11 +250,16 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
   }
 
   function sleep(t: ThreadSlot): void {
+    sleeps[t]!++;
+    inKernel[t] = 0;
+    giveUp(t);
+  }
+
+  /** `t`, at its clock, is ready no more. */
+  function giveUp(t: ThreadSlot): void {
     const p = processor[t]!;
     const at = clocks[t]!;
     account(p, at);
-    sleeps[t]!++;
-    inKernel[t] = 0;
     leave(p, t, at);
     fair.sleeps(p, t);
     switchTo(p, at);
@@ -318,14 +325,9 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
   }
 
   function done(t: ThreadSlot): void {
-    const p = processor[t]!;
-    const at = clocks[t]!;
-    account(p, at);
     unfinished--;
-    if (at > end[0]!) end[0] = at;
-    leave(p, t, at);
-    fair.sleeps(p, t);
-    switchTo(p, at);
+    end[0] = Math.max(end[0]!, clocks[t]!);
+    giveUp(t);
   }
 
   function start(how: Start): ThreadSlot[] {
@@ -342,6 +344,9 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
 
   function begin(t: ThreadSlot, maker: ThreadSlot): void {
     const at = clocks[maker]!;
+    const here = processor[maker]!;
+    account(here, at);
+    fair.forked(here, maker, t);
     const p = placement.forBegin();
     becomeReady(p, t, running[p]! < 0 ? at + wakeLatencyNs : at, COMES_NEW);
   }
@@ -383,6 +388,7 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
     sleep,
     sleepUntil,
     wake,
+    mustLeave: (t) => mustLeave[processor[t]!] === 1,
     leftKernel,
     looks,
     found,
