@@ -6,6 +6,7 @@ import type { Paste } from '../paste.ts';
 import { type Advice, type Allowed, adviseOn, isTooSlow, LEAST_SAVING, WORTH_IT } from './advice.ts';
 import { countedName, groupAreas, returnTexts } from './area-groups.ts';
 import type { Explanation, Facts, Verdict, VerdictKind } from './explanation.ts';
+import { atWork } from './mechanisms/at-work.ts';
 import type { Finding } from './mechanisms/mechanism.ts';
 import type { ReturnPrediction } from './returns.ts';
 import { siteSentences } from './site-text.ts';
@@ -24,11 +25,12 @@ const FEW = 0.15;
  */
 export function judge(
   facts: Facts,
-  findings: readonly Finding[] = [],
+  found: readonly Finding[] = [],
   whatIf: readonly WhatIf[] = [],
   partial = false,
   allowed: Allowed = {},
 ): Verdict {
+  const findings = atWork(found, facts, whatIf);
   const { sample, growth } = facts;
   const { breakdown, rssBytes } = sample;
   const free = breakdown.pinned + breakdown.returnable;
