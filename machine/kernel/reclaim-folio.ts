@@ -19,10 +19,9 @@ import { MM_ANONPAGES, MM_FILEPAGES, MM_SHMEMPAGES, MM_SWAPENTS, VM_EXEC, type V
 import { freePage } from './page-alloc.ts';
 import { filemapRemoveFolio } from './page-cache.ts';
 import { type Pmd, PTE_DIRTY, PTE_SWAP, pteOf } from './page-table.ts';
-import { SWAP_OUT_US } from './recorded-prices.ts';
 import { folioReferenced, type Mapping, mappingsOf, pageRemoveRmap } from './rmap.ts';
 import { swappedPages } from './shmem.ts';
-import { forgetSwapFrame, getSwapPage, slotOfCached, swapDuplicate } from './swap.ts';
+import { forgetSwapFrame, getSwapPage, putSwapFolio, slotOfCached, swapDuplicate, swapWritepage } from './swap.ts';
 import { workingsetEviction } from './workingset.ts';
 
 export interface ShrinkResult {
@@ -169,6 +168,10 @@ function reclaimAnon(k: Kernel, frame: number, mappings: readonly Mapping[], res
   const slot = isCached ? slotOfCached(k, frame) : getSwapPage(k, frame);
   if (slot === 0) return 'activate';
   const isClean = isCached && !(flags[frame]! & PG_DIRTY) && !mappings.some((at) => entryOf(at) & PTE_DIRTY);
+  if (!isClean && !swapWritepage(k, slot)) {
+    if (!isCached) putSwapFolio(k, slot);
+    return 'activate';
+  }
   for (const { vma, page, pmd } of mappings) {
     pmd.set(page % 512, pteOf(slot, PTE_SWAP));
     vma.mm.tlb?.flush(page, page + 1);
@@ -177,11 +180,7 @@ function reclaimAnon(k: Kernel, frame: number, mappings: readonly Mapping[], res
     vma.mm.rss[MM_SWAPENTS]++;
     pageRemoveRmap(k, frame);
   }
-  if (!isClean) {
-    k.vmstat.pswpout++;
-    k.nowUs += SWAP_OUT_US;
-    result.paged++;
-  }
+  if (!isClean) result.paged++;
   forgetSwapFrame(k, slot);
   freePage(k, frame);
   return 'freed';
@@ -193,6 +192,10 @@ function reclaimShmem(k: Kernel, frame: number, mappings: readonly Mapping[], re
   const index = k.frames.index[frame]!;
   const slot = getSwapPage(k, frame);
   if (slot === 0) return 'activate';
+  if (!swapWritepage(k, slot)) {
+    putSwapFolio(k, slot);
+    return 'activate';
+  }
   unmapFile(k, frame, mappings);
   swapDuplicate(k, slot);
   const { mount, accountsEachPage } = object;
@@ -200,8 +203,6 @@ function reclaimShmem(k: Kernel, frame: number, mappings: readonly Mapping[], re
   if (mount) mount.usedPages++;
   if (accountsEachPage) k.committed++;
   swappedPages(object).set(index, slot);
-  k.vmstat.pswpout++;
-  k.nowUs += SWAP_OUT_US;
   result.paged++;
   forgetSwapFrame(k, slot);
   freePage(k, frame);
