@@ -1,5 +1,14 @@
 /** mm/rmap.c: mappings of frames, counted, and found again from the frame. */
-import { HPAGE_PMD_NR, PG_ANON, PG_DEFERRED, PG_EXCLUSIVE, PG_HEAD, PG_SWAPBACKED, PG_TAIL } from './frames.ts';
+import {
+  HPAGE_PMD_NR,
+  PG_ANON,
+  PG_DEFERRED,
+  PG_EXCLUSIVE,
+  PG_HEAD,
+  PG_SWAPBACKED,
+  PG_SWAPCACHE,
+  PG_TAIL,
+} from './frames.ts';
 import type { Kernel } from './kernel.ts';
 import { mlockNewPage, munlockPage } from './mlock-batch.ts';
 import { type AnonVma, VM_EXEC, VM_LOCKED, VM_READ, VM_SEQ_READ, VM_WRITE, type Vma } from './mm-types.ts';
@@ -100,7 +109,8 @@ export function deferredSplitQueue(k: Kernel): Set<number> {
 }
 
 export function deferredSplitHugePage(k: Kernel, head: number): void {
-  if (k.frames.flags[head]! & PG_DEFERRED) return;
+  // One in the swap cache is being reclaimed as it is.
+  if (k.frames.flags[head]! & (PG_DEFERRED | PG_SWAPCACHE)) return;
   k.frames.flags[head]! |= PG_DEFERRED;
   deferredSplitQueue(k).add(head);
   k.vmstat.thp_deferred_split_page++;
