@@ -120,7 +120,11 @@ export class FileSystem {
   }
 
   private readBlock(block: number, group: number): void {
-    if (this.k.blockDevice.get(block) !== 0) return;
+    const present = this.k.blockDevice.get(block);
+    if (present !== 0) {
+      folioMarkAccessed(this.k, present);
+      return;
+    }
     const frame = allocPage(this.k, this.k.groups[group]!);
     if (frame < 0) return;
     filemapAddFolio(this.k, this.k.blockDevice, block, frame);
