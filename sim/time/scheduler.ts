@@ -6,6 +6,7 @@ import { type Accounts, createAccounts } from './accounts.ts';
 import { COMES_AWAKE, COMES_NEW, COMES_OVER, type Coming, createFairClass, hasWork } from './fair.ts';
 import { createPlacement } from './placement.ts';
 import { createTimers, createTournament } from './ready-queue.ts';
+import { createTicks } from './ticks.ts';
 import { WAITS_FOR_PROCESSOR, WAITS_FOR_THREAD } from './timeline.ts';
 import type { VirtualTime } from './virtual-time.ts';
 
@@ -75,9 +76,8 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
   const tournament = createTournament(cpus);
   const { times } = tournament;
   const timers = createTimers(2 * threads + cpus + 1);
-  const tickNs = 1e9 / time.hz;
   const random = createRandom(time.seed, 'ticks and order');
-  const tickPhase = random.next() * tickNs; // where between two ticks the run begins
+  const nextTick = createTicks(time.hz, random);
   const perThread = () => new Float64Array(threads);
   const restNs = perThread(); // of a segment that was broken off
   const ranFrom = perThread(); // up to where the fair class knows of its running
@@ -121,7 +121,7 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
   function armTick(p: number, at: Ns): void {
     if (hasTick[p] === 1) return;
     hasTick[p] = 1;
-    const due = nextTick(at, tickPhase, tickNs);
+    const due = nextTick(at);
     timers.add(due, threads + p);
     bound(due);
   }
@@ -160,7 +160,6 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
 
   function preempt(p: number, at: Ns): void {
     const t = running[p]!;
-    mustLeave[p] = 0;
     account(p, at);
     restNs[t] = Math.max(0, clocks[t]! - at);
     leave(p, t, at);
@@ -281,8 +280,8 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
     inKernel[t] = 0;
     const p = processor[t]!;
     if (mustLeave[p] === 0 || running[p] !== t) return;
+    mustLeave[p] = 0;
     if (queued[p]! > 0) preempt(p, clocks[t]!);
-    else mustLeave[p] = 0;
   }
 
   function looks(t: ThreadSlot): void {
@@ -344,9 +343,8 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
 
   function begin(t: ThreadSlot, maker: ThreadSlot): void {
     const at = clocks[maker]!;
-    const here = processor[maker]!;
-    account(here, at);
-    fair.forked(here, maker, t);
+    account(processor[maker]!, at);
+    fair.forked(processor[maker]!, maker, t);
     const p = placement.forBegin();
     becomeReady(p, t, running[p]! < 0 ? at + wakeLatencyNs : at, COMES_NEW);
   }
@@ -397,9 +395,4 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
     endNs: () => end[0]!,
     closeAccounts: accounts.close,
   };
-}
-
-function nextTick(at: Ns, phase: Ns, tickNs: Ns): Ns {
-  const due = (Math.floor((at - phase) / tickNs) + 1) * tickNs + phase;
-  return due <= at ? due + tickNs : due; // at a tick itself, by rounding
 }
