@@ -65,7 +65,7 @@ static void sample_all(const char *label)
 	for (size_t i = 0; i < image_count; i++) {
 		if (images[i]->is_over) continue;
 		drain(images[i], now, 0);
-		observe(images[i], label, 0);
+		observe_settled(images[i], label);
 	}
 }
 
@@ -94,6 +94,7 @@ static int drain_all(void)
 			continue;
 		}
 		taken += drain(images[i], now, 0);
+		if (images[i]->postponed[0]) observe_postponed(images[i]);
 		answer(images[i]);
 		events += images[i]->events;
 	}
