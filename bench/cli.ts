@@ -4,13 +4,13 @@ import { addressSpaceLimit, NODE_NEEDS_BYTES } from '../workloads/files/address-
 import { isSystemError, systemError } from '../workloads/files/system-error.ts';
 import { endOnInterrupt, INTERRUPTED } from './cli/interruption.ts';
 import { watchMemory } from './cli/memory-watch.ts';
-import { escapeLine } from './report/escape.ts';
+import { messageLine } from './report/escape.ts';
 
 /** One line on standard error and exit code 2 for the user's mistakes; a stack trace only for ours. */
 function fail(error: unknown): never {
   if (isBrokenPipe(error)) process.exit(0);
   if (error instanceof UserError) {
-    process.stderr.write(`sim: ${escapeLine(error.message)}\n`);
+    process.stderr.write(`sim: ${messageLine(error.message)}\n`);
     process.exit(2);
   }
   if (error instanceof Interrupted) {
@@ -22,7 +22,7 @@ function fail(error: unknown): never {
     process.exit(2);
   }
   if (isSystemError(error)) {
-    process.stderr.write(`sim: ${escapeLine(systemRefusal(error))}\n`);
+    process.stderr.write(`sim: ${messageLine(systemRefusal(error))}\n`);
     process.exit(2);
   }
   process.stderr.write(`sim: internal error: ${error instanceof Error ? error.stack : error}\n`);

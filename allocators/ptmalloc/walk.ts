@@ -7,6 +7,8 @@ import {
   type RangeKind,
   type RangeVisitor,
 } from '../../sim/contract/allocator.ts';
+import type { Addr, Bytes } from '../../sim/contract/units.ts';
+import { LAZILY_FREED, RESIDENT } from '../../sim/kernel/residency.ts';
 import { BINS, FASTBINS, NEXT_ARENA, NUMBER, TOP } from './arena-layout.ts';
 import { NBINS, NFASTBINS } from './bin-index.ts';
 import {
@@ -23,7 +25,7 @@ import {
   UNIT_SHIFT,
 } from './chunk.ts';
 import { type Context, MAIN_ARENA, MAPPED_LIST } from './context.ts';
-import { HEAP_ARENA, HEAP_FENCEPOST, HEAP_FIRST, type Heaps } from './heap.ts';
+import { HEAP_ARENA, HEAP_FENCEPOST, HEAP_FIRST, HEAP_MPROTECT_PAGES, HEAP_PAGES, type Heaps } from './heap.ts';
 import type { Mapped } from './mapped.ts';
 import { SEGMENT_COUNT } from './parameters.ts';
 import { SEGMENT_FIRST, SEGMENT_PAGE, type SystemMalloc } from './sysmalloc.ts';
@@ -57,9 +59,11 @@ export type Walking = ReturnType<typeof createWalk>;
 /** Reading all of memory in the order of addresses, area by area. */
 export function createWalk(context: Context, heapsApi: Heaps, systemMalloc: SystemMalloc, mapped: Mapped) {
   const { words, parameters, tcache, tcacheChunk } = context;
+  const { kernel } = context.machine;
   const { ints } = parameters;
-  const { heaps, heapWords, unitOf, endUnit } = heapsApi;
+  const { heaps, heapWords, pageOf, unitOf, endUnit } = heapsApi;
   const { segments } = systemMalloc;
+  const isResident = (page: number) => kernel.pages[page] === RESIDENT || kernel.pages[page] === LAZILY_FREED;
 
   function eachArena(visit: (arena: number) => void): void {
     let arena = MAIN_ARENA;
@@ -139,9 +143,31 @@ export function createWalk(context: Context, heapsApi: Heaps, systemMalloc: Syst
   }
 
   /**
+   * What a heap that has shrunk gave back stays writable (mprotect_size), so that a huge page on its last pages brings
+   * some of it back: in no chunk, but resident.
+   */
+  function residentTail(heap: number, visit: (start: Addr, length: Bytes) => void): void {
+    const end = pageOf(heap) + heaps[heap + HEAP_MPROTECT_PAGES]!;
+    let page = pageOf(heap) + heaps[heap + HEAP_PAGES]!;
+    while (page < end) {
+      const first = page;
+      while (page < end && isResident(page)) page++;
+      if (page > first) visit(first * 4096, (page - first) * 4096);
+      while (page < end && !isResident(page)) page++;
+    }
+  }
+
+  function eachResidentTail(visit: RangeVisitor): void {
+    if (kernel.thp === 'never') return;
+    for (let heap = heapWords; heap < heaps.length; heap += heapWords) {
+      if (heaps[heap + HEAP_ARENA] !== 0) residentTail(heap, (start, length) => visit(start, length, RANGE_FREE, 0));
+    }
+  }
+
+  /**
    * A chunk's own bytes are counted from its size word to the size word of the next chunk: prev_size of the next one
    * belongs to it while it is in use, and the word before the first size word is lost. What an arena heap has reserved
-   * beyond its size is not visited: it is neither usable nor ever resident.
+   * beyond its size is not usable, and visited only where a huge page has made it resident.
    */
   function walk(visit: RangeVisitor): void {
     const inUse = states();
@@ -161,6 +187,7 @@ export function createWalk(context: Context, heapsApi: Heaps, systemMalloc: Syst
         else visit(memory, length, state === IN_TCACHE ? RANGE_CACHED : RANGE_FREE, 0);
       });
     });
+    eachResidentTail(visit);
     for (let p = words[MAPPED_LIST]!; p !== 0; p = words[p + NEXT]!) {
       const start = mapped.firstPage(p) * 4096;
       const memory = (mappedUnit(words, p) + 1) * UNIT_BYTES;
@@ -171,7 +198,7 @@ export function createWalk(context: Context, heapsApi: Heaps, systemMalloc: Syst
     }
   }
 
-  /** Of these, the chunks in caches, fastbins and bins, and the tops. */
+  /** Of these, the chunks in caches, fastbins and bins, the tops, and what is in no chunk. */
   function walkFree(visit: RangeVisitor): void {
     const visitChunk = (p: number, kind: RangeKind) =>
       visit((words[p + ADDR]! + 1) * UNIT_BYTES, (words[p + SIZE]! >>> UNIT_SHIFT) * UNIT_BYTES - 8, kind, 0);
@@ -194,12 +221,15 @@ export function createWalk(context: Context, heapsApi: Heaps, systemMalloc: Syst
       const memory = (words[top + ADDR]! + 1) * UNIT_BYTES;
       if (top !== 0) visit(memory, ((words[top + SIZE]! >>> UNIT_SHIFT) - 1) * UNIT_BYTES, RANGE_FREE, 0);
     });
+    eachResidentTail(visit);
   }
 
   function areas(visit: AreaVisitor): void {
     eachArea((area) => {
       const start = area.startUnit * UNIT_BYTES;
-      visit(start, area.endUnit * UNIT_BYTES - start, area.name, 'heap');
+      let end = area.endUnit * UNIT_BYTES;
+      if (area.heap !== 0 && kernel.thp !== 'never') residentTail(area.heap, (tail, length) => (end = tail + length));
+      visit(start, end - start, area.name, 'heap');
     });
     for (let p = words[MAPPED_LIST]!; p !== 0; p = words[p + NEXT]!) {
       visit(mapped.firstPage(p) * 4096, mapped.pageCount(p) * 4096, 'mapped block', 'mapped');

@@ -4,11 +4,21 @@ import { fileIdentity } from '../../workloads/files/output-target.ts';
 /** What yargs knows of the options of the command that was given. */
 export interface KnownOptions {
   readonly array: readonly string[];
+  readonly boolean: readonly string[];
+  readonly default: Readonly<Record<string, unknown>>;
   readonly number: readonly string[];
   readonly alias: Readonly<Record<string, readonly string[]>>;
 }
 
 type Arguments = Readonly<Record<string, unknown>>;
+
+/** `--no-json` takes back what a configuration gives: options that have values are as if they were not given. */
+export function takeBack(argv: Record<string, unknown>, known: KnownOptions): void {
+  for (const [name, value] of Object.entries(argv)) {
+    const isNo = value === false || (Array.isArray(value) && value.includes(false));
+    if (isNo && !known.boolean.includes(name)) argv[name] = known.default[name];
+  }
+}
 
 /** Options whose value is a file that is written. Without a value the first four go to standard output. */
 export const OUTPUTS = [
@@ -36,10 +46,18 @@ export function checkOptions(argv: Arguments, known: KnownOptions): void {
   for (const name of known.number) {
     if (Number.isNaN(argv[name])) throw new UserError(`--${name}: found no number, expected one`);
   }
+  checkSeeds(argv);
   for (const name of NAMES_NEEDED) {
     if (argv[name] === '') throw new UserError(`--${name}: found no name, expected --${name} NAME`);
   }
   checkFiles(argv);
+}
+
+function checkSeeds({ seed, seeds = 1 }: Arguments): void {
+  if (seed === undefined) return;
+  if (!Number.isSafeInteger(seed)) throw new UserError(`--seed: found '${seed}', expected an integer`);
+  if (Number.isSafeInteger((seed as number) + (seeds as number))) return;
+  throw new UserError(`--seeds: found '${seeds}' from ${seed} on, expected integers below 2^53`);
 }
 
 /** An option that is no list is given once. */

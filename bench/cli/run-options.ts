@@ -107,7 +107,6 @@ function checkedKernel(argv: MachineArguments): Partial<KernelOptions> {
   if (argv.cpus !== undefined && !(Number.isInteger(argv.cpus) && argv.cpus >= 1 && argv.cpus <= 4096)) {
     throw new UserError(`--cpus: found '${argv.cpus}', expected a number from 1 to 4096`);
   }
-  if (!Number.isSafeInteger(argv.seed)) throw new UserError(`--seed: found '${argv.seed}', expected an integer`);
   const rlimitAs = limit('rlimit-as', argv['rlimit-as']);
   const rlimitData = limit('rlimit-data', argv['rlimit-data']);
   parseAllocator(argv.allocator, argv.cpus ?? 1);

@@ -1,4 +1,4 @@
-import { escapeLine } from '../report/escape.ts';
+import { messageLine } from '../report/escape.ts';
 import { startProgress } from './progress.ts';
 
 /** Batches shorter than this show no bar. */
@@ -51,7 +51,7 @@ export function timeText(ms: number): string {
   return minutes < 60 ? `${minutes} min ${seconds % 60} s` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
-const say = (line: string) => void process.stderr.write(`sim: ${escapeLine(line)}\n`);
+const say = (line: string) => void process.stderr.write(`sim: ${messageLine(line)}\n`);
 const PARTS = 1000;
 
 /** A bar for a few long runs, one after another. */

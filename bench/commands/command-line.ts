@@ -1,11 +1,12 @@
 import yargs, { type Argv } from 'yargs';
 import { UserError } from '../../sim/contract/assert.ts';
 import { nearest } from '../../sim/contract/suggestion.ts';
-import { checkOptions, type KnownOptions, OUTPUTS } from '../cli/check-options.ts';
+import { checkOptions, type KnownOptions, OUTPUTS, takeBack } from '../cli/check-options.ts';
 import { withConfig } from '../cli/config-file.ts';
 import { describeCommands } from '../cli/describe.ts';
 import { terminalWidth } from '../cli/width.ts';
 import { VERSION } from '../run/version.ts';
+import { shellWord } from '../report/escape.ts';
 import { ABOUT, EPILOGUE, EXAMPLES } from './help.ts';
 import { COMMANDS, type Command, type LazyCommand } from './index.ts';
 
@@ -95,7 +96,7 @@ function checkCommand(given: readonly string[]): void {
   }
   if (names.includes(first)) return;
   const near = nearest(first, names);
-  const file = /[./]/.test(first) ? `; for a workload: sim run ${first}` : '';
+  const file = /[./]/.test(first) ? `; for a workload: sim run ${shellWord(first)}` : '';
   throw new UserError(
     `unknown command '${first}'${near ? `, did you mean 'sim ${near}'?` : file || `, expected one of ${names.join(', ')}`}`,
   );
@@ -113,8 +114,14 @@ export async function runCommandLine(all: readonly string[]): Promise<void> {
     .command(COMMANDS.map(forYargs))
     .demandCommand(1, NO_COMMAND)
     .strict()
-    // biome-ignore lint/suspicious/noExplicitAny: yargs knows its options at run time and does not type them
-    .middleware((argv: any): void => checkOptions(argv, (parser as any).getOptions() as KnownOptions), true)
+    // Option names have no parts: `--allocator.a=1` is none.
+    .parserConfiguration({ 'dot-notation': false })
+    .middleware((argv): void => {
+      // biome-ignore lint/suspicious/noExplicitAny: yargs knows its options at run time and does not type them
+      const known = (parser as any).getOptions() as KnownOptions;
+      takeBack(argv, known);
+      checkOptions(argv, known);
+    }, true)
     .option('plugin', { type: 'string', describe: 'a module with more allocators, workloads, importers or metrics' })
     .version(VERSION)
     .help()

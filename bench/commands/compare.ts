@@ -3,7 +3,7 @@ import { parseAllocator } from '../../allocators/spec.ts';
 import type { EventBuffer } from '../../sim/contract/event.ts';
 import { answer } from '../cli/answer.ts';
 import { type BatchArguments, batchOptions, inBatch } from '../cli/batch-options.ts';
-import { positive } from '../cli/positive-option.ts';
+import { checkRuns, positive } from '../cli/positive-option.ts';
 import { type MachineArguments, machineOptions, prepare } from '../cli/run-options.ts';
 import { requireSites } from '../cli/site-options.ts';
 import { type TimeArguments, timeOptions } from '../cli/time-options.ts';
@@ -47,6 +47,7 @@ export const compareCommand: CommandModule<object, CompareArguments> = {
     const allocators = allocatorList(argv.allocators);
     for (const allocator of allocators) parseAllocator(allocator, argv.cpus ?? 1);
     positive('seeds', argv.seeds);
+    checkRuns(allocators.length * argv.seeds);
     const record = wantsRecording(argv);
     const sitesOf = argv.sites ? (await prepare({ ...argv, allocator: allocators[0]! })).options : undefined;
     if (sitesOf) requireSites(sitesOf.events, sitesOf.workload, '--sites');

@@ -1,10 +1,11 @@
+import { setImmediate } from 'node:timers/promises';
 import type { Argv, CommandModule } from 'yargs';
 import { parseAllocator, parseNumber } from '../../allocators/spec.ts';
 import { UserError } from '../../sim/contract/assert.ts';
 import { answer } from '../cli/answer.ts';
 import { type BatchArguments, batchOptions, inBatch } from '../cli/batch-options.ts';
 import { fleetScenario } from '../cli/fleet-scenario.ts';
-import { positive } from '../cli/positive-option.ts';
+import { checkRuns, positive } from '../cli/positive-option.ts';
 import { type MachineArguments, machineOptions } from '../cli/run-options.ts';
 import { type TimeArguments, timeOptions } from '../cli/time-options.ts';
 import { allocatorList } from '../study/compare/allocator-list.ts';
@@ -92,10 +93,12 @@ export const planCommand: CommandModule<object, PlanArguments> = {
     const shared = bytesOption('shared', argv.shared);
     const reserve = reserveOf(argv.reserve, memory);
     positive('seeds', argv.seeds);
+    checkRuns(allocators.length * (1 + argv.mix.length) * argv.seeds);
     const kinds: PlanKind[] = [];
     for (const { workload, share } of [{ workload: argv.workload, share: 1 }, ...argv.mix.map(parseMix)]) {
       const tasks: PlanKind['tasks'][number][] = [];
       for (let seed = argv.seed; seed < argv.seed + argv.seeds; seed++) {
+        await setImmediate(); // a signal is heard
         tasks.push({ ...(await loadTask({ ...argv, workload, allocator: allocators[0]!, seed })), seed });
       }
       kinds.push({ tasks, share });

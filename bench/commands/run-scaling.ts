@@ -9,6 +9,7 @@ import { fitWidth } from '../report/text/fold.ts';
 import type { RunResult } from '../run/result.ts';
 import { runInMode } from '../run/run-in-mode.ts';
 import type { RunOptions } from '../run/run-options.ts';
+import { timeSource } from '../run/time-source.ts';
 import { orFinished } from '../study/parallel/finished.ts';
 import { type RunAllOptions, runAll } from '../study/parallel/run-all.ts';
 import type { RunTask } from '../study/parallel/run-task.ts';
@@ -64,9 +65,10 @@ export async function runScaling(
     argv.mode === 'threads' ? runInTurn(wanted, batch) : runAside(wanted, argv.allocator, batch),
   );
   const points = runs.flatMap((run, i) => (run ? [scalingPoint(counts[i]!, run)] : []));
-  const allocator = runs.find((run) => run !== undefined)?.run.allocator;
-  if (allocator === undefined) throw new Interrupted('interrupted');
-  const scaling = scalingOf(argv.workload, allocator, cpus, points, partial);
+  const first = runs.find((run) => run !== undefined);
+  if (first === undefined) throw new Interrupted('interrupted');
+  const times = timeSource(first);
+  const scaling = scalingOf(argv.workload, first.run.allocator, cpus, points, { partial, times });
   if (argv.json !== undefined) writeWhole(argv.json || '-', JSON.stringify(scaling, null, 2));
   if (argv.csv !== undefined) writeWhole(argv.csv || '-', scalingCsv(scaling));
   if (argv.csv === '' || argv.csv === '-') return;

@@ -3,12 +3,12 @@ import { parseAllocator } from '../../allocators/spec.ts';
 import { UserError } from '../../sim/contract/assert.ts';
 import { answer } from '../cli/answer.ts';
 import { type BatchArguments, batchOptions, inBatch } from '../cli/batch-options.ts';
-import { positive } from '../cli/positive-option.ts';
+import { checkRuns, positive } from '../cli/positive-option.ts';
 import { type MachineArguments, machineOptions } from '../cli/run-options.ts';
 import { type TimeArguments, timeOptions } from '../cli/time-options.ts';
 import { METRICS } from '../metrics/index.ts';
 import { allocatorList } from '../study/compare/allocator-list.ts';
-import { combinations, parseGrid } from '../study/sweep/grid.ts';
+import { parseGrid } from '../study/sweep/grid.ts';
 import { sweep } from '../study/sweep/sweep.ts';
 import { sweepCsv, sweepText } from '../study/sweep/text.ts';
 import { describeTask, loadTask } from './load-task.ts';
@@ -58,7 +58,9 @@ export const sweepCommand: CommandModule<object, SweepArguments> = {
     const cpus = argv.cpus === undefined ? undefined : cpuList(argv.cpus);
     positive('seeds', argv.seeds);
     for (const allocator of allocators) parseAllocator(allocator, 1);
-    const total = allocators.length * combinations(grid).length * (cpus?.length ?? 1) * argv.seeds;
+    const points = grid.reduce((product, axis) => product * axis.values.length, 1);
+    const total = allocators.length * points * (cpus?.length ?? 1) * argv.seeds;
+    checkRuns(total);
     const result = await inBatch(argv, total, (batch) =>
       sweep({
         ...batch,

@@ -3,7 +3,7 @@ import type { Argv, CommandModule } from 'yargs';
 import { UserError } from '../../sim/contract/assert.ts';
 import { listenForInterrupt } from '../cli/interruption.ts';
 import { positive } from '../cli/positive-option.ts';
-import { escapeLine } from '../report/escape.ts';
+import { messageLine } from '../report/escape.ts';
 
 interface WorkerArguments {
   engine: string;
@@ -56,7 +56,7 @@ export const workerCommand: CommandModule<object, WorkerArguments> = {
         engine: argv.engine,
         concurrency: argv.concurrency ?? availableParallelism(),
         signal: interruption.signal,
-        onNote: (line) => void process.stderr.write(`sim: ${escapeLine(line)}\n`),
+        onNote: (line) => void process.stderr.write(`sim: ${messageLine(line)}\n`),
         ...(argv.store !== undefined && { store: argv.store }),
         ...(argv.cache !== undefined && { cache: argv.cache }),
         ...(cacheBytes !== undefined && { cacheBytes }),

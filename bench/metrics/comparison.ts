@@ -1,4 +1,5 @@
 import type { Mode, Pace, RunResult } from '../run/result.ts';
+import { timeSource } from '../run/time-source.ts';
 import { METRICS } from './index.ts';
 import type { Metric } from './metric.ts';
 import { differ, isBelow, type Spread, spreadOf } from './statistics.ts';
@@ -33,6 +34,8 @@ export interface Comparison {
   readonly pace: Pace;
   /** Why this mode and pace; null where the caller did not say. */
   readonly timeReason: string | null;
+  /** Which figures the times rest on; null where none is simulated. */
+  readonly times: string | null;
   readonly cpus: number;
   readonly seeds: readonly number[];
   /** The allocators, fully named; the first is what ratios refer to. */
@@ -53,6 +56,7 @@ export function compareResults(runs: readonly (readonly RunResult[])[]): Compari
     mode: first.run.mode,
     pace: first.run.pace,
     timeReason: first.run.timeReason,
+    times: timeSource(first),
     cpus: first.run.cpus,
     seeds: runs[0]!.map((r) => r.run.seed),
     columns: runs.map((column) => column[0]!.run.allocator),

@@ -7,6 +7,7 @@ import type { Sample } from '../../sim/metrics/sample.ts';
 import { compareResults } from '../metrics/comparison.ts';
 import { METRICS, metricNamed, metricText } from '../metrics/index.ts';
 import type { RunResult } from '../run/result.ts';
+import { timeSource } from '../run/time-source.ts';
 import { VERSION } from '../run/version.ts';
 import { axisOf } from './axis.ts';
 import { decimate } from './decimate.ts';
@@ -60,6 +61,7 @@ export function buildPageData(runs: readonly ReportRun[], options: ReportOptions
 function runData(reported: ReportRun, runs: number, first: ReportRun | undefined): RunData {
   const { result, heat, verdict, why = [], moments = [], sites } = reported;
   const { run, summary } = result;
+  const times = timeSource(result);
   const buckets = Math.max(100, Math.floor(BUCKETS / Math.sqrt(runs)));
   const parameters = Object.entries(run.parameters).map(([name, value]) => `${name}=${value}`);
   return {
@@ -74,6 +76,7 @@ function runData(reported: ReportRun, runs: number, first: ReportRun | undefined
           : `${run.mode}, pace ${run.pace}`,
       ],
       ['machine', `${run.cpus} cpus, kernel ${run.kernel}, touch ${run.touch}, seed ${run.seed}`],
+      ...(times === null ? [] : [['prices', times] as const]),
       ['events', count(result.engine.events)],
       ['resident', `${bytes(summary.rssBytes)} at the end, ${bytes(summary.rssPeakBytes)} at most`],
       ['requested', `${bytes(summary.requestedBytes)} at the end, ${bytes(summary.requestedPeakBytes)} at most`],

@@ -26,6 +26,24 @@ export function escapeXml(text: string): string {
   );
 }
 
+/** Names of files have at most 255 bytes: what is longer is no name that somebody wants to read. */
+const WORD_MAX = 300;
+const LINE_MAX = 3000;
+
+/** What is said to a user in one line. A value in it that has no end loses its middle. */
+export function messageLine(text: string): string {
+  const words = text.replace(/\S{301,}/g, (word) => withoutMiddle(word, WORD_MAX));
+  return escapeLine(withoutMiddle(words, LINE_MAX));
+}
+
+function withoutMiddle(text: string, most: number): string {
+  if (text.length <= most) return text;
+  const kept = Math.floor(most / 6);
+  const [head, tail] = [text.slice(0, kept * 4), text.slice(-kept)];
+  // Half a character is none.
+  return `${head.replace(/[\ud800-\udbff]$/, '')}…${tail.replace(/^[\udc00-\udfff]/, '')}`;
+}
+
 /** A name that begins a line: CI systems take `::error::` and `##[command]` there for orders, so it is quoted. */
 export function escapeLineStart(text: string): string {
   const line = escapeLine(text);

@@ -23,6 +23,7 @@ export const comparisonSchema = z.object({
   mode: runDescriptionSchema.shape.mode,
   pace: runDescriptionSchema.shape.pace,
   timeReason: runDescriptionSchema.shape.timeReason,
+  times: z.string().nullable().default(null).describe('which figures the times rest on'),
   cpus: runDescriptionSchema.shape.cpus,
   seeds: z.array(z.number().int()),
   columns: z.array(z.string()).describe('the allocators; the first is what ratios refer to'),

@@ -99,7 +99,9 @@ const lockSchema = z.object({
   acquisitions: count,
   contended: count,
   failedTries: count.describe('attempts that found it taken and did not wait'),
-  waitNs: z.object({ total: ns, p50: ns, p99: ns, max: ns }),
+  waitNs: z
+    .object({ total: ns, p50: ns, p99: ns, max: ns })
+    .describe('from the call to the acquisition, time without a processor included'),
   holdNs: ns,
   ownerSwitches: count,
   futexWaits: count,
@@ -110,7 +112,14 @@ const concurrencySchema = z
   .object({
     processors: z
       .object({
-        topology: z.string(),
+        topology: z.string().describe('where they lie to each other'),
+        prices: z
+          .object({
+            name: z.string(),
+            origin: z.enum(['calibrated', 'published', 'stated']),
+            cpus: count.nullable().describe('processors that they were measured with'),
+          })
+          .optional(),
         hz: count,
         start: z.enum(STARTS),
         busyNs: ns,
@@ -124,8 +133,8 @@ const concurrencySchema = z
         thread: count,
         events: count,
         runningNs: ns,
-        waitingNs: ns.describe('for locks'),
-        readyNs: ns.describe('with no processor free'),
+        waitingNs: ns.describe('for locks, asleep or spinning'),
+        readyNs: ns.describe('with no processor free, whatever it waited for before'),
         blockedNs: ns.describe('for what another thread had yet to do'),
         contextSwitches: count,
       }),

@@ -48,7 +48,8 @@ export function variablesOfLayer(model: string, options: OptionValues): Variable
       if (given.length === 0) return [];
       return [['GLIBC_TUNABLES', given.map(([name, value]) => `glibc.malloc.${name}=${value}`).join(':')]];
     case 'jemalloc': {
-      const real = given.filter(([name]) => !NOT_MALLOC_CONF.has(name));
+      // The real one takes no number of arenas for its default.
+      const real = given.filter(([name, value]) => !NOT_MALLOC_CONF.has(name) && !(name === 'narenas' && value === 0));
       if (real.length === 0) return [];
       return [['MALLOC_CONF', real.map(([name, value]) => `${name}:${value}`).join(',')]];
     }

@@ -79,6 +79,23 @@ export interface Hooks {
   freePage(frame: number): void;
 }
 
+/** Who was killed, and what the memory that ran short was made of when the killer came. Pages, but for `oomScoreAdj`. */
+export interface OomKill {
+  readonly pid: number;
+  readonly victim: string;
+  readonly rssPages: number;
+  readonly oomScoreAdj: number;
+  /** The group whose limit was met; undefined: the machine's memory. */
+  readonly group: string | undefined;
+  readonly limitPages: number;
+  /** RSS of those who could have been chosen, together: what ps says. */
+  readonly processesPages: number;
+  readonly anonPages: number;
+  readonly cachePages: number;
+  readonly shmemPages: number;
+  readonly kernelPages: number;
+}
+
 const unset = (): never => {
   throw new Error('a hook of the kernel is not set');
 };
@@ -138,10 +155,13 @@ export class Kernel {
   /** Pages beyond the pool, and how many there may be (vm.nr_overcommit_hugepages). */
   hugepagesSurplus = 0;
   hugepagesOvercommit = 0;
-  /** Pages of swap: in all and free; the area is a ram disk where zram. */
+  /** Pages of swap: in all and free. */
   swapTotal = 0;
   swapFree = 0;
+  /** Pages from vmalloc beyond those of the start. */
+  vmallocPages = 0;
   readonly kmsg: string[] = [];
+  readonly oomKills: OomKill[] = [];
   hugeZeroPage = false;
   /** Pages the kernel itself has, by what they are. */
   slabReclaimableBytes = 0;

@@ -63,7 +63,7 @@ export function meminfo(k: Kernel): Record<string, number> {
     PageTables: vmstat.nr_page_table_pages * 4,
     CommitLimit: vmCommitLimit(k) * 4,
     Committed_AS: k.committed * 4,
-    VmallocUsed: profile.start.vmallocKb + (vmstat.nr_kernel_stack - profile.start.kernelStackKb),
+    VmallocUsed: profile.start.vmallocKb + (vmstat.nr_kernel_stack - profile.start.kernelStackKb) + k.vmallocPages * 4,
     Percpu: profile.start.percpuKb,
     AnonHugePages: vmstat.nr_anon_transparent_hugepages * 2048,
     HugePages_Total: k.hugepagesTotal,

@@ -54,7 +54,7 @@ import {
   pageRemoveRmap,
 } from './rmap.ts';
 import { addMmCounterFast, checkSyncRssStat, syncMmRss, updateHiwaterRss } from './rss.ts';
-import { doSwapPage, swapFreeEntry } from './swap.ts';
+import { doSwapPage, folioFreeSwap, freeSwapAndCache } from './swap.ts';
 import { folioMarkAccessed, lruAddDrain } from './swap-lru.ts';
 import { balanceDirtyPages } from './writeback.ts';
 
@@ -168,7 +168,8 @@ function doWpPage(k: Kernel, task: Task, vma: Vma, page: number, pmd: Pmd, pte: 
     const single = !(frames.flags[frame]! & (PG_HEAD | PG_TAIL));
     if (!(frames.flags[frames.headOf(frame)]! & PG_LRU)) lruAddDrain(k);
     // A page in swap's cache that others still name there is theirs too.
-    const isShared = frames.flags[frame]! & PG_SWAPCACHE || frames.mapcount[frame] !== 1;
+    const isShared =
+      frames.mapcount[frame] !== 1 || ((frames.flags[frame]! & PG_SWAPCACHE) !== 0 && !folioFreeSwap(k, frame));
     if (single ? !isShared : lastMappingOfHugePage(k, frames.headOf(frame))) {
       frames.flags[frame]! |= PG_EXCLUSIVE;
       return wpPageReuse(k, page, pmd, pte);
@@ -227,7 +228,10 @@ export function freeIfUnused(k: Kernel, frame: number): void {
   if (flags & (PG_HEAD | PG_TAIL)) {
     const head = frames.headOf(frame);
     if (frames.mapcountOf(frame) === 0 && hugePageUnmapped(k, head)) freeHugePage(k, head);
-  } else if (frames.mapcount[frame] === 0 && !(flags & PG_SWAPCACHE)) freePage(k, frame);
+  } else if (frames.mapcount[frame] === 0) {
+    if (flags & PG_SWAPCACHE) folioFreeSwap(k, frame);
+    else freePage(k, frame);
+  }
 }
 
 /** do_fault: a page of a file or of shared memory. */
@@ -332,7 +336,7 @@ function zapPteRange(
     if (pte & PTE_SPECIAL) continue;
     if (pte & PTE_SWAP) {
       rss[MM_SWAPENTS]--;
-      swapFreeEntry(k, frameOfPte(pte));
+      freeSwapAndCache(k, frameOfPte(pte));
       continue;
     }
     const frame = frameOfPte(pte);

@@ -2,6 +2,7 @@
 import type { Kernel, Task } from './kernel.ts';
 import { type MemCgroup, memcgEvent } from './mem-cgroup.ts';
 import { MM_ANONPAGES, MM_FILEPAGES, MM_SHMEMPAGES, MM_SWAPENTS } from './mm-types.ts';
+import { oomKillFacts } from './oom-kill-facts.ts';
 
 const OOM_SCORE_ADJ_MIN = -1000;
 
@@ -85,6 +86,8 @@ function oomKillProcess(
   limit: MemCgroup | null,
   kill: (task: Task) => void,
 ): void {
+  const members = k.tasks.filter((task) => task.alive && (!limit || inGroup(task, limit)));
+  k.oomKills.push(oomKillFacts(k, victim, limit, members));
   const constraint = limit
     ? `oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=/,mems_allowed=0,oom_memcg=${pathOf(limit)},task_memcg=${pathOf(victim.group)},task=${victim.name},pid=${victim.pid},uid=0`
     : `oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),cpuset=/,mems_allowed=0,global_oom,task_memcg=${pathOf(victim.group)},task=${victim.name},pid=${victim.pid},uid=0`;

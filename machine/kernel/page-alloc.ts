@@ -140,7 +140,7 @@ export function allocHugePage(k: Kernel, group: MemCgroup, direct: boolean): num
     ? reserveFrom(k, { order: 9, noRetry: true })
     : getPageFromFreelist(k, 9, ({ low, boost }) => low + boost);
   if (zone < 0) return -1;
-  if (!group.isRoot && !tryChargeMemcg(k, group, HPAGE_PMD_NR, true)) return -2;
+  if (!group.isRoot && !tryChargeMemcg(k, group, HPAGE_PMD_NR, { huge: true, blocking: direct })) return -2;
   let head = -1;
   for (let other = k.zones.length - 1; head < 0 && other >= 0; other--) head = k.frames.takeBlock(other);
   if (head < 0) {
@@ -191,15 +191,33 @@ export function takeKernelPages(k: Kernel, pages: number): void {
   }
 }
 
+/** Pages that whoever reclaims needs to get on (PF_MEMALLOC): from what is kept below the marks too. @returns false where there are none. */
+export function takePagesFromReserve(k: Kernel, pages: number): boolean {
+  for (let taken = 0; taken < pages; taken++) {
+    // kswapd was woken before, or it is who asks.
+    const above = getPageFromFreelist(k, 0, ({ low, boost }) => low + boost);
+    const zone = above >= 0 ? above : withoutWatermarks(k, 0);
+    if (zone < 0) {
+      giveKernelPages(k, taken, true);
+      return false;
+    }
+    takeFromPcp(k, zone, false);
+    k.frames.zones[zone]!.free--;
+    k.frames.zones[zone]!.kernelPages++;
+    countAlloc(k, zone, 1);
+  }
+  return true;
+}
+
 /** To the zones that they came from: which page it is nobody knows, so what a lower zone has helped out with goes back first. */
-export function giveKernelPages(k: Kernel, pages: number): void {
+export function giveKernelPages(k: Kernel, pages: number, movable = false): void {
   const { zones } = k.frames;
   for (let i = 0; i < pages; i++) {
     const lower = zones.findIndex(({ kernelPages }) => kernelPages > 0);
     const zone = lower < 0 ? zones.length - 1 : lower;
     zones[zone]!.free++;
     if (lower >= 0) zones[zone]!.kernelPages--;
-    giveToPcp(k, zone, 1, true);
+    giveToPcp(k, zone, 1, !movable);
   }
   k.vmstat.pgfree += pages;
 }

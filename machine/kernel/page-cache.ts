@@ -8,7 +8,13 @@ import { folioAddLru } from './swap-lru.ts';
 import { type Shadow, workingsetRefault } from './workingset.ts';
 
 /** filemap_add_folio: the page joins the object's, and may be one that was evicted a while ago. */
-export function filemapAddFolio(k: Kernel, object: AddressSpace, index: number, frame: number): void {
+export function filemapAddFolio(
+  k: Kernel,
+  object: AddressSpace,
+  index: number,
+  frame: number,
+  isWrite = false,
+): void {
   const { frames } = k;
   frames.owner[frame] = object.id;
   frames.index[frame] = index;
@@ -23,7 +29,8 @@ export function filemapAddFolio(k: Kernel, object: AddressSpace, index: number, 
   const shadow = object.shadows.get(index);
   if (shadow) {
     object.shadows.delete(index);
-    workingsetRefault(k, frame, shadow);
+    // __GFP_WRITE: what is about to be overwritten was not missed.
+    if (!isWrite) workingsetRefault(k, frame, shadow);
   } else accountNode(k, object, index, 1, frames.group[frame]!);
   folioAddLru(k, frame);
 }

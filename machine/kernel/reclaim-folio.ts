@@ -19,10 +19,17 @@ import { MM_ANONPAGES, MM_FILEPAGES, MM_SHMEMPAGES, MM_SWAPENTS, VM_EXEC, type V
 import { freePage } from './page-alloc.ts';
 import { filemapRemoveFolio } from './page-cache.ts';
 import { type Pmd, PTE_DIRTY, PTE_SWAP, pteOf } from './page-table.ts';
-import { SWAP_OUT_US } from './recorded-prices.ts';
 import { folioReferenced, type Mapping, mappingsOf, pageRemoveRmap } from './rmap.ts';
 import { swappedPages } from './shmem.ts';
-import { forgetSwapFrame, getSwapPage, slotOfCached, swapDuplicate } from './swap.ts';
+import {
+  forgetSwapFrame,
+  getSwapCluster,
+  getSwapPage,
+  putSwapFolio,
+  slotOfCached,
+  swapDuplicate,
+  swapWritepage,
+} from './swap.ts';
 import { workingsetEviction } from './workingset.ts';
 
 export interface ShrinkResult {
@@ -162,6 +169,7 @@ function reclaimAnon(k: Kernel, frame: number, mappings: readonly Mapping[], res
   }
   // Also where there is no swap: that there is none is found out by trying.
   if (pages > 1) {
+    if (swapOutHuge(k, frame, mappings, result)) return 'freed';
     splitHugePage(k, frame);
     return 'split';
   }
@@ -169,6 +177,10 @@ function reclaimAnon(k: Kernel, frame: number, mappings: readonly Mapping[], res
   const slot = isCached ? slotOfCached(k, frame) : getSwapPage(k, frame);
   if (slot === 0) return 'activate';
   const isClean = isCached && !(flags[frame]! & PG_DIRTY) && !mappings.some((at) => entryOf(at) & PTE_DIRTY);
+  if (!isClean && !swapWritepage(k, slot)) {
+    if (!isCached) putSwapFolio(k, slot);
+    return 'activate';
+  }
   for (const { vma, page, pmd } of mappings) {
     pmd.set(page % 512, pteOf(slot, PTE_SWAP));
     vma.mm.tlb?.flush(page, page + 1);
@@ -177,14 +189,36 @@ function reclaimAnon(k: Kernel, frame: number, mappings: readonly Mapping[], res
     vma.mm.rss[MM_SWAPENTS]++;
     pageRemoveRmap(k, frame);
   }
-  if (!isClean) {
-    k.vmstat.pswpout++;
-    k.nowUs += SWAP_OUT_US;
-    result.paged++;
-  }
+  if (!isClean) result.paged++;
   forgetSwapFrame(k, slot);
   freePage(k, frame);
   return 'freed';
+}
+
+/** A huge page that goes to swap as it is. @returns false where it has to be split for that. */
+function swapOutHuge(k: Kernel, head: number, mappings: readonly Mapping[], result: ShrinkResult): boolean {
+  if (mappings.some(({ huge }) => !huge)) return false;
+  const first = getSwapCluster(k, head);
+  if (first === 0) return false;
+  for (let i = 0; i < HPAGE_PMD_NR; i++) {
+    if (swapWritepage(k, first + i, HPAGE_PMD_NR)) continue;
+    for (let slot = first; slot < first + HPAGE_PMD_NR; slot++) putSwapFolio(k, slot);
+    return false;
+  }
+  k.frames.flags[head]! |= PG_SWAPCACHE;
+  for (const { vma, pmd, page } of mappings) {
+    unmapHuge(k, vma, pmd, page, head);
+    for (let i = 0; i < HPAGE_PMD_NR; i++) {
+      pmd.set(i, pteOf(first + i, PTE_SWAP));
+      swapDuplicate(k, first + i);
+    }
+    vma.mm.rss[MM_SWAPENTS] += HPAGE_PMD_NR;
+  }
+  k.frames.flags[head]! &= ~PG_SWAPCACHE;
+  result.paged += HPAGE_PMD_NR;
+  for (let i = 0; i < HPAGE_PMD_NR; i++) forgetSwapFrame(k, first + i);
+  freeHugePage(k, head);
+  return true;
 }
 
 function reclaimShmem(k: Kernel, frame: number, mappings: readonly Mapping[], result: ShrinkResult): Outcome {
@@ -193,6 +227,10 @@ function reclaimShmem(k: Kernel, frame: number, mappings: readonly Mapping[], re
   const index = k.frames.index[frame]!;
   const slot = getSwapPage(k, frame);
   if (slot === 0) return 'activate';
+  if (!swapWritepage(k, slot)) {
+    putSwapFolio(k, slot);
+    return 'activate';
+  }
   unmapFile(k, frame, mappings);
   swapDuplicate(k, slot);
   const { mount, accountsEachPage } = object;
@@ -200,8 +238,6 @@ function reclaimShmem(k: Kernel, frame: number, mappings: readonly Mapping[], re
   if (mount) mount.usedPages++;
   if (accountsEachPage) k.committed++;
   swappedPages(object).set(index, slot);
-  k.vmstat.pswpout++;
-  k.nowUs += SWAP_OUT_US;
   result.paged++;
   forgetSwapFrame(k, slot);
   freePage(k, frame);

@@ -73,7 +73,8 @@ function account(
   dirtyPte: boolean,
   locked: boolean,
 ): void {
-  const flags = k.frames.flags[frame]!;
+  // Of a huge page its head has them.
+  const flags = k.frames.flags[k.frames.headOf(frame)]!;
   const anonymous = (flags & PG_ANON) !== 0;
   const dirty = dirtyPte || (flags & PG_DIRTY) !== 0;
   mss.rss++;

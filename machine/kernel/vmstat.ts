@@ -28,6 +28,7 @@ const NAMES = [
   'nr_kernel_stack',
   'nr_page_table_pages',
   'nr_swapcached',
+  'nr_zspages',
   'pgpgin',
   'pgpgout',
   'pswpin',

@@ -58,4 +58,25 @@ app write /mnt/log2 0 160M sync
 sample at-the-limit
 `,
   },
+  'container-killed': {
+    shows:
+      'a group that is killed at its limit though its processes look small: what a job left in /dev/shm is paid by it too',
+    text: `#! -m 1088
+# A group of 200 MB: a server of 30 MB, and a job of 20 MB that leaves files of 60 MB in /dev/shm.
+cgroup C max=200M
+new server job
+server into C
+job into C
+server mmap A 90M private
+server touch A 0 30M
+job mmap B 20M private
+job touch B 0 20M
+sample started
+job write /dev/shm/result-1 0 60M
+job write /dev/shm/result-2 0 60M
+sample left-behind
+server touch A 30M 60M
+sample killed
+`,
+  },
 };

@@ -31,4 +31,13 @@ ${burst('spike:bytes=64M,stay=2,place=last')}`,
 new p1
 ${burst('spike:threads=32,bytes=8M,stay=8,place=spread,busy=3')}`,
   },
+  'imagick-pool': {
+    shows:
+      'a pool of PHP workers, each of which once resizes an image: none leaks, and anonymous memory climbs until all have done so',
+    text: `#! -m 2112 --smp 32
+# Each hour one more of four workers resizes an image with ImageMagick's threads; what its largest pass needed stays in its heap.
+new master
+${[1, 2, 3, 4].map((i) => `master fork w${i}\n`).join('')}sample started
+${[1, 2, 3, 4].map((i) => `w${i} run lanczos-im6\nsleep 3600000\nsample hour-${i}\n`).join('')}`,
+  },
 };

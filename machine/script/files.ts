@@ -19,6 +19,9 @@ export interface Mount {
   limitPages: number;
 }
 
+/** Beyond all tables of inodes. */
+const DIRECTORY_BLOCK = 2 ** 30;
+
 export class FileSystem {
   private readonly k: Kernel;
   readonly mounts: Mount[];
@@ -57,6 +60,7 @@ export class FileSystem {
     const object = newObject(this.k, tmpfs ? 'shmem' : 'disk', path, 0, tmpfs, mount.device);
     if (tmpfs) object.mount = mount;
     this.k.files.set(path, object);
+    this.readDirectory(path, group);
     this.forgetName(path);
     if (tmpfs) slabAccount(this.k, group, SLAB_BYTES.shmemInode + SLAB_BYTES.dentry, true);
     else {
@@ -66,9 +70,10 @@ export class FileSystem {
     return object;
   }
 
-  /** stat: names that are there and names that are not stay in memory. @returns whether the file is there. */
+  /** stat and open: names that are there and names that are not stay in memory. @returns whether the file is there. */
   lookUp(path: string, group: number): boolean {
     const object = this.open(path);
+    if (!this.names.has(path)) this.readDirectory(path, group);
     if (!this.names.has(path) && object?.kind !== 'shmem') {
       this.rememberName(path, group, object ? SLAB_BYTES.ext4Inode + SLAB_BYTES.dentry : SLAB_BYTES.dentry);
     }
@@ -109,8 +114,17 @@ export class FileSystem {
     this.readBlock(block, group);
   }
 
+  /** A name that is not in memory is looked for in the disk's first directory, whose block stays. */
+  private readDirectory(path: string, group: number): void {
+    if (this.mountOf(path)?.type === 'disk') this.readBlock(DIRECTORY_BLOCK, group);
+  }
+
   private readBlock(block: number, group: number): void {
-    if (this.k.blockDevice.get(block) !== 0) return;
+    const present = this.k.blockDevice.get(block);
+    if (present !== 0) {
+      folioMarkAccessed(this.k, present);
+      return;
+    }
     const frame = allocPage(this.k, this.k.groups[group]!);
     if (frame < 0) return;
     filemapAddFolio(this.k, this.k.blockDevice, block, frame);

@@ -7,6 +7,8 @@ export interface Syntax {
   readonly words: readonly Word[];
   /** Words that may follow in any order: flags, and `key=` followed by a size. */
   readonly options?: readonly string[];
+  /** `zram` needs a `ratio=` of 1 or more, which may be a fraction. */
+  readonly ratio?: boolean;
   /** Words that may follow in any order, each with one after it. */
   readonly pairs?: readonly string[];
   /** Any number of further words are taken. */
@@ -71,7 +73,7 @@ export const MACHINE_COMMANDS: Readonly<Record<string, Syntax>> = {
   set: { words: ['path', 'value'], rest: true },
   cat: { words: ['path'] },
   mount: { words: ['word', 'path'], rest: true },
-  swap: { words: ['word'], rest: true },
+  swap: { words: ['word'], options: ['zram', 'fill='], ratio: true },
   sync: { words: [] },
   drop_caches: { words: ['number'] },
   sleep: { words: ['number'] },

@@ -10,6 +10,7 @@ import { lruAddDrain } from '../kernel/swap-lru.ts';
 import { tryToFreeMemCgroupPages } from '../kernel/vmscan.ts';
 import { syncAll } from '../kernel/writeback.ts';
 import { setupZones } from '../kernel/zone.ts';
+import { Zram } from '../kernel/zram.ts';
 import { fileTextOf, toolTexts } from '../views/view.ts';
 import { dropCaches } from './files.ts';
 import type { MachineRun } from './machine-run.ts';
@@ -27,6 +28,9 @@ const TOOLS_SLAB_BYTES = 390 * 1024;
 const GROUP_SLAB_BYTES = 50 * 1024;
 
 type Handler = (run: MachineRun, words: readonly string[], command: Command) => void;
+
+const ratioOf = (words: readonly string[]): number =>
+  Number(words.find((word) => word.startsWith('ratio='))!.slice('ratio='.length));
 
 const ok = (run: MachineRun, command: Command, error?: string) =>
   run.emitStep(command.text, undefined, error ? { ret: -1, err: error, us: 10 } : { ret: 0, us: 10 });
@@ -125,7 +129,7 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
     });
     ok(run, command);
   },
-  swap(run, [size], command) {
+  swap(run, [size, ...how], command) {
     if (size === 'off') {
       ok(run, command, run.k.swapTotal === 0 ? 'EINVAL' : swapOff(run.k) ? undefined : 'ENOMEM');
       return;
@@ -139,7 +143,8 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
       ok(run, command, 'EBUSY');
       return;
     }
-    swapOn(run.k, Math.floor(bytes / 4096));
+    const pages = Math.floor(bytes / 4096);
+    swapOn(run.k, pages, how.includes('zram') ? new Zram(run.k, pages, ratioOf(how)) : undefined);
     ok(run, command);
   },
   sync(run, _words, command) {

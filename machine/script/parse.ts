@@ -133,7 +133,9 @@ function check(words: readonly string[], syntax: Syntax, at: string): void {
     checkPairs(words.slice(syntax.words.length + 1), syntax.pairs, `${at}: ${command}`);
     return;
   }
-  for (const word of words.slice(syntax.words.length + 1)) {
+  const further = words.slice(syntax.words.length + 1);
+  if (syntax.ratio) checkRatio(words, `${at}: ${command}`);
+  for (const word of syntax.ratio ? further.filter((one) => !one.startsWith(RATIO)) : further) {
     const known = (syntax.options ?? []).some((option) =>
       option.endsWith('=')
         ? word.startsWith(option) && sizeOf(word.slice(option.length)) !== undefined
@@ -146,6 +148,24 @@ function check(words: readonly string[], syntax: Syntax, at: string): void {
       throw new UserError(`${at}: ${command}: found '${word}', expected ${expected}`);
     }
   }
+}
+
+const RATIO = 'ratio=';
+
+/** The words of `swap`: of compressed memory it must be said how well it compresses. */
+function checkRatio(words: readonly string[], at: string): void {
+  if (words[1] !== 'off' && sizeOf(words[1]!) === undefined)
+    throw new UserError(`${at}: found '${words[1]}', expected a size such as 256M, or off`);
+  const word = words.find((one) => one.startsWith(RATIO));
+  if (!words.includes('zram')) {
+    if (word !== undefined) throw new UserError(`${at}: found '${word}', expected it after zram`);
+    return;
+  }
+  if (word === undefined)
+    throw new UserError(`${at}: zram: expected ratio=NUMBER (bytes stored for bytes that they take), found none`);
+  const ratio = word.slice(RATIO.length);
+  if (!/^\d+(\.\d+)?$/.test(ratio) || Number(ratio) < 1)
+    throw new UserError(`${at}: found '${word}', expected a ratio from 1 such as ratio=3 or ratio=2.4`);
 }
 
 function checkPairs(words: readonly string[], keys: readonly string[], at: string): void {

@@ -18,5 +18,5 @@ export const viewOf = (run: MachineRun, view: string, at: string): ViewText => (
   processes: namesOf(run),
 });
 
-const namesOf = ({ processes }: MachineRun): Readonly<Record<number, string>> =>
+export const namesOf = ({ processes }: MachineRun): Readonly<Record<number, string>> =>
   Object.fromEntries(processes.filter(({ alive }) => alive).map(({ name, task }) => [task.pid, name]));

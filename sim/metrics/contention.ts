@@ -1,6 +1,7 @@
 import { OP_SLOW_CALLS, OPERATIONS, type Operation } from '../contract/operations.ts';
 import type { Start } from '../contract/start.ts';
 import type { Ns } from '../contract/units.ts';
+import type { PriceSource } from '../time/costs.ts';
 import type { MeasuredLock } from '../time/lock-table.ts';
 import { WAITS_FOR_KERNEL_LOCK, WAITS_FOR_LOCK, WAITS_FOR_PROCESSOR, WAITS_FOR_THREAD } from '../time/timeline.ts';
 import type { VirtualTime } from '../time/virtual-time.ts';
@@ -49,6 +50,7 @@ export interface WaitTimeline {
 export interface ProcessorsResult {
   /** Where they lie to each other (sim/time/topology.ts), the scheduler's ticks a second, and how the threads began. */
   readonly topology: string;
+  readonly prices: PriceSource;
   readonly hz: number;
   readonly start: Start;
   readonly busyNs: Ns;

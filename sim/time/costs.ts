@@ -1,13 +1,21 @@
-import { UserError } from '../contract/assert.ts';
 import { OPERATIONS, type Operation } from '../contract/operations.ts';
 import type { Ns } from '../contract/units.ts';
 import type { MeasuredTopology } from './topology.ts';
+
+/** Where a price list is from: `stated` by whoever wrote it, with more or less of its own over another one. */
+export interface PriceSource {
+  readonly name: string;
+  readonly origin: 'calibrated' | 'published' | 'stated';
+  /** The processors that it was measured with; null: not measured, or not noted. */
+  readonly cpus: number | null;
+}
 
 /**
  * The price list: what each thing that a thread does costs, in nanoseconds. Models and kernel only count; every
  * nanosecond of virtual time comes from here.
  */
 export interface Costs {
+  readonly source: PriceSource;
   /**
    * What the program does itself from one call to the next. Here it is a replay, which reads the call from a list and keeps the
    * block in a table.
@@ -90,6 +98,7 @@ export interface Costs {
  * costs more where neither caches nor branch predictors know the way is the price of a look at a chunk.
  */
 const VIRTUAL_MACHINE: Costs = {
+  source: { name: 'vm', origin: 'calibrated', cpus: 2 },
   eventNs: 3.5,
   pollLimitNs: 3_000,
   mallocNs: 5.1,
@@ -165,6 +174,7 @@ const VIRTUAL_MACHINE: Costs = {
  */
 const BARE_METAL: Costs = {
   ...VIRTUAL_MACHINE,
+  source: { name: 'bare-metal', origin: 'published', cpus: null },
   operations: {
     ...VIRTUAL_MACHINE.operations,
     faults: 400,
@@ -207,84 +217,4 @@ export function costsOf(model: string, costs: Costs): Costs {
 /** Prices in the order of the operation counters. */
 export function operationPrices(costs: Costs): Float64Array {
   return Float64Array.from(OPERATIONS, (name) => costs.operations[name]);
-}
-
-/** Prices that files of earlier versions have, and that nothing needs any more. */
-const RETIRED = ['coldCallNs', 'coldLineNs', 'timeSliceNs'];
-
-/** A profile as `sim calibrate` writes it: any of the prices, over those of the profile `base`. */
-export function parseCosts(text: string, file: string): Costs {
-  let data: unknown;
-  try {
-    data = JSON.parse(text);
-  } catch (error) {
-    throw new UserError(`${file}: no price list: ${(error as Error).message}`);
-  }
-  if (!isRecord(data)) throw new UserError(`${file}: no price list: expected a JSON object`);
-  const {
-    base = DEFAULT_PROFILE,
-    operations = {},
-    comment: _,
-    measured: _m,
-    unmeasured: _u,
-    topology,
-    ...prices
-  } = data;
-  const below = typeof base === 'string' && Object.hasOwn(COST_PROFILES, base) ? COST_PROFILES[base] : undefined;
-  if (!below) {
-    const found = JSON.stringify(base);
-    throw new UserError(`${file}: base: found ${found}, expected one of ${Object.keys(COST_PROFILES).join(', ')}`);
-  }
-  if (!isRecord(operations)) throw new UserError(`${file}: operations: expected an object of prices`);
-  for (const name of RETIRED) delete prices[name];
-  checkPrices(prices, below, file, '');
-  checkPrices(operations, below.operations, file, 'operations.');
-  const costs = { ...below, ...prices, operations: { ...below.operations, ...operations } };
-  return topology === undefined ? costs : { ...costs, topology: parseTopology(topology, file) };
-}
-
-function parseTopology(found: unknown, file: string): MeasuredTopology {
-  const isCount = (n: unknown, below: number) => Number.isInteger(n) && (n as number) >= 0 && (n as number) < below;
-  const isTime = (ns: unknown, p: number, q: number) =>
-    typeof ns === 'number' && Number.isFinite(ns) && (p === q ? ns === 0 : ns > 0);
-  if (isRecord(found)) {
-    const { core, llc, socket, lineNs } = found;
-    const cpus = Array.isArray(core) ? core.length : 0;
-    const isGroup = (of: unknown) => Array.isArray(of) && of.length === cpus && of.every((n) => isCount(n, cpus));
-    const isMatrix =
-      Array.isArray(lineNs) &&
-      lineNs.length === cpus &&
-      lineNs.every((row, p) => Array.isArray(row) && row.length === cpus && row.every((ns, q) => isTime(ns, p, q)));
-    if (cpus > 0 && [core, llc, socket].every(isGroup) && isMatrix) return found as unknown as MeasuredTopology;
-  }
-  throw new UserError(
-    `${file}: topology: expected core, llc and socket of each processor, and lineNs from each to each (0 to itself)`,
-  );
-}
-
-function checkPrices(found: Record<string, unknown>, known: object, file: string, prefix: string): void {
-  for (const [name, price] of Object.entries(found)) {
-    if (!Object.hasOwn(known, name) || name === 'operations' || name === 'topology')
-      throw new UserError(`${file}: unknown price '${prefix}${name}'`);
-    const [least, most] = rangeOf(name);
-    if (typeof price !== 'number' || !(price >= least && price <= most)) {
-      throw new UserError(
-        `${file}: ${prefix}${name}: found ${JSON.stringify(price)}, expected a number from ${least} to ${most}`,
-      );
-    }
-  }
-}
-
-/**
- * What a price may be: a millisecond is more than anything here takes, and less than a slice of a processor, in which threads must get on; rates in
- * bytes per nanosecond are at least a megabyte a second; with half of a price as its spread a price would be nothing.
- */
-function rangeOf(name: string): readonly [least: number, most: number] {
-  if (name.startsWith('fillRate')) return [0.001, 1e6];
-  if (name === 'priceSpread') return [0, 0.25];
-  return name.startsWith('cache') && name.endsWith('Bytes') ? [0, 2 ** 40] : [0, 1e6];
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

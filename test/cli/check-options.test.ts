@@ -7,6 +7,8 @@ const W = 'rows:rounds=1';
 describe('what is wrong with options is one line', () => {
   test.each([
     [['run', W, '--seed', '1', '--seed', '2'], /--seed: found 2 of it, expected one/],
+    [['plan', W, '--seed', '1e999'], /--seed: found 'Infinity', expected an integer/],
+    [['compare', W, '--allocators=glibc', '--seed=9007199254740990', '--seeds=5'], /--seeds: found '5' from 900/],
     [['run', W, '--json', '--json'], /--json: found 2 of it/],
     [['run', W, '-a', 'glibc', '--allocator', 'jemalloc'], /--allocator: found 2 of it/],
     [['run', W, '--cpus', 'x'], /--cpus: found no number/],
@@ -18,6 +20,7 @@ describe('what is wrong with options is one line', () => {
     [['sweep', W, '--grid', 'arena_max=1', '--grid', 'arena_max=2'], /found arena_max twice/],
     [['sweep', W, '--csv'], /--csv: found no name/],
     [['compare', W, '--allocators'], /^not enough arguments/],
+    [['run', W, '--allocator.a=1'], /^unknown argument: allocator\.a/],
     [['run', W, '--jsno'], /^unknown argument: jsno, did you mean --json\?$/],
     [['run'], /^run needs a WORKLOAD: a built-in name \(`sim list workloads`\) or a trace file, - for stdin$/],
     [['inspect', 'pmap'], /^inspect needs a WORKLOAD: /],
@@ -31,4 +34,17 @@ describe('what is wrong with options is one line', () => {
     await expect(runCommandLine(args)).rejects.toThrow(message);
     await expect(runCommandLine(args)).rejects.toThrow(UserError);
   });
+});
+
+test('options that have values are taken back as those that have none', async () => {
+  const seen: unknown[] = [];
+  const write = process.stdout.write;
+  process.stdout.write = ((text: string) => seen.push(text) > 0) as typeof write;
+  try {
+    await runCommandLine(['list', 'workloads', '--no-json']);
+    await runCommandLine(['list', 'workloads']);
+  } finally {
+    process.stdout.write = write;
+  }
+  expect(seen[0]).toBe(seen[1]);
 });

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
@@ -24,6 +25,24 @@ it.each(readdirSync(FOLDER))('%s may write nothing but what a job of it says', (
   const workflow = read(name);
   expect(workflow.permissions).toEqual({ contents: 'read' });
   for (const { uses, steps } of Object.values(workflow.jobs)) expect(uses === undefined).toBe(steps !== undefined);
+});
+
+/** With the steps that are commented out, for who wants them. */
+const GATE = readFileSync(new URL('../../docs/workflow-gate.yml', import.meta.url), 'utf8');
+const withOptionalSteps = GATE.replace(/^( +)# (- (?:run|uses|env):| {2})/gm, '$1$2');
+const SCRIPTS = [
+  ...readdirSync(FOLDER).map(read),
+  parse(GATE, { strict: true }),
+  parse(withOptionalSteps, { strict: true }),
+].flatMap((workflow) => commandsOf(workflow as Workflow));
+
+it('no branch and no title can write into a script: what is others’ comes in variables', () => {
+  expect(SCRIPTS.some((script) => script.includes('bencher run'))).toBe(true);
+  for (const script of SCRIPTS) {
+    expect(script).not.toContain('${{');
+    const { status, stderr } = spawnSync('bash', ['-n', '-e', '-c', script], { encoding: 'utf8' });
+    expect({ status, stderr }, script).toEqual({ status: 0, stderr: '' });
+  }
 });
 
 it('every change runs what anybody can run', () => {

@@ -4,6 +4,8 @@ import type fc from 'fast-check';
 export interface Area<T = unknown> {
   readonly name: string;
   readonly inputs: fc.Arbitrary<T>;
+  /** Where there are so few inputs that a long run has every one of them, in the order of its batches. */
+  readonly every?: readonly T[];
   /** Throws for what must not happen; what is refused in one line is fine. */
   check(input: T): Promise<void>;
   /** The input as a file that shows the fault again. */

@@ -46,12 +46,13 @@ function batches(): FuzzTask[] {
   const shares = areas.reduce((sum, { share }) => sum + share, 0);
   return areas
     .flatMap(({ area, share }) => {
-      const own = Math.ceil((total * share) / shares);
+      const own = Math.min(Math.ceil((total * share) / shares), area.every?.length ?? Infinity);
       const count = Math.ceil(own / BATCH);
       return Array.from({ length: count }, (_, i) => ({
         area: area.name,
         inputs: Math.min(BATCH, own - i * BATCH),
         seed: seed * 1_000_003 + i,
+        from: i * BATCH,
         order: (i + 1) / count,
       }));
     })

@@ -3,6 +3,8 @@ export interface FuzzTask {
   readonly area: string;
   readonly inputs: number;
   readonly seed: number;
+  /** How many inputs the batches before have: of an area that has all of them, the first. */
+  readonly from: number;
   /** Only tell what this input is. */
   readonly show?: number;
 }

@@ -19,7 +19,7 @@ const SHRINK_MS = 60_000;
 /** Of a batch, in the mean, on a busy machine. */
 const INPUT_MS = 1000;
 
-const { area: name, inputs, seed, show } = JSON.parse(process.argv[2]!) as FuzzTask;
+const { area: name, inputs, seed, from, show } = JSON.parse(process.argv[2]!) as FuzzTask;
 const { area } = AREAS.find((a) => a.area.name === name)!;
 const tell = (report: Report) => process.send!(report);
 let highestBytes = 0;
@@ -67,6 +67,7 @@ tell({ kind: 'progress', done });
 const outcome = await fc.check(fc.asyncProperty(area.inputs, checked), {
   seed,
   numRuns: inputs,
+  examples: (area.every ?? []).slice(from, from + inputs).map((input): [unknown] => [input]),
   interruptAfterTimeLimit: SHRINK_MS + inputs * INPUT_MS,
 });
 const [shrunk] = outcome.counterexample ?? [];

@@ -7,6 +7,7 @@ import {
   escapeMarkdown,
   escapeTerminal,
   escapeXml,
+  messageLine,
 } from '../../bench/report/escape.ts';
 import { csvField } from '../../sim/contract/escape.ts';
 
@@ -23,6 +24,18 @@ describe('what names and labels may hold is shown, and does nothing', () => {
     ['  ##[command]rm', '“  ##[command]rm”'],
     ['std::vector', 'std::vector'],
   ])('line start %j', (text, shown) => expect(escapeLineStart(text)).toBe(shown));
+
+  test('a message: values without an end lose their middle, lines stay one', () => {
+    const short = `--x: found '${'y'.repeat(200)}', expected a number`;
+    expect(messageLine(short)).toBe(short);
+    expect(messageLine(`--x: found '${'y'.repeat(10_000)}', expected a number`)).toBe(
+      `--x: found '${'y'.repeat(199)}…${'y'.repeat(48)}', expected a number`,
+    );
+    const spaced = messageLine(`--x: found '${'y \u001b'.repeat(5000)}'\nexpected a number`);
+    expect(spaced).toMatch(/^--x: found '(y \\x1b)+y? ?…/);
+    expect(spaced).toMatch(/'\\x0aexpected a number$/);
+    expect(() => encodeURIComponent(messageLine('\ud83d\ude00'.repeat(500)))).not.toThrow(); // no half characters
+  });
 
   test('terminal: lines, tabs and colours stay', () => {
     expect(escapeTerminal('\u001b[1;31mred\u001b[0m\tx\ny\u001b[2Jz\u001b')).toBe(

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import { overRounds, pricesFrom } from '../../bench/commands/calibrate.ts';
 import { OP_FAULTS, OPERATIONS } from '../../sim/contract/operations.ts';
-import { COST_PROFILES, operationPrices, parseCosts } from '../../sim/time/costs.ts';
+import { COST_PROFILES, operationPrices } from '../../sim/time/costs.ts';
+import { parseCosts } from '../../sim/time/price-list.ts';
 
 const MEASURED = {
   cpus: 2,
@@ -59,6 +60,7 @@ test('what calibrate writes is what --costs reads', () => {
   expect(costs.wakeThreadNs).toBe(2000 - 150 - 200 - 600);
   expect(costs.fillRateL2).toBe(110);
   expect(costs.operations.binScanSteps).toBe(COST_PROFILES['vm']!.operations.binScanSteps);
+  expect(costs.source).toEqual({ name: 'cal.json', origin: 'calibrated', cpus: null });
 });
 
 test('of several measurements the median of each counts, also where one lacks a figure', () => {
@@ -75,6 +77,7 @@ test('a few prices over a named profile', () => {
   const costs = parseCosts('{"base":"bare-metal","lockNs":9,"operations":{"faults":1}}', 'f');
   expect(costs).toMatchObject({ lockNs: 9, shootDownNs: COST_PROFILES['bare-metal']!.shootDownNs });
   expect(costs.operations.faults).toBe(1);
+  expect(costs.source).toEqual({ name: 'f', origin: 'stated', cpus: null });
 });
 
 test('mistakes are named', () => {

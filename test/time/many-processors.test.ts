@@ -164,7 +164,7 @@ test('the law of scaling is printed where it fits, and no sentence contradicts t
   expect(falling.fit).toBeNull();
   expect(falling.predictions).toEqual([]);
   expect(scalingText(falling)).toContain('do not follow');
-  expect(scalingText(falling)).toContain('Most was done with 1 threads; more of them got less done.');
+  expect(scalingText(falling)).toContain('Most was done with 1 thread; more of them got less done.');
   expect(scalingText(falling)).not.toMatch(/never get less|More threads got more/);
   const linear = scalingOf(
     'rows',

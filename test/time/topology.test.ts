@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
 import { parseCpuList, readTopology, unmeasured } from '../../bench/evidence/host-topology.ts';
-import { COST_PROFILES, parseCosts } from '../../sim/time/costs.ts';
+import { COST_PROFILES } from '../../sim/time/costs.ts';
+import { parseCosts } from '../../sim/time/price-list.ts';
 import { CALIBRATED, createTopology, TOPOLOGIES, TOPOLOGY_NAMES } from '../../sim/time/topology.ts';
 
 test('a line costs the same both ways, nothing at home, and no less from farther away', () => {

@@ -1,6 +1,7 @@
 import { bytes, columns, count, duration, percent } from '../../../sim/contract/format.ts';
 import type { Breakdown } from '../../../sim/metrics/sample.ts';
 import type { RunResult } from '../../run/result.ts';
+import { timeSource } from '../../run/time-source.ts';
 import { escapeLine, escapeLineStart } from '../escape.ts';
 import { interruptedMark, type Palette, PLAIN } from './palette.ts';
 import { recordedProcessLines } from './recorded-process.ts';
@@ -26,6 +27,7 @@ export function summaryText(result: RunResult, palette: Palette = PLAIN): string
 /** What ran, and how. */
 function headlines(result: RunResult, palette: Palette): string[] {
   const { run } = result;
+  const times = timeSource(result);
   const lines: string[] = [];
   const parameters = Object.entries(run.parameters).map(([name, value]) => `${name}=${value}`);
   lines.push(
@@ -42,6 +44,7 @@ function headlines(result: RunResult, palette: Palette): string[] {
         ],
         ...(run.timeReason === null ? [] : [['', `(${run.timeReason})`]]),
         ['machine', `${run.cpus} cpus, kernel ${run.kernel}, touch ${run.touch}`],
+        ...(times === null ? [] : [['times', escapeLine(times)]]),
         ['seed', `${run.seed}`],
         ...(parameters.length > 0 ? [['parameters', parameters.join(' ')]] : []),
         ['version', `allocsim ${run.version}`],

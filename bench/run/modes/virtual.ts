@@ -239,6 +239,7 @@ class VirtualRun extends Run<EventBuffer | PassingTrace> {
       concurrency: concurrencyResult(threads, waitTimeline(time, end), locks, {
         processors: {
           topology: time.topology.name,
+          prices: time.costs.source,
           hz: time.hz,
           start: this.options.start ?? 'barrier',
           busyNs: sumOf(replay.scheduler.busyNs),

@@ -32,6 +32,7 @@ export function comparisonText(c: Comparison, palette: Palette = PLAIN, width = 
   }
   if (c.mode === 'lockstep')
     lines.push(...fold('Time, latency and waiting for locks are unknown: file order has no time.', width));
+  if (c.times !== null) lines.push(...fold(`Times: ${escapeLine(c.times)}.`, width).map(palette.dim));
   lines.push(
     ...fold(
       '+ best   - worst   ×ratio to A; in brackets where the ranges of the seeds do not show a difference',

@@ -76,6 +76,7 @@ async function taskOf(described: DescribedTask): Promise<Task> {
       ? { ...described, traces: loaded, threads: settings.threads }
       : { ...described, traces: loaded };
   }
+  if ('observe' in described) return { observe: described.observe, events: await traceOf(described.trace) };
   const { trace, ...task } = described;
   return { ...task, events: trace === null ? await generated(described) : await traceOf(trace) };
 }

@@ -1,20 +1,18 @@
+import { availableParallelism } from 'node:os';
 import { formatAllocator } from '../../../allocators/spec.ts';
-import { Interrupted, UserError } from '../../../sim/contract/assert.ts';
-import type { RunResult } from '../../run/result.ts';
+import { Interrupted } from '../../../sim/contract/assert.ts';
 import { BatchInterrupted } from '../parallel/finished.ts';
-import { hasThreads } from '../parallel/lanes.ts';
-import { createRunner, type RunAllOptions } from '../parallel/run-all.ts';
-import { retire, startThread, threadFile } from '../parallel/thread.ts';
+import { createRunner, type RunAllOptions, type Runner } from '../parallel/run-all.ts';
 import type { Allowed } from './advice.ts';
 import { EXPLANATION_SCHEMA, type Explanation } from './explanation.ts';
 import { isKnownFromEvents, momentOf } from './moment.ts';
-import { type Observed, type ObserveOptions, observe } from './observe.ts';
-import type { ObserveOutcome, ObserveTask } from './observe-worker.ts';
+import { observe } from './observe.ts';
+import type { Observed, ObserveOptions } from './observed.ts';
 import { createSharedRuns, type SharedRuns } from './shared-runs.ts';
-import { runTimed, timedAsItIs } from './timed.ts';
+import { createTimings, heard } from './timed.ts';
 import { firstTrials, pairsOf, usualTrials } from './trials.ts';
 import { judge } from './verdict.ts';
-import { UNWEIGHED, type Weighed, weigh, whatIfsOf } from './weigh.ts';
+import { bestTrial, UNWEIGHED, type Weighed, weigh, whatIfsOf } from './weigh.ts';
 import { runTrial, type Trial } from './what-if.ts';
 
 export interface ExplainOptions extends ObserveOptions, Allowed {
@@ -36,7 +34,7 @@ export function explain(options: ExplainOptions): Explanation {
   const steps = alternatives(options, observed, shared);
   for (let step = steps.next(); ; step = steps.next()) {
     if (step.done) return conclude(options, observed, shared, step.value);
-    for (const trial of shared.missing(step.value)) shared.keep(trial, runTrial(options, trial));
+    for (const trial of shared.claim(step.value)) shared.keep(trial, runTrial(options, trial));
   }
 }
 
@@ -45,84 +43,85 @@ export function explain(options: ExplainOptions): Explanation {
  * explanation rests on the settings that had been run, and is marked partial; before, Interrupted is thrown.
  */
 export async function explainInParallel(options: ExplainOptions, parallel: RunAllOptions = {}): Promise<Explanation> {
-  const shared = createSharedRuns(options);
   let expected = OTHER_RUNS;
   let seen = 0;
   const onDone = () => parallel.onDone?.(++seen, Math.max(seen, expected));
   const runner = createRunner({ ...parallel, onDone });
-  const retired: Promise<void>[] = [];
-
-  async function runMissing(trials: readonly Trial[]): Promise<void> {
-    const missing = shared.missing(trials);
-    if (missing.length === 0) return;
-    expected += missing.length;
-    const keep = (runs: readonly ({ readonly result: RunResult } | undefined)[]) =>
-      runs.forEach((run, i) => void (run && shared.keep(missing[i]!, run.result)));
-    try {
-      keep(await runner.run(missing.map((trial) => trial.task)));
-    } catch (error) {
-      if (error instanceof BatchInterrupted) keep(error.finished);
-      throw error;
-    }
-  }
-
   try {
-    const trials = earlyTrials(options);
-    const early = runMissing(trials);
-    // The processors have time for it while the machine is looked at.
-    const asItIs =
-      trials.length > 0 ? early.then(() => runTimed([timedAsItIs(options, endOf(options))], runner)) : undefined;
-    asItIs?.catch(() => undefined);
-    const [{ value: observed, reason }, { reason: failure }] = (await Promise.allSettled([
-      observeBeside(options, parallel, retired).finally(onDone),
-      early,
-    ])) as [{ readonly value?: Observed; readonly reason?: unknown }, { readonly reason?: unknown }];
-    if (!observed) throw parallel.signal?.aborted ? new Interrupted('interrupted') : reason;
-    if (failure !== undefined && !(failure instanceof BatchInterrupted)) throw failure;
-    const steps = alternatives(options, observed, shared);
-    for (let step = steps.next(); ; step = steps.next()) {
-      try {
-        if (step.done) {
-          const weighed = await weigh(options, observed, shared, step.value, runner, (await asItIs)?.[0]);
-          return conclude(options, observed, shared, step.value, false, weighed);
-        }
-        await runMissing(step.value);
-      } catch (error) {
-        if (!(error instanceof BatchInterrupted)) throw error;
-        return conclude(options, observed, shared, step.value, true);
-      }
-    }
+    return await explainWith(runner, options, parallel, (trials) => void (expected += trials));
   } finally {
-    await Promise.all([runner.close(), ...retired]);
+    await runner.close();
   }
 }
 
-/** What is run whatever is found; nothing where the moment itself takes a run to find. */
-function earlyTrials(options: ExplainOptions): Trial[] {
-  if (options.whatIf === false || !isKnownFromEvents(options.events, options.at)) return [];
-  return usualTrials(options, endOf(options));
-}
-
-const endOf = (options: ExplainOptions): number => momentOf(options, options.at).end;
-
-const OBSERVER = threadFile('explain/observe-worker');
-
-/** In a thread of its own, so that this one goes on handing out runs and hears signals. */
-async function observeBeside(
+async function explainWith(
+  runner: Runner,
   options: ExplainOptions,
-  { workers, signal }: RunAllOptions,
-  retired: Promise<void>[],
-): Promise<Observed> {
-  if ((workers ?? 2) <= 1 || !hasThreads()) return observe(options);
-  const { spec, ...plain } = options;
-  const thread = startThread<ObserveTask, ObserveOutcome>(OBSERVER);
-  try {
-    const outcome = await thread.run({ ...plain, allocator: formatAllocator(spec) }, signal ? { signal } : {});
-    if ('userError' in outcome) throw new UserError(outcome.userError);
-    return outcome.observed;
-  } finally {
-    retired.push(retire(thread));
+  { signal, workers = availableParallelism() }: RunAllOptions,
+  onBegun: (trials: number) => void,
+): Promise<Explanation> {
+  const shared = createSharedRuns(options);
+  const { begin, left } = createTrialRuns(runner, shared, onBegun);
+  const { spec, events, ...plain } = options;
+  const looking = runner.run([{ observe: { ...plain, allocator: formatAllocator(spec) }, events }]);
+  const end = endForEarly(options);
+  const early = begin(end === undefined ? [] : usualTrials(options, end));
+  const looked = (await Promise.allSettled([looking]))[0];
+  if (looked.status === 'rejected') throw signal?.aborted ? new Interrupted('interrupted') : looked.reason;
+  const observed = looked.value[0]!;
+  const timings = createTimings(options, observed.facts.event, runner);
+  const steps = alternatives(options, observed, shared);
+  for (let step = steps.next(); ; step = steps.next()) {
+    const trials = step.value;
+    try {
+      if (step.done) {
+        const weighed = await weigh(options, observed, shared, trials, timings);
+        return conclude(options, observed, shared, trials, false, weighed);
+      }
+      // A processor that finds no trial left begins with what comes next: mostly the best so far stays the best.
+      const onFree = () => {
+        const trial = left() < workers ? bestTrial(options, observed, shared, trials) : undefined;
+        if (trial) timings.begin(trial);
+      };
+      await Promise.all([early, begin(trials, onFree)]);
+    } catch (error) {
+      if (!(error instanceof BatchInterrupted)) throw error;
+      return conclude(options, observed, shared, trials, true);
+    }
   }
+}
+
+/** Trials that are on their way. */
+interface TrialRuns {
+  /** Those of which nobody has begun; `onRun` after each. */
+  begin(trials: readonly Trial[], onRun?: () => void): Promise<void>;
+  /** So many have not come to their end. */
+  left(): number;
+}
+
+function createTrialRuns(runner: Runner, shared: SharedRuns, onBegun: (trials: number) => void): TrialRuns {
+  let left = 0;
+  return {
+    left: () => left,
+    begin(trials, onRun) {
+      const claimed = shared.claim(trials);
+      left += claimed.length;
+      onBegun(claimed.length);
+      const all = claimed.map(async (trial) => {
+        const [run] = await runner.run([trial.task]);
+        shared.keep(trial, run!.result);
+        left--;
+        onRun?.();
+      });
+      return heard(Promise.all(all).then(() => {}));
+    },
+  };
+}
+
+/** Where what is run whatever is found can begin; undefined where the moment itself takes a run to find. */
+function endForEarly(options: ExplainOptions): number | undefined {
+  if (options.whatIf === false || !isKnownFromEvents(options.events, options.at)) return undefined;
+  return momentOf(options, options.at).end;
 }
 
 /** Yields all that is to have been run when it goes on, more each time; returns the last list. */

@@ -6,32 +6,18 @@ import { ownLine } from '../../report/sites/frames.ts';
 import { collectAreas } from '../../run/areas.ts';
 import { LockstepRun } from '../../run/modes/lockstep.ts';
 import { type RecordedProcessSample, recordedProcess } from '../../run/recorded-process.ts';
-import type { RunOptions } from '../../run/run-options.ts';
 import { hasCallSites, siteBytes, stackOfRow } from './by-site.ts';
 import { createExperiment } from './experiment.ts';
 import type { Facts } from './explanation.ts';
 import { growthOf } from './growth.ts';
 import { liveBlocks } from './live-blocks.ts';
 import { findMechanisms } from './mechanisms/index.ts';
-import type { Finding } from './mechanisms/mechanism.ts';
 import { momentOf } from './moment.ts';
+import type { Observed, ObserveOptions } from './observed.ts';
 import { findPinning, heldPages } from './pinning.ts';
 import { collectRanges, keptPages, reportAreas, sumOfAreas } from './ranges.ts';
 import { predictReturns } from './returns.ts';
 import { runWatchingTunables } from './tunable-changes.ts';
-
-export interface ObserveOptions extends RunOptions {
-  /** A sample's label, `#N` for event N, `peak`, `exit`, `end`; see momentOf. */
-  readonly at?: string;
-  /** How many groups of pinning blocks to list. */
-  readonly pinningGroups?: number;
-}
-
-/** What is known before any other setting is run. */
-export interface Observed {
-  readonly facts: Facts;
-  readonly findings: readonly Finding[];
-}
 
 const PINNING_GROUPS = 10;
 

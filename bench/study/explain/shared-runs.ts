@@ -4,8 +4,8 @@ import { startingState, type Trial } from './what-if.ts';
 
 /** Trials that start in the same state are one run, whatever their settings are called. */
 export interface SharedRuns {
-  /** Those that are not run yet, one for each state. */
-  missing(trials: readonly Trial[]): Trial[];
+  /** Those that nobody runs yet, one for each state; they are the caller's to run now. */
+  claim(trials: readonly Trial[]): Trial[];
   keep(trial: Trial, result: RunResult): void;
   /** undefined where it has not been run. */
   of(trial: Trial): RunResult | undefined;
@@ -13,16 +13,16 @@ export interface SharedRuns {
 
 export function createSharedRuns(options: RunOptions): SharedRuns {
   const results = new Map<string, RunResult>();
+  const claimed = new Set<string>();
   const stateOf = (trial: Trial): string => startingState(options, trial);
   return {
-    missing(trials) {
-      const byState = new Map<string, Trial>();
-      for (const trial of trials) {
+    claim: (trials) =>
+      trials.filter((trial) => {
         const state = stateOf(trial);
-        if (!results.has(state) && !byState.has(state)) byState.set(state, trial);
-      }
-      return [...byState.values()];
-    },
+        if (claimed.has(state)) return false;
+        claimed.add(state);
+        return true;
+      }),
     keep: (trial, result) => void results.set(stateOf(trial), result),
     of: (trial) => results.get(stateOf(trial)),
   };

@@ -1,14 +1,12 @@
 import type { Bytes } from '../../../sim/contract/units.ts';
-import type { RunResult } from '../../run/result.ts';
 import type { RunOptions } from '../../run/run-options.ts';
-import type { Runner } from '../parallel/run-all.ts';
 import { type Allowed, adviseOn } from './advice.ts';
 import type { RunTimes } from './explanation.ts';
-import type { Observed } from './observe.ts';
-import { type Order, otherOrders, sharesHeaps } from './orders.ts';
+import { atWork } from './mechanisms/at-work.ts';
+import type { Observed } from './observed.ts';
 import { settingName } from './setting.ts';
 import type { SharedRuns } from './shared-runs.ts';
-import { runTimed, timedAsItIs, timedTrial, timesOf } from './timed.ts';
+import type { Timings } from './timed.ts';
 import { type OrderRange, type Trial, type WhatIf, whatIfOf } from './what-if.ts';
 
 /** What is known of single settings beside their run: how it ends in other orders, and what it takes. */
@@ -42,46 +40,40 @@ const withOrder = ({ leastBytes, mostBytes }: OrderRange, bytes: Bytes): OrderRa
   mostBytes: Math.max(mostBytes, bytes),
 });
 
+/** What would be advised by what is known so far. */
+export function bestTrial(
+  options: RunOptions & Allowed,
+  { facts, findings }: Observed,
+  shared: SharedRuns,
+  trials: readonly Trial[],
+  known: Weighed = UNWEIGHED,
+): Trial | undefined {
+  const whatIf = whatIfsOf(options, shared, trials, known);
+  const { best } = adviseOn({ ...facts, times: known.asItIs }, atWork(findings, facts, whatIf), whatIf, options);
+  return trials.find(({ setting }) => settingName(setting) === best?.setting);
+}
+
 /**
  * Runs what would be advised in virtual time, and in other orders of the threads' calls where it depends on them, until the advice
  * stands: what turns out to be too slow or too uncertain makes room for the next best.
  */
 export async function weigh(
   options: RunOptions & Allowed,
-  { facts, findings }: Observed,
+  observed: Observed,
   shared: SharedRuns,
   trials: readonly Trial[],
-  runner: Runner,
-  asItIs: RunResult | undefined,
+  timings: Timings,
 ): Promise<Weighed> {
-  const threads = options.events.threadSlots;
   const orders = new Map<Trial, OrderRange>();
   const times = new Map<Trial, RunTimes>();
-  const tried = new Set<Trial>();
-  let before = asItIs && timesOf(asItIs, threads);
+  let known = UNWEIGHED;
   for (;;) {
-    const known: Weighed = { orders, times, asItIs: before ?? null };
-    const whatIf = whatIfsOf(options, shared, trials, known);
-    const { best } = adviseOn({ ...facts, times: known.asItIs }, findings, whatIf, options);
-    const trial = trials.find((t) => settingName(t.setting) === best?.setting);
-    if (!trial || tried.has(trial)) return known;
-    tried.add(trial);
-    const timed = timedTrial(options, trial);
-    const others = threads > 1 && sharesHeaps(trial) ? otherOrders(timed, threads) : [];
-    const tasks = [timed, ...others.map(({ task }) => task)];
-    const results = await runTimed(before ? tasks : [...tasks, timedAsItIs(options, facts.event)], runner);
-    if (!results) return known;
-    before ??= timesOf(results.at(-1)!, threads);
-    times.set(trial, timesOf(results[0]!, threads));
-    if (others.length > 0) orders.set(trial, rangeOf(results, others));
+    const trial = bestTrial(options, observed, shared, trials, known);
+    if (!trial || times.has(trial)) return known;
+    const [timed, asItIs] = await Promise.all([timings.of(trial), timings.asItIs()]);
+    if (!timed || !asItIs) return known;
+    times.set(trial, timed.times);
+    if (timed.orders) orders.set(trial, timed.orders);
+    known = { orders, times, asItIs };
   }
-}
-
-function rangeOf([timed, ...rest]: readonly RunResult[], others: readonly Order[]): OrderRange {
-  const end = (result: RunResult): Bytes => result.samples.at(-1)!.rssBytes;
-  const ends = others.map(({ isWhole }, i) => ({ bytes: end(rest[i]!), isWhole }));
-  return {
-    leastBytes: Math.min(end(timed!), ...ends.map(({ bytes }) => bytes)),
-    mostBytes: Math.max(end(timed!), ...ends.flatMap(({ bytes, isWhole }) => (isWhole ? [bytes] : []))),
-  };
 }

@@ -1,7 +1,8 @@
 import type { HeapProgram } from '../../../machine/heap/heap.ts';
 import { type MachineRun, type MachineStep, machineSteps, parseScript } from '../../../machine/index.ts';
-import { type ViewText, viewOf } from '../../../machine/views/view-text.ts';
+import { namesOf, type ViewText, viewOf } from '../../../machine/views/view-text.ts';
 import { Historian, type History } from '../../../machine/views/words/history.ts';
+import { UserError } from '../../../sim/contract/assert.ts';
 import { type MachineMoment, machineMoment } from './machine-moment.ts';
 
 export interface ViewedRun {
@@ -31,10 +32,25 @@ export function viewScript(
   const moments = (at.length > 0 ? at : ['end']).map((word) => ({ word, moment: machineMoment(script, word) }));
   const historian = new Historian();
   const texts: ViewText[] = [];
+  const shown = new Set<string>();
+  const missing = new Map<string, UserError>();
   let run: MachineRun | undefined;
   const look = (isNow: (moment: MachineMoment) => boolean) => {
     for (const { word, moment } of moments)
-      if (isNow(moment)) for (const view of views) texts.push(viewOf(run!, view, word));
+      if (isNow(moment)) for (const view of views) texts.push(viewHere(view, word));
+  };
+  /** At one of several moments a process may be gone: a view that is of nothing there says so, if it is of something at another. */
+  const viewHere = (view: string, word: string): ViewText => {
+    try {
+      const text = viewOf(run!, view, word);
+      missing.delete(view);
+      shown.add(view);
+      return text;
+    } catch (error) {
+      if (!(error instanceof UserError) || moments.length === 1) throw error;
+      if (!shown.has(view) && !missing.has(view)) missing.set(view, error);
+      return { view, at: word, text: `${error.message}\n`, processes: namesOf(run!) };
+    }
   };
   const steps = machineSteps(text, {
     name,
@@ -55,7 +71,8 @@ export function viewScript(
     steps,
     finish(partial) {
       if (!partial) look((moment) => moment === 'end');
-      else for (const view of views) texts.push(viewOf(run!, view, 'interrupted'));
+      else for (const view of views) texts.push(viewHere(view, 'interrupted'));
+      for (const error of missing.values()) if (!partial) throw error;
       return { name, run: run!, history: historian.finish(run!), views: texts, partial };
     },
   };

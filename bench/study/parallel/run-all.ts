@@ -34,7 +34,7 @@ export interface RunAllOptions {
 /** Tasks in their order; they may be made one by one, as they are needed. */
 export type TaskSource<T extends Task = RunTask> = Iterable<T> | AsyncIterable<T>;
 
-/** Workers that are kept from batch to batch. */
+/** Workers that are kept from batch to batch. Batches at the same time share them: one queue, in the order in which tasks come. */
 export interface Runner {
   /**
    * Results in the order of the tasks. Throws BatchInterrupted, with what had finished, where the signal comes first, and
@@ -53,7 +53,7 @@ export function createRunner(options: RunAllOptions = {}): Runner {
 
 function runnerFor(options: RunAllOptions, isOneBatch: boolean): Runner {
   const { onDone, onFailed, signal } = options;
-  let opened: Promise<{ executor: Executor; finishedRuns: FinishedRuns }> | undefined;
+  let opened: Promise<Opened> | undefined;
   let done = 0;
 
   async function runKeeping<T extends Task, K>(
@@ -62,13 +62,17 @@ function runnerFor(options: RunAllOptions, isOneBatch: boolean): Runner {
     keep: (run: OutcomeOf<T>) => K,
   ): Promise<K[]> {
     opened ??= open(options, isOneBatch);
-    const { executor, finishedRuns } = await opened;
+    const { executor, finishedRuns, gate } = await opened;
     const next = taskQueue(tasks);
     const kept: K[] = [];
     const failures: string[] = [];
 
-    async function pull(): Promise<void> {
-      for (let at = await next.take(); at; at = await next.take()) {
+    /** Takes a task and executes it; false where there is none left. */
+    async function executeNext(): Promise<boolean> {
+      const at = await next.take();
+      if (!at) return false;
+      await gate.enter();
+      try {
         if (signal?.aborted) throw new Interrupted('interrupted');
         try {
           const taken = await finishedRuns.get(at.task);
@@ -83,7 +87,14 @@ function runnerFor(options: RunAllOptions, isOneBatch: boolean): Runner {
           failures.push(line);
           onFailed?.(line);
         }
+        return true;
+      } finally {
+        gate.leave();
       }
+    }
+
+    async function pull(): Promise<void> {
+      while (await executeNext());
     }
 
     try {
@@ -111,20 +122,46 @@ const padded = <T>(kept: readonly (T | undefined)[], total: number): (T | undefi
  * For one batch, threads start while the first task is made, and this one takes a run as well; whoever keeps a runner has
  * other work for this thread.
  */
-async function open(
-  options: RunAllOptions,
-  isOneBatch: boolean,
-): Promise<{ executor: Executor; finishedRuns: FinishedRuns }> {
+async function open(options: RunAllOptions, isOneBatch: boolean): Promise<Opened> {
   const { engine, workers = availableParallelism(), signal } = options;
   if (engine !== undefined) {
     const { createQueueExecutor } = await import('../engine/queue-executor.ts');
     const queue = await createQueueExecutor({ ...options, engine });
-    return { executor: queue, finishedRuns: NOTHING_KEPT };
+    return { executor: queue, finishedRuns: NOTHING_KEPT, gate: createGate(queue.width) };
   }
   const { resume } = options;
   const ahead = isOneBatch && { usesOwn: true, started: resume ? 0 : workers - 1 };
   const executor = workers <= 1 || !hasThreads() ? createInline(options) : createLanes(workers, { signal, ...ahead });
-  return { executor, finishedRuns: resume === undefined ? NOTHING_KEPT : openFinishedRuns(resume) };
+  const finishedRuns = resume === undefined ? NOTHING_KEPT : openFinishedRuns(resume);
+  return { executor, finishedRuns, gate: createGate(executor.width) };
+}
+
+interface Opened {
+  readonly executor: Executor;
+  readonly finishedRuns: FinishedRuns;
+  readonly gate: Gate;
+}
+
+/** Lets so many in at a time, in the order in which they come. */
+interface Gate {
+  enter(): Promise<void>;
+  leave(): void;
+}
+
+function createGate(width: number): Gate {
+  let free = width;
+  const waiting: (() => void)[] = [];
+  return {
+    async enter() {
+      if (free > 0) free--;
+      else await new Promise<void>((enter) => waiting.push(enter));
+    },
+    leave() {
+      const next = waiting.shift();
+      if (next) next();
+      else free++;
+    },
+  };
 }
 
 const NOTHING_KEPT: FinishedRuns = { get: async () => undefined, put: async () => {} };

@@ -3,7 +3,7 @@ import type { EventBuffer } from '../../../sim/contract/event.ts';
 import { buildIdentity } from './build-identity.ts';
 import { canonicalPlain } from './plain-json.ts';
 import type { RunTask } from './run-task.ts';
-import type { FleetRunTask, MachineTask, Task } from './task.ts';
+import type { FleetRunTask, MachineTask, ObserveTask, Task } from './task.ts';
 import { traceHash } from './trace-content.ts';
 
 export interface DescribedRun extends Omit<RunTask, 'events'> {
@@ -16,12 +16,17 @@ type WithHashes<T> = Omit<T, 'traces' | 'threads'> & { readonly traces: Readonly
 export type DescribedFleetRun = WithHashes<FleetRunTask>;
 export type DescribedMachine = WithHashes<MachineTask>;
 
+export interface DescribedLook extends Pick<ObserveTask, 'observe'> {
+  readonly trace: string;
+}
+
 /** A task without its events: what is written down, sent and hashed. */
-export type DescribedTask = DescribedRun | DescribedFleetRun | DescribedMachine;
+export type DescribedTask = DescribedRun | DescribedFleetRun | DescribedMachine | DescribedLook;
 
 export function describeTask(task: Task): DescribedTask {
   if ('fleet' in task) return { fleet: task.fleet, logs: task.logs, traces: hashesOf(task.traces) };
   if ('machine' in task) return { machine: task.machine, traces: hashesOf(task.traces) };
+  if ('observe' in task) return { observe: task.observe, trace: traceHash(task.events) };
   const { events, ...rest } = task;
   if (rest.generated) return { ...rest, trace: null };
   if (!events) throw new Error(`${rest.workload}: a task without events, and none that can be generated`);
@@ -34,6 +39,7 @@ const hashesOf = (traces: Readonly<Record<string, EventBuffer>>): Record<string,
 /** The events that travel with the task. */
 export function eventsWith(task: Task): readonly EventBuffer[] {
   if ('traces' in task) return Object.values(task.traces);
+  if ('observe' in task) return [task.events];
   return task.generated ? [] : [task.events!];
 }
 

@@ -14,6 +14,8 @@ export interface Scaling {
   readonly workload: string;
   readonly allocator: string;
   readonly cpus: number;
+  /** Which figures the times rest on; null where they were measured. */
+  readonly times: string | null;
   /** Interrupted: only what had finished. */
   readonly partial: boolean;
   readonly points: readonly ScalingResult[];
@@ -88,7 +90,7 @@ export function scalingOf(
   allocator: string,
   cpus: number,
   points: readonly ScalingResult[],
-  partial = false,
+  { partial = false, times = null }: { readonly partial?: boolean; readonly times?: string | null } = {},
 ): Scaling {
   const found = fitOf(points, cpus);
   const fit = found && holds(found) ? found : null;
@@ -98,7 +100,7 @@ export function scalingOf(
         .filter((threads) => threads <= cpus)
         .map((threads) => ({ threads, throughput: throughputAt(fit, threads) }))
     : [];
-  return { schema: SCALING_SCHEMA, workload, allocator, cpus, partial, points, fit, predictions };
+  return { schema: SCALING_SCHEMA, workload, allocator, cpus, times, partial, points, fit, predictions };
 }
 
 /** The law has two parameters and a scale: through fewer points it always goes. */
@@ -113,7 +115,7 @@ function fitOf(points: readonly ScalingResult[], cpus: number): ScalabilityFit |
 const BAR_WIDTH = 30;
 
 /** The curve as a table with bars, and the law in words. */
-export function scalingText({ workload, allocator, cpus, partial, points, fit, predictions }: Scaling): string {
+export function scalingText({ workload, allocator, cpus, times, partial, points, fit, predictions }: Scaling): string {
   const most = Math.max(...points.map((point) => point.throughput), 1e-9);
   const rows = [
     ['threads', 'calls/s', 'law', 'virtual time', 'contended', 'waiting', 'futex calls', ''],
@@ -131,6 +133,7 @@ export function scalingText({ workload, allocator, cpus, partial, points, fit, p
   ];
   const lines = [
     `${escapeLineStart(workload)} under ${allocator} on ${cpus} processors${interruptedMark(partial, PLAIN)}`,
+    ...(times === null ? [] : [escapeLineStart(times)]),
     '',
     ...columns(rows, 'rrrrrrrl'),
     '',
@@ -157,13 +160,15 @@ function lawText(fit: ScalabilityFit | null, points: readonly ScalingResult[], c
   ];
 }
 
+const threadsOf = ({ threads }: ScalingResult): string => `${count(threads)} ${threads === 1 ? 'thread' : 'threads'}`;
+
 /** What the points say, and the law only where it says the same. */
 function peakText(fit: ScalabilityFit | null, points: readonly ScalingResult[], cpus: number): string[] {
   if (points.length < 2) return [];
   const best = points.reduce((most, point) => (point.throughput > most.throughput ? point : most));
-  if (best !== points.at(-1)) return [`Most was done with ${count(best.threads)} threads; more of them got less done.`];
+  if (best !== points.at(-1)) return [`Most was done with ${threadsOf(best)}; more of them got less done.`];
   const grows = points.every((point, i) => i === 0 || point.throughput >= points[i - 1]!.throughput);
-  if (!grows) return [`Most was done with ${count(best.threads)} threads, though not each step up got more done.`];
+  if (!grows) return [`Most was done with ${threadsOf(best)}, though not each step up got more done.`];
   const peak = fit?.peakThreads ?? null;
   if (peak !== null && peak > best.threads && peak <= cpus) {
     return [`More threads got more done; by the law that ends at ${count(peak)}.`];

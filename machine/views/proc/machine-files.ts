@@ -2,6 +2,7 @@ import type { Kernel } from '../../kernel/kernel.ts';
 import type { Psi } from '../../kernel/mem-cgroup.ts';
 import { type MemCgroup, NO_LIMIT } from '../../kernel/mem-cgroup.ts';
 import { meminfo, vmstatOf, zoneinfo } from '../../kernel/meminfo.ts';
+import { zramOf } from '../../kernel/swap.ts';
 import type { MachineRun } from '../../script/machine-run.ts';
 import { memoryStat, psiOf } from '../../script/sample.ts';
 
@@ -134,10 +135,26 @@ export function swapOf(group: MemCgroup): number {
   return pages;
 }
 
-/** Files of the whole machine. */
-export const MACHINE_FILES: Readonly<Record<string, (run: MachineRun) => string>> = {
+/** /proc/swaps: one area at most. */
+function swapsText(k: Kernel): string {
+  const head = 'Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n';
+  if (k.swapTotal === 0) return head;
+  const [name, type] = zramOf(k) ? ['/dev/zram0', 'partition'] : ['/mnt/.swap', 'file\t'];
+  const kb = (pages: number) => `${pages * 4}\t${pages * 4 < 10_000_000 ? '\t' : ''}`;
+  return `${head}${name.padEnd(40)}${type}\t${kb(k.swapTotal)}${kb(k.swapTotal - k.swapFree)}-2\n`;
+}
+
+/** Files of the whole machine; undefined where it has none of that name. */
+export const MACHINE_FILES: Readonly<Record<string, (run: MachineRun) => string | undefined>> = {
   '/proc/meminfo': ({ k }) => meminfoText(k),
   '/proc/vmstat': ({ k }) => vmstatText(k),
   '/proc/zoneinfo': ({ k }) => zoneinfoText(k),
   '/proc/pressure/memory': ({ k }) => pressureText(k.psi),
+  '/proc/swaps': ({ k }) => swapsText(k),
+  '/sys/block/zram0/disksize': ({ k }) => zramOf(k) && `${(k.swapTotal + 1) * 4096}\n`,
+  '/sys/block/zram0/mm_stat': ({ k }) =>
+    zramOf(k)
+      ?.mmStat.map((value) => String(value).padStart(8))
+      .join(' ')
+      .concat('\n'),
 };

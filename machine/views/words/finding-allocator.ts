@@ -1,4 +1,4 @@
-import { kbSize, most, number, size } from './figures.ts';
+import { kbSize, list, most, number, size } from './figures.ts';
 import { type Finding, type FindingKind, finding } from './finding.ts';
 import type { HeapFacts } from './heap-facts.ts';
 import type { History } from './history.ts';
@@ -13,14 +13,13 @@ interface HeapMoment {
 /** A stretch that is held by so little above it, for what it is, is pinned. */
 const PIN_SHARE = 0.1;
 
-/** Free pages that an allocator keeps, by why it does: of the moment in a run at which one process had the most of them. */
+/** Free pages that an allocator keeps, by why it does: of the moment at which there were most of them, and the process that had most of those. */
 export function allocatorFindings({ moments }: History): Finding[] {
-  const heaps: HeapMoment[] = moments.flatMap((moment) =>
-    moment.full.flatMap((process) => (process.heap ? [{ moment, process, heap: process.heap }] : [])),
-  );
-  const worst = most(heaps, ({ heap }) => heap.freeBytes);
-  if (!worst || worst.amount === 0) return [];
-  const { heap } = worst.one;
+  const fullest = most(moments.map(heapsOf), freeBytesOf);
+  if (!fullest || fullest.amount === 0) return [];
+  const { one: heaps, amount: freeBytes } = fullest;
+  const worst = most(heaps, ({ heap }) => heap.freeBytes)!.one;
+  const { heap } = worst;
   const pinned = pinnedBytes(heap);
   const inArenas = heap.arenas.count > 0 ? heap.arenas.freeBytes : 0;
   const parts: [FindingKind, number, (at: HeapMoment) => string[]][] = [
@@ -33,7 +32,21 @@ export function allocatorFindings({ moments }: History): Finding[] {
   return parts
     .filter(([, own]) => own === largest)
     .slice(0, 1)
-    .map(([kind, , sentences]) => finding(kind, heap.freeBytes, worst.one.moment, sentences(worst.one)));
+    .map(([kind, , sentences]) => finding(kind, freeBytes, worst.moment, [...sentences(worst), ...together(heaps)]));
+}
+
+const heapsOf = (moment: Moment): HeapMoment[] =>
+  moment.full.flatMap((process) => (process.heap ? [{ moment, process, heap: process.heap }] : []));
+
+const freeBytesOf = (heaps: readonly HeapMoment[]): number => heaps.reduce((sum, { heap }) => sum + heap.freeBytes, 0);
+
+/** A pool's processes each keep their own. */
+function together(heaps: readonly HeapMoment[]): string[] {
+  if (heaps.length < 2) return [];
+  const live = heaps.reduce((sum, { heap }) => sum + heap.liveBytes, 0);
+  return [
+    `${list(heaps.map(({ process }) => process.name))} keep ${size(freeBytesOf(heaps))} so together, with ${size(live)} live: each process keeps what its own largest task needed.`,
+  ];
 }
 
 function pinnedBytes({ main }: HeapFacts): number {

@@ -1,5 +1,6 @@
 /** What a finding can be. `rank` orders them before their size does: what explains others first, what does no harm last. */
 export const KINDS = {
+  'killed-by-limit': { title: 'killed by the limit of a group', rank: 0 },
   'three-layers': { title: 'three layers of reclaim', rank: 0 },
   'late-runtime': { title: 'a collected runtime that gives back late', rank: 1 },
   'lazily-freed': { title: 'lazily freed pages', rank: 2 },

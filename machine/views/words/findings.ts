@@ -1,7 +1,9 @@
+import type { MachineRun } from '../../script/machine-run.ts';
 import { type Finding, type FindingKind, KINDS } from './finding.ts';
 import { allocatorFindings } from './finding-allocator.ts';
 import { cacheFindings } from './finding-cache.ts';
 import { givingBackFindings } from './finding-giving-back.ts';
+import { killedFindings } from './finding-killed.ts';
 import { kernelObjectFindings } from './finding-kernel-objects.ts';
 import { sharedFindings } from './finding-shared.ts';
 import { type History, takenKb } from './history.ts';
@@ -11,9 +13,10 @@ const LEAST_BYTES = 2 ** 20;
 const LEAST_SHARE = 0.05;
 
 /** The kinds of misbehaviour that the figures show, the one with the most memory first; benign ones come last. */
-export function findingsOf(history: History): Finding[] {
+export function findingsOf(run: MachineRun, history: History): Finding[] {
   const least = Math.max(LEAST_BYTES, takenKb(history) * 1024 * LEAST_SHARE);
   const all = [
+    ...killedFindings(run),
     ...givingBackFindings(history, least),
     ...allocatorFindings(history),
     ...sharedFindings(history),

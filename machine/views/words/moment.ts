@@ -81,6 +81,7 @@ const EVENTS = [
   'workingset_refault_anon',
   'pswpin',
   'pswpout',
+  'nr_zspages',
   'oom_kill',
   'pgmajfault',
   'pgpgin',

@@ -28,7 +28,7 @@ const tenthsOfMb = (kb: number): number => Math.round((kb * 10) / 1024);
 const mbText = (tenths: number): string => `${(tenths / 10).toFixed(1)} MiB`;
 
 /** MemTotal by who has it. */
-export function memoryParts({ meminfo, pcpKb, cache }: Moment): SectionPart[] {
+export function memoryParts({ meminfo, pcpKb, cache, vmstat }: Moment): SectionPart[] {
   const kb = (name: string) => meminfo[name] ?? 0;
   const parts = partsOfMemory(meminfo, pcpKb);
   const { slab, pageTables, stacks, percpu, vmalloc } = parts.kernel;
@@ -44,6 +44,9 @@ export function memoryParts({ meminfo, pcpKb, cache }: Moment): SectionPart[] {
     ],
   ];
   if (parts.hugetlb > 0) named.push(['huge page pool', parts.hugetlb, `${kb('HugePages_Free')} of its pages are free`]);
+  const swapped = kb('SwapTotal') - kb('SwapFree');
+  const zramKb = vmstat['nr_zspages']! * 4;
+  if (zramKb > 0) named.push(['zram', zramKb, `${kbSize(swapped)} of swap, compressed: in no line of meminfo`]);
   const total = tenthsOfMb(kb('MemTotal'));
   // What is left has the error of rounding too.
   const left = named.reduce((rest, [, amount]) => rest - tenthsOfMb(amount), total);
@@ -52,8 +55,7 @@ export function memoryParts({ meminfo, pcpKb, cache }: Moment): SectionPart[] {
     ['other', mbText(left), 'more of the kernel, in no line of meminfo'],
     ['MemTotal', mbText(total), `MemFree ${kbSize(kb('MemFree'))}, MemAvailable ${kbSize(kb('MemAvailable'))}`],
   ];
-  if (kb('SwapTotal') > 0)
-    rows.push(['swap used', kbSize(kb('SwapTotal') - kb('SwapFree')), `of ${kbSize(kb('SwapTotal'))}`]);
+  if (kb('SwapTotal') > 0) rows.push(['swap used', kbSize(swapped), `of ${kbSize(kb('SwapTotal'))}`]);
   return [{ head: [], rows, align: 'lrl' }];
 }
 
@@ -86,11 +88,30 @@ function sharedLine({ name, kind, sizeKb, residentKb, swapKb, mappers, nobodysKb
     `${name}, ${KIND_TEXT[kind]} of ${kbSize(sizeKb)}: ${kbSize(residentKb)} in memory${swapKb > 0 ? `, ${kbSize(swapKb)} in swap` : ''}`,
     ...(users.length > 0 ? [list(users, 6)] : []),
     ...(nobodysKb > 0 ? [`${kbSize(nobodysKb)} in nobody's RSS`] : []),
+    ...holders(mappers, kind, users.length),
   ];
   const paid = payers.filter(({ group }) => group !== '/');
   if (paid.length > 0)
     parts.push(`paid by ${list(paid.map(({ group, kb }) => `${group} (${kbSize(kb)})`))}, who touched it first`);
   return parts.join('; ');
+}
+
+/** On whom it hangs that it stays: those that map it without having touched it too, which no RSS tells. */
+function holders(mappers: SharedObject['mappers'], kind: SharedObject['kind'], users: number): string[] {
+  if (kind === 'tmpfs') return ['it stays until the file is removed'];
+  if (mappers.length === 0) return ['an open descriptor keeps it'];
+  const idle = mappers.filter(({ rssKb: own }) => own === 0).map(({ process }) => process);
+  const also =
+    idle.length > 0
+      ? [
+          `${list(idle, 6)} ${idle.length === 1 ? 'maps' : 'map'} it and ${idle.length === 1 ? 'has' : 'have'} none of it in RSS`,
+        ]
+      : [];
+  const stays =
+    mappers.length === 1
+      ? `it stays while ${mappers[0]!.process} maps it`
+      : 'it stays until the last of them unmaps it';
+  return users === 0 && idle.length > 0 ? [stays] : [...also, stays];
 }
 
 /** MemAvailable by its parts, and what they would cost. */
@@ -206,7 +227,7 @@ export function climbLines({ readings }: History): string[] {
     name: `memory.current of ${name}`,
     of: (reading) => (reading.groups.find((group) => group.name === name)?.currentBytes ?? 0) / 1024,
   }));
-  return [...machine, ...processes, ...groups]
+  const climbs = [...machine, ...processes, ...groups]
     .map(({ name, of }) => {
       const values = readings.map(of);
       const rises = values.filter((value, i) => i > 0 && value > values[i - 1]!).length;
@@ -220,4 +241,12 @@ export function climbLines({ readings }: History): string[] {
       ({ name, from, to, rises, falls }) =>
         `${name}: ${kbSize(from)} to ${kbSize(to)}, up in ${number(rises, 'step')}, ${falls === 0 ? 'never down' : `down in ${falls}`}`,
     );
+  const available = readings.map(({ meminfo }) => meminfo['MemAvailable']!);
+  const fell = available[0]! - available.at(-1)!;
+  if (climbs.length === 0 || fell < LEAST_CLIMB_KB) return climbs;
+  const downs = available.filter((value, i) => i > 0 && value < available[i - 1]!).length;
+  return [
+    ...climbs,
+    `and MemAvailable falls: ${kbSize(available[0]!)} to ${kbSize(available.at(-1)!)}, down in ${number(downs, 'step')}`,
+  ];
 }

@@ -1,6 +1,8 @@
+import type { OomKill } from '../../kernel/kernel.ts';
 import type { MachineRun } from '../../script/machine-run.ts';
-import { kbSize, list, number, size, span } from './figures.ts';
+import { kbSize, number, size, span } from './figures.ts';
 import type { Finding } from './finding.ts';
+import { fullOf } from './finding-killed.ts';
 import { findingsOf } from './findings.ts';
 import type { History } from './history.ts';
 import type { Moment } from './moment.ts';
@@ -36,7 +38,7 @@ export interface SummarySection {
 
 /** `at` names a sample; without it the moment of the first finding, or the last. */
 export function machineSummary(run: MachineRun, name: string, history: History, at?: string): MachineSummary {
-  const findings = findingsOf(history);
+  const findings = findingsOf(run, history);
   const moment = momentAt(history, at, findings[0]?.step);
   const samples = history.moments.filter(({ command }) => /^m?sample /.test(command)).length;
   const steps = history.readings.length - 1;
@@ -77,12 +79,27 @@ function otherwise(history: History): string {
   return `The largest process at the end is ${largest.name} with an RSS of ${kbSize(rssKb(largest))}; ${own}.${climb ? ` What climbs most is ${climb}.` : ''}`;
 }
 
+const DEATHS_SHOWN = 6;
+
+function whyKilled(kill: OomKill): string {
+  const kb = (pages: number) => kbSize(pages * 4);
+  const where =
+    kill.group === undefined
+      ? `nothing was free of ${kb(kill.limitPages)}`
+      : `${kill.group} had met its limit of ${kb(kill.limitPages)}`;
+  const adjusted = kill.oomScoreAdj === 0 ? '' : `, oom_score_adj ${kill.oomScoreAdj}`;
+  return `${where}, with ${fullOf(kill)}; it had an RSS of ${kb(kill.rssPages)}${adjusted}`;
+}
+
 function deathLines(run: MachineRun): string[] {
   const dead = run.lines.filter(({ t }) => t === 'death');
-  const killed = dead
-    .filter((line) => line['signal'] !== undefined)
-    .map((line) => `${line['p']} (signal ${line['signal']}, step ${line['step']})`);
-  return killed.length > 0 ? [list(killed, 8)] : [];
+  const killed = dead.filter((line) => line['signal'] !== undefined);
+  const shown = killed.slice(0, DEATHS_SHOWN).map((line) => {
+    const what = `${line['p']} (signal ${line['signal']}, step ${line['step']})`;
+    const kill = run.k.oomKills.find(({ pid }) => pid === line['pid']);
+    return kill ? `${what}: ${whyKilled(kill)}` : what;
+  });
+  return killed.length > shown.length ? [...shown, `${killed.length - shown.length} more`] : shown;
 }
 
 /** The report as text; lines may be longer than a screen is wide. */

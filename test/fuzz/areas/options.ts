@@ -1,27 +1,11 @@
-import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
 import fc from 'fast-check';
 import { type DescribedCommand, type DescribedOption, describeCommands } from '../../../bench/cli/describe.ts';
-import { runCommandLine } from '../../../bench/commands/command-line.ts';
 import { COMMANDS } from '../../../bench/commands/index.ts';
 import { defineArea } from '../area.ts';
-import { orRefused } from '../refusal.ts';
-import { scratchFile } from '../scratch.ts';
+import { checkCommandLine, ELSEWHERE, FILES } from '../command-line.ts';
 
-/** These run programs of the machine, or wait for others: a wrong option of theirs is refused by the same parser. */
-const ELSEWHERE = ['record', 'trace record', 'verify', 'calibrate', 'bench', 'worker'];
 const DESCRIBED = (await describeCommands(COMMANDS)).filter(({ name }) => !ELSEWHERE.includes(name));
 
-const TRACE = ['%htrace 1', '%touch full', 'm 0 1 100', 'm 1 2 5000', '= a', 'f 1 1', '+ 1000', 'm 0 3 200000', ''].join('\n'); // biome-ignore format: a list
-/** What the folder of every input has. */
-const FILES: Readonly<Record<string, string>> = {
-  't.htrace': TRACE,
-  'machine.txt': 'new a\na mmap A 1M private\na touch A 0 1M\nsample s\n',
-  'bad.htrace': '%htrace 1\nf 0 1\n',
-  'config.json': '{"allocator": "jemalloc"}',
-  'suite.json': '{"workloads": ["t.htrace"], "allocators": ["glibc"]}',
-  empty: '',
-};
 const INPUTS = [...Object.keys(FILES), 'rows:threads=1,rounds=3', 'stress:events=40', 'php-repeat:bytes=9', 'missing', 'rows:threads=', 'rows:é', '', '.', 'ROWS', 'shared-memory']; // biome-ignore format: a list
 const OUTPUTS = ['out.x', 'o.htrace', 'o.htb.gz', 'o.csv', '-', '', '.', '/dev/null', '/dev/full', 'no/such/folder', `${'n'.repeat(300)}`, 'a\u001b[31mb', 'line\nbreak', 'nul\0', 't.htrace', 'ünï', ' ', '--json']; // biome-ignore format: a list
 const NUMBERS = ['0', '1', '2', '3', '-1', '-0', '1.5', '1e999', '4294967296', '9007199254740993', '0x10', 'NaN', 'Infinity', '', ' ', '１', '1K', '16G', '99999999999999999999G']; // biome-ignore format: a list
@@ -93,50 +77,8 @@ function lineOf(command: DescribedCommand): fc.Arbitrary<readonly string[]> {
 /** What would be read from the terminal is not there. */
 const readsInput = (args: readonly string[]): boolean => args.includes('-') || args.includes('');
 
-function prepare(): string {
-  const folder = join(dirname(scratchFile('any', new Uint8Array())), 'folder');
-  rmSync(folder, { recursive: true, force: true });
-  mkdirSync(folder);
-  for (const [name, text] of Object.entries(FILES)) writeFileSync(join(folder, name), text);
-  return folder;
-}
-
-/** Runs the line as the command does, in the folder; what it prints is returned. */
-async function execute(args: readonly string[], folder: string): Promise<string> {
-  const before = process.cwd();
-  const { write } = process.stdout;
-  const { write: writeError } = process.stderr;
-  let printed = '';
-  process.chdir(folder);
-  process.stderr.write = () => true;
-  process.stdout.write = ((text: string | Uint8Array, ...rest: readonly unknown[]) => {
-    printed += String(text);
-    const done = rest.find((arg) => typeof arg === 'function') as (() => void) | undefined;
-    done?.();
-    return true;
-  }) as typeof process.stdout.write;
-  try {
-    await orRefused(() => runCommandLine(args));
-    return printed;
-  } finally {
-    process.stdout.write = write;
-    process.stderr.write = writeError;
-    process.exitCode = undefined;
-    process.chdir(before);
-  }
-}
-
 async function checkLine(args: readonly string[]): Promise<void> {
-  if (readsInput(args)) return;
-  const folder = prepare();
-  const printed = await execute(args, folder);
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters that may not appear
-  const control = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/.exec(printed);
-  if (control)
-    throw new Error(`a control character: ${JSON.stringify(printed.slice(control.index - 40, control.index + 40))}`);
-  const unfinished = readdirSync(folder).filter((name) => name.endsWith('.tmp'));
-  if (unfinished.length > 0) throw new Error(`left behind: ${unfinished.join(' ')}`);
-  if (!existsSync(join(folder, 't.htrace'))) throw new Error('an input is gone');
+  if (!readsInput(args)) await checkCommandLine(args);
 }
 
 /** Command lines of all commands with options of all kinds, in this process. */

@@ -3,7 +3,7 @@ import { metricNamed } from '../../../bench/metrics/index.ts';
 import { splitAllocators } from '../../../bench/study/compare/allocator-list.ts';
 import { parseThreadCounts, withThreads } from '../../../bench/study/scaling/scaling.ts';
 import { allocatorAt, combinations, parseGrid } from '../../../bench/study/sweep/grid.ts';
-import { parseCosts } from '../../../sim/time/costs.ts';
+import { parseCosts } from '../../../sim/time/price-list.ts';
 import { WORKLOADS } from '../../../workloads/index.ts';
 import { parseParameters } from '../../../workloads/workload.ts';
 import { type Area, defineArea } from '../area.ts';

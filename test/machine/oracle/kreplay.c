@@ -63,6 +63,10 @@ static long size_of(const char *s) {
 // Region names are sent as slot numbers (#k): the address is a function of the
 // name alone, so that a fork inherits it and the coordinator can find it in smaps.
 static char *heap0;                        // the region named "heap": from the program break at the first `brk`
+static void noise(char *p, long bytes) {
+  unsigned long x = (unsigned long)p * 0x9e3779b97f4a7c15UL | 1;
+  for (long i = 0; i < bytes; i += 8) { x ^= x << 13; x ^= x >> 7; x ^= x << 17; memcpy(p + i, &x, bytes - i < 8 ? bytes - i : 8); }
+}
 static char *W_addr(const char *r) { return r[1] == 'h' ? heap0 : r[1] == 's' ? (char *)0x7ffffffff000UL : (char *)(BASE + SLOT * (unsigned long)atoi(r + 1)); }
 static int has(char **a, int n, const char *w) { for (int i = 0; i < n; i++) if (!strcmp(a[i], w)) return 1; return 0; }
 static const char *opt(char **a, int n, const char *key) {
@@ -124,8 +128,9 @@ static long worker_op(char **a, int n, struct cmd *c, int *idx) {
   if (IS("touch")) {                                      // touch R OFF LEN [write|read|rmw] [stride=4K]
     long off = size_of(a[2]), len = size_of(a[3]), st = opt(a, n, "stride") ? size_of(opt(a, n, "stride")) : 4096;
     int rd = has(a, n, "read"), rmw = has(a, n, "rmw");
+    long fill = size_of(opt(a, n, "fill"));               // bytes of a page that no compressor makes smaller
     if (a[1][1] == 's') A -= 2 * off + len;               // of the stack, offsets count down from its top
-    for (volatile char *p = A + off; p < A + off + len; p += st) { if (rd) sink += *p; else if (rmw) *p = *p + 1; else *p = 7; }
+    for (volatile char *p = A + off; p < A + off + len; p += st) { if (rd) sink += *p; else if (rmw) *p = *p + 1; else if (fill) noise((char *)p, fill); else *p = 7; }
     return 0;
   }
   if (IS("madvise"))  return R(madvise(A + size_of(a[2]), size_of(a[3]), advice_of(a[4])));
@@ -293,6 +298,7 @@ static void stepline(const char *cmd, const char *how, struct reply *r) {
   o("}"); flush();
 }
 
+static long fill_bytes;                      // of each page that is touched: what is said of a zram's ratio
 // region names -> slots
 static void send_cmd(int i, char **a, int n, int kid) {
   struct cmd c = { .kid = kid }; int k = 0;
@@ -302,6 +308,7 @@ static void send_cmd(int i, char **a, int n, int kid) {
     if (isr && (j == 1 || (j == 6 && !strcmp(a[0], "mremap")))) { if (!strcmp(a[j], "heap") || (!strcmp(a[j], "stack") && !strcmp(a[0], "touch"))) k += snprintf(c.line + k, sizeof c.line - k, "#%s ", a[j]);
       else k += snprintf(c.line + k, sizeof c.line - k, "#%d ", find_r(a[j])); }
     else k += snprintf(c.line + k, sizeof c.line - k, "%s ", a[j]);
+  if (fill_bytes && !strcmp(a[0], "touch")) snprintf(c.line + k, sizeof c.line - k, "fill=%ld ", fill_bytes);
   ssize_t w = write(FD0 + 4 * i + 1, &c, sizeof c); (void)w;
 }
 
@@ -458,6 +465,16 @@ static void tools(const char *label) {   // the real procps, when run.sh packed 
   }
 }
 
+static void load_modules(const char *list) {   // one path a line, in order
+  FILE *f = fopen(list, "r"); char l[200]; if (!f) return;
+  while (fgets(l, sizeof l, f)) {
+    l[strcspn(l, "\n")] = 0; int fd = open(l, O_RDONLY); if (fd < 0) continue;
+    if (syscall(SYS_finit_module, fd, "", 0) && errno != EEXIST) fprintf(stderr, "module %s: %s\n", l, strerror(errno));
+    close(fd); unlink(l);
+  }
+  fclose(f);
+}
+
 static void run_line(char *line) {
   char keep[480], *a[32]; snprintf(keep, sizeof keep, "%s", line); keep[strcspn(keep, "\n")] = 0;
   char *h = strstr(line, " #"); if (h) *h = 0;
@@ -482,9 +499,18 @@ static void run_line(char *line) {
   } else if (IS("cat")) {
     o("{\"t\":\"cat\",\"step\":%d,\"path\":\"%s\",\"text\":", step, a[1]); if (!slurp(a[1])) BUF[0] = 0; ostr(BUF); o("}"); flush(); return;
   } else if (IS("mount")) { mkdir(a[2], 0755); r.ret = R(mount(a[1], a[2], a[1], 0, n > 3 ? a[3] : NULL)); }
-  else if (IS("swap")) {                     // swap SIZE|off: a file on the disk
-    if (!strcmp(a[1], "off")) r.ret = R(swapoff("/mnt/.swap"));
-    else {
+  else if (IS("swap")) {                     // swap SIZE|off [zram [fill=N]]: a file on the disk, or compressed memory; of each page touched from now on N bytes are noise
+    if (!strcmp(a[1], "off")) r.ret = R(swapoff(access("/dev/zram0", F_OK) ? "/mnt/.swap" : "/dev/zram0"));
+    else if (has(a, n, "zram")) {
+      fill_bytes = size_of(opt(a, n, "fill"));
+      load_modules("/zram.list");
+      for (int i = 0; i < 200 && access("/dev/zram0", F_OK); i++) usleep(10000);
+      char size[32]; snprintf(size, sizeof size, "%ld", size_of(a[1])); r.ret = put("/sys/block/zram0/disksize", size);
+      unsigned *info = (unsigned *)(BUF + 1024); memset(BUF, 0, 4096); info[0] = 1; info[1] = size_of(a[1]) / 4096 - 1; memcpy(BUF + 4086, "SWAPSPACE2", 10);
+      int fd = open("/dev/zram0", O_RDWR);
+      if (!r.ret && (pwrite(fd, BUF, 4096, 0) < 0 || fsync(fd))) r.ret = -errno;
+      close(fd); if (!r.ret) r.ret = R(swapon("/dev/zram0", 0));
+    } else {
       long len = size_of(a[1]); int fd = open("/mnt/.swap", O_RDWR | O_CREAT | O_TRUNC, 0600);
       unsigned *info = (unsigned *)(BUF + 1024); memset(BUF, 0, 4096); info[0] = 1; info[1] = len / 4096 - 1; memcpy(BUF + 4086, "SWAPSPACE2", 10);
       r.ret = R(fallocate(fd, 0, 0, len));
@@ -538,16 +564,6 @@ static void run_line(char *line) {
   stepline(keep, NULL, &r);
 }
 
-static void load_modules(void) {         // /modules.list: one path a line, in order
-  FILE *f = fopen("/modules.list", "r"); char l[200]; if (!f) return;
-  while (fgets(l, sizeof l, f)) {
-    l[strcspn(l, "\n")] = 0; int fd = open(l, O_RDONLY); if (fd < 0) continue;
-    if (syscall(SYS_finit_module, fd, "", 0) && errno != EEXIST) fprintf(stderr, "module %s: %s\n", l, strerror(errno));
-    close(fd); unlink(l);
-  }
-  fclose(f);
-}
-
 int main(int ac, char **av) {
   if (ac > 1 && !strcmp(av[0], "worker")) { sigset_t s; sigfillset(&s); sigprocmask(SIG_UNBLOCK, &s, NULL); prctl(PR_SET_NAME, av[2]); worker(atoi(av[1])); }
   mkdir("/proc", 0755); mkdir("/sys", 0755); mkdir("/dev", 0755); mkdir("/mnt", 0755);
@@ -555,7 +571,7 @@ int main(int ac, char **av) {
   mount("devtmpfs", "/dev", "devtmpfs", 0, NULL); mkdir("/dev/shm", 0777);
   mount("cgroup2", "/sys/fs/cgroup", "cgroup2", 0, NULL);
   put("/sys/fs/cgroup/cgroup.subtree_control", "+memory");
-  load_modules();
+  load_modules("/modules.list");
   mount("tmpfs", "/dev/shm", "tmpfs", 0, NULL); mkdir("/tmp", 0777);
   for (int i = 0; i < 200 && access("/dev/vda", F_OK) && access("/dev/pmem0", F_OK); i++) usleep(10000);
   int disk = mount("/dev/vda", "/mnt", "ext4", MS_NOATIME, NULL) == 0 || mount("/dev/pmem0", "/mnt", "ext4", MS_NOATIME, NULL) == 0;

@@ -47,13 +47,15 @@ case $(head -c 4 "$k/vmlinux" | tail -c 3) in ELF) vmlinuz=$k/vmlinux;; esac
 
 # 3. the initramfs: kreplay, the modules for the disk, procps with its libraries
 sum=$(cat "$here/kreplay.c" "${BASH_SOURCE[0]}" | sha1sum | cut -c1-12)
-base=$cache/base-$kernel-$disk-$sum.cpio.gz
+zram=; ! grep -q '^swap .* zram' "$scen" || zram=-zram
+base=$cache/base-$kernel-$disk$zram-$sum.cpio.gz
 if [ ! -e "$base" ]; then
   r=$(mktemp -d); mkdir -p "$r/mod" "$r/bin"
   gcc -O2 -static -s -w -o "$r/init" "$here/kreplay.c" -lpthread
   case $disk in virtio) mods="crc32c_generic virtio_pci virtio_blk ext4";; pmem) mods="crc32c_generic nfit nd_pmem ext4";; esac
-  for m in $mods; do modprobe -d "$k" -S "$ver" --show-depends "$m" | sed -n 's/^insmod //p'; done | awk '!s[$1]++' | while read -r f _; do
-    f=$k${f#"$k"}; n=$(basename "${f%.xz}"); case $f in *.xz) xz -dc "$f";; *) cat "$f";; esac > "$r/mod/$n"; echo "/mod/$n"; done > "$r/modules.list"
+  pack() { for m in "$@"; do modprobe -d "$k" -S "$ver" --show-depends "$m" | sed -n 's/^insmod //p'; done | awk '!s[$1]++' | while read -r f _; do
+    f=$k${f#"$k"}; n=$(basename "${f%.xz}"); case $f in *.xz) xz -dc "$f";; *) cat "$f";; esac > "$r/mod/$n"; echo "/mod/$n"; done; }
+  pack $mods > "$r/modules.list"; [ -z "$zram" ] || pack zram > "$r/zram.list"
   for t in free ps pmap vmstat; do b=$(command -v $t); cp -L "$b" "$r/bin/$t"
     ldd "$b" | grep -o '/[^ ]*' | while read -r l; do mkdir -p "$r/$(dirname "$l")"; cp -Lu "$l" "$r$l"; done; done
   find "$r" -exec touch -h -d @0 {} +

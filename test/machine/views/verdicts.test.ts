@@ -28,6 +28,7 @@ const VERDICTS: Readonly<Record<string, FindingKind>> = {
   'allocator-keeps': 'allocator-keeps',
   'pinned-break': 'pinned-break',
   arenas: 'arenas',
+  'imagick-pool': 'allocator-keeps',
   'three-layers': 'three-layers',
   'go-1.12': 'late-runtime',
   'go-1.16': 'late-runtime',
@@ -35,6 +36,7 @@ const VERDICTS: Readonly<Record<string, FindingKind>> = {
   'cache-evicts': 'cache-evicts',
   'cache-trusted': 'cache-trusted',
   container: 'cache-trusted',
+  'container-killed': 'killed-by-limit',
   descriptors: 'descriptors',
   tmpfs: 'tmpfs',
   'names-of-files': 'names',
@@ -132,6 +134,29 @@ describe('heaps', () => {
 test('the text of a report', async () => {
   const report = await reportOf(MACHINE_SCENARIOS['container']!.text);
   expect(machineSummaryText(report)).toMatchSnapshot();
+});
+
+test('who a limit killed, and what it was full of; who the machine killed', async () => {
+  const killed = (await reportOf(MACHINE_SCENARIOS['container-killed']!.text)).sections.find(
+    ({ short }) => short === 'died',
+  )!;
+  expect(killed.lines).toEqual([
+    'server (signal 9, step 13): C had met its limit of 200.0 MiB, with 120.0 MiB shared memory and tmpfs, 79.6 MiB private memory of processes and 456.0 KiB kernel; it had an RSS of 60.2 MiB',
+  ]);
+  const script =
+    '#! -m 400\nnew a b\nb oom_score_adj 300\nb mmap B 150M private\nb touch B 0 150M\na mmap A 170M private\na touch A 0 170M\n';
+  const died = (await reportOf(script)).sections.find(({ short }) => short === 'died')!;
+  expect(died.lines).toHaveLength(1);
+  expect(died.lines[0]).toMatch(
+    /^b \(signal 9, step 6\): nothing was free of \d+\.\d MiB, with \d+\.\d MiB private memory of processes, .* kernel and .* page cache; it had an RSS of 150\.\d MiB, oom_score_adj 300$/,
+  );
+});
+
+test('processes of a pool each keep their own, and are told of together', async () => {
+  const [first] = (await reportOf(MACHINE_SCENARIOS['imagick-pool']!.text)).findings;
+  const each = /(\d+\.\d) MiB are free pages/.exec(first!.text)!;
+  const all = /w1, w2, w3 and w4 keep (\d+\.\d) MiB so together/.exec(first!.text)!;
+  expect(Math.abs(Number(all[1]) - 4 * Number(each[1]))).toBeLessThan(0.5);
 });
 
 test('a machine on which nothing happens', async () => {

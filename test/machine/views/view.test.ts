@@ -102,6 +102,15 @@ describe('views', () => {
   });
 });
 
+test('of several moments a process may be gone at one, not at all', async () => {
+  const shown = (view: string) =>
+    runWithViews({ ...machineText('shared-memory'), views: [view], at: ['written', 'children-gone'] });
+  const { views } = await shown('statm c1');
+  expect(views[0]!.text).toMatch(/^512350 /);
+  expect(views[1]!.text).toBe("no process 'c1' is alive here; there are parent\n");
+  await expect(shown('statm c9')).rejects.toThrow("no process 'c9' is alive here; there are parent, c1, c2");
+});
+
 describe('moments of a script', () => {
   const script = parseScript('new a\nsample 2\nsample x\nend\n');
   test('a label before the number of a step', () => {

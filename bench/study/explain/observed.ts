@@ -1,0 +1,16 @@
+import type { RunOptions } from '../../run/run-options.ts';
+import type { Facts } from './explanation.ts';
+import type { Finding } from './mechanisms/mechanism.ts';
+
+export interface ObserveOptions extends RunOptions {
+  /** A sample's label, `#N` for event N, `peak`, `exit`, `end`; see momentOf. */
+  readonly at?: string;
+  /** How many groups of pinning blocks to list. */
+  readonly pinningGroups?: number;
+}
+
+/** What is known before any other setting is run. */
+export interface Observed {
+  readonly facts: Facts;
+  readonly findings: readonly Finding[];
+}
