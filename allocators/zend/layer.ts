@@ -97,6 +97,7 @@ export function layered(upper: UpperLayer, below: Allocator, all: boolean): Requ
       else below.trim(t, 0);
     },
     tunables: () => below.tunables?.() ?? {},
+    ...(upper.decidingState && { ownDecidingState: upper.decidingState }),
     ...(upper.decidingState &&
       below.decidingState && {
         decidingState: (sink: WordSink) => upper.decidingState!(sink) && below.decidingState!(sink),

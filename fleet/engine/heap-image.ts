@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Allocator } from '../../sim/contract/allocator.ts';
 import { assert } from '../../sim/contract/assert.ts';
 import type { SharedBuffers } from '../../sim/contract/memory.ts';
+import type { Bytes } from '../../sim/contract/units.ts';
 import type { Kernel } from '../../sim/kernel/kernel.ts';
 import { type Layout, layoutOf } from './layout.ts';
 
@@ -10,10 +11,13 @@ const STALE_AT_REST = 'zend.cells';
 const PAGES = 'kernel.pages';
 const BLOCK = 512;
 
-/** A heap as it was: the nonzero blocks of every region of simulation state. */
+/** The nonzero blocks of regions of simulation state. */
+export type RegionParts = ReadonlyMap<string, { readonly places: Int32Array; readonly bytes: Uint8Array }>;
+
+/** A heap as it was. */
 export interface HeapImage {
   readonly layout: Layout;
-  readonly parts: ReadonlyMap<string, { readonly places: Int32Array; readonly bytes: Uint8Array }>;
+  readonly parts: RegionParts;
   readonly sizeBytes: number;
 }
 
@@ -53,8 +57,14 @@ export function stateDigest(
 
 /** Copies a heap that is at rest. */
 export function takeImage(buffers: SharedBuffers, usedBytes: (name: string) => number, kernel: Kernel): HeapImage {
+  const parts = takeParts(buffers, usedBytes);
+  const layout = layoutOf(kernel);
+  return { layout, parts, sizeBytes: sizeOfParts(parts) + layout.byteLength };
+}
+
+/** Copies regions of a heap that is at rest. */
+export function takeParts(buffers: SharedBuffers, usedBytes: (name: string) => number): RegionParts {
   const parts = new Map<string, { places: Int32Array; bytes: Uint8Array }>();
-  let sizeBytes = 0;
   for (const [name, buffer] of Object.entries(buffers)) {
     if (name === PAGES || name === STALE_AT_REST) continue;
     const used = Math.min(Math.ceil(usedBytes(name) / BLOCK) * BLOCK, buffer.byteLength);
@@ -64,10 +74,12 @@ export function takeImage(buffers: SharedBuffers, usedBytes: (name: string) => n
     const bytes = new Uint8Array(places.length * BLOCK);
     for (const [i, at] of places.entries()) bytes.set(all.subarray(at, Math.min(at + BLOCK, used)), i * BLOCK);
     parts.set(name, { places: Int32Array.from(places), bytes });
-    sizeBytes += bytes.length + places.length * 4;
   }
-  const layout = layoutOf(kernel);
-  return { layout, parts, sizeBytes: sizeBytes + layout.byteLength };
+  return parts;
+}
+
+export function sizeOfParts(parts: RegionParts): Bytes {
+  return [...parts.values()].reduce((sum, { places, bytes }) => sum + bytes.length + places.byteLength, 0);
 }
 
 function isZero(buffer: SharedArrayBuffer, at: number, length: number): boolean {
@@ -86,11 +98,21 @@ export function putImage(
   kernel: Kernel,
 ): void {
   for (let i = 0; i < kernel.vmas.count(); i++) kernel.pages.fill(0, kernel.vmas.start(i), kernel.vmas.end(i));
+  putParts(image.parts, buffers, usedBytes);
+  const { layout } = image;
+  const at = 1 + 3 * layout[0]!;
+  for (let i = 0; i < layout[at]!; i++) {
+    kernel.pages.fill(layout[at + 3 + 3 * i]!, layout[at + 1 + 3 * i]!, layout[at + 2 + 3 * i]!);
+  }
+}
+
+/** Puts regions back to what they were. */
+export function putParts(parts: RegionParts, buffers: SharedBuffers, usedBytes: (name: string) => number): void {
   // All lengths first: a counter that says how long a region is may itself be overwritten below.
   const lengths = new Map(Object.keys(buffers).map((name) => [name, usedBytes(name)]));
   for (const [name, buffer] of Object.entries(buffers)) {
     if (name === PAGES || name === STALE_AT_REST) continue;
-    const part = image.parts.get(name);
+    const part = parts.get(name);
     assert(part !== undefined, `the image has no memory region ${name}`);
     const used = Math.min(Math.ceil(lengths.get(name)! / BLOCK) * BLOCK, buffer.byteLength);
     const view = new Uint8Array(buffer);
@@ -98,10 +120,5 @@ export function putImage(
     part.places.forEach((at, i) => {
       view.set(part.bytes.subarray(i * BLOCK, i * BLOCK + Math.min(BLOCK, view.length - at)), at);
     });
-  }
-  const { layout } = image;
-  const at = 1 + 3 * layout[0]!;
-  for (let i = 0; i < layout[at]!; i++) {
-    kernel.pages.fill(layout[at + 3 + 3 * i]!, layout[at + 1 + 3 * i]!, layout[at + 2 + 3 * i]!);
   }
 }

@@ -29,6 +29,7 @@ export interface Holdings {
 
 /** What the heap holds now. */
 export function holdingsOf(heap: WorkerHeap): Holdings {
+  heap.settle();
   const { kernel } = heap.machine;
   const sums = { mainHeapBytes: 0, arenaBytes: 0, zendBytes: 0, mappedBytes: 0, extentBytes: 0 };
   let arenaHeaps = 0;

@@ -1,15 +1,11 @@
-import { AVERAGES_REGION, averageAfter, averageCells } from '../../allocators/zend/deciding-state.ts';
-import { assert } from '../../sim/contract/assert.ts';
+import { AVERAGES_REGION } from '../../allocators/zend/deciding-state.ts';
 import type { HeapImage } from './heap-image.ts';
 import type { Layout } from './layout.ts';
-import type { AfterRequest, Play, RequestEvents, WorkerHeap } from './worker-heap.ts';
+import type { RequestEvents } from './request-events.ts';
+import { Transitions } from './transitions.ts';
+import type { AfterRequest, Play, WorkerHeap } from './worker-heap.ts';
 
 // What a request does to a heap depends on the heap's state and on the request alone, so it need not be played again where both are known.
-//
-//   state 7 ── request 3, avg_chunks_count in cell 2|1 ──► peak of 4 chunks ── new average in cell 3|2 ──► state 9, with its figures
-//
-// avg_chunks_count takes a new value at nearly every request but decides by whole numbers alone: it is carried beside the state, by the same
-// arithmetic as the real one's, and only the cells that it lies in are part of what is known.
 
 /** Images beyond this are not kept: a state without one is played anew from the nearest that has one. */
 const IMAGE_BUDGET_BYTES = 384 * 2 ** 20;
@@ -54,8 +50,7 @@ export class Memo {
   private readonly after: AfterRequest;
   private readonly states: State[] = [];
   private readonly numbers = new Map<string, number>();
-  private readonly peaks = new Map<string, number>();
-  private readonly known = new Map<string, Known>();
+  private readonly known: Transitions<Known>;
   private readonly averages: Float64Array | undefined;
   private readonly start: HeapImage;
   private readonly startAverage: number;
@@ -78,6 +73,7 @@ export class Memo {
     this.after = options.after;
     const buffer = heap.memory.buffers()[AVERAGES_REGION];
     this.averages = buffer && new Float64Array(buffer);
+    this.known = new Transitions(this.averages !== undefined);
     // A thread-safe PHP has a heap, and an average, a thread; a request with several ends moves the average several times.
     const isSimple =
       (this.averages === undefined ||
@@ -151,29 +147,15 @@ export class Memo {
     this.current = -1;
   }
 
-  private keyOf(state: number, request: number, average: number): string {
-    if (!this.averages) return `${state} ${request}`;
-    const { keepsBelow, dropsFrom } = averageCells(average);
-    return `${state} ${request} ${keepsBelow} ${dropsFrom}`;
+  private lookUp(place: Place, request: number): Play | undefined {
+    const found = this.known.lookUp(place.state, this.numberOf(request), place.average);
+    if (!found) return undefined;
+    place.state = found.known.state;
+    place.average = found.average;
+    return found.known.play;
   }
 
-  private lookUp(place: Place, request: number): Play | undefined {
-    const key = this.keyOf(place.state, request, place.average);
-    if (!this.averages || this.requests[request]!.requestEnds === 0) {
-      const known = this.known.get(key);
-      if (!known) return undefined;
-      place.state = known.state;
-      return known.play;
-    }
-    const peak = this.peaks.get(key);
-    if (peak === undefined) return undefined;
-    const average = averageAfter(place.average, peak);
-    const known = this.known.get(`${key} ${averageCells(average).dropsFrom}`);
-    if (!known) return undefined;
-    place.state = known.state;
-    place.average = average;
-    return known.play;
-  }
+  private readonly numberOf = (request: number) => ({ request, requestEnds: this.requests[request]!.requestEnds });
 
   private playNew(place: Place, request: number): Play {
     const from = place.state;
@@ -197,7 +179,7 @@ export class Memo {
       return play;
     }
     const state = this.number(digest, { state: from, request, average: averageBefore });
-    this.remember(from, request, averageBefore, place.average, { state, play });
+    this.known.remember(from, this.numberOf(request), averageBefore, place.average, { state, play });
     this.current = state;
     place.state = state;
     return play;
@@ -205,20 +187,6 @@ export class Memo {
 
   private perform(request: number): Play {
     return this.heap.play(this.requests[request]!, this.after);
-  }
-
-  private remember(from: number, request: number, before: number, after: number, known: Known): void {
-    const key = this.keyOf(from, request, before);
-    if (!this.averages || this.requests[request]!.requestEnds === 0) {
-      assert(!this.averages || before === after, 'avg_chunks_count moves at the end of a request alone');
-      this.known.set(key, known);
-      return;
-    }
-    const peak = before === 0 && after === 0 ? 0 : Math.round(2 * after - before);
-    // A heap that begins with this request has an average of 1 before its end.
-    if (averageAfter(before, peak) !== after) return;
-    this.peaks.set(key, peak);
-    this.known.set(`${key} ${averageCells(after).dropsFrom}`, known);
   }
 
   private number(digest: string, before: State['before'], image?: HeapImage): number {

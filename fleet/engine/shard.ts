@@ -6,8 +6,9 @@ import { type Holdings, holdingsOf } from './holdings.ts';
 import type { Layout } from './layout.ts';
 import { Memo, type MemoCounts } from './memo.ts';
 import type { RecordedParts } from './recorded-parts.ts';
+import { requestEvents } from './request-events.ts';
 import { LayoutTable, playSlot, type SlotTask, type SlotTimeline } from './slot-timeline.ts';
-import { type AfterRequest, requestEvents, WorkerHeap } from './worker-heap.ts';
+import { type AfterRequest, WorkerHeap } from './worker-heap.ts';
 
 /** What all workers of a pool have in common. */
 export interface HeapSettings {
@@ -24,6 +25,8 @@ export interface HeapSettings {
   readonly recyclePages: number;
   /** Whether requests that meet a known heap are taken from memory. */
   readonly remembers: boolean;
+  /** Whether, where time decides, the request allocator's part of those is, and what threads' caches serve. */
+  readonly remembersLayer?: boolean;
 }
 
 /** Some slots of a pool, for one thread. */
@@ -33,12 +36,19 @@ export interface ShardTask {
   readonly samplesUs: Float64Array;
 }
 
+export interface ShardCounts extends MemoCounts {
+  /** Of what was played: requests of which the request allocator's part was not. */
+  readonly layerMet: number;
+  /** Threads whose calls in a request were not played either. */
+  readonly threadsMet: number;
+}
+
 export interface ShardResult {
   readonly timelines: readonly SlotTimeline[];
   readonly layouts: readonly Layout[];
   /** What each slot's last process holds at the end. */
   readonly holdings: readonly Holdings[];
-  readonly counts: MemoCounts;
+  readonly counts: ShardCounts;
   /** Whether states were compared; without, time decides or the allocator does not say. */
   readonly compares: boolean;
   /** Pages of a heap as it is forked. */
@@ -73,6 +83,7 @@ export class Shard {
       kernel: settings.kernel,
       requests: startup ? [...requests, startup] : requests,
       touch: recorded?.events.touch ?? 'full',
+      remembersLayer: settings.remembersLayer === true && !recorded && settings.after !== 'gc_mem_caches',
     });
     if (startup) {
       this.heap.play(startup);
@@ -98,7 +109,7 @@ export class Shard {
     const layouts = new LayoutTable();
     const holdings: Holdings[] = [];
     const timelines: SlotTimeline[] = [];
-    let counts: MemoCounts = { played: 0, met: 0, states: 0, failures: 0 };
+    let counts: ShardCounts = { played: 0, met: 0, states: 0, failures: 0, layerMet: 0, threadsMet: 0 };
     for (const slot of task.slots) {
       if (whileMet && timelines.length > 0 && isStrange(memo)) break;
       const steps = playSlot(slot, {
@@ -119,7 +130,7 @@ export class Shard {
       }
       if (!step.done) break;
       timelines.push(step.value);
-      counts = memo.counts();
+      counts = { ...memo.counts(), layerMet: heap.layerMet, threadsMet: heap.threadsMet };
     }
     return {
       timelines,

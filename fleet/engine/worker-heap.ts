@@ -1,14 +1,8 @@
 import '../../allocators/all.ts';
 import type { AllocatorSpec } from '../../allocators/spec.ts';
+import { AVERAGES_REGION } from '../../allocators/zend/deciding-state.ts';
 import type { Allocator, RequestAllocator } from '../../sim/contract/allocator.ts';
-import {
-  type EventBuffer,
-  OP_BITS,
-  OP_MASK,
-  OP_REQUEST_END,
-  OP_THREAD_EXIT,
-  type Touch,
-} from '../../sim/contract/event.ts';
+import type { EventBuffer, Touch } from '../../sim/contract/event.ts';
 import { uncontendedLocks } from '../../sim/contract/locks.ts';
 import { Memory } from '../../sim/contract/memory.ts';
 import { OPERATIONS } from '../../sim/contract/operations.ts';
@@ -19,9 +13,13 @@ import { RESIDENT_PAGES, RESIDENT_PEAK } from '../../sim/kernel/residency.ts';
 import { createLockstep, type Lockstep } from '../../sim/replay/lockstep.ts';
 import type { ObjectTable } from '../../sim/replay/objects.ts';
 import { COST_PROFILES, operationPrices } from '../../sim/time/costs.ts';
+import { CachedRows } from './cached-rows.ts';
 import { type HeapImage, putImage, stateDigest, takeImage } from './heap-image.ts';
 import { createTellingLockstep } from './inherited-pages.ts';
 import { type Layout, layoutOf } from './layout.ts';
+import type { RequestEvents } from './request-events.ts';
+import { RequestLayer } from './request-layer.ts';
+import { createToldKernel, type ToldKernel } from './told-kernel.ts';
 
 /** Shares of a request's events at whose ends its memory is noted. */
 export const PROFILE_STEPS = 16;
@@ -42,43 +40,6 @@ export interface Play {
   readonly costNs: Ns;
 }
 
-/** The events of one request, ready to be played. */
-export interface RequestEvents {
-  readonly events: EventBuffer;
-  /** Its rows. */
-  readonly from: number;
-  readonly to: number;
-  /** Part of a longer trace: blocks and threads of the parts before are known to it. */
-  readonly isPart: boolean;
-  /** Ends of PHP requests among them. */
-  readonly requestEnds: number;
-  /** Row of the last one; -1 without. */
-  readonly endRow: number;
-  /** Thread slots whose thread has exited at the end. */
-  readonly exits: readonly number[];
-}
-
-export function requestEvents(
-  events: EventBuffer,
-  part?: { readonly from: number; readonly to: number },
-): RequestEvents {
-  const { from, to } = part ?? { from: 0, to: events.length };
-  let requestEnds = 0;
-  let endRow = -1;
-  const exited = new Map<number, number>();
-  for (let row = from; row < to; row++) {
-    const op = events.head[row]! & OP_MASK;
-    if (op === OP_REQUEST_END) {
-      requestEnds++;
-      endRow = row;
-    }
-    if (op === OP_THREAD_EXIT) exited.set(events.head[row]! >>> OP_BITS, row);
-  }
-  for (const { thread, row } of events.begins)
-    if (row < to && (exited.get(thread) ?? Infinity) < row) exited.delete(thread);
-  return { events, from, to, isPart: part !== undefined, requestEnds, endRow, exits: [...exited.keys()] };
-}
-
 export interface WorkerHeapOptions {
   readonly spec: AllocatorSpec;
   readonly processors: number;
@@ -86,6 +47,8 @@ export interface WorkerHeapOptions {
   /** Everything that may be played in it. */
   readonly requests: readonly RequestEvents[];
   readonly touch: Touch;
+  /** Where time decides: whether a request allocator, and threads that their caches serve, are replayed only where their state is new. */
+  readonly remembersLayer?: boolean;
 }
 
 interface Player {
@@ -106,10 +69,15 @@ export class WorkerHeap {
   private readonly allocator: Allocator;
   private readonly request: RequestAllocator | undefined;
   private readonly players = new Map<EventBuffer, Player>();
+  /** The request allocator, where it is remembered. */
+  private readonly layer: RequestLayer | undefined;
+  private readonly cached: CachedRows | undefined;
+  /** What it counts: apart from the machine's, so that it can be told what was its work. */
+  private readonly layerOperations: Float64Array;
   /** Of the kernel: resident pages and their peak. */
   private readonly counters: Int32Array;
   private readonly prices = operationPrices(COST_PROFILES['bare-metal']!);
-  private failures = 0;
+  private readonly failures = { count: 0 };
   private isForked = false;
   /** The layout, as long as nothing has changed it. */
   private known: Layout | undefined;
@@ -131,11 +99,58 @@ export class WorkerHeap {
     this.counters = new Int32Array(this.memory.buffers()['kernel.residency']!);
     const { below: lower, model, version } = spec;
     const below = lower?.model.create(this.machine, lower.version, lower.options, undefined, lower.given);
-    this.top = model.create(this.machine, version, spec.options, below, spec.given);
+    const remembers =
+      options.remembersLayer === true &&
+      below !== undefined &&
+      below.decidingState === undefined &&
+      spec.options['all'] !== true &&
+      options.kernel.thp !== 'always';
+    const told = remembers ? createToldKernel(this.machine.kernel) : undefined;
+    const layerOperations = new Float64Array(this.memory.reserve('fleet.layerOperations', OPERATIONS.length * 8));
+    const others = new Set(Object.keys(this.memory.buffers()));
+    const machine = told ? { ...this.machine, kernel: told.kernel, operations: layerOperations } : this.machine;
+    this.top = model.create(machine, version, spec.options, below, spec.given);
+    this.layerOperations = layerOperations;
+    if (told) this.layer = this.layerOf(told, others);
+    const { threadCaches } = below ?? this.top;
+    if (options.remembersLayer && threadCaches && spec.options['all'] !== true)
+      this.cached = new CachedRows(threadCaches, this.machine.operations);
     this.request = 'requestBegin' in this.top ? (this.top as RequestAllocator) : undefined;
     this.allocator = below && spec.options['all'] !== true ? below : this.top;
     this.threads = new Uint8Array(this.memory.reserve('fleet.threads', Math.ceil(threadSlots / 8) * 8), 0, threadSlots);
     for (const { events } of requests) if (!this.players.has(events)) this.players.set(events, this.player(events));
+  }
+
+  private layerOf(told: ToldKernel, others: ReadonlySet<string>): RequestLayer | undefined {
+    const buffers = this.memory.buffers();
+    const averages = buffers[AVERAGES_REGION];
+    const layer = this.top as RequestAllocator;
+    if (!layer.ownDecidingState || !averages) return undefined;
+    return new RequestLayer({
+      layer,
+      told,
+      memory: this.memory,
+      regions: new Set(Object.keys(buffers).filter((name) => !others.has(name))),
+      averages: new Float64Array(averages),
+      operations: this.layerOperations,
+      pages: this.machine.kernel.pages,
+      failures: this.failures,
+    });
+  }
+
+  /** Requests of which the request allocator's part was not replayed. */
+  get layerMet(): number {
+    return this.layer?.metCount ?? 0;
+  }
+
+  /** Threads whose calls in a request were not replayed, as their caches served all of them. */
+  get threadsMet(): number {
+    return this.cached?.metCount ?? 0;
+  }
+
+  /** Whatever is in memory is as the heap is: to be called before it is looked at other than by pages and mappings. */
+  settle(): void {
+    this.layer?.settle();
   }
 
   private player(events: EventBuffer): Player {
@@ -156,7 +171,7 @@ export class WorkerHeap {
       request: this.request,
       touches: this.machine.touch !== 'none',
       onFailure: () => {
-        this.failures++;
+        this.failures.count++;
       },
     });
     const { addressOf } = this.request ?? this.allocator;
@@ -195,14 +210,16 @@ export class WorkerHeap {
     const gcRow = call === 'gc_mem_caches' ? own.endRow : -1;
     const { kernel, operations } = this.machine;
     const { lockstep, objects, runForked } = this.players.get(events)!;
-    const run = this.isForked ? runForked : lockstep.run;
+    const layer = this.isForked ? undefined : this.layer;
     if (!isPart) {
       objects.handles.fill(0);
       objects.buried.fill(0);
     }
-    this.failures = 0;
+    this.failures.count = 0;
     this.known = undefined;
-    const before = operations.slice();
+    const plain = layer?.begin(own, lockstep) ?? (this.isForked ? runForked : lockstep.run);
+    const run = plain === lockstep.run ? (this.cached?.begin(own, plain) ?? plain) : plain;
+    const before = operations.map((count, i) => count + this.layerOperations[i]!);
     const faults = kernel.residency.faults();
     this.counters[RESIDENT_PEAK] = this.counters[RESIDENT_PAGES]!;
     const profile = new Uint32Array(PROFILE_STEPS);
@@ -229,6 +246,8 @@ export class WorkerHeap {
       }
       profile[step] = kernel.residency.residentPages();
     }
+    layer?.finish();
+    if (plain === lockstep.run) this.cached?.finish();
     for (const thread of exits) this.threads[thread] = 0;
     if (call === 'malloc_trim') this.allocator.trim(0, 0);
     return {
@@ -237,8 +256,11 @@ export class WorkerHeap {
       mappedPages: kernel.mappedPages(),
       profile,
       faults: kernel.residency.faults() - faults,
-      failures: this.failures,
-      costNs: this.prices.reduce((sum, price, i) => sum + price * (operations[i]! - before[i]!), 0),
+      failures: this.failures.count,
+      costNs: this.prices.reduce(
+        (sum, price, i) => sum + price * (operations[i]! + this.layerOperations[i]! - before[i]!),
+        0,
+      ),
     };
   }
 
@@ -252,11 +274,13 @@ export class WorkerHeap {
   }
 
   image(): HeapImage {
+    this.settle();
     return takeImage(this.memory.buffers(), (name) => this.memory.usedBytesOf(name), this.machine.kernel);
   }
 
   restore(image: HeapImage): void {
     this.known = undefined;
+    this.layer?.forget();
     putImage(image, this.memory.buffers(), (name) => this.memory.usedBytesOf(name), this.machine.kernel);
   }
 }

@@ -28,6 +28,8 @@ export class PoolRun {
   holdings: Holdings[] = [];
   played = 0;
   met = 0;
+  /** Of what was played: requests of which the request allocator's part was not. */
+  layerMet = 0;
   /** Whether heaps are compared with those that were met before. */
   compares = false;
   failures = 0;
@@ -104,6 +106,7 @@ export class PoolRun {
       after: pool.after_request,
       recyclePages: pool.recycle === undefined ? Infinity : Math.floor(sizeBytes(pool.recycle)! / 4096),
       remembers,
+      remembersLayer: remembers,
     };
     if (recorded) {
       const { schedule: own, tasks } = recordedSchedule(recorded, scenario.durationUs);
@@ -179,6 +182,7 @@ export class PoolRun {
     if (this.settings.startup || this.recorded) this.forkedHeap ??= result.startLayout;
     this.played += result.counts.played;
     this.met += result.counts.met;
+    this.layerMet += result.counts.layerMet;
     this.failures += result.failures;
     this.startPages = result.startPages;
   }

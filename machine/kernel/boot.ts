@@ -32,7 +32,7 @@ const newZone = ({ name, present, managed }: Profile['zones'][number], processor
   pcp: { movable: 0, kernel: 0, high: processors, batch: 1, freeFactor: 0 },
 });
 
-/** Below this much memory huge pages are off, whatever is asked. */
+/** hugepage_init: with less memory huge pages are off, whatever is asked; what is freed after it does not count. */
 const THP_MIN_PAGES = 512 * 256;
 
 export function bootKernel(options: BootOptions): Kernel {
@@ -40,7 +40,7 @@ export function bootKernel(options: BootOptions): Kernel {
   const zones = profile.zones.map((zone) => newZone(zone, options.processors));
   const total = zones.reduce((sum, zone) => sum + zone.managed, 0);
   const k = new Kernel(profile, zones, {
-    enabled: total < THP_MIN_PAGES ? 'never' : options.thp,
+    enabled: total - profile.bootHeldPages < THP_MIN_PAGES ? 'never' : options.thp,
     defrag: 'madvise',
     shmemEnabled: 'never',
     useZeroPage: true,

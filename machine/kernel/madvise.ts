@@ -27,7 +27,7 @@ import { covered } from './mprotect.ts';
 import { frameOfPte, type Pmd, PTE_DIRTY, PTE_PRESENT, PTE_SPECIAL, PTE_SWAP, PTE_YOUNG } from './page-table.ts';
 import { updateHiwaterRss } from './rss.ts';
 import { shmemTruncateRange } from './shmem.ts';
-import { swapFreeEntry } from './swap.ts';
+import { folioFreeSwap, freeSwapAndCache } from './swap.ts';
 import { folioDeactivate, lruAddDrain, markPageLazyfree } from './swap-lru.ts';
 import { reclaimPages } from './vmscan.ts';
 
@@ -137,7 +137,7 @@ function freeEntry(k: Kernel, vma: Vma, pmd: Pmd, i: number): boolean {
   if (pte & PTE_SWAP) {
     pmd.set(i, 0);
     vma.mm.rss[2]--;
-    swapFreeEntry(k, frameOfPte(pte));
+    freeSwapAndCache(k, frameOfPte(pte));
     return true;
   }
   if (!(pte & PTE_PRESENT) || pte & PTE_SPECIAL) return true;
@@ -149,6 +149,7 @@ function freeEntry(k: Kernel, vma: Vma, pmd: Pmd, i: number): boolean {
   }
   if (flags[frame]! & (PG_SWAPCACHE | PG_DIRTY)) {
     if (k.frames.mapcount[frame] !== 1) return true;
+    if (flags[frame]! & PG_SWAPCACHE && !folioFreeSwap(k, frame)) return true;
     flags[frame]! &= ~PG_DIRTY;
   }
   if (pte & (PTE_YOUNG | PTE_DIRTY)) pmd.set(i, pmd.get(i) & ~(PTE_YOUNG | PTE_DIRTY));

@@ -40,7 +40,12 @@ function drainStock(k: Kernel): void {
  * try_charge_memcg: charges `pages` to the group and its ancestors, reclaiming in it and killing where it must.
  * @returns false where there is no memory for it: the fault is repeated or fails.
  */
-export function tryChargeMemcg(k: Kernel, group: MemCgroup, pages: number, huge = false): boolean {
+export function tryChargeMemcg(
+  k: Kernel,
+  group: MemCgroup,
+  pages: number,
+  { huge = false, blocking = true } = {},
+): boolean {
   if (group.isRoot) return true;
   if (k.stockGroup === group && k.stockPages >= pages) {
     k.stockPages -= pages;
@@ -59,6 +64,7 @@ export function tryChargeMemcg(k: Kernel, group: MemCgroup, pages: number, huge 
       forceCharge(group, pages);
       return true;
     }
+    if (!blocking) return false;
     memcgEvent(over, 'max');
     const reclaimed = k.hooks.memcgReclaim(over, pages);
     drainStock(k);

@@ -54,7 +54,8 @@ import {
   pageRemoveRmap,
 } from './rmap.ts';
 import { addMmCounterFast, checkSyncRssStat, syncMmRss, updateHiwaterRss } from './rss.ts';
-import { doSwapPage, swapFreeEntry } from './swap.ts';
+import { doSetPmd } from './huge-shmem.ts';
+import { doSwapPage, folioFreeSwap, freeSwapAndCache } from './swap.ts';
 import { folioMarkAccessed, lruAddDrain } from './swap-lru.ts';
 import { balanceDirtyPages } from './writeback.ts';
 
@@ -168,7 +169,8 @@ function doWpPage(k: Kernel, task: Task, vma: Vma, page: number, pmd: Pmd, pte: 
     const single = !(frames.flags[frame]! & (PG_HEAD | PG_TAIL));
     if (!(frames.flags[frames.headOf(frame)]! & PG_LRU)) lruAddDrain(k);
     // A page in swap's cache that others still name there is theirs too.
-    const isShared = frames.flags[frame]! & PG_SWAPCACHE || frames.mapcount[frame] !== 1;
+    const isShared =
+      frames.mapcount[frame] !== 1 || ((frames.flags[frame]! & PG_SWAPCACHE) !== 0 && !folioFreeSwap(k, frame));
     if (single ? !isShared : lastMappingOfHugePage(k, frames.headOf(frame))) {
       frames.flags[frame]! |= PG_EXCLUSIVE;
       return wpPageReuse(k, page, pmd, pte);
@@ -227,16 +229,20 @@ export function freeIfUnused(k: Kernel, frame: number): void {
   if (flags & (PG_HEAD | PG_TAIL)) {
     const head = frames.headOf(frame);
     if (frames.mapcountOf(frame) === 0 && hugePageUnmapped(k, head)) freeHugePage(k, head);
-  } else if (frames.mapcount[frame] === 0 && !(flags & PG_SWAPCACHE)) freePage(k, frame);
+  } else if (frames.mapcount[frame] === 0) {
+    if (flags & PG_SWAPCACHE) folioFreeSwap(k, frame);
+    else freePage(k, frame);
+  }
 }
 
 /** do_fault: a page of a file or of shared memory. */
 function doFault(k: Kernel, task: Task, vma: Vma, page: number, write: boolean): FaultResult {
   const object = vma.object!;
   const index = vma.linearIndex(page);
+  const cow = write && !(vma.flags & VM_SHARED);
+  if (!cow && doSetPmd(k, task, vma, page, object.get(index), write)) return FAULT_DONE;
   if (!write && filemapMapPages(k, task, vma, page, (at, frame) => setFilePte(k, task, vma, at, frame, false)))
     return FAULT_DONE;
-  const cow = write && !(vma.flags & VM_SHARED);
   let copy = -1;
   if (cow) {
     anonVmaPrepare(k, vma);
@@ -276,7 +282,8 @@ export function setFilePte(k: Kernel, task: Task, vma: Vma, page: number, frame:
   const flags = PTE_PRESENT | PTE_YOUNG | (write ? PTE_DIRTY : 0) | ((write && shared) || noNotice ? PTE_WRITE : 0);
   addMmCounterFast(k, task, vma.mm, mmCounterFile(k, frame), 1);
   pageAddFileRmap(k, frame);
-  if (vma.flags & VM_LOCKED) mlockFolio(k, frame);
+  // A huge page is locked by huge entries alone.
+  if (vma.flags & VM_LOCKED && !(k.frames.flags[frame]! & (PG_HEAD | PG_TAIL))) mlockFolio(k, frame);
   pmd.set(page % 512, pteOf(frame, flags));
 }
 
@@ -300,7 +307,7 @@ export function zapPageRange(k: Kernel, task: Task, vma: Vma, start: number, end
     const to = Math.min(end, first + 512);
     if (pmd.huge !== 0) {
       if (to - from === 512) {
-        rss[MM_ANONPAGES] -= zapHugePmd(k, task, vma, key, pmd);
+        rss[vma.object ? MM_SHMEMPAGES : MM_ANONPAGES] -= zapHugePmd(k, task, vma, key, pmd);
         return;
       }
       splitHugePmd(k, vma, pmd);
@@ -332,7 +339,7 @@ function zapPteRange(
     if (pte & PTE_SPECIAL) continue;
     if (pte & PTE_SWAP) {
       rss[MM_SWAPENTS]--;
-      swapFreeEntry(k, frameOfPte(pte));
+      freeSwapAndCache(k, frameOfPte(pte));
       continue;
     }
     const frame = frameOfPte(pte);

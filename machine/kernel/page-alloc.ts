@@ -140,7 +140,7 @@ export function allocHugePage(k: Kernel, group: MemCgroup, direct: boolean): num
     ? reserveFrom(k, { order: 9, noRetry: true })
     : getPageFromFreelist(k, 9, ({ low, boost }) => low + boost);
   if (zone < 0) return -1;
-  if (!group.isRoot && !tryChargeMemcg(k, group, HPAGE_PMD_NR, true)) return -2;
+  if (!group.isRoot && !tryChargeMemcg(k, group, HPAGE_PMD_NR, { huge: true, blocking: direct })) return -2;
   let head = -1;
   for (let other = k.zones.length - 1; head < 0 && other >= 0; other--) head = k.frames.takeBlock(other);
   if (head < 0) {

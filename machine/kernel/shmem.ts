@@ -1,5 +1,6 @@
 /** mm/shmem.c: tmpfs files, memfd and shared anonymous mappings are one thing. */
-import { PG_DIRTY, PG_REFERENCED, PG_SWAPBACKED, PG_SWAPCACHE } from './frames.ts';
+import { PG_ANON, PG_DIRTY, PG_REFERENCED, PG_SWAPBACKED, PG_TAIL } from './frames.ts';
+import { splitHugePage } from './huge-memory.ts';
 import { hugetlbEvict } from './hugetlb.ts';
 import type { Kernel } from './kernel.ts';
 import type { MemCgroup } from './mem-cgroup.ts';
@@ -7,7 +8,7 @@ import { AddressSpace } from './mm-types.ts';
 import { vmEnoughMemory } from './overcommit.ts';
 import { allocPage } from './page-alloc.ts';
 import { deleteFromPageCache, filemapAddFolio } from './page-cache.ts';
-import { swapFreeEntry, swapIn } from './swap.ts';
+import { deleteSwapOfShmem, freeSwapAndCache, swapIn } from './swap.ts';
 import { folioMarkAccessed } from './swap-lru.ts';
 
 /** Devices: the kernel's own mount of tmpfs, a disk in memory, the first file system; `special` has none. */
@@ -88,8 +89,9 @@ export function shmemGetFolio(
     const { frame } = swapIn(k, k.current!, slot);
     if (frame < 0) return SHMEM_NOMEM;
     swappedPages(object).delete(index);
-    frames.flags[frame] = PG_SWAPBACKED | PG_DIRTY | PG_SWAPCACHE;
-    swapFreeEntry(k, slot);
+    frames.flags[frame]! &= ~PG_ANON;
+    deleteSwapOfShmem(k, slot);
+    frames.flags[frame] = PG_SWAPBACKED | PG_DIRTY;
     filemapAddFolio(k, object, index, frame);
     return frame;
   }
@@ -108,12 +110,17 @@ export function shmemGetFolio(
 
 /** shmem_truncate_range over whole pages: nothing may map them any more. */
 export function shmemTruncateRange(k: Kernel, object: AddressSpace, from: number, to: number): void {
+  // truncate_inode_partial_folio
+  for (const edge of [from, to]) {
+    const frame = object.get(edge);
+    if (frame !== 0 && k.frames.flags[frame]! & PG_TAIL) splitHugePage(k, k.frames.headOf(frame));
+  }
   for (const index of [...object.pagesIn(from, to)]) deleteFromPageCache(k, object, index);
   const swapped = swappedPages(object);
   for (const [index, slot] of [...swapped]) {
     if (index < from || index >= to) continue;
     swapped.delete(index);
-    swapFreeEntry(k, slot);
+    freeSwapAndCache(k, slot);
     if (object.accountsEachPage) k.committed--;
     if (object.mount) object.mount.usedPages--;
   }

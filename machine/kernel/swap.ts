@@ -1,32 +1,37 @@
 /** mm/swapfile.c, mm/swap_slots.c, mm/swap_state.c and do_swap_page: pages that lie in swap. */
 
-import { PG_ANON, PG_EXCLUSIVE, PG_SWAPBACKED, PG_SWAPCACHE } from './frames.ts';
+import { assert } from '../../sim/contract/assert.ts';
+import { HPAGE_PMD_NR, PG_ANON, PG_EXCLUSIVE, PG_SWAPBACKED, PG_SWAPCACHE } from './frames.ts';
 import type { Kernel, Task } from './kernel.ts';
-import { MM_ANONPAGES, MM_SWAPENTS, type SwapReadahead, VM_SHARED, VM_WRITE, type Vma } from './mm-types.ts';
+import { MM_ANONPAGES, MM_SWAPENTS, type SwapReadahead, VM_LOCKED, VM_SHARED, VM_WRITE, type Vma } from './mm-types.ts';
 import { allocPage, freePage, giveKernelPages, takeKernelPages } from './page-alloc.ts';
 import { frameOfPte, type Pmd, PTE_DIRTY, PTE_PRESENT, PTE_SWAP, PTE_WRITE, PTE_YOUNG, pteOf } from './page-table.ts';
 import { SWAP_IN_US, SWAP_OUT_US } from './recorded-prices.ts';
 import { addMmCounterFast } from './rss.ts';
 import { folioAddLru, lruAddDrain } from './swap-lru.ts';
+import { SwapClusters } from './swap-clusters.ts';
 import type { Zram } from './zram.ts';
 
-/** A page of swap: entries that name it, and the frame that has its content meanwhile (-1: none). */
+/** A page of swap: entries that name it, and the frame that has its content meanwhile (-1: none), which may outlast the entries. */
 interface Slot {
   count: number;
   frame: number;
   group: number;
+  /** pte_swp_exclusive: its one entry is of a process that shared the page with none. */
+  isExclusive: boolean;
   /** Read ahead, and not yet asked for. */
   isReadahead?: boolean;
 }
 
 export interface SwapArea {
   readonly slots: (Slot | undefined)[];
-  readonly free: number[];
-  next: number;
+  readonly clusters: SwapClusters;
   readonly limit: number;
   /** Undefined: a file on the disk, which is memory of its own. */
   readonly zram: Zram | undefined;
   readonly cache: SlotsCache;
+  /** The swap cache: slots by the frames that have their content. */
+  readonly cached: Map<number, number>;
 }
 
 /** swap_slots_cache of the processor: slots taken ahead, and such as are to be given back together. */
@@ -54,7 +59,7 @@ export function swapOn(k: Kernel, pages: number, zram?: Zram): void {
     giveKernelPages(k, mapPages(before.limit));
   }
   const cache = { isActive: false, slots: [], returned: [] };
-  areas.set(k, { slots: [], free: [], next: 1, limit: pages, zram, cache });
+  areas.set(k, { slots: [], clusters: new SwapClusters(pages), limit: pages, zram, cache, cached: new Map() });
   takeKernelPages(k, mapPages(pages));
   // The first page is the header.
   k.swapTotal = Math.max(0, pages - 1);
@@ -71,9 +76,27 @@ export function getSwapPage(k: Kernel, frame: number): number {
   const area = areas.get(k);
   const slot = area ? folioAllocSwap(k, area) : 0;
   if (slot === 0) return 0;
-  area!.slots[slot] = { count: 0, frame, group: k.frames.group[frame]! };
+  const isExclusive = (k.frames.flags[frame]! & PG_EXCLUSIVE) !== 0;
+  area!.slots[slot] = { count: 0, frame, group: k.frames.group[frame]!, isExclusive };
   k.groups[k.frames.group[frame]!]!.stat.swap++;
   return slot;
+}
+
+/**
+ * folio_alloc_swap of a huge page (CONFIG_THP_SWAP): 512 slots in a row for its pages, the first of them. 0 where no cluster is free, and
+ * always of a file, whose blocks need not lie in a row.
+ */
+export function getSwapCluster(k: Kernel, head: number): number {
+  const area = areas.get(k);
+  if (!area?.zram || k.swapFree < HPAGE_PMD_NR) return 0;
+  const first = area.clusters.takeCluster();
+  if (first === 0) return 0;
+  const group = k.frames.group[head]!;
+  const isExclusive = (k.frames.flags[head]! & PG_EXCLUSIVE) !== 0;
+  for (let i = 0; i < HPAGE_PMD_NR; i++) area.slots[first + i] = { count: 0, frame: head + i, group, isExclusive };
+  k.swapFree -= HPAGE_PMD_NR;
+  k.groups[group]!.stat.swap += HPAGE_PMD_NR;
+  return first;
 }
 
 function folioAllocSwap(k: Kernel, area: SwapArea): number {
@@ -96,7 +119,9 @@ function refillSwapSlotsCache(k: Kernel, area: SwapArea): void {
 
 function takeSlot(k: Kernel, area: SwapArea): number {
   k.swapFree--;
-  return area.free.pop() ?? area.next++;
+  const slot = area.clusters.take();
+  assert(slot > 0, 'there are free slots, and none is found');
+  return slot;
 }
 
 function checkCacheActive(k: Kernel, area: SwapArea): void {
@@ -114,7 +139,7 @@ function checkCacheActive(k: Kernel, area: SwapArea): void {
 /** swap_range_free: a device that may forget what lies there does so. */
 function giveSlot(k: Kernel, area: SwapArea, slot: number): void {
   area.zram?.free(slot);
-  area.free.push(slot);
+  area.clusters.give(slot);
   k.swapFree++;
 }
 
@@ -129,12 +154,12 @@ function freeSwapSlot(k: Kernel, area: SwapArea, slot: number): void {
   returned.push(slot);
 }
 
-/** swap_writepage. @returns false where a device of compressed memory has no room: the page stays. */
-export function swapWritepage(k: Kernel, slot: number): boolean {
+/** swap_writepage, of one of `together` pages of a call. @returns false where a device of compressed memory has no room: the page stays. */
+export function swapWritepage(k: Kernel, slot: number, together = 1): boolean {
   const { zram } = areaOf(k);
   if (zram && !zram.write(slot)) return false;
   k.vmstat.pswpout++;
-  k.nowUs += SWAP_OUT_US;
+  k.nowUs += SWAP_OUT_US / together + (zram?.compressUs ?? 0);
   return true;
 }
 
@@ -146,19 +171,29 @@ export function putSwapFolio(k: Kernel, slot: number): void {
   freeSwapSlot(k, area, slot);
 }
 
+/** Of a fork too, after which nobody has the page for himself. */
 export function swapDuplicate(k: Kernel, slot: number): void {
-  areaOf(k).slots[slot]!.count++;
+  const own = areaOf(k).slots[slot]!;
+  if (++own.count > 1) own.isExclusive = false;
 }
 
-/** swap_free: an entry names the slot no more. */
-export function swapFreeEntry(k: Kernel, slot: number): void {
+/** vm_swap_full: what is in memory again gives its slot up, where half of them are taken. */
+const vmSwapFull = (k: Kernel): boolean => k.swapFree * 2 < k.swapTotal;
+
+/** free_swap_and_cache: an entry names the slot no more; what is mapped still keeps it, while there are slots enough. */
+export function freeSwapAndCache(k: Kernel, slot: number): void {
+  const own = areaOf(k).slots[slot]!;
+  own.count--;
+  if (own.count > 0) return;
+  if (own.frame < 0 || k.frames.mapcount[own.frame] === 0 || vmSwapFull(k)) endSlot(k, slot, own);
+}
+
+/** Nobody names it: the slot is free, and so is a page that only it had. */
+function endSlot(k: Kernel, slot: number, own: Slot): void {
   const area = areaOf(k);
-  const own = area.slots[slot]!;
-  if (--own.count > 0) return;
   const { frame } = own;
   if (frame >= 0) {
-    k.frames.flags[frame]! &= ~PG_SWAPCACHE;
-    k.vmstat.nr_swapcached--;
+    deleteFromSwapCache(k, area, frame);
     if (k.frames.mapcount[frame] === 0 && k.frames.flags[frame]! & PG_ANON) freePage(k, frame);
   }
   k.groups[own.group]!.stat.swap--;
@@ -166,36 +201,69 @@ export function swapFreeEntry(k: Kernel, slot: number): void {
   freeSwapSlot(k, area, slot);
 }
 
+function addToSwapCache(k: Kernel, area: SwapArea, frame: number, slot: number): void {
+  k.frames.flags[frame]! |= PG_SWAPCACHE | PG_SWAPBACKED | PG_ANON;
+  k.vmstat.nr_swapcached++;
+  area.cached.set(frame, slot);
+}
+
+function deleteFromSwapCache(k: Kernel, area: SwapArea, frame: number): void {
+  if (!(k.frames.flags[frame]! & PG_SWAPCACHE)) return;
+  k.frames.flags[frame]! &= ~PG_SWAPCACHE;
+  k.vmstat.nr_swapcached--;
+  area.cached.delete(frame);
+}
+
+/** folio_free_swap: takes a page out of the cache, which nothing in swap is for any more. @returns false where entries still name its slot. */
+export function folioFreeSwap(k: Kernel, frame: number): boolean {
+  const slot = slotOfCached(k, frame);
+  const own = areaOf(k).slots[slot]!;
+  if (own.count > 0) return false;
+  endSlot(k, slot, own);
+  return true;
+}
+
+/** shmem_swapin_folio: the object has the page, and the slot is nobody's. */
+export function deleteSwapOfShmem(k: Kernel, slot: number): void {
+  const own = areaOf(k).slots[slot]!;
+  own.count--;
+  assert(own.count === 0, 'a slot of shared memory has one entry');
+  endSlot(k, slot, own);
+}
+
 /** The page is in its slot, and its frame is free. */
 export function forgetSwapFrame(k: Kernel, slot: number): void {
-  const own = areaOf(k).slots[slot]!;
-  if (k.frames.flags[own.frame]! & PG_SWAPCACHE) k.vmstat.nr_swapcached--;
+  const area = areaOf(k);
+  const own = area.slots[slot]!;
+  deleteFromSwapCache(k, area, own.frame);
   own.frame = -1;
 }
 
-/** folio_swap_entry: the slot of a page that was read from it while others still name it. */
-export function slotOfCached(k: Kernel, frame: number): number {
-  return areaOf(k).slots.findIndex((own) => own?.frame === frame);
+/** folio_swap_entry: the slot of a page in the swap cache. */
+export const slotOfCached = (k: Kernel, frame: number): number => areaOf(k).cached.get(frame)!;
+
+/** swapoff: pages that are in memory, and in a slot too. */
+export function emptySwapCache(k: Kernel): void {
+  for (const frame of [...areaOf(k).cached.keys()]) folioFreeSwap(k, frame);
 }
 
 /** The frame of the slot, read where it is not in memory; -1 where there is no memory. Whose list it joins is the caller's. */
 export function swapIn(k: Kernel, task: Task, slot: number): { frame: number; major: boolean } {
   const own = areaOf(k).slots[slot]!;
   if (own.frame >= 0) return { frame: own.frame, major: false };
-  const frame = readSwapCache(k, task, own);
+  const frame = readSwapCache(k, task, slot, own);
   if (frame >= 0) k.vmstat.pgmajfault++;
   return { frame, major: frame >= 0 };
 }
 
 /** __read_swap_cache_async and swap_readpage. */
-function readSwapCache(k: Kernel, task: Task, own: Slot): number {
+function readSwapCache(k: Kernel, task: Task, slot: number, own: Slot): number {
   const frame = allocPage(k, k.groups[own.group]!.online ? k.groups[own.group]! : task.group);
   if (frame < 0) return frame;
   own.frame = frame;
   k.vmstat.pswpin++;
-  k.vmstat.nr_swapcached++;
-  k.frames.flags[frame]! |= PG_SWAPCACHE | PG_SWAPBACKED | PG_ANON;
-  k.nowUs += SWAP_IN_US;
+  addToSwapCache(k, areaOf(k), frame, slot);
+  k.nowUs += SWAP_IN_US + (zramOf(k)?.decompressUs ?? 0);
   return frame;
 }
 
@@ -231,9 +299,11 @@ function swapVmaReadahead(k: Kernel, task: Task, vma: Vma, page: number, pmd: Pm
   const { slots } = areaOf(k);
   for (let at = Math.max(first, vma.start, table); at < Math.min(first + window, vma.end, table + 512); at++) {
     const pte = pmd.get(at % 512);
-    const own = pte & PTE_SWAP ? slots[frameOfPte(pte)]! : undefined;
-    if (at === page || !own || own.frame >= 0) continue;
-    const frame = readSwapCache(k, task, own);
+    if (at === page || !(pte & PTE_SWAP)) continue;
+    const slot = frameOfPte(pte);
+    const own = slots[slot]!;
+    if (own.frame >= 0) continue;
+    const frame = readSwapCache(k, task, slot, own);
     if (frame < 0) return;
     own.isReadahead = true;
     folioAddLru(k, frame);
@@ -245,6 +315,7 @@ function swapVmaReadahead(k: Kernel, task: Task, vma: Vma, page: number, pmd: Pm
 export function doSwapPage(k: Kernel, task: Task, vma: Vma, page: number, write: boolean, pmd: Pmd): number {
   const slot = frameOfPte(pmd.get(page % 512));
   const own = areaOf(k).slots[slot]!;
+  const isAlone = own.frame < 0 && own.count === 1;
   if (own.frame >= 0) {
     if (own.isReadahead) vma.swapReadahead = { ...vma.swapReadahead, page, hits: vma.swapReadahead.hits + 1 };
     else vma.swapReadahead = { ...vma.swapReadahead, page };
@@ -263,11 +334,14 @@ export function doSwapPage(k: Kernel, task: Task, vma: Vma, page: number, write:
     frames.index[frame] = vma.linearIndex(page);
     if (major) folioAddLru(k, frame);
   } else frames.sharing++;
-  const last = own.count === 1;
   frames.flags[frame] = (frames.flags[frame]! | PG_ANON | PG_SWAPBACKED) & ~PG_EXCLUSIVE;
-  swapFreeEntry(k, slot);
+  own.count--;
+  const isSole = frames.mapcount[frame] === 1;
+  const freed = own.count === 0 && (isAlone || vmSwapFull(k) || (vma.flags & VM_LOCKED) !== 0 || (write && isSole));
+  const isExclusive = own.isExclusive;
+  if (freed) endSlot(k, slot, own);
   let flags = PTE_PRESENT | PTE_YOUNG;
-  if (last && frames.mapcount[frame] === 1) {
+  if (isExclusive || (freed && isSole)) {
     frames.flags[frame]! |= PG_EXCLUSIVE;
     if (vma.flags & VM_WRITE && !(vma.flags & VM_SHARED) && write) flags |= PTE_WRITE | PTE_DIRTY;
   }

@@ -5,7 +5,7 @@ import { vmEnoughMemory } from './overcommit.ts';
 import { frameOfPte, PTE_SWAP, PTE_YOUNG } from './page-table.ts';
 import { syncMmRss } from './rss.ts';
 import { shmemGetFolio, swappedPages } from './shmem.ts';
-import { doSwapPage, swapOn } from './swap.ts';
+import { doSwapPage, emptySwapCache, swapOn } from './swap.ts';
 
 /** swapoff. @returns false where what is in use may not be promised without the area. */
 export function swapOff(k: Kernel): boolean {
@@ -34,6 +34,7 @@ export function swapOff(k: Kernel): boolean {
       for (const index of [...swappedPages(object).keys()]) shmemGetFolio(k, k.root, object, index, false);
     }
   }
+  emptySwapCache(k);
   k.current = null;
   k.vmstat.pgmajfault = faults;
   swapOn(k, 0);

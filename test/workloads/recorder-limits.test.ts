@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, type TestContext } from 'vitest';
 import { INCLUDES, recordingBench } from '../helpers/recorded.ts';
 
 const HAS_CALLS = `${INCLUDES} int main(void) { for (int i = 0; i < 500; i++) free(malloc(4000 + i)); return 6; }`;
@@ -39,31 +39,53 @@ describe('limits', () => {
   });
 });
 
-describe('chroot', () => {
-  it('is named with what is not recorded behind it', (context) => {
-    const bench = recordingBench(context);
-    const program = bench.compile(
-      'jail.c',
-      `${INCLUDES}
-      int main(void) {
-        int status;
-        chroot("/none");
-        if (chroot("cell")) return 9;
-        free(malloc(2222));
-        if (fork() == 0) { free(malloc(3333)); exit(2); }
-        wait(&status);
-        return 6;
-      }`,
-    );
-    mkdirSync(`${bench.folder}/cell`);
-    const { status, stderr } = bench.record(['--', program]);
-    if (status === 9) {
-      console.warn(`SKIPPED ${context.task.name}: needs the right to chroot`);
-      context.skip('needs the right to chroot');
+const JAIL = `${INCLUDES}
+  int main(int argc, char **argv) {
+    int status;
+    if (argc > 1) for (int fd = 3; fd < 1024; fd++) close(fd);
+    chroot("/none");
+    if (chroot("cell")) return 9;
+    free(malloc(2222));
+    if (fork() == 0) {
+      free(malloc(3333));
+      execl("/jail", "jail", NULL);
+      exit(2);
     }
+    wait(&status);
+    return 4 + WEXITSTATUS(status);
+  }`;
+
+/** Of a program that a user without rights to it was not let do. */
+function requireChroot(context: TestContext, status: number | null): void {
+  if (status !== 9) return;
+  console.warn(`SKIPPED ${context.task.name}: needs the right to chroot`);
+  context.skip('needs the right to chroot');
+}
+
+describe('chroot', () => {
+  it('forks behind it are recorded', (context) => {
+    const bench = recordingBench(context);
+    const program = bench.compile('jail.c', JAIL);
+    mkdirSync(`${bench.folder}/cell`);
+    const { status, stderr, processes } = bench.record(['--', program]);
+    requireChroot(context, status);
+    expect(status).toBe(6);
+    expect(stderr).not.toContain('none');
+    expect(stderr).not.toContain('chroot');
+    const [parent, child] = processes;
+    expect(child).toMatchObject({ ppid: parent!.pid, command: 'jail', exit: 2 });
+    expect(bench.lines(parent!.trace).some((line) => line.endsWith(' 2222'))).toBe(true);
+    expect(bench.lines(child!.trace).some((line) => line.endsWith(' 3333'))).toBe(true);
+  });
+
+  it('is named where a process has closed what leads to the recorder', (context) => {
+    const bench = recordingBench(context);
+    const program = bench.compile('jail.c', JAIL);
+    mkdirSync(`${bench.folder}/cell`);
+    const { status, stderr } = bench.record(['--', program, 'closes']);
+    requireChroot(context, status);
     expect(status).toBe(6);
     expect(stderr).toMatch(/^record: cell: what a process starts or forks behind chroot\(\) is not recorded/m);
-    expect(stderr).not.toContain('/none');
     expect(bench.lines('jail.htb').some((line) => line.endsWith(' 2222'))).toBe(true);
   });
 });

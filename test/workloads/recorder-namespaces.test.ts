@@ -1,5 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync } from 'node:fs';
 import { describe, expect, it, type TestContext } from 'vitest';
 import { INCLUDES, recordingBench } from '../helpers/recorded.ts';
 
@@ -85,5 +85,41 @@ describe('processes with numbers of their own', () => {
     expect(stderr).toMatch(/process 1 of a PID namespace: its number on this host is not known/);
     const hidden = processes.find(({ pid }) => pid === 1)!;
     expect(bench.lines(hidden.trace).some((line) => line.endsWith(' 4444'))).toBe(true);
+  });
+
+  /** Programs of the host's under another root, with a /proc or without. */
+  const cell = (hasProc: boolean) => `
+    for folder in usr lib lib64; do mkdir -p "cell/$folder"; mount --rbind "/$folder" "cell/$folder"; done
+    mkdir -p cell/proc cell/old
+    ${hasProc ? 'mount -t proc proc cell/proc' : ''}
+    mount --rbind cell cell; cd cell; pivot_root . old; cd /
+    /inside; exit $?`;
+  const INSIDE = `${INCLUDES} int main(void) {
+    int status;
+    free(malloc(5555));
+    if (fork() == 0) { free(malloc(6666)); exit(3); }
+    wait(&status);
+    return 10 + WEXITSTATUS(status);
+  }`;
+
+  it('are recorded behind another root, where there is a /proc, and named elsewhere', (context) => {
+    requireUnshare(context, ['-Urmpf']);
+    const bench = recordingBench(context);
+    bench.compile('inside.c', INSIDE);
+    mkdirSync(`${bench.folder}/cell`);
+    copyFileSync(`${bench.folder}/inside`, `${bench.folder}/cell/inside`);
+    const record = (hasProc: boolean) =>
+      bench.record(['-o', 'out.htb', '--force', '--', 'unshare', '-Urmpf', 'bash', '-ec', cell(hasProc)]);
+    const { status, stderr, processes } = record(true);
+    expect(stderr).not.toContain('could not be recorded');
+    expect(status).toBe(13);
+    const inside = processes.filter(({ command }) => command === 'inside');
+    expect(inside.map(({ exit }) => exit).sort()).toEqual([13, 3]);
+    const child = inside.find(({ exit }) => exit === 3)!;
+    expect(bench.lines(child.trace).some((line) => line.endsWith(' 6666'))).toBe(true);
+    expect(record(false)).toMatchObject({
+      status: 13,
+      stderr: expect.stringMatching(/\/inside could not be recorded: it is behind another root/),
+    });
   });
 });

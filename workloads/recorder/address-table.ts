@@ -59,7 +59,7 @@ export function createAddressTable(): AddressTable {
   function growDirectory(): void {
     const [oldKeys, oldGroups] = [keys, groupOf];
     groups = grown(groups);
-    mask = 2 * mask + 1;
+    mask = 4 * mask + 3; // as many more places as groups
     keys = new Float64Array(mask + 1);
     groupOf = new Int32Array(mask + 1);
     for (let i = 0; i < oldKeys.length; i++) {
@@ -117,8 +117,9 @@ export function createAddressTable(): AddressTable {
   };
 }
 
+/** By a factor of four: what is copied costs, what is too long is not committed. */
 function grown(old: Int32Array<ArrayBuffer>): Int32Array<ArrayBuffer> {
-  const larger = new Int32Array(old.length * 2);
+  const larger = new Int32Array(old.length * 4);
   larger.set(old);
   return larger;
 }

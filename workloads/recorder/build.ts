@@ -11,6 +11,7 @@ const LIBRARY_FLAGS = ['-fPIC', '-shared', '-fvisibility=hidden', '-fno-builtin'
 const LIBRARY_SOURCES = [
   'ring.c',
   'session.c',
+  'held.c',
   'real.c',
   'calls.c',
   'operators.c',

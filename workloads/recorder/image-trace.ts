@@ -3,6 +3,7 @@ import { type EventBuffer, MALLOPT_NAMES, type MalloptName, type RecordedFacts }
 import { unpackMallctl } from '../../sim/contract/mallctl.ts';
 import { type BlockId, createEventBuilder, type EventBuilder } from '../builder.ts';
 import type { Oddities } from '../import/address-trace.ts';
+import { mostRows } from '../trace/columns.ts';
 import { createBlockRecords } from './block-records.ts';
 import { forEachRecord, LOG, type LogPart, type LogRecord } from './log.ts';
 import { type BlockWrite, lookAhead, type PageRun } from './lookahead.ts';
@@ -50,15 +51,23 @@ export interface ImageTrace {
   readonly start: ObservationText | undefined;
 }
 
+/** Rows that room is made for beforehand; a trace with more of them makes more. */
+const ROWS_AHEAD_MAX = 2 ** 24;
+
 /** Only a log that is not whole has such times: doubles count nanoseconds up to here, for 104 days. */
 const TIME_END_NS = 2 ** 53;
 
 /** Makes the trace of one process image, in two passes over its log: the first finds what later records say of earlier ones. */
 export function traceOfImage(options: ImageTraceOptions): ImageTrace {
   const { parts, quantumNs, nsPerTick, pageBytes } = options;
-  const builder = createEventBuilder({ name: options.name, source: options.source, wide: true });
   const sites = createRecordedSites();
   const ahead = lookAhead(parts, pageBytes, sites);
+  const builder = createEventBuilder({
+    name: options.name,
+    source: options.source,
+    wide: true,
+    rows: Math.min(ahead.records, ROWS_AHEAD_MAX, mostRows()),
+  });
   if (sites.count > 0) sites.symbolize(options.symbolizer);
   const { lastOf, ownFrom } = ahead;
   const every = Math.max(1, Math.floor((ahead.records - ownFrom) / Math.max(1, options.samples)));

@@ -6,6 +6,7 @@ import type { Paste } from '../paste.ts';
 import { type Advice, type Allowed, adviseOn, isTooSlow, LEAST_SAVING, WORTH_IT } from './advice.ts';
 import { countedName, groupAreas, returnTexts } from './area-groups.ts';
 import type { Explanation, Facts, Verdict, VerdictKind } from './explanation.ts';
+import { atWork } from './mechanisms/at-work.ts';
 import type { Finding } from './mechanisms/mechanism.ts';
 import type { ReturnPrediction } from './returns.ts';
 import { siteSentences } from './site-text.ts';
@@ -14,6 +15,8 @@ import { callsOf, type OrderRange, type WhatIf } from './what-if.ts';
 
 /** Areas and groups below this share of the resident bytes are not worth a sentence. */
 const WORTH_A_SENTENCE = 0.02;
+/** What grows like a leak has so much of its live blocks throughout the last quarter of the run; else they are those of the moment. */
+const STAYS = 0.5;
 /** Other heaps that hold less than this share are said not to be the cause. */
 const FEW = 0.15;
 
@@ -24,11 +27,12 @@ const FEW = 0.15;
  */
 export function judge(
   facts: Facts,
-  findings: readonly Finding[] = [],
+  found: readonly Finding[] = [],
   whatIf: readonly WhatIf[] = [],
   partial = false,
   allowed: Allowed = {},
 ): Verdict {
+  const findings = atWork(found, facts, whatIf);
   const { sample, growth } = facts;
   const { breakdown, rssBytes } = sample;
   const free = breakdown.pinned + breakdown.returnable;
@@ -44,7 +48,8 @@ export function judge(
   let kind: VerdictKind = 'nothing';
   if (rssBytes > 0) {
     kind = largest(shares);
-    if (kind === 'in use' && growth.rises && !findings.some((f) => f.isNoLeak)) kind = 'leak';
+    const stays = growth.rises && growth.floors[3] >= breakdown.requested * STAYS;
+    if (kind === 'in use' && stays && !findings.some((f) => f.isNoLeak)) kind = 'leak';
   }
   const advice = adviseOn(facts, findings, whatIf, allowed);
   const answer = adviceSentences(facts, advice, whatIf, partial);

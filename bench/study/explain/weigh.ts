@@ -2,6 +2,7 @@ import type { Bytes } from '../../../sim/contract/units.ts';
 import type { RunOptions } from '../../run/run-options.ts';
 import { type Allowed, adviseOn } from './advice.ts';
 import type { RunTimes } from './explanation.ts';
+import { atWork } from './mechanisms/at-work.ts';
 import type { Observed } from './observed.ts';
 import { settingName } from './setting.ts';
 import type { SharedRuns } from './shared-runs.ts';
@@ -48,7 +49,7 @@ export function bestTrial(
   known: Weighed = UNWEIGHED,
 ): Trial | undefined {
   const whatIf = whatIfsOf(options, shared, trials, known);
-  const { best } = adviseOn({ ...facts, times: known.asItIs }, findings, whatIf, options);
+  const { best } = adviseOn({ ...facts, times: known.asItIs }, atWork(findings, facts, whatIf), whatIf, options);
   return trials.find(({ setting }) => settingName(setting) === best?.setting);
 }
 

@@ -69,10 +69,10 @@ function runnerFor(options: RunAllOptions, isOneBatch: boolean): Runner {
 
     /** Takes a task and executes it; false where there is none left. */
     async function executeNext(): Promise<boolean> {
+      const at = await next.take();
+      if (!at) return false;
       await gate.enter();
       try {
-        const at = await next.take();
-        if (!at) return false;
         if (signal?.aborted) throw new Interrupted('interrupted');
         try {
           const taken = await finishedRuns.get(at.task);

@@ -34,6 +34,17 @@ describe('mechanisms', () => {
     expect(e.verdict.advice!.rssBytes).toBeLessThan(e.sample.rssBytes / 10);
   });
 
+  test('aligned blocks in pieces between notes that live, whatever the version: no splinters', () => {
+    const e = of(
+      [...repeat(300, (i) => [`a 0 ${2 * i} 64 9000`, `m 0 ${2 * i + 1} 40`]), ...repeat(300, (i) => [`f 0 ${2 * i}`])],
+      'glibc@2.36',
+    );
+    const newer = e.whatIf.find((w) => w.setting === 'glibc 2.41')!;
+    expect(newer.rssBytes).toBeGreaterThan(0.95 * e.sample.rssBytes);
+    expect(names(e)).not.toContain('memalign splinters');
+    expect(e.verdict.sentences.join(' ')).not.toContain('14581');
+  });
+
   test('memalign’s splinters: the mmap threshold, and the version that mends it', () => {
     const e = of(
       repeat(20, (i) => [`a 0 ${2 * i} 64 9000000`, ...(i > 0 ? [`f 0 ${2 * i - 2}`] : []), `m 0 ${2 * i + 1} 40`]),

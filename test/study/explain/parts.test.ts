@@ -91,14 +91,14 @@ describe('growth', () => {
 describe('the verdict', () => {
   const facts = explain({ ...bumpOptions(['m 0 1 100000', 'f 0 1', 'm 0 2 5']), whatIf: false });
   const nothing: Breakdown = { requested: 0, slack: 0, metadata: 0, cached: 0, pinned: 0, returnable: 0 };
-  const verdict = (breakdown: Partial<Breakdown>, returnsBytes = 0, rises = false) => {
+  const verdict = (breakdown: Partial<Breakdown>, returnsBytes = 0, rises = false, lastFloor = 80) => {
     const whole = { ...nothing, ...breakdown };
     const rssBytes = Object.values(whole).reduce((sum, n) => sum + n, 0);
     return judge({
       ...facts,
       sample: { ...facts.sample, rssBytes, breakdown: whole },
       returns: [{ ...facts.returns[0], returnsBytes }],
-      growth: { floors: [1, 2, 3, 4], rises },
+      growth: { floors: [1, 2, 3, lastFloor], rises },
       pinning: [],
     });
   };
@@ -106,6 +106,7 @@ describe('the verdict', () => {
   test.each([
     ['in use', verdict({ requested: 90, slack: 5, pinned: 10 })],
     ['leak', verdict({ requested: 90, pinned: 10 }, 0, true)],
+    ['in use', verdict({ requested: 90, pinned: 10 }, 0, true, 20)],
     ['cache', verdict({ requested: 10, cached: 30 })],
     ['retention by policy', verdict({ requested: 10, returnable: 40, pinned: 5 }, 40)],
     ['fragmentation by pinning', verdict({ requested: 10, returnable: 1, pinned: 50 }, 1)],

@@ -3,6 +3,7 @@
  * recorder even where its environment was swept clean; what cannot have it is noted by name.
  */
 #include "recorder.h"
+#include "held.h"
 #include "program-file.h"
 #include "session.h"
 #include <alloca.h>
@@ -11,6 +12,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 extern char **environ;
 
@@ -80,7 +82,7 @@ EXPORT int chroot(const char *path)
 	if (!has_session()) return real.chroot(path);
 	int note = begin_note(), result = real.chroot(path), saved = errno;
 	end_note(note, result == 0 && !is_session_reachable()
-		? "~what a process starts or forks behind chroot() is not recorded: the recorder lies outside" : NULL, path);
+		? "~what a process starts or forks behind chroot() is not recorded: it has closed what leads to the recorder" : NULL, path);
 	errno = saved;
 	return result;
 }
@@ -107,26 +109,85 @@ static const char *library_path(void)
 	return dladdr((void *)&program_main, &mine) ? mine.dli_fname : NULL;
 }
 
-/* How many bytes the lines need that are to be added, and what of it is missing. */
+static struct held held_library;
+
+void hold_library(void)
+{
+	const char *path = library_path();
+	if (path) hold(&held_library, path);
+}
+
+#define LOST_OBSTACLE "it is behind another root (chroot, pivot_root), without a /proc: the recorder cannot be found there"
+
+/* What an environment lacks of the recorder, and how many bytes the lines need. */
 struct additions {
-	const char *session, *library, *preloaded;
+	const char *session, *library; /* as the program will find them */
+	const char *own_library;       /* as this process has found it */
+	const char *preloaded;
 	size_t count, bytes;
+	int is_lost, lent[2];          /* what is lent to a program behind another root */
+	char lent_library[HELD_PATH_BYTES], lent_session[64 + HELD_PATH_BYTES];
 };
 
-static struct additions missing_in(char *const envp[])
+static int is_out_of_sight(const char *path) { return access(path, F_OK) != 0 && (errno == ENOENT || errno == ENOTDIR); }
+
+static void take_back(const struct additions *a)
 {
-	struct additions a = { session_variable("ALLOCSIM_RECORD"), library_path(), NULL, 0, 0 };
+	int saved = errno;
+	for (int i = 0; i < 2; i++)
+		if (a->lent[i] >= 0) close(a->lent[i]);
+	errno = saved;
+}
+
+static void lend_recorder(struct additions *a)
+{
+	char folder[HELD_PATH_BYTES];
+	size_t flags = strcspn(a->session, ":");
+	a->lent[0] = lend(&held_library, a->lent_library);
+	a->lent[1] = lend_session(folder);
+	a->is_lost = a->lent[0] < 0 || a->lent[1] < 0 || flags >= 60;
+	if (a->is_lost) return;
+	memcpy(a->lent_session, a->session, flags);
+	stpcpy(stpcpy(a->lent_session + flags, ":"), folder);
+	a->session = a->lent_session;
+	a->library = a->lent_library;
+}
+
+static void find_missing(struct additions *a, char *const envp[])
+{
 	int has_session = 0, has_library = 0;
-	for (; envp && envp[a.count]; a.count++) {
-		if (is_variable(envp[a.count], "ALLOCSIM_RECORD")) has_session = 1;
-		if (is_variable(envp[a.count], "LD_PRELOAD")) {
-			a.preloaded = envp[a.count] + strlen("LD_PRELOAD=");
-			if (a.library && strstr(a.preloaded, a.library)) has_library = 1;
+	a->session = session_variable("ALLOCSIM_RECORD");
+	a->library = a->own_library = library_path();
+	a->preloaded = NULL;
+	a->count = a->bytes = 0;
+	a->is_lost = 0;
+	a->lent[0] = a->lent[1] = -1;
+	for (; envp && envp[a->count]; a->count++) {
+		if (is_variable(envp[a->count], "ALLOCSIM_RECORD")) has_session = 1;
+		if (is_variable(envp[a->count], "LD_PRELOAD")) {
+			a->preloaded = envp[a->count] + strlen("LD_PRELOAD=");
+			if (a->library && strstr(a->preloaded, a->library)) has_library = 1;
 		}
 	}
-	if (!a.session || !a.library || (has_session && has_library)) return a;
-	a.bytes = 64 + strlen(a.session) + strlen(a.library) + (a.preloaded ? strlen(a.preloaded) : 0);
-	return a;
+	if (!a->session || !a->library) return;
+	if (is_out_of_sight(a->library)) lend_recorder(a);
+	else if (has_session && has_library) return;
+	if (!a->is_lost) a->bytes = 64 + strlen(a->session) + strlen(a->library) + (a->preloaded ? strlen(a->preloaded) : 0);
+}
+
+/* The others that are preloaded, each behind a colon. */
+static void add_others(char *to, const struct additions *a)
+{
+	*to = 0;
+	for (const char *at = a->preloaded; at && *at;) {
+		size_t n = strcspn(at, ": ");
+		if (n > 0 && (n != strlen(a->own_library) || memcmp(at, a->own_library, n))) {
+			*to++ = ':';
+			memcpy(to, at, n);
+			*(to += n) = 0;
+		}
+		at += n + (at[n] != 0);
+	}
 }
 
 static void add_to(char **to, char *text, char *const envp[], const struct additions *a)
@@ -137,20 +198,20 @@ static void add_to(char **to, char *text, char *const envp[], const struct addit
 	to[n++] = text;
 	text = stpcpy(stpcpy(text, "ALLOCSIM_RECORD="), a->session) + 1;
 	to[n++] = text;
-	text = stpcpy(stpcpy(text, "LD_PRELOAD="), a->library);
-	if (a->preloaded && *a->preloaded) strcpy(stpcpy(text, ":"), a->preloaded);
+	add_others(stpcpy(stpcpy(text, "LD_PRELOAD="), a->library), a);
 	to[n] = NULL;
 }
 
-/* The recorder's library stands first among those that are preloaded: the others stay. */
 static void take_away_from(char **to, char *text, char *const envp[], const struct additions *a)
 {
-	size_t n = 0, length = strlen(a->library);
+	size_t n = 0;
 	for (size_t i = 0; i < a->count; i++)
 		if (!is_variable(envp[i], "LD_PRELOAD")) to[n++] = envp[i];
-	if (a->preloaded && !strncmp(a->preloaded, a->library, length) && a->preloaded[length] == ':') {
+	char *others = stpcpy(text, "LD_PRELOAD=");
+	add_others(others, a);
+	if (*others) {
+		memmove(others, others + 1, strlen(others));
 		to[n++] = text;
-		strcpy(stpcpy(text, "LD_PRELOAD="), a->preloaded + length + 1);
 	}
 	to[n] = NULL;
 }
@@ -158,22 +219,31 @@ static void take_away_from(char **to, char *text, char *const envp[], const stru
 /* All of it lies on the stack: this may be a vfork's child. */
 #define WITH_RECORDER(fixed, envp, file) \
 	char *const *fixed = envp; \
+	struct additions a_ = { .lent = { -1, -1 } }; \
 	if (has_session()) { \
-		const char *why = note_obstacle(file); \
-		struct additions a = missing_in(envp); \
-		int is_barred = why && !strcmp(why, MUSL_OBSTACLE) && a.library; \
-		if (is_barred || a.bytes) { \
-			char **to = alloca((a.count + 3) * sizeof *to); \
-			if (is_barred) take_away_from(to, alloca(64 + (a.preloaded ? strlen(a.preloaded) : 0)), envp, &a); \
-			else add_to(to, alloca(a.bytes), envp, &a); \
+		const char *file_ = file, *why = note_obstacle(file_); \
+		find_missing(&a_, envp); \
+		if (a_.is_lost && !why && file_ && access(file_, X_OK) == 0) note_unrecorded(file_, LOST_OBSTACLE); \
+		int is_barred = a_.is_lost || (why && !strcmp(why, MUSL_OBSTACLE) && a_.library); \
+		if (is_barred || a_.bytes) { \
+			char **to = alloca((a_.count + 3) * sizeof *to); \
+			if (is_barred) take_away_from(to, alloca(64 + (a_.preloaded ? strlen(a_.preloaded) : 0)), envp, &a_); \
+			else add_to(to, alloca(a_.bytes), envp, &a_); \
 			fixed = to; \
 		} \
 	}
 
+/* Where the call comes back: a failed exec, or a spawn. */
+static int came_back(const struct additions *a, int result)
+{
+	take_back(a);
+	return result;
+}
+
 EXPORT int execve(const char *path, char *const argv[], char *const envp[])
 {
 	WITH_RECORDER(fixed, envp, path)
-	return real.execve(path, argv, fixed);
+	return came_back(&a_, real.execve(path, argv, fixed));
 }
 
 EXPORT int execv(const char *path, char *const argv[]) { return execve(path, argv, environ); }
@@ -182,7 +252,7 @@ EXPORT int execvpe(const char *file, char *const argv[], char *const envp[])
 {
 	char room[1024];
 	WITH_RECORDER(fixed, envp, find_program(file, getenv("PATH"), room, sizeof room))
-	return real.execvpe(file, argv, fixed);
+	return came_back(&a_, real.execvpe(file, argv, fixed));
 }
 
 EXPORT int execvp(const char *file, char *const argv[]) { return execvpe(file, argv, environ); }
@@ -190,7 +260,7 @@ EXPORT int execvp(const char *file, char *const argv[]) { return execvpe(file, a
 EXPORT int fexecve(int fd, char *const argv[], char *const envp[])
 {
 	WITH_RECORDER(fixed, envp, NULL)
-	return real.fexecve(fd, argv, fixed);
+	return came_back(&a_, real.fexecve(fd, argv, fixed));
 }
 
 #define ARGUMENTS(argv, first, rest) \
@@ -230,7 +300,7 @@ EXPORT int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_acti
                        const posix_spawnattr_t *attributes, char *const argv[], char *const envp[])
 {
 	WITH_RECORDER(fixed, envp, path)
-	return real.posix_spawn(pid, path, actions, attributes, argv, fixed);
+	return came_back(&a_, real.posix_spawn(pid, path, actions, attributes, argv, fixed));
 }
 
 EXPORT int posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_actions_t *actions,
@@ -238,5 +308,5 @@ EXPORT int posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_act
 {
 	char room[1024];
 	WITH_RECORDER(fixed, envp, find_program(file, getenv("PATH"), room, sizeof room))
-	return real.posix_spawnp(pid, file, actions, attributes, argv, fixed);
+	return came_back(&a_, real.posix_spawnp(pid, file, actions, attributes, argv, fixed));
 }

@@ -71,6 +71,8 @@ int has_session(void);
 /* Leaves a word about a program that this process starts or becomes. Touches no memory but the stack. */
 void note_unrecorded(const char *path, const char *why);
 const char *session_variable(const char *name);
+/* Behind what is written; where it ends. */
+char *append_number(char *to, unsigned long number);
 
 static inline int recording(void)
 {
@@ -103,6 +105,10 @@ static inline void put(uint64_t index, uint64_t high, uint64_t low)
 	s->high = high;
 	atomic_store_explicit(&s->low, low | (index & RING_SLOTS ? 0 : LOW_LAP), memory_order_release);
 }
+
+/* Around a call that may take so long to give memory back that the keeper would look in the middle of it. */
+static inline void begin_giving_back(void) { atomic_fetch_add(&ring->giving_back, 1); }
+static inline void end_giving_back(void) { atomic_fetch_sub(&ring->giving_back, 1); }
 
 extern uint32_t epoch;
 void log_epoch(uint64_t now);
@@ -139,6 +145,9 @@ extern uint64_t spent_ticks; /* on looking, by this process */
 extern unsigned char big_filter[4096];
 static inline unsigned big_hash(const void *p) { return (unsigned)(((uintptr_t)p >> 4) * 0x9e3779b97f4a7c15ull >> 52); }
 static inline int may_be_big(const void *p) { return UNLIKELY(big_filter[big_hash(p)]); }
+
+/* process.c: for what this process may start behind another root. */
+void hold_library(void);
 
 /* zend.c: PHP's own heap, where there is a PHP: in the program from the start, or in a library that it has opened. */
 void watch_zend_of_program(void);

@@ -265,6 +265,7 @@ __attribute__((constructor)) static void loaded(void)
 		}
 		pthread_atfork(NULL, NULL, in_child);
 		note_allocator();
+		hold_library();
 		watch_mappings();
 		watch_extended();
 		watch_mallctl();

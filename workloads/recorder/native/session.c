@@ -3,6 +3,7 @@
  * process number may be that of a namespace; then the keeper learns from the kernel which one it has on the host.
  */
 #include "recorder.h"
+#include "held.h"
 #include "session.h"
 #include "sites.h"
 #include <fcntl.h>
@@ -16,7 +17,10 @@
 #include <unistd.h>
 
 static char folder[200];
+static struct held held_folder;
 static const struct keeper_page *keeper;
+/* Of this process, or the one that it was forked from. */
+static int had_numbers_of_keeper;
 
 /* ---- the environment, as the kernel has it: the C library's own is not there yet at the first calls */
 
@@ -53,7 +57,7 @@ const char *session_variable(const char *name)
 	return NULL;
 }
 
-static char *append_number(char *to, unsigned long number)
+char *append_number(char *to, unsigned long number)
 {
 	char digits[24], *d = digits + sizeof digits;
 	*--d = 0;
@@ -64,13 +68,21 @@ static char *append_number(char *to, unsigned long number)
 
 static char *path_in_folder(char *path, const char *name) { return stpcpy(stpcpy(stpcpy(path, folder), "/"), name); }
 
-int open_in_session(const char *kind, unsigned long pid, unsigned long *n, int flags)
+static int open_in_folder(const char *name, int flags)
 {
 	char path[300];
+	path_in_folder(path, name);
+	int fd = open(path, flags | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd >= 0 || (errno != ENOENT && errno != ENOTDIR) || !is_held(&held_folder)) return fd;
+	return openat(held_folder.fd, name, flags | O_CLOEXEC | O_NOFOLLOW, 0600);
+}
+
+int open_in_session(const char *kind, unsigned long pid, unsigned long *n, int flags)
+{
+	char name[60];
 	for (; *n < 100000; ++*n) {
-		char *end = append_number(path_in_folder(path, kind), pid);
-		append_number(stpcpy(end, "."), *n);
-		int fd = open(path, flags | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+		append_number(stpcpy(append_number(stpcpy(name, kind), pid), "."), *n);
+		int fd = open_in_folder(name, flags | O_CREAT | O_EXCL);
 		if (fd >= 0 || errno != EEXIST) return fd;
 	}
 	return -1;
@@ -78,9 +90,7 @@ int open_in_session(const char *kind, unsigned long pid, unsigned long *n, int f
 
 static int map_keeper(void)
 {
-	char path[300];
-	path_in_folder(path, KEEPER_PAGE);
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	int fd = open_in_folder(KEEPER_PAGE, O_RDONLY);
 	void *map = fd >= 0 ? mmap(NULL, sizeof *keeper, PROT_READ, MAP_SHARED, fd, 0) : MAP_FAILED;
 	if (fd >= 0) close(fd);
 	keeper = map == MAP_FAILED ? NULL : map;
@@ -100,7 +110,9 @@ int read_session(void)
 	}
 	if (*at != ':') return 0;
 	strcpy(folder, at + 1);
-	return map_keeper();
+	if (!map_keeper()) return 0;
+	hold(&held_folder, folder);
+	return 1;
 }
 
 int is_in_session(void) { return folder[0] != 0; }
@@ -109,49 +121,58 @@ int keeper_is_gone(void) { return (atomic_load_explicit(&keeper->life, memory_or
 
 void wake_keeper(unsigned long pid)
 {
-	char path[300];
-	append_number(path_in_folder(path, "ask."), pid);
-	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	char name[60];
+	append_number(stpcpy(name, "ask."), pid);
+	int fd = open_in_folder(name, O_WRONLY | O_CREAT);
 	if (fd >= 0) close(fd);
 }
 
 void ask_for_room(unsigned long pid, unsigned long n)
 {
-	char path[300];
-	append_number(stpcpy(append_number(path_in_folder(path, "room."), pid), "."), n);
-	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	char name[60];
+	append_number(stpcpy(append_number(stpcpy(name, "room."), pid), "."), n);
+	int fd = open_in_folder(name, O_WRONLY | O_CREAT);
 	if (fd >= 0) close(fd);
 }
 
 void remove_ring(unsigned long pid, unsigned long n)
 {
-	char path[300];
-	append_number(stpcpy(append_number(path_in_folder(path, ""), pid), "."), n);
-	unlink(path);
+	char path[300], *name = path_in_folder(path, "");
+	append_number(stpcpy(append_number(name, pid), "."), n);
+	if (unlink(path) != 0 && is_held(&held_folder)) unlinkat(held_folder.fd, name, 0);
 }
 
 /* ---- the process's number on the host */
 
+/* Without a /proc: the first process of a namespace has a parent that it cannot see. */
 static int has_numbers_of_keeper(void)
 {
 	struct stat own;
-	return keeper->pid_namespace && stat("/proc/self/ns/pid", &own) == 0 && own.st_ino == keeper->pid_namespace;
+	if (stat("/proc/self/ns/pid", &own) == 0) had_numbers_of_keeper = own.st_ino == keeper->pid_namespace;
+	else if (syscall(SYS_getppid) == 0) had_numbers_of_keeper = 0;
+	return had_numbers_of_keeper;
 }
 
 /* The kernel adds who sends it, in the numbers of him who receives it. */
 static int send_name(unsigned long pid, unsigned long n)
 {
 	struct sockaddr_un to = { .sun_family = AF_UNIX };
-	char name[60], path[300];
+	char name[60], path[300], lent_path[HELD_PATH_BYTES];
 	char *end = append_number(stpcpy(append_number(name, pid), "."), n);
-	if (path_in_folder(path, KEEPER_SOCKET) - path >= (long)sizeof to.sun_path) return 0;
+	path_in_folder(path, KEEPER_SOCKET);
+	int lent = access(path, F_OK) == 0 ? -1 : lend(&held_folder, lent_path);
+	if (lent >= 0) stpcpy(stpcpy(path, lent_path), "/" KEEPER_SOCKET);
+	int fd = strlen(path) < sizeof to.sun_path ? (int)syscall(SYS_socket, AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0) : -1;
+	if (fd < 0) {
+		if (lent >= 0) close(lent);
+		return 0;
+	}
 	strcpy(to.sun_path, path);
-	int fd = (int)syscall(SYS_socket, AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0) return 0;
 	long sent;
 	do sent = syscall(SYS_sendto, fd, name, (size_t)(end - name), MSG_NOSIGNAL, &to, sizeof to);
 	while (sent < 0 && errno == EINTR);
 	close(fd);
+	if (lent >= 0) close(lent);
 	return sent > 0;
 }
 
@@ -186,5 +207,7 @@ int is_session_reachable(void)
 {
 	char path[300];
 	path_in_folder(path, KEEPER_PAGE);
-	return access(path, F_OK) == 0;
+	return access(path, F_OK) == 0 || is_held(&held_folder);
 }
+
+int lend_session(char *path) { return lend(&held_folder, path); }

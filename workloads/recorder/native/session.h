@@ -20,5 +20,7 @@ uint32_t announce(unsigned long pid, unsigned long n);
 int begin_note(void);
 void end_note(int fd, const char *why, const char *path);
 int is_session_reachable(void);
+/* As lend() of held.h: the folder, for what is started behind another root. */
+int lend_session(char *path);
 
 #endif

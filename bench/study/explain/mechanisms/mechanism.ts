@@ -31,6 +31,8 @@ export interface Finding {
   readonly sentences: readonly string[];
   /** Settings that might mend it; each is run. */
   readonly settings: readonly Setting[];
+  /** A setting under which the mechanism does not exist: where its run has no less memory resident and no lower peak, it is not at work. */
+  readonly testedBy?: Setting;
   /** It is why live blocks grow or a limit is met: no leak. */
   readonly isNoLeak?: boolean;
   /** What mends it and is no setting of an allocator, ready to paste. */

@@ -1,7 +1,15 @@
 import { OP_MASK, OP_MEMALIGN } from '../../../../sim/contract/event.ts';
 import { bytes, count } from '../../../../sim/contract/format.ts';
+import type { Setting } from '../setting.ts';
 import { type Mechanism, WORTH_FINDING } from './mechanism.ts';
 import { FIXED_MMAP_THRESHOLD } from './shared-settings.ts';
+
+const FIXED_HERE: Setting = {
+  allocator: 'glibc',
+  version: '2.41',
+  options: {},
+  about: 'memalign reuses what it has freed',
+};
 
 /**
  * memalign takes alignment + size and splits what is too much off in front and behind: the freed rest does not fit the next
@@ -33,10 +41,8 @@ export const memalignSplinters: Mechanism = {
       sentences: [
         `${bytes(splintered)} are free in pieces, and the program made ${count(aligned)} aligned requests, the largest of ${bytes(largest)}: memalign asks for more than it needs and splits the rest off, so a freed aligned block does not fit the next one beside a small neighbour, and the heap grows by each (glibc bug 14581, fixed in 2.41).`,
       ],
-      settings: [
-        { allocator: 'glibc', version: '2.41', options: {}, about: 'memalign reuses what it has freed' },
-        FIXED_MMAP_THRESHOLD,
-      ],
+      settings: [FIXED_HERE, FIXED_MMAP_THRESHOLD],
+      testedBy: FIXED_HERE,
     };
   },
 };

@@ -30,8 +30,10 @@ export const zendCachedChunks: Mechanism = {
       bytes: resident,
       isNoLeak: true,
       sentences: [
-        `The Zend heap keeps ${count(now)} chunks of 2 MiB for later requests (${bytes(resident)} resident): as many as a running average of past requests needs. Small requests from here on leave ${afterEach.slice(0, 8).join(', ')}${afterEach.length > 8 ? ', …' : ''} (run): each about halves them.`,
-        'Where one request in many is large, pm.max_requests of php-fpm ends a worker that has served it.',
+        `The Zend heap keeps ${count(now)} ${now === 1 ? 'chunk' : 'chunks'} of 2 MiB for later requests (${bytes(resident)} resident): as many as a running average of past requests needs. Small requests from here on leave ${afterEach.slice(0, 8).join(', ')}${afterEach.length > 8 ? ', …' : ''} (run): each about halves them.`,
+        ...(requests > 1
+          ? ['Where one request in many is large, pm.max_requests of php-fpm ends a worker that has served it.']
+          : []),
       ],
       settings: [],
       ...(requests > 1 && {

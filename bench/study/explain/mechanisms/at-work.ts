@@ -1,0 +1,14 @@
+import type { Facts } from '../explanation.ts';
+import { settingName } from '../setting.ts';
+import type { WhatIf } from '../what-if.ts';
+import { type Finding, WORTH_FINDING } from './mechanism.ts';
+
+/** The findings but those that the run without their mechanism refutes. */
+export function atWork(findings: readonly Finding[], facts: Facts, whatIf: readonly WhatIf[]): Finding[] {
+  const enough = facts.sample.rssBytes * WORTH_FINDING;
+  return findings.filter(({ testedBy }) => {
+    const without = testedBy && whatIf.find(({ setting, failed }) => !failed && setting === settingName(testedBy));
+    if (!without) return true;
+    return facts.sample.rssBytes - without.rssBytes >= enough || facts.rssPeakBytes - without.rssPeakBytes >= enough;
+  });
+}
