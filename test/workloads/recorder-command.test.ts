@@ -103,6 +103,42 @@ describe('the command', () => {
     expect(bench.lines('forever.htb').length).toBeGreaterThan(100);
   });
 
+  it('looks when the program has given back what it gives back', async (context) => {
+    const bench = recordingBench(context);
+    const allocator = bench.compile(
+      'slow.c',
+      `${INCLUDES}
+      #include <sys/mman.h>
+      int malloc_trim(size_t pad) {
+        char *p = mmap(NULL, 64 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        memset(p, 1, 64 << 20);
+        fclose(fopen("there", "w"));
+        while (access("on", F_OK)) usleep(10000);
+        munmap(p, 64 << 20);
+        return 1;
+      }`,
+      ['-shared', '-fPIC'],
+    );
+    const program = bench.compile('trims.c', `${INCLUDES} int main(void) { return 5 + malloc_trim(0); }`, [
+      `${bench.folder}/${allocator}`,
+    ]);
+    const recorder = spawn(
+      process.execPath,
+      [`${import.meta.dirname}/../../dist/bench/cli.js`, 'record', '--samples', '0', '--', program],
+      { cwd: bench.folder, stdio: 'ignore' },
+    );
+    const ended = new Promise<number | null>((resolve) => recorder.on('close', resolve));
+    await untilThere(`${bench.folder}/there`);
+    await untilSignals(recorder.pid!, 'SigCgt', true);
+    recorder.kill('SIGUSR2');
+    await untilSignals(recorder.pid!, 'ShdPnd', false);
+    await new Promise((resolve) => setTimeout(resolve, 200)); // in which the keeper would look
+    writeFileSync(`${bench.folder}/on`, '');
+    expect(await ended).toBe(6);
+    const [, residentBytes] = /^= mark1\n! VmRSS (\d+)/m.exec(bench.text('trims.htb'))!;
+    expect(Number(residentBytes)).toBeLessThan(32 * 2 ** 20);
+  });
+
   it('keeps the traces of all processes when its terminal goes away', (context) => {
     const bench = recordingBench(context);
     const program = bench.compile(
