@@ -253,6 +253,8 @@ export function createMalloc(heap: Heap) {
   const isSlow = config.zero || config.junkAlloc || config.junkFree || !config.tcache;
 
   return {
+    /** Whether what a cache serves touches nothing but the cache and pages that are written. */
+    isCached: !isSlow,
     malloc: isSlow ? mallocDefault : malloc,
     mallocTouched: tracksPages ? mallocTouched : undefined,
     free: isSlow ? freeDefault : free,

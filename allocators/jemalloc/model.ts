@@ -2,6 +2,7 @@ import type { Allocator, ThreadSlot } from '../../sim/contract/allocator.ts';
 import { ARENAS_ALL } from '../../sim/contract/mallctl.ts';
 import type { Machine } from '../../sim/kernel/machine.ts';
 import type { OptionValues } from '../model.ts';
+import { createThreadCaches } from './cache-state.ts';
 import { checkHeap } from './check.ts';
 import { resolveConfig } from './config.ts';
 import { createHeap } from './heap.ts';
@@ -48,6 +49,7 @@ export function createJemalloc(machine: Machine, version: string, options: Optio
     walk: (visit) => walkHeap(heap, visit),
     walkFree: (visit) => walkFree(heap, visit, calls),
     areas: (visit) => walkAreas(heap, visit),
+    ...(calls.isCached && { threadCaches: createThreadCaches(heap.state) }),
     check: () => checkHeap(heap),
     notModelled: () => [],
   };

@@ -1,8 +1,9 @@
 import { AVERAGES_REGION } from '../../allocators/zend/deciding-state.ts';
 import type { HeapImage } from './heap-image.ts';
 import type { Layout } from './layout.ts';
+import type { RequestEvents } from './request-events.ts';
 import { Transitions } from './transitions.ts';
-import type { AfterRequest, Play, RequestEvents, WorkerHeap } from './worker-heap.ts';
+import type { AfterRequest, Play, WorkerHeap } from './worker-heap.ts';
 
 // What a request does to a heap depends on the heap's state and on the request alone, so it need not be played again where both are known.
 

@@ -5,9 +5,9 @@ import * as columns from '../../sim/contract/event.ts';
 import type { Memory, SharedBuffers } from '../../sim/contract/memory.ts';
 import type { Lockstep } from '../../sim/replay/lockstep.ts';
 import { putParts, type RegionParts, sizeOfParts, takeParts } from './heap-image.ts';
+import type { RequestEvents } from './request-events.ts';
 import { CALL_WORDS, type KernelCalls, type ToldKernel } from './told-kernel.ts';
 import { Transitions } from './transitions.ts';
-import type { RequestEvents } from './worker-heap.ts';
 
 // Under an allocator for which time decides no whole heap is met again, but PHP's own part of it is: what that does depends on its state, on the
 // request, and on the kernel's answers. So its calls of the kernel are made again, at the rows where it made them, without its own work:

@@ -6,8 +6,9 @@ import { type Holdings, holdingsOf } from './holdings.ts';
 import type { Layout } from './layout.ts';
 import { Memo, type MemoCounts } from './memo.ts';
 import type { RecordedParts } from './recorded-parts.ts';
+import { requestEvents } from './request-events.ts';
 import { LayoutTable, playSlot, type SlotTask, type SlotTimeline } from './slot-timeline.ts';
-import { type AfterRequest, requestEvents, WorkerHeap } from './worker-heap.ts';
+import { type AfterRequest, WorkerHeap } from './worker-heap.ts';
 
 /** What all workers of a pool have in common. */
 export interface HeapSettings {
@@ -24,7 +25,7 @@ export interface HeapSettings {
   readonly recyclePages: number;
   /** Whether requests that meet a known heap are taken from memory. */
   readonly remembers: boolean;
-  /** Whether, where time decides, the request allocator's part of those is. */
+  /** Whether, where time decides, the request allocator's part of those is, and what threads' caches serve. */
   readonly remembersLayer?: boolean;
 }
 
@@ -38,6 +39,8 @@ export interface ShardTask {
 export interface ShardCounts extends MemoCounts {
   /** Of what was played: requests of which the request allocator's part was not. */
   readonly layerMet: number;
+  /** Threads whose calls in a request were not played either. */
+  readonly threadsMet: number;
 }
 
 export interface ShardResult {
@@ -106,7 +109,7 @@ export class Shard {
     const layouts = new LayoutTable();
     const holdings: Holdings[] = [];
     const timelines: SlotTimeline[] = [];
-    let counts: ShardCounts = { played: 0, met: 0, states: 0, failures: 0, layerMet: 0 };
+    let counts: ShardCounts = { played: 0, met: 0, states: 0, failures: 0, layerMet: 0, threadsMet: 0 };
     for (const slot of task.slots) {
       if (whileMet && timelines.length > 0 && isStrange(memo)) break;
       const steps = playSlot(slot, {
@@ -127,7 +130,7 @@ export class Shard {
       }
       if (!step.done) break;
       timelines.push(step.value);
-      counts = { ...memo.counts(), layerMet: heap.layerMet };
+      counts = { ...memo.counts(), layerMet: heap.layerMet, threadsMet: heap.threadsMet };
     }
     return {
       timelines,

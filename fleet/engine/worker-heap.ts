@@ -2,14 +2,7 @@ import '../../allocators/all.ts';
 import type { AllocatorSpec } from '../../allocators/spec.ts';
 import { AVERAGES_REGION } from '../../allocators/zend/deciding-state.ts';
 import type { Allocator, RequestAllocator } from '../../sim/contract/allocator.ts';
-import {
-  type EventBuffer,
-  OP_BITS,
-  OP_MASK,
-  OP_REQUEST_END,
-  OP_THREAD_EXIT,
-  type Touch,
-} from '../../sim/contract/event.ts';
+import type { EventBuffer, Touch } from '../../sim/contract/event.ts';
 import { uncontendedLocks } from '../../sim/contract/locks.ts';
 import { Memory } from '../../sim/contract/memory.ts';
 import { OPERATIONS } from '../../sim/contract/operations.ts';
@@ -20,9 +13,11 @@ import { RESIDENT_PAGES, RESIDENT_PEAK } from '../../sim/kernel/residency.ts';
 import { createLockstep, type Lockstep } from '../../sim/replay/lockstep.ts';
 import type { ObjectTable } from '../../sim/replay/objects.ts';
 import { COST_PROFILES, operationPrices } from '../../sim/time/costs.ts';
+import { CachedRows } from './cached-rows.ts';
 import { type HeapImage, putImage, stateDigest, takeImage } from './heap-image.ts';
 import { createTellingLockstep } from './inherited-pages.ts';
 import { type Layout, layoutOf } from './layout.ts';
+import type { RequestEvents } from './request-events.ts';
 import { RequestLayer } from './request-layer.ts';
 import { createToldKernel, type ToldKernel } from './told-kernel.ts';
 
@@ -45,43 +40,6 @@ export interface Play {
   readonly costNs: Ns;
 }
 
-/** The events of one request, ready to be played. */
-export interface RequestEvents {
-  readonly events: EventBuffer;
-  /** Its rows. */
-  readonly from: number;
-  readonly to: number;
-  /** Part of a longer trace: blocks and threads of the parts before are known to it. */
-  readonly isPart: boolean;
-  /** Ends of PHP requests among them. */
-  readonly requestEnds: number;
-  /** Row of the last one; -1 without. */
-  readonly endRow: number;
-  /** Thread slots whose thread has exited at the end. */
-  readonly exits: readonly number[];
-}
-
-export function requestEvents(
-  events: EventBuffer,
-  part?: { readonly from: number; readonly to: number },
-): RequestEvents {
-  const { from, to } = part ?? { from: 0, to: events.length };
-  let requestEnds = 0;
-  let endRow = -1;
-  const exited = new Map<number, number>();
-  for (let row = from; row < to; row++) {
-    const op = events.head[row]! & OP_MASK;
-    if (op === OP_REQUEST_END) {
-      requestEnds++;
-      endRow = row;
-    }
-    if (op === OP_THREAD_EXIT) exited.set(events.head[row]! >>> OP_BITS, row);
-  }
-  for (const { thread, row } of events.begins)
-    if (row < to && (exited.get(thread) ?? Infinity) < row) exited.delete(thread);
-  return { events, from, to, isPart: part !== undefined, requestEnds, endRow, exits: [...exited.keys()] };
-}
-
 export interface WorkerHeapOptions {
   readonly spec: AllocatorSpec;
   readonly processors: number;
@@ -89,7 +47,7 @@ export interface WorkerHeapOptions {
   /** Everything that may be played in it. */
   readonly requests: readonly RequestEvents[];
   readonly touch: Touch;
-  /** Whether a request allocator above one for which time decides is replayed only where its state is new. */
+  /** Where time decides: whether a request allocator, and threads that their caches serve, are replayed only where their state is new. */
   readonly remembersLayer?: boolean;
 }
 
@@ -113,6 +71,7 @@ export class WorkerHeap {
   private readonly players = new Map<EventBuffer, Player>();
   /** The request allocator, where it is remembered. */
   private readonly layer: RequestLayer | undefined;
+  private readonly cached: CachedRows | undefined;
   /** What it counts: apart from the machine's, so that it can be told what was its work. */
   private readonly layerOperations: Float64Array;
   /** Of the kernel: resident pages and their peak. */
@@ -153,6 +112,9 @@ export class WorkerHeap {
     this.top = model.create(machine, version, spec.options, below, spec.given);
     this.layerOperations = layerOperations;
     if (told) this.layer = this.layerOf(told, others);
+    const { threadCaches } = below ?? this.top;
+    if (options.remembersLayer && threadCaches && spec.options['all'] !== true)
+      this.cached = new CachedRows(threadCaches, this.machine.operations);
     this.request = 'requestBegin' in this.top ? (this.top as RequestAllocator) : undefined;
     this.allocator = below && spec.options['all'] !== true ? below : this.top;
     this.threads = new Uint8Array(this.memory.reserve('fleet.threads', Math.ceil(threadSlots / 8) * 8), 0, threadSlots);
@@ -179,6 +141,11 @@ export class WorkerHeap {
   /** Requests of which the request allocator's part was not replayed. */
   get layerMet(): number {
     return this.layer?.metCount ?? 0;
+  }
+
+  /** Threads whose calls in a request were not replayed, as their caches served all of them. */
+  get threadsMet(): number {
+    return this.cached?.metCount ?? 0;
   }
 
   /** Whatever is in memory is as the heap is: to be called before it is looked at other than by pages and mappings. */
@@ -250,7 +217,8 @@ export class WorkerHeap {
     }
     this.failures.count = 0;
     this.known = undefined;
-    const run = layer?.begin(own, lockstep) ?? (this.isForked ? runForked : lockstep.run);
+    const plain = layer?.begin(own, lockstep) ?? (this.isForked ? runForked : lockstep.run);
+    const run = plain === lockstep.run ? (this.cached?.begin(own, plain) ?? plain) : plain;
     const before = operations.map((count, i) => count + this.layerOperations[i]!);
     const faults = kernel.residency.faults();
     this.counters[RESIDENT_PEAK] = this.counters[RESIDENT_PAGES]!;
@@ -279,6 +247,7 @@ export class WorkerHeap {
       profile[step] = kernel.residency.residentPages();
     }
     layer?.finish();
+    if (plain === lockstep.run) this.cached?.finish();
     for (const thread of exits) this.threads[thread] = 0;
     if (call === 'malloc_trim') this.allocator.trim(0, 0);
     return {

@@ -264,7 +264,7 @@ export function genericPerformWrite(k: Kernel, task: Task, object: AddressSpace,
     if (frame === 0) {
       frame = allocPage(k, task.group);
       if (frame < 0) return at - index;
-      filemapAddFolio(k, object, at, frame);
+      filemapAddFolio(k, object, at, frame, true);
     }
     pageMkwrite(k, object, frame);
     object.sizeBytes = Math.max(object.sizeBytes, (at + 1) * 4096);

@@ -21,7 +21,15 @@ import { filemapRemoveFolio } from './page-cache.ts';
 import { type Pmd, PTE_DIRTY, PTE_SWAP, pteOf } from './page-table.ts';
 import { folioReferenced, type Mapping, mappingsOf, pageRemoveRmap } from './rmap.ts';
 import { swappedPages } from './shmem.ts';
-import { forgetSwapFrame, getSwapPage, putSwapFolio, slotOfCached, swapDuplicate, swapWritepage } from './swap.ts';
+import {
+  forgetSwapFrame,
+  getSwapCluster,
+  getSwapPage,
+  putSwapFolio,
+  slotOfCached,
+  swapDuplicate,
+  swapWritepage,
+} from './swap.ts';
 import { workingsetEviction } from './workingset.ts';
 
 export interface ShrinkResult {
@@ -161,6 +169,7 @@ function reclaimAnon(k: Kernel, frame: number, mappings: readonly Mapping[], res
   }
   // Also where there is no swap: that there is none is found out by trying.
   if (pages > 1) {
+    if (swapOutHuge(k, frame, mappings, result)) return 'freed';
     splitHugePage(k, frame);
     return 'split';
   }
@@ -186,8 +195,38 @@ function reclaimAnon(k: Kernel, frame: number, mappings: readonly Mapping[], res
   return 'freed';
 }
 
+/** A huge page that goes to swap as it is. @returns false where it has to be split for that. */
+function swapOutHuge(k: Kernel, head: number, mappings: readonly Mapping[], result: ShrinkResult): boolean {
+  if (mappings.some(({ huge }) => !huge)) return false;
+  const first = getSwapCluster(k, head);
+  if (first === 0) return false;
+  for (let i = 0; i < HPAGE_PMD_NR; i++) {
+    if (swapWritepage(k, first + i, HPAGE_PMD_NR)) continue;
+    for (let slot = first; slot < first + HPAGE_PMD_NR; slot++) putSwapFolio(k, slot);
+    return false;
+  }
+  k.frames.flags[head]! |= PG_SWAPCACHE;
+  for (const { vma, pmd, page } of mappings) {
+    unmapHuge(k, vma, pmd, page, head);
+    for (let i = 0; i < HPAGE_PMD_NR; i++) {
+      pmd.set(i, pteOf(first + i, PTE_SWAP));
+      swapDuplicate(k, first + i);
+    }
+    vma.mm.rss[MM_SWAPENTS] += HPAGE_PMD_NR;
+  }
+  k.frames.flags[head]! &= ~PG_SWAPCACHE;
+  result.paged += HPAGE_PMD_NR;
+  for (let i = 0; i < HPAGE_PMD_NR; i++) forgetSwapFrame(k, first + i);
+  freeHugePage(k, head);
+  return true;
+}
+
 function reclaimShmem(k: Kernel, frame: number, mappings: readonly Mapping[], result: ShrinkResult): Outcome {
   if (k.swapFree === 0) return 'activate';
+  if (k.frames.sizeOf(frame) > 1) {
+    splitHugePage(k, frame);
+    return 'split';
+  }
   const object = k.objects[k.frames.owner[frame]!]!;
   const index = k.frames.index[frame]!;
   const slot = getSwapPage(k, frame);

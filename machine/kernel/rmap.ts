@@ -1,5 +1,14 @@
 /** mm/rmap.c: mappings of frames, counted, and found again from the frame. */
-import { HPAGE_PMD_NR, PG_ANON, PG_DEFERRED, PG_EXCLUSIVE, PG_HEAD, PG_SWAPBACKED, PG_TAIL } from './frames.ts';
+import {
+  HPAGE_PMD_NR,
+  PG_ANON,
+  PG_DEFERRED,
+  PG_EXCLUSIVE,
+  PG_HEAD,
+  PG_SWAPBACKED,
+  PG_SWAPCACHE,
+  PG_TAIL,
+} from './frames.ts';
 import type { Kernel } from './kernel.ts';
 import { mlockNewPage, munlockPage } from './mlock-batch.ts';
 import { type AnonVma, VM_EXEC, VM_LOCKED, VM_READ, VM_SEQ_READ, VM_WRITE, type Vma } from './mm-types.ts';
@@ -63,7 +72,7 @@ export function pageAddNewAnonRmap(k: Kernel, frame: number, vma: Vma, page: num
 
 /** page_add_file_rmap. */
 export function pageAddFileRmap(k: Kernel, frame: number): void {
-  if (k.frames.mapcount[frame]!++ === 0) {
+  if (k.frames.mapcount[frame]!++ === 0 && k.frames.mapcountOf(frame) === 1) {
     k.vmstat.nr_mapped++;
     k.groups[k.frames.group[frame]!]!.stat.file_mapped++;
   } else k.frames.sharing++;
@@ -75,7 +84,7 @@ export function pageRemoveRmap(k: Kernel, frame: number): void {
   const left = --frames.mapcount[frame]!;
   if (left > 0 || frames.flags[frame]! & (PG_HEAD | PG_TAIL)) frames.sharing++;
   if (!(frames.flags[frame]! & PG_ANON)) {
-    if (left === 0) {
+    if (left === 0 && frames.mapcountOf(frame) === 0) {
       k.vmstat.nr_mapped--;
       k.groups[frames.group[frame]!]!.stat.file_mapped--;
     }
@@ -100,7 +109,8 @@ export function deferredSplitQueue(k: Kernel): Set<number> {
 }
 
 export function deferredSplitHugePage(k: Kernel, head: number): void {
-  if (k.frames.flags[head]! & PG_DEFERRED) return;
+  // One in the swap cache is being reclaimed as it is.
+  if (k.frames.flags[head]! & (PG_DEFERRED | PG_SWAPCACHE)) return;
   k.frames.flags[head]! |= PG_DEFERRED;
   deferredSplitQueue(k).add(head);
   k.vmstat.thp_deferred_split_page++;
@@ -120,6 +130,33 @@ export function removeCompoundRmap(k: Kernel, head: number): void {
   k.vmstat.nr_anon_pages -= unmapped;
   stat.anon -= unmapped;
   if (unmapped > 0 && unmapped < HPAGE_PMD_NR) deferredSplitHugePage(k, head);
+}
+
+/** page_add_file_rmap of a huge page of shared memory. */
+export function addHugeFileRmap(k: Kernel, head: number): void {
+  const { frames } = k;
+  frames.sharing++;
+  if (frames.compoundMapcount[head >> 9]!++ > 0) return;
+  k.vmstat.nr_shmem_pmdmapped++;
+  countMappedPages(k, head, 1);
+}
+
+/** page_remove_rmap of one. */
+export function removeHugeFileRmap(k: Kernel, head: number): void {
+  const { frames } = k;
+  frames.sharing++;
+  if (--frames.compoundMapcount[head >> 9]! > 0) return;
+  k.vmstat.nr_shmem_pmdmapped--;
+  countMappedPages(k, head, -1);
+}
+
+/** Of its pages those that no small entry maps. */
+function countMappedPages(k: Kernel, head: number, by: 1 | -1): void {
+  const { frames } = k;
+  let pages = 0;
+  for (let i = 0; i < HPAGE_PMD_NR; i++) if (frames.mapcount[head + i] === 0) pages++;
+  k.vmstat.nr_mapped += by * pages;
+  k.groups[frames.group[head]!]!.stat.file_mapped += by * pages;
 }
 
 /** Whether nothing maps any page of the huge page. */
@@ -146,21 +183,38 @@ export function mappingsOf(k: Kernel, frame: number): Mapping[] {
   const vmas = anonymous ? k.anonVmas[frames.owner[frame]!]?.vmas : k.objects[frames.owner[frame]!]?.vmas;
   if (!vmas) return result;
   const index = frames.index[frame]!;
+  const count = frames.mapcountOf(frame);
+  if (count === 0) return result;
+  // Pages of one process follow each other on the lists: who had the last one is asked first.
+  const last = count === 1 ? lastMapper.get(vmas) : undefined;
+  const found = last && vmas.has(last) ? mappingIn(last, index, frame) : undefined;
+  if (found) return [found];
   for (const vma of vmas) {
-    const page = index - vma.pgoff + vma.start;
-    if (page < vma.start || page >= vma.end) continue;
-    const pmd = vma.mm.pmdAt(page);
-    if (!pmd) continue;
-    if (pmd.huge !== 0) {
-      const at = frameOfPte(pmd.huge) + (page % 512);
-      if (!(pmd.huge & PTE_SPECIAL) && at === frame) result.push({ vma, page, pmd, huge: true });
-      continue;
-    }
-    const pte = pmd.get(page % 512);
-    if (pte & PTE_PRESENT && !(pte & PTE_SPECIAL) && frameOfPte(pte) === frame)
-      result.push({ vma, page, pmd, huge: false });
+    const own = mappingIn(vma, index, frame);
+    if (!own) continue;
+    result.push(own);
+    if (result.length === count) break;
   }
+  if (count === 1 && result[0]) lastMapper.set(vmas, result[0].vma);
   return result;
+}
+
+/** Of the mappings of an object or a family the one that the last page with a single mapping was in. */
+const lastMapper = new WeakMap<Set<Vma>, Vma>();
+
+function mappingIn(vma: Vma, index: number, frame: number): Mapping | undefined {
+  const page = index - vma.pgoff + vma.start;
+  if (page < vma.start || page >= vma.end) return undefined;
+  const pmd = vma.mm.pmdAt(page);
+  if (!pmd) return undefined;
+  if (pmd.huge !== 0) {
+    const at = frameOfPte(pmd.huge) + (page % 512);
+    return !(pmd.huge & PTE_SPECIAL) && at === frame ? { vma, page, pmd, huge: true } : undefined;
+  }
+  const pte = pmd.get(page % 512);
+  return pte & PTE_PRESENT && !(pte & PTE_SPECIAL) && frameOfPte(pte) === frame
+    ? { vma, page, pmd, huge: false }
+    : undefined;
 }
 
 /** folio_referenced: entries that were used since the last look, whose bits it clears. */

@@ -10,6 +10,7 @@ import {
   PG_REFERENCED,
   PG_SWAPBACKED,
   PG_SWAPCACHE,
+  PG_TAIL,
   PG_UNEVICTABLE,
   PG_WORKINGSET,
   PG_WRITEBACK,
@@ -134,8 +135,9 @@ function activateNow(k: Kernel, frame: number): void {
 }
 
 /** folio_mark_accessed: unreferenced → referenced → active. */
-export function folioMarkAccessed(k: Kernel, frame: number): void {
+export function folioMarkAccessed(k: Kernel, page: number): void {
   const { flags } = k.frames;
+  const frame = flags[page]! & PG_TAIL ? k.frames.headOf(page) : page;
   const now = flags[frame]!;
   if (!(now & PG_REFERENCED)) flags[frame] = now | PG_REFERENCED;
   else if (k.profile.features.lruGen)
@@ -156,8 +158,8 @@ export function deactivateFileFolio(k: Kernel, frame: number): void {
 }
 
 function deactivateFileNow(k: Kernel, frame: number): void {
-  const { flags, mapcount } = k.frames;
-  if (flags[frame]! & PG_UNEVICTABLE || mapcount[frame]! > 0) return;
+  const { flags } = k.frames;
+  if (flags[frame]! & PG_UNEVICTABLE || k.frames.mapcountOf(frame) > 0) return;
   const active = (flags[frame]! & PG_ACTIVE) !== 0;
   lruvecDel(k, frame);
   flags[frame]! &= ~(PG_ACTIVE | PG_REFERENCED);

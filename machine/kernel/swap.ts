@@ -1,7 +1,7 @@
 /** mm/swapfile.c, mm/swap_slots.c, mm/swap_state.c and do_swap_page: pages that lie in swap. */
 
 import { assert } from '../../sim/contract/assert.ts';
-import { PG_ANON, PG_EXCLUSIVE, PG_SWAPBACKED, PG_SWAPCACHE } from './frames.ts';
+import { HPAGE_PMD_NR, PG_ANON, PG_EXCLUSIVE, PG_SWAPBACKED, PG_SWAPCACHE } from './frames.ts';
 import type { Kernel, Task } from './kernel.ts';
 import { MM_ANONPAGES, MM_SWAPENTS, type SwapReadahead, VM_LOCKED, VM_SHARED, VM_WRITE, type Vma } from './mm-types.ts';
 import { allocPage, freePage, giveKernelPages, takeKernelPages } from './page-alloc.ts';
@@ -9,6 +9,7 @@ import { frameOfPte, type Pmd, PTE_DIRTY, PTE_PRESENT, PTE_SWAP, PTE_WRITE, PTE_
 import { SWAP_IN_US, SWAP_OUT_US } from './recorded-prices.ts';
 import { addMmCounterFast } from './rss.ts';
 import { folioAddLru, lruAddDrain } from './swap-lru.ts';
+import { SwapClusters } from './swap-clusters.ts';
 import type { Zram } from './zram.ts';
 
 /** A page of swap: entries that name it, and the frame that has its content meanwhile (-1: none), which may outlast the entries. */
@@ -24,8 +25,7 @@ interface Slot {
 
 export interface SwapArea {
   readonly slots: (Slot | undefined)[];
-  readonly free: number[];
-  next: number;
+  readonly clusters: SwapClusters;
   readonly limit: number;
   /** Undefined: a file on the disk, which is memory of its own. */
   readonly zram: Zram | undefined;
@@ -59,7 +59,7 @@ export function swapOn(k: Kernel, pages: number, zram?: Zram): void {
     giveKernelPages(k, mapPages(before.limit));
   }
   const cache = { isActive: false, slots: [], returned: [] };
-  areas.set(k, { slots: [], free: [], next: 1, limit: pages, zram, cache, cached: new Map() });
+  areas.set(k, { slots: [], clusters: new SwapClusters(pages), limit: pages, zram, cache, cached: new Map() });
   takeKernelPages(k, mapPages(pages));
   // The first page is the header.
   k.swapTotal = Math.max(0, pages - 1);
@@ -82,6 +82,23 @@ export function getSwapPage(k: Kernel, frame: number): number {
   return slot;
 }
 
+/**
+ * folio_alloc_swap of a huge page (CONFIG_THP_SWAP): 512 slots in a row for its pages, the first of them. 0 where no cluster is free, and
+ * always of a file, whose blocks need not lie in a row.
+ */
+export function getSwapCluster(k: Kernel, head: number): number {
+  const area = areas.get(k);
+  if (!area?.zram || k.swapFree < HPAGE_PMD_NR) return 0;
+  const first = area.clusters.takeCluster();
+  if (first === 0) return 0;
+  const group = k.frames.group[head]!;
+  const isExclusive = (k.frames.flags[head]! & PG_EXCLUSIVE) !== 0;
+  for (let i = 0; i < HPAGE_PMD_NR; i++) area.slots[first + i] = { count: 0, frame: head + i, group, isExclusive };
+  k.swapFree -= HPAGE_PMD_NR;
+  k.groups[group]!.stat.swap += HPAGE_PMD_NR;
+  return first;
+}
+
 function folioAllocSwap(k: Kernel, area: SwapArea): number {
   const { cache } = area;
   checkCacheActive(k, area);
@@ -102,7 +119,9 @@ function refillSwapSlotsCache(k: Kernel, area: SwapArea): void {
 
 function takeSlot(k: Kernel, area: SwapArea): number {
   k.swapFree--;
-  return area.free.pop() ?? area.next++;
+  const slot = area.clusters.take();
+  assert(slot > 0, 'there are free slots, and none is found');
+  return slot;
 }
 
 function checkCacheActive(k: Kernel, area: SwapArea): void {
@@ -120,7 +139,7 @@ function checkCacheActive(k: Kernel, area: SwapArea): void {
 /** swap_range_free: a device that may forget what lies there does so. */
 function giveSlot(k: Kernel, area: SwapArea, slot: number): void {
   area.zram?.free(slot);
-  area.free.push(slot);
+  area.clusters.give(slot);
   k.swapFree++;
 }
 
@@ -135,12 +154,12 @@ function freeSwapSlot(k: Kernel, area: SwapArea, slot: number): void {
   returned.push(slot);
 }
 
-/** swap_writepage. @returns false where a device of compressed memory has no room: the page stays. */
-export function swapWritepage(k: Kernel, slot: number): boolean {
+/** swap_writepage, of one of `together` pages of a call. @returns false where a device of compressed memory has no room: the page stays. */
+export function swapWritepage(k: Kernel, slot: number, together = 1): boolean {
   const { zram } = areaOf(k);
   if (zram && !zram.write(slot)) return false;
   k.vmstat.pswpout++;
-  k.nowUs += SWAP_OUT_US;
+  k.nowUs += SWAP_OUT_US / together + (zram?.compressUs ?? 0);
   return true;
 }
 
@@ -244,7 +263,7 @@ function readSwapCache(k: Kernel, task: Task, slot: number, own: Slot): number {
   own.frame = frame;
   k.vmstat.pswpin++;
   addToSwapCache(k, areaOf(k), frame, slot);
-  k.nowUs += SWAP_IN_US;
+  k.nowUs += SWAP_IN_US + (zramOf(k)?.decompressUs ?? 0);
   return frame;
 }
 

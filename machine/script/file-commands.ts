@@ -19,7 +19,10 @@ export function* fileRw(run: MachineRun, task: Task, name: 'read' | 'write', wor
   k.current = task;
   const writing = name === 'write';
   const object = writing ? run.files.create(words[0]!, task.group.id) : run.files.open(words[0]!);
-  if (!object) return 'ENOENT';
+  if (!object) {
+    run.files.lookUp(words[0]!, task.group.id);
+    return 'ENOENT';
+  }
   const offset = sizeOf(words[1]!)!;
   const length = sizeOf(words[2]!)!;
   const ra = newReadahead();

@@ -1,5 +1,5 @@
 /** Files of the machine: a disk's and tmpfs's, by path. */
-import { PG_DIRTY, PG_WRITEBACK } from '../kernel/frames.ts';
+import { PG_DIRTY, PG_TAIL, PG_WRITEBACK } from '../kernel/frames.ts';
 import type { Kernel, Task } from '../kernel/kernel.ts';
 import { unmapMappingRange } from '../kernel/madvise.ts';
 import type { AddressSpace } from '../kernel/mm-types.ts';
@@ -18,6 +18,9 @@ export interface Mount {
   usedPages: number;
   limitPages: number;
 }
+
+/** Beyond all tables of inodes. */
+const DIRECTORY_BLOCK = 2 ** 30;
 
 export class FileSystem {
   private readonly k: Kernel;
@@ -57,6 +60,7 @@ export class FileSystem {
     const object = newObject(this.k, tmpfs ? 'shmem' : 'disk', path, 0, tmpfs, mount.device);
     if (tmpfs) object.mount = mount;
     this.k.files.set(path, object);
+    this.readDirectory(path, group);
     this.forgetName(path);
     if (tmpfs) slabAccount(this.k, group, SLAB_BYTES.shmemInode + SLAB_BYTES.dentry, true);
     else {
@@ -66,9 +70,10 @@ export class FileSystem {
     return object;
   }
 
-  /** stat: names that are there and names that are not stay in memory. @returns whether the file is there. */
+  /** stat and open: names that are there and names that are not stay in memory. @returns whether the file is there. */
   lookUp(path: string, group: number): boolean {
     const object = this.open(path);
+    if (!this.names.has(path)) this.readDirectory(path, group);
     if (!this.names.has(path) && object?.kind !== 'shmem') {
       this.rememberName(path, group, object ? SLAB_BYTES.ext4Inode + SLAB_BYTES.dentry : SLAB_BYTES.dentry);
     }
@@ -109,8 +114,17 @@ export class FileSystem {
     this.readBlock(block, group);
   }
 
+  /** A name that is not in memory is looked for in the disk's first directory, whose block stays. */
+  private readDirectory(path: string, group: number): void {
+    if (this.mountOf(path)?.type === 'disk') this.readBlock(DIRECTORY_BLOCK, group);
+  }
+
   private readBlock(block: number, group: number): void {
-    if (this.k.blockDevice.get(block) !== 0) return;
+    const present = this.k.blockDevice.get(block);
+    if (present !== 0) {
+      folioMarkAccessed(this.k, present);
+      return;
+    }
     const frame = allocPage(this.k, this.k.groups[group]!);
     if (frame < 0) return;
     filemapAddFolio(this.k, this.k.blockDevice, block, frame);
@@ -147,6 +161,7 @@ export function invalidateMappingPages(k: Kernel, object: AddressSpace, from: nu
   for (const index of [...object.pagesIn(from, to)]) {
     const frame = object.get(index);
     const flags = k.frames.flags[frame]!;
+    if (flags & PG_TAIL) continue;
     if (object.kind !== 'disk' || flags & (PG_DIRTY | PG_WRITEBACK) || k.frames.mapcount[frame]! > 0) {
       deactivateFileFolio(k, frame);
       continue;

@@ -114,6 +114,7 @@ export interface Allocator {
    * or time decides; then what was fed says nothing.
    */
   decidingState?(sink: WordSink): boolean;
+  readonly threadCaches?: ThreadCaches;
   /** Verifies every invariant, or throws an InvariantError that names the structure and the place. */
   check(): void;
   /** What of the real allocator this model, with these options, leaves out; shown in the report. */
@@ -142,6 +143,25 @@ export interface RequestAllocator extends Allocator {
    * pages resident in those chunks and the same answers of the kernel, do the same.
    */
   ownDecidingState?(sink: WordSink): boolean;
+}
+
+/**
+ * The threads' own caches, for replays that leave out what they have met before: calls of malloc and free that the cache serves change nothing else.
+ * Two caches that feed the same words, to which the same calls are made, serve the same ones of them, and their words change by the same
+ * differences.
+ */
+export interface ThreadCaches {
+  /**
+   * Blocks by their places in the cache. False where the thread has no cache, or what it does is not told by these words, as when writing blocks of
+   * `largest` bytes could fault.
+   */
+  decidingState(t: ThreadSlot, largest: Bytes, sink: WordSink): boolean;
+  /** All of the thread's words, those that only count among them. Not a copy. */
+  words(t: ThreadSlot): Int32Array;
+  /** The blocks that are cached, in their order, and what is known of their pages. */
+  blocks(t: ThreadSlot): Int32Array;
+  /** Whether a call has gone beyond the cache since the words were `before`. */
+  hasLeft(t: ThreadSlot, before: Int32Array): boolean;
 }
 
 export type WordSink = (word: number) => void;

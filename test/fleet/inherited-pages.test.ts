@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import { parseAllocator } from '../../allocators/spec.ts';
 import { residentRuns } from '../../fleet/engine/layout.ts';
-import { requestEvents, WorkerHeap } from '../../fleet/engine/worker-heap.ts';
+import { requestEvents } from '../../fleet/engine/request-events.ts';
+import { WorkerHeap } from '../../fleet/engine/worker-heap.ts';
 import { eventsOf } from '../helpers/bump-run.ts';
 
 const BLOCKS = 64;

@@ -12,6 +12,9 @@ const WORKLOADS = [
   'php-pool:requests=1,kept=48,calls=2,blocks=40,strings=0,seed=5',
   'lanczos-32t:threads=5,width=64,height=40,sizes=32x20+16x10',
   'lanczos-32t:threads=3,width=300,height=12,sizes=100x8,seed=2',
+  // Mostly served by the caches of their threads.
+  'lanczos-32t:threads=6,width=3840,height=420,sizes=300x200+160x100',
+  'lanczos-32t:threads=3,width=700,height=900,sizes=300x200',
 ];
 const events = await Promise.all(WORKLOADS.map(async (name) => (await resolveWorkload(name)).events));
 
@@ -127,23 +130,26 @@ describe('a heap in a state that was met before', () => {
   });
 });
 
-describe("PHP's part of a request, above an allocator for which time decides", () => {
+describe("PHP's part of a request, and threads that their caches serve, where time decides", () => {
   test.each(JEMALLOC)('is not played again, and every figure is as if it were: %s', (allocator) => {
     let met = 0;
+    let threads = 0;
     fc.assert(
       fc.property(
-        fc.array(fc.constantFrom(0, 0, 0, 1, 1, 2, 3, 4, 4, 5), { minLength: 10, maxLength: 80 }),
+        fc.array(fc.constantFrom(0, 0, 0, 1, 1, 2, 3, 4, 5, 6, 6, 7, 7), { minLength: 10, maxLength: 80 }),
         fc.constantFrom(Infinity, 700),
         fc.constantFrom<HeapSettings['after']>('nothing', 'malloc_trim', 'gc_mem_caches'),
         (requests, recyclePages, after) => {
           const remembered = play(allocator, requests, true, recyclePages, after);
           met += remembered.counts.layerMet;
+          threads += remembered.counts.threadsMet;
           expect(remembered.figures).toEqual(play(allocator, requests, false, recyclePages, after).figures);
         },
       ),
       { numRuns: 10, seed: 4711, endOnFailure: true },
     );
     expect(met).toBeGreaterThan(0);
+    expect(threads).toBeGreaterThan(0);
   });
 });
 

@@ -10,13 +10,13 @@ import { htb, text } from './areas/traces.ts';
 
 /** Every area, and its share of the inputs in parts of a hundred. */
 export const AREAS: readonly { readonly area: Area; readonly share: number }[] = [
-  { area: text, share: 20 },
-  { area: htb, share: 20 },
+  { area: text, share: 18 },
+  { area: htb, share: 18 },
   { area: imports, share: 20 },
   { area: specs, share: 10 },
   { area: json, share: 10 },
   { area: recorderLog, share: 10 },
   { area: options, share: 4 },
-  { area: optionLines, share: 1 },
+  { area: optionLines, share: 5 },
   { area: programs, share: 5 },
 ];

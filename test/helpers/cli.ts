@@ -2,7 +2,10 @@ import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
-export const CLI = fileURLToPath(new URL('../../dist/bench/cli.js', import.meta.url));
+/** The same file for the sources and for what is compiled from them into dist/. */
+export const CLI = fileURLToPath(
+  new URL(import.meta.url.includes('/dist/') ? '../../bench/cli.js' : '../../dist/bench/cli.js', import.meta.url),
+);
 
 /** Whether `npm run build` was made: commands are tested as they are shipped. */
 export const CLI_BUILT = existsSync(CLI);

@@ -12,6 +12,8 @@ export interface Interrupted {
   readonly wasOver: boolean;
   /** Processor time between the signal and the end, as far as it was seen: a busy machine does not lengthen it. */
   readonly processorMs: number;
+  /** The same from its start on. */
+  readonly tookMs: number;
   /** What it had left in the folder for temporary files. */
   readonly left: readonly string[];
 }
@@ -75,6 +77,7 @@ export function interrupt(
         stdout,
         stderr,
         wasOver: sentMs === undefined,
+        tookMs: lastMs,
         processorMs: lastMs - (sentMs ?? lastMs),
         left: readdirSync(temporary),
       });

@@ -210,10 +210,15 @@ class Comparer implements Comparison {
     for (const [name, own] of Object.entries(REGION)) this.check(`${at} ${name}`, own, truth[name], run[name], holding);
   }
 
+  /** A limit that is met reclaims in all groups below, and those above count what is left. */
+  private isUnderReclaim(group: string): boolean {
+    return [...this.limited].some((one) => `${group}/`.startsWith(`${one}/`) || `${one}/`.startsWith(`${group}/`));
+  }
+
   cgroup(truth: Line, run: Line, at: string): void {
     if (truth.events.max > 0 || truth.events.high > 0) this.limited.add(truth.cg);
     const holding: Condition[] = [];
-    if (this.limited.has(truth.cg) || this.reclaiming) holding.push('group under reclaim');
+    if (this.isUnderReclaim(truth.cg) || this.reclaiming) holding.push('group under reclaim');
     if (this.writers.has(truth.cg)) holding.push('group wrote a disk');
     if (this.swapping) holding.push('swapping');
     for (const [name, own] of Object.entries(GROUP))

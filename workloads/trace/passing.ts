@@ -1,10 +1,17 @@
 import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
 import { UserError } from '../../sim/contract/assert.ts';
-import { OP_CLOCK, OP_MASK, type PassingTrace, type Rows } from '../../sim/contract/event.ts';
+import {
+  type Marks,
+  OP_CLOCK,
+  OP_MASK,
+  type PassingTrace,
+  type Rows,
+  type TraceSummary,
+} from '../../sim/contract/event.ts';
 import { createHtbInput, HTB_MAGIC, PREAMBLE_BYTES, readPreamble, summaryOf, widenHeads } from './binary.ts';
 import { sharedUint32 } from './columns.ts';
-import { createChecker } from './consistency.ts';
+import { createChecker, createObservationCheck, rowSiteProblem, siteTreeProblem } from './consistency.ts';
 import { checkedHeader, type HtbHeader, ROW_COLUMNS, type StoredColumn, WIDTH_OF_TYPE } from './htb-header.ts';
 
 /** In which a trace is to run: in file order, each thread in its own, or what the trace is for. */
@@ -24,9 +31,9 @@ export class NeedsWholeTrace extends Error {}
 class Damage extends Error {}
 
 /**
- * A trace in binary form, plain, that is read while it is executed; undefined for any other file, for one in which something is
- * wrong from the beginning, and for one whose rows have marks, call sites or observations: `readTrace` tells, or reads it. Without times,
- * unless it runs in file order; with one thread, where it may run in no other than the program's.
+ * A trace in binary form, plain, that is read while it is executed; undefined for any other file, and for one in which something is
+ * wrong from the beginning: `readTrace` tells, or reads it. Without times, unless it runs in file order; with one thread, where it may
+ * run in no other than the program's. Call sites are looked at, and not kept.
  */
 export function openPassingTrace(path: string, order: PassingOrder): PassingTrace | undefined {
   const fd = openFile(path);
@@ -52,40 +59,65 @@ function openFile(path: string): number | undefined {
 function passingTrace(path: string, fd: number, file: HtbFile, order: PassingOrder): PassingTrace | undefined {
   const { header, version, offsets } = file;
   const has = (name: string) => header.columns.some((column) => column.name === name && column.length > 0);
-  if (header.rows === 0 || ['marks.rows', 'sites', 'siteParent'].some(has) || header.observations?.length)
-    return undefined;
+  if (header.rows === 0) return undefined;
   const isOfOne = header.threadSlots === 1 && !has('begin.row');
   if (order !== 'file' && ((order === 'program' && !isOfOne) || hasClocks(fd, file))) return undefined;
-  const columns = new Map<string, Uint32Array>(ROW_COLUMNS.map((name) => [name, new Uint32Array(0)]));
+  const columnOf = (name: string) => header.columns.find((column) => column.name === name);
+  // With one thread slot the heads of version 1 are those of today; any other value is a thread or a mark that there is not.
+  const widens = version === 1 && header.threadSlots > 1;
+  const open = (column: StoredColumn) =>
+    createStored(fd, column, offsets.get(column.name)!, widens && column.name === 'head');
 
-  function openRows(): Rows {
-    const open = (column: StoredColumn) => createStored(fd, column, offsets.get(column.name)!, version);
+  /** All but the rows. The operations of rows with a mark are filled in as the rows come. */
+  function readSummary(): TraceSummary {
+    const columns = new Map<string, Uint32Array>(ROW_COLUMNS.map((name) => [name, new Uint32Array(0)]));
     for (const column of header.columns) {
-      if (ROW_COLUMNS.some((name) => column.name === name || column.name === `${name}.rows`)) continue;
+      if (isOfRows(column.name)) continue;
       const values = sharedUint32(column.length);
       open(column).next(values, column.length);
       columns.set(column.name, values);
     }
+    const read = summaryOf(header, columns);
+    if (siteTreeProblem(read) !== undefined) throw new Damage();
+    return read;
+  }
+
+  function openRows(summary: TraceSummary): Rows {
     const target = () => sharedUint32(PIECE_ROWS);
     const [head, slot, a, b] = [target(), target(), target(), target()];
     const fills = ROW_COLUMNS.map((name, i) => {
-      const column = header.columns.find((one) => one.name === name)!;
-      const rows = header.columns.find((one) => one.name === `${name}.rows`);
+      const column = columnOf(name)!;
+      const rows = columnOf(`${name}.rows`);
       const into = [head, slot, a, b][i]!;
       return rows ? fillSparse(open(rows), open(column), into, header.rows) : fillDense(open(column), into);
     });
+    const siteColumn = columnOf('sites');
+    const sites = siteColumn && { values: new Uint32Array(PIECE_ROWS), stored: open(siteColumn) };
     let end = 0;
     const signed = (values: Uint32Array) => new Int32Array(values.buffer);
     const own = { head: signed(head), slot: signed(slot), a, b, mask: PIECE_ROWS - 1 };
-    const checker = createChecker(summaryOf(header, columns), { ...own, bring: () => end });
+    const rows = { ...own, bring: () => end };
+    const checker = createChecker(summary, rows);
+    const checkObservations = createObservationCheck(summary.observations, rows);
+    const nameMarked = createMarkedOperations(summary.marks, rows);
+
+    function problemTo(from: number, to: number): string | undefined {
+      sites?.stored.next(sites.values, to - from);
+      return (
+        checker.check(to) ??
+        (sites && rowSiteProblem(sites.values, own.head, to - from, from, summary.siteParent.length)) ??
+        checkObservations(to) ??
+        (to === header.rows ? checker.finish() : undefined)
+      );
+    }
 
     function bring(row: number): number {
       if (row < end) return end;
       const from = end;
       end = Math.min(header.rows, from + PIECE_ROWS);
       for (const fill of fills) fill(from, end);
-      if (checker.check(end) !== undefined) throw new Damage();
-      if (end === header.rows && checker.finish() !== undefined) throw new Damage();
+      if (problemTo(from, end) !== undefined) throw new Damage();
+      nameMarked(end);
       return end;
     }
     return { ...own, bring };
@@ -102,13 +134,24 @@ function passingTrace(path: string, fd: number, file: HtbFile, order: PassingOrd
     }
   }
 
+  const summary = telling(readSummary);
   const toldRows = (): Rows => {
-    const rows = telling(openRows);
+    const rows = telling(() => openRows(summary));
     return { ...rows, bring: (row) => telling(() => rows.bring(row)) };
   };
   const rows = toldRows();
-  const summary = summaryOf(header, columns);
   return { ...summary, objectSlotLimit: summary.objectSlots, rows, again: toldRows, close: async () => closeSync(fd) };
+}
+
+const isOfRows = (name: string): boolean =>
+  name === 'sites' || ROW_COLUMNS.some((column) => name === column || name === `${column}.rows`);
+
+/** Fills in the operations of the marks up to a row, whose heads are in the columns. */
+function createMarkedOperations({ rows: marked, ops }: Marks, { head, mask }: Rows): (to: number) => void {
+  let next = 0;
+  return (to) => {
+    for (; next < marked.length && marked[next]! < to; next++) ops[next] = head[marked[next]! & mask]! & OP_MASK;
+  };
 }
 
 interface HtbFile {
@@ -170,8 +213,9 @@ interface Stored {
   next(target: Uint32Array, count: number): void;
 }
 
-function createStored(fd: number, column: StoredColumn, offset: number, version: 1 | 2): Stored {
-  const { name, type, length } = column;
+/** `widens`: the values are heads of version 1. */
+function createStored(fd: number, column: StoredColumn, offset: number, widens: boolean): Stored {
+  const { type, length } = column;
   const width = WIDTH_OF_TYPE[type];
   const bytes = new Uint8Array(Math.min(length, PIECE_ROWS) * width);
   const views = {
@@ -180,7 +224,6 @@ function createStored(fd: number, column: StoredColumn, offset: number, version:
     u32: () => new Uint32Array(bytes.buffer),
   } as const;
   const values = views[type]();
-  const isOldHead = name === 'head' && version === 1;
   let at = 0;
   let crc = 0;
 
@@ -189,7 +232,7 @@ function createStored(fd: number, column: StoredColumn, offset: number, version:
     if (readSync(fd, bytes, 0, wanted, offset + at * width) < wanted) throw new Damage();
     crc = crc32(bytes.subarray(0, wanted), crc);
     const from = values.subarray(0, count);
-    if (isOldHead) widenHeads(from, target);
+    if (widens) widenHeads(from, target);
     else target.set(from);
     at += count;
   }

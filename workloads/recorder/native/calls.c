@@ -82,12 +82,24 @@ void note_free(const void *p)
 	errno = saved;
 }
 
+static void free_big(void *p)
+{
+	big_freed(p);
+	begin_giving_back();
+	log_plain(OP_FREE, p, 0);
+	real.free(p);
+	end_giving_back();
+}
+
 EXPORT void free(void *p)
 {
 	if (!p || UNLIKELY(is_bootstrap(p))) return;
 	if (UNLIKELY(!READY(malloc))) return;
 	if (recording() && LIKELY(p != freeing)) {
-		if (may_be_big(p)) big_freed(p);
+		if (may_be_big(p)) {
+			free_big(p);
+			return;
+		}
 		log_plain(OP_FREE, p, 0);
 	}
 	real.free(p);
@@ -193,12 +205,14 @@ EXPORT size_t malloc_usable_size(void *p)
 EXPORT int malloc_trim(size_t pad)
 {
 	if (!READY(malloc_trim)) return 0;
-	if (recording()) {
-		int saved = errno;
-		log_sized(OP_TRIM, NULL, pad);
-		errno = saved;
-	}
-	return real.malloc_trim(pad);
+	if (!recording()) return real.malloc_trim(pad);
+	int saved = errno;
+	begin_giving_back();
+	log_sized(OP_TRIM, NULL, pad);
+	errno = saved;
+	int result = real.malloc_trim(pad);
+	end_giving_back();
+	return result;
 }
 
 EXPORT int mallopt(int parameter, int value)

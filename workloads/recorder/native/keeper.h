@@ -61,6 +61,7 @@ struct image {
 	int exit_status;             /* as wait() gives it; -1: not known */
 	uint64_t last_ticks, last_address;
 	uint32_t last_thread;
+	char postponed[100];         /* the label of a sample that waits until the process has given back what it gives back; "" */
 	uint64_t last_size;
 	struct block *watched;       /* blocks whose pages are looked at: a hash with open addressing */
 	size_t watched_room, watched_count;
@@ -123,6 +124,9 @@ void tell_clock(int is_counter);
 
 /* observe.c: writes a sample with what the kernel says of the process now; with_start: its environment as well. */
 void observe(struct image *m, const char *label, int with_start);
+/* The same, later where the process is giving memory back. */
+void observe_settled(struct image *m, const char *label);
+void observe_postponed(struct image *m);
 
 /* descendants.c */
 /* -1: it is gone. */

@@ -189,28 +189,63 @@ static long resident_pages(int pid)
 
 #define TRIES 8
 
-void observe(struct image *m, const char *label, int with_start)
+static int is_giving_back(const struct image *m) { return atomic_load(&m->ring->giving_back) != 0; }
+
+/* In vain while it gives memory back. */
+static void look(struct image *m, const char *label, struct text *t)
 {
-	if (m->is_nameless) return;
-	struct text t = { 0 };
 	/* What the kernel says should be of the moment that the log has reached: a program that went on meanwhile is asked again. */
 	for (int tries = 0; tries < TRIES; tries++) {
 		if (tries > 0) drain(m, 0, 0);
 		long before = resident_pages(m->pid);
-		t.length = 0;
-		add(&t, "%s\n", label);
-		add_status(&t, m->pid);
+		t->length = 0;
+		add(t, "%s\n", label);
+		add_status(t, m->pid);
 		observe_blocks(m);
-		add_threads(&t, m->pid, m->ring->flags & NUMBER_OF_NAMESPACE);
-		add_mappings(&t, m);
-		if (!has_news(m) && resident_pages(m->pid) == before) break;
+		add_threads(t, m->pid, m->ring->flags & NUMBER_OF_NAMESPACE);
+		add_mappings(t, m);
+		if (is_giving_back(m) || (!has_news(m) && resident_pages(m->pid) == before)) return;
 	}
+}
+
+static void put_text(struct image *m, struct text *t)
+{
+	put_byte(m, OP_SAMPLE);
+	put_number(m, t->length);
+	put_bytes(m, t->bytes, t->length);
+	free(t->bytes);
+}
+
+void observe(struct image *m, const char *label, int with_start)
+{
+	if (m->is_nameless) return;
+	struct text t = { 0 };
+	look(m, label, &t);
 	if (with_start) {
 		add_strings(&t, "command", m->pid, "cmdline");
 		add_strings(&t, "environment", m->pid, "environ");
 	}
-	put_byte(m, OP_SAMPLE);
-	put_number(m, t.length);
-	put_bytes(m, t.bytes, t.length);
-	free(t.bytes);
+	put_text(m, &t);
+}
+
+void observe_settled(struct image *m, const char *label)
+{
+	struct text t = { 0 };
+	if (m->is_nameless) return;
+	snprintf(m->postponed, sizeof m->postponed, "%s", label);
+	if (is_giving_back(m)) return;
+	look(m, label, &t);
+	if (is_giving_back(m)) {
+		free(t.bytes);
+		return;
+	}
+	m->postponed[0] = 0;
+	put_text(m, &t);
+}
+
+void observe_postponed(struct image *m)
+{
+	char label[sizeof m->postponed];
+	strcpy(label, m->postponed);
+	observe_settled(m, label);
 }

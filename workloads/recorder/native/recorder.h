@@ -106,6 +106,10 @@ static inline void put(uint64_t index, uint64_t high, uint64_t low)
 	atomic_store_explicit(&s->low, low | (index & RING_SLOTS ? 0 : LOW_LAP), memory_order_release);
 }
 
+/* Around a call that may take so long to give memory back that the keeper would look in the middle of it. */
+static inline void begin_giving_back(void) { atomic_fetch_add(&ring->giving_back, 1); }
+static inline void end_giving_back(void) { atomic_fetch_sub(&ring->giving_back, 1); }
+
 extern uint32_t epoch;
 void log_epoch(uint64_t now);
 void log_extended(enum op op, const void *address, uint64_t first, uint64_t second);

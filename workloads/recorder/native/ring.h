@@ -19,7 +19,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-#define RING_MAGIC "ASRING03"
+#define RING_MAGIC "ASRING04"
 /* Files of the folder: a page of the keeper's for all, and the socket that is told whose a ring is. */
 #define KEEPER_PAGE "keeper"
 #define KEEPER_SOCKET "numbers"
@@ -117,6 +117,7 @@ struct ring_header {
 	_Atomic uint32_t asked;      /* the process waits for the keeper to look at it, as often as … */
 	_Atomic uint32_t answered;   /* … it has looked */
 	_Atomic uint32_t closed;     /* the keeper takes no more */
+	_Atomic uint32_t giving_back; /* threads in a call that gives much memory back, of which the log knows all or nothing */
 };
 
 /* In the second slot of RESIDENT and WRITTEN: high is the first page, low the count of pages and this: they are huge. */

@@ -191,9 +191,12 @@ static size_t my_gc(void *heap)
 {
 	/* Within an allocation it is that one's last resort, and the model's too. */
 	int is_seen = recording() && under_way.op == OP_NONE && is_plain(heap);
+	if (is_seen) begin_giving_back();
 	size_t bytes = zend.gc(heap);
 	/* Behind the call: it looks through the whole heap before it gives anything back. */
-	if (is_seen) log_plain(OP_GC, NULL, 0);
+	if (!is_seen) return bytes;
+	log_plain(OP_GC, NULL, 0);
+	end_giving_back();
 	return bytes;
 }
 
@@ -235,13 +238,16 @@ static void my_request_shutdown(void *unused)
 
 static void my_shutdown(bool silent, bool full)
 {
-	if (recording() && is_plain(get_heap())) {
+	int is_seen = recording() && is_plain(get_heap());
+	if (is_seen) {
 		if (under_way.op != OP_NONE) note_failure();
 		if (!full) log_usage(USAGE_END);
 		big_freed_by_request();
+		begin_giving_back();
 		log_plain(OP_REQUEST_END, NULL, full);
 	}
 	zend.shutdown(silent, full);
+	if (is_seen) end_giving_back();
 }
 
 static int my_set_limit(size_t bytes)

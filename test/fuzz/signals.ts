@@ -1,0 +1,113 @@
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { createRandom } from '../../sim/contract/random.ts';
+import { interrupt } from '../helpers/interrupt.ts';
+import { COMMANDS, OLD, prepare, type WritingCommand } from './written.ts';
+
+/**
+ * npm run signals [-- --moments N --seed S --only WORD]
+ *
+ * Ctrl-C and SIGTERM in turns, at N moments of every command that are drawn, in processor time. It ends with 130 within a second of
+ * processor time; what it tells is marked as partial, what stands under a name is whole, marked, or what was there before, and nothing else is
+ * left. Exit 1 where that does not hold.
+ */
+const { values } = parseArgs({
+  options: {
+    moments: { type: 'string', default: '6' },
+    seed: { type: 'string', default: '1' },
+    only: { type: 'string', default: '' },
+  },
+});
+const random = createRandom(Number(values.seed), 'signals');
+const ANSWER_MS = 1000;
+/** Before any JavaScript runs the system itself ends the process. */
+const START_MS = 100;
+const NEVER_MS = 1e9;
+
+const quiet = (...args: string[]): WritingCommand => ({ args, writes: [] });
+const READING = [
+  quiet('run', 'rows:threads=4,rounds=20000', '--mode=threads'),
+  quiet('run', 'rows:rounds=300', '--threads=1,2,4,8'),
+  quiet('run', 'php-pool', '--allocator=jemalloc'),
+  quiet('inspect', 'malloc_info', 'stress:events=900000'),
+  quiet('explain', 'lanczos-32t'),
+  quiet('compare', 'rows:threads=2,rounds=300', '--allocators=glibc,jemalloc', '--seeds=20'),
+  quiet('plan', 'prefork-python'),
+  quiet('plan', 'php-pool'),
+  quiet('machine', 'fpm-lanczos-72h'),
+  quiet('machine', 'redis-snapshot', '--report=m.html'),
+  quiet('machine', 'cache-evicts', '--view=free'),
+  quiet('gate', '--suite=suite.json'),
+  quiet('trace', 'info', 'stress:events=900000'),
+  quiet('trace', 'check', 'stress:events=900000'),
+  quiet('bench'),
+  quiet('calibrate', '--rounds=1'),
+];
+
+let faults = 0;
+function fault(args: readonly string[], what: string): void {
+  faults++;
+  process.stdout.write(`sim ${args.join(' ')}\n  ${what}\n`);
+}
+
+/** What is wrong with what is under a name. */
+function wrongUnder(path: string, wasOver: boolean): string | undefined {
+  if (!existsSync(path)) return `${path} is gone`;
+  const text = readFileSync(path, 'utf8');
+  if (text === OLD || wasOver || !path.endsWith('.json')) return undefined;
+  try {
+    const { partial } = JSON.parse(text) as { readonly partial?: boolean };
+    return partial === false ? `${path} is not marked` : undefined;
+  } catch (error) {
+    return `${path}: ${(error as Error).message}`;
+  }
+}
+
+async function interrupted(base: string, { args, writes }: WritingCommand): Promise<number> {
+  const whole = join(base, 'whole');
+  prepare(whole, []);
+  const { tookMs, code: ended } = await interrupt(args, { cwd: whole, signal: 'SIGINT', afterMs: NEVER_MS });
+  rmSync(whole, { recursive: true });
+  let longestMs = 0;
+  for (let i = 0; i < Number(values.moments); i++) {
+    const signal = i % 2 === 0 ? 'SIGINT' : 'SIGTERM';
+    const afterMs = random.integer(0, Math.ceil(tookMs));
+    const folder = join(base, `interrupted-${i}`);
+    prepare(folder, writes);
+    const end = await interrupt(args, { cwd: folder, signal, afterMs });
+    const at = `${signal} after ${afterMs} ms`;
+    const isOver = end.wasOver || end.code === ended;
+    const isOfTheSystem = end.code === null && end.signal === signal && afterMs < START_MS;
+    if (end.code !== 130 && !isOver && !isOfTheSystem) {
+      fault(args, `${at}: exit ${end.code ?? end.signal}: ${end.stderr.slice(0, 500)}`);
+    }
+    if (/internal error|\n {4}at /.test(end.stderr)) fault(args, `${at}: ${end.stderr.slice(0, 500)}`);
+    longestMs = Math.max(longestMs, end.processorMs);
+    if (end.processorMs > ANSWER_MS) fault(args, `${at}: ends ${end.processorMs} ms of processor time later`);
+    if (end.code === 130 && end.stdout !== '' && !/partial|interrupted/.test(end.stdout + end.stderr)) {
+      fault(args, `${at}: tells without a mark: ${end.stdout.slice(0, 200)}`);
+    }
+    for (const name of writes) {
+      const wrong = wrongUnder(join(folder, name), isOver);
+      if (wrong) fault(args, `${at}: ${wrong}`);
+    }
+    const left = [...end.left, ...readdirSync(folder).filter((name) => name.startsWith('.allocsim'))];
+    if (left.length > 0) fault(args, `${at}: leaves ${left.join(' ')}`);
+    rmSync(folder, { recursive: true });
+  }
+  process.stdout.write(`sim ${args.join(' ')}: ${Math.round(tookMs)} ms, answers within ${longestMs} ms\n`);
+  return Number(values.moments);
+}
+
+const base = mkdtempSync(join(tmpdir(), 'allocsim-signals-'));
+const commands = [...COMMANDS, ...READING].filter(({ args }) => args.join(' ').includes(values.only));
+let sent = 0;
+try {
+  for (const command of commands) sent += await interrupted(base, command);
+} finally {
+  rmSync(base, { recursive: true, force: true });
+}
+process.stdout.write(`${commands.length} commands, ${sent} signals: ${faults} faults\n`);
+if (faults > 0) process.exitCode = 1;
