@@ -184,7 +184,7 @@ export function pricesFrom(measured: Measured): Partial<Costs> {
   const call1 = (name: string, otherwise: number) => positive(m(name, otherwise + entry) - entry);
   return {
     eventNs: positive(m('eventNs', base.eventNs)),
-    pollLimitNs: positive(200 * (m('pauseNs', base.pollLimitNs / 200 - 1) + 1)), // looks of the ground-truth replay, a pause after each
+    pollLimitNs: positive(200 * m('pauseNs', base.pollLimitNs / 200)), // looks of the ground-truth replay, a pause after each
     mallocNs: positive(call * mallocShare),
     freeNs: positive(call * (1 - mallocShare)),
     jemallocMallocNs: positive(jemallocCall * jemallocShare),
@@ -211,7 +211,7 @@ export function pricesFrom(measured: Measured): Partial<Costs> {
     },
     priceSpread: Math.min(0.25, positive(m('priceSpread', base.priceSpread))),
     lockNs: positive(lock),
-    spinLimitNs: positive(600 * (m('pauseNs', 10) + 2)), // MALLOC_MUTEX_MAX_SPIN looks, a pause before each
+    spinLimitNs: positive(600 * m('pauseNs', base.spinLimitNs / 600)), // MALLOC_MUTEX_MAX_SPIN looks, a pause before each
     syscallNs: positive(entry),
     futexWaitNs: positive(m('futexWaitFailedNs', base.futexWaitNs)),
     futexWakeNs: positive(wake),

@@ -5,8 +5,8 @@ import { checkOptions, type KnownOptions, OUTPUTS, takeBack } from '../cli/check
 import { withConfig } from '../cli/config-file.ts';
 import { describeCommands } from '../cli/describe.ts';
 import { terminalWidth } from '../cli/width.ts';
-import { VERSION } from '../run/version.ts';
 import { shellWord } from '../report/escape.ts';
+import { VERSION } from '../run/version.ts';
 import { ABOUT, EPILOGUE, EXAMPLES } from './help.ts';
 import { COMMANDS, type Command, type LazyCommand } from './index.ts';
 

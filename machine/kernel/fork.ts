@@ -77,6 +77,8 @@ function copyPageRange(k: Kernel, child: Task, vma: Vma, copy: Vma): void {
   const { mm } = copy;
   vma.mm.tlb?.flush(vma.start, vma.end);
   vma.mm.eachPmd(vma.start, vma.end, (key, pmd) => {
+    // A huge page of an object is left to faults.
+    if (pmd.huge !== 0 && vma.object) return;
     if (pmd.huge !== 0) {
       mm.addPmd(key * 512).huge = copyHugePmd(k, pmd, mm);
     } else {

@@ -17,7 +17,7 @@ import { transhugeVmaSuitable } from './huge-vma.ts';
 import type { Kernel, Task } from './kernel.ts';
 import { khugepagedEnterVma } from './khugepaged-slots.ts';
 import { mlockFolio, mlockPageDrain } from './mlock-batch.ts';
-import { MM_ANONPAGES, type Mm, VM_HUGEPAGE, VM_LOCKED, VM_WRITE, type Vma } from './mm-types.ts';
+import { MM_ANONPAGES, MM_SHMEMPAGES, type Mm, VM_HUGEPAGE, VM_LOCKED, VM_WRITE, type Vma } from './mm-types.ts';
 import { accountPageTables, allocHugePage, freePage, takeKernelPages } from './page-alloc.ts';
 import {
   frameOfPte,
@@ -39,6 +39,7 @@ import {
   munlockVmaPage,
   pageAddNewAnonRmap,
   removeCompoundRmap,
+  removeHugeFileRmap,
 } from './rmap.ts';
 import { addMmCounter } from './rss.ts';
 import { lruAddDrain } from './swap-lru.ts';
@@ -96,6 +97,10 @@ export function doHugePmdWpPage(k: Kernel, vma: Vma, pmd: Pmd): boolean {
     const head = frameOfPte(pmd.huge);
     const { frames } = k;
     const flags = frames.flags[head]!;
+    if (!(flags & PG_ANON)) {
+      splitHugePmd(k, vma, pmd);
+      return false;
+    }
     if (!(flags & PG_LRU)) lruAddDrain(k);
     const own = frames.compoundMapcountOf(head) === 1 && !anySmallMapping(k, head);
     if (flags & PG_EXCLUSIVE || own) {
@@ -118,6 +123,10 @@ export function splitHugePmd(k: Kernel, vma: Vma, pmd: Pmd): void {
   const { huge } = pmd;
   if (huge === 0) return;
   k.vmstat.thp_split_pmd++;
+  if (!(huge & PTE_SPECIAL) && !(k.frames.flags[frameOfPte(huge)]! & PG_ANON)) {
+    clearHugeFilePmd(k, vma, pmd);
+    return;
+  }
   pmd.huge = 0;
   const entries = pmd.unfold();
   pmd.used = HPAGE_PMD_NR;
@@ -139,15 +148,34 @@ export function splitHugePmd(k: Kernel, vma: Vma, pmd: Pmd): void {
   munlockVmaPage(k, vma, head, true);
 }
 
+/** __split_huge_pmd_locked of an object's page: nothing is left, faults map it again. */
+function clearHugeFilePmd(k: Kernel, vma: Vma, pmd: Pmd): void {
+  const head = frameOfPte(pmd.huge);
+  const { frames } = k;
+  if (pmd.huge & PTE_YOUNG) frames.flags[head]! |= PG_REFERENCED;
+  if (pmd.huge & PTE_DIRTY) frames.flags[head]! |= PG_DIRTY;
+  pmd.huge = 0;
+  vma.mm.pmds.delete((frames.index[head]! - vma.pgoff + vma.start) / HPAGE_PMD_NR);
+  vma.mm.rss[MM_SHMEMPAGES] -= HPAGE_PMD_NR;
+  removeHugeFileRmap(k, head);
+  munlockVmaPage(k, vma, head, true);
+}
+
 /** zap_huge_pmd: the whole entry goes, with its deposited table. @returns the pages that it mapped. */
 export function zapHugePmd(k: Kernel, task: Task, vma: Vma, key: number, pmd: Pmd): number {
   const { huge } = pmd;
   const { mm } = vma;
   mm.pmds.delete(key);
+  const head = frameOfPte(huge);
+  if (!(huge & PTE_SPECIAL) && !(k.frames.flags[head]! & PG_ANON)) {
+    if (huge & PTE_DIRTY) k.frames.flags[head]! |= PG_DIRTY;
+    removeHugeFileRmap(k, head);
+    munlockVmaPage(k, vma, head, true);
+    return HPAGE_PMD_NR;
+  }
   mm.tablePages--;
   accountPageTables(k, task.group, mm);
   if (huge & PTE_SPECIAL) return 0;
-  const head = frameOfPte(huge);
   removeCompoundRmap(k, head);
   munlockVmaPage(k, vma, head, true);
   if (hugePageUnmapped(k, head)) freeHugePage(k, head);
@@ -177,7 +205,10 @@ function remapLocked(k: Kernel, head: number): void {
 export function splitHugePage(k: Kernel, head: number): number {
   const { frames } = k;
   deferredSplitQueue(k).delete(head);
-  if (!(frames.flags[head]! & PG_DEFERRED) && frames.compoundMapcountOf(head) > 0) k.vmstat.thp_deferred_split_page++;
+  const isAnon = (frames.flags[head]! & PG_ANON) !== 0;
+  if (isAnon && !(frames.flags[head]! & PG_DEFERRED) && frames.compoundMapcountOf(head) > 0)
+    k.vmstat.thp_deferred_split_page++;
+  if (!isAnon) k.vmstat.nr_shmem_hugepages--;
   for (const { vma, pmd, huge } of mappingsOf(k, head)) if (huge) splitHugePmd(k, vma, pmd);
   const flags = frames.flags[head]!;
   const onLru = (flags & PG_LRU) !== 0;
@@ -207,7 +238,7 @@ export function splitHugePage(k: Kernel, head: number): number {
   }
   remapLocked(k, head);
   for (let i = 0; i < HPAGE_PMD_NR; i++) {
-    if (frames.mapcount[head + i] === 0) {
+    if (isAnon && frames.mapcount[head + i] === 0) {
       freePage(k, head + i);
       freed++;
     }

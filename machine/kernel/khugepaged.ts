@@ -1,5 +1,6 @@
 /** mm/khugepaged.c: ranges of small pages become huge ones. */
 import { HPAGE_PMD_NR, PG_ANON, PG_LRU, PG_REFERENCED } from './frames.ts';
+import { collapseShmem } from './huge-shmem.ts';
 import { hugepageVmaCheck } from './huge-vma.ts';
 import type { Kernel, Task } from './kernel.ts';
 import { type Khugepaged, khugepagedIsRunnable, threadOf, toNextSlot } from './khugepaged-slots.ts';
@@ -104,7 +105,8 @@ function collapseHugePage(k: Kernel, task: Task, vma: Vma, first: number, pmd: P
 
 /** madvise_collapse: at once, whatever the settings say. */
 export function madviseCollapse(k: Kernel, task: Task, vma: Vma, start: number, end: number): Errno {
-  if (!vma.isAnonymous() || vma.flags & (VM_SHARED | VM_NOHUGEPAGE | VM_STACK)) return 'EINVAL';
+  const isShmem = vma.object?.kind === 'shmem';
+  if (!isShmem && (!vma.isAnonymous() || vma.flags & (VM_SHARED | VM_NOHUGEPAGE | VM_STACK))) return 'EINVAL';
   const firstOfVma = Math.ceil(vma.start / HPAGE_PMD_NR) * HPAGE_PMD_NR;
   if (firstOfVma + HPAGE_PMD_NR > vma.end) return 'EINVAL';
   lruAddDrain(k);
@@ -114,6 +116,7 @@ export function madviseCollapse(k: Kernel, task: Task, vma: Vma, start: number, 
   const begin = Math.ceil(start / HPAGE_PMD_NR) * HPAGE_PMD_NR;
   // Within one aligned 2 MiB the number of those wanted is below 0, which nothing collapsed is not.
   if (last < begin) return 'EINVAL';
+  if (isShmem) return collapseShmem(k, task, vma, begin, last) ? undefined : 'EINVAL';
   for (let first = begin; first < last; first += HPAGE_PMD_NR) {
     wanted++;
     const pmd = vma.mm.pmdAt(first);

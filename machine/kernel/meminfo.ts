@@ -66,6 +66,8 @@ export function meminfo(k: Kernel): Record<string, number> {
     VmallocUsed: profile.start.vmallocKb + (vmstat.nr_kernel_stack - profile.start.kernelStackKb) + k.vmallocPages * 4,
     Percpu: profile.start.percpuKb,
     AnonHugePages: vmstat.nr_anon_transparent_hugepages * 2048,
+    ShmemHugePages: vmstat.nr_shmem_hugepages * 2048,
+    ShmemPmdMapped: vmstat.nr_shmem_pmdmapped * 2048,
     HugePages_Total: k.hugepagesTotal,
     HugePages_Free: k.hugepagesFree,
     HugePages_Rsvd: k.hugepagesReserved,

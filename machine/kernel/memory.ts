@@ -54,6 +54,7 @@ import {
   pageRemoveRmap,
 } from './rmap.ts';
 import { addMmCounterFast, checkSyncRssStat, syncMmRss, updateHiwaterRss } from './rss.ts';
+import { doSetPmd } from './huge-shmem.ts';
 import { doSwapPage, folioFreeSwap, freeSwapAndCache } from './swap.ts';
 import { folioMarkAccessed, lruAddDrain } from './swap-lru.ts';
 import { balanceDirtyPages } from './writeback.ts';
@@ -238,9 +239,10 @@ export function freeIfUnused(k: Kernel, frame: number): void {
 function doFault(k: Kernel, task: Task, vma: Vma, page: number, write: boolean): FaultResult {
   const object = vma.object!;
   const index = vma.linearIndex(page);
+  const cow = write && !(vma.flags & VM_SHARED);
+  if (!cow && doSetPmd(k, task, vma, page, object.get(index), write)) return FAULT_DONE;
   if (!write && filemapMapPages(k, task, vma, page, (at, frame) => setFilePte(k, task, vma, at, frame, false)))
     return FAULT_DONE;
-  const cow = write && !(vma.flags & VM_SHARED);
   let copy = -1;
   if (cow) {
     anonVmaPrepare(k, vma);
@@ -280,7 +282,8 @@ export function setFilePte(k: Kernel, task: Task, vma: Vma, page: number, frame:
   const flags = PTE_PRESENT | PTE_YOUNG | (write ? PTE_DIRTY : 0) | ((write && shared) || noNotice ? PTE_WRITE : 0);
   addMmCounterFast(k, task, vma.mm, mmCounterFile(k, frame), 1);
   pageAddFileRmap(k, frame);
-  if (vma.flags & VM_LOCKED) mlockFolio(k, frame);
+  // A huge page is locked by huge entries alone.
+  if (vma.flags & VM_LOCKED && !(k.frames.flags[frame]! & (PG_HEAD | PG_TAIL))) mlockFolio(k, frame);
   pmd.set(page % 512, pteOf(frame, flags));
 }
 
@@ -304,7 +307,7 @@ export function zapPageRange(k: Kernel, task: Task, vma: Vma, start: number, end
     const to = Math.min(end, first + 512);
     if (pmd.huge !== 0) {
       if (to - from === 512) {
-        rss[MM_ANONPAGES] -= zapHugePmd(k, task, vma, key, pmd);
+        rss[vma.object ? MM_SHMEMPAGES : MM_ANONPAGES] -= zapHugePmd(k, task, vma, key, pmd);
         return;
       }
       splitHugePmd(k, vma, pmd);

@@ -8,13 +8,7 @@ import { folioAddLru } from './swap-lru.ts';
 import { type Shadow, workingsetRefault } from './workingset.ts';
 
 /** filemap_add_folio: the page joins the object's, and may be one that was evicted a while ago. */
-export function filemapAddFolio(
-  k: Kernel,
-  object: AddressSpace,
-  index: number,
-  frame: number,
-  isWrite = false,
-): void {
+export function filemapAddFolio(k: Kernel, object: AddressSpace, index: number, frame: number, isWrite = false): void {
   const { frames } = k;
   frames.owner[frame] = object.id;
   frames.index[frame] = index;
@@ -73,7 +67,11 @@ export function filemapRemoveFolio(
 /** Takes a page that nothing maps out of the cache and frees it. */
 export function deleteFromPageCache(k: Kernel, object: AddressSpace, index: number): void {
   const frame = object.get(index);
-  filemapRemoveFolio(k, object, index, frame);
+  if (frame === 0) return;
+  // A huge page goes as a whole: what is to stay of one was split off before.
+  const pages = k.frames.sizeOf(frame);
+  for (let i = 0; i < pages; i++) filemapRemoveFolio(k, object, index + i, frame + i);
+  if (pages > 1) k.vmstat.nr_shmem_hugepages--;
   freePage(k, frame);
 }
 

@@ -223,6 +223,10 @@ function swapOutHuge(k: Kernel, head: number, mappings: readonly Mapping[], resu
 
 function reclaimShmem(k: Kernel, frame: number, mappings: readonly Mapping[], result: ShrinkResult): Outcome {
   if (k.swapFree === 0) return 'activate';
+  if (k.frames.sizeOf(frame) > 1) {
+    splitHugePage(k, frame);
+    return 'split';
+  }
   const object = k.objects[k.frames.owner[frame]!]!;
   const index = k.frames.index[frame]!;
   const slot = getSwapPage(k, frame);

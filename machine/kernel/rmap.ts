@@ -72,7 +72,7 @@ export function pageAddNewAnonRmap(k: Kernel, frame: number, vma: Vma, page: num
 
 /** page_add_file_rmap. */
 export function pageAddFileRmap(k: Kernel, frame: number): void {
-  if (k.frames.mapcount[frame]!++ === 0) {
+  if (k.frames.mapcount[frame]!++ === 0 && k.frames.mapcountOf(frame) === 1) {
     k.vmstat.nr_mapped++;
     k.groups[k.frames.group[frame]!]!.stat.file_mapped++;
   } else k.frames.sharing++;
@@ -84,7 +84,7 @@ export function pageRemoveRmap(k: Kernel, frame: number): void {
   const left = --frames.mapcount[frame]!;
   if (left > 0 || frames.flags[frame]! & (PG_HEAD | PG_TAIL)) frames.sharing++;
   if (!(frames.flags[frame]! & PG_ANON)) {
-    if (left === 0) {
+    if (left === 0 && frames.mapcountOf(frame) === 0) {
       k.vmstat.nr_mapped--;
       k.groups[frames.group[frame]!]!.stat.file_mapped--;
     }
@@ -130,6 +130,33 @@ export function removeCompoundRmap(k: Kernel, head: number): void {
   k.vmstat.nr_anon_pages -= unmapped;
   stat.anon -= unmapped;
   if (unmapped > 0 && unmapped < HPAGE_PMD_NR) deferredSplitHugePage(k, head);
+}
+
+/** page_add_file_rmap of a huge page of shared memory. */
+export function addHugeFileRmap(k: Kernel, head: number): void {
+  const { frames } = k;
+  frames.sharing++;
+  if (frames.compoundMapcount[head >> 9]!++ > 0) return;
+  k.vmstat.nr_shmem_pmdmapped++;
+  countMappedPages(k, head, 1);
+}
+
+/** page_remove_rmap of one. */
+export function removeHugeFileRmap(k: Kernel, head: number): void {
+  const { frames } = k;
+  frames.sharing++;
+  if (--frames.compoundMapcount[head >> 9]! > 0) return;
+  k.vmstat.nr_shmem_pmdmapped--;
+  countMappedPages(k, head, -1);
+}
+
+/** Of its pages those that no small entry maps. */
+function countMappedPages(k: Kernel, head: number, by: 1 | -1): void {
+  const { frames } = k;
+  let pages = 0;
+  for (let i = 0; i < HPAGE_PMD_NR; i++) if (frames.mapcount[head + i] === 0) pages++;
+  k.vmstat.nr_mapped += by * pages;
+  k.groups[frames.group[head]!]!.stat.file_mapped += by * pages;
 }
 
 /** Whether nothing maps any page of the huge page. */

@@ -1,5 +1,6 @@
 /** mm/shmem.c: tmpfs files, memfd and shared anonymous mappings are one thing. */
-import { PG_ANON, PG_DIRTY, PG_REFERENCED, PG_SWAPBACKED } from './frames.ts';
+import { PG_ANON, PG_DIRTY, PG_REFERENCED, PG_SWAPBACKED, PG_TAIL } from './frames.ts';
+import { splitHugePage } from './huge-memory.ts';
 import { hugetlbEvict } from './hugetlb.ts';
 import type { Kernel } from './kernel.ts';
 import type { MemCgroup } from './mem-cgroup.ts';
@@ -109,6 +110,11 @@ export function shmemGetFolio(
 
 /** shmem_truncate_range over whole pages: nothing may map them any more. */
 export function shmemTruncateRange(k: Kernel, object: AddressSpace, from: number, to: number): void {
+  // truncate_inode_partial_folio
+  for (const edge of [from, to]) {
+    const frame = object.get(edge);
+    if (frame !== 0 && k.frames.flags[frame]! & PG_TAIL) splitHugePage(k, k.frames.headOf(frame));
+  }
   for (const index of [...object.pagesIn(from, to)]) deleteFromPageCache(k, object, index);
   const swapped = swappedPages(object);
   for (const [index, slot] of [...swapped]) {

@@ -33,6 +33,7 @@ interface MemSizeStats {
   anonymous: number;
   lazyfree: number;
   anonHuge: number;
+  shmemHuge: number;
   sharedHugetlb: number;
   privateHugetlb: number;
   swap: number;
@@ -54,6 +55,7 @@ const newStats = (): MemSizeStats => ({
   anonymous: 0,
   lazyfree: 0,
   anonHuge: 0,
+  shmemHuge: 0,
   sharedHugetlb: 0,
   privateHugetlb: 0,
   swap: 0,
@@ -125,7 +127,8 @@ function gather(k: Kernel, vma: Vma, mss: MemSizeStats): void {
         else mss.privateHugetlb += 512;
         return;
       }
-      mss.anonHuge += 512;
+      if (vma.object) mss.shmemHuge += 512;
+      else mss.anonHuge += 512;
       const young = (pmd.huge & PTE_YOUNG) !== 0 || (frames.flags[head]! & PG_REFERENCED) !== 0;
       const dirty = (pmd.huge & PTE_DIRTY) !== 0 || (frames.flags[head]! & PG_DIRTY) !== 0;
       const lazy = !(frames.flags[head]! & PG_SWAPBACKED);
@@ -163,7 +166,7 @@ function fields(mss: MemSizeStats, rollup: boolean): Record<string, number> {
     Anonymous: mss.anonymous * 4,
     LazyFree: mss.lazyfree * 4,
     AnonHugePages: mss.anonHuge * 4,
-    ShmemPmdMapped: 0,
+    ShmemPmdMapped: mss.shmemHuge * 4,
     FilePmdMapped: 0,
     Shared_Hugetlb: mss.sharedHugetlb * 4,
     Private_Hugetlb: mss.privateHugetlb * 4,

@@ -158,8 +158,8 @@ export function deactivateFileFolio(k: Kernel, frame: number): void {
 }
 
 function deactivateFileNow(k: Kernel, frame: number): void {
-  const { flags, mapcount } = k.frames;
-  if (flags[frame]! & PG_UNEVICTABLE || mapcount[frame]! > 0) return;
+  const { flags } = k.frames;
+  if (flags[frame]! & PG_UNEVICTABLE || k.frames.mapcountOf(frame) > 0) return;
   const active = (flags[frame]! & PG_ACTIVE) !== 0;
   lruvecDel(k, frame);
   flags[frame]! &= ~(PG_ACTIVE | PG_REFERENCED);

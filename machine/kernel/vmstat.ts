@@ -22,6 +22,8 @@ const NAMES = [
   'nr_dirty',
   'nr_writeback',
   'nr_shmem',
+  'nr_shmem_hugepages',
+  'nr_shmem_pmdmapped',
   'nr_anon_transparent_hugepages',
   'nr_dirtied',
   'nr_written',

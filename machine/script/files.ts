@@ -1,5 +1,5 @@
 /** Files of the machine: a disk's and tmpfs's, by path. */
-import { PG_DIRTY, PG_WRITEBACK } from '../kernel/frames.ts';
+import { PG_DIRTY, PG_TAIL, PG_WRITEBACK } from '../kernel/frames.ts';
 import type { Kernel, Task } from '../kernel/kernel.ts';
 import { unmapMappingRange } from '../kernel/madvise.ts';
 import type { AddressSpace } from '../kernel/mm-types.ts';
@@ -161,6 +161,7 @@ export function invalidateMappingPages(k: Kernel, object: AddressSpace, from: nu
   for (const index of [...object.pagesIn(from, to)]) {
     const frame = object.get(index);
     const flags = k.frames.flags[frame]!;
+    if (flags & PG_TAIL) continue;
     if (object.kind !== 'disk' || flags & (PG_DIRTY | PG_WRITEBACK) || k.frames.mapcount[frame]! > 0) {
       deactivateFileFolio(k, frame);
       continue;

@@ -40,9 +40,10 @@ export function createCaches({ processor, running, costs, spend }: VirtualTime):
   const ticks = new Int32Array(processors + 1); // pages' worth of bytes that each processor has written, as in the history
   const rest = new Int32Array(processors + 1); // and bytes of the page that is not full yet
   const L2_NS = 1 / fillRateL2;
-  const MISS_L3 = 1 / fillRateL3 - 1 / fillRateL2;
-  const MISS_MEMORY = 1 / fillRateMemory - 1 / fillRateL2;
-  const CLEARED = 1 / fillRateCleared - 1 / fillRateL2;
+  // What is farther is not nearer, whatever a price list says.
+  const MISS_L3 = Math.max(0, 1 / fillRateL3 - L2_NS);
+  const MISS_MEMORY = Math.max(0, 1 / fillRateMemory - L2_NS);
+  const CLEARED = Math.max(0, 1 / fillRateCleared - L2_NS);
 
   /** 0: in the own cache; 1: in the shared one; 2: in memory. The page is then in the own cache. */
   function place(own: number, now: number, page: Page): number {

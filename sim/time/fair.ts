@@ -26,6 +26,10 @@ export interface FairClass {
   putBack(p: number, t: ThreadSlot): void;
   /** `t`, which ran on `p`, goes to sleep. */
   sleeps(p: number, t: ThreadSlot): void;
+  /** task_fork_fair(): `maker`, which runs on `p`, has made `t`, which is still to be enqueued. */
+  forked(p: number, maker: ThreadSlot, t: ThreadSlot): void;
+  /** Whether `t`, asleep, is still in the queue of the processor that it slept on, where `running` runs: it is woken there. */
+  isDelayed(t: ThreadSlot, p: number, running: ThreadSlot | -1): boolean;
   /** `t` leaves the queue of `p` for another processor. */
   takeAway(p: number, t: ThreadSlot, running: ThreadSlot | -1): void;
   /** pick_next_entity(), of those for whom `mayRun` is 1 where there is one: taken from the queue; -1 where it is empty. */
@@ -84,8 +88,8 @@ function createQueues(threads: number, cpus: number) {
   };
 }
 
-export function createFairClass(version: KernelVersion, threads: number, cpus: number): FairClass {
-  return version === '6.1' ? createCfs(threads, cpus) : createEevdf(threads, cpus);
+export function createFairClass(version: KernelVersion, threads: number, cpus: number, tickNs: Ns): FairClass {
+  return version === '6.1' ? createCfs(threads, cpus) : createEevdf(threads, cpus, tickNs);
 }
 
 /** Up to 6.5: the least virtual run time runs. Linux 6.1's defaults, each times the factor above. */
@@ -98,6 +102,7 @@ export function createCfs(threads: number, cpus: number): FairClass {
   const { queued, vruntime, add, remove, first, after } = createQueues(threads, cpus);
   const minVruntime = new Float64Array(cpus);
   const slicedNs = new Float64Array(threads); // since it was picked
+  const sleptOn = new Int32Array(threads).fill(-1);
 
   function leftmost(p: number): ThreadSlot | -1 {
     let best = first(p);
@@ -127,16 +132,23 @@ export function createCfs(threads: number, cpus: number): FairClass {
     },
     enqueue(p, t, _running, coming) {
       const least = minVruntime[p]!;
-      if (coming === COMES_OVER) vruntime[t]! += least;
-      else if (coming === COMES_NEW)
-        vruntime[t] = least + sliceNs(queued[p]! + 1); // START_DEBIT
-      else vruntime[t] = Math.max(vruntime[t]!, least - latencyNs / 2); // GENTLE_FAIR_SLEEPERS
+      if (coming === COMES_AWAKE) {
+        const before = sleptOn[t]!;
+        if (before >= 0 && before !== p) vruntime[t]! += least - minVruntime[before]!; // migrate_task_rq_fair()
+        vruntime[t] = Math.max(vruntime[t]!, least - latencyNs / 2); // GENTLE_FAIR_SLEEPERS
+      } else vruntime[t]! += least;
       add(p, t);
     },
     putBack: (p, t) => add(p, t),
-    sleeps(p) {
+    sleeps(p, t) {
+      sleptOn[t] = p;
       updateMin(p, -1);
     },
+    forked(p, maker, t) {
+      const debit = sliceNs(queued[p]! + 2); // START_DEBIT: sched_vslice() with the maker and the new one
+      vruntime[t] = Math.max(vruntime[maker]! - minVruntime[p]!, debit);
+    },
+    isDelayed: () => false,
     takeAway(p, t) {
       remove(p, t);
       vruntime[t]! -= minVruntime[p]!;
@@ -167,12 +179,14 @@ export function createCfs(threads: number, cpus: number): FairClass {
 }
 
 /** From 6.6 on: of those that are owed time, the earliest deadline runs, up to its deadline (RUN_TO_PARITY). */
-export function createEevdf(threads: number, cpus: number): FairClass {
+export function createEevdf(threads: number, cpus: number, tickNs: Ns): FairClass {
   const sliceNs = 700_000 * scaling(cpus); // sysctl_sched_base_slice of 6.12 and later; 750 us before
+  const lagLimitNs = Math.max(2 * sliceNs, tickNs); // entity_lag()
   const { queued, vruntime, add, remove, first, after } = createQueues(threads, cpus);
   const deadline = new Float64Array(threads);
   const protectedTo = new Float64Array(threads); // vprot: the virtual run time up to which it keeps the processor
   const lag = new Float64Array(threads); // of a thread that is in no queue
+  const sleptOn = new Int32Array(threads).fill(-1);
   const lastAverage = new Float64Array(cpus); // of a queue that has become empty
 
   /** avg_vruntime() */
@@ -184,10 +198,16 @@ export function createEevdf(threads: number, cpus: number): FairClass {
     return (lastAverage[p] = sum / ready);
   }
 
-  /** update_entity_lag(), with entity_lag()'s limit: two slices, or one with a tick. */
+  /** update_entity_lag() */
   function noteLag(p: number, t: ThreadSlot, running: ThreadSlot | -1): void {
     const owed = average(p, running) - vruntime[t]!;
-    lag[t] = Math.max(-2 * sliceNs, Math.min(2 * sliceNs, owed));
+    lag[t] = Math.max(-lagLimitNs, Math.min(lagLimitNs, owed));
+  }
+
+  /** DELAY_DEQUEUE: a sleeper that had had too much stays in the queue, with its place, until it has paid or nobody else is there. */
+  function isDelayed(t: ThreadSlot, p: number, running: ThreadSlot | -1): boolean {
+    if (sleptOn[t] !== p || lag[t]! >= 0) return false;
+    return (running >= 0 || queued[p]! > 0) && vruntime[t]! > average(p, running);
   }
 
   /** pick_eevdf(), `running` being a candidate where it is one. */
@@ -224,13 +244,16 @@ export function createEevdf(threads: number, cpus: number): FairClass {
       vruntime[t]! += ns;
     },
     enqueue(p, t, running, coming) {
+      if (coming === COMES_AWAKE && isDelayed(t, p, running)) {
+        add(p, t); // requeue_delayed_entity(): as it is
+        return;
+      }
       const ready = queued[p]! + (running >= 0 ? 1 : 0);
       const middle = average(p, running);
-      // DELAY_DEQUEUE, DELAY_ZERO: a sleeper that had had too much stays in the queue until it has paid; what is left of that is its lag.
       let owed = coming === COMES_NEW || ready === 0 ? 0 : lag[t]!;
-      if (coming === COMES_AWAKE && owed < 0) owed = vruntime[t]! > middle ? middle - vruntime[t]! : 0;
+      if (coming === COMES_AWAKE && owed < 0) owed = 0; // it has paid, in the queue (DELAY_ZERO)
       if (ready > 0) owed = (owed * (ready + 1)) / ready; // its coming moves the average
-      vruntime[t] = middle - Math.max(-2 * sliceNs, Math.min(2 * sliceNs, owed));
+      vruntime[t] = middle - owed;
       deadline[t] = vruntime[t]! + (coming === COMES_NEW ? sliceNs / 2 : sliceNs); // PLACE_DEADLINE_INITIAL
       add(p, t);
     },
@@ -238,7 +261,12 @@ export function createEevdf(threads: number, cpus: number): FairClass {
       renew(t);
       add(p, t);
     },
-    sleeps: (p, t) => noteLag(p, t, t),
+    sleeps(p, t) {
+      noteLag(p, t, t);
+      sleptOn[t] = p;
+    },
+    forked: () => {},
+    isDelayed,
     takeAway(p, t, running) {
       noteLag(p, t, running);
       remove(p, t);

@@ -22,6 +22,8 @@ const RETURNS = 12; // out of the kernel
 const RETURNS_TO_TRY = 13; // the same, with the lock still to be had
 const SPINS = 14; // jemalloc
 const SEES_FREE = 15;
+const COMPARES = 16; // pthread_mutex_lock() behind that: asks for the line,
+const HAS_LINE_TO_COMPARE = 17; // exchanges 0 for 1
 
 /** malloc_mutex: opt_mutex_max_spin looks (jemalloc 5.3.0: 600; 250 before). */
 const MAX_SPIN = 600;
@@ -36,7 +38,7 @@ const LINES_OF_SLEEPER = 4;
  * glibc's low-level lock, and jemalloc's mutex above it.
  *
  *   word    0 free, 1 taken, 2 taken and maybe waited for
- *   lock    0 → 1, else exchange for 2 until it was 0: FUTEX_WAIT in between
+ *   lock    0 → 1; else, unless it is 2 already, exchange for 2: it was 0, or FUTEX_WAIT, and the exchange again
  *   unlock  exchange for 0; it was 2: FUTEX_WAKE of one
  *
  * Both calls take the spin lock of the word's hash bucket, first come first served (qspinlock); the waiter looks at the word under it.
@@ -99,8 +101,12 @@ export function createFutexes(time: VirtualTime, table: LockTable, scheduler: ()
   function wait(t: ThreadSlot, id: LockId): void {
     table.beginWait(t, id, clocks[t]!, scheduler().processorNs(t, clocks[t]!));
     stageLock[t] = id;
-    if (locks[id]!.kind !== 'spin-then-futex' || cpus === 1) {
-      stage[t] = EXCHANGES;
+    if (locks[id]!.kind !== 'spin-then-futex') {
+      waitsOrExchanges(t, id);
+      return;
+    }
+    if (cpus === 1) {
+      stage[t] = COMPARES;
       return;
     }
     spinFrom[t] = clocks[t]!;
@@ -111,6 +117,18 @@ export function createFutexes(time: VirtualTime, table: LockTable, scheduler: ()
     if (list === undefined) spinners.set(id, (list = []));
     list.push(t);
     isMarked[id]! |= 2;
+  }
+
+  /** __lll_lock_wait(): has just seen the word. */
+  function waitsOrExchanges(t: ThreadSlot, id: LockId): void {
+    if ((isMarked[id]! & 1) !== 0) entersToWait(t, id);
+    else stage[t] = EXCHANGES;
+  }
+
+  function entersToWait(t: ThreadSlot, id: LockId): void {
+    locks[id]!.futexWaits++;
+    enterKernel(t, wayNs);
+    stage[t] = ENTERS_TO_WAIT;
   }
 
   function stopSpinning(t: ThreadSlot, id: LockId): void {
@@ -272,9 +290,15 @@ export function createFutexes(time: VirtualTime, table: LockTable, scheduler: ()
           break;
         }
         isMarked[id]! |= 1;
-        locks[id]!.futexWaits++;
-        enterKernel(t, wayNs);
-        stage[t] = ENTERS_TO_WAIT;
+        entersToWait(t, id);
+        break;
+      case COMPARES:
+        stage[t] = HAS_LINE_TO_COMPARE;
+        clocks[t] = table.useLine(id, processor[t]!, clocks[t]!);
+        break;
+      case HAS_LINE_TO_COMPARE:
+        if (owner[id]! < 0) has(t, id);
+        else waitsOrExchanges(t, id);
         break;
       case ENTERS_TO_WAIT:
         stage[t] = COMES_TO_WAIT;
@@ -312,7 +336,7 @@ export function createFutexes(time: VirtualTime, table: LockTable, scheduler: ()
         break;
       case SPINS:
         stopSpinning(t, id);
-        stage[t] = EXCHANGES;
+        stage[t] = COMPARES;
         break;
       case SEES_FREE:
         if (owner[id]! >= 0) {

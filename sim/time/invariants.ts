@@ -1,10 +1,7 @@
 import { InvariantError } from '../contract/assert.ts';
 import type { Ns } from '../contract/units.ts';
-import type { MeasuredLock } from './lock-table.ts';
+import { type MeasuredLock, ROUNDING } from './lock-table.ts';
 import type { Scheduler } from './scheduler.ts';
-
-/** Sums of many doubles: they agree up to so much of the whole. */
-const ROUNDING = 1e-6;
 
 export interface VirtualAccounts {
   readonly scheduler: Scheduler;

@@ -41,7 +41,7 @@ export const unusedLock = (name: string, kind: LockKind): MeasuredLock => ({
 });
 
 /** Sums of many doubles: they agree up to so much of the whole. */
-const ROUNDING = 1e-6;
+export const ROUNDING = 1e-6;
 
 /** The kinds of the kernel's locks. */
 export const SEMAPHORE = 1;
@@ -57,7 +57,7 @@ export interface LockTable {
   readonly owner: Int32Array;
   readonly heldFrom: Float64Array;
   readonly freeAt: Float64Array;
-  /** 1: a thread may wait for it, so that whoever releases it has to look. */
+  /** 1: a thread may sleep for it (the word is 2); 2: one spins: whoever releases it has to look. */
   readonly isMarked: Uint8Array;
   /** The only thread that has ever had it, + 1; 0: nobody has, -1: several have. */
   readonly sole: Int32Array;

@@ -65,6 +65,7 @@ export function createPlacement(
   function forWakeUp(t: ThreadSlot, waker: number): number {
     const previous = processor[t]!;
     if (isIdle(previous)) return previous; // wake_affine_idle(), select_idle_sibling()
+    if (fair.isDelayed(t, previous, running[previous]!)) return previous; // ttwu_runnable()
     const isLighter = load(waker) + 1 < load(previous) * PREVIOUS_BIAS; // wake_affine_weight()
     return idleSibling(isLighter ? waker : previous, previous);
   }

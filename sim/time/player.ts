@@ -39,7 +39,6 @@ export function createPlayer({ time, table, futexes, rwsem, spinLocks, scheduler
 
   function acquire(t: ThreadSlot, id: number): void {
     if (ofKernel[id] !== 0) {
-      inKernel[t] = 1;
       if (ofKernel[id] === SEMAPHORE) rwsem.downWrite(t, id);
       else spinLocks.acquire(t, id);
       return;
@@ -69,7 +68,8 @@ export function createPlayer({ time, table, futexes, rwsem, spinLocks, scheduler
 
   /** An atomic operation happens when the line is there: the segment begins once more then. */
   function waitsForLine(t: ThreadSlot, id: number): boolean {
-    if (hasLine[t] === 1 || ofKernel[id] !== 0) {
+    if (ofKernel[id] !== 0) inKernel[t] = 1;
+    if (hasLine[t] === 1) {
       hasLine[t] = 0;
       return false;
     }
@@ -110,11 +110,12 @@ export function createPlayer({ time, table, futexes, rwsem, spinLocks, scheduler
         release(t, about);
         break;
       case DOWN_READ:
-        inKernel[t] = 1;
+        if (waitsForLine(t, about)) return;
         rwsem.downRead(t, about);
         break;
       case UP_READ:
-        rwsem.upRead(t, about);
+        if (waitsForLine(t, about)) return;
+        rwsem.upRead(t);
         break;
       case PUSH:
         clocks[t] = table.useLine(about, processor[t]!, clocks[t]!);

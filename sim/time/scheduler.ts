@@ -6,6 +6,7 @@ import { type Accounts, createAccounts } from './accounts.ts';
 import { COMES_AWAKE, COMES_NEW, COMES_OVER, type Coming, createFairClass, hasWork } from './fair.ts';
 import { createPlacement } from './placement.ts';
 import { createTimers, createTournament } from './ready-queue.ts';
+import { createTicks } from './ticks.ts';
 import { WAITS_FOR_PROCESSOR, WAITS_FOR_THREAD } from './timeline.ts';
 import type { VirtualTime } from './virtual-time.ts';
 
@@ -46,6 +47,8 @@ export interface Scheduler extends Pick<Accounts, 'processorNs' | 'timesOf' | 'b
   sleepUntil(t: ThreadSlot, at: Ns): void;
   /** try_to_wake_up(): `waker` wakes `t` at `at`; returns what that costs it. */
   wake(t: ThreadSlot, waker: ThreadSlot, at: Ns): Ns;
+  /** need_resched(): another one is to have the processor of `t` when it leaves the kernel. */
+  mustLeave(t: ThreadSlot): boolean;
   /** The thread has left the kernel: if it has to, it gives its processor away. */
   leftKernel(t: ThreadSlot): void;
   /** The thread looks for what another one has to do; where others are ready it lets them go first (sched_yield). */
@@ -67,15 +70,14 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
   const { threads, cpus, clocks, debts, processor, running, inKernel, spinsInKernel, limit, horizon, timeline, costs } =
     time;
   const { contextSwitchNs, wakeLatencyNs, wakeIdleNs, wakeThreadNs, syscallNs } = costs;
-  const fair = createFairClass(time.version, threads, cpus);
+  const fair = createFairClass(time.version, threads, cpus, 1e9 / time.hz);
   const { queued } = fair;
   const placement = createPlacement(time, fair);
   const tournament = createTournament(cpus);
   const { times } = tournament;
   const timers = createTimers(2 * threads + cpus + 1);
-  const tickNs = 1e9 / time.hz;
   const random = createRandom(time.seed, 'ticks and order');
-  const tickPhase = random.next() * tickNs; // where between two ticks the run begins
+  const nextTick = createTicks(time.hz, random);
   const perThread = () => new Float64Array(threads);
   const restNs = perThread(); // of a segment that was broken off
   const ranFrom = perThread(); // up to where the fair class knows of its running
@@ -119,7 +121,7 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
   function armTick(p: number, at: Ns): void {
     if (hasTick[p] === 1) return;
     hasTick[p] = 1;
-    const due = nextTick(at, tickPhase, tickNs);
+    const due = nextTick(at);
     timers.add(due, threads + p);
     bound(due);
   }
@@ -158,7 +160,6 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
 
   function preempt(p: number, at: Ns): void {
     const t = running[p]!;
-    mustLeave[p] = 0;
     account(p, at);
     restNs[t] = Math.max(0, clocks[t]! - at);
     leave(p, t, at);
@@ -248,11 +249,16 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
   }
 
   function sleep(t: ThreadSlot): void {
+    sleeps[t]!++;
+    inKernel[t] = 0;
+    giveUp(t);
+  }
+
+  /** `t`, at its clock, is ready no more. */
+  function giveUp(t: ThreadSlot): void {
     const p = processor[t]!;
     const at = clocks[t]!;
     account(p, at);
-    sleeps[t]!++;
-    inKernel[t] = 0;
     leave(p, t, at);
     fair.sleeps(p, t);
     switchTo(p, at);
@@ -274,8 +280,8 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
     inKernel[t] = 0;
     const p = processor[t]!;
     if (mustLeave[p] === 0 || running[p] !== t) return;
+    mustLeave[p] = 0;
     if (queued[p]! > 0) preempt(p, clocks[t]!);
-    else mustLeave[p] = 0;
   }
 
   function looks(t: ThreadSlot): void {
@@ -318,14 +324,9 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
   }
 
   function done(t: ThreadSlot): void {
-    const p = processor[t]!;
-    const at = clocks[t]!;
-    account(p, at);
     unfinished--;
-    if (at > end[0]!) end[0] = at;
-    leave(p, t, at);
-    fair.sleeps(p, t);
-    switchTo(p, at);
+    end[0] = Math.max(end[0]!, clocks[t]!);
+    giveUp(t);
   }
 
   function start(how: Start): ThreadSlot[] {
@@ -342,6 +343,8 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
 
   function begin(t: ThreadSlot, maker: ThreadSlot): void {
     const at = clocks[maker]!;
+    account(processor[maker]!, at);
+    fair.forked(processor[maker]!, maker, t);
     const p = placement.forBegin();
     becomeReady(p, t, running[p]! < 0 ? at + wakeLatencyNs : at, COMES_NEW);
   }
@@ -383,6 +386,7 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
     sleep,
     sleepUntil,
     wake,
+    mustLeave: (t) => mustLeave[processor[t]!] === 1,
     leftKernel,
     looks,
     found,
@@ -391,9 +395,4 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
     endNs: () => end[0]!,
     closeAccounts: accounts.close,
   };
-}
-
-function nextTick(at: Ns, phase: Ns, tickNs: Ns): Ns {
-  const due = (Math.floor((at - phase) / tickNs) + 1) * tickNs + phase;
-  return due <= at ? due + tickNs : due; // at a tick itself, by rounding
 }

@@ -9,7 +9,8 @@ const SPINS = 1;
 const HAS_IT = 2;
 
 /**
- * The kernel's spin locks (qspinlock, kernel/locking/qspinlock.c): first come, first served. Who waits spins on its processor, which it keeps.
+ * The kernel's spin locks (qspinlock, kernel/locking/qspinlock.c): first come, first served. Who waits spins on its processor, which it keeps. The line is the
+ * caller's to fetch.
  */
 export interface SpinLocks {
   /** By thread: 0, or it waits for one. */
@@ -26,15 +27,9 @@ export function createSpinLocks(time: VirtualTime, table: LockTable, scheduler: 
   const { owner } = table;
   const stage = new Uint8Array(threads);
   const stageLock = new Int32Array(threads);
-  const cameAt = new Float64Array(threads);
   const queues = new Map<LockId, ThreadSlot[]>();
 
-  function useLine(t: ThreadSlot, id: LockId): void {
-    clocks[t] = table.useLine(id, processor[t]!, clocks[t]!);
-  }
-
   function acquire(t: ThreadSlot, id: LockId): void {
-    useLine(t, id);
     if (owner[id]! < 0) {
       table.hand(t, id);
       return;
@@ -45,17 +40,14 @@ export function createSpinLocks(time: VirtualTime, table: LockTable, scheduler: 
     queue.push(t);
     stage[t] = SPINS;
     stageLock[t] = id;
-    cameAt[t] = clocks[t]!;
     clocks[t] = Infinity;
   }
 
   function release(t: ThreadSlot, id: LockId): void {
-    useLine(t, id);
     table.give(t, id);
     const heir = queues.get(id)?.shift();
     if (heir === undefined) return;
-    // Not before it has come: its first look at the line may still be on the way.
-    const at = Math.max(cameAt[heir]!, table.useLine(id, processor[heir]!, clocks[t]!));
+    const at = table.useLine(id, processor[heir]!, clocks[t]!);
     stage[heir] = HAS_IT;
     clocks[heir] = at;
     table.hand(heir, id); // at once: nobody may come between

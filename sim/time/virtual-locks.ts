@@ -157,6 +157,7 @@ export function createVirtualLocks({ time, operations, perVmaLocks }: VirtualLoc
       return;
     }
     inKernel[t] = 1;
+    if (lineAt[id] !== processor[t]) clocks[t] = table.useLine(id, processor[t]!, clocks[t]!);
     rwsem.downWrite(t, id);
   }
 

@@ -74,8 +74,8 @@ test('swap takes what does not fit, and gives it back', () => {
   expect(full!.meminfo['SwapFree']).toBeLessThan(full!.meminfo['SwapTotal']! - 100 * 1024);
   expect(full!.vmstat['oom_kill'] ?? 0).toBe(0);
   expect(again!.vmstat['pswpin']).toBeGreaterThan(20000);
-  // What is left there is of process 1.
-  expect(end!.meminfo['SwapFree']).toBeGreaterThan(end!.meminfo['SwapTotal']! - 2200);
+  // What is left there is of process 1, and 64 slots each that are taken ahead or not yet given back.
+  expect(end!.meminfo['SwapFree']).toBeGreaterThan(end!.meminfo['SwapTotal']! - 2200 - 2 * 64 * 4);
 });
 
 const answers = (text: string) =>

@@ -3,6 +3,7 @@ import { COMES_AWAKE, COMES_NEW, createCfs, createEevdf, type FairClass } from '
 
 const MS = 1_000_000;
 const NOBODY = -1;
+const TICK_NS = 4 * MS;
 
 /** One processor that runs its threads tick by tick; returns how long each ran, in the order in which they had the processor. */
 function runTicks(fair: FairClass, threads: number, ticks: number, tickNs: number): { thread: number; ns: number }[] {
@@ -28,7 +29,7 @@ const totals = (stretches: readonly { thread: number; ns: number }[], threads: n
 // Documentation/scheduler/sched-design-CFS.rst, sched-eevdf.rst: threads of one weight get the same share.
 test.each([
   ['CFS', (n: number) => createCfs(n, 1)],
-  ['EEVDF', (n: number) => createEevdf(n, 1)],
+  ['EEVDF', (n: number) => createEevdf(n, 1, TICK_NS)],
 ])('%s gives each thread its share', (_, create) => {
   for (const threads of [2, 3, 5, 12]) {
     const fair = create(threads);
@@ -64,7 +65,7 @@ test('EEVDF: a thread keeps the processor for a base slice', () => {
     [8, 2.8],
     [64, 2.8],
   ] as const) {
-    const fair = createEevdf(2, cpus);
+    const fair = createEevdf(2, cpus, TICK_NS);
     fair.enqueue(0, 0, NOBODY, COMES_NEW);
     fair.enqueue(0, 1, NOBODY, COMES_NEW);
     const stretches = runTicks(fair, 2, 2000, 0.05 * MS).slice(4, -1);
@@ -99,8 +100,57 @@ test('CFS: who has slept preempts who has run for long, by the wake-up granulari
   expect(fair.tickPreempts(0, first)).toBe(true);
 });
 
+test('CFS: what a thread ran elsewhere is no debt where it wakes (migrate_task_rq_fair)', () => {
+  const mayRun = Uint8Array.of(1, 1);
+  for (const ranBefore of [10 * MS, 100 * MS]) {
+    const fair = createCfs(2, 2);
+    for (const t of [0, 1]) {
+      fair.enqueue(t, t, NOBODY, COMES_NEW);
+      fair.pick(t, mayRun);
+    }
+    fair.ran(0, 0, ranBefore);
+    fair.sleeps(0, 0);
+    fair.ran(1, 1, 10 * MS);
+    fair.enqueue(1, 0, 1, COMES_AWAKE);
+    fair.ran(1, 1, 2.1 * MS); // beyond the wake-up granularity
+    expect(fair.wakePreempts(1, 1, 0)).toBe(true);
+  }
+});
+
+test('CFS: a new thread begins a slice behind, as long as its maker and it would have (START_DEBIT)', () => {
+  const fair = createCfs(2, 1);
+  fair.enqueue(0, 0, NOBODY, COMES_NEW);
+  fair.pick(0, Uint8Array.of(1, 1));
+  fair.ran(0, 0, 1 * MS);
+  fair.forked(0, 0, 1);
+  fair.enqueue(0, 1, 0, COMES_NEW);
+  fair.ran(0, 0, 4 * MS); // 3 ms of them are the debit, 1 ms is the wake-up granularity
+  expect(fair.wakePreempts(0, 0, 1)).toBe(false);
+  fair.ran(0, 0, 0.1 * MS);
+  expect(fair.wakePreempts(0, 0, 1)).toBe(true);
+});
+
+test('EEVDF: who had too much stays queued where it slept until it has paid (DELAY_DEQUEUE)', () => {
+  const fair = createEevdf(2, 2, TICK_NS);
+  const mayRun = Uint8Array.of(1, 1);
+  fair.enqueue(0, 0, NOBODY, COMES_NEW);
+  fair.enqueue(0, 1, NOBODY, COMES_NEW);
+  const first = fair.pick(0, mayRun);
+  const other = 1 - first;
+  fair.ran(0, first, 1 * MS);
+  fair.sleeps(0, first);
+  expect(fair.isDelayed(first, 0, NOBODY)).toBe(true);
+  expect(fair.isDelayed(first, 1, NOBODY)).toBe(false);
+  fair.pick(0, mayRun);
+  expect(fair.isDelayed(first, 0, other)).toBe(true);
+  fair.ran(0, other, 1.1 * MS);
+  expect(fair.isDelayed(first, 0, other)).toBe(false); // it has paid
+  fair.sleeps(0, other);
+  expect(fair.isDelayed(other, 0, NOBODY)).toBe(false); // nobody else is there
+});
+
 test('EEVDF: a woken thread waits until the running one has had its slice (RUN_TO_PARITY)', () => {
-  const fair = createEevdf(2, 1);
+  const fair = createEevdf(2, 1, TICK_NS);
   const mayRun = Uint8Array.of(1, 1);
   fair.enqueue(0, 0, NOBODY, COMES_NEW);
   fair.enqueue(0, 1, NOBODY, COMES_NEW);
@@ -116,7 +166,7 @@ test('EEVDF: a woken thread waits until the running one has had its slice (RUN_T
 });
 
 test('who only looks runs when nobody else is there', () => {
-  for (const fair of [createCfs(3, 1), createEevdf(3, 1)]) {
+  for (const fair of [createCfs(3, 1), createEevdf(3, 1, TICK_NS)]) {
     for (let t = 0; t < 3; t++) fair.enqueue(0, t, NOBODY, COMES_NEW);
     const mayRun = Uint8Array.of(0, 0, 1);
     expect(fair.pick(0, mayRun)).toBe(2);

@@ -177,7 +177,7 @@ test('the law of scaling is printed where it fits, and no sentence contradicts t
 });
 
 test('the law is about threads that each have a processor: others are no part of it, and it tells nothing of them', () => {
-  const grows = [1, 2, 4, 8, 16].map((threads) => ({ threads, throughput: 1e6 * Math.min(threads, 4) }));
+  const grows = [1, 2, 3, 4, 8, 16].map((threads) => ({ threads, throughput: 1e6 * Math.min(threads, 4) }));
   const points = grows.map((point) => ({
     ...point,
     virtualNs: 1,
@@ -191,5 +191,5 @@ test('the law is about threads that each have a processor: others are no part of
   expect(onFour.predictions).toEqual([]);
   const onTwo = scalingOf('rows', 'glibc', 2, points);
   expect(onTwo.fit).toBeNull();
-  expect(scalingText(onTwo)).toContain('it takes three, of threads that each have one of the 2 processors');
+  expect(scalingText(onTwo)).toContain('it takes four, of threads that each have one of the 2 processors');
 });

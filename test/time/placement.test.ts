@@ -24,7 +24,7 @@ function machine(
     version: '6.18',
     hz: 250,
   });
-  const fair = createFairClass('6.18', threads, cpus);
+  const fair = createFairClass('6.18', threads, cpus, 4_000_000);
   const placement = createPlacement(time, fair);
   let next = 1;
   for (const p of busy) {

@@ -56,12 +56,47 @@ test('who spins for readers gives up after a while, and sleeps', () => {
   expect(at('w writes')).toBe(100_010);
 });
 
-test('who has slept for 4 ms gets it next, whoever spins (handoff)', () => {
-  // A reader sleeps; writers come one after the other, always one that spins.
-  const writers = Array.from({ length: 7 }, (_, n) => writer(n === 0 ? 10 : n * MS - 1000, MS, `w${n}`));
-  const { at } = playCore([...writers, reader(100, 50, 'r')], { cpus: 9 });
-  expect(at('r reads')).toBeGreaterThanOrEqual(4 * MS);
-  expect(at('r reads')).toBeLessThan(at('w6 done'));
+test('a reader that sleeps first is woken with it, whoever spins', () => {
+  const writers = [writer(10, MS, 'w0'), writer(MS - 1000, MS, 'w1')];
+  const { at } = playCore([...writers, reader(100, 50, 'r')], { cpus: 3 });
+  expect(at('r reads')).toBe(MS + 10);
+  expect(at('w1 writes')).toBe(MS + 60);
+});
+
+/** Writer 0 sleeps behind a reader; then writers come one after the other, each while the one before has it. */
+const passedWriter = (hz: number) => {
+  const others = Array.from({ length: 18 }, (_, n) => writer(n === 0 ? 100_100 : n * MS, MS, `w${n + 1}`));
+  const scripts = [writer(800, 50, 'w0'), reader(10, 100_000, 'r'), ...others];
+  return playCore(scripts, { cpus: 20, hz, costs: { wakeLatencyNs: 700 } });
+};
+
+test('a writer that is woken has no right to it: who spins is faster', () => {
+  const { at, scheduler } = passedWriter(250);
+  expect(at('w1 writes')).toBe(100_800);
+  expect(at('w2 writes')).toBe(1_100_800);
+  expect(scheduler.timesOf(0).sleeps).toBe(5); // once, and again at each release of the first 4 ms
+});
+
+test.each([
+  [1000, 4],
+  [250, 4],
+  [100, 10],
+])(
+  'after RWSEM_WAIT_TIMEOUT, with %i ticks a second %i ms, it asks for it, spins on the owner, and is next (handoff)',
+  (hz, ms) => {
+    const { at, notes } = passedWriter(hz);
+    const before = notes.filter(({ note, atNs }) => note.endsWith('writes') && atNs < at('w0 writes')).at(-1)!;
+    expect(at('w0 writes')).toBe(at(before.note.replace('writes', 'done')));
+    expect(at('w0 writes')).toBeGreaterThan(ms * MS);
+    expect(at('w0 writes')).toBeLessThan((ms + 2) * MS);
+  },
+);
+
+test('nobody waits before it came, where a line is long on its way', () => {
+  const scripts = [writer(10, 30, 'w'), reader(20, 10, 'a'), reader(25, 10, 'b'), writer(30, 10, 'x')];
+  for (const topology of ['milan', 'graviton3', 'cascadelake']) {
+    expect(playCore(scripts, { cpus: 64, topology }).unfinished).toBe(0); // checkVirtualTime
+  }
 });
 
 test('every change of the count takes its line, readers’ too', () => {

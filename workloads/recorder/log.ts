@@ -72,7 +72,8 @@ const RECORD_BYTES_MAX = 64;
 /** The part of a log that a process shares with what it was forked from, or all of it. */
 export interface LogPart {
   readonly path: string;
-  readonly pid: number;
+  /** As the process itself has it. */
+  readonly ownPid: number;
   readonly startTicks: number;
   /** Slots from here on came after the fork. */
   readonly untilSlot: number;

@@ -167,7 +167,7 @@ export function lookAhead(parts: readonly LogPart[], pageBytes: number, sites: R
 
   for (const part of parts) {
     ownFrom = records;
-    sites.beginPart(part.pid);
+    sites.beginPart(part.ownPid);
     records += forEachSpecialRecord(part, visit);
   }
   lastOf.set(lastThread, records - 1);

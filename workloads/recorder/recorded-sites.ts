@@ -7,7 +7,7 @@ import type { LoadedModule, Symbolizer } from './symbols/symbolizer.ts';
 
 /** The call sites of a log: a tree for each of its parts, since each process numbers its own. */
 export interface RecordedSites {
-  beginPart(pid: number): void;
+  beginPart(ownPid: number): void;
   /** A piece of the text of a MODULE. */
   module(r: LogRecord): void;
   /** A piece of the text of a PLACE. */
@@ -29,7 +29,7 @@ interface LoadedRange {
 }
 
 interface Part {
-  readonly pid: number;
+  readonly ownPid: number;
   /** By number of the site, from 1. */
   readonly callers: number[];
   readonly addresses: number[];
@@ -122,7 +122,7 @@ export function createRecordedSites(): RecordedSites {
         if (range >= 0) wanted.set(range, (wanted.get(range) ?? new Set()).add(address - ranges[range]!.base));
         else if (address !== MORE_FRAMES && address < SCRIPT_PLACES) unnamed.push(address);
       });
-      if (unnamed.length > 0) generated.set(part.pid, symbolizer.generated(part.pid, unnamed));
+      if (unnamed.length > 0) generated.set(part.ownPid, symbolizer.generated(part.ownPid, unnamed));
       part.sites = new Int32Array(part.addresses.length).fill(-1);
     }
     for (const [range, addresses] of wanted) {
@@ -136,7 +136,7 @@ export function createRecordedSites(): RecordedSites {
     const range = part.ranges[number]!;
     if (range >= 0) return named.get(range)!.get(address - ranges[range]!.base)!;
     if (address >= SCRIPT_PLACES) return [part.scripts.get(address - SCRIPT_PLACES) ?? GENERATED];
-    return [address === MORE_FRAMES ? DEEPER : (generated.get(part.pid)?.get(address) ?? GENERATED)];
+    return [address === MORE_FRAMES ? DEEPER : (generated.get(part.ownPid)?.get(address) ?? GENERATED)];
   }
 
   /** Equal frames, and equal places of the tree, are one. */
@@ -168,9 +168,9 @@ export function createRecordedSites(): RecordedSites {
   }
 
   return {
-    beginPart(pid) {
+    beginPart(ownPid) {
       parts.push({
-        pid,
+        ownPid,
         callers: [],
         addresses: [],
         ranges: [],

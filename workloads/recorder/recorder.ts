@@ -196,7 +196,7 @@ function partsOf(image: RecordedImage, session: Session): LogPart[] {
   const parts: LogPart[] = [];
   let untilSlot = Number.POSITIVE_INFINITY;
   for (let at: RecordedImage | undefined = image; at; ) {
-    parts.unshift({ path: session.logPath(at), pid: at.pid, startTicks: at.startTicks, untilSlot });
+    parts.unshift({ path: session.logPath(at), ownPid: at.ownPid, startTicks: at.startTicks, untilSlot });
     const { parent }: RecordedImage = at;
     if (!parent) break;
     untilSlot = parent.slot;

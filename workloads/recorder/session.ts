@@ -1,5 +1,15 @@
 import { spawn } from 'node:child_process';
-import { chmodSync, copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, statfsSync } from 'node:fs';
+import {
+  chmodSync,
+  constants as files,
+  copyFileSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statfsSync,
+} from 'node:fs';
 import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -31,6 +41,8 @@ export interface SessionOptions {
 /** One program image: from its start or its fork to its exec or end. */
 export interface RecordedImage {
   readonly pid: number;
+  /** As the process itself has it: in a PID namespace another one. */
+  readonly ownPid: number;
   /** Counts the images of one process number. */
   readonly number: number;
   readonly ppid: number;
@@ -88,10 +100,21 @@ interface Endings {
 }
 
 /**
- * nohup has the program ignore SIGHUP; Node begins by forgetting what was ignored (PlatformInit of its src/node.cc). Shells leave the
- * program that they start in `_`: bash(1) and zsh have its path there, ksh a number between asterisks before it.
+ * nohup has the program ignore SIGHUP; Node begins by forgetting what was ignored (PlatformInit of its src/node.cc). Two things still
+ * tell of it. Shells leave the program that they start in `_`: bash(1) and zsh have its path there, ksh a number between asterisks before
+ * it. And in place of a terminal GNU's nohup gives its program an input that cannot be read (nohup of the coreutils' manual).
  */
-const isHangupIgnored = /(^|[*/])nohup$/.test(process.env['_'] ?? '');
+const isHangupIgnored = /(^|[*/])nohup$/.test(process.env['_'] ?? '') || hasInputOfNohup();
+
+function hasInputOfNohup(): boolean {
+  try {
+    const [, flags = '0'] = /^flags:\s*([0-7]+)$/m.exec(readFileSync('/proc/self/fdinfo/0', 'utf8')) ?? [];
+    const isWriteOnly = (Number.parseInt(flags, 8) & (files.O_WRONLY | files.O_RDWR)) === files.O_WRONLY;
+    return isWriteOnly && readlinkSync('/proc/self/fd/0') === '/dev/null';
+  } catch {
+    return false;
+  }
+}
 
 function listenForEndings(act: Endings['act']): Endings {
   const endings: Endings = {
@@ -348,8 +371,8 @@ function note(draft: Draft, line: string): void {
 }
 
 function imageOf(fields: readonly string[]): RecordedImage {
-  const [pid, number, ppid, kind, parentPid, parentNumber, parentSlot, thread, flags, startTicks] = fields
-    .slice(0, 10)
+  const [pid, number, ppid, kind, parentPid, parentNumber, parentSlot, thread, flags, startTicks, ownPid] = fields
+    .slice(0, 11)
     .map(Number);
   const isFork = kind === 2;
   return {
@@ -360,8 +383,9 @@ function imageOf(fields: readonly string[]): RecordedImage {
     parent: isFork ? { pid: parentPid!, number: parentNumber!, slot: parentSlot!, thread: thread! } : undefined,
     hasOwnMalloc: (flags! & 1) !== 0,
     startTicks: startTicks!,
+    ownPid: ownPid!,
     zend: '',
-    allocator: pathOf(fields.slice(10)),
+    allocator: pathOf(fields.slice(11)),
     status: undefined,
     records: 0,
   };

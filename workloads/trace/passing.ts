@@ -63,7 +63,10 @@ function passingTrace(path: string, fd: number, file: HtbFile, order: PassingOrd
   const isOfOne = header.threadSlots === 1 && !has('begin.row');
   if (order !== 'file' && ((order === 'program' && !isOfOne) || hasClocks(fd, file))) return undefined;
   const columnOf = (name: string) => header.columns.find((column) => column.name === name);
-  const open = (column: StoredColumn) => createStored(fd, column, offsets.get(column.name)!, version);
+  // With one thread slot the heads of version 1 are those of today; any other value is a thread or a mark that there is not.
+  const widens = version === 1 && header.threadSlots > 1;
+  const open = (column: StoredColumn) =>
+    createStored(fd, column, offsets.get(column.name)!, widens && column.name === 'head');
 
   /** All but the rows. The operations of rows with a mark are filled in as the rows come. */
   function readSummary(): TraceSummary {
@@ -210,8 +213,9 @@ interface Stored {
   next(target: Uint32Array, count: number): void;
 }
 
-function createStored(fd: number, column: StoredColumn, offset: number, version: 1 | 2): Stored {
-  const { name, type, length } = column;
+/** `widens`: the values are heads of version 1. */
+function createStored(fd: number, column: StoredColumn, offset: number, widens: boolean): Stored {
+  const { type, length } = column;
   const width = WIDTH_OF_TYPE[type];
   const bytes = new Uint8Array(Math.min(length, PIECE_ROWS) * width);
   const views = {
@@ -220,7 +224,6 @@ function createStored(fd: number, column: StoredColumn, offset: number, version:
     u32: () => new Uint32Array(bytes.buffer),
   } as const;
   const values = views[type]();
-  const isOldHead = name === 'head' && version === 1;
   let at = 0;
   let crc = 0;
 
@@ -229,7 +232,7 @@ function createStored(fd: number, column: StoredColumn, offset: number, version:
     if (readSync(fd, bytes, 0, wanted, offset + at * width) < wanted) throw new Damage();
     crc = crc32(bytes.subarray(0, wanted), crc);
     const from = values.subarray(0, count);
-    if (isOldHead) widenHeads(from, target);
+    if (widens) widenHeads(from, target);
     else target.set(from);
     at += count;
   }

@@ -116,7 +116,7 @@ function pinning(e: Explanation, { palette, width }: Shown): string[] {
   lines.push(
     ...wrap(
       palette.dim(
-        `${bytes(freeOnHeld)} of free bytes lie on pages that something else on the page keeps (${count(e.heldPages.length)} pages; all of them with --json)`,
+        `${bytes(freeOnHeld)} of free bytes lie on pages that something else on the page keeps (${count(e.heldPages.length)} ${e.heldPages.length === 1 ? 'page' : 'pages'}; each of them with --json)`,
       ),
     ),
   );

@@ -103,8 +103,8 @@ export function scalingOf(
   return { schema: SCALING_SCHEMA, workload, allocator, cpus, times, partial, points, fit, predictions };
 }
 
-/** The law has two parameters and a scale: through fewer points it always goes. */
-const LEAST_POINTS = 3;
+/** The law has two parameters and a scale: through three points it always goes, and fits them whatever they are. */
+const LEAST_POINTS = 4;
 
 /** The law is about threads that each have a processor: where they share them, that decides. */
 function fitOf(points: readonly ScalingResult[], cpus: number): ScalabilityFit | undefined {
@@ -145,18 +145,18 @@ export function scalingText({ workload, allocator, cpus, times, partial, points,
 function lawText(fit: ScalabilityFit | null, points: readonly ScalingResult[], cpus: number): string[] {
   if (fit) {
     return [
-      `Universal Scalability Law: one thread ${count(fit.perThread)} calls/s, contention ${percent(fit.contention)}, ` +
-        `coherence ${(fit.coherence * 100).toPrecision(2)} %, R² ${fit.rSquared.toFixed(3)}`,
+      `Universal Scalability Law: one thread ${count(fit.perThread)} calls/s, ${percent(fit.contention)} of it what one does at a time ` +
+        `(locks, and starting the others), ${(fit.coherence * 100).toPrecision(2)} % for each other thread, R² ${fit.rSquared.toFixed(3)}`,
     ];
   }
   const found = fitOf(points, cpus);
   if (!found) {
     return [
-      `Too few points for the Universal Scalability Law: it takes three, of threads that each have one of the ${count(cpus)} processors.`,
+      `Too few points for the Universal Scalability Law: it takes four, of threads that each have one of the ${count(cpus)} processors.`,
     ];
   }
   return [
-    `The points do not follow the Universal Scalability Law (R² ${found.rSquared.toFixed(2)}, contention ${percent(found.contention)}).`,
+    `The points do not follow the Universal Scalability Law (R² ${found.rSquared.toFixed(2)}, σ ${percent(found.contention)}).`,
   ];
 }
 

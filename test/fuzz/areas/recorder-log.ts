@@ -36,7 +36,7 @@ export const recorderLog: Area = defineArea({
         samples: 3,
         nsPerTick: 1,
         pageBytes: 4096,
-        parts: [{ path, pid: 1, startTicks: 0, untilSlot: Infinity }],
+        parts: [{ path, ownPid: 1, startTicks: 0, untilSlot: Infinity }],
         forkThread: 0,
         symbolizer: createSymbolizer(),
         isRecorder: () => false,

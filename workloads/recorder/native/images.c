@@ -134,9 +134,9 @@ int is_gone(const struct image *m)
 static void tell_image(const struct image *m, const struct image *parent)
 {
 	const struct ring_header *r = m->ring;
-	tell("image %d %u %d %u %u %u %llu %u %u %llu %.255s\n", m->pid, m->number, m->ppid, r->kind,
+	tell("image %d %u %d %u %u %u %llu %u %u %llu %d %.255s\n", m->pid, m->number, m->ppid, r->kind,
 	     parent ? (unsigned)parent->pid : (unsigned)(r->parent_image >> 32), parent ? parent->number : (unsigned)r->parent_image,
-	     (unsigned long long)r->parent_slot, r->thread, r->flags, (unsigned long long)r->start_ticks,
+	     (unsigned long long)r->parent_slot, r->thread, r->flags, (unsigned long long)r->start_ticks, m->own_pid,
 	     r->allocator[0] ? r->allocator : "-");
 }
 

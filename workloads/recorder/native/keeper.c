@@ -7,7 +7,7 @@
  *   3  in   `sample LABEL` a sample in all processes · `signal N` to the program, and to its orphans · `kill` all, at once
  *           `stop` nothing more is written down · the pipe's end: the recorder is gone; clean up, let the program live on
  *   4  out  `error ERRNO` the program cannot be started · `started PID` · `image PID NUMBER PPID KIND PARENT PARENT_NUMBER
- *           PARENT_SLOT THREAD FLAGS START_TICKS ALLOCATOR` · `zend PID NUMBER WORD` · `exited STATUS` the program has ended · `waiting PID` for a
+ *           PARENT_SLOT THREAD FLAGS START_TICKS OWN_PID ALLOCATOR` · `zend PID NUMBER WORD` · `exited STATUS` the program has ended · `waiting PID` for a
  *           process that lives on · `full` · `enough` · `ended PID NUMBER STATUS EVENTS` · `clock TICKS NS`, twice ·
  *           `page BYTES` this machine's pages are not of 4 KiB · `folder ERRNO` the session's folder cannot be used · `memory BYTES`
  *           that much was not to be had: the recording is broken off · `unwritable ERRNO` it ends, the program goes on · `nameless PID` a process in a namespace has that number, which

@@ -15,8 +15,8 @@ export interface LoadedModule {
 export interface Symbolizer {
   /** By address within the module (as its own symbols have it), the frames there, from the innermost inlined function outward. */
   framesIn(module: LoadedModule, addresses: readonly number[]): Map<number, readonly Frame[]>;
-  /** Code without a file, of a process that wrote /tmp/perf-PID.map, as engines that compile at run time do when asked. */
-  generated(pid: number, addresses: readonly number[]): Map<number, Frame>;
+  /** Code without a file, of a process that wrote /tmp/perf-PID.map with the number that it has itself, as engines that compile at run time do when asked. */
+  generated(ownPid: number, addresses: readonly number[]): Map<number, Frame>;
   /** What could not be done, in words. */
   readonly notes: ReadonlySet<string>;
 }
@@ -56,7 +56,7 @@ export function createSymbolizer(): Symbolizer {
 
   return {
     framesIn,
-    generated: (pid, addresses) => framesOfPerfMap(readPerfMap(pid), addresses),
+    generated: (ownPid, addresses) => framesOfPerfMap(readPerfMap(ownPid), addresses),
     notes,
   };
 }

@@ -15,7 +15,10 @@ export const slabs: Mechanism = {
     if (free < facts.sample.rssBytes * WORTH_FINDING) return undefined;
     const worst = groups
       .slice(0, SHOWN)
-      .map((g) => `${bytes(g.free)} in ${count(g.count)} ${g.name} (${percent(g.free / g.residentBytes)} free)`);
+      .map(
+        (g) =>
+          `${bytes(g.free)} in ${count(g.count)} ${g.count === 1 ? g.name : g.name.replace('slab', 'slabs')} (${percent(g.free / g.residentBytes)} free)`,
+      );
     return {
       mechanism: 'slabs',
       bytes: free,
