@@ -20,7 +20,7 @@ export interface FleetEvent {
 }
 
 /** Kills after which a machine is not followed any further. */
-const MOST_KILLS = 400;
+export const MOST_KILLS = 400;
 const BREATH_MS = 100;
 
 export interface FollowOptions {
@@ -175,9 +175,10 @@ export class Follower {
   }
 
   private textOf(name: string): string {
-    return this.pools.some(({ pool }) => pool.name === name)
-      ? `${name}, the master: its pool serves nobody any more`
-      : name;
+    if (this.pools.some(({ pool }) => pool.name === name))
+      return `${name}, the master: its pool serves nobody any more`;
+    const isService = this.services.some(({ process }) => process.service.name === name);
+    return isService ? `${name}, which is not started again` : name;
   }
 
   private noteDeaths(): void {

@@ -39,9 +39,9 @@ export const CLASSES: readonly ClassName[] = [
   },
   {
     key: 'cached',
-    name: 'Thread caches',
-    about: 'free, kept for the thread that freed it',
-    phrase: 'freed blocks in the caches of threads',
+    name: 'Caches',
+    about: 'free, in caches of threads or of the allocator',
+    phrase: 'freed memory in caches of threads or of the allocator',
     light: '#00855f',
     dark: '#3ec49b',
   },

@@ -2,8 +2,14 @@ import { UserError } from '../../sim/contract/assert.ts';
 import { type EventBuffer, OP_MASK, OP_SAMPLE } from '../../sim/contract/event.ts';
 import { suggestion } from '../../sim/contract/suggestion.ts';
 
-/** The number of rows to execute so that `at` has just happened: a sample's label, `#N` for event N, or the end. */
-export function rowsUntil(events: EventBuffer, at: string | undefined): number {
+/** So many names are told. */
+const SUGGESTED = 20;
+
+/**
+ * The number of rows to execute so that `at` has just happened: a sample's label, `#N` for event N, or the end. `others` is what else
+ * the reader may have meant.
+ */
+export function rowsUntil(events: EventBuffer, at: string | undefined, others: readonly string[] = []): number {
   if (at === undefined) return events.length;
   const number = /^#(\d+)$/.exec(at);
   if (number) {
@@ -15,5 +21,6 @@ export function rowsUntil(events: EventBuffer, at: string | undefined): number {
   for (let row = 0; row < events.length; row++) {
     if ((events.head[row]! & OP_MASK) === OP_SAMPLE && events.labels[events.a[row]!] === at) return row + 1;
   }
-  throw new UserError(`--at: no sample point '${at}'${suggestion(at, [...new Set(events.labels)].slice(0, 20))}`);
+  const known = [...others, '#N', ...new Set(events.labels)];
+  throw new UserError(`--at: no sample point '${at}'${suggestion(at, known.slice(0, SUGGESTED))}`);
 }

@@ -84,11 +84,15 @@ export class ServiceProcess {
   }
 
   do({ what }: ServiceEvent): void {
+    if (what === 'join') {
+      // The child comes to its end whether its parent lives or not.
+      if (this.driver.isAlive(this.childName)) this.driver.end(this.childName);
+      return;
+    }
     if (!this.driver.isAlive(this.service.name)) return;
     if (what === 'step') this.step();
     else if (what === 'fork') this.fork();
-    else if (what === 'writes') this.write();
-    else this.driver.end(this.childName);
+    else this.write();
   }
 
   private step(): void {

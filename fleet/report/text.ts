@@ -1,4 +1,5 @@
 import { bytes, columns, count, duration } from '../../sim/contract/format.ts';
+import { MOST_KILLS } from '../follower.ts';
 import { durationText } from '../scenario/quantities.ts';
 import type { FleetResult } from '../study.ts';
 import type { FleetFigures, PoolFigures } from './figures.ts';
@@ -47,7 +48,7 @@ export function fleetText(result: FleetResult, style: TextStyle): string {
 
 function partialText({ figures, durationUs, settings }: FleetResult): string {
   const untilUs = figures.timesUs.at(-1)!;
-  if (untilUs < durationUs && figures.kills > 0)
+  if (untilUs < durationUs && figures.kills >= MOST_KILLS)
     return `Partial: given up at ${durationText(untilUs)} after ${figures.kills} kills.`;
   if (untilUs < durationUs)
     return `Partial: interrupted; the machine was followed for ${durationText(untilUs)} of ${durationText(durationUs)}.`;
@@ -61,10 +62,12 @@ function timeline(figures: FleetFigures, width: number): string[] {
   const { timesUs, pools, groups } = figures;
   const last = timesUs.length - 1;
   const picked = [...new Set(Array.from({ length: ROWS }, (_, i) => Math.round((last * i) / (ROWS - 1))))];
+  const swaps = figures.swapUsedBytes.values.some((value) => value > 0);
   const header = [
     'time',
     'available',
     'AnonPages',
+    ...(swaps ? ['swap used'] : []),
     ...pools.map(({ name }) => `${name} private`),
     ...pools.map(({ name }) => `largest ${name}`),
     'Shmem',
@@ -75,6 +78,7 @@ function timeline(figures: FleetFigures, width: number): string[] {
     durationText(timesUs[i]!),
     bytes(figures.availableBytes.values[i]!),
     bytes(figures.anonBytes.values[i]!),
+    ...(swaps ? [bytes(figures.swapUsedBytes.values[i]!)] : []),
     ...pools.map((pool) => bytes(pool.privateBytes.values[i]!)),
     ...pools.map((pool) => bytes(pool.largestBytes.values[i]!)),
     bytes(figures.shmemBytes.values[i]!),

@@ -4,6 +4,7 @@ import type { Scenario } from '../scenario/scenario.ts';
 import { type FleetFigures, type GroupFigures, heapBytes, type PoolFigures, type Series } from './figures.ts';
 import type { Finding, Severity } from './finding.ts';
 import { growingFinding, type Limit } from './growing-finding.ts';
+import { killFindings } from './kill-finding.ts';
 
 export interface Verdict {
   readonly severity: Severity;
@@ -45,39 +46,6 @@ function summaryOf(severity: Severity, figures: FleetFigures, scenario: Scenario
   if (severity === 'ends') return `It holds for ${length}, but not for good: something climbs to a limit.`;
   const usual = `MemAvailable never falls below ${bytes(lowest)} of ${bytes(totalBytes)}`;
   return `It holds for ${length}, and nothing says that it would not go on: ${usual}.`;
-}
-
-function killFindings(figures: FleetFigures, scenario: Scenario): Finding[] {
-  const { kills, killed, firstKillUs, groups } = figures;
-  if (kills === 0) return [];
-  const ofGroup = groups.filter(({ events }) => (events['oom_kill'] ?? 0) > 0);
-  const where =
-    ofGroup.length > 0
-      ? `the memory.max of ${ofGroup.map(({ name, maxBytes, firmBytes }) => `${name} (${bytes(maxBytes ?? 0)}; it needs ${bytes(firmBytes.trend.highestBytes)} that cannot be reclaimed, and more for requests in progress)`).join(', ')} was reached`
-      : `the machine's memory was used up${sizeBytes(scenario.machine.swap)! > 0 ? ', its swap too' : ''}`;
-  const grown = figures.services.filter(
-    ({ name, trend }) => killed.includes(name) && trend.highestBytes > 2 * trend.firstBytes + 2 ** 20,
-  );
-  const because = grown
-    .map(
-      ({ name, trend }) =>
-        ` ${name} had grown from ${bytes(trend.firstBytes)} to ${bytes(trend.highestBytes)}, with no ceiling of its own.`,
-    )
-    .join('');
-  const masters = scenario.pools.filter(({ name }) => killed.includes(name)).map(({ name }) => name);
-  const orphans =
-    masters.length > 0
-      ? ` The master of ${masters.join(', ')} is among them: from then on its pool serves nobody.`
-      : '';
-  const names =
-    killed.length > 6 ? `${killed.slice(0, 6).join(', ')} and ${killed.length - 6} more` : killed.join(', ');
-  return [
-    {
-      severity: 'fails',
-      about: ofGroup[0]?.name ?? 'machine',
-      text: `From ${durationText(firstKillUs!)} on the kernel kills (${names}), since ${where}.${because}${orphans}`,
-    },
-  ];
 }
 
 function groupFindings(group: GroupFigures, scenario: Scenario): Finding[] {

@@ -77,8 +77,10 @@ export function filemapFault(k: Kernel, task: Task, vma: Vma, index: number): Fa
   const object = vma.object!;
   if (index >= Math.ceil(object.sizeBytes / 4096)) return { frame: -1, result: SIGBUS };
   if (object.kind === 'shmem') {
+    const before = k.vmstat.pgmajfault;
     const frame = shmemGetFolio(k, task.group, object, index, false);
-    return frame < 0 ? { frame, result: frame === -1 ? OOM : SIGBUS } : { frame, result: 0 };
+    const read = k.vmstat.pgmajfault - before;
+    return frame < 0 ? { frame, result: frame === -1 ? OOM : SIGBUS } : { frame, result: read > 0 ? MAJOR : 0 };
   }
   let frame = object.get(index);
   const ra = vma.ra ?? newReadahead();

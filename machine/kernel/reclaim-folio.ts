@@ -221,7 +221,19 @@ function swapOutHuge(k: Kernel, head: number, mappings: readonly Mapping[], resu
   return true;
 }
 
+/** A hole that was only read: zeros, which the next fault makes anew. */
+function dropClean(k: Kernel, frame: number, mappings: readonly Mapping[]): void {
+  unmapFile(k, frame, mappings);
+  filemapRemoveFolio(k, k.objects[k.frames.owner[frame]!]!, k.frames.index[frame]!, frame);
+  freePage(k, frame);
+}
+
 function reclaimShmem(k: Kernel, frame: number, mappings: readonly Mapping[], result: ShrinkResult): Outcome {
+  const isDirty = k.frames.flags[frame]! & PG_DIRTY || mappings.some((at) => entryOf(at) & PTE_DIRTY);
+  if (!isDirty && k.frames.sizeOf(frame) === 1) {
+    dropClean(k, frame, mappings);
+    return 'freed';
+  }
   if (k.swapFree === 0) return 'activate';
   if (k.frames.sizeOf(frame) > 1) {
     splitHugePage(k, frame);

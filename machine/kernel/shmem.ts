@@ -8,7 +8,7 @@ import { AddressSpace } from './mm-types.ts';
 import { vmEnoughMemory } from './overcommit.ts';
 import { allocPage } from './page-alloc.ts';
 import { deleteFromPageCache, filemapAddFolio } from './page-cache.ts';
-import { deleteSwapOfShmem, freeSwapAndCache, swapIn } from './swap.ts';
+import { deleteSwapOfShmem, freeSwapAndCache, shmemSwapin } from './swap.ts';
 import { folioMarkAccessed } from './swap-lru.ts';
 
 /** Devices: the kernel's own mount of tmpfs, a disk in memory, the first file system; `special` has none. */
@@ -86,7 +86,7 @@ export function shmemGetFolio(
   }
   const slot = swappedPages(object).get(index);
   if (slot !== undefined) {
-    const { frame } = swapIn(k, k.current!, slot);
+    const frame = shmemSwapin(k, k.current!, slot);
     if (frame < 0) return SHMEM_NOMEM;
     swappedPages(object).delete(index);
     frames.flags[frame]! &= ~PG_ANON;

@@ -14,7 +14,7 @@ export class SwapClusters {
   private at = 0;
   private end = 0;
 
-  /** Slot 0 is the header, which makes the first cluster a used one. */
+  /** Slot 0 is the header, which makes the first cluster a used one: its other slots are taken when no cluster is free. */
   constructor(slots: number) {
     this.state = new Uint8Array(slots);
     this.used = new Uint16Array(Math.ceil(slots / SWAPFILE_CLUSTER));
@@ -22,8 +22,10 @@ export class SwapClusters {
     this.state[0] = USED;
     this.used[0] = 1;
     for (let cluster = this.used.length - 1; cluster > 0; cluster--) this.free.push(cluster);
-    this.at = 1;
-    this.end = Math.min(slots, SWAPFILE_CLUSTER);
+    for (let slot = Math.min(slots, SWAPFILE_CLUSTER) - 1; slot > 0; slot--) {
+      this.state[slot] = LEFT_OVER;
+      this.leftOver.push(slot);
+    }
   }
 
   /** scan_swap_map_slots: of the processor's own cluster, then of a free one, then of any. @returns 0 where there is none. */

@@ -3,12 +3,13 @@
 import { assert } from '../../sim/contract/assert.ts';
 import { HPAGE_PMD_NR, PG_ANON, PG_EXCLUSIVE, PG_SWAPBACKED, PG_SWAPCACHE } from './frames.ts';
 import type { Kernel, Task } from './kernel.ts';
+import { mlockFolio } from './mlock-batch.ts';
 import { MM_ANONPAGES, MM_SWAPENTS, type SwapReadahead, VM_LOCKED, VM_SHARED, VM_WRITE, type Vma } from './mm-types.ts';
 import { allocPage, freePage, giveKernelPages, takeKernelPages } from './page-alloc.ts';
 import { frameOfPte, type Pmd, PTE_DIRTY, PTE_PRESENT, PTE_SWAP, PTE_WRITE, PTE_YOUNG, pteOf } from './page-table.ts';
 import { SWAP_IN_US, SWAP_OUT_US } from './recorded-prices.ts';
 import { addMmCounterFast } from './rss.ts';
-import { folioAddLru, lruAddDrain } from './swap-lru.ts';
+import { folioAddLru, lruAddDrain, releaseFromLru } from './swap-lru.ts';
 import { SwapClusters } from './swap-clusters.ts';
 import type { Zram } from './zram.ts';
 
@@ -30,6 +31,8 @@ export interface SwapArea {
   /** Undefined: a file on the disk, which is memory of its own. */
   readonly zram: Zram | undefined;
   readonly cache: SlotsCache;
+  /** Of readahead by the order of slots: prev_offset, last_readahead_pages, swapin_readahead_hits. */
+  readahead: SwapReadahead;
   /** The swap cache: slots by the frames that have their content. */
   readonly cached: Map<number, number>;
 }
@@ -59,7 +62,15 @@ export function swapOn(k: Kernel, pages: number, zram?: Zram): void {
     giveKernelPages(k, mapPages(before.limit));
   }
   const cache = { isActive: false, slots: [], returned: [] };
-  areas.set(k, { slots: [], clusters: new SwapClusters(pages), limit: pages, zram, cache, cached: new Map() });
+  areas.set(k, {
+    slots: [],
+    clusters: new SwapClusters(pages),
+    limit: pages,
+    zram,
+    cache,
+    cached: new Map(),
+    readahead: { page: 0, window: 0, hits: 4 },
+  });
   takeKernelPages(k, mapPages(pages));
   // The first page is the header.
   k.swapTotal = Math.max(0, pages - 1);
@@ -311,6 +322,34 @@ function swapVmaReadahead(k: Kernel, task: Task, vma: Vma, page: number, pmd: Pm
   lruAddDrain(k);
 }
 
+/**
+ * shmem_swapin and swap_cluster_readahead: the page of an object, with those in the slots beside it. It is on no list: the object's caller
+ * adds it.
+ */
+export function shmemSwapin(k: Kernel, task: Task, slot: number): number {
+  const area = areaOf(k);
+  const own = area.slots[slot]!;
+  if (own.frame >= 0) {
+    if (own.isReadahead) area.readahead = { ...area.readahead, hits: area.readahead.hits + 1 };
+    releaseFromLru(k, own.frame);
+    return own.frame;
+  }
+  const { hits, page } = area.readahead;
+  const window = swapinNrPages(area.readahead, slot);
+  area.readahead = { page: hits > 0 ? page : slot, window, hits: 0 };
+  const start = slot - (slot % window);
+  for (let at = Math.max(1, start); window > 1 && at < start + window; at++) {
+    const beside = area.slots[at];
+    if (at === slot || !beside || beside.count === 0 || beside.frame >= 0) continue;
+    const frame = readSwapCache(k, task, at, beside);
+    if (frame < 0) break;
+    beside.isReadahead = true;
+    folioAddLru(k, frame);
+  }
+  if (window > 1) lruAddDrain(k);
+  return swapIn(k, task, slot).frame;
+}
+
 /** do_swap_page. A page that one process alone names is read for itself: the area is memory, and answers at once. */
 export function doSwapPage(k: Kernel, task: Task, vma: Vma, page: number, write: boolean, pmd: Pmd): number {
   const slot = frameOfPte(pmd.get(page % 512));
@@ -334,6 +373,7 @@ export function doSwapPage(k: Kernel, task: Task, vma: Vma, page: number, write:
     frames.index[frame] = vma.linearIndex(page);
     if (major) folioAddLru(k, frame);
   } else frames.sharing++;
+  if (vma.flags & VM_LOCKED) mlockFolio(k, frame);
   frames.flags[frame] = (frames.flags[frame]! | PG_ANON | PG_SWAPBACKED) & ~PG_EXCLUSIVE;
   own.count--;
   const isSole = frames.mapcount[frame] === 1;

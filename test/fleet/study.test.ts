@@ -56,6 +56,20 @@ describe('verdicts', () => {
     expect(result.verdict.severity).not.toBe('ends');
   });
 
+  test('a service that is killed in the middle of its snapshot is named first, and gone for good', async () => {
+    const text = `duration: 4h
+samples: 9
+machine: { memory: 1G }
+services:
+  - { name: redis, anonymous: 600M, snapshot: { every: 1h, takes: 120s, writes: 30M } }
+`;
+    const { result } = await studyFleet(text, 's.yaml', here);
+    expect(result.figures.killed).toEqual(['redis']);
+    expect(result.verdict.findings[0]!.text).toContain('redis is among them and not started again');
+    // The child comes to its end: nothing of either is left.
+    expect(result.samples.at(-1)!.processes.filter(({ name }) => name.startsWith('redis'))).toEqual([]);
+  });
+
   test('settings are run, and cut nothing short', async () => {
     const text = `${pool({ kept: 16384 })}settings:\n  - { name: recycling, change: { pools.www.pm.max_requests: 50 } }\n`;
     const { result } = await studyFleet(text, 's.yaml', here);

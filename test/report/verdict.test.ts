@@ -80,6 +80,6 @@ describe('the difference of two runs', () => {
       'other peaks at 30.0 KiB (30.0 KiB, 50.0 % less) and ends with 60.0 KiB (the same), against bump@1.',
     );
     expect(sentences[0]).toContain('−32.0 KiB of free memory that the allocator keeps');
-    expect(sentences[0]).toContain('+4.00 KiB of freed blocks in the caches of threads');
+    expect(sentences[0]).toContain('+4.00 KiB of freed memory in caches of threads');
   });
 });

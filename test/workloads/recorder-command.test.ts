@@ -1,5 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { describe, expect, it } from 'vitest';
 import { INCLUDES, type RecordingBench, recordingBench } from '../helpers/recorded.ts';
@@ -103,6 +103,42 @@ describe('the command', () => {
     expect(bench.lines('forever.htb').length).toBeGreaterThan(100);
   });
 
+  it('looks when the program has given back what it gives back', async (context) => {
+    const bench = recordingBench(context);
+    const allocator = bench.compile(
+      'slow.c',
+      `${INCLUDES}
+      #include <sys/mman.h>
+      int malloc_trim(size_t pad) {
+        char *p = mmap(NULL, 64 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        memset(p, 1, 64 << 20);
+        fclose(fopen("there", "w"));
+        while (access("on", F_OK)) usleep(10000);
+        munmap(p, 64 << 20);
+        return 1;
+      }`,
+      ['-shared', '-fPIC'],
+    );
+    const program = bench.compile('trims.c', `${INCLUDES} int main(void) { return 5 + malloc_trim(0); }`, [
+      `${bench.folder}/${allocator}`,
+    ]);
+    const recorder = spawn(
+      process.execPath,
+      [`${import.meta.dirname}/../../dist/bench/cli.js`, 'record', '--samples', '0', '--', program],
+      { cwd: bench.folder, stdio: 'ignore' },
+    );
+    const ended = new Promise<number | null>((resolve) => recorder.on('close', resolve));
+    await untilThere(`${bench.folder}/there`);
+    await untilSignals(recorder.pid!, 'SigCgt', true);
+    recorder.kill('SIGUSR2');
+    await untilSignals(recorder.pid!, 'ShdPnd', false);
+    await new Promise((resolve) => setTimeout(resolve, 200)); // in which the keeper would look
+    writeFileSync(`${bench.folder}/on`, '');
+    expect(await ended).toBe(6);
+    const [, residentBytes] = /^= mark1\n! VmRSS (\d+)/m.exec(bench.text('trims.htb'))!;
+    expect(Number(residentBytes)).toBeLessThan(32 * 2 ** 20);
+  });
+
   it('keeps the traces of all processes when its terminal goes away', (context) => {
     const bench = recordingBench(context);
     const program = bench.compile(
@@ -144,38 +180,49 @@ describe('the command', () => {
     expect(readdirSync(bench.temporaries)).toEqual([]);
   });
 
-  it('goes on under nohup, and its program too', async (context) => {
-    const bench = recordingBench(context);
-    requireThat(
-      context,
-      spawnSync('bash', ['-c', 'nohup true'], { stdio: 'ignore' }).status === 0,
-      'needs bash and nohup',
-    );
-    const program = bench.compile(
-      'stays.c',
-      `${INCLUDES}
-      int main(void) {
-        free(malloc(1000));
-        fclose(fopen("there", "w"));
-        while (access("on", F_OK)) usleep(10000);
-        raise(SIGHUP);
-        free(malloc(2000));
-        return 7;
-      }`,
-    );
-    const cli = `${import.meta.dirname}/../../dist/bench/cli.js`;
-    const shell = spawn(
-      'bash',
-      ['-c', 'nohup "$@" & echo $! > pid; wait $!', 'bash', process.execPath, cli, 'record', '--', program],
-      { cwd: bench.folder, stdio: 'ignore' },
-    );
-    const ended = new Promise<number | null>((resolve) => shell.on('close', resolve));
-    await untilThere(`${bench.folder}/there`);
-    process.kill(Number(readFileSync(`${bench.folder}/pid`, 'utf8')), 'SIGHUP');
-    writeFileSync(`${bench.folder}/on`, '');
-    expect(await ended).toBe(7);
-    expect(bench.lines('stays.htb').some((line) => line.endsWith(' 2000'))).toBe(true);
-  });
+  const CLI = `${import.meta.dirname}/../../dist/bench/cli.js`;
+  const STAYS = `${INCLUDES}
+    int main(void) {
+      free(malloc(1000));
+      fclose(fopen("there", "w"));
+      while (access("on", F_OK)) usleep(10000);
+      raise(SIGHUP);
+      free(malloc(2000));
+      return 7;
+    }`;
+
+  /** Of nohup two things are left for the recorder to see. */
+  const nohups = {
+    'the name that the shell left': (command: readonly string[], cwd: string) =>
+      spawn('bash', ['-c', 'nohup "$@" & echo $! > pid; wait $!', 'bash', ...command], { cwd, stdio: 'ignore' }),
+    'the input that cannot be read': (command: readonly string[], cwd: string) => {
+      const { _, ...env } = process.env;
+      const input = openSync('/dev/null', 'w');
+      const child = spawn(command[0]!, command.slice(1), { cwd, env, stdio: [input, 'ignore', 'ignore'] });
+      closeSync(input);
+      writeFileSync(`${cwd}/pid`, `${child.pid}`);
+      return child;
+    },
+  };
+
+  for (const [trace, start] of Object.entries(nohups)) {
+    it(`goes on under nohup, and its program too: ${trace}`, async (context) => {
+      const bench = recordingBench(context);
+      requireThat(
+        context,
+        spawnSync('bash', ['-c', 'nohup true'], { stdio: 'ignore' }).status === 0,
+        'needs bash and nohup',
+      );
+      const program = bench.compile('stays.c', STAYS);
+      const started = start([process.execPath, CLI, 'record', '--', program], bench.folder);
+      const ended = new Promise<number | null>((resolve) => started.on('close', resolve));
+      await untilThere(`${bench.folder}/there`);
+      process.kill(Number(readFileSync(`${bench.folder}/pid`, 'utf8')), 'SIGHUP');
+      writeFileSync(`${bench.folder}/on`, '');
+      expect(await ended).toBe(7);
+      expect(bench.lines('stays.htb').some((line) => line.endsWith(' 2000'))).toBe(true);
+    });
+  }
 
   it('leaves nothing behind where a signal comes before the program runs', async (context) => {
     const bench = recordingBench(context);

@@ -89,8 +89,7 @@ describe('processes with numbers of their own', () => {
 
   /** Programs of the host's under another root, with a /proc or without. */
   const cell = (hasProc: boolean) => `
-    for folder in usr lib lib64; do mkdir -p "cell/$folder"; mount --rbind "/$folder" "cell/$folder"; done
-    mkdir -p cell/proc cell/old
+    for folder in usr lib lib64; do mount --rbind "/$folder" "cell/$folder"; done
     ${hasProc ? 'mount -t proc proc cell/proc' : ''}
     mount --rbind cell cell; cd cell; pivot_root . old; cd /
     /inside; exit $?`;
@@ -106,7 +105,8 @@ describe('processes with numbers of their own', () => {
     requireUnshare(context, ['-Urmpf']);
     const bench = recordingBench(context);
     bench.compile('inside.c', INSIDE);
-    mkdirSync(`${bench.folder}/cell`);
+    for (const name of ['usr', 'lib', 'lib64', 'proc', 'old'])
+      mkdirSync(`${bench.folder}/cell/${name}`, { recursive: true });
     copyFileSync(`${bench.folder}/inside`, `${bench.folder}/cell/inside`);
     const record = (hasProc: boolean) =>
       bench.record(['-o', 'out.htb', '--force', '--', 'unshare', '-Urmpf', 'bash', '-ec', cell(hasProc)]);

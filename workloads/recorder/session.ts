@@ -1,15 +1,5 @@
 import { spawn } from 'node:child_process';
-import {
-  chmodSync,
-  constants as files,
-  copyFileSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  readlinkSync,
-  rmSync,
-  statfsSync,
-} from 'node:fs';
+import { chmodSync, copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, statfsSync } from 'node:fs';
 import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -17,6 +7,7 @@ import { getSystemErrorMap } from 'node:util';
 import type { Writable } from 'node:stream';
 import { UserError } from '../../sim/contract/assert.ts';
 import { buildRecorder } from './build.ts';
+import { type Ending, type Endings, isHangupIgnored, listenForEndings } from './endings.ts';
 
 export interface SessionOptions {
   readonly command: readonly string[];
@@ -89,46 +80,6 @@ const GRACE_MS = 5000;
 const KEEPER_MS = 60000;
 /** A Ctrl-C of the terminal reaches the program by itself; what comes by kill does not. */
 const TERMINAL_MS = 300;
-
-const ENDING = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
-type Ending = (typeof ENDING)[number];
-
-/** They are heard from before the first file is made until the last one is gone; what they do depends on how far it is. */
-interface Endings {
-  act: (signal: Ending) => void;
-  release(): void;
-}
-
-/**
- * nohup has the program ignore SIGHUP; Node begins by forgetting what was ignored (PlatformInit of its src/node.cc). Two things still
- * tell of it. Shells leave the program that they start in `_`: bash(1) and zsh have its path there, ksh a number between asterisks before
- * it. And in place of a terminal GNU's nohup gives its program an input that cannot be read (nohup of the coreutils' manual).
- */
-const isHangupIgnored = /(^|[*/])nohup$/.test(process.env['_'] ?? '') || hasInputOfNohup();
-
-function hasInputOfNohup(): boolean {
-  try {
-    const [, flags = '0'] = /^flags:\s*([0-7]+)$/m.exec(readFileSync('/proc/self/fdinfo/0', 'utf8')) ?? [];
-    const isWriteOnly = (Number.parseInt(flags, 8) & (files.O_WRONLY | files.O_RDWR)) === files.O_WRONLY;
-    return isWriteOnly && readlinkSync('/proc/self/fd/0') === '/dev/null';
-  } catch {
-    return false;
-  }
-}
-
-function listenForEndings(act: Endings['act']): Endings {
-  const endings: Endings = {
-    act,
-    release: () => {
-      for (const signal of ENDING) process.off(signal, hear);
-    },
-  };
-  const hear = (signal: NodeJS.Signals) => {
-    if (signal !== 'SIGHUP' || !isHangupIgnored) endings.act(signal as Ending);
-  };
-  for (const signal of ENDING) process.on(signal, hear);
-  return endings;
-}
 
 /** Runs a program and all that comes of it to the end, hands the logs to `use`, and leaves nothing behind. */
 export async function recordSession<T>(options: SessionOptions, use: (session: Session) => Promise<T>): Promise<T> {

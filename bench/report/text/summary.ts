@@ -11,7 +11,7 @@ const CLASSES: readonly (readonly [keyof Breakdown, string])[] = [
   ['requested', 'asked for by the program, live'],
   ['slack', 'usable in live blocks, not asked for'],
   ['metadata', 'headers and structures of the allocator'],
-  ['cached', 'free, in thread caches'],
+  ['cached', 'free, in caches of threads or of the allocator'],
   ['pinned', 'free, on pages that something live or metadata keeps'],
   ['returnable', 'free, on pages that hold nothing else'],
 ];

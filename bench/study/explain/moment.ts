@@ -31,6 +31,7 @@ export interface Moment {
   readonly about: string;
 }
 
+const KEYWORDS: readonly string[] = ['peak', 'exit', 'end'];
 /** A recording that frees less than this share of the blocks that lived is not torn down. */
 const TORN_DOWN = 0.5;
 /** A program that lives on for longer than this after its frees has not freed in order to exit. */
@@ -49,9 +50,9 @@ const PEAK_STEPS = 256;
  */
 export function momentOf(options: RunOptions, at: string | undefined): Moment {
   const { events } = options;
-  const isKeyword = at === undefined || at === 'exit' || at === 'peak' || at === 'end';
+  const isKeyword = at === undefined || KEYWORDS.includes(at);
   if (!isKeyword || events.labels.includes(at ?? '')) {
-    const end = rowsUntil(events, at);
+    const end = rowsUntil(events, at, KEYWORDS);
     return at!.startsWith('#')
       ? { kind: 'event', end, about: `after event ${at!.slice(1)}` }
       : { kind: 'label', end, about: `at the sample '${at}'` };
