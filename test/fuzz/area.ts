@@ -6,6 +6,8 @@ export interface Area<T = unknown> {
   readonly inputs: fc.Arbitrary<T>;
   /** Where there are so few inputs that a long run has every one of them, in the order of its batches. */
   readonly every?: readonly T[];
+  /** False for what need not end the same way each time; without it, all does. */
+  isRepeatable?(input: T): boolean;
   /** Throws for what must not happen; what is refused in one line is fine. */
   check(input: T): Promise<void>;
   /** The input as a file that shows the fault again. */

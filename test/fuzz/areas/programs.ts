@@ -138,6 +138,7 @@ function fromFile(bytes: Uint8Array): RunOptions {
 export const programs = defineArea<Program | Uint8Array>({
   name: 'programs',
   inputs: program,
+  isRepeatable: (input) => input instanceof Uint8Array || input.mode !== 'threads',
   async check(input) {
     await orRefused(() => runInMode(input instanceof Uint8Array ? fromFile(input) : optionsOf(input, textOf(input))));
   },
