@@ -73,7 +73,7 @@ test('every event of version 2 is known to the replay of the real one', async (c
   expect(v.placements.total).toBeGreaterThan(3);
 });
 
-test.each(['glibc', 'jemalloc'])(
+test.for(['glibc', 'jemalloc'])(
   '%s: a failed call for which there is memory all the same',
   async (allocator, context) => {
     const lines = [
