@@ -73,6 +73,26 @@ test('every event of version 2 is known to the replay of the real one', async (c
   expect(v.placements.total).toBeGreaterThan(3);
 });
 
+test.for(['glibc', 'jemalloc'])(
+  '%s: a failed call for which there is memory all the same',
+  async (allocator, context) => {
+    const lines = [
+      'm 0 0 524288 !',
+      'm 0 1 100',
+      'm 0 0 52428 !',
+      'm 0 2 52428',
+      'f 0 1',
+      'm 0 0 524288 !',
+      'm 0 3 524288',
+    ];
+    const parser = createTraceParser({ source: 'T' });
+    parser.push(new TextEncoder().encode(`%htrace 2\n${lines.join('\n')}\n`));
+    const events = parser.finish();
+    const v = await verify({ events, workload: 'T', spec: spec(context, allocator) });
+    expect(v.passed, verificationText(v, events)).toBe(true);
+  },
+);
+
 test('what differs is found and told: a model with another setting than the real one', async (context) => {
   requireTool(context, 'strace');
   const model = spec(context, 'jemalloc');

@@ -48,9 +48,10 @@ static void execute_marked(uint32_t index, bool ordered) {
     refuse_memory(true);
     void *block = allocate_marked(m, m->op == OP_REALLOC ? old : NULL);
     refuse_memory(false);
-    if (results) results[index] = (struct result){block, block ? real.usable_size(block) : 0};
-    if (block && (m->op != OP_REALLOC || !old)) real.free(block);
-    else if (block) blocks[e->slot] = block;
+    bool stays = block && m->op == OP_REALLOC && old;
+    if (results) results[index] = stays ? (struct result){block, real.usable_size(block)} : (struct result){0};
+    if (stays) blocks[e->slot] = block;
+    else if (block) real.free(block); /* the program never had it */
     if (e->slot == NONE) return;
   } else {
     void *block = allocate_marked(m, m->op == OP_REALLOC ? old : NULL);

@@ -37,7 +37,7 @@ export const hugePages: Mechanism = {
       mechanism: 'huge pages',
       bytes: Math.min(rssBytes, hugeFaults * HUGE_BYTES),
       sentences: [
-        `${count(hugeFaults)} faults brought in huge pages of 2 MiB each, ${bytes(hugeFaults * HUGE_BYTES)} in all: one byte written makes a whole one resident. Live blocks ask for ${bytes(requestedBytes)}.`,
+        `${hugeFaults === 1 ? 'One fault' : `${count(hugeFaults)} faults`} brought in huge pages of 2 MiB, ${bytes(hugeFaults * HUGE_BYTES)} in all: one byte written makes a whole one resident. Live blocks ask for ${bytes(requestedBytes)}.`,
       ],
       settings,
     };
