@@ -72,6 +72,10 @@ async function interrupted(base: string, { args, writes }: WritingCommand): Prom
   const whole = join(base, 'whole');
   prepare(whole, []);
   const { tookMs, code: ended, stdout } = await interrupt(args, { cwd: whole, signal: 'SIGINT', afterMs: NEVER_MS });
+  if (ended === null || ended > 1 || writes.some((name) => !existsSync(join(whole, name)))) {
+    process.stdout.write(`sim ${args.join(' ')}: left out, it ends with ${ended}\n`);
+    return 0;
+  }
   const wholes = new Map(writes.map((name) => [name, readFileSync(join(whole, name), 'utf8')]));
   rmSync(whole, { recursive: true });
   let longestMs = 0;
