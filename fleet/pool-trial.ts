@@ -35,6 +35,7 @@ export class PoolTrial {
   private readonly demandPages: number;
   private readonly mostPages: number;
   private workers = 0;
+  private killsSeen = 0;
   private signal: AbortSignal | undefined;
   private breathedMs = performance.now();
 
@@ -117,16 +118,22 @@ export class PoolTrial {
     return bytes + LIMIT_STEP;
   }
 
-  /** From so many workers up to the first that is too many, or down to where nobody is killed. */
+  /** Tried in widening steps from `from`, up or down, then halfway between what lets all live and what does not. */
   private async mostWorkers(from: number): Promise<number | undefined> {
+    let fits = 0;
+    let tooMany = Infinity;
     let count = Math.max(1, from);
-    for (; await this.survives(count); count++) if (count >= MOST_WORKERS) return undefined;
-    if (count > from) return count - 1;
-    while (--count > 0) {
+    for (let step = 1; tooMany - fits > 1; step *= 2) {
       if (!this.isWhole()) return undefined;
-      if (await this.survives(count)) return count;
+      if (await this.survives(count)) fits = count;
+      else tooMany = count;
+      if (tooMany === Infinity) {
+        if (count === MOST_WORKERS) return undefined;
+        count = Math.min(MOST_WORKERS, count + step);
+      } else if (fits === 0) count = Math.max(1, tooMany - step);
+      else count = (fits + tooMany) >> 1;
     }
-    return 0;
+    return fits;
   }
 
   private async survives(count: number): Promise<boolean> {
@@ -143,7 +150,7 @@ export class PoolTrial {
       processes.bring(slot, undefined);
       await this.breathe();
     }
-    for (let slot = 0; slot < count; slot++) {
+    for (let slot = 0; slot < count && !this.hasKilled(); slot++) {
       processes.bring(slot, this.targets[slot] ?? this.largest);
       await this.breathe();
     }
@@ -154,7 +161,7 @@ export class PoolTrial {
   private async demand(begins: boolean): Promise<void> {
     const processes = this.follower.processes[this.index]!;
     let left = begins ? this.demandPages : 0;
-    for (let slot = 0; slot < this.workers; slot++) {
+    for (let slot = 0; slot < this.workers && !(begins && this.hasKilled()); slot++) {
       const pages = Math.min(left, this.mostPages);
       processes.setWithin(slot, pages);
       left -= pages;
@@ -170,8 +177,15 @@ export class PoolTrial {
     if (this.signal?.aborted) throw new Interrupted('interrupted');
   }
 
+  /** That is an answer: what was to come after it need not be tried. */
+  private hasKilled(): boolean {
+    return this.follower.driver.kills > this.killsSeen;
+  }
+
   private hasDeaths(): boolean {
     const { driver } = this.follower;
+    this.killsSeen = driver.kills;
+    driver.run.k.kmsg.length = 0; // a table of all processes for each kill, which nobody reads here
     driver.takeRefusals();
     const deaths = driver.takeDeaths();
     const processes = this.follower.processes[this.index]!;

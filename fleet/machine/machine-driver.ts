@@ -124,6 +124,11 @@ export class MachineDriver {
     return process?.alive ? process.task : undefined;
   }
 
+  /** How often the kernel has killed so far. */
+  get kills(): number {
+    return this.run.k.oomKills.length;
+  }
+
   /** Who has died since the last call. */
   takeDeaths(): Death[] {
     this.run.settleDying(true);
