@@ -76,12 +76,10 @@ export async function studyFleet(
 const SAME = 1.01;
 
 /**
- * Whether one needs no more memory and no more time than another, and clearly less of one. Memory is without end where something is killed or
- * climbs to a limit.
+ * Whether one needs no more memory and no more time than another, and clearly less of one. Memory is without end where something is killed.
  */
 function beats(x: SettingResult, y: SettingResult): boolean {
-  const memory = ({ severity, usedBytes }: SettingResult) =>
-    severity === 'fails' || severity === 'ends' ? Infinity : usedBytes;
+  const memory = ({ severity, usedBytes }: SettingResult) => (severity === 'fails' ? Infinity : usedBytes);
   const time = (row: SettingResult) => row.allocatorUs + row.waitP99Us;
   const isLess = (less: number, more: number) => less * SAME < more;
   return (

@@ -82,7 +82,7 @@ function groupFindings(group: GroupFigures, scenario: Scenario): Finding[] {
       ? `more slowly all the time: it goes towards about ${bytes(trend.towardsBytes)}, ${percent(trend.towardsBytes / limit)} of the limit of ${bytes(limit)}${trend.towardsBytes > 0.9 * limit ? ', which leaves hardly anything for requests in progress' : ''}.`
       : `and reaches ${bytes(limit)} ${hoursText((limit - trend.lastBytes) / trend.perHourBytes)}.`;
     found.push({
-      severity: killed ? 'fails' : isBelow ? 'watch' : 'ends',
+      severity: isBelow ? 'watch' : killed ? 'fails' : 'ends',
       about: name,
       text: `What ${name} holds beside page cache climbs, by ${bytes(trend.perHourBytes)} an hour at the end, ${whereto}`,
     });
@@ -167,7 +167,7 @@ function climbing(pool: PoolFigures, figures: FleetFigures, scenario: Scenario):
     const ceiling = (pool.preloadBytes + pool.heapKeptBytes + sizeBytes(file.worker.anonymous)!) * file.pm.max_children;
     const isAbove = ceiling > nearest.bytes;
     return {
-      severity: figures.kills > 0 ? 'fails' : isAbove ? 'ends' : 'watch',
+      severity: !isAbove ? 'watch' : figures.kills > 0 ? 'fails' : 'ends',
       about: pool.name,
       text: `The private memory of the workers of ${pool.name} climbs since ${durationText(trend.sinceUs)} (${bytes(trend.firstBytes)} → ${bytes(trend.lastBytes)}), and ${bytes(copies)} of it is copies of preloaded pages. It slows down as fewer pages are left to copy; its ceiling is ${bytes(ceiling)} with all pages copied in ${file.pm.max_children} workers, ${isAbove ? 'which is more than' : `${percent(ceiling / nearest.bytes)} of`} ${nearest.what} (${bytes(nearest.bytes)}). No setting of the allocator changes that; fewer writes to what is shared, fewer workers or recycling (max_requests) do.`,
     };
