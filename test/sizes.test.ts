@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
@@ -70,6 +70,8 @@ function functionsOf(rooms: readonly string[]): Measured[] {
     });
   } catch (error) {
     text = (error as { readonly stdout: string }).stdout;
+  } finally {
+    rmSync(folder, { recursive: true });
   }
   const ranges = new Map<string, [number, number][]>();
   for (const { category, location } of (JSON.parse(text) as Report).diagnostics) {
