@@ -1,9 +1,9 @@
-import { mkdtempSync, readFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { z } from 'zod';
 import { CLI_BUILT, sim } from '../helpers/cli.ts';
+import { temporaryFolder } from '../helpers/temporary.ts';
 
 // Trace Event Format (the JSON that Chrome and Perfetto read): what a complete event and a metadata event must have.
 const FORMAT = z.object({
@@ -34,7 +34,7 @@ test.skipIf(!CLI_BUILT).each([
   ['larson:threads=6,blocks=20,replacements=60', 'jemalloc:narenas=1', 3],
   ['xmalloc-test:pairs=3,batches=4', 'glibc', 2],
 ])('--trace-time of %s under %s is a trace of events whose stretches do not overlap', (workload, allocator, cpus) => {
-  const file = join(mkdtempSync(join(tmpdir(), 'trace-')), 'time.json');
+  const file = join(temporaryFolder(), 'time.json');
   const { status } = sim(['run', workload, '-a', allocator, '--cpus', String(cpus), '--trace-time', file, '--quiet']);
   expect(status).toBe(0);
   const { traceEvents } = FORMAT.parse(JSON.parse(readFileSync(file, 'utf8')));

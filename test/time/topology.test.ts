@@ -1,11 +1,11 @@
-import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
 import { parseCpuList, readTopology, unmeasured } from '../../bench/evidence/host-topology.ts';
 import { COST_PROFILES } from '../../sim/time/costs.ts';
 import { parseCosts } from '../../sim/time/price-list.ts';
 import { CALIBRATED, createTopology, TOPOLOGIES, TOPOLOGY_NAMES } from '../../sim/time/topology.ts';
+import { temporaryFolder } from '../helpers/temporary.ts';
 
 test('a line costs the same both ways, nothing at home, and no less from farther away', () => {
   for (const name of TOPOLOGY_NAMES.filter((n) => n !== CALIBRATED)) {
@@ -86,7 +86,7 @@ test('what a machine of this shape cannot tell', () => {
 });
 
 test('the machine as /sys has it', () => {
-  const root = mkdtempSync(join(tmpdir(), 'sys-'));
+  const root = temporaryFolder();
   // Two cores of two threads, each with a cache of its own behind the first one; the second pair on another socket.
   for (const cpu of [0, 1, 2, 3]) {
     const siblings = cpu % 2 === 0 ? '0,2' : '1,3';
