@@ -73,8 +73,9 @@ export class Follower {
   async follow(onProgress: (share: number) => void): Promise<boolean> {
     this.moments = await breathing(highestMoments(this.pools, this.samplesUs));
     const isCut = await this.followSamples(onProgress);
-    for (const pool of this.pools) pool.settle(isCut);
-    return isCut;
+    const isOver = () => isCut || this.signal?.aborted === true;
+    for (const pool of this.pools) await breathing(pool.settle(isOver));
+    return isOver();
   }
 
   private async followSamples(onProgress: (share: number) => void): Promise<boolean> {

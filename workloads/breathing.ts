@@ -1,9 +1,8 @@
 /** Steps of a generator of events between two of its yields. */
 export const BREATH_STEPS = 4096;
 
-/** So long without a breath at most; steps are short, and the time is looked at only now and then. */
+/** So long without a breath, and the step that is running. */
 const BREATH_MS = 100;
-const STEPS_A_LOOK = 32;
 
 /** Work in steps, to its end. */
 export function atOnce<T>(steps: Generator<void, T>): T {
@@ -15,10 +14,10 @@ export function atOnce<T>(steps: Generator<void, T>): T {
 
 /** The same, letting the event loop breathe between steps so that Ctrl-C is heard. */
 export async function breathing<T>(steps: Generator<void, T>): Promise<T> {
-  for (let breathed = performance.now(), count = 1; ; count++) {
+  for (let breathed = performance.now(); ; ) {
     const step = steps.next();
     if (step.done) return step.value;
-    if (count % STEPS_A_LOOK !== 0 || performance.now() - breathed < BREATH_MS) continue;
+    if (performance.now() - breathed < BREATH_MS) continue;
     await new Promise((resolve) => setImmediate(resolve));
     breathed = performance.now();
   }

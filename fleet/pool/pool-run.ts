@@ -237,9 +237,10 @@ export class PoolRun {
     this.revived?.playTo(slot, sample);
   }
 
-  /** Nobody looks at any more samples. `isCut`: nor at what would have come. */
-  settle(isCut: boolean): void {
-    for (const [slot, own] of this.revived?.holdings(isCut) ?? []) this.holdings[slot] = own;
+  /** Nobody looks at any more samples. `isCut`: nor at what would have come. In steps. */
+  *settle(isCut: () => boolean): Generator<void, void> {
+    if (!this.revived) return;
+    for (const [slot, own] of yield* this.revived.holdings(isCut)) this.holdings[slot] = own;
   }
 }
 

@@ -86,11 +86,14 @@ export class RevivedSlots {
     return this.slots.get(slot)?.layouts.layouts;
   }
 
-  /** What each such slot's process holds: at the end, or with `asItIs` as far as it was played. */
-  holdings(asItIs: boolean): Map<number, Holdings> {
+  /** What each such slot's process holds: at the end, or, from when `isCut` says so, as far as it was played. In steps. */
+  *holdings(isCut: () => boolean): Generator<void, Map<number, Holdings>> {
     const found = new Map<number, Holdings>();
     for (const [slot, own] of this.slots) {
-      if (!own.holdings && !asItIs) this.play(own, Number.POSITIVE_INFINITY);
+      while (own.samples !== Number.POSITIVE_INFINITY && !isCut()) {
+        this.advance(own);
+        yield;
+      }
       const held = own.holdings ?? (own.at && this.holdingsNow(own));
       if (held) found.set(slot, held);
     }
@@ -105,17 +108,18 @@ export class RevivedSlots {
   }
 
   private play(own: Revived, samples: number): void {
+    while (own.samples < samples) this.advance(own);
+  }
+
+  private advance(own: Revived): void {
     this.take(own);
-    for (;;) {
-      const step = own.steps.next();
-      if (step.done) {
-        own.samples = Number.POSITIVE_INFINITY;
-        return;
-      }
-      own.at = step.value;
-      own.samples = step.value.samples;
-      if (own.samples >= samples) return;
+    const step = own.steps.next();
+    if (step.done) {
+      own.samples = Number.POSITIVE_INFINITY;
+      return;
     }
+    own.at = step.value;
+    own.samples = step.value.samples;
   }
 
   /** The shard's heap is that of `own` now. */

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { type HeapSettings, Shard } from '../../fleet/engine/shard.ts';
 import { emptyTimeline, type SlotTask } from '../../fleet/engine/slot-timeline.ts';
 import { RevivedSlots } from '../../fleet/pool/revived-slots.ts';
+import { atOnce } from '../../workloads/breathing.ts';
 import { resolveWorkload } from '../../workloads/index.ts';
 
 const SAMPLES = Float64Array.from({ length: 61 }, (_, i) => i * 1e6);
@@ -46,7 +47,7 @@ describe.each(ALLOCATORS)('slots whose processes were killed, in turns: %s', (al
       if (sample === 40) kill(2, sample);
       for (const { slot } of slots) revived.playTo(slot, sample);
     }
-    const holdings = revived.holdings(false);
+    const holdings = atOnce(revived.holdings(() => false));
     for (const { slot, timeline, from } of slots) {
       const alone = new Shard(settings).play({
         settings,
