@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import type { Argv, CommandModule } from 'yargs';
 import { UserError } from '../../sim/contract/assert.ts';
 import { writeWhole } from '../../workloads/files/line-sink.ts';
@@ -15,6 +16,7 @@ import { explainInParallel } from '../study/explain/explain.ts';
 import type { Explanation } from '../study/explain/explanation.ts';
 import { diffText } from '../study/explain/site-text.ts';
 import { explanationText } from '../study/explain/text.ts';
+import { startAhead } from '../study/parallel/lanes.ts';
 import { recordRun } from '../study/record.ts';
 
 interface ExplainArguments extends MachineArguments, SiteArguments {
@@ -55,6 +57,8 @@ export const explainCommand: CommandModule<object, ExplainArguments> = {
     const allowed = argv['allow-work'] ?? 0;
     if (!(allowed >= 0)) throw new UserError(`--allow-work: found '${allowed}', expected per cent, from 0`);
     const before = checkSiteOptions(argv);
+    const workers = availableParallelism();
+    if (workers > 1) startAhead(['observe', ...Array.from({ length: workers - 1 }, () => 'run' as const)]);
     const { options } = await prepare(argv);
     if (wantsSites(argv)) requireSites(options.events, options.workload, 'what was asked for');
     const progress = await startProgress(100, '%');

@@ -7,9 +7,9 @@ import { collectAreas } from '../../run/areas.ts';
 import { LockstepRun } from '../../run/modes/lockstep.ts';
 import { type RecordedProcessSample, recordedProcess } from '../../run/recorded-process.ts';
 import { hasCallSites, siteBytes, stackOfRow } from './by-site.ts';
+import { demandOf } from './demand.ts';
 import { createExperiment } from './experiment.ts';
 import type { Facts } from './explanation.ts';
-import { growthOf } from './growth.ts';
 import { liveBlocks } from './live-blocks.ts';
 import { findMechanisms } from './mechanisms/index.ts';
 import { momentOf } from './moment.ts';
@@ -25,9 +25,11 @@ const PINNING_GROUPS = 10;
 export function observe(options: ObserveOptions): Observed {
   const moment = momentOf(options, options.at);
   const session = new LockstepRun({ ...options, mode: 'lockstep', lastSampleOnly: true });
-  const tunableChanges = runWatchingTunables(session, options.events, moment.end);
-
   const { events, pinningGroups = PINNING_GROUPS } = options;
+  const demanded = demandOf(events, moment.end);
+  const tunableChanges = runWatchingTunables(session, events, moment.end, demanded);
+  const demand = session.row === moment.end ? demanded : demandOf(events, session.row);
+
   const { assembled } = session;
   const rssPeakBytes = assembled.machine.kernel.residency.residentPeakPages() * PAGE_BYTES;
   const experiment = createExperiment(assembled.machine.memory);
@@ -54,7 +56,7 @@ export function observe(options: ObserveOptions): Observed {
     heldPages: heldPages(assembled, ranges, blocks, kept),
     tunables: assembled.allocator.tunables?.() ?? null,
     tunableChanges,
-    growth: growthOf(events, session.row),
+    growth: demand.growth,
     process: processAt(events, session.row, sample),
     sites: null,
     times: null,
@@ -71,6 +73,7 @@ export function observe(options: ObserveOptions): Observed {
     blocks,
     options,
     events,
+    demand,
     end: session.row,
     rssPeakBytes,
   };

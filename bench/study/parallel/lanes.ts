@@ -5,6 +5,7 @@ import { UserError } from '../../../sim/contract/assert.ts';
 import { hasRoomForThreads } from '../../../workloads/files/address-space.ts';
 import { type Executor, RunCrashed } from './executor.ts';
 import { createInline } from './inline.ts';
+import type { TaskKind } from './execute-task.ts';
 import type { OutcomeOf, Task } from './task.ts';
 import { retire, startThread, threadFile } from './thread.ts';
 import type { TaskOutcome } from './worker.ts';
@@ -31,7 +32,15 @@ interface Lane {
   idleSinceMs: number;
 }
 
-const createPool = () => startThread<Task, TaskOutcome>(WORKER);
+/** Threads that nobody has taken yet, the next one last. */
+const ahead: Piscina<Task, TaskOutcome>[] = [];
+const createPool = () => ahead.pop() ?? startThread<Task, TaskOutcome>(WORKER);
+
+/** Starts threads while this one has other work, each with the code for a kind of task; lanes take them in this order. */
+export function startAhead(kinds: readonly TaskKind[]): void {
+  if (!hasThreads()) return;
+  for (const prepares of kinds.toReversed()) ahead.push(startThread<Task, TaskOutcome>(WORKER, { prepares }));
+}
 
 export interface LaneOptions {
   readonly signal?: AbortSignal | undefined;
@@ -107,7 +116,12 @@ export function createLanes(width: number, { signal, started = 0, usesOwn = fals
       }
     },
     close: async () => {
-      await Promise.all([...retired, ...lanes.map((lane) => lane.pool && retire(lane.pool, lane.idleSinceMs))]);
+      const unused = ahead.splice(0).map((pool) => retire(pool));
+      await Promise.all([
+        ...unused,
+        ...retired,
+        ...lanes.map((lane) => lane.pool && retire(lane.pool, lane.idleSinceMs)),
+      ]);
     },
   };
 }
