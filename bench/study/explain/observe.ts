@@ -1,4 +1,3 @@
-import '../../../allocators/all.ts';
 import { type EventBuffer, OP_CLOCK, OP_EXIT, OP_MASK, OP_SAMPLE, OP_SKIPPED } from '../../../sim/contract/event.ts';
 import { PAGE_BYTES } from '../../../sim/contract/units.ts';
 import type { Sample } from '../../../sim/metrics/sample.ts';
@@ -12,7 +11,7 @@ import { createExperiment } from './experiment.ts';
 import type { Facts } from './explanation.ts';
 import { liveBlocks } from './live-blocks.ts';
 import { findMechanisms } from './mechanisms/index.ts';
-import { momentOf } from './moment.ts';
+import { momentOf } from './moment-in-run.ts';
 import type { Observed, ObserveOptions } from './observed.ts';
 import { findPinning, heldPages } from './pinning.ts';
 import { collectRanges, keptPages, reportAreas, sumOfAreas } from './ranges.ts';

@@ -1,14 +1,11 @@
-import '../../../allocators/all.ts';
 import { type AllocatorSpec, formatAllocator } from '../../../allocators/spec.ts';
 import type { EventBuffer } from '../../../sim/contract/event.ts';
 import type { Bytes, Ns } from '../../../sim/contract/units.ts';
 import type { KernelOptions } from '../../../sim/kernel/kernel.ts';
 import type { Breakdown } from '../../../sim/metrics/sample.ts';
-import { LockstepRun } from '../../run/modes/lockstep.ts';
 import type { RunResult } from '../../run/result.ts';
 import type { RunOptions } from '../../run/run-options.ts';
 import type { RunTask } from '../parallel/run-task.ts';
-import { eventsOf } from '../parallel/task-events.ts';
 import { type Pasted, paste } from './paste.ts';
 import { applySetting, type Setting, settingName } from './setting.ts';
 
@@ -102,22 +99,6 @@ export function taskOf(options: RunOptions, end: number, allocator: string, thp?
 
 const upTo = (events: EventBuffer, end: number): EventBuffer =>
   end >= events.length ? events : { ...events, length: end, begins: events.begins.filter(({ row }) => row < end) };
-
-/** Runs one here. */
-export function runTrial(options: RunOptions, { task, setting }: Trial): RunResult {
-  const spec = applySetting(options.spec, setting, options.cpus)!;
-  const events = eventsOf(task);
-  const run = new LockstepRun({
-    ...options,
-    events,
-    spec,
-    lastSampleOnly: true,
-    ...(task.kernel && { kernel: task.kernel }),
-  });
-  run.advance(events.length);
-  run.sample('(end)', run.row);
-  return run.result();
-}
 
 export function whatIfOf({ setting, mechanism, task }: Trial, result: RunResult, spec: RunOptions['spec']): WhatIf {
   const sample = result.samples.at(-1)!;

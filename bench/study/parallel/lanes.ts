@@ -3,9 +3,9 @@ import { setImmediate } from 'node:timers/promises';
 import type { Piscina } from 'piscina';
 import { UserError } from '../../../sim/contract/assert.ts';
 import { hasRoomForThreads } from '../../../workloads/files/address-space.ts';
+import type { Expected } from './execute-task.ts';
 import { type Executor, RunCrashed } from './executor.ts';
 import { createInline } from './inline.ts';
-import type { TaskKind } from './execute-task.ts';
 import type { OutcomeOf, Task } from './task.ts';
 import { retire, startThread, threadFile } from './thread.ts';
 import type { TaskOutcome } from './worker.ts';
@@ -36,10 +36,10 @@ interface Lane {
 const ahead: Piscina<Task, TaskOutcome>[] = [];
 const createPool = () => ahead.pop() ?? startThread<Task, TaskOutcome>(WORKER);
 
-/** Starts threads while this one has other work, each with the code for a kind of task; lanes take them in this order. */
-export function startAhead(kinds: readonly TaskKind[]): void {
+/** Starts threads while this one has other work, each with the code for what it will be asked for; lanes take them in this order. */
+export function startAhead(tasks: readonly Expected[]): void {
   if (!hasThreads()) return;
-  for (const prepares of kinds.toReversed()) ahead.push(startThread<Task, TaskOutcome>(WORKER, { prepares }));
+  for (const expected of tasks.toReversed()) ahead.push(startThread<Task, TaskOutcome>(WORKER, { expected }));
 }
 
 export interface LaneOptions {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { parseAllocator } from '../../../allocators/spec.ts';
-import { explain, explainInParallel } from '../../../bench/study/explain/explain.ts';
+import { explain } from '../../../bench/study/explain/explain.ts';
+import { explainInParallel } from '../../../bench/study/explain/explain-in-parallel.ts';
 import { explanationText } from '../../../bench/study/explain/text.ts';
 import { Interrupted } from '../../../sim/contract/assert.ts';
 import { eventsOf } from '../../helpers/bump-run.ts';
