@@ -15,7 +15,7 @@ import {
   OP_THREAD_BEGIN,
   OP_THREAD_EXIT,
 } from '../../../sim/contract/event.ts';
-import { count } from '../../../sim/contract/format.ts';
+import { counted } from '../../../sim/contract/format.ts';
 import type { Ns } from '../../../sim/contract/units.ts';
 import { rowsUntil } from '../../run/stop-point.ts';
 
@@ -71,7 +71,7 @@ export const EXIT_BEGINS = 'just before the program began to exit';
 export const localsDying = (events: EventBuffer, exit: Moment): FinalFrees | undefined =>
   exit.about === EXIT_BEGINS ? finalFrees(events, exit.end) : undefined;
 
-export const freesText = ({ frees }: FinalFrees): string => `the last ${count(frees)} frees`;
+export const freesText = ({ frees }: FinalFrees): string => `the last ${counted(frees, 'free')}`;
 
 export const beforeFrees = (last: FinalFrees, left: string): Moment => ({
   kind: 'exit',
@@ -123,7 +123,7 @@ function tearDown(events: EventBuffer): Moment | undefined {
     last && {
       kind: 'exit',
       end: last.row,
-      about: `before the ${count(last.frees)} frees, with no allocation between, with which the recording ends: taken for the program's exit`,
+      about: `before the ${counted(last.frees, 'free')}, with no allocation between, with which the recording ends: taken for the program's exit`,
     }
   );
 }
