@@ -50,11 +50,10 @@ const PEAK_STEPS = 256;
  */
 export function momentOf(options: RunOptions, at: string | undefined): Moment {
   const { events } = options;
-  const isKeyword = at === undefined || KEYWORDS.includes(at);
-  if (!isKeyword || events.labels.includes(at ?? '')) {
+  if (at !== undefined && (!KEYWORDS.includes(at) || events.labels.includes(at))) {
     const end = rowsUntil(events, at, KEYWORDS);
-    return at!.startsWith('#')
-      ? { kind: 'event', end, about: `after event ${at!.slice(1)}` }
+    return at.startsWith('#')
+      ? { kind: 'event', end, about: `after event ${at.slice(1)}` }
       : { kind: 'label', end, about: `at the sample '${at}'` };
   }
   if (at === 'peak') return peakMoment(options);
