@@ -1,4 +1,5 @@
 /** include/linux/mm_types.h: mappings, address spaces and the objects behind them. */
+import type { MemCgroup } from './mem-cgroup.ts';
 import { Pmd } from './page-table.ts';
 
 /** `special` are pages of the kernel that processes map: on no list, never faulted in around another. */
@@ -252,8 +253,14 @@ export class Mm {
   hugetlbPages = 0;
   readonly hugetlbReserved = new Set<number>();
   tlb: Tlb | null = null;
+  /** Of its owner: on whose account reclaim sees what it uses. */
+  group: MemCgroup;
   /** MMF_VM_HUGEPAGE: khugepaged looks at it. */
   onKhugepagedList = false;
+
+  constructor(group: MemCgroup) {
+    this.group = group;
+  }
 
   findVma(page: number): Vma | undefined {
     const at = this.indexOf(page);

@@ -21,10 +21,7 @@ export function oomScore(k: Kernel, task: Task): number {
   return Math.floor(((1000 + Math.trunc((badness * 1000) / total)) * 2) / 3);
 }
 
-const inGroup = (task: Task, group: MemCgroup): boolean => {
-  for (let at: MemCgroup | null = task.group; at; at = at.parent) if (at === group) return true;
-  return false;
-};
+const inGroup = (task: Task, group: MemCgroup): boolean => task.group.isIn(group);
 
 /** select_bad_process. */
 function selectBadProcess(tasks: readonly Task[], totalPages: number): Task | undefined {
