@@ -29,7 +29,7 @@ const newZone = ({ name, present, managed }: Profile['zones'][number], processor
   boost: 0,
   protection: [0, 0, 0, 0, 0],
   reclaimActive: false,
-  pcp: { movable: 0, kernel: 0, high: processors, batch: 1, freeFactor: 0 },
+  pcp: { kernel: 0, movable: 0, huge: 0, high: processors, batch: 1, freeFactor: 0 },
 });
 
 /** hugepage_init: with less memory huge pages are off, whatever is asked; what is freed after it does not count. */

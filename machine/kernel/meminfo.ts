@@ -1,10 +1,12 @@
 /** fs/proc/meminfo.c and the other counters of the whole machine. */
+
+import { dirtyLimits } from './dirty-limits.ts';
 import { LRU_ACTIVE_ANON, LRU_ACTIVE_FILE, LRU_INACTIVE_ANON, LRU_INACTIVE_FILE, LRU_UNEVICTABLE } from './frames.ts';
 import type { Kernel } from './kernel.ts';
 import { vmCommitLimit } from './overcommit.ts';
 import { nrFreePages, zoneFree } from './page-alloc.ts';
 import { nodeListSize } from './swap-lru.ts';
-import { dirtyLimits } from './dirty-limits.ts';
+import { pcpCount } from './zone.ts';
 
 const list = (k: Kernel, lru: number) => nodeListSize(k.frames, k.groups, lru);
 
@@ -111,7 +113,7 @@ export function zoneinfo(k: Kernel): Record<string, number | string | number[]>[
     high: zone.high + zone.boost,
     managed: zone.managed,
     present: zone.present,
-    pcp: zone.pcp.movable + zone.pcp.kernel,
+    pcp: pcpCount(zone),
     pcp_batch: zone.pcp.batch,
     protection: zone.protection,
   }));

@@ -16,10 +16,10 @@ import { lruNoteCost, lruvecAdd, sizeBelow } from './lruvec.ts';
 import { type MemCgroup, memcgEvent } from './mem-cgroup.ts';
 import { countMemcg } from './memcontrol.ts';
 import { VM_EXEC } from './mm-types.ts';
-import { zoneWatermarkOk } from './page-alloc.ts';
+import { nrFreePages, zoneWatermarkOk } from './page-alloc.ts';
 import { stalled } from './psi.ts';
 import { shrinkFolioList } from './reclaim-folio.ts';
-import { DEACTIVATED_US, FREED_US, KEPT_US, RECLAIM_CALL_US, UNMAPPED_US } from './recorded-prices.ts';
+import { DEACTIVATED_US, FAULT_US, FREED_US, KEPT_US, RECLAIM_CALL_US, UNMAPPED_US } from './recorded-prices.ts';
 import { folioReferenced, mappingsOf } from './rmap.ts';
 import {
   DEF_PRIORITY,
@@ -227,6 +227,13 @@ export function tryToFreeMemCgroupPages(k: Kernel, group: MemCgroup, pages: numb
   return stalled(k, group, () => doTryToFreePages(k, newScan(group, false, true, Math.max(pages, SWAP_CLUSTER_MAX))));
 }
 
+/** kswapd_age_node: anonymous pages age too where they could be swapped. */
+function kswapdAgeNode(k: Kernel, sc: ScanControl): void {
+  if (k.swapTotal === 0) return;
+  if (!inactiveIsLow(k, sizeBelow(k, k.root, LRU_INACTIVE_ANON), sizeBelow(k, k.root, LRU_ACTIVE_ANON))) return;
+  for (const group of k.root.subtree()) shrinkActiveList(k, group, LRU_ACTIVE_ANON, SWAP_CLUSTER_MAX, sc);
+}
+
 const kswapdFailures = new WeakMap<Kernel, number>();
 
 /** wakeup_kswapd and balance_pgdat: reclaims until the zones are above their high marks, or gives up. */
@@ -239,22 +246,25 @@ export function balancePgdat(k: Kernel, order: number): void {
   sc.priority = DEF_PRIORITY;
   let total = 0;
   const startUs = k.nowUs;
+  const spareAtStart = nrFreePages(k) - k.zones.reduce((sum, { min }) => sum + min, 0);
   for (const zone of k.zones) zone.reclaimActive = true;
   while (sc.priority >= 1) {
     if (balanced()) break;
     sc.nrToReclaim = k.zones.reduce((sum, zone) => sum + Math.max(zone.high, SWAP_CLUSTER_MAX), 0);
     sc.nrReclaimed = 0;
     sc.nrScanned = 0;
-    sc.memcgLowReclaim = sc.memcgLowSkipped;
+    kswapdAgeNode(k, sc);
     shrinkNode(k, sc);
     total += sc.nrReclaimed;
     if (sc.nrScanned < sc.nrToReclaim || sc.nrReclaimed === 0) sc.priority--;
   }
   for (const zone of k.zones) zone.reclaimActive = false;
   seeRefaults(sc.target);
-  // The thread's own time counts as a stall of some, not of all: whoever allocates could run.
+  // The thread's own time counts as a stall of some, not of all: whoever allocates could run. After a tick they take turns, until what
+  // is free is down to the marks and who allocates has to reclaim as well.
   const ranUs = k.nowUs - startUs;
-  k.psi.someUs += ranUs + Math.max(0, ranUs - TICK_US);
+  const othersUs = Math.max(0, spareAtStart + total) * FAULT_US;
+  k.psi.someUs += ranUs + Math.min(Math.max(0, ranUs - TICK_US), othersUs);
   kswapdFailures.set(k, total === 0 && !balanced() ? failures + 1 : 0);
 }
 
