@@ -73,6 +73,7 @@ export function tryChargeMemcg(
   let batch = Math.max(CHARGE_BATCH, pages);
   let retries = MAX_RECLAIM_RETRIES;
   let drained = false;
+  let passedOom = false;
   for (;;) {
     if (consumeStock(k, group, pages)) return true;
     const over = pageCounterTryCharge(group, batch);
@@ -80,10 +81,6 @@ export function tryChargeMemcg(
     if (batch > pages) {
       batch = pages;
       continue;
-    }
-    if (k.current?.fatalSignal) {
-      forceCharge(group, pages);
-      return true;
     }
     if (!blocking) return false;
     memcgEvent(over, 'max');
@@ -98,13 +95,12 @@ export function tryChargeMemcg(
     if (huge) return false;
     if (reclaimed > 0 && pages <= COSTLY_PAGES) continue;
     if (retries-- > 0) continue;
+    // Who was killed itself tries on as often as anyone, and then goes without.
+    if (passedOom && k.current?.fatalSignal) return false;
     memcgEvent(over, 'oom');
     if (!k.hooks.memcgOutOfMemory(over)) return false;
+    passedOom = true;
     retries = MAX_RECLAIM_RETRIES;
-    if (k.current?.fatalSignal) {
-      forceCharge(group, pages);
-      return true;
-    }
   }
   if (batch > pages) refillStock(k, group, batch - pages);
   for (let at: MemCgroup | null = group; at; at = at.parent) {
