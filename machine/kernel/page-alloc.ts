@@ -234,17 +234,16 @@ export function giveKernelPages(k: Kernel, pages: number, movable = false): void
   k.vmstat.pgfree += pages;
 }
 
-/** Page tables that the process has more or fewer than at the last call: pages, and charges of the group. */
-export function accountPageTables(k: Kernel, group: MemCgroup, mm: Mm): void {
-  const pages = mm.tablePages - mm.accountedTables;
-  if (pages === 0) return;
-  const upper = k.profile.features.countsUpperTables ? 0 : mm.pudPages.size - mm.accountedUpper;
-  mm.accountedTables = mm.tablePages;
-  mm.accountedUpper = mm.pudPages.size;
-  if (pages > 0) takeKernelPages(k, pages);
-  else giveKernelPages(k, -pages);
-  // Upper directories have no constructor that counts them, in 6.1; they are charged all the same.
-  k.vmstat.nr_page_table_pages += pages - upper;
-  group.stat.pagetables += pages - upper;
-  chargeKernelBytes(k, group.id, pages * 4096);
+/** Page tables that the process has more or fewer than at the last call: pages, and charges of the groups that pay for them. */
+export function accountPageTables(k: Kernel, mm: Mm): void {
+  for (const [id, { pages, upper }] of mm.tableChanges) {
+    if (pages > 0) takeKernelPages(k, pages);
+    else giveKernelPages(k, -pages);
+    // Upper directories have no constructor that counts them, in 6.1; they are charged all the same.
+    const counted = pages - (k.profile.features.countsUpperTables ? 0 : upper);
+    k.vmstat.nr_page_table_pages += counted;
+    k.groups[id]!.stat.pagetables += counted;
+    chargeKernelBytes(k, id, pages * 4096);
+  }
+  mm.tableChanges.clear();
 }
