@@ -7,7 +7,7 @@ import type { Kernel, Task } from '../kernel/kernel.ts';
 import type { MemCgroup } from '../kernel/mem-cgroup.ts';
 import { exitTask, reapMemory } from '../kernel/process.ts';
 import { LEAST_MEMORY_MB } from '../kernel/profile.ts';
-import { TEARDOWN_PAGE_US } from '../kernel/recorded-prices.ts';
+import { EXIT_FREED_US, EXIT_SHMEM_FREED_US, EXIT_UNMAPPED_US } from '../kernel/recorded-prices.ts';
 import { registerShrinker } from '../kernel/shrink-slab.ts';
 import { FileSystem } from './files.ts';
 import type { Command, MachineSettings } from './parse.ts';
@@ -222,9 +222,13 @@ export class MachineRun {
     // The chosen one of a group is killed again with the group.
     if (task === this.k.current || this.dying.some((one) => one.task === task)) return;
     const pages = task.mm.getRss();
+    const freedBefore = this.k.vmstat.pgfree;
     reapMemory(this.k, task);
+    const freed = this.k.vmstat.pgfree - freedBefore;
     this.passToDying();
-    this.dying.push({ task, leftUs: pages * TEARDOWN_PAGE_US });
+    const shared = ownSharedPages(task);
+    const leftUs = freed * EXIT_FREED_US + (pages - freed) * EXIT_UNMAPPED_US + shared * EXIT_SHMEM_FREED_US;
+    this.dying.push({ task, leftUs });
   }
 
   /** The processor's time since is shared: each of the dying has had as much as who runs. */
@@ -282,4 +286,16 @@ export class MachineRun {
     this.emitKmsg('end');
     this.emit({ t: 'end', step: this.step });
   }
+}
+
+/** Pages of shared memory without a name that only this process has mapped: they end with it. */
+function ownSharedPages({ mm }: Task): number {
+  const objects = new Set(mm.vmas.map(({ object }) => object));
+  let pages = 0;
+  for (const object of objects) {
+    if (object?.kind !== 'shmem' || object.links > 0) continue;
+    const own = [...object.vmas].filter((vma) => vma.mm === mm).length;
+    if (own === object.users) pages += object.nrPages;
+  }
+  return pages;
 }
