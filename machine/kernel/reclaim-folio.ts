@@ -148,8 +148,8 @@ function reclaimAnon(k: Kernel, frame: number, mappings: readonly Mapping[], res
   const { flags } = k.frames;
   const pages = k.frames.sizeOf(frame);
   if (!(flags[frame]! & PG_SWAPBACKED)) {
-    if (mappings.some((mapping) => entryOf(mapping) & PTE_DIRTY)) {
-      // Written again since it was given up.
+    if (pages > 1 && mappings.some((mapping) => entryOf(mapping) & PTE_DIRTY)) flags[frame]! |= PG_DIRTY;
+    if (pages > 1 && flags[frame]! & PG_DIRTY) {
       flags[frame]! |= PG_SWAPBACKED;
       return 'activate';
     }
@@ -163,6 +163,12 @@ function reclaimAnon(k: Kernel, frame: number, mappings: readonly Mapping[], res
       freeHugePage(k, frame);
     } else {
       for (const { vma, page, pmd } of mappings) {
+        if (pmd.get(page % 512) & PTE_DIRTY) flags[frame]! |= PG_DIRTY;
+        // Written again since it was given up, or by others who have it; those before have lost it.
+        if (flags[frame]! & PG_DIRTY) {
+          flags[frame]! |= PG_SWAPBACKED;
+          return 'activate';
+        }
         pmd.set(page % 512, 0);
         vma.mm.tlb?.flush(page, page + 1);
         vma.mm.rss[MM_ANONPAGES]--;

@@ -59,8 +59,8 @@ export const FREED_US = 4.2;
 export const KEPT_US = 2;
 export const UNMAPPED_US = 2.3;
 export const DEACTIVATED_US = 1.8;
-export const RECLAIM_CALL_US = 65;
+export const RECLAIM_CALL_US = 87;
 
 /** A kill is preceded by a search, and reported on a console: of a group, and of all memory. */
-export const OOM_GROUP_US = 4_400;
+export const OOM_GROUP_US = 500;
 export const OOM_US = 20_000;
