@@ -71,9 +71,9 @@ function reportedKill(k: Kernel, group: MemCgroup | null, kill: () => boolean): 
   const fatal = k.current?.fatalSignal ?? false;
   const killed = kill();
   if (!fatal) {
-    const us = group ? OOM_GROUP_US : OOM_US;
-    k.nowUs += us;
-    noteStall(k, group, us);
+    k.nowUs += group ? OOM_GROUP_US : OOM_US;
+    // Only reclaim counts as a stall; of all memory the search has not been told apart from it.
+    if (!group) noteStall(k, group, OOM_US);
   }
   return killed;
 }

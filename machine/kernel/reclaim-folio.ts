@@ -40,6 +40,8 @@ export interface ShrinkResult {
   paged: number;
   /** Pages freed that processes had mapped. */
   unmapped: number;
+  /** Mappings of pages that stay. */
+  keptMappings: number;
 }
 
 /** shrink_folio_list over pages that are on no list; `putBack` takes those that stay. */
@@ -50,16 +52,16 @@ export function shrinkFolioList(
   target: MemCgroup | null,
   ignoreReferences = false,
 ): ShrinkResult {
-  const result: ShrinkResult = { reclaimed: 0, dirty: 0, rotated: 0, paged: 0, unmapped: 0 };
+  const result: ShrinkResult = { reclaimed: 0, dirty: 0, rotated: 0, paged: 0, unmapped: 0, keptMappings: 0 };
   const { frames } = k;
   const left = [...list].reverse();
   for (let frame = left.pop(); frame !== undefined; frame = left.pop()) {
-    const mapped = frames.mapcountOf(frame) > 0;
+    const mappings = frames.mapcountOf(frame);
     const pages = frames.sizeOf(frame);
     const outcome = shrinkFolio(k, frame, result, target, ignoreReferences);
     if (outcome === 'freed') {
       result.reclaimed += pages;
-      if (mapped) result.unmapped += pages;
+      if (mappings > 0) result.unmapped += pages;
       continue;
     }
     if (outcome === 'split') {
@@ -67,6 +69,7 @@ export function shrinkFolioList(
       for (let i = pages - 1; i >= 0; i--) if (frames.mapcount[frame + i]! > 0) left.push(frame + i);
       continue;
     }
+    result.keptMappings += mappings;
     if (outcome === 'activate') {
       frames.flags[frame]! |= PG_ACTIVE;
       result.rotated += pages;

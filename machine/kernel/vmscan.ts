@@ -19,7 +19,15 @@ import { VM_EXEC } from './mm-types.ts';
 import { nrFreePages, zoneWatermarkOk } from './page-alloc.ts';
 import { stalled } from './psi.ts';
 import { shrinkFolioList } from './reclaim-folio.ts';
-import { DEACTIVATED_US, FAULT_US, FREED_US, KEPT_US, RECLAIM_CALL_US, UNMAPPED_US } from './recorded-prices.ts';
+import {
+  DEACTIVATED_US,
+  FAULT_US,
+  FREED_US,
+  KEPT_MAPPING_US,
+  KEPT_US,
+  RECLAIM_CALL_US,
+  UNMAPPED_US,
+} from './recorded-prices.ts';
 import { folioReferenced, mappingsOf } from './rmap.ts';
 import {
   DEF_PRIORITY,
@@ -35,6 +43,7 @@ import {
 } from './scan-count.ts';
 import { shrinkSlab } from './shrink-slab.ts';
 import { lruAddDrain } from './swap-lru.ts';
+import { JIFFY_US } from './timer.ts';
 import { wakeupFlusherThreads } from './writeback.ts';
 
 const MAX_RECLAIM_RETRIES = 16;
@@ -103,14 +112,14 @@ function shrinkInactiveList(k: Kernel, group: MemCgroup, lru: number, wanted: nu
   lruNoteCost(k, group, isFile(lru), result.paged);
   sc.nrScanned += isolated.pages;
   k.nowUs +=
-    result.reclaimed * FREED_US + (isolated.pages - result.reclaimed) * KEPT_US + result.unmapped * UNMAPPED_US;
+    result.reclaimed * FREED_US +
+    (isolated.pages - result.reclaimed) * KEPT_US +
+    result.keptMappings * KEPT_MAPPING_US +
+    result.unmapped * UNMAPPED_US;
   if (result.dirty === isolated.pages && (!sc.cgroup || k.profile.features.waitsForDirtyOfGroup))
     wakeupFlusherThreads(k);
   return result.reclaimed;
 }
-
-/** A thread that runs longer than a tick shares the processor from then on. */
-const TICK_US = 4000;
 
 /** shrink_lruvec. */
 function shrinkLruvec(k: Kernel, group: MemCgroup, sc: ScanControl): void {
@@ -264,7 +273,7 @@ export function balancePgdat(k: Kernel, order: number): void {
   // is free is down to the marks and who allocates has to reclaim as well.
   const ranUs = k.nowUs - startUs;
   const othersUs = Math.max(0, spareAtStart + total) * FAULT_US;
-  k.psi.someUs += ranUs + Math.min(Math.max(0, ranUs - TICK_US), othersUs);
+  k.psi.someUs += ranUs + Math.min(Math.max(0, ranUs - JIFFY_US), othersUs);
   kswapdFailures.set(k, total === 0 && !balanced() ? failures + 1 : 0);
 }
 

@@ -8,7 +8,9 @@ import type { MemCgroup } from '../kernel/mem-cgroup.ts';
 import { exitTask, reapMemory } from '../kernel/process.ts';
 import { LEAST_MEMORY_MB } from '../kernel/profile.ts';
 import { EXIT_FREED_US, EXIT_SHMEM_FREED_US, EXIT_UNMAPPED_US } from '../kernel/recorded-prices.ts';
+import { noteStall } from '../kernel/psi.ts';
 import { registerShrinker } from '../kernel/shrink-slab.ts';
+import { JIFFY_US } from '../kernel/timer.ts';
 import { FileSystem } from './files.ts';
 import type { Command, MachineSettings } from './parse.ts';
 import type { Pause } from './pause.ts';
@@ -228,7 +230,11 @@ export class MachineRun {
     this.passToDying();
     const shared = ownSharedPages(task);
     const leftUs = freed * EXIT_FREED_US + (pages - freed) * EXIT_UNMAPPED_US + shared * EXIT_SHMEM_FREED_US;
-    this.dying.push({ task, leftUs });
+    // It has slept, so that the signal lets it run before who asked for memory, until a tick ends that.
+    const firstUs = Math.min(leftUs, JIFFY_US);
+    this.k.nowUs += firstUs;
+    noteStall(this.k, null, firstUs);
+    this.dying.push({ task, leftUs: leftUs - firstUs });
   }
 
   /** The processor's time since is shared: each of the dying has had as much as who runs. */
