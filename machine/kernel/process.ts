@@ -60,7 +60,7 @@ export function forkTask(k: Kernel, parent: Task, name: string): Task | undefine
     return undefined;
   }
   k.tasks.push(child);
-  k.nowUs += FORK_US + parent.mm.getRss() * FORK_PAGE_US;
+  k.nowUs += FORK_US + child.mm.getRss() * FORK_PAGE_US;
   return child;
 }
 

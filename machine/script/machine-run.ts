@@ -117,7 +117,7 @@ export class MachineRun {
   readonly runners = new Set<string>();
   private kmsgShown = 0;
   /** Killed, with the processor's time that they still need to take their mappings down; as of `dyingAsOfUs`. */
-  private readonly dying: { task: Task; leftUs: number }[] = [];
+  private readonly dying: { task: Task; leftUs: number; forGroup: boolean }[] = [];
   private dyingAsOfUs = 0;
   private readonly deaths: { process: ScriptProcess; how: 'signal' | 'exit'; code: number }[] = [];
   private readonly onLine: (line: MachineLine) => void;
@@ -233,14 +233,22 @@ export class MachineRun {
     // It has slept, so that the signal lets it run before who asked for memory, until a tick ends that.
     const firstUs = Math.min(leftUs, JIFFY_US);
     this.k.nowUs += firstUs;
-    noteStall(this.k, null, firstUs);
-    this.dying.push({ task, leftUs: leftUs - firstUs });
+    const forGroup = this.k.oomKills.at(-1)?.group !== undefined;
+    if (forGroup) noteStall(this.k, null, firstUs);
+    this.dying.push({ task, leftUs: leftUs - firstUs, forGroup });
   }
 
-  /** The processor's time since is shared: each of the dying has had as much as who runs. */
+  /** The processor's time since is shared: each of the dying has had as much as who runs. Whose group was full is reclaiming all the while. */
   private passToDying(): void {
-    for (const one of this.dying) one.leftUs -= this.k.nowUs - this.dyingAsOfUs;
-    this.dyingAsOfUs = this.k.nowUs;
+    const { k } = this;
+    const ranUs = k.nowUs - this.dyingAsOfUs;
+    for (const one of this.dying) {
+      const sharedUs = Math.max(0, Math.min(ranUs, one.leftUs));
+      one.leftUs -= ranUs;
+      k.nowUs += sharedUs;
+      if (one.forGroup) noteStall(k, null, sharedUs);
+    }
+    this.dyingAsOfUs = k.nowUs;
   }
 
   /** Ends those whose time has come: all, where the processor is idle. */
