@@ -3,7 +3,8 @@ import { UserError } from '../../../sim/contract/assert.ts';
 import { systemError } from '../../../workloads/files/system-error.ts';
 import { type BoundedFolder, cacheFolder, openBoundedFolder } from './bounded-folder.ts';
 import { decodePlain, encodePlain } from './plain-json.ts';
-import { describeTask, runKey } from './run-key.ts';
+import { hashBeside } from './hash-beside.ts';
+import { describeTask, eventsWith, runKey } from './run-key.ts';
 import type { OutcomeOf, Task } from './task.ts';
 
 /** Runs that came to their end, kept by what they are: a batch that was ended goes on from them. */
@@ -41,9 +42,12 @@ export function openFinishedRuns(resume: boolean): FinishedRuns {
     return folder;
   }
 
+  const hashes = (task: Task) => Promise.all(eventsWith(task).map(hashBeside));
+
   return {
     async get<T extends Task>(task: T) {
       if (!resume) return undefined;
+      await hashes(task);
       const name = runKey(describeTask(task)) + SUFFIX;
       const bytes = opened()?.read(name);
       if (!bytes) return undefined;
@@ -57,6 +61,8 @@ export function openFinishedRuns(resume: boolean): FinishedRuns {
     async put(task, outcome) {
       if (!resume && performance.now() - started < KEEP_AFTER_MS) return;
       try {
+        if (!opened()) return;
+        await hashes(task);
         opened()?.write(runKey(describeTask(task)) + SUFFIX, gzipSync(encodePlain(outcome), { level: 1 }));
       } catch (error) {
         if (!(error instanceof UserError)) throw error;

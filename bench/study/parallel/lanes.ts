@@ -2,12 +2,13 @@ import { existsSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
 import type { Piscina } from 'piscina';
 import { UserError } from '../../../sim/contract/assert.ts';
+import { operationSet } from '../../../sim/contract/operation-set.ts';
 import { hasRoomForThreads } from '../../../workloads/files/address-space.ts';
 import { type Executor, RunCrashed } from './executor.ts';
 import { createInline } from './inline.ts';
 import type { OutcomeOf, Task } from './task.ts';
 import { retire, startThread, threadFile } from './thread.ts';
-import type { TaskOutcome } from './worker.ts';
+import type { SentTask, TaskOutcome } from './worker.ts';
 
 const WORKER = threadFile('parallel/worker');
 
@@ -25,13 +26,19 @@ const LONG_VIRTUAL_EVENTS = 1.5e6;
 
 interface Lane {
   /** Undefined: this thread. */
-  pool: Piscina<Task, TaskOutcome> | undefined;
+  pool: Piscina<SentTask, TaskOutcome> | undefined;
   executed: number;
   /** When it came to the end of its last run. */
   idleSinceMs: number;
 }
 
-const createPool = () => startThread<Task, TaskOutcome>(WORKER);
+/** Looking at 50 million rows takes 0.1 s. */
+const sent = (task: Task): SentTask => ({
+  task,
+  operations: 'events' in task && task.events ? operationSet(task.events) : undefined,
+});
+
+const createPool = () => startThread<SentTask, TaskOutcome>(WORKER);
 
 export interface LaneOptions {
   readonly signal?: AbortSignal | undefined;
@@ -62,7 +69,7 @@ export function createLanes(width: number, { signal, started = 0, usesOwn = fals
   }
 
   /** A thread that is new in place of one that is worn, or of this one. */
-  function renew(lane: Lane): Piscina<Task, TaskOutcome> {
+  function renew(lane: Lane): Piscina<SentTask, TaskOutcome> {
     if (lane.pool) retired.push(retire(lane.pool, lane.idleSinceMs));
     else lanes.push(lane);
     lane.pool = createPool();
@@ -95,7 +102,7 @@ export function createLanes(width: number, { signal, started = 0, usesOwn = fals
         }
         const pool = lane.pool && !isWorn(lane, events, task) ? lane.pool : renew(lane);
         lane.executed += events;
-        const outcome = await pool.run(task, signal ? { signal } : {});
+        const outcome = await pool.run(sent(task), signal ? { signal } : {});
         if ('userError' in outcome) throw new UserError(outcome.userError);
         return outcome.run as OutcomeOf<T>;
       } catch (error) {

@@ -66,6 +66,13 @@ function runnerFor(options: RunAllOptions, isOneBatch: boolean): Runner {
     const next = taskQueue(tasks);
     const kept: K[] = [];
     const failures: string[] = [];
+    /** Nobody waits for them before the end. */
+    const puts: Promise<void>[] = [];
+    const put = (task: T, run: OutcomeOf<T>): void => {
+      const putting = finishedRuns.put(task, run);
+      putting.catch(() => {}); // thrown at the end
+      puts.push(putting);
+    };
 
     /** Takes a task and executes it; false where there is none left. */
     async function executeNext(): Promise<boolean> {
@@ -78,7 +85,7 @@ function runnerFor(options: RunAllOptions, isOneBatch: boolean): Runner {
           const taken = await finishedRuns.get(at.task);
           const run = taken ?? (await executor.execute(at.task));
           // What the signal ended before its time is told, but it is no run that has finished.
-          if (!taken && !signal?.aborted) await finishedRuns.put(at.task, run);
+          if (!taken && !signal?.aborted) put(at.task, run);
           kept[at.index] = keep(run);
           onDone?.(++done, total);
         } catch (error) {
@@ -103,6 +110,8 @@ function runnerFor(options: RunAllOptions, isOneBatch: boolean): Runner {
       next.end(); // the others end with the tasks that they have
       if (signal?.aborted) throw new BatchInterrupted(padded(kept, total));
       throw error;
+    } finally {
+      await Promise.all(puts);
     }
     if (failures.length > 0) throw new BatchFailed(padded(kept, total), failures);
     return kept;
