@@ -54,6 +54,10 @@ export function createRunner(options: RunAllOptions = {}): Runner {
 function runnerFor(options: RunAllOptions, isOneBatch: boolean): Runner {
   const { onDone, onFailed, signal } = options;
   let opened: Promise<Opened> | undefined;
+  if (isOneBatch) {
+    opened = open(options, true);
+    opened.catch(() => {}); // thrown where it is waited for
+  }
   let done = 0;
 
   async function runKeeping<T extends Task, K>(
@@ -212,11 +216,16 @@ export async function runKeeping<T extends Task, K>(
   keep: (run: OutcomeOf<T>) => K,
   options: RunAllOptions = {},
 ): Promise<K[]> {
-  const { workers = availableParallelism() } = options;
-  const runner = runnerFor({ ...options, workers: Math.min(total, workers) }, true);
+  const runner = startBatch(total, options);
   try {
     return await runner.runKeeping(tasks, total, keep);
   } finally {
     await runner.close();
   }
+}
+
+/** For one batch of so many runs, at most: threads start at once, beside whatever makes the tasks. */
+export function startBatch(most: number, options: RunAllOptions = {}): Runner {
+  const { workers = availableParallelism() } = options;
+  return runnerFor({ ...options, workers: Math.min(most, workers) }, true);
 }
