@@ -84,23 +84,26 @@ export interface RowColumns extends Pick<EventBuffer, 'head' | 'slot' | 'a' | 'b
   readonly mask: number;
 }
 
-/** For pieces that are executed one after the other. */
-export const columnsOfPieces = ({ header }: HtbFile): RowColumns => createColumns(header, PIECE_ROWS, PIECE_ROWS - 1);
+/**
+ * For pieces that are executed one after the other, by the thread that reads them: what is not shared is filled in half the time, since
+ * shared memory is written a number at a time.
+ */
+export function columnsOfPieces({ header }: HtbFile): RowColumns {
+  const signed = () => new Int32Array(PIECE_ROWS);
+  const sites = hasSites(header) ? signed() : undefined;
+  const [a, b] = [new Uint32Array(PIECE_ROWS), new Uint32Array(PIECE_ROWS)];
+  return { head: signed(), slot: signed(), a, b, sites, mask: PIECE_ROWS - 1 };
+}
 
 /** For all rows. */
-export const columnsOfAll = ({ header }: HtbFile): RowColumns => createColumns(header, header.rows, ALL_ROWS);
-
-function createColumns({ columns }: HtbHeader, rows: number, mask: number): RowColumns {
-  const sites = columns.some(({ name }) => name === 'sites') ? sharedInt32(rows) : undefined;
-  return {
-    head: sharedInt32(rows),
-    slot: sharedInt32(rows),
-    a: sharedUint32(rows),
-    b: sharedUint32(rows),
-    sites,
-    mask,
-  };
+export function columnsOfAll({ header }: HtbFile): RowColumns {
+  const { rows } = header;
+  const sites = hasSites(header) ? sharedInt32(rows) : undefined;
+  const [a, b] = [sharedUint32(rows), sharedUint32(rows)];
+  return { head: sharedInt32(rows), slot: sharedInt32(rows), a, b, sites, mask: ALL_ROWS };
 }
+
+const hasSites = ({ columns }: HtbHeader): boolean => columns.some(({ name }) => name === 'sites');
 
 /** The rows, which are read into the columns and looked at a piece at a time. `bring` throws Damage. */
 export function openRows(file: HtbFile, summary: TraceSummary, { sites, ...columns }: RowColumns): Rows {
