@@ -1,4 +1,4 @@
-import { bytes, count, percent } from '../../sim/contract/format.ts';
+import { bytes, count, counted, percent } from '../../sim/contract/format.ts';
 import { durationText, durationUs, sizeBytes } from '../scenario/quantities.ts';
 import type { Scenario } from '../scenario/scenario.ts';
 import { type FleetFigures, type GroupFigures, heapBytes, type PoolFigures, type Series } from './figures.ts';
@@ -37,7 +37,7 @@ function summaryOf(severity: Severity, figures: FleetFigures, scenario: Scenario
   const untilUs = figures.timesUs.at(-1)!;
   const length = durationText(untilUs);
   if (figures.kills > 0)
-    return `It does not hold: ${figures.kills === 1 ? 'one process was' : `${count(figures.kills)} processes were`} killed for want of memory, the first after ${durationText(figures.firstKillUs!)}.`;
+    return `It does not hold: ${counted(figures.kills, 'process', 'processes')} ${figures.kills === 1 ? 'was' : 'were'} killed for want of memory, the first after ${durationText(figures.firstKillUs!)}.`;
   if (figures.refusals.length > 0) return 'It does not hold: the kernel refused memory, or a fork, that was asked for.';
   if (partial && untilUs === 0)
     return 'Nothing is known beyond the start: it was interrupted while the requests were still being replayed.';
@@ -59,7 +59,7 @@ function groupFindings(group: GroupFigures, scenario: Scenario): Finding[] {
     found.push({
       severity: 'watch',
       about: name,
-      text: `${name} went over memory.high (${bytes(highBytes)}) ${count(events['high']!)} times: its processes were made to wait while memory was reclaimed.`,
+      text: `${name} went over memory.high (${bytes(highBytes)}) ${counted(events['high']!, 'time')}: its processes were made to wait while memory was reclaimed.`,
     });
   }
   if (full > 0.9 && firm < 0.8 * limit && (events['oom_kill'] ?? 0) === 0) {
@@ -125,7 +125,7 @@ function poolFindings(pool: PoolFigures, figures: FleetFigures, scenario: Scenar
     found.push({
       severity: 'watch',
       about: pool.name,
-      text: `${count(pool.refused)} requests to ${pool.name} were refused and ${count(pool.unserved)} still wait at the end: ${pool.mostBusy} workers are too few for them.`,
+      text: `${counted(pool.refused, 'request')} to ${pool.name} ${pool.refused === 1 ? 'was' : 'were'} refused and ${count(pool.unserved)} still ${pool.unserved === 1 ? 'waits' : 'wait'} at the end: ${counted(pool.mostBusy, 'worker')} ${pool.mostBusy === 1 ? 'is' : 'are'} too few for them.`,
     });
   else if (pool.waitUs.p99 > 1e6)
     found.push({
@@ -137,7 +137,7 @@ function poolFindings(pool: PoolFigures, figures: FleetFigures, scenario: Scenar
     found.push({
       severity: 'watch',
       about: pool.name,
-      text: `${count(pool.failures)} allocations of distinct requests of ${pool.name} failed (a limit of the allocator or of PHP was reached).`,
+      text: `${counted(pool.failures, 'allocation')} of distinct requests of ${pool.name} failed (a limit of the allocator or of PHP was reached).`,
     });
   return found;
 }
@@ -297,7 +297,7 @@ function refusalFindings({ refusals }: FleetFigures, scenario: Scenario): Findin
       : 'one mapping alone is larger than memory and swap together, which vm.overcommit_memory=0 refuses';
   return [...new Set(refusals.map(({ text }) => text))].map((text) => {
     const own = refusals.filter((one) => one.text === text);
-    const often = own.length > 1 ? ` (${count(own.length)} times)` : '';
+    const often = own.length > 1 ? ` (${counted(own.length, 'time')})` : '';
     return { severity: 'fails', about: own[0]!.who, text: `${text}${often}: ${cure}.` };
   });
 }
@@ -315,7 +315,7 @@ function burstFinding({
 }: FleetFigures): Finding[] {
   const usual = availableBytes.trend.lastBytes;
   if (kills > 0 || lowest > LITTLE * totalBytes || lowest > 0.5 * usual) return [];
-  const busy = pools.map(({ name, mostBusy }) => `${mostBusy} busy workers of ${name}`).join(', ');
+  const busy = pools.map(({ name, mostBusy }) => `${counted(mostBusy, 'busy worker')} of ${name}`).join(', ');
   const by = pools.length > 0 ? ` by requests in progress (at most ${busy} at once)` : '';
   const advice =
     pools.length > 0

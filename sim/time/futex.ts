@@ -363,7 +363,7 @@ export function createFutexes(time: VirtualTime, table: LockTable, scheduler: ()
   return { stage, wait, wake, released, step, resumed };
 }
 
-/** A futex word's hash bucket; that two words share one is left out (there are 256 buckets for each processor). */
+/** A futex word's hash bucket; that two words share one is left out. */
 interface Bucket {
   /** Who has its lock, -1 for nobody; since when it is free; where its line is, and until when it is on its way. */
   owner: number;

@@ -4,6 +4,7 @@ import type { Piscina } from 'piscina';
 import { UserError } from '../../../sim/contract/assert.ts';
 import { operationSet } from '../../../sim/contract/operation-set.ts';
 import { hasRoomForThreads } from '../../../workloads/files/address-space.ts';
+import type { Expected } from './execute-task.ts';
 import { type Executor, RunCrashed } from './executor.ts';
 import { createInline } from './inline.ts';
 import type { OutcomeOf, Task } from './task.ts';
@@ -38,7 +39,15 @@ const sent = (task: Task): SentTask => ({
   operations: 'events' in task && task.events ? operationSet(task.events) : undefined,
 });
 
-const createPool = () => startThread<SentTask, TaskOutcome>(WORKER);
+/** Threads that nobody has taken yet, the next one last. */
+const ahead: Piscina<SentTask, TaskOutcome>[] = [];
+const createPool = () => ahead.pop() ?? startThread<SentTask, TaskOutcome>(WORKER);
+
+/** Starts threads while this one has other work, each with the code for what it will be asked for; lanes take them in this order. */
+export function startAhead(tasks: readonly Expected[]): void {
+  if (!hasThreads()) return;
+  for (const expected of tasks.toReversed()) ahead.push(startThread<SentTask, TaskOutcome>(WORKER, { expected }));
+}
 
 export interface LaneOptions {
   readonly signal?: AbortSignal | undefined;
@@ -113,7 +122,12 @@ export function createLanes(width: number, { signal, started = 0, usesOwn = fals
       }
     },
     close: async () => {
-      await Promise.all([...retired, ...lanes.map((lane) => lane.pool && retire(lane.pool, lane.idleSinceMs))]);
+      const unused = ahead.splice(0).map((pool) => retire(pool));
+      await Promise.all([
+        ...unused,
+        ...retired,
+        ...lanes.map((lane) => lane.pool && retire(lane.pool, lane.idleSinceMs)),
+      ]);
     },
   };
 }

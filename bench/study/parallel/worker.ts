@@ -1,12 +1,15 @@
+import { workerData } from 'piscina';
 import { UserError } from '../../../sim/contract/assert.ts';
 import { rememberOperationSet } from '../../../sim/contract/operation-set.ts';
-import { executeTask } from './execute-task.ts';
+import { type Expected, executeTask, loadCode } from './execute-task.ts';
 import type { OutcomeOf, Task } from './task.ts';
 import { loadThreadPlugins } from './thread-plugins.ts';
 
 export type TaskOutcome = { readonly run: OutcomeOf<Task> } | { readonly userError: string };
 
 await loadThreadPlugins();
+const { expected } = (workerData ?? {}) as { readonly expected?: Expected };
+if (expected) loadCode(expected).catch(() => {}); // the task itself tells what is wrong
 
 /** A task, and of its events what its sender has found out about them. */
 export interface SentTask {
