@@ -10,12 +10,7 @@ import {
 } from './frames.ts';
 import type { Kernel } from './kernel.ts';
 import { countMemcg } from './memcontrol.ts';
-
-export interface Shadow {
-  readonly group: number;
-  readonly age: number;
-  readonly workingset: boolean;
-}
+import type { Shadow } from './shadow-table.ts';
 
 /** workingset_eviction: what to remember of a page that reclaim takes. */
 export function workingsetEviction(k: Kernel, frame: number): Shadow {
