@@ -95,7 +95,7 @@ function progressText({ inProgress, roomBytes, group }: KillFigures): string[] {
   const atOnce = Math.floor(roomBytes / main!.mostBytes);
   const fits =
     main!.bytes > MAIN_SHARE * all && main!.count > 1 && all > roomBytes
-      ? `: about ${atOnce === 0 ? 'none' : count(atOnce)} of ${main!.request} at a time`
+      ? `, enough for ${atOnce === 0 ? 'none' : `about ${count(atOnce)}`} of ${main!.request} at a time`
       : '';
   return [
     `In progress were ${list.join(', ')}, each counted with its peak: they need ${bytes(all)} beyond what their workers keep, and ${before}${fits}.`,

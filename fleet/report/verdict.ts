@@ -39,7 +39,7 @@ function summaryOf(severity: Severity, figures: FleetFigures, scenario: Scenario
   const untilUs = figures.timesUs.at(-1)!;
   const length = durationText(untilUs);
   if (figures.kills > 0)
-    return `It does not hold: ${figures.kills === 1 ? 'one process was' : `${count(figures.kills)} processes were`} killed for want of memory, the first after ${durationText(figures.firstKillUs!)}.`;
+    return `It does not hold: ${figures.kills === 1 ? 'one process was' : `${count(figures.kills)} processes were`} killed for want of memory, the first after ${durationText(figures.firstKill!.atUs)}.`;
   if (figures.refusals.length > 0) return 'It does not hold: the kernel refused memory, or a fork, that was asked for.';
   if (partial && untilUs === 0)
     return 'Nothing is known beyond the start: it was interrupted while the requests were still being replayed.';
