@@ -88,6 +88,8 @@ export interface FleetFigures {
   /** How often each of them was. */
   readonly killsOf: Readonly<Record<string, number>>;
   readonly swapBytes: number;
+  /** Read back from it in all. */
+  readonly swappedInBytes: number;
   /** Who was refused a fork, or memory. */
   readonly refusals: readonly { readonly who: string; readonly text: string }[];
 }
@@ -145,6 +147,7 @@ export function figuresOf(run: FleetRun): FleetFigures {
       samples.map(({ meminfo }) => (meminfo['SwapTotal'] ?? 0) - (meminfo['SwapFree'] ?? 0)),
     ),
     totalBytes,
+    swappedInBytes: (samples.at(-1)!.counters['pswpin'] ?? 0) * 4096,
     swapBytes: samples[0]!.meminfo['SwapTotal'] ?? 0,
     pools: run.pools.map((_, i) => poolFigures(run, i, series)),
     services: scenario.services.map(({ name }) =>

@@ -20,7 +20,7 @@ export function tableOfSettings(settings: readonly SettingResult[]): SettingsTab
     '',
     ...(hasPools ? ['workers', 'largest', 'in request', 'VSZ', 'allocator'] : ['available']),
     ...(waits ? ['wait p99'] : []),
-    'killed',
+    'outcome',
     'front',
   ];
   const rows = settings.map((row) => [
@@ -37,7 +37,7 @@ export function tableOfSettings(settings: readonly SettingResult[]): SettingsTab
         ]
       : [bytes(row.lowestAvailableBytes)]),
     ...(waits ? [durationText(row.waitP99Us)] : []),
-    row.kills > 0 ? `${row.kills}` : '-',
+    outcome(row),
     row.front ? 'best' : '',
   ]);
   const pools = hasPools
@@ -47,8 +47,13 @@ export function tableOfSettings(settings: readonly SettingResult[]): SettingsTab
   return {
     head,
     rows,
-    legend: `used: of the machine at most (MemTotal without MemAvailable); ${pools}${waiting}best: no other one needs less memory and less time.`,
+    legend: `used: of the machine at most (MemTotal without MemAvailable); ${pools}${waiting}outcome: holds, climbs to a limit that it does not reach within this time, or who was killed; best: no other one needs less memory and less time.`,
   };
+}
+
+function outcome({ kills, severity }: SettingResult): string {
+  if (kills > 0) return `${kills} killed`;
+  return severity === 'fails' ? 'refused' : severity === 'ends' ? 'climbs' : 'holds';
 }
 
 function change(value: number, base: number): string {

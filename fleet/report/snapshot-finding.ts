@@ -4,6 +4,9 @@ import type { Scenario } from '../scenario/scenario.ts';
 import type { FleetFigures, Series } from './figures.ts';
 import type { Finding, Severity } from './finding.ts';
 
+/** Less than this share of the limit is hardly anything. */
+const LITTLE = 0.05;
+
 type SnapshotService = Scenario['services'][number];
 
 /** A service that forks for its snapshot: what both processes need together, and whether that is there beside the rest. */
@@ -14,15 +17,20 @@ export function snapshotFinding(series: Series, service: SnapshotService, figure
   const group = figures.groups.find(
     (one) => one.maxBytes !== null && (service.group === one.name || service.group?.startsWith(`${one.name}/`)),
   );
-  const limit = Math.min(group?.maxBytes ?? Infinity, figures.totalBytes) + figures.swapBytes;
+  const limit = Math.min(group?.maxBytes ?? Infinity, figures.totalBytes);
   const [first] = group ? group.firmBytes.values : figures.usedBytes.values;
   const rest = Math.max(0, first! - series.values[0]!);
   const left = limit - own - copies - rest;
-  const where = `${group ? `memory.max of ${group.name}` : 'the machine'}${figures.swapBytes > 0 ? ' with its swap' : ''}`;
+  const where = group ? `memory.max of ${group.name}` : 'the machine';
   const wasKilled = figures.killed.some((one) => one === name || one === `${name}-snapshot`);
   const most = group ? group.peakBytes : figures.totalBytes - figures.lowestAvailableBytes;
-  const severity: Severity = wasKilled ? 'fails' : left < 0 || most > 0.9 * limit ? 'watch' : 'fine';
-  const verdict = left < 0 ? `${bytes(-left)} are missing` : `${bytes(left)} are left`;
+  const severity: Severity = wasKilled ? 'fails' : left < LITTLE * limit || most > 0.9 * limit ? 'watch' : 'fine';
+  const swap =
+    left < 0 && figures.swapBytes > 0 ? `, to be swapped out where swap (${bytes(figures.swapBytes)}) has room` : '';
+  const verdict =
+    left < 0
+      ? `${bytes(-left)} are missing${swap}`
+      : `${bytes(left)} are left${left < LITTLE * limit ? ', which is hardly anything' : ''}`;
   const text = `${name} forks a child for its snapshot every ${snapshot!.every}. The child shares the ${bytes(own)} at first: RSS counts it twice (${bytes(series.trend.highestBytes)} at most in both together at a sample), memory does not. What the parent writes meanwhile is copied: ${bytes(copies)} by the end of a snapshot, so both together need ${bytes(own + copies)}. With ${bytes(rest)} for all else there that is ${bytes(own + copies + rest)} of the ${bytes(limit)} of ${where}: ${verdict}.`;
   const advice = severity === 'fine' ? '' : ` ${adviceText(service, limit - own - rest)}`;
   return { severity, about: name, text: `${text}${advice}` };

@@ -296,6 +296,7 @@ function burstFinding({
   availableBytes,
   lowestAvailableBytes: lowest,
   totalBytes,
+  swapBytes,
   pools,
   kills,
 }: FleetFigures): Finding[] {
@@ -311,11 +312,28 @@ function burstFinding({
     {
       severity: 'watch',
       about: 'machine',
-      text: `For moments MemAvailable falls from ${bytes(usual)} to ${bytes(lowest)}, ${percent(lowest / totalBytes)} of memory${by}: the time line shows it at its samples only. A burst that is a little larger gets somebody killed. ${advice}`,
+      text: `For moments MemAvailable falls from ${bytes(usual)} to ${bytes(lowest)}, ${percent(lowest / totalBytes)} of memory${by}: the time line shows it at its samples only. A burst that is a little larger ${swapBytes > 0 ? `goes to swap (${bytes(swapBytes)}) as far as that has room, and then it` : ''} gets somebody killed. ${advice}`,
     },
   ];
 }
 
+/** How far swap is used, while nobody was killed. */
+function swapFindings({ swapUsedBytes, swapBytes, swappedInBytes, timesUs, kills }: FleetFigures): Finding[] {
+  const { values, trend } = swapUsedBytes;
+  if (kills > 0 || swapBytes === 0 || trend.highestBytes < SWAP_SHARE * swapBytes) return [];
+  const from = timesUs[values.findIndex((value) => value >= 0.9 * trend.highestBytes)]!;
+  const isFull = trend.highestBytes > 0.95 * swapBytes;
+  return [
+    {
+      severity: isFull ? 'watch' : 'fine',
+      about: 'machine',
+      text: `Swap holds ${bytes(trend.highestBytes)} of ${bytes(swapBytes)} from ${durationText(from)} on${isFull ? ': it is full, and the next shortage gets somebody killed' : ''}. ${bytes(swappedInBytes)} of it had to be read back: ${swappedInBytes > trend.highestBytes ? 'what was taken is in use, and whoever uses it waits for the disk' : 'what was taken is hardly used'}.`,
+    },
+  ];
+}
+
+/** So much of swap is worth a word. */
+const SWAP_SHARE = 0.1;
 /** So much of memory is worth a word when somebody is killed. */
 const KILL_SHARE = 0.1;
 
@@ -349,6 +367,7 @@ function machineFindings(figures: FleetFigures): Finding[] {
         text: `${what} had come from ${bytes(trend.firstBytes)} to ${bytes(atKill)} when somebody was killed first (${why}).`,
       });
   }
+  found.push(...swapFindings(figures));
   if (cacheBytes.trend.riseBytes > 0.05 * totalBytes)
     found.push({
       severity: 'fine',
