@@ -5,7 +5,7 @@ import { requestedPeakRows } from '../report/requested-peaks.ts';
 import { runInMode } from '../run/run-in-mode.ts';
 import type { RunOptions } from '../run/run-options.ts';
 import { bytesBySite } from './explain/by-site.ts';
-import { momentOf } from './explain/moment.ts';
+import { momentOf } from './explain/moment-in-run.ts';
 
 /** Samples that a recorded run takes by itself, if nobody says how often. */
 const SAMPLES = 320;

@@ -46,6 +46,8 @@ export interface PoolFigures {
   /** Preloaded pages that a worker has written, on average at the end, and all of them. */
   readonly copiedBytes: number;
   readonly preloadBytes: number;
+  /** … and that a worker comes to write, if max_requests ends it before it has written all. */
+  readonly mostCopiedBytes: number;
   /** Shared regions that requests add to. */
   readonly growing: readonly GrowingRegion[];
   /** What the allocator's calls cost a request, on average, by the scenario's name of it. */
@@ -236,6 +238,7 @@ function poolFigures(run: FleetRun, index: number, series: MakeSeries): PoolFigu
     holdings: largest,
     copiedBytes: preload ? meanCopied(run, index) : 0,
     preloadBytes: preloaded,
+    mostCopiedBytes: preload ? pool.preloadPagesAfter(pool.pool.pm.max_requests || Infinity) * 4096 : 0,
     growing: growingRegions(run, index),
     ...allocatorTimes(run, index),
   };

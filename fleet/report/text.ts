@@ -1,4 +1,4 @@
-import { bytes, columns, count, duration } from '../../sim/contract/format.ts';
+import { bytes, columns, count, counted, duration } from '../../sim/contract/format.ts';
 import { MOST_KILLS } from '../follower.ts';
 import { durationText } from '../scenario/quantities.ts';
 import type { FleetResult } from '../study.ts';
@@ -126,7 +126,7 @@ export function poolText(pool: PoolFigures): string {
       ? `as they were recorded, all ${count(pool.replayed)} replayed`
       : `all ${count(pool.replayed)} replayed: time decides what this allocator does, so no two heaps are alike`;
   const costs = Object.entries(pool.allocatorUs).map(([name, us]) => `${name} ${duration(us * 1e3)}`);
-  return `${pool.name} (${pool.allocator}): ${pool.mostWorkers} workers, at most ${pool.mostBusy} busy; ${count(pool.requests)} requests, ${memo}; ${pool.recycled > 0 ? `${count(pool.recycled)} workers recycled; ` : ''}waiting p99 ${durationText(pool.waitUs.p99)}${costs.length > 0 ? `; allocator's part of a request: ${costs.join(', ')}` : ''}.`;
+  return `${pool.name} (${pool.allocator}): ${counted(pool.mostWorkers, 'worker')}, at most ${pool.mostBusy} busy; ${counted(pool.requests, 'request')}, ${memo}; ${pool.recycled > 0 ? `${counted(pool.recycled, 'worker')} recycled; ` : ''}waiting p99 ${durationText(pool.waitUs.p99)}${costs.length > 0 ? `; allocator's part of a request: ${costs.join(', ')}` : ''}.`;
 }
 
 function settingsTable(settings: readonly SettingResult[], { bold, width, fold, columnBlocks }: TextStyle): string[] {

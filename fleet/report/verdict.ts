@@ -1,4 +1,4 @@
-import { bytes, count, percent } from '../../sim/contract/format.ts';
+import { bytes, count, counted, percent } from '../../sim/contract/format.ts';
 import { durationText, sizeBytes } from '../scenario/quantities.ts';
 import type { Scenario } from '../scenario/scenario.ts';
 import { type FleetFigures, type GroupFigures, heapBytes, type PoolFigures, type Series } from './figures.ts';
@@ -39,7 +39,7 @@ function summaryOf(severity: Severity, figures: FleetFigures, scenario: Scenario
   const untilUs = figures.timesUs.at(-1)!;
   const length = durationText(untilUs);
   if (figures.kills > 0)
-    return `It does not hold: ${figures.kills === 1 ? 'one process was' : `${count(figures.kills)} processes were`} killed for want of memory, the first after ${durationText(figures.firstKill!.atUs)}.`;
+    return `It does not hold: ${counted(figures.kills, 'process', 'processes')} ${figures.kills === 1 ? 'was' : 'were'} killed for want of memory, the first after ${durationText(figures.firstKill!.atUs)}.`;
   if (figures.refusals.length > 0) return 'It does not hold: the kernel refused memory, or a fork, that was asked for.';
   if (partial && untilUs === 0)
     return 'Nothing is known beyond the start: it was interrupted while the requests were still being replayed.';
@@ -61,7 +61,7 @@ function groupFindings(group: GroupFigures, figures: FleetFigures, scenario: Sce
     found.push({
       severity: 'watch',
       about: name,
-      text: `${name} went over memory.high (${bytes(highBytes)}) ${count(events['high']!)} times: its processes were made to wait while memory was reclaimed.`,
+      text: `${name} went over memory.high (${bytes(highBytes)}) ${counted(events['high']!, 'time')}: its processes were made to wait while memory was reclaimed.`,
     });
   }
   if (full > 0.9 && firm < 0.8 * limit && (events['oom_kill'] ?? 0) === 0) {
@@ -78,7 +78,10 @@ function groupFindings(group: GroupFigures, figures: FleetFigures, scenario: Sce
   }
   const { trend } = firmBytes;
   // A kill gives memory back in the middle of the course: it says itself what the group was full of.
-  if (trend.shape === 'climbs' && (events['oom_kill'] ?? 0) === 0) {
+  const isCopies = figures.pools.some(
+    (pool, i) => isWithin(scenario.pools[i]!.group, name) && isOfCopies(pool, trend.riseBytes),
+  );
+  if (trend.shape === 'climbs' && (events['oom_kill'] ?? 0) === 0 && !isCopies) {
     const isBelow = trend.towardsBytes < limit;
     const whereto = isBelow
       ? `more slowly all the time: it goes towards about ${bytes(trend.towardsBytes)}, ${percent(trend.towardsBytes / limit)} of the limit of ${bytes(limit)}${trend.towardsBytes > 0.9 * limit ? ', which leaves hardly anything for requests in progress' : ''}.`
@@ -128,7 +131,7 @@ function poolFindings(pool: PoolFigures, figures: FleetFigures, scenario: Scenar
     found.push({
       severity: 'watch',
       about: pool.name,
-      text: `${count(pool.refused)} requests to ${pool.name} were refused and ${count(pool.unserved)} still wait at the end: ${pool.mostBusy} workers are too few for them.`,
+      text: `${counted(pool.refused, 'request')} to ${pool.name} ${pool.refused === 1 ? 'was' : 'were'} refused and ${count(pool.unserved)} still ${pool.unserved === 1 ? 'waits' : 'wait'} at the end: ${counted(pool.mostBusy, 'worker')} ${pool.mostBusy === 1 ? 'is' : 'are'} too few for them.`,
     });
   else if (pool.waitUs.p99 > 1e6)
     found.push({
@@ -140,7 +143,7 @@ function poolFindings(pool: PoolFigures, figures: FleetFigures, scenario: Scenar
     found.push({
       severity: 'watch',
       about: pool.name,
-      text: `${count(pool.failures)} allocations of distinct requests of ${pool.name} failed (a limit of the allocator or of PHP was reached).`,
+      text: `${counted(pool.failures, 'allocation')} of distinct requests of ${pool.name} failed (a limit of the allocator or of PHP was reached).`,
     });
   return found;
 }
@@ -165,13 +168,14 @@ function climbing(pool: PoolFigures, figures: FleetFigures, scenario: Scenario):
   const file = scenario.pools.find(({ name }) => name === pool.name)!;
   const nearest = nearestLimit(file.group, figures);
   const copies = pool.copiedBytes * pool.workers;
-  if (copies > 0.5 * trend.riseBytes) {
-    const ceiling = (pool.preloadBytes + pool.heapKeptBytes + sizeBytes(file.worker.anonymous)!) * file.pm.max_children;
+  if (isOfCopies(pool, trend.riseBytes)) {
+    const ceiling =
+      (pool.mostCopiedBytes + pool.heapKeptBytes + sizeBytes(file.worker.anonymous)!) * file.pm.max_children;
     const isAbove = ceiling > nearest.bytes;
     return {
       severity: !isAbove ? 'watch' : figures.kills > 0 ? 'fails' : 'ends',
       about: pool.name,
-      text: `The private memory of the workers of ${pool.name} climbs since ${durationText(trend.sinceUs)} (${bytes(trend.firstBytes)} → ${bytes(trend.lastBytes)}), and ${bytes(copies)} of it is copies of preloaded pages. It slows down as fewer pages are left to copy; its ceiling is ${bytes(ceiling)} with all pages copied in ${file.pm.max_children} workers, ${isAbove ? 'which is more than' : `${percent(ceiling / nearest.bytes)} of`} ${nearest.what} (${bytes(nearest.bytes)}). No setting of the allocator changes that; fewer writes to what is shared, fewer workers or recycling (max_requests) do.`,
+      text: `The private memory of the workers of ${pool.name} climbs since ${durationText(trend.sinceUs)} (${bytes(trend.firstBytes)} → ${bytes(trend.lastBytes)}), and ${bytes(copies)} of it is copies of preloaded pages. It slows down as fewer pages are left to copy; its ceiling is ${bytes(ceiling)} with ${mostText(pool)} copied in ${file.pm.max_children} workers, ${isAbove ? 'which is more than' : `${percent(ceiling / nearest.bytes)} of`} ${nearest.what} (${bytes(nearest.bytes)}). No setting of the allocator changes that; fewer writes to what is shared, fewer workers or recycling (max_requests) do.`,
     };
   }
   return {
@@ -180,6 +184,13 @@ function climbing(pool: PoolFigures, figures: FleetFigures, scenario: Scenario):
     text: `The private memory of the workers of ${pool.name} climbs since ${durationText(trend.sinceUs)}, by ${bytes(trend.perHourBytes)} an hour at the end (${bytes(trend.firstBytes)} → ${bytes(trend.lastBytes)}), towards ${nearest.what} (${bytes(nearest.bytes)}), which it reaches ${whenText(trend, nearest.leftBytes, lengthOf(figures))}. ${layerText(pool)} Without a limit of its own it has no ceiling: recycling workers (max_requests) gives the memory back.`,
   };
 }
+
+/** Whether most of a rise is copies of what the pool's workers had from their master. */
+const isOfCopies = (pool: PoolFigures, riseBytes: number) => pool.copiedBytes * pool.workers > 0.5 * riseBytes;
+
+/** The most that a worker comes to copy. */
+const mostText = ({ mostCopiedBytes, preloadBytes }: PoolFigures) =>
+  mostCopiedBytes < preloadBytes ? `${bytes(mostCopiedBytes)} (by the last request before max_requests)` : 'all pages';
 
 const isWithin = (group: string | undefined, of: string) => group === of || group?.startsWith(`${of}/`) === true;
 
@@ -242,8 +253,8 @@ function ceilingText(pool: PoolFigures, children: number): string {
 function copied(pool: PoolFigures, wasKilled: boolean, limit: Limit, children: number): Finding {
   const { copiedBytes, preloadBytes, workers } = pool;
   const share = copiedBytes / preloadBytes;
-  const worst = preloadBytes * children;
-  const text = `Of the ${bytes(preloadBytes)} that ${pool.name} preloads before it forks a worker has copied ${bytes(copiedBytes)} (${percent(share)}) by the end: writing to a shared page copies it. ${workers} workers have ${bytes(copiedBytes * workers)} of copies together; at worst it is ${bytes(worst)}, as if nothing had been preloaded.`;
+  const worst = pool.mostCopiedBytes * children;
+  const text = `Of the ${bytes(preloadBytes)} that ${pool.name} preloads before it forks a worker has copied ${bytes(copiedBytes)} (${percent(share)}) by the end: writing to a shared page copies it. ${workers} workers have ${bytes(copiedBytes * workers)} of copies together; at worst it is ${bytes(worst)}, ${pool.mostCopiedBytes < preloadBytes ? `with ${mostText(pool)} copied in each` : 'as if nothing had been preloaded'}.`;
   const isCause = wasKilled && worst > limit.bytes;
   const cause = isCause
     ? ` That is what ${limit.what} (${bytes(limit.bytes)}) was used up by: ${children} workers with copies of all of it do not fit, whatever the allocator.`
@@ -283,7 +294,7 @@ function refusalFindings({ refusals }: FleetFigures, scenario: Scenario): Findin
       : 'one mapping alone is larger than memory and swap together, which vm.overcommit_memory=0 refuses';
   return [...new Set(refusals.map(({ text }) => text))].map((text) => {
     const own = refusals.filter((one) => one.text === text);
-    const often = own.length > 1 ? ` (${count(own.length)} times)` : '';
+    const often = own.length > 1 ? ` (${counted(own.length, 'time')})` : '';
     return { severity: 'fails', about: own[0]!.who, text: `${text}${often}: ${cure}.` };
   });
 }
@@ -302,7 +313,7 @@ function burstFinding({
 }: FleetFigures): Finding[] {
   const usual = availableBytes.trend.lastBytes;
   if (kills > 0 || lowest > LITTLE * totalBytes || lowest > 0.5 * usual) return [];
-  const busy = pools.map(({ name, mostBusy }) => `${mostBusy} busy workers of ${name}`).join(', ');
+  const busy = pools.map(({ name, mostBusy }) => `${counted(mostBusy, 'busy worker')} of ${name}`).join(', ');
   const by = pools.length > 0 ? ` by requests in progress (at most ${busy} at once)` : '';
   const advice =
     pools.length > 0

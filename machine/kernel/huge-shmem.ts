@@ -2,6 +2,7 @@
 import { HPAGE_PMD_NR, PG_DIRTY, PG_HEAD, PG_SWAPBACKED, PG_TAIL } from './frames.ts';
 import { transhugeVmaSuitable } from './huge-vma.ts';
 import type { Kernel, Task } from './kernel.ts';
+import { mlockFolio } from './mlock-batch.ts';
 import {
   type AddressSpace,
   MM_SHMEMPAGES,
@@ -13,7 +14,6 @@ import {
 } from './mm-types.ts';
 import { accountPageTables, allocHugePage, freePage } from './page-alloc.ts';
 import { filemapRemoveFolio } from './page-cache.ts';
-import { mlockFolio } from './mlock-batch.ts';
 import { frameOfPte, PTE_DIRTY, PTE_PRESENT, PTE_WRITE, PTE_YOUNG, pteOf } from './page-table.ts';
 import { addHugeFileRmap, munlockVmaPage, pageRemoveRmap } from './rmap.ts';
 import { addMmCounter, syncMmRss } from './rss.ts';

@@ -1,10 +1,11 @@
 /** fs/proc/meminfo.c and the other counters of the whole machine. */
+
+import { dirtyLimits } from './dirty-limits.ts';
 import { LRU_ACTIVE_ANON, LRU_ACTIVE_FILE, LRU_INACTIVE_ANON, LRU_INACTIVE_FILE, LRU_UNEVICTABLE } from './frames.ts';
 import type { Kernel } from './kernel.ts';
 import { vmCommitLimit } from './overcommit.ts';
 import { nrFreePages, zoneFree } from './page-alloc.ts';
 import { nodeListSize } from './swap-lru.ts';
-import { dirtyLimits } from './dirty-limits.ts';
 
 const list = (k: Kernel, lru: number) => nodeListSize(k.frames, k.groups, lru);
 

@@ -14,6 +14,7 @@ import {
   ZERO_FRAME,
 } from './frames.ts';
 import { doHugePmdAnonymousPage, doHugePmdWpPage, freeHugePage, splitHugePmd, zapHugePmd } from './huge-memory.ts';
+import { doSetPmd } from './huge-shmem.ts';
 import { hugepageVmaCheck } from './huge-vma.ts';
 import { hugetlbFault, unmapHugepageRange } from './hugetlb.ts';
 import type { Kernel, Task } from './kernel.ts';
@@ -54,7 +55,6 @@ import {
   pageRemoveRmap,
 } from './rmap.ts';
 import { addMmCounterFast, checkSyncRssStat, syncMmRss, updateHiwaterRss } from './rss.ts';
-import { doSetPmd } from './huge-shmem.ts';
 import { doSwapPage, folioFreeSwap, freeSwapAndCache } from './swap.ts';
 import { folioMarkAccessed, lruAddDrain } from './swap-lru.ts';
 import { balanceDirtyPages } from './writeback.ts';

@@ -9,8 +9,8 @@ import { allocPage, freePage, giveKernelPages, takeKernelPages } from './page-al
 import { frameOfPte, type Pmd, PTE_DIRTY, PTE_PRESENT, PTE_SWAP, PTE_WRITE, PTE_YOUNG, pteOf } from './page-table.ts';
 import { SWAP_IN_US, SWAP_OUT_US } from './recorded-prices.ts';
 import { addMmCounterFast } from './rss.ts';
-import { folioAddLru, lruAddDrain, releaseFromLru } from './swap-lru.ts';
 import { SwapClusters } from './swap-clusters.ts';
+import { folioAddLru, lruAddDrain, releaseFromLru } from './swap-lru.ts';
 import type { Zram } from './zram.ts';
 
 /** A page of swap: entries that name it, and the frame that has its content meanwhile (-1: none), which may outlast the entries. */

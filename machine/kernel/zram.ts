@@ -7,7 +7,7 @@ import {
   ZRAM_DECOMPRESS_BYTE_US,
   ZRAM_DECOMPRESS_US,
 } from './recorded-prices.ts';
-import { ZS_HANDLE_BYTES, ZSPAGE_BYTES, type Zspage, zsClassFor, zsHugeClassSize, ZsSizeClass } from './zsmalloc.ts';
+import { ZS_HANDLE_BYTES, ZSPAGE_BYTES, type Zspage, ZsSizeClass, zsClassFor, zsHugeClassSize } from './zsmalloc.ts';
 
 const PAGE = 4096;
 /** struct zram_table_entry with CONFIG_ZRAM_MEMORY_TRACKING: handle, flags, time of the last use. */

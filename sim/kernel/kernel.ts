@@ -89,7 +89,9 @@ export function createKernel(
   const asLimitPages = Math.floor(options.rlimitAs / PAGE_BYTES);
   const dataLimitPages = Math.floor(options.rlimitData / PAGE_BYTES);
   let observer: SyscallObserver | undefined;
-  let refuses = false; // within one call of the allocator only: it need not be shared
+  // Within one call of the allocator only: they need not be shared.
+  let refuses = false;
+  let cutsBlocks = false;
 
   const addressText = (page: Page) =>
     page < 0 ? '-1' : relativeAddress(page * PAGE_BYTES, far.displaces(page) ? far.depthOf(page) : undefined);
@@ -137,7 +139,7 @@ export function createKernel(
     if (end >= BRK_START_PAGE) {
       if (end < old) {
         operations[OP_BRK_SHRINKS]!++;
-        unmapPages(end, old);
+        unmapPages(end, old, t);
         state[BRK_END] = end;
       } else if (end > MMAP_BOTTOM_PAGE) {
         state[BREAK_USED_UP]!++;
@@ -155,7 +157,7 @@ export function createKernel(
 
   /** A place for a mapping, or -1; where a real process may have one, that is counted. */
   function findPlace(pages: Pages, hinted: boolean, byPage: boolean): Page {
-    const start = unmappedArea(pages, hinted, byPage);
+    const start = unmappedArea(pages, hinted, byPage && !cutsBlocks);
     if (start < 0 && pages < REAL_AREA_PAGES) state[AREA_USED_UP]!++;
     return start;
   }
@@ -203,8 +205,10 @@ export function createKernel(
     return start;
   }
 
-  function unmapPages(start: Page, end: Page): void {
+  /** `t`, where the call needs the address space no more when the mappings are gone: the pages go under mmap_lock as a reader's. */
+  function unmapPages(start: Page, end: Page, t?: ThreadSlot): void {
     vmas.remove(start, end);
+    if (t !== undefined) locks.downgrade(t, mmapLock);
     if (start >= FENCE_PAGE) far.unmapped(start);
     if (backing) {
       backing.unmap(start, end);
@@ -220,7 +224,7 @@ export function createKernel(
     locks.acquire(t, mmapLock);
     count(2, OP_MUNMAP);
     if (observer) observer(t, `munmap ${addressText(start)} ${bytesText(pages)}`);
-    unmapPages(start, start + pages);
+    unmapPages(start, start + pages, t);
     locks.release(t, mmapLock);
     return 0;
   }
@@ -238,7 +242,7 @@ export function createKernel(
     locks.acquire(t, mmapLock);
     count(3, OP_MREMAP);
     const from = observer && addressText(start);
-    const result = resizeMapping(start, oldPages, newPages, mayMove, byPage);
+    const result = resizeMapping(t, start, oldPages, newPages, mayMove, byPage);
     if (observer) {
       const flags = mayMove ? 'MREMAP_MAYMOVE' : '0';
       observer(t, `mremap ${from} ${bytesText(oldPages)} ${bytesText(newPages)} ${flags} = ${addressText(result)}`);
@@ -247,10 +251,17 @@ export function createKernel(
     return result;
   }
 
-  function resizeMapping(start: Page, oldPages: Pages, newPages: Pages, mayMove: boolean, byPage: boolean): Page {
+  function resizeMapping(
+    t: ThreadSlot,
+    start: Page,
+    oldPages: Pages,
+    newPages: Pages,
+    mayMove: boolean,
+    byPage: boolean,
+  ): Page {
     const end = start + oldPages;
     if (newPages <= oldPages) {
-      if (newPages < oldPages) unmapPages(start + newPages, end);
+      if (newPages < oldPages) unmapPages(start + newPages, end, t);
       return start;
     }
     const index = vmas.indexOf(start);
@@ -372,6 +383,10 @@ export function createKernel(
     isRefusing: (): boolean => refuses,
     refuseMemory: (refuse: boolean): void => {
       refuses = refuse;
+    },
+    /** Until it is told otherwise the caller needs addresses of new mappings, whatever MAP_BY_PAGE says: it cuts blocks out of them. */
+    needAddresses: (need: boolean): void => {
+      cutsBlocks = need;
     },
     mappedPages: (): Pages => vmas.mappedPages(),
     mappedPeakPages: (): Pages => state[MAPPED_PEAK]!,

@@ -2,10 +2,11 @@ import type { ThreadSlot } from '../contract/allocator.ts';
 import { createRandom, shuffle } from '../contract/random.ts';
 import type { Start } from '../contract/start.ts';
 import type { Ns } from '../contract/units.ts';
-import { type Accounts, createAccounts } from './accounts.ts';
+import { createAccounts } from './accounts.ts';
 import { COMES_AWAKE, COMES_NEW, COMES_OVER, type Coming, createFairClass, hasWork } from './fair.ts';
 import { createPlacement } from './placement.ts';
 import { createTimers, createTournament } from './ready-queue.ts';
+import type { Scheduler } from './scheduling.ts';
 import { createTicks } from './ticks.ts';
 import { WAITS_FOR_PROCESSOR, WAITS_FOR_THREAD } from './timeline.ts';
 import type { VirtualTime } from './virtual-time.ts';
@@ -26,53 +27,16 @@ export const DEFAULT_HZ = 250;
  *            │   └──────── wake ◄── asleep ◄─────┤  (a lock, a time)
  *            └──────────── looks in vain: yields ┘
  *
- * What a thread that loses its processor still had to do of the running segment it does when it is back.
+ * What a thread that loses its processor still had to do of the running segment it does when it is back. `resumed`: it has its processor back, from a
+ * time on.
  */
-export interface Scheduler extends Pick<Accounts, 'processorNs' | 'timesOf' | 'busyNs' | 'idleNs'> {
-  /**
-   * The main thread is on its processor; the others are still to be begun or, at a barrier, to be woken, in the order returned: that in
-   * which they came to wait there is drawn.
-   */
-  start(how: Start): ThreadSlot[];
-  /** wake_up_new_task(): `maker`, at its clock, has made `t`. */
-  begin(t: ThreadSlot, maker: ThreadSlot): void;
-  /** The processor that is next, where a thread has something to do; -1: nothing happens any more. Sets `limit` and `horizon`. */
-  turn(): number;
-  /** The clock of the thread on processor `p` has changed. */
-  moved(p: number): void;
-  /** Somebody may act at `at`: nobody else may run ahead beyond that. */
-  setClock(t: ThreadSlot, at: Ns): void;
-  /** `t`, at its clock, goes to sleep until somebody wakes it, or until a time. */
-  sleep(t: ThreadSlot): void;
-  sleepUntil(t: ThreadSlot, at: Ns): void;
-  /** try_to_wake_up(): `waker` wakes `t` at `at`; returns what that costs it. */
-  wake(t: ThreadSlot, waker: ThreadSlot, at: Ns): Ns;
-  /** need_resched(): another one is to have the processor of `t` when it leaves the kernel. */
-  mustLeave(t: ThreadSlot): boolean;
-  /** The thread has left the kernel: if it has to, it gives its processor away. */
-  leftKernel(t: ThreadSlot): void;
-  /** The thread looks for what another one has to do; where others are ready it lets them go first (sched_yield). */
-  looks(t: ThreadSlot): void;
-  /** What it looks for is there at `at`. */
-  found(t: ThreadSlot, at: Ns): void;
-  done(t: ThreadSlot): void;
-  unfinished(): number;
-  /** The latest end of a thread so far. */
-  endNs(): Ns;
-  /** The run ends: busy and idle times are complete. */
-  closeAccounts(end: Ns): void;
-  /** Accounts cannot be closed before. */
-  accountedNs(): Ns;
-}
-
-/** `resumed`: a thread has its processor back, from a time on. */
 export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: Ns) => void): Scheduler {
-  const { threads, cpus, clocks, debts, processor, running, inKernel, spinsInKernel, limit, horizon, timeline, costs } =
-    time;
+  const { threads, cpus, clocks, debts, processor, running, inKernel, isTimedInKernel, kernelNs, spinsInKernel } = time;
+  const { limit, horizon, timeline, costs } = time;
   const { contextSwitchNs, wakeLatencyNs, wakeIdleNs, wakeThreadNs, syscallNs } = costs;
   const fair = createFairClass(time.version, threads, cpus, 1e9 / time.hz);
   const { queued } = fair;
-  const placement = createPlacement(time, fair);
+  const placement = createPlacement(time, fair, account);
   const tournament = createTournament(cpus);
   const { times } = tournament;
   const timers = createTimers(2 * threads + cpus + 1);
@@ -113,7 +77,7 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
   /** The fair class is told how long the thread on `p` has run. */
   function account(p: number, at: Ns): void {
     const t = running[p]!;
-    if (at <= ranFrom[t]!) return;
+    if (t < 0 || at <= ranFrom[t]!) return;
     fair.ran(p, t, at - ranFrom[t]!);
     ranFrom[t] = at;
   }
@@ -135,13 +99,24 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
     if (queued[p]! > 0) armTick(p, at);
   }
 
-  /** A thread is ready on `p`: runs there if nobody does, else queues. */
+  /** A thread is ready on `p`: runs there if nobody does, or it is to run before whoever does; else queues. */
   function arrive(p: number, t: ThreadSlot, at: Ns, coming: Coming): void {
-    fair.enqueue(p, t, running[p]!, coming);
-    processor[t] = p;
+    enqueue(p, t, at, coming);
     if (running[p]! < 0) dispatch(p, fair.pick(p, mayRun), at);
+    else if (preempts(p, t)) reschedule(p, at);
     else queue(p, at);
   }
+
+  /** enqueue_entity(): update_curr() goes before place_entity(). */
+  function enqueue(p: number, t: ThreadSlot, at: Ns, coming: Coming): void {
+    account(p, at);
+    fair.enqueue(p, t, running[p]!, coming);
+    processor[t] = p;
+  }
+
+  /** check_preempt_curr() of a thread that has come to the queue of `p`. */
+  const preempts = (p: number, t: ThreadSlot): boolean =>
+    mayRun[t] === 1 && mayRun[running[p]!] === 1 && fair.wakePreempts(p, running[p]!, t);
 
   /** Somebody queues on `p`: who only looks there gives way, others do at a tick. */
   function queue(p: number, at: Ns): void {
@@ -182,8 +157,7 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
     if (next < 0) {
       next = placement.pullWhenIdle(p, at);
       if (next >= 0) {
-        fair.enqueue(p, next, -1, COMES_OVER);
-        processor[next] = p;
+        enqueue(p, next, at, COMES_OVER);
         fair.pick(p, mayRun);
       }
     }
@@ -203,6 +177,7 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
     if (lastOn[p] !== t) {
       if (lastOn[p]! >= 0) {
         from += contextSwitchNs;
+        countKernelTime(t, contextSwitchNs);
         contextSwitches[t]!++;
       }
       lastOn[p] = t;
@@ -220,19 +195,22 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
     if (queued[p]! > 0) queue(p, at);
   }
 
+  function countKernelTime(t: ThreadSlot, ns: Ns): void {
+    if (isTimedInKernel[t] === 0) kernelNs[t]! += ns;
+  }
+
   function wake(t: ThreadSlot, waker: ThreadSlot, at: Ns): Ns {
     wakes[t]!++;
     const here = processor[waker]!;
+    account(processor[t]!, at);
     const p = placement.forWakeUp(t, here);
     if (running[p]! < 0) {
       becomeReady(p, t, at + wakeLatencyNs, COMES_AWAKE); // it is sent an interrupt
       return wakeIdleNs;
     }
     readyAt[t] = at;
-    fair.enqueue(p, t, running[p]!, COMES_AWAKE);
-    processor[t] = p;
-    account(p, at);
-    if (mayRun[running[p]!] === 1 && fair.wakePreempts(p, running[p]!, t)) {
+    enqueue(p, t, at, COMES_AWAKE);
+    if (preempts(p, t)) {
       armTick(p, at);
       // Its own processor it gives away when it leaves the kernel, another one's is interrupted.
       reschedule(p, p === here ? at : at + wakeLatencyNs);
@@ -273,6 +251,7 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
   /** A timer's thread goes on where it was, as hrtimer_wakeup() does. */
   function wakeByTimer(t: ThreadSlot, at: Ns): void {
     wakes[t]!++;
+    account(processor[t]!, at);
     becomeReady(placement.forWakeUp(t, processor[t]!), t, at, COMES_AWAKE);
   }
 
@@ -309,7 +288,7 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
   function foundNow(t: ThreadSlot, at: Ns): void {
     const p = processor[t]!;
     const from = blockedFrom[t]!;
-    const there = Math.max(at, from, running[p] === t ? onSince[t]! : 0);
+    const there = Math.max(at, from, running[p] === t ? onSince[t]! : placement.ranAt[t]!);
     if (running[p] === t) ran(p, t, there);
     blockedFrom[t] = -1;
     mayRun[t] = 1;
@@ -345,7 +324,7 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
     const at = clocks[maker]!;
     account(processor[maker]!, at);
     fair.forked(processor[maker]!, maker, t);
-    const p = placement.forBegin();
+    const p = placement.forBegin(processor[maker]!);
     becomeReady(p, t, running[p]! < 0 ? at + wakeLatencyNs : at, COMES_NEW);
   }
 
@@ -365,6 +344,7 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
       const t = running[p]!;
       if (debts[t]! > 0) {
         clocks[t]! += debts[t]!;
+        countKernelTime(t, debts[t]!);
         debts[t] = 0;
         moved(p);
         continue;

@@ -2,7 +2,7 @@ import { closeSync, openSync, statSync } from 'node:fs';
 import type { Argv, CommandModule } from 'yargs';
 import { UserError } from '../../../sim/contract/assert.ts';
 import type { EventBuffer } from '../../../sim/contract/event.ts';
-import { bytes, count } from '../../../sim/contract/format.ts';
+import { bytes, counted } from '../../../sim/contract/format.ts';
 import { writeWhole } from '../../../workloads/files/line-sink.ts';
 import { checkFolder, checkOutput, defaultOutput, outputOf } from '../../../workloads/recorder/output-names.ts';
 import { type RecordedProcess, type Recording, recordProgram } from '../../../workloads/recorder/recorder.ts';
@@ -189,8 +189,8 @@ function listed(
 function tellProcess(recorded: RecordedProcess, trace: string | undefined): void {
   const { pid, command, events, threads, residentPeakBytes, assumedBytes, oddities } = recorded;
   const seen = [
-    `${count(events.length)} events`,
-    `${count(threads)} ${threads === 1 ? 'thread' : 'threads'}`,
+    counted(events.length, 'event'),
+    counted(threads, 'thread'),
     `asked for ${bytes(events.requestedPeakBytes)} at most`,
     ...(residentPeakBytes > 0 ? [`VmHWM ${bytes(residentPeakBytes)}`] : []),
   ];
@@ -212,8 +212,13 @@ function finish(
   const { ended, cutBy, leftOut, notes, notKept, exit } = recording;
   for (const note of notes) tell(note);
   if (list.length > TOLD_PROCESSES)
-    tell(`and ${count(list.length - TOLD_PROCESSES)} further processes (--json FILE lists them)`);
-  if (leftOut > 0) tell(`${count(leftOut)} forks that became another program have no trace of their own`);
+    tell(
+      `and ${counted(list.length - TOLD_PROCESSES, 'further process', 'further processes')} (--json FILE lists them)`,
+    );
+  if (leftOut > 0)
+    tell(
+      `${counted(leftOut, 'fork')} that became another program ${leftOut === 1 ? 'has no trace of its own' : 'have no trace of their own'}`,
+    );
   if (cutBy === 'disk') tell('the traces end where --disk was reached');
   if (cutBy === 'unwritable') tell('the traces end where the logs could not be written');
   const wasOurs = (cutBy === 'time' || cutBy === 'events') && exit === 143;
@@ -231,7 +236,7 @@ function finish(
     );
   }
   const first = list.find(({ trace }) => trace !== null);
-  tell(`${command[0]}: ${ended}; ${count(list.length)} ${list.length === 1 ? 'process' : 'processes'} recorded`);
+  tell(`${command[0]}: ${ended}; ${counted(list.length, 'process', 'processes')} recorded`);
   if (first?.trace && isFile(first.trace))
     tell(`next: npx sim explain ${shellWord(first.trace)}${allocatorOf.get(first) ?? ''}`);
   return status;

@@ -3,6 +3,7 @@ import { setImmediate } from 'node:timers/promises';
 import type { Piscina } from 'piscina';
 import { UserError } from '../../../sim/contract/assert.ts';
 import { hasRoomForThreads } from '../../../workloads/files/address-space.ts';
+import type { Expected } from './execute-task.ts';
 import { type Executor, RunCrashed } from './executor.ts';
 import { createInline } from './inline.ts';
 import type { OutcomeOf, Task } from './task.ts';
@@ -31,7 +32,15 @@ interface Lane {
   idleSinceMs: number;
 }
 
-const createPool = () => startThread<Task, TaskOutcome>(WORKER);
+/** Threads that nobody has taken yet, the next one last. */
+const ahead: Piscina<Task, TaskOutcome>[] = [];
+const createPool = () => ahead.pop() ?? startThread<Task, TaskOutcome>(WORKER);
+
+/** Starts threads while this one has other work, each with the code for what it will be asked for; lanes take them in this order. */
+export function startAhead(tasks: readonly Expected[]): void {
+  if (!hasThreads()) return;
+  for (const expected of tasks.toReversed()) ahead.push(startThread<Task, TaskOutcome>(WORKER, { expected }));
+}
 
 export interface LaneOptions {
   readonly signal?: AbortSignal | undefined;
@@ -107,7 +116,12 @@ export function createLanes(width: number, { signal, started = 0, usesOwn = fals
       }
     },
     close: async () => {
-      await Promise.all([...retired, ...lanes.map((lane) => lane.pool && retire(lane.pool, lane.idleSinceMs))]);
+      const unused = ahead.splice(0).map((pool) => retire(pool));
+      await Promise.all([
+        ...unused,
+        ...retired,
+        ...lanes.map((lane) => lane.pool && retire(lane.pool, lane.idleSinceMs)),
+      ]);
     },
   };
 }

@@ -3,8 +3,8 @@ import { type Finding, type FindingKind, KINDS } from './finding.ts';
 import { allocatorFindings } from './finding-allocator.ts';
 import { cacheFindings } from './finding-cache.ts';
 import { givingBackFindings } from './finding-giving-back.ts';
-import { killedFindings } from './finding-killed.ts';
 import { kernelObjectFindings } from './finding-kernel-objects.ts';
+import { killedFindings } from './finding-killed.ts';
 import { sharedFindings } from './finding-shared.ts';
 import { type History, takenKb } from './history.ts';
 
