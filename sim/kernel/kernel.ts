@@ -137,7 +137,7 @@ export function createKernel(
     if (end >= BRK_START_PAGE) {
       if (end < old) {
         operations[OP_BRK_SHRINKS]!++;
-        unmapPages(end, old);
+        unmapPages(end, old, t);
         state[BRK_END] = end;
       } else if (end > MMAP_BOTTOM_PAGE) {
         state[BREAK_USED_UP]!++;
@@ -203,8 +203,10 @@ export function createKernel(
     return start;
   }
 
-  function unmapPages(start: Page, end: Page): void {
+  /** `t`, where the call needs the address space no more when the mappings are gone: the pages go under mmap_lock as a reader's. */
+  function unmapPages(start: Page, end: Page, t?: ThreadSlot): void {
     vmas.remove(start, end);
+    if (t !== undefined) locks.downgrade(t, mmapLock);
     if (start >= FENCE_PAGE) far.unmapped(start);
     if (backing) {
       backing.unmap(start, end);
@@ -220,7 +222,7 @@ export function createKernel(
     locks.acquire(t, mmapLock);
     count(2, OP_MUNMAP);
     if (observer) observer(t, `munmap ${addressText(start)} ${bytesText(pages)}`);
-    unmapPages(start, start + pages);
+    unmapPages(start, start + pages, t);
     locks.release(t, mmapLock);
     return 0;
   }
@@ -238,7 +240,7 @@ export function createKernel(
     locks.acquire(t, mmapLock);
     count(3, OP_MREMAP);
     const from = observer && addressText(start);
-    const result = resizeMapping(start, oldPages, newPages, mayMove, byPage);
+    const result = resizeMapping(t, start, oldPages, newPages, mayMove, byPage);
     if (observer) {
       const flags = mayMove ? 'MREMAP_MAYMOVE' : '0';
       observer(t, `mremap ${from} ${bytesText(oldPages)} ${bytesText(newPages)} ${flags} = ${addressText(result)}`);
@@ -247,10 +249,17 @@ export function createKernel(
     return result;
   }
 
-  function resizeMapping(start: Page, oldPages: Pages, newPages: Pages, mayMove: boolean, byPage: boolean): Page {
+  function resizeMapping(
+    t: ThreadSlot,
+    start: Page,
+    oldPages: Pages,
+    newPages: Pages,
+    mayMove: boolean,
+    byPage: boolean,
+  ): Page {
     const end = start + oldPages;
     if (newPages <= oldPages) {
-      if (newPages < oldPages) unmapPages(start + newPages, end);
+      if (newPages < oldPages) unmapPages(start + newPages, end, t);
       return start;
     }
     const index = vmas.indexOf(start);

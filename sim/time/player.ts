@@ -27,7 +27,7 @@ export interface PlayerOptions {
 }
 
 export function createPlayer({ time, table, futexes, rwsem, spinLocks, scheduler, onMark }: PlayerOptions): Player {
-  const { ACQUIRE, DOWN_READ, KERNEL, KIND_BITS, KIND_MASK, PUSH, RELEASE, UP_READ, USER } = segments;
+  const { ACQUIRE, DOWN_READ, DOWNGRADE, KERNEL, KIND_BITS, KIND_MASK, PUSH, RELEASE, UP_READ, USER } = segments;
   const { clocks, log, limit, processor, running, inKernel } = time;
   const { codes, ns, head, tail } = log;
   const { owner, isMarked, inKernel: ofKernel } = table;
@@ -116,6 +116,10 @@ export function createPlayer({ time, table, futexes, rwsem, spinLocks, scheduler
       case UP_READ:
         if (waitsForLine(t, about)) return;
         rwsem.upRead(t);
+        break;
+      case DOWNGRADE:
+        if (waitsForLine(t, about)) return;
+        rwsem.downgrade(t, about);
         break;
       case PUSH:
         clocks[t] = table.useLine(about, processor[t]!, clocks[t]!);

@@ -45,6 +45,8 @@ export interface RwSemaphore {
   upWrite(t: ThreadSlot, id: LockId): void;
   downRead(t: ThreadSlot, id: LockId): void;
   upRead(t: ThreadSlot): void;
+  /** downgrade_write(): from a writer to a reader; readers that come first in the wait_list have it too. */
+  downgrade(t: ThreadSlot, id: LockId): void;
   /** Whether a writer could have it at once. */
   isFree(): boolean;
   /** Whether nobody waits for it. */
@@ -213,6 +215,13 @@ export function createRwSemaphore(time: VirtualTime, table: LockTable, scheduler
     if (readers === 0) leftFree(t);
   }
 
+  function downgrade(t: ThreadSlot, id: LockId): void {
+    table.give(t, id);
+    readers++;
+    wakeFirst(t, false);
+    tellSpinner(processor[t]!, clocks[t]!);
+  }
+
   /** rwsem_wake() */
   function leftFree(t: ThreadSlot): void {
     const at = clocks[t]!;
@@ -283,6 +292,7 @@ export function createRwSemaphore(time: VirtualTime, table: LockTable, scheduler
     upWrite,
     downRead,
     upRead,
+    downgrade,
     isFree,
     isQuiet: () => osq.length === 0 && waitList.length === 0,
     step,

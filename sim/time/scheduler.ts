@@ -72,7 +72,7 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
   const { contextSwitchNs, wakeLatencyNs, wakeIdleNs, wakeThreadNs, syscallNs } = costs;
   const fair = createFairClass(time.version, threads, cpus, 1e9 / time.hz);
   const { queued } = fair;
-  const placement = createPlacement(time, fair);
+  const placement = createPlacement(time, fair, account);
   const tournament = createTournament(cpus);
   const { times } = tournament;
   const timers = createTimers(2 * threads + cpus + 1);
@@ -113,7 +113,7 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
   /** The fair class is told how long the thread on `p` has run. */
   function account(p: number, at: Ns): void {
     const t = running[p]!;
-    if (at <= ranFrom[t]!) return;
+    if (t < 0 || at <= ranFrom[t]!) return;
     fair.ran(p, t, at - ranFrom[t]!);
     ranFrom[t] = at;
   }
@@ -135,13 +135,24 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
     if (queued[p]! > 0) armTick(p, at);
   }
 
-  /** A thread is ready on `p`: runs there if nobody does, else queues. */
+  /** A thread is ready on `p`: runs there if nobody does, or it is to run before whoever does; else queues. */
   function arrive(p: number, t: ThreadSlot, at: Ns, coming: Coming): void {
-    fair.enqueue(p, t, running[p]!, coming);
-    processor[t] = p;
+    enqueue(p, t, at, coming);
     if (running[p]! < 0) dispatch(p, fair.pick(p, mayRun), at);
+    else if (preempts(p, t)) reschedule(p, at);
     else queue(p, at);
   }
+
+  /** enqueue_entity(): update_curr() goes before place_entity(). */
+  function enqueue(p: number, t: ThreadSlot, at: Ns, coming: Coming): void {
+    account(p, at);
+    fair.enqueue(p, t, running[p]!, coming);
+    processor[t] = p;
+  }
+
+  /** check_preempt_curr() of a thread that has come to the queue of `p`. */
+  const preempts = (p: number, t: ThreadSlot): boolean =>
+    mayRun[t] === 1 && mayRun[running[p]!] === 1 && fair.wakePreempts(p, running[p]!, t);
 
   /** Somebody queues on `p`: who only looks there gives way, others do at a tick. */
   function queue(p: number, at: Ns): void {
@@ -182,8 +193,7 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
     if (next < 0) {
       next = placement.pullWhenIdle(p, at);
       if (next >= 0) {
-        fair.enqueue(p, next, -1, COMES_OVER);
-        processor[next] = p;
+        enqueue(p, next, at, COMES_OVER);
         fair.pick(p, mayRun);
       }
     }
@@ -223,16 +233,15 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
   function wake(t: ThreadSlot, waker: ThreadSlot, at: Ns): Ns {
     wakes[t]!++;
     const here = processor[waker]!;
+    account(processor[t]!, at);
     const p = placement.forWakeUp(t, here);
     if (running[p]! < 0) {
       becomeReady(p, t, at + wakeLatencyNs, COMES_AWAKE); // it is sent an interrupt
       return wakeIdleNs;
     }
     readyAt[t] = at;
-    fair.enqueue(p, t, running[p]!, COMES_AWAKE);
-    processor[t] = p;
-    account(p, at);
-    if (mayRun[running[p]!] === 1 && fair.wakePreempts(p, running[p]!, t)) {
+    enqueue(p, t, at, COMES_AWAKE);
+    if (preempts(p, t)) {
       armTick(p, at);
       // Its own processor it gives away when it leaves the kernel, another one's is interrupted.
       reschedule(p, p === here ? at : at + wakeLatencyNs);
@@ -273,6 +282,7 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
   /** A timer's thread goes on where it was, as hrtimer_wakeup() does. */
   function wakeByTimer(t: ThreadSlot, at: Ns): void {
     wakes[t]!++;
+    account(processor[t]!, at);
     becomeReady(placement.forWakeUp(t, processor[t]!), t, at, COMES_AWAKE);
   }
 
@@ -309,7 +319,7 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
   function foundNow(t: ThreadSlot, at: Ns): void {
     const p = processor[t]!;
     const from = blockedFrom[t]!;
-    const there = Math.max(at, from, running[p] === t ? onSince[t]! : 0);
+    const there = Math.max(at, from, running[p] === t ? onSince[t]! : placement.ranAt[t]!);
     if (running[p] === t) ran(p, t, there);
     blockedFrom[t] = -1;
     mayRun[t] = 1;
@@ -345,7 +355,7 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
     const at = clocks[maker]!;
     account(processor[maker]!, at);
     fair.forked(processor[maker]!, maker, t);
-    const p = placement.forBegin();
+    const p = placement.forBegin(processor[maker]!);
     becomeReady(p, t, running[p]! < 0 ? at + wakeLatencyNs : at, COMES_NEW);
   }
 
