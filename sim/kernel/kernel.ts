@@ -89,7 +89,9 @@ export function createKernel(
   const asLimitPages = Math.floor(options.rlimitAs / PAGE_BYTES);
   const dataLimitPages = Math.floor(options.rlimitData / PAGE_BYTES);
   let observer: SyscallObserver | undefined;
-  let refuses = false; // within one call of the allocator only: it need not be shared
+  // Within one call of the allocator only: they need not be shared.
+  let refuses = false;
+  let cutsBlocks = false;
 
   const addressText = (page: Page) =>
     page < 0 ? '-1' : relativeAddress(page * PAGE_BYTES, far.displaces(page) ? far.depthOf(page) : undefined);
@@ -155,7 +157,7 @@ export function createKernel(
 
   /** A place for a mapping, or -1; where a real process may have one, that is counted. */
   function findPlace(pages: Pages, hinted: boolean, byPage: boolean): Page {
-    const start = unmappedArea(pages, hinted, byPage);
+    const start = unmappedArea(pages, hinted, byPage && !cutsBlocks);
     if (start < 0 && pages < REAL_AREA_PAGES) state[AREA_USED_UP]!++;
     return start;
   }
@@ -381,6 +383,10 @@ export function createKernel(
     isRefusing: (): boolean => refuses,
     refuseMemory: (refuse: boolean): void => {
       refuses = refuse;
+    },
+    /** Until it is told otherwise the caller needs addresses of new mappings, whatever MAP_BY_PAGE says: it cuts blocks out of them. */
+    needAddresses: (need: boolean): void => {
+      cutsBlocks = need;
     },
     mappedPages: (): Pages => vmas.mappedPages(),
     mappedPeakPages: (): Pages => state[MAPPED_PEAK]!,

@@ -2,10 +2,11 @@ import type { ThreadSlot } from '../contract/allocator.ts';
 import { createRandom, shuffle } from '../contract/random.ts';
 import type { Start } from '../contract/start.ts';
 import type { Ns } from '../contract/units.ts';
-import { type Accounts, createAccounts } from './accounts.ts';
+import { createAccounts } from './accounts.ts';
 import { COMES_AWAKE, COMES_NEW, COMES_OVER, type Coming, createFairClass, hasWork } from './fair.ts';
 import { createPlacement } from './placement.ts';
 import { createTimers, createTournament } from './ready-queue.ts';
+import type { Scheduler } from './scheduling.ts';
 import { createTicks } from './ticks.ts';
 import { WAITS_FOR_PROCESSOR, WAITS_FOR_THREAD } from './timeline.ts';
 import type { VirtualTime } from './virtual-time.ts';
@@ -26,49 +27,12 @@ export const DEFAULT_HZ = 250;
  *            │   └──────── wake ◄── asleep ◄─────┤  (a lock, a time)
  *            └──────────── looks in vain: yields ┘
  *
- * What a thread that loses its processor still had to do of the running segment it does when it is back.
+ * What a thread that loses its processor still had to do of the running segment it does when it is back. `resumed`: it has its processor back, from a
+ * time on.
  */
-export interface Scheduler extends Pick<Accounts, 'processorNs' | 'timesOf' | 'busyNs' | 'idleNs'> {
-  /**
-   * The main thread is on its processor; the others are still to be begun or, at a barrier, to be woken, in the order returned: that in
-   * which they came to wait there is drawn.
-   */
-  start(how: Start): ThreadSlot[];
-  /** wake_up_new_task(): `maker`, at its clock, has made `t`. */
-  begin(t: ThreadSlot, maker: ThreadSlot): void;
-  /** The processor that is next, where a thread has something to do; -1: nothing happens any more. Sets `limit` and `horizon`. */
-  turn(): number;
-  /** The clock of the thread on processor `p` has changed. */
-  moved(p: number): void;
-  /** Somebody may act at `at`: nobody else may run ahead beyond that. */
-  setClock(t: ThreadSlot, at: Ns): void;
-  /** `t`, at its clock, goes to sleep until somebody wakes it, or until a time. */
-  sleep(t: ThreadSlot): void;
-  sleepUntil(t: ThreadSlot, at: Ns): void;
-  /** try_to_wake_up(): `waker` wakes `t` at `at`; returns what that costs it. */
-  wake(t: ThreadSlot, waker: ThreadSlot, at: Ns): Ns;
-  /** need_resched(): another one is to have the processor of `t` when it leaves the kernel. */
-  mustLeave(t: ThreadSlot): boolean;
-  /** The thread has left the kernel: if it has to, it gives its processor away. */
-  leftKernel(t: ThreadSlot): void;
-  /** The thread looks for what another one has to do; where others are ready it lets them go first (sched_yield). */
-  looks(t: ThreadSlot): void;
-  /** What it looks for is there at `at`. */
-  found(t: ThreadSlot, at: Ns): void;
-  done(t: ThreadSlot): void;
-  unfinished(): number;
-  /** The latest end of a thread so far. */
-  endNs(): Ns;
-  /** The run ends: busy and idle times are complete. */
-  closeAccounts(end: Ns): void;
-  /** Accounts cannot be closed before. */
-  accountedNs(): Ns;
-}
-
-/** `resumed`: a thread has its processor back, from a time on. */
 export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: Ns) => void): Scheduler {
-  const { threads, cpus, clocks, debts, processor, running, inKernel, spinsInKernel, limit, horizon, timeline, costs } =
-    time;
+  const { threads, cpus, clocks, debts, processor, running, inKernel, isTimedInKernel, kernelNs, spinsInKernel } = time;
+  const { limit, horizon, timeline, costs } = time;
   const { contextSwitchNs, wakeLatencyNs, wakeIdleNs, wakeThreadNs, syscallNs } = costs;
   const fair = createFairClass(time.version, threads, cpus, 1e9 / time.hz);
   const { queued } = fair;
@@ -213,6 +177,7 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
     if (lastOn[p] !== t) {
       if (lastOn[p]! >= 0) {
         from += contextSwitchNs;
+        countKernelTime(t, contextSwitchNs);
         contextSwitches[t]!++;
       }
       lastOn[p] = t;
@@ -228,6 +193,10 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
     moved(p);
     bound(times[p]!);
     if (queued[p]! > 0) queue(p, at);
+  }
+
+  function countKernelTime(t: ThreadSlot, ns: Ns): void {
+    if (isTimedInKernel[t] === 0) kernelNs[t]! += ns;
   }
 
   function wake(t: ThreadSlot, waker: ThreadSlot, at: Ns): Ns {
@@ -375,6 +344,7 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
       const t = running[p]!;
       if (debts[t]! > 0) {
         clocks[t]! += debts[t]!;
+        countKernelTime(t, debts[t]!);
         debts[t] = 0;
         moved(p);
         continue;

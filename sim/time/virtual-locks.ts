@@ -6,7 +6,7 @@ import { createFutexes, type Futexes } from './futex.ts';
 import { createLockTable, type LockTable, type MeasuredLock, SEMAPHORE } from './lock-table.ts';
 import { createPageLists } from './page-lists.ts';
 import { createRwSemaphore, type RwSemaphore } from './rwsem.ts';
-import type { Scheduler } from './scheduler.ts';
+import type { Scheduler } from './scheduling.ts';
 import * as segments from './segments.ts';
 import { createSpinLocks, type SpinLocks } from './spin-lock.ts';
 import type { VirtualTime } from './virtual-time.ts';

@@ -43,11 +43,10 @@ const PASSING: ReadonlySet<number> = new Set([OP_CLOCK, OP_THREAD_BEGIN, OP_THRE
  * before the exit began, where that is known or can be told, else the end. undefined where the events alone do not tell.
  */
 export function momentFromEvents(events: EventBuffer, at: string | undefined): Moment | undefined {
-  const isKeyword = at === undefined || KEYWORDS.includes(at);
-  if (!isKeyword || events.labels.includes(at ?? '')) {
+  if (at !== undefined && (!KEYWORDS.includes(at) || events.labels.includes(at))) {
     const end = rowsUntil(events, at, KEYWORDS);
-    return at!.startsWith('#')
-      ? { kind: 'event', end, about: `after event ${at!.slice(1)}` }
+    return at.startsWith('#')
+      ? { kind: 'event', end, about: `after event ${at.slice(1)}` }
       : { kind: 'label', end, about: `at the sample '${at}'` };
   }
   if (at === 'peak') return undefined;
