@@ -8,7 +8,6 @@ import { createPlacement } from './placement.ts';
 import { createTimers, createTournament } from './ready-queue.ts';
 import type { Scheduler } from './scheduling.ts';
 import { createTicks } from './ticks.ts';
-import { WAITS_FOR_PROCESSOR, WAITS_FOR_THREAD } from './timeline.ts';
 import type { VirtualTime } from './virtual-time.ts';
 
 /** Ticks a second: CONFIG_HZ of Debian's and Ubuntu's kernels. */
@@ -31,8 +30,7 @@ export const DEFAULT_HZ = 250;
  * time on.
  */
 export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: Ns) => void): Scheduler {
-  const { threads, cpus, clocks, debts, processor, running, inKernel, isTimedInKernel, kernelNs, spinsInKernel } = time;
-  const { limit, horizon, timeline, costs } = time;
+  const { threads, cpus, clocks, debts, processor, running, inKernel, spinsInKernel, limit, horizon, costs } = time;
   const { contextSwitchNs, wakeLatencyNs, wakeIdleNs, wakeThreadNs, syscallNs } = costs;
   const fair = createFairClass(time.version, threads, cpus, 1e9 / time.hz);
   const { queued } = fair;
@@ -49,7 +47,7 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
   const blockedFrom = perThread().fill(-1);
   const mayRun = new Uint8Array(threads).fill(1); // 0: it only looks
   const accounts = createAccounts(time, (t) => (mayRun[t] === 1 ? Infinity : blockedFrom[t]!));
-  const { contextSwitches, idleFrom, idleNs, onSince, readyNs, blockedNs, sleeps, wakes, ran } = accounts;
+  const { contextSwitches, idleFrom, idleNs, onSince, sleeps, wakes, ran } = accounts;
   const hasTick = new Uint8Array(cpus);
   const mustLeave = new Uint8Array(cpus); // TIF_NEED_RESCHED
   const lastOn = new Int32Array(cpus).fill(-1);
@@ -109,6 +107,7 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
 
   /** enqueue_entity(): update_curr() goes before place_entity(). */
   function enqueue(p: number, t: ThreadSlot, at: Ns, coming: Coming): void {
+    if (coming !== COMES_OVER) readyAt[t] = at;
     account(p, at);
     fair.enqueue(p, t, running[p]!, coming);
     processor[t] = p;
@@ -167,17 +166,13 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
 
   function dispatch(p: number, t: ThreadSlot, now: Ns): void {
     const at = Math.max(now, readyAt[t]!); // whoever has woken it may be ahead
-    if (mayRun[t] === 1 && at > readyAt[t]!) {
-      readyNs[t]! += at - readyAt[t]!;
-      timeline.add(WAITS_FOR_PROCESSOR, readyAt[t]!, at - readyAt[t]!);
-      time.observer?.wasReady(t, readyAt[t]!, at);
-    }
+    if (mayRun[t] === 1 && at > readyAt[t]!) accounts.wasReady(t, readyAt[t]!, at);
     let from = at;
     idleNs[p]! += at - idleFrom[p]!;
     if (lastOn[p] !== t) {
       if (lastOn[p]! >= 0) {
         from += contextSwitchNs;
-        countKernelTime(t, contextSwitchNs);
+        accounts.spentInKernel(t, contextSwitchNs);
         contextSwitches[t]!++;
       }
       lastOn[p] = t;
@@ -195,20 +190,15 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
     if (queued[p]! > 0) queue(p, at);
   }
 
-  function countKernelTime(t: ThreadSlot, ns: Ns): void {
-    if (isTimedInKernel[t] === 0) kernelNs[t]! += ns;
-  }
-
   function wake(t: ThreadSlot, waker: ThreadSlot, at: Ns): Ns {
     wakes[t]!++;
     const here = processor[waker]!;
     account(processor[t]!, at);
     const p = placement.forWakeUp(t, here);
     if (running[p]! < 0) {
-      becomeReady(p, t, at + wakeLatencyNs, COMES_AWAKE); // it is sent an interrupt
+      arrive(p, t, at + wakeLatencyNs, COMES_AWAKE); // it is sent an interrupt
       return wakeIdleNs;
     }
-    readyAt[t] = at;
     enqueue(p, t, at, COMES_AWAKE);
     if (preempts(p, t)) {
       armTick(p, at);
@@ -218,12 +208,6 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
     }
     queue(p, at);
     return wakeThreadNs;
-  }
-
-  /** `t` becomes ready, and goes to `p`. */
-  function becomeReady(p: number, t: ThreadSlot, at: Ns, coming: Coming): void {
-    readyAt[t] = at;
-    arrive(p, t, at, coming);
   }
 
   function sleep(t: ThreadSlot): void {
@@ -252,7 +236,7 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
   function wakeByTimer(t: ThreadSlot, at: Ns): void {
     wakes[t]!++;
     account(processor[t]!, at);
-    becomeReady(placement.forWakeUp(t, processor[t]!), t, at, COMES_AWAKE);
+    arrive(placement.forWakeUp(t, processor[t]!), t, at, COMES_AWAKE);
   }
 
   function leftKernel(t: ThreadSlot): void {
@@ -292,8 +276,7 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
     if (running[p] === t) ran(p, t, there);
     blockedFrom[t] = -1;
     mayRun[t] = 1;
-    blockedNs[t]! += there - from;
-    timeline.add(WAITS_FOR_THREAD, from, there - from);
+    accounts.wasBlocked(t, from, there);
     restNs[t] = 0;
     if (running[p] === t) setClock(t, there);
     else {
@@ -325,7 +308,7 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
     account(processor[maker]!, at);
     fair.forked(processor[maker]!, maker, t);
     const p = placement.forBegin(processor[maker]!);
-    becomeReady(p, t, running[p]! < 0 ? at + wakeLatencyNs : at, COMES_NEW);
+    arrive(p, t, running[p]! < 0 ? at + wakeLatencyNs : at, COMES_NEW);
   }
 
   function turn(): number {
@@ -344,7 +327,7 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
       const t = running[p]!;
       if (debts[t]! > 0) {
         clocks[t]! += debts[t]!;
-        countKernelTime(t, debts[t]!);
+        accounts.spentInKernel(t, debts[t]!);
         debts[t] = 0;
         moved(p);
         continue;
