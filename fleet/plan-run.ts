@@ -1,6 +1,6 @@
 import { Interrupted } from '../sim/contract/assert.ts';
 import { breathing } from '../workloads/breathing.ts';
-import { Follower } from './follower.ts';
+import { Follower, type FollowOptions } from './follower.ts';
 import { playPools } from './pool/play-pools.ts';
 import { PoolRun } from './pool/pool-run.ts';
 import { LIMIT_STEP, PoolTrial } from './pool-trial.ts';
@@ -50,7 +50,8 @@ export async function planScenario(
   for (const [h, { name, us }] of question.horizons.entries()) {
     let killed = 0;
     for (let attempt = 0; ; attempt++) {
-      const run = await followed(smaller, prepared, us, options);
+      const trial = attempt === ATTEMPTS ? undefined : attempt === 0 ? 'whole' : 'at once';
+      const run = await followed(smaller, prepared, us, { ...options, ...(trial && { trial }) });
       const kills = run.events.filter(({ kind }) => kind === 'oom-kill').length;
       if (smaller === scenario || attempt === 0) killed = Math.max(killed, kills);
       if (kills === 0 || attempt === ATTEMPTS) {
@@ -123,7 +124,7 @@ async function followed(
   scenario: Scenario,
   { arrivals, pools, samplesUs }: Prepared,
   untilUs: number,
-  options: FleetOptions,
+  options: FollowOptions,
 ): Promise<FleetRun & { readonly follower: Follower }> {
   const follower = new Follower(
     { ...scenario, durationUs: untilUs },
@@ -133,8 +134,8 @@ async function followed(
   );
   await follower.follow(() => {});
   if (options.signal?.aborted) throw new Interrupted('interrupted');
-  const { samples, events, driver: machine } = follower;
-  return { scenario, arrivals, pools, samples, events, machine, partial: false, follower };
+  const { samples, events, firstKill, driver: machine } = follower;
+  return { scenario, arrivals, pools, samples, events, firstKill, machine, partial: false, follower };
 }
 
 async function rowOf(

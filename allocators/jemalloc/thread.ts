@@ -114,7 +114,8 @@ export function createThreads(state: State, arenas: Arenas, bins: Bins, large: L
   function exit(t: ThreadSlot): void {
     const h = t * threadWords;
     const a = caches[h + T_CACHE_ARENA]! - 1;
-    if (hasCache(t) && a < 0) return; // it went at a fork, and its cache stays as it is
+    // A fork of another thread has left this one in the parent: there is nobody to clean up after it.
+    if (hasCache(t) && a < 0) return;
     arenas.unbind(t);
     if (hasCache(t)) {
       tcache.flushAll(t); // tcache_destroy

@@ -96,7 +96,7 @@ export const explainCommand: CommandModule<object, ExplainArguments> = {
 };
 
 /** They load their code while the trace is read. */
-function startThreads(allocator: string): void {
+function startThreads(allocator = 'glibc'): void {
   const workers = availableParallelism();
   if (workers === 1) return;
   parseAllocator(allocator, 1); // what is wrong with it is told at once

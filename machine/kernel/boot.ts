@@ -29,7 +29,7 @@ const newZone = ({ name, present, managed }: Profile['zones'][number], processor
   boost: 0,
   protection: [0, 0, 0, 0, 0],
   reclaimActive: false,
-  pcp: { movable: 0, kernel: 0, high: processors, batch: 1, freeFactor: 0 },
+  pcp: { kernel: 0, movable: 0, huge: 0, high: processors, batch: 1, freeFactor: 0 },
 });
 
 /** hugepage_init: with less memory huge pages are off, whatever is asked; what is freed after it does not count. */
@@ -71,9 +71,9 @@ function reportedKill(k: Kernel, group: MemCgroup | null, kill: () => boolean): 
   const fatal = k.current?.fatalSignal ?? false;
   const killed = kill();
   if (!fatal) {
-    const us = group ? OOM_GROUP_US : OOM_US;
-    k.nowUs += us;
-    noteStall(k, group, us);
+    k.nowUs += group ? OOM_GROUP_US : OOM_US;
+    // Only reclaim counts as a stall; of all memory the search has not been told apart from it.
+    if (!group) noteStall(k, group, OOM_US);
   }
   return killed;
 }

@@ -63,17 +63,17 @@ export function dupMm(k: Kernel, parent: Task, child: Task): boolean {
     if (vma.flags & VM_HUGETLB) {
       copy.inherited = true;
       copyHugetlbPageRange(k, vma, to);
-      accountPageTables(k, child.group, to);
+      accountPageTables(k, to);
       continue;
     }
-    if (!(vma.flags & VM_WIPEONFORK) && (vma.anonVma || vma.flags & VM_PFNMAP)) copyPageRange(k, child, vma, copy);
+    if (!(vma.flags & VM_WIPEONFORK) && (vma.anonVma || vma.flags & VM_PFNMAP)) copyPageRange(k, vma, copy);
   }
   to.hiwaterRss = to.getRss();
   to.hiwaterVm = to.totalVm;
   return true;
 }
 
-function copyPageRange(k: Kernel, child: Task, vma: Vma, copy: Vma): void {
+function copyPageRange(k: Kernel, vma: Vma, copy: Vma): void {
   const { mm } = copy;
   vma.mm.tlb?.flush(vma.start, vma.end);
   vma.mm.eachPmd(vma.start, vma.end, (key, pmd) => {
@@ -87,7 +87,7 @@ function copyPageRange(k: Kernel, child: Task, vma: Vma, copy: Vma): void {
       const target = mm.pmdAt(key * 512) ?? mm.addPmd(key * 512);
       copyPteRange(k, vma, mm, pmd, target, from, to);
     }
-    accountPageTables(k, child.group, mm);
+    accountPageTables(k, mm);
   });
 }
 

@@ -63,7 +63,7 @@ export function doHugePmdAnonymousPage(k: Kernel, task: Task, vma: Vma, page: nu
       takeKernelPages(k, HPAGE_PMD_NR);
       k.vmstat.thp_zero_page_alloc++;
     }
-    const pmd = newPmd(k, task, mm, first);
+    const pmd = newPmd(k, mm, first);
     pmd.huge = pteOf(0, PTE_PRESENT | PTE_SPECIAL | PTE_YOUNG);
     return true;
   }
@@ -73,7 +73,7 @@ export function doHugePmdAnonymousPage(k: Kernel, task: Task, vma: Vma, page: nu
     if (head === -2) k.vmstat.thp_fault_fallback_charge++;
     return false;
   }
-  const pmd = newPmd(k, task, mm, first);
+  const pmd = newPmd(k, mm, first);
   pageAddNewAnonRmap(k, head, vma, first, (vma.flags & VM_LOCKED) !== 0);
   pmd.huge = pteOf(head, PTE_PRESENT | PTE_YOUNG | (vma.flags & VM_WRITE ? PTE_WRITE | PTE_DIRTY : PTE_DIRTY));
   addMmCounter(k, task, mm, MM_ANONPAGES, HPAGE_PMD_NR);
@@ -85,9 +85,9 @@ export function doHugePmdAnonymousPage(k: Kernel, task: Task, vma: Vma, page: nu
 }
 
 /** A huge entry and the table deposited for its split. */
-function newPmd(k: Kernel, task: Task, mm: Mm, first: number): Pmd {
+function newPmd(k: Kernel, mm: Mm, first: number): Pmd {
   const pmd = mm.addPmd(first);
-  accountPageTables(k, task.group, mm);
+  accountPageTables(k, mm);
   return pmd;
 }
 
@@ -162,10 +162,10 @@ function clearHugeFilePmd(k: Kernel, vma: Vma, pmd: Pmd): void {
 }
 
 /** zap_huge_pmd: the whole entry goes, with its deposited table. @returns the pages that it mapped. */
-export function zapHugePmd(k: Kernel, task: Task, vma: Vma, key: number, pmd: Pmd): number {
+export function zapHugePmd(k: Kernel, vma: Vma, key: number, pmd: Pmd): number {
   const { huge } = pmd;
   const { mm } = vma;
-  mm.pmds.delete(key);
+  mm.dropPmd(key);
   const head = frameOfPte(huge);
   if (!(huge & PTE_SPECIAL) && !(k.frames.flags[head]! & PG_ANON)) {
     if (huge & PTE_DIRTY) k.frames.flags[head]! |= PG_DIRTY;
@@ -173,8 +173,7 @@ export function zapHugePmd(k: Kernel, task: Task, vma: Vma, key: number, pmd: Pm
     munlockVmaPage(k, vma, head, true);
     return HPAGE_PMD_NR;
   }
-  mm.tablePages--;
-  accountPageTables(k, task.group, mm);
+  accountPageTables(k, mm);
   if (huge & PTE_SPECIAL) return 0;
   removeCompoundRmap(k, head);
   munlockVmaPage(k, vma, head, true);

@@ -35,9 +35,8 @@ export function doSetPmd(k: Kernel, task: Task, vma: Vma, page: number, frame: n
 function setHugePmd(k: Kernel, task: Task, vma: Vma, first: number, head: number, write: boolean): void {
   const { mm } = vma;
   const writable = (vma.flags & (VM_SHARED | VM_WRITE)) === (VM_SHARED | VM_WRITE);
-  const pmd = mm.addPmd(first);
-  mm.tablePages--;
-  accountPageTables(k, task.group, mm);
+  const pmd = mm.addPmd(first, false);
+  accountPageTables(k, mm);
   pmd.huge = pteOf(head, PTE_PRESENT | PTE_YOUNG | (write ? PTE_DIRTY : 0) | (writable ? PTE_WRITE : 0));
   addHugeFileRmap(k, head);
   if (vma.flags & VM_LOCKED) mlockFolio(k, head);
@@ -139,8 +138,7 @@ function retractPageTables(k: Kernel, task: Task, vma: Vma, first: number, head:
   const { mm } = vma;
   const pmd = mm.pmdAt(first);
   if (!pmd || vma.anonVma) return false;
-  mm.pmds.delete(first / HPAGE_PMD_NR);
-  mm.tablePages--;
+  mm.dropPmd(first / HPAGE_PMD_NR);
   setHugePmd(k, task, vma, first, head, false);
   syncMmRss(task);
   return true;

@@ -4,7 +4,7 @@
  */
 import { FAULT_DONE, FAULT_SIGBUS, type FaultResult } from './fault.ts';
 import { HPAGE_PMD_NR, PG_EXCLUSIVE } from './frames.ts';
-import type { Kernel, Task } from './kernel.ts';
+import type { Kernel } from './kernel.ts';
 import { type AddressSpace, type Mm, VM_NORESERVE, VM_SHARED, VM_WRITE, type Vma } from './mm-types.ts';
 import { accountPageTables, allocHugePage, freePage } from './page-alloc.ts';
 import { frameOfPte, Pmd, PTE_DIRTY, PTE_PRESENT, PTE_WRITE, PTE_YOUNG, pteOf } from './page-table.ts';
@@ -129,17 +129,17 @@ function freePoolPage(k: Kernel, head: number): void {
 }
 
 /** hugetlb_fault. */
-export function hugetlbFault(k: Kernel, task: Task, vma: Vma, page: number, write: boolean): FaultResult {
+export function hugetlbFault(k: Kernel, vma: Vma, page: number, write: boolean): FaultResult {
   const key = Math.floor(page / HPAGE_PMD_NR);
   const pmd = vma.mm.pmds.get(key);
-  if (!pmd) return hugetlbNoPage(k, task, vma, key, write);
+  if (!pmd) return hugetlbNoPage(k, vma, key, write);
   if (write && !(pmd.huge & PTE_WRITE)) return hugetlbWp(k, vma, key, pmd);
   pmd.huge |= PTE_YOUNG | (write ? PTE_DIRTY : 0);
   return FAULT_DONE;
 }
 
 /** hugetlb_no_page: a private page is not writable until it is written, and exclusive then. */
-function hugetlbNoPage(k: Kernel, task: Task, vma: Vma, key: number, write: boolean): FaultResult {
+function hugetlbNoPage(k: Kernel, vma: Vma, key: number, write: boolean): FaultResult {
   const { object, mm } = vma;
   const number = numberOf(vma, key);
   let head = object ? object.get(number) : 0;
@@ -156,7 +156,7 @@ function hugetlbNoPage(k: Kernel, task: Task, vma: Vma, key: number, write: bool
   mm.noteUpper(key * HPAGE_PMD_NR);
   mm.pmds.set(key, pmd);
   mm.hugetlbPages++;
-  accountPageTables(k, task.group, mm);
+  accountPageTables(k, mm);
   return FAULT_DONE;
 }
 

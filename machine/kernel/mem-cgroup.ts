@@ -89,9 +89,9 @@ export class MemCgroup {
   elow = 0;
   /** workingset's clock: pages that left the inactive lists. */
   nonresidentAge = 0;
+  /** What reclaim of each kind of memory has cost lately. */
   anonCost = 0;
   fileCost = 0;
-  refaults = [0, 0];
   /** Pages above memory.high that the tasks of this group must wait for. */
   failcnt = 0;
 
@@ -105,6 +105,17 @@ export class MemCgroup {
 
   get isRoot(): boolean {
     return this.parent === null;
+  }
+
+  /** mem_cgroup_is_descendant: of itself too. */
+  isIn(group: MemCgroup): boolean {
+    for (let at: MemCgroup | null = this; at; at = at.parent) if (at === group) return true;
+    return false;
+  }
+
+  /** workingset_age_nonresident. */
+  ageNonresident(pages: number): void {
+    for (let at: MemCgroup | null = this; at; at = at.parent) at.nonresidentAge += pages;
   }
 
   /** This group and those below it, itself first. */

@@ -3,6 +3,9 @@ import type { Kernel } from './kernel.ts';
 import { type MemCgroup, memcgEvent } from './mem-cgroup.ts';
 
 const CHARGE_BATCH = 64;
+const MAX_RECLAIM_RETRIES = 16;
+/** 1 << PAGE_ALLOC_COSTLY_ORDER. */
+const COSTLY_PAGES = 8;
 
 /** Counts an event of memory.stat (pgfault, pgscan, …). */
 export function countMemcg(k: Kernel, groupId: number, name: string, n = 1): void {
@@ -36,6 +39,26 @@ function drainStock(k: Kernel): void {
   k.stockGroup = null;
 }
 
+/** drain_all_stock: what is in reserve for the group or one below it. */
+function drainAllStock(k: Kernel, group: MemCgroup): void {
+  if (k.stockGroup?.isIn(group)) drainStock(k);
+}
+
+/** consume_stock. */
+function consumeStock(k: Kernel, group: MemCgroup, pages: number): boolean {
+  if (k.stockGroup !== group || k.stockPages < pages) return false;
+  k.stockPages -= pages;
+  return true;
+}
+
+/** refill_stock. */
+function refillStock(k: Kernel, group: MemCgroup, pages: number): void {
+  if (k.stockGroup !== group) drainStock(k);
+  k.stockGroup = group;
+  k.stockPages += pages;
+  if (k.stockPages > CHARGE_BATCH) drainStock(k);
+}
+
 /**
  * try_charge_memcg: charges `pages` to the group and its ancestors, reclaiming in it and killing where it must.
  * @returns false where there is no memory for it: the fault is repeated or fails.
@@ -47,53 +70,39 @@ export function tryChargeMemcg(
   { huge = false, blocking = true } = {},
 ): boolean {
   if (group.isRoot) return true;
-  if (k.stockGroup === group && k.stockPages >= pages) {
-    k.stockPages -= pages;
-    return true;
-  }
   let batch = Math.max(CHARGE_BATCH, pages);
-  let retries = 16;
+  let retries = MAX_RECLAIM_RETRIES;
+  let drained = false;
+  let passedOom = false;
   for (;;) {
+    if (consumeStock(k, group, pages)) return true;
     const over = pageCounterTryCharge(group, batch);
     if (!over) break;
     if (batch > pages) {
       batch = pages;
       continue;
     }
-    if (k.current?.fatalSignal) {
-      forceCharge(group, pages);
-      return true;
-    }
     if (!blocking) return false;
     memcgEvent(over, 'max');
     const reclaimed = k.hooks.memcgReclaim(over, pages);
-    drainStock(k);
-    if (over.usage + pages <= over.max || (reclaimed > 0 && pages <= 8)) continue;
-    if (retries-- > 0 && reclaimed > 0) continue;
-    if (retries > 0 && !huge) {
-      // Attempts without progress come to an end only after MAX_RECLAIM_RETRIES of them.
-      let progress = 0;
-      while (retries-- > 0 && progress === 0) {
-        memcgEvent(over, 'max');
-        progress = k.hooks.memcgReclaim(over, pages);
-      }
-      if (progress > 0) continue;
+    if (over.usage + pages <= over.max) continue;
+    if (!drained) {
+      drainAllStock(k, over);
+      drained = true;
+      continue;
     }
+    // A huge page is not worth more: single ones do (__GFP_NORETRY).
     if (huge) return false;
+    if (reclaimed > 0 && pages <= COSTLY_PAGES) continue;
+    if (retries-- > 0) continue;
+    // Who was killed itself tries on as often as anyone, and then goes without.
+    if (passedOom && k.current?.fatalSignal) return false;
     memcgEvent(over, 'oom');
     if (!k.hooks.memcgOutOfMemory(over)) return false;
-    retries = 16;
-    if (k.current?.fatalSignal) {
-      forceCharge(group, pages);
-      return true;
-    }
+    passedOom = true;
+    retries = MAX_RECLAIM_RETRIES;
   }
-  if (batch > pages) {
-    if (k.stockGroup !== group) drainStock(k);
-    k.stockGroup = group;
-    k.stockPages += batch - pages;
-    if (k.stockPages > CHARGE_BATCH) drainStock(k);
-  }
+  if (batch > pages) refillStock(k, group, batch - pages);
   for (let at: MemCgroup | null = group; at; at = at.parent) {
     if (at.usage > at.high) {
       if (k.current) k.current.memcgOverHigh += batch;

@@ -6,6 +6,7 @@ import type { Kernel } from './kernel.ts';
 import { vmCommitLimit } from './overcommit.ts';
 import { nrFreePages, zoneFree } from './page-alloc.ts';
 import { nodeListSize } from './swap-lru.ts';
+import { pcpCount } from './zone.ts';
 
 const list = (k: Kernel, lru: number) => nodeListSize(k.frames, k.groups, lru);
 
@@ -112,7 +113,7 @@ export function zoneinfo(k: Kernel): Record<string, number | string | number[]>[
     high: zone.high + zone.boost,
     managed: zone.managed,
     present: zone.present,
-    pcp: zone.pcp.movable + zone.pcp.kernel,
+    pcp: pcpCount(zone),
     pcp_batch: zone.pcp.batch,
     protection: zone.protection,
   }));

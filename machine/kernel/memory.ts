@@ -73,7 +73,7 @@ function countedFault(k: Kernel, task: Task, vma: Vma, page: number, write: bool
   k.vmstat.pgfault++;
   countMemcg(k, task.group.id, 'pgfault');
   checkSyncRssStat(task);
-  let result = vma.flags & VM_HUGETLB ? hugetlbFault(k, task, vma, page, write) : handlePmd(k, task, vma, page, write);
+  let result = vma.flags & VM_HUGETLB ? hugetlbFault(k, vma, page, write) : handlePmd(k, task, vma, page, write);
   if (result & FAULT_RETRY) {
     // The kernel let go of its lock to wait for the disk: the same fault runs again and finds the page.
     k.vmstat.pgfault++;
@@ -105,11 +105,11 @@ function handlePmd(k: Kernel, task: Task, vma: Vma, page: number, write: boolean
 }
 
 /** pte_alloc: the table for `page`, made where there is none. */
-export function pteAlloc(k: Kernel, task: Task, mm: Mm, page: number): Pmd {
+export function pteAlloc(k: Kernel, mm: Mm, page: number): Pmd {
   const existing = mm.pmdAt(page);
   if (existing) return existing;
   const pmd = mm.addPmd(page);
-  accountPageTables(k, task.group, mm);
+  accountPageTables(k, mm);
   return pmd;
 }
 
@@ -117,7 +117,7 @@ function handlePteFault(k: Kernel, task: Task, vma: Vma, page: number, write: bo
   const pte = vma.mm.pmdAt(page)?.get(page % 512) ?? 0;
   if (pte === 0) {
     if (vma.flags & VM_PFNMAP) {
-      pteAlloc(k, task, vma.mm, page).set(page % 512, pteOf(ZERO_FRAME, PTE_PRESENT | PTE_SPECIAL | PTE_YOUNG));
+      pteAlloc(k, vma.mm, page).set(page % 512, pteOf(ZERO_FRAME, PTE_PRESENT | PTE_SPECIAL | PTE_YOUNG));
       return FAULT_DONE;
     }
     return vma.object === null ? doAnonymousPage(k, task, vma, page, write) : doFault(k, task, vma, page, write);
@@ -136,7 +136,7 @@ function handlePteFault(k: Kernel, task: Task, vma: Vma, page: number, write: bo
 
 /** do_anonymous_page: a read maps the page of zeros, a write gets a page. */
 function doAnonymousPage(k: Kernel, task: Task, vma: Vma, page: number, write: boolean): FaultResult {
-  const pmd = pteAlloc(k, task, vma.mm, page);
+  const pmd = pteAlloc(k, vma.mm, page);
   if (!write) {
     pmd.set(page % 512, pteOf(ZERO_FRAME, PTE_PRESENT | PTE_SPECIAL | PTE_YOUNG));
     return FAULT_DONE;
@@ -259,7 +259,7 @@ function doFault(k: Kernel, task: Task, vma: Vma, page: number, write: boolean):
     return found.result;
   }
   if (cow) {
-    const pmd = pteAlloc(k, task, vma.mm, page);
+    const pmd = pteAlloc(k, vma.mm, page);
     addMmCounterFast(k, task, vma.mm, MM_ANONPAGES, 1);
     pageAddNewAnonRmap(k, copy, vma, page, (vma.flags & VM_LOCKED) !== 0);
     pmd.set(page % 512, pteOf(copy, PTE_PRESENT | PTE_YOUNG | PTE_DIRTY | PTE_WRITE));
@@ -276,7 +276,7 @@ function doFault(k: Kernel, task: Task, vma: Vma, page: number, write: boolean):
 
 /** do_set_pte for a page of an object; memory that needs no notice of writes is writable at once. */
 export function setFilePte(k: Kernel, task: Task, vma: Vma, page: number, frame: number, write: boolean): void {
-  const pmd = pteAlloc(k, task, vma.mm, page);
+  const pmd = pteAlloc(k, vma.mm, page);
   const shared = (vma.flags & (VM_SHARED | VM_WRITE)) === (VM_SHARED | VM_WRITE);
   const noNotice = shared && vma.object!.kind !== 'disk';
   const flags = PTE_PRESENT | PTE_YOUNG | (write ? PTE_DIRTY : 0) | ((write && shared) || noNotice ? PTE_WRITE : 0);
@@ -307,7 +307,7 @@ export function zapPageRange(k: Kernel, task: Task, vma: Vma, start: number, end
     const to = Math.min(end, first + 512);
     if (pmd.huge !== 0) {
       if (to - from === 512) {
-        rss[vma.object ? MM_SHMEMPAGES : MM_ANONPAGES] -= zapHugePmd(k, task, vma, key, pmd);
+        rss[vma.object ? MM_SHMEMPAGES : MM_ANONPAGES] -= zapHugePmd(k, vma, key, pmd);
         return;
       }
       splitHugePmd(k, vma, pmd);

@@ -1,5 +1,7 @@
 /** include/linux/mm_types.h: mappings, address spaces and the objects behind them. */
+import type { MemCgroup } from './mem-cgroup.ts';
 import { Pmd } from './page-table.ts';
+import { ShadowTable } from './shadow-table.ts';
 
 /** `special` are pages of the kernel that processes map: on no list, never faulted in around another. */
 export type ObjectKind = 'shmem' | 'disk' | 'ramfs' | 'special' | 'hugetlb';
@@ -25,8 +27,7 @@ export class AddressSpace {
   private readonly chunks = new Map<number, Int32Array>();
   /** Pages and shadows in each node of the tree, of 64 places. */
   private readonly nodes = new Map<number, number>();
-  /** Frames of shadows, by page: the evicting group and its age. */
-  readonly shadows = new Map<number, { group: number; age: number; workingset: boolean }>();
+  readonly shadows = new ShadowTable();
   /** Dirty pages, for writeback in order of offset. */
   readonly dirty = new Set<number>();
   /** Pages of a disk's file that have buffer heads: those written. */
@@ -229,9 +230,9 @@ export class Mm {
   readonly vmas: Vma[] = [];
   /** What there is for each aligned 2 MiB, by its number. */
   readonly pmds = new Map<number, Pmd>();
-  /** Pages of page middle directories, by number of their GiB, and of upper ones, by number of their 512 GiB. */
-  readonly pmdPages = new Set<number>();
-  readonly pudPages = new Set<number>();
+  /** The groups that pay for pages of page middle directories, by number of their GiB, and of upper ones, by number of their 512 GiB. */
+  readonly pmdPages = new Map<number, number>();
+  readonly pudPages = new Map<number, number>();
   readonly rss: [number, number, number, number] = [0, 0, 0, 0];
   totalVm = 0;
   dataVm = 0;
@@ -245,15 +246,20 @@ export class Mm {
   brk = 0;
   /** Page-table pages of all levels that count (PTE, PMD, PUD). */
   tablePages = 0;
-  /** Of tablePages and upper directories, what accountPageTables has seen. */
-  accountedTables = 0;
-  accountedUpper = 0;
+  /** Tables that came and went since accountPageTables looked, by the group that pays: all, and of them upper directories. */
+  readonly tableChanges = new Map<number, { pages: number; upper: number }>();
   /** Huge pages of the pool that are mapped; they are in no other count. Those that private mappings have reserved, by number of 2 MiB. */
   hugetlbPages = 0;
   readonly hugetlbReserved = new Set<number>();
   tlb: Tlb | null = null;
+  /** Of its owner: on whose account reclaim sees what it uses. */
+  group: MemCgroup;
   /** MMF_VM_HUGEPAGE: khugepaged looks at it. */
   onKhugepagedList = false;
+
+  constructor(group: MemCgroup) {
+    this.group = group;
+  }
 
   findVma(page: number): Vma | undefined {
     const at = this.indexOf(page);
@@ -300,17 +306,51 @@ export class Mm {
   }
 
   noteUpper(page: number): void {
-    this.tablePages += this.missingUpper(page);
-    this.pmdPages.add(Math.floor(page / PUD_PAGES));
-    this.pudPages.add(Math.floor(page / PGD_PAGES));
+    const pmdPage = Math.floor(page / PUD_PAGES);
+    if (this.pmdPages.has(pmdPage)) return;
+    this.pmdPages.set(pmdPage, this.group.id);
+    this.countTable(this.group.id, 1, 0);
+    const pudPage = Math.floor(page / PGD_PAGES);
+    if (this.pudPages.has(pudPage)) return;
+    this.pudPages.set(pudPage, this.group.id);
+    this.countTable(this.group.id, 1, 1);
   }
 
-  addPmd(page: number): Pmd {
+  /** An entry for the 2 MiB of `page`, with a table of its own or for a huge page that has none. */
+  addPmd(page: number, hasTable = true): Pmd {
     this.noteUpper(page);
     const pmd = new Pmd();
     this.pmds.set(Math.floor(page / PMD_PAGES), pmd);
-    this.tablePages++;
+    if (hasTable) {
+      pmd.group = this.group.id;
+      this.countTable(pmd.group, 1, 0);
+    }
     return pmd;
+  }
+
+  /** Takes an entry away, with its table. */
+  dropPmd(key: number): void {
+    const { group } = this.pmds.get(key)!;
+    this.pmds.delete(key);
+    if (group >= 0) this.countTable(group, -1, 0);
+  }
+
+  /** All tables go. */
+  dropTables(): void {
+    for (const key of [...this.pmds.keys()]) this.dropPmd(key);
+    for (const group of this.pmdPages.values()) this.countTable(group, -1, 0);
+    for (const group of this.pudPages.values()) this.countTable(group, -1, -1);
+    this.pmdPages.clear();
+    this.pudPages.clear();
+  }
+
+  private countTable(group: number, pages: number, upper: number): void {
+    this.tablePages += pages;
+    const changes = this.tableChanges.get(group);
+    if (changes) {
+      changes.pages += pages;
+      changes.upper += upper;
+    } else this.tableChanges.set(group, { pages, upper });
   }
 
   /**
@@ -327,17 +367,14 @@ export class Mm {
     if (top === 0) return 0;
     if (last > top) last -= PMD_PAGES;
     if (first >= last) return 0;
-    this.eachPmd(first, last, (key) => {
-      this.pmds.delete(key);
-      this.tablePages--;
-    });
+    this.eachPmd(first, last, (key) => this.dropPmd(key));
     this.freeUpper(this.pmdPages, PUD_PAGES, first, last, floor, ceiling);
     this.freeUpper(this.pudPages, PGD_PAGES, first, last, floor, ceiling);
     return before - this.tablePages;
   }
 
   private freeUpper(
-    pages: Set<number>,
+    pages: Map<number, number>,
     unit: number,
     first: number,
     last: number,
@@ -353,8 +390,8 @@ export class Mm {
         const top = Math.floor(ceiling / unit) * unit;
         if (top === 0 || to > top) continue;
       }
+      this.countTable(pages.get(at)!, -1, pages === this.pudPages ? -1 : 0);
       pages.delete(at);
-      this.tablePages--;
     }
   }
 

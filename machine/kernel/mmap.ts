@@ -230,7 +230,7 @@ function unmapRegion(k: Kernel, task: Task, gone: readonly Vma[], floor: number,
   for (const vma of gone) zapPageRange(k, task, vma, vma.start, vma.end);
   updateHiwaterVm(mm);
   freePgtables(mm, gone, floor, ceiling);
-  accountPageTables(k, task.group, mm);
+  accountPageTables(k, mm);
 }
 
 /** free_pgtables: mappings within 2 MiB of each other give their tables back in one go. */
@@ -263,11 +263,8 @@ export function exitMmap(k: Kernel, task: Task): void {
   const { mm } = task;
   khugepagedExit(k, mm);
   for (const vma of mm.vmas) zapPageRange(k, task, vma, vma.start, vma.end);
-  mm.tablePages = 0;
-  mm.pmds.clear();
-  mm.pmdPages.clear();
-  mm.pudPages.clear();
-  accountPageTables(k, task.group, mm);
+  mm.dropTables();
+  accountPageTables(k, mm);
   for (const vma of [...mm.vmas]) removeVma(k, mm, vma);
 }
 

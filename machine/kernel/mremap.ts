@@ -124,7 +124,7 @@ function movePageTables(k: Kernel, task: Task, vma: Vma, start: number, to: numb
     const target = to + from - start;
     if (end - from === 512 && target % 512 === 0 && !mm.pmdAt(target)) {
       mm.noteUpper(target);
-      accountPageTables(k, task.group, mm);
+      accountPageTables(k, mm);
       mm.pmds.delete(key);
       mm.pmds.set(Math.floor(target / 512), pmd);
       return;
@@ -133,7 +133,7 @@ function movePageTables(k: Kernel, task: Task, vma: Vma, start: number, to: numb
     for (let page = from; page < end; page++) {
       const pte = pmd.get(page % 512);
       const at = to + page - start;
-      const table = pteAlloc(k, task, mm, at);
+      const table = pteAlloc(k, mm, at);
       if (pte === 0) continue;
       pmd.set(page % 512, 0);
       table.set(at % 512, pte);

@@ -21,10 +21,7 @@ export function oomScore(k: Kernel, task: Task): number {
   return Math.floor(((1000 + Math.trunc((badness * 1000) / total)) * 2) / 3);
 }
 
-const inGroup = (task: Task, group: MemCgroup): boolean => {
-  for (let at: MemCgroup | null = task.group; at; at = at.parent) if (at === group) return true;
-  return false;
-};
+const inGroup = (task: Task, group: MemCgroup): boolean => task.group.isIn(group);
 
 /** select_bad_process. */
 function selectBadProcess(tasks: readonly Task[], totalPages: number): Task | undefined {
@@ -69,13 +66,12 @@ function killedLine(k: Kernel, task: Task, message: string): void {
 }
 
 /** __oom_kill_process. */
-function oomKillOne(k: Kernel, task: Task, message: string, kill: (task: Task) => void): void {
+function oomKillOne(k: Kernel, task: Task, message: string): void {
   k.vmstat.oom_kill++;
   memcgEvent(task.group, 'oom_kill');
   killedLine(k, task, message);
   task.fatalSignal = true;
   task.oomVictim = true;
-  kill(task);
 }
 
 /** oom_kill_process: the chosen, and all of its group where that is set. */
@@ -88,19 +84,25 @@ function oomKillProcess(
 ): void {
   const members = k.tasks.filter((task) => task.alive && (!limit || inGroup(task, limit)));
   k.oomKills.push(oomKillFacts(k, victim, limit, members));
+  k.hooks.oomKill?.();
   const constraint = limit
     ? `oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=/,mems_allowed=0,oom_memcg=${pathOf(limit)},task_memcg=${pathOf(victim.group)},task=${victim.name},pid=${victim.pid},uid=0`
     : `oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),cpuset=/,mems_allowed=0,global_oom,task_memcg=${pathOf(victim.group)},task=${victim.name},pid=${victim.pid},uid=0`;
   k.kmsg.push(constraint);
   const whole = oomGroupOf(victim.group, limit);
-  oomKillOne(k, victim, message, kill);
-  if (!whole) return;
-  memcgEvent(whole, 'oom_group_kill');
-  k.kmsg.push(`Tasks in ${pathOf(whole)} are going to be killed due to memory.oom.group set`);
-  for (const task of k.tasks) {
-    if ((task.alive || task === victim) && inGroup(task, whole) && task.oomScoreAdj !== OOM_SCORE_ADJ_MIN)
-      oomKillOne(k, task, message, kill);
+  oomKillOne(k, victim, message);
+  const killed = new Set([victim]);
+  if (whole) {
+    memcgEvent(whole, 'oom_group_kill');
+    k.kmsg.push(`Tasks in ${pathOf(whole)} are going to be killed due to memory.oom.group set`);
+    for (const task of k.tasks) {
+      if (!task.alive || !inGroup(task, whole) || task.oomScoreAdj === OOM_SCORE_ADJ_MIN) continue;
+      oomKillOne(k, task, message);
+      killed.add(task);
+    }
   }
+  // They begin to give their memory back when all have their signal.
+  for (const task of killed) kill(task);
 }
 
 /** mem_cgroup_get_oom_group: the highest group with oom.group between the victim and the limit. */

@@ -7,12 +7,11 @@ import { chargeKernelBytes, pageCounterUncharge, tryChargeMemcg } from './memcon
 import { isHeldByMlockBatch } from './mlock-batch.ts';
 import type { Mm } from './mm-types.ts';
 import { releaseFromLru } from './swap-lru.ts';
-import type { Zone } from './zone.ts';
+import { pcpCount, type Zone } from './zone.ts';
 
 /** NR_FREE_PAGES of a zone: without those on the lists of the processor. */
 export function zoneFree(k: Kernel, zone: number): number {
-  const { pcp } = k.zones[zone]!;
-  return k.frames.zones[zone]!.free - pcp.movable - pcp.kernel;
+  return k.frames.zones[zone]!.free - pcpCount(k.zones[zone]!);
 }
 
 export function nrFreePages(k: Kernel): number {
@@ -92,29 +91,42 @@ function countAlloc(k: Kernel, zone: number, pages: number): void {
   else k.vmstat.pgalloc_normal += pages;
 }
 
-/** rmqueue_pcplist: from the list of the processor, which is filled a batch at a time. */
-function takeFromPcp(k: Kernel, zone: number, kernel: boolean): void {
+/** Lists of the processor in the order in which they are emptied, from that which has become too long. */
+const LISTS = ['kernel', 'movable', 'huge'] as const;
+/** CONFIG_PCP_BATCH_SCALE_MAX. */
+const PCP_BATCH_SCALE_MAX = 5;
+type PcpList = (typeof LISTS)[number];
+
+/** rmqueue_pcplist: from the list of the processor, which is filled a batch at a time; huge pages two at a time. */
+function takeFromPcp(k: Kernel, zone: number, list: PcpList): void {
   const { pcp } = k.zones[zone]!;
-  const own = kernel ? 'kernel' : 'movable';
+  const size = list === 'huge' ? HPAGE_PMD_NR : 1;
   pcp.freeFactor >>= 1;
-  if (pcp[own] === 0) pcp[own] += Math.min(pcp.batch, zoneFree(k, zone));
-  if (pcp[own] > 0) pcp[own]--;
+  if (pcp[list] === 0) {
+    const batch = size > 1 && pcp.batch > 1 ? 2 : pcp.batch;
+    pcp[list] += Math.max(0, Math.min(batch, Math.floor(zoneFree(k, zone) / size))) * size;
+  }
+  if (pcp[list] > 0) pcp[list] -= size;
 }
 
-/** free_unref_page: to the list of the processor, and what is too many in bulk to the zone. */
-function giveToPcp(k: Kernel, zone: number, pages: number, kernel: boolean): void {
+/** free_unref_page_commit: to the list of the processor; where the lists are too long, free_pcppages_bulk. */
+function giveToPcp(k: Kernel, zone: number, pages: number, list: PcpList): void {
   const { pcp, reclaimActive } = k.zones[zone]!;
   const high = reclaimActive ? Math.min(pcp.batch * 4, pcp.high) : pcp.high;
-  pcp[kernel ? 'kernel' : 'movable'] += pages;
-  if (pcp.movable + pcp.kernel < high) return;
+  pcp[list] += pages;
+  const count = pcpCount(k.zones[zone]!);
+  if (count < high) return;
   const most = high - pcp.batch;
   const batch = Math.min(Math.max(pcp.batch << pcp.freeFactor, pcp.batch), Math.max(most, pcp.batch));
-  if (batch < most) pcp.freeFactor++;
-  let left = Math.min(batch, pcp.movable + pcp.kernel);
-  const fromMovable = Math.min(left, pcp.movable);
-  pcp.movable -= fromMovable;
-  left -= fromMovable;
-  pcp.kernel -= left;
+  if (batch < most && pcp.freeFactor < PCP_BATCH_SCALE_MAX) pcp.freeFactor++;
+  let left = Math.min(batch, count);
+  for (let i = LISTS.indexOf(list); left > 0; i++) {
+    const own = LISTS[i % LISTS.length]!;
+    const size = own === 'huge' ? HPAGE_PMD_NR : 1;
+    const given = Math.min(pcp[own], Math.ceil(left / size) * size);
+    pcp[own] -= given;
+    left -= given;
+  }
 }
 
 /** A page for user memory or cache, charged to `group`; -1 where there is none. Flags are clear, the group is set. */
@@ -122,7 +134,7 @@ export function allocPage(k: Kernel, group: MemCgroup, options: AllocOptions = U
   const zone = reserveFrom(k, options);
   if (zone < 0) return -1;
   if (!group.isRoot && !tryChargeMemcg(k, group, 1)) return -1;
-  takeFromPcp(k, zone, false);
+  takeFromPcp(k, zone, 'movable');
   let frame = k.frames.takeFrame(zone);
   for (let other = k.zones.length - 1; frame < 0 && other >= 0; other--) frame = k.frames.takeFrame(other);
   assert(frame >= 0, 'a zone above its mark has no frame');
@@ -142,15 +154,16 @@ export function allocHugePage(k: Kernel, group: MemCgroup, direct: boolean): num
   if (zone < 0) return -1;
   if (!group.isRoot && !tryChargeMemcg(k, group, HPAGE_PMD_NR, { huge: true, blocking: direct })) return -2;
   let head = -1;
-  for (let other = k.zones.length - 1; head < 0 && other >= 0; other--) head = k.frames.takeBlock(other);
+  for (let at = zone; head < 0 && at >= 0; at--) head = k.frames.takeBlock(at);
   if (head < 0) {
     if (!group.isRoot) pageCounterUncharge(group, HPAGE_PMD_NR);
     return -1;
   }
+  takeFromPcp(k, k.frames.zoneOf(head), 'huge');
   k.frames.flags[head] = PG_HEAD;
   for (let frame = head + 1; frame < head + HPAGE_PMD_NR; frame++) k.frames.flags[frame] = PG_TAIL;
   k.frames.group.fill(group.id, head, head + HPAGE_PMD_NR);
-  countAlloc(k, zone, HPAGE_PMD_NR);
+  countAlloc(k, k.frames.zoneOf(head), HPAGE_PMD_NR);
   return head;
 }
 
@@ -171,11 +184,10 @@ export function freePage(k: Kernel, frame: number): void {
   const zone = frames.zoneOf(frame);
   if (pages > 1) {
     frames.putBlock(frame);
-    // Pages of 2 MiB wait on the processor's lists too.
-    giveToPcp(k, zone, pages, false);
+    giveToPcp(k, zone, pages, 'huge');
   } else {
     frames.putFrame(frame);
-    giveToPcp(k, zone, 1, false);
+    giveToPcp(k, zone, 1, 'movable');
   }
 }
 
@@ -184,7 +196,7 @@ export function takeKernelPages(k: Kernel, pages: number): void {
   for (let i = 0; i < pages; i++) {
     const zone = reserveFrom(k, { kernel: true });
     const from = zone < 0 ? k.zones.length - 1 : zone;
-    takeFromPcp(k, from, true);
+    takeFromPcp(k, from, 'kernel');
     k.frames.zones[from]!.free--;
     k.frames.zones[from]!.kernelPages++;
     countAlloc(k, from, 1);
@@ -201,7 +213,7 @@ export function takePagesFromReserve(k: Kernel, pages: number): boolean {
       giveKernelPages(k, taken, true);
       return false;
     }
-    takeFromPcp(k, zone, false);
+    takeFromPcp(k, zone, 'movable');
     k.frames.zones[zone]!.free--;
     k.frames.zones[zone]!.kernelPages++;
     countAlloc(k, zone, 1);
@@ -217,22 +229,21 @@ export function giveKernelPages(k: Kernel, pages: number, movable = false): void
     const zone = lower < 0 ? zones.length - 1 : lower;
     zones[zone]!.free++;
     if (lower >= 0) zones[zone]!.kernelPages--;
-    giveToPcp(k, zone, 1, !movable);
+    giveToPcp(k, zone, 1, movable ? 'movable' : 'kernel');
   }
   k.vmstat.pgfree += pages;
 }
 
-/** Page tables that the process has more or fewer than at the last call: pages, and charges of the group. */
-export function accountPageTables(k: Kernel, group: MemCgroup, mm: Mm): void {
-  const pages = mm.tablePages - mm.accountedTables;
-  if (pages === 0) return;
-  const upper = k.profile.features.countsUpperTables ? 0 : mm.pudPages.size - mm.accountedUpper;
-  mm.accountedTables = mm.tablePages;
-  mm.accountedUpper = mm.pudPages.size;
-  if (pages > 0) takeKernelPages(k, pages);
-  else giveKernelPages(k, -pages);
-  // Upper directories have no constructor that counts them, in 6.1; they are charged all the same.
-  k.vmstat.nr_page_table_pages += pages - upper;
-  group.stat.pagetables += pages - upper;
-  chargeKernelBytes(k, group.id, pages * 4096);
+/** Page tables that the process has more or fewer than at the last call: pages, and charges of the groups that pay for them. */
+export function accountPageTables(k: Kernel, mm: Mm): void {
+  for (const [id, { pages, upper }] of mm.tableChanges) {
+    if (pages > 0) takeKernelPages(k, pages);
+    else giveKernelPages(k, -pages);
+    // Upper directories have no constructor that counts them, in 6.1; they are charged all the same.
+    const counted = pages - (k.profile.features.countsUpperTables ? 0 : upper);
+    k.vmstat.nr_page_table_pages += counted;
+    k.groups[id]!.stat.pagetables += counted;
+    chargeKernelBytes(k, id, pages * 4096);
+  }
+  mm.tableChanges.clear();
 }

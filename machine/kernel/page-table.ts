@@ -26,6 +26,8 @@ export class Pmd {
   first = 0;
   /** Entries that are not none. */
   used = 0;
+  /** The group that pays for the table; -1 where there is none. */
+  group = -1;
 
   get(i: number): number {
     if (this.entries) return this.entries[i]!;

@@ -13,12 +13,13 @@ import { resetKswapdFailures } from './vmscan.ts';
 const STACK_LIMIT = 8 * 2 ** 20;
 
 export function newTask(k: Kernel, name: string, parent: Task | null): Task {
+  const group = parent ? parent.group : k.root;
   return {
     pid: k.nextPid++,
     name,
-    mm: new Mm(),
+    mm: new Mm(group),
     parent,
-    group: parent ? parent.group : k.root,
+    group,
     alive: true,
     minflt: 0,
     majflt: 0,
@@ -59,7 +60,7 @@ export function forkTask(k: Kernel, parent: Task, name: string): Task | undefine
     return undefined;
   }
   k.tasks.push(child);
-  k.nowUs += FORK_US + parent.mm.getRss() * FORK_PAGE_US;
+  k.nowUs += FORK_US + child.mm.getRss() * FORK_PAGE_US;
   return child;
 }
 

@@ -13,9 +13,10 @@ import {
 } from './frames.ts';
 import { freeHugePage, splitHugePage, splitHugePmd } from './huge-memory.ts';
 import type { Kernel } from './kernel.ts';
+import type { MemCgroup } from './mem-cgroup.ts';
 import { countMemcg } from './memcontrol.ts';
 import { mlockFolio } from './mlock-batch.ts';
-import { MM_ANONPAGES, MM_FILEPAGES, MM_SHMEMPAGES, MM_SWAPENTS, VM_EXEC, type Vma } from './mm-types.ts';
+import { MM_ANONPAGES, MM_FILEPAGES, MM_SHMEMPAGES, MM_SWAPENTS, VM_EXEC, VM_LOCKED, type Vma } from './mm-types.ts';
 import { freePage } from './page-alloc.ts';
 import { filemapRemoveFolio } from './page-cache.ts';
 import { type Pmd, PTE_DIRTY, PTE_SWAP, pteOf } from './page-table.ts';
@@ -39,6 +40,8 @@ export interface ShrinkResult {
   paged: number;
   /** Pages freed that processes had mapped. */
   unmapped: number;
+  /** Mappings of pages that stay. */
+  keptMappings: number;
 }
 
 /** shrink_folio_list over pages that are on no list; `putBack` takes those that stay. */
@@ -46,18 +49,19 @@ export function shrinkFolioList(
   k: Kernel,
   list: readonly number[],
   putBack: (frame: number) => void,
-  groupId: number,
+  target: MemCgroup | null,
+  ignoreReferences = false,
 ): ShrinkResult {
-  const result: ShrinkResult = { reclaimed: 0, dirty: 0, rotated: 0, paged: 0, unmapped: 0 };
+  const result: ShrinkResult = { reclaimed: 0, dirty: 0, rotated: 0, paged: 0, unmapped: 0, keptMappings: 0 };
   const { frames } = k;
   const left = [...list].reverse();
   for (let frame = left.pop(); frame !== undefined; frame = left.pop()) {
-    const mapped = frames.mapcountOf(frame) > 0;
+    const mappings = frames.mapcountOf(frame);
     const pages = frames.sizeOf(frame);
-    const outcome = shrinkFolio(k, frame, result, groupId < 0);
+    const outcome = shrinkFolio(k, frame, result, target, ignoreReferences);
     if (outcome === 'freed') {
       result.reclaimed += pages;
-      if (mapped) result.unmapped += pages;
+      if (mappings > 0) result.unmapped += pages;
       continue;
     }
     if (outcome === 'split') {
@@ -65,6 +69,7 @@ export function shrinkFolioList(
       for (let i = pages - 1; i >= 0; i--) if (frames.mapcount[frame + i]! > 0) left.push(frame + i);
       continue;
     }
+    result.keptMappings += mappings;
     if (outcome === 'activate') {
       frames.flags[frame]! |= PG_ACTIVE;
       result.rotated += pages;
@@ -78,7 +83,13 @@ export function shrinkFolioList(
 
 type Outcome = 'freed' | 'keep' | 'activate' | 'split';
 
-function shrinkFolio(k: Kernel, frame: number, result: ShrinkResult, ignoreReferences: boolean): Outcome {
+function shrinkFolio(
+  k: Kernel,
+  frame: number,
+  result: ShrinkResult,
+  target: MemCgroup | null,
+  ignoreReferences: boolean,
+): Outcome {
   const { flags } = k.frames;
   if (flags[frame]! & PG_MLOCKED) {
     flags[frame] = (flags[frame]! & ~PG_ACTIVE) | PG_UNEVICTABLE;
@@ -87,11 +98,9 @@ function shrinkFolio(k: Kernel, frame: number, result: ShrinkResult, ignoreRefer
   const mappings = mappingsOf(k, frame);
   const dirty = !(flags[frame]! & PG_SWAPBACKED) && (flags[frame]! & PG_DIRTY) !== 0 && !(flags[frame]! & PG_ANON);
   if (dirty) result.dirty++;
-  let clean = false;
   if (!ignoreReferences) {
-    const seen = folioCheckReferences(k, frame, mappings);
+    const seen = folioCheckReferences(k, frame, mappings, target);
     if (seen === 'activate' || seen === 'keep') return seen;
-    clean = seen === 'clean';
   }
   if (flags[frame]! & PG_ANON) return reclaimAnon(k, frame, mappings, result);
   const object = k.objects[k.frames.owner[frame]!]!;
@@ -104,10 +113,10 @@ function shrinkFolio(k: Kernel, frame: number, result: ShrinkResult, ignoreRefer
   if (flags[frame]! & PG_DIRTY) {
     // The flusher writes it, and it is freed when that is done.
     flags[frame]! |= PG_RECLAIM;
-    return clean ? 'keep' : 'activate';
+    return 'activate';
   }
   const index = k.frames.index[frame]!;
-  const shadow = workingsetEviction(k, frame);
+  const shadow = workingsetEviction(k, frame, target);
   filemapRemoveFolio(k, object, index, frame, shadow);
   freePage(k, frame);
   return 'freed';
@@ -118,22 +127,23 @@ function folioCheckReferences(
   k: Kernel,
   frame: number,
   mappings: readonly Mapping[],
-): 'activate' | 'keep' | 'clean' | 'reclaim' {
+  target: MemCgroup | null,
+): 'activate' | 'keep' | 'reclaim' {
   const { flags } = k.frames;
-  const { referenced, locked } = folioReferenced(k, frame, mappings);
+  const { referenced, flags: used } = folioReferenced(k, frame, mappings, target);
   const marked = (flags[frame]! & PG_REFERENCED) !== 0;
   flags[frame]! &= ~PG_REFERENCED;
-  if (locked) {
+  if (used & VM_LOCKED) {
     mlockFolio(k, frame);
     return 'activate';
   }
   if (referenced > 0) {
     flags[frame]! |= PG_REFERENCED;
     if (marked || referenced > 1) return 'activate';
-    if (!(flags[frame]! & PG_SWAPBACKED) && mappings.some(({ vma }) => vma.flags & VM_EXEC)) return 'activate';
+    if (!(flags[frame]! & PG_SWAPBACKED) && used & VM_EXEC) return 'activate';
     return 'keep';
   }
-  return marked && !(flags[frame]! & PG_SWAPBACKED) ? 'clean' : 'reclaim';
+  return 'reclaim';
 }
 
 /** An anonymous page: lazily freed ones are dropped, others go to swap where there is some. */
@@ -141,8 +151,8 @@ function reclaimAnon(k: Kernel, frame: number, mappings: readonly Mapping[], res
   const { flags } = k.frames;
   const pages = k.frames.sizeOf(frame);
   if (!(flags[frame]! & PG_SWAPBACKED)) {
-    if (mappings.some((mapping) => entryOf(mapping) & PTE_DIRTY)) {
-      // Written again since it was given up.
+    if (pages > 1 && mappings.some((mapping) => entryOf(mapping) & PTE_DIRTY)) flags[frame]! |= PG_DIRTY;
+    if (pages > 1 && flags[frame]! & PG_DIRTY) {
       flags[frame]! |= PG_SWAPBACKED;
       return 'activate';
     }
@@ -156,6 +166,12 @@ function reclaimAnon(k: Kernel, frame: number, mappings: readonly Mapping[], res
       freeHugePage(k, frame);
     } else {
       for (const { vma, page, pmd } of mappings) {
+        if (pmd.get(page % 512) & PTE_DIRTY) flags[frame]! |= PG_DIRTY;
+        // Written again since it was given up, or by others who have it; those before have lost it.
+        if (flags[frame]! & PG_DIRTY) {
+          flags[frame]! |= PG_SWAPBACKED;
+          return 'activate';
+        }
         pmd.set(page % 512, 0);
         vma.mm.tlb?.flush(page, page + 1);
         vma.mm.rss[MM_ANONPAGES]--;

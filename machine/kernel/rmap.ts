@@ -10,6 +10,7 @@ import {
   PG_TAIL,
 } from './frames.ts';
 import type { Kernel } from './kernel.ts';
+import type { MemCgroup } from './mem-cgroup.ts';
 import { mlockNewPage, munlockPage } from './mlock-batch.ts';
 import { type AnonVma, VM_EXEC, VM_LOCKED, VM_READ, VM_SEQ_READ, VM_WRITE, type Vma } from './mm-types.ts';
 import { frameOfPte, type Pmd, PTE_PRESENT, PTE_SPECIAL, PTE_YOUNG } from './page-table.ts';
@@ -217,33 +218,32 @@ function mappingIn(vma: Vma, index: number, frame: number): Mapping | undefined 
     : undefined;
 }
 
-/** folio_referenced: entries that were used since the last look, whose bits it clears. */
+/**
+ * folio_referenced: entries that were used since the last look, whose bits it clears. Reclaim for a group (`target`) does not look at
+ * what others use; where it is for the machine, or nobody's, all count.
+ */
 export function folioReferenced(
   k: Kernel,
   frame: number,
   mappings: readonly Mapping[],
-): { referenced: number; locked: boolean } {
+  target: MemCgroup | null,
+): { referenced: number; flags: number } {
   let referenced = 0;
-  let locked = false;
+  let flags = 0;
   for (const { vma, page, pmd, huge } of mappings) {
-    if (vma.flags & VM_LOCKED) locked = true;
-    if (huge) {
-      if (pmd.huge & PTE_YOUNG) {
-        referenced++;
-        pmd.huge &= ~PTE_YOUNG;
-        vma.mm.tlb?.flush(page, page + HPAGE_PMD_NR);
-      }
-      continue;
-    }
-    const pte = pmd.get(page % 512);
-    if (pte & PTE_YOUNG) {
-      pmd.set(page % 512, pte & ~PTE_YOUNG);
-      vma.mm.tlb?.flush(page, page + 1);
-      if (!(vma.flags & VM_SEQ_READ)) referenced++;
-    }
+    if (target && !vma.mm.group.isIn(target)) continue;
+    if (vma.flags & VM_LOCKED) return { referenced, flags: flags | VM_LOCKED };
+    const own = huge ? pmd.huge : pmd.get(page % 512);
+    if (!(own & PTE_YOUNG)) continue;
+    if (huge) pmd.huge &= ~PTE_YOUNG;
+    else pmd.set(page % 512, own & ~PTE_YOUNG);
+    vma.mm.tlb?.flush(page, page + (huge ? HPAGE_PMD_NR : 1));
+    if (!huge && vma.flags & VM_SEQ_READ) continue;
+    referenced++;
+    flags |= vma.flags & ~VM_LOCKED;
   }
   if (k.frames.sizeOf(frame) > 1 && mappings.length === 0) referenced += referencedParts(k, frame);
-  return { referenced, locked };
+  return { referenced, flags };
 }
 
 /** Of a huge page that is mapped by small entries only. */

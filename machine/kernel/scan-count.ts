@@ -1,6 +1,7 @@
 /** mm/vmscan.c: how much of each list a pass of reclaim looks at. */
 import { LRU_ACTIVE_ANON, LRU_ACTIVE_FILE, LRU_INACTIVE_ANON, LRU_INACTIVE_FILE } from './frames.ts';
 import type { Kernel } from './kernel.ts';
+import { sizeBelow } from './lruvec.ts';
 import type { MemCgroup } from './mem-cgroup.ts';
 import { nrFreePages } from './page-alloc.ts';
 
@@ -18,6 +19,8 @@ export interface ScanControl {
   nrScanned: number;
   deactivateAnon: boolean;
   deactivateFile: boolean;
+  /** An active list was left alone. */
+  skippedDeactivate: boolean;
   forceDeactivate: boolean;
   cacheTrimMode: boolean;
   fileIsTiny: boolean;
@@ -36,6 +39,7 @@ export const newScan = (target: MemCgroup, kswapd: boolean, cgroup: boolean, nrT
   nrScanned: 0,
   deactivateAnon: false,
   deactivateFile: false,
+  skippedDeactivate: false,
   forceDeactivate: false,
   cacheTrimMode: false,
   fileIsTiny: false,
@@ -46,13 +50,6 @@ export const newScan = (target: MemCgroup, kswapd: boolean, cgroup: boolean, nrT
 
 export const isFile = (lru: number) => lru >= LRU_INACTIVE_FILE;
 export const isActive = (lru: number) => (lru & 1) === 1;
-
-/** lruvec_page_state over the groups below the target. */
-export function sizeBelow(k: Kernel, group: MemCgroup, lru: number): number {
-  let sum = 0;
-  for (const at of group.subtree()) sum += k.frames.sizeOfList(at.id, lru);
-  return sum;
-}
 
 /** inactive_is_low: the larger the lists, the smaller a part need be inactive. */
 export function inactiveIsLow(k: Kernel, inactive: number, active: number): boolean {
@@ -101,9 +98,10 @@ export function getScanCount(k: Kernel, group: MemCgroup, sc: ScanControl): numb
   else if (sc.fileIsTiny) mode = 'anon';
   else if (sc.cacheTrimMode) mode = 'file';
   else {
-    const total = group.anonCost + group.fileCost;
-    const anonCost = total + group.anonCost;
-    const fileCost = total + group.fileCost;
+    const { target } = sc;
+    const total = target.anonCost + target.fileCost;
+    const anonCost = total + target.anonCost;
+    const fileCost = total + target.fileCost;
     const sum = anonCost + fileCost;
     fraction[0] = Math.floor((k.swappiness * (sum + 1)) / (anonCost + 1));
     fraction[1] = Math.floor(((200 - k.swappiness) * (sum + 1)) / (fileCost + 1));
@@ -125,13 +123,16 @@ export function getScanCount(k: Kernel, group: MemCgroup, sc: ScanControl): numb
 /** The part of a list that the group's protection leaves to reclaim. */
 function protectedSize(group: MemCgroup, size: number, sc: ScanControl): number {
   if (group.isRoot || group === sc.target) return size;
-  let protection = sc.memcgLowReclaim ? group.emin : Math.max(group.emin, group.elow);
-  if (protection === 0) return size;
-  protection = Math.min(protection, group.usage);
-  return Math.max(size - Math.floor((size * protection) / (group.usage + 1)), Math.min(size, SWAP_CLUSTER_MAX));
+  const { emin, elow } = group;
+  if (emin === 0 && elow === 0) return size;
+  const usesLow = !sc.memcgLowReclaim && elow > emin;
+  if (usesLow) sc.memcgLowSkipped = true;
+  const protection = usesLow ? elow : emin;
+  const usage = Math.max(group.usage, protection);
+  return Math.max(size - Math.floor((size * protection) / (usage + 1)), SWAP_CLUSTER_MAX);
 }
 
-/** The group's part of snapshot_refaults. */
+/** snapshot_refaults. */
 export function seeRefaults(group: MemCgroup): void {
   refaultsSeen.set(group, activations(group));
 }

@@ -147,7 +147,7 @@ export function folioMarkAccessed(k: Kernel, page: number): void {
     if (now & PG_LRU) folioActivate(k, frame);
     else if (batches(k).add.includes(frame)) flags[frame]! |= PG_ACTIVE;
     flags[frame]! &= ~PG_REFERENCED;
-    k.groups[k.frames.group[frame]!]!.nonresidentAge += k.frames.sizeOf(frame);
+    k.groups[k.frames.group[frame]!]!.ageNonresident(k.frames.sizeOf(frame));
   }
 }
 

@@ -1,5 +1,7 @@
 /** kernel/time/timer.c: the wheel of timers, coarser the longer they run. */
-const JIFFY_US = 4000;
+
+/** A tick (HZ 250). */
+export const JIFFY_US = 4000;
 /** LVL_SIZE - 1, and LVL_CLK_SHIFT. */
 const LAST_OF_LEVEL = 63;
 const LEVEL_SHIFT = 3;

@@ -12,14 +12,22 @@ import {
   PG_WORKINGSET,
 } from './frames.ts';
 import type { Kernel } from './kernel.ts';
-import { lruvecAdd } from './lruvec.ts';
-import type { MemCgroup } from './mem-cgroup.ts';
+import { lruNoteCost, lruvecAdd, sizeBelow } from './lruvec.ts';
+import { type MemCgroup, memcgEvent } from './mem-cgroup.ts';
 import { countMemcg } from './memcontrol.ts';
 import { VM_EXEC } from './mm-types.ts';
-import { zoneWatermarkOk } from './page-alloc.ts';
+import { nrFreePages, zoneWatermarkOk } from './page-alloc.ts';
 import { stalled } from './psi.ts';
 import { shrinkFolioList } from './reclaim-folio.ts';
-import { DEACTIVATED_US, FREED_US, KEPT_US, RECLAIM_CALL_US, UNMAPPED_US } from './recorded-prices.ts';
+import {
+  DEACTIVATED_US,
+  FAULT_US,
+  FREED_US,
+  KEPT_MAPPING_US,
+  KEPT_US,
+  RECLAIM_CALL_US,
+  UNMAPPED_US,
+} from './recorded-prices.ts';
 import { folioReferenced, mappingsOf } from './rmap.ts';
 import {
   DEF_PRIORITY,
@@ -32,13 +40,16 @@ import {
   type ScanControl,
   SWAP_CLUSTER_MAX,
   seeRefaults,
-  sizeBelow,
 } from './scan-count.ts';
 import { shrinkSlab } from './shrink-slab.ts';
 import { lruAddDrain } from './swap-lru.ts';
+import { JIFFY_US } from './timer.ts';
 import { wakeupFlusherThreads } from './writeback.ts';
 
 const MAX_RECLAIM_RETRIES = 16;
+
+/** target_mem_cgroup: null where it is all memory. */
+const targetOf = (sc: ScanControl): MemCgroup | null => (sc.target.isRoot ? null : sc.target);
 
 /** isolate_lru_pages from the tail of a list. */
 function isolate(k: Kernel, group: MemCgroup, lru: number, wanted: number): { frames: number[]; pages: number } {
@@ -62,17 +73,17 @@ function putBack(k: Kernel, frame: number): void {
 }
 
 /** shrink_active_list: what was not used since leaves the active list. */
-function shrinkActiveList(k: Kernel, group: MemCgroup, lru: number, wanted: number): void {
+function shrinkActiveList(k: Kernel, group: MemCgroup, lru: number, wanted: number, sc: ScanControl): void {
   lruAddDrain(k);
   const { flags } = k.frames;
   const isolated = isolate(k, group, lru, wanted);
-  k.vmstat.pgrefill += isolated.pages;
+  if (!sc.cgroup) k.vmstat.pgrefill += isolated.pages;
   countMemcg(k, group.id, 'pgrefill', isolated.pages);
   k.nowUs += isolated.pages * DEACTIVATED_US;
   for (const frame of isolated.frames) {
     const mappings = mappingsOf(k, frame);
-    const { referenced } = folioReferenced(k, frame, mappings);
-    if (referenced > 0 && isFile(lru) && mappings.some(({ vma }) => vma.flags & VM_EXEC)) {
+    const { referenced, flags: used } = folioReferenced(k, frame, mappings, targetOf(sc));
+    if (referenced > 0 && isFile(lru) && used & VM_EXEC) {
       putBack(k, frame);
       continue;
     }
@@ -94,32 +105,20 @@ function shrinkInactiveList(k: Kernel, group: MemCgroup, lru: number, wanted: nu
   k.vmstat[`pgscan_${kind}`] += isolated.pages;
   countMemcg(k, group.id, `pgscan_${side}`, isolated.pages);
   if (!sc.cgroup) k.vmstat[`pgscan_${side}`] += isolated.pages;
-  const result = shrinkFolioList(k, isolated.frames, (frame) => putBack(k, frame), group.id);
+  const result = shrinkFolioList(k, isolated.frames, (frame) => putBack(k, frame), targetOf(sc));
   k.vmstat[`pgsteal_${kind}`] += result.reclaimed;
   countMemcg(k, group.id, `pgsteal_${side}`, result.reclaimed);
   if (!sc.cgroup) k.vmstat[`pgsteal_${side}`] += result.reclaimed;
-  noteCost(group, isFile(lru), result.rotated + result.paged);
+  lruNoteCost(k, group, isFile(lru), result.paged);
   sc.nrScanned += isolated.pages;
   k.nowUs +=
-    result.reclaimed * FREED_US + (isolated.pages - result.reclaimed) * KEPT_US + result.unmapped * UNMAPPED_US;
+    result.reclaimed * FREED_US +
+    (isolated.pages - result.reclaimed) * KEPT_US +
+    result.keptMappings * KEPT_MAPPING_US +
+    result.unmapped * UNMAPPED_US;
   if (result.dirty === isolated.pages && (!sc.cgroup || k.profile.features.waitsForDirtyOfGroup))
     wakeupFlusherThreads(k);
   return result.reclaimed;
-}
-
-/** A thread that runs longer than a tick shares the processor from then on. */
-const TICK_US = 4000;
-
-/** lru_note_cost: a list that gives nothing is scanned less. */
-function noteCost(group: MemCgroup, file: boolean, cost: number): void {
-  for (let at: MemCgroup | null = group; at; at = at.parent) {
-    if (file) at.fileCost += cost;
-    else at.anonCost += cost;
-    if (at.anonCost + at.fileCost > 8192) {
-      at.anonCost = Math.floor(at.anonCost / 2);
-      at.fileCost = Math.floor(at.fileCost / 2);
-    }
-  }
 }
 
 /** shrink_lruvec. */
@@ -135,7 +134,8 @@ function shrinkLruvec(k: Kernel, group: MemCgroup, sc: ScanControl): void {
       const some = Math.min(nr[lru]!, SWAP_CLUSTER_MAX);
       nr[lru]! -= some;
       if (!isActive(lru)) reclaimed += shrinkInactiveList(k, group, lru, some, sc);
-      else if (isFile(lru) ? sc.deactivateFile : sc.deactivateAnon) shrinkActiveList(k, group, lru, some);
+      else if (isFile(lru) ? sc.deactivateFile : sc.deactivateAnon) shrinkActiveList(k, group, lru, some, sc);
+      else sc.skippedDeactivate = true;
     }
     if (reclaimed < sc.nrToReclaim || proportional || adjusted) continue;
     const file = nr[LRU_INACTIVE_FILE]! + nr[LRU_ACTIVE_FILE]!;
@@ -157,32 +157,29 @@ function shrinkLruvec(k: Kernel, group: MemCgroup, sc: ScanControl): void {
   }
   sc.nrReclaimed += reclaimed;
   if (k.swapTotal > 0) {
-    const inactive = k.frames.sizeOfList(group.id, LRU_INACTIVE_ANON);
-    if (inactiveIsLow(k, inactive, k.frames.sizeOfList(group.id, LRU_ACTIVE_ANON))) {
-      shrinkActiveList(k, group, LRU_ACTIVE_ANON, SWAP_CLUSTER_MAX);
+    const inactive = sizeBelow(k, group, LRU_INACTIVE_ANON);
+    if (inactiveIsLow(k, inactive, sizeBelow(k, group, LRU_ACTIVE_ANON))) {
+      shrinkActiveList(k, group, LRU_ACTIVE_ANON, SWAP_CLUSTER_MAX, sc);
     }
   }
 }
 
-/** mem_cgroup_calculate_protection, from the target down. */
+/** mem_cgroup_calculate_protection, seen from the target: its own is as it was last seen from above. */
 function calculateProtection(target: MemCgroup, group: MemCgroup): void {
-  if (group === target || group.isRoot) {
-    group.emin = 0;
-    group.elow = 0;
-    return;
-  }
+  if (group === target || group.usage === 0) return;
   const parent = group.parent!;
-  if (parent === target || parent.isRoot) {
-    group.emin = Math.min(group.min, group.usage);
-    group.elow = Math.min(group.low, group.usage);
+  if (parent === target) {
+    group.emin = group.min;
+    group.elow = group.low;
     return;
   }
-  const share = (own: number, of: (child: MemCgroup) => number, available: number) => {
+  const effective = (of: (child: MemCgroup) => number, parentEffective: number) => {
+    const own = Math.min(group.usage, of(group));
     const siblings = parent.children.reduce((sum, child) => sum + Math.min(child.usage, of(child)), 0);
-    return siblings > available ? Math.floor((own * available) / siblings) : own;
+    return siblings > parentEffective ? Math.floor((own * parentEffective) / siblings) : own;
   };
-  group.emin = share(Math.min(group.min, group.usage), (child) => child.min, parent.emin);
-  group.elow = share(Math.min(group.low, group.usage), (child) => child.low, parent.elow);
+  group.emin = effective((child) => child.min, parent.emin);
+  group.elow = effective((child) => child.low, parent.elow);
 }
 
 /** shrink_node: every group below the target, and the shrinkers. */
@@ -190,24 +187,19 @@ function shrinkNode(k: Kernel, sc: ScanControl): void {
   prepareScanCount(k, sc);
   for (const group of [...sc.target.subtree()]) {
     calculateProtection(sc.target, group);
-    if (group !== sc.target && !group.isRoot) {
-      if (group.emin > 0 && group.usage <= group.emin) continue;
-      if (group.elow > 0 && group.usage <= group.elow) {
+    if (!group.isRoot) {
+      if (group.usage <= group.emin) continue;
+      if (group.usage <= group.elow) {
         if (!sc.memcgLowReclaim) {
           sc.memcgLowSkipped = true;
           continue;
         }
-        group.eventsLocal['low'] = (group.eventsLocal['low'] ?? 0) + 1;
-        group.events['low'] = (group.events['low'] ?? 0) + 1;
+        memcgEvent(group, 'low');
       }
     }
     shrinkLruvec(k, group, sc);
     sc.nrReclaimed += shrinkSlab(k, group, sc.priority);
   }
-}
-
-function snapshotRefaults(sc: ScanControl): void {
-  for (const group of sc.target.subtree()) seeRefaults(group);
 }
 
 /** do_try_to_free_pages: ever deeper until enough is free. */
@@ -219,10 +211,11 @@ function doTryToFreePages(k: Kernel, sc: ScanControl): number {
       shrinkNode(k, sc);
       if (sc.nrReclaimed >= sc.nrToReclaim) break;
     }
-    snapshotRefaults(sc);
+    seeRefaults(sc.target);
     if (sc.nrReclaimed > 0) return sc.nrReclaimed;
-    if (!sc.forceDeactivate && sizeBelow(k, sc.target, LRU_ACTIVE_FILE) > 0) {
+    if (sc.skippedDeactivate) {
       sc.forceDeactivate = true;
+      sc.skippedDeactivate = false;
       continue;
     }
     if (!sc.memcgLowSkipped) return 0;
@@ -243,6 +236,13 @@ export function tryToFreeMemCgroupPages(k: Kernel, group: MemCgroup, pages: numb
   return stalled(k, group, () => doTryToFreePages(k, newScan(group, false, true, Math.max(pages, SWAP_CLUSTER_MAX))));
 }
 
+/** kswapd_age_node: anonymous pages age too where they could be swapped. */
+function kswapdAgeNode(k: Kernel, sc: ScanControl): void {
+  if (k.swapTotal === 0) return;
+  if (!inactiveIsLow(k, sizeBelow(k, k.root, LRU_INACTIVE_ANON), sizeBelow(k, k.root, LRU_ACTIVE_ANON))) return;
+  for (const group of k.root.subtree()) shrinkActiveList(k, group, LRU_ACTIVE_ANON, SWAP_CLUSTER_MAX, sc);
+}
+
 const kswapdFailures = new WeakMap<Kernel, number>();
 
 /** wakeup_kswapd and balance_pgdat: reclaims until the zones are above their high marks, or gives up. */
@@ -255,22 +255,25 @@ export function balancePgdat(k: Kernel, order: number): void {
   sc.priority = DEF_PRIORITY;
   let total = 0;
   const startUs = k.nowUs;
+  const spareAtStart = nrFreePages(k) - k.zones.reduce((sum, { min }) => sum + min, 0);
   for (const zone of k.zones) zone.reclaimActive = true;
   while (sc.priority >= 1) {
     if (balanced()) break;
     sc.nrToReclaim = k.zones.reduce((sum, zone) => sum + Math.max(zone.high, SWAP_CLUSTER_MAX), 0);
     sc.nrReclaimed = 0;
     sc.nrScanned = 0;
-    sc.memcgLowReclaim = sc.memcgLowSkipped;
+    kswapdAgeNode(k, sc);
     shrinkNode(k, sc);
     total += sc.nrReclaimed;
     if (sc.nrScanned < sc.nrToReclaim || sc.nrReclaimed === 0) sc.priority--;
   }
   for (const zone of k.zones) zone.reclaimActive = false;
-  snapshotRefaults(sc);
-  // The thread's own time counts as a stall of some, not of all: whoever allocates could run.
+  seeRefaults(sc.target);
+  // The thread's own time counts as a stall of some, not of all: whoever allocates could run. After a tick they take turns, until what
+  // is free is down to the marks and who allocates has to reclaim as well.
   const ranUs = k.nowUs - startUs;
-  k.psi.someUs += ranUs + Math.max(0, ranUs - TICK_US);
+  const othersUs = Math.max(0, spareAtStart + total) * FAULT_US;
+  k.psi.someUs += ranUs + Math.min(Math.max(0, ranUs - JIFFY_US), othersUs);
   kswapdFailures.set(k, total === 0 && !balanced() ? failures + 1 : 0);
 }
 
@@ -290,5 +293,5 @@ export function reclaimPages(k: Kernel, victims: readonly number[]): void {
     k.frames.flags[frame]! &= ~(PG_LRU | PG_ACTIVE | PG_REFERENCED);
     isolated.push(frame);
   }
-  shrinkFolioList(k, isolated, (frame) => putBack(k, frame), -1);
+  shrinkFolioList(k, isolated, (frame) => putBack(k, frame), null, true);
 }

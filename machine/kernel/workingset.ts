@@ -9,19 +9,16 @@ import {
   PG_WORKINGSET,
 } from './frames.ts';
 import type { Kernel } from './kernel.ts';
+import { lruNoteCost, sizeBelow } from './lruvec.ts';
+import type { MemCgroup } from './mem-cgroup.ts';
 import { countMemcg } from './memcontrol.ts';
+import type { Shadow } from './shadow-table.ts';
 
-export interface Shadow {
-  readonly group: number;
-  readonly age: number;
-  readonly workingset: boolean;
-}
-
-/** workingset_eviction: what to remember of a page that reclaim takes. */
-export function workingsetEviction(k: Kernel, frame: number): Shadow {
-  const group = k.groups[k.frames.group[frame]!]!;
+/** workingset_eviction: what to remember of a page that reclaim for `target` takes: the order is that of all groups below. */
+export function workingsetEviction(k: Kernel, frame: number, target: MemCgroup | null): Shadow {
+  const group = target ?? k.root;
   const age = group.nonresidentAge;
-  group.nonresidentAge += k.frames.sizeOf(frame);
+  group.ageNonresident(k.frames.sizeOf(frame));
   return { group: group.id, age, workingset: (k.frames.flags[frame]! & PG_WORKINGSET) !== 0 };
 }
 
@@ -35,21 +32,21 @@ export function workingsetRefault(k: Kernel, frame: number, shadow: Shadow): voi
   const distance = evicted.nonresidentAge - shadow.age;
   k.vmstat[`workingset_refault_${name}`]++;
   countMemcg(k, owner, `workingset_refault_${name}`);
-  k.groups[owner]!.refaults[file ? 1 : 0]!++;
   if (k.profile.features.lruGen) return;
-  let size = frames.sizeOfList(evicted.id, LRU_ACTIVE_FILE);
-  if (!file) size += frames.sizeOfList(evicted.id, LRU_INACTIVE_FILE);
+  let size = sizeBelow(k, evicted, LRU_ACTIVE_FILE);
+  if (!file) size += sizeBelow(k, evicted, LRU_INACTIVE_FILE);
   if (k.swapFree > 0) {
-    size += frames.sizeOfList(evicted.id, LRU_ACTIVE_ANON);
-    if (file) size += frames.sizeOfList(evicted.id, LRU_INACTIVE_ANON);
+    size += sizeBelow(k, evicted, LRU_ACTIVE_ANON);
+    if (file) size += sizeBelow(k, evicted, LRU_INACTIVE_ANON);
   }
   if (distance > size) return;
   frames.flags[frame]! |= PG_ACTIVE;
-  k.groups[owner]!.nonresidentAge++;
+  k.groups[owner]!.ageNonresident(1);
   k.vmstat[`workingset_activate_${name}`]++;
   countMemcg(k, owner, `workingset_activate_${name}`);
   if (!shadow.workingset) return;
   frames.flags[frame]! |= PG_WORKINGSET;
+  lruNoteCost(k, k.groups[owner]!, file, 1);
   k.vmstat[`workingset_restore_${name}`]++;
   countMemcg(k, owner, `workingset_restore_${name}`);
 }

@@ -10,9 +10,12 @@ export interface Zone {
   protection: number[];
   /** ZONE_RECLAIM_ACTIVE: the lists of the processor are kept short meanwhile. */
   reclaimActive: boolean;
-  /** Per-CPU page lists: pages on them, by mobility (movable, not), and their tuning. */
-  pcp: { movable: number; kernel: number; high: number; batch: number; freeFactor: number };
+  /** Per-CPU page lists: single pages on them, by mobility (not, movable), pages of huge ones, and their tuning. */
+  pcp: { kernel: number; movable: number; huge: number; high: number; batch: number; freeFactor: number };
 }
+
+/** per_cpu_pages.count. */
+export const pcpCount = ({ pcp }: Zone): number => pcp.kernel + pcp.movable + pcp.huge;
 
 /** Integer square root, as int_sqrt. */
 const intSqrt = (value: number): number => Math.floor(Math.sqrt(value));

@@ -7,8 +7,10 @@ import type { Kernel, Task } from '../kernel/kernel.ts';
 import type { MemCgroup } from '../kernel/mem-cgroup.ts';
 import { exitTask, reapMemory } from '../kernel/process.ts';
 import { LEAST_MEMORY_MB } from '../kernel/profile.ts';
-import { TEARDOWN_PAGE_US } from '../kernel/recorded-prices.ts';
+import { EXIT_FREED_US, EXIT_SHMEM_FREED_US, EXIT_UNMAPPED_US } from '../kernel/recorded-prices.ts';
+import { noteStall } from '../kernel/psi.ts';
 import { registerShrinker } from '../kernel/shrink-slab.ts';
+import { JIFFY_US } from '../kernel/timer.ts';
 import { FileSystem } from './files.ts';
 import type { Command, MachineSettings } from './parse.ts';
 import type { Pause } from './pause.ts';
@@ -115,7 +117,7 @@ export class MachineRun {
   readonly runners = new Set<string>();
   private kmsgShown = 0;
   /** Killed, with the processor's time that they still need to take their mappings down; as of `dyingAsOfUs`. */
-  private readonly dying: { task: Task; leftUs: number }[] = [];
+  private readonly dying: { task: Task; leftUs: number; forGroup: boolean }[] = [];
   private dyingAsOfUs = 0;
   private readonly deaths: { process: ScriptProcess; how: 'signal' | 'exit'; code: number }[] = [];
   private readonly onLine: (line: MachineLine) => void;
@@ -222,15 +224,31 @@ export class MachineRun {
     // The chosen one of a group is killed again with the group.
     if (task === this.k.current || this.dying.some((one) => one.task === task)) return;
     const pages = task.mm.getRss();
+    const freedBefore = this.k.vmstat.pgfree;
     reapMemory(this.k, task);
+    const freed = this.k.vmstat.pgfree - freedBefore;
     this.passToDying();
-    this.dying.push({ task, leftUs: pages * TEARDOWN_PAGE_US });
+    const shared = ownSharedPages(task);
+    const leftUs = freed * EXIT_FREED_US + (pages - freed) * EXIT_UNMAPPED_US + shared * EXIT_SHMEM_FREED_US;
+    // It has slept, so that the signal lets it run before who asked for memory, until a tick ends that.
+    const firstUs = Math.min(leftUs, JIFFY_US);
+    this.k.nowUs += firstUs;
+    const forGroup = this.k.oomKills.at(-1)?.group !== undefined;
+    if (forGroup) noteStall(this.k, null, firstUs);
+    this.dying.push({ task, leftUs: leftUs - firstUs, forGroup });
   }
 
-  /** The processor's time since is shared: each of the dying has had as much as who runs. */
+  /** The processor's time since is shared: each of the dying has had as much as who runs. Whose group was full is reclaiming all the while. */
   private passToDying(): void {
-    for (const one of this.dying) one.leftUs -= this.k.nowUs - this.dyingAsOfUs;
-    this.dyingAsOfUs = this.k.nowUs;
+    const { k } = this;
+    const ranUs = k.nowUs - this.dyingAsOfUs;
+    for (const one of this.dying) {
+      const sharedUs = Math.max(0, Math.min(ranUs, one.leftUs));
+      one.leftUs -= ranUs;
+      k.nowUs += sharedUs;
+      if (one.forGroup) noteStall(k, null, sharedUs);
+    }
+    this.dyingAsOfUs = k.nowUs;
   }
 
   /** Ends those whose time has come: all, where the processor is idle. */
@@ -282,4 +300,16 @@ export class MachineRun {
     this.emitKmsg('end');
     this.emit({ t: 'end', step: this.step });
   }
+}
+
+/** Pages of shared memory without a name that only this process has mapped: they end with it. */
+function ownSharedPages({ mm }: Task): number {
+  const objects = new Set(mm.vmas.map(({ object }) => object));
+  let pages = 0;
+  for (const object of objects) {
+    if (object?.kind !== 'shmem' || object.links > 0) continue;
+    const own = [...object.vmas].filter((vma) => vma.mm === mm).length;
+    if (own === object.users) pages += object.nrPages;
+  }
+  return pages;
 }

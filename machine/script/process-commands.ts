@@ -98,6 +98,7 @@ function outside(run: MachineRun, process: ScriptProcess, command: Command, name
     else {
       process.cgroup = group;
       task.group = group.memcg;
+      task.mm.group = group.memcg;
     }
   } else if (name === 'oom_score_adj') {
     const adj = Number(value);

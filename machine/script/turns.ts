@@ -2,13 +2,13 @@
 import type { Kernel, Task } from '../kernel/kernel.ts';
 import { runKhugepaged } from '../kernel/khugepaged.ts';
 import { khugepagedIsRunnable } from '../kernel/khugepaged-slots.ts';
+import { JIFFY_US } from '../kernel/timer.ts';
 
 /** sysctl_sched_latency is 6 ms: a sleeper is placed at most half of it behind, a new process half of it ahead. */
 const SLEEPER_CREDIT_US = 3000;
 /** sysctl_sched_wakeup_granularity and sysctl_sched_min_granularity. */
 const WAKEUP_GRANULARITY_US = 1000;
 const MIN_GRANULARITY_US = 750;
-const TICK_US = 4000;
 /** exec of the small static binary, as recorded. */
 const START_US = 600;
 /** Weights of nice 0 and nice 19. */
@@ -78,8 +78,8 @@ export class Turns {
       this.khugepaged = this.placed(this.khugepaged);
     }
     if (this.khugepaged > this.reader) return;
-    const toTickUs = TICK_US - (k.nowUs % TICK_US);
-    this.ranKhugepaged(toTickUs < MIN_GRANULARITY_US ? toTickUs + TICK_US : toTickUs);
+    const toTickUs = JIFFY_US - (k.nowUs % JIFFY_US);
+    this.ranKhugepaged(toTickUs < MIN_GRANULARITY_US ? toTickUs + JIFFY_US : toTickUs);
   }
 
   /** The processor is idle until `untilUs`. */

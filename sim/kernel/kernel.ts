@@ -242,7 +242,10 @@ export function createKernel(
     locks.acquire(t, mmapLock);
     count(3, OP_MREMAP);
     const from = observer && addressText(start);
-    const result = resizeMapping(t, start, oldPages, newPages, mayMove, byPage);
+    const result =
+      newPages <= oldPages
+        ? shrinkMapping(t, start, oldPages, newPages)
+        : growMapping(start, oldPages, newPages, mayMove, byPage);
     if (observer) {
       const flags = mayMove ? 'MREMAP_MAYMOVE' : '0';
       observer(t, `mremap ${from} ${bytesText(oldPages)} ${bytesText(newPages)} ${flags} = ${addressText(result)}`);
@@ -251,19 +254,13 @@ export function createKernel(
     return result;
   }
 
-  function resizeMapping(
-    t: ThreadSlot,
-    start: Page,
-    oldPages: Pages,
-    newPages: Pages,
-    mayMove: boolean,
-    byPage: boolean,
-  ): Page {
+  function shrinkMapping(t: ThreadSlot, start: Page, oldPages: Pages, newPages: Pages): Page {
+    if (newPages < oldPages) unmapPages(start + newPages, start + oldPages, t);
+    return start;
+  }
+
+  function growMapping(start: Page, oldPages: Pages, newPages: Pages, mayMove: boolean, byPage: boolean): Page {
     const end = start + oldPages;
-    if (newPages <= oldPages) {
-      if (newPages < oldPages) unmapPages(start + newPages, end, t);
-      return start;
-    }
     const index = vmas.indexOf(start);
     const flags = vmas.flags(index);
     const origin = vmas.origin(index);
@@ -316,17 +313,6 @@ export function createKernel(
     return result;
   }
 
-  /** madvise_lock(): advice that changes page table entries alone needs the mappings to stay, as a reader does. */
-  function takeForAdvice(t: ThreadSlot, advice: number): void {
-    if (advice === MADV_DONTNEED || advice === MADV_FREE) locks.acquireShared(t, mmapLock);
-    else locks.acquire(t, mmapLock);
-  }
-
-  function releaseAfterAdvice(t: ThreadSlot, advice: number): void {
-    if (advice === MADV_DONTNEED || advice === MADV_FREE) locks.releaseShared(t, mmapLock);
-    else locks.release(t, mmapLock);
-  }
-
   function adviseHugePages(start: Page, end: Page, advice: number): void {
     assert(advice === MADV_HUGEPAGE || advice === MADV_NOHUGEPAGE, `madvise ${advice} is not simulated`);
     backing?.advise(start, end, advice);
@@ -336,7 +322,10 @@ export function createKernel(
 
   /** madvise(2): 0 or -1. */
   function madvise(t: ThreadSlot, start: Page, pages: Pages, advice: number): number {
-    takeForAdvice(t, advice);
+    // madvise_lock(): advice that changes page table entries alone needs the mappings to stay, as a reader does.
+    const isReader = advice === MADV_DONTNEED || advice === MADV_FREE;
+    if (isReader) locks.acquireShared(t, mmapLock);
+    else locks.acquire(t, mmapLock);
     count(4, OP_MADVISE);
     const end = start + pages;
     if (advice === MADV_DONTNEED) residency.release(start, end);
@@ -349,7 +338,8 @@ export function createKernel(
         `madvise ${addressText(start)} ${bytesText(pages)} ${MADV_NAMES[advice]}${result < 0 ? ' = -1' : ''}`,
       );
     }
-    releaseAfterAdvice(t, advice);
+    if (isReader) locks.releaseShared(t, mmapLock);
+    else locks.release(t, mmapLock);
     return result;
   }
 

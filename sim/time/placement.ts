@@ -130,7 +130,9 @@ export function createPlacement(
 
   function pullWhenIdle(p: number, at: Ns): ThreadSlot | -1 {
     const from = busiest(p, 2);
-    return from < 0 ? -1 : detach(from, at, false);
+    const t = from < 0 ? -1 : detach(from, at, failed[p]! > CACHE_NICE_TRIES);
+    if (t >= 0) failed[p] = 0;
+    return t;
   }
 
   /**

@@ -3,7 +3,7 @@ import type { Ns } from '../contract/units.ts';
 import type { Futexes } from './futex.ts';
 import { type LockTable, SEMAPHORE } from './lock-table.ts';
 import type { RwSemaphore } from './rwsem.ts';
-import type { Scheduler } from './scheduler.ts';
+import type { Scheduler } from './scheduling.ts';
 import * as segments from './segments.ts';
 import type { SpinLocks } from './spin-lock.ts';
 import type { VirtualTime } from './virtual-time.ts';

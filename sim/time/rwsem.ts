@@ -2,7 +2,7 @@ import type { ThreadSlot } from '../contract/allocator.ts';
 import type { LockId } from '../contract/locks.ts';
 import type { Ns } from '../contract/units.ts';
 import type { LockTable } from './lock-table.ts';
-import type { Scheduler } from './scheduler.ts';
+import type { Scheduler } from './scheduling.ts';
 import type { VirtualTime } from './virtual-time.ts';
 
 const NOWHERE = 0;
@@ -57,7 +57,7 @@ export interface RwSemaphore {
 
 /** There is one in a run, mmap_lock. */
 export function createRwSemaphore(time: VirtualTime, table: LockTable, scheduler: () => Scheduler): RwSemaphore {
-  const { threads, clocks, processor, topology, kernelNs, spinNs, spinsInKernel } = time;
+  const { threads, clocks, processor, topology, isTimedInKernel, kernelNs, spinNs, spinsInKernel } = time;
   const { transferNs } = topology;
   const { owner } = table;
   const waitTimeoutNs = timeoutNs(time.hz);
@@ -76,11 +76,13 @@ export function createRwSemaphore(time: VirtualTime, table: LockTable, scheduler
   const isFree = (): boolean => readers === 0 && owner[lock]! < 0;
 
   function begins(t: ThreadSlot): void {
+    isTimedInKernel[t] = 1;
     table.beginWait(t, lock, clocks[t]!, scheduler().processorNs(t, clocks[t]!));
   }
 
   function ends(t: ThreadSlot): void {
     stage[t] = NOWHERE;
+    isTimedInKernel[t] = 0;
     spinsInKernel[t] = 0;
     const before = spinNs[t]!;
     table.endWait(t, lock, clocks[t]!, scheduler().processorNs(t, clocks[t]!));

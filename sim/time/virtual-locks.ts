@@ -6,7 +6,7 @@ import { createFutexes, type Futexes } from './futex.ts';
 import { createLockTable, type LockTable, type MeasuredLock, SEMAPHORE } from './lock-table.ts';
 import { createPageLists } from './page-lists.ts';
 import { createRwSemaphore, type RwSemaphore } from './rwsem.ts';
-import type { Scheduler } from './scheduler.ts';
+import type { Scheduler } from './scheduling.ts';
 import * as segments from './segments.ts';
 import { createSpinLocks, type SpinLocks } from './spin-lock.ts';
 import type { VirtualTime } from './virtual-time.ts';
@@ -83,15 +83,17 @@ export function createVirtualLocks({ time, operations, perVmaLocks }: VirtualLoc
   });
   const { settle, settleLong, settleCall, noteKernelEntry, noteRelease } = charging;
 
-  /** Page faults hold mmap_lock as readers: they wait for writers, and keep writers waiting. */
+  /** Each page fault holds mmap_lock as a reader: it waits for writers, and keeps writers waiting. */
   function faultsAsReader(t: ThreadSlot, ns: Ns, pages: number): void {
-    if (mmapLock < 0 || owner[mmapLock] === t) {
+    if (mmapLock < 0 || owner[mmapLock] === t || threads === 1) {
       takePages(t, ns, pages);
       return;
     }
-    append(t, DOWN_READ | (mmapLock << KIND_BITS), 0);
-    takePages(t, ns, pages);
-    append(t, UP_READ | (mmapLock << KIND_BITS), 0);
+    for (let i = 0; i < pages; i++) {
+      append(t, DOWN_READ | (mmapLock << KIND_BITS), 0);
+      takePages(t, ns / pages, 1);
+      append(t, UP_READ | (mmapLock << KIND_BITS), 0);
+    }
   }
 
   function takePages(t: ThreadSlot, ns: Ns, pages: number): void {

@@ -49,12 +49,14 @@ class Comparer implements Comparison {
   private groupsWrite = false;
   private flushing = false;
   private swapping = false;
-  /** Regions that are shared mappings of a disk's file. */
+  /** Regions that map a disk's file. */
   private readonly ofDisk = new Set<string>();
   /** Samples in which a process is killed and not yet gone. */
   private readonly victims: ReadonlySet<string>;
   private readonly lazy = new Set<string>();
   private readonly limited = new Set<string>();
+  /** Groups that have met a limit, by the sample that says so. */
+  private readonly limitedAt = new Map<string, string[]>();
   private readonly writers = new Set<string>();
   private readonly groupOf = new Map<string, string>();
   private readonly faults: { truth: Line; run: Line; at: string; process: string }[] = [];
@@ -64,6 +66,10 @@ class Comparer implements Comparison {
       truth.filter(({ t, status }) => t === 'proc' && status.VmSize === undefined).map(({ label }) => label),
     );
     for (const line of run) this.lines.set(keyOf(line), line);
+    for (const { t, label, cg, events } of truth) {
+      if (t !== 'cgroup' || !(events.max > 0 || events.high > 0)) continue;
+      this.limitedAt.set(label, [...(this.limitedAt.get(label) ?? []), cg]);
+    }
   }
 
   line(truth: Line): void {
@@ -97,7 +103,7 @@ class Comparer implements Comparison {
 
   step(truth: Line, run: Line, at: string): void {
     const words = truth.cmd.split(/\s+/);
-    if (words[1] === 'filemap' && words.includes('shared') && words[3].startsWith('/mnt/')) this.ofDisk.add(words[2]);
+    if (words[1] === 'filemap' && words[3].startsWith('/mnt/')) this.ofDisk.add(words[2]);
     if (words[1] === 'into') this.groupOf.set(words[0], words[2]);
     if (words[1] === 'fork') this.groupOf.set(words[2], this.groupOf.get(words[0]) ?? '');
     if (
@@ -124,6 +130,7 @@ class Comparer implements Comparison {
     for (const { truth, run, at, process } of this.faults.splice(0)) {
       const holding = this.holding(this.lazy.has(process));
       if (this.flushing) holding.push('flusher');
+      if (this.cacheIsReclaimed(truth.cmd.split(/\s+/)[2])) holding.push('group under reclaim');
       for (const name of ['minflt', 'majflt'] as const)
         this.check(`${at} ${name}`, STEP[name]!, truth[name], run[name], holding);
     }
@@ -145,6 +152,7 @@ class Comparer implements Comparison {
   }
 
   machine(truth: Line, run: Line, at: string): void {
+    for (const group of this.limitedAt.get(truth.label) ?? []) this.limited.add(group);
     if (reclaimOf(truth, 'pgscan') > 0) this.reclaiming = true;
     if (truth.meminfo.SwapTotal > 0 && (this.reclaiming || this.limited.size > 0)) this.swapping = true;
     if (truth.vmstat.thp_fault_alloc > 0) this.huge = true;
@@ -155,6 +163,7 @@ class Comparer implements Comparison {
     if (this.objects) holding.push('kernel objects');
     if (this.reclaiming) holding.push('reclaim');
     if (this.groupsWrite) holding.push('limited group writes');
+    if (this.limited.size > 0) holding.push('group at its limit');
     for (const [name, own] of Object.entries(MACHINE)) {
       this.check(`${at} ${name}`, own, truth.meminfo[name], run.meminfo[name], holding);
     }
@@ -166,7 +175,7 @@ class Comparer implements Comparison {
     const first = this.firstOf('machine', truth.meminfo, run.meminfo);
     for (const [name, own] of Object.entries(MACHINE_GROWTH)) {
       const growth = (side: 'truth' | 'run', now: Line) => now.meminfo[name] - first[side][name];
-      this.check(`${at} ${name} growth`, own, growth('truth', truth), growth('run', run));
+      this.check(`${at} ${name} growth`, own, growth('truth', truth), growth('run', run), holding);
     }
     const events = [...Object.keys(truth.vmstat), ...Object.keys(run.vmstat)].filter((name) => name.startsWith('thp_'));
     for (const name of new Set(events)) {
@@ -192,6 +201,7 @@ class Comparer implements Comparison {
       );
     }
     const holding = this.holding(this.lazy.has(truth.p));
+    if (regions.some(({ r }: { r: string }) => this.cacheIsReclaimed(r))) holding.push('group under reclaim');
     for (const [name, own] of Object.entries(PROCESS)) {
       const side = name === 'VmRSS' ? 'status' : 'rollup';
       this.check(`${at} ${name}`, own, truth[side][name], run[side][name], holding);
@@ -207,7 +217,13 @@ class Comparer implements Comparison {
     for (const name of ['r', 'off', 'perm']) this.check(`${at} ${name}`, STEP['ret']!, truth[name], run[name]);
     const holding = this.holding(this.lazy.has(`${process} ${truth.r}`));
     if (this.flushing && this.ofDisk.has(truth.r)) holding.push('flusher');
+    if (this.cacheIsReclaimed(truth.r)) holding.push('group under reclaim');
     for (const [name, own] of Object.entries(REGION)) this.check(`${at} ${name}`, own, truth[name], run[name], holding);
+  }
+
+  /** Some group has met its limit, and the region maps a file whose pages it may have taken. */
+  private cacheIsReclaimed(region: string): boolean {
+    return this.limited.size > 0 && this.ofDisk.has(region);
   }
 
   /** A limit that is met reclaims in all groups below, and those above count what is left. */
@@ -216,11 +232,11 @@ class Comparer implements Comparison {
   }
 
   cgroup(truth: Line, run: Line, at: string): void {
-    if (truth.events.max > 0 || truth.events.high > 0) this.limited.add(truth.cg);
     const holding: Condition[] = [];
     if (this.isUnderReclaim(truth.cg) || this.reclaiming) holding.push('group under reclaim');
     if (this.writers.has(truth.cg)) holding.push('group wrote a disk');
     if (this.swapping) holding.push('swapping');
+    if (this.limited.size > 0) holding.push('group at its limit');
     for (const [name, own] of Object.entries(GROUP))
       this.check(`${at} ${name}`, own, truth.stat[name], run.stat[name], holding);
     this.check(`${at} current`, GROUP_CURRENT, truth.current, run.current, holding);

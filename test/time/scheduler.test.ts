@@ -142,7 +142,7 @@ test('whatever is played, time adds up', { timeout: 60_000 }, () => {
   const script = fc.array(section, { maxLength: 12 }).map((sections): Step[] => [...sections.flat(), ['note', 'done']]);
   const costs = fc.record({
     lockNs: fc.constantFrom(0, 5),
-    lineTransferNs: fc.constantFrom(0, 30, 90),
+    lineTransferNs: fc.constantFrom(0.1, 30, 90),
     guardedTransferNs: fc.constantFrom(0, 85),
     lineKeepNs: fc.constantFrom(0, 350),
     futexWaitNs: fc.constantFrom(0, 200, 640),

@@ -4,6 +4,7 @@ import { meminfo } from '../../kernel/meminfo.ts';
 import { type AddressSpace, MM_ANONPAGES, MM_FILEPAGES, MM_SHMEMPAGES, MM_SWAPENTS } from '../../kernel/mm-types.ts';
 import { swappedPages } from '../../kernel/shmem.ts';
 import { smapsOf, smapsRollup } from '../../kernel/smaps.ts';
+import { pcpCount } from '../../kernel/zone.ts';
 import { type MachineRun, REGION_STRIDE, REGIONS_START, type ScriptProcess } from '../../script/machine-run.ts';
 import { memoryStat } from '../../script/sample.ts';
 import { type HeapFacts, heapFactsOf } from './heap-facts.ts';
@@ -95,7 +96,7 @@ export function readMachine(run: MachineRun, command: string, process: string | 
     command,
     process,
     meminfo: meminfo(k),
-    pcpKb: k.zones.reduce((sum, { pcp }) => sum + (pcp.movable + pcp.kernel) * KB, 0),
+    pcpKb: k.zones.reduce((sum, zone) => sum + pcpCount(zone) * KB, 0),
     vmstat: Object.fromEntries(EVENTS.map((name) => [name, k.vmstat[name]])),
     processes: run.processes.filter(({ alive, task }) => alive && !task.fatalSignal).map(processReading),
     groups: [...run.groups].map(([name, group]) => ({ name, currentBytes: group.usage * 4096 })),

@@ -22,7 +22,7 @@ export const holes: Mechanism = {
       .reduce((sum, { breakdown: b, largestFreeBytes }) => sum + Math.max(0, b.returnable - largestFreeBytes), 0);
     if (between < facts.sample.rssBytes * WORTH_FINDING) return undefined;
     const freed = freedSizes(demand);
-    if (freed.below < MOST * (freed.below + freed.above)) return undefined;
+    if (freed.below < between || freed.below < MOST * (freed.below + freed.above)) return undefined;
     const share = (threshold: Bytes) => freed.from(threshold) / freed.below;
     const worth = THRESHOLDS.filter(
       (threshold, i) => share(threshold) - (i > 0 ? share(THRESHOLDS[i - 1]!) : 0) >= MORE,
