@@ -44,6 +44,8 @@ export async function planScenario(
 ): Promise<PlanAnswer> {
   const scenario = withGroups(given);
   const rows: FleetPlanRow[] = [];
+  /** Of each pool: what fitted up to the time before, which is near. */
+  const fitted: (number | undefined)[] = [];
   let totalBytes = 0;
   let smaller = scenario;
   let prepared = await preparedPools(smaller, question, options);
@@ -60,7 +62,15 @@ export async function planScenario(
         for (const i of given.pools.keys()) {
           // A trial leaves a machine that serves for nothing else.
           const own = i === 0 ? run : await followed(smaller, prepared, us, options);
-          rows.push(await rowOf(own, figures, i, { question, horizon: name, killed, signal: options.signal }));
+          const row = await rowOf(own, figures, i, {
+            question,
+            horizon: name,
+            killed,
+            from: fitted[i],
+            signal: options.signal,
+          });
+          if (row.tried) fitted[i] = row.fits;
+          rows.push(row);
         }
         break;
       }
@@ -146,10 +156,12 @@ async function rowOf(
     readonly question: PlanQuestion;
     readonly horizon: string;
     readonly killed: number;
+    /** Workers to try first; default: as many as are estimated. */
+    readonly from: number | undefined;
     readonly signal: AbortSignal | undefined;
   },
 ): Promise<FleetPlanRow> {
-  const { question, horizon, killed, signal } = given;
+  const { question, horizon, killed, from, signal } = given;
   const { risk, setting } = question;
   const pool = run.pools[index]!;
   const needs = poolNeeds(run, figures, index, risk);
@@ -158,7 +170,7 @@ async function rowOf(
     figures.kills === 0
       ? await new PoolTrial(run.follower, index, pool, needs.fullestSample, needs).run(
           run.machine.run.groups.get(pool.pool.group!),
-          Math.max(1, estimate - 1),
+          from ?? Math.max(1, estimate - 1),
           signal,
         )
       : undefined;

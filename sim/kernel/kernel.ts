@@ -332,12 +332,8 @@ export function createKernel(
     else if (advice === MADV_FREE) residency.freeLazily(start, end);
     else adviseHugePages(start, end, advice);
     const result = vmas.covered(start, end) ? 0 : -1;
-    if (observer) {
-      observer(
-        t,
-        `madvise ${addressText(start)} ${bytesText(pages)} ${MADV_NAMES[advice]}${result < 0 ? ' = -1' : ''}`,
-      );
-    }
+    const failed = result < 0 ? ' = -1' : '';
+    observer?.(t, `madvise ${addressText(start)} ${bytesText(pages)} ${MADV_NAMES[advice]}${failed}`);
     if (isReader) locks.releaseShared(t, mmapLock);
     else locks.release(t, mmapLock);
     return result;
