@@ -1,4 +1,5 @@
 import type { Allocator, RequestAllocator } from '../sim/contract/allocator.ts';
+import type { KernelOptions } from '../sim/kernel/kernel.ts';
 import type { Machine } from '../sim/kernel/machine.ts';
 
 export type OptionValue = number | boolean | string;
@@ -27,6 +28,14 @@ export interface ModelView {
   readonly render: (allocator: Allocator) => string;
 }
 
+/** What is known of a program and its machine before it runs. */
+export interface ProgramKind {
+  readonly thp: KernelOptions['thp'];
+  readonly cpus: number;
+  /** Most at a time; Infinity where the system may refuse memory, so that an allocator tries things that it never does else. */
+  readonly threads: number;
+}
+
 /** An allocator as the registry knows it. Adding one takes one file that exports such an object and one line in index.ts. */
 export interface AllocatorModel {
   /** As in `--allocator=NAME`. */
@@ -49,10 +58,10 @@ export interface AllocatorModel {
     given?: OptionValues,
   ) => Allocator | RequestAllocator;
   /**
-   * A text that two lists of given options share exactly when the allocator starts in the same state under both: then every run is the
-   * same. May be left out: then all that is known is that equal options are the same.
+   * A text that two lists of given options share only where every run of such a program is the same under both. May be left out: then all
+   * that is known is that equal options are the same.
    */
-  readonly startingState?: (version: string, given: OptionValues, thp: string) => string;
+  readonly startingState?: (version: string, given: OptionValues, program: ProgramKind) => string;
   /** True where `create` needs `below`. */
   readonly layered: boolean;
   readonly views: readonly ModelView[];

@@ -98,7 +98,8 @@ export { splitAllocators } from './study/compare/allocator-list.ts';
 export { type CompareOptions, type CompareOutcome, compare } from './study/compare/compare.ts';
 export { comparisonText } from './study/compare/text.ts';
 // Where the memory is and why it stays.
-export { type ExplainOptions, explain } from './study/explain/explain.ts';
+export type { ExplainOptions } from './study/explain/conclude.ts';
+export { explain } from './study/explain/explain.ts';
 export type { Explanation, Verdict, VerdictKind } from './study/explain/explanation.ts';
 export type { PinningBlock, PinningGroup } from './study/explain/pinning.ts';
 export type { ReturnPrediction } from './study/explain/returns.ts';

@@ -7,6 +7,7 @@ import { highestMoments, type Moment } from './machine/moments.ts';
 import { PoolProcesses, type WorkerTarget } from './machine/pool-processes.ts';
 import { type FleetSample, takeSample } from './machine/sample.ts';
 import { type ServiceEvent, ServiceProcess } from './machine/service-process.ts';
+import { type InProgress, inProgressAt, requestAt } from './pool/in-progress.ts';
 import { firstAfter, type PoolRun } from './pool/pool-run.ts';
 import type { Scenario } from './scenario/scenario.ts';
 
@@ -19,6 +20,25 @@ export interface FleetEvent {
   readonly who: string;
 }
 
+/** When somebody was killed first: the machine before anything was freed, and what had come together. */
+export interface FirstKill {
+  readonly sample: FleetSample;
+  readonly victim: string;
+  readonly victimBytes: number;
+  /** The request that the victim served. */
+  readonly victimRequest: string | undefined;
+  /** Who wanted the page that was not there, and the request that it served. */
+  readonly asker: string | undefined;
+  readonly askerRequest: string | undefined;
+  /** The group whose limit was met; undefined: all memory. */
+  readonly group: string | undefined;
+  readonly anonBytes: number;
+  readonly cacheBytes: number;
+  readonly shmemBytes: number;
+  readonly kernelBytes: number;
+  readonly inProgress: readonly InProgress[];
+}
+
 /** Kills after which a machine is not followed any further. */
 export const MOST_KILLS = 400;
 const BREATH_MS = 100;
@@ -27,6 +47,8 @@ export interface FollowOptions {
   readonly signal?: AbortSignal;
   /** Whether the commands of the machine are kept. */
   readonly keepsScript?: boolean;
+  /** What is asked is whether anybody is killed: then nobody looks at what the machine holds. At once: nor at who else is. */
+  readonly trial?: 'whole' | 'at once';
 }
 
 /** Follows the machine through time: from sample to sample, and in between to what could change it. */
@@ -38,24 +60,34 @@ export class Follower {
   private readonly pools: readonly PoolRun[];
   private readonly samplesUs: Float64Array;
   /** Of each pool. */
-  readonly processes: PoolProcesses[];
+  readonly processes: PoolProcesses[] = [];
   readonly services: { readonly process: ServiceProcess; readonly events: ServiceEvent[]; next: number }[];
   private moments: (Moment | undefined)[] = [];
+  firstKill: FirstKill | undefined;
+  private readonly requestNames: readonly string[];
+  /** While what is in progress is played: the time of that. */
+  private playingUs: number | undefined;
   private kills = 0;
   private lowestBytes = Infinity;
   private readonly signal: AbortSignal | undefined;
+  private readonly trial: FollowOptions['trial'];
 
   constructor(scenario: Scenario, pools: readonly PoolRun[], samplesUs: Float64Array, options: FollowOptions) {
     this.scenario = scenario;
     this.pools = pools;
     this.samplesUs = samplesUs;
     this.signal = options.signal;
+    this.trial = options.trial;
+    this.requestNames = scenario.requests.map(({ name }) => name);
     this.driver = new MachineDriver(scenario, options.keepsScript);
+    this.driver.run.k.hooks.oomKill = () => {
+      this.firstKill ??= this.killNow();
+    };
     this.services = scenario.services.map((service) => {
       const process = new ServiceProcess(service, this.driver);
       return { process, events: process.events(samplesUs.at(-1)!), next: 0 };
     });
-    this.processes = pools.map((pool) => new PoolProcesses(pool.pool, this.driver, pool.forkedHeap));
+    for (const pool of pools) this.processes.push(new PoolProcesses(pool.pool, this.driver, pool.forkedHeap));
     this.noteDeaths();
     for (const pool of pools) {
       const { refused } = pool.schedule;
@@ -74,6 +106,7 @@ export class Follower {
     this.moments = await breathing(highestMoments(this.pools, this.samplesUs));
     const isCut = await this.followSamples(onProgress);
     const isOver = () => isCut || this.signal?.aborted === true;
+    if (this.trial && this.kills > 0) return isOver();
     for (const pool of this.pools) await breathing(pool.settle(isOver));
     return isOver();
   }
@@ -93,6 +126,7 @@ export class Follower {
       this.lowestBytes = Infinity;
       if (this.signal?.aborted) return true;
       if (this.kills >= MOST_KILLS) return true;
+      if (this.kills > 0 && this.trial === 'at once') return true;
       if (performance.now() - breathedMs < BREATH_MS) continue;
       onProgress(sample / this.samplesUs.length);
       await new Promise((resolve) => setImmediate(resolve));
@@ -123,6 +157,7 @@ export class Follower {
   private playMoment(moment: Moment | undefined): void {
     if (!moment || !this.isTight(moment)) return;
     this.driver.passTo(moment.atUs);
+    this.playingUs = moment.atUs;
     for (const { pool, slot, pages } of moment.running) {
       this.processes[pool]!.setWithin(slot, pages);
       this.noteDeaths();
@@ -130,6 +165,7 @@ export class Follower {
     }
     for (const { pool, slot } of moment.running) this.processes[pool]!.setWithin(slot, 0);
     this.noteDeaths();
+    this.playingUs = undefined;
   }
 
   private isTight(moment: Moment): boolean {
@@ -175,7 +211,38 @@ export class Follower {
     };
   }
 
-  private textOf(name: string): string {
+  private killNow(): FirstKill {
+    const { driver, scenario, pools, requestNames } = this;
+    const us = this.playingUs ?? driver.nowUs;
+    const { victim, asker, rssPages, group, ...pages } = driver.run.k.oomKills.at(-1)!;
+    return {
+      sample: takeSample(driver, scenario, us, { withinPeakBytes: 0, lowestAvailableBytes: Infinity }),
+      victim,
+      victimBytes: rssPages * 4096,
+      victimRequest: this.servedBy(victim, us),
+      asker,
+      askerRequest: asker === undefined ? undefined : this.servedBy(asker, us),
+      group,
+      anonBytes: pages.anonPages * 4096,
+      cacheBytes: pages.cachePages * 4096,
+      shmemBytes: pages.shmemPages * 4096,
+      kernelBytes: pages.kernelPages * 4096,
+      inProgress: inProgressAt(pools, us, requestNames),
+    };
+  }
+
+  /** The request that a process serves. */
+  private servedBy(name: string, us: number): string | undefined {
+    for (const [p, pool] of this.pools.entries()) {
+      const slot = pool.tasks.findIndex((_, i) => this.processes[p]?.nameOf(i) === name);
+      if (slot >= 0) return requestAt(pool, slot, us, this.requestNames);
+    }
+    return undefined;
+  }
+
+  private textOf(name: string, us: number): string {
+    const served = this.servedBy(name, us);
+    if (served !== undefined) return `${name} while it served ${served}`;
     if (this.pools.some(({ pool }) => pool.name === name))
       return `${name}, the master: its pool serves nobody any more`;
     const isService = this.services.some(({ process }) => process.service.name === name);
@@ -188,7 +255,12 @@ export class Follower {
     for (const { name, atUs } of this.driver.takeDeaths()) {
       this.kills++;
       const us = Math.min(atUs, this.samplesUs.at(-1)!);
-      this.events.push({ atUs: us, kind: 'oom-kill', who: name, text: `the kernel killed ${this.textOf(name)}` });
+      this.events.push({
+        atUs: us,
+        kind: 'oom-kill',
+        who: name,
+        text: `the kernel killed ${this.textOf(name, this.playingUs ?? us)}`,
+      });
       this.pools.forEach((pool, p) => {
         const slot = pool.tasks.findIndex((_, i) => this.processes[p]!.nameOf(i) === name);
         if (slot < 0) return;

@@ -1,6 +1,6 @@
 import { Interrupted } from '../sim/contract/assert.ts';
 import { breathing } from '../workloads/breathing.ts';
-import { Follower } from './follower.ts';
+import { Follower, type FollowOptions } from './follower.ts';
 import { playPools } from './pool/play-pools.ts';
 import { PoolRun } from './pool/pool-run.ts';
 import { LIMIT_STEP, PoolTrial } from './pool-trial.ts';
@@ -44,13 +44,16 @@ export async function planScenario(
 ): Promise<PlanAnswer> {
   const scenario = withGroups(given);
   const rows: FleetPlanRow[] = [];
+  /** Of each pool: what fitted up to the time before, which is near. */
+  const fitted: (number | undefined)[] = [];
   let totalBytes = 0;
   let smaller = scenario;
   let prepared = await preparedPools(smaller, question, options);
   for (const [h, { name, us }] of question.horizons.entries()) {
     let killed = 0;
     for (let attempt = 0; ; attempt++) {
-      const run = await followed(smaller, prepared, us, options);
+      const trial = attempt === ATTEMPTS ? undefined : attempt === 0 ? 'whole' : 'at once';
+      const run = await followed(smaller, prepared, us, { ...options, ...(trial && { trial }) });
       const kills = run.events.filter(({ kind }) => kind === 'oom-kill').length;
       if (smaller === scenario || attempt === 0) killed = Math.max(killed, kills);
       if (kills === 0 || attempt === ATTEMPTS) {
@@ -59,7 +62,15 @@ export async function planScenario(
         for (const i of given.pools.keys()) {
           // A trial leaves a machine that serves for nothing else.
           const own = i === 0 ? run : await followed(smaller, prepared, us, options);
-          rows.push(await rowOf(own, figures, i, { question, horizon: name, killed, signal: options.signal }));
+          const row = await rowOf(own, figures, i, {
+            question,
+            horizon: name,
+            killed,
+            from: fitted[i],
+            signal: options.signal,
+          });
+          if (row.tried) fitted[i] = row.fits;
+          rows.push(row);
         }
         break;
       }
@@ -123,7 +134,7 @@ async function followed(
   scenario: Scenario,
   { arrivals, pools, samplesUs }: Prepared,
   untilUs: number,
-  options: FleetOptions,
+  options: FollowOptions,
 ): Promise<FleetRun & { readonly follower: Follower }> {
   const follower = new Follower(
     { ...scenario, durationUs: untilUs },
@@ -133,8 +144,8 @@ async function followed(
   );
   await follower.follow(() => {});
   if (options.signal?.aborted) throw new Interrupted('interrupted');
-  const { samples, events, driver: machine } = follower;
-  return { scenario, arrivals, pools, samples, events, machine, partial: false, follower };
+  const { samples, events, firstKill, driver: machine } = follower;
+  return { scenario, arrivals, pools, samples, events, firstKill, machine, partial: false, follower };
 }
 
 async function rowOf(
@@ -145,10 +156,12 @@ async function rowOf(
     readonly question: PlanQuestion;
     readonly horizon: string;
     readonly killed: number;
+    /** Workers to try first; default: as many as are estimated. */
+    readonly from: number | undefined;
     readonly signal: AbortSignal | undefined;
   },
 ): Promise<FleetPlanRow> {
-  const { question, horizon, killed, signal } = given;
+  const { question, horizon, killed, from, signal } = given;
   const { risk, setting } = question;
   const pool = run.pools[index]!;
   const needs = poolNeeds(run, figures, index, risk);
@@ -157,7 +170,7 @@ async function rowOf(
     figures.kills === 0
       ? await new PoolTrial(run.follower, index, pool, needs.fullestSample, needs).run(
           run.machine.run.groups.get(pool.pool.group!),
-          Math.max(1, estimate - 1),
+          from ?? Math.max(1, estimate - 1),
           signal,
         )
       : undefined;

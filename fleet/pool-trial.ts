@@ -35,6 +35,8 @@ export class PoolTrial {
   private readonly demandPages: number;
   private readonly mostPages: number;
   private workers = 0;
+  /** Of those that were to be had: how many were there before somebody was killed. */
+  private started = 0;
   private killsSeen = 0;
   private signal: AbortSignal | undefined;
   private breathedMs = performance.now();
@@ -118,20 +120,29 @@ export class PoolTrial {
     return bytes + LIMIT_STEP;
   }
 
-  /** Tried in widening steps from `from`, up or down, then halfway between what lets all live and what does not. */
+  /**
+   * Tried from `from` on: in widening steps up while all live. Where somebody dies while workers are still being started, so many are too many
+   * even without requests, and what requests need is taken off for the next try; from there in widening steps down. Then by halves.
+   */
   private async mostWorkers(from: number): Promise<number | undefined> {
     let fits = 0;
     let tooMany = Infinity;
     let count = Math.max(1, from);
     for (let step = 1; tooMany - fits > 1; step *= 2) {
       if (!this.isWhole()) return undefined;
+      const isFirst = tooMany === Infinity;
       if (await this.survives(count)) fits = count;
-      else tooMany = count;
+      else tooMany = Math.min(count, this.started + 1);
       if (tooMany === Infinity) {
         if (count === MOST_WORKERS) return undefined;
         count = Math.min(MOST_WORKERS, count + step);
-      } else if (fits === 0) count = Math.max(1, tooMany - step);
-      else count = (fits + tooMany) >> 1;
+      } else if (fits > 0) count = (fits + tooMany) >> 1;
+      else {
+        const forRequests = isFirst
+          ? Math.ceil(this.demandPages / Math.max(1, residentPagesOf(this.largest.layout)))
+          : 0;
+        count = Math.max(1, tooMany - Math.max(step, forRequests));
+      }
     }
     return fits;
   }
@@ -150,8 +161,13 @@ export class PoolTrial {
       processes.bring(slot, undefined);
       await this.breathe();
     }
-    for (let slot = 0; slot < count && !this.hasKilled(); slot++) {
+    this.started = count;
+    for (let slot = 0; slot < count; slot++) {
       processes.bring(slot, this.targets[slot] ?? this.largest);
+      if (this.hasKilled()) {
+        this.started = slot;
+        break;
+      }
       await this.breathe();
     }
     this.workers = count;

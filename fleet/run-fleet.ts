@@ -1,6 +1,6 @@
 import { Interrupted } from '../sim/contract/assert.ts';
 import { breathing } from '../workloads/breathing.ts';
-import { type FleetEvent, Follower } from './follower.ts';
+import { type FirstKill, type FleetEvent, Follower } from './follower.ts';
 import type { MachineDriver } from './machine/machine-driver.ts';
 import type { FleetSample } from './machine/sample.ts';
 import { playPools } from './pool/play-pools.ts';
@@ -31,6 +31,8 @@ export interface FleetRun {
   readonly pools: readonly PoolRun[];
   readonly samples: readonly FleetSample[];
   readonly events: readonly FleetEvent[];
+  /** Nothing where nobody was killed. */
+  readonly firstKill: FirstKill | undefined;
   /** The machine, as it is at the end or where it was stopped. */
   readonly machine: MachineDriver;
   readonly partial: boolean;
@@ -65,6 +67,7 @@ export async function runFleet(scenario: Scenario, options: FleetOptions = {}): 
     pools,
     samples: follower.samples,
     events: follower.events,
+    firstKill: follower.firstKill,
     machine: follower.driver,
     partial: isCut || followedUs.length < samplesUs.length,
   };

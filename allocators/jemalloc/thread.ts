@@ -113,9 +113,11 @@ export function createThreads(state: State, arenas: Arenas, bins: Bins, large: L
   /** tsd_cleanup: the thread leaves its arenas, and its cache goes; an arena without threads gives up its pages. */
   function exit(t: ThreadSlot): void {
     const h = t * threadWords;
+    const a = caches[h + T_CACHE_ARENA]! - 1;
+    // A fork of another thread has left this one in the parent: there is nobody to clean up after it.
+    if (hasCache(t) && a < 0) return;
     arenas.unbind(t);
     if (hasCache(t)) {
-      const a = caches[h + T_CACHE_ARENA]! - 1;
       tcache.flushAll(t); // tcache_destroy
       arenas.dissociate(t, a);
       const block = caches[h + T_CACHE_BLOCK]!;

@@ -9,8 +9,6 @@ import type { Heaps } from './heap.ts';
 import * as heapLayout from './heap.ts';
 import * as par from './parameters.ts';
 
-/** NARENAS_FROM_NCORES */
-export const ARENAS_PER_CPU = 8;
 const ARENA_SLOTS = 512;
 
 export type Arenas = ReturnType<typeof createArenas>;
@@ -34,7 +32,7 @@ export function createArenas(context: Context, heapsApi: Heaps) {
   } = layout;
   const { NON_MAIN, SIZE } = chunk;
   const { HEAP_ARENA, HEAP_PAGES } = heapLayout;
-  const { ARENA_MAX, ARENA_TEST, FREE_LIST, NARENAS, NARENAS_LIMIT, NEXT_TO_USE } = par;
+  const { ARENA_MAX, ARENA_TEST, ARENAS_PER_CPU, FREE_LIST, NARENAS, NARENAS_LIMIT, NEXT_TO_USE } = par;
   const { words, chunks, machine, parameters, threadArena } = context;
   const { locks, memory } = machine;
   const { acquire, release, tryAcquire } = locks;

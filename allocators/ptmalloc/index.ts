@@ -15,6 +15,6 @@ export const glibc: AllocatorModel = {
   load: glibcCode.load,
   create: (machine, version, options, _below, given) => glibcCode.get().createGlibc(machine, version, given ?? options),
   // No state depends on an option but by initParameters.
-  startingState: (version, given, thp) => startingState(featuresOf(version), given, thp),
+  startingState: (version, given, program) => startingState(featuresOf(version), given, program),
   views: VIEWS,
 };

@@ -17,7 +17,7 @@ export type IntMalloc = ReturnType<typeof createIntMalloc>;
 export function createIntMalloc(context: Context, bins: Bins, systemMalloc: SystemMalloc) {
   const { BINMAP, BINS, CHUNK_FLAGS, FASTBINS, HAVE_FASTCHUNKS, LAST_REMAINDER, MUTEX, TOP, UNSORTED } = layout;
   const { largeBinIndex, MIN_LARGE_UNITS } = binIndices;
-  const { ADDR, BK, BK_NEXTSIZE, FD, INUSE, MIN_UNITS, SIZE, UNIT_SHIFT } = chunk;
+  const { ADDR, BK, BK_NEXTSIZE, FD, INUSE, mappedUnit, MIN_UNITS, MMAPPED, SIZE, UNIT_SHIFT } = chunk;
   const { MAX_FAST_UNITS, MULTI_THREADED, PERTURB, TCACHE_UNSORTED_LIMIT } = par;
   const { MAX_TCACHE_UNITS, TCACHE_SHIFT } = cacheLayout;
   const { OP_BIN_SCAN_STEPS, OP_BITMAP_WORDS, OP_BYTES_CLEARED, OP_CACHE_FILLS, OP_SPLITS } = counters;
@@ -27,7 +27,7 @@ export function createIntMalloc(context: Context, bins: Bins, systemMalloc: Syst
   const { ints, doubles } = parameters;
   const { unlinkChunk, pushUnsorted, insertSmall, insertLarge, splitChunk, mallocConsolidate } = bins;
   const { sysmalloc } = systemMalloc;
-  const { touchBytes } = writes;
+  const { touchBytes, touchFarBytes } = writes;
   const unsortedLimit = doubles[TCACHE_UNSORTED_LIMIT]! > 0 ? doubles[TCACHE_UNSORTED_LIMIT]! : Infinity;
 
   /**
@@ -43,7 +43,8 @@ export function createIntMalloc(context: Context, bins: Bins, systemMalloc: Syst
   /** alloc_perturb() */
   function allocPerturb(p: number, bytes: number): void {
     operations[OP_BYTES_CLEARED]! += bytes;
-    touchBytes(words[p + ADDR]! + 1, 0, bytes);
+    if ((words[p + SIZE]! & MMAPPED) !== 0) touchFarBytes(mappedUnit(words, p) + 1, 0, bytes);
+    else touchBytes(words[p + ADDR]! + 1, 0, bytes);
   }
 
   /** tcache_put() into a bin with room. */

@@ -1,10 +1,11 @@
 import { UserError } from '../../sim/contract/assert.ts';
 import { MAP_HUGE_SHIFT, MAP_HUGETLB } from '../../sim/kernel/kernel.ts';
-import type { OptionDescriptor, OptionValues } from '../model.ts';
+import type { OptionDescriptor, OptionValues, ProgramKind } from '../model.ts';
 import { requestUnits } from './chunk.ts';
 import {
   ARENA_MAX,
   ARENA_TEST,
+  ARENAS_PER_CPU,
   DEFAULT_MMAP_MAX,
   DEFAULT_MMAP_THRESHOLD,
   DEFAULT_MMAP_THRESHOLD_MAX,
@@ -200,10 +201,15 @@ export function initParameters(parameters: Parameters, features: Features, given
   }
 }
 
-/** malloc_par as it is after ptmalloc_init(). */
-export function startingState(features: Features, given: OptionValues, thp: string): string {
+/**
+ * malloc_par as it is after ptmalloc_init(). Each thread makes one arena, unless malloc fails in one (arena_get_retry()): a limit that
+ * leaves room for all of them is no limit.
+ */
+export function startingState(features: Features, given: OptionValues, { thp, cpus, threads }: ProgramKind): string {
   const parameters = { doubles: new Float64Array(DOUBLES), ints: new Int32Array(INTS) };
   initParameters(parameters, features, given, thp);
+  const { ints } = parameters;
+  if (threads <= (ints[ARENA_MAX] || cpus * ARENAS_PER_CPU)) ints[ARENA_MAX] = ints[ARENA_TEST] = 0;
   return `${parameters.doubles} ${parameters.ints}`;
 }
 

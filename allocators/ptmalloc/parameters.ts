@@ -41,6 +41,8 @@ export const MMAPPED_GUARD = 22;
 /** Pieces of the main arena, see sysmalloc.ts. */
 export const SEGMENT_COUNT = 23;
 
+/** NARENAS_FROM_NCORES */
+export const ARENAS_PER_CPU = 8;
 export const DEFAULT_MMAP_THRESHOLD = 131072;
 export const DEFAULT_MMAP_THRESHOLD_MAX = 33554432;
 export const DEFAULT_TRIM_THRESHOLD = 131072;

@@ -69,6 +69,7 @@ export function createRequests(state: ZendState, storage: Storage, chunks: Chunk
     return true;
   }
 
+  /** The list stays until its nodes' chunks are free: where the ring leads nowhere, the process ends in between. */
   function freeHugeBlocks(t: ThreadSlot, heap: number): void {
     for (let node = heaps[heap + HUGE_LIST]!; node !== 0; node = cells[(node & CELL_MASK) + NODE_NEXT]!) {
       const slot = slotOf(cells[(node & CELL_MASK) + NODE_BLOCK]!);
@@ -76,7 +77,6 @@ export function createRequests(state: ZendState, storage: Storage, chunks: Chunk
       storage.release(t, slots[record + START_PAGE]!, slots[record + HUGE_PAGES_COUNT]!);
       state.giveSlot(t, slot);
     }
-    heaps[heap + HUGE_LIST] = 0;
   }
 
   /** Whether the ring of chunks closes at the first one. */
@@ -131,6 +131,7 @@ export function createRequests(state: ZendState, storage: Storage, chunks: Chunk
     if (main === 0) return;
     freeHugeBlocks(t, heap);
     cacheAllChunks(heap);
+    heaps[heap + HUGE_LIST] = 0;
     averages[t] = (averages[t]! + heaps[heap + PEAK_CHUNKS_COUNT]!) / 2;
     while (heaps[heap + CACHED_CHUNKS] !== 0 && heaps[heap + CACHED_CHUNKS_COUNT]! + 0.9 > averages[t]!) {
       dropCachedChunk(t, heap);

@@ -17,13 +17,21 @@ export interface Storage {
 }
 
 export function createStorage(type: StorageType, below: Allocator, kernel: Kernel): Storage {
-  return type === 'malloc' ? mallocStorage(below) : mmapStorage(kernel);
+  return type === 'malloc' ? mallocStorage(below, kernel) : mmapStorage(kernel);
 }
 
-function mallocStorage(below: Allocator): Storage {
+function mallocStorage(below: Allocator, kernel: Kernel): Storage {
+  /** Blocks lie in a segment by their addresses in units, which the far area is beyond. */
+  function near(call: () => Handle): Handle {
+    kernel.needAddresses(true);
+    const handle = call();
+    kernel.needAddresses(false);
+    return handle;
+  }
+
   return {
-    allocate: below.malloc,
-    resize: (t, handle: Handle, _oldSize, size) => below.realloc(t, handle, size),
+    allocate: (t, size) => near(() => below.malloc(t, size)),
+    resize: (t, handle: Handle, _oldSize, size) => near(() => below.realloc(t, handle, size)),
     release: (t, handle) => below.free(t, handle),
     unitOf: (handle) => below.addressOf(handle) / UNIT,
   };

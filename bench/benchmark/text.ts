@@ -1,4 +1,4 @@
-import { columns, count } from '../../sim/contract/format.ts';
+import { columns, counted } from '../../sim/contract/format.ts';
 import { interruptedMark, type Palette } from '../report/text/palette.ts';
 import type { Benchmark } from './benchmark.ts';
 import { type Goal, markOf } from './goals.ts';
@@ -26,8 +26,8 @@ export function benchmarkText(b: Benchmark, palette: Palette, judge: boolean): s
   const lines = [
     ...(b.partial ? [interruptedMark(true, palette)] : []),
     judge
-      ? `Warm, one core, ${count(b.events)} events, medians of ${b.rounds} rounds in turns; M events/s of processor time`
-      : `${count(b.events)} events, hardly warm: shows that everything runs, not how fast; M events/s of processor time`,
+      ? `Warm, one core, ${counted(b.events, 'event')}, medians of ${b.rounds} rounds in turns; M events/s of processor time`
+      : `${counted(b.events, 'event')}, hardly warm: shows that everything runs, not how fast; M events/s of processor time`,
     '',
     ...columns([[...header, 'RSS full', 'RSS first', 'host B/block'], ...ceiling, ...rows], 'llr'),
     '',
@@ -49,7 +49,7 @@ export function benchmarkText(b: Benchmark, palette: Palette, judge: boolean): s
     lines.push(
       '',
       `Text parse ${fixed(b.loading.textMegabytesPerSecond, 0)} MB/s, binary load ${fixed(b.loading.binaryNsPerEvent, 2)} ns/event, ` +
-        `cold run of ${count(b.loading.coldEvents)} events ${fixed(b.loading.coldSeconds, 2)} s`,
+        `cold run of ${counted(b.loading.coldEvents, 'event')} ${fixed(b.loading.coldSeconds, 2)} s`,
     );
   }
   if (b.noReal) lines.push('', `No real allocator beside: ${b.noReal}`);

@@ -1,5 +1,5 @@
 import { UserError } from '../../sim/contract/assert.ts';
-import { count } from '../../sim/contract/format.ts';
+import { count, counted } from '../../sim/contract/format.ts';
 
 /** Refuses what is no number from 1. */
 export function positive(option: string, value: number): void {
@@ -13,5 +13,5 @@ const RUNS_MAX = 1_000_000;
 
 /** Refuses more runs than one command makes. */
 export function checkRuns(runs: number): void {
-  if (runs > RUNS_MAX) throw new UserError(`found ${count(runs)} runs, expected at most ${count(RUNS_MAX)}`);
+  if (runs > RUNS_MAX) throw new UserError(`found ${counted(runs, 'run')}, expected at most ${count(RUNS_MAX)}`);
 }

@@ -8,6 +8,7 @@ import type { KernelOptions, KernelVersion } from '../../sim/kernel/kernel.ts';
 import { openPassingTrace, type PassingOrder } from '../../workloads/trace/passing.ts';
 import type { ParameterValues, WorkloadTime } from '../../workloads/workload.ts';
 import { FAR_FROM } from '../run/machine.ts';
+import { recordedAllocator } from '../run/recorded-allocator.ts';
 import { type RunOptions, timedRows } from '../run/run-options.ts';
 import { isTrace, loadWorkload } from './load-workload.ts';
 import { note } from './show.ts';
@@ -17,7 +18,8 @@ const THP_MODES: readonly KernelOptions['thp'][] = ['never', 'madvise', 'always'
 /** What every command that runs a machine understands. */
 export interface MachineArguments {
   workload: string;
-  allocator: string;
+  /** Default: recordedAllocator(). */
+  allocator: string | undefined;
   cpus: number | undefined;
   kernel: KernelVersion;
   touch: Touch | undefined;
@@ -41,8 +43,7 @@ export function machineOptions<T>(yargs: Argv<T>): Argv<T> {
     .option('allocator', {
       alias: 'a',
       type: 'string',
-      default: 'glibc',
-      describe: 'name[@version][:option=value,…][+below]',
+      describe: 'name[@version][:option=value,…][+below]; default: glibc, for a recording what it ran under',
     })
     .option('cpus', {
       type: 'number',
@@ -109,7 +110,7 @@ function checkedKernel(argv: MachineArguments): Partial<KernelOptions> {
   }
   const rlimitAs = limit('rlimit-as', argv['rlimit-as']);
   const rlimitData = limit('rlimit-data', argv['rlimit-data']);
-  parseAllocator(argv.allocator, argv.cpus ?? 1);
+  if (argv.allocator !== undefined) parseAllocator(argv.allocator, argv.cpus ?? 1);
   return { version: argv.kernel, thp: argv.thp ?? 'never', rlimitAs, rlimitData };
 }
 
@@ -119,6 +120,13 @@ function recordedThp(name: string, { recorded }: TraceSummary): KernelOptions['t
   const mode = THP_MODES.find((mode) => mode === known) ?? 'never';
   if (mode === 'always') note(`${name}: recorded with huge pages always, and run so; --thp never runs it without`);
   return mode;
+}
+
+/** Said where it is not what everybody expects. */
+function recordedUnder(name: string, events: Pick<TraceSummary, 'recorded'>): string {
+  const allocator = recordedAllocator(events);
+  if (allocator !== 'glibc') note(`${name}: recorded under ${allocator}, and run so; -a takes another`);
+  return allocator;
 }
 
 /** Loads the workload and resolves the machine. */
@@ -139,7 +147,7 @@ export async function prepare(argv: MachineArguments): Promise<Prepared> {
       workload: workload.name,
       parameters: workload.parameters,
       start: workload.start,
-      spec: parseAllocator(argv.allocator, cpus),
+      spec: parseAllocator(argv.allocator ?? recordedUnder(workload.name, workload.events), cpus),
       cpus,
       seed: argv.seed,
       kernel: { ...kernel, thp },
@@ -170,7 +178,7 @@ export async function preparePassing(argv: MachineArguments, order: PassingOrder
     workload: argv.workload,
     parameters: {},
     start: 'barrier',
-    spec: parseAllocator(argv.allocator, cpus),
+    spec: parseAllocator(argv.allocator ?? recordedUnder(argv.workload, events), cpus),
     cpus,
     seed: argv.seed,
     kernel: { ...kernel, thp: argv.thp ?? recordedThp(argv.workload, events) },

@@ -57,7 +57,8 @@ export function timing(
   events: EventBuffer | PassingTrace | undefined,
   workload: WorkloadTime | undefined,
 ): ChosenTime & Required<Pick<RunOptions, 'costs' | 'topology' | 'hz'>> {
-  if (!(hz >= 1 && hz <= 100_000)) throw new UserError(`--hz: found '${hz}', expected a number from 1 to 100000`);
+  if (!(Number.isInteger(hz) && hz >= 1 && hz <= 100_000))
+    throw new UserError(`--hz: found '${hz}', expected a whole number from 1 to 100000`);
   return { ...chooseTime(events, workload, { mode, pace }), costs: loadCosts(costs), topology, hz };
 }
 

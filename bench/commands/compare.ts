@@ -68,7 +68,7 @@ export const compareCommand: CommandModule<object, CompareArguments> = {
     const first = recorded.map((column) => column[0]!);
     const plot = record ? (await import('../report/draw-pictures.ts')).drawPictures(argv, first, events!) : '';
     const bySite = sitesOf && (await import('../study/compare/sites.ts'));
-    const sites = bySite?.compareSites(sitesOf!, allocators);
+    const sites = await bySite?.compareSites(sitesOf!, allocators);
     await answer(
       argv.json,
       { ...comparison, runs, ...(sites && { sites }) },

@@ -1,21 +1,18 @@
+import { availableParallelism } from 'node:os';
 import type { Argv, CommandModule } from 'yargs';
+import { parseAllocator } from '../../allocators/spec.ts';
 import { UserError } from '../../sim/contract/assert.ts';
-import { writeWhole } from '../../workloads/files/line-sink.ts';
 import { answer } from '../cli/answer.ts';
 import { listenForInterrupt } from '../cli/interruption.ts';
 import { startProgress } from '../cli/progress.ts';
 import { type MachineArguments, machineOptions, prepare } from '../cli/run-options.ts';
 import { checkSiteOptions, requireSites, type SiteArguments, siteOptions, wantsSites } from '../cli/site-options.ts';
-import { buildPageData } from '../report/build-page.ts';
-import { histogramsOf } from '../report/histograms.ts';
-import { buildPage } from '../report/page-document.ts';
 import { diffStacks } from '../report/sites/stacks.ts';
-import type { RunOptions } from '../run/run-options.ts';
-import { explainInParallel } from '../study/explain/explain.ts';
+import { explainInParallel } from '../study/explain/explain-in-parallel.ts';
 import type { Explanation } from '../study/explain/explanation.ts';
 import { diffText } from '../study/explain/site-text.ts';
 import { explanationText } from '../study/explain/text.ts';
-import { recordRun } from '../study/record.ts';
+import { startAhead } from '../study/parallel/lanes.ts';
 
 interface ExplainArguments extends MachineArguments, SiteArguments {
   report: string | undefined;
@@ -55,6 +52,7 @@ export const explainCommand: CommandModule<object, ExplainArguments> = {
     const allowed = argv['allow-work'] ?? 0;
     if (!(allowed >= 0)) throw new UserError(`--allow-work: found '${allowed}', expected per cent, from 0`);
     const before = checkSiteOptions(argv);
+    startThreads(argv.allocator);
     const { options } = await prepare(argv);
     if (wantsSites(argv)) requireSites(options.events, options.workload, 'what was asked for');
     const progress = await startProgress(100, '%');
@@ -76,8 +74,10 @@ export const explainCommand: CommandModule<object, ExplainArguments> = {
           onDone: (done, total) => progress.update((shown = Math.max(shown, Math.floor((99 * done) / total)))),
         },
       );
-      if (argv.report && !(await writeReport(argv.report, options, explanation, signal))) {
-        explanation = { ...explanation, partial: true };
+      if (argv.report) {
+        const { writeReport } = await import('./explain-report.ts');
+        const isWhole = await writeReport(argv.report, options, explanation, signal);
+        if (!isWhole) explanation = { ...explanation, partial: true };
       }
     } finally {
       progress.stop();
@@ -95,23 +95,11 @@ export const explainCommand: CommandModule<object, ExplainArguments> = {
   },
 };
 
-/** One page; false where the signal came before all of it was there. */
-async function writeReport(
-  to: string,
-  options: RunOptions,
-  { moment, verdict: { headline, sentences, answer: answers, advice, remedies } }: Explanation,
-  signal: AbortSignal,
-): Promise<boolean> {
-  if (signal.aborted) return false;
-  const run = await recordRun({ ...options, mode: 'lockstep', signal });
-  if (run.result.partial) return false;
-  const lines = [...(advice?.paste ? [advice.paste.shell] : []), ...remedies.map((r) => `${r.place}: ${r.text}`)];
-  const judged = moment.kind === 'end' ? [] : [`Judged ${moment.about}.`];
-  const verdict = [headline, ...judged, ...answers, ...lines.map((line) => `To paste: ${line}`)];
-  const why = sentences.filter((sentence) => !answers.includes(sentence));
-  const page = buildPageData([{ ...run, verdict, why }], {
-    histograms: histogramsOf(options.events),
-  });
-  writeWhole(to, buildPage(page));
-  return true;
+/** They load their code while the trace is read. */
+function startThreads(allocator = 'glibc'): void {
+  const workers = availableParallelism();
+  if (workers === 1) return;
+  parseAllocator(allocator, 1); // what is wrong with it is told at once
+  const others = Array.from({ length: workers - 1 }, () => ({ kind: 'run' as const, allocator }));
+  startAhead([{ kind: 'observe', allocator }, ...others]);
 }

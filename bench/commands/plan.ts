@@ -8,6 +8,7 @@ import { fleetScenario } from '../cli/fleet-scenario.ts';
 import { checkRuns, positive } from '../cli/positive-option.ts';
 import { type MachineArguments, machineOptions } from '../cli/run-options.ts';
 import { type TimeArguments, timeOptions } from '../cli/time-options.ts';
+import { recordedAllocator } from '../run/recorded-allocator.ts';
 import { allocatorList } from '../study/compare/allocator-list.ts';
 import { type PlanKind, plan } from '../study/plan/plan.ts';
 import { planText } from '../study/plan/text.ts';
@@ -16,7 +17,7 @@ import { loadTask } from './load-task.ts';
 import { planFleetCommand } from './plan-fleet.ts';
 
 interface PlanArguments extends MachineArguments, TimeArguments, BatchArguments {
-  allocators: string[];
+  allocators: string[] | undefined;
   memory: string;
   extra: string;
   processes: number | undefined;
@@ -39,8 +40,7 @@ export const planCommand: CommandModule<object, PlanArguments> = {
         type: 'string',
         array: true,
         nargs: 1,
-        default: ['glibc'],
-        describe: 'A,B,… to size for',
+        describe: 'A,B,… to size for; default: glibc, for a recording what it ran under',
       })
       .option('memory', { type: 'string', default: '16G', describe: 'for all processes together, bytes (K, M, G)' })
       .option('extra', { type: 'string', default: '0', describe: 'of each process beside its heap, bytes (K, M, G)' })
@@ -85,29 +85,32 @@ export const planCommand: CommandModule<object, PlanArguments> = {
   handler: async (argv) => {
     const fleet = fleetScenario(argv.workload);
     if (fleet) return planFleetCommand(fleet, argv);
-    const allocators = allocatorList(argv.allocators);
-    for (const allocator of allocators) parseAllocator(allocator, argv.cpus ?? 1);
+    let allocators = argv.allocators && allocatorList(argv.allocators);
+    for (const allocator of allocators ?? []) parseAllocator(allocator, argv.cpus ?? 1);
     const memory = bytesOption('memory', argv.memory);
     const extra = bytesOption('extra', argv.extra);
     if (argv.processes !== undefined) positive('processes', argv.processes);
     const shared = bytesOption('shared', argv.shared);
     const reserve = reserveOf(argv.reserve, memory);
     positive('seeds', argv.seeds);
-    checkRuns(allocators.length * (1 + argv.mix.length) * argv.seeds);
+    checkRuns((allocators?.length ?? 1) * (1 + argv.mix.length) * argv.seeds);
     const kinds: PlanKind[] = [];
     for (const { workload, share } of [{ workload: argv.workload, share: 1 }, ...argv.mix.map(parseMix)]) {
       const tasks: PlanKind['tasks'][number][] = [];
       for (let seed = argv.seed; seed < argv.seed + argv.seeds; seed++) {
         await setImmediate(); // a signal is heard
-        tasks.push({ ...(await loadTask({ ...argv, workload, allocator: allocators[0]!, seed })), seed });
+        const task = await loadTask({ ...argv, workload, allocator: allocators?.[0], seed });
+        allocators ??= [recordedAllocator(task.events!)];
+        tasks.push({ ...task, seed });
       }
       kinds.push({ tasks, share });
     }
-    const result = await inBatch(argv, allocators.length * kinds.length * argv.seeds, (batch) =>
+    const sized = allocators!;
+    const result = await inBatch(argv, sized.length * kinds.length * argv.seeds, (batch) =>
       plan({
         ...batch,
         kinds,
-        allocators,
+        allocators: sized,
         memory,
         shared,
         reserve,

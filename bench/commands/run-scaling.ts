@@ -62,7 +62,7 @@ export async function runScaling(
     wanted.push({ ...options, ...timing(argv, options.events, time) });
   }
   const { runs, partial } = await inBatch({ workers: undefined }, wanted.length, (batch) =>
-    argv.mode === 'threads' ? runInTurn(wanted, batch) : runAside(wanted, argv.allocator, batch),
+    argv.mode === 'threads' ? runInTurn(wanted, batch) : runAside(wanted, argv.allocator ?? 'glibc', batch),
   );
   const points = runs.flatMap((run, i) => (run ? [scalingPoint(counts[i]!, run)] : []));
   const first = runs.find((run) => run !== undefined);

@@ -1,3 +1,4 @@
+import { loadModel } from '../../allocators/load.ts';
 import { terminalPalette } from '../cli/palette.ts';
 import type { SiteArguments } from '../cli/site-options.ts';
 import { writeSites } from '../cli/write-sites.ts';
@@ -5,7 +6,7 @@ import type { ReportRun } from '../report/report-run.ts';
 import { diffStacks, type StackBytes } from '../report/sites/stacks.ts';
 import type { RunOptions } from '../run/run-options.ts';
 import { bytesBySite } from '../study/explain/by-site.ts';
-import { momentOf } from '../study/explain/moment.ts';
+import { momentOf } from '../study/explain/moment-in-run.ts';
 import { diffText, siteLines } from '../study/explain/site-text.ts';
 
 /** Writes what was asked for by call site; comes back with the text. In file order, whatever the run's own time was. */
@@ -15,6 +16,7 @@ export async function sitesOf(
   done: ReportRun,
   before: readonly StackBytes[] | undefined,
 ): Promise<string> {
+  await loadModel(options.spec);
   const moment = momentOf(options, undefined);
   const stacks = done.sites ?? bytesBySite(options, moment.end) ?? [];
   writeSites(argv, options.workload, stacks);

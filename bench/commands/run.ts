@@ -96,8 +96,11 @@ function checkArguments(argv: RunArguments): readonly string[] {
   }
   const toStdout = OUTPUTS.filter((name) => argv[name] === '-' || argv[name] === '');
   if (toStdout.length > 1) throw new UserError(`--${toStdout.join(' and --')} cannot all go to standard output`);
-  if (argv.tlb !== undefined && argv.threads !== undefined)
-    throw new UserError('--tlb: found --threads too, expected one run in lockstep');
+  if (argv.threads !== undefined) {
+    const ofOne = [...OUTPUTS.filter((name) => name !== 'json' && name !== 'csv'), 'tlb' as const];
+    const given = ofOne.find((name) => argv[name] !== undefined);
+    if (given) throw new UserError(`--${given}: found --threads too, expected one run`);
+  }
   const isElsewhere = argv.threads === undefined && (argv.mode ?? 'lockstep') !== 'lockstep';
   if (argv['faithful-abort'] && isElsewhere) {
     throw new UserError(

@@ -7,6 +7,7 @@ import { checkRuns, positive } from '../cli/positive-option.ts';
 import { type MachineArguments, machineOptions } from '../cli/run-options.ts';
 import { type TimeArguments, timeOptions } from '../cli/time-options.ts';
 import { METRICS } from '../metrics/index.ts';
+import { recordedAllocator } from '../run/recorded-allocator.ts';
 import { allocatorList } from '../study/compare/allocator-list.ts';
 import { parseGrid } from '../study/sweep/grid.ts';
 import { sweep } from '../study/sweep/sweep.ts';
@@ -14,7 +15,7 @@ import { sweepCsv, sweepText } from '../study/sweep/text.ts';
 import { describeTask, loadTask } from './load-task.ts';
 
 interface SweepArguments extends Omit<MachineArguments, 'cpus'>, TimeArguments, BatchArguments {
-  allocators: string[];
+  allocators: string[] | undefined;
   grid: string[];
   cpus: string | undefined;
   seeds: number;
@@ -31,8 +32,7 @@ export const sweepCommand: CommandModule<object, SweepArguments> = {
         type: 'string',
         array: true,
         nargs: 1,
-        default: ['glibc'],
-        describe: 'A,B,… to combine with the grid',
+        describe: 'A,B,… to combine with the grid; default: glibc, for a recording what it ran under',
       })
       .option('grid', {
         type: 'string',
@@ -53,19 +53,22 @@ export const sweepCommand: CommandModule<object, SweepArguments> = {
         '16 points',
       ) as unknown as Argv<SweepArguments>,
   handler: async (argv) => {
-    const allocators = allocatorList(argv.allocators);
+    const given = argv.allocators && allocatorList(argv.allocators);
     const grid = parseGrid(argv.grid);
     const cpus = argv.cpus === undefined ? undefined : cpuList(argv.cpus);
     positive('seeds', argv.seeds);
-    for (const allocator of allocators) parseAllocator(allocator, 1);
+    for (const allocator of given ?? []) parseAllocator(allocator, 1);
     const points = grid.reduce((product, axis) => product * axis.values.length, 1);
+    const load = (seed: number, allocator: string | undefined) =>
+      (argv.engine ? describeTask : loadTask)({ ...argv, cpus: cpus?.[0], allocator, seed });
+    const first = given ? undefined : await load(argv.seed, undefined);
+    const allocators = given ?? [first?.events ? recordedAllocator(first.events) : 'glibc'];
     const total = allocators.length * points * (cpus?.length ?? 1) * argv.seeds;
     checkRuns(total);
     const result = await inBatch(argv, total, (batch) =>
       sweep({
         ...batch,
-        load: (seed) =>
-          (argv.engine ? describeTask : loadTask)({ ...argv, cpus: cpus?.[0], allocator: allocators[0]!, seed }),
+        load: async (seed) => (seed === argv.seed && first) || load(seed, allocators[0]),
         allocators,
         grid,
         ...(cpus && { cpus }),

@@ -6,6 +6,7 @@ import { positive } from '../cli/positive-option.ts';
 import { type MachineArguments, machineOptions } from '../cli/run-options.ts';
 import { type TimeArguments, timeOptions } from '../cli/time-options.ts';
 import { METRICS } from '../metrics/index.ts';
+import { recordedAllocator } from '../run/recorded-allocator.ts';
 import { tuneCsv } from '../study/tables.ts';
 import { DEFAULT_BOUNDS, parseBound } from '../study/tune/bounds.ts';
 import { tuneText } from '../study/tune/text.ts';
@@ -54,7 +55,7 @@ export const tuneCommand: CommandModule<object, TuneArguments> = {
         ...batch,
         task,
         ...(isBuiltIn(argv.workload) && { load: (seed: number) => loadTask({ ...argv, seed }) }),
-        allocator: argv.allocator,
+        allocator: argv.allocator ?? (task.events ? recordedAllocator(task.events) : 'glibc'),
         objective: argv.minimize,
         keep,
         ...(argv.options !== undefined && { options: argv.options.split(',') }),

@@ -193,7 +193,9 @@ export interface BlockColumns {
   readonly thread: readonly number[];
   /** Free bytes that would be on pages of their own, were the block freed too. */
   readonly pinsBytes: readonly number[];
-  readonly site: readonly string[];
+  readonly site: readonly number[];
+  /** What the numbers of `site` stand for. */
+  readonly siteNames: readonly string[];
 }
 
 export interface LockRow {

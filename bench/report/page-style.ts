@@ -70,6 +70,8 @@ kbd { border: 1px solid var(--line); border-radius: 4px; padding: 0 5px; font: 1
 @media print {
   :root { ${LIGHT} } header .bar, header .keys, .choose, [role=group].bar { display: none; } body { font-size: 11px; background: #fff; }
   main { max-width: none; padding: 0; } .panel { break-inside: avoid; border-color: #bbb; } .scroll { max-height: none !important; overflow: visible; box-shadow: none; } .more { display: none; } th, td { padding: 2px 4px; } thead th { white-space: normal; } .squares-scroll { max-height: 240px; overflow: hidden; }
+  h2, h3, section > p, .detail p { break-after: avoid; } .flame, figure, tr { break-inside: avoid; } .u-legend .u-value, .u-legend tr:first-child { display: none; }
+  details::details-content { content-visibility: visible; display: block; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 }
 `;

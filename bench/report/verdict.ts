@@ -1,4 +1,4 @@
-import { bytes, count, duration, percent } from '../../sim/contract/format.ts';
+import { bytes, count, counted, duration, percent } from '../../sim/contract/format.ts';
 import type { RunResult } from '../run/result.ts';
 import { axisOf } from './axis.ts';
 import { shellWord } from './escape.ts';
@@ -108,10 +108,14 @@ function otherClasses(result: RunResult): string[] {
 function failureSentence({ summary }: RunResult): string[] {
   const sentences: string[] = [];
   if (summary.failedAllocations > 0) {
-    sentences.push(`${count(summary.failedAllocations)} allocations failed: the machine had no memory for them.`);
+    sentences.push(
+      `${counted(summary.failedAllocations, 'allocation')} failed: the machine had no memory for ${summary.failedAllocations === 1 ? 'it' : 'them'}.`,
+    );
   }
   if (summary.skippedEvents > 0) {
-    sentences.push(`${count(summary.skippedEvents)} events of the trace made no sense and were left out.`);
+    sentences.push(
+      `${counted(summary.skippedEvents, 'event')} of the trace made no sense and ${summary.skippedEvents === 1 ? 'was' : 'were'} left out.`,
+    );
   }
   return sentences;
 }

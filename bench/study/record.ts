@@ -1,11 +1,13 @@
+import type { EventBuffer } from '../../sim/contract/event.ts';
 import { createHeatMapRecorder } from '../report/heat-map.ts';
 import { createMomentRecorder } from '../report/moments/recorder.ts';
 import type { ReportRun } from '../report/report-run.ts';
 import { requestedPeakRows } from '../report/requested-peaks.ts';
+import { ownLine, shortFrame } from '../report/sites/frames.ts';
 import { runInMode } from '../run/run-in-mode.ts';
 import type { RunOptions } from '../run/run-options.ts';
-import { bytesBySite } from './explain/by-site.ts';
-import { momentOf } from './explain/moment.ts';
+import { bytesBySite, hasCallSites, stackOfRow } from './explain/by-site.ts';
+import { momentOf } from './explain/moment-in-run.ts';
 
 /** Samples that a recorded run takes by itself, if nobody says how often. */
 const SAMPLES = 320;
@@ -14,7 +16,7 @@ const SAMPLES = 320;
 export async function recordRun(options: RunOptions): Promise<ReportRun> {
   const heat = createHeatMapRecorder();
   const mode = options.mode ?? 'lockstep';
-  const moments = createMomentRecorder(options.events, mode);
+  const moments = createMomentRecorder(options.events, mode, siteNames(options.events));
   const result = await runInMode({
     ...options,
     ...(mode === 'lockstep' && !options.sampleEvery && { sampleBefore: requestedPeakRows(options.events) }),
@@ -28,4 +30,16 @@ export async function recordRun(options: RunOptions): Promise<ReportRun> {
   const { placements, syscalls, timeTrace, onSample, onProgress, check, sampleEvery, tlb, ...machine } = options;
   const sites = result.partial ? undefined : bytesBySite(machine, momentOf(machine, undefined).end);
   return { result, heat: heat.finish(), moments: moments.finish(), ...(sites && { sites }) };
+}
+
+/** The line of code of an allocating row; undefined for a trace without call sites. */
+function siteNames(events: EventBuffer): ((row: number) => string) | undefined {
+  if (!hasCallSites(events)) return undefined;
+  const names = new Map<number, string>();
+  return (row) => {
+    const site = events.sites[row]!;
+    const known = names.get(site) ?? shortFrame(ownLine(stackOfRow(events, row)));
+    names.set(site, known);
+    return known;
+  };
 }

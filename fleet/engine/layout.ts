@@ -26,8 +26,8 @@ export function layoutOf(kernel: Kernel): Layout {
         continue;
       }
       const state = pages[page]!;
-      const start = page++;
-      while (page < end && pages[page] === state) page++;
+      const start = page;
+      page = runEnd(page, end, state, pages, eights);
       if (state === ABSENT) continue;
       words.push(start, page, state);
       runs++;
@@ -35,6 +35,24 @@ export function layoutOf(kernel: Kernel): Layout {
   }
   words[countAt] = runs;
   return Int32Array.from(words);
+}
+
+/** Eight pages of one state, as one number, by state. */
+const ALIKE = Float64Array.from(
+  { length: 16 },
+  (_, state) => new Float64Array(new Uint8Array(8).fill(state).buffer)[0]!,
+);
+
+/** Where a run of pages of one state ends. */
+function runEnd(start: Page, end: Page, state: number, pages: Uint8Array, eights: Float64Array): Page {
+  const alike = ALIKE[state]!;
+  let page = start + 1;
+  while (page < end) {
+    if ((page & 7) === 0 && page + 8 <= end && eights[page >> 3] === alike) page += 8;
+    else if (pages[page] === state) page++;
+    else return page;
+  }
+  return page;
 }
 
 export interface Mapping {

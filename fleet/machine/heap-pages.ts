@@ -88,25 +88,32 @@ function differences(
   before: readonly Piece[],
   after: readonly Piece[],
 ): { start: number; end: number; from: number; to: number }[] {
-  const edges = new Set<number>();
-  for (const { start, end } of before) edges.add(start).add(end);
-  for (const { start, end } of after) edges.add(start).add(end);
-  const sorted = [...edges].sort((x, y) => x - y);
   const found: { start: number; end: number; from: number; to: number }[] = [];
   let i = 0;
   let j = 0;
-  for (let e = 0; e + 1 < sorted.length; e++) {
-    const at = sorted[e]!;
-    while (i < before.length && before[i]!.end <= at) i++;
-    while (j < after.length && after[j]!.end <= at) j++;
-    const from = i < before.length && before[i]!.start <= at ? before[i]!.value : 0;
-    const to = j < after.length && after[j]!.start <= at ? after[j]!.value : 0;
-    if (from === to) continue;
-    const last = found.at(-1);
-    if (last && last.end === at && last.from === from && last.to === to) last.end = sorted[e + 1]!;
-    else found.push({ start: at, end: sorted[e + 1]!, from, to });
+  let at = 0;
+  while (i < before.length || j < after.length) {
+    const old = before[i];
+    const now = after[j];
+    const [from, fromEnds] = valueAt(old, at);
+    const [to, toEnds] = valueAt(now, at);
+    const next = Math.min(fromEnds, toEnds);
+    if (from !== to) {
+      const last = found.at(-1);
+      if (last && last.end === at && last.from === from && last.to === to) last.end = next;
+      else found.push({ start: at, end: next, from, to });
+    }
+    at = next;
+    if (old && old.end <= at) i++;
+    if (now && now.end <= at) j++;
   }
   return found;
+}
+
+/** What the first piece that is not over says of a place, and up to where. */
+function valueAt(piece: Piece | undefined, at: number): [value: number, end: number] {
+  if (!piece) return [0, Infinity];
+  return piece.start <= at ? [piece.value, piece.end] : [0, piece.start];
 }
 
 function overlaps(list: readonly Piece[], start: number, end: number): { start: number; end: number }[] {

@@ -194,11 +194,16 @@ export class PoolRun {
 
   /** Preloaded pages that the slot's process has written by a sample, where its requests write at places drawn evenly: on average. */
   ownPreloadPages(slot: number, sample: number): number {
+    return this.preloadPagesAfter(this.timelines[slot]!.served[sample]!);
+  }
+
+  /** The same of a process that has served so many requests. */
+  preloadPagesAfter(requests: number): number {
     const { preload } = this.pool;
     if (!preload) return 0;
     const all = Math.ceil(sizeBytes(preload.size)! / 4096);
     const share = all === 0 ? 0 : Math.min(1, Math.ceil(sizeBytes(preload.writes)! / 4096) / all);
-    return Math.round(all * (1 - (1 - share) ** this.timelines[slot]!.served[sample]!));
+    return Math.round(all * (1 - (1 - share) ** requests));
   }
 
   /**

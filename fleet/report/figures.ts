@@ -1,6 +1,7 @@
 import type { Holdings } from '../engine/holdings.ts';
 import type { FleetRun } from '../run-fleet.ts';
 import { sizeBytes } from '../scenario/quantities.ts';
+import { isWorkerOf, type KillFigures, killFigures } from './kill-figures.ts';
 import { type Trend, trendOf } from './trend.ts';
 
 /** A figure over time, by its name. */
@@ -45,6 +46,8 @@ export interface PoolFigures {
   /** Preloaded pages that a worker has written, on average at the end, and all of them. */
   readonly copiedBytes: number;
   readonly preloadBytes: number;
+  /** … and that a worker comes to write, if max_requests ends it before it has written all. */
+  readonly mostCopiedBytes: number;
   /** Shared regions that requests add to. */
   readonly growing: readonly GrowingRegion[];
   /** What the allocator's calls cost a request, on average, by the scenario's name of it. */
@@ -82,7 +85,13 @@ export interface FleetFigures {
   readonly groups: readonly GroupFigures[];
   readonly kills: number;
   readonly firstKillUs: number | undefined;
+  readonly firstKill: KillFigures | undefined;
   readonly killed: readonly string[];
+  /** How often each of them was. */
+  readonly killsOf: Readonly<Record<string, number>>;
+  readonly swapBytes: number;
+  /** Read back from it in all. */
+  readonly swappedInBytes: number;
   /** Who was refused a fork, or memory. */
   readonly refusals: readonly { readonly who: string; readonly text: string }[];
 }
@@ -140,6 +149,8 @@ export function figuresOf(run: FleetRun): FleetFigures {
       samples.map(({ meminfo }) => (meminfo['SwapTotal'] ?? 0) - (meminfo['SwapFree'] ?? 0)),
     ),
     totalBytes,
+    swappedInBytes: (samples.at(-1)!.counters['pswpin'] ?? 0) * 4096,
+    swapBytes: samples[0]!.meminfo['SwapTotal'] ?? 0,
     pools: run.pools.map((_, i) => poolFigures(run, i, series)),
     services: scenario.services.map(({ name }) =>
       series(
@@ -150,9 +161,22 @@ export function figuresOf(run: FleetRun): FleetFigures {
     groups: scenario.cgroups.map(({ name }) => groupFigures(run, name, series)),
     kills: kills.length,
     firstKillUs: kills[0]?.atUs,
+    firstKill: run.firstKill && killFigures(run.firstKill, sampleBefore(run), scenario),
+    killsOf: countsOf(kills.map(({ who }) => who)),
     killed: [...new Set(kills.map(({ who }) => who))],
     refusals: run.events.filter(({ kind }) => kind === 'no-memory').map(({ who, text }) => ({ who, text })),
   };
+}
+
+/** The last sample before somebody was killed first. */
+function sampleBefore({ samples, firstKill }: FleetRun): FleetRun['samples'][number] {
+  return samples.findLast(({ atUs }) => atUs < firstKill!.sample.atUs) ?? samples[0]!;
+}
+
+function countsOf(names: readonly string[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const name of names) counts[name] = (counts[name] ?? 0) + 1;
+  return counts;
 }
 
 /** In place of a number of the scenario's requests. */
@@ -163,7 +187,7 @@ type MakeSeries = (name: string, values: readonly number[]) => Series;
 function poolFigures(run: FleetRun, index: number, series: MakeSeries): PoolFigures {
   const pool = run.pools[index]!;
   const { name, preload } = pool.pool;
-  const own = (process: string) => process.startsWith(`${name}-`) && /^\d+$/.test(process.slice(name.length + 1));
+  const own = (process: string) => isWorkerOf(process, name);
   const workersAt = run.samples.map(({ processes }) => processes.filter((p) => own(p.name)));
   const preloaded = preload ? sizeBytes(preload.size)! : 0;
   const last = workersAt.at(-1)!;
@@ -214,6 +238,7 @@ function poolFigures(run: FleetRun, index: number, series: MakeSeries): PoolFigu
     holdings: largest,
     copiedBytes: preload ? meanCopied(run, index) : 0,
     preloadBytes: preloaded,
+    mostCopiedBytes: preload ? pool.preloadPagesAfter(pool.pool.pm.max_requests || Infinity) * 4096 : 0,
     growing: growingRegions(run, index),
     ...allocatorTimes(run, index),
   };

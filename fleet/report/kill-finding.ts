@@ -1,47 +1,103 @@
-import { bytes } from '../../sim/contract/format.ts';
-import { durationText, sizeBytes } from '../scenario/quantities.ts';
+import { bytes, count } from '../../sim/contract/format.ts';
+import { durationText } from '../scenario/quantities.ts';
 import type { Scenario } from '../scenario/scenario.ts';
 import type { FleetFigures } from './figures.ts';
 import type { Finding } from './finding.ts';
+import type { KillFigures } from './kill-figures.ts';
 
-/** Whom the kernel killed, for want of which memory, and what is missing from then on. */
+/** So many names are told. */
+const NAMES = 6;
+/** One kind of request that makes up so much of what is in progress is the reason. */
+const MAIN_SHARE = 0.9;
+
+/** Whom the kernel killed, for want of which memory, what had come together, and what is missing from then on. */
 export function killFindings(figures: FleetFigures, scenario: Scenario): Finding[] {
-  const { kills, killed, firstKillUs, groups } = figures;
-  if (kills === 0) return [];
-  const ofGroup = groups.filter(({ events }) => (events['oom_kill'] ?? 0) > 0);
-  const where =
-    ofGroup.length > 0
-      ? `the memory.max of ${ofGroup.map(({ name, maxBytes, firmBytes }) => `${name} (${bytes(maxBytes ?? 0)}; it needs ${bytes(firmBytes.trend.highestBytes)} that cannot be reclaimed, and more for requests in progress)`).join(', ')} was reached`
-      : `the machine's memory was used up${sizeBytes(scenario.machine.swap)! > 0 ? ', its swap too' : ''}`;
+  const { killed, firstKill } = figures;
+  if (!firstKill) return [];
   const grown = figures.services.filter(
     ({ name, trend }) => killed.includes(name) && trend.highestBytes > 2 * trend.firstBytes + 2 ** 20,
   );
-  const because = grown
-    .map(
-      ({ name, trend }) =>
-        ` ${name} had grown from ${bytes(trend.firstBytes)} to ${bytes(trend.highestBytes)}, with no ceiling of its own.`,
-    )
-    .join('');
+  const because = grown.map(
+    ({ name, trend }) =>
+      `${name} had grown from ${bytes(trend.firstBytes)} to ${bytes(trend.highestBytes)}, with no ceiling of its own.`,
+  );
   const masters = scenario.pools.filter(({ name }) => killed.includes(name)).map(({ name }) => name);
+  const services = scenario.services.filter(({ name }) => killed.includes(name)).map(({ name }) => name);
   const orphans =
     masters.length > 0
-      ? ` The master of ${masters.join(', ')} is among them: from then on its pool serves nobody.`
-      : '';
-  const services = scenario.services.filter(({ name }) => killed.includes(name)).map(({ name }) => name);
+      ? [`The master of ${masters.join(', ')} is among them: from then on its pool serves nobody.`]
+      : [];
   const gone =
     services.length > 0
-      ? ` ${services.join(', ')} ${services.length === 1 ? 'is' : 'are'} among them and not started again: what comes later is without ${services.length === 1 ? 'it' : 'them'}.`
-      : '';
-  // Whose end weighs most comes first.
-  const heavy = [...services, ...masters];
+      ? [
+          `${services.join(', ')} ${services.length === 1 ? 'is' : 'are'} among them and not started again: what comes later is without ${services.length === 1 ? 'it' : 'them'}.`,
+        ]
+      : [];
+  const sentences = [
+    `From ${durationText(firstKill.atUs)} on the kernel kills (${namesText(figures, [...services, ...masters])}), since ${whereText(firstKill, figures)}.`,
+    whatText(firstKill),
+    ...progressText(firstKill),
+    ...because,
+    ...orphans,
+    ...gone,
+  ];
+  return [{ severity: 'fails', about: firstKill.group ?? 'machine', text: sentences.join(' ') }];
+}
+
+/** Each once; whose end weighs most comes first. */
+function namesText({ killed, killsOf }: FleetFigures, heavy: readonly string[]): string {
   const ordered = [...heavy, ...killed.filter((name) => !heavy.includes(name))];
-  const names =
-    ordered.length > 6 ? `${ordered.slice(0, 6).join(', ')} and ${ordered.length - 6} more` : ordered.join(', ');
+  const told = ordered.slice(0, NAMES).map((name) => (killsOf[name]! > 1 ? `${name} ${killsOf[name]} times` : name));
+  const rest = ordered.slice(NAMES).reduce((sum, name) => sum + killsOf[name]!, 0);
+  return rest > 0 ? `${told.join(', ')} and ${count(rest)} more` : told.join(', ');
+}
+
+function whereText({ group }: KillFigures, figures: FleetFigures): string {
+  const own = figures.groups.find(({ name }) => name === group);
+  if (own) return `the memory.max of ${own.name} (${bytes(own.maxBytes ?? 0)}) was reached`;
+  const swap = figures.swapBytes > 0 ? ` and its swap (${bytes(figures.swapBytes)}) were` : ' was';
+  return `the machine's memory (${bytes(figures.totalBytes)})${swap} used up`;
+}
+
+/** What the memory that ran short was made of, and who asked. */
+function whatText(kill: KillFigures): string {
+  const { victim, victimBytes, victimRequest, asker, askerRequest } = kill;
+  const parts = (
+    [
+      ['anonymous memory', kill.anonBytes],
+      ['shared memory', kill.shmemBytes],
+      ['page cache', kill.cacheBytes],
+      ['the kernel’s own', kill.kernelBytes],
+    ] as const
+  ).map(([what, size]) => `${bytes(size)} ${what}`);
+  const who = (name: string, request: string | undefined) => (request ? `${name}, serving ${request},` : name);
+  const chosen = `the highest oom_score (${bytes(victimBytes)} resident)`;
+  const how =
+    asker === undefined
+      ? `${who(victim, victimRequest)} had ${chosen}.`
+      : asker === victim
+        ? `${who(asker, askerRequest)} asked for the page that was not there, and had itself ${chosen}.`
+        : `${who(asker, askerRequest)} asked for the page that was not there; ${who(victim, victimRequest)} had ${chosen}.`;
+  return `At that moment it held ${parts.join(', ')}. ${how}`;
+}
+
+function progressText({ inProgress, roomBytes, group }: KillFigures): string[] {
+  const all = inProgress.reduce((sum, one) => sum + one.bytes, 0);
+  if (all === 0) return [];
+  const list = inProgress
+    .slice(0, 3)
+    .map(
+      ({ request, count: number, bytes: need, mostBytes }) =>
+        `${count(number)} ${request} (${bytes(need)}${number > 1 ? `, ${bytes(mostBytes)} the largest` : ''})`,
+    );
+  const [main] = inProgress;
+  const before = `the sample before had room for ${bytes(roomBytes)} in ${group ?? 'all memory and swap'}`;
+  const atOnce = Math.floor(roomBytes / main!.mostBytes);
+  const fits =
+    main!.bytes > MAIN_SHARE * all && main!.count > 1 && all > roomBytes
+      ? `, enough for ${atOnce === 0 ? 'none' : `about ${count(atOnce)}`} of ${main!.request} at a time`
+      : '';
   return [
-    {
-      severity: 'fails',
-      about: ofGroup[0]?.name ?? 'machine',
-      text: `From ${durationText(firstKillUs!)} on the kernel kills (${names}), since ${where}.${because}${orphans}${gone}`,
-    },
+    `In progress were ${list.join(', ')}, each counted with its peak: they need ${bytes(all)} beyond what their workers keep, and ${before}${fits}.`,
   ];
 }

@@ -1,10 +1,11 @@
-import { bytes, columns, count, duration } from '../../sim/contract/format.ts';
+import { bytes, columns, count, counted, duration } from '../../sim/contract/format.ts';
 import { MOST_KILLS } from '../follower.ts';
 import { durationText } from '../scenario/quantities.ts';
 import type { FleetResult } from '../study.ts';
 import type { FleetFigures, PoolFigures } from './figures.ts';
 import type { SettingResult } from './setting-result.ts';
 import { tableOfSettings } from './settings-table.ts';
+import { FORECAST_RULE } from './trend.ts';
 
 /** How lines are broken and set off; what a terminal has. */
 export interface TextStyle {
@@ -17,6 +18,7 @@ export interface TextStyle {
 }
 
 const ROWS = 9;
+const KILL_LEGEND = '* somebody is killed first: the machine at that moment, before anything was freed';
 
 /** The answer for people. */
 export function fleetText(result: FleetResult, style: TextStyle): string {
@@ -25,7 +27,7 @@ export function fleetText(result: FleetResult, style: TextStyle): string {
   const { machine, figures, verdict } = result;
   const lines = [
     bold(
-      `${result.scenario}: ${durationText(result.durationUs)} on ${bytes(figures.totalBytes)}, ${machine.processors} processors, Linux ${machine.kernel}`,
+      `${result.scenario}: ${durationText(result.durationUs)} on ${bytes(figures.totalBytes)}, ${figures.swapBytes > 0 ? `swap ${bytes(figures.swapBytes)}` : 'no swap'}, ${machine.processors} processors, Linux ${machine.kernel}`,
     ),
     ...(result.about ? paragraph(result.about) : []),
     ...(result.partial ? [bold(partialText(result))] : []),
@@ -62,32 +64,50 @@ function timeline(figures: FleetFigures, width: number): string[] {
   const { timesUs, pools, groups } = figures;
   const last = timesUs.length - 1;
   const picked = [...new Set(Array.from({ length: ROWS }, (_, i) => Math.round((last * i) / (ROWS - 1))))];
-  const swaps = figures.swapUsedBytes.values.some((value) => value > 0);
+  const swaps = figures.swapBytes > 0;
   const header = [
     'time',
     'available',
     'AnonPages',
     ...(swaps ? ['swap used'] : []),
+    ...groups.map(({ name }) => `[${name}]`),
     ...pools.map(({ name }) => `${name} private`),
     ...pools.map(({ name }) => `largest ${name}`),
     'Shmem',
     'cache',
-    ...groups.map(({ name }) => `[${name}]`),
   ];
   const rows = picked.map((i) => [
     durationText(timesUs[i]!),
     bytes(figures.availableBytes.values[i]!),
     bytes(figures.anonBytes.values[i]!),
     ...(swaps ? [bytes(figures.swapUsedBytes.values[i]!)] : []),
+    ...groups.map((group) => bytes(group.currentBytes.values[i]!)),
     ...pools.map((pool) => bytes(pool.privateBytes.values[i]!)),
     ...pools.map((pool) => bytes(pool.largestBytes.values[i]!)),
     bytes(figures.shmemBytes.values[i]!),
     bytes(figures.cacheBytes.values[i]!),
-    ...groups.map((group) => bytes(group.currentBytes.values[i]!)),
   ]);
-  const table = [header, ...rows];
-  // The last columns go where they have no room.
-  for (let kept = header.length; kept > 3; kept--) {
+  const { firstKill: kill } = figures;
+  if (kill) {
+    const place = picked.filter((i) => timesUs[i]! < kill.atUs).length;
+    rows.splice(place, 0, [
+      `${durationText(kill.atUs)} *`,
+      bytes(kill.availableBytes),
+      bytes(kill.machineAnonBytes),
+      ...(swaps ? [bytes(kill.swapUsedBytes)] : []),
+      ...kill.groups.map((group) => bytes(group.currentBytes)),
+      ...kill.pools.map((pool) => bytes(pool.privateBytes)),
+      ...kill.pools.map((pool) => bytes(pool.largestBytes)),
+      bytes(kill.machineShmemBytes),
+      bytes(kill.machineCacheBytes),
+    ]);
+  }
+  return kill ? [...fitted([header, ...rows], width), KILL_LEGEND] : fitted([header, ...rows], width);
+}
+
+/** The last columns go where they have no room. */
+function fitted(table: readonly string[][], width: number): string[] {
+  for (let kept = table[0]!.length; kept > 3; kept--) {
     const lines = columns(
       table.map((row) => row.slice(0, kept)),
       'lr',
@@ -106,7 +126,7 @@ export function poolText(pool: PoolFigures): string {
       ? `as they were recorded, all ${count(pool.replayed)} replayed`
       : `all ${count(pool.replayed)} replayed: time decides what this allocator does, so no two heaps are alike`;
   const costs = Object.entries(pool.allocatorUs).map(([name, us]) => `${name} ${duration(us * 1e3)}`);
-  return `${pool.name} (${pool.allocator}): ${pool.mostWorkers} workers, at most ${pool.mostBusy} busy; ${count(pool.requests)} requests, ${memo}; ${pool.recycled > 0 ? `${count(pool.recycled)} workers recycled; ` : ''}waiting p99 ${durationText(pool.waitUs.p99)}${costs.length > 0 ? `; allocator's part of a request: ${costs.join(', ')}` : ''}.`;
+  return `${pool.name} (${pool.allocator}): ${counted(pool.mostWorkers, 'worker')}, at most ${pool.mostBusy} busy; ${counted(pool.requests, 'request')}, ${memo}; ${pool.recycled > 0 ? `${counted(pool.recycled, 'worker')} recycled; ` : ''}waiting p99 ${durationText(pool.waitUs.p99)}${costs.length > 0 ? `; allocator's part of a request: ${costs.join(', ')}` : ''}.`;
 }
 
 function settingsTable(settings: readonly SettingResult[], { bold, width, fold, columnBlocks }: TextStyle): string[] {
@@ -118,6 +138,7 @@ function settingsTable(settings: readonly SettingResult[], { bold, width, fold, 
 function assumptions(result: FleetResult): string[] {
   return [
     'Assumed: requests take as long as the scenario says, whatever the allocator and the load; a worker that ends is replaced at once; the heap of a request in progress is known in sixteenths of its events; page tables, slab and lists are those of a machine with one processor.',
+    `Forecasts: ${FORECAST_RULE}.`,
     ...(result.figures.pools.some((pool) => /jemalloc/.test(pool.allocator))
       ? ['jemalloc returns memory by time: in idle workers only where background_thread is on.']
       : []),

@@ -1,3 +1,6 @@
+import { bytes } from '../../sim/contract/format.ts';
+import { durationText } from '../scenario/quantities.ts';
+
 /** How a figure went over the time of a scenario. */
 export interface Trend {
   readonly firstBytes: number;
@@ -13,7 +16,16 @@ export interface Trend {
   readonly perHourBytes: number;
   /** Where the rise slows down from third to third: what it goes towards; Infinity where it does not. */
   readonly towardsBytes: number;
+  /** Rises of the second and of the last third. */
+  readonly thirdsBytes: readonly [number, number];
+  /** Whether the last third rose at the pace of the second, within PACE: only then a time can be forecast. */
+  readonly isSteady: boolean;
 }
+
+/** Of two rises the smaller one is at least so much of the larger where the pace is the same. */
+const PACE = 0.5;
+/** A time is forecast up to so many times of what was followed. */
+export const FORECAST_LENGTHS = 10;
 
 /** Below this share of what was there a rise is none, and below so many bytes. */
 const NOISE_SHARE = 0.03;
@@ -44,17 +56,41 @@ export function trendOf(timesUs: readonly number[], values: readonly number[]): 
   const sinceUs = riseBytes > 0 ? reached(0.05) : timesUs[0]!;
   const lengthUs = timesUs.at(-1)! - timesUs[0]!;
   const stillRising = perHourBytes * (lengthUs / 3600e6 / 3) > Math.max(noise / 2, 0.08 * riseBytes);
-  const towardsBytes = limitOf(
-    firstBytes,
-    mean(Math.floor(count / 3), Math.floor(count / 3) + window),
-    mean(Math.floor((2 * count) / 3), Math.floor((2 * count) / 3) + window),
-    lastBytes,
-  );
+  const third = mean(Math.floor(count / 3), Math.floor(count / 3) + window);
+  const twoThirds = mean(Math.floor((2 * count) / 3), Math.floor((2 * count) / 3) + window);
+  const towardsBytes = limitOf(firstBytes, third, twoThirds, lastBytes);
+  const thirdsBytes = [twoThirds - third, lastBytes - twoThirds] as const;
+  const isSteady = Math.min(...thirdsBytes) > 0 && Math.min(...thirdsBytes) >= PACE * Math.max(...thirdsBytes);
   let shape: Trend['shape'] = 'flat';
   if (riseBytes > noise) shape = stillRising ? 'climbs' : 'levels off';
   else if (riseBytes < -noise) shape = 'falls';
   else if (highestBytes - Math.min(...values) > 2 * noise) shape = 'sawtooth';
-  return { firstBytes, lastBytes, highestBytes, riseBytes, shape, settledUs, sinceUs, perHourBytes, towardsBytes };
+  return {
+    firstBytes,
+    lastBytes,
+    highestBytes,
+    riseBytes,
+    shape,
+    settledUs,
+    sinceUs,
+    perHourBytes,
+    towardsBytes,
+    thirdsBytes,
+    isSteady,
+  };
+}
+
+/** The rule, for people. */
+export const FORECAST_RULE = `a time is forecast only where the last third of the time rose at the pace of the second, within a factor of ${1 / PACE}, and not beyond ${FORECAST_LENGTHS} times what was followed`;
+
+/** When what rises has risen by so much more: `now`, `in 5h`, or why no time can be told. `lengthUs`: what was followed. */
+export function whenText({ perHourBytes, thirdsBytes, isSteady }: Trend, leftBytes: number, lengthUs: number): string {
+  if (leftBytes <= 0) return 'now';
+  if (!isSteady)
+    return `at a time that this run does not tell (it rose by ${bytes(Math.max(0, thirdsBytes[0]))} in the second third of it and by ${bytes(Math.max(0, thirdsBytes[1]))} in the last)`;
+  const us = (leftBytes / perHourBytes) * 3600e6;
+  const mostUs = FORECAST_LENGTHS * lengthUs;
+  return us > mostUs ? `not within ${durationText(mostUs)} at that pace` : `in ${durationText(us)} at that pace`;
 }
 
 /** A rise that becomes smaller by the same factor in each third goes on to a limit. */

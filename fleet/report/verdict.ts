@@ -1,10 +1,12 @@
-import { bytes, count, percent } from '../../sim/contract/format.ts';
-import { durationText, durationUs, sizeBytes } from '../scenario/quantities.ts';
+import { bytes, count, counted, percent } from '../../sim/contract/format.ts';
+import { durationText, sizeBytes } from '../scenario/quantities.ts';
 import type { Scenario } from '../scenario/scenario.ts';
 import { type FleetFigures, type GroupFigures, heapBytes, type PoolFigures, type Series } from './figures.ts';
 import type { Finding, Severity } from './finding.ts';
 import { growingFinding, type Limit } from './growing-finding.ts';
 import { killFindings } from './kill-finding.ts';
+import { snapshotFinding } from './snapshot-finding.ts';
+import { FORECAST_LENGTHS, whenText } from './trend.ts';
 
 export interface Verdict {
   readonly severity: Severity;
@@ -22,7 +24,7 @@ export function verdictOf(figures: FleetFigures, scenario: Scenario, partial = f
   const findings = [
     ...killFindings(figures, scenario),
     ...refusalFindings(figures, scenario),
-    ...figures.groups.flatMap((group) => groupFindings(group, scenario)),
+    ...figures.groups.flatMap((group) => groupFindings(group, figures, scenario)),
     ...figures.pools.flatMap((pool) => poolFindings(pool, figures, scenario)),
     ...figures.services.flatMap((service, i) => serviceFindings(service, scenario.services[i]!, figures)),
     ...burstFinding(figures),
@@ -37,7 +39,7 @@ function summaryOf(severity: Severity, figures: FleetFigures, scenario: Scenario
   const untilUs = figures.timesUs.at(-1)!;
   const length = durationText(untilUs);
   if (figures.kills > 0)
-    return `It does not hold: ${figures.kills === 1 ? 'one process was' : `${count(figures.kills)} processes were`} killed for want of memory, the first after ${durationText(figures.firstKillUs!)}.`;
+    return `It does not hold: ${counted(figures.kills, 'process', 'processes')} ${figures.kills === 1 ? 'was' : 'were'} killed for want of memory, the first after ${durationText(figures.firstKill!.atUs)}.`;
   if (figures.refusals.length > 0) return 'It does not hold: the kernel refused memory, or a fork, that was asked for.';
   if (partial && untilUs === 0)
     return 'Nothing is known beyond the start: it was interrupted while the requests were still being replayed.';
@@ -48,7 +50,7 @@ function summaryOf(severity: Severity, figures: FleetFigures, scenario: Scenario
   return `It holds for ${length}, and nothing says that it would not go on: ${usual}.`;
 }
 
-function groupFindings(group: GroupFigures, scenario: Scenario): Finding[] {
+function groupFindings(group: GroupFigures, figures: FleetFigures, scenario: Scenario): Finding[] {
   const { name, maxBytes, highBytes, currentBytes, firmBytes, cacheBytes, events } = group;
   const found: Finding[] = [];
   const limit = Math.min(maxBytes ?? Infinity, highBytes ?? Infinity);
@@ -59,7 +61,7 @@ function groupFindings(group: GroupFigures, scenario: Scenario): Finding[] {
     found.push({
       severity: 'watch',
       about: name,
-      text: `${name} went over memory.high (${bytes(highBytes)}) ${count(events['high']!)} times: its processes were made to wait while memory was reclaimed.`,
+      text: `${name} went over memory.high (${bytes(highBytes)}) ${counted(events['high']!, 'time')}: its processes were made to wait while memory was reclaimed.`,
     });
   }
   if (full > 0.9 && firm < 0.8 * limit && (events['oom_kill'] ?? 0) === 0) {
@@ -75,14 +77,17 @@ function groupFindings(group: GroupFigures, scenario: Scenario): Finding[] {
     });
   }
   const { trend } = firmBytes;
-  if (trend.shape === 'climbs') {
+  // A kill gives memory back in the middle of the course: it says itself what the group was full of.
+  const isCopies = figures.pools.some(
+    (pool, i) => isWithin(scenario.pools[i]!.group, name) && isOfCopies(pool, trend.riseBytes),
+  );
+  if (trend.shape === 'climbs' && (events['oom_kill'] ?? 0) === 0 && !isCopies) {
     const isBelow = trend.towardsBytes < limit;
-    const killed = (events['oom_kill'] ?? 0) > 0;
     const whereto = isBelow
       ? `more slowly all the time: it goes towards about ${bytes(trend.towardsBytes)}, ${percent(trend.towardsBytes / limit)} of the limit of ${bytes(limit)}${trend.towardsBytes > 0.9 * limit ? ', which leaves hardly anything for requests in progress' : ''}.`
-      : `and reaches ${bytes(limit)} ${hoursText((limit - trend.lastBytes) / trend.perHourBytes)}.`;
+      : `and reaches ${bytes(limit)} ${whenText(trend, limit - trend.lastBytes, lengthOf(figures))}.`;
     found.push({
-      severity: isBelow ? 'watch' : killed ? 'fails' : 'ends',
+      severity: isBelow || !trend.isSteady ? 'watch' : 'ends',
       about: name,
       text: `What ${name} holds beside page cache climbs, by ${bytes(trend.perHourBytes)} an hour at the end, ${whereto}`,
     });
@@ -90,8 +95,8 @@ function groupFindings(group: GroupFigures, scenario: Scenario): Finding[] {
   return found;
 }
 
-const hoursText = (hours: number) =>
-  hours <= 0 ? 'now' : hours > 24 * 400 ? 'in more than a year' : `in ${durationText(hours * 3600e6)}`;
+/** What was followed. */
+const lengthOf = ({ timesUs }: FleetFigures) => timesUs.at(-1)!;
 
 function poolFindings(pool: PoolFigures, figures: FleetFigures, scenario: Scenario): Finding[] {
   const found: Finding[] = [];
@@ -100,11 +105,12 @@ function poolFindings(pool: PoolFigures, figures: FleetFigures, scenario: Scenar
   const ceiling = ceilingText(pool, file.pm.max_children);
   const limit = nearestLimit(file.group, figures);
   const wasKilled = figures.killed.some((name) => name === pool.name || name.startsWith(`${pool.name}-`));
+  const atKill = figures.firstKill?.pools[figures.pools.indexOf(pool)];
   if (wasKilled)
     found.push({
       severity: 'watch',
       about: pool.name,
-      text: `The private memory of the workers of ${pool.name} had come to ${bytes(trend.highestBytes)} when they were killed. ${layerText(pool)} ${ceiling}`,
+      text: `The workers of ${pool.name} had ${bytes(atKill?.privateBytes ?? trend.highestBytes)} of private memory when somebody was killed first (at samples ${bytes(trend.highestBytes)} at most). ${layerText(pool, true)} ${ceiling}`,
     });
   else if (trend.shape === 'climbs') found.push(climbing(pool, figures, scenario));
   else if (trend.shape === 'levels off')
@@ -125,7 +131,7 @@ function poolFindings(pool: PoolFigures, figures: FleetFigures, scenario: Scenar
     found.push({
       severity: 'watch',
       about: pool.name,
-      text: `${count(pool.refused)} requests to ${pool.name} were refused and ${count(pool.unserved)} still wait at the end: ${pool.mostBusy} workers are too few for them.`,
+      text: `${counted(pool.refused, 'request')} to ${pool.name} ${pool.refused === 1 ? 'was' : 'were'} refused and ${count(pool.unserved)} still ${pool.unserved === 1 ? 'waits' : 'wait'} at the end: ${counted(pool.mostBusy, 'worker')} ${pool.mostBusy === 1 ? 'is' : 'are'} too few for them.`,
     });
   else if (pool.waitUs.p99 > 1e6)
     found.push({
@@ -137,7 +143,7 @@ function poolFindings(pool: PoolFigures, figures: FleetFigures, scenario: Scenar
     found.push({
       severity: 'watch',
       about: pool.name,
-      text: `${count(pool.failures)} allocations of distinct requests of ${pool.name} failed (a limit of the allocator or of PHP was reached).`,
+      text: `${counted(pool.failures, 'allocation')} of distinct requests of ${pool.name} failed (a limit of the allocator or of PHP was reached).`,
     });
   return found;
 }
@@ -161,28 +167,35 @@ function climbing(pool: PoolFigures, figures: FleetFigures, scenario: Scenario):
   const { trend } = pool.privateBytes;
   const file = scenario.pools.find(({ name }) => name === pool.name)!;
   const nearest = nearestLimit(file.group, figures);
-  const hours = nearest.leftBytes / trend.perHourBytes;
   const copies = pool.copiedBytes * pool.workers;
-  if (copies > 0.5 * trend.riseBytes) {
-    const ceiling = (pool.preloadBytes + pool.heapKeptBytes + sizeBytes(file.worker.anonymous)!) * file.pm.max_children;
+  if (isOfCopies(pool, trend.riseBytes)) {
+    const ceiling =
+      (pool.mostCopiedBytes + pool.heapKeptBytes + sizeBytes(file.worker.anonymous)!) * file.pm.max_children;
     const isAbove = ceiling > nearest.bytes;
     return {
       severity: !isAbove ? 'watch' : figures.kills > 0 ? 'fails' : 'ends',
       about: pool.name,
-      text: `The private memory of the workers of ${pool.name} climbs since ${durationText(trend.sinceUs)} (${bytes(trend.firstBytes)} → ${bytes(trend.lastBytes)}), and ${bytes(copies)} of it is copies of preloaded pages. It slows down as fewer pages are left to copy; its ceiling is ${bytes(ceiling)} with all pages copied in ${file.pm.max_children} workers, ${isAbove ? 'which is more than' : `${percent(ceiling / nearest.bytes)} of`} ${nearest.what} (${bytes(nearest.bytes)}). No setting of the allocator changes that; fewer writes to what is shared, fewer workers or recycling (max_requests) do.`,
+      text: `The private memory of the workers of ${pool.name} climbs since ${durationText(trend.sinceUs)} (${bytes(trend.firstBytes)} → ${bytes(trend.lastBytes)}), and ${bytes(copies)} of it is copies of preloaded pages. It slows down as fewer pages are left to copy; its ceiling is ${bytes(ceiling)} with ${mostText(pool)} copied in ${file.pm.max_children} workers, ${isAbove ? 'which is more than' : `${percent(ceiling / nearest.bytes)} of`} ${nearest.what} (${bytes(nearest.bytes)}). No setting of the allocator changes that; fewer writes to what is shared, fewer workers or recycling (max_requests) do.`,
     };
   }
   return {
-    severity: figures.kills > 0 ? 'fails' : 'ends',
+    severity: figures.kills > 0 ? 'fails' : trend.isSteady ? 'ends' : 'watch',
     about: pool.name,
-    text: `The private memory of the workers of ${pool.name} climbs since ${durationText(trend.sinceUs)}, by ${bytes(trend.perHourBytes)} an hour at the end (${bytes(trend.firstBytes)} → ${bytes(trend.lastBytes)}), towards ${nearest.what} (${bytes(nearest.bytes)}), which it reaches ${hoursText(hours)}. ${layerText(pool)} Without a limit of its own it has no ceiling: recycling workers (max_requests) gives the memory back.`,
+    text: `The private memory of the workers of ${pool.name} climbs since ${durationText(trend.sinceUs)}, by ${bytes(trend.perHourBytes)} an hour at the end (${bytes(trend.firstBytes)} → ${bytes(trend.lastBytes)}), towards ${nearest.what} (${bytes(nearest.bytes)}), which it reaches ${whenText(trend, nearest.leftBytes, lengthOf(figures))}. ${layerText(pool)} Without a limit of its own it has no ceiling: recycling workers (max_requests) gives the memory back.`,
   };
 }
+
+/** Whether most of a rise is copies of what the pool's workers had from their master. */
+const isOfCopies = (pool: PoolFigures, riseBytes: number) => pool.copiedBytes * pool.workers > 0.5 * riseBytes;
+
+/** The most that a worker comes to copy. */
+const mostText = ({ mostCopiedBytes, preloadBytes }: PoolFigures) =>
+  mostCopiedBytes < preloadBytes ? `${bytes(mostCopiedBytes)} (by the last request before max_requests)` : 'all pages';
 
 const isWithin = (group: string | undefined, of: string) => group === of || group?.startsWith(`${of}/`) === true;
 
 /** In which layer a worker's memory is, and why it stays there. */
-function layerText(pool: PoolFigures): string {
+function layerText(pool: PoolFigures, wasKilled = false): string {
   const { holdings, preloadBytes } = pool;
   if (!holdings || heapBytes(holdings) === 0) return '';
   const all = heapBytes(holdings);
@@ -199,13 +212,18 @@ function layerText(pool: PoolFigures): string {
   const share = sorted.map(([what, size]) => `${bytes(size)} in ${what}`).join(', ');
   const heap = preloadBytes > 0 ? 'Beside what was preloaded, the' : 'The';
   const text = `${heap} largest heap is ${bytes(all)}: ${share}; ${bytes(holdings.liveBytes)} of it is in live blocks, ${bytes(holdings.freeBytes)} is free memory that the allocator keeps.`;
-  return `${text}${reasonText(pool, holdings, sorted[0]?.[0] ?? '')}`;
+  return `${text}${reasonText(pool, holdings, sorted[0]?.[0] ?? '', wasKilled)}`;
 }
 
-function reasonText(pool: PoolFigures, holdings: NonNullable<PoolFigures['holdings']>, largest: string): string {
+function reasonText(
+  pool: PoolFigures,
+  holdings: NonNullable<PoolFigures['holdings']>,
+  largest: string,
+  wasKilled: boolean,
+): string {
   const { mmap_threshold: threshold, trim_threshold: trim } = holdings.tunables;
   const reasons: string[] = [];
-  if (holdings.liveBytes > 0.6 * heapBytes(holdings) && pool.privateBytes.trend.shape === 'climbs')
+  if (holdings.liveBytes > 0.6 * heapBytes(holdings) && (wasKilled || pool.privateBytes.trend.shape === 'climbs'))
     reasons.push(
       'The requests leave live blocks behind: a library or the program keeps them, and no setting of the allocator gives them back.',
     );
@@ -235,8 +253,8 @@ function ceilingText(pool: PoolFigures, children: number): string {
 function copied(pool: PoolFigures, wasKilled: boolean, limit: Limit, children: number): Finding {
   const { copiedBytes, preloadBytes, workers } = pool;
   const share = copiedBytes / preloadBytes;
-  const worst = preloadBytes * children;
-  const text = `Of the ${bytes(preloadBytes)} that ${pool.name} preloads before it forks a worker has copied ${bytes(copiedBytes)} (${percent(share)}) by the end: writing to a shared page copies it. ${workers} workers have ${bytes(copiedBytes * workers)} of copies together; at worst it is ${bytes(worst)}, as if nothing had been preloaded.`;
+  const worst = pool.mostCopiedBytes * children;
+  const text = `Of the ${bytes(preloadBytes)} that ${pool.name} preloads before it forks a worker has copied ${bytes(copiedBytes)} (${percent(share)}) by the end: writing to a shared page copies it. ${workers} workers have ${bytes(copiedBytes * workers)} of copies together; at worst it is ${bytes(worst)}, ${pool.mostCopiedBytes < preloadBytes ? `with ${mostText(pool)} copied in each` : 'as if nothing had been preloaded'}.`;
   const isCause = wasKilled && worst > limit.bytes;
   const cause = isCause
     ? ` That is what ${limit.what} (${bytes(limit.bytes)}) was used up by: ${children} workers with copies of all of it do not fit, whatever the allocator.`
@@ -254,39 +272,18 @@ function copied(pool: PoolFigures, wasKilled: boolean, limit: Limit, children: n
 
 function serviceFindings(series: Series, service: Scenario['services'][number], figures: FleetFigures): Finding[] {
   const { trend } = series;
-  if (service.snapshot) {
-    const extra = trend.highestBytes;
-    const own = sizeBytes(service.anonymous)!;
-    const group = figures.groups.find(({ name }) => name === service.group);
-    const limit = Math.min(group?.maxBytes ?? Infinity, figures.totalBytes);
-    const most = group ? group.peakBytes : figures.totalBytes - figures.lowestAvailableBytes;
-    const severity: Severity = figures.kills > 0 ? 'fails' : most > 0.9 * limit ? 'watch' : 'fine';
-    return [
-      {
-        severity,
-        about: service.name,
-        text: `${service.name} forks a child for its snapshot every ${service.snapshot.every}. The child shares the ${bytes(own)} at first: RSS counts it twice (${bytes(extra)} at most in both together at a sample), memory does not. What the parent writes meanwhile is copied: ${bytes(copiesOf(service))} by the end of a snapshot, so it needs ${bytes(own + copiesOf(service))} in all, of ${bytes(limit)} (${percent((own + copiesOf(service)) / limit)}). Leave that much room, or make fewer writes during snapshots; a process killed in the middle of one is the risk, not the sum of RSS.`,
-      },
-    ];
-  }
+  if (service.snapshot) return [snapshotFinding(series, service, figures)];
   if (trend.shape === 'climbs') {
-    const hours = figures.availableBytes.trend.lastBytes / trend.perHourBytes;
+    const when = whenText(trend, figures.availableBytes.trend.lastBytes, lengthOf(figures));
     return [
       {
-        severity: figures.kills > 0 ? 'fails' : 'ends',
+        severity: figures.kills > 0 ? 'fails' : trend.isSteady ? 'ends' : 'watch',
         about: service.name,
-        text: `${service.name} climbs since ${durationText(trend.sinceUs)}, by ${bytes(trend.perHourBytes)} an hour (${bytes(trend.firstBytes)} → ${bytes(trend.lastBytes)}), with no ceiling of its own; the machine's memory would be used up ${hoursText(hours)}.`,
+        text: `${service.name} climbs since ${durationText(trend.sinceUs)}, by ${bytes(trend.perHourBytes)} an hour (${bytes(trend.firstBytes)} → ${bytes(trend.lastBytes)}), with no ceiling of its own; the machine's memory would be used up ${when}.`,
       },
     ];
   }
   return [];
-}
-
-/** Copies that the parent has made when a snapshot ends: its writes at places drawn evenly. */
-function copiesOf({ anonymous, snapshot }: Scenario['services'][number]): number {
-  const all = sizeBytes(anonymous)!;
-  const written = (sizeBytes(snapshot!.writes)! * durationUs(snapshot!.takes)!) / 1e6;
-  return all === 0 ? 0 : all * (1 - Math.exp(-written / all));
 }
 
 function refusalFindings({ refusals }: FleetFigures, scenario: Scenario): Finding[] {
@@ -297,7 +294,7 @@ function refusalFindings({ refusals }: FleetFigures, scenario: Scenario): Findin
       : 'one mapping alone is larger than memory and swap together, which vm.overcommit_memory=0 refuses';
   return [...new Set(refusals.map(({ text }) => text))].map((text) => {
     const own = refusals.filter((one) => one.text === text);
-    const often = own.length > 1 ? ` (${count(own.length)} times)` : '';
+    const often = own.length > 1 ? ` (${counted(own.length, 'time')})` : '';
     return { severity: 'fails', about: own[0]!.who, text: `${text}${often}: ${cure}.` };
   });
 }
@@ -310,12 +307,13 @@ function burstFinding({
   availableBytes,
   lowestAvailableBytes: lowest,
   totalBytes,
+  swapBytes,
   pools,
   kills,
 }: FleetFigures): Finding[] {
   const usual = availableBytes.trend.lastBytes;
   if (kills > 0 || lowest > LITTLE * totalBytes || lowest > 0.5 * usual) return [];
-  const busy = pools.map(({ name, mostBusy }) => `${mostBusy} busy workers of ${name}`).join(', ');
+  const busy = pools.map(({ name, mostBusy }) => `${counted(mostBusy, 'busy worker')} of ${name}`).join(', ');
   const by = pools.length > 0 ? ` by requests in progress (at most ${busy} at once)` : '';
   const advice =
     pools.length > 0
@@ -325,28 +323,62 @@ function burstFinding({
     {
       severity: 'watch',
       about: 'machine',
-      text: `For moments MemAvailable falls from ${bytes(usual)} to ${bytes(lowest)}, ${percent(lowest / totalBytes)} of memory${by}: the time line shows it at its samples only. A burst that is a little larger gets somebody killed. ${advice}`,
+      text: `For moments MemAvailable falls from ${bytes(usual)} to ${bytes(lowest)}, ${percent(lowest / totalBytes)} of memory${by}: the time line shows it at its samples only. A burst that is a little larger ${swapBytes > 0 ? `goes to swap (${bytes(swapBytes)}) as far as that has room, and then it` : ''} gets somebody killed. ${advice}`,
     },
   ];
 }
+
+/** How far swap is used, while nobody was killed. */
+function swapFindings({ swapUsedBytes, swapBytes, swappedInBytes, timesUs, kills }: FleetFigures): Finding[] {
+  const { values, trend } = swapUsedBytes;
+  if (kills > 0 || swapBytes === 0 || trend.highestBytes < SWAP_SHARE * swapBytes) return [];
+  const from = timesUs[values.findIndex((value) => value >= 0.9 * trend.highestBytes)]!;
+  const isFull = trend.highestBytes > 0.95 * swapBytes;
+  return [
+    {
+      severity: isFull ? 'watch' : 'fine',
+      about: 'machine',
+      text: `Swap holds ${bytes(trend.highestBytes)} of ${bytes(swapBytes)} from ${durationText(from)} on${isFull ? ': it is full, and the next shortage gets somebody killed' : ''}. ${bytes(swappedInBytes)} of it had to be read back: ${swappedInBytes > trend.highestBytes ? 'what was taken is in use, and whoever uses it waits for the disk' : 'what was taken is hardly used'}.`,
+    },
+  ];
+}
+
+/** So much of swap is worth a word. */
+const SWAP_SHARE = 0.1;
+/** So much of memory is worth a word when somebody is killed. */
+const KILL_SHARE = 0.1;
 
 function machineFindings(figures: FleetFigures): Finding[] {
   const found: Finding[] = [];
   const { shmemBytes, slabBytes, pageTableBytes, cacheBytes, anonBytes, activeAnonBytes, totalBytes, availableBytes } =
     figures;
-  for (const [series, what, why] of [
-    [shmemBytes, 'Shared memory and tmpfs (Shmem)', 'it is in Cached, and yet nothing can reclaim it without swap'],
-    [slabBytes, 'The kernel’s own memory (Slab)', 'descriptors, sockets and names'],
-    [pageTableBytes, 'Page tables', 'every process has its own for what it shares'],
+  const kill = figures.firstKill;
+  for (const [series, atKill, what, why] of [
+    [
+      shmemBytes,
+      kill?.machineShmemBytes,
+      'Shared memory and tmpfs (Shmem)',
+      'it is in Cached, and yet nothing can reclaim it without swap',
+    ],
+    [slabBytes, kill?.slabBytes, 'The kernel’s own memory (Slab)', 'descriptors, sockets and names'],
+    [pageTableBytes, kill?.pageTableBytes, 'Page tables', 'every process has its own for what it shares'],
   ] as const) {
     const { trend } = series;
-    if (trend.shape === 'climbs' && trend.perHourBytes * 24 > 0.005 * totalBytes)
+    const us = (availableBytes.trend.lastBytes / trend.perHourBytes) * 3600e6;
+    if (figures.kills === 0 && trend.shape === 'climbs' && trend.isSteady && us < FORECAST_LENGTHS * lengthOf(figures))
       found.push({
         severity: 'ends',
         about: 'machine',
-        text: `${what} climbs by ${bytes(trend.perHourBytes)} an hour (${bytes(trend.firstBytes)} → ${bytes(trend.lastBytes)}; ${why}); MemAvailable would be used up ${hoursText(availableBytes.trend.lastBytes / trend.perHourBytes)}.`,
+        text: `${what} climbs by ${bytes(trend.perHourBytes)} an hour (${bytes(trend.firstBytes)} → ${bytes(trend.lastBytes)}; ${why}); MemAvailable would be used up ${whenText(trend, availableBytes.trend.lastBytes, lengthOf(figures))}.`,
+      });
+    if (atKill !== undefined && atKill > KILL_SHARE * totalBytes)
+      found.push({
+        severity: 'watch',
+        about: 'machine',
+        text: `${what} had come from ${bytes(trend.firstBytes)} to ${bytes(atKill)} when somebody was killed first (${why}).`,
       });
   }
+  found.push(...swapFindings(figures));
   if (cacheBytes.trend.riseBytes > 0.05 * totalBytes)
     found.push({
       severity: 'fine',

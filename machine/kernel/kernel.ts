@@ -77,12 +77,16 @@ export interface Hooks {
   directReclaim(order: number): number;
   wakeKswapd(zone: number, order: number): void;
   freePage(frame: number): void;
+  /** Somebody has been chosen, and nothing is freed yet. */
+  oomKill?(): void;
 }
 
 /** Who was killed, and what the memory that ran short was made of when the killer came. Pages, but for `oomScoreAdj`. */
 export interface OomKill {
   readonly pid: number;
   readonly victim: string;
+  /** Who wanted the page that was not there. */
+  readonly asker: string | undefined;
   readonly rssPages: number;
   readonly oomScoreAdj: number;
   /** The group whose limit was met; undefined: the machine's memory. */

@@ -1,6 +1,7 @@
 /** include/linux/mm_types.h: mappings, address spaces and the objects behind them. */
 import type { MemCgroup } from './mem-cgroup.ts';
 import { Pmd } from './page-table.ts';
+import { ShadowTable } from './shadow-table.ts';
 
 /** `special` are pages of the kernel that processes map: on no list, never faulted in around another. */
 export type ObjectKind = 'shmem' | 'disk' | 'ramfs' | 'special' | 'hugetlb';
@@ -26,8 +27,7 @@ export class AddressSpace {
   private readonly chunks = new Map<number, Int32Array>();
   /** Pages and shadows in each node of the tree, of 64 places. */
   private readonly nodes = new Map<number, number>();
-  /** Frames of shadows, by page: the evicting group and its age. */
-  readonly shadows = new Map<number, { group: number; age: number; workingset: boolean }>();
+  readonly shadows = new ShadowTable();
   /** Dirty pages, for writeback in order of offset. */
   readonly dirty = new Set<number>();
   /** Pages of a disk's file that have buffer heads: those written. */

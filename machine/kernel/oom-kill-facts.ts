@@ -29,6 +29,7 @@ export function oomKillFacts(k: Kernel, victim: Task, group: MemCgroup | null, m
   return {
     pid: victim.pid,
     victim: victim.name,
+    asker: k.current?.name,
     rssPages: rssOf(victim),
     oomScoreAdj: victim.oomScoreAdj,
     group: group?.name,

@@ -91,6 +91,7 @@ function oomKillProcess(
 ): void {
   const members = k.tasks.filter((task) => task.alive && (!limit || inGroup(task, limit)));
   k.oomKills.push(oomKillFacts(k, victim, limit, members));
+  k.hooks.oomKill?.();
   const constraint = limit
     ? `oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=/,mems_allowed=0,oom_memcg=${pathOf(limit)},task_memcg=${pathOf(victim.group)},task=${victim.name},pid=${victim.pid},uid=0`
     : `oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),cpuset=/,mems_allowed=0,global_oom,task_memcg=${pathOf(victim.group)},task=${victim.name},pid=${victim.pid},uid=0`;

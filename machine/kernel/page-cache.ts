@@ -4,8 +4,9 @@ import type { Kernel } from './kernel.ts';
 import type { AddressSpace } from './mm-types.ts';
 import { freePage } from './page-alloc.ts';
 import { SLAB_BYTES, slabAccount } from './slab.ts';
+import type { Shadow } from './shadow-table.ts';
 import { folioAddLru } from './swap-lru.ts';
-import { type Shadow, workingsetRefault } from './workingset.ts';
+import { workingsetRefault } from './workingset.ts';
 
 /** filemap_add_folio: the page joins the object's, and may be one that was evicted a while ago. */
 export function filemapAddFolio(k: Kernel, object: AddressSpace, index: number, frame: number, isWrite = false): void {
@@ -20,9 +21,8 @@ export function filemapAddFolio(k: Kernel, object: AddressSpace, index: number, 
     k.vmstat.nr_shmem++;
     stat.shmem++;
   }
-  const shadow = object.shadows.get(index);
+  const shadow = object.shadows.take(index);
   if (shadow) {
-    object.shadows.delete(index);
     // __GFP_WRITE: what is about to be overwritten was not missed.
     if (!isWrite) workingsetRefault(k, frame, shadow);
   } else accountNode(k, object, index, 1, frames.group[frame]!);
@@ -55,7 +55,7 @@ export function filemapRemoveFolio(
   if (!shadow) accountNode(k, object, index, -1, k.frames.group[frame]!);
   k.vmstat.nr_file_pages--;
   stat.file--;
-  if (shadow) object.shadows.set(index, shadow);
+  if (shadow) object.shadows.put(index, shadow);
   if (object.kind === 'shmem') {
     k.vmstat.nr_shmem--;
     stat.shmem--;

@@ -12,12 +12,7 @@ import type { Kernel } from './kernel.ts';
 import { lruNoteCost, sizeBelow } from './lruvec.ts';
 import type { MemCgroup } from './mem-cgroup.ts';
 import { countMemcg } from './memcontrol.ts';
-
-export interface Shadow {
-  readonly group: number;
-  readonly age: number;
-  readonly workingset: boolean;
-}
+import type { Shadow } from './shadow-table.ts';
 
 /** workingset_eviction: what to remember of a page that reclaim for `target` takes: the order is that of all groups below. */
 export function workingsetEviction(k: Kernel, frame: number, target: MemCgroup | null): Shadow {

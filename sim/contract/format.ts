@@ -9,6 +9,11 @@ export function count(value: number): string {
 
 const BYTE_UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'] as const;
 
+/** 1 fault, 2 faults; `many` where an s does not make it. */
+export function counted(value: number, one: string, many = `${one}s`): string {
+  return `${count(value)} ${value === 1 ? one : many}`;
+}
+
 /** Three or more significant digits with a binary unit: 960 B, 12.0 KiB, 1.53 MiB. */
 export function bytes(value: Bytes): string {
   let scaled = Math.abs(value);

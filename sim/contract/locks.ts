@@ -26,6 +26,8 @@ export interface Locks {
   /** As a reader: mmap_lock for madvise, which other readers do not keep waiting. */
   acquireShared(t: ThreadSlot, id: LockId): void;
   releaseShared(t: ThreadSlot, id: LockId): void;
+  /** Who has mmap_lock goes on as a reader until it releases it (mmap_write_downgrade()). */
+  downgrade(t: ThreadSlot, id: LockId): void;
 }
 export type LockKind = 'futex' | 'spin-then-futex' | 'kernel' | 'kernel-spin';
 
@@ -41,5 +43,6 @@ export function uncontendedLocks(): Locks {
     pull: () => {},
     acquireShared: () => {},
     releaseShared: () => {},
+    downgrade: () => {},
   };
 }

@@ -18,6 +18,7 @@ export function createBackedResidency(
 ): Residency {
   const pages = new Uint8Array(memory.reserve('kernel.pages', pageLimit));
   backing.attach(pages);
+  const used = new Uint8Array(new SharedArrayBuffer(pageLimit / HUGE_PAGES)).fill(1); // nobody keeps count: any may have been
 
   function fault(page: Page): void {
     if (pages[page] === RESIDENT) return;
@@ -57,6 +58,7 @@ export function createBackedResidency(
     touchRange,
     readRange,
     fault,
+    used,
     release,
     freeLazily: (start, end) => backing.advise(start, end, advice.free),
     freeTables: undefined,

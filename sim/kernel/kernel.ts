@@ -89,7 +89,9 @@ export function createKernel(
   const asLimitPages = Math.floor(options.rlimitAs / PAGE_BYTES);
   const dataLimitPages = Math.floor(options.rlimitData / PAGE_BYTES);
   let observer: SyscallObserver | undefined;
-  let refuses = false; // within one call of the allocator only: it need not be shared
+  // Within one call of the allocator only: they need not be shared.
+  let refuses = false;
+  let cutsBlocks = false;
 
   const addressText = (page: Page) =>
     page < 0 ? '-1' : relativeAddress(page * PAGE_BYTES, far.displaces(page) ? far.depthOf(page) : undefined);
@@ -137,7 +139,7 @@ export function createKernel(
     if (end >= BRK_START_PAGE) {
       if (end < old) {
         operations[OP_BRK_SHRINKS]!++;
-        unmapPages(end, old);
+        unmapPages(end, old, t);
         state[BRK_END] = end;
       } else if (end > MMAP_BOTTOM_PAGE) {
         state[BREAK_USED_UP]!++;
@@ -155,7 +157,7 @@ export function createKernel(
 
   /** A place for a mapping, or -1; where a real process may have one, that is counted. */
   function findPlace(pages: Pages, hinted: boolean, byPage: boolean): Page {
-    const start = unmappedArea(pages, hinted, byPage);
+    const start = unmappedArea(pages, hinted, byPage && !cutsBlocks);
     if (start < 0 && pages < REAL_AREA_PAGES) state[AREA_USED_UP]!++;
     return start;
   }
@@ -203,8 +205,10 @@ export function createKernel(
     return start;
   }
 
-  function unmapPages(start: Page, end: Page): void {
+  /** `t`, where the call needs the address space no more when the mappings are gone: the pages go under mmap_lock as a reader's. */
+  function unmapPages(start: Page, end: Page, t?: ThreadSlot): void {
     vmas.remove(start, end);
+    if (t !== undefined) locks.downgrade(t, mmapLock);
     if (start >= FENCE_PAGE) far.unmapped(start);
     if (backing) {
       backing.unmap(start, end);
@@ -220,7 +224,7 @@ export function createKernel(
     locks.acquire(t, mmapLock);
     count(2, OP_MUNMAP);
     if (observer) observer(t, `munmap ${addressText(start)} ${bytesText(pages)}`);
-    unmapPages(start, start + pages);
+    unmapPages(start, start + pages, t);
     locks.release(t, mmapLock);
     return 0;
   }
@@ -238,7 +242,10 @@ export function createKernel(
     locks.acquire(t, mmapLock);
     count(3, OP_MREMAP);
     const from = observer && addressText(start);
-    const result = resizeMapping(start, oldPages, newPages, mayMove, byPage);
+    const result =
+      newPages <= oldPages
+        ? shrinkMapping(t, start, oldPages, newPages)
+        : growMapping(start, oldPages, newPages, mayMove, byPage);
     if (observer) {
       const flags = mayMove ? 'MREMAP_MAYMOVE' : '0';
       observer(t, `mremap ${from} ${bytesText(oldPages)} ${bytesText(newPages)} ${flags} = ${addressText(result)}`);
@@ -247,12 +254,13 @@ export function createKernel(
     return result;
   }
 
-  function resizeMapping(start: Page, oldPages: Pages, newPages: Pages, mayMove: boolean, byPage: boolean): Page {
+  function shrinkMapping(t: ThreadSlot, start: Page, oldPages: Pages, newPages: Pages): Page {
+    if (newPages < oldPages) unmapPages(start + newPages, start + oldPages, t);
+    return start;
+  }
+
+  function growMapping(start: Page, oldPages: Pages, newPages: Pages, mayMove: boolean, byPage: boolean): Page {
     const end = start + oldPages;
-    if (newPages <= oldPages) {
-      if (newPages < oldPages) unmapPages(start + newPages, end);
-      return start;
-    }
     const index = vmas.indexOf(start);
     const flags = vmas.flags(index);
     const origin = vmas.origin(index);
@@ -305,17 +313,6 @@ export function createKernel(
     return result;
   }
 
-  /** madvise_lock(): advice that changes page table entries alone needs the mappings to stay, as a reader does. */
-  function takeForAdvice(t: ThreadSlot, advice: number): void {
-    if (advice === MADV_DONTNEED || advice === MADV_FREE) locks.acquireShared(t, mmapLock);
-    else locks.acquire(t, mmapLock);
-  }
-
-  function releaseAfterAdvice(t: ThreadSlot, advice: number): void {
-    if (advice === MADV_DONTNEED || advice === MADV_FREE) locks.releaseShared(t, mmapLock);
-    else locks.release(t, mmapLock);
-  }
-
   function adviseHugePages(start: Page, end: Page, advice: number): void {
     assert(advice === MADV_HUGEPAGE || advice === MADV_NOHUGEPAGE, `madvise ${advice} is not simulated`);
     backing?.advise(start, end, advice);
@@ -325,20 +322,20 @@ export function createKernel(
 
   /** madvise(2): 0 or -1. */
   function madvise(t: ThreadSlot, start: Page, pages: Pages, advice: number): number {
-    takeForAdvice(t, advice);
+    // madvise_lock(): advice that changes page table entries alone needs the mappings to stay, as a reader does.
+    const isReader = advice === MADV_DONTNEED || advice === MADV_FREE;
+    if (isReader) locks.acquireShared(t, mmapLock);
+    else locks.acquire(t, mmapLock);
     count(4, OP_MADVISE);
     const end = start + pages;
     if (advice === MADV_DONTNEED) residency.release(start, end);
     else if (advice === MADV_FREE) residency.freeLazily(start, end);
     else adviseHugePages(start, end, advice);
     const result = vmas.covered(start, end) ? 0 : -1;
-    if (observer) {
-      observer(
-        t,
-        `madvise ${addressText(start)} ${bytesText(pages)} ${MADV_NAMES[advice]}${result < 0 ? ' = -1' : ''}`,
-      );
-    }
-    releaseAfterAdvice(t, advice);
+    const failed = result < 0 ? ' = -1' : '';
+    observer?.(t, `madvise ${addressText(start)} ${bytesText(pages)} ${MADV_NAMES[advice]}${failed}`);
+    if (isReader) locks.releaseShared(t, mmapLock);
+    else locks.release(t, mmapLock);
     return result;
   }
 
@@ -372,6 +369,10 @@ export function createKernel(
     isRefusing: (): boolean => refuses,
     refuseMemory: (refuse: boolean): void => {
       refuses = refuse;
+    },
+    /** Until it is told otherwise the caller needs addresses of new mappings, whatever MAP_BY_PAGE says: it cuts blocks out of them. */
+    needAddresses: (need: boolean): void => {
+      cutsBlocks = need;
     },
     mappedPages: (): Pages => vmas.mappedPages(),
     mappedPeakPages: (): Pages => state[MAPPED_PEAK]!,

@@ -295,6 +295,8 @@ export function createResidency(
     touchRange,
     readRange,
     fault,
+    /** By 2 MiB: 0 where all pages have only ever been ABSENT. */
+    used,
     release,
     freeLazily,
     freeTables: mayBeHuge === undefined ? undefined : freeTables,

@@ -1,6 +1,6 @@
 import { type Allocator, RANGE_CACHED, RANGE_FREE, RANGE_METADATA } from '../contract/allocator.ts';
 import { assert } from '../contract/assert.ts';
-import { type Addr, type Bytes, PAGE_BYTES, type Page } from '../contract/units.ts';
+import { type Addr, type Bytes, HUGE_PAGES, PAGE_BYTES, type Page } from '../contract/units.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { LAZILY_FREED, RESIDENT } from '../kernel/residency.ts';
 import { forEachLive, type ObjectTable } from '../replay/objects.ts';
@@ -10,7 +10,8 @@ const KEPT = 1; // scratch: something that is not free lies on this resident pag
 
 /** Looks at every block and every range of the model. Its scratch page map costs 8 MiB and is used again from time to time. */
 export function createWalkingBreakdown(kernel: Kernel, allocator: Allocator, objects: ObjectTable) {
-  const { pages } = kernel;
+  const { pages, residency } = kernel;
+  const { used } = residency;
   const eights = new Float64Array(pages.buffer, pages.byteOffset, pages.length / 8); // 0 where eight pages are absent
   const scratch = new Uint8Array(pages.length);
   const measured = { all: 0, kept: 0 };
@@ -36,7 +37,7 @@ export function createWalkingBreakdown(kernel: Kernel, allocator: Allocator, obj
     let kept = 0;
     for (let page = first + 1; page < last; page++) {
       if ((page & 7) === 0 && page + 8 <= last && eights[page >> 3] === 0) {
-        page += 7;
+        page += (page & (HUGE_PAGES - 1)) === 0 && used[page / HUGE_PAGES] === 0 ? HUGE_PAGES - 1 : 7;
         continue;
       }
       if (!isResident(page)) continue;
@@ -63,7 +64,14 @@ export function createWalkingBreakdown(kernel: Kernel, allocator: Allocator, obj
 
   function forgetKept(): void {
     const { vmas } = kernel;
-    for (let i = 0; i < vmas.count(); i++) scratch.fill(0, vmas.start(i), vmas.end(i));
+    for (let i = 0; i < vmas.count(); i++) {
+      const end = vmas.end(i);
+      for (let page = vmas.start(i); page < end; ) {
+        const next = Math.min(end, page - (page % HUGE_PAGES) + HUGE_PAGES);
+        if (used[Math.floor(page / HUGE_PAGES)] !== 0) scratch.fill(0, page, next);
+        page = next;
+      }
+    }
   }
 
   return function breakdown(): MeasuredBreakdown {

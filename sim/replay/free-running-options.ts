@@ -1,7 +1,7 @@
 import type { Handle, ThreadSlot } from '../contract/allocator.ts';
 import type { Start } from '../contract/start.ts';
 import type { Bytes, Ns } from '../contract/units.ts';
-import type { Scheduler } from '../time/scheduler.ts';
+import type { Scheduler } from '../time/scheduling.ts';
 import type { CallDurations } from './calls.ts';
 import type { ChangedSlots } from './changed-slots.ts';
 import type { OtherEventsOptions } from './other-events.ts';

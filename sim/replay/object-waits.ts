@@ -1,7 +1,7 @@
 import type { ThreadSlot } from '../contract/allocator.ts';
 import { UserError } from '../contract/assert.ts';
 import type { Ns } from '../contract/units.ts';
-import type { Scheduler } from '../time/scheduler.ts';
+import type { Scheduler } from '../time/scheduling.ts';
 import { KIND_BITS, MARK } from '../time/segments.ts';
 import type { VirtualTime } from '../time/virtual-time.ts';
 import { MARK_USED } from './calls.ts';

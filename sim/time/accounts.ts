@@ -1,5 +1,6 @@
 import type { ThreadSlot } from '../contract/allocator.ts';
 import type { Ns } from '../contract/units.ts';
+import { WAITS_FOR_PROCESSOR, WAITS_FOR_THREAD } from './timeline.ts';
 import type { VirtualTime } from './virtual-time.ts';
 
 export interface ThreadTimes {
@@ -18,8 +19,6 @@ export interface ThreadTimes {
 export interface Accounts {
   /** Of each thread: since when it is on its processor, or was last. */
   readonly onSince: Float64Array;
-  readonly readyNs: Float64Array;
-  readonly blockedNs: Float64Array;
   readonly contextSwitches: Int32Array;
   readonly sleeps: Int32Array;
   readonly wakes: Int32Array;
@@ -29,6 +28,11 @@ export interface Accounts {
   readonly idleFrom: Float64Array;
   /** `t` has been on `p` up to `at`; from when on it only looked is waiting. */
   ran(p: number, t: ThreadSlot, at: Ns): void;
+  /** `t` was ready, and was not let run; it looked for what another one had to do. */
+  wasReady(t: ThreadSlot, from: Ns, to: Ns): void;
+  wasBlocked(t: ThreadSlot, from: Ns, to: Ns): void;
+  /** The kernel has spent so long for `t`. */
+  spentInKernel(t: ThreadSlot, ns: Ns): void;
   /** Processor time of the thread up to `at`, its clock. */
   processorNs(t: ThreadSlot, at: Ns): Ns;
   timesOf(t: ThreadSlot): ThreadTimes;
@@ -40,7 +44,7 @@ export interface Accounts {
 
 /** `looksFrom`: since when a thread only looks for what another one has to do; Infinity for those that do not. */
 export function createAccounts(time: VirtualTime, looksFrom: (t: ThreadSlot) => Ns): Accounts {
-  const { threads, cpus, running } = time;
+  const { threads, cpus, running, isTimedInKernel, kernelNs, timeline } = time;
   const perThread = () => new Float64Array(threads);
   const onSince = perThread();
   const onProcessorNs = perThread();
@@ -64,10 +68,26 @@ export function createAccounts(time: VirtualTime, looksFrom: (t: ThreadSlot) => 
     onSince[t] = at;
   }
 
+  function wasReady(t: ThreadSlot, from: Ns, to: Ns): void {
+    readyNs[t]! += to - from;
+    timeline.add(WAITS_FOR_PROCESSOR, from, to - from);
+    time.observer?.wasReady(t, from, to);
+  }
+
+  function wasBlocked(t: ThreadSlot, from: Ns, to: Ns): void {
+    blockedNs[t]! += to - from;
+    timeline.add(WAITS_FOR_THREAD, from, to - from);
+  }
+
+  function spentInKernel(t: ThreadSlot, ns: Ns): void {
+    if (isTimedInKernel[t] === 0) kernelNs[t]! += ns;
+  }
+
   return {
     onSince,
-    readyNs,
-    blockedNs,
+    wasReady,
+    wasBlocked,
+    spentInKernel,
     contextSwitches,
     sleeps,
     wakes,

@@ -138,6 +138,7 @@ export function createAtomicLocks(options: AtomicLockOptions): AtomicLocks {
     // Readers of mmap_lock exclude each other here: the tables behind it are not made for readers beside each other.
     acquireShared: acquire,
     releaseShared: release,
+    downgrade: () => {},
     push: () => {},
     pull: () => {},
     measured: locks,

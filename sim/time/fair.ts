@@ -186,6 +186,7 @@ export function createEevdf(threads: number, cpus: number, tickNs: Ns): FairClas
   const deadline = new Float64Array(threads);
   const protectedTo = new Float64Array(threads); // vprot: the virtual run time up to which it keeps the processor
   const lag = new Float64Array(threads); // of a thread that is in no queue
+  const deadlineIn = new Float64Array(threads); // PLACE_REL_DEADLINE: of one between two queues, to its deadline
   const sleptOn = new Int32Array(threads).fill(-1);
   const lastAverage = new Float64Array(cpus); // of a queue that has become empty
 
@@ -254,7 +255,8 @@ export function createEevdf(threads: number, cpus: number, tickNs: Ns): FairClas
       if (coming === COMES_AWAKE && owed < 0) owed = 0; // it has paid, in the queue (DELAY_ZERO)
       if (ready > 0) owed = (owed * (ready + 1)) / ready; // its coming moves the average
       vruntime[t] = middle - owed;
-      deadline[t] = vruntime[t]! + (coming === COMES_NEW ? sliceNs / 2 : sliceNs); // PLACE_DEADLINE_INITIAL
+      const inNs = coming === COMES_OVER ? deadlineIn[t]! : coming === COMES_NEW ? sliceNs / 2 : sliceNs; // PLACE_DEADLINE_INITIAL
+      deadline[t] = vruntime[t]! + inNs;
       add(p, t);
     },
     putBack(p, t) {
@@ -269,6 +271,7 @@ export function createEevdf(threads: number, cpus: number, tickNs: Ns): FairClas
     isDelayed,
     takeAway(p, t, running) {
       noteLag(p, t, running);
+      deadlineIn[t] = deadline[t]! - vruntime[t]!;
       remove(p, t);
     },
     pick(p, mayRun) {

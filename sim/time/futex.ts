@@ -2,7 +2,7 @@ import type { ThreadSlot } from '../contract/allocator.ts';
 import type { LockId } from '../contract/locks.ts';
 import type { Ns } from '../contract/units.ts';
 import type { LockTable } from './lock-table.ts';
-import type { Scheduler } from './scheduler.ts';
+import type { Scheduler } from './scheduling.ts';
 import type { VirtualTime } from './virtual-time.ts';
 
 // Where a thread is on its way through a lock that it found taken, or that somebody waits for.
@@ -62,7 +62,7 @@ export interface Futexes {
 }
 
 export function createFutexes(time: VirtualTime, table: LockTable, scheduler: () => Scheduler): Futexes {
-  const { threads, clocks, processor, running, inKernel, kernelNs, costs, topology, cpus } = time;
+  const { threads, clocks, processor, running, inKernel, isTimedInKernel, kernelNs, costs, topology, cpus } = time;
   const { spinLimitNs, futexWakeNs, futexWakeWorkNs } = costs;
   // Half of a call that finds nobody is the way into the kernel and to the bucket, half the way back.
   const wayNs = futexWakeNs / 2;
@@ -89,13 +89,19 @@ export function createFutexes(time: VirtualTime, table: LockTable, scheduler: ()
 
   function enterKernel(t: ThreadSlot, ns: Ns): void {
     inKernel[t] = 1;
+    isTimedInKernel[t] = 1;
     kernelFrom[t] = clocks[t]!;
     clocks[t]! += ns;
   }
 
   function leaveKernel(t: ThreadSlot): void {
-    kernelNs[t]! += clocks[t]! - kernelFrom[t]!;
+    countKernelTime(t);
     scheduler().leftKernel(t);
+  }
+
+  function countKernelTime(t: ThreadSlot): void {
+    kernelNs[t]! += clocks[t]! - kernelFrom[t]!;
+    isTimedInKernel[t] = 0;
   }
 
   function wait(t: ThreadSlot, id: LockId): void {
@@ -253,7 +259,7 @@ export function createFutexes(time: VirtualTime, table: LockTable, scheduler: ()
     leaveBucket(bucket, t, id);
     stage[t] = SLEEPS;
     sleepFrom[t] = clocks[t]!;
-    kernelNs[t]! += clocks[t]! - kernelFrom[t]!;
+    countKernelTime(t);
     scheduler().sleep(t);
   }
 
@@ -363,7 +369,7 @@ export function createFutexes(time: VirtualTime, table: LockTable, scheduler: ()
   return { stage, wait, wake, released, step, resumed };
 }
 
-/** A futex word's hash bucket; that two words share one is left out (there are 256 buckets for each processor). */
+/** A futex word's hash bucket; that two words share one is left out. */
 interface Bucket {
   /** Who has its lock, -1 for nobody; since when it is free; where its line is, and until when it is on its way. */
   owner: number;

@@ -1,7 +1,7 @@
 import { InvariantError } from '../contract/assert.ts';
 import type { Ns } from '../contract/units.ts';
 import { type MeasuredLock, ROUNDING } from './lock-table.ts';
-import type { Scheduler } from './scheduler.ts';
+import type { Scheduler } from './scheduling.ts';
 
 export interface VirtualAccounts {
   readonly scheduler: Scheduler;

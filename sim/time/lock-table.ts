@@ -97,7 +97,7 @@ export function createLockTable(time: VirtualTime): LockTable {
   const { threads, topology, processor, clocks, costs, lockWaitNs, spinNs, timeline } = time;
   const { lineKeepNs, lockNs } = costs;
   /** Lines that a lock guards and that come over with it: measured as a time, in lines of the machine that it was measured on. */
-  const guardedLines = costs.guardedTransferNs / Math.max(1, costs.lineTransferNs);
+  const guardedLines = costs.guardedTransferNs === 0 ? 0 : costs.guardedTransferNs / costs.lineTransferNs;
   const { transferNs } = topology;
   const locks: MeasuredLock[] = [];
   const owner = new Int32Array(LOCKS_MAX);

@@ -9,6 +9,8 @@ const MIGRATION_COST_NS = 500_000;
 const CACHE_NICE_TRIES = 1;
 /** sd->busy_factor: a busy processor looks so many times less often. */
 const BUSY_FACTOR = 16;
+/** Between sockets so many more idle processors are no reason to leave one's own, while it has few threads (adjust_numa_imbalance()). */
+const NUMA_IMBALANCE_MIN = 2;
 /** imbalance_pct of SD_MC, 117, less 100, halved (wake_affine_weight()). */
 const PREVIOUS_BIAS = 1.08;
 
@@ -16,8 +18,8 @@ const PREVIOUS_BIAS = 1.08;
 export interface Placement {
   /** select_task_rq_fair() of a thread that `waker`'s processor wakes. */
   forWakeUp(t: ThreadSlot, wakersProcessor: number): number;
-  /** The same of one that begins: sched_balance_find_dst_cpu(). */
-  forBegin(): number;
+  /** The same of one that a thread on `maker` has made: sched_balance_find_dst_cpu(). */
+  forBegin(maker: number): number;
   /** newidle_balance(): a thread of another queue for `p`, which has just become idle; -1. */
   pullWhenIdle(p: number, at: Ns): ThreadSlot | -1;
   /** nohz_balancer_kick() by a tick of a processor that has a queue: what idle and less loaded processors take over. */
@@ -26,9 +28,11 @@ export interface Placement {
   readonly ranAt: Float64Array;
 }
 
+/** `account`: the fair class is told how long whoever has processor `p` has had it by now. */
 export function createPlacement(
   { topology, running, processor, cpus, threads }: VirtualTime,
   fair: FairClass,
+  account: (p: number, at: Ns) => void,
 ): Placement {
   const { llc, core, socket, llcSize } = topology;
   const { queued } = fair;
@@ -44,6 +48,13 @@ export function createPlacement(
 
   const isIdle = (p: number): boolean => running[p]! < 0 && queued[p] === 0;
   const load = (p: number): number => queued[p]! + (running[p]! < 0 ? 0 : 1);
+  const sockets: number[][] = [];
+  for (let p = 0; p < cpus; p++) (sockets[socket[p]!] ??= []).push(p);
+  // imb_numa_nr of the domain of all sockets: an eighth of a socket with one last-level cache, else as many as it has.
+  const caches = new Set(sockets[0]!.map((p) => llc[p]!)).size;
+  const imbalanceAllowed = Math.max(1, caches === 1 ? sockets[0]!.length >> 3 : caches);
+  const idleIn = (group: readonly number[]): number => group.filter(isIdle).length;
+  const runningIn = (group: readonly number[]): number => group.reduce((sum, p) => sum + load(p), 0);
   const isIdleCore = (p: number): boolean => !hasSiblings || siblings[p]!.every(isIdle);
 
   /** select_idle_sibling(): an idle processor of `target`'s last-level cache, of an idle core first; else `target`. */
@@ -70,21 +81,23 @@ export function createPlacement(
     return idleSibling(isLighter ? waker : previous, previous);
   }
 
-  /** The group with the most idle processors, then an idle one; else the shortest queue. */
-  function forBegin(): number {
-    let best = -1;
-    let least = Infinity;
-    for (const group of members) {
-      if (!group) continue;
-      const idle = group.filter(isIdle);
-      const rank = idle.length === 0 ? Infinity : -idle.length;
-      if (rank < least) {
-        least = rank;
-        best = idle.find(isIdleCore) ?? idle[0]!;
-      }
-    }
-    if (best >= 0) return best;
-    best = 0;
+  /** sched_balance_find_dst_group(): of groups of processors the one with the most idle ones, that of `maker` where as many. */
+  function idlest(groups: readonly (readonly number[])[], maker: number, allowed: number): readonly number[] {
+    const local = groups.find((group) => group.includes(maker));
+    let best = groups[0]!;
+    for (const group of groups) if (idleIn(group) > idleIn(best)) best = group;
+    if (local === undefined) return best;
+    const imbalance = idleIn(best) - idleIn(local);
+    return imbalance <= 0 || (imbalance <= NUMA_IMBALANCE_MIN && runningIn(local) + 1 <= allowed) ? local : best;
+  }
+
+  function forBegin(maker: number): number {
+    const node = idlest(sockets, maker, imbalanceAllowed);
+    const caches = members.filter((group) => group !== undefined && node.includes(group[0]!));
+    const group = idlest(caches, maker, 0);
+    const idle = group.filter(isIdle);
+    if (idle.length > 0) return idle.find(isIdleCore) ?? idle[0]!;
+    let best = 0;
     for (let p = 1; p < cpus; p++) if (load(p) < load(best)) best = p;
     return best;
   }
@@ -105,6 +118,7 @@ export function createPlacement(
 
   /** detach_tasks(): one that may move, -1 where all are hot. */
   function detach(from: number, at: Ns, takesHot: boolean): ThreadSlot | -1 {
+    account(from, at);
     for (let t = fair.first(from); t >= 0; t = fair.after(t)) {
       if (takesHot || at - ranAt[t]! >= MIGRATION_COST_NS) {
         fair.takeAway(from, t, running[from]!);
@@ -116,15 +130,40 @@ export function createPlacement(
 
   function pullWhenIdle(p: number, at: Ns): ThreadSlot | -1 {
     const from = busiest(p, 2);
-    return from < 0 ? -1 : detach(from, at, false);
+    const t = from < 0 ? -1 : detach(from, at, failed[p]! > CACHE_NICE_TRIES);
+    if (t >= 0) failed[p] = 0;
+    return t;
+  }
+
+  /**
+   * calculate_imbalance(), in threads: for an idle processor one (migrate_task); else what makes the busier one, or the own, the average of their
+   * domain (migrate_load).
+   */
+  function imbalance(p: number, from: number): number {
+    if (load(p) === 0) return 1;
+    const apart = distance(p, from);
+    let sum = 0;
+    let count = 0;
+    for (let q = 0; q < cpus; q++) {
+      if (distance(p, q) > apart) continue;
+      sum += load(q);
+      count++;
+    }
+    return Math.min(load(from) - sum / count, sum / count - load(p));
   }
 
   function balance(at: Ns, take: (p: number, t: ThreadSlot) => void): void {
     for (let p = 0; p < cpus; p++) {
       if (at < nextBalance[p]!) continue;
-      const from = busiest(p, load(p) + 2);
-      if (from < 0) continue;
-      const t = detach(from, at, failed[p]! > CACHE_NICE_TRIES);
+      const from = busiest(p, load(p) + 1);
+      const threadsToMove = from < 0 ? 0 : imbalance(p, from);
+      if (threadsToMove <= 0) {
+        failed[p] = 0;
+        continue;
+      }
+      // A thread is moved where less is to be moved when that has failed before: its load is halved each time (shr_bound()).
+      const isSmall = 2 ** -failed[p]! <= threadsToMove;
+      const t = isSmall ? detach(from, at, failed[p]! > CACHE_NICE_TRIES) : -1;
       failed[p] = t < 0 ? failed[p]! + 1 : 0;
       // sd->balance_interval: as many milliseconds as the domain has processors.
       nextBalance[p] = at + llcSize * 1_000_000 * (isIdle(p) ? 1 : BUSY_FACTOR);

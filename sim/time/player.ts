@@ -3,7 +3,7 @@ import type { Ns } from '../contract/units.ts';
 import type { Futexes } from './futex.ts';
 import { type LockTable, SEMAPHORE } from './lock-table.ts';
 import type { RwSemaphore } from './rwsem.ts';
-import type { Scheduler } from './scheduler.ts';
+import type { Scheduler } from './scheduling.ts';
 import * as segments from './segments.ts';
 import type { SpinLocks } from './spin-lock.ts';
 import type { VirtualTime } from './virtual-time.ts';
@@ -27,7 +27,7 @@ export interface PlayerOptions {
 }
 
 export function createPlayer({ time, table, futexes, rwsem, spinLocks, scheduler, onMark }: PlayerOptions): Player {
-  const { ACQUIRE, DOWN_READ, KERNEL, KIND_BITS, KIND_MASK, PUSH, RELEASE, UP_READ, USER } = segments;
+  const { ACQUIRE, DOWN_READ, DOWNGRADE, KERNEL, KIND_BITS, KIND_MASK, PUSH, RELEASE, UP_READ, USER } = segments;
   const { clocks, log, limit, processor, running, inKernel } = time;
   const { codes, ns, head, tail } = log;
   const { owner, isMarked, inKernel: ofKernel } = table;
@@ -116,6 +116,10 @@ export function createPlayer({ time, table, futexes, rwsem, spinLocks, scheduler
       case UP_READ:
         if (waitsForLine(t, about)) return;
         rwsem.upRead(t);
+        break;
+      case DOWNGRADE:
+        if (waitsForLine(t, about)) return;
+        rwsem.downgrade(t, about);
         break;
       case PUSH:
         clocks[t] = table.useLine(about, processor[t]!, clocks[t]!);

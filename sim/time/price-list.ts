@@ -68,11 +68,13 @@ function checkPrices(found: Record<string, unknown>, known: object, file: string
 
 /**
  * What a price may be: a millisecond is more than anything here takes, and less than a slice of a processor, in which threads must get on; rates in
- * bytes per nanosecond are at least a megabyte a second; with half of a price as its spread a price would be nothing.
+ * bytes per nanosecond are at least a megabyte a second; with half of a price as its spread a price would be nothing;
+ * what comes over with a lock is reckoned in lines, which take some time.
  */
 function rangeOf(name: string): readonly [least: number, most: number] {
   if (name.startsWith('fillRate')) return [0.001, 1e6];
   if (name === 'priceSpread') return [0, 0.25];
+  if (name === 'lineTransferNs') return [0.1, 1e6];
   return name.startsWith('cache') && name.endsWith('Bytes') ? [0, 2 ** 40] : [0, 1e6];
 }
 

@@ -2,7 +2,7 @@ import type { ThreadSlot } from '../contract/allocator.ts';
 import type { LockId } from '../contract/locks.ts';
 import type { Ns } from '../contract/units.ts';
 import type { LockTable } from './lock-table.ts';
-import type { Scheduler } from './scheduler.ts';
+import type { Scheduler } from './scheduling.ts';
 import type { VirtualTime } from './virtual-time.ts';
 
 const NOWHERE = 0;
@@ -45,6 +45,8 @@ export interface RwSemaphore {
   upWrite(t: ThreadSlot, id: LockId): void;
   downRead(t: ThreadSlot, id: LockId): void;
   upRead(t: ThreadSlot): void;
+  /** downgrade_write(): from a writer to a reader; readers that come first in the wait_list have it too. */
+  downgrade(t: ThreadSlot, id: LockId): void;
   /** Whether a writer could have it at once. */
   isFree(): boolean;
   /** Whether nobody waits for it. */
@@ -55,7 +57,7 @@ export interface RwSemaphore {
 
 /** There is one in a run, mmap_lock. */
 export function createRwSemaphore(time: VirtualTime, table: LockTable, scheduler: () => Scheduler): RwSemaphore {
-  const { threads, clocks, processor, topology, kernelNs, spinNs, spinsInKernel } = time;
+  const { threads, clocks, processor, topology, isTimedInKernel, kernelNs, spinNs, spinsInKernel } = time;
   const { transferNs } = topology;
   const { owner } = table;
   const waitTimeoutNs = timeoutNs(time.hz);
@@ -74,11 +76,13 @@ export function createRwSemaphore(time: VirtualTime, table: LockTable, scheduler
   const isFree = (): boolean => readers === 0 && owner[lock]! < 0;
 
   function begins(t: ThreadSlot): void {
+    isTimedInKernel[t] = 1;
     table.beginWait(t, lock, clocks[t]!, scheduler().processorNs(t, clocks[t]!));
   }
 
   function ends(t: ThreadSlot): void {
     stage[t] = NOWHERE;
+    isTimedInKernel[t] = 0;
     spinsInKernel[t] = 0;
     const before = spinNs[t]!;
     table.endWait(t, lock, clocks[t]!, scheduler().processorNs(t, clocks[t]!));
@@ -213,6 +217,13 @@ export function createRwSemaphore(time: VirtualTime, table: LockTable, scheduler
     if (readers === 0) leftFree(t);
   }
 
+  function downgrade(t: ThreadSlot, id: LockId): void {
+    table.give(t, id);
+    readers++;
+    wakeFirst(t, false);
+    tellSpinner(processor[t]!, clocks[t]!);
+  }
+
   /** rwsem_wake() */
   function leftFree(t: ThreadSlot): void {
     const at = clocks[t]!;
@@ -283,6 +294,7 @@ export function createRwSemaphore(time: VirtualTime, table: LockTable, scheduler
     upWrite,
     downRead,
     upRead,
+    downgrade,
     isFree,
     isQuiet: () => osq.length === 0 && waitList.length === 0,
     step,

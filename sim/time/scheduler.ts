@@ -2,12 +2,12 @@ import type { ThreadSlot } from '../contract/allocator.ts';
 import { createRandom, shuffle } from '../contract/random.ts';
 import type { Start } from '../contract/start.ts';
 import type { Ns } from '../contract/units.ts';
-import { type Accounts, createAccounts } from './accounts.ts';
+import { createAccounts } from './accounts.ts';
 import { COMES_AWAKE, COMES_NEW, COMES_OVER, type Coming, createFairClass, hasWork } from './fair.ts';
 import { createPlacement } from './placement.ts';
 import { createTimers, createTournament } from './ready-queue.ts';
+import type { Scheduler } from './scheduling.ts';
 import { createTicks } from './ticks.ts';
-import { WAITS_FOR_PROCESSOR, WAITS_FOR_THREAD } from './timeline.ts';
 import type { VirtualTime } from './virtual-time.ts';
 
 /** Ticks a second: CONFIG_HZ of Debian's and Ubuntu's kernels. */
@@ -26,53 +26,15 @@ export const DEFAULT_HZ = 250;
  *            │   └──────── wake ◄── asleep ◄─────┤  (a lock, a time)
  *            └──────────── looks in vain: yields ┘
  *
- * What a thread that loses its processor still had to do of the running segment it does when it is back.
+ * What a thread that loses its processor still had to do of the running segment it does when it is back. `resumed`: it has its processor back, from a
+ * time on.
  */
-export interface Scheduler extends Pick<Accounts, 'processorNs' | 'timesOf' | 'busyNs' | 'idleNs'> {
-  /**
-   * The main thread is on its processor; the others are still to be begun or, at a barrier, to be woken, in the order returned: that in
-   * which they came to wait there is drawn.
-   */
-  start(how: Start): ThreadSlot[];
-  /** wake_up_new_task(): `maker`, at its clock, has made `t`. */
-  begin(t: ThreadSlot, maker: ThreadSlot): void;
-  /** The processor that is next, where a thread has something to do; -1: nothing happens any more. Sets `limit` and `horizon`. */
-  turn(): number;
-  /** The clock of the thread on processor `p` has changed. */
-  moved(p: number): void;
-  /** Somebody may act at `at`: nobody else may run ahead beyond that. */
-  setClock(t: ThreadSlot, at: Ns): void;
-  /** `t`, at its clock, goes to sleep until somebody wakes it, or until a time. */
-  sleep(t: ThreadSlot): void;
-  sleepUntil(t: ThreadSlot, at: Ns): void;
-  /** try_to_wake_up(): `waker` wakes `t` at `at`; returns what that costs it. */
-  wake(t: ThreadSlot, waker: ThreadSlot, at: Ns): Ns;
-  /** need_resched(): another one is to have the processor of `t` when it leaves the kernel. */
-  mustLeave(t: ThreadSlot): boolean;
-  /** The thread has left the kernel: if it has to, it gives its processor away. */
-  leftKernel(t: ThreadSlot): void;
-  /** The thread looks for what another one has to do; where others are ready it lets them go first (sched_yield). */
-  looks(t: ThreadSlot): void;
-  /** What it looks for is there at `at`. */
-  found(t: ThreadSlot, at: Ns): void;
-  done(t: ThreadSlot): void;
-  unfinished(): number;
-  /** The latest end of a thread so far. */
-  endNs(): Ns;
-  /** The run ends: busy and idle times are complete. */
-  closeAccounts(end: Ns): void;
-  /** Accounts cannot be closed before. */
-  accountedNs(): Ns;
-}
-
-/** `resumed`: a thread has its processor back, from a time on. */
 export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: Ns) => void): Scheduler {
-  const { threads, cpus, clocks, debts, processor, running, inKernel, spinsInKernel, limit, horizon, timeline, costs } =
-    time;
+  const { threads, cpus, clocks, debts, processor, running, inKernel, spinsInKernel, limit, horizon, costs } = time;
   const { contextSwitchNs, wakeLatencyNs, wakeIdleNs, wakeThreadNs, syscallNs } = costs;
   const fair = createFairClass(time.version, threads, cpus, 1e9 / time.hz);
   const { queued } = fair;
-  const placement = createPlacement(time, fair);
+  const placement = createPlacement(time, fair, account);
   const tournament = createTournament(cpus);
   const { times } = tournament;
   const timers = createTimers(2 * threads + cpus + 1);
@@ -85,7 +47,7 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
   const blockedFrom = perThread().fill(-1);
   const mayRun = new Uint8Array(threads).fill(1); // 0: it only looks
   const accounts = createAccounts(time, (t) => (mayRun[t] === 1 ? Infinity : blockedFrom[t]!));
-  const { contextSwitches, idleFrom, idleNs, onSince, readyNs, blockedNs, sleeps, wakes, ran } = accounts;
+  const { contextSwitches, idleFrom, idleNs, onSince, sleeps, wakes, ran } = accounts;
   const hasTick = new Uint8Array(cpus);
   const mustLeave = new Uint8Array(cpus); // TIF_NEED_RESCHED
   const lastOn = new Int32Array(cpus).fill(-1);
@@ -113,7 +75,7 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
   /** The fair class is told how long the thread on `p` has run. */
   function account(p: number, at: Ns): void {
     const t = running[p]!;
-    if (at <= ranFrom[t]!) return;
+    if (t < 0 || at <= ranFrom[t]!) return;
     fair.ran(p, t, at - ranFrom[t]!);
     ranFrom[t] = at;
   }
@@ -135,13 +97,25 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
     if (queued[p]! > 0) armTick(p, at);
   }
 
-  /** A thread is ready on `p`: runs there if nobody does, else queues. */
+  /** A thread is ready on `p`: runs there if nobody does, or it is to run before whoever does; else queues. */
   function arrive(p: number, t: ThreadSlot, at: Ns, coming: Coming): void {
-    fair.enqueue(p, t, running[p]!, coming);
-    processor[t] = p;
+    enqueue(p, t, at, coming);
     if (running[p]! < 0) dispatch(p, fair.pick(p, mayRun), at);
+    else if (preempts(p, t)) reschedule(p, at);
     else queue(p, at);
   }
+
+  /** enqueue_entity(): update_curr() goes before place_entity(). */
+  function enqueue(p: number, t: ThreadSlot, at: Ns, coming: Coming): void {
+    if (coming !== COMES_OVER) readyAt[t] = at;
+    account(p, at);
+    fair.enqueue(p, t, running[p]!, coming);
+    processor[t] = p;
+  }
+
+  /** check_preempt_curr() of a thread that has come to the queue of `p`. */
+  const preempts = (p: number, t: ThreadSlot): boolean =>
+    mayRun[t] === 1 && mayRun[running[p]!] === 1 && fair.wakePreempts(p, running[p]!, t);
 
   /** Somebody queues on `p`: who only looks there gives way, others do at a tick. */
   function queue(p: number, at: Ns): void {
@@ -182,8 +156,7 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
     if (next < 0) {
       next = placement.pullWhenIdle(p, at);
       if (next >= 0) {
-        fair.enqueue(p, next, -1, COMES_OVER);
-        processor[next] = p;
+        enqueue(p, next, at, COMES_OVER);
         fair.pick(p, mayRun);
       }
     }
@@ -193,16 +166,13 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
 
   function dispatch(p: number, t: ThreadSlot, now: Ns): void {
     const at = Math.max(now, readyAt[t]!); // whoever has woken it may be ahead
-    if (mayRun[t] === 1 && at > readyAt[t]!) {
-      readyNs[t]! += at - readyAt[t]!;
-      timeline.add(WAITS_FOR_PROCESSOR, readyAt[t]!, at - readyAt[t]!);
-      time.observer?.wasReady(t, readyAt[t]!, at);
-    }
+    if (mayRun[t] === 1 && at > readyAt[t]!) accounts.wasReady(t, readyAt[t]!, at);
     let from = at;
     idleNs[p]! += at - idleFrom[p]!;
     if (lastOn[p] !== t) {
       if (lastOn[p]! >= 0) {
         from += contextSwitchNs;
+        accounts.spentInKernel(t, contextSwitchNs);
         contextSwitches[t]!++;
       }
       lastOn[p] = t;
@@ -223,16 +193,14 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
   function wake(t: ThreadSlot, waker: ThreadSlot, at: Ns): Ns {
     wakes[t]!++;
     const here = processor[waker]!;
+    account(processor[t]!, at);
     const p = placement.forWakeUp(t, here);
     if (running[p]! < 0) {
-      becomeReady(p, t, at + wakeLatencyNs, COMES_AWAKE); // it is sent an interrupt
+      arrive(p, t, at + wakeLatencyNs, COMES_AWAKE); // it is sent an interrupt
       return wakeIdleNs;
     }
-    readyAt[t] = at;
-    fair.enqueue(p, t, running[p]!, COMES_AWAKE);
-    processor[t] = p;
-    account(p, at);
-    if (mayRun[running[p]!] === 1 && fair.wakePreempts(p, running[p]!, t)) {
+    enqueue(p, t, at, COMES_AWAKE);
+    if (preempts(p, t)) {
       armTick(p, at);
       // Its own processor it gives away when it leaves the kernel, another one's is interrupted.
       reschedule(p, p === here ? at : at + wakeLatencyNs);
@@ -240,12 +208,6 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
     }
     queue(p, at);
     return wakeThreadNs;
-  }
-
-  /** `t` becomes ready, and goes to `p`. */
-  function becomeReady(p: number, t: ThreadSlot, at: Ns, coming: Coming): void {
-    readyAt[t] = at;
-    arrive(p, t, at, coming);
   }
 
   function sleep(t: ThreadSlot): void {
@@ -273,7 +235,8 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
   /** A timer's thread goes on where it was, as hrtimer_wakeup() does. */
   function wakeByTimer(t: ThreadSlot, at: Ns): void {
     wakes[t]!++;
-    becomeReady(placement.forWakeUp(t, processor[t]!), t, at, COMES_AWAKE);
+    account(processor[t]!, at);
+    arrive(placement.forWakeUp(t, processor[t]!), t, at, COMES_AWAKE);
   }
 
   function leftKernel(t: ThreadSlot): void {
@@ -309,12 +272,11 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
   function foundNow(t: ThreadSlot, at: Ns): void {
     const p = processor[t]!;
     const from = blockedFrom[t]!;
-    const there = Math.max(at, from, running[p] === t ? onSince[t]! : 0);
+    const there = Math.max(at, from, running[p] === t ? onSince[t]! : placement.ranAt[t]!);
     if (running[p] === t) ran(p, t, there);
     blockedFrom[t] = -1;
     mayRun[t] = 1;
-    blockedNs[t]! += there - from;
-    timeline.add(WAITS_FOR_THREAD, from, there - from);
+    accounts.wasBlocked(t, from, there);
     restNs[t] = 0;
     if (running[p] === t) setClock(t, there);
     else {
@@ -345,8 +307,8 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
     const at = clocks[maker]!;
     account(processor[maker]!, at);
     fair.forked(processor[maker]!, maker, t);
-    const p = placement.forBegin();
-    becomeReady(p, t, running[p]! < 0 ? at + wakeLatencyNs : at, COMES_NEW);
+    const p = placement.forBegin(processor[maker]!);
+    arrive(p, t, running[p]! < 0 ? at + wakeLatencyNs : at, COMES_NEW);
   }
 
   function turn(): number {
@@ -365,6 +327,7 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
       const t = running[p]!;
       if (debts[t]! > 0) {
         clocks[t]! += debts[t]!;
+        accounts.spentInKernel(t, debts[t]!);
         debts[t] = 0;
         moved(p);
         continue;

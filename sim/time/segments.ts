@@ -9,8 +9,9 @@ export const RELEASE = 3;
 export const DOWN_READ = 4; // mmap_lock as a reader
 export const UP_READ = 5;
 export const PUSH = 6; // an atomic operation on a lock's line
-export const MARK = 7; // nothing: whoever left it wants to know when
-export const KIND_BITS = 3;
+export const DOWNGRADE = 7; // a writer of mmap_lock goes on as a reader
+export const MARK = 8; // nothing: whoever left it wants to know when
+export const KIND_BITS = 4;
 export const KIND_MASK = (1 << KIND_BITS) - 1;
 
 /**

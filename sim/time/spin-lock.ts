@@ -1,7 +1,7 @@
 import type { ThreadSlot } from '../contract/allocator.ts';
 import type { LockId } from '../contract/locks.ts';
 import type { LockTable } from './lock-table.ts';
-import type { Scheduler } from './scheduler.ts';
+import type { Scheduler } from './scheduling.ts';
 import type { VirtualTime } from './virtual-time.ts';
 
 const NOWHERE = 0;
@@ -23,7 +23,7 @@ export interface SpinLocks {
 }
 
 export function createSpinLocks(time: VirtualTime, table: LockTable, scheduler: () => Scheduler): SpinLocks {
-  const { threads, clocks, processor, kernelNs, spinNs } = time;
+  const { threads, clocks, processor, isTimedInKernel, kernelNs, spinNs } = time;
   const { owner } = table;
   const stage = new Uint8Array(threads);
   const stageLock = new Int32Array(threads);
@@ -38,6 +38,7 @@ export function createSpinLocks(time: VirtualTime, table: LockTable, scheduler: 
     let queue = queues.get(id);
     if (queue === undefined) queues.set(id, (queue = []));
     queue.push(t);
+    isTimedInKernel[t] = 1;
     stage[t] = SPINS;
     stageLock[t] = id;
     clocks[t] = Infinity;
@@ -58,6 +59,7 @@ export function createSpinLocks(time: VirtualTime, table: LockTable, scheduler: 
     const before = spinNs[t]!;
     table.endWait(t, stageLock[t]!, clocks[t]!, scheduler().processorNs(t, clocks[t]!));
     kernelNs[t]! += spinNs[t]! - before;
+    isTimedInKernel[t] = 0;
     stage[t] = NOWHERE;
   }
 

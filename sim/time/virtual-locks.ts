@@ -6,7 +6,7 @@ import { createFutexes, type Futexes } from './futex.ts';
 import { createLockTable, type LockTable, type MeasuredLock, SEMAPHORE } from './lock-table.ts';
 import { createPageLists } from './page-lists.ts';
 import { createRwSemaphore, type RwSemaphore } from './rwsem.ts';
-import type { Scheduler } from './scheduler.ts';
+import type { Scheduler } from './scheduling.ts';
 import * as segments from './segments.ts';
 import { createSpinLocks, type SpinLocks } from './spin-lock.ts';
 import type { VirtualTime } from './virtual-time.ts';
@@ -47,7 +47,7 @@ const AHEAD_CALM_NS = 500;
 const CALM_NS = 100_000;
 
 export function createVirtualLocks({ time, operations, perVmaLocks }: VirtualLockOptions): VirtualLocks {
-  const { ACQUIRE, DOWN_READ, KIND_BITS, PUSH, RELEASE, UP_READ } = segments;
+  const { ACQUIRE, DOWN_READ, DOWNGRADE, KIND_BITS, PUSH, RELEASE, UP_READ } = segments;
   const { clocks, costs, inKernel, limit, log, processor, spend, spendInKernel, threads, topology } = time;
   const { append, tail } = log;
   const { syscallNs, zoneBatchNs } = costs;
@@ -73,6 +73,7 @@ export function createVirtualLocks({ time, operations, perVmaLocks }: VirtualLoc
   const pageLists = createPageLists(time.cpus);
   const zoneLocks: LockId[] = []; // by socket
   const leeway = new Float64Array(threads);
+  const isReader = new Uint8Array(threads); // of mmap_lock, which it has taken as a writer
   let mmapLock = -1;
   const charging = createCharging({
     time,
@@ -82,15 +83,17 @@ export function createVirtualLocks({ time, operations, perVmaLocks }: VirtualLoc
   });
   const { settle, settleLong, settleCall, noteKernelEntry, noteRelease } = charging;
 
-  /** Page faults hold mmap_lock as readers: they wait for writers, and keep writers waiting. */
+  /** Each page fault holds mmap_lock as a reader: it waits for writers, and keeps writers waiting. */
   function faultsAsReader(t: ThreadSlot, ns: Ns, pages: number): void {
-    if (mmapLock < 0 || owner[mmapLock] === t) {
+    if (mmapLock < 0 || owner[mmapLock] === t || threads === 1) {
       takePages(t, ns, pages);
       return;
     }
-    append(t, DOWN_READ | (mmapLock << KIND_BITS), 0);
-    takePages(t, ns, pages);
-    append(t, UP_READ | (mmapLock << KIND_BITS), 0);
+    for (let i = 0; i < pages; i++) {
+      append(t, DOWN_READ | (mmapLock << KIND_BITS), 0);
+      takePages(t, ns / pages, 1);
+      append(t, UP_READ | (mmapLock << KIND_BITS), 0);
+    }
   }
 
   function takePages(t: ThreadSlot, ns: Ns, pages: number): void {
@@ -188,7 +191,10 @@ export function createVirtualLocks({ time, operations, perVmaLocks }: VirtualLoc
   function release(t: ThreadSlot, id: LockId): void {
     settle(t);
     noteRelease();
-    if (tail[t] !== 0 || isMarked[id] !== 0 || ofKernel[id] !== 0 || isTooFar(t, id)) {
+    if (isReader[t] !== 0 && id === mmapLock) {
+      isReader[t] = 0;
+      append(t, UP_READ | (id << KIND_BITS), 0);
+    } else if (tail[t] !== 0 || isMarked[id] !== 0 || ofKernel[id] !== 0 || isTooFar(t, id)) {
       append(t, RELEASE | (id << KIND_BITS), 0);
     } else {
       table.give(t, id);
@@ -209,6 +215,12 @@ export function createVirtualLocks({ time, operations, perVmaLocks }: VirtualLoc
   function releaseShared(t: ThreadSlot, id: LockId): void {
     settle(t);
     if (!perVmaLocks) append(t, UP_READ | (id << KIND_BITS), 0);
+  }
+
+  function downgrade(t: ThreadSlot, id: LockId): void {
+    settle(t);
+    isReader[t] = 1;
+    append(t, DOWNGRADE | (id << KIND_BITS), 0);
   }
 
   /** An atomic operation on the line that the lock lies in. */
@@ -239,6 +251,7 @@ export function createVirtualLocks({ time, operations, perVmaLocks }: VirtualLoc
     release,
     acquireShared,
     releaseShared,
+    downgrade,
     push,
     pull,
     settle,

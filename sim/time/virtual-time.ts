@@ -35,6 +35,8 @@ export interface VirtualTime {
   readonly inKernel: Uint8Array;
   /** 1: it spins in the kernel until something happens, or somebody else needs its processor. */
   readonly spinsInKernel: Uint8Array;
+  /** 1: whoever lets it out of the kernel will count the time since then as the kernel's, whatever it was spent on. */
+  readonly isTimedInKernel: Uint8Array;
   /** Of each thread, over the whole run: time in the kernel, time waiting for locks, and the part of it on the processor. */
   readonly kernelNs: Float64Array;
   readonly lockWaitNs: Float64Array;
@@ -84,6 +86,7 @@ export function createVirtualTime(options: VirtualTimeOptions): VirtualTime {
     running: new Int32Array(cpus).fill(-1),
     inKernel: new Uint8Array(threads),
     spinsInKernel: new Uint8Array(threads),
+    isTimedInKernel: new Uint8Array(threads),
     kernelNs,
     lockWaitNs: perThread(),
     spinNs: perThread(),

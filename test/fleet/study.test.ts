@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { planFleet } from '../../fleet/plan.ts';
 import { fleetOpenMetrics } from '../../fleet/report/openmetrics.ts';
-import { trendOf } from '../../fleet/report/trend.ts';
+import { trendOf, whenText } from '../../fleet/report/trend.ts';
 import { runFleet } from '../../fleet/run-fleet.ts';
 import { parseScenario } from '../../fleet/scenario/scenario.ts';
 import { studyFleet } from '../../fleet/study.ts';
@@ -47,6 +47,34 @@ describe('verdicts', () => {
     expect(result.events[0]).toMatchObject({ kind: 'oom-kill' });
     expect(result.samples.at(-1)!.processes.filter(({ name }) => name.startsWith('www-'))).toHaveLength(4);
     expect(result.samples.at(-1)!.groups[0]!.currentBytes).toBeLessThanOrEqual(40 * 2 ** 20);
+  });
+
+  test('the moment of the first kill is told: who asked, what was in progress, and what it needed', async () => {
+    const text = `duration: 1h
+samples: 13
+machine: { memory: 1G, swap: 64M }
+pools:
+  - { name: www, allocator: glibc, pm: { max_children: 8 }, worker: { anonymous: 1M } }
+requests:
+  - { name: page, pool: www, workload: "${PAGE}", time: 20ms, rate: 1/s }
+  - { name: export, pool: www, workload: "${PAGE},buffer=${96 * 2 ** 20}", time: 50s, cron: { every: 1h, count: 8, over: 10s, first: 20m } }
+`;
+    const { result } = await studyFleet(text, 's.yaml', here);
+    const kill = result.figures.firstKill!;
+    expect(kill.atUs).toBeGreaterThanOrEqual(20 * 60e6);
+    expect(kill.atUs).toBeLessThan(21 * 60e6);
+    expect(kill.askerRequest).toBe('export');
+    expect(kill.inProgress[0]).toMatchObject({ pool: 'www', request: 'export' });
+    const { count, bytes, mostBytes } = kill.inProgress[0]!;
+    expect(mostBytes).toBeGreaterThanOrEqual(96 * 2 ** 20);
+    expect(bytes).toBeLessThanOrEqual(count * mostBytes);
+    expect(bytes).toBeGreaterThan(kill.roomBytes);
+    // No sample shows it: swap was used up, and next to nothing was available.
+    expect(kill.swapUsedBytes).toBe(result.figures.swapBytes);
+    expect(kill.pools[0]!.privateBytes).toBeGreaterThan(2 * result.figures.pools[0]!.privateBytes.values[0]!);
+    expect(kill.availableBytes).toBeLessThan(64 * 2 ** 20);
+    expect(result.events[0]!.text).toMatch(/^the kernel killed www-\d while it served export$/);
+    expect(result.verdict.findings[0]!.text).toContain(`enough for about ${Math.floor(kill.roomBytes / mostBytes)} of`);
   });
 
   test('recycled by size, the same pool stays where it is', async () => {
@@ -152,4 +180,12 @@ test('trends', () => {
   expect(slowing.towardsBytes / 2 ** 20).toBeGreaterThan(900);
   expect(slowing.towardsBytes / 2 ** 20).toBeLessThan(1150);
   expect(shape((i) => 100 + 10 * i).towardsBytes).toBe(Infinity);
+  // A time is forecast where the pace holds, and not too far ahead.
+  const lengthUs = times.at(-1)!;
+  const steady = shape((i) => 100 + 10 * i);
+  expect(whenText(steady, 600 * 2 ** 20, lengthUs)).toBe('in 1h at that pace');
+  expect(whenText(steady, 60000 * 2 ** 20, lengthUs)).toMatch(/^not within 9h50m/);
+  const late = shape((i) => 100 + (i < 45 ? 0 : 20 * (i - 44)));
+  expect(late.shape).toBe('climbs');
+  expect(whenText(late, 600 * 2 ** 20, lengthUs)).toMatch(/^at a time that this run does not tell/);
 });

@@ -201,3 +201,26 @@ describe('the radix tree of extents', () => {
     expect(sample).toMatchObject({ vszBytes: 956301312, rssBytes: 352256 });
   });
 });
+
+describe('a child', () => {
+  it('has nobody to clean up after: threads of the parent that end here leave what they had cached', () => {
+    const child = [
+      'm 1 1 100',
+      'm 2 2 100',
+      'm 1 3 100',
+      'f 1 3',
+      'fork 2',
+      'te 1',
+      'f 2 2',
+      '= a',
+      'm 1 4 100',
+      'te 1',
+      '= b',
+    ];
+    const { run } = runTrace(`%htrace 2\n${child.join('\n')}\n`);
+    run.advance(Infinity);
+    const [a, b] = run.samples;
+    expect(a!.requestedBytes).toBe(100);
+    expect(b!.requestedBytes).toBe(200);
+  });
+});

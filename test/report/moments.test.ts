@@ -75,7 +75,7 @@ describe('moments', () => {
     for (const moment of moments!) {
       expect(JSON.stringify(moment).length).toBeLessThan(400_000);
       expect(moment.blocks.address.length + moment.blocksLeftOut).toBeGreaterThan(25_000);
-      expect(moment.blocks.address.length).toBeLessThanOrEqual(3000);
+      expect(moment.blocks.address.length).toBeLessThanOrEqual(5000);
     }
     CLASSES.forEach(({ key }, k) => {
       expect(cellBytes(moments![0]!, k)).toBe(result.summary.breakdown[key]);

@@ -3,7 +3,17 @@ import { COST_PROFILES, type Costs } from '../../sim/time/costs.ts';
 import { checkVirtualTime } from '../../sim/time/invariants.ts';
 import { createPlayer } from '../../sim/time/player.ts';
 import { createScheduler } from '../../sim/time/scheduler.ts';
-import { ACQUIRE, DOWN_READ, KERNEL, KIND_BITS, MARK, RELEASE, UP_READ, USER } from '../../sim/time/segments.ts';
+import {
+  ACQUIRE,
+  DOWN_READ,
+  DOWNGRADE,
+  KERNEL,
+  KIND_BITS,
+  MARK,
+  RELEASE,
+  UP_READ,
+  USER,
+} from '../../sim/time/segments.ts';
 import { createTopology } from '../../sim/time/topology.ts';
 import { createVirtualLocks } from '../../sim/time/virtual-locks.ts';
 import { createVirtualTime } from '../../sim/time/virtual-time.ts';
@@ -12,7 +22,7 @@ import { createVirtualTime } from '../../sim/time/virtual-time.ts';
 export type Step =
   | readonly ['user' | 'kernel', number]
   | readonly ['lock' | 'unlock', string]
-  | readonly ['read' | 'unread' | 'write' | 'unwrite' | 'spin' | 'unspin']
+  | readonly ['read' | 'unread' | 'write' | 'unwrite' | 'downgrade' | 'spin' | 'unspin']
   | readonly ['note', string];
 
 export interface CoreOptions {
@@ -89,6 +99,7 @@ export function playCore(scripts: readonly (readonly Step[])[], options: CoreOpt
       else if (kind === 'unlock') time.log.append(t, RELEASE | (ids.get(what)! << KIND_BITS), 0);
       else if (kind === 'write') time.log.append(t, ACQUIRE | (mmapLock << KIND_BITS), 0);
       else if (kind === 'unwrite') time.log.append(t, RELEASE | (mmapLock << KIND_BITS), 0);
+      else if (kind === 'downgrade') time.log.append(t, DOWNGRADE | (mmapLock << KIND_BITS), 0);
       else if (kind === 'spin') time.log.append(t, ACQUIRE | (spinLock << KIND_BITS), 0);
       else if (kind === 'unspin') time.log.append(t, RELEASE | (spinLock << KIND_BITS), 0);
       else if (kind === 'read') time.log.append(t, DOWN_READ | (mmapLock << KIND_BITS), 0);

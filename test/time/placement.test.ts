@@ -25,7 +25,7 @@ function machine(
     hz: 250,
   });
   const fair = createFairClass('6.18', threads, cpus, 4_000_000);
-  const placement = createPlacement(time, fair);
+  const placement = createPlacement(time, fair, () => {});
   let next = 1;
   for (const p of busy) {
     time.running[p] = next;
@@ -72,12 +72,22 @@ test('towards the waker where there is less to do', () => {
 // sched_balance_find_dst_cpu()
 test('a new thread goes to the last-level cache that idles most', () => {
   const { placement } = machine('milan', 24, [0, 1, 2, 8, 9]);
-  expect(placement.forBegin()).toBe(16);
+  expect(placement.forBegin(0)).toBe(16);
+});
+
+// adjust_numa_imbalance(): Cascade Lake has 18 cores of two threads in a socket, processors 0 to 17 and 36 to 53 in the first.
+test('a new thread stays in the socket of its maker while few run there and it idles about as much', () => {
+  const two = machine('cascadelake', 72, [0]);
+  expect(two.placement.forBegin(0)).toBe(1);
+  const five = machine('cascadelake', 72, [0, 1, 2]);
+  expect(five.placement.forBegin(0)).toBe(18);
+  const second = machine('cascadelake', 72, [20]);
+  expect(second.placement.forBegin(20)).toBe(18);
 });
 
 test('a new thread goes to the shortest queue where nobody idles', () => {
   const { placement } = machine('pair', 3, [0, 1, 2], { 0: 2, 2: 1 });
-  expect(placement.forBegin()).toBe(1);
+  expect(placement.forBegin(0)).toBe(1);
 });
 
 // sched_balance_newidle(), task_hot()
@@ -106,4 +116,19 @@ test('a hot thread is moved after two vain looks of the balance', () => {
     if (at === 10 * MS) expect(moved).toEqual([]);
   }
   expect(moved).toEqual([0, queued]);
+});
+
+// calculate_imbalance(): migrate_load; shr_bound()
+test('a thread more than elsewhere goes from processor to processor, the sooner the more the average leaves to be moved', () => {
+  const vain = (cpus: number) => {
+    const busy = Array.from({ length: cpus }, (_, p) => p);
+    const { fair, placement } = machine('pair', cpus, busy, { 1: 1 });
+    placement.ranAt[fair.first(1)] = -Infinity;
+    let looks = 0;
+    for (let at = 10 * MS; fair.queued[1] === 1; at += 1000 * MS, looks++) placement.balance(at, () => {});
+    return looks - 1;
+  };
+  expect(vain(2)).toBe(1);
+  expect(vain(4)).toBe(2);
+  expect(vain(8)).toBe(3);
 });

@@ -26,6 +26,25 @@ test('readers share, and keep a writer out', () => {
   expect(at('w writes')).toBeGreaterThanOrEqual(1020);
 });
 
+// downgrade_write(): munmap() gives pages back as a reader.
+test('a writer that goes on as a reader lets readers in, those that sleep too, and keeps writers out', () => {
+  const unmaps: Step[] = [
+    ['write'],
+    ['kernel', 1000],
+    ['downgrade'],
+    ['kernel', 5000],
+    ['unread'],
+    ['note', 'unmapped'],
+  ];
+  const { at, lock } = playCore([unmaps, reader(100, 50, 'early'), reader(3000, 50, 'late'), writer(2000, 50, 'w')], {
+    cpus: 4,
+  });
+  expect(at('early reads')).toBe(1000);
+  expect(at('late reads')).toBe(3000);
+  expect(at('w writes')).toBe(6000);
+  expect(lock('mmap_lock').holdNs).toBe(1050);
+});
+
 test('a writer that spins takes it from a running writer at once, without sleeping (optimistic spinning)', () => {
   const { at, scheduler } = playCore([writer(10, 2000, 'a'), writer(100, 50, 'b')], { cpus: 2 });
   expect(at('b writes')).toBe(2010);

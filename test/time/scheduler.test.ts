@@ -87,6 +87,33 @@ describe('a waking thread', () => {
   });
 });
 
+// enqueue_entity(): update_curr(), then place_entity()
+test.each(['6.1', '6.18'] as const)(
+  'how long the runner had been alone gives a woken thread no more than its due: %s',
+  (version) => {
+    const turns = (note: string): Step[] =>
+      Array.from({ length: 20 }, (): Step[] => [
+        ['user', MS],
+        ['note', note],
+      ]).flat();
+    const longest = (alone: number) => {
+      const holder: Step[] = [['lock', 'lock'], ['user', alone], ['unlock', 'lock'], ...turns('holder')];
+      const waiter: Step[] = [['user', 1], ['lock', 'lock'], ['unlock', 'lock'], ...turns('waiter')];
+      const { notes } = playCore([holder, waiter], { cpus: 1, version });
+      return notes.findIndex(({ note }) => note === 'holder');
+    };
+    expect(longest(200 * MS)).toBeLessThanOrEqual(4); // a tick's worth
+  },
+);
+
+test('threads that are more than processors go round', () => {
+  const { endNs } = playCore(
+    Array.from({ length: 5 }, () => work(2000 * MS)),
+    { cpus: 4 },
+  );
+  expect(endNs).toBeLessThan(2750 * MS); // two that shared one to the end would take 3 s, five fourths 2.5
+});
+
 test('a tick that falls on a tick is not armed for the same time again', () => {
   // Ticks of a third of a millisecond: sums of them are rounded. The core would stay at such a time for ever.
   for (const hz of [300, 250, 1000, 3000]) {
@@ -115,7 +142,7 @@ test('whatever is played, time adds up', { timeout: 60_000 }, () => {
   const script = fc.array(section, { maxLength: 12 }).map((sections): Step[] => [...sections.flat(), ['note', 'done']]);
   const costs = fc.record({
     lockNs: fc.constantFrom(0, 5),
-    lineTransferNs: fc.constantFrom(0, 30, 90),
+    lineTransferNs: fc.constantFrom(0.1, 30, 90),
     guardedTransferNs: fc.constantFrom(0, 85),
     lineKeepNs: fc.constantFrom(0, 350),
     futexWaitNs: fc.constantFrom(0, 200, 640),

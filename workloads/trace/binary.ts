@@ -56,9 +56,9 @@ export function* encodeHtb(events: EventBuffer): Generator<Uint8Array> {
   const version = versionOf(events);
   for (const name of ['head', 'slot', 'a', 'b'] as const) {
     const column = unsigned(events[name]).subarray(0, events.length);
-    const values = name === 'head' && version === 1 ? column.map(headOf1) : column;
-    const used = nonZeroRows(values);
-    if (used.length * 4 > events.length) {
+    const values = name === 'head' && version === 1 ? narrowHeads(column) : column;
+    const used = sparseRows(values);
+    if (!used) {
       add(name, values);
     } else {
       add(`${name}.rows`, used);
@@ -132,8 +132,13 @@ function addExtras(events: EventBuffer, add: (name: string, values: Column) => v
   if (sites) add('sites', sites.subarray(0, length));
 }
 
-function headOf1(head: number): number {
-  return ((head >>> OP_BITS) << OP_BITS_1) | (head & OP_MASK);
+/** Heads as they are in version 1. */
+function narrowHeads(heads: Uint32Array): Uint32Array {
+  // Constants of their own: an imported one is loaded and checked at every use, a local one is folded into the code.
+  const [mask, bits, bits1] = [OP_MASK, OP_BITS, OP_BITS_1];
+  const narrowed = new Uint32Array(heads.length);
+  for (let i = 0; i < heads.length; i++) narrowed[i] = ((heads[i]! >>> bits) << bits1) | (heads[i]! & mask);
+  return narrowed;
 }
 
 /** The head column is signed, but no row has its sign bit: thread slots have fewer than 26 bits. */
@@ -141,21 +146,22 @@ function unsigned(column: Column): Uint32Array {
   return new Uint32Array(column.buffer, column.byteOffset, column.length);
 }
 
-function nonZeroRows(values: Uint32Array): Uint32Array {
+/** The rows that are not zero; undefined where they are more than a quarter. */
+function sparseRows(values: Uint32Array): Uint32Array | undefined {
   let count = 0;
-  for (let i = 0; i < values.length; i++) if (values[i] !== 0) count++;
-  if (count * 4 > values.length) return new Uint32Array(count); // only its length will be looked at
+  for (let i = 0; i < values.length; i++) {
+    if (values[i] !== 0 && ++count * 4 > values.length) return undefined;
+  }
   const rows = new Uint32Array(count);
   for (let i = 0, n = 0; i < values.length; i++) if (values[i] !== 0) rows[n++] = i;
   return rows;
 }
 
 function narrow(values: Column): { type: StoredColumn['type']; bytes: Uint8Array } {
-  let max = 0;
-  for (let i = 0; i < values.length; i++) if (values[i]! > max) max = values[i]!;
-  const width: Width = max < 2 ** 8 ? 1 : max < 2 ** 16 ? 2 : 4;
-  const stored =
-    width === 1 ? Uint8Array.from(values) : width === 2 ? Uint16Array.from(values) : Uint32Array.from(values);
+  let bits = 0; // that any value has
+  for (let i = 0; i < values.length; i++) bits |= values[i]!;
+  const width: Width = bits >>> 8 === 0 ? 1 : bits >>> 16 === 0 ? 2 : 4;
+  const stored = width === 1 ? new Uint8Array(values) : width === 2 ? new Uint16Array(values) : new Uint32Array(values);
   return { type: TYPE_OF_WIDTH[width], bytes: new Uint8Array(stored.buffer) };
 }
 

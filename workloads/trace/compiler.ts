@@ -782,10 +782,14 @@ export function createTraceCompiler(options: CompilerOptions = {}): TraceCompile
   function fork(thread: number): void {
     const t = act(thread);
     emit(OP_FORK, t, 0, 0, 0);
-    // What is gone without having exited leaves its cache and its arena as they are: its slot is not used again.
+    // What is gone without having exited leaves its cache, its arena and its request's heap as they are: its slot is not used again.
     const gone = [...slotOfHighThread.keys()];
     for (let id = 0; id < DIRECT_THREADS; id++) if (slotOfThread[id] !== 0) gone.push(id);
-    for (const id of gone) if (id !== thread) setSlot(id, NOT_ALIVE);
+    for (const id of gone) {
+      if (id === thread) continue;
+      setSlot(id, NOT_ALIVE);
+      recordOfThread.delete(id);
+    }
   }
 
   function observe(values: Observation['values']): boolean {

@@ -302,8 +302,11 @@ export function createChecker(events: TraceSummary, rows: Rows): Checker {
         aliveIds.delete(idOf[t]!);
         return true;
       case OP_FORK:
-        for (let other = 0; other < threadSlots; other++)
-          if (other !== t && threads[other] === ALIVE) setThread(other, GONE);
+        for (let other = 0; other < threadSlots; other++) {
+          if (other === t || threads[other] !== ALIVE) continue;
+          setThread(other, GONE);
+          records.delete(idOf[other]!);
+        }
         aliveIds.clear();
         aliveIds.add(idOf[t]!);
         return true;

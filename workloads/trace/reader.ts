@@ -4,7 +4,9 @@ import { UserError } from '../../sim/contract/assert.ts';
 import type { EventBuffer } from '../../sim/contract/event.ts';
 import { systemError } from '../files/system-error.ts';
 import { createHtbInput, HTB_MAGIC } from './binary.ts';
+import { roomForRows } from './columns.ts';
 import { unpackerOf } from './compression.ts';
+import { columnsOfAll, Damage, headerOf, openRows, readSummary } from './htb-rows.ts';
 import type { TraceInput } from './input.ts';
 import { createTraceParser, type ParserOptions, type Violation } from './parser.ts';
 import type { RowDrain } from './row-drain.ts';
@@ -25,6 +27,7 @@ export interface ReadOptions {
 const CHUNK_BYTES = 1 << 20;
 /** Ctrl-C is heard between two breaths: a chunk takes some hundredths of a second. */
 const CHUNKS_BETWEEN_BREATHS = 4;
+const PIECES_BETWEEN_BREATHS = 128;
 /** `f 0 1` and its line end: no event line is shorter but a few rare ones. */
 const SHORT_LINE_BYTES = 6;
 /** Rows that a compressed input is expected to have at first. */
@@ -48,6 +51,10 @@ export async function readTrace(path: string, options: ReadOptions = {}): Promis
     const unpack = unpackerOf(first.subarray(0, length), source);
     if (unpack) return await readStream(createReadStream(path), source, options, packedRows(fd));
     const { size } = fstatSync(fd);
+    if (HTB_MAGIC.every((byte, i) => first[i] === byte)) {
+      const events = await readWholeHtb(path, fd);
+      if (events) return events;
+    }
     return await readPlain(
       fd,
       inputFor(first, source, options, Math.min(ROWS_GUESSED_MAX, size / SHORT_LINE_BYTES), size),
@@ -64,6 +71,30 @@ function statOf(path: string): Stats {
     return stats;
   } catch (error) {
     throw new UserError(`${path}: found ${systemError(error)}, expected a trace file`);
+  }
+}
+
+/**
+ * A regular file in binary form: its columns side by side, so that what is checked is still in the cache. Undefined where anything is wrong
+ * with it: the words for that are those of `createHtbInput`.
+ */
+async function readWholeHtb(path: string, fd: number): Promise<EventBuffer | undefined> {
+  const file = headerOf(fd);
+  if (!file || file.header.rows === 0) return undefined;
+  roomForRows(path, file.header.rows);
+  try {
+    const summary = readSummary(file);
+    const columns = columnsOfAll(file);
+    const { bring } = openRows(file, summary, columns);
+    for (let row = 0, pieces = 0; row < summary.length; ) {
+      row = bring(row);
+      if (++pieces % PIECES_BETWEEN_BREATHS === 0) await new Promise((resolve) => setImmediate(resolve));
+    }
+    const { mask: _, ...all } = columns;
+    return { ...summary, ...all };
+  } catch (error) {
+    if (error instanceof Damage) return undefined;
+    throw error;
   }
 }
 

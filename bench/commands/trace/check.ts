@@ -1,5 +1,5 @@
 import type { Argv, CommandModule } from 'yargs';
-import { bytes, count } from '../../../sim/contract/format.ts';
+import { bytes, count, counted } from '../../../sim/contract/format.ts';
 import { violationMessage } from '../../../workloads/trace/parser.ts';
 import { checkTrace } from '../../../workloads/trace/validate.ts';
 import { print, printJson } from './input.ts';
@@ -33,13 +33,13 @@ export const checkCommand: CommandModule<object, CheckArguments> = {
     for (const violation of violations) print(`${violationMessage(file, violation)}  [${violation.rule}]`);
     if (violationCount > violations.length) print(`… and ${count(violationCount - violations.length)} more`);
     for (const note of notes) print(`${file}:${note.line}: note: ${note.text}`);
-    if (noteCount > notes.length) print(`… and ${count(noteCount - notes.length)} more notes`);
+    if (noteCount > notes.length) print(`… and ${counted(noteCount - notes.length, 'more note')}`);
     const threads = events.begins.length + 1;
-    const summary = `${count(events.length)} events, ${count(threads)} ${threads === 1 ? 'thread' : 'threads'}`;
+    const summary = `${counted(events.length, 'event')}, ${counted(threads, 'thread')}`;
     print(
       violationCount === 0
         ? `${file}: OK, ${summary}, peak ${bytes(events.requestedPeakBytes)} asked for`
-        : `${file}: ${count(violationCount)} ${violationCount === 1 ? 'violation' : 'violations'} in ${summary}`,
+        : `${file}: ${counted(violationCount, 'violation')} in ${summary}`,
     );
   },
 };

@@ -1,6 +1,6 @@
 import type { Argv, CommandModule } from 'yargs';
 import { UserError } from '../../../sim/contract/assert.ts';
-import { count } from '../../../sim/contract/format.ts';
+import { count, counted } from '../../../sim/contract/format.ts';
 import type { Oddities } from '../../../workloads/import/address-trace.ts';
 import { IMPORTERS, importTrace } from '../../../workloads/import/index.ts';
 import { checkTraceName, writeTrace } from '../../../workloads/trace/output.ts';
@@ -35,7 +35,7 @@ export const importCommand: CommandModule<object, ImportArguments> = {
     checkTraceName(out);
     const imported = await importTrace(input, { quantumNs: quantum, ...(format && { format }) });
     await writeTrace(out, imported.events);
-    note(`${input}: ${count(imported.events.length)} events from ${imported.format}`);
+    note(`${input}: ${counted(imported.events.length, 'event')} from ${imported.format}`);
     tellOddities(input, imported.oddities);
   },
 };

@@ -1,5 +1,5 @@
 import type { Argv, CommandModule } from 'yargs';
-import { bytes, columns, count, duration, percent } from '../../../sim/contract/format.ts';
+import { bytes, columns, count, counted, duration, percent } from '../../../sim/contract/format.ts';
 import { type TraceStatistics, traceStatistics } from '../../../workloads/trace/statistics.ts';
 import { terminalWidth } from '../../cli/width.ts';
 import { escapeLine, escapeLineStart } from '../../report/escape.ts';
@@ -33,15 +33,15 @@ function infoText(input: string, s: TraceStatistics): string {
         ['threads', `${count(s.threads)}, at most ${count(s.threadsPeak)} at once`],
         ['recorded time', duration(s.recordedNs)],
         ['allocations', `${count(s.allocations)} of ${bytes(s.allocatedBytes)} in all`],
-        ['peak', `${bytes(s.requestedPeakBytes)} asked for, ${count(s.liveBlocksPeak)} blocks`],
-        ['live at the end', `${bytes(s.liveBytesAtEnd)} in ${count(s.liveBlocksAtEnd)} blocks`],
+        ['peak', `${bytes(s.requestedPeakBytes)} asked for, ${counted(s.liveBlocksPeak, 'block')}`],
+        ['live at the end', `${bytes(s.liveBytesAtEnd)} in ${counted(s.liveBlocksAtEnd, 'block')}`],
         [
           'freed by another thread',
           `${count(s.crossThreadFrees)} of ${count(s.frees)} (${share(s.crossThreadFrees, s.frees)})`,
         ],
         ...factRows(s),
         ['labels', `${count(s.labels.length)}${labels && `: ${labels}`}${s.labels.length > SHOWN_LABELS ? ', …' : ''}`],
-        ...(s.skipped > 0 ? [['left out', `${count(s.skipped)} events`]] : []),
+        ...(s.skipped > 0 ? [['left out', counted(s.skipped, 'event')]] : []),
       ],
       'l',
     ),

@@ -1,6 +1,6 @@
 import type { Argv } from 'yargs';
 import type { EventBuffer } from '../../../sim/contract/event.ts';
-import { count } from '../../../sim/contract/format.ts';
+import { counted } from '../../../sim/contract/format.ts';
 import { loadWorkload } from '../../cli/load-workload.ts';
 import { note, show } from '../../cli/show.ts';
 
@@ -22,7 +22,7 @@ export function inputOptions<T>(yargs: Argv<T>): Argv<T & InputArguments> {
 
 export async function loadInput({ in: input, lenient }: InputArguments): Promise<EventBuffer> {
   const { events } = await loadWorkload(input, { lenient });
-  if (events.skipped > 0) note(`${input}: ${count(events.skipped)} events left out`);
+  if (events.skipped > 0) note(`${input}: ${counted(events.skipped, 'event')} left out`);
   return events;
 }
 

@@ -1,8 +1,7 @@
 import { closeSync, openSync, statSync } from 'node:fs';
 import type { Argv, CommandModule } from 'yargs';
 import { UserError } from '../../../sim/contract/assert.ts';
-import type { EventBuffer } from '../../../sim/contract/event.ts';
-import { bytes, count } from '../../../sim/contract/format.ts';
+import { bytes, counted } from '../../../sim/contract/format.ts';
 import { writeWhole } from '../../../workloads/files/line-sink.ts';
 import { checkFolder, checkOutput, defaultOutput, outputOf } from '../../../workloads/recorder/output-names.ts';
 import { type RecordedProcess, type Recording, recordProgram } from '../../../workloads/recorder/recorder.ts';
@@ -93,7 +92,6 @@ export const recordCommand: CommandModule<object, RecordArguments> = {
     if (argv.json !== undefined && argv.json !== '-') checkFolder(argv.json);
     const stop = stopOf(argv['stop-after']);
     const list: ListedProcess[] = [];
-    const allocatorOf = new Map<ListedProcess, string>();
     // Signals are the recorder's: they end the program, and the trace is kept.
     const recording = await unheard(() =>
       recordProgram(
@@ -119,13 +117,12 @@ export const recordCommand: CommandModule<object, RecordArguments> = {
             await writeTrace(trace, argv.anonymize ? anonymizeTrace(recorded.events) : recorded.events);
           }
           list.push(listed(recorded, trace));
-          allocatorOf.set(list.at(-1)!, allocatorOption(recorded.events));
           if (list.length <= TOLD_PROCESSES) tellProcess(recorded, trace);
         },
       ),
     );
     if (argv.json !== undefined) writeWhole(argv.json || '-', `${JSON.stringify({ processes: list }, null, 2)}\n`);
-    process.exitCode = finish(command, recording, list, allocatorOf);
+    process.exitCode = finish(command, recording, list);
     if (hadTerminal && !hasTerminal()) process.kill(process.pid, 'SIGHUP');
   },
 };
@@ -189,8 +186,8 @@ function listed(
 function tellProcess(recorded: RecordedProcess, trace: string | undefined): void {
   const { pid, command, events, threads, residentPeakBytes, assumedBytes, oddities } = recorded;
   const seen = [
-    `${count(events.length)} events`,
-    `${count(threads)} ${threads === 1 ? 'thread' : 'threads'}`,
+    counted(events.length, 'event'),
+    counted(threads, 'thread'),
     `asked for ${bytes(events.requestedPeakBytes)} at most`,
     ...(residentPeakBytes > 0 ? [`VmHWM ${bytes(residentPeakBytes)}`] : []),
   ];
@@ -203,17 +200,17 @@ function tellProcess(recorded: RecordedProcess, trace: string | undefined): void
 }
 
 /** The last words, and the exit status. */
-function finish(
-  command: readonly string[],
-  recording: Recording,
-  list: readonly ListedProcess[],
-  allocatorOf: ReadonlyMap<ListedProcess, string>,
-): number {
+function finish(command: readonly string[], recording: Recording, list: readonly ListedProcess[]): number {
   const { ended, cutBy, leftOut, notes, notKept, exit } = recording;
   for (const note of notes) tell(note);
   if (list.length > TOLD_PROCESSES)
-    tell(`and ${count(list.length - TOLD_PROCESSES)} further processes (--json FILE lists them)`);
-  if (leftOut > 0) tell(`${count(leftOut)} forks that became another program have no trace of their own`);
+    tell(
+      `and ${counted(list.length - TOLD_PROCESSES, 'further process', 'further processes')} (--json FILE lists them)`,
+    );
+  if (leftOut > 0)
+    tell(
+      `${counted(leftOut, 'fork')} that became another program ${leftOut === 1 ? 'has no trace of its own' : 'have no trace of their own'}`,
+    );
   if (cutBy === 'disk') tell('the traces end where --disk was reached');
   if (cutBy === 'unwritable') tell('the traces end where the logs could not be written');
   const wasOurs = (cutBy === 'time' || cutBy === 'events') && exit === 143;
@@ -231,9 +228,8 @@ function finish(
     );
   }
   const first = list.find(({ trace }) => trace !== null);
-  tell(`${command[0]}: ${ended}; ${count(list.length)} ${list.length === 1 ? 'process' : 'processes'} recorded`);
-  if (first?.trace && isFile(first.trace))
-    tell(`next: npx sim explain ${shellWord(first.trace)}${allocatorOf.get(first) ?? ''}`);
+  tell(`${command[0]}: ${ended}; ${counted(list.length, 'process', 'processes')} recorded`);
+  if (first?.trace && isFile(first.trace)) tell(`next: npx sim explain ${shellWord(first.trace)}`);
   return status;
 }
 
@@ -242,14 +238,6 @@ const UNITS: Readonly<Record<string, number>> = { ns: 1, us: 1e3, ms: 1e6, s: 1e
 /** Not a device, a pipe, or the standard output. */
 const isFile = (path: string): boolean =>
   path !== '-' && (statSync(path, { throwIfNoEntry: false })?.isFile() ?? false);
-
-/** What stands for the allocators that the program had, where it is not the default. */
-function allocatorOption({ hasRequestEvents, recorded }: EventBuffer): string {
-  const machine = new Map(recorded.machine);
-  const below = machine.get('allocator')?.includes('jemalloc') ? 'jemalloc' : 'glibc';
-  if (hasRequestEvents) return ` -a zendmm@${machine.get('zend')?.startsWith('3.') ? '7.1' : '8.2'}+${below}`;
-  return below === 'glibc' ? '' : ` -a ${below}`;
-}
 
 /** A time, or a number of events. */
 function stopOf(text: string | undefined): { events: number; ns: number } {

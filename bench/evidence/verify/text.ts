@@ -1,5 +1,5 @@
 import type { EventBuffer } from '../../../sim/contract/event.ts';
-import { columns, count } from '../../../sim/contract/format.ts';
+import { columns, count, counted } from '../../../sim/contract/format.ts';
 import type { Difference } from '../../../sim/replay/compare-placements.ts';
 import { formatTrace } from '../../../workloads/trace/writer.ts';
 import { escapeLine, escapeLineStart } from '../../report/escape.ts';
@@ -17,7 +17,7 @@ export function verificationText(v: Verification, events: EventBuffer): string {
       [
         ['placements identical', of(placements.identical, placements.total)],
         ['placements agree', of(placements.agree, placements.total)],
-        ['samples equal', of(samples.equal, samples.total), `${count(samples.numbers)} numbers`],
+        ['samples equal', of(samples.equal, samples.total), counted(samples.numbers, 'number')],
         'leftOut' in syscalls
           ? ['system calls', `left out: ${syscalls.leftOut}`]
           : ['system calls equal', of(syscalls.equal, syscalls.total)],

@@ -72,8 +72,8 @@ function cellDetail(data: PageData, moment: MomentData, blocks: Blocks, place: P
       `${live === 1 ? 'One block holds it' : `${countText(Math.max(live, listed.length))} blocks hold it`}` +
         (free > 0 ? ` and ${live === 1 ? 'keeps' : 'keep'} ${bytesText(free)} of free memory from going back:` : ':'),
     ),
-    blocksTable(data, blocks, listed.slice(0, SHOWN_BLOCKS)),
   );
+  if (listed.length > 0) detail.append(blocksTable(data, blocks, listed.slice(0, SHOWN_BLOCKS)));
   if (listed.length > SHOWN_BLOCKS) detail.append(emptyNote(`and ${countText(listed.length - SHOWN_BLOCKS)} more`));
   else if (listed.length < live) {
     detail.append(
@@ -101,7 +101,7 @@ function blocksTable(page: PageData, { address, data }: Blocks, indices: readonl
     bytesText(data.usableBytes[i]!),
     data.pinsBytes[i]! > 0 ? bytesText(data.pinsBytes[i]!) : '–',
     ...(hasEvents ? [countText(data.event[i]!), `thread ${data.thread[i]}`] : []),
-    ...(hasSites ? [data.site[i]!] : []),
+    ...(hasSites ? [data.siteNames[data.site[i]!]!] : []),
   ]);
   const head = [
     'block at',

@@ -11,7 +11,8 @@ import { firstFrom, type ResidentPages, readResidentPages } from './resident-pag
 const RUNS_MAX = 4500;
 /** Squares that can still be drawn one by one. */
 const CELLS_MAX = 65_536;
-const BLOCKS_MAX = 3000;
+const BLOCKS_MAX = 5000;
+const PLACES_MAX = 4500;
 
 /** All that is resident now, as a page of a report shows it. */
 export function captureMoment(
@@ -85,18 +86,36 @@ function placesOf({ page, bytes, blocks }: ResidentPages, assembled: Assembled):
     .sort((x, y) => y.residentBytes - x.residentBytes || (x.name < y.name ? -1 : 1));
 }
 
-/** Indices of the blocks that a reader can be shown: all, or those that share their pages with the most free memory. */
+/**
+ * Indices of the blocks that a reader can be shown: all; or of each piece of the address space the one that matters most, so that every
+ * place says who holds it, and then those that share their pages with the most free memory.
+ */
 function blocksToList({ blocks, page, bytes, pinsBytes }: ResidentPages): number[] {
   if (blocks.length <= BLOCKS_MAX) return [...blocks.keys()];
   const pinned = bytes[CLASSES.findIndex((c) => c.key === 'pinned')]!;
-  const freeBeside = Float64Array.from(blocks, (b, i) => {
+  const weights = Float64Array.from(blocks, (b, i) => {
     const at = firstFrom(page, Math.floor(b.address / PAGE_BYTES));
     return pinsBytes[i]! * 8 + (pinned[at] ?? 0) + (b.usableBytes >= 16 * PAGE_BYTES ? b.usableBytes : 0);
   });
-  return [...blocks.keys()]
-    .sort((i, j) => freeBeside[j]! - freeBeside[i]! || i - j)
-    .slice(0, BLOCKS_MAX)
-    .sort((i, j) => i - j);
+  const byWeight = [...blocks.keys()].sort((i, j) => weights[j]! - weights[i]! || i - j);
+  const chosen = new Set(oneOfEachPlace(blocks, byWeight));
+  for (const i of byWeight) {
+    if (chosen.size >= BLOCKS_MAX) break;
+    chosen.add(i);
+  }
+  return [...chosen].sort((i, j) => i - j);
+}
+
+/** The first of `order` in each of equal pieces of the address space, as small as the number of blocks allows. */
+function oneOfEachPlace(blocks: ResidentPages['blocks'], order: readonly number[]): Iterable<number> {
+  for (let pieceBytes = PAGE_BYTES; ; pieceBytes *= 2) {
+    const first = new Map<number, number>();
+    for (const i of order) {
+      const piece = Math.floor(blocks[i]!.address / pieceBytes);
+      if (!first.has(piece)) first.set(piece, i);
+    }
+    if (first.size <= PLACES_MAX) return first.values();
+  }
 }
 
 /** A cell is so many resident pages of the place, one after the other by address, whatever lies between them. */
@@ -172,6 +191,13 @@ function blockColumns(
 ): BlockColumns {
   const chosen = listed.map((i) => blocks[i]!);
   const events = chosen.map((b) => births.eventOf(b.slot));
+  const names = new Map<string, number>();
+  const site = events.map((event) => {
+    const name = event < 0 ? '' : siteOf(event);
+    if (!names.has(name)) names.set(name, names.size);
+    return names.get(name)!;
+  });
+  const isKnown = [...names.keys()].some((name) => name !== '');
   return {
     address: chosen.map((b, i) => b.address - (chosen[i - 1]?.address ?? 0)),
     usableBytes: chosen.map((b) => b.usableBytes),
@@ -179,6 +205,7 @@ function blockColumns(
     event: events,
     thread: chosen.map((b) => births.threadOf(b.slot)),
     pinsBytes: listed.map((i) => pinsBytes[i]!),
-    site: events.some((event) => event >= 0 && siteOf(event) !== '') ? events.map((e) => (e < 0 ? '' : siteOf(e))) : [],
+    site: isKnown ? site : [],
+    siteNames: isKnown ? [...names.keys()] : [],
   };
 }

@@ -1,4 +1,4 @@
-import { count } from '../../../sim/contract/format.ts';
+import { count, counted } from '../../../sim/contract/format.ts';
 import type { TlbSettings } from '../../../sim/tlb/settings.ts';
 import type { TlbCounts } from '../../../sim/tlb/tlb.ts';
 import type { RunResult, TlbResult } from '../../run/result.ts';
@@ -51,8 +51,8 @@ export function perfStatText(result: RunResult, tlb: TlbResult): string {
           line(events.storeMisses!, 'dTLB-store-misses', share(events.storeMisses!, events.stores)),
         ]),
     '',
-    ` ${settings.name}: of ${count(accesses)} accesses ${count(misses)} missed the first level, ${count(walks)} both (${count(counts.faultWalks)} for faults)`,
-    ` page walks read ${count(counts.walkRefs)} entries; ${costText(settings, misses - walks, counts.walkRefs, accesses)}`,
+    ` ${settings.name}: of ${counted(accesses, 'access', 'accesses')} ${count(misses)} missed the first level, ${count(walks)} both (${count(counts.faultWalks)} for faults)`,
+    ` page walks read ${counted(counts.walkRefs, 'entry', 'entries')}; ${costText(settings, misses - walks, counts.walkRefs, accesses)}`,
     ' assumed:',
     ...assumptions(settings),
     '',
@@ -62,7 +62,7 @@ export function perfStatText(result: RunResult, tlb: TlbResult): string {
 function costText({ l2Cycles, refCycles }: TlbSettings, l2Hits: number, walkRefs: number, accesses: number): string {
   if (l2Cycles === 0 && refCycles === 0) return 'for their cost give l2cycles=, refcycles=';
   const cycles = l2Hits * l2Cycles + walkRefs * refCycles;
-  return `misses cost ${count(cycles)} cycles, ${accesses === 0 ? '0.00' : (cycles / accesses).toFixed(2)} an access`;
+  return `misses cost ${counted(cycles, 'cycle')}, ${accesses === 0 ? '0.00' : (cycles / accesses).toFixed(2)} an access`;
 }
 
 function assumptions(settings: TlbSettings): string[] {

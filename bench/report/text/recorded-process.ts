@@ -1,4 +1,4 @@
-import { bytes, columns, count, percent } from '../../../sim/contract/format.ts';
+import { bytes, columns, count, counted, percent } from '../../../sim/contract/format.ts';
 import type { RecordedProcess, RecordedProcessSample } from '../../run/recorded-process.ts';
 import { escapeLine } from '../escape.ts';
 import type { Palette } from './palette.ts';
@@ -34,7 +34,8 @@ export function recordedProcessLines({ samples, phpHeap }: RecordedProcess, pale
       ),
       palette.dim(`  ${differenceText(samples.at(-1)!)}`),
     );
-    if (shown.length < samples.length) lines.push(palette.dim(`  ${shown.length} of ${count(samples.length)} samples`));
+    if (shown.length < samples.length)
+      lines.push(palette.dim(`  ${shown.length} of ${counted(samples.length, 'sample')}`));
   }
   if (phpHeap.length > 0) {
     const wrong = phpHeap.filter(

@@ -1,4 +1,4 @@
-import { bytes, columns, count, duration, percent } from '../../../sim/contract/format.ts';
+import { bytes, columns, count, counted, duration, percent } from '../../../sim/contract/format.ts';
 import type { Breakdown } from '../../../sim/metrics/sample.ts';
 import type { RunResult } from '../../run/result.ts';
 import { timeSource } from '../../run/time-source.ts';
@@ -235,7 +235,7 @@ function engineAndLimits(result: RunResult, palette: Palette): string[] {
   const { engine } = result;
   lines.push('', palette.bold('Engine'));
   lines.push(
-    `  ${count(engine.events)} events in ${duration(engine.replayNs)}${engine.replayNs > 0 ? ` (${((engine.events / engine.replayNs) * 1000).toFixed(1)} M events/s)` : ''}, ` +
+    `  ${counted(engine.events, 'event')} in ${duration(engine.replayNs)}${engine.replayNs > 0 ? ` (${((engine.events / engine.replayNs) * 1000).toFixed(1)} M events/s)` : ''}, ` +
       `loaded in ${duration(engine.loadNs)}, host memory ${bytes(engine.hostRssBytes)}`,
   );
   lines.push('', palette.bold('Not modelled'));

@@ -1,9 +1,10 @@
+import { loadModel } from '../../../allocators/load.ts';
 import { parseAllocator } from '../../../allocators/spec.ts';
 import { diffStacks, type StackBytes } from '../../report/sites/stacks.ts';
 import { type Palette, PLAIN } from '../../report/text/palette.ts';
 import type { RunOptions } from '../../run/run-options.ts';
 import { bytesBySite } from '../explain/by-site.ts';
-import { momentOf } from '../explain/moment.ts';
+import { momentOf } from '../explain/moment-in-run.ts';
 import { diffText, siteLines } from '../explain/site-text.ts';
 
 /** Resident bytes by call stack under each allocator, at the moment that `explain` judges, in file order. */
@@ -13,8 +14,12 @@ export interface ComparedSites {
   readonly allocators: readonly { readonly allocator: string; readonly sites: readonly StackBytes[] }[];
 }
 
-export function compareSites(options: Omit<RunOptions, 'spec'>, allocators: readonly string[]): ComparedSites {
+export async function compareSites(
+  options: Omit<RunOptions, 'spec'>,
+  allocators: readonly string[],
+): Promise<ComparedSites> {
   const specs = allocators.map((allocator) => parseAllocator(allocator, options.cpus));
+  for (const spec of specs) await loadModel(spec);
   const moment = momentOf({ ...options, spec: specs[0]! }, undefined);
   return {
     about: moment.about,

@@ -125,9 +125,11 @@ function cheapestOfBest(facts: Facts, findings: readonly Finding[], candidates: 
   if (candidates.length === 0) return null;
   const least = Math.min(...candidates.map(worstBytes));
   const near = candidates.filter((w) => worstBytes(w) - least <= facts.sample.rssBytes * WORTH_IT);
+  // Mechanisms that account for about the same rank alike.
   const rank = ({ mechanism }: WhatIf) => {
-    const place = findings.findIndex((f) => f.mechanism === mechanism);
-    return place < 0 ? findings.length : place;
+    const own = findings.find((f) => f.mechanism === mechanism);
+    if (!own) return findings.length;
+    return findings.filter((f) => f.bytes - own.bytes > facts.sample.rssBytes * WORTH_IT).length;
   };
   const price = (w: WhatIf) => w.faults + w.syscalls;
   const parts = (w: WhatIf) => w.setting.split(',').length;

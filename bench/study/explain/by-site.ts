@@ -1,4 +1,3 @@
-import '../../../allocators/all.ts';
 import { RANGE_CACHED, RANGE_FREE, RANGE_LIVE } from '../../../sim/contract/allocator.ts';
 import { InvariantError } from '../../../sim/contract/assert.ts';
 import type { EventBuffer } from '../../../sim/contract/event.ts';

@@ -4,7 +4,7 @@ import type { StackBytes } from '../../report/sites/stacks.ts';
 import type { RecordedProcessSample } from '../../run/recorded-process.ts';
 import type { RunDescription, RunResult } from '../../run/result.ts';
 import type { Paste } from '../paste.ts';
-import type { Growth } from './growth.ts';
+import type { Growth } from './demand.ts';
 import type { Moment } from './moment.ts';
 import type { HeldPage, PinningGroup } from './pinning.ts';
 import type { AreaReport } from './ranges.ts';

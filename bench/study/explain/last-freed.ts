@@ -1,4 +1,3 @@
-import '../../../allocators/all.ts';
 import {
   type EventBuffer,
   isAllocating,

@@ -1,4 +1,3 @@
-import '../../../allocators/all.ts';
 import {
   type EventBuffer,
   isAllocating,
@@ -16,10 +15,8 @@ import {
   OP_THREAD_BEGIN,
   OP_THREAD_EXIT,
 } from '../../../sim/contract/event.ts';
-import { bytes, count } from '../../../sim/contract/format.ts';
-import { type Ns, PAGE_BYTES } from '../../../sim/contract/units.ts';
-import { LockstepRun } from '../../run/modes/lockstep.ts';
-import type { RunOptions } from '../../run/run-options.ts';
+import { counted } from '../../../sim/contract/format.ts';
+import type { Ns } from '../../../sim/contract/units.ts';
 import { rowsUntil } from '../../run/stop-point.ts';
 
 /** The point of a run that is judged. */
@@ -40,72 +37,46 @@ const IDLE_NS: Ns = 1_000_000;
 const AT_ONCE_NS: Ns = 20_000;
 /** What lies between frees and is nothing that a program does with its memory. */
 const PASSING: ReadonlySet<number> = new Set([OP_CLOCK, OP_THREAD_BEGIN, OP_THREAD_EXIT, OP_SKIPPED, OP_EXIT]);
-/** Frees that leave less than this share resident have emptied the heap. */
-const EMPTIED = 0.5;
-const PEAK_STEPS = 256;
 
 /**
  * `at`: a sample's label, `#N`, or one of `peak`, `exit`, `end` where no sample is labelled so; by default the last moment
- * before the exit began, where that is known or can be told, else the end.
+ * before the exit began, where that is known or can be told, else the end. undefined where the events alone do not tell.
  */
-export function momentOf(options: RunOptions, at: string | undefined): Moment {
-  const { events } = options;
-  const isKeyword = at === undefined || KEYWORDS.includes(at);
-  if (!isKeyword || events.labels.includes(at ?? '')) {
+export function momentFromEvents(events: EventBuffer, at: string | undefined): Moment | undefined {
+  if (at !== undefined && (!KEYWORDS.includes(at) || events.labels.includes(at))) {
     const end = rowsUntil(events, at, KEYWORDS);
-    return at!.startsWith('#')
-      ? { kind: 'event', end, about: `after event ${at!.slice(1)}` }
+    return at.startsWith('#')
+      ? { kind: 'event', end, about: `after event ${at.slice(1)}` }
       : { kind: 'label', end, about: `at the sample '${at}'` };
   }
-  if (at === 'peak') return peakMoment(options);
+  if (at === 'peak') return undefined;
   if (at === 'end') return { kind: 'end', end: events.length, about: 'at the end of the trace' };
-  return at === undefined ? beforeLocalsDied(options, exitMoment(events)) : exitMoment(events);
+  const exit = exitMoment(events);
+  const last = at === undefined ? localsDying(events, exit) : undefined;
+  if (!last) return exit;
+  return last.idleNs <= AT_ONCE_NS ? beforeFrees(last, '') : undefined;
 }
 
-/** Whether the moment is told from the events alone, without a run. */
-export function isKnownFromEvents(events: EventBuffer, at: string | undefined): boolean {
-  if (at === 'peak') return events.labels.includes('peak');
-  if (at !== undefined || events.exitRow < 0) return true;
-  const last = finalFrees(events, events.exitRow);
-  return last === undefined || last.idleNs <= AT_ONCE_NS;
-}
-
-function exitMoment(events: EventBuffer): Moment {
+export function exitMoment(events: EventBuffer): Moment {
   const script = scriptDone(events) ?? scriptEnd(events);
   if (script) return script;
   if (events.exitRow >= 0) return { kind: 'exit', end: events.exitRow, about: EXIT_BEGINS };
   return tearDown(events) ?? { kind: 'end', end: events.length, about: 'at the end of the trace' };
 }
 
-const EXIT_BEGINS = 'just before the program began to exit';
+export const EXIT_BEGINS = 'just before the program began to exit';
 
-/**
- * Where main() frees what it holds and does nothing more, as C++ does with its locals, the exit finds a heap of the dead: the moment
- * before these frees is judged. So it is where the program does a little more and the heap is nearly empty.
- */
-function beforeLocalsDied(options: RunOptions, exit: Moment): Moment {
-  const { events } = options;
-  if (exit.about !== EXIT_BEGINS) return exit;
-  const last = finalFrees(events, exit.end);
-  if (!last) return exit;
-  const frees = `the last ${count(last.frees)} frees`;
-  const before = (left: string): Moment => ({
-    kind: 'exit',
-    end: last.row,
-    about: `before ${frees}, with no allocation between, that come right before the exit${left}: taken for the end of main() (--at exit judges after them)`,
-  });
-  if (last.idleNs <= AT_ONCE_NS) return before('');
-  const run = new LockstepRun({ ...options, mode: 'lockstep', lastSampleOnly: true });
-  const { residency } = run.assembled.machine.kernel;
-  run.advance(last.row);
-  const living = residency.residentPages();
-  run.advance(exit.end);
-  const left = residency.residentPages();
-  const leave = ` and leave ${bytes(left * PAGE_BYTES)} of ${bytes(living * PAGE_BYTES)}`;
-  if (left < living * EMPTIED) return before(leave);
-  const at = `(--at #${Math.max(0, last.row - 1)} judges before them)`;
-  return { ...exit, about: `${EXIT_BEGINS}, after ${frees}, which come shortly before it${leave} ${at}` };
-}
+/** The frees right before the exit, where nothing else tells of it. */
+export const localsDying = (events: EventBuffer, exit: Moment): FinalFrees | undefined =>
+  exit.about === EXIT_BEGINS ? finalFrees(events, exit.end) : undefined;
+
+export const freesText = ({ frees }: FinalFrees): string => `the last ${counted(frees, 'free')}`;
+
+export const beforeFrees = (last: FinalFrees, left: string): Moment => ({
+  kind: 'exit',
+  end: last.row,
+  about: `before ${freesText(last)}, with no allocation between, that come right before the exit${left}: taken for the end of main() (--at exit judges after them)`,
+});
 
 /** A recorded PHP with one script (not a worker of many requests): behind it PHP frees what the script holds. */
 function scriptDone({ head, a, labels, length }: EventBuffer): Moment | undefined {
@@ -151,16 +122,22 @@ function tearDown(events: EventBuffer): Moment | undefined {
     last && {
       kind: 'exit',
       end: last.row,
-      about: `before the ${count(last.frees)} frees, with no allocation between, with which the recording ends: taken for the program's exit`,
+      about: `before the ${counted(last.frees, 'free')}, with no allocation between, with which the recording ends: taken for the program's exit`,
     }
   );
 }
 
-/** The frees of most of what lives, right before row `end` and with nothing else between, and the row of the first. */
-function finalFrees(
-  events: EventBuffer,
-  end: number,
-): { readonly row: number; readonly frees: number; readonly idleNs: Ns } | undefined {
+/** Frees of most of what lives, with nothing else between. */
+export interface FinalFrees {
+  /** Of the first one. */
+  readonly row: number;
+  readonly frees: number;
+  /** Between the last one and what follows. */
+  readonly idleNs: Ns;
+}
+
+/** Those right before row `end`. */
+function finalFrees(events: EventBuffer, end: number): FinalFrees | undefined {
   const { head, labels, a, b } = events;
   if (!events.source.startsWith('recorded')) return undefined;
   let frees = 0;
@@ -188,31 +165,4 @@ function liveAt({ head, slot, objectSlots }: EventBuffer, end: number): number {
     else if (op === OP_FREE || op === OP_EFREE) live[slot[row]!] = 0;
   }
   return live.reduce((sum, one) => sum + one, 0);
-}
-
-/** Where the most was resident: found in steps, then event by event within the step. */
-function peakMoment(options: RunOptions): Moment {
-  const { events } = options;
-  const step = Math.max(1, Math.ceil(events.length / PEAK_STEPS));
-  const [from, to] = lastRise({ ...options, events: events }, 0, events.length, step);
-  const [, end] = step === 1 ? [from, to] : lastRise(options, from, to, 1);
-  return { kind: 'peak', end, about: `where the most was resident, after event ${count(Math.max(0, end - 1))}` };
-}
-
-function lastRise(options: RunOptions, from: number, to: number, step: number): [number, number] {
-  const run = new LockstepRun({ ...options, mode: 'lockstep', lastSampleOnly: true });
-  const { residency } = run.assembled.machine.kernel;
-  run.advance(from);
-  let peak = from === 0 ? -1 : residency.residentPeakPages();
-  let found: [number, number] = [from, from];
-  for (let row = from; row < to; ) {
-    const next = Math.min(to, row + step);
-    run.advance(next);
-    if (residency.residentPeakPages() > peak) {
-      peak = residency.residentPeakPages();
-      found = [row, next];
-    }
-    row = next;
-  }
-  return found;
 }

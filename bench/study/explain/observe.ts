@@ -1,4 +1,3 @@
-import '../../../allocators/all.ts';
 import { type EventBuffer, OP_CLOCK, OP_EXIT, OP_MASK, OP_SAMPLE, OP_SKIPPED } from '../../../sim/contract/event.ts';
 import { PAGE_BYTES } from '../../../sim/contract/units.ts';
 import type { Sample } from '../../../sim/metrics/sample.ts';
@@ -7,12 +6,12 @@ import { collectAreas } from '../../run/areas.ts';
 import { LockstepRun } from '../../run/modes/lockstep.ts';
 import { type RecordedProcessSample, recordedProcess } from '../../run/recorded-process.ts';
 import { hasCallSites, siteBytes, stackOfRow } from './by-site.ts';
+import { demandOf } from './demand.ts';
 import { createExperiment } from './experiment.ts';
 import type { Facts } from './explanation.ts';
-import { growthOf } from './growth.ts';
 import { liveBlocks } from './live-blocks.ts';
 import { findMechanisms } from './mechanisms/index.ts';
-import { momentOf } from './moment.ts';
+import { momentOf } from './moment-in-run.ts';
 import type { Observed, ObserveOptions } from './observed.ts';
 import { findPinning, heldPages } from './pinning.ts';
 import { collectRanges, keptPages, reportAreas, sumOfAreas } from './ranges.ts';
@@ -25,9 +24,11 @@ const PINNING_GROUPS = 10;
 export function observe(options: ObserveOptions): Observed {
   const moment = momentOf(options, options.at);
   const session = new LockstepRun({ ...options, mode: 'lockstep', lastSampleOnly: true });
-  const tunableChanges = runWatchingTunables(session, options.events, moment.end);
-
   const { events, pinningGroups = PINNING_GROUPS } = options;
+  const demanded = demandOf(events, moment.end);
+  const tunableChanges = runWatchingTunables(session, events, moment.end, demanded);
+  const demand = session.row === moment.end ? demanded : demandOf(events, session.row);
+
   const { assembled } = session;
   const rssPeakBytes = assembled.machine.kernel.residency.residentPeakPages() * PAGE_BYTES;
   const experiment = createExperiment(assembled.machine.memory);
@@ -54,7 +55,7 @@ export function observe(options: ObserveOptions): Observed {
     heldPages: heldPages(assembled, ranges, blocks, kept),
     tunables: assembled.allocator.tunables?.() ?? null,
     tunableChanges,
-    growth: growthOf(events, session.row),
+    growth: demand.growth,
     process: processAt(events, session.row, sample),
     sites: null,
     times: null,
@@ -71,6 +72,7 @@ export function observe(options: ObserveOptions): Observed {
     blocks,
     options,
     events,
+    demand,
     end: session.row,
     rssPeakBytes,
   };

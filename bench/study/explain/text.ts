@@ -1,4 +1,4 @@
-import { bytes, columns, count, percent } from '../../../sim/contract/format.ts';
+import { bytes, columns, count, counted, percent } from '../../../sim/contract/format.ts';
 import { escapeLine, escapeLineStart } from '../../report/escape.ts';
 import { columnBlocks, fold } from '../../report/text/fold.ts';
 import { interruptedMark, type Palette, PLAIN } from '../../report/text/palette.ts';
@@ -39,7 +39,7 @@ function headlines(e: Explanation, { palette, width }: Shown): string[] {
   const lines: string[] = [];
   lines.push(
     ...fold(
-      `${palette.bold(escapeLineStart(e.run.workload))} under ${palette.bold(e.run.allocator)}, after ${count(e.event)} events${sample.label === '(end)' ? '' : ` (${escapeLine(sample.label)})`}${interruptedMark(e.partial, palette)}`,
+      `${palette.bold(escapeLineStart(e.run.workload))} under ${palette.bold(e.run.allocator)}, after ${counted(e.event, 'event')}${sample.label === '(end)' ? '' : ` (${escapeLine(sample.label)})`}${interruptedMark(e.partial, palette)}`,
       width,
       '  ',
     ),
@@ -116,7 +116,7 @@ function pinning(e: Explanation, { palette, width }: Shown): string[] {
   lines.push(
     ...wrap(
       palette.dim(
-        `${bytes(freeOnHeld)} of free bytes lie on pages that something else on the page keeps (${count(e.heldPages.length)} ${e.heldPages.length === 1 ? 'page' : 'pages'}; each of them with --json)`,
+        `${bytes(freeOnHeld)} of free bytes lie on pages that something else on the page keeps (${counted(e.heldPages.length, 'page')}; each of them with --json)`,
       ),
     ),
   );
@@ -137,7 +137,7 @@ function returns(e: Explanation, { palette, width }: Shown): string[] {
     const from = returnTexts(r, e.areas);
     lines.push(
       ...wrap(
-        `${r.call}: ${count(r.returnsBytes)} bytes${from.length > 0 ? `: ${from.slice(0, 6).join(', ')}${from.length > 6 ? ', …' : ''}` : ''}`,
+        `${r.call}: ${counted(r.returnsBytes, 'byte')}${from.length > 0 ? `: ${from.slice(0, 6).join(', ')}${from.length > 6 ? ', …' : ''}` : ''}`,
       ),
     );
   }
@@ -154,7 +154,7 @@ function thresholds(e: Explanation, { palette }: Shown): string[] {
         'lr',
       ),
     );
-    lines.push(palette.dim(`  ${count(e.tunableChanges.length)} changes while the program ran`));
+    lines.push(palette.dim(`  ${counted(e.tunableChanges.length, 'change')} while the program ran`));
   }
   return lines;
 }

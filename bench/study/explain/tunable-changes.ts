@@ -1,7 +1,7 @@
-import { type EventBuffer, MALLOPT_NAMES, OP_FREE, OP_MASK, OP_OPT, OP_REALLOC } from '../../../sim/contract/event.ts';
+import { type EventBuffer, MALLOPT_NAMES, OP_FREE, OP_MASK } from '../../../sim/contract/event.ts';
 import type { Bytes } from '../../../sim/contract/units.ts';
 import type { LockstepRun } from '../../run/modes/lockstep.ts';
-import { requestedAfter } from './requested-after.ts';
+import type { Demand } from './demand.ts';
 
 /** A value that decides what is given back, and that changed while the program ran. */
 export interface TunableChange {
@@ -18,7 +18,12 @@ export interface TunableChange {
 const WATCHED_BYTES = 64 * 1024;
 
 /** Runs `run` to row `end` and notes each change of a tunable, with the event that made it. */
-export function runWatchingTunables(run: LockstepRun, events: EventBuffer, end: number): TunableChange[] {
+export function runWatchingTunables(
+  run: LockstepRun,
+  events: EventBuffer,
+  end: number,
+  { largeFrees, optionRows }: Demand,
+): TunableChange[] {
   const { allocator } = run.assembled;
   const changes: TunableChange[] = [];
   if (!allocator.tunables) {
@@ -26,25 +31,33 @@ export function runWatchingTunables(run: LockstepRun, events: EventBuffer, end: 
     return changes;
   }
   let values = { ...allocator.tunables() };
-  requestedAfter(events, end, (row, slot, sizes) => {
-    const op = events.head[row]! & OP_MASK;
-    const blockBytes = op === OP_OPT ? undefined : sizes[slot]!;
-    if (op !== OP_OPT && !((op === OP_FREE || op === OP_REALLOC) && blockBytes! >= WATCHED_BYTES)) return;
-    run.advance(row);
-    run.advance(row + 1);
-    const now = { ...allocator.tunables!() };
+  const watch = (event: number, causedBy: TunableChange['causedBy'], blockBytes: Bytes | undefined) => {
+    run.advance(event);
+    run.advance(event + 1);
+    const now = allocator.tunables!();
     const changed = Object.keys(now).filter((name) => now[name] !== values[name]);
-    if (changed.length > 0) {
-      changes.push({
-        event: row,
-        cause: causeText(events, row, blockBytes),
-        causedBy: op === OP_OPT ? 'mallopt' : op === OP_FREE ? 'free' : 'realloc',
-        blockBytes,
-        changes: Object.fromEntries(changed.map((name) => [name, [values[name]!, now[name]!] as const])),
-      });
-    }
-    values = now;
+    if (changed.length === 0) return;
+    changes.push({
+      event,
+      cause: causeText(events, event, blockBytes),
+      causedBy,
+      blockBytes,
+      changes: Object.fromEntries(changed.map((name) => [name, [values[name]!, now[name]!] as const])),
+    });
+    values = { ...now };
+  };
+  let option = 0;
+  const optionsUntil = (row: number) => {
+    for (; option < optionRows.length && optionRows[option]! < row; option++)
+      watch(optionRows[option]!, 'mallopt', undefined);
+  };
+  largeFrees.rows.forEach((row, i) => {
+    const size = largeFrees.sizes[i]!;
+    if (size < WATCHED_BYTES) return;
+    optionsUntil(row);
+    watch(row, (events.head[row]! & OP_MASK) === OP_FREE ? 'free' : 'realloc', size);
   });
+  optionsUntil(end);
   run.advance(end);
   return changes;
 }

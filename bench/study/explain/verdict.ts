@@ -1,4 +1,4 @@
-import { bytes, count, duration, percent } from '../../../sim/contract/format.ts';
+import { bytes, count, counted, duration, percent } from '../../../sim/contract/format.ts';
 import type { Bytes } from '../../../sim/contract/units.ts';
 import { shortFrame } from '../../report/sites/frames.ts';
 import { RESERVED } from '../../run/areas.ts';
@@ -177,7 +177,7 @@ function liveText({
 }) {
   if (liveBlocks === 0) return 'with no live block in between';
   if (liveBlocks === 1) return `beside 1 live block of ${bytes(breakdown.requested)}`;
-  return `between ${count(liveBlocks)} live blocks of ${bytes(breakdown.requested)} in all`;
+  return `between ${counted(liveBlocks, 'live block')} of ${bytes(breakdown.requested)} in all`;
 }
 
 function returnSentences(facts: Facts): string[] {
@@ -189,7 +189,7 @@ function returnSentences(facts: Facts): string[] {
   const sentences = [
     best.returnsBytes === 0
       ? `${call} would return nothing now.`
-      : `${call} would return ${bytes(best.returnsBytes)} now, ${count(best.returnsBytes)} bytes: ${from.slice(0, 3).join(', ')}${from.length > 3 ? ' and others' : ''}.`,
+      : `${call} would return ${bytes(best.returnsBytes)} now, ${counted(best.returnsBytes, 'byte')}: ${from.slice(0, 3).join(', ')}${from.length > 3 ? ' and others' : ''}.`,
   ];
   if (unreached >= facts.sample.rssBytes * WORTH_A_SENTENCE) {
     const threshold = facts.tunables?.['trim_threshold'];
@@ -228,9 +228,9 @@ export function groupText(group: Explanation['pinning'][number]): string {
     threads.length > 3 ? `${threads.length} threads` : `thread${threads.length > 1 ? 's' : ''} ${threads.join(', ')}`;
   const sizes = new Set(blocks.map((b) => b.requestedBytes));
   if (blocks.length === 1) {
-    return `1 block of ${count(blocks[0]!.requestedBytes)} bytes (event ${count(blocks[0]!.event)}, ${from})`;
+    return `1 block of ${counted(blocks[0]!.requestedBytes, 'byte')} (event ${count(blocks[0]!.event)}, ${from})`;
   }
-  const size = sizes.size === 1 ? `of ${count([...sizes][0]!)} bytes` : `of ${bytes(group.ownBytes)} in all`;
+  const size = sizes.size === 1 ? `of ${counted([...sizes][0]!, 'byte')}` : `of ${bytes(group.ownBytes)} in all`;
   return `${blocks.length} blocks ${size} (first: event ${count(blocks[0]!.event)}; ${from})`;
 }
 
@@ -302,7 +302,7 @@ function trimRemedy({ returns: [best], sample }: Facts): readonly Paste[] {
 
 function adviceSentences(facts: Facts, advice: Advice, whatIf: readonly WhatIf[], partial: boolean): string[] {
   const { sample } = facts;
-  const interruption = `Interrupted when ${count(whatIf.length)} other settings had been run: a better one may be among the rest.`;
+  const interruption = `Interrupted when ${counted(whatIf.length, 'other setting')} had been run: a better one may be among the rest.`;
   if (whatIf.length === 0 || sample.rssBytes === 0) return partial ? [interruption] : [];
   const sentences: string[] = [];
   if (partial) sentences.push(interruption);
@@ -339,17 +339,19 @@ const PERCENT_FOR_PERCENT =
   'A setting may take as many per cent more work as it saves of the process; --allow-work lets it take more.';
 
 const ordersSentence = ({ leastBytes, mostBytes }: OrderRange): string =>
-  mostBytes - leastBytes < mostBytes * WORTH_IT
-    ? `In the other orders of the threads’ calls that were run it is ${bytes(leastBytes)} to ${bytes(mostBytes)}; a real run may have yet another.`
-    : `What threads leave in a heap that they share depends on how their calls fall between each other, which is another way in every run: ${bytes(leastBytes)} to ${bytes(mostBytes)} in the orders that were run, from one thread at a time to all at the same time. It depends on who gets a lock next, so a real run may lie outside, below the least most of all.`;
+  bytes(leastBytes) === bytes(mostBytes)
+    ? `In the other orders of the threads’ calls that were run it is ${bytes(mostBytes)} too; a real run may have yet another.`
+    : mostBytes - leastBytes < mostBytes * WORTH_IT
+      ? `In the other orders of the threads’ calls that were run it is ${bytes(leastBytes)} to ${bytes(mostBytes)}; a real run may have yet another.`
+      : `What threads leave in a heap that they share depends on how their calls fall between each other, which is another way in every run: ${bytes(leastBytes)} to ${bytes(mostBytes)} in the orders that were run, from one thread at a time to all at the same time. It depends on who gets a lock next, so a real run may lie outside, below the least most of all.`;
 
-const instead = (now: string, before: string, what: string): string =>
-  now === before ? `the same ${what}` : `${now} ${what} instead of ${before}`;
+const instead = (now: number, before: number, one: string): string =>
+  now === before ? `the same ${one}s` : `${counted(now, one)} instead of ${count(before)}`;
 
 const priceOf = (facts: Facts, w: WhatIf): string =>
   [
-    instead(count(w.faults), count(facts.sample.faults), 'page faults'),
-    instead(count(w.syscalls), count(callsOf(facts.sample.syscalls)), 'memory system calls'),
+    instead(w.faults, facts.sample.faults, 'page fault'),
+    instead(w.syscalls, callsOf(facts.sample.syscalls), 'memory system call'),
     w.rssPeakBytes === facts.rssPeakBytes
       ? 'the same peak'
       : `a peak of ${bytes(w.rssPeakBytes)} instead of ${bytes(facts.rssPeakBytes)}`,

@@ -1,13 +1,11 @@
-import '../../../allocators/all.ts';
 import { type AllocatorSpec, formatAllocator } from '../../../allocators/spec.ts';
 import type { EventBuffer } from '../../../sim/contract/event.ts';
 import type { Bytes, Ns } from '../../../sim/contract/units.ts';
+import type { KernelOptions } from '../../../sim/kernel/kernel.ts';
 import type { Breakdown } from '../../../sim/metrics/sample.ts';
-import { LockstepRun } from '../../run/modes/lockstep.ts';
 import type { RunResult } from '../../run/result.ts';
 import type { RunOptions } from '../../run/run-options.ts';
 import type { RunTask } from '../parallel/run-task.ts';
-import { eventsOf } from '../parallel/task-events.ts';
 import { type Pasted, paste } from './paste.ts';
 import { applySetting, type Setting, settingName } from './setting.ts';
 
@@ -51,25 +49,31 @@ export interface Trial {
   readonly task: RunTask;
 }
 
+/** undefined where the setting changes nothing: the allocator has no such option, or every run would be the one that is explained. */
 export function trialOf(options: RunOptions, end: number, setting: Setting, mechanism: string): Trial | undefined {
   const spec = applySetting(options.spec, setting, options.cpus);
   if (!spec) return undefined;
-  if (setting.thp !== undefined && setting.thp === (options.kernel?.thp ?? 'never')) return undefined;
+  const thp = thpOf(options, setting);
+  if (setting.thp !== undefined && setting.thp === thpOf(options)) return undefined;
+  if (stateOf(options, spec, thp) === stateOf(options, options.spec, thpOf(options))) return undefined;
   return { setting, mechanism, task: taskOf(options, end, formatAllocator(spec), setting.thp) };
 }
 
-/** What two trials share exactly when their machines start alike: the rest of the run follows from it. */
-export function startingState(options: RunOptions, { task, setting }: Trial): string {
-  const thp = setting.thp ?? options.kernel?.thp ?? 'never';
+const thpOf = ({ kernel }: RunOptions, setting?: Setting): KernelOptions['thp'] =>
+  setting?.thp ?? kernel?.thp ?? 'never';
+
+/** What two trials share only where their runs are the same. */
+export const startingState = (options: RunOptions, { setting }: Trial): string =>
+  stateOf(options, applySetting(options.spec, setting, options.cpus)!, thpOf(options, setting));
+
+function stateOf({ kernel, events, cpus }: RunOptions, spec: AllocatorSpec, thp: KernelOptions['thp']): string {
+  const isLimited = Number.isFinite(kernel?.rlimitAs ?? Infinity) || Number.isFinite(kernel?.rlimitData ?? Infinity);
+  const program = { thp, cpus, threads: isLimited ? Infinity : events.threadSlots };
   const layers: string[] = [thp];
-  for (
-    let layer: AllocatorSpec | undefined = applySetting(options.spec, setting, options.cpus);
-    layer;
-    layer = layer.below
-  ) {
+  for (let layer: AllocatorSpec | undefined = spec; layer; layer = layer.below) {
     const { model, version, given } = layer;
-    if (!model.startingState) return `${task.allocator} ${thp}`;
-    layers.push(`${model.name}@${version} ${model.startingState(version, given, thp)}`);
+    if (!model.startingState) return `${formatAllocator(spec)} ${thp}`;
+    layers.push(`${model.name}@${version} ${model.startingState(version, given, program)}`);
   }
   return layers.join(' ');
 }
@@ -95,22 +99,6 @@ export function taskOf(options: RunOptions, end: number, allocator: string, thp?
 
 const upTo = (events: EventBuffer, end: number): EventBuffer =>
   end >= events.length ? events : { ...events, length: end, begins: events.begins.filter(({ row }) => row < end) };
-
-/** Runs one here. */
-export function runTrial(options: RunOptions, { task, setting }: Trial): RunResult {
-  const spec = applySetting(options.spec, setting, options.cpus)!;
-  const events = eventsOf(task);
-  const run = new LockstepRun({
-    ...options,
-    events,
-    spec,
-    lastSampleOnly: true,
-    ...(task.kernel && { kernel: task.kernel }),
-  });
-  run.advance(events.length);
-  run.sample('(end)', run.row);
-  return run.result();
-}
 
 export function whatIfOf({ setting, mechanism, task }: Trial, result: RunResult, spec: RunOptions['spec']): WhatIf {
   const sample = result.samples.at(-1)!;

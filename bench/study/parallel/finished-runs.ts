@@ -3,8 +3,10 @@ import { UserError } from '../../../sim/contract/assert.ts';
 import { systemError } from '../../../workloads/files/system-error.ts';
 import { type BoundedFolder, cacheFolder, openBoundedFolder } from './bounded-folder.ts';
 import { decodePlain, encodePlain } from './plain-json.ts';
-import { describeTask, runKey } from './run-key.ts';
+import { hashBeside } from './hash-beside.ts';
+import { describeTask, eventsWith, runKey } from './run-key.ts';
 import type { OutcomeOf, Task } from './task.ts';
+import { hasTraceHash } from './trace-content.ts';
 
 /** Runs that came to their end, kept by what they are: a batch that was ended goes on from them. */
 export interface FinishedRuns {
@@ -14,12 +16,18 @@ export interface FinishedRuns {
 
 /** A batch shorter than this is made again as fast as it is read. */
 const KEEP_AFTER_MS = 2000;
+/** A trace is hashed in 20 ns a row (docs/results/speed.md): a tenth of what is kept, at most. */
+const KEEP_AFTER_NS_PER_ROW = 200;
 const KEPT_BYTES = 256 * 2 ** 20;
 const SUFFIX = '.json.gz';
 
+function keepAfterMs(task: Task): number {
+  const rows = eventsWith(task).reduce((sum, events) => sum + (hasTraceHash(events) ? 0 : events.length), 0);
+  return Math.max(KEEP_AFTER_MS, (rows * KEEP_AFTER_NS_PER_ROW) / 1e6);
+}
+
 /**
- * In the folder `runs` of the cache: taken from there with `resume`, put there with it or once the batch has taken longer
- * than KEEP_AFTER_MS. Throws a UserError where they are asked for and the folder can not be had.
+ * In the folder `runs` of the cache: taken from there with `resume`, put there with it or once the batch has taken long enough. Throws a UserError where they are asked for and the folder can not be had.
  */
 export function openFinishedRuns(resume: boolean): FinishedRuns {
   const started = performance.now();
@@ -41,9 +49,12 @@ export function openFinishedRuns(resume: boolean): FinishedRuns {
     return folder;
   }
 
+  const hashes = (task: Task) => Promise.all(eventsWith(task).map(hashBeside));
+
   return {
     async get<T extends Task>(task: T) {
       if (!resume) return undefined;
+      await hashes(task);
       const name = runKey(describeTask(task)) + SUFFIX;
       const bytes = opened()?.read(name);
       if (!bytes) return undefined;
@@ -55,8 +66,10 @@ export function openFinishedRuns(resume: boolean): FinishedRuns {
       }
     },
     async put(task, outcome) {
-      if (!resume && performance.now() - started < KEEP_AFTER_MS) return;
+      if (!resume && performance.now() - started < keepAfterMs(task)) return;
       try {
+        if (!opened()) return;
+        await hashes(task);
         opened()?.write(runKey(describeTask(task)) + SUFFIX, gzipSync(encodePlain(outcome), { level: 1 }));
       } catch (error) {
         if (!(error instanceof UserError)) throw error;

@@ -2,12 +2,14 @@ import { existsSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
 import type { Piscina } from 'piscina';
 import { UserError } from '../../../sim/contract/assert.ts';
+import { operationSet } from '../../../sim/contract/operation-set.ts';
 import { hasRoomForThreads } from '../../../workloads/files/address-space.ts';
+import type { Expected } from './execute-task.ts';
 import { type Executor, RunCrashed } from './executor.ts';
 import { createInline } from './inline.ts';
 import type { OutcomeOf, Task } from './task.ts';
 import { retire, startThread, threadFile } from './thread.ts';
-import type { TaskOutcome } from './worker.ts';
+import type { SentTask, TaskOutcome } from './worker.ts';
 
 const WORKER = threadFile('parallel/worker');
 
@@ -15,23 +17,37 @@ const WORKER = threadFile('parallel/worker');
 export const hasThreads = (): boolean => existsSync(WORKER) && hasRoomForThreads();
 
 /**
- * A worker that has executed so many events gets no further task: the second machine that it builds makes the host's compiler give up what
- * it knew of the first one, and the same run takes 1.5 to 2 times as long. A new worker costs a tenth of a second and begins cold, which
- * is more than a short run loses (docs/results/speed.md).
+ * A run of so many events gets a thread that has executed nothing else: the second machine that a thread builds makes the host's compiler give
+ * up what it knew of the first one, and the same run takes 1.3 to 2 times as long. A new thread costs a tenth of a second and begins cold:
+ * equal at 20 million events, and more than that is worth for shorter ones (docs/results/speed.md).
  */
-const WORN_EVENTS = 2e7;
+const LONG_EVENTS = 3e7;
 /** A run in virtual time of so many events gets a worker that has executed nothing else: 0.7 s instead of 0.9 to 1.9 at 2 M events, equal at 1 M. */
 const LONG_VIRTUAL_EVENTS = 1.5e6;
 
 interface Lane {
   /** Undefined: this thread. */
-  pool: Piscina<Task, TaskOutcome> | undefined;
-  executed: number;
+  pool: Piscina<SentTask, TaskOutcome> | undefined;
+  hasExecuted: boolean;
   /** When it came to the end of its last run. */
   idleSinceMs: number;
 }
 
-const createPool = () => startThread<Task, TaskOutcome>(WORKER);
+/** Looking at 50 million rows takes 0.1 s. */
+const sent = (task: Task): SentTask => ({
+  task,
+  operations: 'events' in task && task.events ? operationSet(task.events) : undefined,
+});
+
+/** Threads that nobody has taken yet, the next one last. */
+const ahead: Piscina<SentTask, TaskOutcome>[] = [];
+const createPool = () => ahead.pop() ?? startThread<SentTask, TaskOutcome>(WORKER);
+
+/** Starts threads while this one has other work, each with the code for what it will be asked for; lanes take them in this order. */
+export function startAhead(tasks: readonly Expected[]): void {
+  if (!hasThreads()) return;
+  for (const expected of tasks.toReversed()) ahead.push(startThread<SentTask, TaskOutcome>(WORKER, { expected }));
+}
 
 export interface LaneOptions {
   readonly signal?: AbortSignal | undefined;
@@ -46,7 +62,7 @@ const OWN_EVENTS_MAX = 5e7;
 
 /** Threads of this process, each with one run at a time; they start when they are needed. */
 export function createLanes(width: number, { signal, started = 0, usesOwn = false }: LaneOptions = {}): Executor {
-  const createLane = (pool: Lane['pool']): Lane => ({ pool, executed: 0, idleSinceMs: 0 });
+  const createLane = (pool: Lane['pool']): Lane => ({ pool, hasExecuted: false, idleSinceMs: 0 });
   const lanes = Array.from({ length: started }, () => createLane(createPool()));
   const idle = [...lanes];
   if (usesOwn) idle.unshift(createLane(undefined));
@@ -62,23 +78,23 @@ export function createLanes(width: number, { signal, started = 0, usesOwn = fals
   }
 
   /** A thread that is new in place of one that is worn, or of this one. */
-  function renew(lane: Lane): Piscina<Task, TaskOutcome> {
+  function renew(lane: Lane): Piscina<SentTask, TaskOutcome> {
     if (lane.pool) retired.push(retire(lane.pool, lane.idleSinceMs));
     else lanes.push(lane);
     lane.pool = createPool();
-    lane.executed = 0;
+    lane.hasExecuted = false;
     return lane.pool;
   }
 
-  /** Whether the lane has had so many that it should have no more. */
-  function isWorn(lane: Lane, events: number, task: Task): boolean {
-    if (lane.executed === 0) return false;
-    const isLongVirtual = 'mode' in task && task.mode === 'virtual' && events >= LONG_VIRTUAL_EVENTS;
-    return isLongVirtual || lane.executed + events > WORN_EVENTS;
+  /** Whether the run, of unknown length where it is undefined, should have a thread of its own. */
+  function wantsFresh(lane: Lane, events: number | undefined, task: Task): boolean {
+    if (!lane.hasExecuted) return false;
+    const isVirtual = 'mode' in task && task.mode === 'virtual';
+    return events === undefined || events >= (isVirtual ? LONG_VIRTUAL_EVENTS : LONG_EVENTS);
   }
 
   function takesHere(lane: Lane, known: number | undefined, task: Task): boolean {
-    return lane.pool === undefined && known !== undefined && known <= OWN_EVENTS_MAX && !isWorn(lane, known, task);
+    return lane.pool === undefined && known !== undefined && known <= OWN_EVENTS_MAX && !wantsFresh(lane, known, task);
   }
 
   return {
@@ -86,16 +102,15 @@ export function createLanes(width: number, { signal, started = 0, usesOwn = fals
     async execute<T extends Task>(task: T): Promise<OutcomeOf<T>> {
       const lane = takeLane();
       const known = 'events' in task ? task.events?.length : undefined;
-      const events = known ?? WORN_EVENTS;
       try {
         if (takesHere(lane, known, task)) {
-          lane.executed += events;
+          lane.hasExecuted = true;
           await setImmediate(); // the others get theirs before
           return await inline.execute(task);
         }
-        const pool = lane.pool && !isWorn(lane, events, task) ? lane.pool : renew(lane);
-        lane.executed += events;
-        const outcome = await pool.run(task, signal ? { signal } : {});
+        const pool = lane.pool && !wantsFresh(lane, known, task) ? lane.pool : renew(lane);
+        lane.hasExecuted = true;
+        const outcome = await pool.run(sent(task), signal ? { signal } : {});
         if ('userError' in outcome) throw new UserError(outcome.userError);
         return outcome.run as OutcomeOf<T>;
       } catch (error) {
@@ -107,7 +122,12 @@ export function createLanes(width: number, { signal, started = 0, usesOwn = fals
       }
     },
     close: async () => {
-      await Promise.all([...retired, ...lanes.map((lane) => lane.pool && retire(lane.pool, lane.idleSinceMs))]);
+      const unused = ahead.splice(0).map((pool) => retire(pool));
+      await Promise.all([
+        ...unused,
+        ...retired,
+        ...lanes.map((lane) => lane.pool && retire(lane.pool, lane.idleSinceMs)),
+      ]);
     },
   };
 }

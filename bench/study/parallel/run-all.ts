@@ -54,6 +54,10 @@ export function createRunner(options: RunAllOptions = {}): Runner {
 function runnerFor(options: RunAllOptions, isOneBatch: boolean): Runner {
   const { onDone, onFailed, signal } = options;
   let opened: Promise<Opened> | undefined;
+  if (isOneBatch) {
+    opened = open(options, true);
+    opened.catch(() => {}); // thrown where it is waited for
+  }
   let done = 0;
 
   async function runKeeping<T extends Task, K>(
@@ -66,6 +70,13 @@ function runnerFor(options: RunAllOptions, isOneBatch: boolean): Runner {
     const next = taskQueue(tasks);
     const kept: K[] = [];
     const failures: string[] = [];
+    /** Nobody waits for them before the end. */
+    const puts: Promise<void>[] = [];
+    const put = (task: T, run: OutcomeOf<T>): void => {
+      const putting = finishedRuns.put(task, run);
+      putting.catch(() => {}); // thrown at the end
+      puts.push(putting);
+    };
 
     /** Takes a task and executes it; false where there is none left. */
     async function executeNext(): Promise<boolean> {
@@ -78,7 +89,7 @@ function runnerFor(options: RunAllOptions, isOneBatch: boolean): Runner {
           const taken = await finishedRuns.get(at.task);
           const run = taken ?? (await executor.execute(at.task));
           // What the signal ended before its time is told, but it is no run that has finished.
-          if (!taken && !signal?.aborted) await finishedRuns.put(at.task, run);
+          if (!taken && !signal?.aborted) put(at.task, run);
           kept[at.index] = keep(run);
           onDone?.(++done, total);
         } catch (error) {
@@ -103,6 +114,8 @@ function runnerFor(options: RunAllOptions, isOneBatch: boolean): Runner {
       next.end(); // the others end with the tasks that they have
       if (signal?.aborted) throw new BatchInterrupted(padded(kept, total));
       throw error;
+    } finally {
+      await Promise.all(puts);
     }
     if (failures.length > 0) throw new BatchFailed(padded(kept, total), failures);
     return kept;
@@ -203,11 +216,16 @@ export async function runKeeping<T extends Task, K>(
   keep: (run: OutcomeOf<T>) => K,
   options: RunAllOptions = {},
 ): Promise<K[]> {
-  const { workers = availableParallelism() } = options;
-  const runner = runnerFor({ ...options, workers: Math.min(total, workers) }, true);
+  const runner = startBatch(total, options);
   try {
     return await runner.runKeeping(tasks, total, keep);
   } finally {
     await runner.close();
   }
+}
+
+/** For one batch of so many runs, at most: threads start at once, beside whatever makes the tasks. */
+export function startBatch(most: number, options: RunAllOptions = {}): Runner {
+  const { workers = availableParallelism() } = options;
+  return runnerFor({ ...options, workers: Math.min(most, workers) }, true);
 }

@@ -12,13 +12,13 @@ export const threadFile = (path: string): string =>
     ),
   );
 
-/** One thread that answers tasks of one kind; it starts at once. */
-export const startThread = <Task, Outcome>(filename: string): Piscina<Task, Outcome> =>
+/** One thread that answers tasks of one kind; it starts at once, with `data` as part of its workerData. */
+export const startThread = <Task, Outcome>(filename: string, data: object = {}): Piscina<Task, Outcome> =>
   new Piscina<Task, Outcome>({
     filename,
     minThreads: 1,
     maxThreads: 1,
-    workerData: { plugins: pluginFiles() },
+    workerData: { plugins: pluginFiles(), ...data },
   });
 
 /** Ends the thread, which has had nothing to do since then (of performance.now). */

@@ -16,6 +16,8 @@ export function traceHash(events: EventBuffer): string {
   return hash;
 }
 
+export const hasTraceHash = (events: EventBuffer): boolean => known.has(events);
+
 /** Of events that were read under this hash: they need not be looked at again. */
 export function rememberTraceHash(events: EventBuffer, hash: string): void {
   known.set(events, hash);

@@ -1,14 +1,25 @@
+import { workerData } from 'piscina';
 import { UserError } from '../../../sim/contract/assert.ts';
-import { executeTask } from './execute-task.ts';
+import { rememberOperationSet } from '../../../sim/contract/operation-set.ts';
+import { type Expected, executeTask, loadCode } from './execute-task.ts';
 import type { OutcomeOf, Task } from './task.ts';
 import { loadThreadPlugins } from './thread-plugins.ts';
 
 export type TaskOutcome = { readonly run: OutcomeOf<Task> } | { readonly userError: string };
 
 await loadThreadPlugins();
+const { expected } = (workerData ?? {}) as { readonly expected?: Expected };
+if (expected) loadCode(expected).catch(() => {}); // the task itself tells what is wrong
+
+/** A task, and of its events what its sender has found out about them. */
+export interface SentTask {
+  readonly task: Task;
+  readonly operations: number | undefined;
+}
 
 /** Piscina's entry. Errors lose their class between threads, so the user's own mistakes come back as data. */
-export default async function work(task: Task): Promise<TaskOutcome> {
+export default async function work({ task, operations }: SentTask): Promise<TaskOutcome> {
+  if ('events' in task && task.events && operations !== undefined) rememberOperationSet(task.events, operations);
   try {
     return { run: await executeTask(task) };
   } catch (error) {

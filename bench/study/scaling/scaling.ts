@@ -1,5 +1,5 @@
 import { UserError } from '../../../sim/contract/assert.ts';
-import { columns, count, duration, percent } from '../../../sim/contract/format.ts';
+import { columns, count, counted, duration, percent } from '../../../sim/contract/format.ts';
 import { fitScalability, type ScalabilityFit, throughputAt } from '../../../sim/metrics/scalability.ts';
 import { WORKLOADS } from '../../../workloads/index.ts';
 import { escapeLineStart } from '../../report/escape.ts';
@@ -152,7 +152,7 @@ function lawText(fit: ScalabilityFit | null, points: readonly ScalingResult[], c
   const found = fitOf(points, cpus);
   if (!found) {
     return [
-      `Too few points for the Universal Scalability Law: it takes four, of threads that each have one of the ${count(cpus)} processors.`,
+      `Too few points for the Universal Scalability Law: it takes four, of threads that each have one of the ${counted(cpus, 'processor')}.`,
     ];
   }
   return [
@@ -160,7 +160,7 @@ function lawText(fit: ScalabilityFit | null, points: readonly ScalingResult[], c
   ];
 }
 
-const threadsOf = ({ threads }: ScalingResult): string => `${count(threads)} ${threads === 1 ? 'thread' : 'threads'}`;
+const threadsOf = ({ threads }: ScalingResult): string => counted(threads, 'thread');
 
 /** What the points say, and the law only where it says the same. */
 function peakText(fit: ScalabilityFit | null, points: readonly ScalingResult[], cpus: number): string[] {

@@ -4,7 +4,7 @@ import type { Metric } from '../../metrics/metric.ts';
 import { type Spread, spreadOf } from '../../metrics/statistics.ts';
 import type { Mode, RunResult } from '../../run/result.ts';
 import { orFinished, wholePart } from '../parallel/finished.ts';
-import { type RunAllOptions, runKeeping } from '../parallel/run-all.ts';
+import { type RunAllOptions, type Runner, startBatch } from '../parallel/run-all.ts';
 import type { RunTask } from '../parallel/run-task.ts';
 import { allocatorAt, combinations, type GridAxis } from './grid.ts';
 import { paretoFront } from './pareto.ts';
@@ -52,6 +52,17 @@ const RUNS_MAX = 100_000;
 
 /** Runs a grid: allocators × option values × processors × seeds. */
 export async function sweep(options: SweepOptions): Promise<SweepResult> {
+  const { allocators, grid = [], cpus = [0], seeds = [0] } = options;
+  const points = grid.reduce((product, { values }) => product * values.length, 1);
+  const runner = startBatch(allocators.length * points * cpus.length * seeds.length, options);
+  try {
+    return await sweepOn(runner, options);
+  } finally {
+    await runner.close();
+  }
+}
+
+async function sweepOn(runner: Runner, options: SweepOptions): Promise<SweepResult> {
   const { allocators, grid = [], seeds = [0] } = options;
   const metrics = options.metrics.map(metricNamed);
   if (metrics.length === 0) throw new UserError('a sweep needs a metric, found none');
@@ -66,7 +77,7 @@ export async function sweep(options: SweepOptions): Promise<SweepResult> {
     }
   }
   const total = settings.length * seeds.length;
-  const done = await orFinished(runKeeping(tasks(), total, ({ result }) => sweptRun(result, metrics), options));
+  const done = await orFinished(runner.runKeeping(tasks(), total, ({ result }) => sweptRun(result, metrics)));
   const table = seeds.map((_, j) => done.runs.slice(j * settings.length, (j + 1) * settings.length));
   const { rows, columns } = wholePart(table);
   const results = rows.flatMap((j) => columns.map((i) => table[j]![i]!));

@@ -1,5 +1,5 @@
 import { csvText } from '../../../sim/contract/escape.ts';
-import { columns } from '../../../sim/contract/format.ts';
+import { columns, counted } from '../../../sim/contract/format.ts';
 import { metricNamed, metricText } from '../../metrics/index.ts';
 import { escapeLineStart } from '../../report/escape.ts';
 import { fold, visibleLength } from '../../report/text/fold.ts';
@@ -36,7 +36,7 @@ export function sweepText(result: SweepResult, palette: Palette = PLAIN, width =
   const seeds = many ? `${result.seeds.length} seeds: median (least to greatest)` : `seed ${result.seeds[0]}`;
   const lines = [
     ...fold(
-      `${palette.bold(escapeLineStart(result.workload))}, ${result.mode}, ${result.points.length} ${result.points.length === 1 ? 'point' : 'points'}, ${seeds}`,
+      `${palette.bold(escapeLineStart(result.workload))}, ${result.mode}, ${counted(result.points.length, 'point')}, ${seeds}`,
       width,
       '  ',
     ),

@@ -1,11 +1,10 @@
-import { bytes, count } from '../../../sim/contract/format.ts';
+import { bytes, counted } from '../../../sim/contract/format.ts';
 
 export const size = (value: number): string => bytes(value);
 export const kbSize = (kb: number): string => bytes(kb * 1024);
 
 /** `1 file`, `3 files`. */
-export const number = (value: number, one: string, many = `${one}s`): string =>
-  `${count(value)} ${value === 1 ? one : many}`;
+export const number = counted;
 
 /** `a`, `a and b`, `a, b and c`; of many the first few and how many more. */
 export function list(names: readonly string[], most = 4): string {

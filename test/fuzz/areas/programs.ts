@@ -25,14 +25,23 @@ const BORDERS = [
   2 ** 21,
   2 ** 22,
 ];
+/** Beyond what a word of 32 bits counts, and what no process has. */
+const HUGE = [2 ** 32 - 1, 2 ** 32, 2 ** 33 + 5, 2 ** 47, 2 ** 53 - 1];
+const of = <T>(weight: number, arbitrary: fc.Arbitrary<T>) => ({ weight, arbitrary });
 const size = fc.oneof(
-  fc.constantFrom(...BORDERS).chain((b) => fc.integer({ min: Math.max(0, b - 17), max: b + 17 })),
-  fc.nat(400),
-  fc.nat(20000),
-  fc.nat(5_000_000),
+  of(
+    4,
+    fc.constantFrom(...BORDERS).chain((b) => fc.integer({ min: Math.max(0, b - 17), max: b + 17 })),
+  ),
+  of(4, fc.nat(400)),
+  of(4, fc.nat(20000)),
+  of(4, fc.nat(5_000_000)),
+  of(1, fc.constantFrom(...HUGE)),
 );
 const OPTIONS = ['M_MXFAST 0', 'M_MXFAST 160', 'M_TRIM_THRESHOLD 0', 'M_TOP_PAD 300000', 'M_MMAP_THRESHOLD 1', 'M_MMAP_MAX 0', 'M_PERTURB 85', 'M_ARENA_MAX 1']; // biome-ignore format: a list
-const OPS = ['m', 'm', 'm', 'm', 'em', 'em', 'em', 'c', 'ec', 'a', 'r', 'r', 'er', 'er', 'f', 'f', 'f', 'f', 'ef', 'ef', 'ef', 'w', 'eb', 'ee', 'te', 'tb', '+', '=', 'trim', 'opt']; // biome-ignore format: a list
+const OPS = ['m', 'm', 'm', 'm', 'em', 'em', 'em', 'c', 'ec', 'a', 'r', 'r', 'er', 'er', 'f', 'f', 'f', 'f', 'ef', 'ef', 'ef', 'w', 'eb', 'ee', 'te', 'tb', '+', '=', 'trim', 'opt', 'limit', 'fork', 'exit', 'gc', 'es', 'ctl']; // biome-ignore format: a list
+const LIMITS = [-1, 0, 1, 512, 1024, 100_000, 2 ** 31 - 1, -(2 ** 31)];
+const CTLS = ['arena.0.purge', 'arena.4096.purge', 'arena.4096.decay', 'arena.77.purge', 'thread.tcache.flush', 'arena.0.dirty_decay_ms 0', 'arena.1.muzzy_decay_ms -1', 'arenas.dirty_decay_ms 1', 'arenas.muzzy_decay_ms 1099511627776', 'background_thread 1', 'background_thread 0', 'max_background_threads 1']; // biome-ignore format: a list
 
 const draw = fc.record({
   op: fc.constantFrom(...OPS),
@@ -40,32 +49,39 @@ const draw = fc.record({
   object: fc.nat(OBJECTS - 1),
   size,
   other: fc.nat(63),
+  isWritten: fc.boolean(),
+  hasFailed: fc.constantFrom(...Array<boolean>(15).fill(false), true),
 });
 type Draw = typeof draw extends fc.Arbitrary<infer T> ? T : never;
 
 /** A line for the draw. What breaks a rule is left out on loading (lenient): every order that the rules allow can come. */
-function lineOf({ op, thread: t, object: o, size: n, other }: Draw): string {
+function lineOf({ op, thread: t, object: o, size: n, other, isWritten, hasFailed }: Draw): string {
+  const marks = `${isWritten ? '' : ' ~'}${hasFailed ? ' !' : ''}`;
   switch (op) {
     case 'm':
     case 'em':
     case 'r':
     case 'er':
-      return `${op} ${t} ${o} ${n}`;
+      return `${op} ${t} ${o} ${n}${marks}`;
     case 'c':
     case 'ec':
-      return `${op} ${t} ${o} ${1 + (other % 4)} ${n >> 2}`;
+      return `${op} ${t} ${o} ${1 + (other % 4)} ${Math.floor(n / 4)}${marks}`;
     case 'a':
-      return `a ${t} ${o} ${2 ** (other % 22)} ${n}`;
+      return `a ${t} ${o} ${2 ** (other % 22)} ${n}${marks}`;
     case 'w':
       return `w ${t} ${o} ${other * 97} ${n}`;
     case '+':
-      return `+ ${n * 1000}`;
+      return `+ ${Math.min(n * 1000, 2 ** 46)}`;
     case '=':
-      return `= s${other}`;
+      return other === 0 ? '= ' : `= s${other}`;
     case 'trim':
       return `trim ${t} ${n}`;
     case 'opt':
       return `opt ${t} ${OPTIONS[other % OPTIONS.length]}`;
+    case 'limit':
+      return `opt ${t} memory_limit ${LIMITS[other % LIMITS.length]}`;
+    case 'ctl':
+      return `ctl ${t} ${CTLS[other % CTLS.length]}`;
     case 'f':
     case 'ef':
       return `${op} ${t} ${o}`;
@@ -109,7 +125,7 @@ type Program = typeof program extends fc.Arbitrary<infer T> ? T : never;
 type Settings = Omit<Program, 'draws' | 'limit'> & { readonly limit: number | null };
 
 function textOf({ draws, touch }: Program): string {
-  return `%htrace 1\n%touch ${touch}\n${draws.map((d) => `${lineOf(d)}\n`).join('')}`;
+  return `%htrace 2\n%touch ${touch}\n${draws.map((d) => `${lineOf(d)}\n`).join('')}`;
 }
 
 function optionsOf(input: Settings, text: string): RunOptions {

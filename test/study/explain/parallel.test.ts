@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { parseAllocator } from '../../../allocators/spec.ts';
-import { explain, explainInParallel } from '../../../bench/study/explain/explain.ts';
+import { explain } from '../../../bench/study/explain/explain.ts';
+import { explainInParallel } from '../../../bench/study/explain/explain-in-parallel.ts';
 import { explanationText } from '../../../bench/study/explain/text.ts';
 import { Interrupted } from '../../../sim/contract/assert.ts';
 import { eventsOf } from '../../helpers/bump-run.ts';
@@ -99,11 +100,23 @@ describe('explain beside its trials', () => {
   });
 });
 
+const stateWith = (threads: number) => (text: string) => {
+  const { model, version, given } = parseAllocator(text, 2);
+  return model.startingState!(version, given, { thp: 'never', cpus: 2, threads });
+};
+
+test('what starts alike: a limit that leaves an arena for each thread is none', () => {
+  const state = stateWith(4);
+  expect(state('glibc:arena_max=4')).toBe(state('glibc'));
+  expect(state('glibc:arena_max=3')).not.toBe(state('glibc'));
+  expect(state('glibc:arena_max=3')).not.toBe(state('glibc:arena_max=2'));
+  const many = stateWith(20); // 16 arenas on two processors
+  expect(many('glibc:arena_max=20')).not.toBe(many('glibc'));
+  expect(many('glibc:arena_max=20')).toBe(many('glibc:arena_max=32'));
+});
+
 test('what starts alike: giving any threshold its default freezes both', () => {
-  const state = (text: string) => {
-    const { model, version, given } = parseAllocator(text, 2);
-    return model.startingState!(version, given, 'never');
-  };
+  const state = stateWith(4);
   expect(state('glibc:mmap_threshold=131072')).toBe(state('glibc:trim_threshold=131072'));
   expect(state('glibc:top_pad=0,mmap_threshold=131072')).toBe(state('glibc:top_pad=0'));
   expect(state('glibc:mmap_threshold=131072')).not.toBe(state('glibc'));

@@ -3,8 +3,8 @@ import { createHeatMapRecorder } from '../../../bench/report/heat-map.ts';
 import { collectAreas, groupName } from '../../../bench/run/areas.ts';
 import { LockstepRun } from '../../../bench/run/modes/lockstep.ts';
 import { countedName } from '../../../bench/study/explain/area-groups.ts';
+import { demandOf } from '../../../bench/study/explain/demand.ts';
 import { explain } from '../../../bench/study/explain/explain.ts';
-import { growthOf } from '../../../bench/study/explain/growth.ts';
 import { liveBlocks } from '../../../bench/study/explain/live-blocks.ts';
 import { changeSentences, judge } from '../../../bench/study/explain/verdict.ts';
 import { bump, createBump } from '../../../docs/examples/bump.ts';
@@ -73,7 +73,7 @@ describe('live blocks', () => {
 describe('growth', () => {
   const floors = (lines: readonly string[]) => {
     const events = eventsOf(lines);
-    return growthOf(events, events.length);
+    return demandOf(events, events.length).growth;
   };
 
   test('rises where every quarter keeps more than the one before', () => {

@@ -1,4 +1,4 @@
-import { bytes, count } from '../../../../sim/contract/format.ts';
+import { bytes, counted } from '../../../../sim/contract/format.ts';
 import { type Mechanism, WORTH_FINDING } from './mechanism.ts';
 import { JEMALLOC_ONE_ARENA, MAIN_ARENA_ONLY, TWO_ARENAS } from './shared-settings.ts';
 
@@ -14,7 +14,7 @@ export const arenas: Mechanism = {
       mechanism: 'arenas',
       bytes: free,
       sentences: [
-        `${numbers.size === 1 ? 'One arena keeps' : `${count(numbers.size)} arenas keep`} ${bytes(free)} of free memory, ${numbers.size === 1 ? 'for its' : 'each for its'} own threads.`,
+        `${counted(numbers.size, 'arena')} ${numbers.size === 1 ? 'keeps' : 'keep'} ${bytes(free)} of free memory, ${numbers.size === 1 ? 'for its' : 'each for its'} own threads.`,
       ],
       settings: [
         MAIN_ARENA_ONLY,

@@ -1,4 +1,4 @@
-import { bytes, count } from '../../../../sim/contract/format.ts';
+import { bytes, counted } from '../../../../sim/contract/format.ts';
 import { PAGE_BYTES } from '../../../../sim/contract/units.ts';
 import type { Setting } from '../setting.ts';
 import { callsOf } from '../what-if.ts';
@@ -38,7 +38,7 @@ export const backAndForth: Mechanism = {
       bytes: 0,
       lowers: 'faults',
       sentences: [
-        `Memory goes back and forth: ${count(faults)} page faults for a peak of ${count(peakPages)} pages, each page ${(faults / peakPages).toFixed(1)} times, ${(faults / Math.max(1, end)).toFixed(1)} faults an event, in ${count(callsOf(syscalls))} memory system calls.`,
+        `Memory goes back and forth: ${counted(faults, 'page fault')} for a peak of ${counted(peakPages, 'page')}, each page ${(faults / peakPages).toFixed(1)} times, ${(faults / Math.max(1, end)).toFixed(1)} faults an event, in ${counted(callsOf(syscalls), 'memory system call')}.`,
       ],
       settings,
     };

@@ -1,4 +1,4 @@
-import { bytes, count } from '../../../../sim/contract/format.ts';
+import { bytes, counted } from '../../../../sim/contract/format.ts';
 import type { Setting } from '../setting.ts';
 import type { Mechanism } from './mechanism.ts';
 
@@ -37,7 +37,7 @@ export const hugePages: Mechanism = {
       mechanism: 'huge pages',
       bytes: Math.min(rssBytes, hugeFaults * HUGE_BYTES),
       sentences: [
-        `${hugeFaults === 1 ? 'One fault' : `${count(hugeFaults)} faults`} brought in huge pages of 2 MiB, ${bytes(hugeFaults * HUGE_BYTES)} in all: one byte written makes a whole one resident. Live blocks ask for ${bytes(requestedBytes)}.`,
+        `${counted(hugeFaults, 'fault')} brought in huge pages of 2 MiB, ${bytes(hugeFaults * HUGE_BYTES)} in all: one byte written makes a whole one resident. How much of a mapping that covers depends on where the kernel puts it, another place in every run: up to 2 MiB more or less for each. Live blocks ask for ${bytes(requestedBytes)}.`,
       ],
       settings,
     };

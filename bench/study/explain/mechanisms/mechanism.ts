@@ -3,6 +3,7 @@ import type { Bytes } from '../../../../sim/contract/units.ts';
 import type { Assembled } from '../../../run/machine.ts';
 import type { RunOptions } from '../../../run/run-options.ts';
 import type { Paste } from '../../paste.ts';
+import type { Demand } from '../demand.ts';
 import type { Experiment } from '../experiment.ts';
 import type { Facts } from '../explanation.ts';
 import type { LiveBlock } from '../live-blocks.ts';
@@ -16,6 +17,7 @@ export interface Situation {
   readonly blocks: readonly LiveBlock[];
   readonly options: RunOptions;
   readonly events: EventBuffer;
+  readonly demand: Demand;
   /** Rows executed. */
   readonly end: number;
   readonly rssPeakBytes: Bytes;

@@ -1,5 +1,5 @@
 import { OP_MASK, OP_MEMALIGN } from '../../../../sim/contract/event.ts';
-import { bytes, count } from '../../../../sim/contract/format.ts';
+import { bytes, counted } from '../../../../sim/contract/format.ts';
 import type { Setting } from '../setting.ts';
 import { type Mechanism, WORTH_FINDING } from './mechanism.ts';
 import { FIXED_MMAP_THRESHOLD } from './shared-settings.ts';
@@ -39,7 +39,7 @@ export const memalignSplinters: Mechanism = {
       mechanism: 'memalign splinters',
       bytes: splintered,
       sentences: [
-        `${bytes(splintered)} are free in pieces, and the program made ${count(aligned)} aligned requests, the largest of ${bytes(largest)}: memalign asks for more than it needs and splits the rest off, so a freed aligned block does not fit the next one beside a small neighbour, and the heap grows by each (glibc bug 14581, fixed in 2.41).`,
+        `${bytes(splintered)} are free in pieces, and the program made ${counted(aligned, 'aligned request')}, the largest of ${bytes(largest)}: memalign asks for more than it needs and splits the rest off, so a freed aligned block does not fit the next one beside a small neighbour, and the heap grows by each (glibc bug 14581, fixed in 2.41).`,
       ],
       settings: [FIXED_HERE, FIXED_MMAP_THRESHOLD],
       testedBy: FIXED_HERE,

@@ -1,5 +1,5 @@
 import { RANGE_CACHED } from '../../../../sim/contract/allocator.ts';
-import { bytes, count } from '../../../../sim/contract/format.ts';
+import { bytes, counted } from '../../../../sim/contract/format.ts';
 import type { Setting } from '../setting.ts';
 import { type Mechanism, WORTH_FINDING } from './mechanism.ts';
 
@@ -34,11 +34,11 @@ export const unmergedChunks: Mechanism = {
     const sentences: string[] = [];
     if (fastBytes >= worth) {
       sentences.push(
-        `${bytes(fastBytes)} lie in ${count(fastCount)} chunks of fastbins: they count as used until something consolidates them, so nothing merges with them and the heap is not cut off.`,
+        `${bytes(fastBytes)} lie in ${counted(fastCount, 'chunk')} of fastbins: they count as used until something consolidates them, so nothing merges with them and the heap is not cut off.`,
       );
     } else if (cachedBytes >= worth) {
       sentences.push(
-        `${bytes(cachedBytes)} lie in ${count(cachedCount)} chunks of thread caches, which nothing merges with and only the thread itself uses again.`,
+        `${bytes(cachedBytes)} lie in ${counted(cachedCount, 'chunk')} of thread caches, which nothing merges with and only the thread itself uses again.`,
       );
     }
     return {

@@ -1,5 +1,5 @@
 import { type EventBuffer, OP_MASK, OP_REQUEST_END } from '../../../../sim/contract/event.ts';
-import { bytes, count } from '../../../../sim/contract/format.ts';
+import { bytes, counted } from '../../../../sim/contract/format.ts';
 import { type Mechanism, WORTH_FINDING } from './mechanism.ts';
 import { areaResident, cachedChunks } from './zend-areas.ts';
 
@@ -30,7 +30,7 @@ export const zendCachedChunks: Mechanism = {
       bytes: resident,
       isNoLeak: true,
       sentences: [
-        `The Zend heap keeps ${count(now)} ${now === 1 ? 'chunk' : 'chunks'} of 2 MiB for later requests (${bytes(resident)} resident): as many as a running average of past requests needs. Small requests from here on leave ${afterEach.slice(0, 8).join(', ')}${afterEach.length > 8 ? ', …' : ''} (run): each about halves them.`,
+        `The Zend heap keeps ${counted(now, 'chunk')} of 2 MiB for later requests (${bytes(resident)} resident): as many as a running average of past requests needs. Small requests from here on leave ${afterEach.slice(0, 8).join(', ')}${afterEach.length > 8 ? ', …' : ''} (run): each about halves them.`,
         ...(requests > 1
           ? ['Where one request in many is large, pm.max_requests of php-fpm ends a worker that has served it.']
           : []),

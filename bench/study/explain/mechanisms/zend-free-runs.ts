@@ -1,5 +1,5 @@
 import { AllocatorAbort } from '../../../../sim/contract/assert.ts';
-import { bytes, count } from '../../../../sim/contract/format.ts';
+import { bytes, counted } from '../../../../sim/contract/format.ts';
 import { PAGE_BYTES } from '../../../../sim/contract/units.ts';
 import { type Mechanism, WORTH_FINDING } from './mechanism.ts';
 
@@ -26,7 +26,7 @@ export const zendFreeRuns: Mechanism = {
       bytes: collected,
       isNoLeak: true,
       sentences: [
-        `gc_mem_caches() would return ${bytes(collected)} now, ${count(collected)} bytes (run): pages of small blocks that are all free, which the Zend heap keeps for blocks of the same size until the request ends.`,
+        `gc_mem_caches() would return ${bytes(collected)} now, ${counted(collected, 'byte')} (run): pages of small blocks that are all free, which the Zend heap keeps for blocks of the same size until the request ends.`,
       ],
       settings: [],
       remedies: [{ place: 'PHP, here', text: 'gc_mem_caches();' }],

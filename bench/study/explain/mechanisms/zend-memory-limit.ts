@@ -1,4 +1,3 @@
-import '../../../../allocators/all.ts';
 import { type AllocatorSpec, formatAllocator, parseAllocator } from '../../../../allocators/spec.ts';
 import { bytes } from '../../../../sim/contract/format.ts';
 import type { Bytes } from '../../../../sim/contract/units.ts';

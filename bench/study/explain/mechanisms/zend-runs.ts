@@ -1,4 +1,4 @@
-import { bytes, count } from '../../../../sim/contract/format.ts';
+import { bytes, counted } from '../../../../sim/contract/format.ts';
 import { PAGE_BYTES } from '../../../../sim/contract/units.ts';
 import type { Mechanism } from './mechanism.ts';
 
@@ -33,8 +33,8 @@ export const zendRuns: Mechanism = {
       bytes: lost,
       isNoLeak: true,
       sentences: [
-        `${count(many)} chunks hold one block of ${count(pages)} pages each: the other ${count(rest)} pages of a chunk cannot hold a second. ${bytes(own)} of such blocks take ${count(chunks.size)} chunks of 2 MiB, ${bytes(chunks.size * CHUNK_PAGES * PAGE_BYTES)}, against the memory limit.`,
-        `Blocks of up to ${count(Math.floor(USABLE_PAGES / 2))} pages (${bytes(Math.floor(USABLE_PAGES / 2) * PAGE_BYTES)}) fit two to a chunk; from 2 MiB up a block is mapped on its own, in its own size.`,
+        `${counted(many, 'chunk')} ${many === 1 ? 'holds' : 'hold'} one block of ${counted(pages, 'page')} each: the other ${counted(rest, 'page')} of a chunk cannot hold a second. ${bytes(own)} of such blocks take ${counted(chunks.size, 'chunk')} of 2 MiB, ${bytes(chunks.size * CHUNK_PAGES * PAGE_BYTES)}, against the memory limit.`,
+        `Blocks of up to ${counted(Math.floor(USABLE_PAGES / 2), 'page')} (${bytes(Math.floor(USABLE_PAGES / 2) * PAGE_BYTES)}) fit two to a chunk; from 2 MiB up a block is mapped on its own, in its own size.`,
       ],
       settings: [],
     };

@@ -1,0 +1,41 @@
+import type { Allowed } from './advice.ts';
+import { EXPLANATION_SCHEMA, type Explanation } from './explanation.ts';
+import type { Observed, ObserveOptions } from './observed.ts';
+import type { SharedRuns } from './shared-runs.ts';
+import { firstTrials, pairsOf } from './trials.ts';
+import { judge } from './verdict.ts';
+import { UNWEIGHED, type Weighed, whatIfsOf } from './weigh.ts';
+import type { Trial } from './what-if.ts';
+
+export interface ExplainOptions extends ObserveOptions, Allowed {
+  /** Run other settings too and compare. On unless false. */
+  readonly whatIf?: boolean;
+}
+
+/** Yields all that is to have been run when it goes on, more each time; returns the last list. */
+export function* alternatives(
+  options: ExplainOptions,
+  { facts, findings }: Observed,
+  shared: SharedRuns,
+): Generator<readonly Trial[], readonly Trial[]> {
+  if (options.whatIf === false || facts.sample.rssBytes === 0) return [];
+  const first = firstTrials(options, facts.event, findings);
+  yield first;
+  const all = [...first, ...pairsOf(options, facts, first, whatIfsOf(options, shared, first))];
+  yield all;
+  return all;
+}
+
+export function conclude(
+  options: ExplainOptions,
+  { facts, findings }: Observed,
+  shared: SharedRuns,
+  trials: readonly Trial[],
+  partial = false,
+  weighed: Weighed = UNWEIGHED,
+): Explanation {
+  const whatIf = whatIfsOf(options, shared, trials, weighed);
+  const known = { ...facts, times: weighed.asItIs };
+  const verdict = judge(known, findings, whatIf, partial, options);
+  return { schema: EXPLANATION_SCHEMA, ...known, whatIf, partial, verdict };
+}

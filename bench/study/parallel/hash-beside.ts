@@ -1,0 +1,33 @@
+import { existsSync } from 'node:fs';
+import type { Piscina } from 'piscina';
+import type { EventBuffer } from '../../../sim/contract/event.ts';
+import { hasRoomForThreads } from '../../../workloads/files/address-space.ts';
+import { retire, startThread, threadFile } from './thread.ts';
+import { hasTraceHash, rememberTraceHash } from './trace-content.ts';
+
+const WORKER = threadFile('parallel/hash-worker');
+/** A shorter trace is hashed here before a thread has started. */
+const BESIDE_ROWS = 2e6;
+
+const underWay = new WeakMap<EventBuffer, Promise<void>>();
+
+/** Sees to it that traceHash knows the trace, without keeping this thread from others that wait for it. */
+export function hashBeside(events: EventBuffer): Promise<void> {
+  if (hasTraceHash(events) || events.length < BESIDE_ROWS || !existsSync(WORKER) || !hasRoomForThreads()) {
+    return Promise.resolve();
+  }
+  let hashing = underWay.get(events);
+  if (!hashing) underWay.set(events, (hashing = hashInThread(events)));
+  return hashing;
+}
+
+async function hashInThread(events: EventBuffer): Promise<void> {
+  const thread: Piscina<EventBuffer, string> = startThread(WORKER);
+  try {
+    rememberTraceHash(events, await thread.run(events));
+  } catch {
+    // too little memory for it: whoever needs the hash makes it
+  } finally {
+    await retire(thread);
+  }
+}
