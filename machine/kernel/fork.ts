@@ -17,7 +17,7 @@ import {
   VM_WIPEONFORK,
   Vma,
 } from './mm-types.ts';
-import { chargeVma, exitMmap, vmStatAccount } from './mmap.ts';
+import { exitMmap, vmStatAccount } from './mmap.ts';
 import { vmEnoughMemory } from './overcommit.ts';
 import { accountPageTables } from './page-alloc.ts';
 import {
@@ -32,6 +32,7 @@ import {
 } from './page-table.ts';
 import { pageAddFileRmap } from './rmap.ts';
 import { swapDuplicate } from './swap.ts';
+import { chargeAnonVma, chargeVma } from './vma-slab.ts';
 
 /** dup_mmap: the child's address space, or undefined where it may not be promised. */
 export function dupMm(k: Kernel, parent: Task, child: Task): boolean {
@@ -57,7 +58,8 @@ export function dupMm(k: Kernel, parent: Task, child: Task): boolean {
       copy.object.vmas.add(copy);
     }
     to.vmas.push(copy);
-    chargeVma(k, child, copy);
+    chargeVma(k, copy);
+    if (copy.anonVma) chargeAnonVma(k, copy, vma.chainLength);
     vmStatAccount(to, copy.flags, copy.pages);
     // Memory that a fault can bring again is left to faults.
     if (vma.flags & VM_HUGETLB) {

@@ -135,6 +135,9 @@ export class Vma {
   inherited = false;
   /** The group that pays for this object. */
   chargedGroup = 0;
+  /** Slab that it holds, and links of its anon_vma_chain. */
+  slabBytes = 0;
+  chainLength = 0;
   readonly name: string;
   /** Begins as if four had been used. */
   swapReadahead: SwapReadahead = { page: 0, window: 0, hits: 4 };

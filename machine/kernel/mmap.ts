@@ -3,7 +3,6 @@ import { splitHugePmd } from './huge-memory.ts';
 import { hugetlbClose, hugetlbReservePages } from './hugetlb.ts';
 import type { Kernel, Task } from './kernel.ts';
 import { khugepagedEnterVma, khugepagedExit } from './khugepaged-slots.ts';
-import { chargeKernelBytes } from './memcontrol.ts';
 import { zapPageRange } from './memory.ts';
 import {
   type AddressSpace,
@@ -25,6 +24,7 @@ import { vmEnoughMemory } from './overcommit.ts';
 import { accountPageTables } from './page-alloc.ts';
 import { updateHiwaterVm } from './rss.ts';
 import { newObject, putObject, shmemZeroSetup } from './shmem.ts';
+import { chargeChain, chargeVma, unchargeVma } from './vma-slab.ts';
 
 /** The real name of an error, or undefined. */
 export type Errno = 'ENOMEM' | 'EINVAL' | 'EEXIST' | 'EACCES' | 'EFAULT' | 'EAGAIN' | 'EBUSY' | 'EPERM' | undefined;
@@ -106,7 +106,7 @@ export function mmapRegion(k: Kernel, task: Task, request: MmapRequest): Errno {
     return 'ENOMEM';
   }
   mm.insert(vma);
-  chargeVma(k, task, vma);
+  chargeVma(k, vma);
   vmStatAccount(mm, flags, pages);
   if (flags & VM_LOCKED) mm.lockedVm += pages;
   vmaMerge(k, vma);
@@ -120,14 +120,6 @@ function hugetlbObject(k: Kernel, pages: number): AddressSpace {
   return object;
 }
 
-/** vm_area_alloc: the object is charged to the group of whoever asks. */
-const VMA_BYTES = 200;
-
-export function chargeVma(k: Kernel, task: Task, vma: Vma): void {
-  vma.chargedGroup = task.group.id;
-  chargeKernelBytes(k, vma.chargedGroup, VMA_BYTES);
-}
-
 /** Splits the mapping at `page`; a huge entry across the cut is split too (vma_adjust_trans_huge). */
 export function splitVma(k: Kernel, vma: Vma, page: number): Vma {
   const { mm } = vma;
@@ -137,7 +129,9 @@ export function splitVma(k: Kernel, vma: Vma, page: number): Vma {
   }
   const upper = new Vma(mm, page, vma.end, vma.flags, vma.object, vma.linearIndex(page), vma.name, vma.ra);
   vma.end = page;
+  chargeVma(k, upper);
   upper.cloneAnonVma(vma);
+  chargeChain(k, upper, vma.chainLength);
   if (vma.object) {
     vma.object.users++;
     vma.object.vmas.add(upper);
@@ -185,23 +179,27 @@ export function vmaMerge(k: Kernel, vma: Vma): Vma {
     joinsAbove = below.anonId === above!.anonId || below.anonId === 0 || above!.anonId === 0;
   if (!joinsBelow && !joinsAbove) return vma;
   const result = joinsBelow ? below : vma;
-  if (joinsBelow) join(mm, below, vma);
-  if (joinsAbove) join(mm, result, above!);
+  if (joinsBelow) join(k, below, vma);
+  if (joinsAbove) join(k, result, above!);
   khugepagedEnterVma(k, result);
   return result;
 }
 
-function join(mm: Mm, lower: Vma, upper: Vma): void {
+function join(k: Kernel, lower: Vma, upper: Vma): void {
   lower.end = upper.end;
   if (upper.anonVma) {
     upper.anonVma.vmas.delete(upper);
-    if (!lower.anonVma) lower.cloneAnonVma(upper);
+    if (!lower.anonVma) {
+      lower.cloneAnonVma(upper);
+      chargeChain(k, lower, upper.chainLength);
+    }
   }
   if (upper.object) {
     upper.object.users--;
     upper.object.vmas.delete(upper);
   }
-  mm.remove(upper);
+  lower.mm.remove(upper);
+  unchargeVma(k, upper);
 }
 
 /** do_munmap. */
@@ -247,7 +245,7 @@ function freePgtables(mm: Mm, gone: readonly Vma[], floor: number, ceiling: numb
 function removeVma(k: Kernel, mm: Mm, vma: Vma): void {
   if (vma.flags & VM_HUGETLB) hugetlbClose(k, vma);
   mm.remove(vma);
-  chargeKernelBytes(k, vma.chargedGroup, vma.chargedGroup === 0 ? 0 : -VMA_BYTES);
+  unchargeVma(k, vma);
   vmStatAccount(mm, vma.flags, -vma.pages);
   if (vma.flags & VM_ACCOUNT) k.committed -= vma.pages;
   if (vma.flags & VM_LOCKED) mm.lockedVm -= vma.pages;

@@ -5,19 +5,11 @@ import type { Kernel, Task } from './kernel.ts';
 import { khugepagedEnterVma } from './khugepaged-slots.ts';
 import { pteAlloc } from './memory.ts';
 import { VM_ACCOUNT, VM_HUGETLB, VM_LOCKED, Vma } from './mm-types.ts';
-import {
-  chargeVma,
-  doMunmap,
-  type Errno,
-  mayExpandVm,
-  mlockFutureCheck,
-  splitVma,
-  vmaMerge,
-  vmStatAccount,
-} from './mmap.ts';
+import { doMunmap, type Errno, mayExpandVm, mlockFutureCheck, splitVma, vmaMerge, vmStatAccount } from './mmap.ts';
 import { vmEnoughMemory } from './overcommit.ts';
 import { accountPageTables } from './page-alloc.ts';
 import { updateHiwaterVm } from './rss.ts';
+import { chargeVma } from './vma-slab.ts';
 
 /** mremap with MREMAP_MAYMOVE; `to` is where it must go (MREMAP_FIXED), or undefined. */
 export function doMremap(
@@ -100,7 +92,7 @@ function moveVma(
     moved.object.vmas.add(moved);
   }
   mm.insert(moved);
-  chargeVma(k, task, moved);
+  chargeVma(k, moved);
   vmStatAccount(mm, moved.flags, newPages);
   if (moved.flags & VM_LOCKED) mm.lockedVm += newPages;
   movePageTables(k, task, vma, start, to, oldPages);

@@ -23,6 +23,13 @@ export function oomScore(k: Kernel, task: Task): number {
 
 const inGroup = (task: Task, group: MemCgroup): boolean => task.group.isIn(group);
 
+/** oom_evaluate_task: while one that was killed is not gone, nobody else is; `kill` lets it get on. @returns whether there was one. */
+function waitsForVictim(k: Kernel, tasks: readonly Task[], kill: (task: Task) => void): boolean {
+  const victim = tasks.find((task) => task.alive && task.oomVictim && task !== k.current);
+  if (victim) kill(victim);
+  return victim !== undefined;
+}
+
 /** select_bad_process. */
 function selectBadProcess(tasks: readonly Task[], totalPages: number): Task | undefined {
   let chosen: Task | undefined;
@@ -137,6 +144,7 @@ export function outOfMemory(k: Kernel, kill: (task: Task) => void): boolean {
 export function memCgroupOutOfMemory(k: Kernel, group: MemCgroup, kill: (task: Task) => void): boolean {
   if (k.current?.fatalSignal) return true;
   const members = k.tasks.filter((task) => task.alive && inGroup(task, group));
+  if (waitsForVictim(k, members, kill)) return true;
   const total = Math.min(group.max, k.totalPages + k.swapTotal);
   const victim = selectBadProcess(members, total);
   headerLines(k, k.current, group);

@@ -86,7 +86,7 @@ const START_6_1 = {
   slabUnreclaimableKb: 6692,
   hugeSlabKb: 116,
   kernelStackKb: 800,
-  pageTablesKb: 0,
+  pageTablesKb: 20,
   percpuKb: 260,
 };
 const START_6_12 = {
@@ -156,12 +156,15 @@ export function profileOf(memoryMb: number, kernel: string, processors: number):
   };
 }
 
-/** What is in none of meminfo's lines at the start, as recorded from 192 to 4096 MB. */
+/**
+ * What is in none of meminfo's lines at the start, as recorded from 192 to 4096 MB: hash tables and what else is made for so much memory
+ * (MemTotal less everything that the first sample names).
+ */
 function otherKb(modern: boolean, octave: number, memoryMb: number): number {
   if (modern) return 1340 * 2 ** Math.max(0, octave - 2);
-  if (octave < 0) return 1296;
-  if (octave < 1) return 1416;
-  if (octave < 2) return 1540;
-  if (octave < 3) return memoryMb < 1200 ? 2076 : 2560;
-  return (memoryMb < 3584 ? 4316 : 4600) * 2 ** (octave - 3);
+  if (octave < 0) return 1180;
+  if (octave < 1) return memoryMb < 360 ? 1368 : memoryMb < 432 ? 1316 : 1240;
+  if (octave < 2) return 1520;
+  if (octave < 3) return memoryMb < 1200 ? 2056 : 2540;
+  return (memoryMb < 3584 ? 4296 : 4580) * 2 ** (octave - 3);
 }

@@ -15,6 +15,7 @@ import { mlockNewPage, munlockPage } from './mlock-batch.ts';
 import { type AnonVma, VM_EXEC, VM_LOCKED, VM_READ, VM_SEQ_READ, VM_WRITE, type Vma } from './mm-types.ts';
 import { frameOfPte, type Pmd, PTE_PRESENT, PTE_SPECIAL, PTE_YOUNG } from './page-table.ts';
 import { folioAddLru } from './swap-lru.ts';
+import { chargeAnonVma, chargeChain } from './vma-slab.ts';
 
 /** anon_vma_prepare: the first anonymous page of a mapping. */
 export function anonVmaPrepare(k: Kernel, vma: Vma): void {
@@ -22,12 +23,14 @@ export function anonVmaPrepare(k: Kernel, vma: Vma): void {
   const neighbour = findMergeableAnonVma(vma);
   if (neighbour) {
     vma.cloneAnonVma(neighbour);
+    chargeChain(k, vma, neighbour.chainLength);
     return;
   }
   const anonVma: AnonVma = { id: k.anonVmas.length, vmas: new Set([vma]) };
   k.anonVmas.push(anonVma);
   vma.anonVma = anonVma;
   vma.anonId = ++k.lastAnonId;
+  chargeAnonVma(k, vma, 0);
 }
 
 const VM_ACCESS_FLAGS = VM_READ | VM_WRITE | VM_EXEC;

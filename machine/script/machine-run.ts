@@ -221,8 +221,15 @@ export class MachineRun {
    */
   private oomKill(task: Task): void {
     task.fatalSignal = true;
-    // The chosen one of a group is killed again with the group.
-    if (task === this.k.current || this.dying.some((one) => one.task === task)) return;
+    if (task === this.k.current) return;
+    const dying = this.dying.find((one) => one.task === task);
+    if (dying) {
+      this.passToDying();
+      this.k.nowUs += Math.max(0, dying.leftUs);
+      dying.leftUs = 0;
+      this.settleDying(false);
+      return;
+    }
     const pages = task.mm.getRss();
     const freedBefore = this.k.vmstat.pgfree;
     reapMemory(this.k, task);

@@ -130,9 +130,12 @@ export const MACHINE: Readonly<Record<string, FigureClass>> = {
   Slab: figure(constant(256), ['kernel objects', band(0.12, 1536)], ['swapping', constant(1024)]),
 };
 
-/** MemFree with the pages on the lists of the processors, in kB: partly used slabs come and go with some hundred kB. */
+/**
+ * MemFree with the pages on the lists of the processors, and with Slab, page tables, stacks and vmalloc, which are compared by themselves
+ * (partly used slabs come and go with some hundred kB), in kB.
+ */
 export const FREE_AND_LISTS: FigureClass = figure(
-  constant(400),
+  constant(176),
   ['victim', { kind: 'free' }],
   ['reclaim', band(0.5, 2048)],
   ['kernel objects', constant(3072)],

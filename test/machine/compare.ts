@@ -250,8 +250,10 @@ function within(tolerance: Tolerance, truth: unknown, run: unknown): boolean {
   return Math.abs(run - truth) <= Math.max(tolerance.part * Math.abs(truth), tolerance.floor);
 }
 
-function freeAndLists(machine: Line): number {
-  return machine.zones.reduce((sum: number, { pcp }: { pcp: number }) => sum + 4 * pcp, machine.meminfo.MemFree);
+function freeAndLists({ zones, meminfo }: Line): number {
+  const { MemFree, Slab, PageTables = 0, KernelStack, VmallocUsed } = meminfo;
+  const listed = MemFree + Slab + PageTables + KernelStack + VmallocUsed;
+  return zones.reduce((sum: number, { pcp }: { pcp: number }) => sum + 4 * pcp, listed);
 }
 
 /** A sum over kswapd and direct reclaim, a count, or the total of stalls. */
