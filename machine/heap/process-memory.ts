@@ -16,13 +16,14 @@ import type { Advice } from '../kernel/advice.ts';
 import { PG_SWAPBACKED } from '../kernel/frames.ts';
 import type { Kernel, Task } from '../kernel/kernel.ts';
 import { doMadvise } from '../kernel/madvise.ts';
-import { type Tlb, VM_EXEC, VM_HEAP, VM_NORESERVE, VM_READ, VM_WRITE } from '../kernel/mm-types.ts';
+import type { Tlb } from '../kernel/mm-types.ts';
 import { doMunmap, mmapRegion } from '../kernel/mmap.ts';
 import { doMprotect } from '../kernel/mprotect.ts';
 import { doMremap } from '../kernel/mremap.ts';
 import { frameOfPte, PTE_PRESENT, PTE_SPECIAL, PTE_WRITE } from '../kernel/page-table.ts';
 import { CALL_US, FAULT_US } from '../kernel/recorded-prices.ts';
 import { SIGKILL, touchPage } from '../kernel/touch.ts';
+import { VM_EXEC, VM_HEAP, VM_NORESERVE, VM_READ, VM_WRITE } from '../kernel/vm-flags.ts';
 
 const FAR_SHIFT_PAGES = realAddress(FENCE_PAGE * 4096) / 4096 - FENCE_PAGE;
 const MMAP_SHIFT_PAGES = realAddress(FENCE_PAGE * 4096 - 4096) / 4096 - (FENCE_PAGE - 1);

@@ -4,12 +4,14 @@ import { PG_DIRTY, PG_RECLAIM, PG_WRITEBACK } from './frames.ts';
 import type { Kernel, Task } from './kernel.ts';
 import type { MemCgroup } from './mem-cgroup.ts';
 import { countMemcg } from './memcontrol.ts';
-import { type AddressSpace, newReadahead, type Readahead, VM_RAND_READ, VM_SEQ_READ, type Vma } from './mm-types.ts';
+import type { AddressSpace, Vma } from './mm-types.ts';
 import { allocPage } from './page-alloc.ts';
 import { addBuffers, filemapAddFolio } from './page-cache.ts';
+import { newReadahead, type Readahead } from './readahead.ts';
 import { READ_PAGE_US } from './recorded-prices.ts';
 import { shmemGetFolio } from './shmem.ts';
 import { folioMarkAccessed } from './swap-lru.ts';
+import { VM_RAND_READ, VM_SEQ_READ } from './vm-flags.ts';
 import { accountDirty, balanceDirtyPages } from './writeback.ts';
 
 /** Pages of a file's readahead: read_ahead_kb 128. */

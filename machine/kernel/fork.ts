@@ -4,19 +4,7 @@ import { copyHugetlbPageRange } from './hugetlb.ts';
 import type { Kernel, Task } from './kernel.ts';
 import { khugepagedEnter } from './khugepaged-slots.ts';
 import { mmCounterFile } from './memory.ts';
-import {
-  MM_ANONPAGES,
-  MM_SWAPENTS,
-  type Mm,
-  VM_ACCOUNT,
-  VM_DONTCOPY,
-  VM_HUGETLB,
-  VM_LOCKED,
-  VM_PFNMAP,
-  VM_SHARED,
-  VM_WIPEONFORK,
-  Vma,
-} from './mm-types.ts';
+import { MM_ANONPAGES, MM_SWAPENTS, type Mm, Vma } from './mm-types.ts';
 import { exitMmap, vmStatAccount } from './mmap.ts';
 import { vmEnoughMemory } from './overcommit.ts';
 import { accountPageTables } from './page-alloc.ts';
@@ -32,6 +20,7 @@ import {
 } from './page-table.ts';
 import { pageAddFileRmap } from './rmap.ts';
 import { swapDuplicate } from './swap.ts';
+import { VM_ACCOUNT, VM_DONTCOPY, VM_HUGETLB, VM_LOCKED, VM_PFNMAP, VM_SHARED, VM_WIPEONFORK } from './vm-flags.ts';
 import { chargeAnonVma, chargeVma } from './vma-slab.ts';
 
 /** dup_mmap: the child's address space, or undefined where it may not be promised. */

@@ -2,11 +2,12 @@
 import { PG_DIRTY } from './frames.ts';
 import type { Kernel, Task } from './kernel.ts';
 import { FAULT_OOM, FAULT_SIGBUS, handleMmFault, setPageDirty } from './memory.ts';
-import { VM_PFNMAP, VM_READ, VM_SHARED, VM_WRITE, type Vma } from './mm-types.ts';
+import type { Vma } from './mm-types.ts';
 import type { Errno } from './mmap.ts';
 import { frameOfPte, PTE_DIRTY, PTE_PRESENT, PTE_SPECIAL, PTE_WRITE, PTE_YOUNG } from './page-table.ts';
 import { FAULT_US } from './recorded-prices.ts';
 import { folioMarkAccessed } from './swap-lru.ts';
+import { VM_PFNMAP, VM_READ, VM_SHARED, VM_WRITE } from './vm-flags.ts';
 
 /** follow_page_mask with FOLL_TOUCH, or the fault that makes the page. */
 function touchPage(k: Kernel, task: Task, vma: Vma, page: number, write: boolean): Errno {

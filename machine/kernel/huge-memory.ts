@@ -17,7 +17,7 @@ import { transhugeVmaSuitable } from './huge-vma.ts';
 import type { Kernel, Task } from './kernel.ts';
 import { khugepagedEnterVma } from './khugepaged-slots.ts';
 import { mlockFolio, mlockPageDrain } from './mlock-batch.ts';
-import { MM_ANONPAGES, MM_SHMEMPAGES, type Mm, VM_HUGEPAGE, VM_LOCKED, VM_WRITE, type Vma } from './mm-types.ts';
+import { MM_ANONPAGES, MM_SHMEMPAGES, type Mm, type Vma } from './mm-types.ts';
 import { accountPageTables, allocHugePage, freePage, takeKernelPages } from './page-alloc.ts';
 import {
   frameOfPte,
@@ -43,6 +43,7 @@ import {
 } from './rmap.ts';
 import { addMmCounter } from './rss.ts';
 import { lruAddDrain } from './swap-lru.ts';
+import { VM_HUGEPAGE, VM_LOCKED, VM_WRITE } from './vm-flags.ts';
 
 /** vma_thp_gfp_mask: whether a fault may reclaim for a huge page. */
 function reclaimsForHugePage(k: Kernel, vma: Vma): boolean {

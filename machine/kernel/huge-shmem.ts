@@ -3,15 +3,7 @@ import { HPAGE_PMD_NR, PG_DIRTY, PG_HEAD, PG_SWAPBACKED, PG_TAIL } from './frame
 import { transhugeVmaSuitable } from './huge-vma.ts';
 import type { Kernel, Task } from './kernel.ts';
 import { mlockFolio } from './mlock-batch.ts';
-import {
-  type AddressSpace,
-  MM_SHMEMPAGES,
-  VM_LOCKED,
-  VM_NOHUGEPAGE,
-  VM_SHARED,
-  VM_WRITE,
-  type Vma,
-} from './mm-types.ts';
+import { type AddressSpace, MM_SHMEMPAGES, type Vma } from './mm-types.ts';
 import { accountPageTables, allocHugePage, freePage } from './page-alloc.ts';
 import { filemapRemoveFolio } from './page-cache.ts';
 import { frameOfPte, PTE_DIRTY, PTE_PRESENT, PTE_WRITE, PTE_YOUNG, pteOf } from './page-table.ts';
@@ -19,6 +11,7 @@ import { addHugeFileRmap, munlockVmaPage, pageRemoveRmap } from './rmap.ts';
 import { addMmCounter, syncMmRss } from './rss.ts';
 import { shmemGetFolio, swappedPages } from './shmem.ts';
 import { folioAddLru } from './swap-lru.ts';
+import { VM_LOCKED, VM_NOHUGEPAGE, VM_SHARED, VM_WRITE } from './vm-flags.ts';
 
 /** transhuge_vma_suitable of a mapping of an object: its 2 MiB are those of the object. */
 const suits = (vma: Vma, page: number): boolean =>

@@ -1,7 +1,8 @@
 /** mm/huge_memory.c: which mappings may have huge pages. */
 import { HPAGE_PMD_NR } from './frames.ts';
 import type { Kernel } from './kernel.ts';
-import { VM_HUGEPAGE, VM_HUGETLB, VM_NOHUGEPAGE, VM_SHARED, VM_STACK, type Vma } from './mm-types.ts';
+import type { Vma } from './mm-types.ts';
+import { VM_HUGEPAGE, VM_HUGETLB, VM_NOHUGEPAGE, VM_SHARED, VM_STACK } from './vm-flags.ts';
 
 /** transhuge_vma_suitable: the aligned 2 MiB around `page` lie in the mapping. */
 export function transhugeVmaSuitable(vma: Vma, page: number): boolean {

@@ -5,9 +5,10 @@
 import { FAULT_DONE, FAULT_SIGBUS, type FaultResult } from './fault.ts';
 import { HPAGE_PMD_NR, PG_EXCLUSIVE } from './frames.ts';
 import type { Kernel } from './kernel.ts';
-import { type AddressSpace, type Mm, VM_NORESERVE, VM_SHARED, VM_WRITE, type Vma } from './mm-types.ts';
+import type { AddressSpace, Mm, Vma } from './mm-types.ts';
 import { accountPageTables, allocHugePage, freePage } from './page-alloc.ts';
 import { frameOfPte, Pmd, PTE_DIRTY, PTE_PRESENT, PTE_WRITE, PTE_YOUNG, pteOf } from './page-table.ts';
+import { VM_NORESERVE, VM_SHARED, VM_WRITE } from './vm-flags.ts';
 
 /** Free pages of the pool, as frames. */
 const pools = new WeakMap<Kernel, number[]>();

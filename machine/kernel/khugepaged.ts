@@ -5,16 +5,7 @@ import { hugepageVmaCheck } from './huge-vma.ts';
 import type { Kernel, Task } from './kernel.ts';
 import { type Khugepaged, khugepagedIsRunnable, threadOf, toNextSlot } from './khugepaged-slots.ts';
 import { freeIfUnused } from './memory.ts';
-import {
-  MM_ANONPAGES,
-  type Mm,
-  VM_LOCKED,
-  VM_NOHUGEPAGE,
-  VM_SHARED,
-  VM_STACK,
-  VM_WRITE,
-  type Vma,
-} from './mm-types.ts';
+import { MM_ANONPAGES, type Mm, type Vma } from './mm-types.ts';
 import type { Errno } from './mmap.ts';
 import { allocHugePage } from './page-alloc.ts';
 import {
@@ -32,6 +23,7 @@ import { COLLAPSE_US, SCAN_CALL_US, SCAN_PTE_US } from './recorded-prices.ts';
 import { anonVmaPrepare, munlockVmaPage, pageAddNewAnonRmap, pageRemoveRmap } from './rmap.ts';
 import { lruAddDrain } from './swap-lru.ts';
 import { timerExpiresUs } from './timer.ts';
+import { VM_LOCKED, VM_NOHUGEPAGE, VM_SHARED, VM_STACK, VM_WRITE } from './vm-flags.ts';
 
 /** hpage_collapse_scan_pmd: whether the range may become one huge page, and how many of its entries it took to see that. */
 function scanPmd(k: Kernel, pmd: Pmd, byKhugepaged: boolean): { suits: boolean; entries: number } {

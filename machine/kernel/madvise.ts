@@ -8,6 +8,14 @@ import type { Kernel, Task } from './kernel.ts';
 import { madviseCollapse } from './khugepaged.ts';
 import { khugepagedEnterVma } from './khugepaged-slots.ts';
 import { zapPageRange } from './memory.ts';
+import type { Vma } from './mm-types.ts';
+import { type Errno, isolateRange, vmaMerge } from './mmap.ts';
+import { covered } from './mprotect.ts';
+import { frameOfPte, type Pmd, PTE_DIRTY, PTE_PRESENT, PTE_SPECIAL, PTE_SWAP, PTE_YOUNG } from './page-table.ts';
+import { updateHiwaterRss } from './rss.ts';
+import { shmemTruncateRange } from './shmem.ts';
+import { folioFreeSwap, freeSwapAndCache } from './swap.ts';
+import { folioDeactivate, lruAddDrain, markPageLazyfree } from './swap-lru.ts';
 import {
   VM_DONTCOPY,
   VM_HUGEPAGE,
@@ -20,15 +28,7 @@ import {
   VM_SHARED,
   VM_WIPEONFORK,
   VM_WRITE,
-  type Vma,
-} from './mm-types.ts';
-import { type Errno, isolateRange, vmaMerge } from './mmap.ts';
-import { covered } from './mprotect.ts';
-import { frameOfPte, type Pmd, PTE_DIRTY, PTE_PRESENT, PTE_SPECIAL, PTE_SWAP, PTE_YOUNG } from './page-table.ts';
-import { updateHiwaterRss } from './rss.ts';
-import { shmemTruncateRange } from './shmem.ts';
-import { folioFreeSwap, freeSwapAndCache } from './swap.ts';
-import { folioDeactivate, lruAddDrain, markPageLazyfree } from './swap-lru.ts';
+} from './vm-flags.ts';
 import { reclaimPages } from './vmscan.ts';
 
 /** Flags that an advice clears and sets. */

@@ -20,20 +20,7 @@ import { hugetlbFault, unmapHugepageRange } from './hugetlb.ts';
 import type { Kernel, Task } from './kernel.ts';
 import { countMemcg } from './memcontrol.ts';
 import { mlockFolio } from './mlock-batch.ts';
-import {
-  MM_ANONPAGES,
-  MM_FILEPAGES,
-  MM_SHMEMPAGES,
-  MM_SWAPENTS,
-  type Mm,
-  VM_HUGETLB,
-  VM_LOCKED,
-  VM_PFNMAP,
-  VM_SEQ_READ,
-  VM_SHARED,
-  VM_WRITE,
-  type Vma,
-} from './mm-types.ts';
+import { MM_ANONPAGES, MM_FILEPAGES, MM_SHMEMPAGES, MM_SWAPENTS, type Mm, type Vma } from './mm-types.ts';
 import { accountPageTables, allocPage, freePage } from './page-alloc.ts';
 import {
   frameOfPte,
@@ -57,6 +44,7 @@ import {
 import { addMmCounterFast, checkSyncRssStat, syncMmRss, updateHiwaterRss } from './rss.ts';
 import { doSwapPage, folioFreeSwap, freeSwapAndCache } from './swap.ts';
 import { folioMarkAccessed, lruAddDrain } from './swap-lru.ts';
+import { VM_HUGETLB, VM_LOCKED, VM_PFNMAP, VM_SEQ_READ, VM_SHARED, VM_WRITE } from './vm-flags.ts';
 import { balanceDirtyPages } from './writeback.ts';
 
 export { FAULT_DONE, FAULT_MAJOR, FAULT_OOM, FAULT_RETRY, FAULT_SIGBUS, type FaultResult } from './fault.ts';

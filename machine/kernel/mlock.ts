@@ -4,11 +4,12 @@ import { PG_HEAD, PG_TAIL } from './frames.ts';
 import { mmPopulate } from './gup.ts';
 import type { Kernel, Task } from './kernel.ts';
 import { mlockFolio, munlockPage } from './mlock-batch.ts';
-import { VM_LOCKED, type Vma } from './mm-types.ts';
+import type { Vma } from './mm-types.ts';
 import { canDoMlock, type Errno, isolateRange, vmaMerge } from './mmap.ts';
 import { covered, upToHole } from './mprotect.ts';
 import { frameOfPte, PTE_PRESENT, PTE_SPECIAL } from './page-table.ts';
 import { lruAddDrain } from './swap-lru.ts';
+import { VM_LOCKED } from './vm-flags.ts';
 
 /** mlock: locks what is there and brings the rest. */
 export function doMlock(k: Kernel, task: Task, start: number, pages: number): Errno {

@@ -1,7 +1,9 @@
 /** include/linux/mm_types.h: mappings, address spaces and the objects behind them. */
 import type { MemCgroup } from './mem-cgroup.ts';
 import { Pmd } from './page-table.ts';
+import type { Readahead, SwapReadahead } from './readahead.ts';
 import { ShadowTable } from './shadow-table.ts';
+import { VM_PFNMAP } from './vm-flags.ts';
 
 /** `special` are pages of the kernel that processes map: on no list, never faulted in around another. */
 export type ObjectKind = 'shmem' | 'disk' | 'ramfs' | 'special' | 'hugetlb';
@@ -94,25 +96,6 @@ export class AddressSpace {
   }
 }
 
-export const VM_READ = 1;
-export const VM_WRITE = 2;
-export const VM_EXEC = 4;
-export const VM_SHARED = 8;
-export const VM_LOCKED = 16;
-export const VM_NORESERVE = 32;
-export const VM_ACCOUNT = 64;
-export const VM_HUGEPAGE = 128;
-export const VM_NOHUGEPAGE = 256;
-export const VM_DONTCOPY = 512;
-export const VM_WIPEONFORK = 1024;
-export const VM_PFNMAP = 2048;
-export const VM_STACK = 4096;
-export const VM_HUGETLB = 8192;
-export const VM_SEQ_READ = 16384;
-export const VM_RAND_READ = 32768;
-/** The process's break and its .bss: shown as [heap]. */
-export const VM_HEAP = 65536;
-
 /** The family of mappings that may share anonymous pages by fork: the root of the kernel's tree of anon_vmas. */
 export interface AnonVma {
   readonly id: number;
@@ -185,32 +168,6 @@ export class Vma {
     return this.object === null && !(this.flags & VM_PFNMAP);
   }
 }
-
-/** vma->swap_readahead_info: the last fault on swap, how many were read with it, and how many of them were used since. */
-export interface SwapReadahead {
-  readonly page: number;
-  readonly window: number;
-  readonly hits: number;
-}
-
-/** file_ra_state: what a file's readers have been read ahead. */
-export interface Readahead {
-  start: number;
-  size: number;
-  asyncSize: number;
-  prevPos: number;
-  mmapMiss: number;
-  random: boolean;
-}
-
-export const newReadahead = (): Readahead => ({
-  start: 0,
-  size: 0,
-  asyncSize: 0,
-  prevPos: -1,
-  mmapMiss: 0,
-  random: false,
-});
 
 export const MM_FILEPAGES = 0;
 export const MM_ANONPAGES = 1;

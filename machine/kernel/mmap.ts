@@ -4,10 +4,13 @@ import { hugetlbClose, hugetlbReservePages } from './hugetlb.ts';
 import type { Kernel, Task } from './kernel.ts';
 import { khugepagedEnterVma, khugepagedExit } from './khugepaged-slots.ts';
 import { zapPageRange } from './memory.ts';
+import { type AddressSpace, type Mm, Vma } from './mm-types.ts';
+import { vmEnoughMemory } from './overcommit.ts';
+import { accountPageTables } from './page-alloc.ts';
+import { newReadahead } from './readahead.ts';
+import { updateHiwaterVm } from './rss.ts';
+import { newObject, putObject, shmemZeroSetup } from './shmem.ts';
 import {
-  type AddressSpace,
-  type Mm,
-  newReadahead,
   VM_ACCOUNT,
   VM_EXEC,
   VM_HEAP,
@@ -18,12 +21,7 @@ import {
   VM_SHARED,
   VM_STACK,
   VM_WRITE,
-  Vma,
-} from './mm-types.ts';
-import { vmEnoughMemory } from './overcommit.ts';
-import { accountPageTables } from './page-alloc.ts';
-import { updateHiwaterVm } from './rss.ts';
-import { newObject, putObject, shmemZeroSetup } from './shmem.ts';
+} from './vm-flags.ts';
 import { chargeChain, chargeVma, unchargeVma } from './vma-slab.ts';
 
 /** The real name of an error, or undefined. */

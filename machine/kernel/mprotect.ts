@@ -3,20 +3,11 @@ import { PG_ANON, PG_EXCLUSIVE } from './frames.ts';
 import { populateVmaPageRange } from './gup.ts';
 import { splitHugePmd } from './huge-memory.ts';
 import type { Kernel, Task } from './kernel.ts';
-import {
-  VM_ACCOUNT,
-  VM_EXEC,
-  VM_HUGETLB,
-  VM_LOCKED,
-  VM_NORESERVE,
-  VM_READ,
-  VM_SHARED,
-  VM_WRITE,
-  type Vma,
-} from './mm-types.ts';
+import type { Vma } from './mm-types.ts';
 import { type Errno, isolateRange, mayExpandVm, vmaMerge, vmStatAccount } from './mmap.ts';
 import { vmEnoughMemory } from './overcommit.ts';
 import { frameOfPte, type Pmd, PTE_PRESENT, PTE_SPECIAL, PTE_SWAP, PTE_WRITE } from './page-table.ts';
+import { VM_ACCOUNT, VM_EXEC, VM_HUGETLB, VM_LOCKED, VM_NORESERVE, VM_READ, VM_SHARED, VM_WRITE } from './vm-flags.ts';
 
 /** mprotect: `protection` is of VM_READ, VM_WRITE and VM_EXEC. */
 export function doMprotect(k: Kernel, task: Task, start: number, pages: number, protection: number): Errno {

@@ -4,11 +4,12 @@ import { splitHugePmd } from './huge-memory.ts';
 import type { Kernel, Task } from './kernel.ts';
 import { khugepagedEnterVma } from './khugepaged-slots.ts';
 import { pteAlloc } from './memory.ts';
-import { VM_ACCOUNT, VM_HUGETLB, VM_LOCKED, Vma } from './mm-types.ts';
+import { Vma } from './mm-types.ts';
 import { doMunmap, type Errno, mayExpandVm, mlockFutureCheck, splitVma, vmaMerge, vmStatAccount } from './mmap.ts';
 import { vmEnoughMemory } from './overcommit.ts';
 import { accountPageTables } from './page-alloc.ts';
 import { updateHiwaterVm } from './rss.ts';
+import { VM_ACCOUNT, VM_HUGETLB, VM_LOCKED } from './vm-flags.ts';
 import { chargeVma } from './vma-slab.ts';
 
 /** mremap with MREMAP_MAYMOVE; `to` is where it must go (MREMAP_FIXED), or undefined. */

@@ -3,8 +3,8 @@ import { PG_DIRTY, PG_WRITEBACK } from './frames.ts';
 import type { Kernel } from './kernel.ts';
 import type { AddressSpace } from './mm-types.ts';
 import { freePage } from './page-alloc.ts';
-import { SLAB_BYTES, slabAccount } from './slab.ts';
 import type { Shadow } from './shadow-table.ts';
+import { SLAB_BYTES, slabAccount } from './slab.ts';
 import { folioAddLru } from './swap-lru.ts';
 import { workingsetRefault } from './workingset.ts';
 

@@ -2,11 +2,12 @@
 import { dupMm } from './fork.ts';
 import type { Kernel, Task } from './kernel.ts';
 import { zapPageRange } from './memory.ts';
-import { Mm, VM_PFNMAP, VM_SHARED } from './mm-types.ts';
+import { Mm } from './mm-types.ts';
 import { exitMmap } from './mmap.ts';
 import { FORK_PAGE_US, FORK_US } from './recorded-prices.ts';
 import { processMemory, releaseTaskMemory, threadMemory } from './slab.ts';
 import { lruAddDrain } from './swap-lru.ts';
+import { VM_PFNMAP, VM_SHARED } from './vm-flags.ts';
 import { resetKswapdFailures } from './vmscan.ts';
 
 /** _STK_LIM. */

@@ -16,7 +16,7 @@ import type { Kernel } from './kernel.ts';
 import type { MemCgroup } from './mem-cgroup.ts';
 import { countMemcg } from './memcontrol.ts';
 import { mlockFolio } from './mlock-batch.ts';
-import { MM_ANONPAGES, MM_FILEPAGES, MM_SHMEMPAGES, MM_SWAPENTS, VM_EXEC, VM_LOCKED, type Vma } from './mm-types.ts';
+import { MM_ANONPAGES, MM_FILEPAGES, MM_SHMEMPAGES, MM_SWAPENTS, type Vma } from './mm-types.ts';
 import { freePage } from './page-alloc.ts';
 import { filemapRemoveFolio } from './page-cache.ts';
 import { type Pmd, PTE_DIRTY, PTE_SWAP, pteOf } from './page-table.ts';
@@ -31,6 +31,7 @@ import {
   swapDuplicate,
   swapWritepage,
 } from './swap.ts';
+import { VM_EXEC, VM_LOCKED } from './vm-flags.ts';
 import { workingsetEviction } from './workingset.ts';
 
 export interface ShrinkResult {

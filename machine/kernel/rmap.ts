@@ -12,9 +12,10 @@ import {
 import type { Kernel } from './kernel.ts';
 import type { MemCgroup } from './mem-cgroup.ts';
 import { mlockNewPage, munlockPage } from './mlock-batch.ts';
-import { type AnonVma, VM_EXEC, VM_LOCKED, VM_READ, VM_SEQ_READ, VM_WRITE, type Vma } from './mm-types.ts';
+import type { AnonVma, Vma } from './mm-types.ts';
 import { frameOfPte, type Pmd, PTE_PRESENT, PTE_SPECIAL, PTE_YOUNG } from './page-table.ts';
 import { folioAddLru } from './swap-lru.ts';
+import { VM_EXEC, VM_LOCKED, VM_READ, VM_SEQ_READ, VM_WRITE } from './vm-flags.ts';
 import { chargeAnonVma, chargeChain } from './vma-slab.ts';
 
 /** anon_vma_prepare: the first anonymous page of a mapping. */

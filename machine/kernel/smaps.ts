@@ -2,20 +2,10 @@
 import { type Frames, PG_ANON, PG_DIRTY, PG_HEAD, PG_REFERENCED, PG_SWAPBACKED, PG_TAIL } from './frames.ts';
 import { hugepageVmaCheck } from './huge-vma.ts';
 import type { Kernel, Task } from './kernel.ts';
-import {
-  type AddressSpace,
-  MM_ANONPAGES,
-  MM_FILEPAGES,
-  MM_SHMEMPAGES,
-  type Mm,
-  VM_HUGETLB,
-  VM_LOCKED,
-  VM_SHARED,
-  VM_WRITE,
-  type Vma,
-} from './mm-types.ts';
+import { type AddressSpace, MM_ANONPAGES, MM_FILEPAGES, MM_SHMEMPAGES, type Mm, type Vma } from './mm-types.ts';
 import { frameOfPte, PTE_DIRTY, PTE_PRESENT, PTE_SPECIAL, PTE_SWAP, PTE_YOUNG } from './page-table.ts';
 import { swappedPages } from './shmem.ts';
+import { VM_HUGETLB, VM_LOCKED, VM_SHARED, VM_WRITE } from './vm-flags.ts';
 
 /** mem_size_stats: pages, and proportional sizes in 1/4096 bytes. */
 interface MemSizeStats {

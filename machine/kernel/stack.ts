@@ -1,8 +1,9 @@
 /** mm/mmap.c: a stack that grows. */
 import type { Kernel, Task } from './kernel.ts';
-import { VM_ACCOUNT, VM_READ, VM_STACK, VM_WRITE, type Vma } from './mm-types.ts';
+import type { Vma } from './mm-types.ts';
 import { mayExpandVm, vmStatAccount } from './mmap.ts';
 import { vmEnoughMemory } from './overcommit.ts';
+import { VM_ACCOUNT, VM_READ, VM_STACK, VM_WRITE } from './vm-flags.ts';
 
 /** stack_guard_gap, in pages. */
 const GUARD_GAP = 256;

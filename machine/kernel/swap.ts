@@ -4,13 +4,15 @@ import { assert } from '../../sim/contract/assert.ts';
 import { HPAGE_PMD_NR, PG_ANON, PG_EXCLUSIVE, PG_SWAPBACKED, PG_SWAPCACHE } from './frames.ts';
 import type { Kernel, Task } from './kernel.ts';
 import { mlockFolio } from './mlock-batch.ts';
-import { MM_ANONPAGES, MM_SWAPENTS, type SwapReadahead, VM_LOCKED, VM_SHARED, VM_WRITE, type Vma } from './mm-types.ts';
+import { MM_ANONPAGES, MM_SWAPENTS, type Vma } from './mm-types.ts';
 import { allocPage, freePage, giveKernelPages, takeKernelPages } from './page-alloc.ts';
 import { frameOfPte, type Pmd, PTE_DIRTY, PTE_PRESENT, PTE_SWAP, PTE_WRITE, PTE_YOUNG, pteOf } from './page-table.ts';
+import type { SwapReadahead } from './readahead.ts';
 import { SWAP_IN_US, SWAP_OUT_US } from './recorded-prices.ts';
 import { addMmCounterFast } from './rss.ts';
 import { SwapClusters } from './swap-clusters.ts';
 import { folioAddLru, lruAddDrain, releaseFromLru } from './swap-lru.ts';
+import { VM_LOCKED, VM_SHARED, VM_WRITE } from './vm-flags.ts';
 import type { Zram } from './zram.ts';
 
 /** A page of swap: entries that name it, and the frame that has its content meanwhile (-1: none), which may outlast the entries. */

@@ -1,9 +1,10 @@
 /** Loads and stores of a process: what the processor does by itself, and the fault where it cannot. */
 import type { Kernel, Task } from './kernel.ts';
 import { FAULT_OOM, FAULT_SIGBUS, handleMmFault } from './memory.ts';
-import { VM_READ, VM_WRITE, type Vma } from './mm-types.ts';
+import type { Vma } from './mm-types.ts';
 import { type Pmd, PTE_DIRTY, PTE_PRESENT, PTE_WRITE, PTE_YOUNG } from './page-table.ts';
 import { expandStack } from './stack.ts';
+import { VM_READ, VM_WRITE } from './vm-flags.ts';
 
 export const SIGBUS = 7;
 export const SIGKILL = 9;

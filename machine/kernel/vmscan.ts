@@ -15,7 +15,6 @@ import type { Kernel } from './kernel.ts';
 import { lruNoteCost, lruvecAdd, sizeBelow } from './lruvec.ts';
 import { type MemCgroup, memcgEvent } from './mem-cgroup.ts';
 import { countMemcg } from './memcontrol.ts';
-import { VM_EXEC } from './mm-types.ts';
 import { nrFreePages, zoneWatermarkOk } from './page-alloc.ts';
 import { stalled } from './psi.ts';
 import { shrinkFolioList } from './reclaim-folio.ts';
@@ -44,6 +43,7 @@ import {
 import { shrinkSlab } from './shrink-slab.ts';
 import { lruAddDrain } from './swap-lru.ts';
 import { JIFFY_US } from './timer.ts';
+import { VM_EXEC } from './vm-flags.ts';
 import { wakeupFlusherThreads } from './writeback.ts';
 
 const MAX_RECLAIM_RETRIES = 16;

@@ -1,6 +1,6 @@
 import { filemapRead, genericPerformWrite } from '../kernel/filemap.ts';
 import type { Task } from '../kernel/kernel.ts';
-import { newReadahead } from '../kernel/mm-types.ts';
+import { newReadahead } from '../kernel/readahead.ts';
 import { CALL_US, READ_COPY_US, WRITE_COPY_US, WRITE_SHMEM_US } from '../kernel/recorded-prices.ts';
 import { nextInode, putObject } from '../kernel/shmem.ts';
 import { handleOverHigh } from '../kernel/throttle.ts';

@@ -3,20 +3,13 @@ import { mmPopulate } from '../kernel/gup.ts';
 import type { Task } from '../kernel/kernel.ts';
 import { doMadvise } from '../kernel/madvise.ts';
 import { doMlock, doMunlock } from '../kernel/mlock.ts';
-import {
-  type AddressSpace,
-  VM_HUGETLB,
-  VM_LOCKED,
-  VM_NORESERVE,
-  VM_READ,
-  VM_SHARED,
-  VM_WRITE,
-} from '../kernel/mm-types.ts';
+import type { AddressSpace } from '../kernel/mm-types.ts';
 import { doBrk, doMunmap, mmapRegion } from '../kernel/mmap.ts';
 import { doMprotect } from '../kernel/mprotect.ts';
 import { doMremap } from '../kernel/mremap.ts';
 import { forkTask } from '../kernel/process.ts';
 import { newObject, putObject } from '../kernel/shmem.ts';
+import { VM_HUGETLB, VM_LOCKED, VM_NORESERVE, VM_READ, VM_SHARED, VM_WRITE } from '../kernel/vm-flags.ts';
 import { writePages } from '../kernel/writeback.ts';
 import { has, type Immediate, option, pagesOf, type Result, range } from './command-words.ts';
 import type { MachineRun } from './machine-run.ts';

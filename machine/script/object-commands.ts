@@ -1,9 +1,9 @@
 /** Commands that make kernel objects: descriptors, pipes, sockets, threads, names. */
 import type { Task } from '../kernel/kernel.ts';
-import { VM_READ, VM_WRITE } from '../kernel/mm-types.ts';
 import { mmapRegion } from '../kernel/mmap.ts';
 import { releaseTaskObjects, SLAB_BYTES, slabAccountTask, threadMemory } from '../kernel/slab.ts';
 import { touchPage } from '../kernel/touch.ts';
+import { VM_READ, VM_WRITE } from '../kernel/vm-flags.ts';
 import type { MachineRun } from './machine-run.ts';
 import { sizeOf } from './parse.ts';
 

@@ -2,10 +2,11 @@ import type { Cgroup } from '../kernel/cgroup.ts';
 import type { Task } from '../kernel/kernel.ts';
 import { type MemCgroup, NO_LIMIT, type Psi } from '../kernel/mem-cgroup.ts';
 import { freeLine, meminfo, vmstatOf, zoneinfo } from '../kernel/meminfo.ts';
-import { VM_EXEC, VM_READ, VM_SHARED, VM_WRITE, type Vma } from '../kernel/mm-types.ts';
+import type { Vma } from '../kernel/mm-types.ts';
 import { oomScore } from '../kernel/oom-kill.ts';
 import { SAMPLE_PAGE_US, SAMPLE_PROCESS_US, SAMPLE_US } from '../kernel/recorded-prices.ts';
 import { smapsOf, smapsRollup } from '../kernel/smaps.ts';
+import { VM_EXEC, VM_READ, VM_SHARED, VM_WRITE } from '../kernel/vm-flags.ts';
 import type { MachineRun, ScriptProcess } from './machine-run.ts';
 
 const SLOT_PAGES = 2 ** 24;

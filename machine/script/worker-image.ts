@@ -1,6 +1,6 @@
 import { PG_DIRTY } from '../kernel/frames.ts';
 import type { Kernel, Task } from '../kernel/kernel.ts';
-import { type AddressSpace, VM_EXEC, VM_HEAP, VM_PFNMAP, VM_READ, VM_STACK, VM_WRITE } from '../kernel/mm-types.ts';
+import type { AddressSpace } from '../kernel/mm-types.ts';
 import { mmapRegion } from '../kernel/mmap.ts';
 import { doMprotect } from '../kernel/mprotect.ts';
 import { allocPage } from '../kernel/page-alloc.ts';
@@ -9,6 +9,7 @@ import { newTask } from '../kernel/process.ts';
 import { newObject } from '../kernel/shmem.ts';
 import { processMemory, threadMemory } from '../kernel/slab.ts';
 import { touchPage } from '../kernel/touch.ts';
+import { VM_EXEC, VM_HEAP, VM_PFNMAP, VM_READ, VM_STACK, VM_WRITE } from '../kernel/vm-flags.ts';
 
 /**
  * The program that a script's processes run: a small static binary of 0.8 MB. Which of its pages a command touches decides the few

@@ -1,7 +1,8 @@
 import type { Kernel, Task } from '../../kernel/kernel.ts';
-import { VM_HUGETLB, type Vma } from '../../kernel/mm-types.ts';
+import type { Vma } from '../../kernel/mm-types.ts';
 import { oomScore } from '../../kernel/oom-kill.ts';
 import { smapsOf, smapsRollup } from '../../kernel/smaps.ts';
+import { VM_HUGETLB } from '../../kernel/vm-flags.ts';
 import type { MachineRun, ScriptProcess } from '../../script/machine-run.ts';
 import { statusOf } from '../../script/sample.ts';
 import { hex, mapsLine, vmFlagsOf } from './vma-text.ts';

@@ -1,4 +1,5 @@
 import type { Kernel } from '../../kernel/kernel.ts';
+import type { Vma } from '../../kernel/mm-types.ts';
 import {
   VM_ACCOUNT,
   VM_DONTCOPY,
@@ -16,8 +17,7 @@ import {
   VM_STACK,
   VM_WIPEONFORK,
   VM_WRITE,
-  type Vma,
-} from '../../kernel/mm-types.ts';
+} from '../../kernel/vm-flags.ts';
 
 export const hex = (value: number, width = 0): string => value.toString(16).padStart(width, '0');
 

@@ -1,5 +1,6 @@
 import type { Kernel, Task } from '../../kernel/kernel.ts';
-import { VM_SHARED, VM_STACK, VM_WRITE, type Vma } from '../../kernel/mm-types.ts';
+import type { Vma } from '../../kernel/mm-types.ts';
+import { VM_SHARED, VM_STACK, VM_WRITE } from '../../kernel/vm-flags.ts';
 import { smapsFields } from '../proc/process-files.ts';
 import { deviceOf, hex, inodeOf, isHeap, nameOf, offsetOf, permOf, vmFlagsOf } from '../proc/vma-text.ts';
 import { wrongOption } from '../wrong-option.ts';
