@@ -62,8 +62,9 @@ export function createRequests(parts: Parts, alloc: Alloc) {
     const heap = heapBase(t);
     if (heaps[heap + STARTED] === 0) return;
     segments.forgetBlocks(t, heap, false);
-    below.free(t, heaps[heap + STORAGE_HANDLE]!);
-    below.free(t, heaps[heap + HEAP_HANDLE]!);
+    // The heap of a thread that found no memory for them has neither.
+    for (const handle of [STORAGE_HANDLE, HEAP_HANDLE])
+      if (heaps[heap + handle] !== 0) below.free(t, heaps[heap + handle]!);
     heaps.fill(0, heap, heap + SENTINELS);
     heaps.fill(0, heap + STORAGE_HANDLE, heap + BASELINE_HANDLE);
     heaps.fill(0, heap + CACHE, heap + LARGE_BUCKETS + 32);

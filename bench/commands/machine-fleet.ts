@@ -48,7 +48,10 @@ export async function runFleetCommand({ text, from }: FleetText, argv: FleetArgu
     openmetrics: () => fleetOpenMetrics(result),
     report: () => fleetPage(result),
   };
-  writeWholeFiles(FILES.flatMap((name) => (argv[name] === undefined ? [] : [[argv[name]!, texts[name]()] as const])));
+  writeWholeFiles(
+    FILES.flatMap((name) => (argv[name] === undefined ? [] : [[argv[name]!, texts[name]()] as const])),
+    result.partial,
+  );
   if (FILES.some((name) => argv[name] === '-')) return;
   if (argv.view) {
     show(viewsText(asItIs.views));

@@ -1,8 +1,8 @@
 import { Interrupted, UserError } from '../../sim/contract/assert.ts';
-import { writeWhole } from '../../workloads/files/line-sink.ts';
+import { type WholeFile, writeWholeFiles } from '../../workloads/files/line-sink.ts';
 import { inBatch } from '../cli/batch-options.ts';
 import { type MachineArguments, prepare } from '../cli/run-options.ts';
-import { show } from '../cli/show.ts';
+import { note, show } from '../cli/show.ts';
 import { type TimeArguments, timing } from '../cli/time-options.ts';
 import { terminalWidth } from '../cli/width.ts';
 import { fitWidth } from '../report/text/fold.ts';
@@ -69,8 +69,13 @@ export async function runScaling(
   if (first === undefined) throw new Interrupted('interrupted');
   const times = timeSource(first);
   const scaling = scalingOf(argv.workload, first.run.allocator, cpus, points, { partial, times });
-  if (argv.json !== undefined) writeWhole(argv.json || '-', JSON.stringify(scaling, null, 2));
-  if (argv.csv !== undefined) writeWhole(argv.csv || '-', scalingCsv(scaling));
-  if (argv.csv === '' || argv.csv === '-') return;
+  const files: WholeFile[] = [];
+  if (argv.json !== undefined) files.push([argv.json || '-', JSON.stringify(scaling, null, 2), true]);
+  if (argv.csv !== undefined) files.push([argv.csv || '-', scalingCsv(scaling)]);
+  writeWholeFiles(files, partial);
+  if (argv.csv === '' || argv.csv === '-') {
+    if (partial) note('sim: interrupted: the table is partial');
+    return;
+  }
   if (!argv.quiet && argv.json !== '' && argv.json !== '-') show(fitWidth(scalingText(scaling), terminalWidth()));
 }

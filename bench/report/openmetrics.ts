@@ -1,3 +1,4 @@
+import { escapeLine } from '../../sim/contract/escape.ts';
 import type { Breakdown, Sample } from '../../sim/metrics/sample.ts';
 import type { RunResult } from '../run/result.ts';
 
@@ -63,4 +64,5 @@ function pointsOf({ run, samples }: RunResult, { name, type, of, labels = {} }: 
     });
 }
 
-const escapeLabel = (text: string) => text.replace(/\\/g, '\\\\').replace(/"/g, '\\"').replace(/\n/g, '\\n');
+/** Label values may hold anything but what is escaped here; whoever looks at them on a terminal wants no controls. */
+const escapeLabel = (text: string) => escapeLine(text).replace(/\\/g, '\\\\').replace(/"/g, '\\"');

@@ -83,3 +83,19 @@ export function residentRuns(layout: Layout): { start: Page; end: Page; isShared
 
 export const residentPagesOf = (layout: Layout): Pages =>
   residentRuns(layout).reduce((sum, { start, end }) => sum + end - start, 0);
+
+/** The same with so many of the pages that were the master's too, from the lowest on, as the process's own. */
+export function withCopies(layout: Layout, pages: Pages): Layout {
+  const at = 1 + 3 * layout[0]!;
+  const words = [...layout.subarray(0, at + 1)];
+  let left = pages;
+  for (let i = 0; i < layout[at]!; i++) {
+    const [start, end, state] = layout.subarray(at + 1 + 3 * i, at + 4 + 3 * i) as unknown as [Page, Page, number];
+    const own = state === COPY_ON_WRITE ? Math.min(left, end - start) : 0;
+    left -= own;
+    if (own > 0) words.push(start, start + own, RESIDENT);
+    if (start + own < end) words.push(start + own, end, state);
+  }
+  words[at] = (words.length - at - 1) / 3;
+  return Int32Array.from(words);
+}

@@ -1,4 +1,4 @@
-import type { Layout } from '../engine/layout.ts';
+import { type Layout, withCopies } from '../engine/layout.ts';
 import { sizeBytes } from '../scenario/quantities.ts';
 import type { PoolFile } from '../scenario/scenario.ts';
 import { asMasters, moveHeap } from './heap-pages.ts';
@@ -40,6 +40,7 @@ interface SharedRegion {
 
 /** The master of a pool and its workers, as processes of the machine. */
 export class PoolProcesses {
+  private readonly copies = new WeakMap<Layout, Layout>();
   readonly pool: PoolFile;
   private readonly driver: MachineDriver;
   private readonly workers = new Map<number, Worker>();
@@ -132,15 +133,25 @@ export class PoolProcesses {
     }
     if (!this.driver.isAlive(name)) return;
     this.setWithin(slot, Math.min(worker.withinPages, target.withinPages));
-    if (worker.layout !== target.layout) {
-      moveHeap(this.driver, name, worker.layout, target.layout);
-      worker.layout = target.layout;
+    const layout = target.begun > 0 ? this.written(target.layout) : target.layout;
+    if (worker.layout !== layout) {
+      moveHeap(this.driver, name, worker.layout, layout);
+      worker.layout = layout;
     }
     const more = target.ownPages - worker.ownPages;
     if (more > 0) this.driver.do(`${name} touch P ${worker.ownPages * 4096} ${more * 4096}`);
     worker.ownPages = Math.max(worker.ownPages, target.ownPages);
     this.share(slot, worker, target.begun);
     this.setWithin(slot, target.withinPages);
+  }
+
+  /** A heap with what its program writes in what it had before the fork. */
+  private written(layout: Layout): Layout {
+    const pages = Math.ceil(sizeBytes(this.pool.worker.writes)! / 4096);
+    if (pages === 0 || !this.forkedHeap) return layout;
+    const known = this.copies.get(layout) ?? withCopies(layout, pages);
+    this.copies.set(layout, known);
+    return known;
   }
 
   /** What the slot's requests have added to the shared regions, and what its process looks at there. */

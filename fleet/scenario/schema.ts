@@ -71,6 +71,11 @@ const preloadSchema = z.strictObject({
 
 const workerSchema = z.strictObject({
   anonymous: size.default(0).describe('beside the heap: data of the program and its libraries, stacks'),
+  writes: size
+    .default(0)
+    .describe(
+      "of the master's heap: what a worker writes to with its first request without a call of the allocator, and so has a copy of",
+    ),
   threads: z.number().int().min(1).max(4096).default(1),
   sockets: count.default(0),
   files: count.default(0).describe('open descriptors'),
@@ -105,7 +110,7 @@ const poolSchema = z.strictObject({
     .string()
     .optional()
     .describe('a workload that the master replays before it forks: every worker begins with its heap'),
-  worker: workerSchema.default({ anonymous: 0, threads: 1, sockets: 0, files: 0 }),
+  worker: workerSchema.default({ anonymous: 0, writes: 0, threads: 1, sockets: 0, files: 0 }),
   recycle: size.optional().describe('a worker ends after a request that leaves it with more resident memory'),
   respawn: z.boolean().default(true).describe('a worker that the kernel killed is replaced'),
   oom_score_adj: z.number().int().min(-1000).max(1000).default(0),

@@ -219,6 +219,7 @@ export function createVirtualLocks({ time, operations, perVmaLocks }: VirtualLoc
 
   function downgrade(t: ThreadSlot, id: LockId): void {
     settle(t);
+    noteKernelEntry(); // it is still there, and counts go on
     isReader[t] = 1;
     append(t, DOWNGRADE | (id << KIND_BITS), 0);
   }

@@ -82,6 +82,7 @@ describe.runIf(CLI_BUILT)('a signal in the middle of a command', () => {
       expect(ended.processorMs).toBeLessThan(ANSWER_MS);
       expect(ended.stderr).not.toMatch(/internal error| {4}at /);
       expect(readdirSync(folder).filter((name) => name.startsWith('.allocsim-'))).toEqual([]);
+      expect(readdirSync(folder).filter((name) => name.endsWith('.csv'))).toEqual([]); // it would be a part of one
     },
   );
 });

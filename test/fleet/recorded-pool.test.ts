@@ -78,6 +78,24 @@ describe('a recorded pool', () => {
     expect(samples[9]!.meminfo['Shmem']! - samples[0]!.meminfo['Shmem']!).toBe(4 * 8192);
   });
 
+  it('has copies of what its program writes without a call of the allocator, from the first request on', async () => {
+    const text = SCENARIO.replace('shared:', 'worker: { writes: 20K }, shared:');
+    const [plain, writes] = await Promise.all(
+      [SCENARIO, text].map((one) => runFleet(parseScenario(one, join(folder, 'pool.yaml')), { workers: 1 })),
+    );
+    const more = (ms: number) =>
+      [plain!, writes!]
+        .map(({ samples }) => samples[ms]!.processes.find(({ name }) => name === 'www-1')!)
+        .reduce((x, y) => ({
+          ...y,
+          anonBytes: y.anonBytes - x.anonBytes,
+          privateAnonBytes: y.privateAnonBytes - x.privateAnonBytes,
+        }));
+    expect(more(2)).toMatchObject({ anonBytes: 0, privateAnonBytes: 0 });
+    expect(more(4)).toMatchObject({ anonBytes: 0, privateAnonBytes: 20480 });
+    expect(more(8)).toMatchObject({ anonBytes: 0, privateAnonBytes: 20480 });
+  });
+
   it('goes anywhere with its files', async () => {
     const scenario = parseScenario(SCENARIO, join(folder, 'pool.yaml'));
     const { traces, texts } = await filesOfScenario(scenario, FILE_SOURCES.events);

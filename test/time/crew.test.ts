@@ -70,5 +70,5 @@ test('given up from outside: who has not begun is ended, and that is no failure'
     () => performance.now() - started > 100,
   );
   await expect(work).rejects.toThrow(Interrupted);
-  expect(performance.now() - started).toBeLessThan(5000);
+  expect(performance.now() - started).toBeLessThan(40_000); // and does not wait for the test to end
 });

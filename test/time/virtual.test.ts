@@ -136,6 +136,18 @@ describe('a run in virtual time', () => {
     expect((await runVirtual(options)).summary.virtualNs).toBeLessThan(500_000);
   });
 
+  test('has the pages that a munmap gives back in the time of that munmap', async () => {
+    const events = eventsOf(['m 0 1 40000000', 'f 0 1', '= freed', 'm 0 2 100']);
+    const { samples, summary } = await runVirtual({
+      events,
+      workload: 'test',
+      spec: parseAllocator('glibc', 1),
+      cpus: 1,
+    });
+    const freed = samples.find(({ label }) => label === 'freed')!;
+    expect(summary.virtualNs - freed.virtualNs).toBeLessThan(100_000); // 10,000 pages take 2.5 ms
+  });
+
   test('takes its samples where the trace has them, and one at the end', async () => {
     const events = eventsOf(['m 0 1 8', '= one', 'm 1 2 8', '= two', 'te 1', 'f 0 1']);
     const { samples } = await runVirtual({ events, workload: 'test', spec: BUMP, cpus: 2 });

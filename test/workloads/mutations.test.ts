@@ -4,14 +4,13 @@ import { INPUT_TARGETS } from '../fuzz/input-targets.ts';
 
 /** As many as take a few seconds; `npm run fuzz` goes on. */
 const RUNS = Number(process.env['FUZZ_RUNS'] ?? 1500);
-const LIMIT_MS = 20_000 + RUNS * 20;
 
 describe.each(INPUT_TARGETS)('broken inputs: $name', ({ inputs, check }) => {
-  it('end in a result or in one line, the same in any pieces', async () => {
+  it('end in a result or in one line, the same in any pieces', { timeout: 600_000 }, async () => {
     const property = fc.asyncProperty(inputs, async (input) => {
       await check(input);
     });
-    await fc.assert(property, { numRuns: RUNS, interruptAfterTimeLimit: LIMIT_MS, markInterruptAsFailure: true });
+    await fc.assert(property, { numRuns: RUNS });
     expect.assertions(0);
   });
 });

@@ -51,8 +51,11 @@ export function writeWhole(path: string, text: string): void {
   writeWholeFiles([[path, text]]);
 }
 
+/** `saysPartial`: its text says itself where it is partial, and its name need not. */
+export type WholeFile = readonly [path: string, text: string, saysPartial?: boolean];
+
 /** Writes several files, all or none; partial ones have `.partial` behind their names. */
-export function writeWholeFiles(files: readonly (readonly [path: string, text: string])[], partial = false): void {
+export function writeWholeFiles(files: readonly WholeFile[], partial = false): void {
   const open: OutputFile[] = [];
   try {
     for (const [path, text] of files) {
@@ -60,7 +63,7 @@ export function writeWholeFiles(files: readonly (readonly [path: string, text: s
       open.push(file);
       file.write(text.endsWith('\n') ? text : `${text}\n`);
     }
-    for (const file of open) file.close(partial);
+    for (const [i, file] of open.entries()) file.close(partial && files[i]![2] !== true);
   } catch (error) {
     for (const file of open) file.discard();
     throw error;

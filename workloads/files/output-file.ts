@@ -11,7 +11,9 @@ import {
   writeSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { isatty } from 'node:tty';
 import { UserError } from '../../sim/contract/assert.ts';
+import { CONTROLS, shownByNumber } from '../../sim/contract/escape.ts';
 import { outputTarget } from './output-target.ts';
 import { isSystemError, systemError } from './system-error.ts';
 
@@ -51,9 +53,18 @@ function refusal(path: string, error: unknown): unknown {
   return new UserError(`${path}: found ${systemError(error)}, expected a file that can be written`);
 }
 
+/** Data on a terminal are for reading: what would move its cursor is shown by number. */
+function onTerminal(part: string | Uint8Array): string {
+  const text = typeof part === 'string' ? part : Buffer.from(part).toString();
+  return text.replace(CONTROLS, (c) => (c === '\n' || c === '\t' ? c : shownByNumber(c)));
+}
+
 /** Opens `path`, or standard output for '-'. Fails at once where it cannot be written. */
 export function openOutput(path: string): OutputFile {
-  if (path === '-') return { write: (part) => writeAll(1, part, 'standard output'), close() {}, discard() {} };
+  if (path === '-') {
+    const shown = isatty(1) ? onTerminal : (part: string | Uint8Array) => part;
+    return { write: (part) => writeAll(1, shown(part), 'standard output'), close() {}, discard() {} };
+  }
   try {
     const { path: target, inPlace, mode } = outputTarget(path);
     return inPlace ? openInPlace(path, target) : openTemporary(path, target, mode);

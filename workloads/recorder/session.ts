@@ -3,8 +3,8 @@ import { chmodSync, copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync
 import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { getSystemErrorMap } from 'node:util';
 import type { Writable } from 'node:stream';
+import { getSystemErrorMap } from 'node:util';
 import { UserError } from '../../sim/contract/assert.ts';
 import { buildRecorder } from './build.ts';
 import { type Ending, type Endings, isHangupIgnored, listenForEndings } from './endings.ts';

@@ -4,7 +4,7 @@ import { pipeline } from 'node:stream/promises';
 import { UserError } from '../../sim/contract/assert.ts';
 import type { EventBuffer } from '../../sim/contract/event.ts';
 import { openOutput } from '../files/output-file.ts';
-import { encodeHtb } from './binary.ts';
+import { encodeHtb } from './binary-writer.ts';
 import { checkPacking, packerFor } from './compression.ts';
 import { formatTrace } from './writer.ts';
 

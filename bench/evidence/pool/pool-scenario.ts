@@ -16,9 +16,15 @@ const page = (bytes: number) => Math.ceil(bytes / 4096) * 4096;
 /**
  * The recorded pool as a scenario. The heaps are the recording's calls, replayed. What no heap holds comes from the mapping tables at the first
  * count: files (program and libraries), anonymous memory beside the heaps (libraries' data, bss, stacks), as far as it is the master's too
- * (preload) and as far as it is not (worker), and the shared regions (opcache, APCu) with what a request adds to them.
+ * (preload) and as far as it is not (worker), and the shared regions (opcache, APCu) with what a request adds to them. `writtenBytes`: of the
+ * master's heap, what a worker writes without a call of the allocator.
  */
-export function poolScenario(memory: readonly PoolMemory[], durationUs: number, samples: number): string {
+export function poolScenario(
+  memory: readonly PoolMemory[],
+  durationUs: number,
+  samples: number,
+  writtenBytes: number,
+): string {
   const first = memory[0]!;
   const last = memory.at(-1)!;
   const workers = first.workers;
@@ -41,7 +47,7 @@ export function poolScenario(memory: readonly PoolMemory[], durationUs: number, 
         files: filesOf(beside),
         shared: sharedOf(first, last),
         preload: { size: page(mean(shares.map(({ shared }) => shared))) },
-        worker: { anonymous: page(mean(shares.map(({ own }) => own))) },
+        worker: { anonymous: page(mean(shares.map(({ own }) => own))), writes: page(writtenBytes) },
       },
     ],
   });
@@ -95,3 +101,7 @@ function sharedOf(first: PoolMemory, last: PoolMemory): object[] {
     ];
   });
 }
+
+/** Bytes of a worker's heap that are the master's too, by its mapping table. */
+export const sharedHeapBytes = ({ mappings }: PoolMemory['workers'][number]): number =>
+  mappings.filter(isHeap).reduce((sum, { anonymous, sharedDirty }) => sum + Math.min(anonymous, sharedDirty), 0);

@@ -2,15 +2,16 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { release, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { residentRuns } from '../../../fleet/engine/layout.ts';
 import { MachineDriver } from '../../../fleet/machine/machine-driver.ts';
 import type { FleetSample } from '../../../fleet/machine/sample.ts';
-import { runFleet } from '../../../fleet/run-fleet.ts';
+import { type FleetRun, runFleet } from '../../../fleet/run-fleet.ts';
 import { parseScenario, type Scenario } from '../../../fleet/scenario/scenario.ts';
 import { meminfo } from '../../../machine/kernel/meminfo.ts';
 import { OP_CLOCK, OP_MASK, OP_SAMPLE } from '../../../sim/contract/event.ts';
 import { readTrace } from '../../../workloads/trace/reader.ts';
 import type { PoolMemory } from './pool-memory.ts';
-import { poolScenario } from './pool-scenario.ts';
+import { poolScenario, sharedHeapBytes } from './pool-scenario.ts';
 import { runRealPool } from './real-pool.ts';
 
 /*
@@ -96,7 +97,7 @@ function report(scenario: Scenario, tables: readonly { requests: number; rows: r
     `Linux ${release()}, Debian's php-fpm 8.2 with APCu and php-imagick, ${scenario.pools[0]!.pm.max_children} workers, recorded by \`sim record\` and replayed by`,
     '`sim machine` as a scenario with `recorded`. This table is the output of `npm run pool`. Real: /proc/PID/smaps without the recorder’s own mappings;',
     'Shmem and Active(anon) are the pool’s part, page by page by /proc/kpageflags, since other processes run on the machine. Simulated: heaps by replay;',
-    `stacks, libraries’ data and shared regions as the mapping tables say at ${tables[0]!.requests} requests (\`preload\`, \`worker\`, \`shared\` of the scenario). Which pages of`,
+    `stacks, libraries’ data and shared regions as the mapping tables say at ${tables[0]!.requests} requests (\`preload\`, \`worker\`, \`shared\` of the scenario), and what workers write in the master's heap without a call of the allocator (\`worker.writes\`). Which pages of`,
     'files and shared regions a worker has looked at no heap says: that part of RSS and PSS is the mapping table’s of the same moment, in both columns. MB.',
     '',
     '| requests | what | real | simulated | off | of both by the mapping table |',
@@ -134,6 +135,17 @@ function report(scenario: Scenario, tables: readonly { requests: number; rows: r
 const distance = ({ real, simulated }: Row) =>
   Math.abs(simulated - real) < LEAST_BYTES ? 0 : Math.abs(simulated / real - 1);
 
+/** What a worker had written in the master's heap without a call of the allocator, by a mark, on average: what the replay shares and the table does not. */
+function writtenAt({ workers }: PoolMemory, run: FleetRun, markUs: number): number {
+  const sample = run.samples.findIndex(({ atUs }) => atUs > markUs);
+  const bytes = workers.map((worker, slot) => {
+    const shared = residentRuns(run.pools[0]!.layoutAt(slot, sample)!).filter(({ isShared }) => isShared);
+    const pages = shared.reduce((sum, { start, end }) => sum + end - start, 0);
+    return pages * 4096 - sharedHeapBytes(worker);
+  });
+  return Math.max(0, bytes.reduce((sum, own) => sum + own, 0) / bytes.length);
+}
+
 async function main(): Promise<void> {
   const folder = values.keep ?? mkdtempSync(join(tmpdir(), 'allocsim-pool-'));
   try {
@@ -152,12 +164,16 @@ async function main(): Promise<void> {
       workers: pids.map((pid) => own.workers.find((worker) => worker.pid === pid)!),
     }));
     const marks = await markTimes(processes.slice(1).map(({ trace }) => join(folder, trace)));
-    const text = poolScenario(ordered, marks.at(-1)! + AFTER_US, SAMPLES);
     const path = join(folder, 'pool.yaml');
-    writeFileSync(path, text);
-    const scenario = parseScenario(text, path);
+    const replay = async (writtenBytes: number) => {
+      const text = poolScenario(ordered, marks.at(-1)! + AFTER_US, SAMPLES, writtenBytes);
+      writeFileSync(path, text);
+      const scenario = parseScenario(text, path);
+      return { scenario, run: await runFleet(scenario) };
+    };
+    const writtenBytes = writtenAt(ordered[0]!, (await replay(0)).run, marks[0]!);
+    const { scenario, run } = await replay(writtenBytes);
     const base = meminfo(new MachineDriver(scenario).run.k) as Readonly<Record<string, number>>;
-    const run = await runFleet(scenario);
     const tables = ordered.map((own, i) => {
       const sample = run.samples.find(({ atUs }) => atUs > marks[i]!)!;
       return { requests: own.requests, rows: rowsAt(own, sample, base) };

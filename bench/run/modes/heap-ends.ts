@@ -3,11 +3,21 @@ import * as traced from '../../../sim/contract/event.ts';
 
 /**
  * The first row in which a heap of requests ends with blocks that the trace does not name there; -1 for none: a thread that exits in its
- * request, a fork that leaves another thread's behind, and, where malloc's blocks are in the heap too (`ofMalloc`), the end of a request that has some.
+ * request, an engine that shuts down in it, a fork that leaves another thread's behind, and, where malloc's blocks are in the heap too (`ofMalloc`), the end of a request that has some.
  */
 export function endWithBlocks(events: EventBuffer, ofMalloc: boolean): number {
-  const { OP_BITS, OP_ECALLOC, OP_EFREE, OP_EMALLOC, OP_EREALLOC, OP_FORK, OP_MASK, OP_REQUEST_END, OP_THREAD_EXIT } =
-    traced;
+  const {
+    OP_BITS,
+    OP_ECALLOC,
+    OP_EFREE,
+    OP_EMALLOC,
+    OP_EREALLOC,
+    OP_FORK,
+    OP_MASK,
+    OP_REQUEST_END,
+    OP_SHUTDOWN,
+    OP_THREAD_EXIT,
+  } = traced;
   const { OP_CALLOC, OP_FREE, OP_MALLOC, OP_MEMALIGN, OP_REALLOC } = traced;
   const { length, head, slot, a, b, objectSlots, threadSlots, hasRequestEvents, requestFrees } = events;
   if (!hasRequestEvents || threadSlots === 1) return -1;
@@ -27,7 +37,7 @@ export function endWithBlocks(events: EventBuffer, ofMalloc: boolean): number {
     else if (op === OP_REQUEST_END) {
       for (let i = 0; i < b[row]!; i++) own(requestFrees[a[row]! + i]!, -1);
       if (held[t]! > 0) return row;
-    } else if (op === OP_THREAD_EXIT && held[t]! > 0) return row;
+    } else if ((op === OP_THREAD_EXIT || op === OP_SHUTDOWN) && held[t]! > 0) return row;
     else if (op === OP_FORK && held.some((blocks, other) => other !== t && blocks > 0)) return row;
     else if (!ofMalloc) continue;
     else if (op === OP_MALLOC || op === OP_CALLOC || op === OP_MEMALIGN) own(slot[row]!, t);

@@ -2,7 +2,7 @@ import { type Comparison, compareResults } from '../../metrics/comparison.ts';
 import type { ReportRun } from '../../report/report-run.ts';
 import type { RunResult } from '../../run/result.ts';
 import { orFinished, wholePart } from '../parallel/finished.ts';
-import { type RunAllOptions, runKeeping } from '../parallel/run-all.ts';
+import { type RunAllOptions, startBatch } from '../parallel/run-all.ts';
 import type { RunTask } from '../parallel/run-task.ts';
 
 export interface CompareOptions extends RunAllOptions {
@@ -33,7 +33,9 @@ export async function compare(options: CompareOptions): Promise<CompareOutcome> 
     }
   }
   const total = allocators.length * seeds.length;
-  const done = await orFinished(runKeeping(tasks(), total, (run) => run, options));
+  const runner = startBatch(total, options, allocators);
+  const whole = runner.runKeeping(tasks(), total, (run) => run).finally(() => runner.close());
+  const done = await orFinished(whole);
   const table = seeds.map((_, j) => done.runs.slice(j * allocators.length, (j + 1) * allocators.length));
   const { rows, columns } = wholePart(table);
   const recorded = columns.map((i) => rows.map((j) => table[j]![i]!));

@@ -4,7 +4,7 @@ import { type Executor, RunCrashed } from './executor.ts';
 import { BatchFailed, BatchInterrupted } from './finished.ts';
 import { type FinishedRuns, openFinishedRuns } from './finished-runs.ts';
 import { createInline } from './inline.ts';
-import { createLanes, hasThreads } from './lanes.ts';
+import { createLanes, hasThreads, startAhead } from './lanes.ts';
 import type { RunTask } from './run-task.ts';
 import { type OutcomeOf, type Task, taskText } from './task.ts';
 
@@ -224,8 +224,15 @@ export async function runKeeping<T extends Task, K>(
   }
 }
 
-/** For one batch of so many runs, at most: threads start at once, beside whatever makes the tasks. */
-export function startBatch(most: number, options: RunAllOptions = {}): Runner {
-  const { workers = availableParallelism() } = options;
-  return runnerFor({ ...options, workers: Math.min(most, workers) }, true);
+/**
+ * For one batch of so many runs, at most: threads start at once, beside whatever makes the tasks, and load the models of `allocators`, which
+ * the first tasks are for.
+ */
+export function startBatch(most: number, options: RunAllOptions = {}, allocators: readonly string[] = []): Runner {
+  const { engine, resume, workers = availableParallelism() } = options;
+  const width = Math.min(most, workers);
+  if (engine === undefined && !resume && width > 1) {
+    startAhead(allocators.slice(0, width - 1).map((allocator) => ({ kind: 'run', allocator })));
+  }
+  return runnerFor({ ...options, workers: width }, true);
 }

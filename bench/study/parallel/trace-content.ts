@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { EventBuffer } from '../../../sim/contract/event.ts';
-import { encodeHtb } from '../../../workloads/trace/binary.ts';
+import { encodeHtb } from '../../../workloads/trace/binary-writer.ts';
 
 const known = new WeakMap<EventBuffer, string>();
 

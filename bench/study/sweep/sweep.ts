@@ -54,7 +54,7 @@ const RUNS_MAX = 100_000;
 export async function sweep(options: SweepOptions): Promise<SweepResult> {
   const { allocators, grid = [], cpus = [0], seeds = [0] } = options;
   const points = grid.reduce((product, { values }) => product * values.length, 1);
-  const runner = startBatch(allocators.length * points * cpus.length * seeds.length, options);
+  const runner = startBatch(allocators.length * points * cpus.length * seeds.length, options, allocators);
   try {
     return await sweepOn(runner, options);
   } finally {

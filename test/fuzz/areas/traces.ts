@@ -4,7 +4,7 @@ import { escapeTerminal } from '../../../bench/report/escape.ts';
 import { summaryText } from '../../../bench/report/text/summary.ts';
 import { runInMode } from '../../../bench/run/run-in-mode.ts';
 import type { EventBuffer } from '../../../sim/contract/event.ts';
-import { encodeHtb } from '../../../workloads/trace/binary.ts';
+import { encodeHtb } from '../../../workloads/trace/binary-writer.ts';
 import { createTraceParser } from '../../../workloads/trace/parser.ts';
 import { readTrace } from '../../../workloads/trace/reader.ts';
 import { traceStatistics } from '../../../workloads/trace/statistics.ts';

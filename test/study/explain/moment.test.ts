@@ -46,6 +46,7 @@ describe('the moment that is judged', () => {
     expect(moment(torn, '#1')).toMatchObject({ kind: 'event', end: 2 });
     expect(moment(['m 0 1 8', '= end', 'm 0 2 8'], 'end')).toMatchObject({ kind: 'label', end: 2 });
     expect(moment(['m 0 1 8', 'm 0 2 8'], 'end')).toMatchObject({ kind: 'end', end: 2 });
+    expect(moment(['m 0 1 8', '= ', 'm 0 2 8'], undefined)).toMatchObject({ kind: 'end', end: 3 });
     expect(() => moment(torn, 'bussy')).toThrow(/no sample point 'bussy'/);
   });
 
