@@ -59,9 +59,7 @@ export class WorstMoments {
     // Where somebody was killed, not all that the moment needed was had.
     const isWhole = this.kills === this.killsBefore;
     this.killsBefore = this.kills;
-    this.notePrivate(sample, (i) =>
-      isWhole ? Math.max(0, (moment?.poolPages[i] ?? 0) - withinPages[i]!) * 4096 : 0,
-    );
+    this.notePrivate(sample, (i) => (isWhole ? Math.max(0, (moment?.poolPages[i] ?? 0) - withinPages[i]!) * 4096 : 0));
   }
 
   private notePrivate({ processes }: FleetSample, moreBytes: (pool: number) => number): void {

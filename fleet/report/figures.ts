@@ -231,7 +231,10 @@ function poolFigures(run: FleetRun, index: number, series: MakeSeries): PoolFigu
         0,
       ),
     recycledBySize: pool.timelines.reduce((sum, { recycled }) => sum + recycled.length, 0),
-    mostServed: Math.max(0, ...pool.schedule.slots.flatMap(({ lives }) => lives.map(({ first, last: end }) => end - first))),
+    mostServed: Math.max(
+      0,
+      ...pool.schedule.slots.flatMap(({ lives }) => lives.map(({ first, last: end }) => end - first)),
+    ),
     privateBytes: series(
       `workers of ${name}`,
       workersAt.map((list) => list.reduce((sum, p) => sum + p.privateAnonBytes, 0)),

@@ -99,7 +99,9 @@ export function whenText({ perHourBytes, thirdsBytes, isSteady }: Trend, leftByt
     return `at a time that this run does not tell (it rose by ${bytes(Math.max(0, thirdsBytes[0]))} in the second third of it and by ${bytes(Math.max(0, thirdsBytes[1]))} in the last)`;
   const us = (leftBytes / perHourBytes) * 3600e6;
   const mostUs = FORECAST_LENGTHS * lengthUs;
-  return us > mostUs ? `not within ${durationText(mostUs)} at that pace` : `about ${durationText(us)} after the end of this run at that pace`;
+  return us > mostUs
+    ? `not within ${durationText(mostUs)} at that pace`
+    : `about ${durationText(us)} after the end of this run at that pace`;
 }
 
 /** The same in a few words, for a row of a table. */
