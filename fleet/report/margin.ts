@@ -14,7 +14,7 @@ export interface Margin {
 /** With less than this share of a limit left it holds barely. */
 const BARELY = 0.05;
 
-export const MARGIN_RULE = `barely: less than ${percent(BARELY)} of memory, or of a memory.max, was left at the worst moment; free swap does not count`;
+export const MARGIN_RULE = `less than ${percent(BARELY)} of memory, or of a memory.max, was left at the worst moment; free swap does not count`;
 
 /** All memory first, then the groups with a limit. */
 export function marginsOf(figures: FleetFigures): Margin[] {

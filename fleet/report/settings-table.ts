@@ -7,6 +7,8 @@ import type { SettingResult } from './setting-result.ts';
 export interface SettingsTable {
   readonly head: readonly string[];
   readonly rows: readonly (readonly string[])[];
+  /** On single rows. */
+  readonly notes: readonly string[];
   /** What the columns are. */
   readonly legend: string;
 }
@@ -49,7 +51,7 @@ export function tableOfSettings(settings: readonly SettingResult[]): SettingsTab
   ];
   // How the machine is set up first, then what else may be asked of it.
   const rows = [...settings.filter((row) => !row.isOfLoad), ...settings.filter((row) => row.isOfLoad)].map(rowOf);
-  return { head, rows, legend: legendOf({ group, hasPools, waits }) };
+  return { head, rows, notes: settings.flatMap(noteOf), legend: legendOf({ group, hasPools, waits }) };
 }
 
 const othersText = (margin: Margin, group: string | undefined) =>
@@ -71,7 +73,7 @@ function legendOf(what: { group: string | undefined; hasPools: boolean; waits: b
         ]
       : []),
     ...(waits ? ['wait p99: for a worker, of a hundred requests the one that waits longest'] : []),
-    `outcome: holds; holds, barely; what climbs to which limit and when, by the rule of forecasts below; or who was killed (${MARGIN_RULE})`,
+    `outcome: holds; holds, barely (${MARGIN_RULE}); climbs, to what and when the lines above say, by the rule of forecasts below; or how many were killed`,
     'best: of those that hold, not barely, and in which nothing climbs near a limit, no other one needs less memory (used) and less time (allocator and wait) when differences of 1 % count as none',
     'other load: more or less is asked of the machine, so it is not compared',
   ]
@@ -83,12 +85,20 @@ function legendOf(what: { group: string | undefined; hasPools: boolean; waits: b
 export const isSafe = ({ kills, severity, course, margins }: SettingResult): boolean =>
   kills === 0 && severity !== 'fails' && severity !== 'ends' && course === null && !isBarely(tightest(margins));
 
-function outcome({ kills, severity, course, unreached, margins }: SettingResult): string {
-  const note = unreached === null ? '' : `; ${unreached}`;
-  if (kills > 0) return `${kills} killed${note}`;
-  if (severity === 'fails') return `refused${note}`;
-  const holds = isBarely(tightest(margins)) ? 'holds, barely' : 'holds';
-  return `${course === null ? holds : holds === 'holds' ? course : `${holds}, and ${course}`}${note}`;
+function outcome({ kills, severity, course, margins }: SettingResult): string {
+  if (kills > 0) return `${kills} killed`;
+  if (severity === 'fails') return 'refused';
+  if (course !== null) return 'climbs';
+  return isBarely(tightest(margins)) ? 'holds, barely' : 'holds';
+}
+
+/** What the outcome leaves out: towards what and when it climbs, and what never came into play. */
+function noteOf({ name, kills, severity, course, unreached }: SettingResult): string[] {
+  const parts = [
+    ...(course !== null && kills === 0 && severity !== 'fails' ? [course] : []),
+    ...(unreached === null ? [] : [unreached]),
+  ];
+  return parts.length === 0 ? [] : [`${name}: ${parts.join('; ')}.`];
 }
 
 function change(value: number, base: number): string {

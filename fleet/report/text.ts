@@ -18,7 +18,7 @@ export interface TextStyle {
 }
 
 const ROWS = 9;
-const LOWEST_LEGEND = '- the least that was available: with what requests in progress need at most then';
+const LOWEST_LEGEND = '! the least that was available, with all that requests in progress need then';
 const KILL_LEGEND = '* somebody is killed first: the machine at that moment, before anything was freed';
 
 /** The answer for people. */
@@ -93,7 +93,7 @@ function timeline(figures: FleetFigures, width: number): string[] {
   if (moment && !isSample) {
     const place = picked.filter((i) => timesUs[i]! < moment.atUs).length;
     rows.splice(place, 0, [
-      `${durationText(moment.atUs)} ${figures.firstKill ? '*' : '-'}`,
+      `${durationText(moment.atUs)} ${figures.firstKill ? '*' : '!'}`,
       bytes(moment.availableBytes),
       bytes(moment.machineAnonBytes),
       ...(swaps ? [bytes(moment.swapUsedBytes)] : []),
@@ -136,8 +136,13 @@ export function poolText(pool: PoolFigures): string {
 }
 
 function settingsTable(settings: readonly SettingResult[], { bold, width, fold, columnBlocks }: TextStyle): string[] {
-  const { head, rows, legend } = tableOfSettings(settings);
-  return [bold('Settings, each run:'), ...columnBlocks([head, ...rows], width), ...fold(legend, width, '  ')];
+  const { head, rows, notes, legend } = tableOfSettings(settings);
+  return [
+    bold('Settings, each run:'),
+    ...columnBlocks([head, ...rows], width),
+    ...notes.flatMap((note) => fold(`- ${note}`, width, '  ')),
+    ...fold(legend, width, '  '),
+  ];
 }
 
 /** What the answer rests on. */
