@@ -112,7 +112,7 @@ test('a snapshot that leaves next to nothing holds barely, its moment is told, a
 samples: 9
 machine: { memory: 1G }
 services:
-  - { name: redis, anonymous: 500M, snapshot: { every: 1h, takes: 100s, writes: 6M } }
+  - { name: redis, anonymous: 500M, snapshot: { every: 1h, takes: 100s, writes: 4M } }
 settings:
   - { name: 4 GB, change: { machine.memory: 4G } }
   - { name: half, change: { services.redis.anonymous: 250M } }
