@@ -132,10 +132,10 @@ export const MACHINE: Readonly<Record<string, FigureClass>> = {
 
 /**
  * MemFree with the pages on the lists of the processors, and with Slab, page tables, stacks and vmalloc, which are compared by themselves
- * (partly used slabs come and go with some hundred kB), in kB.
+ * (partly used slabs come and go with some hundred kB), in kB. 6.1 stays within 176; 6.12's start is up to 232 too low.
  */
 export const FREE_AND_LISTS: FigureClass = figure(
-  constant(176),
+  constant(240, 176),
   ['victim', { kind: 'free' }],
   ['reclaim', band(0.5, 2048)],
   ['kernel objects', constant(3072)],

@@ -82,7 +82,7 @@ describe('sim trace', () => {
     );
     expect(existsSync(`${folder}/out.htb`)).toBe(false);
     expect((await sim('convert', `${folder}/bad`, `${folder}/out.htb`, '--lenient')).stderr).toMatch(
-      /1 events left out/,
+      /1 event left out/,
     );
     expect(existsSync(`${folder}/out.htb`)).toBe(true);
   });
