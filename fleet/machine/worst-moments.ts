@@ -25,6 +25,7 @@ export class WorstMoments {
   readonly privateBytes: number[];
   private readonly scenario: Scenario;
   private readonly driver: MachineDriver;
+  private readonly before: number[] = [];
   private kills = 0;
   private killsBefore = 0;
 
@@ -65,7 +66,10 @@ export class WorstMoments {
   private notePrivate({ processes }: FleetSample, moreBytes: (pool: number) => number): void {
     this.scenario.pools.forEach(({ name }, i) => {
       const own = processes.reduce((sum, p) => sum + (isWorkerOf(p.name, name) ? p.privateAnonBytes : 0), 0);
-      this.privateBytes[i] = Math.max(this.privateBytes[i]!, own + moreBytes(i));
+      // The moment was somewhere between two samples: what grew in between is not taken as had by then.
+      const then = Math.min(own, this.before[i] ?? own) + moreBytes(i);
+      this.before[i] = own;
+      this.privateBytes[i] = Math.max(this.privateBytes[i]!, own, then);
     });
   }
 
