@@ -7,6 +7,7 @@ import { highestMoments, type Moment } from './machine/moments.ts';
 import { PoolProcesses, type WorkerTarget } from './machine/pool-processes.ts';
 import { type FleetSample, takeSample } from './machine/sample.ts';
 import { type ServiceEvent, ServiceProcess } from './machine/service-process.ts';
+import { WorstMoments } from './machine/worst-moments.ts';
 import { type InProgress, inProgressAt, requestAt } from './pool/in-progress.ts';
 import { firstAfter, type PoolRun } from './pool/pool-run.ts';
 import type { Scenario } from './scenario/scenario.ts';
@@ -69,6 +70,7 @@ export class Follower {
   private playingUs: number | undefined;
   private kills = 0;
   private lowestBytes = Infinity;
+  readonly worst: WorstMoments;
   private readonly signal: AbortSignal | undefined;
   private readonly trial: FollowOptions['trial'];
 
@@ -80,7 +82,9 @@ export class Follower {
     this.trial = options.trial;
     this.requestNames = scenario.requests.map(({ name }) => name);
     this.driver = new MachineDriver(scenario, options.keepsScript);
+    this.worst = new WorstMoments(scenario, this.driver);
     this.driver.run.k.hooks.oomKill = () => {
+      this.worst.noteKill();
       this.firstKill ??= this.killNow();
     };
     this.services = scenario.services.map((service) => {
@@ -118,12 +122,13 @@ export class Follower {
       this.serve(us);
       this.driver.passTo(us);
       this.bringAll(sample);
-      this.noteLowest((this.moments[sample]?.pages ?? 0) * 4096);
+      this.noteLowest(this.moments[sample]);
       const withinPeakBytes = (this.moments[sample]?.pages ?? 0) * 4096;
       this.samples.push(
         takeSample(this.driver, this.scenario, us, { withinPeakBytes, lowestAvailableBytes: this.lowestBytes }),
       );
       this.lowestBytes = Infinity;
+      this.worst.noteSample(this.samples.at(-1)!, this.moments[sample], this.withinPages(sample));
       if (this.signal?.aborted) return true;
       if (this.kills >= MOST_KILLS) return true;
       if (this.kills > 0 && this.trial === 'at once') return true;
@@ -135,9 +140,19 @@ export class Follower {
     return false;
   }
 
-  /** `moreBytes`: of requests that could have it without anything else happening. */
-  private noteLowest(moreBytes: number): void {
-    this.lowestBytes = Math.min(this.lowestBytes, Math.max(0, siMemAvailable(this.driver.run.k) * 4096 - moreBytes));
+  /** `moment`: requests that could have what they need without anything else happening. */
+  private noteLowest(moment?: Moment): void {
+    const availableBytes = Math.max(0, (siMemAvailable(this.driver.run.k) - (moment?.pages ?? 0)) * 4096);
+    this.lowestBytes = Math.min(this.lowestBytes, availableBytes);
+    if (!this.trial && this.kills === 0)
+      this.worst.note(this.playingUs ?? moment?.atUs ?? this.driver.nowUs, availableBytes, moment);
+  }
+
+  /** Of each pool: what requests in progress have at a sample. */
+  private withinPages(sample: number): number[] {
+    return this.pools.map(({ timelines }) =>
+      timelines.reduce((sum, { layout, withinPages }) => sum + (layout[sample]! < 0 ? 0 : withinPages[sample]!), 0),
+    );
   }
 
   private serve(untilUs: number): void {
@@ -148,7 +163,7 @@ export class Follower {
       const event = first.events[first.next++]!;
       this.driver.passTo(event.atUs);
       first.process.do(event);
-      this.noteLowest(0);
+      this.noteLowest();
       this.noteDeaths();
     }
   }
@@ -161,7 +176,7 @@ export class Follower {
     for (const { pool, slot, pages } of moment.running) {
       this.processes[pool]!.setWithin(slot, pages);
       this.noteDeaths();
-      this.noteLowest(0);
+      this.noteLowest();
     }
     for (const { pool, slot } of moment.running) this.processes[pool]!.setWithin(slot, 0);
     this.noteDeaths();

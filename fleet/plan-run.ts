@@ -144,8 +144,8 @@ async function followed(
   );
   await follower.follow(() => {});
   if (options.signal?.aborted) throw new Interrupted('interrupted');
-  const { samples, events, firstKill, driver: machine } = follower;
-  return { scenario, arrivals, pools, samples, events, firstKill, machine, partial: false, follower };
+  const { samples, events, firstKill, worst, driver: machine } = follower;
+  return { scenario, arrivals, pools, samples, events, firstKill, worst, machine, partial: false, follower };
 }
 
 async function rowOf(

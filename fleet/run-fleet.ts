@@ -3,6 +3,7 @@ import { breathing } from '../workloads/breathing.ts';
 import { type FirstKill, type FleetEvent, Follower } from './follower.ts';
 import type { MachineDriver } from './machine/machine-driver.ts';
 import type { FleetSample } from './machine/sample.ts';
+import type { WorstMoments } from './machine/worst-moments.ts';
 import { playPools } from './pool/play-pools.ts';
 import { PoolRun } from './pool/pool-run.ts';
 import { type Arrivals, drawArrivals } from './requests/arrivals.ts';
@@ -33,6 +34,7 @@ export interface FleetRun {
   readonly events: readonly FleetEvent[];
   /** Nothing where nobody was killed. */
   readonly firstKill: FirstKill | undefined;
+  readonly worst: WorstMoments;
   /** The machine, as it is at the end or where it was stopped. */
   readonly machine: MachineDriver;
   readonly partial: boolean;
@@ -68,6 +70,7 @@ export async function runFleet(scenario: Scenario, options: FleetOptions = {}): 
     samples: follower.samples,
     events: follower.events,
     firstKill: follower.firstKill,
+    worst: follower.worst,
     machine: follower.driver,
     partial: isCut || followedUs.length < samplesUs.length,
   };

@@ -7,6 +7,7 @@ import {
   runHere,
   type WholeFleet,
 } from './fleet-task.ts';
+import { withFront } from './report/setting-front.ts';
 import type { SettingResult } from './report/setting-result.ts';
 import type { FleetOptions } from './run-fleet.ts';
 import { parseScenario, type Scenario } from './scenario/scenario.ts';
@@ -65,26 +66,9 @@ export async function studyFleet(
     partial: partial || first.partial,
     verdict,
     figures,
-    settings: rows.length > 1 ? rows.map((row) => ({ ...row, front: !rows.some((other) => beats(other, row)) })) : [],
+    settings: rows.length > 1 ? withFront(rows) : [],
     events,
     samples,
   };
   return { result, asItIs: first };
-}
-
-/** A smaller difference is none. */
-const SAME = 1.01;
-
-/**
- * Whether one needs no more memory and no more time than another, and clearly less of one. Memory is without end where something is killed.
- */
-function beats(x: SettingResult, y: SettingResult): boolean {
-  const memory = ({ severity, usedBytes }: SettingResult) => (severity === 'fails' ? Infinity : usedBytes);
-  const time = (row: SettingResult) => row.allocatorUs + row.waitP99Us;
-  const isLess = (less: number, more: number) => less * SAME < more;
-  return (
-    !isLess(memory(y), memory(x)) &&
-    !isLess(time(y), time(x)) &&
-    (isLess(memory(x), memory(y)) || isLess(time(x), time(y)))
-  );
 }

@@ -25,8 +25,8 @@ type Sections = NonNullable<MachineReport['sections']>;
 
 function settingsOf({ settings }: FleetResult): Sections {
   if (settings.length === 0) return [];
-  const { head, rows, legend } = tableOfSettings(settings);
-  return [{ title: 'Settings, each run', parts: [{ head, rows, align: 'lr' }, legend] }];
+  const { head, rows, notes, legend } = tableOfSettings(settings);
+  return [{ title: 'Settings, each run', parts: [{ head, rows, align: 'lr' }, ...notes, legend] }];
 }
 
 function poolsOf({ figures }: FleetResult): Sections {

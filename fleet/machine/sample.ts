@@ -132,3 +132,8 @@ export function takeSample(
     lowestAvailableBytes: Math.min(between.lowestAvailableBytes, info['MemAvailable']!),
   };
 }
+
+/** Whether a process is one of a pool's workers, and not its master. */
+export function isWorkerOf(process: string, pool: string): boolean {
+  return process.startsWith(`${pool}-`) && /^\d+$/.test(process.slice(pool.length + 1));
+}

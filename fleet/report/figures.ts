@@ -1,7 +1,8 @@
 import type { Holdings } from '../engine/holdings.ts';
+import { isWorkerOf } from '../machine/sample.ts';
 import type { FleetRun } from '../run-fleet.ts';
 import { sizeBytes } from '../scenario/quantities.ts';
-import { isWorkerOf, type KillFigures, killFigures } from './kill-figures.ts';
+import { type KillFigures, killFigures, lowestFigures, type MomentFigures } from './kill-figures.ts';
 import { type Trend, trendOf } from './trend.ts';
 
 /** A figure over time, by its name. */
@@ -30,8 +31,13 @@ export interface PoolFigures {
   readonly isRecorded: boolean;
   readonly failures: number;
   readonly recycled: number;
+  /** … of these for having grown too large; and the most requests that one worker served. */
+  readonly recycledBySize: number;
+  readonly mostServed: number;
   /** Private anonymous memory of all workers. */
   readonly privateBytes: Series;
+  /** … at most, between samples too. */
+  readonly mostPrivateBytes: number;
   /** Pss of all workers: of shared pages their part. */
   readonly pssBytes: Series;
   /** Resident memory of the largest worker. */
@@ -71,6 +77,8 @@ export interface FleetFigures {
   readonly availableBytes: Series;
   /** MemAvailable at its lowest, between samples too. */
   readonly lowestAvailableBytes: number;
+  /** The machine then; nothing where that was after a kill, or while there was plenty. */
+  readonly lowest: MomentFigures | undefined;
   readonly anonBytes: Series;
   readonly activeAnonBytes: Series;
   readonly shmemBytes: Series;
@@ -101,6 +109,8 @@ export interface GroupFigures {
   readonly currentBytes: Series;
   /** Without page cache: what reclaim cannot take while there is no swap. */
   readonly firmBytes: Series;
+  /** … at most, between samples too. */
+  readonly mostFirmBytes: number;
   readonly cacheBytes: Series;
   readonly maxBytes: number | null;
   readonly highBytes: number | null;
@@ -131,6 +141,7 @@ export function figuresOf(run: FleetRun): FleetFigures {
     timesUs,
     availableBytes: available,
     lowestAvailableBytes: Math.min(...samples.map((sample) => sample.lowestAvailableBytes)),
+    lowest: run.worst.lowest && kills.length === 0 ? lowestFigures(run.worst.lowest, scenario) : undefined,
     usedBytes: series(
       'used',
       available.values.map((bytes) => totalBytes - bytes),
@@ -219,10 +230,16 @@ function poolFigures(run: FleetRun, index: number, series: MakeSeries): PoolFigu
         (sum, { lives }) => sum + lives.filter(({ ending }) => ending === 'max_requests').length,
         0,
       ),
+    recycledBySize: pool.timelines.reduce((sum, { recycled }) => sum + recycled.length, 0),
+    mostServed: Math.max(
+      0,
+      ...pool.schedule.slots.flatMap(({ lives }) => lives.map(({ first, last: end }) => end - first)),
+    ),
     privateBytes: series(
       `workers of ${name}`,
       workersAt.map((list) => list.reduce((sum, p) => sum + p.privateAnonBytes, 0)),
     ),
+    mostPrivateBytes: run.worst.privateBytes[index]!,
     pssBytes: series(
       `workers of ${name}, each shared page once`,
       workersAt.map((list) => list.reduce((sum, p) => sum + p.pssBytes, 0)),
@@ -313,6 +330,7 @@ function groupFigures(run: FleetRun, name: string, series: MakeSeries): GroupFig
       `${name} without cache`,
       own.map(({ currentBytes }, i) => Math.max(0, currentBytes - cache[i]!)),
     ),
+    mostFirmBytes: Math.min(last.maxBytes ?? Infinity, run.worst.firmBytes.get(name) ?? 0),
     cacheBytes: series(`cache of ${name}`, cache),
     maxBytes: last.maxBytes,
     highBytes: last.highBytes,

@@ -6,4 +6,6 @@ export interface Finding {
   /** What it is about: a pool, a service, a group, the machine. */
   readonly about: string;
   readonly text: string;
+  /** What climbs goes towards what, and when, in a few words; nothing where nothing does, or where it stops well before a limit. */
+  readonly course?: string;
 }

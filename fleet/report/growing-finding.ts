@@ -23,17 +23,18 @@ export function growingFinding(region: GrowingRegion, pool: PoolFigures, limit: 
       about,
       text: `${grown} That is what ${limit.what} (${bytes(limit.bytes)}) was used up by. ${cure} Restarting workers does not help: it is the master's.`,
     };
-  if (left <= 0)
-    return { severity: 'fine', about, text: `${grown} It is full, and there is room for that: it grows no further.` };
+  if (left <= 0) return { severity: 'fine', about, text: `${grown} It is full: it grows no further.` };
   if (left <= limit.leftBytes)
     return {
       severity: 'fine',
       about,
-      text: `${grown} Its ceiling is its size, ${bytes(sizeBytes)}, in ${durationText((left / perHourBytes) * 3600e6)}, and ${limit.what} has room for it.`,
+      text: `${grown} Its ceiling is its size, ${bytes(sizeBytes)}, ${durationText((left / perHourBytes) * 3600e6)} after the end of this run, and ${limit.what} has room for it.`,
     };
+  const endText = `${durationText((Math.max(0, limit.leftBytes) / perHourBytes) * 3600e6)} after the end of this run`;
   return {
     severity: 'ends',
     about,
-    text: `${grown} It reaches ${limit.what} (${bytes(limit.bytes)}) in ${durationText((Math.max(0, limit.leftBytes) / perHourBytes) * 3600e6)}, before it is full. ${cure} Restarting workers does not help: it is the master's.`,
+    course: `climbs to ${limit.what} ${endText}`,
+    text: `${grown} It reaches ${limit.what} (${bytes(limit.bytes)}) ${endText}, before it is full. ${cure} Restarting workers does not help: it is the master's.`,
   };
 }

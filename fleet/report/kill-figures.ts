@@ -1,12 +1,11 @@
 import type { FirstKill } from '../follower.ts';
-import type { FleetSample } from '../machine/sample.ts';
+import { type FleetSample, isWorkerOf } from '../machine/sample.ts';
+import { isWithin, type LowestMoment } from '../machine/worst-moments.ts';
 import type { Scenario } from '../scenario/scenario.ts';
 
-/** The machine when somebody was killed first, before anything was freed. Bytes. */
-export interface KillFigures extends Omit<FirstKill, 'sample'> {
+/** The machine at a moment between samples. Bytes. */
+export interface MomentFigures {
   readonly atUs: number;
-  /** What could be had for requests before they began: what the machine or the group had left at the sample before, swap included. */
-  readonly roomBytes: number;
   readonly availableBytes: number;
   readonly machineAnonBytes: number;
   readonly machineShmemBytes: number;
@@ -19,14 +18,39 @@ export interface KillFigures extends Omit<FirstKill, 'sample'> {
   readonly groups: readonly { readonly currentBytes: number }[];
 }
 
+/** When somebody was killed first, before anything was freed. */
+export interface KillFigures extends Omit<FirstKill, 'sample'>, MomentFigures {
+  /** What could be had for requests before they began: what the machine or the group had left at the sample before, swap included. */
+  readonly roomBytes: number;
+}
+
 export function killFigures(kill: FirstKill, before: FleetSample, scenario: Scenario): KillFigures {
   const { sample, ...facts } = kill;
-  const { meminfo, processes, groups } = sample;
+  return { ...facts, ...momentFigures(sample, scenario), roomBytes: roomAt(before, kill.group) };
+}
+
+/** With what requests in progress need beyond the sample. */
+export function lowestFigures(lowest: LowestMoment, scenario: Scenario): MomentFigures {
+  const { atUs, availableBytes, sample, moreBytes } = lowest;
+  const figures = momentFigures(sample, scenario);
+  const more = (isCounted: (group: string | undefined) => boolean) =>
+    scenario.pools.reduce((sum, { group }, i) => sum + (isCounted(group) ? moreBytes[i]! : 0), 0);
+  return {
+    ...figures,
+    atUs,
+    availableBytes,
+    machineAnonBytes: figures.machineAnonBytes + more(() => true),
+    pools: figures.pools.map((pool, i) => ({ ...pool, privateBytes: pool.privateBytes + moreBytes[i]! })),
+    groups: figures.groups.map(({ currentBytes }, i) => ({
+      currentBytes: currentBytes + more((group) => isWithin(group, scenario.cgroups[i]!.name)),
+    })),
+  };
+}
+
+function momentFigures({ atUs, meminfo, processes, groups }: FleetSample, scenario: Scenario): MomentFigures {
   const info = (name: string) => meminfo[name] ?? 0;
   return {
-    ...facts,
-    atUs: sample.atUs,
-    roomBytes: roomAt(before, kill.group),
+    atUs,
     availableBytes: info('MemAvailable'),
     machineAnonBytes: info('AnonPages'),
     machineShmemBytes: info('Shmem'),
@@ -45,11 +69,6 @@ export function killFigures(kill: FirstKill, before: FleetSample, scenario: Scen
       currentBytes: groups.find((group) => group.name === name)?.currentBytes ?? 0,
     })),
   };
-}
-
-/** Whether a process is one of a pool's workers, and not its master. */
-export function isWorkerOf(process: string, pool: string): boolean {
-  return process.startsWith(`${pool}-`) && /^\d+$/.test(process.slice(pool.length + 1));
 }
 
 function roomAt({ meminfo, groups }: FleetSample, group: string | undefined): number {

@@ -55,7 +55,7 @@ export function poolNeeds(run: FleetRun, figures: FleetFigures, index: number, r
   for (const { pages } of needsOf(run, index)) mostPages = Math.max(mostPages, pages);
   const besideBytes = Math.max(
     0,
-    figures.totalBytes - figures.availableBytes.trend.lastBytes - pool.privateBytes.trend.lastBytes,
+    figures.totalBytes - figures.availableBytes.trend.endBytes - pool.privateBytes.trend.endBytes,
   );
   return {
     fullestSample,
@@ -94,10 +94,10 @@ export function workersIn(roomBytes: number, { keptBytes, demandPages }: PoolNee
 /** What the pool's group leaves for its workers; Infinity without a limit. */
 function groupRoom(figures: FleetFigures, run: FleetRun, index: number): number {
   const { group } = run.pools[index]!.pool;
-  const ownBytes = figures.pools[index]!.privateBytes.trend.lastBytes;
+  const ownBytes = figures.pools[index]!.privateBytes.trend.endBytes;
   const rooms = figures.groups
     .filter(({ name, maxBytes }) => maxBytes !== null && (group === name || group?.startsWith(`${name}/`)))
-    .map(({ maxBytes, firmBytes }) => maxBytes! - Math.max(0, firmBytes.trend.lastBytes - ownBytes));
+    .map(({ maxBytes, firmBytes }) => maxBytes! - Math.max(0, firmBytes.trend.endBytes - ownBytes));
   return Math.min(Infinity, ...rooms);
 }
 

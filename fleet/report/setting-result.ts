@@ -1,6 +1,8 @@
 import type { Scenario } from '../scenario/scenario.ts';
 import type { FleetFigures } from './figures.ts';
 import type { Severity } from './finding.ts';
+import { type Margin, marginsOf } from './margin.ts';
+import { isOfLoad, unreached } from './setting-kind.ts';
 import { verdictOf } from './verdict.ts';
 
 /** A scenario with one of its changes: what came of it, run and not estimated. */
@@ -9,12 +11,20 @@ export interface SettingResult {
   readonly change: Readonly<Record<string, unknown>>;
   readonly severity: Severity;
   readonly kills: number;
+  /** What climbs, towards what and when; null: nothing that comes near a limit. */
+  readonly course: string | null;
+  /** Whether what is asked of the machine was changed, and not how it is set up. */
+  readonly isOfLoad: boolean;
+  /** What was changed and never came into play. */
+  readonly unreached: string | null;
+  /** All memory first, then the groups with a memory.max. */
+  readonly margins: readonly Margin[];
   /** MemAvailable at its lowest. */
   readonly lowestAvailableBytes: number;
   /** AnonPages of the machine at the end, and what the machine uses at most (MemTotal without MemAvailable). */
   readonly anonBytes: number;
   readonly usedBytes: number;
-  /** Private memory of all workers at most. */
+  /** Private memory of all workers at most, between samples too. */
   readonly workersBytes: number;
   /** The largest worker at the end, its address space, and its heap within a request at most. */
   readonly largestBytes: number;
@@ -25,7 +35,7 @@ export interface SettingResult {
   readonly waitP99Us: number;
   readonly replayed: number;
   readonly met: number;
-  /** Whether no other one needs less memory and less time. */
+  /** Whether it holds with a margin, and no other setting that does needs less memory and less time. */
   readonly front: boolean;
 }
 
@@ -39,16 +49,21 @@ export function settingResult(
   const sum = (of: (pool: FleetFigures['pools'][number]) => number) =>
     pools.reduce((total, pool) => total + of(pool), 0);
   const most = (of: (pool: FleetFigures['pools'][number]) => number) => Math.max(0, ...pools.map(of));
+  const verdict = verdictOf(figures, scenario);
   const requests = sum((pool) => pool.requests);
   return {
     name,
     change,
-    severity: verdictOf(figures, scenario).severity,
+    severity: verdict.severity,
+    course: verdict.findings.find(({ course }) => course !== undefined)?.course ?? null,
+    isOfLoad: isOfLoad(change),
+    unreached: unreached(change, figures, scenario),
+    margins: marginsOf(figures),
     kills: figures.kills,
     lowestAvailableBytes: figures.lowestAvailableBytes,
     usedBytes: figures.totalBytes - figures.lowestAvailableBytes,
     anonBytes: figures.anonBytes.values.at(-1)!,
-    workersBytes: sum((pool) => pool.privateBytes.trend.highestBytes),
+    workersBytes: sum((pool) => pool.mostPrivateBytes),
     largestBytes: most((pool) => pool.largestBytes.values.at(-1)!),
     sizeBytes: most((pool) => pool.sizeBytes),
     heapPeakBytes: most((pool) => pool.heapPeakBytes),

@@ -1,32 +1,41 @@
 import { bytes, duration, percent } from '../../sim/contract/format.ts';
 import { durationText } from '../scenario/quantities.ts';
+import { isBarely, leftText, limitText, MARGIN_RULE, type Margin, tightest } from './margin.ts';
 import type { SettingResult } from './setting-result.ts';
 
 /** Settings beside each other for people: a row each, the first of them the scenario as it is. */
 export interface SettingsTable {
   readonly head: readonly string[];
   readonly rows: readonly (readonly string[])[];
+  /** On single rows. */
+  readonly notes: readonly string[];
   /** What the columns are. */
   readonly legend: string;
 }
 
 export function tableOfSettings(settings: readonly SettingResult[]): SettingsTable {
   const base = settings[0]!;
+  const { group } = tightest(base.margins);
+  // A setting may take the limit away that decides as it is.
+  const usedOf = (row: SettingResult) =>
+    (row.margins.find((margin) => margin.group === group) ?? row.margins[0]!).usedBytes;
   const hasPools = settings.some((row) => row.heapPeakBytes > 0);
   const waits = settings.some((row) => row.waitP99Us > 0);
   const head = [
     '',
     'used',
     '',
-    ...(hasPools ? ['workers', 'largest', 'in request', 'VSZ', 'allocator'] : ['available']),
+    'left',
+    ...(hasPools ? ['workers', 'largest', 'in request', 'VSZ', 'allocator'] : []),
     ...(waits ? ['wait p99'] : []),
     'outcome',
     'front',
   ];
-  const rows = settings.map((row) => [
+  const rowOf = (row: SettingResult) => [
     row.name,
-    bytes(row.usedBytes),
-    row === base ? '' : change(row.usedBytes, base.usedBytes),
+    bytes(usedOf(row)),
+    row === base ? '' : change(usedOf(row), usedOf(base)),
+    row.kills > 0 ? '' : `${leftText(tightest(row.margins))}${othersText(tightest(row.margins), group)}`,
     ...(hasPools
       ? [
           bytes(row.workersBytes),
@@ -35,25 +44,61 @@ export function tableOfSettings(settings: readonly SettingResult[]): SettingsTab
           bytes(row.sizeBytes),
           duration(row.allocatorUs * 1e3),
         ]
-      : [bytes(row.lowestAvailableBytes)]),
+      : []),
     ...(waits ? [durationText(row.waitP99Us)] : []),
     outcome(row),
-    row.front ? 'best' : '',
-  ]);
-  const pools = hasPools
-    ? 'workers: their private memory at most; largest: RSS of the largest at the end; in request: a heap at most; allocator: its part of a request on average, without waiting for locks; '
-    : '';
-  const waiting = waits ? 'wait p99: for a worker, of a hundred requests the one that waits longest; ' : '';
-  return {
-    head,
-    rows,
-    legend: `used: of the machine at most (MemTotal without MemAvailable); ${pools}${waiting}outcome: holds, climbs to a limit that it does not reach within this time, or who was killed; best: no other one needs less memory and less time.`,
-  };
+    row.isOfLoad ? 'other load' : row.front ? 'best' : '',
+  ];
+  // How the machine is set up first, then what else may be asked of it.
+  const rows = [...settings.filter((row) => !row.isOfLoad), ...settings.filter((row) => row.isOfLoad)].map(rowOf);
+  return { head, rows, notes: settings.flatMap(noteOf), legend: legendOf({ group, hasPools, waits }) };
 }
 
-function outcome({ kills, severity }: SettingResult): string {
+const othersText = (margin: Margin, group: string | undefined) =>
+  margin.group === group ? '' : ` of ${limitText(margin)}`;
+
+function legendOf(what: { group: string | undefined; hasPools: boolean; waits: boolean }): string {
+  const { group, hasPools, waits } = what;
+  const used = group === undefined ? 'MemTotal without MemAvailable' : `${group} without its page cache`;
+  return [
+    `used: at most (${used})`,
+    `left: of ${limitText({ group })} at the worst moment`,
+    ...(hasPools
+      ? [
+          'workers: their private memory at most, between samples too',
+          'largest: RSS of the largest at the end, with the shared memory and files that it looks at',
+          'in request: a heap at most',
+          'VSZ: address space of the largest at the end',
+          'allocator: its part of a request on average, without waiting for locks',
+        ]
+      : []),
+    ...(waits ? ['wait p99: for a worker, of a hundred requests the one that waits longest'] : []),
+    `outcome: holds; holds, barely (${MARGIN_RULE}); climbs, to what and when the lines above say, by the rule of forecasts below; or how many were killed`,
+    'best: of those that hold, not barely, and in which nothing climbs near a limit, no other one needs less memory (used) and less time (allocator and wait) when differences of 1 % count as none',
+    'other load: more or less is asked of the machine, so it is not compared',
+  ]
+    .join('; ')
+    .concat('.');
+}
+
+/** Whether it holds, with something left, and nothing says that it would not go on. */
+export const isSafe = ({ kills, severity, course, margins }: SettingResult): boolean =>
+  kills === 0 && severity !== 'fails' && severity !== 'ends' && course === null && !isBarely(tightest(margins));
+
+function outcome({ kills, severity, course, margins }: SettingResult): string {
   if (kills > 0) return `${kills} killed`;
-  return severity === 'fails' ? 'refused' : severity === 'ends' ? 'climbs' : 'holds';
+  if (severity === 'fails') return 'refused';
+  if (course !== null) return 'climbs';
+  return isBarely(tightest(margins)) ? 'holds, barely' : 'holds';
+}
+
+/** What the outcome leaves out: towards what and when it climbs, and what never came into play. */
+function noteOf({ name, kills, severity, course, unreached }: SettingResult): string[] {
+  const parts = [
+    ...(course !== null && kills === 0 && severity !== 'fails' ? [course] : []),
+    ...(unreached === null ? [] : [unreached]),
+  ];
+  return parts.length === 0 ? [] : [`${name}: ${parts.join('; ')}.`];
 }
 
 function change(value: number, base: number): string {

@@ -18,6 +18,7 @@ export interface TextStyle {
 }
 
 const ROWS = 9;
+const LOWEST_LEGEND = '! the least that was available, with all that requests in progress need then';
 const KILL_LEGEND = '* somebody is killed first: the machine at that moment, before anything was freed';
 
 /** The answer for people. */
@@ -87,22 +88,27 @@ function timeline(figures: FleetFigures, width: number): string[] {
     bytes(figures.shmemBytes.values[i]!),
     bytes(figures.cacheBytes.values[i]!),
   ]);
-  const { firstKill: kill } = figures;
-  if (kill) {
-    const place = picked.filter((i) => timesUs[i]! < kill.atUs).length;
+  const moment = figures.firstKill ?? figures.lowest;
+  const isSample = moment !== undefined && moment === figures.lowest && picked.some((i) => timesUs[i] === moment.atUs);
+  if (moment && !isSample) {
+    const place = picked.filter((i) => timesUs[i]! < moment.atUs).length;
     rows.splice(place, 0, [
-      `${durationText(kill.atUs)} *`,
-      bytes(kill.availableBytes),
-      bytes(kill.machineAnonBytes),
-      ...(swaps ? [bytes(kill.swapUsedBytes)] : []),
-      ...kill.groups.map((group) => bytes(group.currentBytes)),
-      ...kill.pools.map((pool) => bytes(pool.privateBytes)),
-      ...kill.pools.map((pool) => bytes(pool.largestBytes)),
-      bytes(kill.machineShmemBytes),
-      bytes(kill.machineCacheBytes),
+      `${durationText(moment.atUs)} ${figures.firstKill ? '*' : '!'}`,
+      bytes(moment.availableBytes),
+      bytes(moment.machineAnonBytes),
+      ...(swaps ? [bytes(moment.swapUsedBytes)] : []),
+      ...moment.groups.map((group) => bytes(group.currentBytes)),
+      ...moment.pools.map((pool) => bytes(pool.privateBytes)),
+      ...moment.pools.map((pool) => bytes(pool.largestBytes)),
+      bytes(moment.machineShmemBytes),
+      bytes(moment.machineCacheBytes),
     ]);
   }
-  return kill ? [...fitted([header, ...rows], width), KILL_LEGEND] : fitted([header, ...rows], width);
+  const legend = [
+    ...(figures.firstKill ? [KILL_LEGEND] : moment && !isSample ? [LOWEST_LEGEND] : []),
+    ...(groups.length > 0 ? ['[name]: memory.current of that cgroup, page cache included'] : []),
+  ];
+  return [...fitted([header, ...rows], width), ...legend];
 }
 
 /** The last columns go where they have no room. */
@@ -121,7 +127,7 @@ function fitted(table: readonly string[][], width: number): string[] {
 /** One sentence or two of a pool. */
 export function poolText(pool: PoolFigures): string {
   const memo = pool.compares
-    ? `${count(pool.replayed)} replayed, ${count(pool.met)} met a heap in a state that had been met before`
+    ? `${count(pool.replayed)} of them replayed, ${count(pool.met)} the same as one replayed before in an equal heap`
     : pool.isRecorded
       ? `as they were recorded, all ${count(pool.replayed)} replayed`
       : `all ${count(pool.replayed)} replayed: time decides what this allocator does, so no two heaps are alike`;
@@ -130,14 +136,19 @@ export function poolText(pool: PoolFigures): string {
 }
 
 function settingsTable(settings: readonly SettingResult[], { bold, width, fold, columnBlocks }: TextStyle): string[] {
-  const { head, rows, legend } = tableOfSettings(settings);
-  return [bold('Settings, each run:'), ...columnBlocks([head, ...rows], width), ...fold(legend, width, '  ')];
+  const { head, rows, notes, legend } = tableOfSettings(settings);
+  return [
+    bold('Settings, each run:'),
+    ...columnBlocks([head, ...rows], width),
+    ...notes.flatMap((note) => fold(`- ${note}`, width, '  ')),
+    ...fold(legend, width, '  '),
+  ];
 }
 
 /** What the answer rests on. */
 function assumptions(result: FleetResult): string[] {
   return [
-    'Assumed: requests take as long as the scenario says, whatever the allocator and the load; a worker that ends is replaced at once; the heap of a request in progress is known in sixteenths of its events; page tables, slab and lists are those of a machine with one processor.',
+    'Assumed: requests take as long as the scenario says, whatever the allocator and the load; a worker that ends is replaced at once; at a sample a request in progress has what it had at the last sixteenth of its calls; page tables, slab and lists are those of a machine with one processor.',
     `Forecasts: ${FORECAST_RULE}.`,
     ...(result.figures.pools.some((pool) => /jemalloc/.test(pool.allocator))
       ? ['jemalloc returns memory by time: in idle workers only where background_thread is on.']

@@ -4,12 +4,16 @@ import { durationText } from '../scenario/quantities.ts';
 /** How a figure went over the time of a scenario. */
 export interface Trend {
   readonly firstBytes: number;
+  /** At the last sample, and on average over the last twentieth, which the rises below are of. */
   readonly lastBytes: number;
+  readonly endBytes: number;
   readonly highestBytes: number;
   readonly riseBytes: number;
   readonly shape: 'flat' | 'levels off' | 'climbs' | 'falls' | 'sawtooth';
   /** When nine tenths of the rise were done. */
   readonly settledUs: number;
+  /** Whether it was never below that again, nor above where it ended. */
+  readonly stays: boolean;
   /** When it began to rise. */
   readonly sinceUs: number;
   /** Over the last third, bytes an hour. */
@@ -40,10 +44,11 @@ export function trendOf(timesUs: readonly number[], values: readonly number[]): 
   const mean = (from: number, to: number) =>
     values.slice(from, to).reduce((sum, value) => sum + value, 0) / Math.max(1, to - from);
   const firstBytes = values[0]!;
-  const lastBytes = mean(count - window, count);
+  const lastBytes = values.at(-1)!;
+  const endBytes = mean(count - window, count);
   const highestBytes = Math.max(...values);
-  const riseBytes = lastBytes - firstBytes;
-  const noise = Math.max(NOISE_BYTES, NOISE_SHARE * Math.max(firstBytes, lastBytes));
+  const riseBytes = endBytes - firstBytes;
+  const noise = Math.max(NOISE_BYTES, NOISE_SHARE * Math.max(firstBytes, endBytes));
   const perHourBytes = slope(timesUs.slice(-Math.ceil(count / 3)), values.slice(-Math.ceil(count / 3))) * 3600e6;
   const reached = (share: number) =>
     timesUs[
@@ -54,12 +59,14 @@ export function trendOf(timesUs: readonly number[], values: readonly number[]): 
     ]!;
   const settledUs = riseBytes > 0 ? reached(0.9) : timesUs[0]!;
   const sinceUs = riseBytes > 0 ? reached(0.05) : timesUs[0]!;
+  const settled = values.slice(timesUs.indexOf(settledUs));
+  const stays = Math.min(...settled) >= endBytes - noise && Math.max(...settled) <= endBytes + noise;
   const lengthUs = timesUs.at(-1)! - timesUs[0]!;
   const stillRising = perHourBytes * (lengthUs / 3600e6 / 3) > Math.max(noise / 2, 0.08 * riseBytes);
   const third = mean(Math.floor(count / 3), Math.floor(count / 3) + window);
   const twoThirds = mean(Math.floor((2 * count) / 3), Math.floor((2 * count) / 3) + window);
-  const towardsBytes = limitOf(firstBytes, third, twoThirds, lastBytes);
-  const thirdsBytes = [twoThirds - third, lastBytes - twoThirds] as const;
+  const towardsBytes = limitOf(firstBytes, third, twoThirds, endBytes);
+  const thirdsBytes = [twoThirds - third, endBytes - twoThirds] as const;
   const isSteady = Math.min(...thirdsBytes) > 0 && Math.min(...thirdsBytes) >= PACE * Math.max(...thirdsBytes);
   let shape: Trend['shape'] = 'flat';
   if (riseBytes > noise) shape = stillRising ? 'climbs' : 'levels off';
@@ -68,10 +75,12 @@ export function trendOf(timesUs: readonly number[], values: readonly number[]): 
   return {
     firstBytes,
     lastBytes,
+    endBytes,
     highestBytes,
     riseBytes,
     shape,
     settledUs,
+    stays,
     sinceUs,
     perHourBytes,
     towardsBytes,
@@ -83,14 +92,26 @@ export function trendOf(timesUs: readonly number[], values: readonly number[]): 
 /** The rule, for people. */
 export const FORECAST_RULE = `a time is forecast only where the last third of the time rose at the pace of the second, within a factor of ${1 / PACE}, and not beyond ${FORECAST_LENGTHS} times what was followed`;
 
-/** When what rises has risen by so much more: `now`, `in 5h`, or why no time can be told. `lengthUs`: what was followed. */
+/** When what rises has risen by so much more: `now`, `about 5h after the end of this run`, or why no time can be told. `lengthUs`: what was followed. */
 export function whenText({ perHourBytes, thirdsBytes, isSteady }: Trend, leftBytes: number, lengthUs: number): string {
   if (leftBytes <= 0) return 'now';
   if (!isSteady)
     return `at a time that this run does not tell (it rose by ${bytes(Math.max(0, thirdsBytes[0]))} in the second third of it and by ${bytes(Math.max(0, thirdsBytes[1]))} in the last)`;
   const us = (leftBytes / perHourBytes) * 3600e6;
   const mostUs = FORECAST_LENGTHS * lengthUs;
-  return us > mostUs ? `not within ${durationText(mostUs)} at that pace` : `in ${durationText(us)} at that pace`;
+  return us > mostUs
+    ? `not within ${durationText(mostUs)} at that pace`
+    : `about ${durationText(us)} after the end of this run at that pace`;
+}
+
+/** The same in a few words, for a row of a table. */
+export function courseText(trend: Trend, what: string, leftBytes: number, lengthUs: number): string {
+  const us = (Math.max(0, leftBytes) / trend.perHourBytes) * 3600e6;
+  const mostUs = FORECAST_LENGTHS * lengthUs;
+  if (!trend.isSteady) return `climbs to ${what} at a time unknown`;
+  return us > mostUs
+    ? `climbs to ${what}, not within ${durationText(mostUs)}`
+    : `climbs to ${what} ${durationText(us)} after the end`;
 }
 
 /** A rise that becomes smaller by the same factor in each third goes on to a limit. */

@@ -1,12 +1,15 @@
 import { bytes, count, counted, percent } from '../../sim/contract/format.ts';
+import { isWithin } from '../machine/worst-moments.ts';
 import { durationText, sizeBytes } from '../scenario/quantities.ts';
 import type { Scenario } from '../scenario/scenario.ts';
 import { type FleetFigures, type GroupFigures, heapBytes, type PoolFigures, type Series } from './figures.ts';
 import type { Finding, Severity } from './finding.ts';
 import { growingFinding, type Limit } from './growing-finding.ts';
 import { killFindings } from './kill-finding.ts';
+import { burstFinding, machineFindings } from './machine-finding.ts';
+import { isBarely, leftText, limitText, marginsOf, tightest } from './margin.ts';
 import { snapshotFinding } from './snapshot-finding.ts';
-import { FORECAST_LENGTHS, whenText } from './trend.ts';
+import { courseText, whenText } from './trend.ts';
 
 export interface Verdict {
   readonly severity: Severity;
@@ -20,7 +23,7 @@ const ORDER: readonly Severity[] = ['fails', 'ends', 'watch', 'fine'];
 /** The answer in words: what climbs, since when, towards what, in which layer, why, and what the ceiling is. */
 export function verdictOf(figures: FleetFigures, scenario: Scenario, partial = false): Verdict {
   if (partial && figures.timesUs.at(-1) === 0)
-    return { severity: 'watch', summary: summaryOf('watch', figures, scenario, partial), findings: [] };
+    return { severity: 'watch', summary: summaryOf([], figures, scenario, partial), findings: [] };
   const findings = [
     ...killFindings(figures, scenario),
     ...refusalFindings(figures, scenario),
@@ -31,11 +34,11 @@ export function verdictOf(figures: FleetFigures, scenario: Scenario, partial = f
     ...machineFindings(figures),
   ].sort((x, y) => ORDER.indexOf(x.severity) - ORDER.indexOf(y.severity));
   const severity = findings[0]?.severity ?? 'fine';
-  return { severity, summary: summaryOf(severity, figures, scenario, partial), findings };
+  return { severity, summary: summaryOf(findings, figures, scenario, partial), findings };
 }
 
-function summaryOf(severity: Severity, figures: FleetFigures, scenario: Scenario, partial: boolean): string {
-  const { lowestAvailableBytes: lowest, totalBytes } = figures;
+function summaryOf(findings: readonly Finding[], figures: FleetFigures, scenario: Scenario, partial: boolean): string {
+  const margin = tightest(marginsOf(figures));
   const untilUs = figures.timesUs.at(-1)!;
   const length = durationText(untilUs);
   if (figures.kills > 0)
@@ -45,9 +48,13 @@ function summaryOf(severity: Severity, figures: FleetFigures, scenario: Scenario
     return 'Nothing is known beyond the start: it was interrupted while the requests were still being replayed.';
   if (partial)
     return `It holds for the first ${length} of ${durationText(scenario.durationUs)}; what comes later was not looked at.`;
-  if (severity === 'ends') return `It holds for ${length}, but not for good: something climbs to a limit.`;
-  const usual = `MemAvailable never falls below ${bytes(lowest)} of ${bytes(totalBytes)}`;
-  return `It holds for ${length}, and nothing says that it would not go on: ${usual}.`;
+  const left = `${leftText(margin)} of ${limitText(margin)}`;
+  if (findings[0]?.severity === 'ends')
+    return `It holds for ${length}, but not for good: something climbs to a limit (at the worst moment ${left} are left).`;
+  if (isBarely(margin)) return `It holds for ${length}, but barely: at the worst moment ${left} are left.`;
+  if (findings.some(({ course }) => course !== undefined))
+    return `It holds for ${length}, but something climbs, and this run does not tell where that ends (at the worst moment ${left} are left).`;
+  return `It holds for ${length}, and nothing says that it would not go on: at the worst moment ${left} are left.`;
 }
 
 function groupFindings(group: GroupFigures, figures: FleetFigures, scenario: Scenario): Finding[] {
@@ -73,7 +80,7 @@ function groupFindings(group: GroupFigures, figures: FleetFigures, scenario: Sce
     found.push({
       severity: 'fine',
       about: name,
-      text: `${name} stands at its limit (${percent(full)} of ${bytes(limit)}), and that is no danger: ${bytes(cacheBytes.values.at(-1)!)} of it is page cache, which the kernel takes back when something else is needed. What it could not take back is ${bytes(firm)} (${percent(firm / limit)} of the limit${swap}). Do not raise the limit for this; watch anon, not memory.current.${refaults}`,
+      text: `${name} stands at its limit (${percent(full)} of ${bytes(limit)}), and that is no danger: ${bytes(cacheBytes.values.at(-1)!)} of it is page cache at the end, which the kernel takes back when something else is needed. What it could not take back is at samples ${bytes(firm)} at most (${percent(firm / limit)} of the limit${swap}). Do not raise the limit for this; watch memory.current without the file and with the shmem of memory.stat (anon, shmem and the kernel's own).${refaults}`,
     });
   }
   const { trend } = firmBytes;
@@ -84,11 +91,19 @@ function groupFindings(group: GroupFigures, figures: FleetFigures, scenario: Sce
   if (trend.shape === 'climbs' && (events['oom_kill'] ?? 0) === 0 && !isCopies) {
     const isBelow = trend.towardsBytes < limit;
     const whereto = isBelow
-      ? `more slowly all the time: it goes towards about ${bytes(trend.towardsBytes)}, ${percent(trend.towardsBytes / limit)} of the limit of ${bytes(limit)}${trend.towardsBytes > 0.9 * limit ? ', which leaves hardly anything for requests in progress' : ''}.`
-      : `and reaches ${bytes(limit)} ${whenText(trend, limit - trend.lastBytes, lengthOf(figures))}.`;
+      ? `more slowly from third to third of the run: it goes towards about ${bytes(trend.towardsBytes)}, ${percent(trend.towardsBytes / limit)} of the limit of ${bytes(limit)}${trend.towardsBytes > 0.9 * limit ? ', which leaves hardly anything for requests in progress' : ''}.`
+      : `and reaches ${bytes(limit)} ${whenText(trend, limit - trend.endBytes, lengthOf(figures))}.`;
+    const share = percent(trend.towardsBytes / limit);
     found.push({
       severity: isBelow || !trend.isSteady ? 'watch' : 'ends',
       about: name,
+      ...(isBelow && trend.towardsBytes <= 0.9 * limit
+        ? {}
+        : {
+            course: isBelow
+              ? `climbs towards ${share} of memory.max of ${name}`
+              : courseText(trend, `memory.max of ${name}`, limit - trend.endBytes, lengthOf(figures)),
+          }),
       text: `What ${name} holds beside page cache climbs, by ${bytes(trend.perHourBytes)} an hour at the end, ${whereto}`,
     });
   }
@@ -117,13 +132,13 @@ function poolFindings(pool: PoolFigures, figures: FleetFigures, scenario: Scenar
     found.push({
       severity: 'fine',
       about: pool.name,
-      text: `The private memory of the workers of ${pool.name} rises from ${bytes(trend.firstBytes)} to ${bytes(trend.lastBytes)}, nearly all of it by ${durationText(trend.settledUs)}, and stays there: ${file.pm.mode === 'static' ? 'each worker takes a step when it first serves the largest request, and no further one' : `it follows the number of workers (at most ${pool.mostWorkers} at once)`}. ${layerText(pool)} ${ceiling}`,
+      text: `The private memory of the workers of ${pool.name} rises from ${bytes(trend.firstBytes)} to ${bytes(trend.lastBytes)}, nearly all of it by ${durationText(trend.settledUs)}, ${trend.stays ? 'and stays there' : `and goes up and down after that (at most ${bytes(pool.mostPrivateBytes)})`}: ${file.pm.mode === 'static' ? 'each worker takes a step when it first serves the largest request, and no further one' : `it follows the number of workers (at most ${pool.mostWorkers} at once)`}. ${layerText(pool)} ${ceiling}`,
     });
   else
     found.push({
       severity: 'fine',
       about: pool.name,
-      text: `The workers of ${pool.name} hold ${bytes(trend.lastBytes)} of private memory, and that does not climb. ${layerText(pool)} ${ceiling}`,
+      text: `The workers of ${pool.name} hold ${bytes(trend.lastBytes)} of private memory at the end (${bytes(pool.mostPrivateBytes)} at most), and that does not climb. ${layerText(pool)} ${ceiling}`,
     });
   found.push(...pool.growing.map((region) => growingFinding(region, pool, limit, wasKilled)));
   if (pool.preloadBytes > 0) found.push(copied(pool, wasKilled, limit, file.pm.max_children));
@@ -155,10 +170,10 @@ function nearestLimit(group: string | undefined, figures: FleetFigures): Limit {
       .filter(({ name, maxBytes }) => maxBytes !== null && isWithin(group, name))
       .map(({ name, maxBytes, firmBytes }) => ({
         what: `memory.max of ${name}`,
-        leftBytes: maxBytes! - firmBytes.trend.lastBytes,
+        leftBytes: maxBytes! - firmBytes.trend.endBytes,
         bytes: maxBytes!,
       })),
-    { what: 'all memory', leftBytes: figures.availableBytes.trend.lastBytes, bytes: figures.totalBytes },
+    { what: 'all memory', leftBytes: figures.availableBytes.trend.endBytes, bytes: figures.totalBytes },
   ];
   return limits.reduce((x, y) => (y.leftBytes < x.leftBytes ? y : x));
 }
@@ -175,13 +190,17 @@ function climbing(pool: PoolFigures, figures: FleetFigures, scenario: Scenario):
     return {
       severity: !isAbove ? 'watch' : figures.kills > 0 ? 'fails' : 'ends',
       about: pool.name,
+      ...(ceiling > 0.95 * nearest.bytes && {
+        course: `climbs more slowly; its ceiling is ${percent(ceiling / nearest.bytes)} of ${nearest.what}`,
+      }),
       text: `The private memory of the workers of ${pool.name} climbs since ${durationText(trend.sinceUs)} (${bytes(trend.firstBytes)} → ${bytes(trend.lastBytes)}), and ${bytes(copies)} of it is copies of preloaded pages. It slows down as fewer pages are left to copy; its ceiling is ${bytes(ceiling)} with ${mostText(pool)} copied in ${file.pm.max_children} workers, ${isAbove ? 'which is more than' : `${percent(ceiling / nearest.bytes)} of`} ${nearest.what} (${bytes(nearest.bytes)}). No setting of the allocator changes that; fewer writes to what is shared, fewer workers or recycling (max_requests) do.`,
     };
   }
   return {
     severity: figures.kills > 0 ? 'fails' : trend.isSteady ? 'ends' : 'watch',
     about: pool.name,
-    text: `The private memory of the workers of ${pool.name} climbs since ${durationText(trend.sinceUs)}, by ${bytes(trend.perHourBytes)} an hour at the end (${bytes(trend.firstBytes)} → ${bytes(trend.lastBytes)}), towards ${nearest.what} (${bytes(nearest.bytes)}), which it reaches ${whenText(trend, nearest.leftBytes, lengthOf(figures))}. ${layerText(pool)} Without a limit of its own it has no ceiling: recycling workers (max_requests) gives the memory back.`,
+    course: courseText(trend, nearest.what, nearest.leftBytes, lengthOf(figures)),
+    text: `The private memory of the workers of ${pool.name} climbs since ${durationText(trend.sinceUs)}, by ${bytes(trend.perHourBytes)} an hour at the end (${bytes(trend.firstBytes)} → ${bytes(trend.lastBytes)}), towards ${nearest.what} (${bytes(nearest.bytes)}), of which the rest (${bytes(nearest.leftBytes)}) is used up ${whenText(trend, nearest.leftBytes, lengthOf(figures))}. ${layerText(pool)} Without a limit of its own it has no ceiling: recycling workers (max_requests) gives the memory back.`,
   };
 }
 
@@ -191,8 +210,6 @@ const isOfCopies = (pool: PoolFigures, riseBytes: number) => pool.copiedBytes * 
 /** The most that a worker comes to copy. */
 const mostText = ({ mostCopiedBytes, preloadBytes }: PoolFigures) =>
   mostCopiedBytes < preloadBytes ? `${bytes(mostCopiedBytes)} (by the last request before max_requests)` : 'all pages';
-
-const isWithin = (group: string | undefined, of: string) => group === of || group?.startsWith(`${of}/`) === true;
 
 /** In which layer a worker's memory is, and why it stays there. */
 function layerText(pool: PoolFigures, wasKilled = false): string {
@@ -274,11 +291,13 @@ function serviceFindings(series: Series, service: Scenario['services'][number], 
   const { trend } = series;
   if (service.snapshot) return [snapshotFinding(series, service, figures)];
   if (trend.shape === 'climbs') {
-    const when = whenText(trend, figures.availableBytes.trend.lastBytes, lengthOf(figures));
+    const leftBytes = figures.availableBytes.trend.endBytes;
+    const when = whenText(trend, leftBytes, lengthOf(figures));
     return [
       {
         severity: figures.kills > 0 ? 'fails' : trend.isSteady ? 'ends' : 'watch',
         about: service.name,
+        course: courseText(trend, 'all memory', leftBytes, lengthOf(figures)),
         text: `${service.name} climbs since ${durationText(trend.sinceUs)}, by ${bytes(trend.perHourBytes)} an hour (${bytes(trend.firstBytes)} → ${bytes(trend.lastBytes)}), with no ceiling of its own; the machine's memory would be used up ${when}.`,
       },
     ];
@@ -297,102 +316,4 @@ function refusalFindings({ refusals }: FleetFigures, scenario: Scenario): Findin
     const often = own.length > 1 ? ` (${counted(own.length, 'time')})` : '';
     return { severity: 'fails', about: own[0]!.who, text: `${text}${often}: ${cure}.` };
   });
-}
-
-/** Below this share of all memory little is left. */
-const LITTLE = 0.2;
-
-/** What the time line between its samples hides: bursts that leave little. */
-function burstFinding({
-  availableBytes,
-  lowestAvailableBytes: lowest,
-  totalBytes,
-  swapBytes,
-  pools,
-  kills,
-}: FleetFigures): Finding[] {
-  const usual = availableBytes.trend.lastBytes;
-  if (kills > 0 || lowest > LITTLE * totalBytes || lowest > 0.5 * usual) return [];
-  const busy = pools.map(({ name, mostBusy }) => `${counted(mostBusy, 'busy worker')} of ${name}`).join(', ');
-  const by = pools.length > 0 ? ` by requests in progress (at most ${busy} at once)` : '';
-  const advice =
-    pools.length > 0
-      ? 'Spread what comes at once, lower max_children so that it waits, or ask sim plan how many workers that memory takes.'
-      : 'Nothing else has room on this machine then: spread what services do at once, or give it more memory.';
-  return [
-    {
-      severity: 'watch',
-      about: 'machine',
-      text: `For moments MemAvailable falls from ${bytes(usual)} to ${bytes(lowest)}, ${percent(lowest / totalBytes)} of memory${by}: the time line shows it at its samples only. A burst that is a little larger ${swapBytes > 0 ? `goes to swap (${bytes(swapBytes)}) as far as that has room, and then it` : ''} gets somebody killed. ${advice}`,
-    },
-  ];
-}
-
-/** How far swap is used, while nobody was killed. */
-function swapFindings({ swapUsedBytes, swapBytes, swappedInBytes, timesUs, kills }: FleetFigures): Finding[] {
-  const { values, trend } = swapUsedBytes;
-  if (kills > 0 || swapBytes === 0 || trend.highestBytes < SWAP_SHARE * swapBytes) return [];
-  const from = timesUs[values.findIndex((value) => value >= 0.9 * trend.highestBytes)]!;
-  const isFull = trend.highestBytes > 0.95 * swapBytes;
-  return [
-    {
-      severity: isFull ? 'watch' : 'fine',
-      about: 'machine',
-      text: `Swap holds ${bytes(trend.highestBytes)} of ${bytes(swapBytes)} from ${durationText(from)} on${isFull ? ': it is full, and the next shortage gets somebody killed' : ''}. ${bytes(swappedInBytes)} of it had to be read back: ${swappedInBytes > trend.highestBytes ? 'what was taken is in use, and whoever uses it waits for the disk' : 'what was taken is hardly used'}.`,
-    },
-  ];
-}
-
-/** So much of swap is worth a word. */
-const SWAP_SHARE = 0.1;
-/** So much of memory is worth a word when somebody is killed. */
-const KILL_SHARE = 0.1;
-
-function machineFindings(figures: FleetFigures): Finding[] {
-  const found: Finding[] = [];
-  const { shmemBytes, slabBytes, pageTableBytes, cacheBytes, anonBytes, activeAnonBytes, totalBytes, availableBytes } =
-    figures;
-  const kill = figures.firstKill;
-  for (const [series, atKill, what, why] of [
-    [
-      shmemBytes,
-      kill?.machineShmemBytes,
-      'Shared memory and tmpfs (Shmem)',
-      'it is in Cached, and yet nothing can reclaim it without swap',
-    ],
-    [slabBytes, kill?.slabBytes, 'The kernel’s own memory (Slab)', 'descriptors, sockets and names'],
-    [pageTableBytes, kill?.pageTableBytes, 'Page tables', 'every process has its own for what it shares'],
-  ] as const) {
-    const { trend } = series;
-    const us = (availableBytes.trend.lastBytes / trend.perHourBytes) * 3600e6;
-    if (figures.kills === 0 && trend.shape === 'climbs' && trend.isSteady && us < FORECAST_LENGTHS * lengthOf(figures))
-      found.push({
-        severity: 'ends',
-        about: 'machine',
-        text: `${what} climbs by ${bytes(trend.perHourBytes)} an hour (${bytes(trend.firstBytes)} → ${bytes(trend.lastBytes)}; ${why}); MemAvailable would be used up ${whenText(trend, availableBytes.trend.lastBytes, lengthOf(figures))}.`,
-      });
-    if (atKill !== undefined && atKill > KILL_SHARE * totalBytes)
-      found.push({
-        severity: 'watch',
-        about: 'machine',
-        text: `${what} had come from ${bytes(trend.firstBytes)} to ${bytes(atKill)} when somebody was killed first (${why}).`,
-      });
-  }
-  found.push(...swapFindings(figures));
-  if (cacheBytes.trend.riseBytes > 0.05 * totalBytes)
-    found.push({
-      severity: 'fine',
-      about: 'machine',
-      text: `Page cache grows to ${bytes(cacheBytes.trend.highestBytes)}, and MemFree falls with it: that is what free memory is for, and MemAvailable (${bytes(availableBytes.trend.lastBytes)} at the end) already counts it as available.`,
-    });
-  if (
-    anonBytes.trend.highestBytes > 0.01 * totalBytes &&
-    activeAnonBytes.trend.highestBytes < 0.3 * anonBytes.trend.highestBytes
-  )
-    found.push({
-      severity: 'fine',
-      about: 'machine',
-      text: `Active(anon) shows ${bytes(activeAnonBytes.trend.lastBytes)} of ${bytes(anonBytes.trend.lastBytes)}: since Linux 5.9 anonymous pages begin on the inactive list and move on only when memory is scanned. Watch AnonPages.`,
-    });
-  return found;
 }

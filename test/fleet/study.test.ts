@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { planFleet } from '../../fleet/plan.ts';
 import { fleetOpenMetrics } from '../../fleet/report/openmetrics.ts';
+import { tableOfSettings } from '../../fleet/report/settings-table.ts';
 import { trendOf, whenText } from '../../fleet/report/trend.ts';
 import { runFleet } from '../../fleet/run-fleet.ts';
 import { parseScenario } from '../../fleet/scenario/scenario.ts';
@@ -106,6 +107,54 @@ services:
   });
 });
 
+test('a snapshot that leaves next to nothing holds barely, its moment is told, and it is not best', async () => {
+  const text = `duration: 4h
+samples: 9
+machine: { memory: 1G }
+services:
+  - { name: redis, anonymous: 500M, snapshot: { every: 1h, takes: 100s, writes: 4M } }
+settings:
+  - { name: 4 GB, change: { machine.memory: 4G } }
+  - { name: half, change: { services.redis.anonymous: 250M } }
+`;
+  const { result } = await studyFleet(text, 's.yaml', here);
+  const { figures, verdict, settings } = result;
+  expect(figures.kills).toBe(0);
+  expect(figures.lowestAvailableBytes).toBeLessThan(0.05 * figures.totalBytes);
+  expect(verdict.summary).toContain('but barely');
+  // In the middle of a snapshot, where no sample is.
+  expect(figures.lowest!.availableBytes).toBe(figures.lowestAvailableBytes);
+  expect(figures.timesUs).not.toContain(figures.lowest!.atUs);
+  expect(figures.lowest!.machineAnonBytes).toBeGreaterThan(figures.anonBytes.trend.highestBytes);
+  expect(settings.map(({ front }) => front)).toEqual([false, true, false]);
+  expect(tableOfSettings(settings).rows.map((row) => [row[0], ...row.slice(-2)])).toEqual([
+    ['as it is', 'holds, barely', ''],
+    ['4 GB', 'holds', 'best'],
+    ['half', 'holds', 'other load'],
+  ]);
+});
+
+test('settings of a pool that climbs: to what, and what was never reached; the peak of workers is no sample’s', async () => {
+  const text = `${pool({ kept: 16384, max: '2G' })}settings:
+  - { name: many, change: { pools.www.pm.max_requests: 50000 } }
+  - { name: few, change: { pools.www.pm.max_requests: 50 } }
+`;
+  const { result } = await studyFleet(text, 's.yaml', here);
+  const [asIs, many, few] = result.settings;
+  expect(asIs!.course).toMatch(/^climbs to (all memory|memory\.max of php)/);
+  expect(many!.unreached).toContain(`served ${result.figures.pools[0]!.mostServed} at most`);
+  expect(asIs!.unreached).toBeNull();
+  expect(few!.unreached).toBeNull();
+  expect(result.settings.map(({ front }) => front)).toEqual([false, false, true]);
+  const table = tableOfSettings(result.settings);
+  expect(table.notes.map((note) => note.split(':')[0])).toEqual(['as it is', 'many']);
+  const { mostPrivateBytes, privateBytes } = result.figures.pools[0]!;
+  expect(mostPrivateBytes).toBeGreaterThanOrEqual(privateBytes.trend.highestBytes);
+  const php = result.figures.groups[0]!;
+  expect(php.mostFirmBytes).toBeGreaterThanOrEqual(php.firmBytes.trend.highestBytes);
+  expect(php.mostFirmBytes).toBeLessThanOrEqual(php.maxBytes!);
+});
+
 test('the machine’s count of a worker is the heap’s', async () => {
   const scenario = parseScenario(pool({}), 's.yaml');
   const { pools, samples, machine } = await runFleet(scenario, here);
@@ -183,7 +232,7 @@ test('trends', () => {
   // A time is forecast where the pace holds, and not too far ahead.
   const lengthUs = times.at(-1)!;
   const steady = shape((i) => 100 + 10 * i);
-  expect(whenText(steady, 600 * 2 ** 20, lengthUs)).toBe('in 1h at that pace');
+  expect(whenText(steady, 600 * 2 ** 20, lengthUs)).toBe('about 1h after the end of this run at that pace');
   expect(whenText(steady, 60000 * 2 ** 20, lengthUs)).toMatch(/^not within 9h50m/);
   const late = shape((i) => 100 + (i < 45 ? 0 : 20 * (i - 44)));
   expect(late.shape).toBe('climbs');

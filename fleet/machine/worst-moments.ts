@@ -1,0 +1,94 @@
+import type { Scenario } from '../scenario/scenario.ts';
+import type { MachineDriver } from './machine-driver.ts';
+import type { Moment } from './moments.ts';
+import { type FleetSample, isWorkerOf, takeSample } from './sample.ts';
+
+/** The least that was available, as long as nobody was killed. */
+export interface LowestMoment {
+  readonly atUs: number;
+  readonly availableBytes: number;
+  /** The machine then; what follows is not in it. */
+  readonly sample: FleetSample;
+  /** Of each pool, what its requests in progress need beyond the sample. */
+  readonly moreBytes: readonly number[];
+}
+
+/** Above this share of memory nobody asks for the moment. */
+const LOW = 0.2;
+
+/** The worst that is met between samples too: of the machine, of each group, of each pool. */
+export class WorstMoments {
+  lowest: LowestMoment | undefined;
+  /** By group: the most that it held beside page cache. */
+  readonly firmBytes = new Map<string, number>();
+  /** By pool, in the scenario's order: the most private memory of its workers together. */
+  readonly privateBytes: number[];
+  private readonly scenario: Scenario;
+  private readonly driver: MachineDriver;
+  private readonly before: number[] = [];
+  private kills = 0;
+  private killsBefore = 0;
+
+  constructor(scenario: Scenario, driver: MachineDriver) {
+    this.scenario = scenario;
+    this.driver = driver;
+    this.privateBytes = scenario.pools.map(() => 0);
+  }
+
+  /** `moment`: requests whose memory is not there yet. */
+  note(atUs: number, availableBytes: number, moment: Moment | undefined): void {
+    this.noteGroups(moment);
+    const { k } = this.driver.run;
+    if (availableBytes >= Math.min(this.lowest?.availableBytes ?? Infinity, LOW * k.totalPages * 4096)) return;
+    this.lowest = {
+      atUs,
+      availableBytes,
+      sample: this.sampleNow(atUs),
+      moreBytes: this.scenario.pools.map((_, i) => (moment?.poolPages[i] ?? 0) * 4096),
+    };
+  }
+
+  /** Somebody is about to be killed. */
+  noteKill(): void {
+    this.kills++;
+    this.noteGroups(undefined);
+    this.notePrivate(this.sampleNow(this.driver.nowUs), () => 0);
+  }
+
+  /** `withinPages`: of each pool, what its requests in progress have at the sample. */
+  noteSample(sample: FleetSample, moment: Moment | undefined, withinPages: readonly number[]): void {
+    // Where somebody was killed, not all that the moment needed was had.
+    const isWhole = this.kills === this.killsBefore;
+    this.killsBefore = this.kills;
+    this.notePrivate(sample, (i) => (isWhole ? Math.max(0, (moment?.poolPages[i] ?? 0) - withinPages[i]!) * 4096 : 0));
+  }
+
+  private notePrivate({ processes }: FleetSample, moreBytes: (pool: number) => number): void {
+    this.scenario.pools.forEach(({ name }, i) => {
+      const own = processes.reduce((sum, p) => sum + (isWorkerOf(p.name, name) ? p.privateAnonBytes : 0), 0);
+      // The moment was somewhere between two samples: what grew in between is not taken as had by then.
+      const then = Math.min(own, this.before[i] ?? own) + moreBytes(i);
+      this.before[i] = own;
+      this.privateBytes[i] = Math.max(this.privateBytes[i]!, own, then);
+    });
+  }
+
+  private noteGroups(moment: Moment | undefined): void {
+    for (const [name, group] of this.driver.run.groups) {
+      let pages = group.usage;
+      for (const at of group.subtree()) pages -= (at.stat['file'] ?? 0) - (at.stat['shmem'] ?? 0);
+      this.scenario.pools.forEach((pool, i) => {
+        if (isWithin(pool.group, name)) pages += moment?.poolPages[i] ?? 0;
+      });
+      this.firmBytes.set(name, Math.max(this.firmBytes.get(name) ?? 0, pages * 4096));
+    }
+  }
+
+  private sampleNow(atUs: number): FleetSample {
+    return takeSample(this.driver, this.scenario, atUs, { withinPeakBytes: 0, lowestAvailableBytes: Infinity });
+  }
+}
+
+/** Whether a group is another one, or below it. */
+export const isWithin = (group: string | undefined, of: string): boolean =>
+  group === of || group?.startsWith(`${of}/`) === true;

@@ -1,0 +1,110 @@
+import { bytes, counted, percent } from '../../sim/contract/format.ts';
+import { durationText } from '../scenario/quantities.ts';
+import type { FleetFigures } from './figures.ts';
+import type { Finding } from './finding.ts';
+import { courseText, FORECAST_LENGTHS, whenText } from './trend.ts';
+
+/** Below this share of all memory little is left. */
+const LITTLE = 0.2;
+
+/** What the time line between its samples hides: bursts that leave little. */
+export function burstFinding({
+  availableBytes,
+  lowestAvailableBytes: lowest,
+  lowest: moment,
+  totalBytes,
+  swapBytes,
+  pools,
+  kills,
+}: FleetFigures): Finding[] {
+  const usual = availableBytes.trend.lastBytes;
+  if (kills > 0 || lowest > LITTLE * totalBytes || lowest > 0.5 * usual) return [];
+  const busy = pools.map(({ name, mostBusy }) => `${counted(mostBusy, 'busy worker')} of ${name}`).join(', ');
+  const by = pools.length > 0 ? ` by requests in progress (at most ${busy} at once)` : '';
+  const advice =
+    pools.length > 0
+      ? 'Spread what comes at once, lower max_children so that it waits, or ask sim plan how many workers that memory takes.'
+      : 'Nothing else has room on this machine then: spread what services do at once, or give it more memory.';
+  return [
+    {
+      severity: 'watch',
+      about: 'machine',
+      text: `For moments MemAvailable falls to ${bytes(lowest)}, ${percent(lowest / totalBytes)} of memory${by}${moment ? `, lowest at ${durationText(moment.atUs)}` : ''}; at the end it is ${bytes(usual)}. A burst that is a little larger ${swapBytes > 0 ? `goes to swap (${bytes(swapBytes)}) as far as that has room, and then it` : ''} gets somebody killed. ${advice}`,
+    },
+  ];
+}
+
+/** How far swap is used, while nobody was killed. */
+function swapFindings({ swapUsedBytes, swapBytes, swappedInBytes, timesUs, kills }: FleetFigures): Finding[] {
+  const { values, trend } = swapUsedBytes;
+  if (kills > 0 || swapBytes === 0 || trend.highestBytes < SWAP_SHARE * swapBytes) return [];
+  const from = timesUs[values.findIndex((value) => value >= 0.9 * trend.highestBytes)]!;
+  const isFull = trend.highestBytes > 0.95 * swapBytes;
+  return [
+    {
+      severity: isFull ? 'watch' : 'fine',
+      about: 'machine',
+      text: `Swap holds ${bytes(trend.highestBytes)} of ${bytes(swapBytes)} from ${durationText(from)} on${isFull ? ': it is full, and takes no more in the next shortage' : ''}. ${bytes(swappedInBytes)} of it had to be read back: ${swappedInBytes > trend.highestBytes ? 'what was taken is in use, and whoever uses it waits for the disk' : 'what was taken is hardly used'}.`,
+    },
+  ];
+}
+
+/** So much of swap is worth a word. */
+const SWAP_SHARE = 0.1;
+/** So much of memory is worth a word when somebody is killed. */
+const KILL_SHARE = 0.1;
+
+export function machineFindings(figures: FleetFigures): Finding[] {
+  const found: Finding[] = [];
+  const { shmemBytes, slabBytes, pageTableBytes, cacheBytes, anonBytes, activeAnonBytes, totalBytes, availableBytes } =
+    figures;
+  const kill = figures.firstKill;
+  for (const [series, atKill, what, why] of [
+    [
+      shmemBytes,
+      kill?.machineShmemBytes,
+      'Shared memory and tmpfs (Shmem)',
+      'it is in Cached, and yet nothing can reclaim it without swap',
+    ],
+    [slabBytes, kill?.slabBytes, 'The kernel’s own memory (Slab)', 'descriptors, sockets and names'],
+    [pageTableBytes, kill?.pageTableBytes, 'Page tables', 'every process has its own for what it shares'],
+  ] as const) {
+    const { trend } = series;
+    const us = (availableBytes.trend.endBytes / trend.perHourBytes) * 3600e6;
+    if (
+      figures.kills === 0 &&
+      trend.shape === 'climbs' &&
+      trend.isSteady &&
+      us < FORECAST_LENGTHS * figures.timesUs.at(-1)!
+    )
+      found.push({
+        severity: 'ends',
+        about: 'machine',
+        course: courseText(trend, 'all memory', availableBytes.trend.endBytes, figures.timesUs.at(-1)!),
+        text: `${what} climbs by ${bytes(trend.perHourBytes)} an hour (${bytes(trend.firstBytes)} → ${bytes(trend.lastBytes)}; ${why}); MemAvailable would be used up ${whenText(trend, availableBytes.trend.endBytes, figures.timesUs.at(-1)!)}.`,
+      });
+    if (atKill !== undefined && atKill > KILL_SHARE * totalBytes)
+      found.push({
+        severity: 'watch',
+        about: 'machine',
+        text: `${what} had come from ${bytes(trend.firstBytes)} to ${bytes(atKill)} when somebody was killed first (${why}).`,
+      });
+  }
+  found.push(...swapFindings(figures));
+  if (cacheBytes.trend.riseBytes > 0.05 * totalBytes)
+    found.push({
+      severity: 'fine',
+      about: 'machine',
+      text: `Page cache grows (${bytes(cacheBytes.trend.lastBytes)} at the end, ${bytes(cacheBytes.trend.highestBytes)} at most at a sample), and MemFree falls with it: that is what free memory is for, and MemAvailable (${bytes(availableBytes.trend.lastBytes)} at the end) already counts it as available.`,
+    });
+  if (
+    anonBytes.trend.highestBytes > 0.01 * totalBytes &&
+    activeAnonBytes.trend.highestBytes < 0.3 * anonBytes.trend.highestBytes
+  )
+    found.push({
+      severity: 'fine',
+      about: 'machine',
+      text: `Active(anon) shows ${bytes(activeAnonBytes.trend.lastBytes)} of ${bytes(anonBytes.trend.lastBytes)}: since Linux 5.9 anonymous pages begin on the inactive list and move on only when memory is scanned. Watch AnonPages.`,
+    });
+  return found;
+}

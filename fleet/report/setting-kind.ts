@@ -1,0 +1,38 @@
+import { sizeBytes } from '../scenario/quantities.ts';
+import type { Scenario } from '../scenario/scenario.ts';
+import type { FleetFigures } from './figures.ts';
+
+type Change = Readonly<Record<string, unknown>>;
+
+/** What services do and keep; the rest of them is how they are set up. */
+const LOAD_OF_SERVICES = /^services\.[^.]+\.(anonymous|reads|grows|snapshot\.writes)\b/;
+
+/** Whether a change is one of what is asked of the machine: its requests, the data of its services. */
+export function isOfLoad(change: Change): boolean {
+  return pathsOf(change).some(
+    (path) => path.startsWith('requests.') || path === 'requests' || LOAD_OF_SERVICES.test(path),
+  );
+}
+
+/** A threshold that was changed and that nothing came to in the run; null: there is none. */
+export function unreached(change: Change, figures: FleetFigures, scenario: Scenario): string | null {
+  const paths = pathsOf(change);
+  for (const [i, { name, pm, recycle }] of scenario.pools.entries()) {
+    const pool = figures.pools[i]!;
+    const isChanged = (key: string) => paths.includes(`pools.${name}.${key}`);
+    if (isChanged('pm.max_requests') && pm.max_requests > pool.mostServed)
+      return `max_requests is not reached in this run (a worker served ${pool.mostServed} at most)`;
+    if (isChanged('recycle') && recycle !== undefined && sizeBytes(recycle)! > 0 && pool.recycledBySize === 0)
+      return 'recycle is not reached in this run';
+  }
+  return null;
+}
+
+/** Down to single values. */
+function pathsOf(change: Change, prefix = ''): string[] {
+  return Object.entries(change).flatMap(([key, value]) =>
+    typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? pathsOf(value as Change, `${prefix}${key}.`)
+      : [`${prefix}${key}`],
+  );
+}
