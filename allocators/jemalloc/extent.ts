@@ -64,11 +64,14 @@ export function createExtents(
   function allocDss(t: ThreadSlot, a: number, at: Page, count: Pages, alignment: Pages): Page {
     const gap = edataCache.get(t, a);
     if (gap === 0) return -1;
-    const end = kernel.brkEnd(); // sbrk(0) asks libc, which has known the break since extent_dss_boot()
-    if (globals[G_DSS_EXHAUSTED] === 0 && (at === 0 || at === end)) {
+    for (;;) {
+      const end = kernel.brkEnd(); // sbrk(0) asks libc, which has known the break since extent_dss_boot()
+      if (globals[G_DSS_EXHAUSTED] !== 0 || (at !== 0 && at !== end)) break;
       globals[G_DSS_MAX] = end;
       const start = Math.ceil(end / alignment) * alignment;
-      if (kernel.brk(t, start + count) === start + count) {
+      const got = kernel.brk(t, start + count, end);
+      if (got < 0) continue; // another worker has moved it: extent_dss_extending_start() lets one in after the other
+      if (got === start + count) {
         globals[G_DSS_MAX] = start + count;
         if (start > end) {
           init(gap, a, end, start - end, nextSerial(a), STATE_ACTIVE, retain ? FLAG_HEAD : 0);

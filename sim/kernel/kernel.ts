@@ -131,12 +131,13 @@ export function createKernel(
 
   const brkEnd = (): Page => state[BRK_END]! || BRK_START_PAGE;
 
-  /** brk(2): moves the break to `end`; returns the break, unchanged on failure. `end` 0 only asks. */
-  function brk(t: ThreadSlot, end: Page): Page {
+  /** brk(2): moves the break to `end`; returns the break, unchanged on failure. `end` 0 only asks. -1: it was not `from`, where that is given. */
+  function brk(t: ThreadSlot, end: Page, from?: Page): Page {
     locks.acquire(t, mmapLock);
     count(0, OP_BRK);
     const old = brkEnd();
-    if (end >= BRK_START_PAGE) {
+    const isElsewhere = from !== undefined && from !== old;
+    if (end >= BRK_START_PAGE && !isElsewhere) {
       if (end < old) {
         operations[OP_BRK_SHRINKS]!++;
         unmapPages(end, old, t);
@@ -151,8 +152,9 @@ export function createKernel(
       }
     }
     if (observer) observer(t, `brk ${end === 0 ? 'NULL' : addressText(end)} = ${addressText(brkEnd())}`);
+    const now = isElsewhere ? -1 : brkEnd();
     locks.release(t, mmapLock);
-    return brkEnd();
+    return now;
   }
 
   /** A place for a mapping, or -1; where a real process may have one, that is counted. */
@@ -307,8 +309,7 @@ export function createKernel(
       vmas.changeFlags(start, start + pages, ~PROT_MASK, prot);
       result = 0;
     }
-    if (observer)
-      observer(t, `mprotect ${addressText(start)} ${bytesText(pages)} ${protText(prot)}${result < 0 ? ' = -1' : ''}`);
+    observer?.(t, `mprotect ${addressText(start)} ${bytesText(pages)} ${protText(prot)}${result < 0 ? ' = -1' : ''}`);
     locks.release(t, mmapLock);
     return result;
   }
