@@ -50,9 +50,9 @@ export function createPlacement(
   const load = (p: number): number => queued[p]! + (running[p]! < 0 ? 0 : 1);
   const sockets: number[][] = [];
   for (let p = 0; p < cpus; p++) (sockets[socket[p]!] ??= []).push(p);
+  const llcsOf = sockets.map((node) => members.filter((group) => group !== undefined && node.includes(group[0]!)));
   // imb_numa_nr of the domain of all sockets: an eighth of a socket with one last-level cache, else as many as it has.
-  const caches = new Set(sockets[0]!.map((p) => llc[p]!)).size;
-  const imbalanceAllowed = Math.max(1, caches === 1 ? sockets[0]!.length >> 3 : caches);
+  const imbalanceAllowed = Math.max(1, llcsOf[0]!.length === 1 ? sockets[0]!.length >> 3 : llcsOf[0]!.length);
   const idleIn = (group: readonly number[]): number => group.filter(isIdle).length;
   const runningIn = (group: readonly number[]): number => group.reduce((sum, p) => sum + load(p), 0);
   const isIdleCore = (p: number): boolean => !hasSiblings || siblings[p]!.every(isIdle);
@@ -93,8 +93,7 @@ export function createPlacement(
 
   function forBegin(maker: number): number {
     const node = idlest(sockets, maker, imbalanceAllowed);
-    const caches = members.filter((group) => group !== undefined && node.includes(group[0]!));
-    const group = idlest(caches, maker, 0);
+    const group = idlest(llcsOf[socket[node[0]!]!]!, maker, 0);
     const idle = group.filter(isIdle);
     if (idle.length > 0) return idle.find(isIdleCore) ?? idle[0]!;
     let best = 0;
