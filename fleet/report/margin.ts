@@ -39,6 +39,12 @@ const shareOf = ({ leftBytes, limitBytes }: Margin) => leftBytes / limitBytes;
 export const tightest = (margins: readonly Margin[]): Margin =>
   margins.reduce((x, y) => (shareOf(y) < shareOf(x) ? y : x));
 
+/** Used, of what is tightest in the first of several runs, which may take that limit away: of all memory then. */
+export function usedBytesOf(first: readonly Margin[]): (margins: readonly Margin[]) => number {
+  const { group } = tightest(first);
+  return (margins) => (margins.find((margin) => margin.group === group) ?? margins[0]!).usedBytes;
+}
+
 export const isBarely = (margin: Margin): boolean => shareOf(margin) < BARELY;
 
 export const leftText = (margin: Margin): string => `${bytes(margin.leftBytes)}, ${percent(shareOf(margin))}`;

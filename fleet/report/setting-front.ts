@@ -1,4 +1,4 @@
-import { tightest } from './margin.ts';
+import { usedBytesOf } from './margin.ts';
 import type { SettingResult } from './setting-result.ts';
 import { isSafe } from './settings-table.ts';
 
@@ -7,9 +7,8 @@ const SAME = 1.01;
 
 /** Marks the settings that hold with a margin and that no other such one beats. The first row is the scenario as it is. */
 export function withFront(rows: readonly SettingResult[]): SettingResult[] {
-  const { group } = tightest(rows[0]!.margins);
-  const usedOf = ({ margins }: SettingResult) =>
-    (margins.find((margin) => margin.group === group) ?? margins[0]!).usedBytes;
+  const usedBytes = usedBytesOf(rows[0]!.margins);
+  const usedOf = ({ margins }: SettingResult) => usedBytes(margins);
   const compared = rows.filter((row) => !row.isOfLoad && isSafe(row));
   return rows.map((row) => ({
     ...row,

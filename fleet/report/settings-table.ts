@@ -1,6 +1,6 @@
 import { bytes, duration, percent } from '../../sim/contract/format.ts';
 import { durationText } from '../scenario/quantities.ts';
-import { isBarely, leftText, limitText, MARGIN_RULE, type Margin, tightest } from './margin.ts';
+import { isBarely, leftText, limitText, MARGIN_RULE, type Margin, tightest, usedBytesOf } from './margin.ts';
 import type { SettingResult } from './setting-result.ts';
 
 /** Settings beside each other for people: a row each, the first of them the scenario as it is. */
@@ -16,9 +16,8 @@ export interface SettingsTable {
 export function tableOfSettings(settings: readonly SettingResult[]): SettingsTable {
   const base = settings[0]!;
   const { group } = tightest(base.margins);
-  // A setting may take the limit away that decides as it is.
-  const usedOf = (row: SettingResult) =>
-    (row.margins.find((margin) => margin.group === group) ?? row.margins[0]!).usedBytes;
+  const usedBytes = usedBytesOf(base.margins);
+  const usedOf = ({ margins }: SettingResult) => usedBytes(margins);
   const hasPools = settings.some((row) => row.heapPeakBytes > 0);
   const waits = settings.some((row) => row.waitP99Us > 0);
   const head = [
