@@ -222,6 +222,7 @@ export class Follower {
       layout,
       withinPages: timeline.withinPages[sample]!,
       ownPages,
+      first: pool.firstWrites(slot, sample),
       begun: firstAfter(pool.tasks[slot]!.startUs, this.samplesUs[sample]!),
     };
   }

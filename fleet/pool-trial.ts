@@ -4,6 +4,7 @@ import { Interrupted } from '../sim/contract/assert.ts';
 import { residentPagesOf } from './engine/layout.ts';
 import type { Follower } from './follower.ts';
 import type { WorkerTarget } from './machine/pool-processes.ts';
+import { NOTHING_WRITTEN } from './pool/first-requests.ts';
 import type { PoolRun } from './pool/pool-run.ts';
 
 /** What a machine was asked by trying. */
@@ -64,12 +65,10 @@ export class PoolTrial {
       layout: pool.startLayout!,
       withinPages: 0,
       ownPages: 0,
+      first: NOTHING_WRITTEN,
       begun: 0,
     };
-    this.largest = alive.reduce(
-      (x, y) => (residentPagesOf(y.layout) + y.ownPages > residentPagesOf(x.layout) + x.ownPages ? y : x),
-      start,
-    );
+    this.largest = alive.reduce((x, y) => (ownPagesOf(y) > ownPagesOf(x) ? y : x), start);
   }
 
   /** `limited`: the pool's group. undefined where more than its workers die of it. Throws Interrupted. */
@@ -219,4 +218,8 @@ export class PoolTrial {
       processes.every(({ pool }) => driver.isAlive(pool.name))
     );
   }
+}
+
+function ownPagesOf({ layout, ownPages, first }: WorkerTarget): number {
+  return residentPagesOf(layout) + ownPages + first.anonymousPages + first.copiedPages;
 }

@@ -1,6 +1,6 @@
 import type { EventBuffer } from '../sim/contract/event.ts';
 import { isBuiltIn } from '../workloads/index.ts';
-import { recordedWorkers } from './pool/recorded-workers.ts';
+import { recordedWorkers, servedRequests } from './pool/recorded-workers.ts';
 import type { Scenario } from './scenario/scenario.ts';
 import {
   arrivalLog,
@@ -53,6 +53,7 @@ export async function filesOfScenario(
       await atItsPlace(scenario, ['pools', i, 'recorded'], () =>
         recordedWorkers(pathIn(scenario, recorded), pool, sources),
       );
+    await atItsPlace(scenario, ['pools', i, 'served'], () => servedRequests(pool, [], scenario, sources));
   }
   return { traces, texts };
 }

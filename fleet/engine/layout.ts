@@ -84,8 +84,13 @@ export function residentRuns(layout: Layout): { start: Page; end: Page; isShared
 export const residentPagesOf = (layout: Layout): Pages =>
   residentRuns(layout).reduce((sum, { start, end }) => sum + end - start, 0);
 
+/** Of them: pages that are the master's too. */
+export const sharedPagesOf = (layout: Layout): Pages =>
+  residentRuns(layout).reduce((sum, { start, end, isShared }) => sum + (isShared ? end - start : 0), 0);
+
 /** The same with so many of the pages that were the master's too, from the lowest on, as the process's own. */
 export function withCopies(layout: Layout, pages: Pages): Layout {
+  if (pages === 0) return layout;
   const at = 1 + 3 * layout[0]!;
   const words = [...layout.subarray(0, at + 1)];
   let left = pages;

@@ -1,4 +1,5 @@
-import { type Layout, withCopies } from '../engine/layout.ts';
+import { type Layout, sharedPagesOf, withCopies } from '../engine/layout.ts';
+import type { FirstWrites } from '../pool/first-requests.ts';
 import { sizeBytes } from '../scenario/quantities.ts';
 import type { PoolFile } from '../scenario/scenario.ts';
 import { asMasters, moveHeap } from './heap-pages.ts';
@@ -7,23 +8,32 @@ import type { MachineDriver } from './machine-driver.ts';
 /** Region of a worker for what a request in its middle has beyond the heap's layout. */
 const WITHIN = 'T';
 
+/** … and for what its first requests have beside it. */
+const FIRST = 'A';
+
 /** What a worker is to have at a moment. */
 export interface WorkerTarget {
   /** Changes where the process is another one. */
   readonly generation: number;
   readonly layout: Layout;
   readonly withinPages: number;
-  /** Preloaded pages that the worker has written by now. */
+  /** Preloaded pages that the worker has written by now, each request some. */
   readonly ownPages: number;
+  /** What it has written with its first requests. */
+  readonly first: FirstWrites;
   /** Requests that the slot's processes have begun by now. */
   readonly begun: number;
 }
 
 interface Worker {
   generation: number;
+  /** As it was played; and so with copies of what the program writes, which the process has. */
+  played: Layout | undefined;
+  copiedPages: number;
   layout: Layout | undefined;
   withinPages: number;
   ownPages: number;
+  firstPages: number;
   /** Of each shared region. */
   readonly seenBytes: number[];
 }
@@ -40,7 +50,6 @@ interface SharedRegion {
 
 /** The master of a pool and its workers, as processes of the machine. */
 export class PoolProcesses {
-  private readonly copies = new WeakMap<Layout, Layout>();
   readonly pool: PoolFile;
   private readonly driver: MachineDriver;
   private readonly workers = new Map<number, Worker>();
@@ -65,6 +74,10 @@ export class PoolProcesses {
 
   nameOf(slot: number): string {
     return `${this.pool.name}-${slot + 1}`;
+  }
+
+  private get preloadPages(): number {
+    return Math.ceil(sizeBytes(this.pool.preload?.size ?? 0)! / 4096);
   }
 
   private startMaster(): void {
@@ -108,9 +121,12 @@ export class PoolProcesses {
     if (files > 0) driver.do(`${name} fds ${files}`);
     return {
       generation: -1,
+      played: this.forkedHeap,
+      copiedPages: 0,
       layout: this.forkedHeap,
       withinPages: 0,
       ownPages: 0,
+      firstPages: 0,
       seenBytes: this.shared.map(() => 0),
     };
   }
@@ -133,25 +149,31 @@ export class PoolProcesses {
     }
     if (!this.driver.isAlive(name)) return;
     this.setWithin(slot, Math.min(worker.withinPages, target.withinPages));
-    const layout = target.begun > 0 ? this.written(target.layout) : target.layout;
-    if (worker.layout !== layout) {
+    const { first } = target;
+    if (worker.played !== target.layout || worker.copiedPages !== first.copiedPages) {
+      const layout = withCopies(target.layout, first.copiedPages);
       moveHeap(this.driver, name, worker.layout, layout);
       worker.layout = layout;
+      worker.played = target.layout;
+      worker.copiedPages = first.copiedPages;
     }
-    const more = target.ownPages - worker.ownPages;
-    if (more > 0) this.driver.do(`${name} touch P ${worker.ownPages * 4096} ${more * 4096}`);
-    worker.ownPages = Math.max(worker.ownPages, target.ownPages);
+    const beyondHeap = Math.max(0, first.copiedPages - sharedPagesOf(target.layout));
+    const own = Math.min(this.preloadPages, target.ownPages + beyondHeap);
+    if (own > worker.ownPages)
+      this.driver.do(`${name} touch P ${worker.ownPages * 4096} ${(own - worker.ownPages) * 4096}`);
+    worker.ownPages = Math.max(worker.ownPages, own);
+    this.growFirst(name, worker, first.anonymousPages);
     this.share(slot, worker, target.begun);
     this.setWithin(slot, target.withinPages);
   }
 
-  /** A heap with what its program writes in what it had before the fork. */
-  private written(layout: Layout): Layout {
-    const pages = Math.ceil(sizeBytes(this.pool.worker.writes)! / 4096);
-    if (pages === 0 || !this.forkedHeap) return layout;
-    const known = this.copies.get(layout) ?? withCopies(layout, pages);
-    this.copies.set(layout, known);
-    return known;
+  private growFirst(name: string, worker: Worker, pages: number): void {
+    const more = (pages - worker.firstPages) * 4096;
+    if (more <= 0) return;
+    const from = worker.firstPages * 4096;
+    if (this.driver.ask(name, 'its memory', `${name} mmap ${FIRST} ${more} private shift=${from}`))
+      this.driver.do(`${name} touch ${FIRST} ${from} ${more}`);
+    worker.firstPages = pages;
   }
 
   /** What the slot's requests have added to the shared regions, and what its process looks at there. */

@@ -10,7 +10,8 @@ import type { Arrivals } from '../requests/arrivals.ts';
 import { sizeBytes } from '../scenario/quantities.ts';
 import type { PoolFile, Scenario } from '../scenario/scenario.ts';
 import { atItsPlace, type FleetSources, pathIn, requestSource, startupSource } from '../scenario/sources.ts';
-import { recordedSchedule, recordedWorkers } from './recorded-workers.ts';
+import { FirstRequests, type FirstWrites } from './first-requests.ts';
+import { recordedSchedule, recordedWorkers, servedRequests } from './recorded-workers.ts';
 import { RevivedSlots } from './revived-slots.ts';
 import { type Schedule, type Slot, schedulePool } from './schedule.ts';
 
@@ -44,6 +45,7 @@ export class PoolRun {
   /** Knows heaps that workers begin with. */
   private spare: Shard | undefined;
   private revived: RevivedSlots | undefined;
+  private readonly firsts: FirstRequests;
 
   private constructor(
     pool: PoolFile,
@@ -52,6 +54,7 @@ export class PoolRun {
     kinds: readonly number[],
     tasks: SlotTask[],
     samplesUs: Float64Array,
+    nameOf: (slot: number, request: number) => string | undefined,
     recorded?: readonly RecordedParts[],
   ) {
     this.recorded = recorded;
@@ -61,6 +64,7 @@ export class PoolRun {
     this.kinds = kinds;
     this.tasks = tasks;
     this.samplesUs = samplesUs;
+    this.firsts = new FirstRequests(pool, nameOf);
   }
 
   static async prepare(
@@ -110,14 +114,17 @@ export class PoolRun {
     };
     if (recorded) {
       const { schedule: own, tasks } = recordedSchedule(recorded, scenario.durationUs);
-      return new PoolRun(pool, own, settings, [], tasks, samplesUs, recorded);
+      const served = await atItsPlace(scenario, at('served'), () => servedRequests(pool, recorded, scenario, sources));
+      return new PoolRun(pool, own, settings, [], tasks, samplesUs, (slot, i) => served[slot]?.[i], recorded);
     }
     const schedule = await breathing(schedulePool(pool, arrivals, (kind) => firstOf.has(kind), scenario.durationUs));
     const numberOf = (arrival: number) => firstOf.get(arrivals.kind[arrival]!)! + arrivals.variant[arrival]!;
     const tasks = schedule.slots.map((slot) => taskOf(slot, numberOf));
     // The tasks have them now.
     for (const slot of schedule.slots) for (const list of [slot.arrival, slot.startUs, slot.endUs]) list.length = 0;
-    return new PoolRun(pool, schedule, settings, kinds, tasks, samplesUs);
+    const { requests } = scenario;
+    const nameOf = (slot: number, i: number) => requests[kinds[tasks[slot]!.request[i]!]!]!.name;
+    return new PoolRun(pool, schedule, settings, kinds, tasks, samplesUs, nameOf);
   }
 
   /** A heap to play in. Where time decides, no heap is ever met again in it. */
@@ -190,6 +197,12 @@ export class PoolRun {
   layoutAt(slot: number, sample: number): Layout | undefined {
     const number = this.timelines[slot]!.layout[sample]!;
     return number < 0 ? undefined : this.layouts[slot]![number];
+  }
+
+  /** What the slot's process has written to by a sample without a call of the allocator, with its first requests. */
+  firstWrites(slot: number, sample: number): FirstWrites {
+    const begun = firstAfter(this.tasks[slot]!.startUs, this.samplesUs[sample]!);
+    return this.firsts.writtenBy(slot, begun - this.timelines[slot]!.served[sample]!, begun);
   }
 
   /** Preloaded pages that the slot's process has written by a sample, where its requests write at places drawn evenly: on average. */

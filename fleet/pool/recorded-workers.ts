@@ -3,8 +3,8 @@ import { z } from 'zod';
 import { UserError } from '../../sim/contract/assert.ts';
 import { type RecordedParts, recordedParts } from '../engine/recorded-parts.ts';
 import type { SlotTask } from '../engine/slot-timeline.ts';
-import type { PoolFile } from '../scenario/scenario.ts';
-import type { FleetSources } from '../scenario/sources.ts';
+import type { PoolFile, Scenario } from '../scenario/scenario.ts';
+import { type FleetSources, pathIn } from '../scenario/sources.ts';
 import type { Schedule } from './schedule.ts';
 
 /** What `sim record --json` writes. */
@@ -14,11 +14,15 @@ const listSchema = z.object({
   ),
 });
 
+export interface RecordedWorker extends RecordedParts {
+  readonly pid: number;
+}
+
 /**
  * The workers of a recorded pool: the processes that the first one forked, in the order of their start. Their traces lie beside the list.
  * @throws UserError for a list that is none, or has no workers, or more than the pool has places for.
  */
-export async function recordedWorkers(list: string, pool: PoolFile, sources: FleetSources): Promise<RecordedParts[]> {
+export async function recordedWorkers(list: string, pool: PoolFile, sources: FleetSources): Promise<RecordedWorker[]> {
   const { processes } = readList(list, sources);
   const master = processes[0];
   const workers = processes.filter(({ ppid, trace }) => ppid === master?.pid && trace !== null);
@@ -28,10 +32,10 @@ export async function recordedWorkers(list: string, pool: PoolFile, sources: Fle
     throw new UserError(
       `${list}: found ${workers.length} workers, expected at most max_children of ${pool.name} (${pool.pm.max_children})`,
     );
-  const parts: RecordedParts[] = [];
-  for (const { trace } of workers) {
+  const parts: RecordedWorker[] = [];
+  for (const { trace, pid } of workers) {
     const path = join(dirname(list), basename(trace!));
-    parts.push(recordedParts(await sources.events(path), path));
+    parts.push({ ...recordedParts(await sources.events(path), path), pid });
   }
   return parts;
 }
@@ -47,6 +51,41 @@ function readList(path: string, sources: FleetSources): z.infer<typeof listSchem
     return listSchema.parse(JSON.parse(text));
   } catch {
     throw new UserError(`${path}: found something else, expected the list that sim record --json wrote`);
+  }
+}
+
+/**
+ * Of each worker: the scripts that it served, in their order, by the pool's access log; nothing where it has none.
+ * @throws UserError where the log cannot be read, or a line does not begin with a process and a path.
+ */
+export function servedRequests(
+  { served }: PoolFile,
+  workers: readonly RecordedWorker[],
+  scenario: Scenario,
+  sources: FleetSources,
+): string[][] {
+  if (served === undefined) return [];
+  const path = pathIn(scenario, served);
+  const scripts = new Map(workers.map(({ pid }) => [pid, [] as string[]]));
+  textOf(path, sources)
+    .split(/\r?\n/)
+    .forEach((line, i) => {
+      if (line.trim() === '') return;
+      const [, pid, script] = /^(\d+) (\S+)/.exec(line) ?? [];
+      if (script === undefined)
+        throw new UserError(
+          `${path}:${i + 1}: found '${line}', expected a process and a script (access.format = "%p %f")`,
+        );
+      scripts.get(Number(pid))?.push(basename(script));
+    });
+  return [...scripts.values()];
+}
+
+function textOf(path: string, sources: FleetSources): string {
+  try {
+    return sources.text(path);
+  } catch (error) {
+    throw new UserError((error as Error).message);
   }
 }
 

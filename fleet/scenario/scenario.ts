@@ -58,7 +58,7 @@ export function parseScenario(text: string, from: string, change: Change = {}): 
     memoryBytes: sizeBytes(read.data.machine.memory)!,
     placeOf,
   };
-  const wrong = firstContradiction(scenario);
+  const wrong = contradictionIn(scenario);
   if (wrong) throw new UserError(`${placeOf(wrong.path)}: ${wrong.text}`);
   return scenario;
 }
@@ -107,7 +107,7 @@ interface Contradiction {
 }
 
 /** What the schema cannot say: names that refer to nothing, numbers that contradict each other. */
-function firstContradiction(scenario: Scenario): Contradiction | undefined {
+function contradictionIn(scenario: Scenario): Contradiction | undefined {
   const groups = scenario.cgroups.map((group) => group.name);
   const pools = scenario.pools.map((pool) => pool.name);
   if (scenario.durationUs <= 0)
@@ -150,6 +150,7 @@ function firstContradiction(scenario: Scenario): Contradiction | undefined {
   }
   return (
     requestContradiction(scenario.requests, pools) ??
+    firstContradiction(scenario) ??
     poolContradiction(scenario.pools) ??
     serviceContradiction(scenario.services)
   );
@@ -181,6 +182,27 @@ function requestContradiction(requests: readonly RequestFile[], pools: readonly 
       return { path: ['requests', i, 'daily'], text: `requests.${i}.daily: found no hour above 0` };
     if (request.cron && durationUs(request.cron.every)! <= 0)
       return { path: ['requests', i, 'cron', 'every'], text: `requests.${i}.cron.every: expected more than nothing` };
+  }
+  return undefined;
+}
+
+/** `first` and `served` of a pool. */
+function firstContradiction({ pools, requests }: Scenario): Contradiction | undefined {
+  for (const [i, pool] of pools.entries()) {
+    const isRecorded = pool.recorded !== undefined;
+    if (pool.served !== undefined && !isRecorded)
+      return { path: ['pools', i, 'served'], text: `pools.${i}.served: found it without recorded` };
+    if (pool.first.length > 0 && isRecorded && pool.served === undefined)
+      return {
+        path: ['pools', i, 'first'],
+        text: `pools.${i}.first: found it without served, which says what each request was`,
+      };
+    const names = requests.flatMap((request) => (request.pool === pool.name ? [request.name] : []));
+    for (const [j, { request }] of pool.first.entries()) {
+      if (isRecorded || names.includes(request)) continue;
+      const path = ['pools', i, 'first', j, 'request'];
+      return { path, text: `${path.join('.')}: ${notOneOf(request, names, 'request of the pool')}` };
+    }
   }
   return undefined;
 }

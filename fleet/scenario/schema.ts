@@ -74,11 +74,26 @@ const workerSchema = z.strictObject({
   writes: size
     .default(0)
     .describe(
-      "of the master's heap: what a worker writes to with its first request without a call of the allocator, and so has a copy of",
+      "of the master's heap: what a worker writes to with its first request, whatever it is, without a call of the allocator, and so has a copy of",
     ),
   threads: z.number().int().min(1).max(4096).default(1),
   sockets: count.default(0),
   files: count.default(0).describe('open descriptors'),
+});
+
+const firstSchema = z.strictObject({
+  request: z
+    .string()
+    .min(1)
+    .describe(
+      'the name of one of the requests; of a recorded pool: the script, as the last part of its path in `served`',
+    ),
+  anonymous: size.default(0).describe('beside the heap: deeper stacks, data of libraries that nobody had touched'),
+  writes: size
+    .default(0)
+    .describe(
+      "of what it has from its master: of the master's heap, then of what was preloaded; the process then has a copy",
+    ),
 });
 
 const pmSchema = z.strictObject({
@@ -102,6 +117,12 @@ const poolSchema = z.strictObject({
     .describe(
       'the list of processes that sim record --json wrote, from the place of this file: each worker does again what it did, when it did it',
     ),
+  served: z
+    .string()
+    .optional()
+    .describe(
+      'of a recorded pool: the access log that php-fpm wrote meanwhile with access.format = "%p %f", which says what script each request was',
+    ),
   pm: pmSchema,
   files: z.array(fileSchema).default([]).describe('program and libraries, mapped by every process of the pool'),
   shared: z.array(sharedSchema).default([]).describe('opcache, APCu, shared_buffers: made by the master, counted once'),
@@ -111,6 +132,12 @@ const poolSchema = z.strictObject({
     .optional()
     .describe('a workload that the master replays before it forks: every worker begins with its heap'),
   worker: workerSchema.default({ anonymous: 0, writes: 0, threads: 1, sockets: 0, files: 0 }),
+  first: z
+    .array(firstSchema)
+    .default([])
+    .describe(
+      "what a process writes to with its first request of a kind, without a call of the allocator; of several kinds' the most, as the pages are largely the same",
+    ),
   recycle: size.optional().describe('a worker ends after a request that leaves it with more resident memory'),
   respawn: z.boolean().default(true).describe('a worker that the kernel killed is replaced'),
   oom_score_adj: z.number().int().min(-1000).max(1000).default(0),
@@ -220,6 +247,7 @@ export const scenarioSchema = z.strictObject({
 });
 
 export type ScenarioFile = z.infer<typeof scenarioSchema>;
+export type FirstFile = z.infer<typeof firstSchema>;
 export type PoolFile = ScenarioFile['pools'][number];
 export type RequestFile = ScenarioFile['requests'][number];
 export type ServiceFile = ScenarioFile['services'][number];

@@ -96,6 +96,37 @@ describe('a recorded pool', () => {
     expect(more(8)).toMatchObject({ anonBytes: 0, privateAnonBytes: 20480 });
   });
 
+  it('has what its first request of a script writes, as the access log says which that was', async () => {
+    writeFileSync(
+      join(folder, 'access.log'),
+      '11 /srv/page.php\n12 /srv/cron.php\n11 /srv/picture.php\n12 /srv/page.php\n',
+    );
+    const first = '[{ request: page.php, writes: 8K }, { request: picture.php, anonymous: 12K, writes: 104K }]';
+    const text = SCENARIO.replace('shared:', `served: access.log, preload: { size: 16K }, first: ${first}, shared:`);
+    const plain = SCENARIO.replace('shared:', 'preload: { size: 16K }, shared:');
+    const [without, both] = await Promise.all(
+      [plain, text].map((one) => runFleet(parseScenario(one, join(folder, 'pool.yaml')), { workers: 1 })),
+    );
+    const more = (ms: number, worker: string, what: 'anonBytes' | 'privateAnonBytes') =>
+      [without!, both!]
+        .map(({ samples }) => samples[ms]!.processes.find(({ name }) => name === worker)![what])
+        .reduce((x, y) => y - x);
+    expect([2, 4, 8].map((ms) => more(ms, 'www-1', 'anonBytes'))).toEqual([0, 0, 12288]);
+    expect([2, 4].map((ms) => more(ms, 'www-1', 'privateAnonBytes'))).toEqual([0, 8192]);
+    // Nearly all that the heap still shared by then, and some of what was preloaded: less than was said, as there is no more.
+    expect(more(8, 'www-1', 'privateAnonBytes')).toBeGreaterThan(12288 + 40960);
+    expect([2, 4, 8].map((ms) => more(ms, 'www-2', 'anonBytes'))).toEqual([0, 0, 0]);
+    expect([2, 4, 8].map((ms) => more(ms, 'www-2', 'privateAnonBytes'))).toEqual([0, 0, 8192]);
+  });
+
+  it('needs an access log that says who served what', async () => {
+    writeFileSync(join(folder, 'combined.log'), '127.0.0.1 - - [29/Nov/2026:04:00:00 +0000] "GET / HTTP/1.1" 200 1\n');
+    const text = SCENARIO.replace('shared:', 'served: combined.log, shared:');
+    await expect(runFleet(parseScenario(text, join(folder, 'pool.yaml')), { workers: 1 })).rejects.toThrow(
+      /served: .*combined\.log:1: found '127.*', expected a process and a script \(access\.format = "%p %f"\)/,
+    );
+  });
+
   it('goes anywhere with its files', async () => {
     const scenario = parseScenario(SCENARIO, join(folder, 'pool.yaml'));
     const { traces, texts } = await filesOfScenario(scenario, FILE_SOURCES.events);

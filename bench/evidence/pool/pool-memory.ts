@@ -10,7 +10,6 @@ export interface Mapping {
   readonly rss: number;
   readonly pss: number;
   readonly anonymous: number;
-  readonly pssAnon: number;
   /** Of private mappings: anonymous pages that other processes have too. */
   readonly sharedDirty: number;
 }
@@ -31,9 +30,10 @@ export interface PoolMemory {
   readonly requests: number;
   readonly master: ProcessMemory;
   readonly workers: readonly ProcessMemory[];
-  /** The pool's part of Active(anon) and Shmem, page by page. */
+  /** The pool's part of AnonPages, the lists of anonymous pages and Shmem, page by page. */
   readonly anonPages: number;
   readonly activeAnon: number;
+  readonly inactiveAnon: number;
   readonly shmem: number;
   /** Resident bytes of each shared mapping without a file, in all processes together, by its address. */
   readonly shared: readonly { readonly start: number; readonly bytes: number }[];
@@ -78,9 +78,7 @@ export function readPoolMemory(requests: number, pids: readonly number[]): PoolM
 export const isUnnamed = (name: string) => name === '' || name.startsWith('/dev/zero');
 
 function readProcess(pid: number): ProcessMemory {
-  const mappings = parseSmaps(readFileSync(`/proc/${pid}/smaps`, 'utf8')).filter(
-    ({ name }) => !/allocsim|record\.so|^\[v/.test(name),
-  );
+  const mappings = withoutRecorder(parseSmaps(readFileSync(`/proc/${pid}/smaps`, 'utf8')));
   const sum = (of: (mapping: Mapping) => number) => mappings.reduce((total, mapping) => total + of(mapping), 0);
   return {
     pid,
@@ -88,8 +86,20 @@ function readProcess(pid: number): ProcessMemory {
     rss: sum(({ rss }) => rss),
     pss: sum(({ pss }) => pss),
     tableRss: sum(({ rss, anonymous }) => rss - anonymous),
-    tablePss: sum(({ pss, pssAnon }) => pss - pssAnon),
+    tablePss: sum(({ pss }) => pss) - anonymousPss(pid, mappings),
   };
+}
+
+/** What is there for the recorder alone: its library with the data behind it, which has no name, and its logs. */
+function withoutRecorder(mappings: readonly Mapping[]): Mapping[] {
+  const kept: Mapping[] = [];
+  let libraryEnd = -1;
+  for (const mapping of mappings) {
+    const { name, start, end } = mapping;
+    if (/record\.so/.test(name) || (name === '' && start === libraryEnd)) libraryEnd = end;
+    else if (!/allocsim|^\[v/.test(name)) kept.push(mapping);
+  }
+  return kept;
 }
 
 function parseSmaps(text: string): Mapping[] {
@@ -106,12 +116,31 @@ function parseSmaps(text: string): Mapping[] {
       rss: of('Rss'),
       pss: of('Pss'),
       anonymous: of('Anonymous'),
-      // Hardly a mapping has pages of both kinds.
-      pssAnon: of('Rss') === 0 ? 0 : (of('Pss') * of('Anonymous')) / of('Rss'),
       sharedDirty: of('Shared_Dirty'),
     });
   }
   return found;
+}
+
+/** The kernel has it for whole processes only: each anonymous page divided by how often it is mapped. */
+function anonymousPss(pid: number, mappings: readonly Mapping[]): number {
+  const files = [`/proc/${pid}/pagemap`, '/proc/kpageflags', '/proc/kpagecount'].map((path) => openSync(path, 'r'));
+  const [pagemap, flags, counts] = files as [number, number, number];
+  let bytes = 0;
+  for (const { start, end } of mappings) {
+    for (const frame of framesOf(pagemap, start, end)) {
+      if (wordOf(flags, frame) & KPF_ANON) bytes += PAGE / Number(wordOf(counts, frame));
+    }
+  }
+  files.forEach(closeSync);
+  return bytes;
+}
+
+/** Of a file in /proc with a word for each page frame. */
+function wordOf(file: number, frame: bigint): bigint {
+  const word = Buffer.alloc(8);
+  readSync(file, word, 0, 8, Number(frame) * 8);
+  return word.readBigUInt64LE();
 }
 
 function framesOf(pagemap: number, start: number, end: number): bigint[] {
@@ -125,20 +154,21 @@ function framesOf(pagemap: number, start: number, end: number): bigint[] {
   return found;
 }
 
-function listsOf(frames: ReadonlySet<bigint>): Pick<PoolMemory, 'anonPages' | 'activeAnon' | 'shmem'> {
+function listsOf(frames: ReadonlySet<bigint>): Pick<PoolMemory, 'anonPages' | 'activeAnon' | 'inactiveAnon' | 'shmem'> {
   const file = openSync('/proc/kpageflags', 'r');
-  const word = Buffer.alloc(8);
   let anonPages = 0;
   let activeAnon = 0;
+  let inactiveAnon = 0;
   let shmem = 0;
   for (const frame of frames) {
-    readSync(file, word, 0, 8, Number(frame) * 8);
-    const flags = word.readBigUInt64LE();
+    const flags = wordOf(file, frame);
     if (!(flags & KPF_SWAPBACKED)) continue;
     if (flags & KPF_ANON) anonPages += PAGE;
     else shmem += PAGE;
-    if (flags & KPF_LRU && flags & KPF_ACTIVE) activeAnon += PAGE;
+    if (!(flags & KPF_LRU)) continue;
+    if (flags & KPF_ACTIVE) activeAnon += PAGE;
+    else inactiveAnon += PAGE;
   }
   closeSync(file);
-  return { anonPages, activeAnon, shmem };
+  return { anonPages, activeAnon, inactiveAnon, shmem };
 }

@@ -1,40 +1,49 @@
 import { readFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import { stringify } from 'yaml';
-import { isUnnamed, type Mapping, type PoolMemory } from './pool-memory.ts';
+import { isUnnamed, type Mapping, type PoolMemory, type ProcessMemory } from './pool-memory.ts';
+import { ACCESS_LOG } from './real-pool.ts';
 
-/** Larger than any bss: what has a block of PHP's heap or of malloc in it. */
-const LEAST_HEAP_BYTES = 1.9 * 2 ** 20;
-
-const isHeap = ({ name, access, start, end }: Mapping) =>
-  name === '[heap]' || (name === '' && access[3] === 'p' && end - start >= LEAST_HEAP_BYTES);
 const isShared = ({ name, access }: Mapping) => access[3] === 's' && isUnnamed(name);
 
 const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
 const page = (bytes: number) => Math.ceil(bytes / 4096) * 4096;
 
+/** Anonymous bytes of a process, as far as they are its master's too, and as far as they are not. */
+export interface AnonymousBytes {
+  readonly shared: number;
+  readonly own: number;
+}
+
+/** What a worker has beside its heap, and writes without a call of the allocator; bytes. */
+export interface BesideHeap {
+  /** Of one that has served nobody. */
+  readonly rested: AnonymousBytes;
+  /** By its first request of a script. */
+  readonly first: readonly { readonly request: string; readonly anonymous: number; readonly writes: number }[];
+}
+
+/** By the mapping table. */
+export function anonymousOf({ mappings }: ProcessMemory): AnonymousBytes {
+  const shared = mappings.reduce((sum, { anonymous, sharedDirty }) => sum + Math.min(anonymous, sharedDirty), 0);
+  return { shared, own: mappings.reduce((sum, { anonymous }) => sum + anonymous, 0) - shared };
+}
+
 /**
- * The recorded pool as a scenario. The heaps are the recording's calls, replayed. What no heap holds comes from the mapping tables at the first
- * count: files (program and libraries), anonymous memory beside the heaps (libraries' data, bss, stacks), as far as it is the master's too
- * (preload) and as far as it is not (worker), and the shared regions (opcache, APCu) with what a request adds to them. `writtenBytes`: of the
- * master's heap, what a worker writes without a call of the allocator.
+ * The recorded pool as a scenario. The heaps are the recording's calls, replayed. What no heap holds is measured: files (program and libraries)
+ * and shared regions (opcache, APCu), with what a request adds to them, by the mapping tables at the first count; anonymous memory beside the heaps
+ * (libraries' data, bss, stacks) and what first requests write by `beside`.
  */
 export function poolScenario(
   memory: readonly PoolMemory[],
+  { rested, first }: BesideHeap,
   durationUs: number,
   samples: number,
-  writtenBytes: number,
 ): string {
-  const first = memory[0]!;
-  const last = memory.at(-1)!;
-  const workers = first.workers;
-  const beside = workers.map(({ mappings }) => mappings.filter((mapping) => !isHeap(mapping) && !isShared(mapping)));
-  const shares = beside.map((mappings) => ({
-    shared: mappings.reduce((sum, { anonymous, sharedDirty }) => sum + Math.min(anonymous, sharedDirty), 0),
-    own: mappings.reduce((sum, { anonymous, sharedDirty }) => sum + anonymous - Math.min(anonymous, sharedDirty), 0),
-  }));
+  const [start] = memory;
+  const workers = start!.workers;
   return stringify({
-    about: `a pool of php-fpm as it was recorded; files, stacks, libraries' data and shared regions as the mapping tables say at ${first.requests} requests`,
+    about: `a pool of php-fpm as it was recorded; files and shared regions as the mapping tables say at ${start!.requests} requests`,
     duration: `${Math.round(durationUs / 1e3)}ms`,
     samples,
     machine: { memory: `${Math.floor(totalmem() / 2 ** 20)}M`, processors: cpus().length, kernel: kernelProfile() },
@@ -43,11 +52,13 @@ export function poolScenario(
         name: 'www',
         allocator: 'zendmm@8.2+glibc@2.36',
         recorded: 'pool.json',
+        served: ACCESS_LOG,
         pm: { max_children: workers.length },
-        files: filesOf(beside),
-        shared: sharedOf(first, last),
-        preload: { size: page(mean(shares.map(({ shared }) => shared))) },
-        worker: { anonymous: page(mean(shares.map(({ own }) => own))), writes: page(writtenBytes) },
+        files: filesOf(workers.map(({ mappings }) => mappings)),
+        shared: sharedOf(start!, memory.at(-1)!),
+        preload: { size: page(rested.shared) },
+        worker: { anonymous: page(rested.own) },
+        first,
       },
     ],
   });
@@ -101,7 +112,3 @@ function sharedOf(first: PoolMemory, last: PoolMemory): object[] {
     ];
   });
 }
-
-/** Bytes of a worker's heap that are the master's too, by its mapping table. */
-export const sharedHeapBytes = ({ mappings }: PoolMemory['workers'][number]): number =>
-  mappings.filter(isHeap).reduce((sum, { anonymous, sharedDirty }) => sum + Math.min(anonymous, sharedDirty), 0);

@@ -2,17 +2,12 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { release, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { residentRuns } from '../../../fleet/engine/layout.ts';
 import { MachineDriver } from '../../../fleet/machine/machine-driver.ts';
 import type { FleetSample } from '../../../fleet/machine/sample.ts';
-import { type FleetRun, runFleet } from '../../../fleet/run-fleet.ts';
-import { parseScenario, type Scenario } from '../../../fleet/scenario/scenario.ts';
+import type { Scenario } from '../../../fleet/scenario/scenario.ts';
 import { meminfo } from '../../../machine/kernel/meminfo.ts';
-import { OP_CLOCK, OP_MASK, OP_SAMPLE } from '../../../sim/contract/event.ts';
-import { readTrace } from '../../../workloads/trace/reader.ts';
 import type { PoolMemory } from './pool-memory.ts';
-import { poolScenario, sharedHeapBytes } from './pool-scenario.ts';
-import { runRealPool } from './real-pool.ts';
+import { type Measured, measure, replay } from './pool-replay.ts';
 
 /*
  * npm run pool [-- --workers 10 --counts 40,100,200,300 --keep DIR] > docs/results/pool-DATE.md
@@ -23,9 +18,6 @@ import { runRealPool } from './real-pool.ts';
  * numbers of requests. Needs root (numbers of pages), php8.2-fpm, php-apcu, php-imagick.
  */
 
-const SAMPLES = 600;
-/** Of the last mark that is still simulated. */
-const AFTER_US = 3e5;
 const TOLERANCE = 0.03;
 /** Differences of a few pages are none. */
 const LEAST_BYTES = 64 * 1024;
@@ -42,26 +34,7 @@ const { values } = parseArgs({
 
 const mb = (bytes: number) => (bytes / 1e6).toFixed(2);
 const off = (simulated: number, real: number) =>
-  real === 0 && simulated === 0 ? '=' : `${((simulated / real - 1) * 100).toFixed(1)} %`;
-
-/**
- * When the marks were set. A mark has the time of what its process did last before it: of all processes the latest is nearest. None of them
- * did anything for a while then.
- */
-async function markTimes(paths: readonly string[]): Promise<number[]> {
-  const latest: number[] = [];
-  for (const path of paths) {
-    const { head, a, b, labels, length } = await readTrace(path);
-    let ns = 0;
-    for (let row = 0; row < length; row++) {
-      const op = head[row]! & OP_MASK;
-      if (op === OP_CLOCK) ns += b[row]! * 2 ** 32 + a[row]!;
-      const mark = op === OP_SAMPLE ? /^mark(\d+)$/.exec(labels[a[row]!]!) : null;
-      if (mark) latest[Number(mark[1]) - 1] = Math.max(latest[Number(mark[1]) - 1] ?? 0, ns / 1e3);
-    }
-  }
-  return latest;
-}
+  Math.max(simulated, real) < LEAST_BYTES ? '—' : `${((simulated / real - 1) * 100).toFixed(1)} %`;
 
 interface Row {
   readonly what: string;
@@ -86,6 +59,7 @@ function rowsAt(memory: PoolMemory, sample: FleetSample, base: Readonly<Record<s
     ...workers,
     { what: 'AnonPages', real: memory.anonPages, simulated: machine('AnonPages'), table: 0 },
     { what: 'Active(anon)', real: memory.activeAnon, simulated: machine('Active(anon)'), table: 0 },
+    { what: 'Inactive(anon)', real: memory.inactiveAnon, simulated: machine('Inactive(anon)'), table: 0 },
     { what: 'Shmem', real: memory.shmem, simulated: machine('Shmem'), table: 0 },
   ];
 }
@@ -96,8 +70,10 @@ function report(scenario: Scenario, tables: readonly { requests: number; rows: r
     '',
     `Linux ${release()}, Debian's php-fpm 8.2 with APCu and php-imagick, ${scenario.pools[0]!.pm.max_children} workers, recorded by \`sim record\` and replayed by`,
     '`sim machine` as a scenario with `recorded`. This table is the output of `npm run pool`. Real: /proc/PID/smaps without the recorder’s own mappings;',
-    'Shmem and Active(anon) are the pool’s part, page by page by /proc/kpageflags, since other processes run on the machine. Simulated: heaps by replay;',
-    `stacks, libraries’ data and shared regions as the mapping tables say at ${tables[0]!.requests} requests (\`preload\`, \`worker\`, \`shared\` of the scenario), and what workers write in the master's heap without a call of the allocator (\`worker.writes\`). Which pages of`,
+    'Shmem, Active(anon) and Inactive(anon) are the pool’s part, page by page by /proc/kpageflags, since other processes run on the machine. New pages of anonymous',
+    'and shared memory begin on the inactive list (Linux 5.9 and later), and without swap none leaves it: both say so; — where both are below 64 KiB. Simulated: heaps by replay;',
+    'libraries’ data and stacks as a worker has them that has served nobody (`preload`, `worker` of the scenario), and what its first request of each script writes beside',
+    `calls of the allocator, measured on a pool of one worker that serves nothing else (\`first\`); shared regions as the mapping tables say at ${tables[0]!.requests} requests. Which pages of`,
     'files and shared regions a worker has looked at no heap says: that part of RSS and PSS is the mapping table’s of the same moment, in both columns. MB.',
     '',
     '| requests | what | real | simulated | off | of both by the mapping table |',
@@ -135,47 +111,19 @@ function report(scenario: Scenario, tables: readonly { requests: number; rows: r
 const distance = ({ real, simulated }: Row) =>
   Math.abs(simulated - real) < LEAST_BYTES ? 0 : Math.abs(simulated / real - 1);
 
-/** What a worker had written in the master's heap without a call of the allocator, by a mark, on average: what the replay shares and the table does not. */
-function writtenAt({ workers }: PoolMemory, run: FleetRun, markUs: number): number {
-  const sample = run.samples.findIndex(({ atUs }) => atUs > markUs);
-  const bytes = workers.map((worker, slot) => {
-    const shared = residentRuns(run.pools[0]!.layoutAt(slot, sample)!).filter(({ isShared }) => isShared);
-    const pages = shared.reduce((sum, { start, end }) => sum + end - start, 0);
-    return pages * 4096 - sharedHeapBytes(worker);
-  });
-  return Math.max(0, bytes.reduce((sum, own) => sum + own, 0) / bytes.length);
-}
-
 async function main(): Promise<void> {
   const folder = values.keep ?? mkdtempSync(join(tmpdir(), 'allocsim-pool-'));
   try {
     const counts = values.counts.split(',').map(Number);
     const kept = join(folder, 'memory.json');
-    const memory = values.again
-      ? (JSON.parse(readFileSync(kept, 'utf8')) as PoolMemory[])
-      : await runRealPool({ folder, workers: Number(values.workers), counts, parallel: Number(values.parallel) });
-    writeFileSync(kept, JSON.stringify(memory));
-    const { processes } = JSON.parse(readFileSync(join(folder, 'pool.json'), 'utf8')) as {
-      processes: { pid: number; trace: string }[];
-    };
-    const pids = processes.slice(1).map(({ pid }) => pid);
-    const ordered = memory.map((own) => ({
-      ...own,
-      workers: pids.map((pid) => own.workers.find((worker) => worker.pid === pid)!),
-    }));
-    const marks = await markTimes(processes.slice(1).map(({ trace }) => join(folder, trace)));
-    const path = join(folder, 'pool.yaml');
-    const replay = async (writtenBytes: number) => {
-      const text = poolScenario(ordered, marks.at(-1)! + AFTER_US, SAMPLES, writtenBytes);
-      writeFileSync(path, text);
-      const scenario = parseScenario(text, path);
-      return { scenario, run: await runFleet(scenario) };
-    };
-    const writtenBytes = writtenAt(ordered[0]!, (await replay(0)).run, marks[0]!);
-    const { scenario, run } = await replay(writtenBytes);
+    const measured = values.again
+      ? (JSON.parse(readFileSync(kept, 'utf8')) as Measured)
+      : await measure({ folder, workers: Number(values.workers), counts, parallel: Number(values.parallel) });
+    writeFileSync(kept, JSON.stringify(measured));
+    const { scenario, run, memory, marksUs } = await replay(folder, measured);
     const base = meminfo(new MachineDriver(scenario).run.k) as Readonly<Record<string, number>>;
-    const tables = ordered.map((own, i) => {
-      const sample = run.samples.find(({ atUs }) => atUs > marks[i]!)!;
+    const tables = memory.map((own, i) => {
+      const sample = run.samples.find(({ atUs }) => atUs > marksUs[i]!)!;
       return { requests: own.requests, rows: rowsAt(own, sample, base) };
     });
     process.stdout.write(report(scenario, tables));

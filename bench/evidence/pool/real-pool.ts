@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { UserError } from '../../../sim/contract/assert.ts';
@@ -8,6 +8,8 @@ import { PAGES } from './pages.ts';
 import { type PoolMemory, readPoolMemory } from './pool-memory.ts';
 
 const FPM = '/usr/sbin/php-fpm8.2';
+/** Which worker served what. */
+export const ACCESS_LOG = 'access.log';
 const CLI = fileURLToPath(new URL('../../cli.js', import.meta.url));
 /** A mark must be in the logs before the next request. */
 const PAUSE_MS = 700;
@@ -19,6 +21,8 @@ export interface PoolOptions {
   readonly counts: readonly number[];
   /** Requests under way at once. */
   readonly parallel: number;
+  /** Only this one is asked for, of PAGES. */
+  readonly script?: string;
 }
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -28,11 +32,12 @@ export async function runRealPool(options: PoolOptions): Promise<PoolMemory[]> {
   const { folder, workers, counts } = options;
   if (!existsSync(FPM)) throw new UserError(`${FPM}: found no such program, expected Debian's php8.2-fpm`);
   mkdirSync(folder, { recursive: true });
+  rmSync(join(folder, ACCESS_LOG), { force: true });
   for (const [name, text] of Object.entries(PAGES)) writeFileSync(join(folder, name), text);
   const socket = join(folder, 'socket');
   writeFileSync(
     join(folder, 'fpm.conf'),
-    `[global]\nerror_log = ${folder}/log\ndaemonize = no\n[www]\nlisten = ${socket}\nuser = root\ngroup = root\npm = static\npm.max_children = ${workers}\n`,
+    `[global]\nerror_log = ${folder}/log\ndaemonize = no\n[www]\nlisten = ${socket}\nuser = root\ngroup = root\npm = static\npm.max_children = ${workers}\naccess.log = ${join(folder, ACCESS_LOG)}\naccess.format = "%p %f"\n`,
   );
   const program = [FPM, '-R', '-F', '-y', join(folder, 'fpm.conf'), '-d', 'apc.shm_size=32M'];
   const record = ['record', '--samples', '0', '-o', 'pool.htb', '--force', '--json', 'pool.json', '--', ...program];
@@ -75,13 +80,18 @@ async function poolProcesses(conf: string, workers: number, recorder: ChildProce
   throw new UserError('php-fpm: found no pool within a minute');
 }
 
-/** Requests up to number `count`: one in five a picture, one in three for the cache, the others pages. */
-async function send({ folder, parallel }: PoolOptions, socket: string, sent: number, count: number): Promise<number> {
+/** Requests up to number `count`: one in five a picture, one in three for the cache, the others pages; or all of one script. */
+async function send(
+  { folder, parallel, script: only }: PoolOptions,
+  socket: string,
+  sent: number,
+  count: number,
+): Promise<number> {
   let next = sent + 1;
   const client = async () => {
     while (next <= count) {
       const n = next++;
-      const script = n % 5 === 1 ? 'picture.php' : n % 3 === 0 ? 'cache.php' : 'page.php';
+      const script = only ?? (n % 5 === 1 ? 'picture.php' : n % 3 === 0 ? 'cache.php' : 'page.php');
       const answer = await getPage(socket, join(folder, script), `n=${n}`);
       if (!/\r\n\r\n(picture|hit|miss|\d+) ?/.test(answer))
         throw new UserError(`${script}: found '${answer.slice(0, 200)}', expected its answer`);

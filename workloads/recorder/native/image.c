@@ -95,7 +95,7 @@ static struct block *place_of(struct block *blocks, size_t room, uint64_t addres
 	return &blocks[i];
 }
 
-static void watch(struct image *m, uint64_t address, uint64_t size)
+static void watch(struct image *m, uint64_t address, uint64_t size, int is_inherited)
 {
 	if (2 * m->watched_count >= m->watched_room) {
 		size_t room = m->watched_room ? 2 * m->watched_room : 64;
@@ -108,7 +108,7 @@ static void watch(struct image *m, uint64_t address, uint64_t size)
 	}
 	struct block *b = place_of(m->watched, m->watched_room, address);
 	if (!b->address) m->watched_count++;
-	*b = (struct block){ address, size };
+	*b = (struct block){ address, size, is_inherited };
 }
 
 static void unwatch(struct image *m, uint64_t address)
@@ -149,7 +149,7 @@ static void note_blocks(struct image *m, unsigned op, uint64_t address, uint64_t
 		if (!(pages & ~PAGES_HUGE)) unwatch(m, address);
 		return;
 	case OP_RESIDENT:
-		if (!(pages & ~PAGES_HUGE)) watch(m, address, m->last_size);
+		if (!(pages & ~PAGES_HUGE)) watch(m, address, m->last_size, 0);
 		return;
 	default:
 		if (size) m->last_size = size;
@@ -185,7 +185,7 @@ static void take(struct image *m, const struct slot *s, uint64_t low)
 	uint64_t now = op == OP_EPOCH ? first : full_ticks(m, (uint32_t)low), address = s->high >> THREAD_BITS;
 	uint32_t thread = s->high & ((1u << THREAD_BITS) - 1);
 	put_record(m, op, extended, thread, now, address, first, second);
-	if (op == OP_WATCHED) watch(m, address * 8, first);
+	if (op == OP_WATCHED) watch(m, address * 8, first, 1);
 	else if (op == OP_MAPPED || op == OP_UNMAPPED) change_mapped(&m->mapped, (struct mapping_change){ m->next, address * 8, first, op == OP_UNMAPPED });
 	else if (op <= OP_FREE || (op >= OP_RESIDENT && op <= OP_EFREE)) note_blocks(m, op, address * 8, size_in(op, value, extended, first, second), second);
 	m->events++;

@@ -14,6 +14,7 @@
 
 struct block {
 	uint64_t address, size; /* size 0: its allocation has been seen, not its watch; address 0: an empty place */
+	int is_inherited;       /* from before the fork */
 };
 
 /* mapped.c */

@@ -152,28 +152,34 @@ static void add_strings(struct text *t, const char *section, int pid, const char
 	if (f) fclose(f);
 }
 
+struct seen_block {
+	struct image *m;
+	uint64_t address;
+	uintptr_t first, page;
+};
+
+static void put_run(void *to, struct page_run run)
+{
+	const struct seen_block *b = to;
+	put_pages(b->m, b->address, (run.start - b->first) / b->page, (run.end - run.start) / b->page | (run.huge ? PAGES_HUGE : 0));
+}
+
 /* The pages of the watched blocks that are there now. */
 static void observe_blocks(struct image *m)
 {
 	if (!m->watched_count) return;
 	char path[64];
-	struct page_run runs[256];
 	snprintf(path, sizeof path, "/proc/%d/pagemap", m->pid);
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0) return;
 	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
 	for (size_t i = 0; i < m->watched_room; i++) {
-		struct block *b = &m->watched[i];
+		const struct block *b = &m->watched[i];
 		if (!b->address) continue;
 		put_pages(m, b->address, 0, 0);
-		uintptr_t first = b->address & ~(page - 1), at = first, end = (b->address + b->size + page - 1) & ~(page - 1);
-		while (at < end) {
-			int n = scan_pages(fd, page, &at, end, runs, 256);
-			if (n < 0) break;
-			for (int k = 0; k < n; k++)
-				put_pages(m, b->address, (runs[k].start - first) / page,
-				          (runs[k].end - runs[k].start) / page | (runs[k].huge ? PAGES_HUGE : 0));
-		}
+		struct seen_block seen = { m, b->address, b->address & ~(page - 1), page };
+		for_each_run(fd, page, seen.first, (b->address + b->size + page - 1) & ~(page - 1),
+		             m->ring->is_lone != 0 && !b->is_inherited, put_run, &seen);
 	}
 	close(fd);
 }

@@ -97,6 +97,7 @@ static int map_ring(void)
 	made->ppid = image && parent_pid ? parent_pid : getppid();
 	made->parent_image = image;
 	made->parent_slot = next_slot;
+	made->is_lone = image != 0;
 	made->thread = thread_mark ? thread_mark - 1 : 0;
 	made->start_ticks = ticks();
 	spent_ticks = 0;
@@ -129,6 +130,11 @@ int start_recording(void)
 	if (inherited && !never) log_inherited_blocks();
 	errno = saved;
 	return !never;
+}
+
+static void in_parent(void)
+{
+	if (ring) ring->is_lone = 0;
 }
 
 /* Most children become another program: one that calls malloc before makes a ring of its own then. */
@@ -263,7 +269,7 @@ __attribute__((constructor)) static void loaded(void)
 		if (!atomic_exchange(&making, 1)) {
 			atomic_store(&has_exit_key, pthread_key_create(&exit_key, at_exit_of_thread) == 0);
 		}
-		pthread_atfork(NULL, NULL, in_child);
+		pthread_atfork(NULL, in_parent, in_child);
 		note_allocator();
 		hold_library();
 		watch_mappings();

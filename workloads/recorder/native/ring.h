@@ -117,6 +117,7 @@ struct ring_header {
 	_Atomic uint32_t asked;      /* the process waits for the keeper to look at it, as often as … */
 	_Atomic uint32_t answered;   /* … it has looked */
 	_Atomic uint32_t closed;     /* the keeper takes no more */
+	_Atomic uint32_t is_lone;    /* forked, and has forked nobody since: a page that it shares it has not written */
 	_Atomic uint32_t giving_back; /* threads in a call that gives much memory back, of which the log knows all or nothing */
 };
 

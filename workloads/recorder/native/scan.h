@@ -59,4 +59,46 @@ static inline int scan_pages(int fd, uintptr_t page, uintptr_t *at, uintptr_t en
 	return n;
 }
 
+/* Of a run the parts that no other process has: after a fork a page is shared until one of both writes to it. */
+static inline int own_parts(int fd, uintptr_t page, struct page_run run, uintptr_t *at, struct page_run *parts, int limit)
+{
+	const uint64_t PRESENT = 1ull << 63, EXCLUSIVE = 1ull << 56;
+	uint64_t entries[512];
+	int n = 0;
+	while (*at < run.end && n < limit - 1) {
+		size_t wanted = (run.end - *at) / page;
+		ssize_t got = pread(fd, entries, 8 * (wanted < 512 ? wanted : 512), (off_t)(*at / page * 8));
+		if (got < 8) return -1;
+		for (ssize_t i = 0; i < got / 8; i++, *at += page) {
+			if ((entries[i] & PRESENT) && !(entries[i] & EXCLUSIVE)) continue;
+			if (n > 0 && parts[n - 1].end == *at) parts[n - 1].end += page;
+			else if (n == limit) return n;
+			else parts[n++] = (struct page_run){ *at, *at + page, 0 };
+		}
+	}
+	return n;
+}
+
+/* For each run of pages that are there, and that are the process's own where `is_own`. A huge page is not divided. */
+static inline void for_each_run(int fd, uintptr_t page, uintptr_t first, uintptr_t end, int is_own,
+                                void (*tell)(void *to, struct page_run run), void *to)
+{
+	struct page_run runs[256], parts[256];
+	for (uintptr_t at = first; at < end;) {
+		int n = scan_pages(fd, page, &at, end, runs, 256);
+		if (n < 0) return;
+		for (int i = 0; i < n; i++) {
+			if (!is_own || runs[i].huge) {
+				tell(to, runs[i]);
+				continue;
+			}
+			for (uintptr_t from = runs[i].start; from < runs[i].end;) {
+				int own = own_parts(fd, page, runs[i], &from, parts, 256);
+				if (own < 0) return;
+				for (int k = 0; k < own; k++) tell(to, parts[k]);
+			}
+		}
+	}
+}
+
 #endif
