@@ -70,13 +70,18 @@ function resolvedOptions(spec: AllocatorSpec): Record<string, unknown> {
 
 /** Where the simulated address space was too small: a real process would have gone on. */
 function limitsMet(kernel: Kernel): string[] {
-  const { mappings, breaks } = kernel.spaceRefusals();
-  return [
-    ...(mappings > 0
-      ? [`mappings beyond 24 GiB: ${mappings} calls were refused that a real process may be granted`]
-      : []),
-    ...(breaks > 0 ? [`a brk heap beyond 8 GiB: ${breaks} calls were refused that a real process may be granted`] : []),
+  const { mappings, farMappings, breaks } = kernel.spaceRefusals();
+  const limits: [what: string, calls: number][] = [
+    ['arenas and other mappings that are cut into blocks, beyond 24 GiB', mappings],
+    ['mappings that are one block each, beyond 2 TiB', farMappings],
+    ['a brk heap beyond 8 GiB', breaks],
   ];
+  return limits
+    .filter(([, calls]) => calls > 0)
+    .map(
+      ([what, calls]) =>
+        `${what}: ${calls} ${calls === 1 ? 'call was' : 'calls were'} refused that a real process may be granted`,
+    );
 }
 
 export function assembleResult(run: FinishedRun): RunResult {

@@ -158,6 +158,20 @@ export function readPages(
   return true;
 }
 
+/** bdi->io_pages: the largest request of the recorded disk, 1,280 KiB (BLK_DEF_MAX_SECTORS). */
+const IO_PAGES = 320;
+
+/** force_page_cache_ra: what was asked to be read ahead, up to the largest request; tmpfs has nothing to read. */
+export function forcePageCacheReadahead(
+  k: Kernel,
+  group: MemCgroup,
+  object: AddressSpace,
+  start: number,
+  count: number,
+): void {
+  if (object.kind === 'disk') readPages(k, group, object, start, Math.min(count, IO_PAGES), 0);
+}
+
 /** get_init_ra_size. */
 function initialSize(size: number, max: number): number {
   let rounded = 1;

@@ -1,6 +1,6 @@
 /** mm/madvise.c. */
 import type { Advice } from './advice.ts';
-import { readPages } from './filemap.ts';
+import { forcePageCacheReadahead } from './filemap.ts';
 import { PG_DIRTY, PG_HEAD, PG_LRU, PG_REFERENCED, PG_SWAPCACHE, PG_TAIL, PG_UNEVICTABLE } from './frames.ts';
 import { faultinPageRange } from './gup.ts';
 import { splitHugePage } from './huge-memory.ts';
@@ -96,7 +96,7 @@ function madviseVma(k: Kernel, task: Task, vma: Vma, start: number, end: number,
     case 'collapse':
       return madviseCollapse(k, task, vma, start, end);
     case 'willneed':
-      if (vma.object?.kind === 'disk') readPages(k, task.group, vma.object, vma.linearIndex(start), end - start, 0);
+      if (vma.object) forcePageCacheReadahead(k, task.group, vma.object, vma.linearIndex(start), end - start);
       return undefined;
     default:
       return undefined;

@@ -1,8 +1,9 @@
-import { filemapRead, genericPerformWrite } from '../kernel/filemap.ts';
+import { filemapRead, forcePageCacheReadahead, genericPerformWrite } from '../kernel/filemap.ts';
 import type { Task } from '../kernel/kernel.ts';
+import type { AddressSpace } from '../kernel/mm-types.ts';
 import { newReadahead } from '../kernel/readahead.ts';
 import { CALL_US, READ_COPY_US, WRITE_COPY_US, WRITE_SHMEM_US } from '../kernel/recorded-prices.ts';
-import { nextInode, putObject } from '../kernel/shmem.ts';
+import { putObject } from '../kernel/shmem.ts';
 import { handleOverHigh } from '../kernel/throttle.ts';
 import { writePages } from '../kernel/writeback.ts';
 import { type Call, has, type Immediate, pagesOf, type Result } from './command-words.ts';
@@ -18,11 +19,8 @@ export function* fileRw(run: MachineRun, task: Task, name: 'read' | 'write', wor
   const { k } = run;
   k.current = task;
   const writing = name === 'write';
-  const object = writing ? run.files.create(words[0]!, task.group.id) : run.files.open(words[0]!);
-  if (!object) {
-    run.files.lookUp(words[0]!, task.group.id);
-    return 'ENOENT';
-  }
+  const object = writing ? run.files.create(words[0]!, task.group.id) : run.files.open(words[0]!, task.group.id);
+  if (typeof object === 'string') return object;
   const offset = sizeOf(words[1]!)!;
   const length = sizeOf(words[2]!)!;
   const ra = newReadahead();
@@ -54,9 +52,7 @@ export function* fileRw(run: MachineRun, task: Task, name: 'read' | 'write', wor
   return error ?? done;
 }
 
-type FileObject = NonNullable<ReturnType<MachineRun['files']['open']>>;
-
-function writeCall(run: MachineRun, task: Task, object: FileObject, at: number, bytes: number): Result {
+function writeCall(run: MachineRun, task: Task, object: AddressSpace, at: number, bytes: number): Result {
   const { k } = run;
   useBuffer(k, task, bytes, false);
   const first = Math.floor(at / 4096);
@@ -71,7 +67,7 @@ function writeCall(run: MachineRun, task: Task, object: FileObject, at: number, 
 function readCall(
   run: MachineRun,
   task: Task,
-  object: FileObject,
+  object: AddressSpace,
   ra: ReturnType<typeof newReadahead>,
   at: number,
   bytes: number,
@@ -87,31 +83,28 @@ function readCall(
 
 /** Calls on a file that answer at once. */
 export const FILE_CALLS: Readonly<Record<string, Immediate>> = {
-  unlink: (run, _process, words) => (run.files.unlink(words[0]!) ? 0 : 'ENOENT'),
-  mkdir: (run, _process, words) => {
-    run.files.directories.add(words[0]!);
-    const mount = run.files.mountOf(words[0]!);
-    if (mount) nextInode(run.k, mount.device);
-    return 0;
-  },
+  unlink: (run, { task }, words) => run.files.unlink(words[0]!, task.group.id) ?? 0,
+  mkdir: (run, { task }, words) => run.files.makeDirectory(words[0]!, task.group.id) ?? 0,
   truncate: (run, { task }, words) => {
     const object = run.files.create(words[0]!, task.group.id);
-    if (!object) return 'ENOENT';
+    if (typeof object === 'string') return object;
     run.files.truncate(task, object, sizeOf(words[1]!)!);
     return 0;
   },
-  fsync: (run, _process, words) => {
-    const object = run.files.open(words[0]!);
-    if (!object) return 'ENOENT';
+  fsync: (run, { task }, words) => {
+    const object = run.files.open(words[0]!, task.group.id);
+    if (typeof object === 'string') return object;
     writePages(run.k, object);
     return 0;
   },
-  fadvise: (run, _process, words) => {
-    const object = run.files.open(words[0]!);
-    if (!object) return 'ENOENT';
-    const first = Math.ceil(sizeOf(words[1]!)! / 4096);
-    const end = sizeOf(words[1]!)! + sizeOf(words[2]!)!;
-    if (has(words, 'dontneed')) fadviseDontneed(run.k, object, first, Math.floor(end / 4096));
+  fadvise: (run, { task }, words) => {
+    const object = run.files.open(words[0]!, task.group.id);
+    if (typeof object === 'string') return object === 'EISDIR' ? 0 : object;
+    const start = sizeOf(words[1]!)!;
+    const end = start + sizeOf(words[2]!)!;
+    if (has(words, 'dontneed')) fadviseDontneed(run.k, object, Math.ceil(start / 4096), Math.floor(end / 4096));
+    const first = Math.floor(start / 4096);
+    if (has(words, 'willneed')) forcePageCacheReadahead(run.k, task.group, object, first, pagesOf(end) - first);
     return 0;
   },
 };

@@ -5,7 +5,7 @@ import { unmapMappingRange } from '../kernel/madvise.ts';
 import type { AddressSpace } from '../kernel/mm-types.ts';
 import { allocPage } from '../kernel/page-alloc.ts';
 import { deleteFromPageCache, filemapAddFolio } from '../kernel/page-cache.ts';
-import { newObject, putObject, shmemTruncateRange } from '../kernel/shmem.ts';
+import { newObject, nextInode, putObject, shmemTruncateRange } from '../kernel/shmem.ts';
 import { SLAB_BYTES, slabAccount } from '../kernel/slab.ts';
 import { deactivateFileFolio, folioMarkAccessed, lruAddDrain } from '../kernel/swap-lru.ts';
 import { writePages } from '../kernel/writeback.ts';
@@ -19,13 +19,18 @@ export interface Mount {
   limitPages: number;
 }
 
+/** Why a path names no file. */
+export type PathError = 'ENOENT' | 'ENOTDIR' | 'EISDIR' | 'EEXIST';
+
+const parentOf = (path: string): string => path.slice(0, Math.max(0, path.lastIndexOf('/')));
+
 /** Beyond all tables of inodes. */
 const DIRECTORY_BLOCK = 2 ** 30;
 
 export class FileSystem {
   private readonly k: Kernel;
   readonly mounts: Mount[];
-  readonly directories = new Set<string>();
+  private readonly directories = new Set<string>();
   private readonly names = new Map<string, { readonly group: number; readonly bytes: number }>();
   private inodes = 0;
   /** Slab of names and inodes that can be read again. */
@@ -46,16 +51,45 @@ export class FileSystem {
       .sort((a, b) => b.path.length - a.path.length)[0];
   }
 
-  open(path: string): AddressSpace | undefined {
+  /** The file of that name, or what an open of it without O_CREAT answers; what is looked for stays in memory. */
+  open(path: string, group: number): AddressSpace | PathError {
+    const existing = this.find(path);
+    if (existing) return existing;
+    this.lookUp(path, group);
+    return this.isDirectory(path) ? 'EISDIR' : (this.walk(path) ?? 'ENOENT');
+  }
+
+  find(path: string): AddressSpace | undefined {
     return this.k.files.get(path);
   }
 
-  /** O_CREAT. */
-  create(path: string, group: number): AddressSpace | undefined {
-    const existing = this.open(path);
-    if (existing) return existing;
+  /** Paths begin at the root, whose own directories are not listed. */
+  isDirectory(path: string): boolean {
+    return path === '' || this.directories.has(path) || this.mounts.some((mount) => mount.path === path);
+  }
+
+  /** link_path_walk: what is wrong with the directories that a path goes through. */
+  private walk(path: string): 'ENOENT' | 'ENOTDIR' | undefined {
+    const parent = parentOf(path);
+    if (this.isDirectory(parent)) return undefined;
+    return this.find(parent) ? 'ENOTDIR' : (this.walk(parent) ?? 'ENOENT');
+  }
+
+  makeDirectory(path: string, group: number): PathError | undefined {
+    const error = this.walk(path);
+    if (error) this.lookUp(path, group);
+    if (error) return error;
+    if (this.find(path) || this.isDirectory(path)) return 'EEXIST';
+    this.directories.add(path);
     const mount = this.mountOf(path);
-    if (!mount) return undefined;
+    if (mount) nextInode(this.k, mount.device);
+    return undefined;
+  }
+
+  /** O_CREAT. */
+  create(path: string, group: number): AddressSpace | PathError {
+    const mount = this.mountOf(path);
+    if (this.find(path) || this.isDirectory(path) || this.walk(path) || !mount) return this.open(path, group);
     const tmpfs = mount.type === 'tmpfs';
     const object = newObject(this.k, tmpfs ? 'shmem' : 'disk', path, 0, tmpfs, mount.device);
     if (tmpfs) object.mount = mount;
@@ -72,12 +106,16 @@ export class FileSystem {
 
   /** stat and open: names that are there and names that are not stay in memory. @returns whether the file is there. */
   lookUp(path: string, group: number): boolean {
-    const object = this.open(path);
+    if (this.walk(path)) {
+      this.lookUp(parentOf(path), group);
+      return false;
+    }
+    const object = this.find(path);
     if (!this.names.has(path)) this.readDirectory(path, group);
     if (!this.names.has(path) && object?.kind !== 'shmem') {
       this.rememberName(path, group, object ? SLAB_BYTES.ext4Inode + SLAB_BYTES.dentry : SLAB_BYTES.dentry);
     }
-    return object !== undefined;
+    return object !== undefined || this.isDirectory(path);
   }
 
   private rememberName(path: string, group: number, bytes: number): void {
@@ -132,15 +170,15 @@ export class FileSystem {
     folioMarkAccessed(this.k, frame);
   }
 
-  unlink(path: string): boolean {
-    const object = this.open(path);
-    if (!object) return false;
+  unlink(path: string, group: number): PathError | undefined {
+    const object = this.open(path, group);
+    if (typeof object === 'string') return object;
     this.k.files.delete(path);
     this.forgetName(path);
     object.links--;
     object.users++;
     putObject(this.k, object);
-    return true;
+    return undefined;
   }
 
   /** ftruncate: pages beyond the end go, out of every process too. */

@@ -42,8 +42,11 @@ function map(
 export const MEMORY_CALLS: Readonly<Record<string, Immediate>> = {
   mmap: (run, { task }, words) => map(run, task, words, 1, null),
   filemap: (run, { task }, words) => {
-    const object = has(words, 'ro') ? run.files.open(words[1]!) : run.files.create(words[1]!, task.group.id);
-    return object ? map(run, task, words, 2, object) : 'ENOENT';
+    const { files } = run;
+    const { id } = task.group;
+    const object = has(words, 'ro') ? files.open(words[1]!, id) : files.create(words[1]!, id);
+    if (typeof object === 'string') return has(words, 'ro') && object === 'EISDIR' ? 'ENODEV' : object;
+    return map(run, task, words, 2, object);
   },
   memfd: (run, { task }, words) => {
     const object = newObject(

@@ -120,14 +120,16 @@ function lowestMapping(task: Task): number {
   return lowest;
 }
 
-function names(run: MachineRun, task: Task, name: string, directory: string, count: number): number {
+function names(run: MachineRun, task: Task, name: string, directory: string, count: number): number | string {
   const group = task.group.id;
   const { files } = run;
   let found = 0;
   for (let i = 0; i < count; i++) {
     const path = `${directory}/${name === 'dentries' ? 'none' : 'f'}${i}`;
-    if (name === 'files') files.create(path, group);
-    else if (name === 'stats') found += files.lookUp(path, group) ? 1 : 0;
+    if (name === 'files') {
+      const made = files.create(path, group);
+      if (typeof made === 'string') return made;
+    } else if (name === 'stats') found += files.lookUp(path, group) ? 1 : 0;
     else files.lookUp(path, group);
   }
   return name === 'stats' ? found : count;

@@ -156,7 +156,7 @@ export function toolTexts(run: MachineRun): { readonly command: string; readonly
 function fileOnPath(run: MachineRun, path: string): FileOnPath {
   const match = /^\/proc\/([^/]+)\/map_files\/([^/]+)$/.exec(path);
   if (!match) {
-    const object = run.files.open(path);
+    const object = run.files.find(path);
     if (!object) throw new UserError(`view: no file '${path}' on the machine`);
     return { path, object };
   }

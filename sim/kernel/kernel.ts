@@ -74,6 +74,7 @@ export function createKernel(
   const CALLS = 2; // counts, in the order of SYSCALLS
   const AREA_USED_UP = CALLS + SYSCALLS.length; // mappings for which the simulated address space had no hole
   const BREAK_USED_UP = AREA_USED_UP + 1; // breaks beyond its brk heap
+  const FAR_USED_UP = BREAK_USED_UP + 1; // mappings for which the far area had none either
   const mmapLock = locks.create('mmap_lock', 'kernel');
   const residency = backing
     ? createBackedResidency(memory, operations, backing, { dontneed: MADV_DONTNEED, free: MADV_FREE }, far.limit)
@@ -159,8 +160,9 @@ export function createKernel(
 
   /** A place for a mapping, or -1; where a real process may have one, that is counted. */
   function findPlace(pages: Pages, hinted: boolean, byPage: boolean): Page {
-    const start = unmappedArea(pages, hinted, byPage && !cutsBlocks);
-    if (start < 0 && pages < REAL_AREA_PAGES) state[AREA_USED_UP]!++;
+    const mayBeFar = byPage && !cutsBlocks;
+    const start = unmappedArea(pages, hinted, mayBeFar);
+    if (start < 0 && pages < REAL_AREA_PAGES) state[mayBeFar && far.pages > 0 ? FAR_USED_UP : AREA_USED_UP]!++;
     return start;
   }
 
@@ -378,7 +380,11 @@ export function createKernel(
     mappedPages: (): Pages => vmas.mappedPages(),
     mappedPeakPages: (): Pages => state[MAPPED_PEAK]!,
     /** Calls that failed because the simulated address space is smaller than a real one (layout.ts). */
-    spaceRefusals: () => ({ mappings: state[AREA_USED_UP]!, breaks: state[BREAK_USED_UP]! }),
+    spaceRefusals: () => ({
+      mappings: state[AREA_USED_UP]!,
+      farMappings: state[FAR_USED_UP]!,
+      breaks: state[BREAK_USED_UP]!,
+    }),
     syscallCount: (name: Syscall): number => state[CALLS + SYSCALLS.indexOf(name)]!,
     /** Calls `observe` with every memory system call from now on; undefined ends it. */
     observeSyscalls: (observe: SyscallObserver | undefined): void => {

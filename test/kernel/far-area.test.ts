@@ -53,7 +53,7 @@ test('a terabyte is mapped, its pages are counted, and goes', () => {
   expect(kernel.residency.residentPages()).toBe(1);
   kernel.munmap(0, start, 2 ** 28 + 1);
   expect([kernel.mappedPages(), kernel.residency.residentPages(), kernel.vmas.count()]).toEqual([0, 0, 0]);
-  expect(kernel.spaceRefusals()).toEqual({ mappings: 0, breaks: 0 });
+  expect(kernel.spaceRefusals()).toEqual({ mappings: 0, farMappings: 0, breaks: 0 });
 });
 
 test('a mapping of fine addresses stays in 24 GiB, and one of pages goes on beyond them', () => {
@@ -61,7 +61,9 @@ test('a mapping of fine addresses stays in 24 GiB, and one of pages goes on beyo
   for (let i = 0; i < 7; i++) expect(kernel.mmap(0, 0, 3 * GIB_PAGES, RW, 0)).toBeGreaterThan(0);
   expect(kernel.mmap(0, 0, 3 * GIB_PAGES + 1, RW, 0)).toBe(-1);
   expect(kernel.mmap(0, 0, 3 * GIB_PAGES + 1, RW, MAP_BY_PAGE)).toBeGreaterThanOrEqual(FENCE_PAGE);
-  expect(kernel.spaceRefusals().mappings).toBe(1);
+  expect(kernel.spaceRefusals()).toEqual({ mappings: 1, farMappings: 0, breaks: 0 });
+  expect(kernel.mmap(0, 0, FAR_PAGES + 1, RW, MAP_BY_PAGE)).toBe(-1);
+  expect(kernel.spaceRefusals().farMappings).toBe(1);
 });
 
 test('addresses of the far area and real ones are each other’s inverse', () => {
