@@ -20,13 +20,12 @@ export function takeBack(argv: Record<string, unknown>, known: KnownOptions): vo
   }
 }
 
-/** Options whose value is a file that is written. Without a value the first four go to standard output. */
-export const OUTPUTS = [
-  'json',
-  'samples',
-  'placements',
-  'syscalls',
+/** Options whose value is a file that is written, and that go to standard output without one in some command. */
+const NAME_OPTIONAL = ['json', 'samples', 'placements', 'syscalls', 'openmetrics', 'perfetto', 'trace-time'];
+/** Those that need a name. */
+const NAME_NEEDED = [
   'report',
+  'svg',
   'csv',
   'junit',
   'markdown',
@@ -34,9 +33,14 @@ export const OUTPUTS = [
   'bencher',
   'save',
   'output',
-  'out',
+  'flame',
+  'pprof',
+  'speedscope',
+  'collapsed',
 ];
-const NAMES_NEEDED = ['report', 'svg', ...OUTPUTS.slice(5, -1), 'config', 'suite', 'costs', 'at'];
+/** All of them; `out` is a word of its own in some commands. */
+export const OUTPUTS: readonly string[] = [...NAME_OPTIONAL, ...NAME_NEEDED, 'out'];
+const NAMES_NEEDED = [...NAME_NEEDED, 'config', 'suite', 'costs', 'at'];
 /** Files that are read. `in` is none of them: a trace may be written over itself. */
 const INPUTS = ['workload', 'base', 'head', 'suite', 'config', 'costs'];
 
@@ -70,6 +74,13 @@ function checkOnce(argv: Arguments, known: KnownOptions): void {
     const longest = names.reduce((x, y) => (y.length > x.length ? y : x));
     throw new UserError(`--${longest}: found ${value.length} of it, expected one`);
   }
+}
+
+/** The files that the options name. */
+export function outputFiles(argv: Arguments): string[] {
+  return OUTPUTS.map((name) => argv[name]).filter(
+    (value): value is string => typeof value === 'string' && value !== '' && value !== '-',
+  );
 }
 
 function checkFiles(argv: Arguments): void {

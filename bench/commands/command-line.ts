@@ -1,7 +1,8 @@
 import yargs, { type Argv } from 'yargs';
 import { UserError } from '../../sim/contract/assert.ts';
 import { nearest } from '../../sim/contract/suggestion.ts';
-import { checkOptions, type KnownOptions, OUTPUTS, takeBack } from '../cli/check-options.ts';
+import { waitForReaders } from '../../workloads/files/fifo-reader.ts';
+import { checkOptions, type KnownOptions, OUTPUTS, outputFiles, takeBack } from '../cli/check-options.ts';
 import { withConfig } from '../cli/config-file.ts';
 import { describeCommands } from '../cli/describe.ts';
 import { terminalWidth } from '../cli/width.ts';
@@ -24,7 +25,7 @@ function forYargs({ command, describe, load }: LazyCommand): Command {
 }
 
 /** Options whose value is a file; `-` stands for standard output. */
-const FILE_OPTIONS = [...OUTPUTS, 'openmetrics', 'trace-time'].map((name) => `--${name}`);
+const FILE_OPTIONS = OUTPUTS.map((name) => `--${name}`);
 
 /** Options whose value is a list. */
 const LIST_OPTIONS = ['--allocators', '--grid', '--metrics', '--options', '--cpus', '--threads'];
@@ -66,12 +67,17 @@ function takePlugins(given: readonly string[]): { readonly files: string[]; read
 /** Behind `--` they have a program and what is for it. */
 const WITH_PROGRAM = ['record'];
 
-/** yargs takes nothing behind `--` for a command's own words. They are names, also with a dash: then of a file of this folder. */
+/**
+ * yargs takes nothing behind `--` for a command's own words. They are names, also with a dash: then of a file of this folder. They go before
+ * the options that stand last, so that none of these takes one for its value.
+ */
 function plainWords(given: readonly string[]): readonly string[] {
   const end = given.indexOf('--');
   if (end < 0 || given.slice(0, 2).some((word) => WITH_PROGRAM.includes(word))) return given;
   const words = given.slice(end + 1).map((word) => (word.startsWith('-') && word !== '-' ? `./${word}` : word));
-  return [...given.slice(0, end), ...words];
+  let at = end;
+  while (at > 0 && /^-.[^=]*$/.test(given[at - 1]!)) at--;
+  return [...given.slice(0, at), ...words, ...given.slice(at, end)];
 }
 
 const NO_COMMAND = 'no command given; `sim --help` lists them';
@@ -122,6 +128,7 @@ export async function runCommandLine(all: readonly string[]): Promise<void> {
       takeBack(argv, known);
       checkOptions(argv, known);
     }, true)
+    .middleware((argv) => waitForReaders(outputFiles(argv)))
     .option('plugin', { type: 'string', describe: 'a module with more allocators, workloads, importers or metrics' })
     .version(VERSION)
     .help()

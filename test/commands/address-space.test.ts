@@ -57,3 +57,12 @@ test('where Node itself has too little, that is said before it ends', () => {
     'sim: found an address space of 1.00 GiB (ulimit -v), expected 1.50 GiB or no limit: Node reserves as much\n',
   );
 });
+
+test.each([20, 40])('where too few files may be open, %i, that is one line', (limit) => {
+  const command = ['run', SAMPLE, '--mode', 'threads', '--json'];
+  const script = `ulimit -n ${limit}; exec "$@"`;
+  const args = ['-c', script, 'sh', process.execPath, CLI, ...command];
+  const { status, stderr } = spawnSync('sh', args, { encoding: 'utf8' });
+  expect(status).toBe(2);
+  expect(stderr).toMatch(/^sim: .*\(ulimit -n\).*\n$/);
+});

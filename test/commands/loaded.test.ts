@@ -29,7 +29,7 @@ const roomsOf = (modules: readonly string[], ...rooms: readonly string[]): reado
   modules.filter((path) => rooms.some((room) => path.startsWith(`${room}/`)));
 
 test('sim --help loads no package, no model and no workload', () => {
-  const { modules, packages } = loadedBy('bench/cli.ts', 'bench/commands/help.ts');
+  const { modules, packages } = loadedBy('bench/program.ts', 'bench/commands/help.ts');
   expect(packages).toEqual([]);
   expect(roomsOf(modules, 'allocators', 'machine', 'workloads/trace', 'workloads/generators', 'sim/kernel')).toEqual(
     [],

@@ -14,6 +14,7 @@ import { dirname, join } from 'node:path';
 import { isatty } from 'node:tty';
 import { UserError } from '../../sim/contract/assert.ts';
 import { CONTROLS, shownByNumber } from '../../sim/contract/escape.ts';
+import { takeOpened } from './fifo-reader.ts';
 import { outputTarget } from './output-target.ts';
 import { isSystemError, systemError } from './system-error.ts';
 
@@ -74,7 +75,7 @@ export function openOutput(path: string): OutputFile {
 }
 
 function openInPlace(path: string, target: string): OutputFile {
-  let descriptor = openSync(target, constants.O_WRONLY);
+  let descriptor = takeOpened(target) ?? openSync(target, constants.O_WRONLY);
   const close = () => {
     if (descriptor >= 0) closeSync(descriptor);
     descriptor = -1;

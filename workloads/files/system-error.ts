@@ -13,8 +13,8 @@ const WORDS: Readonly<Record<string, string>> = {
   EROFS: 'a file system that is read-only',
   EPIPE: 'a pipe that nobody reads any more',
   ENXIO: 'a socket or a device that is not there',
-  EMFILE: 'too many open files',
-  ENFILE: 'too many open files',
+  EMFILE: 'too many open files (ulimit -n)',
+  ENFILE: 'too many open files on this machine',
   ETXTBSY: 'a program that is running',
 };
 
