@@ -41,6 +41,8 @@ export interface Task {
   oomVictim: boolean;
   /** Kernel objects that end with the task. */
   readonly objects: TaskObjects[];
+  /** Who pays for what a process has beside its threads, while it has it. */
+  processGroup?: number;
   readonly stacks: { readonly group: number; readonly threads: number }[];
 }
 
@@ -142,6 +144,8 @@ export class Kernel {
   /** The charges in reserve of the processor, for one group. */
   stockGroup: MemCgroup | null = null;
   stockPages = 0;
+  /** What the processor has in reserve for objects of one group. */
+  objStock: { group: MemCgroup | null; bytes: number } = { group: null, bytes: 0 };
   /** Committed_AS in pages. */
   committed = 0;
   overcommitMemory = 0;

@@ -83,7 +83,9 @@ export class MemCgroup {
   readonly eventsLocal: Record<string, number> = {};
   readonly events: Record<string, number> = {};
   psi: Psi;
-  kmemBytes = 0;
+  /** Pages of the kernel's that are charged, and bytes of them that no object uses (nr_charged_bytes). */
+  kmemPages = 0;
+  objBytes = 0;
   /** Effective protection of the last reclaim. */
   emin = 0;
   elow = 0;

@@ -1,4 +1,5 @@
 /** mm/memcontrol.c: charges. */
+import { assert } from '../../sim/contract/assert.ts';
 import type { Kernel } from './kernel.ts';
 import { type MemCgroup, memcgEvent } from './mem-cgroup.ts';
 
@@ -6,6 +7,9 @@ const CHARGE_BATCH = 64;
 const MAX_RECLAIM_RETRIES = 16;
 /** 1 << PAGE_ALLOC_COSTLY_ORDER. */
 const COSTLY_PAGES = 8;
+const PAGE = 4096;
+/** One charge that has had so many killed without effect has found a fault of the simulation: it ends instead of going round. */
+export const MOST_KILLS = 10_000;
 
 /** Counts an event of memory.stat (pgfault, pgscan, …). */
 export function countMemcg(k: Kernel, groupId: number, name: string, n = 1): void {
@@ -41,7 +45,10 @@ function drainStock(k: Kernel): void {
 
 /** drain_all_stock: what is in reserve for the group or one below it. */
 function drainAllStock(k: Kernel, group: MemCgroup): void {
-  if (k.stockGroup?.isIn(group)) drainStock(k);
+  const isCharged = k.stockPages > 0 && k.stockGroup?.isIn(group);
+  if (!isCharged && !k.objStock.group?.isIn(group)) return;
+  drainObjStock(k);
+  drainStock(k);
 }
 
 /** consume_stock. */
@@ -74,6 +81,7 @@ export function tryChargeMemcg(
   let retries = MAX_RECLAIM_RETRIES;
   let drained = false;
   let passedOom = false;
+  let kills = 0;
   for (;;) {
     if (consumeStock(k, group, pages)) return true;
     const over = pageCounterTryCharge(group, batch);
@@ -99,6 +107,7 @@ export function tryChargeMemcg(
     if (passedOom && k.current?.fatalSignal) return false;
     memcgEvent(over, 'oom');
     if (!k.hooks.memcgOutOfMemory(over)) return false;
+    assert(++kills <= MOST_KILLS, 'who is killed for a charge gives memory back');
     passedOom = true;
     retries = MAX_RECLAIM_RETRIES;
   }
@@ -116,14 +125,56 @@ function forceCharge(group: MemCgroup, pages: number): void {
   for (let at: MemCgroup | null = group; at; at = at.parent) at.usage += pages;
 }
 
-/** Bytes of kernel objects charged to the group; whole pages go to the counter as they are filled. */
-export function chargeKernelBytes(k: Kernel, groupId: number, bytes: number): void {
+/** obj_cgroup_charge_pages (positive) and obj_cgroup_uncharge_pages: whole pages of the kernel's. */
+export function chargeKernelPages(k: Kernel, groupId: number, pages: number): void {
+  const group = k.groups[groupId]!;
+  if (group.isRoot || pages === 0) return;
+  group.kmemPages += pages;
+  if (pages < 0) refillStock(k, group, -pages);
+  else if (!tryChargeMemcg(k, group, pages)) forceCharge(group, pages);
+}
+
+/** drain_obj_stock: whole pages of what is in reserve for objects go back, and the group keeps the rest for later. */
+function drainObjStock(k: Kernel): void {
+  const { group, bytes } = k.objStock;
+  k.objStock = { group: null, bytes: 0 };
+  if (!group) return;
+  group.objBytes += bytes % PAGE;
+  chargeKernelPages(k, group.id, -Math.floor(bytes / PAGE));
+}
+
+/** refill_obj_stock: whole pages are kept until something of the group is freed. */
+function refillObjStock(k: Kernel, group: MemCgroup, bytes: number, mayUncharge: boolean): void {
+  let gives = mayUncharge;
+  if (k.objStock.group !== group) {
+    drainObjStock(k);
+    k.objStock = { group, bytes: group.objBytes };
+    group.objBytes = 0;
+    gives = true;
+  }
+  const { objStock } = k;
+  objStock.bytes += bytes;
+  if (!gives || objStock.bytes <= PAGE) return;
+  const pages = Math.floor(objStock.bytes / PAGE);
+  objStock.bytes %= PAGE;
+  chargeKernelPages(k, group.id, -pages);
+}
+
+/** obj_cgroup_charge: an object of the group's, from what the processor has in reserve for it or with pages of its own. */
+export function chargeObject(k: Kernel, groupId: number, bytes: number): void {
   const group = k.groups[groupId]!;
   if (group.isRoot || bytes === 0) return;
-  const before = Math.ceil(group.kmemBytes / 4096);
-  group.kmemBytes += bytes;
-  const pages = Math.ceil(group.kmemBytes / 4096) - before;
-  if (pages > 0) {
-    if (!tryChargeMemcg(k, group, pages)) forceCharge(group, pages);
-  } else if (pages < 0) pageCounterUncharge(group, -pages);
+  if (k.objStock.group === group && k.objStock.bytes >= bytes) {
+    k.objStock.bytes -= bytes;
+    return;
+  }
+  const pages = Math.ceil(bytes / PAGE);
+  chargeKernelPages(k, groupId, pages);
+  if (bytes % PAGE !== 0) refillObjStock(k, group, pages * PAGE - bytes, false);
+}
+
+/** obj_cgroup_uncharge. */
+export function unchargeObject(k: Kernel, groupId: number, bytes: number): void {
+  const group = k.groups[groupId]!;
+  if (!group.isRoot && bytes !== 0) refillObjStock(k, group, bytes, true);
 }

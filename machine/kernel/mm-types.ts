@@ -36,6 +36,8 @@ export class AddressSpace {
   readonly buffers = new Set<number>();
   /** Pages charged against the commit limit as a whole, where it was not made without reserve. */
   accountedPages = 0;
+  /** Who pays for its inode, where somebody does. */
+  inodeGroup?: number;
   /** A tmpfs object charges each page instead. */
   readonly accountsEachPage: boolean;
   dirtiedAtUs = 0;
@@ -121,6 +123,7 @@ export class Vma {
   /** Slab that it holds, and links of its anon_vma_chain. */
   slabBytes = 0;
   chainLength = 0;
+  hasOwnAnonVma = false;
   readonly name: string;
   /** Begins as if four had been used. */
   swapReadahead: SwapReadahead = { page: 0, window: 0, hits: 4 };

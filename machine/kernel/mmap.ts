@@ -81,7 +81,7 @@ export function mmapRegion(k: Kernel, task: Task, request: MmapRequest): Errno {
     flags |= VM_ACCOUNT;
   }
   if (flags & VM_SHARED && !object) {
-    mapped = isHuge ? hugetlbObject(k, pages) : shmemZeroSetup(k, pages, (flags & VM_NORESERVE) !== 0);
+    mapped = isHuge ? hugetlbObject(k, pages) : shmemZeroSetup(k, mm.group.id, pages, (flags & VM_NORESERVE) !== 0);
     if (!mapped) return 'ENOMEM';
   }
   const anonymous = mapped === null;

@@ -18,7 +18,7 @@ export function oomKillFacts(k: Kernel, victim: Task, group: MemCgroup | null, m
         anonPages: sum(({ stat }) => stat.anon),
         cachePages: sum(({ stat }) => stat.file - stat.shmem),
         shmemPages: sum(({ stat }) => stat.shmem),
-        kernelPages: sum(({ kmemBytes }) => Math.ceil(kmemBytes / 4096)),
+        kernelPages: sum(({ kmemPages }) => kmemPages),
       }
     : {
         anonPages: vmstat.nr_anon_pages,

@@ -51,6 +51,9 @@ function headerLines(k: Kernel, asker: Task | null, group: MemCgroup | null): vo
   if (group) {
     const kb = (pages: number) => (pages === Number.POSITIVE_INFINITY ? 9007199254740988 : pages * 4);
     k.kmsg.push(`memory: usage ${kb(group.usage)}kB, limit ${kb(group.max)}kB, failcnt ${group.failcnt}`);
+    let swap = 0;
+    for (const at of group.subtree()) swap += at.stat.swap;
+    k.kmsg.push(`swap: usage ${kb(swap)}kB, limit ${kb(Number.POSITIVE_INFINITY)}kB, failcnt 0`);
   }
   k.kmsg.push('Tasks state (memory values in pages):');
   k.kmsg.push('[  pid  ]   uid  tgid total_vm      rss pgtables_bytes swapents oom_score_adj name');

@@ -3,7 +3,7 @@ import { assert } from '../../sim/contract/assert.ts';
 import { HPAGE_PMD_NR, PG_ANON, PG_HEAD, PG_MLOCKED, PG_TAIL } from './frames.ts';
 import type { Kernel } from './kernel.ts';
 import type { MemCgroup } from './mem-cgroup.ts';
-import { chargeKernelBytes, pageCounterUncharge, tryChargeMemcg } from './memcontrol.ts';
+import { chargeKernelPages, MOST_KILLS, pageCounterUncharge, tryChargeMemcg } from './memcontrol.ts';
 import { isHeldByMlockBatch } from './mlock-batch.ts';
 import type { Mm } from './mm-types.ts';
 import { releaseFromLru } from './swap-lru.ts';
@@ -51,6 +51,7 @@ function reserveFrom(k: Kernel, options: AllocOptions): number {
     if (any >= 0) return any;
   }
   let retries = 0;
+  let kills = 0;
   for (;;) {
     const zone = getPageFromFreelist(k, order, ({ min }) => min);
     if (zone >= 0) return zone;
@@ -65,6 +66,7 @@ function reserveFrom(k: Kernel, options: AllocOptions): number {
     if (options.noRetry) return -1;
     if (++retries < MAX_RECLAIM_RETRIES) continue;
     if (!k.hooks.outOfMemory(order)) return -1;
+    assert(++kills <= MOST_KILLS, 'who is killed for a page gives memory back');
     if (k.current?.fatalSignal) {
       return withoutWatermarks(k, order);
     }
@@ -243,7 +245,7 @@ export function accountPageTables(k: Kernel, mm: Mm): void {
     const counted = pages - (k.profile.features.countsUpperTables ? 0 : upper);
     k.vmstat.nr_page_table_pages += counted;
     k.groups[id]!.stat.pagetables += counted;
-    chargeKernelBytes(k, id, pages * 4096);
+    chargeKernelPages(k, id, pages);
   }
   mm.tableChanges.clear();
 }

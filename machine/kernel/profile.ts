@@ -50,6 +50,8 @@ export interface KernelFeatures {
   readonly perVmaLock: boolean;
   /** Upper page directories are counted among PageTables. */
   readonly countsUpperTables: boolean;
+  /** Counters of a group for one processor: memcg_vmstats_percpu and lruvec_stats_percpu, as recorded. */
+  readonly groupPercpuBytes: number;
 }
 
 const FEATURES: Readonly<Record<string, KernelFeatures>> = {
@@ -60,6 +62,7 @@ const FEATURES: Readonly<Record<string, KernelFeatures>> = {
     folioBatch: 15,
     perVmaLock: false,
     countsUpperTables: false,
+    groupPercpuBytes: 1784,
   },
   '6.12': {
     splitRssCounting: false,
@@ -68,6 +71,7 @@ const FEATURES: Readonly<Record<string, KernelFeatures>> = {
     folioBatch: 31,
     perVmaLock: true,
     countsUpperTables: true,
+    groupPercpuBytes: 1056,
   },
   '6.18': {
     splitRssCounting: false,
@@ -76,6 +80,7 @@ const FEATURES: Readonly<Record<string, KernelFeatures>> = {
     folioBatch: 31,
     perVmaLock: true,
     countsUpperTables: true,
+    groupPercpuBytes: 1056,
   },
 };
 const RELEASES: Readonly<Record<string, string>> = { '6.1': '6.1.0', '6.12': '6.12.0', '6.18': '6.18.0' };

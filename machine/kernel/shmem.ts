@@ -8,6 +8,7 @@ import { AddressSpace } from './mm-types.ts';
 import { vmEnoughMemory } from './overcommit.ts';
 import { allocPage } from './page-alloc.ts';
 import { deleteFromPageCache, filemapAddFolio } from './page-cache.ts';
+import { SLAB_BYTES, slabAccount } from './slab.ts';
 import { deleteSwapOfShmem, freeSwapAndCache, shmemSwapin } from './swap.ts';
 import { folioMarkAccessed } from './swap-lru.ts';
 
@@ -46,12 +47,29 @@ export function nextInode(k: Kernel, device: string): number {
 }
 
 /** shmem_zero_setup: the object behind a shared anonymous mapping; null where so much may not be promised. */
-export function shmemZeroSetup(k: Kernel, pages: number, noreserve: boolean): AddressSpace | null {
+export function shmemZeroSetup(k: Kernel, group: number, pages: number, noreserve: boolean): AddressSpace | null {
   if (!noreserve && !vmEnoughMemory(k, pages)) return null;
   const object = newObject(k, 'shmem', '/dev/zero (deleted)', pages * 4096, noreserve);
+  chargeInode(k, object, group);
   object.links = 0;
   object.accountedPages = noreserve ? 0 : pages;
   return object;
+}
+
+/** The inode of a file of tmpfs and its name, or of a shared mapping with its open file, are charged to who made it. */
+export function chargeInode(k: Kernel, object: AddressSpace, group: number): void {
+  object.inodeGroup = group;
+  slabAccount(k, group, SLAB_BYTES.shmemInode, false);
+  if (!object.mount) slabAccount(k, group, SLAB_BYTES.filp, false);
+  slabAccount(k, group, SLAB_BYTES.dentry, true);
+}
+
+function unchargeInode(k: Kernel, object: AddressSpace): void {
+  const group = object.inodeGroup;
+  if (group === undefined) return;
+  slabAccount(k, group, -SLAB_BYTES.dentry, true);
+  if (!object.mount) slabAccount(k, group, -SLAB_BYTES.filp, false);
+  slabAccount(k, group, -SLAB_BYTES.shmemInode, false);
 }
 
 /** Pages of objects that lie in swap, by object and page. */
@@ -132,6 +150,7 @@ export function evictInode(k: Kernel, object: AddressSpace): void {
   if (object.kind === 'shmem') shmemTruncateRange(k, object, 0, Number.MAX_SAFE_INTEGER);
   k.committed -= object.accountedPages;
   object.accountedPages = 0;
+  unchargeInode(k, object);
   k.objects[object.id] = undefined;
 }
 

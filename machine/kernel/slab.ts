@@ -1,6 +1,6 @@
 /** Kernel memory of tasks, files, pipes, sockets, names: objects by cache, in bytes of Slab (measured on 6.1, see docs/machine.md). */
 import type { Kernel, Task, TaskObjects } from './kernel.ts';
-import { chargeKernelBytes } from './memcontrol.ts';
+import { chargeKernelPages, chargeObject, unchargeObject } from './memcontrol.ts';
 import { giveKernelPages, takeKernelPages } from './page-alloc.ts';
 
 /** Bytes of an object and whether it can be reclaimed; caches as slabinfo names them without merging. */
@@ -16,7 +16,7 @@ export const SLAB_BYTES = {
   udpSocket: 1076,
   udpSocketNames: 1024,
   ext4Inode: 1184,
-  shmemInode: 776,
+  shmemInode: 784,
   dentry: 192,
   /** 39 in a page. */
   bufferHead: 105,
@@ -27,9 +27,25 @@ export const SLAB_BYTES = {
 const PAGE = 4096;
 const STACK_PAGES = 4;
 
-/** Adds bytes to a kind of slab; whole pages come from and go to the zones. */
+/** obj_full_size: each object of a group has a pointer to it. */
+const OWNER_BYTES = 8;
+
+/** Adds bytes to a kind of slab; whole pages come from and go to the zones. The group pays for an object of so many bytes. */
 export function slabAccount(k: Kernel, groupId: number, bytes: number, reclaimable: boolean): void {
   if (bytes === 0) return;
+  takeSlab(k, bytes, reclaimable);
+  chargeObjects(k, groupId, Math.sign(bytes), Math.abs(bytes) + OWNER_BYTES, reclaimable);
+}
+
+/** Charges `count` objects of a size to the group; where that is negative, they are freed. */
+export function chargeObjects(k: Kernel, groupId: number, count: number, size: number, reclaimable = false): void {
+  k.groups[groupId]!.stat[reclaimable ? 'slab_reclaimable_bytes' : 'slab_unreclaimable_bytes'] += count * size;
+  for (let i = 0; i < count; i++) chargeObject(k, groupId, size);
+  for (let i = 0; i > count; i--) unchargeObject(k, groupId, size);
+}
+
+/** Slab of the machine. */
+export function takeSlab(k: Kernel, bytes: number, reclaimable: boolean): void {
   const key = reclaimable ? 'slabReclaimableBytes' : 'slabUnreclaimableBytes';
   const before = Math.ceil(k[key] / PAGE);
   k[key] += bytes;
@@ -37,9 +53,6 @@ export function slabAccount(k: Kernel, groupId: number, bytes: number, reclaimab
   if (pages > 0) takeKernelPages(k, pages);
   else if (pages < 0) giveKernelPages(k, -pages);
   k.vmstat[reclaimable ? 'nr_slab_reclaimable' : 'nr_slab_unreclaimable'] += pages;
-  const group = k.groups[groupId]!;
-  group.stat[reclaimable ? 'slab_reclaimable_bytes' : 'slab_unreclaimable_bytes'] += bytes;
-  chargeKernelBytes(k, groupId, bytes);
 }
 
 /** Of objects that belong to the task: returned when it ends. `pages` are whole pages, in no cache. */
@@ -62,7 +75,7 @@ function accountKind(k: Kernel, group: number, bytes: number, kind: TaskObjects[
   const pages = Math.trunc(bytes / PAGE);
   if (pages > 0) takeKernelPages(k, pages);
   else giveKernelPages(k, -pages);
-  chargeKernelBytes(k, group, pages * PAGE);
+  chargeKernelPages(k, group, pages);
 }
 
 /** What the task holds beside its memory goes: descriptors, pipes, sockets. */
@@ -70,14 +83,31 @@ export function releaseTaskObjects(k: Kernel, task: Task): void {
   for (const { group, bytes, kind } of task.objects.splice(0)) accountKind(k, group, -bytes, kind);
 }
 
-/** The page directory, and mm_struct, signal, files, credentials and the mappings of a process. */
-const PROCESS_PAGES = 1;
+/** PGD_ALLOCATION_ORDER: two pages, also where page table isolation is off. */
+const PGD_PAGES = 2;
+/** What a process takes of Slab beside its task_struct and mappings; some of it nobody is charged for. */
 const PROCESS_SLAB_BYTES = 10240;
+/**
+ * Charged to its group, in copy_process's order: cred and what security modules keep of it, files_struct with its table for more than 64
+ * descriptors (the program's have high numbers), fs_struct, sighand_struct, signal_struct, mm_struct.
+ */
+const PROCESS_OBJECTS = [192, 16, 704, 64, 1024, 64, 64, 2112, 1152, 1152].map((bytes) => bytes + OWNER_BYTES);
+const PID_BYTES = 128;
 
 /** What a new process has beside its threads. */
 export function processMemory(k: Kernel, task: Task): void {
-  slabAccountTask(k, task, PROCESS_PAGES * PAGE, 'pages');
-  slabAccountTask(k, task, PROCESS_SLAB_BYTES);
+  const group = task.group.id;
+  for (const size of PROCESS_OBJECTS) chargeObjects(k, group, 1, size);
+  takeSlab(k, PROCESS_SLAB_BYTES, false);
+  task.processGroup = group;
+  slabAccountTask(k, task, PGD_PAGES * PAGE, 'pages');
+}
+
+function releaseProcess(k: Kernel, task: Task): void {
+  if (task.processGroup === undefined) return;
+  for (const size of PROCESS_OBJECTS) chargeObjects(k, task.processGroup, -1, size);
+  takeSlab(k, -PROCESS_SLAB_BYTES, false);
+  delete task.processGroup;
 }
 
 /** A kernel stack and a task_struct for each of `threads`, of the group that the task is in now. */
@@ -91,11 +121,14 @@ function accountStacks(k: Kernel, group: number, threads: number): void {
   else giveKernelPages(k, -threads * STACK_PAGES);
   k.vmstat.nr_kernel_stack += threads * STACK_PAGES * 4;
   k.groups[group]!.stat.kernel_stack += threads * STACK_PAGES;
-  chargeKernelBytes(k, group, threads * STACK_PAGES * PAGE);
-  slabAccount(k, group, threads * SLAB_BYTES.task_struct, false);
+  chargeObjects(k, group, threads, SLAB_BYTES.task_struct + OWNER_BYTES);
+  chargeKernelPages(k, group, threads * STACK_PAGES);
+  chargeObjects(k, group, threads, PID_BYTES + OWNER_BYTES);
+  takeSlab(k, threads * SLAB_BYTES.task_struct, false);
 }
 
 export function releaseTaskMemory(k: Kernel, task: Task): void {
   for (const { group, threads } of task.stacks.splice(0)) accountStacks(k, group, -threads);
   releaseTaskObjects(k, task);
+  releaseProcess(k, task);
 }

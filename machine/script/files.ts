@@ -5,7 +5,7 @@ import { unmapMappingRange } from '../kernel/madvise.ts';
 import type { AddressSpace } from '../kernel/mm-types.ts';
 import { allocPage } from '../kernel/page-alloc.ts';
 import { deleteFromPageCache, filemapAddFolio } from '../kernel/page-cache.ts';
-import { newObject, nextInode, putObject, shmemTruncateRange } from '../kernel/shmem.ts';
+import { chargeInode, newObject, nextInode, putObject, shmemTruncateRange } from '../kernel/shmem.ts';
 import { SLAB_BYTES, slabAccount } from '../kernel/slab.ts';
 import { deactivateFileFolio, folioMarkAccessed, lruAddDrain } from '../kernel/swap-lru.ts';
 import { writePages } from '../kernel/writeback.ts';
@@ -96,7 +96,7 @@ export class FileSystem {
     this.k.files.set(path, object);
     this.readDirectory(path, group);
     this.forgetName(path);
-    if (tmpfs) slabAccount(this.k, group, SLAB_BYTES.shmemInode + SLAB_BYTES.dentry, true);
+    if (tmpfs) chargeInode(this.k, object, group);
     else {
       this.rememberName(path, group, SLAB_BYTES.ext4Inode + SLAB_BYTES.dentry);
       this.readInodeBlock(this.inodes++, group);

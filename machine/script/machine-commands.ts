@@ -1,8 +1,10 @@
 import { lookup } from '../../sim/contract/lookup.ts';
 import { Cgroup } from '../kernel/cgroup.ts';
 import { setMaxHugePages } from '../kernel/hugetlb.ts';
+import type { Kernel } from '../kernel/kernel.ts';
 import { khugepagedWake } from '../kernel/khugepaged-slots.ts';
 import { MemCgroup, NO_LIMIT } from '../kernel/mem-cgroup.ts';
+import { chargeObject, unchargeObject } from '../kernel/memcontrol.ts';
 import { slabAccount } from '../kernel/slab.ts';
 import { swapOn } from '../kernel/swap.ts';
 import { lruAddDrain } from '../kernel/swap-lru.ts';
@@ -26,6 +28,9 @@ const TOOLS_SLAB_BYTES = 390 * 1024;
 
 /** A group with its files in the tree of groups. */
 const GROUP_SLAB_BYTES = 50 * 1024;
+
+/** pcpu_obj_full_size: a pointer of 8 bytes for each PCPU_MIN_ALLOC_SIZE. */
+const PERCPU_OWNERS = 8 / 4;
 
 type Handler = (run: MachineRun, words: readonly string[], command: Command) => void;
 
@@ -102,6 +107,7 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
       run.groups.delete(name!);
       group.memcg.online = false;
       slabAccount(run.k, 0, -GROUP_SLAB_BYTES, false);
+      chargeCountersOfGroup(run.k, group.memcg, -1);
     }
     ok(run, command);
   },
@@ -216,7 +222,18 @@ function memoryOf({ k, groups }: MachineRun, name: string, parent: Cgroup): MemC
   k.groups.push(memcg);
   groups.set(name, memcg);
   slabAccount(k, 0, GROUP_SLAB_BYTES, false);
+  chargeCountersOfGroup(k, memcg, 1);
   return memcg;
+}
+
+/** mem_cgroup_alloc, with the parent as the active group: the parent pays for the counters of a child (`sign` 1), and gets it back (-1). */
+function chargeCountersOfGroup(k: Kernel, { parent }: MemCgroup, sign: 1 | -1): void {
+  if (!parent || parent.isRoot) return;
+  const { processors, features } = k.profile;
+  const bytes = features.groupPercpuBytes * (processors + PERCPU_OWNERS);
+  parent.stat.percpu_bytes += sign * bytes;
+  if (sign > 0) chargeObject(k, parent.id, bytes);
+  else unchargeObject(k, parent.id, bytes);
 }
 
 /** memory_max_write: reclaims down to the new limit, and kills where that is not enough. */

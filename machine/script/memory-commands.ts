@@ -8,7 +8,7 @@ import { doBrk, doMunmap, mmapRegion } from '../kernel/mmap.ts';
 import { doMprotect } from '../kernel/mprotect.ts';
 import { doMremap } from '../kernel/mremap.ts';
 import { forkTask } from '../kernel/process.ts';
-import { newObject, putObject } from '../kernel/shmem.ts';
+import { chargeInode, newObject, putObject } from '../kernel/shmem.ts';
 import { VM_HUGETLB, VM_LOCKED, VM_NORESERVE, VM_READ, VM_SHARED, VM_WRITE } from '../kernel/vm-flags.ts';
 import { writePages } from '../kernel/writeback.ts';
 import { has, type Immediate, option, pagesOf, type Result, range } from './command-words.ts';
@@ -56,6 +56,7 @@ export const MEMORY_CALLS: Readonly<Record<string, Immediate>> = {
       pagesOf(sizeOf(words[1]!)!) * 4096,
       true,
     );
+    chargeInode(run.k, object, task.group.id);
     object.links = 0;
     object.users++;
     const result = map(run, task, words, 1, object);

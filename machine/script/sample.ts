@@ -154,15 +154,16 @@ export function memoryStat(run: MachineRun, group: MemCgroup): Record<string, nu
   const slabUnreclaimable = sum('slab_unreclaimable_bytes');
   const tables = sum('pagetables') * 4096;
   const stacks = sum('kernel_stack') * 4096;
-  let kernelBytes = 0;
-  for (const at of group.subtree()) kernelBytes += Math.ceil(at.kmemBytes / 4096) * 4096;
+  let kernelPages = 0;
+  for (const at of group.subtree()) kernelPages += at.kmemPages;
   const events = Object.fromEntries(EVENT_STATS.map((name) => [name, sum(name)]));
   return {
     anon: sum('anon') * 4096,
     file: sum('file') * 4096,
-    kernel: kernelBytes,
+    kernel: kernelPages * 4096,
     kernel_stack: stacks,
     pagetables: tables,
+    percpu: sum('percpu_bytes'),
     sock: sum('sock') * 4096,
     shmem: sum('shmem') * 4096,
     file_mapped: sum('file_mapped') * 4096,

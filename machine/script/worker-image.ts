@@ -7,7 +7,7 @@ import { allocPage } from '../kernel/page-alloc.ts';
 import { filemapAddFolio } from '../kernel/page-cache.ts';
 import { newTask } from '../kernel/process.ts';
 import { newObject } from '../kernel/shmem.ts';
-import { processMemory, threadMemory } from '../kernel/slab.ts';
+import { processMemory, slabAccountTask, threadMemory } from '../kernel/slab.ts';
 import { touchPage } from '../kernel/touch.ts';
 import { VM_EXEC, VM_HEAP, VM_PFNMAP, VM_READ, VM_STACK, VM_WRITE } from '../kernel/vm-flags.ts';
 
@@ -80,6 +80,8 @@ const COMMANDS: Readonly<Record<string, string>> = {
   stats: NAMES,
   dentries: NAMES,
 };
+
+const PIPE_BYTES = 4096;
 
 /** The buffer of reads and writes of files, 64 KiB and not aligned: its pages. */
 const BUFFER = { first: 0x4da, pages: 17 } as const;
@@ -169,8 +171,14 @@ export function startWorker(k: Kernel, image: Image, name: string): Task {
   mapImage(k, task, image);
   access(k, task, START);
   doMprotect(k, task, 0x4d4, 4, VM_READ);
+  firstAnswer(k, task);
   task.minflt = 29;
   return task;
+}
+
+/** The first answer: the page of its pipe is charged to the group it is written in, and stays with the pipe (tmp_page). */
+function firstAnswer(k: Kernel, task: Task): void {
+  slabAccountTask(k, task, PIPE_BYTES, 'pages');
 }
 
 /** The process takes a command; faults from here to `finish` are those of its answer. */
@@ -221,4 +229,5 @@ export function startForked(k: Kernel, parent: Task, child: Task, goesOnFirst: b
   if (goesOnFirst) access(k, parent, '515w');
   access(k, child, '457x S1w S0r 515w');
   access(k, child, `401x 406x ${BEGIN} ${END}`);
+  firstAnswer(k, child);
 }
