@@ -7,7 +7,7 @@ import { highestMoments, type Moment } from './machine/moments.ts';
 import { PoolProcesses, type WorkerTarget } from './machine/pool-processes.ts';
 import { type FleetSample, takeSample } from './machine/sample.ts';
 import { type ServiceEvent, ServiceProcess } from './machine/service-process.ts';
-import { WorstMoments } from './machine/worst-moments.ts';
+import { isWithin, WorstMoments } from './machine/worst-moments.ts';
 import { type InProgress, inProgressAt, requestAt } from './pool/in-progress.ts';
 import { firstAfter, type PoolRun } from './pool/pool-run.ts';
 import type { Scenario } from './scenario/scenario.ts';
@@ -24,6 +24,8 @@ export interface FleetEvent {
 /** When somebody was killed first: the machine before anything was freed, and what had come together. */
 export interface FirstKill {
   readonly sample: FleetSample;
+  /** Number of the sample that came next: what it shows was after the kill, even where both have one time. */
+  readonly beforeSample: number;
   readonly victim: string;
   readonly victimBytes: number;
   /** The request that the victim served. */
@@ -38,6 +40,16 @@ export interface FirstKill {
   readonly shmemBytes: number;
   readonly kernelBytes: number;
   readonly inProgress: readonly InProgress[];
+  /** What was needed most at once before, and passed; nothing where nothing was. */
+  readonly passed: PassedBurst | undefined;
+}
+
+/** Requests in progress that had what they needed. */
+export interface PassedBurst {
+  readonly atUs: number;
+  readonly bytes: number;
+  /** The sample before them. */
+  readonly before: FleetSample;
 }
 
 /** Kills after which a machine is not followed any further. */
@@ -233,6 +245,7 @@ export class Follower {
     const { victim, asker, rssPages, group, ...pages } = driver.run.k.oomKills.at(-1)!;
     return {
       sample: takeSample(driver, scenario, us, { withinPeakBytes: 0, lowestAvailableBytes: Infinity }),
+      beforeSample: this.samples.length,
       victim,
       victimBytes: rssPages * 4096,
       victimRequest: this.servedBy(victim, us),
@@ -244,7 +257,22 @@ export class Follower {
       shmemBytes: pages.shmemPages * 4096,
       kernelBytes: pages.kernelPages * 4096,
       inProgress: inProgressAt(pools, us, requestNames),
+      passed: this.passedBefore(group),
     };
+  }
+
+  /** In a group, or in all. The moment of the sample that is under way is the one that does not pass. */
+  private passedBefore(group: string | undefined): PassedBurst | undefined {
+    const { scenario, samples } = this;
+    const isCounted = scenario.pools.map((pool) => group === undefined || isWithin(pool.group, group));
+    let found: PassedBurst | undefined;
+    for (let sample = 1; sample < samples.length; sample++) {
+      const moment = this.moments[sample];
+      const pages = moment?.poolPages.reduce((sum, own, i) => sum + (isCounted[i] ? own : 0), 0) ?? 0;
+      if (pages * 4096 <= (found?.bytes ?? 0)) continue;
+      found = { atUs: moment!.atUs, bytes: pages * 4096, before: samples[sample - 1]! };
+    }
+    return found;
   }
 
   /** The request that a process serves. */

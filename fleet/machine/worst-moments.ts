@@ -3,7 +3,7 @@ import type { MachineDriver } from './machine-driver.ts';
 import type { Moment } from './moments.ts';
 import { type FleetSample, isWorkerOf, takeSample } from './sample.ts';
 
-/** The least that was available, as long as nobody was killed. */
+/** The least that was available, of the machine or of a group, as long as nobody was killed. */
 export interface LowestMoment {
   readonly atUs: number;
   readonly availableBytes: number;
@@ -13,12 +13,19 @@ export interface LowestMoment {
   readonly moreBytes: readonly number[];
 }
 
+/** When least was left of a group's limit, without its page cache. */
+export interface LowestInGroup extends LowestMoment {
+  readonly group: string;
+}
+
 /** Above this share of memory nobody asks for the moment. */
 const LOW = 0.2;
 
 /** The worst that is met between samples too: of the machine, of each group, of each pool. */
 export class WorstMoments {
   lowest: LowestMoment | undefined;
+  /** Of the group of which the smallest share was left. */
+  lowestInGroup: LowestInGroup | undefined;
   /** By group: the most that it held beside page cache. */
   readonly firmBytes = new Map<string, number>();
   /** By pool, in the scenario's order: the most private memory of its workers together. */
@@ -26,6 +33,7 @@ export class WorstMoments {
   private readonly scenario: Scenario;
   private readonly driver: MachineDriver;
   private readonly before: number[] = [];
+  private leastShare = LOW;
   private kills = 0;
   private killsBefore = 0;
 
@@ -37,15 +45,16 @@ export class WorstMoments {
 
   /** `moment`: requests whose memory is not there yet. */
   note(atUs: number, availableBytes: number, moment: Moment | undefined): void {
-    this.noteGroups(moment);
+    const tight = this.noteGroups(moment);
+    if (tight) this.lowestInGroup = { ...this.momentNow(atUs, tight.leftBytes, moment), group: tight.group };
     const { k } = this.driver.run;
     if (availableBytes >= Math.min(this.lowest?.availableBytes ?? Infinity, LOW * k.totalPages * 4096)) return;
-    this.lowest = {
-      atUs,
-      availableBytes,
-      sample: this.sampleNow(atUs),
-      moreBytes: this.scenario.pools.map((_, i) => (moment?.poolPages[i] ?? 0) * 4096),
-    };
+    this.lowest = this.momentNow(atUs, availableBytes, moment);
+  }
+
+  private momentNow(atUs: number, availableBytes: number, moment: Moment | undefined): LowestMoment {
+    const moreBytes = this.scenario.pools.map((_, i) => (moment?.poolPages[i] ?? 0) * 4096);
+    return { atUs, availableBytes, sample: this.sampleNow(atUs), moreBytes };
   }
 
   /** Somebody is about to be killed. */
@@ -73,7 +82,9 @@ export class WorstMoments {
     });
   }
 
-  private noteGroups(moment: Moment | undefined): void {
+  /** @returns the group of which a smaller share of its limit is left than ever before. */
+  private noteGroups(moment: Moment | undefined): { group: string; leftBytes: number } | undefined {
+    let tight: { group: string; leftBytes: number } | undefined;
     for (const [name, group] of this.driver.run.groups) {
       let pages = group.usage;
       for (const at of group.subtree()) pages -= (at.stat['file'] ?? 0) - (at.stat['shmem'] ?? 0);
@@ -81,7 +92,12 @@ export class WorstMoments {
         if (isWithin(pool.group, name)) pages += moment?.poolPages[i] ?? 0;
       });
       this.firmBytes.set(name, Math.max(this.firmBytes.get(name) ?? 0, pages * 4096));
+      const leftShare = 1 - pages / group.max;
+      if (leftShare >= this.leastShare) continue;
+      this.leastShare = leftShare;
+      tight = { group: name, leftBytes: Math.max(0, group.max - pages) * 4096 };
     }
+    return tight;
   }
 
   private sampleNow(atUs: number): FleetSample {

@@ -2,7 +2,13 @@ import type { Holdings } from '../engine/holdings.ts';
 import { isWorkerOf } from '../machine/sample.ts';
 import type { FleetRun } from '../run-fleet.ts';
 import { sizeBytes } from '../scenario/quantities.ts';
-import { type KillFigures, killFigures, lowestFigures, type MomentFigures } from './kill-figures.ts';
+import {
+  type KillFigures,
+  killFigures,
+  lowestFigures,
+  lowestGroupFigures,
+  type MomentFigures,
+} from './kill-figures.ts';
 import { type Trend, trendOf } from './trend.ts';
 
 /** A figure over time, by its name. */
@@ -79,6 +85,8 @@ export interface FleetFigures {
   readonly lowestAvailableBytes: number;
   /** The machine then; nothing where that was after a kill, or while there was plenty. */
   readonly lowest: MomentFigures | undefined;
+  /** The same of the group of which the smallest share was left; availableBytes are the machine's. */
+  readonly lowestInGroup: (MomentFigures & { readonly group: string }) | undefined;
   readonly anonBytes: Series;
   readonly activeAnonBytes: Series;
   readonly shmemBytes: Series;
@@ -100,6 +108,8 @@ export interface FleetFigures {
   readonly swapBytes: number;
   /** Read back from it in all. */
   readonly swappedInBytes: number;
+  /** Pages of files that were read again after they had been evicted. */
+  readonly refaultedBytes: number;
   /** Who was refused a fork, or memory. */
   readonly refusals: readonly { readonly who: string; readonly text: string }[];
 }
@@ -142,6 +152,8 @@ export function figuresOf(run: FleetRun): FleetFigures {
     availableBytes: available,
     lowestAvailableBytes: Math.min(...samples.map((sample) => sample.lowestAvailableBytes)),
     lowest: run.worst.lowest && kills.length === 0 ? lowestFigures(run.worst.lowest, scenario) : undefined,
+    lowestInGroup:
+      run.worst.lowestInGroup && kills.length === 0 ? lowestGroupFigures(run.worst.lowestInGroup, scenario) : undefined,
     usedBytes: series(
       'used',
       available.values.map((bytes) => totalBytes - bytes),
@@ -161,6 +173,7 @@ export function figuresOf(run: FleetRun): FleetFigures {
     ),
     totalBytes,
     swappedInBytes: (samples.at(-1)!.counters['pswpin'] ?? 0) * 4096,
+    refaultedBytes: (samples.at(-1)!.counters['workingset_refault_file'] ?? 0) * 4096,
     swapBytes: samples[0]!.meminfo['SwapTotal'] ?? 0,
     pools: run.pools.map((_, i) => poolFigures(run, i, series)),
     services: scenario.services.map(({ name }) =>
@@ -181,7 +194,7 @@ export function figuresOf(run: FleetRun): FleetFigures {
 
 /** The last sample before somebody was killed first. */
 function sampleBefore({ samples, firstKill }: FleetRun): FleetRun['samples'][number] {
-  return samples.findLast(({ atUs }) => atUs < firstKill!.sample.atUs) ?? samples[0]!;
+  return samples[Math.max(0, firstKill!.beforeSample - 1)]!;
 }
 
 function countsOf(names: readonly string[]): Record<string, number> {

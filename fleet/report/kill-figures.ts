@@ -1,6 +1,6 @@
 import type { FirstKill } from '../follower.ts';
 import { type FleetSample, isWorkerOf } from '../machine/sample.ts';
-import { isWithin, type LowestMoment } from '../machine/worst-moments.ts';
+import { isWithin, type LowestInGroup, type LowestMoment } from '../machine/worst-moments.ts';
 import type { Scenario } from '../scenario/scenario.ts';
 
 /** The machine at a moment between samples. Bytes. */
@@ -19,14 +19,21 @@ export interface MomentFigures {
 }
 
 /** When somebody was killed first, before anything was freed. */
-export interface KillFigures extends Omit<FirstKill, 'sample'>, MomentFigures {
+export interface KillFigures extends Omit<FirstKill, 'sample' | 'passed'>, MomentFigures {
   /** What could be had for requests before they began: what the machine or the group had left at the sample before, swap included. */
   readonly roomBytes: number;
+  /** The most that was needed at once before, and passed, with the room that there was for it. */
+  readonly passed: { readonly atUs: number; readonly bytes: number; readonly roomBytes: number } | undefined;
 }
 
 export function killFigures(kill: FirstKill, before: FleetSample, scenario: Scenario): KillFigures {
-  const { sample, ...facts } = kill;
-  return { ...facts, ...momentFigures(sample, scenario), roomBytes: roomAt(before, kill.group) };
+  const { sample, passed, ...facts } = kill;
+  return {
+    ...facts,
+    ...momentFigures(sample, scenario),
+    roomBytes: roomAt(before, kill.group),
+    passed: passed && { atUs: passed.atUs, bytes: passed.bytes, roomBytes: roomAt(passed.before, kill.group) },
+  };
 }
 
 /** With what requests in progress need beyond the sample. */
@@ -45,6 +52,13 @@ export function lowestFigures(lowest: LowestMoment, scenario: Scenario): MomentF
       currentBytes: currentBytes + more((group) => isWithin(group, scenario.cgroups[i]!.name)),
     })),
   };
+}
+
+/** In its group; what the machine has available is what it had, less what the requests need. */
+export function lowestGroupFigures(lowest: LowestInGroup, scenario: Scenario): MomentFigures & { group: string } {
+  const needed = lowest.moreBytes.reduce((sum, own) => sum + own, 0);
+  const availableBytes = Math.max(0, (lowest.sample.meminfo['MemAvailable'] ?? 0) - needed);
+  return { ...lowestFigures({ ...lowest, availableBytes }, scenario), group: lowest.group };
 }
 
 function momentFigures({ atUs, meminfo, processes, groups }: FleetSample, scenario: Scenario): MomentFigures {

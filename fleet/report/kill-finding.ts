@@ -9,6 +9,8 @@ import type { KillFigures } from './kill-figures.ts';
 const NAMES = 6;
 /** One kind of request that makes up so much of what is in progress is the reason. */
 const MAIN_SHARE = 0.9;
+/** A smaller difference explains nothing. */
+const CLEARLY = 1.02;
 
 /** Whom the kernel killed, for want of which memory, what had come together, and what is missing from then on. */
 export function killFindings(figures: FleetFigures, scenario: Scenario): Finding[] {
@@ -81,7 +83,8 @@ function whatText(kill: KillFigures): string {
   return `At that moment it held ${parts.join(', ')}. ${how}`;
 }
 
-function progressText({ inProgress, roomBytes, group }: KillFigures): string[] {
+function progressText(kill: KillFigures): string[] {
+  const { inProgress, roomBytes, group } = kill;
   const all = inProgress.reduce((sum, one) => sum + one.bytes, 0);
   if (all === 0) return [];
   const list = inProgress
@@ -99,5 +102,18 @@ function progressText({ inProgress, roomBytes, group }: KillFigures): string[] {
       : '';
   return [
     `In progress were ${list.join(', ')}, each counted with its peak: they need ${bytes(all)} beyond what their workers keep, and ${before}${fits}.`,
+    ...passedText(kill, all),
   ];
+}
+
+/** Why what came before did not kill anybody. */
+function passedText({ passed, roomBytes }: KillFigures, bytesNeeded: number): string[] {
+  if (!passed) return [];
+  const before = `Before, ${bytes(passed.bytes)} was the most that was needed at once (at ${durationText(passed.atUs)}, with room for ${bytes(passed.roomBytes)}), and passed`;
+  const isMore = bytesNeeded > CLEARLY * passed.bytes;
+  const isTighter = roomBytes * CLEARLY < passed.roomBytes;
+  if (isMore && isTighter) return [`${before}: this time more was needed, and there was less room.`];
+  if (isMore) return [`${before}: this time more came together.`];
+  if (isTighter) return [`${before}: this time there was less room.`];
+  return [`${before}; this time it was hardly different: it stood at the edge.`];
 }

@@ -9,7 +9,7 @@ const SAME = 1.01;
 export function withFront(rows: readonly SettingResult[]): SettingResult[] {
   const usedBytes = usedBytesOf(rows[0]!.margins);
   const usedOf = ({ margins }: SettingResult) => usedBytes(margins);
-  const compared = rows.filter((row) => !row.isOfLoad && isSafe(row));
+  const compared = rows.filter((row) => !row.isOfLoad && row.unreached === null && isSafe(row));
   return rows.map((row) => ({
     ...row,
     front: compared.includes(row) && !compared.some((other) => beats(other, row, usedOf)),

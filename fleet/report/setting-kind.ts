@@ -1,3 +1,4 @@
+import { count } from '../../sim/contract/format.ts';
 import { sizeBytes } from '../scenario/quantities.ts';
 import type { Scenario } from '../scenario/scenario.ts';
 import type { FleetFigures } from './figures.ts';
@@ -21,9 +22,9 @@ export function unreached(change: Change, figures: FleetFigures, scenario: Scena
     const pool = figures.pools[i]!;
     const isChanged = (key: string) => paths.includes(`pools.${name}.${key}`);
     if (isChanged('pm.max_requests') && pm.max_requests > pool.mostServed)
-      return `max_requests is not reached in this run (a worker served ${pool.mostServed} at most)`;
+      return `recycling was not reached in this time (a worker served ${count(pool.mostServed)} requests at most): the row says nothing of it`;
     if (isChanged('recycle') && recycle !== undefined && sizeBytes(recycle)! > 0 && pool.recycledBySize === 0)
-      return 'recycle is not reached in this run';
+      return 'recycling was not reached in this time (no worker grew so large): the row says nothing of it';
   }
   return null;
 }

@@ -33,6 +33,9 @@ export interface SettingResult {
   /** The allocator's and the kernel's part of a request, on average over all, without waiting for locks. */
   readonly allocatorUs: number;
   readonly waitP99Us: number;
+  readonly waitMaxUs: number;
+  /** Pages of files that had been evicted, and swapped ones, read again. */
+  readonly readAgainBytes: number;
   readonly replayed: number;
   readonly met: number;
   /** Whether it holds with a margin, and no other setting that does needs less memory and less time. */
@@ -69,6 +72,8 @@ export function settingResult(
     heapPeakBytes: most((pool) => pool.heapPeakBytes),
     allocatorUs: requests === 0 ? 0 : sum((pool) => pool.requestUs) / requests,
     waitP99Us: most((pool) => pool.waitUs.p99),
+    waitMaxUs: most((pool) => pool.waitUs.max),
+    readAgainBytes: figures.refaultedBytes + figures.swappedInBytes,
     replayed: sum((pool) => pool.replayed),
     met: sum((pool) => pool.met),
     front: false,

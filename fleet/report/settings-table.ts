@@ -19,14 +19,16 @@ export function tableOfSettings(settings: readonly SettingResult[]): SettingsTab
   const usedBytes = usedBytesOf(base.margins);
   const usedOf = ({ margins }: SettingResult) => usedBytes(margins);
   const hasPools = settings.some((row) => row.heapPeakBytes > 0);
-  const waits = settings.some((row) => row.waitP99Us > 0);
+  const waits = settings.some((row) => row.waitMaxUs > 0);
+  const readsAgain = settings.some((row) => row.readAgainBytes > 0);
   const head = [
     '',
     'used',
     '',
     'left',
     ...(hasPools ? ['workers', 'largest', 'in request', 'VSZ', 'allocator'] : []),
-    ...(waits ? ['wait p99'] : []),
+    ...(waits ? ['wait p99', 'wait most'] : []),
+    ...(readsAgain ? ['read again'] : []),
     'outcome',
     'front',
   ];
@@ -34,7 +36,7 @@ export function tableOfSettings(settings: readonly SettingResult[]): SettingsTab
     row.name,
     bytes(usedOf(row)),
     row === base ? '' : change(usedOf(row), usedOf(base)),
-    row.kills > 0 ? '' : `${leftText(tightest(row.margins))}${othersText(tightest(row.margins), group)}`,
+    row.kills > 0 ? 'none' : `${leftText(tightest(row.margins))}${othersText(tightest(row.margins), group)}`,
     ...(hasPools
       ? [
           bytes(row.workersBytes),
@@ -44,20 +46,27 @@ export function tableOfSettings(settings: readonly SettingResult[]): SettingsTab
           duration(row.allocatorUs * 1e3),
         ]
       : []),
-    ...(waits ? [durationText(row.waitP99Us)] : []),
+    ...(waits ? [durationText(row.waitP99Us), durationText(row.waitMaxUs)] : []),
+    ...(readsAgain ? [bytes(row.readAgainBytes)] : []),
     outcome(row),
     row.isOfLoad ? 'other load' : row.front ? 'best' : '',
   ];
   // How the machine is set up first, then what else may be asked of it.
   const rows = [...settings.filter((row) => !row.isOfLoad), ...settings.filter((row) => row.isOfLoad)].map(rowOf);
-  return { head, rows, notes: settings.flatMap(noteOf), legend: legendOf({ group, hasPools, waits }) };
+  return { head, rows, notes: settings.flatMap(noteOf), legend: legendOf({ group, hasPools, waits, readsAgain }) };
 }
 
 const othersText = (margin: Margin, group: string | undefined) =>
   margin.group === group ? '' : ` of ${limitText(margin)}`;
 
-function legendOf(what: { group: string | undefined; hasPools: boolean; waits: boolean }): string {
-  const { group, hasPools, waits } = what;
+interface Columns {
+  readonly group: string | undefined;
+  readonly hasPools: boolean;
+  readonly waits: boolean;
+  readonly readsAgain: boolean;
+}
+
+function legendOf({ group, hasPools, waits, readsAgain }: Columns): string {
   const used = group === undefined ? 'MemTotal without MemAvailable' : `${group} without its page cache`;
   return [
     `used: at most (${used})`,
@@ -71,8 +80,11 @@ function legendOf(what: { group: string | undefined; hasPools: boolean; waits: b
           'allocator: its part of a request on average, without waiting for locks',
         ]
       : []),
-    ...(waits ? ['wait p99: for a worker, of a hundred requests the one that waits longest'] : []),
-    `outcome: holds; holds, barely (${MARGIN_RULE}); climbs, to what and when the lines above say, by the rule of forecasts below; or how many were killed`,
+    ...(waits ? ['wait: for a free worker; p99: of a hundred requests the one that waits longest; most: of all'] : []),
+    ...(readsAgain
+      ? ['read again: pages of files that had been evicted, and swapped ones, which had to come from the disk again']
+      : []),
+    `outcome: holds; holds, barely (${MARGIN_RULE}); climbs, to what and when the lines above say, by the rule of forecasts below; or how many were killed; not tested: what the setting changes was not reached in this time`,
     'best: of those that hold, not barely, and in which nothing climbs near a limit, no other one needs less memory (used) and less time (allocator and wait) when differences of 1 % count as none',
     'other load: more or less is asked of the machine, so it is not compared',
   ]
@@ -84,10 +96,11 @@ function legendOf(what: { group: string | undefined; hasPools: boolean; waits: b
 export const isSafe = ({ kills, severity, course, margins }: SettingResult): boolean =>
   kills === 0 && severity !== 'fails' && severity !== 'ends' && course === null && !isBarely(tightest(margins));
 
-function outcome({ kills, severity, course, margins }: SettingResult): string {
+function outcome({ kills, severity, course, margins, unreached }: SettingResult): string {
   if (kills > 0) return `${kills} killed`;
   if (severity === 'fails') return 'refused';
   if (course !== null) return 'climbs';
+  if (unreached !== null) return 'not tested';
   return isBarely(tightest(margins)) ? 'holds, barely' : 'holds';
 }
 

@@ -3,6 +3,7 @@ import { MOST_KILLS } from '../follower.ts';
 import { durationText } from '../scenario/quantities.ts';
 import type { FleetResult } from '../study.ts';
 import type { FleetFigures, PoolFigures } from './figures.ts';
+import { marginsOf, tightest } from './margin.ts';
 import type { SettingResult } from './setting-result.ts';
 import { tableOfSettings } from './settings-table.ts';
 import { FORECAST_RULE } from './trend.ts';
@@ -18,7 +19,8 @@ export interface TextStyle {
 }
 
 const ROWS = 9;
-const LOWEST_LEGEND = '! the least that was available, with all that requests in progress need then';
+const lowestLegend = (group: string | undefined) =>
+  `! the least ${group === undefined ? 'that was available' : `room in ${group} (its memory.max without page cache)`}, with all that requests in progress need then`;
 const KILL_LEGEND = '* somebody is killed first: the machine at that moment, before anything was freed';
 
 /** The answer for people. */
@@ -88,10 +90,13 @@ function timeline(figures: FleetFigures, width: number): string[] {
     bytes(figures.shmemBytes.values[i]!),
     bytes(figures.cacheBytes.values[i]!),
   ]);
-  const moment = figures.firstKill ?? figures.lowest;
-  const isSample = moment !== undefined && moment === figures.lowest && picked.some((i) => timesUs[i] === moment.atUs);
+  const { group } = tightest(marginsOf(figures));
+  const lowest = group === undefined ? figures.lowest : figures.lowestInGroup;
+  const moment = figures.firstKill ?? lowest;
+  const isSample = moment !== undefined && moment === lowest && picked.some((i) => timesUs[i] === moment.atUs);
   if (moment && !isSample) {
-    const place = picked.filter((i) => timesUs[i]! < moment.atUs).length;
+    const { firstKill } = figures;
+    const place = picked.filter((i) => (firstKill ? i < firstKill.beforeSample : timesUs[i]! < moment.atUs)).length;
     rows.splice(place, 0, [
       `${durationText(moment.atUs)} ${figures.firstKill ? '*' : '!'}`,
       bytes(moment.availableBytes),
@@ -105,7 +110,7 @@ function timeline(figures: FleetFigures, width: number): string[] {
     ]);
   }
   const legend = [
-    ...(figures.firstKill ? [KILL_LEGEND] : moment && !isSample ? [LOWEST_LEGEND] : []),
+    ...(figures.firstKill ? [KILL_LEGEND] : moment && !isSample ? [lowestLegend(group)] : []),
     ...(groups.length > 0 ? ['[name]: memory.current of that cgroup, page cache included'] : []),
   ];
   return [...fitted([header, ...rows], width), ...legend];

@@ -50,6 +50,25 @@ describe('verdicts', () => {
     expect(result.samples.at(-1)!.groups[0]!.currentBytes).toBeLessThanOrEqual(40 * 2 ** 20);
   });
 
+  test('a kill at the time of a sample comes before it', async () => {
+    const text = `duration: 10m
+samples: 11
+machine: { memory: 1G }
+cgroups: [{ name: app, max: 120M }]
+pools:
+  - { name: app, group: app, pm: { max_children: 3 }, preload: { size: 50M, writes: 1M } }
+requests:
+  - { name: call, pool: app, workload: "${PAGE}", time: 20ms, rate: 1/s }
+`;
+    const { result } = await studyFleet(text, 's.yaml', here);
+    const { beforeSample, groups, atUs } = result.figures.firstKill!;
+    const after = result.samples[beforeSample]!;
+    expect(atUs).toBeGreaterThanOrEqual(after.atUs);
+    expect(atUs - after.atUs).toBeLessThan(1e6);
+    expect(result.samples[beforeSample - 1]!.atUs).toBeLessThan(atUs);
+    expect(groups[0]!.currentBytes).toBeGreaterThan(after.groups[0]!.currentBytes);
+  });
+
   test('the moment of the first kill is told: who asked, what was in progress, and what it needed', async () => {
     const text = `duration: 1h
 samples: 13
@@ -59,6 +78,7 @@ pools:
 requests:
   - { name: page, pool: www, workload: "${PAGE}", time: 20ms, rate: 1/s }
   - { name: export, pool: www, workload: "${PAGE},buffer=${96 * 2 ** 20}", time: 50s, cron: { every: 1h, count: 8, over: 10s, first: 20m } }
+  - { name: few, pool: www, workload: "${PAGE},buffer=${96 * 2 ** 20}", time: 50s, cron: { every: 2h, count: 1, first: 7m } }
 `;
     const { result } = await studyFleet(text, 's.yaml', here);
     const kill = result.figures.firstKill!;
@@ -76,6 +96,11 @@ requests:
     expect(kill.availableBytes).toBeLessThan(64 * 2 ** 20);
     expect(result.events[0]!.text).toMatch(/^the kernel killed www-\d while it served export$/);
     expect(result.verdict.findings[0]!.text).toContain(`enough for about ${Math.floor(kill.roomBytes / mostBytes)} of`);
+    // One of the same had passed.
+    expect(kill.passed!.bytes).toBeLessThan(kill.passed!.roomBytes);
+    expect(result.verdict.findings[0]!.text).toMatch(
+      /was the most that was needed at once \(at 7m.*, and passed: this time more/,
+    );
   });
 
   test('recycled by size, the same pool stays where it is', async () => {
@@ -142,7 +167,7 @@ test('settings of a pool that climbs: to what, and what was never reached; the p
   const { result } = await studyFleet(text, 's.yaml', here);
   const [asIs, many, few] = result.settings;
   expect(asIs!.course).toMatch(/^climbs to (all memory|memory\.max of php)/);
-  expect(many!.unreached).toContain(`served ${result.figures.pools[0]!.mostServed} at most`);
+  expect(many!.unreached).toContain(`served ${result.figures.pools[0]!.mostServed} requests at most`);
   expect(asIs!.unreached).toBeNull();
   expect(few!.unreached).toBeNull();
   expect(result.settings.map(({ front }) => front)).toEqual([false, false, true]);
