@@ -45,6 +45,7 @@ import { type Mallctl, packMallctl } from '../../sim/contract/mallctl.ts';
 import { BATCH_EVENTS, type EventBatch } from './batch.ts';
 import { createCallSites } from './call-sites.ts';
 import { mostRows, roomForRows, sharedBytes, sharedCopy, sharedInt32, sharedUint32 } from './columns.ts';
+import { type LineState, takeCommonLines } from './common-lines.ts';
 import { createIdTable } from './id-table.ts';
 import { createMarksBuilder } from './marks.ts';
 import type { RowDrain } from './row-drain.ts';
@@ -123,6 +124,11 @@ export interface TraceCompiler {
   addSite(parent: number, frame: number): number;
   readonly frameCount: number;
   readonly siteCount: number;
+  /**
+   * Lines of the commonest form that break no rule, from bytes[from, to), which ends behind a line end: as many as stand there, at most `BATCH_EVENTS`.
+   * Returns where the others begin.
+   */
+  acceptLines(view: DataView, from: number, to: number): number;
   /** A batch of events, in order; `refused` hears of each that breaks a rule. */
   accept(batch: EventBatch, refused: (index: number, why: Refusal) => void): void;
   /** An event that cannot be understood keeps its number. */
@@ -283,7 +289,57 @@ export function createTraceCompiler(options: CompilerOptions = {}): TraceCompile
     rows++;
   }
 
-  // ---- batches
+  // ---- lines and batches
+
+  const lineState: LineState = {
+    head,
+    slot,
+    a,
+    slotOfThread,
+    slotOfId: ids.direct(),
+    size,
+    next,
+    rows,
+    freeSlot,
+    objectSlots,
+    liveBytes: 0.5, // a field that holds doubles from the beginning
+    peakBytes: 0.5,
+    thread: currentThread,
+    threadSlot: currentSlot,
+  };
+
+  function acceptLines(view: DataView, from: number, to: number): number {
+    if (!isCommon() || hasRequestEvents) return from;
+    if (rows + BATCH_EVENTS > capacity) makeRoom(BATCH_EVENTS);
+    while (objectSlots + BATCH_EVENTS > objectCapacity) growObjects();
+    lineState.head = head;
+    lineState.slot = slot;
+    lineState.a = a;
+    lineState.slotOfId = ids.direct();
+    lineState.size = size;
+    lineState.next = next;
+    lineState.rows = rows;
+    lineState.freeSlot = freeSlot;
+    lineState.objectSlots = objectSlots;
+    lineState.liveBytes = totals[LIVE_BYTES]!;
+    lineState.peakBytes = totals[PEAK_BYTES]!;
+    lineState.thread = currentThread;
+    lineState.threadSlot = currentSlot;
+    const stopped = takeCommonLines(lineState, view, from, to, BATCH_EVENTS);
+    rows = lineState.rows;
+    freeSlot = lineState.freeSlot;
+    objectSlots = lineState.objectSlots;
+    totals[LIVE_BYTES] = lineState.liveBytes;
+    totals[PEAK_BYTES] = lineState.peakBytes;
+    currentThread = lineState.thread;
+    currentSlot = lineState.threadSlot;
+    return stopped;
+  }
+
+  /** Whether an event by a thread that is alive, of an object below 2^32 bytes, needs nothing but the tables. */
+  function isCommon(): boolean {
+    return leavingSlot === NOT_ALIVE && freeRows === undefined && wideSizes.size === 0;
+  }
 
   function accept(batch: EventBatch, refused: (index: number, why: Refusal) => void): void {
     const { count } = batch;
@@ -303,7 +359,7 @@ export function createTraceCompiler(options: CompilerOptions = {}): TraceCompile
    * and counters in locals.
    */
   function acceptCommon(batch: EventBatch, from: number): number {
-    if (leavingSlot !== NOT_ALIVE || freeRows !== undefined || wideSizes.size > 0) return from;
+    if (!isCommon()) return from;
     const { count, op, fields } = batch;
     const slotOfId = ids.direct();
     const idLimit = slotOfId.length;
@@ -847,6 +903,7 @@ export function createTraceCompiler(options: CompilerOptions = {}): TraceCompile
     get siteCount() {
       return callSites.siteCount;
     },
+    acceptLines,
     accept,
     skip() {
       releaseLeavingSlot();

@@ -107,6 +107,11 @@ export const LINE_LIMIT = 1 << 20;
 /** Nine digits fit in an int32 whatever they are; longer numbers take the general path. */
 const FAST_DIGITS = 9;
 const NUMBER_LIMIT = 2 ** 53;
+/** A run of fewer common lines is not worth the call: more of what follows then goes the careful way, before they are tried again. */
+const FEW_COMMON = 4;
+const LEAST_UNCOMMON = 1;
+/** A text of fewer is read before the loop for the commonest lines is compiled. As `readTrace` expects them: 18 MB. */
+const LONG_ROWS = 3e6;
 
 const HEADERS = '%htrace, %touch, %name or %source';
 const HEADERS_2 = `${HEADERS.replace(' or', ',')}, %command, %process, %env, %machine, %thread, %mapping, %frame or %site`;
@@ -119,8 +124,8 @@ const FACTS_MAX = 1 << 20;
 const LINE_REFUSED = Symbol('line refused');
 
 /**
- * A validating parser of the text form, for chunks of bytes. Lines of a letter or two and numbers are read byte by byte
- * into batches; every other line, and any line that is not exactly of that form, goes to `parseLine`, which also finds
+ * A validating parser of the text form, for chunks of bytes. The commonest lines go straight into the columns
+ * (`common-lines.ts`); those of a letter or two and numbers are read byte by byte into batches; every other line, and any line that is not exactly of that form, goes to `parseLine`, which also finds
  * the words for what is wrong.
  */
 export function createTraceParser(options: ParserOptions = {}): TraceInput {
@@ -138,6 +143,10 @@ export function createTraceParser(options: ParserOptions = {}): TraceInput {
   let started = false;
 
   const batch = createEventBatch();
+  const isLong = (options.rows ?? 0) >= LONG_ROWS;
+  /** How many lines go the careful way between two looks for common ones, and how many of them are left. */
+  let uncommonLines = LEAST_UNCOMMON;
+  let uncommonLeft = isLong ? 0 : Infinity;
 
   // A line that is spread over chunks.
   let carry: Uint8Array = new Uint8Array(4096);
@@ -657,14 +666,32 @@ export function createTraceParser(options: ParserOptions = {}): TraceInput {
 
   /** Complete lines only: bytes[from, to) ends behind a line end. */
   function parseLines(bytes: Uint8Array, from: number, to: number): void {
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     let p = from;
     while (p < to && !hasHeader) p = parseOthers(bytes, p);
     while (p < to) {
-      p = fillBatch(batch, bytes, p, to);
-      const isFull = batch.count === BATCH_EVENTS;
+      if (uncommonLeft === 0) p = parseCommon(view, p, to);
+      const most = Math.min(uncommonLeft, BATCH_EVENTS);
+      p = fillBatch(batch, bytes, p, to, most);
       if (batch.count > 0) compileBatch(bytes);
-      if (p < to && !isFull) p = parseOthers(bytes, p);
+      uncommonLeft -= batch.count;
+      if (p < to && batch.count < most) {
+        p = parseOthers(bytes, p);
+        uncommonLeft--;
+      }
     }
+  }
+
+  /** Lines of the commonest form, and how many go the careful way before the next: more where there were few. */
+  function parseCommon(view: DataView, from: number, to: number): number {
+    const before = compiler.length;
+    let p = from;
+    for (let full = before; compiler.length === full; full += BATCH_EVENTS) p = compiler.acceptLines(view, p, to);
+    const taken = compiler.length - before;
+    lines += taken;
+    uncommonLines = taken < FEW_COMMON ? Math.min(2 * uncommonLines, BATCH_EVENTS) : LEAST_UNCOMMON;
+    uncommonLeft = uncommonLines;
+    return p;
   }
 
   /** The line at `start`, whatever it is; returns where the next one starts. */
@@ -750,14 +777,14 @@ export function createTraceParser(options: ParserOptions = {}): TraceInput {
 
 /**
  * Fills the batch with lines of numbers from bytes[from, to), which ends behind a line end, so that no loop over digits
- * can run past it. Stops in front of a line that is anything else, or when the batch is full; returns where. It calls
+ * can run past it. Stops in front of a line that is anything else, or behind `most` of them; returns where. It calls
  * nothing, and spells a number out each time: a function, or a loop over the fields, costs a third more.
  */
-function fillBatch(batch: EventBatch, bytes: Uint8Array, from: number, to: number): number {
+function fillBatch(batch: EventBatch, bytes: Uint8Array, from: number, to: number, most: number): number {
   const { op, fields, lineStart } = batch;
   let count = 0;
   let start = from;
-  while (start < to && count < BATCH_EVENTS) {
+  while (start < to && count < most) {
     let p = start;
     let kind = OP_OF_LETTER[bytes[p]!]!;
     if (kind === E_PREFIX) kind = OP_OF_E_LETTER[bytes[++p]!]!;
