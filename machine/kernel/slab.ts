@@ -89,7 +89,8 @@ const PGD_PAGES = 2;
 const PROCESS_SLAB_BYTES = 10240;
 /**
  * Charged to its group, in copy_process's order: cred and what security modules keep of it, files_struct with its table for more than 64
- * descriptors (the program's have high numbers), fs_struct, sighand_struct, signal_struct, mm_struct.
+ * descriptors (the program's have high numbers), fs_struct, sighand_struct, signal_struct, mm_struct. Together they are what was recorded of
+ * forks to the page; how much of it is the modules', the table's and mm_struct's was not seen.
  */
 const PROCESS_OBJECTS = [192, 16, 704, 64, 1024, 64, 64, 2112, 1152, 1152].map((bytes) => bytes + OWNER_BYTES);
 const PID_BYTES = 128;

@@ -48,6 +48,14 @@ export const CLOCK_BASE_NS: Ns = 1e12;
 
 export type Kernel = ReturnType<typeof createKernel>;
 
+// Words of `kernel.state`.
+const BRK_END = 0; // page number; 0 stands for BRK_START_PAGE
+const MAPPED_PEAK = 1;
+const CALLS = 2; // counts, in the order of SYSCALLS
+const AREA_USED_UP = CALLS + SYSCALLS.length; // mappings for which the simulated address space had no hole
+const BREAK_USED_UP = AREA_USED_UP + 1; // breaks beyond its brk heap
+const FAR_USED_UP = BREAK_USED_UP + 1; // mappings for which the far area had none either
+
 /**
  * The kernel of one simulated process: its address space, its break, its page tables, its clock. Addresses and lengths
  * are page numbers and page counts. A failed call returns -1 (ENOMEM) as the real one does; a call with arguments that
@@ -69,12 +77,6 @@ export function createKernel(
   const unmappedArea = createUnmappedArea(vmas, far, options.version === '6.18');
   const clock = memory.float64('kernel.clock', 1);
   const state = memory.int32('kernel.state', 16);
-  const BRK_END = 0; // page number; 0 stands for BRK_START_PAGE
-  const MAPPED_PEAK = 1;
-  const CALLS = 2; // counts, in the order of SYSCALLS
-  const AREA_USED_UP = CALLS + SYSCALLS.length; // mappings for which the simulated address space had no hole
-  const BREAK_USED_UP = AREA_USED_UP + 1; // breaks beyond its brk heap
-  const FAR_USED_UP = BREAK_USED_UP + 1; // mappings for which the far area had none either
   const mmapLock = locks.create('mmap_lock', 'kernel');
   const residency = backing
     ? createBackedResidency(memory, operations, backing, { dontneed: MADV_DONTNEED, free: MADV_FREE }, far.limit)
