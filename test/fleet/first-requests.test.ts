@@ -19,7 +19,7 @@ requests:
 
 /** Pages at 0, 2, 4, 6 and 8 minutes, pictures at 2.5 and 7.5: the first process ends behind the page at 4. */
 it('what first requests write comes once a process, the most of all kinds that it has served', async () => {
-  const plain = TEXT.replace(/    first:\n(?:      .*\n)+/, '');
+  const plain = TEXT.replace(/ {4}first:\n(?: {6}.*\n)+/, '');
   const [without, both] = await Promise.all(
     [plain, TEXT].map((text) => runFleet(parseScenario(text, 's.yaml'), { workers: 1 })),
   );
