@@ -37,8 +37,6 @@ export function createTcacheFlush(state: State, arenas: Arenas, bins: Bins, larg
 
   /** tcache_bin_flush_small and tcache_bin_flush_large: all but the `keep` most recently freed. */
   function flush(t: ThreadSlot, index: number, keep: number): void {
-    // A thread whose process has forked is bound to nothing where it goes on all the same.
-    if (caches[t * threadWords + T_CACHE_ARENA] === 0 && arenas.choose(t) < 0) arenas.associate(t, 0);
     const b = binAt(t, index);
     const empty = caches[b + C_EMPTY]!;
     const count = empty - caches[b + C_HEAD]! - keep;

@@ -1,4 +1,5 @@
 import type { ThreadSlot } from '../../sim/contract/allocator.ts';
+import { assert } from '../../sim/contract/assert.ts';
 import type { Arenas } from './arena.ts';
 import type { Bins } from './bin.ts';
 import type { Large } from './large.ts';
@@ -114,8 +115,7 @@ export function createThreads(state: State, arenas: Arenas, bins: Bins, large: L
   function exit(t: ThreadSlot): void {
     const h = t * threadWords;
     const a = caches[h + T_CACHE_ARENA]! - 1;
-    // A fork of another thread has left this one in the parent: there is nobody to clean up after it.
-    if (hasCache(t) && a < 0) return;
+    assert(a >= 0 || !hasCache(t), 'a thread exits that a fork has left in the parent');
     arenas.unbind(t);
     if (hasCache(t)) {
       tcache.flushAll(t); // tcache_destroy

@@ -148,6 +148,8 @@ export function runThreadEvents(options: ConcurrentOptions): ThreadMeasurements 
   }
 
   function run(): void {
+    const born = order.bornAfter[t]!;
+    const left = order.takenBy[t]!;
     let isAlive = t === 0;
     if (Atomics.load(control, CONTROL_ABORTED) !== 0) return;
     for (let p = first[t]!; p !== tail[t]; p += RECORD_WORDS) {
@@ -155,6 +157,7 @@ export function runThreadEvents(options: ConcurrentOptions): ThreadMeasurements 
       const op = records[p]! & OP_MASK;
       if (!isAlive && namesThread(op)) {
         isAlive = true;
+        if (born !== 0) waitFor(born, order.taken[born]! + 1);
         startThread(t);
       }
       const slot = slotOf(order, p);
@@ -171,6 +174,7 @@ export function runThreadEvents(options: ConcurrentOptions): ThreadMeasurements 
         if (Atomics.load(control, CONTROL_ABORTED) !== 0) return;
       }
     }
+    if (left !== 0) used(left); // a fork waits for its last event
   }
 
   const since = nowNs();

@@ -6,7 +6,6 @@ import { createCaches } from '../time/caches.ts';
 import { createPlayer } from '../time/player.ts';
 import { createScheduler } from '../time/scheduler.ts';
 import type { Scheduler } from '../time/scheduling.ts';
-import { KERNEL, KIND_BITS, MARK } from '../time/segments.ts';
 import { createWriteBlock } from './block-writes.ts';
 import { createCalls, MARK_BEGUN, MARK_MALLOC, MARK_USED } from './calls.ts';
 import {
@@ -27,6 +26,7 @@ import { createOtherEvents } from './other-events.ts';
 import type { ProgramOrderReader } from './program-order.ts';
 import * as programOrder from './program-order.ts';
 import { createServedEvents } from './served-events.ts';
+import { createThreadLives } from './thread-lives.ts';
 import { namesThread } from './thread-rows.ts';
 
 /** After so many turns without an event the host is let breathe: it may have heard a signal. */
@@ -39,23 +39,23 @@ const NOT_YET = -2;
  */
 export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   // Constants of their own: an imported one is loaded and checked at every use, a local one is folded into the code.
-  const { OP_FREE, OP_MALLOC, OP_MASK, OP_REQUEST_END, OP_WRITE } = columns;
+  const { OP_FORK, OP_FREE, OP_MALLOC, OP_MASK, OP_REQUEST_END, OP_WRITE } = columns;
   const { OP_SLOW_CALLS } = counters;
   const { argumentOf, isUse, needOf, slotOf } = programOrder;
   const { LG_RECORD_WORDS, OF_OTHERS, RECORD_WORDS, SLOT_SHIFT } = programOrder;
   const { LG_ENTRY_WORDS } = objectTable;
   const { addLive, PEAK } = liveBytes;
   const { program, objects, allocator, touch, time, locks, operations } = options;
-  const { threadsExit, recordedNs, onFailure, onEvent, onSleep, changed } = options;
+  const { recordedNs, onFailure, onEvent, onSleep, changed } = options;
   const { order } = program;
   const { records, requestFrees, requestNeeds } = order;
   const { handles, requested, ended, made, uses } = objects;
   const { malloc } = allocator;
   const { mallocNotLocal = malloc, mallocLocal = () => 0, freeLocal = () => false } = allocator;
   const { settle, leeway, futexes, rwsem, spinLocks, table } = locks;
-  const { clocks, limit, log, processor, running, costs, spend } = time;
+  const { clocks, limit, log, processor, running, costs } = time;
   const { tail } = log;
-  const { eventNs, mallocNs, threadBeginNs, threadCreateNs, threadExitNs } = costs;
+  const { eventNs, mallocNs } = costs;
   const isPlain = recordedNs === undefined && onEvent === undefined; // nobody looks at single events
   const touches = touch !== 'none';
   const fills = touch === 'full';
@@ -94,7 +94,9 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
     },
   });
   const otherEvents = createOtherEvents({ ...options, order, calls, live, waits, write, alive, onFailure: failed });
-  const { execute, unreadyOfRequest, startThread, exitThread } = otherEvents;
+  const { execute, unreadyOfRequest } = otherEvents;
+  const lives = createThreadLives({ ...options, order, scheduler, alive, used, otherEvents });
+  const { beginThread, beginOther, forked, end } = lives;
   const freeing = createFreeing({ ...options, cursor, live, calls, waits, execute, isFarAhead });
   const { finishFree, fetchBlock, freeOfOthers } = freeing;
   let share = 0; // events that the running call of `run` has still to execute
@@ -117,19 +119,6 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
   /** Too far ahead of the others for a call that its cache does not serve. */
   function isFarAhead(t: ThreadSlot): boolean {
     return clocks[t]! > limit[0]! + leeway[t]!;
-  }
-
-  /** The main thread has made another one, or wakes it. */
-  function beginOther(main: ThreadSlot, t: ThreadSlot): void {
-    if (options.start === 'serial') scheduler.begin(t, main);
-    else clocks[main]! += scheduler.wake(t, main, clocks[main]!);
-  }
-
-  function beginThread(t: ThreadSlot): void {
-    alive[t] = 1;
-    spend(t, threadBeginNs);
-    startThread(t);
-    settle(t);
   }
 
   /**
@@ -165,6 +154,7 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
     execute(t, op, p);
     cursor[t] = p + RECORD_WORDS;
     if (isUse(op, slot, argumentOf(order, p))) used(t, slot);
+    if (op === OP_FORK) forked(t, slot);
     return GOES_ON;
   }
 
@@ -271,26 +261,11 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
     return stop;
   }
 
-  /** The turn of a thread that has executed all its events. */
-  function end(t: ThreadSlot): Stop {
-    if (t === 0 || alive[t] === 0) return STOP_DONE;
-    if (threadsExit) {
-      exitThread(t);
-      return STOP_TURN;
-    }
-    alive[t] = 0;
-    spend(t, threadExitNs);
-    return STOP_TURN;
-  }
-
   // What the allocator did when it was made, before the first event, is no part of the run.
   settle(0);
   table.letGoOfAll();
   time.restart();
-  for (const t of scheduler.start(options.start)) {
-    if (options.start === 'serial') log.appendTime(0, KERNEL, threadCreateNs);
-    log.append(0, MARK | (MARK_BEGUN << KIND_BITS), t);
-  }
+  lives.start();
 
   /** The thread that has not ended its turn, because the share or what was at hand of its events is used up: it goes on where it was, or -1. */
   let paused = -1;

@@ -13,7 +13,7 @@ import {
   SLOT_SHIFT,
 } from './program-order.ts';
 import { ALLOCATED, createSlots, FRESH_SLOTS, LG_LIFE_WORDS, OWNER, SLOTS_MAX, USES } from './slots.ts';
-import { lastRows, namesThread, rowsByThread, type ThreadEnd, threadIds, threadNumbers } from './thread-rows.ts';
+import { lastRows, namesThread, rowsByThread, type ThreadEnd, type TraceThreads, threadsOf } from './thread-rows.ts';
 
 /** Of a thread, before it gets a second chunk. */
 const FIRST_RECORDS = 4;
@@ -28,19 +28,24 @@ const PIECE_ROWS = 1024;
 
 /** The columns are shared memory, so that workers can be given them as they are. A trace that passes has one thread. */
 export function readProgramOrder(events: EventBuffer | PassingTrace): ProgramOrderReader {
-  const ids = threadIds(events);
+  const traceThreads = threadsOf(events);
+  const { ids, bornAfter, takenBy, taken } = traceThreads;
   const threads = ids.length;
+  const forks = taken.length - 1;
   const needed = Math.ceil((events.length * RECORD_WORDS) / CHUNK_END) + 2 * threads + 1;
   const chunks = traced.isPassing(events) ? Math.min(needed, PASSING_CHUNKS) : needed;
   // Of a trace that passes those alive at a time, and those whose frees may still be ahead.
   const used = traced.isPassing(events) ? events.objectSlotLimit + (chunks << LG_CHUNK_WORDS) : events.length;
-  const slotLimit = Math.min(used + (threads + 1) * FRESH_SLOTS, SLOTS_MAX);
+  const slotLimit = Math.min(used + forks + (threads + 1) * FRESH_SLOTS, SLOTS_MAX);
   // Each thread has a chunk from the beginning; chunk 0 is none. The first events lie at its end: what happens at the end of a chunk is
   // then known to the host's compiler before it compiles anything.
   const first = Int32Array.from(ids, (_, t) => ((t + 1) << LG_CHUNK_WORDS) + CHUNK_END - FIRST_RECORDS * RECORD_WORDS);
   const order: ProgramOrder = {
     threads,
     ids,
+    bornAfter,
+    takenBy,
+    taken,
     first,
     tail: first.slice(),
     records: sharedInt32(chunks << LG_CHUNK_WORDS),
@@ -51,13 +56,14 @@ export function readProgramOrder(events: EventBuffer | PassingTrace): ProgramOrd
     marks: events.marks,
     slotLimit,
   };
-  const ends = traced.isPassing(events) ? [{ thread: 0, row: NO_ROW - 1 }] : lastRows(events, ids);
-  return createReader(events, order, ends);
+  const ends = traced.isPassing(events) ? [{ thread: 0, row: NO_ROW - 1 }] : lastRows(events, traceThreads);
+  return createReader(events, order, traceThreads, ends);
 }
 
 function createReader(
   events: EventBuffer | PassingTrace,
   order: ProgramOrder,
+  traceThreads: TraceThreads,
   ends: readonly ThreadEnd[],
 ): ProgramOrderReader {
   // Constants of their own: an imported one is loaded and checked at every use, a local one is folded into the code.
@@ -69,6 +75,7 @@ function createReader(
     OP_EFREE,
     OP_EMALLOC,
     OP_EREALLOC,
+    OP_FORK,
     OP_FREE,
     OP_MALLOC,
     OP_MARKED,
@@ -91,21 +98,21 @@ function createReader(
   const { requestFrees: tracedFrees, begins } = events;
   const isPassing = traced.isPassing(events);
   const { head, slot, a, b, mask, bring } = traced.rowsOf(events);
-  const { threads, records, extra, needs, tail, requestFrees, requestNeeds } = order;
+  const { threads, records, extra, needs, tail, taken, requestFrees, requestNeeds } = order;
   const lgRecordWords = LG_RECORD_WORDS;
-  const threadOf = threadNumbers(order.ids);
+  const { ofBegin } = traceThreads;
   /** By thread slot of the trace: the thread. */
   const current = new Int32Array(events.threadSlots);
   /** By slot of the trace: the slot of this file, 0 while dead. */
   const now = new Int32Array(traced.isPassing(events) ? events.objectSlotLimit : events.objectSlots);
-  const slots = createSlots(threads, order.slotLimit, lastChunk);
+  const slots = createSlots(threads, order.slotLimit, lastChunk, taken.length);
   const { lives, freeSlots, freeCount, refill, addFree } = slots;
   // Where the next thread begins, and behind the last event of the next one that ends.
   const beginRows = Int32Array.from([...begins.map(({ row }) => row), NO_ROW]);
   const endRows = Int32Array.from([...ends.map(({ row }) => row + 1), NO_ROW]);
   const hasEnded = new Uint8Array(threads).fill(1); // whether the thread's last event has been read; some have none
   for (const { thread } of ends) hasEnded[thread] = 0;
-  const state = new Int32Array(7); // in an array: a variable that functions share is looked up, checked and stored at every use
+  const state = new Int32Array(8); // in an array: a variable that functions share is looked up, checked and stored at every use
   const READ = 0; // rows
   const BEGUN = 1; // entries of `begins`
   const LAST_THREAD = 2; // the thread of the event before
@@ -113,6 +120,7 @@ function createReader(
   const CHUNKS = 4; // ever used
   const CROSS_THREAD_FREES = 5;
   const ENDED = 6; // entries of `ends`
+  const FORKS = 7; // their slots are the first
   let byThread: ReturnType<typeof rowsByThread> | undefined;
   state[CHUNKS] = threads + 1;
 
@@ -285,6 +293,10 @@ function createReader(
         putOther(t, row, op, 0);
         extra[(tail[t]! - RECORD_WORDS) >> lgRecordWords] = row;
         break;
+      case OP_FORK:
+        if (taken.length > 1) state[FORKS]!++; // the only thread takes nobody, and waits for nothing
+        putOther(t, row, op | (state[FORKS]! << slotShift), taken[state[FORKS]!]!);
+        break;
       default: // nothing to wait for; of a mallopt the slot is its name
         putOther(t, row, op | (slot[row & mask]! << slotShift), 0);
     }
@@ -326,8 +338,7 @@ function createReader(
     const from = state[READ]!;
     assert(from < events.length, 'a thread has no end');
     for (; beginRows[state[BEGUN]!] === from; state[BEGUN]!++) {
-      const { thread, id } = begins[state[BEGUN]!]!;
-      current[thread] = threadOf.get(id)!;
+      current[begins[state[BEGUN]!]!.thread] = ofBegin[state[BEGUN]!]!;
     }
     const there = bring(from);
     if (isPassing && events.length < NO_ROW) endRows[0] = events.length; // known with the last rows
@@ -374,7 +385,7 @@ function createReader(
     crossThreadFrees: () => state[CROSS_THREAD_FREES]!,
     rowOf: (t, n) => {
       if (isPassing) return Math.min(n, events.length - 1);
-      const { rows, first } = (byThread ??= rowsByThread(events, order.ids));
+      const { rows, first } = (byThread ??= rowsByThread(events, traceThreads));
       return rows[Math.min(first[t]! + n, first[t + 1]! - 1)] ?? 0;
     },
   };

@@ -37,13 +37,21 @@ export const SLOT_SHIFT = Math.log2(OF_OTHERS) + 1;
  * all earlier ones (`need`), a write for the last allocation or realloc. An allocation waits for nothing: its thread has freed the
  * slot, after all uses.
  *
- * A thread is a thread number of the trace; its later lives follow in the same list, after the THREAD_EXIT of the one
- * before. Every wait points backwards in the file, so a cycle is impossible.
+ * A thread's later lives follow in the same list, after the THREAD_EXIT of the one before. Every wait points backwards in the file, so a
+ * cycle is impossible.
+ *
+ * A fork has a slot of its own, and waits for the last event of every thread that it takes: all that stands before it in the file has happened then.
+ * What begins behind it waits for the fork.
  */
 export interface ProgramOrder {
   readonly threads: number;
   /** Thread number in the trace, by thread. */
   readonly ids: Uint32Array;
+  /** By thread: the slot of the fork that it begins after, and of the one that took it; 0: none. */
+  readonly bornAfter: Int32Array;
+  readonly takenBy: Int32Array;
+  /** By slot of a fork: how many threads it takes. */
+  readonly taken: Int32Array;
   /** The position of each thread's first event. */
   readonly first: Int32Array;
   /** Where its next event will be noted. */
@@ -102,9 +110,9 @@ export function needOf(order: ProgramOrder, position: number): number {
   return order.needs[position >> LG_RECORD_WORDS]!;
 }
 
-/** Whether others may wait for the event: an allocation, a realloc or a write; a free is the last that happens to an object. */
+/** Whether others may wait for the event: an allocation, a realloc, a write, or a fork; a free is the last that happens to an object. */
 export function isUse(op: number, slot: number, a: number): boolean {
-  if (op === traced.OP_BY_MARK) return slot !== 0;
+  if (op === traced.OP_BY_MARK || op === traced.OP_FORK) return slot !== 0;
   if (op > traced.OP_EREALLOC || op === traced.OP_FREE || op === traced.OP_EFREE || slot === 0) return false;
   return a !== 0 || (op !== traced.OP_REALLOC && op !== traced.OP_EREALLOC);
 }

@@ -20,9 +20,9 @@ export const SLOTS_MAX = 2 ** 26;
 /**
  * The slots of a trace's objects. A thread has a list of free ones, and batches of those that it has freed; a batch whose
  * last free has been executed goes into a pool for all threads. `lastChunk` tells in which chunk of records a thread's last
- * event so far lies.
+ * event so far lies. The first `reserved` slots are no object's.
  */
-export function createSlots(threads: number, slotLimit: number, lastChunk: (t: number) => number) {
+export function createSlots(threads: number, slotLimit: number, lastChunk: (t: number) => number, reserved: number) {
   const lgLifeWords = LG_LIFE_WORDS;
   const lives = new Int32Array(slotLimit << LG_LIFE_WORDS);
   const freeSlots = new Int32Array(threads); // those that the thread may use again: a list,
@@ -32,7 +32,7 @@ export function createSlots(threads: number, slotLimit: number, lastChunk: (t: n
   const state = new Int32Array(2); // in an array: a variable that functions share is looked up, checked and stored at every use
   const SLOTS = 0; // ever used
   const POOL = 1; // batches that any thread may use
-  state[SLOTS] = FRESH_SLOTS;
+  state[SLOTS] = Math.max(1, Math.ceil(reserved / FRESH_SLOTS)) * FRESH_SLOTS;
 
   /** All events of the chunk have been executed: what the thread had freed by then is anybody's. */
   function leave(t: number, chunk: number): void {

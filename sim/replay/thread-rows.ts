@@ -1,7 +1,7 @@
-import type { EventBuffer, TraceSummary } from '../contract/event.ts';
+import type { EventBuffer, PassingTrace } from '../contract/event.ts';
 import * as traced from '../contract/event.ts';
 
-// Which rows of a trace are whose, by thread number: the later lives of a number are the same thread here.
+// Which rows of a trace are whose.
 
 /** Rows that one call looks at: code that replaces a function is better than code that replaces a running loop. */
 const PIECE_ROWS = 1024;
@@ -14,13 +14,75 @@ export function namesThread(op: number): boolean {
   return op !== traced.OP_CLOCK && op !== traced.OP_SAMPLE && op !== traced.OP_SKIPPED;
 }
 
-/** The thread numbers of a trace, in the order in which they begin. */
-export function threadIds(events: TraceSummary): Uint32Array {
-  return Uint32Array.from(new Set([0, ...events.begins.map(({ id }) => id)]));
+/**
+ * The threads of a trace, in the order in which they begin; 0 is the main thread. A thread that exits and begins again goes on; one that a fork
+ * took is gone, and its number, if it occurs again, is a new thread.
+ */
+export interface TraceThreads {
+  /** Thread number in the trace, by thread. */
+  readonly ids: Uint32Array;
+  /** By place in `begins`: the thread that begins there. */
+  readonly ofBegin: Int32Array;
+  /** By thread: the fork that it begins after (0: none, 1: the first one), and the one that took it (0: none). */
+  readonly bornAfter: Int32Array;
+  readonly takenBy: Int32Array;
+  /** By fork, from 1: how many threads it took. */
+  readonly taken: Int32Array;
 }
 
-/** The same the other way round: the thread of each number. */
-export const threadNumbers = (ids: Uint32Array) => new Map(Array.from(ids, (id, t) => [id, t]));
+export function threadsOf(events: EventBuffer | PassingTrace): TraceThreads {
+  const { begins } = events;
+  const forks = forkRows(events);
+  const ids = [0];
+  const bornAfter = [0];
+  const takenBy = [0];
+  const taken = new Int32Array(forks.length + 1);
+  const ofBegin = new Int32Array(begins.length);
+  const inSlot = new Int32Array(events.threadSlots); // by thread slot: the thread that had it last
+  let threadOf = new Map([[0, 0]]); // by number: those that no fork took
+  let fork = 0;
+
+  /** Forks before the row; `inSlot` is as it was there. */
+  function passForks(row: number): void {
+    for (; fork < forks.length && forks[fork]! < row; fork++) {
+      const forker = inSlot[(events as EventBuffer).head[forks[fork]!]! >>> traced.OP_BITS]!;
+      for (const t of threadOf.values()) if (t !== forker) takenBy[t] = fork + 1;
+      taken[fork + 1] = threadOf.size - 1;
+      threadOf = new Map([[ids[forker]!, forker]]);
+    }
+  }
+
+  begins.forEach(({ row, thread, id }, i) => {
+    passForks(row);
+    let t = threadOf.get(id);
+    if (t === undefined) {
+      t = ids.push(id) - 1;
+      bornAfter.push(fork);
+      takenBy.push(0);
+      threadOf.set(id, t);
+    }
+    ofBegin[i] = t;
+    inSlot[thread] = t;
+  });
+  passForks(events.length);
+  return {
+    ids: Uint32Array.from(ids),
+    ofBegin,
+    bornAfter: Int32Array.from(bornAfter),
+    takenBy: Int32Array.from(takenBy),
+    taken,
+  };
+}
+
+/** Where a process is a copy of its parent. With one thread there is nobody to be taken: its forks are not looked for. */
+function forkRows(events: EventBuffer | PassingTrace): number[] {
+  const { OP_FORK, OP_MASK } = traced;
+  const rows: number[] = [];
+  if (traced.isPassing(events) || events.begins.length === 0) return rows;
+  const { head, length } = events;
+  for (let row = 0; row < length; row++) if ((head[row]! & OP_MASK) === OP_FORK) rows.push(row);
+  return rows;
+}
 
 export interface ThreadEnd {
   readonly thread: number;
@@ -29,15 +91,14 @@ export interface ThreadEnd {
 }
 
 /** Where the threads end, in file order. Reads the trace from its end, as far as it must. */
-export function lastRows(events: EventBuffer, ids: Uint32Array): ThreadEnd[] {
+export function lastRows(events: EventBuffer, { ids, ofBegin }: TraceThreads): ThreadEnd[] {
   const { OP_BITS, OP_MASK, OP_OPT } = traced;
   const { head, begins } = events;
-  const threadOf = threadNumbers(ids);
   // Which thread had the slot before, by begin; at the end `current` is as at the end of the trace.
   const current = new Int32Array(events.threadSlots);
-  const before = begins.map(({ thread, id }) => {
+  const before = begins.map(({ thread }, i) => {
     const previous = current[thread]!;
-    current[thread] = threadOf.get(id)!;
+    current[thread] = ofBegin[i]!;
     return previous;
   });
   const last = new Int32Array(ids.length).fill(-1);
@@ -100,9 +161,11 @@ export function lastRows(events: EventBuffer, ids: Uint32Array): ThreadEnd[] {
 }
 
 /** The rows of each thread's events, one thread after the other, and where those of each thread begin. */
-export function rowsByThread(events: EventBuffer, ids: Uint32Array): { rows: Int32Array; first: Int32Array } {
+export function rowsByThread(
+  events: EventBuffer,
+  { ids, ofBegin }: TraceThreads,
+): { rows: Int32Array; first: Int32Array } {
   const { OP_BITS, OP_MASK } = traced;
-  const threadOf = threadNumbers(ids);
   const current = new Int32Array(events.threadSlots);
   const threadOfRow = new Int32Array(events.length);
   const first = new Int32Array(ids.length + 1);
@@ -110,7 +173,7 @@ export function rowsByThread(events: EventBuffer, ids: Uint32Array): { rows: Int
   let last = 0;
   for (let row = 0; row < events.length; row++) {
     for (; events.begins[begin]?.row === row; begin++) {
-      current[events.begins[begin]!.thread] = threadOf.get(events.begins[begin]!.id)!;
+      current[events.begins[begin]!.thread] = ofBegin[begin]!;
     }
     const op = events.head[row]! & OP_MASK;
     if (namesThread(op)) last = current[events.head[row]! >>> OP_BITS]!;

@@ -291,9 +291,9 @@ export function createScheduler(time: VirtualTime, resumed: (t: ThreadSlot, at: 
     giveUp(t);
   }
 
-  function start(how: Start): ThreadSlot[] {
+  function start(how: Start, present: number): ThreadSlot[] {
     arrive(0, 0, 0, COMES_NEW);
-    const order = Array.from({ length: threads - 1 }, (_, i) => i + 1);
+    const order = Array.from({ length: present - 1 }, (_, i) => i + 1);
     if (how === 'serial') return order;
     shuffle(order, random); // as they came to wait, each where it first ran
     order.forEach((t, i) => {

@@ -6,10 +6,10 @@ import type { Accounts } from './accounts.ts';
 /** What locks, the player and a run ask of the scheduler. */
 export interface Scheduler extends Pick<Accounts, 'processorNs' | 'timesOf' | 'busyNs' | 'idleNs'> {
   /**
-   * The main thread is on its processor; the others are still to be begun or, at a barrier, to be woken, in the order returned: that in
-   * which they came to wait there is drawn.
+   * The main thread is on its processor; of the first `present` threads the others are still to be begun or, at a barrier, to be woken, in the
+   * order returned: that in which they came to wait there is drawn. The rest is to be begun.
    */
-  start(how: Start): ThreadSlot[];
+  start(how: Start, present: number): ThreadSlot[];
   /** wake_up_new_task(): `maker`, at its clock, has made `t`. */
   begin(t: ThreadSlot, maker: ThreadSlot): void;
   /** The processor that is next, where a thread has something to do; -1: nothing happens any more. Sets `limit` and `horizon`. */

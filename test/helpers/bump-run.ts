@@ -9,7 +9,7 @@ export const BUMP: AllocatorSpec = { model: bump, version: '1', options: {}, giv
 /** Event lines, without headers. */
 export function eventsOf(lines: readonly string[]): EventBuffer {
   const parser = createTraceParser({ source: 'test' });
-  parser.push(new TextEncoder().encode(`%htrace 1\n${lines.join('\n')}\n`));
+  parser.push(new TextEncoder().encode(`%htrace 2\n${lines.join('\n')}\n`));
   return parser.finish();
 }
 

@@ -89,7 +89,7 @@ export function playCore(scripts: readonly (readonly Step[])[], options: CoreOpt
     scheduler,
     onMark: (t, about) => notes.push({ note: names[about]!, thread: t, atNs: time.clocks[t]! }),
   });
-  const order = scheduler.start('serial');
+  const order = scheduler.start('serial', scripts.length);
   for (const t of order) scheduler.begin(t, 0);
   scripts.forEach((steps, t) => {
     for (const [kind, what] of steps) {

@@ -3,7 +3,7 @@ import * as traced from '../../../sim/contract/event.ts';
 
 /**
  * The first row in which a heap of requests ends with blocks that the trace does not name there; -1 for none: a thread that exits in its
- * request, an engine that shuts down in it, a fork that leaves another thread's behind, and, where malloc's blocks are in the heap too (`ofMalloc`), the end of a request that has some.
+ * request, an engine that shuts down in it, and, where malloc's blocks are in the heap too (`ofMalloc`), the end of a request that has some.
  */
 export function endWithBlocks(events: EventBuffer, ofMalloc: boolean): number {
   const {
@@ -12,7 +12,6 @@ export function endWithBlocks(events: EventBuffer, ofMalloc: boolean): number {
     OP_EFREE,
     OP_EMALLOC,
     OP_EREALLOC,
-    OP_FORK,
     OP_MASK,
     OP_REQUEST_END,
     OP_SHUTDOWN,
@@ -38,7 +37,6 @@ export function endWithBlocks(events: EventBuffer, ofMalloc: boolean): number {
       for (let i = 0; i < b[row]!; i++) own(requestFrees[a[row]! + i]!, -1);
       if (held[t]! > 0) return row;
     } else if ((op === OP_THREAD_EXIT || op === OP_SHUTDOWN) && held[t]! > 0) return row;
-    else if (op === OP_FORK && held.some((blocks, other) => other !== t && blocks > 0)) return row;
     else if (!ofMalloc) continue;
     else if (op === OP_MALLOC || op === OP_CALLOC || op === OP_MEMALIGN) own(slot[row]!, t);
     else if (op === OP_REALLOC) own(slot[row]!, a[row] === 0 ? -1 : t);

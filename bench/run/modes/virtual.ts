@@ -7,7 +7,6 @@ import {
   OP_EFREE,
   OP_EMALLOC,
   OP_EREALLOC,
-  OP_FORK,
   OP_MASK,
   type PassingTrace,
   type TraceSummary,
@@ -267,7 +266,7 @@ const samplesOnTheWay = ({
   lastSampleOnly !== true &&
   (sampleEvery > 0 || sampleIdleNs > 0 || events.labels.length > 0 || events.length === Infinity);
 
-/** Whether a thread frees or resizes a block of another one’s request, or may be taken for one that a fork took. */
+/** Whether a thread frees or resizes a block of another one’s request. */
 function strangersFree({ length, head, slot, objectSlots, threadSlots, hasRequestEvents }: EventBuffer): boolean {
   if (!hasRequestEvents || threadSlots === 1) return false;
   const owner = new Int32Array(objectSlots);
@@ -276,7 +275,6 @@ function strangersFree({ length, head, slot, objectSlots, threadSlots, hasReques
     const t = head[row]! >>> OP_BITS;
     if (op === OP_EMALLOC || op === OP_ECALLOC) owner[slot[row]!] = t;
     else if ((op === OP_EFREE || op === OP_EREALLOC) && owner[slot[row]!] !== t) return true;
-    else if (op === OP_FORK) return true; // whose blocks stay in the heap of a thread number that begins again
   }
   return false;
 }
