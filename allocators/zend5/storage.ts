@@ -1,7 +1,11 @@
 import type { Allocator, Handle, ThreadSlot } from '../../sim/contract/allocator.ts';
-import type { Bytes } from '../../sim/contract/units.ts';
+import { UserError } from '../../sim/contract/assert.ts';
+import type { Addr, Bytes } from '../../sim/contract/units.ts';
 import { type Kernel, PROT_READ, PROT_WRITE } from '../../sim/kernel/kernel.ts';
 import { UNIT } from './layout.ts';
+
+/** Where addresses in units are no 32-bit numbers any more. */
+const UNITS_END: Addr = 2 ** 32 * UNIT;
 
 export type StorageType = 'malloc' | 'mmap_anon' | 'mmap_zero';
 
@@ -21,12 +25,15 @@ export function createStorage(type: StorageType, below: Allocator, kernel: Kerne
 }
 
 function mallocStorage(below: Allocator, kernel: Kernel): Storage {
-  /** Blocks lie in a segment by their addresses in units, which the far area is beyond. */
+  /** Blocks lie in a segment by their addresses in units, which the far area is beyond; the layer below may have pages of it left. */
   function near(call: () => Handle): Handle {
     kernel.needAddresses(true);
     const handle = call();
     kernel.needAddresses(false);
-    return handle;
+    if (handle === 0 || below.addressOf(handle) < UNITS_END) return handle;
+    throw new UserError(
+      'a segment of PHP 5 lies in what a block of 4 GiB or more has left over: found it beyond the 32 GiB of addresses that blocks in segments have here',
+    );
   }
 
   return {

@@ -276,7 +276,12 @@ export function createInterpreter(options: InterpreterOptions): Interpreter {
       target.free(t, handle);
       afterFree(t);
     } else {
-      handles[slot << lgStride] = handle; // moved, or larger: what the program knows of it is the old size
+      // Moved, larger: what the program knows of it is the old size. Or shorter, which needs no memory, and then it is.
+      const known = requestedOf(objects, slot);
+      const size = Math.min(known, a);
+      handles[slot << lgStride] = handle;
+      onLive(size - known);
+      setRequested(objects, slot, size);
     }
   }
 

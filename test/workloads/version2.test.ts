@@ -196,6 +196,15 @@ describe.each(['lockstep', 'virtual'] as const)('in %s', (mode) => {
     expect(await memory(text)).toEqual(await memory(trace('m 0 1 5000', '= s', 'f 0 1')));
   });
 
+  it('one that makes a block shorter needs no memory: then it is, for all figures and later writes', async () => {
+    for (const allocator of ['glibc', 'jemalloc', 'zendmm@5.6']) {
+      const text = trace('r 0 1 139215', 'r 0 1 1280 !', 'w 0 1 0 139215', '= s', 'f 0 1');
+      expect(await memory(text, allocator)).toEqual(
+        await memory(trace('r 0 1 139215', 'r 0 1 1280', '= s', 'f 0 1'), allocator),
+      );
+    }
+  });
+
   it('a size that nobody has is no block, under any allocator', async () => {
     for (const allocator of ['glibc', 'jemalloc', 'zendmm', 'zendmm@5.6']) {
       const text = trace(

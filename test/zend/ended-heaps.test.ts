@@ -85,3 +85,11 @@ test('a collection that takes the first chunk out of its ring does not come back
   const { abort } = await runInMode({ events, workload: 'test', spec: parseAllocator('zendmm@7.1', 1), cpus: 1 });
   expect(abort).toEqual({ event: 5, message: 'zend_mm_gc never ends: the first chunk is out of its ring' });
 });
+
+test('a segment of 5.6 in what a block beyond the fine addresses has left over is refused in one line', async () => {
+  const lines = ['%htrace 2', 'a 0 3 128 48464165748', 'em 0 37 26249134'];
+  const events = eventsFrom(`${lines.join('\n')}\n`);
+  const spec = parseAllocator('zendmm@5.6+jemalloc', 1);
+  const run = runInMode({ events, workload: 'T', spec, cpus: 1, mode: 'lockstep' });
+  await expect(run).rejects.toThrow(/^a segment of PHP 5 lies in what a block of 4 GiB or more has left over: found/);
+});
