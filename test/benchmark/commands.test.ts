@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest';
+import { leastSeconds } from '../../bench/benchmark/commands/compare.ts';
 import { type CommandBenchmark, type CommandRow, isReached } from '../../bench/benchmark/commands/rows.ts';
 import { commandsText } from '../../bench/benchmark/commands/text.ts';
+import { ratioRow } from '../../bench/benchmark/commands/workers.ts';
 import { PLAIN } from '../../bench/report/text/palette.ts';
 
 const row = (found: number[], goal: number | undefined, below: boolean): CommandRow => ({
@@ -39,4 +41,21 @@ test('the table has medians beside goals, and marks only what was measured to be
     "
   `);
   expect(commandsText(benchmark, PLAIN, false)).not.toContain('missed');
+});
+
+test('the least that a comparison can take: loops and one load shared out, and no loop on two processors', () => {
+  const run = (replay: number, load: number) => ({ engine: { replayNs: replay * 1e9, loadNs: load * 1e9 } });
+  expect(leastSeconds([run(1, 0.5), run(2, 0.3), run(1, 0.4)], 2)).toBeCloseTo(2.15);
+  expect(leastSeconds([run(1, 0.5), run(9, 0.5), run(1, 0.5)], 2)).toBe(9);
+  expect(leastSeconds([run(1, 0.5), run(2, 0.5)], 1)).toBe(3.5);
+});
+
+test('two against one: the ratio of each round, with its seconds beside it and no goal of its own', () => {
+  const row = ratioRow('two : one', [
+    [3, 2],
+    [2, 2],
+  ]);
+  expect(row.found).toEqual([1.5, 1]);
+  expect(row.about).toBe('3.00 2.00 : 2.00 2.00 s');
+  expect(isReached(row, 1.25)).toBeUndefined();
 });

@@ -58,8 +58,11 @@ const NO_LIST = -1;
 const NOT_FREE = 'an object that is not free';
 const NOT_LIVE = 'an object that is not live';
 const MISMATCH = 'a summary in the header that its events do not give';
-/** Rows that one call looks at: code that replaces a function is better than code that replaces a running loop. */
-const PIECE_ROWS = 1 << 14;
+/**
+ * Rows that one call looks at: code that replaces a function is better than code that replaces a running loop. Such code of a
+ * loop that had never ended may know nothing of what comes behind it; V8 then leaves it at each end and enters it again at each call.
+ */
+const PIECE_ROWS = 1024;
 
 /**
  * What is wrong with a buffer that did not come from the compiler; undefined where nothing is. Whatever replays and

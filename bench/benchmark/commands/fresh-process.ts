@@ -20,11 +20,12 @@ export async function runCommand(args: readonly string[], signal: AbortSignal): 
   return { seconds: (performance.now() - started) / 1000, output: stdout };
 }
 
+export interface EngineRun extends CommandRun {
+  readonly engine: RunResult['engine'];
+}
+
 /** The same with `--json`: what the run says of itself. */
-export async function runWithEngine(
-  args: readonly string[],
-  signal: AbortSignal,
-): Promise<CommandRun & { readonly engine: RunResult['engine'] }> {
+export async function runWithEngine(args: readonly string[], signal: AbortSignal): Promise<EngineRun> {
   const run = await runCommand([...args, '--json'], signal);
   return { ...run, engine: (JSON.parse(run.output) as RunResult).engine };
 }
