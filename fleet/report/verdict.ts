@@ -1,4 +1,4 @@
-import { bytes, count, counted, percent } from '../../sim/contract/format.ts';
+import { bytes, counted, percent } from '../../sim/contract/format.ts';
 import { isWithin } from '../machine/worst-moments.ts';
 import { durationText, sizeBytes } from '../scenario/quantities.ts';
 import type { Scenario } from '../scenario/scenario.ts';
@@ -8,6 +8,7 @@ import { growingFinding, type Limit } from './growing-finding.ts';
 import { killFindings } from './kill-finding.ts';
 import { burstFinding, machineFindings } from './machine-finding.ts';
 import { isBarely, leftText, limitText, marginsOf, tightest } from './margin.ts';
+import { refusedOf, servingFindings } from './serving-finding.ts';
 import { snapshotFinding } from './snapshot-finding.ts';
 import { courseText, whenText } from './trend.ts';
 
@@ -49,6 +50,9 @@ function summaryOf(findings: readonly Finding[], figures: FleetFigures, scenario
   if (partial)
     return `It holds for the first ${length} of ${durationText(scenario.durationUs)}; what comes later was not looked at.`;
   const left = `${leftText(margin)} of ${limitText(margin)}`;
+  const refused = refusedOf(figures);
+  if (refused > 0)
+    return `Nobody is killed in ${length}, but ${counted(refused, 'request')} ${refused === 1 ? 'was' : 'were'} refused, since the queue was full${findings[0]?.severity === 'ends' ? ', and something climbs to a limit' : ''} (at the worst moment ${left} are left).`;
   if (findings[0]?.severity === 'ends')
     return `It holds for ${length}, but not for good: something climbs to a limit (at the worst moment ${left} are left).`;
   if (isBarely(margin)) return `It holds for ${length}, but barely: at the worst moment ${left} are left.`;
@@ -142,18 +146,7 @@ function poolFindings(pool: PoolFigures, figures: FleetFigures, scenario: Scenar
     });
   found.push(...pool.growing.map((region) => growingFinding(region, pool, limit, wasKilled)));
   if (pool.preloadBytes > 0) found.push(copied(pool, wasKilled, limit, file.pm.max_children));
-  if (pool.refused > 0 || pool.unserved > 0)
-    found.push({
-      severity: 'watch',
-      about: pool.name,
-      text: `${counted(pool.refused, 'request')} to ${pool.name} ${pool.refused === 1 ? 'was' : 'were'} refused and ${count(pool.unserved)} still ${pool.unserved === 1 ? 'waits' : 'wait'} at the end: ${counted(pool.mostBusy, 'worker')} ${pool.mostBusy === 1 ? 'is' : 'are'} too few for them.`,
-    });
-  else if (pool.waitUs.p99 > 1e6)
-    found.push({
-      severity: 'watch',
-      about: pool.name,
-      text: `One request in a hundred waits ${durationText(pool.waitUs.p99)} or longer for a worker of ${pool.name} (at most ${durationText(pool.waitUs.max)}).`,
-    });
+  found.push(...servingFindings(pool, file));
   if (pool.failures > 0)
     found.push({
       severity: 'watch',

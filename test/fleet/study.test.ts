@@ -1,6 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { planFleet } from '../../fleet/plan.ts';
 import { fleetOpenMetrics } from '../../fleet/report/openmetrics.ts';
+import { withFront } from '../../fleet/report/setting-front.ts';
+import { isOfLimit, isOfLoad } from '../../fleet/report/setting-kind.ts';
+import type { SettingResult } from '../../fleet/report/setting-result.ts';
 import { tableOfSettings } from '../../fleet/report/settings-table.ts';
 import { trendOf, whenText } from '../../fleet/report/trend.ts';
 import { runFleet } from '../../fleet/run-fleet.ts';
@@ -132,6 +135,71 @@ services:
   });
 });
 
+test('requests that found the backlog full are told, with what would help, and such a setting is not best', async () => {
+  const text = `duration: 1h
+samples: 13
+machine: { memory: 2G }
+pools:
+  - { name: www, allocator: glibc, pm: { max_children: 2, backlog: 3 }, worker: { anonymous: 1M } }
+requests:
+  - { name: page, pool: www, workload: "${PAGE}", time: 2s, cron: { every: 20m, count: 10, over: 1s, first: 10m } }
+settings:
+  - { name: backlog of 20, change: { pools.www.pm.backlog: 20 } }
+`;
+  const { result } = await studyFleet(text, 's.yaml', here);
+  const { figures, verdict, settings, events } = result;
+  const { refused, requests, refusedUs } = figures.pools[0]!;
+  expect(refused).toBeGreaterThan(3);
+  expect(refused + requests).toBe(30);
+  expect(refusedUs![0]).toBeGreaterThan(10 * 60e6);
+  expect(refusedUs![0]).toBeLessThan(11 * 60e6);
+  expect(verdict.summary).toContain(`but ${refused} requests were refused`);
+  const finding = verdict.findings.find(({ text: words }) => words.includes('refused'))!;
+  expect(finding).toMatchObject({ severity: 'watch', about: 'www' });
+  expect(finding.text).toMatch(/refused from 10m.* to 50m.*pm\.max_children is 2.*longer backlog/);
+  expect(events[0]).toMatchObject({ kind: 'refused', atUs: refusedUs![0] });
+  expect(tableOfSettings(settings).rows.map((row) => [row[0], ...row.slice(-2)])).toEqual([
+    ['as it is', `${refused} refused`, ''],
+    ['backlog of 20', 'holds', 'best'],
+  ]);
+});
+
+test('a smaller limit is no saving; where little is left, what is left decides', () => {
+  const GIB = 2 ** 30;
+  const rowOf = (name: string, usedBytes: number, limitBytes: number, change: SettingResult['change']) =>
+    ({
+      name,
+      change,
+      severity: 'fine',
+      kills: 0,
+      refused: 0,
+      course: null,
+      unreached: null,
+      isOfLoad: isOfLoad(change),
+      isOfLimit: isOfLimit(change),
+      margins: [{ group: undefined, limitBytes, usedBytes, leftBytes: limitBytes - usedBytes }],
+      allocatorUs: 0,
+      waitP99Us: 0,
+      waitMaxUs: 0,
+      heapPeakBytes: 0,
+      readAgainBytes: 0,
+    }) as unknown as SettingResult;
+  const rows = withFront([
+    rowOf('as it is', 14.7 * GIB, 15.6 * GIB, {}),
+    rowOf('thp=never', 14.6 * GIB, 15.6 * GIB, { 'machine.thp': 'never' }),
+    rowOf('less', 9 * GIB, 10 * GIB, { machine: { memory: '10G' } }),
+    rowOf('swap', 14 * GIB, 15.6 * GIB, { 'machine.swap': '4G' }),
+    rowOf('max', 14 * GIB, 15.6 * GIB, { 'cgroups.app.max': '1G' }),
+  ]);
+  expect(tableOfSettings(rows).rows.map((row) => row.at(-1))).toEqual([
+    '',
+    'best',
+    'other limit',
+    'other limit',
+    'other limit',
+  ]);
+});
+
 test('a snapshot that leaves next to nothing holds barely, its moment is told, and it is not best', async () => {
   const text = `duration: 4h
 samples: 9
@@ -151,10 +219,10 @@ settings:
   expect(figures.lowest!.availableBytes).toBe(figures.lowestAvailableBytes);
   expect(figures.timesUs).not.toContain(figures.lowest!.atUs);
   expect(figures.lowest!.machineAnonBytes).toBeGreaterThan(figures.anonBytes.trend.highestBytes);
-  expect(settings.map(({ front }) => front)).toEqual([false, true, false]);
+  expect(settings.map(({ front }) => front)).toEqual([false, false, false]);
   expect(tableOfSettings(settings).rows.map((row) => [row[0], ...row.slice(-2)])).toEqual([
     ['as it is', 'holds, barely', ''],
-    ['4 GB', 'holds', 'best'],
+    ['4 GB', 'holds', 'other limit'],
     ['half', 'holds', 'other load'],
   ]);
 });
