@@ -9,6 +9,7 @@ import { trendOf, whenText } from '../../fleet/report/trend.ts';
 import { runFleet } from '../../fleet/run-fleet.ts';
 import { parseScenario } from '../../fleet/scenario/scenario.ts';
 import { studyFleet } from '../../fleet/study.ts';
+import { bytes } from '../../sim/contract/format.ts';
 
 const here = { workers: 1 } as const;
 const PAGE = 'php-pool:requests=1,kept=0,calls=5,blocks=100,strings=1,baseline=60000';
@@ -220,6 +221,15 @@ settings:
   expect(figures.timesUs).not.toContain(figures.lowest!.atUs);
   expect(figures.lowest!.machineAnonBytes).toBeGreaterThan(figures.anonBytes.trend.highestBytes);
   expect(settings.map(({ front }) => front)).toEqual([false, false, false]);
+  // One figure of what is left, in the sum too; and what is written is said beside what is copied.
+  const snapshot = verdict.findings.find(({ about }) => about === 'redis')!.text;
+  expect(snapshot).toContain(`${bytes(figures.lowestAvailableBytes)} are left`);
+  expect(snapshot).toContain('of 400.0 MiB (4.00 MiB a second for 100 s)');
+  const [, most, atMost] = /used up, with nothing left, by (\S+) MiB a second over the 100 s.*or by (\S+) MiB/.exec(
+    snapshot,
+  )!;
+  const room = Number(atMost) * 100;
+  expect(500 * (1 - Math.exp((-Number(most) * 100) / 500))).toBeCloseTo(room, -1);
   expect(tableOfSettings(settings).rows.map((row) => [row[0], ...row.slice(-2)])).toEqual([
     ['as it is', 'holds, barely', ''],
     ['4 GB', 'holds', 'other limit'],
