@@ -71,6 +71,11 @@ requests:
     expect(atUs - after.atUs).toBeLessThan(1e6);
     expect(result.samples[beforeSample - 1]!.atUs).toBeLessThan(atUs);
     expect(groups[0]!.currentBytes).toBeGreaterThan(after.groups[0]!.currentBytes);
+    // The limit that would do: three workers with all of it copied, the original, and what is beside them.
+    const [, least] = /raising memory\.max to at least (\S+) MiB/.exec(result.verdict.findings[0]!.text)!;
+    expect(Number(least)).toBeGreaterThan(4 * 50);
+    const { figures } = (await studyFleet(text.replace('120M', `${Math.ceil(Number(least))}M`), 's.yaml', here)).result;
+    expect(figures.kills).toBe(0);
   });
 
   test('the moment of the first kill is told: who asked, what was in progress, and what it needed', async () => {
