@@ -80,12 +80,12 @@ function groupFindings(group: GroupFigures, figures: FleetFigures, scenario: Sce
     const swap = sizeBytes(scenario.machine.swap)! === 0 ? ', and there is no swap' : '';
     const refaults =
       group.refaults > 0
-        ? ` ${bytes(group.refaults * 4096)} of files were read again after they had been evicted: a larger cache may save disk reads, which is a question of speed, not of safety.`
+        ? ` ${bytes(group.refaults * 4096)} of files (${bytes((group.refaults * 4096) / (lengthOf(figures) / 1e6))} a second on average) were read again after they had been evicted: a larger cache may save disk reads, which is a question of speed, not of safety.`
         : ' Nothing had to be read again.';
     found.push({
       severity: 'fine',
       about: name,
-      text: `${name} stands at its limit (${percent(full)} of ${bytes(limit)}), and that is no danger: ${bytes(cacheBytes.values.at(-1)!)} of it is page cache at the end, which the kernel takes back when something else is needed. What it could not take back is at samples ${bytes(firm)} at most (${percent(firm / limit)} of the limit${swap}). Do not raise the limit for this; watch memory.current without the file and with the shmem of memory.stat (anon, shmem and the kernel's own).${refaults}`,
+      text: `${name} stands at its limit (${percent(full)} of ${bytes(limit)}), and that is no danger: ${bytes(cacheBytes.values.at(-1)!)} of it is page cache at the end, which the kernel takes back when something else is needed. What it could not take back is at samples ${bytes(firm)} at most (${percent(firm / limit)} of the limit${swap}). Do not raise the limit for this. An alert on memory.current alone fires at its page cache: watch memory.current - file + shmem (the last two of memory.stat), which leaves anonymous and shared memory and the kernel's own.${refaults}`,
     });
   }
   const { trend } = firmBytes;
