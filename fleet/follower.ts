@@ -106,10 +106,10 @@ export class Follower {
     for (const pool of pools) this.processes.push(new PoolProcesses(pool.pool, this.driver, pool.forkedHeap));
     this.noteDeaths();
     for (const pool of pools) {
-      const { refused } = pool.schedule;
-      if (refused > 0)
+      const { refused, refusedUs } = pool.schedule;
+      if (refusedUs)
         this.events.push({
-          atUs: samplesUs.at(-1)!,
+          atUs: refusedUs[0],
           kind: 'refused',
           who: pool.pool.name,
           text: `${refused} requests found the backlog of ${pool.pool.name} full`,

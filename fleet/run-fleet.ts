@@ -68,7 +68,7 @@ export async function runFleet(scenario: Scenario, options: FleetOptions = {}): 
     arrivals,
     pools,
     samples: follower.samples,
-    events: follower.events,
+    events: [...follower.events].sort((x, y) => x.atUs - y.atUs),
     firstKill: follower.firstKill,
     worst: follower.worst,
     machine: follower.driver,

@@ -105,7 +105,14 @@ export function recordedSchedule(
   });
   const count = tasks.reduce((sum, { request }) => sum + request.length, 0);
   return {
-    schedule: { slots: [], refused: 0, unserved: 0, waitUs: new Float64Array(count), mostBusy: mostAtOnce(tasks) },
+    schedule: {
+      slots: [],
+      refused: 0,
+      refusedUs: undefined,
+      unserved: 0,
+      waitUs: new Float64Array(count),
+      mostBusy: mostAtOnce(tasks),
+    },
     tasks,
   };
 }

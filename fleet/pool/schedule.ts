@@ -32,6 +32,8 @@ export interface Schedule {
   readonly slots: Slot[];
   /** Requests refused since the backlog was full, and those not begun by the end. */
   readonly refused: number;
+  /** The first and the last of them. */
+  readonly refusedUs: readonly [number, number] | undefined;
   readonly unserved: number;
   /** Waiting time of each request that was served, in the order of their beginning. */
   readonly waitUs: Float64Array;
@@ -76,6 +78,7 @@ class Manager {
   private idleCount = 0;
   private spawnRate = 1;
   private refused = 0;
+  private refusedUs: [number, number] | undefined;
   private mostBusy = 0;
   private readonly waits: number[] = [];
   private readonly pool: PoolFile;
@@ -126,6 +129,7 @@ class Manager {
     return {
       slots: this.slots,
       refused: this.refused,
+      refusedUs: this.refusedUs,
       unserved: this.queue.length - this.queueHead,
       waitUs: Float64Array.from(this.waits),
       mostBusy: this.mostBusy,
@@ -179,7 +183,10 @@ class Manager {
     const worker = this.longestIdle();
     if (worker !== undefined) this.take(worker, index, nowUs);
     else if (this.queue.length - this.queueHead < this.pool.pm.backlog) this.queue.push(index);
-    else this.refused++;
+    else {
+      this.refused++;
+      this.refusedUs = [this.refusedUs?.[0] ?? nowUs, nowUs];
+    }
   }
 
   private take(number: number, index: number, nowUs: number): void {

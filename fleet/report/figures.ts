@@ -25,6 +25,7 @@ export interface PoolFigures {
   readonly mostWorkers: number;
   readonly requests: number;
   readonly refused: number;
+  readonly refusedUs: readonly [number, number] | undefined;
   readonly unserved: number;
   readonly mostBusy: number;
   /** Waiting for a worker. */
@@ -229,6 +230,7 @@ function poolFigures(run: FleetRun, index: number, series: MakeSeries): PoolFigu
     mostWorkers: Math.max(pool.schedule.mostBusy, ...workersAt.map((list) => list.length)),
     requests: pool.schedule.waitUs.length,
     refused: pool.schedule.refused,
+    refusedUs: pool.schedule.refusedUs,
     unserved: pool.schedule.unserved,
     mostBusy: pool.schedule.mostBusy,
     waitUs: { p50: at(0.5), p99: at(0.99), max: waits.at(-1) ?? 0 },

@@ -16,6 +16,8 @@ export interface MomentFigures {
   /** In the scenario's order. */
   readonly pools: readonly { readonly privateBytes: number; readonly largestBytes: number }[];
   readonly groups: readonly { readonly currentBytes: number }[];
+  /** Of each service, with its child while that writes a snapshot: Pss, which counts what they share once. */
+  readonly services: readonly { readonly pssBytes: number }[];
 }
 
 /** When somebody was killed first, before anything was freed. */
@@ -81,6 +83,12 @@ function momentFigures({ atUs, meminfo, processes, groups }: FleetSample, scenar
     }),
     groups: scenario.cgroups.map(({ name }) => ({
       currentBytes: groups.find((group) => group.name === name)?.currentBytes ?? 0,
+    })),
+    services: scenario.services.map(({ name }) => ({
+      pssBytes: processes.reduce(
+        (sum, p) => sum + (p.name === name || p.name === `${name}-snapshot` ? p.pssBytes : 0),
+        0,
+      ),
     })),
   };
 }

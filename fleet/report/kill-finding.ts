@@ -12,8 +12,8 @@ const MAIN_SHARE = 0.9;
 /** A smaller difference explains nothing. */
 const CLEARLY = 1.02;
 
-/** Whom the kernel killed, for want of which memory, what had come together, and what is missing from then on. */
-export function killFindings(figures: FleetFigures, scenario: Scenario): Finding[] {
+/** Whom the kernel killed, for want of which memory, what had come together, and what is missing from then on. `knownBytes`: what the limit would have to be, as far as that is known; 0: it is not. */
+export function killFindings(figures: FleetFigures, scenario: Scenario, knownBytes: number): Finding[] {
   const { killed, firstKill } = figures;
   if (!firstKill) return [];
   const grown = figures.services.filter(
@@ -40,6 +40,7 @@ export function killFindings(figures: FleetFigures, scenario: Scenario): Finding
     whatText(firstKill),
     ...progressText(firstKill),
     ...because,
+    ...raiseText(firstKill, figures, knownBytes),
     ...orphans,
     ...gone,
   ];
@@ -59,6 +60,20 @@ function whereText({ group }: KillFigures, figures: FleetFigures): string {
   if (own) return `the memory.max of ${own.name} (${bytes(own.maxBytes ?? 0)}) was reached`;
   const swap = figures.swapBytes > 0 ? ` and its swap (${bytes(figures.swapBytes)}) were` : ' was';
   return `the machine's memory (${bytes(figures.totalBytes)})${swap} used up`;
+}
+
+/** Whether a higher memory.max is a remedy: what it would have to be at least, and whether the machine has that. */
+function raiseText(kill: KillFigures, figures: FleetFigures, knownBytes: number): string[] {
+  const own = figures.groups.find(({ name }) => name === kill.group);
+  if (!own || own.maxBytes === null) return [];
+  const burst = kill.inProgress.reduce((sum, one) => sum + one.bytes, 0);
+  const least = Math.max(knownBytes, own.maxBytes + Math.max(0, burst - kill.roomBytes));
+  const room = `The machine had ${bytes(kill.availableBytes)} available then`;
+  if (least <= own.maxBytes)
+    return [`${room}; what memory.max would be enough this run does not tell: sim plan tries it.`];
+  if (least - own.maxBytes > kill.availableBytes)
+    return [`${room}: not enough to raise memory.max to the ${bytes(least)} that are needed at least.`];
+  return [`${room}: raising memory.max to at least ${bytes(least)} is one remedy (sim plan tries what is enough).`];
 }
 
 /** What the memory that ran short was made of, and who asked. */

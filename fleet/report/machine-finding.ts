@@ -29,7 +29,7 @@ export function burstFinding({
     {
       severity: 'watch',
       about: 'machine',
-      text: `For moments MemAvailable falls to ${bytes(lowest)}, ${percent(lowest / totalBytes)} of memory${by}${moment ? `, lowest at ${durationText(moment.atUs)}` : ''}; at the end it is ${bytes(usual)}. A burst that is a little larger ${swapBytes > 0 ? `goes to swap (${bytes(swapBytes)}) as far as that has room, and then it` : ''} gets somebody killed. ${advice}`,
+      text: `Between samples MemAvailable falls to ${bytes(lowest)}, ${percent(lowest / totalBytes)} of memory${by}${moment ? `, lowest at ${durationText(moment.atUs)}` : ''}; at the end it is ${bytes(usual)}. What needs about ${bytes(lowest)} more then ${swapBytes > 0 ? `goes to swap (${bytes(swapBytes)}) as far as that has room, and then it` : ''} gets somebody killed. ${advice}`,
     },
   ];
 }
@@ -95,7 +95,7 @@ export function machineFindings(figures: FleetFigures): Finding[] {
     found.push({
       severity: 'fine',
       about: 'machine',
-      text: `Page cache grows (${bytes(cacheBytes.trend.lastBytes)} at the end, ${bytes(cacheBytes.trend.highestBytes)} at most at a sample), and MemFree falls with it: that is what free memory is for, and MemAvailable (${bytes(availableBytes.trend.lastBytes)} at the end) already counts it as available.`,
+      text: `Page cache is larger than at the start (${bytes(cacheBytes.trend.firstBytes)}; ${bytes(cacheBytes.trend.lastBytes)} at the end, ${bytes(cacheBytes.trend.highestBytes)} at most at a sample), and MemFree is smaller by it: that is what free memory is for, and MemAvailable (${bytes(availableBytes.trend.lastBytes)} at the end) already counts it as available.`,
     });
   if (
     anonBytes.trend.highestBytes > 0.01 * totalBytes &&

@@ -39,10 +39,10 @@ const shareOf = ({ leftBytes, limitBytes }: Margin) => leftBytes / limitBytes;
 export const tightest = (margins: readonly Margin[]): Margin =>
   margins.reduce((x, y) => (shareOf(y) < shareOf(x) ? y : x));
 
-/** Used, of what is tightest in the first of several runs, which may take that limit away: of all memory then. */
-export function usedBytesOf(first: readonly Margin[]): (margins: readonly Margin[]) => number {
+/** That of what is tightest in the first of several runs, which may take that limit away: of all memory then. */
+export function marginLike(first: readonly Margin[]): (margins: readonly Margin[]) => Margin {
   const { group } = tightest(first);
-  return (margins) => (margins.find((margin) => margin.group === group) ?? margins[0]!).usedBytes;
+  return (margins) => margins.find((margin) => margin.group === group) ?? margins[0]!;
 }
 
 export const isBarely = (margin: Margin): boolean => shareOf(margin) < BARELY;

@@ -15,6 +15,12 @@ export function isOfLoad(change: Change): boolean {
   );
 }
 
+/** Memory, swap and limits themselves, and who is within them. */
+const LIMITS = /^(cgroups|cgroups\.[^.]+\.(max|high)|machine\.(memory|swap)|(pools|services)\.[^.]+\.group)$/;
+
+/** Whether a change is one of how much there is, and not of what is needed: a smaller limit saves nothing. */
+export const isOfLimit = (change: Change): boolean => pathsOf(change).some((path) => LIMITS.test(path));
+
 /** A threshold that was changed and that nothing came to in the run; null: there is none. */
 export function unreached(change: Change, figures: FleetFigures, scenario: Scenario): string | null {
   const paths = pathsOf(change);

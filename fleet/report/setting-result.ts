@@ -2,7 +2,8 @@ import type { Scenario } from '../scenario/scenario.ts';
 import type { FleetFigures } from './figures.ts';
 import type { Severity } from './finding.ts';
 import { type Margin, marginsOf } from './margin.ts';
-import { isOfLoad, unreached } from './setting-kind.ts';
+import { refusedOf } from './serving-finding.ts';
+import { isOfLimit, isOfLoad, unreached } from './setting-kind.ts';
 import { verdictOf } from './verdict.ts';
 
 /** A scenario with one of its changes: what came of it, run and not estimated. */
@@ -11,10 +12,14 @@ export interface SettingResult {
   readonly change: Readonly<Record<string, unknown>>;
   readonly severity: Severity;
   readonly kills: number;
+  /** Requests that found the backlog full. */
+  readonly refused: number;
   /** What climbs, towards what and when; null: nothing that comes near a limit. */
   readonly course: string | null;
   /** Whether what is asked of the machine was changed, and not how it is set up. */
   readonly isOfLoad: boolean;
+  /** Whether a limit, memory or swap was: how much there is, and not how much is needed. */
+  readonly isOfLimit: boolean;
   /** What was changed and never came into play. */
   readonly unreached: string | null;
   /** All memory first, then the groups with a memory.max. */
@@ -60,9 +65,11 @@ export function settingResult(
     severity: verdict.severity,
     course: verdict.findings.find(({ course }) => course !== undefined)?.course ?? null,
     isOfLoad: isOfLoad(change),
+    isOfLimit: isOfLimit(change),
     unreached: unreached(change, figures, scenario),
     margins: marginsOf(figures),
     kills: figures.kills,
+    refused: refusedOf(figures),
     lowestAvailableBytes: figures.lowestAvailableBytes,
     usedBytes: figures.totalBytes - figures.lowestAvailableBytes,
     anonBytes: figures.anonBytes.values.at(-1)!,

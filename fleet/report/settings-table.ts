@@ -1,6 +1,6 @@
-import { bytes, duration, percent } from '../../sim/contract/format.ts';
+import { bytes, count, duration, percent } from '../../sim/contract/format.ts';
 import { durationText } from '../scenario/quantities.ts';
-import { isBarely, leftText, limitText, MARGIN_RULE, type Margin, tightest, usedBytesOf } from './margin.ts';
+import { isBarely, leftText, limitText, MARGIN_RULE, type Margin, marginLike, tightest } from './margin.ts';
 import type { SettingResult } from './setting-result.ts';
 
 /** Settings beside each other for people: a row each, the first of them the scenario as it is. */
@@ -16,8 +16,8 @@ export interface SettingsTable {
 export function tableOfSettings(settings: readonly SettingResult[]): SettingsTable {
   const base = settings[0]!;
   const { group } = tightest(base.margins);
-  const usedBytes = usedBytesOf(base.margins);
-  const usedOf = ({ margins }: SettingResult) => usedBytes(margins);
+  const marginOf = marginLike(base.margins);
+  const usedOf = ({ margins }: SettingResult) => marginOf(margins).usedBytes;
   const hasPools = settings.some((row) => row.heapPeakBytes > 0);
   const waits = settings.some((row) => row.waitMaxUs > 0);
   const readsAgain = settings.some((row) => row.readAgainBytes > 0);
@@ -49,11 +49,20 @@ export function tableOfSettings(settings: readonly SettingResult[]): SettingsTab
     ...(waits ? [durationText(row.waitP99Us), durationText(row.waitMaxUs)] : []),
     ...(readsAgain ? [bytes(row.readAgainBytes)] : []),
     outcome(row),
-    row.isOfLoad ? 'other load' : row.front ? 'best' : '',
+    isOther(row) ? (row.isOfLoad ? 'other load' : 'other limit') : row.front ? 'best' : '',
   ];
-  // How the machine is set up first, then what else may be asked of it.
-  const rows = [...settings.filter((row) => !row.isOfLoad), ...settings.filter((row) => row.isOfLoad)].map(rowOf);
-  return { head, rows, notes: settings.flatMap(noteOf), legend: legendOf({ group, hasPools, waits, readsAgain }) };
+  // How things are set up first, then how much there may be, and what else may be asked of it.
+  const rows = [
+    ...settings.filter((row) => !isOther(row)),
+    ...settings.filter((row) => row.isOfLimit && !row.isOfLoad),
+    ...settings.filter((row) => row.isOfLoad),
+  ].map(rowOf);
+  return {
+    head,
+    rows,
+    notes: settings.flatMap(noteOf),
+    legend: legendOf(settings, { group, hasPools, waits, readsAgain }),
+  };
 }
 
 const othersText = (margin: Margin, group: string | undefined) =>
@@ -66,7 +75,7 @@ interface Columns {
   readonly readsAgain: boolean;
 }
 
-function legendOf({ group, hasPools, waits, readsAgain }: Columns): string {
+function legendOf(settings: readonly SettingResult[], { group, hasPools, waits, readsAgain }: Columns): string {
   const used = group === undefined ? 'MemTotal without MemAvailable' : `${group} without its page cache`;
   return [
     `used: at most (${used})`,
@@ -84,21 +93,37 @@ function legendOf({ group, hasPools, waits, readsAgain }: Columns): string {
     ...(readsAgain
       ? ['read again: pages of files that had been evicted, and swapped ones, which had to come from the disk again']
       : []),
-    `outcome: holds; holds, barely (${MARGIN_RULE}); climbs, to what and when the lines above say, by the rule of forecasts below; or how many were killed; not tested: what the setting changes was not reached in this time`,
-    'best: of those that hold, not barely, and in which nothing climbs near a limit, no other one needs less memory (used) and less time (allocator and wait) when differences of 1 % count as none',
-    'other load: more or less is asked of the machine, so it is not compared',
+    `outcome: holds; holds, barely (${MARGIN_RULE}); climbs, to what and when the lines above say, by the rule of forecasts below; how many requests were refused, since the backlog was full; or how many processes were killed; no memory: the kernel refused a fork or memory; not tested: what the setting changes was not reached in this time`,
+    'best: of those that hold, not barely, and in which nothing climbs near a limit, no other one needs less memory and less time (allocator and wait), when differences of 1 % count as none, in memory of what is used and of what is left',
+    ...(settings.some(({ isOfLimit }) => isOfLimit)
+      ? [
+          `other limit: a limit, memory or swap is another, so it saves nothing and is not compared: see what is left${waits ? ', the wait' : ''}${readsAgain ? ' and what is read again' : ''}`,
+        ]
+      : []),
+    ...(settings.some(({ isOfLoad }) => isOfLoad)
+      ? ['other load: more or less is asked of the machine, so it is not compared']
+      : []),
   ]
     .join('; ')
     .concat('.');
 }
 
-/** Whether it holds, with something left, and nothing says that it would not go on. */
-export const isSafe = ({ kills, severity, course, margins }: SettingResult): boolean =>
-  kills === 0 && severity !== 'fails' && severity !== 'ends' && course === null && !isBarely(tightest(margins));
+/** Whether something else than how things are set up is another in it: it is listed apart. */
+export const isOther = ({ isOfLoad, isOfLimit }: SettingResult): boolean => isOfLoad || isOfLimit;
 
-function outcome({ kills, severity, course, margins, unreached }: SettingResult): string {
+/** Whether it holds, with something left, and nothing says that it would not go on. */
+export const isSafe = ({ kills, refused, severity, course, margins }: SettingResult): boolean =>
+  kills === 0 &&
+  refused === 0 &&
+  severity !== 'fails' &&
+  severity !== 'ends' &&
+  course === null &&
+  !isBarely(tightest(margins));
+
+function outcome({ kills, refused, severity, course, margins, unreached }: SettingResult): string {
   if (kills > 0) return `${kills} killed`;
-  if (severity === 'fails') return 'refused';
+  if (severity === 'fails') return 'no memory';
+  if (refused > 0) return `${count(refused)} refused`;
   if (course !== null) return 'climbs';
   if (unreached !== null) return 'not tested';
   return isBarely(tightest(margins)) ? 'holds, barely' : 'holds';

@@ -1,7 +1,7 @@
 import { bytes } from '../../sim/contract/format.ts';
 import { durationUs, sizeBytes } from '../scenario/quantities.ts';
 import type { Scenario } from '../scenario/scenario.ts';
-import type { FleetFigures, Series } from './figures.ts';
+import type { FleetFigures, GroupFigures, Series } from './figures.ts';
 import type { Finding, Severity } from './finding.ts';
 
 /** Less than this share of the limit is hardly anything. */
@@ -18,8 +18,9 @@ export function snapshotFinding(series: Series, service: SnapshotService, figure
     (one) => one.maxBytes !== null && (service.group === one.name || service.group?.startsWith(`${one.name}/`)),
   );
   const limit = Math.min(group?.maxBytes ?? Infinity, figures.totalBytes);
+  const met = restAtWorst(service, figures, group);
   const [first] = group ? group.firmBytes.values : figures.usedBytes.values;
-  const rest = Math.max(0, first! - series.values[0]!);
+  const rest = met ?? Math.max(0, first! - series.values[0]!);
   const left = limit - own - copies - rest;
   const where = group ? `memory.max of ${group.name}` : 'the machine';
   const wasKilled = figures.killed.some((one) => one === name || one === `${name}-snapshot`);
@@ -31,7 +32,8 @@ export function snapshotFinding(series: Series, service: SnapshotService, figure
     left < 0
       ? `${bytes(-left)} are missing${swap}`
       : `${bytes(left)} are left${left < LITTLE * limit ? ', which is hardly anything' : ''}`;
-  const text = `${name} forks a child for its snapshot every ${snapshot!.every}. The child shares the ${bytes(own)} at first: RSS counts it twice (${bytes(series.trend.highestBytes)} at most in both together at a sample), memory does not. What the parent writes meanwhile is copied: ${bytes(copies)} by the end of a snapshot, so both together need ${bytes(own + copies)}. With ${bytes(rest)} for all else there that is ${bytes(own + copies + rest)} of the ${bytes(limit)} of ${where}: ${verdict}.`;
+  const others = `${bytes(rest)} for all else there${met === undefined ? '' : ' at the worst moment (page tables, and what whole huge pages take beyond what was written, among it)'}`;
+  const text = `${name} forks a child for its snapshot every ${snapshot!.every}. The child shares the ${bytes(own)} at first: RSS counts it twice (${bytes(series.trend.highestBytes)} at most in both together at a sample), memory does not. What the parent writes meanwhile is copied: ${writtenText(service)}, so both together need ${bytes(own + copies)} by the end of a snapshot. With ${others} that is ${bytes(own + copies + rest)} of the ${bytes(limit)} of ${where}: ${verdict}.`;
   const advice = severity === 'fine' ? '' : ` ${adviceText(service, limit - own - rest)}`;
   return { severity, about: name, text: `${text}${advice}` };
 }
@@ -41,10 +43,36 @@ function adviceText(service: SnapshotService, roomBytes: number): string {
   const own = sizeBytes(service.anonymous)!;
   const seconds = durationUs(service.snapshot!.takes)! / 1e6;
   if (roomBytes <= 0) return 'It does not fit even without writes: give it more memory, or less to keep.';
-  const everything = `Room for a copy of all of it (${bytes(own)}) is enough whatever is written.`;
-  if (roomBytes >= own) return everything;
+  const everything = `Room for a copy of all of it (${bytes(own)}, ${bytes(own - roomBytes)} more than there is) is enough whatever is written.`;
+  if (roomBytes >= own)
+    return `There is room for a copy of all of it (${bytes(own)}), which is enough whatever is written.`;
   const writes = (-own * Math.log(1 - roomBytes / own)) / seconds;
-  return `The copies have ${bytes(roomBytes)}: enough for writes of at most about ${bytes(writes)} a second for the ${Math.round(seconds)} s of a snapshot (said: ${bytes(sizeBytes(service.snapshot!.writes)!)}), with nothing left over. ${everything}`;
+  return `There is room for ${bytes(roomBytes)} of copies, which is used up, with nothing left, by ${bytes(writes)} a second over the ${Math.round(seconds)} s of a snapshot, or by ${bytes(roomBytes / seconds)} a second if no page is written twice (the scenario says ${bytes(sizeBytes(service.snapshot!.writes)!)} a second). ${everything}`;
+}
+
+/** What is written in a snapshot, and why less than that is copied. */
+function writtenText(service: SnapshotService): string {
+  const { writes, takes } = service.snapshot!;
+  const seconds = durationUs(takes)! / 1e6;
+  const written = sizeBytes(writes)! * seconds;
+  return `of ${bytes(written)} (${bytes(sizeBytes(writes)!)} a second for ${Math.round(seconds)} s), at places drawn evenly, some goes to pages that were copied before, and ${bytes(copiesOf(service))} are copies (size × (1 − e^(−written / size)))`;
+}
+
+/** By its end so much of what a snapshot needs is there. */
+const ITS_END = 0.99;
+
+/** What all else needed at the worst moment, where that was at the end of a snapshot of this service. */
+function restAtWorst(
+  service: SnapshotService,
+  figures: FleetFigures,
+  group: GroupFigures | undefined,
+): number | undefined {
+  const moment = group ? figures.lowestInGroup : figures.lowest;
+  if (!moment || (group && figures.lowestInGroup!.group !== group.name)) return undefined;
+  const place = figures.services.findIndex(({ name }) => name === service.name);
+  const both = sizeBytes(service.anonymous)! + copiesOf(service);
+  if (moment.services[place]!.pssBytes < ITS_END * both) return undefined;
+  return (group ? group.mostFirmBytes : figures.totalBytes - figures.lowestAvailableBytes) - both;
 }
 
 /** Copies that the parent has made when a snapshot ends: its writes at places drawn evenly. */

@@ -1,13 +1,15 @@
 import { bytes, count, counted, percent } from '../../sim/contract/format.ts';
 import { isWithin } from '../machine/worst-moments.ts';
 import { durationText, sizeBytes } from '../scenario/quantities.ts';
-import type { Scenario } from '../scenario/scenario.ts';
+import type { PoolFile, Scenario } from '../scenario/scenario.ts';
 import { type FleetFigures, type GroupFigures, heapBytes, type PoolFigures, type Series } from './figures.ts';
 import type { Finding, Severity } from './finding.ts';
 import { growingFinding, type Limit } from './growing-finding.ts';
 import { killFindings } from './kill-finding.ts';
 import { burstFinding, machineFindings } from './machine-finding.ts';
 import { isBarely, leftText, limitText, marginsOf, tightest } from './margin.ts';
+import { ceilingOf } from './pool-ceiling.ts';
+import { refusedOf, servingFindings } from './serving-finding.ts';
 import { snapshotFinding } from './snapshot-finding.ts';
 import { courseText, whenText } from './trend.ts';
 
@@ -25,7 +27,7 @@ export function verdictOf(figures: FleetFigures, scenario: Scenario, partial = f
   if (partial && figures.timesUs.at(-1) === 0)
     return { severity: 'watch', summary: summaryOf([], figures, scenario, partial), findings: [] };
   const findings = [
-    ...killFindings(figures, scenario),
+    ...killFindings(figures, scenario, knownNeed(figures, scenario)),
     ...refusalFindings(figures, scenario),
     ...figures.groups.flatMap((group) => groupFindings(group, figures, scenario)),
     ...figures.pools.flatMap((pool) => poolFindings(pool, figures, scenario)),
@@ -49,6 +51,9 @@ function summaryOf(findings: readonly Finding[], figures: FleetFigures, scenario
   if (partial)
     return `It holds for the first ${length} of ${durationText(scenario.durationUs)}; what comes later was not looked at.`;
   const left = `${leftText(margin)} of ${limitText(margin)}`;
+  const refused = refusedOf(figures);
+  if (refused > 0)
+    return `Nobody is killed in ${length}, but ${counted(refused, 'request')} ${refused === 1 ? 'was' : 'were'} refused, since the queue was full${findings[0]?.severity === 'ends' ? ', and something climbs to a limit' : ''} (at the worst moment ${left} are left).`;
   if (findings[0]?.severity === 'ends')
     return `It holds for ${length}, but not for good: something climbs to a limit (at the worst moment ${left} are left).`;
   if (isBarely(margin)) return `It holds for ${length}, but barely: at the worst moment ${left} are left.`;
@@ -75,12 +80,12 @@ function groupFindings(group: GroupFigures, figures: FleetFigures, scenario: Sce
     const swap = sizeBytes(scenario.machine.swap)! === 0 ? ', and there is no swap' : '';
     const refaults =
       group.refaults > 0
-        ? ` ${bytes(group.refaults * 4096)} of files were read again after they had been evicted: a larger cache may save disk reads, which is a question of speed, not of safety.`
+        ? ` ${bytes(group.refaults * 4096)} of files (${bytes((group.refaults * 4096) / (lengthOf(figures) / 1e6))} a second on average) were read again after they had been evicted: a larger cache may save disk reads, which is a question of speed, not of safety.`
         : ' Nothing had to be read again.';
     found.push({
       severity: 'fine',
       about: name,
-      text: `${name} stands at its limit (${percent(full)} of ${bytes(limit)}), and that is no danger: ${bytes(cacheBytes.values.at(-1)!)} of it is page cache at the end, which the kernel takes back when something else is needed. What it could not take back is at samples ${bytes(firm)} at most (${percent(firm / limit)} of the limit${swap}). Do not raise the limit for this; watch memory.current without the file and with the shmem of memory.stat (anon, shmem and the kernel's own).${refaults}`,
+      text: `${name} stands at its limit (${percent(full)} of ${bytes(limit)}), and that is no danger: ${bytes(cacheBytes.values.at(-1)!)} of it is page cache at the end, which the kernel takes back when something else is needed. What it could not take back is at samples ${bytes(firm)} at most (${percent(firm / limit)} of the limit${swap}). Do not raise the limit for this. An alert on memory.current alone fires at its page cache: watch memory.current - file + shmem (the last two of memory.stat), which leaves anonymous and shared memory and the kernel's own.${refaults}`,
     });
   }
   const { trend } = firmBytes;
@@ -141,19 +146,8 @@ function poolFindings(pool: PoolFigures, figures: FleetFigures, scenario: Scenar
       text: `The workers of ${pool.name} hold ${bytes(trend.lastBytes)} of private memory at the end (${bytes(pool.mostPrivateBytes)} at most), and that does not climb. ${layerText(pool)} ${ceiling}`,
     });
   found.push(...pool.growing.map((region) => growingFinding(region, pool, limit, wasKilled)));
-  if (pool.preloadBytes > 0) found.push(copied(pool, wasKilled, limit, file.pm.max_children));
-  if (pool.refused > 0 || pool.unserved > 0)
-    found.push({
-      severity: 'watch',
-      about: pool.name,
-      text: `${counted(pool.refused, 'request')} to ${pool.name} ${pool.refused === 1 ? 'was' : 'were'} refused and ${count(pool.unserved)} still ${pool.unserved === 1 ? 'waits' : 'wait'} at the end: ${counted(pool.mostBusy, 'worker')} ${pool.mostBusy === 1 ? 'is' : 'are'} too few for them.`,
-    });
-  else if (pool.waitUs.p99 > 1e6)
-    found.push({
-      severity: 'watch',
-      about: pool.name,
-      text: `One request in a hundred waits ${durationText(pool.waitUs.p99)} or longer for a worker of ${pool.name} (at most ${durationText(pool.waitUs.max)}).`,
-    });
+  if (pool.preloadBytes > 0) found.push(copied(pool, wasKilled, limit, file));
+  found.push(...servingFindings(pool, file));
   if (pool.failures > 0)
     found.push({
       severity: 'watch',
@@ -163,16 +157,31 @@ function poolFindings(pool: PoolFigures, figures: FleetFigures, scenario: Scenar
   return found;
 }
 
+/** What the limit at which somebody was killed first would have to be, as far as copies of what is preloaded tell it. */
+function knownNeed(figures: FleetFigures, scenario: Scenario): number {
+  const group = figures.groups.find(({ name }) => name === figures.firstKill?.group);
+  if (!group || group.maxBytes === null) return 0;
+  const limit = limitOf(group, group.maxBytes);
+  const needs = figures.pools.map((pool, i) =>
+    pool.preloadBytes > 0 && isWithin(scenario.pools[i]!.group, group.name)
+      ? ceilingOf(pool, scenario.pools[i]!, limit).bytes
+      : 0,
+  );
+  return Math.max(0, ...needs);
+}
+
+const limitOf = ({ name, firmBytes }: GroupFigures, maxBytes: number): Limit => ({
+  what: `memory.max of ${name}`,
+  leftBytes: maxBytes - firmBytes.trend.endBytes,
+  bytes: maxBytes,
+});
+
 /** What the pool's memory comes to first. */
 function nearestLimit(group: string | undefined, figures: FleetFigures): Limit {
   const limits = [
     ...figures.groups
       .filter(({ name, maxBytes }) => maxBytes !== null && isWithin(group, name))
-      .map(({ name, maxBytes, firmBytes }) => ({
-        what: `memory.max of ${name}`,
-        leftBytes: maxBytes! - firmBytes.trend.endBytes,
-        bytes: maxBytes!,
-      })),
+      .map((own) => limitOf(own, own.maxBytes!)),
     { what: 'all memory', leftBytes: figures.availableBytes.trend.endBytes, bytes: figures.totalBytes },
   ];
   return limits.reduce((x, y) => (y.leftBytes < x.leftBytes ? y : x));
@@ -184,16 +193,19 @@ function climbing(pool: PoolFigures, figures: FleetFigures, scenario: Scenario):
   const nearest = nearestLimit(file.group, figures);
   const copies = pool.copiedBytes * pool.workers;
   if (isOfCopies(pool, trend.riseBytes)) {
-    const ceiling =
-      (pool.mostCopiedBytes + pool.heapKeptBytes + sizeBytes(file.worker.anonymous)!) * file.pm.max_children;
+    const { bytes: ceiling, besideBytes } = ceilingOf(pool, file, nearest);
     const isAbove = ceiling > nearest.bytes;
+    const left = nearest.leftBytes;
+    const when = isAbove
+      ? `; it is reached ${whenText(trend, left, lengthOf(figures))}${trend.isSteady ? ', or later' : ''}`
+      : '';
     return {
       severity: !isAbove ? 'watch' : figures.kills > 0 ? 'fails' : 'ends',
       about: pool.name,
       ...(ceiling > 0.95 * nearest.bytes && {
-        course: `climbs more slowly; its ceiling is ${percent(ceiling / nearest.bytes)} of ${nearest.what}`,
+        course: `${isAbove ? `${courseText(trend, nearest.what, left, lengthOf(figures))}${trend.isSteady ? ' or later' : ''}` : 'climbs'}, more slowly with time: its ceiling is ${percent(ceiling / nearest.bytes)} of ${nearest.what}`,
       }),
-      text: `The private memory of the workers of ${pool.name} climbs since ${durationText(trend.sinceUs)} (${bytes(trend.firstBytes)} → ${bytes(trend.lastBytes)}), and ${bytes(copies)} of it is copies of preloaded pages. It slows down as fewer pages are left to copy; its ceiling is ${bytes(ceiling)} with ${mostText(pool)} copied in ${file.pm.max_children} workers, ${isAbove ? 'which is more than' : `${percent(ceiling / nearest.bytes)} of`} ${nearest.what} (${bytes(nearest.bytes)}). No setting of the allocator changes that; fewer writes to what is shared, fewer workers or recycling (max_requests) do.`,
+      text: `The private memory of the workers of ${pool.name} climbs since ${durationText(trend.sinceUs)} (${bytes(trend.firstBytes)} → ${bytes(trend.lastBytes)}), and ${bytes(copies)} of it is copies of preloaded pages. It slows down as fewer pages are left to copy; its ceiling is ${bytes(ceiling)} with ${mostText(pool)} copied in ${file.pm.max_children} workers and ${bytes(besideBytes)} beside them, ${isAbove ? 'which is more than' : `${percent(ceiling / nearest.bytes)} of`} ${nearest.what} (${bytes(nearest.bytes)})${when}. No setting of the allocator changes that; fewer writes to what is shared, fewer workers or recycling (max_requests) do.`,
     };
   }
   return {
@@ -267,14 +279,16 @@ function ceilingText(pool: PoolFigures, children: number): string {
   return `Its ceiling is ${bytes(kept)} for the heaps of ${children} workers between requests (${bytes(pool.heapKeptBytes)} each at most), and ${bytes(pool.heapPeakBytes * children)} if all of them were in the middle of the largest request at once (${bytes(pool.heapPeakBytes)} each).`;
 }
 
-function copied(pool: PoolFigures, wasKilled: boolean, limit: Limit, children: number): Finding {
+function copied(pool: PoolFigures, wasKilled: boolean, limit: Limit, file: PoolFile): Finding {
   const { copiedBytes, preloadBytes, workers } = pool;
   const share = copiedBytes / preloadBytes;
+  const children = file.pm.max_children;
   const worst = pool.mostCopiedBytes * children;
+  const ceiling = ceilingOf(pool, file, limit);
   const text = `Of the ${bytes(preloadBytes)} that ${pool.name} preloads before it forks a worker has copied ${bytes(copiedBytes)} (${percent(share)}) by the end: writing to a shared page copies it. ${workers} workers have ${bytes(copiedBytes * workers)} of copies together; at worst it is ${bytes(worst)}, ${pool.mostCopiedBytes < preloadBytes ? `with ${mostText(pool)} copied in each` : 'as if nothing had been preloaded'}.`;
-  const isCause = wasKilled && worst > limit.bytes;
+  const isCause = wasKilled && ceiling.bytes > limit.bytes;
   const cause = isCause
-    ? ` That is what ${limit.what} (${bytes(limit.bytes)}) was used up by: ${children} workers with copies of all of it do not fit, whatever the allocator.`
+    ? ` That is what ${limit.what} (${bytes(limit.bytes)}) was used up by: ${children} workers with ${mostText(pool)} copied need ${bytes(ceiling.bytes)} (${bytes(ceiling.workerBytes)} each with their heaps, and ${bytes(ceiling.besideBytes)} beside them), whatever the allocator; ${count(ceiling.fits)} fit.`
     : '';
   const advice =
     share > 0.3 || isCause

@@ -40,6 +40,7 @@ test('a request goes to the worker that has waited longest; one that finds none 
   const plan = atOnce(schedulePool(pools[0]!, arrivalsAt([0, 1, 2, 3, 100], 50), () => true, durationUs));
   expect(plan.slots.map(({ arrival }) => arrival)).toEqual([[0, 2, 4].slice(0, 2), [1, 4]]);
   expect(plan.refused).toBe(1);
+  expect(plan.refusedUs).toEqual([3, 3]);
   expect([...plan.waitUs]).toEqual([0, 0, 48, 0]);
 });
 

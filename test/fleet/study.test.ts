@@ -1,11 +1,15 @@
 import { describe, expect, test } from 'vitest';
 import { planFleet } from '../../fleet/plan.ts';
 import { fleetOpenMetrics } from '../../fleet/report/openmetrics.ts';
+import { withFront } from '../../fleet/report/setting-front.ts';
+import { isOfLimit, isOfLoad } from '../../fleet/report/setting-kind.ts';
+import type { SettingResult } from '../../fleet/report/setting-result.ts';
 import { tableOfSettings } from '../../fleet/report/settings-table.ts';
 import { trendOf, whenText } from '../../fleet/report/trend.ts';
 import { runFleet } from '../../fleet/run-fleet.ts';
 import { parseScenario } from '../../fleet/scenario/scenario.ts';
 import { studyFleet } from '../../fleet/study.ts';
+import { bytes } from '../../sim/contract/format.ts';
 
 const here = { workers: 1 } as const;
 const PAGE = 'php-pool:requests=1,kept=0,calls=5,blocks=100,strings=1,baseline=60000';
@@ -67,6 +71,11 @@ requests:
     expect(atUs - after.atUs).toBeLessThan(1e6);
     expect(result.samples[beforeSample - 1]!.atUs).toBeLessThan(atUs);
     expect(groups[0]!.currentBytes).toBeGreaterThan(after.groups[0]!.currentBytes);
+    // The limit that would do: three workers with all of it copied, the original, and what is beside them.
+    const [, least] = /raising memory\.max to at least (\S+) MiB/.exec(result.verdict.findings[0]!.text)!;
+    expect(Number(least)).toBeGreaterThan(4 * 50);
+    const { figures } = (await studyFleet(text.replace('120M', `${Math.ceil(Number(least))}M`), 's.yaml', here)).result;
+    expect(figures.kills).toBe(0);
   });
 
   test('the moment of the first kill is told: who asked, what was in progress, and what it needed', async () => {
@@ -132,6 +141,71 @@ services:
   });
 });
 
+test('requests that found the backlog full are told, with what would help, and such a setting is not best', async () => {
+  const text = `duration: 1h
+samples: 13
+machine: { memory: 2G }
+pools:
+  - { name: www, allocator: glibc, pm: { max_children: 2, backlog: 3 }, worker: { anonymous: 1M } }
+requests:
+  - { name: page, pool: www, workload: "${PAGE}", time: 2s, cron: { every: 20m, count: 10, over: 1s, first: 10m } }
+settings:
+  - { name: backlog of 20, change: { pools.www.pm.backlog: 20 } }
+`;
+  const { result } = await studyFleet(text, 's.yaml', here);
+  const { figures, verdict, settings, events } = result;
+  const { refused, requests, refusedUs } = figures.pools[0]!;
+  expect(refused).toBeGreaterThan(3);
+  expect(refused + requests).toBe(30);
+  expect(refusedUs![0]).toBeGreaterThan(10 * 60e6);
+  expect(refusedUs![0]).toBeLessThan(11 * 60e6);
+  expect(verdict.summary).toContain(`but ${refused} requests were refused`);
+  const finding = verdict.findings.find(({ text: words }) => words.includes('refused'))!;
+  expect(finding).toMatchObject({ severity: 'watch', about: 'www' });
+  expect(finding.text).toMatch(/refused from 10m.* to 50m.*pm\.max_children is 2.*longer backlog/);
+  expect(events[0]).toMatchObject({ kind: 'refused', atUs: refusedUs![0] });
+  expect(tableOfSettings(settings).rows.map((row) => [row[0], ...row.slice(-2)])).toEqual([
+    ['as it is', `${refused} refused`, ''],
+    ['backlog of 20', 'holds', 'best'],
+  ]);
+});
+
+test('a smaller limit is no saving; where little is left, what is left decides', () => {
+  const GIB = 2 ** 30;
+  const rowOf = (name: string, usedBytes: number, limitBytes: number, change: SettingResult['change']) =>
+    ({
+      name,
+      change,
+      severity: 'fine',
+      kills: 0,
+      refused: 0,
+      course: null,
+      unreached: null,
+      isOfLoad: isOfLoad(change),
+      isOfLimit: isOfLimit(change),
+      margins: [{ group: undefined, limitBytes, usedBytes, leftBytes: limitBytes - usedBytes }],
+      allocatorUs: 0,
+      waitP99Us: 0,
+      waitMaxUs: 0,
+      heapPeakBytes: 0,
+      readAgainBytes: 0,
+    }) as unknown as SettingResult;
+  const rows = withFront([
+    rowOf('as it is', 14.7 * GIB, 15.6 * GIB, {}),
+    rowOf('thp=never', 14.6 * GIB, 15.6 * GIB, { 'machine.thp': 'never' }),
+    rowOf('less', 9 * GIB, 10 * GIB, { machine: { memory: '10G' } }),
+    rowOf('swap', 14 * GIB, 15.6 * GIB, { 'machine.swap': '4G' }),
+    rowOf('max', 14 * GIB, 15.6 * GIB, { 'cgroups.app.max': '1G' }),
+  ]);
+  expect(tableOfSettings(rows).rows.map((row) => row.at(-1))).toEqual([
+    '',
+    'best',
+    'other limit',
+    'other limit',
+    'other limit',
+  ]);
+});
+
 test('a snapshot that leaves next to nothing holds barely, its moment is told, and it is not best', async () => {
   const text = `duration: 4h
 samples: 9
@@ -151,10 +225,19 @@ settings:
   expect(figures.lowest!.availableBytes).toBe(figures.lowestAvailableBytes);
   expect(figures.timesUs).not.toContain(figures.lowest!.atUs);
   expect(figures.lowest!.machineAnonBytes).toBeGreaterThan(figures.anonBytes.trend.highestBytes);
-  expect(settings.map(({ front }) => front)).toEqual([false, true, false]);
+  expect(settings.map(({ front }) => front)).toEqual([false, false, false]);
+  // One figure of what is left, in the sum too; and what is written is said beside what is copied.
+  const snapshot = verdict.findings.find(({ about }) => about === 'redis')!.text;
+  expect(snapshot).toContain(`${bytes(figures.lowestAvailableBytes)} are left`);
+  expect(snapshot).toContain('of 400.0 MiB (4.00 MiB a second for 100 s)');
+  const [, most, atMost] = /used up, with nothing left, by (\S+) MiB a second over the 100 s.*or by (\S+) MiB/.exec(
+    snapshot,
+  )!;
+  const room = Number(atMost) * 100;
+  expect(500 * (1 - Math.exp((-Number(most) * 100) / 500))).toBeCloseTo(room, -1);
   expect(tableOfSettings(settings).rows.map((row) => [row[0], ...row.slice(-2)])).toEqual([
     ['as it is', 'holds, barely', ''],
-    ['4 GB', 'holds', 'best'],
+    ['4 GB', 'holds', 'other limit'],
     ['half', 'holds', 'other load'],
   ]);
 });
