@@ -29,7 +29,7 @@ export function burstFinding({
     {
       severity: 'watch',
       about: 'machine',
-      text: `Between samples MemAvailable falls to ${bytes(lowest)}, ${percent(lowest / totalBytes)} of memory${by}${moment ? `, lowest at ${durationText(moment.atUs)}` : ''}; at the end it is ${bytes(usual)}. What needs about ${bytes(lowest)} more then ${swapBytes > 0 ? `goes to swap (${bytes(swapBytes)}) as far as that has room, and then it` : ''} gets somebody killed. ${advice}`,
+      text: `Between samples MemAvailable falls to ${bytes(lowest)}, ${percent(lowest / totalBytes)} of memory${by}${moment ? `, lowest at ${durationText(moment.atUs)}` : ''}; at the end it is ${bytes(usual)}. What needs about ${bytes(lowest)} more then${swapBytes > 0 ? ` goes to swap (${bytes(swapBytes)}) as far as that has room, and then it` : ''} gets somebody killed. ${advice}`,
     },
   ];
 }
