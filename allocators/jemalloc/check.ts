@@ -29,6 +29,7 @@ import {
   LG_BITMAP_WORDS,
   LG_EXTENT_WORDS,
   REGION_MASK,
+  STATE_ABANDONED,
   STATE_ACTIVE,
   STATE_UNUSED,
   type State,
@@ -64,6 +65,7 @@ function checkExtents(heap: Heap): void {
     if (extents[p + E_STATE] === STATE_UNUSED || pages === 0) continue;
     const start = extents[p + E_START]!;
     ranges.push([start, start + pages, e]);
+    if (extents[p + E_STATE] === STATE_ABANDONED) continue;
     assert(heap.emap.lookup(start) === e, `extent ${e}: its first page is not mapped to it`);
     assert(heap.emap.lookup(start + pages - 1) === e, `extent ${e}: its last page is not mapped to it`);
     if (extents[p + E_STATE] !== STATE_ACTIVE) {

@@ -47,6 +47,7 @@ export function createExtentRecycling(
     FLAG_ZEROED,
     LG_EXTENT_WORDS,
     LOCK_EXTENTS_DIRTY,
+    STATE_ABANDONED,
     STATE_ACTIVE,
     STATE_DIRTY,
     STATE_RETAINED,
@@ -88,9 +89,17 @@ export function createExtentRecycling(
 
   /**
    * extent_split_interior: cuts `e` down to `count` pages at a multiple of `alignment`; returns that part and leaves what
-   * was before and behind it in `lead` and `trail`. 0 when out of memory: the extent is then lost to the program.
+   * was before and behind it in `lead` and `trail`. 0 when out of memory: what could not be cut is then lost to the program (`which`: what
+   * it was), and what was before it is in `lead`.
    */
-  function splitInterior(t: ThreadSlot, a: number, whole: number, count: Pages, alignment: Pages): number {
+  function splitInterior(
+    t: ThreadSlot,
+    a: number,
+    whole: number,
+    which: number,
+    count: Pages,
+    alignment: Pages,
+  ): number {
     let e = whole;
     lead = 0;
     trail = 0;
@@ -101,7 +110,7 @@ export function createExtentRecycling(
       lead = e;
       e = split(t, a, lead, leadPages);
       if (e === 0) {
-        abandon(a, lead);
+        abandon(t, a, lead, which);
         lead = 0;
         return 0;
       }
@@ -109,17 +118,27 @@ export function createExtentRecycling(
     if (trailPages > 0) {
       trail = split(t, a, e, count);
       if (trail === 0) {
-        abandon(a, e);
+        abandon(t, a, e, which);
         return 0;
       }
     }
     return e;
   }
 
-  /** extents_abandon_vm: no record could be had for a part; address space is lost. */
-  function abandon(a: number, e: number): void {
+  /** extents_abandon_vm: no record could be had for a part; address space is lost, and its pages are given back first. */
+  function abandon(t: ThreadSlot, a: number, e: number, which: number): void {
+    const p = e << LG_EXTENT_WORDS;
+    forget(e);
+    arenaCounters[a * ARENA_COUNTERS + AC_ABANDONED]! += extents[p + E_PAGES]! * PAGE;
+    if (which !== STATE_DIRTY) return;
+    if (pages.purgeLazy(t, extents[p + E_START]!, extents[p + E_PAGES]!))
+      pages.purgeForced(t, extents[p + E_START]!, extents[p + E_PAGES]!);
+  }
+
+  /** Nothing finds the extent any more. Its record stays, so that the walk can say where the pages are. */
+  function forget(e: number): void {
     emap.deregister(e);
-    arenaCounters[a * ARENA_COUNTERS + AC_ABANDONED]! += extents[(e << LG_EXTENT_WORDS) + E_PAGES]! * PAGE;
+    extents[(e << LG_EXTENT_WORDS) + E_STATE] = STATE_ABANDONED;
   }
 
   /** ehooks_zero: pages that the kernel clears on demand, unless huge pages are wanted. */
@@ -144,8 +163,9 @@ export function createExtentRecycling(
     lock(t, id);
     let e = recycleExtract(a, which, expand, count, alignment);
     if (e !== 0) {
-      e = splitInterior(t, a, e, count, alignment);
-      if (lead !== 0) deactivate(a, lead, which);
+      e = splitInterior(t, a, e, which, count, alignment);
+      if (lead !== 0 && e === 0) forget(lead);
+      else if (lead !== 0) deactivate(a, lead, which);
       if (trail !== 0) deactivate(a, trail, which);
     }
     unlock(t, id);

@@ -152,7 +152,7 @@ export function createExtents(
       unlock(t, grow);
       return 0;
     }
-    e = splitInterior(t, a, e, count, alignment);
+    e = splitInterior(t, a, e, STATE_RETAINED, count, alignment);
     const before = leadOf();
     const behind = trailOf();
     if (before !== 0) record(t, a, before, STATE_RETAINED);

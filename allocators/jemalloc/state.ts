@@ -58,6 +58,7 @@ export const STATE_DIRTY = 1;
 export const STATE_MUZZY = 2;
 export const STATE_RETAINED = 3;
 export const STATE_UNUSED = 4; // an edata_t in the arena's edata_cache
+export const STATE_ABANDONED = 5; // address space that no record could be had for
 
 export const FLAG_ZEROED = 1;
 export const FLAG_HEAD = 2; // first extent of a mapping: never merged into what lies below it

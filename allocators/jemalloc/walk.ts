@@ -35,7 +35,8 @@ import {
   T_CACHE_BLOCK,
 } from './state.ts';
 
-const STATE_NAMES = ['active', 'dirty', 'muzzy', 'retained'];
+/** By state; those of records that are unused are nowhere. */
+const STATE_NAMES = ['active', 'dirty', 'muzzy', 'retained', '', 'abandoned'];
 
 /** Base blocks: what is used up is metadata, the rest nobody has touched. */
 function forEachBlock(heap: Heap, visit: (a: number, start: number, used: number, size: number) => void): void {

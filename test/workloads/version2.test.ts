@@ -205,6 +205,16 @@ describe.each(['lockstep', 'virtual'] as const)('in %s', (mode) => {
     }
   });
 
+  it('address space that jemalloc gives up, since it has no memory for a record, is still somewhere', async () => {
+    // One leaf of the page tree is needed where the free extent is cut, and the kernel has no memory for it.
+    const text = trace('m 0 4 5000000000', 'm 0 1 12000000000', 'f 0 1', 'm 0 2 5000000000 !', 'm 0 3 100000', '= s');
+    const events = parse(text);
+    const options = { events, workload: 'T', cpus: 1, mode, check: 'samples' } as const;
+    const { abort, samples } = await runInMode({ ...options, spec: parseAllocator('jemalloc', 1) });
+    expect(abort).toBeNull();
+    expect(samples.map(({ liveBlocks }) => liveBlocks)).toEqual([2, 2]);
+  });
+
   it('a size that nobody has is no block, under any allocator', async () => {
     for (const allocator of ['glibc', 'jemalloc', 'zendmm', 'zendmm@5.6']) {
       const text = trace(
