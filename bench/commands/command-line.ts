@@ -80,6 +80,22 @@ function plainWords(given: readonly string[]): readonly string[] {
   return [...given.slice(0, at), ...words, ...given.slice(at, end)];
 }
 
+/** Options as they are: they are no names of files. */
+const plainOr = (word: string): string => (/^-[\w=-]*$/.test(word) ? word : shellWord(word));
+
+/** Where an unknown option stands behind a program and nothing tells whose it is: how to write it. */
+function programText(message: string, given: readonly string[], withValue: readonly string[]): string | undefined {
+  const command = given.slice(0, 2).findIndex((word) => WITH_PROGRAM.includes(word));
+  if (command < 0 || given.includes('--') || !message.startsWith('Unknown argument')) return undefined;
+  const takesNext = (word: string | undefined) =>
+    /^--?[^=]+$/.test(word ?? '') && withValue.includes(word!.replace(/^--?/, ''));
+  const program = given.findIndex((word, i) => i > command && !word.startsWith('-') && !takesNext(given[i - 1]));
+  const option = given.findIndex((word, i) => i > program && word.startsWith('-'));
+  if (program < 0 || option < 0) return undefined;
+  const line = ['sim', ...given.slice(0, program), '--', ...given.slice(program)].map(plainOr).join(' ');
+  return `${given[command]}: found '${given[option]}' behind the program and no --, expected a program's own options behind it: ${line}`;
+}
+
 const NO_COMMAND = 'no command given; `sim --help` lists them';
 
 /** `sim help COMMAND` is `sim COMMAND --help`. */
@@ -139,7 +155,9 @@ export async function runCommandLine(all: readonly string[]): Promise<void> {
     .fail((message, error) => {
       // biome-ignore lint/suspicious/noExplicitAny: yargs knows its options at run time and does not type them
       const known = Object.keys((parser as any).getOptions().key) as string[];
-      const needed = error ? undefined : neededText(message, parser);
+      // biome-ignore lint/suspicious/noExplicitAny: yargs knows its options at run time and does not type them
+      const withValue = [...(parser as any).getOptions().string, ...(parser as any).getOptions().number] as string[];
+      const needed = error ? undefined : (neededText(message, parser) ?? programText(message, given, withValue));
       throw error ?? new UserError(needed ?? plainMessage(message) + optionSuggestion(message, known));
     });
   // yargs renders the help of every command that runs, in case that it fails later: 20 ms for what `fail` never shows.

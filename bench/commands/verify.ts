@@ -1,23 +1,31 @@
 import { cpus } from 'node:os';
 import type { Argv, CommandModule } from 'yargs';
 import { parseAllocator } from '../../allocators/spec.ts';
-import type { Touch } from '../../sim/contract/event.ts';
+import type { EventBuffer, Touch } from '../../sim/contract/event.ts';
 import { writeWhole } from '../../workloads/files/line-sink.ts';
 import { listenForInterrupt } from '../cli/interruption.ts';
 import { loadWorkload } from '../cli/load-workload.ts';
-import { show } from '../cli/show.ts';
+import { note, show } from '../cli/show.ts';
 import { terminalWidth } from '../cli/width.ts';
 import { verificationText } from '../evidence/verify/text.ts';
 import { verify } from '../evidence/verify/verify.ts';
 import { fitWidth } from '../report/text/fold.ts';
+import { recordedAllocator } from '../run/recorded-allocator.ts';
 
 interface VerifyArguments {
   workload: string;
-  allocator: string;
+  allocator: string | undefined;
   touch: Touch | undefined;
   seed: number;
   show: number;
   json: string | undefined;
+}
+
+/** What served malloc where the trace was recorded. PHP's own heap is none that could be loaded here. */
+function servedBy(name: string, { recorded }: EventBuffer): string {
+  const allocator = recordedAllocator({ recorded }).split('+').at(-1)!;
+  if (allocator !== 'glibc') note(`${name}: recorded under ${allocator}, and verified so; -a takes another`);
+  return allocator;
 }
 
 export const verifyCommand: CommandModule<object, VerifyArguments> = {
@@ -33,8 +41,8 @@ export const verifyCommand: CommandModule<object, VerifyArguments> = {
       .option('allocator', {
         alias: 'a',
         type: 'string',
-        default: 'glibc',
-        describe: 'glibc or jemalloc, in the version that is installed here: name[@version][:option=value,…]',
+        describe:
+          'glibc or jemalloc, in the version that is installed here: name[@version][:option=value,…]; default: glibc, for a recording what served its malloc',
       })
       .option('touch', {
         choices: ['full', 'first', 'none'] as const,
@@ -47,8 +55,10 @@ export const verifyCommand: CommandModule<object, VerifyArguments> = {
         describe: 'everything that was compared, to FILE or to stdout (then nothing else)',
       }) as unknown as Argv<VerifyArguments>,
   handler: async (argv) => {
-    const spec = parseAllocator(argv.allocator, cpus().length);
+    // What is wrong with it should not wait for a long trace to load.
+    const asked = argv.allocator === undefined ? undefined : parseAllocator(argv.allocator, cpus().length);
     const workload = await loadWorkload(argv.workload, { seed: argv.seed });
+    const spec = asked ?? parseAllocator(servedBy(workload.name, workload.events), cpus().length);
     const interruption = listenForInterrupt();
     const verification = await verify({
       events: workload.events,
