@@ -97,6 +97,8 @@ export interface RealAllocator {
   readonly preload: string | undefined;
   /** Processors of this machine as this allocator counts them: glibc those that are online, jemalloc those it may use. */
   readonly cpus: number;
+  /** Whether the kernel has one for what is read before it was ever written; such a page is no resident one. */
+  readonly zeroPage: boolean;
 }
 
 /** glibc, or the library that ld.so finds under the name `preload`. */
@@ -105,10 +107,16 @@ export function findRealAllocator(preload?: string): RealAllocator | undefined {
     encoding: 'utf8',
     env: environmentFor(preload, {}),
   });
-  const [library = '', version = '', online, usable] = (result.stdout ?? '').trim().split(' ');
+  const [library = '', version = '', online, usable, zeroPage] = (result.stdout ?? '').trim().split(' ');
   // ld.so goes on without a library that it does not find.
   if (result.status !== 0 || (preload && library !== preload)) return undefined;
-  return { library, version: version.replace(/-.*/, ''), preload, cpus: Number(preload ? usable : online) };
+  return {
+    library,
+    version: version.replace(/-.*/, ''),
+    preload,
+    cpus: Number(preload ? usable : online),
+    zeroPage: zeroPage === 'zero-page',
+  };
 }
 
 /** This process's environment without what steers an allocator, and with what is meant to. */

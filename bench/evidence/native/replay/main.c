@@ -7,6 +7,7 @@
 #include "execute.h"
 #include <fcntl.h>
 #include <gnu/libc-version.h>
+#include <sys/mman.h>
 #include <sys/sysinfo.h>
 #include <time.h>
 #include <unistd.h>
@@ -45,7 +46,7 @@ static const char usage[] =
   "usage: replay [--mode lockstep|free] [--placements FILE] [--samples FILE] [--info] [--touch full|first|none]\n"
   "              [--no-touch] [--marks] [--no-pin] [--thp] [--aslr] [--timing] [--bench] TRACE\n"
   "                                                          TRACE: .htrace, or - for a pipe\n"
-  "       replay --identify                                  which allocator, which version, how many processors";
+  "       replay --identify                                  which allocator, which version, how many processors, whether the kernel has a zero page";
 
 static struct {
   const char *placements;
@@ -53,6 +54,25 @@ static struct {
   uint64_t start_ns;
   long faults;
 } run;
+
+/* Whether a page that is read before it was ever written is the shared one, which no resident set counts. Some kernels have none. */
+static bool has_zero_page(void) {
+  const size_t page = 4096;
+  /* Between two others, so that it is a mapping of its own. */
+  char *around = mmap(NULL, 3 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (around == MAP_FAILED || mprotect(around + page, page, PROT_READ | PROT_WRITE)) return true;
+  (void)*(volatile char *)(around + page);
+  FILE *smaps = fopen("/proc/self/smaps", "r");
+  char text[512];
+  bool inside = false;
+  long rss = 0;
+  while (smaps && fgets(text, sizeof text, smaps)) {
+    unsigned long start, end;
+    if (sscanf(text, "%lx-%lx ", &start, &end) == 2) inside = start == (unsigned long)(around + page);
+    else if (inside && sscanf(text, "Rss: %ld kB", &rss) == 1) break;
+  }
+  return rss == 0;
+}
 
 _Noreturn void finish(void) {
   mark("htrace:end");
@@ -94,10 +114,11 @@ int main(int argc, char **argv) {
   if (!path == !identify || (bench && (free_running || placements || samples))) die("%s", usage);
 
   find_allocator();
-  if (identify) { /* and the processors, as glibc and as jemalloc count them */
+  if (identify) { /* and the processors, as glibc and as jemalloc count them, and the kernel's zero page */
     cpu_set_t usable;
     sched_getaffinity(0, sizeof usable, &usable);
-    printf("%s %s %d %d\n", real.library, allocator_version(), get_nprocs(), CPU_COUNT(&usable));
+    printf("%s %s %d %d %s\n", real.library, allocator_version(), get_nprocs(), CPU_COUNT(&usable),
+           has_zero_page() ? "zero-page" : "no-zero-page");
     fflush(stdout);
     _exit(0);
   }
