@@ -84,6 +84,9 @@ test.for(['glibc', 'jemalloc'])(
       'f 0 1',
       'm 0 0 524288 !',
       'm 0 3 524288',
+      'r 0 4 139215',
+      'r 0 4 1280 !',
+      'w 0 4 0 139215',
     ];
     const parser = createTraceParser({ source: 'T' });
     parser.push(new TextEncoder().encode(`%htrace 2\n${lines.join('\n')}\n`));

@@ -43,7 +43,7 @@ static void execute_marked(uint32_t index, bool ordered) {
   void *old = e->slot == NONE ? NULL : blocks[e->slot];
   if (!ordered && (m->op == OP_WRITE || m->op == OP_REALLOC)) wait_for(e->slot, trace.need[index]);
   if (m->op == OP_WRITE) {
-    if (old) memset((char *)old + m->a, 0x5a, m->b);
+    write_into(old, m->a, m->b);
   } else if (m->failed) {
     refuse_memory(true);
     void *block = allocate_marked(m, m->op == OP_REALLOC ? old : NULL);
