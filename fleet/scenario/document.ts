@@ -14,7 +14,12 @@ export function scenarioDocument(text: string, from: string): { document: YamlDo
   const fault = document.errors[0];
   if (fault) {
     const { line } = lines.linePos(fault.pos[0]);
-    throw new UserError(`${from}:${line}: ${fault.message.split('\n')[0]!.replace(/ at line.*$/, '')}`);
+    // What the parser's own recursion comes to.
+    const isDeep = fault.message.includes('call stack');
+    const text = isDeep
+      ? 'found lists or maps within each other by the thousand, expected a few levels'
+      : fault.message.split('\n')[0]!.replace(/ at line.*$/, '');
+    throw new UserError(`${from}:${line}: ${text}`);
   }
   const again = repeatedKey(document);
   if (again) throw new UserError(`${from}:${lines.linePos(again.at).line}: found '${again.key}' twice`);

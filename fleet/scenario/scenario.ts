@@ -119,6 +119,13 @@ function contradictionIn(scenario: Scenario): Contradiction | undefined {
     };
   if (scenario.pools.length + scenario.services.length === 0)
     return { path: [], text: 'found neither pools nor services, expected something that runs' };
+  const repeated =
+    repeatedName('cgroups', scenario.cgroups) ??
+    repeatedName('requests', scenario.requests) ??
+    repeatedName('settings', scenario.settings) ??
+    repeatedName('pools', scenario.pools) ??
+    repeatedName('services', scenario.services, pools); // processes are called by them
+  if (repeated) return repeated;
   for (const [i, group] of scenario.cgroups.entries()) {
     const parent = group.name.includes('/') ? group.name.slice(0, group.name.lastIndexOf('/')) : undefined;
     if (parent !== undefined && !groups.slice(0, i).includes(parent))
@@ -127,18 +134,11 @@ function contradictionIn(scenario: Scenario): Contradiction | undefined {
         text: `cgroups.${i}.name: found '${group.name}', expected its parent '${parent}' before it`,
       };
   }
-  const taken = new Set<string>();
   for (const [kind, list] of [
     ['pools', scenario.pools],
     ['services', scenario.services],
   ] as const) {
-    for (const [i, { name, group }] of list.entries()) {
-      if (taken.has(name))
-        return {
-          path: [kind, i, 'name'],
-          text: `${kind}.${i}.name: found '${name}' twice, expected names of their own`,
-        };
-      taken.add(name);
+    for (const [i, { group }] of list.entries()) {
       if (group !== undefined && !groups.includes(group))
         return { path: [kind, i, 'group'], text: `${kind}.${i}.group: ${notOneOf(group, groups, 'cgroup')}` };
       if (groups.some((other) => other.startsWith(`${group}/`)))
@@ -150,10 +150,25 @@ function contradictionIn(scenario: Scenario): Contradiction | undefined {
   }
   return (
     requestContradiction(scenario.requests, pools) ??
-    firstContradiction(scenario) ??
+    firstRequestContradiction(scenario) ??
     poolContradiction(scenario.pools) ??
     serviceContradiction(scenario.services)
   );
+}
+
+/** A name that stands twice in a list, or in `taken`. */
+function repeatedName(
+  kind: string,
+  list: readonly { readonly name: string }[],
+  taken: readonly string[] = [],
+): Contradiction | undefined {
+  const known = new Set(taken);
+  for (const [i, { name }] of list.entries()) {
+    if (known.has(name))
+      return { path: [kind, i, 'name'], text: `${kind}.${i}.name: found '${name}' twice, expected names of their own` };
+    known.add(name);
+  }
+  return undefined;
 }
 
 const notOneOf = (found: string, names: readonly string[], what: string) =>
@@ -187,7 +202,7 @@ function requestContradiction(requests: readonly RequestFile[], pools: readonly 
 }
 
 /** `first` and `served` of a pool. */
-function firstContradiction({ pools, requests }: Scenario): Contradiction | undefined {
+function firstRequestContradiction({ pools, requests }: Scenario): Contradiction | undefined {
   for (const [i, pool] of pools.entries()) {
     const isRecorded = pool.recorded !== undefined;
     if (pool.served !== undefined && !isRecorded)

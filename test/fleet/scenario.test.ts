@@ -43,6 +43,19 @@ describe('a mistake is one line that names its place', () => {
       'duration: 1h\nmachine: { memory: 1G }\n',
       's.yaml:1: found neither pools nor services, expected something that runs',
     ],
+    [
+      `${SMALL}cgroups: [{ name: a, max: 1G }, { name: a, max: 2G }]\n`,
+      "s.yaml:8: cgroups.1.name: found 'a' twice, expected names of their own",
+    ],
+    [
+      `${SMALL}settings: [{ name: x, change: {} }, { name: x, change: {} }]\n`,
+      "s.yaml:8: settings.1.name: found 'x' twice, expected names of their own",
+    ],
+    [
+      `${SMALL}services: [{ name: www, anonymous: 1M }]\n`,
+      "s.yaml:8: services.0.name: found 'www' twice, expected names of their own",
+    ],
+    ['['.repeat(20_000), 's.yaml:1: found lists or maps within each other by the thousand, expected a few levels'],
     [`${SMALL}  bad: [`, 's.yaml:8: All mapping items must start at the same column'],
   ])('%#', (text, message) => {
     expect(() => parseScenario(text, 's.yaml')).toThrow(message);
