@@ -49,6 +49,9 @@ function emitMachine(run: MachineRun, label: string, full: boolean): void {
   });
 }
 
+/** From start_code to end_code of the program: what exec found, whatever has been unmapped since. */
+export const TEXT_KB = 664;
+
 /** The figures of /proc/PID/status about memory, in kB. */
 export function statusOf(task: Task): Record<string, number> {
   const { mm } = task;
@@ -66,8 +69,8 @@ export function statusOf(task: Task): Record<string, number> {
     RssShmem: kb(shmem),
     VmData: kb(mm.dataVm),
     VmStk: kb(mm.stackVm),
-    VmExe: 664,
-    VmLib: kb(mm.execVm) - 664,
+    VmExe: Math.min(TEXT_KB, kb(mm.execVm)),
+    VmLib: Math.max(0, kb(mm.execVm) - TEXT_KB),
     VmPTE: mm.tableBytes / 1024,
     HugetlbPages: mm.hugetlbPages * 2048,
     VmSwap: kb(swap),

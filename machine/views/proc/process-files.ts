@@ -4,7 +4,7 @@ import { oomScore } from '../../kernel/oom-kill.ts';
 import { smapsOf, smapsRollup } from '../../kernel/smaps.ts';
 import { VM_HUGETLB } from '../../kernel/vm-flags.ts';
 import type { MachineRun, ScriptProcess } from '../../script/machine-run.ts';
-import { statusOf } from '../../script/sample.ts';
+import { statusOf, TEXT_KB } from '../../script/sample.ts';
 import { hex, mapsLine, vmFlagsOf } from './vma-text.ts';
 
 /** A field of smaps: name and colon in 16 columns, the figure right in 8. */
@@ -117,7 +117,7 @@ function statmText(task: Task): string {
   const { mm } = task;
   const status = statusOf(task);
   const pages = (...names: string[]) => names.reduce((sum, name) => sum + (status[name] ?? 0) / 4, 0);
-  return `${mm.totalVm} ${pages('VmRSS')} ${pages('RssFile', 'RssShmem')} ${pages('VmExe')} 0 ${pages('VmData', 'VmStk')} 0\n`;
+  return `${mm.totalVm} ${pages('VmRSS')} ${pages('RssFile', 'RssShmem')} ${TEXT_KB / 4} 0 ${pages('VmData', 'VmStk')} 0\n`;
 }
 
 type ProcessFile = (run: MachineRun, process: ScriptProcess) => string;

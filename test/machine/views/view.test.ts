@@ -32,6 +32,12 @@ const errorOf = (view: string): string => {
   return '';
 };
 
+test('VmExe is at most what is executable, and VmLib the rest; statm has the text as exec found it', () => {
+  const run = runMachineScript('new a\na munmap heap 4K 40M\nsample e\n');
+  expect(renderView(run, 'status a')).toMatch(/^VmExe:\s+8 kB\nVmLib:\s+0 kB$/m);
+  expect(renderView(run, 'cat /proc/a/statm').split(' ')[3]).toBe('166');
+});
+
 describe('views', () => {
   const run = runMachineScript(SCRIPT);
 
