@@ -12,7 +12,10 @@ const MAIN_SHARE = 0.9;
 /** A smaller difference explains nothing. */
 const CLEARLY = 1.02;
 
-/** Whom the kernel killed, for want of which memory, what had come together, and what is missing from then on. `knownBytes`: what the limit would have to be, as far as that is known; 0: it is not. */
+/**
+ * Whom the kernel killed, for want of which memory, what had come together, and what is missing from then on. `knownBytes`: what the limit would
+ * have to be, as far as that is known; 0: it is not.
+ */
 export function killFindings(figures: FleetFigures, scenario: Scenario, knownBytes: number): Finding[] {
   const { killed, firstKill } = figures;
   if (!firstKill) return [];

@@ -276,7 +276,7 @@ export function createInterpreter(options: InterpreterOptions): Interpreter {
       target.free(t, handle);
       afterFree(t);
     } else {
-      // Moved, larger: what the program knows of it is the old size. Or shorter, which needs no memory, and then it is.
+      // Where it has moved or is larger, the program knows the old size of it. Shorter needs no new memory: then it is shorter.
       const known = requestedOf(objects, slot);
       const size = Math.min(known, a);
       handles[slot << lgStride] = handle;
