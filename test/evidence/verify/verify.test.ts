@@ -43,6 +43,12 @@ test.for([
   expect(v.samples.numbers).toBeGreaterThan(20);
 });
 
+test('jemalloc: a thread that only frees and writes is in no arena, as its program made no other call', async (context) => {
+  const { events } = await resolveWorkload('xmalloc-test:pairs=2,batches=6,batch=40');
+  const v = await verify({ events, workload: 'xmalloc-test', spec: spec(context, 'jemalloc') });
+  expect(v.passed, verificationText(v, events)).toBe(true);
+});
+
 test('every event of version 2 is known to the replay of the real one', async (context) => {
   const lines = [
     '%htrace 2',

@@ -36,6 +36,16 @@ static void *allocate_marked(const struct mark *m, void *old) {
   }
 }
 
+/*
+ * As far as the block goes, where a realloc that failed may have made it shorter than the program knew. Only there: the
+ * allocator's malloc_usable_size is a call that the program has not made, and jemalloc binds the thread to an arena in it.
+ */
+static void write_marked(const struct mark *m, char *block) {
+  size_t end = m->a + m->b;
+  if (block && m->shorter && real.usable_size(block) < end) end = real.usable_size(block);
+  if (block && m->a < end) memset(block + m->a, 0x5a, end - m->a);
+}
+
 /* An event with a mark: what is written into it is known, it failed, or its numbers are large. */
 static void execute_marked(uint32_t index, bool ordered) {
   const struct event *e = &trace.events[index];
@@ -43,7 +53,7 @@ static void execute_marked(uint32_t index, bool ordered) {
   void *old = e->slot == NONE ? NULL : blocks[e->slot];
   if (!ordered && (m->op == OP_WRITE || m->op == OP_REALLOC)) wait_for(e->slot, trace.need[index]);
   if (m->op == OP_WRITE) {
-    write_into(old, m->a, m->b);
+    write_marked(m, old);
   } else if (m->failed) {
     refuse_memory(true);
     void *block = allocate_marked(m, m->op == OP_REALLOC ? old : NULL);

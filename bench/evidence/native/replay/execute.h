@@ -39,12 +39,6 @@ static inline void wait_for(uint32_t slot, uint32_t accesses) {
   }
 }
 
-/* As far as the block goes: a realloc that failed may have made it shorter than the program knew. */
-static inline void write_into(void *block, size_t offset, size_t length) {
-  size_t usable = block ? real.usable_size(block) : 0;
-  if (offset < usable) memset((char *)block + offset, 0x5a, length < usable - offset ? length : usable - offset);
-}
-
 /* Inlined with constants where it is measured. */
 __attribute__((always_inline)) static inline void execute(uint32_t index, const enum touch touch, const bool ordered,
                                                           const bool recorded) {
@@ -82,7 +76,7 @@ __attribute__((always_inline)) static inline void execute(uint32_t index, const 
     if (block) *slot = block; /* else the old block lives on */
     break;
   case OP_WRITE:
-    write_into(*slot, e->a, e->b);
+    if (*slot) memset((char *)*slot + e->a, 0x5a, e->b);
     break;
   default:
     execute_rare(e, ordered);

@@ -90,10 +90,10 @@ struct event {
   uint32_t slot;                /* where the block's address is kept */
   uint32_t a, b;
 };
-/* What an event of version 2 has that does not fit: numbers beyond 32 bits, ` ~` and ` !`. */
+/* What an event has that does not fit: numbers beyond 32 bits, ` ~` and ` !`, and a write whose block may be shorter. */
 struct mark {
   enum op op;
-  bool unwritten, failed;
+  bool unwritten, failed, shorter;
   uint64_t a, b;
 };
 /* A call of jemalloc's mallctl. */

@@ -43,6 +43,7 @@ struct object {
   uint32_t slot;
   uint32_t accesses, born; /* allocation, writes and reallocs so far; of these, up to the last (re)allocation */
   bool live, request;      /* `request`: a block of the e... events, in its thread's list */
+  bool shorter;            /* a realloc that failed may have cut its block */
   uint32_t owner, previous, next;
 };
 /* A thread number; over all its lives it has one list of live e... blocks, in the order of their allocation. */
@@ -122,7 +123,7 @@ static struct mark now;
 
 /* Puts what `now` holds where it fits. */
 static void settle(struct event *e) {
-  if (e->op == OP_NOP || (!now.unwritten && !now.failed && (now.a | now.b) <= UINT32_MAX)) {
+  if (e->op == OP_NOP || (!now.unwritten && !now.failed && !now.shorter && (now.a | now.b) <= UINT32_MAX)) {
     e->a = now.a;
     e->b = now.b;
     return;
@@ -134,11 +135,12 @@ static void settle(struct event *e) {
 }
 
 /* A call that failed takes no object: a realloc leaves its own as it is. */
-static void fail_to_allocate(struct event *e, const struct object *o) {
+static void fail_to_allocate(struct event *e, struct object *o) {
   if (e->op == OP_REALLOC && o->live) {
     e->slot = o->slot;
     out->need[out->event_count] = o->accesses;
     now.b = o->size;
+    if (now.a < o->size) o->shorter = true;
   } else {
     if (e->op == OP_REALLOC) e->op = OP_MALLOC;
     e->slot = NONE;
@@ -159,6 +161,7 @@ static void allocate(struct event *e, uint32_t object_index, uint64_t size, stru
       now.b = o->size;
       out->need[event] = o->accesses;
       o->size = now.a;
+      o->shorter = false;
       o->born = ++o->accesses;
       if (now.a == 0) {
         kill_object(o);
@@ -175,6 +178,7 @@ static void allocate(struct event *e, uint32_t object_index, uint64_t size, stru
   o->size = size;
   o->accesses = o->born = 1;
   o->live = true;
+  o->shorter = false;
   if (request_owner) link_request(object_index, request_owner);
 }
 
@@ -202,6 +206,7 @@ static void write_event(struct event *e, struct object *o, uint64_t offset, uint
     now.b = length < o->size - offset ? length : o->size - offset;
   }
   out->need[out->event_count] = o->born;
+  now.shorter = o->shorter;
   o->accesses++;
 }
 
