@@ -6,6 +6,7 @@ import { UserError } from '../../sim/contract/assert.ts';
 import { nearest } from '../../sim/contract/suggestion.ts';
 import { applyChange, type Change } from './change.ts';
 import { contentOf, scenarioDocument } from './document.ts';
+import { pathContradiction } from './path-contradiction.ts';
 import { durationUs, sizeBytes } from './quantities.ts';
 import { type PoolFile, type RequestFile, type ScenarioFile, type ServiceFile, scenarioSchema } from './schema.ts';
 
@@ -152,7 +153,8 @@ function contradictionIn(scenario: Scenario): Contradiction | undefined {
     requestContradiction(scenario.requests, pools) ??
     firstRequestContradiction(scenario) ??
     poolContradiction(scenario.pools) ??
-    serviceContradiction(scenario.services)
+    serviceContradiction(scenario.services) ??
+    pathContradiction(scenario)
   );
 }
 

@@ -21,6 +21,10 @@ const name = z.string().regex(/^[A-Za-z][A-Za-z0-9_-]*$/, {
 const count = z.number().int().min(0);
 const share = z.number().min(0).max(1);
 
+const path = z.string().regex(/^\/?[^\s/]+(\/[^\s/]+)*$/, {
+  error: (issue) => `found '${String(issue.input)}', expected a path of names without spaces`,
+});
+
 const machineSchema = z.strictObject({
   memory: size.describe('of the machine'),
   processors: z.number().int().min(1).max(4096).default(1),
@@ -48,7 +52,7 @@ const groupSchema = z.strictObject({
 });
 
 const fileSchema = z.strictObject({
-  path: z.string().min(1),
+  path,
   size,
   mapped: share.default(1).describe('of it that is mapped and looked at'),
 });
@@ -222,13 +226,13 @@ const serviceSchema = z.strictObject({
   tmpfs: size.default(0).describe('files in /dev/shm from the start'),
   tmpfs_grows: size.default(0).describe('in each step'),
   reads: z
-    .array(z.strictObject({ path: z.string().min(1), size, per_step: size.optional() }))
+    .array(z.strictObject({ path, size, per_step: size.optional() }))
     .default([])
     .describe('files read, in turn from their beginning'),
   writes: z
     .array(
       z.strictObject({
-        path: z.string().min(1),
+        path,
         per_step: size,
         keep: size.default('64G').describe('a file larger than this begins anew'),
       }),
