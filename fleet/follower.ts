@@ -296,14 +296,15 @@ export class Follower {
   private noteDeaths(): void {
     for (const { name, what, atUs } of this.driver.takeRefusals())
       this.events.push({ atUs, kind: 'no-memory', who: name, text: `${name} was refused ${what}` });
-    for (const { name, atUs } of this.driver.takeDeaths()) {
-      this.kills++;
+    for (const { name, atUs, isKill } of this.driver.takeDeaths()) {
+      if (isKill) this.kills++;
       const us = Math.min(atUs, this.samplesUs.at(-1)!);
+      const who = this.textOf(name, this.playingUs ?? us);
       this.events.push({
         atUs: us,
-        kind: 'oom-kill',
+        kind: isKill ? 'oom-kill' : 'no-memory',
         who: name,
-        text: `the kernel killed ${this.textOf(name, this.playingUs ?? us)}`,
+        text: isKill ? `the kernel killed ${who}` : `${who} was refused memory that it needed, and died`,
       });
       this.pools.forEach((pool, p) => {
         const slot = pool.tasks.findIndex((_, i) => this.processes[p]!.nameOf(i) === name);

@@ -3,7 +3,7 @@ import { isBuiltIn } from '../workloads/index.ts';
 import { recordedWorkers, servedRequests } from './pool/recorded-workers.ts';
 import type { Scenario } from './scenario/scenario.ts';
 import {
-  arrivalLog,
+  arrivalLogs,
   atItsPlace,
   FILE_SOURCES,
   type FleetSources,
@@ -42,7 +42,7 @@ export async function filesOfScenario(
     const source = requestSource(request, scenario);
     const word = request.trace === undefined ? 'workload' : 'trace';
     if (!isBuiltIn(source)) await atItsPlace(scenario, ['requests', i, word], () => sources.events(source));
-    if (request.log !== undefined) arrivalLog(i, scenario, sources);
+    arrivalLogs(i, scenario, sources);
   }
   for (const [i, pool] of scenario.pools.entries()) {
     const startup = startupSource(pool, scenario);

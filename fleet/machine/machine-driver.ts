@@ -4,6 +4,7 @@ import { runMachineCommand } from '../../machine/script/machine-commands.ts';
 import { atOnce } from '../../machine/script/pause.ts';
 import { runProcessCommand } from '../../machine/script/process-commands.ts';
 import { passTime } from '../../machine/script/time.ts';
+import { assert } from '../../sim/contract/assert.ts';
 import { sizeBytes } from '../scenario/quantities.ts';
 import type { Scenario } from '../scenario/scenario.ts';
 
@@ -11,7 +12,14 @@ import type { Scenario } from '../scenario/scenario.ts';
 export interface Death {
   readonly name: string;
   readonly atUs: number;
+  /** Whether the kernel killed it for want of memory; else it used memory that it had been refused. */
+  readonly isKill: boolean;
 }
+
+const SIGKILL = 9;
+
+/** What a scenario's files and folders cannot come to: their names have been looked at. */
+const PATH_ERRORS: ReadonlySet<string> = new Set(['ENOENT', 'ENOTDIR', 'EISDIR', 'EEXIST']);
 
 /** Memory that the kernel did not promise. */
 export interface Refusal {
@@ -81,7 +89,18 @@ export class MachineDriver {
       else atOnce(runProcessCommand(this.run, one));
     }
     this.run.lines.length = 0;
+    assert(!PATH_ERRORS.has(this.failed ?? ''), `${command}: ${this.failed}`);
     return this.failed === undefined;
+  }
+
+  /** The directories that a path goes through, where they are not there yet. */
+  makeFolders(name: string, path: string): void {
+    const steps = path.split('/').slice(1, -1);
+    steps.forEach((_, i) => {
+      const folder = `/${steps.slice(0, i + 1).join('/')}`;
+      const { files } = this.run;
+      if (files.mountOf(folder) && !files.isDirectory(folder)) this.do(`${name} mkdir ${folder}`);
+    });
   }
 
   /** One command that the kernel may refuse for want of memory. @returns whether it did what it was asked; else it is among the refusals. */
@@ -138,7 +157,7 @@ export class MachineDriver {
 
   private hear(line: MachineLine): void {
     if (line.t === 'death' && !this.asked.has(String(line['p'])))
-      this.deaths.push({ name: String(line['p']), atUs: this.nowUs });
+      this.deaths.push({ name: String(line['p']), atUs: this.nowUs, isKill: line['signal'] === SIGKILL });
     if (line.t === 'step' && (line['err'] !== undefined || line['state'] === 'died' || line['state'] === 'dead')) {
       this.failed = String(line['err'] ?? line['state']);
     }

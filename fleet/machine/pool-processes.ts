@@ -4,6 +4,7 @@ import { sizeBytes } from '../scenario/quantities.ts';
 import type { PoolFile } from '../scenario/scenario.ts';
 import { asMasters, moveHeap } from './heap-pages.ts';
 import type { MachineDriver } from './machine-driver.ts';
+import { machinePath } from './machine-path.ts';
 
 /** Region of a worker for what a request in its middle has beyond the heap's layout. */
 const WITHIN = 'T';
@@ -87,7 +88,8 @@ export class PoolProcesses {
     if (pool.group !== undefined) driver.do(`${name} into ${pool.group}`);
     pool.files.forEach((file, i) => {
       const size = sizeBytes(file.size)!;
-      const path = file.path.startsWith('/') ? `/mnt${file.path}` : `/mnt/${file.path}`;
+      const path = machinePath(file.path);
+      driver.makeFolders(name, path);
       driver.do(`${name} truncate ${path} ${size}`);
       driver.do(`${name} filemap F${i} ${path} ${size} private ro`);
       if (file.mapped > 0) driver.do(`${name} touch F${i} 0 ${Math.ceil(size * file.mapped)} read`);

@@ -1,6 +1,7 @@
 import { durationUs, sizeBytes } from '../scenario/quantities.ts';
 import type { ServiceFile } from '../scenario/scenario.ts';
 import type { MachineDriver } from './machine-driver.ts';
+import { machinePath } from './machine-path.ts';
 
 /** Parts of a snapshot in which the parent's writes are made. */
 const SNAPSHOT_PARTS = 8;
@@ -13,8 +14,6 @@ export interface ServiceEvent {
 }
 
 const pages = (size: string | number) => Math.ceil(sizeBytes(size)! / 4096);
-const pathIn = (path: string) =>
-  path.startsWith('/dev/shm') || path.startsWith('/mnt') ? path : `/mnt${path.startsWith('/') ? '' : '/'}${path}`;
 
 /** A process that is no pool's: a server, a cache, a job. */
 export class ServiceProcess {
@@ -48,9 +47,10 @@ export class ServiceProcess {
     if (threads > 1) driver.do(`${name} threads ${threads - 1}`);
     if (sockets > 0) driver.do(`${name} sockets ${Math.ceil(sockets / 2)}`);
     if (files > 0) driver.do(`${name} fds ${files}`);
-    if (dentries > 0) driver.do(`${name} dentries /mnt/${name} ${dentries}`);
+    if (dentries > 0) this.lookUp(dentries);
     if (sizeBytes(tmpfs)! > 0) this.growTmpfs(sizeBytes(tmpfs)!);
-    for (const { path, size } of service.reads) driver.do(`${name} truncate ${pathIn(path)} ${sizeBytes(size)}`);
+    for (const { path } of [...service.reads, ...service.writes]) driver.makeFolders(name, machinePath(path));
+    for (const { path, size } of service.reads) driver.do(`${name} truncate ${machinePath(path)} ${sizeBytes(size)}`);
   }
 
   /** All that it does up to `endUs`. */
@@ -110,7 +110,7 @@ export class ServiceProcess {
       while (left > 0) {
         const at = this.readAt.get(path) ?? 0;
         const part = Math.min(left, length - at);
-        driver.do(`${name} read ${pathIn(path)} ${at} ${part}`);
+        driver.do(`${name} read ${machinePath(path)} ${at} ${part}`);
         this.readAt.set(path, (at + part) % length);
         left -= part;
       }
@@ -118,7 +118,7 @@ export class ServiceProcess {
     for (const { path, per_step, keep } of service.writes) {
       const at = this.writtenAt.get(path) ?? 0;
       const begin = at + sizeBytes(per_step)! > sizeBytes(keep)! ? 0 : at;
-      driver.do(`${name} write ${pathIn(path)} ${begin} ${sizeBytes(per_step)}`);
+      driver.do(`${name} write ${machinePath(path)} ${begin} ${sizeBytes(per_step)}`);
       this.writtenAt.set(path, begin + sizeBytes(per_step)!);
     }
     if (service.descriptors_grow > 0) driver.do(`${name} fds ${service.descriptors_grow}`);
@@ -127,6 +127,14 @@ export class ServiceProcess {
   private growTmpfs(bytes: number): void {
     this.driver.do(`${this.service.name} write /dev/shm/${this.service.name} ${this.tmpfsBytes} ${bytes}`);
     this.tmpfsBytes += bytes;
+  }
+
+  /** Names that are not there, in a directory of its own. */
+  private lookUp(count: number): void {
+    const { name } = this.service;
+    const folder = `/mnt/.${name}`;
+    this.driver.makeFolders(name, `${folder}/none`);
+    this.driver.do(`${name} dentries ${folder} ${count}`);
   }
 
   get childName(): string {

@@ -1,5 +1,6 @@
 import type { Holdings } from '../engine/holdings.ts';
 import { isWorkerOf } from '../machine/sample.ts';
+import type { LogUse } from '../requests/arrival-logs.ts';
 import type { FleetRun } from '../run-fleet.ts';
 import { sizeBytes } from '../scenario/quantities.ts';
 import {
@@ -113,6 +114,8 @@ export interface FleetFigures {
   readonly refaultedBytes: number;
   /** Who was refused a fork, or memory. */
   readonly refusals: readonly { readonly who: string; readonly text: string }[];
+  /** What arrival logs gave. */
+  readonly logs: readonly LogUse[];
 }
 
 export interface GroupFigures {
@@ -190,6 +193,7 @@ export function figuresOf(run: FleetRun): FleetFigures {
     killsOf: countsOf(kills.map(({ who }) => who)),
     killed: [...new Set(kills.map(({ who }) => who))],
     refusals: run.events.filter(({ kind }) => kind === 'no-memory').map(({ who, text }) => ({ who, text })),
+    logs: run.arrivals.logs,
   };
 }
 

@@ -5,14 +5,13 @@ import type { FleetFigures } from './figures.ts';
 
 type Change = Readonly<Record<string, unknown>>;
 
+const LOAD = /^(requests|logs)\b/;
 /** What services do and keep; the rest of them is how they are set up. */
 const LOAD_OF_SERVICES = /^services\.[^.]+\.(anonymous|reads|grows|snapshot\.writes)\b/;
 
 /** Whether a change is one of what is asked of the machine: its requests, the data of its services. */
 export function isOfLoad(change: Change): boolean {
-  return pathsOf(change).some(
-    (path) => path.startsWith('requests.') || path === 'requests' || LOAD_OF_SERVICES.test(path),
-  );
+  return pathsOf(change).some((path) => LOAD.test(path) || LOAD_OF_SERVICES.test(path));
 }
 
 /** Memory, swap and limits themselves, and who is within them. */

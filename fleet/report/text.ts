@@ -3,6 +3,7 @@ import { MOST_KILLS } from '../follower.ts';
 import { durationText } from '../scenario/quantities.ts';
 import type { FleetResult } from '../study.ts';
 import type { FleetFigures, PoolFigures } from './figures.ts';
+import { logText } from './log-text.ts';
 import { marginsOf, tightest } from './margin.ts';
 import type { SettingResult } from './setting-result.ts';
 import { tableOfSettings } from './settings-table.ts';
@@ -41,6 +42,7 @@ export function fleetText(result: FleetResult, style: TextStyle): string {
     ...timeline(figures, width),
     '',
     ...figures.pools.flatMap((pool) => paragraph(poolText(pool), '  ')),
+    ...figures.logs.flatMap((log) => paragraph(logText(log, result.durationUs), '  ')),
   ];
   const shown = result.events.slice(0, 8);
   if (shown.length > 0)

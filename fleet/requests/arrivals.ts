@@ -3,7 +3,8 @@ import { createRandom, type Random } from '../../sim/contract/random.ts';
 import { atOnce, BREATH_STEPS } from '../../workloads/breathing.ts';
 import { durationUs, ratePerSecond } from '../scenario/quantities.ts';
 import type { RequestFile, Scenario } from '../scenario/scenario.ts';
-import { arrivalLog, FILE_SOURCES, type FleetSources } from '../scenario/sources.ts';
+import { FILE_SOURCES, type FleetSources } from '../scenario/sources.ts';
+import { type LogUse, logArrivals } from './arrival-logs.ts';
 
 /** Requests of all kinds in the order of their arrival. Times are microseconds from the start. */
 export interface Arrivals {
@@ -14,6 +15,8 @@ export interface Arrivals {
   readonly variant: Uint16Array;
   /** How long a worker is busy with it. */
   readonly busyUs: Float64Array;
+  /** What the logs gave that requests arrive by. */
+  readonly logs: readonly LogUse[];
 }
 
 const HOUR_US = 3600e6;
@@ -25,8 +28,14 @@ export const arrivalsOf = (scenario: Scenario, sources: FleetSources = FILE_SOUR
 
 /** The same in steps, so that whoever waits may breathe. */
 export function* drawArrivals(scenario: Scenario, sources: FleetSources): Generator<void, Arrivals> {
+  const logged = yield* logArrivals(scenario, sources);
   const lists: Float64Array[] = [];
-  for (const number of scenario.requests.keys()) lists.push(yield* timesOf(number, scenario, sources));
+  for (const [number, request] of scenario.requests.entries())
+    lists.push(
+      request.log === undefined
+        ? yield* timesOf(request, scenario)
+        : (logged.timesUs.get(number) ?? new Float64Array(0)),
+    );
   const count = lists.reduce((sum, list) => sum + list.length, 0);
   const order = new Float64Array(count);
   const kinds = new Uint16Array(count);
@@ -52,13 +61,11 @@ export function* drawArrivals(scenario: Scenario, sources: FleetSources): Genera
     const spread = request.spread > 0 ? 1 + request.spread * (2 * random.next() - 1) : 1;
     busyUs[i] = Math.max(1, Math.round(timesUs[kinds[i]!]! * spread));
   }
-  return { count, atUs: order, kind: kinds, variant, busyUs };
+  return { count, atUs: order, kind: kinds, variant, busyUs, logs: logged.uses };
 }
 
-function* timesOf(number: number, scenario: Scenario, sources: FleetSources): Generator<void, Float64Array> {
-  const request = scenario.requests[number]!;
+function* timesOf(request: RequestFile, scenario: Scenario): Generator<void, Float64Array> {
   const random = createRandom(scenario.seed, `fleet/arrivals/${request.name}`);
-  if (request.log !== undefined) return logTimes(arrivalLog(number, scenario, sources), scenario);
   if (request.cron) return cronTimes(request.cron, scenario.durationUs);
   return yield* poissonTimes(ratePerSecond(request.rate!)!, request.daily, scenario.durationUs, random);
 }
@@ -98,17 +105,4 @@ function* poissonTimes(
     if (times.push(Math.floor(at)) % BREATH_STEPS === 0) yield;
   }
   return Float64Array.from(times);
-}
-
-function logTimes({ path, text }: { path: string; text: string }, scenario: Scenario): Float64Array {
-  const times: number[] = [];
-  text.split(/\r?\n/).forEach((line, i) => {
-    const word = line.trim().split(/[,\s]/)[0]!;
-    if (word === '' || word.startsWith('#')) return;
-    const seconds = Number(word);
-    if (!Number.isFinite(seconds) || seconds < 0)
-      throw new UserError(`${path}:${i + 1}: found '${word}', expected seconds from the start`);
-    if (seconds * 1e6 < scenario.durationUs) times.push(Math.round(seconds * 1e6));
-  });
-  return Float64Array.from(times).sort();
 }

@@ -6,6 +6,7 @@ import { UserError } from '../../sim/contract/assert.ts';
 import { nearest } from '../../sim/contract/suggestion.ts';
 import { applyChange, type Change } from './change.ts';
 import { contentOf, scenarioDocument } from './document.ts';
+import { pathContradiction } from './path-contradiction.ts';
 import { durationUs, sizeBytes } from './quantities.ts';
 import { type PoolFile, type RequestFile, type ScenarioFile, type ServiceFile, scenarioSchema } from './schema.ts';
 
@@ -152,7 +153,8 @@ function contradictionIn(scenario: Scenario): Contradiction | undefined {
     requestContradiction(scenario.requests, pools) ??
     firstRequestContradiction(scenario) ??
     poolContradiction(scenario.pools) ??
-    serviceContradiction(scenario.services)
+    serviceContradiction(scenario.services) ??
+    pathContradiction(scenario)
   );
 }
 
@@ -191,12 +193,28 @@ function requestContradiction(requests: readonly RequestFile[], pools: readonly 
         path: ['requests', i],
         text: `requests.${i}: found ${arrivals} of rate, cron and log, expected one of them`,
       };
+    const logContradiction = logWordsContradiction(request, i);
+    if (logContradiction) return logContradiction;
     if (request.daily && request.rate === undefined)
       return { path: ['requests', i, 'daily'], text: `requests.${i}.daily: found it without a rate` };
     if (request.daily && !request.daily.some((weight) => weight > 0))
       return { path: ['requests', i, 'daily'], text: `requests.${i}.daily: found no hour above 0` };
     if (request.cron && durationUs(request.cron.every)! <= 0)
       return { path: ['requests', i, 'cron', 'every'], text: `requests.${i}.cron.every: expected more than nothing` };
+  }
+  return undefined;
+}
+
+/** `match` and `share` of a request. */
+function logWordsContradiction({ log, match, share }: RequestFile, i: number): Contradiction | undefined {
+  if (log === undefined && (match !== undefined || share !== undefined)) {
+    const word = match === undefined ? 'share' : 'match';
+    return { path: ['requests', i, word], text: `requests.${i}.${word}: found it without a log` };
+  }
+  try {
+    if (match !== undefined) new RegExp(match);
+  } catch (error) {
+    return { path: ['requests', i, 'match'], text: `requests.${i}.match: ${(error as Error).message}` };
   }
   return undefined;
 }

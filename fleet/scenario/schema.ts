@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { parseLogLine } from '../requests/log-line.ts';
 import { durationUs, ratePerSecond, sizeBytes } from './quantities.ts';
 
 // The file's own words. Every object is strict: a word that is not known is a mistake, and is said with its line.
@@ -19,6 +20,10 @@ const name = z.string().regex(/^[A-Za-z][A-Za-z0-9_-]*$/, {
 });
 const count = z.number().int().min(0);
 const share = z.number().min(0).max(1);
+
+const path = z.string().regex(/^\/?[^\s/]+(\/[^\s/]+)*$/, {
+  error: (issue) => `found '${String(issue.input)}', expected a path of names without spaces`,
+});
 
 const machineSchema = z.strictObject({
   memory: size.describe('of the machine'),
@@ -47,7 +52,7 @@ const groupSchema = z.strictObject({
 });
 
 const fileSchema = z.strictObject({
-  path: z.string().min(1),
+  path,
   size,
   mapped: share.default(1).describe('of it that is mapped and looked at'),
 });
@@ -177,9 +182,38 @@ const requestSchema = z.strictObject({
     .optional()
     .describe('bursts'),
   log: z
+    .union([z.string(), z.array(z.string()).min(1)])
+    .optional()
+    .describe(
+      'a recorded arrival log, or several (rotated ones, packed by gzip or not), from the place of this file: one request a line, with the time that nginx or Apache writes, seconds since 1970 or seconds from the start',
+    ),
+  match: z
     .string()
     .optional()
-    .describe('a recorded arrival log: one time a line, in seconds from the start, from the place of this file'),
+    .describe(
+      'of a log: a regular expression for the path with its query; of the requests of a log the first one that it finds something in has the line',
+    ),
+  share: z
+    .number()
+    .min(0)
+    .optional()
+    .describe(
+      'of a log: how much of what matches no request is this one, in proportion to the others; default: 1 without match, else 0',
+    ),
+});
+
+const logsSchema = z.strictObject({
+  start: z
+    .string()
+    .refine((text) => parseLogLine(text)?.isDated === true, {
+      error: (issue) => `found '${String(issue.input)}', expected a time such as 2026-11-29T00:00:00Z`,
+    })
+    .optional()
+    .describe('when the scenario begins, for logs with dates; default: with their earliest request'),
+  unmatched: z
+    .enum(['error', 'ignore'])
+    .default('error')
+    .describe('what a line is that no request of its log takes (a picture, another host)'),
 });
 
 const serviceSchema = z.strictObject({
@@ -192,13 +226,13 @@ const serviceSchema = z.strictObject({
   tmpfs: size.default(0).describe('files in /dev/shm from the start'),
   tmpfs_grows: size.default(0).describe('in each step'),
   reads: z
-    .array(z.strictObject({ path: z.string().min(1), size, per_step: size.optional() }))
+    .array(z.strictObject({ path, size, per_step: size.optional() }))
     .default([])
     .describe('files read, in turn from their beginning'),
   writes: z
     .array(
       z.strictObject({
-        path: z.string().min(1),
+        path,
         per_step: size,
         keep: size.default('64G').describe('a file larger than this begins anew'),
       }),
@@ -242,6 +276,7 @@ export const scenarioSchema = z.strictObject({
   cgroups: z.array(groupSchema).default([]),
   pools: z.array(poolSchema).default([]),
   requests: z.array(requestSchema).default([]),
+  logs: logsSchema.default({ unmatched: 'error' }),
   services: z.array(serviceSchema).default([]),
   settings: z.array(settingSchema).default([]).describe('changes that are run beside the scenario as it is'),
 });

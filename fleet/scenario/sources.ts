@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { isAbsolute, join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
 import { UserError } from '../../sim/contract/assert.ts';
 import type { EventBuffer } from '../../sim/contract/event.ts';
 import { isBuiltIn, resolveWorkload, type WorkloadOptions } from '../../workloads/index.ts';
@@ -9,15 +10,20 @@ import type { PoolFile, RequestFile, Scenario } from './scenario.ts';
 export interface FleetSources {
   /** Of a built-in workload with its parameters, or of a trace by its path. */
   events(given: string, options?: WorkloadOptions): Promise<EventBuffer>;
-  /** A file's text; throws what the system says. */
+  /** A file's text, unpacked where it is gzip's; throws what the system says. */
   text(path: string): string;
 }
 
 /** The files of this machine. */
 export const FILE_SOURCES: FleetSources = {
   events: async (given, options) => (await resolveWorkload(given, options)).events,
-  text: (path) => readFileSync(path, 'utf8'),
+  text: (path) => {
+    const bytes = readFileSync(path);
+    return (isGzip(bytes) ? gunzipSync(bytes) : bytes).toString();
+  },
 };
+
+const isGzip = (bytes: Buffer) => bytes[0] === 0x1f && bytes[1] === 0x8b;
 
 /** A path of the file, from its folder. */
 export const pathIn = ({ folder }: Scenario, path: string): string => (isAbsolute(path) ? path : join(folder, path));
@@ -45,13 +51,23 @@ export async function atItsPlace<T>(
   }
 }
 
-/** The arrival log of a request, by its number. Throws a UserError where it cannot be read. */
-export function arrivalLog(number: number, scenario: Scenario, sources: FleetSources): { path: string; text: string } {
-  const path = pathIn(scenario, scenario.requests[number]!.log!);
-  try {
-    return { path, text: sources.text(path) };
-  } catch (error) {
-    const at = ['requests', number, 'log'];
-    throw new UserError(`${scenario.placeOf(at)}: ${at.join('.')}: ${(error as Error).message}`);
-  }
+/** A log as text, with its name in the scenario. */
+export interface LogText {
+  readonly name: string;
+  readonly path: string;
+  readonly text: string;
+}
+
+/** The arrival logs of a request, by its number. Throws a UserError where one cannot be read. */
+export function arrivalLogs(number: number, scenario: Scenario, sources: FleetSources): LogText[] {
+  const { log = [] } = scenario.requests[number]!;
+  return [log].flat().map((name) => {
+    const path = pathIn(scenario, name);
+    try {
+      return { name, path, text: sources.text(path) };
+    } catch (error) {
+      const at = ['requests', number, 'log'];
+      throw new UserError(`${scenario.placeOf(at)}: ${at.join('.')}: ${(error as Error).message}`);
+    }
+  });
 }

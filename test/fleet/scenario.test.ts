@@ -55,6 +55,14 @@ describe('a mistake is one line that names its place', () => {
       `${SMALL}services: [{ name: www, anonymous: 1M }]\n`,
       "s.yaml:8: services.0.name: found 'www' twice, expected names of their own",
     ],
+    [
+      `${SMALL}services: [{ name: a, reads: [{ path: srv/x, size: 1M }], writes: [{ path: /srv, per_step: 1M }] }]\n`,
+      "s.yaml:8: services.0.writes.0.path: found '/srv', which is a folder of 'srv/x'; expected a file",
+    ],
+    [
+      `${SMALL}services: [{ name: a, reads: [{ path: my file, size: 1M }] }]\n`,
+      "s.yaml:8: services.0.reads.0.path: found 'my file', expected a path of names without spaces",
+    ],
     ['['.repeat(20_000), 's.yaml:1: found lists or maps within each other by the thousand, expected a few levels'],
     [`${SMALL}  bad: [`, 's.yaml:8: All mapping items must start at the same column'],
   ])('%#', (text, message) => {

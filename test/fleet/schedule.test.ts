@@ -18,6 +18,7 @@ const arrivalsAt = (atUs: number[], busyUs: number): Arrivals => ({
   kind: new Uint16Array(atUs.length),
   variant: new Uint16Array(atUs.length),
   busyUs: new Float64Array(atUs.length).fill(busyUs),
+  logs: [],
 });
 
 test('arrivals: a cron job’s burst, and the mean of a daily curve', () => {

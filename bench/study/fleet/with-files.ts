@@ -4,7 +4,7 @@ import type { EventBuffer } from '../../../sim/contract/event.ts';
 import type { FleetRunTask } from '../parallel/task.ts';
 
 /** Of the logs of one run: they travel as text. */
-const LOGS_BYTES = 64 * 2 ** 20;
+const LOGS_BYTES = 256 * 2 ** 20;
 
 /** Reads what the scenarios name, each file once. Throws a UserError where one cannot be read. */
 export async function withFiles(tasks: readonly FleetTask[]): Promise<FleetRunTask[]> {
