@@ -14,12 +14,15 @@ export interface FleetSources {
   text(path: string): string;
 }
 
+/** What a packed log may come to: more than a busy month, less than memory. */
+const MOST_UNPACKED = 256 * 2 ** 20;
+
 /** The files of this machine. */
 export const FILE_SOURCES: FleetSources = {
   events: async (given, options) => (await resolveWorkload(given, options)).events,
   text: (path) => {
     const bytes = readFileSync(path);
-    return (isGzip(bytes) ? gunzipSync(bytes) : bytes).toString();
+    return (isGzip(bytes) ? gunzipSync(bytes, { maxOutputLength: MOST_UNPACKED }) : bytes).toString();
   },
 };
 
