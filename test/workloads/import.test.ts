@@ -15,7 +15,8 @@ async function imported(log: string, quantumNs = 1000) {
   writeFileSync(path, log);
   const { events, oddities, format } = await importTrace(path, { quantumNs });
   const text = Buffer.concat([...formatTrace(events)]).toString();
-  return { lines: text.split('\n').filter((line) => line !== '' && !line.startsWith('%')), oddities, format };
+  const lines = text.split('\n').filter((line) => line !== '' && !line.startsWith('%'));
+  return { lines, oddities, format, frames: events.frames.slice(1) };
 }
 
 describe('the log of mtrace', () => {
@@ -109,6 +110,44 @@ describe('the data of heaptrack', () => {
     );
     expect(format).toBe('heaptrack');
     expect(lines).toEqual(['m 0 1 10 @1', 'm 0 2 32 @1', '+ 5000000', 'f 0 1', 'f 0 2', '= end']);
+  });
+
+  it('have each address in the module that lies there now', async () => {
+    const { frames } = await imported(
+      [
+        'v 10500 3',
+        'x /usr/bin/a',
+        'm 1 x 1000 0 500 800 500',
+        'm 4 b.so 9000 0 0 10 20',
+        't 1801 0',
+        't 9000 0', // a segment without length
+        't 9015 0',
+        'm 1 -',
+        'm 4 c.so 9000 0 100',
+        't 9015 0',
+        't 1501 0', // between two
+        '+ a 1 5580',
+      ].join('\n'),
+    );
+    expect(frames.map(({ module, functionName }) => `${module} ${functionName}`)).toEqual([
+      '/usr/bin/a 0x801',
+      ' 0x9000',
+      'b.so 0x15',
+      'c.so 0x15',
+      ' 0x1501',
+    ]);
+  });
+
+  it('have the segments and call stacks of one process, or end in one line', async () => {
+    const segments = `m 1 a 0 ${Array.from({ length: 65_531 }, (_, i) => `${(i * 16).toString(16)} 8`).join(' ')}`;
+    await expect(imported(['v 10500 3', segments, '+ a 0 5580'].join('\n'))).rejects.toThrow(
+      ':2: found more than 65530 segments of modules',
+    );
+    const inlined = `i 10 1${' 1 1 1'.repeat(100_000)}`;
+    const deep = Array.from({ length: 2000 }, (_, i) => `t 1 ${i.toString(16)}`);
+    await expect(imported(['v 10500 3', 's 1 a', inlined, ...deep, 'a 8 1', '+ 0'].join('\n'))).rejects.toThrow(
+      ':45: found more than 4194304 call sites',
+    );
   });
 
   it('are read interpreted, by kind: the block just allocated, else the oldest', async () => {

@@ -20,12 +20,18 @@ export interface HeaptrackStacks {
   siteOf(trace: number): number;
 }
 
-interface Module {
+/** A piece of a module that is mapped. Those of a process do not overlap. */
+interface Segment {
   readonly name: string;
   readonly base: number;
   readonly from: number;
   readonly to: number;
 }
+
+/** Mappings that a process of Linux has at most (vm.max_map_count). */
+const SEGMENTS_MAX = 65_530;
+/** Call sites for which there is memory: large programs have some hundred thousand. */
+const SITES_MAX = 2 ** 22;
 
 export function createHeaptrackStacks(trace: AddressTrace): HeaptrackStacks {
   const strings: string[] = [''];
@@ -34,8 +40,10 @@ export function createHeaptrackStacks(trace: AddressTrace): HeaptrackStacks {
   /** By node: its call site. */
   const nodes: number[] = [0];
   const rawFrames = new Map<number, number>();
-  let modules: Module[] = [];
+  /** By address. */
+  let segments: Segment[] = [];
   let program = '';
+  let sites = 0;
 
   const number = (text: string | undefined, what: string, place: string) =>
     exactNumber(text ?? '', { place, what, radix: 16 });
@@ -58,7 +66,8 @@ export function createHeaptrackStacks(trace: AddressTrace): HeaptrackStacks {
     const length = match ? Number.parseInt(match[1]!, 16) : Math.max(0, bytes.indexOf(' '));
     const name = bytes.subarray(0, length).toString();
     if (name === '-' && bytes.length <= length) {
-      modules = [];
+      segments = [];
+      rawFrames.clear();
       return;
     }
     const numbers = bytes
@@ -70,15 +79,32 @@ export function createHeaptrackStacks(trace: AddressTrace): HeaptrackStacks {
     const [base = 0] = numbers;
     for (let i = 1; i + 1 < numbers.length; i += 2) {
       const from = base + numbers[i]!;
-      modules.push({ name: name === 'x' ? program : name, base, from, to: from + numbers[i + 1]! });
+      const to = from + numbers[i + 1]!;
+      if (to > from) segments.splice(segmentsUpTo(from), 0, { name: name === 'x' ? program : name, base, from, to });
     }
+    if (segments.length > SEGMENTS_MAX)
+      throw new UserError(
+        `${place}: found more than ${SEGMENTS_MAX} segments of modules, expected those of one process`,
+      );
+  }
+
+  /** How many segments begin at the address or below. */
+  function segmentsUpTo(address: number): number {
+    let [low, high] = [0, segments.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (segments[middle]!.from <= address) low = middle + 1;
+      else high = middle;
+    }
+    return low;
   }
 
   /** Raw data know addresses alone: what is shown is where it lies in its module, as addr2line takes it. */
   function rawFrame(address: number): number {
     let frame = rawFrames.get(address);
     if (frame === undefined) {
-      const module = modules.find(({ from, to }) => address >= from && address < to);
+      const segment = segments[segmentsUpTo(address) - 1];
+      const module = segment && address < segment.to ? segment : undefined;
       const functionName = `0x${(address - (module?.base ?? 0)).toString(16)}`;
       frame = trace.addFrame({ functionName, file: '', line: 0, module: module?.name ?? '' });
       rawFrames.set(address, frame);
@@ -105,6 +131,9 @@ export function createHeaptrackStacks(trace: AddressTrace): HeaptrackStacks {
     let site = listed(nodes, parent, 'caller', place);
     const value = number(address, 'an address', place);
     const frames = addresses.length > 1 ? listed(addresses, value, 'address', place) : [rawFrame(value)];
+    sites += frames.length;
+    if (sites > SITES_MAX)
+      throw new UserError(`${place}: found more than ${SITES_MAX} call sites, expected those of one program`);
     for (let i = frames.length - 1; i >= 0; i--) site = trace.addSite(site, frames[i]!);
     nodes.push(site);
   }

@@ -11,6 +11,9 @@ import { linesOf } from './lines.ts';
 import { ltrace } from './ltrace.ts';
 import { mtrace } from './mtrace.ts';
 
+/** So that a signal is heard, however many lines come at once. */
+const LINES_BETWEEN_BREATHS = 1024;
+
 /** Every importer, in the order in which they are asked whether a log is theirs. To add one: write its file, name it here. */
 const importersByName = createRegistry<Importer>('importer', [heaptrack, mtrace, csv, ltrace]);
 export const IMPORTERS = importersByName.all;
@@ -48,6 +51,7 @@ export async function importTrace(
       if (!importer) break;
       importLine ??= importer.create(trace);
       importLine(line, place());
+      if (number % LINES_BETWEEN_BREATHS === 0) await new Promise((resolve) => setImmediate(resolve));
     }
   } catch (error) {
     if (!(error instanceof DamagedDataError)) throw error;
