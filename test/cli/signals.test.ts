@@ -5,7 +5,7 @@ import { interrupt } from '../helpers/interrupt.ts';
 import { temporaryFolder } from '../helpers/temporary.ts';
 
 /** Long enough for any machine to be in the middle of it. */
-const LONG = 'rows:threads=4,rounds=900000';
+const LONG = 'rows:threads=4,rounds=300000';
 /** A second of two processors, and what a busy machine may add. */
 const ANSWER_MS = 3000;
 
@@ -22,6 +22,28 @@ describe.runIf(CLI_BUILT)('Ctrl-C and SIGTERM', () => {
     expect(stdout).toContain('(partial: interrupted)');
     expect(readdirSync(folder).sort()).toEqual(['.tmp', 'r.json', 's.jsonl.partial']);
     expect(JSON.parse(readFileSync(`${folder}/r.json`, 'utf8')).partial).toBe(true);
+  });
+
+  test('SIGHUP is the same, and what the command ends by', async () => {
+    const folder = temporaryFolder();
+    const args = ['run', LONG, '--json=r.json', '--samples=s.jsonl'];
+    const ended = await interrupt(args, { cwd: folder, afterMs: 100, signal: 'SIGHUP', ready: hasBegun });
+    expect([ended.code, ended.signal]).toEqual([null, 'SIGHUP']);
+    expect(readdirSync(folder).sort()).toEqual(['.tmp', 'r.json', 's.jsonl.partial']);
+    expect(JSON.parse(readFileSync(`${folder}/r.json`, 'utf8')).partial).toBe(true);
+  });
+
+  test('SIGHUP under nohup is not heard', async () => {
+    const folder = temporaryFolder();
+    const ended = await interrupt(['run', 'rows:threads=2,rounds=3000', '--samples=s.jsonl'], {
+      cwd: folder,
+      afterMs: 0,
+      signal: 'SIGHUP',
+      ready: hasBegun,
+      environment: { _: '/usr/bin/nohup' },
+    });
+    expect([ended.wasOver, ended.code, ended.signal]).toEqual([false, 0, null]);
+    expect(readdirSync(folder).sort()).toEqual(['.tmp', 's.jsonl']);
   });
 
   test('compare tells what had finished', async () => {
@@ -51,14 +73,12 @@ describe.runIf(CLI_BUILT)('Ctrl-C and SIGTERM', () => {
       `${folder}/t.htrace`,
       `${lines.slice(0, 2).join('\n')}\n${`${lines.slice(2).join('\n')}\n`.repeat(400)}`,
     );
-    const { code, processorMs } = await interrupt(['trace', 'convert', 't.htrace', 'o.htrace.gz'], {
-      cwd: folder,
-      afterMs: 0,
-      signal: 'SIGTERM',
-      ready: hasBegun,
-    });
-    expect(code).toBe(130);
-    expect(processorMs).toBeLessThan(ANSWER_MS);
-    expect(readdirSync(folder).sort()).toEqual(['.tmp', 't.htrace']);
+    for (const signal of ['SIGTERM', 'SIGHUP'] as const) {
+      const args = ['trace', 'convert', 't.htrace', 'o.htrace.gz'];
+      const ended = await interrupt(args, { cwd: folder, afterMs: 0, signal, ready: hasBegun });
+      expect([ended.code, ended.signal]).toEqual(signal === 'SIGHUP' ? [null, signal] : [130, null]);
+      expect(ended.processorMs).toBeLessThan(ANSWER_MS);
+      expect(readdirSync(folder).sort()).toEqual(['.tmp', 't.htrace']);
+    }
   });
 });

@@ -40,19 +40,20 @@ export interface Interruption {
   /** So much processor time after its start, or after `ready` has become true. */
   readonly afterMs: number;
   readonly ready?: (cwd: string) => boolean;
+  readonly environment?: Readonly<Record<string, string>>;
 }
 
 /** Runs `sim ARGS` in the folder, and sends the signal when it has worked for so long. */
 export function interrupt(
   args: readonly string[],
-  { cwd, afterMs, signal, ready }: Interruption,
+  { cwd, afterMs, signal, ready, environment }: Interruption,
 ): Promise<Interrupted> {
   const temporary = join(cwd, '.tmp');
   mkdirSync(temporary, { recursive: true });
   const child = spawn(process.execPath, [CLI, ...args], {
     cwd,
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, NO_COLOR: '1', GITHUB_ACTIONS: '', TMPDIR: temporary },
+    env: { ...process.env, NO_COLOR: '1', GITHUB_ACTIONS: '', TMPDIR: temporary, ...environment },
   });
   let stdout = '';
   let stderr = '';

@@ -155,6 +155,12 @@ describe('files', () => {
     await writeTrace(`${folder}/a.htrace`, events);
     execFileSync('zstd', ['-q', `${folder}/a.htrace`]);
     expect(contents(await readTrace(`${folder}/a.htrace.zst`))).toEqual(contents(events));
+    const packed = readFileSync(`${folder}/a.htrace.zst`);
+    const skipped = Buffer.from([0x50, 0x2a, 0x4d, 0x18, 4, 0, 0, 0, 1, 2, 3, 4]);
+    writeFileSync(`${folder}/skipped.zst`, Buffer.concat([skipped, packed]));
+    expect(contents(await readTrace(`${folder}/skipped.zst`))).toEqual(contents(events));
+    writeFileSync(`${folder}/damaged.zst`, Buffer.concat([packed.subarray(0, -2), Buffer.from('xx')]));
+    await expect(readTrace(`${folder}/damaged.zst`)).rejects.toThrow(/found damaged compressed data \([^/]+\)/);
     writeFileSync(`${folder}/cut.zst`, readFileSync(`${folder}/a.htrace.zst`).subarray(0, -5));
     await expect(readTrace(`${folder}/cut.zst`)).rejects.toThrow(/found compressed data that break off/);
   });

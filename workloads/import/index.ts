@@ -55,7 +55,7 @@ export async function importTrace(
     }
   } catch (error) {
     if (!(error instanceof DamagedDataError)) throw error;
-    throw new UserError(`${source}: found compressed data that break off (${error.message}), expected ${expected()}`);
+    throw new UserError(`${source}: found ${error.message}, expected ${expected()}`);
   }
   if (!importer || trace.length === 0) {
     throw new UserError(`${source}: found no call of the malloc family, expected ${expected()}`);

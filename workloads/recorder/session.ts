@@ -6,8 +6,9 @@ import { createInterface } from 'node:readline';
 import type { Writable } from 'node:stream';
 import { getSystemErrorMap } from 'node:util';
 import { UserError } from '../../sim/contract/assert.ts';
+import { isHangupIgnored } from '../files/hangup.ts';
 import { buildRecorder } from './build.ts';
-import { type Ending, type Endings, isHangupIgnored, listenForEndings } from './endings.ts';
+import { type Ending, type Endings, listenForEndings } from './endings.ts';
 
 export interface SessionOptions {
   readonly command: readonly string[];
@@ -185,7 +186,9 @@ async function keep(
   };
   const numbers = [options.diskBytes, options.stopEvents, options.sampleNs].map(String);
   const clock = clockKind() === 'counter' ? 'c' : 'm';
-  const flags = [clock, options.withSites ? 's' : '', options.withZend ? '' : 'n', isHangupIgnored ? 'h' : ''].join('');
+  const flags = [clock, options.withSites ? 's' : '', options.withZend ? '' : 'n', isHangupIgnored() ? 'h' : ''].join(
+    '',
+  );
   const child = spawn(keeper, [flags, rings, logs, ...numbers, library, ...options.command], {
     stdio: ['inherit', options.stdout === 'stderr' ? process.stderr : 'inherit', 'inherit', 'pipe', 'pipe'],
   });

@@ -18,10 +18,17 @@ function noZstd(source: string): UserError {
   );
 }
 
+/** A frame of zstd, or one to be skipped, as some programs put first (RFC 8878, 3.1.1 and 3.1.2). */
+function isZstd([a, b, c, d]: Uint8Array): boolean {
+  return (
+    (a === 0x28 && b === 0xb5 && c === 0x2f && d === 0xfd) || (a! >> 4 === 5 && b === 0x2a && c === 0x4d && d === 0x18)
+  );
+}
+
 /** The stream that unpacks data with this beginning; none where they are not compressed. */
 export function unpackerOf(first: Uint8Array, source: string): Duplex | undefined {
   if (first[0] === 0x1f && first[1] === 0x8b) return zlib.createGunzip({ chunkSize: CHUNK_BYTES });
-  if (first[0] !== 0x28 || first[1] !== 0xb5 || first[2] !== 0x2f || first[3] !== 0xfd) return undefined;
+  if (!isZstd(first)) return undefined;
   return zstd.createZstdDecompress?.({ chunkSize: CHUNK_BYTES }) ?? zstdProgram(source);
 }
 

@@ -135,7 +135,7 @@ async function readStream(
   } catch (error) {
     if (!(error instanceof DamagedDataError)) throw error;
     input ??= inputFor(new Uint8Array(0), source, options, FIRST_ROWS);
-    input.cutOff(`compressed data that break off (${error.message})`, 'a whole file');
+    input.cutOff(error.message, 'a whole file');
   }
   return input.finish();
 }

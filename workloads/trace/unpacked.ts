@@ -6,8 +6,13 @@ import { unpackerOf } from './compression.ts';
 /** As many bytes as it takes to tell what an input is. */
 export const MAGIC_BYTES = 8;
 
-/** Compressed data that are damaged or break off: what came before has been handed out. */
-export class DamagedDataError extends Error {}
+/** Compressed data that are damaged or break off, as its message says: what came before has been handed out. */
+export class DamagedDataError extends Error {
+  constructor(reason: string) {
+    const breaksOff = /unexpected end|premature end|unknown header/.test(reason);
+    super(breaksOff ? `compressed data that break off (${reason})` : `damaged compressed data (${reason})`);
+  }
+}
 
 /**
  * The bytes of a stream, unpacked where their beginning says that they are packed (.gz, .zst), in pieces of any size.

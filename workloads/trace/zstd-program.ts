@@ -4,6 +4,14 @@ import { Duplex } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { UserError } from '../../sim/contract/assert.ts';
 
+/** What the program says of its standard input, without its name and the input's. */
+const reasonOf = (message: string): string =>
+  message
+    .trim()
+    .split('\n')[0]!
+    .replace(/^(zstd: )?\/\*stdin\*\\ ?: ?/, '')
+    .trim() || 'zstd';
+
 /** A stream that unpacks by the program `zstd`: for versions of Node that have no zstd of their own. */
 export function zstdProgram(source: string): Duplex {
   return Duplex.from(async function* (packed: AsyncIterable<Uint8Array>) {
@@ -20,7 +28,7 @@ export function zstdProgram(source: string): Duplex {
       yield* child.stdout as AsyncIterable<Uint8Array>;
       await fed;
       const [status] = await ended;
-      if (status !== 0) throw Object.assign(new Error(message.trim().split('\n')[0] || 'zstd'), { code: 'ERR_ZSTD' });
+      if (status !== 0) throw Object.assign(new Error(reasonOf(message)), { code: 'ERR_ZSTD' });
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
       const { node } = process.versions;

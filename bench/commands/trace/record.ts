@@ -7,7 +7,7 @@ import { checkFolder, checkOutput, defaultOutput, outputOf } from '../../../work
 import { type RecordedProcess, type Recording, recordProgram } from '../../../workloads/recorder/recorder.ts';
 import { anonymizeTrace } from '../../../workloads/trace/anonymize.ts';
 import { writeTrace } from '../../../workloads/trace/output.ts';
-import { unheard } from '../../cli/interruption.ts';
+import { endByHangup, unheard } from '../../cli/interruption.ts';
 import { note } from '../../cli/show.ts';
 import { shellWord } from '../../report/escape.ts';
 import { quantumOption, tellOddities } from './import.ts';
@@ -123,14 +123,11 @@ export const recordCommand: CommandModule<object, RecordArguments> = {
     );
     if (argv.json !== undefined) writeWhole(argv.json || '-', `${JSON.stringify({ processes: list }, null, 2)}\n`);
     process.exitCode = finish(command, recording, list);
-    if (hadTerminal && !hasTerminal()) process.kill(process.pid, 'SIGHUP');
+    if (hadTerminal && !hasTerminal()) endByHangup();
   },
 };
 
-/**
- * Whether there is a terminal that controls this process. Where it has gone meanwhile, the recorder ends as the signal for that
- * ends a program: on its way to an ordinary end Node would give the terminal its modes back, and crash.
- */
+/** Whether there is a terminal that controls this process: it may have gone meanwhile. */
 function hasTerminal(): boolean {
   try {
     closeSync(openSync('/dev/tty', 'r'));
