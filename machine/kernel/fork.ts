@@ -67,6 +67,7 @@ export function dupMm(k: Kernel, parent: Task, child: Task): boolean {
 function copyPageRange(k: Kernel, vma: Vma, copy: Vma): void {
   const { mm } = copy;
   vma.mm.tlb?.flush(vma.start, vma.end);
+  mm.copyUpper(vma.mm, vma.start, vma.end);
   vma.mm.eachPmd(vma.start, vma.end, (key, pmd) => {
     // A huge page of an object is left to faults.
     if (pmd.huge !== 0 && vma.object) return;
@@ -80,6 +81,7 @@ function copyPageRange(k: Kernel, vma: Vma, copy: Vma): void {
     }
     accountPageTables(k, mm);
   });
+  accountPageTables(k, mm);
 }
 
 /** copy_huge_pmd: both map the huge page, and neither may write it. */

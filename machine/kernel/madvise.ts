@@ -13,8 +13,8 @@ import { type Errno, isolateRange, vmaMerge } from './mmap.ts';
 import { covered } from './mprotect.ts';
 import { frameOfPte, type Pmd, PTE_DIRTY, PTE_PRESENT, PTE_SPECIAL, PTE_SWAP, PTE_YOUNG } from './page-table.ts';
 import { updateHiwaterRss } from './rss.ts';
-import { shmemTruncateRange } from './shmem.ts';
-import { folioFreeSwap, freeSwapAndCache } from './swap.ts';
+import { shmemTruncateRange, swappedPages } from './shmem.ts';
+import { folioFreeSwap, freeSwapAndCache, readSwapCacheAsync } from './swap.ts';
 import { folioDeactivate, lruAddDrain, markPageLazyfree } from './swap-lru.ts';
 import {
   VM_DONTCOPY,
@@ -96,11 +96,35 @@ function madviseVma(k: Kernel, task: Task, vma: Vma, start: number, end: number,
     case 'collapse':
       return madviseCollapse(k, task, vma, start, end);
     case 'willneed':
-      if (vma.object) forcePageCacheReadahead(k, task.group, vma.object, vma.linearIndex(start), end - start);
+      madviseWillneed(k, task, vma, start, end);
       return undefined;
     default:
       return undefined;
   }
+}
+
+/** madvise_willneed: a disk's file is read ahead; what lies in swap is read into the swap cache and mapped by nobody. */
+function madviseWillneed(k: Kernel, task: Task, vma: Vma, start: number, end: number): void {
+  const { object } = vma;
+  if (object?.kind === 'disk') {
+    forcePageCacheReadahead(k, task.group, object, vma.linearIndex(start), end - start);
+    return;
+  }
+  if (object) {
+    const slots = [...swappedPages(object)].sort(([one], [other]) => one - other);
+    for (const [index, slot] of slots) {
+      if (index >= vma.linearIndex(start) && index < vma.linearIndex(end)) readSwapCacheAsync(k, task, slot);
+    }
+  } else {
+    vma.mm.eachPmd(start, end, (key, pmd) => {
+      if (pmd.huge !== 0) return;
+      for (let page = Math.max(start, key * 512); page < Math.min(end, key * 512 + 512); page++) {
+        const pte = pmd.get(page - key * 512);
+        if (pte & PTE_SWAP) readSwapCacheAsync(k, task, frameOfPte(pte));
+      }
+    });
+  }
+  lruAddDrain(k);
 }
 
 /** madvise_free_single_vma: pages become clean and may be dropped; nothing is unmapped. */

@@ -269,14 +269,23 @@ export class Mm {
   }
 
   noteUpper(page: number): void {
-    const pmdPage = Math.floor(page / PUD_PAGES);
-    if (this.pmdPages.has(pmdPage)) return;
-    this.pmdPages.set(pmdPage, this.group.id);
-    this.countTable(this.group.id, 1, 0);
-    const pudPage = Math.floor(page / PGD_PAGES);
-    if (this.pudPages.has(pudPage)) return;
-    this.pudPages.set(pudPage, this.group.id);
-    this.countTable(this.group.id, 1, 1);
+    if (this.pmdPages.has(Math.floor(page / PUD_PAGES))) return;
+    this.noteDirectory(this.pmdPages, Math.floor(page / PUD_PAGES));
+    this.noteDirectory(this.pudPages, Math.floor(page / PGD_PAGES));
+  }
+
+  private noteDirectory(pages: Map<number, number>, key: number): void {
+    if (pages.has(key)) return;
+    pages.set(key, this.group.id);
+    this.countTable(this.group.id, 1, pages === this.pudPages ? 1 : 0);
+  }
+
+  /** copy_pud_range and copy_pmd_range: directories that `from` has for [start, end), also where nothing is left below them. */
+  copyUpper(from: Mm, start: number, end: number): void {
+    for (const key of from.pudPages.keys())
+      if (key * PGD_PAGES < end && (key + 1) * PGD_PAGES > start) this.noteDirectory(this.pudPages, key);
+    for (const key of from.pmdPages.keys())
+      if (key * PUD_PAGES < end && (key + 1) * PUD_PAGES > start) this.noteDirectory(this.pmdPages, key);
   }
 
   /** An entry for the 2 MiB of `page`, with a table of its own or for a huge page that has none. */

@@ -280,6 +280,12 @@ function readSwapCache(k: Kernel, task: Task, slot: number, own: Slot): number {
   return frame;
 }
 
+/** read_swap_cache_async: into the swap cache, for whoever comes. */
+export function readSwapCacheAsync(k: Kernel, task: Task, slot: number): void {
+  const own = areaOf(k).slots[slot]!;
+  if (own.frame < 0 && readSwapCache(k, task, slot, own) >= 0) folioAddLru(k, own.frame);
+}
+
 /** 1 << page_cluster: pages read at once where more than one process names the first. */
 const MAX_WINDOW = 8;
 

@@ -37,12 +37,6 @@ export function* runProcessCommand(run: MachineRun, command: Command): Breathing
   }
   const [name, ...words] = command.words as [string, ...string[]];
   run.turns.readerRan(COMMAND_US);
-  if (name === 'rlimit') {
-    const [resource, value] = words as [keyof Rlimits, string];
-    process.task.rlimits[resource] = value === 'unlimited' ? Number.POSITIVE_INFINITY : sizeOf(value)!;
-    run.emitStep(command.text, undefined, { ret: 0, us: CALL_US });
-    return;
-  }
   if (name === 'into' || name === 'oom_score_adj' || name === 'clear_refs') {
     outside(run, process, command, name, words[0]!);
     return;
@@ -196,6 +190,11 @@ const ERRNO: Readonly<Record<string, number>> = {
 // biome-ignore lint/correctness/useYield: one shape with the calls that sleep
 function* immediate(run: MachineRun, process: ScriptProcess, name: string, words: readonly string[]): Call {
   run.k.current = process.task;
+  if (name === 'rlimit') {
+    const [resource, value] = words as [keyof Rlimits, string];
+    process.task.rlimits[resource] = value === 'unlimited' ? Number.POSITIVE_INFINITY : sizeOf(value)!;
+    return 0;
+  }
   const own = MEMORY_CALLS[name] ?? FILE_CALLS[name];
   return own ? own(run, process, words) : objectsCommand(run, process.task, name, words);
 }

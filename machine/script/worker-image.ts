@@ -70,6 +70,7 @@ const COMMANDS: Readonly<Record<string, string>> = {
   fsync: '401x 406x 456x',
   unlink: '401x 406x 457x',
   mkdir: '401x 406x 456x',
+  rlimit: NUMBER,
   fork: '401x 406x 457x',
   fds: NUMBER,
   pipes: NUMBER,
