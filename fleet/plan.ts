@@ -5,6 +5,7 @@ import type { FleetPlanRow } from './report/plan-row.ts';
 import type { FleetOptions } from './run-fleet.ts';
 import { durationText, durationUs } from './scenario/quantities.ts';
 import { parseScenario } from './scenario/scenario.ts';
+import { checkChanges } from './scenario/settings.ts';
 
 export const FLEET_PLAN_SCHEMA = 'allocsim-fleet-plan-1';
 
@@ -47,8 +48,7 @@ export async function planFleet(text: string, from: string, options: FleetPlanOp
   const tasks = changes.map(({ name, change }): FleetTask => {
     return { text, from, name, change: { ...change, duration }, asks: { plan: { horizons: ascending, risk } } };
   });
-  // All changes are read before anything runs: a mistake in the last one is found at once.
-  for (const { change } of tasks) parseScenario(text, from, change);
+  checkChanges(scenario, text, from, tasks);
   const { runs, partial } = await execute(tasks);
   if (runs.every((run) => run === undefined)) throw new Interrupted('interrupted');
   const all = runs.flatMap((run) => run?.plan?.rows ?? []);

@@ -11,6 +11,7 @@ import { withFront } from './report/setting-front.ts';
 import type { SettingResult } from './report/setting-result.ts';
 import type { FleetOptions } from './run-fleet.ts';
 import { parseScenario, type Scenario } from './scenario/scenario.ts';
+import { checkChanges } from './scenario/settings.ts';
 
 export const FLEET_SCHEMA = 'allocsim-fleet-1';
 
@@ -45,8 +46,7 @@ export async function studyFleet(
   const settings = scenario.settings.filter(
     ({ name }) => wanted === 'all' || (wanted !== 'none' && wanted.includes(name)),
   );
-  // All changes are read before anything runs: a mistake in the last one is found at once.
-  for (const { change } of settings) parseScenario(text, from, change);
+  checkChanges(scenario, text, from, settings);
   const tasks: FleetTask[] = [
     { text, from, name: 'as it is', change: {}, asks: { whole: true, ...(look && { look }) } },
     ...settings.map(({ name, change }) => ({ text, from, name, change, asks: {} })),

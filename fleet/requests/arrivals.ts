@@ -1,4 +1,3 @@
-import { UserError } from '../../sim/contract/assert.ts';
 import { createRandom, type Random } from '../../sim/contract/random.ts';
 import { atOnce, BREATH_STEPS } from '../../workloads/breathing.ts';
 import { durationUs, ratePerSecond } from '../scenario/quantities.ts';
@@ -20,7 +19,6 @@ export interface Arrivals {
 }
 
 const HOUR_US = 3600e6;
-const MAX_REQUESTS = 50_000_000;
 
 /** Every request of the scenario. The same seed gives the same ones; a kind's do not depend on the other kinds. */
 export const arrivalsOf = (scenario: Scenario, sources: FleetSources = FILE_SOURCES): Arrivals =>
@@ -94,8 +92,6 @@ function* poissonTimes(
   const weights = daily?.map((weight) => weight / mean);
   const highest = weights ? Math.max(...weights) : 1;
   if (perSecond * highest === 0) return new Float64Array(0);
-  if ((perSecond * endUs) / 1e6 > MAX_REQUESTS)
-    throw new UserError(`found ${Math.round((perSecond * endUs) / 1e6)} requests, expected at most ${MAX_REQUESTS}`);
   const gapUs = 1e6 / (perSecond * highest);
   const times: number[] = [];
   for (let at = 0; ; ) {

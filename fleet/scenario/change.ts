@@ -30,7 +30,8 @@ export function applyChange(document: Document, from: string, change: Change): v
       const index = at.items.findIndex((item) => isMap(item) && (item as YAMLMap).get('name') === last);
       if (index < 0) throw new UserError(`${from}: change: found '${path}', and nothing there has the name '${last}'`);
       where.push(index);
-    } else where.push(last);
+    } else if (isMap(at) || at === undefined) where.push(last);
+    else throw new UserError(`${from}: change: found '${path}', which leads nowhere after '${where.join('.')}'`);
     document.setIn(where, document.createNode(value));
   }
 }

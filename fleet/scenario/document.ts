@@ -26,12 +26,27 @@ export function scenarioDocument(text: string, from: string): { document: YamlDo
   return { document, lines };
 }
 
-/** What the document says. @throws UserError for aliases of aliases, which are more than the text is. */
-export function contentOf(document: YamlDocument, from: string): unknown {
+/** What the document says. @throws UserError for an alias of nothing, and for aliases of aliases, which are more than the text is. */
+export function contentOf(document: YamlDocument, lines: LineCounter, from: string): unknown {
+  let first: { readonly at: number; readonly fault?: string } | undefined;
+  visit(document, {
+    Alias(_, alias) {
+      const at = alias.range?.[0] ?? 0;
+      first ??= { at };
+      if (alias.resolve(document) !== undefined) return undefined;
+      first = { at, fault: `found '*${alias.source}', expected its anchor &${alias.source} before it` };
+      return visit.BREAK;
+    },
+  });
+  const placeOf = (at: number) => `${from}:${lines.linePos(at).line}`;
+  if (first?.fault !== undefined) throw new UserError(`${placeOf(first.at)}: ${first.fault}`);
   try {
     return document.toJS();
   } catch (error) {
-    throw new UserError(`${from}: ${(error as Error).message}`);
+    if (!first || !(error instanceof ReferenceError)) throw error;
+    throw new UserError(
+      `${placeOf(first.at)}: found aliases of aliases that stand for more than the file is, expected few`,
+    );
   }
 }
 

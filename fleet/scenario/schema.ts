@@ -3,27 +3,22 @@ import { parseLogLine } from '../requests/log-line.ts';
 import { durationUs, ratePerSecond, sizeBytes } from './quantities.ts';
 
 // The file's own words. Every object is strict: a word that is not known is a mistake, and is said with its line.
+// `error` says what was expected (issue-text.ts).
 
 const quantity = (parse: (text: string | number) => number | undefined, expected: string, pattern: string) =>
   z
-    .union([z.string(), z.number()])
-    .refine((value) => parse(value) !== undefined, {
-      error: (issue) => `found '${String(issue.input)}', expected ${expected}`,
-    })
+    .union([z.string(), z.number()], { error: expected })
+    .refine((value) => parse(value) !== undefined, { error: expected })
     .meta({ description: expected, examples: [pattern] });
 
 const size = quantity(sizeBytes, 'a size such as 4096, 64K, 128M or 32G', '128M');
 const duration = quantity(durationUs, 'a duration such as 80ms, 10s, 5m, 72h or 30d', '72h');
 const rate = quantity(ratePerSecond, 'a rate such as 2/s, 90/m or 50/h', '2/s');
-const name = z.string().regex(/^[A-Za-z][A-Za-z0-9_-]*$/, {
-  error: (issue) => `found '${String(issue.input)}', expected a name of letters, digits, - and _`,
-});
+const name = z.string().regex(/^[A-Za-z][A-Za-z0-9_-]*$/, { error: 'a name of letters, digits, - and _' });
 const count = z.number().int().min(0);
 const share = z.number().min(0).max(1);
 
-const path = z.string().regex(/^\/?[^\s/]+(\/[^\s/]+)*$/, {
-  error: (issue) => `found '${String(issue.input)}', expected a path of names without spaces`,
-});
+const path = z.string().regex(/^\/?[^\s/]+(\/[^\s/]+)*$/, { error: 'a path of names without spaces' });
 
 const machineSchema = z.strictObject({
   memory: size.describe('of the machine'),
@@ -42,7 +37,7 @@ const machineSchema = z.strictObject({
 const groupSchema = z.strictObject({
   name: z
     .string()
-    .regex(/^[A-Za-z][\w./-]*$/)
+    .regex(/^[A-Za-z][\w./-]*$/, { error: 'a name of letters, digits, -, _, . and /' })
     .describe('a child of a group is named parent/child, and comes after it'),
   max: size.optional().describe('memory.max'),
   high: size.optional().describe('memory.high'),
@@ -205,9 +200,7 @@ const requestSchema = z.strictObject({
 const logsSchema = z.strictObject({
   start: z
     .string()
-    .refine((text) => parseLogLine(text)?.isDated === true, {
-      error: (issue) => `found '${String(issue.input)}', expected a time such as 2026-11-29T00:00:00Z`,
-    })
+    .refine((text) => parseLogLine(text)?.isDated === true, { error: 'a time such as 2026-11-29T00:00:00Z' })
     .optional()
     .describe('when the scenario begins, for logs with dates; default: with their earliest request'),
   unmatched: z
@@ -266,7 +259,7 @@ const settingSchema = z.strictObject({
 export const scenarioSchema = z.strictObject({
   name: z
     .string()
-    .regex(/^[\w.-]+$/)
+    .regex(/^[\w.-]+$/, { error: 'a name of letters, digits, -, _ and .' })
     .optional(),
   about: z.string().default(''),
   duration,

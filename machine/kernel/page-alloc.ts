@@ -193,10 +193,14 @@ export function freePage(k: Kernel, frame: number): void {
   }
 }
 
-/** Pages of the kernel itself: counted, with no frame of their own. Never fails: what has no page asks for reclaim first. */
+/**
+ * Pages of the kernel itself: counted, with no frame of their own. Never fails: what has no page asks for reclaim first, and where that
+ * finds none and nobody can be killed, the machine has come to its end.
+ */
 export function takeKernelPages(k: Kernel, pages: number): void {
   for (let i = 0; i < pages; i++) {
     const zone = reserveFrom(k, { kernel: true });
+    if (zone < 0 && k.panicked) return;
     const from = zone < 0 ? k.zones.length - 1 : zone;
     takeFromPcp(k, from, 'kernel');
     k.frames.zones[from]!.free--;

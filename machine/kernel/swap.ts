@@ -53,11 +53,14 @@ const DEACTIVATE_BELOW = 2 * SWAP_SLOTS_CACHE_SIZE;
 
 const areas = new WeakMap<Kernel, SwapArea>();
 
-/** swap_map and swap_cgroup_map: a byte and two for each page of the area. */
-const mapPages = (pages: number): number => Math.ceil(pages / 4096) + Math.ceil((pages * 2) / 4096);
+/** swap_map: a byte for each page of the area, in one piece of vmalloc's. */
+const swapMapPages = (pages: number): number => Math.ceil(pages / 4096);
+/** With swap_cgroup_map: two bytes more for each. */
+const mapPages = (pages: number): number => swapMapPages(pages) + Math.ceil((pages * 2) / 4096);
 
-/** swapon: an area of so many pages. */
-export function swapOn(k: Kernel, pages: number, zram?: Zram): void {
+/** swapon: an area of so many pages. @returns false where its map is more than the machine's memory (vmalloc does not try then). */
+export function swapOn(k: Kernel, pages: number, zram?: Zram): boolean {
+  if (swapMapPages(pages) > k.totalPages) return false;
   const before = areas.get(k);
   if (before) {
     for (const slot of before.cache.returned) before.zram?.free(slot);
@@ -77,6 +80,7 @@ export function swapOn(k: Kernel, pages: number, zram?: Zram): void {
   // The first page is the header.
   k.swapTotal = Math.max(0, pages - 1);
   k.swapFree = k.swapTotal;
+  return true;
 }
 
 const areaOf = (k: Kernel): SwapArea => areas.get(k)!;

@@ -34,8 +34,15 @@ export class Zram {
   private maxUsedPages = 0;
   private hugePagesSince = 0;
 
-  /** disksize and mkswap: its table is from vmalloc, its first page written. */
-  constructor(k: Kernel, pages: number, ratio: number) {
+  /** disksize and mkswap. @returns undefined where there is no memory for the device's table, which vmalloc does not try beyond the machine's. */
+  static create(k: Kernel, pages: number, ratio: number): Zram | undefined {
+    const tablePages = Math.ceil((pages * TABLE_ENTRY_BYTES) / PAGE);
+    if (tablePages > k.totalPages) return undefined;
+    const zram = new Zram(k, ratio);
+    return zram.begin(DEVICE_VMALLOC_PAGES + tablePages) ? zram : undefined;
+  }
+
+  private constructor(k: Kernel, ratio: number) {
     this.k = k;
     const bytes = Math.max(1, Math.round(PAGE / ratio));
     this.isHuge = bytes >= zsHugeClassSize();
@@ -46,11 +53,18 @@ export class Zram {
     const give = (count: number) => this.givePages(count);
     this.size = new ZsSizeClass(zsClassFor(this.storedBytes), take, give);
     this.header = new ZsSizeClass(zsClassFor(HEADER_BYTES), take, give);
-    const tablePages = DEVICE_VMALLOC_PAGES + Math.ceil((pages * TABLE_ENTRY_BYTES) / PAGE);
+  }
+
+  /** Its table is from vmalloc, its first page written. */
+  private begin(vmallocPages: number): boolean {
     this.account(DEVICE_SLAB_BYTES);
-    takePagesFromReserve(k, tablePages);
-    k.vmallocPages += tablePages;
+    if (!takePagesFromReserve(this.k, vmallocPages)) {
+      this.account(-DEVICE_SLAB_BYTES);
+      return false;
+    }
+    this.k.vmallocPages += vmallocPages;
     this.header.malloc();
+    return true;
   }
 
   private takePages(pages: number): boolean {

@@ -141,7 +141,7 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
       return;
     }
     const bytes = sizeOf(size!);
-    if (bytes === undefined) {
+    if (bytes === undefined || bytes < 0) {
       ok(run, command, 'EINVAL');
       return;
     }
@@ -150,8 +150,9 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
       return;
     }
     const pages = Math.floor(bytes / 4096);
-    swapOn(run.k, pages, how.includes('zram') ? new Zram(run.k, pages, ratioOf(how)) : undefined);
-    ok(run, command);
+    const zram = how.includes('zram') ? Zram.create(run.k, pages, ratioOf(how)) : undefined;
+    const isOn = (zram || !how.includes('zram')) && swapOn(run.k, pages, zram);
+    ok(run, command, isOn ? undefined : 'ENOMEM');
   },
   sync(run, _words, command) {
     syncAll(run.k);
