@@ -5,7 +5,7 @@ import { UserError } from '../../sim/contract/assert.ts';
 import type { PassingTrace, Touch, TraceSummary } from '../../sim/contract/event.ts';
 import type { Start } from '../../sim/contract/start.ts';
 import type { KernelOptions, KernelVersion } from '../../sim/kernel/kernel.ts';
-import { openPassingTrace, type PassingOrder } from '../../workloads/trace/passing.ts';
+import { openPassingTrace, type PassingFile, type PassingOrder } from '../../workloads/trace/passing.ts';
 import type { ParameterValues, WorkloadTime } from '../../workloads/workload.ts';
 import { FAR_FROM } from '../run/machine.ts';
 import { recordedAllocator } from '../run/recorded-allocator.ts';
@@ -157,16 +157,34 @@ export async function prepare(argv: MachineArguments): Promise<Prepared> {
   };
 }
 
-export interface PassingRun extends RunOptions<PassingTrace> {
+export interface PassingRun<T extends PassingTrace = PassingTrace> extends RunOptions<T> {
   /** About how many there are, where nothing says so but the file's size. */
   readonly expectedEvents?: number | undefined;
 }
 
+type OpenTrace<T> = (argv: MachineArguments, order: PassingOrder) => T | undefined | Promise<T | undefined>;
+
 /** The same for a trace that is read while it is executed; undefined where that cannot be. */
 export async function preparePassing(argv: MachineArguments, order: PassingOrder): Promise<PassingRun | undefined> {
+  return prepareOpened(argv, order, openPassing);
+}
+
+/** The same where it is a file in binary form, of which several runs may each read their own. */
+export async function prepareFile(
+  argv: MachineArguments,
+  order: PassingOrder,
+): Promise<PassingRun<PassingFile> | undefined> {
+  return prepareOpened(argv, order, () => openPassingTrace(argv.workload, order));
+}
+
+async function prepareOpened<T extends PassingTrace>(
+  argv: MachineArguments,
+  order: PassingOrder,
+  open: OpenTrace<T>,
+): Promise<PassingRun<T> | undefined> {
   const kernel = checkedKernel(argv);
   const started = performance.now();
-  const trace = (await isBuiltIn(argv.workload)) ? undefined : await openPassing(argv, order);
+  const trace = (await isBuiltIn(argv.workload)) ? undefined : await open(argv, order);
   if (!trace) return undefined;
   const openNs = Math.round((performance.now() - started) * 1e6);
   const { events, waitedNs } = timedRows(trace);

@@ -12,7 +12,7 @@ import { allocatorList } from '../study/compare/allocator-list.ts';
 import { compare } from '../study/compare/compare.ts';
 import { comparisonText } from '../study/compare/text.ts';
 import { comparisonCsv } from '../study/tables.ts';
-import { describeTask, loadTask } from './load-task.ts';
+import { describeTask, loadForBatch, loadTask } from './load-task.ts';
 
 interface CompareArguments extends MachineArguments, TimeArguments, PictureArguments, BatchArguments {
   allocators: string[];
@@ -56,8 +56,9 @@ export const compareCommand: CommandModule<object, CompareArguments> = {
       compare({
         ...batch,
         load: async (seed) => {
-          const isNeeded = !argv.engine || (record && !events);
-          const task = await (isNeeded ? loadTask : describeTask)({ ...argv, allocator: allocators[0]!, seed });
+          const given = { ...argv, allocator: allocators[0]!, seed };
+          if (!record) return (await loadForBatch(given)).task;
+          const task = await (!argv.engine || !events ? loadTask : describeTask)(given);
           events ??= task.events;
           return { ...task, record };
         },

@@ -1,30 +1,68 @@
-import { describeRun, isBuiltIn, type MachineArguments, prepare } from '../cli/run-options.ts';
+import type { EngineArguments } from '../cli/batch-options.ts';
+import { passingOrder } from '../cli/passing-order.ts';
+import {
+  describeRun,
+  isBuiltIn,
+  type MachineArguments,
+  type Prepared,
+  prepare,
+  prepareFile,
+} from '../cli/run-options.ts';
 import { type TimeArguments, timing } from '../cli/time-options.ts';
+import { recordedAllocator } from '../run/recorded-allocator.ts';
 import type { RunTask } from '../study/parallel/run-task.ts';
+import { describeTraceFile } from '../study/parallel/trace-file.ts';
+
+type TaskArguments = MachineArguments & TimeArguments;
+type LoadedTask = Omit<RunTask, 'allocator' | 'seed'>;
 
 /** A workload and its machine as plain data, for workers. */
-export async function loadTask(argv: MachineArguments & TimeArguments): Promise<Omit<RunTask, 'allocator' | 'seed'>> {
+export async function loadTask(argv: TaskArguments): Promise<LoadedTask> {
   const { options, time } = await prepare(argv);
-  const { events, workload, parameters = {}, cpus, kernel, touch, start } = options;
+  const { events } = options;
   return {
     events,
     ...((await isBuiltIn(argv.workload)) && { generated: true }),
-    workload,
-    parameters,
-    cpus,
+    ...machineOf(options),
     ...timing(argv, events, time),
-    ...(kernel && { kernel }),
-    ...(touch && { touch }),
-    ...(start && { start }),
   };
 }
 
-/** The same; where whoever executes the run can generate the events, they are left out. */
-export async function describeTask(
-  argv: MachineArguments & TimeArguments,
-): Promise<Omit<RunTask, 'allocator' | 'seed'>> {
+/**
+ * For runs of which nobody asks for events afterwards, and the allocator that was recorded. Here each run reads its file where that can be; elsewhere
+ * events are sent, unless they are generated.
+ */
+export async function loadForBatch(
+  argv: TaskArguments & Pick<EngineArguments, 'engine'>,
+): Promise<{ task: LoadedTask; recorded: string }> {
+  const order = argv.engine === undefined ? passingOrder(argv) : undefined;
+  const passing = order && (await prepareFile(argv, order));
+  if (!order || !passing) {
+    const task = await (argv.engine === undefined ? loadTask : describeTask)(argv);
+    return { task, recorded: task.events ? recordedAllocator(task.events) : 'glibc' };
+  }
+  const { events } = passing;
+  await events.close();
+  const file = describeTraceFile(argv.workload, order, events);
+  const task = { file, ...machineOf(passing), ...timing(argv, events, undefined) };
+  return { task, recorded: recordedAllocator(events) };
+}
+
+/** The same as loadTask; where whoever executes the run can generate the events, they are left out. */
+export async function describeTask(argv: TaskArguments): Promise<LoadedTask> {
   const described = await describeRun(argv);
   if (!described) return loadTask(argv);
   const { time, ...rest } = described;
   return { ...rest, generated: true, ...timing(argv, undefined, time) };
+}
+
+function machineOf({ workload, parameters = {}, cpus, kernel, touch, start }: Omit<Prepared['options'], 'events'>) {
+  return {
+    workload,
+    parameters,
+    cpus,
+    ...(kernel && { kernel }),
+    ...(touch && { touch }),
+    ...(start && { start }),
+  };
 }

@@ -3,8 +3,9 @@ import { UserError } from '../../sim/contract/assert.ts';
 import type { Sample } from '../../sim/metrics/sample.ts';
 import { parseTlb, TLB_PRESETS } from '../../sim/tlb/settings.ts';
 import { type LineSink, openLineSink } from '../../workloads/files/line-sink.ts';
-import { NeedsWholeTrace, type PassingOrder } from '../../workloads/trace/passing.ts';
+import { NeedsWholeTrace } from '../../workloads/trace/passing.ts';
 import { INTERRUPTED, listenForInterrupt } from '../cli/interruption.ts';
+import { passingOrder } from '../cli/passing-order.ts';
 import { startProgress } from '../cli/progress.ts';
 import { type MachineArguments, machineOptions, type Prepared, prepare, preparePassing } from '../cli/run-options.ts';
 import { show } from '../cli/show.ts';
@@ -134,8 +135,8 @@ async function runReading(argv: RunArguments, passes: boolean): Promise<void> {
   const before = checkSiteOptions(argv);
   const asksForSites = argv.sites || wantsSites(argv);
   const inOrder = argv['faithful-abort'] || tlb ? { ...argv, mode: 'lockstep' as const } : argv;
-  const passing =
-    !passes || records || asksForSites || !mayPass(inOrder) ? undefined : await preparePassing(argv, orderOf(inOrder));
+  const order = !passes || records || asksForSites || isStepwise(argv) ? undefined : passingOrder(inOrder);
+  const passing = order && (await preparePassing(argv, order));
   const prepared: Partial<Prepared> = passing ? {} : await prepare(argv);
   const whole = prepared.options;
   if (whole && asksForSites) requireSites(whole.events, whole.workload, 'what was asked for');
@@ -183,18 +184,10 @@ async function runReading(argv: RunArguments, passes: boolean): Promise<void> {
   if (result.partial) process.exitCode = INTERRUPTED;
 }
 
-/** Whether events may be read while they are executed: nobody asks for the rows afterwards, or for something at each one. */
-function mayPass(
-  argv: Pick<RunArguments, 'mode' | 'pace' | 'placements' | 'syscalls' | 'check' | 'faithful-abort'>,
-): boolean {
-  const isStepwise = argv.placements !== undefined || argv.syscalls !== undefined || argv.check === 'events';
-  return argv.mode !== 'threads' && (argv.pace ?? 'asap') === 'asap' && !isStepwise && !argv['faithful-abort'];
-}
-
-/** As `chooseTime` takes them. */
-function orderOf({ mode, pace }: Pick<RunArguments, 'mode' | 'pace'>): PassingOrder {
-  if (mode === 'lockstep') return 'file';
-  return mode === undefined && pace === undefined ? 'own' : 'program';
+/** Whether somebody asks for something at each event, or for its row afterwards. */
+function isStepwise(argv: Pick<RunArguments, 'placements' | 'syscalls' | 'check' | 'faithful-abort'>): boolean {
+  const isLookedAt = argv.placements !== undefined || argv.syscalls !== undefined || argv.check === 'events';
+  return isLookedAt || argv['faithful-abort'] === true;
 }
 
 async function showSummary(result: RunResult, sites: string, plot: string): Promise<void> {

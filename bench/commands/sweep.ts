@@ -7,12 +7,11 @@ import { checkRuns, positive } from '../cli/positive-option.ts';
 import { type MachineArguments, machineOptions } from '../cli/run-options.ts';
 import { type TimeArguments, timeOptions } from '../cli/time-options.ts';
 import { METRICS } from '../metrics/index.ts';
-import { recordedAllocator } from '../run/recorded-allocator.ts';
 import { allocatorList } from '../study/compare/allocator-list.ts';
 import { parseGrid } from '../study/sweep/grid.ts';
 import { sweep } from '../study/sweep/sweep.ts';
 import { sweepCsv, sweepText } from '../study/sweep/text.ts';
-import { describeTask, loadTask } from './load-task.ts';
+import { loadForBatch } from './load-task.ts';
 
 interface SweepArguments extends Omit<MachineArguments, 'cpus'>, TimeArguments, BatchArguments {
   allocators: string[] | undefined;
@@ -60,15 +59,15 @@ export const sweepCommand: CommandModule<object, SweepArguments> = {
     for (const allocator of given ?? []) parseAllocator(allocator, 1);
     const points = grid.reduce((product, axis) => product * axis.values.length, 1);
     const load = (seed: number, allocator: string | undefined) =>
-      (argv.engine ? describeTask : loadTask)({ ...argv, cpus: cpus?.[0], allocator, seed });
+      loadForBatch({ ...argv, cpus: cpus?.[0], allocator, seed });
     const first = given ? undefined : await load(argv.seed, undefined);
-    const allocators = given ?? [first?.events ? recordedAllocator(first.events) : 'glibc'];
+    const allocators = given ?? [first!.recorded];
     const total = allocators.length * points * (cpus?.length ?? 1) * argv.seeds;
     checkRuns(total);
     const result = await inBatch(argv, total, (batch) =>
       sweep({
         ...batch,
-        load: async (seed) => (seed === argv.seed && first) || load(seed, allocators[0]),
+        load: async (seed) => ((seed === argv.seed && first) || (await load(seed, allocators[0]))).task,
         allocators,
         grid,
         ...(cpus && { cpus }),

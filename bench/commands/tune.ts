@@ -6,12 +6,11 @@ import { positive } from '../cli/positive-option.ts';
 import { type MachineArguments, machineOptions } from '../cli/run-options.ts';
 import { type TimeArguments, timeOptions } from '../cli/time-options.ts';
 import { METRICS } from '../metrics/index.ts';
-import { recordedAllocator } from '../run/recorded-allocator.ts';
 import { tuneCsv } from '../study/tables.ts';
 import { DEFAULT_BOUNDS, parseBound } from '../study/tune/bounds.ts';
 import { tuneText } from '../study/tune/text.ts';
 import { tune } from '../study/tune/tune.ts';
-import { loadTask } from './load-task.ts';
+import { loadForBatch } from './load-task.ts';
 
 interface TuneArguments extends MachineArguments, TimeArguments, BatchArguments {
   minimize: string;
@@ -49,13 +48,14 @@ export const tuneCommand: CommandModule<object, TuneArguments> = {
   handler: async (argv) => {
     positive('budget', argv.budget);
     const keep = argv.keep.map(parseBound);
-    const task = { ...(await loadTask(argv)), seed: argv.seed };
+    const { task: loaded, recorded } = await loadForBatch(argv);
+    const task = { ...loaded, seed: argv.seed };
     const result = await inBatch(argv, argv.budget, (batch) =>
       tune({
         ...batch,
         task,
-        ...(isBuiltIn(argv.workload) && { load: (seed: number) => loadTask({ ...argv, seed }) }),
-        allocator: argv.allocator ?? (task.events ? recordedAllocator(task.events) : 'glibc'),
+        ...(isBuiltIn(argv.workload) && { load: async (seed: number) => (await loadForBatch({ ...argv, seed })).task }),
+        allocator: argv.allocator ?? recorded,
         objective: argv.minimize,
         keep,
         ...(argv.options !== undefined && { options: argv.options.split(',') }),

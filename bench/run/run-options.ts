@@ -69,7 +69,7 @@ export function loadNsOf({ loadNs = 0 }: Pick<RunOptions, 'loadNs'>): number {
 }
 
 /** The same trace, and how long whoever executes it has waited for its rows so far. */
-export function timedRows(trace: PassingTrace): { readonly events: PassingTrace; readonly waitedNs: () => number } {
+export function timedRows<T extends PassingTrace>(trace: T): { readonly events: T; readonly waitedNs: () => number } {
   const { rows } = trace;
   let spent = 0;
   let end = 0;
@@ -81,6 +81,6 @@ export function timedRows(trace: PassingTrace): { readonly events: PassingTrace;
     return end;
   }
   // Not a copy: some of what it knows comes with its rows.
-  const events = Object.create(trace, { rows: { value: { ...rows, bring } } }) as PassingTrace;
+  const events = Object.create(trace, { rows: { value: { ...rows, bring } } }) as T;
   return { events, waitedNs: () => spent };
 }

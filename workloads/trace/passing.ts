@@ -2,7 +2,7 @@ import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
 import { UserError } from '../../sim/contract/assert.ts';
 import { OP_CLOCK, OP_MASK, type PassingTrace, type Rows } from '../../sim/contract/event.ts';
 import { createHtbInput } from './binary.ts';
-import { WIDTH_OF_TYPE } from './htb-header.ts';
+import { type HtbHeader, WIDTH_OF_TYPE } from './htb-header.ts';
 import { columnsOfPieces, Damage, type HtbFile, headerOf, openRows, readSummary } from './htb-rows.ts';
 
 /** In which a trace is to run: in file order, each thread in its own, or what the trace is for. */
@@ -10,6 +10,11 @@ export type PassingOrder = 'file' | 'program' | 'own';
 
 const READ_BYTES = 1 << 20;
 const SCANNED_BYTES = 1 << 16;
+
+/** One whose rows come from a file in binary form. */
+export interface PassingFile extends PassingTrace {
+  readonly header: HtbHeader;
+}
 
 /** A text trace turned out, while it was executed, to be one that has to be read as a whole. */
 export class NeedsWholeTrace extends Error {}
@@ -19,10 +24,10 @@ export class NeedsWholeTrace extends Error {}
  * wrong from the beginning: `readTrace` tells, or reads it. Without times, unless it runs in file order; with one thread, where it may
  * run in no other than the program's. Call sites are looked at, and not kept.
  */
-export function openPassingTrace(path: string, order: PassingOrder): PassingTrace | undefined {
+export function openPassingTrace(path: string, order: PassingOrder): PassingFile | undefined {
   const fd = openFile(path);
   if (fd === undefined) return undefined;
-  let opened: PassingTrace | undefined;
+  let opened: PassingFile | undefined;
   try {
     const file = headerOf(fd);
     if (file) opened = passingTrace(path, fd, file, order);
@@ -40,7 +45,7 @@ function openFile(path: string): number | undefined {
   }
 }
 
-function passingTrace(path: string, fd: number, file: HtbFile, order: PassingOrder): PassingTrace | undefined {
+function passingTrace(path: string, fd: number, file: HtbFile, order: PassingOrder): PassingFile | undefined {
   const { header } = file;
   const has = (name: string) => header.columns.some((column) => column.name === name && column.length > 0);
   if (header.rows === 0) return undefined;
@@ -63,7 +68,8 @@ function passingTrace(path: string, fd: number, file: HtbFile, order: PassingOrd
     return { ...rows, bring: (row) => telling(() => rows.bring(row)) };
   };
   const rows = toldRows();
-  return { ...summary, objectSlotLimit: summary.objectSlots, rows, again: toldRows, close: async () => closeSync(fd) };
+  const close = async () => closeSync(fd);
+  return { ...summary, header, objectSlotLimit: summary.objectSlots, rows, again: toldRows, close };
 }
 
 /** Whether a row moves the clock. Of each head its lowest byte is read, which has the operation in both versions. */

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { UserError } from '../../../sim/contract/assert.ts';
 import { systemError } from '../../../workloads/files/system-error.ts';
@@ -12,6 +13,8 @@ import { hasTraceHash } from './trace-content.ts';
 export interface FinishedRuns {
   get<T extends Task>(task: T): Promise<OutcomeOf<T> | undefined>;
   put<T extends Task>(task: T, outcome: OutcomeOf<T>): Promise<void>;
+  /** All runs have come to their end: those are not kept whose trace would have to be hashed for it yet. */
+  giveUp(): void;
 }
 
 /** A batch shorter than this is made again as fast as it is read. */
@@ -49,12 +52,22 @@ export function openFinishedRuns(resume: boolean): FinishedRuns {
     return folder;
   }
 
-  const hashes = (task: Task) => Promise.all(eventsWith(task).map(hashBeside));
+  const ended = new AbortController();
+
+  /** False where that was given up. */
+  async function hashAll(task: Task): Promise<boolean> {
+    const isKnown = () => eventsWith(task).every(hasTraceHash);
+    if (isKnown()) return true;
+    await setImmediate(); // the run may have been the last one
+    if (ended.signal.aborted) return false;
+    await Promise.all(eventsWith(task).map((events) => hashBeside(events, ended.signal)));
+    return !ended.signal.aborted || isKnown();
+  }
 
   return {
     async get<T extends Task>(task: T) {
       if (!resume) return undefined;
-      await hashes(task);
+      await hashAll(task);
       const name = runKey(describeTask(task)) + SUFFIX;
       const bytes = opened()?.read(name);
       if (!bytes) return undefined;
@@ -68,13 +81,13 @@ export function openFinishedRuns(resume: boolean): FinishedRuns {
     async put(task, outcome) {
       if (!resume && performance.now() - started < keepAfterMs(task)) return;
       try {
-        if (!opened()) return;
-        await hashes(task);
+        if (!opened() || !(await hashAll(task))) return;
         opened()?.write(runKey(describeTask(task)) + SUFFIX, gzipSync(encodePlain(outcome), { level: 1 }));
       } catch (error) {
         if (!(error instanceof UserError)) throw error;
         refused = true; // a full disk: the batch goes on without it
       }
     },
+    giveUp: () => ended.abort(),
   };
 }

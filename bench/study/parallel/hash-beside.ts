@@ -11,22 +11,22 @@ const BESIDE_ROWS = 2e6;
 
 const underWay = new WeakMap<EventBuffer, Promise<void>>();
 
-/** Sees to it that traceHash knows the trace, without keeping this thread from others that wait for it. */
-export function hashBeside(events: EventBuffer): Promise<void> {
+/** Sees to it that traceHash knows the trace, unless the signal comes, without keeping this thread from others that wait for it. */
+export function hashBeside(events: EventBuffer, signal?: AbortSignal): Promise<void> {
   if (hasTraceHash(events) || events.length < BESIDE_ROWS || !existsSync(WORKER) || !hasRoomForThreads()) {
     return Promise.resolve();
   }
   let hashing = underWay.get(events);
-  if (!hashing) underWay.set(events, (hashing = hashInThread(events)));
+  if (!hashing) underWay.set(events, (hashing = hashInThread(events, signal)));
   return hashing;
 }
 
-async function hashInThread(events: EventBuffer): Promise<void> {
+async function hashInThread(events: EventBuffer, signal?: AbortSignal): Promise<void> {
   const thread: Piscina<EventBuffer, string> = startThread(WORKER);
   try {
-    rememberTraceHash(events, await thread.run(events));
+    rememberTraceHash(events, await thread.run(events, signal ? { signal } : {}));
   } catch {
-    // too little memory for it: whoever needs the hash makes it
+    // too little memory for it, or the signal: whoever needs the hash makes it
   } finally {
     await retire(thread);
   }

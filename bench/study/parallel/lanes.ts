@@ -39,6 +39,12 @@ const sent = (task: Task): SentTask => ({
   operations: 'events' in task && task.events ? operationSet(task.events) : undefined,
 });
 
+/** Undefined where nobody knows before it is executed. */
+function lengthOf(task: Task): number | undefined {
+  if ('file' in task) return task.file?.rows;
+  return 'events' in task ? task.events?.length : undefined;
+}
+
 /** Threads that nobody has taken yet, the next one last. */
 const ahead: Piscina<SentTask, TaskOutcome>[] = [];
 const createPool = () => ahead.pop() ?? startThread<SentTask, TaskOutcome>(WORKER);
@@ -101,7 +107,7 @@ export function createLanes(width: number, { signal, started = 0, usesOwn = fals
     width,
     async execute<T extends Task>(task: T): Promise<OutcomeOf<T>> {
       const lane = takeLane();
-      const known = 'events' in task ? task.events?.length : undefined;
+      const known = lengthOf(task);
       try {
         if (takesHere(lane, known, task)) {
           lane.hasExecuted = true;

@@ -110,6 +110,7 @@ function runnerFor(options: RunAllOptions, isOneBatch: boolean): Runner {
 
     try {
       await Promise.all(Array.from({ length: Math.min(executor.width, total) }, pull));
+      if (isOneBatch && failures.length === 0) finishedRuns.giveUp();
     } catch (error) {
       next.end(); // the others end with the tasks that they have
       if (signal?.aborted) throw new BatchInterrupted(padded(kept, total));
@@ -177,7 +178,7 @@ function createGate(width: number): Gate {
   };
 }
 
-const NOTHING_KEPT: FinishedRuns = { get: async () => undefined, put: async () => {} };
+const NOTHING_KEPT: FinishedRuns = { get: async () => undefined, put: async () => {}, giveUp: () => {} };
 
 /** Hands the tasks out one by one, in their order, to whoever asks. */
 function taskQueue<T extends Task>(tasks: TaskSource<T>) {

@@ -6,8 +6,8 @@ import type { RunTask } from './run-task.ts';
 import type { FleetRunTask, MachineTask, ObserveTask, Task } from './task.ts';
 import { traceHash } from './trace-content.ts';
 
-export interface DescribedRun extends Omit<RunTask, 'events'> {
-  /** traceHash of the events; null where they are generated. */
+export interface DescribedRun extends Omit<RunTask, 'events' | 'file'> {
+  /** traceHash of the events; of a file that each run reads what it is known by; null where they are generated. */
   readonly trace: string | null;
 }
 
@@ -27,7 +27,8 @@ export function describeTask(task: Task): DescribedTask {
   if ('fleet' in task) return { fleet: task.fleet, logs: task.logs, traces: hashesOf(task.traces) };
   if ('machine' in task) return { machine: task.machine, traces: hashesOf(task.traces) };
   if ('observe' in task) return { observe: task.observe, trace: traceHash(task.events) };
-  const { events, ...rest } = task;
+  const { events, file, ...rest } = task;
+  if (file) return { ...rest, trace: file.sha256 };
   if (rest.generated) return { ...rest, trace: null };
   if (!events) throw new Error(`${rest.workload}: a task without events, and none that can be generated`);
   return { ...rest, trace: traceHash(events) };
@@ -40,7 +41,7 @@ const hashesOf = (traces: Readonly<Record<string, EventBuffer>>): Record<string,
 export function eventsWith(task: Task): readonly EventBuffer[] {
   if ('traces' in task) return Object.values(task.traces);
   if ('observe' in task) return [task.events];
-  return task.generated ? [] : [task.events!];
+  return task.events && !task.generated ? [task.events] : [];
 }
 
 /** Two tasks with the same key compute the same. */

@@ -4,13 +4,17 @@ import type { Start } from '../../../sim/contract/start.ts';
 import type { KernelOptions } from '../../../sim/kernel/kernel.ts';
 import type { Costs } from '../../../sim/time/costs.ts';
 import type { ReportRun } from '../../report/report-run.ts';
-import type { Mode, Pace } from '../../run/result.ts';
+import type { Mode, Pace, RunResult } from '../../run/result.ts';
 import { runInMode } from '../../run/run-in-mode.ts';
+import { type RunOptions, timedRows } from '../../run/run-options.ts';
+import { openTraceFile, type TraceFile } from './trace-file.ts';
 
 /** A whole run as plain data, so that it can be sent to a worker. The columns of `events` are shared, not copied. */
 export interface RunTask {
   /** May be left out where they are generated: then whoever executes the run generates them. */
   readonly events?: EventBuffer;
+  /** In place of events, where the run is made by this process and records nothing: it reads them itself. */
+  readonly file?: TraceFile;
   /** The events are those of the built-in `workload` with these `parameters`, and of no trace. */
   readonly generated?: boolean;
   readonly workload: string;
@@ -38,8 +42,20 @@ export interface RunTask {
 
 /** Executes one task; what a worker does, and what is done without workers. */
 export async function runTask(task: RunTask, signal?: AbortSignal): Promise<ReportRun> {
-  const { allocator, record, generated: _, ...rest } = task;
+  const { allocator, record, generated: _, file, ...rest } = task;
+  const given = { ...rest, spec: parseAllocator(allocator, task.cpus), ...(signal && { signal }) };
+  if (file) return { result: await runReading(file, given) };
   const events = task.events ?? (await import('./task-events.ts')).eventsOf(task);
-  const options = { ...rest, events, spec: parseAllocator(allocator, task.cpus), ...(signal && { signal }) };
+  const options = { ...given, events };
   return record ? (await import('../record.ts')).recordRun(options) : { result: await runInMode(options) };
+}
+
+async function runReading(file: TraceFile, options: Omit<RunOptions, 'events'>): Promise<RunResult> {
+  const trace = openTraceFile(file);
+  const { events, waitedNs } = timedRows(trace);
+  try {
+    return await runInMode({ ...options, events, loadNs: waitedNs, rowsNs: waitedNs });
+  } finally {
+    await trace.close();
+  }
 }

@@ -1,0 +1,87 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { benchTrace } from '../../bench/benchmark/traces.ts';
+import { loadForBatch } from '../../bench/commands/load-task.ts';
+import { compare } from '../../bench/study/compare/compare.ts';
+import { describeTask, runKey } from '../../bench/study/parallel/run-key.ts';
+import { runTask } from '../../bench/study/parallel/run-task.ts';
+import { writeTrace } from '../../workloads/trace/output.ts';
+import { readTrace } from '../../workloads/trace/reader.ts';
+import { CLI_BUILT } from '../helpers/cli.ts';
+import { temporaryFolder } from '../helpers/temporary.ts';
+
+let path: string;
+
+beforeEach(async () => {
+  path = `${temporaryFolder()}/trace.htb`;
+  await writeTrace(path, benchTrace('mixed', 80_000, false));
+});
+
+const load = (mode: 'lockstep' | 'virtual' | undefined, more: object = {}) =>
+  loadForBatch({
+    workload: path,
+    allocator: undefined,
+    cpus: 2,
+    kernel: '6.1',
+    touch: undefined,
+    seed: 0,
+    thp: undefined,
+    'rlimit-as': undefined,
+    'rlimit-data': undefined,
+    lenient: false,
+    mode,
+    pace: undefined,
+    costs: 'vm',
+    topology: 'auto',
+    hz: 250,
+    engine: undefined,
+    ...more,
+  });
+
+const RUN = { allocator: 'jemalloc', seed: 0 };
+
+describe('a batch over a file in binary form', () => {
+  it.each(['lockstep', 'virtual', undefined] as const)(
+    'reads it in each run, mode %s: the same results',
+    async (mode) => {
+      const { task, recorded } = await load(mode);
+      expect(task.events).toBeUndefined();
+      expect(task.file?.rows).toBe(80_000);
+      expect(recorded).toBe('glibc');
+      const { file: _, ...rest } = task;
+      const { engine: _1, ...found } = (await runTask({ ...task, ...RUN })).result;
+      const { engine: _2, ...whole } = (await runTask({ ...rest, events: await readTrace(path), ...RUN })).result;
+      expect(found).toEqual(whole);
+    },
+  );
+
+  it.runIf(CLI_BUILT)('does so in threads too', async () => {
+    const { task } = await load('lockstep');
+    const options = { load: async () => task, allocators: ['glibc', 'jemalloc', 'zendmm'] };
+    const [there, here] = [await compare({ ...options, workers: 2 }), await compare({ ...options, workers: 1 })];
+    expect(there.comparison).toEqual(here.comparison);
+  });
+
+  it('sends its events to workers elsewhere, and needs all of them for recorded times', async () => {
+    expect((await load('lockstep', { engine: 'redis://127.0.0.1' })).task.events?.length).toBe(80_000);
+    expect((await load('virtual', { pace: 'recorded' })).task.events?.length).toBe(80_000);
+  });
+
+  it('names a finished run by what is in the file', async () => {
+    const keyOf = async () => runKey(describeTask({ ...(await load('lockstep')).task, ...RUN }));
+    const before = await keyOf();
+    expect(await keyOf()).toBe(before);
+    await writeTrace(path, benchTrace('hit-dominated', 80_000, false));
+    expect(await keyOf()).not.toBe(before);
+  });
+
+  it('refuses another file in its place, and a damaged one', async () => {
+    const { task } = await load('lockstep');
+    const bytes = readFileSync(path);
+    await writeTrace(path, benchTrace('hit-dominated', 80_000, false));
+    await expect(runTask({ ...task, ...RUN })).rejects.toThrow(/found a file that changes, expected one that stays/);
+    bytes[bytes.length - 1]! ^= 1;
+    writeFileSync(path, bytes);
+    await expect(runTask({ ...task, ...RUN })).rejects.toThrow(/trace\.htb: found a damaged column/);
+  });
+});
