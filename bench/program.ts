@@ -1,7 +1,7 @@
 import { Interrupted, UserError } from '../sim/contract/assert.ts';
 import { addressSpaceLimit, NODE_NEEDS_BYTES } from '../workloads/files/address-space.ts';
 import { isSystemError, systemError } from '../workloads/files/system-error.ts';
-import { endOnInterrupt, INTERRUPTED } from './cli/interruption.ts';
+import { endOnInterrupt, INTERRUPTED, ignoreInterrupt } from './cli/interruption.ts';
 import { watchMemory } from './cli/memory-watch.ts';
 import { messageLine } from './report/escape.ts';
 
@@ -83,9 +83,12 @@ try {
     process.stdout.write(helpText());
   } else {
     checkAddressSpace();
-    watchMemory();
+    const stopWatching = watchMemory();
     const { runCommandLine } = await import('./commands/command-line.ts');
     await runCommandLine(args);
+    // Who has answered has finished: what comes now changes nothing.
+    stopWatching();
+    ignoreInterrupt();
   }
 } catch (error) {
   fail(error);

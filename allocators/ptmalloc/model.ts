@@ -79,6 +79,9 @@ export function createGlibc(machine: Machine, version: string, given: OptionValu
     release(t, words[MAIN_ARENA + MUTEX]!);
   }
 
+  // In real threads nobody waits for whoever creates him: a thread may begin while the first one is in the middle of a call.
+  if (!context.isAlone && machine.threadSlots > 1) ints[MULTI_THREADED] = 1;
+
   const walking = createWalk(context, heaps, systemMalloc, mapped);
   return {
     name: `glibc-${version}`,

@@ -37,14 +37,29 @@ export function endOnInterrupt(): void {
   for (const name of SIGNALS) process.on(name, end);
 }
 
+/** When the command has answered, a signal that came meanwhile is too late. */
+export function ignoreInterrupt(): void {
+  for (const name of SIGNALS) process.off(name, end);
+}
+
 /** Work that does not breathe: here a signal does what it does to any program, for a listener would not be called. */
 export async function unheard<T>(work: () => T | Promise<T>): Promise<T> {
   await new Promise((resolve) => setImmediate(resolve)); // a signal that has come already is heard
-  for (const name of SIGNALS) process.off(name, end);
+  ignoreInterrupt();
   try {
     return await work();
   } finally {
     endOnInterrupt();
+  }
+}
+
+/** Listens as long as the work lasts. */
+export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const { signal, release } = listenForInterrupt();
+  try {
+    return await work(signal);
+  } finally {
+    release();
   }
 }
 

@@ -19,10 +19,10 @@ const KEPT_ADDRESSES_BYTES: Bytes = 64 * 2 ** 20;
 const SHARE_OF_HEAP = 0.9;
 
 /**
- * Looks at the memory as long as the process lives, and throws a UserError out of its timer where it comes to an end: the kernel
- * (or Node, whose heap it is) would end the process without a word. Heard only where the event loop breathes.
+ * Looks at the memory until it is told to stop, and throws a UserError out of its timer where it comes to an end: the kernel
+ * (or Node, whose heap it is) would end the process without a word. Heard only where the event loop breathes. @returns what ends it.
  */
-export function watchMemory(): void {
+export function watchMemory(): () => void {
   let lookedAt = 0;
   let looksAgainAtBytes = 0;
   const look = () => {
@@ -38,7 +38,8 @@ export function watchMemory(): void {
       `found ${bytes(rss)} in use by this process, expected a smaller run or more memory: ${roomText(room)}`,
     );
   };
-  setInterval(look, LOOK_MS).unref();
+  const timer = setInterval(look, LOOK_MS).unref();
+  return () => clearInterval(timer);
 }
 
 function checkHeap(): void {

@@ -1,8 +1,10 @@
 import type { Argv, CommandModule } from 'yargs';
 import { parseAllocator } from '../../allocators/spec.ts';
 import type { EventBuffer } from '../../sim/contract/event.ts';
+import { together } from '../../workloads/files/output-file.ts';
 import { answer } from '../cli/answer.ts';
 import { type BatchArguments, batchOptions, inBatch } from '../cli/batch-options.ts';
+import { interruptible } from '../cli/interruption.ts';
 import { checkRuns, positive } from '../cli/positive-option.ts';
 import { type MachineArguments, machineOptions, prepare } from '../cli/run-options.ts';
 import { requireSites } from '../cli/site-options.ts';
@@ -67,17 +69,21 @@ export const compareCommand: CommandModule<object, CompareArguments> = {
       }),
     );
     const first = recorded.map((column) => column[0]!);
-    const plot = record ? (await import('../report/draw-pictures.ts')).drawPictures(argv, first, events!) : '';
     const bySite = sitesOf && (await import('../study/compare/sites.ts'));
     const sites = await bySite?.compareSites(sitesOf!, allocators);
-    await answer(
-      argv.json,
-      { ...comparison, runs, ...(sites && { sites }) },
-      (palette, width) =>
-        comparisonText(comparison, palette, width) +
-        (sites ? `\n${bySite!.comparedSitesText(sites, palette)}` : '') +
-        (plot && `\n${plot}`),
-      { to: argv.csv, text: () => comparisonCsv(comparison) },
-    );
+    await together(async () => {
+      const pictures = record && (await import('../report/draw-pictures.ts'));
+      const plot = pictures ? await interruptible((signal) => pictures.drawPictures(argv, first, events!, signal)) : '';
+      const told = { ...comparison, partial: comparison.partial || plot === undefined };
+      await answer(
+        argv.json,
+        { ...told, runs, ...(sites && { sites }) },
+        (palette, width) =>
+          comparisonText(told, palette, width) +
+          (sites ? `\n${bySite!.comparedSitesText(sites, palette)}` : '') +
+          (plot && `\n${plot}`),
+        { to: argv.csv, text: () => comparisonCsv(comparison) },
+      );
+    });
   },
 };

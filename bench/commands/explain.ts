@@ -2,8 +2,9 @@ import { availableParallelism } from 'node:os';
 import type { Argv, CommandModule } from 'yargs';
 import { parseAllocator } from '../../allocators/spec.ts';
 import { UserError } from '../../sim/contract/assert.ts';
+import { together } from '../../workloads/files/output-file.ts';
 import { answer } from '../cli/answer.ts';
-import { listenForInterrupt } from '../cli/interruption.ts';
+import { interruptible, listenForInterrupt } from '../cli/interruption.ts';
 import { startProgress } from '../cli/progress.ts';
 import { type MachineArguments, machineOptions, prepare } from '../cli/run-options.ts';
 import { checkSiteOptions, requireSites, type SiteArguments, siteOptions, wantsSites } from '../cli/site-options.ts';
@@ -74,24 +75,27 @@ export const explainCommand: CommandModule<object, ExplainArguments> = {
           onDone: (done, total) => progress.update((shown = Math.max(shown, Math.floor((99 * done) / total)))),
         },
       );
-      if (argv.report) {
-        const { writeReport } = await import('./explain-report.ts');
-        const isWhole = await writeReport(argv.report, options, explanation, signal);
-        if (!isWhole) explanation = { ...explanation, partial: true };
-      }
     } finally {
       progress.stop();
       interruption.release();
     }
-    if (wantsSites(argv))
-      (await import('../cli/write-sites.ts')).writeSites(argv, options.workload, explanation.sites ?? []);
-    await answer(
-      argv.json,
-      explanation,
-      (palette, width) =>
-        explanationText(explanation, palette, { everyArea: argv.areas, width }) +
-        (before ? diffText(diffStacks(before, explanation.sites ?? []), palette) : ''),
-    );
+    await together(async () => {
+      let told = explanation;
+      if (argv.report) {
+        const { writeReport } = await import('./explain-report.ts');
+        const isWhole = !told.partial && (await interruptible((s) => writeReport(argv.report!, options, told, s)));
+        if (!isWhole) told = { ...told, partial: true };
+      }
+      const sites = told.sites ?? [];
+      if (wantsSites(argv)) (await import('../cli/write-sites.ts')).writeSites(argv, options.workload, sites);
+      await answer(
+        argv.json,
+        told,
+        (palette, width) =>
+          explanationText(told, palette, { everyArea: argv.areas, width }) +
+          (before ? diffText(diffStacks(before, sites), palette) : ''),
+      );
+    });
   },
 };
 

@@ -3,12 +3,13 @@ import { dirname } from 'node:path';
 import type { Argv, CommandModule } from 'yargs';
 import { UserError } from '../../sim/contract/assert.ts';
 import { readJson } from '../../workloads/files/json-file.ts';
-import { appendText, writeWholeFiles } from '../../workloads/files/line-sink.ts';
+import { appendText, type WholeFile, writeWholeFiles } from '../../workloads/files/line-sink.ts';
+import { together } from '../../workloads/files/output-file.ts';
 import { answer } from '../cli/answer.ts';
 import { type EngineArguments, engineOptions, inBatch } from '../cli/batch-options.ts';
 import { note, show } from '../cli/show.ts';
 import { bencherMetrics, githubActionBenchmark } from '../gate/benchmark-files.ts';
-import { checkGate, checkGateInPart, GATE_DEFAULTS } from '../gate/check.ts';
+import { checkGate, checkGateInPart, GATE_DEFAULTS, type GateResult } from '../gate/check.ts';
 import { gateMarkdown, githubAnnotations } from '../gate/github.ts';
 import { junitXml } from '../gate/junit.ts';
 import { readResults } from '../gate/result-files.ts';
@@ -68,16 +69,23 @@ export const gateCommand: CommandModule<object, GateArguments> = {
     const { runs: head, partial } = suite
       ? await runSuiteFile(suite, argv)
       : { runs: readResults(argv.head!), partial: false };
-    // What was run is kept, also where it cannot be compared.
-    if (save) writeWholeFiles([[save, JSON.stringify({ schema: SUITE_RESULT_SCHEMA, runs: head }, null, 1)]], partial);
-    const gate = (partial ? checkGateInPart : checkGate)(base, head, thresholds);
-    const files: [string, string][] = [];
+    const saved = JSON.stringify({ schema: SUITE_RESULT_SCHEMA, runs: head }, null, 1);
+    const files: WholeFile[] = save ? [[save, saved]] : [];
+    let gate: GateResult;
+    try {
+      gate = (partial ? checkGateInPart : checkGate)(base, head, thresholds);
+    } catch (error) {
+      writeWholeFiles(files, partial); // what was run is kept, also where it cannot be compared
+      throw error;
+    }
     if (argv['benchmark-action']) files.push([argv['benchmark-action'], githubActionBenchmark(head)]);
     if (argv.bencher) files.push([argv.bencher, bencherMetrics(head)]);
     if (argv.junit) files.push([argv.junit, junitXml(gate)]);
     if (argv.markdown) files.push([argv.markdown, gateMarkdown(gate)]);
-    writeWholeFiles(files, partial);
-    await answer(argv.json, gate, (palette) => gateText(gate, palette));
+    await together(async () => {
+      writeWholeFiles(files, partial);
+      await answer(argv.json, gate, (palette) => gateText(gate, palette));
+    });
     if (argv.github) {
       show(githubAnnotations(gate));
       const summary = process.env['GITHUB_STEP_SUMMARY'];

@@ -3,12 +3,13 @@ import { UserError } from '../../sim/contract/assert.ts';
 import type { Sample } from '../../sim/metrics/sample.ts';
 import { parseTlb, TLB_PRESETS } from '../../sim/tlb/settings.ts';
 import { type LineSink, openLineSink } from '../../workloads/files/line-sink.ts';
+import { together } from '../../workloads/files/output-file.ts';
 import { NeedsWholeTrace } from '../../workloads/trace/passing.ts';
-import { INTERRUPTED, listenForInterrupt } from '../cli/interruption.ts';
+import { INTERRUPTED, interruptible, listenForInterrupt } from '../cli/interruption.ts';
 import { passingOrder } from '../cli/passing-order.ts';
 import { startProgress } from '../cli/progress.ts';
 import { type MachineArguments, machineOptions, type Prepared, prepare, preparePassing } from '../cli/run-options.ts';
-import { show } from '../cli/show.ts';
+import { note, show } from '../cli/show.ts';
 import { checkSiteOptions, requireSites, type SiteArguments, siteOptions, wantsSites } from '../cli/site-options.ts';
 import { type TimeArguments, timeOptions, timing } from '../cli/time-options.ts';
 import { terminalWidth } from '../cli/width.ts';
@@ -166,7 +167,6 @@ async function runReading(argv: RunArguments, passes: boolean): Promise<void> {
     done = records
       ? await (await import('../study/record.ts')).recordRun({ ...whole!, ...more })
       : { result: await runInMode({ ...(passing ?? whole!), ...more }) };
-    await writeOutputs(argv, sinks, done.result);
   } catch (error) {
     for (const sink of Object.values(sinks)) sink.discard();
     throw error;
@@ -176,12 +176,19 @@ async function runReading(argv: RunArguments, passes: boolean): Promise<void> {
     interruption.release();
   }
 
-  const { result } = done;
-  const sites =
-    asksForSites && !result.partial ? await (await import('./run-sites.ts')).sitesOf(argv, whole!, done, before) : '';
-  const plot = records ? (await import('../report/draw-pictures.ts')).drawPictures(argv, [done], whole!.events) : '';
-  if (!argv.quiet && toStdout.length === 0) await showSummary(result, sites, plot);
-  if (result.partial) process.exitCode = INTERRUPTED;
+  await together(async () => {
+    const { result } = done;
+    await writeOutputs(argv, sinks, result);
+    const sites =
+      asksForSites && !result.partial ? await (await import('./run-sites.ts')).sitesOf(argv, whole!, done, before) : '';
+    const pictures = records && (await import('../report/draw-pictures.ts'));
+    const plot = pictures
+      ? await interruptible((signal) => pictures.drawPictures(argv, [done], whole!.events, signal))
+      : '';
+    if (plot === undefined) note('sim: interrupted before the pictures were drawn');
+    if (!argv.quiet && toStdout.length === 0) await showSummary(result, sites, plot ?? '');
+    if (result.partial) process.exitCode = INTERRUPTED;
+  });
 }
 
 /** Whether somebody asks for something at each event, or for its row afterwards. */

@@ -8,13 +8,27 @@ import type { PictureArguments } from './picture-options.ts';
 import { plotText } from './plot-text.ts';
 import type { ReportRun } from './report-run.ts';
 
-/** Writes what was asked for; the plot comes back as text. */
-export function drawPictures(argv: PictureArguments, runs: readonly ReportRun[], events: EventBuffer): string {
+/** Writes what was asked for; the plot comes back as text. Undefined where the signal came before all of it was there. */
+export async function drawPictures(
+  argv: PictureArguments,
+  runs: readonly ReportRun[],
+  events: EventBuffer,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const isOver = async () => {
+    await new Promise((resolve) => setImmediate(resolve)); // a signal that has come is heard
+    return signal.aborted;
+  };
   const histograms = argv.report || argv.svg ? histogramsOf(events) : null;
-  if (argv.report) writeWhole(argv.report, buildPage(buildPageData(runs, { histograms })));
-  if (argv.svg?.endsWith('.svg')) writeWhole(argv.svg, svgPicture(runs));
-  else if (argv.svg) {
-    writeFolder(argv.svg, svgFigures(runs, histograms));
+  if (await isOver()) return undefined;
+  if (argv.report) {
+    const page = buildPageData(runs, { histograms });
+    if (await isOver()) return undefined;
+    writeWhole(argv.report, buildPage(page));
+    if (await isOver()) return undefined;
   }
+  if (argv.svg?.endsWith('.svg')) writeWhole(argv.svg, svgPicture(runs));
+  else if (argv.svg) writeFolder(argv.svg, svgFigures(runs, histograms));
+  if (await isOver()) return undefined;
   return argv.plot ? plotText(runs, Math.min(100, process.stdout.columns ?? 80), process.stdout.isTTY) : '';
 }

@@ -45,6 +45,19 @@ for (const [allocator, workload, perturbSeed] of [
 }
 
 test(
+  'glibc takes its locks from the first call on: another thread may begin in the middle of it',
+  async (context) => {
+    requireThat(context, existsSync(WORKER), 'needs the built files (npm run build)');
+    const blocks = Array.from({ length: 300 }, (_, i) => `m 0 ${i + 1} 2000`);
+    const events = eventsOf([...blocks, 'f 1 300']);
+    const { locks } = await runThreads({ events, workload: 'test', spec: parseAllocator('glibc', 2), cpus: 2 });
+    const main = locks.find(({ name }) => name === 'main_arena.mutex');
+    expect(main!.acquisitions).toBeGreaterThanOrEqual(blocks.length);
+  },
+  TIMEOUT_MS,
+);
+
+test(
   'what the allocator aborts for is the result of the run, and ends all threads',
   async (context) => {
     requireThat(context, existsSync(WORKER), 'needs the built files (npm run build)');

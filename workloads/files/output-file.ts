@@ -35,6 +35,25 @@ export interface OutputFile {
   discard(): void;
 }
 
+/** What gives files of `together` their names. */
+let namings: (() => void)[] | undefined;
+
+/** Files that the work writes get their names when all of it is done, or none of them where it fails. What is written in place is not held back. */
+export async function together<T>(work: () => T | Promise<T>): Promise<T> {
+  const own: (() => void)[] = [];
+  namings = own;
+  try {
+    const result = await work();
+    for (const name of own) name();
+    return result;
+  } catch (error) {
+    removeUnfinished();
+    throw error;
+  } finally {
+    namings = undefined;
+  }
+}
+
 /** Files without a name yet. A process that ends before they have one takes them along. */
 const unfinished = new Set<string>();
 
@@ -95,12 +114,21 @@ function openTemporary(path: string, target: string, mode: number | undefined): 
     if (descriptor < 0) return;
     const open = descriptor;
     descriptor = -1;
+    guarded(() => closeSync(open));
+    const finish = () =>
+      guarded(() => {
+        if (name === undefined) unlinkSync(temporary);
+        else renameSync(temporary, name);
+        unfinished.delete(temporary);
+        if (unfinished.size === 0) process.off('exit', removeUnfinished);
+      });
+    if (name !== undefined && namings) namings.push(finish);
+    else finish();
+  }
+
+  function guarded(step: () => void): void {
     try {
-      closeSync(open);
-      if (name === undefined) unlinkSync(temporary);
-      else renameSync(temporary, name);
-      unfinished.delete(temporary);
-      if (unfinished.size === 0) process.off('exit', removeUnfinished);
+      step();
     } catch (error) {
       removeUnfinishedFile(temporary);
       throw refusal(path, error);

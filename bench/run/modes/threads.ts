@@ -46,7 +46,7 @@ const WORKER_FILE = new URL(
 );
 /** Of the host's memory, for one thread of Node that runs a model (measured: 17 to 22 MB). */
 const THREAD_BYTES = 24 * 2 ** 20;
-/** A run in which no thread does anything for this long will not end. */
+/** A run in which no thread does anything for this long will not end. Of processor time while threads load: a busy machine may take minutes for that. */
 const STALL_MS = 30_000;
 
 /**
@@ -97,12 +97,18 @@ export async function runThreads(options: ThreadsOptions): Promise<RunResult> {
   };
   const eventsDone = () => control.slice(CONTROL_WORDS).reduce((sum, n) => sum + n, 0);
   let startedAt = 0;
+  const clockMs = () => {
+    if (startedAt > 0) return performance.now();
+    const { user, system } = process.cpuUsage();
+    return (user + system) / 1000;
+  };
   let seen = -1;
-  let seenAt = performance.now();
+  let seenAt = clockMs();
   /** Opens the gate once everybody is there; complains where nothing moves any more. */
   const look = (): string | undefined => {
     if (startedAt === 0 && Atomics.load(control, CONTROL_READY) === threads) {
       startedAt = performance.now();
+      seenAt = startedAt;
       Atomics.store(control, CONTROL_GATE, 1);
       Atomics.notify(control, CONTROL_GATE);
     }
@@ -110,11 +116,11 @@ export async function runThreads(options: ThreadsOptions): Promise<RunResult> {
     const now = eventsDone() + Atomics.load(control, CONTROL_READY);
     if (now !== seen) {
       seen = now;
-      seenAt = performance.now();
+      seenAt = clockMs();
       if (startedAt > 0) options.onProgress?.(eventsDone());
       return undefined;
     }
-    if (performance.now() - seenAt < STALL_MS) return undefined;
+    if (clockMs() - seenAt < STALL_MS) return undefined;
     const waiting = Atomics.load(control, CONTROL_WAITING);
     return `no thread has moved for ${STALL_MS / 1000} s: ${eventsDone()} of ${events.length} events done, ${waiting} threads wait for others`;
   };
