@@ -105,6 +105,8 @@ export interface FleetFigures {
   readonly firstKillUs: number | undefined;
   readonly firstKill: KillFigures | undefined;
   readonly killed: readonly string[];
+  /** Requests that somebody served who was killed. */
+  readonly lostRequests: number;
   /** How often each of them was. */
   readonly killsOf: Readonly<Record<string, number>>;
   readonly swapBytes: number;
@@ -131,6 +133,9 @@ export interface GroupFigures {
   readonly peakBytes: number;
   readonly events: Readonly<Record<string, number>>;
   readonly refaults: number;
+  /** At samples at most: page cache that has to be written first, and the kernel's own memory at the end. */
+  readonly dirtyBytes: number;
+  readonly kernelBytes: number;
 }
 
 export function figuresOf(run: FleetRun): FleetFigures {
@@ -191,6 +196,7 @@ export function figuresOf(run: FleetRun): FleetFigures {
     firstKillUs: kills[0]?.atUs,
     firstKill: run.firstKill && killFigures(run.firstKill, sampleBefore(run), scenario),
     killsOf: countsOf(kills.map(({ who }) => who)),
+    lostRequests: kills.filter(({ request }) => request !== undefined).length,
     killed: [...new Set(kills.map(({ who }) => who))],
     refusals: run.events.filter(({ kind }) => kind === 'no-memory').map(({ who, text }) => ({ who, text })),
     logs: run.arrivals.logs,
@@ -356,5 +362,7 @@ function groupFigures(run: FleetRun, name: string, series: MakeSeries): GroupFig
     peakBytes: last.peakBytes,
     events: last.events,
     refaults: last.stat['workingset_refault_file'] ?? 0,
+    dirtyBytes: Math.max(...own.map(({ stat }) => stat['file_dirty'] ?? 0)),
+    kernelBytes: last.stat['kernel'] ?? 0,
   };
 }

@@ -1,4 +1,4 @@
-import { bytes, count } from '../../sim/contract/format.ts';
+import { bytes, count, counted } from '../../sim/contract/format.ts';
 import { durationText } from '../scenario/quantities.ts';
 import type { Scenario } from '../scenario/scenario.ts';
 import type { FleetFigures } from './figures.ts';
@@ -43,11 +43,19 @@ export function killFindings(figures: FleetFigures, scenario: Scenario, knownByt
     whatText(firstKill),
     ...progressText(firstKill),
     ...because,
+    ...lostText(figures),
     ...raiseText(firstKill, figures, knownBytes),
     ...orphans,
     ...gone,
   ];
   return [{ severity: 'fails', about: firstKill.group ?? 'machine', text: sentences.join(' ') }];
+}
+
+function lostText({ lostRequests }: FleetFigures): string[] {
+  if (lostRequests === 0) return [];
+  return [
+    `${counted(lostRequests, 'request')} ${lostRequests === 1 ? 'was' : 'were'} lost with those who served them.`,
+  ];
 }
 
 /** Each once; whose end weighs most comes first. */
@@ -91,7 +99,7 @@ function whatText(kill: KillFigures): string {
     ] as const
   ).map(([what, size]) => `${bytes(size)} ${what}`);
   const who = (name: string, request: string | undefined) => (request ? `${name}, serving ${request},` : name);
-  const chosen = `the highest oom_score (${bytes(victimBytes)} resident)`;
+  const chosen = `the highest oom_score, which goes by memory (${bytes(victimBytes)} resident)`;
   const how =
     asker === undefined
       ? `${who(victim, victimRequest)} had ${chosen}.`

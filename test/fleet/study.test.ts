@@ -104,6 +104,7 @@ requests:
     expect(kill.pools[0]!.privateBytes).toBeGreaterThan(2 * result.figures.pools[0]!.privateBytes.values[0]!);
     expect(kill.availableBytes).toBeLessThan(64 * 2 ** 20);
     expect(result.events[0]!.text).toMatch(/^the kernel killed www-\d while it served export$/);
+    expect(result.figures.lostRequests).toBe(result.events.filter(({ text }) => text.includes('served')).length);
     expect(result.verdict.findings[0]!.text).toContain(`enough for about ${Math.floor(kill.roomBytes / mostBytes)} of`);
     // One of the same had passed.
     expect(kill.passed!.bytes).toBeLessThan(kill.passed!.roomBytes);
@@ -229,6 +230,7 @@ settings:
   // One figure of what is left, in the sum too; and what is written is said beside what is copied.
   const snapshot = verdict.findings.find(({ about }) => about === 'redis')!.text;
   expect(snapshot).toContain(`${bytes(figures.lowestAvailableBytes)} are left`);
+  expect(figures.lowest!.likeliestVictim).toBe('redis');
   expect(snapshot).toContain('of 400.0 MiB (4.00 MiB a second for 100 s)');
   const [, most, atMost] = /used up, with nothing left, by (\S+) MiB a second over the 100 s.*or by (\S+) MiB/.exec(
     snapshot,
@@ -255,7 +257,9 @@ test('settings of a pool that climbs: to what, and what was never reached; the p
   expect(few!.unreached).toBeNull();
   expect(result.settings.map(({ front }) => front)).toEqual([false, false, true]);
   const table = tableOfSettings(result.settings);
-  expect(table.notes.map((note) => note.split(':')[0])).toEqual(['as it is', 'many']);
+  expect(table.notes.map((note) => note.split(':')[0])).toEqual(['as it is', 'many', 'few']);
+  expect(few!.replaced).toMatch(/^\d+ workers of www were replaced, one every /);
+  expect([asIs!.replaced, many!.replaced]).toEqual([null, null]);
   const { mostPrivateBytes, privateBytes } = result.figures.pools[0]!;
   expect(mostPrivateBytes).toBeGreaterThanOrEqual(privateBytes.trend.highestBytes);
   const php = result.figures.groups[0]!;
