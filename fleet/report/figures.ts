@@ -46,6 +46,8 @@ export interface PoolFigures {
   readonly privateBytes: Series;
   /** … at most, between samples too. */
   readonly mostPrivateBytes: number;
+  /** … and by how much an hour it climbed until somebody was killed first; 0: it did not, or nobody was. */
+  readonly climbedPerHourBytes: number;
   /** Pss of all workers: of shared pages their part. */
   readonly pssBytes: Series;
   /** Resident memory of the largest worker. */
@@ -265,6 +267,7 @@ function poolFigures(run: FleetRun, index: number, series: MakeSeries): PoolFigu
       workersAt.map((list) => list.reduce((sum, p) => sum + p.privateAnonBytes, 0)),
     ),
     mostPrivateBytes: run.worst.privateBytes[index]!,
+    climbedPerHourBytes: climbedUntilKill(run, index),
     pssBytes: series(
       `workers of ${name}, each shared page once`,
       workersAt.map((list) => list.reduce((sum, p) => sum + p.pssBytes, 0)),
@@ -284,6 +287,20 @@ function poolFigures(run: FleetRun, index: number, series: MakeSeries): PoolFigu
     growing: growingRegions(run, index),
     ...allocatorTimes(run, index),
   };
+}
+
+function climbedUntilKill({ firstKill, samples, pools }: FleetRun, index: number): number {
+  if (!firstKill) return 0;
+  const { name } = pools[index]!.pool;
+  const before = samples.slice(0, firstKill.beforeSample);
+  const values = before.map(({ processes }) =>
+    processes.reduce((sum, p) => sum + (isWorkerOf(p.name, name) ? p.privateAnonBytes : 0), 0),
+  );
+  const trend = trendOf(
+    before.map(({ atUs }) => atUs),
+    values,
+  );
+  return trend.shape === 'climbs' ? trend.perHourBytes : 0;
 }
 
 function growingRegions(run: FleetRun, index: number): GrowingRegion[] {

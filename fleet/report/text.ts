@@ -21,6 +21,7 @@ export interface TextStyle {
 }
 
 const ROWS = 9;
+const LEAST_COLUMNS = 3;
 const lowestLegend = (group: string | undefined) =>
   `! the least ${group === undefined ? 'that was available' : `room in ${group} (its memory.max without page cache)`}, with all that requests in progress need then`;
 const KILL_LEGEND = '* somebody is killed first: the machine at that moment, before anything was freed';
@@ -137,32 +138,36 @@ function withoutZeros(table: readonly (readonly string[])[]): string[][] {
 function marksText(findings: FleetResult['verdict']['findings']): string[] {
   const told = (['fails', 'ends', 'watch'] as const).filter((one) => findings.some(({ severity }) => severity === one));
   if (told.length === 0) return [];
-  const meaning = { fails: 'it does not hold', ends: 'it will not', watch: 'worth a look' };
+  const meaning = { fails: 'it does not hold', ends: 'it does not hold for good', watch: 'worth a look' };
   return [
     [...told.map((one) => `${severityMark(one).replace(',', ':')}${meaning[one]}`), 'others: nothing to do'].join('; '),
   ];
 }
 
-/** The last columns go where they have no room. */
+/** Where there is no room columns go that say the same in each row, then the last ones. */
 function fitted(table: readonly (readonly string[])[], width: number): string[] {
-  for (let kept = table[0]!.length; kept > 3; kept--) {
-    const lines = columns(
-      table.map((row) => row.slice(0, kept)),
-      'lr',
-      '',
-    );
-    if (lines.every((line) => line.length <= width)) return lines;
+  let rows = table;
+  for (;;) {
+    const lines = columns(rows, 'lr', '');
+    const { length } = rows[0]!;
+    if (length <= LEAST_COLUMNS || lines.every((line) => line.length <= width)) return lines;
+    const isSame = (column: number) => rows.slice(1).every((row) => row[column] === rows[1]![column]);
+    let gone = length - 1;
+    for (let column = LEAST_COLUMNS; column < length; column++) if (isSame(column)) gone = column;
+    rows = rows.map((row) => row.filter((_, column) => column !== gone));
   }
-  return columns(table, 'lr', '');
 }
 
 /** One sentence or two of a pool. */
 export function poolText(pool: PoolFigures): string {
-  const memo = pool.compares
-    ? `${count(pool.replayed)} of them replayed, ${count(pool.met)} the same as one replayed before in an equal heap`
-    : pool.isRecorded
-      ? `as they were recorded, all ${count(pool.replayed)} replayed`
-      : `all ${count(pool.replayed)} replayed: time decides what this allocator does, so no two heaps are alike`;
+  const memo =
+    pool.compares && pool.met === 0
+      ? 'all replayed, as no heap was met again'
+      : pool.compares
+        ? `${count(pool.replayed)} of them replayed, ${count(pool.met)} the same as one replayed before in an equal heap`
+        : pool.isRecorded
+          ? `as they were recorded, all ${count(pool.replayed)} replayed`
+          : `all ${count(pool.replayed)} replayed: time decides what this allocator does, so no two heaps are alike`;
   const costs = Object.entries(pool.allocatorUs).map(([name, us]) => `${name} ${duration(us * 1e3)}`);
   return `${pool.name} (${pool.allocator}): ${counted(pool.mostWorkers, 'worker')}, at most ${pool.mostBusy} busy; ${counted(pool.requests, 'request')}, ${memo}; ${pool.recycled > 0 ? `${counted(pool.recycled, 'worker')} recycled; ` : ''}waiting p99 ${durationText(pool.waitUs.p99)}${costs.length > 0 ? `; allocator's part of a request: ${costs.join(', ')}` : ''}.`;
 }

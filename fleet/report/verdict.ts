@@ -111,10 +111,27 @@ function groupFindings(group: GroupFigures, figures: FleetFigures, scenario: Sce
               ? `climbs towards ${share} of memory.max of ${name}`
               : courseText(trend, `memory.max of ${name}`, limit - trend.endBytes, lengthOf(figures)),
           }),
-      text: `What ${name} holds beside page cache climbs, by ${bytes(trend.perHourBytes)} an hour at the end, ${whereto}`,
+      text: `What ${name} holds beside page cache climbs, by ${bytes(trend.perHourBytes)} an hour at the end, ${whereto}${growersText(name, scenario)}`,
     });
   }
   return found;
+}
+
+/** Services of a group that give nothing back. */
+function growersText(group: string, { services }: Scenario): string {
+  return services
+    .filter((service) => isWithin(service.group, group))
+    .flatMap(({ name, every, grows, tmpfs_grows: files }) => [
+      ...(sizeBytes(grows)! > 0
+        ? [` ${name} takes ${bytes(sizeBytes(grows)!)} every ${every} and gives nothing back.`]
+        : []),
+      ...(sizeBytes(files)! > 0
+        ? [
+            ` ${name} adds ${bytes(sizeBytes(files)!)} in /dev/shm every ${every} and removes nothing: without swap nobody can reclaim that.`,
+          ]
+        : []),
+    ])
+    .join('');
 }
 
 /** What was followed. */
@@ -135,6 +152,12 @@ function poolFindings(pool: PoolFigures, figures: FleetFigures, scenario: Scenar
       text: `The workers of ${pool.name} had ${bytes(atKill?.privateBytes ?? trend.highestBytes)} of private memory when somebody was killed first (at samples ${bytes(trend.highestBytes)} at most). ${isOfCopies(pool, trend.highestBytes) ? 'Most of it was copies of what is preloaded.' : layerText(pool, true)} ${ceiling}`,
     });
   else if (trend.shape === 'climbs') found.push(climbing(pool, figures, scenario));
+  else if (trend.shape === 'levels off' && isOfCopies(pool, trend.riseBytes))
+    found.push({
+      severity: 'fine',
+      about: pool.name,
+      text: `The private memory of the workers of ${pool.name} rises from ${bytes(trend.firstBytes)} to ${bytes(trend.lastBytes)}, nearly all of it by ${durationText(trend.settledUs)} (at most ${bytes(pool.mostPrivateBytes)}): most of that is copies of what is preloaded, and there are no more where all of it is copied. ${ceiling}`,
+    });
   else if (trend.shape === 'levels off')
     found.push({
       severity: 'fine',
@@ -254,7 +277,10 @@ function reasonText(
 ): string {
   const { mmap_threshold: threshold, trim_threshold: trim } = holdings.tunables;
   const reasons: string[] = [];
-  if (holdings.liveBytes > 0.6 * heapBytes(holdings) && (wasKilled || pool.privateBytes.trend.shape === 'climbs'))
+  if (
+    holdings.liveBytes > holdings.freeBytes &&
+    (wasKilled ? pool.climbedPerHourBytes > 0 : pool.privateBytes.trend.shape === 'climbs')
+  )
     reasons.push(
       'The requests leave live blocks behind: a library or the program keeps them, and no setting of the allocator gives them back.',
     );

@@ -72,7 +72,9 @@ requests:
     expect(result.samples[beforeSample - 1]!.atUs).toBeLessThan(atUs);
     expect(groups[0]!.currentBytes).toBeGreaterThan(after.groups[0]!.currentBytes);
     // The limit that would do: three workers with all of it copied, the original, and what is beside them.
-    const [, least] = /raising memory\.max to at least (\S+) MiB/.exec(result.verdict.findings[0]!.text)!;
+    const [, least] = /raising memory\.max by at least \S+ MiB, to (\S+) MiB, is one remedy/.exec(
+      result.verdict.findings[0]!.text,
+    )!;
     expect(Number(least)).toBeGreaterThan(4 * 50);
     const { figures } = (await studyFleet(text.replace('120M', `${Math.ceil(Number(least))}M`), 's.yaml', here)).result;
     expect(figures.kills).toBe(0);
@@ -349,4 +351,21 @@ test('trends', () => {
   const late = shape((i) => 100 + (i < 45 ? 0 : 20 * (i - 44)));
   expect(late.shape).toBe('climbs');
   expect(whenText(late, 600 * 2 ** 20, lengthUs)).toMatch(/^at a time that this run does not tell/);
+});
+
+test('what climbs until somebody is killed is no matter of a few MiB more, and who fills a group is named', async () => {
+  const text = `${pool({ kept: 16384, max: '96M' }).replace('cgroups: [', 'cgroups: [{ name: side, max: 200M }, ')}services:
+  - { name: spool, group: side, tmpfs_grows: 1M, every: 1m }
+`;
+  const { result } = await studyFleet(text, 's.yaml', here);
+  const { figures, verdict } = result;
+  expect(figures.pools[0]!.climbedPerHourBytes).toBeGreaterThan(0);
+  expect(verdict.findings[0]!.text).toMatch(
+    /raising memory\.max by .* only puts it off, since what workers hold climbed/,
+  );
+  const side = verdict.findings.find(({ about }) => about === 'side')!;
+  expect(side.text).toContain('spool adds 1.00 MiB in /dev/shm every 1m and removes nothing');
+  expect(result.services).toEqual([
+    'spool (service): hardly any memory of its own; every 1m it adds 1.00 MiB in /dev/shm, from the start to the end.',
+  ]);
 });
