@@ -256,7 +256,7 @@ function layerText(pool: PoolFigures, wasKilled = false): string {
   const parts = (
     [
       ['the main arena (the break)', holdings.mainHeapBytes],
-      [`${holdings.arenaHeaps} heaps of other arenas`, holdings.arenaBytes],
+      [`${counted(holdings.arenaHeaps, 'heap')} of other arenas`, holdings.arenaBytes],
       ['Zend chunks', holdings.zendBytes],
       ['blocks with mappings of their own', holdings.mappedBytes],
       ['extents', holdings.extentBytes],
