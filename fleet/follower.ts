@@ -19,6 +19,8 @@ export interface FleetEvent {
   readonly text: string;
   /** Who it happened to. */
   readonly who: string;
+  /** What it served then. */
+  readonly request?: string;
 }
 
 /** When somebody was killed first: the machine before anything was freed, and what had come together. */
@@ -284,8 +286,7 @@ export class Follower {
     return undefined;
   }
 
-  private textOf(name: string, us: number): string {
-    const served = this.servedBy(name, us);
+  private textOf(name: string, served: string | undefined): string {
     if (served !== undefined) return `${name} while it served ${served}`;
     if (this.pools.some(({ pool }) => pool.name === name))
       return `${name}, the master: its pool serves nobody any more`;
@@ -299,11 +300,13 @@ export class Follower {
     for (const { name, atUs, isKill } of this.driver.takeDeaths()) {
       if (isKill) this.kills++;
       const us = Math.min(atUs, this.samplesUs.at(-1)!);
-      const who = this.textOf(name, this.playingUs ?? us);
+      const request = this.servedBy(name, this.playingUs ?? us);
+      const who = this.textOf(name, request);
       this.events.push({
         atUs: us,
         kind: isKill ? 'oom-kill' : 'no-memory',
         who: name,
+        ...(request !== undefined && { request }),
         text: isKill ? `the kernel killed ${who}` : `${who} was refused memory that it needed, and died`,
       });
       this.pools.forEach((pool, p) => {

@@ -9,6 +9,8 @@ export {
 } from './fleet-task.ts';
 export { type FleetPlan, fleetPlanCsv, planFleet } from './plan.ts';
 export { fleetCsv } from './report/csv.ts';
+export { severityMark } from './report/finding.ts';
+export { logText } from './report/log-text.ts';
 export { fleetOpenMetrics } from './report/openmetrics.ts';
 export { fleetPlanText } from './report/plan-text.ts';
 export { tableOfSettings } from './report/settings-table.ts';

@@ -7,6 +7,7 @@ import {
   runHere,
   type WholeFleet,
 } from './fleet-task.ts';
+import { serviceText } from './report/service-text.ts';
 import { withFront } from './report/setting-front.ts';
 import type { SettingResult } from './report/setting-result.ts';
 import type { FleetOptions } from './run-fleet.ts';
@@ -22,6 +23,8 @@ export interface FleetResult extends WholeFleet {
   readonly seed: number;
   readonly durationUs: number;
   readonly machine: Scenario['machine'];
+  /** What services do, in words. */
+  readonly services: readonly string[];
   readonly partial: boolean;
   readonly settings: readonly SettingResult[];
 }
@@ -63,6 +66,7 @@ export async function studyFleet(
     seed: scenario.seed,
     durationUs: scenario.durationUs,
     machine: scenario.machine,
+    services: scenario.services.map(serviceText),
     partial: partial || first.partial,
     verdict,
     figures,

@@ -63,15 +63,21 @@ async function drive(steps: Generator<MachineStep, MachineRun, void>): Promise<b
 /** Of a fleet's hundreds of workers the first say how the others are called. */
 const NAMES_SHOWN = 24;
 
-/** One view as it is; several below each other, each below its command and the script's names of the processes. */
+/** One view as it is; several below each other, each below its command, with the script's names of the processes once a moment. */
 export function viewsText(views: readonly ViewText[], withNames = false): string {
   if (views.length === 1 && !withNames) return views[0]!.text;
   return views
-    .map(({ view, at, text, processes }) => {
-      const all = Object.entries(processes).map(([pid, name]) => `${pid} ${name}`);
-      const more = all.length - NAMES_SHOWN;
-      const names = [...all.slice(0, NAMES_SHOWN), ...(more > 0 ? [`${more} more`] : [])];
-      return `$ ${view}   # ${[at, ...(names.length > 0 ? [names.join(', ')] : [])].join(': ')}\n${text}`;
+    .map(({ view, at, text, processes }, i) => {
+      const names = namesText(processes);
+      const above = views[i - 1];
+      const isTold = above?.at === at && namesText(above.processes) === names;
+      return `$ ${view}   # ${[at, ...(names === '' || isTold ? [] : [names])].join(': ')}\n${text}`;
     })
     .join('\n');
+}
+
+function namesText(processes: ViewText['processes']): string {
+  const all = Object.entries(processes).map(([pid, name]) => `${pid} ${name}`);
+  const more = all.length - NAMES_SHOWN;
+  return [...all.slice(0, NAMES_SHOWN), ...(more > 0 ? [`${more} more`] : [])].join(', ');
 }

@@ -1,5 +1,6 @@
 import { fleetCsv, fleetOpenMetrics, fleetText, parseScenario, studyFleet } from '../../fleet/index.ts';
 import { durationUs } from '../../fleet/scenario/quantities.ts';
+import { demandView } from '../../machine/views/view.ts';
 import { UserError } from '../../sim/contract/assert.ts';
 import { writeWholeFiles } from '../../workloads/files/line-sink.ts';
 import type { EngineArguments } from '../cli/batch-options.ts';
@@ -31,6 +32,7 @@ const FILES = ['output', 'csv', 'openmetrics', 'report'] as const;
 export async function runFleetCommand({ text, from }: FleetText, argv: FleetArguments): Promise<void> {
   const scenario = parseScenario(text, from);
   const moments = (argv.at ?? []).map((word) => momentUs(word, scenario.durationUs));
+  for (const view of argv.view ?? []) demandView(view); // before anything runs
   const isLook = argv.view !== undefined || moments.length > 0;
   const stopAtUs = moments.length > 0 ? Math.max(...moments) : undefined;
   if (moments.length > 1) throw new UserError('--at: found it twice, expected one moment of a fleet');

@@ -1,4 +1,4 @@
-import { type FleetResult, poolText, tableOfSettings } from '../../fleet/index.ts';
+import { type FleetResult, logText, poolText, severityMark, tableOfSettings } from '../../fleet/index.ts';
 import { buildMachinePageData, type MachineReport } from './machine-page.ts';
 import { buildPage } from './page-document.ts';
 
@@ -13,8 +13,12 @@ export function fleetPage(result: FleetResult): string {
   return buildPage(
     buildMachinePageData({
       title: result.about ? `${result.scenario}: ${result.about}` : result.scenario,
-      verdict: { headline: summary, sentences: findings.map(({ about, text }) => `${about}: ${text}`) },
+      verdict: {
+        headline: summary,
+        sentences: findings.map(({ severity, about, text }) => `${severityMark(severity)}${about}: ${text}`),
+      },
       samples,
+      leastAvailableBytes: result.figures.lowestAvailableBytes,
       events: result.events.map(({ atUs, text }) => ({ ns: atUs * 1000, label: text })),
       sections: [...settingsOf(result), ...poolsOf(result)],
     }),
@@ -29,6 +33,8 @@ function settingsOf({ settings }: FleetResult): Sections {
   return [{ title: 'Settings, each run', parts: [{ head, rows, align: 'lr' }, ...notes, legend] }];
 }
 
-function poolsOf({ figures }: FleetResult): Sections {
-  return figures.pools.length === 0 ? [] : [{ title: 'Pools', parts: figures.pools.map(poolText) }];
+function poolsOf({ figures, durationUs }: FleetResult): Sections {
+  const { pools, logs } = figures;
+  if (pools.length === 0) return [];
+  return [{ title: 'Pools', parts: [...pools.map(poolText), ...logs.map((log) => logText(log, durationUs))] }];
 }

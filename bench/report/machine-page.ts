@@ -19,6 +19,8 @@ export interface MachineReport {
   readonly verdict: VerdictData;
   /** In the order of time. */
   readonly samples: readonly MachineSample[];
+  /** MemAvailable at its lowest, where more is known than the samples. */
+  readonly leastAvailableBytes?: Bytes;
   /** Further lines about the machine: what, and what of it. */
   readonly facts?: readonly (readonly [string, string])[];
   /** Titled sentences and tables. */
@@ -48,6 +50,7 @@ export function buildMachinePageData({
   title,
   verdict,
   samples,
+  leastAvailableBytes,
   events = [],
   facts = [],
   sections = [],
@@ -79,7 +82,7 @@ export function buildMachinePageData({
       [
         'available',
         samples.length > 0
-          ? `${bytes(available.reduce((x, y) => Math.min(x, y)))} at least, ${bytes(available.at(-1)!)} at the end`
+          ? `${bytes(leastAvailableBytes ?? available.reduce((x, y) => Math.min(x, y)))} at least, ${bytes(available.at(-1)!)} at the end`
           : '-',
       ],
       ...facts,

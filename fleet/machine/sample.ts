@@ -66,6 +66,7 @@ const GROUP_STATS = [
   'kernel',
   'slab',
   'pagetables',
+  'file_dirty',
   'inactive_file',
   'active_file',
   'workingset_refault_file',

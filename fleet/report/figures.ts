@@ -46,6 +46,8 @@ export interface PoolFigures {
   readonly privateBytes: Series;
   /** … at most, between samples too. */
   readonly mostPrivateBytes: number;
+  /** … and by how much an hour it climbed until somebody was killed first; 0: it did not, or nobody was. */
+  readonly climbedPerHourBytes: number;
   /** Pss of all workers: of shared pages their part. */
   readonly pssBytes: Series;
   /** Resident memory of the largest worker. */
@@ -105,6 +107,8 @@ export interface FleetFigures {
   readonly firstKillUs: number | undefined;
   readonly firstKill: KillFigures | undefined;
   readonly killed: readonly string[];
+  /** Requests that somebody served who was killed. */
+  readonly lostRequests: number;
   /** How often each of them was. */
   readonly killsOf: Readonly<Record<string, number>>;
   readonly swapBytes: number;
@@ -131,6 +135,9 @@ export interface GroupFigures {
   readonly peakBytes: number;
   readonly events: Readonly<Record<string, number>>;
   readonly refaults: number;
+  /** At samples at most: page cache that has to be written first, and the kernel's own memory at the end. */
+  readonly dirtyBytes: number;
+  readonly kernelBytes: number;
 }
 
 export function figuresOf(run: FleetRun): FleetFigures {
@@ -191,6 +198,7 @@ export function figuresOf(run: FleetRun): FleetFigures {
     firstKillUs: kills[0]?.atUs,
     firstKill: run.firstKill && killFigures(run.firstKill, sampleBefore(run), scenario),
     killsOf: countsOf(kills.map(({ who }) => who)),
+    lostRequests: kills.filter(({ request }) => request !== undefined).length,
     killed: [...new Set(kills.map(({ who }) => who))],
     refusals: run.events.filter(({ kind }) => kind === 'no-memory').map(({ who, text }) => ({ who, text })),
     logs: run.arrivals.logs,
@@ -259,6 +267,7 @@ function poolFigures(run: FleetRun, index: number, series: MakeSeries): PoolFigu
       workersAt.map((list) => list.reduce((sum, p) => sum + p.privateAnonBytes, 0)),
     ),
     mostPrivateBytes: run.worst.privateBytes[index]!,
+    climbedPerHourBytes: climbedUntilKill(run, index),
     pssBytes: series(
       `workers of ${name}, each shared page once`,
       workersAt.map((list) => list.reduce((sum, p) => sum + p.pssBytes, 0)),
@@ -278,6 +287,20 @@ function poolFigures(run: FleetRun, index: number, series: MakeSeries): PoolFigu
     growing: growingRegions(run, index),
     ...allocatorTimes(run, index),
   };
+}
+
+function climbedUntilKill({ firstKill, samples, pools }: FleetRun, index: number): number {
+  if (!firstKill) return 0;
+  const { name } = pools[index]!.pool;
+  const before = samples.slice(0, firstKill.beforeSample);
+  const values = before.map(({ processes }) =>
+    processes.reduce((sum, p) => sum + (isWorkerOf(p.name, name) ? p.privateAnonBytes : 0), 0),
+  );
+  const trend = trendOf(
+    before.map(({ atUs }) => atUs),
+    values,
+  );
+  return trend.shape === 'climbs' ? trend.perHourBytes : 0;
 }
 
 function growingRegions(run: FleetRun, index: number): GrowingRegion[] {
@@ -356,5 +379,7 @@ function groupFigures(run: FleetRun, name: string, series: MakeSeries): GroupFig
     peakBytes: last.peakBytes,
     events: last.events,
     refaults: last.stat['workingset_refault_file'] ?? 0,
+    dirtyBytes: Math.max(...own.map(({ stat }) => stat['file_dirty'] ?? 0)),
+    kernelBytes: last.stat['kernel'] ?? 0,
   };
 }

@@ -11,6 +11,8 @@ export interface MomentFigures {
   readonly machineShmemBytes: number;
   readonly machineCacheBytes: number;
   readonly swapUsedBytes: number;
+  /** Whose oom_score was the highest: by memory and oom_score_adj. */
+  readonly likeliestVictim: string | undefined;
   readonly slabBytes: number;
   readonly pageTableBytes: number;
   /** In the scenario's order. */
@@ -63,7 +65,27 @@ export function lowestGroupFigures(lowest: LowestInGroup, scenario: Scenario): M
   return { ...lowestFigures({ ...lowest, availableBytes }, scenario), group: lowest.group };
 }
 
-function momentFigures({ atUs, meminfo, processes, groups }: FleetSample, scenario: Scenario): MomentFigures {
+/** oom_badness, of equals the last as the kernel has it. */
+function likeliestVictim({ meminfo, processes }: FleetSample, { pools, services }: Scenario): string | undefined {
+  const totalBytes = (meminfo['MemTotal'] ?? 0) + (meminfo['SwapTotal'] ?? 0);
+  const adjOf = (process: string) =>
+    pools.find(({ name }) => isWorkerOf(process, name))?.oom_score_adj ??
+    services.find(({ name }) => process === name || process === `${name}-snapshot`)?.oom_score_adj ??
+    0;
+  let victim: string | undefined;
+  let most = -Infinity;
+  for (const { name, anonBytes, fileBytes, shmemBytes, swapBytes, tableBytes } of processes) {
+    const adj = adjOf(name);
+    const points = anonBytes + fileBytes + shmemBytes + swapBytes + tableBytes + (adj * totalBytes) / 1000;
+    if (adj === -1000 || points < most) continue;
+    most = points;
+    victim = name;
+  }
+  return victim;
+}
+
+function momentFigures(sample: FleetSample, scenario: Scenario): MomentFigures {
+  const { atUs, meminfo, processes, groups } = sample;
   const info = (name: string) => meminfo[name] ?? 0;
   return {
     atUs,
@@ -72,6 +94,7 @@ function momentFigures({ atUs, meminfo, processes, groups }: FleetSample, scenar
     machineShmemBytes: info('Shmem'),
     machineCacheBytes: info('Cached') - info('Shmem') + info('Buffers'),
     swapUsedBytes: info('SwapTotal') - info('SwapFree'),
+    likeliestVictim: likeliestVictim(sample, scenario),
     slabBytes: info('Slab'),
     pageTableBytes: info('PageTables'),
     pools: scenario.pools.map(({ name }) => {

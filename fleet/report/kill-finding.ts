@@ -1,4 +1,5 @@
-import { bytes, count } from '../../sim/contract/format.ts';
+import { bytes, count, counted } from '../../sim/contract/format.ts';
+import { isWithin } from '../machine/worst-moments.ts';
 import { durationText } from '../scenario/quantities.ts';
 import type { Scenario } from '../scenario/scenario.ts';
 import type { FleetFigures } from './figures.ts';
@@ -43,11 +44,19 @@ export function killFindings(figures: FleetFigures, scenario: Scenario, knownByt
     whatText(firstKill),
     ...progressText(firstKill),
     ...because,
-    ...raiseText(firstKill, figures, knownBytes),
+    ...lostText(figures),
+    ...raiseText(firstKill, figures, scenario, knownBytes),
     ...orphans,
     ...gone,
   ];
   return [{ severity: 'fails', about: firstKill.group ?? 'machine', text: sentences.join(' ') }];
+}
+
+function lostText({ lostRequests }: FleetFigures): string[] {
+  if (lostRequests === 0) return [];
+  return [
+    `${counted(lostRequests, 'request')} ${lostRequests === 1 ? 'was' : 'were'} lost with those who served them.`,
+  ];
 }
 
 /** Each once; whose end weighs most comes first. */
@@ -66,7 +75,7 @@ function whereText({ group }: KillFigures, figures: FleetFigures): string {
 }
 
 /** Whether a higher memory.max is a remedy: what it would have to be at least, and whether the machine has that. */
-function raiseText(kill: KillFigures, figures: FleetFigures, knownBytes: number): string[] {
+function raiseText(kill: KillFigures, figures: FleetFigures, scenario: Scenario, knownBytes: number): string[] {
   const own = figures.groups.find(({ name }) => name === kill.group);
   if (!own || own.maxBytes === null) return [];
   const burst = kill.inProgress.reduce((sum, one) => sum + one.bytes, 0);
@@ -76,7 +85,15 @@ function raiseText(kill: KillFigures, figures: FleetFigures, knownBytes: number)
     return [`${room}; what memory.max would be enough this run does not tell: sim plan tries it.`];
   if (least - own.maxBytes > kill.availableBytes)
     return [`${room}: not enough to raise memory.max to the ${bytes(least)} that are needed at least.`];
-  return [`${room}: raising memory.max to at least ${bytes(least)} is one remedy (sim plan tries what is enough).`];
+  const climbing = figures.pools.filter(
+    ({ climbedPerHourBytes }, i) => climbedPerHourBytes > 0 && isWithin(scenario.pools[i]!.group, own.name),
+  );
+  const more = `raising memory.max by at least ${bytes(least - own.maxBytes)}, to ${bytes(least)},`;
+  // A known ceiling is what a climb comes to.
+  if (climbing.length === 0 || knownBytes === least)
+    return [`${room}: ${more} is one remedy (sim plan tries what is enough).`];
+  const climb = climbing.map(({ name, climbedPerHourBytes: perHour }) => `${name}, by ${bytes(perHour)} an hour`);
+  return [`${room}: ${more} only puts it off, since what workers hold climbed until then (${climb.join('; ')}).`];
 }
 
 /** What the memory that ran short was made of, and who asked. */
@@ -91,7 +108,7 @@ function whatText(kill: KillFigures): string {
     ] as const
   ).map(([what, size]) => `${bytes(size)} ${what}`);
   const who = (name: string, request: string | undefined) => (request ? `${name}, serving ${request},` : name);
-  const chosen = `the highest oom_score (${bytes(victimBytes)} resident)`;
+  const chosen = `the highest oom_score, which goes by memory (${bytes(victimBytes)} resident)`;
   const how =
     asker === undefined
       ? `${who(victim, victimRequest)} had ${chosen}.`
@@ -118,10 +135,11 @@ function progressText(kill: KillFigures): string[] {
     main!.bytes > MAIN_SHARE * all && main!.count > 1 && all > roomBytes
       ? `, enough for ${atOnce === 0 ? 'none' : `about ${count(atOnce)}`} of ${main!.request} at a time`
       : '';
-  return [
-    `In progress were ${list.join(', ')}, each counted with its peak: they need ${bytes(all)} beyond what their workers keep, and ${before}${fits}.`,
-    ...passedText(kill, all),
-  ];
+  const isOne = inProgress.length === 1 && main!.count === 1;
+  const needText = isOne
+    ? `In progress was 1 ${main!.request}, which needs ${bytes(all)} at its peak beyond what its worker keeps`
+    : `In progress were ${list.join(', ')}, each counted with its peak: they need ${bytes(all)} beyond what their workers keep`;
+  return [`${needText}, and ${before}${fits}.`, ...passedText(kill, all)];
 }
 
 /** Why what came before did not kill anybody. */

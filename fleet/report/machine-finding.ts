@@ -29,7 +29,7 @@ export function burstFinding({
     {
       severity: 'watch',
       about: 'machine',
-      text: `Between samples MemAvailable falls to ${bytes(lowest)}, ${percent(lowest / totalBytes)} of memory${by}${moment ? `, lowest at ${durationText(moment.atUs)}` : ''}; at the end it is ${bytes(usual)}. What needs about ${bytes(lowest)} more then${swapBytes > 0 ? ` goes to swap (${bytes(swapBytes)}) as far as that has room, and then it` : ''} gets somebody killed. ${advice}`,
+      text: `Between samples MemAvailable falls to ${bytes(lowest)}, ${percent(lowest / totalBytes)} of memory${by}${moment ? `, lowest at ${durationText(moment.atUs)}` : ''}; at the end it is ${bytes(usual)}. What needs about ${bytes(lowest)} more then${swapBytes > 0 ? ` goes to swap (${bytes(swapBytes)}) as far as that has room, and then it` : ''} gets somebody killed${moment?.likeliestVictim ? `, ${moment.likeliestVictim} first (the highest oom_score then)` : ''}. ${advice}`,
     },
   ];
 }
@@ -104,7 +104,7 @@ export function machineFindings(figures: FleetFigures): Finding[] {
     found.push({
       severity: 'fine',
       about: 'machine',
-      text: `Active(anon) shows ${bytes(activeAnonBytes.trend.lastBytes)} of ${bytes(anonBytes.trend.lastBytes)}: since Linux 5.9 anonymous pages begin on the inactive list and move on only when memory is scanned. Watch AnonPages.`,
+      text: `Active(anon) shows ${bytes(activeAnonBytes.trend.lastBytes)} of ${bytes(anonBytes.trend.lastBytes)} at the end: since Linux 5.9 anonymous pages begin on the inactive list and move on only when memory is scanned. Watch AnonPages.`,
     });
   return found;
 }

@@ -1,5 +1,5 @@
-import { count } from '../../sim/contract/format.ts';
-import { sizeBytes } from '../scenario/quantities.ts';
+import { count, counted } from '../../sim/contract/format.ts';
+import { durationText, sizeBytes } from '../scenario/quantities.ts';
 import type { Scenario } from '../scenario/scenario.ts';
 import type { FleetFigures } from './figures.ts';
 
@@ -32,6 +32,21 @@ export function unreached(change: Change, figures: FleetFigures, scenario: Scena
       return 'recycling was not reached in this time (no worker grew so large): the row says nothing of it';
   }
   return null;
+}
+
+/** How often workers were replaced where a change says when they are; null: it does not, or none was. */
+export function replacedText(change: Change, figures: FleetFigures, scenario: Scenario): string | null {
+  const paths = pathsOf(change);
+  const untilUs = figures.timesUs.at(-1)!;
+  const texts = scenario.pools.flatMap(({ name }, i) => {
+    const { recycled } = figures.pools[i]!;
+    const isChanged = ['pm.max_requests', 'recycle'].some((key) => paths.includes(`pools.${name}.${key}`));
+    if (!isChanged || recycled === 0) return [];
+    return [
+      `${counted(recycled, 'worker')} of ${name} ${recycled === 1 ? 'was' : 'were'} replaced, one every ${durationText(untilUs / recycled)} on average, which costs a fork and what a program does at its start (not in the times here)`,
+    ];
+  });
+  return texts.length > 0 ? texts.join('; ') : null;
 }
 
 /** Down to single values. */

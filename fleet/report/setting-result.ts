@@ -3,7 +3,7 @@ import type { FleetFigures } from './figures.ts';
 import type { Severity } from './finding.ts';
 import { type Margin, marginsOf } from './margin.ts';
 import { refusedOf } from './serving-finding.ts';
-import { isOfLimit, isOfLoad, unreached } from './setting-kind.ts';
+import { isOfLimit, isOfLoad, replacedText, unreached } from './setting-kind.ts';
 import { verdictOf } from './verdict.ts';
 
 /** A scenario with one of its changes: what came of it, run and not estimated. */
@@ -22,6 +22,8 @@ export interface SettingResult {
   readonly isOfLimit: boolean;
   /** What was changed and never came into play. */
   readonly unreached: string | null;
+  /** Where when workers are replaced was changed: how often they were; null: it was not, or none was. */
+  readonly replaced: string | null;
   /** All memory first, then the groups with a memory.max. */
   readonly margins: readonly Margin[];
   /** MemAvailable at its lowest. */
@@ -67,6 +69,7 @@ export function settingResult(
     isOfLoad: isOfLoad(change),
     isOfLimit: isOfLimit(change),
     unreached: unreached(change, figures, scenario),
+    replaced: replacedText(change, figures, scenario),
     margins: marginsOf(figures),
     kills: figures.kills,
     refused: refusedOf(figures),

@@ -93,8 +93,12 @@ function legendOf(settings: readonly SettingResult[], { group, hasPools, waits, 
     ...(readsAgain
       ? ['read again: pages of files that had been evicted, and swapped ones, which had to come from the disk again']
       : []),
-    `outcome: holds; holds, barely (${MARGIN_RULE}); climbs, to what and when the lines above say, by the rule of forecasts below; how many requests were refused, since the backlog was full; or how many processes were killed; no memory: the kernel refused a fork or memory; not tested: what the setting changes was not reached in this time`,
-    'best: of those that hold, not barely, and in which nothing climbs near a limit, no other one needs less memory and less time (allocator and wait), when differences of 1 % count as none, in memory of what is used and of what is left',
+    ...outcomeLegend(settings),
+    ...(settings.some(({ front }) => front)
+      ? [
+          `best: of those that hold, not barely, and in which nothing climbs near a limit, no other one needs less memory${hasPools ? ' and less time (allocator and wait)' : ''}, when differences of 1 % count as none, in memory of what is used and of what is left${settings.filter(({ front }) => front).length > 1 ? '; several are best where none is better in all of it' : ''}`,
+        ]
+      : []),
     ...(settings.some(({ isOfLimit }) => isOfLimit)
       ? [
           `other limit: a limit, memory or swap is another, so it saves nothing and is not compared: see what is left${waits ? ', the wait' : ''}${readsAgain ? ' and what is read again' : ''}`,
@@ -107,6 +111,26 @@ function legendOf(settings: readonly SettingResult[], { group, hasPools, waits, 
     .join('; ')
     .concat('.');
 }
+
+/** Of the outcomes that there are. */
+function outcomeLegend(settings: readonly SettingResult[]): string[] {
+  const found = new Set(settings.map(outcome));
+  const isFound = (of: (text: string) => boolean) => [...found].some(of);
+  const parts = [
+    ...(found.has(BARELY) ? [`${BARELY}: ${MARGIN_RULE}`] : []),
+    ...(found.has(CLIMBS) ? [`${CLIMBS}: to what and when the lines above say, by the rule of forecasts below`] : []),
+    ...(isFound((text) => text.endsWith(' refused')) ? ['refused: so many requests, since the backlog was full'] : []),
+    ...(isFound((text) => text.endsWith(' killed')) ? ['killed: so many processes'] : []),
+    ...(found.has(NO_MEMORY) ? [`${NO_MEMORY}: the kernel refused a fork or memory`] : []),
+    ...(found.has(NOT_TESTED) ? [`${NOT_TESTED}: what the setting changes was not reached in this time`] : []),
+  ];
+  return parts.length > 0 ? [`outcome: ${parts.join('; ')}`] : [];
+}
+
+const BARELY = 'holds, barely';
+const CLIMBS = 'climbs';
+const NO_MEMORY = 'no memory';
+const NOT_TESTED = 'not tested';
 
 /** Whether something else than how things are set up is another in it: it is listed apart. */
 export const isOther = ({ isOfLoad, isOfLimit }: SettingResult): boolean => isOfLoad || isOfLimit;
@@ -122,18 +146,19 @@ export const isSafe = ({ kills, refused, severity, course, margins }: SettingRes
 
 function outcome({ kills, refused, severity, course, margins, unreached }: SettingResult): string {
   if (kills > 0) return `${kills} killed`;
-  if (severity === 'fails') return 'no memory';
+  if (severity === 'fails') return NO_MEMORY;
   if (refused > 0) return `${count(refused)} refused`;
-  if (course !== null) return 'climbs';
-  if (unreached !== null) return 'not tested';
-  return isBarely(tightest(margins)) ? 'holds, barely' : 'holds';
+  if (course !== null) return CLIMBS;
+  if (unreached !== null) return NOT_TESTED;
+  return isBarely(tightest(margins)) ? BARELY : 'holds';
 }
 
 /** What the outcome leaves out: towards what and when it climbs, and what never came into play. */
-function noteOf({ name, kills, severity, course, unreached }: SettingResult): string[] {
+function noteOf({ name, kills, severity, course, unreached, replaced }: SettingResult): string[] {
   const parts = [
     ...(course !== null && kills === 0 && severity !== 'fails' ? [course] : []),
     ...(unreached === null ? [] : [unreached]),
+    ...(replaced === null ? [] : [replaced]),
   ];
   return parts.length === 0 ? [] : [`${name}: ${parts.join('; ')}.`];
 }

@@ -34,16 +34,16 @@ export function snapshotFinding(series: Series, service: SnapshotService, figure
       : `${bytes(left)} are left${left < LITTLE * limit ? ', which is hardly anything' : ''}`;
   const others = `${bytes(rest)} for all else there${met === undefined ? '' : ' at the worst moment (page tables, and what whole huge pages take beyond what was written, among it)'}`;
   const text = `${name} forks a child for its snapshot every ${snapshot!.every}. The child shares the ${bytes(own)} at first: RSS counts it twice (${bytes(series.trend.highestBytes)} at most in both together at a sample), memory does not. What the parent writes meanwhile is copied: ${writtenText(service)}, so both together need ${bytes(own + copies)} by the end of a snapshot. With ${others} that is ${bytes(own + copies + rest)} of the ${bytes(limit)} of ${where}: ${verdict}.`;
-  const advice = severity === 'fine' ? '' : ` ${adviceText(service, limit - own - rest)}`;
+  const advice = severity === 'fine' ? '' : ` ${adviceText(service, limit - own - rest, limit)}`;
   return { severity, about: name, text: `${text}${advice}` };
 }
 
-/** `roomBytes`: for copies. */
-function adviceText(service: SnapshotService, roomBytes: number): string {
+/** `roomBytes`: for copies. `limitBytes`: all that there is now. */
+function adviceText(service: SnapshotService, roomBytes: number, limitBytes: number): string {
   const own = sizeBytes(service.anonymous)!;
   const seconds = durationUs(service.snapshot!.takes)! / 1e6;
   if (roomBytes <= 0) return 'It does not fit even without writes: give it more memory, or less to keep.';
-  const everything = `Room for a copy of all of it (${bytes(own)}, ${bytes(own - roomBytes)} more than there is) is enough whatever is written.`;
+  const everything = `Room for a copy of all of it (${bytes(own)}, ${bytes(own - roomBytes)} more than there is) is enough whatever is written: that takes ${bytes(limitBytes + own - roomBytes)} in all.`;
   if (roomBytes >= own)
     return `There is room for a copy of all of it (${bytes(own)}), which is enough whatever is written.`;
   const writes = (-own * Math.log(1 - roomBytes / own)) / seconds;

@@ -3,6 +3,7 @@ import { MOST_KILLS } from '../follower.ts';
 import { durationText } from '../scenario/quantities.ts';
 import type { FleetResult } from '../study.ts';
 import type { FleetFigures, PoolFigures } from './figures.ts';
+import { severityMark } from './finding.ts';
 import { logText } from './log-text.ts';
 import { marginsOf, tightest } from './margin.ts';
 import type { SettingResult } from './setting-result.ts';
@@ -20,6 +21,7 @@ export interface TextStyle {
 }
 
 const ROWS = 9;
+const LEAST_COLUMNS = 3;
 const lowestLegend = (group: string | undefined) =>
   `! the least ${group === undefined ? 'that was available' : `room in ${group} (its memory.max without page cache)`}, with all that requests in progress need then`;
 const KILL_LEGEND = '* somebody is killed first: the machine at that moment, before anything was freed';
@@ -37,11 +39,15 @@ export function fleetText(result: FleetResult, style: TextStyle): string {
     ...(result.partial ? [bold(partialText(result))] : []),
     '',
     ...paragraph(bold(verdict.summary)),
-    ...verdict.findings.flatMap(({ severity, about, text }) => paragraph(`- ${mark(severity)}${about}: ${text}`, '  ')),
+    ...verdict.findings.flatMap(({ severity, about, text }) =>
+      paragraph(`- ${severityMark(severity)}${about}: ${text}`, '  '),
+    ),
+    ...marksText(verdict.findings).map(dim),
     '',
-    ...timeline(figures, width),
+    ...timeline(figures).flatMap((part) => (typeof part === 'string' ? paragraph(part, '  ') : fitted(part, width))),
     '',
     ...figures.pools.flatMap((pool) => paragraph(poolText(pool), '  ')),
+    ...result.services.flatMap((text) => paragraph(text, '  ')),
     ...figures.logs.flatMap((log) => paragraph(logText(log, result.durationUs), '  ')),
   ];
   const shown = result.events.slice(0, 8);
@@ -62,10 +68,8 @@ function partialText({ figures, durationUs, settings }: FleetResult): string {
   return `Partial: interrupted; ${settings.length === 0 ? 'no setting was' : 'not all settings were'} run.`;
 }
 
-const mark = (severity: string) =>
-  severity === 'fails' ? 'FAILS, ' : severity === 'ends' ? 'ENDS, ' : severity === 'watch' ? 'watch, ' : '';
-
-function timeline(figures: FleetFigures, width: number): string[] {
+/** A table, and what is below it. */
+function timeline(figures: FleetFigures): (string | readonly (readonly string[])[])[] {
   const { timesUs, pools, groups } = figures;
   const last = timesUs.length - 1;
   const picked = [...new Set(Array.from({ length: ROWS }, (_, i) => Math.round((last * i) / (ROWS - 1))))];
@@ -112,32 +116,58 @@ function timeline(figures: FleetFigures, width: number): string[] {
     ]);
   }
   const legend = [
+    `${picked.length} of ${timesUs.length} samples${last > 0 ? `, one every ${durationText(Math.round(timesUs[1]! - timesUs[0]!))}` : ''}`,
     ...(figures.firstKill ? [KILL_LEGEND] : moment && !isSample ? [lowestLegend(group)] : []),
-    ...(groups.length > 0 ? ['[name]: memory.current of that cgroup, page cache included'] : []),
+    ...(groups.length > 0
+      ? [
+          '[name]: memory.current of that cgroup, page cache included; available, AnonPages, Shmem, cache: of the machine',
+        ]
+      : []),
   ];
-  return [...fitted([header, ...rows], width), ...legend];
+  return [withoutZeros([header, ...rows]), ...legend];
 }
 
-/** The last columns go where they have no room. */
-function fitted(table: readonly string[][], width: number): string[] {
-  for (let kept = table[0]!.length; kept > 3; kept--) {
-    const lines = columns(
-      table.map((row) => row.slice(0, kept)),
-      'lr',
-      '',
-    );
-    if (lines.every((line) => line.length <= width)) return lines;
+/** Columns that have nothing in any row tell nothing. */
+function withoutZeros(table: readonly (readonly string[])[]): string[][] {
+  const [, ...rows] = table;
+  const isTold = (column: number) => rows.some((row) => row[column] !== bytes(0));
+  return table.map((row) => row.filter((_, column) => isTold(column)));
+}
+
+/** What the words before findings say, of those that stand there. */
+function marksText(findings: FleetResult['verdict']['findings']): string[] {
+  const told = (['fails', 'ends', 'watch'] as const).filter((one) => findings.some(({ severity }) => severity === one));
+  if (told.length === 0) return [];
+  const meaning = { fails: 'it does not hold', ends: 'it does not hold for good', watch: 'worth a look' };
+  return [
+    [...told.map((one) => `${severityMark(one).replace(',', ':')}${meaning[one]}`), 'others: nothing to do'].join('; '),
+  ];
+}
+
+/** Where there is no room columns go that say the same in each row, then the last ones. */
+function fitted(table: readonly (readonly string[])[], width: number): string[] {
+  let rows = table;
+  for (;;) {
+    const lines = columns(rows, 'lr', '');
+    const { length } = rows[0]!;
+    if (length <= LEAST_COLUMNS || lines.every((line) => line.length <= width)) return lines;
+    const isSame = (column: number) => rows.slice(1).every((row) => row[column] === rows[1]![column]);
+    let gone = length - 1;
+    for (let column = LEAST_COLUMNS; column < length; column++) if (isSame(column)) gone = column;
+    rows = rows.map((row) => row.filter((_, column) => column !== gone));
   }
-  return columns(table, 'lr', '');
 }
 
 /** One sentence or two of a pool. */
 export function poolText(pool: PoolFigures): string {
-  const memo = pool.compares
-    ? `${count(pool.replayed)} of them replayed, ${count(pool.met)} the same as one replayed before in an equal heap`
-    : pool.isRecorded
-      ? `as they were recorded, all ${count(pool.replayed)} replayed`
-      : `all ${count(pool.replayed)} replayed: time decides what this allocator does, so no two heaps are alike`;
+  const memo =
+    pool.compares && pool.met === 0
+      ? 'all replayed, as no heap was met again'
+      : pool.compares
+        ? `${count(pool.replayed)} of them replayed, ${count(pool.met)} the same as one replayed before in an equal heap`
+        : pool.isRecorded
+          ? `as they were recorded, all ${count(pool.replayed)} replayed`
+          : `all ${count(pool.replayed)} replayed: time decides what this allocator does, so no two heaps are alike`;
   const costs = Object.entries(pool.allocatorUs).map(([name, us]) => `${name} ${duration(us * 1e3)}`);
   return `${pool.name} (${pool.allocator}): ${counted(pool.mostWorkers, 'worker')}, at most ${pool.mostBusy} busy; ${counted(pool.requests, 'request')}, ${memo}; ${pool.recycled > 0 ? `${counted(pool.recycled, 'worker')} recycled; ` : ''}waiting p99 ${durationText(pool.waitUs.p99)}${costs.length > 0 ? `; allocator's part of a request: ${costs.join(', ')}` : ''}.`;
 }
@@ -154,8 +184,21 @@ function settingsTable(settings: readonly SettingResult[], { bold, width, fold, 
 
 /** What the answer rests on. */
 function assumptions(result: FleetResult): string[] {
+  const { processors } = result.machine;
+  const assumed = [
+    ...(result.figures.pools.length > 0
+      ? [
+          'requests take as long as the scenario says, whatever the allocator and the load',
+          'a worker that ends is replaced at once',
+          'at a sample a request in progress has what it had at the last sixteenth of its calls (what it needs at most counts where memory is tight)',
+        ]
+      : []),
+    ...(processors > 1
+      ? [`the kernel’s lists are those of one processor: ${processors} have up to some MiB more in theirs`]
+      : []),
+  ];
   return [
-    'Assumed: requests take as long as the scenario says, whatever the allocator and the load; a worker that ends is replaced at once; at a sample a request in progress has what it had at the last sixteenth of its calls; page tables, slab and lists are those of a machine with one processor.',
+    ...(assumed.length > 0 ? [`Assumed: ${assumed.join('; ')}.`] : []),
     `Forecasts: ${FORECAST_RULE}.`,
     ...(result.figures.pools.some((pool) => /jemalloc/.test(pool.allocator))
       ? ['jemalloc returns memory by time: in idle workers only where background_thread is on.']

@@ -63,7 +63,7 @@ function summaryOf(findings: readonly Finding[], figures: FleetFigures, scenario
 }
 
 function groupFindings(group: GroupFigures, figures: FleetFigures, scenario: Scenario): Finding[] {
-  const { name, maxBytes, highBytes, currentBytes, firmBytes, cacheBytes, events } = group;
+  const { name, maxBytes, highBytes, currentBytes, firmBytes, cacheBytes, dirtyBytes, kernelBytes, events } = group;
   const found: Finding[] = [];
   const limit = Math.min(maxBytes ?? Infinity, highBytes ?? Infinity);
   if (limit === Infinity) return found;
@@ -78,6 +78,8 @@ function groupFindings(group: GroupFigures, figures: FleetFigures, scenario: Sce
   }
   if (full > 0.9 && firm < 0.8 * limit && (events['oom_kill'] ?? 0) === 0) {
     const swap = sizeBytes(scenario.machine.swap)! === 0 ? ', and there is no swap' : '';
+    const dirty =
+      dirtyBytes > 0 ? ` (at samples at most ${bytes(dirtyBytes)} of it had to be written to the disk first)` : '';
     const refaults =
       group.refaults > 0
         ? ` ${bytes(group.refaults * 4096)} of files (${bytes((group.refaults * 4096) / (lengthOf(figures) / 1e6))} a second on average) were read again after they had been evicted: a larger cache may save disk reads, which is a question of speed, not of safety.`
@@ -85,7 +87,7 @@ function groupFindings(group: GroupFigures, figures: FleetFigures, scenario: Sce
     found.push({
       severity: 'fine',
       about: name,
-      text: `${name} stands at its limit (${percent(full)} of ${bytes(limit)}), and that is no danger: ${bytes(cacheBytes.values.at(-1)!)} of it is page cache at the end, which the kernel takes back when something else is needed. What it could not take back is at samples ${bytes(firm)} at most (${percent(firm / limit)} of the limit${swap}). Do not raise the limit for this. An alert on memory.current alone fires at its page cache: watch memory.current - file + shmem (the last two of memory.stat), which leaves anonymous and shared memory and the kernel's own.${refaults}`,
+      text: `${name} stands at its limit (${percent(full)} of ${bytes(limit)}), and that is no danger: ${bytes(cacheBytes.values.at(-1)!)} of it is page cache at the end, which the kernel takes back when something else is needed${dirty}. What it could not take back is at samples ${bytes(firm)} at most (${percent(firm / limit)} of the limit${swap}): anonymous and shared memory, and ${bytes(kernelBytes)} of the kernel's own. Do not raise the limit for this. An alert on memory.current alone fires at its page cache: watch memory.current - file + shmem (the last two of memory.stat), which leaves what cannot be taken back; half-way between what it came to here and the limit is ${percent((1 + firm / limit) / 2)} of the limit.${refaults}`,
     });
   }
   const { trend } = firmBytes;
@@ -109,10 +111,27 @@ function groupFindings(group: GroupFigures, figures: FleetFigures, scenario: Sce
               ? `climbs towards ${share} of memory.max of ${name}`
               : courseText(trend, `memory.max of ${name}`, limit - trend.endBytes, lengthOf(figures)),
           }),
-      text: `What ${name} holds beside page cache climbs, by ${bytes(trend.perHourBytes)} an hour at the end, ${whereto}`,
+      text: `What ${name} holds beside page cache climbs, by ${bytes(trend.perHourBytes)} an hour at the end, ${whereto}${growersText(name, scenario)}`,
     });
   }
   return found;
+}
+
+/** Services of a group that give nothing back. */
+function growersText(group: string, { services }: Scenario): string {
+  return services
+    .filter((service) => isWithin(service.group, group))
+    .flatMap(({ name, every, grows, tmpfs_grows: files }) => [
+      ...(sizeBytes(grows)! > 0
+        ? [` ${name} takes ${bytes(sizeBytes(grows)!)} every ${every} and gives nothing back.`]
+        : []),
+      ...(sizeBytes(files)! > 0
+        ? [
+            ` ${name} adds ${bytes(sizeBytes(files)!)} in /dev/shm every ${every} and removes nothing: without swap nobody can reclaim that.`,
+          ]
+        : []),
+    ])
+    .join('');
 }
 
 /** What was followed. */
@@ -130,9 +149,15 @@ function poolFindings(pool: PoolFigures, figures: FleetFigures, scenario: Scenar
     found.push({
       severity: 'watch',
       about: pool.name,
-      text: `The workers of ${pool.name} had ${bytes(atKill?.privateBytes ?? trend.highestBytes)} of private memory when somebody was killed first (at samples ${bytes(trend.highestBytes)} at most). ${layerText(pool, true)} ${ceiling}`,
+      text: `The workers of ${pool.name} had ${bytes(atKill?.privateBytes ?? trend.highestBytes)} of private memory when somebody was killed first (at samples ${bytes(trend.highestBytes)} at most). ${isOfCopies(pool, trend.highestBytes) ? 'Most of it was copies of what is preloaded.' : layerText(pool, true)} ${ceiling}`,
     });
   else if (trend.shape === 'climbs') found.push(climbing(pool, figures, scenario));
+  else if (trend.shape === 'levels off' && isOfCopies(pool, trend.riseBytes))
+    found.push({
+      severity: 'fine',
+      about: pool.name,
+      text: `The private memory of the workers of ${pool.name} rises from ${bytes(trend.firstBytes)} to ${bytes(trend.lastBytes)}, nearly all of it by ${durationText(trend.settledUs)} (at most ${bytes(pool.mostPrivateBytes)}): most of that is copies of what is preloaded, and there are no more where all of it is copied. ${ceiling}`,
+    });
   else if (trend.shape === 'levels off')
     found.push({
       severity: 'fine',
@@ -231,7 +256,7 @@ function layerText(pool: PoolFigures, wasKilled = false): string {
   const parts = (
     [
       ['the main arena (the break)', holdings.mainHeapBytes],
-      [`${holdings.arenaHeaps} heaps of other arenas`, holdings.arenaBytes],
+      [`${counted(holdings.arenaHeaps, 'heap')} of other arenas`, holdings.arenaBytes],
       ['Zend chunks', holdings.zendBytes],
       ['blocks with mappings of their own', holdings.mappedBytes],
       ['extents', holdings.extentBytes],
@@ -240,7 +265,7 @@ function layerText(pool: PoolFigures, wasKilled = false): string {
   const sorted = [...parts].sort((x, y) => y[1] - x[1]);
   const share = sorted.map(([what, size]) => `${bytes(size)} in ${what}`).join(', ');
   const heap = preloadBytes > 0 ? 'Beside what was preloaded, the' : 'The';
-  const text = `${heap} largest heap is ${bytes(all)}: ${share}; ${bytes(holdings.liveBytes)} of it is in live blocks, ${bytes(holdings.freeBytes)} is free memory that the allocator keeps.`;
+  const text = `${heap} largest heap is ${bytes(all)}: ${share}; ${bytes(holdings.liveBytes)} of it is in live blocks, ${bytes(holdings.freeBytes)} is free memory that the allocator keeps, the rest its own bookkeeping.`;
   return `${text}${reasonText(pool, holdings, sorted[0]?.[0] ?? '', wasKilled)}`;
 }
 
@@ -252,7 +277,10 @@ function reasonText(
 ): string {
   const { mmap_threshold: threshold, trim_threshold: trim } = holdings.tunables;
   const reasons: string[] = [];
-  if (holdings.liveBytes > 0.6 * heapBytes(holdings) && (wasKilled || pool.privateBytes.trend.shape === 'climbs'))
+  if (
+    holdings.liveBytes > holdings.freeBytes &&
+    (wasKilled ? pool.climbedPerHourBytes > 0 : pool.privateBytes.trend.shape === 'climbs')
+  )
     reasons.push(
       'The requests leave live blocks behind: a library or the program keeps them, and no setting of the allocator gives them back.',
     );
@@ -275,8 +303,13 @@ function reasonText(
 }
 
 function ceilingText(pool: PoolFigures, children: number): string {
-  const kept = pool.heapKeptBytes * children;
-  return `Its ceiling is ${bytes(kept)} for the heaps of ${children} workers between requests (${bytes(pool.heapKeptBytes)} each at most), and ${bytes(pool.heapPeakBytes * children)} if all of them were in the middle of the largest request at once (${bytes(pool.heapPeakBytes)} each).`;
+  const each = (size: number) => `${bytes(size * children)} (${bytes(size)} each)`;
+  const { heapKeptBytes, heapPeakBytes } = pool;
+  const within =
+    bytes(heapPeakBytes) === bytes(heapKeptBytes)
+      ? ', in the middle of a request too'
+      : `, and to ${each(heapPeakBytes)} if all of them were in the middle of the largest request at once`;
+  return `The heaps of ${children} workers, which is not all of their private memory, come to ${each(heapKeptBytes)} at most between requests${within}.`;
 }
 
 function copied(pool: PoolFigures, wasKilled: boolean, limit: Limit, file: PoolFile): Finding {
@@ -285,14 +318,15 @@ function copied(pool: PoolFigures, wasKilled: boolean, limit: Limit, file: PoolF
   const children = file.pm.max_children;
   const worst = pool.mostCopiedBytes * children;
   const ceiling = ceilingOf(pool, file, limit);
-  const text = `Of the ${bytes(preloadBytes)} that ${pool.name} preloads before it forks a worker has copied ${bytes(copiedBytes)} (${percent(share)}) by the end: writing to a shared page copies it. ${workers} workers have ${bytes(copiedBytes * workers)} of copies together; at worst it is ${bytes(worst)}, ${pool.mostCopiedBytes < preloadBytes ? `with ${mostText(pool)} copied in each` : 'as if nothing had been preloaded'}.`;
+  const text = `Of the ${bytes(preloadBytes)} that ${pool.name} preloads before it forks a worker has copied ${bytes(copiedBytes)} (${percent(share)}) on average by the end: writing to a shared page copies it. ${workers} workers have ${bytes(copiedBytes * workers)} of copies together; at worst it is ${bytes(worst)}, ${pool.mostCopiedBytes < preloadBytes ? `with ${mostText(pool)} copied in each` : 'as if nothing had been preloaded'}.`;
   const isCause = wasKilled && ceiling.bytes > limit.bytes;
   const cause = isCause
     ? ` That is what ${limit.what} (${bytes(limit.bytes)}) was used up by: ${children} workers with ${mostText(pool)} copied need ${bytes(ceiling.bytes)} (${bytes(ceiling.workerBytes)} each with their heaps, and ${bytes(ceiling.besideBytes)} beside them), whatever the allocator; ${count(ceiling.fits)} fit.`
     : '';
   const advice =
     share > 0.3 || isCause
-      ? ' What writes there (reference counts, a collector that marks) decides, not the allocator: freeze or move what is preloaded out of its reach, recycle workers before they have copied much, or have fewer of them.'
+      ? ' What writes there (reference counts, a collector that marks) decides, not the allocator: freeze or move what is preloaded out of its reach, recycle workers before they have copied much, or have fewer of them' +
+        ` (at most ${pool.mostBusy} of ${children} were busy at once).`
       : '';
   return {
     severity: isCause ? 'fails' : share > 0.3 ? 'watch' : 'fine',

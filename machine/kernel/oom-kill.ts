@@ -30,13 +30,13 @@ function waitsForVictim(k: Kernel, tasks: readonly Task[], kill: (task: Task) =>
   return victim !== undefined;
 }
 
-/** select_bad_process. */
+/** select_bad_process: of equals the last that oom_evaluate_task comes to. */
 function selectBadProcess(tasks: readonly Task[], totalPages: number): Task | undefined {
   let chosen: Task | undefined;
   let most = Number.NEGATIVE_INFINITY;
   for (const task of tasks) {
     const points = oomBadness(task, totalPages);
-    if (points !== undefined && points > most) {
+    if (points !== undefined && points >= most) {
       most = points;
       chosen = task;
     }

@@ -65,15 +65,24 @@ function exposed(
  * @throws UserError for a command, option, process or file that there is not.
  */
 export function renderView(run: MachineRun, view: string): string {
+  demandView(view);
   const words = spelledOut(view).split(/\s+/);
   const [name, ...rest] = words as [string, ...string[]];
   const tool = lookup(TOOLS, name);
   if (tool) return tool(run, rest);
   if (name.startsWith('/')) return fileText(run, name);
-  if (lookup(MACHINE_FILES, `/proc/${name}`) && rest.length === 0) return fileText(run, `/proc/${name}`);
-  if (lookup(PROCESS_FILES, name) && rest.length === 1) return fileText(run, `/proc/${rest[0]}/${name}`);
-  if (lookup(GROUP_FILES, name) && rest.length === 1) return fileText(run, `${CGROUP_ROOT}${rest[0]}/${name}`);
+  if (lookup(MACHINE_FILES, `/proc/${name}`)) return fileText(run, `/proc/${name}`);
+  if (lookup(PROCESS_FILES, name)) return fileText(run, `/proc/${rest[0]}/${name}`);
+  return fileText(run, `${CGROUP_ROOT}${rest[0]}/${name}`);
+}
+
+/** Throws the UserError for a command or file that there is on no machine, so that it can be said before anything runs. */
+export function demandView(view: string): void {
+  const [name, ...rest] = spelledOut(view).split(/\s+/) as [string, ...string[]];
+  if (lookup(TOOLS, name) || name.startsWith('/')) return;
+  if (lookup(MACHINE_FILES, `/proc/${name}`) && rest.length === 0) return;
   if (lookup(PROCESS_FILES, name) || lookup(GROUP_FILES, name)) {
+    if (rest.length === 1) return;
     throw new UserError(
       `view ${name}: expected one ${lookup(PROCESS_FILES, name) ? 'process' : 'group'}, found '${rest.join(' ')}'`,
     );

@@ -145,7 +145,11 @@ describe('a mistake in a log is one line that names its place', () => {
   });
 
   test.each([
-    ['log: log, match: "(["', '', 's.yaml:5: requests.0.match: Invalid regular expression'],
+    [
+      'log: log, match: "(["',
+      '',
+      's.yaml:5: requests.0.match: found /([/: Unterminated character class, expected a regular expression',
+    ],
     ['rate: 1/s, match: /a', '', 's.yaml:5: requests.0.match: found it without a log'],
     ['cron: { every: 1h, count: 1 }, share: 1', '', 's.yaml:5: requests.0.share: found it without a log'],
     [

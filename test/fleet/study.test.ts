@@ -72,7 +72,9 @@ requests:
     expect(result.samples[beforeSample - 1]!.atUs).toBeLessThan(atUs);
     expect(groups[0]!.currentBytes).toBeGreaterThan(after.groups[0]!.currentBytes);
     // The limit that would do: three workers with all of it copied, the original, and what is beside them.
-    const [, least] = /raising memory\.max to at least (\S+) MiB/.exec(result.verdict.findings[0]!.text)!;
+    const [, least] = /raising memory\.max by at least \S+ MiB, to (\S+) MiB, is one remedy/.exec(
+      result.verdict.findings[0]!.text,
+    )!;
     expect(Number(least)).toBeGreaterThan(4 * 50);
     const { figures } = (await studyFleet(text.replace('120M', `${Math.ceil(Number(least))}M`), 's.yaml', here)).result;
     expect(figures.kills).toBe(0);
@@ -104,6 +106,7 @@ requests:
     expect(kill.pools[0]!.privateBytes).toBeGreaterThan(2 * result.figures.pools[0]!.privateBytes.values[0]!);
     expect(kill.availableBytes).toBeLessThan(64 * 2 ** 20);
     expect(result.events[0]!.text).toMatch(/^the kernel killed www-\d while it served export$/);
+    expect(result.figures.lostRequests).toBe(result.events.filter(({ text }) => text.includes('served')).length);
     expect(result.verdict.findings[0]!.text).toContain(`enough for about ${Math.floor(kill.roomBytes / mostBytes)} of`);
     // One of the same had passed.
     expect(kill.passed!.bytes).toBeLessThan(kill.passed!.roomBytes);
@@ -229,6 +232,7 @@ settings:
   // One figure of what is left, in the sum too; and what is written is said beside what is copied.
   const snapshot = verdict.findings.find(({ about }) => about === 'redis')!.text;
   expect(snapshot).toContain(`${bytes(figures.lowestAvailableBytes)} are left`);
+  expect(figures.lowest!.likeliestVictim).toBe('redis');
   expect(snapshot).toContain('of 400.0 MiB (4.00 MiB a second for 100 s)');
   const [, most, atMost] = /used up, with nothing left, by (\S+) MiB a second over the 100 s.*or by (\S+) MiB/.exec(
     snapshot,
@@ -255,7 +259,9 @@ test('settings of a pool that climbs: to what, and what was never reached; the p
   expect(few!.unreached).toBeNull();
   expect(result.settings.map(({ front }) => front)).toEqual([false, false, true]);
   const table = tableOfSettings(result.settings);
-  expect(table.notes.map((note) => note.split(':')[0])).toEqual(['as it is', 'many']);
+  expect(table.notes.map((note) => note.split(':')[0])).toEqual(['as it is', 'many', 'few']);
+  expect(few!.replaced).toMatch(/^\d+ workers of www were replaced, one every /);
+  expect([asIs!.replaced, many!.replaced]).toEqual([null, null]);
   const { mostPrivateBytes, privateBytes } = result.figures.pools[0]!;
   expect(mostPrivateBytes).toBeGreaterThanOrEqual(privateBytes.trend.highestBytes);
   const php = result.figures.groups[0]!;
@@ -345,4 +351,21 @@ test('trends', () => {
   const late = shape((i) => 100 + (i < 45 ? 0 : 20 * (i - 44)));
   expect(late.shape).toBe('climbs');
   expect(whenText(late, 600 * 2 ** 20, lengthUs)).toMatch(/^at a time that this run does not tell/);
+});
+
+test('what climbs until somebody is killed is no matter of a few MiB more, and who fills a group is named', async () => {
+  const text = `${pool({ kept: 16384, max: '96M' }).replace('cgroups: [', 'cgroups: [{ name: side, max: 200M }, ')}services:
+  - { name: spool, group: side, tmpfs_grows: 1M, every: 1m }
+`;
+  const { result } = await studyFleet(text, 's.yaml', here);
+  const { figures, verdict } = result;
+  expect(figures.pools[0]!.climbedPerHourBytes).toBeGreaterThan(0);
+  expect(verdict.findings[0]!.text).toMatch(
+    /raising memory\.max by .* only puts it off, since what workers hold climbed/,
+  );
+  const side = verdict.findings.find(({ about }) => about === 'side')!;
+  expect(side.text).toContain('spool adds 1.00 MiB in /dev/shm every 1m and removes nothing');
+  expect(result.services).toEqual([
+    'spool (service): hardly any memory of its own; every 1m it adds 1.00 MiB in /dev/shm, from the start to the end.',
+  ]);
 });

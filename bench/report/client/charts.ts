@@ -30,12 +30,11 @@ interface ChartOptions {
 /** Ticks of byte axes lie at round binary numbers, those of counts at whole ones. */
 const BINARY_STEPS = Array.from({ length: 50 }, (_, i) => 2 ** i);
 const WHOLE_STEPS = Array.from({ length: 48 }, (_, i) => [1, 2, 5][i % 3]! * 10 ** Math.floor(i / 3));
+/** Room for `1.75 GiB`. */
 const GUTTER = 76;
-const NARROW_GUTTER = 62;
 
 const charts = new Map<uPlot, () => void>();
 
-const gutterOf = (place: HTMLElement) => (place.clientWidth < 520 ? NARROW_GUTTER : GUTTER);
 const widthOf = (place: HTMLElement) => Math.max(220, place.clientWidth - 22);
 
 /** A chart that follows the width of its place, the keyboard, and the view that it shares. */
@@ -66,7 +65,7 @@ function drawChart(place: HTMLElement, options: ChartOptions): uPlot {
           ...(options.xSteps && { incrs: options.xSteps }),
         },
         {
-          ...axis(isBytes ? axisBytesText : options.yText, gutterOf(place), 34),
+          ...axis(isBytes ? axisBytesText : options.yText, GUTTER, 34),
           ...(isBytes && { incrs: BINARY_STEPS }),
           ...(options.yText === countText && { incrs: WHOLE_STEPS }),
         },
