@@ -5,6 +5,7 @@ import { type BlockId, createEventBuilder, type EventBuilder } from '../builder.
 import type { Oddities } from '../import/address-trace.ts';
 import { mostRows } from '../trace/columns.ts';
 import { createBlockRecords } from './block-records.ts';
+import { endedBySignal } from './end-label.ts';
 import { forEachRecord, LOG, type LogPart, type LogRecord } from './log.ts';
 import { type BlockWrite, lookAhead, type PageRun } from './lookahead.ts';
 import { type ObservationText, observedValues, parseObservation } from './observation-text.ts';
@@ -32,6 +33,8 @@ export interface ImageTraceOptions {
   readonly parts: readonly LogPart[];
   /** The thread that a fork's child goes on with. */
   readonly forkThread: number;
+  /** The signal that ended the process, where one did. */
+  readonly signal: number | undefined;
   readonly symbolizer: Symbolizer;
   readonly isRecorder: (mappingName: string) => boolean;
   /** The header's facts, from what was seen at the start. */
@@ -141,10 +144,10 @@ export function traceOfImage(options: ImageTraceOptions): ImageTrace {
       const thread = threadOfId.get(id);
       if (thread !== undefined) threadNames.set(thread, name);
     }
-    residentPeakBytes = Math.max(residentPeakBytes, isOwn ? (observed.status.get('VmHWM') ?? 0) : 0);
     if (observed.label === 'start') {
       start = observed;
     } else if (isOwn) {
+      residentPeakBytes = Math.max(residentPeakBytes, observed.status.get('VmHWM') ?? 0);
       builder.sample(observed.label);
       const holdsBlocks = (from: number, end: number) => {
         for (let g = Math.floor(from / GRANULE_BYTES); g * GRANULE_BYTES < end; g++) if (granules.has(g)) return true;
@@ -260,7 +263,7 @@ export function traceOfImage(options: ImageTraceOptions): ImageTrace {
   endLife();
   blocks.finish();
   zend.finish();
-  builder.sample('end');
+  builder.sample(options.signal !== undefined && exitStatus === undefined ? endedBySignal(options.signal) : 'end');
   return {
     events: builder.finish(options.facts(start, namesOf(threads, threadNames))),
     oddities,

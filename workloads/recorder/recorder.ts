@@ -3,6 +3,7 @@ import { constants, cpus, release } from 'node:os';
 import { basename } from 'node:path';
 import type { EventBuffer, RecordedFacts } from '../../sim/contract/event.ts';
 import type { Oddities } from '../import/address-trace.ts';
+import { endedBySignal } from './end-label.ts';
 import { traceOfImage } from './image-trace.ts';
 import { interpreterNote } from './interpreters.ts';
 import type { LogPart } from './log.ts';
@@ -156,6 +157,7 @@ function traceOf(
     pageBytes,
     parts,
     forkThread: image.parent?.thread ?? 0,
+    signal: earlier === 0 ? signalOf(image.status) : undefined,
     symbolizer,
     isRecorder: session.isRecorder,
     facts: (start, threadNames) => {
@@ -267,15 +269,18 @@ function noteInterpreter(command: string, zend: string, start: ObservationText |
   }
 }
 
+/** undefined where no signal ended it, or nobody could tell. */
+const signalOf = (status = 0): number | undefined => status & 127 || undefined;
+
 /** As a shell has it, from what wait() says. */
 function exitOf(status: number | undefined): number | undefined {
   if (status === undefined) return undefined;
-  const signal = status & 127;
-  return signal === 0 ? (status >> 8) & 255 : 128 + signal;
+  const signal = signalOf(status);
+  return signal === undefined ? (status >> 8) & 255 : 128 + signal;
 }
 
 function endOf(status: number | undefined): string {
   if (status === undefined) return 'could not be ended';
-  const signal = status & 127;
-  return signal === 0 ? `exit code ${(status >> 8) & 255}` : `ended by signal ${signal}`;
+  const signal = signalOf(status);
+  return signal === undefined ? `exit code ${(status >> 8) & 255}` : endedBySignal(signal);
 }

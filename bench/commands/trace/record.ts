@@ -224,9 +224,9 @@ function finish(command: readonly string[], recording: Recording, list: readonly
       `${command[0]}: found no call of malloc (${ended}), expected a program that is linked with glibc dynamically`,
     );
   }
-  const first = list.find(({ trace }) => trace !== null);
+  const [largest] = list.filter(({ trace }) => trace !== null).sort((one, other) => other.events - one.events);
   tell(`${command[0]}: ${ended}; ${counted(list.length, 'process', 'processes')} recorded`);
-  if (first?.trace && isFile(first.trace)) tell(`next: npx sim explain ${shellWord(first.trace)}`);
+  if (largest?.trace && isFile(largest.trace)) tell(`next: npx sim explain ${shellWord(largest.trace)}`);
   return status;
 }
 

@@ -1,7 +1,7 @@
 import { type Bytes, PAGE_BYTES } from '../../../sim/contract/units.ts';
 import type { Facts } from './explanation.ts';
 import type { Finding } from './mechanisms/mechanism.ts';
-import { worstBytes } from './orders.ts';
+import { hasSharedHeaps, worstBytes } from './orders.ts';
 import { callsOf, type WhatIf } from './what-if.ts';
 
 /** A setting that saves less than this share of the process's own memory is no advice. */
@@ -119,7 +119,8 @@ export function adviseOn(
 
 /**
  * Of those that come near the best one, what mends the mechanism that accounts for most; then what a
- * variable of the environment sets, with the fewest settings; then the one that costs least.
+ * variable of the environment sets, with the fewest settings; then what holds in every order of the threads' calls; then the one that costs
+ * least.
  */
 function cheapestOfBest(facts: Facts, findings: readonly Finding[], candidates: readonly WhatIf[]): WhatIf | null {
   if (candidates.length === 0) return null;
@@ -135,7 +136,11 @@ function cheapestOfBest(facts: Facts, findings: readonly Finding[], candidates: 
   const parts = (w: WhatIf) => w.setting.split(',').length;
   const unset = (w: WhatIf) => (w.paste === null ? 1 : 0);
   const order = (x: WhatIf, y: WhatIf) =>
-    rank(x) - rank(y) || unset(x) - unset(y) || parts(x) - parts(y) || price(x) - price(y);
+    rank(x) - rank(y) ||
+    unset(x) - unset(y) ||
+    parts(x) - parts(y) ||
+    Number(hasSharedHeaps(x)) - Number(hasSharedHeaps(y)) ||
+    price(x) - price(y);
   return near.reduce((best, w) => (order(w, best) < 0 ? w : best));
 }
 

@@ -17,6 +17,7 @@ import {
 } from '../../../sim/contract/event.ts';
 import { counted } from '../../../sim/contract/format.ts';
 import type { Ns } from '../../../sim/contract/units.ts';
+import { isEndedBySignal } from '../../../workloads/recorder/end-label.ts';
 import { rowsUntil } from '../../run/stop-point.ts';
 
 /** The point of a run that is judged. */
@@ -50,7 +51,7 @@ export function momentFromEvents(events: EventBuffer, at: string | undefined): M
       : { kind: 'label', end, about: `at the sample '${at}'` };
   }
   if (at === 'peak') return undefined;
-  if (at === 'end') return { kind: 'end', end: events.length, about: 'at the end of the trace' };
+  if (at === 'end') return endMoment(events);
   const exit = exitMoment(events);
   const last = at === undefined ? localsDying(events, exit) : undefined;
   if (!last) return exit;
@@ -61,8 +62,16 @@ export function exitMoment(events: EventBuffer): Moment {
   const script = scriptDone(events) ?? scriptEnd(events);
   if (script) return script;
   if (events.exitRow >= 0) return { kind: 'exit', end: events.exitRow, about: EXIT_BEGINS };
-  return tearDown(events) ?? { kind: 'end', end: events.length, about: 'at the end of the trace' };
+  return tearDown(events) ?? endMoment(events);
 }
+
+function endMoment({ length, labels, source }: EventBuffer): Moment {
+  const last = labels.at(-1) ?? '';
+  const how = isRecorded(source) && isEndedBySignal(last) ? `, where the program was ${last}` : '';
+  return { kind: 'end', end: length, about: `at the end of the trace${how}` };
+}
+
+const isRecorded = (source: string): boolean => source.startsWith('recorded');
 
 export const EXIT_BEGINS = 'just before the program began to exit';
 
@@ -114,7 +123,8 @@ function scriptEnd({ head, b, length, recorded }: EventBuffer): Moment | undefin
 
 /**
  * A recording whose last events only free, and free most of what lives: what a program does as it exits. A sample of the
- * program's own among them says that it went on. Traces that were not recorded end where their author wanted.
+ * program's own among them says that it went on, and one that names a signal that it was ended at work. Traces that were not
+ * recorded end where their author wanted.
  */
 function tearDown(events: EventBuffer): Moment | undefined {
   const last = finalFrees(events, events.length);
@@ -139,7 +149,7 @@ export interface FinalFrees {
 /** Those right before row `end`. */
 function finalFrees(events: EventBuffer, end: number): FinalFrees | undefined {
   const { head, labels, a, b } = events;
-  if (!events.source.startsWith('recorded')) return undefined;
+  if (!isRecorded(events.source)) return undefined;
   let frees = 0;
   let idleNs = 0;
   let row = end;

@@ -11,6 +11,10 @@ const HEAPS = ['arena_max', 'narenas'];
 export const sharesHeaps = ({ setting }: Pick<Trial, 'setting'>): boolean =>
   HEAPS.some((name) => name in setting.options);
 
+/** The same of a setting by its name. */
+export const hasSharedHeaps = ({ setting }: WhatIf): boolean =>
+  setting.split(',').some((part) => HEAPS.includes(part.split('=')[0]!));
+
 /** One more order of the threads' calls. */
 export interface Order {
   readonly task: RunTask;

@@ -91,6 +91,13 @@ describe('what a setting saves against what it costs', () => {
     );
   });
 
+  test('of two that save about as much the one that holds in every order of the threads, though it costs more', () => {
+    const shared = setting({ setting: 'narenas=2', rssBytes: 2.4 * MIB, faults: 500 });
+    const certain = setting({ setting: 'thp=never', rssBytes: 2 * MIB, faults: 3000 });
+    expect(adviseOn(facts, [], [shared, certain]).best).toBe(certain);
+    expect(adviseOn(facts, [], [shared, { ...certain, rssBytes: 2.91 * MIB }]).best).toBe(shared);
+  });
+
   test('fewer faults: each page more that stays must spare eight of them', () => {
     const moves = { mechanism: 'back and forth', bytes: 0, sentences: [], settings: [], lowers: 'faults' as const };
     const busy = { ...facts, sample: { ...facts.sample, rssBytes: MIB, faults: 20_000 } };

@@ -29,6 +29,16 @@ describe('the moment that is judged', () => {
     expect(moment(['m 0 1 9', 'm 0 2 9', 'm 0 3 9', 'f 0 1', '= end'])).toMatchObject({ kind: 'end', end: 5 });
   });
 
+  test('a program that a signal ended is judged where it stood, whatever it freed last', () => {
+    const ended = [...torn.slice(0, -1), '= ended by signal 2'];
+    const end = { kind: 'end', end: ended.length };
+    expect(moment(ended)).toMatchObject({
+      ...end,
+      about: 'at the end of the trace, where the program was ended by signal 2',
+    });
+    expect(moment(ended, undefined, 'by hand')).toMatchObject({ ...end, about: 'at the end of the trace' });
+  });
+
   test('the end of the only request is the exit of a script; of one among many it is not', () => {
     const script = ['eb 0', 'em 0 1 100', 'ee 0', '= after'];
     expect(moment(script, undefined, '')).toMatchObject({ kind: 'exit', end: 2 });

@@ -10,6 +10,8 @@ export const arenas: Mechanism = {
     const free = heaps.reduce((sum, { breakdown: b }) => sum + b.pinned + b.returnable + b.cached, 0);
     if (free < facts.sample.rssBytes * WORTH_FINDING) return undefined;
     const numbers = new Set(heaps.map((a) => /arena (\d+)/.exec(a.name)![1]));
+    // glibc's first arena is the main heap, which has no number.
+    if (numbers.size === 1 && !facts.areas.some(({ name }) => name === 'main heap')) return undefined;
     return {
       mechanism: 'arenas',
       bytes: free,
