@@ -100,3 +100,8 @@ export class SwapClusters {
     }
   }
 }
+
+/** swap_map: a byte for each page of the area, in one piece of vmalloc's. */
+export const swapMapPages = (pages: number): number => Math.ceil(pages / 4096);
+/** With swap_cgroup_map: two bytes more for each. */
+export const mapPages = (pages: number): number => swapMapPages(pages) + Math.ceil((pages * 2) / 4096);

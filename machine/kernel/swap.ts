@@ -10,7 +10,7 @@ import { frameOfPte, type Pmd, PTE_DIRTY, PTE_PRESENT, PTE_SWAP, PTE_WRITE, PTE_
 import type { SwapReadahead } from './readahead.ts';
 import { SWAP_IN_US, SWAP_OUT_US } from './recorded-prices.ts';
 import { addMmCounterFast } from './rss.ts';
-import { SwapClusters } from './swap-clusters.ts';
+import { mapPages, SwapClusters, swapMapPages } from './swap-clusters.ts';
 import { folioAddLru, lruAddDrain, releaseFromLru } from './swap-lru.ts';
 import { VM_LOCKED, VM_SHARED, VM_WRITE } from './vm-flags.ts';
 import type { Zram } from './zram.ts';
@@ -52,11 +52,6 @@ const ACTIVATE_ABOVE = 5 * SWAP_SLOTS_CACHE_SIZE;
 const DEACTIVATE_BELOW = 2 * SWAP_SLOTS_CACHE_SIZE;
 
 const areas = new WeakMap<Kernel, SwapArea>();
-
-/** swap_map: a byte for each page of the area, in one piece of vmalloc's. */
-const swapMapPages = (pages: number): number => Math.ceil(pages / 4096);
-/** With swap_cgroup_map: two bytes more for each. */
-const mapPages = (pages: number): number => swapMapPages(pages) + Math.ceil((pages * 2) / 4096);
 
 /** swapon: an area of so many pages. @returns false where its map is more than the machine's memory (vmalloc does not try then). */
 export function swapOn(k: Kernel, pages: number, zram?: Zram): boolean {

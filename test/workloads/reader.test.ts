@@ -278,6 +278,16 @@ describe('files', () => {
     );
   });
 
+  it('that are damaged before their first line are no empty file to those who want every mistake', async () => {
+    const path = `${temporaryFolder()}/damaged.gz`;
+    const packed = gzipSync('x');
+    packed[packed.length - 8]! ^= 1; // its checksum
+    writeFileSync(path, packed);
+    const found: string[] = [];
+    await readTrace(path, { onViolation: (violation) => found.push(violation.found) }).catch(() => {});
+    expect(found.join('\n')).toMatch(/damaged compressed data/);
+  });
+
   it('that are missing, empty or a directory are refused in one line', async () => {
     const folder = temporaryFolder();
     writeFileSync(`${folder}/empty`, '');

@@ -141,6 +141,7 @@ export function createTraceParser(options: ParserOptions = {}): TraceInput {
   let lines = 0;
   /** Whether any byte has come, so that an empty input can be told from one without header. */
   let started = false;
+  let isCutOff = false;
 
   const batch = createEventBatch();
   const isLong = (options.rows ?? 0) >= LONG_ROWS;
@@ -760,16 +761,18 @@ export function createTraceParser(options: ParserOptions = {}): TraceInput {
       carried = 0;
       lineStart = 0;
       lines++;
+      isCutOff = true;
       report('cut-off', 0, found, expected);
       compiler.skip();
     },
     finish() {
-      if (!started) throw new UserError(`${source}: found an empty file, expected a trace that starts with %htrace 1`);
+      if (!started && !isCutOff)
+        throw new UserError(`${source}: found an empty file, expected a trace that starts with %htrace 1`);
       if (carried > 0) {
         onNote?.(lines + 1, 'the last line has no line end; the file may be cut off');
         parseCarried();
       }
-      if (!hasHeader) missingHeader('the end of the file');
+      if (!hasHeader && started) missingHeader('the end of the file');
       return compiler.finish({ touch, name, source: origin, recorded: facts });
     },
   };
