@@ -62,6 +62,17 @@ describe('a batch over a file in binary form', () => {
     expect(there.comparison).toEqual(here.comparison);
   });
 
+  it.runIf(CLI_BUILT)(
+    'gives the second long run of a single worker a thread of its own: the same results',
+    async () => {
+      await writeTrace(path, benchTrace('hit-dominated', 1.6e6, false)); // long in virtual time
+      const { task } = await load('virtual');
+      const { runs } = await compare({ load: async () => task, allocators: ['glibc', 'glibc'], workers: 1 });
+      const [first, second] = runs.map(([run]) => ({ ...run!, engine: undefined }));
+      expect(second).toEqual(first);
+    },
+  );
+
   it('sends its events to workers elsewhere, and needs all of them for recorded times', async () => {
     expect((await load('lockstep', { engine: 'redis://127.0.0.1' })).task.events?.length).toBe(80_000);
     expect((await load('virtual', { pace: 'recorded' })).task.events?.length).toBe(80_000);

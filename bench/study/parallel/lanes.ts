@@ -7,7 +7,7 @@ import { hasRoomForThreads } from '../../../workloads/files/address-space.ts';
 import type { Expected } from './execute-task.ts';
 import { type Executor, RunCrashed } from './executor.ts';
 import { createInline } from './inline.ts';
-import type { OutcomeOf, Task } from './task.ts';
+import type { OutcomeOf, Task, TaskOptions } from './task.ts';
 import { retire, startThread, threadFile } from './thread.ts';
 import type { SentTask, TaskOutcome } from './worker.ts';
 
@@ -55,24 +55,26 @@ export function startAhead(tasks: readonly Expected[]): void {
   for (const expected of tasks.toReversed()) ahead.push(startThread<SentTask, TaskOutcome>(WORKER, { expected }));
 }
 
-export interface LaneOptions {
-  readonly signal?: AbortSignal | undefined;
+export interface LaneOptions extends TaskOptions {
   /** Threads that start at once. */
   readonly started?: number;
   /** This thread takes runs too, once all that have started are at work: it need not start first. */
   readonly usesOwn?: boolean;
 }
 
-/** This thread has the process's memory to lose: a run of more events, or of unknown ones, is left to others. */
+/** This thread has the process's memory to lose: a run of more events, or of unknown ones, is left to others where there are several. */
 const OWN_EVENTS_MAX = 5e7;
 
 /** Threads of this process, each with one run at a time; they start when they are needed. */
-export function createLanes(width: number, { signal, started = 0, usesOwn = false }: LaneOptions = {}): Executor {
+export function createLanes(width: number, { started = 0, usesOwn = false, ...options }: LaneOptions = {}): Executor {
+  const { signal } = options;
+  /** This thread makes all runs, but for long ones that want another. */
+  const isAlone = usesOwn && width === 1;
   const createLane = (pool: Lane['pool']): Lane => ({ pool, hasExecuted: false, idleSinceMs: 0 });
   const lanes = Array.from({ length: started }, () => createLane(createPool()));
   const idle = [...lanes];
   if (usesOwn) idle.unshift(createLane(undefined));
-  const inline = createInline(signal && { signal });
+  const inline = createInline(options);
   const retired: Promise<void>[] = [];
 
   function takeLane(): Lane {
@@ -95,12 +97,14 @@ export function createLanes(width: number, { signal, started = 0, usesOwn = fals
   /** Whether the run, of unknown length where it is undefined, should have a thread of its own. */
   function wantsFresh(lane: Lane, events: number | undefined, task: Task): boolean {
     if (!lane.hasExecuted) return false;
+    if (events === undefined) return !isAlone;
     const isVirtual = 'mode' in task && task.mode === 'virtual';
-    return events === undefined || events >= (isVirtual ? LONG_VIRTUAL_EVENTS : LONG_EVENTS);
+    return events >= (isVirtual ? LONG_VIRTUAL_EVENTS : LONG_EVENTS);
   }
 
   function takesHere(lane: Lane, known: number | undefined, task: Task): boolean {
-    return lane.pool === undefined && known !== undefined && known <= OWN_EVENTS_MAX && !wantsFresh(lane, known, task);
+    if (lane.pool !== undefined || wantsFresh(lane, known, task)) return false;
+    return isAlone || (known !== undefined && known <= OWN_EVENTS_MAX);
   }
 
   return {

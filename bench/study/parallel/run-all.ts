@@ -137,15 +137,17 @@ const padded = <T>(kept: readonly (T | undefined)[], total: number): (T | undefi
  * other work for this thread.
  */
 async function open(options: RunAllOptions, isOneBatch: boolean): Promise<Opened> {
-  const { engine, workers = availableParallelism(), signal } = options;
+  const { engine, workers = availableParallelism() } = options;
   if (engine !== undefined) {
     const { createQueueExecutor } = await import('../engine/queue-executor.ts');
     const queue = await createQueueExecutor({ ...options, engine });
     return { executor: queue, finishedRuns: NOTHING_KEPT, gate: createGate(queue.width) };
   }
   const { resume } = options;
-  const ahead = isOneBatch && { usesOwn: true, started: resume ? 0 : workers - 1 };
-  const executor = workers <= 1 || !hasThreads() ? createInline(options) : createLanes(workers, { signal, ...ahead });
+  const started = isOneBatch && !resume ? workers - 1 : 0;
+  const usesOwn = isOneBatch || workers === 1;
+  const hasLanes = workers >= 1 && hasThreads();
+  const executor = hasLanes ? createLanes(workers, { ...options, started, usesOwn }) : createInline(options);
   const finishedRuns = resume === undefined ? NOTHING_KEPT : openFinishedRuns(resume);
   return { executor, finishedRuns, gate: createGate(executor.width) };
 }
