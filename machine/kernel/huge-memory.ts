@@ -16,6 +16,7 @@ import {
 import { transhugeVmaSuitable } from './huge-vma.ts';
 import type { Kernel, Task } from './kernel.ts';
 import { khugepagedEnterVma } from './khugepaged-slots.ts';
+import { countMemcg } from './memcontrol.ts';
 import { mlockFolio, mlockPageDrain } from './mlock-batch.ts';
 import { MM_ANONPAGES, MM_SHMEMPAGES, type Mm, type Vma } from './mm-types.ts';
 import { accountPageTables, allocHugePage, freePage, takeKernelPages } from './page-alloc.ts';
@@ -80,8 +81,7 @@ export function doHugePmdAnonymousPage(k: Kernel, task: Task, vma: Vma, page: nu
   addMmCounter(k, task, mm, MM_ANONPAGES, HPAGE_PMD_NR);
   k.vmstat.thp_fault_alloc++;
   k.nowUs += HUGE_FAULT_US;
-  const { stat } = task.group;
-  stat['thp_fault_alloc'] = (stat['thp_fault_alloc'] ?? 0) + 1;
+  countMemcg(k, task.group.id, 'thp_fault_alloc');
   return true;
 }
 

@@ -9,6 +9,7 @@ import { filemapRemoveFolio } from './page-cache.ts';
 import { frameOfPte, PTE_DIRTY, PTE_PRESENT, PTE_WRITE, PTE_YOUNG, pteOf } from './page-table.ts';
 import { addHugeFileRmap, munlockVmaPage, pageRemoveRmap } from './rmap.ts';
 import { addMmCounter, syncMmRss } from './rss.ts';
+import { updateStat } from './rstat.ts';
 import { shmemGetFolio, swappedPages } from './shmem.ts';
 import { folioAddLru } from './swap-lru.ts';
 import { VM_LOCKED, VM_NOHUGEPAGE, VM_SHARED, VM_WRITE } from './vm-flags.ts';
@@ -112,7 +113,7 @@ function addHugeFolio(k: Kernel, object: AddressSpace, index: number, head: numb
     object.set(index + i, head + i);
   }
   frames.flags[head]! |= PG_SWAPBACKED | PG_DIRTY;
-  const { stat } = k.groups[frames.group[head]!]!;
+  const stat = updateStat(k, k.groups[frames.group[head]!]!, 2 * HPAGE_PMD_NR);
   vmstat.nr_file_pages += HPAGE_PMD_NR;
   vmstat.nr_shmem += HPAGE_PMD_NR;
   vmstat.nr_shmem_hugepages++;

@@ -1,5 +1,5 @@
 import { Frames } from './frames.ts';
-import { MemCgroup, newPsi, type Psi } from './mem-cgroup.ts';
+import { MemCgroup, newPsi, newRstat, type Psi, type Rstat } from './mem-cgroup.ts';
 import { AddressSpace, type AnonVma, type Mm } from './mm-types.ts';
 import type { Profile } from './profile.ts';
 import { newVmStat, type VmStat } from './vmstat.ts';
@@ -146,6 +146,7 @@ export class Kernel {
   stockPages = 0;
   /** What the processor has in reserve for objects of one group. */
   objStock: { group: MemCgroup | null; bytes: number } = { group: null, bytes: 0 };
+  readonly rstat: Rstat = newRstat();
   /** Committed_AS in pages. */
   committed = 0;
   overcommitMemory = 0;

@@ -4,6 +4,7 @@ import { collapseShmem } from './huge-shmem.ts';
 import { hugepageVmaCheck } from './huge-vma.ts';
 import type { Kernel, Task } from './kernel.ts';
 import { type Khugepaged, khugepagedIsRunnable, threadOf, toNextSlot } from './khugepaged-slots.ts';
+import { countMemcg } from './memcontrol.ts';
 import { freeIfUnused } from './memory.ts';
 import { MM_ANONPAGES, type Mm, type Vma } from './mm-types.ts';
 import type { Errno } from './mmap.ts';
@@ -70,8 +71,7 @@ function collapseHugePage(k: Kernel, task: Task, vma: Vma, first: number, pmd: P
     return false;
   }
   k.vmstat.thp_collapse_alloc++;
-  const { stat } = task.group;
-  stat['thp_collapse_alloc'] = (stat['thp_collapse_alloc'] ?? 0) + 1;
+  countMemcg(k, task.group.id, 'thp_collapse_alloc');
   anonVmaPrepare(k, vma);
   const old: number[] = [];
   let none = 0;

@@ -2,17 +2,22 @@
 import { LRU_ACTIVE_FILE, LRU_INACTIVE_ANON, PG_ANON, PG_MLOCKED } from './frames.ts';
 import type { Kernel } from './kernel.ts';
 import type { MemCgroup } from './mem-cgroup.ts';
+import { updateStat } from './rstat.ts';
 
 /** lruvec_add_folio: puts the frame at the head of the list that its flags name. */
 export function lruvecAdd(k: Kernel, frame: number, tail = false): void {
   const { frames } = k;
-  frames.addToList(frame, frames.group[frame]!, frames.lruOf(frame), tail);
+  const group = frames.group[frame]!;
+  updateStat(k, k.groups[group]!, frames.sizeOf(frame));
+  frames.addToList(frame, group, frames.lruOf(frame), tail);
 }
 
 /** lruvec_del_folio. */
 export function lruvecDel(k: Kernel, frame: number): void {
   const { frames } = k;
-  frames.removeFromList(frame, frames.group[frame]!, frames.lruOf(frame));
+  const group = frames.group[frame]!;
+  updateStat(k, k.groups[group]!, frames.sizeOf(frame));
+  frames.removeFromList(frame, group, frames.lruOf(frame));
 }
 
 /** folio_evictable. */

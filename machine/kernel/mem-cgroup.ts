@@ -64,6 +64,39 @@ export const newPsi = (nowUs: number): Psi => ({
   nextUpdateUs: nowUs + PSI_PERIOD_US,
 });
 
+export const FLUSH_TIME_US = 2_000_000;
+
+/** What of a group its memory.stat shows. */
+export interface ShownStat {
+  readonly stat: Readonly<GroupStat>;
+  /** Pages on each LRU list, and the kernel's that are charged. */
+  readonly lists: readonly number[];
+  readonly kmemPages: number;
+}
+
+export interface Rstat {
+  /** stats_updates of the processor: changes since it last told of 64. */
+  updates: number;
+  /** stats_flush_threshold. */
+  threshold: number;
+  /** How often memory.stat of all groups was brought up to date. */
+  flushes: number;
+  /** stats_flush_dwork: it is so at the latest. */
+  nextUs: number;
+  /** Bytes of objects that the processor has not told of, and whose they are. */
+  slabGroup: MemCgroup | null;
+  slabBytes: number;
+}
+
+export const newRstat = (): Rstat => ({
+  updates: 0,
+  threshold: 0,
+  flushes: 0,
+  nextUs: FLUSH_TIME_US,
+  slabGroup: null,
+  slabBytes: 0,
+});
+
 /** mem_cgroup: a group of cgroup v2; the id is that of its lists. Pages and limits in pages. */
 export class MemCgroup {
   readonly id: number;
@@ -79,6 +112,9 @@ export class MemCgroup {
   oomGroup = false;
   online = true;
   stat = newGroupStat();
+  /** What memory.stat showed when it was last brought up to date, where something has changed since that flush (rstat.flushes). */
+  shown: ShownStat | undefined = undefined;
+  shownBefore = -1;
   /** events.local; events adds those of the subtree. */
   readonly eventsLocal: Record<string, number> = {};
   readonly events: Record<string, number> = {};

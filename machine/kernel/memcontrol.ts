@@ -2,6 +2,7 @@
 import { assert } from '../../sim/contract/assert.ts';
 import type { Kernel } from './kernel.ts';
 import { type MemCgroup, memcgEvent } from './mem-cgroup.ts';
+import { updateStat } from './rstat.ts';
 
 const CHARGE_BATCH = 64;
 const MAX_RECLAIM_RETRIES = 16;
@@ -13,7 +14,7 @@ export const MOST_KILLS = 10_000;
 
 /** Counts an event of memory.stat (pgfault, pgscan, …). */
 export function countMemcg(k: Kernel, groupId: number, name: string, n = 1): void {
-  const { stat } = k.groups[groupId]!;
+  const stat = updateStat(k, k.groups[groupId]!, n);
   stat[name] = (stat[name] ?? 0) + n;
 }
 
@@ -129,6 +130,7 @@ function forceCharge(group: MemCgroup, pages: number): void {
 export function chargeKernelPages(k: Kernel, groupId: number, pages: number): void {
   const group = k.groups[groupId]!;
   if (group.isRoot || pages === 0) return;
+  updateStat(k, group, pages);
   group.kmemPages += pages;
   if (pages < 0) refillStock(k, group, -pages);
   else if (!tryChargeMemcg(k, group, pages)) forceCharge(group, pages);

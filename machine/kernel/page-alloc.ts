@@ -6,6 +6,7 @@ import type { MemCgroup } from './mem-cgroup.ts';
 import { chargeKernelPages, MOST_KILLS, pageCounterUncharge, tryChargeMemcg } from './memcontrol.ts';
 import { isHeldByMlockBatch } from './mlock-batch.ts';
 import type { Mm } from './mm-types.ts';
+import { updateStat } from './rstat.ts';
 import { releaseFromLru } from './swap-lru.ts';
 import { pcpCount, type Zone } from './zone.ts';
 
@@ -141,6 +142,8 @@ export function allocPage(k: Kernel, group: MemCgroup, options: AllocOptions = U
   for (let other = k.zones.length - 1; frame < 0 && other >= 0; other--) frame = k.frames.takeFrame(other);
   assert(frame >= 0, 'a zone above its mark has no frame');
   k.frames.group[frame] = group.id;
+  // PGPGIN.
+  updateStat(k, group, 1);
   countAlloc(k, zone, 1);
   return frame;
 }
@@ -165,6 +168,7 @@ export function allocHugePage(k: Kernel, group: MemCgroup, direct: boolean): num
   k.frames.flags[head] = PG_HEAD;
   for (let frame = head + 1; frame < head + HPAGE_PMD_NR; frame++) k.frames.flags[frame] = PG_TAIL;
   k.frames.group.fill(group.id, head, head + HPAGE_PMD_NR);
+  updateStat(k, group, 1);
   countAlloc(k, k.frames.zoneOf(head), HPAGE_PMD_NR);
   return head;
 }
@@ -181,6 +185,8 @@ export function freePage(k: Kernel, frame: number): void {
   releaseFromLru(k, frame);
   const group = k.groups[frames.group[frame]!]!;
   if (!group.isRoot) pageCounterUncharge(group, pages);
+  // PGPGOUT.
+  updateStat(k, group, 1);
   k.vmstat.pgfree += pages;
   if (frames.flags[frame]! & PG_ANON) frames.owner[frame] = 0;
   const zone = frames.zoneOf(frame);
@@ -248,7 +254,7 @@ export function accountPageTables(k: Kernel, mm: Mm): void {
     // Upper directories have no constructor that counts them, in 6.1; they are charged all the same.
     const counted = pages - (k.profile.features.countsUpperTables ? 0 : upper);
     k.vmstat.nr_page_table_pages += counted;
-    k.groups[id]!.stat.pagetables += counted;
+    updateStat(k, k.groups[id]!, counted).pagetables += counted;
     chargeKernelPages(k, id, pages);
   }
   mm.tableChanges.clear();

@@ -3,6 +3,7 @@ import { PG_DIRTY, PG_WRITEBACK } from './frames.ts';
 import type { Kernel } from './kernel.ts';
 import type { AddressSpace } from './mm-types.ts';
 import { freePage } from './page-alloc.ts';
+import { updateStat } from './rstat.ts';
 import type { Shadow } from './shadow-table.ts';
 import { SLAB_BYTES, slabAccount } from './slab.ts';
 import { folioAddLru } from './swap-lru.ts';
@@ -14,7 +15,7 @@ export function filemapAddFolio(k: Kernel, object: AddressSpace, index: number, 
   frames.owner[frame] = object.id;
   frames.index[frame] = index;
   object.set(index, frame);
-  const { stat } = k.groups[frames.group[frame]!]!;
+  const stat = updateStat(k, k.groups[frames.group[frame]!]!, object.kind === 'shmem' ? 2 : 1);
   k.vmstat.nr_file_pages++;
   stat.file++;
   if (object.kind === 'shmem') {
@@ -43,7 +44,7 @@ export function filemapRemoveFolio(
   frame: number,
   shadow?: Shadow,
 ): void {
-  const { stat } = k.groups[k.frames.group[frame]!]!;
+  const stat = updateStat(k, k.groups[k.frames.group[frame]!]!, object.kind === 'shmem' ? 2 : 1);
   if (k.frames.flags[frame]! & PG_DIRTY) clearDirty(k, object, index, frame);
   if (k.frames.flags[frame]! & PG_WRITEBACK) {
     k.frames.flags[frame]! &= ~PG_WRITEBACK;
@@ -80,7 +81,7 @@ export function clearDirty(k: Kernel, object: AddressSpace, index: number, frame
   k.frames.flags[frame]! &= ~PG_DIRTY;
   if (!object.dirty.delete(index)) return;
   k.vmstat.nr_dirty--;
-  k.groups[k.frames.group[frame]!]!.stat.file_dirty--;
+  updateStat(k, k.groups[k.frames.group[frame]!]!, 1).file_dirty--;
 }
 
 /** create_page_buffers: a page that is written has a buffer head until it leaves the cache. */

@@ -25,3 +25,19 @@ export const newReadahead = (): Readahead => ({
   mmapMiss: 0,
   random: false,
 });
+
+/** 1 << page_cluster: pages read at once where more than one process names the first. */
+const MAX_WINDOW = 8;
+
+/** __swapin_nr_pages: how many, from how many of the last were used. */
+export function swapinNrPages({ page: before, window: previous, hits }: SwapReadahead, page: number): number {
+  let pages = hits + 2;
+  if (pages === 2) {
+    if (page !== before + 1 && page !== before - 1) pages = 1;
+  } else {
+    let rounded = 4;
+    while (rounded < pages) rounded *= 2;
+    pages = rounded;
+  }
+  return Math.max(Math.min(pages, MAX_WINDOW), Math.floor(previous / 2));
+}

@@ -14,6 +14,7 @@ import type { MemCgroup } from './mem-cgroup.ts';
 import { mlockNewPage, munlockPage } from './mlock-batch.ts';
 import type { AnonVma, Vma } from './mm-types.ts';
 import { frameOfPte, type Pmd, PTE_PRESENT, PTE_SPECIAL, PTE_YOUNG } from './page-table.ts';
+import { updateStat } from './rstat.ts';
 import { folioAddLru } from './swap-lru.ts';
 import { VM_EXEC, VM_LOCKED, VM_READ, VM_SEQ_READ, VM_WRITE } from './vm-flags.ts';
 import { chargeAnonVma, chargeChain } from './vma-slab.ts';
@@ -67,10 +68,10 @@ export function pageAddNewAnonRmap(k: Kernel, frame: number, vma: Vma, page: num
     }
     frames.compoundMapcount[frame >> 9] = 1;
     k.vmstat.nr_anon_transparent_hugepages++;
-    k.groups[frames.group[frame]!]!.stat.anon_thp += pages;
+    updateStat(k, k.groups[frames.group[frame]!]!, pages).anon_thp += pages;
   } else frames.mapcount[frame] = 1;
   k.vmstat.nr_anon_pages += pages;
-  k.groups[frames.group[frame]!]!.stat.anon += pages;
+  updateStat(k, k.groups[frames.group[frame]!]!, pages).anon += pages;
   if (locked) mlockNewPage(k, frame);
   else folioAddLru(k, frame);
 }
@@ -79,7 +80,7 @@ export function pageAddNewAnonRmap(k: Kernel, frame: number, vma: Vma, page: num
 export function pageAddFileRmap(k: Kernel, frame: number): void {
   if (k.frames.mapcount[frame]!++ === 0 && k.frames.mapcountOf(frame) === 1) {
     k.vmstat.nr_mapped++;
-    k.groups[k.frames.group[frame]!]!.stat.file_mapped++;
+    updateStat(k, k.groups[k.frames.group[frame]!]!, 1).file_mapped++;
   } else k.frames.sharing++;
 }
 
@@ -91,13 +92,13 @@ export function pageRemoveRmap(k: Kernel, frame: number): void {
   if (!(frames.flags[frame]! & PG_ANON)) {
     if (left === 0 && frames.mapcountOf(frame) === 0) {
       k.vmstat.nr_mapped--;
-      k.groups[frames.group[frame]!]!.stat.file_mapped--;
+      updateStat(k, k.groups[frames.group[frame]!]!, 1).file_mapped--;
     }
     return;
   }
   if (frames.mapcountOf(frame) > 0) return;
   k.vmstat.nr_anon_pages--;
-  k.groups[frames.group[frame]!]!.stat.anon--;
+  updateStat(k, k.groups[frames.group[frame]!]!, 1).anon--;
   if (frames.flags[frame]! & (PG_HEAD | PG_TAIL)) deferredSplitHugePage(k, frames.headOf(frame));
 }
 
@@ -128,7 +129,7 @@ export function removeCompoundRmap(k: Kernel, head: number): void {
   frames.sharing++;
   if (left > 0) return;
   k.vmstat.nr_anon_transparent_hugepages--;
-  const { stat } = k.groups[frames.group[head]!]!;
+  const stat = updateStat(k, k.groups[frames.group[head]!]!, HPAGE_PMD_NR);
   stat.anon_thp -= HPAGE_PMD_NR;
   let unmapped = 0;
   for (let i = 0; i < HPAGE_PMD_NR; i++) if (frames.mapcount[head + i] === 0) unmapped++;
@@ -161,7 +162,7 @@ function countMappedPages(k: Kernel, head: number, by: 1 | -1): void {
   let pages = 0;
   for (let i = 0; i < HPAGE_PMD_NR; i++) if (frames.mapcount[head + i] === 0) pages++;
   k.vmstat.nr_mapped += by * pages;
-  k.groups[frames.group[head]!]!.stat.file_mapped += by * pages;
+  updateStat(k, k.groups[frames.group[head]!]!, pages).file_mapped += by * pages;
 }
 
 /** Whether nothing maps any page of the huge page. */

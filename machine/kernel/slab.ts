@@ -2,6 +2,7 @@
 import type { Kernel, Task, TaskObjects } from './kernel.ts';
 import { chargeKernelPages, chargeObject, unchargeObject } from './memcontrol.ts';
 import { giveKernelPages, takeKernelPages } from './page-alloc.ts';
+import { updateSlabStat, updateStat } from './rstat.ts';
 
 /** Bytes of an object and whether it can be reclaimed; caches as slabinfo names them without merging. */
 export const SLAB_BYTES = {
@@ -39,9 +40,16 @@ export function slabAccount(k: Kernel, groupId: number, bytes: number, reclaimab
 
 /** Charges `count` objects of a size to the group; where that is negative, they are freed. */
 export function chargeObjects(k: Kernel, groupId: number, count: number, size: number, reclaimable = false): void {
-  k.groups[groupId]!.stat[reclaimable ? 'slab_reclaimable_bytes' : 'slab_unreclaimable_bytes'] += count * size;
+  const stat = updateSlabStat(k, k.groups[groupId]!, count * size);
+  stat[reclaimable ? 'slab_reclaimable_bytes' : 'slab_unreclaimable_bytes'] += count * size;
   for (let i = 0; i < count; i++) chargeObject(k, groupId, size);
   for (let i = 0; i > count; i--) unchargeObject(k, groupId, size);
+}
+
+/** A file that is open for one call: memory.stat is told of what the processor had in reserve for another group. */
+export function openForCall(k: Kernel, task: Task): void {
+  updateSlabStat(k, task.group, SLAB_BYTES.filp + OWNER_BYTES);
+  updateSlabStat(k, task.group, -SLAB_BYTES.filp - OWNER_BYTES);
 }
 
 /** Slab of the machine. */
@@ -121,7 +129,7 @@ function accountStacks(k: Kernel, group: number, threads: number): void {
   if (threads > 0) takeKernelPages(k, threads * STACK_PAGES);
   else giveKernelPages(k, -threads * STACK_PAGES);
   k.vmstat.nr_kernel_stack += threads * STACK_PAGES * 4;
-  k.groups[group]!.stat.kernel_stack += threads * STACK_PAGES;
+  updateStat(k, k.groups[group]!, threads * STACK_PAGES * 4).kernel_stack += threads * STACK_PAGES;
   chargeObjects(k, group, threads, SLAB_BYTES.task_struct + OWNER_BYTES);
   chargeKernelPages(k, group, threads * STACK_PAGES);
   chargeObjects(k, group, threads, PID_BYTES + OWNER_BYTES);

@@ -7,9 +7,10 @@ import { mlockFolio } from './mlock-batch.ts';
 import { MM_ANONPAGES, MM_SWAPENTS, type Vma } from './mm-types.ts';
 import { allocPage, freePage, giveKernelPages, takeKernelPages } from './page-alloc.ts';
 import { frameOfPte, type Pmd, PTE_DIRTY, PTE_PRESENT, PTE_SWAP, PTE_WRITE, PTE_YOUNG, pteOf } from './page-table.ts';
-import type { SwapReadahead } from './readahead.ts';
+import { type SwapReadahead, swapinNrPages } from './readahead.ts';
 import { SWAP_IN_US, SWAP_OUT_US } from './recorded-prices.ts';
 import { addMmCounterFast } from './rss.ts';
+import { updateStat } from './rstat.ts';
 import { mapPages, SwapClusters, swapMapPages } from './swap-clusters.ts';
 import { folioAddLru, lruAddDrain, releaseFromLru } from './swap-lru.ts';
 import { VM_LOCKED, VM_SHARED, VM_WRITE } from './vm-flags.ts';
@@ -90,7 +91,7 @@ export function getSwapPage(k: Kernel, frame: number): number {
   if (slot === 0) return 0;
   const isExclusive = (k.frames.flags[frame]! & PG_EXCLUSIVE) !== 0;
   area!.slots[slot] = { count: 0, frame, group: k.frames.group[frame]!, isExclusive };
-  k.groups[k.frames.group[frame]!]!.stat.swap++;
+  updateStat(k, k.groups[k.frames.group[frame]!]!, 1).swap++;
   return slot;
 }
 
@@ -107,7 +108,7 @@ export function getSwapCluster(k: Kernel, head: number): number {
   const isExclusive = (k.frames.flags[head]! & PG_EXCLUSIVE) !== 0;
   for (let i = 0; i < HPAGE_PMD_NR; i++) area.slots[first + i] = { count: 0, frame: head + i, group, isExclusive };
   k.swapFree -= HPAGE_PMD_NR;
-  k.groups[group]!.stat.swap += HPAGE_PMD_NR;
+  updateStat(k, k.groups[group]!, HPAGE_PMD_NR).swap += HPAGE_PMD_NR;
   return first;
 }
 
@@ -178,7 +179,7 @@ export function swapWritepage(k: Kernel, slot: number, together = 1): boolean {
 /** put_swap_folio: the page is not written after all. */
 export function putSwapFolio(k: Kernel, slot: number): void {
   const area = areaOf(k);
-  k.groups[area.slots[slot]!.group]!.stat.swap--;
+  updateStat(k, k.groups[area.slots[slot]!.group]!, 1).swap--;
   area.slots[slot] = undefined;
   freeSwapSlot(k, area, slot);
 }
@@ -208,7 +209,7 @@ function endSlot(k: Kernel, slot: number, own: Slot): void {
     deleteFromSwapCache(k, area, frame);
     if (k.frames.mapcount[frame] === 0 && k.frames.flags[frame]! & PG_ANON) freePage(k, frame);
   }
-  k.groups[own.group]!.stat.swap--;
+  updateStat(k, k.groups[own.group]!, 1).swap--;
   area.slots[slot] = undefined;
   freeSwapSlot(k, area, slot);
 }
@@ -285,22 +286,6 @@ export function readSwapCacheAsync(k: Kernel, task: Task, slot: number): void {
   if (own.frame < 0 && readSwapCache(k, task, slot, own) >= 0) folioAddLru(k, own.frame);
 }
 
-/** 1 << page_cluster: pages read at once where more than one process names the first. */
-const MAX_WINDOW = 8;
-
-/** __swapin_nr_pages: how many, from how many of the last were used. */
-function swapinNrPages({ page: before, window: previous, hits }: SwapReadahead, page: number): number {
-  let pages = hits + 2;
-  if (pages === 2) {
-    if (page !== before + 1 && page !== before - 1) pages = 1;
-  } else {
-    let rounded = 4;
-    while (rounded < pages) rounded *= 2;
-    pages = rounded;
-  }
-  return Math.max(Math.min(pages, MAX_WINDOW), Math.floor(previous / 2));
-}
-
 /** swap_vma_readahead: the pages around the fault in its table and mapping, before or behind it where faults come in order. */
 function swapVmaReadahead(k: Kernel, task: Task, vma: Vma, page: number, pmd: Pmd): void {
   const before = vma.swapReadahead;
@@ -375,7 +360,7 @@ export function doSwapPage(k: Kernel, task: Task, vma: Vma, page: number, write:
   addMmCounterFast(k, task, mm, MM_SWAPENTS, -1);
   if (frames.mapcount[frame]!++ === 0) {
     k.vmstat.nr_anon_pages++;
-    k.groups[frames.group[frame]!]!.stat.anon++;
+    updateStat(k, k.groups[frames.group[frame]!]!, 1).anon++;
     frames.owner[frame] = vma.anonVma!.id;
     frames.index[frame] = vma.linearIndex(page);
     if (major) folioAddLru(k, frame);

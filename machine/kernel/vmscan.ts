@@ -28,6 +28,7 @@ import {
   UNMAPPED_US,
 } from './recorded-prices.ts';
 import { folioReferenced, mappingsOf } from './rmap.ts';
+import { memCgroupFlushStats, updateStat } from './rstat.ts';
 import {
   DEF_PRIORITY,
   getScanCount,
@@ -59,6 +60,7 @@ function isolate(k: Kernel, group: MemCgroup, lru: number, wanted: number): { fr
   while (pages < wanted) {
     const frame = frames.tailOf(group.id, lru);
     if (frame < 0) break;
+    updateStat(k, group, frames.sizeOf(frame));
     frames.removeFromList(frame, group.id, lru);
     frames.flags[frame]! &= ~PG_LRU;
     taken.push(frame);
@@ -184,6 +186,7 @@ function calculateProtection(target: MemCgroup, group: MemCgroup): void {
 
 /** shrink_node: every group below the target, and the shrinkers. */
 function shrinkNode(k: Kernel, sc: ScanControl): void {
+  memCgroupFlushStats(k);
   prepareScanCount(k, sc);
   for (const group of [...sc.target.subtree()]) {
     calculateProtection(sc.target, group);

@@ -7,6 +7,7 @@ import type { MemCgroup } from './mem-cgroup.ts';
 import type { AddressSpace } from './mm-types.ts';
 import { clearDirty } from './page-cache.ts';
 import { WRITE_PAGE_US } from './recorded-prices.ts';
+import { updateStat } from './rstat.ts';
 import { folioRotateReclaimable } from './swap-lru.ts';
 
 /** dirty_expire_centisecs and dirty_writeback_centisecs. */
@@ -20,7 +21,7 @@ export function accountDirty(k: Kernel, object: AddressSpace, frame: number): vo
   object.dirty.add(k.frames.index[frame]!);
   k.vmstat.nr_dirty++;
   k.vmstat.nr_dirtied++;
-  k.groups[k.frames.group[frame]!]!.stat.file_dirty++;
+  updateStat(k, k.groups[k.frames.group[frame]!]!, 1).file_dirty++;
 }
 
 /** Writes the object's dirty pages in [from, to), in order of their offsets. */

@@ -1,10 +1,11 @@
 import type { Cgroup } from '../kernel/cgroup.ts';
 import type { Task } from '../kernel/kernel.ts';
-import { type MemCgroup, NO_LIMIT, type Psi } from '../kernel/mem-cgroup.ts';
+import { type MemCgroup, NO_LIMIT, type Psi, type ShownStat } from '../kernel/mem-cgroup.ts';
 import { freeLine, meminfo, vmstatOf, zoneinfo } from '../kernel/meminfo.ts';
 import type { Vma } from '../kernel/mm-types.ts';
 import { oomScore } from '../kernel/oom-kill.ts';
 import { SAMPLE_PAGE_US, SAMPLE_PROCESS_US, SAMPLE_US } from '../kernel/recorded-prices.ts';
+import { memCgroupFlushStats, shownNow, shownStat } from '../kernel/rstat.ts';
 import { smapsOf, smapsRollup } from '../kernel/smaps.ts';
 import { VM_EXEC, VM_READ, VM_SHARED, VM_WRITE } from '../kernel/vm-flags.ts';
 import type { MachineRun, ScriptProcess } from './machine-run.ts';
@@ -140,25 +141,22 @@ const EVENT_STATS = [
   'thp_collapse_alloc',
 ];
 
-/** memory.stat of a group: bytes, and events, over its subtree. */
-export function memoryStat(run: MachineRun, group: MemCgroup): Record<string, number> {
-  const { frames } = run.k;
-  const sum = (name: string) => {
-    let total = 0;
-    for (const at of group.subtree()) total += at.stat[name] ?? 0;
-    return total;
-  };
-  const list = (lru: number) => {
-    let total = 0;
-    for (const at of group.subtree()) total += frames.sizeOfList(at.id, lru);
-    return total * 4096;
-  };
+/** What memory.stat of a group counts, as it is now: bytes, and events, over its subtree. */
+export const memoryStat = (run: MachineRun, group: MemCgroup): Record<string, number> =>
+  sumOfGroups([...group.subtree()].map((at) => shownNow(run.k, at)));
+
+/** memory.stat of a group as a reader finds it: what has changed since it was last brought up to date may be missing. */
+export const memoryStatFile = (run: MachineRun, group: MemCgroup): Record<string, number> =>
+  sumOfGroups([...group.subtree()].map((at) => shownStat(run.k, at)));
+
+function sumOfGroups(groups: readonly ShownStat[]): Record<string, number> {
+  const sum = (name: string) => groups.reduce((total, { stat }) => total + (stat[name] ?? 0), 0);
+  const list = (lru: number) => groups.reduce((total, { lists }) => total + lists[lru]!, 0) * 4096;
   const slabReclaimable = sum('slab_reclaimable_bytes');
   const slabUnreclaimable = sum('slab_unreclaimable_bytes');
   const tables = sum('pagetables') * 4096;
   const stacks = sum('kernel_stack') * 4096;
-  let kernelPages = 0;
-  for (const at of group.subtree()) kernelPages += at.kmemPages;
+  const kernelPages = groups.reduce((total, { kmemPages }) => total + kmemPages, 0);
   const events = Object.fromEntries(EVENT_STATS.map((name) => [name, sum(name)]));
   return {
     anon: sum('anon') * 4096,
@@ -192,6 +190,7 @@ function emitGroup(run: MachineRun, label: string, { name, memcg: group, hasCont
     run.emit({ t: 'cgroup', label, cg: name, stat: {}, events: {}, events_local: {}, pressure: psiOf(group.psi) });
     return;
   }
+  memCgroupFlushStats(run.k);
   const limit = (key: string, pages: number) => (pages === NO_LIMIT ? {} : { [key]: pages * 4096 });
   run.emit({
     t: 'cgroup',
@@ -203,7 +202,7 @@ function emitGroup(run: MachineRun, label: string, { name, memcg: group, hasCont
     low: group.low * 4096,
     ...limit('high', group.high),
     ...limit('max', group.max),
-    stat: nonZero(memoryStat(run, group)),
+    stat: nonZero(memoryStatFile(run, group)),
     events: nonZero(group.events),
     events_local: nonZero(group.eventsLocal),
     pressure: psiOf(group.psi),

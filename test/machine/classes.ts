@@ -49,7 +49,8 @@ export interface FigureClass {
 
 const LAZY: readonly [Condition, Tolerance] = ['lazyfree under reclaim', band(0.25, 4096)];
 const FLUSHER: readonly [Condition, Tolerance] = ['flusher', band(0.25, 8192)];
-const AT_LIMIT = (kb: number): readonly [Condition, Tolerance] => ['group at its limit', constant(kb)];
+/** As many bytes as its kernel memory may be off where forks and exits crowd: three pages. */
+const AT_LIMIT = (bytes: number): readonly [Condition, Tolerance] => ['group at its limit', constant(bytes)];
 /** Which pages of a disk's file its group keeps. */
 const CACHE_OF_GROUP: readonly [Condition, Tolerance] = ['group under reclaim', band(0.1, 256)];
 const SWAPPING: readonly [Condition, Tolerance] = ['swapping', band(0.25, 8192)];
@@ -120,7 +121,7 @@ export const PROCESS: Readonly<Record<string, FigureClass>> = {
 
 /** Of the machine, in kB; Committed_AS as growth since the first sample. */
 export const MACHINE: Readonly<Record<string, FigureClass>> = {
-  Shmem: figure(EXACT, AT_LIMIT(64)),
+  Shmem: figure(EXACT),
   AnonHugePages: figure(EXACT, HUGE),
   CommitLimit: figure(EXACT),
   MemTotal: figure(constant(4)),
@@ -154,7 +155,7 @@ export const RECLAIM: Readonly<Record<string, FigureClass>> = {
   ),
 };
 export const MACHINE_GROWTH: Readonly<Record<string, FigureClass>> = {
-  Committed_AS: figure(EXACT, AT_LIMIT(64)),
+  Committed_AS: figure(EXACT),
 };
 
 /** thp_* counts, exact without pressure. */
@@ -168,8 +169,8 @@ const FILE_LAG = 65536 + 64 * 4096;
 
 /** Of a group, in bytes. */
 export const GROUP: Readonly<Record<string, FigureClass>> = {
-  anon: figure(EXACT, ['swapping', band(0.25, 8 * 1048576)], AT_LIMIT(65536)),
-  shmem: figure(EXACT, ['swapping', band(0.25, 8 * 1048576)], AT_LIMIT(65536)),
+  anon: figure(EXACT, ['swapping', band(0.25, 8 * 1048576)], AT_LIMIT(12288)),
+  shmem: figure(EXACT, ['swapping', band(0.25, 8 * 1048576)]),
   file: figure(
     EXACT,
     ['group under reclaim', band(0.1, 4 * 1048576)],

@@ -1,6 +1,6 @@
 import { type MemCgroup, NO_LIMIT } from '../../kernel/mem-cgroup.ts';
 import type { MachineRun } from '../../script/machine-run.ts';
-import { memoryStat } from '../../script/sample.ts';
+import { memoryStatFile } from '../../script/sample.ts';
 import { swapOf } from '../proc/machine-files.ts';
 import type { MetricFamily, MetricPoint } from './exposition.ts';
 
@@ -9,14 +9,14 @@ import type { MetricFamily, MetricPoint } from './exposition.ts';
  * shared memory and the kernel's memory are in it.
  */
 export function workingSetBytes(run: MachineRun, group: MemCgroup): number {
-  return Math.max(0, group.usage * 4096 - memoryStat(run, group)['inactive_file']!);
+  return Math.max(0, group.usage * 4096 - memoryStatFile(run, group)['inactive_file']!);
 }
 
 type Figure = (run: MachineRun, group: MemCgroup) => number;
 const stat =
   (name: string): Figure =>
   (run, group) =>
-    memoryStat(run, group)[name]!;
+    memoryStatFile(run, group)[name]!;
 
 const FIGURES: readonly (readonly [name: string, type: 'gauge' | 'counter', help: string, figure: Figure])[] = [
   ['container_memory_cache', 'gauge', 'Number of bytes of page cache memory.', stat('file')],
@@ -77,7 +77,7 @@ export function cadvisorFamilies(run: MachineRun): MetricFamily[] {
       },
       {
         labels: { failure_type: event, ...labelsOf(group), scope: 'hierarchy' },
-        value: memoryStat(run, group)[event]!,
+        value: memoryStatFile(run, group)[event]!,
       },
     ]),
   );

@@ -4,7 +4,7 @@ import { type MemCgroup, NO_LIMIT } from '../../kernel/mem-cgroup.ts';
 import { meminfo, vmstatOf, zoneinfo } from '../../kernel/meminfo.ts';
 import { zramOf } from '../../kernel/swap.ts';
 import type { MachineRun } from '../../script/machine-run.ts';
-import { memoryStat, psiOf } from '../../script/sample.ts';
+import { memoryStatFile, psiOf } from '../../script/sample.ts';
 
 /** Lines of meminfo in the kernel's order; those that the simulation does not have are 0, as on a machine without the feature. */
 const MEMINFO = [
@@ -116,7 +116,7 @@ export const GROUP_FILES: Readonly<Record<string, GroupFile>> = {
   'memory.high': (_run, group) => `${limitText(group.high)}\n`,
   'memory.max': (_run, group) => `${limitText(group.max)}\n`,
   'memory.oom.group': (_run, group) => `${group.oomGroup ? 1 : 0}\n`,
-  'memory.stat': (run, group) => named(MEMORY_STAT, memoryStat(run, group)),
+  'memory.stat': (run, group) => named(MEMORY_STAT, memoryStatFile(run, group)),
   'memory.events': (_run, group) => named(EVENTS, group.events),
   'memory.events.local': (_run, group) => named(EVENTS, group.eventsLocal),
   'memory.pressure': (_run, group) => pressureText(group.psi),
