@@ -204,7 +204,7 @@ function sampleTable(result: RunResult, palette: Palette): string[] {
     lines.push(
       ...columns(
         [
-          ['', 'event', 'resident', 'mapped', 'requested', 'free but resident'].map(palette.dim),
+          ['', 'event', 'resident', 'mapped', 'requested', 'free'].map(palette.dim),
           ...samples.map((s) => [
             escapeLine(s.label),
             count(s.event),
