@@ -60,11 +60,7 @@ export function createBlockPages(state: State) {
       while (page < lastFour && states.getInt32(page, true) === FOUR_RESIDENT) page += 4;
       if (page >= lastFour && states.getInt32(lastFour, true) === FOUR_RESIDENT) return;
     }
-    faultPages(first, last);
-  }
-
-  function faultPages(first: Page, last: Page): void {
-    for (let page = first; page <= last; page++) if (pages[page] !== RESIDENT) fault(page);
+    kernel.touchRange(first, last);
   }
 
   /** Bytes [from, to) of a block are written. */

@@ -8,7 +8,7 @@ export type ResidentWrites = ReturnType<typeof createResidentWrites>;
 export function createResidentWrites(kernel: Kernel) {
   const { RESIDENT } = residency;
   const { PAGE_UNIT_SHIFT, PAGE_UNITS } = chunk;
-  const { pages, fault, readRange } = kernel;
+  const { pages, fault, touchRange, readRange } = kernel;
   // Eight pages at a time, as the bits of a double; the region is a multiple of eight pages long.
   const octets = new Float64Array(pages.buffer);
   const EIGHT_RESIDENT = new Float64Array(new Uint8Array(8).fill(RESIDENT).buffer)[0]!;
@@ -24,14 +24,10 @@ export function createResidentWrites(kernel: Kernel) {
     const end = last >> 3;
     for (let octet = first >> 3; octet <= end; octet++) {
       if (octets[octet] !== EIGHT_RESIDENT) {
-        faultPages(Math.max(first, octet << 3), last);
+        touchRange(Math.max(first, octet << 3), last);
         return;
       }
     }
-  }
-
-  function faultPages(first: number, last: number): void {
-    for (let page = first; page <= last; page++) if (pages[page] !== RESIDENT) fault(page);
   }
 
   /** Units in so many bytes; a shift serves for all but blocks beyond 4 GiB. */

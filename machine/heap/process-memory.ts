@@ -16,7 +16,7 @@ import type { Advice } from '../kernel/advice.ts';
 import { PG_SWAPBACKED } from '../kernel/frames.ts';
 import type { Kernel, Task } from '../kernel/kernel.ts';
 import { doMadvise } from '../kernel/madvise.ts';
-import type { Tlb } from '../kernel/mm-types.ts';
+import type { Tlb } from '../kernel/page-table.ts';
 import { doMunmap, mmapRegion } from '../kernel/mmap.ts';
 import { doMprotect } from '../kernel/mprotect.ts';
 import { doMremap } from '../kernel/mremap.ts';

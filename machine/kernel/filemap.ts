@@ -1,5 +1,6 @@
 /** mm/filemap.c and mm/readahead.c: the page cache, reads, writes and faults of files. */
 
+import { takeBlock } from './disk-blocks.ts';
 import { PG_DIRTY, PG_RECLAIM, PG_WRITEBACK } from './frames.ts';
 import type { Kernel, Task } from './kernel.ts';
 import type { MemCgroup } from './mem-cgroup.ts';
@@ -279,6 +280,7 @@ export function genericPerformWrite(k: Kernel, task: Task, object: AddressSpace,
       k.frames.flags[frame] = (k.frames.flags[frame]! | PG_DIRTY) & ~PG_RECLAIM;
       continue;
     }
+    if (!takeBlock(object, at)) return at - index;
     if (frame === 0) {
       frame = allocPage(k, task.group);
       if (frame < 0) return at - index;

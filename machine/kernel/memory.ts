@@ -1,4 +1,5 @@
 /** mm/memory.c: page faults, copies at fork, and what a mapping gives up. */
+import { takeBlock } from './disk-blocks.ts';
 import { FAULT_DONE, FAULT_MAJOR, FAULT_OOM, FAULT_RETRY, FAULT_SIGBUS, type FaultResult } from './fault.ts';
 import { filemapFault, filemapMapPages, pageMkwrite } from './filemap.ts';
 import {
@@ -145,6 +146,7 @@ function doWpPage(k: Kernel, task: Task, vma: Vma, page: number, pmd: Pmd, pte: 
   if (pte & PTE_SPECIAL) return wpPageCopy(k, task, vma, page, pmd, -1);
   if (vma.flags & VM_SHARED) {
     if (vma.object) {
+      if (!takeBlock(vma.object, vma.linearIndex(page))) return FAULT_SIGBUS;
       balanceDirtyPages(k, vma.object);
       pageMkwrite(k, vma.object, frame);
     }
@@ -254,6 +256,7 @@ function doFault(k: Kernel, task: Task, vma: Vma, page: number, write: boolean):
     return found.result;
   }
   if (write) {
+    if (!takeBlock(object, index)) return FAULT_SIGBUS;
     // Of the pages before this one: the flusher runs beside the program, and does not take the page away that it is about to write.
     balanceDirtyPages(k, object);
     pageMkwrite(k, object, found.frame);

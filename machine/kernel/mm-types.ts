@@ -1,8 +1,9 @@
 /** include/linux/mm_types.h: mappings, address spaces and the objects behind them. */
+import type { FileBlocks } from './disk-blocks.ts';
 import type { MemCgroup } from './mem-cgroup.ts';
-import { Pmd } from './page-table.ts';
+import { Pmd, type Tlb } from './page-table.ts';
 import type { Readahead, SwapReadahead } from './readahead.ts';
-import { ShadowTable } from './shadow-table.ts';
+import { chunkOf, ShadowTable } from './shadow-table.ts';
 import { VM_PFNMAP } from './vm-flags.ts';
 
 /** `special` are pages of the kernel that processes map: on no list, never faulted in around another. */
@@ -47,6 +48,8 @@ export class AddressSpace {
   writebackIndex = 0;
   /** The tmpfs mount whose limit it counts against. */
   mount: { usedPages: number; limitPages: number } | null = null;
+  /** Of a file on a disk that has an end. */
+  blocks: FileBlocks | null = null;
   /** Of a shared mapping of huge pages: those of its pages, by number of 2 MiB, that are reserved and not there yet. */
   readonly hugetlbReserved = new Set<number>();
 
@@ -59,15 +62,16 @@ export class AddressSpace {
   }
 
   get(page: number): number {
-    return this.chunks.get(page >>> 9)?.[page & 511] ?? 0;
+    return this.chunks.get(chunkOf(page))?.[page & 511] ?? 0;
   }
 
   set(page: number, frame: number): void {
-    let chunk = this.chunks.get(page >>> 9);
+    const key = chunkOf(page);
+    let chunk = this.chunks.get(key);
     if (!chunk) {
       if (frame === 0) return;
       chunk = new Int32Array(512);
-      this.chunks.set(page >>> 9, chunk);
+      this.chunks.set(key, chunk);
     }
     const before = chunk[page & 511]!;
     chunk[page & 511] = frame;
@@ -180,12 +184,6 @@ export const MM_SHMEMPAGES = 3;
 const PMD_PAGES = 512;
 const PUD_PAGES = 512 * 512;
 const PGD_PAGES = 512 * 512 * 512;
-
-/** What a program remembers of its page table, as a processor's TLB does; the kernel takes it back. */
-export interface Tlb {
-  /** flush_tlb_range: entries of pages [start, end) have been taken away, or must be told of the next use. */
-  flush(start: number, end: number): void;
-}
 
 /** mm_struct: one address space. Page numbers are of 4 KiB and may exceed 2^32, so they are divided, never shifted. */
 export class Mm {

@@ -61,6 +61,9 @@ export function mlockFutureCheck({ mm, rlimits }: Task, flags: number, pages: nu
   return !(flags & VM_LOCKED) || mm.lockedVm + pages <= Math.floor(rlimits.memlock / 4096);
 }
 
+/** vm.max_map_count. */
+const MAX_MAP_COUNT = 65_530;
+
 /** mmap_region at a fixed place that must be free. */
 export function mmapRegion(k: Kernel, task: Task, request: MmapRequest): Errno {
   const { mm } = task;
@@ -71,6 +74,7 @@ export function mmapRegion(k: Kernel, task: Task, request: MmapRequest): Errno {
   if (pages === 0 || (isHuge && start % 512 !== 0)) return 'EINVAL';
   const following = mm.vmas[mm.indexOf(start)];
   if (following && following.start < start + pages) return 'EEXIST';
+  if (mm.vmas.length > MAX_MAP_COUNT) return 'ENOMEM';
   if (flags & VM_LOCKED && !canDoMlock(task)) return 'EPERM';
   if (!mlockFutureCheck(task, flags, pages)) return 'EAGAIN';
   if (!mayExpandVm(task, flags, pages)) return 'ENOMEM';

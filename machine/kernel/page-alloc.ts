@@ -200,19 +200,25 @@ export function freePage(k: Kernel, frame: number): void {
 }
 
 /**
- * Pages of the kernel itself: counted, with no frame of their own. Never fails: what has no page asks for reclaim first, and where that
- * finds none and nobody can be killed, the machine has come to its end.
+ * Pages of the kernel itself: counted, with no frame of their own. Never fails: what has no page asks for reclaim first. Where that finds
+ * none, either the machine has come to its end, or who asks is dying: it gets the rest on credit, and gives all back when it is gone.
  */
 export function takeKernelPages(k: Kernel, pages: number): void {
   for (let i = 0; i < pages; i++) {
     const zone = reserveFrom(k, { kernel: true });
-    if (zone < 0 && k.panicked) return;
-    const from = zone < 0 ? k.zones.length - 1 : zone;
-    takeFromPcp(k, from, 'kernel');
-    k.frames.zones[from]!.free--;
-    k.frames.zones[from]!.kernelPages++;
-    countAlloc(k, from, 1);
+    if (zone < 0) {
+      if (!k.panicked) addKernelPages(k, k.zones.length - 1, pages - i);
+      return;
+    }
+    takeFromPcp(k, zone, 'kernel');
+    addKernelPages(k, zone, 1);
   }
+}
+
+function addKernelPages(k: Kernel, zone: number, pages: number): void {
+  k.frames.zones[zone]!.free -= pages;
+  k.frames.zones[zone]!.kernelPages += pages;
+  countAlloc(k, zone, pages);
 }
 
 /** Pages that whoever reclaims needs to get on (PF_MEMALLOC): from what is kept below the marks too. @returns false where there are none. */

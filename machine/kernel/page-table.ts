@@ -75,3 +75,9 @@ export class Pmd {
     return copy;
   }
 }
+
+/** What a program remembers of its page table, as a processor's TLB does; the kernel takes it back. */
+export interface Tlb {
+  /** flush_tlb_range: entries of pages [start, end) have been taken away, or must be told of the next use. */
+  flush(start: number, end: number): void;
+}

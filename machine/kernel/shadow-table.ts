@@ -8,6 +8,9 @@ export interface Shadow {
 const CHUNK_BITS = 9;
 const CHUNK = 1 << CHUNK_BITS;
 
+/** Of an object beyond 16 TiB the page is more than a shift takes. */
+export const chunkOf = (page: number): number => (page < 2 ** 32 ? page >>> 9 : Math.floor(page / 512));
+
 /** Of 512 pages: twice the age, with the bit of the working set, and one more; 0: nothing. And the evicting groups. */
 interface Chunk {
   readonly words: Float64Array;
@@ -19,7 +22,7 @@ export class ShadowTable {
   private readonly chunks = new Map<number, Chunk>();
 
   put(page: number, { group, age, workingset }: Shadow): void {
-    const key = Math.floor(page / CHUNK);
+    const key = chunkOf(page);
     let chunk = this.chunks.get(key);
     if (!chunk) {
       chunk = { words: new Float64Array(CHUNK), groups: new Uint32Array(CHUNK) };
@@ -32,7 +35,7 @@ export class ShadowTable {
 
   /** It is there no longer then. */
   take(page: number): Shadow | undefined {
-    const chunk = this.chunks.get(Math.floor(page / CHUNK));
+    const chunk = this.chunks.get(chunkOf(page));
     if (!chunk) return undefined;
     const at = page % CHUNK;
     const word = chunk.words[at]! - 1;

@@ -148,6 +148,7 @@ export function shmemTruncateRange(k: Kernel, object: AddressSpace, from: number
 export function evictInode(k: Kernel, object: AddressSpace): void {
   for (const index of [...object.pagesIn(0, Number.MAX_SAFE_INTEGER)]) deleteFromPageCache(k, object, index);
   if (object.kind === 'shmem') shmemTruncateRange(k, object, 0, Number.MAX_SAFE_INTEGER);
+  object.blocks?.giveFrom(0);
   k.committed -= object.accountedPages;
   object.accountedPages = 0;
   unchargeInode(k, object);

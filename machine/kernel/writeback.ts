@@ -17,7 +17,7 @@ const INTERVAL_US = 5_000_000;
 /** folio_account_dirtied. */
 export function accountDirty(k: Kernel, object: AddressSpace, frame: number): void {
   if (object.dirty.size === 0) object.dirtiedAtUs = k.nowUs;
-  if (object.wbGroup < 0) object.wbGroup = (k.current?.group ?? k.root).id;
+  if (object.wbGroup < 0) object.wbGroup = currentGroup(k).id;
   object.dirty.add(k.frames.index[frame]!);
   k.vmstat.nr_dirty++;
   k.vmstat.nr_dirtied++;
@@ -80,9 +80,12 @@ export function balanceDirtyPages(k: Kernel, object: AddressSpace): void {
   if (startsFlusher(k, group)) wbWriteback(k, group);
 }
 
+/** The group that a file which nobody has made dirty would belong to. */
+const currentGroup = (k: Kernel): MemCgroup => k.current?.group ?? k.root;
+
 /** inode_to_wb: each group has a flusher of its own; that of a group that is gone has gone to the one above. */
 function wbOf(k: Kernel, object: AddressSpace): MemCgroup {
-  let group = k.groups[object.wbGroup]!;
+  let group = object.wbGroup < 0 ? currentGroup(k) : k.groups[object.wbGroup]!;
   while (!group.online && group.parent) group = group.parent;
   return group;
 }

@@ -1,3 +1,4 @@
+import { takeBlock } from '../kernel/disk-blocks.ts';
 import { filemapRead, forcePageCacheReadahead, genericPerformWrite } from '../kernel/filemap.ts';
 import type { Task } from '../kernel/kernel.ts';
 import type { AddressSpace } from '../kernel/mm-types.ts';
@@ -62,7 +63,7 @@ function writeCall(run: MachineRun, task: Task, object: AddressSpace, at: number
   const written = genericPerformWrite(k, task, object, first, pages);
   const end = Math.min(at + bytes, (first + written) * 4096);
   object.sizeBytes = Math.max(object.sizeBytes, Math.min(end, at + bytes));
-  if (written === 0 && pages > 0) return object.kind === 'shmem' ? 'ENOSPC' : 'ENOMEM';
+  if (written === 0 && pages > 0) return object.kind === 'shmem' || !takeBlock(object, first) ? 'ENOSPC' : 'ENOMEM';
   return Math.min(end, at + bytes) - at;
 }
 

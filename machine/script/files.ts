@@ -1,4 +1,5 @@
 /** Files of the machine: a disk's and tmpfs's, by path. */
+import { FileBlocks } from '../kernel/disk-blocks.ts';
 import { PG_DIRTY, PG_TAIL, PG_WRITEBACK } from '../kernel/frames.ts';
 import type { Kernel, Task } from '../kernel/kernel.ts';
 import { unmapMappingRange } from '../kernel/madvise.ts';
@@ -17,10 +18,33 @@ export interface Mount {
   readonly device: string;
   usedPages: number;
   limitPages: number;
+  usedInodes: number;
+  readonly limitInodes: number;
+}
+
+/** What files can have of a mount: their bytes and their inodes. */
+export function newMount(
+  k: Kernel,
+  settings: { readonly diskBytes?: number },
+  mount: Pick<Mount, 'path' | 'type' | 'device'>,
+  bytes?: number,
+): Mount {
+  const { diskBytes = Number.POSITIVE_INFINITY } = settings;
+  const isDisk = mount.type === 'disk';
+  // shmem_default_max_blocks and shmem_default_max_inodes; mkfs.ext4 makes an inode for each 16 KiB, of 1 GiB these are free.
+  const limitPages = isDisk ? diskBytes / 4096 : bytes ? bytes / 4096 : k.totalPages / 2;
+  const limitInodes = isDisk ? Math.max(65_525, diskBytes / 16384) : k.totalPages / 2;
+  return {
+    ...mount,
+    usedPages: 0,
+    limitPages: Math.floor(limitPages),
+    usedInodes: 0,
+    limitInodes: Math.floor(limitInodes),
+  };
 }
 
 /** Why a path names no file. */
-export type PathError = 'ENOENT' | 'ENOTDIR' | 'EISDIR' | 'EEXIST';
+export type PathError = 'ENOENT' | 'ENOTDIR' | 'EISDIR' | 'EEXIST' | 'ENOSPC';
 
 const parentOf = (path: string): string => path.slice(0, Math.max(0, path.lastIndexOf('/')));
 
@@ -36,12 +60,12 @@ export class FileSystem {
   /** Slab of names and inodes that can be read again. */
   nameBytes = 0;
 
-  constructor(k: Kernel) {
+  /** `diskBytes`: what files can fill of a disk. */
+  constructor(k: Kernel, settings: { readonly diskBytes?: number }) {
     this.k = k;
-    const half = Math.floor(k.totalPages / 2);
     this.mounts = [
-      { path: '/dev/shm', type: 'tmpfs', device: '00:16', usedPages: 0, limitPages: half },
-      { path: '/mnt', type: 'disk', device: '103:00', usedPages: 0, limitPages: Number.POSITIVE_INFINITY },
+      newMount(k, settings, { path: '/dev/shm', type: 'tmpfs', device: '00:16' }),
+      newMount(k, settings, { path: '/mnt', type: 'disk', device: '103:00' }),
     ];
   }
 
@@ -82,7 +106,9 @@ export class FileSystem {
     if (this.find(path) || this.isDirectory(path)) return 'EEXIST';
     this.directories.add(path);
     const mount = this.mountOf(path);
-    if (mount) nextInode(this.k, mount.device);
+    if (!mount) return undefined;
+    mount.usedInodes++;
+    nextInode(this.k, mount.device);
     return undefined;
   }
 
@@ -90,9 +116,12 @@ export class FileSystem {
   create(path: string, group: number): AddressSpace | PathError {
     const mount = this.mountOf(path);
     if (this.find(path) || this.isDirectory(path) || this.walk(path) || !mount) return this.open(path, group);
+    if (mount.usedInodes >= mount.limitInodes) return 'ENOSPC';
+    mount.usedInodes++;
     const tmpfs = mount.type === 'tmpfs';
     const object = newObject(this.k, tmpfs ? 'shmem' : 'disk', path, 0, tmpfs, mount.device);
     if (tmpfs) object.mount = mount;
+    else if (mount.limitPages < Number.POSITIVE_INFINITY) object.blocks = new FileBlocks(mount);
     this.k.files.set(path, object);
     this.readDirectory(path, group);
     this.forgetName(path);
@@ -174,6 +203,7 @@ export class FileSystem {
     const object = this.open(path, group);
     if (typeof object === 'string') return object;
     this.k.files.delete(path);
+    this.mountOf(path)!.usedInodes--;
     this.forgetName(path);
     object.links--;
     object.users++;
@@ -186,6 +216,7 @@ export class FileSystem {
     const from = Math.ceil(bytes / 4096);
     const to = Math.ceil(object.sizeBytes / 4096);
     object.sizeBytes = bytes;
+    object.blocks?.giveFrom(from);
     if (from >= to) return;
     unmapMappingRange(this.k, task, object, from, to, true);
     if (object.kind === 'shmem') shmemTruncateRange(this.k, object, from, to);

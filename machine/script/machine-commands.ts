@@ -14,7 +14,7 @@ import { syncAll } from '../kernel/writeback.ts';
 import { setupZones } from '../kernel/zone.ts';
 import { Zram } from '../kernel/zram.ts';
 import { fileTextOf, toolTexts } from '../views/view.ts';
-import { dropCaches } from './files.ts';
+import { dropCaches, newMount } from './files.ts';
 import type { MachineRun } from './machine-run.ts';
 import { type Command, sizeOf } from './parse.ts';
 import type { Breathing } from './pause.ts';
@@ -123,16 +123,9 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
     const bytes = size?.endsWith('%')
       ? (run.k.totalPages * 4096 * Number(size.slice(0, -1))) / 100
       : sizeOf((size ?? '').toUpperCase());
-    const limitPages =
-      type === 'tmpfs' ? Math.floor(bytes ? bytes / 4096 : run.k.totalPages / 2) : Number.POSITIVE_INFINITY;
-    const device = type === 'tmpfs' ? `00:${(0x14 + run.files.mounts.length).toString(16)}` : '103:00';
-    run.files.mounts.push({
-      path: path!,
-      type: type === 'tmpfs' ? 'tmpfs' : 'disk',
-      device,
-      usedPages: 0,
-      limitPages,
-    });
+    const own = type === 'tmpfs' ? 'tmpfs' : 'disk';
+    const device = own === 'tmpfs' ? `00:${(0x14 + run.files.mounts.length).toString(16)}` : '103:00';
+    run.files.mounts.push(newMount(run.k, run.options, { path: path!, type: own, device }, bytes));
     ok(run, command);
   },
   swap(run, [size, ...how], command) {

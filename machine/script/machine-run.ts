@@ -130,7 +130,7 @@ export class MachineRun {
     this.k = bootKernel({ ...options, kill: (_k, task) => this.oomKill(task) });
     this.rootGroup = new Cgroup('', null, this.k.root, true);
     this.turns = new Turns(this.k);
-    this.files = new FileSystem(this.k);
+    this.files = new FileSystem(this.k, options);
     const { files } = this;
     registerShrinker(this.k, {
       count: (group) => (group === 0 ? files.nameCount : 0),

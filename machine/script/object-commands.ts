@@ -103,6 +103,7 @@ function threads(run: MachineRun, task: Task, words: readonly string[]): number 
         name: `thread ${task.threads}`,
       }) ?? mmapRegion(run.k, task, { start: top - pages - 1, pages: 1, flags: 0, object: null, pgoff: 0 });
     if (error) return error;
+    if (task.fatalSignal) return 'EINTR';
     touchPage(run.k, task, top - 1, true);
     // The thread's vector of modules comes from malloc, in the pages after the program's first two.
     const topChunk = TCACHE_BYTES + task.threads * DTV_BYTES;
@@ -113,11 +114,15 @@ function threads(run: MachineRun, task: Task, words: readonly string[]): number 
   return 0;
 }
 
+/** Above the program, its break and the regions' places. */
+const MMAP_AREA_PAGE = 0x600000000;
+
 /** Where the area of mappings, which grows down from the kernel's pages, has got to. */
 function lowestMapping(task: Task): number {
-  let lowest = 0x7ffff7ff9;
-  for (const vma of task.mm.vmas) if (vma.start > 0x600000000 && vma.start < lowest) lowest = vma.start;
-  return lowest;
+  const { vmas } = task.mm;
+  const first = task.mm.indexOf(MMAP_AREA_PAGE);
+  const lowest = vmas[first] && vmas[first].start <= MMAP_AREA_PAGE ? vmas[first + 1] : vmas[first];
+  return Math.min(0x7ffff7ff9, lowest?.start ?? Number.POSITIVE_INFINITY);
 }
 
 function names(run: MachineRun, task: Task, name: string, directory: string, count: number): number | string {

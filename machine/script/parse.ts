@@ -20,6 +20,8 @@ export interface MachineSettings {
   readonly thp: 'always' | 'madvise' | 'never';
   readonly processors: number;
   readonly kernel: string;
+  /** What files can fill of the disk; absent: no end of it. */
+  readonly diskBytes?: number;
 }
 
 export interface Script {
@@ -43,10 +45,19 @@ const RESOURCES: readonly string[] = ['as', 'data', 'stack', 'memlock', 'nofile'
 const KERNELS: Readonly<Record<string, string>> = { stable: '6.1', backports: '6.12' };
 const MODES = ['always', 'madvise', 'never'] as const;
 
+/** Of a disk of 1 GiB: blocks that are free after mkfs.ext4 -m 0, without those that the kernel keeps (s_resv_clusters). */
+const DISK_BLOCKS = 249_189 - 4096;
+
 /** @throws UserError with file and line for anything the grammar does not know. */
 export function parseScript(text: string, name = 'script'): Script {
   const commands: Command[] = [];
-  let options: MachineSettings = { memoryMb: 512, thp: 'madvise', processors: 1, kernel: '6.1' };
+  let options: MachineSettings = {
+    memoryMb: 512,
+    thp: 'madvise',
+    processors: 1,
+    kernel: '6.1',
+    diskBytes: DISK_BLOCKS * 4096,
+  };
   text.split('\n').forEach((raw, index) => {
     const at = `${name}:${index + 1}`;
     const lineText = raw.replace(/\r$/, '');
@@ -70,13 +81,16 @@ function headOptions(text: string, before: MachineSettings, at: string): Machine
     if (key === '-m') result.memoryMb = memoryMb(value, at);
     else if (key === '--smp') result.processors = positive(value, key, at);
     else if (key === '--kernel') result.kernel = KERNELS[value] ?? value;
+    else if (key === '--disk-free') result.diskBytes = diskBytes(value, at);
     else if (key === '--thp') {
       if (!MODES.includes(value as 'always')) {
         throw new UserError(`${at}: --thp: found '${value}', expected ${MODES.join(', ')}`);
       }
       result.thp = value as MachineSettings['thp'];
     } else if (key !== '--disk' && key !== '--append') {
-      throw new UserError(`${at}: found '${key}', expected -m, --thp, --smp, --kernel, --disk or --append`);
+      throw new UserError(
+        `${at}: found '${key}', expected -m, --thp, --smp, --kernel, --disk-free, --disk or --append`,
+      );
     }
   }
   return result;
@@ -87,6 +101,12 @@ function memoryMb(word: string, at: string): number {
   if (!Number.isInteger(value) || value < LEAST_MEMORY_MB)
     throw new UserError(`${at}: -m: found '${word}', expected a whole number of megabytes from ${LEAST_MEMORY_MB}`);
   return value;
+}
+
+function diskBytes(word: string, at: string): number {
+  const bytes = sizeOf(word) ?? -1;
+  if (bytes < 0) throw new UserError(`${at}: --disk-free: found '${word}', expected a size such as 512M or 100G`);
+  return bytes;
 }
 
 function positive(word: string, key: string, at: string): number {

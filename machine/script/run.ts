@@ -1,7 +1,7 @@
 import { UserError } from '../../sim/contract/assert.ts';
 import { runMachineCommand } from './machine-commands.ts';
 import { MachineRun, type MachineRunOptions } from './machine-run.ts';
-import { type Command, parseScript, type Script } from './parse.ts';
+import { type Command, type MachineSettings, parseScript, type Script, sizeOf } from './parse.ts';
 import { runProcessCommand } from './process-commands.ts';
 import { runWordsOf } from './run-command.ts';
 
@@ -26,7 +26,9 @@ export type MachineStep = Command | 'breath';
 export function* machineSteps(text: string, options: MachineRunOptions = {}): Generator<MachineStep, MachineRun, void> {
   const name = options.name ?? 'script';
   const script = parseScript(text, name);
-  const run = new MachineRun({ ...script.options, ...options.machine }, name, options.onLine ?? (() => {}));
+  const settings = { ...script.options, ...options.machine };
+  checkAmounts(script, settings, name);
+  const run = new MachineRun(settings, name, options.onLine ?? (() => {}));
   for (const { process } of runsOf(script)) run.runners.add(process);
   if (options.program) run.program = options.program;
   else if (run.runners.size > 0) throw new UserError(`${name}: run: no workloads were given`);
@@ -42,6 +44,28 @@ export function* machineSteps(text: string, options: MachineRunOptions = {}): Ge
   }
   run.finish();
   return run;
+}
+
+/** A file's pages are read one by one, also where nothing was written: what is longer than this, and longer than twice the memory, says no more. */
+const FILE_MAX_BYTES = 2 ** 33;
+
+/** Names are looked up one by one. */
+const NAMES_MAX = 1_000_000;
+
+/** @throws UserError for more than is simulated. What a write fills is bounded by the disk and the memory, what is made by limits of the kernel. */
+function checkAmounts({ commands }: Script, { memoryMb, diskBytes = 0 }: MachineSettings, name: string): void {
+  const most = Math.max(FILE_MAX_BYTES, 2 * memoryMb * 2 ** 20, diskBytes);
+  for (const { line, process, words } of commands) {
+    const [command, , size] = words;
+    if (process === undefined) continue;
+    if ((command === 'stats' || command === 'dentries' || command === 'files') && Number(size) > NAMES_MAX)
+      throw new UserError(`${name}:${line}: ${command}: found ${size}, expected at most ${NAMES_MAX} names`);
+    if (command !== 'truncate' && command !== 'write') continue;
+    if (sizeOf(size!)! > most)
+      throw new UserError(
+        `${name}:${line}: ${command}: found '${size}', expected a file of at most ${most / 2 ** 20}M (8G, twice the memory, or the disk)`,
+      );
+  }
 }
 
 /** A `run` of a script: line, process, and what it names. */

@@ -21,6 +21,8 @@ export const ZERO_PAGE = 3;
 export const COPY_ON_WRITE = 4;
 
 const LG_HUGE_PAGES = 9;
+/** Touches of fewer pages are made one by one. */
+const RUN_PAGES = 64;
 
 /** Counters in the region kernel.residency. */
 export const RESIDENT_PAGES = 0;
@@ -108,11 +110,12 @@ export function createResidency(
   const fault = exclusive === undefined ? faultAlone : exclusively(faultAlone);
 
   /** The same between the brackets. */
-  function exclusively<A extends unknown[]>(work: (...args: A) => void): (...args: A) => void {
+  function exclusively<A extends unknown[], R>(work: (...args: A) => R): (...args: A) => R {
     return (...args) => {
       exclusive!.enter();
-      work(...args);
+      const result = work(...args);
       exclusive!.leave();
+      return result;
     };
   }
 
@@ -159,7 +162,37 @@ export function createResidency(
 
   /** … to every page from `first` to `last`, inclusive. */
   function touchRange(first: Page, last: Page): void {
-    for (let page = first; page <= last; page++) if (pages[page] !== RESIDENT) fault(page);
+    for (let page = first; page <= last; page++) {
+      if (pages[page] === RESIDENT) continue;
+      if (last - page < RUN_PAGES) fault(page);
+      else page = faultRun(page, last);
+    }
+  }
+
+  /** A fault, and those of the pages behind it in the same table that have been ABSENT by eights. @returns the last page that is RESIDENT now. */
+  function faultRunAlone(page: Page, last: Page): Page {
+    faultAlone(page);
+    const end = Math.min(last + 1, page - (page % HUGE_PAGES) + HUGE_PAGES);
+    let next = page + 1;
+    while (isAbsent(next, end)) next += 8;
+    const count = next - page - 1;
+    if (count === 0 || isUnentered(page + 1, next)) return page;
+    if (mayBeHuge !== undefined && tables[Math.floor(page / HUGE_PAGES)] === 0) return page;
+    used[page >> LG_HUGE_PAGES] = 1;
+    pages.fill(RESIDENT, page + 1, next);
+    counters[FAULTS]! += count;
+    operations[OP_FAULTS]! += count;
+    grown(count);
+    return next - 1;
+  }
+
+  const faultRun = exclusive === undefined ? faultRunAlone : exclusively(faultRunAlone);
+
+  /** Whether a mapping without a fault begins or lies in [start, end). */
+  function isUnentered(start: Page, end: Page): boolean {
+    for (let i = unentered[UNENTERED]! - 2; i >= 0; i -= 2)
+      if (start < unentered[i + 1]! && end > unentered[i]!) return true;
+    return false;
   }
 
   /** A read: an absent page becomes the shared zero page. */
