@@ -26,8 +26,9 @@ export async function filesOfScenario(
   scenario: Scenario,
   trace: (name: string) => Promise<EventBuffer>,
 ): Promise<ScenarioFiles> {
-  const traces: Record<string, EventBuffer> = {};
-  const texts: Record<string, string> = {};
+  // Whatever a name is, it is not there before it was read.
+  const traces = Object.create(null) as Record<string, EventBuffer>;
+  const texts = Object.create(null) as Record<string, string>;
   const sources: FleetSources = {
     events: async (name) => {
       traces[name] ??= await trace(name);

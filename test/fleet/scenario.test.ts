@@ -76,6 +76,7 @@ describe('a file that cannot be read is one line that names its place', () => {
     ['trace: x.htb', /^\/nowhere\/s\.yaml:7: requests\.0\.trace: .*\/nowhere\/x\.htb/],
     ['workload: php-pool, log: x.csv', /^\/nowhere\/s\.yaml:7: requests\.0\.log: .*\/nowhere\/x\.csv/],
     ['workload: php-poool', /^\/nowhere\/s\.yaml:7: requests\.0\.workload: /],
+    ['workload: __proto__', /^\/nowhere\/s\.yaml:7: requests\.0\.workload: found workload '__proto__'/],
   ])('%s', async (words, message) => {
     const text = SMALL.replace('workload: php-pool', words).replace(words.includes('log:') ? ', rate: 1/s' : '\0', '');
     await expect(runFleet(parseScenario(text, `${folder}/s.yaml`), { workers: 1 })).rejects.toThrow(message);
