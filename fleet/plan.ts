@@ -40,7 +40,7 @@ export async function planFleet(text: string, from: string, options: FleetPlanOp
   ];
   const times = horizons.map((word) => {
     const us = durationUs(word);
-    if (us === undefined) throw new UserError(`found '${word}', expected a time such as 24h, 72h or 30d`);
+    if (us === undefined) throw new UserError(`--horizon: found '${word}', expected a time such as 24h, 72h or 30d`);
     return { name: durationText(us), us };
   });
   const ascending = [...new Map(times.map((time) => [time.us, time])).values()].sort((x, y) => x.us - y.us);
