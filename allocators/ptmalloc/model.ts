@@ -79,7 +79,7 @@ export function createGlibc(machine: Machine, version: string, given: OptionValu
     release(t, words[MAIN_ARENA + MUTEX]!);
   }
 
-  // In real threads nobody waits for whoever creates him: a thread may begin while the first one is in the middle of a call.
+  // Real threads all start together: one may begin while the main thread is in the middle of a call, which pthread_create never is.
   if (!context.isAlone && machine.threadSlots > 1) ints[MULTI_THREADED] = 1;
 
   const walking = createWalk(context, heaps, systemMalloc, mapped);

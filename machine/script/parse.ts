@@ -45,7 +45,7 @@ const RESOURCES: readonly string[] = ['as', 'data', 'stack', 'memlock', 'nofile'
 const KERNELS: Readonly<Record<string, string>> = { stable: '6.1', backports: '6.12' };
 const MODES = ['always', 'madvise', 'never'] as const;
 
-/** Of a disk of 1 GiB: blocks that are free after mkfs.ext4 -m 0, without those that the kernel keeps (s_resv_clusters). */
+/** Of a disk of 1 GiB: blocks that are free after mkfs.ext4 -m 0, without those that the kernel keeps (ext4_set_resv_clusters: 2 %, 4,096 at most). */
 const DISK_BLOCKS = 249_189 - 4096;
 
 /** @throws UserError with file and line for anything the grammar does not know. */
