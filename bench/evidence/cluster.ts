@@ -25,7 +25,8 @@ const SHORT_RUNS = 200;
 
 /** The workload that waits: on a machine with other work it tells the queue's part from the processors'. */
 const PLUGIN = `
-import { rows } from '${new URL('../../workloads/generators/rows.js', import.meta.url)}';
+import { WORKLOADS } from '${new URL('../index.js', import.meta.url)}';
+const rows = WORKLOADS.find(({ name }) => name === 'rows');
 const generate = (values) => {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1000);
   return rows.generate({ ...values, threads: 1, rounds: 1 });

@@ -1,12 +1,13 @@
 import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { pluginFiles } from '../../run/plugin-files.ts';
 import { VERSION } from '../../run/version.ts';
 
-/** The folders whose code decides what a run computes. */
+/** The folders whose code decides what a run computes; built, all that commands and threads share is in one. */
 const FOLDERS = [
+  'chunks',
   'sim',
   'machine',
   'allocators',
@@ -28,7 +29,10 @@ let own: string | undefined;
  */
 export function buildIdentity(): string {
   own ??= digestOf(
-    FOLDERS.flatMap((folder) => codeBelow(join(ROOT, folder))).map((path) => [path.slice(ROOT.length), path]),
+    FOLDERS.map((folder) => join(ROOT, folder))
+      .filter((folder) => existsSync(folder))
+      .flatMap(codeBelow)
+      .map((path) => [path.slice(ROOT.length), path]),
   );
   const plugins = pluginFiles();
   const digest =

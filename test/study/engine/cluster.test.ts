@@ -29,9 +29,12 @@ const results = (redis: TestRedis): number => countOf(redis, '*:result:*');
 const childrenOf = (pid: number): number[] =>
   readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number);
 
+const LIBRARY = new URL('../../../dist/bench/index.js', import.meta.url);
+
 /** A workload that kills whoever generates it with this seed; a client does not. */
 const POISON = `
-import { server } from '${new URL('../../../dist/workloads/generators/server.js', import.meta.url)}';
+import { WORKLOADS } from '${LIBRARY}';
+const server = WORKLOADS.find(({ name }) => name === 'server');
 const generate = (values) => {
   if (values.seed === 1) process.kill(process.pid, 'SIGKILL');
   return server.generate(values);
@@ -42,7 +45,8 @@ export default { workloads: [{ ...server, name: 'poison', generate }] };
 /** A workload that writes down, in a file, each time that somebody makes a run of it: a worker generates it once for a run. */
 const counted = (file: string) => `
 import { appendFileSync } from 'node:fs';
-import { rows } from '${new URL('../../../dist/workloads/generators/rows.js', import.meta.url)}';
+import { WORKLOADS } from '${LIBRARY}';
+const rows = WORKLOADS.find(({ name }) => name === 'rows');
 const generate = (values) => {
   appendFileSync(${JSON.stringify(file)}, values.seed + '\\n');
   return rows.generate({ ...values, threads: 2, rounds: 300 });

@@ -27,15 +27,18 @@ const AT_ONCE = 250;
  * Takes jobs as they come and leaves the outcome for each: what the client sees of workers (the list of what waits, the stream of
  * events), for little of a processor.
  */
-function drain(url: string, queue: string, outcome: Buffer) {
+function drain(url: string, outcome: Buffer) {
   const client = new Redis(url, { maxRetriesPerRequest: null });
-  const key = (name: string) => `allocsim:${queue}:${name}`;
+  let queue: string | undefined;
+  const key = (name: string) => `${queue}:${name}`;
   let stopped = false;
   let done = 0;
   let mostBytes = 0;
   async function work(): Promise<void> {
     while (!stopped) {
-      const ids = (await client.rpop(key('wait'), AT_ONCE)) ?? [];
+      // The queue of the client's build.
+      queue ??= (await client.keys('allocsim:runs-*:wait'))[0]?.replace(/:wait$/, '');
+      const ids = (queue && (await client.rpop(key('wait'), AT_ONCE))) || [];
       if (ids.length === 0) {
         await new Promise((resolve) => setTimeout(resolve, 20));
         continue;
@@ -67,10 +70,7 @@ describe.runIf(CLI_BUILT)('many runs', () => {
     const redis = await startRedis();
     const outcome = await anOutcome();
     expect((gunzipSync(outcome).length * RUNS) / 2 ** 20).toBeGreaterThan(HEAP_MIB);
-    const names = (await import(String(new URL('../../../dist/bench/study/engine/names.js', import.meta.url)))) as {
-      queueName(): string;
-    };
-    const worker = drain(redis.url, names.queueName(), outcome);
+    const worker = drain(redis.url, outcome);
     const args = ['sweep', 'rows:threads=1,rounds=1', `--seeds=${RUNS}`, '--json', '--engine', redis.url];
     const sweep = startSim(args, {
       XDG_CACHE_HOME: temporaryFolder(),
