@@ -65,6 +65,7 @@ export { junitXml } from './gate/junit.ts';
 export { readResults } from './gate/result-files.ts';
 export { runSuite } from './gate/suite.ts';
 export { gateText } from './gate/text.ts';
+export { readGateConfig } from './gate/thresholds.ts';
 export { type Comparison, compareResults } from './metrics/comparison.ts';
 export { METRICS, metricNamed, metricText } from './metrics/index.ts';
 export type { Metric } from './metrics/metric.ts';

@@ -15,8 +15,9 @@ import { junitXml } from '../gate/junit.ts';
 import { readResults } from '../gate/result-files.ts';
 import type { SuiteOutcome } from '../gate/suite.ts';
 import { gateText } from '../gate/text.ts';
+import { readGateConfig } from '../gate/thresholds.ts';
 import type { RunResult } from '../run/result.ts';
-import { gateConfigSchema, SUITE_RESULT_SCHEMA, suiteSchema } from '../schema/gate.ts';
+import { SUITE_RESULT_SCHEMA, suiteSchema } from '../schema/gate.ts';
 import { parseWith } from '../schema/result.ts';
 
 interface GateArguments extends EngineArguments {
@@ -64,7 +65,7 @@ export const gateCommand: CommandModule<object, GateArguments> = {
     if (suite && argv.head) throw new UserError('found both HEAD and --suite, expected one of them');
     if (!suite && !(argv.base && argv.head)) throw new UserError('expected BASE and HEAD, or --suite');
     if (save && !suite) throw new UserError('--save is of --suite, which is not given');
-    const thresholds = config ? parseWith(gateConfigSchema, readJson(config), config) : GATE_DEFAULTS;
+    const thresholds = config ? readGateConfig(config) : GATE_DEFAULTS;
     const base = argv.base ? readBase(argv.base) : undefined;
     const { runs: head, partial } = suite
       ? await runSuiteFile(suite, argv)

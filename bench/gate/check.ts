@@ -3,8 +3,9 @@ import { METRICS } from '../metrics/index.ts';
 import type { Metric } from '../metrics/metric.ts';
 import { isBelow, type Spread, spreadOf } from '../metrics/statistics.ts';
 import type { RunResult } from '../run/result.ts';
-import { GATE_SCHEMA, type GateConfig, type Threshold } from '../schema/gate.ts';
+import { GATE_SCHEMA, type GateConfig } from '../schema/gate.ts';
 import { groupByRun, runKey } from './run-key.ts';
+import { type Allowance, thresholdsFor, unmatchedOverrides } from './thresholds.ts';
 
 /** What is checked where no configuration says otherwise: results are deterministic, so nothing may become worse. */
 export const GATE_DEFAULTS: GateConfig = {
@@ -46,6 +47,8 @@ export interface GateResult {
   readonly partial: boolean;
   /** There is no base: nothing was compared, and only limits were checked. */
   readonly first: boolean;
+  /** Overrides of the configuration that are for none of the runs. */
+  readonly unmatched: readonly string[];
   readonly checks: readonly GateCheck[];
 }
 
@@ -54,6 +57,12 @@ const FAILING: ReadonlySet<GateStatus> = new Set(['regressed', 'over the limit',
 export function isFailing(check: GateCheck): boolean {
   return FAILING.has(check.status);
 }
+
+/** What has become better: a base that is renewed keeps it so. */
+export const improvedText = ({ checks }: GateResult): string => {
+  const improved = checks.filter(({ status }) => status === 'improved').length;
+  return improved > 0 ? `, ${improved} improved` : '';
+};
 
 /** Holds `head` against `base`. Runs are matched by what was run (runKey); without a base only limits are checked. */
 export function checkGate(
@@ -72,7 +81,19 @@ export function checkGate(
   const checks: GateCheck[] = [];
   for (const [key, runs] of after) checks.push(...checkRun(key, before.get(key), runs, config));
   for (const [key, runs] of before) if (!after.has(key)) checks.push(absent(key, runs[0]!));
-  return { schema: GATE_SCHEMA, passed: !checks.some(isFailing), partial: false, first: base === undefined, checks };
+  if (head.length > 0 && checks.length === 0)
+    throw new UserError('found no threshold of a figure that these runs have: nothing is checked');
+  return {
+    schema: GATE_SCHEMA,
+    passed: !checks.some(isFailing),
+    partial: false,
+    first: base === undefined,
+    unmatched: unmatchedOverrides(
+      config,
+      head.map(({ run }) => run),
+    ),
+    checks,
+  };
 }
 
 /** The same of a suite that was interrupted: what had not finished is no fault. */
@@ -83,7 +104,7 @@ export function checkGateInPart(
 ): GateResult {
   const finished = new Set(head.map(({ run }) => runKey(run)));
   const before = base?.filter(({ run }) => finished.has(runKey(run)));
-  return { ...checkGate(before, head, config), partial: true };
+  return { ...checkGate(before, head, config), partial: true, unmatched: [] };
 }
 
 function refusePartial(runs: readonly RunResult[], side: string): void {
@@ -110,10 +131,10 @@ function checkRun(
   config: GateConfig,
 ): GateCheck[] {
   const { workload, allocator } = head[0]!.run;
-  const thresholds = thresholdsFor(config, workload, allocator);
+  const thresholds = thresholdsFor(config, head[0]!.run);
   const checks: GateCheck[] = [];
   for (const metric of METRICS) {
-    const threshold = thresholds[metric.name];
+    const threshold = thresholds.get(metric.name);
     if (!threshold) continue;
     const now = valuesOf(metric, head);
     const then = base && valuesOf(metric, base);
@@ -141,7 +162,7 @@ function valuesOf(metric: Metric, runs: readonly RunResult[]): Spread | undefine
 
 function judge(
   metric: Metric,
-  threshold: Threshold,
+  threshold: Allowance,
   base: Spread | undefined,
   head: Spread | undefined,
 ): Pick<GateCheck, 'base' | 'head' | 'change' | 'allowed' | 'limit' | 'status'> {
@@ -184,20 +205,3 @@ const absent = (key: string, result: RunResult): GateCheck => ({
   ...nothing(key, result, 'the run'),
   status: 'missing',
 });
-
-function thresholdsFor(config: GateConfig, workload: string, allocator: string): Record<string, Threshold> {
-  const thresholds = { ...config.thresholds } as Record<string, Threshold>;
-  for (const override of config.overrides ?? []) {
-    if (matches(override.workload, workload) && matches(override.allocator, allocator)) {
-      Object.assign(thresholds, override.thresholds);
-    }
-  }
-  return thresholds;
-}
-
-/** `*` stands for anything; nothing said matches all. */
-function matches(pattern: string | undefined, name: string): boolean {
-  if (pattern === undefined) return true;
-  const parts = pattern.split('*').map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'));
-  return new RegExp(`^${parts.join('.*')}$`).test(name);
-}

@@ -13,11 +13,6 @@ const TRACE = /\.(htrace|htb)(\.(gz|zst|xz|bz2))?$/;
  * and what is as in UNSAID, are left out: names stay short, and the same from run to run.
  */
 export function runKey(run: RunDescription): string {
-  const parameters = Object.entries(run.parameters)
-    .filter(([name, value]) => name !== 'seed' && value !== defaultOf(run.workload, name))
-    .sort(([x], [y]) => (x < y ? -1 : 1))
-    .map(([name, value]) => `${name}=${value}`);
-  const workload = `${run.workload.replace(TRACE, '')}${parameters.length > 0 ? `:${parameters.join(',')}` : ''}`;
   const rest = [
     run.mode,
     `${run.cpus} cpus`,
@@ -25,7 +20,16 @@ export function runKey(run: RunDescription): string {
     ...(run.touch === UNSAID.touch ? [] : [`touch ${run.touch}`]),
     ...(run.kernel === UNSAID.kernel ? [] : [`kernel ${run.kernel}`]),
   ];
-  return `${workload} / ${run.allocator} / ${rest.join(', ')}`;
+  return `${workloadName(run)} / ${run.allocator} / ${rest.join(', ')}`;
+}
+
+/** The first part of a run's name. */
+export function workloadName(run: RunDescription): string {
+  const parameters = Object.entries(run.parameters)
+    .filter(([name, value]) => name !== 'seed' && value !== defaultOf(run.workload, name))
+    .sort(([x], [y]) => (x < y ? -1 : 1))
+    .map(([name, value]) => `${name}=${value}`);
+  return `${run.workload.replace(TRACE, '')}${parameters.length > 0 ? `:${parameters.join(',')}` : ''}`;
 }
 
 function defaultOf(workload: string, parameter: string): number | string | undefined {

@@ -2,7 +2,7 @@ import { columns } from '../../sim/contract/format.ts';
 import { METRICS, metricText } from '../metrics/index.ts';
 import { escapeLine, escapeLineStart } from '../report/escape.ts';
 import { interruptedMark, type Palette, PLAIN } from '../report/text/palette.ts';
-import { type GateCheck, type GateResult, isFailing } from './check.ts';
+import { type GateCheck, type GateResult, improvedText, isFailing } from './check.ts';
 
 /** A value of a check with its unit; checks that are of no metric hold counts. */
 export function valueText(check: GateCheck, value: number | null): string {
@@ -50,11 +50,12 @@ export function gateText(gate: GateResult, palette: Palette = PLAIN): string {
     );
   }
   const failing = gate.checks.filter(isFailing).length;
+  lines.push(...gate.unmatched.map((text) => palette.dim(escapeLineStart(text))));
   const outcome = gate.passed
     ? gate.first
       ? `first result: ${gate.checks.length} figures and no base to hold them against`
-      : `passed: ${gate.checks.length} checks`
-    : palette.red(`failed: ${failing} of ${gate.checks.length} checks`);
+      : `passed: ${gate.checks.length} checks${improvedText(gate)}`
+    : palette.red(`failed: ${failing} of ${gate.checks.length} checks${improvedText(gate)}`);
   lines.push(outcome + interruptedMark(gate.partial, palette));
   return `${lines.join('\n')}\n`;
 }

@@ -7,12 +7,16 @@ export const GATE_SCHEMA = 'allocsim-gate-1';
 
 const metricName = z.enum(METRICS.map((m) => m.name) as [string, ...string[]]);
 
+const amount = z.union([z.number().nonnegative(), z.string()]);
+
 /** How much worse a metric may become. Nothing said means not at all. */
 export const thresholdSchema = z
   .strictObject({
     percent: z.number().nonnegative().optional().describe('allowed change for the worse, in percent of the base'),
-    absolute: z.number().nonnegative().optional().describe('allowed change for the worse, in the metric’s own unit'),
-    limit: z.number().nonnegative().optional().describe('bound that the value itself must keep, whatever the base'),
+    absolute: amount
+      .optional()
+      .describe('allowed change for the worse: a number in the metric’s own unit, or a text as in "64 KiB", "5ms"'),
+    limit: amount.optional().describe('bound that the value itself must keep, whatever the base, as for absolute'),
   })
   .describe('where both percent and absolute are given, the larger allowance holds');
 export type Threshold = z.infer<typeof thresholdSchema>;
@@ -27,8 +31,11 @@ export const gateConfigSchema = z
     overrides: z
       .array(
         z.strictObject({
-          workload: z.string().optional().describe('a name; * stands for anything'),
-          allocator: z.string().optional().describe('as in the result; * stands for anything'),
+          workload: z.string().optional().describe('as in the suite or in the names of runs; * stands for anything'),
+          allocator: z
+            .string()
+            .optional()
+            .describe('as in the names of runs; without versions: every version; * stands for anything'),
           thresholds: thresholdsSchema,
         }),
       )
@@ -64,6 +71,7 @@ export const gateResultSchema = z.object({
   first: z.boolean().describe('there is no base: nothing was compared'),
   passed: z.boolean(),
   partial: z.boolean().describe('the suite was interrupted: only what had finished was checked'),
+  unmatched: z.array(z.string()).describe('overrides of the configuration that are for none of the runs'),
   checks: z.array(
     z.object({
       run: z.string().describe('what was run: workload, allocator, mode, processors, touch, kernel'),

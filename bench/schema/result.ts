@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { issueText } from '../../fleet/scenario/issue-text.ts';
 import { UserError } from '../../sim/contract/assert.ts';
 import { STARTS } from '../../sim/contract/start.ts';
 import { SYSCALLS } from '../../sim/kernel/kernel.ts';
@@ -230,9 +231,10 @@ export function parseResult(value: unknown, source: string): RunResult {
 
 /** One line that says where the value departs from the schema. */
 export function parseWith<T>(schema: z.ZodType<T>, value: unknown, source: string): T {
-  const parsed = schema.safeParse(value);
+  const parsed = schema.safeParse(value, { reportInput: true });
   if (parsed.success) return parsed.data;
-  const [issue] = parsed.error.issues;
-  const path = issue!.path.map(String).join('.') || 'the whole file';
-  throw new UserError(`${source}: at ${path}: ${issue!.message}`);
+  const { issues } = parsed.error;
+  // A word that is not known explains why another one is missing.
+  const issue = issues.find(({ code }) => code === 'unrecognized_keys') ?? issues[0]!;
+  throw new UserError(`${source}: ${issueText(issue, schema)}`);
 }

@@ -1,6 +1,5 @@
 import type { z } from 'zod';
 import { nearest } from '../../sim/contract/suggestion.ts';
-import { scenarioSchema } from './schema.ts';
 
 type Issue = z.core.$ZodIssue;
 
@@ -9,18 +8,18 @@ export function pathOfIssue(issue: Issue): PropertyKey[] {
   return issue.code === 'unrecognized_keys' ? [...issue.path, issue.keys[0]!] : issue.path;
 }
 
-/** What is wrong with a file, in the words that every mistake has: what was found, and what was expected. */
-export function issueText(issue: Issue): string {
+/** What is wrong with a file, in the words that every mistake has: what was found, and what was expected by `schema`. */
+export function issueText(issue: Issue, schema: z.ZodType): string {
   const at = issue.path.map(String).join('.');
-  return `${at === '' ? '' : `${at}: `}${wordsOf(issue)}`;
+  return `${at === '' ? '' : `${at}: `}${wordsOf(issue, schema)}`;
 }
 
-function wordsOf(issue: Issue): string {
+function wordsOf(issue: Issue, schema: z.ZodType): string {
   const found = foundText(issue.input);
   switch (issue.code) {
     case 'unrecognized_keys': {
       const word = issue.keys[0]!;
-      const known = wordsAt(issue.path);
+      const known = wordsAt(schema, issue.path);
       const near = nearest(word, known);
       return `found '${word}', expected ${near ? `'${near}'` : `one of ${known.join(', ')}`}`;
     }
@@ -37,7 +36,7 @@ function wordsOf(issue: Issue): string {
       return `found ${found}, expected a multiple of ${issue.divisor}`;
     case 'invalid_key':
     case 'invalid_element':
-      return wordsOf(issue.issues[0]!);
+      return wordsOf(issue.issues[0]!, schema);
     default: // the schema's own words for what it expected: of a form, of a quantity
       return `found ${found}, expected ${issue.message}`;
   }
@@ -89,21 +88,31 @@ export function foundText(input: unknown): string {
   return String(input);
 }
 
+/** What is known here of a schema's parts, whatever kind it is of. */
+interface SchemaPart {
+  readonly unwrap?: () => unknown;
+  /** Of an object. */
+  readonly shape?: Readonly<Record<string, unknown>>;
+  /** Of a list. */
+  readonly element?: unknown;
+  /** Of a record. */
+  readonly keyType?: { readonly options?: readonly unknown[] };
+  readonly valueType?: unknown;
+}
+
 /** The words that the schema knows at a path. */
-function wordsAt(path: readonly PropertyKey[]): string[] {
-  let at: unknown = scenarioSchema;
+function wordsAt(schema: z.ZodType, path: readonly PropertyKey[]): string[] {
+  let at: SchemaPart | undefined = bare(schema);
   for (const step of path) {
-    at = bare(at);
-    const shape = (at as { shape?: Record<string, unknown> }).shape;
-    at = typeof step === 'number' ? (at as { element?: unknown }).element : shape?.[String(step)];
+    at = bare(typeof step === 'number' ? at?.element : (at?.shape?.[String(step)] ?? at?.valueType));
     if (at === undefined) return [];
   }
-  return Object.keys((bare(at) as { shape?: Record<string, unknown> }).shape ?? {});
+  return at?.shape ? Object.keys(at.shape) : (at?.keyType?.options ?? []).map(String);
 }
 
 /** Without what makes it optional or gives it a default. */
-function bare(schema: unknown): unknown {
-  let at = schema as { unwrap?: () => unknown; shape?: unknown; element?: unknown };
-  while (at.shape === undefined && at.element === undefined && at.unwrap) at = at.unwrap() as typeof at;
+function bare(schema: unknown): SchemaPart | undefined {
+  let at = schema as SchemaPart | undefined;
+  while (at && !at.shape && !at.element && !at.keyType && at.unwrap) at = at.unwrap() as SchemaPart;
   return at;
 }

@@ -46,7 +46,7 @@ export function parseScenario(text: string, from: string, change: Change = {}): 
     const { issues } = read.error;
     // A word that is not known explains why another one is missing.
     const issue = issues.find(({ code }) => code === 'unrecognized_keys') ?? issues[0]!;
-    throw new UserError(`${placeOf(pathOfIssue(issue))}: ${issueText(issue)}`);
+    throw new UserError(`${placeOf(pathOfIssue(issue))}: ${issueText(issue, scenarioSchema)}`);
   }
   const name = read.data.name ?? basename(from).replace(/\.ya?ml$/, '');
   const scenario: Scenario = {

@@ -41,11 +41,21 @@ describe('commands', { timeout: 180_000 }, () => {
     expect(sim(['gate', path('base.json'), path('head.json'), `--config=${path('config.json')}`]).status).toBe(0);
 
     writeFileSync(path('broken.json'), '{"schema":"allocsim-result-1","run":{}}');
-    writeFileSync(path('typo.json'), '{"thresholds":{"rssPeak":{}}}');
+    writeFileSync(path('typo.json'), '{"thresholds":{"rssPeekBytes":{}}}');
+    writeFileSync(path('unit.json'), '{"thresholds":{"faults":{"limit":"5 MiB"}}}');
+    writeFileSync(path('nothing.json'), '{"thresholds":{}}');
     for (const [args, message] of [
       [['gate', path('base.json'), path('none.json')], /none\.json: found no such file, expected a JSON file/],
-      [['gate', path('base.json'), path('broken.json')], /broken\.json: at run\.workload: /],
-      [['gate', path('base.json'), path('base.json'), `--config=${path('typo.json')}`], /typo\.json: at thresholds/],
+      [['gate', path('base.json'), path('broken.json')], /broken\.json: run\.workload: found nothing, expected a text/],
+      [
+        ['gate', path('base.json'), path('base.json'), `--config=${path('typo.json')}`],
+        /typo\.json: thresholds: found 'rssPeekBytes', expected 'rssPeakBytes'/,
+      ],
+      [
+        ['gate', path('base.json'), path('base.json'), `--config=${path('unit.json')}`],
+        /thresholds\.faults\.limit: found '5 MiB', expected a number/,
+      ],
+      [['gate', path('base.json'), path('base.json'), `--config=${path('nothing.json')}`], /nothing is checked/],
       [['gate', path('base.json')], /expected BASE and HEAD, or --suite/],
     ] as const) {
       const { status, stdout, stderr } = sim(args);

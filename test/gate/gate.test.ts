@@ -39,6 +39,7 @@ describe('gate', () => {
     const less = checkGate([base], [changed({ rssPeakBytes: base.summary.rssPeakBytes - 1 })]);
     expect(less.passed).toBe(true);
     expect(statusOf(less, 'rssPeakBytes')).toBe('improved');
+    expect(gateText(less)).toContain('checks, 1 improved');
   });
 
   test('percent, absolute and limit; later overrides win', () => {
@@ -56,6 +57,35 @@ describe('gate', () => {
       ],
     });
     expect(overridden.passed).toBe(true);
+  });
+
+  test('amounts with units; overrides by the names that are shown, with and without versions; one that is for no run is told', () => {
+    const run = { workload: 'traces/app.htb', allocator: 'zendmm@8.2+glibc@2.36', cpus: 1 };
+    const head = [changed({ rssPeakBytes: 300 * 2 ** 20 }, run)];
+    const checked = (override: object, limit: string | number = '256 MiB') =>
+      checkGate(undefined, head, {
+        thresholds: { rssPeakBytes: {} },
+        overrides: [{ ...override, thresholds: { rssPeakBytes: { limit } } }],
+      });
+    for (const override of [
+      {},
+      { workload: 'traces/app' },
+      { workload: 'traces/*' },
+      { workload: 'traces/app.htb', allocator: 'zendmm+glibc' },
+      { allocator: 'zendmm@8.2+*' },
+    ]) {
+      expect(statusOf(checked(override), 'rssPeakBytes'), JSON.stringify(override)).toBe('over the limit');
+      expect(checked(override, '300M').passed).toBe(true);
+    }
+    const unmatched = checked({ workload: 'app', allocator: 'glibc' });
+    expect(unmatched).toMatchObject({
+      passed: true,
+      unmatched: ["override 1 (workload 'app', allocator 'glibc') matches no run"],
+    });
+    for (const text of [gateText(unmatched), gateMarkdown(unmatched), githubAnnotations(unmatched)])
+      expect(text).toContain('matches no run');
+    expect(() => checked({}, '5 parsecs')).toThrow(/rssPeakBytes.limit: found '5 parsecs', expected bytes, as in/);
+    expect(() => checkGate([base], [base], { thresholds: { virtualNs: {} } })).toThrow(/nothing is checked/);
   });
 
   test('what is better when larger regresses when it falls', () => {
