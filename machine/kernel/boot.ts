@@ -73,7 +73,7 @@ function reportedKill(k: Kernel, group: MemCgroup | null, kill: () => boolean): 
   if (!fatal) {
     k.nowUs += group ? OOM_GROUP_US : OOM_US;
     // Only reclaim counts as a stall; of all memory the search has not been told apart from it.
-    if (!group) noteStall(k, group, OOM_US);
+    if (!group) noteStall(k, OOM_US);
   }
   return killed;
 }

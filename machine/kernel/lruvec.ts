@@ -2,7 +2,7 @@
 import { LRU_ACTIVE_FILE, LRU_INACTIVE_ANON, PG_ANON, PG_MLOCKED } from './frames.ts';
 import type { Kernel } from './kernel.ts';
 import type { MemCgroup } from './mem-cgroup.ts';
-import { updateStat } from './rstat.ts';
+import { lruvecPageState, updateStat } from './rstat.ts';
 
 /** lruvec_add_folio: puts the frame at the head of the list that its flags name. */
 export function lruvecAdd(k: Kernel, frame: number, tail = false): void {
@@ -27,20 +27,13 @@ export function isEvictable(k: Kernel, frame: number): boolean {
   return (flags & PG_ANON) !== 0 || k.objects[k.frames.owner[frame]!]?.kind !== 'ramfs';
 }
 
-/** lruvec_page_state over the groups below the target. */
-export function sizeBelow(k: Kernel, group: MemCgroup, lru: number): number {
-  let sum = 0;
-  for (const at of group.subtree()) sum += k.frames.sizeOfList(at.id, lru);
-  return sum;
-}
-
 /** lru_note_cost: a list whose pages had to be written, or came back, is scanned less. */
 export function lruNoteCost(k: Kernel, group: MemCgroup, file: boolean, pages: number): void {
   for (let at: MemCgroup | null = group; at; at = at.parent) {
     if (file) at.fileCost += pages;
     else at.anonCost += pages;
     let size = 0;
-    for (let lru = LRU_INACTIVE_ANON; lru <= LRU_ACTIVE_FILE; lru++) size += sizeBelow(k, at, lru);
+    for (let lru = LRU_INACTIVE_ANON; lru <= LRU_ACTIVE_FILE; lru++) size += lruvecPageState(k, at, lru);
     if (at.anonCost + at.fileCost <= size / 4) continue;
     at.anonCost = Math.floor(at.anonCost / 2);
     at.fileCost = Math.floor(at.fileCost / 2);

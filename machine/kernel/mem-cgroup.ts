@@ -43,6 +43,9 @@ export const newGroupStat = (): GroupStat => ({
 export interface Psi {
   someUs: number;
   fullUs: number;
+  /** NR_MEMSTALL: tasks that wait, and when that was last told. */
+  stalled: number;
+  changedUs: number;
   avg10: [number, number];
   avg60: [number, number];
   avg300: [number, number];
@@ -56,6 +59,8 @@ export const PSI_PERIOD_US = 2_000_000;
 export const newPsi = (nowUs: number): Psi => ({
   someUs: 0,
   fullUs: 0,
+  stalled: 0,
+  changedUs: nowUs,
   avg10: [0, 0],
   avg60: [0, 0],
   avg300: [0, 0],

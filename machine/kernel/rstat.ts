@@ -64,3 +64,22 @@ export function shownStat(k: Kernel, group: MemCgroup): ShownStat {
   const isBehind = group.shownBefore === k.rstat.flushes && k.nowUs < k.rstat.nextUs && !isWorthIt(k);
   return isBehind ? group.shown! : shownNow(k, group);
 }
+
+/** The group has changed since its statistics were last brought up to date. */
+const isBehindFlush = (k: Kernel, group: MemCgroup): boolean =>
+  group.shownBefore === k.rstat.flushes && k.nowUs < k.rstat.nextUs;
+
+/** lruvec_page_state of a list, over the groups below: as it was when the statistics were last brought up to date. */
+export function lruvecPageState(k: Kernel, group: MemCgroup, lru: number): number {
+  let sum = 0;
+  for (const at of group.subtree())
+    sum += isBehindFlush(k, at) ? at.shown!.lists[lru]! : k.frames.sizeOfList(at.id, lru);
+  return sum;
+}
+
+/** lruvec_page_state of a counter. */
+export function lruvecEventState(k: Kernel, group: MemCgroup, name: string): number {
+  let sum = 0;
+  for (const at of group.subtree()) sum += (isBehindFlush(k, at) ? at.shown!.stat[name] : at.stat[name]) ?? 0;
+  return sum;
+}

@@ -1,9 +1,10 @@
 /** mm/vmscan.c: how much of each list a pass of reclaim looks at. */
 import { LRU_ACTIVE_ANON, LRU_ACTIVE_FILE, LRU_INACTIVE_ANON, LRU_INACTIVE_FILE } from './frames.ts';
 import type { Kernel } from './kernel.ts';
-import { sizeBelow } from './lruvec.ts';
 import type { MemCgroup } from './mem-cgroup.ts';
 import { nrFreePages } from './page-alloc.ts';
+import { lruvecEventState, lruvecPageState } from './rstat.ts';
+import { nodeListSize } from './swap-lru.ts';
 
 export const SWAP_CLUSTER_MAX = 32;
 export const DEF_PRIORITY = 12;
@@ -61,31 +62,30 @@ export function inactiveIsLow(k: Kernel, inactive: number, active: number): bool
 /** Activations by refault below the group, as they were at the end of the last reclaim. */
 const refaultsSeen = new WeakMap<MemCgroup, [number, number]>();
 
-function activations(group: MemCgroup): [number, number] {
-  let anon = 0;
-  let file = 0;
-  for (const { stat } of group.subtree()) {
-    anon += stat['workingset_activate_anon'] ?? 0;
-    file += stat['workingset_activate_file'] ?? 0;
-  }
-  return [anon, file];
-}
+const activations = (k: Kernel, group: MemCgroup): [number, number] => [
+  lruvecEventState(k, group, 'workingset_activate_anon'),
+  lruvecEventState(k, group, 'workingset_activate_file'),
+];
 
 export function prepareScanCount(k: Kernel, sc: ScanControl): void {
   const { target } = sc;
   const seen = refaultsSeen.get(target) ?? [0, 0];
-  const [anonNow, fileNow] = activations(target);
-  const anonLow = inactiveIsLow(k, sizeBelow(k, target, LRU_INACTIVE_ANON), sizeBelow(k, target, LRU_ACTIVE_ANON));
-  const inactiveFile = sizeBelow(k, target, LRU_INACTIVE_FILE);
-  const fileLow = inactiveIsLow(k, inactiveFile, sizeBelow(k, target, LRU_ACTIVE_FILE));
+  const [anonNow, fileNow] = activations(k, target);
+  const anonLow = inactiveIsLow(
+    k,
+    lruvecPageState(k, target, LRU_INACTIVE_ANON),
+    lruvecPageState(k, target, LRU_ACTIVE_ANON),
+  );
+  const inactiveFile = lruvecPageState(k, target, LRU_INACTIVE_FILE);
+  const fileLow = inactiveIsLow(k, inactiveFile, lruvecPageState(k, target, LRU_ACTIVE_FILE));
   sc.deactivateAnon = sc.forceDeactivate || anonNow !== seen[0] || anonLow;
   sc.deactivateFile = sc.forceDeactivate || fileNow !== seen[1] || fileLow;
   sc.cacheTrimMode = inactiveFile >> sc.priority > 0 && !sc.deactivateFile;
   if (sc.cgroup) return;
-  const file = inactiveFile + sizeBelow(k, target, LRU_ACTIVE_FILE);
+  const node = (lru: number) => nodeListSize(k.frames, k.groups, lru);
+  const file = node(LRU_INACTIVE_FILE) + node(LRU_ACTIVE_FILE);
   const high = k.zones.reduce((sum, zone) => sum + zone.high + zone.boost, 0);
-  sc.fileIsTiny =
-    file + nrFreePages(k) <= high && !sc.deactivateAnon && sizeBelow(k, target, LRU_INACTIVE_ANON) >> sc.priority > 0;
+  sc.fileIsTiny = file + nrFreePages(k) <= high && !sc.deactivateAnon && node(LRU_INACTIVE_ANON) >> sc.priority > 0;
 }
 
 /** get_scan_count: how many pages of each list to look at. */
@@ -133,6 +133,6 @@ function protectedSize(group: MemCgroup, size: number, sc: ScanControl): number 
 }
 
 /** snapshot_refaults. */
-export function seeRefaults(group: MemCgroup): void {
-  refaultsSeen.set(group, activations(group));
+export function seeRefaults(k: Kernel, group: MemCgroup): void {
+  refaultsSeen.set(group, activations(k, group));
 }

@@ -12,7 +12,7 @@ import {
   PG_WORKINGSET,
 } from './frames.ts';
 import type { Kernel } from './kernel.ts';
-import { lruNoteCost, lruvecAdd, sizeBelow } from './lruvec.ts';
+import { lruNoteCost, lruvecAdd } from './lruvec.ts';
 import { type MemCgroup, memcgEvent } from './mem-cgroup.ts';
 import { countMemcg } from './memcontrol.ts';
 import { nrFreePages, zoneWatermarkOk } from './page-alloc.ts';
@@ -28,7 +28,7 @@ import {
   UNMAPPED_US,
 } from './recorded-prices.ts';
 import { folioReferenced, mappingsOf } from './rmap.ts';
-import { memCgroupFlushStats, updateStat } from './rstat.ts';
+import { lruvecPageState, memCgroupFlushStats, updateStat } from './rstat.ts';
 import {
   DEF_PRIORITY,
   getScanCount,
@@ -159,8 +159,8 @@ function shrinkLruvec(k: Kernel, group: MemCgroup, sc: ScanControl): void {
   }
   sc.nrReclaimed += reclaimed;
   if (k.swapTotal > 0) {
-    const inactive = sizeBelow(k, group, LRU_INACTIVE_ANON);
-    if (inactiveIsLow(k, inactive, sizeBelow(k, group, LRU_ACTIVE_ANON))) {
+    const inactive = lruvecPageState(k, group, LRU_INACTIVE_ANON);
+    if (inactiveIsLow(k, inactive, lruvecPageState(k, group, LRU_ACTIVE_ANON))) {
       shrinkActiveList(k, group, LRU_ACTIVE_ANON, SWAP_CLUSTER_MAX, sc);
     }
   }
@@ -214,7 +214,7 @@ function doTryToFreePages(k: Kernel, sc: ScanControl): number {
       shrinkNode(k, sc);
       if (sc.nrReclaimed >= sc.nrToReclaim) break;
     }
-    seeRefaults(sc.target);
+    seeRefaults(k, sc.target);
     if (sc.nrReclaimed > 0) return sc.nrReclaimed;
     if (sc.skippedDeactivate) {
       sc.forceDeactivate = true;
@@ -231,18 +231,19 @@ function doTryToFreePages(k: Kernel, sc: ScanControl): number {
 /** try_to_free_pages: an allocation that found the marks met does the work itself. */
 export function tryToFreePages(k: Kernel): number {
   k.vmstat.allocstall_movable++;
-  return stalled(k, null, () => doTryToFreePages(k, newScan(k.root, false, false, SWAP_CLUSTER_MAX)));
+  return stalled(k, () => doTryToFreePages(k, newScan(k.root, false, false, SWAP_CLUSTER_MAX)));
 }
 
 /** try_to_free_mem_cgroup_pages. */
 export function tryToFreeMemCgroupPages(k: Kernel, group: MemCgroup, pages: number): number {
-  return stalled(k, group, () => doTryToFreePages(k, newScan(group, false, true, Math.max(pages, SWAP_CLUSTER_MAX))));
+  return stalled(k, () => doTryToFreePages(k, newScan(group, false, true, Math.max(pages, SWAP_CLUSTER_MAX))));
 }
 
 /** kswapd_age_node: anonymous pages age too where they could be swapped. */
 function kswapdAgeNode(k: Kernel, sc: ScanControl): void {
   if (k.swapTotal === 0) return;
-  if (!inactiveIsLow(k, sizeBelow(k, k.root, LRU_INACTIVE_ANON), sizeBelow(k, k.root, LRU_ACTIVE_ANON))) return;
+  if (!inactiveIsLow(k, lruvecPageState(k, k.root, LRU_INACTIVE_ANON), lruvecPageState(k, k.root, LRU_ACTIVE_ANON)))
+    return;
   for (const group of k.root.subtree()) shrinkActiveList(k, group, LRU_ACTIVE_ANON, SWAP_CLUSTER_MAX, sc);
 }
 
@@ -271,12 +272,13 @@ export function balancePgdat(k: Kernel, order: number): void {
     if (sc.nrScanned < sc.nrToReclaim || sc.nrReclaimed === 0) sc.priority--;
   }
   for (const zone of k.zones) zone.reclaimActive = false;
-  seeRefaults(sc.target);
+  seeRefaults(k, sc.target);
   // The thread's own time counts as a stall of some, not of all: whoever allocates could run. After a tick they take turns, until what
   // is free is down to the marks and who allocates has to reclaim as well.
   const ranUs = k.nowUs - startUs;
   const othersUs = Math.max(0, spareAtStart + total) * FAULT_US;
-  k.psi.someUs += ranUs + Math.min(Math.max(0, ranUs - JIFFY_US), othersUs);
+  if (k.psi.stalled === 0) k.psi.someUs += ranUs;
+  k.psi.someUs += Math.min(Math.max(0, ranUs - JIFFY_US), othersUs);
   kswapdFailures.set(k, total === 0 && !balanced() ? failures + 1 : 0);
 }
 

@@ -9,9 +9,10 @@ import {
   PG_WORKINGSET,
 } from './frames.ts';
 import type { Kernel } from './kernel.ts';
-import { lruNoteCost, sizeBelow } from './lruvec.ts';
+import { lruNoteCost } from './lruvec.ts';
 import type { MemCgroup } from './mem-cgroup.ts';
 import { countMemcg } from './memcontrol.ts';
+import { lruvecPageState } from './rstat.ts';
 import type { Shadow } from './shadow-table.ts';
 
 /** workingset_eviction: what to remember of a page that reclaim for `target` takes: the order is that of all groups below. */
@@ -33,11 +34,11 @@ export function workingsetRefault(k: Kernel, frame: number, shadow: Shadow): voi
   k.vmstat[`workingset_refault_${name}`]++;
   countMemcg(k, owner, `workingset_refault_${name}`);
   if (k.profile.features.lruGen) return;
-  let size = sizeBelow(k, evicted, LRU_ACTIVE_FILE);
-  if (!file) size += sizeBelow(k, evicted, LRU_INACTIVE_FILE);
+  let size = lruvecPageState(k, evicted, LRU_ACTIVE_FILE);
+  if (!file) size += lruvecPageState(k, evicted, LRU_INACTIVE_FILE);
   if (k.swapFree > 0) {
-    size += sizeBelow(k, evicted, LRU_ACTIVE_ANON);
-    if (file) size += sizeBelow(k, evicted, LRU_INACTIVE_ANON);
+    size += lruvecPageState(k, evicted, LRU_ACTIVE_ANON);
+    if (file) size += lruvecPageState(k, evicted, LRU_INACTIVE_ANON);
   }
   if (distance > size) return;
   frames.flags[frame]! |= PG_ACTIVE;

@@ -7,7 +7,7 @@ import type { Kernel, Task } from '../kernel/kernel.ts';
 import type { MemCgroup } from '../kernel/mem-cgroup.ts';
 import { exitTask, reapMemory } from '../kernel/process.ts';
 import { LEAST_MEMORY_MB } from '../kernel/profile.ts';
-import { noteStall } from '../kernel/psi.ts';
+import { noteStall, wakesForMemory } from '../kernel/psi.ts';
 import { EXIT_FREED_US, EXIT_SHMEM_FREED_US, EXIT_UNMAPPED_US } from '../kernel/recorded-prices.ts';
 import { registerShrinker } from '../kernel/shrink-slab.ts';
 import { JIFFY_US } from '../kernel/timer.ts';
@@ -60,10 +60,17 @@ export interface BackgroundCommand {
   readonly steps: Generator<Pause, Answer>;
   /** When it goes on, in microseconds. */
   wakeUs: number;
-  /** Since when it has slept because of memory, and is not yet said to have. */
-  stalledSinceUs: number | undefined;
+  /** It sleeps because of memory, of which this group has too much. */
+  sleepsIn: MemCgroup | undefined;
   startedUs: number;
   answer: Answer | undefined;
+}
+
+/** A process that slept because of memory goes on, or is no more. */
+export function wakes(k: Kernel, busy: BackgroundCommand): void {
+  if (!busy.sleepsIn) return;
+  wakesForMemory(k, busy.sleepsIn);
+  busy.sleepsIn = undefined;
 }
 
 /** What a command of a process answers. */
@@ -209,6 +216,7 @@ export class MachineRun {
     if (how === 'signal') task.fatalSignal = true;
     if (!task.alive) return;
     exitTask(this.k, task);
+    if (process?.busy) wakes(this.k, process.busy);
     if (process) {
       process.alive = false;
       this.deaths.push({ process, how, code });
@@ -241,7 +249,7 @@ export class MachineRun {
     const firstUs = Math.min(leftUs, JIFFY_US);
     this.k.nowUs += firstUs;
     const forGroup = this.k.oomKills.at(-1)?.group !== undefined;
-    if (forGroup) noteStall(this.k, null, firstUs);
+    if (forGroup) noteStall(this.k, firstUs);
     this.dying.push({ task, leftUs: leftUs - firstUs, forGroup });
   }
 
@@ -253,7 +261,7 @@ export class MachineRun {
       const sharedUs = Math.max(0, Math.min(ranUs, one.leftUs));
       one.leftUs -= ranUs;
       k.nowUs += sharedUs;
-      if (one.forGroup) noteStall(k, null, sharedUs);
+      if (one.forGroup) noteStall(k, sharedUs);
     }
     this.dyingAsOfUs = k.nowUs;
   }

@@ -1,4 +1,6 @@
 import type { Kernel, Rlimits, Task } from '../kernel/kernel.ts';
+import type { MemCgroup } from '../kernel/mem-cgroup.ts';
+import { sleepsForMemory } from '../kernel/psi.ts';
 import { CALL_US, COMMAND_US, FAULT_US } from '../kernel/recorded-prices.ts';
 import { handleOverHigh } from '../kernel/throttle.ts';
 import { PAUSED, type TouchMode, touchRange } from '../kernel/touch.ts';
@@ -46,7 +48,7 @@ export function* runProcessCommand(run: MachineRun, command: Command): Breathing
     text: command.background ? command.text.slice(6) : command.text,
     steps,
     wakeUs: k.nowUs,
-    stalledSinceUs: undefined as number | undefined,
+    sleepsIn: undefined as MemCgroup | undefined,
     startedUs: k.nowUs,
     answer: undefined as Answer | undefined,
   };
@@ -145,7 +147,8 @@ function* perform(
       break;
     }
     if (step.value !== 'breath') {
-      process.busy!.stalledSinceUs = k.nowUs;
+      process.busy!.sleepsIn = task.group;
+      sleepsForMemory(k, task.group);
       sleptUs += step.value - k.nowUs;
     }
     yield step.value;

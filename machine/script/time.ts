@@ -2,9 +2,9 @@
 import type { Kernel, Task } from '../kernel/kernel.ts';
 import { khugepagedWakeUs } from '../kernel/khugepaged-slots.ts';
 import { type MemCgroup, PSI_PERIOD_US, type Psi } from '../kernel/mem-cgroup.ts';
-import { noteStall } from '../kernel/psi.ts';
+import { recordStalls } from '../kernel/psi.ts';
 import { WRITEBACK_INTERVAL_US, writebackExpired } from '../kernel/writeback.ts';
-import type { Answer, BackgroundCommand, MachineRun } from './machine-run.ts';
+import { type Answer, type BackgroundCommand, type MachineRun, wakes } from './machine-run.ts';
 import type { Breathing } from './pause.ts';
 
 /** Decay of an average over 10, 60 and 300 seconds in one period. */
@@ -34,17 +34,19 @@ function updateAverages(psi: Psi, nowUs: number): void {
 }
 
 export function updatePressure(k: Kernel, groups: Iterable<MemCgroup>): void {
+  recordStalls(k, k.root);
   updateAverages(k.psi, k.nowUs);
   for (const group of groups) updateAverages(group.psi, k.nowUs);
 }
 
-/** Time that processes have slept because of their group's limit, up to now. */
-function noteSleeping({ k, processes }: MachineRun): void {
-  for (const { task, busy } of processes) {
-    if (busy?.stalledSinceUs === undefined) continue;
-    noteStall(k, task.group, k.nowUs - busy.stalledSinceUs);
-    busy.stalledSinceUs = k.nowUs;
-  }
+/** Nobody has the processor until then. */
+function idleUntil(run: MachineRun, untilUs: number): void {
+  const { k } = run;
+  if (untilUs <= k.nowUs) return;
+  recordStalls(k, k.root);
+  run.idleUs += untilUs - k.nowUs;
+  k.nowUs = untilUs;
+  recordStalls(k, null);
 }
 
 /** Nobody else wants the processor until `untilUs`. */
@@ -52,9 +54,7 @@ function idle(run: MachineRun, untilUs: number): void {
   const { k, turns } = run;
   while (k.nowUs < untilUs) {
     turns.idle(untilUs);
-    const wakeUs = Math.max(k.nowUs, Math.min(untilUs, khugepagedWakeUs(k)));
-    run.idleUs += wakeUs - k.nowUs;
-    k.nowUs = wakeUs;
+    idleUntil(run, Math.min(untilUs, khugepagedWakeUs(k)));
   }
 }
 
@@ -83,9 +83,8 @@ export function* passTime(run: MachineRun, untilUs: number): Breathing {
       .sort((a, b) => a.busy!.wakeUs - b.busy!.wakeUs)[0];
     if (!next) break;
     const busy = next.busy!;
-    k.nowUs = Math.max(k.nowUs, busy.wakeUs);
-    noteSleeping(run);
-    busy.stalledSinceUs = undefined;
+    idleUntil(run, busy.wakeUs);
+    wakes(k, busy);
     const step = yield* toPause(k, next.task, busy);
     if (step.done) busy.answer = step.value;
     else busy.wakeUs = Math.max(k.nowUs, step.value);
@@ -93,7 +92,6 @@ export function* passTime(run: MachineRun, untilUs: number): Breathing {
   }
   if (untilUs > k.nowUs) run.settleDying(true);
   idle(run, untilUs);
-  noteSleeping(run);
   const elapsed = k.nowUs - start;
   if (elapsed >= WRITEBACK_INTERVAL_US) writebackExpired(k);
   updatePressure(k, run.groups.values());

@@ -144,7 +144,7 @@ export function timelineFamilies(history: History): MetricFamily[] {
       type: 'gauge' as const,
       help: 'Current memory usage in bytes, including all memory regardless of when it was accessed',
       points: groups.flatMap((name) =>
-        series({ id: `/${name}`, name }, (reading) => mapped(groupOf(reading, name), (own) => own.currentBytes)),
+        series({ id: `/${name}` }, (reading) => mapped(groupOf(reading, name), (own) => own.currentBytes)),
       ),
     },
   ].filter(({ points }) => points.length > 0);

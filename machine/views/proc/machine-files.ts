@@ -5,6 +5,7 @@ import { meminfo, vmstatOf, zoneinfo } from '../../kernel/meminfo.ts';
 import { zramOf } from '../../kernel/swap.ts';
 import type { MachineRun } from '../../script/machine-run.ts';
 import { memoryStatFile, psiOf } from '../../script/sample.ts';
+import { VMSTAT_LINES } from './vmstat-names.ts';
 
 /** Lines of meminfo in the kernel's order; those that the simulation does not have are 0, as on a machine without the feature. */
 const MEMINFO = [
@@ -45,10 +46,15 @@ export function meminfoText(k: Kernel): string {
     .join('');
 }
 
-export const vmstatText = (k: Kernel): string =>
-  Object.entries(vmstatOf(k))
-    .map(([name, value]) => `${name} ${value}\n`)
-    .join('');
+/** All of /proc/vmstat; what is not simulated is 0. Whatever is written to swap is written by reclaim. */
+export function vmstatText(k: Kernel): string {
+  const figures: Record<string, number> = {
+    ...vmstatOf(k),
+    nr_zone_write_pending: k.vmstat.nr_dirty + k.vmstat.nr_writeback,
+    nr_vmscan_write: k.vmstat.pswpout,
+  };
+  return VMSTAT_LINES.map((name) => `${name} ${figures[name] ?? 0}\n`).join('');
+}
 
 /** /proc/pressure/memory and memory.pressure. */
 export function pressureText(psi: Psi): string {
@@ -120,6 +126,7 @@ export const GROUP_FILES: Readonly<Record<string, GroupFile>> = {
   'memory.events': (_run, group) => named(EVENTS, group.events),
   'memory.events.local': (_run, group) => named(EVENTS, group.eventsLocal),
   'memory.pressure': (_run, group) => pressureText(group.psi),
+  'memory.swap.max': () => 'max\n',
   'memory.swap.current': (_run, group) => `${swapOf(group) * 4096}\n`,
   'cgroup.procs': (run, group) =>
     run.processes

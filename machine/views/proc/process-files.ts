@@ -109,6 +109,8 @@ function statusText(run: MachineRun, { task, name, busy }: ScriptProcess): strin
     `Cpus_allowed_list:\t${cpus === 1 ? '0' : `0-${cpus - 1}`}`,
     `Mems_allowed:\t${`${'0'.repeat(8)},`.repeat(31)}00000001`,
     'Mems_allowed_list:\t0',
+    'voluntary_ctxt_switches:\t0',
+    'nonvoluntary_ctxt_switches:\t0',
   ]);
 }
 

@@ -40,7 +40,7 @@ function optionsOf(words: readonly string[]): VmstatOptions {
 export function vmstatToolText(run: MachineRun, words: readonly string[]): string {
   const { k } = run;
   const options = optionsOf(words);
-  if (options.summary) return summary(k);
+  if (options.summary) return summary(run);
   const info = meminfo(k);
   const size = (kb: number) => Math.floor((kb * 1024) / options.unitBytes);
   const running = run.processes.filter(({ alive, busy }) => alive && busy).length;
@@ -72,7 +72,11 @@ const WIDE = {
   widths: [4, 4, 12, 12, 12, 12, 4, 4, 5, 5, 4, 4, 3, 3, 3, 3, 3, 3],
 };
 
-function summary(k: Kernel): string {
+/** USER_HZ: processor time is told in ticks of so many microseconds. */
+const TICK_US = 10_000;
+
+/** vmstat -s. The machine's clock begins at 0, where the script does. */
+function summary({ k, idleUs }: MachineRun): string {
   const info = meminfo(k);
   const kb = (name: string) => info[name] ?? 0;
   const line = (value: number, text: string) => `${String(value).padStart(13)} ${text}\n`;
@@ -87,9 +91,26 @@ function summary(k: Kernel): string {
     line(kb('SwapTotal'), 'K total swap'),
     line(kb('SwapTotal') - kb('SwapFree'), 'K used swap'),
     line(kb('SwapFree'), 'K free swap'),
+    line(0, 'non-nice user cpu ticks'),
+    line(0, 'nice user cpu ticks'),
+    line(Math.floor((k.nowUs - idleUs) / TICK_US), 'system cpu ticks'),
+    line(Math.floor(idleUs / TICK_US), 'idle cpu ticks'),
+    ...[
+      'IO-wait cpu ticks',
+      'IRQ cpu ticks',
+      'softirq cpu ticks',
+      'stolen cpu ticks',
+      'non-nice guest cpu ticks',
+      'nice guest cpu ticks',
+    ].map((text) => line(0, text)),
     line(k.vmstat.pgpgin, 'K paged in'),
     line(k.vmstat.pgpgout, 'K paged out'),
     line(k.vmstat.pswpin, 'pages swapped in'),
     line(k.vmstat.pswpout, 'pages swapped out'),
+    line(0, 'interrupts'),
+    line(0, 'CPU context switches'),
+    line(0, 'boot time'),
+    // The tool's own process is the last.
+    line(k.nextPid, 'forks'),
   ].join('');
 }

@@ -78,7 +78,7 @@ describe('views', () => {
     ) as Record<string, number>;
     const current = Number(renderView(run, 'memory.current C'));
     const text = renderView(run, 'cadvisor');
-    const value = (name: string) => Number(new RegExp(`^${name}\\{[^}]*\\} (\\S+)$`, 'm').exec(text)![1]);
+    const value = (name: string) => Number(new RegExp(`^${name}\\{id="/C"\\} (\\S+) \\d+$`, 'm').exec(text)![1]);
     expect(value('container_memory_working_set_bytes')).toBe(current - stat['inactive_file']!);
     expect(value('container_memory_cache')).toBe(stat['file']);
     expect(stat['active_file']).toBeGreaterThan(3.9 * 2 ** 20);
