@@ -28,12 +28,10 @@ import {
   nrun,
   OWNER,
   PAGE_CELL_SHIFT,
-  PEAK,
   PEAK_CHUNKS_COUNT,
   PREV,
   REAL_PEAK,
   REAL_SIZE,
-  SIZE,
   SLOT_SHIFT_WORDS,
   START_PAGE,
   slotOf,
@@ -48,7 +46,7 @@ export function checkHeaps(state: ZendState): void {
 }
 
 function checkHeap(state: ZendState, t: ThreadSlot): void {
-  const { heaps, slots } = state;
+  const { heaps, peaks, sizes, slots } = state;
   const heap = heapBase(t);
   // The real heap is corrupt here too: it put its own main chunk into the cache (8.2 in zend_mm_gc, 7.1 anywhere).
   if (heaps[heap + MAIN_DELETED] === 1) return;
@@ -69,10 +67,10 @@ function checkHeap(state: ZendState, t: ThreadSlot): void {
   const hugePages = checkHuge(state, t, huge, where);
   // The huge list's own nodes are small blocks too, and count as usage in the real heap as well.
   assert(
-    usedUnits + hugePages * 512 === heaps[heap + SIZE],
-    `${where}: size is ${heaps[heap + SIZE]! * 8}, live ${(usedUnits + hugePages * 512) * 8}`,
+    usedUnits + hugePages * 512 === sizes[t],
+    `${where}: size is ${sizes[t]! * 8}, live ${(usedUnits + hugePages * 512) * 8}`,
   );
-  assert(heaps[heap + SIZE]! <= heaps[heap + PEAK]!, `${where}: size above its peak`);
+  assert(sizes[t]! <= peaks[t]!, `${where}: size above its peak`);
   assert(heaps[heap + REAL_SIZE]! <= heaps[heap + REAL_PEAK]!, `${where}: real size above its peak`);
   const mapped = (chunks.length + cached.length) * CHUNK_PAGES + hugePages;
   // 7.1 does not count what the cache held at the request's beginning until those chunks are taken or deleted.

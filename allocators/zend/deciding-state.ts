@@ -10,7 +10,6 @@ import {
   MAIN_CHUNK,
   MAIN_DELETED,
   PEAK_CHUNKS_COUNT,
-  SIZE,
   SLOT_SHIFT_WORDS,
   START_PAGE,
   type ZendState,
@@ -22,12 +21,12 @@ import { cachedChunksOf, heapThreads } from './walk.ts';
  * out; it decides too, but only where it lies between whole numbers (`averageCells`).
  */
 export function decidingState(state: ZendState, sink: WordSink): boolean {
-  const { heaps, slots } = state;
+  const { heaps, sizes, slots } = state;
   const pageOf = (slot: number) => slots[(slot << SLOT_SHIFT_WORDS) + START_PAGE]!;
   for (const t of heapThreads(state)) {
     const heap = heapBase(t);
     const isEmpty =
-      heaps[heap + SIZE] === 0 &&
+      sizes[t] === 0 &&
       heaps[heap + HUGE_LIST] === 0 &&
       heaps[heap + CHUNKS_COUNT] === 1 &&
       heaps[heap + PEAK_CHUNKS_COUNT] === 1 &&

@@ -25,8 +25,6 @@ import {
   OFFSET_MASK,
   OWNER,
   PAGE_CELL_SHIFT,
-  PEAK,
-  SIZE,
   SLOT_SHIFT,
   SLOT_SHIFT_WORDS,
   START_PAGE,
@@ -51,7 +49,7 @@ const MAX_REQUEST = 2 ** 35;
 /** One heap for each thread that asks for memory (zend_mm_startup at the first request). */
 export function createHeaps(machine: Machine, version: ZendVersion, options: HeapOptions) {
   const state = createState(machine, version);
-  const { heaps, slots, map, cells } = state;
+  const { heaps, sizes, peaks, slots, map, cells } = state;
   const { kernel, operations } = machine;
   const { pages: pageStates, fault, touchRange } = kernel;
   const { debug } = options;
@@ -76,9 +74,9 @@ export function createHeaps(machine: Machine, version: ZendVersion, options: Hea
     const element = heaps[list]!;
     if (element === 0) return allocFirst(t, bin);
     heaps[list] = cells[element & CELL_MASK]!;
-    const used = heaps[heap + SIZE]! + units[bin]!;
-    heaps[heap + SIZE] = used;
-    if (used > heaps[heap + PEAK]!) heaps[heap + PEAK] = used;
+    const used = sizes[t]! + units[bin]!;
+    sizes[t] = used;
+    if (used > peaks[t]!) peaks[t] = used;
     return element;
   }
 
@@ -108,7 +106,7 @@ export function createHeaps(machine: Machine, version: ZendVersion, options: Hea
       const bin = info & BIN_MASK;
       const heap = t << HEAP_SHIFT;
       const list = heap + FREE_SLOT + bin;
-      heaps[heap + SIZE]! -= units[bin]!;
+      sizes[t]! -= units[bin]!;
       cells[cell] = heaps[list]!;
       heaps[list] = h;
     } else {

@@ -18,7 +18,6 @@ import {
   NODE_PAGES,
   REAL_PEAK,
   REAL_SIZE,
-  SIZE,
   SLOT_SHIFT_WORDS,
   START_PAGE,
   slotOf,
@@ -41,7 +40,7 @@ export function createHuge(
   limits: Limits,
   debug: boolean,
 ) {
-  const { heaps, slots, cells, machine } = state;
+  const { heaps, sizes, slots, cells, machine } = state;
   const { operations } = machine;
   // A debug build's node carries the block's debug information, and has its own like every block.
   const nodeBin = binOf(debug ? NODE_BYTES + 2 * DEBUG_INFO_BYTES : NODE_BYTES);
@@ -93,7 +92,7 @@ export function createHuge(
     slots[record + START_PAGE] = start;
     slots[record + HUGE_PAGES_COUNT] = pages;
     growReal(heap, pages);
-    large.grow(heap, pages * 512);
+    large.grow(t, pages * 512);
     return block;
   }
 
@@ -127,7 +126,7 @@ export function createHuge(
     storage.release(t, slots[(slot << SLOT_SHIFT_WORDS) + START_PAGE]!, pages);
     state.giveSlot(t, slot);
     heaps[heap + REAL_SIZE]! -= pages;
-    heaps[heap + SIZE]! -= pages * 512;
+    sizes[t]! -= pages * 512;
   }
 
   /** zend_mm_change_huge_block_size. */
@@ -151,12 +150,12 @@ export function createHuge(
     if (more < 0) {
       storage.truncate(t, start, oldPages, newPages);
       heaps[heap + REAL_SIZE]! += more;
-      heaps[heap + SIZE]! += more * 512;
+      sizes[t]! += more * 512;
     } else {
       if (!withinLimit(t, more, size)) return 'refused';
       if (!storage.extend(t, start, oldPages, newPages)) return 'moves';
       growReal(heap, more);
-      large.grow(heap, more * 512);
+      large.grow(t, more * 512);
     }
     setPages(t, block, newPages);
     return 'stays';

@@ -20,12 +20,10 @@ import {
   lrun,
   MAIN_CHUNK,
   NEXT,
-  PEAK,
   PEAK_CHUNKS_COUNT,
   PREV,
   REAL_PEAK,
   REAL_SIZE,
-  SIZE,
   SLOT_SHIFT_WORDS,
   type ZendState,
 } from './layout.ts';
@@ -43,7 +41,7 @@ export function createLarge(
   refusals: Refusals,
   limits: Limits,
 ) {
-  const { heaps, slots, map, machine } = state;
+  const { heaps, sizes, peaks, slots, map, machine } = state;
   const { operations } = machine;
   const reportsChunk = state.version !== '7.1';
 
@@ -177,22 +175,22 @@ export function createLarge(
   function allocLarge(t: ThreadSlot, size: Bytes): Handle {
     const pages = Math.ceil(size / 4096);
     const h = allocPages(t, pages);
-    if (h !== 0) grow(heapBase(t), pages * 512);
+    if (h !== 0) grow(t, pages * 512);
     return h;
   }
 
   /** zend_mm_free_large. */
   function freeLarge(t: ThreadSlot, slot: number, page: number, pages: Pages): void {
     operations[OP_SLOW_CALLS]!++;
-    heaps[heapBase(t) + SIZE]! -= pages * 512;
+    sizes[t]! -= pages * 512;
     chunks.freePages(t, slot, page, pages, true);
   }
 
   /** heap->size and heap->peak, in units of 8 bytes. */
-  function grow(heap: number, units: number): void {
-    const size = heaps[heap + SIZE]! + units;
-    heaps[heap + SIZE] = size;
-    if (size > heaps[heap + PEAK]!) heaps[heap + PEAK] = size;
+  function grow(t: ThreadSlot, units: number): void {
+    const size = sizes[t]! + units;
+    sizes[t] = size;
+    if (size > peaks[t]!) peaks[t] = size;
   }
 
   return { allocPages, allocLarge, freeLarge, grow };

@@ -63,8 +63,6 @@ const SLOT_WORDS = 1 << SLOT_SHIFT_WORDS;
 // A heap's record, one for each thread slot; see zend_mm_heap.
 export const HEAP_SHIFT = 6;
 export const MAIN_CHUNK = 0; // 0: this thread has no heap yet
-export const SIZE = 1; // units of 8 bytes
-export const PEAK = 2;
 export const REAL_SIZE = 3; // pages
 export const REAL_PEAK = 4;
 export const HUGE_LIST = 5; // handle of the first node
@@ -96,6 +94,9 @@ export interface ZendState {
   readonly version: ZendVersion;
   /** Heaps' records. */
   readonly heaps: Int32Array;
+  /** heap->size and heap->peak, for each heap: 8 bytes each; huge blocks can be more of them than an integer counts. */
+  readonly sizes: Float64Array;
+  readonly peaks: Float64Array;
   /** avg_chunks_count, for each heap. */
   readonly averages: Float64Array;
   /** Chunks' and huge blocks' records. */
@@ -117,6 +118,8 @@ export function createState(machine: Machine, version: ZendVersion): ZendState {
   const CHUNK_SLOTS_USED = 0;
   const HUGE_SLOTS_USED = 1;
   const heaps = memory.int32('zend.heaps', threadSlots * HEAP_WORDS);
+  const sizes = memory.float64('zend.sizes', threadSlots);
+  const peaks = memory.float64('zend.peaks', threadSlots);
   const averages = memory.float64('zend.averages', threadSlots);
   const slots = memory.int32('zend.slots', SLOTS * SLOT_WORDS);
   const map = memory.int32('zend.map', SLOTS * CHUNK_PAGES, () => (counters[CHUNK_SLOTS_USED]! + 1) * CHUNK_PAGES);
@@ -160,6 +163,8 @@ export function createState(machine: Machine, version: ZendVersion): ZendState {
     machine,
     version,
     heaps,
+    sizes,
+    peaks,
     averages,
     slots,
     map,

@@ -19,10 +19,8 @@ import {
   OFFSET_MASK,
   offsetOf,
   PAGE_CELL_SHIFT,
-  PEAK,
   REAL_PEAK,
   REAL_SIZE,
-  SIZE,
   SLOT_SHIFT_WORDS,
   slotOf,
   type ZendState,
@@ -40,7 +38,7 @@ export interface ReallocCalls {
 
 /** zend_mm_realloc_heap: in place where the rules allow it, else a new block, a copy and a free. */
 export function createRealloc(state: ZendState, large: Large, small: Small, huge: Huge, calls: ReallocCalls) {
-  const { heaps, slots, map, machine } = state;
+  const { heaps, sizes, peaks, slots, map, machine } = state;
   const { kernel, operations } = machine;
   const restoresRealPeak = state.version === '7.1';
   const staysWhileItFits = state.version !== '7.1';
@@ -58,13 +56,13 @@ export function createRealloc(state: ZendState, large: Large, small: Small, huge
   /** zend_mm_realloc_slow: while both blocks are live the peak does not count. */
   function move(t: ThreadSlot, h: Handle, size: Bytes, copied: Bytes): Handle {
     const heap = heapBase(t);
-    const peak = heaps[heap + PEAK]!;
+    const peak = peaks[t]!;
     const realPeak = heaps[heap + REAL_PEAK]!;
     const moved = calls.malloc(t, size);
     if (moved === 0) return 0;
     copy(h, moved, copied);
     calls.free(t, h);
-    heaps[heap + PEAK] = Math.max(peak, heaps[heap + SIZE]!);
+    peaks[t] = Math.max(peak, sizes[t]!);
     if (restoresRealPeak) heaps[heap + REAL_PEAK] = Math.max(realPeak, heaps[heap + REAL_SIZE]!);
     return moved;
   }
@@ -77,13 +75,12 @@ export function createRealloc(state: ZendState, large: Large, small: Small, huge
       const grows = needed > oldSize;
       // A block shrinks only where it fits into a smaller bin.
       if (!grows && !(bin > 0 && needed < BIN_SIZE[bin - 1]!)) return h;
-      const heap = heapBase(t);
-      const peak = heaps[heap + PEAK]!;
+      const peak = peaks[t]!;
       const moved = small.allocSmall(t, binOf(needed));
       if (moved === 0) return 0;
       copy(h, moved, grows ? oldSize : needed);
       small.freeSmall(t, h, bin);
-      if (grows) heaps[heap + PEAK] = Math.max(peak, heaps[heap + SIZE]!);
+      if (grows) peaks[t] = Math.max(peak, sizes[t]!);
       return moved;
     }
     return binOf(needed) === bin ? h : move(t, h, size, Math.min(oldSize, size));
@@ -100,14 +97,14 @@ export function createRealloc(state: ZendState, large: Large, small: Small, huge
       if (more === 0) return h;
       if (more < 0) {
         // The tail becomes free pages; free_tail keeps its value, and an emptied chunk cannot come of it.
-        heaps[heapBase(t) + SIZE]! += more * 512;
+        sizes[t]! += more * 512;
         map[index] = lrun(newPages);
         slots[record + FREE_PAGES]! -= more;
         resetRange(slots, record + FREE_MAP, page + newPages, -more);
         return h;
       }
       if (page + newPages <= CHUNK_PAGES && isFreeRange(slots, record + FREE_MAP, page + oldPages, more)) {
-        large.grow(heapBase(t), more * 512);
+        large.grow(t, more * 512);
         slots[record + FREE_PAGES]! -= more;
         setRange(slots, record + FREE_MAP, page + oldPages, more);
         map[index] = lrun(newPages);

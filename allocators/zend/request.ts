@@ -26,13 +26,11 @@ import {
   NODE_BLOCK,
   NODE_NEXT,
   NUM,
-  PEAK,
   PEAK_CHUNKS_COUNT,
   PREV,
   REAL_PEAK,
   REAL_SIZE,
   REQUESTS,
-  SIZE,
   SLOT_SHIFT_WORDS,
   SPARE_CHUNK_SLOTS,
   START_PAGE,
@@ -44,7 +42,7 @@ import type { Storage } from './storage.ts';
 
 /** The life of a heap: it begins with one chunk, is emptied at the end of each request, and ends with its thread. */
 export function createRequests(state: ZendState, storage: Storage, chunks: Chunks, limits: Limits) {
-  const { heaps, averages, slots, map, cells, machine } = state;
+  const { heaps, sizes, peaks, averages, slots, map, cells, machine } = state;
   const { kernel } = machine;
   const countsCachedAsReal = state.version !== '7.1';
 
@@ -144,8 +142,8 @@ export function createRequests(state: ZendState, storage: Storage, chunks: Chunk
     slots[record + NEXT] = main;
     slots[record + PREV] = main;
     chunks.clearPages(main);
-    heaps[heap + SIZE] = 0;
-    heaps[heap + PEAK] = 0;
+    sizes[t] = 0;
+    peaks[t] = 0;
     heaps.fill(0, heap + FREE_SLOT, heap + FREE_SLOT + BINS);
     // 7.1 forgets here that the cached chunks are still mapped.
     const kept = countsCachedAsReal ? heaps[heap + CACHED_CHUNKS_COUNT]! + 1 : 1;
@@ -168,6 +166,8 @@ export function createRequests(state: ZendState, storage: Storage, chunks: Chunk
     while (heaps[heap + CACHED_CHUNKS] !== 0) dropCachedChunk(t, heap);
     chunks.unmap(t, main);
     // The lists of spare slots are ours, not the heap's; they outlive it.
+    sizes[t] = 0;
+    peaks[t] = 0;
     heaps.fill(0, heap, heap + SPARE_CHUNK_SLOTS);
     heaps.fill(0, heap + FREE_SLOT, heap + FREE_SLOT + BINS);
     averages[t] = 0;

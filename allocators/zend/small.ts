@@ -1,13 +1,13 @@
 import type { Handle, ThreadSlot } from '../../sim/contract/allocator.ts';
 import { BIN_ELEMENTS, BIN_PAGES, BIN_SIZE } from './bins.ts';
 import type { Large } from './large.ts';
-import { CELL_MASK, FREE_SLOT, heapBase, nrun, PAGE_CELL_SHIFT, SIZE, srun, type ZendState } from './layout.ts';
+import { CELL_MASK, FREE_SLOT, heapBase, nrun, PAGE_CELL_SHIFT, srun, type ZendState } from './layout.ts';
 
 export type Small = ReturnType<typeof createSmall>;
 
 /** Elements of runs. The free list of a bin goes through the elements themselves: the word at an element is its link. */
 export function createSmall(state: ZendState, large: Large) {
-  const { heaps, map, cells, machine } = state;
+  const { heaps, sizes, map, cells, machine } = state;
   const { kernel } = machine;
   const units = Int32Array.from(BIN_SIZE, (size) => size / 8);
 
@@ -33,7 +33,7 @@ export function createSmall(state: ZendState, large: Large) {
   /** zend_mm_alloc_small: the size counts even where no run can be had. */
   function allocSmall(t: ThreadSlot, bin: number): Handle {
     const heap = heapBase(t);
-    large.grow(heap, units[bin]!);
+    large.grow(t, units[bin]!);
     const element = heaps[heap + FREE_SLOT + bin]!;
     if (element === 0) return allocSlow(t, bin);
     heaps[heap + FREE_SLOT + bin] = cells[element & CELL_MASK]!;
@@ -43,7 +43,7 @@ export function createSmall(state: ZendState, large: Large) {
   /** zend_mm_free_small. */
   function freeSmall(t: ThreadSlot, h: Handle, bin: number): void {
     const heap = heapBase(t);
-    heaps[heap + SIZE]! -= units[bin]!;
+    sizes[t]! -= units[bin]!;
     cells[h & CELL_MASK] = heaps[heap + FREE_SLOT + bin]!;
     heaps[heap + FREE_SLOT + bin] = h;
   }

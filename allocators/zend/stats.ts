@@ -8,12 +8,10 @@ import {
   GC_RUNS,
   HUGE_PAGES_COUNT,
   heapBase,
-  PEAK,
   PEAK_CHUNKS_COUNT,
   REAL_PEAK,
   REAL_SIZE,
   REQUESTS,
-  SIZE,
   SLOT_SHIFT_WORDS,
   START_PAGE,
   type ZendState,
@@ -22,7 +20,7 @@ import { cachedChunksOf, chunksOf, heapThreads, hugeBlocksOf } from './walk.ts';
 
 /** One heap's numbers: usage to real_peak as memory_get_usage() and memory_get_peak_usage() return them. */
 export function heapStats(state: ZendState, t: ThreadSlot): AllocatorStats {
-  const { heaps, averages, slots, machine } = state;
+  const { heaps, sizes, peaks, averages, slots, machine } = state;
   const { residency } = machine.kernel;
   const heap = heapBase(t);
   const chunks = [...chunksOf(state, t), ...cachedChunksOf(state, t)];
@@ -38,9 +36,9 @@ export function heapStats(state: ZendState, t: ThreadSlot): AllocatorStats {
   }
   return {
     thread: t,
-    usage: heaps[heap + SIZE]! * 8,
+    usage: sizes[t]! * 8,
     real_usage: heaps[heap + REAL_SIZE]! * 4096,
-    peak: heaps[heap + PEAK]! * 8,
+    peak: peaks[t]! * 8,
     real_peak: heaps[heap + REAL_PEAK]! * 4096,
     chunks: heaps[heap + CHUNKS_COUNT]!,
     peak_chunks: heaps[heap + PEAK_CHUNKS_COUNT]!,

@@ -8,12 +8,18 @@ import { breakdownBytes, type MeasuredBreakdown } from './breakdown.ts';
 
 const KEPT = 1; // scratch: something that is not free lies on this resident page
 
+/** Eight pages at a time: eight bytes of one value as a double. */
+const eightOf = (value: number): number => new Float64Array(new Uint8Array(8).fill(value).buffer)[0]!;
+const ALL_RESIDENT = eightOf(RESIDENT);
+const ALL_KEPT = eightOf(KEPT);
+
 /** Looks at every block and every range of the model. Its scratch page map costs 8 MiB and is used again from time to time. */
 export function createWalkingBreakdown(kernel: Kernel, allocator: Allocator, objects: ObjectTable) {
   const { pages, residency } = kernel;
   const { used } = residency;
   const eights = new Float64Array(pages.buffer, pages.byteOffset, pages.length / 8); // 0 where eight pages are absent
   const scratch = new Uint8Array(pages.length);
+  const scratchEights = new Float64Array(scratch.buffer);
   const measured = { all: 0, kept: 0 };
   const isResident = (page: number) => pages[page] === RESIDENT || pages[page] === LAZILY_FREED;
 
@@ -36,9 +42,18 @@ export function createWalkingBreakdown(kernel: Kernel, allocator: Allocator, obj
     let resident = 0;
     let kept = 0;
     for (let page = first + 1; page < last; page++) {
-      if ((page & 7) === 0 && page + 8 <= last && eights[page >> 3] === 0) {
-        page += (page & (HUGE_PAGES - 1)) === 0 && used[page / HUGE_PAGES] === 0 ? HUGE_PAGES - 1 : 7;
-        continue;
+      if ((page & 7) === 0 && page + 8 <= last) {
+        const eight = page >> 3;
+        if (eights[eight] === 0) {
+          page += (page & (HUGE_PAGES - 1)) === 0 && used[page / HUGE_PAGES] === 0 ? HUGE_PAGES - 1 : 7;
+          continue;
+        }
+        if (eights[eight] === ALL_RESIDENT && (keep || scratchEights[eight] === 0)) {
+          if (keep) scratchEights[eight] = ALL_KEPT;
+          resident += 8;
+          page += 7;
+          continue;
+        }
       }
       if (!isResident(page)) continue;
       resident++;

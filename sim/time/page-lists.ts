@@ -5,6 +5,8 @@ export const PCP_HIGH = 4 * PCP_BATCH;
 
 /** The processors' lists of free pages (struct per_cpu_pages, mm/page_alloc.c): only every batch goes to the zone, under its lock. */
 export interface PageLists {
+  /** Pages that faults on processor `p` can take without the zone. */
+  held(p: number): number;
   /** Faults on processor `p` take pages: how many batches come from the zone (rmqueue_bulk()). */
   take(p: number, pages: number): number;
   /** Pages are freed on `p`: how many batches go back (free_pcppages_bulk()). */
@@ -15,6 +17,7 @@ export interface PageLists {
 export function createPageLists(processors: number): PageLists {
   const count = new Int32Array(processors);
   return {
+    held: (p) => count[p]!,
     take(p, pages) {
       const missing = pages - count[p]!;
       const batches = missing <= 0 ? 0 : Math.ceil(missing / PCP_BATCH);

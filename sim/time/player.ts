@@ -27,7 +27,8 @@ export interface PlayerOptions {
 }
 
 export function createPlayer({ time, table, futexes, rwsem, spinLocks, scheduler, onMark }: PlayerOptions): Player {
-  const { ACQUIRE, DOWN_READ, DOWNGRADE, KERNEL, KIND_BITS, KIND_MASK, PUSH, RELEASE, UP_READ, USER } = segments;
+  const { ACQUIRE, DOWN_READ, DOWNGRADE, KERNEL, KIND_BITS, KIND_MASK, PUSH, RELEASE, REPEAT, UP_READ, USER } =
+    segments;
   const { clocks, log, limit, processor, running, inKernel } = time;
   const { codes, ns, head, tail } = log;
   const { owner, isMarked, inKernel: ofKernel } = table;
@@ -120,6 +121,11 @@ export function createPlayer({ time, table, futexes, rwsem, spinLocks, scheduler
       case DOWNGRADE:
         if (waitsForLine(t, about)) return;
         rwsem.downgrade(t, about);
+        break;
+      case REPEAT:
+        if (about === 0) return;
+        codes[t]![head[t]! - 1] = code - (1 << KIND_BITS);
+        head[t]! -= 4;
         break;
       case PUSH:
         clocks[t] = table.useLine(about, processor[t]!, clocks[t]!);

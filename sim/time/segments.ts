@@ -11,6 +11,7 @@ export const UP_READ = 5;
 export const PUSH = 6; // an atomic operation on a lock's line
 export const DOWNGRADE = 7; // a writer of mmap_lock goes on as a reader
 export const MARK = 8; // nothing: whoever left it wants to know when
+export const REPEAT = 9; // a page fault, the three segments before, once more: so many times as the code says
 export const KIND_BITS = 4;
 export const KIND_MASK = (1 << KIND_BITS) - 1;
 
@@ -69,6 +70,7 @@ export function createSegmentLog(threads: number): SegmentLog {
     for (let i = head[t]!; i < tail[t]!; i++) {
       const kind = codes[t]![i]! & KIND_MASK;
       if (kind === USER || kind === KERNEL) ns += durations[t]![i]!;
+      else if (kind === REPEAT) ns += (codes[t]![i]! >>> KIND_BITS) * durations[t]![i - 2]!;
     }
     return ns;
   }

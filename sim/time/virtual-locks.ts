@@ -47,9 +47,9 @@ const AHEAD_CALM_NS = 500;
 const CALM_NS = 100_000;
 
 export function createVirtualLocks({ time, operations, perVmaLocks }: VirtualLockOptions): VirtualLocks {
-  const { ACQUIRE, DOWN_READ, DOWNGRADE, KIND_BITS, PUSH, RELEASE, UP_READ } = segments;
-  const { clocks, costs, inKernel, limit, log, processor, spend, spendInKernel, threads, topology } = time;
-  const { append, tail } = log;
+  const { ACQUIRE, DOWN_READ, DOWNGRADE, KIND_BITS, PUSH, RELEASE, REPEAT, UP_READ } = segments;
+  const { clocks, costs, inKernel, kernelNs, limit, log, processor, spend, spendInKernel, threads, topology } = time;
+  const { append, codes, tail } = log;
   const { syscallNs, zoneBatchNs } = costs;
   const { socket, transferNs } = topology;
   let scheduler: Scheduler | undefined;
@@ -89,11 +89,23 @@ export function createVirtualLocks({ time, operations, perVmaLocks }: VirtualLoc
       takePages(t, ns, pages);
       return;
     }
-    for (let i = 0; i < pages; i++) {
+    for (let left = pages; left > 0; left--) {
       append(t, DOWN_READ | (mmapLock << KIND_BITS), 0);
       takePages(t, ns / pages, 1);
       append(t, UP_READ | (mmapLock << KIND_BITS), 0);
+      left -= repeatFaults(t, ns / pages, left - 1);
     }
+  }
+
+  /** Faults that go as the one before: those whose pages are in the processor's list. */
+  function repeatFaults(t: ThreadSlot, ns: Ns, most: number): number {
+    if (codes[t]![tail[t]! - 3] !== (DOWN_READ | (mmapLock << KIND_BITS))) return 0; // that one went to the zone
+    const times = Math.min(most, pageLists.held(processor[t]!));
+    if (times === 0) return 0;
+    append(t, REPEAT | (times << KIND_BITS), 0);
+    pageLists.take(processor[t]!, times);
+    for (let i = 0; i < times; i++) kernelNs[t]! += ns;
+    return times;
   }
 
   function takePages(t: ThreadSlot, ns: Ns, pages: number): void {

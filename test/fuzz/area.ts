@@ -8,6 +8,8 @@ export interface Area<T = unknown> {
   readonly every?: readonly T[];
   /** False for what need not end the same way each time; without it, all does. */
   isRepeatable?(input: T): boolean;
+  /** Processor time of this machine, beyond what any input may take, that goes into what this one asks for; measured. */
+  allowanceMs?(input: T): Promise<number>;
   /** Throws for what must not happen; what is refused in one line is fine. */
   check(input: T): Promise<void>;
   /** The input as a file that shows the fault again. */

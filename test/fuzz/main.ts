@@ -10,7 +10,7 @@ import { type FuzzTask, HANG_MS, type Report } from './task.ts';
  * npm run fuzz [-- --inputs N --seed S --only AREA --workers W --out FOLDER]
  *
  * Mutated inputs and random programs, in batches, each in a process of its own that is ended where one input takes more
- * processor time than HANG_MS, or waits for longer than WAIT_MS. AREA may be several, with commas. What fails is shrunk,
+ * processor time than HANG_MS and its allowance, or waits for longer than WAIT_MS. AREA may be several, with commas. What fails is shrunk,
  * written to FOLDER, and told with the seed that gives it again. Exit 1 if any; 130 with the figures so far at a signal.
  */
 const { values } = parseArgs({
@@ -85,15 +85,18 @@ function runBatch(task: FuzzTask): Promise<Outcome> {
     let done = 0;
     let heardAt = performance.now();
     let heardAtMs = START_MS; // of its processor time
+    let allowanceMs = 0;
     let isOver = false;
     let fault: Outcome['fault'];
     const watch = setInterval(() => {
-      const isHanging = processorMs(child.pid!) - heardAtMs > HANG_MS || performance.now() - heardAt > WAIT_MS;
+      const isHanging =
+        processorMs(child.pid!) - heardAtMs > HANG_MS + allowanceMs || performance.now() - heardAt > WAIT_MS;
       if (isHanging && !isOver) child.kill('SIGKILL');
     }, LOOK_MS);
     child.on('message', (report: Report) => {
       heardAt = performance.now();
       heardAtMs = Math.max(heardAtMs, processorMs(child.pid!));
+      allowanceMs = report.kind === 'progress' ? report.allowanceMs : 0;
       isOver = report.kind === 'passed' || report.kind === 'failed';
       if (report.kind === 'passed') {
         peakBytes = Math.max(peakBytes, report.peakBytes);
@@ -107,7 +110,7 @@ function runBatch(task: FuzzTask): Promise<Outcome> {
       if (code === 0 || fault) return resolve({ done, ...(fault && { fault }) });
       const what =
         signal === 'SIGKILL'
-          ? `hang\nan input from ${done} on takes more than ${HANG_MS} ms`
+          ? `hang\nan input from ${done} on takes more than ${HANG_MS + allowanceMs} ms`
           : `death\nof the process: ${signal ?? code}`;
       const shown = await runBatch({ ...task, show: done });
       resolve({ done, fault: { what, file: shown.fault?.file ?? Buffer.alloc(0) } });

@@ -9,12 +9,13 @@ export interface FuzzTask {
   readonly show?: number;
 }
 
+/** Of processor time, beyond the input's allowance. */
 export const HANG_MS = 2000;
 export const MEMORY_MAX_BYTES = 512 * 2 ** 20;
 
-/** What a worker tells: how far it is, and at last how it ended. `file` is in base64. */
+/** What a worker tells: how far it is, with the allowance of the input that comes next, and at last how it ended. `file` is in base64. */
 export type Report =
-  | { readonly kind: 'progress'; readonly done: number }
+  | { readonly kind: 'progress'; readonly done: number; readonly allowanceMs: number }
   | { readonly kind: 'passed'; readonly done: number; readonly peakBytes: number }
   | { readonly kind: 'input'; readonly file: string }
   | {

@@ -36,12 +36,18 @@ async function measured(input: unknown): Promise<number> {
 }
 
 /** The same without what earlier inputs have left: the engine frees their memory on a thread of its own, in its time. */
-async function peakOf(input: unknown): Promise<number> {
+async function peakOf(input: unknown, allowanceMs: number): Promise<number> {
   const peak = await measured(input);
   if (peak <= MEMORY_MAX_BYTES) return peak;
   collectGarbage();
   await setTimeout(SWEEP_MS);
+  tellProgress(allowanceMs);
   return measured(input);
+}
+
+function tellProgress(allowanceMs: number): void {
+  tell({ kind: 'progress', done, allowanceMs });
+  toldAt = performance.now();
 }
 
 async function checked(input: unknown): Promise<void> {
@@ -49,13 +55,11 @@ async function checked(input: unknown): Promise<void> {
     if (done++ === show) tell({ kind: 'input', file: Buffer.from(area.bytesOf(input)).toString('base64') });
     return;
   }
-  const peak = await peakOf(input);
+  const allowanceMs = (await area.allowanceMs?.(input)) ?? 0;
+  if (allowanceMs > 0 || performance.now() - toldAt > PROGRESS_MS) tellProgress(allowanceMs);
+  const peak = await peakOf(input, allowanceMs);
   done++;
-  const now = performance.now();
-  if (now - toldAt > PROGRESS_MS) {
-    tell({ kind: 'progress', done });
-    toldAt = now;
-  }
+  if (allowanceMs > 0) tellProgress(0);
   highestBytes = Math.max(highestBytes, peak);
   if (peak > MEMORY_MAX_BYTES) throw new Error(`memory: ${Math.round(peak / 2 ** 20)} MiB`);
   if (process.memoryUsage.rss() <= collectAt) return;
@@ -63,7 +67,7 @@ async function checked(input: unknown): Promise<void> {
   collectAt = Math.max(COLLECT_BYTES, process.memoryUsage.rss() + COLLECT_STEP_BYTES);
 }
 
-tell({ kind: 'progress', done });
+tellProgress(0);
 const outcome = await fc.check(fc.asyncProperty(area.inputs, checked), {
   seed,
   numRuns: inputs,

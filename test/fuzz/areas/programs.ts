@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { parseAllocator } from '../../../allocators/spec.ts';
 import { runInMode } from '../../../bench/run/run-in-mode.ts';
 import type { RunOptions } from '../../../bench/run/run-options.ts';
+import { readProgramOrder } from '../../../sim/replay/program-order-reader.ts';
 import { createTraceParser } from '../../../workloads/trace/parser.ts';
 import { defineArea } from '../area.ts';
 import { orRefused } from '../refusal.ts';
@@ -151,10 +152,35 @@ function fromFile(bytes: Uint8Array): RunOptions {
   return optionsOf(JSON.parse(first!.slice(2)) as Settings, lines.join('\n'));
 }
 
+/** As many real threads as the run starts: each life of a number is one. */
+function threadsOf({ events }: RunOptions): number {
+  const program = readProgramOrder(events);
+  program.readAll();
+  return program.order.threads;
+}
+
+const THREAD_PROGRAM = '%htrace 2\nm 0 0 1\n';
+const threadCosts = new Map<string, number>();
+
+/** Processor time of a run under the model in which one real thread makes one block, measured once: loading Node and the model for it is nearly all. */
+async function threadMs(settings: Program): Promise<number> {
+  const known = threadCosts.get(settings.allocator);
+  if (known !== undefined) return known;
+  const before = process.cpuUsage();
+  await orRefused(() => runInMode(optionsOf(settings, THREAD_PROGRAM)));
+  const { user, system } = process.cpuUsage(before);
+  threadCosts.set(settings.allocator, (user + system) / 1000);
+  return threadCosts.get(settings.allocator)!;
+}
+
 export const programs = defineArea<Program | Uint8Array>({
   name: 'programs',
   inputs: program,
   isRepeatable: (input) => input instanceof Uint8Array || input.mode !== 'threads',
+  async allowanceMs(input) {
+    if (input instanceof Uint8Array || input.mode !== 'threads') return 0;
+    return threadsOf(optionsOf(input, textOf(input))) * (await threadMs(input));
+  },
   async check(input) {
     await orRefused(() => runInMode(input instanceof Uint8Array ? fromFile(input) : optionsOf(input, textOf(input))));
   },
