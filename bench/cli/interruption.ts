@@ -1,3 +1,4 @@
+import { Interrupted } from '../../sim/contract/assert.ts';
 import { isHangupIgnored } from '../../workloads/files/hangup.ts';
 
 /** As a shell reports a program that Ctrl-C ended. */
@@ -62,6 +63,13 @@ export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>
     release();
   }
 }
+
+/** Of work that the signal ended: undefined. */
+export const unlessInterrupted = <T>(work: Promise<T>): Promise<T | undefined> =>
+  work.catch((error: unknown) => {
+    if (error instanceof Interrupted) return undefined;
+    throw error;
+  });
 
 export interface Interruption {
   /** Aborted by the first Ctrl-C (SIGINT), SIGTERM or SIGHUP. */

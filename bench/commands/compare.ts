@@ -4,7 +4,7 @@ import type { EventBuffer } from '../../sim/contract/event.ts';
 import { together } from '../../workloads/files/output-file.ts';
 import { answer } from '../cli/answer.ts';
 import { type BatchArguments, batchOptions, inBatch } from '../cli/batch-options.ts';
-import { interruptible } from '../cli/interruption.ts';
+import { interruptible, unlessInterrupted } from '../cli/interruption.ts';
 import { checkRuns, positive } from '../cli/positive-option.ts';
 import { type MachineArguments, machineOptions, prepare } from '../cli/run-options.ts';
 import { requireSites } from '../cli/site-options.ts';
@@ -70,11 +70,17 @@ export const compareCommand: CommandModule<object, CompareArguments> = {
     );
     const first = recorded.map((column) => column[0]!);
     const bySite = sitesOf && (await import('../study/compare/sites.ts'));
-    const sites = await bySite?.compareSites(sitesOf!, allocators);
+    const sites =
+      bySite && !comparison.partial
+        ? await interruptible((signal) => unlessInterrupted(bySite.compareSites(sitesOf!, allocators, signal)))
+        : undefined;
     await together(async () => {
       const pictures = record && (await import('../report/draw-pictures.ts'));
       const plot = pictures ? await interruptible((signal) => pictures.drawPictures(argv, first, events!, signal)) : '';
-      const told = { ...comparison, partial: comparison.partial || plot === undefined };
+      const told = {
+        ...comparison,
+        partial: comparison.partial || plot === undefined || (bySite !== undefined && !sites),
+      };
       await answer(
         argv.json,
         { ...told, runs, ...(sites && { sites }) },

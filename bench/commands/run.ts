@@ -5,7 +5,7 @@ import { parseTlb, TLB_PRESETS } from '../../sim/tlb/settings.ts';
 import { type LineSink, openLineSink } from '../../workloads/files/line-sink.ts';
 import { together } from '../../workloads/files/output-file.ts';
 import { NeedsWholeTrace } from '../../workloads/trace/passing.ts';
-import { INTERRUPTED, interruptible, listenForInterrupt } from '../cli/interruption.ts';
+import { INTERRUPTED, interruptible, listenForInterrupt, unlessInterrupted } from '../cli/interruption.ts';
 import { passingOrder } from '../cli/passing-order.ts';
 import { startProgress } from '../cli/progress.ts';
 import { type MachineArguments, machineOptions, type Prepared, prepare, preparePassing } from '../cli/run-options.ts';
@@ -180,13 +180,19 @@ async function runReading(argv: RunArguments, passes: boolean): Promise<void> {
     const { result } = done;
     await writeOutputs(argv, sinks, result);
     const sites =
-      asksForSites && !result.partial ? await (await import('./run-sites.ts')).sitesOf(argv, whole!, done, before) : '';
+      asksForSites && !result.partial
+        ? await interruptible(async (signal) => {
+            const { sitesOf } = await import('./run-sites.ts');
+            return unlessInterrupted(sitesOf(argv, whole!, done, before, signal));
+          })
+        : '';
+    if (sites === undefined) note('sim: interrupted before the call sites were looked at');
     const pictures = records && (await import('../report/draw-pictures.ts'));
     const plot = pictures
       ? await interruptible((signal) => pictures.drawPictures(argv, [done], whole!.events, signal))
       : '';
     if (plot === undefined) note('sim: interrupted before the pictures were drawn');
-    if (!argv.quiet && toStdout.length === 0) await showSummary(result, sites, plot ?? '');
+    if (!argv.quiet && toStdout.length === 0) await showSummary(result, sites ?? '', plot ?? '');
     if (result.partial) process.exitCode = INTERRUPTED;
   });
 }

@@ -1,13 +1,16 @@
+import { Interrupted } from '../../sim/contract/assert.ts';
 import type { EventBuffer } from '../../sim/contract/event.ts';
+import { breathing } from '../../workloads/breathing.ts';
 import { createHeatMapRecorder } from '../report/heat-map.ts';
 import { createMomentRecorder } from '../report/moments/recorder.ts';
 import type { ReportRun } from '../report/report-run.ts';
 import { requestedPeakRows } from '../report/requested-peaks.ts';
 import { ownLine, shortFrame } from '../report/sites/frames.ts';
+import type { StackBytes } from '../report/sites/stacks.ts';
 import { runInMode } from '../run/run-in-mode.ts';
 import type { RunOptions } from '../run/run-options.ts';
-import { bytesBySite, hasCallSites, stackOfRow } from './explain/by-site.ts';
-import { momentOf } from './explain/moment-in-run.ts';
+import { bySiteSteps, hasCallSites, stackOfRow } from './explain/by-site.ts';
+import { momentSteps } from './explain/moment-in-run.ts';
 
 /** Samples that a recorded run takes by itself, if nobody says how often. */
 const SAMPLES = 320;
@@ -28,8 +31,21 @@ export async function recordRun(options: RunOptions): Promise<ReportRun> {
     },
   });
   const { placements, syscalls, timeTrace, onSample, onProgress, check, sampleEvery, tlb, ...machine } = options;
-  const sites = result.partial ? undefined : bytesBySite(machine, momentOf(machine, undefined).end);
-  return { result, heat: heat.finish(), moments: moments.finish(), ...(sites && { sites }) };
+  const drawn = { heat: heat.finish(), moments: moments.finish() };
+  if (result.partial) return { result, ...drawn };
+  try {
+    const sites = await bySiteOf(machine);
+    return { result, ...drawn, ...(sites && { sites }) };
+  } catch (error) {
+    if (!(error instanceof Interrupted)) throw error;
+    return { result: { ...result, partial: true }, ...drawn };
+  }
+}
+
+async function bySiteOf(options: RunOptions): Promise<StackBytes[] | undefined> {
+  if (!hasCallSites(options.events)) return undefined;
+  const { end } = await breathing(momentSteps(options, undefined), options.signal);
+  return breathing(bySiteSteps(options, end), options.signal);
 }
 
 /** The line of code of an allocating row; undefined for a trace without call sites. */

@@ -22,6 +22,9 @@ import type { RunResult, TlbResult } from '../result.ts';
 import { Run } from '../run.ts';
 import type { RunOptions } from '../run-options.ts';
 
+/** Of a run in steps. */
+const STEP_ROWS = 1 << 15;
+
 /** A run in lockstep: events strictly in file order. It can be stopped at any row and looked at. */
 export class LockstepRun extends Run<EventBuffer | PassingTrace> {
   row = 0;
@@ -101,6 +104,15 @@ export class LockstepRun extends Run<EventBuffer | PassingTrace> {
       this.runTo(to);
       const isDue = to === wanted || (sampleEvery > 0 && to % sampleEvery === 0);
       if (isDue && this.row === to && to < events.length) this.pass(`#${to}`, to);
+    }
+  }
+
+  /** The same in steps of some milliseconds. */
+  *advanceInSteps(limit: number): Generator<void, void> {
+    const end = Math.min(limit, this.options.events.length);
+    while (this.row < end && !this.abort) {
+      this.advance(Math.min(end, this.row + STEP_ROWS));
+      yield;
     }
   }
 

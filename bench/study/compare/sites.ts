@@ -1,10 +1,11 @@
 import { loadModel } from '../../../allocators/load.ts';
 import { parseAllocator } from '../../../allocators/spec.ts';
+import { breathing } from '../../../workloads/breathing.ts';
 import { diffStacks, type StackBytes } from '../../report/sites/stacks.ts';
 import { type Palette, PLAIN } from '../../report/text/palette.ts';
 import type { RunOptions } from '../../run/run-options.ts';
-import { bytesBySite } from '../explain/by-site.ts';
-import { momentOf } from '../explain/moment-in-run.ts';
+import { bySiteSteps } from '../explain/by-site.ts';
+import { momentSteps } from '../explain/moment-in-run.ts';
 import { diffText, siteLines } from '../explain/site-text.ts';
 
 /** Resident bytes by call stack under each allocator, at the moment that `explain` judges, in file order. */
@@ -14,20 +15,21 @@ export interface ComparedSites {
   readonly allocators: readonly { readonly allocator: string; readonly sites: readonly StackBytes[] }[];
 }
 
+/** Throws Interrupted where the signal comes. */
 export async function compareSites(
   options: Omit<RunOptions, 'spec'>,
   allocators: readonly string[],
+  signal?: AbortSignal,
 ): Promise<ComparedSites> {
   const specs = allocators.map((allocator) => parseAllocator(allocator, options.cpus));
   for (const spec of specs) await loadModel(spec);
-  const moment = momentOf({ ...options, spec: specs[0]! }, undefined);
-  return {
-    about: moment.about,
-    allocators: specs.map((spec, i) => ({
-      allocator: allocators[i]!,
-      sites: bytesBySite({ ...options, spec }, moment.end) ?? [],
-    })),
-  };
+  const moment = await breathing(momentSteps({ ...options, spec: specs[0]! }, undefined), signal);
+  const compared: ComparedSites['allocators'][number][] = [];
+  for (const [i, spec] of specs.entries()) {
+    const sites = (await breathing(bySiteSteps({ ...options, spec }, moment.end), signal)) ?? [];
+    compared.push({ allocator: allocators[i]!, sites });
+  }
+  return { about: moment.about, allocators: compared };
 }
 
 /** The first one's table, and by how much each of the others differs from it. */

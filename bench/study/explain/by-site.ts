@@ -3,6 +3,7 @@ import { InvariantError } from '../../../sim/contract/assert.ts';
 import type { EventBuffer } from '../../../sim/contract/event.ts';
 import { type Bytes, PAGE_BYTES } from '../../../sim/contract/units.ts';
 import type { Breakdown } from '../../../sim/metrics/sample.ts';
+import { atOnce } from '../../../workloads/breathing.ts';
 import { frameText } from '../../report/sites/frames.ts';
 import type { StackBytes } from '../../report/sites/stacks.ts';
 import { type Area, areaAt, collectAreas, isResident } from '../../run/areas.ts';
@@ -41,11 +42,15 @@ export function stackOfRow(events: EventBuffer, row: number): readonly string[] 
 }
 
 /** Resident bytes by call stack once the first `end` rows have run; undefined for a trace without call sites. */
-export function bytesBySite(options: RunOptions, end: number): StackBytes[] | undefined {
+export const bytesBySite = (options: RunOptions, end: number): StackBytes[] | undefined =>
+  atOnce(bySiteSteps(options, end));
+
+/** The same in steps. */
+export function* bySiteSteps(options: RunOptions, end: number): Generator<void, StackBytes[] | undefined> {
   const { events } = options;
   if (!hasCallSites(events)) return undefined;
   const run = new LockstepRun({ ...options, mode: 'lockstep', lastSampleOnly: true });
-  run.advance(end);
+  yield* run.advanceInSteps(end);
   const { assembled } = run;
   const { blocks } = liveBlocks(run, events);
   const ranges = collectRanges(assembled, blocks);
