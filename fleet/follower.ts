@@ -3,7 +3,7 @@ import { siMemAvailable } from '../machine/kernel/meminfo.ts';
 import { nrFreePages } from '../machine/kernel/page-alloc.ts';
 import { breathing } from '../workloads/breathing.ts';
 import { MachineDriver } from './machine/machine-driver.ts';
-import { highestMoments, type Moment } from './machine/moments.ts';
+import { highestMoments, type Moment, withoutSome } from './machine/moments.ts';
 import { PoolProcesses, type WorkerTarget } from './machine/pool-processes.ts';
 import { type FleetSample, takeSample } from './machine/sample.ts';
 import { type ServiceEvent, ServiceProcess } from './machine/service-process.ts';
@@ -83,6 +83,8 @@ export class Follower {
   /** While what is in progress is played: the time of that. */
   private playingUs: number | undefined;
   private kills = 0;
+  /** Of each pool and slot: when its process was killed last. */
+  private readonly killedUs: Map<number, number>[] = [];
   private lowestBytes = Infinity;
   readonly worst: WorstMoments;
   private readonly signal: AbortSignal | undefined;
@@ -132,17 +134,18 @@ export class Follower {
   private async followSamples(onProgress: (share: number) => void): Promise<boolean> {
     for (let sample = 0, breathedMs = 0; sample < this.samplesUs.length; sample++) {
       const us = this.samplesUs[sample]!;
-      this.playMoment(this.moments[sample]);
+      this.playMoment(this.momentBefore(sample));
       this.serve(us);
       this.driver.passTo(us);
       this.bringAll(sample);
-      this.noteLowest(this.moments[sample]);
-      const withinPeakBytes = (this.moments[sample]?.pages ?? 0) * 4096;
+      const moment = this.momentBefore(sample);
+      this.noteLowest(moment);
+      const withinPeakBytes = (moment?.pages ?? 0) * 4096;
       this.samples.push(
         takeSample(this.driver, this.scenario, us, { withinPeakBytes, lowestAvailableBytes: this.lowestBytes }),
       );
       this.lowestBytes = Infinity;
-      this.worst.noteSample(this.samples.at(-1)!, this.moments[sample], this.withinPages(sample));
+      this.worst.noteSample(this.samples.at(-1)!, moment, this.withinPages(sample));
       if (this.signal?.aborted) return true;
       if (this.kills >= MOST_KILLS) return true;
       if (this.kills > 0 && this.trial === 'at once') return true;
@@ -152,6 +155,13 @@ export class Follower {
       breathedMs = performance.now();
     }
     return false;
+  }
+
+  /** What is in progress at most before a sample; requests that ended with their process are not. */
+  private momentBefore(sample: number): Moment | undefined {
+    const moment = this.moments[sample];
+    if (!moment || this.kills === 0) return moment;
+    return withoutSome(moment, ({ pool, slot, startUs }) => startUs <= (this.killedUs[pool]?.get(slot) ?? -1));
   }
 
   /** `moment`: requests that could have what they need without anything else happening. */
@@ -314,6 +324,8 @@ export class Follower {
         if (slot < 0) return;
         this.processes[p]!.forget(slot);
         pool.kill(slot, us);
+        this.killedUs[p] ??= new Map();
+        this.killedUs[p].set(slot, us);
       });
     }
   }

@@ -6,6 +6,7 @@ export interface Running {
   readonly pool: number;
   readonly slot: number;
   readonly pages: number;
+  readonly startUs: number;
 }
 
 /** When, between two samples, running requests need most at once. */
@@ -39,9 +40,13 @@ export function* highestMoments(
     const note = (atUs: number) => {
       if (sum <= most) return;
       most = sum;
-      const list = [...running].map((i) => ({ pool: poolOf[i]!, slot: slotOf[i]!, pages: pagesOf[i]! }));
-      const poolPages = pools.map((_, p) => list.reduce((total, one) => total + (one.pool === p ? one.pages : 0), 0));
-      found[sample] = { atUs, pages: sum, poolPages, running: list };
+      const list = [...running].map((i) => ({
+        pool: poolOf[i]!,
+        slot: slotOf[i]!,
+        pages: pagesOf[i]!,
+        startUs: starts[i]!,
+      }));
+      found[sample] = momentOf(atUs, list, pools.length);
     };
     if (sample > 0) note(samplesUs[sample - 1]!);
     for (;;) {
@@ -62,6 +67,24 @@ export function* highestMoments(
     }
   }
   return found;
+}
+
+function momentOf(atUs: number, running: readonly Running[], pools: number): Moment {
+  const poolPages = new Array<number>(pools).fill(0);
+  for (const { pool, pages } of running) poolPages[pool]! += pages;
+  return { atUs, pages: poolPages.reduce((sum, own) => sum + own, 0), poolPages, running };
+}
+
+/** The same without requests that are not to be counted: they ended with a process that was killed. */
+export function withoutSome(moment: Moment, isGone: (one: Running) => boolean): Moment {
+  const { atUs, poolPages, running } = moment;
+  return running.some(isGone)
+    ? momentOf(
+        atUs,
+        running.filter((one) => !isGone(one)),
+        poolPages.length,
+      )
+    : moment;
 }
 
 const DIGIT_BITS = 12;

@@ -23,7 +23,9 @@ export class ServiceProcess {
   private readonly writtenAt = new Map<string, number>();
   private grownBytes = 0;
   private tmpfsBytes = 0;
-  /** Pages that the parent has copied during the running snapshot. */
+  private rewrittenAt = 0;
+  /** In the running snapshot: pages that the child shared at first, and those that the parent has copied since. */
+  private forkedPages = 0;
   private copiedPages = 0;
 
   constructor(service: ServiceFile, driver: MachineDriver) {
@@ -53,7 +55,7 @@ export class ServiceProcess {
     for (const { path, size } of service.reads) driver.do(`${name} truncate ${machinePath(path)} ${sizeBytes(size)}`);
   }
 
-  /** All that it does up to `endUs`. */
+  /** All that it does up to `endUs`, in the order of time; a step before the fork of the same time. */
   events(endUs: number): ServiceEvent[] {
     const { every, snapshot } = this.service;
     const list: ServiceEvent[] = [];
@@ -69,13 +71,14 @@ export class ServiceProcess {
         list.push({ atUs: at + Math.floor((takes * part) / SNAPSHOT_PARTS) - 1, what: 'writes', number });
       list.push({ atUs: at + takes, what: 'join', number });
     }
-    return list;
+    return list.sort((x, y) => x.atUs - y.atUs);
   }
 
   private hasSteps(): boolean {
-    const { grows, tmpfs_grows, reads, writes, descriptors_grow } = this.service;
+    const { grows, rewrites, tmpfs_grows, reads, writes, descriptors_grow } = this.service;
     return (
       sizeBytes(grows)! > 0 ||
+      sizeBytes(rewrites)! > 0 ||
       sizeBytes(tmpfs_grows)! > 0 ||
       reads.length > 0 ||
       writes.length > 0 ||
@@ -103,6 +106,7 @@ export class ServiceProcess {
       driver.do(`${name} touch heap ${this.grownBytes} ${grows}`);
       this.grownBytes += grows;
     }
+    this.rewrite();
     if (sizeBytes(service.tmpfs_grows)! > 0) this.growTmpfs(sizeBytes(service.tmpfs_grows)!);
     for (const { path, size, per_step = size } of service.reads) {
       const length = sizeBytes(size)!;
@@ -124,6 +128,16 @@ export class ServiceProcess {
     if (service.descriptors_grow > 0) driver.do(`${name} fds ${service.descriptors_grow}`);
   }
 
+  /** At even distances, each time one page further, so that every page has its turn. */
+  private rewrite(): void {
+    const all = pages(this.service.anonymous);
+    const count = Math.min(all, pages(this.service.rewrites));
+    if (count === 0) return;
+    const stride = Math.floor(all / count);
+    const first = this.rewrittenAt++ % stride;
+    this.driver.do(`${this.service.name} touch A ${first * 4096} ${(all - first) * 4096} stride=${stride * 4096}`);
+  }
+
   private growTmpfs(bytes: number): void {
     this.driver.do(`${this.service.name} write /dev/shm/${this.service.name} ${this.tmpfsBytes} ${bytes}`);
     this.tmpfsBytes += bytes;
@@ -142,8 +156,9 @@ export class ServiceProcess {
   }
 
   private fork(): void {
+    const { anonymous, name } = this.service;
+    this.forkedPages = pages(anonymous) + pages(this.grownBytes);
     this.copiedPages = 0;
-    const { name } = this.service;
     this.driver.ask(name, 'its fork for a snapshot', `${this.service.name} fork ${this.childName}`);
   }
 
@@ -157,13 +172,23 @@ export class ServiceProcess {
   /** Writes at places drawn evenly hit pages that were copied before the more often the more have been. */
   private write(): void {
     if (!this.driver.isAlive(this.childName)) return;
-    const { name, anonymous, snapshot } = this.service;
-    const all = pages(anonymous);
+    const { snapshot } = this.service;
+    const all = this.forkedPages;
+    if (all === 0) return;
     const drawn = (pages(snapshot!.writes) * durationUs(snapshot!.takes)!) / 1e6 / SNAPSHOT_PARTS;
     const copied = all * (1 - (1 - this.copiedPages / all) * Math.exp(-drawn / all));
-    const first = Math.round(this.copiedPages);
-    const more = Math.min(all, Math.round(copied)) - first;
-    if (all > 0 && more > 0) this.driver.do(`${name} touch A ${first * 4096} ${more * 4096}`);
+    this.copy(Math.round(this.copiedPages), Math.min(all, Math.round(copied)));
     this.copiedPages = copied;
+  }
+
+  /** Of what it had at the start, then of what it has taken since. */
+  private copy(from: number, to: number): void {
+    const { anonymous, name } = this.service;
+    const first = pages(anonymous);
+    const touch = (region: string, start: number, end: number) => {
+      if (end > start) this.driver.do(`${name} touch ${region} ${start * 4096} ${(end - start) * 4096}`);
+    };
+    touch('A', Math.min(from, first), Math.min(to, first));
+    touch('heap', Math.max(from, first) - first, Math.max(to, first) - first);
   }
 }

@@ -30,6 +30,8 @@ export class WorstMoments {
   readonly firmBytes = new Map<string, number>();
   /** By pool, in the scenario's order: the most private memory of its workers together. */
   readonly privateBytes: number[];
+  /** … and of all pools' workers at once. */
+  allPrivateBytes = 0;
   private readonly scenario: Scenario;
   private readonly driver: MachineDriver;
   private readonly before: number[] = [];
@@ -73,13 +75,16 @@ export class WorstMoments {
   }
 
   private notePrivate({ processes }: FleetSample, moreBytes: (pool: number) => number): void {
+    let all = 0;
     this.scenario.pools.forEach(({ name }, i) => {
       const own = processes.reduce((sum, p) => sum + (isWorkerOf(p.name, name) ? p.privateAnonBytes : 0), 0);
       // The moment was somewhere between two samples: what grew in between is not taken as had by then.
       const then = Math.min(own, this.before[i] ?? own) + moreBytes(i);
       this.before[i] = own;
       this.privateBytes[i] = Math.max(this.privateBytes[i]!, own, then);
+      all += Math.max(own, then);
     });
+    this.allPrivateBytes = Math.max(this.allPrivateBytes, all);
   }
 
   /** @returns the group of which a smaller share of its limit is left than ever before. */

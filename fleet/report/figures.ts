@@ -100,6 +100,8 @@ export interface FleetFigures {
   readonly swapUsedBytes: Series;
   readonly totalBytes: number;
   readonly pools: readonly PoolFigures[];
+  /** Private memory of all pools' workers at once, at most, between samples too. */
+  readonly mostPrivateBytes: number;
   /** Private anonymous memory of each service. */
   readonly services: readonly Series[];
   readonly groups: readonly GroupFigures[];
@@ -187,6 +189,7 @@ export function figuresOf(run: FleetRun): FleetFigures {
     refaultedBytes: (samples.at(-1)!.counters['workingset_refault_file'] ?? 0) * 4096,
     swapBytes: samples[0]!.meminfo['SwapTotal'] ?? 0,
     pools: run.pools.map((_, i) => poolFigures(run, i, series)),
+    mostPrivateBytes: run.worst.allPrivateBytes,
     services: scenario.services.map(({ name }) =>
       series(
         name,

@@ -25,3 +25,6 @@ export function ceilingOf(pool: PoolFigures, { pm, worker }: PoolFile, limit: Li
     fits: Math.max(0, Math.floor((limit.bytes - besideBytes) / Math.max(1, workerBytes))),
   };
 }
+
+/** Whether most of a rise is copies of what the pool's workers had from their master. */
+export const isOfCopies = (pool: PoolFigures, riseBytes: number) => pool.copiedBytes * pool.workers > 0.5 * riseBytes;

@@ -7,7 +7,8 @@ type Change = Readonly<Record<string, unknown>>;
 
 const LOAD = /^(requests|logs)\b/;
 /** What services do and keep; the rest of them is how they are set up. */
-const LOAD_OF_SERVICES = /^services\.[^.]+\.(anonymous|reads|grows|snapshot\.writes)\b/;
+const LOAD_OF_SERVICES =
+  /^services\.[^.]+\.(anonymous|shared|grows|rewrites|tmpfs|tmpfs_grows|reads|writes|descriptors_grow|dentries|snapshot\.writes)\b/;
 
 /** Whether a change is one of what is asked of the machine: its requests, the data of its services. */
 export function isOfLoad(change: Change): boolean {

@@ -76,7 +76,7 @@ export function settingResult(
     lowestAvailableBytes: figures.lowestAvailableBytes,
     usedBytes: figures.totalBytes - figures.lowestAvailableBytes,
     anonBytes: figures.anonBytes.values.at(-1)!,
-    workersBytes: sum((pool) => pool.mostPrivateBytes),
+    workersBytes: figures.mostPrivateBytes,
     largestBytes: most((pool) => pool.largestBytes.values.at(-1)!),
     sizeBytes: most((pool) => pool.sizeBytes),
     heapPeakBytes: most((pool) => pool.heapPeakBytes),

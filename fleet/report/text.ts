@@ -22,8 +22,8 @@ export interface TextStyle {
 
 const ROWS = 9;
 const LEAST_COLUMNS = 3;
-const lowestLegend = (group: string | undefined) =>
-  `! the least ${group === undefined ? 'that was available' : `room in ${group} (its memory.max without page cache)`}, with all that requests in progress need then`;
+const lowestLegend = (group: string | undefined, hasPools: boolean) =>
+  `! the least ${group === undefined ? 'that was available' : `room in ${group} (its memory.max without page cache)`}${hasPools ? ', with all that requests in progress need then' : ', between samples too'}`;
 const KILL_LEGEND = '* somebody is killed first: the machine at that moment, before anything was freed';
 
 /** The answer for people. */
@@ -117,7 +117,7 @@ function timeline(figures: FleetFigures): (string | readonly (readonly string[])
   }
   const legend = [
     `${picked.length} of ${timesUs.length} samples${last > 0 ? `, one every ${durationText(Math.round(timesUs[1]! - timesUs[0]!))}` : ''}`,
-    ...(figures.firstKill ? [KILL_LEGEND] : moment && !isSample ? [lowestLegend(group)] : []),
+    ...(figures.firstKill ? [KILL_LEGEND] : moment && !isSample ? [lowestLegend(group, pools.length > 0)] : []),
     ...(groups.length > 0
       ? [
           '[name]: memory.current of that cgroup, page cache included; available, AnonPages, Shmem, cache: of the machine',

@@ -1,14 +1,15 @@
 import { bytes, count, counted, percent } from '../../sim/contract/format.ts';
 import { isWithin } from '../machine/worst-moments.ts';
-import { durationText, sizeBytes } from '../scenario/quantities.ts';
+import { durationText } from '../scenario/quantities.ts';
 import type { PoolFile, Scenario } from '../scenario/scenario.ts';
 import { type FleetFigures, type GroupFigures, heapBytes, type PoolFigures, type Series } from './figures.ts';
 import type { Finding, Severity } from './finding.ts';
+import { groupFindings } from './group-finding.ts';
 import { growingFinding, type Limit } from './growing-finding.ts';
 import { killFindings } from './kill-finding.ts';
 import { burstFinding, machineFindings } from './machine-finding.ts';
 import { isBarely, leftText, limitText, marginsOf, tightest } from './margin.ts';
-import { ceilingOf } from './pool-ceiling.ts';
+import { ceilingOf, isOfCopies } from './pool-ceiling.ts';
 import { refusedOf, servingFindings } from './serving-finding.ts';
 import { snapshotFinding } from './snapshot-finding.ts';
 import { courseText, whenText } from './trend.ts';
@@ -60,78 +61,6 @@ function summaryOf(findings: readonly Finding[], figures: FleetFigures, scenario
   if (findings.some(({ course }) => course !== undefined))
     return `It holds for ${length}, but something climbs, and this run does not tell where that ends (at the worst moment ${left} are left).`;
   return `It holds for ${length}, and nothing says that it would not go on: at the worst moment ${left} are left.`;
-}
-
-function groupFindings(group: GroupFigures, figures: FleetFigures, scenario: Scenario): Finding[] {
-  const { name, maxBytes, highBytes, currentBytes, firmBytes, cacheBytes, dirtyBytes, kernelBytes, events } = group;
-  const found: Finding[] = [];
-  const limit = Math.min(maxBytes ?? Infinity, highBytes ?? Infinity);
-  if (limit === Infinity) return found;
-  const full = currentBytes.trend.highestBytes / limit;
-  const firm = firmBytes.trend.highestBytes;
-  if ((events['high'] ?? 0) > 0 && highBytes !== null) {
-    found.push({
-      severity: 'watch',
-      about: name,
-      text: `${name} went over memory.high (${bytes(highBytes)}) ${counted(events['high']!, 'time')}: its processes were made to wait while memory was reclaimed.`,
-    });
-  }
-  if (full > 0.9 && firm < 0.8 * limit && (events['oom_kill'] ?? 0) === 0) {
-    const swap = sizeBytes(scenario.machine.swap)! === 0 ? ', and there is no swap' : '';
-    const dirty =
-      dirtyBytes > 0 ? ` (at samples at most ${bytes(dirtyBytes)} of it had to be written to the disk first)` : '';
-    const refaults =
-      group.refaults > 0
-        ? ` ${bytes(group.refaults * 4096)} of files (${bytes((group.refaults * 4096) / (lengthOf(figures) / 1e6))} a second on average) were read again after they had been evicted: a larger cache may save disk reads, which is a question of speed, not of safety.`
-        : ' Nothing had to be read again.';
-    found.push({
-      severity: 'fine',
-      about: name,
-      text: `${name} stands at its limit (${percent(full)} of ${bytes(limit)}), and that is no danger: ${bytes(cacheBytes.values.at(-1)!)} of it is page cache at the end, which the kernel takes back when something else is needed${dirty}. What it could not take back is at samples ${bytes(firm)} at most (${percent(firm / limit)} of the limit${swap}): anonymous and shared memory, and ${bytes(kernelBytes)} of the kernel's own. Do not raise the limit for this. An alert on memory.current alone fires at its page cache: watch memory.current - file + shmem (the last two of memory.stat), which leaves what cannot be taken back; half-way between what it came to here and the limit is ${percent((1 + firm / limit) / 2)} of the limit.${refaults}`,
-    });
-  }
-  const { trend } = firmBytes;
-  // A kill gives memory back in the middle of the course: it says itself what the group was full of.
-  const isCopies = figures.pools.some(
-    (pool, i) => isWithin(scenario.pools[i]!.group, name) && isOfCopies(pool, trend.riseBytes),
-  );
-  if (trend.shape === 'climbs' && (events['oom_kill'] ?? 0) === 0 && !isCopies) {
-    const isBelow = trend.towardsBytes < limit;
-    const whereto = isBelow
-      ? `more slowly from third to third of the run: it goes towards about ${bytes(trend.towardsBytes)}, ${percent(trend.towardsBytes / limit)} of the limit of ${bytes(limit)}${trend.towardsBytes > 0.9 * limit ? ', which leaves hardly anything for requests in progress' : ''}.`
-      : `and reaches ${bytes(limit)} ${whenText(trend, limit - trend.endBytes, lengthOf(figures))}.`;
-    const share = percent(trend.towardsBytes / limit);
-    found.push({
-      severity: isBelow || !trend.isSteady ? 'watch' : 'ends',
-      about: name,
-      ...(isBelow && trend.towardsBytes <= 0.9 * limit
-        ? {}
-        : {
-            course: isBelow
-              ? `climbs towards ${share} of memory.max of ${name}`
-              : courseText(trend, `memory.max of ${name}`, limit - trend.endBytes, lengthOf(figures)),
-          }),
-      text: `What ${name} holds beside page cache climbs, by ${bytes(trend.perHourBytes)} an hour at the end, ${whereto}${growersText(name, scenario)}`,
-    });
-  }
-  return found;
-}
-
-/** Services of a group that give nothing back. */
-function growersText(group: string, { services }: Scenario): string {
-  return services
-    .filter((service) => isWithin(service.group, group))
-    .flatMap(({ name, every, grows, tmpfs_grows: files }) => [
-      ...(sizeBytes(grows)! > 0
-        ? [` ${name} takes ${bytes(sizeBytes(grows)!)} every ${every} and gives nothing back.`]
-        : []),
-      ...(sizeBytes(files)! > 0
-        ? [
-            ` ${name} adds ${bytes(sizeBytes(files)!)} in /dev/shm every ${every} and removes nothing: without swap nobody can reclaim that.`,
-          ]
-        : []),
-    ])
-    .join('');
 }
 
 /** What was followed. */
@@ -240,9 +169,6 @@ function climbing(pool: PoolFigures, figures: FleetFigures, scenario: Scenario):
     text: `The private memory of the workers of ${pool.name} climbs since ${durationText(trend.sinceUs)}, by ${bytes(trend.perHourBytes)} an hour at the end (${bytes(trend.firstBytes)} → ${bytes(trend.lastBytes)}), towards ${nearest.what} (${bytes(nearest.bytes)}), of which the rest (${bytes(nearest.leftBytes)}) is used up ${whenText(trend, nearest.leftBytes, lengthOf(figures))}. ${layerText(pool)} Without a limit of its own it has no ceiling: recycling workers (max_requests) gives the memory back.`,
   };
 }
-
-/** Whether most of a rise is copies of what the pool's workers had from their master. */
-const isOfCopies = (pool: PoolFigures, riseBytes: number) => pool.copiedBytes * pool.workers > 0.5 * riseBytes;
 
 /** The most that a worker comes to copy. */
 const mostText = ({ mostCopiedBytes, preloadBytes }: PoolFigures) =>

@@ -214,7 +214,9 @@ const serviceSchema = z.strictObject({
   group: z.string().optional(),
   anonymous: size.default(0).describe('private memory from the start'),
   grows: size.default(0).describe('private memory that it takes in each step and never gives back'),
-  rewrites: size.default(0).describe('of its private memory written again in each step, at places drawn evenly'),
+  rewrites: size
+    .default(0)
+    .describe('of `anonymous` written again in each step, at even distances, each time one page further'),
   shared: size.default(0).describe('shared memory that it fills (shared_buffers)'),
   tmpfs: size.default(0).describe('files in /dev/shm from the start'),
   tmpfs_grows: size.default(0).describe('in each step'),

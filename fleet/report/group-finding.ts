@@ -1,0 +1,135 @@
+import { bytes, counted, percent } from '../../sim/contract/format.ts';
+import { isWithin } from '../machine/worst-moments.ts';
+import { sizeBytes } from '../scenario/quantities.ts';
+import type { Scenario } from '../scenario/scenario.ts';
+import type { FleetFigures, GroupFigures } from './figures.ts';
+import type { Finding } from './finding.ts';
+import { isOfCopies } from './pool-ceiling.ts';
+import { courseText, whenText } from './trend.ts';
+
+/** So much a second read again is worth a look. */
+const WORTH_BYTES = 2 ** 20;
+/** With less than this share of its limit beside page cache a group is in no danger. */
+const SAFE = 0.8;
+
+/** A group with a limit: whether it stands there by page cache alone, what it reads again and again, and whether the rest climbs. */
+export function groupFindings(group: GroupFigures, figures: FleetFigures, scenario: Scenario): Finding[] {
+  const { maxBytes, highBytes, currentBytes, mostFirmBytes, events } = group;
+  const limit = Math.min(maxBytes ?? Infinity, highBytes ?? Infinity);
+  if (limit === Infinity) return [];
+  const wasKilled = (events['oom_kill'] ?? 0) > 0;
+  const isFull = currentBytes.trend.highestBytes > 0.9 * limit;
+  const isSafe = isFull && mostFirmBytes < SAFE * limit && !wasKilled;
+  return [
+    ...highFindings(group),
+    ...(isSafe ? [cacheFinding(group, limit, figures, scenario)] : readAgainFindings(group, figures, scenario)),
+    ...(wasKilled ? [] : climbFindings(group, limit, figures, scenario)),
+  ];
+}
+
+function highFindings({ name, highBytes, mostFirmBytes, events }: GroupFigures): Finding[] {
+  const times = events['high'] ?? 0;
+  if (times === 0 || highBytes === null) return [];
+  const why =
+    mostFirmBytes < highBytes
+      ? ` By page cache alone: what it holds beside it is ${bytes(mostFirmBytes)} at most, so reclaim finds what to take.`
+      : ` What it holds beside page cache comes to ${bytes(mostFirmBytes)}: reclaim cannot take that, and the wait grows with it.`;
+  return [
+    {
+      severity: 'watch',
+      about: name,
+      text: `${name} went over memory.high (${bytes(highBytes)}) ${counted(times, 'time')}: its processes were made to wait while memory was reclaimed.${why}`,
+    },
+  ];
+}
+
+/** It stands at its limit, and that is no danger. */
+function cacheFinding(group: GroupFigures, limit: number, figures: FleetFigures, scenario: Scenario): Finding {
+  const { name, currentBytes, mostFirmBytes: firm, cacheBytes, dirtyBytes, kernelBytes } = group;
+  const swap = sizeBytes(scenario.machine.swap)! === 0 ? ', and there is no swap' : '';
+  const dirty =
+    dirtyBytes > 0 ? ` (at samples at most ${bytes(dirtyBytes)} of it had to be written to the disk first)` : '';
+  const again = readAgainText(group, figures, scenario);
+  return {
+    severity: perSecond(group, figures) > WORTH_BYTES ? 'watch' : 'fine',
+    about: name,
+    text: `${name} stands at its limit (${percent(currentBytes.trend.highestBytes / limit)} of ${bytes(limit)}), and that is no danger: ${bytes(cacheBytes.values.at(-1)!)} of it is page cache at the end, which the kernel takes back when something else is needed${dirty}. What it could not take back is ${bytes(firm)} at most (${percent(firm / limit)} of the limit${swap}): anonymous and shared memory, and ${bytes(kernelBytes)} of the kernel's own. Do not raise the limit for this. An alert on memory.current alone fires at its page cache: watch memory.current - file + shmem (the last two of memory.stat), which leaves what cannot be taken back; half-way between what it came to here and the limit is ${percent((1 + firm / limit) / 2)} of the limit. ${again === '' ? 'Nothing had to be read again.' : again}`,
+  };
+}
+
+/** Where it is no matter of course that page cache fills the limit. */
+function readAgainFindings(group: GroupFigures, figures: FleetFigures, scenario: Scenario): Finding[] {
+  if (perSecond(group, figures) <= WORTH_BYTES) return [];
+  return [{ severity: 'watch', about: group.name, text: readAgainText(group, figures, scenario) }];
+}
+
+const perSecond = ({ refaults }: GroupFigures, { timesUs }: FleetFigures) =>
+  (refaults * 4096) / (timesUs.at(-1)! / 1e6);
+
+/** What was evicted and read again; nothing where nothing was. */
+function readAgainText(group: GroupFigures, figures: FleetFigures, { services }: Scenario): string {
+  const { name, refaults, cacheBytes, mostFirmBytes } = group;
+  if (refaults === 0) return '';
+  const rate = `${bytes(refaults * 4096)} of files (${bytes(perSecond(group, figures))} a second on average) were read again after they had been evicted`;
+  const files = services.filter((service) => isWithin(service.group, name)).flatMap(({ reads }) => reads);
+  const allBytes = [...new Map(files.map(({ path, size }) => [path, sizeBytes(size)!])).values()].reduce(
+    (sum, size) => sum + size,
+    0,
+  );
+  const room = `${name} has room for ${bytes(cacheBytes.trend.highestBytes)} of page cache at most at a sample`;
+  const cure =
+    allBytes > cacheBytes.trend.highestBytes
+      ? `. ${room}, and its services read ${bytes(allBytes)} of files in turn from their beginning: what is read next was evicted longest ago, so a cache that is only somewhat larger saves little, and one for all of it nearly everything (with the rest ${bytes(allBytes + mostFirmBytes)})`
+      : ': a larger cache may save disk reads';
+  return `${rate}${cure}. That is a question of speed, not of safety.`;
+}
+
+function climbFindings(group: GroupFigures, limit: number, figures: FleetFigures, scenario: Scenario): Finding[] {
+  const { name, firmBytes } = group;
+  const { trend } = firmBytes;
+  // Copies of what was preloaded, and snapshots of data that grow, come to an end of their own, which their findings tell.
+  const isCopies = figures.pools.some(
+    (pool, i) => isWithin(scenario.pools[i]!.group, name) && isOfCopies(pool, trend.riseBytes),
+  );
+  const isSnapshot = scenario.services.some(
+    ({ group: own, snapshot, grows }) => isWithin(own, name) && snapshot !== undefined && sizeBytes(grows)! > 0,
+  );
+  if (trend.shape !== 'climbs' || isCopies || isSnapshot) return [];
+  const untilUs = figures.timesUs.at(-1)!;
+  const isBelow = trend.towardsBytes < limit;
+  const whereto = isBelow
+    ? `more slowly from third to third of the run: it goes towards about ${bytes(trend.towardsBytes)}, ${percent(trend.towardsBytes / limit)} of the limit of ${bytes(limit)}${trend.towardsBytes > 0.9 * limit ? ', which leaves hardly anything for requests in progress' : ''}.`
+    : `and reaches ${bytes(limit)} ${whenText(trend, limit - trend.endBytes, untilUs)}.`;
+  const share = percent(trend.towardsBytes / limit);
+  return [
+    {
+      severity: isBelow || !trend.isSteady ? 'watch' : 'ends',
+      about: name,
+      ...(isBelow && trend.towardsBytes <= 0.9 * limit
+        ? {}
+        : {
+            course: isBelow
+              ? `climbs towards ${share} of memory.max of ${name}`
+              : courseText(trend, `memory.max of ${name}`, limit - trend.endBytes, untilUs),
+          }),
+      text: `What ${name} holds beside page cache climbs, by ${bytes(trend.perHourBytes)} an hour at the end, ${whereto}${growersText(name, scenario)}`,
+    },
+  ];
+}
+
+/** Services of a group that give nothing back. */
+function growersText(group: string, { services }: Scenario): string {
+  return services
+    .filter((service) => isWithin(service.group, group))
+    .flatMap(({ name, every, grows, tmpfs_grows: files }) => [
+      ...(sizeBytes(grows)! > 0
+        ? [` ${name} takes ${bytes(sizeBytes(grows)!)} every ${every} and gives nothing back.`]
+        : []),
+      ...(sizeBytes(files)! > 0
+        ? [
+            ` ${name} adds ${bytes(sizeBytes(files)!)} in /dev/shm every ${every} and removes nothing: without swap nobody can reclaim that.`,
+          ]
+        : []),
+    ])
+    .join('');
+}
