@@ -1,9 +1,11 @@
 import type { EventBuffer } from '../../sim/contract/event.ts';
 import { createHeatMapRecorder } from '../report/heat-map.ts';
+import { type Births, BIRTHS_UNKNOWN, birthsAsTheyHappen, birthsInFileOrder } from '../report/moments/births.ts';
 import { createMomentRecorder } from '../report/moments/recorder.ts';
 import type { ReportRun } from '../report/report-run.ts';
 import { requestedPeakRows } from '../report/requested-peaks.ts';
 import { ownLine, shortFrame } from '../report/sites/frames.ts';
+import type { Mode } from '../run/result.ts';
 import { runInMode } from '../run/run-in-mode.ts';
 import type { RunOptions } from '../run/run-options.ts';
 import { bytesBySite, hasCallSites, stackOfRow } from './explain/by-site.ts';
@@ -14,11 +16,14 @@ const SAMPLES = 320;
 
 /** Runs to the end, and keeps what a report draws beyond the result: the address space at every sample, and at two by pages. */
 export async function recordRun(options: RunOptions): Promise<ReportRun> {
-  const heat = createHeatMapRecorder();
   const mode = options.mode ?? 'lockstep';
-  const moments = createMomentRecorder(options.events, mode, siteNames(options.events));
+  const births = birthsIn(mode, options.events);
+  const who = { births, siteOf: siteNames(options.events) };
+  const heat = createHeatMapRecorder(who);
+  const moments = createMomentRecorder(options.events, who);
   const result = await runInMode({
     ...options,
+    onAllocation: births.note,
     ...(mode === 'lockstep' && !options.sampleEvery && { sampleBefore: requestedPeakRows(options.events) }),
     sampleEvery: options.sampleEvery || Math.max(1, Math.ceil(options.events.length / SAMPLES)),
     onSample(sample, assembled) {
@@ -32,9 +37,14 @@ export async function recordRun(options: RunOptions): Promise<ReportRun> {
   return { result, heat: heat.finish(), moments: moments.finish(), ...(sites && { sites }) };
 }
 
-/** The line of code of an allocating row; undefined for a trace without call sites. */
-function siteNames(events: EventBuffer): ((row: number) => string) | undefined {
-  if (!hasCallSites(events)) return undefined;
+function birthsIn(mode: Mode, events: EventBuffer): Births {
+  if (mode === 'threads') return BIRTHS_UNKNOWN;
+  return mode === 'virtual' ? birthsAsTheyHappen(events) : birthsInFileOrder(events);
+}
+
+/** The line of code of an allocating row; '' for a trace without call sites. */
+function siteNames(events: EventBuffer): (row: number) => string {
+  if (!hasCallSites(events)) return () => '';
   const names = new Map<number, string>();
   return (row) => {
     const site = events.sites[row]!;

@@ -112,7 +112,7 @@ describe('the page in Chromium', () => {
     writeFileSync(join(folder, 'page.html'), await pageText());
     await page.goto(`file://${join(folder, 'page.html')}`);
     await page.waitForSelector('html[data-ready=true]');
-  });
+  }, 60_000);
   afterAll(async () => {
     await browser?.close();
     rmSync(folder, { recursive: true });
@@ -182,9 +182,17 @@ describe('the page in Chromium', () => {
   test('the map tells what is under a click, and zooms addresses by keys', async () => {
     const heat = page.locator('canvas.heat');
     await heat.click({ position: { x: 600, y: 200 } });
-    expect(await page.locator('#heat [aria-live]').innerText()).toMatch(
-      /^main heap, .* from 0x5555\w+, at event [\d,]+: /,
+    const said = page.locator('#heat [aria-live]');
+    expect(await said.innerText()).toMatch(/^main heap, .* from 0x5555\w+, at event [\d,]+: /);
+    expect(await said.innerText()).toMatch(
+      /live blocks? holds? it.*; .* asked for \(.* usable\) at 0x5555\w+, since event [\d,]+ by thread \d\.$/,
     );
+    const first = await said.innerText();
+    await page.keyboard.press('ArrowLeft');
+    expect(await said.innerText()).not.toBe(first);
+    await page.keyboard.press('ArrowRight');
+    await page.keyboard.press('Enter');
+    expect(await said.innerText()).toBe(first);
     const before = await heat.screenshot();
     await page.keyboard.press('PageUp');
     expect(Buffer.compare(before, await heat.screenshot())).not.toBe(0);
@@ -199,7 +207,9 @@ describe('the page in Chromium', () => {
     const first = await detail.innerText();
     await page.keyboard.press('ArrowRight');
     expect(await detail.innerText()).not.toBe(first);
-    expect(await detail.locator('th').allInnerTexts()).toContain('allocated at event');
+    expect(await detail.locator('th').allInnerTexts()).toContain('since event');
+    await page.keyboard.press('End');
+    expect(await detail.innerText()).toContain('No live block of main heap lies above it');
   });
 
   test.each([400, 800, 1400])('at %i pixels nothing is wider than the window', async (width) => {

@@ -14,7 +14,7 @@ const channels = (hex: string): number[] => [1, 3, 5].map((i) => Number.parseInt
 interface MapPlace {
   /** Edges of the plot within the panel, as those of the charts above. */
   readonly box: () => { readonly left: number; readonly width: number };
-  readonly report: (text: string) => void;
+  readonly report: (about: string, holders: string) => void;
 }
 
 const AXIS_HEIGHT = 22;
@@ -26,12 +26,14 @@ interface AddressMap {
   /** A pixel a cell. */
   readonly source: HTMLCanvasElement;
   readonly heat: HeatMapData;
+  readonly data: PageData;
   readonly axis: TimeAxis;
   readonly place: MapPlace;
   /** Columns by time, and where each begins. */
   readonly order: readonly number[];
   readonly starts: readonly number[];
   readonly cells: Uint8Array;
+  readonly held: HeldCells;
   /** Rows that are shown. */
   from: number;
   to: number;
@@ -63,6 +65,8 @@ function drawAddressMap(into: HTMLElement, data: PageData, heat: HeatMapData, ax
     order,
     starts: order.map((i) => times[i]!),
     cells,
+    held: decodeHeld(heat.held, cells.length),
+    data,
     from: 0,
     to: rows,
     mark: undefined,
@@ -179,7 +183,8 @@ function chooseMapCell(map: AddressMap, column: number, row: number): void {
   if (y < map.from) panRows(map, y - map.from - 2);
   else if (y >= map.to) panRows(map, y - map.to + 3);
   else paintMap(map);
-  map.place.report(describeMapCell(heat, order[x]!, y, map.cells[y * order.length + order[x]!]!));
+  const cell = y * order.length + order[x]!;
+  map.place.report(describeMapCell(heat, order[x]!, y, map.cells[cell]!), describeHolders(map, cell));
 }
 
 /** The time and the row under the pointer. */
@@ -251,6 +256,7 @@ function listenToMapKeys(map: AddressMap): void {
       ArrowRight: () => chooseMapCell(map, x + 1, y),
       ArrowUp: () => chooseMapCell(map, x, y - 1),
       ArrowDown: () => chooseMapCell(map, x, y + 1),
+      Enter: () => chooseMapCell(map, x, y),
     };
     const action = actions[event.key];
     if (!action) return;
@@ -265,10 +271,28 @@ function describeMapCell(heat: HeatMapData, column: number, row: number, value: 
   const ns = heat.ns[column]!;
   const when = `${ns > 0 ? `${nsText(ns)}, ` : ''}event ${countText(heat.events[column]!)}`;
   const residency = (value >> 4) / 15;
-  const occupancy = (value & 15) / 15;
+  const free = 1 - (value & 15) / 15;
   const state =
     residency === 0
       ? 'nothing resident'
-      : `about ${Math.round(residency * 100)} % resident, of that ${Math.round(occupancy * 100)} % in use by the program`;
+      : `about ${Math.round(residency * 100)} % resident, of that ${free === 1 ? 'all or nearly all is' : `${Math.round(free * 100)} %`} free`;
   return `${name || 'mapping'}, ${bytesText(heat.rowBytes)} from ${address}, at ${when}: ${state}.`;
+}
+
+/** Who holds a cell: how many live blocks, and the one with most bytes there. */
+function describeHolders({ held, heat, data, cells }: AddressMap, cell: number): string {
+  if (cells[cell]! >> 4 === 0) return '';
+  const count = held.count[cell]!;
+  const i = held.holder[cell]! - 1;
+  const { holders } = heat;
+  if (count === 0) return 'No block of the program lies here: what is not free is the allocator’s own.';
+  const many = count === 1 ? 'One live block holds it' : `${countText(count)} live blocks hold it`;
+  const isMuchFree = (cells[cell]! & 15) < 15;
+  const keeps = isMuchFree ? `, and ${count === 1 ? 'keeps' : 'keep'} what is free on the same pages` : '';
+  if (i < 0)
+    return `${many}${keeps}; they are not listed: this page has the ${countText(holders.address.length)} that hold most.`;
+  const by = holders.thread[i]! < 0 ? '' : ` by ${threadText(holders.thread[i]!)}`;
+  const since = (holders.event[i] ?? -1) < 0 ? '' : `, since event ${sinceText(holders, i)}${by}`;
+  const site = siteText(holders, i);
+  return `${many}${keeps}; ${count === 1 ? '' : 'the largest '}${bytesText(holders.requestedBytes[i]!)} asked for (${bytesText(holders.usableBytes[i]!)} usable) at ${addressText(data, holders.address[i]!)}${since}${site && `, in ${site}`}.`;
 }

@@ -146,8 +146,8 @@ function drawMap(body: HTMLElement, data: PageData, run: RunData, axis: TimeAxis
   const status = element('p', { class: 'status', 'aria-live': 'polite' }, `A row is ${bytesText(run.heat.rowBytes)}.`);
   drawAddressMap(place, data, run.heat, axis, {
     box: () => ({ left: chart.bbox.left / devicePixelRatio, width: chart.bbox.width / devicePixelRatio }),
-    report: (text) => {
-      status.textContent = text;
+    report: (about, holders) => {
+      status.replaceChildren(about, ...(holders ? [element('br'), holders] : []));
     },
   });
   const free = shade(data.classes.find((c) => c.key === 'returnable')!);

@@ -140,10 +140,11 @@ function drawSquares(
       ArrowDown: perRow,
       Home: -Infinity,
       End: Infinity,
+      Enter: 0,
     };
     const step = steps[event.key];
     if (step === undefined || event.ctrlKey || event.metaKey || event.altKey) return;
-    choose(chosen < 0 ? 0 : chosen + step);
+    choose(chosen < 0 && Number.isFinite(step) ? 0 : Math.max(0, chosen) + step);
     event.preventDefault();
     event.stopPropagation();
   });
