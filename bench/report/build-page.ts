@@ -112,7 +112,7 @@ function runData(reported: ReportRun, runs: number, first: ReportRun | undefined
       })),
     waits: waitData(result),
     notModelled: result.notModelled,
-    sites: sites ? sitesMarkup(sites, first?.sites) : null,
+    sites: sites ? sitesMarkup(sites, { before: first?.sites, about: reported.sitesAbout }) : null,
   };
 }
 

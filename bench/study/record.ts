@@ -1,4 +1,5 @@
 import type { EventBuffer } from '../../sim/contract/event.ts';
+import type { Ns } from '../../sim/contract/units.ts';
 import { createHeatMapRecorder } from '../report/heat-map.ts';
 import { type Births, BIRTHS_UNKNOWN, birthsAsTheyHappen, birthsInFileOrder } from '../report/moments/births.ts';
 import { createMomentRecorder } from '../report/moments/recorder.ts';
@@ -10,6 +11,7 @@ import { runInMode } from '../run/run-in-mode.ts';
 import type { RunOptions } from '../run/run-options.ts';
 import { bytesBySite, hasCallSites, stackOfRow } from './explain/by-site.ts';
 import { momentOf } from './explain/moment-in-run.ts';
+import { clockOf } from './plan/sample-points.ts';
 
 /** Samples that a recorded run takes by itself, if nobody says how often. */
 const SAMPLES = 320;
@@ -25,6 +27,7 @@ export async function recordRun(options: RunOptions): Promise<ReportRun> {
     ...options,
     onAllocation: births.note,
     ...(mode === 'lockstep' && !options.sampleEvery && { sampleBefore: requestedPeakRows(options.events) }),
+    ...(options.pace === 'recorded' && { sampleIdleNs: idleNs(options.events) }),
     sampleEvery: options.sampleEvery || Math.max(1, Math.ceil(options.events.length / SAMPLES)),
     onSample(sample, assembled) {
       options.onSample?.(sample, assembled);
@@ -33,8 +36,22 @@ export async function recordRun(options: RunOptions): Promise<ReportRun> {
     },
   });
   const { placements, syscalls, timeTrace, onSample, onProgress, check, sampleEvery, tlb, ...machine } = options;
-  const sites = result.partial ? undefined : bytesBySite(machine, momentOf(machine, undefined).end);
-  return { result, heat: heat.finish(), moments: moments.finish(), ...(sites && { sites }) };
+  const judged = result.partial || !hasCallSites(options.events) ? undefined : momentOf(machine, undefined);
+  const sites = judged && bytesBySite(machine, judged.end);
+  return {
+    result,
+    heat: heat.finish(),
+    moments: moments.finish(),
+    ...(sites && { sites, sitesAbout: judged.about }),
+  };
+}
+
+/**
+ * Without samples where a long idle time begins and ends, its curves would climb or fall through all of it. So long that there
+ * are at most twice as many samples as otherwise, whatever number of threads is idle.
+ */
+function idleNs(events: EventBuffer): Ns {
+  return Math.max(1, (clockOf(events) * events.threadSlots) / SAMPLES);
 }
 
 function birthsIn(mode: Mode, events: EventBuffer): Births {

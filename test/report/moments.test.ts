@@ -89,6 +89,19 @@ describe('moments', () => {
     expect(heat!.holders.requestedBytes).toContain(90_000);
   });
 
+  test('at the recorded pace, a level that stands through an idle time is seen at both its ends', async () => {
+    const lines = ['m 0 1 50000', 'm 0 2 50000', '+ 1000', 'f 0 1', 'f 0 2', '+ 50000000', 'm 0 3 9000'];
+    const { result } = await recordRun({
+      ...optionsOf(lines, 'glibc'),
+      mode: 'virtual',
+      pace: 'recorded',
+      sampleEvery: 1e6,
+    });
+    const empty = result.samples.filter((s) => s.requestedBytes === 0).map((s) => s.virtualNs);
+    expect(empty[0]).toBeLessThan(1e6);
+    expect(empty.at(-1)).toBeGreaterThan(49e6);
+  });
+
   test('a slot that was used again belongs to its last block', async () => {
     const { moments } = await recordRun(bumpOptions(['m 0 1 10', 'f 0 1', 'm 3 2 20']));
     const [end] = moments!;

@@ -199,6 +199,47 @@ describe('the page in Chromium', () => {
     await page.keyboard.press('0');
   });
 
+  test('the map is zoomed by buttons, by the wheel and by two fingers, and one button goes back', async () => {
+    const heat = page.locator('canvas.heat');
+    const buttons = page.locator('#heat [role=group]');
+    const pixels = () => heat.evaluate((node) => (node as unknown as { toDataURL(): string }).toDataURL());
+    const whole = await pixels();
+    const back = async () => {
+      expect(await pixels()).not.toBe(whole);
+      await buttons.getByRole('button', { name: 'all', exact: true }).click();
+      expect(await pixels()).toBe(whole);
+    };
+    for (const name of ['time +', 'addresses +']) {
+      await buttons.getByRole('button', { name, exact: true }).click();
+      await back();
+    }
+    await heat.hover({ position: { x: 500, y: 150 } });
+    await page.keyboard.down('Control');
+    await page.mouse.wheel(0, -200);
+    await page.keyboard.up('Control');
+    await page.waitForTimeout(50);
+    await back();
+    const chart = page.locator('#chart-classes');
+    const before = await chart.screenshot();
+    // Two fingers that part sideways; the charts follow, for the time is one.
+    await heat.evaluate((node) => {
+      const canvas = node as unknown as { dispatchEvent(event: unknown): void; setPointerCapture(id: number): void };
+      canvas.setPointerCapture = () => {};
+      const { left, top } = node.getBoundingClientRect();
+      const Pointer = (globalThis as unknown as { PointerEvent: new (kind: string, init: object) => unknown })
+        .PointerEvent;
+      const send = (kind: string, pointerId: number, x: number) =>
+        canvas.dispatchEvent(new Pointer(kind, { pointerId, clientX: left + x, clientY: top + 100, bubbles: true }));
+      send('pointerdown', 1, 400);
+      send('pointerdown', 2, 500);
+      send('pointermove', 2, 700);
+      send('pointerup', 2, 700);
+      send('pointerup', 1, 400);
+    });
+    expect(Buffer.compare(before, await chart.screenshot())).not.toBe(0);
+    await back();
+  });
+
   test('a page that is clicked says who holds it, and what that keeps', async () => {
     const squares = page.locator('canvas.squares').first();
     await squares.click({ position: { x: 3, y: 3 } });
