@@ -56,9 +56,15 @@ function drawPlaces(
   place.append(status);
 }
 
+/** On paper the chosen one alone. */
 function momentChoice(run: RunData, chosen: number, choose: (moment: number) => void): HTMLElement {
   const names = run.moments.map((m) => `${m.label}: ${bytesText(m.rssBytes)}`);
-  return choice('Moment', names, chosen, choose);
+  return element(
+    'div',
+    {},
+    choice('Moment', names, chosen, choose),
+    element('p', { class: 'paper' }, `Drawn as it is ${names[chosen]!}.`),
+  );
 }
 
 function drawSquares(

@@ -28,7 +28,7 @@ const LINES = 20;
 export function flamePage(title: string, stacks: readonly StackBytes[]): string {
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>${escapeXml(title)}</title><style>body{font:14px system-ui,sans-serif;margin:1rem;color-scheme:light dark}h3{font-size:1rem}</style></head>
+<title>${escapeXml(title)}</title><style>:root{color-scheme:light dark}body{font:14px system-ui,sans-serif;margin:1rem}h1{overflow-wrap:anywhere}h3{font-size:1rem}.scroll-x{overflow-x:auto}</style></head>
 <body><h1>${escapeXml(title)}</h1>
 ${sitesMarkup(stacks)}
 <script>${inScript(clientScript('flame'))}
