@@ -141,7 +141,8 @@ export interface HeatMap {
   readonly cells: string;
   /**
    * Who holds each cell, base64: row by row runs of equal cells, each three numbers (as varints of seven bits, the lowest first): its
-   * length, the number of live blocks, and 1 + the position in `holders` of the one with most bytes there, 0 where none is listed.
+   * length, the number of live blocks, and 1 + the position in `holders` of the one with most bytes there, 0 where none is listed. Empty
+   * where a page has too many runs to tell.
    */
   readonly held: string;
   readonly holders: HolderColumns;

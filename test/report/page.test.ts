@@ -72,6 +72,15 @@ describe('the page', () => {
     expect(text).toContain('<title>a &lt;test&gt; &amp; more · allocsim</title>');
   });
 
+  test('of many runs the map leaves out who holds what', async () => {
+    const [run] = await twoRuns();
+    const four = buildPageData([run!, run!, run!, run!]).runs.map((r) => r.heat!);
+    expect(four.every((heat) => heat.holders.address.length > 0)).toBe(true);
+    const five = buildPageData([run!, run!, run!, run!, run!]).runs.map((r) => r.heat!);
+    expect(five.map((heat) => [heat.held, heat.holders.address.length])).toEqual(Array(5).fill(['', 0]));
+    expect(five[0]!.cells).toBe(four[0]!.cells);
+  });
+
   test('a million samples: under 2 MB, and the one that peaks is in it', async () => {
     const [run] = await twoRuns();
     const [first] = run!.result.samples;

@@ -259,6 +259,7 @@ function describeMapCell(heat: HeatMapData, column: number, row: number, value: 
 /** Who holds a cell: how many live blocks, and the one with most bytes there. */
 function describeHolders({ held, heat, data, cells }: AddressMap, cell: number): string {
   if (cells[cell]! >> 4 === 0) return '';
+  if (heat.held === '') return 'Who holds it is told in a report of fewer runs.';
   const count = held.count[cell]!;
   const i = held.holder[cell]! - 1;
   const { holders } = heat;
