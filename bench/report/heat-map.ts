@@ -218,6 +218,9 @@ function layOut(used: readonly number[], names: ReadonlyMap<number, Named>, gran
       if (i % perRow === 0) {
         const start = Math.max(granule * granulePages, BRK_START_PAGE) * PAGE_BYTES;
         rows.push({ address: `0x${realAddress(start).toString(16)}`, name: areaOf(granule) });
+      } else if (areaOf(granule) !== areaOf(granules[i - 1]!)) {
+        const first = areaOf(granules[i - (i % perRow)]!);
+        rows[rows.length - 1] = { ...rows.at(-1)!, name: `${first} to ${areaOf(granule)}` };
       }
       rowOf.set(granule, rows.length - 1);
     });

@@ -89,6 +89,27 @@ describe('moments', () => {
     expect(heat!.holders.requestedBytes).toContain(90_000);
   });
 
+  test.each(['lockstep', 'virtual'] as const)('%s: each block has the event that asked for its size', async (mode) => {
+    const lines = Array.from({ length: 300 }, (_, i) => {
+      const size = ((i * 7919) % 50_000) + 1;
+      if (i % 7 === 6) return `r 0 ${i - 2} ${size}`;
+      if (i % 5 === 4) return `f 0 ${i - 1}`;
+      return i % 3 === 0 ? `c 0 ${i} 1 ${size}` : `m 0 ${i} ${size}`;
+    }).filter((line, i, all) => {
+      // Only what lives is freed or resized.
+      const id = line.split(' ')[2]!;
+      const earlier = all.slice(0, i).filter((l) => l.split(' ')[2] === id);
+      return /^[mc]/.test(line) || (earlier.length > 0 && !earlier.some((l) => l.startsWith('f')));
+    });
+    const { moments, heat } = await recordRun({ ...optionsOf(lines, 'glibc'), mode, sampleEvery: 20 });
+    const sizeAt = (event: number) => Number(lines[event]!.split(' ').at(-1));
+    const lists = [...moments!.map((m) => m.blocks), heat!.holders];
+    for (const list of lists) {
+      expect(list.requestedBytes.length).toBeGreaterThan(50);
+      expect(list.event.map(sizeAt)).toEqual(list.requestedBytes);
+    }
+  });
+
   test('at the recorded pace, a level that stands through an idle time is seen at both its ends', async () => {
     const lines = ['m 0 1 50000', 'm 0 2 50000', '+ 1000', 'f 0 1', 'f 0 2', '+ 50000000', 'm 0 3 9000'];
     const { result } = await recordRun({
