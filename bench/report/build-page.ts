@@ -14,6 +14,7 @@ import { decimate } from './decimate.ts';
 import type { Histograms } from './histograms.ts';
 import { CLASSES, metricTitle, RUN_COLOURS } from './names.ts';
 import {
+  type HolderColumns,
   type MetricRow,
   type PageData,
   type RunData,
@@ -34,6 +35,18 @@ export interface ReportOptions {
 /** Stretches of the time axis that the page can tell apart; each keeps the extremes of every curve. */
 const BUCKETS = 1200;
 const MARKS_MAX = 400;
+/** Of more runs than this the map does not say who holds what: a page stays a page. */
+const WITH_HOLDERS = 4;
+const NO_HOLDERS: HolderColumns = {
+  address: [],
+  usableBytes: [],
+  requestedBytes: [],
+  event: [],
+  ns: [],
+  thread: [],
+  site: [],
+  siteNames: [],
+};
 const UPPER_START = MMAP_BOTTOM_PAGE * PAGE_BYTES;
 
 export function buildPageData(runs: readonly ReportRun[], options: ReportOptions = {}): PageData {
@@ -94,7 +107,7 @@ function runData(reported: ReportRun, runs: number, first: ReportRun | undefined
     explanation: verdict ?? [],
     why,
     series: seriesData(result, buckets),
-    heat: heat ?? null,
+    heat: heat ? (runs > WITH_HOLDERS ? { ...heat, held: '', holders: NO_HOLDERS } : heat) : null,
     // Of many runs the end is enough: a page stays a page.
     moments: runs > 2 ? moments.slice(0, 1) : moments,
     locks: result.locks
@@ -112,7 +125,7 @@ function runData(reported: ReportRun, runs: number, first: ReportRun | undefined
       })),
     waits: waitData(result),
     notModelled: result.notModelled,
-    sites: sites ? sitesMarkup(sites, first?.sites) : null,
+    sites: sites ? sitesMarkup(sites, { before: first?.sites, about: reported.sitesAbout }) : null,
   };
 }
 

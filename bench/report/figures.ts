@@ -127,13 +127,15 @@ function heatFigure(run: ReportRun): string {
   const axis = axisOf(run.result);
   const cells = Buffer.from(heat.cells, 'base64');
   const columns = heat.events.length;
-  const x = run.result.run.mode === 'lockstep' ? heat.events : heat.ns;
+  const seen = run.result.run.mode === 'lockstep' ? heat.events : heat.ns;
+  // Each column from where it is the nearest, as on the page.
+  const x = seen.map((at, i) => (at + (seen[i - 1] ?? 0)) / 2);
   return svgGrid({
     title: `${basename(run.result.run.workload)} under ${run.result.run.allocator}: the address space`,
-    subtitle: 'Blue: in use. Amber: free, and resident all the same. Blank: not resident.',
+    subtitle: 'Blue: in use or bookkeeping. Amber: free, and resident all the same. Blank: not resident.',
     rows: heat.rows.length,
     x,
-    end: Math.max(lastOf(axis.values), lastOf(x)),
+    end: Math.max(lastOf(axis.values), lastOf(seen)),
     xLabel: axis.label,
     xText: axis.text,
     shades: Array.from({ length: OCCUPANCY }, (_, i) => mixed(FREE, CLASSES[0]!, i / (OCCUPANCY - 1))),

@@ -1,9 +1,11 @@
-import { PAGE_BYTES } from '../../sim/contract/units.ts';
+import { RANGE_CACHED, RANGE_FREE } from '../../sim/contract/allocator.ts';
+import { type Addr, type Bytes, PAGE_BYTES } from '../../sim/contract/units.ts';
 import type { Kernel } from '../../sim/kernel/kernel.ts';
 import { BRK_START_PAGE, realAddress } from '../../sim/kernel/layout.ts';
-import { forEachLive } from '../../sim/replay/objects.ts';
 import { collectAreas, groupName, isResident, RESERVED } from '../run/areas.ts';
 import type { Assembled } from '../run/machine.ts';
+import { createHolderTable, type HolderCell, holdersOfCells, largerHolder, readHolders } from './heat-holders.ts';
+import type { Holders } from './moments/holders.ts';
 import { firstFrom } from './moments/resident-pages.ts';
 import type { HeatMap } from './page-data.ts';
 
@@ -18,8 +20,9 @@ interface Capture {
   readonly event: number;
   readonly ns: number;
   granules: Float64Array;
-  liveBytes: Float64Array;
+  freeBytes: Float64Array;
   residentPages: Uint32Array;
+  held: HolderCell[];
 }
 
 interface Named {
@@ -31,7 +34,8 @@ interface Named {
  * Who uses which part of the address space, capture after capture. What it keeps is bounded however long the run:
  * beyond twice the columns of a picture every other capture is dropped, beyond GRANULES_MAX granules become coarser.
  */
-export function createHeatMapRecorder() {
+export function createHeatMapRecorder(who: Holders) {
+  const table = createHolderTable(who.births);
   let captures: Capture[] = [];
   let latest: Capture | undefined;
   let taken = 0;
@@ -52,22 +56,13 @@ export function createHeatMapRecorder() {
   }
 
   function read(event: number, ns: number, assembled: Assembled): Capture {
-    const { machine, objects, top } = assembled;
-    const { granules, residentPages } = residentGranules(machine.kernel);
-    const granuleBytes = granulePages * PAGE_BYTES;
-    const liveBytes = new Float64Array(granules.length);
-    forEachLive(objects, (_slot, handle, requested) => {
-      const start = top.addressOf(handle);
-      const end = start + Math.min(requested, top.usableSize(handle));
-      for (let i = firstFrom(granules, Math.floor(start / granuleBytes)); i < granules.length; i++) {
-        const from = granules[i]! * granuleBytes;
-        if (from >= end) break;
-        liveBytes[i]! += Math.min(end, from + granuleBytes) - Math.max(start, from);
-      }
-    });
+    who.births.readTo(event);
+    const { granules, residentPages } = residentGranules(assembled.machine.kernel);
+    const freeBytes = freeIn(assembled, granules, residentPages, granulePages);
+    const held = readHolders(assembled, granules, granulePages * PAGE_BYTES, table);
     for (const granule of granules) used.add(granule);
     nameGranules(granules, assembled);
-    return { event, ns, granules, liveBytes, residentPages };
+    return { event, ns, granules, freeBytes, residentPages, held };
   }
 
   function residentGranules({ vmas, pages }: Kernel) {
@@ -110,15 +105,17 @@ export function createHeatMapRecorder() {
     for (const [granule, name] of named) if (!names.has(half(granule))) names.set(half(granule), name);
     for (const c of withLatest()) {
       const granules = Float64Array.from(new Set(c.granules.map(half)));
-      const liveBytes = new Float64Array(granules.length);
+      const freeBytes = new Float64Array(granules.length);
       const residentPages = new Uint32Array(granules.length);
+      const held: HolderCell[] = [];
       let at = 0;
       c.granules.forEach((granule, i) => {
         if (granules[at] !== half(granule)) at++;
-        liveBytes[at]! += c.liveBytes[i]!;
+        freeBytes[at]! += c.freeBytes[i]!;
         residentPages[at]! += c.residentPages[i]!;
+        held[at] = largerHolder(held[at], c.held[i]!, granule === c.granules[i - 1]! + 1);
       });
-      Object.assign(c, { granules, liveBytes, residentPages });
+      Object.assign(c, { granules, freeBytes, residentPages, held });
     }
   }
 
@@ -137,18 +134,22 @@ export function createHeatMapRecorder() {
     const capacity = new Float64Array(rows.length);
     for (const granule of used) capacity[rowOf.get(granule)!]! += granulePages * PAGE_BYTES;
     const cells = new Uint8Array(rows.length * columns.length);
+    const held: (HolderCell | undefined)[] = new Array(cells.length);
     columns.forEach((c, x) => {
-      const live = new Float64Array(rows.length);
+      const free = new Float64Array(rows.length);
       const resident = new Float64Array(rows.length);
       c.granules.forEach((granule, i) => {
         const row = rowOf.get(granule)!;
-        live[row]! += c.liveBytes[i]!;
+        free[row]! += c.freeBytes[i]!;
         resident[row]! += c.residentPages[i]! * PAGE_BYTES;
+        const place = row * columns.length + x;
+        const goesOn = granule === c.granules[i - 1]! + 1 && rowOf.get(granule - 1) === row;
+        held[place] = largerHolder(held[place], c.held[i]!, goesOn);
       });
       for (let y = 0; y < rows.length; y++) {
         if (resident[y] === 0) continue;
-        // Occupancy is of what is resident: a row that is all live is full however little of it is there.
-        const occupancy = Math.min(1, live[y]! / resident[y]!);
+        // Occupancy is of what is resident: a row of which nothing is free is full however little of it is there.
+        const occupancy = Math.max(0, 1 - free[y]! / resident[y]!);
         cells[y * columns.length + x] = level(resident[y]! / capacity[y]!) * 16 + Math.round(occupancy * LEVELS);
       }
     });
@@ -159,10 +160,40 @@ export function createHeatMapRecorder() {
       groups,
       rowBytes: perRow * granulePages * PAGE_BYTES,
       cells: Buffer.from(cells).toString('base64'),
+      ...holdersOfCells(held, columns.length, table, who),
     };
   }
 
   return { capture, finish };
+}
+
+/** What of each granule is resident and free, in caches too. */
+function freeIn({ top, machine }: Assembled, granules: Float64Array, residentPages: Uint32Array, granulePages: number) {
+  const { pages } = machine.kernel;
+  const freeBytes = new Float64Array(granules.length);
+  const granuleBytes = granulePages * PAGE_BYTES;
+  const residentIn = (from: Addr, to: Addr): Bytes => {
+    let bytes = 0;
+    for (let at = from; at < to; ) {
+      const page = Math.floor(at / PAGE_BYTES);
+      const next = Math.min(to, (page + 1) * PAGE_BYTES);
+      if (isResident(pages, page)) bytes += next - at;
+      at = next;
+    }
+    return bytes;
+  };
+  const walk = top.walkFree ?? top.walk;
+  walk((start, length, kind) => {
+    if (kind !== RANGE_FREE && kind !== RANGE_CACHED) return;
+    const end = start + length;
+    for (let i = firstFrom(granules, Math.floor(start / granuleBytes)); i < granules.length; i++) {
+      const from = granules[i]! * granuleBytes;
+      if (from >= end) break;
+      const [first, last] = [Math.max(start, from), Math.min(end, from + granuleBytes)];
+      freeBytes[i]! += residentPages[i] === granulePages ? last - first : residentIn(first, last);
+    }
+  });
+  return freeBytes;
 }
 
 /** Each group of areas gets rows of its own, so that its pieces stand together wherever they are mapped. */
@@ -187,6 +218,9 @@ function layOut(used: readonly number[], names: ReadonlyMap<number, Named>, gran
       if (i % perRow === 0) {
         const start = Math.max(granule * granulePages, BRK_START_PAGE) * PAGE_BYTES;
         rows.push({ address: `0x${realAddress(start).toString(16)}`, name: areaOf(granule) });
+      } else if (areaOf(granule) !== areaOf(granules[i - 1]!)) {
+        const first = areaOf(granules[i - (i % perRow)]!);
+        rows[rows.length - 1] = { ...rows.at(-1)!, name: `${first} to ${areaOf(granule)}` };
       }
       rowOf.set(granule, rows.length - 1);
     });

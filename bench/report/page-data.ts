@@ -137,8 +137,22 @@ export interface HeatMap {
     readonly areas: number;
   }[];
   readonly rowBytes: number;
-  /** rows × columns bytes, base64: residency << 4 | occupancy of what is resident, 0 to 15 each. */
+  /** rows × columns bytes, base64: residency << 4 | what of the resident bytes is not free, 0 to 15 each. */
   readonly cells: string;
+  /**
+   * Who holds each cell, base64: row by row runs of equal cells, each three numbers (as varints of seven bits, the lowest first): its
+   * length, the number of live blocks, and 1 + the position in `holders` of the one with most bytes there, 0 where none is listed. Empty
+   * where a page has too many runs to tell.
+   */
+  readonly held: string;
+  readonly holders: HolderColumns;
+}
+
+/** Blocks that hold most of a cell of the map somewhere, as columns. */
+export interface HolderColumns extends BlockNames {
+  readonly address: readonly number[];
+  readonly usableBytes: readonly number[];
+  readonly requestedBytes: readonly number[];
 }
 
 /** All that is resident at one moment, place by place and page by page. */
@@ -183,19 +197,32 @@ export interface CellColumns {
   readonly block: readonly number[];
 }
 
-/** Live blocks, as columns; `event` and `thread` are -1 where they are not known. */
-export interface BlockColumns {
+/** Who allocated each of a list of blocks, as columns; what is not known of one is -1, what is known of none an empty column. */
+export interface BlockNames {
+  readonly event: readonly number[];
+  readonly ns: readonly number[];
+  readonly thread: readonly number[];
+  readonly site: readonly number[];
+  /** What the numbers of `site` stand for. */
+  readonly siteNames: readonly string[];
+}
+
+/** Live blocks, as columns. */
+export interface BlockColumns extends BlockNames {
   /** In bytes from the one before. */
   readonly address: readonly number[];
   readonly usableBytes: readonly number[];
   readonly requestedBytes: readonly number[];
-  readonly event: readonly number[];
-  readonly thread: readonly number[];
   /** Free bytes that would be on pages of their own, were the block freed too. */
   readonly pinsBytes: readonly number[];
-  readonly site: readonly number[];
-  /** What the numbers of `site` stand for. */
-  readonly siteNames: readonly string[];
+  /** Free resident bytes between the block and its live neighbours, or the ends of its area. */
+  readonly freeBelowBytes: readonly number[];
+  readonly freeAboveBytes: readonly number[];
+  /** Number of its area in `areaNames`; -1 where it lies in none. */
+  readonly area: readonly number[];
+  readonly areaNames: readonly string[];
+  /** Of the live blocks of its area it is 1 the last one, 2 the only one, 0 neither. */
+  readonly rank: readonly number[];
 }
 
 export interface LockRow {

@@ -19,6 +19,7 @@ const CLIENT_FILES = [
   'places',
   'band-labels',
   'address-map',
+  'map-pointer',
   'difference',
   'flame',
   'machine-timeline',

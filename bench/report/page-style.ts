@@ -49,12 +49,12 @@ th:first-child, td:first-child { text-align: left; padding-left: 2px; } th { col
 details { border-bottom: 1px solid var(--line); padding: 3px 0; } summary { display: flex; flex-wrap: wrap; gap: 2px 8px; align-items: center; cursor: pointer; padding: 2px 0; }
 summary::before { content: '▸'; width: 10px; color: var(--dim); } details[open] > summary::before { content: '▾'; }
 .place-name { width: 210px; overflow-wrap: anywhere; } .place-bar { flex: 1 1 220px; min-width: 120px; } .place-bar .bar-stack { height: 13px; }
-.squares-scroll { max-height: 300px; overflow: auto; padding: 2px; } canvas.squares { display: block; cursor: pointer; }
+.squares-scroll { max-height: 300px; overflow: auto; padding: 2px; } canvas.squares { display: block; cursor: pointer; } canvas.squares:focus-visible { outline-offset: -2px; }
 .detail { border-left: 3px solid var(--accent); margin: 8px 0; padding: 4px 10px; overflow-wrap: anywhere; }
 canvas.heat { width: 100%; height: 460px; display: block; cursor: crosshair; touch-action: pan-y; }
 .legend { display: flex; flex-wrap: wrap; gap: 4px 10px; align-items: center; margin-top: 6px; } .scale { width: 160px; height: 10px; border-radius: 3px; }
 .status { min-height: 21px; overflow-wrap: anywhere; }
-td.wide { width: 40%; min-width: 120px; } .difference-bar { display: block; position: relative; height: 12px; background: linear-gradient(var(--dim), var(--dim)) center / 1px 100% no-repeat; }
+td.wide { width: 40%; min-width: 90px; } .difference-bar { display: block; position: relative; height: 12px; background: linear-gradient(var(--dim), var(--dim)) center / 1px 100% no-repeat; }
 .difference-bar > span { position: absolute; top: 1px; bottom: 1px; border-radius: 2px; }
 .u-legend { text-align: left; font-size: 12px; } .u-legend th, .u-legend td { border: 0; padding: 1px 4px; } .uplot { font-family: inherit; max-width: 100%; }
 .u-legend .u-marker { width: 18px; height: 11px; padding: 4px 0; }
@@ -67,9 +67,10 @@ kbd { border: 1px solid var(--line); border-radius: 4px; padding: 0 5px; font: 1
   .composition li { flex-wrap: wrap; } .composition .what { flex-basis: calc(100% - 190px); } .place-name { width: auto; flex: 1; }
   .place-bar { flex-basis: 100%; }
 }
+@media not print { .paper { display: none; } }
 @media print {
   :root { ${LIGHT} } header .bar, header .keys, .choose, [role=group].bar { display: none; } body { font-size: 11px; background: #fff; }
-  main { max-width: none; padding: 0; } .panel { break-inside: avoid; border-color: #bbb; } .scroll { max-height: none !important; overflow: visible; box-shadow: none; } .more { display: none; } th, td { padding: 2px 4px; } thead th { white-space: normal; } .squares-scroll { max-height: 240px; overflow: hidden; }
+  main { max-width: none; padding: 0; } .panel { break-inside: avoid; border-color: #bbb; } .scroll { max-height: none !important; overflow: visible; box-shadow: none; } .more, .flame-said { display: none; } th, td { padding: 2px 4px; } thead th { white-space: normal; } .squares-scroll { max-height: 240px; overflow: hidden; }
   h2, h3, section > p, .detail p { break-after: avoid; } .flame, figure, tr { break-inside: avoid; } .u-legend .u-value, .u-legend tr:first-child { display: none; }
   details::details-content { content-visibility: visible; display: block; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }

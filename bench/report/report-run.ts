@@ -13,4 +13,6 @@ export interface ReportRun {
   readonly why?: readonly string[];
   /** Resident bytes by call stack, of a trace with call sites. */
   readonly sites?: readonly StackBytes[];
+  /** Which moment they are of: completes "resident …". */
+  readonly sitesAbout?: string;
 }

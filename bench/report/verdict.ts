@@ -5,6 +5,9 @@ import { shellWord } from './escape.ts';
 import { CLASSES, type ClassName } from './names.ts';
 import type { MomentData, VerdictData } from './page-data.ts';
 import type { ReportRun } from './report-run.ts';
+import { shortFrame } from './sites/frames.ts';
+import { byLine, sumOf } from './sites/lines.ts';
+import type { SiteClass } from './sites/stacks.ts';
 
 /** A class is spoken of from this share of the resident bytes on. */
 const SPOKEN_OF = 0.1;
@@ -12,13 +15,15 @@ const SPOKEN_OF = 0.1;
 const COSTLY = 0.05;
 
 /** Where the memory is and why, in words, from the result alone. */
-export function verdictOf({ result, moments = [], verdict }: ReportRun): VerdictData {
+export function verdictOf(reported: ReportRun): VerdictData {
+  const { result, moments = [], verdict } = reported;
   const end = moments.find((m) => m.label === 'at the end');
   const sentences = [
     ...abortSentence(result),
     // An explanation says where and what in its own words.
     ...(end && !verdict ? placeSentence(end) : []),
     ...(verdict ? [] : otherClasses(result)),
+    ...siteSentence(reported),
     ...peakSentence(result),
     ...failureSentence(result),
     ...waitingSentence(result),
@@ -86,6 +91,20 @@ function placeSentence({ places, rssBytes }: MomentData): string[] {
   return [
     `${share > 0.995 ? 'All of it lies' : `${percent(share)} of it lies`} in ${name}: ${bytes(first.residentBytes)}${also ? `; ${also}` : ''}.`,
   ];
+}
+
+/** The lines of code that most of what is held, and most of what is free, comes from. */
+function siteSentence({ sites = [], sitesAbout, result }: ReportRun): string[] {
+  const lines = byLine(sites);
+  const all = sumOf(sites);
+  const most = (name: SiteClass, verb: string): string[] => {
+    const line = lines.reduce((x, y) => (y[name] > x[name] ? y : x), lines[0]!);
+    if (all[name] < result.summary.rssPeakBytes * SPOKEN_OF || line[name] < all[name] * SPOKEN_OF) return [];
+    return [`${bytes(line[name])} (${percent(line[name] / all[name])}) of what is ${verb} by ${shortFrame(line.line)}`];
+  };
+  if (lines.length === 0) return [];
+  const parts = [...most('held', 'held was allocated'), ...most('freed', 'free was allocated last')];
+  return parts.length === 0 ? [] : [`By call site, ${sitesAbout ?? 'at the end'}: ${parts.join('; ')}.`];
 }
 
 /** `the main heap`, `32 arena heaps`, `3 slabs of 320`. */
@@ -159,15 +178,19 @@ export function differenceOf(from: RunResult, to: RunResult): VerdictData {
     sentences.push(`At the end the difference is made of: ${texts.join('; ')}.`);
   }
   sentences.push(`Page faults: ${count(b.faults)} instead of ${count(a.faults)}.`);
-  if (a.waitNs !== null && b.waitNs !== null) {
-    sentences.push(
-      `Waiting for locks: ${duration(b.waitNs)} instead of ${duration(a.waitNs)}; length of the run: ${duration(b.virtualNs)} instead of ${duration(a.virtualNs)}.`,
-    );
-  }
+  sentences.push(
+    ...[...instead('Waiting for locks', a.waitNs, b.waitNs), ...instead('Length of the run', a.virtualNs, b.virtualNs)],
+  );
   return {
     headline: `${name} peaks at ${bytes(b.rssPeakBytes)}${against(peak, a.rssPeakBytes)} and ends with ${bytes(b.rssBytes)}${against(end, a.rssBytes)}, against ${from.run.allocator}.`,
     sentences,
   };
+}
+
+/** Nothing where it is not known, or reads the same. */
+function instead(what: string, from: number | null, to: number | null): string[] {
+  if (from === null || to === null || duration(from) === duration(to)) return [];
+  return [`${what}: ${duration(to)} instead of ${duration(from)}.`];
 }
 
 function against(difference: number, base: number): string {

@@ -1,4 +1,5 @@
 import type { AllocatorSpec } from '../../allocators/spec.ts';
+import type { Handle } from '../../sim/contract/allocator.ts';
 import type { EventBuffer, PassingTrace, Touch, TraceSummary } from '../../sim/contract/event.ts';
 import type { Start } from '../../sim/contract/start.ts';
 import type { Ns } from '../../sim/contract/units.ts';
@@ -54,6 +55,8 @@ export interface RunOptions<E extends TraceSummary = EventBuffer> {
   readonly timeTrace?: LineSink;
   /** Called with each sample as it is taken, and with the machine as it stands there. */
   readonly onSample?: (sample: Sample, assembled: Assembled) => void;
+  /** In virtual time: called for each allocation that succeeded, with the block and the time at which it is there. */
+  readonly onAllocation?: ((row: number, handle: Handle, ns: Ns) => void) | undefined;
   /** Called between pieces of work with the events done so far. */
   readonly onProgress?: (done: number) => void;
   /** Ends the run at the next piece; the result is marked partial. */

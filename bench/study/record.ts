@@ -1,28 +1,35 @@
 import { Interrupted } from '../../sim/contract/assert.ts';
 import type { EventBuffer } from '../../sim/contract/event.ts';
+import type { Ns } from '../../sim/contract/units.ts';
 import { breathing } from '../../workloads/breathing.ts';
 import { createHeatMapRecorder } from '../report/heat-map.ts';
+import { type Births, BIRTHS_UNKNOWN, birthsAsTheyHappen, birthsInFileOrder } from '../report/moments/births.ts';
 import { createMomentRecorder } from '../report/moments/recorder.ts';
 import type { ReportRun } from '../report/report-run.ts';
 import { requestedPeakRows } from '../report/requested-peaks.ts';
 import { ownLine, shortFrame } from '../report/sites/frames.ts';
-import type { StackBytes } from '../report/sites/stacks.ts';
+import type { Mode } from '../run/result.ts';
 import { runInMode } from '../run/run-in-mode.ts';
 import type { RunOptions } from '../run/run-options.ts';
 import { bySiteSteps, hasCallSites, stackOfRow } from './explain/by-site.ts';
 import { momentSteps } from './explain/moment-in-run.ts';
+import { clockOf } from './plan/sample-points.ts';
 
 /** Samples that a recorded run takes by itself, if nobody says how often. */
 const SAMPLES = 320;
 
 /** Runs to the end, and keeps what a report draws beyond the result: the address space at every sample, and at two by pages. */
 export async function recordRun(options: RunOptions): Promise<ReportRun> {
-  const heat = createHeatMapRecorder();
   const mode = options.mode ?? 'lockstep';
-  const moments = createMomentRecorder(options.events, mode, siteNames(options.events));
+  const births = birthsIn(mode, options.events);
+  const who = { births, siteOf: siteNames(options.events) };
+  const heat = createHeatMapRecorder(who);
+  const moments = createMomentRecorder(options.events, who);
   const result = await runInMode({
     ...options,
+    onAllocation: births.note,
     ...(mode === 'lockstep' && !options.sampleEvery && { sampleBefore: requestedPeakRows(options.events) }),
+    ...(options.pace === 'recorded' && { sampleIdleNs: idleNs(options.events) }),
     sampleEvery: options.sampleEvery || Math.max(1, Math.ceil(options.events.length / SAMPLES)),
     onSample(sample, assembled) {
       options.onSample?.(sample, assembled);
@@ -32,25 +39,37 @@ export async function recordRun(options: RunOptions): Promise<ReportRun> {
   });
   const { placements, syscalls, timeTrace, onSample, onProgress, check, sampleEvery, tlb, ...machine } = options;
   const drawn = { heat: heat.finish(), moments: moments.finish() };
-  if (result.partial) return { result, ...drawn };
+  if (result.partial || !hasCallSites(options.events)) return { result, ...drawn };
   try {
-    const sites = await bySiteOf(machine);
-    return { result, ...drawn, ...(sites && { sites }) };
+    return { result, ...drawn, ...(await bySiteOf(machine)) };
   } catch (error) {
     if (!(error instanceof Interrupted)) throw error;
     return { result: { ...result, partial: true }, ...drawn };
   }
 }
 
-async function bySiteOf(options: RunOptions): Promise<StackBytes[] | undefined> {
-  if (!hasCallSites(options.events)) return undefined;
-  const { end } = await breathing(momentSteps(options, undefined), options.signal);
-  return breathing(bySiteSteps(options, end), options.signal);
+async function bySiteOf(options: RunOptions): Promise<Pick<ReportRun, 'sites' | 'sitesAbout'>> {
+  const { end, about } = await breathing(momentSteps(options, undefined), options.signal);
+  const sites = await breathing(bySiteSteps(options, end), options.signal);
+  return sites ? { sites, sitesAbout: about } : {};
 }
 
-/** The line of code of an allocating row; undefined for a trace without call sites. */
-function siteNames(events: EventBuffer): ((row: number) => string) | undefined {
-  if (!hasCallSites(events)) return undefined;
+/**
+ * Without samples where a long idle time begins and ends, its curves would climb or fall through all of it. So long that there
+ * are at most twice as many samples as otherwise, whatever number of threads is idle.
+ */
+function idleNs(events: EventBuffer): Ns {
+  return Math.max(1, (clockOf(events) * events.threadSlots) / SAMPLES);
+}
+
+function birthsIn(mode: Mode, events: EventBuffer): Births {
+  if (mode === 'threads') return BIRTHS_UNKNOWN;
+  return mode === 'virtual' ? birthsAsTheyHappen(events) : birthsInFileOrder(events);
+}
+
+/** The line of code of an allocating row; '' for a trace without call sites. */
+function siteNames(events: EventBuffer): (row: number) => string {
+  if (!hasCallSites(events)) return () => '';
   const names = new Map<number, string>();
   return (row) => {
     const site = events.sites[row]!;

@@ -245,7 +245,10 @@ export function createFreeRunning(options: FreeRunningOptions): FreeRunning {
         isServed = true;
         if (cursor[t] === p) break;
       }
-      if (onEvent !== undefined) onEvent(row(), op, handles[q] ?? 0);
+      if (onEvent !== undefined) {
+        cursor[t] = p; // that of its row
+        onEvent(row(), op, handles[q] ?? 0);
+      }
       p += RECORD_WORDS;
       if (tail[t] !== 0) stop = STOP_TURN;
       if (stop !== GOES_ON) break;

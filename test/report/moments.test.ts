@@ -62,6 +62,67 @@ describe('moments', () => {
     expect(end.blocks.pinsBytes[0]).toBeLessThanOrEqual(2 * 4096);
   });
 
+  test('a block says what is free beside it, and whether its heap ends with it', async () => {
+    const lines = ['m 0 1 8000', 'm 0 2 8000', 'm 0 3 64', 'm 0 4 8000', 'm 0 5 300000', 'f 0 1', 'f 0 2', 'f 0 4'];
+    const { moments } = await recordRun(optionsOf(lines, 'glibc'));
+    const { blocks } = moments!.find((m) => m.label === 'at the end')!;
+    expect(blocks.requestedBytes).toEqual([64, 300_000]);
+    const areas = blocks.area.map((i) => blocks.areaNames[i]);
+    expect(areas).toEqual(['main heap', 'mapped block']);
+    // The last block of the heap, and the only one of a mapping; two freed blocks of 8 KiB lie below, one above.
+    expect(blocks.rank).toEqual([2, 2]);
+    expect(blocks.freeBelowBytes[0]).toBeGreaterThanOrEqual(16_000);
+    expect(blocks.freeAboveBytes[0]).toBeGreaterThanOrEqual(8000);
+    expect(blocks.freeBelowBytes[1]! + blocks.freeAboveBytes[1]!).toBe(0);
+  });
+
+  test('threads at their own pace: who allocated a block, and when, is noted as it happens', async () => {
+    const lines = ['m 0 1 5000', 'tb 7', 'm 7 2 6000', 'f 7 1', 'r 7 2 90000', 'm 0 3 70'];
+    const { moments, result, heat } = await recordRun({ ...optionsOf(lines, 'glibc'), mode: 'virtual' });
+    const { blocks } = moments!.find((m) => m.label === 'at the end')!;
+    const known = blocks.requestedBytes.map((size, i) => [size, blocks.event[i], blocks.thread[i]]);
+    expect(known.sort()).toEqual([
+      [70, 5, 0],
+      [90_000, 4, 7],
+    ]);
+    for (const ns of blocks.ns) expect(ns).toBeLessThanOrEqual(result.summary.virtualNs!);
+    expect(heat!.holders.requestedBytes).toContain(90_000);
+  });
+
+  test.each(['lockstep', 'virtual'] as const)('%s: each block has the event that asked for its size', async (mode) => {
+    const lines = Array.from({ length: 300 }, (_, i) => {
+      const size = ((i * 7919) % 50_000) + 1;
+      if (i % 7 === 6) return `r 0 ${i - 2} ${size}`;
+      if (i % 5 === 4) return `f 0 ${i - 1}`;
+      return i % 3 === 0 ? `c 0 ${i} 1 ${size}` : `m 0 ${i} ${size}`;
+    }).filter((line, i, all) => {
+      // Only what lives is freed or resized.
+      const id = line.split(' ')[2]!;
+      const earlier = all.slice(0, i).filter((l) => l.split(' ')[2] === id);
+      return /^[mc]/.test(line) || (earlier.length > 0 && !earlier.some((l) => l.startsWith('f')));
+    });
+    const { moments, heat } = await recordRun({ ...optionsOf(lines, 'glibc'), mode, sampleEvery: 20 });
+    const sizeAt = (event: number) => Number(lines[event]!.split(' ').at(-1));
+    const lists = [...moments!.map((m) => m.blocks), heat!.holders];
+    for (const list of lists) {
+      expect(list.requestedBytes.length).toBeGreaterThan(50);
+      expect(list.event.map(sizeAt)).toEqual(list.requestedBytes);
+    }
+  });
+
+  test('at the recorded pace, a level that stands through an idle time is seen at both its ends', async () => {
+    const lines = ['m 0 1 50000', 'm 0 2 50000', '+ 1000', 'f 0 1', 'f 0 2', '+ 50000000', 'm 0 3 9000'];
+    const { result } = await recordRun({
+      ...optionsOf(lines, 'glibc'),
+      mode: 'virtual',
+      pace: 'recorded',
+      sampleEvery: 1e6,
+    });
+    const empty = result.samples.filter((s) => s.requestedBytes === 0).map((s) => s.virtualNs);
+    expect(empty[0]).toBeLessThan(1e6);
+    expect(empty.at(-1)).toBeGreaterThan(49e6);
+  });
+
   test('a slot that was used again belongs to its last block', async () => {
     const { moments } = await recordRun(bumpOptions(['m 0 1 10', 'f 0 1', 'm 3 2 20']));
     const [end] = moments!;

@@ -72,6 +72,15 @@ describe('the page', () => {
     expect(text).toContain('<title>a &lt;test&gt; &amp; more · allocsim</title>');
   });
 
+  test('of many runs the map leaves out who holds what', async () => {
+    const [run] = await twoRuns();
+    const four = buildPageData([run!, run!, run!, run!]).runs.map((r) => r.heat!);
+    expect(four.every((heat) => heat.holders.address.length > 0)).toBe(true);
+    const five = buildPageData([run!, run!, run!, run!, run!]).runs.map((r) => r.heat!);
+    expect(five.map((heat) => [heat.held, heat.holders.address.length])).toEqual(Array(5).fill(['', 0]));
+    expect(five[0]!.cells).toBe(four[0]!.cells);
+  });
+
   test('a million samples: under 2 MB, and the one that peaks is in it', async () => {
     const [run] = await twoRuns();
     const [first] = run!.result.samples;
@@ -112,7 +121,7 @@ describe('the page in Chromium', () => {
     writeFileSync(join(folder, 'page.html'), await pageText());
     await page.goto(`file://${join(folder, 'page.html')}`);
     await page.waitForSelector('html[data-ready=true]');
-  });
+  }, 60_000);
   afterAll(async () => {
     await browser?.close();
     rmSync(folder, { recursive: true });
@@ -182,13 +191,62 @@ describe('the page in Chromium', () => {
   test('the map tells what is under a click, and zooms addresses by keys', async () => {
     const heat = page.locator('canvas.heat');
     await heat.click({ position: { x: 600, y: 200 } });
-    expect(await page.locator('#heat [aria-live]').innerText()).toMatch(
-      /^main heap, .* from 0x5555\w+, at event [\d,]+: /,
+    const said = page.locator('#heat [aria-live]');
+    expect(await said.innerText()).toMatch(/^main heap, .* from 0x5555\w+, at event [\d,]+: /);
+    expect(await said.innerText()).toMatch(
+      /live blocks? holds? it.*; .* asked for \(.* usable\) at 0x5555\w+, since event [\d,]+ by thread \d\.$/,
     );
+    const first = await said.innerText();
+    await page.keyboard.press('ArrowLeft');
+    expect(await said.innerText()).not.toBe(first);
+    await page.keyboard.press('ArrowRight');
+    await page.keyboard.press('Enter');
+    expect(await said.innerText()).toBe(first);
     const before = await heat.screenshot();
     await page.keyboard.press('PageUp');
     expect(Buffer.compare(before, await heat.screenshot())).not.toBe(0);
     await page.keyboard.press('0');
+  });
+
+  test('the map is zoomed by buttons, by the wheel and by two fingers, and one button goes back', async () => {
+    const heat = page.locator('canvas.heat');
+    const buttons = page.locator('#heat [role=group]');
+    const pixels = () => heat.evaluate((node) => (node as unknown as { toDataURL(): string }).toDataURL());
+    const whole = await pixels();
+    const back = async () => {
+      expect(await pixels()).not.toBe(whole);
+      await buttons.getByRole('button', { name: 'all', exact: true }).click();
+      expect(await pixels()).toBe(whole);
+    };
+    for (const name of ['time +', 'addresses +']) {
+      await buttons.getByRole('button', { name, exact: true }).click();
+      await back();
+    }
+    await heat.hover({ position: { x: 500, y: 150 } });
+    await page.keyboard.down('Control');
+    await page.mouse.wheel(0, -200);
+    await page.keyboard.up('Control');
+    await page.waitForTimeout(50);
+    await back();
+    const chart = page.locator('#chart-classes');
+    const before = await chart.screenshot();
+    // Two fingers that part sideways; the charts follow, for the time is one.
+    await heat.evaluate((node) => {
+      const canvas = node as unknown as { dispatchEvent(event: unknown): void; setPointerCapture(id: number): void };
+      canvas.setPointerCapture = () => {};
+      const { left, top } = node.getBoundingClientRect();
+      const Pointer = (globalThis as unknown as { PointerEvent: new (kind: string, init: object) => unknown })
+        .PointerEvent;
+      const send = (kind: string, pointerId: number, x: number) =>
+        canvas.dispatchEvent(new Pointer(kind, { pointerId, clientX: left + x, clientY: top + 100, bubbles: true }));
+      send('pointerdown', 1, 400);
+      send('pointerdown', 2, 500);
+      send('pointermove', 2, 700);
+      send('pointerup', 2, 700);
+      send('pointerup', 1, 400);
+    });
+    expect(Buffer.compare(before, await chart.screenshot())).not.toBe(0);
+    await back();
   });
 
   test('a page that is clicked says who holds it, and what that keeps', async () => {
@@ -199,7 +257,9 @@ describe('the page in Chromium', () => {
     const first = await detail.innerText();
     await page.keyboard.press('ArrowRight');
     expect(await detail.innerText()).not.toBe(first);
-    expect(await detail.locator('th').allInnerTexts()).toContain('allocated at event');
+    expect(await detail.locator('th').allInnerTexts()).toContain('since event');
+    await page.keyboard.press('End');
+    expect(await detail.innerText()).toContain('No live block of main heap lies above it');
   });
 
   test.each([400, 800, 1400])('at %i pixels nothing is wider than the window', async (width) => {

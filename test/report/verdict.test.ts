@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
+import { parseAllocator } from '../../allocators/spec.ts';
 import type { ReportRun } from '../../bench/report/report-run.ts';
 import { differenceOf, verdictOf } from '../../bench/report/verdict.ts';
 import { recordRun } from '../../bench/study/record.ts';
-import { bumpOptions } from '../helpers/bump-run.ts';
+import { bumpOptions, eventsWithSites } from '../helpers/bump-run.ts';
 
 const LINES = ['m 0 1 40000', 'm 0 2 20000', 'f 0 1'];
 
@@ -38,6 +39,23 @@ describe('the verdict of a report', () => {
   test('a peak between two samples is said to be one', async () => {
     const run = await runWith(({ summary }) => ({ summary: { ...summary, rssPeakBytes: summary.rssPeakBytes * 2 } }));
     expect(verdictOf(run).sentences.join(' ')).toContain('The peak is 120.0 KiB, for a moment between two samples;');
+  });
+
+  test('the lines of code that hold most, and whose memory is free, are named', async () => {
+    const events = eventsWithSites();
+    const run = await recordRun({
+      ...bumpOptions([]),
+      events,
+      spec: parseAllocator('glibc:mmap_threshold=1000000', 1),
+    });
+    const said = verdictOf(run).sentences.find((sentence) => sentence.startsWith('By call site, '));
+    expect(said).toBe(
+      'By call site, at the end of the trace: 390.6 KiB (79.4 %) of what is free was allocated last by big.',
+    );
+    const early = await recordRun({ ...bumpOptions([]), events: { ...events, length: 4 } });
+    const held = verdictOf(early).sentences.find((sentence) => sentence.startsWith('By call site, '));
+    expect(held).toMatch(/\(74\.\d %\) of what is held was allocated by big\.$/);
+    expect(verdictOf({ ...run, sites: [] }).sentences.join()).not.toContain('By call site');
   });
 
   test('waiting is a cost only where there is much of it', async () => {
@@ -81,5 +99,6 @@ describe('the difference of two runs', () => {
     );
     expect(sentences[0]).toContain('−32.0 KiB of free memory that the allocator keeps');
     expect(sentences[0]).toContain('+4.00 KiB of freed memory in caches of threads');
+    expect(sentences).toHaveLength(2); // of the same length, the same waiting and none nothing is said
   });
 });

@@ -14,10 +14,13 @@ const channels = (hex: string): number[] => [1, 3, 5].map((i) => Number.parseInt
 interface MapPlace {
   /** Edges of the plot within the panel, as those of the charts above. */
   readonly box: () => { readonly left: number; readonly width: number };
-  readonly report: (text: string) => void;
+  readonly report: (about: string, holders: string) => void;
 }
 
 const AXIS_HEIGHT = 22;
+/** So few rows need not fill the whole height. */
+const FEW_ROWS = 30;
+const FEW_ROW_HEIGHT = 14;
 /** Rows that are still told apart at the closest. */
 const ROWS_CLOSEST = 8;
 
@@ -26,12 +29,15 @@ interface AddressMap {
   /** A pixel a cell. */
   readonly source: HTMLCanvasElement;
   readonly heat: HeatMapData;
+  readonly data: PageData;
   readonly axis: TimeAxis;
   readonly place: MapPlace;
-  /** Columns by time, and where each begins. */
+  /** Columns by time, when each was seen, and from where on it is the nearest. */
   readonly order: readonly number[];
-  readonly starts: readonly number[];
+  readonly times: readonly number[];
+  readonly edges: readonly number[];
   readonly cells: Uint8Array;
+  readonly held: HeldCells;
   /** Rows that are shown. */
   from: number;
   to: number;
@@ -44,15 +50,16 @@ interface AddressMap {
  */
 function drawAddressMap(into: HTMLElement, data: PageData, heat: HeatMapData, axis: TimeAxis, place: MapPlace): void {
   const rows = heat.rows.length;
-  const times = axis.isTime ? heat.ns : heat.events;
-  const order = times.map((_, i) => i).sort((i, j) => times[i]! - times[j]! || i - j);
+  const seen = axis.isTime ? heat.ns : heat.events;
+  const order = seen.map((_, i) => i).sort((i, j) => seen[i]! - seen[j]! || i - j);
+  const times = order.map((i) => seen[i]!);
   const canvas = element('canvas', {
     class: 'heat',
     tabindex: '0',
     role: 'application',
     'aria-label': `Address space over time: ${rows} rows of ${bytesText(heat.rowBytes)}. Arrow keys move the mark and say what is there, plus and minus zoom time, Page Up and Page Down zoom addresses, 0 shows all.`,
   });
-  into.append(canvas);
+  if (rows < FEW_ROWS) canvas.style.height = `${Math.max(3, rows) * FEW_ROW_HEIGHT + AXIS_HEIGHT}px`;
   const cells = decodeCells(heat.cells);
   const map: AddressMap = {
     canvas,
@@ -61,12 +68,17 @@ function drawAddressMap(into: HTMLElement, data: PageData, heat: HeatMapData, ax
     axis,
     place,
     order,
-    starts: order.map((i) => times[i]!),
+    times,
+    // The program began with nothing at 0.
+    edges: times.map((time, i) => (time + (times[i - 1] ?? 0)) / 2),
     cells,
+    held: decodeHeld(heat.held, cells.length),
+    data,
     from: 0,
     to: rows,
     mark: undefined,
   };
+  into.append(mapButtons(map), canvas);
   listenToMapPointer(map);
   listenToMapKeys(map);
   axis.view.listeners.add(() => paintMap(map));
@@ -101,7 +113,7 @@ function timeX({ axis, place }: AddressMap, time: number): number {
 const rowY = (map: AddressMap, row: number): number => ((row - map.from) / (map.to - map.from)) * plotHeight(map);
 
 function paintMap(map: AddressMap): void {
-  const { canvas, source, starts, axis, mark } = map;
+  const { canvas, source, times, edges, axis, mark } = map;
   const ratio = devicePixelRatio;
   canvas.width = Math.max(1, Math.round(canvas.clientWidth * ratio));
   canvas.height = Math.max(1, Math.round(canvas.clientHeight * ratio));
@@ -114,9 +126,9 @@ function paintMap(map: AddressMap): void {
   ctx.rect(left, 0, width, height);
   ctx.clip();
   ctx.imageSmoothingEnabled = false;
-  starts.forEach((start, x) => {
-    const from = timeX(map, start);
-    const to = x + 1 < starts.length ? timeX(map, starts[x + 1]!) : Math.max(from + 2, timeX(map, axis.view.all[1]));
+  edges.forEach((edge, x) => {
+    const from = timeX(map, edge);
+    const to = x + 1 < edges.length ? timeX(map, edges[x + 1]!) : Math.max(from + 2, timeX(map, axis.view.all[1]));
     if (to < left || from > left + width || to <= from) return;
     ctx.drawImage(source, x, map.from, 1, map.to - map.from, from, 0, to - from + 0.5, height);
   });
@@ -124,7 +136,7 @@ function paintMap(map: AddressMap): void {
     ctx.strokeStyle = styleValue('--fg');
     ctx.lineWidth = 1.5;
     ctx.setLineDash([4, 3]);
-    const x = timeX(map, starts[mark.x]!);
+    const x = timeX(map, times[mark.x]!);
     ctx.strokeRect(left - 2, rowY(map, mark.y + 0.5) - 4, width + 4, 8);
     ctx.beginPath();
     ctx.moveTo(x, 0);
@@ -159,6 +171,28 @@ function zoomRows(map: AddressMap, factor: number, centre = (map.from + map.to) 
   paintMap(map);
 }
 
+function showWholeMap(map: AddressMap): void {
+  showAllTime(map.axis.view);
+  zoomRows(map, map.heat.rows.length);
+}
+
+/** For those who have neither a wheel nor keys. */
+function mapButtons(map: AddressMap): HTMLElement {
+  const { view } = map.axis;
+  const group = element('div', { class: 'bar', role: 'group', 'aria-label': 'Zoom of the map' });
+  const button = (text: string, does: () => void) => {
+    const one = element('button', { type: 'button' }, text);
+    one.addEventListener('click', does);
+    group.append(one);
+  };
+  button('time +', () => zoomTime(view, 0.6));
+  button('time −', () => zoomTime(view, 1 / 0.6));
+  button('addresses +', () => zoomRows(map, 0.6, map.mark && map.mark.y + 0.5));
+  button('addresses −', () => zoomRows(map, 1 / 0.6, map.mark && map.mark.y + 0.5));
+  button('all', () => showWholeMap(map));
+  return group;
+}
+
 function panRows(map: AddressMap, by: number): void {
   const size = map.to - map.from;
   map.from = Math.min(Math.max(0, map.from + by), map.heat.rows.length - size);
@@ -167,11 +201,11 @@ function panRows(map: AddressMap, by: number): void {
 }
 
 function chooseMapCell(map: AddressMap, column: number, row: number): void {
-  const { heat, order, starts, axis } = map;
+  const { heat, order, times, axis } = map;
   const x = Math.min(order.length - 1, Math.max(0, column));
   const y = Math.min(heat.rows.length - 1, Math.max(0, row));
   map.mark = { x, y };
-  const time = starts[x]!;
+  const time = times[x]!;
   if (time < axis.view.from || time > axis.view.to) {
     const half = (axis.view.to - axis.view.from) / 2;
     showTime(axis.view, time - half, time + half);
@@ -179,57 +213,8 @@ function chooseMapCell(map: AddressMap, column: number, row: number): void {
   if (y < map.from) panRows(map, y - map.from - 2);
   else if (y >= map.to) panRows(map, y - map.to + 3);
   else paintMap(map);
-  map.place.report(describeMapCell(heat, order[x]!, y, map.cells[y * order.length + order[x]!]!));
-}
-
-/** The time and the row under the pointer. */
-function underPointer(map: AddressMap, event: MouseEvent): { readonly time: number; readonly row: number } {
-  const { view } = map.axis;
-  const { left, width } = map.place.box();
-  return {
-    time: view.from + ((event.offsetX - left) / width) * (view.to - view.from),
-    row: map.from + (event.offsetY / plotHeight(map)) * (map.to - map.from),
-  };
-}
-
-function listenToMapPointer(map: AddressMap): void {
-  const { canvas, axis } = map;
-  let drag: { readonly x: number; readonly y: number; readonly moved: boolean } | undefined;
-  canvas.addEventListener('pointerdown', (event) => {
-    drag = { x: event.offsetX, y: event.offsetY, moved: false };
-    canvas.setPointerCapture(event.pointerId);
-  });
-  canvas.addEventListener('pointermove', (event) => {
-    if (!drag) return;
-    const [dx, dy] = [drag.x - event.offsetX, drag.y - event.offsetY];
-    if (!drag.moved && Math.abs(dx) + Math.abs(dy) < 4) return;
-    drag = { x: event.offsetX, y: event.offsetY, moved: true };
-    panTime(axis.view, dx / map.place.box().width);
-    panRows(map, (dy / plotHeight(map)) * (map.to - map.from));
-  });
-  canvas.addEventListener('pointerup', (event) => {
-    if (drag && !drag.moved) {
-      const { time, row } = underPointer(map, event);
-      const after = map.starts.findIndex((start) => start > time);
-      chooseMapCell(map, (after < 0 ? map.starts.length : after) - 1, Math.floor(row));
-    }
-    drag = undefined;
-  });
-  canvas.addEventListener('pointercancel', () => {
-    drag = undefined;
-  });
-  canvas.addEventListener(
-    'wheel',
-    (event) => {
-      if (!event.ctrlKey && document.activeElement !== canvas) return;
-      event.preventDefault();
-      const factor = event.deltaY < 0 ? 0.75 : 1 / 0.75;
-      const { time, row } = underPointer(map, event);
-      if (event.shiftKey) zoomRows(map, factor, row);
-      else zoomTime(axis.view, factor, time);
-    },
-    { passive: false },
-  );
+  const cell = y * order.length + order[x]!;
+  map.place.report(describeMapCell(heat, order[x]!, y, map.cells[cell]!), describeHolders(map, cell));
 }
 
 function listenToMapKeys(map: AddressMap): void {
@@ -243,14 +228,12 @@ function listenToMapKeys(map: AddressMap): void {
       '-': () => zoomTime(view, 1 / 0.6),
       PageUp: () => zoomRows(map, 0.6, y),
       PageDown: () => zoomRows(map, 1 / 0.6, y),
-      '0': () => {
-        showAllTime(view);
-        zoomRows(map, map.heat.rows.length);
-      },
+      '0': () => showWholeMap(map),
       ArrowLeft: () => chooseMapCell(map, x - 1, y),
       ArrowRight: () => chooseMapCell(map, x + 1, y),
       ArrowUp: () => chooseMapCell(map, x, y - 1),
       ArrowDown: () => chooseMapCell(map, x, y + 1),
+      Enter: () => chooseMapCell(map, x, y),
     };
     const action = actions[event.key];
     if (!action) return;
@@ -265,10 +248,29 @@ function describeMapCell(heat: HeatMapData, column: number, row: number, value: 
   const ns = heat.ns[column]!;
   const when = `${ns > 0 ? `${nsText(ns)}, ` : ''}event ${countText(heat.events[column]!)}`;
   const residency = (value >> 4) / 15;
-  const occupancy = (value & 15) / 15;
+  const free = 1 - (value & 15) / 15;
   const state =
     residency === 0
       ? 'nothing resident'
-      : `about ${Math.round(residency * 100)} % resident, of that ${Math.round(occupancy * 100)} % in use by the program`;
+      : `about ${Math.round(residency * 100)} % resident, of that ${free === 1 ? 'all or nearly all is' : `${Math.round(free * 100)} %`} free`;
   return `${name || 'mapping'}, ${bytesText(heat.rowBytes)} from ${address}, at ${when}: ${state}.`;
+}
+
+/** Who holds a cell: how many live blocks, and the one with most bytes there. */
+function describeHolders({ held, heat, data, cells }: AddressMap, cell: number): string {
+  if (cells[cell]! >> 4 === 0) return '';
+  if (heat.held === '') return 'Who holds it is told in a report of fewer runs.';
+  const count = held.count[cell]!;
+  const i = held.holder[cell]! - 1;
+  const { holders } = heat;
+  if (count === 0) return 'No block of the program lies here: what is not free is the allocator’s own.';
+  const many = count === 1 ? 'One live block holds it' : `${countText(count)} live blocks hold it`;
+  const isMuchFree = (cells[cell]! & 15) < 15;
+  const keeps = isMuchFree ? `, and ${count === 1 ? 'keeps' : 'keep'} what is free on the same pages` : '';
+  if (i < 0)
+    return `${many}${keeps}; they are not listed: this page has the ${countText(holders.address.length)} that hold most.`;
+  const by = holders.thread[i]! < 0 ? '' : ` by ${threadText(holders.thread[i]!)}`;
+  const since = (holders.event[i] ?? -1) < 0 ? '' : `, since event ${sinceText(holders, i)}${by}`;
+  const site = siteText(holders, i);
+  return `${many}${keeps}; ${count === 1 ? '' : 'the largest '}${bytesText(holders.requestedBytes[i]!)} asked for (${bytesText(holders.usableBytes[i]!)} usable) at ${addressText(data, holders.address[i]!)}${since}${site && `, in ${site}`}.`;
 }

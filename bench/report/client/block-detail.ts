@@ -93,27 +93,59 @@ function blocksOn({ address, data }: Blocks, first: number, start: number, end: 
 }
 
 function blocksTable(page: PageData, { address, data }: Blocks, indices: readonly number[]): HTMLElement {
-  const hasEvents = indices.some((i) => data.event[i]! >= 0);
   const hasSites = data.site.length > 0;
+  const isKnown = data.event.length > 0;
+  const hasBeside = indices.some((i) => data.freeBelowBytes[i]! + data.freeAboveBytes[i]! > 0);
   const rows = indices.map((i) => [
     addressText(page, address[i]!),
     bytesText(data.requestedBytes[i]!),
     bytesText(data.usableBytes[i]!),
     data.pinsBytes[i]! > 0 ? bytesText(data.pinsBytes[i]!) : '–',
-    ...(hasEvents ? [countText(data.event[i]!), `thread ${data.thread[i]}`] : []),
-    ...(hasSites ? [data.siteNames[data.site[i]!]!] : []),
+    ...(hasBeside ? [`${bytesText(data.freeBelowBytes[i]!)} below, ${bytesText(data.freeAboveBytes[i]!)} above`] : []),
+    ...(isKnown ? [sinceText(data, i), threadText(data.thread[i]!)] : []),
+    ...(hasSites ? [{ text: siteText(data, i), className: 'words' }] : []),
   ]);
   const head = [
     'block at',
     'asked for',
     'usable',
     'free memory that it alone keeps',
-    ...(hasEvents ? ['allocated at event', 'by'] : []),
+    ...(hasBeside ? ['free beside it'] : []),
+    ...(isKnown ? ['since event', 'allocated by'] : []),
     ...(hasSites ? ['call site'] : []),
   ];
   const table = element('div', { class: 'scroll-x' }, drawTable(head, rows));
-  if (!hasEvents) table.append(emptyNote('Which event allocated it is known with --mode lockstep.'));
+  const ends = indices.map((i) => endText(data, i)).filter((text) => text !== '');
+  for (const text of ends.slice(0, 3)) table.append(element('p', {}, text));
+  if (!isKnown) table.append(emptyNote('Real threads do not tell which event allocated a block: --mode virtual does.'));
   return table;
+}
+
+type BlockNames = import('../page-data.ts').BlockNames;
+
+/** `145,003 (12.3 ms)`. */
+function sinceText({ event, ns }: BlockNames, i: number): string {
+  const at = event[i] ?? -1;
+  if (at < 0) return '–';
+  return countText(at) + ((ns[i] ?? -1) >= 0 ? ` (${nsText(ns[i]!)})` : '');
+}
+
+const threadText = (thread: number): string => (thread < 0 ? '–' : `thread ${thread}`);
+
+const siteText = ({ site, siteNames }: BlockNames, i: number): string => siteNames[site[i] ?? -1] ?? '';
+
+const LAST_OF_AREA = 1;
+const ONLY_OF_AREA = 2;
+
+/** What of its heap, slab or extent this block alone keeps from ending. */
+function endText(data: MomentData['blocks'], i: number): string {
+  const name = data.areaNames[data.area[i]!];
+  const free = data.freeBelowBytes[i]! + data.freeAboveBytes[i]!;
+  if (data.rank[i] === ONLY_OF_AREA) {
+    return `It is the only live block of ${name}${free > 0 ? `: without it that could go as a whole, with ${bytesText(free)} of free memory` : ''}.`;
+  }
+  if (data.rank[i] !== LAST_OF_AREA) return '';
+  return `No live block of ${name} lies above it: without it ${bytesText(free + data.usableBytes[i]!)} at the end of that would be free in one piece.`;
 }
 
 /** As a real process would show it. */

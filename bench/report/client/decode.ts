@@ -76,3 +76,31 @@ function decodePlaceCells(place: PlaceData, cellBytes: number): Cell[] {
   });
   return cells;
 }
+
+/** Of each cell of the map, row by row: its live blocks, and 1 + the position of the listed one that holds most of it. */
+interface HeldCells {
+  readonly count: Int32Array;
+  readonly holder: Int32Array;
+}
+
+function decodeHeld(base64: string, cells: number): HeldCells {
+  const bytes = decodeCells(base64);
+  const count = new Int32Array(cells);
+  const holder = new Int32Array(cells);
+  let at = 0;
+  const next = () => {
+    let value = 0;
+    for (let unit = 1; ; unit *= 128) {
+      const byte = bytes[at++]!;
+      value += (byte & 127) * unit;
+      if (byte < 128) return value;
+    }
+  };
+  for (let from = 0; at < bytes.length; ) {
+    const to = from + next();
+    count.fill(next(), from, to);
+    holder.fill(next(), from, to);
+    from = to;
+  }
+  return { count, holder };
+}

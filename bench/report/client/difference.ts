@@ -42,13 +42,13 @@ function differenceTable(
   ];
   const most = Math.max(1, ...rows.map((r) => Math.abs(r.to - r.from)));
   return drawTable(
-    ['', 'difference', data.runs[0]!.name, data.runs[other]!.name, ''],
+    ['', 'difference', '', data.runs[0]!.name, data.runs[other]!.name],
     rows.map((r) => [
       { text: element('span', {}, swatch(r.colour), ` ${r.name}`) },
       signedBytesText(r.to - r.from),
+      { text: differenceBar((r.to - r.from) / most, r.colour), className: 'wide' },
       bytesText(r.from),
       bytesText(r.to),
-      { text: differenceBar((r.to - r.from) / most, r.colour), className: 'wide' },
     ]),
   );
 }

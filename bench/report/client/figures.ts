@@ -105,20 +105,31 @@ function uniqueX(table: readonly (readonly number[])[]): uPlot.AlignedData {
   return table.map((column) => keep.map((i) => column[i]!)) as unknown as uPlot.AlignedData;
 }
 
+/** Of fewer threads that wait on average no picture is drawn. */
+const FEW_THREADS = 0.05;
+
 function drawWaits(into: HTMLElement, data: PageData, run: RunData, axis: TimeAxis): void {
   if (!run.waits) return;
   const { widthNs, causes } = run.waits;
-  const x = causes[0]!.ns.map((_, i) => i * widthNs);
-  if (x.length < 2) return;
+  const times = causes[0]!.ns.map((_, i) => i * widthNs);
+  if (times.length < 2) return;
+  // Nobody waits behind the last stretch: so the curves go on to the end.
+  const rest = [times.at(-1)! + widthNs, axis.isTime ? axis.view.all[1] : 0].filter((ns) => ns > times.at(-1)!);
+  const x = [...times, ...rest];
   const place = panel(
     'Threads that wait',
     into,
     'chart-waits',
     'How many threads stand still at a time, and what for.',
   );
-  const sums = stacked(causes.map((cause) => cause.ns.map((ns) => ns / widthNs)));
-  if (sums.at(-1)!.every((v) => v === 0)) {
-    place.append(emptyNote('No thread ever waited.'));
+  const sums = stacked(causes.map((cause) => [...cause.ns, ...rest.map(() => 0)].map((ns) => ns / widthNs)));
+  const most = Math.max(...sums.at(-1)!);
+  if (most < FEW_THREADS) {
+    place.append(
+      emptyNote(
+        most === 0 ? 'No thread ever waited.' : `Hardly any: never more than ${most.toPrecision(2)} threads at a time.`,
+      ),
+    );
     return;
   }
   drawChart(place, {

@@ -141,13 +141,13 @@ function drawMap(body: HTMLElement, data: PageData, run: RunData, axis: TimeAxis
     'The address space over time',
     body,
     'heat',
-    'From top to bottom the memory, from left to right the same time as above. Click a spot to read it; drag to move; + and − zoom time, Page Up and Page Down zoom addresses.',
+    `From top to bottom the memory, from left to right the same ${axis.isTime ? 'time' : 'events'} as above. Click a spot to see who holds it; drag to move; the wheel (with Ctrl), two fingers or the keys + − zoom, with Shift or Page Up and Page Down the addresses; 0 shows all.`,
   );
   const status = element('p', { class: 'status', 'aria-live': 'polite' }, `A row is ${bytesText(run.heat.rowBytes)}.`);
   drawAddressMap(place, data, run.heat, axis, {
     box: () => ({ left: chart.bbox.left / devicePixelRatio, width: chart.bbox.width / devicePixelRatio }),
-    report: (text) => {
-      status.textContent = text;
+    report: (about, holders) => {
+      status.replaceChildren(about, ...(holders ? [element('br'), holders] : []));
     },
   });
   const free = shade(data.classes.find((c) => c.key === 'returnable')!);
@@ -158,7 +158,7 @@ function drawMap(body: HTMLElement, data: PageData, run: RunData, axis: TimeAxis
       { class: 'legend dim' },
       'free',
       element('span', { class: 'scale', style: `background:linear-gradient(90deg,${free},${used})` }),
-      'in use',
+      'in use or bookkeeping',
       element('span', {}, '· pale: partly resident · blank: not resident'),
     ),
     status,

@@ -56,9 +56,15 @@ function drawPlaces(
   place.append(status);
 }
 
+/** On paper the chosen one alone. */
 function momentChoice(run: RunData, chosen: number, choose: (moment: number) => void): HTMLElement {
   const names = run.moments.map((m) => `${m.label}: ${bytesText(m.rssBytes)}`);
-  return choice('Moment', names, chosen, choose);
+  return element(
+    'div',
+    {},
+    choice('Moment', names, chosen, choose),
+    element('p', { class: 'paper' }, `Drawn as it is ${names[chosen]!}.`),
+  );
 }
 
 function drawSquares(
@@ -140,10 +146,11 @@ function drawSquares(
       ArrowDown: perRow,
       Home: -Infinity,
       End: Infinity,
+      Enter: 0,
     };
     const step = steps[event.key];
     if (step === undefined || event.ctrlKey || event.metaKey || event.altKey) return;
-    choose(chosen < 0 ? 0 : chosen + step);
+    choose(chosen < 0 && Number.isFinite(step) ? 0 : Math.max(0, chosen) + step);
     event.preventDefault();
     event.stopPropagation();
   });

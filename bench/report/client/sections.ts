@@ -15,18 +15,23 @@ function swatch(colour: string): HTMLElement {
 }
 
 function verdictPanel(verdict: VerdictData, explanation: readonly string[], why: readonly string[] = []): HTMLElement {
-  const [first, ...rest] = explanation;
+  // An explanation begins with its own headline; what the run says follows behind it.
+  const [headline = verdict.headline, ...rest] = explanation;
+  const sentences = explanation.length > 0 ? [verdict.headline, ...verdict.sentences] : verdict.sentences;
   return element(
     'div',
     { class: 'panel verdict', id: 'verdict' },
-    element('p', { class: 'headline' }, verdict.headline),
-    ...(first ? [element('p', {}, element('strong', {}, first)), ...rest.map((line) => element('p', {}, line))] : []),
+    element('p', { class: 'headline' }, headline),
+    ...rest.map(sentence),
     ...folded('Why, with the figures', why),
-    ...verdict.sentences.map((line) => {
-      const command = /^(.*: )(sim explain .*)$/.exec(line);
-      return command ? element('p', {}, command[1]!, element('code', {}, command[2]!)) : element('p', {}, line);
-    }),
+    ...sentences.map(sentence),
   );
+}
+
+/** A line of a verdict; what can be pasted as it stands is set apart. */
+function sentence(line: string): HTMLElement {
+  const [, before, command] = /^(.*: )(sim explain .*|[A-Z_]+=\S+)$/.exec(line) ?? [];
+  return command ? element('p', {}, before!, element('code', {}, command)) : element('p', {}, line);
 }
 
 /** Lines that open on demand, and on paper. */

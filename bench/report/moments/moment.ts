@@ -1,10 +1,11 @@
 import { type Bytes, PAGE_BYTES } from '../../../sim/contract/units.ts';
 import type { Sample } from '../../../sim/metrics/sample.ts';
-import { areaAt, collectAreas, groupName } from '../../run/areas.ts';
+import { type Area, areaAt, collectAreas, groupName } from '../../run/areas.ts';
 import type { Assembled } from '../../run/machine.ts';
 import { CLASSES } from '../names.ts';
 import type { BlockColumns, CellColumns, MomentData, PlaceData } from '../page-data.ts';
-import type { Births } from './births.ts';
+import { besideBlocks } from './beside.ts';
+import { blockNames, type Holders } from './holders.ts';
 import { firstFrom, type ResidentPages, readResidentPages } from './resident-pages.ts';
 
 /** Runs of equal cells that a page keeps of a moment; with more of them, a cell becomes larger than a page. */
@@ -15,17 +16,12 @@ const BLOCKS_MAX = 5000;
 const PLACES_MAX = 4500;
 
 /** All that is resident now, as a page of a report shows it. */
-export function captureMoment(
-  label: string,
-  sample: Sample,
-  assembled: Assembled,
-  births: Births,
-  siteOf: (event: number) => string,
-): MomentData {
+export function captureMoment(label: string, sample: Sample, assembled: Assembled, who: Holders): MomentData {
   const read = readResidentPages(assembled);
-  births.readTo(sample.event);
+  who.births.readTo(sample.event);
   const listed = blocksToList(read);
-  const places = placesOf(read, assembled);
+  const areas = collectAreas(assembled);
+  const places = placesOf(read, areas);
   let cellPages = 1;
   let runs = places.map((place) => runsOf(read, place.pages, cellPages, listed));
   const tooMany = () =>
@@ -41,7 +37,7 @@ export function captureMoment(
     rssBytes: sample.rssBytes,
     places: places.map(({ pages: _, ...place }, i): PlaceData => ({ ...place, cells: runs[i]! })),
     cellBytes: cellPages * PAGE_BYTES,
-    blocks: blockColumns(read, listed, births, siteOf),
+    blocks: blockColumns(read, listed, areas, who),
     blocksLeftOut: read.blocks.length - listed.length,
   };
 }
@@ -57,8 +53,7 @@ interface Place {
 }
 
 /** A page belongs to the area that its first byte, else its last one, lies in. */
-function placesOf({ page, bytes, blocks }: ResidentPages, assembled: Assembled): Place[] {
-  const areas = collectAreas(assembled);
+function placesOf({ page, bytes, blocks }: ResidentPages, areas: readonly Area[]): Place[] {
   const groups = new Map<string, { areas: Set<number>; pages: number[]; live: number }>();
   const groupAt = (address: number, otherwise: number) => {
     let index = areaAt(areas, address);
@@ -184,28 +179,19 @@ function firstListedOn({ blocks }: ResidentPages, listed: readonly number[], pag
 }
 
 function blockColumns(
-  { blocks, pinsBytes }: ResidentPages,
+  read: ResidentPages,
   listed: readonly number[],
-  births: Births,
-  siteOf: (event: number) => string,
+  areas: readonly Area[],
+  who: Holders,
 ): BlockColumns {
-  const chosen = listed.map((i) => blocks[i]!);
-  const events = chosen.map((b) => births.eventOf(b.slot));
-  const names = new Map<string, number>();
-  const site = events.map((event) => {
-    const name = event < 0 ? '' : siteOf(event);
-    if (!names.has(name)) names.set(name, names.size);
-    return names.get(name)!;
-  });
-  const isKnown = [...names.keys()].some((name) => name !== '');
+  const chosen = listed.map((i) => read.blocks[i]!);
+  const events = chosen.map((b) => who.births.eventOf(b.slot, b.handle));
   return {
     address: chosen.map((b, i) => b.address - (chosen[i - 1]?.address ?? 0)),
     usableBytes: chosen.map((b) => b.usableBytes),
     requestedBytes: chosen.map((b) => b.requestedBytes),
-    event: events,
-    thread: chosen.map((b) => births.threadOf(b.slot)),
-    pinsBytes: listed.map((i) => pinsBytes[i]!),
-    site: isKnown ? site : [],
-    siteNames: isKnown ? [...names.keys()] : [],
+    pinsBytes: listed.map((i) => read.pinsBytes[i]!),
+    ...besideBlocks(read, listed, areas),
+    ...blockNames(events, who),
   };
 }

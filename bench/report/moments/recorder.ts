@@ -1,9 +1,8 @@
 import type { EventBuffer } from '../../../sim/contract/event.ts';
 import type { Sample } from '../../../sim/metrics/sample.ts';
 import type { Assembled } from '../../run/machine.ts';
-import type { Mode } from '../../run/result.ts';
 import type { MomentData } from '../page-data.ts';
-import { BIRTHS_UNKNOWN, birthsInFileOrder } from './births.ts';
+import type { Holders } from './holders.ts';
 import { captureMoment } from './moment.ts';
 
 /**
@@ -16,12 +15,8 @@ const NEAR_PEAK = 0.9;
 /** The label of a sample point at which a program has come to rest. */
 const IDLE = 'idle';
 
-/**
- * Keeps what is resident at the highest sample (within 2 %), at rest where the trace says so, and at the end. `siteOf` names the call
- * site of an allocating event, '' where it is not known.
- */
-export function createMomentRecorder(events: EventBuffer, mode: Mode, siteOf: (event: number) => string = () => '') {
-  const births = mode === 'lockstep' ? birthsInFileOrder(events) : BIRTHS_UNKNOWN;
+/** Keeps what is resident at the highest sample (within 2 %), at rest where the trace says so, and at the end. */
+export function createMomentRecorder(events: EventBuffer, who: Holders) {
   let peak: MomentData | undefined;
   let idle: MomentData | undefined;
   let last: { readonly sample: Sample; readonly assembled: Assembled } | undefined;
@@ -29,16 +24,16 @@ export function createMomentRecorder(events: EventBuffer, mode: Mode, siteOf: (e
   function capture(sample: Sample, assembled: Assembled): void {
     const isNear = sample.requestedBytes >= events.requestedPeakBytes * NEAR_PEAK;
     if (sample.rssBytes > (peak?.rssBytes ?? 0) * (isNear ? GROWTH_NEAR_PEAK : GROWTH)) {
-      peak = captureMoment('at the peak', sample, assembled, births, siteOf);
+      peak = captureMoment('at the peak', sample, assembled, who);
     }
-    if (sample.label === IDLE) idle = captureMoment('at rest', sample, assembled, births, siteOf);
+    if (sample.label === IDLE) idle = captureMoment('at rest', sample, assembled, who);
     last = { sample, assembled };
   }
 
   /** After the run; the last sample that was captured is its end. */
   function finish(): MomentData[] {
     if (!last) return [];
-    const end = captureMoment('at the end', last.sample, last.assembled, births, siteOf);
+    const end = captureMoment('at the end', last.sample, last.assembled, who);
     const moments = [end, ...(idle ? [idle] : []), ...(peak ? [peak] : [])];
     // One that says the same as the end is none of its own.
     return moments.filter((m, i) => i === 0 || m.event !== end.event || m.rssBytes !== end.rssBytes);

@@ -15,6 +15,7 @@ const RETURNABLE = classIndex('returnable');
 
 export interface LiveBlock {
   readonly slot: number;
+  readonly handle: Handle;
   readonly address: Addr;
   readonly usableBytes: Bytes;
   readonly requestedBytes: Bytes;
@@ -32,6 +33,13 @@ export interface ResidentPages {
   readonly blocks: readonly LiveBlock[];
   /** By block: free bytes of the pages that no other block lies on. */
   readonly pinsBytes: Float64Array;
+  /** What is free or cached and resident, in address order. */
+  readonly free: readonly FreeRange[];
+}
+
+export interface FreeRange {
+  readonly start: Addr;
+  readonly residentBytes: Bytes;
 }
 
 export function readResidentPages(assembled: Assembled): ResidentPages {
@@ -42,17 +50,22 @@ export function readResidentPages(assembled: Assembled): ResidentPages {
 
   const blocks: LiveBlock[] = [];
   forEachLive(objects, (slot, handle: Handle, requestedBytes) => {
-    blocks.push({ slot, address: top.addressOf(handle), usableBytes: top.usableSize(handle), requestedBytes });
+    const [address, usableBytes] = [top.addressOf(handle), top.usableSize(handle)];
+    blocks.push({ slot, handle, address, usableBytes, requestedBytes });
   });
   blocks.sort((x, y) => x.address - y.address);
 
   /** Adds the resident part of [start, end) to a class; a block is counted on each page that it touches. */
-  const add = (start: Addr, end: Addr, into: Uint16Array) => {
-    if (end <= start) return;
+  const add = (start: Addr, end: Addr, into: Uint16Array): Bytes => {
+    let sum = 0;
+    if (end <= start) return sum;
     const last = Math.floor((end - 1) / PAGE_BYTES);
     for (let i = firstFrom(page, Math.floor(start / PAGE_BYTES)); i < page.length && page[i]! <= last; i++) {
-      into[i]! += Math.min(end, (page[i]! + 1) * PAGE_BYTES) - Math.max(start, page[i]! * PAGE_BYTES);
+      const there = Math.min(end, (page[i]! + 1) * PAGE_BYTES) - Math.max(start, page[i]! * PAGE_BYTES);
+      into[i]! += there;
+      sum += there;
     }
+    return sum;
   };
   const pagesOf = ({ address, usableBytes }: LiveBlock, visit: (index: number) => void) => {
     const last = Math.floor((address + Math.max(1, usableBytes) - 1) / PAGE_BYTES);
@@ -64,10 +77,14 @@ export function readResidentPages(assembled: Assembled): ResidentPages {
     add(middle, b.address + b.usableBytes, bytes[SLACK]!);
     pagesOf(b, (i) => live[i]!++);
   }
+  const free: FreeRange[] = [];
   top.walk((start, length, kind) => {
     if (kind === RANGE_LIVE) return;
-    add(start, start + length, bytes[kind === RANGE_METADATA ? METADATA : kind === RANGE_CACHED ? CACHED : PINNED]!);
+    const into = bytes[kind === RANGE_METADATA ? METADATA : kind === RANGE_CACHED ? CACHED : PINNED]!;
+    const residentBytes = add(start, start + length, into);
+    if (kind !== RANGE_METADATA && residentBytes > 0) free.push({ start, residentBytes });
   });
+  free.sort((x, y) => x.start - y.start);
   for (let i = 0; i < page.length; i++) {
     if (live[i] !== 0 || bytes[METADATA]![i] !== 0 || bytes[CACHED]![i] !== 0) continue;
     bytes[RETURNABLE]![i] = bytes[PINNED]![i]!;
@@ -80,7 +97,7 @@ export function readResidentPages(assembled: Assembled): ResidentPages {
     });
     return pins;
   });
-  return { page, bytes, live, blocks, pinsBytes };
+  return { page, bytes, live, blocks, pinsBytes, free };
 }
 
 function residentPageNumbers({ machine }: Assembled): Int32Array {

@@ -17,6 +17,8 @@ const TITLES: Readonly<Record<SiteClass, string>> = {
   pinned: 'Free bytes that cannot go back, by who allocated the blocks beside them',
   freed: 'Free resident bytes, by who had allocated what was freed there last',
 };
+const COLUMNS =
+  '<b>held</b>: in live blocks that the line allocated; <b>pins</b>: free memory that goes only when these blocks go; <b>was freed</b>: free memory in which a block of the line was the last.';
 /** Narrower boxes than this share are left out: nobody could see them. */
 const NARROWEST = 0.0005;
 const ROW = 20;
@@ -26,7 +28,7 @@ const LINES = 20;
 export function flamePage(title: string, stacks: readonly StackBytes[]): string {
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>${escapeXml(title)}</title><style>body{font:14px system-ui,sans-serif;margin:1rem;color-scheme:light dark}h3{font-size:1rem}</style></head>
+<title>${escapeXml(title)}</title><style>:root{color-scheme:light dark}body{font:14px system-ui,sans-serif;margin:1rem}h1{overflow-wrap:anywhere}h3{font-size:1rem}.scroll-x{overflow-x:auto}</style></head>
 <body><h1>${escapeXml(title)}</h1>
 ${sitesMarkup(stacks)}
 <script>${inScript(clientScript('flame'))}
@@ -34,11 +36,18 @@ enlargeFlames(document);</script></body></html>
 `;
 }
 
+interface SitesOptions {
+  /** An earlier run, of which is said what differs. */
+  readonly before?: readonly StackBytes[] | undefined;
+  /** Which moment it is: completes "resident …". */
+  readonly about?: string | undefined;
+}
+
 /**
- * A table by line of code and a flame graph for each class, the outermost caller on top; what differs from `before`, where it
- * is given. Frames can be enlarged by bench/report/client/flame.ts.
+ * A table by line of code and a flame graph for each class, the outermost caller on top. Frames can be enlarged by
+ * bench/report/client/flame.ts.
  */
-export function sitesMarkup(stacks: readonly StackBytes[], before?: readonly StackBytes[]): string {
+export function sitesMarkup(stacks: readonly StackBytes[], { before, about }: SitesOptions = {}): string {
   const graphs = SITE_CLASSES.map((kind) => {
     const root: Node = { name: 'all', bytes: 0, children: new Map() };
     for (const s of stacks) if (s[kind] > 0) add(root, s.stack, s[kind]);
@@ -48,6 +57,7 @@ export function sitesMarkup(stacks: readonly StackBytes[], before?: readonly Sta
     before && byLine(diffStacks(before, stacks)).filter((s) => SITE_CLASSES.some((name) => s[name] !== 0));
   return [
     `<style>${STYLE}</style>`,
+    `<p class="dim">Resident ${escapeXml(about ?? 'at the end')}, in file order. ${COLUMNS}</p>`,
     table(byLine(stacks), sumOf(stacks), bytes),
     ...(changes ? ['<h3>What differs from the first run</h3>'] : []),
     ...(changes ? [changes.length > 0 ? table(changes, sumOf(changes), signed) : '<p>Nothing.</p>'] : []),
@@ -121,4 +131,4 @@ function hue(name: string): number {
 }
 
 const STYLE =
-  '.by-line th,.by-line td{text-align:right!important;padding:2px 12px 2px 0;white-space:nowrap}.by-line th:last-child,.by-line td:last-child{text-align:left!important;width:99%}.flame{position:relative;overflow:hidden;max-width:100%}.flame button{position:absolute;box-sizing:border-box;height:19px;border:0;border-right:1px solid #fff8;border-radius:0;padding:0 3px;font:12px/19px system-ui,sans-serif;color:#111;text-align:left;overflow:hidden;white-space:nowrap;max-width:none;cursor:pointer}.flame button:focus-visible{outline:2px solid #05f;outline-offset:-2px}';
+  '.by-line th,.by-line td{text-align:right!important;padding:2px 12px 2px 0;white-space:nowrap}.by-line th:last-child,.by-line td:last-child{text-align:left!important;width:99%;overflow-wrap:anywhere}@media(max-width:560px){.by-line th:last-child,.by-line td:last-child{white-space:normal;min-width:110px}}.flame{position:relative;overflow:hidden;max-width:100%}.flame button{position:absolute;box-sizing:border-box;height:19px;border:0;border-right:1px solid #fff8;border-radius:0;padding:0 3px;font:12px/19px system-ui,sans-serif;color:#111;text-align:left;overflow:hidden;white-space:nowrap;max-width:none;cursor:pointer}.flame button:focus-visible{outline:2px solid #05f;outline-offset:-2px}';

@@ -22,13 +22,15 @@ export function collapsed(stacks: readonly StackBytes[]): string {
   const lines: string[] = [];
   for (const name of SITE_CLASSES) {
     for (const s of stacks) {
-      // A semicolon in a name would be read as the end of a frame.
-      const frames = s.stack.map((frame) => escapeLine(frame.replace(/[;\r\n]/g, ',')));
-      if (s[name] > 0) lines.push(`${[name, ...frames].join(';')} ${Math.round(s[name])}`);
+      if (s[name] > 0) lines.push(`${name};${stackText(s)} ${Math.round(s[name])}`);
     }
   }
   return lines.map((line) => `${line}\n`).join('');
 }
+
+/** A semicolon in a name would be read as the end of a frame. */
+const stackText = ({ stack }: Pick<StackBytes, 'stack'>): string =>
+  stack.map((frame) => escapeLine(frame.replace(/[;\r\n]/g, ','))).join(';');
 
 /** Reads what `collapsed` has written; undefined for lines of another form. */
 export function parseCollapsed(text: string): StackBytes[] | undefined {
@@ -50,9 +52,7 @@ export interface StackChange extends StackBytes {
 
 /** By how much each stack's bytes differ from before, the largest change first; stacks that are the same are left out. */
 export function diffStacks(before: readonly StackBytes[], after: readonly StackBytes[]): StackChange[] {
-  const key = (s: StackBytes) => s.stack.join(';');
-  const old = new Map(before.map((s) => [key(s), s]));
-  const now = new Map(after.map((s) => [key(s), s]));
+  const [old, now] = [byText(before), byText(after)];
   const changes: StackChange[] = [];
   for (const k of new Set([...old.keys(), ...now.keys()])) {
     const [x, y] = [old.get(k), now.get(k)];
@@ -61,5 +61,16 @@ export function diffStacks(before: readonly StackBytes[], after: readonly StackB
     // What is pinned is free memory too, and not counted twice.
     if (SITE_CLASSES.some((name) => change[name] !== 0)) changes.push({ ...change, total: change.held + change.freed });
   }
-  return changes.sort((x, y) => Math.abs(y.total) - Math.abs(x.total) || (key(x) < key(y) ? -1 : 1));
+  return changes.sort((x, y) => Math.abs(y.total) - Math.abs(x.total) || (stackText(x) < stackText(y) ? -1 : 1));
+}
+
+/** By what `collapsed` writes of them: a stack that was read from a file is the same one. */
+function byText(stacks: readonly StackBytes[]): Map<string, StackBytes> {
+  const sums = new Map<string, StackBytes>();
+  for (const s of stacks) {
+    const text = stackText(s);
+    const { held = 0, pinned = 0, freed = 0 } = sums.get(text) ?? {};
+    sums.set(text, { stack: s.stack, held: held + s.held, pinned: pinned + s.pinned, freed: freed + s.freed });
+  }
+  return sums;
 }

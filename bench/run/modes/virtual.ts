@@ -1,6 +1,7 @@
 import { loadModel } from '../../../allocators/load.ts';
 import {
   type EventBuffer,
+  isAllocating,
   isPassing,
   OP_BITS,
   OP_ECALLOC,
@@ -92,7 +93,7 @@ class VirtualRun extends Run<EventBuffer | PassingTrace> {
     this.time = time;
     this.locks = locks!;
     const { machine, allocator, request } = assembled;
-    const { placements, syscalls, check, sampleEvery = 0, sampleIdleNs = 0, timeTrace } = options;
+    const { placements, syscalls, check, onAllocation, sampleEvery = 0, sampleIdleNs = 0, timeTrace } = options;
     if (timeTrace) {
       const lockName = (id: number): string => this.locks.table.locks[id]!.name;
       this.timeTrace = createTimeTrace({ sink: timeTrace, ids: program.order.ids, cpus, lockName });
@@ -117,7 +118,10 @@ class VirtualRun extends Run<EventBuffer | PassingTrace> {
       onFailure: (row) => this.failedRows.push(row),
       onSample: (row, label) => this.pass(events.labels[label]!, row, this.nowNs()),
       onSleep: sampleIdleNs > 0 ? (ns) => void (ns >= sampleIdleNs && this.passSleep(ns)) : undefined,
-      onEvent: placements || check === 'events' ? (row, op, handle) => this.afterEvent(row, op, handle) : undefined,
+      onEvent:
+        placements || onAllocation || check === 'events'
+          ? (row, op, handle) => this.afterEvent(row, op, handle)
+          : undefined,
     });
     if (syscalls) {
       machine.kernel.observeSyscalls((t, text) => syscalls.write(`${this.replay.row()} ${t} ${text}`));
@@ -125,8 +129,11 @@ class VirtualRun extends Run<EventBuffer | PassingTrace> {
   }
 
   private afterEvent(row: number, op: number, handle: number): void {
-    const { check, placements } = this.options;
+    const { check, placements, onAllocation } = this.options;
     if (placements) this.placements[row] = this.placementOf(row, op, handle);
+    if (onAllocation && isAllocating(op) && this.failedRows.at(-1) !== row) {
+      onAllocation(row, handle, this.replay.nowNs());
+    }
     if (check === 'events') this.assembled.top.check();
   }
 

@@ -23,24 +23,19 @@ export function comparisonText(c: Comparison, palette: Palette = PLAIN, width = 
   for (const block of blocksOf(c, letters, palette, width)) lines.push(...block, '');
   for (const group of c.same) {
     const names = group.map((i) => letters[i]!);
-    lines.push(
-      ...fold(
-        `${names.slice(0, -1).join(', ')} and ${names.at(-1)} are the same in every figure: nothing in this workload used the difference.`,
-        width,
-      ),
-    );
+    const isOne = group.every((i) => c.columns[i] === c.columns[group[0]!]);
+    const why = isOne ? 'it is one allocator' : 'nothing in this workload used the difference';
+    const text = `${names.slice(0, -1).join(', ')} and ${names.at(-1)} are the same in every figure: ${why}.`;
+    lines.push(...fold(text, width));
   }
   if (c.mode === 'lockstep')
     lines.push(...fold('Time, latency and waiting for locks are unknown: file order has no time.', width));
   if (c.times !== null) lines.push(...fold(`Times: ${escapeLine(c.times)}.`, width).map(palette.dim));
-  lines.push(
-    ...fold(
-      '+ best   - worst   ×ratio to A; in brackets where the ranges of the seeds do not show a difference',
-      width,
-    ).map(palette.dim),
-  );
+  if (c.columns.length > 1) lines.push(...fold(LEGEND, width).map(palette.dim));
   return `${lines.join('\n')}\n`;
 }
+
+const LEGEND = '+ best   - worst   ×ratio to A; in brackets where the ranges of the seeds do not show a difference';
 
 const letterOf = (i: number) => String.fromCharCode(65 + (i % 26)).repeat(1 + Math.floor(i / 26));
 
@@ -75,10 +70,8 @@ function cellTexts(
   if (!cell) return ['-', ''];
   const metric = metricNamed(row.metric);
   const value = metricText(metric, cell.median);
-  const range =
-    c.seeds.length > 1 && cell.min !== cell.max
-      ? ` (${metricText(metric, cell.min)} to ${metricText(metric, cell.max)})`
-      : '';
+  const [least, greatest] = [metricText(metric, cell.min), metricText(metric, cell.max)];
+  const range = c.seeds.length > 1 && least !== greatest ? ` (${least} to ${greatest})` : '';
   const mark = cell.mark === 'best' ? ' +' : cell.mark === 'worst' ? ' -' : '  ';
   const marked = `${value}${range}${mark}`;
   const ratio = index === 0 || cell.ratio === null ? '' : `×${cell.ratio.toFixed(2)}`;

@@ -1,5 +1,6 @@
 import { bytes, columns, percent } from '../../../sim/contract/format.ts';
 import type { Bytes } from '../../../sim/contract/units.ts';
+import { escapeLine } from '../../report/escape.ts';
 import { shortFrame } from '../../report/sites/frames.ts';
 import { byLine, sumOf } from '../../report/sites/lines.ts';
 import { SITE_CLASSES, type SiteClass, type StackBytes, type StackChange } from '../../report/sites/stacks.ts';
@@ -25,7 +26,7 @@ export function siteLines(sites: readonly StackBytes[], palette: Palette): strin
     ...columns(
       [
         ['held', 'pins', 'was freed', 'who'].map(palette.dim),
-        ...lines.slice(0, SHOWN).map((s) => row(s, shortFrame(s.line))),
+        ...lines.slice(0, SHOWN).map((s) => row(s, escapeLine(shortFrame(s.line)))),
         ...(rest.length > 0 ? [row(sumOf(rest), `${rest.length} more`)] : []),
         row(sumOf(lines), 'all'),
       ],
@@ -71,22 +72,26 @@ export function siteSentences({ sites, sample }: Facts): string[] {
 /** By how much each call stack's bytes differ from an earlier run. */
 export function diffText(changes: readonly StackChange[], palette: Palette): string {
   const signed = (n: number) => (n > 0 ? `+${bytes(n)}` : n < 0 ? `-${bytes(-n)}` : '0 B');
+  const row = (s: Readonly<Record<SiteClass, Bytes>>, who: string) => [
+    ...SITE_CLASSES.map((name) => signed(s[name])),
+    who,
+  ];
   const lines = ['', palette.bold('What differs from before, by the line of code that allocated')];
   const changed = byLine(changes).filter((s) => SITE_CLASSES.some((name) => s[name] !== 0));
+  const rest = changed.slice(2 * SHOWN);
   if (changed.length === 0) lines.push('  nothing');
   else {
     lines.push(
       ...columns(
         [
           ['held', 'pins', 'was freed', 'who'].map(palette.dim),
-          ...changed
-            .slice(0, 2 * SHOWN)
-            .map((s) => [signed(s.held), signed(s.pinned), signed(s.freed), shortFrame(s.line)]),
+          ...changed.slice(0, 2 * SHOWN).map((s) => row(s, escapeLine(shortFrame(s.line)))),
+          ...(rest.length > 0 ? [row(sumOf(rest), `${rest.length} more`)] : []),
+          row(sumOf(changed), 'all'),
         ],
         'rrrl',
       ),
     );
-    if (changed.length > 2 * SHOWN) lines.push(palette.dim(`  and ${changed.length - 2 * SHOWN} more lines`));
   }
   return `${lines.join('\n')}\n`;
 }

@@ -48,7 +48,8 @@ function primeFrom(least: number): number {
 const advanceOf = ({ a, b }: EventBuffer, row: number): Ns => b[row]! * 2 ** 32 + a[row]!;
 const isClock = ({ head }: EventBuffer, row: number): boolean => (head[row]! & OP_MASK) === OP_CLOCK;
 
-function clockOf(events: EventBuffer): Ns {
+/** How long the recorded program ran; 0 without recorded times. */
+export function clockOf(events: EventBuffer): Ns {
   let ns = 0;
   for (let row = 0; row < events.length; row++) if (isClock(events, row)) ns += advanceOf(events, row);
   return ns;

@@ -32,6 +32,17 @@ describe('stacks with bytes', () => {
     expect(diffStacks(STACKS, [])[0]).toMatchObject({ freed: -70000, total: -70000 });
   });
 
+  test('of names with semicolons, tabs and marks of direction nothing differs once they are read back', () => {
+    const stacks = ['a;b', 'a,b', 'a\tb', '\u202Ertl'].map((name, i) => ({
+      stack: ['main', name],
+      held: 4096 * (i + 1),
+      pinned: i,
+      freed: 0,
+    }));
+    expect(diffStacks(parseCollapsed(collapsed(stacks))!, stacks)).toEqual([]);
+    expect(diffStacks([], stacks).reduce((sum, c) => sum + c.held, 0)).toBe(40_960);
+  });
+
   test('speedscope: samples refer to frames, weights add up to the end value', () => {
     const file = JSON.parse(speedscope('run', STACKS));
     const freed = file.profiles[2];

@@ -67,7 +67,17 @@ describe('compare', () => {
     expect(names).not.toContain('engineEventsPerSecond');
     expect(names).not.toContain('failedAllocations');
     expect(comparison.same).toEqual([[0, 1]]);
-    expect(comparisonText(comparison)).toContain('A and B are the same in every figure');
+    expect(comparisonText(comparison)).toContain('A and B are the same in every figure: nothing in this workload');
+  });
+
+  test('one allocator has no best, the same one twice no difference, and a range that reads as one value is none', async () => {
+    const [a, b] = [await withPeaks('a', [100]), await withPeaks('a', [100])];
+    expect(comparisonText(compareResults([a]))).not.toContain('best');
+    expect(comparisonText(compareResults([a, b]))).toContain(
+      'A and B are the same in every figure: it is one allocator.',
+    );
+    const close = await withPeaks('a', [1_000_000_000, 1_000_000_001]);
+    expect(comparisonText(compareResults([close]))).not.toMatch(/\d to \d/);
   });
 
   test.each([60, 80, 120])('fits %i columns, however many allocators there are', async (width) => {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { createHeatMapRecorder } from '../../../bench/report/heat-map.ts';
+import { BIRTHS_UNKNOWN, birthsInFileOrder } from '../../../bench/report/moments/births.ts';
 import { collectAreas, groupName } from '../../../bench/run/areas.ts';
 import { LockstepRun } from '../../../bench/run/modes/lockstep.ts';
 import { countedName } from '../../../bench/study/explain/area-groups.ts';
@@ -151,7 +152,7 @@ describe('the heat map', () => {
   test('a cell says how much is resident, and how much of that is live', () => {
     const options = bumpOptions(['m 0 1 65000', 'm 0 2 60', 'm 0 3 65000', 'f 0 1']);
     const run = new LockstepRun(options);
-    const recorder = createHeatMapRecorder();
+    const recorder = createHeatMapRecorder({ births: birthsInFileOrder(options.events), siteOf: () => '' });
     for (const stop of [3, 4]) {
       run.advance(stop);
       recorder.capture(stop, run.assembled);
@@ -166,6 +167,6 @@ describe('the heat map', () => {
   });
 
   test('nothing resident, no map', () => {
-    expect(createHeatMapRecorder().finish()).toBeNull();
+    expect(createHeatMapRecorder({ births: BIRTHS_UNKNOWN, siteOf: () => '' }).finish()).toBeNull();
   });
 });
