@@ -9,7 +9,7 @@ import { createLockstep, type Lockstep } from '../../sim/replay/lockstep.ts';
 import type { ObjectTable } from '../../sim/replay/objects.ts';
 import type { Kernel, Task } from '../kernel/kernel.ts';
 import { NO_LIMIT } from '../kernel/mem-cgroup.ts';
-import { handleOverHigh } from '../kernel/throttle.ts';
+import { handleOverHigh, isOverHigh } from '../kernel/throttle.ts';
 import { ProcessMemory } from './process-memory.ts';
 
 /** A workload and the allocator under it: what a process of the machine can run. */
@@ -136,7 +136,7 @@ export class Heap {
           this.lockstep.run(this.events, to);
           this.events = to;
         }
-        if (task.memcgOverHigh === 0) continue;
+        if (!isOverHigh(task)) continue;
         this.sleepUs = handleOverHigh(k, task);
         if (task.fatalSignal) return 'killed';
         if (this.sleepUs > 0) return 'sleeps';

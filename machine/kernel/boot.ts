@@ -7,6 +7,7 @@ import { freePage, takeKernelPages } from './page-alloc.ts';
 import { type Profile, profileOf } from './profile.ts';
 import { noteStall } from './psi.ts';
 import { OOM_GROUP_US, OOM_US } from './recorded-prices.ts';
+import { handleOverHighInCharge } from './throttle.ts';
 import { balancePgdat, tryToFreeMemCgroupPages, tryToFreePages } from './vmscan.ts';
 import { calculateMinFreeKbytes, recommendedMinFreeKbytes, setupZones, type Zone } from './zone.ts';
 
@@ -58,6 +59,7 @@ export function bootKernel(options: BootOptions): Kernel {
     memcgReclaim: (group, pages) => tryToFreeMemCgroupPages(k, group, pages),
     memcgOutOfMemory: (group) =>
       reportedKill(k, group, () => memCgroupOutOfMemory(k, group, (task) => options.kill(k, task))),
+    memcgHandleOverHigh: (task) => handleOverHighInCharge(k, task),
     outOfMemory: () => reportedKill(k, null, () => outOfMemory(k, (task) => options.kill(k, task))),
     directReclaim: () => tryToFreePages(k),
     wakeKswapd: (_zone, order) => balancePgdat(k, order),

@@ -3,6 +3,7 @@ import { LRU_ACTIVE_FILE, LRU_INACTIVE_FILE } from './frames.ts';
 import type { Kernel } from './kernel.ts';
 import type { MemCgroup } from './mem-cgroup.ts';
 import { nrFreePages } from './page-alloc.ts';
+import { lruvecEventState, lruvecPageState } from './rstat.ts';
 import { nodeListSize } from './swap-lru.ts';
 
 export interface DirtyLimits {
@@ -29,14 +30,31 @@ function domainDirtyLimits(k: Kernel, available: number): DirtyLimits {
 /** global_dirty_limits, in pages. */
 export const dirtyLimits = (k: Kernel): DirtyLimits => domainDirtyLimits(k, dirtyableMemory(k));
 
-/** mem_cgroup_wb_stats and mdtc_calc_avail: the same of a group's own cache and the room below its limits. */
-function groupDirtyLimits(k: Kernel, group: MemCgroup): DirtyLimits & { readonly nrDirty: number } {
+interface WbStats {
+  filePages: number;
+  nrDirty: number;
+}
+
+/** mem_cgroup_wb_stats, which brings the group's figures up to date before it reads them. */
+function wbStats(k: Kernel, group: MemCgroup): WbStats {
   let filePages = 0;
   let nrDirty = 0;
   for (const { id, stat } of group.subtree()) {
     filePages += k.frames.sizeOfList(id, LRU_ACTIVE_FILE) + k.frames.sizeOfList(id, LRU_INACTIVE_FILE);
     nrDirty += stat.file_dirty;
   }
+  return { filePages, nrDirty };
+}
+
+/** The same in 6.12: they are as the last flush left them, two seconds ago perhaps (mem_cgroup_flush_stats_ratelimited). */
+const flushedWbStats = (k: Kernel, group: MemCgroup): WbStats => ({
+  filePages: lruvecPageState(k, group, LRU_ACTIVE_FILE) + lruvecPageState(k, group, LRU_INACTIVE_FILE),
+  nrDirty: lruvecEventState(k, group, 'file_dirty'),
+});
+
+/** mdtc_calc_avail: the same of a group's own cache and the room below its limits. */
+function groupDirtyLimits(k: Kernel, group: MemCgroup): DirtyLimits & { readonly nrDirty: number } {
+  const { filePages, nrDirty } = k.profile.features.ratelimitsWbStats ? flushedWbStats(k, group) : wbStats(k, group);
   let headroom = Number.POSITIVE_INFINITY;
   for (let at = group; at.parent; at = at.parent) {
     const ceiling = Math.min(at.max, at.high);

@@ -18,6 +18,10 @@ export class FileBlocks {
     this.disk = disk;
   }
 
+  has(page: number): boolean {
+    return this.chunks.get(chunkOf(page))?.[page % CHUNK] === 1;
+  }
+
   /** @returns false where the page has none, and the disk has none left. */
   take(page: number): boolean {
     const key = chunkOf(page);

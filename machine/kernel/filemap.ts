@@ -9,7 +9,7 @@ import type { AddressSpace, Vma } from './mm-types.ts';
 import { allocPage } from './page-alloc.ts';
 import { addBuffers, filemapAddFolio } from './page-cache.ts';
 import { newReadahead, type Readahead } from './readahead.ts';
-import { READ_PAGE_US } from './recorded-prices.ts';
+import { READ_PAGE_US, WRITE_CLEAN_US, WRITE_DIRTY_US, WRITE_NEW_US, WRITE_UNCACHED_US } from './recorded-prices.ts';
 import { shmemGetFolio } from './shmem.ts';
 import { folioMarkAccessed } from './swap-lru.ts';
 import { VM_RAND_READ, VM_SEQ_READ } from './vm-flags.ts';
@@ -270,6 +270,12 @@ export function filemapRead(
   return true;
 }
 
+/** What a page of a file costs who writes it: a block is found for it, a page allocated, and it is made dirty, as far as that is to be done. */
+function writePrice(k: Kernel, object: AddressSpace, index: number, frame: number): number {
+  if (frame === 0) return object.blocks?.has(index) ? WRITE_UNCACHED_US : WRITE_NEW_US;
+  return k.frames.flags[frame]! & PG_DIRTY ? WRITE_DIRTY_US : WRITE_CLEAN_US;
+}
+
 /** generic_perform_write: pages of a disk's file are made dirty in the cache. @returns pages written. */
 export function genericPerformWrite(k: Kernel, task: Task, object: AddressSpace, index: number, count: number): number {
   for (let at = index; at < index + count; at++) {
@@ -280,7 +286,9 @@ export function genericPerformWrite(k: Kernel, task: Task, object: AddressSpace,
       k.frames.flags[frame] = (k.frames.flags[frame]! | PG_DIRTY) & ~PG_RECLAIM;
       continue;
     }
+    const priceUs = writePrice(k, object, at, frame);
     if (!takeBlock(object, at)) return at - index;
+    k.nowUs += priceUs;
     if (frame === 0) {
       frame = allocPage(k, task.group);
       if (frame < 0) return at - index;

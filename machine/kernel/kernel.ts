@@ -36,7 +36,9 @@ export interface Task {
   queuedBytes: number;
   /** Killed, and not yet gone. */
   fatalSignal: boolean;
+  /** Charged above memory.high since the last return to the program, in pages, and what it must still sleep for that. */
   memcgOverHigh: number;
+  memcgSleepUs: number;
   /** tsk_is_oom_victim. */
   oomVictim: boolean;
   /** Kernel objects that end with the task. */
@@ -75,6 +77,7 @@ export interface HugePageSettings {
 export interface Hooks {
   memcgReclaim(group: MemCgroup, pages: number): number;
   memcgOutOfMemory(group: MemCgroup): boolean;
+  memcgHandleOverHigh(task: Task): void;
   outOfMemory(order: number): boolean;
   directReclaim(order: number): number;
   wakeKswapd(zone: number, order: number): void;
@@ -136,6 +139,7 @@ export class Kernel {
   hooks: Hooks = {
     memcgReclaim: unset,
     memcgOutOfMemory: unset,
+    memcgHandleOverHigh: unset,
     outOfMemory: unset,
     directReclaim: unset,
     wakeKswapd: unset,

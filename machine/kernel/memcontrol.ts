@@ -119,6 +119,8 @@ export function tryChargeMemcg(
       break;
     }
   }
+  // Whoever charges much within one call does not get to its end before it must reclaim.
+  if (blocking && k.current && k.current.memcgOverHigh > CHARGE_BATCH) k.hooks.memcgHandleOverHigh(k.current);
   return true;
 }
 

@@ -45,6 +45,7 @@ export function newTask(k: Kernel, name: string, parent: Task | null): Task {
     queuedBytes: 0,
     fatalSignal: false,
     memcgOverHigh: 0,
+    memcgSleepUs: 0,
     oomVictim: false,
     objects: [],
     stacks: [],

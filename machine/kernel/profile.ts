@@ -42,8 +42,10 @@ export interface KernelFeatures {
    * takes is not modelled: the inactive list stands for the older ones.
    */
   readonly lruGen: boolean;
-  /** A group's dirty cache is waited for before anyone is killed. */
-  readonly waitsForDirtyOfGroup: boolean;
+  /** Reclaim wakes the flushers where all that it met in a group is dirty: not by generations before 6.13. */
+  readonly wakesFlushersForGroup: boolean;
+  /** How much of a group is dirty is known as of the last flush of its statistics, which no writer causes (mem_cgroup_flush_stats_ratelimited). */
+  readonly ratelimitsWbStats: boolean;
   /** PAGEVEC_SIZE: pages that wait in a batch of the processor. */
   readonly folioBatch: number;
   /** Faults take the lock of their mapping (from 6.4). */
@@ -58,7 +60,8 @@ const FEATURES: Readonly<Record<string, KernelFeatures>> = {
   '6.1': {
     splitRssCounting: true,
     lruGen: false,
-    waitsForDirtyOfGroup: true,
+    wakesFlushersForGroup: true,
+    ratelimitsWbStats: false,
     folioBatch: 15,
     perVmaLock: false,
     countsUpperTables: false,
@@ -67,7 +70,8 @@ const FEATURES: Readonly<Record<string, KernelFeatures>> = {
   '6.12': {
     splitRssCounting: false,
     lruGen: true,
-    waitsForDirtyOfGroup: false,
+    wakesFlushersForGroup: false,
+    ratelimitsWbStats: true,
     folioBatch: 31,
     perVmaLock: true,
     countsUpperTables: true,
@@ -76,7 +80,8 @@ const FEATURES: Readonly<Record<string, KernelFeatures>> = {
   '6.18': {
     splitRssCounting: false,
     lruGen: true,
-    waitsForDirtyOfGroup: false,
+    wakesFlushersForGroup: true,
+    ratelimitsWbStats: true,
     folioBatch: 31,
     perVmaLock: true,
     countsUpperTables: true,

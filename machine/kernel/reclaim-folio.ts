@@ -103,13 +103,13 @@ function shrinkFolio(
     const seen = folioCheckReferences(k, frame, mappings, target);
     if (seen === 'activate' || seen === 'keep') return seen;
   }
-  if (flags[frame]! & PG_ANON) return reclaimAnon(k, frame, mappings, result);
+  if (flags[frame]! & PG_ANON) return reclaimAnon(k, frame, mappings, result, target);
   const object = k.objects[k.frames.owner[frame]!]!;
   if (object.kind === 'ramfs') {
     flags[frame]! |= PG_UNEVICTABLE;
     return 'keep';
   }
-  if (object.kind === 'shmem') return reclaimShmem(k, frame, mappings, result);
+  if (object.kind === 'shmem') return reclaimShmem(k, frame, mappings, result, target);
   unmapFile(k, frame, mappings);
   if (flags[frame]! & PG_DIRTY) {
     // The flusher writes it, and it is freed when that is done.
@@ -148,7 +148,13 @@ function folioCheckReferences(
 }
 
 /** An anonymous page: lazily freed ones are dropped, others go to swap where there is some. */
-function reclaimAnon(k: Kernel, frame: number, mappings: readonly Mapping[], result: ShrinkResult): Outcome {
+function reclaimAnon(
+  k: Kernel,
+  frame: number,
+  mappings: readonly Mapping[],
+  result: ShrinkResult,
+  target: MemCgroup | null,
+): Outcome {
   const { flags } = k.frames;
   const pages = k.frames.sizeOf(frame);
   if (!(flags[frame]! & PG_SWAPBACKED)) {
@@ -186,7 +192,7 @@ function reclaimAnon(k: Kernel, frame: number, mappings: readonly Mapping[], res
   }
   // Also where there is no swap: that there is none is found out by trying.
   if (pages > 1) {
-    if (swapOutHuge(k, frame, mappings, result)) return 'freed';
+    if (swapOutHuge(k, frame, mappings, result, target)) return 'freed';
     splitHugePage(k, frame);
     return 'split';
   }
@@ -207,13 +213,19 @@ function reclaimAnon(k: Kernel, frame: number, mappings: readonly Mapping[], res
     pageRemoveRmap(k, frame);
   }
   if (!isClean) result.paged++;
-  forgetSwapFrame(k, slot);
+  forgetSwapFrame(k, slot, workingsetEviction(k, frame, target));
   freePage(k, frame);
   return 'freed';
 }
 
 /** A huge page that goes to swap as it is. @returns false where it has to be split for that. */
-function swapOutHuge(k: Kernel, head: number, mappings: readonly Mapping[], result: ShrinkResult): boolean {
+function swapOutHuge(
+  k: Kernel,
+  head: number,
+  mappings: readonly Mapping[],
+  result: ShrinkResult,
+  target: MemCgroup | null,
+): boolean {
   if (mappings.some(({ huge }) => !huge)) return false;
   const first = getSwapCluster(k, head);
   if (first === 0) return false;
@@ -233,7 +245,8 @@ function swapOutHuge(k: Kernel, head: number, mappings: readonly Mapping[], resu
   }
   k.frames.flags[head]! &= ~PG_SWAPCACHE;
   result.paged += HPAGE_PMD_NR;
-  for (let i = 0; i < HPAGE_PMD_NR; i++) forgetSwapFrame(k, first + i);
+  const shadow = workingsetEviction(k, head, target);
+  for (let i = 0; i < HPAGE_PMD_NR; i++) forgetSwapFrame(k, first + i, shadow);
   freeHugePage(k, head);
   return true;
 }
@@ -245,7 +258,13 @@ function dropClean(k: Kernel, frame: number, mappings: readonly Mapping[]): void
   freePage(k, frame);
 }
 
-function reclaimShmem(k: Kernel, frame: number, mappings: readonly Mapping[], result: ShrinkResult): Outcome {
+function reclaimShmem(
+  k: Kernel,
+  frame: number,
+  mappings: readonly Mapping[],
+  result: ShrinkResult,
+  target: MemCgroup | null,
+): Outcome {
   const isDirty = k.frames.flags[frame]! & PG_DIRTY || mappings.some((at) => entryOf(at) & PTE_DIRTY);
   if (!isDirty && k.frames.sizeOf(frame) === 1) {
     dropClean(k, frame, mappings);
@@ -272,7 +291,7 @@ function reclaimShmem(k: Kernel, frame: number, mappings: readonly Mapping[], re
   if (accountsEachPage) k.committed++;
   swappedPages(object).set(index, slot);
   result.paged++;
-  forgetSwapFrame(k, slot);
+  forgetSwapFrame(k, slot, workingsetEviction(k, frame, target));
   freePage(k, frame);
   return 'freed';
 }

@@ -34,7 +34,11 @@ export const EXIT_SHMEM_FREED_US = 5.9;
 
 /** A page copied from a file to the program, and back. */
 export const READ_COPY_US = 3.1;
-export const WRITE_COPY_US = 17.6;
+/** One written to a disk's file: that has no block yet; has one, and is not cached; is cached and clean; cached and dirty. */
+export const WRITE_NEW_US = 17.6;
+export const WRITE_UNCACHED_US = 9.7;
+export const WRITE_CLEAN_US = 4.5;
+export const WRITE_DIRTY_US = 3.2;
 export const WRITE_SHMEM_US = 7.2;
 /** A page read from the disk, beside the copy; one written back; one read from swap: 15,360 of them took 12.5 with their faults. */
 export const READ_PAGE_US = 4.9;

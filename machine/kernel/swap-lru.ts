@@ -30,6 +30,13 @@ export interface LruBatches {
   readonly deactivate: number[];
   readonly lazyfree: number[];
   readonly activate: number[];
+  /** Those of pages that are on a list. */
+  readonly ofListed: readonly number[][];
+}
+
+function newBatches(): LruBatches {
+  const own = { add: [], rotate: [], deactivateFile: [], deactivate: [], lazyfree: [], activate: [] };
+  return { ...own, ofListed: [own.rotate, own.deactivateFile, own.deactivate, own.lazyfree, own.activate] };
 }
 
 const batchesOf = new WeakMap<Kernel, LruBatches>();
@@ -37,7 +44,7 @@ const batchesOf = new WeakMap<Kernel, LruBatches>();
 export function batches(k: Kernel): LruBatches {
   let own = batchesOf.get(k);
   if (!own) {
-    own = { add: [], rotate: [], deactivateFile: [], deactivate: [], lazyfree: [], activate: [] };
+    own = newBatches();
     batchesOf.set(k, own);
   }
   return own;
@@ -91,14 +98,14 @@ function enqueue(k: Kernel, batch: number[], frame: number, move: (k: Kernel, fr
 }
 
 /** Takes the frame out of every batch: it is about to be freed. */
-export function leaveBatches(k: Kernel, frame: number): void {
-  for (const batch of Object.values(batches(k)) as number[][]) {
-    let at = batch.indexOf(frame);
-    while (at >= 0) {
-      batch.splice(at, 1);
-      at = batch.indexOf(frame);
-    }
-  }
+function leaveBatches(k: Kernel, frame: number): void {
+  const own = batches(k);
+  leave(own.add, frame);
+  for (const batch of own.ofListed) leave(batch, frame);
+}
+
+function leave(batch: number[], frame: number): void {
+  for (let i = batch.length - 1; i >= 0; i--) if (batch[i] === frame) batch.splice(i, 1);
 }
 
 /** folio_rotate_reclaimable: written back and asked to be reclaimed, so to the tail. */
@@ -225,19 +232,9 @@ export function nodeListSize(frames: Frames, groups: readonly { readonly id: num
 export function releaseFromLru(k: Kernel, frame: number): void {
   const { flags } = k.frames;
   if (flags[frame]! & PG_LRU) {
-    const own = batches(k);
-    if (
-      own.rotate.length +
-        own.deactivateFile.length +
-        own.deactivate.length +
-        own.lazyfree.length +
-        own.activate.length >
-      0
-    ) {
-      leaveBatches(k, frame);
-    }
+    for (const batch of batches(k).ofListed) leave(batch, frame);
     lruvecDel(k, frame);
     if (flags[frame]! & PG_UNEVICTABLE) forgetMlockCount(k, frame);
     flags[frame]! &= ~(PG_LRU | PG_ACTIVE | PG_UNEVICTABLE | PG_WORKINGSET);
-  } else if (batches(k).add.length > 0) leaveBatches(k, frame);
+  } else leaveBatches(k, frame);
 }

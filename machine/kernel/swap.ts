@@ -11,9 +11,11 @@ import { type SwapReadahead, swapinNrPages } from './readahead.ts';
 import { SWAP_IN_US, SWAP_OUT_US } from './recorded-prices.ts';
 import { addMmCounterFast } from './rss.ts';
 import { updateStat } from './rstat.ts';
+import { type Shadow, ShadowTable } from './shadow-table.ts';
 import { mapPages, SwapClusters, swapMapPages } from './swap-clusters.ts';
 import { folioAddLru, lruAddDrain, releaseFromLru } from './swap-lru.ts';
 import { VM_LOCKED, VM_SHARED, VM_WRITE } from './vm-flags.ts';
+import { workingsetRefault } from './workingset.ts';
 import type { Zram } from './zram.ts';
 
 /** A page of swap: entries that name it, and the frame that has its content meanwhile (-1: none), which may outlast the entries. */
@@ -38,6 +40,8 @@ export interface SwapArea {
   readahead: SwapReadahead;
   /** The swap cache: slots by the frames that have their content. */
   readonly cached: Map<number, number>;
+  /** What reclaim remembers of the pages in the slots. */
+  readonly shadows: ShadowTable;
 }
 
 /** swap_slots_cache of the processor: slots taken ahead, and such as are to be given back together. */
@@ -70,6 +74,7 @@ export function swapOn(k: Kernel, pages: number, zram?: Zram): boolean {
     zram,
     cache,
     cached: new Map(),
+    shadows: new ShadowTable(),
     readahead: { page: 0, window: 0, hits: 4 },
   });
   takeKernelPages(k, mapPages(pages));
@@ -149,9 +154,10 @@ function checkCacheActive(k: Kernel, area: SwapArea): void {
   swapcacheFreeEntries(k, area);
 }
 
-/** swap_range_free: a device that may forget what lies there does so. */
+/** swap_range_free: a device that may forget what lies there does so, and so does the swap cache. */
 function giveSlot(k: Kernel, area: SwapArea, slot: number): void {
   area.zram?.free(slot);
+  area.shadows.take(slot);
   area.clusters.give(slot);
   k.swapFree++;
 }
@@ -244,11 +250,12 @@ export function deleteSwapOfShmem(k: Kernel, slot: number): void {
   endSlot(k, slot, own);
 }
 
-/** The page is in its slot, and its frame is free. */
-export function forgetSwapFrame(k: Kernel, slot: number): void {
+/** __remove_mapping of a page in the swap cache: it is in its slot, its frame is free, and its shadow stays. */
+export function forgetSwapFrame(k: Kernel, slot: number, shadow: Shadow): void {
   const area = areaOf(k);
   const own = area.slots[slot]!;
   deleteFromSwapCache(k, area, own.frame);
+  area.shadows.put(slot, shadow);
   own.frame = -1;
 }
 
@@ -275,7 +282,10 @@ function readSwapCache(k: Kernel, task: Task, slot: number, own: Slot): number {
   if (frame < 0) return frame;
   own.frame = frame;
   k.vmstat.pswpin++;
-  addToSwapCache(k, areaOf(k), frame, slot);
+  const area = areaOf(k);
+  addToSwapCache(k, area, frame, slot);
+  const shadow = area.shadows.take(slot);
+  if (shadow) workingsetRefault(k, frame, shadow);
   k.nowUs += SWAP_IN_US + (zramOf(k)?.decompressUs ?? 0);
   return frame;
 }

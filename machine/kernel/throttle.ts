@@ -33,8 +33,22 @@ function reclaimHigh(k: Kernel, group: MemCgroup, pages: number): number {
   return reclaimed;
 }
 
+/** Whether there is something to do on the way back to the program. */
+export const isOverHigh = (task: Task): boolean => task.memcgOverHigh > 0 || task.memcgSleepUs > 0;
+
 /** mem_cgroup_handle_over_high, on the way back to the program. @returns microseconds that it must sleep. */
 export function handleOverHigh(k: Kernel, task: Task): number {
+  const owedUs = task.memcgSleepUs;
+  task.memcgSleepUs = 0;
+  return owedUs + reclaimOverHigh(k, task);
+}
+
+/** The same within a charge: it reclaims there; what it must sleep it sleeps when its call is done. */
+export function handleOverHighInCharge(k: Kernel, task: Task): void {
+  task.memcgSleepUs += reclaimOverHigh(k, task);
+}
+
+function reclaimOverHigh(k: Kernel, task: Task): number {
   const pages = task.memcgOverHigh;
   if (pages === 0) return 0;
   task.memcgOverHigh = 0;

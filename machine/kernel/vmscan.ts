@@ -118,7 +118,7 @@ function shrinkInactiveList(k: Kernel, group: MemCgroup, lru: number, wanted: nu
     (isolated.pages - result.reclaimed) * KEPT_US +
     result.keptMappings * KEPT_MAPPING_US +
     result.unmapped * UNMAPPED_US;
-  if (result.dirty === isolated.pages && (!sc.cgroup || k.profile.features.waitsForDirtyOfGroup))
+  if (result.dirty === isolated.pages && (!sc.cgroup || k.profile.features.wakesFlushersForGroup))
     wakeupFlusherThreads(k);
   return result.reclaimed;
 }
@@ -186,7 +186,7 @@ function calculateProtection(target: MemCgroup, group: MemCgroup): void {
 
 /** shrink_node: every group below the target, and the shrinkers. */
 function shrinkNode(k: Kernel, sc: ScanControl): void {
-  memCgroupFlushStats(k);
+  if (!k.profile.features.lruGen) memCgroupFlushStats(k);
   prepareScanCount(k, sc);
   for (const group of [...sc.target.subtree()]) {
     calculateProtection(sc.target, group);

@@ -3,10 +3,10 @@ import { filemapRead, forcePageCacheReadahead, genericPerformWrite } from '../ke
 import type { Task } from '../kernel/kernel.ts';
 import type { AddressSpace } from '../kernel/mm-types.ts';
 import { newReadahead } from '../kernel/readahead.ts';
-import { CALL_US, READ_COPY_US, WRITE_COPY_US, WRITE_SHMEM_US } from '../kernel/recorded-prices.ts';
+import { CALL_US, READ_COPY_US, WRITE_SHMEM_US } from '../kernel/recorded-prices.ts';
 import { putObject } from '../kernel/shmem.ts';
 import { openForCall } from '../kernel/slab.ts';
-import { handleOverHigh } from '../kernel/throttle.ts';
+import { handleOverHigh, isOverHigh } from '../kernel/throttle.ts';
 import { writePages } from '../kernel/writeback.ts';
 import { type Call, has, type Immediate, pagesOf, type Result } from './command-words.ts';
 import { fadviseDontneed } from './files.ts';
@@ -27,7 +27,8 @@ export function* fileRw(run: MachineRun, task: Task, name: 'read' | 'write', wor
   const offset = sizeOf(words[1]!)!;
   const length = sizeOf(words[2]!)!;
   const ra = newReadahead();
-  const copyUs = !writing ? READ_COPY_US : object.kind === 'shmem' ? WRITE_SHMEM_US : WRITE_COPY_US;
+  // Of a disk's file genericPerformWrite takes the time page by page.
+  const copyUs = !writing ? READ_COPY_US : object.kind === 'shmem' ? WRITE_SHMEM_US : 0;
   object.users++;
   let done = 0;
   let error: string | undefined;
@@ -38,7 +39,7 @@ export function* fileRw(run: MachineRun, task: Task, name: 'read' | 'write', wor
       ? writeCall(run, task, object, offset + done, bytes)
       : readCall(run, task, object, ra, offset + done, bytes);
     k.nowUs += CALL_US / 4 + pagesOf(bytes) * copyUs;
-    const sleepUs = task.memcgOverHigh > 0 ? handleOverHigh(k, task) : 0;
+    const sleepUs = isOverHigh(task) ? handleOverHigh(k, task) : 0;
     if (sleepUs > 0) yield k.nowUs + sleepUs;
     else if (done % BYTES_A_BREATH === 0) yield 'breath';
     if (!task.alive) return 0;

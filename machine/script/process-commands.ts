@@ -2,7 +2,7 @@ import type { Kernel, Rlimits, Task } from '../kernel/kernel.ts';
 import type { MemCgroup } from '../kernel/mem-cgroup.ts';
 import { sleepsForMemory } from '../kernel/psi.ts';
 import { CALL_US, COMMAND_US, FAULT_US } from '../kernel/recorded-prices.ts';
-import { handleOverHigh } from '../kernel/throttle.ts';
+import { handleOverHigh, isOverHigh } from '../kernel/throttle.ts';
 import { PAUSED, type TouchMode, touchRange } from '../kernel/touch.ts';
 import { type Call, has, option, type Result } from './command-words.ts';
 import { FILE_CALLS, fileRw } from './file-commands.ts';
@@ -146,13 +146,17 @@ function* perform(
       result = step.value;
       break;
     }
-    if (step.value !== 'breath') {
-      process.busy!.sleepsIn = task.group;
-      sleepsForMemory(k, task.group);
-      sleptUs += step.value - k.nowUs;
-    }
+    if (step.value !== 'breath') sleptUs += fallsAsleep(k, process, step.value);
     yield step.value;
     k.current = task;
+  }
+  if (isOverHigh(task) && task.alive && !task.fatalSignal) {
+    const sleepUs = handleOverHigh(k, task);
+    if (sleepUs > 0) {
+      const wakeUs = k.nowUs + sleepUs;
+      sleptUs += fallsAsleep(k, process, wakeUs);
+      yield wakeUs;
+    }
   }
   k.current = null;
   if (task.fatalSignal) run.die(task, 'signal', 9);
@@ -174,6 +178,13 @@ function* perform(
   const goesOnFirst = run.turns.answers(task, answer.us);
   if (child) startForked(k, task, child, goesOnFirst);
   return answer;
+}
+
+/** @returns for how long. */
+function fallsAsleep(k: Kernel, { task, busy }: ScriptProcess, untilUs: number): number {
+  busy!.sleepsIn = task.group;
+  sleepsForMemory(k, task.group);
+  return untilUs - k.nowUs;
 }
 
 const ERRNO: Readonly<Record<string, number>> = {
@@ -221,7 +232,7 @@ function* touch(run: MachineRun, process: ScriptProcess, words: readonly string[
     k.current = task;
     const outcome = touchRange(k, task, cursor, option(words, 'stride') ?? 4096, mode, () => {
       k.nowUs += FAULT_US;
-      if (task.memcgOverHigh > 0) sleepUs = handleOverHigh(k, task);
+      if (isOverHigh(task)) sleepUs = handleOverHigh(k, task);
       return sleepUs > 0 || ++faults % FAULTS_A_BREATH === 0;
     });
     if (outcome === 0) return 0;

@@ -121,7 +121,7 @@ export const PROCESS: Readonly<Record<string, FigureClass>> = {
 
 /** Of the machine, in kB; Committed_AS as growth since the first sample. */
 export const MACHINE: Readonly<Record<string, FigureClass>> = {
-  Shmem: figure(EXACT),
+  Shmem: figure(EXACT, SWAPPING),
   AnonHugePages: figure(EXACT, HUGE),
   CommitLimit: figure(EXACT),
   MemTotal: figure(constant(4)),
@@ -166,6 +166,13 @@ export const THP_SCANS: FigureClass = figure(band(0.02, 2));
 
 /** memory.stat is brought up to date once 64 pages have changed on a processor, twice (memcg_rstat_updated). */
 const FILE_LAG = 65536 + 64 * 4096;
+
+/** How long a group's tasks waited for memory, in microseconds. */
+export const GROUP_PRESSURE: FigureClass = figure(
+  band(0.2, 25000),
+  ['limited group writes', band(0.35, 25000)],
+  ['swapping', band(0.35, 25000)],
+);
 
 /** Of a group, in bytes. */
 export const GROUP: Readonly<Record<string, FigureClass>> = {

@@ -5,6 +5,7 @@ import {
   FREE_AND_LISTS,
   GROUP,
   GROUP_CURRENT,
+  GROUP_PRESSURE,
   MACHINE,
   MACHINE_GROWTH,
   PROCESS,
@@ -240,6 +241,8 @@ class Comparer implements Comparison {
     for (const [name, own] of Object.entries(GROUP))
       this.check(`${at} ${name}`, own, truth.stat[name], run.stat[name], holding);
     this.check(`${at} current`, GROUP_CURRENT, truth.current, run.current, holding);
+    if (this.groupsWrite) holding.push('limited group writes');
+    this.check(`${at} pressure`, GROUP_PRESSURE, truth.pressure.some[2], run.pressure.some[2], holding);
   }
 }
 

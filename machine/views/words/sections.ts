@@ -128,7 +128,7 @@ export function availableParts(run: MachineRun, { meminfo, cache }: Moment): Sec
   const slab = kb('SReclaimable') - Math.min(kb('SReclaimable') / 2, low);
   const rows: [string, number, string][] = [
     ['free at once', Math.max(0, kb('MemFree') - reserve), `MemFree less the ${kbSize(reserve)} that the kernel keeps`],
-    ['lists of files', counted, `of ${kbSize(files)}; ${kbSize(files - counted)} are left to it`],
+    ['lists of files', counted, `of ${kbSize(files)}: it takes ${kbSize(files - counted)} of them to stay cached`],
     ['slab', slab, 'names and inodes: given back when memory runs short'],
   ];
   const real = rows.filter(([, amount]) => amount > 0);
@@ -174,6 +174,7 @@ export function reclaimableParts({ full, meminfo }: Moment): SectionPart[] {
   const parts: SectionPart[] = [{ head, rows, align: 'lr' }];
   const more = bySize.length - rows.length;
   if (more > 0) parts.push(`${number(more, 'process', 'processes')} more`);
+  if (meminfo['SwapTotal'] === 0) parts.push('there is no swap: anonymous and shared memory stays');
   return parts;
 }
 
