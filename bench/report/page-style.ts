@@ -36,7 +36,7 @@ th:first-child, td:first-child { text-align: left; padding-left: 2px; } th { col
 .scroll.more-right { --right: inset -16px 0 10px -10px color-mix(in srgb, var(--fg) 30%, transparent); } .scroll.more-below { --below: inset 0 -16px 10px -10px color-mix(in srgb, var(--fg) 30%, transparent); }
 .scroll thead th { position: sticky; top: 0; background: var(--panel); } .more { font-size: 12px; margin: 2px 0 0; text-align: right; }
 #metrics td:first-child { white-space: normal; }
-.section p { overflow-wrap: anywhere; } .section .scroll + p { margin-top: 8px; } .section table { width: auto; min-width: min(100%, 420px); } td.words { text-align: left; white-space: normal; min-width: 150px; }
+.section p { overflow-wrap: anywhere; } .section .scroll + p { margin-top: 8px; } .section table { width: auto; min-width: min(100%, 420px); } td.words { text-align: left; overflow-wrap: anywhere; white-space: normal; min-width: 150px; }
 .switch { align-items: center; margin: 0; gap: 0; } .switch > span { margin-right: 8px; color: var(--dim); }
 .switch button { border-radius: 5px 0 0 5px; } .switch button + button { border-radius: 0 5px 5px 0; margin-left: -1px; } .switch button[aria-pressed=true] { background: var(--accent); color: var(--panel); position: relative; }
 .meter { display: inline-block; height: 9px; background: var(--accent); border-radius: 2px; vertical-align: middle; }

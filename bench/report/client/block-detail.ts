@@ -12,7 +12,14 @@ function decodeBlocks(moment: MomentData): Blocks {
 const SHOWN_BLOCKS = 12;
 
 /** Who holds a square of the address space, and what that keeps. */
-function cellDetail(data: PageData, moment: MomentData, blocks: Blocks, place: PlaceData, cell: Cell): HTMLElement {
+function drawCellDetail(
+  into: HTMLElement,
+  data: PageData,
+  moment: MomentData,
+  blocks: Blocks,
+  place: PlaceData,
+  cell: Cell,
+): void {
   const { cells } = place;
   const { run } = cell;
   const { cellBytes } = moment;
@@ -25,9 +32,10 @@ function cellDetail(data: PageData, moment: MomentData, blocks: Blocks, place: P
   const bytes = parts.reduce((sum, { value }) => sum + value, 0);
   const isSpread = end - start > cellBytes;
   const what = cellBytes === PAGE_BYTES ? 'Page' : bytesText(bytes);
-  const detail = element(
-    'div',
-    { class: 'detail' },
+  // How wide its table is, is known where it stands.
+  const detail = element('div', { class: 'detail' });
+  into.replaceChildren(detail);
+  detail.append(
     element(
       'p',
       {},
@@ -47,22 +55,19 @@ function cellDetail(data: PageData, moment: MomentData, blocks: Blocks, place: P
   const listed = blocksOn(blocks, cells.block[run]!, start, end);
   const live = cells.live[run]!;
   if (live === 0) {
-    const kept = parts.some(({ c }) => c.key === 'metadata' || c.key === 'cached');
-    detail.append(
-      element(
-        'p',
-        {},
-        kept
-          ? 'No block of the program lies here: the allocator itself keeps it.'
-          : 'Nothing lies here: it could be given back.',
-      ),
-    );
-    return detail;
+    const has = (key: SeriesName) => parts.some(({ c }) => c.key === key);
+    const why = has('metadata')
+      ? 'No block of the program lies here: the allocator itself keeps it.'
+      : has('cached')
+        ? 'No block of the program lies here: it is free, in a cache of the allocator or of a thread.'
+        : 'Nothing lies here: it could be given back.';
+    detail.append(element('p', {}, why));
+    return;
   }
   if (isSpread) {
     const text = `These ${countText(bytes / PAGE_BYTES)} pages lie apart from each other, within ${bytesText(end - start)}: their blocks are not listed one by one.`;
     detail.append(emptyNote(text));
-    return detail;
+    return;
   }
   const free = parts.filter(({ c }) => c.key === 'pinned').reduce((sum, { value }) => sum + value, 0);
   detail.append(
@@ -73,14 +78,16 @@ function cellDetail(data: PageData, moment: MomentData, blocks: Blocks, place: P
         (free > 0 ? ` and ${live === 1 ? 'keeps' : 'keep'} ${bytesText(free)} of free memory from going back:` : ':'),
     ),
   );
-  if (listed.length > 0) detail.append(blocksTable(data, blocks, listed.slice(0, SHOWN_BLOCKS)));
+  if (listed.length > 0) drawBlocks(detail, data, blocks, listed.slice(0, SHOWN_BLOCKS));
+  const areAll = blocks.leftOut === 0 || (cellBytes === PAGE_BYTES && listed.length === live);
+  const together = areAll ? togetherText(blocks.data, listed) : '';
+  if (together !== '') detail.append(element('p', {}, together));
   if (listed.length > SHOWN_BLOCKS) detail.append(emptyNote(`and ${countText(listed.length - SHOWN_BLOCKS)} more`));
   else if (listed.length < live) {
     detail.append(
       emptyNote(`${countText(live - listed.length)} of them are not listed in this page: there are too many blocks.`),
     );
   }
-  return detail;
 }
 
 function blocksOn({ address, data }: Blocks, first: number, start: number, end: number): number[] {
@@ -92,33 +99,32 @@ function blocksOn({ address, data }: Blocks, first: number, start: number, end: 
   return on;
 }
 
-function blocksTable(page: PageData, { address, data }: Blocks, indices: readonly number[]): HTMLElement {
+function drawBlocks(into: HTMLElement, page: PageData, { address, data }: Blocks, indices: readonly number[]): void {
   const hasSites = data.site.length > 0;
   const isKnown = data.event.length > 0;
   const hasBeside = indices.some((i) => data.freeBelowBytes[i]! + data.freeAboveBytes[i]! > 0);
   const rows = indices.map((i) => [
     addressText(page, address[i]!),
+    ...(hasSites ? [{ text: siteText(data, i), className: 'words' }] : []),
     bytesText(data.requestedBytes[i]!),
     bytesText(data.usableBytes[i]!),
     data.pinsBytes[i]! > 0 ? bytesText(data.pinsBytes[i]!) : '–',
     ...(hasBeside ? [`${bytesText(data.freeBelowBytes[i]!)} below, ${bytesText(data.freeAboveBytes[i]!)} above`] : []),
     ...(isKnown ? [sinceText(data, i), threadText(data.thread[i]!)] : []),
-    ...(hasSites ? [{ text: siteText(data, i), className: 'words' }] : []),
   ]);
   const head = [
     'block at',
+    ...(hasSites ? ['call site'] : []),
     'asked for',
     'usable',
     'free memory that it alone keeps',
     ...(hasBeside ? ['free beside it'] : []),
     ...(isKnown ? ['since event', 'allocated by'] : []),
-    ...(hasSites ? ['call site'] : []),
   ];
-  const table = element('div', { class: 'scroll-x' }, drawTable(head, rows));
-  const ends = indices.map((i) => endText(data, i)).filter((text) => text !== '');
-  for (const text of ends.slice(0, 3)) table.append(element('p', {}, text));
-  if (!isKnown) table.append(emptyNote('Real threads do not tell which event allocated a block: --mode virtual does.'));
-  return table;
+  scrollTable(into, drawTable(head, rows), 'Blocks');
+  const ends = indices.map((i) => endText(data, i, addressText(page, address[i]!))).filter((text) => text !== '');
+  into.append(...ends.map((text) => element('p', {}, text)));
+  if (!isKnown) into.append(emptyNote('Real threads do not tell which event allocated a block: --mode virtual does.'));
 }
 
 type BlockNames = import('../page-data.ts').BlockNames;
@@ -138,14 +144,26 @@ const LAST_OF_AREA = 1;
 const ONLY_OF_AREA = 2;
 
 /** What of its heap, slab or extent this block alone keeps from ending. */
-function endText(data: MomentData['blocks'], i: number): string {
-  const name = data.areaNames[data.area[i]!];
+function endText(data: MomentData['blocks'], i: number, at: string): string {
+  const name = data.areaNames[data.area[i]!]!;
   const free = data.freeBelowBytes[i]! + data.freeAboveBytes[i]!;
+  const freed = bytesText(free + data.usableBytes[i]!);
   if (data.rank[i] === ONLY_OF_AREA) {
-    return `It is the only live block of ${name}${free > 0 ? `: without it that could go as a whole, with ${bytesText(free)} of free memory` : ''}.`;
+    return `${name}: nothing else lives in it. Without the block at ${at} all of it could go, ${freed} that are free then.`;
   }
   if (data.rank[i] !== LAST_OF_AREA) return '';
-  return `No live block of ${name} lies above it: without it ${bytesText(free + data.usableBytes[i]!)} at the end of that would be free in one piece.`;
+  return `${name}: nothing lives above the block at ${at}. Without it ${freed} at the end would be free in one piece.`;
+}
+
+/** The same of several neighbours, the last of which is the last of its area. */
+function togetherText(data: MomentData['blocks'], indices: readonly number[]): string {
+  const last = indices.at(-1);
+  if (last === undefined || indices.length < 2 || data.rank[last] !== LAST_OF_AREA) return '';
+  const free = indices.reduce(
+    (sum, i) => sum + data.freeBelowBytes[i]! + data.usableBytes[i]!,
+    data.freeAboveBytes[last]!,
+  );
+  return `Without all ${countText(indices.length)} of them it would be ${bytesText(free)}.`;
 }
 
 /** As a real process would show it. */

@@ -131,7 +131,7 @@ function drawSquares(
     const top = Math.floor(chosen / perRow) * SQUARE;
     if (top < scroll.scrollTop || top > scroll.scrollTop + scroll.clientHeight - SQUARE) scroll.scrollTop = top - 40;
     into.after(status);
-    status.replaceChildren(cellDetail(data, moment, blocks, place, cells[chosen]!));
+    drawCellDetail(status, data, moment, blocks, place, cells[chosen]!);
   }
 
   canvas.addEventListener('click', (event) => {
