@@ -3,7 +3,7 @@ import { LRU_ACTIVE_FILE, LRU_INACTIVE_FILE } from './frames.ts';
 import type { Kernel } from './kernel.ts';
 import type { MemCgroup } from './mem-cgroup.ts';
 import { nrFreePages } from './page-alloc.ts';
-import { lruvecEventState, lruvecPageState } from './rstat.ts';
+import { lruvecEventState, lruvecPageState, memCgroupFlushStats } from './rstat.ts';
 import { nodeListSize } from './swap-lru.ts';
 
 export interface DirtyLimits {
@@ -35,26 +35,18 @@ interface WbStats {
   nrDirty: number;
 }
 
-/** mem_cgroup_wb_stats, which brings the group's figures up to date before it reads them. */
+/** mem_cgroup_wb_stats: it brings the figures of groups up to date first; in 6.12 they are as the last flush left them, two seconds ago perhaps. */
 function wbStats(k: Kernel, group: MemCgroup): WbStats {
-  let filePages = 0;
-  let nrDirty = 0;
-  for (const { id, stat } of group.subtree()) {
-    filePages += k.frames.sizeOfList(id, LRU_ACTIVE_FILE) + k.frames.sizeOfList(id, LRU_INACTIVE_FILE);
-    nrDirty += stat.file_dirty;
-  }
-  return { filePages, nrDirty };
+  if (!k.profile.features.ratelimitsWbStats) memCgroupFlushStats(k);
+  return {
+    filePages: lruvecPageState(k, group, LRU_ACTIVE_FILE) + lruvecPageState(k, group, LRU_INACTIVE_FILE),
+    nrDirty: lruvecEventState(k, group, 'file_dirty'),
+  };
 }
-
-/** The same in 6.12: they are as the last flush left them, two seconds ago perhaps (mem_cgroup_flush_stats_ratelimited). */
-const flushedWbStats = (k: Kernel, group: MemCgroup): WbStats => ({
-  filePages: lruvecPageState(k, group, LRU_ACTIVE_FILE) + lruvecPageState(k, group, LRU_INACTIVE_FILE),
-  nrDirty: lruvecEventState(k, group, 'file_dirty'),
-});
 
 /** mdtc_calc_avail: the same of a group's own cache and the room below its limits. */
 function groupDirtyLimits(k: Kernel, group: MemCgroup): DirtyLimits & { readonly nrDirty: number } {
-  const { filePages, nrDirty } = k.profile.features.ratelimitsWbStats ? flushedWbStats(k, group) : wbStats(k, group);
+  const { filePages, nrDirty } = wbStats(k, group);
   let headroom = Number.POSITIVE_INFINITY;
   for (let at = group; at.parent; at = at.parent) {
     const ceiling = Math.min(at.max, at.high);
@@ -70,13 +62,29 @@ function groupDirtyLimits(k: Kernel, group: MemCgroup): DirtyLimits & { readonly
 /** dirty_freerun_ceiling: below it nobody who writes is held up. */
 const freerunCeiling = ({ background, dirty }: DirtyLimits): number => Math.floor((background + dirty) / 2);
 
-/** balance_dirty_pages: whether what is dirty makes the flusher of the group's files start. */
-export function startsFlusher(k: Kernel, group: MemCgroup): boolean {
+/** dirty_poll_interval: the less room is left, the sooner a writer looks again. */
+const pollInterval = (dirty: number, limit: number): number =>
+  limit > dirty ? 1 << (Math.floor(Math.log2(limit - dirty)) >> 1) : 1;
+
+export interface Balance {
+  /** What is dirty makes the flusher of the group's files start. */
+  readonly startsFlusher: boolean;
+  /** After how many pages the writer looks again; undefined: it is to be held up. */
+  readonly pollPages: number | undefined;
+}
+
+/** balance_dirty_pages, up to where a writer is held up. */
+export function balanceOf(k: Kernel, group: MemCgroup): Balance {
   const limits = dirtyLimits(k);
-  if (k.vmstat.nr_dirty > limits.background) return true;
-  if (group.isRoot) return false;
-  const own = groupDirtyLimits(k, group);
-  return own.nrDirty > freerunCeiling(own);
+  const dirty = k.vmstat.nr_dirty;
+  const own = group.isRoot ? undefined : groupDirtyLimits(k, group);
+  const isFree = dirty <= freerunCeiling(limits) && (!own || own.nrDirty <= freerunCeiling(own));
+  if (!isFree) return { startsFlusher: true, pollPages: undefined };
+  const pollPages = Math.min(
+    pollInterval(dirty, limits.dirty),
+    own ? pollInterval(own.nrDirty, own.dirty) : Number.POSITIVE_INFINITY,
+  );
+  return { startsFlusher: dirty > limits.background, pollPages };
 }
 
 /** wb_over_bg_thresh: whether the flusher of the group's files goes on. */

@@ -39,6 +39,9 @@ export interface Task {
   /** Charged above memory.high since the last return to the program, in pages, and what it must still sleep for that. */
   memcgOverHigh: number;
   memcgSleepUs: number;
+  /** Pages of files that it made dirty since it looked at the limits last, and after how many it looks again. */
+  nrDirtied: number;
+  nrDirtiedPause: number;
   /** tsk_is_oom_victim. */
   oomVictim: boolean;
   /** Kernel objects that end with the task. */

@@ -46,6 +46,8 @@ export function newTask(k: Kernel, name: string, parent: Task | null): Task {
     fatalSignal: false,
     memcgOverHigh: 0,
     memcgSleepUs: 0,
+    nrDirtied: 0,
+    nrDirtiedPause: 32,
     oomVictim: false,
     objects: [],
     stacks: [],

@@ -1,6 +1,6 @@
 /** fs/fs-writeback.c: dirty pages of disk files, and when they are written. */
 
-import { startsFlusher, wbOverBgThresh } from './dirty-limits.ts';
+import { balanceOf, wbOverBgThresh } from './dirty-limits.ts';
 import { PG_RECLAIM } from './frames.ts';
 import type { Kernel } from './kernel.ts';
 import type { MemCgroup } from './mem-cgroup.ts';
@@ -21,6 +21,7 @@ export function accountDirty(k: Kernel, object: AddressSpace, frame: number): vo
   object.dirty.add(k.frames.index[frame]!);
   k.vmstat.nr_dirty++;
   k.vmstat.nr_dirtied++;
+  if (k.current) k.current.nrDirtied++;
   updateStat(k, k.groups[k.frames.group[frame]!]!, 1).file_dirty++;
 }
 
@@ -70,14 +71,20 @@ function cleanEntry(
   if (pte & 1 && pte >>> 6 === frame) pmd.set(page % 512, pte & ~6);
 }
 
-/** Tasks look at the limits after so many pages (nr_dirtied_pause). */
-const RATELIMIT_PAGES = 32;
-
 /** balance_dirty_pages_ratelimited: where too much is dirty, the flusher of the object's files starts. */
 export function balanceDirtyPages(k: Kernel, object: AddressSpace): void {
-  if (object.kind !== 'disk' || k.vmstat.nr_dirtied % RATELIMIT_PAGES !== 0) return;
+  const task = k.current;
+  if (object.kind !== 'disk' || !task || task.nrDirtied < task.nrDirtiedPause) return;
   const group = wbOf(k, object);
-  if (startsFlusher(k, group)) wbWriteback(k, group);
+  const { startsFlusher, pollPages } = balanceOf(k, group);
+  if (startsFlusher) wbWriteback(k, group);
+  if (pollPages === undefined) {
+    // Its pause would be shorter than a tick.
+    if (task.nrDirtiedPause <= task.nrDirtied) task.nrDirtiedPause += task.nrDirtied;
+    return;
+  }
+  task.nrDirtied = 0;
+  task.nrDirtiedPause = pollPages;
 }
 
 /** The group that a file which nobody has made dirty would belong to. */
