@@ -32,6 +32,7 @@ import {
   PREV,
   REAL_PEAK,
   REAL_SIZE,
+  REFUSED_UNITS,
   SLOT_SHIFT_WORDS,
   START_PAGE,
   slotOf,
@@ -66,10 +67,8 @@ function checkHeap(state: ZendState, t: ThreadSlot): void {
   usedUnits -= checkFreeLists(state, t, runs, where);
   const hugePages = checkHuge(state, t, huge, where);
   // The huge list's own nodes are small blocks too, and count as usage in the real heap as well.
-  assert(
-    usedUnits + hugePages * 512 === sizes[t],
-    `${where}: size is ${sizes[t]! * 8}, live ${(usedUnits + hugePages * 512) * 8}`,
-  );
+  const units = usedUnits + hugePages * 512 + heaps[heap + REFUSED_UNITS]!;
+  assert(units === sizes[t], `${where}: size is ${sizes[t]! * 8}, live and refused ${units * 8}`);
   assert(sizes[t]! <= peaks[t]!, `${where}: size above its peak`);
   assert(heaps[heap + REAL_SIZE]! <= heaps[heap + REAL_PEAK]!, `${where}: real size above its peak`);
   const mapped = (chunks.length + cached.length) * CHUNK_PAGES + hugePages;

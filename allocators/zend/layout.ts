@@ -63,6 +63,8 @@ const SLOT_WORDS = 1 << SLOT_SHIFT_WORDS;
 // A heap's record, one for each thread slot; see zend_mm_heap.
 export const HEAP_SHIFT = 6;
 export const MAIN_CHUNK = 0; // 0: this thread has no heap yet
+/** Of the size, in units of 8 bytes: what small blocks would have had that could not be had. */
+export const REFUSED_UNITS = 1;
 export const REAL_SIZE = 3; // pages
 export const REAL_PEAK = 4;
 export const HUGE_LIST = 5; // handle of the first node

@@ -30,6 +30,7 @@ import {
   PREV,
   REAL_PEAK,
   REAL_SIZE,
+  REFUSED_UNITS,
   REQUESTS,
   SLOT_SHIFT_WORDS,
   SPARE_CHUNK_SLOTS,
@@ -144,6 +145,7 @@ export function createRequests(state: ZendState, storage: Storage, chunks: Chunk
     chunks.clearPages(main);
     sizes[t] = 0;
     peaks[t] = 0;
+    heaps[heap + REFUSED_UNITS] = 0;
     heaps.fill(0, heap + FREE_SLOT, heap + FREE_SLOT + BINS);
     // 7.1 forgets here that the cached chunks are still mapped.
     const kept = countsCachedAsReal ? heaps[heap + CACHED_CHUNKS_COUNT]! + 1 : 1;

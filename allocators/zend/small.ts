@@ -1,7 +1,16 @@
 import type { Handle, ThreadSlot } from '../../sim/contract/allocator.ts';
 import { BIN_ELEMENTS, BIN_PAGES, BIN_SIZE } from './bins.ts';
 import type { Large } from './large.ts';
-import { CELL_MASK, FREE_SLOT, heapBase, nrun, PAGE_CELL_SHIFT, srun, type ZendState } from './layout.ts';
+import {
+  CELL_MASK,
+  FREE_SLOT,
+  heapBase,
+  nrun,
+  PAGE_CELL_SHIFT,
+  REFUSED_UNITS,
+  srun,
+  type ZendState,
+} from './layout.ts';
 
 export type Small = ReturnType<typeof createSmall>;
 
@@ -35,7 +44,11 @@ export function createSmall(state: ZendState, large: Large) {
     const heap = heapBase(t);
     large.grow(t, units[bin]!);
     const element = heaps[heap + FREE_SLOT + bin]!;
-    if (element === 0) return allocSlow(t, bin);
+    if (element === 0) {
+      const first = allocSlow(t, bin);
+      if (first === 0) heaps[heap + REFUSED_UNITS]! += units[bin]!;
+      return first;
+    }
     heaps[heap + FREE_SLOT + bin] = cells[element & CELL_MASK]!;
     return element;
   }
