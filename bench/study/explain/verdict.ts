@@ -340,10 +340,10 @@ const PERCENT_FOR_PERCENT =
 
 const ordersSentence = ({ leastBytes, mostBytes }: OrderRange): string =>
   bytes(leastBytes) === bytes(mostBytes)
-    ? `In the other orders of the threads’ calls that were run it is ${bytes(mostBytes)} too; a real run may have yet another.`
+    ? `In the other orders of the threads’ calls that were run it is ${bytes(mostBytes)} too; real runs have yet others, and may leave less or more.`
     : mostBytes - leastBytes < mostBytes * WORTH_IT
-      ? `In the other orders of the threads’ calls that were run it is ${bytes(leastBytes)} to ${bytes(mostBytes)}; a real run may have yet another.`
-      : `What threads leave in a heap that they share depends on how their calls fall between each other, which is another way in every run: ${bytes(leastBytes)} to ${bytes(mostBytes)} in the orders that were run, from one thread at a time to all at the same time. It depends on who gets a lock next, so a real run may lie outside, on either side.`;
+      ? `In the other orders of the threads’ calls that were run it is ${bytes(leastBytes)} to ${bytes(mostBytes)}; real runs have yet others, and may leave less or more.`
+      : `What threads leave in a heap that they share depends on how their calls fall between each other, which is another way in every run: ${bytes(leastBytes)} to ${bytes(mostBytes)} in the orders that were run, with one processor and with one for each thread. It depends on who gets a lock next, so a real run may lie outside, on either side.`;
 
 const instead = (now: number, before: number, one: string): string =>
   now === before ? `the same ${one}s` : `${counted(now, one)} instead of ${count(before)}`;

@@ -76,7 +76,7 @@ describe('explain beside its trials', () => {
     const shared = untimed.whatIf.find((w) => w.orders !== null)!;
     expect(shared.orders!.leastBytes).toBeLessThanOrEqual(shared.rssBytes);
     expect(shared.orders!.mostBytes).toBeGreaterThan(2 * shared.rssBytes);
-    expect(untimed.verdict.answer.join(' ')).toMatch(/from one thread at a time to all at the same time/);
+    expect(untimed.verdict.answer.join(' ')).toMatch(/with one processor and with one for each thread/);
   });
 
   test('an interruption leaves what had been run, and no conclusion from the rest', async () => {
