@@ -1,14 +1,16 @@
-import { NO_LIMIT } from '../machine/kernel/mem-cgroup.ts';
+import { type MemCgroup, NO_LIMIT } from '../machine/kernel/mem-cgroup.ts';
 import { siMemAvailable } from '../machine/kernel/meminfo.ts';
 import { nrFreePages } from '../machine/kernel/page-alloc.ts';
 import { breathing } from '../workloads/breathing.ts';
 import { MachineDriver } from './machine/machine-driver.ts';
+import { type MomentNeeds, needsOf } from './machine/moment-needs.ts';
 import { highestMoments, type Moment, withoutSome } from './machine/moments.ts';
 import { PoolProcesses, type WorkerTarget } from './machine/pool-processes.ts';
 import { type FleetSample, takeSample } from './machine/sample.ts';
 import { type ServiceEvent, ServiceProcess } from './machine/service-process.ts';
 import { isWithin, WorstMoments } from './machine/worst-moments.ts';
 import { type InProgress, inProgressAt, requestAt } from './pool/in-progress.ts';
+import { NOTHING_WRITTEN } from './pool/first-requests.ts';
 import { firstAfter, type PoolRun } from './pool/pool-run.ts';
 import type { Scenario } from './scenario/scenario.ts';
 
@@ -134,18 +136,17 @@ export class Follower {
   private async followSamples(onProgress: (share: number) => void): Promise<boolean> {
     for (let sample = 0, breathedMs = 0; sample < this.samplesUs.length; sample++) {
       const us = this.samplesUs[sample]!;
-      this.playMoment(this.momentBefore(sample));
+      const needs = this.playMoment(this.momentBefore(sample), sample);
       this.serve(us);
       this.driver.passTo(us);
       this.bringAll(sample);
-      const moment = this.momentBefore(sample);
-      this.noteLowest(moment);
-      const withinPeakBytes = (moment?.pages ?? 0) * 4096;
+      this.noteLowest();
+      const withinPeakBytes = (this.momentBefore(sample)?.pages ?? 0) * 4096;
       this.samples.push(
         takeSample(this.driver, this.scenario, us, { withinPeakBytes, lowestAvailableBytes: this.lowestBytes }),
       );
       this.lowestBytes = Infinity;
-      this.worst.noteSample(this.samples.at(-1)!, moment, this.withinPages(sample));
+      this.worst.noteSample(this.samples.at(-1)!, needs);
       if (this.signal?.aborted) return true;
       if (this.kills >= MOST_KILLS) return true;
       if (this.kills > 0 && this.trial === 'at once') return true;
@@ -164,19 +165,12 @@ export class Follower {
     return withoutSome(moment, ({ pool, slot, startUs }) => startUs <= (this.killedUs[pool]?.get(slot) ?? -1));
   }
 
-  /** `moment`: requests that could have what they need without anything else happening. */
-  private noteLowest(moment?: Moment): void {
-    const availableBytes = Math.max(0, (siMemAvailable(this.driver.run.k) - (moment?.pages ?? 0)) * 4096);
+  /** `needs`: of requests that could have what they need without anything else happening. */
+  private noteLowest(needs?: MomentNeeds): void {
+    const availableBytes = Math.max(0, (siMemAvailable(this.driver.run.k) - (needs?.pages ?? 0)) * 4096);
     this.lowestBytes = Math.min(this.lowestBytes, availableBytes);
     if (!this.trial && this.kills === 0)
-      this.worst.note(this.playingUs ?? moment?.atUs ?? this.driver.nowUs, availableBytes, moment);
-  }
-
-  /** Of each pool: what requests in progress have at a sample. */
-  private withinPages(sample: number): number[] {
-    return this.pools.map(({ timelines }) =>
-      timelines.reduce((sum, { layout, withinPages }) => sum + (layout[sample]! < 0 ? 0 : withinPages[sample]!), 0),
-    );
+      this.worst.note(this.playingUs ?? needs?.atUs ?? this.driver.nowUs, availableBytes, needs);
   }
 
   private serve(untilUs: number): void {
@@ -192,36 +186,76 @@ export class Follower {
     }
   }
 
-  /** Where the requests in progress could not simply have what they need, they take it: memory is reclaimed, or somebody is killed. */
-  private playMoment(moment: Moment | undefined): void {
-    if (!moment || !this.isTight(moment)) return;
+  /**
+   * What the requests in progress need beyond what was there at the sample before. Where they could not simply have it they take it: memory is
+   * reclaimed, or somebody is killed.
+   */
+  private playMoment(moment: Moment | undefined, sample: number): MomentNeeds | undefined {
+    if (!moment) return undefined;
+    const needs = needsOf(moment, this.processes);
+    if (!this.isTight(needs)) {
+      this.noteLowest(needs);
+      return needs;
+    }
     this.driver.passTo(moment.atUs);
     this.playingUs = moment.atUs;
-    for (const { pool, slot, pages } of moment.running) {
-      this.processes[pool]!.setWithin(slot, pages);
+    this.processes.forEach((own, i) => {
+      own.endOthers(new Set(moment.running.flatMap(({ pool, slot }) => (pool === i ? [slot] : []))));
+    });
+    // Whoever is killed in what follows does not begin again in it.
+    for (const { pool, slot } of moment.running.filter((one) => !this.processes[one.pool]!.has(one.slot))) {
+      this.processes[pool]!.bring(slot, this.begunAt(this.pools[pool]!, slot, sample, moment.atUs));
+      this.noteDeaths();
+    }
+    for (const { pool, slot, peakPages } of moment.running) {
+      this.processes[pool]!.setWithin(slot, this.processes[pool]!.needed(slot, peakPages));
       this.noteDeaths();
       this.noteLowest();
     }
     for (const { pool, slot } of moment.running) this.processes[pool]!.setWithin(slot, 0);
     this.noteDeaths();
     this.playingUs = undefined;
+    return needs;
   }
 
-  private isTight(moment: Moment): boolean {
+  /** A process that begins before a sample, as one that has served nobody; that of the sample, if it is there then. */
+  private begunAt(pool: PoolRun, slot: number, sample: number, us: number): WorkerTarget {
+    pool.playTo(slot, sample);
+    return {
+      generation: pool.timelines[slot]!.generation[sample]!,
+      layout: pool.startLayout!,
+      withinPages: 0,
+      ownPages: 0,
+      first: NOTHING_WRITTEN,
+      begun: firstAfter(pool.tasks[slot]!.startUs, us),
+    };
+  }
+
+  private isTight(needs: MomentNeeds): boolean {
     const { k, groups } = this.driver.run;
     const kept = k.zones.reduce((sum, zone) => sum + zone.high + zone.boost, 0);
-    if (nrFreePages(k) - kept < moment.pages) return true;
-    return this.pools.some(({ pool }, i) => {
+    if (nrFreePages(k) - kept < needs.pages) return true;
+    return this.pools.some(({ pool }) => {
       for (
         let group = pool.group === undefined ? null : (groups.get(pool.group) ?? null);
         group;
         group = group.parent
       ) {
         const limit = Math.min(group.max, group.high);
-        if (limit !== NO_LIMIT && limit - group.usage < moment.poolPages[i]!) return true;
+        if (limit !== NO_LIMIT && limit - group.usage < this.neededIn(group, needs)) return true;
       }
       return false;
     });
+  }
+
+  /** All pools below a group have what they need of it. */
+  private neededIn(group: MemCgroup, { poolPages }: MomentNeeds): number {
+    const below = new Set(group.subtree());
+    const { groups } = this.driver.run;
+    return this.pools.reduce((sum, { pool }, i) => {
+      const own = pool.group === undefined ? undefined : groups.get(pool.group);
+      return own && below.has(own) ? sum + poolPages[i]! : sum;
+    }, 0);
   }
 
   private bringAll(sample: number): void {

@@ -6,6 +6,8 @@ export interface Running {
   readonly pool: number;
   readonly slot: number;
   readonly pages: number;
+  /** Of its heap in all. */
+  readonly peakPages: number;
   readonly startUs: number;
 }
 
@@ -26,7 +28,7 @@ export function* highestMoments(
   pools: readonly PoolRun[],
   samplesUs: Float64Array,
 ): Generator<void, (Moment | undefined)[]> {
-  const { starts, ends, poolOf, slotOf, pagesOf } = yield* needsOf(pools);
+  const { starts, ends, poolOf, slotOf, pagesOf, peaksOf } = yield* needsOf(pools);
   const byStart = yield* orderOf(starts);
   const byEnd = yield* orderOf(ends);
   const found = new Array<Moment | undefined>(samplesUs.length).fill(undefined);
@@ -44,6 +46,7 @@ export function* highestMoments(
         pool: poolOf[i]!,
         slot: slotOf[i]!,
         pages: pagesOf[i]!,
+        peakPages: peaksOf[i]!,
         startUs: starts[i]!,
       }));
       found[sample] = momentOf(atUs, list, pools.length);
@@ -96,6 +99,7 @@ function* needsOf(pools: readonly PoolRun[]) {
   const poolOf = new Uint16Array(all);
   const slotOf = new Uint16Array(all);
   const pagesOf = new Uint32Array(all);
+  const peaksOf = new Uint32Array(all);
   let count = 0;
   for (const [p, pool] of pools.entries()) {
     for (const [slot, task] of pool.tasks.entries()) {
@@ -110,12 +114,13 @@ function* needsOf(pools: readonly PoolRun[]) {
           ends[count] = task.endUs[i]!;
           poolOf[count] = p;
           slotOf[count] = slot;
+          peaksOf[count] = peakPages[i]!;
           pagesOf[count++] = pages;
         }
       }
     }
   }
-  return { starts: starts.subarray(0, count), ends: ends.subarray(0, count), poolOf, slotOf, pagesOf };
+  return { starts: starts.subarray(0, count), ends: ends.subarray(0, count), poolOf, slotOf, pagesOf, peaksOf };
 }
 
 /** Times in microseconds have 48 bits: nine years. */

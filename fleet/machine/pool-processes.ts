@@ -1,4 +1,4 @@
-import { type Layout, sharedPagesOf, withCopies } from '../engine/layout.ts';
+import { type Layout, residentPagesOf, sharedPagesOf, withCopies } from '../engine/layout.ts';
 import type { FirstWrites } from '../pool/first-requests.ts';
 import { sizeBytes } from '../scenario/quantities.ts';
 import type { PoolFile } from '../scenario/scenario.ts';
@@ -30,6 +30,7 @@ interface Worker {
   generation: number;
   /** As it was played; and so with copies of what the program writes, which the process has. */
   played: Layout | undefined;
+  heapPages: number;
   copiedPages: number;
   layout: Layout | undefined;
   withinPages: number;
@@ -57,12 +58,14 @@ export class PoolProcesses {
   private readonly shared: SharedRegion[];
   /** The heap that the master has when it forks, where it has one; the workers' is the same until they write. */
   private readonly forkedHeap: Layout | undefined;
+  private readonly forkedPages: number;
   private readonly begun: number[] = [];
 
   constructor(pool: PoolFile, driver: MachineDriver, forkedHeap?: Layout) {
     this.pool = pool;
     this.driver = driver;
     this.forkedHeap = forkedHeap;
+    this.forkedPages = forkedHeap ? residentPagesOf(forkedHeap) : 0;
     this.shared = pool.shared.map(({ size, used = 0, worker, grows }, i) => ({
       name: `S${i}`,
       bytes: sizeBytes(size)!,
@@ -124,6 +127,7 @@ export class PoolProcesses {
     return {
       generation: -1,
       played: this.forkedHeap,
+      heapPages: this.forkedPages,
       copiedPages: 0,
       layout: this.forkedHeap,
       withinPages: 0,
@@ -156,6 +160,7 @@ export class PoolProcesses {
       const layout = withCopies(target.layout, first.copiedPages);
       moveHeap(this.driver, name, worker.layout, layout);
       worker.layout = layout;
+      if (worker.played !== target.layout) worker.heapPages = residentPagesOf(target.layout);
       worker.played = target.layout;
       worker.copiedPages = first.copiedPages;
     }
@@ -192,6 +197,30 @@ export class PoolProcesses {
       if (to > from) this.driver.do(`${name} touch ${region.name} ${from} ${to - from} read`);
       worker.seenBytes[i] = Math.max(from, to);
     });
+  }
+
+  has(slot: number): boolean {
+    return this.workers.has(slot);
+  }
+
+  /** What requests in progress have beyond the heaps' layouts. */
+  get inProgressPages(): number {
+    let pages = 0;
+    for (const { withinPages } of this.workers.values()) pages += withinPages;
+    return pages;
+  }
+
+  /** What a request needs whose heap comes to so much: beyond the process's, or with all that a process begins with. */
+  needed(slot: number, peakPages: number): number {
+    const worker = this.workers.get(slot);
+    if (worker) return Math.max(0, peakPages - worker.heapPages);
+    if (!this.driver.isAlive(this.pool.name)) return 0;
+    return Math.ceil(sizeBytes(this.pool.worker.anonymous)! / 4096) + Math.max(0, peakPages - this.forkedPages);
+  }
+
+  /** Requests that are not among these have ended. */
+  endOthers(slots: ReadonlySet<number>): void {
+    for (const slot of this.workers.keys()) if (!slots.has(slot)) this.setWithin(slot, 0);
   }
 
   /** Pages that the running request has beyond the heap's layout. */

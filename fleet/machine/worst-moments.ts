@@ -1,6 +1,6 @@
 import type { Scenario } from '../scenario/scenario.ts';
 import type { MachineDriver } from './machine-driver.ts';
-import type { Moment } from './moments.ts';
+import type { MomentNeeds } from './moment-needs.ts';
 import { type FleetSample, isWorkerOf, takeSample } from './sample.ts';
 
 /** The least that was available, of the machine or of a group, as long as nobody was killed. */
@@ -11,6 +11,8 @@ export interface LowestMoment {
   readonly sample: FleetSample;
   /** Of each pool, what its requests in progress need beyond the sample. */
   readonly moreBytes: readonly number[];
+  /** Of each pool, its largest process with what its request needs. */
+  readonly largestBytes: readonly number[];
 }
 
 /** When least was left of a group's limit, without its page cache. */
@@ -45,41 +47,50 @@ export class WorstMoments {
     this.privateBytes = scenario.pools.map(() => 0);
   }
 
-  /** `moment`: requests whose memory is not there yet. */
-  note(atUs: number, availableBytes: number, moment: Moment | undefined): void {
-    const tight = this.noteGroups(moment);
-    if (tight) this.lowestInGroup = { ...this.momentNow(atUs, tight.leftBytes, moment), group: tight.group };
+  /** `needs`: of requests whose memory is not there yet. */
+  note(atUs: number, availableBytes: number, needs: MomentNeeds | undefined): void {
+    const tight = this.noteGroups(needs);
+    if (tight) this.lowestInGroup = { ...this.momentNow(atUs, tight.leftBytes, needs), group: tight.group };
     const { k } = this.driver.run;
     if (availableBytes >= Math.min(this.lowest?.availableBytes ?? Infinity, LOW * k.totalPages * 4096)) return;
-    this.lowest = this.momentNow(atUs, availableBytes, moment);
+    this.lowest = this.momentNow(atUs, availableBytes, needs);
   }
 
-  private momentNow(atUs: number, availableBytes: number, moment: Moment | undefined): LowestMoment {
-    const moreBytes = this.scenario.pools.map((_, i) => (moment?.poolPages[i] ?? 0) * 4096);
-    return { atUs, availableBytes, sample: this.sampleNow(atUs), moreBytes };
+  private momentNow(atUs: number, availableBytes: number, needs: MomentNeeds | undefined): LowestMoment {
+    const sample = this.sampleNow(atUs);
+    const rss = new Map(sample.processes.map((p) => [p.name, p.anonBytes + p.fileBytes + p.shmemBytes]));
+    const { pools } = this.scenario;
+    const largestBytes = pools.map(({ name }) =>
+      Math.max(0, ...[...rss].map(([process, bytes]) => (isWorkerOf(process, name) ? bytes : 0))),
+    );
+    for (const { pool, slot, pages } of needs?.slots ?? []) {
+      const bytes = (rss.get(`${pools[pool]!.name}-${slot + 1}`) ?? 0) + pages * 4096;
+      largestBytes[pool] = Math.max(largestBytes[pool]!, bytes);
+    }
+    const moreBytes = pools.map((_, i) => (needs?.poolPages[i] ?? 0) * 4096);
+    return { atUs, availableBytes, sample, moreBytes, largestBytes };
   }
 
   /** Somebody is about to be killed. */
   noteKill(): void {
     this.kills++;
     this.noteGroups(undefined);
-    this.notePrivate(this.sampleNow(this.driver.nowUs), () => 0);
+    this.notePrivate(this.sampleNow(this.driver.nowUs), undefined);
   }
 
-  /** `withinPages`: of each pool, what its requests in progress have at the sample. */
-  noteSample(sample: FleetSample, moment: Moment | undefined, withinPages: readonly number[]): void {
+  /** `needs`: of the moment since the sample before, beyond what there was at that. */
+  noteSample(sample: FleetSample, needs: MomentNeeds | undefined): void {
     // Where somebody was killed, not all that the moment needed was had.
     const isWhole = this.kills === this.killsBefore;
     this.killsBefore = this.kills;
-    this.notePrivate(sample, (i) => (isWhole ? Math.max(0, (moment?.poolPages[i] ?? 0) - withinPages[i]!) * 4096 : 0));
+    this.notePrivate(sample, isWhole ? needs : undefined);
   }
 
-  private notePrivate({ processes }: FleetSample, moreBytes: (pool: number) => number): void {
+  private notePrivate({ processes }: FleetSample, needs: MomentNeeds | undefined): void {
     let all = 0;
     this.scenario.pools.forEach(({ name }, i) => {
       const own = processes.reduce((sum, p) => sum + (isWorkerOf(p.name, name) ? p.privateAnonBytes : 0), 0);
-      // The moment was somewhere between two samples: what grew in between is not taken as had by then.
-      const then = Math.min(own, this.before[i] ?? own) + moreBytes(i);
+      const then = needs ? (this.before[i] ?? 0) + needs.poolPages[i]! * 4096 : 0;
       this.before[i] = own;
       this.privateBytes[i] = Math.max(this.privateBytes[i]!, own, then);
       all += Math.max(own, then);
@@ -88,13 +99,13 @@ export class WorstMoments {
   }
 
   /** @returns the group of which a smaller share of its limit is left than ever before. */
-  private noteGroups(moment: Moment | undefined): { group: string; leftBytes: number } | undefined {
+  private noteGroups(needs: MomentNeeds | undefined): { group: string; leftBytes: number } | undefined {
     let tight: { group: string; leftBytes: number } | undefined;
     for (const [name, group] of this.driver.run.groups) {
       let pages = group.usage;
       for (const at of group.subtree()) pages -= (at.stat['file'] ?? 0) - (at.stat['shmem'] ?? 0);
       this.scenario.pools.forEach((pool, i) => {
-        if (isWithin(pool.group, name)) pages += moment?.poolPages[i] ?? 0;
+        if (isWithin(pool.group, name)) pages += needs?.poolPages[i] ?? 0;
       });
       this.firmBytes.set(name, Math.max(this.firmBytes.get(name) ?? 0, pages * 4096));
       const leftShare = 1 - pages / group.max;

@@ -42,7 +42,7 @@ export function killFigures(kill: FirstKill, before: FleetSample, scenario: Scen
 
 /** With what requests in progress need beyond the sample. */
 export function lowestFigures(lowest: LowestMoment, scenario: Scenario): MomentFigures {
-  const { atUs, availableBytes, sample, moreBytes } = lowest;
+  const { atUs, availableBytes, sample, moreBytes, largestBytes } = lowest;
   const figures = momentFigures(sample, scenario);
   const more = (isCounted: (group: string | undefined) => boolean) =>
     scenario.pools.reduce((sum, { group }, i) => sum + (isCounted(group) ? moreBytes[i]! : 0), 0);
@@ -51,7 +51,10 @@ export function lowestFigures(lowest: LowestMoment, scenario: Scenario): MomentF
     atUs,
     availableBytes,
     machineAnonBytes: figures.machineAnonBytes + more(() => true),
-    pools: figures.pools.map((pool, i) => ({ ...pool, privateBytes: pool.privateBytes + moreBytes[i]! })),
+    pools: figures.pools.map(({ privateBytes }, i) => ({
+      privateBytes: privateBytes + moreBytes[i]!,
+      largestBytes: largestBytes[i]!,
+    })),
     groups: figures.groups.map(({ currentBytes }, i) => ({
       currentBytes: currentBytes + more((group) => isWithin(group, scenario.cgroups[i]!.name)),
     })),
