@@ -9,8 +9,8 @@ import { PoolProcesses, type WorkerTarget } from './machine/pool-processes.ts';
 import { type FleetSample, takeSample } from './machine/sample.ts';
 import { type ServiceEvent, ServiceProcess } from './machine/service-process.ts';
 import { isWithin, WorstMoments } from './machine/worst-moments.ts';
-import { type InProgress, inProgressAt, requestAt } from './pool/in-progress.ts';
 import { NOTHING_WRITTEN } from './pool/first-requests.ts';
+import { type InProgress, inProgressAt, requestAt } from './pool/in-progress.ts';
 import { firstAfter, type PoolRun } from './pool/pool-run.ts';
 import type { Scenario } from './scenario/scenario.ts';
 

@@ -2,10 +2,10 @@ import { bytes, counted, percent } from '../../sim/contract/format.ts';
 import { isWithin } from '../machine/worst-moments.ts';
 import { sizeBytes } from '../scenario/quantities.ts';
 import type { Scenario } from '../scenario/scenario.ts';
+import { destinationOf } from './destination.ts';
 import type { FleetFigures, GroupFigures } from './figures.ts';
 import type { Finding } from './finding.ts';
 import { isOfCopies } from './pool-ceiling.ts';
-import { courseText, whenText } from './trend.ts';
 
 /** So much a second read again is worth a look. */
 const WORTH_BYTES = 2 ** 20;
@@ -96,23 +96,18 @@ function climbFindings(group: GroupFigures, limit: number, figures: FleetFigures
   );
   if (trend.shape !== 'climbs' || isCopies || isSnapshot) return [];
   const untilUs = figures.timesUs.at(-1)!;
-  const isBelow = trend.towardsBytes < limit;
-  const whereto = isBelow
-    ? `more slowly from third to third of the run: it goes towards about ${bytes(trend.towardsBytes)}, ${percent(trend.towardsBytes / limit)} of the limit of ${bytes(limit)}${trend.towardsBytes > 0.9 * limit ? ', which leaves hardly anything for requests in progress' : ''}.`
-    : `and reaches ${bytes(limit)} ${whenText(trend, limit - trend.endBytes, untilUs)}.`;
-  const share = percent(trend.towardsBytes / limit);
+  const what = `memory.${limit === group.maxBytes ? 'max' : 'high'} of ${name}`;
+  const { isBelow, course, text } = destinationOf(
+    trend,
+    { what, leftBytes: limit - trend.endBytes, bytes: limit, trend },
+    untilUs,
+  );
   return [
     {
       severity: isBelow || !trend.isSteady ? 'watch' : 'ends',
       about: name,
-      ...(isBelow && trend.towardsBytes <= 0.9 * limit
-        ? {}
-        : {
-            course: isBelow
-              ? `climbs towards ${share} of memory.max of ${name}`
-              : courseText(trend, `memory.max of ${name}`, limit - trend.endBytes, untilUs),
-          }),
-      text: `What ${name} holds beside page cache climbs, by ${bytes(trend.perHourBytes)} an hour at the end, ${whereto}${growersText(name, scenario)}`,
+      ...course,
+      text: `What ${name} holds beside page cache climbs, by ${bytes(trend.perHourBytes)} an hour at the end, ${text}.${growersText(name, scenario)}`,
     },
   ];
 }

@@ -2,12 +2,15 @@ import { bytes } from '../../sim/contract/format.ts';
 import { durationText } from '../scenario/quantities.ts';
 import type { GrowingRegion, PoolFigures } from './figures.ts';
 import type { Finding } from './finding.ts';
+import type { Trend } from './trend.ts';
 
 /** What a pool's memory comes to: a memory.max, or all of the machine's. */
 export interface Limit {
   readonly what: string;
   readonly leftBytes: number;
   readonly bytes: number;
+  /** Of all that counts there. */
+  readonly trend: Trend;
 }
 
 /** A shared region that requests fill: whether there is room for all of it. `wasKilled`: somebody was, of that pool or its group. */

@@ -2,7 +2,7 @@ import { bytes, counted, percent } from '../../sim/contract/format.ts';
 import { durationText } from '../scenario/quantities.ts';
 import type { FleetFigures } from './figures.ts';
 import type { Finding } from './finding.ts';
-import { courseText, FORECAST_LENGTHS, whenText } from './trend.ts';
+import { courseText, endsBelow, FORECAST_LENGTHS, whenText } from './trend.ts';
 
 /** Below this share of all memory little is left. */
 const LITTLE = 0.2;
@@ -75,6 +75,7 @@ export function machineFindings(figures: FleetFigures): Finding[] {
       figures.kills === 0 &&
       trend.shape === 'climbs' &&
       trend.isSteady &&
+      !endsBelow(trend, availableBytes.trend.endBytes) &&
       us < FORECAST_LENGTHS * figures.timesUs.at(-1)!
     )
       found.push({

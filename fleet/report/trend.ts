@@ -41,11 +41,9 @@ const NOISE_BYTES = 8 * 2 ** 20;
 export function trendOf(timesUs: readonly number[], values: readonly number[]): Trend {
   const count = values.length;
   const window = Math.max(1, Math.floor(count / 20));
-  const mean = (from: number, to: number) =>
-    values.slice(from, to).reduce((sum, value) => sum + value, 0) / Math.max(1, to - from);
   const firstBytes = values[0]!;
   const lastBytes = values.at(-1)!;
-  const endBytes = mean(count - window, count);
+  const endBytes = mean(values, count - window, count);
   const highestBytes = Math.max(...values);
   const riseBytes = endBytes - firstBytes;
   const noise = Math.max(NOISE_BYTES, NOISE_SHARE * Math.max(firstBytes, endBytes));
@@ -63,10 +61,9 @@ export function trendOf(timesUs: readonly number[], values: readonly number[]): 
   const stays = Math.min(...settled) >= endBytes - noise && Math.max(...settled) <= endBytes + noise;
   const lengthUs = timesUs.at(-1)! - timesUs[0]!;
   const stillRising = perHourBytes * (lengthUs / 3600e6 / 3) > Math.max(noise / 2, 0.08 * riseBytes);
-  const third = mean(Math.floor(count / 3), Math.floor(count / 3) + window);
-  const twoThirds = mean(Math.floor((2 * count) / 3), Math.floor((2 * count) / 3) + window);
-  const towardsBytes = limitOf(firstBytes, third, twoThirds, endBytes);
-  const thirdsBytes = [twoThirds - third, endBytes - twoThirds] as const;
+  const rises = risesOf(timesUs, values, window);
+  const towardsBytes = limitOf(rises, endBytes);
+  const thirdsBytes = [rises[1], rises[2]] as const;
   const isSteady = Math.min(...thirdsBytes) > 0 && Math.min(...thirdsBytes) >= PACE * Math.max(...thirdsBytes);
   let shape: Trend['shape'] = 'flat';
   if (riseBytes > noise) shape = stillRising ? 'climbs' : 'levels off';
@@ -88,6 +85,10 @@ export function trendOf(timesUs: readonly number[], values: readonly number[]): 
     isSteady,
   };
 }
+
+/** Whether it goes towards a value that leaves something of what is left now: then it never comes to the limit. */
+export const endsBelow = ({ towardsBytes, endBytes }: Trend, leftBytes: number): boolean =>
+  towardsBytes < endBytes + leftBytes;
 
 /** The rule, for people. */
 export const FORECAST_RULE = `a time is forecast only where the last third of the time rose at the pace of the second, within a factor of ${1 / PACE}, and not beyond ${FORECAST_LENGTHS} times what was followed`;
@@ -114,9 +115,27 @@ export function courseText(trend: Trend, what: string, leftBytes: number, length
     : `climbs to ${what} ${durationText(us)} after the end`;
 }
 
+const mean = (values: readonly number[], from: number, to: number) =>
+  values.slice(from, to).reduce((sum, value) => sum + value, 0) / Math.max(1, to - from);
+
+/** Of each third of the time; samples do not divide by three, so each is the pace between two of them over a third. */
+function risesOf(timesUs: readonly number[], values: readonly number[], window: number): [number, number, number] {
+  const count = values.length;
+  const point = (from: number, length = window) => ({
+    us: mean(timesUs, from, from + length),
+    bytes: mean(values, from, from + length),
+  });
+  const points = [point(0, 1), point(Math.floor(count / 3)), point(Math.floor((2 * count) / 3)), point(count - window)];
+  const thirdUs = (points[3]!.us - points[0]!.us) / 3;
+  const rise = (i: number) => {
+    const [from, to] = [points[i]!, points[i + 1]!];
+    return to.us > from.us ? ((to.bytes - from.bytes) / (to.us - from.us)) * thirdUs : 0;
+  };
+  return [rise(0), rise(1), rise(2)];
+}
+
 /** A rise that becomes smaller by the same factor in each third goes on to a limit. */
-function limitOf(start: number, first: number, second: number, last: number): number {
-  const rises = [first - start, second - first, last - second] as const;
+function limitOf(rises: readonly [number, number, number], last: number): number {
   const factor = rises[2] / rises[1];
   if (!(rises[0] > 0 && rises[1] > 0 && rises[2] >= 0 && factor < SLOWING)) return Infinity;
   return last + (rises[2] * factor) / (1 - factor);

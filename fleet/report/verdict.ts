@@ -2,6 +2,7 @@ import { bytes, count, counted, percent } from '../../sim/contract/format.ts';
 import { isWithin } from '../machine/worst-moments.ts';
 import { durationText } from '../scenario/quantities.ts';
 import type { PoolFile, Scenario } from '../scenario/scenario.ts';
+import { destinationOf } from './destination.ts';
 import { type FleetFigures, type GroupFigures, heapBytes, type PoolFigures, type Series } from './figures.ts';
 import type { Finding, Severity } from './finding.ts';
 import { groupFindings } from './group-finding.ts';
@@ -12,7 +13,7 @@ import { isBarely, leftText, limitText, marginsOf, tightest } from './margin.ts'
 import { ceilingOf, isOfCopies } from './pool-ceiling.ts';
 import { refusedOf, servingFindings } from './serving-finding.ts';
 import { snapshotFinding } from './snapshot-finding.ts';
-import { courseText, whenText } from './trend.ts';
+import { courseText, type Trend, whenText } from './trend.ts';
 
 export interface Verdict {
   readonly severity: Severity;
@@ -62,6 +63,9 @@ function summaryOf(findings: readonly Finding[], figures: FleetFigures, scenario
     return `It holds for ${length}, but something climbs, and this run does not tell where that ends (at the worst moment ${left} are left).`;
   return `It holds for ${length}, and nothing says that it would not go on: at the worst moment ${left} are left.`;
 }
+
+/** What the climb of one belongs to. */
+const WHOLE = 'all that counts there';
 
 /** What was followed. */
 const lengthOf = ({ timesUs }: FleetFigures) => timesUs.at(-1)!;
@@ -128,7 +132,18 @@ const limitOf = ({ name, firmBytes }: GroupFigures, maxBytes: number): Limit => 
   what: `memory.max of ${name}`,
   leftBytes: maxBytes - firmBytes.trend.endBytes,
   bytes: maxBytes,
+  trend: firmBytes.trend,
 });
+
+const allMemory = ({ availableBytes, usedBytes, totalBytes }: FleetFigures): Limit => ({
+  what: 'all memory',
+  leftBytes: availableBytes.trend.endBytes,
+  bytes: totalBytes,
+  trend: usedBytes.trend,
+});
+
+/** Of what comes to a limit: the whole, where that climbs too. */
+const trendTo = (own: Trend, { trend }: Limit) => (trend.shape === 'climbs' ? trend : own);
 
 /** What the pool's memory comes to first. */
 function nearestLimit(group: string | undefined, figures: FleetFigures): Limit {
@@ -136,7 +151,7 @@ function nearestLimit(group: string | undefined, figures: FleetFigures): Limit {
     ...figures.groups
       .filter(({ name, maxBytes }) => maxBytes !== null && isWithin(group, name))
       .map((own) => limitOf(own, own.maxBytes!)),
-    { what: 'all memory', leftBytes: figures.availableBytes.trend.endBytes, bytes: figures.totalBytes },
+    allMemory(figures),
   ];
   return limits.reduce((x, y) => (y.leftBytes < x.leftBytes ? y : x));
 }
@@ -162,11 +177,13 @@ function climbing(pool: PoolFigures, figures: FleetFigures, scenario: Scenario):
       text: `The private memory of the workers of ${pool.name} climbs since ${durationText(trend.sinceUs)} (${bytes(trend.firstBytes)} → ${bytes(trend.lastBytes)}), and ${bytes(copies)} of it is copies of preloaded pages. It slows down as fewer pages are left to copy; its ceiling is ${bytes(ceiling)} with ${mostText(pool)} copied in ${file.pm.max_children} workers and ${bytes(besideBytes)} beside them, ${isAbove ? 'which is more than' : `${percent(ceiling / nearest.bytes)} of`} ${nearest.what} (${bytes(nearest.bytes)})${when}. No setting of the allocator changes that; fewer writes to what is shared, fewer workers or recycling (max_requests) do.`,
     };
   }
+  const toLimit = trendTo(trend, nearest);
+  const { isBelow, course, text } = destinationOf(toLimit, nearest, lengthOf(figures), WHOLE);
   return {
-    severity: figures.kills > 0 ? 'fails' : trend.isSteady ? 'ends' : 'watch',
+    severity: figures.kills > 0 ? 'fails' : toLimit.isSteady && !isBelow ? 'ends' : 'watch',
     about: pool.name,
-    course: courseText(trend, nearest.what, nearest.leftBytes, lengthOf(figures)),
-    text: `The private memory of the workers of ${pool.name} climbs since ${durationText(trend.sinceUs)}, by ${bytes(trend.perHourBytes)} an hour at the end (${bytes(trend.firstBytes)} → ${bytes(trend.lastBytes)}), towards ${nearest.what} (${bytes(nearest.bytes)}), of which the rest (${bytes(nearest.leftBytes)}) is used up ${whenText(trend, nearest.leftBytes, lengthOf(figures))}. ${layerText(pool)} Without a limit of its own it has no ceiling: recycling workers (max_requests) gives the memory back.`,
+    ...course,
+    text: `The private memory of the workers of ${pool.name} climbs since ${durationText(trend.sinceUs)}, by ${bytes(trend.perHourBytes)} an hour at the end (${bytes(trend.firstBytes)} → ${bytes(trend.lastBytes)}), ${text}. ${layerText(pool)} ${isBelow ? 'Recycling' : 'Without a limit of its own it has no ceiling: recycling'} workers (max_requests) gives the memory back.`,
   };
 }
 
@@ -265,14 +282,15 @@ function serviceFindings(series: Series, service: Scenario['services'][number], 
   const { trend } = series;
   if (service.snapshot) return [snapshotFinding(series, service, figures)];
   if (trend.shape === 'climbs') {
-    const leftBytes = figures.availableBytes.trend.endBytes;
-    const when = whenText(trend, leftBytes, lengthOf(figures));
+    const limit = allMemory(figures);
+    const toLimit = trendTo(trend, limit);
+    const { isBelow, course, text } = destinationOf(toLimit, limit, lengthOf(figures), WHOLE);
     return [
       {
-        severity: figures.kills > 0 ? 'fails' : trend.isSteady ? 'ends' : 'watch',
+        severity: figures.kills > 0 ? 'fails' : toLimit.isSteady && !isBelow ? 'ends' : 'watch',
         about: service.name,
-        course: courseText(trend, 'all memory', leftBytes, lengthOf(figures)),
-        text: `${service.name} climbs since ${durationText(trend.sinceUs)}, by ${bytes(trend.perHourBytes)} an hour (${bytes(trend.firstBytes)} → ${bytes(trend.lastBytes)}), with no ceiling of its own; the machine's memory would be used up ${when}.`,
+        ...course,
+        text: `${service.name} climbs since ${durationText(trend.sinceUs)}, by ${bytes(trend.perHourBytes)} an hour (${bytes(trend.firstBytes)} → ${bytes(trend.lastBytes)}), with no ceiling of its own, ${text}.`,
       },
     ];
   }
